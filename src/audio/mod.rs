@@ -1,0 +1,1 @@
+//! From a file to mono samples at the rate that the features want.

@@ -1,0 +1,1 @@
+//! Arguments and commands of the `ser` program.

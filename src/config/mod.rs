@@ -1,0 +1,1 @@
+//! Pipeline files: strict reading and total validation.

@@ -1,0 +1,71 @@
+//! What is known of one recording, before and after its audio is opened.
+
+use serde::{Deserialize, Serialize};
+
+/// A speaker's sex as the corpus gives it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Sex {
+    /// `female` in tables.
+    Female,
+    /// `male` in tables.
+    Male,
+}
+
+impl Sex {
+    /// The word used in tables.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Sex::Female => "female",
+            Sex::Male => "male",
+        }
+    }
+}
+
+/// One labelled recording as a corpus reader finds it, before its audio is opened.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Source {
+    /// Unique within the corpus and stable across machines.
+    pub id: String,
+    /// Relative to the corpus root, `/`-separated.
+    pub path: String,
+    /// The label as the corpus's own classes name it (`angry`, `anger`, …), already mapped.
+    pub emotion: String,
+    /// Unique within the corpus.
+    pub speaker: String,
+    /// Where the corpus says it.
+    pub sex: Option<Sex>,
+    /// The sentence that is spoken, where the corpus says it.
+    pub text_id: Option<String>,
+    /// Recording session, where the corpus has them.
+    pub session: Option<String>,
+    /// Acted intensity, where the corpus has it.
+    pub intensity: Option<String>,
+    /// Which take of the same sentence this is.
+    pub repetition: Option<String>,
+    /// BCP 47 language tag, where it is known.
+    pub language: Option<String>,
+    /// A part declared by a manifest: `train`, `validation` or `test`.
+    pub split: Option<String>,
+    /// Start of the utterance within the file, in seconds.
+    pub start_s: Option<f64>,
+    /// End of the utterance within the file, in seconds.
+    pub end_s: Option<f64>,
+}
+
+/// A [`Source`] whose audio was decoded once and found usable.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Utterance {
+    /// What the corpus says.
+    pub source: Source,
+    /// Of the file, in Hz.
+    pub sample_rate: u32,
+    /// Of the file.
+    pub channels: u16,
+    /// Samples per channel of the utterance (of the segment where there is one).
+    pub n_samples: u64,
+    /// `n_samples / sample_rate`.
+    pub duration_s: f64,
+    /// Hex blake3 over rate and decoded mono samples: the same sound gives the same hash under any name or tag.
+    pub content_hash: String,
+}

@@ -1,0 +1,1 @@
+//! Feature sets: versioned vectors of one utterance.

@@ -1,0 +1,77 @@
+//! How a network is trained.
+
+use serde::{Deserialize, Serialize};
+
+/// The rule that turns gradients into steps, with Keras' constants where the paper used Keras.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Optimizer {
+    /// Keras' RMSprop: rho 0.9, epsilon 1e-7, no momentum.
+    Rmsprop,
+    /// Adam: beta 0.9 and 0.999, epsilon 1e-7.
+    Adam,
+    /// Adam with decoupled weight decay.
+    Adamw,
+}
+
+/// How the learning rate moves from step to step.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Schedule {
+    /// Keras' inverse-time decay: `lr / (1 + decay * step)`; 0 keeps the rate constant.
+    InverseTime {
+        /// Per optimizer step.
+        decay: f64,
+    },
+    /// Half a cosine from the learning rate down to 0 over all steps, after a linear warm-up.
+    Cosine {
+        /// Share of all steps that warm up.
+        warmup: f64,
+    },
+}
+
+/// Stops when the validation loss has not improved for a while, and keeps the best epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EarlyStopping {
+    /// Epochs without improvement before training ends.
+    pub patience: usize,
+}
+
+/// Which implementation computes a network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Device {
+    /// The project's CPU engine.
+    Cpu,
+    /// The burn module itself with burn's autodiff on its flex backend: the reference.
+    BurnFlex,
+}
+
+/// Everything that decides the outcome of a training run besides data and seed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TrainSettings {
+    /// The step rule.
+    pub optimizer: Optimizer,
+    /// Initial (or peak) learning rate.
+    pub learning_rate: f64,
+    /// How it moves.
+    pub schedule: Schedule,
+    /// Decoupled weight decay (AdamW only).
+    pub weight_decay: f64,
+    /// Utterances per step, at least 2 (batch normalisation needs two).
+    pub batch_size: usize,
+    /// Passes over the training part.
+    pub epochs: usize,
+    /// Share of the target's probability spread over all classes.
+    pub label_smoothing: f64,
+    /// Beta(alpha, alpha) mixing of pairs within a batch; 0 is off.
+    pub mixup: f64,
+    /// Weight classes by inverse frequency in the training part.
+    pub class_weights: bool,
+    /// Needs a validation part.
+    pub early_stopping: Option<EarlyStopping>,
+    /// Epochs between checkpoints; 0 writes none.
+    pub checkpoint_every: usize,
+    /// Which implementation.
+    pub device: Device,
+}

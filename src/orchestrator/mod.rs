@@ -1,0 +1,1 @@
+//! Stages, tasks, keys and their execution; knows nothing of emotions.

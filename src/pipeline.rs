@@ -1,0 +1,1 @@
+//! The one file that joins the science to the orchestrator.

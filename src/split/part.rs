@@ -1,0 +1,192 @@
+//! Rows that know their role: what is fitted can only be fitted on [`Training`] rows, because nothing else type-checks.
+
+use std::marker::PhantomData;
+
+/// Row-major values `[rows, cols]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Matrix {
+    rows: usize,
+    cols: usize,
+    values: Vec<f32>,
+}
+
+impl Matrix {
+    /// Takes `rows * cols` values, row by row.
+    ///
+    /// # Panics
+    /// When the length does not fit: a defect of the caller, never of data.
+    pub fn new(rows: usize, cols: usize, values: Vec<f32>) -> Self {
+        assert_eq!(values.len(), rows * cols, "matrix of {rows} x {cols}");
+        Matrix { rows, cols, values }
+    }
+
+    /// Number of rows (utterances).
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Number of columns (features).
+    pub fn cols(&self) -> usize {
+        self.cols
+    }
+
+    /// One row.
+    pub fn row(&self, i: usize) -> &[f32] {
+        &self.values[i * self.cols..(i + 1) * self.cols]
+    }
+
+    /// One row, to change.
+    pub fn row_mut(&mut self, i: usize) -> &mut [f32] {
+        &mut self.values[i * self.cols..(i + 1) * self.cols]
+    }
+
+    /// All values, row by row.
+    pub fn values(&self) -> &[f32] {
+        &self.values
+    }
+
+    /// The rows named by `index`, in that order.
+    pub fn select(&self, index: &[usize]) -> Matrix {
+        let mut values = Vec::with_capacity(index.len() * self.cols);
+        for &i in index {
+            values.extend_from_slice(self.row(i));
+        }
+        Matrix { rows: index.len(), cols: self.cols, values }
+    }
+}
+
+/// All utterances of an experiment, in table order (sorted by id).
+#[derive(Debug, Clone)]
+pub struct Dataset {
+    /// Utterance ids.
+    pub ids: Vec<String>,
+    /// Class names; `y` points into them.
+    pub labels: Vec<String>,
+    /// Features `[utterances, features]`.
+    pub x: Matrix,
+    /// Class of each utterance.
+    pub y: Vec<usize>,
+    /// Speaker of each utterance.
+    pub speakers: Vec<String>,
+}
+
+/// Marks rows that may be fitted on.
+#[derive(Debug, Clone, Copy)]
+pub struct Training;
+/// Marks rows that may end a training run or choose between settings.
+#[derive(Debug, Clone, Copy)]
+pub struct Validation;
+/// Marks rows that may only be predicted.
+#[derive(Debug, Clone, Copy)]
+pub struct Testing;
+
+/// The rows of one role in one fold. Only this module's [`Parts::of`] makes one.
+#[derive(Debug, Clone)]
+pub struct Part<R> {
+    ids: Vec<String>,
+    x: Matrix,
+    y: Vec<usize>,
+    n_classes: usize,
+    role: PhantomData<R>,
+}
+
+impl<R> Part<R> {
+    fn take(data: &Dataset, index: &[usize]) -> Self {
+        Part {
+            ids: index.iter().map(|&i| data.ids[i].clone()).collect(),
+            x: data.x.select(index),
+            y: index.iter().map(|&i| data.y[i]).collect(),
+            n_classes: data.labels.len(),
+            role: PhantomData,
+        }
+    }
+
+    /// Utterance ids.
+    pub fn ids(&self) -> &[String] {
+        &self.ids
+    }
+
+    /// Features `[rows, features]`.
+    pub fn x(&self) -> &Matrix {
+        &self.x
+    }
+
+    /// Class of each row.
+    pub fn y(&self) -> &[usize] {
+        &self.y
+    }
+
+    /// Number of classes of the whole experiment.
+    pub fn n_classes(&self) -> usize {
+        self.n_classes
+    }
+
+    /// Number of rows.
+    pub fn len(&self) -> usize {
+        self.y.len()
+    }
+
+    /// Whether there is no row.
+    pub fn is_empty(&self) -> bool {
+        self.y.is_empty()
+    }
+
+    /// The same rows with features rewritten row by row (scaling and the like); the role stays.
+    pub fn map_rows(mut self, mut rewrite: impl FnMut(&mut [f32])) -> Self {
+        for i in 0..self.x.rows() {
+            rewrite(self.x.row_mut(i));
+        }
+        self
+    }
+}
+
+/// The three parts of one fold.
+#[derive(Debug, Clone)]
+pub struct Parts {
+    /// What is fitted on.
+    pub train: Part<Training>,
+    /// Out of the training folds, where the experiment asks for one.
+    pub validation: Option<Part<Validation>>,
+    /// What is reported.
+    pub test: Part<Testing>,
+}
+
+/// What an utterance is for in one fold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Role {
+    /// `train` in tables.
+    Train,
+    /// `validation` in tables.
+    Validation,
+    /// `test` in tables.
+    Test,
+}
+
+impl Role {
+    /// The word used in tables.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Role::Train => "train",
+            Role::Validation => "validation",
+            Role::Test => "test",
+        }
+    }
+
+    /// The role that a table's word names.
+    pub fn parse(word: &str) -> Option<Role> {
+        [Role::Train, Role::Validation, Role::Test].into_iter().find(|r| r.as_str() == word)
+    }
+}
+
+impl Parts {
+    /// The parts that `roles` (one per utterance of `data`; `None` takes no part in this fold) name.
+    pub fn of(data: &Dataset, roles: &[Option<Role>]) -> Parts {
+        let rows = |role| -> Vec<usize> { (0..roles.len()).filter(|&i| roles[i] == Some(role)).collect() };
+        let validation = rows(Role::Validation);
+        Parts {
+            train: Part::take(data, &rows(Role::Train)),
+            validation: (!validation.is_empty()).then(|| Part::take(data, &validation)),
+            test: Part::take(data, &rows(Role::Test)),
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! The evaluation protocols by name.
+
+use serde::{Deserialize, Serialize};
+
+/// Who is tested on what.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Protocol {
+    /// One stratified random test part; speakers shared.
+    HoldOut {
+        /// Share of the utterances that is tested, in (0, 1).
+        test_fraction: f64,
+    },
+    /// Stratified random folds; speakers shared. The paper's setting with 5 folds.
+    StratifiedKfold {
+        /// At least 2.
+        folds: usize,
+    },
+    /// Folds of whole speakers, balanced in size.
+    GroupKfold {
+        /// At least 2, at most the number of speakers.
+        folds: usize,
+    },
+    /// LOSO: one fold per speaker.
+    LeaveOneSpeakerOut,
+    /// One fold per session.
+    LeaveOneSessionOut,
+    /// A published list of folds.
+    Published {
+        /// `emobox` (RAVDESS, six folds of four actors).
+        name: String,
+    },
+    /// The parts that a manifest declares.
+    Declared,
+}
+
+impl Protocol {
+    /// The short name used in tables and file names.
+    pub fn name(&self) -> String {
+        match self {
+            Protocol::HoldOut { test_fraction } => format!("hold-out-{:.0}", test_fraction * 100.0),
+            Protocol::StratifiedKfold { folds } => format!("stratified-{folds}-fold"),
+            Protocol::GroupKfold { folds } => format!("group-{folds}-fold"),
+            Protocol::LeaveOneSpeakerOut => "leave-one-speaker-out".into(),
+            Protocol::LeaveOneSessionOut => "leave-one-session-out".into(),
+            Protocol::Published { name } => format!("published-{name}"),
+            Protocol::Declared => "declared".into(),
+        }
+    }
+}

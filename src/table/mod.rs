@@ -1,0 +1,1 @@
+//! The Parquet tables, their schemas and their versions.

@@ -1,0 +1,1 @@
+//! Consumers of events: bars, lines and JSON.
