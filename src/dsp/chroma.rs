@@ -1,6 +1,6 @@
 //! Energy by pitch class, from the short-time spectrum.
 
-use crate::audio::simd::{dispatch, multiply_add};
+use crate::audio::simd::{dispatch, multiply_add, sum};
 
 /// Pitch classes.
 const CLASSES: usize = 12;
@@ -61,21 +61,15 @@ fn fold_body<const FUSED: bool>(weights: &[[[f32; LANES]; CLASSES]], power: &[f3
     let groups = power.chunks_exact(LANES);
     let mut rest = [0.0; LANES];
     rest[..groups.remainder().len()].copy_from_slice(groups.remainder());
-    let mut add = |group: &[f32], weights: &[[f32; LANES]; CLASSES]| {
+    for (group, weights) in groups.chain(std::iter::once(rest.as_slice())).zip(weights) {
         for (totals, weights) in totals.iter_mut().zip(weights) {
             for lane in 0..LANES {
                 totals[lane] = multiply_add::<FUSED>(group[lane], weights[lane], totals[lane]);
             }
         }
-    };
-    for (group, weights) in groups.zip(weights) {
-        add(group, weights);
-    }
-    if let (false, Some(weights)) = (power.len() % LANES == 0, weights.last()) {
-        add(&rest, weights);
     }
     for (chroma, totals) in chroma.iter_mut().zip(&totals) {
-        *chroma = totals.iter().sum();
+        *chroma = sum(totals);
     }
 }
 

@@ -2,12 +2,15 @@
 
 use super::decibel::power_to_db_f64;
 use super::frames::Frames;
+use crate::audio::simd::dispatch;
 
 /// The upper edge of the lowest band in Hz.
 const LOWEST_EDGE: f64 = 200.0;
 /// The part of a band that counts as its peak, and as its valley.
 const QUANTILE: f64 = 0.02;
 const TOP_DB: f64 = 80.0;
+/// Values compared at once.
+const LANES: usize = 16;
 
 /// Spectral contrast of magnitude spectra: six octave bands and the one below them (`librosa.feature.spectral_contrast`).
 #[derive(Debug, Clone)]
@@ -61,8 +64,8 @@ impl Contrast {
         for row in magnitude.rows() {
             for band in &self.bands {
                 let bins = &row[band.bins.clone()];
-                self.valleys.push(mean_of_smallest(bins.iter().copied(), band.count, &mut self.extremes));
-                self.peaks.push(-mean_of_smallest(bins.iter().map(|value| -value), band.count, &mut self.extremes));
+                self.valleys.push(mean_of_smallest(bins, 1.0, band.count, &mut self.extremes));
+                self.peaks.push(-mean_of_smallest(bins, -1.0, band.count, &mut self.extremes));
             }
         }
         power_to_db_f64(&mut self.peaks, TOP_DB);
@@ -74,20 +77,43 @@ impl Contrast {
     }
 }
 
-/// The mean of the `count` smallest values, which `smallest` holds in order meanwhile: no sort, as few values ever enter.
-fn mean_of_smallest(values: impl Iterator<Item = f32>, count: usize, smallest: &mut Vec<f32>) -> f64 {
-    smallest.clear();
-    for value in values {
-        if smallest.len() == count {
-            if smallest.last().is_some_and(|largest| value >= *largest) {
-                continue;
-            }
-            smallest.pop();
-        }
-        let at = smallest.partition_point(|other| *other <= value);
-        smallest.insert(at, value);
-    }
+/// The mean of the `count` smallest values times `sign`, which `smallest` holds in order meanwhile: no sort, as few values ever enter.
+fn mean_of_smallest(values: &[f32], sign: f32, count: usize, smallest: &mut Vec<f32>) -> f64 {
+    select(values, sign, count, smallest);
     f64::from(smallest.iter().sum::<f32>() / smallest.len().max(1) as f32)
+}
+
+dispatch! {
+    fn select(values: &[f32], sign: f32, count: usize, smallest: &mut Vec<f32>) = select_body
+}
+
+#[inline(always)]
+fn select_body<const FUSED: bool>(values: &[f32], sign: f32, count: usize, smallest: &mut Vec<f32>) {
+    smallest.clear();
+    smallest.resize(count.min(values.len()), f32::INFINITY);
+    for chunk in values.chunks(LANES) {
+        let Some(&limit) = smallest.last() else { return };
+        // The usual case, tested for the whole chunk at once: nothing enters.
+        if chunk.iter().fold(true, |outside, value| outside & (sign * value >= limit)) {
+            continue;
+        }
+        for value in chunk {
+            insert(smallest, sign * value);
+        }
+    }
+}
+
+/// Puts a value into an ordered list in place of the largest, unless it is larger still.
+#[inline(always)]
+fn insert(smallest: &mut [f32], value: f32) {
+    let mut at = smallest.len();
+    while at > 0 && smallest[at - 1] > value {
+        at -= 1;
+        if at + 1 < smallest.len() {
+            smallest[at + 1] = smallest[at];
+        }
+        smallest[at] = value;
+    }
 }
 
 #[cfg(test)]
@@ -104,8 +130,8 @@ mod tests {
     #[test]
     fn selection_equals_sorting() {
         let values: Vec<f32> = (0..431).map(|i| ((i * 7919) % 431) as f32).collect();
-        assert_eq!(mean_of_smallest(values.iter().copied(), 9, &mut Vec::new()), 4.0);
-        assert_eq!(-mean_of_smallest(values.iter().map(|v| -v), 9, &mut Vec::new()), 426.0);
+        assert_eq!(mean_of_smallest(&values, 1.0, 9, &mut Vec::new()), 4.0);
+        assert_eq!(-mean_of_smallest(&values, -1.0, 9, &mut Vec::new()), 426.0);
     }
 
     #[test]

@@ -1,16 +1,16 @@
 //! The constant-Q transform of librosa 0.8.1: one filter bank per octave on a signal that is halved from octave to octave.
 
 use std::f64::consts::TAU;
-use std::sync::Arc;
+use std::ops::Range;
 
-use realfft::num_complex::Complex;
-use realfft::{RealFftPlanner, RealToComplex};
 use rustfft::FftPlanner;
+use rustfft::num_complex::Complex;
 
 use super::frames::{Frames, frame_count, pad_reflected};
+use super::transform::{RealTransform, unpack};
 use super::window::hann;
 use crate::audio::resample::Halver;
-use crate::audio::simd::{dispatch, multiply_add};
+use crate::audio::simd::{dispatch, multiply_add, sum};
 
 /// Share of a filter's spectrum (by summed magnitude) that sparsification drops.
 const SPARSITY: f64 = 0.01;
@@ -24,6 +24,8 @@ const LANES: usize = 8;
 pub struct CqtBasis {
     n_fft: usize,
     filters: Vec<Filter>,
+    /// The bins of the spectrum that any filter needs.
+    bins: Range<usize>,
 }
 
 #[derive(Debug, Clone)]
@@ -43,7 +45,7 @@ impl CqtBasis {
         let longest = q * sample_rate / lowest;
         let n_fft = (longest.log2().ceil().exp2()) as usize;
         let plan = FftPlanner::<f64>::new().plan_fft_forward(n_fft);
-        let filters = frequencies
+        let filters: Vec<Filter> = frequencies
             .iter()
             .map(|hz| {
                 let length = q * sample_rate / hz;
@@ -54,15 +56,9 @@ impl CqtBasis {
                 sparse(&spectrum[..=n_fft / 2], 1.0 / length.sqrt())
             })
             .collect();
-        CqtBasis { n_fft, filters }
-    }
-
-    /// The magnitudes of the filters' responses to one spectrum.
-    fn magnitudes(&self, spectrum: &Split, out: &mut [f32]) {
-        for (out, filter) in out.iter_mut().zip(&self.filters) {
-            let (re, im) = response((&filter.re, &filter.im), (&spectrum.re[filter.start..], &spectrum.im[filter.start..]));
-            *out = re.hypot(im);
-        }
+        let first = filters.iter().map(|filter| filter.start).min().unwrap_or(0);
+        let end = filters.iter().map(|filter| filter.start + filter.re.len() * LANES).max().unwrap_or(0);
+        CqtBasis { n_fft, filters, bins: first..end }
     }
 }
 
@@ -115,47 +111,71 @@ struct Split {
 }
 
 dispatch! {
-    fn response(weights: (&[[f32; LANES]], &[[f32; LANES]]), spectrum: (&[f32], &[f32])) -> (f32, f32) = response_body
+    fn pack(samples: &[f32], packed: &mut [Complex<f32>]) = pack_body
 }
 
 #[inline(always)]
-fn response_body<const FUSED: bool>(
-    (weights_re, weights_im): (&[[f32; LANES]], &[[f32; LANES]]),
-    (re, im): (&[f32], &[f32]),
-) -> (f32, f32) {
-    let (mut total_re, mut total_im) = ([0.0f32; LANES], [0.0f32; LANES]);
-    let spectrum = re.chunks_exact(LANES).zip(im.chunks_exact(LANES));
-    for ((weight_re, weight_im), (re, im)) in weights_re.iter().zip(weights_im).zip(spectrum) {
-        for lane in 0..LANES {
-            total_re[lane] = multiply_add::<FUSED>(weight_re[lane], re[lane], total_re[lane]);
-            total_re[lane] = multiply_add::<FUSED>(-weight_im[lane], im[lane], total_re[lane]);
-            total_im[lane] = multiply_add::<FUSED>(weight_re[lane], im[lane], total_im[lane]);
-            total_im[lane] = multiply_add::<FUSED>(weight_im[lane], re[lane], total_im[lane]);
-        }
+fn pack_body<const FUSED: bool>(samples: &[f32], packed: &mut [Complex<f32>]) {
+    for (slot, samples) in packed.iter_mut().zip(samples.chunks_exact(2)) {
+        *slot = Complex::new(0.5 * samples[0], 0.5 * samples[1]);
     }
-    (total_re.iter().sum(), total_im.iter().sum())
+}
+
+dispatch! {
+    /// The magnitudes of the filters' responses to one packed spectrum.
+    fn respond(basis: &CqtBasis, spectrum: (&[Complex<f32>], &[Complex<f32>]), split: &mut Split, out: &mut [f32]) = respond_body
+}
+
+#[inline(always)]
+fn respond_body<const FUSED: bool>(
+    basis: &CqtBasis,
+    (packed, twiddles): (&[Complex<f32>], &[Complex<f32>]),
+    split: &mut Split,
+    out: &mut [f32],
+) {
+    let bins = basis.bins.clone();
+    split.re.resize(bins.len(), 0.0);
+    split.im.resize(bins.len(), 0.0);
+    let mirrored = packed[..packed.len() - bins.start].iter().rev();
+    let values = packed[bins.clone()].iter().zip(mirrored).zip(&twiddles[bins.clone()]);
+    for ((re, im), ((value, mirrored), twiddle)) in split.re.iter_mut().zip(&mut split.im).zip(values) {
+        let value = unpack(*value, *mirrored, *twiddle);
+        (*re, *im) = (value.re, value.im);
+    }
+    for (out, filter) in out.iter_mut().zip(&basis.filters) {
+        let (mut total_re, mut total_im) = ([0.0f32; LANES], [0.0f32; LANES]);
+        let start = filter.start - bins.start;
+        let spectrum = split.re[start..].chunks_exact(LANES).zip(split.im[start..].chunks_exact(LANES));
+        for ((weight_re, weight_im), (re, im)) in filter.re.iter().zip(&filter.im).zip(spectrum) {
+            for lane in 0..LANES {
+                total_re[lane] = multiply_add::<FUSED>(weight_re[lane], re[lane], total_re[lane]);
+                total_re[lane] = multiply_add::<FUSED>(-weight_im[lane], im[lane], total_re[lane]);
+                total_im[lane] = multiply_add::<FUSED>(weight_re[lane], im[lane], total_im[lane]);
+                total_im[lane] = multiply_add::<FUSED>(weight_im[lane], re[lane], total_im[lane]);
+            }
+        }
+        let (re, im) = (sum(&total_re), sum(&total_im));
+        *out = (re * re + im * im).sqrt();
+    }
 }
 
 /// Computes constant-Q magnitudes; holds plans and buffers for reuse.
 pub struct Cqt {
     octaves: usize,
     hop_length: usize,
-    plan: Option<Arc<dyn RealToComplex<f32>>>,
+    transform: Option<RealTransform<f32>>,
     halver: Halver,
     signal: Vec<f32>,
     halved: Vec<f32>,
     padded: Vec<f32>,
-    frame: Vec<f32>,
-    spectrum: Vec<Complex<f32>>,
-    scratch: Vec<Complex<f32>>,
     split: Split,
 }
 
 impl Cqt {
     /// A transform over `octaves` octaves with `hop_length` samples between frames, which must be a multiple of 2^(octaves - 1).
     pub fn new(octaves: usize, hop_length: usize) -> Cqt {
-        let (signal, halved, padded, frame, spectrum, scratch, split) = Default::default();
-        Cqt { octaves, hop_length, plan: None, halver: Halver::new(), signal, halved, padded, frame, spectrum, scratch, split }
+        let (signal, halved, padded, split) = Default::default();
+        Cqt { octaves, hop_length, transform: None, halver: Halver::new(), signal, halved, padded, split }
     }
 
     /// The fewest samples that can be halved as often as the octaves ask while two are left to halve (librosa's own limit).
@@ -169,15 +189,9 @@ impl Cqt {
     /// Fills `magnitude` (frames of octaves times bins per octave, lowest first) for a signal of at least [`Cqt::shortest`] samples.
     pub fn magnitude(&mut self, signal: &[f32], basis: &CqtBasis, magnitude: &mut Frames) {
         let n_fft = basis.n_fft;
-        let plan = match &self.plan {
-            Some(plan) if plan.len() == n_fft => plan.clone(),
-            _ => {
-                let plan = RealFftPlanner::new().plan_fft_forward(n_fft);
-                self.frame = plan.make_input_vec();
-                self.spectrum = plan.make_output_vec();
-                self.scratch = plan.make_scratch_vec();
-                self.plan.insert(plan).clone()
-            }
+        let transform = match &mut self.transform {
+            Some(transform) if transform.len() == n_fft => transform,
+            other => other.insert(RealTransform::new(n_fft)),
         };
         self.signal.clear();
         self.signal.extend_from_slice(signal);
@@ -192,14 +206,9 @@ impl Cqt {
             let first_bin = bins * (self.octaves - 1 - octave);
             pad_reflected(&self.signal, n_fft / 2, &mut self.padded);
             for (frame, row) in magnitude.rows_mut().enumerate() {
-                self.frame.copy_from_slice(&self.padded[frame * hop_length..][..n_fft]);
-                let transformed = plan.process_with_scratch(&mut self.frame, &mut self.spectrum, &mut self.scratch);
-                debug_assert!(transformed.is_ok(), "the buffers come from the plan");
-                self.split.re.clear();
-                self.split.im.clear();
-                self.split.re.extend(self.spectrum.iter().map(|value| value.re));
-                self.split.im.extend(self.spectrum.iter().map(|value| value.im));
-                basis.magnitudes(&self.split, &mut row[first_bin..first_bin + bins]);
+                pack(&self.padded[frame * hop_length..][..n_fft], transform.input());
+                transform.run();
+                respond(basis, transform.spectrum(), &mut self.split, &mut row[first_bin..first_bin + bins]);
             }
         }
     }

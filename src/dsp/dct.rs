@@ -2,16 +2,28 @@
 
 use std::f64::consts::PI;
 
-/// The first `count` coefficients of the orthonormal DCT-II of `values`.
-pub fn dct_ii(values: &[f64], count: usize) -> Vec<f64> {
-    let length = values.len() as f64;
-    (0..count)
-        .map(|k| {
-            let sum: f64 =
-                values.iter().enumerate().map(|(n, value)| value * (PI * k as f64 * (2 * n + 1) as f64 / (2.0 * length)).cos()).sum();
-            sum * if k == 0 { (1.0 / length).sqrt() } else { (2.0 / length).sqrt() }
-        })
-        .collect()
+/// The first coefficients of the orthonormal DCT-II.
+#[derive(Debug, Clone)]
+pub struct Dct {
+    length: usize,
+    /// One row of `length` weights per coefficient.
+    basis: Vec<f64>,
+}
+
+impl Dct {
+    /// `count` coefficients of `length` values.
+    pub fn new(length: usize, count: usize) -> Dct {
+        let weight = |k: usize, n: usize| {
+            let norm = if k == 0 { 1.0 / length as f64 } else { 2.0 / length as f64 };
+            norm.sqrt() * (PI * (k * (2 * n + 1)) as f64 / (2 * length) as f64).cos()
+        };
+        Dct { length, basis: (0..count).flat_map(|k| (0..length).map(move |n| weight(k, n))).collect() }
+    }
+
+    /// The coefficients of `values`.
+    pub fn apply(&self, values: &[f64]) -> Vec<f64> {
+        self.basis.chunks_exact(self.length).map(|row| row.iter().zip(values).map(|(weight, value)| weight * value).sum()).collect()
+    }
 }
 
 #[cfg(test)]
@@ -20,10 +32,9 @@ mod tests {
 
     #[test]
     fn the_transform_is_orthonormal() {
-        let basis: Vec<Vec<f64>> =
-            (0..16).map(|n| dct_ii(&(0..16).map(|m| f64::from(u8::from(m == n))).collect::<Vec<f64>>(), 16)).collect();
-        for (i, a) in basis.iter().enumerate() {
-            for (j, b) in basis.iter().enumerate() {
+        let dct = Dct::new(16, 16);
+        for (i, a) in dct.basis.chunks_exact(16).enumerate() {
+            for (j, b) in dct.basis.chunks_exact(16).enumerate() {
                 let product: f64 = a.iter().zip(b).map(|(a, b)| a * b).sum();
                 assert!((product - f64::from(u8::from(i == j))).abs() < 1e-14);
             }
@@ -32,8 +43,9 @@ mod tests {
 
     #[test]
     fn a_constant_has_only_the_first_coefficient() {
-        let coefficients = dct_ii(&[-100.0; 128], 40);
+        let coefficients = Dct::new(128, 40).apply(&[-100.0; 128]);
         assert!((coefficients[0] + 1131.370_849_898_476).abs() < 1e-9);
+        assert_eq!(coefficients.len(), 40);
         assert!(coefficients[1..].iter().all(|value| value.abs() < 1e-10));
     }
 }

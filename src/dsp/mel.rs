@@ -1,5 +1,9 @@
 //! The mel filter bank on Slaney's scale.
 
+use crate::audio::simd::{dispatch, multiply_add, sum};
+
+/// Values summed side by side.
+const LANES: usize = 8;
 /// Hz per mel below 1 kHz, and the natural logarithm of the step above.
 const LINEAR_STEP: f64 = 200.0 / 3.0;
 const BREAK_HZ: f64 = 1000.0;
@@ -22,9 +26,11 @@ pub fn mel_to_hz(mel: f64) -> f64 {
 /// Triangular filters from 0 Hz to the Nyquist frequency, each of unit area (`librosa.filters.mel` with its defaults).
 #[derive(Debug, Clone)]
 pub struct MelFilters {
-    /// Each filter's first bin and its weights from there on.
-    filters: Vec<(usize, Vec<f32>)>,
+    filters: Vec<Filter>,
 }
+
+/// The first bin, and the weights from there on in whole vectors.
+type Filter = (usize, Vec<[f32; LANES]>);
 
 impl MelFilters {
     /// `count` filters for power spectra of `n_fft / 2 + 1` bins.
@@ -42,7 +48,11 @@ impl MelFilters {
                     rising.min(falling).max(0.0) as f32 * (2.0 / (edge[2] - edge[0])) as f32
                 };
                 let start = (0..=n_fft / 2).find(|bin| weight(*bin) > 0.0).unwrap_or(0);
-                (start, (start..=n_fft / 2).map(weight).take_while(|weight| *weight > 0.0).collect())
+                let length = (start..=n_fft / 2).take_while(|bin| weight(*bin) > 0.0).count();
+                // Whole vectors must stay inside the spectrum; the weights before the filter are zero.
+                let vectors = length.div_ceil(LANES);
+                let start = start.min((n_fft / 2 + 1).saturating_sub(vectors * LANES));
+                (start, (0..vectors).map(|vector| std::array::from_fn(|lane| weight(start + vector * LANES + lane))).collect())
             })
             .collect();
         MelFilters { filters }
@@ -55,9 +65,24 @@ impl MelFilters {
 
     /// The power in each filter of one frame's power spectrum.
     pub fn apply(&self, power: &[f32], mel: &mut [f32]) {
-        for (mel, (start, weights)) in mel.iter_mut().zip(&self.filters) {
-            *mel = power[*start..].iter().zip(weights).map(|(power, weight)| power * weight).sum();
+        weigh(&self.filters, power, mel);
+    }
+}
+
+dispatch! {
+    fn weigh(filters: &[Filter], power: &[f32], mel: &mut [f32]) = weigh_body
+}
+
+#[inline(always)]
+fn weigh_body<const FUSED: bool>(filters: &[Filter], power: &[f32], mel: &mut [f32]) {
+    for (mel, (start, weights)) in mel.iter_mut().zip(filters) {
+        let mut totals = [0.0f32; LANES];
+        for (power, weights) in power[*start..].chunks_exact(LANES).zip(weights) {
+            for lane in 0..LANES {
+                totals[lane] = multiply_add::<FUSED>(power[lane], weights[lane], totals[lane]);
+            }
         }
+        *mel = sum(&totals);
     }
 }
 

@@ -1,11 +1,9 @@
 //! The short-time Fourier transform that MFCC, mel, chroma and spectral contrast share.
 
-use std::sync::Arc;
-
-use realfft::num_complex::Complex;
-use realfft::{RealFftPlanner, RealToComplex};
+use rustfft::num_complex::Complex;
 
 use super::frames::{Frames, frame_count, pad_reflected};
+use super::transform::{RealTransform, unpack};
 use super::window::hann;
 use crate::audio::simd::{dispatch, multiply_add};
 
@@ -15,27 +13,17 @@ use crate::audio::simd::{dispatch, multiply_add};
 /// single-precision transform would drown what lies 105 dB below the rest.
 pub struct Stft {
     hop_length: usize,
+    /// Half the window, as [`RealTransform`] takes its input.
     window: Vec<f64>,
-    plan: Arc<dyn RealToComplex<f64>>,
+    transform: RealTransform<f64>,
     padded: Vec<f32>,
-    windowed: Vec<f64>,
-    spectrum: Vec<Complex<f64>>,
-    scratch: Vec<Complex<f64>>,
 }
 
 impl Stft {
     /// A transform of `n_fft` samples (even) every `hop_length` samples.
     pub fn new(n_fft: usize, hop_length: usize) -> Stft {
-        let plan = RealFftPlanner::new().plan_fft_forward(n_fft);
-        Stft {
-            hop_length,
-            window: hann(n_fft),
-            padded: Vec::new(),
-            windowed: plan.make_input_vec(),
-            spectrum: plan.make_output_vec(),
-            scratch: plan.make_scratch_vec(),
-            plan,
-        }
+        let window = hann(n_fft).iter().map(|weight| 0.5 * weight).collect();
+        Stft { hop_length, window, transform: RealTransform::new(n_fft), padded: Vec::new() }
     }
 
     /// Bins per frame: `n_fft / 2 + 1`.
@@ -49,26 +37,35 @@ impl Stft {
         pad_reflected(signal, n_fft / 2, &mut self.padded);
         magnitude.reset(frame_count(signal.len(), self.hop_length));
         for (frame, row) in magnitude.rows_mut().enumerate() {
-            let samples = &self.padded[frame * self.hop_length..][..n_fft];
-            for ((windowed, sample), weight) in self.windowed.iter_mut().zip(samples).zip(&self.window) {
-                *windowed = f64::from(*sample) * weight;
-            }
-            let transformed = self.plan.process_with_scratch(&mut self.windowed, &mut self.spectrum, &mut self.scratch);
-            debug_assert!(transformed.is_ok(), "the buffers come from the plan");
-            absolute(&self.spectrum, row);
+            pack(&self.padded[frame * self.hop_length..][..n_fft], &self.window, self.transform.input());
+            self.transform.run();
+            absolute(self.transform.spectrum(), row);
         }
+    }
+}
+
+dispatch! {
+    fn pack(samples: &[f32], window: &[f64], packed: &mut [Complex<f64>]) = pack_body
+}
+
+#[inline(always)]
+fn pack_body<const FUSED: bool>(samples: &[f32], window: &[f64], packed: &mut [Complex<f64>]) {
+    for ((slot, samples), window) in packed.iter_mut().zip(samples.chunks_exact(2)).zip(window.chunks_exact(2)) {
+        *slot = Complex::new(f64::from(samples[0]) * window[0], f64::from(samples[1]) * window[1]);
     }
 }
 
 dispatch! {
     /// In single precision and by the formula that numpy vectorises: the last bit decides which of two nearly equal neighbours is a peak,
     /// and by that the tuning.
-    fn absolute(spectrum: &[Complex<f64>], magnitude: &mut [f32]) = absolute_body
+    fn absolute(spectrum: (&[Complex<f64>], &[Complex<f64>]), magnitude: &mut [f32]) = absolute_body
 }
 
 #[inline(always)]
-fn absolute_body<const FUSED: bool>(spectrum: &[Complex<f64>], magnitude: &mut [f32]) {
-    for (magnitude, value) in magnitude.iter_mut().zip(spectrum) {
+fn absolute_body<const FUSED: bool>((packed, twiddles): (&[Complex<f64>], &[Complex<f64>]), magnitude: &mut [f32]) {
+    let mirrored = packed.iter().rev();
+    for (((magnitude, value), mirrored), twiddle) in magnitude.iter_mut().zip(packed).zip(mirrored).zip(twiddles) {
+        let value = unpack(*value, *mirrored, *twiddle);
         let (re, im) = ((value.re as f32).abs(), (value.im as f32).abs());
         let (larger, smaller) = (if re > im { re } else { im }, if re > im { im } else { re });
         let ratio = smaller / if larger > 0.0 { larger } else { 1.0 };

@@ -55,7 +55,8 @@ impl TuningEstimator {
                 continue;
             }
             let octaves = f64::from(*pitch / 27.5).log2() as f32;
-            let mut residual = (bins_per_octave as f32 * octaves).rem_euclid(1.0);
+            let position = bins_per_octave as f32 * octaves;
+            let mut residual = position - position.floor();
             if residual >= 0.5 {
                 residual -= 1.0;
             }

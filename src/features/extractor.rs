@@ -6,8 +6,8 @@ use std::ops::RangeInclusive;
 use super::set::{FeatureSet, Profile};
 use crate::audio::resample::Resampler;
 use crate::dsp::{
-    ChromaFilters, Contrast, Cqt, CqtBasis, Frames, MelFilters, Stft, TONNETZ, TuningEstimator, TuningSpectrum, dct_ii, fold_to_chroma,
-    normalize_peak, power_to_db, tonnetz,
+    ChromaFilters, Contrast, Cqt, CqtBasis, Dct, Frames, MelFilters, Stft, TONNETZ, TuningEstimator, TuningSpectrum, fold_to_chroma,
+    normalize_peak, normalize_sum, power_to_db, tonal_centroid,
 };
 use crate::error::{Error, Result};
 
@@ -43,6 +43,8 @@ pub struct Analysis {
     pub cqt: Frames,
     /// 12 pitch classes from the constant-Q transform, each frame divided by its maximum.
     pub cqt_chroma: Frames,
+    /// The same, each frame made to sum to one.
+    pub cqt_share: Frames,
     /// Deviation from A440 in semitones, estimated for `chroma`.
     pub chroma_tuning: f64,
     /// Deviation from A440 in bins of a third of a semitone, estimated for `cqt`.
@@ -52,11 +54,12 @@ pub struct Analysis {
 impl Analysis {
     /// The 40 cepstral coefficients of each frame.
     pub fn mfcc(&self) -> Frames {
+        let dct = Dct::new(MEL, MFCC);
         let mut mfcc = Frames::new(MFCC);
         mfcc.reset(self.mel_db.len());
         for (row, decibels) in mfcc.rows_mut().zip(self.mel_db.rows()) {
             let decibels: Vec<f64> = decibels.iter().map(|value| f64::from(*value)).collect();
-            for (slot, value) in row.iter_mut().zip(dct_ii(&decibels, MFCC)) {
+            for (slot, value) in row.iter_mut().zip(dct.apply(&decibels)) {
                 *slot = value as f32;
             }
         }
@@ -66,9 +69,10 @@ impl Analysis {
     /// The 6 tonal centroids of each frame.
     pub fn tonnetz(&self) -> Frames {
         let mut centroids = Frames::new(TONNETZ);
-        centroids.reset(self.cqt_chroma.len());
-        for (row, chroma) in centroids.rows_mut().zip(self.cqt_chroma.rows()) {
-            for (slot, value) in row.iter_mut().zip(tonnetz(chroma)) {
+        centroids.reset(self.cqt_share.len());
+        for (row, chroma) in centroids.rows_mut().zip(self.cqt_share.rows()) {
+            let chroma: Vec<f64> = chroma.iter().map(|value| f64::from(*value)).collect();
+            for (slot, value) in row.iter_mut().zip(tonal_centroid(&chroma)) {
                 *slot = value as f32;
             }
         }
@@ -81,6 +85,7 @@ pub struct Extractor {
     resampler: Option<Resampler>,
     stft: Stft,
     mel_filters: MelFilters,
+    dct: Dct,
     tuning: TuningEstimator,
     contrast: Contrast,
     cqt: Cqt,
@@ -106,12 +111,14 @@ impl Extractor {
             contrast: Frames::new(contrast.bands()),
             cqt: Frames::new(CQT_OCTAVES * CQT_BINS),
             cqt_chroma: Frames::new(CLASSES),
+            cqt_share: Frames::new(CLASSES),
             chroma_tuning: 0.0,
             cqt_tuning: 0.0,
         };
         Extractor {
             resampler: None,
             mel_filters: MelFilters::new(rate, N_FFT, MEL),
+            dct: Dct::new(MEL, MFCC),
             tuning: TuningEstimator::new(rate, N_FFT),
             cqt: Cqt::new(CQT_OCTAVES, HOP_LENGTH),
             chroma_filters: BTreeMap::new(),
@@ -129,19 +136,14 @@ impl Extractor {
     ///
     /// As [`Extractor::analyse`]; and when a feature is not finite, which takes samples far outside [-1, 1].
     pub fn extract(&mut self, samples: &[f32], sample_rate: u32) -> Result<Vec<f32>> {
-        let analysis = self.analyse(samples, sample_rate)?;
+        self.analyse(samples, sample_rate)?;
+        let analysis = &self.analysis;
         // Both transforms are linear, so the mean may come first.
-        let mut features = dct_ii(&analysis.mel_db.mean(), MFCC);
+        let mut features = self.dct.apply(&analysis.mel_db.mean());
         features.extend(analysis.chroma.mean());
         features.extend(analysis.mel.mean());
         features.extend(analysis.contrast.mean());
-        let mut centroid = [0.0; TONNETZ];
-        for chroma in analysis.cqt_chroma.rows() {
-            for (sum, value) in centroid.iter_mut().zip(tonnetz(chroma)) {
-                *sum += value / analysis.cqt_chroma.len() as f64;
-            }
-        }
-        features.extend(centroid);
+        features.extend(tonal_centroid(&analysis.cqt_share.mean()));
         let features: Vec<f32> = features.into_iter().map(|value| value as f32).collect();
         if features.iter().all(|value| value.is_finite()) {
             Ok(features)
@@ -193,6 +195,8 @@ impl Extractor {
             fold_to_chroma(cqt, CQT_BINS, chroma);
             normalize_peak(chroma);
         }
+        analysis.cqt_share.clone_from(&analysis.cqt_chroma);
+        analysis.cqt_share.rows_mut().for_each(normalize_sum);
         Ok(analysis)
     }
 
