@@ -35,6 +35,4 @@ pub mod pipeline;
 
 pub mod ui;
 
-pub mod cli;
-
 pub use error::{Error, Result};
