@@ -6,7 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::files::hash_bytes;
+use crate::files::hash_bytes;
 
 /// Hex blake3 of an [`Identity`]; the name of the folder that holds the output.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

@@ -5,6 +5,7 @@ use std::io::{Read, Seek, Write};
 use std::path::Path;
 
 use crate::error::{Error, Kind, Result};
+use crate::files::create_folder;
 
 /// Held while a pipeline is run; dropped with its owner, however that ends.
 #[derive(Debug)]
@@ -18,7 +19,7 @@ impl Lock {
     /// # Errors
     /// [`Kind::Io`] that names the process which holds it.
     pub fn take(folder: &Path) -> Result<Lock> {
-        std::fs::create_dir_all(folder).map_err(|e| Error::io("create", folder, e))?;
+        create_folder(folder)?;
         let path = folder.join("lock");
         let mut file =
             OpenOptions::new().create(true).truncate(false).read(true).write(true).open(&path).map_err(|e| Error::io("open", &path, e))?;

@@ -5,7 +5,7 @@
 
 mod event;
 mod execute;
-mod files;
+
 mod identity;
 mod lock;
 mod status;
@@ -13,7 +13,7 @@ mod store;
 
 pub use event::{Event, Observer};
 pub use execute::{Context, Task, execute};
-pub use files::{hash_bytes, hash_file, publish_file, write_atomically};
+
 pub use identity::{Identity, Key};
 pub use lock::Lock;
 pub use status::{Status, Why};

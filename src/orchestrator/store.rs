@@ -12,10 +12,10 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::files::{hash_file, sync_folder, write_atomically};
 use super::identity::{Identity, Key};
 use super::status::{Status, Why, explain};
 use crate::error::{Error, Result};
+use crate::files::{create_folder, hash_file, make_readable, sync_folder, write_atomically};
 
 const FORMAT: u32 = 1;
 const RECORD: &str = "record.json";
@@ -161,7 +161,7 @@ impl Store {
     /// A fresh folder for a task to write into, on the same file system as its final place.
     pub(super) fn workspace(&self, stage: &str) -> Result<tempfile::TempDir> {
         let parent = self.root.join("tasks").join(stage);
-        fs::create_dir_all(&parent).map_err(|e| Error::io("create", &parent, e))?;
+        create_folder(&parent)?;
         tempfile::Builder::new().prefix(".tmp-").tempdir_in(&parent).map_err(|e| Error::io("create a folder in", &parent, e))
     }
 
@@ -183,12 +183,7 @@ impl Store {
         if folder.exists() {
             fs::remove_dir_all(&folder).map_err(|e| Error::io("replace", &folder, e))?;
         }
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            // Failure leaves the folder private, which loses nothing.
-            let _ = fs::set_permissions(work.path(), fs::Permissions::from_mode(0o755));
-        }
+        make_readable(work.path(), 0o755);
         fs::rename(work.path(), &folder).map_err(|e| Error::io("publish", &folder, e))?;
         // The folder has moved: nothing is left under its old name to clean up.
         let _ = work.keep();

@@ -9,7 +9,8 @@ use crate::config::Experiment;
 use crate::corpus::Utterance;
 use crate::error::{Error, Result};
 use crate::evaluation::{Scores, Spread};
-use crate::orchestrator::{Context, Finished, write_atomically};
+use crate::files::write_atomically;
+use crate::orchestrator::{Context, Finished};
 use crate::report::{EpochLine, ExperimentSection, FoldSection, PredictionLine};
 use crate::table::{self, metrics::MetricRow, predictions::PredictionRow, summary};
 
@@ -65,10 +66,8 @@ pub(super) fn evaluate(
         rows.extend(predictions);
     }
     let pooled = score(&labels, &rows)?;
-    let spread: BTreeMap<String, Spread> = summary::metric_spread(&metrics)?
-        .into_iter()
-        .map(|line| (line.metric, Spread { mean: line.mean, sd: line.sd }))
-        .collect();
+    let spread: BTreeMap<String, Spread> =
+        summary::metric_spread(&metrics)?.into_iter().map(|line| (line.metric, Spread { mean: line.mean, sd: line.sd })).collect();
     let ensemble = if experiment.seeds.len() > 1 {
         let ensembled = summary::seed_ensemble(&labels, &rows)?;
         Some(score(&labels, &ensembled)?)

@@ -11,7 +11,8 @@ use crate::config::FeatureSettings;
 use crate::corpus::{SetAside, Utterance};
 use crate::error::{Error, Result};
 use crate::features::{self, Extractor};
-use crate::orchestrator::{Context, hash_bytes, write_atomically};
+use crate::files::{hash_bytes, write_atomically};
+use crate::orchestrator::Context;
 use crate::table::{self, features::FeatureTable};
 
 /// Name of the feature table within the task's folder.

@@ -14,7 +14,8 @@ use crate::cancel::Cancel;
 use crate::config::{CorpusKind, Pipeline};
 use crate::corpus::{self, Listing, Reason, SetAside, Source, Utterance};
 use crate::error::{Error, Result};
-use crate::orchestrator::{Context, Observer, hash_bytes, write_atomically};
+use crate::files::{hash_bytes, write_atomically};
+use crate::orchestrator::{Context, Observer};
 use crate::table;
 
 /// Name of the table of utterances within the task's folder.
@@ -150,9 +151,8 @@ pub(super) fn ingest(mut listing: Listing, root: &Path, probes_path: &PathBuf, p
         }
         result
     };
-    let probed: Vec<Option<Result<Probe>>> = pool.install(|| {
-        listing.sources.par_iter().map(|source| (!context.cancel.requested()).then(|| probe(source))).collect()
-    });
+    let probed: Vec<Option<Result<Probe>>> =
+        pool.install(|| listing.sources.par_iter().map(|source| (!context.cancel.requested()).then(|| probe(source))).collect());
     context.cancel.check()?;
     let mut probes = Probes { format: PROBES_FORMAT, probes: BTreeMap::new() };
     let mut utterances = Vec::with_capacity(listing.sources.len());
@@ -200,6 +200,8 @@ pub(super) fn to_json(value: &impl Serialize) -> Result<Vec<u8>> {
 pub(super) fn from_json<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<T> {
     let bytes = fs::read(path).map_err(|e| Error::io("read", path, e))?;
     serde_json::from_slice(&bytes).map_err(|e| {
-        Error::data(format!("failed to read {}", path.display())).because(e).hint("remove the file and run the command again: it is made anew")
+        Error::data(format!("failed to read {}", path.display()))
+            .because(e)
+            .hint("remove the file and run the command again: it is made anew")
     })
 }

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use super::{evaluate, extract, ingest, split, train};
 use crate::error::Result;
-use crate::orchestrator::{Finished, publish_file};
+use crate::files::copy_if_changed;
+use crate::orchestrator::Finished;
 use crate::table;
 
 /// What there is to publish of one experiment.
@@ -17,9 +18,9 @@ pub(super) struct Published<'a> {
 
 /// The tables of ingest and features.
 pub(super) fn base_tables(folder: &Path, ingested: &Finished, extracted: Option<&Finished>) -> Result<()> {
-    publish_file(&ingested.path(ingest::UTTERANCES), &folder.join("utterances.parquet"))?;
+    copy_if_changed(&ingested.path(ingest::UTTERANCES), &folder.join("utterances.parquet"))?;
     match extracted {
-        Some(extracted) => publish_file(&extracted.path(extract::FEATURES), &folder.join("features.parquet")),
+        Some(extracted) => copy_if_changed(&extracted.path(extract::FEATURES), &folder.join("features.parquet")),
         None => Ok(()),
     }
 }
@@ -54,7 +55,7 @@ pub(super) fn models(folder: &Path, experiment: &Published) -> Result<()> {
         let leaf = finished.task.rsplit('/').next().unwrap_or(&finished.task);
         let target = folder.join(experiment.name).join(leaf);
         for name in finished.names().filter_map(|n| n.strip_prefix("model/")) {
-            publish_file(&finished.path(&format!("{}/{name}", train::MODEL)), &target.join(name))?;
+            copy_if_changed(&finished.path(&format!("{}/{name}", train::MODEL)), &target.join(name))?;
         }
     }
     Ok(())

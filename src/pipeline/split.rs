@@ -9,7 +9,8 @@ use super::ingest::{from_json, to_json};
 use crate::config::Experiment;
 use crate::corpus::Utterance;
 use crate::error::{Error, Result};
-use crate::orchestrator::{Context, hash_bytes, write_atomically};
+use crate::files::{hash_bytes, write_atomically};
+use crate::orchestrator::Context;
 use crate::split::{self, Fold, Item, Role};
 use crate::table::{self, splits::SplitRow};
 

@@ -11,8 +11,9 @@ use crate::corpus::Utterance;
 use crate::error::{Error, Result};
 use crate::evaluation::argmax;
 use crate::features;
+use crate::files::{hash_bytes, write_atomically};
 use crate::model::{self, Classifier, EpochRecord, NetSpec, SavedModel};
-use crate::orchestrator::{Context, hash_bytes, write_atomically};
+use crate::orchestrator::Context;
 use crate::split::{Dataset, Fold, Matrix, Parts};
 use crate::table::{self, features::FeatureTable, predictions::PredictionRow};
 use crate::transform::{Scaler, columns_in_order, rearrange};
@@ -179,9 +180,12 @@ fn check(parts: &Parts, data: &Dataset) -> Result<Vec<String>> {
     let absent: Vec<&str> =
         (0..data.labels.len()).filter(|class| !parts.train.y().contains(class)).map(|class| data.labels[class].as_str()).collect();
     if data.labels.len() - absent.len() < 2 {
-        return Err(Error::data("the training part of this fold has a single class").hint("use fewer folds, or check the labels of the corpus"));
+        return Err(
+            Error::data("the training part of this fold has a single class").hint("use fewer folds, or check the labels of the corpus")
+        );
     }
-    let absent = (!absent.is_empty()).then(|| format!("no training utterance of {}: it cannot be recognised in this fold", absent.join(", ")));
+    let absent =
+        (!absent.is_empty()).then(|| format!("no training utterance of {}: it cannot be recognised in this fold", absent.join(", ")));
     Ok(absent.into_iter().collect())
 }
 
