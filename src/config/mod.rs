@@ -1,1 +1,15 @@
-//! Pipeline files: strict reading and total validation.
+//! Pipeline files: strict reading, overrides from the command line, and total settings.
+
+mod check;
+mod experiment;
+mod load;
+mod overrides;
+mod published;
+mod raw;
+mod texts;
+mod validated;
+
+pub use load::{load, parse};
+pub use validated::{
+    Agreement, CorpusKind, CorpusSettings, Dialogs, Excitement, Experiment, FeatureSettings, Gamma, ModelSettings, Pipeline,
+};
