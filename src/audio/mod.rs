@@ -1,1 +1,7 @@
 //! From a file to mono samples at the rate that the features want.
+
+mod decode;
+mod stream;
+mod wav;
+
+pub use decode::{Audio, decode, decode_bytes};

@@ -1,5 +1,8 @@
 //! Corpora: what a reader finds under a root, and what it leaves aside.
 
+pub mod archive;
+mod atomic;
+pub mod download;
 mod listing;
 mod utterance;
 
