@@ -3,8 +3,20 @@
 pub mod archive;
 mod atomic;
 pub mod download;
+mod counts;
 mod listing;
 mod utterance;
+mod walk;
 
+pub mod emodb;
+pub mod iemocap;
+pub mod labels;
+pub mod manifest;
+pub mod ravdess;
+
+pub use counts::{Counts, compare, describe};
+pub use emodb::EmodbSettings;
+pub use iemocap::IemocapSettings;
 pub use listing::{Expected, Listing, Reason, SetAside};
+pub use manifest::ManifestSettings;
 pub use utterance::{Sex, Source, Utterance};
