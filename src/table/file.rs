@@ -1,17 +1,20 @@
 //! What all tables share: how a Parquet file of this program is written, recognised and read.
+//!
+//! Every byte is checked before the decoder sees one: Snappy pages and the footer carry no checksum of their own, so that a flipped bit
+//! would become a slightly different feature, and the decoder is not proof against arbitrary damage.
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::io::{self, Read, Seek, SeekFrom};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, PrimitiveArray, RecordBatch, StringArray};
+use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, PrimitiveArray, RecordBatch, RecordBatchReader, StringArray};
 use arrow::compute::concat_batches;
 use arrow::datatypes::{DataType, Field, Schema};
 use parquet::arrow::ArrowWriter;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
 use parquet::basic::Compression;
 use parquet::file::metadata::{KeyValue, ParquetMetaData, ParquetMetaDataReader};
@@ -27,9 +30,14 @@ pub type Meta = BTreeMap<String, String>;
 const TABLE: &str = "ser.table";
 const SCHEMA_VERSION: &str = "ser.schema_version";
 const VERSION: &str = "ser.version";
-/// `LENGTH:BLAKE3` of everything before the footer's indexes: Snappy pages carry no checksum, so that a flipped bit in an f32 would
-/// otherwise become a slightly different feature.
-const BODY: &str = "ser.body";
+/// Hex blake3 of all bytes before the footer.
+const BODY_SUM: &str = "ser.body_blake3";
+/// Hex blake3 of the footer, taken while these digits are zeros.
+const FOOTER_SUM: &str = "ser.footer_blake3";
+/// Hex digits of a blake3 hash.
+const DIGITS: usize = 64;
+/// Of a Parquet file: the footer's length (4 bytes) and `PAR1`.
+const TAIL: usize = 8;
 
 /// Rows per row group: some 50 MiB of the widest table, so that every corpus of today is one group and a reader's memory stays bounded.
 const ROW_GROUP: usize = 65_536;
@@ -93,9 +101,12 @@ fn encode(table: &Table, schema: Arc<Schema>, batch: &RecordBatch, meta: &Meta) 
     meta.insert(TABLE.into(), table.name.into());
     meta.insert(SCHEMA_VERSION.into(), table.version.to_string());
     meta.insert(VERSION.into(), env!("CARGO_PKG_VERSION").into());
+    let zeros = "0".repeat(DIGITS);
+    let pairs = meta.into_iter().chain([(BODY_SUM.to_owned(), zeros.clone()), (FOOTER_SUM.to_owned(), zeros)]);
     let mut properties = WriterProperties::builder()
         .set_created_by(concat!("ser version ", env!("CARGO_PKG_VERSION")).into())
         .set_compression(Compression::SNAPPY)
+        .set_key_value_metadata(Some(pairs.map(|(key, value)| KeyValue::new(key, value)).collect()))
         .set_max_row_group_row_count(Some(ROW_GROUP))
         .set_statistics_enabled(EnabledStatistics::Chunk)
         .set_offset_index_disabled(true);
@@ -107,15 +118,31 @@ fn encode(table: &Table, schema: Arc<Schema>, batch: &RecordBatch, meta: &Meta) 
     let options = ArrowWriterOptions::new().with_properties(properties.build()).with_skip_arrow_metadata(true);
     let mut writer = ArrowWriter::try_new_with_options(Vec::new(), schema, options)?;
     writer.write(batch)?;
-    writer.flush()?;
-    writer.sync()?;
-    let body = writer.inner().len();
-    let hash = blake3::hash(writer.inner()).to_hex();
-    for (key, value) in meta {
-        writer.append_key_value_metadata(KeyValue::new(key, value));
+    Ok(seal(writer.into_inner()?))
+}
+
+/// Puts the checksums in the place of their zeros.
+fn seal(mut bytes: Vec<u8>) -> Vec<u8> {
+    let end = bytes.len() - TAIL;
+    let start = end - footer_length(&bytes[end..]);
+    for (key, region) in [(BODY_SUM, 0..start), (FOOTER_SUM, start..end)] {
+        let sum = blake3::hash(&bytes[region]).to_hex();
+        if let Some(digits) = digits(&bytes[start..end], key) {
+            bytes[start..end][digits].copy_from_slice(sum.as_bytes());
+        }
     }
-    writer.append_key_value_metadata(KeyValue::new(BODY.into(), format!("{body}:{hash}")));
-    writer.into_inner()
+    bytes
+}
+
+/// The length that the last eight bytes of a Parquet file give for its footer.
+fn footer_length(tail: &[u8]) -> usize {
+    tail.iter().take(4).rev().fold(0, |length, &byte| length << 8 | usize::from(byte))
+}
+
+/// Where a footer holds the digits of a checksum: after its key and the two bytes of a Thrift string's header. The writer's keys come last.
+fn digits(footer: &[u8], key: &str) -> Option<Range<usize>> {
+    let start = footer.windows(key.len()).rposition(|window| window == key.as_bytes())? + key.len() + 2;
+    (start + DIGITS <= footer.len()).then_some(start..start + DIGITS)
 }
 
 /// A table as read: all rows in one batch.
@@ -131,71 +158,93 @@ pub(super) struct Loaded {
 /// # Errors
 /// `Missing` where there is no file; `Data` where it is no Parquet file, is cut short or damaged, or is another table or version.
 pub(super) fn read(path: &Path, table: &Table) -> Result<Loaded> {
-    let (mut file, footer) = open(path)?;
-    let mut meta = key_values(&footer);
-    check_kind(path, table, &meta)?;
-    check_body(path, &mut file, meta.remove(BODY))?;
-    let batch = guarded(path, || {
-        let reader = ParquetRecordBatchReaderBuilder::try_new(file)?.build()?;
-        let schema = reader.schema();
-        let batches = reader.collect::<Result<Vec<_>, _>>()?;
-        Ok(concat_batches(&schema, &batches)?)
-    })?;
-    Ok(Loaded { path: path.to_owned(), batch, meta })
+    let mut opened = open(path)?;
+    check_kind(path, table, &opened.meta)?;
+    opened.check_body(path)?;
+    let damaged = |e: &dyn std::fmt::Display| Error::data(format!("failed to decode {}: {e}", path.display())).hint(AGAIN);
+    let footer = ArrowReaderMetadata::try_new(opened.footer.into(), ArrowReaderOptions::new()).map_err(|e| damaged(&e))?;
+    let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(opened.file, footer).build().map_err(|e| damaged(&e))?;
+    let schema = reader.schema();
+    let batches = reader.collect::<Result<Vec<_>, _>>().map_err(|e| damaged(&e))?;
+    let batch = concat_batches(&schema, &batches).map_err(|e| damaged(&e))?;
+    Ok(Loaded { path: path.to_owned(), batch, meta: opened.meta })
 }
 
 /// The key-value metadata of a table, from its footer alone. The keys `ser.table`, `ser.schema_version` and `ser.version` say what it is.
 ///
 /// # Errors
-/// `Missing` where there is no file; `Data` where it is not a Parquet file of this program.
+/// `Missing` where there is no file; `Data` where it is no Parquet file of this program or its footer is damaged.
 pub fn meta(path: &Path) -> Result<Meta> {
-    let (_, footer) = open(path)?;
-    let mut meta = key_values(&footer);
-    meta.remove(BODY);
-    match meta.contains_key(TABLE) {
-        true => Ok(meta),
-        false => Err(foreign(path)),
-    }
+    Ok(open(path)?.meta)
 }
 
 const AGAIN: &str = "delete it and run the command that makes it again";
 
-fn foreign(path: &Path) -> Error {
-    Error::data(format!("{} is a Parquet file of another program", path.display())).hint("name a table that ser wrote")
+/// A file whose footer is known to be sound.
+struct Opened {
+    file: File,
+    footer: ParquetMetaData,
+    /// Bytes before the footer.
+    body: u64,
+    body_sum: String,
+    meta: Meta,
 }
 
-/// The file and its footer, after the checks that tell what else it may be.
-fn open(path: &Path) -> Result<(File, ParquetMetaData)> {
-    let failed = |e: std::io::Error| match e.kind() {
-        std::io::ErrorKind::NotFound => {
-            Error::missing(format!("{} does not exist", path.display())).hint("run the command that makes this table first, or check the path")
-        }
+/// Opens a file and tells what else than a table it may be.
+fn open(path: &Path) -> Result<Opened> {
+    let failed = |e: io::Error| match e.kind() {
+        io::ErrorKind::NotFound => Error::missing(format!("{} does not exist", path.display()))
+            .hint("run the command that makes this table first, or check the path"),
         _ => Error::io("read", path, e),
     };
+    let wrong = |what: &str| Error::data(format!("{} {what}", path.display())).hint(AGAIN);
+    let damaged = || wrong("is damaged: its footer does not match its checksum");
+
     let mut file = File::open(path).map_err(failed)?;
     let length = file.metadata().map_err(failed)?.len();
-    let mut magic = [0; 4];
-    let head = if length < 12 { false } else { file.read_exact(&mut magic).map_err(failed).map(|()| &magic == b"PAR1")? };
-    if !head {
-        return Err(Error::data(format!("{} is not a Parquet file", path.display())).hint(AGAIN));
+    let mut head = [0; 4];
+    if length >= 4 {
+        file.read_exact(&mut head).map_err(failed)?;
     }
-    file.seek(SeekFrom::End(-4)).and_then(|_| file.read_exact(&mut magic)).map_err(failed)?;
-    if &magic != b"PAR1" {
-        return Err(Error::data(format!("{} is cut short: its end is missing", path.display())).hint(AGAIN));
+    if &head != b"PAR1" {
+        return Err(wrong("is not a Parquet file"));
     }
-    let footer = guarded(path, || Ok(ParquetMetaDataReader::new().parse_and_finish(&file)?))?;
-    Ok((file, footer))
+    let mut tail = [0; TAIL];
+    if length >= 4 + TAIL as u64 {
+        file.seek(SeekFrom::End(-(TAIL as i64))).and_then(|_| file.read_exact(&mut tail)).map_err(failed)?;
+    }
+    if !tail.ends_with(b"PAR1") {
+        return Err(wrong("is cut short: its end is missing"));
+    }
+    let footer_length = footer_length(&tail);
+    let body = length.checked_sub((TAIL + footer_length) as u64).ok_or_else(damaged)?;
+    let mut footer = vec![0; footer_length];
+    file.seek(SeekFrom::Start(body)).and_then(|_| file.read_exact(&mut footer)).map_err(failed)?;
+
+    let Some(range) = digits(&footer, FOOTER_SUM) else {
+        return Err(wrong("is not a table of ser, or its footer is damaged").hint("name a table that ser wrote"));
+    };
+    let sum = footer[range.clone()].to_vec();
+    footer[range].fill(b'0');
+    if blake3::hash(&footer).to_hex().as_bytes() != sum {
+        return Err(damaged());
+    }
+    let footer = ParquetMetaDataReader::decode_metadata(&footer).map_err(|e| damaged().because(e))?;
+    let mut meta = key_values(&footer);
+    meta.remove(FOOTER_SUM);
+    let body_sum = meta.remove(BODY_SUM).unwrap_or_default();
+    Ok(Opened { file, footer, body, body_sum, meta })
 }
 
-type Caught = Box<dyn std::error::Error + Send + Sync>;
-
-/// Turns whatever the decoder makes of damaged bytes, a panic included, into an error that names the file.
-fn guarded<T>(path: &Path, decode: impl FnOnce() -> Result<T, Caught>) -> Result<T> {
-    let damaged = || Error::data(format!("{} is damaged", path.display())).hint(AGAIN);
-    match catch_unwind(AssertUnwindSafe(decode)) {
-        Ok(Ok(value)) => Ok(value),
-        Ok(Err(error)) => Err(damaged().because(error)),
-        Err(_) => Err(damaged()),
+impl Opened {
+    fn check_body(&mut self, path: &Path) -> Result<()> {
+        let mut hasher = blake3::Hasher::new();
+        let body = self.file.rewind().map(|()| (&mut self.file).take(self.body));
+        body.and_then(|body| hasher.update_reader(body).map(|_| ())).map_err(|e| Error::io("read", path, e))?;
+        if hasher.finalize().to_hex().as_str() != self.body_sum {
+            return Err(Error::data(format!("{} is damaged: its content does not match its checksum", path.display())).hint(AGAIN));
+        }
+        Ok(())
     }
 }
 
@@ -206,7 +255,7 @@ fn key_values(footer: &ParquetMetaData) -> Meta {
 
 fn check_kind(path: &Path, table: &Table, meta: &Meta) -> Result<()> {
     let (Some(name), Some(version)) = (meta.get(TABLE), meta.get(SCHEMA_VERSION)) else {
-        return Err(foreign(path));
+        return Err(Error::data(format!("{} does not say which table it is", path.display())).hint(AGAIN));
     };
     if name != table.name {
         return Err(Error::data(format!("{} is a table of {name}, not of {}", path.display(), table.name))
@@ -226,16 +275,6 @@ fn check_kind(path: &Path, table: &Table, meta: &Meta) -> Result<()> {
         .hint(hint));
     }
     Ok(())
-}
-
-fn check_body(path: &Path, file: &mut File, sum: Option<String>) -> Result<()> {
-    let damaged = || Error::data(format!("{} is damaged: its content does not match its checksum", path.display())).hint(AGAIN);
-    let sum = sum.ok_or_else(damaged)?;
-    let (length, hash) = sum.split_once(':').ok_or_else(damaged)?;
-    let length: u64 = length.parse().map_err(|_| damaged())?;
-    let mut hasher = blake3::Hasher::new();
-    file.rewind().and_then(|()| hasher.update_reader(file.take(length)).map(|_| ())).map_err(|e| Error::io("read", path, e))?;
-    if hasher.finalize().to_hex().as_str() != hash { Err(damaged()) } else { Ok(()) }
 }
 
 impl Loaded {

@@ -13,5 +13,8 @@ pub mod splits;
 pub mod summary;
 pub mod utterances;
 
+#[cfg(test)]
+mod tests;
+
 pub use atomic::write_atomically;
 pub use file::{Meta, meta};
