@@ -2,8 +2,8 @@
 
 pub mod archive;
 mod atomic;
-pub mod download;
 mod counts;
+pub mod download;
 mod listing;
 mod utterance;
 mod walk;

@@ -144,7 +144,7 @@ impl<'a> Walk<'a> {
     fn run(&self) -> Result<Outcome> {
         let mut outcome = Outcome::default();
         let chosen = self.pipeline.select(&self.options.experiments)?;
-        if self.planning && ingest::must_generate(self.pipeline)? {
+        if self.planning && ingest::must_generate(self.pipeline) {
             self.lines.borrow_mut().push(PlanLine { task: "generate".into(), why: vec![Why::NeverRan] });
             self.waits("ingest", Stage::Ingest);
             self.wait_for(Stage::Ingest);

@@ -12,10 +12,10 @@ use serde::{Deserialize, Serialize};
 use crate::audio::{self, Audio};
 use crate::cancel::Cancel;
 use crate::config::{CorpusKind, Pipeline};
-use crate::corpus::{self, Listing, Reason, SetAside, Source, Utterance};
+use crate::corpus::{self, EmodbSettings, Listing, Reason, SetAside, Source, Utterance};
 use crate::error::{Error, Result};
 use crate::files::{hash_bytes, write_atomically};
-use crate::orchestrator::{Context, Observer};
+use crate::orchestrator::{Context, Event, Observer};
 use crate::table;
 
 /// Name of the table of utterances within the task's folder.
@@ -25,15 +25,21 @@ pub(super) const LISTING: &str = "listing.json";
 
 /// Lists the corpus of a pipeline; a generated corpus is generated first where it is not there yet.
 pub(super) fn list(pipeline: &Pipeline, cancel: &Cancel, observer: &dyn Observer) -> Result<Listing> {
-    let root = pipeline.corpus.root.as_path();
+    let root = pipeline.corpus.kind.root();
     let mut listing = match &pipeline.corpus.kind {
-        CorpusKind::Ravdess => corpus::ravdess::read(root)?,
-        CorpusKind::Emodb(settings) => corpus::emodb::read(root, settings)?,
-        CorpusKind::Iemocap(settings) => corpus::iemocap::read(root, settings)?,
-        CorpusKind::Manifest(settings) => corpus::manifest::read(settings)?,
-        CorpusKind::Synthetic(settings) => {
+        CorpusKind::Ravdess { .. } => corpus::ravdess::read(root)?,
+        CorpusKind::Emodb { all_clips, .. } => corpus::emodb::read(root, &EmodbSettings { all_clips: *all_clips })?,
+        CorpusKind::Iemocap { settings, .. } => corpus::iemocap::read(root, settings)?,
+        CorpusKind::Manifest { settings, language } => {
+            let mut listing = corpus::manifest::read(settings)?;
+            for source in listing.sources.iter_mut().filter(|s| s.language.is_none()) {
+                source.language.clone_from(language);
+            }
+            listing
+        }
+        CorpusKind::Synthetic { settings, .. } => {
             let tick = |done: usize, total: usize| {
-                observer.observe(crate::orchestrator::Event::TaskProgress {
+                observer.observe(Event::TaskProgress {
                     task: "generate".into(),
                     done: done as u64,
                     total: total as u64,
@@ -62,6 +68,11 @@ pub(super) fn list(pipeline: &Pipeline, cancel: &Cancel, observer: &dyn Observer
             .hint(format!("{} files were left aside; check corpus.root and corpus.kind in the pipeline file", listing.set_aside.len())));
     }
     Ok(listing)
+}
+
+/// Whether a generated corpus is still to be generated, which only a run does.
+pub(super) fn must_generate(pipeline: &Pipeline) -> bool {
+    matches!(pipeline.corpus.kind, CorpusKind::Synthetic { .. }) && corpus::synthetic::read(pipeline.corpus.kind.root()).is_err()
 }
 
 /// What the file system says of a recording without opening it.

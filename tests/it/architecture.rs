@@ -6,8 +6,7 @@ use std::path::{Path, PathBuf};
 
 const BASE: &[&str] = &["error", "cancel", "files"];
 /// The science, in the direction in which data flows.
-const SCIENCE: &[&str] =
-    &["corpus", "audio", "dsp", "features", "table", "split", "transform", "model", "evaluation", "report"];
+const SCIENCE: &[&str] = &["corpus", "audio", "dsp", "features", "table", "split", "transform", "model", "evaluation", "report"];
 
 fn allowed(module: &str) -> BTreeSet<&'static str> {
     let mut names: BTreeSet<&str> = BASE.iter().copied().collect();
@@ -91,7 +90,9 @@ fn mod_files_only_declare_and_re_export() {
     let with_code: Vec<_> = files
         .iter()
         .filter(|path| path.ends_with("mod.rs") && !path.ends_with("cli/mod.rs") && !path.ends_with("ui/mod.rs"))
-        .filter(|path| fs::read_to_string(path).unwrap().lines().any(|l| l.starts_with("fn ") || l.starts_with("pub fn ") || l.starts_with("impl")))
+        .filter(|path| {
+            fs::read_to_string(path).unwrap().lines().any(|l| l.starts_with("fn ") || l.starts_with("pub fn ") || l.starts_with("impl"))
+        })
         .collect();
     assert!(with_code.is_empty(), "mod.rs files that hold code: {with_code:?}");
 }
