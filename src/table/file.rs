@@ -264,7 +264,9 @@ fn check_kind(path: &Path, table: &Table, meta: &Meta) -> Result<()> {
     if *version != table.version.to_string() {
         let by = meta.get(VERSION).map_or("another version", String::as_str);
         let hint = match version.parse::<u32>() {
-            Ok(theirs) if theirs > table.version => format!("use ser {by} or newer, or delete the file and run the command that makes it again"),
+            Ok(theirs) if theirs > table.version => {
+                format!("use ser {by} or newer, or delete the file and run the command that makes it again")
+            }
             _ => AGAIN.to_owned(),
         };
         return Err(Error::data(format!(
