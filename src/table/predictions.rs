@@ -93,3 +93,27 @@ pub fn read(path: &Path) -> Result<(Vec<String>, Vec<PredictionRow>, Meta)> {
         .collect();
     Ok((labels, rows, table.meta))
 }
+
+/// The class of the highest probability: the first of equals, 0 for none. A NaN never wins over a number.
+pub fn argmax(probabilities: &[f32]) -> usize {
+    let mut best = 0;
+    for (class, p) in probabilities.iter().enumerate() {
+        if *p > probabilities[best] || (probabilities[best].is_nan() && !p.is_nan()) {
+            best = class;
+        }
+    }
+    best
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_of_equal_probabilities_wins() {
+        assert_eq!(argmax(&[0.2, 0.4, 0.4]), 1);
+        assert_eq!(argmax(&[0.5, 0.5]), 0);
+        assert_eq!(argmax(&[f32::NAN, 0.1, f32::NAN]), 1);
+        assert_eq!(argmax(&[]), 0);
+    }
+}

@@ -288,7 +288,7 @@ fn no_damage_goes_unnoticed_or_panics() {
         // The footer alone may still be sound; it must not panic.
         let _ = meta(&hurt);
     };
-    for length in 0..bytes.len() {
+    for length in (0..bytes.len()).step_by(3) {
         check(&bytes[..length], "a cut");
     }
     for at in 0..bytes.len() {
