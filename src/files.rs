@@ -44,23 +44,34 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
 pub fn publish(path: &Path, write: impl FnOnce(&mut File) -> std::io::Result<()>) -> Result<()> {
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     create_folder(folder)?;
-    let mut temp = tempfile::Builder::new().prefix(".tmp-").tempfile_in(folder).map_err(|e| Error::io("create a file in", folder, e))?;
+    let mut temp = beside(0o666).tempfile_in(folder).map_err(|e| Error::io("create a file in", folder, e))?;
     write(temp.as_file_mut()).and_then(|()| temp.as_file().sync_all()).map_err(|e| Error::io("write", path, e))?;
-    make_readable(temp.path(), 0o644);
     temp.persist(path).map_err(|e| Error::io("write", path, e.error))?;
     sync_folder(folder);
     Ok(())
 }
 
-/// Temporary files and folders are private; what is published is as readable as anything else. Failure loses nothing.
-pub fn make_readable(path: &Path, mode: u32) {
+/// A fresh folder within `parent`, removed when it is dropped.
+pub fn temporary_folder(parent: &Path) -> Result<tempfile::TempDir> {
+    create_folder(parent)?;
+    beside(0o777).tempdir_in(parent).map_err(|e| Error::io("create a folder in", parent, e))
+}
+
+/// Names of what is not whole yet begin with this.
+pub const TEMPORARY: &str = ".tmp-";
+
+/// Temporary files are private by default; what is published is for whoever the umask lets in.
+fn beside(mode: u32) -> tempfile::Builder<'static, 'static> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(TEMPORARY);
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
-        let _ = fs::set_permissions(path, fs::Permissions::from_mode(mode));
+        builder.permissions(fs::Permissions::from_mode(mode));
     }
     #[cfg(not(unix))]
-    let _ = (path, mode);
+    let _ = mode;
+    builder
 }
 
 /// Puts a copy of `from` at `to` unless the same bytes are there already.

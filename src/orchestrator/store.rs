@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::identity::{Identity, Key};
 use super::status::{Status, Why, explain};
 use crate::error::{Error, Result};
-use crate::files::{create_folder, hash_file, make_readable, sync_folder, write_atomically};
+use crate::files::{TEMPORARY, hash_file, sync_folder, temporary_folder, write_atomically};
 
 const FORMAT: u32 = 1;
 const RECORD: &str = "record.json";
@@ -160,9 +160,7 @@ impl Store {
 
     /// A fresh folder for a task to write into, on the same file system as its final place.
     pub(super) fn workspace(&self, stage: &str) -> Result<tempfile::TempDir> {
-        let parent = self.root.join("tasks").join(stage);
-        create_folder(&parent)?;
-        tempfile::Builder::new().prefix(".tmp-").tempdir_in(&parent).map_err(|e| Error::io("create a folder in", &parent, e))
+        temporary_folder(&self.root.join("tasks").join(stage))
     }
 
     /// Publishes a finished workspace under its key.
@@ -183,7 +181,6 @@ impl Store {
         if folder.exists() {
             fs::remove_dir_all(&folder).map_err(|e| Error::io("replace", &folder, e))?;
         }
-        make_readable(work.path(), 0o755);
         fs::rename(work.path(), &folder).map_err(|e| Error::io("publish", &folder, e))?;
         // The folder has moved: nothing is left under its old name to clean up.
         let _ = work.keep();
@@ -202,7 +199,7 @@ impl Store {
         let Ok(stages) = fs::read_dir(&tasks) else { return Ok(()) };
         for stage in stages.flatten() {
             let Ok(entries) = fs::read_dir(stage.path()) else { continue };
-            for entry in entries.flatten().filter(|e| e.file_name().to_string_lossy().starts_with(".tmp-")) {
+            for entry in entries.flatten().filter(|e| e.file_name().to_string_lossy().starts_with(TEMPORARY)) {
                 fs::remove_dir_all(entry.path()).map_err(|e| Error::io("remove", &entry.path(), e))?;
             }
         }

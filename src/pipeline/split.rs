@@ -59,9 +59,10 @@ pub(super) fn split(utterances: &[Utterance], experiment: &Experiment, context: 
     let assignment = split::assign(&experiment.protocol, &items, experiment.validation, experiment.split_seed)?;
     let texts: Vec<Option<&str>> = utterances.iter().map(|u| u.source.text_id.as_deref()).collect();
     let hashes: Vec<&str> = utterances.iter().map(|u| u.content_hash.as_str()).collect();
+    let sharing: Vec<_> = assignment.folds.iter().map(|fold| split::sharing(&items, fold, &texts, &hashes)).collect();
     let about = About {
         speaker_independent: split::is_speaker_independent(&assignment.folds, &items),
-        shared: split::describe_sharing(&items, &assignment.folds, &texts, &hashes),
+        shared: split::verdict(&sharing),
         warnings: assignment.warnings,
     };
     for warning in &about.warnings {

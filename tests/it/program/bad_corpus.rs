@@ -49,10 +49,12 @@ fn a_class_with_one_utterance_is_a_warning() {
 #[test]
 fn an_experiment_that_fails_does_not_stop_the_others() {
     let project = tones(&["a", "b"], &[("calm", 3), ("happy", 3)]);
-    let second = Project::small().split("[[experiment]]").nth(1).unwrap().replace("base", "other").replace(
-        "{ kind = \"stratified-kfold\", folds = 2 }",
-        "{ kind = \"group-kfold\", folds = 9 }",
-    );
+    let second = Project::small()
+        .split("[[experiment]]")
+        .nth(1)
+        .unwrap()
+        .replace("base", "other")
+        .replace("{ kind = \"stratified-kfold\", folds = 2 }", "{ kind = \"group-kfold\", folds = 9 }");
     project.pipeline("small", &format!("{}\n[[experiment]]{second}", Project::small()));
     let ran = project.ser(&["run", "small"]).fails(4, &["2 speakers"]);
     assert!(ran.stdout.contains("base: WA"), "{}", ran.stdout);
@@ -115,8 +117,7 @@ fn names_that_are_unusual_or_unusable() {
     project.pipeline("small", &text);
     project.ser(&["run", "small"]).ok();
     let report: serde_json::Value = serde_json::from_slice(&project.read("reports/small/report.json")).unwrap();
-    let reasons: Vec<&str> =
-        report["corpus"]["set_aside"].as_array().unwrap().iter().map(|e| e["reason"].as_str().unwrap()).collect();
+    let reasons: Vec<&str> = report["corpus"]["set_aside"].as_array().unwrap().iter().map(|e| e["reason"].as_str().unwrap()).collect();
     assert!(reasons.contains(&"bad-name") && reasons.contains(&"unknown-code"), "{reasons:?}");
 }
 

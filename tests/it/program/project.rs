@@ -85,7 +85,9 @@ impl Project {
         Project::small()
             .replace("name = \"small\"", "name = \"net\"")
             .replace("{ kind = \"logistic\", c = 1.0 }", "{ kind = \"cnn\", architecture = \"emodb-a\" }")
-            + &format!("train = {{ optimizer = \"adam\", learning_rate = 1e-3, batch_size = 8, epochs = {epochs}, checkpoint_every = 1 }}\n")
+            + &format!(
+                "train = {{ optimizer = \"adam\", learning_rate = 1e-3, batch_size = 8, epochs = {epochs}, checkpoint_every = 1 }}\n"
+            )
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
