@@ -1,4 +1,6 @@
 //! All integration tests in one binary.
 
 mod architecture;
+mod corpora;
 mod program;
+mod report;

@@ -36,7 +36,8 @@ pub fn read(root: &Path, settings: &IemocapSettings) -> Result<Listing> {
     let mut reader = Reader::new(root, *settings);
     let present: Vec<u32> = (1..=5).filter(|&n| root.join(session_name(n)).is_dir()).collect();
     if present.is_empty() {
-        return Err(Error::missing(format!("{} holds none of the folders Session1 to Session5", root.display())).hint(HINT));
+        let hint = deeper(root).map_or_else(|| HINT.to_owned(), |place| format!("set the corpus root to {place}"));
+        return Err(Error::missing(format!("{} holds none of the folders Session1 to Session5", root.display())).hint(hint));
     }
     for number in 1..=5 {
         if present.contains(&number) {
@@ -245,6 +246,12 @@ impl<'a> Reader<'a> {
         let expected = self.settings.expected();
         Listing { corpus: "iemocap".into(), sources, set_aside: self.set_aside, expected, notes: self.notes, generated: false }
     }
+}
+
+/// A folder in `root` that holds the sessions: the release comes as `IEMOCAP_full_release`.
+fn deeper(root: &Path) -> Option<String> {
+    let folders = fs::read_dir(root).ok()?.filter_map(|entry| Some(entry.ok()?.path()));
+    folders.filter(|path| (1..=5).any(|n| path.join(session_name(n)).is_dir())).min().map(|path| path.display().to_string())
 }
 
 /// The dialog part of a turn's name.

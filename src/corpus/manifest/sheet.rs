@@ -79,7 +79,10 @@ fn text_rows(path: &Path, bytes: &[u8]) -> Result<Sheet> {
         // The reader's own line number counts blank lines before a row as part of it.
         let blank = raw.iter().take_while(|b| matches!(b, b'\r' | b'\n')).filter(|b| **b == b'\n').count() as u64;
         let line = record.position().map_or(0, csv::Position::line) + blank;
-        sheet.rows.push(Row { place: format!("line {line}"), cells: cells(&record, raw, width, reader.is_done()) });
+        sheet.rows.push(Row {
+            place: format!("line {line}"),
+            cells: cells(&record, raw, width, reader.position().byte() as usize >= bytes.len()),
+        });
     }
     Ok(sheet)
 }
