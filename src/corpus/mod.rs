@@ -4,6 +4,7 @@ pub mod archive;
 mod atomic;
 pub mod download;
 mod listing;
+pub mod synthetic;
 mod utterance;
 
 pub use listing::{Expected, Listing, Reason, SetAside};
