@@ -5,6 +5,7 @@ mod atomic;
 mod counts;
 pub mod download;
 mod listing;
+pub mod synthetic;
 mod utterance;
 mod walk;
 
