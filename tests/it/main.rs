@@ -3,4 +3,3 @@
 mod architecture;
 mod corpora;
 mod program;
-mod report;
