@@ -17,8 +17,7 @@ use crate::error::{Error, Result};
 const CORPORA: &str = "data/corpora";
 const RAVDESS: [&str; 8] = ["neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised"];
 const EMODB: [&str; 7] = ["anger", "boredom", "disgust", "fear", "happiness", "sadness", "neutral"];
-const IEMOCAP: [&str; 10] =
-    ["anger", "disgust", "excitement", "fear", "frustration", "happiness", "neutral", "other", "sadness", "surprise"];
+const IEMOCAP: [&str; 4] = ["anger", "happiness", "neutral", "sadness"];
 
 /// What every check needs.
 pub(super) struct Context<'a> {

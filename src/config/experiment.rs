@@ -276,7 +276,8 @@ fn refuse_others(written: &[(&str, Option<Range<usize>>)], takes: &[&str], what:
         if let Some(span) = span.as_ref().filter(|_| !takes.contains(key)) {
             let error = context.texts.error(span, format!("`{key}` does not belong to this kind of {what}"));
             let own = if takes.is_empty() { "nothing".to_owned() } else { takes.join(", ") };
-            return Err(error.hint(format!("besides its kind, this {what} takes: {own}")));
+            let one = if context.texts.is_override(span) { "; experiment.NAME.… reaches one experiment alone" } else { "" };
+            return Err(error.hint(format!("besides its kind, this {what} takes: {own}{one}")));
         }
     }
     Ok(())

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use toml::Spanned;
-use toml::de::{DeTable, Deserializer};
+use toml::de::{DeTable, DeValue, Deserializer};
 
 use super::check::{self, Context};
 use super::overrides;
@@ -44,8 +44,19 @@ pub fn parse(text: &str, file_name: &str, overrides: &[String], corpora_dir: Opt
     let span = root.span();
     let mut root = root.into_inner();
     overrides::apply(&mut root, &texts)?;
+    root.values().try_for_each(|value| refuse_dates(value, &texts))?;
     let raw = RawPipeline::deserialize(Deserializer::from(Spanned::new(span, root))).map_err(|error| texts.toml_error(&error))?;
     check::pipeline(raw, &Context { texts: &texts, corpora_dir })
+}
+
+/// No key takes a date, and the TOML reader hands one to serde as a table with a key of its own.
+fn refuse_dates(value: &Spanned<DeValue<'_>>, texts: &Texts) -> Result<()> {
+    match value.get_ref() {
+        DeValue::Datetime(_) => Err(texts.error(&value.span(), "no key takes a date or a time").hint("put it in quotes to make it text")),
+        DeValue::Array(items) => items.iter().try_for_each(|item| refuse_dates(item, texts)),
+        DeValue::Table(table) => table.values().try_for_each(|item| refuse_dates(item, texts)),
+        _ => Ok(()),
+    }
 }
 
 fn read(path: &Path) -> Result<String> {

@@ -6,6 +6,10 @@ mod load;
 mod overrides;
 mod published;
 mod raw;
+#[cfg(test)]
+mod shipped_tests;
+#[cfg(test)]
+mod tests;
 mod texts;
 mod validated;
 

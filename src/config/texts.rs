@@ -119,7 +119,7 @@ pub(super) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a s
 }
 
 /// `did you mean …? known …: a, b, c`.
-pub(super) fn suggestion<'a>(word: &str, what: &str, candidates: &[&'a str]) -> String {
+pub(super) fn suggestion(word: &str, what: &str, candidates: &[&str]) -> String {
     let known = format!("known {what}: {}", candidates.join(", "));
     match nearest(word, candidates.iter().copied()) {
         Some(candidate) => format!("did you mean `{candidate}`? {known}"),
