@@ -40,6 +40,15 @@ fn utterance(id: &str, full: bool) -> Utterance {
     }
 }
 
+/// An utterance by what summaries look at.
+pub(super) fn speech(id: &str, emotion: &str, speaker: &str, session: Option<&str>, duration_s: f64, hash: &str) -> Utterance {
+    let mut it = utterance(id, false);
+    (it.source.emotion, it.source.speaker) = (emotion.into(), speaker.into());
+    it.source.session = session.map(str::to_owned);
+    (it.duration_s, it.content_hash) = (duration_s, hash.into());
+    it
+}
+
 fn feature_table(rows: usize, width: usize) -> FeatureTable {
     // Every f32 must survive, the odd ones too.
     let odd = [0.0, -0.0, f32::MIN_POSITIVE / 2.0, f32::MAX, -1.5e-30, 0.1];
