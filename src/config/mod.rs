@@ -15,5 +15,5 @@ mod validated;
 
 pub use load::{load, parse};
 pub use validated::{
-    Agreement, CorpusKind, CorpusSettings, Dialogs, Excitement, Experiment, FeatureSettings, Gamma, ModelSettings, Pipeline,
+    CorpusKind, CorpusSettings, Experiment, FeatureSettings, Gamma, ModelSettings, Pipeline,
 };

@@ -40,8 +40,8 @@ pub(super) fn evaluate(
         } else if labels != found {
             return Err(Error::internal("two folds of one experiment have different classes"));
         }
-        let scores = score(&labels, &predictions)?;
-        for (metric, value) in [("accuracy", scores.accuracy), ("uar", scores.uar), ("macro_f1", scores.macro_f1)] {
+        let scores = score(&labels, pairs(&predictions))?;
+        for (metric, value) in scores.metrics() {
             metrics.push(MetricRow {
                 experiment: experiment.name.clone(),
                 protocol: experiment.protocol.name(),
@@ -65,16 +65,16 @@ pub(super) fn evaluate(
         });
         rows.extend(predictions);
     }
-    let pooled = score(&labels, &rows)?;
+    let pooled = score(&labels, pairs(&rows))?;
     let spread: BTreeMap<String, Spread> =
-        summary::metric_spread(&metrics)?.into_iter().map(|line| (line.metric, Spread { mean: line.mean, sd: line.sd })).collect();
+        summary::spreads(&metrics)?.into_iter().map(|line| (line.metric, Spread { mean: line.mean, sd: line.sd })).collect();
     let ensemble = if experiment.seeds.len() > 1 {
-        let ensembled = summary::seed_ensemble(&labels, &rows)?;
-        Some(score(&labels, &ensembled)?)
+        let ensembled = summary::ensemble(&labels, &rows)?;
+        Some(score(&labels, ensembled.iter().map(|r| (&r.truth, &r.predicted)))?)
     } else {
         None
     };
-    for (metric, value) in [("accuracy", pooled.accuracy), ("uar", pooled.uar), ("macro_f1", pooled.macro_f1)] {
+    for (metric, value) in pooled.metrics() {
         metrics.push(MetricRow {
             experiment: experiment.name.clone(),
             protocol: experiment.protocol.name(),
@@ -121,13 +121,20 @@ pub(super) fn evaluate(
     write_atomically(&context.folder.join(SECTION), &to_json(&section)?)
 }
 
-/// Scores of some predictions.
-fn score(labels: &[String], rows: &[PredictionRow]) -> Result<Scores> {
+fn pairs(rows: &[PredictionRow]) -> impl Iterator<Item = (&String, &String)> {
+    rows.iter().map(|r| (&r.truth, &r.predicted))
+}
+
+/// Scores of pairs of truth and prediction.
+fn score<'a>(labels: &[String], pairs: impl Iterator<Item = (&'a String, &'a String)>) -> Result<Scores> {
     let index = |label: &String| {
         labels.iter().position(|l| l == label).ok_or_else(|| Error::data(format!("a prediction names the unknown class {label}")))
     };
-    let truth = rows.iter().map(|r| index(&r.truth)).collect::<Result<Vec<_>>>()?;
-    let predicted = rows.iter().map(|r| index(&r.predicted)).collect::<Result<Vec<_>>>()?;
+    let (mut truth, mut predicted) = (vec![], vec![]);
+    for (t, p) in pairs {
+        truth.push(index(t)?);
+        predicted.push(index(p)?);
+    }
     Ok(Scores::of(labels, &truth, &predicted))
 }
 

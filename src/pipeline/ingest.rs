@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 use crate::audio::{self, Audio};
 use crate::cancel::Cancel;
 use crate::config::{CorpusKind, Pipeline};
-use crate::corpus::{self, EmodbSettings, Listing, Reason, SetAside, Source, Utterance};
+use crate::corpus::{self, EmodbSettings, IemocapSettings, Listing, ManifestSettings, Reason, SetAside, Source, Utterance};
+use crate::corpus::synthetic::SyntheticSettings;
 use crate::error::{Error, Result};
 use crate::files::{hash_bytes, write_atomically};
 use crate::orchestrator::{Context, Event, Observer};
@@ -29,15 +30,24 @@ pub(super) fn list(pipeline: &Pipeline, cancel: &Cancel, observer: &dyn Observer
     let mut listing = match &pipeline.corpus.kind {
         CorpusKind::Ravdess { .. } => corpus::ravdess::read(root)?,
         CorpusKind::Emodb { all_clips, .. } => corpus::emodb::read(root, &EmodbSettings { all_clips: *all_clips })?,
-        CorpusKind::Iemocap { settings, .. } => corpus::iemocap::read(root, settings)?,
-        CorpusKind::Manifest { settings, language } => {
-            let mut listing = corpus::manifest::read(settings)?;
+        CorpusKind::Iemocap { excitement, dialogs, agreement, .. } => {
+            let settings = IemocapSettings { excitement: *excitement, dialogs: *dialogs, agreement: *agreement, ..Default::default() };
+            corpus::iemocap::read(root, &settings)?
+        }
+        CorpusKind::Manifest { path, label_map, allow_outside, language, .. } => {
+            let mut listing = corpus::manifest::read(&ManifestSettings {
+                path: path.clone(),
+                root: root.to_owned(),
+                label_map: label_map.clone(),
+                allow_outside: *allow_outside,
+            })?;
             for source in listing.sources.iter_mut().filter(|s| s.language.is_none()) {
                 source.language.clone_from(language);
             }
             listing
         }
-        CorpusKind::Synthetic { settings, .. } => {
+        CorpusKind::Synthetic { speakers, sentences, takes, sample_rate, seed, .. } => {
+            let settings = SyntheticSettings { speakers: *speakers, sentences: *sentences, takes: *takes, sample_rate: *sample_rate, seed: *seed };
             let tick = |done: usize, total: usize| {
                 observer.observe(Event::TaskProgress {
                     task: "generate".into(),
@@ -47,7 +57,7 @@ pub(super) fn list(pipeline: &Pipeline, cancel: &Cancel, observer: &dyn Observer
                     note: String::new(),
                 });
             };
-            corpus::synthetic::generate(settings, root, cancel, &tick)?;
+            corpus::synthetic::generate(&settings, root, cancel, &tick)?;
             corpus::synthetic::read(root)?
         }
     };

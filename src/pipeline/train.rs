@@ -12,9 +12,12 @@ use crate::error::{Error, Result};
 use crate::evaluation::argmax;
 use crate::features;
 use crate::files::{hash_bytes, write_atomically};
-use crate::model::{self, Classifier, EpochRecord, NetSpec, SavedModel};
+use crate::model::artifact::{ModelInfo, SavedModel, Weights};
+use crate::model::{
+    self, Architecture, EpochRecord, Layer, Logistic, LogisticSettings, Majority, NetSpec, Svm, SvmSettings, TrainJob,
+};
 use crate::orchestrator::Context;
-use crate::split::{Dataset, Fold, Matrix, Parts};
+use crate::split::{Dataset, Fold, Matrix, Part, Parts, Training, Validation};
 use crate::table::{self, features::FeatureTable, predictions::PredictionRow};
 use crate::transform::{Scaler, columns_in_order, rearrange};
 
@@ -91,53 +94,10 @@ pub(super) fn train(job: &Job, context: &Context) -> Result<()> {
     let validation = parts.validation.map(|part| part.map_rows(|row| scaler.apply_row(row)));
     let test = parts.test.map_rows(|row| scaler.apply_row(row));
 
-    let mut history = Vec::new();
-    let mut best_epoch = None;
-    let mut classifier: Box<dyn Classifier> = match &job.experiment.model {
-        ModelSettings::Cnn { architecture } => {
-            let spec = NetSpec {
-                layers: architecture.layers(data.x.cols(), data.labels.len()),
-                n_features: data.x.cols(),
-                n_classes: data.labels.len(),
-            };
-            let settings = &job.experiment.train;
-            let total = settings.epochs as u64;
-            let checkpoint = (settings.checkpoint_every > 0).then(|| context.scratch.join("checkpoint"));
-            let mut on_epoch = |epoch: &EpochRecord| {
-                let watched = epoch.validation_accuracy.map(|a| format!(", validation {:.1} %", a * 100.0)).unwrap_or_default();
-                context.progress(epoch.epoch as u64, total, "epochs", format!("loss {:.3}{watched}", epoch.train_loss));
-            };
-            let trained =
-                model::train(&spec, settings, &train, validation.as_ref(), job.seed, checkpoint.as_deref(), context.cancel, &mut on_epoch)?;
-            history = trained.history.clone();
-            best_epoch = Some(trained.best_epoch);
-            let saved = SavedModel {
-                architecture: Some(*architecture),
-                labels: data.labels.clone(),
-                feature_set: job.pipeline.features.set.clone(),
-                profile: job.pipeline.features.profile.clone(),
-                feature_code_version: features::CODE_VERSION,
-                feature_names: columns_in_order(&job.experiment.inputs, &table.columns),
-                inputs: job.experiment.inputs,
-                scaler: scaler.clone(),
-                train: settings.clone(),
-                provenance: provenance(job, &meta),
-                net: trained.network,
-            };
-            model::save(&context.folder.join(MODEL), &saved)?;
-            Box::new(saved.classifier()?)
-        }
-        ModelSettings::Logistic { c } => Box::new(model::Logistic::fit(&train, *c)?),
-        ModelSettings::Svm { c, gamma } => {
-            let gamma = match gamma {
-                Gamma::Scale => None,
-                Gamma::Value(value) => Some(*value),
-            };
-            Box::new(model::Svm::fit(&train, *c, gamma)?)
-        }
-        ModelSettings::Majority => Box::new(model::Majority::fit(&train)),
-    };
-
+    let fitted = fit(job, &train, validation.as_ref(), context)?;
+    let saved = SavedModel { info: about(job, &table, &meta, &data, scaler, &fitted), weights: fitted.weights };
+    model::artifact::save(&context.folder.join(MODEL), &saved)?;
+    let mut classifier = saved.classifier()?;
     let probabilities = classifier.probabilities(test.x())?;
     let n = data.labels.len();
     let rows: Vec<PredictionRow> = test
@@ -164,8 +124,8 @@ pub(super) fn train(job: &Job, context: &Context) -> Result<()> {
         n_train: train.len(),
         n_validation: validation.as_ref().map_or(0, |v| v.len()),
         n_test: test.len(),
-        best_epoch,
-        history,
+        best_epoch: fitted.best_epoch,
+        history: fitted.history,
         warnings,
     };
     write_atomically(&context.folder.join(FOLD), &to_json(&file)?)
@@ -189,20 +149,90 @@ fn check(parts: &Parts, data: &Dataset) -> Result<Vec<String>> {
     Ok(absent.into_iter().collect())
 }
 
-fn provenance(job: &Job, meta: &table::Meta) -> std::collections::BTreeMap<String, String> {
-    let mut provenance = job.experiment.model_parameters();
-    provenance.extend(job.experiment.split_parameters());
-    provenance.extend(meta.clone());
-    for (key, value) in [
-        ("pipeline", job.pipeline.name.clone()),
-        ("corpus", job.pipeline.corpus.name.clone()),
-        ("experiment", job.experiment.name.clone()),
-        ("protocol", job.experiment.protocol.name()),
-        ("fold", format!("{} ({})", job.fold.index, job.fold.name)),
-        ("seed", job.seed.to_string()),
-        ("ser.version", env!("CARGO_PKG_VERSION").to_owned()),
-    ] {
-        provenance.insert(key.to_owned(), value);
+/// What a fit leaves behind.
+struct Fitted {
+    weights: Weights,
+    layers: Vec<Layer>,
+    best_epoch: Option<usize>,
+    history: Vec<EpochRecord>,
+}
+
+fn fit(job: &Job, train: &Part<Training>, validation: Option<&Part<Validation>>, context: &Context) -> Result<Fitted> {
+    let weights = match &job.experiment.model {
+        ModelSettings::Cnn { architecture } => return fit_network(job, *architecture, train, validation, context),
+        ModelSettings::Logistic { c } => Weights::Logistic(Logistic::fit(&LogisticSettings { c: *c, ..Default::default() }, train)?),
+        ModelSettings::Svm { c, gamma } => {
+            let gamma = match gamma {
+                Gamma::Scale => None,
+                Gamma::Value(value) => Some(*value),
+            };
+            Weights::Svm(Svm::fit(&SvmSettings { c: *c, gamma }, train, context.cancel)?)
+        }
+        ModelSettings::Majority => Weights::Majority(Majority::fit(train)?),
+    };
+    Ok(Fitted { weights, layers: vec![], best_epoch: None, history: vec![] })
+}
+
+fn fit_network(
+    job: &Job,
+    architecture: Architecture,
+    train: &Part<Training>,
+    validation: Option<&Part<Validation>>,
+    context: &Context,
+) -> Result<Fitted> {
+    let (n_features, n_classes) = (train.x().cols(), train.n_classes());
+    let spec = NetSpec { layers: architecture.layers(n_features, n_classes), n_features, n_classes };
+    let settings = &job.experiment.train;
+    let checkpoint = context.scratch.join("checkpoint");
+    let mut on_epoch = |epoch: &EpochRecord| {
+        let watched = epoch.validation_accuracy.map(|a| format!(", validation {:.1} %", a * 100.0)).unwrap_or_default();
+        context.progress(epoch.epoch as u64, settings.epochs as u64, "epochs", format!("loss {:.3}{watched}", epoch.train_loss));
+    };
+    let trained = model::train(
+        &TrainJob { spec: &spec, settings, train, validation, seed: job.seed, checkpoint: Some(&checkpoint) },
+        context.cancel,
+        &mut on_epoch,
+    )?;
+    if let Some(why) = trained.ignored_checkpoint {
+        context.warn(format!("a checkpoint was not used: {why}"));
     }
-    provenance
+    Ok(Fitted {
+        weights: Weights::Cnn { params: trained.params, running: trained.running },
+        layers: spec.layers,
+        best_epoch: Some(trained.epoch),
+        history: trained.history,
+    })
+}
+
+/// The card of a model: what it needs to be used, and where it comes from.
+fn about(job: &Job, table: &FeatureTable, meta: &table::Meta, data: &Dataset, scaler: Scaler, fitted: &Fitted) -> ModelInfo {
+    let (pipeline, experiment) = (job.pipeline, job.experiment);
+    let mut provenance = experiment.model_parameters();
+    provenance.extend(experiment.split_parameters());
+    provenance.extend(meta.clone());
+    provenance.insert("experiment".into(), experiment.name.clone());
+    provenance.insert("fold_name".into(), job.fold.name.clone());
+    provenance.insert("ser.version".into(), env!("CARGO_PKG_VERSION").into());
+    let architecture = match experiment.model {
+        ModelSettings::Cnn { architecture } => Some(architecture),
+        _ => None,
+    };
+    ModelInfo {
+        architecture,
+        layers: fitted.layers.clone(),
+        labels: data.labels.clone(),
+        feature_set: pipeline.features.set.clone(),
+        profile: pipeline.features.profile.clone(),
+        feature_code_version: features::CODE_VERSION,
+        feature_names: columns_in_order(&experiment.inputs, &table.columns),
+        inputs: experiment.inputs,
+        scaler,
+        train: experiment.has_epochs().then(|| experiment.train.clone()),
+        pipeline: pipeline.name.clone(),
+        corpus: pipeline.corpus.name.clone(),
+        protocol: experiment.protocol.name(),
+        fold: job.fold.index,
+        seed: job.seed,
+        provenance,
+    }
 }
