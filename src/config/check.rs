@@ -10,7 +10,9 @@ use super::experiment;
 use super::published;
 use super::raw::{Key, RawCorpus, RawCorpusKind, RawFeatures, RawPipeline, Table};
 use super::texts::{Texts, shorten, suggestion};
-use super::validated::{Agreement, CorpusKind, CorpusSettings, Dialogs, Excitement, FeatureSettings, Pipeline};
+use super::validated::{CorpusKind, CorpusSettings, FeatureSettings, Pipeline};
+use crate::corpus::iemocap::{Agreement, Dialogs, Excitement};
+use crate::features::{FeatureSet, Profile};
 use crate::error::{Error, Result};
 
 /// Where corpora lie unless `--corpora-dir` says otherwise.
@@ -49,9 +51,11 @@ pub(super) fn pipeline(raw: RawPipeline, context: &Context<'_>) -> Result<Pipeli
 
 fn features(raw: Option<RawFeatures>, context: &Context<'_>) -> Result<FeatureSettings> {
     let (set, profile) = raw.map_or((None, None), |f| (f.set, f.profile));
+    let set = context.one_of("set", "feature sets", set, &FeatureSet::ALL.map(FeatureSet::name))?;
+    let profile = context.one_of("profile", "profiles", profile, &Profile::ALL.map(Profile::name))?;
     Ok(FeatureSettings {
-        set: context.one_of("set", "feature sets", set, &["issa193"])?,
-        profile: context.one_of("profile", "profiles", profile, &["librosa-0.8"])?,
+        set: FeatureSet::parse(&set).unwrap_or_default(),
+        profile: Profile::parse(&profile).unwrap_or_default(),
     })
 }
 

@@ -9,7 +9,8 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, Deserializer, Visitor};
 use toml::Spanned;
 
-use super::validated::{Agreement, Dialogs, Excitement, Gamma};
+use super::validated::Gamma;
+use crate::corpus::iemocap::{Agreement, Dialogs, Excitement};
 use crate::evaluation::Mark;
 use crate::model::{Architecture, Device, Optimizer};
 use crate::transform::{Order, ScalerKind};
