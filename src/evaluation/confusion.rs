@@ -162,7 +162,7 @@ mod tests {
     fn spread_is_the_sample_standard_deviation() {
         let spread = Spread::of(&[0.7, 0.75, 0.65, 0.72]);
         close(spread.mean, 0.705);
-        close(spread.sd, 0.042031734043061646);
+        close(spread.sd, 0.042031734043061625);
         assert_eq!(Spread::of(&[0.3]), Spread { mean: 0.3, sd: 0.0 });
         assert_eq!(Spread::of(&[]), Spread { mean: 0.0, sd: 0.0 });
     }

@@ -136,7 +136,7 @@ fn seal(mut bytes: Vec<u8>) -> Vec<u8> {
 
 /// The length that the last eight bytes of a Parquet file give for its footer.
 fn footer_length(tail: &[u8]) -> usize {
-    tail.iter().take(4).rev().fold(0, |length, &byte| length << 8 | usize::from(byte))
+    tail.iter().take(4).rev().fold(0, |length, &byte| (length << 8) | usize::from(byte))
 }
 
 /// Where a footer holds the digits of a checksum: after its key and the two bytes of a Thrift string's header. The writer's keys come last.

@@ -286,7 +286,7 @@ fn next(state: &mut u64) -> usize {
 fn no_damage_goes_unnoticed_or_panics() {
     let dir = tempfile::tempdir().unwrap();
     let (sound, hurt) = (dir.path().join("sound"), dir.path().join("hurt"));
-    features::write(&sound, &feature_table(20, 5), &some_meta()).unwrap();
+    features::write(&sound, &feature_table(6, 2), &some_meta()).unwrap();
     let bytes = std::fs::read(&sound).unwrap();
     let check = |bytes: &[u8], what: &str| {
         std::fs::write(&hurt, bytes).unwrap();
