@@ -36,4 +36,6 @@ pub mod pipeline;
 
 pub mod ui;
 
+pub mod cli;
+
 pub use error::{Error, Result};

@@ -1,6 +1,8 @@
 //! From a file to mono samples at the rate that the features want.
 
 mod decode;
+pub mod resample;
+pub(crate) mod simd;
 mod stream;
 mod wav;
 

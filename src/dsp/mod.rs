@@ -1,1 +1,25 @@
 //! Signal processing as pure functions on slices, after librosa 0.8.1.
+
+mod chroma;
+mod contrast;
+mod cqt;
+mod dct;
+mod decibel;
+mod frames;
+mod mel;
+mod stft;
+mod tonnetz;
+mod tuning;
+mod window;
+
+pub use chroma::{ChromaFilters, normalize_peak};
+pub use contrast::Contrast;
+pub use cqt::{Cqt, CqtBasis, fold_to_chroma};
+pub use dct::dct_ii;
+pub use decibel::{power_to_db, power_to_db_f64};
+pub use frames::{Frames, frame_count, pad_reflected};
+pub use mel::{MelFilters, hz_to_mel, mel_to_hz};
+pub use stft::Stft;
+pub use tonnetz::{TONNETZ, tonnetz};
+pub use tuning::{TuningEstimator, TuningSpectrum};
+pub use window::hann;

@@ -54,8 +54,8 @@ pub(super) fn assemble(
 fn versions(pipeline: &Pipeline) -> BTreeMap<String, String> {
     BTreeMap::from([
         ("ser".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
-        ("feature set".to_owned(), pipeline.features.set.clone()),
-        ("feature profile".to_owned(), pipeline.features.profile.clone()),
+        ("feature set".to_owned(), pipeline.features.set.name().to_owned()),
+        ("feature profile".to_owned(), pipeline.features.profile.name().to_owned()),
         ("feature code".to_owned(), features::CODE_VERSION.to_string()),
         ("table schemas".to_owned(), table::SCHEMA_VERSION.to_string()),
     ])

@@ -1,0 +1,100 @@
+//! The short-time Fourier transform that MFCC, mel, chroma and spectral contrast share.
+
+use std::sync::Arc;
+
+use realfft::num_complex::Complex;
+use realfft::{RealFftPlanner, RealToComplex};
+
+use super::frames::{Frames, frame_count, pad_reflected};
+use super::window::hann;
+use crate::audio::simd::dispatch;
+
+/// Magnitudes of a centred, reflect-padded, Hann-windowed short-time Fourier transform.
+///
+/// The transform runs in double precision and its values are then rounded to single, as numpy's FFT under librosa 0.8.1 does: a
+/// single-precision transform would drown what lies 105 dB below the rest.
+pub struct Stft {
+    hop_length: usize,
+    window: Vec<f64>,
+    plan: Arc<dyn RealToComplex<f64>>,
+    padded: Vec<f32>,
+    windowed: Vec<f64>,
+    spectrum: Vec<Complex<f64>>,
+    scratch: Vec<Complex<f64>>,
+}
+
+impl Stft {
+    /// A transform of `n_fft` samples (even) every `hop_length` samples.
+    pub fn new(n_fft: usize, hop_length: usize) -> Stft {
+        let plan = RealFftPlanner::new().plan_fft_forward(n_fft);
+        Stft {
+            hop_length,
+            window: hann(n_fft),
+            padded: Vec::new(),
+            windowed: plan.make_input_vec(),
+            spectrum: plan.make_output_vec(),
+            scratch: plan.make_scratch_vec(),
+            plan,
+        }
+    }
+
+    /// Bins per frame: `n_fft / 2 + 1`.
+    pub fn bins(&self) -> usize {
+        self.window.len() / 2 + 1
+    }
+
+    /// Fills `magnitude` (frames of [`Stft::bins`] values) with the magnitudes of a signal of at least one sample.
+    pub fn magnitude(&mut self, signal: &[f32], magnitude: &mut Frames) {
+        let n_fft = self.window.len();
+        pad_reflected(signal, n_fft / 2, &mut self.padded);
+        magnitude.reset(frame_count(signal.len(), self.hop_length));
+        for (frame, row) in magnitude.rows_mut().enumerate() {
+            let samples = &self.padded[frame * self.hop_length..][..n_fft];
+            for ((windowed, sample), weight) in self.windowed.iter_mut().zip(samples).zip(&self.window) {
+                *windowed = f64::from(*sample) * weight;
+            }
+            let transformed = self.plan.process_with_scratch(&mut self.windowed, &mut self.spectrum, &mut self.scratch);
+            debug_assert!(transformed.is_ok(), "the buffers come from the plan");
+            absolute(&self.spectrum, row);
+        }
+    }
+}
+
+dispatch! {
+    fn absolute(spectrum: &[Complex<f64>], magnitude: &mut [f32]) = absolute_body
+}
+
+#[inline(always)]
+fn absolute_body<const FUSED: bool>(spectrum: &[Complex<f64>], magnitude: &mut [f32]) {
+    for (magnitude, value) in magnitude.iter_mut().zip(spectrum) {
+        let (re, im) = (f64::from(value.re as f32), f64::from(value.im as f32));
+        *magnitude = (re * re + im * im).sqrt() as f32;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tone_in_the_middle_of_a_bin_gives_the_window_s_gain() {
+        let signal: Vec<f32> = (0..8192).map(|t| (std::f64::consts::TAU * 32.0 * t as f64 / 2048.0).cos() as f32).collect();
+        let mut stft = Stft::new(2048, 512);
+        let mut magnitude = Frames::new(stft.bins());
+        stft.magnitude(&signal, &mut magnitude);
+        assert_eq!((magnitude.len(), magnitude.width()), (17, 1025));
+        let row = magnitude.rows().nth(8).map(<[f32]>::to_vec).unwrap_or_default();
+        assert!((row[32] - 512.0).abs() < 1e-3 && (row[31] - 256.0).abs() < 1e-3 && (row[33] - 256.0).abs() < 1e-3);
+        assert!(row.iter().enumerate().all(|(bin, value)| bin.abs_diff(32) < 2 || *value < 1e-3));
+    }
+
+    #[test]
+    fn an_impulse_is_flat() {
+        let mut signal = vec![0.0; 4096];
+        signal[2048] = 2.0;
+        let mut stft = Stft::new(2048, 512);
+        let mut magnitude = Frames::new(stft.bins());
+        stft.magnitude(&signal, &mut magnitude);
+        assert!(magnitude.rows().nth(4).is_some_and(|row| row.iter().all(|value| (value - 2.0).abs() < 1e-5)));
+    }
+}

@@ -1,0 +1,225 @@
+//! From samples to the feature vector.
+
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+
+use super::set::{FeatureSet, Profile};
+use crate::audio::resample::Resampler;
+use crate::dsp::{
+    ChromaFilters, Contrast, Cqt, CqtBasis, Frames, MelFilters, Stft, TONNETZ, TuningEstimator, TuningSpectrum, dct_ii, fold_to_chroma,
+    normalize_peak, power_to_db, tonnetz,
+};
+use crate::error::{Error, Result};
+
+const SAMPLE_RATE: u32 = 22_050;
+const N_FFT: usize = 2048;
+const HOP_LENGTH: usize = 512;
+const MFCC: usize = 40;
+const CLASSES: usize = 12;
+const MEL: usize = 128;
+const TOP_DB: f32 = 80.0;
+const CONTRAST_OCTAVES: usize = 6;
+const CQT_OCTAVES: usize = 7;
+const CQT_BINS: usize = 36;
+/// Sampling rates of the input that are taken as meant seriously, in Hz.
+const RATES: RangeInclusive<u32> = 1_000..=384_000;
+
+/// What is known of a recording frame by frame, from which the features are averaged. Frames are 512 samples apart at 22 050 Hz.
+#[derive(Debug, Clone)]
+pub struct Analysis {
+    /// The signal at 22 050 Hz.
+    pub signal: Vec<f32>,
+    /// Magnitudes of the short-time Fourier transform: 1025 bins.
+    pub magnitude: Frames,
+    /// Power in 128 mel bands.
+    pub mel: Frames,
+    /// The same in dB, within 80 dB of the maximum.
+    pub mel_db: Frames,
+    /// 12 pitch classes from the short-time spectrum, each frame divided by its maximum.
+    pub chroma: Frames,
+    /// Spectral contrast of 7 bands, in dB.
+    pub contrast: Frames,
+    /// Constant-Q magnitudes: 7 octaves of 36 bins from C1.
+    pub cqt: Frames,
+    /// 12 pitch classes from the constant-Q transform, each frame divided by its maximum.
+    pub cqt_chroma: Frames,
+    /// Deviation from A440 in semitones, estimated for `chroma`.
+    pub chroma_tuning: f64,
+    /// Deviation from A440 in bins of a third of a semitone, estimated for `cqt`.
+    pub cqt_tuning: f64,
+}
+
+impl Analysis {
+    /// The 40 cepstral coefficients of each frame.
+    pub fn mfcc(&self) -> Frames {
+        let mut mfcc = Frames::new(MFCC);
+        mfcc.reset(self.mel_db.len());
+        for (row, decibels) in mfcc.rows_mut().zip(self.mel_db.rows()) {
+            let decibels: Vec<f64> = decibels.iter().map(|value| f64::from(*value)).collect();
+            for (slot, value) in row.iter_mut().zip(dct_ii(&decibels, MFCC)) {
+                *slot = value as f32;
+            }
+        }
+        mfcc
+    }
+
+    /// The 6 tonal centroids of each frame.
+    pub fn tonnetz(&self) -> Frames {
+        let mut centroids = Frames::new(TONNETZ);
+        centroids.reset(self.cqt_chroma.len());
+        for (row, chroma) in centroids.rows_mut().zip(self.cqt_chroma.rows()) {
+            for (slot, value) in row.iter_mut().zip(tonnetz(chroma)) {
+                *slot = value as f32;
+            }
+        }
+        centroids
+    }
+}
+
+/// Computes feature vectors. Plans, filters and buffers are kept from file to file: make one for each thread.
+pub struct Extractor {
+    resampler: Option<Resampler>,
+    stft: Stft,
+    mel_filters: MelFilters,
+    tuning: TuningEstimator,
+    contrast: Contrast,
+    cqt: Cqt,
+    /// Filters by tuning in hundredths: the estimator knows a hundred values.
+    chroma_filters: BTreeMap<i32, ChromaFilters>,
+    cqt_bases: BTreeMap<i32, CqtBasis>,
+    power: Vec<f32>,
+    analysis: Analysis,
+}
+
+impl Extractor {
+    /// An extractor of one feature set as one profile computes it.
+    pub fn new(set: FeatureSet, profile: Profile) -> Extractor {
+        let (FeatureSet::Issa193, Profile::Librosa08) = (set, profile);
+        let rate = f64::from(SAMPLE_RATE);
+        let (stft, contrast) = (Stft::new(N_FFT, HOP_LENGTH), Contrast::new(rate, N_FFT, CONTRAST_OCTAVES));
+        let analysis = Analysis {
+            signal: Vec::new(),
+            magnitude: Frames::new(stft.bins()),
+            mel: Frames::new(MEL),
+            mel_db: Frames::new(MEL),
+            chroma: Frames::new(CLASSES),
+            contrast: Frames::new(contrast.bands()),
+            cqt: Frames::new(CQT_OCTAVES * CQT_BINS),
+            cqt_chroma: Frames::new(CLASSES),
+            chroma_tuning: 0.0,
+            cqt_tuning: 0.0,
+        };
+        Extractor {
+            resampler: None,
+            mel_filters: MelFilters::new(rate, N_FFT, MEL),
+            tuning: TuningEstimator::new(rate, N_FFT),
+            cqt: Cqt::new(CQT_OCTAVES, HOP_LENGTH),
+            chroma_filters: BTreeMap::new(),
+            cqt_bases: BTreeMap::new(),
+            power: vec![0.0; stft.bins()],
+            stft,
+            contrast,
+            analysis,
+        }
+    }
+
+    /// The feature vector of a mono recording: time means in the order of [`super::names`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Extractor::analyse`]; and when a feature is not finite, which takes samples far outside [-1, 1].
+    pub fn extract(&mut self, samples: &[f32], sample_rate: u32) -> Result<Vec<f32>> {
+        let analysis = self.analyse(samples, sample_rate)?;
+        // Both transforms are linear, so the mean may come first.
+        let mut features = dct_ii(&analysis.mel_db.mean(), MFCC);
+        features.extend(analysis.chroma.mean());
+        features.extend(analysis.mel.mean());
+        features.extend(analysis.contrast.mean());
+        let mut centroid = [0.0; TONNETZ];
+        for chroma in analysis.cqt_chroma.rows() {
+            for (sum, value) in centroid.iter_mut().zip(tonnetz(chroma)) {
+                *sum += value / analysis.cqt_chroma.len() as f64;
+            }
+        }
+        features.extend(centroid);
+        let features: Vec<f32> = features.into_iter().map(|value| value as f32).collect();
+        if features.iter().all(|value| value.is_finite()) {
+            Ok(features)
+        } else {
+            Err(Error::data("the features are not finite: the samples are too large").hint("scale the recording to [-1, 1]"))
+        }
+    }
+
+    /// Everything that the features are averaged from; valid until the next call.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::error::Kind::Data`] for a recording without samples, with samples that are no numbers, at a sampling rate outside 1 to
+    /// 384 kHz, or shorter than the 33 samples at 22 050 Hz (1.5 ms) that librosa 0.8.1 needs as well.
+    pub fn analyse(&mut self, samples: &[f32], sample_rate: u32) -> Result<&Analysis> {
+        self.resample(samples, sample_rate)?;
+        let analysis = &mut self.analysis;
+        self.stft.magnitude(&analysis.signal, &mut analysis.magnitude);
+        self.contrast.apply(&analysis.magnitude, &mut analysis.contrast);
+        analysis.chroma_tuning = self.tuning.estimate(&analysis.magnitude, TuningSpectrum::Power, CLASSES);
+        analysis.cqt_tuning = self.tuning.estimate(&analysis.magnitude, TuningSpectrum::Magnitude, CQT_BINS);
+
+        let rate = f64::from(SAMPLE_RATE);
+        let filters = self
+            .chroma_filters
+            .entry(hundredths(analysis.chroma_tuning))
+            .or_insert_with(|| ChromaFilters::new(rate, N_FFT, analysis.chroma_tuning));
+        analysis.mel.reset(analysis.magnitude.len());
+        analysis.chroma.reset(analysis.magnitude.len());
+        let rows = analysis.mel.rows_mut().zip(analysis.chroma.rows_mut());
+        for (magnitude, (mel, chroma)) in analysis.magnitude.rows().zip(rows) {
+            for (power, magnitude) in self.power.iter_mut().zip(magnitude) {
+                *power = magnitude * magnitude;
+            }
+            self.mel_filters.apply(&self.power, mel);
+            filters.apply(&self.power, chroma);
+            normalize_peak(chroma);
+        }
+        analysis.mel_db.clone_from(&analysis.mel);
+        power_to_db(analysis.mel_db.values_mut(), TOP_DB);
+
+        let basis = self
+            .cqt_bases
+            .entry(hundredths(analysis.cqt_tuning))
+            .or_insert_with(|| CqtBasis::new(rate, CQT_BINS, CQT_OCTAVES, analysis.cqt_tuning));
+        self.cqt.magnitude(&analysis.signal, basis, &mut analysis.cqt);
+        analysis.cqt_chroma.reset(analysis.cqt.len());
+        for (cqt, chroma) in analysis.cqt.rows().zip(analysis.cqt_chroma.rows_mut()) {
+            fold_to_chroma(cqt, CQT_BINS, chroma);
+            normalize_peak(chroma);
+        }
+        Ok(analysis)
+    }
+
+    fn resample(&mut self, samples: &[f32], sample_rate: u32) -> Result<()> {
+        if !RATES.contains(&sample_rate) {
+            let message = format!("the sampling rate is {sample_rate} Hz, outside {} to {} Hz", RATES.start(), RATES.end());
+            return Err(Error::data(message).hint("convert the recording to a usual rate, such as 16000 or 48000 Hz"));
+        }
+        if let Some(at) = samples.iter().position(|sample| !sample.is_finite()) {
+            let message = format!("sample {at} is not a finite number");
+            return Err(Error::data(message).hint("the file is damaged or was written with an overflow: export it again"));
+        }
+        let resampler = match self.resampler.take() {
+            Some(resampler) if resampler.from_hz() == sample_rate => resampler,
+            _ => Resampler::new(sample_rate, SAMPLE_RATE),
+        };
+        resampler.process_into(samples, &mut self.analysis.signal);
+        self.resampler = Some(resampler);
+        if self.analysis.signal.len() < self.cqt.shortest() {
+            let shortest = (self.cqt.shortest() as f64 * f64::from(sample_rate) / f64::from(SAMPLE_RATE)).ceil();
+            let message = format!("the recording has {} samples at {sample_rate} Hz, fewer than the {shortest} needed", samples.len());
+            return Err(Error::data(message).hint("leave the file out, or check that it was written completely"));
+        }
+        Ok(())
+    }
+}
+
+fn hundredths(tuning: f64) -> i32 {
+    (tuning * 100.0).round() as i32
+}
