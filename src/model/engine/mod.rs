@@ -9,6 +9,17 @@ pub fn dropout_mask(_key: u64, _layer: usize, _len: usize, _p: f64) -> Vec<f32> 
     todo!()
 }
 
+/// One step's samples.
+#[derive(Debug, Clone, Copy)]
+pub struct Batch<'a> {
+    /// `[n, n_features]`.
+    pub x: &'a [f32],
+    /// `[n, classes]` probabilities (one-hot, smoothed or mixed).
+    pub targets: &'a [f32],
+    /// `[n]` factors of the samples' losses; the sum is still divided by n, as Keras does.
+    pub weights: Option<&'a [f32]>,
+}
+
 /// A network of any list of layers with all its buffers.
 pub struct Engine {}
 
@@ -18,17 +29,8 @@ impl Engine {
         todo!()
     }
 
-    /// One forward and backward pass over `x` `[n, n_features]`, `n <= max_batch`; returns the mean loss, writes (not adds) `grads`.
-    pub fn train_step(
-        &mut self,
-        _params: &Params,
-        _running: &mut Running,
-        _x: &[f32],
-        _targets: &[f32],
-        _weights: Option<&[f32]>,
-        _dropout_key: u64,
-        _grads: &mut Params,
-    ) -> f32 {
+    /// One forward and backward pass over `batch.x` `[n, n_features]`, `n <= max_batch`; returns the mean loss, writes (not adds) `grads`.
+    pub fn train_step(&mut self, _params: &Params, _running: &mut Running, _batch: &Batch, _dropout_key: u64, _grads: &mut Params) -> f32 {
         todo!()
     }
 
