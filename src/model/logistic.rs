@@ -1,0 +1,163 @@
+//! Multinomial logistic regression with an L2 penalty (linfa), as a baseline.
+
+use linfa::prelude::*;
+use linfa_logistic::MultiLogisticRegression;
+use ndarray::{Array1, Array2};
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::model::classifier::{Classifier, check_width, softmax_rows};
+use crate::split::{Matrix, Part, Training};
+
+/// How the regression is fitted.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct LogisticSettings {
+    /// Inverse strength of the penalty, as in scikit-learn: minimised is `C * sum of log losses + |weights|^2 / 2`, intercepts free.
+    pub c: f64,
+    /// Limit on L-BFGS iterations.
+    pub max_iterations: u64,
+}
+
+/// A fitted regression; inputs should be standardised first (raw mel power spans many orders of magnitude).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Logistic {
+    /// Number of classes of the experiment.
+    pub n_classes: usize,
+    /// Number of features.
+    pub n_features: usize,
+    /// The classes that the training part holds; the others get probability 0.
+    pub classes: Vec<usize>,
+    /// Weights `[features, classes present]`, row by row.
+    pub weights: Vec<f64>,
+    /// Intercepts `[classes present]`.
+    pub intercepts: Vec<f64>,
+}
+
+/// Features as linfa wants them.
+pub(crate) fn records(x: &Matrix) -> Result<Array2<f64>> {
+    if let Some(at) = x.values().iter().position(|v| !v.is_finite()) {
+        return Err(Error::data(format!("feature {} of row {} is not a finite number", at % x.cols(), at / x.cols())));
+    }
+    let values = x.values().iter().map(|&v| f64::from(v)).collect();
+    Array2::from_shape_vec((x.rows(), x.cols()), values).map_err(|e| Error::internal("a feature matrix has the wrong size").because(e))
+}
+
+/// The classes that occur, ascending.
+pub(crate) fn present(train: &Part<Training>) -> Result<Vec<usize>> {
+    let mut seen = vec![false; train.n_classes()];
+    for &class in train.y() {
+        seen[class] = true;
+    }
+    let classes: Vec<usize> = (0..seen.len()).filter(|&c| seen[c]).collect();
+    if classes.is_empty() { Err(Error::data("the training part has no utterance")) } else { Ok(classes) }
+}
+
+impl Logistic {
+    /// Fits by L-BFGS until the gradient's norm is below 1e-4.
+    ///
+    /// # Errors
+    /// A config error for a `c` that is not positive, a data error for features that are not finite or when the solver fails.
+    pub fn fit(settings: &LogisticSettings, train: &Part<Training>) -> Result<Self> {
+        if !(settings.c.is_finite() && settings.c > 0.0) {
+            return Err(Error::config(format!("c = {} is not a positive number", settings.c)));
+        }
+        let classes = present(train)?;
+        let (n_features, n_classes) = (train.x().cols(), train.n_classes());
+        let records = records(train.x())?;
+        if classes.len() == 1 {
+            return Ok(Logistic { n_classes, n_features, classes, weights: vec![0.0; n_features], intercepts: vec![0.0] });
+        }
+        // linfa minimises the sum of log losses + alpha / 2 |weights|^2: scikit-learn's objective divided by C.
+        let dataset = DatasetBase::new(records, Array1::from(train.y().to_vec()));
+        let fitted =
+            MultiLogisticRegression::default().alpha(1.0 / settings.c).max_iterations(settings.max_iterations).fit(&dataset).map_err(
+                |e| {
+                    Error::data("logistic regression does not converge")
+                        .because(e)
+                        .hint("standardise the features (scaler = \"standard\") or lower c")
+                },
+            )?;
+        let (weights, intercepts) = (fitted.params().iter().copied().collect(), fitted.intercept().to_vec());
+        Ok(Logistic { n_classes, n_features, classes, weights, intercepts })
+    }
+}
+
+impl Classifier for Logistic {
+    fn probabilities(&mut self, x: &Matrix) -> Result<Vec<f32>> {
+        check_width(self.n_features, x)?;
+        let mut out = vec![0.0; x.rows() * self.n_classes];
+        for i in 0..x.rows() {
+            let mut logits = self.intercepts.clone();
+            for (&value, weights) in x.row(i).iter().zip(self.weights.chunks_exact(self.classes.len())) {
+                for (logit, weight) in logits.iter_mut().zip(weights) {
+                    *logit += f64::from(value) * weight;
+                }
+            }
+            let max = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+            let mut shifted: Vec<f32> = logits.iter().map(|l| (l - max) as f32).collect();
+            softmax_rows(&mut shifted, self.classes.len());
+            for (&class, p) in self.classes.iter().zip(shifted) {
+                out[i * self.n_classes + class] = p;
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::test_data::{accuracy, blobs, parts};
+
+    const SETTINGS: LogisticSettings = LogisticSettings { c: 1.0, max_iterations: 200 };
+
+    /// The gradient of scikit-learn's objective vanishes at the fitted point: checks alpha's scaling, not the solver's taste.
+    #[test]
+    fn the_optimum_is_that_of_scikit_learns_objective() {
+        let parts = blobs(60, 3, 4, 0.9, 5);
+        for c in [0.05, 1.0] {
+            let mut model = Logistic::fit(&LogisticSettings { c, max_iterations: 500 }, &parts.train).expect("fitted");
+            let p = model.probabilities(parts.train.x()).expect("probabilities");
+            for f in 0..4 {
+                for k in 0..3 {
+                    let mut gradient = model.weights[f * 3 + k];
+                    for i in 0..parts.train.len() {
+                        let hit = f64::from(u8::from(parts.train.y()[i] == k));
+                        gradient += c * (f64::from(p[i * 3 + k]) - hit) * f64::from(parts.train.x().row(i)[f]);
+                    }
+                    assert!(gradient.abs() < 1e-3, "c {c}: gradient {gradient} of weight {f},{k}");
+                }
+            }
+            let norm = model.weights.iter().map(|w| w * w).sum::<f64>();
+            assert!(norm > 0.1, "weights move: {norm}");
+        }
+    }
+
+    #[test]
+    fn separable_classes_are_learnt() {
+        let parts = blobs(60, 3, 4, 0.1, 1);
+        let mut model = Logistic::fit(&SETTINGS, &parts.train).expect("fitted");
+        assert_eq!(accuracy(&mut model, &parts.test), 1.0);
+    }
+
+    #[test]
+    fn classes_absent_from_training_get_nothing() {
+        let parts = parts(&[0, 2, 0, 2, 0, 2], 2, 4, 3);
+        let mut model = Logistic::fit(&SETTINGS, &parts.train).expect("fitted");
+        let p = model.probabilities(parts.train.x()).expect("probabilities");
+        assert!(p.chunks(4).all(|row| row[1] == 0.0 && row[3] == 0.0 && (row.iter().sum::<f32>() - 1.0).abs() < 1e-6));
+        let one = Logistic::fit(&SETTINGS, &super::tests::single()).expect("one class");
+        assert_eq!(one.classes, [1]);
+    }
+
+    fn single() -> Part<Training> {
+        parts(&[1, 1, 1], 0, 2, 3).train
+    }
+
+    #[test]
+    fn features_that_are_no_numbers_are_refused() {
+        let train = single().map_rows(|row| row[1] = f32::NAN);
+        let error = Logistic::fit(&SETTINGS, &train).expect_err("refused");
+        assert_eq!(error.to_string(), "feature 1 of row 0 is not a finite number");
+    }
+}
