@@ -2,7 +2,7 @@
 
 use linfa::prelude::*;
 use linfa_logistic::MultiLogisticRegression;
-use ndarray::{Array1, Array2};
+use ndarray::{Array1, Array2, ArrayView1};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
@@ -12,13 +12,14 @@ use crate::split::{Matrix, Part, Training};
 /// How the regression is fitted.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct LogisticSettings {
-    /// Inverse strength of the penalty, as in scikit-learn: minimised is `C * sum of log losses + |weights|^2 / 2`, intercepts free.
+    /// Inverse strength of the penalty, as in scikit-learn after its `StandardScaler`: minimised is
+    /// `C * sum of log losses + |weights|^2 / 2` with the weights of standardised features, intercepts free.
     pub c: f64,
     /// Limit on L-BFGS iterations.
     pub max_iterations: u64,
 }
 
-/// A fitted regression; inputs should be standardised first (raw mel power spans many orders of magnitude).
+/// A fitted regression; its weights apply to features as they were given.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Logistic {
     /// Number of classes of the experiment.
@@ -52,8 +53,23 @@ pub(crate) fn present(train: &Part<Training>) -> Result<Vec<usize>> {
     if classes.is_empty() { Err(Error::data("the training part has no utterance")) } else { Ok(classes) }
 }
 
+/// Mean and standard deviation of each column; 1 in place of a deviation of 0.
+fn moments(x: &Array2<f64>) -> Vec<(f64, f64)> {
+    let n = x.nrows() as f64;
+    let of = |column: ArrayView1<f64>| {
+        let mean = column.sum() / n;
+        let sd = (column.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / n).sqrt();
+        // A constant column's deviation is the rounding of its mean.
+        (mean, if sd > 1e-12 * mean.abs() { sd } else { 1.0 })
+    };
+    x.columns().into_iter().map(of).collect()
+}
+
 impl Logistic {
     /// Fits by L-BFGS until the gradient's norm is below 1e-4.
+    ///
+    /// Features are standardised by the training part's moments first, and the weights carried back: on raw mel power, which spans many
+    /// orders of magnitude, the solver's line search all but stands still.
     ///
     /// # Errors
     /// A config error for a `c` that is not positive, a data error for features that are not finite or when the solver fails.
@@ -63,21 +79,29 @@ impl Logistic {
         }
         let classes = present(train)?;
         let (n_features, n_classes) = (train.x().cols(), train.n_classes());
-        let records = records(train.x())?;
+        let mut records = records(train.x())?;
         if classes.len() == 1 {
             return Ok(Logistic { n_classes, n_features, classes, weights: vec![0.0; n_features], intercepts: vec![0.0] });
         }
         // linfa minimises the sum of log losses + alpha / 2 |weights|^2: scikit-learn's objective divided by C.
+        let moments = moments(&records);
+        for mut row in records.rows_mut() {
+            row.iter_mut().zip(&moments).for_each(|(v, (mean, sd))| *v = (*v - mean) / sd);
+        }
         let dataset = DatasetBase::new(records, Array1::from(train.y().to_vec()));
-        let fitted =
-            MultiLogisticRegression::default().alpha(1.0 / settings.c).max_iterations(settings.max_iterations).fit(&dataset).map_err(
-                |e| {
-                    Error::data("logistic regression does not converge")
-                        .because(e)
-                        .hint("standardise the features (scaler = \"standard\") or lower c")
-                },
-            )?;
-        let (weights, intercepts) = (fitted.params().iter().copied().collect(), fitted.intercept().to_vec());
+        let fitted = MultiLogisticRegression::default()
+            .alpha(1.0 / settings.c)
+            .max_iterations(settings.max_iterations)
+            .fit(&dataset)
+            .map_err(|e| Error::data("logistic regression does not converge").because(e).hint("lower c"))?;
+        let mut weights = Vec::with_capacity(n_features * classes.len());
+        let mut intercepts = fitted.intercept().to_vec();
+        for (row, (mean, sd)) in fitted.params().rows().into_iter().zip(&moments) {
+            for (weight, intercept) in row.iter().zip(&mut intercepts) {
+                weights.push(weight / sd);
+                *intercept -= weight * mean / sd;
+            }
+        }
         Ok(Logistic { n_classes, n_features, classes, weights, intercepts })
     }
 }
@@ -111,24 +135,34 @@ mod tests {
 
     const SETTINGS: LogisticSettings = LogisticSettings { c: 1.0, max_iterations: 200 };
 
-    /// The gradient of scikit-learn's objective vanishes at the fitted point: checks alpha's scaling, not the solver's taste.
+    /// The gradient of scikit-learn's objective on standardised features vanishes at the fitted point: checks alpha's scaling, the way back
+    /// to raw features, and a constant column.
     #[test]
     fn the_optimum_is_that_of_scikit_learns_objective() {
         let parts = blobs(60, 3, 4, 0.9, 5);
+        let train = parts.train.map_rows(|row| {
+            row[1] = 1e6 + 1e3 * row[1];
+            row[2] *= 1e-6;
+            row[3] = 7.7;
+        });
+        let moments = moments(&records(train.x()).expect("records"));
+        assert_eq!(moments[3].1, 1.0);
         for c in [0.05, 1.0] {
-            let mut model = Logistic::fit(&LogisticSettings { c, max_iterations: 500 }, &parts.train).expect("fitted");
-            let p = model.probabilities(parts.train.x()).expect("probabilities");
-            for f in 0..4 {
+            let mut model = Logistic::fit(&LogisticSettings { c, max_iterations: 500 }, &train).expect("fitted");
+            let p = model.probabilities(train.x()).expect("probabilities");
+            let mut norm = 0.0;
+            for (f, (mean, sd)) in moments.iter().enumerate() {
                 for k in 0..3 {
-                    let mut gradient = model.weights[f * 3 + k];
-                    for i in 0..parts.train.len() {
-                        let hit = f64::from(u8::from(parts.train.y()[i] == k));
-                        gradient += c * (f64::from(p[i * 3 + k]) - hit) * f64::from(parts.train.x().row(i)[f]);
+                    let weight = model.weights[f * 3 + k] * sd;
+                    let mut gradient = weight;
+                    for i in 0..train.len() {
+                        let hit = f64::from(u8::from(train.y()[i] == k));
+                        gradient += c * (f64::from(p[i * 3 + k]) - hit) * (f64::from(train.x().row(i)[f]) - mean) / sd;
                     }
                     assert!(gradient.abs() < 1e-3, "c {c}: gradient {gradient} of weight {f},{k}");
+                    norm += weight * weight;
                 }
             }
-            let norm = model.weights.iter().map(|w| w * w).sum::<f64>();
             assert!(norm > 0.1, "weights move: {norm}");
         }
     }
