@@ -86,6 +86,7 @@ pub(crate) fn encode(weights: &Weights, layers: &[Layer]) -> Result<Vec<u8>> {
             Stored::i64("classes", &m.classes),
             Stored::f64("weights", &[m.n_features, m.classes.len()], &m.weights),
             Stored::f64("intercepts", &[m.classes.len()], &m.intercepts),
+            Stored::i64("converged", &[usize::from(m.converged)]),
         ],
         Weights::Svm(m) => vec![
             Stored::i64("classes", &m.classes),
@@ -199,7 +200,8 @@ pub(crate) fn decode(kind: &str, bytes: &[u8], layers: &[Layer], [n_features, n_
             let classes = file.classes(n_classes)?;
             let weights = file.f64("weights", &[n_features, classes.len()])?;
             let intercepts = file.f64("intercepts", &[classes.len()])?;
-            Weights::Logistic(Logistic { n_classes, n_features, classes, weights, intercepts })
+            let converged = file.shaped("converged", Dtype::I64, &[1])?.iter().any(|&b| b != 0);
+            Weights::Logistic(Logistic { n_classes, n_features, classes, weights, intercepts, converged })
         }
         "svm" => read_svm(&mut file, n_features, n_classes)?,
         "majority" => Weights::Majority(Majority { frequencies: file.f32("frequencies", &[n_classes])? }),
