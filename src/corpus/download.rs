@@ -11,7 +11,7 @@ use ureq::Agent;
 use ureq::http::{Response, StatusCode};
 
 use crate::cancel::Cancel;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 
 use super::archive;
 
@@ -172,7 +172,7 @@ pub fn fetch(spec: &Download, dest: &Path, cancel: &Cancel, tick: &dyn Fn(u64, O
         let before = size_of(&part);
         match transfer.attempt(before) {
             Ok(()) => {}
-            Err(e) if e.kind() == crate::error::Kind::Network && attempt < ATTEMPTS && size_of(&part) > before => {}
+            Err(e) if e.kind() == Kind::Network && attempt < ATTEMPTS && size_of(&part) > before => {}
             Err(e) => return Err(e),
         }
         attempt += 1;
@@ -257,9 +257,8 @@ impl Transfer<'_> {
         {
             return Err(self.failed(format!("the server offers {} bytes instead of {}", have + length, self.spec.bytes)));
         }
-        let mut options = OpenOptions::new();
-        let options = if have > 0 { options.append(true) } else { options.write(true).truncate(true) };
-        let mut file = options.create(true).open(self.part).map_err(|e| Error::io("write", self.part, e))?;
+        let opened = if have > 0 { OpenOptions::new().append(true).open(self.part) } else { File::create(self.part) };
+        let mut file = opened.map_err(|e| Error::io("write", self.part, e))?;
         let mut body = response.body_mut().as_reader();
         let mut buffer = vec![0; 64 * 1024];
         (self.tick)(have, Some(self.spec.bytes));

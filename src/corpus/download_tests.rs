@@ -4,7 +4,6 @@ use std::net::TcpListener;
 use std::thread::JoinHandle;
 
 use super::*;
-use crate::error::Kind;
 
 /// How the server treats one request.
 enum Mode {

@@ -35,10 +35,10 @@ pub(super) struct Prosody {
 /// (Scherer 2003, "Vocal communication of emotion", table 2), the sizes are chosen so that the classes overlap.
 const MOODS: [Prosody; 5] = [
     mood([0.0, 0.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0, 0.0]),
-    mood([3.5, 1.6, 1.5, 0.06, 3.0], [-0.45, 0.0, 0.0, 0.0, 0.035]),
-    mood([-1.5, -1.0, -0.5, -0.22, -5.0], [0.8, 0.03, 0.0, 0.0, -0.02]),
-    mood([2.5, 1.2, -2.0, 0.12, 5.0], [-1.0, -0.01, 0.010, 0.0, 0.01]),
-    mood([5.0, -0.4, 2.5, 0.22, -0.5], [-0.1, 0.035, 0.008, 0.5, 0.0]),
+    mood([4.0, 1.6, 1.5, 0.06, 3.0], [-0.5, -0.005, 0.0, 0.0, 0.06]),
+    mood([-2.0, -1.0, -0.5, -0.25, -5.0], [0.9, 0.03, 0.0, 0.0, -0.03]),
+    mood([2.0, 1.2, -2.0, 0.12, 6.0], [-1.3, -0.012, 0.012, 0.0, 0.0]),
+    mood([6.0, -0.4, 2.5, 0.22, -1.0], [0.0, 0.06, 0.010, 0.6, 0.01]),
 ];
 
 const fn mood([pitch, range, slope, speed, level]: [f64; 5], [tilt, breath, jitter, tremor, formants]: [f64; 5]) -> Prosody {
@@ -49,10 +49,10 @@ const fn mood([pitch, range, slope, speed, level]: [f64; 5], [tilt, breath, jitt
 const PLAIN: Prosody = mood([0.0, 2.0, -2.0, 0.0, 0.0], [0.0, 0.02, 0.006, 0.0, 0.0]);
 
 /// Standard deviations of what chance adds from take to take.
-const CHANCE: Prosody = mood([0.8, 0.4, 1.0, 0.06, 1.6], [0.2, 0.008, 0.002, 0.1, 0.01]);
+const CHANCE: Prosody = mood([0.6, 0.3, 0.8, 0.05, 0.9], [0.12, 0.005, 0.0015, 0.08, 0.007]);
 
 /// Standard deviations of a speaker's habits, in general and again in each mood.
-const HABIT: Prosody = mood([1.0, 0.4, 0.6, 0.06, 1.5], [0.25, 0.008, 0.002, 0.1, 0.01]);
+const HABIT: Prosody = mood([0.6, 0.3, 0.5, 0.05, 0.9], [0.14, 0.005, 0.0015, 0.08, 0.008]);
 
 impl Prosody {
     fn plus(self, weight: f64, other: Prosody) -> Prosody {
@@ -104,9 +104,9 @@ impl Speaker {
     pub(super) fn draw(index: usize, rng: &mut ChaCha8Rng) -> Speaker {
         let (pitch, tract) = if female(index) { (205.0, 1.17) } else { (115.0, 1.0) };
         Speaker {
-            pitch_hz: pitch * semitones(2.0 * normal(rng)),
-            tract: tract + 0.04 * normal(rng),
-            expressiveness: rng.random_range(0.7..1.2),
+            pitch_hz: pitch * semitones(1.5 * normal(rng)),
+            tract: tract + 0.03 * normal(rng),
+            expressiveness: rng.random_range(0.8..1.2),
             habit: HABIT.draw(rng),
             habits: [(); 5].map(|()| HABIT.draw(rng)),
         }
@@ -114,7 +114,7 @@ impl Speaker {
 
     /// How this speaker sounds in a mood (an index into [`EMOTIONS`]) this time.
     pub(super) fn prosody(&self, emotion: usize, rng: &mut ChaCha8Rng) -> Prosody {
-        let strength = self.expressiveness * rng.random_range(0.55..1.2);
+        let strength = self.expressiveness * rng.random_range(0.75..1.2);
         let p = PLAIN.plus(1.0, self.habit).plus(0.6, self.habits[emotion]).plus(strength, MOODS[emotion]).plus(1.0, CHANCE.draw(rng));
         Prosody {
             range: p.range.max(0.3),
