@@ -32,7 +32,12 @@ pub(super) fn write(h: &mut Html, confusion: &Confusion, title: &str, id: &str) 
         html::row_head(h, label);
         for (predicted, &n) in row.iter().enumerate() {
             let share = if total == 0 { 0.0 } else { n as f64 / total as f64 };
-            let class = format!("h{}{}", step(share), if truth == predicted { " right" } else { "" });
+            let kind = match n {
+                _ if truth == predicted => " right",
+                0 => " zero",
+                _ => "",
+            };
+            let class = format!("h{}{kind}", step(share));
             h.within("td", &[("class", &class)], |h| {
                 h.el("span", &[("class", "c")], n.to_string());
                 h.raw(" ").el("span", &[("class", "p")], format!("{:.1} %", share * 100.0));

@@ -142,7 +142,7 @@ impl Table<'_> {
 
 /// A cell of words.
 pub(super) fn cell(h: &mut Html, text: impl AsRef<str>) {
-    h.el("td", &[], text);
+    h.el("td", &[("class", "w")], text);
 }
 
 /// A cell of a number that is shown rounded and sorted by its full value.

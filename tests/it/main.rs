@@ -1,1 +1,3 @@
-//! x
+//! Tests through the public interface.
+
+mod report;
