@@ -19,7 +19,8 @@ pub(super) fn write(h: &mut Html, confusion: &Confusion, title: &str, id: &str) 
     h.open("div", &[("class", "scroll"), ("tabindex", "0"), ("role", "group"), ("aria-labelledby", &caption_id)]);
     h.open("table", &[("class", "heat"), ("id", id), ("data-mode", "both")]);
     h.within("caption", &[("id", &caption_id)], |h| {
-        h.text(title).raw(": confusion matrix. Rows are the truth, columns the prediction; colour and per cent are shares of the row.");
+        h.raw("<span>").text(title);
+        h.raw(": confusion matrix. Rows are the truth, columns the prediction; colour and per cent are shares of the row.</span>");
     });
     h.raw("<thead><tr><th scope=\"col\" class=\"corner\">truth ↓ predicted →</th>");
     for label in &confusion.labels {

@@ -130,7 +130,7 @@ impl Table<'_> {
         let caption_id = format!("{}-caption", self.id);
         h.line_break().open("div", &[("class", "scroll"), ("tabindex", "0"), ("role", "group"), ("aria-labelledby", &caption_id)]);
         h.open("table", &[("id", self.id), ("class", self.class), ("data-sortable", if self.sortable { "yes" } else { "no" })]);
-        h.el("caption", &[("id", &caption_id)], self.caption).raw("<thead><tr>");
+        h.open("caption", &[("id", &caption_id)]).el("span", &[], self.caption).raw("</caption><thead><tr>");
         for column in columns {
             h.el("th", &[("scope", "col"), ("class", if column.numeric { "n" } else { "w" })], column.title);
         }

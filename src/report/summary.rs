@@ -12,15 +12,16 @@ pub(super) fn results(h: &mut Html, report: &PipelineReport) {
         words("Experiment"),
         words("Protocol"),
         words("Test speakers"),
-        numbers("WA %"),
-        numbers("UAR %"),
-        numbers("Macro F1 %"),
-        numbers("WA, folds ± sd"),
-        numbers("UAR, folds ± sd"),
+        numbers("WA\u{a0}%"),
+        numbers("UAR\u{a0}%"),
+        numbers("Macro F1\u{a0}%"),
+        numbers("WA, folds\u{a0}±\u{a0}sd"),
+        numbers("UAR, folds\u{a0}±\u{a0}sd"),
         words("Seeds"),
     ];
     let published = compare::published(report);
-    let table = Table { id: "results", caption: "Results of this pipeline, and published figures", class: "results", sortable: false };
+    let caption = if published.is_empty() { "Results of this pipeline" } else { "Results of this pipeline, and published figures" };
+    let table = Table { id: "results", caption, class: "results", sortable: false };
     table.write(h, &columns, |h| {
         h.raw("<tbody>");
         for (i, experiment) in report.experiments.iter().enumerate() {
