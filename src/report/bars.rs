@@ -38,10 +38,9 @@ impl Panel<'_> {
         let mut out = Vec::new();
         for (position, key, published) in marks {
             let level = ends.iter().position(|&end| position - end >= 24.0).unwrap_or(ends.len());
-            if level == ends.len() {
-                ends.push(position);
-            } else {
-                ends[level] = position;
+            match ends.get_mut(level) {
+                Some(end) => *end = position,
+                None => ends.push(position),
             }
             out.push((position, level, key, published));
         }
@@ -138,7 +137,9 @@ fn draw_row(h: &mut Html, experiment: &ExperimentSection, top: f64) {
         let spread = experiment.spread.get(metric).filter(|_| experiment.folds.len() > 1);
         if let Some(Spread { mean, sd }) = spread {
             let middle = y + BAR / 2.0;
-            svg::line(h, "whisker", (x(mean - sd), middle), (x(mean + sd), middle));
+            for class in ["halo", "whisker"] {
+                svg::line(h, class, (x(mean - sd), middle), (x(mean + sd), middle));
+            }
             for end in [mean - sd, mean + sd] {
                 svg::line(h, "whisker", (x(end), middle - 3.5), (x(end), middle + 3.5));
             }
@@ -147,8 +148,9 @@ fn draw_row(h: &mut Html, experiment: &ExperimentSection, top: f64) {
     }
     if let Some((chance, majority)) = compare::levels(experiment) {
         let bottom = top + 2.0 * BAR + 7.0;
-        svg::line(h, "chance", (x(chance), top - 4.0), (x(chance), bottom));
-        svg::line(h, "majority", (x(majority), top - 4.0), (x(majority), bottom));
+        for (class, share) in [("halo", chance), ("halo", majority), ("chance", chance), ("majority", majority)] {
+            svg::line(h, class, (x(share), top - 4.0), (x(share), bottom));
+        }
     }
 }
 

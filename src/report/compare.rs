@@ -76,7 +76,7 @@ pub(super) fn describe(mark: Mark) -> (&'static str, &'static str) {
     match mark {
         Mark::P => ("P", "from the publication itself"),
         Mark::R => ("R", "from a public re-implementation or a later paper about it"),
-        Mark::I => ("I", "our inference"),
+        Mark::I => ("I", "as this project infers it; no source states it"),
     }
 }
 

@@ -19,7 +19,8 @@ pub(super) fn write(h: &mut Html, confusion: &Confusion, title: &str, id: &str) 
     h.open("div", &[("class", "scroll"), ("tabindex", "0"), ("role", "group"), ("aria-labelledby", &caption_id)]);
     h.open("table", &[("class", "heat"), ("id", id), ("data-mode", "both")]);
     h.within("caption", &[("id", &caption_id)], |h| {
-        h.text(title).raw(": confusion matrix. Rows are the truth, columns the prediction; colour and per cent are shares of the row.");
+        h.raw("<span>").text(title);
+        h.raw(": confusion matrix. Rows are the truth, columns the prediction; colour and per cent are shares of the row.</span>");
     });
     h.raw("<thead><tr><th scope=\"col\" class=\"corner\">truth ↓ predicted →</th>");
     for label in &confusion.labels {
@@ -32,7 +33,12 @@ pub(super) fn write(h: &mut Html, confusion: &Confusion, title: &str, id: &str) 
         html::row_head(h, label);
         for (predicted, &n) in row.iter().enumerate() {
             let share = if total == 0 { 0.0 } else { n as f64 / total as f64 };
-            let class = format!("h{}{}", step(share), if truth == predicted { " right" } else { "" });
+            let kind = match n {
+                _ if truth == predicted => " right",
+                0 => " zero",
+                _ => "",
+            };
+            let class = format!("h{}{kind}", step(share));
             h.within("td", &[("class", &class)], |h| {
                 h.el("span", &[("class", "c")], n.to_string());
                 h.raw(" ").el("span", &[("class", "p")], format!("{:.1} %", share * 100.0));

@@ -130,7 +130,7 @@ impl Table<'_> {
         let caption_id = format!("{}-caption", self.id);
         h.line_break().open("div", &[("class", "scroll"), ("tabindex", "0"), ("role", "group"), ("aria-labelledby", &caption_id)]);
         h.open("table", &[("id", self.id), ("class", self.class), ("data-sortable", if self.sortable { "yes" } else { "no" })]);
-        h.el("caption", &[("id", &caption_id)], self.caption).raw("<thead><tr>");
+        h.open("caption", &[("id", &caption_id)]).el("span", &[], self.caption).raw("</caption><thead><tr>");
         for column in columns {
             h.el("th", &[("scope", "col"), ("class", if column.numeric { "n" } else { "w" })], column.title);
         }
@@ -142,7 +142,7 @@ impl Table<'_> {
 
 /// A cell of words.
 pub(super) fn cell(h: &mut Html, text: impl AsRef<str>) {
-    h.el("td", &[], text);
+    h.el("td", &[("class", "w")], text);
 }
 
 /// A cell of a number that is shown rounded and sorted by its full value.

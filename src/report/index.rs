@@ -83,16 +83,16 @@ fn render(entries: &[Entry]) -> String {
 fn table(h: &mut Html, entries: &[Entry]) {
     let columns = [
         words("Pipeline"),
-        words("Corpus"),
         words("Experiment"),
         words("Protocol"),
         words("Test speakers"),
-        numbers("Classes"),
-        numbers("Tested"),
         numbers("WA %"),
         numbers("UAR %"),
         numbers("Macro F1 %"),
+        numbers("Classes"),
+        numbers("Tested"),
         numbers("Seeds"),
+        words("Corpus"),
     ];
     let table = Table { id: "pipelines", caption: "Pipelines and experiments, pooled figures", class: "results", sortable: true };
     table.write(h, &columns, |h| {
@@ -129,20 +129,20 @@ fn row(h: &mut Html, folder: &str, report: &PipelineReport, experiment: &Experim
     let Some(scores) = &experiment.pooled else { return };
     h.raw("<tr>");
     head(h, folder, Some(report));
-    corpus(h, report);
-    h.raw("<td>").el("a", &[("href", &format!("{}#x{}", link(folder), index + 1))], &experiment.title).raw("<br>");
+    h.raw("<td class=\"w\">").el("a", &[("href", &format!("{}#x{}", link(folder), index + 1))], &experiment.title).raw("<br>");
     h.el("span", &[("class", "quiet")], &experiment.model).raw("</td>");
     cell(h, &experiment.protocol);
     h.raw("<td>");
     summary::badge(h, Some(experiment.speaker_independent));
     h.raw("</td>");
-    number(h, experiment.labels.len().to_string(), experiment.labels.len() as f64);
-    number(h, html::count(scores.n as usize), scores.n as f64);
     for value in [scores.accuracy, scores.uar, scores.macro_f1] {
         number(h, percent(value), value);
     }
+    number(h, experiment.labels.len().to_string(), experiment.labels.len() as f64);
+    number(h, html::count(scores.n as usize), scores.n as f64);
     let seeds = compare::seeds(experiment).len();
     number(h, seeds.to_string(), seeds as f64);
+    corpus(h, report);
     h.raw("</tr>");
 }
 
@@ -150,13 +150,13 @@ fn row(h: &mut Html, folder: &str, report: &PipelineReport, experiment: &Experim
 fn line(h: &mut Html, folder: &str, report: Option<&PipelineReport>, state: &str, why: &str) {
     h.raw("<tr>");
     head(h, folder, report);
+    h.within("td", &[("colspan", "9"), ("class", "failed")], |h| {
+        h.el("span", &[("class", "badge unknown")], state).raw(" ").text(why);
+    });
     match report {
         Some(report) => corpus(h, report),
         None => cell(h, "–"),
     }
-    h.within("td", &[("colspan", "9"), ("class", "failed")], |h| {
-        h.el("span", &[("class", "badge unknown")], state).raw(" ").text(why);
-    });
     h.raw("</tr>");
 }
 
@@ -165,6 +165,9 @@ fn head(h: &mut Html, folder: &str, report: Option<&PipelineReport>) {
     match report {
         Some(report) => {
             h.el("a", &[("href", &link(folder))], &report.title).raw("<br>").el("span", &[("class", "quiet")], folder);
+            if compare::generated(report) {
+                h.raw("<br><span class=\"badge generated\">generated, not recorded</span>");
+            }
         }
         None => {
             h.text(folder);
@@ -174,11 +177,7 @@ fn head(h: &mut Html, folder: &str, report: Option<&PipelineReport>) {
 }
 
 fn corpus(h: &mut Html, report: &PipelineReport) {
-    h.raw("<td>").text(report.corpus.as_ref().map_or("–", |corpus| corpus.corpus.as_str()));
-    if compare::generated(report) {
-        h.raw(" <span class=\"badge generated\">generated, not recorded</span>");
-    }
-    h.raw("</td>");
+    cell(h, report.corpus.as_ref().map_or("–", |corpus| corpus.corpus.as_str()));
 }
 
 /// A relative link to a folder's page, whatever the folder is called.

@@ -69,17 +69,21 @@ pub(super) fn write(h: &mut Html, experiment: &ExperimentSection, id: &str) {
 
 fn draw(h: &mut Html, experiment: &ExperimentSection, id: &str, speakers: &[(&str, Tally)]) {
     let x = |share: f64| LEFT + (RIGHT - LEFT) * share;
-    // Dots that would overlap are piled up; the pile grows with the number of speakers in the same bin.
-    let mut piles: BTreeMap<i64, usize> = BTreeMap::new();
+    // From left to right, each dot takes the lowest row in which it touches no other.
+    let step = 2.0 * RADIUS + 1.0;
+    let mut ends: Vec<f64> = Vec::new();
     let mut placed = Vec::new();
     for (speaker, tally) in speakers {
-        let bin = ((x(tally.accuracy()) - LEFT) / (2.0 * RADIUS + 1.0)).floor() as i64;
-        let level = piles.entry(bin).or_default();
-        placed.push((*speaker, *tally, *level));
-        *level += 1;
+        let position = x(tally.accuracy());
+        let level = ends.iter().position(|&end| position - end >= step).unwrap_or(ends.len());
+        match ends.get_mut(level) {
+            Some(end) => *end = position,
+            None => ends.push(position),
+        }
+        placed.push((*speaker, *tally, level));
     }
-    let tallest = piles.values().copied().max().unwrap_or(1) as f64;
-    let floor = 26.0 + tallest * (2.0 * RADIUS + 1.0);
+    let tallest = ends.len() as f64;
+    let floor = 26.0 + tallest * step;
     let plot = format!("{id}-strip");
     let title = format!("{}: accuracy by speaker", experiment.title);
     let description = format!("{} dots between 0 and 100 per cent; the table below holds every value.", speakers.len());
@@ -98,7 +102,7 @@ fn draw(h: &mut Html, experiment: &ExperimentSection, id: &str, speakers: &[(&st
             }
         }
         for (speaker, tally, level) in placed {
-            let y = floor - 3.0 - RADIUS - level as f64 * (2.0 * RADIUS + 1.0);
+            let y = floor - 3.0 - RADIUS - level as f64 * step;
             let title = format!("{speaker}: {} % ({} of {})", percent(tally.accuracy()), tally.correct, tally.n);
             svg::dot(h, "speaker", (x(tally.accuracy()), y), RADIUS, &title);
         }

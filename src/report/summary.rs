@@ -12,15 +12,16 @@ pub(super) fn results(h: &mut Html, report: &PipelineReport) {
         words("Experiment"),
         words("Protocol"),
         words("Test speakers"),
-        numbers("WA %"),
-        numbers("UAR %"),
-        numbers("Macro F1 %"),
-        numbers("WA over folds"),
-        numbers("UAR over folds"),
+        numbers("WA\u{a0}%"),
+        numbers("UAR\u{a0}%"),
+        numbers("Macro F1\u{a0}%"),
+        numbers("WA, folds\u{a0}±\u{a0}sd"),
+        numbers("UAR, folds\u{a0}±\u{a0}sd"),
         words("Seeds"),
     ];
     let published = compare::published(report);
-    let table = Table { id: "results", caption: "Results of this pipeline, and published figures", class: "results", sortable: false };
+    let caption = if published.is_empty() { "Results of this pipeline" } else { "Results of this pipeline, and published figures" };
+    let table = Table { id: "results", caption, class: "results", sortable: false };
     table.write(h, &columns, |h| {
         h.raw("<tbody>");
         for (i, experiment) in report.experiments.iter().enumerate() {
@@ -224,7 +225,10 @@ pub(super) fn cards(h: &mut Html, report: &PipelineReport) {
         });
         h.raw("</div>");
     }
-    if let Some((chance, majority)) = report.experiments.iter().find_map(compare::levels) {
+    // Experiments on other classes have other levels, which one card cannot show: each stands in the chart then.
+    let levels: Vec<(f64, f64)> = report.experiments.iter().filter_map(compare::levels).collect();
+    let same = |a: &(f64, f64), b: &(f64, f64)| (a.0 - b.0).abs() < 5e-5 && (a.1 - b.1).abs() < 5e-5;
+    if let Some(&(chance, majority)) = levels.first().filter(|first| levels.iter().all(|other| same(first, other))) {
         h.raw("<div class=\"card\"><p class=\"card-title\">Without a model</p>");
         h.within("p", &[("class", "big")], |h| {
             h.text(percent(chance)).raw(" %<span class=\"unit\"> UAR</span>");
@@ -250,10 +254,10 @@ pub(super) fn cards(h: &mut Html, report: &PipelineReport) {
 pub(super) fn legend(h: &mut Html, with_published: bool) {
     h.raw("<details class=\"reading\"><summary>How to read these figures</summary><dl>");
     h.raw("<dt>WA</dt><dd>Accuracy: the share of test utterances whose class is named correctly.</dd>");
-    h.raw("<dt>UAR</dt><dd>Mean of the recalls of the classes, so that each class weighs the same.</dd>");
-    h.raw("<dt>Macro F1</dt><dd>Mean over the classes of the harmonic mean of precision and recall.</dd>");
+    h.raw("<dt>UAR</dt><dd>Mean of the recalls of the classes that occur, so that each class weighs the same.</dd>");
+    h.raw("<dt>Macro F1</dt><dd>Mean of the F1 (harmonic mean of precision and recall) of the classes that occur.</dd>");
     h.raw("<dt>Pooled</dt><dd>The predictions of all folds and seeds counted together.</dd>");
-    h.raw("<dt>Over folds</dt><dd>Mean ± sample standard deviation of the figures of each fold and seed.</dd>");
+    h.raw("<dt>Folds ± sd</dt><dd>Mean ± sample standard deviation of the figures of each fold and seed.</dd>");
     h.raw("<dt>Unseen</dt><dd>No test speaker was trained on, counted from the folds themselves.</dd>");
     h.raw("<dt>Shared</dt><dd>Test speakers were trained on: the figure tells how well known voices are recognised, ");
     h.raw("and is usually higher than for a new voice.</dd>");

@@ -185,6 +185,15 @@ for (const entry of pages) {
     }
   }
 
+  const paper = await open(browser, entry, { colorScheme: "dark", viewport: { width: 718, height: 1000 } });
+  await paper.page.emulateMedia({ media: "print" });
+  await unfold(paper.page);
+  const cut = await paper.page.evaluate(() =>
+    [...document.querySelectorAll("table, svg.plot")].filter((e) => e.getBoundingClientRect().right > innerWidth).map((e) => e.id || e.querySelector("title")?.textContent),
+  );
+  check(entry.name, "on paper (A4) nothing is cut off", cut.length === 0, cut.join(", "));
+  await paper.context.close();
+
   const plain = await open(browser, entry, { javaScriptEnabled: false });
   check(entry.name, "without script no dead button", (await plain.page.locator("button:visible").count()) === 0);
   check(entry.name, "without script the title is there", (await plain.page.locator("h1").count()) === 1);

@@ -3,3 +3,4 @@
 mod architecture;
 mod corpora;
 mod program;
+mod report;
