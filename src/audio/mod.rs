@@ -1,4 +1,9 @@
 //! From a file to mono samples at the rate that the features want.
 
+mod decode;
 pub mod resample;
 pub(crate) mod simd;
+mod stream;
+mod wav;
+
+pub use decode::{Audio, decode, decode_bytes};

@@ -1,1 +1,19 @@
-//! Pipeline files: strict reading and total validation.
+//! Pipeline files: strict reading, overrides from the command line, and total settings.
+
+mod check;
+mod experiment;
+mod load;
+mod overrides;
+mod published;
+mod raw;
+#[cfg(test)]
+mod shipped_tests;
+#[cfg(test)]
+mod tests;
+mod texts;
+mod validated;
+
+pub use load::{load, parse};
+pub use validated::{
+    CorpusKind, CorpusSettings, Experiment, FeatureSettings, Gamma, ModelSettings, Pipeline,
+};

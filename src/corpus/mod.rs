@@ -1,7 +1,23 @@
 //! Corpora: what a reader finds under a root, and what it leaves aside.
 
+pub mod archive;
+mod atomic;
+mod counts;
+pub mod download;
 mod listing;
+pub mod synthetic;
 mod utterance;
+mod walk;
 
+pub mod emodb;
+pub mod iemocap;
+pub mod labels;
+pub mod manifest;
+pub mod ravdess;
+
+pub use counts::{Counts, compare, describe};
+pub use emodb::EmodbSettings;
+pub use iemocap::IemocapSettings;
 pub use listing::{Expected, Listing, Reason, SetAside};
+pub use manifest::ManifestSettings;
 pub use utterance::{Sex, Source, Utterance};

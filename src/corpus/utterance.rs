@@ -53,6 +53,27 @@ pub struct Source {
     pub end_s: Option<f64>,
 }
 
+impl Source {
+    /// A source of which nothing but its id and path is known yet; emotion and speaker are empty.
+    pub fn named(id: impl Into<String>, path: impl Into<String>) -> Self {
+        Source {
+            id: id.into(),
+            path: path.into(),
+            emotion: String::new(),
+            speaker: String::new(),
+            sex: None,
+            text_id: None,
+            session: None,
+            intensity: None,
+            repetition: None,
+            language: None,
+            split: None,
+            start_s: None,
+            end_s: None,
+        }
+    }
+}
+
 /// A [`Source`] whose audio was decoded once and found usable.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Utterance {

@@ -26,6 +26,14 @@ pub enum Profile {
 }
 
 impl FeatureSet {
+    /// Every set.
+    pub const ALL: [FeatureSet; 1] = [FeatureSet::Issa193];
+
+    /// The set with this name.
+    pub fn parse(name: &str) -> Option<FeatureSet> {
+        FeatureSet::ALL.into_iter().find(|set| set.name() == name)
+    }
+
     /// The name in configuration files and table metadata.
     pub fn name(self) -> &'static str {
         match self {
@@ -40,6 +48,14 @@ impl FeatureSet {
 }
 
 impl Profile {
+    /// Every profile.
+    pub const ALL: [Profile; 1] = [Profile::Librosa08];
+
+    /// The profile with this name.
+    pub fn parse(name: &str) -> Option<Profile> {
+        Profile::ALL.into_iter().find(|profile| profile.name() == name)
+    }
+
     /// The name in configuration files and table metadata.
     pub fn name(self) -> &'static str {
         match self {

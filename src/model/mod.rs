@@ -1,7 +1,28 @@
 //! Models: the paper's networks, their training, and classical baselines.
 
 mod architecture;
+pub mod artifact;
+mod batches;
+pub mod burn_net;
+pub mod checkpoint;
+mod classifier;
+pub mod engine;
+mod logistic;
+mod network;
+pub mod optimizer;
+mod params;
 mod settings;
+mod svm;
+#[cfg(test)]
+mod test_data;
+mod train;
+mod weights;
 
 pub use architecture::{Architecture, Layer};
+pub use classifier::{Classifier, CnnClassifier, Majority};
+pub use logistic::{Logistic, LogisticSettings};
+pub use network::NetSpec;
+pub use params::{BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM, Params, Running};
 pub use settings::{Device, EarlyStopping, Optimizer, Schedule, TrainSettings};
+pub use svm::{Svm, SvmSettings};
+pub use train::{EpochRecord, TrainJob, Trained, train};

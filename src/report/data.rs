@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::corpus::{Expected, SetAside};
 use crate::evaluation::{Published, Scores, Spread};
@@ -115,8 +115,10 @@ pub struct EpochLine {
     /// From 1.
     pub epoch: usize,
     /// Mean training loss.
+    #[serde(deserialize_with = "number_or_nan")]
     pub train_loss: f64,
     /// Training accuracy as seen during the epoch.
+    #[serde(deserialize_with = "number_or_nan")]
     pub train_accuracy: f64,
     /// Loss on the validation part.
     pub validation_loss: Option<f64>,
@@ -142,5 +144,16 @@ pub struct PredictionLine {
     /// Class of the highest probability.
     pub predicted: String,
     /// In label order.
+    #[serde(deserialize_with = "numbers_or_nan")]
     pub probabilities: Vec<f32>,
+}
+
+/// JSON has no NaN or infinity: serde_json writes them as null, and a diverged run must still be readable.
+fn number_or_nan<'de, D: Deserializer<'de>>(source: D) -> Result<f64, D::Error> {
+    Ok(Option::<f64>::deserialize(source)?.unwrap_or(f64::NAN))
+}
+
+/// The same for a list.
+fn numbers_or_nan<'de, D: Deserializer<'de>>(source: D) -> Result<Vec<f32>, D::Error> {
+    Ok(Vec::<Option<f32>>::deserialize(source)?.into_iter().map(|value| value.unwrap_or(f32::NAN)).collect())
 }

@@ -1,1 +1,20 @@
 //! The Parquet tables, their schemas and their versions.
+//!
+//! Five tables, keyed by utterance id: [`utterances`], [`features`], [`splits`], [`predictions`], [`metrics`]. They hold plain types only, so
+//! that pandas, polars and DuckDB open them as they are. [`summary`] answers the questions that a report asks of them.
+
+mod atomic;
+mod file;
+
+pub mod features;
+pub mod metrics;
+pub mod predictions;
+pub mod splits;
+pub mod summary;
+pub mod utterances;
+
+#[cfg(test)]
+mod tests;
+
+pub use atomic::write_atomically;
+pub use file::{Meta, meta};

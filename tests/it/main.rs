@@ -1,1 +1,6 @@
-//! x
+//! All integration tests in one binary.
+
+mod architecture;
+mod corpora;
+mod program;
+mod report;

@@ -1,0 +1,80 @@
+# `make` alone prints what there is to type.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+CARGO ?= cargo
+SER := target/release/ser
+
+# What every target understands.
+DATASET ?=
+EPOCHS ?=
+BATCH ?=
+SEED ?=
+JOBS ?=
+CORPORA_DIR ?=
+PROTOCOL ?=
+EXPERIMENT ?=
+
+# Without DATASET all pipelines run; a corpus that is not there is then a line in its report, not an error.
+PIPELINES = $(or $(DATASET),demo ravdess emodb iemocap)
+OPTIONS = $(if $(DATASET),,--skip-missing) \
+  $(if $(EPOCHS),--set train.epochs=$(EPOCHS)) $(if $(BATCH),--set train.batch_size=$(BATCH)) \
+  $(if $(SEED),--set 'seeds=[$(SEED)]') $(if $(JOBS),--jobs $(JOBS)) \
+  $(if $(CORPORA_DIR),--corpora-dir '$(CORPORA_DIR)') $(if $(PROTOCOL),--protocol '$(PROTOCOL)') \
+  $(foreach name,$(EXPERIMENT),--experiment $(name))
+
+.PHONY: help build demo features train evaluate report all plan corpora test lint doc clean
+
+help: ## This text
+	@echo "ser: speech-emotion-recognition results from recorded speech"
+	@echo
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo
+	@echo "  DATASET=ravdess      one pipeline (pipelines/*.toml); without it all whose corpus is there"
+	@echo "  EXPERIMENT='a b'     these experiments instead of the pipeline's default ones"
+	@echo "  PROTOCOL=group-kfold:5  stratified-kfold:N group-kfold:N leave-one-speaker-out"
+	@echo "                       leave-one-session-out hold-out:0.2 published:emobox"
+	@echo "  EPOCHS=15 BATCH=64 SEED=0 JOBS=2 CORPORA_DIR=/path/to/corpora"
+	@echo
+	@echo "  make train DATASET=ravdess EPOCHS=15 BATCH=64"
+
+build: ## Compile the program (release)
+	@$(CARGO) build --release --quiet --bin ser
+
+demo: build ## Generate a small corpus, run everything on it, write reports/demo/index.html
+	@$(SER) run demo $(if $(JOBS),--jobs $(JOBS))
+
+features: build ## Corpus -> data/tables/<pipeline>/features.parquet
+	@$(SER) features $(PIPELINES) $(OPTIONS)
+
+train: build ## ... -> data/models/<pipeline>/
+	@$(SER) train $(PIPELINES) $(OPTIONS)
+
+evaluate: build ## ... -> data/tables/<pipeline>/{predictions,metrics}.parquet
+	@$(SER) evaluate $(PIPELINES) $(OPTIONS)
+
+report: build ## ... -> reports/<pipeline>/index.html and CSV files
+	@$(SER) report $(PIPELINES) $(OPTIONS)
+
+all: build ## Every stage, and reports/index.html
+	@$(SER) run $(PIPELINES) $(OPTIONS)
+
+plan: build ## What would run, and why
+	@$(SER) plan $(PIPELINES) $(OPTIONS)
+
+corpora: build ## Download a corpus: make corpora DATASET=ravdess (or emodb)
+	@test -n '$(DATASET)' || { echo "make corpora needs DATASET=ravdess, emodb or iemocap" >&2; exit 2; }
+	@$(SER) corpora $(DATASET) $(if $(CORPORA_DIR),--corpora-dir '$(CORPORA_DIR)')
+
+test: ## All tests (those on recorded speech need SER_CORPORA and SER_GOLDEN)
+	@$(CARGO) test --release
+
+lint: ## rustfmt and clippy, as CI runs them
+	@$(CARGO) fmt --check
+	@$(CARGO) clippy --release --all-targets -- -D warnings
+
+doc: ## The library's documentation: target/doc/ser/index.html
+	@$(CARGO) doc --release --no-deps --lib
+
+clean: ## Remove reports and everything under data/ but data/corpora
+	@rm -rf reports data/tables data/models data/cache data/runs

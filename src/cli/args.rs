@@ -1,0 +1,143 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::ui::Verbosity;
+
+const EXIT_CODES: &str = "Exit codes: 0 done; 1 a defect of ser; 2 wrong command line; 3 wrong pipeline file; 4 unusable data; \
+                          5 something is missing (a corpus, a model); 6 the file system refused; 7 the network failed; 130 interrupted.";
+
+/// Reproducible, honest speech-emotion-recognition results from corpora of recorded speech.
+#[derive(Debug, Parser)]
+#[command(name = "ser", version, about, after_help = EXIT_CODES)]
+pub struct Args {
+    /// Options of every command.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options of every command.
+#[derive(Debug, clap::Args)]
+pub struct Global {
+    /// Say more: what is reused, and why things run
+    #[arg(short, long, global = true, conflicts_with = "quiet")]
+    pub verbose: bool,
+    /// Say only warnings and errors
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+    /// Write events as JSON lines on standard error, and results as JSON on standard output
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+impl Global {
+    /// How much is said.
+    pub fn verbosity(&self) -> Verbosity {
+        match (self.quiet, self.verbose) {
+            (true, _) => Verbosity::Quiet,
+            (_, true) => Verbosity::Verbose,
+            _ => Verbosity::Normal,
+        }
+    }
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run a pipeline from the corpus to the report
+    Run(Run),
+    /// Run up to the feature table
+    Features(Run),
+    /// Run up to the trained models
+    Train(Run),
+    /// Run up to predictions and figures
+    Evaluate(Run),
+    /// Run up to the report (the same as `run`)
+    Report(Run),
+    /// Show which tasks would run, and why
+    Plan(Run),
+    /// Say which emotion a saved model hears in recordings
+    Predict(Predict),
+    /// Download a corpus from its official place and unpack it
+    Corpora(Corpora),
+}
+
+/// Which pipelines, with which changes.
+#[derive(Debug, clap::Args)]
+pub struct Run {
+    /// Names of pipelines (`ravdess` is pipelines/ravdess.toml) or paths of pipeline files
+    #[arg(required = true, value_name = "PIPELINE")]
+    pub pipelines: Vec<String>,
+    /// Run this experiment (may be repeated); without it, those that the pipeline runs by default
+    #[arg(short, long = "experiment", value_name = "NAME")]
+    pub experiments: Vec<String>,
+    /// Override a setting: `train.epochs=15`, `experiment.quick.train.batch_size=64` (may be repeated)
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub overrides: Vec<String>,
+    /// Use this protocol in every experiment: `stratified-kfold:5`, `group-kfold:5`, `leave-one-speaker-out`, `leave-one-session-out`,
+    /// `hold-out:0.2`, `published:emobox`
+    #[arg(long, value_name = "PROTOCOL")]
+    pub protocol: Option<String>,
+    /// Worker threads; all cores by default
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub jobs: Option<u16>,
+    /// Folder of the corpora, in place of data/corpora
+    #[arg(long, value_name = "DIR")]
+    pub corpora_dir: Option<PathBuf>,
+    /// Folder of the pipeline files
+    #[arg(long, value_name = "DIR", default_value = "pipelines")]
+    pub pipelines_dir: PathBuf,
+    /// Folder of tables, models and the cache
+    #[arg(long, value_name = "DIR", default_value = "data")]
+    pub data_dir: PathBuf,
+    /// Folder of the reports
+    #[arg(long, value_name = "DIR", default_value = "reports")]
+    pub reports_dir: PathBuf,
+    /// Go on with the next pipeline where a corpus is missing: its report says so
+    #[arg(long)]
+    pub skip_missing: bool,
+    /// Show which tasks would run, and run none (the same as `plan`)
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// Recordings for a saved model.
+#[derive(Debug, clap::Args)]
+pub struct Predict {
+    /// Folder of a saved model, such as data/models/ravdess/quick/fold-00-seed-0
+    #[arg(value_name = "MODEL")]
+    pub model: PathBuf,
+    /// Audio files (WAV, FLAC, MP3, Ogg Vorbis, MP4)
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// How the predictions are written
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub format: Format,
+}
+
+/// How predictions are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// Columns for people.
+    Table,
+    /// Comma-separated values.
+    Csv,
+    /// A JSON object a line.
+    Json,
+}
+
+/// Which corpus, to where.
+#[derive(Debug, clap::Args)]
+pub struct Corpora {
+    /// `ravdess`, `emodb` or `iemocap`
+    #[arg(value_name = "CORPUS")]
+    pub corpus: String,
+    /// Folder of the corpora
+    #[arg(long, value_name = "DIR", default_value = "data/corpora")]
+    pub corpora_dir: PathBuf,
+}

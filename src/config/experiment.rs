@@ -1,0 +1,284 @@
+//! Checks of an experiment: protocol, inputs, model and training, each alone and together.
+
+use std::ops::Range;
+
+use toml::Spanned;
+
+use super::check::{Context, span};
+use super::raw::{Key, RawExperiment, RawInputs, RawModel, RawModelKind, RawProtocol, RawProtocolKind, RawSchedule, RawTrain, Table};
+use super::texts::{shorten, suggestion};
+use super::validated::{CorpusKind, Experiment, Gamma, ModelSettings};
+use crate::error::{Error, Result};
+use crate::model::{Architecture, Device, EarlyStopping, Optimizer, Schedule, TrainSettings};
+use crate::split::Protocol;
+use crate::transform::{Inputs, Order, ScalerKind};
+
+/// Published fold lists, with the kind of corpus that each is for.
+const FOLD_LISTS: [(&str, &str); 1] = [("emobox", "ravdess")];
+const FOLDS: std::ops::RangeInclusive<i64> = 2..=1000;
+
+/// Checks all experiments; their names must differ.
+pub(super) fn all(raw: Vec<Table<RawExperiment>>, corpus: &CorpusKind, context: &Context<'_>) -> Result<Vec<Experiment>> {
+    let mut places: Vec<(String, Range<usize>)> = Vec::new();
+    let mut experiments = Vec::new();
+    for Table(raw) in raw {
+        let span = raw.name.span();
+        let name = context.name("name", &raw.name)?;
+        if let Some((_, first)) = places.iter().find(|(other, _)| *other == name) {
+            let first = context.texts.describe(first);
+            return Err(context.texts.error(&span, format!("there is already an experiment `{name}`, {first}")));
+        }
+        experiments.push(one(raw, name.clone(), corpus, context)?);
+        places.push((name, span));
+    }
+    Ok(experiments)
+}
+
+fn one(raw: RawExperiment, name: String, corpus: &CorpusKind, context: &Context<'_>) -> Result<Experiment> {
+    let protocol = protocol(raw.protocol, corpus, context)?;
+    let validation = raw.validation.map(|v| context.real("validation", &v, |x| x > 0.0 && x < 1.0, "between 0 and 1")).transpose()?;
+    let model = model(raw.model, context)?;
+    let network = matches!(model, ModelSettings::Cnn { .. });
+    if let Some(train) = raw.train.as_ref().filter(|_| !network) {
+        let error = context.texts.error(&train.span(), format!("`train` is for networks; {} is not trained in epochs", model.describe()));
+        return Err(error.hint("remove it, or choose model = { kind = \"cnn\", … }"));
+    }
+    let train = train(raw.train.map(|t| t.into_inner().0).unwrap_or_default(), validation.is_some(), context)?;
+    Ok(Experiment {
+        title: context.text_or("title", raw.title, &name)?,
+        default: raw.default.unwrap_or(true),
+        protocol,
+        split_seed: context.whole("split_seed", raw.split_seed, 0, 0..=i64::MAX)?,
+        validation,
+        inputs: inputs(raw.inputs),
+        model,
+        train,
+        seeds: seeds(raw.seeds, network, context)?,
+        name,
+    })
+}
+
+fn protocol(raw: Spanned<Table<RawProtocol>>, corpus: &CorpusKind, context: &Context<'_>) -> Result<Protocol> {
+    use RawProtocolKind::{Declared, GroupKfold, HoldOut, LeaveOneSessionOut, LeaveOneSpeakerOut, Published, StratifiedKfold};
+    let Table(raw) = raw.into_inner();
+    let (kind, place) = (*raw.kind.get_ref(), raw.kind.span());
+    let takes: &[&str] = match kind {
+        HoldOut => &["test_fraction"],
+        StratifiedKfold | GroupKfold => &["folds"],
+        Published => &["name"],
+        LeaveOneSpeakerOut | LeaveOneSessionOut | Declared => &[],
+    };
+    let written = [("test_fraction", span(&raw.test_fraction)), ("folds", span(&raw.folds)), ("name", span(&raw.name))];
+    refuse_others(&written, takes, "protocol", context)?;
+    let need = |key: &str| -> Error {
+        context.texts.error(&place, format!("this protocol needs the key `{key}`")).hint(format!("write `{key} = …` beside `kind`"))
+    };
+    match kind {
+        HoldOut => {
+            let fraction = raw.test_fraction.ok_or_else(|| need("test_fraction"))?;
+            let test_fraction = context.real("test_fraction", &fraction, |x| x > 0.0 && x < 1.0, "between 0 and 1")?;
+            Ok(Protocol::HoldOut { test_fraction })
+        }
+        StratifiedKfold => {
+            let folds = raw.folds.ok_or_else(|| need("folds"))?;
+            Ok(Protocol::StratifiedKfold { folds: context.whole("folds", Some(folds), 0, FOLDS)? })
+        }
+        GroupKfold => {
+            let folds = raw.folds.ok_or_else(|| need("folds"))?;
+            let place = folds.span();
+            let folds = context.whole("folds", Some(folds), 0, FOLDS)?;
+            match speakers(corpus) {
+                Some(most) if folds > most => {
+                    let message = format!("{folds} folds of whole speakers cannot be made of the {most} speakers of this corpus");
+                    Err(context.texts.error(&place, message).hint("take fewer folds, or kind = \"leave-one-speaker-out\""))
+                }
+                _ => Ok(Protocol::GroupKfold { folds }),
+            }
+        }
+        LeaveOneSpeakerOut => Ok(Protocol::LeaveOneSpeakerOut),
+        LeaveOneSessionOut => match corpus {
+            CorpusKind::Ravdess { .. } | CorpusKind::Emodb { .. } => {
+                let error = context.texts.error(&place, format!("{} has no recording sessions to leave out", corpus.name()));
+                Err(error.hint("take kind = \"leave-one-speaker-out\""))
+            }
+            _ => Ok(Protocol::LeaveOneSessionOut),
+        },
+        Published => {
+            let name = raw.name.ok_or_else(|| need("name"))?;
+            fold_list(name, corpus, context)
+        }
+        Declared => match corpus {
+            CorpusKind::Manifest { .. } => Ok(Protocol::Declared),
+            _ => {
+                let error = context.texts.error(&place, format!("{} declares no parts: only a manifest has a split column", corpus.name()));
+                Err(error.hint("take another protocol; pipelines/README.md lists them"))
+            }
+        },
+    }
+}
+
+fn fold_list(name: Spanned<String>, corpus: &CorpusKind, context: &Context<'_>) -> Result<Protocol> {
+    let known: Vec<&str> = FOLD_LISTS.iter().map(|(list, _)| *list).collect();
+    let word = name.get_ref();
+    match FOLD_LISTS.iter().find(|(list, _)| list == word) {
+        None => {
+            let error = context.texts.error(&name.span(), format!("unknown fold list `{}`", shorten(word)));
+            Err(error.hint(suggestion(word, "fold lists", &known)))
+        }
+        Some((list, of)) if *of != corpus.name() => {
+            let error = context.texts.error(&name.span(), format!("the fold list `{list}` is for {of}, not for {}", corpus.name()));
+            Err(error.hint("take kind = \"leave-one-speaker-out\" or \"group-kfold\" to keep speakers apart"))
+        }
+        Some(_) => Ok(Protocol::Published { name: name.into_inner() }),
+    }
+}
+
+/// How many speakers there can be at most, where that is known beforehand.
+fn speakers(corpus: &CorpusKind) -> Option<usize> {
+    match corpus {
+        CorpusKind::Ravdess { .. } => Some(24),
+        CorpusKind::Emodb { .. } | CorpusKind::Iemocap { .. } => Some(10),
+        CorpusKind::Synthetic { speakers, .. } => Some(*speakers),
+        CorpusKind::Manifest { .. } => None,
+    }
+}
+
+fn inputs(raw: Option<Table<RawInputs>>) -> Inputs {
+    let (order, log_mel, scaler) = raw.map_or((None, None, None), |Table(raw)| (raw.order, raw.log_mel, raw.scaler));
+    Inputs { order: order.unwrap_or(Order::Paper), log_mel: log_mel.unwrap_or(false), scaler: scaler.unwrap_or(ScalerKind::None) }
+}
+
+fn model(raw: Spanned<Table<RawModel>>, context: &Context<'_>) -> Result<ModelSettings> {
+    let Table(raw) = raw.into_inner();
+    let (kind, place) = (*raw.kind.get_ref(), raw.kind.span());
+    let takes: &[&str] = match kind {
+        RawModelKind::Cnn => &["architecture"],
+        RawModelKind::Logistic => &["c"],
+        RawModelKind::Svm => &["c", "gamma"],
+        RawModelKind::Majority => &[],
+    };
+    let written = [("architecture", span(&raw.architecture)), ("c", span(&raw.c)), ("gamma", span(&raw.gamma))];
+    refuse_others(&written, takes, "model", context)?;
+    let c = match &raw.c {
+        Some(c) => context.real("c", c, |x| x > 0.0, "above 0")?,
+        None => 1.0,
+    };
+    Ok(match kind {
+        RawModelKind::Cnn => {
+            let Some(architecture) = raw.architecture else {
+                let error = context.texts.error(&place, "a cnn needs the key `architecture`");
+                return Err(error.hint("known architectures: baseline, ravdess, emodb-a, iemocap"));
+            };
+            let architecture: Architecture = architecture.into_inner();
+            ModelSettings::Cnn { architecture }
+        }
+        RawModelKind::Logistic => ModelSettings::Logistic { c },
+        RawModelKind::Svm => {
+            let gamma = match raw.gamma {
+                Some(gamma) => match *gamma.get_ref() {
+                    Gamma::Value(value) => {
+                        let value = Spanned::new(gamma.span(), value);
+                        Gamma::Value(context.real("gamma", &value, |x| x > 0.0, "\"scale\" or above 0")?)
+                    }
+                    Gamma::Scale => Gamma::Scale,
+                },
+                None => Gamma::Scale,
+            };
+            ModelSettings::Svm { c, gamma }
+        }
+        RawModelKind::Majority => ModelSettings::Majority,
+    })
+}
+
+fn train(raw: RawTrain, validation: bool, context: &Context<'_>) -> Result<TrainSettings> {
+    let real = |key: &str, value: &Key<f64>, default: f64, allow: fn(f64) -> bool, allowed: &str| -> Result<f64> {
+        value.as_ref().map_or(Ok(default), |value| context.real(key, value, allow, allowed))
+    };
+    let optimizer = raw.optimizer.unwrap_or(Optimizer::Adamw);
+    let decay = real("decay", &raw.decay, 0.0, |x| x >= 0.0, "0 or above")?;
+    let warmup = real("warmup", &raw.warmup, 0.0, |x| (0.0..1.0).contains(&x), "at least 0 and below 1")?;
+    let written = [("decay", span(&raw.decay)), ("warmup", span(&raw.warmup))];
+    let schedule = match raw.schedule.unwrap_or(RawSchedule::InverseTime) {
+        RawSchedule::InverseTime => {
+            refuse_others(&written, &["decay"], "schedule", context)?;
+            Schedule::InverseTime { decay }
+        }
+        RawSchedule::Cosine => {
+            refuse_others(&written, &["warmup"], "schedule", context)?;
+            Schedule::Cosine { warmup }
+        }
+    };
+    let weight_decay = real("weight_decay", &raw.weight_decay, 0.0, |x| (0.0..=1.0).contains(&x), "from 0 to 1")?;
+    if let Some(span) = span(&raw.weight_decay).filter(|_| weight_decay > 0.0 && optimizer != Optimizer::Adamw) {
+        let error = context.texts.error(&span, "`weight_decay` works with the optimizer adamw only");
+        return Err(error.hint("set weight_decay = 0, or optimizer = \"adamw\""));
+    }
+    let early_stopping = early_stopping(raw.patience, validation, context)?;
+    Ok(TrainSettings {
+        optimizer,
+        learning_rate: real("learning_rate", &raw.learning_rate, 1e-3, |x| x > 0.0 && x <= 10.0, "above 0 and at most 10")?,
+        schedule,
+        weight_decay,
+        batch_size: context.whole("batch_size", raw.batch_size, 32, 2..=65_536)?,
+        epochs: context.whole("epochs", raw.epochs, 40, 1..=100_000)?,
+        label_smoothing: real("label_smoothing", &raw.label_smoothing, 0.0, |x| (0.0..1.0).contains(&x), "at least 0 and below 1")?,
+        mixup: real("mixup", &raw.mixup, 0.0, |x| (0.0..=10.0).contains(&x), "from 0 to 10")?,
+        class_weights: raw.class_weights.unwrap_or(false),
+        early_stopping,
+        checkpoint_every: context.whole("checkpoint_every", raw.checkpoint_every, 0, 0..=100_000)?,
+        device: raw.device.unwrap_or(Device::Cpu),
+    })
+}
+
+fn early_stopping(patience: Key<i64>, validation: bool, context: &Context<'_>) -> Result<Option<EarlyStopping>> {
+    let place = span(&patience);
+    let patience = context.whole("patience", patience, 0, 0..=100_000)?;
+    match place {
+        Some(_) if patience == 0 => Ok(None),
+        Some(_) if validation => Ok(Some(EarlyStopping { patience })),
+        Some(place) => {
+            let error = context.texts.error(&place, "early stopping needs a validation part: the test part must not choose the epoch");
+            Err(error.hint("add `validation = 0.1` to the experiment, or set patience = 0"))
+        }
+        None => Ok(None),
+    }
+}
+
+fn seeds(raw: Key<Vec<Spanned<i64>>>, network: bool, context: &Context<'_>) -> Result<Vec<u64>> {
+    const MOST: usize = 1000;
+    let Some(raw) = raw else { return Ok(vec![0]) };
+    let span = raw.span();
+    let mut seeds: Vec<u64> = Vec::new();
+    for seed in raw.into_inner() {
+        let place = seed.span();
+        let seed = context.whole("seeds", Some(seed), 0, 0..=i64::MAX)?;
+        if seeds.contains(&seed) {
+            return Err(context.texts.error(&place, format!("the seed {seed} stands here twice")));
+        }
+        if seeds.len() == MOST {
+            return Err(context.texts.error(&place, format!("more than {MOST} seeds")));
+        }
+        seeds.push(seed);
+    }
+    if seeds.is_empty() {
+        return Err(context.texts.error(&span, "`seeds` is empty").hint("name one seed for each training run, for example seeds = [0]"));
+    }
+    if seeds.len() > 1 && !network {
+        let error = context.texts.error(&span, "several seeds are for networks: this model comes out the same for every seed");
+        return Err(error.hint("name one seed"));
+    }
+    Ok(seeds)
+}
+
+/// Keys that another kind of the same table has.
+fn refuse_others(written: &[(&str, Option<Range<usize>>)], takes: &[&str], what: &str, context: &Context<'_>) -> Result<()> {
+    for (key, span) in written {
+        if let Some(span) = span.as_ref().filter(|_| !takes.contains(key)) {
+            let error = context.texts.error(span, format!("`{key}` does not belong to this kind of {what}"));
+            let own = if takes.is_empty() { "nothing".to_owned() } else { takes.join(", ") };
+            let one = if context.texts.is_override(span) { "; experiment.NAME.… reaches one experiment alone" } else { "" };
+            return Err(error.hint(format!("besides its kind, this {what} takes: {own}{one}")));
+        }
+    }
+    Ok(())
+}

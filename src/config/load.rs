@@ -1,0 +1,114 @@
+//! Reading a pipeline file.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue, Deserializer};
+
+use super::check::{self, Context};
+use super::overrides;
+use super::raw::RawPipeline;
+use super::texts::{Texts, nearest, shorten};
+use super::validated::Pipeline;
+use crate::error::{Error, Result};
+
+/// Larger files are not read: the largest sensible pipeline is a hundredth of it.
+const LARGEST: u64 = 1 << 20;
+
+/// Reads and checks a pipeline file.
+///
+/// `overrides` are `KEY=VALUE` as after `--set`, applied in order. `corpora_dir` replaces `data/corpora` at the front of the corpus's
+/// paths, except where an override gives the path.
+///
+/// # Errors
+/// [`crate::error::Kind::Missing`] where there is no such file, with the pipelines that there are;
+/// [`crate::error::Kind::Config`] with file, line and column (or the override) for everything that is wrong in it;
+/// [`crate::error::Kind::Io`] where it cannot be read.
+pub fn load(path: &Path, overrides: &[String], corpora_dir: Option<&Path>) -> Result<Pipeline> {
+    parse(&read(path)?, &path.display().to_string(), overrides, corpora_dir)
+}
+
+/// [`load`] for text that is at hand; `file_name` is what messages call it.
+///
+/// # Errors
+/// [`crate::error::Kind::Config`] for everything that is wrong in it.
+pub fn parse(text: &str, file_name: &str, overrides: &[String], corpora_dir: Option<&Path>) -> Result<Pipeline> {
+    if text.trim().is_empty() {
+        return Err(Error::config(format!("{file_name} is empty")).hint("pipelines/demo.toml is a small complete example"));
+    }
+    let texts = Texts::new(file_name, text, overrides);
+    let root = DeTable::parse(texts.file()).map_err(|error| texts.toml_error(&error))?;
+    let span = root.span();
+    let mut root = root.into_inner();
+    overrides::apply(&mut root, &texts)?;
+    root.values().try_for_each(|value| refuse_dates(value, &texts))?;
+    let raw = RawPipeline::deserialize(Deserializer::from(Spanned::new(span, root))).map_err(|error| texts.toml_error(&error))?;
+    check::pipeline(raw, &Context { texts: &texts, corpora_dir })
+}
+
+/// No key takes a date, and the TOML reader hands one to serde as a table with a key of its own.
+fn refuse_dates(value: &Spanned<DeValue<'_>>, texts: &Texts) -> Result<()> {
+    match value.get_ref() {
+        DeValue::Datetime(_) => Err(texts.error(&value.span(), "no key takes a date or a time").hint("put it in quotes to make it text")),
+        DeValue::Array(items) => items.iter().try_for_each(|item| refuse_dates(item, texts)),
+        DeValue::Table(table) => table.values().try_for_each(|item| refuse_dates(item, texts)),
+        _ => Ok(()),
+    }
+}
+
+fn read(path: &Path) -> Result<String> {
+    let mut bytes = Vec::new();
+    match std::fs::metadata(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err(missing(path)),
+        Ok(metadata) if metadata.is_dir() => {
+            return Err(Error::config(format!("{} is a folder, not a pipeline file", path.display())).hint(offer(path, path)));
+        }
+        _ => {}
+    }
+    let file = File::open(path).map_err(|error| Error::io("read", path, error))?;
+    file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(|error| Error::io("read", path, error))?;
+    if bytes.len() as u64 > LARGEST {
+        let error = Error::config(format!("{} is larger than 1 MiB: that is no pipeline file", path.display()));
+        return Err(error.hint("pipelines/demo.toml is a small complete example"));
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = valid.iter().filter(|&&byte| byte == b'\n').count() + 1;
+        let column = String::from_utf8_lossy(valid).chars().rev().take_while(|&c| c != '\n').count() + 1;
+        Error::config(format!("{}:{line}:{column}: the file is not UTF-8", path.display())).hint("save it as UTF-8 text")
+    })
+}
+
+fn missing(path: &Path) -> Error {
+    let parent = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("pipelines"));
+    Error::missing(format!("there is no pipeline file {}", path.display())).hint(offer(path, parent))
+}
+
+/// The pipeline files in `folder`, or else in `pipelines`, and the one that was probably meant.
+fn offer(path: &Path, folder: &Path) -> String {
+    let found = [folder, Path::new("pipelines")].into_iter().map(pipelines_in).find(|found| !found.is_empty()).unwrap_or_default();
+    if found.is_empty() {
+        return "name a pipeline file, for example pipelines/demo.toml".to_owned();
+    }
+    let stem = |path: &Path| path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    let stems: Vec<String> = found.iter().map(|path| stem(path)).collect();
+    let meant = nearest(&stem(path), stems.iter().map(String::as_str)).and_then(|near| stems.iter().position(|s| s == near));
+    let list: Vec<String> = found.iter().map(|path| shorten(&path.display().to_string())).collect();
+    match meant {
+        Some(i) => format!("did you mean {}? there are: {}", list[i], list.join(", ")),
+        None => format!("there are: {}", list.join(", ")),
+    }
+}
+
+fn pipelines_in(folder: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+    let mut found: Vec<PathBuf> = entries
+        .filter_map(|entry| entry.ok().map(|entry| entry.path()))
+        .filter(|path| path.extension().is_some_and(|extension| extension == "toml"))
+        .collect();
+    found.sort();
+    found
+}

@@ -1,0 +1,178 @@
+//! `--set key=value`: the same keys as in the file, put into the table that the file gives before anything is checked.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use toml::Spanned;
+use toml::de::{DeArray, DeTable, DeValue};
+
+use super::texts::{Texts, shorten, suggestion};
+use crate::error::Result;
+
+/// First keys that mean the pipeline itself.
+const OF_THE_PIPELINE: [&str; 6] = ["name", "title", "description", "corpus", "features", "published"];
+/// First keys that mean every experiment.
+const OF_EXPERIMENTS: [&str; 6] = ["protocol", "split_seed", "validation", "inputs", "model", "default"];
+/// First keys that mean every experiment with a network.
+const OF_NETWORKS: [&str; 2] = ["train", "seeds"];
+
+/// One part of a dotted key, with its place.
+type Segment<'a> = (&'a str, Range<usize>);
+
+/// Applies every override in the order given; later ones win.
+pub(super) fn apply<'a>(root: &mut DeTable<'a>, texts: &'a Texts) -> Result<()> {
+    for (base, text) in texts.overrides() {
+        let Some((key, written)) = text.split_once('=') else {
+            let error = texts.error(&(base..base + text.len()), "an override is KEY=VALUE");
+            return Err(error.hint("for example --set train.epochs=15"));
+        };
+        let path = segments(key, base);
+        if let Some((_, span)) = path.iter().find(|(word, _)| word.is_empty()) {
+            return Err(texts.error(span, "a part of the key is empty").hint("for example --set train.epochs=15"));
+        }
+        let value = parse_value(written, base + key.len() + 1, texts)?;
+        put(root, &path, &value, texts)?;
+    }
+    Ok(())
+}
+
+fn segments(key: &str, base: usize) -> Vec<Segment<'_>> {
+    let mut start = base;
+    key.split('.')
+        .map(|part| {
+            let from = start + (part.len() - part.trim_start().len());
+            start += part.len() + 1;
+            (part.trim(), from..from + part.trim().len())
+        })
+        .collect()
+}
+
+/// A TOML value; what is none is a string, so that paths and words need no quotes.
+fn parse_value<'a>(written: &'a str, base: usize, texts: &Texts) -> Result<Spanned<DeValue<'a>>> {
+    let trimmed = written.trim();
+    let base = base + (written.len() - written.trim_start().len());
+    match DeValue::parse(trimmed) {
+        Ok(value) => Ok(shift(value, base)),
+        Err(error) if trimmed.starts_with(['"', '\'', '[', '{']) => {
+            let span = error.span().unwrap_or(0..trimmed.len());
+            Err(texts.error(&(span.start + base..span.end + base), error.message()))
+        }
+        Err(_) => Ok(Spanned::new(base..base + trimmed.len(), DeValue::String(Cow::Borrowed(trimmed)))),
+    }
+}
+
+/// The same value with every span moved into the offsets of [`Texts`]. Depth is bounded by the TOML reader.
+fn shift(value: Spanned<DeValue<'_>>, by: usize) -> Spanned<DeValue<'_>> {
+    let moved = |span: Range<usize>| span.start + by..span.end + by;
+    let span = moved(value.span());
+    let inner = match value.into_inner() {
+        DeValue::Array(items) => {
+            let mut array = DeArray::new();
+            items.into_iter().for_each(|item| array.push(shift(item, by)));
+            DeValue::Array(array)
+        }
+        DeValue::Table(table) => {
+            let entry = |(key, value): (Spanned<_>, _)| (Spanned::new(moved(key.span()), key.into_inner()), shift(value, by));
+            DeValue::Table(table.into_iter().map(entry).collect())
+        }
+        other => other,
+    };
+    Spanned::new(span, inner)
+}
+
+fn put<'a>(root: &mut DeTable<'a>, path: &[Segment<'a>], value: &Spanned<DeValue<'a>>, texts: &Texts) -> Result<()> {
+    let Some(((first, span), rest)) = path.split_first() else { return Ok(()) };
+    if OF_THE_PIPELINE.contains(first) {
+        return insert(root, path, value, texts);
+    }
+    if *first == "experiment" {
+        return put_by_name(root, span, rest, value, texts);
+    }
+    let networks_only = OF_NETWORKS.contains(first);
+    if !networks_only && !OF_EXPERIMENTS.contains(first) {
+        let known = [&OF_THE_PIPELINE[..], &["experiment.NAME"], &OF_EXPERIMENTS, &OF_NETWORKS].concat();
+        return Err(texts.error(span, format!("unknown key `{}`", shorten(first))).hint(suggestion(first, "keys", &known)));
+    }
+    let mut any = false;
+    for experiment in experiments(root).filter(|e| !networks_only || kind_of_model(e) == Some("cnn")) {
+        any = true;
+        insert(experiment, path, value, texts)?;
+    }
+    // A file without any experiment is wrong in itself and said to be so later.
+    if !any && networks_only && experiments(root).next().is_some() {
+        return Err(texts.error(span, format!("no experiment here trains a network: `{first}` would change nothing")));
+    }
+    Ok(())
+}
+
+/// `experiment.NAME.key…`
+fn put_by_name<'a>(
+    root: &mut DeTable<'a>,
+    span: &Range<usize>,
+    rest: &[Segment<'a>],
+    value: &Spanned<DeValue<'a>>,
+    texts: &Texts,
+) -> Result<()> {
+    let Some(((name, name_span), path @ [_, ..])) = rest.split_first() else {
+        return Err(texts
+            .error(span, "an experiment's key is experiment.NAME.KEY")
+            .hint("for example --set experiment.quick.train.epochs=15"));
+    };
+    let names: Vec<String> = experiments(root).filter_map(|e| string(e, "name").map(str::to_owned)).collect();
+    if !names.is_empty() && !names.iter().any(|n| n == name) {
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        return Err(texts.error(name_span, format!("no experiment `{}` here", shorten(name))).hint(suggestion(
+            name,
+            "experiments",
+            &names,
+        )));
+    }
+    for experiment in experiments(root).filter(|e| string(e, "name") == Some(*name)) {
+        insert(experiment, path, value, texts)?;
+    }
+    Ok(())
+}
+
+fn insert<'a>(table: &mut DeTable<'a>, path: &[Segment<'a>], value: &Spanned<DeValue<'a>>, texts: &Texts) -> Result<()> {
+    let Some(((key, span), rest)) = path.split_first() else { return Ok(()) };
+    let spanned = Spanned::new(span.clone(), Cow::Borrowed(*key));
+    if rest.is_empty() {
+        // The old key would keep its old place.
+        table.remove(*key);
+        table.insert(spanned, value.clone());
+        return Ok(());
+    }
+    if !table.contains_key(*key) {
+        table.insert(spanned, Spanned::new(span.clone(), DeValue::Table(DeTable::new())));
+    }
+    match table.get_mut(*key).map(Spanned::get_mut) {
+        Some(DeValue::Table(inner)) => insert(inner, rest, value, texts),
+        _ => Err(texts.error(span, format!("`{}` is no table and has no keys of its own", shorten(key)))),
+    }
+}
+
+/// The tables under `experiment`; none where the file has something else there, which is reported later.
+fn experiments<'t, 'a>(root: &'t mut DeTable<'a>) -> impl Iterator<Item = &'t mut DeTable<'a>> {
+    let items: &mut [Spanned<DeValue<'a>>] = match root.get_mut("experiment").map(Spanned::get_mut) {
+        Some(DeValue::Array(items)) => items,
+        _ => &mut [],
+    };
+    items.iter_mut().filter_map(|item| match item.get_mut() {
+        DeValue::Table(table) => Some(table),
+        _ => None,
+    })
+}
+
+fn string<'t>(table: &'t DeTable<'_>, key: &str) -> Option<&'t str> {
+    match table.get(key)?.get_ref() {
+        DeValue::String(text) => Some(text),
+        _ => None,
+    }
+}
+
+fn kind_of_model<'t>(experiment: &'t DeTable<'_>) -> Option<&'t str> {
+    match experiment.get("model")?.get_ref() {
+        DeValue::Table(model) => string(model, "kind"),
+        _ => None,
+    }
+}

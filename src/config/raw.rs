@@ -1,0 +1,228 @@
+//! A pipeline file as it is written: every key that may stand in it, with its place, and nothing decided yet.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{self, Deserializer, Visitor};
+use toml::Spanned;
+
+use super::validated::Gamma;
+use crate::corpus::iemocap::{Agreement, Dialogs, Excitement};
+use crate::evaluation::Mark;
+use crate::model::{Architecture, Device, Optimizer};
+use crate::transform::{Order, ScalerKind};
+
+/// A key that may be absent.
+pub(super) type Key<T> = Option<Spanned<T>>;
+
+/// A TOML table; serde alone would also take a list for a struct, position by position.
+#[derive(Debug)]
+pub(super) struct Table<T>(pub(super) T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Table<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct TableVisitor<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for TableVisitor<T> {
+            type Value = Table<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a table")
+            }
+
+            fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<Table<T>, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(map)).map(Table)
+            }
+        }
+        deserializer.deserialize_map(TableVisitor(PhantomData))
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawPipeline {
+    pub(super) name: Spanned<String>,
+    pub(super) title: Key<String>,
+    pub(super) description: Key<String>,
+    pub(super) corpus: Spanned<Table<RawCorpus>>,
+    pub(super) features: Option<Table<RawFeatures>>,
+    #[serde(default)]
+    pub(super) experiment: Vec<Table<RawExperiment>>,
+    #[serde(default)]
+    pub(super) published: Vec<Spanned<Table<RawPublished>>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum RawCorpusKind {
+    Ravdess,
+    Emodb,
+    Iemocap,
+    Manifest,
+    Synthetic,
+}
+
+/// All keys of all kinds of corpus; which of them a kind has is checked afterwards.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawCorpus {
+    pub(super) kind: Spanned<RawCorpusKind>,
+    pub(super) name: Key<String>,
+    pub(super) root: Key<String>,
+    pub(super) labels: Key<Vec<Spanned<String>>>,
+    pub(super) notes: Option<Vec<String>>,
+    // emodb
+    pub(super) all_clips: Key<bool>,
+    // iemocap
+    pub(super) excitement: Key<Excitement>,
+    pub(super) dialogs: Key<Dialogs>,
+    pub(super) agreement: Key<Agreement>,
+    // manifest
+    pub(super) path: Key<String>,
+    pub(super) label_map: Key<BTreeMap<String, Spanned<String>>>,
+    pub(super) allow_outside: Key<bool>,
+    pub(super) language: Key<String>,
+    // synthetic
+    pub(super) speakers: Key<i64>,
+    pub(super) sentences: Key<i64>,
+    pub(super) takes: Key<i64>,
+    pub(super) sample_rate: Key<i64>,
+    pub(super) seed: Key<i64>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawFeatures {
+    pub(super) set: Key<String>,
+    pub(super) profile: Key<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawExperiment {
+    pub(super) name: Spanned<String>,
+    pub(super) title: Key<String>,
+    pub(super) default: Option<bool>,
+    pub(super) protocol: Spanned<Table<RawProtocol>>,
+    pub(super) split_seed: Key<i64>,
+    pub(super) validation: Key<f64>,
+    pub(super) inputs: Option<Table<RawInputs>>,
+    pub(super) model: Spanned<Table<RawModel>>,
+    pub(super) train: Key<Table<RawTrain>>,
+    pub(super) seeds: Key<Vec<Spanned<i64>>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum RawProtocolKind {
+    HoldOut,
+    StratifiedKfold,
+    GroupKfold,
+    LeaveOneSpeakerOut,
+    LeaveOneSessionOut,
+    Published,
+    Declared,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawProtocol {
+    pub(super) kind: Spanned<RawProtocolKind>,
+    pub(super) test_fraction: Key<f64>,
+    pub(super) folds: Key<i64>,
+    pub(super) name: Key<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawInputs {
+    pub(super) order: Option<Order>,
+    pub(super) log_mel: Option<bool>,
+    pub(super) scaler: Option<ScalerKind>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum RawModelKind {
+    Cnn,
+    Logistic,
+    Svm,
+    Majority,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawModel {
+    pub(super) kind: Spanned<RawModelKind>,
+    pub(super) architecture: Key<Architecture>,
+    pub(super) c: Key<f64>,
+    pub(super) gamma: Key<Gamma>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum RawSchedule {
+    InverseTime,
+    Cosine,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawTrain {
+    pub(super) optimizer: Option<Optimizer>,
+    pub(super) learning_rate: Key<f64>,
+    pub(super) schedule: Option<RawSchedule>,
+    pub(super) decay: Key<f64>,
+    pub(super) warmup: Key<f64>,
+    pub(super) weight_decay: Key<f64>,
+    pub(super) batch_size: Key<i64>,
+    pub(super) epochs: Key<i64>,
+    pub(super) label_smoothing: Key<f64>,
+    pub(super) mixup: Key<f64>,
+    pub(super) class_weights: Option<bool>,
+    pub(super) patience: Key<i64>,
+    pub(super) checkpoint_every: Key<i64>,
+    pub(super) device: Option<Device>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawPublished {
+    pub(super) source: Spanned<String>,
+    pub(super) system: Spanned<String>,
+    pub(super) protocol: Spanned<String>,
+    pub(super) speaker_independent: Option<bool>,
+    pub(super) accuracy: Key<f64>,
+    pub(super) uar: Key<f64>,
+    pub(super) mark: Mark,
+    pub(super) note: Key<String>,
+}
+
+impl<'de> Deserialize<'de> for Gamma {
+    /// `"scale"` or a number.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct GammaVisitor;
+        impl Visitor<'_> for GammaVisitor {
+            type Value = Gamma;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("\"scale\" or a number")
+            }
+
+            fn visit_str<E: de::Error>(self, word: &str) -> Result<Gamma, E> {
+                if word == "scale" { Ok(Gamma::Scale) } else { Err(E::invalid_value(de::Unexpected::Str(word), &self)) }
+            }
+
+            fn visit_f64<E: de::Error>(self, value: f64) -> Result<Gamma, E> {
+                Ok(Gamma::Value(value))
+            }
+
+            fn visit_i64<E: de::Error>(self, value: i64) -> Result<Gamma, E> {
+                Ok(Gamma::Value(value as f64))
+            }
+        }
+        deserializer.deserialize_any(GammaVisitor)
+    }
+}

@@ -1,0 +1,145 @@
+//! The pipelines that come with the program: valid, documented, and safe to damage.
+
+use std::path::{Path, PathBuf};
+
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+
+use super::tests::{MINIMAL, read};
+use super::*;
+use crate::error::Kind;
+use crate::model::{Optimizer, Schedule};
+use crate::split::Protocol;
+
+fn shipped() -> Vec<(String, String)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("pipelines");
+    let mut files: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()).collect();
+    files.retain(|path| path.extension().is_some_and(|e| e == "toml"));
+    files.sort();
+    files.iter().map(|p| (p.file_stem().unwrap().to_str().unwrap().to_owned(), std::fs::read_to_string(p).unwrap())).collect()
+}
+
+#[test]
+fn the_shipped_pipelines_are_valid() {
+    let shipped = shipped();
+    assert_eq!(
+        shipped.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(),
+        ["demo", "emodb", "iemocap-improvised", "iemocap", "ravdess"]
+    );
+    for (name, text) in &shipped {
+        let pipeline = read(text, &[]).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(&pipeline.name, name);
+        assert!(!pipeline.select(&[]).unwrap().is_empty());
+        assert_eq!(pipeline.published.is_empty(), name == "demo");
+        for experiment in &pipeline.experiments {
+            assert!(!experiment.name.starts_with("paper") || !experiment.default, "{name}: {} would run for hours", experiment.name);
+        }
+    }
+}
+
+#[test]
+fn the_paper_s_recipe_is_what_is_known_of_it() {
+    let (_, text) = shipped().into_iter().find(|(name, _)| name == "ravdess").unwrap();
+    let pipeline = read(&text, &[]).unwrap();
+    let paper = pipeline.experiments.iter().find(|e| e.name == "paper").unwrap();
+    assert_eq!(paper.protocol, Protocol::StratifiedKfold { folds: 5 });
+    assert_eq!((paper.train.optimizer, paper.train.learning_rate), (Optimizer::Rmsprop, 1e-5));
+    assert_eq!(paper.train.schedule, Schedule::InverseTime { decay: 1e-6 });
+    assert_eq!((paper.train.epochs, paper.train.batch_size), (700, 32));
+    assert_eq!(pipeline.published[0].accuracy, Some(0.7161));
+}
+
+#[test]
+fn a_damaged_file_never_panics_and_its_error_has_a_place() {
+    let mut random = ChaCha8Rng::seed_from_u64(11);
+    let mut draw = |below: usize| (random.next_u64() % below.max(1) as u64) as usize;
+    let pieces: Vec<&str> = vec![
+        "",
+        "\"",
+        "[",
+        "]",
+        "{",
+        "}",
+        "=",
+        "-1",
+        "nan",
+        "1e999",
+        "'''",
+        "\u{0}",
+        "ä€😀",
+        "\n",
+        ".",
+        "[[experiment]]\n",
+        "true",
+        "#",
+        "\\u",
+        "\t",
+    ];
+    let (mut valid, mut refused) = (0, 0);
+    for (name, text) in shipped() {
+        let mut check = |damaged: &str, overrides: &[String]| match parse(damaged, "p.toml", overrides, None) {
+            Ok(pipeline) => {
+                valid += 1;
+                assert!(!pipeline.settings().is_empty());
+            }
+            Err(error) => {
+                refused += 1;
+                assert_eq!(error.kind(), Kind::Config, "{name}: {error}");
+                let message = error.to_string();
+                assert!(message.starts_with("p.toml") || message.starts_with("--set"), "{name}: {message}");
+            }
+        };
+        for round in 0..400 {
+            let mut bytes = text.clone().into_bytes();
+            for _ in 0..=draw(3) {
+                let at = draw(bytes.len());
+                match draw(5) {
+                    0 => bytes.truncate(at),
+                    1 => drop(bytes.splice(at..at, pieces[draw(pieces.len())].bytes())),
+                    2 => drop(bytes.splice(at..(at + draw(40)).min(bytes.len()), pieces[draw(pieces.len())].bytes())),
+                    3 => bytes[at] = draw(256) as u8,
+                    _ => {
+                        let to = draw(bytes.len());
+                        let copy = bytes[at.min(to)..at.max(to)].to_vec();
+                        drop(bytes.splice(at..at, copy));
+                    }
+                }
+                if bytes.is_empty() {
+                    break;
+                }
+            }
+            check(&String::from_utf8_lossy(&bytes), &[]);
+            let override_text: String =
+                (0..=draw(6)).map(|_| ["train", ".", "epochs", "=", "3", pieces[draw(pieces.len())]][draw(6)]).collect();
+            let cut = text.len().min(round * 17);
+            check(&text[..(0..=cut).rev().find(|&i| text.is_char_boundary(i)).unwrap()], std::slice::from_ref(&override_text));
+            check(&text, &[override_text]);
+        }
+    }
+    // Both outcomes occur, or the damage is too small or too large to tell anything.
+    assert!(valid > 50 && refused > 1000, "{valid} valid, {refused} refused");
+}
+
+#[test]
+fn every_key_is_in_the_documentation() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("pipelines");
+    let page = std::fs::read_to_string(folder.join("README.md")).unwrap();
+    let protocols = std::fs::read_to_string(folder.join("../docs/protocols.md")).unwrap();
+    let listed = |overrides: &str| {
+        let error = read(&format!("{MINIMAL}[[published]]\n"), &[overrides]).unwrap_err();
+        let hint = error.hint_text().unwrap().to_owned();
+        hint.split_once("known keys: ").unwrap().1.split(", ").map(str::to_owned).collect::<Vec<_>>()
+    };
+    let mut keys = 0;
+    for table in ["corpus", "features", "experiment.a", "protocol", "inputs", "model", "train"] {
+        for key in listed(&format!("{table}.no_such_key=1")) {
+            assert!(page.contains(&format!("\n| `{key}` | ")), "pipelines/README.md does not tell of `{key}` ({table})");
+            keys += 1;
+        }
+    }
+    assert!(keys > 50, "{keys}");
+    let hint = read(&MINIMAL.replace("stratified-kfold", "no"), &[]).unwrap_err().hint_text().unwrap().to_owned();
+    for kind in hint.split_once("known values: ").unwrap().1.split(", ") {
+        assert!(page.contains(&format!("\n| `{kind}` | ")) && protocols.contains(&format!("\n| `{kind}`")), "{kind}");
+    }
+}

@@ -1,0 +1,357 @@
+//! The module as a whole: a small pipeline with one thing wrong, or one thing overridden.
+
+use std::path::Path;
+
+use super::*;
+use crate::error::{Error, Kind};
+
+pub(super) const MINIMAL: &str = r#"
+name = "small"
+
+[corpus]
+kind = "ravdess"
+
+[[experiment]]
+name = "a"
+protocol = { kind = "stratified-kfold", folds = 5 }
+model = { kind = "cnn", architecture = "ravdess" }
+
+[[experiment]]
+name = "b"
+protocol = { kind = "leave-one-speaker-out" }
+model = { kind = "logistic" }
+"#;
+
+fn set(overrides: &[&str]) -> Vec<String> {
+    overrides.iter().map(|text| (*text).to_owned()).collect()
+}
+
+pub(super) fn read(text: &str, overrides: &[&str]) -> Result<Pipeline, Error> {
+    parse(text, "p.toml", &set(overrides), None)
+}
+
+/// The message and the hint of what `from` replaced by `to` in the minimal file gives.
+fn wrong(from: &str, to: &str) -> String {
+    assert!(MINIMAL.contains(from), "{from}");
+    refused(&MINIMAL.replacen(from, to, 1), &[])
+}
+
+fn refused(text: &str, overrides: &[&str]) -> String {
+    let error = read(text, overrides).expect_err(text);
+    assert_eq!(error.kind(), Kind::Config);
+    let message = error.to_string();
+    let whence = message.lines().next().unwrap();
+    assert!(whence.starts_with("p.toml:") || whence.starts_with("--set "), "{message}");
+    assert_eq!(message.lines().count(), 4, "{message}");
+    assert!(message.lines().last().unwrap().contains('^'), "{message}");
+    format!("{message}\n{}", error.hint_text().unwrap_or(""))
+}
+
+#[track_caller]
+fn says(message: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(message.contains(part), "no {part:?} in: {message}");
+    }
+}
+
+#[test]
+fn what_is_not_written_has_its_documented_default() {
+    let pipeline = read(MINIMAL, &[]).unwrap();
+    let settings = pipeline.settings();
+    let lines: Vec<String> = settings.iter().map(|(key, value)| format!("{key} = {value}")).collect();
+    insta::assert_snapshot!(lines.join("\n"), @"
+    corpus.kind = ravdess
+    corpus.labels = []
+    corpus.name = ravdess
+    corpus.notes = []
+    corpus.root = data/corpora/ravdess
+    experiment.a.default = true
+    experiment.a.inputs.log_mel = false
+    experiment.a.inputs.order = paper
+    experiment.a.inputs.scaler = none
+    experiment.a.model.architecture = ravdess
+    experiment.a.model.kind = cnn
+    experiment.a.protocol.folds = 5
+    experiment.a.protocol.kind = stratified-kfold
+    experiment.a.seeds = [0]
+    experiment.a.split_seed = 0
+    experiment.a.title = a
+    experiment.a.train.batch_size = 32
+    experiment.a.train.checkpoint_every = 0
+    experiment.a.train.class_weights = false
+    experiment.a.train.device = cpu
+    experiment.a.train.early_stopping = none
+    experiment.a.train.epochs = 40
+    experiment.a.train.label_smoothing = 0.0
+    experiment.a.train.learning_rate = 0.001
+    experiment.a.train.mixup = 0.0
+    experiment.a.train.optimizer = adamw
+    experiment.a.train.schedule.decay = 0.0
+    experiment.a.train.schedule.kind = inverse-time
+    experiment.a.train.weight_decay = 0.0
+    experiment.a.validation = none
+    experiment.b.default = true
+    experiment.b.inputs.log_mel = false
+    experiment.b.inputs.order = paper
+    experiment.b.inputs.scaler = none
+    experiment.b.model.c = 1.0
+    experiment.b.model.kind = logistic
+    experiment.b.protocol.kind = leave-one-speaker-out
+    experiment.b.seeds = [0]
+    experiment.b.split_seed = 0
+    experiment.b.title = b
+    experiment.b.validation = none
+    features.profile = librosa-0.8
+    features.set = issa193
+    name = small
+    title = small
+    ");
+    assert_eq!(pipeline.title, "small");
+    assert!(pipeline.published.is_empty());
+}
+
+#[test]
+fn unknown_keys_name_the_nearest_known_one() {
+    says(&wrong("folds = 5", "fold = 5"), &["p.toml:9:41: unknown key `fold`", " 9 | protocol = {", "did you mean `folds`?"]);
+    says(&wrong("[[experiment]]", "[[experiments]]"), &["unknown key `experiments`", "did you mean `experiment`?"]);
+    says(&wrong("architecture", "arch"), &["unknown key `arch`", "did you mean `architecture`?"]);
+    says(&wrong("name = \"a\"", "name = \"a\"\ntrain = { epoch = 3 }"), &["unknown key `epoch`", "did you mean `epochs`?", "batch_size"]);
+    says(&wrong("kind = \"ravdess\"", "kind = \"ravdess\"\nrooot = \"x\""), &["p.toml:6:1: unknown key `rooot`", "did you mean `root`?"]);
+}
+
+#[test]
+fn unknown_words_name_the_known_ones() {
+    says(&wrong("\"ravdess\" }", "\"ravdes\" }"), &["unknown value `ravdes`", "did you mean `ravdess`?", "emodb-a"]);
+    says(&wrong("stratified-kfold", "stratified"), &["unknown value `stratified`", "did you mean `stratified-kfold`?"]);
+    says(&wrong("\"logistic\"", "\"Logistic\""), &["did you mean `logistic`?", "svm"]);
+    says(&wrong("name = \"a\"", "name = \"a\"\ntrain = { optimizer = \"adamW\" }"), &["did you mean `adamw`?", "rmsprop"]);
+    says(&wrong("[corpus]", "features = { profile = \"librosa-0.9\" }\n[corpus]"), &["unknown profile `librosa-0.9`", "`librosa-0.8`"]);
+    says(&wrong("kind = \"ravdess\"", "kind = \"ravdess\"\nlabels = [\"happy\", \"angy\"]"), &["no class `angy`", "did you mean `angry`?"]);
+}
+
+#[test]
+fn numbers_stay_in_their_ranges() {
+    let train = |written: &str| wrong("name = \"a\"", &format!("name = \"a\"\ntrain = {{ {written} }}"));
+    says(&train("epochs = -3"), &["p.toml:9:20: `epochs` is -3, but must be from 1 to 100000", "^^"]);
+    says(&train("epochs = 0"), &["`epochs` is 0"]);
+    says(&train("batch_size = 1"), &["`batch_size` is 1, but must be from 2"]);
+    says(&train("batch_size = 0"), &["`batch_size` is 0"]);
+    says(&train("learning_rate = 0"), &["`learning_rate` is 0, but must be above 0"]);
+    says(&train("learning_rate = -1e-3"), &["`learning_rate` is -0.001"]);
+    says(&train("learning_rate = nan"), &["`learning_rate` is NaN"]);
+    says(&train("learning_rate = inf"), &["`learning_rate` is inf"]);
+    says(&train("label_smoothing = 1.0"), &["below 1"]);
+    says(&train("mixup = -0.1"), &["`mixup`"]);
+    says(&train("patience = 5"), &["early stopping needs a validation part", "validation = 0.1"]);
+    says(&train("decay = 1e-6, schedule = \"cosine\""), &["`decay` does not belong to this kind of schedule", "warmup"]);
+    says(&train("optimizer = \"adam\", weight_decay = 0.1"), &["`weight_decay` works with the optimizer adamw only"]);
+    says(&train("epochs = 99999999999999999999"), &["p.toml:9:20", "whole number"]);
+    says(&wrong("folds = 5", "folds = 1"), &["`folds` is 1, but must be from 2"]);
+    says(&wrong("{ kind = \"stratified-kfold\", folds = 5 }", "{ kind = \"group-kfold\", folds = 25 }"), &["24 speakers"]);
+    for fraction in ["0", "1", "-0.2", "1.5", "nan"] {
+        let protocol = format!("{{ kind = \"hold-out\", test_fraction = {fraction} }}");
+        says(&wrong("{ kind = \"stratified-kfold\", folds = 5 }", &protocol), &["`test_fraction` is", "between 0 and 1"]);
+    }
+    says(&wrong("name = \"a\"", "name = \"a\"\nvalidation = 1"), &["`validation` is 1"]);
+    says(&wrong("name = \"a\"", "name = \"a\"\nseeds = []"), &["`seeds` is empty"]);
+    says(&wrong("name = \"a\"", "name = \"a\"\nseeds = [1, 1]"), &["seed 1 stands here twice"]);
+    says(&wrong("name = \"a\"", "name = \"a\"\nseeds = [-1]"), &["`seeds` is -1"]);
+    says(&wrong("name = \"b\"", "name = \"b\"\nseeds = [0, 1]"), &["same for every seed"]);
+    says(&wrong("{ kind = \"logistic\" }", "{ kind = \"logistic\", c = 0 }"), &["`c` is 0, but must be above 0"]);
+    says(&wrong("{ kind = \"logistic\" }", "{ kind = \"svm\", gamma = -1 }"), &["`gamma` is -1"]);
+    says(
+        &wrong("{ kind = \"logistic\" }", "{ kind = \"svm\", gamma = \"auto\" }"),
+        &["expected \"scale\" or a number, found string \"auto\""],
+    );
+}
+
+#[test]
+fn wrong_types_are_said_in_plain_words() {
+    says(&wrong("folds = 5", "folds = \"5\""), &["p.toml:9:49: expected a whole number", "found string \"5\""]);
+    says(&wrong("folds = 5", "folds = 5.0"), &["found floating point `5.0`"]);
+    says(&wrong("name = \"small\"", "name = 3"), &["p.toml:2:8: expected a string, found integer `3`"]);
+    says(&wrong("name = \"a\"", "name = \"a\"\nseeds = 3"), &["expected a list, found integer `3`"]);
+    says(&wrong("name = \"a\"", "name = \"a\"\ndefault = \"yes\""), &["expected true or false, found string"]);
+    says(&wrong("{ kind = \"logistic\" }", "\"logistic\""), &["expected a table, found string \"logistic\""]);
+    says(&wrong("{ kind = \"logistic\" }", "[\"logistic\"]"), &["expected a table, found a list"]);
+    says(&wrong("[corpus]", "[[corpus]]"), &["expected a table, found a list"]);
+    says(&wrong("name = \"small\"", "name = \"small\"\nfeatures = 2024-01-01"), &["p.toml:3:12: no key takes a date"]);
+}
+
+#[test]
+fn missing_keys_are_named() {
+    says(&wrong("name = \"small\"", ""), &["the key `name` is missing"]);
+    says(&wrong("kind = \"ravdess\"", ""), &["the key `kind` is missing"]);
+    says(&wrong("name = \"a\"", ""), &["the key `name` is missing"]);
+    says(&wrong(", folds = 5", ""), &["p.toml:9:21: this protocol needs the key `folds`"]);
+    says(&wrong(", architecture = \"ravdess\"", ""), &["needs the key `architecture`", "emodb-a"]);
+    says(&wrong("kind = \"ravdess\"", "kind = \"manifest\""), &["needs the key `path`"]);
+    let bare = MINIMAL.split("[[experiment]]").next().unwrap();
+    says(&refused(bare, &[]), &["the pipeline has no experiment"]);
+}
+
+#[test]
+fn what_does_not_fit_together_is_refused() {
+    says(&wrong("name = \"b\"", "name = \"a\""), &["p.toml:13:8: there is already an experiment `a`, in line 8"]);
+    says(&wrong("leave-one-speaker-out", "leave-one-session-out"), &["ravdess has no recording sessions"]);
+    says(&wrong("\"leave-one-speaker-out\"", "\"declared\""), &["only a manifest"]);
+    says(
+        &wrong("\"leave-one-speaker-out\"", "\"leave-one-speaker-out\", folds = 3"),
+        &["`folds` does not belong to this kind of protocol"],
+    );
+    says(&wrong("\"leave-one-speaker-out\"", "\"published\", name = \"emobx\""), &["unknown fold list `emobx`", "did you mean `emobox`?"]);
+    let emodb =
+        MINIMAL.replace("kind = \"ravdess\"", "kind = \"emodb\"").replace("\"leave-one-speaker-out\"", "\"published\", name = \"emobox\"");
+    says(&refused(&emodb, &[]), &["the fold list `emobox` is for ravdess, not for emodb"]);
+    says(&wrong("kind = \"ravdess\"", "kind = \"ravdess\"\nall_clips = true"), &["`all_clips` does not belong to this kind of corpus"]);
+    says(&wrong("name = \"b\"", "name = \"b\"\ntrain = { epochs = 3 }"), &["`train` is for networks"]);
+    says(&wrong("{ kind = \"logistic\" }", "{ kind = \"logistic\", architecture = \"ravdess\" }"), &["`architecture` does not belong"]);
+    says(&wrong("kind = \"ravdess\"", "kind = \"ravdess\"\nlabels = [\"sad\"]"), &["one class is nothing to tell apart"]);
+    says(&wrong("kind = \"ravdess\"", "kind = \"ravdess\"\nlabels = [\"sad\", \"sad\"]"), &["`sad` stands here twice"]);
+}
+
+#[test]
+fn names_are_safe_file_names() {
+    for name in ["", "../x", "A", "a b", "a/b", "a.b", "ä", "-a", "con", "com1", ".", &"x".repeat(65)] {
+        says(&wrong("name = \"small\"", &format!("name = \"{name}\"")), &["p.toml:2:8: `name`", "lower-case letters"]);
+        says(&wrong("name = \"b\"", &format!("name = \"{name}\"")), &["p.toml:13:8: `name`"]);
+    }
+    assert!(read(&MINIMAL.replace("\"small\"", "\"2-small_x\""), &[]).is_ok());
+}
+
+#[test]
+fn published_figures_are_shares_with_a_mark() {
+    let row = |written: &str| format!("{MINIMAL}\n[[published]]\nsource = \"x\"\nsystem = \"y\"\nprotocol = \"z\"\n{written}");
+    let pipeline = read(&row("mark = \"P\"\naccuracy = 0.5"), &[]).unwrap();
+    assert_eq!((pipeline.published[0].accuracy, pipeline.published[0].uar), (Some(0.5), None));
+    says(&refused(&row("mark = \"P\"\naccuracy = 71.61"), &[]), &["`accuracy` is 71.61", "accuracy = 0.7161"]);
+    says(&refused(&row("mark = \"Q\"\naccuracy = 0.5"), &[]), &["unknown value `Q`", "known values: P, R, I"]);
+    says(&refused(&row("mark = \"P\""), &[]), &["needs a figure"]);
+    assert!(read(&row("mark = \"P\"\naccuracy = 0.5"), &["published=[]"]).unwrap().published.is_empty());
+    let synthetic = row("mark = \"P\"\nuar = 0.5").replace("kind = \"ravdess\"", "kind = \"synthetic\"");
+    says(&refused(&synthetic, &[]), &["generated corpus"]);
+}
+
+#[test]
+fn overrides_reach_one_experiment_or_all() {
+    let pipeline =
+        read(MINIMAL, &["train.epochs=15", "experiment.a.train.learning_rate=1e-4", "corpus.root=/some/where", "split_seed=7"]).unwrap();
+    let a = &pipeline.experiments[0];
+    assert_eq!((a.train.epochs, a.train.learning_rate, a.split_seed), (15, 1e-4, 7));
+    assert_eq!((pipeline.experiments[1].train.epochs, pipeline.experiments[1].split_seed), (40, 7));
+    assert_eq!(pipeline.corpus.kind.root(), Path::new("/some/where"));
+    let last =
+        read(MINIMAL, &["seeds=[1, 2]", "train.epochs = 1", "train.epochs=2", "name='other'", "corpus.labels=[\"sad\",\"calm\"]"]).unwrap();
+    assert_eq!((last.experiments[0].seeds.as_slice(), last.experiments[0].train.epochs, last.name.as_str()), (&[1, 2][..], 2, "other"));
+    assert_eq!(last.corpus.labels, ["sad", "calm"]);
+    let table = read(MINIMAL, &["experiment.b.model={ kind = \"svm\", c = 2 }", "experiment.b.protocol.kind=declared"]);
+    says(&table.unwrap_err().to_string(), &["--set experiment.b.protocol.kind=declared: ravdess declares no parts"]);
+    let model = read(MINIMAL, &["experiment.b.model={ kind = \"svm\", c = 2 }"]).unwrap().experiments[1].model;
+    assert_eq!(model, ModelSettings::Svm { c: 2.0, gamma: Gamma::Scale });
+}
+
+#[test]
+fn wrong_overrides_are_named() {
+    let wrong = |text: &str| refused(MINIMAL, &[text]);
+    says(&wrong("train.epoch=3"), &["--set train.epoch=3: unknown key `epoch`", "did you mean `epochs`?"]);
+    says(&wrong("trian.epochs=3"), &["unknown key `trian`", "did you mean `train`?"]);
+    says(&wrong("experiment.c.train.epochs=3"), &["no experiment `c` here", "known experiments: a, b"]);
+    says(&wrong("experiment.b.train.epochs=3"), &["--set experiment.b.train.epochs=3: `train` is for networks"]);
+    says(&wrong("experiment.a=3"), &["experiment.NAME.KEY"]);
+    says(&wrong("train.epochs=-3"), &["--set train.epochs=-3: `epochs` is -3"]);
+    says(&wrong("train.epochs=many"), &["--set train.epochs=many: expected a whole number", "found string \"many\""]);
+    says(&wrong("train.epochs="), &["--set train.epochs=: expected a whole number"]);
+    says(&wrong("train.epochs"), &["an override is KEY=VALUE"]);
+    says(&wrong("=3"), &["a part of the key is empty"]);
+    says(&wrong("train..epochs=3"), &["a part of the key is empty"]);
+    says(&wrong("name.x=3"), &["`name` is no table"]);
+    says(&wrong("seeds=[1,"), &["--set seeds=[1,:"]);
+    says(&wrong("seeds=[0, 0]"), &["the seed 0 stands here twice", "           ^"]);
+    says(&wrong("features.profile=librosa-0.9"), &["unknown profile `librosa-0.9`"]);
+    says(&wrong("corpus.root="), &["`root` is empty"]);
+    says(&wrong("experiment.b.name=a"), &["already an experiment `a`, in line 8"]);
+    let no_network = MINIMAL.replace("{ kind = \"cnn\", architecture = \"ravdess\" }", "{ kind = \"majority\" }");
+    says(&refused(&no_network, &["train.epochs=3"]), &["no experiment here trains a network"]);
+    says(&refused("experiment = 3", &["train.epochs=3"]), &["p.toml:1:14: expected a list"]);
+}
+
+#[test]
+fn the_folder_of_corpora_can_be_moved() {
+    let dir = Some(Path::new("/mnt/speech"));
+    let root = |text: &str, overrides: &[&str]| {
+        parse(text, "p.toml", &set(overrides), dir).unwrap().corpus.kind.root().to_str().unwrap().to_owned()
+    };
+    assert_eq!(root(MINIMAL, &[]), "/mnt/speech/ravdess");
+    assert_eq!(root(MINIMAL, &["corpus.name=other"]), "/mnt/speech/other");
+    assert_eq!(root(MINIMAL, &["corpus.root=data/corpora/x"]), "data/corpora/x");
+    assert_eq!(root(&MINIMAL.replace("kind = \"ravdess\"", "kind = \"ravdess\"\nroot = \"data/corpora/y\""), &[]), "/mnt/speech/y");
+    assert_eq!(root(&MINIMAL.replace("kind = \"ravdess\"", "kind = \"ravdess\"\nroot = \"/abs\""), &[]), "/abs");
+    let manifest = MINIMAL.replace("kind = \"ravdess\"", "kind = \"manifest\"\npath = \"data/corpora/mine/files.csv\"");
+    assert_eq!(root(&manifest, &[]), "/mnt/speech/mine");
+    assert_eq!(read(MINIMAL, &[]).unwrap().corpus.kind.root(), Path::new("data/corpora/ravdess"));
+}
+
+#[test]
+fn selection_takes_the_default_or_the_named() {
+    let pipeline = read(MINIMAL, &["experiment.b.default=false"]).unwrap();
+    let names = |chosen: &[&str]| pipeline.select(&set(chosen)).map(|found| found.iter().map(|e| e.name.clone()).collect::<Vec<_>>());
+    assert_eq!(names(&[]).unwrap(), ["a"]);
+    assert_eq!(names(&["b", "a"]).unwrap(), ["a", "b"]);
+    let error = names(&["c"]).unwrap_err();
+    assert_eq!((error.kind(), error.to_string().as_str()), (Kind::Usage, "pipeline `small` has no experiment `c`"));
+    assert_eq!(read(MINIMAL, &["default=false"]).unwrap().select(&[]).unwrap_err().kind(), Kind::Usage);
+}
+
+#[test]
+fn parameters_hold_what_changes_a_result_and_nothing_else() {
+    let base = read(MINIMAL, &[]).unwrap();
+    let model =
+        |overrides: &[&str]| read(MINIMAL, overrides).unwrap().experiments.iter().map(Experiment::model_parameters).collect::<Vec<_>>();
+    let split = |overrides: &[&str]| read(MINIMAL, overrides).unwrap().experiments[0].split_parameters();
+    assert_ne!(model(&["train.epochs=3"])[0], model(&[])[0]);
+    assert_eq!(model(&["train.epochs=3"])[1], model(&[])[1]);
+    assert_eq!(model(&["train.checkpoint_every=3", "split_seed=3", "default=false"]), model(&[]));
+    assert_ne!(split(&["split_seed=3"]), split(&[]));
+    assert_eq!(split(&["train.epochs=3"]), split(&[]));
+    assert_eq!(base.experiments[0].model_parameters().get("train.learning_rate").map(String::as_str), Some("0.001"));
+    assert_eq!(read(MINIMAL, &["corpus.root=/x"]).unwrap().corpus.parameters(), base.corpus.parameters());
+    assert_ne!(read(MINIMAL, &["corpus.labels=[\"sad\",\"calm\"]"]).unwrap().corpus.parameters(), base.corpus.parameters());
+}
+
+#[test]
+fn unreadable_files_are_explained() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str, bytes: &[u8]| {
+        let path = dir.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        path
+    };
+    let good = at("good.toml", MINIMAL.as_bytes());
+    assert_eq!(load(&good, &[], None).unwrap().name, "small");
+    let fails = |path: &Path| {
+        let error = load(path, &[], None).unwrap_err();
+        (error.kind(), format!("{error}\n{}", error.hint_text().unwrap_or("")))
+    };
+    let (kind, message) = fails(&at("binary.toml", b"name = \"a\"\n\xff\xfe"));
+    assert_eq!(kind, Kind::Config);
+    says(&message, &["binary.toml:2:1: the file is not UTF-8"]);
+    says(&fails(&at("empty.toml", b" \n")).1, &["is empty", "demo.toml"]);
+    says(&fails(&at("huge.toml", &vec![b'#'; 2 << 20])).1, &["larger than 1 MiB"]);
+    says(&fails(dir.path()).1, &["is a folder", "good.toml"]);
+    let (kind, message) = fails(&dir.path().join("god.toml"));
+    assert_eq!(kind, Kind::Missing);
+    says(&message, &["no pipeline file", "did you mean", "good.toml? there are:"]);
+    let (kind, message) = fails(&dir.path().join("nowhere").join("x.toml"));
+    assert_eq!(kind, Kind::Missing);
+    says(&message, &["no pipeline file"]);
+    let bom = at("bom.toml", format!("\u{feff}{MINIMAL}").as_bytes());
+    assert_eq!(load(&bom, &[], None).unwrap().name, "small");
+}
+
+#[test]
+fn deep_nesting_is_an_error() {
+    let deep = format!("{MINIMAL}\nx = {}{}", "[".repeat(100_000), "]".repeat(100_000));
+    says(&refused(&deep, &[]), &["recurs"]);
+    let deep = format!("seeds={}", "[".repeat(100_000));
+    says(&refused(MINIMAL, &[&deep]), &["--set seeds=[[["]);
+}

@@ -1,0 +1,281 @@
+use std::cell::RefCell;
+use std::io::{BufRead, BufReader, Cursor};
+use std::net::TcpListener;
+use std::thread::JoinHandle;
+
+use super::*;
+
+/// How the server treats one request.
+enum Mode {
+    /// As asked, with or without a range.
+    Proper,
+    /// As asked, but the connection ends after so many bytes of the body.
+    Cut(usize),
+    /// Always the whole file.
+    WithoutRanges,
+    /// Partial content from another place than asked for.
+    WrongRange,
+    /// 416.
+    Unsatisfiable,
+    /// 404.
+    NotFound,
+}
+
+/// A server for as many requests as there are modes; its thread returns the Range header of each.
+fn serve(content: &[u8], modes: Vec<Mode>) -> (String, JoinHandle<Vec<Option<String>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/a.zip?download=1", listener.local_addr().unwrap());
+    let content = content.to_vec();
+    let thread = std::thread::spawn(move || {
+        let answer = |mode| {
+            let (mut stream, _) = listener.accept().unwrap();
+            let lines = BufReader::new(&stream).lines().map(Result::unwrap).take_while(|line| !line.is_empty());
+            let range = lines.filter_map(|line| line.to_lowercase().strip_prefix("range: bytes=").map(str::to_owned)).last();
+            let from: Option<usize> = range.as_ref().map(|r| r.trim_end_matches('-').parse().unwrap());
+            let (status, from) = match (&mode, from) {
+                (Mode::NotFound, _) => ("404 Not Found", content.len()),
+                (Mode::Unsatisfiable, _) => ("416 Range Not Satisfiable", content.len()),
+                (Mode::WithoutRanges, _) | (_, None) => ("200 OK", 0),
+                (Mode::WrongRange, Some(_)) => ("206 Partial Content", 1),
+                (_, Some(from)) => ("206 Partial Content", from),
+            };
+            let body = &content[from..];
+            let place = format!("Content-Range: bytes {from}-{}/{}\r\n", content.len() - 1, content.len());
+            let head = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n{place}Connection: close\r\n\r\n", body.len());
+            let sent = if let Mode::Cut(n) = mode { &body[..n.min(body.len())] } else { body };
+            stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(sent)).unwrap();
+            range
+        };
+        modes.into_iter().map(answer).collect()
+    });
+    (url, thread)
+}
+
+fn content() -> Vec<u8> {
+    (0..300_000_u32).flat_map(|i| (i.wrapping_mul(2_654_435_761) >> 16).to_le_bytes()).collect()
+}
+
+fn spec(url: &str, content: &[u8]) -> Download {
+    Download {
+        corpus: "test".to_owned(),
+        url: url.to_owned(),
+        file_name: "a.zip".to_owned(),
+        bytes: content.len() as u64,
+        md5: Some(hex(&Md5::digest(content))),
+    }
+}
+
+fn go(spec: &Download, dest: &Path) -> Result<PathBuf> {
+    fetch(spec, dest, &Cancel::default(), &|_, _| {})
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let mut names: Vec<String> = fs::read_dir(folder).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn a_file_is_fetched_once() {
+    let content = content();
+    let folder = tempfile::tempdir().unwrap();
+    let dest = folder.path().join("new/folder");
+    let (url, server) = serve(&content, vec![Mode::Proper]);
+    let spec = spec(&url, &content);
+    let ticks = RefCell::new(Vec::new());
+    let path = fetch(&spec, &dest, &Cancel::default(), &|done, total| ticks.borrow_mut().push((done, total))).unwrap();
+    assert_eq!(fs::read(&path).unwrap(), content);
+    assert_eq!(names(&dest), ["a.zip"]);
+    let total = Some(content.len() as u64);
+    assert_eq!(ticks.borrow().first(), Some(&(0, total)));
+    assert_eq!(ticks.borrow().last(), Some(&(content.len() as u64, total)));
+    assert!(ticks.borrow().is_sorted());
+    assert_eq!(server.join().unwrap(), [None]);
+    // Nobody listens any more: what is there is used.
+    assert_eq!(go(&spec, &dest).unwrap(), path);
+}
+
+#[test]
+fn a_broken_transfer_is_continued() {
+    let content = content();
+    let folder = tempfile::tempdir().unwrap();
+    let (url, server) = serve(&content, vec![Mode::Cut(500_000), Mode::Cut(100_000), Mode::Proper]);
+    let path = go(&spec(&url, &content), folder.path()).unwrap();
+    assert_eq!(fs::read(path).unwrap(), content);
+    let ranges = server.join().unwrap();
+    assert_eq!(ranges[0], None);
+    let second: usize = ranges[1].as_ref().unwrap().trim_end_matches('-').parse().unwrap();
+    let third: usize = ranges[2].as_ref().unwrap().trim_end_matches('-').parse().unwrap();
+    assert!(0 < second && second <= 500_000 && second < third && third <= second + 100_000, "{ranges:?}");
+}
+
+#[test]
+fn a_later_run_continues_what_an_earlier_one_left() {
+    let content = content();
+    let folder = tempfile::tempdir().unwrap();
+    let part = folder.path().join("a.zip.part");
+    for (modes, ranges) in
+        [(vec![Mode::Proper], vec![Some("700000-".to_owned())]), (vec![Mode::WithoutRanges], vec![Some("700000-".to_owned())])]
+    {
+        fs::write(&part, &content[..700_000]).unwrap();
+        let (url, server) = serve(&content, modes);
+        let path = go(&spec(&url, &content), folder.path()).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), content);
+        assert_eq!(server.join().unwrap(), ranges);
+        fs::remove_file(path).unwrap();
+    }
+    // Complete, but not yet renamed: nothing has to be fetched.
+    fs::write(&part, &content).unwrap();
+    go(&spec("http://127.0.0.1:9/", &content), folder.path()).unwrap();
+    fs::remove_file(folder.path().join("a.zip")).unwrap();
+    // Longer than the file: from the beginning.
+    fs::write(&part, [content.as_slice(), b"more"].concat()).unwrap();
+    let (url, server) = serve(&content, vec![Mode::Proper]);
+    assert_eq!(fs::read(go(&spec(&url, &content), folder.path()).unwrap()).unwrap(), content);
+    assert_eq!(server.join().unwrap(), [None]);
+}
+
+#[test]
+fn a_server_that_loses_its_place_is_not_believed() {
+    let content = content();
+    for mode in [Mode::WrongRange, Mode::Unsatisfiable] {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("a.zip.part"), &content[..1_000]).unwrap();
+        let (url, server) = serve(&content, vec![mode]);
+        let error = go(&spec(&url, &content), folder.path()).unwrap_err();
+        assert_eq!(error.kind(), Kind::Network);
+        assert!(names(folder.path()).is_empty(), "the next run begins anew");
+        server.join().unwrap();
+    }
+}
+
+#[test]
+fn a_wrong_checksum_is_refused_and_forgotten() {
+    let content = content();
+    let folder = tempfile::tempdir().unwrap();
+    let (url, server) = serve(&content, vec![Mode::Proper]);
+    let spec = Download { md5: Some("0".repeat(32)), ..spec(&url, &content) };
+    let error = go(&spec, folder.path()).unwrap_err();
+    assert_eq!(error.kind(), Kind::Network);
+    assert!(error.to_string().contains("MD5"), "{error}");
+    assert!(names(folder.path()).is_empty());
+    server.join().unwrap();
+}
+
+#[test]
+fn a_wrong_size_is_refused_before_anything_is_fetched() {
+    let content = content();
+    let folder = tempfile::tempdir().unwrap();
+    let (url, server) = serve(&content, vec![Mode::Proper]);
+    let spec = Download { bytes: 7, ..spec(&url, &content) };
+    let error = go(&spec, folder.path()).unwrap_err();
+    assert!(error.to_string().contains("offers 1200000 bytes instead of 7"), "{error}");
+    assert!(names(folder.path()).is_empty());
+    drop(server);
+}
+
+#[test]
+fn failures_say_what_to_do_by_hand() {
+    let folder = tempfile::tempdir().unwrap();
+    let (url, server) = serve(b"x", vec![Mode::NotFound]);
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    for (url, part) in [(url, "404"), (format!("http://{closed}/a.zip"), "no answer")] {
+        let error = go(&spec(&url, b"x"), folder.path()).unwrap_err();
+        assert_eq!(error.kind(), Kind::Network);
+        assert!(error.to_string().contains(part) && error.to_string().contains(&url), "{error}");
+        let hint = error.hint_text().unwrap();
+        for word in [url.as_str(), "a.zip (1 bytes)", &folder.path().display().to_string()] {
+            assert!(hint.contains(word), "{hint}");
+        }
+    }
+    server.join().unwrap();
+}
+
+#[test]
+fn a_file_put_there_by_hand_is_checked() {
+    let folder = tempfile::tempdir().unwrap();
+    let spec = spec("http://127.0.0.1:9/", b"right");
+    let path = folder.path().join("a.zip");
+    fs::write(&path, "right").unwrap();
+    assert_eq!(go(&spec, folder.path()).unwrap(), path);
+    for (wrong, word) in [("wrong", "MD5"), ("short of it", "11 bytes instead of 5")] {
+        fs::write(&path, wrong).unwrap();
+        let error = go(&spec, folder.path()).unwrap_err();
+        assert_eq!(error.kind(), Kind::Data);
+        assert!(error.to_string().contains(word), "{error}");
+        assert!(path.exists(), "what a person put there is the person's to remove");
+    }
+}
+
+#[test]
+fn a_stop_keeps_what_was_fetched() {
+    let content = content();
+    let folder = tempfile::tempdir().unwrap();
+    let (url, server) = serve(&content, vec![Mode::Proper]);
+    let cancel = Cancel::default();
+    let stop = |done, _| {
+        if done > 200_000 {
+            cancel.request();
+        }
+    };
+    let error = fetch(&spec(&url, &content), folder.path(), &cancel, &stop).unwrap_err();
+    assert_eq!(error.kind(), Kind::Interrupted);
+    let kept = fs::read(folder.path().join("a.zip.part")).unwrap();
+    assert!(kept.len() > 200_000 && kept == content[..kept.len()]);
+    drop(server);
+}
+
+#[test]
+fn corpora_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let get = |name| corpora(name, folder.path(), &Cancel::default(), &|_, _| {});
+    let Ok(Obtained::ByHand(text)) = get("iemocap") else { panic!("iemocap cannot be fetched") };
+    assert!(text.contains("sail.usc.edu/iemocap") && text.contains(&folder.path().join("iemocap").display().to_string()));
+    assert_eq!(get("ravdes").unwrap_err().kind(), Kind::Usage);
+    // An archive that a person put there, which is not the right one.
+    fs::create_dir(folder.path().join("downloads")).unwrap();
+    fs::write(folder.path().join("downloads/emodb.zip"), "PK").unwrap();
+    assert_eq!(get("emodb").unwrap_err().kind(), Kind::Data);
+    // A complete folder is left alone.
+    for actor in 1..=24 {
+        let folder = folder.path().join(format!("ravdess/Actor_{actor:02}"));
+        fs::create_dir_all(&folder).unwrap();
+        (0..60).for_each(|i| fs::write(folder.join(format!("03-01-{i}.wav")), "").unwrap());
+    }
+    assert_eq!(get("ravdess").unwrap(), Obtained::Ready(folder.path().join("ravdess")));
+    fs::remove_file(folder.path().join("ravdess/Actor_24/03-01-7.wav")).unwrap();
+    assert!(verify_ravdess(&folder.path().join("ravdess")).unwrap_err().to_string().contains("holds 59 recordings of 60"));
+}
+
+#[test]
+fn emodb_is_checked_file_by_file() {
+    assert_eq!(EMODB_FILES.lines().count(), 536);
+    let folder = tempfile::tempdir().unwrap();
+    let error = verify_emodb(folder.path()).unwrap_err();
+    assert!(error.to_string().contains("535 of the 535") && error.to_string().contains("03a01Fa.wav"), "{error}");
+    let Some(corpora) = std::env::var_os("SER_CORPORA") else {
+        println!("skipped: no corpora");
+        return;
+    };
+    // The copy at hand may be a part of the corpus; what is there has to be right.
+    let root = Path::new(&corpora).join("emodb");
+    let there = fs::read_dir(root.join("wav")).unwrap().count();
+    match verify_emodb(&root) {
+        Ok(()) => assert_eq!(there, 535),
+        Err(error) => assert!(error.to_string().starts_with(&format!("{} of the 535", 535 - there)), "{error}"),
+    }
+}
+
+#[test]
+fn an_archive_put_there_by_hand_becomes_a_corpus() {
+    let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
+    zip.start_file("wav/03a01Fa.wav", zip::write::SimpleFileOptions::default()).unwrap();
+    zip.write_all(b"RIFF").unwrap();
+    let bytes = zip.finish().unwrap().into_inner();
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("a.zip"), &bytes).unwrap();
+    let path = go(&spec("http://127.0.0.1:9/", &bytes), folder.path()).unwrap();
+    let files = archive::unpack(&path, &folder.path().join("emodb"), &Cancel::default()).unwrap();
+    assert_eq!(files, [folder.path().join("emodb/wav/03a01Fa.wav")]);
+    assert!(verify_emodb(&folder.path().join("emodb")).unwrap_err().to_string().contains("missing or altered"));
+}

@@ -1,0 +1,407 @@
+//! What the rows of a manifest mean.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Component, Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::cell::{Refusal, part, seconds, sex};
+use super::columns::{Columns, REQUIRED, nearest};
+use super::sheet::{Sheet, open};
+use crate::corpus::listing::{Listing, Reason, SetAside};
+use crate::corpus::utterance::Source;
+use crate::corpus::walk::check_root;
+use crate::error::{Error, Result};
+
+/// Where a manifest is and how its rows are to be understood.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ManifestSettings {
+    /// The table: CSV, TSV or Parquet.
+    pub path: PathBuf,
+    /// The folder that the table's paths start from.
+    pub root: PathBuf,
+    /// The class for each label of the table; labels that are not in it are left out. Empty: the labels are the classes.
+    #[serde(default)]
+    pub label_map: BTreeMap<String, String>,
+    /// Whether a recording may lie outside `root`.
+    #[serde(default)]
+    pub allow_outside: bool,
+}
+
+/// Reads a manifest: columns `path`, `emotion`, `speaker`; optional `id`, `sex`, `text_id`, `session`, `split` (train, validation, test),
+/// `start` and `end` (seconds), `language`, `intensity`, `repetition`. Column names are compared without case and surrounding space.
+///
+/// A row's id is its `id`, or else its path, with `#start-end` for a segment. Of rows with one id, or with the same path and segment, the
+/// first counts. A row that cannot be used is set aside with its line.
+///
+/// # Errors
+/// `Missing` where the manifest or the root is not there; `Data` where it is no table, lacks a required column or has no rows; `Io` where
+/// it cannot be read.
+pub fn read(settings: &ManifestSettings) -> Result<Listing> {
+    let sheet = open(&settings.path)?;
+    check_root(
+        &settings.root,
+        "the manifest's folder of recordings",
+        "set the corpus root to the folder that the manifest's paths start from",
+    )?;
+    let columns = Columns::of(&sheet.columns, &settings.path)?;
+    if sheet.rows.is_empty() {
+        return Err(Error::data(format!("{} has a header but no rows", settings.path.display())).hint("write a row for each recording"));
+    }
+    let mut notes = sheet.notes.clone();
+    if !columns.unused.is_empty() {
+        notes.push(format!("columns of the manifest that are not used: {}", columns.unused.join(", ")));
+    }
+    let real_root = fs::canonicalize(&settings.root).map_err(|e| Error::io("read", &settings.root, e))?;
+    let (sources, mut set_aside) = Rows { settings, columns: &columns, real_root }.read(sheet);
+    set_aside.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(Listing { corpus: "manifest".into(), sources: sources.into_values().collect(), set_aside, expected: None, notes, generated: false })
+}
+
+struct Rows<'a> {
+    settings: &'a ManifestSettings,
+    columns: &'a Columns,
+    /// The root as absolute paths of a table may have it.
+    real_root: PathBuf,
+}
+
+impl Rows<'_> {
+    fn read(&self, sheet: Sheet) -> (BTreeMap<String, Source>, Vec<SetAside>) {
+        let mut sources: BTreeMap<String, Source> = BTreeMap::new();
+        let mut set_aside = Vec::new();
+        // What was read from which row: ids, and recordings with their segments.
+        let mut ids: BTreeMap<String, String> = BTreeMap::new();
+        let mut sounds: BTreeMap<String, (String, String)> = BTreeMap::new();
+        for row in sheet.rows {
+            let place = row.place;
+            let shown = |cells: &[String]| self.columns.cell(cells, "path").map_or_else(|| self.manifest_name(), str::to_owned);
+            let (path, refusal) = match row.cells {
+                Err(why) => (self.manifest_name(), (Reason::BadRow, why)),
+                Ok(cells) => match self.source(&cells) {
+                    Err(refusal) => (shown(&cells), refusal),
+                    Ok(source) => {
+                        let sound = format!("{}{}", source.path, segment(&source));
+                        if let Some((first, emotion)) = sounds.get(&sound) {
+                            let contradiction = if *emotion == source.emotion { "" } else { ", with another emotion" };
+                            (
+                                source.path,
+                                (Reason::Duplicate, format!("the same recording as {first}{contradiction}: remove one of the rows")),
+                            )
+                        } else if let Some(first) = ids.get(&source.id) {
+                            (source.path, (Reason::Duplicate, format!("the id {} is also that of {first}: make ids unique", source.id)))
+                        } else {
+                            sounds.insert(sound, (place.clone(), source.emotion.clone()));
+                            ids.insert(source.id.clone(), place);
+                            sources.insert(source.id.clone(), source);
+                            continue;
+                        }
+                    }
+                },
+            };
+            set_aside.push(SetAside { path, reason: refusal.0, detail: format!("{place}: {}", refusal.1) });
+        }
+        (sources, set_aside)
+    }
+
+    fn manifest_name(&self) -> String {
+        self.settings.path.file_name().map_or_else(|| "manifest".into(), |n| n.to_string_lossy().into_owned())
+    }
+
+    fn source(&self, cells: &[String]) -> Result<Source, Refusal> {
+        let cell = |name| self.columns.cell(cells, name);
+        let owned = |name| cell(name).map(str::to_owned);
+        let bad = |why: String| (Reason::BadRow, why);
+        if let Some(name) = REQUIRED.iter().find(|name| cell(name).is_none()) {
+            return Err(bad(format!("the cell {name} is empty: fill it or remove the row")));
+        }
+        if let Some(name) = ["emotion", "speaker"].iter().find(|name| cell(name).is_some_and(|text| text.contains('\n'))) {
+            return Err(bad(format!("the cell {name} goes over several lines: look for a quotation mark that is never closed")));
+        }
+        let emotion = self.class(cell("emotion").unwrap_or_default())?;
+        let (start_s, end_s) = (seconds("start", cell("start"))?, seconds("end", cell("end"))?);
+        if end_s.is_some_and(|end| end <= start_s.unwrap_or(0.0)) {
+            return Err(bad("the end is not after the start: correct the times (seconds)".into()));
+        }
+        // The cell as it stands, since a name may begin or end with a space.
+        let raw = self.columns.index.get("path").and_then(|at| cells.get(*at)).map_or("", String::as_str);
+        let path = self.locate(raw)?;
+        let mut source = Source {
+            emotion,
+            speaker: owned("speaker").unwrap_or_default(),
+            sex: cell("sex").map(sex).transpose()?,
+            text_id: owned("text_id"),
+            session: owned("session"),
+            intensity: owned("intensity"),
+            repetition: owned("repetition"),
+            language: owned("language"),
+            split: cell("split").map(part).transpose()?,
+            start_s,
+            end_s,
+            ..Source::named(String::new(), path)
+        };
+        source.id = owned("id").unwrap_or_else(|| format!("{}{}", source.path, segment(&source)));
+        Ok(source)
+    }
+
+    fn class(&self, label: &str) -> Result<String, Refusal> {
+        let map = &self.settings.label_map;
+        if map.is_empty() {
+            return Ok(label.to_owned());
+        }
+        map.get(label).cloned().ok_or_else(|| {
+            let near = nearest(&label.to_lowercase(), map.keys()).map_or(String::new(), |near| format!(" (it has {near})"));
+            (Reason::ClassNotUsed, format!("the label map has no entry {label}{near}: add one to use the row"))
+        })
+    }
+
+    /// The path below the root, `/`-separated and without `.` and `..`, of a file that is there.
+    fn locate(&self, raw: &str) -> Result<String, Refusal> {
+        // As it stands first, since a name may begin with a space or hold a backslash; then as a table from Windows means it.
+        let tries = [raw.to_owned(), raw.trim().to_owned(), raw.trim().replace('\\', "/")];
+        let mut refusal = (Reason::BadRow, "the path is empty: fill it".to_owned());
+        for candidate in tries {
+            match self.locate_exactly(&candidate) {
+                Ok(path) => return Ok(path),
+                Err(error) => refusal = error,
+            }
+        }
+        Err(refusal)
+    }
+
+    fn locate_exactly(&self, given: &str) -> Result<String, Refusal> {
+        let outside = || (Reason::BadRow, "the path leads out of the corpus root: move the file or set allow_outside = true".to_owned());
+        let path = Path::new(given);
+        let path = path.strip_prefix(&self.settings.root).or_else(|_| path.strip_prefix(&self.real_root)).unwrap_or(path);
+        let mut parts: Vec<&str> = Vec::new();
+        for component in path.components() {
+            match component {
+                Component::Normal(part) => parts.push(part.to_str().unwrap_or_default()),
+                Component::CurDir => {}
+                Component::ParentDir if parts.last().is_some_and(|last| *last != "..") => drop(parts.pop()),
+                Component::ParentDir if self.settings.allow_outside => parts.push(".."),
+                Component::RootDir | Component::Prefix(_) if self.settings.allow_outside => {}
+                _ => return Err(outside()),
+            }
+        }
+        let tidy = if path.is_absolute() { format!("/{}", parts.join("/")) } else { parts.join("/") };
+        match fs::metadata(self.settings.root.join(&tidy)) {
+            Ok(found) if found.is_file() => Ok(tidy),
+            Ok(_) => Err((Reason::BadAudio, "the path is no file: correct it".into())),
+            Err(error) => Err((Reason::MissingAudio, format!("the recording cannot be found ({error}): restore it or correct the path"))),
+        }
+    }
+}
+
+/// `#start-end` in seconds for a segment, nothing for a whole file.
+fn segment(source: &Source) -> String {
+    let text = |t: Option<f64>| t.map_or(String::new(), |t| t.to_string());
+    if source.start_s.is_none() && source.end_s.is_none() {
+        String::new()
+    } else {
+        format!("#{}-{}", text(source.start_s), text(source.end_s))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::corpus::utterance::Sex;
+
+    struct Case {
+        dir: tempfile::TempDir,
+        settings: ManifestSettings,
+    }
+
+    fn case(name: &str, table: impl AsRef<[u8]>, recordings: &[&str]) -> Case {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("root");
+        fs::create_dir(&root).unwrap();
+        for recording in recordings {
+            let path = root.join(recording);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, b"").unwrap();
+        }
+        let path = dir.path().join(name);
+        fs::write(&path, table).unwrap();
+        Case { settings: ManifestSettings { path, root, ..ManifestSettings::default() }, dir }
+    }
+
+    fn ids(listing: &Listing) -> Vec<&str> {
+        listing.sources.iter().map(|s| s.id.as_str()).collect()
+    }
+
+    fn asides(listing: &Listing) -> Vec<(&str, Reason)> {
+        listing.set_aside.iter().map(|s| (s.path.as_str(), s.reason)).collect()
+    }
+
+    #[test]
+    fn a_full_row_is_read_whatever_the_form_of_the_header() {
+        let table = "\u{feff} Path ,EMOTION,Speaker,sex,Text ID,session,split,start,end,language,intensity,repetition,id,mood\r\n\
+            \"a, b.wav\", joy ,01,F,t1,s1,Dev,0.50,2,de,strong,2,u1,x\r\n";
+        let case = case("m.csv", table, &["a, b.wav"]);
+        let listing = read(&case.settings).unwrap();
+        let want = Source {
+            emotion: "joy".into(),
+            speaker: "01".into(),
+            sex: Some(Sex::Female),
+            text_id: Some("t1".into()),
+            session: Some("s1".into()),
+            intensity: Some("strong".into()),
+            repetition: Some("2".into()),
+            language: Some("de".into()),
+            split: Some("validation".into()),
+            start_s: Some(0.5),
+            end_s: Some(2.0),
+            ..Source::named("u1", "a, b.wav")
+        };
+        assert_eq!(listing.sources, [want]);
+        assert_eq!(listing.notes, ["columns of the manifest that are not used: mood"]);
+    }
+
+    #[test]
+    fn separators_are_found_out() {
+        for (name, table) in [
+            ("m.tsv", "path\temotion\tspeaker\na,1.wav\tjoy\t1\n"),
+            ("m.csv", "path;emotion;speaker\n\"a,1.wav\";joy;1\n"),
+            ("m.txt", "path\temotion\tspeaker\na,1.wav\tjoy\t1"),
+        ] {
+            let case = case(name, table, &["a,1.wav"]);
+            assert_eq!(ids(&read(&case.settings).unwrap()), ["a,1.wav"], "{name}");
+        }
+    }
+
+    #[test]
+    fn a_missing_column_is_named_with_what_is_there() {
+        let message = |header: &str| {
+            let case = case("m.csv", format!("{header}\na,b,c\n"), &[]);
+            let error = read(&case.settings).unwrap_err();
+            assert_eq!(error.kind(), crate::error::Kind::Data);
+            (error.to_string(), error.hint_text().unwrap_or_default().to_owned())
+        };
+        let (text, hint) = message("path,emotoin,speaker");
+        assert!(text.ends_with("has no column emotion; it has path, emotoin, speaker"), "{text}");
+        assert_eq!(hint, "rename the column emotoin to emotion, or add emotion");
+        assert_eq!(message("file,emotion,speaker").1, "rename the column file to path, or add path");
+        assert_eq!(message("path,emotion,zzz").1, "add a column speaker");
+        assert!(message("path,emotion,speaker,Path").0.contains("two columns path"));
+    }
+
+    #[test]
+    fn bad_rows_are_told_by_line() {
+        let table = "path,emotion,speaker,start,end\n\nok.wav,joy,1,,\n,joy,1,,\nok2.wav,,1,,\n\n\nok2.wav,joy, ,,\nok2.wav,joy,1\n\
+            ok2.wav,joy,1,x,\nok2.wav,joy,1,2,1\nok2.wav,joy,1,-1,\nok2.wav,joy,1,NaN,\n\"new\nline.wav\",joy,1,,\ngone.wav,joy,1,,\n";
+        let case = case("m.csv", table, &["ok.wav", "ok2.wav", "new\nline.wav"]);
+        let listing = read(&case.settings).unwrap();
+        assert_eq!(ids(&listing), ["new\nline.wav", "ok.wav"]);
+        let mut lines: Vec<(u32, Reason)> = listing
+            .set_aside
+            .iter()
+            .map(|s| (s.detail.strip_prefix("line ").and_then(|d| d.split(':').next()).unwrap().parse().unwrap(), s.reason))
+            .collect();
+        lines.sort_unstable();
+        use Reason::{BadRow, MissingAudio};
+        let bad = [4, 5, 8, 9, 10, 11, 12, 13].map(|line| (line, BadRow));
+        assert_eq!(lines[..8], bad);
+        assert_eq!(lines[8..], [(16, MissingAudio)]);
+    }
+
+    #[test]
+    fn a_quotation_mark_that_is_never_closed_does_not_swallow_rows_in_silence() {
+        let case = case("m.csv", "path,emotion,speaker\na.wav,joy,1\nb.wav,\"joy,1\nc.wav,joy,1\n", &["a.wav", "b.wav", "c.wav"]);
+        let listing = read(&case.settings).unwrap();
+        assert_eq!(ids(&listing), ["a.wav"]);
+        assert!(listing.set_aside[0].detail.starts_with("line 3: a quotation mark is opened and never closed"), "{:?}", listing.set_aside);
+        // The last column takes the rest of the file without a wrong number of cells.
+        let case = self::case("m.csv", "path,emotion,speaker\na.wav,joy,\"1\nc.wav,joy,1\nd.wav,joy,\"2\"\n", &["a.wav", "c.wav", "d.wav"]);
+        let listing = read(&case.settings).unwrap();
+        assert!(listing.sources.is_empty(), "{:?}", listing.sources);
+    }
+
+    #[test]
+    fn paths_stay_inside_the_root_unless_allowed() {
+        let table = "path,emotion,speaker\n./d/../a.wav,joy,1\n../b.wav,joy,1\nd/../../b.wav,joy,1\nd\\c.wav,joy,1\n";
+        let mut case = case("m.csv", table, &["a.wav", "d/c.wav"]);
+        fs::write(case.dir.path().join("b.wav"), b"").unwrap();
+        let listing = read(&case.settings).unwrap();
+        assert_eq!(ids(&listing), ["a.wav", "d/c.wav"]);
+        assert_eq!(asides(&listing), [("../b.wav", Reason::BadRow), ("d/../../b.wav", Reason::BadRow)]);
+        case.settings.allow_outside = true;
+        let listing = read(&case.settings).unwrap();
+        assert_eq!(ids(&listing), ["../b.wav", "a.wav", "d/c.wav"]);
+        assert_eq!(asides(&listing), [("../b.wav", Reason::Duplicate)]);
+
+        let (inside, outside) = (case.settings.root.join("a.wav"), case.dir.path().join("b.wav"));
+        fs::write(&case.settings.path, format!("path,emotion,speaker\n{},joy,1\n{},joy,1\n", inside.display(), outside.display())).unwrap();
+        let listing = read(&case.settings).unwrap();
+        assert_eq!(listing.sources.iter().map(|s| s.path.clone()).collect::<Vec<_>>(), [outside.display().to_string(), "a.wav".into()]);
+        case.settings.allow_outside = false;
+        let listing = read(&case.settings).unwrap();
+        assert_eq!((ids(&listing), asides(&listing)[0].1), (vec!["a.wav"], Reason::BadRow));
+    }
+
+    #[test]
+    fn repeated_recordings_and_ids_count_once_but_segments_may_share_a_file() {
+        let table = "id,path,emotion,speaker,start,end\n,a.wav,joy,1,0,1.5\n,a.wav,joy,1,1.5,\n,a.wav,joy,1,0,1.50\n\
+            u,b.wav,joy,1,,\nv,./b.wav,fear,1,,\nu,c.wav,joy,1,,\n";
+        let case = case("m.csv", table, &["a.wav", "b.wav", "c.wav"]);
+        let listing = read(&case.settings).unwrap();
+        assert_eq!(ids(&listing), ["a.wav#0-1.5", "a.wav#1.5-", "u"]);
+        assert_eq!(asides(&listing), [("a.wav", Reason::Duplicate), ("b.wav", Reason::Duplicate), ("c.wav", Reason::Duplicate)]);
+        assert!(listing.set_aside[1].detail.contains("line 6: the same recording as line 5, with another emotion"));
+        assert!(listing.set_aside[2].detail.contains("the id u is also that of line 5"));
+    }
+
+    #[test]
+    fn a_label_map_renames_and_leaves_out() {
+        let mut case = case("m.csv", "path,emotion,speaker\na.wav,Joy,1\nb.wav,joy,1\nc.wav,rage,1\n", &["a.wav", "b.wav", "c.wav"]);
+        case.settings.label_map = BTreeMap::from([("joy".to_owned(), "happiness".to_owned())]);
+        let listing = read(&case.settings).unwrap();
+        assert_eq!(listing.sources.iter().map(|s| s.emotion.as_str()).collect::<Vec<_>>(), ["happiness"]);
+        assert_eq!(asides(&listing), [("a.wav", Reason::ClassNotUsed), ("c.wav", Reason::ClassNotUsed)]);
+        assert!(listing.set_aside[0].detail.contains("no entry Joy (it has joy)"));
+    }
+
+    #[test]
+    fn what_is_no_table_is_refused() {
+        for bytes in [&b""[..], b"path,emotion,speaker\n", b"\xff\xfep\0a\0", b"PAR1 and nothing else", b"p\xe4th,emotion,speaker\n"] {
+            let case = case("m.csv", bytes, &[]);
+            assert_eq!(read(&case.settings).unwrap_err().kind(), crate::error::Kind::Data, "{bytes:?}");
+        }
+        let mut case = case("m.csv", "", &[]);
+        case.settings.path = case.dir.path().join("other.csv");
+        assert_eq!(read(&case.settings).unwrap_err().kind(), crate::error::Kind::Missing);
+        fs::write(&case.settings.path, b"path,emotion,speaker\n\xe4.wav,joy,1\n").unwrap();
+        let listing = read(&case.settings).unwrap();
+        assert_eq!(asides(&listing), [("other.csv", Reason::BadRow)]);
+        case.settings.root = case.dir.path().join("no");
+        assert_eq!(read(&case.settings).unwrap_err().kind(), crate::error::Kind::Missing);
+    }
+
+    #[test]
+    fn parquet_says_the_same_as_csv() {
+        use std::sync::Arc;
+
+        use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray};
+        let columns: [(&str, ArrayRef); 5] = [
+            ("path", Arc::new(StringArray::from(vec!["a.wav", "a.wav", "gone.wav"]))),
+            ("emotion", Arc::new(StringArray::from(vec![Some("joy"), Some("fear"), None]))),
+            ("speaker", Arc::new(Int64Array::from(vec![3, 3, 4]))),
+            ("start", Arc::new(Float64Array::from(vec![Some(0.25), None, None]))),
+            ("end", Arc::new(Float64Array::from(vec![Some(1.0), Some(0.2), None]))),
+        ];
+        let batch = RecordBatch::try_from_iter(columns).unwrap();
+        let mut bytes = Vec::new();
+        let mut writer = parquet::arrow::ArrowWriter::try_new(&mut bytes, batch.schema(), None).unwrap();
+        writer.write(&batch).unwrap();
+        writer.close().unwrap();
+        let binary = case("m.parquet", bytes, &["a.wav"]);
+        let text = case("m.csv", "path,emotion,speaker,start,end\na.wav,joy,3,0.25,1\na.wav,fear,3,,0.2\ngone.wav,,4,,\n", &["a.wav"]);
+        let (binary, text) = (read(&binary.settings).unwrap(), read(&text.settings).unwrap());
+        assert_eq!(ids(&binary), ["a.wav#-0.2", "a.wav#0.25-1"]);
+        assert_eq!(binary.sources, text.sources);
+        assert_eq!(asides(&binary), asides(&text));
+        assert_eq!(binary.set_aside[0].detail, "row 3: the cell emotion is empty: fill it or remove the row");
+    }
+}

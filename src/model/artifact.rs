@@ -1,0 +1,285 @@
+//! A saved model: a folder of three files that says all that is needed to use it, and how it came to be.
+//!
+//! - `model.json`: [`ModelInfo`], with the hash of the weights.
+//! - `model.safetensors`: the weights. Those of a network are in PyTorch's layouts under the names of an `nn.Sequential` called `layers`.
+//! - `README.md`: the same for people.
+//!
+//! The same model always gives the same bytes.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::ErrorKind;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::model::checkpoint::write_atomically;
+use crate::model::classifier::{Classifier, CnnClassifier, Majority};
+use crate::model::weights::{decode, encode};
+use crate::model::{Architecture, Layer, Logistic, NetSpec, Params, Running, Svm, TrainSettings};
+use crate::transform::Inputs;
+
+/// Version of the folder's layout.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// What a model is, apart from its weights.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ModelInfo {
+    /// The paper's network, where it is one of them.
+    pub architecture: Option<Architecture>,
+    /// The layers of a network; empty for a baseline.
+    pub layers: Vec<Layer>,
+    /// Class names, in the order of the probabilities.
+    pub labels: Vec<String>,
+    /// Feature set.
+    pub feature_set: String,
+    /// Profile of the feature extraction.
+    pub profile: String,
+    /// Version of the extraction's code.
+    pub feature_code_version: u32,
+    /// Inputs in the model's order.
+    pub feature_names: Vec<String>,
+    /// How a row of the feature table becomes an input.
+    pub inputs: Inputs,
+    /// Means that are subtracted, one per input; empty for none.
+    pub scaler_mean: Vec<f32>,
+    /// Standard deviations that are divided by, one per input; empty for none.
+    pub scaler_sd: Vec<f32>,
+    /// How a network was trained.
+    pub train: Option<TrainSettings>,
+    /// Name of the pipeline.
+    pub pipeline: String,
+    /// Name of the corpus.
+    pub corpus: String,
+    /// Evaluation protocol that the training rows come from.
+    pub protocol: String,
+    /// Fold of that protocol.
+    pub fold: u32,
+    /// Seed of the run.
+    pub seed: u64,
+    /// Whatever else says where the model comes from (versions, hashes, scores).
+    pub provenance: BTreeMap<String, String>,
+}
+
+/// What was fitted.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Weights {
+    /// A network.
+    Cnn {
+        /// Parameters.
+        params: Params,
+        /// Running statistics.
+        running: Running,
+    },
+    /// Logistic regression.
+    Logistic(Logistic),
+    /// Support vector machine.
+    Svm(Svm),
+    /// Frequencies.
+    Majority(Majority),
+}
+
+impl Weights {
+    /// The word for the kind of model in `model.json`.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Weights::Cnn { .. } => "cnn",
+            Weights::Logistic(_) => "logistic",
+            Weights::Svm(_) => "svm",
+            Weights::Majority(_) => "majority",
+        }
+    }
+}
+
+/// A model that can be stored and used.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SavedModel {
+    /// What it is.
+    pub info: ModelInfo,
+    /// What it learnt.
+    pub weights: Weights,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Document {
+    schema_version: u32,
+    kind: String,
+    weights_blake3: String,
+    #[serde(flatten)]
+    info: ModelInfo,
+}
+
+impl SavedModel {
+    /// The model, ready to predict on inputs that were rearranged and scaled as `info` says.
+    ///
+    /// # Errors
+    /// When the layers make no network.
+    pub fn classifier(&self) -> Result<Box<dyn Classifier>> {
+        Ok(match &self.weights {
+            Weights::Cnn { params, running } => Box::new(CnnClassifier::new(self.spec(), params.clone(), running.clone())?),
+            Weights::Logistic(model) => Box::new(model.clone()),
+            Weights::Svm(model) => Box::new(model.clone()),
+            Weights::Majority(model) => Box::new(model.clone()),
+        })
+    }
+
+    fn spec(&self) -> NetSpec {
+        NetSpec { layers: self.info.layers.clone(), n_features: self.info.feature_names.len(), n_classes: self.info.labels.len() }
+    }
+}
+
+/// What is wrong with an info, if anything.
+fn flaw(info: &ModelInfo) -> Option<String> {
+    let n = info.feature_names.len();
+    if n == 0 || info.labels.is_empty() {
+        return Some("it names no features or no labels".to_owned());
+    }
+    for (name, values) in [("scaler_mean", &info.scaler_mean), ("scaler_sd", &info.scaler_sd)] {
+        if !values.is_empty() && values.len() != n || values.iter().any(|v| !v.is_finite()) {
+            return Some(format!("{name} does not hold one finite number for each of {n} features"));
+        }
+    }
+    if info.scaler_mean.len() != info.scaler_sd.len() || info.scaler_sd.iter().any(|&sd| sd <= 0.0) {
+        return Some("scaler_mean and scaler_sd do not form a scaler".to_owned());
+    }
+    None
+}
+
+/// Writes the folder, creating it if need be; `model.json` comes last, so that a folder with one is whole.
+///
+/// # Errors
+/// An internal error for a model that contradicts itself, and what the file system refuses.
+pub fn save(dir: &Path, model: &SavedModel) -> Result<()> {
+    if let Some(flaw) = flaw(&model.info) {
+        return Err(Error::internal(format!("a model cannot be saved: {flaw}")));
+    }
+    let weights = encode(&model.weights, &model.info.layers)?;
+    let document = Document {
+        schema_version: SCHEMA_VERSION,
+        kind: model.weights.kind().to_owned(),
+        weights_blake3: blake3::hash(&weights).to_hex().to_string(),
+        info: model.info.clone(),
+    };
+    let mut json = serde_json::to_vec_pretty(&document).map_err(|e| Error::internal("model.json cannot be serialised").because(e))?;
+    json.push(b'\n');
+    write_atomically(&dir.join("model.safetensors"), &weights)?;
+    write_atomically(&dir.join("README.md"), card(model).as_bytes())?;
+    write_atomically(&dir.join("model.json"), &json)
+}
+
+fn read(path: &Path) -> Result<Vec<u8>> {
+    fs::read(path).map_err(|e| match e.kind() {
+        ErrorKind::NotFound => Error::missing(format!("there is no saved model: {} does not exist", path.display()))
+            .hint("name the folder that a training run wrote (it holds model.json and model.safetensors)"),
+        _ => Error::io("read", path, e),
+    })
+}
+
+/// Reads a folder that [`save`] wrote, and checks that its parts fit each other.
+///
+/// # Errors
+/// Missing where there is no model; a data error for another schema version, damaged files, and shapes that do not fit.
+pub fn load(dir: &Path) -> Result<SavedModel> {
+    #[derive(Deserialize)]
+    struct Version {
+        schema_version: u32,
+    }
+    let (json_path, weights_path) = (dir.join("model.json"), dir.join("model.safetensors"));
+    let json = read(&json_path)?;
+    let unreadable = |e: serde_json::Error| Error::data(format!("{} is not a model description", json_path.display())).because(e);
+    let Version { schema_version } = serde_json::from_slice(&json).map_err(unreadable)?;
+    if schema_version != SCHEMA_VERSION {
+        return Err(Error::data(format!(
+            "{} has schema version {schema_version}, and this ser reads version {SCHEMA_VERSION}",
+            json_path.display()
+        ))
+        .hint("train the model again, or use the version of ser that wrote it"));
+    }
+    let document: Document = serde_json::from_slice(&json).map_err(unreadable)?;
+    if let Some(flaw) = flaw(&document.info) {
+        return Err(Error::data(format!("{} cannot be used: {flaw}", json_path.display())));
+    }
+    let bytes = read(&weights_path)?;
+    if blake3::hash(&bytes).to_hex().as_str() != document.weights_blake3 {
+        return Err(Error::data(format!("{} is damaged, or belongs to another model.json", weights_path.display()))
+            .hint("copy the whole folder again, or train the model again"));
+    }
+    let (features, classes) = (document.info.feature_names.len(), document.info.labels.len());
+    let weights = decode(&document.kind, &bytes, &document.info.layers, [features, classes])
+        .map_err(|why| Error::data(format!("{} cannot be used: {why}", weights_path.display())))?;
+    let model = SavedModel { info: document.info, weights };
+    if let Weights::Cnn { .. } = model.weights {
+        model.spec().check().map_err(|e| Error::data(format!("{} cannot be used", json_path.display())).because(e))?;
+    }
+    Ok(model)
+}
+
+/// The model's card.
+fn card(model: &SavedModel) -> String {
+    let info = &model.info;
+    let what = match (&model.weights, info.architecture) {
+        (Weights::Cnn { .. }, Some(architecture)) => {
+            format!("A convolutional network (`{}` of Issa, Demirci, Yazici 2020)", word(&architecture))
+        }
+        (Weights::Cnn { .. }, None) => "A convolutional network".to_owned(),
+        (Weights::Logistic(_), _) => "A logistic regression".to_owned(),
+        (Weights::Svm(_), _) => "A support vector machine".to_owned(),
+        (Weights::Majority(_), _) => "A guess by class frequency".to_owned(),
+    };
+    let mut out = format!("# {} on {}\n\n", info.pipeline, info.corpus);
+    out += &format!("{what} that tells {} emotions apart in recorded speech: {}.\n\n", info.labels.len(), info.labels.join(", "));
+    out += "## Input\n\n";
+    out += &format!(
+        "{} features per utterance (set `{}`, profile `{}`, code version {}), in the order that `model.json` lists.\n",
+        info.feature_names.len(),
+        info.feature_set,
+        info.profile,
+        info.feature_code_version
+    );
+    out += &format!("Mel means are {}. ", if info.inputs.log_mel { "logarithms of power" } else { "raw power" });
+    out += if info.scaler_mean.is_empty() {
+        "Features are not scaled.\n\n"
+    } else {
+        "Features are scaled with the means and standard deviations of the training part, which `model.json` holds.\n\n"
+    };
+    out += "## Training\n\n";
+    out += &format!("Protocol `{}`, fold {}, seed {}.", info.protocol, info.fold, info.seed);
+    if let Some(train) = &info.train {
+        out += &format!(
+            " {} from learning rate {}, batches of {}, up to {} epochs{}.",
+            word(&train.optimizer),
+            train.learning_rate,
+            train.batch_size,
+            train.epochs,
+            if train.early_stopping.is_some() { ", ended by the validation loss" } else { "" }
+        );
+    }
+    out += "\n\n";
+    if let Weights::Cnn { .. } = model.weights {
+        out +=
+            "`model.safetensors` follows PyTorch: `layers.<i>` is the i-th layer, kernels are `[outputs, inputs, width]`, dense weights\n";
+        out += "`[outputs, inputs]`. The flatten keeps channels fastest (`x.transpose(1, 2).flatten(1)`), batch normalisation has epsilon 1e-3.\n\n";
+    }
+    out += "## Not for\n\n";
+    out += "The model has heard one corpus, of one language and mostly acted. It does not know what anyone feels. It must not be used to judge\n";
+    out += "people: not in hiring, schooling, policing, insurance, health or at work, nor to watch anyone without their consent. In the European\n";
+    out += "Union, emotion recognition at work and in education is prohibited but for medical and safety reasons (Regulation 2024/1689, article 5).\n";
+    out += "Probabilities are not calibrated. Expect far lower accuracy on other speakers, languages, rooms and microphones.\n";
+    if !info.provenance.is_empty() {
+        out += "\n## Provenance\n\n";
+        for (key, value) in &info.provenance {
+            out += &format!("- {key}: {value}\n");
+        }
+    }
+    out
+}
+
+/// The word that stands for a value in configuration files.
+fn word(value: &impl Serialize) -> String {
+    serde_json::to_value(value).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
+#[cfg(test)]
+#[path = "artifact_tests.rs"]
+mod tests;

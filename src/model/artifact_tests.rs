@@ -1,0 +1,176 @@
+use super::*;
+use crate::cancel::Cancel;
+use crate::error::Kind;
+use crate::model::svm::SvmSettings;
+use crate::model::test_data;
+use crate::model::{Device, LogisticSettings, Optimizer, Schedule};
+use crate::transform::{Order, ScalerKind};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+
+const LAYERS: [Layer; 6] = [
+    Layer::Conv { inputs: 1, outputs: 3, kernel: 5 },
+    Layer::BatchNorm { channels: 3 },
+    Layer::Relu,
+    Layer::MaxPool { size: 2 },
+    Layer::Flatten,
+    Layer::Dense { inputs: 6, outputs: 3 },
+];
+
+fn info(layers: &[Layer]) -> ModelInfo {
+    ModelInfo {
+        architecture: (!layers.is_empty()).then_some(Architecture::Ravdess),
+        layers: layers.to_vec(),
+        labels: ["angry", "calm", "sad"].map(str::to_owned).to_vec(),
+        feature_set: "issa193".to_owned(),
+        profile: "librosa08".to_owned(),
+        feature_code_version: 1,
+        feature_names: (0..4).map(|i| format!("mfcc_{i:02}")).collect(),
+        inputs: Inputs { order: Order::Paper, log_mel: true, scaler: ScalerKind::Standard },
+        scaler_mean: vec![0.1, f32::MIN_POSITIVE, -3.25e-7, 1.0 / 3.0],
+        scaler_sd: vec![1.0, 0.7, f32::MAX, 1.1],
+        train: (!layers.is_empty()).then(|| TrainSettings {
+            optimizer: Optimizer::Rmsprop,
+            learning_rate: 1e-5,
+            schedule: Schedule::InverseTime { decay: 1e-6 },
+            weight_decay: 0.0,
+            batch_size: 32,
+            epochs: 700,
+            label_smoothing: 0.0,
+            mixup: 0.0,
+            class_weights: false,
+            early_stopping: None,
+            checkpoint_every: 10,
+            device: Device::Cpu,
+        }),
+        pipeline: "tiny".to_owned(),
+        corpus: "synthetic".to_owned(),
+        protocol: "random-5-fold".to_owned(),
+        fold: 2,
+        seed: u64::MAX,
+        provenance: BTreeMap::from([("uar".to_owned(), "0.71".to_owned()), ("ser".to_owned(), "0.1.0".to_owned())]),
+    }
+}
+
+fn cnn() -> SavedModel {
+    let params = Params::init(&LAYERS, &mut ChaCha8Rng::seed_from_u64(1));
+    let running = Running { means: vec![vec![0.5, -0.25, 0.0]], variances: vec![vec![1.0, 2.0, 0.125]] };
+    SavedModel { info: info(&LAYERS), weights: Weights::Cnn { params, running } }
+}
+
+fn all() -> Vec<SavedModel> {
+    let train = test_data::parts(&[0, 2, 0, 2, 0, 2, 2], 0, 3, 4).train;
+    let logistic = Logistic::fit(&LogisticSettings { c: 1.0, max_iterations: 100 }, &train).expect("logistic");
+    let svm = Svm::fit(&SvmSettings { c: 1.0, gamma: None }, &train, &Cancel::default()).expect("svm");
+    let baselines = [Weights::Logistic(logistic), Weights::Svm(svm), Weights::Majority(Majority::fit(&train).expect("majority"))];
+    let mut models = vec![cnn()];
+    models.extend(baselines.map(|weights| SavedModel { info: info(&[]), weights }));
+    models
+}
+
+#[test]
+fn every_kind_round_trips_bit_for_bit_in_the_same_bytes() {
+    let folder = tempfile::tempdir().expect("folder");
+    for model in all() {
+        let (a, b) = (folder.path().join("a"), folder.path().join("b"));
+        save(&a, &model).expect("saved");
+        let loaded = load(&a).expect("loaded");
+        assert_eq!(loaded, model);
+        save(&b, &loaded).expect("saved again");
+        for file in ["model.json", "model.safetensors", "README.md"] {
+            assert_eq!(fs::read(a.join(file)).expect("a"), fs::read(b.join(file)).expect("b"), "{file}");
+        }
+        let x = test_data::parts(&[0, 1], 0, 3, 4).train;
+        let p = loaded.classifier().expect("usable").probabilities(x.x()).expect("probabilities");
+        assert!(p.chunks(3).all(|row| (row.iter().sum::<f32>() - 1.0).abs() < 1e-5), "{}: {p:?}", model.weights.kind());
+    }
+}
+
+#[test]
+fn kernels_are_stored_as_pytorch_has_them() {
+    let model = cnn();
+    let Weights::Cnn { params, .. } = &model.weights else { unreachable!("a network") };
+    let bytes = encode(&model.weights, &LAYERS).expect("encoded");
+    let file = safetensors::SafeTensors::deserialize(&bytes).expect("safetensors");
+    let value = |name: &str, at: usize| {
+        let data = file.tensor(name).expect("tensor").data();
+        f32::from_le_bytes(data[4 * at..4 * at + 4].try_into().expect("four bytes"))
+    };
+    assert_eq!(file.tensor("layers.0.weight").expect("kernel").shape(), [3, 1, 5]);
+    // Output 2, input 0, tap 4.
+    assert_eq!(value("layers.0.weight", 2 * 5 + 4), params.tensors[0][4 * 3 + 2]);
+    assert_eq!(file.tensor("layers.5.weight").expect("dense").shape(), [3, 6]);
+    assert_eq!(value("layers.5.weight", 6 + 4), params.tensors[4][4 * 3 + 1]);
+    assert_eq!(value("layers.1.running_var", 2), 0.125);
+}
+
+#[test]
+fn the_card_says_what_the_model_is_not_for() {
+    let card = card(&cnn());
+    for part in ["# tiny on synthetic", "angry, calm, sad", "fold 2", "It must not be used to judge", "- uar: 0.71", "rmsprop"] {
+        assert!(card.contains(part), "{part} in {card}");
+    }
+}
+
+#[test]
+fn a_folder_without_a_model_is_missing() {
+    let folder = tempfile::tempdir().expect("folder");
+    assert_eq!(load(folder.path()).expect_err("empty").kind(), Kind::Missing);
+    save(folder.path(), &cnn()).expect("saved");
+    fs::remove_file(folder.path().join("model.safetensors")).expect("removed");
+    assert_eq!(load(folder.path()).expect_err("half").kind(), Kind::Missing);
+}
+
+/// Saves the network, rewrites one of its files, and tells what loading says.
+fn damaged(file: &str, rewrite: impl Fn(Vec<u8>) -> Vec<u8>) -> String {
+    let folder = tempfile::tempdir().expect("folder");
+    save(folder.path(), &cnn()).expect("saved");
+    let path = folder.path().join(file);
+    fs::write(&path, rewrite(fs::read(&path).expect("read"))).expect("written");
+    let error = load(folder.path()).expect_err("damage");
+    assert_eq!(error.kind(), Kind::Data, "{error}");
+    error.to_string()
+}
+
+fn replaced(from: &'static str, to: &'static str) -> impl Fn(Vec<u8>) -> Vec<u8> {
+    move |bytes| {
+        let text = String::from_utf8(bytes).expect("text");
+        assert!(text.contains(from), "{from} in {text}");
+        text.replace(from, to).into_bytes()
+    }
+}
+
+#[test]
+fn damage_is_told_apart() {
+    let flip = |mut bytes: Vec<u8>| {
+        let last = bytes.len() - 1;
+        bytes[last] ^= 1;
+        bytes
+    };
+    assert!(damaged("model.safetensors", flip).contains("is damaged"));
+    assert!(damaged("model.safetensors", |_| Vec::new()).contains("is damaged"));
+    assert!(damaged("model.json", |_| b"{".to_vec()).contains("is not a model description"));
+    assert!(damaged("model.json", replaced("\"schema_version\": 1", "\"schema_version\": 9")).contains("schema version 9"));
+    assert!(damaged("model.json", replaced("\"kind\": \"cnn\"", "\"kind\": \"forest\"")).contains("no model of kind \"forest\""));
+    assert!(damaged("model.json", replaced("\"outputs\": 3,", "\"outputs\": 4,")).contains("has shape [3, 1, 5] instead of [4, 1, 5]"));
+    assert!(damaged("model.json", replaced("\"mfcc_03\"", "\"mfcc_03\", \"more\"")).contains("scaler_mean does not hold"));
+    assert!(damaged("model.json", replaced("\"sad\"", "\"sad\", \"bored\"")).contains("as many outputs as classes"));
+}
+
+#[test]
+fn weights_that_contradict_themselves_are_refused() {
+    let whole = all();
+    for model in &whole {
+        let bytes = encode(&model.weights, &model.info.layers).expect("encoded");
+        let kind = model.weights.kind();
+        assert!(decode(kind, &bytes, &model.info.layers, [4, 3]).is_ok());
+        assert!(decode(kind, &bytes[..bytes.len() - 1], &model.info.layers, [4, 3]).expect_err("cut").contains("safetensors"));
+        if kind != "cnn" {
+            assert!(decode(kind, &bytes, &[], [4, 2]).is_err() || kind == "majority", "{kind}");
+            assert!(decode("cnn", &bytes, &[], [4, 3]).expect_err("other kind").contains("belongs to no part"));
+        }
+    }
+    let huge = [Layer::Conv { inputs: usize::MAX, outputs: usize::MAX, kernel: usize::MAX }];
+    let bytes = encode(&cnn().weights, &LAYERS).expect("encoded");
+    assert!(decode("cnn", &bytes, &huge, [4, 3]).expect_err("huge").contains("has shape"));
+}

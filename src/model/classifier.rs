@@ -1,0 +1,131 @@
+//! What every fitted model can do, and the two simplest that do it: the network, and a guess at the most frequent class.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::model::engine::Engine;
+use crate::model::{NetSpec, Params, Running};
+use crate::split::{Matrix, Part, Training};
+
+/// A fitted model.
+pub trait Classifier {
+    /// Class probabilities `[rows, classes]`, row by row, of features `[rows, features]`.
+    ///
+    /// # Errors
+    /// A data error when the number of features is not the one that the model was fitted on.
+    fn probabilities(&mut self, x: &Matrix) -> Result<Vec<f32>>;
+}
+
+/// The data error of a table whose width is not the model's.
+pub(crate) fn check_width(expected: usize, x: &Matrix) -> Result<()> {
+    if x.cols() == expected {
+        return Ok(());
+    }
+    Err(Error::data(format!("the model expects {expected} features but the table has {}", x.cols()))
+        .hint("predict with the feature set that the model was trained on"))
+}
+
+/// Softmax of every row of `classes` values, in place.
+pub(crate) fn softmax_rows(values: &mut [f32], classes: usize) {
+    for row in values.chunks_exact_mut(classes) {
+        let max = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        let mut sum = 0.0;
+        for v in row.iter_mut() {
+            *v = (*v - max).exp();
+            sum += *v;
+        }
+        for v in row.iter_mut() {
+            *v /= sum;
+        }
+    }
+}
+
+/// A trained network on the CPU engine.
+pub struct CnnClassifier {
+    engine: Engine,
+    spec: NetSpec,
+    params: Params,
+    running: Running,
+}
+
+impl CnnClassifier {
+    /// Rows per pass of the engine: enough to keep its matrix products busy.
+    const BATCH: usize = 64;
+
+    /// A network ready to predict.
+    ///
+    /// # Errors
+    /// When the layers make no network, or the parameters do not fit them.
+    pub fn new(spec: NetSpec, params: Params, running: Running) -> Result<Self> {
+        let engine = Engine::new(&spec.layers, spec.n_features, Self::BATCH)?;
+        Ok(CnnClassifier { engine, spec, params, running })
+    }
+}
+
+impl Classifier for CnnClassifier {
+    fn probabilities(&mut self, x: &Matrix) -> Result<Vec<f32>> {
+        check_width(self.spec.n_features, x)?;
+        let mut out = Vec::with_capacity(x.rows() * self.spec.n_classes);
+        out.extend_from_slice(self.engine.infer(&self.params, &self.running, x.values())?);
+        softmax_rows(&mut out, self.spec.n_classes);
+        Ok(out)
+    }
+}
+
+/// Predicts the class frequencies of the training part for every row, and so its most frequent class: what accuracy is without learning.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Majority {
+    /// Share of each class in the training part.
+    pub frequencies: Vec<f32>,
+}
+
+impl Majority {
+    /// Counts the classes.
+    ///
+    /// # Errors
+    /// A data error when there is no row.
+    pub fn fit(train: &Part<Training>) -> Result<Self> {
+        if train.is_empty() {
+            return Err(Error::data("the training part has no utterance"));
+        }
+        let mut frequencies = vec![0.0; train.n_classes()];
+        for &class in train.y() {
+            frequencies[class] += 1.0 / train.len() as f32;
+        }
+        Ok(Majority { frequencies })
+    }
+}
+
+impl Classifier for Majority {
+    fn probabilities(&mut self, x: &Matrix) -> Result<Vec<f32>> {
+        Ok(self.frequencies.repeat(x.rows()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::test_data;
+
+    #[test]
+    fn majority_predicts_training_frequencies() {
+        let parts = test_data::parts(&[0, 1, 1, 1], 0, 3, 2);
+        let mut model = Majority::fit(&parts.train).expect("fitted");
+        assert_eq!(model.frequencies, [0.25, 0.75, 0.0]);
+        assert_eq!(model.probabilities(parts.train.x()).expect("probabilities").len(), 12);
+    }
+
+    #[test]
+    fn softmax_survives_large_logits() {
+        let mut rows = [1000.0, 999.0, -1000.0, 0.0, 0.0, 0.0];
+        softmax_rows(&mut rows, 3);
+        assert!((rows[0] - 0.731_058_6).abs() < 1e-6 && rows[2] == 0.0);
+        assert!(rows[3..].iter().all(|p| (p - 1.0 / 3.0).abs() < 1e-7));
+    }
+
+    #[test]
+    fn a_table_of_another_width_is_refused() {
+        let error = check_width(193, &Matrix::new(1, 2, vec![0.0; 2])).expect_err("wrong width");
+        assert_eq!(error.to_string(), "the model expects 193 features but the table has 2");
+    }
+}

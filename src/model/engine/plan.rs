@@ -1,0 +1,146 @@
+//! From a list of layers to blocks: checks that the layers compose, and fuses what belongs together.
+
+use super::block::{Block, Source};
+use super::conv::{Conv, Dense};
+use super::layout::Grid;
+use super::norm::Norm;
+use super::pool::Pool;
+use super::taps::Taps;
+use crate::model::architecture::Layer;
+use crate::{Error, Result};
+
+/// A network ready to be given buffers.
+#[derive(Debug)]
+pub(super) struct Plan {
+    /// Where the input signal lies.
+    pub input: Grid,
+    pub blocks: Vec<Block>,
+}
+
+/// Builds the plan of `layers` for signals of `n_features` rows and one channel.
+pub(super) fn plan(layers: &[Layer], n_features: usize) -> Result<Plan> {
+    if n_features == 0 {
+        return Err(Error::config("the network has no input features"));
+    }
+    let gap = layers.iter().map(|layer| if let Layer::Conv { kernel, .. } = layer { kernel / 2 } else { 0 }).max().unwrap_or(0);
+    let input = Grid::padded(n_features, 1, gap);
+    let mut planner = Planner { gap, input, flat: false, tensors: 0, norms: 0, blocks: Vec::new() };
+    for (index, layer) in layers.iter().enumerate() {
+        planner.add(index, layer).map_err(|reason| Error::config(format!("layer {index} ({layer:?}) does not fit: {reason}")))?;
+    }
+    if !planner.flat {
+        return Err(Error::config("the network does not end in one row of logits per sample").hint("add a Flatten and a Dense layer"));
+    }
+    if planner.blocks.is_empty() {
+        return Err(Error::config("the network has no layer that computes anything"));
+    }
+    Ok(Plan { input, blocks: planner.blocks })
+}
+
+struct Planner {
+    gap: usize,
+    input: Grid,
+    /// Whether signals are one row per sample by now.
+    flat: bool,
+    /// Parameter tensors and normalisations so far.
+    tensors: usize,
+    norms: usize,
+    blocks: Vec<Block>,
+}
+
+impl Planner {
+    /// Where the output of the layers so far lies.
+    fn grid(&self) -> Grid {
+        let grid = self.blocks.last().map_or(self.input, Block::out_grid);
+        if self.flat && grid.length > 1 { grid.flattened() } else { grid }
+    }
+
+    fn add(&mut self, index: usize, layer: &Layer) -> Result<(), String> {
+        let grid = self.grid();
+        match *layer {
+            Layer::Conv { inputs, outputs, kernel } => {
+                if self.flat {
+                    return Err("a convolution needs a signal that is not flattened".to_owned());
+                }
+                if kernel % 2 == 0 || outputs == 0 {
+                    return Err("the kernel must be odd and there must be outputs".to_owned());
+                }
+                expect_width(inputs, grid.channels)?;
+                let conv = Conv { inputs, outputs, kernel, length: grid.length, gap: self.gap };
+                self.begin(Source::Conv(conv), Grid::padded(grid.length, outputs, self.gap));
+                self.tensors += 2;
+            }
+            Layer::Dense { inputs, outputs } => {
+                if !self.flat || outputs == 0 {
+                    return Err("a dense layer needs a flattened signal and outputs".to_owned());
+                }
+                expect_width(inputs, grid.volume())?;
+                self.begin(Source::Dense(Dense { input: grid, outputs }), Grid::dense(outputs));
+                self.tensors += 2;
+            }
+            Layer::BatchNorm { channels } => {
+                expect_width(channels, grid.channels)?;
+                let norm = Norm::new(channels, self.tensors, self.norms);
+                self.block(|block| block.norm.is_none() && block.pool.is_none() && !block.flat).norm = Some(norm);
+                self.tensors += 2;
+                self.norms += 1;
+            }
+            Layer::Relu => self.block(|block| block.pool.is_none()).open_gate().relu = true,
+            Layer::Dropout { p } if !(0.0..1.0).contains(&p) => return Err("the probability must be at least 0 and below 1".to_owned()),
+            Layer::Dropout { p } => {
+                let free = |block: &mut Block| block.pool.is_none() && block.open_gate().dropout.is_none();
+                self.block(free).open_gate().dropout = Some((index, p));
+            }
+            Layer::MaxPool { size } => {
+                if self.flat || size == 0 || size > grid.length {
+                    return Err(format!("a window must be between 1 and the signal's {} rows", grid.length));
+                }
+                let pooled = Grid::padded(grid.length / size, grid.channels, self.gap);
+                self.block(|block| block.pool.is_none()).pool = Some(Pool::new(size, pooled));
+            }
+            Layer::Flatten => {
+                self.flat = true;
+                if let Some(block) = self.blocks.last_mut() {
+                    block.flat = true;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The last block if it has room for a layer, else a new one that begins with a copy.
+    fn block(&mut self, has_room: impl Fn(&mut Block) -> bool) -> &mut Block {
+        if !self.blocks.last_mut().is_some_and(has_room) {
+            let grid = self.grid();
+            let gap = if self.flat { 0 } else { self.gap };
+            self.begin(Source::Copy, Grid::padded(grid.length, grid.channels, gap));
+        }
+        let last = self.blocks.len() - 1;
+        &mut self.blocks[last]
+    }
+
+    fn begin(&mut self, source: Source, raw_grid: Grid) {
+        let block = Block::new(source, self.tensors, self.grid(), raw_grid);
+        self.blocks.push(block);
+    }
+}
+
+fn expect_width(stated: usize, actual: usize) -> Result<(), String> {
+    if stated == actual { Ok(()) } else { Err(format!("it expects {stated} inputs and gets {actual}")) }
+}
+
+/// Takes the first block out if it is a convolution of one channel with an optional normalisation and a ReLU, which [`Taps`] does faster.
+pub(super) fn take_taps(blocks: &mut Vec<Block>, max_batch: usize) -> Option<Taps> {
+    let block = blocks.first()?;
+    let Source::Conv(conv) = block.source else { return None };
+    let (before, last) = match block.norm {
+        Some(_) => (block.first.relu, block.second),
+        None => (false, block.first),
+    };
+    let dropout = block.first.dropout.is_some() || block.second.dropout.is_some();
+    if conv.inputs != 1 || before || !last.relu || dropout || block.pool.is_some() || block.flat {
+        return None;
+    }
+    let block = blocks.remove(0);
+    Some(Taps::new(conv, block.weight(), block.norm, max_batch))
+}

@@ -1,0 +1,94 @@
+//! Whether a task has to run, and why.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use super::identity::Identity;
+use super::store::Finished;
+
+/// The store's answer for one task.
+#[derive(Debug, Clone)]
+pub enum Status {
+    /// Its output is there and verified.
+    Fresh(Finished),
+    /// It has to run.
+    Stale(Vec<Why>),
+}
+
+/// One reason to run a task.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "reason", rename_all = "kebab-case")]
+pub enum Why {
+    /// Nothing of it was found.
+    NeverRan,
+    /// A parameter has another value.
+    Parameter {
+        /// Dotted name.
+        name: String,
+        /// `None`: was not there.
+        old: Option<String>,
+        /// `None`: is gone.
+        new: Option<String>,
+    },
+    /// An input has other content.
+    Input {
+        /// Its name.
+        name: String,
+    },
+    /// The stage's code gives other bytes now.
+    CodeVersion {
+        /// Before.
+        old: u32,
+        /// Now.
+        new: u32,
+    },
+    /// An output is missing or is not what was written.
+    Output {
+        /// File within the task's folder.
+        path: String,
+        /// `missing` or `damaged`.
+        problem: &'static str,
+    },
+    /// A task before it runs first; what follows depends on its result.
+    Upstream {
+        /// The stage that runs.
+        stage: String,
+    },
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let word = |value: &Option<String>| value.clone().unwrap_or_else(|| "none".into());
+        match self {
+            Why::NeverRan => f.write_str("never ran"),
+            Why::Parameter { name, old, new } => write!(f, "{name}: {} -> {}", word(old), word(new)),
+            Why::Input { name } => write!(f, "input changed: {name}"),
+            Why::CodeVersion { old, new } => write!(f, "code version {old} -> {new}"),
+            Why::Output { path, problem } => write!(f, "output {problem}: {path}"),
+            Why::Upstream { stage } => write!(f, "after {stage}, which runs"),
+        }
+    }
+}
+
+/// What differs between the last run of a task and the one that is wanted now.
+pub(super) fn explain(old: &Identity, new: &Identity) -> Vec<Why> {
+    let mut why = Vec::new();
+    if old.code_version != new.code_version {
+        why.push(Why::CodeVersion { old: old.code_version, new: new.code_version });
+    }
+    let (before, now) = (old.flat_params(), new.flat_params());
+    let mut names: Vec<&String> = before.keys().chain(now.keys()).collect();
+    names.sort();
+    names.dedup();
+    for name in names {
+        if before.get(name) != now.get(name) {
+            why.push(Why::Parameter { name: name.clone(), old: before.get(name).cloned(), new: now.get(name).cloned() });
+        }
+    }
+    let mut names: Vec<&String> = old.inputs.keys().chain(new.inputs.keys()).collect();
+    names.sort();
+    names.dedup();
+    why.extend(names.into_iter().filter(|n| old.inputs.get(*n) != new.inputs.get(*n)).map(|n| Why::Input { name: n.clone() }));
+    why
+}

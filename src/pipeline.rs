@@ -1,1 +1,0 @@
-//! The one file that joins the science to the orchestrator.

@@ -1,0 +1,64 @@
+//! What a caller may choose besides the pipeline file.
+
+use std::path::PathBuf;
+
+/// The stages in their order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stage {
+    /// Read the corpus and probe its audio.
+    Ingest,
+    /// A feature vector per utterance.
+    Features,
+    /// Who is in which fold.
+    Split,
+    /// A model per experiment, fold and seed.
+    Train,
+    /// Predictions and figures.
+    Evaluate,
+    /// Pages and CSV files.
+    Report,
+}
+
+impl Stage {
+    /// All of them.
+    pub const ALL: [Stage; 6] = [Stage::Ingest, Stage::Features, Stage::Split, Stage::Train, Stage::Evaluate, Stage::Report];
+
+    /// The name used in ids and messages.
+    pub fn name(self) -> &'static str {
+        match self {
+            Stage::Ingest => "ingest",
+            Stage::Features => "features",
+            Stage::Split => "split",
+            Stage::Train => "train",
+            Stage::Evaluate => "evaluate",
+            Stage::Report => "report",
+        }
+    }
+
+    /// Raised when the stage's own code would give other bytes for the same inputs and parameters.
+    pub(super) fn code_version(self) -> u32 {
+        match self {
+            Stage::Ingest => 1,
+            Stage::Features => crate::features::CODE_VERSION,
+            Stage::Split => 1,
+            Stage::Train => 1,
+            Stage::Evaluate => 1,
+            Stage::Report => 1,
+        }
+    }
+}
+
+/// Where things lie and how much is done.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Holds `tables/`, `models/` and `cache/`.
+    pub data_dir: PathBuf,
+    /// Gets a folder per pipeline.
+    pub reports_dir: PathBuf,
+    /// The last stage to run.
+    pub until: Stage,
+    /// Names of the experiments to run; empty: those that the pipeline marks as default.
+    pub experiments: Vec<String>,
+    /// Worker threads.
+    pub jobs: usize,
+}

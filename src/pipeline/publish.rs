@@ -1,0 +1,62 @@
+//! Stable names for people: copies of the current outputs under `data/tables`, `data/models` and `reports`.
+
+use std::path::Path;
+
+use super::{evaluate, extract, ingest, split, train};
+use crate::error::Result;
+use crate::files::copy_if_changed;
+use crate::orchestrator::Finished;
+use crate::table;
+
+/// What there is to publish of one experiment.
+pub(super) struct Published<'a> {
+    pub name: &'a str,
+    pub split: &'a Finished,
+    pub trained: &'a [Finished],
+    pub evaluated: &'a Finished,
+}
+
+/// The tables of ingest and features.
+pub(super) fn base_tables(folder: &Path, ingested: &Finished, extracted: Option<&Finished>) -> Result<()> {
+    copy_if_changed(&ingested.path(ingest::UTTERANCES), &folder.join("utterances.parquet"))?;
+    match extracted {
+        Some(extracted) => copy_if_changed(&extracted.path(extract::FEATURES), &folder.join("features.parquet")),
+        None => Ok(()),
+    }
+}
+
+/// The tables of folds, predictions and metrics over all experiments.
+pub(super) fn experiment_tables(folder: &Path, experiments: &[Published]) -> Result<()> {
+    if experiments.is_empty() {
+        return Ok(());
+    }
+    let (mut splits, mut predictions, mut metrics, mut labels) = (vec![], vec![], vec![], vec![]);
+    for experiment in experiments {
+        let mut rows = table::splits::read(&experiment.split.path(split::SPLITS))?;
+        for row in &mut rows {
+            // Two experiments may draw other folds under one protocol: the table names the experiment too.
+            row.protocol = format!("{}/{}", experiment.name, row.protocol);
+        }
+        splits.extend(rows);
+        let (found, rows, _) = table::predictions::read(&experiment.evaluated.path(train::PREDICTIONS))?;
+        labels = found;
+        predictions.extend(rows);
+        metrics.extend(table::metrics::read(&experiment.evaluated.path(evaluate::METRICS))?);
+    }
+    let meta = table::Meta::new();
+    table::splits::write(&folder.join("splits.parquet"), &splits, &meta)?;
+    table::predictions::write(&folder.join("predictions.parquet"), &labels, &predictions, &meta)?;
+    table::metrics::write(&folder.join("metrics.parquet"), &metrics, &meta)
+}
+
+/// The saved models: `<folder>/<experiment>/<fold and seed>/`.
+pub(super) fn models(folder: &Path, experiment: &Published) -> Result<()> {
+    for finished in experiment.trained {
+        let leaf = finished.task.rsplit('/').next().unwrap_or(&finished.task);
+        let target = folder.join(experiment.name).join(leaf);
+        for name in finished.names().filter_map(|n| n.strip_prefix("model/")) {
+            copy_if_changed(&finished.path(&format!("{}/{name}", train::MODEL)), &target.join(name))?;
+        }
+    }
+    Ok(())
+}

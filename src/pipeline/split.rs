@@ -1,0 +1,110 @@
+//! The split stage: the folds of an experiment as a table, with what train and test share.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::ingest::{from_json, to_json};
+use crate::config::Experiment;
+use crate::corpus::Utterance;
+use crate::error::{Error, Result};
+use crate::files::{hash_bytes, write_atomically};
+use crate::orchestrator::Context;
+use crate::split::{self, Fold, Item, Role};
+use crate::table::{self, splits::SplitRow};
+
+/// Name of the table of folds within the task's folder.
+pub(super) const SPLITS: &str = "splits.parquet";
+/// What the folds share, in words, and warnings.
+pub(super) const ABOUT: &str = "about.json";
+
+/// What is known of the folds besides who is in them.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct About {
+    pub speaker_independent: bool,
+    pub shared: Vec<String>,
+    pub warnings: Vec<String>,
+}
+
+/// The folds of one experiment, read back.
+#[derive(Debug, Clone)]
+pub(super) struct Folds {
+    pub folds: Vec<Fold>,
+    pub about: About,
+}
+
+/// Content hash of what a split depends on.
+pub(super) fn fingerprint(utterances: &[Utterance]) -> String {
+    let mut text = String::new();
+    for u in utterances {
+        let s = &u.source;
+        text.push_str(&format!("{:?}\n", (&s.id, &s.emotion, &s.speaker, &s.session, &s.split, &s.text_id, &u.content_hash)));
+    }
+    hash_bytes(text.as_bytes())
+}
+
+/// Assigns every utterance its role in every fold.
+pub(super) fn split(utterances: &[Utterance], experiment: &Experiment, context: &Context) -> Result<()> {
+    let items: Vec<Item> = utterances
+        .iter()
+        .map(|u| Item {
+            id: &u.source.id,
+            label: &u.source.emotion,
+            speaker: &u.source.speaker,
+            session: u.source.session.as_deref(),
+            declared: u.source.split.as_deref(),
+        })
+        .collect();
+    let assignment = split::assign(&experiment.protocol, &items, experiment.validation, experiment.split_seed)?;
+    let texts: Vec<Option<&str>> = utterances.iter().map(|u| u.source.text_id.as_deref()).collect();
+    let hashes: Vec<&str> = utterances.iter().map(|u| u.content_hash.as_str()).collect();
+    let sharing: Vec<_> = assignment.folds.iter().map(|fold| split::sharing(&items, fold, &texts, &hashes)).collect();
+    let about = About {
+        speaker_independent: split::is_speaker_independent(&assignment.folds, &items),
+        shared: split::verdict(&sharing),
+        warnings: assignment.warnings,
+    };
+    for warning in &about.warnings {
+        context.warn(format!("{}: {warning}", experiment.name));
+    }
+    let protocol = experiment.protocol.name();
+    let rows: Vec<SplitRow> = assignment
+        .folds
+        .iter()
+        .flat_map(|fold| {
+            let protocol = &protocol;
+            fold.roles.iter().zip(&items).filter_map(move |(role, item)| {
+                role.map(|role| SplitRow {
+                    protocol: protocol.clone(),
+                    fold: fold.index,
+                    fold_name: fold.name.clone(),
+                    utterance_id: item.id.to_owned(),
+                    role: role.as_str().to_owned(),
+                })
+            })
+        })
+        .collect();
+    table::splits::write(&context.folder.join(SPLITS), &rows, &table::Meta::new())?;
+    write_atomically(&context.folder.join(ABOUT), &to_json(&about)?)
+}
+
+/// Reads the folds back; roles stand in the order of `utterances`.
+pub(super) fn read(folder: &Path, utterances: &[Utterance]) -> Result<Folds> {
+    let rows = table::splits::read(&folder.join(SPLITS))?;
+    let position: BTreeMap<&str, usize> = utterances.iter().enumerate().map(|(i, u)| (u.source.id.as_str(), i)).collect();
+    let mut folds: BTreeMap<u32, Fold> = BTreeMap::new();
+    for row in &rows {
+        let fold = folds.entry(row.fold).or_insert_with(|| Fold {
+            index: row.fold,
+            name: row.fold_name.clone(),
+            roles: vec![None; utterances.len()],
+        });
+        let (Some(&i), Some(role)) = (position.get(row.utterance_id.as_str()), Role::parse(&row.role)) else {
+            return Err(Error::data(format!("the table of folds names {} as {}, which does not fit", row.utterance_id, row.role))
+                .hint("remove data/cache and run the command again"));
+        };
+        fold.roles[i] = Some(role);
+    }
+    Ok(Folds { folds: folds.into_values().collect(), about: from_json(&folder.join(ABOUT))? })
+}

@@ -1,0 +1,238 @@
+//! The train stage: one model of one fold and seed, and its predictions on the test part.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::extract::FEATURES;
+use super::ingest::to_json;
+use crate::config::{Experiment, Gamma, ModelSettings, Pipeline};
+use crate::corpus::Utterance;
+use crate::error::{Error, Result};
+use crate::evaluation::argmax;
+use crate::features;
+use crate::files::{hash_bytes, write_atomically};
+use crate::model::artifact::{ModelInfo, SavedModel, Weights};
+use crate::model::{
+    self, Architecture, EpochRecord, Layer, Logistic, LogisticSettings, Majority, NetSpec, Svm, SvmSettings, TrainJob,
+};
+use crate::orchestrator::Context;
+use crate::split::{Dataset, Fold, Matrix, Part, Parts, Training, Validation};
+use crate::table::{self, features::FeatureTable, predictions::PredictionRow};
+use crate::transform::{Scaler, columns_in_order, rearrange};
+
+/// Predictions on the test part within the task's folder.
+pub(super) const PREDICTIONS: &str = "predictions.parquet";
+/// How the training went.
+pub(super) const FOLD: &str = "fold.json";
+/// The saved model.
+pub(super) const MODEL: &str = "model";
+
+/// What is known of one trained fold besides its predictions.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct FoldFile {
+    pub fold: u32,
+    pub name: String,
+    pub seed: u64,
+    pub n_train: usize,
+    pub n_validation: usize,
+    pub n_test: usize,
+    pub best_epoch: Option<usize>,
+    pub history: Vec<EpochRecord>,
+    pub warnings: Vec<String>,
+}
+
+/// The feature table as an experiment sees it, with the labels of its utterances.
+pub(super) fn dataset(table: &FeatureTable, utterances: &[Utterance], experiment: &Experiment) -> Result<Dataset> {
+    let mut labels: Vec<String> = utterances.iter().map(|u| u.source.emotion.clone()).collect();
+    labels.sort();
+    labels.dedup();
+    let columns = columns_in_order(&experiment.inputs, &table.columns);
+    let width = table.columns.len();
+    let mut values = Vec::with_capacity(table.values.len());
+    for row in table.values.chunks(width) {
+        values.extend(rearrange(&experiment.inputs, &table.columns, row));
+    }
+    let y = utterances.iter().map(|u| labels.binary_search(&u.source.emotion));
+    Ok(Dataset {
+        ids: table.ids.clone(),
+        x: Matrix::new(table.ids.len(), columns.len(), values),
+        y: y.collect::<Result<_, _>>().map_err(|_| Error::internal("a label got lost between two tables"))?,
+        speakers: utterances.iter().map(|u| u.source.speaker.clone()).collect(),
+        labels,
+    })
+}
+
+/// Content hash of who does what in one fold, with the true labels.
+pub(super) fn fingerprint(fold: &Fold, utterances: &[Utterance]) -> String {
+    let mut text = String::new();
+    for (role, u) in fold.roles.iter().zip(utterances) {
+        let role = role.map_or("-", |r| r.as_str());
+        text.push_str(&format!("{:?}\n", (&u.source.id, &u.source.emotion, role)));
+    }
+    hash_bytes(text.as_bytes())
+}
+
+/// What one training task is about.
+pub(super) struct Job<'a> {
+    pub pipeline: &'a Pipeline,
+    pub experiment: &'a Experiment,
+    pub features: &'a Path,
+    pub utterances: &'a [Utterance],
+    pub fold: &'a Fold,
+    pub seed: u64,
+}
+
+/// Trains, saves the model and predicts the test part.
+pub(super) fn train(job: &Job, context: &Context) -> Result<()> {
+    let (table, meta) = table::features::read(&job.features.join(FEATURES))?;
+    let data = dataset(&table, job.utterances, job.experiment)?;
+    let parts = Parts::of(&data, &job.fold.roles);
+    let warnings = check(&parts, &data)?;
+    let scaler = Scaler::fit(job.experiment.inputs.scaler, &parts.train);
+    let train = parts.train.map_rows(|row| scaler.apply_row(row));
+    let validation = parts.validation.map(|part| part.map_rows(|row| scaler.apply_row(row)));
+    let test = parts.test.map_rows(|row| scaler.apply_row(row));
+
+    let fitted = fit(job, &train, validation.as_ref(), context)?;
+    let saved = SavedModel { info: about(job, &table, &meta, &data, scaler, &fitted), weights: fitted.weights };
+    model::artifact::save(&context.folder.join(MODEL), &saved)?;
+    let mut classifier = saved.classifier()?;
+    let probabilities = classifier.probabilities(test.x())?;
+    let n = data.labels.len();
+    let rows: Vec<PredictionRow> = test
+        .ids()
+        .iter()
+        .zip(test.y())
+        .zip(probabilities.chunks(n))
+        .map(|((id, &truth), p)| PredictionRow {
+            experiment: job.experiment.name.clone(),
+            protocol: job.experiment.protocol.name(),
+            fold: job.fold.index,
+            seed: job.seed,
+            utterance_id: id.clone(),
+            truth: data.labels[truth].clone(),
+            predicted: data.labels[argmax(p)].clone(),
+            probabilities: p.to_vec(),
+        })
+        .collect();
+    table::predictions::write(&context.folder.join(PREDICTIONS), &data.labels, &rows, &table::Meta::new())?;
+    let file = FoldFile {
+        fold: job.fold.index,
+        name: job.fold.name.clone(),
+        seed: job.seed,
+        n_train: train.len(),
+        n_validation: validation.as_ref().map_or(0, |v| v.len()),
+        n_test: test.len(),
+        best_epoch: fitted.best_epoch,
+        history: fitted.history,
+        warnings,
+    };
+    write_atomically(&context.folder.join(FOLD), &to_json(&file)?)
+}
+
+/// Refuses what cannot be trained; names what can but should be known.
+fn check(parts: &Parts, data: &Dataset) -> Result<Vec<String>> {
+    if parts.train.is_empty() || parts.test.is_empty() {
+        let role = if parts.train.is_empty() { "training" } else { "test" };
+        return Err(Error::data(format!("the {role} part of this fold is empty")).hint("use fewer folds or another protocol"));
+    }
+    let absent: Vec<&str> =
+        (0..data.labels.len()).filter(|class| !parts.train.y().contains(class)).map(|class| data.labels[class].as_str()).collect();
+    if data.labels.len() - absent.len() < 2 {
+        return Err(
+            Error::data("the training part of this fold has a single class").hint("use fewer folds, or check the labels of the corpus")
+        );
+    }
+    let absent =
+        (!absent.is_empty()).then(|| format!("no training utterance of {}: it cannot be recognised in this fold", absent.join(", ")));
+    Ok(absent.into_iter().collect())
+}
+
+/// What a fit leaves behind.
+struct Fitted {
+    weights: Weights,
+    layers: Vec<Layer>,
+    best_epoch: Option<usize>,
+    history: Vec<EpochRecord>,
+}
+
+fn fit(job: &Job, train: &Part<Training>, validation: Option<&Part<Validation>>, context: &Context) -> Result<Fitted> {
+    let weights = match &job.experiment.model {
+        ModelSettings::Cnn { architecture } => return fit_network(job, *architecture, train, validation, context),
+        ModelSettings::Logistic { c } => Weights::Logistic(Logistic::fit(&LogisticSettings { c: *c, ..Default::default() }, train)?),
+        ModelSettings::Svm { c, gamma } => {
+            let gamma = match gamma {
+                Gamma::Scale => None,
+                Gamma::Value(value) => Some(*value),
+            };
+            Weights::Svm(Svm::fit(&SvmSettings { c: *c, gamma }, train, context.cancel)?)
+        }
+        ModelSettings::Majority => Weights::Majority(Majority::fit(train)?),
+    };
+    Ok(Fitted { weights, layers: vec![], best_epoch: None, history: vec![] })
+}
+
+fn fit_network(
+    job: &Job,
+    architecture: Architecture,
+    train: &Part<Training>,
+    validation: Option<&Part<Validation>>,
+    context: &Context,
+) -> Result<Fitted> {
+    let (n_features, n_classes) = (train.x().cols(), train.n_classes());
+    let spec = NetSpec { layers: architecture.layers(n_features, n_classes), n_features, n_classes };
+    let settings = &job.experiment.train;
+    let checkpoint = context.scratch.join("checkpoint");
+    let mut on_epoch = |epoch: &EpochRecord| {
+        let watched = epoch.validation_accuracy.map(|a| format!(", validation {:.1} %", a * 100.0)).unwrap_or_default();
+        context.progress(epoch.epoch as u64, settings.epochs as u64, "epochs", format!("loss {:.3}{watched}", epoch.train_loss));
+    };
+    let trained = model::train(
+        &TrainJob { spec: &spec, settings, train, validation, seed: job.seed, checkpoint: Some(&checkpoint) },
+        context.cancel,
+        &mut on_epoch,
+    )?;
+    if let Some(why) = trained.ignored_checkpoint {
+        context.warn(format!("a checkpoint was not used: {why}"));
+    }
+    Ok(Fitted {
+        weights: Weights::Cnn { params: trained.params, running: trained.running },
+        layers: spec.layers,
+        best_epoch: Some(trained.epoch),
+        history: trained.history,
+    })
+}
+
+/// The card of a model: what it needs to be used, and where it comes from.
+fn about(job: &Job, table: &FeatureTable, meta: &table::Meta, data: &Dataset, scaler: Scaler, fitted: &Fitted) -> ModelInfo {
+    let (pipeline, experiment) = (job.pipeline, job.experiment);
+    let mut provenance = experiment.model_parameters();
+    provenance.extend(experiment.split_parameters());
+    provenance.extend(meta.clone());
+    provenance.insert("experiment".into(), experiment.name.clone());
+    provenance.insert("fold_name".into(), job.fold.name.clone());
+    provenance.insert("ser.version".into(), env!("CARGO_PKG_VERSION").into());
+    let architecture = match experiment.model {
+        ModelSettings::Cnn { architecture } => Some(architecture),
+        _ => None,
+    };
+    ModelInfo {
+        architecture,
+        layers: fitted.layers.clone(),
+        labels: data.labels.clone(),
+        feature_set: pipeline.features.set.name().to_owned(),
+        profile: pipeline.features.profile.name().to_owned(),
+        feature_code_version: features::CODE_VERSION,
+        feature_names: columns_in_order(&experiment.inputs, &table.columns),
+        inputs: experiment.inputs,
+        scaler,
+        train: experiment.has_epochs().then(|| experiment.train.clone()),
+        pipeline: pipeline.name.clone(),
+        corpus: pipeline.corpus.name.clone(),
+        protocol: experiment.protocol.name(),
+        fold: job.fold.index,
+        seed: job.seed,
+        provenance,
+    }
+}

@@ -1,0 +1,166 @@
+//! The chart of the verdict: accuracy and UAR of every experiment with their fold spread, published figures as marked lines.
+
+use crate::evaluation::{Published, Spread};
+
+use super::compare;
+use super::data::{ExperimentSection, PipelineReport};
+use super::html::{Html, percent, shorten};
+use super::svg::{self, Picture};
+
+const WIDTH: f64 = 900.0;
+const LEFT: f64 = 232.0;
+const RIGHT: f64 = 770.0;
+const BAR: f64 = 15.0;
+const ROW: f64 = 54.0;
+
+fn x(share: f64) -> f64 {
+    LEFT + (RIGHT - LEFT) * share.clamp(0.0, 1.0)
+}
+
+/// One panel: the experiments of one kind of protocol with the published figures of that kind.
+struct Panel<'a> {
+    title: &'static str,
+    rows: Vec<&'a ExperimentSection>,
+    marks: Vec<(String, &'a Published)>,
+}
+
+impl Panel<'_> {
+    fn height(&self) -> f64 {
+        30.0 + if self.marks.is_empty() { 0.0 } else { 20.0 * self.levels() as f64 + 6.0 } + ROW * self.rows.len() as f64 + 14.0
+    }
+
+    /// Heights of the letters: neighbours closer than a letter's width stand above each other.
+    fn staggered(&self) -> Vec<(f64, usize, &str, &Published)> {
+        let mut marks: Vec<(f64, &str, &Published)> =
+            self.marks.iter().filter_map(|(key, p)| p.accuracy.or(p.uar).map(|v| (x(v), key.as_str(), *p))).collect();
+        marks.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let mut ends: Vec<f64> = Vec::new();
+        let mut out = Vec::new();
+        for (position, key, published) in marks {
+            let level = ends.iter().position(|&end| position - end >= 24.0).unwrap_or(ends.len());
+            match ends.get_mut(level) {
+                Some(end) => *end = position,
+                None => ends.push(position),
+            }
+            out.push((position, level, key, published));
+        }
+        out
+    }
+
+    fn levels(&self) -> usize {
+        self.staggered().iter().map(|mark| mark.1 + 1).max().unwrap_or(0)
+    }
+}
+
+/// Writes the chart, or nothing where no experiment has a result.
+pub(super) fn write(h: &mut Html, report: &PipelineReport) {
+    let published = compare::published(report);
+    let panels: Vec<Panel> =
+        [("Speakers unseen: no test speaker was trained on", true), ("Speakers shared between training and test", false)]
+            .into_iter()
+            .map(|(title, independent)| Panel {
+                title,
+                rows: report.experiments.iter().filter(|e| e.speaker_independent == independent && e.pooled.is_some()).collect(),
+                marks: published
+                    .iter()
+                    .enumerate()
+                    .filter(|(_, p)| p.speaker_independent == Some(independent))
+                    .map(|(i, p)| (compare::key(i), p))
+                    .collect(),
+            })
+            .filter(|panel| !panel.rows.is_empty())
+            .collect();
+    if panels.is_empty() {
+        return;
+    }
+    let height = panels.iter().map(Panel::height).sum::<f64>() + 34.0;
+    let description = format!(
+        "Horizontal bars, one pair for each of {} experiments, from 0 to 100 per cent. Every value is in the table of results above.",
+        panels.iter().map(|panel| panel.rows.len()).sum::<usize>()
+    );
+    let picture = Picture { id: "bars", title: "Accuracy and UAR by experiment", description: &description, width: WIDTH, height };
+    picture.write(h, |h| {
+        let mut top = 4.0;
+        for panel in &panels {
+            draw_panel(h, panel, top);
+            top += panel.height();
+        }
+        for tick in 0..=5 {
+            let share = f64::from(tick) / 5.0;
+            svg::label(h, "tick", "middle", (x(share), top + 10.0), &format!("{} %", tick * 20));
+        }
+    });
+    legend(h, !panels.iter().all(|panel| panel.marks.is_empty()));
+}
+
+fn draw_panel(h: &mut Html, panel: &Panel, top: f64) {
+    svg::label(h, "strong", "start", (0.0, top + 16.0), panel.title);
+    let bottom = top + panel.height() - 10.0;
+    let letters = top + 30.0;
+    let rows = if panel.marks.is_empty() { letters } else { letters + 20.0 * panel.levels() as f64 + 6.0 };
+    for tick in 0..=5 {
+        let at = x(f64::from(tick) / 5.0);
+        svg::line(h, "grid", (at, rows), (at, bottom));
+    }
+    for (i, experiment) in panel.rows.iter().enumerate() {
+        draw_row(h, experiment, rows + ROW * i as f64 + 6.0);
+    }
+    for (position, level, key, published) in panel.staggered() {
+        let y = letters + 20.0 * level as f64;
+        let kind = if published.accuracy.is_some() { "accuracy" } else { "UAR" };
+        let value = published.accuracy.or(published.uar).unwrap_or(f64::NAN);
+        svg::line(h, "theirs", (position, y + 16.0), (position, bottom));
+        h.raw("<g>");
+        h.el(
+            "title",
+            &[],
+            format!("{key}: {} {} {kind} {} % (mark {:?})", published.source, published.system, percent(value), published.mark),
+        );
+        h.open(
+            "rect",
+            &[("class", "badge"), ("x", &svg::at(position - 10.0)), ("y", &svg::at(y)), ("width", "20"), ("height", "16"), ("rx", "3")],
+        );
+        h.raw("</rect>");
+        svg::label(h, "letter", "middle", (position, y + 12.0), key);
+        h.raw("</g>");
+    }
+}
+
+fn draw_row(h: &mut Html, experiment: &ExperimentSection, top: f64) {
+    let Some(scores) = &experiment.pooled else { return };
+    svg::label(h, "name", "end", (LEFT - 12.0, top + 14.0), &shorten(&experiment.title, 30));
+    svg::label(h, "tick", "end", (LEFT - 12.0, top + 29.0), &shorten(&experiment.protocol, 34));
+    let lines = [("accuracy", "WA", scores.accuracy, "wa"), ("uar", "UAR", scores.uar, "uar")];
+    for (i, (metric, short, value, class)) in lines.into_iter().enumerate() {
+        let y = top + i as f64 * (BAR + 3.0);
+        svg::bar(h, class, (LEFT, y), (x(value) - LEFT, BAR), &format!("{} {short} {} %", experiment.title, percent(value)));
+        let spread = experiment.spread.get(metric).filter(|_| experiment.folds.len() > 1);
+        if let Some(Spread { mean, sd }) = spread {
+            let middle = y + BAR / 2.0;
+            for class in ["halo", "whisker"] {
+                svg::line(h, class, (x(mean - sd), middle), (x(mean + sd), middle));
+            }
+            for end in [mean - sd, mean + sd] {
+                svg::line(h, "whisker", (x(end), middle - 3.5), (x(end), middle + 3.5));
+            }
+        }
+        svg::label(h, "value", "start", (RIGHT + 14.0, y + 12.0), &format!("{short} {} %", percent(value)));
+    }
+    if let Some((chance, majority)) = compare::levels(experiment) {
+        let bottom = top + 2.0 * BAR + 7.0;
+        for (class, share) in [("halo", chance), ("halo", majority), ("chance", chance), ("majority", majority)] {
+            svg::line(h, class, (x(share), top - 4.0), (x(share), bottom));
+        }
+    }
+}
+
+fn legend(h: &mut Html, with_published: bool) {
+    h.raw("<ul class=\"legend\"><li><i class=\"sw wa\"></i>WA, accuracy (pooled)</li><li><i class=\"sw uar\"></i>UAR (pooled)</li>");
+    h.raw("<li><i class=\"sw whisker\"></i>mean ± sd over folds</li>");
+    h.raw("<li><i class=\"sw chance\"></i>chance: UAR of any constant guess</li>");
+    h.raw("<li><i class=\"sw majority\"></i>majority: WA of always naming the largest class</li>");
+    if with_published {
+        h.raw("<li><i class=\"sw theirs\"></i>published figure of the same kind of protocol; its letter is in the tables</li>");
+    }
+    h.raw("</ul>");
+}

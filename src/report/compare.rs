@@ -1,0 +1,132 @@
+//! Which published figures stand beside which experiment, and how far away.
+
+use crate::evaluation::{Mark, Published};
+
+use super::data::{CorpusSection, ExperimentSection, PipelineReport};
+
+/// How a published figure stands to an experiment.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Standing {
+    /// The same kind of protocol: ours minus theirs, as a share, for each figure that both have.
+    Comparable {
+        /// WA.
+        accuracy: Option<f64>,
+        /// UAR.
+        uar: Option<f64>,
+    },
+    /// One tests unseen speakers, the other does not.
+    OtherProtocol,
+    /// It is not known whether the published test speakers were unseen.
+    UnknownProtocol,
+    /// The experiment has no result.
+    NoResult,
+}
+
+/// Holds one experiment against one published figure.
+pub(super) fn standing(experiment: &ExperimentSection, published: &Published) -> Standing {
+    match published.speaker_independent {
+        None => Standing::UnknownProtocol,
+        Some(independent) if independent != experiment.speaker_independent => Standing::OtherProtocol,
+        Some(_) => match &experiment.pooled {
+            None => Standing::NoResult,
+            Some(ours) => Standing::Comparable {
+                accuracy: published.accuracy.map(|theirs| ours.accuracy - theirs),
+                uar: published.uar.map(|theirs| ours.uar - theirs),
+            },
+        },
+    }
+}
+
+/// The published figures that this report may show: none beside generated speech.
+pub(super) fn published(report: &PipelineReport) -> &[Published] {
+    if generated(report) { &[] } else { &report.published }
+}
+
+/// Whether the corpus was generated rather than recorded.
+pub(super) fn generated(report: &PipelineReport) -> bool {
+    report.corpus.as_ref().is_some_and(|corpus| corpus.generated)
+}
+
+/// Why the corpus is not the one of the publications, where it is not: counts that differ from the published ones.
+pub(super) fn differs_from_published(corpus: &CorpusSection) -> Option<String> {
+    let expected = corpus.expected.as_ref().filter(|_| !corpus.generated)?;
+    let mut parts = Vec::new();
+    if corpus.utterances != expected.utterances {
+        parts.push(format!("{} of {} utterances", corpus.utterances, expected.utterances));
+    }
+    if corpus.by_speaker.len() != expected.speakers {
+        parts.push(format!("{} of {} speakers", corpus.by_speaker.len(), expected.speakers));
+    }
+    let other = expected.classes.iter().filter(|(class, n)| corpus.by_class.get(*class) != Some(n)).count()
+        + corpus.by_class.keys().filter(|class| !expected.classes.contains_key(*class)).count();
+    if other > 0 && corpus.utterances == expected.utterances {
+        parts.push(format!("{other} classes with other counts"));
+    }
+    (!parts.is_empty()).then(|| parts.join(", "))
+}
+
+/// Letters that tie the marks in a chart to the rows of a table: A … Z, A2 …
+pub(super) fn key(index: usize) -> String {
+    let letter = char::from(b'A' + (index % 26) as u8);
+    if index < 26 { letter.to_string() } else { format!("{letter}{}", index / 26 + 1) }
+}
+
+/// The mark as a letter and in words.
+pub(super) fn describe(mark: Mark) -> (&'static str, &'static str) {
+    match mark {
+        Mark::P => ("P", "from the publication itself"),
+        Mark::R => ("R", "from a public re-implementation or a later paper about it"),
+        Mark::I => ("I", "as this project infers it; no source states it"),
+    }
+}
+
+/// Levels that need no model: the UAR of any constant guess, and the accuracy of always naming the most frequent class.
+pub(super) fn levels(experiment: &ExperimentSection) -> Option<(f64, f64)> {
+    let scores = experiment.pooled.as_ref()?;
+    let rows: Vec<u64> = scores.confusion.counts.iter().map(|row| row.iter().sum()).collect();
+    let total: u64 = rows.iter().sum();
+    let present = rows.iter().filter(|&&n| n > 0).count();
+    let most = rows.iter().max().copied()?;
+    (total > 0).then(|| (1.0 / present as f64, most as f64 / total as f64))
+}
+
+/// The distinct seeds, ascending.
+pub(super) fn seeds(experiment: &ExperimentSection) -> Vec<u64> {
+    let mut seeds: Vec<u64> = experiment.folds.iter().map(|fold| fold.seed).collect();
+    seeds.sort_unstable();
+    seeds.dedup();
+    seeds
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture;
+    use super::*;
+
+    #[test]
+    fn only_the_same_kind_of_protocol_has_a_distance() {
+        let report = fixture::recorded();
+        let [shared, unseen] = [&report.experiments[0], &report.experiments[1]];
+        let paper = &report.published[0];
+        assert_eq!(paper.speaker_independent, Some(false));
+        let Standing::Comparable { accuracy: Some(distance), uar: None } = standing(shared, paper) else { panic!("comparable") };
+        assert!((distance - (shared.pooled.as_ref().unwrap().accuracy - 0.7161)).abs() < 1e-12);
+        assert_eq!(standing(unseen, paper), Standing::OtherProtocol);
+        let unknown = Published { speaker_independent: None, ..paper.clone() };
+        assert_eq!(standing(shared, &unknown), Standing::UnknownProtocol);
+    }
+
+    #[test]
+    fn a_corpus_that_lacks_files_is_said_to_differ() {
+        let mut corpus = fixture::recorded().corpus.unwrap();
+        assert_eq!(differs_from_published(&corpus), None);
+        corpus.utterances -= 1;
+        assert_eq!(differs_from_published(&corpus).unwrap(), "1439 of 1440 utterances");
+    }
+
+    #[test]
+    fn keys_stay_distinct_beyond_the_alphabet() {
+        let keys: std::collections::BTreeSet<String> = (0..80).map(key).collect();
+        assert_eq!(keys.len(), 80);
+    }
+}

@@ -1,0 +1,356 @@
+//! Reports made up for tests: one like RAVDESS, one of a generated corpus, one without a corpus, one of hostile names.
+//! `tests/it/report.rs` includes this file too; `ser` is this crate in both places.
+
+use std::collections::BTreeMap;
+
+use super::ser::corpus::{Expected, Reason, SetAside};
+use super::ser::evaluation::{ClassScores, Confusion, Mark, Published, Scores, Spread};
+use super::ser::report::{CorpusSection, EpochLine, ExperimentSection, FoldSection, PipelineReport, PredictionLine};
+
+const CLASSES: [&str; 8] = ["neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised"];
+
+/// A small generator (SplitMix64), so that the pages are the same everywhere.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// In [0, 1).
+    fn share(&mut self) -> f64 {
+        (self.next() >> 11) as f64 / (1u64 << 53) as f64
+    }
+}
+
+struct Plan {
+    name: &'static str,
+    title: &'static str,
+    protocol: &'static str,
+    independent: bool,
+    folds: u32,
+    seeds: u64,
+    epochs: usize,
+    accuracy: f64,
+}
+
+fn scores(predictions: &[PredictionLine]) -> Scores {
+    let at = |label: &str| CLASSES.iter().position(|c| *c == label).unwrap();
+    let mut counts = vec![vec![0u64; 8]; 8];
+    for line in predictions {
+        counts[at(&line.truth)][at(&line.predicted)] += 1;
+    }
+    let ratio = |a: u64, b: u64| if b == 0 { 0.0 } else { a as f64 / b as f64 };
+    let per_class: Vec<ClassScores> = (0..8)
+        .map(|i| {
+            let support: u64 = counts[i].iter().sum();
+            let named: u64 = counts.iter().map(|row| row[i]).sum();
+            let (precision, recall) = (ratio(counts[i][i], named), ratio(counts[i][i], support));
+            let f1 = if precision + recall == 0.0 { 0.0 } else { 2.0 * precision * recall / (precision + recall) };
+            ClassScores { label: CLASSES[i].into(), support, precision, recall, f1 }
+        })
+        .collect();
+    Scores {
+        n: predictions.len() as u64,
+        accuracy: ratio((0..8).map(|i| counts[i][i]).sum(), predictions.len() as u64),
+        uar: per_class.iter().map(|c| c.recall).sum::<f64>() / 8.0,
+        macro_f1: per_class.iter().map(|c| c.f1).sum::<f64>() / 8.0,
+        per_class,
+        confusion: Confusion { labels: CLASSES.map(str::to_owned).to_vec(), counts },
+    }
+}
+
+fn prediction(random: &mut Random, plan: &Plan, n: usize, fold: u32, seed: u64) -> PredictionLine {
+    let (speaker, within) = (n / 60, n % 60);
+    let class = if within < 4 { 0 } else { (within - 4) / 8 + 1 };
+    let skill = plan.accuracy + ((speaker * 7) % 11) as f64 / 50.0 - 0.1 - if class == 2 { 0.15 } else { 0.0 };
+    let named = if random.share() < skill { class } else { (class + [1, 1, 3, 5][(random.next() % 4) as usize]) % 8 };
+    let sure = 0.3 + 0.6 * random.share();
+    let probabilities = (0..8).map(|i| if i == named { sure as f32 } else { ((1.0 - sure) / 7.0) as f32 }).collect();
+    PredictionLine {
+        utterance_id: format!("03-01-{:02}-{:02}-{:02}", class + 1, within, speaker + 1),
+        path: format!("Actor_{:02}/03-01-{:02}-{:02}-{:02}.wav", speaker + 1, class + 1, within, speaker + 1),
+        speaker: format!("{:02}", speaker + 1),
+        fold,
+        seed,
+        truth: CLASSES[class].into(),
+        predicted: CLASSES[named].into(),
+        probabilities,
+    }
+}
+
+fn history(random: &mut Random, plan: &Plan) -> Vec<EpochLine> {
+    let jitter = random.share() * 0.1;
+    (1..=plan.epochs)
+        .map(|epoch| {
+            let learned = 1.0 - (-4.0 * epoch as f64 / plan.epochs as f64).exp();
+            let noise = (random.share() - 0.5) * 0.05;
+            EpochLine {
+                epoch,
+                train_loss: 2.1 - 1.9 * learned + jitter + noise,
+                train_accuracy: 0.13 + 0.85 * learned - jitter,
+                validation_loss: Some(2.1 - 1.1 * learned + 0.3 * learned * learned + jitter + 2.0 * noise),
+                validation_accuracy: Some((0.13 + (plan.accuracy - 0.1) * learned + noise - jitter).max(0.0)),
+            }
+        })
+        .collect()
+}
+
+fn spread(values: &[f64]) -> Spread {
+    let mean = values.iter().sum::<f64>() / values.len() as f64;
+    let sum: f64 = values.iter().map(|v| (v - mean).powi(2)).sum();
+    Spread { mean, sd: if values.len() < 2 { 0.0 } else { (sum / (values.len() - 1) as f64).sqrt() } }
+}
+
+fn experiment(plan: &Plan) -> ExperimentSection {
+    let mut random = Random(u64::from(plan.folds));
+    let mut folds = Vec::new();
+    let mut predictions = Vec::new();
+    for seed in 0..plan.seeds {
+        for fold in 0..plan.folds {
+            let tested = |n: &usize| if plan.independent { (n / 60) as u32 % plan.folds == fold } else { *n as u32 % plan.folds == fold };
+            let lines: Vec<PredictionLine> = (0..1440).filter(tested).map(|n| prediction(&mut random, plan, n, fold, seed)).collect();
+            folds.push(FoldSection {
+                fold,
+                name: if plan.independent { format!("speakers of fold {}", fold + 1) } else { format!("fold {}", fold + 1) },
+                seed,
+                n_train: 1440 - lines.len() - 120,
+                n_validation: 120,
+                n_test: lines.len(),
+                scores: scores(&lines),
+                best_epoch: Some(plan.epochs),
+                history: history(&mut random, plan),
+            });
+            predictions.extend(lines);
+        }
+    }
+    let of = |metric: fn(&Scores) -> f64| spread(&folds.iter().map(|fold| metric(&fold.scores)).collect::<Vec<_>>());
+    let shared = if plan.independent {
+        vec!["no speaker".to_owned(), "2 of 2 sentences in every fold".to_owned(), "no sound".to_owned()]
+    } else {
+        vec!["24 of 24 speakers in every fold".to_owned(), "2 of 2 sentences in every fold".to_owned(), "no sound".to_owned()]
+    };
+    let pooled = scores(&predictions);
+    ExperimentSection {
+        name: plan.name.into(),
+        title: plan.title.into(),
+        protocol: plan.protocol.into(),
+        model: "cnn ravdess".into(),
+        speaker_independent: plan.independent,
+        shared,
+        failed: None,
+        labels: CLASSES.map(str::to_owned).to_vec(),
+        ensemble: (plan.seeds > 1).then(|| pooled.clone()),
+        pooled: Some(pooled),
+        spread: BTreeMap::from([
+            ("accuracy".to_owned(), of(|s| s.accuracy)),
+            ("macro_f1".to_owned(), of(|s| s.macro_f1)),
+            ("uar".to_owned(), of(|s| s.uar)),
+        ]),
+        folds,
+        predictions,
+    }
+}
+
+fn published() -> Vec<Published> {
+    let figure = |source: &str, system: &str, protocol: &str, speaker_independent, accuracy, uar, mark, note: Option<&str>| Published {
+        source: source.into(),
+        system: system.into(),
+        protocol: protocol.into(),
+        speaker_independent,
+        accuracy,
+        uar,
+        mark,
+        note: note.map(str::to_owned),
+    };
+    let claim = Some("its abstract says speaker-independent; the evidence says speakers are shared");
+    let (five, six) = ("random 5-fold", "6 folds of 4 held-out actors");
+    vec![
+        figure("Issa et al. 2020", "CNN, 193 features", five, Some(false), Some(0.7161), None, Mark::P, claim),
+        figure(
+            "antipixel1/speech_em_rec",
+            "the same CNN, re-implemented",
+            five,
+            Some(false),
+            Some(0.7063),
+            None,
+            Mark::R,
+            Some("± 2.43 over folds"),
+        ),
+        figure("EmoBox 2024", "HuBERT-base, frozen", six, Some(true), Some(0.6621), Some(0.6543), Mark::P, None),
+        figure("EmoBox 2024", "WavLM-large, frozen", six, Some(true), Some(0.7222), Some(0.72), Mark::P, None),
+        figure("EmoBox 2024", "Whisper-large-v3, frozen", six, Some(true), Some(0.7587), Some(0.7532), Mark::P, None),
+        figure(
+            "Livingstone & Russo 2018",
+            "human listeners, audio",
+            "listening test",
+            None,
+            None,
+            Some(0.67),
+            Mark::I,
+            Some("as quoted elsewhere"),
+        ),
+    ]
+}
+
+fn corpus() -> CorpusSection {
+    let by_class: BTreeMap<String, usize> =
+        CLASSES.iter().map(|class| ((*class).to_owned(), if *class == "neutral" { 96 } else { 192 })).collect();
+    let aside = |path: &str, reason, detail: &str| SetAside { path: path.into(), reason, detail: detail.into() };
+    let mut set_aside: Vec<SetAside> =
+        (1..=230).map(|n| aside(&format!("Actor_01/03-02-{n:03}.wav"), Reason::OtherMaterial, "song, not speech")).collect();
+    set_aside.push(aside("Actor_03/cover.jpg", Reason::UnknownCode, "not a file name of this corpus; move it elsewhere"));
+    CorpusSection {
+        corpus: "ravdess".into(),
+        generated: false,
+        utterances: 1440,
+        duration_s: 5328.7,
+        expected: Some(Expected { source: "Livingstone & Russo 2018".into(), utterances: 1440, speakers: 24, classes: by_class.clone() }),
+        by_class,
+        by_speaker: (1..=24).map(|n| (format!("{n:02}"), 60)).collect(),
+        by_session: BTreeMap::new(),
+        set_aside,
+        duplicates: vec![vec!["03-01-01-01-05".to_owned(), "03-01-01-02-05".to_owned()]],
+        notes: vec!["four recordings have two channels; both are averaged".to_owned()],
+    }
+}
+
+/// Like RAVDESS: 8 classes, 24 speakers, one experiment with shared speakers and one without.
+pub(crate) fn recorded() -> PipelineReport {
+    PipelineReport {
+        name: "ravdess".into(),
+        title: "RAVDESS speech".into(),
+        corpus: Some(corpus()),
+        missing: None,
+        experiments: vec![
+            experiment(&Plan {
+                name: "paper",
+                title: "Paper's setting",
+                protocol: "stratified-5-fold",
+                independent: false,
+                folds: 5,
+                seeds: 1,
+                epochs: 700,
+                accuracy: 0.72,
+            }),
+            experiment(&Plan {
+                name: "speaker-independent",
+                title: "Speaker-independent",
+                protocol: "published-emobox",
+                independent: true,
+                folds: 6,
+                seeds: 2,
+                epochs: 300,
+                accuracy: 0.5,
+            }),
+        ],
+        published: published(),
+        settings: [
+            ("corpus.kind", "ravdess"),
+            ("corpus.root", "data/corpora/ravdess"),
+            ("experiment.paper.train.batch_size", "32"),
+            ("experiment.paper.train.learning_rate", "0.00001"),
+            ("features.profile", "librosa-0.8"),
+            ("features.set", "issa193"),
+        ]
+        .map(|(k, v)| (k.to_owned(), v.to_owned()))
+        .into(),
+        versions: [("features", "1"), ("ser", "0.1.0"), ("tables", "1")].map(|(k, v)| (k.to_owned(), v.to_owned())).into(),
+    }
+}
+
+/// The largest page in practice: eleven runs of every utterance.
+pub(crate) fn large() -> PipelineReport {
+    let mut report = recorded();
+    report.name = "large".into();
+    report.title = "Eleven seeds".into();
+    for (i, independent) in [true, false].into_iter().enumerate() {
+        report.experiments[i] = experiment(&Plan {
+            name: if independent { "loso" } else { "paper" },
+            title: if independent { "Leave one speaker out, eleven seeds" } else { "Random folds, eleven seeds" },
+            protocol: if independent { "leave-one-speaker-out" } else { "stratified-5-fold" },
+            independent,
+            folds: if independent { 24 } else { 5 },
+            seeds: 11,
+            epochs: 100,
+            accuracy: 0.6,
+        });
+    }
+    report
+}
+
+/// Generated speech; the published figures are given by mistake and must not be shown.
+pub(crate) fn generated() -> PipelineReport {
+    let mut report = recorded();
+    report.name = "demo".into();
+    report.title = "Demonstration on generated speech".into();
+    report.experiments.truncate(1);
+    report.experiments[0].title = "Random folds".into();
+    if let Some(corpus) = &mut report.corpus {
+        corpus.corpus = "synthetic".into();
+        corpus.generated = true;
+    }
+    report
+}
+
+/// A corpus that is not there.
+pub(crate) fn missing() -> PipelineReport {
+    PipelineReport {
+        name: "iemocap".into(),
+        title: "IEMOCAP".into(),
+        corpus: None,
+        missing: Some("the corpus folder data/corpora/iemocap does not exist: ask its owners for access, unpack it there".into()),
+        experiments: Vec::new(),
+        ..recorded()
+    }
+}
+
+/// Names that try to leave their place, a failed experiment, curves that diverge, counts that differ from the published ones.
+pub(crate) fn hostile() -> PipelineReport {
+    let evil = "</script><script>alert('x')</script>\"&\n<b onload=\"y\">";
+    let mut report = recorded();
+    report.name = "hostile".into();
+    report.title = format!("Odd names {evil}");
+    report.settings.insert(evil.into(), evil.into());
+    report.published[0].source = evil.into();
+    if let Some(corpus) = &mut report.corpus {
+        corpus.notes.push(evil.into());
+        corpus.utterances = 1439;
+        corpus.by_speaker.insert(evil.into(), 1);
+        corpus.by_session.insert(evil.into(), 3);
+        corpus.duplicates.push(vec![evil.into(), evil.into()]);
+        corpus.set_aside.push(SetAside { path: evil.into(), reason: Reason::BadName, detail: evil.into() });
+    }
+    let odd = &mut report.experiments[0];
+    odd.title = evil.into();
+    odd.shared.push(evil.into());
+    odd.labels[2] = evil.into();
+    odd.folds[0].name = evil.into();
+    odd.folds[0].history[3].train_loss = f64::NAN;
+    odd.folds[0].history[4].train_loss = f64::INFINITY;
+    odd.predictions[0].utterance_id = evil.into();
+    odd.predictions[0].speaker = evil.into();
+    odd.predictions[0].path = "=cmd|' /C calc'!A0, \"quoted\"\nsecond line".into();
+    for line in &mut odd.predictions {
+        for class in [&mut line.truth, &mut line.predicted] {
+            if class == "happy" {
+                *class = evil.into();
+            }
+        }
+    }
+    if let Some(pooled) = &mut odd.pooled {
+        pooled.per_class[2].label = evil.into();
+        pooled.confusion.labels[2] = evil.into();
+    }
+    let failed = &mut report.experiments[1];
+    failed.pooled = None;
+    failed.ensemble = None;
+    failed.failed = Some(format!("fold 2 failed: {evil}"));
+    failed.folds.clear();
+    failed.predictions.clear();
+    report
+}

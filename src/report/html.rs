@@ -1,0 +1,283 @@
+//! Markup that cannot carry unescaped data: literal markup is `&'static str`, everything else is escaped on its way in.
+
+use super::Style;
+
+/// A growing piece of HTML or SVG.
+#[derive(Debug, Default)]
+pub(super) struct Html(String);
+
+/// Attributes of an element; names are literals, values are escaped.
+pub(super) type Attributes<'a> = &'a [(&'static str, &'a str)];
+
+impl Html {
+    pub(super) fn new() -> Self {
+        Html::default()
+    }
+
+    /// Literal markup of this program.
+    pub(super) fn raw(&mut self, markup: &'static str) -> &mut Self {
+        self.0.push_str(markup);
+        self
+    }
+
+    /// Text from anywhere, escaped.
+    pub(super) fn text(&mut self, text: impl AsRef<str>) -> &mut Self {
+        escape_into(&mut self.0, text.as_ref(), false);
+        self
+    }
+
+    /// A start tag.
+    pub(super) fn open(&mut self, tag: &'static str, attributes: Attributes) -> &mut Self {
+        self.0.push('<');
+        self.0.push_str(tag);
+        for (name, value) in attributes {
+            self.0.push(' ');
+            self.0.push_str(name);
+            self.0.push_str("=\"");
+            escape_into(&mut self.0, value, true);
+            self.0.push('"');
+        }
+        self.0.push('>');
+        self
+    }
+
+    /// An end tag.
+    pub(super) fn close(&mut self, tag: &'static str) -> &mut Self {
+        self.0.push_str("</");
+        self.0.push_str(tag);
+        self.0.push('>');
+        self
+    }
+
+    /// An element that holds text only.
+    pub(super) fn el(&mut self, tag: &'static str, attributes: Attributes, text: impl AsRef<str>) -> &mut Self {
+        self.open(tag, attributes).text(text).close(tag)
+    }
+
+    /// An element whose content `fill` writes.
+    pub(super) fn within(&mut self, tag: &'static str, attributes: Attributes, fill: impl FnOnce(&mut Html)) -> &mut Self {
+        self.open(tag, attributes);
+        fill(self);
+        self.close(tag)
+    }
+
+    pub(super) fn line_break(&mut self) -> &mut Self {
+        self.0.push('\n');
+        self
+    }
+
+    pub(super) fn into_string(self) -> String {
+        self.0
+    }
+}
+
+/// Escapes for text and for double-quoted attributes. Control characters that HTML forbids become U+FFFD.
+fn escape_into(out: &mut String, text: &str, attribute: bool) {
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            '\n' | '\t' | '\r' if attribute => {
+                out.push_str(match c {
+                    '\n' => "&#10;",
+                    '\t' => "&#9;",
+                    _ => "&#13;",
+                });
+            }
+            '\n' | '\t' => out.push(c),
+            c if c.is_control() => out.push('\u{fffd}'),
+            c => out.push(c),
+        }
+    }
+}
+
+/// A column of a table.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Column<'a> {
+    title: &'a str,
+    numeric: bool,
+}
+
+/// A column of words.
+pub(super) fn words(title: &str) -> Column<'_> {
+    Column { title, numeric: false }
+}
+
+/// A column of numbers, aligned to the right.
+pub(super) fn numbers(title: &str) -> Column<'_> {
+    Column { title, numeric: true }
+}
+
+/// How a table behaves.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Table<'a> {
+    /// Unique in the page.
+    pub(super) id: &'a str,
+    /// Says what the table holds.
+    pub(super) caption: &'a str,
+    /// Classes of the table element.
+    pub(super) class: &'a str,
+    /// Whether headers become sort buttons where there is script.
+    pub(super) sortable: bool,
+}
+
+impl Table<'_> {
+    /// Writes the table in its own scrolling frame; `rows` writes everything after the header row.
+    pub(super) fn write(self, h: &mut Html, columns: &[Column], rows: impl FnOnce(&mut Html)) {
+        let caption_id = format!("{}-caption", self.id);
+        h.line_break().open("div", &[("class", "scroll"), ("tabindex", "0"), ("role", "group"), ("aria-labelledby", &caption_id)]);
+        h.open("table", &[("id", self.id), ("class", self.class), ("data-sortable", if self.sortable { "yes" } else { "no" })]);
+        h.open("caption", &[("id", &caption_id)]).el("span", &[], self.caption).raw("</caption><thead><tr>");
+        for column in columns {
+            h.el("th", &[("scope", "col"), ("class", if column.numeric { "n" } else { "w" })], column.title);
+        }
+        h.raw("</tr></thead>");
+        rows(h);
+        h.raw("</table></div>");
+    }
+}
+
+/// A cell of words.
+pub(super) fn cell(h: &mut Html, text: impl AsRef<str>) {
+    h.el("td", &[("class", "w")], text);
+}
+
+/// A cell of a number that is shown rounded and sorted by its full value.
+pub(super) fn number(h: &mut Html, shown: impl AsRef<str>, value: f64) {
+    h.el("td", &[("class", "n"), ("data-v", &value.to_string())], shown);
+}
+
+/// A row header.
+pub(super) fn row_head(h: &mut Html, text: impl AsRef<str>) {
+    h.el("th", &[("scope", "row")], text);
+}
+
+/// A share as per cent with two decimals, without the sign.
+pub(super) fn percent(share: f64) -> String {
+    decimals(share * 100.0, 2)
+}
+
+/// A finite number with that many decimals; a dash for anything else.
+pub(super) fn decimals(value: f64, places: usize) -> String {
+    if !value.is_finite() {
+        return "–".to_owned();
+    }
+    let text = format!("{value:.places$}");
+    match text.strip_prefix('-') {
+        Some(rest) if rest.chars().all(|c| c == '0' || c == '.') => rest.to_owned(),
+        Some(rest) => format!("\u{2212}{rest}"),
+        None => text,
+    }
+}
+
+/// A signed distance in percentage points.
+pub(super) fn points(difference: f64) -> String {
+    let text = decimals(difference * 100.0, 2);
+    if difference.is_finite() && !text.starts_with('\u{2212}') && text != "0.00" { format!("+{text}") } else { text }
+}
+
+/// A count with thin groups of three digits.
+pub(super) fn count(n: usize) -> String {
+    let digits = n.to_string();
+    let mut out = String::new();
+    for (i, c) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) && digits.len() > 4 {
+            out.push('\u{202f}');
+        }
+        out.push(c);
+    }
+    out
+}
+
+/// `1 utterance`, `2 utterances`.
+pub(super) fn plural(n: usize, one: &str) -> String {
+    match (n, one) {
+        (1, _) => format!("1 {one}"),
+        (_, "class") => format!("{} classes", count(n)),
+        _ => format!("{} {one}s", count(n)),
+    }
+}
+
+/// Seconds as people say them.
+pub(super) fn duration(seconds: f64) -> String {
+    if !seconds.is_finite() {
+        return "–".to_owned();
+    }
+    if seconds < 120.0 {
+        format!("{seconds:.1} s")
+    } else if seconds < 7200.0 {
+        format!("{:.1} min", seconds / 60.0)
+    } else {
+        format!("{:.1} h", seconds / 3600.0)
+    }
+}
+
+/// At most `limit` characters, the rest an ellipsis.
+pub(super) fn shorten(text: &str, limit: usize) -> String {
+    if text.chars().count() <= limit {
+        return text.to_owned();
+    }
+    let mut out: String = text.chars().take(limit.saturating_sub(1)).collect();
+    out.push('…');
+    out
+}
+
+/// A whole page: one file that asks for nothing from anywhere.
+pub(super) fn page(title: &str, body: impl FnOnce(&mut Html)) -> String {
+    let mut h = Html::new();
+    let policy = format!(
+        "default-src 'none'; style-src 'unsafe-inline'; script-src '{}'; img-src data:; base-uri 'none'; form-action 'none'",
+        Style::script_hash()
+    );
+    h.raw("<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n");
+    h.open("meta", &[("http-equiv", "Content-Security-Policy"), ("content", &policy)]);
+    h.raw("\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<meta name=\"generator\" content=\"ser\">\n");
+    h.raw("<meta name=\"color-scheme\" content=\"light dark\">\n<link rel=\"icon\" href=\"data:,\">\n");
+    h.el("title", &[], title);
+    h.raw("\n<style>\n").raw(Style::CSS).raw("</style>\n<script>").raw(Style::SCRIPT).raw("</script>\n</head>\n<body>\n");
+    h.raw("<a class=\"skip\" href=\"#main\">Skip to the results</a>\n");
+    body(&mut h);
+    h.raw("\n</body>\n</html>\n");
+    h.into_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_and_attributes_are_escaped() {
+        let mut h = Html::new();
+        h.el("p", &[("title", "a\"b'c\nd<e>&\u{0}")], "</p><script>alert('x')</script>&\u{7}\n");
+        assert_eq!(
+            h.into_string(),
+            "<p title=\"a&quot;b&#39;c&#10;d&lt;e&gt;&amp;\u{fffd}\">&lt;/p&gt;&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;&amp;\u{fffd}\n</p>"
+        );
+    }
+
+    #[test]
+    fn numbers_are_rounded_and_signed_as_people_write_them() {
+        assert_eq!(percent(0.716_12), "71.61");
+        assert_eq!(percent(f64::NAN), "–");
+        assert_eq!(points(-0.009_8), "\u{2212}0.98");
+        assert_eq!(points(0.012), "+1.20");
+        assert_eq!(points(-0.000_000_1), "0.00");
+        assert_eq!(count(1440), "1440");
+        assert_eq!(count(15_840), "15\u{202f}840");
+        assert_eq!(plural(1, "class"), "1 class");
+        assert_eq!(plural(8, "class"), "8 classes");
+        assert_eq!(shorten("abcdef", 4), "abc…");
+    }
+
+    #[test]
+    fn the_page_allows_no_script_but_its_own_and_no_request() {
+        let page = page("a <b>", |_| {});
+        assert!(page.contains("default-src &#39;none&#39;"));
+        assert!(page.contains("script-src &#39;sha256-"));
+        assert!(page.contains("<title>a &lt;b&gt;</title>"));
+        assert!(!page.contains("http://") && !page.contains("https://"));
+    }
+}

@@ -1,0 +1,207 @@
+//! The page over all pipelines.
+
+use std::path::Path;
+
+use serde::Deserialize;
+
+use crate::error::{Error, Result};
+
+use super::compare;
+use super::data::{ExperimentSection, PipelineReport};
+use super::html::{self, Html, Table, cell, number, numbers, percent, words};
+use super::publish::publish;
+use super::summary;
+use super::write::SCHEMA_VERSION;
+
+/// One folder with a `report.json`.
+struct Entry {
+    folder: String,
+    report: std::result::Result<Box<PipelineReport>, String>,
+}
+
+/// Reads every `*/report.json` under `reports_dir` and writes `reports_dir/index.html`, a table of all pipelines and experiments.
+/// A report that cannot be read is a line of the page.
+///
+/// # Errors
+/// `Io` where the folder cannot be listed or written.
+pub fn write_index(reports_dir: &Path) -> Result<()> {
+    std::fs::create_dir_all(reports_dir).map_err(|e| Error::io("create", reports_dir, e))?;
+    let entries = read(reports_dir)?;
+    publish(reports_dir, "index.html", render(&entries).as_bytes())?;
+    Ok(())
+}
+
+fn read(reports_dir: &Path) -> Result<Vec<Entry>> {
+    let mut entries = Vec::new();
+    for item in std::fs::read_dir(reports_dir).map_err(|e| Error::io("list", reports_dir, e))? {
+        let item = item.map_err(|e| Error::io("list", reports_dir, e))?;
+        let path = item.path().join("report.json");
+        if path.is_file() {
+            entries.push(Entry { folder: item.file_name().to_string_lossy().into_owned(), report: parse(&path).map(Box::new) });
+        }
+    }
+    entries.sort_by(|a, b| a.folder.cmp(&b.folder));
+    Ok(entries)
+}
+
+#[derive(Deserialize)]
+struct Version {
+    #[serde(default)]
+    schema_version: u32,
+}
+
+fn parse(path: &Path) -> std::result::Result<PipelineReport, String> {
+    let bytes = std::fs::read(path).map_err(|e| e.to_string())?;
+    let version: Version = serde_json::from_slice(&bytes).map_err(|e| e.to_string())?;
+    if version.schema_version > SCHEMA_VERSION {
+        return Err(format!("written by a newer ser (schema {}, this program reads up to {SCHEMA_VERSION})", version.schema_version));
+    }
+    serde_json::from_slice(&bytes).map_err(|e| e.to_string())
+}
+
+fn render(entries: &[Entry]) -> String {
+    html::page("Speech emotion recognition: all pipelines", |h| {
+        h.raw("<header><div class=\"top\"><p class=\"crumb\">Reports</p>");
+        h.raw(
+            "<button type=\"button\" class=\"js-only\" id=\"theme\">Dark mode</button></div><h1>Speech emotion recognition</h1></header>\n",
+        );
+        h.raw("<main id=\"main\" tabindex=\"-1\"><section aria-labelledby=\"all-title\"><h2 id=\"all-title\">All pipelines and experiments</h2>");
+        if entries.is_empty() {
+            h.raw("<p class=\"missing box\">No report yet. Run a pipeline, and it appears here.</p></section></main>");
+            return;
+        }
+        h.raw(
+            "<p>Figures compare only within one corpus and one kind of protocol: a test on unseen speakers is harder than one on speakers ",
+        );
+        h.raw("shared with training. Select a column header to sort.</p>");
+        table(h, entries);
+        h.raw("</section>");
+        h.raw("</main><footer><p>Written by ser. The same reports give this same page.</p></footer>");
+    })
+}
+
+fn table(h: &mut Html, entries: &[Entry]) {
+    let columns = [
+        words("Pipeline"),
+        words("Experiment"),
+        words("Protocol"),
+        words("Test speakers"),
+        numbers("WA %"),
+        numbers("UAR %"),
+        numbers("Macro F1 %"),
+        numbers("Classes"),
+        numbers("Tested"),
+        numbers("Seeds"),
+        words("Corpus"),
+    ];
+    let table = Table { id: "pipelines", caption: "Pipelines and experiments, pooled figures", class: "results", sortable: true };
+    table.write(h, &columns, |h| {
+        h.raw("<tbody>");
+        for entry in entries {
+            match &entry.report {
+                Ok(report) => pipeline(h, &entry.folder, report),
+                Err(why) => line(h, &entry.folder, None, "broken", &format!("report.json cannot be read: {why}")),
+            }
+        }
+        h.raw("</tbody>");
+    });
+}
+
+fn pipeline(h: &mut Html, folder: &str, report: &PipelineReport) {
+    if let Some(missing) = &report.missing {
+        line(h, folder, Some(report), "missing", missing);
+    }
+    for (i, experiment) in report.experiments.iter().enumerate() {
+        match &experiment.pooled {
+            Some(_) => row(h, folder, report, experiment, i),
+            None => {
+                let why = experiment.failed.as_deref().unwrap_or("not finished yet");
+                line(h, folder, Some(report), "no result", &format!("{}: {why}", experiment.title));
+            }
+        }
+    }
+    if report.experiments.is_empty() && report.missing.is_none() {
+        line(h, folder, Some(report), "empty", "no experiment");
+    }
+}
+
+fn row(h: &mut Html, folder: &str, report: &PipelineReport, experiment: &ExperimentSection, index: usize) {
+    let Some(scores) = &experiment.pooled else { return };
+    h.raw("<tr>");
+    head(h, folder, Some(report));
+    h.raw("<td class=\"w\">").el("a", &[("href", &format!("{}#x{}", link(folder), index + 1))], &experiment.title).raw("<br>");
+    h.el("span", &[("class", "quiet")], &experiment.model).raw("</td>");
+    cell(h, &experiment.protocol);
+    h.raw("<td>");
+    summary::badge(h, Some(experiment.speaker_independent));
+    h.raw("</td>");
+    for value in [scores.accuracy, scores.uar, scores.macro_f1] {
+        number(h, percent(value), value);
+    }
+    number(h, experiment.labels.len().to_string(), experiment.labels.len() as f64);
+    number(h, html::count(scores.n as usize), scores.n as f64);
+    let seeds = compare::seeds(experiment).len();
+    number(h, seeds.to_string(), seeds as f64);
+    corpus(h, report);
+    h.raw("</tr>");
+}
+
+/// A row without figures: what stands in their place, and why.
+fn line(h: &mut Html, folder: &str, report: Option<&PipelineReport>, state: &str, why: &str) {
+    h.raw("<tr>");
+    head(h, folder, report);
+    h.within("td", &[("colspan", "9"), ("class", "failed")], |h| {
+        h.el("span", &[("class", "badge unknown")], state).raw(" ").text(why);
+    });
+    match report {
+        Some(report) => corpus(h, report),
+        None => cell(h, "–"),
+    }
+    h.raw("</tr>");
+}
+
+fn head(h: &mut Html, folder: &str, report: Option<&PipelineReport>) {
+    h.raw("<th scope=\"row\">");
+    match report {
+        Some(report) => {
+            h.el("a", &[("href", &link(folder))], &report.title).raw("<br>").el("span", &[("class", "quiet")], folder);
+            if compare::generated(report) {
+                h.raw("<br><span class=\"badge generated\">generated, not recorded</span>");
+            }
+        }
+        None => {
+            h.text(folder);
+        }
+    }
+    h.raw("</th>");
+}
+
+fn corpus(h: &mut Html, report: &PipelineReport) {
+    cell(h, report.corpus.as_ref().map_or("–", |corpus| corpus.corpus.as_str()));
+}
+
+/// A relative link to a folder's page, whatever the folder is called.
+fn link(folder: &str) -> String {
+    let mut out = String::from("./");
+    for byte in folder.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    out.push_str("/index.html");
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_survive_odd_folder_names() {
+        assert_eq!(link("emodb-2s"), "./emodb-2s/index.html");
+        assert_eq!(link("a b#\"é"), "./a%20b%23%22%C3%A9/index.html");
+        assert_eq!(link("javascript:x"), "./javascript%3Ax/index.html");
+    }
+}

@@ -1,0 +1,129 @@
+//! The page of one pipeline.
+
+use std::collections::BTreeMap;
+
+use super::data::PipelineReport;
+use super::html::{self, Html, Table, cell, row_head, words};
+use super::{bars, compare, corpus, experiment, summary};
+
+/// Files that stand beside the page, with what they hold.
+const FILES: [(&str, &str); 6] = [
+    ("metrics.csv", "every figure: pooled, by fold, by class"),
+    ("confusion.csv", "confusion matrices, counts and row shares"),
+    ("predictions.csv", "every prediction with its probabilities"),
+    ("folds.csv", "every fold and seed"),
+    ("history.csv", "every epoch"),
+    ("report.json", "all of this page as data"),
+];
+
+/// The page as text; a pure function of the report.
+pub(super) fn render(report: &PipelineReport) -> String {
+    html::page(&format!("{} · speech emotion recognition", report.title), |h| {
+        header(h, report);
+        h.raw("<main id=\"main\" tabindex=\"-1\">");
+        if compare::generated(report) {
+            h.raw(
+                "<p class=\"banner\" role=\"note\"><strong>Generated, not recorded speech.</strong> These sounds were made by a program. ",
+            );
+            h.raw(
+                "The figures show that the pipeline works; they say nothing about people, and no published figure stands beside them.</p>",
+            );
+        }
+        if let Some(missing) = &report.missing {
+            h.raw("<section id=\"missing\" class=\"missing\" aria-labelledby=\"missing-title\"><h2 id=\"missing-title\">Nothing could be computed yet</h2>");
+            h.el("p", &[("class", "message")], missing);
+            h.raw("<p>Put it in place and run the same command again: this page fills itself.</p></section>");
+        }
+        if !report.experiments.is_empty() {
+            verdict(h, report);
+        }
+        for (i, section) in report.experiments.iter().enumerate() {
+            experiment::write(h, section, i);
+        }
+        if let Some(section) = &report.corpus {
+            corpus::write(h, section);
+        }
+        pairs(h, ("settings", "Settings", "Every setting in force", ["Setting", "Value"]), &report.settings);
+        pairs(h, ("versions", "Versions", "What made these figures", ["Part", "Version"]), &report.versions);
+        files(h);
+        h.raw("</main>");
+        h.raw("<footer><p>Written by ser. The same inputs, settings and versions give this same page.</p></footer>");
+    })
+}
+
+fn header(h: &mut Html, report: &PipelineReport) {
+    h.raw("<header><div class=\"top\"><p class=\"crumb\"><a href=\"../index.html\">All pipelines</a> / ").text(&report.name).raw("</p>");
+    h.raw("<button type=\"button\" class=\"js-only\" id=\"theme\">Dark mode</button></div>");
+    h.el("h1", &[], &report.title);
+    h.raw("<nav aria-label=\"On this page\"><ul>");
+    let mut links: Vec<(String, &str)> = Vec::new();
+    if report.missing.is_some() {
+        links.push(("#missing".into(), "What to do"));
+    }
+    if !report.experiments.is_empty() {
+        links.push(("#verdict".into(), "Results"));
+    }
+    links.extend(report.experiments.iter().enumerate().map(|(i, e)| (format!("#x{}", i + 1), e.title.as_str())));
+    if report.corpus.is_some() {
+        links.push(("#corpus".into(), "Corpus"));
+    }
+    for (id, title, filled) in
+        [("#settings", "Settings", !report.settings.is_empty()), ("#versions", "Versions", !report.versions.is_empty())]
+    {
+        if filled {
+            links.push((id.into(), title));
+        }
+    }
+    links.push(("#files".into(), "Files"));
+    for (target, text) in links {
+        h.within("li", &[], |h| {
+            h.el("a", &[("href", &target)], text);
+        });
+    }
+    h.raw("</ul></nav></header>\n");
+}
+
+fn verdict(h: &mut Html, report: &PipelineReport) {
+    let published = compare::published(report);
+    h.raw("<section id=\"verdict\" aria-labelledby=\"verdict-title\"><h2 id=\"verdict-title\">Results</h2>");
+    summary::cards(h, report);
+    summary::results(h, report);
+    summary::legend(h, !published.is_empty());
+    bars::write(h, report);
+    if published.iter().any(|p| p.speaker_independent.is_none()) {
+        h.raw("<p class=\"quiet\">Published figures whose protocol is not known are listed in the table, not drawn.</p>");
+    }
+    summary::distances(h, report);
+    h.raw("</section>");
+}
+
+fn pairs(h: &mut Html, (id, title, caption, heads): (&'static str, &str, &str, [&str; 2]), values: &BTreeMap<String, String>) {
+    if values.is_empty() {
+        return;
+    }
+    let title_id = format!("{id}-title");
+    h.line_break().open("section", &[("id", id), ("aria-labelledby", &title_id)]).el("h2", &[("id", &title_id)], title);
+    let table_id = format!("{id}-table");
+    let table = Table { id: &table_id, caption, class: "narrow pairs", sortable: false };
+    table.write(h, &heads.map(words), |h| {
+        h.raw("<tbody>");
+        for (key, value) in values {
+            h.raw("<tr>");
+            row_head(h, key);
+            cell(h, value);
+            h.raw("</tr>");
+        }
+        h.raw("</tbody>");
+    });
+    h.raw("</section>");
+}
+
+fn files(h: &mut Html) {
+    h.raw("\n<section id=\"files\" aria-labelledby=\"files-title\"><h2 id=\"files-title\">Files</h2><ul>");
+    for (name, holds) in FILES {
+        h.within("li", &[], |h| {
+            h.el("a", &[("href", name)], name).raw(": ").text(holds);
+        });
+    }
+    h.raw("</ul></section>");
+}

@@ -1,0 +1,110 @@
+//! Accuracy by speaker: a dot each, with the exact figures in a table.
+
+use std::collections::BTreeMap;
+
+use super::compare;
+use super::data::ExperimentSection;
+use super::html::{self, Html, Table, numbers, percent, plural, words};
+use super::svg::{self, Picture};
+
+const WIDTH: f64 = 900.0;
+const LEFT: f64 = 24.0;
+const RIGHT: f64 = 876.0;
+const RADIUS: f64 = 5.5;
+
+/// One speaker's predictions over all seeds.
+#[derive(Debug, Clone, Copy, Default)]
+struct Tally {
+    n: usize,
+    correct: usize,
+}
+
+impl Tally {
+    fn accuracy(self) -> f64 {
+        if self.n == 0 { 0.0 } else { self.correct as f64 / self.n as f64 }
+    }
+}
+
+/// Writes the plot and its table, or nothing where there are no predictions.
+pub(super) fn write(h: &mut Html, experiment: &ExperimentSection, id: &str) {
+    let mut tallies: BTreeMap<&str, Tally> = BTreeMap::new();
+    for line in &experiment.predictions {
+        let tally = tallies.entry(&line.speaker).or_default();
+        tally.n += 1;
+        tally.correct += usize::from(line.truth == line.predicted);
+    }
+    let mut speakers: Vec<(&str, Tally)> = tallies.into_iter().collect();
+    speakers.sort_by(|a, b| a.1.accuracy().total_cmp(&b.1.accuracy()).then(a.0.cmp(b.0)));
+    let (Some(lowest), Some(highest)) = (speakers.first().copied(), speakers.last().copied()) else { return };
+
+    h.el("h3", &[("id", &format!("{id}-speakers"))], "Accuracy by speaker");
+    h.within("p", &[], |h| {
+        h.text(plural(speakers.len(), "speaker"));
+        if speakers.len() > 1 {
+            h.raw(", from ").text(percent(lowest.1.accuracy())).raw(" % (").text(lowest.0).raw(") to ");
+            h.text(percent(highest.1.accuracy())).raw(" % (").text(highest.0).raw(").");
+        } else {
+            h.raw(".");
+        }
+    });
+    draw(h, experiment, id, &speakers);
+    h.raw("<details><summary>Figures by speaker</summary>");
+    let table_id = format!("{id}-speaker-table");
+    let caption = format!("{}: accuracy by speaker, all folds and seeds", experiment.title);
+    let table = Table { id: &table_id, caption: &caption, class: "narrow", sortable: true };
+    table.write(h, &[words("Speaker"), numbers("Predictions"), numbers("Correct"), numbers("Accuracy %")], |h| {
+        h.raw("<tbody>");
+        for (speaker, tally) in &speakers {
+            h.raw("<tr>");
+            html::row_head(h, speaker);
+            html::number(h, tally.n.to_string(), tally.n as f64);
+            html::number(h, tally.correct.to_string(), tally.correct as f64);
+            html::number(h, percent(tally.accuracy()), tally.accuracy());
+            h.raw("</tr>");
+        }
+        h.raw("</tbody>");
+    });
+    h.raw("</details>");
+}
+
+fn draw(h: &mut Html, experiment: &ExperimentSection, id: &str, speakers: &[(&str, Tally)]) {
+    let x = |share: f64| LEFT + (RIGHT - LEFT) * share;
+    // From left to right, each dot takes the lowest row in which it touches no other.
+    let step = 2.0 * RADIUS + 1.0;
+    let mut ends: Vec<f64> = Vec::new();
+    let mut placed = Vec::new();
+    for (speaker, tally) in speakers {
+        let position = x(tally.accuracy());
+        let level = ends.iter().position(|&end| position - end >= step).unwrap_or(ends.len());
+        match ends.get_mut(level) {
+            Some(end) => *end = position,
+            None => ends.push(position),
+        }
+        placed.push((*speaker, *tally, level));
+    }
+    let tallest = ends.len() as f64;
+    let floor = 26.0 + tallest * step;
+    let plot = format!("{id}-strip");
+    let title = format!("{}: accuracy by speaker", experiment.title);
+    let description = format!("{} dots between 0 and 100 per cent; the table below holds every value.", speakers.len());
+    let picture = Picture { id: &plot, title: &title, description: &description, width: WIDTH, height: floor + 28.0 };
+    picture.write(h, |h| {
+        svg::line(h, "axis", (LEFT, floor), (RIGHT, floor));
+        for tick in 0..=5 {
+            let at = x(f64::from(tick) / 5.0);
+            svg::line(h, "axis", (at, floor), (at, floor + 4.0));
+            svg::label(h, "tick", "middle", (at, floor + 18.0), &format!("{} %", tick * 20));
+        }
+        if let (Some((chance, _)), Some(scores)) = (compare::levels(experiment), &experiment.pooled) {
+            for (class, text, share) in [("chance", "chance", chance), ("mean", "WA", scores.accuracy)] {
+                svg::line(h, class, (x(share), 16.0), (x(share), floor));
+                svg::label(h, "tick", "middle", (x(share), 11.0), &format!("{text} {:.1} %", share * 100.0));
+            }
+        }
+        for (speaker, tally, level) in placed {
+            let y = floor - 3.0 - RADIUS - level as f64 * step;
+            let title = format!("{speaker}: {} % ({} of {})", percent(tally.accuracy()), tally.correct, tally.n);
+            svg::dot(h, "speaker", (x(tally.accuracy()), y), RADIUS, &title);
+        }
+    });
+}

@@ -1,0 +1,276 @@
+//! The verdict: every experiment as a row, the published figures as marked rows, and the distances between them.
+
+use crate::evaluation::{Mark, Published, Scores, Spread};
+
+use super::compare::{self, Standing};
+use super::data::{ExperimentSection, PipelineReport};
+use super::html::{self, Html, Table, cell, numbers, percent, plural, points, words};
+
+/// Writes the table of results, and what its words mean.
+pub(super) fn results(h: &mut Html, report: &PipelineReport) {
+    let columns = [
+        words("Experiment"),
+        words("Protocol"),
+        words("Test speakers"),
+        numbers("WA\u{a0}%"),
+        numbers("UAR\u{a0}%"),
+        numbers("Macro F1\u{a0}%"),
+        numbers("WA, folds\u{a0}±\u{a0}sd"),
+        numbers("UAR, folds\u{a0}±\u{a0}sd"),
+        words("Seeds"),
+    ];
+    let published = compare::published(report);
+    let caption = if published.is_empty() { "Results of this pipeline" } else { "Results of this pipeline, and published figures" };
+    let table = Table { id: "results", caption, class: "results", sortable: false };
+    table.write(h, &columns, |h| {
+        h.raw("<tbody>");
+        for (i, experiment) in report.experiments.iter().enumerate() {
+            experiment_row(h, experiment, i);
+        }
+        h.raw("</tbody>");
+        if !published.is_empty() {
+            h.raw("<tbody class=\"theirs\"><tr class=\"band\"><th colspan=\"9\" scope=\"rowgroup\">Published figures, each in its own protocol</th></tr>");
+            for (i, figure) in published.iter().enumerate() {
+                published_row(h, figure, &compare::key(i));
+            }
+            h.raw("</tbody>");
+        }
+    });
+}
+
+fn experiment_row(h: &mut Html, experiment: &ExperimentSection, index: usize) {
+    h.raw("<tr><th scope=\"row\">");
+    h.el("a", &[("href", &format!("#x{}", index + 1))], &experiment.title).raw("<br>");
+    h.el("span", &[("class", "quiet")], &experiment.model).raw("</th>");
+    cell(h, &experiment.protocol);
+    h.raw("<td>");
+    badge(h, Some(experiment.speaker_independent));
+    h.raw("</td>");
+    match &experiment.pooled {
+        Some(scores) => {
+            figures(h, scores);
+            for metric in ["accuracy", "uar"] {
+                spread_cell(h, experiment.spread.get(metric), experiment.folds.len());
+            }
+            cell(h, seeds(experiment));
+        }
+        None => {
+            let why = experiment.failed.as_deref().unwrap_or("not finished yet");
+            h.within("td", &[("colspan", "6"), ("class", "failed")], |h| {
+                h.raw("<strong>No result:</strong> ").text(why);
+            });
+        }
+    }
+    h.raw("</tr>");
+    if let Some(ensemble) = &experiment.ensemble {
+        h.raw("<tr class=\"sub\"><th scope=\"row\">↳ ensemble<br><span class=\"quiet\">probabilities averaged over seeds</span></th>");
+        cell(h, &experiment.protocol);
+        h.raw("<td>");
+        badge(h, Some(experiment.speaker_independent));
+        h.raw("</td>");
+        figures(h, ensemble);
+        h.raw("<td class=\"n\">–</td><td class=\"n\">–</td>");
+        cell(h, seeds(experiment));
+        h.raw("</tr>");
+    }
+}
+
+fn figures(h: &mut Html, scores: &Scores) {
+    for value in [scores.accuracy, scores.uar, scores.macro_f1] {
+        h.within("td", &[("class", "n")], |h| {
+            h.el("strong", &[], percent(value));
+        });
+    }
+}
+
+fn published_row(h: &mut Html, figure: &Published, key: &str) {
+    h.raw("<tr><th scope=\"row\">");
+    h.el("span", &[("class", "key")], key).raw(" ").text(&figure.source).raw(" ");
+    mark(h, figure.mark);
+    h.raw("<br>").el("span", &[("class", "quiet")], &figure.system).raw("</th>");
+    cell(h, &figure.protocol);
+    h.raw("<td>");
+    badge(h, figure.speaker_independent);
+    h.raw("</td>");
+    for value in [figure.accuracy, figure.uar] {
+        h.el("td", &[("class", "n")], value.map_or("–".to_owned(), percent));
+    }
+    h.raw("<td class=\"n\">–</td>");
+    h.el("td", &[("colspan", "3"), ("class", "note")], figure.note.as_deref().unwrap_or_default()).raw("</tr>");
+}
+
+fn spread_cell(h: &mut Html, spread: Option<&Spread>, folds: usize) {
+    let text = match spread {
+        Some(spread) if folds > 1 => format!("{} ± {}", percent(spread.mean), percent(spread.sd)),
+        Some(spread) => format!("{} (1 fold)", percent(spread.mean)),
+        None => "–".to_owned(),
+    };
+    h.el("td", &[("class", "n")], text);
+}
+
+/// The seeds in words.
+pub(super) fn seeds(experiment: &ExperimentSection) -> String {
+    let seeds = compare::seeds(experiment);
+    if seeds.len() > 6 {
+        let (first, last) = (seeds.first().copied().unwrap_or(0), seeds.last().copied().unwrap_or(0));
+        return format!("{} ({first} to {last})", seeds.len());
+    }
+    seeds.iter().map(u64::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// Says plainly whether the test speakers were heard in training.
+pub(super) fn badge(h: &mut Html, speaker_independent: Option<bool>) {
+    let (class, text) = match speaker_independent {
+        Some(true) => ("badge unseen", "unseen"),
+        Some(false) => ("badge shared", "shared with training"),
+        None => ("badge unknown", "not known"),
+    };
+    h.el("span", &[("class", class)], text);
+}
+
+fn mark(h: &mut Html, mark: Mark) {
+    let (letter, meaning) = compare::describe(mark);
+    h.el("abbr", &[("class", "mark"), ("title", meaning)], letter);
+}
+
+/// Writes how far each experiment stands from each published figure of the same kind of protocol.
+pub(super) fn distances(h: &mut Html, report: &PipelineReport) {
+    let published = compare::published(report);
+    let experiments: Vec<&ExperimentSection> = report.experiments.iter().filter(|e| e.pooled.is_some()).collect();
+    if published.is_empty() || experiments.is_empty() {
+        return;
+    }
+    h.raw("<h3 id=\"distances\">Distance to the published figures</h3>");
+    h.raw(
+        "<p>Ours minus theirs, in percentage points, only where both test on speakers of the same kind (unseen, or shared with training). ",
+    );
+    h.raw("Number of folds, training and class sets may still differ: the protocol column above says how.</p>");
+    if let Some(lacking) = report.corpus.as_ref().and_then(compare::differs_from_published) {
+        h.within("p", &[("class", "warn box")], |h| {
+            h.raw("<strong>Not like for like:</strong> this corpus differs from its published counts (").text(lacking);
+            h.raw("), so every distance below is between different sets of utterances.");
+        });
+    }
+    let mut columns = vec![words("Published figure")];
+    columns.extend(experiments.iter().map(|e| numbers(&e.title)));
+    let table = Table { id: "distance-table", caption: "Distance in points: ours minus theirs", class: "distances", sortable: false };
+    table.write(h, &columns, |h| {
+        h.raw("<tbody>");
+        for (i, figure) in published.iter().enumerate() {
+            h.raw("<tr><th scope=\"row\">").el("span", &[("class", "key")], compare::key(i)).raw(" ").text(&figure.source).raw("<br>");
+            h.el("span", &[("class", "quiet")], &figure.system).raw("</th>");
+            for experiment in &experiments {
+                h.raw("<td class=\"n\">");
+                distance(h, compare::standing(experiment, figure));
+                h.raw("</td>");
+            }
+            h.raw("</tr>");
+        }
+        h.raw("</tbody>");
+    });
+}
+
+fn distance(h: &mut Html, standing: Standing) {
+    let parts = match standing {
+        Standing::Comparable { accuracy, uar } => [("WA", accuracy), ("UAR", uar)],
+        Standing::OtherProtocol => {
+            h.raw("<span class=\"quiet\">not comparable: other protocol</span>");
+            return;
+        }
+        Standing::UnknownProtocol => {
+            h.raw("<span class=\"quiet\">not comparable: protocol not known</span>");
+            return;
+        }
+        Standing::NoResult => {
+            h.raw("–");
+            return;
+        }
+    };
+    let mut first = true;
+    for (name, value) in parts {
+        let Some(value) = value else { continue };
+        if !first {
+            h.raw("<br>");
+        }
+        first = false;
+        let sign = if value < 0.0 { "minus" } else { "plus" };
+        h.el("span", &[("class", "quiet")], name).raw(" ").el("strong", &[("class", sign)], points(value));
+    }
+    if first {
+        h.raw("–");
+    }
+}
+
+/// Writes the cards at the top: the highest result of each kind of protocol, and the level without a model.
+pub(super) fn cards(h: &mut Html, report: &PipelineReport) {
+    h.raw("<div class=\"cards\">");
+    for (independent, title) in [(true, "Speakers unseen"), (false, "Speakers shared")] {
+        let of_kind: Vec<(&ExperimentSection, &Scores)> = report
+            .experiments
+            .iter()
+            .filter(|e| e.speaker_independent == independent)
+            .filter_map(|e| e.pooled.as_ref().map(|scores| (e, scores)))
+            .collect();
+        let Some((best, scores)) = of_kind.iter().copied().reduce(|a, b| if b.1.uar > a.1.uar { b } else { a }) else { continue };
+        h.open("div", &[("class", if independent { "card unseen" } else { "card shared" })]);
+        h.el("p", &[("class", "card-title")], title);
+        h.within("p", &[("class", "big")], |h| {
+            h.text(percent(scores.uar)).raw(" %<span class=\"unit\"> UAR</span>");
+        });
+        h.within("p", &[], |h| {
+            h.text(percent(scores.accuracy)).raw(" % WA · ").text(&best.title);
+            if of_kind.len() > 1 {
+                h.text(format!(" (highest UAR of {} experiments)", of_kind.len()));
+            }
+        });
+        h.raw("</div>");
+    }
+    // Experiments on other classes have other levels, which one card cannot show: each stands in the chart then.
+    let levels: Vec<(f64, f64)> = report.experiments.iter().filter_map(compare::levels).collect();
+    let same = |a: &(f64, f64), b: &(f64, f64)| (a.0 - b.0).abs() < 5e-5 && (a.1 - b.1).abs() < 5e-5;
+    if let Some(&(chance, majority)) = levels.first().filter(|first| levels.iter().all(|other| same(first, other))) {
+        h.raw("<div class=\"card\"><p class=\"card-title\">Without a model</p>");
+        h.within("p", &[("class", "big")], |h| {
+            h.text(percent(chance)).raw(" %<span class=\"unit\"> UAR</span>");
+        });
+        h.within("p", &[], |h| {
+            h.raw("chance, any constant guess · WA of the largest class: ").text(percent(majority)).raw(" %");
+        });
+        h.raw("</div>");
+    }
+    if let Some(corpus) = &report.corpus {
+        h.raw("<div class=\"card\"><p class=\"card-title\">").raw(if corpus.generated { "Generated corpus" } else { "Corpus" }).raw("</p>");
+        h.within("p", &[("class", "big")], |h| {
+            h.text(html::count(corpus.utterances)).raw("<span class=\"unit\"> utterances</span>");
+        });
+        let facts = [plural(corpus.by_speaker.len(), "speaker"), plural(corpus.by_class.len(), "class"), html::duration(corpus.duration_s)]
+            .join(" · ");
+        h.el("p", &[], facts).raw("</div>");
+    }
+    h.raw("</div>");
+}
+
+/// Writes what the words and marks of the tables mean.
+pub(super) fn legend(h: &mut Html, with_published: bool) {
+    h.raw("<details class=\"reading\"><summary>How to read these figures</summary><dl>");
+    h.raw("<dt>WA</dt><dd>Accuracy: the share of test utterances whose class is named correctly.</dd>");
+    h.raw("<dt>UAR</dt><dd>Mean of the recalls of the classes that occur, so that each class weighs the same.</dd>");
+    h.raw("<dt>Macro F1</dt><dd>Mean of the F1 (harmonic mean of precision and recall) of the classes that occur.</dd>");
+    h.raw("<dt>Pooled</dt><dd>The predictions of all folds and seeds counted together.</dd>");
+    h.raw("<dt>Folds ± sd</dt><dd>Mean ± sample standard deviation of the figures of each fold and seed.</dd>");
+    h.raw("<dt>Unseen</dt><dd>No test speaker was trained on, counted from the folds themselves.</dd>");
+    h.raw("<dt>Shared</dt><dd>Test speakers were trained on: the figure tells how well known voices are recognised, ");
+    h.raw("and is usually higher than for a new voice.</dd>");
+    if with_published {
+        for mark in [Mark::P, Mark::R, Mark::I] {
+            let (letter, meaning) = compare::describe(mark);
+            h.within("dt", &[], |h| {
+                h.raw("Mark ").text(letter);
+            });
+            h.within("dd", &[], |h| {
+                h.raw("A published figure ").text(meaning).raw(".");
+            });
+        }
+    }
+    h.raw("</dl></details>");
+}

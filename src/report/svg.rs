@@ -1,0 +1,147 @@
+//! The ground that the charts share: a titled drawing, axes, ticks and numbers short enough for a page.
+
+use super::html::{Attributes, Html};
+
+/// A coordinate with one decimal, which is a fraction of a device pixel.
+pub(super) fn at(value: f64) -> String {
+    let text = format!("{value:.1}");
+    text.strip_suffix(".0").map(str::to_owned).unwrap_or(text)
+}
+
+/// An image with a name and a description for those who do not see it.
+pub(super) struct Picture<'a> {
+    /// Unique in the page.
+    pub(super) id: &'a str,
+    pub(super) title: &'a str,
+    pub(super) description: &'a str,
+    pub(super) width: f64,
+    pub(super) height: f64,
+}
+
+impl Picture<'_> {
+    /// Writes the drawing in its own scrolling frame.
+    pub(super) fn write(self, h: &mut Html, draw: impl FnOnce(&mut Html)) {
+        let (title_id, description_id) = (format!("{}-title", self.id), format!("{}-desc", self.id));
+        let labelled = format!("{title_id} {description_id}");
+        let view = format!("0 0 {} {}", at(self.width), at(self.height));
+        let (width, height) = (at(self.width), at(self.height));
+        let frame = format!("{}: chart", self.title);
+        h.line_break().open("div", &[("class", "scroll chart"), ("tabindex", "0"), ("role", "group"), ("aria-label", &frame)]);
+        h.open(
+            "svg",
+            &[
+                ("role", "img"),
+                ("aria-labelledby", &labelled),
+                ("viewBox", &view),
+                ("width", &width),
+                ("height", &height),
+                ("class", "plot"),
+            ],
+        );
+        h.el("title", &[("id", &title_id)], self.title).el("desc", &[("id", &description_id)], self.description);
+        draw(h);
+        h.raw("</svg></div>");
+    }
+}
+
+/// A straight line.
+pub(super) fn line(h: &mut Html, class: &str, (x1, y1): (f64, f64), (x2, y2): (f64, f64)) {
+    h.open("line", &[("class", class), ("x1", &at(x1)), ("y1", &at(y1)), ("x2", &at(x2)), ("y2", &at(y2))]).raw("</line>");
+}
+
+/// Text whose anchor is `start`, `middle` or `end`.
+pub(super) fn label(h: &mut Html, class: &str, anchor: &str, (x, y): (f64, f64), text: &str) {
+    h.el("text", &[("class", class), ("text-anchor", anchor), ("x", &at(x)), ("y", &at(y))], text);
+}
+
+/// A filled box with slightly rounded corners; `title` is shown on hover.
+pub(super) fn bar(h: &mut Html, class: &str, (x, y): (f64, f64), (width, height): (f64, f64), title: &str) {
+    let attributes: Attributes =
+        &[("class", class), ("x", &at(x)), ("y", &at(y)), ("width", &at(width.max(0.0))), ("height", &at(height)), ("rx", "2")];
+    h.within("rect", attributes, |h| {
+        h.el("title", &[], title);
+    });
+}
+
+/// A dot; `title` is shown on hover.
+pub(super) fn dot(h: &mut Html, class: &str, (x, y): (f64, f64), radius: f64, title: &str) {
+    h.within("circle", &[("class", class), ("cx", &at(x)), ("cy", &at(y)), ("r", &at(radius))], |h| {
+        h.el("title", &[], title);
+    });
+}
+
+/// An open line through the finite points; a gap where there are none.
+pub(super) fn polyline(h: &mut Html, class: &str, points: impl IntoIterator<Item = (f64, f64)>) {
+    let mut path = String::new();
+    let mut pen_down = false;
+    for (x, y) in points {
+        if x.is_finite() && y.is_finite() {
+            path.push_str(if pen_down { " " } else { "M" });
+            path.push_str(&at(x));
+            path.push(',');
+            path.push_str(&at(y));
+            pen_down = true;
+        } else {
+            pen_down = false;
+        }
+    }
+    if !path.is_empty() {
+        h.open("path", &[("class", class), ("d", &path)]).raw("</path>");
+    }
+}
+
+/// Round steps (1, 2 or 5 times a power of ten) from 0 to at least `most`, about `wanted` of them.
+pub(super) fn ticks(most: f64, wanted: usize) -> Vec<f64> {
+    if !most.is_finite() || most <= 0.0 {
+        return vec![0.0, 1.0];
+    }
+    let rough = most / wanted.max(1) as f64;
+    let power = 10f64.powf(rough.log10().floor());
+    let step = [1.0, 2.0, 5.0, 10.0].into_iter().map(|m| m * power).find(|&step| step >= rough * 0.999_999).unwrap_or(10.0 * power);
+    let steps = (most / step - 1e-9).ceil().max(1.0) as usize;
+    (0..=steps).map(|i| i as f64 * step).collect()
+}
+
+/// A tick as short text.
+pub(super) fn tick_text(value: f64) -> String {
+    if value >= 1e5 {
+        return format!("{value:.0e}");
+    }
+    let text = format!("{value:.3}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+/// At most `limit` indices of `0..n`, evenly spread, with the first and the last.
+pub(super) fn thin(n: usize, limit: usize) -> Vec<usize> {
+    let limit = limit.max(2);
+    if n <= limit { (0..n).collect() } else { (0..limit).map(|i| i * (n - 1) / (limit - 1)).collect() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ticks_are_round_and_cover_the_range() {
+        assert_eq!(ticks(700.0, 5), [0.0, 200.0, 400.0, 600.0, 800.0]);
+        assert_eq!(ticks(1.0, 5).last(), Some(&1.0));
+        assert_eq!(ticks(0.0, 5), [0.0, 1.0]);
+        assert_eq!(ticks(f64::INFINITY, 5), [0.0, 1.0]);
+        assert_eq!(tick_text(0.2), "0.2");
+        assert_eq!(tick_text(200.0), "200");
+    }
+
+    #[test]
+    fn thinning_keeps_both_ends() {
+        assert_eq!(thin(5, 100), [0, 1, 2, 3, 4]);
+        let kept = thin(700, 100);
+        assert_eq!((kept.len(), kept[0], kept[99]), (100, 0, 699));
+    }
+
+    #[test]
+    fn a_diverged_curve_leaves_a_gap() {
+        let mut h = Html::new();
+        polyline(&mut h, "c", [(0.0, 1.0), (1.0, f64::NAN), (2.0, 3.0), (3.0, 4.0)]);
+        assert_eq!(h.into_string(), "<path class=\"c\" d=\"M0,1M2,3 3,4\"></path>");
+    }
+}

@@ -1,0 +1,179 @@
+//! What the written files hold, over the whole module.
+
+use std::fs;
+use std::path::Path;
+
+use super::fixture;
+use super::{PipelineReport, write, write_index};
+
+fn written(report: &PipelineReport) -> (tempfile::TempDir, String) {
+    let dir = tempfile::tempdir().unwrap();
+    write(report, dir.path()).unwrap();
+    let page = fs::read_to_string(dir.path().join("index.html")).unwrap();
+    (dir, page)
+}
+
+fn rows(dir: &Path, name: &str) -> Vec<Vec<String>> {
+    let mut reader = csv::ReaderBuilder::new().has_headers(false).from_path(dir.join(name)).unwrap();
+    reader.records().map(|row| row.unwrap().iter().map(str::to_owned).collect()).collect()
+}
+
+#[test]
+fn the_same_report_gives_the_same_bytes() {
+    let report = fixture::recorded();
+    let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let names: Vec<_> = write(&report, one.path()).unwrap();
+    write(&report, two.path()).unwrap();
+    write(&report, two.path()).unwrap();
+    assert_eq!(names.len(), 7);
+    for path in names {
+        let other = two.path().join(path.file_name().unwrap());
+        assert!(fs::read(&path).unwrap() == fs::read(&other).unwrap(), "{} differs", path.display());
+    }
+    assert_eq!(fs::read_dir(two.path()).unwrap().count(), 7);
+}
+
+#[test]
+fn generated_speech_never_stands_beside_published_figures() {
+    let report = fixture::generated();
+    assert!(!report.published.is_empty());
+    let (dir, page) = written(&report);
+    assert!(page.contains("Generated, not recorded speech."));
+    for file in fs::read_dir(dir.path()).unwrap() {
+        let text = fs::read_to_string(file.unwrap().path()).unwrap();
+        assert!(!text.contains("Issa") && !text.contains("EmoBox") && !text.contains("Livingstone"));
+    }
+}
+
+#[test]
+fn a_missing_corpus_still_has_a_page_that_says_what_to_do() {
+    let (_dir, page) = written(&fixture::missing());
+    assert!(page.contains("data/corpora/iemocap does not exist"));
+    assert!(page.contains("ask its owners for access"));
+    assert!(page.ends_with("</html>\n"));
+}
+
+#[test]
+fn nothing_from_the_data_becomes_markup() {
+    let (_dir, page) = written(&fixture::hostile());
+    assert_eq!(page.matches("<script").count(), 1);
+    assert_eq!(page.matches("</script").count(), 1);
+    assert!(!page.contains("<b onload"));
+    assert!(page.contains("&lt;/script&gt;&lt;script&gt;alert(&#39;x&#39;)"));
+    let ours = tempfile::tempdir().unwrap();
+    write(&fixture::hostile(), &ours.path().join("a<b>")).unwrap();
+    write_index(ours.path()).unwrap();
+    let index = fs::read_to_string(ours.path().join("index.html")).unwrap();
+    assert_eq!(index.matches("<script").count(), 1);
+    assert!(!index.contains("a<b>"));
+}
+
+#[test]
+fn csv_fields_with_quotes_commas_and_newlines_come_back_whole() {
+    let report = fixture::hostile();
+    let (dir, _) = written(&report);
+    let rows = rows(dir.path(), "predictions.csv");
+    let line = &report.experiments[0].predictions[0];
+    assert_eq!(rows.len(), 1 + 1440);
+    assert_eq!(rows[1][4..7], [line.utterance_id.clone(), line.path.clone(), line.speaker.clone()]);
+    let text = fs::read_to_string(dir.path().join("predictions.csv")).unwrap();
+    assert!(text.contains("\"=cmd|' /C calc'!A0, \"\"quoted\"\"\nsecond line\""));
+    assert!(text.ends_with("\r\n"));
+}
+
+#[test]
+fn csv_numbers_have_all_their_digits() {
+    let report = fixture::recorded();
+    let (dir, _) = written(&report);
+    let rows = rows(dir.path(), "metrics.csv");
+    let pooled = report.experiments[0].pooled.as_ref().unwrap();
+    let uar = rows.iter().find(|r| r[0] == "paper" && r[3] == "pooled" && r[9] == "uar").unwrap();
+    assert_eq!(uar[10].parse::<f64>().unwrap().to_bits(), pooled.uar.to_bits());
+    let probability = &report.experiments[1].predictions[7].probabilities[3];
+    let predictions = self::rows(dir.path(), "predictions.csv");
+    assert_eq!(predictions[1 + 1440 + 7][10 + 3].parse::<f32>().unwrap().to_bits(), probability.to_bits());
+    assert_eq!(predictions[0][10], "prob_neutral");
+}
+
+#[test]
+fn report_json_is_the_report() {
+    for report in [fixture::recorded(), fixture::missing()] {
+        let (dir, _) = written(&report);
+        let read: PipelineReport = serde_json::from_slice(&fs::read(dir.path().join("report.json")).unwrap()).unwrap();
+        assert!(read == report);
+    }
+}
+
+#[test]
+fn a_diverged_run_is_read_back() {
+    let (dir, _) = written(&fixture::hostile());
+    let read: PipelineReport = serde_json::from_slice(&fs::read(dir.path().join("report.json")).unwrap()).unwrap();
+    assert!(read.experiments[0].folds[0].history[3].train_loss.is_nan());
+}
+
+#[test]
+fn the_largest_page_stays_below_a_megabyte() {
+    let (_dir, page) = written(&fixture::large());
+    assert!(page.len() < 1_000_000, "{} bytes", page.len());
+}
+
+#[test]
+fn the_index_lists_what_is_there_and_names_what_is_broken() {
+    let dir = tempfile::tempdir().unwrap();
+    for report in [fixture::recorded(), fixture::missing(), fixture::generated(), fixture::hostile()] {
+        write(&report, &dir.path().join(&report.name)).unwrap();
+    }
+    for (folder, text) in [("cut", "{\"name\":\"x\""), ("newer", "{\"schema_version\":99}")] {
+        fs::create_dir(dir.path().join(folder)).unwrap();
+        fs::write(dir.path().join(folder).join("report.json"), text).unwrap();
+    }
+    write_index(dir.path()).unwrap();
+    let index = fs::read_to_string(dir.path().join("index.html")).unwrap();
+    assert_eq!(index.matches("<tr>").count(), 1 + 2 + 1 + 1 + 2 + 2);
+    assert!(index.contains("report.json cannot be read: EOF"));
+    assert!(index.contains("written by a newer ser (schema 99"));
+    assert!(index.contains("generated, not recorded"));
+    assert!(index.contains("href=\"./ravdess/index.html#x2\""));
+}
+
+/// Relative luminance contrast (WCAG 2.2) of two `#rrggbb` colours.
+fn contrast(a: &str, b: &str) -> f64 {
+    let luminance = |colour: &str| {
+        let channel = |i: usize| {
+            let value = f64::from(u8::from_str_radix(&colour[i..i + 2], 16).unwrap()) / 255.0;
+            if value <= 0.04045 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }
+        };
+        0.2126 * channel(1) + 0.7152 * channel(3) + 0.0722 * channel(5)
+    };
+    let (a, b) = (luminance(a), luminance(b));
+    (a.max(b) + 0.05) / (a.min(b) + 0.05)
+}
+
+#[test]
+fn every_step_of_the_heat_map_is_readable_in_both_modes() {
+    let css = super::Style::CSS;
+    for step in 0..10 {
+        let rule = css.split(&format!(".h{step} {{")).nth(1).and_then(|rest| rest.split('}').next()).unwrap();
+        let colours: Vec<&str> = rule.match_indices('#').map(|(i, _)| &rule[i..i + 7]).collect();
+        let [light, dark, on_light, on_dark] = colours[..] else { panic!("{rule}") };
+        for (ground, ink) in [(light, on_light), (dark, on_dark)] {
+            assert!(contrast(ground, ink) >= 4.5, "h{step}: {ink} on {ground} is {:.2}", contrast(ground, ink));
+        }
+    }
+}
+
+/// Writes pages for the browser check (tests/browser) where `SER_REPORT_FIXTURE_DIR` names a folder.
+#[test]
+fn pages_for_the_browser() {
+    let Some(dir) = std::env::var_os("SER_REPORT_FIXTURE_DIR") else {
+        println!("skipped: SER_REPORT_FIXTURE_DIR is not set");
+        return;
+    };
+    let dir = Path::new(&dir);
+    for report in [fixture::recorded(), fixture::large(), fixture::generated(), fixture::missing(), fixture::hostile()] {
+        write(&report, &dir.join(&report.name)).unwrap();
+    }
+    fs::create_dir_all(dir.join("broken")).unwrap();
+    fs::write(dir.join("broken/report.json"), "{\"name\": ").unwrap();
+    write_index(dir).unwrap();
+}

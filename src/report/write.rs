@@ -1,0 +1,61 @@
+//! From a report to its folder.
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use crate::error::{Error, Result};
+
+use super::compare;
+use super::data::PipelineReport;
+use super::publish::publish;
+use super::{csv, page};
+
+/// Version of `report.json`; a reader refuses what is newer than itself.
+pub(super) const SCHEMA_VERSION: u32 = 1;
+
+#[derive(Serialize)]
+struct Envelope<'a> {
+    schema_version: u32,
+    #[serde(flatten)]
+    report: &'a PipelineReport,
+}
+
+/// Writes the page (`index.html`), the tables (`metrics.csv`, `confusion.csv`, `predictions.csv`, `folds.csv`, `history.csv`) and
+/// `report.json` into `dir`, which is created where it is missing. Returns the paths, the page first.
+///
+/// Each file appears whole or not at all, and the same report gives the same bytes. Beside a generated corpus no published figure is
+/// written anywhere.
+///
+/// # Errors
+/// `Io` where the folder cannot be written.
+pub fn write(report: &PipelineReport, dir: &Path) -> Result<Vec<PathBuf>> {
+    std::fs::create_dir_all(dir).map_err(|e| Error::io("create", dir, e))?;
+    let stripped;
+    let report = if compare::generated(report) {
+        stripped = without_published(report.clone());
+        &stripped
+    } else {
+        report
+    };
+    let mut paths = Vec::new();
+    for (name, bytes) in csv::files(report)? {
+        paths.push(publish(dir, name, &bytes)?);
+    }
+    let mut json = serde_json::to_vec_pretty(&Envelope { schema_version: SCHEMA_VERSION, report })
+        .map_err(|e| Error::internal("failed to write report.json").because(e))?;
+    json.push(b'\n');
+    paths.push(publish(dir, "report.json", &json)?);
+    // The page comes last: whoever sees it finds the files that it links to.
+    paths.insert(0, publish(dir, "index.html", page::render(report).as_bytes())?);
+    Ok(paths)
+}
+
+/// Generated speech has no literature: neither its figures nor its counts.
+fn without_published(mut report: PipelineReport) -> PipelineReport {
+    report.published.clear();
+    if let Some(corpus) = &mut report.corpus {
+        corpus.expected = None;
+    }
+    report
+}

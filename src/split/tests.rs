@@ -1,0 +1,312 @@
+//! Tests of all protocols together: what must hold for every corpus and every seed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::draw::Draw;
+use super::{Assignment, Fold, Item, Protocol, Role, assign, is_speaker_independent, sharing, verdict};
+use crate::error::{Error, Kind};
+
+#[derive(Clone)]
+struct Row {
+    id: String,
+    label: String,
+    speaker: String,
+    session: Option<String>,
+    declared: Option<String>,
+}
+
+fn items(rows: &[Row]) -> Vec<Item<'_>> {
+    fn item(Row { id, label, speaker, session, declared }: &Row) -> Item<'_> {
+        Item { id, label, speaker, session: session.as_deref(), declared: declared.as_deref() }
+    }
+    rows.iter().map(item).collect()
+}
+
+/// `n` utterances of uneven classes and speakers; each speaker has one session.
+fn corpus(n: usize, classes: usize, speakers: usize, seed: u64) -> Vec<Row> {
+    let mut picks: Vec<(usize, usize)> = (0..n).map(|i| (i * i / 3 % classes, i % speakers.min(1 + i % (speakers + 2)))).collect();
+    Draw::new(seed, 99).shuffle(&mut picks);
+    let row = |(i, (class, speaker)): (usize, (usize, usize))| Row {
+        id: format!("u{i:04}"),
+        label: format!("class {class}"),
+        speaker: format!("{:02}", speaker + 1),
+        session: Some(format!("s{}", speaker / 2)),
+        declared: Some(["train", "validation", "test", "train"][(i + class) % 4].to_owned()),
+    };
+    picks.into_iter().enumerate().map(row).collect()
+}
+
+/// RAVDESS's 24 actors with 60 utterances each.
+fn ravdess() -> Vec<Row> {
+    let emotions = ["neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised"];
+    let mut rows = Vec::new();
+    for actor in 1..=24 {
+        for i in 0..60 {
+            let class = if i < 4 { 0 } else { 1 + (i - 4) / 8 };
+            let (id, label) = (format!("{actor:02}-{i:02}"), emotions[class].to_owned());
+            rows.push(Row { id, label, speaker: format!("{actor:02}"), session: None, declared: None });
+        }
+    }
+    rows
+}
+
+const ALL: [Protocol; 6] = [
+    Protocol::HoldOut { test_fraction: 0.2 },
+    Protocol::StratifiedKfold { folds: 4 },
+    Protocol::GroupKfold { folds: 3 },
+    Protocol::LeaveOneSpeakerOut,
+    Protocol::LeaveOneSessionOut,
+    Protocol::Declared,
+];
+
+fn is_speaker_independent_by_design(protocol: &Protocol) -> bool {
+    !matches!(protocol, Protocol::HoldOut { .. } | Protocol::StratifiedKfold { .. } | Protocol::Declared)
+}
+
+fn indices(fold: &Fold, role: Role) -> Vec<usize> {
+    (0..fold.roles.len()).filter(|&i| fold.roles[i] == Some(role)).collect()
+}
+
+fn speakers<'a>(items: &[Item<'a>], rows: &[usize]) -> BTreeSet<&'a str> {
+    rows.iter().map(|&i| items[i].speaker).collect()
+}
+
+#[test]
+fn what_must_hold_for_every_protocol_corpus_and_seed() {
+    for seed in 0..40 {
+        let rows = corpus(60 + 7 * seed as usize, 3 + seed as usize % 3, 6 + seed as usize % 5, seed);
+        let items = items(&rows);
+        for protocol in &ALL {
+            for validation in [None, Some(0.15), Some(0.5)] {
+                let what = format!("{} validation {validation:?} seed {seed}", protocol.name());
+                let Assignment { folds, .. } = assign(protocol, &items, validation, seed).unwrap_or_else(|e| panic!("{what}: {e}"));
+                let mut times_tested = vec![0; items.len()];
+                for (index, fold) in folds.iter().enumerate() {
+                    assert_eq!((fold.index as usize, fold.roles.len()), (index, items.len()), "{what}");
+                    let [train, held, test] = [Role::Train, Role::Validation, Role::Test].map(|role| indices(fold, role));
+                    assert!(!train.is_empty() && !test.is_empty(), "{what}");
+                    assert_eq!(held.is_empty(), validation.is_none() && *protocol != Protocol::Declared, "{what}");
+                    test.iter().for_each(|&i| times_tested[i] += 1);
+                    if is_speaker_independent_by_design(protocol) {
+                        let [train, held, test] = [train, held, test].map(|rows| speakers(&items, &rows));
+                        assert!(train.is_disjoint(&test) && held.is_disjoint(&test) && train.is_disjoint(&held), "{what}");
+                    }
+                }
+                assert_eq!(is_speaker_independent(&folds, &items), is_speaker_independent_by_design(protocol), "{what}");
+                if !matches!(protocol, Protocol::HoldOut { .. } | Protocol::Declared) {
+                    assert!(times_tested.iter().all(|&n| n == 1), "{what}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn nothing_depends_on_the_order_of_the_items() {
+    let rows = corpus(150, 4, 7, 3);
+    let mut shuffled = rows.clone();
+    Draw::new(5, 0).shuffle(&mut shuffled);
+    let (items, shuffled) = (items(&rows), items(&shuffled));
+    let by_id = |items: &[Item], fold: &Fold| -> BTreeMap<String, Option<Role>> {
+        items.iter().zip(&fold.roles).map(|(item, role)| (item.id.to_owned(), *role)).collect()
+    };
+    for protocol in &ALL {
+        let one = assign(protocol, &items, Some(0.2), 11).unwrap();
+        let other = assign(protocol, &shuffled, Some(0.2), 11).unwrap();
+        assert_eq!(one.warnings, other.warnings);
+        for (a, b) in one.folds.iter().zip(&other.folds) {
+            assert_eq!((&a.name, by_id(&items, a)), (&b.name, by_id(&shuffled, b)), "{}", protocol.name());
+        }
+        assert_eq!(one, assign(protocol, &items, Some(0.2), 11).unwrap());
+    }
+    let seeds = [0, 1].map(|seed| assign(&ALL[1], &items, None, seed).unwrap().folds);
+    assert_ne!(seeds[0], seeds[1]);
+}
+
+#[test]
+fn stratified_folds_are_even_by_class_and_in_all() {
+    for (n, classes, folds) in [(535, 7, 5), (1440, 8, 5), (61, 3, 10), (20, 4, 20)] {
+        let rows = corpus(n, classes, 10, 1);
+        let items = items(&rows);
+        let assignment = assign(&Protocol::StratifiedKfold { folds }, &items, None, 0).unwrap();
+        let spread = |count: &dyn Fn(&Fold) -> usize| {
+            let counts: Vec<usize> = assignment.folds.iter().map(count).collect();
+            counts.iter().max().unwrap() - counts.iter().min().unwrap()
+        };
+        assert!(spread(&|fold| fold.count(Role::Test)) <= 1);
+        for class in 0..classes {
+            let label = format!("class {class}");
+            assert!(spread(&|fold| indices(fold, Role::Test).iter().filter(|&&i| items[i].label == label).count()) <= 1);
+        }
+    }
+}
+
+#[test]
+fn the_stratified_folds_of_a_seed_never_change() {
+    let rows = corpus(12, 3, 4, 0);
+    let assignment = assign(&Protocol::StratifiedKfold { folds: 3 }, &items(&rows), None, 42).unwrap();
+    let tested: Vec<Vec<usize>> = assignment.folds.iter().map(|fold| indices(fold, Role::Test)).collect();
+    assert_eq!(tested, [[2, 4, 5, 9], [1, 7, 10, 11], [0, 3, 6, 8]]);
+}
+
+#[test]
+fn group_folds_of_ravdess_are_of_one_size() {
+    let rows = ravdess();
+    let items = items(&rows);
+    for (folds, sizes) in [(6, vec![240; 6]), (5, vec![300, 300, 300, 300, 240]), (24, vec![60; 24])] {
+        let assignment = assign(&Protocol::GroupKfold { folds }, &items, None, 0).unwrap();
+        let mut found: Vec<usize> = assignment.folds.iter().map(|fold| fold.count(Role::Test)).collect();
+        found.sort_by_key(|&n| std::cmp::Reverse(n));
+        assert_eq!(found, sizes);
+    }
+}
+
+#[test]
+fn emobox_tests_its_four_actors_per_fold() {
+    let rows = ravdess();
+    let emobox = Protocol::Published { name: "emobox".into() };
+    let assignment = assign(&emobox, &items(&rows), Some(0.1), 0).unwrap();
+    assert!(assignment.warnings.is_empty(), "{:?}", assignment.warnings);
+    assert_eq!(assignment.folds.len(), 6);
+    let items = items(&rows);
+    for fold in &assignment.folds {
+        assert_eq!((fold.count(Role::Test), fold.count(Role::Validation), fold.count(Role::Train)), (240, 120, 1080));
+    }
+    assert_eq!(assignment.folds[3].name, "actors 03 05 07 24");
+    assert_eq!(speakers(&items, &indices(&assignment.folds[3], Role::Test)), BTreeSet::from(["03", "05", "07", "24"]));
+    // Over the folds different actors have their turn in validation: six times two, none of them twice.
+    let turns: BTreeSet<&str> = assignment.folds.iter().flat_map(|fold| speakers(&items, &indices(fold, Role::Validation))).collect();
+    assert!(turns.len() >= 8, "{turns:?}");
+
+    let absent: Vec<Row> = rows.iter().filter(|row| row.speaker != "07").cloned().collect();
+    assert!(assign(&emobox, &self::items(&absent), None, 0).unwrap().warnings[0].contains("actors 07 are not there"));
+    let few: Vec<Row> = rows.iter().filter(|row| row.speaker.as_str() < "07").cloned().collect();
+    assert!(told(assign(&emobox, &self::items(&few), None, 0), Kind::Data).contains("none of the actors 08 09 19 23 is there"));
+    let mut other = rows.clone();
+    other[5].speaker = "25".into();
+    assert!(told(assign(&emobox, &self::items(&other), None, 0), Kind::Data).contains("speaker `25` is not one of RAVDESS's actors"));
+    let unknown = Protocol::Published { name: "emodb".into() };
+    assert!(told(assign(&unknown, &items, None, 0), Kind::Config).contains("`emodb` is not a published list"));
+}
+
+#[test]
+fn declared_parts_are_kept_and_the_undeclared_take_no_part() {
+    let mut rows = corpus(40, 3, 5, 0);
+    rows[3].declared = None;
+    let assignment = assign(&Protocol::Declared, &items(&rows), Some(0.2), 0).unwrap();
+    for (row, role) in rows.iter().zip(&assignment.folds[0].roles) {
+        assert_eq!(row.declared.as_deref(), role.map(Role::as_str));
+    }
+    assert!(assignment.warnings.iter().any(|w| w.starts_with("1 of 40 utterances are declared in no part")), "{:?}", assignment.warnings);
+
+    rows.iter_mut().for_each(|row| row.declared = row.declared.take().filter(|word| word != "test"));
+    assert!(told(assign(&Protocol::Declared, &items(&rows), None, 0), Kind::Data).contains("declares no test utterance"));
+    rows[0].declared = Some("dev".into());
+    assert!(told(assign(&Protocol::Declared, &items(&rows), None, 0), Kind::Data).contains("declared as `dev`"));
+}
+
+#[test]
+fn a_stratified_part_keeps_the_proportions() {
+    let rows = corpus(1000, 4, 10, 2);
+    let items = items(&rows);
+    let assignment = assign(&Protocol::HoldOut { test_fraction: 0.2 }, &items, Some(0.25), 0).unwrap();
+    let fold = &assignment.folds[0];
+    assert_eq!((fold.count(Role::Test), fold.count(Role::Validation), fold.count(Role::Train)), (200, 200, 600));
+    for class in 0..4 {
+        let label = format!("class {class}");
+        let all = items.iter().filter(|item| item.label == label).count() as f64;
+        let tested = indices(fold, Role::Test).iter().filter(|&&i| items[i].label == label).count() as f64;
+        assert!((tested - all * 0.2).abs() <= 1.0, "{label}: {tested} of {all}");
+    }
+}
+
+/// Message and hint of an error of the given kind.
+fn told<T>(result: Result<T, Error>, kind: Kind) -> String {
+    let Err(error) = result else { panic!("no error") };
+    assert_eq!(error.kind(), kind, "{error}");
+    assert!(error.hint_text().is_some(), "{error} has no hint");
+    error.to_string()
+}
+
+#[test]
+fn what_a_corpus_cannot_give_is_said() {
+    let rows = corpus(30, 3, 4, 0);
+    let four = items(&rows);
+    let kfold = |folds| Protocol::StratifiedKfold { folds };
+    assert!(told(assign(&kfold(31), &four, None, 0), Kind::Data).contains("30 utterances cannot fill 31 folds"));
+    told(assign(&kfold(1), &four, None, 0), Kind::Config);
+    told(assign(&Protocol::GroupKfold { folds: 0 }, &four, None, 0), Kind::Config);
+    assert!(told(assign(&Protocol::GroupKfold { folds: 5 }, &four, None, 0), Kind::Data).contains("4 speakers cannot fill 5 folds"));
+    for share in [0.0, 1.0, -0.5, f64::NAN] {
+        told(assign(&kfold(2), &four, Some(share), 0), Kind::Config);
+        told(assign(&Protocol::HoldOut { test_fraction: share }, &four, None, 0), Kind::Config);
+    }
+    told(assign(&kfold(2), &[], None, 0), Kind::Data);
+
+    let mut alone = rows.clone();
+    alone.iter_mut().for_each(|row| (row.speaker, row.session) = ("one".into(), Some("one".into())));
+    assert!(told(assign(&Protocol::LeaveOneSpeakerOut, &items(&alone), None, 0), Kind::Data).contains("one speaker"));
+    assert!(told(assign(&Protocol::LeaveOneSessionOut, &items(&alone), None, 0), Kind::Data).contains("one session"));
+    alone[0].session = None;
+    assert!(
+        told(assign(&Protocol::LeaveOneSessionOut, &items(&alone), None, 0), Kind::Data).contains("1 of 30 utterances have no session")
+    );
+    alone.iter_mut().for_each(|row| row.label = "sad".into());
+    assert!(told(assign(&kfold(2), &items(&alone), None, 0), Kind::Data).contains("of the class `sad`"));
+    alone[1].id = alone[0].id.clone();
+    assert!(told(assign(&kfold(2), &items(&alone), None, 0), Kind::Data).contains("is there twice"));
+
+    let mut two = rows.clone();
+    two.iter_mut().enumerate().for_each(|(i, row)| row.speaker = format!("{}", i % 2));
+    assert!(told(assign(&Protocol::LeaveOneSpeakerOut, &items(&two), Some(0.2), 0), Kind::Data).contains("trains on one speaker"));
+    two.iter_mut().for_each(|row| row.label = row.speaker.clone());
+    assert!(told(assign(&Protocol::LeaveOneSpeakerOut, &items(&two), None, 0), Kind::Data).contains("fewer than two classes"));
+}
+
+#[test]
+fn a_class_with_one_utterance_is_allowed_with_a_warning() {
+    let mut rows = corpus(30, 3, 4, 0);
+    rows[7].label = "rare".into();
+    let warnings = assign(&Protocol::StratifiedKfold { folds: 3 }, &items(&rows), Some(0.2), 0).unwrap().warnings;
+    assert_eq!(warnings.len(), 2, "{warnings:?}");
+    assert!(warnings[0].starts_with("class `rare` has 1 utterances for 3 folds"));
+    assert!(warnings[1].starts_with("class `rare` is tested without being trained on: fold "));
+    let warnings = assign(&Protocol::HoldOut { test_fraction: 0.3 }, &items(&rows), None, 0).unwrap().warnings;
+    assert_eq!(warnings, ["class `rare` is tested in no fold"]);
+}
+
+#[test]
+fn what_train_and_test_share_is_counted() {
+    let row = |id: &str, speaker: &str| Row { id: id.into(), label: "x".into(), speaker: speaker.into(), session: None, declared: None };
+    let rows = [row("a", "1"), row("b", "1"), row("c", "2"), row("d", "3"), row("e", "3")];
+    let items = items(&rows);
+    let fold = |roles: [Option<Role>; 5]| Fold { index: 0, name: "fold 1".into(), roles: roles.into() };
+    let mixed = fold([Some(Role::Train), Some(Role::Test), Some(Role::Validation), Some(Role::Test), None]);
+    let texts = [Some("kids"), Some("kids"), Some("dogs"), None, None];
+    let counts = sharing(&items, &mixed, &texts, &["h1", "h1", "h2", "h2", "h3"]);
+    assert_eq!((counts.test_utterances, counts.test_speakers, counts.shared_speakers), (2, 2, 1));
+    assert_eq!((counts.test_texts, counts.shared_texts, counts.test_without_text, counts.shared_duplicates), (1, 1, 1, 2));
+    assert!(!is_speaker_independent(&[mixed], &items));
+    assert_eq!(
+        verdict(&[counts]),
+        [
+            "speakers partly shared: 1 of 2 test speakers are also trained on in the only fold",
+            "sentences shared: 1 of 1 test sentences are also trained on in the only fold (1 tested utterances have no named sentence)",
+            "duplicates: 2 tested utterances are the very same sound as one that is trained on",
+        ]
+    );
+
+    // The undeclared `e` shares speaker 3 but takes no part.
+    let apart = fold([Some(Role::Train), Some(Role::Train), Some(Role::Validation), Some(Role::Test), None]);
+    let counts = sharing(&items, &apart, &[None; 5], &["h1", "h2", "h3", "h4", "h4"]);
+    assert!(is_speaker_independent(&[apart], &items));
+    assert_eq!(
+        verdict(&[counts, counts]),
+        [
+            "speaker-independent: no test speaker is trained on over 2 folds",
+            "the corpus does not name its sentences: whether they are shared is not known",
+            "no tested sound is trained on under another name",
+        ]
+    );
+    assert!(verdict(&[]).is_empty());
+}

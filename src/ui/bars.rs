@@ -1,0 +1,59 @@
+//! Progress bars on a terminal: one per running task, with rate and time left.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+
+use super::{Verbosity, lines};
+use crate::orchestrator::{Event, Observer};
+
+/// Draws bars on standard error and prints lines above them.
+#[derive(Debug)]
+pub struct Bars {
+    verbosity: Verbosity,
+    all: MultiProgress,
+    running: Mutex<BTreeMap<String, ProgressBar>>,
+}
+
+impl Bars {
+    /// Says as much as `verbosity` asks for.
+    pub fn new(verbosity: Verbosity) -> Self {
+        Bars { verbosity, all: MultiProgress::new(), running: Mutex::new(BTreeMap::new()) }
+    }
+
+    fn style() -> ProgressStyle {
+        ProgressStyle::with_template("{prefix:32!} {bar:24} {pos}/{len} {per_sec:>9} {eta:>5} left  {msg}")
+            .unwrap_or_else(|_| ProgressStyle::default_bar())
+    }
+}
+
+impl Observer for Bars {
+    fn observe(&self, event: Event) {
+        let mut running = self.running.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        match &event {
+            Event::TaskProgress { task, done, total, unit, note } => {
+                let bar = running.entry(task.clone()).or_insert_with(|| {
+                    let bar = self.all.add(ProgressBar::new(*total).with_style(Bars::style()));
+                    bar.set_prefix(task.clone());
+                    bar
+                });
+                bar.set_length(*total);
+                bar.set_position(*done);
+                bar.set_message(if note.is_empty() { (*unit).to_owned() } else { note.clone() });
+            }
+            Event::TaskFinished { task, .. } | Event::TaskFailed { task, .. } => {
+                if let Some(bar) = running.remove(task) {
+                    bar.finish_and_clear();
+                    self.all.remove(&bar);
+                }
+            }
+            _ => {}
+        }
+        drop(running);
+        if let Some(text) = lines::line(&event, self.verbosity) {
+            // A terminal that went away must not end the work.
+            let _ = self.all.println(text);
+        }
+    }
+}

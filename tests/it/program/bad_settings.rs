@@ -1,0 +1,58 @@
+//! Pipeline files and command lines that are wrong: the place, the nearest key, what to do.
+
+use super::project::Project;
+
+#[track_caller]
+fn refused(change: impl Fn(String) -> String, words: &[&str]) {
+    let project = Project::with_tones(2);
+    project.pipeline("net", &change(Project::network(2)));
+    project.ser(&["run", "net"]).fails(3, words);
+    assert!(!project.path("data").exists(), "nothing is begun with wrong settings");
+}
+
+#[test]
+fn an_unknown_key_names_the_nearest_one_and_its_place() {
+    refused(|t| t.replace("learning_rate", "learning_rat"), &["net.toml:14", "learning_rat", "learning_rate"]);
+}
+
+#[test]
+fn a_negative_number_of_epochs() {
+    refused(|t| t.replace("epochs = 2", "epochs = -2"), &["epochs", "-2"]);
+}
+
+#[test]
+fn batches_that_cannot_be_normalised() {
+    refused(|t| t.replace("batch_size = 8", "batch_size = 0"), &["batch_size", "0"]);
+    refused(|t| t.replace("batch_size = 8", "batch_size = 1"), &["batch_size", "1"]);
+}
+
+#[test]
+fn a_value_of_another_type() {
+    refused(|t| t.replace("folds = 2", "folds = \"two\""), &["folds", "net.toml:10"]);
+}
+
+#[test]
+fn overrides_are_as_strict_as_files() {
+    let project = Project::with_tones(2);
+    project.ser(&["run", "small", "--set", "train.epoch=3"]).fails(3, &["train.epoch", "train.epochs"]);
+    project.ser(&["run", "small", "--set", "train.epochs=many"]).fails(3, &["epochs"]);
+    project.ser(&["run", "small", "--set", "nothing"]).fails(3, &["nothing"]);
+}
+
+#[test]
+fn a_pipeline_or_experiment_that_is_not_there() {
+    let project = Project::with_tones(2);
+    project.ser(&["run", "smal"]).fails(5, &["smal", "small"]);
+    project.ser(&["run", "small", "-e", "bse"]).fails(2, &["bse", "base"]);
+    project.ser(&["run", "small", "--protocol", "kfold"]).fails(3, &["kfold"]);
+    project.ser(&["run", "small", "--protocol", "group-kfold:x"]).fails(2, &["group-kfold:x"]);
+}
+
+#[test]
+fn a_file_that_is_no_toml() {
+    let project = Project::with_tones(2);
+    project.pipeline("odd", "name = \"odd\nthis is not");
+    project.ser(&["run", "odd"]).fails(3, &["odd.toml:1"]);
+    project.write("pipelines/bytes.toml", b"\xff\xfe\x00");
+    project.ser(&["run", "bytes"]).fails(3, &["bytes.toml"]);
+}

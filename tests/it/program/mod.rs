@@ -1,0 +1,7 @@
+//! The program as a user runs it: arguments in, exit code, messages and files out.
+
+mod bad_audio;
+mod bad_corpus;
+mod bad_settings;
+mod project;
+mod runs;

@@ -1,0 +1,116 @@
+//! Whole runs: the same bytes for any number of threads, reuse that is explained, and resumption after an interruption.
+
+use super::project::Project;
+
+fn outputs(project: &Project) -> Vec<(String, Vec<u8>)> {
+    ["data/tables", "data/models", "reports"].iter().flat_map(|folder| project.tree(folder)).collect()
+}
+
+#[track_caller]
+fn same(a: &[(String, Vec<u8>)], b: &[(String, Vec<u8>)]) {
+    let names = |files: &[(String, Vec<u8>)]| files.iter().map(|f| f.0.clone()).collect::<Vec<_>>();
+    assert_eq!(names(a), names(b));
+    for ((name, left), (_, right)) in a.iter().zip(b) {
+        assert!(left == right, "{name} differs");
+    }
+}
+
+#[test]
+fn one_and_two_threads_and_two_runs_give_the_same_bytes() {
+    let one = Project::with_tones(3);
+    one.pipeline("net", &Project::network(2));
+    one.ser(&["run", "net", "--jobs", "1"]).ok();
+    let two = Project::with_tones(3);
+    two.pipeline("net", &Project::network(2));
+    two.ser(&["run", "net", "--jobs", "2"]).ok();
+    let first = outputs(&one);
+    assert!(first.iter().any(|(name, _)| name.ends_with("model.safetensors")));
+    same(&first, &outputs(&two));
+    std::fs::remove_dir_all(one.path("data")).unwrap();
+    one.ser(&["run", "net", "--jobs", "2"]).ok();
+    same(&first, &outputs(&one));
+}
+
+#[test]
+fn what_did_not_change_is_not_run_again_and_what_did_is_explained() {
+    let project = Project::with_tones(2);
+    project.pipeline("net", &Project::network(1));
+    let plan = project.ser(&["plan", "net"]).ok();
+    assert!(plan.stdout.contains("run   ingest  (never ran)") && plan.stdout.contains("run   train/…  (after ingest, which runs)"));
+    project.ser(&["run", "net"]).ok();
+    let again = project.ser(&["run", "net", "-v"]).ok();
+    assert!(!again.stderr.contains("run    "), "{}", again.stderr);
+    assert!(again.stderr.contains("keep   train/base/fold-00-seed-0"), "{}", again.stderr);
+
+    let plan = project.ser(&["plan", "net", "--set", "train.learning_rate=0.01"]).ok();
+    assert!(plan.stdout.contains("keep  features"), "{}", plan.stdout);
+    assert!(plan.stdout.contains("run   train/base/fold-00-seed-0  (model.train.learning_rate: "), "{}", plan.stdout);
+
+    project.pipeline("net", &Project::network(1).replacen("[corpus]", "title = \"Another title\"\n\n[corpus]", 1));
+    let titled = project.ser(&["run", "net", "-v"]).ok();
+    assert!(!titled.stderr.contains("run    train"), "a title retrains nothing: {}", titled.stderr);
+    assert!(String::from_utf8(project.read("reports/net/index.html")).unwrap().contains("Another title"));
+
+    project.tone("s0_calm_0.wav", 333.0, 0.5);
+    let edited = project.ser(&["run", "net", "--json"]).ok();
+    let extracted: Vec<&str> = edited.stderr.lines().filter(|l| l.contains("\"task\":\"features\"") && l.contains("\"total\"")).collect();
+    assert!(
+        !extracted.is_empty() && extracted.iter().all(|l| l.contains("\"total\":1,")),
+        "one edited file costs one extraction: {extracted:?}"
+    );
+    assert!(edited.stderr.contains("train/base/fold-00-seed-0"));
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_training_goes_on_to_the_same_bytes() {
+    let straight = Project::with_tones(2);
+    straight.pipeline("net", &Project::network(40));
+    straight.ser(&["run", "net"]).ok();
+
+    let project = Project::with_tones(2);
+    project.pipeline("net", &Project::network(40));
+    project.ser(&["features", "net"]).ok();
+    // Interrupted as soon as a checkpoint is there.
+    let script = "\"$SER\" run net --jobs 1 2>log & pid=$!; for i in $(seq 600); do \
+                  ls data/cache/net/scratch/*/checkpoint* >/dev/null 2>&1 && break; sleep 0.05; done; kill -INT $pid; wait $pid";
+    let ran = project.bash(script);
+    assert_eq!(ran.code, 130, "{}", String::from_utf8_lossy(&project.read("log")));
+    assert!(String::from_utf8_lossy(&project.read("log")).contains("hint: run the same command again"));
+    assert!(!project.path("reports/net").exists());
+    project.ser(&["run", "net"]).ok();
+    same(&outputs(&straight), &outputs(&project));
+}
+
+#[test]
+fn a_killed_run_leaves_nothing_half_written_and_the_next_one_finishes() {
+    let straight = Project::with_tones(2);
+    straight.pipeline("net", &Project::network(12));
+    straight.ser(&["run", "net"]).ok();
+    for delay in ["0.02", "0.1", "0.3", "0.7"] {
+        let project = Project::with_tones(2);
+        project.pipeline("net", &Project::network(12));
+        project.bash(&format!("\"$SER\" run net >/dev/null 2>&1 & pid=$!; sleep {delay}; kill -9 $pid; wait $pid; true"));
+        project.ser(&["run", "net"]).ok();
+        same(&outputs(&straight), &outputs(&project));
+    }
+}
+
+#[test]
+fn json_events_are_one_object_a_line() {
+    let project = Project::with_tones(2);
+    let ran = project.ser(&["run", "small", "--json"]).ok();
+    for line in ran.stderr.lines().chain(ran.stdout.lines()) {
+        serde_json::from_str::<serde_json::Value>(line).unwrap_or_else(|e| panic!("{line}: {e}"));
+    }
+    assert!(ran.stderr.contains("\"event\":\"task-finished\""));
+    let failed = project.ser(&["run", "none", "--json"]);
+    assert_eq!(failed.code, 5);
+    assert!(failed.stderr.contains("\"exit_code\":5"), "{}", failed.stderr);
+}
+
+#[test]
+fn quiet_says_nothing_when_nothing_is_wrong() {
+    let project = Project::with_tones(2);
+    assert_eq!(project.ser(&["run", "small", "-q"]).ok().stderr, "");
+}
