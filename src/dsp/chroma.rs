@@ -4,15 +4,15 @@ use crate::audio::simd::{dispatch, multiply_add, sum};
 
 /// Pitch classes.
 const CLASSES: usize = 12;
-/// Values summed side by side.
-const LANES: usize = 8;
+/// Values summed side by side: four vectors, so that one addition need not wait for another.
+const LANES: usize = 32;
 
 /// Gaussian filters that fold a power spectrum into 12 pitch classes from C (`librosa.filters.chroma` with its defaults).
 #[derive(Debug, Clone)]
 pub struct ChromaFilters {
     bins: usize,
-    /// `[group of LANES bins][class]`; the last group ends in zeros.
-    weights: Vec<[[f32; LANES]; CLASSES]>,
+    /// `[class][group of LANES bins]`; the last group ends in zeros.
+    weights: Vec<[f32; LANES]>,
 }
 
 impl ChromaFilters {
@@ -24,7 +24,8 @@ impl ChromaFilters {
         let mut positions: Vec<f64> =
             (1..bins + 1).map(|bin| CLASSES as f64 * (bin as f64 * sample_rate / n_fft as f64 / (a4 / 16.0)).log2()).collect();
         positions.insert(0, positions[0] - 1.5 * CLASSES as f64);
-        let mut weights = vec![[[0.0f32; LANES]; CLASSES]; bins.div_ceil(LANES)];
+        let groups = bins.div_ceil(LANES);
+        let mut weights = vec![[0.0f32; LANES]; CLASSES * groups];
         for (bin, pair) in positions.windows(2).take(bins).enumerate() {
             let (position, width) = (pair[0], (pair[1] - pair[0]).max(1.0));
             let half = CLASSES as f64 / 2.0;
@@ -37,7 +38,7 @@ impl ChromaFilters {
             for (class, weight) in column.iter().enumerate() {
                 // The columns start at A; the result starts at C.
                 let from_c = (class + CLASSES - 3) % CLASSES;
-                weights[bin / LANES][from_c][bin % LANES] = (weight / norm * octave) as f32;
+                weights[from_c * groups + bin / LANES][bin % LANES] = (weight / norm * octave) as f32;
             }
         }
         ChromaFilters { bins, weights }
@@ -45,31 +46,27 @@ impl ChromaFilters {
 
     /// Folds one frame's power spectrum into 12 pitch classes, not yet normalised.
     pub fn apply(&self, power: &[f32], chroma: &mut [f32]) {
-        let mut totals = [0.0; CLASSES];
-        fold(&self.weights, &power[..self.bins], &mut totals);
-        chroma.copy_from_slice(&totals);
+        fold(&self.weights, &power[..self.bins], chroma);
     }
 }
 
 dispatch! {
-    fn fold(weights: &[[[f32; LANES]; CLASSES]], power: &[f32], chroma: &mut [f32; CLASSES]) = fold_body
+    fn fold(weights: &[[f32; LANES]], power: &[f32], chroma: &mut [f32]) = fold_body
 }
 
 #[inline(always)]
-fn fold_body<const FUSED: bool>(weights: &[[[f32; LANES]; CLASSES]], power: &[f32], chroma: &mut [f32; CLASSES]) {
-    let mut totals = [[0.0f32; LANES]; CLASSES];
-    let groups = power.chunks_exact(LANES);
+fn fold_body<const FUSED: bool>(weights: &[[f32; LANES]], power: &[f32], chroma: &mut [f32]) {
+    let (groups, remainder) = power.as_chunks::<LANES>();
     let mut rest = [0.0; LANES];
-    rest[..groups.remainder().len()].copy_from_slice(groups.remainder());
-    for (group, weights) in groups.chain(std::iter::once(rest.as_slice())).zip(weights) {
-        for (totals, weights) in totals.iter_mut().zip(weights) {
+    rest[..remainder.len()].copy_from_slice(remainder);
+    for (chroma, weights) in chroma.iter_mut().zip(weights.chunks_exact(power.len().div_ceil(LANES))) {
+        let mut totals = [0.0f32; LANES];
+        for (group, weights) in groups.iter().chain(std::iter::once(&rest)).zip(weights) {
             for lane in 0..LANES {
                 totals[lane] = multiply_add::<FUSED>(group[lane], weights[lane], totals[lane]);
             }
         }
-    }
-    for (chroma, totals) in chroma.iter_mut().zip(&totals) {
-        *chroma = sum(totals);
+        *chroma = sum(&std::array::from_fn(|lane| (totals[lane] + totals[lane + 8]) + (totals[lane + 16] + totals[lane + 24])));
     }
 }
 

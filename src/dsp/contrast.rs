@@ -91,15 +91,25 @@ dispatch! {
 fn select_body<const FUSED: bool>(values: &[f32], sign: f32, count: usize, smallest: &mut Vec<f32>) {
     smallest.clear();
     smallest.resize(count.min(values.len()), f32::INFINITY);
-    for chunk in values.chunks(LANES) {
-        let Some(&limit) = smallest.last() else { return };
-        // The usual case, tested for the whole chunk at once: nothing enters.
-        if chunk.iter().fold(true, |outside, value| outside & (sign * value >= limit)) {
-            continue;
-        }
-        for value in chunk {
-            insert(smallest, sign * value);
-        }
+    // Spectra fall towards high frequencies. Looking for the smallest from the end, little enters after the first few.
+    if sign > 0.0 {
+        let (rest, chunks) = values.as_rchunks::<LANES>();
+        chunks.iter().rev().for_each(|chunk| select_from(chunk, sign, smallest));
+        rest.iter().for_each(|value| insert(smallest, sign * value));
+    } else {
+        let (chunks, rest) = values.as_chunks::<LANES>();
+        chunks.iter().for_each(|chunk| select_from(chunk, sign, smallest));
+        rest.iter().for_each(|value| insert(smallest, sign * value));
+    }
+}
+
+#[inline(always)]
+fn select_from(chunk: &[f32; LANES], sign: f32, smallest: &mut [f32]) {
+    let limit = smallest.last().copied().unwrap_or(f32::NEG_INFINITY);
+    // The usual case, tested for the whole chunk at once: nothing enters.
+    let entering: i32 = chunk.iter().map(|value| i32::from(sign * value < limit)).sum();
+    if entering > 0 {
+        chunk.iter().for_each(|value| insert(smallest, sign * value));
     }
 }
 

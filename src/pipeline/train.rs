@@ -13,9 +13,7 @@ use crate::evaluation::argmax;
 use crate::features;
 use crate::files::{hash_bytes, write_atomically};
 use crate::model::artifact::{ModelInfo, SavedModel, Weights};
-use crate::model::{
-    self, Architecture, EpochRecord, Layer, Logistic, LogisticSettings, Majority, NetSpec, Svm, SvmSettings, TrainJob,
-};
+use crate::model::{self, Architecture, EpochRecord, Layer, Logistic, LogisticSettings, Majority, NetSpec, Svm, SvmSettings, TrainJob};
 use crate::orchestrator::Context;
 use crate::split::{Dataset, Fold, Matrix, Part, Parts, Training, Validation};
 use crate::table::{self, features::FeatureTable, predictions::PredictionRow};

@@ -2,5 +2,6 @@
 
 mod architecture;
 mod corpora;
+mod parity;
 mod program;
 mod report;
