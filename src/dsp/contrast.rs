@@ -77,7 +77,7 @@ impl Contrast {
     }
 }
 
-/// The mean of the `count` smallest values times `sign`, which `smallest` holds in order meanwhile: no sort, as few values ever enter.
+/// The mean of the `count` smallest values times `sign`; `smallest` holds them in order afterwards.
 fn mean_of_smallest(values: &[f32], sign: f32, count: usize, smallest: &mut Vec<f32>) -> f64 {
     select(values, sign, count, smallest);
     f64::from(smallest.iter().sum::<f32>() / smallest.len().max(1) as f32)
@@ -87,43 +87,30 @@ dispatch! {
     fn select(values: &[f32], sign: f32, count: usize, smallest: &mut Vec<f32>) = select_body
 }
 
+/// Instead of sorting everything: bounds the `count`-th smallest value first, and sorts the few that are not above the bound. There is no
+/// branch on a value in the long loops, since spectra make such branches unpredictable.
 #[inline(always)]
 fn select_body<const FUSED: bool>(values: &[f32], sign: f32, count: usize, smallest: &mut Vec<f32>) {
-    smallest.clear();
-    smallest.resize(count.min(values.len()), f32::INFINITY);
-    // Spectra fall towards high frequencies. Looking for the smallest from the end, little enters after the first few.
-    if sign > 0.0 {
-        let (rest, chunks) = values.as_rchunks::<LANES>();
-        chunks.iter().rev().for_each(|chunk| select_from(chunk, sign, smallest));
-        rest.iter().for_each(|value| insert(smallest, sign * value));
-    } else {
-        let (chunks, rest) = values.as_chunks::<LANES>();
-        chunks.iter().for_each(|chunk| select_from(chunk, sign, smallest));
-        rest.iter().for_each(|value| insert(smallest, sign * value));
-    }
-}
-
-#[inline(always)]
-fn select_from(chunk: &[f32; LANES], sign: f32, smallest: &mut [f32]) {
-    let limit = smallest.last().copied().unwrap_or(f32::NEG_INFINITY);
-    // The usual case, tested for the whole chunk at once: nothing enters.
-    let entering: i32 = chunk.iter().map(|value| i32::from(sign * value < limit)).sum();
-    if entering > 0 {
-        chunk.iter().for_each(|value| insert(smallest, sign * value));
-    }
-}
-
-/// Puts a value into an ordered list in place of the largest, unless it is larger still.
-#[inline(always)]
-fn insert(smallest: &mut [f32], value: f32) {
-    let mut at = smallest.len();
-    while at > 0 && smallest[at - 1] > value {
-        at -= 1;
-        if at + 1 < smallest.len() {
-            smallest[at + 1] = smallest[at];
+    // The smallest of each lane are values too, so the count-th smallest of them is such a bound.
+    let mut minima = [f32::INFINITY; LANES];
+    for chunk in values.as_chunks::<LANES>().0 {
+        for lane in 0..LANES {
+            let value = sign * chunk[lane];
+            minima[lane] = if value < minima[lane] { value } else { minima[lane] };
         }
-        smallest[at] = value;
     }
+    minima.sort_unstable_by(f32::total_cmp);
+    let bound = minima.get(count - 1).copied().unwrap_or(f32::INFINITY);
+
+    smallest.resize(values.len(), 0.0);
+    let mut kept = 0;
+    for value in values {
+        smallest[kept] = sign * value;
+        kept += usize::from(sign * value <= bound);
+    }
+    smallest.truncate(kept);
+    smallest.sort_unstable_by(f32::total_cmp);
+    smallest.truncate(count);
 }
 
 #[cfg(test)]
@@ -140,6 +127,16 @@ mod tests {
     #[test]
     fn selection_equals_sorting() {
         let values: Vec<f32> = (0..431).map(|i| ((i * 7919) % 431) as f32).collect();
+        for length in [1, 9, 15, 16, 17, 100, 431] {
+            for (sign, count) in [(1.0, 1), (-1.0, 9), (1.0, 16), (1.0, 17), (-1.0, 40)] {
+                let mut sorted: Vec<f32> = values[..length].iter().map(|value| sign * value).collect();
+                sorted.sort_by(f32::total_cmp);
+                sorted.truncate(count);
+                let mut smallest = Vec::new();
+                select(&values[..length], sign, count, &mut smallest);
+                assert_eq!(smallest, sorted, "{count} of {length}");
+            }
+        }
         assert_eq!(mean_of_smallest(&values, 1.0, 9, &mut Vec::new()), 4.0);
         assert_eq!(-mean_of_smallest(&values, -1.0, 9, &mut Vec::new()), 426.0);
     }

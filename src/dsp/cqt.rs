@@ -155,7 +155,10 @@ fn respond_body<const FUSED: bool>(
             }
         }
         let (re, im) = (sum(&total_re), sum(&total_im));
-        *out = (re * re + im * im).sqrt();
+        *out = re * re + im * im;
+    }
+    for out in out {
+        *out = out.sqrt();
     }
 }
 

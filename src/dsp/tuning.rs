@@ -1,6 +1,7 @@
 //! How far a recording is from A440, in fractions of a bin.
 
 use super::frames::Frames;
+use crate::audio::simd::dispatch;
 
 const LOWEST_HZ: f64 = 150.0;
 const HIGHEST_HZ: f64 = 4000.0;
@@ -8,6 +9,8 @@ const HIGHEST_HZ: f64 = 4000.0;
 const THRESHOLD: f32 = 0.1;
 /// Histogram cells per bin.
 const CELLS: usize = 100;
+/// Values compared at once.
+const LANES: usize = 32;
 
 /// Which spectrum the peaks are looked for in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,7 +81,7 @@ impl TuningEstimator {
         self.pitches.clear();
         self.strengths.clear();
         for row in magnitude.rows() {
-            let mut loudest = row.iter().copied().fold(0.0, f32::max);
+            let mut loudest = maximum(row);
             let mut values = row;
             if spectrum == TuningSpectrum::Power {
                 self.spectrum.clear();
@@ -113,6 +116,23 @@ impl TuningEstimator {
         let lower = below.iter().copied().fold(f32::NEG_INFINITY, f32::max);
         Some(if self.strengths.len() % 2 == 1 { upper } else { (lower + upper) / 2.0 })
     }
+}
+
+dispatch! {
+    /// The largest of values that are not negative.
+    fn maximum(values: &[f32]) -> f32 = maximum_body
+}
+
+#[inline(always)]
+fn maximum_body<const FUSED: bool>(values: &[f32]) -> f32 {
+    let (chunks, rest) = values.as_chunks::<LANES>();
+    let mut maxima = [0.0f32; LANES];
+    for chunk in chunks {
+        for lane in 0..LANES {
+            maxima[lane] = if chunk[lane] > maxima[lane] { chunk[lane] } else { maxima[lane] };
+        }
+    }
+    maxima.iter().chain(rest).copied().fold(0.0, f32::max)
 }
 
 #[cfg(test)]
