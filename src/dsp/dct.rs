@@ -44,7 +44,7 @@ mod tests {
     #[test]
     fn a_constant_has_only_the_first_coefficient() {
         let coefficients = Dct::new(128, 40).apply(&[-100.0; 128]);
-        assert!((coefficients[0] + 1131.370_849_898_476).abs() < 1e-9);
+        assert!((coefficients[0] + 1_131.370_849_898_476).abs() < 1e-9);
         assert_eq!(coefficients.len(), 40);
         assert!(coefficients[1..].iter().all(|value| value.abs() < 1e-10));
     }
