@@ -12,8 +12,8 @@ use super::raw::{Key, RawCorpus, RawCorpusKind, RawFeatures, RawPipeline, Table}
 use super::texts::{Texts, shorten, suggestion};
 use super::validated::{CorpusKind, CorpusSettings, FeatureSettings, Pipeline};
 use crate::corpus::iemocap::{Agreement, Dialogs, Excitement};
-use crate::features::{FeatureSet, Profile};
 use crate::error::{Error, Result};
+use crate::features::{FeatureSet, Profile};
 
 /// Where corpora lie unless `--corpora-dir` says otherwise.
 const CORPORA: &str = "data/corpora";
@@ -53,10 +53,7 @@ fn features(raw: Option<RawFeatures>, context: &Context<'_>) -> Result<FeatureSe
     let (set, profile) = raw.map_or((None, None), |f| (f.set, f.profile));
     let set = context.one_of("set", "feature sets", set, &FeatureSet::ALL.map(FeatureSet::name))?;
     let profile = context.one_of("profile", "profiles", profile, &Profile::ALL.map(Profile::name))?;
-    Ok(FeatureSettings {
-        set: FeatureSet::parse(&set).unwrap_or_default(),
-        profile: Profile::parse(&profile).unwrap_or_default(),
-    })
+    Ok(FeatureSettings { set: FeatureSet::parse(&set).unwrap_or_default(), profile: Profile::parse(&profile).unwrap_or_default() })
 }
 
 fn corpus(raw: Spanned<Table<RawCorpus>>, context: &Context<'_>) -> Result<CorpusSettings> {

@@ -14,6 +14,4 @@ mod texts;
 mod validated;
 
 pub use load::{load, parse};
-pub use validated::{
-    CorpusKind, CorpusSettings, Experiment, FeatureSettings, Gamma, ModelSettings, Pipeline,
-};
+pub use validated::{CorpusKind, CorpusSettings, Experiment, FeatureSettings, Gamma, ModelSettings, Pipeline};

@@ -5,7 +5,7 @@
 //! burn serialises it. Random numbers need no state: their streams are keyed by seed and epoch.
 
 use std::fs;
-use std::io::{ErrorKind, Write};
+use std::io::ErrorKind;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};

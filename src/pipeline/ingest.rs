@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 use crate::audio::{self, Audio};
 use crate::cancel::Cancel;
 use crate::config::{CorpusKind, Pipeline};
-use crate::corpus::{self, EmodbSettings, IemocapSettings, Listing, ManifestSettings, Reason, SetAside, Source, Utterance};
 use crate::corpus::synthetic::SyntheticSettings;
+use crate::corpus::{self, EmodbSettings, IemocapSettings, Listing, ManifestSettings, Reason, SetAside, Source, Utterance};
 use crate::error::{Error, Result};
 use crate::files::{hash_bytes, write_atomically};
 use crate::orchestrator::{Context, Event, Observer};
@@ -47,7 +47,8 @@ pub(super) fn list(pipeline: &Pipeline, cancel: &Cancel, observer: &dyn Observer
             listing
         }
         CorpusKind::Synthetic { speakers, sentences, takes, sample_rate, seed, .. } => {
-            let settings = SyntheticSettings { speakers: *speakers, sentences: *sentences, takes: *takes, sample_rate: *sample_rate, seed: *seed };
+            let settings =
+                SyntheticSettings { speakers: *speakers, sentences: *sentences, takes: *takes, sample_rate: *sample_rate, seed: *seed };
             let tick = |done: usize, total: usize| {
                 observer.observe(Event::TaskProgress {
                     task: "generate".into(),

@@ -13,9 +13,7 @@ use crate::evaluation::argmax;
 use crate::features;
 use crate::files::{hash_bytes, write_atomically};
 use crate::model::artifact::{ModelInfo, SavedModel, Weights};
-use crate::model::{
-    self, Architecture, EpochRecord, Layer, Logistic, LogisticSettings, Majority, NetSpec, Svm, SvmSettings, TrainJob,
-};
+use crate::model::{self, Architecture, EpochRecord, Layer, Logistic, LogisticSettings, Majority, NetSpec, Svm, SvmSettings, TrainJob};
 use crate::orchestrator::Context;
 use crate::split::{Dataset, Fold, Matrix, Part, Parts, Training, Validation};
 use crate::table::{self, features::FeatureTable, predictions::PredictionRow};
@@ -163,7 +161,9 @@ struct Fitted {
 fn fit(job: &Job, train: &Part<Training>, validation: Option<&Part<Validation>>, context: &Context) -> Result<Fitted> {
     let weights = match &job.experiment.model {
         ModelSettings::Cnn { architecture } => return fit_network(job, *architecture, train, validation, context),
-        ModelSettings::Logistic { c } => Weights::Logistic(Logistic::fit(&LogisticSettings { c: *c, max_iterations: LOGISTIC_ITERATIONS }, train)?),
+        ModelSettings::Logistic { c } => {
+            Weights::Logistic(Logistic::fit(&LogisticSettings { c: *c, max_iterations: LOGISTIC_ITERATIONS }, train)?)
+        }
         ModelSettings::Svm { c, gamma } => {
             let gamma = match gamma {
                 Gamma::Scale => None,
