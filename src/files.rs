@@ -35,20 +35,41 @@ pub fn create_folder(path: &Path) -> Result<()> {
 /// Writes a file in one piece: beside its place, synced, then renamed into it. Makes the folder.
 ///
 /// # Errors
-/// [`crate::error::Kind::Io`]; the file that was there before is then untouched.
+/// [`crate::error::Kind::Io`]; the file that was there before is then untouched, and nothing is left beside it.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
-    publish(path, |file| file.write_all(bytes))
+    publish(path, |file| file.write_all(bytes).map_err(|e| Error::io("write", path, e)))
 }
 
-/// As [`write_atomically`], for content that `write` streams.
-pub fn publish(path: &Path, write: impl FnOnce(&mut File) -> std::io::Result<()>) -> Result<()> {
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    create_folder(folder)?;
-    let mut temp = beside(0o666).tempfile_in(folder).map_err(|e| Error::io("create a file in", folder, e))?;
-    write(temp.as_file_mut()).and_then(|()| temp.as_file().sync_all()).map_err(|e| Error::io("write", path, e))?;
-    temp.persist(path).map_err(|e| Error::io("write", path, e.error))?;
+/// As [`write_atomically`], for content that `fill` streams.
+///
+/// # Errors
+/// As [`write_atomically`], or what `fill` returns.
+pub fn publish(path: &Path, fill: impl FnOnce(&mut File) -> Result<()>) -> Result<()> {
+    let folder = place(path, |file| {
+        fill(file)?;
+        file.sync_all().map_err(|e| Error::io("write", path, e))
+    })?;
     sync_folder(folder);
     Ok(())
+}
+
+/// As [`publish`], but leaves it to the system when the bytes reach the disk: for files that a power cut may take since they can be made again.
+/// Returns the folder.
+///
+/// # Errors
+/// As [`publish`].
+pub fn place(path: &Path, fill: impl FnOnce(&mut File) -> Result<()>) -> Result<&Path> {
+    let failed = |e| Error::io("write", path, e);
+    let folder = match path.parent() {
+        Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
+        Some(parent) => parent,
+        None => return Err(failed(std::io::Error::new(std::io::ErrorKind::IsADirectory, "not a file name"))),
+    };
+    create_folder(folder)?;
+    let mut temp = beside(0o666).tempfile_in(folder).map_err(|e| Error::io("create a file in", folder, e))?;
+    fill(temp.as_file_mut())?;
+    temp.persist(path).map_err(|e| failed(e.error))?;
+    Ok(folder)
 }
 
 /// A fresh folder within `parent`, removed when it is dropped.
@@ -80,7 +101,7 @@ pub fn copy_if_changed(from: &Path, to: &Path) -> Result<()> {
         return Ok(());
     }
     let mut source = File::open(from).map_err(|e| Error::io("open", from, e))?;
-    publish(to, |file| std::io::copy(&mut source, file).map(drop))
+    publish(to, |file| std::io::copy(&mut source, file).map(drop).map_err(|e| Error::io("write", to, e)))
 }
 
 /// Syncs a folder, so that a rename in it survives a power cut; a file system that cannot is let be.
@@ -93,18 +114,68 @@ pub fn sync_folder(path: &Path) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Kind;
+
+    fn names(folder: &Path) -> Vec<String> {
+        let mut names: Vec<String> = std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
 
     #[test]
-    fn a_failed_write_leaves_the_old_file_and_no_other() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("table");
-        write_atomically(&path, b"old").unwrap();
-        let failed = publish(&path, |file| {
-            file.write_all(b"half")?;
-            Err(std::io::Error::from(std::io::ErrorKind::StorageFull))
-        });
-        assert!(failed.unwrap_err().hint_text().is_some_and(|h| h.contains("space")));
-        assert_eq!(fs::read(&path).unwrap(), b"old");
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    fn writes_replaces_and_creates_folders() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a/b/table");
+        write_atomically(&path, b"one").unwrap();
+        write_atomically(&path, b"two").unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"two");
+        assert_eq!(names(path.parent().unwrap()), ["table"]);
+    }
+
+    #[test]
+    fn a_disk_that_fills_up_leaves_the_older_file_and_nothing_else() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("table");
+        let full = |file: &mut File| {
+            // What the kernel says on a full disk, from the device that always is.
+            let written = file.write_all(b"half of i").and_then(|()| File::options().write(true).open("/dev/full")?.write_all(b"t"));
+            written.map_err(|e| Error::io("write", &path, e))
+        };
+        let error = publish(&path, full).unwrap_err();
+        assert_eq!(error.kind(), Kind::Io);
+        assert!(names(dir.path()).is_empty());
+
+        write_atomically(&path, b"older").unwrap();
+        let error = publish(&path, full).unwrap_err();
+        assert!(error.to_string().starts_with(&format!("failed to write {}", path.display())), "{error}");
+        assert!(error.hint_text().unwrap().contains("free some space"));
+        assert_eq!(std::fs::read(&path).unwrap(), b"older");
+        assert_eq!(names(dir.path()), ["table"]);
+    }
+
+    #[test]
+    fn a_name_that_cannot_be_taken_is_an_io_error() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("taken");
+        std::fs::create_dir(&folder).unwrap();
+        assert_eq!(write_atomically(&folder, b"x").unwrap_err().kind(), Kind::Io);
+        assert_eq!(names(dir.path()), ["taken"]);
+
+        let file = dir.path().join("file");
+        std::fs::write(&file, b"").unwrap();
+        assert_eq!(write_atomically(&file.join("table"), b"x").unwrap_err().kind(), Kind::Io);
+        assert_eq!(write_atomically(Path::new("/"), b"x").unwrap_err().kind(), Kind::Io);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn others_may_read_what_the_umask_lets_them() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        let (ours, plain) = (dir.path().join("ours"), dir.path().join("plain"));
+        write_atomically(&ours, b"x").unwrap();
+        std::fs::write(&plain, b"x").unwrap();
+        let mode = |p: &Path| std::fs::metadata(p).unwrap().permissions().mode();
+        assert_eq!(mode(&ours), mode(&plain));
     }
 }

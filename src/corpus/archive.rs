@@ -8,8 +8,7 @@ use zip::ZipArchive;
 
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
-
-use super::atomic;
+use crate::files::place;
 
 /// What an archive may hold at most. The corpora stay far below: RAVDESS unpacks to 590 MB in 1440 files, at a ratio of 3.
 const MAX_ENTRIES: usize = 100_000;
@@ -42,7 +41,7 @@ pub fn unpack(archive: &Path, dest: &Path, cancel: &Cancel) -> Result<Vec<PathBu
             continue;
         }
         let declared = entry.size();
-        atomic::write(&path, |out| copy(&mut entry, out, declared, cancel, (archive, &path)))?;
+        place(&path, |out| copy(&mut entry, out, declared, cancel, (archive, &path)))?;
         written.push(path);
     }
     Ok(written)
@@ -98,7 +97,7 @@ fn inside(name: &str) -> Option<PathBuf> {
 /// Copies an entry, which may be as long as it declares and no longer.
 fn copy(entry: &mut dyn Read, out: &mut dyn Write, declared: u64, cancel: &Cancel, (archive, path): (&Path, &Path)) -> Result<()> {
     let mut entry = entry.take(declared.saturating_add(1));
-    let mut buffer = vec![0; 64 * 1024];
+    let mut buffer = vec![0; 256 * 1024];
     let mut copied = 0;
     loop {
         cancel.check()?;

@@ -1,7 +1,6 @@
 //! Corpora: what a reader finds under a root, and what it leaves aside.
 
 pub mod archive;
-mod atomic;
 mod counts;
 pub mod download;
 mod listing;

@@ -14,11 +14,11 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::model::checkpoint::write_atomically;
+use crate::files::write_atomically;
 use crate::model::classifier::{Classifier, CnnClassifier, Majority};
 use crate::model::weights::{decode, encode};
 use crate::model::{Architecture, Layer, Logistic, NetSpec, Params, Running, Svm, TrainSettings};
-use crate::transform::Inputs;
+use crate::transform::{Inputs, Scaler};
 
 /// Version of the folder's layout.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -42,10 +42,8 @@ pub struct ModelInfo {
     pub feature_names: Vec<String>,
     /// How a row of the feature table becomes an input.
     pub inputs: Inputs,
-    /// Means that are subtracted, one per input; empty for none.
-    pub scaler_mean: Vec<f32>,
-    /// Standard deviations that are divided by, one per input; empty for none.
-    pub scaler_sd: Vec<f32>,
+    /// What is applied to a row of inputs before the model sees it.
+    pub scaler: Scaler,
     /// How a network was trained.
     pub train: Option<TrainSettings>,
     /// Name of the pipeline.
@@ -135,13 +133,8 @@ fn flaw(info: &ModelInfo) -> Option<String> {
     if n == 0 || info.labels.is_empty() {
         return Some("it names no features or no labels".to_owned());
     }
-    for (name, values) in [("scaler_mean", &info.scaler_mean), ("scaler_sd", &info.scaler_sd)] {
-        if !values.is_empty() && values.len() != n || values.iter().any(|v| !v.is_finite()) {
-            return Some(format!("{name} does not hold one finite number for each of {n} features"));
-        }
-    }
-    if info.scaler_mean.len() != info.scaler_sd.len() || info.scaler_sd.iter().any(|&sd| sd <= 0.0) {
-        return Some("scaler_mean and scaler_sd do not form a scaler".to_owned());
+    if !info.scaler.fits(n) {
+        return Some(format!("its scaler does not hold a finite mean and a positive deviation for each of {n} features"));
     }
     None
 }
@@ -238,7 +231,7 @@ fn card(model: &SavedModel) -> String {
         info.feature_code_version
     );
     out += &format!("Mel means are {}. ", if info.inputs.log_mel { "logarithms of power" } else { "raw power" });
-    out += if info.scaler_mean.is_empty() {
+    out += if info.scaler == Scaler::None {
         "Features are not scaled.\n\n"
     } else {
         "Features are scaled with the means and standard deviations of the training part, which `model.json` holds.\n\n"

@@ -27,8 +27,7 @@ fn info(layers: &[Layer]) -> ModelInfo {
         feature_code_version: 1,
         feature_names: (0..4).map(|i| format!("mfcc_{i:02}")).collect(),
         inputs: Inputs { order: Order::Paper, log_mel: true, scaler: ScalerKind::Standard },
-        scaler_mean: vec![0.1, f32::MIN_POSITIVE, -3.25e-7, 1.0 / 3.0],
-        scaler_sd: vec![1.0, 0.7, f32::MAX, 1.1],
+        scaler: Scaler::Standard { mean: vec![0.1, f32::MIN_POSITIVE, -3.25e-7, 1.0 / 3.0], sd: vec![1.0, 0.7, f32::MAX, 1.1] },
         train: (!layers.is_empty()).then(|| TrainSettings {
             optimizer: Optimizer::Rmsprop,
             learning_rate: 1e-5,
@@ -153,7 +152,7 @@ fn damage_is_told_apart() {
     assert!(damaged("model.json", replaced("\"schema_version\": 1", "\"schema_version\": 9")).contains("schema version 9"));
     assert!(damaged("model.json", replaced("\"kind\": \"cnn\"", "\"kind\": \"forest\"")).contains("no model of kind \"forest\""));
     assert!(damaged("model.json", replaced("\"outputs\": 3,", "\"outputs\": 4,")).contains("has shape [3, 1, 5] instead of [4, 1, 5]"));
-    assert!(damaged("model.json", replaced("\"mfcc_03\"", "\"mfcc_03\", \"more\"")).contains("scaler_mean does not hold"));
+    assert!(damaged("model.json", replaced("\"mfcc_03\"", "\"mfcc_03\", \"more\"")).contains("scaler does not hold"));
     assert!(damaged("model.json", replaced("\"sad\"", "\"sad\", \"bored\"")).contains("as many outputs as classes"));
 }
 

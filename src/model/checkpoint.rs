@@ -5,12 +5,13 @@
 //! burn serialises it. Random numbers need no state: their streams are keyed by seed and epoch.
 
 use std::fs;
-use std::io::{ErrorKind, Write};
+use std::io::ErrorKind;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::files::write_atomically;
 use crate::model::train::EpochRecord;
 use crate::model::{Layer, Params, Running};
 
@@ -71,26 +72,6 @@ struct Header {
     step: usize,
     history: Vec<EpochRecord>,
     best: Option<(usize, f64)>,
-}
-
-/// Writes `bytes` so that `path` holds either all of them or what it held before.
-pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let fail = |e| Error::io("write", path, e);
-    fs::create_dir_all(folder).map_err(|e| Error::io("create", folder, e))?;
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".ser-");
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        // As for any new file: the umask takes its bits off.
-        builder.permissions(fs::Permissions::from_mode(0o666));
-    }
-    let mut file = builder.tempfile_in(folder).map_err(fail)?;
-    file.write_all(bytes).map_err(fail)?;
-    file.as_file().sync_all().map_err(fail)?;
-    file.persist(path).map_err(|e| fail(e.error))?;
-    Ok(())
 }
 
 fn push(bytes: &mut Vec<u8>, snapshot: &Snapshot) {

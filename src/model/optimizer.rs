@@ -1,8 +1,9 @@
 //! Turns gradients into steps: burn's optimizers over flat parameters, whoever computed the gradients.
 //!
-//! Where burn's formulas leave Keras': RMSprop is the same (`g / (sqrt(mean square) + epsilon)`); Adam scales its epsilon by
-//! `sqrt(1 - beta2^t)` as the paper of Adam has it in its section 2 and PyTorch does, where Keras leaves it unscaled. With epsilon 1e-7 that
-//! only shows while gradients are below about 1e-6.
+//! Where burn's formulas leave Keras': RMSprop is the same, `g / (sqrt(mean square) + epsilon)`. Adam adds its epsilon to the corrected
+//! moment, as algorithm 1 of its paper (arXiv 1412.6980) and PyTorch do, where Keras adds it to the uncorrected one (the paper's "epsilon
+//! hat"): with epsilon 1e-7 that only shows where gradients are below about 1e-5. Weight decay pulls on kernels alone, not on biases and
+//! batch normalisation.
 
 use std::f64::consts::PI;
 
@@ -44,7 +45,7 @@ impl std::fmt::Debug for Rule {
     }
 }
 
-/// The device on which steps are taken: burn's CPU backend, with the autodiff flavour that its optimizers expect of parameters.
+/// The device on which steps are taken: burn's CPU backend.
 fn device() -> BurnDevice {
     BurnDevice::flex()
 }
@@ -212,9 +213,9 @@ mod tests {
         let mut square = [0.0; 3];
         for (t, g) in GRADS.iter().enumerate() {
             let rate = 0.01 / (1.0 + 0.5 * t as f64);
-            for i in 0..3 {
-                square[i] = 0.9 * square[i] + 0.1 * g[i] * g[i];
-                want[i] -= rate * g[i] / (f64::sqrt(square[i]) + 1e-7);
+            for ((g, square), want) in g.iter().zip(&mut square).zip(&mut want) {
+                *square = 0.9 * *square + 0.1 * g * g;
+                *want -= rate * g / (f64::sqrt(*square) + 1e-7);
             }
         }
         close(&run(Optimizer::Rmsprop, &GRADS), &want);
@@ -222,15 +223,15 @@ mod tests {
 
     fn adam(decay: [f64; 3]) -> [f64; 3] {
         let mut want = [0.5, -0.25, 1.0];
-        let (mut first, mut second) = ([0.0; 3], [0.0; 3]);
+        let mut moments = [(0.0, 0.0); 3];
         for (t, g) in GRADS.iter().enumerate() {
             let rate = 0.01 / (1.0 + 0.5 * t as f64);
-            for i in 0..3 {
-                first[i] = 0.9 * first[i] + 0.1 * g[i];
-                second[i] = 0.999 * second[i] + 0.001 * g[i] * g[i];
-                let m = first[i] / (1.0 - 0.9f64.powi(t as i32 + 1));
-                let v: f64 = second[i] / (1.0 - 0.999f64.powi(t as i32 + 1));
-                want[i] -= rate * (decay[i] * want[i] + m / (v.sqrt() + 1e-7));
+            let corrections = (1.0 - 0.9f64.powi(t as i32 + 1), 1.0 - 0.999f64.powi(t as i32 + 1));
+            for (((g, (first, second)), decay), want) in g.iter().zip(&mut moments).zip(decay).zip(&mut want) {
+                *first = 0.9 * *first + 0.1 * g;
+                *second = 0.999 * *second + 0.001 * g * g;
+                let (m, v): (f64, f64) = (*first / corrections.0, *second / corrections.1);
+                *want -= rate * (decay * *want + m / (v.sqrt() + 1e-7));
             }
         }
         want

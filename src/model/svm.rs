@@ -117,15 +117,11 @@ impl Classifier for Svm {
         for i in 0..x.rows() {
             let decisions = self.decisions(x.row(i));
             let (mut votes, mut margins) = (vec![0.0; k], vec![0.0; k]);
-            let mut pair = 0;
-            for a in 0..k {
-                for b in a + 1..k {
-                    let d = decisions[pair];
-                    votes[if d > 0.0 { a } else { b }] += 1.0;
-                    margins[a] += d;
-                    margins[b] -= d;
-                    pair += 1;
-                }
+            let pairs = (0..k).flat_map(|a| (a + 1..k).map(move |b| (a, b)));
+            for ((a, b), d) in pairs.zip(decisions) {
+                votes[if d > 0.0 { a } else { b }] += 1.0;
+                margins[a] += d;
+                margins[b] -= d;
             }
             // The margins only break ties between votes: they are squeezed into a third of a vote.
             let mut scores: Vec<f32> = votes.iter().zip(&margins).map(|(v, m)| (v + m / (3.0 * (f64::abs(*m) + 1.0))) as f32).collect();

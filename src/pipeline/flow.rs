@@ -1,6 +1,6 @@
 //! The order of the stages; `plan` and `run` are the same walk, so that what runs is what was planned.
 
-use std::cell::RefCell;
+use std::sync::{Mutex, PoisonError};
 
 use super::evaluate::{self, SECTION};
 use super::extract;
@@ -45,7 +45,7 @@ pub struct Outcome {
 pub fn plan(pipeline: &Pipeline, options: &Options, cancel: &Cancel, observer: &dyn Observer) -> Result<Vec<PlanLine>> {
     let walk = Walk::new(pipeline, options, cancel, observer, true)?;
     walk.run()?;
-    Ok(walk.lines.into_inner())
+    Ok(walk.lines.into_inner().unwrap_or_else(PoisonError::into_inner))
 }
 
 /// Runs a pipeline up to the chosen stage.
@@ -76,7 +76,7 @@ struct Walk<'a> {
     store: Store,
     pool: rayon::ThreadPool,
     planning: bool,
-    lines: RefCell<Vec<PlanLine>>,
+    lines: Mutex<Vec<PlanLine>>,
 }
 
 /// A task that is done, or one that only a run would do.
@@ -89,7 +89,7 @@ impl<'a> Walk<'a> {
             .build()
             .map_err(|e| Error::internal("failed to start worker threads").because(e))?;
         let store = Store::at(options.data_dir.join("cache").join(&pipeline.name));
-        Ok(Walk { pipeline, options, cancel, observer, store, pool, planning, lines: RefCell::default() })
+        Ok(Walk { pipeline, options, cancel, observer, store, pool, planning, lines: Mutex::default() })
     }
 
     fn root(&self) -> &'a std::path::Path {
@@ -109,7 +109,7 @@ impl<'a> Walk<'a> {
                     Status::Fresh(finished) => (vec![], Some(finished)),
                     Status::Stale(why) => (why, None),
                 };
-                self.lines.borrow_mut().push(PlanLine { task: task.id.clone(), why });
+                self.line(task.id.clone(), why);
                 Ok(finished)
             })
             .collect()
@@ -119,10 +119,14 @@ impl<'a> Walk<'a> {
         self.wave(stage, &[task]).pop().unwrap_or(Ok(None))
     }
 
+    fn line(&self, task: impl Into<String>, why: Vec<Why>) {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner).push(PlanLine { task: task.into(), why });
+    }
+
     /// Adds a line for what waits for `stage`.
     fn waits(&self, task: impl Into<String>, stage: Stage) {
         if self.planning {
-            self.lines.borrow_mut().push(PlanLine { task: task.into(), why: vec![Why::Upstream { stage: stage.name().into() }] });
+            self.line(task, vec![Why::Upstream { stage: stage.name().into() }]);
         }
     }
 
@@ -145,7 +149,7 @@ impl<'a> Walk<'a> {
         let mut outcome = Outcome::default();
         let chosen = self.pipeline.select(&self.options.experiments)?;
         if self.planning && ingest::must_generate(self.pipeline) {
-            self.lines.borrow_mut().push(PlanLine { task: "generate".into(), why: vec![Why::NeverRan] });
+            self.line("generate", vec![Why::NeverRan]);
             self.waits("ingest", Stage::Ingest);
             self.wait_for(Stage::Ingest);
             return Ok(outcome);
@@ -197,7 +201,7 @@ impl<'a> Walk<'a> {
             .collect::<Result<_>>()?;
         if self.planning {
             if self.options.until == Stage::Report {
-                self.lines.borrow_mut().push(PlanLine { task: "report".into(), why: vec![] });
+                self.line("report", vec![]);
             }
             return Ok(outcome);
         }

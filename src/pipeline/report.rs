@@ -8,7 +8,7 @@ use crate::corpus::{Listing, SetAside, Utterance};
 use crate::error::Result;
 use crate::features;
 use crate::report::{self, CorpusSection, ExperimentSection, PipelineReport};
-use crate::table::{self, summary};
+use crate::table::summary;
 
 /// What the corpus turned out to be.
 pub(super) fn corpus_section(listing: &Listing, utterances: &[Utterance], late: Vec<SetAside>) -> Result<CorpusSection> {
@@ -57,7 +57,6 @@ fn versions(pipeline: &Pipeline) -> BTreeMap<String, String> {
         ("feature set".to_owned(), pipeline.features.set.name().to_owned()),
         ("feature profile".to_owned(), pipeline.features.profile.name().to_owned()),
         ("feature code".to_owned(), features::CODE_VERSION.to_string()),
-        ("table schemas".to_owned(), table::SCHEMA_VERSION.to_string()),
     ])
 }
 

@@ -26,6 +26,9 @@ pub(super) const FOLD: &str = "fold.json";
 /// The saved model.
 pub(super) const MODEL: &str = "model";
 
+/// Far more than L-BFGS needs on standardised features.
+const LOGISTIC_ITERATIONS: u64 = 1000;
+
 /// What is known of one trained fold besides its predictions.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct FoldFile {
@@ -158,7 +161,9 @@ struct Fitted {
 fn fit(job: &Job, train: &Part<Training>, validation: Option<&Part<Validation>>, context: &Context) -> Result<Fitted> {
     let weights = match &job.experiment.model {
         ModelSettings::Cnn { architecture } => return fit_network(job, *architecture, train, validation, context),
-        ModelSettings::Logistic { c } => Weights::Logistic(Logistic::fit(&LogisticSettings { c: *c, ..Default::default() }, train)?),
+        ModelSettings::Logistic { c } => {
+            Weights::Logistic(Logistic::fit(&LogisticSettings { c: *c, max_iterations: LOGISTIC_ITERATIONS }, train)?)
+        }
         ModelSettings::Svm { c, gamma } => {
             let gamma = match gamma {
                 Gamma::Scale => None,

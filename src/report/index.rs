@@ -5,11 +5,11 @@ use std::path::Path;
 use serde::Deserialize;
 
 use crate::error::{Error, Result};
+use crate::files::{create_folder, write_atomically};
 
 use super::compare;
 use super::data::{ExperimentSection, PipelineReport};
 use super::html::{self, Html, Table, cell, number, numbers, percent, words};
-use super::publish::publish;
 use super::summary;
 use super::write::SCHEMA_VERSION;
 
@@ -25,10 +25,9 @@ struct Entry {
 /// # Errors
 /// `Io` where the folder cannot be listed or written.
 pub fn write_index(reports_dir: &Path) -> Result<()> {
-    std::fs::create_dir_all(reports_dir).map_err(|e| Error::io("create", reports_dir, e))?;
+    create_folder(reports_dir)?;
     let entries = read(reports_dir)?;
-    publish(reports_dir, "index.html", render(&entries).as_bytes())?;
-    Ok(())
+    write_atomically(&reports_dir.join("index.html"), render(&entries).as_bytes())
 }
 
 fn read(reports_dir: &Path) -> Result<Vec<Entry>> {

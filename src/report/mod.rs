@@ -17,7 +17,6 @@ mod heat;
 mod html;
 mod index;
 mod page;
-mod publish;
 mod strip;
 mod summary;
 mod svg;

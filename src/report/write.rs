@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::error::{Error, Result};
+use crate::files::write_atomically;
 
 use super::compare;
 use super::data::PipelineReport;
-use super::publish::publish;
 use super::{csv, page};
 
 /// Version of `report.json`; a reader refuses what is newer than itself.
@@ -30,7 +30,6 @@ struct Envelope<'a> {
 /// # Errors
 /// `Io` where the folder cannot be written.
 pub fn write(report: &PipelineReport, dir: &Path) -> Result<Vec<PathBuf>> {
-    std::fs::create_dir_all(dir).map_err(|e| Error::io("create", dir, e))?;
     let stripped;
     let report = if compare::generated(report) {
         stripped = without_published(report.clone());
@@ -38,16 +37,20 @@ pub fn write(report: &PipelineReport, dir: &Path) -> Result<Vec<PathBuf>> {
     } else {
         report
     };
+    let put = |name: &str, bytes: &[u8]| {
+        let path = dir.join(name);
+        write_atomically(&path, bytes).map(|()| path)
+    };
     let mut paths = Vec::new();
     for (name, bytes) in csv::files(report)? {
-        paths.push(publish(dir, name, &bytes)?);
+        paths.push(put(name, &bytes)?);
     }
     let mut json = serde_json::to_vec_pretty(&Envelope { schema_version: SCHEMA_VERSION, report })
         .map_err(|e| Error::internal("failed to write report.json").because(e))?;
     json.push(b'\n');
-    paths.push(publish(dir, "report.json", &json)?);
+    paths.push(put("report.json", &json)?);
     // The page comes last: whoever sees it finds the files that it links to.
-    paths.insert(0, publish(dir, "index.html", page::render(report).as_bytes())?);
+    paths.insert(0, put("index.html", page::render(report).as_bytes())?);
     Ok(paths)
 }
 

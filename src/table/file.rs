@@ -20,8 +20,8 @@ use parquet::basic::Compression;
 use parquet::file::metadata::{KeyValue, ParquetMetaData, ParquetMetaDataReader};
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 
-use super::atomic::write_atomically;
 use crate::error::{Error, Result};
+use crate::files::write_atomically;
 
 /// What a table says of itself: extractor, profile, parameters and so on by key. `ser.table`, `ser.schema_version` and `ser.version` are
 /// set by the writer and present in what is read.

@@ -3,7 +3,6 @@
 //! Five tables, keyed by utterance id: [`utterances`], [`features`], [`splits`], [`predictions`], [`metrics`]. They hold plain types only, so
 //! that pandas, polars and DuckDB open them as they are. [`summary`] answers the questions that a report asks of them.
 
-mod atomic;
 mod file;
 
 pub mod features;
@@ -16,5 +15,4 @@ pub mod utterances;
 #[cfg(test)]
 mod tests;
 
-pub use atomic::write_atomically;
 pub use file::{Meta, meta};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Cursor;
+use std::io::{Cursor, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -12,9 +12,9 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::cancel::Cancel;
-use crate::corpus::atomic;
 use crate::corpus::{Listing, Reason, SetAside, Sex, Source};
 use crate::error::{Error, Result};
+use crate::files::{place, write_atomically};
 
 use super::phones::{self, Sound};
 use super::signal;
@@ -187,7 +187,7 @@ pub fn generate(settings: &SyntheticSettings, root: &Path, cancel: &Cancel, tick
                 let bytes = recording(settings, item, &speakers[item.speaker], &sentences[item.sentence])?;
                 let right = hash(&bytes);
                 if present.as_ref() != Some(&right) {
-                    atomic::write(&path, |out| out.write_all(&bytes).map_err(|e| Error::io("write", &path, e)))?;
+                    place(&path, |out| out.write_all(&bytes).map_err(|e| Error::io("write", &path, e)))?;
                 }
                 right
             }
@@ -221,7 +221,7 @@ fn put(path: &Path, bytes: &[u8]) -> Result<()> {
     if fs::read(path).is_ok_and(|present| present == bytes) {
         return Ok(());
     }
-    atomic::write(path, |out| out.write_all(bytes).map_err(|e| Error::io("write", path, e)))
+    write_atomically(path, bytes)
 }
 
 /// Removes a file of an earlier corpus; a name that this program would not give is left alone, whoever wrote it into the description.

@@ -1,50 +1,42 @@
 //! One body, several instruction sets, chosen when the program runs.
 
-/// The instruction sets that kernels are compiled for.
+/// The instruction sets that kernels are compiled for on x86-64. Other targets have but one level, what they guarantee (aarch64: NEON).
+#[cfg(target_arch = "x86_64")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Level {
-    /// What the target guarantees (on aarch64 that includes NEON).
+    /// What the target guarantees.
     Plain,
     /// AVX2.
-    #[cfg(target_arch = "x86_64")]
     Avx2,
     /// AVX-512 F, BW, DQ and VL.
-    #[cfg(target_arch = "x86_64")]
     Avx512,
 }
 
-#[cfg(test)]
+#[cfg(all(test, target_arch = "x86_64"))]
 thread_local! {
     /// Lets a test compare the levels with each other.
-    pub(super) static CEILING: std::cell::Cell<Option<Level>> = const { std::cell::Cell::new(None) };
+    pub(super) static CEILING: std::cell::Cell<Level> = const { std::cell::Cell::new(Level::Avx512) };
 }
 
 /// The widest level of this processor; the standard library caches what it finds out.
+#[cfg(target_arch = "x86_64")]
 #[inline]
 pub(super) fn level() -> Level {
-    #[cfg(target_arch = "x86_64")]
-    {
-        #[cfg(test)]
-        let ceiling = CEILING.get().unwrap_or(Level::Avx512);
-        #[cfg(not(test))]
-        let ceiling = Level::Avx512;
-        let avx2 = ceiling != Level::Plain && is_x86_feature_detected!("avx2");
-        let avx512 = avx2
-            && ceiling == Level::Avx512
-            && is_x86_feature_detected!("avx512f")
-            && is_x86_feature_detected!("avx512bw")
-            && is_x86_feature_detected!("avx512dq")
-            && is_x86_feature_detected!("avx512vl");
-        match (avx2, avx512) {
-            (_, true) => return Level::Avx512,
-            (true, false) => return Level::Avx2,
-            (false, false) => {}
-        }
+    #[cfg(test)]
+    let ceiling = CEILING.get();
+    #[cfg(not(test))]
+    let ceiling = Level::Avx512;
+    if ceiling == Level::Plain || !is_x86_feature_detected!("avx2") {
+        return Level::Plain;
     }
-    Level::Plain
+    let avx512 = is_x86_feature_detected!("avx512f")
+        && is_x86_feature_detected!("avx512bw")
+        && is_x86_feature_detected!("avx512dq")
+        && is_x86_feature_detected!("avx512vl");
+    if avx512 && ceiling == Level::Avx512 { Level::Avx512 } else { Level::Avx2 }
 }
 
-/// Compiles a function's body once for each [`Level`]; the function itself calls the widest that this processor has.
+/// Compiles a function's body once for each instruction set; the function itself calls the widest that this processor has.
 ///
 /// The body is plain Rust that the compiler vectorises. It never fuses a multiplication with an addition, nor reorders a sum, so all levels
 /// give the same bits.
