@@ -188,8 +188,8 @@ impl<'a> Walk<'a> {
         let published: Vec<Published> = experiments
             .iter()
             .filter_map(|e| {
-                let (split, evaluated) = (e.split.as_ref()?, e.evaluated.as_ref()?);
-                Some(Published { name: &e.experiment.name, split, trained: &e.trained, evaluated })
+                let split = e.split.as_ref()?;
+                Some(Published { name: &e.experiment.name, split, trained: &e.trained, evaluated: e.evaluated.as_ref() })
             })
             .collect();
         let sections: Vec<ExperimentSection> = experiments

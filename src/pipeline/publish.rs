@@ -13,7 +13,7 @@ pub(super) struct Published<'a> {
     pub name: &'a str,
     pub split: &'a Finished,
     pub trained: &'a [Finished],
-    pub evaluated: &'a Finished,
+    pub evaluated: Option<&'a Finished>,
 }
 
 /// The tables of ingest and features.
@@ -25,11 +25,8 @@ pub(super) fn base_tables(folder: &Path, ingested: &Finished, extracted: Option<
     }
 }
 
-/// The tables of folds, predictions and metrics over all experiments.
+/// The tables of folds, and where they are evaluated of predictions and metrics, over all experiments.
 pub(super) fn experiment_tables(folder: &Path, experiments: &[Published]) -> Result<()> {
-    if experiments.is_empty() {
-        return Ok(());
-    }
     let (mut splits, mut predictions, mut metrics, mut labels) = (vec![], vec![], vec![], vec![]);
     for experiment in experiments {
         let mut rows = table::splits::read(&experiment.split.path(split::SPLITS))?;
@@ -38,15 +35,21 @@ pub(super) fn experiment_tables(folder: &Path, experiments: &[Published]) -> Res
             row.protocol = format!("{}/{}", experiment.name, row.protocol);
         }
         splits.extend(rows);
-        let (found, rows, _) = table::predictions::read(&experiment.evaluated.path(train::PREDICTIONS))?;
+        let Some(evaluated) = experiment.evaluated else { continue };
+        let (found, rows, _) = table::predictions::read(&evaluated.path(train::PREDICTIONS))?;
         labels = found;
         predictions.extend(rows);
-        metrics.extend(table::metrics::read(&experiment.evaluated.path(evaluate::METRICS))?);
+        metrics.extend(table::metrics::read(&evaluated.path(evaluate::METRICS))?);
     }
     let meta = table::Meta::new();
-    table::splits::write(&folder.join("splits.parquet"), &splits, &meta)?;
-    table::predictions::write(&folder.join("predictions.parquet"), &labels, &predictions, &meta)?;
-    table::metrics::write(&folder.join("metrics.parquet"), &metrics, &meta)
+    if !splits.is_empty() {
+        table::splits::write(&folder.join("splits.parquet"), &splits, &meta)?;
+    }
+    if !predictions.is_empty() {
+        table::predictions::write(&folder.join("predictions.parquet"), &labels, &predictions, &meta)?;
+        table::metrics::write(&folder.join("metrics.parquet"), &metrics, &meta)?;
+    }
+    Ok(())
 }
 
 /// The saved models: `<folder>/<experiment>/<fold and seed>/`.

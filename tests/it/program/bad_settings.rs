@@ -28,15 +28,16 @@ fn batches_that_cannot_be_normalised() {
 
 #[test]
 fn a_value_of_another_type() {
-    refused(|t| t.replace("folds = 2", "folds = \"two\""), &["folds", "net.toml:10"]);
+    refused(|t| t.replace("folds = 2", "folds = \"two\""), &["folds", "net.toml:11"]);
 }
 
 #[test]
 fn overrides_are_as_strict_as_files() {
     let project = Project::with_tones(2);
-    project.ser(&["run", "small", "--set", "train.epoch=3"]).fails(3, &["train.epoch", "train.epochs"]);
-    project.ser(&["run", "small", "--set", "train.epochs=many"]).fails(3, &["epochs"]);
-    project.ser(&["run", "small", "--set", "nothing"]).fails(3, &["nothing"]);
+    project.pipeline("net", &Project::network(2));
+    project.ser(&["run", "net", "--set", "train.epoch=3"]).fails(3, &["train.epoch", "did you mean `epochs`"]);
+    project.ser(&["run", "net", "--set", "train.epochs=many"]).fails(3, &["epochs"]);
+    project.ser(&["run", "net", "--set", "nothing"]).fails(3, &["nothing"]);
 }
 
 #[test]
@@ -52,7 +53,7 @@ fn a_pipeline_or_experiment_that_is_not_there() {
 fn a_file_that_is_no_toml() {
     let project = Project::with_tones(2);
     project.pipeline("odd", "name = \"odd\nthis is not");
-    project.ser(&["run", "odd"]).fails(3, &["odd.toml:1"]);
+    project.ser(&["run", "odd"]).fails(3, &["odd.toml:2"]);
     project.write("pipelines/bytes.toml", b"\xff\xfe\x00");
     project.ser(&["run", "bytes"]).fails(3, &["bytes.toml"]);
 }
