@@ -23,7 +23,7 @@ OPTIONS = $(if $(DATASET),,--skip-missing) \
   $(if $(CORPORA_DIR),--corpora-dir '$(CORPORA_DIR)') $(if $(PROTOCOL),--protocol '$(PROTOCOL)') \
   $(foreach name,$(EXPERIMENT),--experiment $(name))
 
-.PHONY: help build demo features train evaluate report all plan corpora test lint doc clean
+.PHONY: help build demo features train evaluate report all plan corpora test lint bench doc clean
 
 help: ## This text
 	@echo "ser: speech-emotion-recognition results from recorded speech"
@@ -72,6 +72,9 @@ test: ## All tests (those on recorded speech need SER_CORPORA and SER_GOLDEN)
 lint: ## rustfmt and clippy, as CI runs them
 	@$(CARGO) fmt --check
 	@$(CARGO) clippy --release --all-targets -- -D warnings
+
+bench: ## The training engine beside its matrix products, single-threaded
+	@$(CARGO) bench --bench engine
 
 doc: ## The library's documentation: target/doc/ser/index.html
 	@$(CARGO) doc --release --no-deps --lib

@@ -77,8 +77,8 @@ impl Audio {
 /// Decodes a recording: WAVE (8, 16, 24, 32-bit PCM, 32 and 64-bit float, extensible, ADPCM), FLAC, MP3, Ogg Vorbis, AAC or ALAC in MP4.
 ///
 /// What the file is, is read from its first bytes, not from its name. Channels are averaged in `f32`, in order, as
-/// `librosa.load(path, sr=None)` does. Where a file ends before its header says (an interrupted copy), the whole frames that are there are
-/// the recording, as for libsndfile; damage before the end is an error, and so are samples that are not finite.
+/// `librosa.load(path, sr=None)` does. A file that ends before its header says (an interrupted copy) is an error, and so are damage and
+/// samples that are not finite.
 ///
 /// # Errors
 /// [`crate::error::Kind::Io`] where the file cannot be read, [`crate::error::Kind::Data`] where it is no usable audio; both name the file.

@@ -14,7 +14,7 @@ use super::decode::{Audio, MAX_FRAMES};
 /// Decodes the first audio track; the error completes "failed to decode x: …".
 ///
 /// The delay that an encoder adds is taken off where the container says how long it is (MP3 with a LAME header, Vorbis), and stays in MP4.
-/// A stream that stops in the middle of a packet is taken as far as it goes; a packet that does not decode, with others behind it, is an
+/// A FLAC or Ogg stream that lacks its end is refused, MP3 and MP4 are taken as far as they go; a packet that does not decode, with others behind it, is an
 /// error, since leaving it out would shift everything that follows. FLAC is checked against its own MD5.
 pub(super) fn read(bytes: &[u8], extension: &str) -> Result<Audio, String> {
     let source = MediaSourceStream::new(Box::new(Cursor::new(bytes)), Default::default());
@@ -87,6 +87,10 @@ pub(super) fn read(bytes: &[u8], extension: &str) -> Result<Audio, String> {
         return Err(damaged.map_or_else(|| "it holds no samples".to_owned(), |(_, why)| why));
     }
     cut |= damaged.is_some() || expected.is_some_and(|frames| (audio.samples.len() as u64) < frames);
+    // The length that MP3 and MP4 give is often an estimate.
+    if cut && (bytes.starts_with(b"fLaC") || bytes.starts_with(b"OggS")) {
+        return Err(format!("it ends early, after {} samples", audio.samples.len()));
+    }
     if !cut && decoder.finalize().verify_ok == Some(false) {
         return Err("its samples differ from the checksum that it carries".to_owned());
     }

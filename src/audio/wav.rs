@@ -1,7 +1,8 @@
 //! Plain PCM and float samples in RIFF/WAVE, leniently: chunks in any number around `data`, sizes that the file does not keep.
 //!
 //! Symphonia's reader refuses a `data` chunk that is longer than the file's own RIFF size and drops up to 1151 frames of a file that was cut
-//! off; libsndfile, on which librosa builds, takes what is there. The figures of the literature rest on the latter.
+//! off. This one is as lenient as libsndfile, on which librosa builds, but for a recording that lacks its end: that is refused, since what is
+//! left of an utterance may not be what its label says.
 
 use super::decode::{Audio, MAX_FRAMES};
 
@@ -47,6 +48,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Wave, String> {
                     Some(large) if size == u32::MAX as usize => usize::try_from(large).unwrap_or(usize::MAX),
                     _ => size,
                 };
+                format.whole(size, rest.len())?;
                 return format.decode(&rest[..size.min(rest.len())]);
             }
             _ => {}
@@ -77,6 +79,17 @@ impl Format {
             return Err("its header says that it has no channels".to_owned());
         }
         Ok(format)
+    }
+
+    /// Refuses a recording that was cut off: `size` bytes of samples are promised and `found` are there. A program that writes to a pipe does
+    /// not know the size and promises the largest one; less than a frame too few is a careless header, and costs nothing.
+    fn whole(&self, size: usize, found: usize) -> Result<(), String> {
+        const UNKNOWN: usize = 0x7FFF_0000;
+        let frame = usize::from(self.block_align).max(1);
+        if size >= UNKNOWN || size < found + frame {
+            return Ok(());
+        }
+        Err(format!("it ends after {} of {} samples", found / frame, size / frame))
     }
 
     /// Samples are scaled by the width of their container, as libsndfile does: fewer valid bits stand at its upper end.
