@@ -28,8 +28,9 @@ pub fn until(run: &Run, stage: Stage, args: &Args, cancel: &Cancel, observer: &d
     for pipeline in &pipelines {
         match pipeline::run(pipeline, &options(run, stage), cancel, observer) {
             Ok(outcome) => {
-                for line in &outcome.summary {
-                    print(&if args.global.json { json_line("result", &pipeline.name, line) } else { line.clone() })?;
+                for line in &outcome.results {
+                    let json = || serde_json::json!({ "pipeline": pipeline.name, "result": line }).to_string();
+                    print(&if args.global.json { json() } else { line.to_string() })?;
                 }
                 if let Some(path) = &outcome.report {
                     let path = path.display().to_string();
