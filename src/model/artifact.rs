@@ -221,7 +221,12 @@ fn card(model: &SavedModel) -> String {
         (Weights::Majority(_), _) => "A guess by class frequency".to_owned(),
     };
     let mut out = format!("# {} on {}\n\n", info.pipeline, info.corpus);
-    out += &format!("{what} that tells {} emotions apart in recorded speech: {}.\n\n", info.labels.len(), info.labels.join(", "));
+    out += &format!(
+        "{what} that tells {} emotions apart in recordings of {}: {}.\n\n",
+        info.labels.len(),
+        info.corpus,
+        info.labels.join(", ")
+    );
     out += "## Input\n\n";
     out += &format!(
         "{} features per utterance (set `{}`, profile `{}`, code version {}), in the order that `model.json` lists.\n",
@@ -255,7 +260,7 @@ fn card(model: &SavedModel) -> String {
         out += "`[outputs, inputs]`. The flatten keeps channels fastest (`x.transpose(1, 2).flatten(1)`), batch normalisation has epsilon 1e-3.\n\n";
     }
     out += "## Not for\n\n";
-    out += "The model has heard one corpus, of one language and mostly acted. It does not know what anyone feels. It must not be used to judge\n";
+    out += "The model has heard the one corpus named above and nothing else. It does not know what anyone feels. It must not be used to judge\n";
     out += "people: not in hiring, schooling, policing, insurance, health or at work, nor to watch anyone without their consent. In the European\n";
     out += "Union, emotion recognition at work and in education is prohibited but for medical and safety reasons (Regulation 2024/1689, article 5).\n";
     out += "Probabilities are not calibrated. Expect far lower accuracy on other speakers, languages, rooms and microphones.\n";

@@ -8,7 +8,7 @@ use super::html::{Html, percent, shorten};
 use super::svg::{self, Picture};
 
 const WIDTH: f64 = 900.0;
-const LEFT: f64 = 232.0;
+const LEFT: f64 = 250.0;
 const RIGHT: f64 = 770.0;
 const BAR: f64 = 15.0;
 const ROW: f64 = 54.0;
@@ -54,7 +54,7 @@ impl Panel<'_> {
 
 /// Writes the chart, or nothing where no experiment has a result.
 pub(super) fn write(h: &mut Html, report: &PipelineReport) {
-    let published = compare::published(report);
+    let published = compare::comparable(report);
     let panels: Vec<Panel> =
         [("Speakers unseen: no test speaker was trained on", true), ("Speakers shared between training and test", false)]
             .into_iter()
@@ -128,7 +128,7 @@ fn draw_panel(h: &mut Html, panel: &Panel, top: f64) {
 
 fn draw_row(h: &mut Html, experiment: &ExperimentSection, top: f64) {
     let Some(scores) = &experiment.pooled else { return };
-    svg::label(h, "name", "end", (LEFT - 12.0, top + 14.0), &shorten(&experiment.title, 30));
+    svg::label(h, "name", "end", (LEFT - 12.0, top + 14.0), &shorten(&experiment.title, 28));
     svg::label(h, "tick", "end", (LEFT - 12.0, top + 29.0), &shorten(&experiment.protocol, 34));
     let lines = [("accuracy", "WA", scores.accuracy, "wa"), ("uar", "UAR", scores.uar, "uar")];
     for (i, (metric, short, value, class)) in lines.into_iter().enumerate() {

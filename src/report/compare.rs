@@ -65,6 +65,26 @@ pub(super) fn differs_from_published(corpus: &CorpusSection) -> Option<String> {
     (!parts.is_empty()).then(|| parts.join(", "))
 }
 
+/// In words, where the corpus has other classes than the publications: no distance can be given then.
+pub(super) fn other_classes(report: &PipelineReport) -> Option<String> {
+    let corpus = report.corpus.as_ref().filter(|corpus| !corpus.generated)?;
+    let expected = &corpus.expected.as_ref()?.classes;
+    if expected.is_empty() || expected.keys().eq(corpus.by_class.keys()) {
+        return None;
+    }
+    let lacking: Vec<&str> = expected.keys().filter(|class| !corpus.by_class.contains_key(*class)).map(String::as_str).collect();
+    let mut words = format!("this corpus has {} classes, the publications have {}", corpus.by_class.len(), expected.len());
+    if !lacking.is_empty() {
+        words.push_str(&format!(" (not here: {})", lacking.join(", ")));
+    }
+    Some(words)
+}
+
+/// The published figures that a distance to, or a mark in a chart of, our results makes sense for.
+pub(super) fn comparable(report: &PipelineReport) -> &[Published] {
+    if other_classes(report).is_some() { &[] } else { published(report) }
+}
+
 /// Letters that tie the marks in a chart to the rows of a table: A … Z, A2 …
 pub(super) fn key(index: usize) -> String {
     let letter = char::from(b'A' + (index % 26) as u8);
@@ -122,6 +142,17 @@ mod tests {
         assert_eq!(differs_from_published(&corpus), None);
         corpus.utterances -= 1;
         assert_eq!(differs_from_published(&corpus).unwrap(), "1439 of 1440 utterances");
+    }
+
+    #[test]
+    fn other_classes_leave_nothing_to_compare() {
+        let mut report = fixture::recorded();
+        assert_eq!(other_classes(&report), None);
+        assert!(!comparable(&report).is_empty());
+        let corpus = report.corpus.as_mut().unwrap();
+        let (class, _) = corpus.by_class.pop_first().unwrap();
+        assert!(other_classes(&report).is_some_and(|words| words.contains("7 classes") && words.contains(&class)));
+        assert!(comparable(&report).is_empty() && !published(&report).is_empty());
     }
 
     #[test]

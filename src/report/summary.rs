@@ -17,7 +17,7 @@ pub(super) fn results(h: &mut Html, report: &PipelineReport) {
         numbers("Macro F1\u{a0}%"),
         numbers("WA, folds\u{a0}±\u{a0}sd"),
         numbers("UAR, folds\u{a0}±\u{a0}sd"),
-        words("Seeds"),
+        words("Seed"),
     ];
     let published = compare::published(report);
     let caption = if published.is_empty() { "Results of this pipeline" } else { "Results of this pipeline, and published figures" };
@@ -141,6 +141,12 @@ pub(super) fn distances(h: &mut Html, report: &PipelineReport) {
         return;
     }
     h.raw("<h3 id=\"distances\">Distance to the published figures</h3>");
+    if let Some(other) = compare::other_classes(report) {
+        h.within("p", &[("class", "warn box")], |h| {
+            h.raw("<strong>Not comparable:</strong> ").text(other).raw(". No distance is given.");
+        });
+        return;
+    }
     h.raw(
         "<p>Ours minus theirs, in percentage points, only where both test on speakers of the same kind (unseen, or shared with training). ",
     );

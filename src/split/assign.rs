@@ -159,7 +159,7 @@ fn tested(protocol: &Protocol, items: &[Item], seed: u64) -> Result<Vec<Tested>>
 }
 
 fn numbered(folds: Vec<Vec<usize>>) -> Vec<Tested> {
-    folds.into_iter().enumerate().map(|(i, part)| (format!("fold {}", i + 1), part)).collect()
+    folds.into_iter().enumerate().map(|(i, part)| (format!("fold {i}"), part)).collect()
 }
 
 /// Trains on whatever is not tested.
