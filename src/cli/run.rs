@@ -17,8 +17,8 @@ pub fn until(run: &Run, stage: Stage, args: &Args, cancel: &Cancel, observer: &d
     }
     each(run, args, observer, |pipeline, experiments| {
         let outcome = pipeline::run(pipeline, &options(run, stage, experiments), cancel, observer)?;
-        for line in &outcome.summary {
-            print(&if args.global.json { json_line("result", &pipeline.name, line) } else { line.clone() })?;
+        for line in &outcome.results {
+            print(&if args.global.json { json_line("result", &pipeline.name, line) } else { line.to_string() })?;
         }
         if let Some(path) = &outcome.report {
             let path = path.display().to_string();

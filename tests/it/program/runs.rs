@@ -104,6 +104,10 @@ fn json_events_are_one_object_a_line() {
         serde_json::from_str::<serde_json::Value>(line).unwrap_or_else(|e| panic!("{line}: {e}"));
     }
     assert!(ran.stderr.contains("\"event\":\"task-finished\""));
+    let result = json_lines(&ran.stdout).into_iter().find(|line| line.get("result").is_some()).unwrap();
+    assert_eq!(result["pipeline"], "small");
+    assert_eq!(result["result"]["experiment"], "base");
+    assert_eq!(result["result"]["n"], 12);
     let failed = project.ser(&["run", "none", "--json"]).fails(5, &["\"exit_code\":5"]);
     json_lines(&failed.stderr);
 }
