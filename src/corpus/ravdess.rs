@@ -37,7 +37,7 @@ pub fn read(root: &Path) -> Result<Listing> {
             Name::Speech(source) => match found.get(&source.id) {
                 None => {
                     misplaced += usize::from(in_another_actors_folder(&path, &source.speaker));
-                    found.insert(source.id.clone(), source);
+                    found.insert(source.id.clone(), *source);
                     continue;
                 }
                 Some(first) => (Reason::Duplicate, format!("{} has the same name and is used: remove this copy", first.path)),
@@ -80,7 +80,7 @@ pub fn expected() -> Expected {
 
 /// What a file name says.
 enum Name {
-    Speech(Source),
+    Speech(Box<Source>),
     Song,
     Film,
     Unknown(String),
@@ -125,7 +125,7 @@ fn parse(path: &str) -> Name {
         Ok(1..=ACTORS) => Sex::Female,
         _ => return unknown("actor", actor, "01 to 24"),
     };
-    Name::Speech(Source {
+    Name::Speech(Box::new(Source {
         emotion: label.label.into(),
         speaker: actor.into(),
         sex: Some(sex),
@@ -134,7 +134,7 @@ fn parse(path: &str) -> Name {
         repetition: Some(repetition.into()),
         language: Some("en".into()),
         ..Source::named(stem, path)
-    })
+    }))
 }
 
 /// Whether the file's own folder is called `Actor_NN` with another number than the file's.

@@ -228,7 +228,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         touch(dir.path(), &["closed/x.wav", "open/y.wav"]);
         let closed = dir.path().join("closed");
-        fs::set_permissions(&closed, fs::Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(&closed, fs::Permissions::from_mode(0o0)).unwrap();
         let readable_anyway = fs::read_dir(&closed).is_ok();
         let tree = walk(dir.path(), "", AUDIO).unwrap();
         fs::set_permissions(&closed, fs::Permissions::from_mode(0o755)).unwrap();

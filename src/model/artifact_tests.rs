@@ -28,7 +28,7 @@ fn info(layers: &[Layer]) -> ModelInfo {
         feature_names: (0..4).map(|i| format!("mfcc_{i:02}")).collect(),
         inputs: Inputs { order: Order::Paper, log_mel: true, scaler: ScalerKind::Standard },
         scaler: Scaler::Standard { mean: vec![0.1, f32::MIN_POSITIVE, -3.25e-7, 1.0 / 3.0], sd: vec![1.0, 0.7, f32::MAX, 1.1] },
-        train: (!layers.is_empty()).then(|| TrainSettings {
+        train: (!layers.is_empty()).then_some(TrainSettings {
             optimizer: Optimizer::Rmsprop,
             learning_rate: 1e-5,
             schedule: Schedule::InverseTime { decay: 1e-6 },

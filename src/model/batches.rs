@@ -179,7 +179,7 @@ mod tests {
     fn a_lonely_last_row_joins_the_step_before() {
         assert_eq!(steps(9, 4), [0..4, 4..9]);
         assert_eq!(steps(10, 4), [0..4, 4..8, 8..10]);
-        assert_eq!(steps(3, 4), [0..3]);
+        assert_eq!(steps(3, 4), vec![0..3; 1]);
     }
 
     #[test]

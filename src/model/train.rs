@@ -13,6 +13,7 @@ use crate::model::network::{NetSpec, Network, network};
 use crate::model::optimizer::Stepper;
 use crate::model::{Params, Running, Schedule, TrainSettings};
 use crate::split::{Part, Training, Validation};
+use crate::table::predictions::argmax;
 
 /// What is known at the end of an epoch.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -130,11 +131,6 @@ fn fingerprint(job: &TrainJob) -> Result<String> {
         hash_part(&mut hasher, validation);
     }
     Ok(hasher.finalize().to_hex().to_string())
-}
-
-/// Position of the largest value; the first of equals.
-pub(crate) fn argmax(row: &[f32]) -> usize {
-    (1..row.len()).fold(0, |best, i| if row[i] > row[best] { i } else { best })
 }
 
 /// Mean cross-entropy and accuracy of logits `[rows, classes]`.
@@ -280,7 +276,7 @@ pub fn train(job: &TrainJob, cancel: &Cancel, on_epoch: &mut dyn FnMut(&EpochRec
             .hint("use fewer folds or a larger corpus"));
     }
     let every = job.settings.checkpoint_every;
-    let place = match job.checkpoint.filter(|_| every > 0) {
+    let place = match job.checkpoint {
         Some(path) => Some((path, fingerprint(&job)?)),
         None => None,
     };
@@ -303,7 +299,7 @@ pub fn train(job: &TrainJob, cancel: &Cancel, on_epoch: &mut dyn FnMut(&EpochRec
         let done = run.history.len();
         if let Some((path, fingerprint)) = &place
             && done > kept
-            && (cancel.requested() || done.is_multiple_of(every))
+            && (cancel.requested() || (every > 0 && done.is_multiple_of(every)))
         {
             checkpoint::save(path, fingerprint, &run.checkpoint()?)?;
             kept = done;

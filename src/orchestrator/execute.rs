@@ -12,6 +12,9 @@ use super::store::{Finished, Store};
 use crate::cancel::Cancel;
 use crate::error::{Error, Kind, Result};
 
+/// What a task does.
+pub type Action<'a> = Box<dyn Fn(&Context) -> Result<()> + Send + Sync + 'a>;
+
 /// A unit of work: an identity and the action that makes its output.
 pub struct Task<'a> {
     /// Unique within the store; path-like and file-name-safe (`train/quick/fold-02-seed-0`).
@@ -19,7 +22,7 @@ pub struct Task<'a> {
     /// What its output depends on.
     pub identity: Identity,
     /// Writes the outputs into [`Context::folder`]; must depend on nothing that the identity does not name.
-    pub action: Box<dyn Fn(&Context) -> Result<()> + Send + Sync + 'a>,
+    pub action: Action<'a>,
 }
 
 /// What an action is handed.
@@ -109,7 +112,9 @@ fn run(store: &Store, task: &Task, cancel: &Cancel, observer: &dyn Observer) -> 
         task: &task.id,
         observer,
     };
-    (task.action)(&context)?;
+    // A defect in one task must not take the others with it.
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| (task.action)(&context)))
+        .unwrap_or_else(|_| Err(Error::internal(format!("task {} panicked", task.id))))?;
     let seconds = start.elapsed().as_secs_f64();
     let finished = store.publish(&task.id, &task.identity, work, seconds)?;
     observer.observe(Event::TaskFinished { task: task.id.clone(), seconds });

@@ -12,7 +12,7 @@ mod status;
 mod store;
 
 pub use event::{Event, Observer};
-pub use execute::{Context, Task, execute};
+pub use execute::{Action, Context, Task, execute};
 
 pub use identity::{Identity, Key};
 pub use lock::Lock;

@@ -1,6 +1,6 @@
 //! The evaluate stage: the predictions of all folds and seeds of an experiment as tables and figures.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::ingest::{from_json, to_json};
 use super::split::Folds;
@@ -31,7 +31,8 @@ pub(super) fn evaluate(
     let mut rows: Vec<PredictionRow> = Vec::new();
     let mut sections = Vec::new();
     let mut metrics = Vec::new();
-    let mut shared = folds.about.shared.clone();
+    let mut shared = folds.about.remarks();
+    let mut said = BTreeSet::new();
     for finished in trained {
         let file: FoldFile = from_json(&finished.path(FOLD))?;
         let (found, predictions, _) = table::predictions::read(&finished.path(PREDICTIONS))?;
@@ -51,7 +52,7 @@ pub(super) fn evaluate(
                 value,
             });
         }
-        shared.extend(file.warnings.iter().map(|w| format!("fold {}: {w}", file.fold)));
+        shared.extend(file.warnings.iter().map(|w| format!("fold {}: {w}", file.fold)).filter(|line| said.insert(line.clone())));
         sections.push(FoldSection {
             fold: file.fold,
             name: file.name,
@@ -158,7 +159,7 @@ pub(super) fn failed_section(experiment: &Experiment, folds: Option<&Folds>, why
         protocol: experiment.protocol.name(),
         model: experiment.model.describe(),
         speaker_independent: folds.is_some_and(|f| f.about.speaker_independent),
-        shared: folds.map(|f| f.about.shared.clone()).unwrap_or_default(),
+        shared: folds.map(|f| f.about.remarks()).unwrap_or_default(),
         failed: Some(why),
         labels: vec![],
         pooled: None,

@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use super::ingest::{bad_audio, open, to_json};
 use crate::config::FeatureSettings;
 use crate::corpus::{SetAside, Utterance};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::features::{self, Extractor};
 use crate::files::{hash_bytes, write_atomically};
 use crate::orchestrator::Context;
@@ -37,14 +37,25 @@ fn meta(settings: &FeatureSettings) -> table::Meta {
     ])
 }
 
-/// Rows of the last finished table by content hash, where the same code and profile made it.
-fn earlier(folder: Option<&Path>, settings: &FeatureSettings) -> BTreeMap<String, Vec<f32>> {
-    let Some(Ok((table, found))) = folder.map(|f| table::features::read(&f.join(FEATURES))) else { return BTreeMap::new() };
+/// Rows of an earlier table in `folder` by content hash, where the same code and profile made it.
+fn earlier(folder: &Path, settings: &FeatureSettings) -> BTreeMap<String, Vec<f32>> {
+    let Ok((table, found)) = table::features::read(&folder.join(FEATURES)) else { return BTreeMap::new() };
     if meta(settings).iter().any(|(key, value)| found.get(key) != Some(value)) || table.columns != features::names(settings.set) {
         return BTreeMap::new();
     }
     let rows = table.values.chunks(table.columns.len()).map(<[f32]>::to_vec);
     table.content_hashes.iter().cloned().zip(rows).collect()
+}
+
+/// Keeps finished rows for the run that goes on.
+fn keep(rows: &BTreeMap<String, Vec<f32>>, settings: &FeatureSettings, scratch: &Path) -> Result<()> {
+    let table = FeatureTable {
+        ids: rows.keys().cloned().collect(),
+        content_hashes: rows.keys().cloned().collect(),
+        columns: features::names(settings.set),
+        values: rows.values().flatten().copied().collect(),
+    };
+    table::features::write(&scratch.join(FEATURES), &table, &meta(settings))
 }
 
 /// Writes the feature table of all utterances; those without features are set aside.
@@ -55,7 +66,8 @@ pub(super) fn extract(
     pool: &rayon::ThreadPool,
     context: &Context,
 ) -> Result<()> {
-    let known = earlier(context.previous.as_deref(), settings);
+    let mut known = context.previous.as_deref().map(|folder| earlier(folder, settings)).unwrap_or_default();
+    known.extend(earlier(&context.scratch, settings));
     let mut seen = BTreeSet::new();
     let missing: Vec<&Utterance> =
         utterances.iter().filter(|u| !known.contains_key(&u.content_hash) && seen.insert(&u.content_hash)).collect();
@@ -64,7 +76,7 @@ pub(super) fn extract(
     let compute = |extractor: &mut Extractor, u: &Utterance| -> Result<Vec<f32>> {
         let audio = open(root, &u.source)?;
         if audio.content_hash() != u.content_hash {
-            return Err(Error::data(format!("{} changed while it was read", u.source.path)).hint("run the same command again"));
+            return Err(Error::new(Kind::Io, format!("{} changed while it was read", u.source.path)));
         }
         extractor.extract(&audio.samples, audio.sample_rate)
     };
@@ -87,7 +99,7 @@ pub(super) fn extract(
             )
             .collect()
     });
-    context.cancel.check()?;
+    let mut stopped = context.cancel.check();
     let mut failed: BTreeMap<&str, String> = BTreeMap::new();
     let mut rows = known;
     for (u, row) in missing.iter().zip(computed.into_iter().flatten()) {
@@ -95,11 +107,21 @@ pub(super) fn extract(
             Ok(row) => {
                 rows.insert(u.content_hash.clone(), row);
             }
+            // Ingest could read it a moment ago: that is no property of the recording, and nothing may be published that leaves it out.
+            Err(error) if error.kind() != Kind::Data => {
+                if stopped.is_ok() {
+                    stopped = Err(error.hint("run the same command again: what was computed is kept"));
+                }
+            }
             Err(error) => {
-                failed.insert(&u.content_hash, bad_audio(&u.source, &error).detail);
+                failed.insert(&u.content_hash, bad_audio(&u.source, root, &error).detail);
             }
         }
     }
+    if stopped.is_err() {
+        keep(&rows, settings, &context.scratch)?;
+    }
+    stopped?;
     let mut table = FeatureTable { ids: vec![], content_hashes: vec![], columns: features::names(settings.set), values: vec![] };
     let mut set_aside: Vec<SetAside> = Vec::new();
     for u in utterances {

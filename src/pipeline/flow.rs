@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use super::evaluate::{self, SECTION};
 use super::extract;
 use super::ingest;
+use super::line::ExperimentLine;
 use super::options::{Options, Stage};
 use super::publish::{self, Published};
 use super::report;
@@ -34,8 +35,8 @@ pub struct Outcome {
     pub failures: Vec<Error>,
     /// Where the report lies, where one was written.
     pub report: Option<std::path::PathBuf>,
-    /// One line per evaluated experiment, for people.
-    pub summary: Vec<String>,
+    /// What came of each experiment.
+    pub results: Vec<ExperimentLine>,
 }
 
 /// Says what [`run`] would do, without doing it.
@@ -61,7 +62,7 @@ pub fn run(pipeline: &Pipeline, options: &Options, cancel: &Cancel, observer: &d
     match walk.run() {
         Err(error) if error.kind() == Kind::Missing && options.until == Stage::Report => {
             let hint = error.hint_text().map(|h| format!(" ({h})")).unwrap_or_default();
-            report::write(&report::assemble(pipeline, None, Some(format!("{error}{hint}")), vec![]), &options.reports_dir)?;
+            report::write_missing(pipeline, format!("{error}{hint}"), &options.reports_dir)?;
             Err(error)
         }
         other => other,
@@ -123,6 +124,13 @@ impl<'a> Walk<'a> {
         self.lines.lock().unwrap_or_else(PoisonError::into_inner).push(PlanLine { task: task.into(), why });
     }
 
+    /// The reason for what follows from anything that runs.
+    fn first_stale(&self) -> Option<Why> {
+        let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        let line = lines.iter().rev().find(|line| !line.why.is_empty())?;
+        Some(Why::Upstream { stage: line.task.split('/').next().unwrap_or(&line.task).to_owned() })
+    }
+
     /// Adds a line for what waits for `stage`.
     fn waits(&self, task: impl Into<String>, stage: Stage) {
         if self.planning {
@@ -147,14 +155,18 @@ impl<'a> Walk<'a> {
 
     fn run(&self) -> Result<Outcome> {
         let mut outcome = Outcome::default();
-        let chosen = self.pipeline.select(&self.options.experiments)?;
+        // Tables need no experiment.
+        let chosen = if self.options.until > Stage::Features { self.pipeline.select(&self.options.experiments)? } else { vec![] };
         if self.planning && ingest::must_generate(self.pipeline) {
             self.line("generate", vec![Why::NeverRan]);
             self.waits("ingest", Stage::Ingest);
             self.wait_for(Stage::Ingest);
             return Ok(outcome);
         }
-        let listing = ingest::list(self.pipeline, self.cancel, self.observer)?;
+        if !self.planning {
+            ingest::generate(self.pipeline, &self.pool, self.cancel, self.observer)?;
+        }
+        let listing = ingest::list(self.pipeline)?;
         let Some(ingested) = self.ingest(&listing)? else {
             self.wait_for(Stage::Ingest);
             return Ok(outcome);
@@ -195,13 +207,16 @@ impl<'a> Walk<'a> {
         let sections: Vec<ExperimentSection> = experiments
             .iter()
             .filter_map(|e| match &e.evaluated {
-                Some(done) => Some(ingest::from_json(&done.path(SECTION))),
+                Some(done) => Some(ingest::from_json(&done.path(SECTION)).map(|mut section: ExperimentSection| {
+                    section.title.clone_from(&e.experiment.title);
+                    section
+                })),
                 None => e.failed.as_ref().map(|why| Ok(evaluate::failed_section(e.experiment, e.folds.as_ref(), why.clone()))),
             })
             .collect::<Result<_>>()?;
         if self.planning {
             if self.options.until == Stage::Report {
-                self.line("report", vec![]);
+                self.line("report", self.first_stale().into_iter().collect());
             }
             return Ok(outcome);
         }
@@ -209,7 +224,7 @@ impl<'a> Walk<'a> {
         for experiment in &published {
             publish::models(&self.options.data_dir.join("models").join(&self.pipeline.name), experiment)?;
         }
-        outcome.summary = sections.iter().map(summary_line).collect();
+        outcome.results = sections.iter().map(ExperimentLine::of).collect();
         if self.options.until == Stage::Report {
             let corpus = report::corpus_section(&listing, &utterances, late)?;
             report::write(&report::assemble(self.pipeline, Some(corpus), None, sections), &self.options.reports_dir)?;
@@ -266,13 +281,16 @@ impl<'a> Walk<'a> {
     }
 
     fn split(&self, experiment: &'a Experiment, chosen: bool, utterances: &[Utterance]) -> Result<Option<Running<'a>>> {
-        let identity = self.identity(Stage::Split, experiment.split_parameters(), [("utterances", split::fingerprint(utterances))])?;
+        let mut params = experiment.split_parameters();
+        params.insert("experiment".into(), experiment.name.clone());
+        let identity = self.identity(Stage::Split, params, [("utterances", split::fingerprint(utterances))])?;
         let id = format!("split/{}", experiment.name);
         let done = if chosen {
             let action = |context: &Context| split::split(utterances, experiment, context);
             let done = self.single(Stage::Split, Task { id, identity, action: Box::new(action) })?;
             if done.is_none() && self.options.until > Stage::Split {
                 self.waits(format!("train/{}/…", experiment.name), Stage::Split);
+                self.waits(format!("evaluate/{}", experiment.name), Stage::Split);
             }
             done
         } else {
@@ -301,6 +319,7 @@ impl<'a> Walk<'a> {
             for fold in &folds.folds {
                 for &seed in &experiment.seeds {
                     let params = serde_json::json!({
+                        "pipeline": self.pipeline.name, "corpus": self.pipeline.corpus.name,
                         "experiment": experiment.name, "protocol": experiment.protocol.name(),
                         "fold": fold.index, "fold_name": fold.name, "seed": seed, "model": experiment.model_parameters(),
                     });
@@ -362,7 +381,10 @@ impl<'a> Walk<'a> {
             if let Some(split) = &one.split {
                 inputs.insert("folds".into(), split.hash(split::ABOUT)?);
             }
-            let params = serde_json::json!({ "experiment": one.experiment.name, "title": one.experiment.title });
+            let params = serde_json::json!({
+                "experiment": one.experiment.name, "protocol": one.experiment.protocol.name(),
+                "model": one.experiment.model.describe(), "seeds": one.experiment.seeds,
+            });
             let identity = Identity { inputs, ..self.identity(Stage::Evaluate, params, [])? };
             let id = format!("evaluate/{}", one.experiment.name);
             let step = if one.chosen {
@@ -385,10 +407,11 @@ impl<'a> Walk<'a> {
 
     /// A few lines for people about what was found.
     fn tell(&self, listing: &Listing, utterances: &[Utterance], late: &[SetAside]) {
-        let hours: f64 = utterances.iter().map(|u| u.duration_s).sum::<f64>() / 60.0;
-        self.observer.note(format!("{}: {} utterances, {hours:.1} minutes", listing.corpus, utterances.len()));
-        if let Some(expected) = listing.expected.as_ref().filter(|e| e.utterances != utterances.len()) {
-            self.observer.note(format!("       {} of {} utterances ({})", utterances.len(), expected.utterances, expected.source));
+        let minutes: f64 = utterances.iter().map(|u| u.duration_s).sum::<f64>() / 60.0;
+        let usable = utterances.len() - late.len();
+        self.observer.note(format!("{}: {usable} utterances, {minutes:.1} minutes", listing.corpus));
+        if let Some(expected) = listing.expected.as_ref().filter(|e| e.utterances != usable) {
+            self.observer.note(format!("       {usable} of {} utterances ({})", expected.utterances, expected.source));
         }
         let mut reasons: std::collections::BTreeMap<&str, usize> = std::collections::BTreeMap::new();
         for one in listing.set_aside.iter().chain(late) {
@@ -429,20 +452,4 @@ impl<'a> Running<'a> {
 /// An interruption or a full disk concerns every experiment; anything else only its own.
 fn stops_everything(error: &Error) -> bool {
     matches!(error.kind(), Kind::Interrupted | Kind::Io | Kind::Internal)
-}
-
-fn summary_line(section: &ExperimentSection) -> String {
-    let speakers = if section.speaker_independent { "speaker-independent" } else { "speakers shared" };
-    match &section.pooled {
-        Some(scores) => format!(
-            "{}: WA {:.1} %, UAR {:.1} % over {} predictions ({}, {speakers}, {})",
-            section.name,
-            scores.accuracy * 100.0,
-            scores.uar * 100.0,
-            scores.n,
-            section.protocol,
-            section.model
-        ),
-        None => format!("{}: no result: {}", section.name, section.failed.as_deref().unwrap_or("not finished")),
-    }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::UNIX_EPOCH;
+use std::time::{Instant, UNIX_EPOCH};
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -14,9 +14,9 @@ use crate::cancel::Cancel;
 use crate::config::{CorpusKind, Pipeline};
 use crate::corpus::synthetic::SyntheticSettings;
 use crate::corpus::{self, EmodbSettings, IemocapSettings, Listing, ManifestSettings, Reason, SetAside, Source, Utterance};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::files::{hash_bytes, write_atomically};
-use crate::orchestrator::{Context, Event, Observer};
+use crate::orchestrator::{Context, Event, Observer, Why};
 use crate::table;
 
 /// Name of the table of utterances within the task's folder.
@@ -24,8 +24,46 @@ pub(super) const UTTERANCES: &str = "utterances.parquet";
 /// What was left aside, the published counts and the reader's notes.
 pub(super) const LISTING: &str = "listing.json";
 
-/// Lists the corpus of a pipeline; a generated corpus is generated first where it is not there yet.
-pub(super) fn list(pipeline: &Pipeline, cancel: &Cancel, observer: &dyn Observer) -> Result<Listing> {
+/// Makes the recordings of a generated corpus where they are not there yet; nothing for any other corpus.
+pub(super) fn generate(pipeline: &Pipeline, pool: &rayon::ThreadPool, cancel: &Cancel, observer: &dyn Observer) -> Result<()> {
+    const TASK: &str = "generate";
+    let Some(settings) = generated(pipeline) else { return Ok(()) };
+    let root = pipeline.corpus.kind.root();
+    if corpus::synthetic::is_complete(&settings, root) {
+        return Ok(());
+    }
+    observer.observe(Event::TaskStarted { task: TASK.into(), why: vec![Why::NeverRan] });
+    let start = Instant::now();
+    let tick = |done: usize, total: usize| {
+        observer.observe(Event::TaskProgress {
+            task: TASK.into(),
+            done: done as u64,
+            total: total as u64,
+            unit: "files",
+            note: String::new(),
+        });
+    };
+    pool.install(|| corpus::synthetic::generate(&settings, root, cancel, &tick))?;
+    observer.observe(Event::TaskFinished { task: TASK.into(), seconds: start.elapsed().as_secs_f64() });
+    Ok(())
+}
+
+/// Whether [`generate`] has something to do.
+pub(super) fn must_generate(pipeline: &Pipeline) -> bool {
+    generated(pipeline).is_some_and(|settings| !corpus::synthetic::is_complete(&settings, pipeline.corpus.kind.root()))
+}
+
+fn generated(pipeline: &Pipeline) -> Option<SyntheticSettings> {
+    match pipeline.corpus.kind {
+        CorpusKind::Synthetic { speakers, sentences, takes, sample_rate, seed, .. } => {
+            Some(SyntheticSettings { speakers, sentences, takes, sample_rate, seed })
+        }
+        _ => None,
+    }
+}
+
+/// Lists the corpus of a pipeline.
+pub(super) fn list(pipeline: &Pipeline) -> Result<Listing> {
     let root = pipeline.corpus.kind.root();
     let mut listing = match &pipeline.corpus.kind {
         CorpusKind::Ravdess { .. } => corpus::ravdess::read(root)?,
@@ -46,21 +84,7 @@ pub(super) fn list(pipeline: &Pipeline, cancel: &Cancel, observer: &dyn Observer
             }
             listing
         }
-        CorpusKind::Synthetic { speakers, sentences, takes, sample_rate, seed, .. } => {
-            let settings =
-                SyntheticSettings { speakers: *speakers, sentences: *sentences, takes: *takes, sample_rate: *sample_rate, seed: *seed };
-            let tick = |done: usize, total: usize| {
-                observer.observe(Event::TaskProgress {
-                    task: "generate".into(),
-                    done: done as u64,
-                    total: total as u64,
-                    unit: "files",
-                    note: String::new(),
-                });
-            };
-            corpus::synthetic::generate(&settings, root, cancel, &tick)?;
-            corpus::synthetic::read(root)?
-        }
+        CorpusKind::Synthetic { .. } => corpus::synthetic::read(root)?,
     };
     let wanted = &pipeline.corpus.labels;
     if !wanted.is_empty() {
@@ -73,6 +97,7 @@ pub(super) fn list(pipeline: &Pipeline, cancel: &Cancel, observer: &dyn Observer
         }));
         listing.set_aside.sort_by(|a, b| a.path.cmp(&b.path));
     }
+    listing.corpus.clone_from(&pipeline.corpus.name);
     listing.notes.extend(pipeline.corpus.notes.iter().cloned());
     if listing.sources.is_empty() {
         return Err(Error::data(format!("no usable utterance found under {}", root.display()))
@@ -81,23 +106,22 @@ pub(super) fn list(pipeline: &Pipeline, cancel: &Cancel, observer: &dyn Observer
     Ok(listing)
 }
 
-/// Whether a generated corpus is still to be generated, which only a run does.
-pub(super) fn must_generate(pipeline: &Pipeline) -> bool {
-    matches!(pipeline.corpus.kind, CorpusKind::Synthetic { .. }) && corpus::synthetic::read(pipeline.corpus.kind.root()).is_err()
-}
-
-/// What the file system says of a recording without opening it.
+/// What the file system says of a recording without reading it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 struct Stat {
     bytes: u64,
-    modified_ns: u128,
+    /// Nanoseconds since 1970, negative before; 0 where the system keeps no such time.
+    modified_ns: i128,
 }
 
 impl Stat {
-    fn of(path: &Path) -> Option<Stat> {
-        let meta = fs::metadata(path).ok()?;
-        let modified_ns = meta.modified().ok()?.duration_since(UNIX_EPOCH).ok()?.as_nanos();
-        Some(Stat { bytes: meta.len(), modified_ns })
+    fn of(path: &Path) -> std::io::Result<Stat> {
+        let meta = fs::metadata(path)?;
+        let modified_ns = meta.modified().map_or(0, |time| match time.duration_since(UNIX_EPOCH) {
+            Ok(after) => after.as_nanos() as i128,
+            Err(before) => -(before.duration().as_nanos() as i128),
+        });
+        Ok(Stat { bytes: meta.len(), modified_ns })
     }
 }
 
@@ -131,7 +155,9 @@ fn probe_key(source: &Source) -> String {
 pub(super) fn fingerprint(listing: &Listing, root: &Path) -> Result<String> {
     let mut text = serde_json::to_string(listing).map_err(|e| Error::internal("failed to write a listing as JSON").because(e))?;
     for source in &listing.sources {
-        text.push_str(&format!("{:?}", Stat::of(&root.join(&source.path))));
+        let path = root.join(&source.path);
+        // Whether it can be opened is part of the state: permissions change without the time of change.
+        text.push_str(&format!("{:?}", (Stat::of(&path).ok(), fs::File::open(&path).is_ok())));
     }
     Ok(hash_bytes(text.as_bytes()))
 }
@@ -156,7 +182,7 @@ pub(super) fn ingest(mut listing: Listing, root: &Path, probes_path: &PathBuf, p
     let done = AtomicU64::new(0);
     let probe = |source: &Source| -> Result<Probe> {
         let path = root.join(&source.path);
-        let stat = Stat::of(&path).ok_or_else(|| Error::data(format!("failed to look at {}", path.display())))?;
+        let stat = Stat::of(&path).map_err(|e| Error::io("look at", &path, e))?;
         let result = match known.probes.get(&probe_key(source)) {
             Some(probe) if probe.stat == stat => Ok(probe.clone()),
             _ => open(root, source).map(|audio| Probe {
@@ -175,8 +201,10 @@ pub(super) fn ingest(mut listing: Listing, root: &Path, probes_path: &PathBuf, p
     };
     let probed: Vec<Option<Result<Probe>>> =
         pool.install(|| listing.sources.par_iter().map(|source| (!context.cancel.requested()).then(|| probe(source))).collect());
-    context.cancel.check()?;
-    let mut probes = Probes { format: PROBES_FORMAT, probes: BTreeMap::new() };
+    let interrupted = context.cancel.check();
+    // What was not looked at this time keeps its earlier probe, so that an interrupted ingest goes on where it was.
+    let mut probes = Probes { format: PROBES_FORMAT, probes: if interrupted.is_err() { known.probes.clone() } else { BTreeMap::new() } };
+    let mut failed: Option<Error> = None;
     let mut utterances = Vec::with_capacity(listing.sources.len());
     for (source, probe) in std::mem::take(&mut listing.sources).into_iter().zip(probed.into_iter().flatten()) {
         match probe {
@@ -191,11 +219,19 @@ pub(super) fn ingest(mut listing: Listing, root: &Path, probes_path: &PathBuf, p
                     source,
                 });
             }
-            Err(error) => listing.set_aside.push(bad_audio(&source, &error)),
+            // What can be opened again by now is no property of the recording: nothing may be published that leaves it out.
+            Err(error) if error.kind() == Kind::Io && fs::File::open(root.join(&source.path)).is_ok_and(|f| is_file(&f)) => {
+                failed.get_or_insert(error);
+            }
+            Err(error) => listing.set_aside.push(bad_audio(&source, root, &error)),
         }
     }
     listing.set_aside.sort_by(|a, b| (&a.path, a.reason).cmp(&(&b.path, b.reason)));
     write_atomically(probes_path, &to_json(&probes)?)?;
+    interrupted?;
+    if let Some(error) = failed {
+        return Err(error.hint("run the same command again: what was read is kept"));
+    }
     if utterances.is_empty() {
         let first = listing.set_aside.first().map(|s| format!("; the first: {}: {}", s.path, s.detail)).unwrap_or_default();
         return Err(Error::data(format!("none of the {total} recordings under {} is usable{first}", root.display()))
@@ -205,10 +241,15 @@ pub(super) fn ingest(mut listing: Listing, root: &Path, probes_path: &PathBuf, p
     write_atomically(&context.folder.join(LISTING), &to_json(&listing)?)
 }
 
-/// The set-aside entry of a recording that cannot be used.
-pub(super) fn bad_audio(source: &Source, error: &Error) -> SetAside {
+fn is_file(file: &fs::File) -> bool {
+    file.metadata().is_ok_and(|meta| meta.is_file())
+}
+
+/// The set-aside entry of a recording that cannot be used; it says the same wherever the corpus lies.
+pub(super) fn bad_audio(source: &Source, root: &Path, error: &Error) -> SetAside {
     let hint = error.hint_text().map(|h| format!(" ({h})")).unwrap_or_default();
-    SetAside { path: source.path.clone(), reason: Reason::BadAudio, detail: format!("{error}{hint}") }
+    let prefix = format!("{}{}", root.display(), std::path::MAIN_SEPARATOR);
+    SetAside { path: source.path.clone(), reason: Reason::BadAudio, detail: format!("{error}{hint}").replace(&prefix, "") }
 }
 
 /// JSON for an output file.

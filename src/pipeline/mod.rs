@@ -6,6 +6,7 @@ mod evaluate;
 mod extract;
 mod flow;
 mod ingest;
+mod line;
 mod options;
 mod predict;
 mod publish;
@@ -14,5 +15,6 @@ mod split;
 mod train;
 
 pub use flow::{Outcome, PlanLine, plan, run};
+pub use line::ExperimentLine;
 pub use options::{Options, Stage};
 pub use predict::{Prediction, Predictor};

@@ -1,9 +1,11 @@
 //! Stable names for people: copies of the current outputs under `data/tables`, `data/models` and `reports`.
 
+use std::collections::BTreeSet;
+use std::fs;
 use std::path::Path;
 
 use super::{evaluate, extract, ingest, split, train};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::files::copy_if_changed;
 use crate::orchestrator::Finished;
 use crate::table;
@@ -29,12 +31,7 @@ pub(super) fn base_tables(folder: &Path, ingested: &Finished, extracted: Option<
 pub(super) fn experiment_tables(folder: &Path, experiments: &[Published]) -> Result<()> {
     let (mut splits, mut predictions, mut metrics, mut labels) = (vec![], vec![], vec![], vec![]);
     for experiment in experiments {
-        let mut rows = table::splits::read(&experiment.split.path(split::SPLITS))?;
-        for row in &mut rows {
-            // Two experiments may draw other folds under one protocol: the table names the experiment too.
-            row.protocol = format!("{}/{}", experiment.name, row.protocol);
-        }
-        splits.extend(rows);
+        splits.extend(table::splits::read(&experiment.split.path(split::SPLITS))?);
         let Some(evaluated) = experiment.evaluated else { continue };
         let (found, rows, _) = table::predictions::read(&evaluated.path(train::PREDICTIONS))?;
         labels = found;
@@ -52,13 +49,25 @@ pub(super) fn experiment_tables(folder: &Path, experiments: &[Published]) -> Res
     Ok(())
 }
 
-/// The saved models: `<folder>/<experiment>/<fold and seed>/`.
+/// The saved models: `<folder>/<experiment>/<fold and seed>/`. Those of earlier settings go: a folder of models is one experiment.
 pub(super) fn models(folder: &Path, experiment: &Published) -> Result<()> {
+    const CARD: &str = "model.json";
+    let folder = folder.join(experiment.name);
+    let mut current = BTreeSet::new();
     for finished in experiment.trained {
         let leaf = finished.task.rsplit('/').next().unwrap_or(&finished.task);
-        let target = folder.join(experiment.name).join(leaf);
-        for name in finished.names().filter_map(|n| n.strip_prefix("model/")) {
-            copy_if_changed(&finished.path(&format!("{}/{name}", train::MODEL)), &target.join(name))?;
+        current.insert(leaf.to_owned());
+        let copy = |name: &str| copy_if_changed(&finished.path(&format!("{}/{name}", train::MODEL)), &folder.join(leaf).join(name));
+        let names = finished.names().filter_map(|n| n.strip_prefix("model/"));
+        names.filter(|name| *name != CARD).try_for_each(copy)?;
+        // The card vouches for the weights beside it, so it comes after them.
+        copy(CARD)?;
+    }
+    let Ok(entries) = fs::read_dir(&folder) else { return Ok(()) };
+    for entry in entries.flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if name.starts_with("fold-") && !current.contains(&name) {
+            fs::remove_dir_all(entry.path()).map_err(|e| Error::io("remove", &entry.path(), e))?;
         }
     }
     Ok(())

@@ -60,6 +60,17 @@ fn versions(pipeline: &Pipeline) -> BTreeMap<String, String> {
     ])
 }
 
+/// Says that the corpus is missing, on top of what an earlier run found where there is such a report.
+pub(super) fn write_missing(pipeline: &Pipeline, why: String, reports_dir: &Path) -> Result<()> {
+    let earlier = std::fs::read(reports_dir.join(&pipeline.name).join("report.json")).ok();
+    let earlier = earlier.and_then(|bytes| serde_json::from_slice::<PipelineReport>(&bytes).ok()).filter(|r| !r.experiments.is_empty());
+    let report = match earlier {
+        Some(report) => PipelineReport { missing: Some(format!("{why}. What stands below is of an earlier run.")), ..report },
+        None => assemble(pipeline, None, Some(why), vec![]),
+    };
+    write(&report, reports_dir)
+}
+
 /// Writes the page of a pipeline and the index of all.
 pub(super) fn write(report: &PipelineReport, reports_dir: &Path) -> Result<()> {
     report::write(report, &reports_dir.join(&report.name))?;

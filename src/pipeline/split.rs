@@ -27,6 +27,13 @@ pub(super) struct About {
     pub warnings: Vec<String>,
 }
 
+impl About {
+    /// What has to be known to read a result on these folds.
+    pub(super) fn remarks(&self) -> Vec<String> {
+        self.shared.iter().chain(&self.warnings).cloned().collect()
+    }
+}
+
 /// The folds of one experiment, read back.
 #[derive(Debug, Clone)]
 pub(super) struct Folds {
@@ -76,6 +83,7 @@ pub(super) fn split(utterances: &[Utterance], experiment: &Experiment, context: 
             let protocol = &protocol;
             fold.roles.iter().zip(&items).filter_map(move |(role, item)| {
                 role.map(|role| SplitRow {
+                    experiment: experiment.name.clone(),
                     protocol: protocol.clone(),
                     fold: fold.index,
                     fold_name: fold.name.clone(),

@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::evaluation::argmax;
 use crate::features;
 use crate::files::{hash_bytes, write_atomically};
+use crate::model::TrainSettings;
 use crate::model::artifact::{ModelInfo, SavedModel, Weights};
 use crate::model::{self, Architecture, EpochRecord, Layer, Logistic, LogisticSettings, Majority, NetSpec, Svm, SvmSettings, TrainJob};
 use crate::orchestrator::Context;
@@ -211,7 +212,6 @@ fn fit_network(
 fn about(job: &Job, table: &FeatureTable, meta: &table::Meta, data: &Dataset, scaler: Scaler, fitted: &Fitted) -> ModelInfo {
     let (pipeline, experiment) = (job.pipeline, job.experiment);
     let mut provenance = experiment.model_parameters();
-    provenance.extend(experiment.split_parameters());
     provenance.extend(meta.clone());
     provenance.insert("experiment".into(), experiment.name.clone());
     provenance.insert("fold_name".into(), job.fold.name.clone());
@@ -230,7 +230,8 @@ fn about(job: &Job, table: &FeatureTable, meta: &table::Meta, data: &Dataset, sc
         feature_names: columns_in_order(&experiment.inputs, &table.columns),
         inputs: experiment.inputs,
         scaler,
-        train: experiment.has_epochs().then(|| experiment.train.clone()),
+        // How often a checkpoint was written changes nothing in the model.
+        train: experiment.has_epochs().then(|| TrainSettings { checkpoint_every: 0, ..experiment.train.clone() }),
         pipeline: pipeline.name.clone(),
         corpus: pipeline.corpus.name.clone(),
         protocol: experiment.protocol.name(),

@@ -125,7 +125,7 @@ fn check(protocol: &Protocol, items: &[Item], validation: Option<f64>) -> Result
         return Err(Error::data(format!("utterance `{}` is there twice", pair[0].id)).hint("utterance ids must differ"));
     }
     match by_class(items, 0..items.len()).len() {
-        0 => Err(Error::data("there is no utterance to split").hint("check the corpus with `ser corpus`")),
+        0 => Err(Error::data("there is no utterance to split").hint("check corpus.root and corpus.labels in the pipeline file")),
         1 => Err(Error::data(format!(
             "all {} utterances are of the class `{}`: there is nothing to tell apart",
             items.len(),

@@ -79,6 +79,7 @@ fn metric(fold: Option<u32>, seed: Option<u64>) -> MetricRow {
 
 fn split(fold: u32, id: &str) -> SplitRow {
     SplitRow {
+        experiment: "quick".to_owned(),
         protocol: "group-2-fold".into(),
         fold,
         fold_name: format!("fold {}", fold + 1),
@@ -195,7 +196,7 @@ fn tables_hold_the_documented_plain_types() {
     features::write(&path, &feature_table(3, 2), &Meta::new()).unwrap();
     assert_eq!(columns(&path), ["utterance_id Utf8", "content_hash Utf8", "mfcc_00 Float32", "mfcc_01 Float32"]);
     splits::write(&path, &[], &Meta::new()).unwrap();
-    assert_eq!(columns(&path), ["protocol Utf8", "fold UInt32", "fold_name Utf8", "utterance_id Utf8", "role Utf8"]);
+    assert_eq!(columns(&path), ["experiment Utf8", "protocol Utf8", "fold UInt32", "fold_name Utf8", "utterance_id Utf8", "role Utf8"]);
     predictions::write(&path, &["sad".into()], &[], &Meta::new()).unwrap();
     assert_eq!(columns(&path)[4..], ["utterance_id Utf8", "truth Utf8", "predicted Utf8", "prob_sad Float32"]);
     metrics::write(&path, &[], &Meta::new()).unwrap();

@@ -201,6 +201,13 @@ pub fn generate(settings: &SyntheticSettings, root: &Path, cancel: &Cancel, tick
     Description::new(settings, files).write(root)
 }
 
+/// Whether `root` holds the whole corpus of these settings, as far as its description and the names of its files tell.
+pub fn is_complete(settings: &SyntheticSettings, root: &Path) -> bool {
+    let Some(description) = Description::read(root) else { return false };
+    let known = description.files_for(settings);
+    !known.is_empty() && known.iter().all(|(path, hash)| !hash.is_empty() && root.join(path).is_file())
+}
+
 fn recording(settings: &SyntheticSettings, item: &Item, speaker: &Speaker, sentence: &[Sound]) -> Result<Vec<u8>> {
     let mut rng = settings.rng(&format!("recording {}", item.id()));
     let prosody = speaker.prosody(item.emotion, &mut rng);

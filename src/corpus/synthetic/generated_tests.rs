@@ -172,16 +172,3 @@ fn moods_are_heard_on_average() {
     let loudest = all.iter().flat_map(|&item| sound(item)).fold(0.0, |m: f64, x| m.max(x.abs()));
     assert!(loudest > 0.1, "{loudest}");
 }
-
-#[test]
-#[ignore = "writes the default corpus to SER_DEMO, with its time"]
-fn write_the_default_corpus() {
-    let root = PathBuf::from(std::env::var_os("SER_DEMO").unwrap());
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
-    let start = std::time::Instant::now();
-    pool.install(|| make(&SyntheticSettings::default(), &root)).unwrap();
-    println!("made in {:.3} s on one thread", start.elapsed().as_secs_f64());
-    let start = std::time::Instant::now();
-    pool.install(|| make(&SyntheticSettings::default(), &root)).unwrap();
-    println!("found right in {:.3} s", start.elapsed().as_secs_f64());
-}

@@ -5,4 +5,4 @@ mod phones;
 mod signal;
 mod voice;
 
-pub use generated::{SyntheticSettings, generate, read};
+pub use generated::{SyntheticSettings, generate, is_complete, read};

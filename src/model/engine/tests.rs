@@ -2,7 +2,9 @@
 
 use super::*;
 use crate::model::Architecture;
+use crate::model::architecture::Layer;
 use crate::model::params::{BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM};
+use crate::model::params::{Params, Running};
 use Layer::{BatchNorm, Conv, Dense, Dropout, Flatten, MaxPool, Relu};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;

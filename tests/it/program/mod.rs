@@ -3,5 +3,6 @@
 mod bad_audio;
 mod bad_corpus;
 mod bad_settings;
+mod cache;
 mod project;
 mod runs;

@@ -1,0 +1,60 @@
+//! What came of an experiment, on one line.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::report::ExperimentSection;
+
+/// The figures of one experiment.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ExperimentLine {
+    /// Name within the pipeline.
+    pub experiment: String,
+    /// Short protocol name.
+    pub protocol: String,
+    /// The model in words.
+    pub model: String,
+    /// As counted from the folds.
+    pub speaker_independent: bool,
+    /// Predictions of all folds and seeds.
+    pub n: u64,
+    /// WA over all of them, 0 to 1.
+    pub accuracy: Option<f64>,
+    /// UAR over all of them, 0 to 1.
+    pub uar: Option<f64>,
+    /// WA of the probabilities averaged over seeds, where there are several.
+    pub ensemble_accuracy: Option<f64>,
+    /// Why there is no result, where there is none.
+    pub failed: Option<String>,
+}
+
+impl ExperimentLine {
+    pub(super) fn of(section: &ExperimentSection) -> ExperimentLine {
+        ExperimentLine {
+            experiment: section.name.clone(),
+            protocol: section.protocol.clone(),
+            model: section.model.clone(),
+            speaker_independent: section.speaker_independent,
+            n: section.pooled.as_ref().map_or(0, |s| s.n),
+            accuracy: section.pooled.as_ref().map(|s| s.accuracy),
+            uar: section.pooled.as_ref().map(|s| s.uar),
+            ensemble_accuracy: section.ensemble.as_ref().map(|s| s.accuracy),
+            failed: section.failed.clone(),
+        }
+    }
+}
+
+impl fmt::Display for ExperimentLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Some(accuracy), Some(uar)) = (self.accuracy, self.uar) else {
+            return write!(f, "{}: no result: {}", self.experiment, self.failed.as_deref().unwrap_or("not finished"));
+        };
+        write!(f, "{}: WA {:.1} %, UAR {:.1} %", self.experiment, accuracy * 100.0, uar * 100.0)?;
+        if let Some(ensemble) = self.ensemble_accuracy {
+            write!(f, ", seeds together WA {:.1} %", ensemble * 100.0)?;
+        }
+        let speakers = if self.speaker_independent { "speaker-independent" } else { "speakers shared" };
+        write!(f, " over {} predictions ({}, {speakers}, {})", self.n, self.protocol, self.model)
+    }
+}

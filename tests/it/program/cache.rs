@@ -1,0 +1,63 @@
+//! What stands in the cache and under the stable names is what the settings say, and looking changes nothing.
+
+use super::project::Project;
+
+fn folds(project: &Project) -> Vec<String> {
+    let mut names: Vec<String> = std::fs::read_dir(project.path("data/models/small/base"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn models_of_other_folds_do_not_stay_beside_the_current_ones() {
+    let project = Project::with_tones(3);
+    project.ser(&["run", "small", "--protocol", "stratified-kfold:3"]).ok();
+    assert_eq!(folds(&project), ["fold-00-seed-0", "fold-01-seed-0", "fold-02-seed-0"]);
+    project.ser(&["run", "small"]).ok();
+    assert_eq!(folds(&project), ["fold-00-seed-0", "fold-01-seed-0"]);
+}
+
+#[test]
+fn a_plan_generates_nothing() {
+    let project = Project::new();
+    let text = "name = \"made\"\n[corpus]\nkind = \"synthetic\"\nroot = \"made\"\nspeakers = 2\nsentences = 2\ntakes = 1\n\
+                [[experiment]]\nname = \"base\"\nprotocol = { kind = \"stratified-kfold\", folds = 2 }\nmodel = { kind = \"majority\" }\n";
+    project.pipeline("made", text);
+    let plan = project.ser(&["plan", "made"]).ok();
+    assert!(plan.stdout.contains("run   generate"), "{}", plan.stdout);
+    assert!(!project.path("made").exists() && !project.path("data").exists());
+    project.ser(&["run", "made"]).ok();
+    let before = project.tree("made");
+    let plan = project.ser(&["plan", "made", "--set", "corpus.seed=9"]).ok();
+    assert!(plan.stdout.contains("run   generate"), "{}", plan.stdout);
+    assert!(before == project.tree("made"), "a plan leaves the recordings alone");
+    let page = String::from_utf8(project.read("reports/made/index.html")).unwrap();
+    assert!(page.contains("Generated, not recorded speech"));
+}
+
+#[test]
+fn a_missing_corpus_keeps_the_report_of_an_earlier_run() {
+    let project = Project::with_tones(2);
+    project.ser(&["run", "small"]).ok();
+    std::fs::rename(project.path("corpus"), project.path("elsewhere")).unwrap();
+    project.ser(&["run", "small"]).fails(5, &["manifest.csv"]);
+    let report: serde_json::Value = serde_json::from_slice(&project.read("reports/small/report.json")).unwrap();
+    assert!(report["missing"].as_str().unwrap().contains("earlier run"), "{}", report["missing"]);
+    assert_eq!(report["experiments"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn warnings_about_folds_stand_in_the_report_of_every_run() {
+    let mut project = Project::with_tones(2);
+    project.tone("only.wav", 700.0, 0.4);
+    project.row("only.wav", "odd", "s0");
+    project.write_manifest();
+    project.ser(&["run", "small"]).ok();
+    let first = project.read("reports/small/report.json");
+    assert!(String::from_utf8_lossy(&first).contains("`odd`"), "{}", String::from_utf8_lossy(&first));
+    project.ser(&["run", "small"]).ok();
+    assert!(first == project.read("reports/small/report.json"));
+}
