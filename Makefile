@@ -5,7 +5,7 @@ SHELL := /bin/bash
 CARGO ?= cargo
 SER := target/release/ser
 
-# What every target understands.
+# What features, train, evaluate, report, all and plan understand; demo takes JOBS alone, corpora DATASET and CORPORA_DIR.
 DATASET ?=
 EPOCHS ?=
 BATCH ?=
@@ -15,8 +15,8 @@ CORPORA_DIR ?=
 PROTOCOL ?=
 EXPERIMENT ?=
 
-# Without DATASET all pipelines run; a corpus that is not there is then a line in its report, not an error.
-PIPELINES = $(or $(DATASET),demo ravdess emodb iemocap)
+# Without DATASET all pipelines run; a corpus that is not there is then a warning and a line in its report, not an error.
+PIPELINES = $(or $(DATASET),demo ravdess emodb iemocap iemocap-improvised)
 OPTIONS = $(if $(DATASET),,--skip-missing) \
   $(if $(EPOCHS),--set train.epochs=$(EPOCHS)) $(if $(BATCH),--set train.batch_size=$(BATCH)) \
   $(if $(SEED),--set 'seeds=[$(SEED)]') $(if $(JOBS),--jobs $(JOBS)) \
@@ -31,7 +31,7 @@ help: ## This text
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
 	@echo "  DATASET=ravdess      one pipeline (pipelines/*.toml); without it all whose corpus is there"
-	@echo "  EXPERIMENT='a b'     these experiments instead of the pipeline's default ones"
+	@echo "  EXPERIMENT='a b'     these experiments, where a pipeline has them, instead of its default ones"
 	@echo "  PROTOCOL=group-kfold:5  stratified-kfold:N group-kfold:N leave-one-speaker-out"
 	@echo "                       leave-one-session-out hold-out:0.2 published:emobox"
 	@echo "  EPOCHS=15 BATCH=64 SEED=0 JOBS=2 CORPORA_DIR=/path/to/corpora"
@@ -41,7 +41,8 @@ help: ## This text
 build: ## Compile the program (release)
 	@$(CARGO) build --release --quiet --bin ser
 
-demo: build ## Generate a small corpus, run everything on it, write reports/demo/index.html
+# Always the same experiments with the same settings, so that it needs nothing but a core or more; `make all DATASET=demo` takes the rest.
+demo: build ## Generate a small corpus, run everything on it, write reports/demo/index.html (takes JOBS)
 	@$(SER) run demo $(if $(JOBS),--jobs $(JOBS))
 
 features: build ## Corpus -> data/tables/<pipeline>/features.parquet
@@ -80,4 +81,4 @@ doc: ## The library's documentation: target/doc/ser/index.html
 	@$(CARGO) doc --release --no-deps --lib
 
 clean: ## Remove reports and everything under data/ but data/corpora
-	@rm -rf reports data/tables data/models data/cache data/runs
+	@rm -rf reports data/tables data/models data/cache

@@ -73,7 +73,8 @@ pub struct Run {
     /// Names of pipelines (`ravdess` is pipelines/ravdess.toml) or paths of pipeline files
     #[arg(required = true, value_name = "PIPELINE")]
     pub pipelines: Vec<String>,
-    /// Run this experiment (may be repeated); without it, those that the pipeline runs by default
+    /// Run this experiment (may be repeated); without it, those that the pipeline runs by default. Of several pipelines, those that have
+    /// none of the named ones run nothing
     #[arg(short, long = "experiment", value_name = "NAME")]
     pub experiments: Vec<String>,
     /// Override a setting: `train.epochs=15`, `experiment.quick.train.batch_size=64` (may be repeated)
@@ -86,7 +87,7 @@ pub struct Run {
     /// Worker threads; all cores by default
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub jobs: Option<u16>,
-    /// Folder of the corpora, in place of data/corpora
+    /// Folder of the corpora, in place of data/corpora (where generated ones stay)
     #[arg(long, value_name = "DIR")]
     pub corpora_dir: Option<PathBuf>,
     /// Folder of the pipeline files
@@ -98,7 +99,7 @@ pub struct Run {
     /// Folder of the reports
     #[arg(long, value_name = "DIR", default_value = "reports")]
     pub reports_dir: PathBuf,
-    /// Go on with the next pipeline where a corpus is missing: its report says so
+    /// A missing corpus is a warning and a line in its report, not an error
     #[arg(long)]
     pub skip_missing: bool,
     /// Show which tasks would run, and run none (the same as `plan`)

@@ -16,37 +16,69 @@ use crate::ui;
 
 pub use args::Args;
 
+/// What a command came to that told of its errors itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Exit {
+    /// Nothing went wrong.
+    Done,
+    /// Something did: the first error was of this kind.
+    Failed(Kind),
+}
+
+impl Exit {
+    /// The first failure counts.
+    fn or(self, kind: Kind) -> Exit {
+        match self {
+            Exit::Done => Exit::Failed(kind),
+            failed @ Exit::Failed(_) => failed,
+        }
+    }
+}
+
 /// Parses the command line, runs the command, says what went wrong and returns the documented exit code.
 pub fn main() -> ExitCode {
-    let args = Args::parse();
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) if error.use_stderr() && std::env::args_os().any(|arg| arg == "--json") => {
+            let error = Error::usage(error.to_string().trim_end().to_owned());
+            report(&error, true);
+            return ExitCode::from(error.kind().exit_code());
+        }
+        Err(error) => error.exit(),
+    };
+    let json = args.global.json;
     let cancel = Cancel::default();
-    install_interrupt_handler(&cancel);
-    let observer = ui::observer(args.global.json, args.global.verbosity());
-    match dispatch(&args, &cancel, observer.as_ref()) {
-        Ok(()) => ExitCode::SUCCESS,
+    install_interrupt_handler(&cancel, json);
+    let observer = ui::observer(json, args.global.verbosity());
+    let result = dispatch(&args, &cancel, observer.as_ref());
+    // Bars that are still drawn would run into the message.
+    drop(observer);
+    match result {
+        Ok(Exit::Done) => ExitCode::SUCCESS,
+        Ok(Exit::Failed(kind)) => ExitCode::from(kind.exit_code()),
         Err(error) => {
-            report(&error, args.global.json);
+            report(&error, json);
             ExitCode::from(error.kind().exit_code())
         }
     }
 }
 
-fn dispatch(args: &Args, cancel: &Cancel, observer: &dyn crate::orchestrator::Observer) -> Result<()> {
+fn dispatch(args: &Args, cancel: &Cancel, observer: &dyn crate::orchestrator::Observer) -> Result<Exit> {
+    use crate::pipeline::Stage;
     use args::Command;
     match &args.command {
-        Command::Run(run) => run::run(run, args, cancel, observer),
-        Command::Features(run) => run::until(run, crate::pipeline::Stage::Features, args, cancel, observer),
-        Command::Train(run) => run::until(run, crate::pipeline::Stage::Train, args, cancel, observer),
-        Command::Evaluate(run) => run::until(run, crate::pipeline::Stage::Evaluate, args, cancel, observer),
-        Command::Report(run) => run::until(run, crate::pipeline::Stage::Report, args, cancel, observer),
+        Command::Run(run) | Command::Report(run) => run::until(run, Stage::Report, args, cancel, observer),
+        Command::Features(run) => run::until(run, Stage::Features, args, cancel, observer),
+        Command::Train(run) => run::until(run, Stage::Train, args, cancel, observer),
+        Command::Evaluate(run) => run::until(run, Stage::Evaluate, args, cancel, observer),
         Command::Plan(run) => run::plan(run, args, cancel, observer),
-        Command::Predict(predict) => predict::predict(predict, args, cancel),
-        Command::Corpora(corpora) => corpora::corpora(corpora, args, cancel, observer),
+        Command::Predict(predict) => predict::predict(predict, args, cancel).map(|()| Exit::Done),
+        Command::Corpora(corpora) => corpora::corpora(corpora, args, cancel, observer).map(|()| Exit::Done),
     }
 }
 
 /// The first ctrl-C asks for a clean stop; the second ends the process.
-fn install_interrupt_handler(cancel: &Cancel) {
+fn install_interrupt_handler(cancel: &Cancel, json: bool) {
     let cancel = cancel.clone();
     // Without a handler the default applies: the process ends, and what it published stays whole.
     let _ = ctrlc::set_handler(move || {
@@ -54,23 +86,35 @@ fn install_interrupt_handler(cancel: &Cancel) {
             std::process::exit(i32::from(Kind::Interrupted.exit_code()));
         }
         cancel.request();
-        say("stopping at the next safe point; press ctrl-C again to stop at once");
+        let message = "stopping at the next safe point; press ctrl-C again to stop at once";
+        say(&if json { serde_json::json!({ "event": "stopping", "message": message }).to_string() } else { message.to_owned() });
     });
 }
 
+/// Says on standard error what went wrong and what can be done about it.
 fn report(error: &Error, json: bool) {
+    say(&error_text(None, error, json));
+}
+
+/// [`report`] for one of several: a pipeline, a recording.
+fn report_of(what: &str, error: &Error, json: bool) {
+    say(&error_text(Some(what), error, json));
+}
+
+fn error_text(what: Option<&str>, error: &Error, json: bool) -> String {
     if json {
-        let line = serde_json::json!({
+        let mut event = serde_json::json!({
             "event": "error", "kind": format!("{:?}", error.kind()).to_lowercase(), "message": error.to_string(),
             "hint": error.hint_text(), "exit_code": error.kind().exit_code(),
         });
-        say(&line.to_string());
-        return;
+        if let Some(what) = what {
+            event["of"] = what.into();
+        }
+        return event.to_string();
     }
-    say(&format!("error: {error}"));
-    if let Some(hint) = error.hint_text() {
-        say(&format!("hint: {hint}"));
-    }
+    let what = what.map(|what| format!("{what}: ")).unwrap_or_default();
+    let hint = error.hint_text().map(|hint| format!("\nhint: {hint}")).unwrap_or_default();
+    format!("error: {what}{error}{hint}")
 }
 
 /// A line on standard error; a reader that went away must not end the work.

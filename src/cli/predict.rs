@@ -1,7 +1,7 @@
 //! `predict`: recordings in, emotions and probabilities out.
 
 use super::args::{Args, Format, Predict};
-use super::{print, say};
+use super::{print, report};
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
 use crate::pipeline::{Prediction, Predictor};
@@ -21,10 +21,7 @@ pub fn predict(predict: &Predict, args: &Args, cancel: &Cancel) -> Result<()> {
             Ok(prediction) => print(&line(format, &file.to_string_lossy(), &labels, &prediction)?)?,
             Err(error) => {
                 bad += 1;
-                say(&format!("error: {error}"));
-                if let Some(hint) = error.hint_text() {
-                    say(&format!("hint: {hint}"));
-                }
+                report(&error, args.global.json);
             }
         }
     }

@@ -3,63 +3,39 @@
 use std::path::PathBuf;
 
 use super::args::{Args, Run};
-use super::{print, say};
+use super::{Exit, print, report_of};
 use crate::cancel::Cancel;
 use crate::config::{self, Pipeline};
 use crate::error::{Error, Kind, Result};
 use crate::orchestrator::Observer;
 use crate::pipeline::{self, Options, PlanLine, Stage};
 
-/// `ser run`, or `ser plan` with `--dry-run`.
-pub fn run(run: &Run, args: &Args, cancel: &Cancel, observer: &dyn Observer) -> Result<()> {
-    until(run, Stage::Report, args, cancel, observer)
-}
-
-/// Runs every named pipeline up to `stage`.
-pub fn until(run: &Run, stage: Stage, args: &Args, cancel: &Cancel, observer: &dyn Observer) -> Result<()> {
+/// Runs every named pipeline up to `stage`, or shows what that would do with `--dry-run`.
+pub fn until(run: &Run, stage: Stage, args: &Args, cancel: &Cancel, observer: &dyn Observer) -> Result<Exit> {
     if run.dry_run {
         return show_plan(run, stage, args, cancel, observer);
     }
-    let pipelines = load(run)?;
-    let mut first: Option<Error> = None;
-    let mut note = |error: Error| {
-        first.get_or_insert(error);
-    };
-    for pipeline in &pipelines {
-        match pipeline::run(pipeline, &options(run, stage), cancel, observer) {
-            Ok(outcome) => {
-                for line in &outcome.results {
-                    let json = || serde_json::json!({ "pipeline": pipeline.name, "result": line }).to_string();
-                    print(&if args.global.json { json() } else { line.to_string() })?;
-                }
-                if let Some(path) = &outcome.report {
-                    let path = path.display().to_string();
-                    print(&if args.global.json { json_line("report", &pipeline.name, &path) } else { format!("report: {path}") })?;
-                }
-                outcome.failures.into_iter().for_each(&mut note);
-            }
-            Err(error) if error.kind() == Kind::Interrupted => {
-                return Err(error.hint("run the same command again to go on: what was finished is kept"));
-            }
-            Err(error) if run.skip_missing && error.kind() == Kind::Missing => observer.warn(format!("{}: {error}", pipeline.name)),
-            Err(error) if pipelines.len() > 1 => {
-                say(&format!("error: {}: {error}", pipeline.name));
-                note(error);
-            }
-            Err(error) => return Err(error),
+    each(run, args, observer, |pipeline, experiments| {
+        let outcome = pipeline::run(pipeline, &options(run, stage, experiments), cancel, observer)?;
+        for line in &outcome.results {
+            print(&if args.global.json { json_line("result", &pipeline.name, line) } else { line.to_string() })?;
         }
-    }
-    first.map_or(Ok(()), Err)
+        if let Some(path) = &outcome.report {
+            let path = path.display().to_string();
+            print(&if args.global.json { json_line("report", &pipeline.name, &path) } else { format!("report: {path}") })?;
+        }
+        Ok(outcome.failures.into_iter().next())
+    })
 }
 
 /// `ser plan`.
-pub fn plan(run: &Run, args: &Args, cancel: &Cancel, observer: &dyn Observer) -> Result<()> {
+pub fn plan(run: &Run, args: &Args, cancel: &Cancel, observer: &dyn Observer) -> Result<Exit> {
     show_plan(run, Stage::Report, args, cancel, observer)
 }
 
-fn show_plan(run: &Run, stage: Stage, args: &Args, cancel: &Cancel, observer: &dyn Observer) -> Result<()> {
-    for pipeline in load(run)? {
-        let lines = pipeline::plan(&pipeline, &options(run, stage), cancel, observer)?;
+fn show_plan(run: &Run, stage: Stage, args: &Args, cancel: &Cancel, observer: &dyn Observer) -> Result<Exit> {
+    each(run, args, observer, |pipeline, experiments| {
+        let lines = pipeline::plan(pipeline, &options(run, stage, experiments), cancel, observer)?;
         for line in &lines {
             print(&if args.global.json { serde_json::json!({"pipeline": pipeline.name, "plan": line}).to_string() } else { text(line) })?;
         }
@@ -67,8 +43,77 @@ fn show_plan(run: &Run, stage: Stage, args: &Args, cancel: &Cancel, observer: &d
             let stale = lines.iter().filter(|l| !l.why.is_empty()).count();
             print(&format!("{}: {stale} to run, {} up to date", pipeline.name, lines.len() - stale))?;
         }
+        Ok(None)
+    })
+}
+
+/// Does `work` with every named pipeline and the named experiments that it has; `work` returns the first failure that did not stop it.
+///
+/// What is wrong with one of several pipelines, its file included, is said at once and stops no other one; the first error decides the
+/// exit code.
+fn each(run: &Run, args: &Args, observer: &dyn Observer, work: impl Fn(&Pipeline, Vec<String>) -> Result<Option<Error>>) -> Result<Exit> {
+    let overrides = overrides(run)?;
+    let load = |name: &String| config::load(&path(run, name), &overrides, run.corpora_dir.as_deref());
+    let loaded: Vec<Result<Pipeline>> = run.pipelines.iter().map(load).collect();
+    known_somewhere(&run.experiments, &loaded)?;
+    let several = loaded.len() > 1;
+    let mut exit = Exit::Done;
+    for (name, pipeline) in run.pipelines.iter().zip(loaded) {
+        let failure = match pipeline {
+            Err(error) => Some(error),
+            Ok(pipeline) => {
+                let own = own_experiments(&run.experiments, &pipeline);
+                if several && own.is_empty() && !run.experiments.is_empty() {
+                    observer.note(format!("{}: has no experiment {}", pipeline.name, run.experiments.join(", ")));
+                    continue;
+                }
+                match work(&pipeline, own) {
+                    Ok(failure) => failure,
+                    Err(error) if error.kind() == Kind::Interrupted => {
+                        return Err(error.hint("run the same command again to go on: what was finished is kept"));
+                    }
+                    Err(error) if run.skip_missing && error.kind() == Kind::Missing => {
+                        observer.warn(format!("{name}: {error}"));
+                        None
+                    }
+                    Err(error) => Some(error),
+                }
+            }
+        };
+        match failure {
+            None => {}
+            Some(error) if several => {
+                report_of(name, &error, args.global.json);
+                exit = exit.or(error.kind());
+            }
+            Some(error) => return Err(error),
+        }
     }
-    Ok(())
+    Ok(exit)
+}
+
+/// A name that no pipeline knows is a slip of the pen; one that only some know picks those.
+fn known_somewhere(names: &[String], loaded: &[Result<Pipeline>]) -> Result<()> {
+    let pipelines: Vec<&Pipeline> = loaded.iter().flatten().collect();
+    // Where a file could not be read, the name may be one of its experiments.
+    if pipelines.len() < loaded.len() {
+        return Ok(());
+    }
+    let unknown = names.iter().find(|name| !pipelines.iter().any(|p| p.experiments.iter().any(|e| e.name == **name)));
+    match (unknown, pipelines.as_slice()) {
+        (None, _) => Ok(()),
+        (Some(unknown), [only]) => only.select(std::slice::from_ref(unknown)).map(drop),
+        (Some(unknown), all) => {
+            let of =
+                |p: &&Pipeline| format!("{}: {}", p.name, p.experiments.iter().map(|e| e.name.as_str()).collect::<Vec<_>>().join(", "));
+            let error = Error::usage(format!("none of the {} pipelines has an experiment `{unknown}`", all.len()));
+            Err(error.hint(all.iter().map(of).collect::<Vec<_>>().join("; ")))
+        }
+    }
+}
+
+fn own_experiments(names: &[String], pipeline: &Pipeline) -> Vec<String> {
+    names.iter().filter(|name| pipeline.experiments.iter().any(|e| e.name == **name)).cloned().collect()
 }
 
 fn text(line: &PlanLine) -> String {
@@ -79,26 +124,26 @@ fn text(line: &PlanLine) -> String {
     format!("run   {}  ({})", line.task, why.join("; "))
 }
 
-fn json_line(what: &str, pipeline: &str, value: &str) -> String {
+fn json_line(what: &str, pipeline: &str, value: impl serde::Serialize) -> String {
     serde_json::json!({ "pipeline": pipeline, what: value }).to_string()
 }
 
-fn options(run: &Run, until: Stage) -> Options {
+fn options(run: &Run, until: Stage, experiments: Vec<String>) -> Options {
     Options {
         data_dir: run.data_dir.clone(),
         reports_dir: run.reports_dir.clone(),
         until,
-        experiments: run.experiments.clone(),
+        experiments,
         jobs: run.jobs.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from),
     }
 }
 
-fn load(run: &Run) -> Result<Vec<Pipeline>> {
+fn overrides(run: &Run) -> Result<Vec<String>> {
     let mut overrides = run.overrides.clone();
     if let Some(protocol) = &run.protocol {
         overrides.push(format!("protocol={}", protocol_value(protocol)?));
     }
-    run.pipelines.iter().map(|name| config::load(&path(run, name), &overrides, run.corpora_dir.as_deref())).collect()
+    Ok(overrides)
 }
 
 /// A bare name is a file of the pipelines' folder; anything that looks like a path is one.

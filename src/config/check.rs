@@ -76,7 +76,9 @@ fn corpus(raw: Spanned<Table<RawCorpus>>, context: &Context<'_>) -> Result<Corpu
     };
     let labels = labels(raw.labels, known, context)?;
     let own_root = raw.root.is_some();
-    let root = context.folder("root", raw.root, &format!("{CORPORA}/{name}"))?;
+    // What this program writes stays where it may write.
+    let here = Context { texts: context.texts, corpora_dir: context.corpora_dir.filter(|_| kind != RawCorpusKind::Synthetic) };
+    let root = here.folder("root", raw.root, &format!("{CORPORA}/{name}"))?;
     let kind = match kind {
         RawCorpusKind::Ravdess => CorpusKind::Ravdess { root },
         RawCorpusKind::Emodb => CorpusKind::Emodb { root, all_clips: value_or(raw.all_clips, false) },
@@ -104,10 +106,10 @@ fn corpus(raw: Spanned<Table<RawCorpus>>, context: &Context<'_>) -> Result<Corpu
         }
         RawCorpusKind::Synthetic => CorpusKind::Synthetic {
             root,
-            speakers: context.whole("speakers", raw.speakers, 6, 2..=200)?,
-            sentences: context.whole("sentences", raw.sentences, 5, 1..=100)?,
-            takes: context.whole("takes", raw.takes, 2, 1..=100)?,
-            sample_rate: context.whole("sample_rate", raw.sample_rate, 16_000, 8_000..=192_000)?,
+            speakers: context.whole("speakers", raw.speakers, 6, 2..=99)?,
+            sentences: context.whole("sentences", raw.sentences, 5, 1..=99)?,
+            takes: context.whole("takes", raw.takes, 2, 1..=99)?,
+            sample_rate: context.whole("sample_rate", raw.sample_rate, 16_000, 8_000..=48_000)?,
             seed: context.whole("seed", raw.seed, 0, 0..=i64::MAX)?,
         },
     };

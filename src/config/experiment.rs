@@ -35,7 +35,13 @@ pub(super) fn all(raw: Vec<Table<RawExperiment>>, corpus: &CorpusKind, context: 
 }
 
 fn one(raw: RawExperiment, name: String, corpus: &CorpusKind, context: &Context<'_>) -> Result<Experiment> {
+    let other_protocol = overridden(&raw.protocol, context);
     let protocol = protocol(raw.protocol, corpus, context)?;
+    let title = match raw.title {
+        // A title of the file may speak of the file's protocol.
+        Some(title) if other_protocol && !context.texts.is_override(&title.span()) => format!("{name} ({})", protocol.name()),
+        title => context.text_or("title", title, &name)?,
+    };
     let validation = raw.validation.map(|v| context.real("validation", &v, |x| x > 0.0 && x < 1.0, "between 0 and 1")).transpose()?;
     let model = model(raw.model, context)?;
     let network = matches!(model, ModelSettings::Cnn { .. });
@@ -45,7 +51,7 @@ fn one(raw: RawExperiment, name: String, corpus: &CorpusKind, context: &Context<
     }
     let train = train(raw.train.map(|t| t.into_inner().0).unwrap_or_default(), validation.is_some(), context)?;
     Ok(Experiment {
-        title: context.text_or("title", raw.title, &name)?,
+        title,
         default: raw.default.unwrap_or(true),
         protocol,
         split_seed: context.whole("split_seed", raw.split_seed, 0, 0..=i64::MAX)?,
@@ -56,6 +62,14 @@ fn one(raw: RawExperiment, name: String, corpus: &CorpusKind, context: &Context<
         seeds: seeds(raw.seeds, network, context)?,
         name,
     })
+}
+
+/// Whether an override gives the protocol, or a part of it.
+fn overridden(raw: &Spanned<Table<RawProtocol>>, context: &Context<'_>) -> bool {
+    let Table(inner) = raw.get_ref();
+    let parts = [span(&inner.test_fraction), span(&inner.folds), span(&inner.name)];
+    let whole = [raw.span(), inner.kind.span()];
+    parts.into_iter().flatten().chain(whole).any(|place| context.texts.is_override(&place))
 }
 
 fn protocol(raw: Spanned<Table<RawProtocol>>, corpus: &CorpusKind, context: &Context<'_>) -> Result<Protocol> {

@@ -21,7 +21,7 @@ const LARGEST: u64 = 1 << 20;
 /// Reads and checks a pipeline file.
 ///
 /// `overrides` are `KEY=VALUE` as after `--set`, applied in order. `corpora_dir` replaces `data/corpora` at the front of the corpus's
-/// paths, except where an override gives the path.
+/// paths, except where an override gives the path, and for a generated corpus.
 ///
 /// # Errors
 /// [`crate::error::Kind::Missing`] where there is no such file, with the pipelines that there are;

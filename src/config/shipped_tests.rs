@@ -31,6 +31,7 @@ fn the_shipped_pipelines_are_valid() {
         assert_eq!(&pipeline.name, name);
         assert!(!pipeline.select(&[]).unwrap().is_empty());
         assert_eq!(pipeline.published.is_empty(), name == "demo");
+        assert!(pipeline.experiments.iter().any(|e| e.name == "paper"), "{name}: the paper's experiment is found under this name");
         for experiment in &pipeline.experiments {
             assert!(!experiment.name.starts_with("paper") || !experiment.default, "{name}: {} would run for hours", experiment.name);
         }

@@ -170,6 +170,40 @@ fn numbers_stay_in_their_ranges() {
 }
 
 #[test]
+fn a_generated_corpus_has_the_ranges_of_its_generator() {
+    let with = |written: &str| MINIMAL.replace("kind = \"ravdess\"", &format!("kind = \"synthetic\"\n{written}"));
+    for (wrong, allowed) in [
+        ("speakers = 1", "from 2 to 99"),
+        ("speakers = 100", "from 2 to 99"),
+        ("sentences = 0", "from 1 to 99"),
+        ("sentences = 100", "from 1 to 99"),
+        ("takes = 0", "from 1 to 99"),
+        ("takes = 100", "from 1 to 99"),
+        ("sample_rate = 7999", "from 8000 to 48000"),
+        ("sample_rate = 48001", "from 8000 to 48000"),
+    ] {
+        says(&refused(&with(wrong), &[]), &["p.toml:6", &format!("must be {allowed}")]);
+    }
+    for right in ["speakers = 2", "speakers = 99", "sentences = 99", "takes = 99", "sample_rate = 8000", "sample_rate = 48000"] {
+        assert!(read(&with(right), &[]).is_ok(), "{right}");
+    }
+}
+
+#[test]
+fn a_title_does_not_stay_over_another_protocol() {
+    let titled = MINIMAL.replace("name = \"a\"", "name = \"a\"\ntitle = \"CNN, speakers shared\"");
+    let title = |overrides: &[&str]| read(&titled, overrides).unwrap().experiments[0].title.clone();
+    assert_eq!(title(&[]), "CNN, speakers shared");
+    assert_eq!(title(&["train.epochs=3"]), "CNN, speakers shared");
+    assert_eq!(title(&["experiment.b.protocol.kind=leave-one-speaker-out"]), "CNN, speakers shared");
+    assert_eq!(title(&["protocol={ kind = \"group-kfold\", folds = 3 }"]), "a (group-3-fold)");
+    assert_eq!(title(&["protocol.folds=7", "experiment.b.protocol={ kind = \"leave-one-speaker-out\" }"]), "a (stratified-7-fold)");
+    assert_eq!(title(&["experiment.a.protocol.kind=group-kfold"]), "a (group-5-fold)");
+    assert_eq!(title(&["experiment.a.protocol.folds=3", "experiment.a.title=Mine"]), "Mine");
+    assert_eq!(read(MINIMAL, &["experiment.a.protocol.folds=3"]).unwrap().experiments[0].title, "a", "the name needs no mending");
+}
+
+#[test]
 fn wrong_types_are_said_in_plain_words() {
     says(&wrong("folds = 5", "folds = \"5\""), &["p.toml:9:49: expected a whole number", "found string \"5\""]);
     says(&wrong("folds = 5", "folds = 5.0"), &["found floating point `5.0`"]);
@@ -293,6 +327,9 @@ fn the_folder_of_corpora_can_be_moved() {
     let manifest = MINIMAL.replace("kind = \"ravdess\"", "kind = \"manifest\"\npath = \"data/corpora/mine/files.csv\"");
     assert_eq!(root(&manifest, &[]), "/mnt/speech/mine");
     assert_eq!(read(MINIMAL, &[]).unwrap().corpus.kind.root(), Path::new("data/corpora/ravdess"));
+    let synthetic = MINIMAL.replace("kind = \"ravdess\"", "kind = \"synthetic\"");
+    assert_eq!(root(&synthetic, &[]), "data/corpora/synthetic", "a folder of corpora may be read-only");
+    assert_eq!(root(&synthetic, &["corpus.root=/else/where"]), "/else/where");
 }
 
 #[test]

@@ -18,7 +18,7 @@ use crate::transform::Inputs;
 /// One corpus, its features, and the experiments on it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Pipeline {
-    /// File-name-safe; names the folders of tables, runs and reports.
+    /// File-name-safe; names the folders of tables, models and reports.
     pub name: String,
     /// For people; the name where the file gives none.
     pub title: String,

@@ -15,7 +15,7 @@ const PACE: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub struct Lines {
     verbosity: Verbosity,
-    progress: Mutex<BTreeMap<String, (Instant, Instant)>>,
+    progress: Mutex<BTreeMap<String, Progress>>,
 }
 
 impl Lines {
@@ -24,15 +24,44 @@ impl Lines {
         Lines { verbosity, progress: Mutex::new(BTreeMap::new()) }
     }
 
-    fn due(&self, task: &str) -> Option<Duration> {
-        let now = Instant::now();
+    /// The line about a task's progress, where one is due at `now`.
+    fn progress(&self, now: Instant, task: &str, done: u64, total: u64, unit: &str, note: &str) -> Option<String> {
         let mut progress = self.progress.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let (begin, last) = progress.entry(task.to_owned()).or_insert((now, now));
-        (now.duration_since(*last) >= PACE).then(|| {
-            *last = now;
-            now.duration_since(*begin)
-        })
+        let entry = progress.entry(task.to_owned()).or_insert(Progress { begin: now, last: now, first: done });
+        if now.duration_since(entry.last) < PACE {
+            return None;
+        }
+        entry.last = now;
+        // What an earlier run or the first report brought took none of this time.
+        let rate = done.saturating_sub(entry.first) as f64 / now.duration_since(entry.begin).as_secs_f64().max(1e-9);
+        let left =
+            if rate > 0.0 { format!(", {rate:.1}/s, {} left", duration(total.saturating_sub(done) as f64 / rate)) } else { String::new() };
+        let note = if note.is_empty() { String::new() } else { format!(", {note}") };
+        Some(format!("       {task}: {done}/{total} {unit}{left}{note}"))
     }
+
+    /// A task that begins or ends has no progress; neither has any when another pipeline begins.
+    fn forget(&self, event: &Event) {
+        let mut progress = self.progress.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        match event {
+            Event::PipelineStarted { .. } => progress.clear(),
+            Event::TaskStarted { task, .. }
+            | Event::TaskReused { task }
+            | Event::TaskFinished { task, .. }
+            | Event::TaskFailed { task, .. } => {
+                progress.remove(task);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Where a task stood when it was first heard of, and when a line was last written.
+#[derive(Debug)]
+struct Progress {
+    begin: Instant,
+    last: Instant,
+    first: u64,
 }
 
 /// The line for an event, or `None` where this verbosity has none; progress is handled by the consumers.
@@ -58,21 +87,37 @@ pub(super) fn line(event: &Event, verbosity: Verbosity) -> Option<String> {
 
 impl Observer for Lines {
     fn observe(&self, event: Event) {
+        self.forget(&event);
         let text = match &event {
-            Event::TaskProgress { task, done, total, unit, note } if self.verbosity >= Verbosity::Normal => match self.due(task) {
-                None => None,
-                Some(elapsed) => {
-                    let rate = *done as f64 / elapsed.as_secs_f64().max(1e-9);
-                    let left = total.saturating_sub(*done) as f64 / rate.max(1e-9);
-                    let note = if note.is_empty() { String::new() } else { format!(", {note}") };
-                    Some(format!("       {task}: {done}/{total} {unit}, {rate:.1}/s, {} left{note}", duration(left)))
-                }
-            },
+            Event::TaskProgress { task, done, total, unit, note } if self.verbosity >= Verbosity::Normal => {
+                self.progress(Instant::now(), task, *done, *total, unit, note)
+            }
             other => line(other, self.verbosity),
         };
         if let Some(text) = text {
             // A reader that went away must not end the work.
             let _ = writeln!(std::io::stderr().lock(), "{text}");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_left_counts_from_where_the_task_began() {
+        let lines = Lines::new(Verbosity::Normal);
+        let begin = Instant::now();
+        let at = |seconds: u64, done: u64| lines.progress(begin + Duration::from_secs(seconds), "train/a", done, 300, "epochs", "");
+        assert_eq!(at(0, 200), None);
+        assert_eq!(at(9, 209), None, "one line in ten seconds");
+        assert_eq!(at(20, 220).as_deref(), Some("       train/a: 220/300 epochs, 1.0/s, 1 min 20 s left"));
+        assert_eq!(at(25, 225), None);
+        lines.forget(&Event::TaskFinished { task: "train/a".into(), seconds: 25.0 });
+        assert_eq!(at(100, 10), None, "a task of the same name begins anew");
+        assert_eq!(at(110, 10).as_deref(), Some("       train/a: 10/300 epochs"), "without a rate nothing is foretold");
+        lines.forget(&Event::PipelineStarted { pipeline: "other".into() });
+        assert_eq!(at(200, 0), None);
     }
 }

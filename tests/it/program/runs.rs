@@ -104,9 +104,93 @@ fn json_events_are_one_object_a_line() {
         serde_json::from_str::<serde_json::Value>(line).unwrap_or_else(|e| panic!("{line}: {e}"));
     }
     assert!(ran.stderr.contains("\"event\":\"task-finished\""));
-    let failed = project.ser(&["run", "none", "--json"]);
-    assert_eq!(failed.code, 5);
-    assert!(failed.stderr.contains("\"exit_code\":5"), "{}", failed.stderr);
+    let result = json_lines(&ran.stdout).into_iter().find(|line| line.get("result").is_some()).unwrap();
+    assert_eq!(result["pipeline"], "small");
+    assert_eq!(result["result"]["experiment"], "base");
+    assert_eq!(result["result"]["n"], 12);
+    let failed = project.ser(&["run", "none", "--json"]).fails(5, &["\"exit_code\":5"]);
+    json_lines(&failed.stderr);
+}
+
+/// Every line as JSON, or the test fails.
+#[track_caller]
+fn json_lines(text: &str) -> Vec<serde_json::Value> {
+    text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{line}: {e}"))).collect()
+}
+
+#[test]
+fn errors_are_json_where_json_is_asked_for() {
+    let project = Project::with_tones(2);
+    project.pipeline("absent", &Project::small().replace("\"small\"", "\"absent\"").replace("corpus/manifest.csv", "gone.csv"));
+    project.pipeline("odd", "name = \"odd\"\nthis is not");
+
+    let ran = project.ser(&["run", "odd", "absent", "small", "--json"]).fails(3, &[]);
+    let events = json_lines(&ran.stderr);
+    let errors: Vec<_> = events.iter().filter(|e| e["event"] == "error").collect();
+    assert_eq!(errors.iter().map(|e| e["of"].as_str().unwrap()).collect::<Vec<_>>(), ["odd", "absent"], "each once");
+    assert_eq!((errors[0]["exit_code"].as_u64(), errors[1]["exit_code"].as_u64()), (Some(3), Some(5)));
+    assert!(errors[1]["hint"].is_string() && errors[1]["message"].as_str().unwrap().contains("gone.csv"));
+    assert!(json_lines(&ran.stdout).iter().any(|line| line["pipeline"] == "small" && line.get("report").is_some()));
+
+    json_lines(&project.ser(&["run", "--no-such-option", "--json"]).fails(2, &["\"exit_code\":2", "no-such-option"]).stderr);
+
+    let model = "data/models/small/base/fold-00-seed-0";
+    let predicted = project.ser(&["predict", model, "gone.wav", "corpus/s0_calm_0.wav", "--json"]).fails(4, &["gone.wav"]);
+    assert_eq!(json_lines(&predicted.stderr).len(), 2, "the file and the whole: {}", predicted.stderr);
+    assert_eq!(json_lines(&predicted.stdout).len(), 1);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_request_to_stop_is_json_too() {
+    let project = Project::with_tones(2);
+    project.pipeline("net", &Project::network(100_000));
+    let script = "\"$SER\" run net --json --jobs 1 2>log >/dev/null & pid=$!; for i in $(seq 600); do \
+                  grep -q epochs log && break; sleep 0.05; done; kill -INT $pid; wait $pid";
+    assert_eq!(project.bash(script).code, 130);
+    let events = json_lines(&String::from_utf8(project.read("log")).unwrap());
+    assert!(events.iter().any(|e| e["event"] == "stopping"));
+    assert_eq!(events.last().unwrap()["exit_code"], 130);
+}
+
+#[test]
+fn one_of_several_pipelines_that_is_wrong_stops_no_other() {
+    let project = Project::with_tones(2);
+    project.pipeline("absent", &Project::small().replace("\"small\"", "\"absent\"").replace("corpus/manifest.csv", "gone.csv"));
+    project.pipeline("odd", "name = \"odd\"\nthis is not");
+
+    let ran =
+        project.ser(&["run", "absent", "odd", "small"]).fails(5, &["error: absent: ", "gone.csv", "error: odd: ", "odd.toml:2", "hint: "]);
+    assert_eq!(ran.stderr.matches("gone.csv").count(), 1, "said once: {}", ran.stderr);
+    assert!(project.path("reports/small/index.html").exists());
+
+    // An override may fit one pipeline and not another.
+    project.pipeline("net", &Project::network(1));
+    let ran = project.ser(&["plan", "small", "net", "--set", "train.epochs=3"]).fails(3, &["error: small: --set train.epochs=3"]);
+    assert!(ran.stdout.contains("net: "), "{}", ran.stdout);
+}
+
+#[test]
+fn a_missing_corpus_may_be_skipped() {
+    let project = Project::with_tones(2);
+    project.pipeline("absent", &Project::small().replace("\"small\"", "\"absent\"").replace("corpus/manifest.csv", "gone.csv"));
+    for command in ["plan", "run"] {
+        project.ser(&[command, "absent", "small"]).fails(5, &["gone.csv"]);
+        let ran = project.ser(&[command, "absent", "small", "--skip-missing"]).ok();
+        assert!(ran.stderr.contains("warning: absent: ") && ran.stderr.contains("gone.csv"), "{}", ran.stderr);
+        assert!(ran.stdout.contains("small"), "{}", ran.stdout);
+    }
+    project.ser(&["plan", "none", "small", "--skip-missing"]).fails(5, &["none.toml"]);
+}
+
+#[test]
+fn a_named_experiment_picks_the_pipelines_that_have_it() {
+    let project = Project::with_tones(2);
+    project.pipeline("other", &Project::small().replace("\"small\"", "\"other\"").replace("\"base\"", "\"rest\""));
+    let ran = project.ser(&["plan", "small", "other", "-e", "rest"]).ok();
+    assert!(ran.stdout.contains("other: ") && !ran.stdout.contains("small: "), "{}", ran.stdout);
+    assert!(ran.stderr.contains("small: has no experiment rest"), "{}", ran.stderr);
+    project.ser(&["plan", "small", "other", "-e", "rset"]).fails(2, &["rset", "small: base", "other: rest"]);
 }
 
 #[test]
