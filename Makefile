@@ -39,7 +39,7 @@ help: ## This text
 	@echo "  make train DATASET=ravdess EPOCHS=15 BATCH=64"
 
 build: ## Compile the program (release)
-	@$(CARGO) build --release --quiet --bin ser
+	@$(CARGO) build --release --bin ser
 
 # Always the same experiments with the same settings, so that it needs nothing but a core or more; `make all DATASET=demo` takes the rest.
 demo: build ## Generate a small corpus, run everything on it, write reports/demo/index.html (takes JOBS)
