@@ -46,6 +46,7 @@ pub(super) fn pipeline(raw: RawPipeline, context: &Context<'_>) -> Result<Pipeli
         features,
         experiments,
         published,
+        overrides: vec![],
     })
 }
 

@@ -46,7 +46,8 @@ pub fn parse(text: &str, file_name: &str, overrides: &[String], corpora_dir: Opt
     overrides::apply(&mut root, &texts)?;
     root.values().try_for_each(|value| refuse_dates(value, &texts))?;
     let raw = RawPipeline::deserialize(Deserializer::from(Spanned::new(span, root))).map_err(|error| texts.toml_error(&error))?;
-    check::pipeline(raw, &Context { texts: &texts, corpora_dir })
+    let pipeline = check::pipeline(raw, &Context { texts: &texts, corpora_dir })?;
+    Ok(Pipeline { overrides: overrides.to_vec(), ..pipeline })
 }
 
 /// No key takes a date, and the TOML reader hands one to serde as a table with a key of its own.

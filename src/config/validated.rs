@@ -32,6 +32,9 @@ pub struct Pipeline {
     pub experiments: Vec<Experiment>,
     /// Figures to stand beside; empty for a generated corpus.
     pub published: Vec<Published>,
+    /// What was said on the command line in place of the file, as `key=value`.
+    #[serde(skip)]
+    pub overrides: Vec<String>,
 }
 
 /// A corpus and which part of it is used.

@@ -45,6 +45,7 @@ pub(super) fn assemble(
         corpus,
         missing,
         experiments,
+        overrides: pipeline.overrides.iter().filter(|o| !o.starts_with("corpus.root")).cloned().collect(),
         published: if generated { vec![] } else { pipeline.published.clone() },
         settings: pipeline.settings(),
         versions: versions(pipeline),

@@ -20,6 +20,9 @@ pub struct PipelineReport {
     pub missing: Option<String>,
     /// In the order of the pipeline file.
     pub experiments: Vec<ExperimentSection>,
+    /// Settings that were overridden for this run, as `key=value`: the results are not those of the pipeline file.
+    #[serde(default)]
+    pub overrides: Vec<String>,
     /// Figures from the literature; empty for a generated corpus.
     pub published: Vec<Published>,
     /// Every setting in force, by dotted key.

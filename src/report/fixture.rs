@@ -226,6 +226,7 @@ pub(crate) fn recorded() -> PipelineReport {
         title: "RAVDESS speech".into(),
         corpus: Some(corpus()),
         missing: None,
+        overrides: vec![],
         experiments: vec![
             experiment(&Plan {
                 name: "paper",
@@ -303,6 +304,7 @@ pub(crate) fn missing() -> PipelineReport {
         name: "iemocap".into(),
         title: "IEMOCAP".into(),
         corpus: None,
+        overrides: vec![],
         missing: Some("the corpus folder data/corpora/iemocap does not exist: ask its owners for access, unpack it there".into()),
         experiments: Vec::new(),
         ..recorded()

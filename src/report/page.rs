@@ -29,8 +29,14 @@ pub(super) fn render(report: &PipelineReport) -> String {
                 "The figures show that the pipeline works; they say nothing about people, and no published figure stands beside them.</p>",
             );
         }
+        if !report.overrides.is_empty() {
+            h.raw("<p class=\"warn box\" role=\"note\"><strong>Not the settings of the pipeline file.</strong> Overridden for this run: ");
+            h.text(report.overrides.join("; ")).raw(".</p>");
+        }
         if let Some(missing) = &report.missing {
-            h.raw("<section id=\"missing\" class=\"missing\" aria-labelledby=\"missing-title\"><h2 id=\"missing-title\">Nothing could be computed yet</h2>");
+            let heading = if report.experiments.is_empty() { "Nothing could be computed yet" } else { "Not computed anew" };
+            h.raw("<section id=\"missing\" class=\"missing\" aria-labelledby=\"missing-title\">");
+            h.el("h2", &[("id", "missing-title")], heading);
             h.el("p", &[("class", "message")], missing);
             h.raw("<p>Put it in place and run the same command again: this page fills itself.</p></section>");
         }

@@ -46,6 +46,16 @@ fn generated_speech_never_stands_beside_published_figures() {
 }
 
 #[test]
+fn overridden_settings_are_said_before_any_result() {
+    let mut report = fixture::recorded();
+    report.overrides = vec!["train.epochs=1".into()];
+    let (_dir, page) = written(&report);
+    let said = page.find("Overridden for this run: train.epochs=1").unwrap();
+    assert!(said < page.find("id=\"results\"").unwrap());
+    assert!(!written(&fixture::recorded()).1.contains("Overridden for this run"));
+}
+
+#[test]
 fn a_missing_corpus_still_has_a_page_that_says_what_to_do() {
     let (_dir, page) = written(&fixture::missing());
     assert!(page.contains("data/corpora/iemocap does not exist"));
