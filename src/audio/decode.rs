@@ -62,13 +62,11 @@ impl Audio {
     pub fn content_hash(&self) -> String {
         let mut hasher = blake3::Hasher::new();
         hasher.update(&self.sample_rate.to_le_bytes());
-        let mut bytes = [0_u8; 16 * 1024];
-        for block in self.samples.chunks(bytes.len() / 4) {
-            let bytes = &mut bytes[..block.len() * 4];
-            for (four, sample) in bytes.chunks_exact_mut(4).zip(block) {
-                four.copy_from_slice(&sample.to_le_bytes());
-            }
-            hasher.update(bytes);
+        // In one piece, which the hash works through several times as fast as through a piece after the other.
+        if cfg!(target_endian = "little") {
+            hasher.update(bytemuck::cast_slice(&self.samples));
+        } else {
+            hasher.update(&self.samples.iter().flat_map(|sample| sample.to_le_bytes()).collect::<Vec<u8>>());
         }
         hasher.finalize().to_hex().to_string()
     }

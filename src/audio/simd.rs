@@ -16,13 +16,6 @@ pub(crate) fn multiply_add_f64<const FUSED: bool>(a: f64, b: f64, c: f64) -> f64
     if FUSED { a.mul_add(b, c) } else { a * b + c }
 }
 
-/// The sum of eight values in a tree, which takes three steps instead of eight.
-#[inline(always)]
-pub(crate) fn sum(values: &[f32; 8]) -> f32 {
-    let quarter: [f32; 4] = std::array::from_fn(|i| values[i] + values[i + 4]);
-    (quarter[0] + quarter[2]) + (quarter[1] + quarter[3])
-}
-
 /// Whether the processor has the AVX-512 subset of 2017's servers and everything since that has AVX-512 at all.
 #[cfg(target_arch = "x86_64")]
 pub(crate) fn has_avx512() -> bool {

@@ -1,18 +1,17 @@
 //! Energy by pitch class, from the short-time spectrum.
 
-use crate::audio::simd::{dispatch, multiply_add, sum};
+use pulp::{Arch, Simd, WithSimd};
+
+use super::tiles::{Tiles, parts, vectors, vectors_mut};
 
 /// Pitch classes.
 const CLASSES: usize = 12;
-/// Values summed side by side: four vectors, so that one addition need not wait for another.
-const LANES: usize = 32;
 
 /// Gaussian filters that fold a power spectrum into 12 pitch classes from C (`librosa.filters.chroma` with its defaults).
 #[derive(Debug, Clone)]
 pub struct ChromaFilters {
-    bins: usize,
-    /// `[class][group of LANES bins]`; the last group ends in zeros.
-    weights: Vec<[f32; LANES]>,
+    /// For each bin what it adds to each class.
+    weights: Vec<[f32; CLASSES]>,
 }
 
 impl ChromaFilters {
@@ -24,8 +23,7 @@ impl ChromaFilters {
         let mut positions: Vec<f64> =
             (1..bins + 1).map(|bin| CLASSES as f64 * (bin as f64 * sample_rate / n_fft as f64 / (a4 / 16.0)).log2()).collect();
         positions.insert(0, positions[0] - 1.5 * CLASSES as f64);
-        let groups = bins.div_ceil(LANES);
-        let mut weights = vec![[0.0f32; LANES]; CLASSES * groups];
+        let mut weights = vec![[0.0f32; CLASSES]; bins];
         for (bin, pair) in positions.windows(2).take(bins).enumerate() {
             let (position, width) = (pair[0], (pair[1] - pair[0]).max(1.0));
             let half = CLASSES as f64 / 2.0;
@@ -37,75 +35,85 @@ impl ChromaFilters {
             let octave = (-0.5 * ((position / CLASSES as f64 - 5.0) / 2.0).powi(2)).exp();
             for (class, weight) in column.iter().enumerate() {
                 // The columns start at A; the result starts at C.
-                let from_c = (class + CLASSES - 3) % CLASSES;
-                weights[from_c * groups + bin / LANES][bin % LANES] = (weight / norm * octave) as f32;
+                weights[bin][(class + CLASSES - 3) % CLASSES] = (weight / norm * octave) as f32;
             }
         }
-        ChromaFilters { bins, weights }
+        ChromaFilters { weights }
     }
 
-    /// Folds one frame's power spectrum into 12 pitch classes, not yet normalised.
-    pub fn apply(&self, power: &[f32], chroma: &mut [f32]) {
-        fold(&self.weights, &power[..self.bins], chroma);
+    /// Fills `chroma` (frames of 12 values) from magnitude spectra: power by pitch class, each frame divided by its largest value.
+    pub fn apply(&self, magnitude: &Tiles, chroma: &mut Tiles) {
+        chroma.reset(magnitude.len());
+        Arch::new().dispatch(Apply { weights: &self.weights, magnitude, chroma });
     }
 }
 
-dispatch! {
-    fn fold(weights: &[[f32; LANES]], power: &[f32], chroma: &mut [f32]) = fold_body
+struct Apply<'a> {
+    weights: &'a [[f32; CLASSES]],
+    magnitude: &'a Tiles,
+    chroma: &'a mut Tiles,
 }
 
+impl WithSimd for Apply<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let parts = parts(simd);
+        for (magnitude, chroma) in self.magnitude.tiles().zip(self.chroma.tiles_mut()) {
+            let (magnitude, chroma) = (vectors(simd, magnitude), vectors_mut(simd, chroma));
+            for part in 0..parts {
+                let mut totals = [simd.splat_f32s(0.0); CLASSES];
+                for (magnitude, weights) in magnitude.chunks_exact(parts).zip(self.weights) {
+                    let power = simd.mul_f32s(magnitude[part], magnitude[part]);
+                    for (total, weight) in totals.iter_mut().zip(weights) {
+                        *total = simd.mul_add_e_f32s(power, simd.splat_f32s(*weight), *total);
+                    }
+                }
+                normalize_peak(simd, &mut totals);
+                for (chroma, total) in chroma.chunks_exact_mut(parts).zip(totals) {
+                    chroma[part] = total;
+                }
+            }
+        }
+    }
+}
+
+/// Divides each frame by its largest value, of values that are not negative; a frame of zeros stays.
 #[inline(always)]
-fn fold_body<const FUSED: bool>(weights: &[[f32; LANES]], power: &[f32], chroma: &mut [f32]) {
-    let (groups, remainder) = power.as_chunks::<LANES>();
-    let mut rest = [0.0; LANES];
-    rest[..remainder.len()].copy_from_slice(remainder);
-    for (chroma, weights) in chroma.iter_mut().zip(weights.chunks_exact(power.len().div_ceil(LANES))) {
-        let mut totals = [0.0f32; LANES];
-        for (group, weights) in groups.iter().chain(std::iter::once(&rest)).zip(weights) {
-            for lane in 0..LANES {
-                totals[lane] = multiply_add::<FUSED>(group[lane], weights[lane], totals[lane]);
-            }
-        }
-        *chroma = sum(&std::array::from_fn(|lane| (totals[lane] + totals[lane + 8]) + (totals[lane + 16] + totals[lane + 24])));
-    }
-}
-
-/// Divides a frame by its largest magnitude; a frame of zeros stays.
-pub fn normalize_peak(frame: &mut [f32]) {
-    let peak = frame.iter().fold(0.0f32, |peak, value| peak.max(value.abs()));
-    if peak >= f32::MIN_POSITIVE {
-        frame.iter_mut().for_each(|value| *value = (f64::from(*value) / f64::from(peak)) as f32);
-    }
+pub(super) fn normalize_peak<S: Simd>(simd: S, classes: &mut [S::f32s; CLASSES]) {
+    let peak = classes.iter().fold(simd.splat_f32s(0.0), |peak, value| simd.max_f32s(peak, *value));
+    let silent = simd.less_than_f32s(peak, simd.splat_f32s(f32::MIN_POSITIVE));
+    let divisor = simd.select_f32s(silent, simd.splat_f32s(1.0), peak);
+    classes.iter_mut().for_each(|value| *value = simd.div_f32s(*value, divisor));
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn chroma(power: impl Fn(usize) -> f32) -> Vec<f32> {
+        let (mut magnitude, mut chroma) = (Tiles::new(1025), Tiles::new(CLASSES));
+        magnitude.reset(1);
+        magnitude.set(0, (0..1025).map(|bin| power(bin).sqrt()));
+        ChromaFilters::new(22050.0, 2048, 0.0).apply(&magnitude, &mut chroma);
+        chroma.to_frames().values().to_vec()
+    }
+
     #[test]
     fn tones_fall_into_their_classes() {
-        let filters = ChromaFilters::new(22050.0, 2048, 0.0);
         // C5, E5, A5 and their nearest bins.
         for (hz, class) in [(523.25, 0), (659.26, 4), (880.0, 9), (1760.0, 9)] {
-            let mut power = vec![0.0; 1025];
-            power[(hz / 22050.0 * 2048.0f64).round() as usize] = 1.0;
-            let mut chroma = [0.0; 12];
-            filters.apply(&power, &mut chroma);
-            normalize_peak(&mut chroma);
+            let nearest = (hz / 22050.0 * 2048.0f64).round() as usize;
+            let chroma = chroma(|bin| f32::from(u8::from(bin == nearest)));
             assert_eq!(chroma[class], 1.0, "{hz} Hz: {chroma:?}");
         }
     }
 
     #[test]
     fn the_last_bin_counts_and_silence_stays() {
-        let filters = ChromaFilters::new(22050.0, 2048, 0.0);
-        let mut power = vec![0.0; 1025];
-        let mut chroma = [1.0; 12];
-        filters.apply(&power, &mut chroma);
-        normalize_peak(&mut chroma);
-        assert_eq!(chroma, [0.0; 12]);
-        power[1024] = 1.0;
-        filters.apply(&power, &mut chroma);
-        assert!(chroma.iter().all(|value| *value >= 0.0) && chroma.iter().sum::<f32>() > 0.1);
+        assert_eq!(chroma(|_| 0.0), [0.0; CLASSES]);
+        let last = chroma(|bin| f32::from(u8::from(bin == 1024)));
+        assert!(last.iter().all(|value| *value >= 0.0) && last.iter().sum::<f32>() > 1.0);
     }
 }

@@ -1,24 +1,23 @@
 //! Peaks against valleys of the spectrum, by octave band.
 
+use pulp::{Arch, Simd, WithSimd};
+
 use super::decibel::power_to_db_f64;
-use super::frames::Frames;
-use crate::audio::simd::dispatch;
+use super::tiles::{LANES, Tiles, parts, vectors, vectors_mut};
 
 /// The upper edge of the lowest band in Hz.
 const LOWEST_EDGE: f64 = 200.0;
 /// The part of a band that counts as its peak, and as its valley.
 const QUANTILE: f64 = 0.02;
 const TOP_DB: f64 = 80.0;
-/// Values compared at once.
-const LANES: usize = 16;
 
 /// Spectral contrast of magnitude spectra: six octave bands and the one below them (`librosa.feature.spectral_contrast`).
 #[derive(Debug, Clone)]
 pub struct Contrast {
     bands: Vec<Band>,
-    peaks: Vec<f64>,
-    valleys: Vec<f64>,
-    extremes: Vec<f32>,
+    peaks: Tiles,
+    valleys: Tiles,
+    decibels: [Vec<f64>; 2],
 }
 
 #[derive(Debug, Clone)]
@@ -34,7 +33,7 @@ impl Contrast {
     pub fn new(sample_rate: f64, n_fft: usize, octaves: usize) -> Contrast {
         let bins = n_fft / 2 + 1;
         let bin_hz = sample_rate / n_fft as f64;
-        let bands = (0..=octaves)
+        let bands: Vec<Band> = (0..=octaves)
             .map(|band| {
                 let low = if band == 0 { 0.0 } else { LOWEST_EDGE * ((band - 1) as f64).exp2() };
                 let high = LOWEST_EDGE * (band as f64).exp2();
@@ -48,7 +47,8 @@ impl Contrast {
                 Band { bins: first..if band == octaves { end } else { end - 1 }, count }
             })
             .collect();
-        Contrast { bands, peaks: Vec::new(), valleys: Vec::new(), extremes: Vec::new() }
+        let (peaks, valleys) = (Tiles::new(bands.len()), Tiles::new(bands.len()));
+        Contrast { bands, peaks, valleys, decibels: Default::default() }
     }
 
     /// Number of bands.
@@ -58,59 +58,80 @@ impl Contrast {
 
     /// Fills `contrast` (frames of [`Contrast::bands`] values) in dB. Peaks and valleys are each limited to 80 dB under their own maximum
     /// over the whole recording.
-    pub fn apply(&mut self, magnitude: &Frames, contrast: &mut Frames) {
-        self.peaks.clear();
-        self.valleys.clear();
-        for row in magnitude.rows() {
-            for band in &self.bands {
-                let bins = &row[band.bins.clone()];
-                self.valleys.push(mean_of_smallest(bins, 1.0, band.count, &mut self.extremes));
-                self.peaks.push(-mean_of_smallest(bins, -1.0, band.count, &mut self.extremes));
-            }
+    pub fn apply(&mut self, magnitude: &Tiles, contrast: &mut Tiles) {
+        self.peaks.reset(magnitude.len());
+        self.valleys.reset(magnitude.len());
+        Arch::new().dispatch(Extremes { bands: &self.bands, magnitude, peaks: &mut self.peaks, valleys: &mut self.valleys });
+        // A lane without a frame is silent, and changes no maximum.
+        for (decibels, powers) in self.decibels.iter_mut().zip([&mut self.peaks, &mut self.valleys]) {
+            decibels.clear();
+            decibels.extend(powers.values_mut().iter().map(|value| f64::from(*value)));
+            power_to_db_f64(decibels, TOP_DB);
         }
-        power_to_db_f64(&mut self.peaks, TOP_DB);
-        power_to_db_f64(&mut self.valleys, TOP_DB);
         contrast.reset(magnitude.len());
-        for ((contrast, peak), valley) in contrast.values_mut().iter_mut().zip(&self.peaks).zip(&self.valleys) {
+        let [peaks, valleys] = &self.decibels;
+        for ((contrast, peak), valley) in contrast.values_mut().iter_mut().zip(peaks).zip(valleys) {
             *contrast = (peak - valley) as f32;
         }
     }
 }
 
-/// The mean of the `count` smallest values times `sign`; `smallest` holds them in order afterwards.
-fn mean_of_smallest(values: &[f32], sign: f32, count: usize, smallest: &mut Vec<f32>) -> f64 {
-    select(values, sign, count, smallest);
-    f64::from(smallest.iter().sum::<f32>() / smallest.len().max(1) as f32)
+/// Finds the mean of the largest and of the smallest magnitudes of every band.
+struct Extremes<'a> {
+    bands: &'a [Band],
+    magnitude: &'a Tiles,
+    peaks: &'a mut Tiles,
+    valleys: &'a mut Tiles,
 }
 
-dispatch! {
-    fn select(values: &[f32], sign: f32, count: usize, smallest: &mut Vec<f32>) = select_body
-}
+impl WithSimd for Extremes<'_> {
+    type Output = ();
 
-/// Instead of sorting everything: bounds the `count`-th smallest value first, and sorts the few that are not above the bound. There is no
-/// branch on a value in the long loops, since spectra make such branches unpredictable.
-#[inline(always)]
-fn select_body<const FUSED: bool>(values: &[f32], sign: f32, count: usize, smallest: &mut Vec<f32>) {
-    // The smallest of each lane are values too, so the count-th smallest of them is such a bound.
-    let mut minima = [f32::INFINITY; LANES];
-    for chunk in values.as_chunks::<LANES>().0 {
-        for lane in 0..LANES {
-            let value = sign * chunk[lane];
-            minima[lane] = if value < minima[lane] { value } else { minima[lane] };
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let parts = parts(simd);
+        let tiles = self.magnitude.tiles().zip(self.peaks.tiles_mut()).zip(self.valleys.tiles_mut());
+        for ((magnitude, peaks), valleys) in tiles {
+            let (peaks, valleys) = (vectors_mut(simd, peaks), vectors_mut(simd, valleys));
+            for (index, band) in self.bands.iter().enumerate() {
+                let bins = &magnitude[band.bins.start * LANES..band.bins.end * LANES];
+                for part in 0..parts {
+                    let bins = vectors(simd, bins).iter().skip(part).step_by(parts);
+                    // As many as fit into registers where that is known beforehand: the counts of 22 050 Hz and 2048 samples.
+                    let (peak, valley) = match band.count {
+                        1 => extremes(simd, bins, [simd.splat_f32s(0.0); 1]),
+                        2 => extremes(simd, bins, [simd.splat_f32s(0.0); 2]),
+                        3 => extremes(simd, bins, [simd.splat_f32s(0.0); 3]),
+                        6 => extremes(simd, bins, [simd.splat_f32s(0.0); 6]),
+                        9 => extremes(simd, bins, [simd.splat_f32s(0.0); 9]),
+                        count => extremes(simd, bins, vec![simd.splat_f32s(0.0); count]),
+                    };
+                    (peaks[index * parts + part], valleys[index * parts + part]) = (peak, valley);
+                }
+            }
         }
     }
-    minima.sort_unstable_by(f32::total_cmp);
-    let bound = minima.get(count - 1).copied().unwrap_or(f32::INFINITY);
+}
 
-    smallest.resize(values.len(), 0.0);
-    let mut kept = 0;
+/// The means of the largest and of the smallest values in each lane, as many as `room` holds: no value is ever sorted further than that.
+#[inline(always)]
+fn extremes<'a, S: Simd, R: AsMut<[S::f32s]> + Clone>(simd: S, values: impl Iterator<Item = &'a S::f32s>, room: R) -> (S::f32s, S::f32s) {
+    let (mut largest, mut smallest) = (room.clone(), room);
+    let (largest, smallest) = (largest.as_mut(), smallest.as_mut());
+    largest.fill(simd.splat_f32s(f32::NEG_INFINITY));
+    smallest.fill(simd.splat_f32s(f32::INFINITY));
     for value in values {
-        smallest[kept] = sign * value;
-        kept += usize::from(sign * value <= bound);
+        let (mut high, mut low) = (*value, *value);
+        for kept in largest.iter_mut() {
+            (*kept, high) = (simd.max_f32s(*kept, high), simd.min_f32s(*kept, high));
+        }
+        for kept in smallest.iter_mut() {
+            (*kept, low) = (simd.min_f32s(*kept, low), simd.max_f32s(*kept, low));
+        }
     }
-    smallest.truncate(kept);
-    smallest.sort_unstable_by(f32::total_cmp);
-    smallest.truncate(count);
+    let count = simd.splat_f32s(smallest.len() as f32);
+    let mean = |values: &[S::f32s]| simd.div_f32s(values.iter().fold(simd.splat_f32s(0.0), |sum, v| simd.add_f32s(sum, *v)), count);
+    (mean(largest), mean(smallest))
 }
 
 #[cfg(test)]
@@ -126,30 +147,39 @@ mod tests {
 
     #[test]
     fn selection_equals_sorting() {
-        let values: Vec<f32> = (0..431).map(|i| ((i * 7919) % 431) as f32).collect();
-        for length in [1, 9, 15, 16, 17, 100, 431] {
-            for (sign, count) in [(1.0, 1), (-1.0, 9), (1.0, 16), (1.0, 17), (-1.0, 40)] {
-                let mut sorted: Vec<f32> = values[..length].iter().map(|value| sign * value).collect();
-                sorted.sort_by(f32::total_cmp);
-                sorted.truncate(count);
-                let mut smallest = Vec::new();
-                select(&values[..length], sign, count, &mut smallest);
-                assert_eq!(smallest, sorted, "{count} of {length}");
+        // The last two have bands of more values than are held in registers.
+        for (n_fft, octaves) in [(2048, 6), (4096, 6), (8192, 5)] {
+            let bins = n_fft / 2 + 1;
+            let value = |frame: usize, bin: usize| ((bin * 7919 + frame * 131) % 1009) as f32;
+            let mut magnitude = Tiles::new(bins);
+            magnitude.reset(20);
+            (0..20).for_each(|frame| magnitude.set(frame, (0..bins).map(|bin| value(frame, bin))));
+            let mut contrast = Contrast::new(22050.0, n_fft, octaves);
+            contrast.apply(&magnitude, &mut Tiles::new(octaves + 1));
+            let (peaks, valleys) = (contrast.peaks.to_frames(), contrast.valleys.to_frames());
+            for (frame, (peaks, valleys)) in peaks.rows().zip(valleys.rows()).enumerate() {
+                for (band, (peak, valley)) in contrast.bands.iter().zip(peaks.iter().zip(valleys)) {
+                    let mut sorted: Vec<f32> = band.bins.clone().map(|bin| value(frame, bin)).collect();
+                    sorted.sort_by(f32::total_cmp);
+                    let mean = |values: &[f32]| values.iter().sum::<f32>() / values.len() as f32;
+                    assert_eq!(*valley, mean(&sorted[..band.count]));
+                    assert_eq!(*peak, mean(&sorted[sorted.len() - band.count..]));
+                }
             }
         }
-        assert_eq!(mean_of_smallest(&values, 1.0, 9, &mut Vec::new()), 4.0);
-        assert_eq!(-mean_of_smallest(&values, -1.0, 9, &mut Vec::new()), 426.0);
     }
 
     #[test]
     fn a_flat_spectrum_has_no_contrast_and_a_line_has_much() {
-        let mut magnitude = Frames::new(1025);
+        let mut magnitude = Tiles::new(1025);
         magnitude.reset(2);
-        magnitude.values_mut().fill(0.5);
-        magnitude.values_mut()[800] = 50.0 * 9.0 - 4.0;
+        for frame in 0..2 {
+            magnitude.set(frame, (0..1025).map(|bin| if (frame, bin) == (0, 800) { 50.0 * 9.0 - 4.0 } else { 0.5 }));
+        }
         let mut contrast = Contrast::new(22050.0, 2048, 6);
-        let mut out = Frames::new(contrast.bands());
+        let mut out = Tiles::new(contrast.bands());
         contrast.apply(&magnitude, &mut out);
+        let out = out.to_frames();
         assert!(out.values()[..6].iter().chain(&out.values()[7..]).all(|value| value.abs() < 1e-6));
         assert!((out.values()[6] - 20.0).abs() < 1e-4);
     }

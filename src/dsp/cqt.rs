@@ -6,18 +6,22 @@ use std::ops::Range;
 use rustfft::FftPlanner;
 use rustfft::num_complex::Complex;
 
-use super::frames::{Frames, frame_count, pad_reflected};
+use pulp::{Arch, Simd, WithSimd};
+
+use super::chroma::normalize_peak;
+use super::frames::{frame_count, pad_reflected};
+use super::tiles::{LANES, Tiles, parts, vectors, vectors_mut};
 use super::transform::{RealTransform, unpack};
 use super::window::hann;
 use crate::audio::resample::Halver;
-use crate::audio::simd::{dispatch, multiply_add, sum};
+use crate::audio::simd::dispatch;
 
 /// Share of a filter's spectrum (by summed magnitude) that sparsification drops.
 const SPARSITY: f64 = 0.01;
 /// C1, in Hz.
 const LOWEST_HZ: f64 = 32.703_195_662_574_83;
-/// Weights are padded to whole vectors of this many.
-const LANES: usize = 8;
+/// Pitch classes.
+const CLASSES: usize = 12;
 
 /// The sparse spectra of one octave's filters. Every octave shares them: half the frequency at half the sampling rate.
 #[derive(Debug, Clone)]
@@ -31,8 +35,7 @@ pub struct CqtBasis {
 #[derive(Debug, Clone)]
 struct Filter {
     start: usize,
-    re: Vec<[f32; LANES]>,
-    im: Vec<[f32; LANES]>,
+    weights: Vec<Complex<f32>>,
 }
 
 impl CqtBasis {
@@ -57,7 +60,7 @@ impl CqtBasis {
             })
             .collect();
         let first = filters.iter().map(|filter| filter.start).min().unwrap_or(0);
-        let end = filters.iter().map(|filter| filter.start + filter.re.len() * LANES).max().unwrap_or(0);
+        let end = filters.iter().map(|filter| filter.start + filter.weights.len()).max().unwrap_or(0);
         CqtBasis { n_fft, filters, bins: first..end }
     }
 }
@@ -91,23 +94,18 @@ fn sparse(spectrum: &[Complex<f64>], scale: f64) -> Filter {
     let kept = |bin: &usize| threshold.is_some_and(|threshold| magnitudes[*bin] >= threshold);
     let start = (0..spectrum.len()).find(kept).unwrap_or(0);
     let end = (start..spectrum.len()).rev().find(kept).map_or(start, |last| last + 1);
-    // Whole vectors must stay inside the spectrum.
-    let start = start.min(spectrum.len().saturating_sub((end - start).next_multiple_of(LANES)));
-    let vectors = (end - start).div_ceil(LANES);
-    let mut filter = Filter { start, re: vec![[0.0; LANES]; vectors], im: vec![[0.0; LANES]; vectors] };
-    for bin in (start..end).filter(kept) {
-        let at = bin - start;
-        filter.re[at / LANES][at % LANES] = (spectrum[bin].re * scale) as f32;
-        filter.im[at / LANES][at % LANES] = (spectrum[bin].im * scale) as f32;
-    }
-    filter
+    let weight = |bin: usize| if kept(&bin) { spectrum[bin] * scale } else { Complex::default() };
+    let single = |value: Complex<f64>| Complex::new(value.re as f32, value.im as f32);
+    Filter { start, weights: (start..end).map(|bin| single(weight(bin))).collect() }
 }
 
-/// A complex spectrum as two slices, so that products vectorise.
+/// The bins that the filters need: of one frame, and of a tile of frames.
 #[derive(Debug, Default)]
 struct Split {
     re: Vec<f32>,
     im: Vec<f32>,
+    tile_re: Vec<f32>,
+    tile_im: Vec<f32>,
 }
 
 dispatch! {
@@ -122,43 +120,78 @@ fn pack_body<const FUSED: bool>(samples: &[f32], packed: &mut [Complex<f32>]) {
 }
 
 dispatch! {
-    /// The magnitudes of the filters' responses to one packed spectrum.
-    fn respond(basis: &CqtBasis, spectrum: (&[Complex<f32>], &[Complex<f32>]), split: &mut Split, out: &mut [f32]) = respond_body
+    fn unpack_bins(packed: &[Complex<f32>], twiddles: &[Complex<f32>], bins: Range<usize>, re: &mut [f32], im: &mut [f32]) = unpack_bins_body
 }
 
 #[inline(always)]
-fn respond_body<const FUSED: bool>(
-    basis: &CqtBasis,
-    (packed, twiddles): (&[Complex<f32>], &[Complex<f32>]),
-    split: &mut Split,
-    out: &mut [f32],
+fn unpack_bins_body<const FUSED: bool>(
+    packed: &[Complex<f32>],
+    twiddles: &[Complex<f32>],
+    bins: Range<usize>,
+    re: &mut [f32],
+    im: &mut [f32],
 ) {
-    let bins = basis.bins.clone();
-    split.re.resize(bins.len(), 0.0);
-    split.im.resize(bins.len(), 0.0);
     let mirrored = packed[..packed.len() - bins.start].iter().rev();
-    let values = packed[bins.clone()].iter().zip(mirrored).zip(&twiddles[bins.clone()]);
-    for ((re, im), ((value, mirrored), twiddle)) in split.re.iter_mut().zip(&mut split.im).zip(values) {
+    let values = packed[bins.clone()].iter().zip(mirrored).zip(&twiddles[bins]);
+    for ((re, im), ((value, mirrored), twiddle)) in re.iter_mut().zip(im).zip(values) {
         let value = unpack(*value, *mirrored, *twiddle);
         (*re, *im) = (value.re, value.im);
     }
-    for (out, filter) in out.iter_mut().zip(&basis.filters) {
-        let (mut total_re, mut total_im) = ([0.0f32; LANES], [0.0f32; LANES]);
-        let start = filter.start - bins.start;
-        let spectrum = split.re[start..].chunks_exact(LANES).zip(split.im[start..].chunks_exact(LANES));
-        for ((weight_re, weight_im), (re, im)) in filter.re.iter().zip(&filter.im).zip(spectrum) {
-            for lane in 0..LANES {
-                total_re[lane] = multiply_add::<FUSED>(weight_re[lane], re[lane], total_re[lane]);
-                total_re[lane] = multiply_add::<FUSED>(-weight_im[lane], im[lane], total_re[lane]);
-                total_im[lane] = multiply_add::<FUSED>(weight_re[lane], im[lane], total_im[lane]);
-                total_im[lane] = multiply_add::<FUSED>(weight_im[lane], re[lane], total_im[lane]);
+}
+
+impl Split {
+    fn reset(&mut self, bins: usize) {
+        for row in [&mut self.re, &mut self.im] {
+            row.resize(bins, 0.0);
+        }
+        for tile in [&mut self.tile_re, &mut self.tile_im] {
+            tile.clear();
+            tile.resize(bins * LANES, 0.0);
+        }
+    }
+
+    /// Takes one frame's packed spectrum into a lane of the tile.
+    fn take(&mut self, (packed, twiddles): (&[Complex<f32>], &[Complex<f32>]), bins: Range<usize>, lane: usize) {
+        unpack_bins(packed, twiddles, bins, &mut self.re, &mut self.im);
+        for (row, tile) in [(&self.re, &mut self.tile_re), (&self.im, &mut self.tile_im)] {
+            for (slot, value) in tile[lane..].iter_mut().step_by(LANES).zip(row) {
+                *slot = *value;
             }
         }
-        let (re, im) = (sum(&total_re), sum(&total_im));
-        *out = re * re + im * im;
     }
-    for out in out {
-        *out = out.sqrt();
+}
+
+/// The magnitudes of the filters' responses to a tile of frames.
+struct Respond<'a> {
+    basis: &'a CqtBasis,
+    split: &'a Split,
+    out: &'a mut [f32],
+}
+
+impl WithSimd for Respond<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let parts = parts(simd);
+        let (re, im) = (vectors(simd, &self.split.tile_re), vectors(simd, &self.split.tile_im));
+        for (out, filter) in vectors_mut(simd, self.out).chunks_exact_mut(parts).zip(&self.basis.filters) {
+            let start = (filter.start - self.basis.bins.start) * parts;
+            for (part, out) in out.iter_mut().enumerate() {
+                // Four sums, so that none of them waits for another.
+                let [mut rr, mut ii, mut ri, mut ir] = [simd.splat_f32s(0.0); 4];
+                let spectrum = re[start..].chunks_exact(parts).zip(im[start..].chunks_exact(parts));
+                for (weight, (re, im)) in filter.weights.iter().zip(spectrum) {
+                    let (weight_re, weight_im) = (simd.splat_f32s(weight.re), simd.splat_f32s(weight.im));
+                    rr = simd.mul_add_e_f32s(weight_re, re[part], rr);
+                    ii = simd.mul_add_e_f32s(weight_im, im[part], ii);
+                    ri = simd.mul_add_e_f32s(weight_re, im[part], ri);
+                    ir = simd.mul_add_e_f32s(weight_im, re[part], ir);
+                }
+                let (re, im) = (simd.sub_f32s(rr, ii), simd.add_f32s(ri, ir));
+                *out = simd.sqrt_f32s(simd.mul_add_e_f32s(re, re, simd.mul_f32s(im, im)));
+            }
+        }
     }
 }
 
@@ -190,7 +223,7 @@ impl Cqt {
     }
 
     /// Fills `magnitude` (frames of octaves times bins per octave, lowest first) for a signal of at least [`Cqt::shortest`] samples.
-    pub fn magnitude(&mut self, signal: &[f32], basis: &CqtBasis, magnitude: &mut Frames) {
+    pub fn magnitude(&mut self, signal: &[f32], basis: &CqtBasis, magnitude: &mut Tiles) {
         let n_fft = basis.n_fft;
         let transform = match &mut self.transform {
             Some(transform) if transform.len() == n_fft => transform,
@@ -198,7 +231,9 @@ impl Cqt {
         };
         self.signal.clear();
         self.signal.extend_from_slice(signal);
-        magnitude.reset(frame_count(signal.len(), self.hop_length));
+        let frames = frame_count(signal.len(), self.hop_length);
+        magnitude.reset(frames);
+        self.split.reset(basis.bins.len());
         let bins = basis.filters.len();
         for octave in 0..self.octaves {
             if octave > 0 {
@@ -208,22 +243,53 @@ impl Cqt {
             let hop_length = self.hop_length >> octave;
             let first_bin = bins * (self.octaves - 1 - octave);
             pad_reflected(&self.signal, n_fft / 2, &mut self.padded);
-            for (frame, row) in magnitude.rows_mut().enumerate() {
-                pack(&self.padded[frame * hop_length..][..n_fft], transform.input());
-                transform.run();
-                respond(basis, transform.spectrum(), &mut self.split, &mut row[first_bin..first_bin + bins]);
+            for (tile, first) in magnitude.tiles_mut().zip((0..).step_by(LANES)) {
+                for lane in 0..LANES.min(frames - first) {
+                    pack(&self.padded[(first + lane) * hop_length..][..n_fft], transform.input());
+                    transform.run();
+                    self.split.take(transform.spectrum(), basis.bins.clone(), lane);
+                }
+                Arch::new().dispatch(Respond { basis, split: &self.split, out: &mut tile[first_bin * LANES..][..bins * LANES] });
             }
         }
+        magnitude.clear_rest();
     }
 }
 
-/// Sums constant-Q magnitudes into 12 pitch classes from C: each class takes the bins nearest to it in every octave.
-pub fn fold_to_chroma(cqt: &[f32], bins_per_octave: usize, chroma: &mut [f32]) {
-    let merged = bins_per_octave / chroma.len();
-    chroma.fill(0.0);
-    for (bin, value) in cqt.iter().enumerate() {
-        let class = ((bin + merged / 2) % bins_per_octave) / merged;
-        chroma[class] += value;
+/// Fills `chroma` (frames of 12 values) from constant-Q magnitudes: each class from C on takes the bins nearest to it in every octave, and each
+/// frame is divided by its largest value.
+pub fn fold_to_chroma(cqt: &Tiles, bins_per_octave: usize, chroma: &mut Tiles) {
+    chroma.reset(cqt.len());
+    Arch::new().dispatch(Fold { cqt, bins_per_octave, chroma });
+}
+
+struct Fold<'a> {
+    cqt: &'a Tiles,
+    bins_per_octave: usize,
+    chroma: &'a mut Tiles,
+}
+
+impl WithSimd for Fold<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let parts = parts(simd);
+        let merged = self.bins_per_octave / CLASSES;
+        for (cqt, chroma) in self.cqt.tiles().zip(self.chroma.tiles_mut()) {
+            let (cqt, chroma) = (vectors(simd, cqt), vectors_mut(simd, chroma));
+            for part in 0..parts {
+                let mut totals = [simd.splat_f32s(0.0); CLASSES];
+                for (bin, value) in cqt.chunks_exact(parts).enumerate() {
+                    let total = &mut totals[((bin + merged / 2) % self.bins_per_octave) / merged];
+                    *total = simd.add_f32s(*total, value[part]);
+                }
+                normalize_peak(simd, &mut totals);
+                for (chroma, total) in chroma.chunks_exact_mut(parts).zip(totals) {
+                    chroma[part] = total;
+                }
+            }
+        }
     }
 }
 
@@ -239,15 +305,15 @@ mod tests {
         for (hz, bin) in [(440.0, 135), (110.0, 63), (3520.0, 243)] {
             let signal: Vec<f32> = (0..44100).map(|t| (TAU * hz * t as f64 / 22050.0).sin() as f32).collect();
             let mut cqt = Cqt::new(7, 512);
-            let mut magnitude = Frames::new(252);
+            let (mut magnitude, mut chroma) = (Tiles::new(252), Tiles::new(12));
             cqt.magnitude(&signal, &basis, &mut magnitude);
             assert_eq!(magnitude.len(), 87);
-            let row = magnitude.rows().nth(43).map(<[f32]>::to_vec).unwrap_or_default();
+            let row = magnitude.to_frames().rows().nth(43).map(<[f32]>::to_vec).unwrap_or_default();
             let loudest = (0..252).max_by(|a, b| row[*a].total_cmp(&row[*b]));
             assert_eq!(loudest, Some(bin), "{hz} Hz");
-            let mut chroma = [0.0; 12];
-            fold_to_chroma(&row, 36, &mut chroma);
-            assert!((0..12).all(|class| class == 9 || chroma[class] < chroma[9] / 2.0), "{hz} Hz: {chroma:?}");
+            fold_to_chroma(&magnitude, 36, &mut chroma);
+            let chroma = chroma.to_frames().rows().nth(43).map(<[f32]>::to_vec).unwrap_or_default();
+            assert!(chroma[9] == 1.0 && (0..12).all(|class| class == 9 || chroma[class] < 0.5), "{hz} Hz: {chroma:?}");
         }
     }
 
@@ -255,9 +321,9 @@ mod tests {
     fn the_shortest_signal_is_librosa_s() {
         let mut cqt = Cqt::new(7, 512);
         assert_eq!(cqt.shortest(), 33);
-        let mut magnitude = Frames::new(252);
+        let mut magnitude = Tiles::new(252);
         cqt.magnitude(&[0.1; 33], &CqtBasis::new(22050.0, 36, 7, 0.2), &mut magnitude);
         assert_eq!(magnitude.len(), 1);
-        assert!(magnitude.values().iter().all(|value| value.is_finite()));
+        assert!(magnitude.to_frames().values().iter().all(|value| value.is_finite()));
     }
 }

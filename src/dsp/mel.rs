@@ -1,9 +1,9 @@
 //! The mel filter bank on Slaney's scale.
 
-use crate::audio::simd::{dispatch, multiply_add, sum};
+use pulp::{Arch, Simd, WithSimd};
 
-/// Values summed side by side.
-const LANES: usize = 8;
+use super::tiles::{Tiles, parts, vectors, vectors_mut};
+
 /// Hz per mel below 1 kHz, and the natural logarithm of the step above.
 const LINEAR_STEP: f64 = 200.0 / 3.0;
 const BREAK_HZ: f64 = 1000.0;
@@ -29,8 +29,8 @@ pub struct MelFilters {
     filters: Vec<Filter>,
 }
 
-/// The first bin, and the weights from there on in whole vectors.
-type Filter = (usize, Vec<[f32; LANES]>);
+/// The first bin, and the weights from there on.
+type Filter = (usize, Vec<f32>);
 
 impl MelFilters {
     /// `count` filters for power spectra of `n_fft / 2 + 1` bins.
@@ -48,11 +48,7 @@ impl MelFilters {
                     rising.min(falling).max(0.0) as f32 * (2.0 / (edge[2] - edge[0])) as f32
                 };
                 let start = (0..=n_fft / 2).find(|bin| weight(*bin) > 0.0).unwrap_or(0);
-                let length = (start..=n_fft / 2).take_while(|bin| weight(*bin) > 0.0).count();
-                // Whole vectors must stay inside the spectrum; the weights before the filter are zero.
-                let vectors = length.div_ceil(LANES);
-                let start = start.min((n_fft / 2 + 1).saturating_sub(vectors * LANES));
-                (start, (0..vectors).map(|vector| std::array::from_fn(|lane| weight(start + vector * LANES + lane))).collect())
+                (start, (start..=n_fft / 2).map(weight).take_while(|weight| *weight > 0.0).collect())
             })
             .collect();
         MelFilters { filters }
@@ -63,26 +59,38 @@ impl MelFilters {
         self.filters.len()
     }
 
-    /// The power in each filter of one frame's power spectrum.
-    pub fn apply(&self, power: &[f32], mel: &mut [f32]) {
-        weigh(&self.filters, power, mel);
+    /// Fills `mel` (frames of [`MelFilters::count`] values) with the power in each filter, from magnitude spectra.
+    pub fn apply(&self, magnitude: &Tiles, mel: &mut Tiles) {
+        mel.reset(magnitude.len());
+        Arch::new().dispatch(Apply { filters: &self.filters, magnitude, mel });
     }
 }
 
-dispatch! {
-    fn weigh(filters: &[Filter], power: &[f32], mel: &mut [f32]) = weigh_body
+struct Apply<'a> {
+    filters: &'a [Filter],
+    magnitude: &'a Tiles,
+    mel: &'a mut Tiles,
 }
 
-#[inline(always)]
-fn weigh_body<const FUSED: bool>(filters: &[Filter], power: &[f32], mel: &mut [f32]) {
-    for (mel, (start, weights)) in mel.iter_mut().zip(filters) {
-        let mut totals = [0.0f32; LANES];
-        for (power, weights) in power[*start..].chunks_exact(LANES).zip(weights) {
-            for lane in 0..LANES {
-                totals[lane] = multiply_add::<FUSED>(power[lane], weights[lane], totals[lane]);
+impl WithSimd for Apply<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let parts = parts(simd);
+        for (magnitude, mel) in self.magnitude.tiles().zip(self.mel.tiles_mut()) {
+            let (magnitude, mel) = (vectors(simd, magnitude), vectors_mut(simd, mel));
+            for (mel, (start, weights)) in mel.chunks_exact_mut(parts).zip(self.filters) {
+                for (part, mel) in mel.iter_mut().enumerate() {
+                    let mut total = simd.splat_f32s(0.0);
+                    for (magnitude, weight) in magnitude[start * parts..].chunks_exact(parts).zip(weights) {
+                        let magnitude = magnitude[part];
+                        total = simd.mul_add_e_f32s(simd.mul_f32s(magnitude, magnitude), simd.splat_f32s(*weight), total);
+                    }
+                    *mel = total;
+                }
             }
         }
-        *mel = sum(&totals);
     }
 }
 
@@ -103,17 +111,21 @@ mod tests {
     fn filters_have_unit_area_and_cover_the_spectrum() {
         let filters = MelFilters::new(22050.0, 2048, 128);
         assert_eq!(filters.count(), 128);
-        let mut mel = vec![0.0; 128];
-        filters.apply(&[1.0; 1025], &mut mel);
+        let bank = |power: &dyn Fn(usize) -> f32| {
+            let (mut magnitude, mut mel) = (Tiles::new(1025), Tiles::new(128));
+            magnitude.reset(1);
+            magnitude.set(0, (0..1025).map(|bin| power(bin).sqrt()));
+            filters.apply(&magnitude, &mut mel);
+            mel.to_frames().values().to_vec()
+        };
+        let mel = bank(&|_| 1.0);
         // A wide filter sums to its area over the width of a bin.
         for value in &mel[60..] {
             assert!((value * 22050.0 / 2048.0 - 1.0).abs() < 0.03, "{value}");
         }
         assert!(mel.iter().all(|value| *value > 0.0));
         // The second filter spans 2 to 4 steps of 9.68 Hz around its peak; a tone far above leaves it empty.
-        let mut tone = vec![0.0; 1025];
-        tone[500] = 1.0;
-        filters.apply(&tone, &mut mel);
-        assert!(mel.iter().filter(|value| **value > 0.0).count() == 2);
+        let tone = bank(&|bin| f32::from(u8::from(bin == 500)));
+        assert!(tone.iter().filter(|value| **value > 0.0).count() == 2);
     }
 }

@@ -2,7 +2,8 @@
 
 use rustfft::num_complex::Complex;
 
-use super::frames::{Frames, frame_count, pad_reflected};
+use super::frames::{frame_count, pad_reflected};
+use super::tiles::Tiles;
 use super::transform::{RealTransform, unpack};
 use super::window::hann;
 use crate::audio::simd::{dispatch, multiply_add};
@@ -17,13 +18,14 @@ pub struct Stft {
     window: Vec<f64>,
     transform: RealTransform<f64>,
     padded: Vec<f32>,
+    row: Vec<f32>,
 }
 
 impl Stft {
     /// A transform of `n_fft` samples (even) every `hop_length` samples.
     pub fn new(n_fft: usize, hop_length: usize) -> Stft {
         let window = hann(n_fft).iter().map(|weight| 0.5 * weight).collect();
-        Stft { hop_length, window, transform: RealTransform::new(n_fft), padded: Vec::new() }
+        Stft { hop_length, window, transform: RealTransform::new(n_fft), padded: Vec::new(), row: vec![0.0; n_fft / 2 + 1] }
     }
 
     /// Bins per frame: `n_fft / 2 + 1`.
@@ -31,15 +33,18 @@ impl Stft {
         self.window.len() / 2 + 1
     }
 
-    /// Fills `magnitude` (frames of [`Stft::bins`] values) with the magnitudes of a signal of at least one sample.
-    pub fn magnitude(&mut self, signal: &[f32], magnitude: &mut Frames) {
+    /// Fills `magnitude` (frames of [`Stft::bins`] values) with the magnitudes of a signal of at least one sample, and hands each frame's to
+    /// `look` on the way.
+    pub fn magnitude(&mut self, signal: &[f32], magnitude: &mut Tiles, mut look: impl FnMut(&[f32])) {
         let n_fft = self.window.len();
         pad_reflected(signal, n_fft / 2, &mut self.padded);
         magnitude.reset(frame_count(signal.len(), self.hop_length));
-        for (frame, row) in magnitude.rows_mut().enumerate() {
+        for frame in 0..magnitude.len() {
             pack(&self.padded[frame * self.hop_length..][..n_fft], &self.window, self.transform.input());
             self.transform.run();
-            absolute(self.transform.spectrum(), row);
+            absolute(self.transform.spectrum(), &mut self.row);
+            look(&self.row);
+            magnitude.set(frame, self.row.iter().copied());
         }
     }
 }
@@ -81,8 +86,9 @@ mod tests {
     fn a_tone_in_the_middle_of_a_bin_gives_the_window_s_gain() {
         let signal: Vec<f32> = (0..8192).map(|t| (std::f64::consts::TAU * 32.0 * t as f64 / 2048.0).cos() as f32).collect();
         let mut stft = Stft::new(2048, 512);
-        let mut magnitude = Frames::new(stft.bins());
-        stft.magnitude(&signal, &mut magnitude);
+        let mut magnitude = Tiles::new(stft.bins());
+        stft.magnitude(&signal, &mut magnitude, |_| {});
+        let magnitude = magnitude.to_frames();
         assert_eq!((magnitude.len(), magnitude.width()), (17, 1025));
         let row = magnitude.rows().nth(8).map(<[f32]>::to_vec).unwrap_or_default();
         assert!((row[32] - 512.0).abs() < 1e-3 && (row[31] - 256.0).abs() < 1e-3 && (row[33] - 256.0).abs() < 1e-3);
@@ -94,8 +100,9 @@ mod tests {
         let mut signal = vec![0.0; 4096];
         signal[2048] = 2.0;
         let mut stft = Stft::new(2048, 512);
-        let mut magnitude = Frames::new(stft.bins());
-        stft.magnitude(&signal, &mut magnitude);
+        let mut magnitude = Tiles::new(stft.bins());
+        stft.magnitude(&signal, &mut magnitude, |_| {});
+        let magnitude = magnitude.to_frames();
         assert!(magnitude.rows().nth(4).is_some_and(|row| row.iter().all(|value| (value - 2.0).abs() < 1e-5)));
     }
 }

@@ -2,14 +2,25 @@
 
 use std::f64::consts::PI;
 
+use super::tiles::{LANES, Tiles};
+
 /// Dimensions: sine and cosine on each of the three circles.
 pub const TONNETZ: usize = 6;
 
-/// Makes the magnitudes of a frame sum to one; a frame of zeros stays.
-pub fn normalize_sum(frame: &mut [f32]) {
-    let total: f64 = frame.iter().map(|value| f64::from(value.abs())).sum();
-    if total >= f64::from(f32::MIN_POSITIVE) {
-        frame.iter_mut().for_each(|value| *value = (f64::from(*value) / total) as f32);
+/// Fills `shares` with the same frames, each divided by its sum; values must not be negative, and a frame of zeros stays.
+pub fn normalize_sum(chroma: &Tiles, shares: &mut Tiles) {
+    shares.reset(chroma.len());
+    for (chroma, shares) in chroma.tiles().zip(shares.tiles_mut()) {
+        let mut totals = [0.0f64; LANES];
+        for values in chroma.chunks_exact(LANES) {
+            totals.iter_mut().zip(values).for_each(|(total, value)| *total += f64::from(*value));
+        }
+        let totals = totals.map(|total| if total < f64::from(f32::MIN_POSITIVE) { 1.0 } else { total });
+        for (shares, values) in shares.chunks_exact_mut(LANES).zip(chroma.chunks_exact(LANES)) {
+            for ((share, value), total) in shares.iter_mut().zip(values).zip(&totals) {
+                *share = (f64::from(*value) / total) as f32;
+            }
+        }
     }
 }
 
@@ -50,11 +61,11 @@ mod tests {
 
     #[test]
     fn frames_sum_to_one_unless_silent() {
-        let mut frame = [0.5, 1.5, 0.0];
-        normalize_sum(&mut frame);
-        assert_eq!(frame, [0.25, 0.75, 0.0]);
-        let mut silence = [0.0; 12];
-        normalize_sum(&mut silence);
-        assert_eq!(silence, [0.0; 12]);
+        let (mut chroma, mut shares) = (Tiles::new(3), Tiles::new(3));
+        chroma.reset(2);
+        chroma.set(0, [0.5, 1.5, 0.0].into_iter());
+        chroma.set(1, [0.0; 3].into_iter());
+        normalize_sum(&chroma, &mut shares);
+        assert_eq!(shares.to_frames().values(), [0.25, 0.75, 0.0, 0.0, 0.0, 0.0]);
     }
 }

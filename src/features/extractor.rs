@@ -6,8 +6,8 @@ use std::ops::RangeInclusive;
 use super::set::{FeatureSet, Profile};
 use crate::audio::resample::Resampler;
 use crate::dsp::{
-    ChromaFilters, Contrast, Cqt, CqtBasis, Dct, Frames, MelFilters, Stft, TONNETZ, TuningEstimator, TuningSpectrum, fold_to_chroma,
-    normalize_peak, normalize_sum, power_to_db, tonal_centroid,
+    ChromaFilters, Contrast, Cqt, CqtBasis, Dct, Frames, MelFilters, Stft, TONNETZ, Tiles, TuningEstimator, TuningSpectrum, fold_to_chroma,
+    normalize_sum, power_to_db, tonal_centroid,
 };
 use crate::error::{Error, Result};
 
@@ -80,6 +80,21 @@ impl Analysis {
     }
 }
 
+/// What [`Analysis`] shows, as it is computed: many frames at a time.
+struct Work {
+    signal: Vec<f32>,
+    magnitude: Tiles,
+    mel: Tiles,
+    mel_db: Tiles,
+    chroma: Tiles,
+    contrast: Tiles,
+    cqt: Tiles,
+    cqt_chroma: Tiles,
+    cqt_share: Tiles,
+    chroma_tuning: f64,
+    cqt_tuning: f64,
+}
+
 /// Computes feature vectors. Plans, filters and buffers are kept from file to file: make one for each thread.
 pub struct Extractor {
     resampler: Option<Resampler>,
@@ -92,8 +107,7 @@ pub struct Extractor {
     /// Filters by tuning in hundredths: the estimator knows a hundred values.
     chroma_filters: BTreeMap<i32, ChromaFilters>,
     cqt_bases: BTreeMap<i32, CqtBasis>,
-    power: Vec<f32>,
-    analysis: Analysis,
+    work: Work,
 }
 
 impl Extractor {
@@ -102,16 +116,16 @@ impl Extractor {
         let (FeatureSet::Issa193, Profile::Librosa08) = (set, profile);
         let rate = f64::from(SAMPLE_RATE);
         let (stft, contrast) = (Stft::new(N_FFT, HOP_LENGTH), Contrast::new(rate, N_FFT, CONTRAST_OCTAVES));
-        let analysis = Analysis {
+        let work = Work {
             signal: Vec::new(),
-            magnitude: Frames::new(stft.bins()),
-            mel: Frames::new(MEL),
-            mel_db: Frames::new(MEL),
-            chroma: Frames::new(CLASSES),
-            contrast: Frames::new(contrast.bands()),
-            cqt: Frames::new(CQT_OCTAVES * CQT_BINS),
-            cqt_chroma: Frames::new(CLASSES),
-            cqt_share: Frames::new(CLASSES),
+            magnitude: Tiles::new(stft.bins()),
+            mel: Tiles::new(MEL),
+            mel_db: Tiles::new(MEL),
+            chroma: Tiles::new(CLASSES),
+            contrast: Tiles::new(contrast.bands()),
+            cqt: Tiles::new(CQT_OCTAVES * CQT_BINS),
+            cqt_chroma: Tiles::new(CLASSES),
+            cqt_share: Tiles::new(CLASSES),
             chroma_tuning: 0.0,
             cqt_tuning: 0.0,
         };
@@ -123,10 +137,9 @@ impl Extractor {
             cqt: Cqt::new(CQT_OCTAVES, HOP_LENGTH),
             chroma_filters: BTreeMap::new(),
             cqt_bases: BTreeMap::new(),
-            power: vec![0.0; stft.bins()],
             stft,
             contrast,
-            analysis,
+            work,
         }
     }
 
@@ -136,14 +149,14 @@ impl Extractor {
     ///
     /// As [`Extractor::analyse`]; and when a feature is not finite, which takes samples far outside [-1, 1].
     pub fn extract(&mut self, samples: &[f32], sample_rate: u32) -> Result<Vec<f32>> {
-        self.analyse(samples, sample_rate)?;
-        let analysis = &self.analysis;
+        self.compute(samples, sample_rate)?;
+        let work = &self.work;
         // Both transforms are linear, so the mean may come first.
-        let mut features = self.dct.apply(&analysis.mel_db.mean());
-        features.extend(analysis.chroma.mean());
-        features.extend(analysis.mel.mean());
-        features.extend(analysis.contrast.mean());
-        features.extend(tonal_centroid(&analysis.cqt_share.mean()));
+        let mut features = self.dct.apply(&work.mel_db.mean());
+        features.extend(work.chroma.mean());
+        features.extend(work.mel.mean());
+        features.extend(work.contrast.mean());
+        features.extend(tonal_centroid(&work.cqt_share.mean()));
         let features: Vec<f32> = features.into_iter().map(|value| value as f32).collect();
         if features.iter().all(|value| value.is_finite()) {
             Ok(features)
@@ -152,52 +165,57 @@ impl Extractor {
         }
     }
 
-    /// Everything that the features are averaged from; valid until the next call.
+    /// Everything that the features are averaged from.
     ///
     /// # Errors
     ///
     /// [`crate::error::Kind::Data`] for a recording without samples, with samples that are no numbers, at a sampling rate outside 1 to
     /// 768 kHz, or shorter than the 33 samples at 22 050 Hz (1.5 ms) that librosa 0.8.1 needs as well.
-    pub fn analyse(&mut self, samples: &[f32], sample_rate: u32) -> Result<&Analysis> {
+    pub fn analyse(&mut self, samples: &[f32], sample_rate: u32) -> Result<Analysis> {
+        self.compute(samples, sample_rate)?;
+        let work = &self.work;
+        Ok(Analysis {
+            signal: work.signal.clone(),
+            magnitude: work.magnitude.to_frames(),
+            mel: work.mel.to_frames(),
+            mel_db: work.mel_db.to_frames(),
+            chroma: work.chroma.to_frames(),
+            contrast: work.contrast.to_frames(),
+            cqt: work.cqt.to_frames(),
+            cqt_chroma: work.cqt_chroma.to_frames(),
+            cqt_share: work.cqt_share.to_frames(),
+            chroma_tuning: work.chroma_tuning,
+            cqt_tuning: work.cqt_tuning,
+        })
+    }
+
+    fn compute(&mut self, samples: &[f32], sample_rate: u32) -> Result<()> {
         self.resample(samples, sample_rate)?;
-        let analysis = &mut self.analysis;
-        self.stft.magnitude(&analysis.signal, &mut analysis.magnitude);
-        self.contrast.apply(&analysis.magnitude, &mut analysis.contrast);
-        analysis.chroma_tuning = self.tuning.estimate(&analysis.magnitude, TuningSpectrum::Power, CLASSES);
-        analysis.cqt_tuning = self.tuning.estimate(&analysis.magnitude, TuningSpectrum::Magnitude, CQT_BINS);
+        let work = &mut self.work;
+        self.tuning.begin();
+        self.stft.magnitude(&work.signal, &mut work.magnitude, |frame| self.tuning.look(frame));
+        work.chroma_tuning = self.tuning.estimate(TuningSpectrum::Power, CLASSES);
+        work.cqt_tuning = self.tuning.estimate(TuningSpectrum::Magnitude, CQT_BINS);
+        self.contrast.apply(&work.magnitude, &mut work.contrast);
+        self.mel_filters.apply(&work.magnitude, &mut work.mel);
+        work.mel_db.clone_from(&work.mel);
+        power_to_db(work.mel_db.values_mut(), TOP_DB);
 
         let rate = f64::from(SAMPLE_RATE);
         let filters = self
             .chroma_filters
-            .entry(hundredths(analysis.chroma_tuning))
-            .or_insert_with(|| ChromaFilters::new(rate, N_FFT, analysis.chroma_tuning));
-        analysis.mel.reset(analysis.magnitude.len());
-        analysis.chroma.reset(analysis.magnitude.len());
-        let rows = analysis.mel.rows_mut().zip(analysis.chroma.rows_mut());
-        for (magnitude, (mel, chroma)) in analysis.magnitude.rows().zip(rows) {
-            for (power, magnitude) in self.power.iter_mut().zip(magnitude) {
-                *power = magnitude * magnitude;
-            }
-            self.mel_filters.apply(&self.power, mel);
-            filters.apply(&self.power, chroma);
-            normalize_peak(chroma);
-        }
-        analysis.mel_db.clone_from(&analysis.mel);
-        power_to_db(analysis.mel_db.values_mut(), TOP_DB);
+            .entry(hundredths(work.chroma_tuning))
+            .or_insert_with(|| ChromaFilters::new(rate, N_FFT, work.chroma_tuning));
+        filters.apply(&work.magnitude, &mut work.chroma);
 
         let basis = self
             .cqt_bases
-            .entry(hundredths(analysis.cqt_tuning))
-            .or_insert_with(|| CqtBasis::new(rate, CQT_BINS, CQT_OCTAVES, analysis.cqt_tuning));
-        self.cqt.magnitude(&analysis.signal, basis, &mut analysis.cqt);
-        analysis.cqt_chroma.reset(analysis.cqt.len());
-        for (cqt, chroma) in analysis.cqt.rows().zip(analysis.cqt_chroma.rows_mut()) {
-            fold_to_chroma(cqt, CQT_BINS, chroma);
-            normalize_peak(chroma);
-        }
-        analysis.cqt_share.clone_from(&analysis.cqt_chroma);
-        analysis.cqt_share.rows_mut().for_each(normalize_sum);
-        Ok(analysis)
+            .entry(hundredths(work.cqt_tuning))
+            .or_insert_with(|| CqtBasis::new(rate, CQT_BINS, CQT_OCTAVES, work.cqt_tuning));
+        self.cqt.magnitude(&work.signal, basis, &mut work.cqt);
+        fold_to_chroma(&work.cqt, CQT_BINS, &mut work.cqt_chroma);
+        normalize_sum(&work.cqt_chroma, &mut work.cqt_share);
+        Ok(())
     }
 
     fn resample(&mut self, samples: &[f32], sample_rate: u32) -> Result<()> {
@@ -213,9 +231,9 @@ impl Extractor {
             Some(resampler) if resampler.from_hz() == sample_rate => resampler,
             _ => Resampler::new(sample_rate, SAMPLE_RATE),
         };
-        resampler.process_into(samples, &mut self.analysis.signal);
+        resampler.process_into(samples, &mut self.work.signal);
         self.resampler = Some(resampler);
-        if self.analysis.signal.len() < self.cqt.shortest() {
+        if self.work.signal.len() < self.cqt.shortest() {
             let shortest = (self.cqt.shortest() as u64 - 1) * u64::from(sample_rate) / u64::from(SAMPLE_RATE) + 1;
             let message = format!("the recording has {} samples at {sample_rate} Hz, fewer than the {shortest} needed", samples.len());
             return Err(Error::data(message).hint("leave the file out, or check that it was written completely"));

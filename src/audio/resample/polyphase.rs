@@ -1,10 +1,9 @@
-//! The resampling filter at a fixed rational ratio, where the positions between the input's samples repeat.
+//! The resampling filter for a rate that goes up by a rational ratio, where the positions between the input's samples repeat.
 //!
 //! Output `t` sits at input time `t * advance / phases`, so outputs `phases` apart share their weights, and those weights are computed once.
 //! Eight such outputs are worked on together, one in each lane of a vector, and four phases at a time.
 
-use std::borrow::Cow;
-
+use super::clock::Clock;
 use super::sinc::{STEPS_PER_CROSSING, SincTable};
 use crate::audio::simd::{dispatch, multiply_add_f64};
 
@@ -12,8 +11,6 @@ use crate::audio::simd::{dispatch, multiply_add_f64};
 const LANES: usize = 8;
 /// Phases that are computed together, so that the latency of one sum hides behind the others.
 const TILE: usize = 4;
-/// Outputs for which the position of the time register is followed in advance.
-const FOLLOWED: usize = 1 << 18;
 
 /// Precomputed weights of all phases of a rational resampling ratio.
 #[derive(Debug)]
@@ -167,46 +164,5 @@ fn accumulate<const FUSED: bool>(totals: &mut [f64; LANES], weight: f64, slope: 
     for lane in 0..LANES {
         let weight = multiply_add_f64::<FUSED>(slope, errors[lane], weight);
         totals[lane] = round_to_single(multiply_add_f64::<FUSED>(weight, row[lane], totals[lane]));
-    }
-}
-
-/// How far resampy's idea of an output's time is from the truth.
-///
-/// It adds up its time register in double precision, so after a minute the outputs are about 1e-6 samples off, enough to change their last
-/// bit; and a time that should be a whole number may come out a hair below it. Such an output is made from the sample before and a fraction
-/// of nearly one, and because the step into the table is truncated when down-sampling, that gives another value (1e-3 of the slope).
-#[derive(Debug)]
-struct Clock {
-    phases: usize,
-    advance: usize,
-    increment: f64,
-    /// The error in input samples at the start of each block of `phases` outputs, and the register after the last.
-    errors: Vec<f64>,
-    register: f64,
-}
-
-impl Clock {
-    fn new(phases: usize, advance: usize, ratio: f64) -> Clock {
-        let mut clock = Clock { phases, advance, increment: 1.0 / ratio, errors: Vec::new(), register: 0.0 };
-        clock.follow(FOLLOWED.div_ceil(phases));
-        clock
-    }
-
-    fn follow(&mut self, blocks: usize) {
-        while self.errors.len() < blocks {
-            self.errors.push(self.register - (self.errors.len() * self.advance) as f64);
-            for _ in 0..self.phases {
-                self.register += self.increment;
-            }
-        }
-    }
-
-    fn errors(&self, blocks: usize) -> Cow<'_, [f64]> {
-        if blocks <= self.errors.len() {
-            return Cow::Borrowed(&self.errors);
-        }
-        let mut longer = Clock { errors: self.errors.clone(), ..*self };
-        longer.follow(blocks);
-        Cow::Owned(longer.errors)
     }
 }

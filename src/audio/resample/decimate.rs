@@ -1,0 +1,182 @@
+//! The resampling filter for a rate that goes down, in single precision.
+//!
+//! Taps are added in resampy's order, each sum rounded to single precision as resampy rounds it; but a weight is single precision too, so that
+//! now and then a sum is rounded the other way. Vectors then hold twice as many values, and a step is one instruction instead of four. A
+//! recording that is sampled down holds signal and its own noise in the whole band, far above that bit. (One that is sampled up does not: see
+//! [`super::polyphase`].)
+//!
+//! The output is cut into as many stretches as a vector has lanes, and each lane works through one of them, so that all lanes need the same
+//! weights at the same time. Within a block of outputs, one pass over the input's rows serves several phases.
+
+use pulp::{Arch, Simd, WithSimd};
+
+use super::clock::Clock;
+use super::sinc::{STEPS_PER_CROSSING, SincTable};
+
+/// Phases that are summed in one pass, so that the latency of one sum hides behind the others.
+const TILE: usize = 8;
+/// Blocks whose input is laid out at a time: as much as stays in the nearest cache.
+const BLOCKS: usize = 2;
+
+/// Precomputed weights of all phases of a rational ratio below 1.
+#[derive(Debug)]
+pub(super) struct Decimator {
+    /// Outputs of a block, and the input samples that it advances by.
+    phases: usize,
+    advance: usize,
+    /// How far the taps reach before and after the first input sample of a block.
+    before: usize,
+    after: usize,
+    tiles: Vec<Tile>,
+    clock: Clock,
+}
+
+/// The weights of [`TILE`] neighbouring phases over the rows that any of them needs; rows count from [`Decimator::before`] samples before
+/// the block's first.
+#[derive(Debug)]
+struct Tile {
+    /// The left wings, from the last row backwards.
+    left_end: usize,
+    left: Vec<[f32; TILE]>,
+    /// The right wings, from the first row forwards.
+    right_start: usize,
+    right: Vec<[f32; TILE]>,
+}
+
+impl Decimator {
+    /// `phases / advance` must be the ratio in lowest terms.
+    pub(super) fn new(phases: usize, advance: usize, ratio: f64, table: &SincTable) -> Decimator {
+        // A ratio such as 1/2 has too few phases to fill a tile.
+        let several = (4 * TILE).div_ceil(phases);
+        let (phases, advance) = (phases * several, advance * several);
+        let step = (ratio * STEPS_PER_CROSSING as f64) as usize;
+        let steps_per_sample = ratio * STEPS_PER_CROSSING as f64;
+        // For each phase the input sample at or before the output, and how far behind it the output lies. The last one stands in for a
+        // phase 0 whose time comes out a hair before its sample (see `Clock`).
+        let positions = (0..phases).map(|phase| ((phase * advance / phases) as isize, (phase * advance % phases) as f64 / phases as f64));
+        let wing = |fraction: f64| table.wing(fraction * steps_per_sample, step, ratio).map(|weight| weight as f32).collect();
+        let wings: Vec<Wings> =
+            positions.chain([(-1, 1.0)]).map(|(at, fraction)| Wings { at, left: wing(fraction), right: wing(1.0 - fraction) }).collect();
+        let before = wings.iter().map(|w| w.left.len() as isize - 1 - w.at).max().unwrap_or(0);
+        let after = wings.iter().map(|w| w.at + 1 + w.right.len() as isize).max().unwrap_or(0) as usize;
+        let tiles = wings.chunks(TILE).map(|wings| Tile::new(wings, before)).collect();
+        Decimator { phases, advance, before: before as usize, after, tiles, clock: Clock::new(phases, advance, ratio) }
+    }
+
+    /// Fills `output` (its length decides how much) from `input`, which is zero outside its ends.
+    pub(super) fn process(&self, input: &[f32], output: &mut [f32]) {
+        Arch::new().dispatch(Process { decimator: self, input, output });
+    }
+}
+
+/// What one phase needs around the input sample at or before its output.
+struct Wings {
+    at: isize,
+    left: Vec<f32>,
+    right: Vec<f32>,
+}
+
+impl Tile {
+    fn new(wings: &[Wings], before: isize) -> Tile {
+        let last = wings.iter().map(|w| w.at).max().unwrap_or(0);
+        let first = wings.iter().map(|w| w.at).min().unwrap_or(0);
+        let mut tile = Tile { left_end: (last + before) as usize, left: vec![], right_start: (first + 1 + before) as usize, right: vec![] };
+        for (q, wing) in wings.iter().enumerate() {
+            // Where another phase has no tap yet, or none any more, its weight is zero.
+            for (side, skipped, weights) in [(&mut tile.left, last - wing.at, &wing.left), (&mut tile.right, wing.at - first, &wing.right)]
+            {
+                let skipped = skipped as usize;
+                side.resize(side.len().max(skipped + weights.len()), [0.0; TILE]);
+                for (row, weight) in side[skipped..].iter_mut().zip(weights) {
+                    row[q] = *weight;
+                }
+            }
+        }
+        tile
+    }
+
+    /// The sums of the tile's phases, for the rows of one block.
+    #[inline(always)]
+    fn convolve<S: Simd>(&self, simd: S, rows: &[S::f32s]) -> [S::f32s; TILE] {
+        let mut sums = [simd.splat_f32s(0.0); TILE];
+        let mut add = |row: &S::f32s, weights: &[f32; TILE]| {
+            for (sum, weight) in sums.iter_mut().zip(weights) {
+                *sum = simd.mul_add_e_f32s(simd.splat_f32s(*weight), *row, *sum);
+            }
+        };
+        for (row, weights) in rows[..=self.left_end].iter().rev().zip(&self.left) {
+            add(row, weights);
+        }
+        for (row, weights) in rows[self.right_start..].iter().zip(&self.right) {
+            add(row, weights);
+        }
+        sums
+    }
+}
+
+struct Process<'a> {
+    decimator: &'a Decimator,
+    input: &'a [f32],
+    output: &'a mut [f32],
+}
+
+impl WithSimd for Process<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Process { decimator: &Decimator { phases, advance, before, after, ref tiles, ref clock }, input, output } = self;
+        let blocks = output.len().div_ceil(phases);
+        let stretch = blocks.div_ceil(S::F32_LANES);
+        let errors = clock.errors(blocks + 1);
+        let mut panel = vec![simd.splat_f32s(0.0); before + BLOCKS * advance + after];
+        for first in (0..stretch).step_by(BLOCKS) {
+            for lane in 0..S::F32_LANES {
+                let start = ((lane * stretch + first) * advance) as isize - before as isize;
+                fill_lane(pulp::bytemuck::cast_slice_mut(&mut panel), S::F32_LANES, lane, input, start);
+            }
+            for block in first..(first + BLOCKS).min(stretch) {
+                let rows = &panel[(block - first) * advance..];
+                for (tile, phase) in tiles.iter().zip((0..).step_by(TILE)) {
+                    let sums = tile.convolve(simd, rows);
+                    let sums: &[f32] = pulp::bytemuck::cast_slice(&sums);
+                    for lane in 0..S::F32_LANES {
+                        let block = lane * stretch + block;
+                        let late = errors.get(block).is_some_and(|error| *error < 0.0);
+                        let sums = sums[lane..].iter().step_by(S::F32_LANES);
+                        place(sums, phase, phases, late, output.get_mut(block * phases..).unwrap_or_default());
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Puts the sums of the phases from `phase` on where they belong in a block; the one after the last phase replaces the first of a late block.
+#[inline(always)]
+fn place<'a>(sums: impl Iterator<Item = &'a f32>, phase: usize, phases: usize, late: bool, block: &mut [f32]) {
+    for (sum, phase) in sums.zip(phase..) {
+        let at = match phase.cmp(&phases) {
+            std::cmp::Ordering::Less => phase,
+            std::cmp::Ordering::Equal if late => 0,
+            _ => return,
+        };
+        if let Some(slot) = block.get_mut(at) {
+            *slot = *sum;
+        }
+    }
+}
+
+/// Lays `input` from `start` on into one lane of the panel's rows; outside of the input there are zeros.
+#[inline(always)]
+fn fill_lane(panel: &mut [f32], lanes: usize, lane: usize, input: &[f32], start: isize) {
+    let mut slots = panel[lane..].iter_mut().step_by(lanes);
+    slots.by_ref().take(start.min(0).unsigned_abs()).for_each(|slot| *slot = 0.0);
+    for sample in input.get(start.max(0) as usize..).unwrap_or_default() {
+        match slots.next() {
+            Some(slot) => *slot = *sample,
+            None => return,
+        }
+    }
+    slots.for_each(|slot| *slot = 0.0);
+}
