@@ -15,8 +15,8 @@ use super::sinc::{STEPS_PER_CROSSING, SincTable};
 
 /// Phases that are summed in one pass, so that the latency of one sum hides behind the others.
 const TILE: usize = 8;
-/// Blocks whose input is laid out at a time: as much as stays in the nearest cache.
-const BLOCKS: usize = 2;
+/// Blocks whose input is laid out at a time: the more, the less of it twice, as long as it stays in a near cache.
+const BLOCKS: usize = 6;
 
 /// Precomputed weights of all phases of a rational ratio below 1.
 #[derive(Debug)]
@@ -129,12 +129,13 @@ impl WithSimd for Process<'_> {
         let blocks = output.len().div_ceil(phases);
         let stretch = blocks.div_ceil(S::F32_LANES);
         let errors = clock.errors(blocks + 1);
-        let mut panel = vec![simd.splat_f32s(0.0); before + BLOCKS * advance + after];
+        let rows = before + BLOCKS * advance + after;
+        // With zeros around it every lane finds all its rows.
+        let mut padded = vec![0.0; (S::F32_LANES * stretch + BLOCKS) * advance + before + after];
+        padded[before..].iter_mut().zip(input).for_each(|(slot, sample)| *slot = *sample);
+        let mut panel = vec![simd.splat_f32s(0.0); rows];
         for first in (0..stretch).step_by(BLOCKS) {
-            for lane in 0..S::F32_LANES {
-                let start = ((lane * stretch + first) * advance) as isize - before as isize;
-                fill_lane(pulp::bytemuck::cast_slice_mut(&mut panel), S::F32_LANES, lane, input, start);
-            }
+            interleave(simd, &padded[first * advance..], stretch * advance, &mut panel);
             for block in first..(first + BLOCKS).min(stretch) {
                 let rows = &panel[(block - first) * advance..];
                 for (tile, phase) in tiles.iter().zip((0..).step_by(TILE)) {
@@ -142,9 +143,15 @@ impl WithSimd for Process<'_> {
                     let sums: &[f32] = pulp::bytemuck::cast_slice(&sums);
                     for lane in 0..S::F32_LANES {
                         let block = lane * stretch + block;
-                        let late = errors.get(block).is_some_and(|error| *error < 0.0);
-                        let sums = sums[lane..].iter().step_by(S::F32_LANES);
-                        place(sums, phase, phases, late, output.get_mut(block * phases..).unwrap_or_default());
+                        let sums: [f32; TILE] = std::array::from_fn(|q| sums[q * S::F32_LANES + lane]);
+                        if let Some(slots) = output.get_mut(block * phases + phase..).and_then(|rest| rest.first_chunk_mut::<TILE>())
+                            && phase + TILE <= phases
+                        {
+                            *slots = sums;
+                        } else {
+                            let late = errors.get(block).is_some_and(|error| *error < 0.0);
+                            place(&sums, phase, phases, late, output.get_mut(block * phases..).unwrap_or_default());
+                        }
                     }
                 }
             }
@@ -153,9 +160,8 @@ impl WithSimd for Process<'_> {
 }
 
 /// Puts the sums of the phases from `phase` on where they belong in a block; the one after the last phase replaces the first of a late block.
-#[inline(always)]
-fn place<'a>(sums: impl Iterator<Item = &'a f32>, phase: usize, phases: usize, late: bool, block: &mut [f32]) {
-    for (sum, phase) in sums.zip(phase..) {
+fn place(sums: &[f32; TILE], phase: usize, phases: usize, late: bool, block: &mut [f32]) {
+    for (sum, phase) in sums.iter().zip(phase..) {
         let at = match phase.cmp(&phases) {
             std::cmp::Ordering::Less => phase,
             std::cmp::Ordering::Equal if late => 0,
@@ -167,16 +173,13 @@ fn place<'a>(sums: impl Iterator<Item = &'a f32>, phase: usize, phases: usize, l
     }
 }
 
-/// Lays `input` from `start` on into one lane of the panel's rows; outside of the input there are zeros.
+/// Lays stretches of `input`, which begin `stride` samples apart, side by side.
 #[inline(always)]
-fn fill_lane(panel: &mut [f32], lanes: usize, lane: usize, input: &[f32], start: isize) {
-    let mut slots = panel[lane..].iter_mut().step_by(lanes);
-    slots.by_ref().take(start.min(0).unsigned_abs()).for_each(|slot| *slot = 0.0);
-    for sample in input.get(start.max(0) as usize..).unwrap_or_default() {
-        match slots.next() {
-            Some(slot) => *slot = *sample,
-            None => return,
+fn interleave<S: Simd>(_: S, input: &[f32], stride: usize, panel: &mut [S::f32s]) {
+    let panel: &mut [f32] = pulp::bytemuck::cast_slice_mut(panel);
+    for (row, slots) in panel.chunks_exact_mut(S::F32_LANES).enumerate() {
+        for (lane, slot) in slots.iter_mut().enumerate() {
+            *slot = input[lane * stride + row];
         }
     }
-    slots.for_each(|slot| *slot = 0.0);
 }
