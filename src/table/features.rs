@@ -4,7 +4,7 @@ use std::path::Path;
 
 use arrow::datatypes::Float32Type;
 
-use super::file::{self, Columns, Meta, Table};
+use super::file::{self, Batches, Columns, Keys, Loaded, Meta, Parts, Shape, Table};
 use crate::error::{Error, Result};
 
 const TABLE: Table = Table { name: "features", version: 1 };
@@ -54,21 +54,116 @@ pub fn write(path: &Path, rows: &FeatureTable, meta: &Meta) -> Result<()> {
     file::write(path, &TABLE, columns, meta)
 }
 
+/// A feature table of any number of rows on its way into a folder: `features.parquet`, or `features-00000.parquet`, … where they are many.
+pub struct Writer {
+    parts: Parts,
+    keys: Keys,
+    names: Vec<String>,
+    ids: Vec<String>,
+    content_hashes: Vec<String>,
+    /// By column, since that is how they go into the file.
+    columns: Vec<Vec<f32>>,
+    rows: u64,
+}
+
+impl Writer {
+    /// Begins a table with feature columns `names`. The folder is expected to be published as a whole.
+    pub fn new(folder: &Path, names: Vec<String>, meta: &Meta) -> Writer {
+        Writer::shaped(folder, names, meta, Shape::STANDARD)
+    }
+
+    pub(super) fn shaped(folder: &Path, names: Vec<String>, meta: &Meta, shape: Shape) -> Writer {
+        Writer {
+            parts: Parts::new(folder, &TABLE, meta, shape),
+            keys: Keys::default(),
+            columns: vec![Vec::new(); names.len()],
+            names,
+            ids: Vec::new(),
+            content_hashes: Vec::new(),
+            rows: 0,
+        }
+    }
+
+    /// Appends a row; ids have to come in ascending order.
+    ///
+    /// # Errors
+    /// `Data` where an id or a column occurs twice; `Io` where the file system refuses; `Internal` where ids are out of order or the row has
+    /// not one value per column.
+    pub fn push(&mut self, id: &str, content_hash: &str, row: &[f32]) -> Result<()> {
+        self.keys.next(id, &self.parts.path(), &TABLE)?;
+        if row.len() != self.columns.len() {
+            return Err(Error::internal(format!("`{id}` has {} features, not {}", row.len(), self.columns.len())));
+        }
+        self.ids.push(id.to_owned());
+        self.content_hashes.push(content_hash.to_owned());
+        for (column, value) in self.columns.iter_mut().zip(row) {
+            column.push(*value);
+        }
+        self.rows += 1;
+        if self.ids.len() == self.parts.shape().group { self.write_group() } else { Ok(()) }
+    }
+
+    fn write_group(&mut self) -> Result<()> {
+        let (ids, content_hashes) = (std::mem::take(&mut self.ids), std::mem::take(&mut self.content_hashes));
+        let mut columns = Columns::default()
+            .text("utterance_id", ids.iter().map(String::as_str))
+            .text("content_hash", content_hashes.iter().map(String::as_str));
+        for (name, values) in self.names.iter().zip(&mut self.columns) {
+            columns = columns.numbers::<Float32Type>(name, std::mem::take(values));
+        }
+        self.parts.write(columns, ids.len())
+    }
+
+    /// Rows so far.
+    pub fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// Completes the table.
+    ///
+    /// # Errors
+    /// As [`Writer::push`].
+    pub fn finish(mut self) -> Result<()> {
+        if !self.ids.is_empty() || self.rows == 0 {
+            self.write_group()?;
+        }
+        self.parts.finish()
+    }
+}
+
 /// Reads the table with its meta, in file order.
 ///
 /// # Errors
 /// `Missing` where there is no file; `Data` where it is damaged or another table.
 pub fn read(path: &Path) -> Result<(FeatureTable, Meta)> {
-    let table = file::read(path, &TABLE)?;
-    let ids = table.text("utterance_id")?;
-    let content_hashes = table.text("content_hash")?;
-    let columns: Vec<String> = table.names().into_iter().filter(|name| name != "utterance_id" && name != "content_hash").collect();
-    let width = columns.len();
-    let mut values = vec![0.0; ids.len() * width];
-    for (c, name) in columns.iter().enumerate() {
-        for (row, value) in table.number::<Float32Type>(name)?.into_iter().enumerate() {
-            values[row * width + c] = value;
+    gather(Batches::open(path, &TABLE)?)
+}
+
+/// Reads a table that [`Writer`] wrote into `folder`, in its row order, with the meta of its first file.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_parts(folder: &Path) -> Result<(FeatureTable, Meta)> {
+    gather(file::read_parts(folder, &TABLE))
+}
+
+fn gather(batches: impl Iterator<Item = Result<Loaded>>) -> Result<(FeatureTable, Meta)> {
+    let (mut table, mut meta) = (FeatureTable::default(), None);
+    for batch in batches {
+        let batch = batch?;
+        if meta.is_none() {
+            table.columns = batch.names().into_iter().filter(|name| name != "utterance_id" && name != "content_hash").collect();
         }
+        let (first, width) = (table.ids.len(), table.columns.len());
+        table.ids.extend(batch.text("utterance_id")?);
+        table.content_hashes.extend(batch.text("content_hash")?);
+        table.values.resize(table.ids.len() * width, 0.0);
+        for (c, name) in table.columns.iter().enumerate() {
+            for (row, value) in batch.numbers::<Float32Type>(name)?.iter().enumerate() {
+                table.values[(first + row) * width + c] = *value;
+            }
+        }
+        meta.get_or_insert(batch.meta);
     }
-    Ok((FeatureTable { ids, content_hashes, columns, values }, table.meta))
+    Ok((table, meta.unwrap_or_default()))
 }

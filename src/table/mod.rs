@@ -13,6 +13,8 @@ pub mod summary;
 pub mod utterances;
 
 #[cfg(test)]
+mod part_tests;
+#[cfg(test)]
 mod tests;
 
 pub use file::{Meta, meta};

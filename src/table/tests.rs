@@ -10,11 +10,11 @@ use super::{Meta, features, meta, metrics, predictions, splits, utterances};
 use crate::corpus::{Sex, Source, Utterance};
 use crate::error::{Error, Kind};
 
-fn some_meta() -> Meta {
+pub(super) fn some_meta() -> Meta {
     [("extractor", "issa193"), ("profile", "librosa-0.8")].map(|(k, v)| (k.to_owned(), v.to_owned())).into()
 }
 
-fn utterance(id: &str, full: bool) -> Utterance {
+pub(super) fn utterance(id: &str, full: bool) -> Utterance {
     let some = |text: &str| full.then(|| text.to_owned());
     Utterance {
         source: Source {
@@ -49,7 +49,7 @@ pub(super) fn speech(id: &str, emotion: &str, speaker: &str, session: Option<&st
     it
 }
 
-fn feature_table(rows: usize, width: usize) -> FeatureTable {
+pub(super) fn feature_table(rows: usize, width: usize) -> FeatureTable {
     // Every f32 must survive, the odd ones too.
     let odd = [0.0, -0.0, f32::MIN_POSITIVE / 2.0, f32::MAX, -1.5e-30, 0.1];
     FeatureTable {
@@ -204,7 +204,7 @@ fn tables_hold_the_documented_plain_types() {
 }
 
 /// Message and hint of an error of the given kind.
-fn told<T>(result: Result<T, Error>, kind: Kind) -> String {
+pub(super) fn told<T>(result: Result<T, Error>, kind: Kind) -> String {
     let Err(error) = result else { panic!("no error") };
     assert_eq!(error.kind(), kind, "{error}");
     format!("{error} | {}", error.hint_text().unwrap_or_default())

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use arrow::datatypes::{Float64Type, UInt16Type, UInt32Type, UInt64Type};
 
-use super::file::{self, Columns, Meta, Table};
+use super::file::{self, Batches, Columns, Keys, Loaded, Meta, Parts, Shape, Table};
 use crate::corpus::{Sex, Source, Utterance};
 use crate::error::Result;
 
@@ -22,8 +22,12 @@ pub fn write(path: &Path, corpus: &str, rows: &[Utterance], meta: &Meta) -> Resu
     if let Some(id) = file::repeated(rows.iter().map(|u| u.source.id.as_str())) {
         return Err(file::repeated_id(path, &TABLE, id));
     }
+    file::write(path, &TABLE, columns(corpus, rows), meta)
+}
+
+fn columns(corpus: &str, rows: &[Utterance]) -> Columns {
     let of = || rows.iter().map(|u| &u.source);
-    let columns = Columns::default()
+    Columns::default()
         .text("utterance_id", of().map(|s| s.id.as_str()))
         .text("corpus", rows.iter().map(|_| corpus))
         .text("path", of().map(|s| s.path.as_str()))
@@ -42,8 +46,61 @@ pub fn write(path: &Path, corpus: &str, rows: &[Utterance], meta: &Meta) -> Resu
         .optional_text("language", of().map(|s| s.language.as_deref()))
         .optional_text("split", of().map(|s| s.split.as_deref()))
         .optional_number::<Float64Type>("start_s", of().map(|s| s.start_s))
-        .optional_number::<Float64Type>("end_s", of().map(|s| s.end_s));
-    file::write(path, &TABLE, columns, meta)
+        .optional_number::<Float64Type>("end_s", of().map(|s| s.end_s))
+}
+
+/// A table of any number of utterances on its way into a folder: `utterances.parquet`, or `utterances-00000.parquet`, … where they are many.
+pub struct Writer {
+    parts: Parts,
+    keys: Keys,
+    corpus: String,
+    rows: Vec<Utterance>,
+    begun: bool,
+}
+
+impl Writer {
+    /// Begins the table of the corpus named `corpus`. The folder is expected to be published as a whole.
+    pub fn new(folder: &Path, corpus: &str, meta: &Meta) -> Writer {
+        Writer::shaped(folder, corpus, meta, Shape::STANDARD)
+    }
+
+    pub(super) fn shaped(folder: &Path, corpus: &str, meta: &Meta, shape: Shape) -> Writer {
+        Writer {
+            parts: Parts::new(folder, &TABLE, meta, shape),
+            keys: Keys::default(),
+            corpus: corpus.to_owned(),
+            rows: Vec::new(),
+            begun: false,
+        }
+    }
+
+    /// Appends an utterance; ids have to come in ascending order.
+    ///
+    /// # Errors
+    /// `Data` where an id occurs twice; `Io` where the file system refuses; `Internal` where ids are out of order.
+    pub fn push(&mut self, utterance: Utterance) -> Result<()> {
+        self.keys.next(&utterance.source.id, &self.parts.path(), &TABLE)?;
+        self.rows.push(utterance);
+        if self.rows.len() == self.parts.shape().group { self.write_group() } else { Ok(()) }
+    }
+
+    fn write_group(&mut self) -> Result<()> {
+        self.begun = true;
+        self.parts.write(columns(&self.corpus, &self.rows), self.rows.len())?;
+        self.rows.clear();
+        Ok(())
+    }
+
+    /// Completes the table.
+    ///
+    /// # Errors
+    /// As [`Writer::push`].
+    pub fn finish(mut self) -> Result<()> {
+        if !self.rows.is_empty() || !self.begun {
+            self.write_group()?;
+        }
+        self.parts.finish()
+    }
 }
 
 /// Reads the table, in file order.
@@ -51,7 +108,34 @@ pub fn write(path: &Path, corpus: &str, rows: &[Utterance], meta: &Meta) -> Resu
 /// # Errors
 /// `Missing` where there is no file; `Data` where it is damaged or another table.
 pub fn read(path: &Path) -> Result<Vec<Utterance>> {
-    let table = file::read(path, &TABLE)?;
+    gather(Batches::open(path, &TABLE)?.map(|batch| rows(&batch?)))
+}
+
+/// The utterances of a table that [`Writer`] wrote into `folder`, in its row order, a thousand at a time.
+///
+/// # Errors
+/// As [`read`], from the iterator.
+pub fn stream(folder: &Path) -> impl Iterator<Item = Result<Vec<Utterance>>> + use<> {
+    file::read_parts(folder, &TABLE).map(|batch| rows(&batch?))
+}
+
+/// All that [`stream`] gives.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_parts(folder: &Path) -> Result<Vec<Utterance>> {
+    gather(stream(folder))
+}
+
+fn gather(batches: impl Iterator<Item = Result<Vec<Utterance>>>) -> Result<Vec<Utterance>> {
+    let mut all = Vec::new();
+    for batch in batches {
+        all.append(&mut batch?);
+    }
+    Ok(all)
+}
+
+fn rows(table: &Loaded) -> Result<Vec<Utterance>> {
     let mut sexes = table.optional_text("sex")?.into_iter().map(|word| match word.as_deref() {
         None => Ok(None),
         Some(word) => match [Sex::Female, Sex::Male].into_iter().find(|sex| sex.as_str() == word) {

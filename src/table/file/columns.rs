@@ -1,0 +1,141 @@
+//! Columns of plain types, on their way into a file and out of one.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, PrimitiveArray, RecordBatch, StringArray};
+use arrow::datatypes::{DataType, Field, Schema};
+
+use super::read::{AGAIN, Meta};
+use super::write::Table;
+use crate::error::{Error, Result};
+
+/// Columns on their way into a file, in order.
+#[derive(Default)]
+pub(in crate::table) struct Columns {
+    fields: Vec<Field>,
+    arrays: Vec<ArrayRef>,
+}
+
+impl Columns {
+    fn push(mut self, name: &str, array: impl Array + 'static, nullable: bool) -> Self {
+        self.fields.push(Field::new(name, array.data_type().clone(), nullable));
+        self.arrays.push(Arc::new(array));
+        self
+    }
+
+    pub fn text<'a>(self, name: &str, values: impl Iterator<Item = &'a str>) -> Self {
+        self.push(name, StringArray::from_iter_values(values), false)
+    }
+
+    pub fn optional_text<'a>(self, name: &str, values: impl Iterator<Item = Option<&'a str>>) -> Self {
+        self.push(name, values.collect::<StringArray>(), true)
+    }
+
+    pub fn number<T: ArrowPrimitiveType>(self, name: &str, values: impl Iterator<Item = T::Native>) -> Self {
+        self.push(name, PrimitiveArray::<T>::from_iter_values(values), false)
+    }
+
+    /// As [`Columns::number`], without a copy.
+    pub fn numbers<T: ArrowPrimitiveType>(self, name: &str, values: Vec<T::Native>) -> Self {
+        self.push(name, PrimitiveArray::<T>::new(values.into(), None), false)
+    }
+
+    pub fn optional_number<T: ArrowPrimitiveType>(self, name: &str, values: impl Iterator<Item = Option<T::Native>>) -> Self {
+        self.push(name, PrimitiveArray::<T>::from_iter(values), true)
+    }
+
+    pub(super) fn schema(&self) -> Arc<Schema> {
+        Arc::new(Schema::new(self.fields.clone()))
+    }
+
+    pub(super) fn into_arrays(self) -> Vec<ArrayRef> {
+        self.arrays
+    }
+
+    /// Refuses two columns of one name.
+    pub(super) fn check(&self, path: &Path, table: &Table) -> Result<()> {
+        match repeated(self.fields.iter().map(|f| f.name().as_str())) {
+            None => Ok(()),
+            Some(name) => Err(Error::data(format!("the {} table {} would have two columns `{name}`", table.name, path.display()))
+                .hint("give the classes or features different names")),
+        }
+    }
+}
+
+/// Rows as read.
+pub(in crate::table) struct Loaded {
+    pub(super) path: PathBuf,
+    pub(super) batch: RecordBatch,
+    /// Rows of the file before these.
+    pub(super) before: usize,
+    /// With the `ser.` keys of the writer.
+    pub meta: Meta,
+}
+
+impl Loaded {
+    pub fn rows(&self) -> usize {
+        self.batch.num_rows()
+    }
+
+    /// Column names in file order.
+    pub fn names(&self) -> Vec<String> {
+        self.batch.schema().fields().iter().map(|f| f.name().clone()).collect()
+    }
+
+    fn column<A: Array + 'static>(&self, name: &str, wanted: &DataType) -> Result<&A> {
+        let column = self.batch.column_by_name(name);
+        let array = column.ok_or_else(|| Error::data(format!("{} has no column `{name}`", self.path.display())).hint(AGAIN))?;
+        array.as_any().downcast_ref().ok_or_else(|| {
+            let found = array.data_type();
+            Error::data(format!("column `{name}` of {} holds {found}, not {wanted}", self.path.display())).hint(AGAIN)
+        })
+    }
+
+    fn complete<A: Array + 'static>(&self, name: &str, wanted: &DataType) -> Result<&A> {
+        let array: &A = self.column(name, wanted)?;
+        match (0..array.len()).find(|&row| array.is_null(row)) {
+            Some(row) => Err(self.wrong(format!("column `{name}` has no value in row {}", self.before + row + 1))),
+            None => Ok(array),
+        }
+    }
+
+    pub fn text(&self, name: &str) -> Result<Vec<String>> {
+        Ok(self.complete::<StringArray>(name, &DataType::Utf8)?.iter().flatten().map(str::to_owned).collect())
+    }
+
+    pub fn optional_text(&self, name: &str) -> Result<Vec<Option<String>>> {
+        Ok(self.column::<StringArray>(name, &DataType::Utf8)?.iter().map(|v| v.map(str::to_owned)).collect())
+    }
+
+    pub fn number<T: ArrowPrimitiveType>(&self, name: &str) -> Result<Vec<T::Native>> {
+        Ok(self.numbers::<T>(name)?.to_vec())
+    }
+
+    /// As [`Loaded::number`], without a copy.
+    pub fn numbers<T: ArrowPrimitiveType>(&self, name: &str) -> Result<&[T::Native]> {
+        Ok(self.complete::<PrimitiveArray<T>>(name, &T::DATA_TYPE)?.values())
+    }
+
+    pub fn optional_number<T: ArrowPrimitiveType>(&self, name: &str) -> Result<Vec<Option<T::Native>>> {
+        Ok(self.column::<PrimitiveArray<T>>(name, &T::DATA_TYPE)?.iter().collect())
+    }
+
+    /// An error of this file's content.
+    pub fn wrong(&self, what: impl std::fmt::Display) -> Error {
+        Error::data(format!("{}: {what}", self.path.display())).hint(AGAIN)
+    }
+}
+
+/// The first value that occurs twice.
+pub(in crate::table) fn repeated<'a>(ids: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let mut ids: Vec<&str> = ids.collect();
+    ids.sort_unstable();
+    ids.windows(2).find(|pair| pair[0] == pair[1]).map(|pair| pair[0])
+}
+
+/// The error of a table whose key is not one.
+pub(in crate::table) fn repeated_id(path: &Path, table: &Table, id: &str) -> Error {
+    Error::data(format!("utterance `{id}` is twice in the {} table {}", table.name, path.display()))
+        .hint("utterance ids must differ: rename one of the recordings or remove it from the manifest")
+}

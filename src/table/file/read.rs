@@ -1,0 +1,198 @@
+//! Reading: what a file has to show before its rows are believed.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use arrow::array::{RecordBatch, RecordBatchReader};
+use arrow::compute::concat_batches;
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
+
+use super::columns::Loaded;
+use super::seal::{BODY_SUM, FOOTER_SUM, TAIL, digits, footer_length};
+use super::write::Table;
+use crate::error::{Error, Result};
+
+/// What a table says of itself: extractor, profile, parameters and so on by key. `ser.table`, `ser.schema_version` and `ser.version` are
+/// set by the writer and present in what is read.
+pub type Meta = BTreeMap<String, String>;
+
+pub(super) const TABLE: &str = "ser.table";
+pub(super) const SCHEMA_VERSION: &str = "ser.schema_version";
+pub(super) const VERSION: &str = "ser.version";
+
+/// Rows that a reader holds at a time.
+const BATCH: usize = 1_024;
+
+/// The rows of one file, batch after batch; its bytes were checked before the first.
+pub(in crate::table) struct Batches {
+    path: PathBuf,
+    meta: Meta,
+    reader: ParquetRecordBatchReader,
+    /// Whether anything was handed out: an empty table is one batch without rows.
+    begun: bool,
+    rows: usize,
+}
+
+impl Batches {
+    /// Opens a file that was written for the same [`Table`].
+    ///
+    /// # Errors
+    /// `Missing` where there is no file; `Data` where it is no Parquet file, is cut short or damaged, or is another table or version.
+    pub fn open(path: &Path, table: &Table) -> Result<Batches> {
+        let mut opened = open(path)?;
+        check_kind(path, table, &opened.meta)?;
+        opened.check_body(path)?;
+        let footer = ArrowReaderMetadata::try_new(opened.footer.into(), ArrowReaderOptions::new()).map_err(|e| undecodable(path, &e))?;
+        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(opened.file, footer).with_batch_size(BATCH);
+        let reader = builder.build().map_err(|e| undecodable(path, &e))?;
+        Ok(Batches { path: path.to_owned(), meta: opened.meta, reader, begun: false, rows: 0 })
+    }
+
+    fn loaded(&mut self, batch: RecordBatch) -> Loaded {
+        let before = self.rows;
+        self.rows += batch.num_rows();
+        Loaded { path: self.path.clone(), batch, before, meta: self.meta.clone() }
+    }
+}
+
+impl Iterator for Batches {
+    type Item = Result<Loaded>;
+
+    fn next(&mut self) -> Option<Result<Loaded>> {
+        let first = !std::mem::replace(&mut self.begun, true);
+        match self.reader.next() {
+            Some(Ok(batch)) => Some(Ok(self.loaded(batch))),
+            Some(Err(error)) => Some(Err(undecodable(&self.path, &error))),
+            None if first => Some(Ok(self.loaded(RecordBatch::new_empty(self.reader.schema())))),
+            None => None,
+        }
+    }
+}
+
+fn undecodable(path: &Path, error: &dyn std::fmt::Display) -> Error {
+    Error::data(format!("failed to decode {}: {error}", path.display())).hint(AGAIN)
+}
+
+/// Reads a whole file.
+///
+/// # Errors
+/// As [`Batches::open`].
+pub(in crate::table) fn read(path: &Path, table: &Table) -> Result<Loaded> {
+    let batches = Batches::open(path, table)?;
+    let (schema, meta) = (batches.reader.schema(), batches.meta.clone());
+    let batches = batches.map(|loaded| loaded.map(|l| l.batch)).collect::<Result<Vec<_>>>()?;
+    let batch = concat_batches(&schema, &batches).map_err(|e| undecodable(path, &e))?;
+    Ok(Loaded { path: path.to_owned(), batch, before: 0, meta })
+}
+
+/// The key-value metadata of a table, from its footer alone. The keys `ser.table`, `ser.schema_version` and `ser.version` say what it is.
+///
+/// # Errors
+/// `Missing` where there is no file; `Data` where it is no Parquet file of this program or its footer is damaged.
+pub fn meta(path: &Path) -> Result<Meta> {
+    Ok(open(path)?.meta)
+}
+
+pub(super) const AGAIN: &str = "delete it and run the command that makes it again";
+
+/// A file whose footer is known to be sound.
+struct Opened {
+    file: File,
+    footer: ParquetMetaData,
+    /// Bytes before the footer.
+    body: u64,
+    body_sum: String,
+    meta: Meta,
+}
+
+/// Opens a file and tells what else than a table it may be.
+fn open(path: &Path) -> Result<Opened> {
+    let failed = |e: io::Error| match e.kind() {
+        io::ErrorKind::NotFound => Error::missing(format!("{} does not exist", path.display()))
+            .hint("run the command that makes this table first, or check the path"),
+        _ => Error::io("read", path, e),
+    };
+    let wrong = |what: &str| Error::data(format!("{} {what}", path.display())).hint(AGAIN);
+    let damaged = || wrong("is damaged: its footer does not match its checksum");
+
+    let mut file = File::open(path).map_err(failed)?;
+    let length = file.metadata().map_err(failed)?.len();
+    let mut head = [0; 4];
+    if length >= 4 {
+        file.read_exact(&mut head).map_err(failed)?;
+    }
+    if &head != b"PAR1" {
+        return Err(wrong("is not a Parquet file"));
+    }
+    let mut tail = [0; TAIL];
+    if length >= 4 + TAIL as u64 {
+        file.seek(SeekFrom::End(-(TAIL as i64))).and_then(|_| file.read_exact(&mut tail)).map_err(failed)?;
+    }
+    if !tail.ends_with(b"PAR1") {
+        return Err(wrong("is cut short: its end is missing"));
+    }
+    let footer_length = footer_length(&tail);
+    let body = length.checked_sub((TAIL + footer_length) as u64).ok_or_else(damaged)?;
+    let mut footer = vec![0; footer_length];
+    file.seek(SeekFrom::Start(body)).and_then(|_| file.read_exact(&mut footer)).map_err(failed)?;
+
+    let Some(range) = digits(&footer, FOOTER_SUM) else {
+        return Err(wrong("is not a table of ser, or its footer is damaged").hint("name a table that ser wrote"));
+    };
+    let sum = footer[range.clone()].to_vec();
+    footer[range].fill(b'0');
+    if blake3::hash(&footer).to_hex().as_bytes() != sum {
+        return Err(damaged());
+    }
+    let footer = ParquetMetaDataReader::decode_metadata(&footer).map_err(|e| damaged().because(e))?;
+    let mut meta = key_values(&footer);
+    meta.remove(FOOTER_SUM);
+    let body_sum = meta.remove(BODY_SUM).unwrap_or_default();
+    Ok(Opened { file, footer, body, body_sum, meta })
+}
+
+impl Opened {
+    fn check_body(&mut self, path: &Path) -> Result<()> {
+        let mut hasher = blake3::Hasher::new();
+        let body = self.file.rewind().map(|()| (&mut self.file).take(self.body));
+        body.and_then(|body| hasher.update_reader(body).map(|_| ())).map_err(|e| Error::io("read", path, e))?;
+        if hasher.finalize().to_hex().as_str() != self.body_sum {
+            return Err(Error::data(format!("{} is damaged: its content does not match its checksum", path.display())).hint(AGAIN));
+        }
+        Ok(())
+    }
+}
+
+fn key_values(footer: &ParquetMetaData) -> Meta {
+    let pairs = footer.file_metadata().key_value_metadata();
+    pairs.into_iter().flatten().map(|pair| (pair.key.clone(), pair.value.clone().unwrap_or_default())).collect()
+}
+
+fn check_kind(path: &Path, table: &Table, meta: &Meta) -> Result<()> {
+    let (Some(name), Some(version)) = (meta.get(TABLE), meta.get(SCHEMA_VERSION)) else {
+        return Err(Error::data(format!("{} does not say which table it is", path.display())).hint(AGAIN));
+    };
+    if name != table.name {
+        return Err(Error::data(format!("{} is a table of {name}, not of {}", path.display(), table.name))
+            .hint(format!("name a {} table", table.name)));
+    }
+    if *version != table.version.to_string() {
+        let by = meta.get(VERSION).map_or("another version", String::as_str);
+        let hint = match version.parse::<u32>() {
+            Ok(theirs) if theirs > table.version => {
+                format!("use ser {by} or newer, or delete the file and run the command that makes it again")
+            }
+            _ => AGAIN.to_owned(),
+        };
+        return Err(Error::data(format!(
+            "{} has schema version {version} of the {name} table (written by ser {by}); this ser reads version {}",
+            path.display(),
+            table.version
+        ))
+        .hint(hint));
+    }
+    Ok(())
+}
