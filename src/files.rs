@@ -78,6 +78,69 @@ pub fn temporary_folder(parent: &Path) -> Result<tempfile::TempDir> {
     beside(0o777).tempdir_in(parent).map_err(|e| Error::io("create a folder in", parent, e))
 }
 
+/// A file without a name, gone with its owner however that ends; in `folder`, or where the system keeps temporary files.
+///
+/// # Errors
+/// [`crate::error::Kind::Io`] where the file system refuses.
+pub fn nameless_file(folder: Option<&Path>) -> Result<File> {
+    match folder {
+        Some(folder) => {
+            create_folder(folder)?;
+            tempfile::tempfile_in(folder).map_err(|e| Error::io("create a file in", folder, e))
+        }
+        None => tempfile::tempfile().map_err(|e| Error::io("create a file in", Path::new("the folder of temporary files"), e)),
+    }
+}
+
+/// Fills `buffer` with what stands at `offset`, wherever the file is read or written otherwise.
+///
+/// # Errors
+/// As reading, and where the file ends before the buffer is full.
+pub fn read_exact_at(file: &File, buffer: &mut [u8], offset: u64) -> std::io::Result<()> {
+    let mut done = 0;
+    while done < buffer.len() {
+        match read_at(file, &mut buffer[done..], offset + done as u64) {
+            Ok(0) => return Err(std::io::ErrorKind::UnexpectedEof.into()),
+            Ok(n) => done += n,
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+#[cfg(unix)]
+fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> std::io::Result<usize> {
+    std::os::unix::fs::FileExt::read_at(file, buffer, offset)
+}
+
+#[cfg(windows)]
+fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> std::io::Result<usize> {
+    std::os::windows::fs::FileExt::seek_read(file, buffer, offset)
+}
+
+/// Reads a shared file from some place on; several may do so at once.
+#[derive(Debug)]
+pub struct Reader<'a> {
+    file: &'a File,
+    at: u64,
+}
+
+impl<'a> Reader<'a> {
+    /// Reads `file` from byte `at` on.
+    pub fn new(file: &'a File, at: u64) -> Self {
+        Reader { file, at }
+    }
+}
+
+impl Read for Reader<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let n = read_at(self.file, buffer, self.at)?;
+        self.at += n as u64;
+        Ok(n)
+    }
+}
+
 /// Names of what is not whole yet begin with this.
 pub const TEMPORARY: &str = ".tmp-";
 

@@ -8,6 +8,7 @@ mod file;
 pub mod features;
 pub mod metrics;
 pub mod predictions;
+pub mod rowlog;
 pub mod splits;
 pub mod summary;
 pub mod utterances;
