@@ -34,22 +34,31 @@ pub struct Source {
     /// Unique within the corpus.
     pub speaker: String,
     /// Where the corpus says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sex: Option<Sex>,
     /// The sentence that is spoken, where the corpus says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text_id: Option<String>,
     /// Recording session, where the corpus has them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<String>,
     /// Acted intensity, where the corpus has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub intensity: Option<String>,
     /// Which take of the same sentence this is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repetition: Option<String>,
     /// BCP 47 language tag, where it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub language: Option<String>,
     /// A part declared by a manifest: `train`, `validation` or `test`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub split: Option<String>,
     /// Start of the utterance within the file, in seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start_s: Option<f64>,
     /// End of the utterance within the file, in seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub end_s: Option<f64>,
 }
 

@@ -2,7 +2,10 @@
 
 mod cell;
 mod columns;
+mod locate;
 mod read;
+mod repeats;
 mod sheet;
+mod tap;
 
-pub use read::{ManifestSettings, read};
+pub use read::{ManifestSettings, read, scan};

@@ -1,14 +1,15 @@
 //! What the rows of a manifest mean.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::{Component, Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
 use super::cell::{Refusal, part, seconds, sex};
 use super::columns::{Columns, REQUIRED, nearest};
-use super::sheet::{Sheet, open};
+use super::locate::Locator;
+use super::repeats::Repeats;
+use super::sheet::{self, Row, open};
 use crate::corpus::listing::{Listing, Reason, SetAside};
 use crate::corpus::utterance::Source;
 use crate::corpus::walk::check_root;
@@ -30,16 +31,32 @@ pub struct ManifestSettings {
     pub allow_outside: bool,
 }
 
+/// As [`scan`], with all sources in the listing.
+///
+/// # Errors
+/// As [`scan`].
+pub fn read(settings: &ManifestSettings) -> Result<Listing> {
+    let mut sources = Vec::new();
+    let mut listing = scan(settings, &mut |source| {
+        sources.push(source);
+        Ok(())
+    })?;
+    sources.sort_by(|a: &Source, b| a.id.cmp(&b.id));
+    listing.sources = sources;
+    Ok(listing)
+}
+
 /// Reads a manifest: columns `path`, `emotion`, `speaker`; optional `id`, `sex`, `text_id`, `session`, `split` (train, validation, test),
 /// `start` and `end` (seconds), `language`, `intensity`, `repetition`. Column names are compared without case and surrounding space.
 ///
 /// A row's id is its `id`, or else its path, with `#start-end` for a segment. Of rows with one id, or with the same path and segment, the
-/// first counts. A row that cannot be used is set aside with its line.
+/// first counts. A row that cannot be used is set aside with its line. Sources go to `sink` in the order of the rows; the listing that is
+/// returned holds none. Memory grows by some 40 bytes a row, by twice as much where there is a column `id`, and by what is set aside.
 ///
 /// # Errors
 /// `Missing` where the manifest or the root is not there; `Data` where it is no table, lacks a required column or has no rows; `Io` where
-/// it cannot be read.
-pub fn read(settings: &ManifestSettings) -> Result<Listing> {
+/// it cannot be read; what `sink` returns.
+pub fn scan(settings: &ManifestSettings, sink: &mut dyn FnMut(Source) -> Result<()>) -> Result<Listing> {
     let sheet = open(&settings.path)?;
     check_root(
         &settings.root,
@@ -47,69 +64,81 @@ pub fn read(settings: &ManifestSettings) -> Result<Listing> {
         "set the corpus root to the folder that the manifest's paths start from",
     )?;
     let columns = Columns::of(&sheet.columns, &settings.path)?;
-    if sheet.rows.is_empty() {
-        return Err(Error::data(format!("{} has a header but no rows", settings.path.display())).hint("write a row for each recording"));
-    }
-    let mut notes = sheet.notes.clone();
+    let mut notes = sheet.notes;
     if !columns.unused.is_empty() {
         notes.push(format!("columns of the manifest that are not used: {}", columns.unused.join(", ")));
     }
-    let real_root = fs::canonicalize(&settings.root).map_err(|e| Error::io("read", &settings.root, e))?;
-    let (sources, mut set_aside) = Rows { settings, columns: &columns, real_root }.read(sheet);
+    let mut rows = Rows { settings, columns: &columns, unit: sheet.unit, locator: Locator::new(settings)?, sounds: Repeats::default() };
+    let mut set_aside = rows.read(sheet.rows, sink)?;
     set_aside.sort_by(|a, b| a.path.cmp(&b.path));
-    Ok(Listing { corpus: "manifest".into(), sources: sources.into_values().collect(), set_aside, expected: None, notes, generated: false })
+    Ok(Listing { corpus: "manifest".into(), sources: vec![], set_aside, expected: None, notes, generated: false })
 }
 
 struct Rows<'a> {
     settings: &'a ManifestSettings,
     columns: &'a Columns,
-    /// The root as absolute paths of a table may have it.
-    real_root: PathBuf,
+    unit: &'static str,
+    locator: Locator<'a>,
+    /// Recordings with their segments.
+    sounds: Repeats,
 }
 
 impl Rows<'_> {
-    fn read(&self, sheet: Sheet) -> (BTreeMap<String, Source>, Vec<SetAside>) {
-        let mut sources: BTreeMap<String, Source> = BTreeMap::new();
+    fn read(&mut self, rows: sheet::Rows, sink: &mut dyn FnMut(Source) -> Result<()>) -> Result<Vec<SetAside>> {
         let mut set_aside = Vec::new();
-        // What was read from which row: ids, and recordings with their segments.
-        let mut ids: BTreeMap<String, String> = BTreeMap::new();
-        let mut sounds: BTreeMap<String, (String, String)> = BTreeMap::new();
-        for row in sheet.rows {
-            let place = row.place;
-            let shown = |cells: &[String]| self.columns.cell(cells, "path").map_or_else(|| self.manifest_name(), str::to_owned);
-            let (path, refusal) = match row.cells {
+        // Without a column of ids, an id says no more than the recording and its segment.
+        let mut ids = self.columns.index.contains_key("id").then(Repeats::default);
+        let mut any = false;
+        for row in rows {
+            let Row { place, cells } = row?;
+            any = true;
+            let (path, refusal) = match cells {
                 Err(why) => (self.manifest_name(), (Reason::BadRow, why)),
                 Ok(cells) => match self.source(&cells) {
-                    Err(refusal) => (shown(&cells), refusal),
-                    Ok(source) => {
-                        let sound = format!("{}{}", source.path, segment(&source));
-                        if let Some((first, emotion)) = sounds.get(&sound) {
-                            let contradiction = if *emotion == source.emotion { "" } else { ", with another emotion" };
-                            (
-                                source.path,
-                                (Reason::Duplicate, format!("the same recording as {first}{contradiction}: remove one of the rows")),
-                            )
-                        } else if let Some(first) = ids.get(&source.id) {
-                            (source.path, (Reason::Duplicate, format!("the id {} is also that of {first}: make ids unique", source.id)))
-                        } else {
-                            sounds.insert(sound, (place.clone(), source.emotion.clone()));
-                            ids.insert(source.id.clone(), place);
-                            sources.insert(source.id.clone(), source);
+                    Err(refusal) => (self.columns.cell(&cells, "path").map_or_else(|| self.manifest_name(), str::to_owned), refusal),
+                    Ok(source) => match self.repeated(&source, place, ids.as_mut()) {
+                        Some(refusal) => (source.path, refusal),
+                        None => {
+                            sink(source)?;
                             continue;
                         }
-                    }
+                    },
                 },
             };
-            set_aside.push(SetAside { path, reason: refusal.0, detail: format!("{place}: {}", refusal.1) });
+            set_aside.push(SetAside { path, reason: refusal.0, detail: format!("{} {place}: {}", self.unit, refusal.1) });
         }
-        (sources, set_aside)
+        if !any {
+            return Err(
+                Error::data(format!("{} has a header but no rows", self.settings.path.display())).hint("write a row for each recording")
+            );
+        }
+        Ok(set_aside)
+    }
+
+    /// Why a source is none of its own; one that is, is noted.
+    fn repeated(&mut self, source: &Source, place: u64, ids: Option<&mut Repeats>) -> Option<Refusal> {
+        let sound = format!("{}{}", source.path, segment(source));
+        if let Some((first, contradiction)) = self.sounds.first(&sound, &source.emotion) {
+            let contradiction = if contradiction { ", with another emotion" } else { "" };
+            let detail = format!("the same recording as {} {first}{contradiction}: remove one of the rows", self.unit);
+            return Some((Reason::Duplicate, detail));
+        }
+        if let Some(ids) = ids {
+            if let Some((first, _)) = ids.first(&source.id, "") {
+                let detail = format!("the id {} is also that of {} {first}: make ids unique", source.id, self.unit);
+                return Some((Reason::Duplicate, detail));
+            }
+            ids.note(&source.id, place, "");
+        }
+        self.sounds.note(&sound, place, &source.emotion);
+        None
     }
 
     fn manifest_name(&self) -> String {
         self.settings.path.file_name().map_or_else(|| "manifest".into(), |n| n.to_string_lossy().into_owned())
     }
 
-    fn source(&self, cells: &[String]) -> Result<Source, Refusal> {
+    fn source(&mut self, cells: &[String]) -> Result<Source, Refusal> {
         let cell = |name| self.columns.cell(cells, name);
         let owned = |name| cell(name).map(str::to_owned);
         let bad = |why: String| (Reason::BadRow, why);
@@ -126,7 +155,7 @@ impl Rows<'_> {
         }
         // The cell as it stands, since a name may begin or end with a space.
         let raw = self.columns.index.get("path").and_then(|at| cells.get(*at)).map_or("", String::as_str);
-        let path = self.locate(raw)?;
+        let path = self.locator.locate(raw)?;
         let mut source = Source {
             emotion,
             speaker: owned("speaker").unwrap_or_default(),
@@ -155,43 +184,6 @@ impl Rows<'_> {
             (Reason::ClassNotUsed, format!("the label map has no entry {label}{near}: add one to use the row"))
         })
     }
-
-    /// The path below the root, `/`-separated and without `.` and `..`, of a file that is there.
-    fn locate(&self, raw: &str) -> Result<String, Refusal> {
-        // As it stands first, since a name may begin with a space or hold a backslash; then as a table from Windows means it.
-        let tries = [raw.to_owned(), raw.trim().to_owned(), raw.trim().replace('\\', "/")];
-        let mut refusal = (Reason::BadRow, "the path is empty: fill it".to_owned());
-        for candidate in tries {
-            match self.locate_exactly(&candidate) {
-                Ok(path) => return Ok(path),
-                Err(error) => refusal = error,
-            }
-        }
-        Err(refusal)
-    }
-
-    fn locate_exactly(&self, given: &str) -> Result<String, Refusal> {
-        let outside = || (Reason::BadRow, "the path leads out of the corpus root: move the file or set allow_outside = true".to_owned());
-        let path = Path::new(given);
-        let path = path.strip_prefix(&self.settings.root).or_else(|_| path.strip_prefix(&self.real_root)).unwrap_or(path);
-        let mut parts: Vec<&str> = Vec::new();
-        for component in path.components() {
-            match component {
-                Component::Normal(part) => parts.push(part.to_str().unwrap_or_default()),
-                Component::CurDir => {}
-                Component::ParentDir if parts.last().is_some_and(|last| *last != "..") => drop(parts.pop()),
-                Component::ParentDir if self.settings.allow_outside => parts.push(".."),
-                Component::RootDir | Component::Prefix(_) if self.settings.allow_outside => {}
-                _ => return Err(outside()),
-            }
-        }
-        let tidy = if path.is_absolute() { format!("/{}", parts.join("/")) } else { parts.join("/") };
-        match fs::metadata(self.settings.root.join(&tidy)) {
-            Ok(found) if found.is_file() => Ok(tidy),
-            Ok(_) => Err((Reason::BadAudio, "the path is no file: correct it".into())),
-            Err(error) => Err((Reason::MissingAudio, format!("the recording cannot be found ({error}): restore it or correct the path"))),
-        }
-    }
 }
 
 /// `#start-end` in seconds for a segment, nothing for a whole file.
@@ -206,6 +198,8 @@ fn segment(source: &Source) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use crate::corpus::utterance::Sex;
 
@@ -377,6 +371,30 @@ mod tests {
         assert_eq!(asides(&listing), [("other.csv", Reason::BadRow)]);
         case.settings.root = case.dir.path().join("no");
         assert_eq!(read(&case.settings).unwrap_err().kind(), crate::error::Kind::Missing);
+    }
+
+    #[test]
+    fn many_rows_stream_in_their_order_and_a_zero_byte_spoils_one_of_them() {
+        use std::fmt::Write as _;
+        let mut table = "path,emotion,speaker,start,end\n".to_owned();
+        for i in 0..5_000 {
+            writeln!(table, "\n\"a.wav\",joy,1,{i},{}", i + 1).unwrap();
+        }
+        table.push_str("a.wav,j\0y,1,0,9\na.wav,joy,1,7,8\n");
+        let case = case("m.csv", &table, &["a.wav"]);
+        let mut starts = Vec::new();
+        let mut take = |source: Source| {
+            starts.push(source.start_s);
+            Ok(())
+        };
+        let listing = scan(&case.settings, &mut take).unwrap();
+        assert_eq!(starts, (0..5_000).map(|i| Some(f64::from(i))).collect::<Vec<_>>());
+        assert!(listing.sources.is_empty());
+        let details: Vec<&str> = listing.set_aside.iter().map(|s| s.detail.as_str()).collect();
+        assert!(details[0].starts_with("line 10003: the same recording as line 17: "), "{details:?}");
+        assert!(details[1].starts_with("line 10002: a byte that is zero"), "{details:?}");
+        let stop = scan(&case.settings, &mut |_| Err(Error::interrupted()));
+        assert_eq!(stop.unwrap_err().kind(), crate::error::Kind::Interrupted);
     }
 
     #[test]

@@ -1,90 +1,144 @@
 //! A manifest as rows of text, whatever its format.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::Field;
+use parquet::record::reader::RowIter;
 
+use super::tap::Tap;
 use crate::error::{Error, Result};
 
-/// The cells of a manifest.
-#[derive(Debug, Default)]
+/// The longest row: without a bound, a quotation mark that is never closed would bring the rest of any file into memory.
+const LONGEST_ROW: usize = 64 << 20;
+
+/// A manifest whose rows are still to be read.
 pub(super) struct Sheet {
     /// Column names as they stand in the file, trimmed.
     pub(super) columns: Vec<String>,
-    pub(super) rows: Vec<Row>,
+    pub(super) rows: Rows,
+    /// What a place is a number of: `line` or `row`.
+    pub(super) unit: &'static str,
     /// Remarks on the form of the file.
     pub(super) notes: Vec<String>,
 }
 
+/// The rows in file order.
+pub(super) type Rows = Box<dyn Iterator<Item = Result<Row>>>;
+
 /// One row.
 #[derive(Debug)]
 pub(super) struct Row {
-    /// Where it is, for people: `line 12`.
-    pub(super) place: String,
+    /// Where it is: the line of a text, the row of a Parquet table, from 1.
+    pub(super) place: u64,
     /// A cell for each column, or why the row cannot be read.
     pub(super) cells: Result<Vec<String>, String>,
 }
 
-/// Reads a manifest. Parquet is known by its first bytes; a `.tsv` or `.tab` file is cut at tabs; any other text at the separator that its
+/// Opens a manifest. Parquet is known by its first bytes; a `.tsv` or `.tab` file is cut at tabs; any other text at the separator that its
 /// header holds most of: comma, semicolon or tab.
 ///
 /// # Errors
-/// `Missing` where the file is not there, `Io` where it cannot be read, `Data` where it is no table.
+/// `Missing` where the file is not there, `Io` where it cannot be read, `Data` where it is no table; the last two also from the rows.
 pub(super) fn open(path: &Path) -> Result<Sheet> {
-    let bytes = match fs::read(path) {
-        Ok(bytes) => bytes,
+    let file = match File::open(path) {
+        Ok(file) => file,
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
             return Err(Error::missing(format!("the manifest is not at {}", path.display()))
                 .hint("write a table with the columns path, emotion and speaker there, or set the manifest's path"));
         }
         Err(error) => return Err(Error::io("read", path, error)),
     };
-    if bytes.starts_with(b"PAR1") { parquet_rows(path) } else { text_rows(path, &bytes) }
+    let mut tap = Tap::new(file, LONGEST_ROW);
+    if tap.head().map_err(|e| Error::io("read", path, e))?.starts_with(b"PAR1") { parquet_rows(path) } else { text_rows(path, tap) }
 }
 
-fn text_rows(path: &Path, bytes: &[u8]) -> Result<Sheet> {
-    if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") || bytes.contains(&0) {
+fn text_rows(path: &Path, mut tap: Tap<File>) -> Result<Sheet> {
+    let head = tap.head().map_err(|e| Error::io("read", path, e))?;
+    if head.starts_with(b"\xff\xfe") || head.starts_with(b"\xfe\xff") || head.contains(&0) {
         return Err(Error::data(format!("{} is not UTF-8 text", path.display())).hint("save the manifest as CSV in UTF-8, or as Parquet"));
     }
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    let mut sheet = Sheet::default();
+    let mark = if head.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
     let tabs = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("tsv") || e.eq_ignore_ascii_case("tab"));
-    let separator = if tabs { b'\t' } else { separator(bytes) };
+    let separator = if tabs { b'\t' } else { separator(&head[mark..]) };
+    let mut notes = Vec::new();
     if separator == b';' {
-        sheet.notes.push("the cells of the manifest are separated by semicolons, not commas".into());
+        notes.push("the cells of the manifest are separated by semicolons, not commas".into());
     }
-    let mut reader = csv::ReaderBuilder::new().delimiter(separator).flexible(true).has_headers(false).from_reader(bytes);
-    let mut record = csv::ByteRecord::new();
-    let broken = |e: csv::Error| Error::data(format!("failed to read {}", path.display())).because(e);
-    if !reader.read_byte_record(&mut record).map_err(broken)? {
+    tap.skip(mark);
+    let reader = csv::ReaderBuilder::new().delimiter(separator).flexible(true).has_headers(false).from_reader(tap);
+    let mut text = Text { path: path.to_owned(), reader, record: csv::ByteRecord::new(), width: 0, done: false };
+    if !text.advance()? {
         return Err(Error::data(format!("{} is empty", path.display()))
             .hint("write a header with path, emotion and speaker, then a row for each recording"));
     }
-    for cell in &record {
-        let text = std::str::from_utf8(cell).map_err(|e| {
+    let mut columns = Vec::new();
+    for cell in &text.record {
+        let cell = std::str::from_utf8(cell).map_err(|e| {
             Error::data(format!("the header of {} is not UTF-8", path.display())).hint("save the manifest as UTF-8").because(e)
         })?;
-        sheet.columns.push(text.trim().to_owned());
+        columns.push(cell.trim().to_owned());
     }
-    let width = sheet.columns.len();
-    loop {
-        let before = reader.position().byte();
-        if !reader.read_byte_record(&mut record).map_err(broken)? {
-            break;
+    text.width = columns.len();
+    Ok(Sheet { columns, rows: Box::new(text), unit: "line", notes })
+}
+
+/// The rows of a text.
+struct Text {
+    path: PathBuf,
+    reader: csv::Reader<Tap<File>>,
+    record: csv::ByteRecord,
+    width: usize,
+    done: bool,
+}
+
+impl Text {
+    fn advance(&mut self) -> Result<bool> {
+        let position = self.reader.position().byte();
+        self.reader.get_mut().release(position);
+        self.reader.read_byte_record(&mut self.record).map_err(|e| self.broken(e))
+    }
+
+    fn broken(&self, error: csv::Error) -> Error {
+        match error.into_kind() {
+            csv::ErrorKind::Io(error) if error.kind() == io::ErrorKind::FileTooLarge => {
+                Error::data(format!("failed to read {}", self.path.display()))
+                    .hint("look for a quotation mark that is never closed")
+                    .because(error)
+            }
+            csv::ErrorKind::Io(error) => Error::io("read", &self.path, error),
+            other => Error::data(format!("failed to read {}: {other:?}", self.path.display())),
         }
-        let raw = bytes.get(before as usize..reader.position().byte() as usize).unwrap_or_default();
+    }
+
+    fn row(&mut self) -> Result<Option<Row>> {
+        let before = self.reader.position().byte();
+        if !self.advance()? {
+            return Ok(None);
+        }
+        let after = self.reader.position().byte();
+        let last = self.reader.get_mut().ends_at(after).map_err(|e| self.broken(e.into()))?;
+        let raw = self.reader.get_ref().between(before, after);
         // The reader's own line number counts blank lines before a row as part of it.
         let blank = raw.iter().take_while(|b| matches!(b, b'\r' | b'\n')).filter(|b| **b == b'\n').count() as u64;
-        let line = record.position().map_or(0, csv::Position::line) + blank;
-        sheet.rows.push(Row {
-            place: format!("line {line}"),
-            cells: cells(&record, raw, width, reader.position().byte() as usize >= bytes.len()),
-        });
+        let line = self.record.position().map_or(0, csv::Position::line) + blank;
+        Ok(Some(Row { place: line, cells: cells(&self.record, raw, self.width, last) }))
     }
-    Ok(sheet)
+}
+
+impl Iterator for Text {
+    type Item = Result<Row>;
+
+    fn next(&mut self) -> Option<Result<Row>> {
+        if self.done {
+            return None;
+        }
+        let row = self.row().transpose();
+        self.done = !matches!(row, Some(Ok(_)));
+        row
+    }
 }
 
 /// The cells of a record, or what is wrong with it.
@@ -92,6 +146,9 @@ fn cells(record: &csv::ByteRecord, raw: &[u8], width: usize, last: bool) -> Resu
     let quotes = raw.iter().filter(|b| **b == b'"').count();
     if last && quotes % 2 == 1 && raw.trim_ascii().contains(&b'\n') {
         return Err("a quotation mark is opened and never closed, so that everything after it is one cell: close it".into());
+    }
+    if raw.contains(&0) {
+        return Err("a byte that is zero, which no text holds: save the manifest as CSV in UTF-8, or as Parquet".into());
     }
     if record.len() != width {
         return Err(format!("{} cells where the header has {width}: quote cells that hold the separator", record.len()));
@@ -108,21 +165,21 @@ fn separator(bytes: &[u8]) -> u8 {
 }
 
 fn parquet_rows(path: &Path) -> Result<Sheet> {
-    let broken = |e: parquet::errors::ParquetError| {
-        Error::data(format!("failed to read {}", path.display()))
+    let shown = path.to_owned();
+    let broken = move |e: parquet::errors::ParquetError| {
+        Error::data(format!("failed to read {}", shown.display()))
             .hint("write the table again, uncompressed or with snappy compression")
             .because(e)
     };
     let file = File::open(path).map_err(|e| Error::io("read", path, e))?;
-    let reader = SerializedFileReader::new(file).map_err(broken)?;
+    let reader = SerializedFileReader::new(file).map_err(&broken)?;
     let fields = reader.metadata().file_metadata().schema().get_fields().to_vec();
-    let mut sheet = Sheet { columns: fields.iter().map(|f| f.name().trim().to_owned()).collect(), ..Sheet::default() };
-    for (index, row) in reader.get_row_iter(None).map_err(broken)?.enumerate() {
-        let row = row.map_err(broken)?;
-        let cells = row.get_column_iter().map(|(_, field)| text(field)).collect();
-        sheet.rows.push(Row { place: format!("row {}", index + 1), cells: Ok(cells) });
-    }
-    Ok(sheet)
+    let columns = fields.iter().map(|f| f.name().trim().to_owned()).collect();
+    let rows = RowIter::from_file_into(Box::new(reader)).zip(1..).map(move |(row, place)| {
+        let row = row.map_err(&broken)?;
+        Ok(Row { place, cells: Ok(row.get_column_iter().map(|(_, field)| text(field)).collect()) })
+    });
+    Ok(Sheet { columns, rows: Box::new(rows), unit: "row", notes: Vec::new() })
 }
 
 /// A cell as CSV would show it; what no manifest column can hold (lists, groups) is empty.
