@@ -31,8 +31,6 @@ pub struct Context<'a> {
     pub folder: &'a Path,
     /// May hold what an interrupted run of the same identity left; made by the action when it needs it.
     pub scratch: PathBuf,
-    /// The outputs of the last finished run of this task under any identity.
-    pub previous: Option<PathBuf>,
     /// To look at between steps.
     pub cancel: &'a Cancel,
     task: &'a str,
@@ -104,14 +102,7 @@ fn run(store: &Store, task: &Task, cancel: &Cancel, observer: &dyn Observer) -> 
     observer.observe(Event::TaskStarted { task: task.id.clone(), why });
     let start = Instant::now();
     let work = store.workspace(&task.identity.stage)?;
-    let context = Context {
-        folder: work.path(),
-        scratch: store.scratch(&task.identity.key()),
-        previous: store.previous(&task.id),
-        cancel,
-        task: &task.id,
-        observer,
-    };
+    let context = Context { folder: work.path(), scratch: store.scratch(&task.identity.key()), cancel, task: &task.id, observer };
     // A defect in one task must not take the others with it.
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| (task.action)(&context)))
         .unwrap_or_else(|_| Err(Error::internal(format!("task {} panicked", task.id))))?;

@@ -113,13 +113,6 @@ impl Store {
         self.root.join("scratch").join(key.as_str())
     }
 
-    /// The folder of the last finished run of a task under any key, for incremental stages.
-    pub fn previous(&self, task: &str) -> Option<PathBuf> {
-        let latest: Latest = serde_json::from_slice(&fs::read(self.latest_path(task)).ok()?).ok()?;
-        let folder = self.folder(&latest.identity.stage, &latest.key);
-        (latest.format == FORMAT && folder.join(RECORD).is_file()).then_some(folder)
-    }
-
     /// Whether the task has to run and why; every output of a finished task is read and verified.
     pub fn status(&self, task: &str, identity: &Identity) -> Status {
         let key = identity.key();

@@ -1,32 +1,42 @@
 //! The features stage: a vector per utterance, computed once per distinct sound.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use rayon::prelude::*;
-
-use super::ingest::{bad_audio, open, to_json};
+use super::ingest::{Ingested, bad_audio, to_json};
+use super::open::{CHUNK, Opener};
+use super::rows::{Rows, sound};
+use super::workers::Workers;
+use crate::audio::Audio;
 use crate::config::FeatureSettings;
-use crate::corpus::{SetAside, Utterance};
+use crate::corpus::{SetAside, Source, Utterance};
 use crate::error::{Error, Kind, Result};
-use crate::features::{self, Extractor};
-use crate::files::{hash_bytes, write_atomically};
+use crate::features;
+use crate::files::write_atomically;
 use crate::orchestrator::Context;
-use crate::table::{self, features::FeatureTable};
+use crate::table;
+use crate::table::rowlog::RowLog;
 
 /// Name of the feature table within the task's folder.
-pub(super) const FEATURES: &str = "features.parquet";
+pub(super) const FEATURES: &str = "features";
 /// Utterances whose features cannot be computed.
 pub(super) const SET_ASIDE: &str = "set-aside.json";
 
 /// Content hash of what the features depend on: ids, places and sounds, but no label.
-pub(super) fn fingerprint(utterances: &[Utterance]) -> String {
-    let mut text = String::new();
-    for u in utterances {
-        text.push_str(&format!("{:?}\n", (&u.source.id, &u.source.path, u.source.start_s, u.source.end_s, &u.content_hash)));
+#[derive(Default)]
+pub(super) struct Fingerprint(blake3::Hasher);
+
+impl Fingerprint {
+    /// Takes in the next utterance.
+    pub(super) fn add(&mut self, u: &Utterance) {
+        let text = format!("{:?}\n", (&u.source.id, &u.source.path, u.source.start_s, u.source.end_s, &u.content_hash));
+        self.0.update(text.as_bytes());
     }
-    hash_bytes(text.as_bytes())
+
+    pub(super) fn finish(self) -> String {
+        self.0.finalize().to_hex().to_string()
+    }
 }
 
 fn meta(settings: &FeatureSettings) -> table::Meta {
@@ -37,112 +47,113 @@ fn meta(settings: &FeatureSettings) -> table::Meta {
     ])
 }
 
-/// Rows of an earlier table in `folder` by content hash, where the same code and profile made it.
-fn earlier(folder: &Path, settings: &FeatureSettings) -> BTreeMap<String, Vec<f32>> {
-    let Ok((table, found)) = table::features::read(&folder.join(FEATURES)) else { return BTreeMap::new() };
-    if meta(settings).iter().any(|(key, value)| found.get(key) != Some(value)) || table.columns != features::names(settings.set) {
-        return BTreeMap::new();
-    }
-    let rows = table.values.chunks(table.columns.len()).map(<[f32]>::to_vec);
-    table.content_hashes.iter().cloned().zip(rows).collect()
-}
-
-/// Keeps finished rows for the run that goes on.
-fn keep(rows: &BTreeMap<String, Vec<f32>>, settings: &FeatureSettings, scratch: &Path) -> Result<()> {
-    let table = FeatureTable {
-        ids: rows.keys().cloned().collect(),
-        content_hashes: rows.keys().cloned().collect(),
-        columns: features::names(settings.set),
-        values: rows.values().flatten().copied().collect(),
-    };
-    table::features::write(&scratch.join(FEATURES), &table, &meta(settings))
-}
-
-/// Writes the feature table of all utterances; those without features are set aside.
-pub(super) fn extract(
-    utterances: &[Utterance],
-    root: &Path,
-    settings: &FeatureSettings,
-    pool: &rayon::ThreadPool,
-    context: &Context,
-) -> Result<()> {
-    let mut known = context.previous.as_deref().map(|folder| earlier(folder, settings)).unwrap_or_default();
-    known.extend(earlier(&context.scratch, settings));
-    let mut seen = BTreeSet::new();
-    let missing: Vec<&Utterance> =
-        utterances.iter().filter(|u| !known.contains_key(&u.content_hash) && seen.insert(&u.content_hash)).collect();
-    let total = missing.len() as u64;
-    let done = AtomicU64::new(0);
-    let compute = |extractor: &mut Extractor, u: &Utterance| -> Result<Vec<f32>> {
-        let audio = open(root, &u.source)?;
-        if audio.content_hash() != u.content_hash {
-            return Err(Error::new(Kind::Io, format!("{} changed while it was read", u.source.path)));
-        }
-        extractor.extract(&audio.samples, audio.sample_rate)
-    };
-    let computed: Vec<Option<Result<Vec<f32>>>> = pool.install(|| {
-        missing
-            .par_iter()
-            .map_init(
-                || Extractor::new(settings.set, settings.profile),
-                |extractor, u| {
-                    if context.cancel.requested() {
-                        return None;
-                    }
-                    let row = compute(extractor, u);
-                    let now = done.fetch_add(1, Ordering::Relaxed) + 1;
-                    if now.is_multiple_of(8) || now == total {
-                        context.progress(now, total, "files", "");
-                    }
-                    Some(row)
-                },
-            )
-            .collect()
-    });
-    let mut stopped = context.cancel.check();
-    let mut failed: BTreeMap<&str, String> = BTreeMap::new();
-    let mut rows = known;
-    for (u, row) in missing.iter().zip(computed.into_iter().flatten()) {
-        match row {
-            Ok(row) => {
-                rows.insert(u.content_hash.clone(), row);
-            }
-            // Ingest could read it a moment ago: that is no property of the recording, and nothing may be published that leaves it out.
-            Err(error) if error.kind() != Kind::Data => {
-                if stopped.is_ok() {
-                    stopped = Err(error.hint("run the same command again: what was computed is kept"));
-                }
-            }
-            Err(error) => {
-                failed.insert(&u.content_hash, bad_audio(&u.source, root, &error).detail);
-            }
-        }
-    }
-    if stopped.is_err() {
-        keep(&rows, settings, &context.scratch)?;
-    }
-    stopped?;
-    let mut table = FeatureTable { ids: vec![], content_hashes: vec![], columns: features::names(settings.set), values: vec![] };
+/// Writes the feature table of the utterances in the folder `ingested`; those without features are set aside.
+pub(super) fn extract(ingested: &Ingested, root: &Path, workers: &Workers, rows: &Rows, context: &Context) -> Result<()> {
+    let settings = workers.settings();
+    let mut log = rows.take(settings)?;
+    let failed = complete(ingested, root, workers, &mut log, context)?;
+    let mut table = table::features::Writer::new(context.folder, features::names(settings.set), &meta(settings));
     let mut set_aside: Vec<SetAside> = Vec::new();
-    for u in utterances {
-        match rows.get(&u.content_hash) {
-            Some(row) => {
-                table.ids.push(u.source.id.clone());
-                table.content_hashes.push(u.content_hash.clone());
-                table.values.extend_from_slice(row);
+    let mut row = Vec::new();
+    for batch in table::utterances::stream(&ingested.finished.folder) {
+        for u in batch? {
+            if log.get(&sound(&u.content_hash)?, &mut row)? {
+                table.push(&u.source.id, &u.content_hash, &row)?;
+            } else {
+                let detail = failed.get(&u.content_hash).cloned().unwrap_or_default();
+                set_aside.push(SetAside { path: u.source.path, reason: crate::corpus::Reason::BadAudio, detail });
             }
-            None => set_aside.push(SetAside {
-                path: u.source.path.clone(),
-                reason: crate::corpus::Reason::BadAudio,
-                detail: failed.get(u.content_hash.as_str()).cloned().unwrap_or_default(),
-            }),
         }
     }
-    if table.ids.is_empty() {
+    if table.rows() == 0 {
         let first = set_aside.first().map(|s| format!("; the first: {}: {}", s.path, s.detail)).unwrap_or_default();
-        return Err(Error::data(format!("no features could be computed for any of the {} recordings{first}", utterances.len()))
+        return Err(Error::data(format!("no features could be computed for any of the {} recordings{first}", ingested.summary.utterances))
             .hint("check that the recordings are long enough and not damaged"));
     }
-    table::features::write(&context.folder.join(FEATURES), &table, &meta(settings))?;
-    write_atomically(&context.folder.join(SET_ASIDE), &to_json(&set_aside)?)
+    table.finish()?;
+    write_atomically(&context.folder.join(SET_ASIDE), &to_json(&set_aside)?)?;
+    log.compact()
+}
+
+/// What is missing in the log, chunk after chunk.
+struct Missing<'a> {
+    root: &'a Path,
+    opener: Opener<'a>,
+    workers: &'a Workers,
+    log: &'a mut RowLog,
+    context: &'a Context<'a>,
+    /// Why some sounds have no features.
+    failed: BTreeMap<String, String>,
+    total: u64,
+    passed: u64,
+    extracted: AtomicU64,
+}
+
+/// Computes what the log lacks; returns why some sounds have no features.
+fn complete(ingested: &Ingested, root: &Path, workers: &Workers, log: &mut RowLog, context: &Context) -> Result<BTreeMap<String, String>> {
+    let (opener, extracted) = (Opener::new(root), AtomicU64::new(0));
+    let mut missing =
+        Missing { root, opener, workers, log, context, failed: BTreeMap::new(), total: ingested.summary.utterances, passed: 0, extracted };
+    let (mut waiting, mut sounds): (Vec<Utterance>, HashSet<blake3::Hash>) = Default::default();
+    for batch in table::utterances::stream(&ingested.finished.folder) {
+        context.cancel.check()?;
+        for u in batch? {
+            missing.passed += 1;
+            let sound = sound(&u.content_hash)?;
+            if !missing.log.contains(&sound) && !missing.failed.contains_key(&u.content_hash) && sounds.insert(sound) {
+                waiting.push(u);
+            }
+            if waiting.len() == CHUNK {
+                missing.compute(&waiting)?;
+                waiting.clear();
+                sounds.clear();
+            }
+        }
+    }
+    missing.compute(&waiting)?;
+    Ok(missing.failed)
+}
+
+impl Missing<'_> {
+    /// Computes the rows of some utterances with different sounds and appends them to the log.
+    fn compute(&mut self, utterances: &[Utterance]) -> Result<()> {
+        let sources: Vec<&Source> = utterances.iter().map(|u| &u.source).collect();
+        let (workers, context, total, extracted) = (self.workers, self.context, self.total, &self.extracted);
+        let before = self.passed - utterances.len() as u64;
+        let done = AtomicU64::new(before);
+        let row = |i: usize, audio: Result<&Audio>| -> Result<Vec<f32>> {
+            let row = audio.and_then(|audio| {
+                if audio.content_hash() != utterances[i].content_hash {
+                    return Err(Error::new(Kind::Io, format!("{} changed while it was read", utterances[i].source.path)));
+                }
+                extracted.fetch_add(1, Ordering::Relaxed);
+                workers.extract(audio)
+            });
+            let now = done.fetch_add(1, Ordering::Relaxed) + 1;
+            if now.is_multiple_of(8) || now == before + utterances.len() as u64 {
+                context.progress(now, total, "files", format!("{} extracted", extracted.load(Ordering::Relaxed)));
+            }
+            row
+        };
+        let rows = self.opener.each(&sources, workers, context.cancel, row);
+        let mut stopped = context.cancel.check();
+        let mut computed = Vec::new();
+        for (u, row) in utterances.iter().zip(rows) {
+            match row {
+                Some(Ok(row)) => computed.push((sound(&u.content_hash)?, row)),
+                // Ingest could read it a moment ago: that is no property of the recording, and nothing may be published that leaves it out.
+                Some(Err(error)) if error.kind() != Kind::Data => {
+                    if stopped.is_ok() {
+                        stopped = Err(error.hint("run the same command again: what was computed is kept"));
+                    }
+                }
+                Some(Err(error)) => {
+                    self.failed.insert(u.content_hash.clone(), bad_audio(&u.source, self.root, &error).detail);
+                }
+                None => {}
+            }
+        }
+        self.log.append(computed.iter().map(|(sound, row)| (sound, row.as_slice())))?;
+        stopped
+    }
 }

@@ -1,245 +1,243 @@
-//! The ingest stage: what the corpus reader lists, with every recording opened once.
+//! The ingest stage: every recording that the corpus reader lists, opened once.
 
-use std::collections::BTreeMap;
+use std::collections::HashSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Instant, UNIX_EPOCH};
+use std::sync::{Mutex, PoisonError};
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::audio::{self, Audio};
-use crate::cancel::Cancel;
-use crate::config::{CorpusKind, Pipeline};
-use crate::corpus::synthetic::SyntheticSettings;
-use crate::corpus::{self, EmodbSettings, IemocapSettings, Listing, ManifestSettings, Reason, SetAside, Source, Utterance};
+use super::extract;
+use super::listing::chunks;
+use super::open::{Opener, Stat};
+use super::probes::{Probe, Probes};
+use super::rows::{Rows, sound};
+use super::workers::Workers;
+use crate::audio::Audio;
+use crate::corpus::{Listing, Reason, SetAside, Source, Sources, Utterance};
 use crate::error::{Error, Kind, Result};
-use crate::files::{hash_bytes, write_atomically};
-use crate::orchestrator::{Context, Event, Observer, Why};
+use crate::files::write_atomically;
+use crate::orchestrator::{Context, Finished};
 use crate::table;
+use crate::table::rowlog::RowLog;
 
 /// Name of the table of utterances within the task's folder.
-pub(super) const UTTERANCES: &str = "utterances.parquet";
+pub(super) const UTTERANCES: &str = "utterances";
 /// What was left aside, the published counts and the reader's notes.
-pub(super) const LISTING: &str = "listing.json";
+const LISTING: &str = "listing.json";
+/// What later stages want to know of all utterances without reading them.
+const SUMMARY: &str = "summary.json";
 
-/// Makes the recordings of a generated corpus where they are not there yet; nothing for any other corpus.
-pub(super) fn generate(pipeline: &Pipeline, pool: &rayon::ThreadPool, cancel: &Cancel, observer: &dyn Observer) -> Result<()> {
-    const TASK: &str = "generate";
-    let Some(settings) = generated(pipeline) else { return Ok(()) };
-    let root = pipeline.corpus.kind.root();
-    if corpus::synthetic::is_complete(&settings, root) {
-        return Ok(());
-    }
-    observer.observe(Event::TaskStarted { task: TASK.into(), why: vec![Why::NeverRan] });
-    let start = Instant::now();
-    let tick = |done: usize, total: usize| {
-        observer.observe(Event::TaskProgress {
-            task: TASK.into(),
-            done: done as u64,
-            total: total as u64,
-            unit: "files",
-            note: String::new(),
-        });
-    };
-    pool.install(|| corpus::synthetic::generate(&settings, root, cancel, &tick))?;
-    observer.observe(Event::TaskFinished { task: TASK.into(), seconds: start.elapsed().as_secs_f64() });
-    Ok(())
+/// All utterances in a few words.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Summary {
+    pub utterances: u64,
+    pub duration_s: f64,
+    /// Content hash of what features depend on.
+    pub sounds: String,
 }
 
-/// Whether [`generate`] has something to do.
-pub(super) fn must_generate(pipeline: &Pipeline) -> bool {
-    generated(pipeline).is_some_and(|settings| !corpus::synthetic::is_complete(&settings, pipeline.corpus.kind.root()))
+/// A finished ingest.
+pub(super) struct Ingested {
+    pub finished: Finished,
+    pub summary: Summary,
+    /// Without its sources.
+    pub listing: Listing,
 }
 
-fn generated(pipeline: &Pipeline) -> Option<SyntheticSettings> {
-    match pipeline.corpus.kind {
-        CorpusKind::Synthetic { speakers, sentences, takes, sample_rate, seed, .. } => {
-            Some(SyntheticSettings { speakers, sentences, takes, sample_rate, seed })
-        }
-        _ => None,
+impl Ingested {
+    /// Reads what stands beside the table of utterances.
+    pub(super) fn of(finished: Finished) -> Result<Ingested> {
+        let (summary, listing) = (from_json(&finished.path(SUMMARY))?, from_json(&finished.path(LISTING))?);
+        Ok(Ingested { finished, summary, listing })
     }
 }
 
-/// Lists the corpus of a pipeline.
-pub(super) fn list(pipeline: &Pipeline) -> Result<Listing> {
-    let root = pipeline.corpus.kind.root();
-    let mut listing = match &pipeline.corpus.kind {
-        CorpusKind::Ravdess { .. } => corpus::ravdess::read(root)?,
-        CorpusKind::Emodb { all_clips, .. } => corpus::emodb::read(root, &EmodbSettings { all_clips: *all_clips })?,
-        CorpusKind::Iemocap { excitement, dialogs, agreement, .. } => {
-            let settings = IemocapSettings { excitement: *excitement, dialogs: *dialogs, agreement: *agreement, ..Default::default() };
-            corpus::iemocap::read(root, &settings)?
-        }
-        CorpusKind::Manifest { path, label_map, allow_outside, language, .. } => {
-            let mut listing = corpus::manifest::read(&ManifestSettings {
-                path: path.clone(),
-                root: root.to_owned(),
-                label_map: label_map.clone(),
-                allow_outside: *allow_outside,
-            })?;
-            for source in listing.sources.iter_mut().filter(|s| s.language.is_none()) {
-                source.language.clone_from(language);
-            }
-            listing
-        }
-        CorpusKind::Synthetic { .. } => corpus::synthetic::read(root)?,
-    };
-    let wanted = &pipeline.corpus.labels;
-    if !wanted.is_empty() {
-        let (kept, other): (Vec<Source>, Vec<Source>) = listing.sources.into_iter().partition(|s| wanted.contains(&s.emotion));
-        listing.sources = kept;
-        listing.set_aside.extend(other.into_iter().map(|s| SetAside {
-            detail: format!("class {} is not among the pipeline's corpus.labels", s.emotion),
-            path: s.path,
-            reason: Reason::ClassNotUsed,
-        }));
-        listing.set_aside.sort_by(|a, b| a.path.cmp(&b.path));
-    }
-    listing.corpus.clone_from(&pipeline.corpus.name);
-    listing.notes.extend(pipeline.corpus.notes.iter().cloned());
-    if listing.sources.is_empty() {
-        return Err(Error::data(format!("no usable utterance found under {}", root.display()))
-            .hint(format!("{} files were left aside; check corpus.root and corpus.kind in the pipeline file", listing.set_aside.len())));
-    }
-    Ok(listing)
+/// What an ingest works on.
+pub(super) struct Corpus<'a> {
+    pub listing: &'a Listing,
+    pub sources: &'a Sources,
+    pub root: &'a Path,
 }
 
-/// What the file system says of a recording without reading it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-struct Stat {
-    bytes: u64,
-    /// Nanoseconds since 1970, negative before; 0 where the system keeps no such time.
-    modified_ns: i128,
-}
-
-impl Stat {
-    fn of(path: &Path) -> std::io::Result<Stat> {
-        let meta = fs::metadata(path)?;
-        let modified_ns = meta.modified().map_or(0, |time| match time.duration_since(UNIX_EPOCH) {
-            Ok(after) => after.as_nanos() as i128,
-            Err(before) => -(before.duration().as_nanos() as i128),
-        });
-        Ok(Stat { bytes: meta.len(), modified_ns })
-    }
-}
-
-/// What one earlier look at a recording gave.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-struct Probe {
-    stat: Stat,
-    sample_rate: u32,
-    channels: u16,
-    n_samples: u64,
-    content_hash: String,
-}
-
-/// Probes by [`probe_key`]; lives beside the store since it depends on this machine's clock, which outputs must not.
-#[derive(Debug, Default, Serialize, Deserialize)]
-struct Probes {
-    format: u32,
-    probes: BTreeMap<String, Probe>,
-}
-
-const PROBES_FORMAT: u32 = 1;
-
-fn probe_key(source: &Source) -> String {
-    match (source.start_s, source.end_s) {
-        (None, None) => source.path.clone(),
-        (start, end) => format!("{}#{start:?}-{end:?}", source.path),
-    }
-}
-
-/// Content hash of everything that decides the outcome of an ingest: the listing and the state of each file.
-pub(super) fn fingerprint(listing: &Listing, root: &Path) -> Result<String> {
-    let mut text = serde_json::to_string(listing).map_err(|e| Error::internal("failed to write a listing as JSON").because(e))?;
-    for source in &listing.sources {
-        let path = root.join(&source.path);
-        // Whether it can be opened is part of the state: permissions change without the time of change.
-        text.push_str(&format!("{:?}", (Stat::of(&path).ok(), fs::File::open(&path).is_ok())));
-    }
-    Ok(hash_bytes(text.as_bytes()))
-}
-
-/// Opens the recording of an utterance: the whole file, or its segment.
-pub(super) fn open(root: &Path, source: &Source) -> Result<Audio> {
-    let audio = audio::decode(&root.join(&source.path))?;
-    match (source.start_s, source.end_s) {
-        (None, None) => Ok(audio),
-        (start, end) => audio.segment(start.unwrap_or(0.0), end.unwrap_or_else(|| audio.duration_s())),
-    }
-}
-
-/// Probes every listed recording; unusable ones are set aside.
-pub(super) fn ingest(mut listing: Listing, root: &Path, probes_path: &PathBuf, pool: &rayon::ThreadPool, context: &Context) -> Result<()> {
-    let known: Probes = fs::read(probes_path)
-        .ok()
-        .and_then(|bytes| serde_json::from_slice(&bytes).ok())
-        .filter(|p: &Probes| p.format == PROBES_FORMAT)
-        .unwrap_or_default();
-    let total = listing.sources.len() as u64;
-    let done = AtomicU64::new(0);
-    let probe = |source: &Source| -> Result<Probe> {
-        let path = root.join(&source.path);
-        let stat = Stat::of(&path).map_err(|e| Error::io("look at", &path, e))?;
-        let result = match known.probes.get(&probe_key(source)) {
-            Some(probe) if probe.stat == stat => Ok(probe.clone()),
-            _ => open(root, source).map(|audio| Probe {
-                stat,
-                sample_rate: audio.sample_rate,
-                channels: audio.channels,
-                n_samples: audio.samples.len() as u64,
-                content_hash: audio.content_hash(),
-            }),
-        };
-        let now = done.fetch_add(1, Ordering::Relaxed) + 1;
-        if now.is_multiple_of(16) || now == total {
-            context.progress(now, total, "files", "");
-        }
-        result
-    };
-    let probed: Vec<Option<Result<Probe>>> =
-        pool.install(|| listing.sources.par_iter().map(|source| (!context.cancel.requested()).then(|| probe(source))).collect());
-    let interrupted = context.cancel.check();
-    // What was not looked at this time keeps its earlier probe, so that an interrupted ingest goes on where it was.
-    let mut probes = Probes { format: PROBES_FORMAT, probes: if interrupted.is_err() { known.probes.clone() } else { BTreeMap::new() } };
+/// Probes every listed recording; unusable ones are set aside. With `features`, those of what is opened are computed on the way, so that the
+/// features stage need not decode it again; probes are kept in `store`.
+pub(super) fn ingest(corpus: &Corpus, store: &Path, workers: &Workers, features: Option<&Rows>, context: &Context) -> Result<()> {
+    let log = features.map(|rows| rows.take(workers.settings())).transpose()?;
+    let count = Count { total: corpus.sources.len(), ..Count::default() };
+    let mut look = Look { root: corpus.root, opener: Opener::new(corpus.root), workers, log, count, context };
+    let mut probes = Probes::begin(store)?;
+    let mut table = table::utterances::Writer::new(context.folder, &corpus.listing.corpus, &table::Meta::new());
+    let mut summary = Summary { utterances: 0, duration_s: 0.0, sounds: String::new() };
+    let mut sounds = extract::Fingerprint::default();
+    let mut set_aside = corpus.listing.set_aside.clone();
     let mut failed: Option<Error> = None;
-    let mut utterances = Vec::with_capacity(listing.sources.len());
-    for (source, probe) in std::mem::take(&mut listing.sources).into_iter().zip(probed.into_iter().flatten()) {
-        match probe {
-            Ok(probe) => {
-                probes.probes.insert(probe_key(&source), probe.clone());
-                utterances.push(Utterance {
-                    sample_rate: probe.sample_rate,
-                    channels: probe.channels,
-                    n_samples: probe.n_samples,
-                    duration_s: probe.n_samples as f64 / f64::from(probe.sample_rate),
-                    content_hash: probe.content_hash,
-                    source,
-                });
+    for chunk in chunks(corpus.sources.iter()) {
+        let chunk = chunk?;
+        let earlier: Vec<Option<Probe>> = chunk.iter().map(|source| probes.known(source)).collect();
+        let probed = look.at(&chunk, earlier)?;
+        for (source, probe) in chunk.into_iter().zip(probed) {
+            match probe {
+                Some(Ok(probe)) => {
+                    probes.keep(&source, &probe)?;
+                    let utterance = utterance(source, probe);
+                    summary.utterances += 1;
+                    summary.duration_s += utterance.duration_s;
+                    sounds.add(&utterance);
+                    table.push(utterance)?;
+                }
+                // What can be opened again by now is no property of the recording: nothing may be published that leaves it out.
+                Some(Err(error))
+                    if error.kind() == Kind::Io && fs::File::open(corpus.root.join(&source.path)).is_ok_and(|f| is_file(&f)) =>
+                {
+                    failed.get_or_insert(error);
+                }
+                Some(Err(error)) => set_aside.push(bad_audio(&source, corpus.root, &error)),
+                None => {}
             }
-            // What can be opened again by now is no property of the recording: nothing may be published that leaves it out.
-            Err(error) if error.kind() == Kind::Io && fs::File::open(root.join(&source.path)).is_ok_and(|f| is_file(&f)) => {
-                failed.get_or_insert(error);
-            }
-            Err(error) => listing.set_aside.push(bad_audio(&source, root, &error)),
         }
+        probes.flush()?;
+        context.cancel.check()?;
     }
-    listing.set_aside.sort_by(|a, b| (&a.path, a.reason).cmp(&(&b.path, b.reason)));
-    write_atomically(probes_path, &to_json(&probes)?)?;
-    interrupted?;
+    if let (Some(log), Some(rows)) = (look.log, features) {
+        rows.put(log);
+    }
     if let Some(error) = failed {
         return Err(error.hint("run the same command again: what was read is kept"));
     }
-    if utterances.is_empty() {
-        let first = listing.set_aside.first().map(|s| format!("; the first: {}: {}", s.path, s.detail)).unwrap_or_default();
-        return Err(Error::data(format!("none of the {total} recordings under {} is usable{first}", root.display()))
-            .hint("check that the files are audio in a supported format (WAV, FLAC, MP3, Ogg Vorbis, MP4)"));
+    set_aside.sort_by(|a, b| (&a.path, a.reason).cmp(&(&b.path, b.reason)));
+    if summary.utterances == 0 {
+        let first = set_aside.first().map(|s| format!("; the first: {}: {}", s.path, s.detail)).unwrap_or_default();
+        return Err(Error::data(format!(
+            "none of the {} recordings under {} is usable{first}",
+            corpus.sources.len(),
+            corpus.root.display()
+        ))
+        .hint("check that the files are audio in a supported format (WAV, FLAC, MP3, Ogg Vorbis, MP4)"));
     }
-    table::utterances::write(&context.folder.join(UTTERANCES), &listing.corpus, &utterances, &table::Meta::new())?;
-    write_atomically(&context.folder.join(LISTING), &to_json(&listing)?)
+    table.finish()?;
+    probes.finish()?;
+    summary.sounds = sounds.finish();
+    let listing = Listing { set_aside, sources: vec![], ..corpus.listing.clone() };
+    write_atomically(&context.folder.join(LISTING), &to_json(&listing)?)?;
+    write_atomically(&context.folder.join(SUMMARY), &to_json(&summary)?)
 }
+
+fn utterance(source: Source, probe: Probe) -> Utterance {
+    Utterance {
+        sample_rate: probe.sample_rate,
+        channels: probe.channels,
+        n_samples: probe.n_samples,
+        duration_s: probe.n_samples as f64 / f64::from(probe.sample_rate),
+        content_hash: probe.content_hash,
+        source,
+    }
+}
+
+/// How far an ingest is.
+#[derive(Default)]
+struct Count {
+    total: u64,
+    done: AtomicU64,
+    opened: AtomicU64,
+    extracted: AtomicU64,
+}
+
+impl Count {
+    fn one(&self, context: &Context, extracting: bool) {
+        let now = self.done.fetch_add(1, Ordering::Relaxed) + 1;
+        if now.is_multiple_of(16) || now == self.total {
+            let (n, what) = if extracting { (&self.extracted, "extracted") } else { (&self.opened, "read") };
+            context.progress(now, self.total, "files", format!("{} {what}", n.load(Ordering::Relaxed)));
+        }
+    }
+}
+
+/// A look at the recordings, chunk after chunk.
+struct Look<'a> {
+    root: &'a Path,
+    opener: Opener<'a>,
+    workers: &'a Workers,
+    /// Where features go, if they are computed.
+    log: Option<RowLog>,
+    count: Count,
+    context: &'a Context<'a>,
+}
+
+impl Look<'_> {
+    /// Looks at a few recordings; opens those that changed, and computes features that the log lacks. `None` for what was not looked at since
+    /// a stop was asked for.
+    fn at(&mut self, chunk: &[Source], earlier: Vec<Option<Probe>>) -> Result<Vec<Option<Result<Probe>>>> {
+        let mut probed: Vec<Option<Result<Probe>>> = Vec::with_capacity(chunk.len());
+        let mut fresh: Vec<(usize, Stat)> = Vec::new();
+        for (i, ((source, earlier), stat)) in chunk.iter().zip(earlier).zip(self.stats(chunk)).enumerate() {
+            match (stat, earlier) {
+                (Err((kind, why)), _) => {
+                    let path = self.root.join(&source.path);
+                    probed.push(Some(Err(Error::io("look at", &path, io::Error::new(kind, why)))));
+                }
+                (Ok(stat), Some(probe)) if probe.stat == stat => probed.push(Some(Ok(probe))),
+                (Ok(stat), _) => {
+                    fresh.push((i, stat));
+                    probed.push(None);
+                    continue;
+                }
+            }
+            self.count.one(self.context, self.log.is_some());
+        }
+        let (log, workers, count, context) = (self.log.as_ref(), self.workers, &self.count, self.context);
+        let claimed: Mutex<HashSet<blake3::Hash>> = Mutex::default();
+        // Of one sound under several names, one thread computes the features.
+        let is_wanted = |log: &RowLog, sound: blake3::Hash| {
+            !log.contains(&sound) && claimed.lock().unwrap_or_else(PoisonError::into_inner).insert(sound)
+        };
+        let open = |n: usize, audio: Result<&Audio>| -> Result<(Probe, Option<Row>)> {
+            let opened = audio.and_then(|audio| {
+                count.opened.fetch_add(1, Ordering::Relaxed);
+                let content_hash = audio.content_hash();
+                let sound = sound(&content_hash)?;
+                let mut row = None;
+                if log.is_some_and(|log| is_wanted(log, sound)) {
+                    count.extracted.fetch_add(1, Ordering::Relaxed);
+                    // What cannot be computed is met again by the features stage, which says so.
+                    row = workers.extract(audio).ok().map(|row| (sound, row));
+                }
+                let (sample_rate, channels, n_samples) = (audio.sample_rate, audio.channels, audio.samples.len() as u64);
+                Ok((Probe { stat: fresh[n].1, sample_rate, channels, n_samples, content_hash }, row))
+            });
+            count.one(context, log.is_some());
+            opened
+        };
+        let sources: Vec<&Source> = fresh.iter().map(|(i, _)| &chunk[*i]).collect();
+        let mut rows: Vec<Row> = Vec::new();
+        for ((i, _), opened) in fresh.iter().zip(self.opener.each(&sources, workers, context.cancel, open)) {
+            probed[*i] = opened.map(|opened| {
+                opened.map(|(probe, row)| {
+                    rows.extend(row);
+                    probe
+                })
+            });
+        }
+        if let Some(log) = &mut self.log {
+            log.append(rows.iter().map(|(sound, row)| (sound, row.as_slice())))?;
+        }
+        Ok(probed)
+    }
+
+    /// What the file system says of every source, asked once for the segments of a recording that stand together.
+    fn stats(&self, chunk: &[Source]) -> Vec<Result<Stat, (io::ErrorKind, String)>> {
+        let recordings: Vec<&[Source]> = chunk.chunk_by(|a, b| a.path == b.path).collect();
+        let stat = |group: &&[Source]| Stat::of(&self.root.join(&group[0].path)).map_err(|e| (e.kind(), e.to_string()));
+        let stats: Vec<_> = self.workers.pool().install(|| recordings.par_iter().map(stat).collect());
+        recordings.iter().zip(stats).flat_map(|(group, stat)| std::iter::repeat_n(stat, group.len())).collect()
+    }
+}
+
+/// A sound and its features.
+type Row = (blake3::Hash, Vec<f32>);
 
 fn is_file(file: &fs::File) -> bool {
     file.metadata().is_ok_and(|meta| meta.is_file())

@@ -4,9 +4,11 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use super::{evaluate, extract, ingest, split, train};
+use super::extract::FEATURES;
+use super::ingest::UTTERANCES;
+use super::{evaluate, split, train};
 use crate::error::{Error, Result};
-use crate::files::copy_if_changed;
+use crate::files::{copy_if_changed, hash_bytes};
 use crate::orchestrator::Finished;
 use crate::table;
 
@@ -20,10 +22,45 @@ pub(super) struct Published<'a> {
 
 /// The tables of ingest and features.
 pub(super) fn base_tables(folder: &Path, ingested: &Finished, extracted: Option<&Finished>) -> Result<()> {
-    copy_if_changed(&ingested.path(ingest::UTTERANCES), &folder.join("utterances.parquet"))?;
+    table_files(folder, ingested, UTTERANCES)?;
     match extracted {
-        Some(extracted) => copy_if_changed(&extracted.path(extract::FEATURES), &folder.join("features.parquet")),
+        Some(extracted) => table_files(folder, extracted, FEATURES),
         None => Ok(()),
+    }
+}
+
+/// Copies all files of a table. What an earlier table had besides goes first: a table without some of its rows is noticed sooner than one with
+/// rows of another.
+fn table_files(folder: &Path, finished: &Finished, table: &str) -> Result<()> {
+    let current = parts(finished, table);
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if is_part(&name, table) && !current.contains(&name.as_str()) {
+            fs::remove_file(entry.path()).map_err(|e| Error::io("remove", &entry.path(), e))?;
+        }
+    }
+    current.into_iter().try_for_each(|name| copy_if_changed(&finished.path(name), &folder.join(name)))
+}
+
+/// The files of a table among the outputs of a task, in their order.
+fn parts<'f>(finished: &'f Finished, table: &str) -> Vec<&'f str> {
+    finished.names().filter(|name| is_part(name, table)).collect()
+}
+
+fn is_part(name: &str, table: &str) -> bool {
+    let number = name.strip_prefix(table).and_then(|rest| rest.strip_suffix(".parquet"));
+    number.is_some_and(|n| n.is_empty() || n.strip_prefix('-').is_some_and(|n| n.len() >= 5 && n.bytes().all(|b| b.is_ascii_digit())))
+}
+
+/// Content hash of a table, whether it is one file or several.
+pub(super) fn table_hash(finished: &Finished, table: &str) -> Result<String> {
+    match parts(finished, table).as_slice() {
+        [] => Err(Error::internal(format!("task {} wrote no table of {table}", finished.task))),
+        [only] => finished.hash(only),
+        several => {
+            let hashes = several.iter().map(|name| finished.hash(name)).collect::<Result<Vec<_>>>()?;
+            Ok(hash_bytes(hashes.join("\n").as_bytes()))
+        }
     }
 }
 
@@ -71,4 +108,19 @@ pub(super) fn models(folder: &Path, experiment: &Published) -> Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_is_known_by_the_names_of_its_files() {
+        for name in ["features.parquet", "features-00000.parquet", "features-123456.parquet"] {
+            assert!(is_part(name, FEATURES), "{name}");
+        }
+        for name in ["features", "features-.parquet", "features-0000x.parquet", "features-two.parquet", "featuresx.parquet", "x.parquet"] {
+            assert!(!is_part(name, FEATURES), "{name}");
+        }
+    }
 }

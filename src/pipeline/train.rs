@@ -4,7 +4,6 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::extract::FEATURES;
 use super::ingest::to_json;
 use crate::config::{Experiment, Gamma, ModelSettings, Pipeline};
 use crate::corpus::Utterance;
@@ -87,7 +86,7 @@ pub(super) struct Job<'a> {
 
 /// Trains, saves the model and predicts the test part.
 pub(super) fn train(job: &Job, context: &Context) -> Result<()> {
-    let (table, meta) = table::features::read(&job.features.join(FEATURES))?;
+    let (table, meta) = table::features::read_parts(job.features)?;
     let data = dataset(&table, job.utterances, job.experiment)?;
     let parts = Parts::of(&data, &job.fold.roles);
     let warnings = check(&parts, &data)?;

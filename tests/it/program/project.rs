@@ -160,6 +160,20 @@ impl Project {
     }
 }
 
+/// How many feature vectors a run with `--json` computed, whichever stages did it.
+pub fn extractions(ran: &Ran) -> u64 {
+    let mut by_task = std::collections::BTreeMap::new();
+    for line in ran.stderr.lines() {
+        let event: serde_json::Value = serde_json::from_str(line).unwrap();
+        let note = event["note"].as_str().and_then(|note| note.strip_suffix(" extracted"));
+        if let (Some(task), Some(n)) = (event["task"].as_str(), note) {
+            let most = by_task.entry(task.to_owned()).or_insert(0);
+            *most = n.parse::<u64>().unwrap().max(*most);
+        }
+    }
+    by_task.values().sum()
+}
+
 pub fn tone(pitch: f32, seconds: f32) -> Vec<i16> {
     let mut state = 0x1234_5678_u32;
     (0..(16_000.0 * seconds) as usize)

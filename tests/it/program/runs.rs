@@ -1,6 +1,6 @@
 //! Whole runs: the same bytes for any number of threads, reuse that is explained, and resumption after an interruption.
 
-use super::project::Project;
+use super::project::{Project, extractions};
 
 fn outputs(project: &Project) -> Vec<(String, Vec<u8>)> {
     ["data/tables", "data/models", "reports"].iter().flat_map(|folder| project.tree(folder)).collect()
@@ -53,11 +53,7 @@ fn what_did_not_change_is_not_run_again_and_what_did_is_explained() {
 
     project.tone("s0_calm_0.wav", 333.0, 0.5);
     let edited = project.ser(&["run", "net", "--json"]).ok();
-    let extracted: Vec<&str> = edited.stderr.lines().filter(|l| l.contains("\"task\":\"features\"") && l.contains("\"total\"")).collect();
-    assert!(
-        !extracted.is_empty() && extracted.iter().all(|l| l.contains("\"total\":1,")),
-        "one edited file costs one extraction: {extracted:?}"
-    );
+    assert_eq!(extractions(&edited), 1, "one edited file costs one extraction: {}", edited.stderr);
     assert!(edited.stderr.contains("train/base/fold-00-seed-0"));
 }
 

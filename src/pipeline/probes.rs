@@ -1,0 +1,225 @@
+//! What earlier looks at the recordings gave, so that only those are opened again that changed.
+//!
+//! Two files of JSON lines in the order of ids: `probes.jsonl` of the last finished look, `probes.part.jsonl` of one that is under way or was
+//! stopped. They live beside the store since they depend on this machine's clock, which outputs must not.
+
+use std::cmp::Ordering;
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::open::Stat;
+use crate::corpus::Source;
+use crate::error::{Error, Result};
+use crate::files::{create_folder, place};
+
+const FORMAT: &str = "{\"probes\":2}\n";
+
+/// What one look at a recording gave.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Probe {
+    pub stat: Stat,
+    pub sample_rate: u32,
+    pub channels: u16,
+    pub n_samples: u64,
+    pub content_hash: String,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Line {
+    id: String,
+    /// The recording and its segment, where the id does not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    place: Option<String>,
+    probe: Probe,
+}
+
+fn place_of(source: &Source) -> Option<String> {
+    let text = |t: Option<f64>| t.map_or(String::new(), |t| t.to_string());
+    let place = match (source.start_s, source.end_s) {
+        (None, None) => source.path.clone(),
+        (start, end) => format!("{}#{}-{}", source.path, text(start), text(end)),
+    };
+    (place != source.id).then_some(place)
+}
+
+/// Earlier probes on their way in, and those of now on their way out.
+pub(super) struct Probes {
+    path: PathBuf,
+    part: PathBuf,
+    known: std::iter::Peekable<Lines>,
+    out: BufWriter<File>,
+}
+
+impl Probes {
+    /// Begins a look at a corpus whose probes are kept in `folder`.
+    ///
+    /// # Errors
+    /// `Io` where the file system refuses.
+    pub(super) fn begin(folder: &Path) -> Result<Probes> {
+        create_folder(folder)?;
+        let (path, part) = (folder.join("probes.jsonl"), folder.join("probes.part.jsonl"));
+        if part.exists() {
+            merge(&path, &part)?;
+        }
+        let refused = |e| Error::io("write", &part, e);
+        let mut out = BufWriter::new(File::create(&part).map_err(refused)?);
+        out.write_all(FORMAT.as_bytes()).map_err(refused)?;
+        Ok(Probes { known: Lines::of(&path).peekable(), path, part, out })
+    }
+
+    /// The earlier probe of a source; sources have to come in the order of their ids.
+    pub(super) fn known(&mut self, source: &Source) -> Option<Probe> {
+        while self.known.next_if(|line| line.id < source.id).is_some() {}
+        let line = self.known.next_if(|line| line.id == source.id)?;
+        (line.place == place_of(source)).then_some(line.probe)
+    }
+
+    /// Writes down the probe of a source.
+    pub(super) fn keep(&mut self, source: &Source, probe: &Probe) -> Result<()> {
+        let line = Line { id: source.id.clone(), place: place_of(source), probe: probe.clone() };
+        write(&mut self.out, &line, &self.part)
+    }
+
+    /// Hands what was written down to the system, where it survives the end of this process.
+    pub(super) fn flush(&mut self) -> Result<()> {
+        self.out.flush().map_err(|e| Error::io("write", &self.part, e))
+    }
+
+    /// Puts the probes of now in the place of the earlier ones.
+    pub(super) fn finish(mut self) -> Result<()> {
+        self.flush()?;
+        fs::rename(&self.part, &self.path).map_err(|e| Error::io("write", &self.path, e))
+    }
+}
+
+fn write(out: &mut impl Write, line: &Line, path: &Path) -> Result<()> {
+    let mut text = serde_json::to_vec(line).map_err(|e| Error::internal("failed to write a probe as JSON").because(e))?;
+    text.push(b'\n');
+    out.write_all(&text).map_err(|e| Error::io("write", path, e))
+}
+
+/// Takes over what a look that was stopped had got.
+fn merge(path: &Path, part: &Path) -> Result<()> {
+    let (mut older, mut newer) = (Lines::of(path).peekable(), Lines::of(part).peekable());
+    place(path, |file| {
+        let mut out = BufWriter::new(file);
+        out.write_all(FORMAT.as_bytes()).map_err(|e| Error::io("write", path, e))?;
+        loop {
+            let order = match (older.peek(), newer.peek()) {
+                (Some(old), Some(new)) => old.id.cmp(&new.id),
+                (Some(_), None) => Ordering::Less,
+                (None, _) => Ordering::Greater,
+            };
+            if order == Ordering::Equal {
+                older.next();
+            }
+            let next = if order == Ordering::Less { older.next() } else { newer.next() };
+            match next {
+                Some(line) => write(&mut out, &line, path)?,
+                None => return out.flush().map_err(|e| Error::io("write", path, e)),
+            }
+        }
+    })?;
+    fs::remove_file(part).map_err(|e| Error::io("remove", part, e))
+}
+
+/// The lines of a file of probes up to the first that is damaged or out of order: what cannot be read is looked at again.
+struct Lines {
+    reader: Option<BufReader<File>>,
+    last: Option<String>,
+}
+
+impl Lines {
+    fn of(path: &Path) -> Lines {
+        let mut first = String::new();
+        let reader = File::open(path).ok().map(BufReader::new);
+        let reader = reader.and_then(|mut reader| (reader.read_line(&mut first).is_ok() && first == FORMAT).then_some(reader));
+        Lines { reader, last: None }
+    }
+}
+
+impl Iterator for Lines {
+    type Item = Line;
+
+    fn next(&mut self) -> Option<Line> {
+        let mut text = String::new();
+        let read = self.reader.as_mut()?.read_line(&mut text).is_ok();
+        let line = serde_json::from_str::<Line>(&text).ok().filter(|line| read && self.last.as_ref().is_none_or(|last| *last < line.id));
+        match &line {
+            Some(line) => self.last = Some(line.id.clone()),
+            None => self.reader = None,
+        }
+        line
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn source(i: u32) -> Source {
+        Source::named(format!("{i:03}"), format!("{i:03}"))
+    }
+
+    fn probe(folder: &Path, i: u32) -> Probe {
+        Probe { stat: Stat::of(folder).unwrap(), sample_rate: i, channels: 1, n_samples: 1, content_hash: "ab".into() }
+    }
+
+    /// Looks at some sources, of which every tenth and all above `stop` are not written down; returns those that were known.
+    fn look(folder: &Path, ids: &[u32], finish: bool) -> Vec<u32> {
+        let mut probes = Probes::begin(folder).unwrap();
+        let mut known = Vec::new();
+        for i in ids {
+            if let Some(found) = probes.known(&source(*i)) {
+                assert_eq!(found.sample_rate, *i);
+                known.push(*i);
+            }
+            probes.keep(&source(*i), &probe(folder, *i)).unwrap();
+        }
+        probes.flush().unwrap();
+        if finish {
+            probes.finish().unwrap();
+        }
+        known
+    }
+
+    #[test]
+    fn what_was_looked_at_is_known_also_after_looks_that_were_stopped() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(look(dir.path(), &[1, 3, 5, 7], true).is_empty());
+        assert_eq!(look(dir.path(), &[1, 2], false), [1]);
+        assert_eq!(look(dir.path(), &[1, 2, 3, 4], false), [1, 2, 3]);
+        assert_eq!(look(dir.path(), &[2, 4, 5, 7, 8], true), [2, 4, 5, 7]);
+        assert_eq!(look(dir.path(), &[1, 2, 3, 4, 5, 8], true), [2, 4, 5, 8]);
+        assert!(!dir.path().join("probes.part.jsonl").exists());
+    }
+
+    #[test]
+    fn a_line_that_is_damaged_ends_what_is_known() {
+        let dir = tempfile::tempdir().unwrap();
+        look(dir.path(), &[1, 2, 3], true);
+        let path = dir.path().join("probes.jsonl");
+        let text = fs::read_to_string(&path).unwrap();
+        fs::write(&path, &text[..text.len() - 9]).unwrap();
+        assert_eq!(look(dir.path(), &[1, 2, 3], true), [1, 2]);
+        fs::write(&path, text.replace("\"002\"", "\"000\"")).unwrap();
+        assert_eq!(look(dir.path(), &[0, 1, 2, 3], true), [1]);
+        fs::write(&path, text.replace("probes", "things")).unwrap();
+        assert!(look(dir.path(), &[1, 2, 3], true).is_empty());
+    }
+
+    #[test]
+    fn an_id_that_names_another_segment_now_is_not_known() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |start| Source { start_s: Some(start), ..Source::named("u", "a.wav") };
+        let mut probes = Probes::begin(dir.path()).unwrap();
+        probes.keep(&at(0.5), &probe(dir.path(), 1)).unwrap();
+        probes.finish().unwrap();
+        assert!(Probes::begin(dir.path()).unwrap().known(&at(0.25)).is_none());
+        fs::remove_file(dir.path().join("probes.part.jsonl")).unwrap();
+        assert!(Probes::begin(dir.path()).unwrap().known(&at(0.5)).is_some());
+    }
+}

@@ -1,0 +1,57 @@
+//! The threads that open recordings and compute features, with an extractor each.
+
+use std::sync::{Mutex, PoisonError};
+
+use crate::audio::Audio;
+use crate::config::FeatureSettings;
+use crate::error::{Error, Result};
+use crate::features::Extractor;
+
+/// A pool whose threads keep their extractors from recording to recording and from stage to stage.
+pub(super) struct Workers {
+    pool: rayon::ThreadPool,
+    settings: FeatureSettings,
+    extractors: Vec<Mutex<Option<Box<Extractor>>>>,
+}
+
+impl Workers {
+    /// Starts `jobs` threads.
+    pub(super) fn new(jobs: usize, settings: &FeatureSettings) -> Result<Workers> {
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(jobs)
+            .build()
+            .map_err(|e| Error::internal("failed to start worker threads").because(e))?;
+        let extractors = (0..pool.current_num_threads()).map(|_| Mutex::default()).collect();
+        Ok(Workers { pool, settings: settings.clone(), extractors })
+    }
+
+    pub(super) fn pool(&self) -> &rayon::ThreadPool {
+        &self.pool
+    }
+
+    pub(super) fn settings(&self) -> &FeatureSettings {
+        &self.settings
+    }
+
+    /// The features of a sound, on a thread of the pool.
+    pub(super) fn extract(&self, audio: &Audio) -> Result<Vec<f32>> {
+        let thread = self.pool.current_thread_index().unwrap_or_default();
+        let slot = self.extractors.get(thread).ok_or_else(|| Error::internal("a worker thread without an extractor"))?;
+        // One that panicked halfway is not used again.
+        let mut extractor = slot.lock().unwrap_or_else(|poisoned| {
+            slot.clear_poison();
+            let mut extractor = poisoned.into_inner();
+            *extractor = None;
+            extractor
+        });
+        let fresh = || Box::new(Extractor::new(self.settings.set, self.settings.profile));
+        extractor.get_or_insert_with(fresh).extract(&audio.samples, audio.sample_rate)
+    }
+
+    /// Lets go of what only extraction needs.
+    pub(super) fn rest(&self) {
+        for slot in &self.extractors {
+            *slot.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        }
+    }
+}
