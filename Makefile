@@ -23,12 +23,12 @@ OPTIONS = $(if $(DATASET),,--skip-missing) \
   $(if $(CORPORA_DIR),--corpora-dir '$(CORPORA_DIR)') $(if $(PROTOCOL),--protocol '$(PROTOCOL)') \
   $(foreach name,$(EXPERIMENT),--experiment $(name))
 
-.PHONY: help build demo features train evaluate report all plan corpora test lint bench doc clean
+.PHONY: help build demo features train evaluate report all plan corpora test lint bench bench-scale doc clean
 
 help: ## This text
 	@echo "ser: speech-emotion-recognition results from recorded speech"
 	@echo
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
 	@echo "  DATASET=ravdess      one pipeline (pipelines/*.toml); without it all whose corpus is there"
 	@echo "  EXPERIMENT='a b'     these experiments, where a pipeline has them, instead of its default ones"
@@ -76,6 +76,9 @@ lint: ## rustfmt and clippy, as CI runs them
 
 bench: ## The training engine beside its matrix products, single-threaded
 	@$(CARGO) bench --bench engine
+
+bench-scale: build ## Time and memory of features against the size of a corpus (needs RAVDESS; docs/scale.md)
+	@benches/scale.py $(or $(CORPORA_DIR),data/corpora)/ravdess $(if $(JOBS),--jobs $(JOBS))
 
 doc: ## The library's documentation: target/doc/ser/index.html
 	@$(CARGO) doc --release --no-deps --lib

@@ -115,7 +115,7 @@ impl Sorter {
 
     fn spill(&mut self) -> Result<()> {
         self.waiting.sort_by(|a, b| a.id.cmp(&b.id));
-        let file = self.write(self.waiting.iter().map(|source| line(source)))?;
+        let file = self.write(self.waiting.iter().map(line))?;
         self.waiting.clear();
         self.keep(file, 0)
     }

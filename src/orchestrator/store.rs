@@ -186,14 +186,15 @@ impl Store {
         Ok(Finished { task: task.to_owned(), key, folder, reused: false, seconds, outputs })
     }
 
-    /// Removes half-written folders that a killed run left; call it with the store's lock held.
+    /// Removes half-written files and folders that a killed run left; call it with the store's lock held.
     pub fn sweep(&self) -> Result<()> {
-        let tasks = self.root.join("tasks");
-        let Ok(stages) = fs::read_dir(&tasks) else { return Ok(()) };
-        for stage in stages.flatten() {
-            let Ok(entries) = fs::read_dir(stage.path()) else { continue };
+        let stages = fs::read_dir(self.root.join("tasks")).into_iter().flatten().flatten().map(|stage| stage.path());
+        for folder in stages.chain([self.root.clone()]) {
+            let Ok(entries) = fs::read_dir(&folder) else { continue };
             for entry in entries.flatten().filter(|e| e.file_name().to_string_lossy().starts_with(TEMPORARY)) {
-                fs::remove_dir_all(entry.path()).map_err(|e| Error::io("remove", &entry.path(), e))?;
+                let path = entry.path();
+                let gone = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+                gone.map_err(|e| Error::io("remove", &path, e))?;
             }
         }
         Ok(())
@@ -300,8 +301,10 @@ mod tests {
         finish(&store, &identity(15));
         let left = store.workspace("train").unwrap().keep();
         fs::write(left.join("half"), b"x").unwrap();
+        let half = folder.path().join(".tmp-half");
+        fs::write(&half, b"x").unwrap();
         store.sweep().unwrap();
-        assert!(!left.exists());
+        assert!(!left.exists() && !half.exists());
         assert!(why(&store, &identity(15)).is_empty());
     }
 }

@@ -111,6 +111,8 @@ fn complete(ingested: &Ingested, root: &Path, workers: &Workers, log: &mut RowLo
         }
     }
     missing.compute(&waiting)?;
+    // The table comes next, and what it takes need not come on top of this.
+    workers.rest();
     Ok(missing.failed)
 }
 
@@ -143,9 +145,7 @@ impl Missing<'_> {
                 Some(Ok(row)) => computed.push((sound(&u.content_hash)?, row)),
                 // Ingest could read it a moment ago: that is no property of the recording, and nothing may be published that leaves it out.
                 Some(Err(error)) if error.kind() != Kind::Data => {
-                    if stopped.is_ok() {
-                        stopped = Err(error.hint("run the same command again: what was computed is kept"));
-                    }
+                    stopped = stopped.and(Err(error.hint("run the same command again: what was computed is kept")));
                 }
                 Some(Err(error)) => {
                     self.failed.insert(u.content_hash.clone(), bad_audio(&u.source, self.root, &error).detail);

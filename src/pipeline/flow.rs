@@ -152,9 +152,7 @@ impl Walk<'_> {
         let sounds = ingested.summary.sounds.clone();
         let identity = self.identity(Stage::Features, &self.pipeline.features, [("utterances", sounds)])?;
         let action = |context: &Context| extract::extract(ingested, self.root(), &self.workers, &self.rows, context);
-        let done = self.single(Stage::Features, Task { id: "features".into(), identity, action: Box::new(action) });
-        self.workers.rest();
-        done
+        self.single(Stage::Features, Task { id: "features".into(), identity, action: Box::new(action) })
     }
 
     /// A few lines for people about what was found.

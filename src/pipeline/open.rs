@@ -199,7 +199,7 @@ mod tests {
         assert!(got.iter().enumerate().all(|(i, (at, _))| i == *at));
         assert!((0..LONG + 3).all(|i| got[i].1 == Ok((8, 8 * i))));
         // What lies beyond the end is an error of that segment alone.
-        let short: Vec<_> = got[LONG + 3..].iter().map(|(_, sound)| sound.clone()).collect();
+        let short: Vec<_> = got[LONG + 3..].iter().map(|(_, sound)| *sound).collect();
         assert_eq!(short[..5], [0, 8, 16, 24, 32].map(|at| Ok((8, at))));
         assert!(short[5..8].iter().all(Result::is_err));
         assert_eq!(short[8], Ok((40, 0)));

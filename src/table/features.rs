@@ -100,10 +100,10 @@ impl Writer {
             column.push(*value);
         }
         self.rows += 1;
-        if self.ids.len() == self.parts.shape().group { self.write_group() } else { Ok(()) }
+        if self.ids.len() == self.parts.shape().batch() { self.write_batch() } else { Ok(()) }
     }
 
-    fn write_group(&mut self) -> Result<()> {
+    fn write_batch(&mut self) -> Result<()> {
         let (ids, content_hashes) = (std::mem::take(&mut self.ids), std::mem::take(&mut self.content_hashes));
         let mut columns = Columns::default()
             .text("utterance_id", ids.iter().map(String::as_str))
@@ -125,7 +125,7 @@ impl Writer {
     /// As [`Writer::push`].
     pub fn finish(mut self) -> Result<()> {
         if !self.ids.is_empty() || self.rows == 0 {
-            self.write_group()?;
+            self.write_batch()?;
         }
         self.parts.finish()
     }

@@ -60,12 +60,12 @@ fn utterances_stream_both_ways() {
 fn written_row_by_row_a_small_table_is_the_same_bytes() {
     let dir = tempfile::tempdir().unwrap();
     let (whole, rows) = (dir.path().join("whole.parquet"), dir.path().join("features.parquet"));
-    let table = feature_table(100, 193);
+    let table = feature_table(3_000, 20);
     features::write(&whole, &table, &some_meta()).unwrap();
     write(dir.path(), &table, Shape::STANDARD).unwrap();
     assert!(std::fs::read(&whole).unwrap() == std::fs::read(&rows).unwrap());
     let (whole, rows) = (dir.path().join("whole.parquet"), dir.path().join("utterances.parquet"));
-    let all: Vec<_> = (0..9).map(|i| utterance(&format!("u{i}"), i % 2 == 0)).collect();
+    let all: Vec<_> = (0..3_000).map(|i| utterance(&format!("u{i:04}"), i % 2 == 0)).collect();
     utterances::write(&whole, "x", &all, &Meta::new()).unwrap();
     let mut writer = utterances::Writer::new(dir.path(), "x", &Meta::new());
     all.into_iter().for_each(|row| writer.push(row).unwrap());

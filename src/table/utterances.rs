@@ -81,10 +81,10 @@ impl Writer {
     pub fn push(&mut self, utterance: Utterance) -> Result<()> {
         self.keys.next(&utterance.source.id, &self.parts.path(), &TABLE)?;
         self.rows.push(utterance);
-        if self.rows.len() == self.parts.shape().group { self.write_group() } else { Ok(()) }
+        if self.rows.len() == self.parts.shape().batch() { self.write_batch() } else { Ok(()) }
     }
 
-    fn write_group(&mut self) -> Result<()> {
+    fn write_batch(&mut self) -> Result<()> {
         self.begun = true;
         self.parts.write(columns(&self.corpus, &self.rows), self.rows.len())?;
         self.rows.clear();
@@ -97,7 +97,7 @@ impl Writer {
     /// As [`Writer::push`].
     pub fn finish(mut self) -> Result<()> {
         if !self.rows.is_empty() || !self.begun {
-            self.write_group()?;
+            self.write_batch()?;
         }
         self.parts.finish()
     }

@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use super::columns::{Columns, Loaded, repeated_id};
-use super::read::{Batches, Meta};
+use super::read::{BATCH, Batches, Meta};
 use super::write::{ROW_GROUP, Table, Writer};
 use crate::error::{Error, Result};
 
@@ -18,6 +18,11 @@ pub(in crate::table) struct Shape {
 }
 
 impl Shape {
+    /// Rows that are handed over at a time: whatever holds them besides the writer need hold no more.
+    pub fn batch(self) -> usize {
+        self.group.min(BATCH)
+    }
+
     /// Files of 50 MiB of the widest table.
     pub const STANDARD: Shape = Shape { group: ROW_GROUP, part: 8 * ROW_GROUP };
 }
@@ -49,7 +54,7 @@ impl Parts {
         self.shape
     }
 
-    /// Appends a row group; all but the last have to be full.
+    /// Appends [`Shape::batch`] rows; only the last may be fewer.
     pub fn write(&mut self, columns: Columns, rows: usize) -> Result<()> {
         if self.current.as_ref().is_some_and(|(_, before)| before + rows > self.shape.part) {
             self.close()?;

@@ -24,7 +24,7 @@ pub(super) const SCHEMA_VERSION: &str = "ser.schema_version";
 pub(super) const VERSION: &str = "ser.version";
 
 /// Rows that a reader holds at a time.
-const BATCH: usize = 1_024;
+pub(super) const BATCH: usize = 1_024;
 
 /// The rows of one file, batch after batch; its bytes were checked before the first.
 pub(in crate::table) struct Batches {

@@ -6,3 +6,4 @@ mod bad_settings;
 mod cache;
 mod project;
 mod runs;
+mod scale;
