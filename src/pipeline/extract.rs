@@ -47,15 +47,29 @@ fn meta(settings: &FeatureSettings) -> table::Meta {
     ])
 }
 
-/// Writes the feature table of the utterances in the folder `ingested`; those without features are set aside.
+/// Writes the feature table of the utterances; those without features are set aside.
 pub(super) fn extract(ingested: &Ingested, root: &Path, workers: &Workers, rows: &Rows, context: &Context) -> Result<()> {
-    let settings = workers.settings();
-    let mut log = rows.take(settings)?;
+    let mut log = rows.take(workers.settings())?;
     let failed = complete(ingested, root, workers, &mut log, context)?;
+    // The table comes next, on a thread whose heap has the room that its extractor leaves.
+    workers.rest();
+    workers.pool().install(|| write(ingested, workers.settings(), &mut log, &failed, context))?;
+    log.compact()
+}
+
+/// Copies rows from the log into the table.
+fn write(
+    ingested: &Ingested,
+    settings: &FeatureSettings,
+    log: &mut RowLog,
+    failed: &BTreeMap<String, String>,
+    context: &Context,
+) -> Result<()> {
     let mut table = table::features::Writer::new(context.folder, features::names(settings.set), &meta(settings));
     let mut set_aside: Vec<SetAside> = Vec::new();
     let mut row = Vec::new();
     for batch in table::utterances::stream(&ingested.finished.folder) {
+        context.cancel.check()?;
         for u in batch? {
             if log.get(&sound(&u.content_hash)?, &mut row)? {
                 table.push(&u.source.id, &u.content_hash, &row)?;
@@ -71,8 +85,7 @@ pub(super) fn extract(ingested: &Ingested, root: &Path, workers: &Workers, rows:
             .hint("check that the recordings are long enough and not damaged"));
     }
     table.finish()?;
-    write_atomically(&context.folder.join(SET_ASIDE), &to_json(&set_aside)?)?;
-    log.compact()
+    write_atomically(&context.folder.join(SET_ASIDE), &to_json(&set_aside)?)
 }
 
 /// What is missing in the log, chunk after chunk.
@@ -111,8 +124,6 @@ fn complete(ingested: &Ingested, root: &Path, workers: &Workers, log: &mut RowLo
         }
     }
     missing.compute(&waiting)?;
-    // The table comes next, and what it takes need not come on top of this.
-    workers.rest();
     Ok(missing.failed)
 }
 

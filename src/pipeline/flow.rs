@@ -152,7 +152,10 @@ impl Walk<'_> {
         let sounds = ingested.summary.sounds.clone();
         let identity = self.identity(Stage::Features, &self.pipeline.features, [("utterances", sounds)])?;
         let action = |context: &Context| extract::extract(ingested, self.root(), &self.workers, &self.rows, context);
-        self.single(Stage::Features, Task { id: "features".into(), identity, action: Box::new(action) })
+        let done = self.single(Stage::Features, Task { id: "features".into(), identity, action: Box::new(action) });
+        self.workers.rest();
+        self.rows.close();
+        done
     }
 
     /// A few lines for people about what was found.

@@ -36,6 +36,11 @@ impl Rows {
     pub(super) fn put(&self, log: RowLog) {
         *self.open.lock().unwrap_or_else(PoisonError::into_inner) = Some(log);
     }
+
+    /// Lets go of what no stage needs any more.
+    pub(super) fn close(&self) {
+        *self.open.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
 }
 
 /// The content hash of a table as bytes.

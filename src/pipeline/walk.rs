@@ -20,7 +20,7 @@ pub struct PlanLine {
     pub why: Vec<Why>,
 }
 
-/// What came of the experiments, and what all stages work with.
+/// A walk under way: what all stages work with.
 pub(super) struct Walk<'a> {
     pub pipeline: &'a Pipeline,
     pub options: &'a Options,
