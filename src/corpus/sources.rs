@@ -13,8 +13,8 @@ use super::utterance::Source;
 use crate::error::{Error, Result};
 use crate::files::{Reader, nameless_file};
 
-/// Sources that are sorted in memory: some 4 MB.
-const RUN: usize = 8_192;
+/// Sources that are sorted in memory: some 2 MB.
+const RUN: usize = 4_096;
 /// Sorted files that are merged at a time.
 const FAN_IN: usize = 64;
 
