@@ -16,6 +16,10 @@ if [[ $# -eq 0 ]]; then
     set -- "$@" "${name%.txt}"
   done
 fi
+if ! version=$("$python" -VV 2>&1); then
+  echo "install.sh: $python does not run: install Python 3.11 with its venv module, or name another with PYTHON=" >&2
+  exit 1
+fi
 mkdir -p "$folder" || exit 1
 
 failed=0
@@ -25,7 +29,7 @@ for name in "$@"; do
     echo "install.sh: there is no $requirements" >&2
     exit 2
   fi
-  wanted=$("$python" -VV 2>&1; cat "$requirements")
+  wanted=$(echo "$version"; cat "$requirements")
   if [[ -x $venv/bin/python && -f $venv/made-from && $(<"$venv/made-from") == "$wanted" ]]; then
     echo "$name: up to date"
     continue
@@ -38,6 +42,7 @@ for name in "$@"; do
     failed=$((failed + 1))
     rm -rf "$venv"
     { grep -i error "$log" || cat "$log"; } | grep -v '^ *$' | tail -n 1 >"$why"
+    [[ -s $why ]] || echo "without a message: see $log" >"$why"
     echo "$name: not installed: $(<"$why")" >&2
   fi
 done
