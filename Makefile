@@ -15,6 +15,16 @@ CORPORA_DIR ?=
 PROTOCOL ?=
 EXPERIMENT ?=
 
+# What bench and bench-peers understand.
+ROUNDS ?=
+EVERY ?=
+ONLY ?=
+QUICK ?=
+PYTHON ?= python3.11
+PEERS ?=
+BENCH_OPTIONS = $(if $(CORPORA_DIR),--corpora '$(CORPORA_DIR)') $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(EVERY),--every $(EVERY)) \
+  $(if $(ONLY),--only $(ONLY)) $(if $(QUICK),--quick)
+
 # Without DATASET all pipelines run; a corpus that is not there is then a warning and a line in its report, not an error.
 PIPELINES = $(or $(DATASET),demo ravdess emodb iemocap iemocap-improvised)
 OPTIONS = $(if $(DATASET),,--skip-missing) \
@@ -23,18 +33,21 @@ OPTIONS = $(if $(DATASET),,--skip-missing) \
   $(if $(CORPORA_DIR),--corpora-dir '$(CORPORA_DIR)') $(if $(PROTOCOL),--protocol '$(PROTOCOL)') \
   $(foreach name,$(EXPERIMENT),--experiment $(name))
 
-.PHONY: help build demo features train evaluate report all plan corpora test lint bench bench-scale doc clean
+.PHONY: help build demo features train evaluate report all plan corpora test lint bench bench-peers bench-kernels bench-scale doc clean
 
 help: ## This text
 	@echo "ser: speech-emotion-recognition results from recorded speech"
 	@echo
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
 	@echo "  DATASET=ravdess      one pipeline (pipelines/*.toml); without it all whose corpus is there"
 	@echo "  EXPERIMENT='a b'     these experiments, where a pipeline has them, instead of its default ones"
 	@echo "  PROTOCOL=group-kfold:5  stratified-kfold:N group-kfold:N leave-one-speaker-out"
 	@echo "                       leave-one-session-out hold-out:0.2 published:emobox"
 	@echo "  EPOCHS=15 BATCH=64 SEED=0 JOBS=2 CORPORA_DIR=/path/to/corpora"
+	@echo "  ROUNDS=5 EVERY=7     bench: rounds, and every which recording the peers read; QUICK=1 shows that it works"
+	@echo "  ONLY=features,training,inference,rerun,engine"
+	@echo "  PYTHON=python3.11    bench-peers; PEERS='opensmile torch' makes these alone"
 	@echo
 	@echo "  make train DATASET=ravdess EPOCHS=15 BATCH=64"
 
@@ -74,8 +87,14 @@ lint: ## rustfmt and clippy, as CI runs them
 	@$(CARGO) fmt --check
 	@$(CARGO) clippy --release --all-targets -- -D warnings
 
-bench: ## The training engine beside its matrix products, single-threaded
-	@$(CARGO) bench --bench engine
+bench: ## ser beside its peers -> reports/bench/index.html (takes ROUNDS EVERY ONLY QUICK CORPORA_DIR; first make bench-peers)
+	@$(CARGO) bench --bench compare -- $(BENCH_OPTIONS)
+
+bench-peers: ## Install what bench compares with into target/peers/ (Python 3.11 with venv; several GB; takes PYTHON PEERS)
+	@benches/peers/install.sh '$(PYTHON)' target/peers $(PEERS)
+
+bench-kernels: ## The parts of feature extraction one by one
+	@$(CARGO) bench --bench kernels
 
 bench-scale: build ## Time and memory of features against the size of a corpus (needs RAVDESS; docs/scale.md)
 	@benches/scale.py $(or $(CORPORA_DIR),data/corpora)/ravdess $(if $(JOBS),--jobs $(JOBS))

@@ -4,30 +4,31 @@ use super::Style;
 
 /// A growing piece of HTML or SVG.
 #[derive(Debug, Default)]
-pub(super) struct Html(String);
+pub struct Html(String);
 
 /// Attributes of an element; names are literals, values are escaped.
-pub(super) type Attributes<'a> = &'a [(&'static str, &'a str)];
+pub type Attributes<'a> = &'a [(&'static str, &'a str)];
 
 impl Html {
-    pub(super) fn new() -> Self {
+    /// Nothing yet.
+    pub fn new() -> Self {
         Html::default()
     }
 
     /// Literal markup of this program.
-    pub(super) fn raw(&mut self, markup: &'static str) -> &mut Self {
+    pub fn raw(&mut self, markup: &'static str) -> &mut Self {
         self.0.push_str(markup);
         self
     }
 
     /// Text from anywhere, escaped.
-    pub(super) fn text(&mut self, text: impl AsRef<str>) -> &mut Self {
+    pub fn text(&mut self, text: impl AsRef<str>) -> &mut Self {
         escape_into(&mut self.0, text.as_ref(), false);
         self
     }
 
     /// A start tag.
-    pub(super) fn open(&mut self, tag: &'static str, attributes: Attributes) -> &mut Self {
+    pub fn open(&mut self, tag: &'static str, attributes: Attributes) -> &mut Self {
         self.0.push('<');
         self.0.push_str(tag);
         for (name, value) in attributes {
@@ -42,7 +43,7 @@ impl Html {
     }
 
     /// An end tag.
-    pub(super) fn close(&mut self, tag: &'static str) -> &mut Self {
+    pub fn close(&mut self, tag: &'static str) -> &mut Self {
         self.0.push_str("</");
         self.0.push_str(tag);
         self.0.push('>');
@@ -50,23 +51,25 @@ impl Html {
     }
 
     /// An element that holds text only.
-    pub(super) fn el(&mut self, tag: &'static str, attributes: Attributes, text: impl AsRef<str>) -> &mut Self {
+    pub fn el(&mut self, tag: &'static str, attributes: Attributes, text: impl AsRef<str>) -> &mut Self {
         self.open(tag, attributes).text(text).close(tag)
     }
 
     /// An element whose content `fill` writes.
-    pub(super) fn within(&mut self, tag: &'static str, attributes: Attributes, fill: impl FnOnce(&mut Html)) -> &mut Self {
+    pub fn within(&mut self, tag: &'static str, attributes: Attributes, fill: impl FnOnce(&mut Html)) -> &mut Self {
         self.open(tag, attributes);
         fill(self);
         self.close(tag)
     }
 
-    pub(super) fn line_break(&mut self) -> &mut Self {
+    /// A line break in the source, which changes nothing that is seen.
+    pub fn line_break(&mut self) -> &mut Self {
         self.0.push('\n');
         self
     }
 
-    pub(super) fn into_string(self) -> String {
+    /// The markup.
+    pub fn into_string(self) -> String {
         self.0
     }
 }
@@ -96,37 +99,37 @@ fn escape_into(out: &mut String, text: &str, attribute: bool) {
 
 /// A column of a table.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Column<'a> {
+pub struct Column<'a> {
     title: &'a str,
     numeric: bool,
 }
 
 /// A column of words.
-pub(super) fn words(title: &str) -> Column<'_> {
+pub fn words(title: &str) -> Column<'_> {
     Column { title, numeric: false }
 }
 
 /// A column of numbers, aligned to the right.
-pub(super) fn numbers(title: &str) -> Column<'_> {
+pub fn numbers(title: &str) -> Column<'_> {
     Column { title, numeric: true }
 }
 
 /// How a table behaves.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Table<'a> {
+pub struct Table<'a> {
     /// Unique in the page.
-    pub(super) id: &'a str,
+    pub id: &'a str,
     /// Says what the table holds.
-    pub(super) caption: &'a str,
+    pub caption: &'a str,
     /// Classes of the table element.
-    pub(super) class: &'a str,
+    pub class: &'a str,
     /// Whether headers become sort buttons where there is script.
-    pub(super) sortable: bool,
+    pub sortable: bool,
 }
 
 impl Table<'_> {
     /// Writes the table in its own scrolling frame; `rows` writes everything after the header row.
-    pub(super) fn write(self, h: &mut Html, columns: &[Column], rows: impl FnOnce(&mut Html)) {
+    pub fn write(self, h: &mut Html, columns: &[Column], rows: impl FnOnce(&mut Html)) {
         let caption_id = format!("{}-caption", self.id);
         h.line_break().open("div", &[("class", "scroll"), ("tabindex", "0"), ("role", "group"), ("aria-labelledby", &caption_id)]);
         h.open("table", &[("id", self.id), ("class", self.class), ("data-sortable", if self.sortable { "yes" } else { "no" })]);
@@ -141,17 +144,17 @@ impl Table<'_> {
 }
 
 /// A cell of words.
-pub(super) fn cell(h: &mut Html, text: impl AsRef<str>) {
+pub fn cell(h: &mut Html, text: impl AsRef<str>) {
     h.el("td", &[("class", "w")], text);
 }
 
 /// A cell of a number that is shown rounded and sorted by its full value.
-pub(super) fn number(h: &mut Html, shown: impl AsRef<str>, value: f64) {
+pub fn number(h: &mut Html, shown: impl AsRef<str>, value: f64) {
     h.el("td", &[("class", "n"), ("data-v", &value.to_string())], shown);
 }
 
 /// A row header.
-pub(super) fn row_head(h: &mut Html, text: impl AsRef<str>) {
+pub fn row_head(h: &mut Html, text: impl AsRef<str>) {
     h.el("th", &[("scope", "row")], text);
 }
 
@@ -161,7 +164,7 @@ pub(super) fn percent(share: f64) -> String {
 }
 
 /// A finite number with that many decimals; a dash for anything else.
-pub(super) fn decimals(value: f64, places: usize) -> String {
+pub fn decimals(value: f64, places: usize) -> String {
     if !value.is_finite() {
         return "–".to_owned();
     }
@@ -180,7 +183,7 @@ pub(super) fn points(difference: f64) -> String {
 }
 
 /// A count with thin groups of three digits.
-pub(super) fn count(n: usize) -> String {
+pub fn count(n: usize) -> String {
     let digits = n.to_string();
     let mut out = String::new();
     for (i, c) in digits.chars().enumerate() {
@@ -193,7 +196,7 @@ pub(super) fn count(n: usize) -> String {
 }
 
 /// `1 utterance`, `2 utterances`.
-pub(super) fn plural(n: usize, one: &str) -> String {
+pub fn plural(n: usize, one: &str) -> String {
     match (n, one) {
         (1, _) => format!("1 {one}"),
         (_, "class") => format!("{} classes", count(n)),
@@ -226,7 +229,7 @@ pub(super) fn shorten(text: &str, limit: usize) -> String {
 }
 
 /// A whole page: one file that asks for nothing from anywhere.
-pub(super) fn page(title: &str, body: impl FnOnce(&mut Html)) -> String {
+pub fn page(title: &str, body: impl FnOnce(&mut Html)) -> String {
     let mut h = Html::new();
     let policy = format!(
         "default-src 'none'; style-src 'unsafe-inline'; script-src '{}'; img-src data:; base-uri 'none'; form-action 'none'",

@@ -14,12 +14,12 @@ mod experiment;
 #[cfg(test)]
 mod fixture;
 mod heat;
-mod html;
+pub mod html;
 mod index;
 mod page;
 mod strip;
 mod summary;
-mod svg;
+pub mod svg;
 #[cfg(test)]
 mod tests;
 mod write;

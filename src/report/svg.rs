@@ -3,24 +3,28 @@
 use super::html::{Attributes, Html};
 
 /// A coordinate with one decimal, which is a fraction of a device pixel.
-pub(super) fn at(value: f64) -> String {
+pub fn at(value: f64) -> String {
     let text = format!("{value:.1}");
     text.strip_suffix(".0").map(str::to_owned).unwrap_or(text)
 }
 
 /// An image with a name and a description for those who do not see it.
-pub(super) struct Picture<'a> {
+pub struct Picture<'a> {
     /// Unique in the page.
-    pub(super) id: &'a str,
-    pub(super) title: &'a str,
-    pub(super) description: &'a str,
-    pub(super) width: f64,
-    pub(super) height: f64,
+    pub id: &'a str,
+    /// What it shows.
+    pub title: &'a str,
+    /// What can be seen in it, for those who cannot.
+    pub description: &'a str,
+    /// In pixels at full size; a narrow page scales it down.
+    pub width: f64,
+    /// In pixels at full size.
+    pub height: f64,
 }
 
 impl Picture<'_> {
     /// Writes the drawing in its own scrolling frame.
-    pub(super) fn write(self, h: &mut Html, draw: impl FnOnce(&mut Html)) {
+    pub fn write(self, h: &mut Html, draw: impl FnOnce(&mut Html)) {
         let (title_id, description_id) = (format!("{}-title", self.id), format!("{}-desc", self.id));
         let labelled = format!("{title_id} {description_id}");
         let view = format!("0 0 {} {}", at(self.width), at(self.height));
@@ -45,17 +49,17 @@ impl Picture<'_> {
 }
 
 /// A straight line.
-pub(super) fn line(h: &mut Html, class: &str, (x1, y1): (f64, f64), (x2, y2): (f64, f64)) {
+pub fn line(h: &mut Html, class: &str, (x1, y1): (f64, f64), (x2, y2): (f64, f64)) {
     h.open("line", &[("class", class), ("x1", &at(x1)), ("y1", &at(y1)), ("x2", &at(x2)), ("y2", &at(y2))]).raw("</line>");
 }
 
 /// Text whose anchor is `start`, `middle` or `end`.
-pub(super) fn label(h: &mut Html, class: &str, anchor: &str, (x, y): (f64, f64), text: &str) {
+pub fn label(h: &mut Html, class: &str, anchor: &str, (x, y): (f64, f64), text: &str) {
     h.el("text", &[("class", class), ("text-anchor", anchor), ("x", &at(x)), ("y", &at(y))], text);
 }
 
 /// A filled box with slightly rounded corners; `title` is shown on hover.
-pub(super) fn bar(h: &mut Html, class: &str, (x, y): (f64, f64), (width, height): (f64, f64), title: &str) {
+pub fn bar(h: &mut Html, class: &str, (x, y): (f64, f64), (width, height): (f64, f64), title: &str) {
     let attributes: Attributes =
         &[("class", class), ("x", &at(x)), ("y", &at(y)), ("width", &at(width.max(0.0))), ("height", &at(height)), ("rx", "2")];
     h.within("rect", attributes, |h| {

@@ -1,6 +1,7 @@
 //! All integration tests in one binary.
 
 mod architecture;
+mod bench;
 mod corpora;
 mod parity;
 mod program;

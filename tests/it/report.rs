@@ -26,7 +26,7 @@ fn written() -> (tempfile::TempDir, PipelineReport, String) {
 }
 
 /// Every start tag is closed by its own end tag, in order.
-fn assert_well_formed(page: &str) {
+pub fn assert_well_formed(page: &str) {
     const VOID: [&str; 5] = ["meta", "link", "br", "!doctype", "!DOCTYPE"];
     let mut open = Vec::new();
     let mut rest = page;
