@@ -1,5 +1,6 @@
 //! The order of the stages; `plan` and `run` are the same walk, so that what runs is what was planned.
 
+use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
 use super::evaluate::{self, SECTION};
@@ -193,7 +194,7 @@ impl<'a> Walk<'a> {
             return Ok(outcome);
         }
         let (features, _) = table::features::read(&extracted.path(extract::FEATURES))?;
-        let usable: std::collections::BTreeSet<&str> = features.ids.iter().map(String::as_str).collect();
+        let usable: BTreeSet<&str> = features.ids.iter().map(String::as_str).collect();
         let utterances: Vec<Utterance> = utterances.into_iter().filter(|u| usable.contains(u.source.id.as_str())).collect();
 
         let experiments = self.experiments(&chosen, &utterances, &extracted, &mut outcome)?;
@@ -337,12 +338,24 @@ impl<'a> Walk<'a> {
         }
         let (mut wanted, mut wanted_owners) = (Vec::new(), Vec::new());
         let mut results: Vec<(usize, Step)> = Vec::new();
+        let (mut stuck, mut said) = (BTreeSet::new(), BTreeSet::new());
         for (task, owner) in tasks.into_iter().zip(owners) {
-            if running[owner].chosen {
-                wanted.push(task);
-                wanted_owners.push(owner);
-            } else {
+            if !running[owner].chosen {
                 results.push((owner, Ok(self.finished(&task.id, &task.identity))));
+            } else if !stuck.contains(&owner) {
+                match self.open_device(running[owner].experiment, &task, &mut said) {
+                    Ok(()) => {
+                        wanted.push(task);
+                        wanted_owners.push(owner);
+                    }
+                    Err(error) => {
+                        let task = format!("train/{}", running[owner].experiment.name);
+                        let hint = error.hint_text().map(str::to_owned);
+                        self.observer.observe(Event::TaskFailed { task, error: error.to_string(), hint });
+                        stuck.insert(owner);
+                        results.push((owner, Err(error)));
+                    }
+                }
             }
         }
         results.extend(wanted_owners.into_iter().zip(self.wave(Stage::Train, &wanted)));
@@ -361,6 +374,21 @@ impl<'a> Walk<'a> {
             }
         }
         running.retain(|one| one.chosen || one.complete);
+        Ok(())
+    }
+
+    /// Tries the device of a task that is going to run, so that one that is not there is said once and not by every fold.
+    fn open_device(&self, experiment: &Experiment, task: &Task, said: &mut BTreeSet<String>) -> Result<()> {
+        let device = experiment.train.device;
+        if self.planning || !experiment.has_epochs() || !device.is_gpu() || self.finished(&task.id, &task.identity).is_some() {
+            return Ok(());
+        }
+        if let Some(hardware) = device.hardware()? {
+            let line = format!("networks are trained on {} ({hardware})", device.name());
+            if said.insert(line.clone()) {
+                self.observer.note(line);
+            }
+        }
         Ok(())
     }
 
