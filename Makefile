@@ -14,6 +14,7 @@ JOBS ?=
 CORPORA_DIR ?=
 PROTOCOL ?=
 EXPERIMENT ?=
+DEVICE ?=
 
 # Without DATASET all pipelines run; a corpus that is not there is then a warning and a line in its report, not an error.
 PIPELINES = $(or $(DATASET),demo ravdess emodb iemocap iemocap-improvised)
@@ -21,7 +22,9 @@ OPTIONS = $(if $(DATASET),,--skip-missing) \
   $(if $(EPOCHS),--set train.epochs=$(EPOCHS)) $(if $(BATCH),--set train.batch_size=$(BATCH)) \
   $(if $(SEED),--set 'seeds=[$(SEED)]') $(if $(JOBS),--jobs $(JOBS)) \
   $(if $(CORPORA_DIR),--corpora-dir '$(CORPORA_DIR)') $(if $(PROTOCOL),--protocol '$(PROTOCOL)') \
-  $(foreach name,$(EXPERIMENT),--experiment $(name))
+  $(if $(DEVICE),--device $(DEVICE)) $(foreach name,$(EXPERIMENT),--experiment $(name))
+# A GPU is a part of the build, too.
+FEATURES = $(filter cuda wgpu,$(DEVICE))
 
 .PHONY: help build demo features train evaluate report all plan corpora test lint bench doc clean
 
@@ -34,12 +37,13 @@ help: ## This text
 	@echo "  EXPERIMENT='a b'     these experiments, where a pipeline has them, instead of its default ones"
 	@echo "  PROTOCOL=group-kfold:5  stratified-kfold:N group-kfold:N leave-one-speaker-out"
 	@echo "                       leave-one-session-out hold-out:0.2 published:emobox"
+	@echo "  DEVICE=wgpu          train networks there: cpu, burn-flex, or a GPU by cuda or wgpu (compiles ser for it)"
 	@echo "  EPOCHS=15 BATCH=64 SEED=0 JOBS=2 CORPORA_DIR=/path/to/corpora"
 	@echo
 	@echo "  make train DATASET=ravdess EPOCHS=15 BATCH=64"
 
 build: ## Compile the program (release)
-	@$(CARGO) build --release --bin ser
+	@$(CARGO) build --release --bin ser $(if $(FEATURES),--features $(FEATURES))
 
 # Always the same experiments with the same settings, so that it needs nothing but a core or more; `make all DATASET=demo` takes the rest.
 demo: build ## Generate a small corpus, run everything on it, write reports/demo/index.html (takes JOBS)
