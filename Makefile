@@ -14,6 +14,7 @@ JOBS ?=
 CORPORA_DIR ?=
 PROTOCOL ?=
 EXPERIMENT ?=
+DEVICE ?=
 
 # What bench and bench-peers understand.
 ROUNDS ?=
@@ -31,7 +32,9 @@ OPTIONS = $(if $(DATASET),,--skip-missing) \
   $(if $(EPOCHS),--set train.epochs=$(EPOCHS)) $(if $(BATCH),--set train.batch_size=$(BATCH)) \
   $(if $(SEED),--set 'seeds=[$(SEED)]') $(if $(JOBS),--jobs $(JOBS)) \
   $(if $(CORPORA_DIR),--corpora-dir '$(CORPORA_DIR)') $(if $(PROTOCOL),--protocol '$(PROTOCOL)') \
-  $(foreach name,$(EXPERIMENT),--experiment $(name))
+  $(if $(DEVICE),--device $(DEVICE)) $(foreach name,$(EXPERIMENT),--experiment $(name))
+# A GPU is a part of the build, too.
+FEATURES = $(filter cuda wgpu,$(DEVICE))
 
 .PHONY: help build demo features train evaluate report all plan corpora test lint bench bench-peers bench-kernels bench-scale doc clean
 
@@ -44,6 +47,7 @@ help: ## This text
 	@echo "  EXPERIMENT='a b'     these experiments, where a pipeline has them, instead of its default ones"
 	@echo "  PROTOCOL=group-kfold:5  stratified-kfold:N group-kfold:N leave-one-speaker-out"
 	@echo "                       leave-one-session-out hold-out:0.2 published:emobox"
+	@echo "  DEVICE=wgpu          train networks there: cpu, burn-flex, or a GPU by cuda or wgpu (compiles ser for it)"
 	@echo "  EPOCHS=15 BATCH=64 SEED=0 JOBS=2 CORPORA_DIR=/path/to/corpora"
 	@echo "  ROUNDS=5 EVERY=7     bench: rounds, and every which recording the peers read; QUICK=1 shows that it works"
 	@echo "  ONLY=features,training,inference,rerun,engine"
@@ -52,7 +56,7 @@ help: ## This text
 	@echo "  make train DATASET=ravdess EPOCHS=15 BATCH=64"
 
 build: ## Compile the program (release)
-	@$(CARGO) build --release --bin ser
+	@$(CARGO) build --release --bin ser $(if $(FEATURES),--features $(FEATURES))
 
 # Always the same experiments with the same settings, so that it needs nothing but a core or more; `make all DATASET=demo` takes the rest.
 demo: build ## Generate a small corpus, run everything on it, write reports/demo/index.html (takes JOBS)

@@ -10,7 +10,7 @@ use divan::{Bencher, black_box};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use ser::audio::resample::Resampler;
-use ser::dsp::{ChromaFilters, Contrast, Cqt, CqtBasis, Frames, MelFilters, Stft, TuningEstimator, TuningSpectrum, power_to_db};
+use ser::dsp::{ChromaFilters, Contrast, Cqt, CqtBasis, MelFilters, Stft, Tiles, TuningEstimator, TuningSpectrum, power_to_db};
 use ser::features::{Extractor, FeatureSet, Profile};
 
 const SECONDS: u32 = 3;
@@ -48,17 +48,11 @@ fn wav(rate: u32) -> Vec<u8> {
     bytes.into_inner()
 }
 
-fn magnitudes() -> Frames {
+fn magnitudes() -> Tiles {
     let mut stft = Stft::new(N_FFT, HOP_LENGTH);
-    let mut frames = Frames::new(stft.bins());
-    stft.magnitude(&voice(RATE), &mut frames);
-    frames
-}
-
-fn powers() -> Frames {
-    let mut frames = magnitudes();
-    frames.values_mut().iter_mut().for_each(|value| *value *= *value);
-    frames
+    let mut magnitudes = Tiles::new(stft.bins());
+    stft.magnitude(&voice(RATE), &mut magnitudes, |_| {});
+    magnitudes
 }
 
 fn samples(rate: u32) -> ItemsCount {
@@ -80,61 +74,55 @@ fn resample(bencher: Bencher, rate: u32) {
 #[divan::bench]
 fn stft(bencher: Bencher) {
     let (mut stft, signal) = (Stft::new(N_FFT, HOP_LENGTH), voice(RATE));
-    let mut frames = Frames::new(stft.bins());
-    bencher.counter(samples(RATE)).bench_local(|| stft.magnitude(black_box(&signal), &mut frames));
+    let mut magnitudes = Tiles::new(stft.bins());
+    bencher.counter(samples(RATE)).bench_local(|| stft.magnitude(black_box(&signal), &mut magnitudes, |_| {}));
 }
 
 #[divan::bench]
 fn mel(bencher: Bencher) {
-    let (filters, powers) = (MelFilters::new(f64::from(RATE), N_FFT, 128), powers());
-    let mut mel = Frames::new(filters.count());
-    mel.reset(powers.len());
-    bencher.counter(samples(RATE)).bench_local(|| {
-        for (power, mel) in black_box(&powers).rows().zip(mel.rows_mut()) {
-            filters.apply(power, mel);
-        }
-    });
+    let (filters, magnitudes) = (MelFilters::new(f64::from(RATE), N_FFT, 128), magnitudes());
+    let mut mel = Tiles::new(filters.count());
+    bencher.counter(samples(RATE)).bench_local(|| filters.apply(black_box(&magnitudes), &mut mel));
 }
 
 #[divan::bench]
 fn mel_decibels(bencher: Bencher) {
-    let (filters, powers) = (MelFilters::new(f64::from(RATE), N_FFT, 128), powers());
-    let mut mel = Frames::new(filters.count());
-    mel.reset(powers.len());
-    powers.rows().zip(mel.rows_mut()).for_each(|(power, mel)| filters.apply(power, mel));
+    let filters = MelFilters::new(f64::from(RATE), N_FFT, 128);
+    let mut mel = Tiles::new(filters.count());
+    filters.apply(&magnitudes(), &mut mel);
     bencher.counter(samples(RATE)).with_inputs(|| mel.clone()).bench_local_refs(|mel| power_to_db(mel.values_mut(), 80.0));
 }
 
 #[divan::bench]
 fn chroma(bencher: Bencher) {
-    let (filters, powers, mut classes) = (ChromaFilters::new(f64::from(RATE), N_FFT, 0.12), powers(), [0.0; 12]);
-    bencher.counter(samples(RATE)).bench_local(|| {
-        for power in black_box(&powers).rows() {
-            filters.apply(power, &mut classes);
-            black_box(&classes);
-        }
-    });
+    let (filters, magnitudes) = (ChromaFilters::new(f64::from(RATE), N_FFT, 0.12), magnitudes());
+    let mut chroma = Tiles::new(12);
+    bencher.counter(samples(RATE)).bench_local(|| filters.apply(black_box(&magnitudes), &mut chroma));
 }
 
 #[divan::bench]
 fn contrast(bencher: Bencher) {
     let (mut contrast, magnitudes) = (Contrast::new(f64::from(RATE), N_FFT, 6), magnitudes());
-    let mut bands = Frames::new(contrast.bands());
+    let mut bands = Tiles::new(contrast.bands());
     bencher.counter(samples(RATE)).bench_local(|| contrast.apply(black_box(&magnitudes), &mut bands));
 }
 
 #[divan::bench]
 fn tuning(bencher: Bencher) {
-    let (mut estimator, magnitudes) = (TuningEstimator::new(f64::from(RATE), N_FFT), magnitudes());
-    bencher.counter(samples(RATE)).bench_local(|| estimator.estimate(black_box(&magnitudes), TuningSpectrum::Power, 12));
+    let (mut estimator, magnitudes) = (TuningEstimator::new(f64::from(RATE), N_FFT), magnitudes().to_frames());
+    bencher.counter(samples(RATE)).bench_local(|| {
+        estimator.begin();
+        black_box(&magnitudes).rows().for_each(|frame| estimator.look(frame));
+        estimator.estimate(TuningSpectrum::Power, 12)
+    });
 }
 
 #[divan::bench]
 fn constant_q(bencher: Bencher) {
     let (octaves, bins) = (7, 36);
     let (mut cqt, basis, signal) = (Cqt::new(octaves, HOP_LENGTH), CqtBasis::new(f64::from(RATE), bins, octaves, 0.12), voice(RATE));
-    let mut frames = Frames::new(octaves * bins);
-    bencher.counter(samples(RATE)).bench_local(|| cqt.magnitude(black_box(&signal), &basis, &mut frames));
+    let mut magnitudes = Tiles::new(octaves * bins);
+    bencher.counter(samples(RATE)).bench_local(|| cqt.magnitude(black_box(&signal), &basis, &mut magnitudes));
 }
 
 #[divan::bench(args = [16_000, 22_050, 48_000])]

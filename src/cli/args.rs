@@ -2,8 +2,10 @@
 
 use std::path::PathBuf;
 
+use clap::builder::PossibleValuesParser;
 use clap::{Parser, Subcommand, ValueEnum};
 
+use crate::model::Device;
 use crate::ui::Verbosity;
 
 const EXIT_CODES: &str = "Exit codes: 0 done; 1 a defect of ser; 2 wrong command line; 3 wrong pipeline file; 4 unusable data; \
@@ -84,6 +86,9 @@ pub struct Run {
     /// `hold-out:0.2`, `published:emobox`
     #[arg(long, value_name = "PROTOCOL")]
     pub protocol: Option<String>,
+    /// Train every network on this device; `cuda` and `wgpu` need a build with the cargo feature of that name
+    #[arg(long, value_name = "DEVICE", value_parser = PossibleValuesParser::new(Device::ALL.map(Device::name)))]
+    pub device: Option<String>,
     /// Worker threads; all cores by default
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub jobs: Option<u16>,

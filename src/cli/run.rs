@@ -143,6 +143,9 @@ fn overrides(run: &Run) -> Result<Vec<String>> {
     if let Some(protocol) = &run.protocol {
         overrides.push(format!("protocol={}", protocol_value(protocol)?));
     }
+    if let Some(device) = &run.device {
+        overrides.push(format!("train.device={device}"));
+    }
     Ok(overrides)
 }
 

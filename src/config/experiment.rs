@@ -240,8 +240,16 @@ fn train(raw: RawTrain, validation: bool, context: &Context<'_>) -> Result<Train
         class_weights: raw.class_weights.unwrap_or(false),
         early_stopping,
         checkpoint_every: context.whole("checkpoint_every", raw.checkpoint_every, 0, 0..=100_000)?,
-        device: raw.device.unwrap_or(Device::Cpu),
+        device: device(raw.device, context)?,
     })
+}
+
+fn device(raw: Key<Device>, context: &Context<'_>) -> Result<Device> {
+    let Some(raw) = raw else { return Ok(Device::Cpu) };
+    match raw.get_ref().lacking() {
+        None => Ok(*raw.get_ref()),
+        Some(why) => Err(context.texts.error(&raw.span(), why.to_string()).hint(why.hint_text().unwrap_or_default())),
+    }
 }
 
 fn early_stopping(patience: Key<i64>, validation: bool, context: &Context<'_>) -> Result<Option<EarlyStopping>> {

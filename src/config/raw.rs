@@ -184,7 +184,7 @@ pub(super) struct RawTrain {
     pub(super) class_weights: Option<bool>,
     pub(super) patience: Key<i64>,
     pub(super) checkpoint_every: Key<i64>,
-    pub(super) device: Option<Device>,
+    pub(super) device: Key<Device>,
 }
 
 #[derive(Debug, Deserialize)]

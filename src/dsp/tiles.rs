@@ -66,7 +66,7 @@ impl Tiles {
     }
 
     /// All values, tile after tile, to write.
-    pub(crate) fn values_mut(&mut self) -> &mut [f32] {
+    pub fn values_mut(&mut self) -> &mut [f32] {
         &mut self.values
     }
 

@@ -5,9 +5,10 @@ use burn::nn::conv::{Conv1d, Conv1dConfig};
 use burn::nn::pool::MaxPool1dConfig;
 use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig, PaddingConfig1d};
 use burn::tensor::activation::{log_softmax, relu};
-use burn::tensor::{Device as BurnDevice, Gradients, Tensor, TensorData};
+use burn::tensor::{Device as BurnDevice, Gradients, Tensor, TensorData, Transaction};
 
 use crate::error::{Error, Result};
+use crate::model::device::gave_up;
 use crate::model::engine::dropout_mask;
 use crate::model::{BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM, Layer, Params, Running};
 
@@ -43,8 +44,46 @@ pub(crate) fn reverse_axes(values: &[f32], [a, b, c]: [usize; 3]) -> Vec<f32> {
     out
 }
 
-fn read<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>> {
-    tensor.into_data().try_to_vec::<f32>().map_err(|e| Error::internal(format!("a burn tensor cannot be read: {e:?}")))
+/// Tensors that are read from their device in one go: a GPU is then waited for once, and not once a tensor.
+#[derive(Default)]
+pub(crate) struct Readback {
+    transaction: Transaction,
+    /// For each tensor: the axes of a kernel that is to be read in the engine's layout.
+    kernels: Vec<Option<[usize; 3]>>,
+}
+
+impl Readback {
+    /// Puts a tensor at the end of the list.
+    pub(crate) fn add<const D: usize>(&mut self, tensor: Tensor<D>) {
+        self.register(tensor, None);
+    }
+
+    fn add_kernel(&mut self, tensor: Tensor<3>) {
+        let axes = tensor.dims();
+        self.register(tensor, Some(axes));
+    }
+
+    fn register<const D: usize>(&mut self, tensor: Tensor<D>, kernel: Option<[usize; 3]>) {
+        self.transaction = std::mem::take(&mut self.transaction).register(tensor.without_autodiff());
+        self.kernels.push(kernel);
+    }
+
+    /// The values of all tensors, in the order in which they were added.
+    ///
+    /// # Errors
+    /// What the device reports of all work that led to them.
+    pub(crate) fn finish(self) -> Result<Vec<Vec<f32>>> {
+        let tensors = self.transaction.try_execute().map_err(|e| gave_up(&e))?;
+        let unreadable = |e| Error::internal(format!("a burn tensor cannot be read: {e:?}"));
+        let laid_out = |(data, kernel): (TensorData, Option<[usize; 3]>)| {
+            let values = data.try_to_vec::<f32>().map_err(unreadable)?;
+            Ok(match kernel {
+                Some(axes) => reverse_axes(&values, axes),
+                None => values,
+            })
+        };
+        tensors.into_iter().zip(self.kernels).map(laid_out).collect()
+    }
 }
 
 fn vector(values: &[f32], on: &BurnDevice) -> Tensor<1> {
@@ -99,68 +138,68 @@ impl Cnn {
         if tensors.next().is_some() { Err(unfit()) } else { Ok(net) }
     }
 
-    /// Reads one tensor per parameter, in the order and layout of [`Params`].
-    fn collect(
+    /// Adds one tensor per parameter to `read`, in the order of [`Params`].
+    fn add(
         &self,
-        kernel: impl Fn(&Param<Tensor<3>>) -> Result<Vec<f32>>,
-        matrix: impl Fn(&Param<Tensor<2>>) -> Result<Vec<f32>>,
-        bias: impl Fn(&Param<Tensor<1>>) -> Result<Vec<f32>>,
-    ) -> Result<Params> {
+        read: &mut Readback,
+        kernel: impl Fn(&Param<Tensor<3>>) -> Result<Tensor<3>>,
+        matrix: impl Fn(&Param<Tensor<2>>) -> Result<Tensor<2>>,
+        vector: impl Fn(&Param<Tensor<1>>) -> Result<Tensor<1>>,
+    ) -> Result<()> {
         let absent = || Error::internal("a layer of the network has no bias");
         let (mut conv, mut norm, mut dense) = (self.conv.iter(), self.norm.iter(), self.dense.iter());
-        let mut tensors = Vec::new();
         for layer in &self.layers {
-            match *layer {
-                Layer::Conv { inputs, outputs, kernel: width } => {
+            match layer {
+                Layer::Conv { .. } => {
                     if let Some(c) = conv.next() {
-                        tensors.push(reverse_axes(&kernel(&c.weight)?, [outputs, inputs, width]));
-                        tensors.push(bias(c.bias.as_ref().ok_or_else(absent)?)?);
+                        read.add_kernel(kernel(&c.weight)?);
+                        read.add(vector(c.bias.as_ref().ok_or_else(absent)?)?);
                     }
                 }
                 Layer::BatchNorm { .. } => {
                     if let Some(n) = norm.next() {
-                        tensors.push(bias(&n.gamma)?);
-                        tensors.push(bias(&n.beta)?);
+                        read.add(vector(&n.gamma)?);
+                        read.add(vector(&n.beta)?);
                     }
                 }
                 Layer::Dense { .. } => {
                     if let Some(d) = dense.next() {
-                        tensors.push(matrix(&d.weight)?);
-                        tensors.push(bias(d.bias.as_ref().ok_or_else(absent)?)?);
+                        read.add(matrix(&d.weight)?);
+                        read.add(vector(d.bias.as_ref().ok_or_else(absent)?)?);
                     }
                 }
                 Layer::Relu | Layer::Dropout { .. } | Layer::MaxPool { .. } | Layer::Flatten => {}
             }
         }
-        Ok(Params { tensors })
+        Ok(())
     }
 
     /// The parameters in the project's layouts.
     ///
     /// # Errors
-    /// An internal error when a tensor cannot be read.
+    /// When a tensor cannot be read.
     pub fn to_params(&self) -> Result<Params> {
-        self.collect(|p| read(p.val()), |p| read(p.val()), |p| read(p.val()))
+        let mut read = Readback::default();
+        self.add(&mut read, |p| Ok(p.val()), |p| Ok(p.val()), |p| Ok(p.val()))?;
+        Ok(Params { tensors: read.finish()? })
     }
 
-    /// The gradients of one backward pass, laid out like the parameters.
+    /// Adds the gradients of one backward pass to `read`, as many as [`Params`] has tensors.
     ///
     /// # Errors
     /// An internal error when a parameter took no part in that pass.
-    pub fn gradients(&self, gradients: &Gradients) -> Result<Params> {
-        fn of<const D: usize>(p: &Param<Tensor<D>>, gradients: &Gradients) -> Result<Vec<f32>> {
-            read(p.val().grad(gradients).ok_or_else(|| Error::internal("a parameter has no gradient"))?)
+    pub(crate) fn add_gradients(&self, gradients: &Gradients, read: &mut Readback) -> Result<()> {
+        fn of<const D: usize>(p: &Param<Tensor<D>>, gradients: &Gradients) -> Result<Tensor<D>> {
+            p.val().grad(gradients).ok_or_else(|| Error::internal("a parameter has no gradient"))
         }
-        self.collect(|p| of(p, gradients), |p| of(p, gradients), |p| of(p, gradients))
+        self.add(read, |p| of(p, gradients), |p| of(p, gradients), |p| of(p, gradients))
     }
 
-    /// The running statistics of batch normalisation, with the last forward pass of this thread counted in (burn keeps it pending).
-    ///
-    /// # Errors
-    /// An internal error when a tensor cannot be read.
-    pub fn running(&self) -> Result<Running> {
-        let read_all = |state: fn(&BatchNorm) -> Tensor<1>| self.norm.iter().map(|n| read(state(n))).collect::<Result<Vec<_>>>();
-        Ok(Running { means: read_all(|n| n.running_mean.value_sync())?, variances: read_all(|n| n.running_var.value_sync())? })
+    /// Adds the running means and then the running variances of batch normalisation to `read`, with the last forward pass of this thread
+    /// counted in (burn keeps it pending).
+    pub(crate) fn add_running(&self, read: &mut Readback) {
+        self.norm.iter().for_each(|n| read.add(n.running_mean.value_sync()));
+        self.norm.iter().for_each(|n| read.add(n.running_var.value_sync()));
     }
 
     /// Logits `[batch, classes]` of features `[batch, length]`; with a key, dropout is active and its masks are those of the key.
@@ -234,7 +273,8 @@ pub fn cross_entropy(logits: Tensor<2>, targets: Tensor<2>, weights: Option<Tens
         Some(w) => rows * w.reshape([n, 1]),
         None => rows,
     };
-    rows.mean()
+    // Along a dimension: burn's sum of a whole tensor may add atomically on a GPU, in another order each time.
+    rows.mean_dim(0).reshape([1])
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@
 use std::f64::consts::PI;
 
 use burn::module::{Module, Param, ParamGroup, ParamId};
-use burn::optim::{AdamConfig, AdamWConfig, GradientsParams, ModuleOptimizer, RmsPropConfig};
+use burn::optim::{AdamConfig, AdamWConfig, GradientsParams, ModuleOptimizer, RecordState, RmsPropConfig, StateSink, StateSource};
 use burn::tensor::{Bytes, Device as BurnDevice, Tensor, TensorData};
 
 use crate::error::{Error, Result};
@@ -42,6 +42,45 @@ struct Rule(ModuleOptimizer);
 impl std::fmt::Debug for Rule {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Rule")
+    }
+}
+
+/// burn's rule with a state that is restored on the device where steps are taken.
+///
+/// burn itself restores it on its default device and moves it later. In a build with a GPU backend that is a GPU, whatever a network is
+/// trained on, and where there is none a resumed training would end in a panic.
+#[derive(Clone)]
+struct OnHost<O>(O);
+
+#[derive(Clone)]
+struct HostState<S>(S);
+
+impl<O: burn::optim::Optimizer> burn::optim::Optimizer for OnHost<O> {
+    type State<const D: usize> = HostState<O::State<D>>;
+
+    fn step<const D: usize>(
+        &self,
+        rate: f64,
+        tensor: Tensor<D>,
+        grad: Tensor<D>,
+        state: Option<Self::State<D>>,
+    ) -> (Tensor<D>, Option<Self::State<D>>) {
+        let (tensor, state) = self.0.step(rate, tensor, grad, state.map(|state| state.0));
+        (tensor, state.map(HostState))
+    }
+
+    fn to_device<const D: usize>(state: Self::State<D>, device: &BurnDevice) -> Self::State<D> {
+        HostState(O::to_device(state.0, device))
+    }
+}
+
+impl<S: RecordState> RecordState for HostState<S> {
+    fn state_flatten(&self, prefix: &str, out: &mut StateSink) {
+        self.0.state_flatten(prefix, out);
+    }
+
+    fn state_unflatten(prefix: &str, source: &mut StateSource, _: &BurnDevice) -> Option<Self> {
+        S::state_unflatten(prefix, source, &device()).map(HostState)
     }
 }
 
@@ -86,12 +125,12 @@ pub fn learning_rate(schedule: Schedule, peak: f64, step: usize, total_steps: us
 /// burn's optimizer for these settings; weight decay (AdamW) only where `decayed` says so.
 pub(crate) fn rule(settings: &TrainSettings, decayed: ParamGroup) -> ModuleOptimizer {
     match settings.optimizer {
-        Optimizer::Rmsprop => RmsPropConfig::new().with_alpha(0.9).with_momentum(0.0).with_epsilon(EPSILON).init(),
-        Optimizer::Adam => AdamConfig::new().with_epsilon(EPSILON).init(),
+        Optimizer::Rmsprop => OnHost(RmsPropConfig::new().with_alpha(0.9).with_momentum(0.0).with_epsilon(EPSILON).build()).into(),
+        Optimizer::Adam => OnHost(AdamConfig::new().with_epsilon(EPSILON).build()).into(),
         Optimizer::Adamw => {
             let plain = AdamWConfig::new().with_epsilon(EPSILON).with_weight_decay(0.0);
             let pulled = AdamWConfig::new().with_epsilon(EPSILON).with_weight_decay(settings.weight_decay as f32);
-            plain.init().with_group(decayed, pulled.build(), None)
+            ModuleOptimizer::from(OnHost(plain.build())).with_group(decayed, OnHost(pulled.build()), None)
         }
     }
 }

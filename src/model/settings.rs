@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::Device;
+
 /// The rule that turns gradients into steps, with Keras' constants where the paper used Keras.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -35,16 +37,6 @@ pub enum Schedule {
 pub struct EarlyStopping {
     /// Epochs without improvement before training ends.
     pub patience: usize,
-}
-
-/// Which implementation computes a network.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Device {
-    /// The project's CPU engine.
-    Cpu,
-    /// The burn module itself with burn's autodiff on its flex backend: the reference.
-    BurnFlex,
 }
 
 /// Everything that decides the outcome of a training run besides data and seed.

@@ -3,6 +3,7 @@
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use crate::model::Device;
 use crate::model::classifier::Classifier;
 use crate::split::{Dataset, Matrix, Part, Parts, Role};
 
@@ -42,6 +43,19 @@ pub(crate) fn blobs(rows: usize, n_classes: usize, n_features: usize, spread: f3
     };
     let roles: Vec<_> = (0..rows).map(|i| Some(role(i))).collect();
     Parts::of(&dataset(values, y, n_classes, n_features), &roles)
+}
+
+/// The GPUs that this build knows and this machine has; those that are not there are said to be skipped.
+pub(crate) fn gpus() -> Vec<Device> {
+    let there = |device: &Device| {
+        let hardware = device.hardware();
+        match &hardware {
+            Ok(name) => println!("{}: {}", device.name(), name.as_deref().unwrap_or_default()),
+            Err(_) => println!("skipped: no {} device", device.name()),
+        }
+        hardware.is_ok()
+    };
+    Device::ALL.into_iter().filter(|device| device.is_gpu()).filter(there).collect()
 }
 
 /// Share of rows whose most probable class is the true one.

@@ -1,6 +1,6 @@
 use super::*;
 use crate::error::Kind;
-use crate::model::test_data::{accuracy, blobs, parts};
+use crate::model::test_data::{accuracy, blobs, gpus, parts};
 use crate::model::{CnnClassifier, Device, EarlyStopping, Layer, Optimizer};
 use crate::split::Parts;
 
@@ -78,7 +78,7 @@ fn everything() -> TrainSettings {
 #[test]
 fn a_separable_problem_is_learnt() {
     let parts = blobs(90, 3, 13, 0.6, 2);
-    for device in [Device::Cpu, Device::BurnFlex] {
+    for device in [Device::Cpu, Device::BurnFlex].into_iter().chain(gpus()) {
         let trained = run(&parts, &TrainSettings { epochs: 12, device, ..settings() }).expect("trained");
         let (first, last) = (&trained.history[0], &trained.history[11]);
         assert!(last.train_loss < first.train_loss / 2.0, "{device:?}: {first:?} {last:?}");
@@ -91,15 +91,37 @@ fn a_separable_problem_is_learnt() {
 }
 
 #[test]
-fn both_devices_take_the_same_steps() {
+fn all_devices_take_the_same_steps() {
     let parts = blobs(45, 3, 13, 0.6, 2);
     let short = TrainSettings { epochs: 2, learning_rate: 1e-4, ..everything() };
     let engine = run(&parts, &short).expect("engine");
-    let burn = run(&parts, &TrainSettings { device: Device::BurnFlex, ..short }).expect("burn");
-    for (a, b) in engine.history.iter().zip(&burn.history) {
-        assert!((a.train_loss - b.train_loss).abs() < 1e-4 * a.train_loss, "{a:?} {b:?}");
-        let (a, b) = (a.validation_loss.expect("loss"), b.validation_loss.expect("loss"));
-        assert!((a - b).abs() < 1e-3 * a, "{a} {b}");
+    for device in [Device::BurnFlex].into_iter().chain(gpus()) {
+        let slack = if device.is_gpu() { 10.0 } else { 1.0 };
+        let burn = run(&parts, &TrainSettings { device, ..short.clone() }).expect("burn");
+        for (a, b) in engine.history.iter().zip(&burn.history) {
+            assert!((a.train_loss - b.train_loss).abs() < slack * 1e-4 * a.train_loss, "{device:?}: {a:?} {b:?}");
+            let (a, b) = (a.validation_loss.expect("loss"), b.validation_loss.expect("loss"));
+            assert!((a - b).abs() < slack * 1e-3 * a, "{device:?}: {a} {b}");
+        }
+    }
+}
+
+#[test]
+fn a_training_on_a_gpu_goes_on_from_its_checkpoint() {
+    let parts = blobs(45, 3, 13, 0.6, 2);
+    let folder = tempfile::tempdir().expect("folder");
+    for device in gpus() {
+        let path = folder.path().join(device.name());
+        let settings = TrainSettings { device, early_stopping: None, ..everything() };
+        let straight = run(&parts, &settings).expect("straight");
+        let (stopped, _) = run_until(&parts, &settings, Some(&path), Some(3));
+        assert_eq!(stopped.expect_err("stopped").kind(), Kind::Interrupted);
+        let resumed = run_until(&parts, &settings, Some(&path), None).0.expect("resumed");
+        assert_eq!((resumed.resumed_after, resumed.history.len()), (Some(3), 8));
+        // A GPU promises no bits, but the same steps.
+        for (a, b) in straight.history.iter().zip(&resumed.history) {
+            assert!((a.train_loss - b.train_loss).abs() < 0.02 * a.train_loss, "{device:?}: {a:?} {b:?}");
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! The stages of experiments: folds, trainings, evaluations.
 
+use std::collections::BTreeSet;
+
 use super::evaluate;
 use super::extract::FEATURES;
 use super::flow::Outcome;
@@ -11,7 +13,7 @@ use super::walk::{Step, Walk};
 use crate::config::Experiment;
 use crate::corpus::Utterance;
 use crate::error::{Error, Kind, Result};
-use crate::orchestrator::{Context, Finished, Identity, Task};
+use crate::orchestrator::{Context, Event, Finished, Identity, Task};
 
 impl<'a> Walk<'a> {
     /// Splits, trains and evaluates. Experiments that were not chosen stand in the report if all of their outputs are there.
@@ -96,12 +98,24 @@ impl<'a> Walk<'a> {
         }
         let (mut wanted, mut wanted_owners) = (Vec::new(), Vec::new());
         let mut results: Vec<(usize, Step)> = Vec::new();
+        let (mut stuck, mut said) = (BTreeSet::new(), BTreeSet::new());
         for (task, owner) in tasks.into_iter().zip(owners) {
-            if running[owner].chosen {
-                wanted.push(task);
-                wanted_owners.push(owner);
-            } else {
+            if !running[owner].chosen {
                 results.push((owner, Ok(self.finished(&task.id, &task.identity))));
+            } else if !stuck.contains(&owner) {
+                match self.open_device(running[owner].experiment, &task, &mut said) {
+                    Ok(()) => {
+                        wanted.push(task);
+                        wanted_owners.push(owner);
+                    }
+                    Err(error) => {
+                        let task = format!("train/{}", running[owner].experiment.name);
+                        let hint = error.hint_text().map(str::to_owned);
+                        self.observer.observe(Event::TaskFailed { task, error: error.to_string(), hint });
+                        stuck.insert(owner);
+                        results.push((owner, Err(error)));
+                    }
+                }
             }
         }
         results.extend(wanted_owners.into_iter().zip(self.wave(Stage::Train, &wanted)));
@@ -120,6 +134,21 @@ impl<'a> Walk<'a> {
             }
         }
         running.retain(|one| one.chosen || one.complete);
+        Ok(())
+    }
+
+    /// Tries the device of a task that is going to run, so that one that is not there is said once and not by every fold.
+    fn open_device(&self, experiment: &Experiment, task: &Task, said: &mut BTreeSet<String>) -> Result<()> {
+        let device = experiment.train.device;
+        if self.planning || !experiment.has_epochs() || !device.is_gpu() || self.finished(&task.id, &task.identity).is_some() {
+            return Ok(());
+        }
+        if let Some(hardware) = device.hardware()? {
+            let line = format!("networks are trained on {} ({hardware})", device.name());
+            if said.insert(line.clone()) {
+                self.observer.note(line);
+            }
+        }
         Ok(())
     }
 

@@ -215,6 +215,9 @@ fn about(job: &Job, table: &FeatureTable, meta: &table::Meta, data: &Dataset, sc
     provenance.insert("experiment".into(), experiment.name.clone());
     provenance.insert("fold_name".into(), job.fold.name.clone());
     provenance.insert("ser.version".into(), env!("CARGO_PKG_VERSION").into());
+    if let Ok(Some(hardware)) = experiment.train.device.hardware() {
+        provenance.insert("train.hardware".into(), hardware);
+    }
     let architecture = match experiment.model {
         ModelSettings::Cnn { architecture } => Some(architecture),
         _ => None,

@@ -57,3 +57,46 @@ fn a_file_that_is_no_toml() {
     project.write("pipelines/bytes.toml", b"\xff\xfe\x00");
     project.ser(&["run", "bytes"]).fails(3, &["bytes.toml"]);
 }
+
+#[test]
+fn a_device_that_is_not_there() {
+    let project = Project::with_tones(2);
+    project.pipeline("net", &Project::network(1));
+    project.ser(&["run", "net", "--device", "gpu"]).fails(2, &["gpu", "cpu, burn-flex, cuda, wgpu"]);
+    let devices = [("cuda", cfg!(feature = "cuda")), ("wgpu", cfg!(feature = "wgpu"))];
+    for (device, _) in devices.iter().filter(|(_, built)| !built) {
+        let build = format!("cargo build --release --features {device}");
+        project.pipeline("gpu", &Project::network(1).replace("epochs = 1", &format!("epochs = 1, device = \"{device}\"")));
+        project.ser(&["run", "gpu"]).fails(3, &["gpu.toml:14", &format!("device = \"{device}\""), &build]);
+        for command in ["run", "features", "train", "evaluate", "report", "plan"] {
+            let ran = project.ser(&[command, "net", "--device", device]);
+            ran.fails(3, &[&format!("this build of ser has no device `{device}`"), &build]);
+        }
+        assert!(!project.path("data").exists(), "nothing is begun with wrong settings");
+    }
+    // A machine need not have what the build knows: then it is said once, by name, and before any training.
+    for (device, _) in devices.iter().filter(|(_, built)| *built) {
+        let ran = project.ser(&["run", "net", "--device", device]);
+        if ran.code == 0 {
+            assert!(ran.stderr.contains(&format!("networks are trained on {device} (")), "{}", ran.stderr);
+            continue;
+        }
+        let ran = ran.fails(5, &[&format!("the device `{device}` cannot be used on this machine"), "hint: ", "`cpu`"]);
+        assert_eq!(ran.stderr.matches("FAILED").count(), 1, "not by every fold: {}", ran.stderr);
+    }
+}
+
+#[test]
+fn a_device_is_an_override_that_trains_anew() {
+    let project = Project::with_tones(2);
+    project.pipeline("net", &Project::network(1));
+    project.ser(&["run", "net"]).ok();
+    let plan = project.ser(&["plan", "net", "--device", "burn-flex"]).ok();
+    assert!(plan.stdout.contains("keep  split/base"), "{}", plan.stdout);
+    assert!(plan.stdout.contains("run   train/base/fold-00-seed-0  (model.train.device: cpu -> burn-flex)"), "{}", plan.stdout);
+    project.ser(&["run", "net", "--device", "burn-flex"]).ok();
+    let page = String::from_utf8(project.read("reports/net/index.html")).unwrap();
+    assert!(page.contains("train.device=burn-flex"), "the page says what was overridden");
+    let model = String::from_utf8(project.read("data/models/net/base/fold-00-seed-0/model.json")).unwrap();
+    assert!(model.contains("\"device\": \"burn-flex\""), "{model}");
+}
