@@ -67,7 +67,7 @@ fn decode_wav(bencher: Bencher, rate: u32) {
 
 #[divan::bench(args = [16_000, 48_000])]
 fn resample(bencher: Bencher, rate: u32) {
-    let (resampler, signal, mut out) = (Resampler::new(rate, RATE), voice(rate), Vec::new());
+    let (mut resampler, signal, mut out) = (Resampler::new(rate, RATE), voice(rate), Vec::new());
     bencher.counter(samples(rate)).bench_local(|| resampler.process_into(black_box(&signal), &mut out));
 }
 

@@ -2,7 +2,9 @@
 //!
 //! Plain PCM in WAVE, which is what the corpora are, goes through [`super::wav`]; everything else through Symphonia.
 
-use std::fs;
+use std::cell::RefCell;
+use std::fs::{self, File};
+use std::io::Read;
 use std::path::Path;
 
 use crate::error::{Error, Result};
@@ -86,9 +88,24 @@ pub fn decode(path: &Path) -> Result<Audio> {
         let what = if about.is_dir() { "a folder" } else { "no regular file" };
         return Err(unusable(&shown(path), &format!("it is {what}")));
     }
-    let bytes = fs::read(path).map_err(|e| Error::io("read", path, e))?;
     let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default();
-    read(&bytes, extension).map_err(|why| unusable(&shown(path), &why))
+    BYTES.with_borrow_mut(|bytes| {
+        bytes.clear();
+        let whole = File::open(path).and_then(|mut file| file.read_to_end(bytes));
+        let audio = match whole {
+            Ok(_) => read(bytes, extension).map_err(|why| unusable(&shown(path), &why)),
+            Err(error) => Err(Error::io("read", path, error)),
+        };
+        bytes.shrink_to(KEPT);
+        audio
+    })
+}
+
+/// Bytes that a thread keeps room for between two files: fresh memory costs as much as the copy into it.
+const KEPT: usize = 1 << 21;
+
+thread_local! {
+    static BYTES: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
 /// [`decode`] on bytes in memory; `extension` (without a dot, may be empty) only helps to find an MP3 stream behind leading rubbish.

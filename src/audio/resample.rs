@@ -64,14 +64,14 @@ impl Resampler {
     }
 
     /// The samples at the new rate: `ceil(n * to / from)` of them, of which the last may be a zero that evens out the length.
-    pub fn process(&self, samples: &[f32]) -> Vec<f32> {
+    pub fn process(&mut self, samples: &[f32]) -> Vec<f32> {
         let mut output = Vec::new();
         self.process_into(samples, &mut output);
         output
     }
 
     /// As [`Resampler::process`], into a buffer that is overwritten.
-    pub fn process_into(&self, samples: &[f32], output: &mut Vec<f32>) {
+    pub fn process_into(&mut self, samples: &[f32], output: &mut Vec<f32>) {
         output.clear();
         if let Form::Unchanged = self.form {
             output.extend_from_slice(samples);
@@ -79,7 +79,7 @@ impl Resampler {
         }
         let length = samples.len() as f64 * ratio(self.from_hz, self.to_hz);
         output.resize(length as usize, 0.0);
-        match &self.form {
+        match &mut self.form {
             Form::Decimator(decimator) => decimator.process(samples, output),
             Form::Polyphase(polyphase) => polyphase.process(samples, output),
             _ => direct(samples, output, ratio(self.from_hz, self.to_hz)),
@@ -136,7 +136,7 @@ mod tests {
     fn polyphase_equals_the_direct_form() {
         for from_hz in [8000, 11025, 16000, 44100, 48000, 96000, 384_000, 1000] {
             let samples = noise(from_hz as usize / 7 + 3);
-            let resampler = Resampler::new(from_hz, 22050);
+            let mut resampler = Resampler::new(from_hz, 22050);
             assert!(matches!(resampler.form, Form::Polyphase(_) | Form::Decimator(_)), "{from_hz}");
             let fast = resampler.process(&samples);
             let mut slow = vec![0.0; (samples.len() as f64 * ratio(from_hz, 22050)) as usize];

@@ -227,7 +227,7 @@ impl Extractor {
             let message = format!("sample {at} is not a finite number");
             return Err(Error::data(message).hint("the file is damaged or was written with an overflow: export it again"));
         }
-        let resampler = match self.resampler.take() {
+        let mut resampler = match self.resampler.take() {
             Some(resampler) if resampler.from_hz() == sample_rate => resampler,
             _ => Resampler::new(sample_rate, SAMPLE_RATE),
         };

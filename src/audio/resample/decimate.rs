@@ -17,6 +17,8 @@ use super::sinc::{STEPS_PER_CROSSING, SincTable};
 const TILE: usize = 8;
 /// Blocks whose input is laid out at a time: the more, the less of it twice, as long as it stays in a near cache.
 const BLOCKS: usize = 6;
+/// Rows laid out at a time.
+const PIECE: usize = 64;
 
 /// Precomputed weights of all phases of a rational ratio below 1.
 #[derive(Debug)]
@@ -29,6 +31,8 @@ pub(super) struct Decimator {
     after: usize,
     tiles: Vec<Tile>,
     clock: Clock,
+    /// Rows of samples side by side, kept from call to call.
+    panel: Vec<f32>,
 }
 
 /// The weights of [`TILE`] neighbouring phases over the rows that any of them needs; rows count from [`Decimator::before`] samples before
@@ -60,12 +64,14 @@ impl Decimator {
         let before = wings.iter().map(|w| w.left.len() as isize - 1 - w.at).max().unwrap_or(0);
         let after = wings.iter().map(|w| w.at + 1 + w.right.len() as isize).max().unwrap_or(0) as usize;
         let tiles = wings.chunks(TILE).map(|wings| Tile::new(wings, before)).collect();
-        Decimator { phases, advance, before: before as usize, after, tiles, clock: Clock::new(phases, advance, ratio) }
+        Decimator { phases, advance, before: before as usize, after, tiles, clock: Clock::new(phases, advance, ratio), panel: vec![] }
     }
 
     /// Fills `output` (its length decides how much) from `input`, which is zero outside its ends.
-    pub(super) fn process(&self, input: &[f32], output: &mut [f32]) {
-        Arch::new().dispatch(Process { decimator: self, input, output });
+    pub(super) fn process(&mut self, input: &[f32], output: &mut [f32]) {
+        let mut panel = std::mem::take(&mut self.panel);
+        Arch::new().dispatch(Process { decimator: self, input, output, panel: &mut panel });
+        self.panel = panel;
     }
 }
 
@@ -118,6 +124,7 @@ struct Process<'a> {
     decimator: &'a Decimator,
     input: &'a [f32],
     output: &'a mut [f32],
+    panel: &'a mut Vec<f32>,
 }
 
 impl WithSimd for Process<'_> {
@@ -125,17 +132,15 @@ impl WithSimd for Process<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Process { decimator: &Decimator { phases, advance, before, after, ref tiles, ref clock }, input, output } = self;
+        let Process { decimator, input, output, panel } = self;
+        let Decimator { phases, advance, before, after, ref tiles, ref clock, .. } = *decimator;
         let blocks = output.len().div_ceil(phases);
         let stretch = blocks.div_ceil(S::F32_LANES);
         let errors = clock.errors(blocks + 1);
-        let rows = before + BLOCKS * advance + after;
-        // With zeros around it every lane finds all its rows.
-        let mut padded = vec![0.0; (S::F32_LANES * stretch + BLOCKS) * advance + before + after];
-        padded[before..].iter_mut().zip(input).for_each(|(slot, sample)| *slot = *sample);
-        let mut panel = vec![simd.splat_f32s(0.0); rows];
+        panel.resize((before + BLOCKS * advance + after) * S::F32_LANES, 0.0);
         for first in (0..stretch).step_by(BLOCKS) {
-            interleave(simd, &padded[first * advance..], stretch * advance, &mut panel);
+            interleave(S::F32_LANES, input, |lane| ((lane * stretch + first) * advance) as isize - before as isize, panel);
+            let panel = S::as_simd_f32s(panel).0;
             for block in first..(first + BLOCKS).min(stretch) {
                 let rows = &panel[(block - first) * advance..];
                 for (tile, phase) in tiles.iter().zip((0..).step_by(TILE)) {
@@ -173,13 +178,29 @@ fn place(sums: &[f32; TILE], phase: usize, phases: usize, late: bool, block: &mu
     }
 }
 
-/// Lays stretches of `input`, which begin `stride` samples apart, side by side.
+/// Lays stretches of `input`, which begin at `start` of each lane, side by side; outside of the input there are zeros.
 #[inline(always)]
-fn interleave<S: Simd>(_: S, input: &[f32], stride: usize, panel: &mut [S::f32s]) {
-    let panel: &mut [f32] = pulp::bytemuck::cast_slice_mut(panel);
-    for (row, slots) in panel.chunks_exact_mut(S::F32_LANES).enumerate() {
-        for (lane, slot) in slots.iter_mut().enumerate() {
-            *slot = input[lane * stride + row];
+fn interleave(lanes: usize, input: &[f32], start: impl Fn(usize) -> isize, panel: &mut [f32]) {
+    let rows = panel.len() / lanes;
+    let inside = |lane: &usize| start(*lane) >= 0 && input.len() >= start(*lane) as usize + rows;
+    // Only the first lane and the last ones reach beyond the input: those find zeros in a copy.
+    let copies: Vec<Vec<f32>> = (0..lanes)
+        .map(|lane| {
+            let at = |row: usize| usize::try_from(start(lane) + row as isize).ok().and_then(|at| input.get(at)).copied();
+            if inside(&lane) { vec![] } else { (0..rows).map(|row| at(row).unwrap_or(0.0)).collect() }
+        })
+        .collect();
+    let stretches: Vec<&[f32]> = copies
+        .iter()
+        .enumerate()
+        .map(|(lane, copy)| if copy.is_empty() { &input[start(lane) as usize..][..rows] } else { copy.as_slice() })
+        .collect();
+    // A piece that stays in the nearest cache while every lane comes to it.
+    for (piece, first) in panel.chunks_mut(PIECE * lanes).zip((0..rows).step_by(PIECE)) {
+        for (lane, stretch) in stretches.iter().enumerate() {
+            for (slots, sample) in piece.chunks_exact_mut(lanes).zip(&stretch[first..]) {
+                slots[lane] = *sample;
+            }
         }
     }
 }
