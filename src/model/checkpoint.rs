@@ -1,6 +1,6 @@
 //! Training that was interrupted goes on where it stopped, bit for bit: everything that an epoch leaves, in one file.
 //!
-//! Layout: 8 bytes [`MAGIC`] (with the version), 32 bytes BLAKE3 of all that follows, 8 bytes little-endian length of a JSON header, the
+//! Layout: 8 bytes `MAGIC` (with the version), 32 bytes BLAKE3 of all that follows, 8 bytes little-endian length of a JSON header, the
 //! header, then little-endian f32 (parameters, running statistics, the same of the best epoch if there is one) and the optimizer's state as
 //! burn serialises it. Random numbers need no state: their streams are keyed by seed and epoch.
 
