@@ -7,7 +7,7 @@ use super::frames::Frames;
 /// Frames of a tile. A processor with narrower vectors takes several of them to a tile.
 pub(crate) const LANES: usize = 16;
 
-/// A matrix of frames in which [`LANES`] successive frames lie side by side: all their first values, then all their second values, …
+/// A matrix of frames in which 16 successive frames lie side by side: all their first values, then all their second values, …
 ///
 /// The last tile may have lanes without a frame, which hold zeros.
 #[derive(Debug, Clone, Default)]
