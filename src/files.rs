@@ -72,10 +72,11 @@ pub fn place(path: &Path, fill: impl FnOnce(&mut File) -> Result<()>) -> Result<
     Ok(folder)
 }
 
-/// A fresh folder within `parent`, removed when it is dropped.
-pub fn temporary_folder(parent: &Path) -> Result<tempfile::TempDir> {
+/// A fresh folder within `parent`, removed when it is dropped; its name begins with [`TEMPORARY`] and `mark`.
+pub fn temporary_folder(parent: &Path, mark: &str) -> Result<tempfile::TempDir> {
     create_folder(parent)?;
-    beside(0o777).tempdir_in(parent).map_err(|e| Error::io("create a folder in", parent, e))
+    let prefix = format!("{TEMPORARY}{mark}");
+    beside(0o777).prefix(&prefix).tempdir_in(parent).map_err(|e| Error::io("create a folder in", parent, e))
 }
 
 /// A file without a name, gone with its owner however that ends; in `folder`, or where the system keeps temporary files.
