@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
+use serde::Serialize;
+
 use super::evaluate;
 use super::extract::FEATURES;
 use super::flow::Outcome;
@@ -11,7 +13,7 @@ use super::publish::table_hash;
 use super::split::{self, Folds};
 use super::train::{self, Job};
 use super::walk::{Came, Later, Mode, Seen, Walk};
-use crate::config::Experiment;
+use crate::config::{Experiment, ModelKey};
 use crate::corpus::Utterance;
 use crate::error::{Error, Kind, Result};
 use crate::orchestrator::{Context, Event, Finished, Graph, Identity, Task};
@@ -132,9 +134,7 @@ impl<'a> Walk<'a> {
     }
 
     fn split(&self, experiment: &'a Experiment, chosen: bool, data: &Data) -> Result<Option<Running<'a>>> {
-        let mut params = experiment.split_parameters();
-        params.insert("experiment".into(), experiment.name.clone());
-        let identity = self.identity(Stage::Split, params, [("utterances", data.fingerprint.clone())])?;
+        let identity = self.identity(Stage::Split, experiment.split_key(), [("utterances", data.fingerprint.clone())])?;
         let id = format!("split/{}", experiment.name);
         let task = Task::new(id, identity, |context: &Context| split::split(data.utterances, experiment, context));
         let seen = if chosen {
@@ -157,12 +157,29 @@ impl<'a> Walk<'a> {
 
     /// Parameters of a training besides its data.
     fn train_settings(&self, experiment: &Experiment, fold: u32, fold_name: &str, seed: u64) -> Result<Identity> {
-        let params = serde_json::json!({
-            "pipeline": self.pipeline.name, "corpus": self.pipeline.corpus.name,
-            "experiment": experiment.name, "protocol": experiment.protocol.name(),
-            "fold": fold, "fold_name": fold_name, "seed": seed, "model": experiment.model_parameters(),
-        });
-        self.identity(Stage::Train, params, [])
+        #[derive(Serialize)]
+        struct TrainKey<'k> {
+            pipeline: &'k str,
+            corpus: &'k str,
+            experiment: &'k str,
+            protocol: String,
+            fold: u32,
+            fold_name: &'k str,
+            seed: u64,
+            #[serde(flatten)]
+            model: ModelKey<'k>,
+        }
+        let key = TrainKey {
+            pipeline: &self.pipeline.name,
+            corpus: &self.pipeline.corpus.name,
+            experiment: &experiment.name,
+            protocol: experiment.protocol.name(),
+            fold,
+            fold_name,
+            seed,
+            model: experiment.model_key(),
+        };
+        self.identity(Stage::Train, key, [])
     }
 
     fn evaluate_settings(&self, experiment: &Experiment) -> Result<Identity> {
@@ -276,13 +293,13 @@ impl<'a> Walk<'a> {
             for &seed in &experiment.seeds {
                 let id = train::id(experiment, index, seed);
                 let after = vec!["features".into(), format!("split/{}", experiment.name)];
-                self.later(&id, &self.train_settings(experiment, index, name, seed)?, after, later);
+                self.later(&id, Some(&self.train_settings(experiment, index, name, seed)?), after, later);
                 trainings.push(id);
             }
         }
         if self.options.until > Stage::Train {
             let last = Later { task: trainings.last().cloned().unwrap_or_default(), certain: false };
-            self.later(&evaluate::id(experiment), &self.evaluate_settings(experiment)?, trainings, &last);
+            self.later(&evaluate::id(experiment), Some(&self.evaluate_settings(experiment)?), trainings, &last);
         }
         Ok(())
     }
