@@ -31,6 +31,8 @@ pub(super) struct Data<'a> {
 struct Work<'w, 'a> {
     walk: &'w Walk<'a>,
     data: &'w Data<'w>,
+    /// [`train::labels`] of the utterances.
+    labels: String,
     features: Seen<(String, PathBuf)>,
 }
 
@@ -69,7 +71,7 @@ impl Work<'_, '_> {
         let mut trained = Vec::new();
         let (Some(folds), Seen::There(_)) = (&one.folds, &self.features) else { return Ok((trained, false)) };
         for fold in &folds.folds {
-            let fingerprint = train::fingerprint(fold, self.data.utterances);
+            let fingerprint = train::fingerprint(fold, &self.labels);
             for &seed in &one.experiment.seeds {
                 match self.walk.finished(&self.train(one, fold, &fingerprint, seed)?) {
                     Some(finished) => trained.push(finished),
@@ -192,7 +194,7 @@ impl<'a> Walk<'a> {
 
     /// One graph over all folds and seeds of all experiments, so that no core waits for the end of an experiment.
     fn train_and_evaluate(&self, running: &mut [Running<'a>], data: &Data, outcome: &mut Outcome) -> Result<()> {
-        let work = Work { walk: self, data, features: self.features(data)? };
+        let work = Work { walk: self, data, labels: train::labels(data.utterances), features: self.features(data)? };
         running.iter_mut().filter(|one| !one.chosen).try_for_each(|one| work.look_up(one))?;
         self.open_devices(running, &work, outcome)?;
 
@@ -207,7 +209,7 @@ impl<'a> Walk<'a> {
             }
             let mut places = Vec::new();
             for (at, fold) in folds.folds.iter().enumerate() {
-                let fingerprint = train::fingerprint(fold, data.utterances);
+                let fingerprint = train::fingerprint(fold, &work.labels);
                 for &seed in &one.experiment.seeds {
                     let (work, fingerprint) = (&work, fingerprint.clone());
                     let id = train::id(one.experiment, fold.index, seed);
