@@ -10,9 +10,10 @@ use std::time::{Duration, Instant};
 
 use super::revision::{Lookup, Revision};
 use super::rows::{Begin, End, TaskRow, What};
-use super::schema::Trouble;
-use super::store::{History, News, now};
+use super::schema::{STEPS, Trouble};
+use super::store::{FILE, History, News, now};
 use crate::error::Result;
+use crate::files::create_folder;
 use crate::orchestrator::{Event, Observer};
 
 /// Between two writes while tasks finish: what a killed run may lose.
@@ -166,7 +167,8 @@ fn write(
 ) -> Result<()> {
     let lookup = Lookup::begin(Path::new(&begin.folder), move |revision| drop(back.send(Message::Revision(revision))));
     let mut asking = lookup.is_some();
-    let mut book = Book::open(data_dir, begin, started, notices)?;
+    let mut book = Book { data_dir, begin, started, run: None, rows: vec![], revision: None, end: None, written: 0, notices };
+    book.write()?;
     let mut due: Option<Instant> = None;
     loop {
         let wait = due.map_or(Duration::from_secs(3600), |due| due.saturating_duration_since(Instant::now()));
@@ -210,8 +212,7 @@ struct Book<'n> {
     data_dir: PathBuf,
     begin: Begin,
     started: f64,
-    history: History,
-    run: i64,
+    run: Option<i64>,
     rows: Vec<TaskRow>,
     revision: Option<Revision>,
     end: Option<(End, f64)>,
@@ -219,56 +220,41 @@ struct Book<'n> {
     notices: &'n Notices,
 }
 
-impl<'n> Book<'n> {
-    fn open(data_dir: PathBuf, begin: Begin, started: f64, notices: &'n Notices) -> Result<Self> {
-        let (history, run) = open(&data_dir, &begin, started, notices)?;
-        Ok(Book { data_dir, begin, started, history, run, rows: vec![], revision: None, end: None, written: 0, notices })
-    }
-
+impl Book<'_> {
+    /// Brings the history up to date. The file is open only meanwhile, so that a damaged one can be set aside at any other time.
     fn write(&mut self) -> Result<()> {
-        match self.attempt() {
+        create_folder(&self.data_dir)?;
+        let path = self.data_dir.join(FILE);
+        match self.attempt(&path) {
             Err(trouble) if trouble.is_damage() => {
-                // Damage may lie deeper than the first pages: then the run is written anew into a new file.
-                (self.history, self.run) = replace(&self.data_dir, &self.begin, self.started, self.notices)?;
-                self.written = 0;
-                self.attempt().map_err(|trouble| trouble.of(&self.history.path))
+                if let Some(aside) = History::set_aside(&self.data_dir)? {
+                    let (path, aside) = (path.display(), aside.display());
+                    self.notices.put(format!("the history {path} was damaged: it lies in {aside} now, and a new one is begun"));
+                }
+                self.attempt(&path).map_err(|trouble| trouble.of(&path))
             }
-            other => other.map_err(|trouble| trouble.of(&self.history.path)),
+            other => other.map_err(|trouble| trouble.of(&path)),
         }
     }
 
-    fn attempt(&mut self) -> Result<(), Trouble> {
+    fn attempt(&mut self, path: &Path) -> Result<(), Trouble> {
+        let mut history = History::open_with(path, STEPS)?;
+        let run = match self.run {
+            Some(run) if history.holds(run, &self.begin, self.started)? => run,
+            // It was not written yet, or into a file that somebody has set aside or removed: all of it goes into the new one.
+            _ => {
+                self.written = 0;
+                history.begin(&self.begin, self.started)?
+            }
+        };
+        self.run = Some(run);
+        let rows = self.rows.get(self.written..).unwrap_or_default();
+        if rows.is_empty() && self.revision.is_none() && self.end.is_none() {
+            return Ok(());
+        }
         let news = News { revision: self.revision.as_ref(), end: self.end.as_ref().map(|(end, at)| (end, *at)) };
-        self.history.add(self.run, &self.begin.pipeline, self.rows.get(self.written..).unwrap_or_default(), news)?;
+        history.add(run, &self.begin.pipeline, rows, news)?;
         self.written = self.rows.len();
         Ok(())
-    }
-}
-
-fn open(data_dir: &Path, begin: &Begin, started: f64, notices: &Notices) -> Result<(History, i64)> {
-    let (mut history, aside) = History::open_or_replace(data_dir)?;
-    tell(data_dir, aside, notices);
-    match history.begin(begin, started) {
-        Ok(run) => Ok((history, run)),
-        Err(trouble) if trouble.is_damage() => {
-            drop(history);
-            replace(data_dir, begin, started, notices)
-        }
-        Err(trouble) => Err(trouble.of(&history.path)),
-    }
-}
-
-/// Sets a history aside that opens but is damaged within, and begins the run in a new one.
-fn replace(data_dir: &Path, begin: &Begin, started: f64, notices: &Notices) -> Result<(History, i64)> {
-    let (mut history, aside) = History::replace(data_dir)?;
-    tell(data_dir, aside, notices);
-    let run = history.begin(begin, started).map_err(|trouble| trouble.of(&history.path))?;
-    Ok((history, run))
-}
-
-fn tell(data_dir: &Path, aside: Option<PathBuf>, notices: &Notices) {
-    if let Some(aside) = aside {
-        let path = data_dir.join(super::store::FILE);
-        notices.put(format!("the history {} was damaged: it lies in {} now, and a new one is begun", path.display(), aside.display()));
     }
 }

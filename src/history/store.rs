@@ -27,6 +27,8 @@ const PREDICTIONS: &str = "predictions.parquet";
 pub struct History {
     pub(super) connection: Connection,
     pub(super) path: PathBuf,
+    // Dropped after the connection.
+    _guard: Option<Guard>,
 }
 
 impl History {
@@ -49,24 +51,40 @@ impl History {
         if data_dir.join(FILE).exists() { History::open(data_dir).map(Some) } else { Ok(None) }
     }
 
-    /// As [`History::open`], but sets a damaged file aside and begins a new one. Returns where the old one lies.
-    pub(super) fn open_or_replace(data_dir: &Path) -> Result<(History, Option<PathBuf>)> {
-        create_folder(data_dir)?;
-        let path = data_dir.join(FILE);
-        match History::open_with(&path, STEPS) {
-            Ok(history) => Ok((history, None)),
-            Err(trouble) if trouble.is_damage() => History::replace(data_dir),
-            Err(trouble) => Err(trouble.of(&path)),
-        }
+    pub(super) fn open_with(path: &Path, steps: &[&str]) -> Result<History, Trouble> {
+        let guard = Guard::shared(path);
+        History::open_guarded(path, steps, guard)
     }
 
-    /// Sets a damaged history aside and begins a new one; unless another process did so meanwhile, which a full check shows.
-    pub(super) fn replace(data_dir: &Path) -> Result<(History, Option<PathBuf>)> {
-        set_aside(data_dir, |path| {
-            let history = History::open_with(path, STEPS)?;
-            history.check()?;
-            Ok(history)
-        })
+    fn open_guarded(path: &Path, steps: &[&str], guard: Option<Guard>) -> Result<History, Trouble> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let mut connection = Connection::open_with_flags(path, flags)?;
+        connection.busy_timeout(PATIENCE)?;
+        connection.pragma_update(None, "foreign_keys", true)?;
+        // With a rollback journal (the folder may lie on a network, where a write-ahead log does not work) NORMAL survives a killed process as
+        // FULL does; what a power cut at the wrong instant may cost is a history, not a result.
+        connection.pragma_update(None, "synchronous", "NORMAL")?;
+        migrate(&mut connection, path, steps)?;
+        Ok(History { connection, path: path.to_owned(), _guard: guard })
+    }
+
+    /// Renames a damaged history, with its journal; returns its new place, or `None` where it is whole: another process did so meanwhile.
+    pub(super) fn set_aside(data_dir: &Path) -> Result<Option<PathBuf>> {
+        let path = data_dir.join(FILE);
+        let _guard = Guard::alone(&path)?;
+        match History::open_guarded(&path, STEPS, None).and_then(|history| history.check()) {
+            Ok(()) => return Ok(None),
+            Err(trouble) if trouble.is_damage() => {}
+            Err(trouble) => return Err(trouble.of(&path)),
+        }
+        let beside = |suffix: &str| data_dir.join(format!("{FILE}{suffix}"));
+        let free = (1..).map(|i| format!(".damaged-{i}")).find(|name| !beside(name).exists()).unwrap_or_default();
+        let journal = beside("-journal");
+        if journal.exists() {
+            fs::rename(&journal, beside(&format!("{free}-journal"))).map_err(|e| Error::io("rename", &journal, e))?;
+        }
+        fs::rename(&path, beside(&free)).map_err(|e| Error::io("rename", &path, e))?;
+        Ok(Some(beside(&free)))
     }
 
     /// Reads the whole file.
@@ -76,18 +94,6 @@ impl History {
             return Ok(());
         }
         Err(Trouble::Sql(rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT), Some(said))))
-    }
-
-    pub(super) fn open_with(path: &Path, steps: &[&str]) -> Result<History, Trouble> {
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let mut connection = Connection::open_with_flags(path, flags)?;
-        connection.busy_timeout(PATIENCE)?;
-        connection.pragma_update(None, "foreign_keys", true)?;
-        // With a rollback journal (the folder may lie on a network, where a write-ahead log does not work) NORMAL survives a killed process as
-        // FULL does; what a power cut at the wrong instant may cost is a history, not a result.
-        connection.pragma_update(None, "synchronous", "NORMAL")?;
-        migrate(&mut connection, path, steps)?;
-        Ok(History { connection, path: path.to_owned() })
     }
 
     /// Writes in one transaction that has the file to itself from its first statement on.
@@ -122,6 +128,15 @@ impl History {
             )?;
             Ok(t.last_insert_rowid())
         })
+    }
+
+    /// Whether `run` is the run that [`History::begin`] noted with the same arguments: the file may be another one by now.
+    pub(super) fn holds(&self, run: i64, begin: &Begin, started: f64) -> Result<bool, Trouble> {
+        let same = "SELECT count(*) FROM runs WHERE id = ?1 AND started = strftime('%Y-%m-%dT%H:%M:%fZ', ?2, 'unixepoch')
+                    AND host = ?3 AND pid = ?4 AND birth = ?5 AND pipeline = ?6";
+        let process = &begin.process;
+        let values = params![run, started, process.host, process.pid, process.birth, begin.pipeline];
+        Ok(self.connection.query_row(same, values, |row| row.get::<_, i64>(0))? == 1)
     }
 
     /// Adds what happened since the last time: tasks, the revision where it is known by now, the end where it is there.
@@ -176,23 +191,30 @@ pub(super) fn now() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |time| time.as_secs_f64())
 }
 
-/// Renames a damaged history, with its journal, and begins a new one. Of several processes that find it damaged one does so.
-fn set_aside(data_dir: &Path, open: impl Fn(&Path) -> Result<History, Trouble>) -> Result<(History, Option<PathBuf>)> {
-    let path = data_dir.join(FILE);
-    let beside = |suffix: &str| data_dir.join(format!("{FILE}{suffix}"));
-    let lock = fs::File::create(beside(".lock")).map_err(|e| Error::io("create", &beside(".lock"), e))?;
-    lock.lock().map_err(|e| Error::io("lock", &beside(".lock"), e))?;
-    match open(&path) {
-        Ok(history) => return Ok((history, None)),
-        Err(trouble) if trouble.is_damage() => {}
-        Err(trouble) => return Err(trouble.of(&path)),
+/// Keeps a history from being renamed while it is open: SQLite knows a journal by its name, so a connection to a renamed file would take the
+/// journal of the new one for its own.
+#[derive(Debug)]
+struct Guard {
+    _file: fs::File,
+}
+
+impl Guard {
+    fn file(path: &Path) -> std::io::Result<fs::File> {
+        let mut name = path.as_os_str().to_owned();
+        name.push(".lock");
+        fs::OpenOptions::new().create(true).truncate(false).read(true).write(true).open(Path::new(&name))
     }
-    let free = (1..).map(|i| format!(".damaged-{i}")).find(|name| !beside(name).exists()).unwrap_or_default();
-    let journal = beside("-journal");
-    if journal.exists() {
-        fs::rename(&journal, beside(&format!("{free}-journal"))).map_err(|e| Error::io("rename", &journal, e))?;
+
+    /// Beside others. Where there are no locks, or no permission to have one, nobody sets a history aside either.
+    fn shared(path: &Path) -> Option<Guard> {
+        let file = Guard::file(path).ok()?;
+        file.lock_shared().ok()?;
+        Some(Guard { _file: file })
     }
-    fs::rename(&path, beside(&free)).map_err(|e| Error::io("rename", &path, e))?;
-    let history = open(&path).map_err(|trouble| trouble.of(&path))?;
-    Ok((history, Some(beside(&free))))
+
+    fn alone(path: &Path) -> Result<Guard> {
+        let file = Guard::file(path).map_err(|e| Error::io("open the lock of", path, e))?;
+        file.lock().map_err(|e| Error::io("lock", path, e))?;
+        Ok(Guard { _file: file })
+    }
 }

@@ -167,8 +167,8 @@ fn a_damaged_file_is_set_aside_and_the_run_recorded_in_a_new_one() {
     for case in ["no database", "cut", "within"] {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(FILE);
-        for i in 0..200 {
-            record(folder.path(), "demo", &format!("{i:0100}"));
+        for i in 0..20 {
+            record(folder.path(), "demo", &format!("{i:01000}"));
         }
         let whole = fs::read(&path).unwrap();
         let damaged = match case {
@@ -233,7 +233,7 @@ fn many_threads_begin_a_file_and_write_at_once_and_lose_nothing() {
 
 #[test]
 fn several_that_find_a_damaged_file_lose_no_run_of_each_other() {
-    for _ in 0..10 {
+    for _ in 0..20 {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join(FILE), [b'x'; 5000]).unwrap();
         let said = Said::default();
@@ -242,7 +242,8 @@ fn several_that_find_a_damaged_file_lose_no_run_of_each_other() {
                 scope.spawn(|| Recorder::begin(folder.path(), begin("demo"), &said).end(end(Outcome::Done, vec![])));
             }
         });
-        assert_eq!(said.0.into_inner().unwrap().len(), 1, "one of them says so");
+        let warnings = said.0.into_inner().unwrap();
+        assert!(warnings.len() == 1 && warnings[0].contains("was damaged"), "one of them says so: {warnings:?}");
         assert_eq!(History::open(folder.path()).unwrap().runs(None, 10, "here").unwrap().len(), 4);
     }
 }
@@ -301,6 +302,31 @@ fn a_run_whose_process_is_gone_was_killed() {
     assert_eq!(outcome(&history, "elsewhere"), Outcome::Running, "nobody can tell from another machine");
     history.add(1, "demo", &[], News { revision: None, end: Some((&end(Outcome::Interrupted, vec![]), 1.0)) }).unwrap();
     assert_eq!(outcome(&history, "here"), Outcome::Interrupted);
+}
+
+#[test]
+fn a_history_that_is_removed_meanwhile_is_written_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let said = Said::default();
+    let recorder = Recorder::begin(folder.path(), begin("demo"), &said);
+    recorder.observe(Event::TaskReused { task: "ingest".into(), stage: "ingest".into(), key: "k0".into() });
+    let written = || History::existing(folder.path()).unwrap().is_some_and(|history| history.tasks(1).unwrap().len() == 1);
+    for _ in 0..600 {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        if written() {
+            break;
+        }
+    }
+    assert!(written());
+    fs::remove_file(folder.path().join(FILE)).unwrap();
+    // The number of the run is that of another one now.
+    record(folder.path(), "other", "k9");
+    recorder.observe(Event::TaskReused { task: "features".into(), stage: "features".into(), key: "k1".into() });
+    recorder.end(end(Outcome::Done, vec![]));
+    let history = History::open(folder.path()).unwrap();
+    let names = |run| history.tasks(run).unwrap().into_iter().map(|task| task.task).collect::<Vec<_>>();
+    assert_eq!((names(1), names(2)), (vec!["evaluate/quick".to_owned()], vec!["ingest".to_owned(), "features".to_owned()]));
+    assert!(said.0.into_inner().unwrap().is_empty());
 }
 
 #[cfg(unix)]

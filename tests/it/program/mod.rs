@@ -4,6 +4,7 @@ mod bad_audio;
 mod bad_corpus;
 mod bad_settings;
 mod cache;
+mod history;
 mod project;
 mod runs;
 mod scale;
