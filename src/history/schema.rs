@@ -106,7 +106,11 @@ impl Trouble {
 /// Brings a file to the newest version, or refuses it; two processes may do so at once.
 pub(super) fn migrate(connection: &mut Connection, path: &Path, steps: &[&str]) -> Result<(), Trouble> {
     // All in one transaction: another process may be making the tables just now.
-    if version(&connection.transaction()?, path, steps)? == steps.len() {
+    // Read in one transaction: another process may be making the tables just now.
+    let reading = connection.transaction()?;
+    let known = version(&reading, path, steps)?;
+    drop(reading);
+    if known == steps.len() {
         return Ok(());
     }
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
