@@ -2,26 +2,73 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 
-/// A shared flag; clones see the same request.
+/// A shared flag; clones see the same request. One with a time limit also stops by itself.
 #[derive(Debug, Clone, Default)]
-pub struct Cancel(Arc<AtomicBool>);
+pub struct Cancel {
+    asked: Arc<AtomicBool>,
+    limit: Option<(Instant, Duration)>,
+}
 
 impl Cancel {
     /// Asks everyone who holds a clone to stop at the next safe point.
     pub fn request(&self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.asked.store(true, Ordering::Relaxed);
     }
 
-    /// Whether a stop was asked for.
+    /// The same flag for work that begins now and may last no longer than `limit`.
+    pub fn within(&self, limit: Option<Duration>) -> Cancel {
+        Cancel { asked: Arc::clone(&self.asked), limit: limit.map(|limit| (Instant::now(), limit)) }
+    }
+
+    /// Whether a stop was asked for, or the time is over.
     pub fn requested(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.asked.load(Ordering::Relaxed) || self.limit.is_some_and(|(began, limit)| began.elapsed() >= limit)
     }
 
-    /// An [`crate::error::Kind::Interrupted`] error once a stop was asked for.
+    /// An error once [`Cancel::requested`]: [`Kind::Interrupted`] where a stop was asked for, [`Kind::TimedOut`] where the time is over.
     pub fn check(&self) -> Result<()> {
-        if self.requested() { Err(Error::interrupted()) } else { Ok(()) }
+        match self.limit {
+            _ if self.asked.load(Ordering::Relaxed) => Err(Error::interrupted()),
+            Some((began, limit)) if began.elapsed() >= limit => {
+                let error = Error::new(Kind::TimedOut, format!("stopped at the time limit of {} s", limit.as_secs_f64()));
+                Err(error.hint("run the same command with a longer --time-limit: what was finished is kept, and a training goes on"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Sleeps for `time`, or until a stop is asked for.
+    ///
+    /// # Errors
+    /// As [`Cancel::check`].
+    pub fn sleep(&self, time: Duration) -> Result<()> {
+        let end = Instant::now() + time;
+        loop {
+            self.check()?;
+            match end.checked_duration_since(Instant::now()) {
+                None | Some(Duration::ZERO) => return Ok(()),
+                Some(left) => std::thread::sleep(left.min(Duration::from_millis(50))),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_stops_the_work_that_has_it_and_no_other() {
+        let all = Cancel::default();
+        let one = all.within(Some(Duration::ZERO));
+        assert_eq!(one.check().unwrap_err().kind(), Kind::TimedOut);
+        assert!(all.check().is_ok() && all.within(None).check().is_ok() && all.within(Some(Duration::from_secs(3600))).check().is_ok());
+        all.request();
+        assert_eq!(one.check().unwrap_err().kind(), Kind::Interrupted, "who asks comes before the clock");
+        assert!(all.within(None).sleep(Duration::from_secs(3600)).is_err());
     }
 }

@@ -20,6 +20,8 @@ pub enum Kind {
     Io,
     /// A download failed.
     Network,
+    /// A task took longer than it was allowed to.
+    TimedOut,
     /// Stopped on request (ctrl-C or a termination signal).
     Interrupted,
 }
@@ -35,6 +37,7 @@ impl Kind {
             Kind::Missing => 5,
             Kind::Io => 6,
             Kind::Network => 7,
+            Kind::TimedOut => 8,
             Kind::Interrupted => 130,
         }
     }
@@ -126,6 +129,33 @@ impl Error {
     /// Whose move it is.
     pub fn kind(&self) -> Kind {
         self.kind
+    }
+
+    /// Whether the same work may well succeed a little later: a busy or briefly unreachable file system or network, but no full disk and no
+    /// missing permission.
+    pub fn may_pass(&self) -> bool {
+        use std::io::ErrorKind as E;
+        let mut cause: Option<&dyn std::error::Error> = self.source.as_deref().map(|s| s as &dyn std::error::Error);
+        while let Some(error) = cause {
+            if let Some(io) = error.downcast_ref::<std::io::Error>() {
+                return matches!(
+                    io.kind(),
+                    E::Interrupted
+                        | E::WouldBlock
+                        | E::TimedOut
+                        | E::ResourceBusy
+                        | E::StaleNetworkFileHandle
+                        | E::NetworkDown
+                        | E::NetworkUnreachable
+                        | E::HostUnreachable
+                        | E::ConnectionReset
+                        | E::ConnectionAborted
+                        | E::OutOfMemory
+                ) || io.raw_os_error() == Some(5); // EIO
+            }
+            cause = error.source();
+        }
+        self.kind == Kind::Network
     }
 
     /// What the user can do, where that is known.

@@ -1,15 +1,18 @@
 //! The command line.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::builder::PossibleValuesParser;
 use clap::{Parser, Subcommand, ValueEnum};
 
+use super::system;
 use crate::model::Device;
 use crate::ui::Verbosity;
 
 const EXIT_CODES: &str = "Exit codes: 0 done; 1 a defect of ser; 2 wrong command line; 3 wrong pipeline file; 4 unusable data; \
-                          5 something is missing (a corpus, a model); 6 the file system refused; 7 the network failed; 130 interrupted.";
+                          5 something is missing (a corpus, a model); 6 the file system refused; 7 the network failed; 8 a task ran into its time limit; \
+                          130 interrupted.";
 
 /// Reproducible, honest speech-emotion-recognition results from corpora of recorded speech.
 #[derive(Debug, Parser)]
@@ -69,6 +72,8 @@ pub enum Command {
     Diff(Diff),
     /// Say which emotion a saved model hears in recordings
     Predict(Predict),
+    /// Remove cached outputs that no recent run refers to
+    Gc(Gc),
     /// Download a corpus from its official place and unpack it
     Corpora(Corpora),
 }
@@ -93,9 +98,27 @@ pub struct Run {
     /// Train every network on this device; `cuda` and `wgpu` need a build with the cargo feature of that name
     #[arg(long, value_name = "DEVICE", value_parser = PossibleValuesParser::new(Device::ALL.map(Device::name)))]
     pub device: Option<String>,
-    /// Worker threads; all cores by default
+    /// Tasks side by side, and threads of those that share their work; all cores by default
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub jobs: Option<u16>,
+    /// Memory that tasks may need together, such as 4GiB: of those that would need more, some wait. By default what is free
+    #[arg(long, value_name = "BYTES", value_parser = system::parse_bytes)]
+    pub memory: Option<u64>,
+    /// How often a task is tried again after an error that may pass (a busy or briefly unreachable file system)
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(0..=10))]
+    pub retries: u32,
+    /// Time that a task may take, such as 90s, 15min or 2h; a training keeps a checkpoint
+    #[arg(long, value_name = "TIME", value_parser = system::parse_duration)]
+    pub time_limit: Option<Duration>,
+    /// After a failure, go on with what does not depend on it (the default)
+    #[arg(short, long)]
+    pub keep_going: bool,
+    /// After a failure, begin nothing more
+    #[arg(long, conflicts_with = "keep_going")]
+    pub fail_fast: bool,
+    /// Fail at once, rather than wait, where another process works on the same pipeline
+    #[arg(long)]
+    pub no_wait: bool,
     /// Folder of the corpora, in place of data/corpora (where generated ones stay)
     #[arg(long, value_name = "DIR")]
     pub corpora_dir: Option<PathBuf>,
@@ -114,6 +137,38 @@ pub struct Run {
     /// Show which tasks would run, and run none (the same as `plan`)
     #[arg(long)]
     pub dry_run: bool,
+    /// With `plan` or `--dry-run`: show what waits for what, as text or for Graphviz
+    #[arg(long, value_enum, value_name = "FORMAT", num_args = 0..=1, default_missing_value = "text")]
+    pub dag: Option<Dag>,
+}
+
+/// How a graph of tasks is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Dag {
+    /// A line for each task.
+    Text,
+    /// For Graphviz (`ser plan demo --dag dot | dot -Tsvg`).
+    Dot,
+}
+
+/// What is to be removed.
+#[derive(Debug, clap::Args)]
+pub struct Gc {
+    /// Names of pipelines; without any, all that have run
+    #[arg(value_name = "PIPELINE")]
+    pub pipelines: Vec<String>,
+    /// Keep what the last N runs of a pipeline used; what stands for its tasks at present is always kept
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    pub keep: usize,
+    /// Really remove it; without this, it is only listed
+    #[arg(short, long)]
+    pub yes: bool,
+    /// Fail at once, rather than wait, where another process works on the same pipeline
+    #[arg(long)]
+    pub no_wait: bool,
+    /// Folder of tables, models and the cache
+    #[arg(long, value_name = "DIR", default_value = "data")]
+    pub data_dir: PathBuf,
 }
 
 /// Which runs.

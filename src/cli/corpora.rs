@@ -26,7 +26,12 @@ pub fn corpora(corpora: &Corpora, args: &Args, cancel: &Cancel, observer: &dyn O
     };
     let obtained = download::corpora(&corpora.corpus, &corpora.corpora_dir, cancel, &tick)?;
     if let Some(began) = began.get() {
-        observer.observe(Event::TaskFinished { task: task.clone(), seconds: began.elapsed().as_secs_f64() });
+        observer.observe(Event::TaskFinished {
+            task: task.clone(),
+            stage: "download".into(),
+            key: String::new(),
+            seconds: began.elapsed().as_secs_f64(),
+        });
     }
     let json = args.global.json;
     match obtained {

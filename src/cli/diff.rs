@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::args::{Args, Diff};
 use super::runs::{aligned, metric_name, opened, plural, revision};
-use super::{print, record};
+use super::{print, system};
 use crate::error::{Kind, Result};
 use crate::evaluation::{self, McNemar, Paired};
 use crate::history::{History, Metric, Predictions, Run};
@@ -46,7 +46,7 @@ struct Compared {
 /// Compares two runs.
 pub fn diff(diff: &Diff, args: &Args) -> Result<()> {
     let history = opened(&diff.data_dir)?;
-    let host = record::host();
+    let host = system::host();
     let (a, b) = (history.find(&diff.a, &host)?, history.find(&diff.b, &host)?);
     let settings = settings(&a, &b);
     let figures = figures(&history.metrics(a.id)?, &history.metrics(b.id)?);

@@ -3,10 +3,12 @@
 mod args;
 mod corpora;
 mod diff;
+mod gc;
 mod predict;
 mod record;
 mod run;
 mod runs;
+mod system;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -61,6 +63,9 @@ pub fn main() -> ExitCode {
         Ok(Exit::Failed(kind)) => ExitCode::from(kind.exit_code()),
         Err(error) => {
             report(&error, json);
+            if error.kind() == Kind::Interrupted && !json {
+                say(&format!("to resume: {}", command_line()));
+            }
             ExitCode::from(error.kind().exit_code())
         }
     }
@@ -78,6 +83,7 @@ fn dispatch(args: &Args, cancel: &Cancel, observer: &dyn crate::orchestrator::Ob
         Command::Runs(runs) => runs::runs(runs, args).map(|()| Exit::Done),
         Command::Diff(diff) => diff::diff(diff, args).map(|()| Exit::Done),
         Command::Predict(predict) => predict::predict(predict, args, cancel).map(|()| Exit::Done),
+        Command::Gc(gc) => gc::gc(gc, args, cancel, observer).map(|()| Exit::Done),
         Command::Corpora(corpora) => corpora::corpora(corpora, args, cancel, observer).map(|()| Exit::Done),
     }
 }
@@ -120,6 +126,16 @@ fn error_text(what: Option<&str>, error: &Error, json: bool) -> String {
     let what = what.map(|what| format!("{what}: ")).unwrap_or_default();
     let hint = error.hint_text().map(|hint| format!("\nhint: {hint}")).unwrap_or_default();
     format!("error: {what}{error}{hint}")
+}
+
+/// The command as it could be typed again.
+fn command_line() -> String {
+    let quoted = |arg: String| {
+        let plain = |c: char| c.is_alphanumeric() || "-_./=:,@+%".contains(c);
+        if !arg.is_empty() && arg.chars().all(plain) { arg } else { format!("'{}'", arg.replace('\'', "'\\''")) }
+    };
+    let arguments = std::env::args_os().skip(1).map(|arg| quoted(arg.to_string_lossy().into_owned()));
+    std::iter::once("ser".to_owned()).chain(arguments).collect::<Vec<_>>().join(" ")
 }
 
 /// A line on standard error; a reader that went away must not end the work.

@@ -1,7 +1,6 @@
 //! What the command line tells the history of a run.
 
-use std::fs;
-
+use super::{command_line, system};
 use crate::config::Pipeline;
 use crate::error::{Kind, Result};
 use crate::history::{Begin, End, Metric, Outcome, Process, Recorder};
@@ -13,11 +12,11 @@ pub fn begin<'a>(pipeline: &Pipeline, options: &Options, observer: &'a dyn Obser
     let begin = Begin {
         pipeline: pipeline.name.clone(),
         title: pipeline.title.clone(),
-        command: command(),
+        command: command_line(),
         folder: std::env::current_dir().map(|folder| folder.to_string_lossy().into_owned()).unwrap_or_default(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        process: Process::this(host()),
-        jobs: options.jobs,
+        process: Process::this(system::host()),
+        jobs: options.limits.jobs,
         parameters: pipeline.settings(),
     };
     Recorder::begin(&options.data_dir, begin, observer)
@@ -58,40 +57,4 @@ fn metrics(line: &ExperimentLine) -> impl Iterator<Item = Metric> {
         let (experiment, protocol) = (line.experiment.clone(), line.protocol.clone());
         Some(Metric { experiment, protocol, metric: metric.to_owned(), value: value?, n: line.n })
     })
-}
-
-/// Name of this machine.
-pub fn host() -> String {
-    let files = ["/proc/sys/kernel/hostname", "/etc/hostname"].into_iter().filter_map(|path| fs::read_to_string(path).ok());
-    let variables = ["HOSTNAME", "COMPUTERNAME"].into_iter().filter_map(|name| std::env::var(name).ok());
-    let names = files.chain(variables).map(|name| name.trim().to_owned());
-    names.into_iter().find(|name| !name.is_empty()).unwrap_or_else(|| "unknown".to_owned())
-}
-
-/// The command line of this process, quoted so that a shell reads it again.
-pub fn command() -> String {
-    let mut words: Vec<String> = std::env::args_os().map(|word| quoted(&word.to_string_lossy())).collect();
-    if let Some(first) = words.first_mut() {
-        *first = "ser".to_owned();
-    }
-    words.join(" ")
-}
-
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_alphanumeric() || "-_./=:,+@%~".contains(c);
-    if !word.is_empty() && word.chars().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', "'\\''")) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_shell_would_read_the_words_again() {
-        assert_eq!(quoted("train.epochs=15"), "train.epochs=15");
-        assert_eq!(quoted("seeds=[0, 1]"), "'seeds=[0, 1]'");
-        assert_eq!(quoted("it's"), "'it'\\''s'");
-        assert_eq!(quoted(""), "''");
-        assert!(!host().is_empty());
-    }
 }

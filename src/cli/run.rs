@@ -1,14 +1,15 @@
 //! `run`, its shorter forms, and `plan`.
 
+use std::cell::RefCell;
 use std::path::PathBuf;
 
-use super::args::{Args, Run};
-use super::{Exit, print, record, report_of};
+use super::args::{Args, Dag, Run};
+use super::{Exit, command_line, print, record, report_of, system};
 use crate::cancel::Cancel;
 use crate::config::{self, Pipeline};
 use crate::error::{Error, Kind, Result};
-use crate::orchestrator::Observer;
-use crate::pipeline::{self, Options, PlanLine, Stage};
+use crate::orchestrator::{Limits, Observer, Owner};
+use crate::pipeline::{self, Decision, Options, PlanLine, Stage};
 
 /// Runs every named pipeline up to `stage`, or shows what that would do with `--dry-run`.
 pub fn until(run: &Run, stage: Stage, args: &Args, cancel: &Cancel, observer: &dyn Observer) -> Result<Exit> {
@@ -38,17 +39,35 @@ pub fn plan(run: &Run, args: &Args, cancel: &Cancel, observer: &dyn Observer) ->
 }
 
 fn show_plan(run: &Run, stage: Stage, args: &Args, cancel: &Cancel, observer: &dyn Observer) -> Result<Exit> {
-    each(run, args, observer, |pipeline, experiments| {
+    let plans: RefCell<Vec<(String, Vec<PlanLine>)>> = RefCell::default();
+    let json = args.global.json;
+    let exit = each(run, args, observer, |pipeline, experiments| {
         let lines = pipeline::plan(pipeline, &options(run, stage, experiments), cancel, observer)?;
-        for line in &lines {
-            print(&if args.global.json { serde_json::json!({"pipeline": pipeline.name, "plan": line}).to_string() } else { text(line) })?;
+        if run.dag == Some(Dag::Dot) {
+            plans.borrow_mut().push((pipeline.name.clone(), lines));
+            return Ok(None);
         }
-        if !args.global.json {
-            let stale = lines.iter().filter(|l| !l.why.is_empty()).count();
-            print(&format!("{}: {stale} to run, {} up to date", pipeline.name, lines.len() - stale))?;
+        match run.dag {
+            Some(_) if !json => print(pipeline::dag_text(&lines).trim_end())?,
+            _ => lines.iter().try_for_each(|line| {
+                print(&if json { serde_json::json!({"pipeline": pipeline.name, "plan": line}).to_string() } else { line.to_string() })
+            })?,
+        }
+        if !json {
+            let count = |decision: Decision| lines.iter().filter(|line| line.decision == decision).count();
+            let maybe = match count(Decision::Maybe) {
+                0 => String::new(),
+                n => format!("{n} perhaps, "),
+            };
+            print(&format!("{}: {} to run, {maybe}{} up to date", pipeline.name, count(Decision::Run), count(Decision::Keep)))?;
         }
         Ok(None)
-    })
+    })?;
+    if run.dag == Some(Dag::Dot) {
+        let plans = plans.borrow();
+        print(pipeline::dag_dot(plans.iter().map(|(name, lines)| (name.as_str(), lines.as_slice()))).trim_end())?;
+    }
+    Ok(exit)
 }
 
 /// Does `work` with every named pipeline and the named experiments that it has; `work` returns the first failure that did not stop it.
@@ -120,14 +139,6 @@ fn own_experiments(names: &[String], pipeline: &Pipeline) -> Vec<String> {
     names.iter().filter(|name| pipeline.experiments.iter().any(|e| e.name == **name)).cloned().collect()
 }
 
-fn text(line: &PlanLine) -> String {
-    if line.why.is_empty() {
-        return format!("keep  {}", line.task);
-    }
-    let why: Vec<String> = line.why.iter().map(ToString::to_string).collect();
-    format!("run   {}  ({})", line.task, why.join("; "))
-}
-
 fn json_line(what: &str, pipeline: &str, value: impl serde::Serialize) -> String {
     serde_json::json!({ "pipeline": pipeline, what: value }).to_string()
 }
@@ -138,7 +149,15 @@ fn options(run: &Run, until: Stage, experiments: Vec<String>) -> Options {
         reports_dir: run.reports_dir.clone(),
         until,
         experiments,
-        jobs: run.jobs.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from),
+        limits: Limits {
+            jobs: run.jobs.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from),
+            memory: run.memory.or_else(system::memory),
+            retries: run.retries,
+            time_limit: run.time_limit,
+            keep_going: !run.fail_fast,
+        },
+        owner: Owner::this(system::host(), command_line()),
+        wait: !run.no_wait,
     }
 }
 

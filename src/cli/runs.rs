@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::args::{Args, OneRun, Runs, Show};
-use super::{print, record};
+use super::{print, system};
 use crate::error::{Error, Result};
 use crate::history::{FILE, History, Metric, Outcome, Run, TaskRow};
 use crate::ui::duration;
@@ -16,7 +16,7 @@ pub fn runs(runs: &Runs, args: &Args) -> Result<()> {
     let Some(history) = History::existing(&runs.data_dir)? else {
         return if args.global.json { Ok(()) } else { print(&format!("no run is recorded in {} yet", runs.data_dir.join(FILE).display())) };
     };
-    let found = history.runs(runs.pipeline.as_deref(), runs.limit, &record::host())?;
+    let found = history.runs(runs.pipeline.as_deref(), runs.limit, &system::host())?;
     if args.global.json {
         return found.iter().try_for_each(|run| print(&json(&history, run, false)?.to_string()));
     }
@@ -53,7 +53,7 @@ pub fn opened(data_dir: &Path) -> Result<History> {
 
 fn show(show: &Show, args: &Args) -> Result<()> {
     let history = opened(&show.data_dir)?;
-    let run = history.find(&show.run, &record::host())?;
+    let run = history.find(&show.run, &system::host())?;
     if args.global.json {
         return print(&json(&history, &run, true)?.to_string());
     }

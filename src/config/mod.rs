@@ -2,6 +2,7 @@
 
 mod check;
 mod experiment;
+mod keys;
 mod load;
 mod overrides;
 mod published;
@@ -13,5 +14,6 @@ mod tests;
 mod texts;
 mod validated;
 
+pub use keys::{CorpusKey, ModelKey, SplitKey};
 pub use load::{load, parse};
 pub use validated::{CorpusKind, CorpusSettings, Experiment, FeatureSettings, Gamma, ModelSettings, Pipeline};

@@ -24,6 +24,10 @@ pub enum Event {
     TaskStarted {
         /// Task id.
         task: String,
+        /// Its stage.
+        stage: String,
+        /// Its key.
+        key: String,
         /// Why it runs.
         why: Vec<Why>,
     },
@@ -31,6 +35,10 @@ pub enum Event {
     TaskReused {
         /// Task id.
         task: String,
+        /// Its stage.
+        stage: String,
+        /// Its key.
+        key: String,
     },
     /// A running task got further.
     TaskProgress {
@@ -49,8 +57,25 @@ pub enum Event {
     TaskFinished {
         /// Task id.
         task: String,
+        /// Its stage.
+        stage: String,
+        /// Its key.
+        key: String,
         /// Wall time.
         seconds: f64,
+    },
+    /// A task met an error that may pass, and is tried again.
+    TaskRetried {
+        /// Task id.
+        task: String,
+        /// From 1.
+        attempt: u32,
+        /// How often it is tried again at most.
+        of: u32,
+        /// What went wrong.
+        error: String,
+        /// Time until then.
+        pause_s: f64,
     },
     /// A task failed; others go on.
     TaskFailed {

@@ -1,181 +1,284 @@
-//! Runs what the store does not hold, several tasks side by side.
+//! Runs what the store does not hold: a pool of threads over a graph of tasks.
 
-use std::path::{Path, PathBuf};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
+use std::collections::BTreeSet;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use super::event::{Event, Observer};
-use super::identity::Identity;
+use super::graph::{Context, Graph, Node, Task};
 use super::status::Status;
 use super::store::{Finished, Store};
 use crate::cancel::Cancel;
 use crate::error::{Error, Kind, Result};
 
-/// What a task does.
-pub type Action<'a> = Box<dyn Fn(&Context) -> Result<()> + Send + Sync + 'a>;
-
-/// A unit of work: an identity and the action that makes its output.
-pub struct Task<'a> {
-    /// Unique within the store; path-like and file-name-safe (`train/quick/fold-02-seed-0`).
-    pub id: String,
-    /// What its output depends on.
-    pub identity: Identity,
-    /// Writes the outputs into [`Context::folder`]; must depend on nothing that the identity does not name.
-    pub action: Action<'a>,
+/// How tasks are run.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Tasks side by side.
+    pub jobs: usize,
+    /// Bytes that tasks which run side by side may need together by their own estimate; one that needs more runs alone.
+    pub memory: Option<u64>,
+    /// How often a task is tried again after an error that may pass.
+    pub retries: u32,
+    /// Time that a task may take.
+    pub time_limit: Option<Duration>,
+    /// After a failure, whether tasks that do not depend on it are still begun.
+    pub keep_going: bool,
 }
 
-/// What an action is handed.
-pub struct Context<'a> {
-    /// Empty folder for the outputs; published whole when the action returns.
-    pub folder: &'a Path,
-    /// May hold what an interrupted run of the same identity left; made by the action when it needs it.
-    pub scratch: PathBuf,
-    /// To look at between steps.
-    pub cancel: &'a Cancel,
-    task: &'a str,
-    observer: &'a dyn Observer,
-}
-
-impl Context<'_> {
-    /// Tells how far the action has got.
-    pub fn progress(&self, done: u64, total: u64, unit: &'static str, note: impl Into<String>) {
-        self.observer.observe(Event::TaskProgress { task: self.task.to_owned(), done, total, unit, note: note.into() });
-    }
-
-    /// Something worth a look that stops nothing.
-    pub fn warn(&self, message: impl Into<String>) {
-        self.observer.warn(message);
+impl Default for Limits {
+    /// One task at a time, no retry, no limit, on after a failure.
+    fn default() -> Self {
+        Limits { jobs: 1, memory: None, retries: 0, time_limit: None, keep_going: true }
     }
 }
 
-/// Runs all stale tasks on `jobs` threads; the results stand in the order of `tasks`.
+/// What became of a task.
+#[derive(Debug)]
+pub enum Ended {
+    /// Its output is there.
+    Done(Finished),
+    /// It failed, or was interrupted.
+    Failed(Error),
+    /// It was not begun since this task failed.
+    Skipped {
+        /// Id of the failed task.
+        because: String,
+    },
+}
+
+/// Runs all stale tasks; the results stand in the order of the graph.
 ///
-/// A failure does not stop the others; an interruption stops all at their next safe point.
-pub fn execute(store: &Store, tasks: &[Task], jobs: usize, cancel: &Cancel, observer: &dyn Observer) -> Vec<Result<Finished>> {
-    let next = AtomicUsize::new(0);
-    let results: Vec<Mutex<Option<Result<Finished>>>> = tasks.iter().map(|_| Mutex::new(None)).collect();
-    let work = || {
-        while let Some((task, slot)) = {
-            let i = next.fetch_add(1, Ordering::Relaxed);
-            tasks.get(i).zip(results.get(i))
-        } {
-            let result = run(store, task, cancel, observer);
-            if let Err(error) = &result
-                && error.kind() != Kind::Interrupted
-            {
-                observer.observe(Event::TaskFailed {
-                    task: task.id.clone(),
-                    error: error.to_string(),
-                    hint: error.hint_text().map(str::to_owned),
-                });
-            }
-            *slot.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(result);
-        }
-    };
+/// A failure skips what depends on it, and everything else that has not begun unless [`Limits::keep_going`]; an interruption stops all at
+/// their next safe point.
+pub fn execute(store: &Store, graph: &Graph, limits: &Limits, cancel: &Cancel, observer: &dyn Observer) -> Vec<Ended> {
+    let pool = Pool { store, nodes: graph.nodes(), limits, cancel, observer, state: Mutex::new(State::of(graph)), changed: Condvar::new() };
     std::thread::scope(|scope| {
-        for _ in 1..jobs.clamp(1, tasks.len().max(1)) {
-            scope.spawn(work);
+        for _ in 1..limits.jobs.clamp(1, graph.nodes().len().max(1)) {
+            scope.spawn(|| pool.work());
         }
-        work();
+        pool.work();
     });
-    results
-        .into_iter()
-        .map(|slot| {
-            slot.into_inner()
-                .unwrap_or_else(|poisoned| poisoned.into_inner())
-                .unwrap_or_else(|| Err(Error::internal("a task was never taken up")))
-        })
-        .collect()
+    let state = pool.state.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let lost = || Ended::Failed(Error::internal("a task was never taken up"));
+    state.ended.into_iter().map(|ended| ended.unwrap_or_else(lost)).collect()
 }
 
-fn run(store: &Store, task: &Task, cancel: &Cancel, observer: &dyn Observer) -> Result<Finished> {
-    cancel.check()?;
-    let why = match store.status(&task.id, &task.identity) {
-        Status::Fresh(finished) => {
-            store.remember(&task.id, &task.identity, &finished.key)?;
-            observer.observe(Event::TaskReused { task: task.id.clone() });
-            return Ok(finished);
+/// Runs one task if it is stale.
+///
+/// # Errors
+/// What the task returns.
+pub fn execute_one(store: &Store, task: &Task, limits: &Limits, cancel: &Cancel, observer: &dyn Observer) -> Result<Finished> {
+    let state = Mutex::new(State::of(&Graph::default()));
+    let pool = Pool { store, nodes: &[], limits, cancel, observer, state, changed: Condvar::new() };
+    pool.run(task).inspect_err(|error| pool.tell(&task.id, error))
+}
+
+struct Pool<'p, 'a> {
+    store: &'p Store,
+    nodes: &'p [Node<'a>],
+    limits: &'p Limits,
+    cancel: &'p Cancel,
+    observer: &'p dyn Observer,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+struct State {
+    ready: BTreeSet<usize>,
+    /// How many of those before a task are still to come.
+    waits_for: Vec<usize>,
+    followers: Vec<Vec<usize>>,
+    ended: Vec<Option<Ended>>,
+    open: usize,
+    /// Actions under way, and the bytes that they are expected to need.
+    running: usize,
+    memory: u64,
+    failed: Option<String>,
+}
+
+impl State {
+    fn of(graph: &Graph) -> State {
+        let nodes = graph.nodes();
+        let mut followers = vec![Vec::new(); nodes.len()];
+        for (place, node) in nodes.iter().enumerate() {
+            node.after.iter().for_each(|before| followers[*before].push(place));
         }
-        Status::Stale(why) => why,
-    };
-    observer.observe(Event::TaskStarted { task: task.id.clone(), why });
-    let start = Instant::now();
-    let work = store.workspace(&task.identity.stage)?;
-    let context = Context { folder: work.path(), scratch: store.scratch(&task.identity.key()), cancel, task: &task.id, observer };
-    // A defect in one task must not take the others with it.
-    std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| (task.action)(&context)))
-        .unwrap_or_else(|_| Err(Error::internal(format!("task {} panicked", task.id))))?;
-    let seconds = start.elapsed().as_secs_f64();
-    let finished = store.publish(&task.id, &task.identity, work, seconds)?;
-    observer.observe(Event::TaskFinished { task: task.id.clone(), seconds });
-    Ok(finished)
+        State {
+            ready: (0..nodes.len()).filter(|place| nodes[*place].after.is_empty()).collect(),
+            waits_for: nodes.iter().map(|node| node.after.len()).collect(),
+            followers,
+            ended: nodes.iter().map(|_| None).collect(),
+            open: nodes.len(),
+            running: 0,
+            memory: 0,
+            failed: None,
+        }
+    }
+
+    /// Notes how a task ended; what depends on one that failed is skipped with it.
+    fn end(&mut self, place: usize, ended: Ended, nodes: &[Node]) {
+        let done = matches!(ended, Ended::Done(_));
+        if let Ended::Failed(_) = ended {
+            self.failed.get_or_insert_with(|| nodes[place].id.clone());
+        }
+        let because = match &ended {
+            Ended::Skipped { because } => because.clone(),
+            _ => nodes[place].id.clone(),
+        };
+        self.ended[place] = Some(ended);
+        self.open -= 1;
+        for follower in self.followers[place].clone() {
+            if done {
+                self.waits_for[follower] -= 1;
+                if self.waits_for[follower] == 0 && self.ended[follower].is_none() {
+                    self.ready.insert(follower);
+                }
+            } else if self.ended[follower].is_none() {
+                self.end(follower, Ended::Skipped { because: because.clone() }, nodes);
+            }
+        }
+    }
 }
 
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeMap;
-    use std::fs;
+impl Pool<'_, '_> {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 
-    use super::*;
-
-    #[derive(Default)]
-    struct Log(Mutex<Vec<String>>);
-
-    impl Observer for Log {
-        fn observe(&self, event: Event) {
-            let line = match event {
-                Event::TaskStarted { task, .. } => format!("start {task}"),
-                Event::TaskReused { task } => format!("reuse {task}"),
-                Event::TaskFailed { task, error, .. } => format!("fail {task}: {error}"),
-                _ => return,
+    fn work(&self) {
+        while let Some((place, earlier)) = self.next() {
+            let earlier: Vec<&Finished> = earlier.iter().collect();
+            let node = &self.nodes[place];
+            let ended = match node.task(&earlier).and_then(|task| self.run(&task)) {
+                Ok(finished) => Ended::Done(finished),
+                Err(error) => {
+                    self.tell(&node.id, &error);
+                    Ended::Failed(error)
+                }
             };
-            self.0.lock().unwrap().push(line);
+            self.state().end(place, ended, self.nodes);
+            self.changed.notify_all();
         }
     }
 
-    fn task<'a>(id: &str, action: impl Fn(&Context) -> Result<()> + Send + Sync + 'a) -> Task<'a> {
-        Task {
-            id: id.into(),
-            identity: Identity { stage: "s".into(), code_version: 1, params: serde_json::json!({ "id": id }), inputs: BTreeMap::new() },
-            action: Box::new(action),
+    fn tell(&self, id: &str, error: &Error) {
+        if error.kind() != Kind::Interrupted {
+            let hint = error.hint_text().map(str::to_owned);
+            self.observer.observe(Event::TaskFailed { task: id.to_owned(), error: error.to_string(), hint });
         }
     }
 
-    #[test]
-    fn a_failure_stops_no_other_task_and_finished_ones_are_reused() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Store::at(folder.path());
-        let write = |context: &Context| fs::write(context.folder.join("out"), b"1").map_err(|e| Error::io("write", context.folder, e));
-        let tasks = [task("a", write), task("b", |_| Err(Error::data("no good"))), task("c", write)];
-        let log = Log::default();
-        let results = execute(&store, &tasks, 2, &Cancel::default(), &log);
-        assert!(results[0].is_ok() && results[1].is_err() && results[2].is_ok());
-        let results = execute(&store, &tasks, 1, &Cancel::default(), &log);
-        assert!(results[0].as_ref().unwrap().reused && results[2].as_ref().unwrap().reused);
-        let log = log.0.into_inner().unwrap();
-        assert_eq!(log[log.len() - 4..], ["reuse a", "start b", "fail b: no good", "reuse c"]);
-        assert!(
-            !fs::read_dir(folder.path().join("tasks/s")).unwrap().flatten().any(|e| e.file_name().to_string_lossy().starts_with(".tmp"))
-        );
+    /// The next task that can be taken up, with the outputs that it waited for; waits for one as long as any is to come.
+    fn next(&self) -> Option<(usize, Vec<Finished>)> {
+        let mut state = self.state();
+        loop {
+            if !self.limits.keep_going
+                && let Some(because) = state.failed.clone()
+            {
+                while let Some(place) = state.ready.pop_first() {
+                    state.end(place, Ended::Skipped { because: because.clone() }, self.nodes);
+                }
+                self.changed.notify_all();
+            }
+            if let Some(place) = state.ready.pop_first() {
+                let done = |before: &usize| match &state.ended[*before] {
+                    Some(Ended::Done(finished)) => Some(finished.clone()),
+                    _ => None,
+                };
+                let earlier = self.nodes[place].after.iter().filter_map(done).collect();
+                return Some((place, earlier));
+            }
+            if state.open == 0 {
+                return None;
+            }
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
     }
 
-    #[test]
-    fn an_interruption_publishes_nothing_half_written() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Store::at(folder.path());
-        let cancel = Cancel::default();
-        let stop = cancel.clone();
-        let tasks = [
-            task("a", move |context| {
-                fs::write(context.folder.join("half"), b"1").unwrap();
-                stop.request();
-                context.cancel.check()
-            }),
-            task("b", |_| Ok(())),
-        ];
-        let results = execute(&store, &tasks, 1, &cancel, &Log::default());
-        assert!(results.iter().all(|r| r.as_ref().is_err_and(|e| e.kind() == Kind::Interrupted)));
-        assert_eq!(fs::read_dir(folder.path().join("tasks/s")).unwrap().count(), 0);
+    fn run(&self, task: &Task) -> Result<Finished> {
+        self.cancel.check()?;
+        let key = task.identity.key();
+        let why = match self.store.status(task) {
+            Status::Fresh(finished) => {
+                self.store.remember(&task.id, &task.identity, &finished.key)?;
+                self.observer.observe(Event::TaskReused {
+                    task: task.id.clone(),
+                    stage: task.identity.stage.clone(),
+                    key: key.as_str().to_owned(),
+                });
+                return Ok(finished);
+            }
+            Status::Stale { why, .. } => why,
+        };
+        let _memory = self.admit(task.memory)?;
+        let stage = task.identity.stage.clone();
+        self.observer.observe(Event::TaskStarted { task: task.id.clone(), stage, key: key.as_str().to_owned(), why });
+        let mut attempt = 0;
+        loop {
+            match self.attempt(task) {
+                Err(error) if error.may_pass() && attempt < self.limits.retries => {
+                    attempt += 1;
+                    let pause = Duration::from_secs(1 << (2 * (attempt - 1)).min(6));
+                    self.observer.observe(Event::TaskRetried {
+                        task: task.id.clone(),
+                        attempt,
+                        of: self.limits.retries,
+                        error: error.to_string(),
+                        pause_s: pause.as_secs_f64(),
+                    });
+                    self.cancel.sleep(pause)?;
+                }
+                result => return result,
+            }
+        }
+    }
+
+    fn attempt(&self, task: &Task) -> Result<Finished> {
+        let start = Instant::now();
+        let cancel = self.cancel.within(self.limits.time_limit);
+        let work = self.store.workspace(&task.identity.stage)?;
+        let scratch = self.store.scratch(&task.identity.key());
+        let context = Context { folder: work.path(), scratch, cancel: &cancel, task: &task.id, observer: self.observer };
+        // A defect in one task must not take the others with it.
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| (task.action)(&context)))
+            .unwrap_or_else(|_| Err(Error::internal(format!("task {} panicked", task.id))))?;
+        let seconds = start.elapsed().as_secs_f64();
+        let finished = self.store.publish(&task.id, &task.identity, work, seconds)?;
+        self.observer.observe(Event::TaskFinished {
+            task: task.id.clone(),
+            stage: task.identity.stage.clone(),
+            key: finished.key.as_str().to_owned(),
+            seconds,
+        });
+        Ok(finished)
+    }
+
+    /// Waits until a task that needs this much memory may run beside those that do.
+    fn admit(&self, bytes: u64) -> Result<Admitted<'_>> {
+        let mut state = self.state();
+        while state.running > 0 && self.limits.memory.is_some_and(|limit| state.memory.saturating_add(bytes) > limit) {
+            self.cancel.check()?;
+            state = self.changed.wait_timeout(state, Duration::from_millis(100)).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        state.running += 1;
+        state.memory = state.memory.saturating_add(bytes);
+        Ok(Admitted { state: &self.state, changed: &self.changed, bytes })
+    }
+}
+
+/// A task's share of the memory, given back when it ends.
+struct Admitted<'p> {
+    state: &'p Mutex<State>,
+    changed: &'p Condvar,
+    bytes: u64,
+}
+
+impl Drop for Admitted<'_> {
+    fn drop(&mut self) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.running -= 1;
+        state.memory -= self.bytes;
+        self.changed.notify_all();
     }
 }

@@ -1,20 +1,26 @@
 //! Stages, tasks, keys and their execution; knows nothing of emotions.
 //!
-//! A [`Task`] is an identity (stage, code version, parameters, content of its inputs) and an action that writes files into a folder. The
-//! [`Store`] keeps one folder per identity, published by a rename when it is whole; [`execute`] runs what the store does not hold.
+//! A [`Task`] is an identity (stage, code version, parameters, content of its inputs) and an action that writes files into a folder. A
+//! [`Graph`] says which task waits for which. The [`Store`] keeps one folder per identity, published by a rename when it is whole; [`execute`]
+//! runs what the store does not hold.
 
 mod event;
 mod execute;
-
+mod gc;
+mod graph;
 mod identity;
 mod lock;
 mod status;
 mod store;
 
-pub use event::{Event, Observer};
-pub use execute::{Action, Context, Task, execute};
+#[cfg(test)]
+mod execute_tests;
 
+pub use event::{Event, Observer};
+pub use execute::{Ended, Limits, execute, execute_one};
+pub use gc::Garbage;
+pub use graph::{Action, Context, Graph, Node, Task};
 pub use identity::{Identity, Key};
-pub use lock::Lock;
+pub use lock::{Lock, Owner};
 pub use status::{Status, Why};
 pub use store::{Finished, Store};

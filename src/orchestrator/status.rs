@@ -13,7 +13,12 @@ pub enum Status {
     /// Its output is there and verified.
     Fresh(Finished),
     /// It has to run.
-    Stale(Vec<Why>),
+    Stale {
+        /// Not empty.
+        why: Vec<Why>,
+        /// Where outputs are missing or damaged but the record of them is whole: what will be there again.
+        expected: Option<Finished>,
+    },
 }
 
 /// One reason to run a task.
@@ -35,6 +40,8 @@ pub enum Why {
     Input {
         /// Its name.
         name: String,
+        /// Which part of it, where that is known.
+        which: Option<String>,
     },
     /// The stage's code gives other bytes now.
     CodeVersion {
@@ -52,8 +59,8 @@ pub enum Why {
     },
     /// A task before it runs first; what follows depends on its result.
     Upstream {
-        /// The stage that runs.
-        stage: String,
+        /// The task that runs.
+        task: String,
     },
 }
 
@@ -63,16 +70,28 @@ impl fmt::Display for Why {
         match self {
             Why::NeverRan => f.write_str("never ran"),
             Why::Parameter { name, old, new } => write!(f, "{name}: {} -> {}", word(old), word(new)),
-            Why::Input { name } => write!(f, "input changed: {name}"),
+            Why::Input { name, which: None } => write!(f, "input changed: {name}"),
+            Why::Input { name, which: Some(which) } => write!(f, "input changed: {name}: {which}"),
             Why::CodeVersion { old, new } => write!(f, "code version {old} -> {new}"),
             Why::Output { path, problem } => write!(f, "output {problem}: {path}"),
-            Why::Upstream { stage } => write!(f, "after {stage}, which runs"),
+            Why::Upstream { task } => write!(f, "after {task}, which runs"),
         }
     }
 }
 
 /// What differs between the last run of a task and the one that is wanted now.
 pub(super) fn explain(old: &Identity, new: &Identity) -> Vec<Why> {
+    let mut why = explain_settings(old, new);
+    let mut names: Vec<&String> = old.inputs.keys().chain(new.inputs.keys()).collect();
+    names.sort();
+    names.dedup();
+    let changed = names.into_iter().filter(|n| old.inputs.get(*n) != new.inputs.get(*n));
+    why.extend(changed.map(|n| Why::Input { name: n.clone(), which: None }));
+    why
+}
+
+/// [`explain`] without the inputs: what can be said before they are there.
+pub(super) fn explain_settings(old: &Identity, new: &Identity) -> Vec<Why> {
     let mut why = Vec::new();
     if old.code_version != new.code_version {
         why.push(Why::CodeVersion { old: old.code_version, new: new.code_version });
@@ -86,9 +105,5 @@ pub(super) fn explain(old: &Identity, new: &Identity) -> Vec<Why> {
             why.push(Why::Parameter { name: name.clone(), old: before.get(name).cloned(), new: now.get(name).cloned() });
         }
     }
-    let mut names: Vec<&String> = old.inputs.keys().chain(new.inputs.keys()).collect();
-    names.sort();
-    names.dedup();
-    why.extend(names.into_iter().filter(|n| old.inputs.get(*n) != new.inputs.get(*n)).map(|n| Why::Input { name: n.clone() }));
     why
 }

@@ -6,19 +6,27 @@
 //! ROOT/scratch/<key>/         what an interrupted task left to go on from (checkpoints)
 //! ```
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::graph::Task;
 use super::identity::{Identity, Key};
-use super::status::{Status, Why, explain};
-use crate::error::{Error, Result};
-use crate::files::{TEMPORARY, hash_file, sync_folder, temporary_folder, write_atomically};
+use super::status::{Status, Why, explain, explain_settings};
+use crate::error::{Error, Kind, Result};
+use crate::files::{TEMPORARY, hash_file, sweep, sync_folder, temporary_folder, write_atomically};
 
 const FORMAT: u32 = 1;
 const RECORD: &str = "record.json";
+/// Marks the workspaces of processes that hold no lock.
+const SHARED: &str = "shared-";
+/// After this time, whoever had something under way without a lock is gone.
+const ABANDONED: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// One output file as it was written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -77,9 +85,29 @@ impl Finished {
         }
     }
 
+    /// Size and content hash of one output.
+    ///
+    /// # Errors
+    /// As [`Finished::hash`].
+    pub fn size_and_hash(&self, name: &str) -> Result<(u64, String)> {
+        let bytes = self.outputs.get(name).map(|output| output.bytes);
+        self.hash(name).map(|hash| (bytes.unwrap_or_default(), hash))
+    }
+
     /// Names of all outputs, sorted, `/`-separated.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.outputs.keys().map(String::as_str)
+    }
+
+    /// What a task wrote into `folder`, as it would stand in the store if it were published.
+    ///
+    /// # Errors
+    /// `Io` where the folder cannot be read.
+    pub fn preview(task: &Task, folder: &Path) -> Result<Finished> {
+        let mut outputs = BTreeMap::new();
+        collect(folder, "", &mut outputs)?;
+        let (task, key) = (task.id.clone(), task.identity.key());
+        Ok(Finished { task, key, folder: folder.to_owned(), reused: false, seconds: 0.0, outputs })
     }
 }
 
@@ -87,12 +115,20 @@ impl Finished {
 #[derive(Debug)]
 pub struct Store {
     root: PathBuf,
+    shared: bool,
+    /// Keys of the settings of finished tasks by stage, once somebody asked.
+    settings: Mutex<BTreeMap<String, BTreeSet<Key>>>,
 }
 
 impl Store {
     /// Opens (without creating) the store under `root`.
     pub fn at(root: impl Into<PathBuf>) -> Store {
-        Store { root: root.into() }
+        Store { root: root.into(), shared: false, settings: Mutex::default() }
+    }
+
+    /// The same for a process that works without the store's lock, beside others: nobody sweeps away what it has under way.
+    pub fn shared(root: impl Into<PathBuf>) -> Store {
+        Store { shared: true, ..Store::at(root) }
     }
 
     /// Where it lies.
@@ -114,37 +150,91 @@ impl Store {
     }
 
     /// Whether the task has to run and why; every output of a finished task is read and verified.
-    pub fn status(&self, task: &str, identity: &Identity) -> Status {
+    pub fn status(&self, task: &Task) -> Status {
+        let Task { id, identity, .. } = task;
         let key = identity.key();
         let folder = self.folder(&identity.stage, &key);
         match read_record(&folder) {
-            Some(record) if record.identity == *identity => match damage(&folder, &record) {
-                Some(why) => Status::Stale(vec![why]),
-                None => Status::Fresh(Finished {
-                    task: task.to_owned(),
-                    key,
-                    folder,
-                    reused: true,
-                    seconds: record.seconds,
-                    outputs: record.outputs,
-                }),
-            },
-            _ if folder.exists() => Status::Stale(vec![Why::Output { path: RECORD.into(), problem: "damaged" }]),
-            _ => Status::Stale(self.explain(task, identity)),
+            Some(record) if record.identity == *identity => {
+                let damage = damage(&folder, &record);
+                let finished = Finished { task: id.clone(), key, folder, reused: true, seconds: record.seconds, outputs: record.outputs };
+                match damage {
+                    Some(why) => Status::Stale { why: vec![why], expected: Some(finished) },
+                    None => Status::Fresh(finished),
+                }
+            }
+            _ if folder.exists() => Status::Stale { why: vec![Why::Output { path: RECORD.into(), problem: "damaged" }], expected: None },
+            _ => Status::Stale { why: self.explain(task), expected: None },
         }
     }
 
-    fn explain(&self, task: &str, identity: &Identity) -> Vec<Why> {
-        let latest = fs::read(self.latest_path(task)).ok().and_then(|bytes| serde_json::from_slice::<Latest>(&bytes).ok());
-        match latest.map(|latest| explain(&latest.identity, identity)) {
-            Some(why) if !why.is_empty() => why,
-            Some(_) => vec![Why::Output { path: RECORD.into(), problem: "missing" }],
-            None => vec![Why::NeverRan],
+    fn latest(&self, task: &str) -> Option<Identity> {
+        let bytes = fs::read(self.latest_path(task)).ok()?;
+        serde_json::from_slice::<Latest>(&bytes).ok().map(|latest| latest.identity)
+    }
+
+    fn explain(&self, task: &Task) -> Vec<Why> {
+        let Some(before) = self.latest(&task.id) else { return vec![Why::NeverRan] };
+        let mut why = explain(&before, &task.identity);
+        for one in &mut why {
+            if let (Why::Input { name, which }, Some(ask)) = (one, &task.which) {
+                *which = ask(name);
+            }
         }
+        if why.is_empty() { vec![Why::Output { path: RECORD.into(), problem: "missing" }] } else { why }
+    }
+
+    /// Keys that tasks stand for at present.
+    pub(super) fn latest_keys(&self) -> Result<Vec<String>> {
+        fn walk(folder: &Path, into: &mut Vec<String>) -> Result<()> {
+            let entries = match fs::read_dir(folder) {
+                Err(e) if e.kind() == ErrorKind::NotFound => return Ok(()),
+                entries => entries.map_err(|e| Error::io("list", folder, e))?,
+            };
+            for entry in entries {
+                let path = entry.map_err(|e| Error::io("list", folder, e))?.path();
+                if path.is_dir() {
+                    walk(&path, into)?;
+                } else if path.extension().is_some_and(|e| e == "json") {
+                    let bytes = fs::read(&path).map_err(|e| Error::io("read", &path, e))?;
+                    // One that cannot be read explains nothing and keeps nothing.
+                    into.extend(serde_json::from_slice::<Latest>(&bytes).map(|latest| latest.key.as_str().to_owned()));
+                }
+            }
+            Ok(())
+        }
+        let mut keys = Vec::new();
+        walk(&self.root.join("latest"), &mut keys)?;
+        Ok(keys)
+    }
+
+    /// Whether any output of the task was ever published.
+    pub fn has_run(&self, task: &str) -> bool {
+        self.latest(task).is_some()
+    }
+
+    /// Whether a finished task of the same stage had these settings, with whatever inputs.
+    pub fn knows_settings(&self, settings: &Identity) -> bool {
+        let mut known = self.settings.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_stage = known.entry(settings.stage.clone()).or_insert_with(|| {
+            let folders = fs::read_dir(self.root.join("tasks").join(&settings.stage)).into_iter().flatten().flatten();
+            let records = folders.filter_map(|folder| read_record(&folder.path()));
+            records.map(|record| Identity { inputs: BTreeMap::new(), ..record.identity }.key()).collect()
+        });
+        of_stage.contains(&Identity { inputs: BTreeMap::new(), ..settings.clone() }.key())
+    }
+
+    /// What can be said of a task whose inputs are not known yet: `None` where it never ran, else what differs in its settings.
+    pub fn settings_changed(&self, task: &str, identity: &Identity) -> Option<Vec<Why>> {
+        self.latest(task).map(|before| explain_settings(&before, identity))
     }
 
     /// Notes that `task` now stands for `finished`, so that the next change can be explained against it.
     pub(super) fn remember(&self, task: &str, identity: &Identity, key: &Key) -> Result<()> {
+        if self.shared {
+            // What stands for a task is noted by who holds the lock.
+            return Ok(());
+        }
         let latest = Latest { format: FORMAT, key: key.clone(), identity: identity.clone() };
         let path = self.latest_path(task);
         let bytes = to_json(&latest)?;
@@ -153,7 +243,7 @@ impl Store {
 
     /// A fresh folder for a task to write into, on the same file system as its final place.
     pub(super) fn workspace(&self, stage: &str) -> Result<tempfile::TempDir> {
-        temporary_folder(&self.root.join("tasks").join(stage))
+        temporary_folder(&self.root.join("tasks").join(stage), if self.shared { SHARED } else { "" })
     }
 
     /// Publishes a finished workspace under its key.
@@ -171,30 +261,57 @@ impl Store {
         };
         write_atomically(&work.path().join(RECORD), &to_json(&record)?)?;
         let folder = self.folder(&identity.stage, &key);
-        if folder.exists() {
-            fs::remove_dir_all(&folder).map_err(|e| Error::io("replace", &folder, e))?;
-        }
-        fs::rename(work.path(), &folder).map_err(|e| Error::io("publish", &folder, e))?;
-        // The folder has moved: nothing is left under its old name to clean up.
-        let _ = work.keep();
-        if let Some(parent) = folder.parent() {
-            sync_folder(parent);
-        }
+        self.place(work, &folder, &record)?;
         self.remember(task, identity, &key)?;
         // Checkpoints of a finished task serve no one.
         let _ = fs::remove_dir_all(self.scratch(&key));
         Ok(Finished { task: task.to_owned(), key, folder, reused: false, seconds, outputs })
     }
 
+    /// Moves a finished workspace to its place. Another process may be doing the same: whoever comes second leaves what is whole.
+    fn place(&self, work: tempfile::TempDir, folder: &Path, record: &Record) -> Result<()> {
+        let refused = |e| Error::io("publish", folder, e);
+        for _ in 0..8 {
+            match fs::rename(work.path(), folder) {
+                Ok(()) => {
+                    // The folder has moved: nothing is left under its old name to clean up.
+                    let _ = work.keep();
+                    if let Some(parent) = folder.parent() {
+                        sync_folder(parent);
+                    }
+                    return Ok(());
+                }
+                Err(e) if !matches!(e.kind(), ErrorKind::DirectoryNotEmpty | ErrorKind::AlreadyExists) => return Err(refused(e)),
+                Err(_) => {}
+            }
+            let whole = read_record(folder).is_some_and(|there| there.outputs == record.outputs && damage(folder, &there).is_none());
+            if whole {
+                return Ok(());
+            }
+            // Out of the way under a name of its own: at no time is a half-removed folder seen under the key.
+            let aside = self.workspace(&record.identity.stage)?;
+            match fs::rename(folder, aside.path().join("replaced")) {
+                Err(e) if e.kind() != ErrorKind::NotFound => return Err(refused(e)),
+                _ => {}
+            }
+        }
+        Err(Error::new(Kind::Io, format!("{} comes back each time it is replaced", folder.display()))
+            .hint("another process writes there: stop it, and run the same command again"))
+    }
+
     /// Removes half-written files and folders that a killed run left; call it with the store's lock held.
     pub fn sweep(&self) -> Result<()> {
-        let stages = fs::read_dir(self.root.join("tasks")).into_iter().flatten().flatten().map(|stage| stage.path());
-        for folder in stages.chain([self.root.clone()]) {
-            let Ok(entries) = fs::read_dir(&folder) else { continue };
-            for entry in entries.flatten().filter(|e| e.file_name().to_string_lossy().starts_with(TEMPORARY)) {
-                let path = entry.path();
-                let gone = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
-                gone.map_err(|e| Error::io("remove", &path, e))?;
+        sweep(&self.root, false)?;
+        sweep(&self.root.join("latest"), true)?;
+        for stage in fs::read_dir(self.root.join("tasks")).into_iter().flatten().flatten() {
+            for entry in fs::read_dir(stage.path()).into_iter().flatten().flatten() {
+                let (name, path) = (entry.file_name().to_string_lossy().into_owned(), entry.path());
+                let Some(rest) = name.strip_prefix(TEMPORARY) else { continue };
+                let age = entry.metadata().and_then(|meta| meta.modified()).ok().and_then(|time| time.elapsed().ok());
+                if rest.starts_with(SHARED) && age.is_none_or(|age| age < ABANDONED) {
+                    continue;
+                }
+                fs::remove_dir_all(&path).map_err(|e| Error::io("remove", &path, e))?;
             }
         }
         Ok(())
@@ -250,6 +367,10 @@ mod tests {
         }
     }
 
+    fn task(identity: &Identity) -> Task<'static> {
+        Task::new("train/quick/fold-0", identity.clone(), |_| Ok(()))
+    }
+
     fn finish(store: &Store, identity: &Identity) -> Finished {
         let work = store.workspace("train").unwrap();
         fs::create_dir(work.path().join("model")).unwrap();
@@ -258,9 +379,9 @@ mod tests {
     }
 
     fn why(store: &Store, identity: &Identity) -> Vec<String> {
-        match store.status("train/quick/fold-0", identity) {
+        match store.status(&task(identity)) {
             Status::Fresh(_) => vec![],
-            Status::Stale(why) => why.iter().map(Why::to_string).collect(),
+            Status::Stale { why, .. } => why.iter().map(Why::to_string).collect(),
         }
     }
 

@@ -19,6 +19,11 @@ pub(super) const METRICS: &str = "metrics.parquet";
 /// The experiment's section of the report.
 pub(super) const SECTION: &str = "section.json";
 
+/// Id of an evaluation.
+pub(super) fn id(experiment: &Experiment) -> String {
+    format!("evaluate/{}", experiment.name)
+}
+
 /// Brings the trained folds of an experiment together.
 pub(super) fn evaluate(
     experiment: &Experiment,

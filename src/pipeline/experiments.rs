@@ -1,6 +1,9 @@
 //! The stages of experiments: folds, trainings, evaluations.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use serde::Serialize;
 
 use super::evaluate;
 use super::extract::FEATURES;
@@ -9,188 +12,301 @@ use super::options::Stage;
 use super::publish::table_hash;
 use super::split::{self, Folds};
 use super::train::{self, Job};
-use super::walk::{Step, Walk};
-use crate::config::Experiment;
+use super::walk::{Came, Later, Mode, Seen, Walk};
+use crate::config::{Experiment, ModelKey};
 use crate::corpus::Utterance;
 use crate::error::{Error, Kind, Result};
-use crate::orchestrator::{Context, Event, Finished, Identity, Task};
+use crate::orchestrator::{Context, Event, Finished, Graph, Identity, Task};
+use crate::split::Fold;
+
+/// What experiments work on.
+pub(super) struct Data<'a> {
+    pub utterances: &'a [Utterance],
+    /// [`split::fingerprint`] of the utterances.
+    pub fingerprint: String,
+    pub extracted: &'a Seen<Finished>,
+}
+
+/// [`Data`] on the way through the trainings.
+struct Work<'w, 'a> {
+    walk: &'w Walk<'a>,
+    data: &'w Data<'w>,
+    features: Seen<(String, PathBuf)>,
+}
+
+impl Work<'_, '_> {
+    fn train<'t>(&'t self, one: &'t Running, fold: &'t Fold, fingerprint: &str, seed: u64) -> Result<Task<'t>> {
+        let (experiment, utterances) = (one.experiment, self.data.utterances);
+        let Seen::There((hash, features)) = &self.features else {
+            return Err(Error::internal("a training was begun without features"));
+        };
+        let inputs = BTreeMap::from([("features".to_owned(), hash.clone()), ("fold".to_owned(), fingerprint.to_owned())]);
+        let identity = Identity { inputs, ..self.walk.train_settings(experiment, fold.index, &fold.name, seed)? };
+        let job = Job { pipeline: self.walk.pipeline, experiment, features, utterances, fold, seed };
+        let (id, memory) = (train::id(experiment, fold.index, seed), train::memory(&job));
+        Ok(Task { memory, ..Task::new(id, identity, move |context: &Context| train::train(&job, context)) })
+    }
+
+    fn evaluate<'t>(&'t self, one: &'t Running, trained: &[&Finished]) -> Result<Task<'t>> {
+        let (experiment, utterances) = (one.experiment, self.data.utterances);
+        let (Some(split), Some(folds)) = (&one.split, &one.folds) else {
+            return Err(Error::internal("an experiment was evaluated without folds"));
+        };
+        let mut inputs =
+            BTreeMap::from([("utterances".into(), self.data.fingerprint.clone()), ("folds".into(), split.hash(split::ABOUT)?)]);
+        for finished in trained {
+            inputs.insert(format!("{} predictions", finished.task), finished.hash(train::PREDICTIONS)?);
+            inputs.insert(format!("{} history", finished.task), finished.hash(train::FOLD)?);
+        }
+        let identity = Identity { inputs, ..self.walk.evaluate_settings(experiment)? };
+        let trained: Vec<Finished> = trained.iter().map(|one| (*one).clone()).collect();
+        let action = move |context: &Context| evaluate::evaluate(experiment, utterances, folds, &trained, context);
+        Ok(Task::new(evaluate::id(experiment), identity, action))
+    }
+
+    /// The trained folds of an experiment up to the first that is not there, and whether that is all of them.
+    fn trained(&self, one: &Running) -> Result<(Vec<Finished>, bool)> {
+        let mut trained = Vec::new();
+        let (Some(folds), Seen::There(_)) = (&one.folds, &self.features) else { return Ok((trained, false)) };
+        for fold in &folds.folds {
+            let fingerprint = train::fingerprint(fold, self.data.utterances);
+            for &seed in &one.experiment.seeds {
+                match self.walk.finished(&self.train(one, fold, &fingerprint, seed)?) {
+                    Some(finished) => trained.push(finished),
+                    None => return Ok((trained, false)),
+                }
+            }
+        }
+        Ok((trained, true))
+    }
+
+    fn all_trained(&self, one: &Running) -> Result<bool> {
+        self.trained(one).map(|(_, all)| all)
+    }
+
+    /// Finds what there is of an experiment that is not to be run.
+    fn look_up(&self, one: &mut Running) -> Result<()> {
+        (one.trained, one.complete) = self.trained(one)?;
+        if one.complete && self.walk.options.until > Stage::Train {
+            let trained: Vec<&Finished> = one.trained.iter().collect();
+            let evaluated = self.walk.finished(&self.evaluate(one, &trained)?);
+            one.evaluated = evaluated;
+        }
+        Ok(())
+    }
+}
+
+/// What a node of the graph is for.
+enum Part {
+    Train { owner: usize, fold: usize, seed: u64 },
+    Evaluate { owner: usize },
+}
 
 impl<'a> Walk<'a> {
     /// Splits, trains and evaluates. Experiments that were not chosen stand in the report if all of their outputs are there.
-    pub(super) fn experiments(
-        &self,
-        chosen: &[&'a Experiment],
-        utterances: &[Utterance],
-        extracted: &Finished,
-        outcome: &mut Outcome,
-    ) -> Result<Vec<Running<'a>>> {
+    pub(super) fn experiments(&self, chosen: &[&'a Experiment], data: &Data, outcome: &mut Outcome) -> Result<Vec<Running<'a>>> {
         let mut running: Vec<Running> = Vec::new();
         for experiment in &self.pipeline.experiments {
             let is_chosen = chosen.iter().any(|e| e.name == experiment.name);
-            let one = self.split(experiment, is_chosen, utterances);
-            match one {
+            match self.split(experiment, is_chosen, data) {
                 Ok(Some(one)) => running.push(one),
                 Ok(None) => {}
                 Err(error) if stops_everything(&error) => return Err(error),
+                Err(error) if self.planning() => {
+                    let why = format!("cannot be split: {error}");
+                    self.observer.warn(format!("{}: {why}", experiment.name));
+                    running.push(Running::failed(experiment, &error));
+                }
                 Err(error) => {
                     running.push(Running::failed(experiment, &error));
                     outcome.failures.push(error);
+                    self.stop_after_failure(outcome)?;
                 }
             }
         }
         if self.options.until == Stage::Split {
             return Ok(running);
         }
-        self.train(&mut running, utterances, extracted, outcome)?;
-        if self.options.until > Stage::Train {
-            self.evaluate(&mut running, utterances, outcome)?;
-        }
+        self.train_and_evaluate(&mut running, data, outcome)?;
+        self.stop_after_failure(outcome)?;
+        running.retain(|one| one.chosen || (one.complete && (self.options.until <= Stage::Train || one.evaluated.is_some())));
         Ok(running)
     }
 
-    fn split(&self, experiment: &'a Experiment, chosen: bool, utterances: &[Utterance]) -> Result<Option<Running<'a>>> {
-        let mut params = experiment.split_parameters();
-        params.insert("experiment".into(), experiment.name.clone());
-        let identity = self.identity(Stage::Split, params, [("utterances", split::fingerprint(utterances))])?;
+    fn split(&self, experiment: &'a Experiment, chosen: bool, data: &Data) -> Result<Option<Running<'a>>> {
+        let identity = self.identity(Stage::Split, experiment.split_key(), [("utterances", data.fingerprint.clone())])?;
         let id = format!("split/{}", experiment.name);
-        let done = if chosen {
-            let action = |context: &Context| split::split(utterances, experiment, context);
-            let done = self.single(Stage::Split, Task { id, identity, action: Box::new(action) })?;
-            if done.is_none() && self.options.until > Stage::Split {
-                self.waits(format!("train/{}/…", experiment.name), Stage::Split);
-                self.waits(format!("evaluate/{}", experiment.name), Stage::Split);
-            }
-            done
+        let task = Task::new(id, identity, |context: &Context| split::split(data.utterances, experiment, context));
+        let seen = if chosen {
+            self.single(task, vec!["features".into()], true)?
         } else {
-            self.finished(&id, &identity)
+            match self.finished(&task) {
+                Some(finished) => Seen::There(finished),
+                None => return Ok(None),
+            }
         };
-        let Some(done) = done else { return Ok(None) };
-        let folds = split::read(&done.folder, utterances)?;
-        Ok(Some(Running { experiment, chosen, split: Some(done), folds: Some(folds), ..Running::default_for(experiment) }))
+        Ok(Some(match seen {
+            Seen::There(done) => {
+                let folds = split::read(&done.folder, data.utterances)?;
+                Running { chosen, split: Some(done), folds: Some(folds), ..Running::of(experiment) }
+            }
+            // A plan makes the folds in advance; where that fails, the run will say why.
+            Seen::Later(later) => Running { chosen, complete: false, later: Some(later), ..Running::of(experiment) },
+        }))
     }
 
-    /// One wave over all folds and seeds of all experiments, so that no core waits for the end of an experiment.
-    fn train(&self, running: &mut Vec<Running<'a>>, utterances: &[Utterance], extracted: &Finished, outcome: &mut Outcome) -> Result<()> {
-        let features = table_hash(extracted, FEATURES)?;
-        let mut tasks = Vec::new();
-        let mut owners = Vec::new();
-        for (owner, one) in running.iter().enumerate() {
+    /// Parameters of a training besides its data.
+    fn train_settings(&self, experiment: &Experiment, fold: u32, fold_name: &str, seed: u64) -> Result<Identity> {
+        #[derive(Serialize)]
+        struct TrainKey<'k> {
+            pipeline: &'k str,
+            corpus: &'k str,
+            experiment: &'k str,
+            protocol: String,
+            fold: u32,
+            fold_name: &'k str,
+            seed: u64,
+            #[serde(flatten)]
+            model: ModelKey<'k>,
+        }
+        let key = TrainKey {
+            pipeline: &self.pipeline.name,
+            corpus: &self.pipeline.corpus.name,
+            experiment: &experiment.name,
+            protocol: experiment.protocol.name(),
+            fold,
+            fold_name,
+            seed,
+            model: experiment.model_key(),
+        };
+        self.identity(Stage::Train, key, [])
+    }
+
+    fn evaluate_settings(&self, experiment: &Experiment) -> Result<Identity> {
+        let params = serde_json::json!({
+            "experiment": experiment.name, "protocol": experiment.protocol.name(),
+            "model": experiment.model.describe(), "seeds": experiment.seeds,
+        });
+        self.identity(Stage::Evaluate, params, [])
+    }
+
+    /// One graph over all folds and seeds of all experiments, so that no core waits for the end of an experiment.
+    fn train_and_evaluate(&self, running: &mut [Running<'a>], data: &Data, outcome: &mut Outcome) -> Result<()> {
+        let work = Work { walk: self, data, features: self.features(data)? };
+        running.iter_mut().filter(|one| !one.chosen).try_for_each(|one| work.look_up(one))?;
+        self.open_devices(running, &work, outcome)?;
+
+        let (mut graph, mut parts) = (Graph::default(), Vec::new());
+        let known = &*running;
+        for (owner, one) in known.iter().enumerate().filter(|(_, one)| one.chosen && one.failed.is_none()) {
             let Some(folds) = &one.folds else { continue };
-            let experiment = one.experiment;
-            for fold in &folds.folds {
-                for &seed in &experiment.seeds {
-                    let params = serde_json::json!({
-                        "pipeline": self.pipeline.name, "corpus": self.pipeline.corpus.name,
-                        "experiment": experiment.name, "protocol": experiment.protocol.name(),
-                        "fold": fold.index, "fold_name": fold.name, "seed": seed, "model": experiment.model_parameters(),
-                    });
-                    let inputs = [("features", features.clone()), ("fold", train::fingerprint(fold, utterances))];
-                    let identity = self.identity(Stage::Train, params, inputs)?;
-                    let job = Job { pipeline: self.pipeline, experiment, features: &extracted.folder, utterances, fold, seed };
-                    tasks.push(Task {
-                        id: format!("train/{}/fold-{:02}-seed-{seed}", experiment.name, fold.index),
-                        identity,
-                        action: Box::new(move |context: &Context| train::train(&job, context)),
-                    });
-                    owners.push(owner);
-                }
-            }
-        }
-        let (mut wanted, mut wanted_owners) = (Vec::new(), Vec::new());
-        let mut results: Vec<(usize, Step)> = Vec::new();
-        let (mut stuck, mut said) = (BTreeSet::new(), BTreeSet::new());
-        for (task, owner) in tasks.into_iter().zip(owners) {
-            if !running[owner].chosen {
-                results.push((owner, Ok(self.finished(&task.id, &task.identity))));
-            } else if !stuck.contains(&owner) {
-                match self.open_device(running[owner].experiment, &task, &mut said) {
-                    Ok(()) => {
-                        wanted.push(task);
-                        wanted_owners.push(owner);
-                    }
-                    Err(error) => {
-                        let task = format!("train/{}", running[owner].experiment.name);
-                        let hint = error.hint_text().map(str::to_owned);
-                        self.observer.observe(Event::TaskFailed { task, error: error.to_string(), hint });
-                        stuck.insert(owner);
-                        results.push((owner, Err(error)));
-                    }
-                }
-            }
-        }
-        results.extend(wanted_owners.into_iter().zip(self.wave(Stage::Train, &wanted)));
-        drop(wanted);
-        for (owner, result) in results {
-            let one = &mut running[owner];
-            match result {
-                Ok(Some(finished)) => one.trained.push(finished),
-                Ok(None) => one.complete = false,
-                Err(error) if stops_everything(&error) => return Err(error),
-                Err(error) => {
-                    one.complete = false;
-                    one.failed.get_or_insert_with(|| error.to_string());
-                    outcome.failures.push(error);
-                }
-            }
-        }
-        running.retain(|one| one.chosen || one.complete);
-        Ok(())
-    }
-
-    /// Tries the device of a task that is going to run, so that one that is not there is said once and not by every fold.
-    fn open_device(&self, experiment: &Experiment, task: &Task, said: &mut BTreeSet<String>) -> Result<()> {
-        let device = experiment.train.device;
-        if self.planning || !experiment.has_epochs() || !device.is_gpu() || self.finished(&task.id, &task.identity).is_some() {
-            return Ok(());
-        }
-        if let Some(hardware) = device.hardware()? {
-            let line = format!("networks are trained on {} ({hardware})", device.name());
-            if said.insert(line.clone()) {
-                self.observer.note(line);
-            }
-        }
-        Ok(())
-    }
-
-    fn evaluate(&self, running: &mut Vec<Running<'a>>, utterances: &[Utterance], outcome: &mut Outcome) -> Result<()> {
-        for one in running.iter_mut() {
-            let (Some(folds), true) = (&one.folds, one.complete && one.failed.is_none()) else {
-                if one.failed.is_none() && one.folds.is_some() {
-                    self.waits(format!("evaluate/{}", one.experiment.name), Stage::Train);
-                }
+            if let Seen::Later(later) = &work.features {
+                let folds: Vec<(u32, &str)> = folds.folds.iter().map(|fold| (fold.index, fold.name.as_str())).collect();
+                self.foretell(one.experiment, &folds, later)?;
                 continue;
-            };
-            let mut inputs: std::collections::BTreeMap<String, String> = std::collections::BTreeMap::new();
-            for finished in &one.trained {
-                inputs.insert(format!("{} predictions", finished.task), finished.hash(train::PREDICTIONS)?);
-                inputs.insert(format!("{} history", finished.task), finished.hash(train::FOLD)?);
             }
-            inputs.insert("utterances".into(), split::fingerprint(utterances));
-            if let Some(split) = &one.split {
-                inputs.insert("folds".into(), split.hash(split::ABOUT)?);
-            }
-            let params = serde_json::json!({
-                "experiment": one.experiment.name, "protocol": one.experiment.protocol.name(),
-                "model": one.experiment.model.describe(), "seeds": one.experiment.seeds,
-            });
-            let identity = Identity { inputs, ..self.identity(Stage::Evaluate, params, [])? };
-            let id = format!("evaluate/{}", one.experiment.name);
-            let step = if one.chosen {
-                let action = |context: &Context| evaluate::evaluate(one.experiment, utterances, folds, &one.trained, context);
-                self.single(Stage::Evaluate, Task { id, identity, action: Box::new(action) })
-            } else {
-                Ok(self.finished(&id, &identity))
-            };
-            match step {
-                Ok(finished) => one.evaluated = finished,
-                Err(error) if stops_everything(&error) => return Err(error),
-                Err(error) => {
-                    one.failed = Some(error.to_string());
-                    outcome.failures.push(error);
+            let mut places = Vec::new();
+            for (at, fold) in folds.folds.iter().enumerate() {
+                let fingerprint = train::fingerprint(fold, data.utterances);
+                for &seed in &one.experiment.seeds {
+                    let (work, fingerprint) = (&work, fingerprint.clone());
+                    let id = train::id(one.experiment, fold.index, seed);
+                    places.push(graph.add_after(id, vec![], move |_| work.train(one, fold, &fingerprint, seed))?);
+                    parts.push(Part::Train { owner, fold: at, seed });
                 }
+            }
+            if self.options.until > Stage::Train {
+                let work = &work;
+                graph.add_after(evaluate::id(one.experiment), places, move |trained| work.evaluate(one, trained))?;
+                parts.push(Part::Evaluate { owner });
+            }
+        }
+        let settings = |place: usize| match &parts[place] {
+            Part::Train { owner, fold, seed } => {
+                let fold = known[*owner].folds.as_ref().and_then(|folds| folds.folds.get(*fold));
+                let (index, name) = fold.map_or((0, ""), |fold| (fold.index, fold.name.as_str()));
+                self.train_settings(known[*owner].experiment, index, name, *seed)
+            }
+            Part::Evaluate { owner } => self.evaluate_settings(known[*owner].experiment),
+        };
+        let came = self.graph(&graph, &settings)?;
+        drop(graph);
+        for (part, came) in parts.into_iter().zip(came) {
+            let (Part::Train { owner, .. } | Part::Evaluate { owner }) = part;
+            let one = &mut running[owner];
+            match came {
+                Came::Seen(Seen::There(finished)) => match part {
+                    Part::Train { .. } => one.trained.push(finished),
+                    Part::Evaluate { .. } => one.evaluated = Some(finished),
+                },
+                Came::Seen(Seen::Later(later)) => {
+                    one.complete = false;
+                    one.later.get_or_insert(later);
+                }
+                Came::Skipped => one.complete = false,
+                Came::Failed(error) if stops_everything(&error) => return Err(error),
+                Came::Failed(error) => one.fail(error, outcome),
             }
         }
         Ok(())
+    }
+
+    /// The content of the feature table and where it lies.
+    fn features(&self, data: &Data) -> Result<Seen<(String, PathBuf)>> {
+        Ok(match data.extracted {
+            Seen::There(extracted) => Seen::There((table_hash(extracted, FEATURES)?, extracted.folder.clone())),
+            Seen::Later(later) => Seen::Later(later.clone()),
+        })
+    }
+
+    /// Tries the device of what is going to be trained, so that one that is not there is said once and not by every fold.
+    fn open_devices(&self, running: &mut [Running<'a>], work: &Work, outcome: &mut Outcome) -> Result<()> {
+        let mut said = BTreeSet::new();
+        for one in running.iter_mut().filter(|one| one.chosen && one.failed.is_none()) {
+            let (experiment, device) = (one.experiment, one.experiment.train.device);
+            if self.mode != Mode::Run || !experiment.has_epochs() || !device.is_gpu() || work.all_trained(one)? {
+                continue;
+            }
+            match device.hardware() {
+                Ok(Some(hardware)) => {
+                    let line = format!("networks are trained on {} ({hardware})", device.name());
+                    if said.insert(line.clone()) {
+                        self.observer.note(line);
+                    }
+                }
+                Ok(None) => {}
+                Err(error) => {
+                    let hint = error.hint_text().map(str::to_owned);
+                    let task = format!("train/{}", experiment.name);
+                    self.observer.observe(Event::TaskFailed { task, error: error.to_string(), hint });
+                    one.fail(error, outcome);
+                }
+            }
+        }
+        self.stop_after_failure(outcome)
+    }
+
+    /// Lines of a plan for the trainings and the evaluation of an experiment whose folds or features are not there yet.
+    pub(super) fn foretell(&self, experiment: &Experiment, folds: &[(u32, &str)], later: &Later) -> Result<()> {
+        let mut trainings = Vec::new();
+        for &(index, name) in folds {
+            for &seed in &experiment.seeds {
+                let id = train::id(experiment, index, seed);
+                let after = vec!["features".into(), format!("split/{}", experiment.name)];
+                self.later(&id, Some(&self.train_settings(experiment, index, name, seed)?), after, later);
+                trainings.push(id);
+            }
+        }
+        if self.options.until > Stage::Train {
+            let last = Later { task: trainings.last().cloned().unwrap_or_default(), certain: false };
+            self.later(&evaluate::id(experiment), Some(&self.evaluate_settings(experiment)?), trainings, &last);
+        }
+        Ok(())
+    }
+
+    /// Ends the run after a failure where nothing else is to be begun.
+    fn stop_after_failure(&self, outcome: &mut Outcome) -> Result<()> {
+        if self.options.limits.keep_going || outcome.failures.is_empty() { Ok(()) } else { Err(outcome.failures.remove(0)) }
     }
 }
 
@@ -204,20 +320,45 @@ pub(super) struct Running<'a> {
     complete: bool,
     pub evaluated: Option<Finished>,
     pub failed: Option<String>,
+    /// In a plan: the first of its tasks that has to run before more can be said.
+    pub later: Option<Later>,
 }
 
 impl<'a> Running<'a> {
-    fn default_for(experiment: &'a Experiment) -> Self {
-        Running { experiment, chosen: true, split: None, folds: None, trained: vec![], complete: true, evaluated: None, failed: None }
+    fn of(experiment: &'a Experiment) -> Self {
+        Running {
+            experiment,
+            chosen: true,
+            split: None,
+            folds: None,
+            trained: vec![],
+            complete: true,
+            evaluated: None,
+            failed: None,
+            later: None,
+        }
+    }
+
+    /// Whether all of its folds are trained.
+    pub fn complete(&self) -> bool {
+        self.folds.is_some()
+            && self.failed.is_none()
+            && self.trained.len() == self.folds.as_ref().map_or(0, |f| f.folds.len()) * self.experiment.seeds.len()
+    }
+
+    fn fail(&mut self, error: Error, outcome: &mut Outcome) {
+        self.complete = false;
+        self.failed.get_or_insert_with(|| error.to_string());
+        outcome.failures.push(error);
     }
 
     fn failed(experiment: &'a Experiment, error: &Error) -> Self {
         let hint = error.hint_text().map(|h| format!(" ({h})")).unwrap_or_default();
-        Running { failed: Some(format!("{error}{hint}")), complete: false, ..Running::default_for(experiment) }
+        Running { failed: Some(format!("{error}{hint}")), complete: false, ..Running::of(experiment) }
     }
 }
 
 /// An interruption or a full disk concerns every experiment; anything else only its own.
-fn stops_everything(error: &Error) -> bool {
+pub(super) fn stops_everything(error: &Error) -> bool {
     matches!(error.kind(), Kind::Interrupted | Kind::Io | Kind::Internal)
 }

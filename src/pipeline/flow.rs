@@ -1,21 +1,29 @@
 //! The order of the stages; `plan` and `run` are the same walk, so that what runs is what was planned.
 
-use super::evaluate::{self, SECTION};
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::experiments::{Data, Running};
 use super::extract;
 use super::ingest::{self, Corpus, Ingested};
 use super::line::ExperimentLine;
 use super::listing;
 use super::options::{Options, Stage};
-use super::publish::{self, Published};
+use super::plan::{Decision, PlanLine};
+use super::probes::Probes;
+use super::publish::Publication;
 use super::report;
-use super::walk::{PlanLine, Step, Walk};
+use super::split;
+use super::walk::{Later, Mode, PUBLISH, Seen, Walk};
 use crate::cancel::Cancel;
-use crate::config::Pipeline;
-use crate::corpus::{SetAside, Utterance};
+use crate::config::{Experiment, Pipeline};
+use crate::corpus::{SetAside, Sources, Utterance};
 use crate::error::{Error, Kind, Result};
+use crate::files::sweep;
 use crate::orchestrator::{Context, Event, Finished, Lock, Observer, Task, Why};
-use crate::report::ExperimentSection;
 use crate::table;
+
+/// Recordings that a plan opens at most to look at what they hold now.
+const PREVIEWED: usize = 256;
 
 /// What a run came to.
 #[derive(Debug, Default)]
@@ -33,7 +41,7 @@ pub struct Outcome {
 /// # Errors
 /// As [`run`], as far as they can be known beforehand.
 pub fn plan(pipeline: &Pipeline, options: &Options, cancel: &Cancel, observer: &dyn Observer) -> Result<Vec<PlanLine>> {
-    let walk = Walk::new(pipeline, options, cancel, observer, true)?;
+    let walk = Walk::new(pipeline, options, cancel, observer, Mode::Plan)?;
     walk.run()?;
     Ok(walk.into_lines())
 }
@@ -42,120 +50,252 @@ pub fn plan(pipeline: &Pipeline, options: &Options, cancel: &Cancel, observer: &
 ///
 /// # Errors
 /// Whatever stops all experiments: a missing corpus ([`Kind::Missing`], after a report that says so was written), unusable data, a file
-/// system that refuses, an interruption. What fails for one experiment alone is in the outcome.
+/// system that refuses, an interruption, and with [`crate::orchestrator::Limits::keep_going`] off the first failure. What fails for one
+/// experiment alone is in the outcome.
 pub fn run(pipeline: &Pipeline, options: &Options, cancel: &Cancel, observer: &dyn Observer) -> Result<Outcome> {
     observer.observe(Event::PipelineStarted { pipeline: pipeline.name.clone() });
-    let walk = Walk::new(pipeline, options, cancel, observer, false)?;
-    let _lock = Lock::take(walk.store.root())?;
+    let walk = Walk::new(pipeline, options, cancel, observer, Mode::Run)?;
+    let _lock = lock(options, walk.store.root(), cancel, observer)?;
     walk.store.sweep()?;
+    for folder in ["tables", "models"].map(|kind| options.data_dir.join(kind)).iter().chain([&options.reports_dir]) {
+        sweep(&folder.join(&pipeline.name), true)?;
+    }
     match walk.run() {
         Err(error) if error.kind() == Kind::Missing && options.until == Stage::Report => {
             let hint = error.hint_text().map(|h| format!(" ({h})")).unwrap_or_default();
-            report::write_missing(pipeline, format!("{error}{hint}"), &options.reports_dir)?;
+            report::write_missing(pipeline, format!("{error}{hint}"), options, cancel, observer)?;
             Err(error)
         }
         other => other,
     }
 }
 
-impl Walk<'_> {
+/// Runs one training by its id, without the store's lock and beside other processes that do the same: what comes before it has to be there,
+/// and nothing is put under a stable name. Returns whether there is such a training.
+///
+/// # Errors
+/// [`Kind::Missing`] where what comes before it is not there; whatever the training returns.
+pub fn work(pipeline: &Pipeline, options: &Options, task: &str, cancel: &Cancel, observer: &dyn Observer) -> Result<bool> {
+    let options = Options { until: Stage::Train, ..options.clone() };
+    let walk = Walk::new(pipeline, &options, cancel, observer, Mode::Only(task.to_owned()))?;
+    walk.run()?;
+    Ok(walk.found())
+}
+
+/// The lock of a folder, at once or as soon as it is free.
+pub(super) fn lock(options: &Options, folder: &std::path::Path, cancel: &Cancel, observer: &dyn Observer) -> Result<Lock> {
+    if options.wait { Lock::wait(folder, &options.owner, cancel, observer) } else { Lock::take(folder, &options.owner) }
+}
+
+impl<'a> Walk<'a> {
     fn run(&self) -> Result<Outcome> {
         let mut outcome = Outcome::default();
         // Tables need no experiment.
         let chosen = if self.options.until > Stage::Features { self.pipeline.select(&self.options.experiments)? } else { vec![] };
-        if self.planning && listing::must_generate(self.pipeline) {
-            self.line("generate", vec![Why::NeverRan]);
-            self.waits("ingest", Stage::Ingest);
-            self.wait_for(Stage::Ingest);
+        if self.planning() && listing::must_generate(self.pipeline) {
+            let why = self.store.has_run("ingest").then_some(Why::Output { path: "the generated recordings".into(), problem: "other" });
+            self.line("generate", vec![], Decision::Run, vec![why.unwrap_or(Why::NeverRan)]);
+            self.foretell_all(&chosen, &Later { task: "generate".into(), certain: true }, true, None)?;
             return Ok(outcome);
         }
-        if !self.planning {
+        if self.mode == Mode::Run {
+            // Recordings may be shared by pipelines.
+            let _lock = listing::must_generate(self.pipeline)
+                .then(|| lock(self.options, &self.options.data_dir.join("cache"), self.cancel, self.observer))
+                .transpose()?;
             listing::generate(self.pipeline, self.workers.pool(), self.cancel, self.observer)?;
         }
-        let Some(ingested) = self.ingest()? else {
-            self.wait_for(Stage::Ingest);
-            return Ok(outcome);
+        let ingested = match self.ingest()? {
+            (Seen::There(finished), _) => Ingested::of(finished)?,
+            (Seen::Later(later), sources) => {
+                self.foretell_all(&chosen, &later, false, Some(&sources))?;
+                return Ok(outcome);
+            }
         };
         let tables = self.options.data_dir.join("tables").join(&self.pipeline.name);
+        let mut publication = Publication::default();
+        publication.table(&tables, &ingested.finished, ingest::UTTERANCES)?;
         if self.options.until == Stage::Ingest {
-            if !self.planning {
-                publish::base_tables(&tables, &ingested.finished, None)?;
-            }
+            self.publish(&publication, None)?;
             return Ok(outcome);
         }
-        let Some(extracted) = self.extract(&ingested)? else {
-            self.wait_for(Stage::Features);
-            return Ok(outcome);
-        };
-        let late: Vec<SetAside> = ingest::from_json(&extracted.path(extract::SET_ASIDE))?;
-        if !self.planning {
-            publish::base_tables(&tables, &ingested.finished, Some(&extracted))?;
+        let extracted = self.extract(&ingested)?;
+        let mut late = Vec::new();
+        if let Seen::There(extracted) = &extracted {
+            late = ingest::from_json::<Vec<SetAside>>(&extracted.path(extract::SET_ASIDE)).or_else(|e| self.excuse(e))?;
+            publication.table(&tables, extracted, extract::FEATURES)?;
+        }
+        if self.mode == Mode::Run {
+            // Tables are there for people even if no experiment comes to an end.
+            publication.apply(&|why| self.begin_publication(why))?;
             self.tell(&ingested, &late);
         }
         if self.options.until == Stage::Features {
+            self.publish(&publication, later(&extracted))?;
             return Ok(outcome);
         }
         // From here on everything is in memory: a split looks at all utterances, and a training at all features.
-        let utterances = usable(&ingested, &extracted)?;
-
-        let experiments = self.experiments(&chosen, &utterances, &extracted, &mut outcome)?;
-        let published: Vec<Published> = experiments
-            .iter()
-            .filter_map(|e| {
-                let split = e.split.as_ref()?;
-                Some(Published { name: &e.experiment.name, split, trained: &e.trained, evaluated: e.evaluated.as_ref() })
-            })
-            .collect();
-        let sections: Vec<ExperimentSection> = experiments
-            .iter()
-            .filter_map(|e| match &e.evaluated {
-                Some(done) => Some(ingest::from_json(&done.path(SECTION)).map(|mut section: ExperimentSection| {
-                    section.title.clone_from(&e.experiment.title);
-                    section
-                })),
-                None => e.failed.as_ref().map(|why| Ok(evaluate::failed_section(e.experiment, e.folds.as_ref(), why.clone()))),
-            })
-            .collect::<Result<_>>()?;
-        if self.planning {
-            if self.options.until == Stage::Report {
-                self.line("report", self.first_stale().into_iter().collect());
-            }
+        let utterances = usable(&ingested, extracted.there(), self.planning())?;
+        let data = Data { utterances: &utterances, fingerprint: split::fingerprint(&utterances), extracted: &extracted };
+        let experiments = self.experiments(&chosen, &data, &mut outcome)?;
+        if matches!(self.mode, Mode::Only(_)) {
             return Ok(outcome);
         }
-        publish::experiment_tables(&tables, &published)?;
-        for experiment in &published {
-            publish::models(&self.options.data_dir.join("models").join(&self.pipeline.name), experiment)?;
-        }
-        outcome.results = sections.iter().map(ExperimentLine::of).collect();
-        if self.options.until == Stage::Report {
-            let corpus = report::corpus_section(&ingested.listing, &utterances, late)?;
-            report::write(&report::assemble(self.pipeline, Some(corpus), None, sections), &self.options.reports_dir)?;
-            outcome.report = Some(self.options.reports_dir.join(&self.pipeline.name).join("index.html"));
-        }
+        self.bring_together(&ingested, &data, late, experiments, publication, &mut outcome)?;
         Ok(outcome)
     }
 
-    fn ingest(&self) -> Result<Option<Ingested>> {
-        // A plan leaves nothing behind in the project, not even for a moment.
-        let (listing, sources) = listing::list(self.pipeline, (!self.planning).then(|| self.store.root()))?;
-        let corpus = Corpus { listing: &listing, sources: &sources, root: self.root() };
-        let recordings = listing::fingerprint(&listing, &sources, self.root(), &self.workers)?;
-        let identity = self.identity(Stage::Ingest, self.pipeline.corpus.parameters(), [("recordings", recordings)])?;
-        // Where features are wanted anyway, each recording is decoded once for both stages.
-        let rows = (self.options.until > Stage::Ingest).then_some(&self.rows);
-        let action = |context: &Context| ingest::ingest(&corpus, self.store.root(), &self.workers, rows, context);
-        let done = self.single(Stage::Ingest, Task { id: "ingest".into(), identity, action: Box::new(action) })?;
-        done.map(Ingested::of).transpose()
+    /// Tables, report, and what stands under stable names.
+    fn bring_together(
+        &self,
+        ingested: &Ingested,
+        data: &Data,
+        late: Vec<SetAside>,
+        experiments: Vec<Running>,
+        mut publication: Publication,
+        outcome: &mut Outcome,
+    ) -> Result<()> {
+        let options = self.options;
+        let mut open: Option<Later> = later(data.extracted).cloned().or_else(|| experiments.iter().find_map(|one| one.later.clone()));
+        let tables = options.data_dir.join("tables").join(&self.pipeline.name);
+        match self.tables(&experiments, open.as_ref())? {
+            Some(Seen::There(done)) => publication.all(&tables, &done, &[])?,
+            Some(Seen::Later(later)) => open = open.or(Some(later)),
+            None => {}
+        }
+        for one in &experiments {
+            let folder = options.data_dir.join("models").join(&self.pipeline.name).join(&one.experiment.name);
+            if one.complete() {
+                publication.models(&folder, &one.trained)?;
+            }
+        }
+        if options.until == Stage::Report {
+            let folder = options.reports_dir.join(&self.pipeline.name);
+            match self.report(ingested, data, late, &experiments, open.as_ref())? {
+                Seen::There(done) => publication.all(&folder, &done, &["report.json", "index.html"])?,
+                Seen::Later(later) => open = open.or(Some(later)),
+            }
+            outcome.report = Some(folder.join("index.html"));
+        }
+        self.publish(&publication, open.as_ref())?;
+        if self.mode == Mode::Run {
+            outcome.results = report::sections(&experiments)?.iter().map(ExperimentLine::of).collect();
+            if options.until == Stage::Report {
+                report::write_index(options, self.cancel, self.observer)?;
+            }
+        }
+        Ok(())
     }
 
-    fn extract(&self, ingested: &Ingested) -> Step {
+    /// Puts outputs under stable names, or says what of them is not there.
+    fn publish(&self, publication: &Publication, open: Option<&Later>) -> Result<()> {
+        match &self.mode {
+            Mode::Run => {
+                publication.apply(&|why| self.begin_publication(why))?;
+                self.end_publication();
+            }
+            Mode::Plan => {
+                let problems = publication.problems();
+                let after = self.ends();
+                match open {
+                    _ if !problems.is_empty() => self.line(PUBLISH, after, Decision::Run, problems),
+                    Some(open) => {
+                        let decision = if open.certain { Decision::Run } else { Decision::Maybe };
+                        self.line(PUBLISH, after, decision, vec![Why::Upstream { task: open.task.clone() }]);
+                    }
+                    None => self.line(PUBLISH, after, Decision::Keep, vec![]),
+                }
+            }
+            Mode::Only(_) => {}
+        }
+        Ok(())
+    }
+
+    /// What comes before publication: tasks that no other waits for.
+    fn ends(&self) -> Vec<String> {
+        let last: &[&str] = match self.options.until {
+            Stage::Ingest => &["ingest"],
+            Stage::Features => &["features"],
+            Stage::Report => &["tables", "report"],
+            _ => &["tables"],
+        };
+        last.iter().map(|id| (*id).to_owned()).collect()
+    }
+
+    fn ingest(&self) -> Result<(Seen<Finished>, Sources)> {
+        // A plan leaves nothing behind in the project, not even for a moment.
+        let (listing, sources) = listing::list(self.pipeline, (self.mode == Mode::Run).then(|| self.store.root()))?;
+        let corpus = Corpus { listing: &listing, sources: &sources, root: self.root() };
+        let recordings = listing::fingerprint(&listing, &sources, self.root(), &self.workers)?;
+        let identity = self.identity(Stage::Ingest, self.pipeline.corpus.key(), [("recordings", recordings)])?;
+        // Where features are wanted anyway, each recording is decoded once for both stages.
+        let rows = (self.mode == Mode::Run && self.options.until > Stage::Ingest).then_some(&self.rows);
+        let action = |context: &Context| {
+            let root = self.store.root();
+            let probes = if self.planning() { Probes::peek(root) } else { Probes::begin(root)? };
+            ingest::ingest(&corpus, probes, &self.workers, rows, context)
+        };
+        let changes = || listing::changes(&sources, self.root(), self.store.root());
+        let which = |_: &str| Some(changes().ok()?.describe().unwrap_or_else(|| "labels or other metadata".to_owned()));
+        let task = Task { which: Some(Box::new(which)), ..Task::new("ingest", identity, action) };
+        let preview = self.planning() && changes()?.to_open() <= PREVIEWED;
+        let done = self.single(task, vec![], preview)?;
+        Ok((done, sources))
+    }
+
+    fn extract(&self, ingested: &Ingested) -> Result<Seen<Finished>> {
         let sounds = ingested.summary.sounds.clone();
         let identity = self.identity(Stage::Features, &self.pipeline.features, [("utterances", sounds)])?;
         let action = |context: &Context| extract::extract(ingested, self.root(), &self.workers, &self.rows, context);
-        let done = self.single(Stage::Features, Task { id: "features".into(), identity, action: Box::new(action) });
+        let done = self.single(Task::new("features", identity, action), vec!["ingest".into()], false);
         self.workers.rest();
         self.rows.close();
         done
+    }
+
+    /// Lines of a plan for all that follows an ingest which cannot be looked at in advance.
+    fn foretell_all(&self, chosen: &[&'a Experiment], later: &Later, with_ingest: bool, sources: Option<&Sources>) -> Result<()> {
+        let until = self.options.until;
+        let mut last = later.clone();
+        if with_ingest {
+            last =
+                self.later("ingest", Some(&self.identity(Stage::Ingest, self.pipeline.corpus.key(), [])?), vec!["generate".into()], &last);
+        }
+        if until >= Stage::Features {
+            let settings = self.identity(Stage::Features, &self.pipeline.features, [])?;
+            last = self.later("features", Some(&settings), vec!["ingest".into()], &last);
+        }
+        let (mut speakers, mut sessions) = (BTreeSet::new(), BTreeSet::new());
+        for source in sources.iter().flat_map(|sources| sources.iter()) {
+            let source = source?;
+            speakers.insert(source.speaker);
+            sessions.extend(source.session);
+        }
+        let mut ends = Vec::new();
+        for experiment in chosen.iter().filter(|_| until >= Stage::Split) {
+            let id = format!("split/{}", experiment.name);
+            let split = self.later(&id, Some(&self.identity(Stage::Split, experiment.split_key(), [])?), vec!["features".into()], &last);
+            ends.push(id);
+            if until >= Stage::Train {
+                let folds: Vec<(u32, &str)> =
+                    (0..experiment.protocol.expected_folds(speakers.len(), sessions.len())).map(|index| (index, "")).collect();
+                self.foretell(experiment, &folds, &split)?;
+                ends.push(format!("evaluate/{}", experiment.name));
+            }
+        }
+        if until > Stage::Features {
+            self.later("tables", None, ends.clone(), &Later { certain: false, ..last.clone() });
+        }
+        if until == Stage::Report {
+            ends.retain(|id| id.starts_with("evaluate/"));
+            self.later("report", None, ends, &Later { certain: false, ..last.clone() });
+        }
+        self.publish(&Publication::default(), Some(&last))
+    }
+
+    /// A preview lacks what only a run leaves behind.
+    fn excuse<T: Default>(&self, error: Error) -> Result<T> {
+        if self.planning() { Ok(T::default()) } else { Err(error) }
     }
 
     /// A few lines for people about what was found.
@@ -167,7 +307,7 @@ impl Walk<'_> {
         if let Some(expected) = listing.expected.as_ref().filter(|e| e.utterances != usable) {
             self.observer.note(format!("       {usable} of {} utterances ({})", expected.utterances, expected.source));
         }
-        let mut reasons: std::collections::BTreeMap<&str, usize> = std::collections::BTreeMap::new();
+        let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
         for one in listing.set_aside.iter().chain(late) {
             *reasons.entry(one.reason.describe()).or_default() += 1;
         }
@@ -180,10 +320,24 @@ impl Walk<'_> {
     }
 }
 
-/// The utterances that have features.
-fn usable(ingested: &Ingested, extracted: &Finished) -> Result<Vec<Utterance>> {
-    let (features, _) = table::features::read_parts(&extracted.folder)?;
-    let usable: std::collections::BTreeSet<&str> = features.ids.iter().map(String::as_str).collect();
-    let utterances = table::utterances::read_parts(&ingested.finished.folder)?;
-    Ok(utterances.into_iter().filter(|u| usable.contains(u.source.id.as_str())).collect())
+fn later(seen: &Seen<Finished>) -> Option<&Later> {
+    match seen {
+        Seen::There(_) => None,
+        Seen::Later(later) => Some(later),
+    }
+}
+
+/// The utterances that have features, as far as that is known.
+fn usable(ingested: &Ingested, extracted: Option<&Finished>, planning: bool) -> Result<Vec<Utterance>> {
+    let mut utterances = table::utterances::read_parts(&ingested.finished.folder)?;
+    // Where outputs are damaged, a plan takes them for whole: they will be again.
+    if let Some(extracted) = extracted {
+        let (features, _) = match table::features::read_parts(&extracted.folder) {
+            Err(_) if planning => return Ok(utterances),
+            read => read?,
+        };
+        let usable: BTreeSet<&str> = features.ids.iter().map(String::as_str).collect();
+        utterances.retain(|u| usable.contains(u.source.id.as_str()));
+    }
+    Ok(utterances)
 }

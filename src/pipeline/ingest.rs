@@ -27,7 +27,7 @@ use crate::table::rowlog::RowLog;
 /// Name of the table of utterances within the task's folder.
 pub(super) const UTTERANCES: &str = "utterances";
 /// What was left aside, the published counts and the reader's notes.
-const LISTING: &str = "listing.json";
+pub(super) const LISTING: &str = "listing.json";
 /// What later stages want to know of all utterances without reading them.
 const SUMMARY: &str = "summary.json";
 
@@ -64,12 +64,11 @@ pub(super) struct Corpus<'a> {
 }
 
 /// Probes every listed recording; unusable ones are set aside. With `features`, those of what is opened are computed on the way, so that the
-/// features stage need not decode it again; probes are kept in `store`.
-pub(super) fn ingest(corpus: &Corpus, store: &Path, workers: &Workers, features: Option<&Rows>, context: &Context) -> Result<()> {
+/// features stage need not decode it again.
+pub(super) fn ingest(corpus: &Corpus, mut probes: Probes, workers: &Workers, features: Option<&Rows>, context: &Context) -> Result<()> {
     let log = features.map(|rows| rows.take(workers.settings())).transpose()?;
     let count = Count { total: corpus.sources.len(), ..Count::default() };
     let mut look = Look { root: corpus.root, opener: Opener::new(corpus.root), workers, log, count, context };
-    let mut probes = Probes::begin(store)?;
     let mut table = table::utterances::Writer::new(context.folder, &corpus.listing.corpus, &table::Meta::new());
     let mut summary = Summary { utterances: 0, duration_s: 0.0, sounds: String::new() };
     let mut sounds = extract::Fingerprint::default();

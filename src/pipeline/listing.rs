@@ -7,6 +7,7 @@ use std::time::Instant;
 use rayon::prelude::*;
 
 use super::open::{CHUNK, Stat};
+use super::probes::{Changes, Probes};
 use super::workers::Workers;
 use crate::cancel::Cancel;
 use crate::config::{CorpusKind, Pipeline};
@@ -23,7 +24,7 @@ pub(super) fn generate(pipeline: &Pipeline, pool: &rayon::ThreadPool, cancel: &C
     if corpus::synthetic::is_complete(&settings, root) {
         return Ok(());
     }
-    observer.observe(Event::TaskStarted { task: TASK.into(), why: vec![Why::NeverRan] });
+    observer.observe(Event::TaskStarted { task: TASK.into(), stage: TASK.into(), key: String::new(), why: vec![Why::NeverRan] });
     let start = Instant::now();
     let tick = |done: usize, total: usize| {
         observer.observe(Event::TaskProgress {
@@ -35,7 +36,12 @@ pub(super) fn generate(pipeline: &Pipeline, pool: &rayon::ThreadPool, cancel: &C
         });
     };
     pool.install(|| corpus::synthetic::generate(&settings, root, cancel, &tick))?;
-    observer.observe(Event::TaskFinished { task: TASK.into(), seconds: start.elapsed().as_secs_f64() });
+    observer.observe(Event::TaskFinished {
+        task: TASK.into(),
+        stage: TASK.into(),
+        key: String::new(),
+        seconds: start.elapsed().as_secs_f64(),
+    });
     Ok(())
 }
 
@@ -119,6 +125,21 @@ pub(super) fn fingerprint(listing: &Listing, sources: &Sources, root: &Path, wor
         }
     }
     Ok(hasher.finalize().to_hex().to_string())
+}
+
+/// How the recordings differ from those that the last ingest looked at.
+pub(super) fn changes(sources: &Sources, root: &Path, store: &Path) -> Result<Changes> {
+    let mut last: Option<(String, Option<Stat>)> = None;
+    let with_stat = sources.iter().map(|source| {
+        let source = source?;
+        let stat = match &last {
+            Some((path, stat)) if *path == source.path => *stat,
+            _ => Stat::of(&root.join(&source.path)).ok(),
+        };
+        last = Some((source.path.clone(), stat));
+        Ok((source, stat))
+    });
+    Probes::peek(store).compare(with_stat)
 }
 
 /// Whether a file can be opened is part of its state: permissions change without the time of change.

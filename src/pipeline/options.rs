@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::orchestrator::{Limits, Owner};
+
 /// The stages in their order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Stage {
@@ -15,13 +17,15 @@ pub enum Stage {
     Train,
     /// Predictions and figures.
     Evaluate,
+    /// The tables of all experiments together.
+    Tables,
     /// Pages and CSV files.
     Report,
 }
 
 impl Stage {
     /// All of them.
-    pub const ALL: [Stage; 6] = [Stage::Ingest, Stage::Features, Stage::Split, Stage::Train, Stage::Evaluate, Stage::Report];
+    pub const ALL: [Stage; 7] = [Stage::Ingest, Stage::Features, Stage::Split, Stage::Train, Stage::Evaluate, Stage::Tables, Stage::Report];
 
     /// The name used in ids and messages.
     pub fn name(self) -> &'static str {
@@ -31,6 +35,7 @@ impl Stage {
             Stage::Split => "split",
             Stage::Train => "train",
             Stage::Evaluate => "evaluate",
+            Stage::Tables => "tables",
             Stage::Report => "report",
         }
     }
@@ -43,7 +48,8 @@ impl Stage {
             Stage::Split => 1,
             Stage::Train => 1,
             Stage::Evaluate => 1,
-            Stage::Report => 1,
+            Stage::Tables => 1,
+            Stage::Report => crate::report::CODE_VERSION,
         }
     }
 }
@@ -59,6 +65,17 @@ pub struct Options {
     pub until: Stage,
     /// Names of the experiments to run; empty: those that the pipeline marks as default.
     pub experiments: Vec<String>,
-    /// Worker threads.
-    pub jobs: usize,
+    /// How tasks are run; each stage uses as many threads as there are tasks side by side.
+    pub limits: Limits,
+    /// Who runs them, for others that have to wait.
+    pub owner: Owner,
+    /// Whether to wait for another process that works on the same pipeline; without it, that is an error.
+    pub wait: bool,
+}
+
+impl Options {
+    /// Where the cache of a pipeline lies.
+    pub fn store(&self, pipeline: &str) -> PathBuf {
+        self.data_dir.join("cache").join(pipeline)
+    }
 }

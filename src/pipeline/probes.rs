@@ -45,12 +45,59 @@ fn place_of(source: &Source) -> Option<String> {
     (place != source.id).then_some(place)
 }
 
+/// Recordings that are not what they were.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub(super) struct Changes {
+    pub changed: Named,
+    pub new: Named,
+    pub gone: Named,
+}
+
+/// Some ids: how many, and the first of them.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub(super) struct Named {
+    pub count: usize,
+    first: Vec<String>,
+}
+
+impl Named {
+    fn add(&mut self, id: String) {
+        self.count += 1;
+        if self.first.len() < 2 {
+            self.first.push(id);
+        }
+    }
+
+    fn describe(&self, what: &str) -> Option<String> {
+        match self.count - self.first.len() {
+            _ if self.count == 0 => None,
+            0 => Some(format!("{} {what}", self.first.join(", "))),
+            more => Some(format!("{} and {more} more {what}", self.first.join(", "))),
+        }
+    }
+}
+
+impl Changes {
+    /// Recordings that would have to be opened.
+    pub(super) fn to_open(&self) -> usize {
+        self.changed.count + self.new.count
+    }
+
+    /// In words; nothing where no recording differs.
+    pub(super) fn describe(&self) -> Option<String> {
+        let parts = [self.changed.describe("touched"), self.new.describe("new"), self.gone.describe("gone")];
+        let parts: Vec<String> = parts.into_iter().flatten().collect();
+        (!parts.is_empty()).then(|| parts.join("; "))
+    }
+}
+
 /// Earlier probes on their way in, and those of now on their way out.
 pub(super) struct Probes {
     path: PathBuf,
     part: PathBuf,
     known: std::iter::Peekable<Lines>,
-    out: BufWriter<File>,
+    /// Nothing where probes are only looked at.
+    out: Option<BufWriter<File>>,
 }
 
 impl Probes {
@@ -67,7 +114,32 @@ impl Probes {
         let refused = |e| Error::io("write", &part, e);
         let mut out = BufWriter::new(File::create(&part).map_err(refused)?);
         out.write_all(FORMAT.as_bytes()).map_err(refused)?;
-        Ok(Probes { known: Lines::of(&path).peekable(), path, part, out })
+        Ok(Probes { known: Lines::of(&path).peekable(), path, part, out: Some(out) })
+    }
+
+    /// Looks at the probes kept in `folder`, and writes nothing.
+    pub(super) fn peek(folder: &Path) -> Probes {
+        let (path, part) = (folder.join("probes.jsonl"), folder.join("probes.part.jsonl"));
+        Probes { known: Lines::of(&path).peekable(), path, part, out: None }
+    }
+
+    /// How sources differ from the ones that were looked at last; they have to come in the order of their ids, each with the present state of
+    /// its file.
+    pub(super) fn compare(mut self, sources: impl Iterator<Item = Result<(Source, Option<Stat>)>>) -> Result<Changes> {
+        let mut changes = Changes::default();
+        for next in sources {
+            let (source, stat) = next?;
+            while let Some(gone) = self.known.next_if(|line| line.id < source.id) {
+                changes.gone.add(gone.id);
+            }
+            match self.known.next_if(|line| line.id == source.id) {
+                None => changes.new.add(source.id),
+                Some(line) if Some(line.probe.stat) != stat || line.place != place_of(&source) => changes.changed.add(source.id),
+                Some(_) => {}
+            }
+        }
+        self.known.for_each(|line| changes.gone.add(line.id));
+        Ok(changes)
     }
 
     /// The earlier probe of a source; sources have to come in the order of their ids.
@@ -80,17 +152,20 @@ impl Probes {
     /// Writes down the probe of a source.
     pub(super) fn keep(&mut self, source: &Source, probe: &Probe) -> Result<()> {
         let line = Line { id: source.id.clone(), place: place_of(source), probe: probe.clone() };
-        write(&mut self.out, &line, &self.part)
+        self.out.as_mut().map_or(Ok(()), |out| write(out, &line, &self.part))
     }
 
     /// Hands what was written down to the system, where it survives the end of this process.
     pub(super) fn flush(&mut self) -> Result<()> {
-        self.out.flush().map_err(|e| Error::io("write", &self.part, e))
+        self.out.as_mut().map_or(Ok(()), |out| out.flush().map_err(|e| Error::io("write", &self.part, e)))
     }
 
     /// Puts the probes of now in the place of the earlier ones.
     pub(super) fn finish(mut self) -> Result<()> {
         self.flush()?;
+        if self.out.is_none() {
+            return Ok(());
+        }
         fs::rename(&self.part, &self.path).map_err(|e| Error::io("write", &self.path, e))
     }
 }
@@ -195,6 +270,27 @@ mod tests {
         assert_eq!(look(dir.path(), &[2, 4, 5, 7, 8], true), [2, 4, 5, 7]);
         assert_eq!(look(dir.path(), &[1, 2, 3, 4, 5, 8], true), [2, 4, 5, 8]);
         assert!(!dir.path().join("probes.part.jsonl").exists());
+    }
+
+    #[test]
+    fn what_differs_from_the_last_look_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let stat = |name: &str| {
+            let path = dir.path().join(name);
+            fs::write(&path, name).unwrap();
+            Stat::of(&path).unwrap()
+        };
+        let (before, after) = (stat("a"), stat("other"));
+        let mut probes = Probes::begin(dir.path()).unwrap();
+        for i in [1, 2, 3, 5] {
+            probes.keep(&source(i), &Probe { stat: before, ..probe(dir.path(), i) }).unwrap();
+        }
+        probes.finish().unwrap();
+        let now = [(2, before), (3, after), (4, before), (6, before), (7, before), (8, before)];
+        let changes = Probes::peek(dir.path()).compare(now.into_iter().map(|(i, stat)| Ok((source(i), Some(stat))))).unwrap();
+        assert_eq!(changes.to_open(), 5);
+        assert_eq!(changes.describe().unwrap(), "003 touched; 004, 006 and 2 more new; 001, 005 gone");
+        assert_eq!(Changes::default().describe(), None);
     }
 
     #[test]

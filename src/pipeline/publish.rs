@@ -2,44 +2,121 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use super::extract::FEATURES;
-use super::ingest::UTTERANCES;
-use super::{evaluate, split, train};
 use crate::error::{Error, Result};
-use crate::files::{copy_if_changed, hash_bytes};
-use crate::orchestrator::Finished;
-use crate::table;
+use crate::files::{copy_if_changed, hash_bytes, hash_file};
+use crate::orchestrator::{Finished, Why};
 
-/// What there is to publish of one experiment.
-pub(super) struct Published<'a> {
-    pub name: &'a str,
-    pub split: &'a Finished,
-    pub trained: &'a [Finished],
-    pub evaluated: Option<&'a Finished>,
+/// A copy of an output.
+struct Copy {
+    from: PathBuf,
+    to: PathBuf,
+    content: (u64, String),
 }
 
-/// The tables of ingest and features.
-pub(super) fn base_tables(folder: &Path, ingested: &Finished, extracted: Option<&Finished>) -> Result<()> {
-    table_files(folder, ingested, UTTERANCES)?;
-    match extracted {
-        Some(extracted) => table_files(folder, extracted, FEATURES),
-        None => Ok(()),
-    }
-}
-
-/// Copies all files of a table. What an earlier table had besides goes first: a table without some of its rows is noticed sooner than one with
-/// rows of another.
-fn table_files(folder: &Path, finished: &Finished, table: &str) -> Result<()> {
-    let current = parts(finished, table);
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if is_part(&name, table) && !current.contains(&name.as_str()) {
-            fs::remove_file(entry.path()).map_err(|e| Error::io("remove", &entry.path(), e))?;
+impl Copy {
+    fn problem(&self) -> Option<&'static str> {
+        match hash_file(&self.to) {
+            Err(_) => Some("missing"),
+            Ok(found) if found != self.content => Some("other"),
+            Ok(_) => None,
         }
     }
-    current.into_iter().try_for_each(|name| copy_if_changed(&finished.path(name), &folder.join(name)))
+}
+
+/// What stands under stable names, and what does no longer belong there.
+#[derive(Default)]
+pub(super) struct Publication {
+    copies: Vec<Copy>,
+    gone: Vec<PathBuf>,
+}
+
+impl Publication {
+    fn copy(&mut self, finished: &Finished, name: &str, to: PathBuf) -> Result<()> {
+        let content = finished.size_and_hash(name)?;
+        self.copies.push(Copy { from: finished.path(name), to, content });
+        Ok(())
+    }
+
+    /// A table in as many files as it has. What an earlier one had besides goes.
+    pub(super) fn table(&mut self, folder: &Path, finished: &Finished, table: &str) -> Result<()> {
+        let current = parts(finished, table);
+        for path in entries(folder) {
+            let name = name(&path);
+            if is_part(&name, table) && !current.contains(&name.as_str()) {
+                self.gone.push(path);
+            }
+        }
+        current.into_iter().try_for_each(|name| self.copy(finished, name, folder.join(name)))
+    }
+
+    /// All outputs of a task, with those named in `last` at the end: they vouch for what stands beside them.
+    pub(super) fn all(&mut self, folder: &Path, finished: &Finished, last: &[&str]) -> Result<()> {
+        let others = finished.names().filter(|name| !last.contains(name));
+        let names: Vec<&str> = others.chain(last.iter().copied().filter(|last| finished.names().any(|name| name == *last))).collect();
+        names.into_iter().try_for_each(|name| self.copy(finished, name, folder.join(name)))
+    }
+
+    /// The saved models of an experiment: `<folder>/<fold and seed>/`. Those of earlier settings go: a folder of models is one experiment.
+    pub(super) fn models(&mut self, folder: &Path, trained: &[Finished]) -> Result<()> {
+        const CARD: &str = "model/model.json";
+        let mut current = BTreeSet::new();
+        for finished in trained {
+            let leaf = finished.task.rsplit('/').next().unwrap_or(&finished.task);
+            current.insert(leaf.to_owned());
+            let names = finished.names().filter(|name| name.starts_with("model/") && *name != CARD);
+            // The card vouches for the weights beside it, so it comes after them.
+            for name in names.chain([CARD]).collect::<Vec<_>>() {
+                self.copy(finished, name, folder.join(leaf).join(name.trim_start_matches("model/")))?;
+            }
+        }
+        self.gone.extend(entries(folder).into_iter().filter(|path| {
+            let name = name(path);
+            name.starts_with("fold-") && !current.contains(&name)
+        }));
+        Ok(())
+    }
+
+    /// What would be done, the first few of it.
+    pub(super) fn problems(&self) -> Vec<Why> {
+        const SHOWN: usize = 3;
+        let text = |path: &Path| path.display().to_string();
+        let mut why: Vec<Why> = self.gone.iter().map(|path| Why::Output { path: text(path), problem: "left over" }).collect();
+        why.extend(self.copies.iter().filter_map(|copy| Some(Why::Output { problem: copy.problem()?, path: text(&copy.to) })));
+        if why.len() > SHOWN {
+            let more = why.len() - SHOWN;
+            why.truncate(SHOWN);
+            why.push(Why::Output { path: format!("and {more} more"), problem: "other" });
+        }
+        why
+    }
+
+    /// Removes what does not belong there, then copies what is not there yet: a table without some of its rows is noticed sooner than one with
+    /// rows of another.
+    /// `begin` is called before the first change, with the reasons.
+    pub(super) fn apply(&self, begin: &dyn Fn(Vec<Why>)) -> Result<()> {
+        let problems = self.problems();
+        if problems.is_empty() {
+            return Ok(());
+        }
+        begin(problems);
+        for path in self.gone.iter().filter(|path| path.exists()) {
+            let removed = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+            removed.map_err(|e| Error::io("remove", path, e))?;
+        }
+        self.copies.iter().try_for_each(|copy| copy_if_changed(&copy.from, &copy.to))
+    }
+}
+
+fn entries(folder: &Path) -> Vec<PathBuf> {
+    let mut paths: Vec<PathBuf> = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+    paths.sort();
+    paths
+}
+
+fn name(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
 /// The files of a table among the outputs of a task, in their order.
@@ -64,52 +141,6 @@ pub(super) fn table_hash(finished: &Finished, table: &str) -> Result<String> {
     }
 }
 
-/// The tables of folds, and where they are evaluated of predictions and metrics, over all experiments.
-pub(super) fn experiment_tables(folder: &Path, experiments: &[Published]) -> Result<()> {
-    let (mut splits, mut predictions, mut metrics, mut labels) = (vec![], vec![], vec![], vec![]);
-    for experiment in experiments {
-        splits.extend(table::splits::read(&experiment.split.path(split::SPLITS))?);
-        let Some(evaluated) = experiment.evaluated else { continue };
-        let (found, rows, _) = table::predictions::read(&evaluated.path(train::PREDICTIONS))?;
-        labels = found;
-        predictions.extend(rows);
-        metrics.extend(table::metrics::read(&evaluated.path(evaluate::METRICS))?);
-    }
-    let meta = table::Meta::new();
-    if !splits.is_empty() {
-        table::splits::write(&folder.join("splits.parquet"), &splits, &meta)?;
-    }
-    if !predictions.is_empty() {
-        table::predictions::write(&folder.join("predictions.parquet"), &labels, &predictions, &meta)?;
-        table::metrics::write(&folder.join("metrics.parquet"), &metrics, &meta)?;
-    }
-    Ok(())
-}
-
-/// The saved models: `<folder>/<experiment>/<fold and seed>/`. Those of earlier settings go: a folder of models is one experiment.
-pub(super) fn models(folder: &Path, experiment: &Published) -> Result<()> {
-    const CARD: &str = "model.json";
-    let folder = folder.join(experiment.name);
-    let mut current = BTreeSet::new();
-    for finished in experiment.trained {
-        let leaf = finished.task.rsplit('/').next().unwrap_or(&finished.task);
-        current.insert(leaf.to_owned());
-        let copy = |name: &str| copy_if_changed(&finished.path(&format!("{}/{name}", train::MODEL)), &folder.join(leaf).join(name));
-        let names = finished.names().filter_map(|n| n.strip_prefix("model/"));
-        names.filter(|name| *name != CARD).try_for_each(copy)?;
-        // The card vouches for the weights beside it, so it comes after them.
-        copy(CARD)?;
-    }
-    let Ok(entries) = fs::read_dir(&folder) else { return Ok(()) };
-    for entry in entries.flatten() {
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if name.starts_with("fold-") && !current.contains(&name) {
-            fs::remove_dir_all(entry.path()).map_err(|e| Error::io("remove", &entry.path(), e))?;
-        }
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -117,10 +148,10 @@ mod tests {
     #[test]
     fn a_table_is_known_by_the_names_of_its_files() {
         for name in ["features.parquet", "features-00000.parquet", "features-123456.parquet"] {
-            assert!(is_part(name, FEATURES), "{name}");
+            assert!(is_part(name, "features"), "{name}");
         }
         for name in ["features", "features-.parquet", "features-0000x.parquet", "features-two.parquet", "featuresx.parquet", "x.parquet"] {
-            assert!(!is_part(name, FEATURES), "{name}");
+            assert!(!is_part(name, "features"), "{name}");
         }
     }
 }

@@ -1,13 +1,25 @@
 //! The report stage: gathers what the stages before it found and writes the pages.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
+use serde::Serialize;
+
+use super::evaluate::{self, SECTION};
+use super::experiments::{Data, Running};
+use super::extract::SET_ASIDE;
+use super::ingest::{Ingested, LISTING, UTTERANCES, from_json};
+use super::options::{Options, Stage};
+use super::publish::table_hash;
+use super::tables;
+use super::walk::{Later, Seen, Walk};
+use crate::cancel::Cancel;
 use crate::config::Pipeline;
 use crate::corpus::{Listing, SetAside, Utterance};
 use crate::error::Result;
 use crate::features;
-use crate::report::{self, CorpusSection, ExperimentSection, PipelineReport};
+use crate::files::sweep;
+use crate::orchestrator::{Context, Finished, Identity, Lock, Observer, Task};
+use crate::report::{self, CorpusSection, ExperimentSection, PipelineReport, StepSection};
 use crate::table::summary;
 
 /// What the corpus turned out to be.
@@ -37,6 +49,7 @@ pub(super) fn assemble(
     corpus: Option<CorpusSection>,
     missing: Option<String>,
     experiments: Vec<ExperimentSection>,
+    steps: Vec<StepSection>,
 ) -> PipelineReport {
     let generated = corpus.as_ref().is_some_and(|c| c.generated);
     PipelineReport {
@@ -45,6 +58,7 @@ pub(super) fn assemble(
         corpus,
         missing,
         experiments,
+        steps,
         overrides: pipeline.overrides.iter().filter(|o| !o.starts_with("corpus.root")).cloned().collect(),
         published: if generated { vec![] } else { pipeline.published.clone() },
         settings: pipeline.settings(),
@@ -62,18 +76,125 @@ fn versions(pipeline: &Pipeline) -> BTreeMap<String, String> {
 }
 
 /// Says that the corpus is missing, on top of what an earlier run found where there is such a report.
-pub(super) fn write_missing(pipeline: &Pipeline, why: String, reports_dir: &Path) -> Result<()> {
-    let earlier = std::fs::read(reports_dir.join(&pipeline.name).join("report.json")).ok();
+pub(super) fn write_missing(pipeline: &Pipeline, why: String, options: &Options, cancel: &Cancel, observer: &dyn Observer) -> Result<()> {
+    let folder = options.reports_dir.join(&pipeline.name);
+    let earlier = std::fs::read(folder.join("report.json")).ok();
     let earlier = earlier.and_then(|bytes| serde_json::from_slice::<PipelineReport>(&bytes).ok()).filter(|r| !r.experiments.is_empty());
     let report = match earlier {
         Some(report) => PipelineReport { missing: Some(format!("{why}. What stands below is of an earlier run.")), ..report },
-        None => assemble(pipeline, None, Some(why), vec![]),
+        None => assemble(pipeline, None, Some(why), vec![], vec![]),
     };
-    write(&report, reports_dir)
+    report::write(&report, &folder)?;
+    write_index(options, cancel, observer)
 }
 
-/// Writes the page of a pipeline and the index of all.
-pub(super) fn write(report: &PipelineReport, reports_dir: &Path) -> Result<()> {
-    report::write(report, &reports_dir.join(&report.name))?;
-    report::write_index(reports_dir)
+/// Writes the index of all pipelines; one process at a time, or the reports of another could be missing in it.
+pub(super) fn write_index(options: &Options, cancel: &Cancel, observer: &dyn Observer) -> Result<()> {
+    let folder = options.data_dir.join("cache").join(".index");
+    let _lock = Lock::wait(&folder, &options.owner, cancel, observer)?;
+    sweep(&options.reports_dir, false)?;
+    report::write_index(&options.reports_dir)
+}
+
+/// The sections of what is evaluated or failed, in the order of the pipeline file.
+pub(super) fn sections(experiments: &[Running]) -> Result<Vec<ExperimentSection>> {
+    let section = |one: &Running| match &one.evaluated {
+        Some(done) => {
+            Some(from_json(&done.path(SECTION)).map(|section| ExperimentSection { title: one.experiment.title.clone(), ..section }))
+        }
+        None => one.failed.as_ref().map(|why| Ok(evaluate::failed_section(one.experiment, one.folds.as_ref(), why.clone()))),
+    };
+    experiments.iter().filter_map(section).collect()
+}
+
+/// What a report shows besides the outputs of other tasks.
+#[derive(Serialize)]
+struct ReportKey<'k> {
+    #[serde(flatten)]
+    page: &'k PipelineReport,
+    order: Vec<&'k str>,
+    titles: BTreeMap<&'k str, &'k str>,
+}
+
+/// How many tasks each step has, and what it waits for.
+fn steps(experiments: &[Running]) -> Vec<StepSection> {
+    let step = |name: &str, tasks: usize, after: &[String]| StepSection { name: name.to_owned(), tasks, after: after.to_vec() };
+    let mut steps = vec![step("ingest", 1, &[]), step("features", 1, &["ingest".into()])];
+    let mut ends = Vec::new();
+    for one in experiments {
+        let name = &one.experiment.name;
+        let (split, train, evaluate) = (format!("split/{name}"), format!("train/{name}"), evaluate::id(one.experiment));
+        let folds = one.folds.as_ref().map_or(0, |folds| folds.folds.len());
+        steps.push(step(&split, 1, &["features".into()]));
+        steps.push(step(&train, folds * one.experiment.seeds.len(), &["features".into(), split]));
+        steps.push(step(&evaluate, 1, &[train]));
+        ends.push(evaluate);
+    }
+    steps.push(step("report", 1, &ends));
+    steps
+}
+
+impl Walk<'_> {
+    /// The tables of all experiments together; nothing where there are none.
+    pub(super) fn tables(&self, experiments: &[Running], open: Option<&Later>) -> Result<Option<Seen<Finished>>> {
+        let mut ends: Vec<String> =
+            experiments.iter().filter(|one| one.split.is_some()).map(|one| format!("split/{}", one.experiment.name)).collect();
+        if self.options.until > Stage::Train {
+            ends.extend(experiments.iter().filter(|one| one.split.is_some()).map(|one| evaluate::id(one.experiment)));
+        }
+        let identity = self.identity(Stage::Tables, serde_json::Value::Null, [])?;
+        if let Some(open) = open {
+            let open = Later { certain: false, ..open.clone() };
+            return Ok(Some(Seen::Later(self.later("tables", Some(&identity), ends, &open))));
+        }
+        let inputs: BTreeMap<String, String> = tables::inputs(experiments)?.into_iter().collect();
+        if inputs.is_empty() {
+            return Ok(None);
+        }
+        let action = |context: &Context| tables::write(experiments, context);
+        self.single(Task::new("tables", Identity { inputs, ..identity }, action), ends, false).map(Some)
+    }
+
+    /// The pages and CSV files.
+    pub(super) fn report(
+        &self,
+        ingested: &Ingested,
+        data: &Data,
+        late: Vec<SetAside>,
+        experiments: &[Running],
+        open: Option<&Later>,
+    ) -> Result<Seen<Finished>> {
+        let shown: Vec<&Running> =
+            experiments.iter().filter(|one| one.evaluated.is_some() || one.failed.is_some() || one.later.is_some()).collect();
+        let failed: Vec<ExperimentSection> = shown
+            .iter()
+            .filter_map(|one| one.failed.as_ref().map(|why| evaluate::failed_section(one.experiment, one.folds.as_ref(), why.clone())))
+            .collect();
+        let frame = assemble(self.pipeline, None, None, failed, steps(experiments));
+        let titles = shown.iter().map(|one| (one.experiment.name.as_str(), one.experiment.title.as_str())).collect();
+        let order = shown.iter().map(|one| one.experiment.name.as_str()).collect();
+        let identity = self.identity(Stage::Report, ReportKey { page: &frame, order, titles }, [])?;
+        let ends = experiments.iter().map(|one| evaluate::id(one.experiment)).collect();
+        if let Some(open) = open {
+            return Ok(Seen::Later(self.later("report", Some(&identity), ends, &Later { certain: false, ..open.clone() })));
+        }
+        let mut inputs = BTreeMap::from([
+            ("listing".to_owned(), ingested.finished.hash(LISTING)?),
+            ("utterances".to_owned(), table_hash(&ingested.finished, UTTERANCES)?),
+        ]);
+        if let Seen::There(extracted) = data.extracted {
+            inputs.insert("set aside".into(), extracted.hash(SET_ASIDE)?);
+        }
+        for one in &shown {
+            if let Some(done) = &one.evaluated {
+                inputs.insert(evaluate::id(one.experiment), done.hash(SECTION)?);
+            }
+        }
+        let action = |context: &Context| {
+            let corpus = corpus_section(&ingested.listing, data.utterances, late.clone())?;
+            let report = assemble(self.pipeline, Some(corpus), None, sections(experiments)?, steps(experiments));
+            report::write(&report, context.folder).map(drop)
+        };
+        self.single(Task::new("report", Identity { inputs, ..identity }, action), ends, false)
+    }
 }

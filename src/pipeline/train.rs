@@ -84,6 +84,26 @@ pub(super) struct Job<'a> {
     pub seed: u64,
 }
 
+/// Id of a training.
+pub(super) fn id(experiment: &Experiment, fold: u32, seed: u64) -> String {
+    format!("train/{}/fold-{fold:02}-seed-{seed}", experiment.name)
+}
+
+/// About how many bytes a training needs at most: the table as it is read, as columns in order and as scaled parts, and what the model adds.
+pub(super) fn memory(job: &Job) -> u64 {
+    const COPIES: u64 = 4;
+    let (rows, columns) = (job.utterances.len() as u64, features::names(job.pipeline.features.set).len() as u64);
+    let table = COPIES * rows * columns * size_of::<f32>() as u64;
+    let model = match &job.experiment.model {
+        // About a thousand channels and their gradients for each feature of each sample of a batch, and the weights with their moments.
+        ModelSettings::Cnn { .. } => job.experiment.train.batch_size as u64 * columns * 8_000 + (64 << 20),
+        ModelSettings::Svm { .. } => rows * rows * size_of::<f64>() as u64,
+        ModelSettings::Logistic { .. } => table,
+        ModelSettings::Majority => 0,
+    };
+    table + model
+}
+
 /// Trains, saves the model and predicts the test part.
 pub(super) fn train(job: &Job, context: &Context) -> Result<()> {
     let (table, meta) = table::features::read_parts(job.features)?;

@@ -1,23 +1,33 @@
 //! The walk over the stages: what tasks have in common, whether they are planned or run.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+use rayon::prelude::*;
 
 use super::options::{Options, Stage};
+use super::plan::{Decision, PlanLine};
 use super::rows::Rows;
 use super::workers::Workers;
 use crate::cancel::Cancel;
 use crate::config::Pipeline;
 use crate::error::{Error, Result};
-use crate::orchestrator::{Event, Finished, Identity, Observer, Status, Store, Task, Why, execute};
+use crate::orchestrator::{Context, Ended, Event, Finished, Graph, Identity, Observer, Status, Store, Task, Why, execute, execute_one};
 
-/// One line of a plan.
-#[derive(Debug, Clone, serde::Serialize)]
-pub struct PlanLine {
-    /// Task id, or a stage whose tasks are not known yet (`train/quick/…`).
-    pub task: String,
-    /// Why it runs; empty where its output is used again.
-    pub why: Vec<Why>,
+/// Id of the last step: copies of outputs under stable names.
+pub(super) const PUBLISH: &str = "publish";
+
+/// What is done with the tasks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Mode {
+    /// What is stale is run.
+    Run,
+    /// What would be run is said.
+    Plan,
+    /// This task is run if it is stale; all that it needs has to be there.
+    Only(String),
 }
 
 /// A walk under way: what all stages work with.
@@ -29,12 +39,39 @@ pub(super) struct Walk<'a> {
     pub store: Store,
     pub workers: Workers,
     pub rows: Rows,
-    pub planning: bool,
+    pub mode: Mode,
     lines: Mutex<Vec<PlanLine>>,
+    /// Outputs that a plan looked at in advance.
+    previews: Mutex<Vec<tempfile::TempDir>>,
+    /// When the first file was put under a stable name.
+    published: Mutex<Option<Instant>>,
+    /// Whether the one task that was asked for is there.
+    found: AtomicBool,
 }
 
-/// A task that is done, or one that only a run would do.
-pub(super) type Step = Result<Option<Finished>>;
+/// The output of a task, or, in a plan, the reason why it cannot be known yet.
+#[derive(Debug, Clone)]
+pub(super) enum Seen<T> {
+    There(T),
+    Later(Later),
+}
+
+/// A task whose output is not known before it has run.
+#[derive(Debug, Clone)]
+pub(super) struct Later {
+    pub task: String,
+    /// Whether it will be one that the store has never held, so that whatever uses it runs as well.
+    pub certain: bool,
+}
+
+impl<T> Seen<T> {
+    pub(super) fn there(&self) -> Option<&T> {
+        match self {
+            Seen::There(there) => Some(there),
+            Seen::Later(_) => None,
+        }
+    }
+}
 
 impl<'a> Walk<'a> {
     pub(super) fn new(
@@ -42,12 +79,30 @@ impl<'a> Walk<'a> {
         options: &'a Options,
         cancel: &'a Cancel,
         observer: &'a dyn Observer,
-        planning: bool,
+        mode: Mode,
     ) -> Result<Self> {
-        let workers = Workers::new(options.jobs, &pipeline.features)?;
-        let store = Store::at(options.data_dir.join("cache").join(&pipeline.name));
-        let rows = Rows::at(store.root());
-        Ok(Walk { pipeline, options, cancel, observer, store, workers, rows, planning, lines: Mutex::default() })
+        let workers = Workers::new(options.limits.jobs, &pipeline.features)?;
+        let root = options.store(&pipeline.name);
+        let rows = Rows::at(&root);
+        let store = if matches!(mode, Mode::Only(_)) { Store::shared(root) } else { Store::at(root) };
+        Ok(Walk {
+            pipeline,
+            options,
+            cancel,
+            observer,
+            store,
+            workers,
+            rows,
+            mode,
+            lines: Mutex::default(),
+            previews: Mutex::default(),
+            published: Mutex::default(),
+            found: AtomicBool::new(false),
+        })
+    }
+
+    pub(super) fn planning(&self) -> bool {
+        self.mode == Mode::Plan
     }
 
     /// The plan so far.
@@ -55,55 +110,162 @@ impl<'a> Walk<'a> {
         self.lines.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether the one task that was asked for is there.
+    pub(super) fn found(&self) -> bool {
+        self.found.load(Ordering::Relaxed)
+    }
+
+    /// Told before the first file is put under a stable name.
+    pub(super) fn begin_publication(&self, why: Vec<Why>) {
+        let mut published = self.published.lock().unwrap_or_else(PoisonError::into_inner);
+        if published.is_none() {
+            let (task, key) = (PUBLISH.to_owned(), String::new());
+            self.observer.observe(Event::TaskStarted { task: task.clone(), stage: task, key, why });
+            *published = Some(Instant::now());
+        }
+    }
+
+    /// Told when all files stand under their stable names.
+    pub(super) fn end_publication(&self) {
+        let published = *self.published.lock().unwrap_or_else(PoisonError::into_inner);
+        let (task, stage, key) = (PUBLISH.to_owned(), PUBLISH.to_owned(), String::new());
+        self.observer.observe(match published {
+            Some(began) => Event::TaskFinished { task, stage, key, seconds: began.elapsed().as_secs_f64() },
+            None => Event::TaskReused { task, stage, key },
+        });
+    }
+
     pub(super) fn root(&self) -> &'a Path {
         self.pipeline.corpus.kind.root()
     }
 
-    /// Runs tasks side by side, or looks what would run.
-    pub(super) fn wave(&self, stage: Stage, tasks: &[Task]) -> Vec<Step> {
-        if !self.planning {
-            self.observer.observe(Event::StageStarted { stage: stage.name().into(), tasks: tasks.len() });
-            return execute(&self.store, tasks, self.options.jobs, self.cancel, self.observer).into_iter().map(|r| r.map(Some)).collect();
-        }
-        tasks
-            .iter()
-            .map(|task| {
-                let (why, finished) = match self.store.status(&task.id, &task.identity) {
-                    Status::Fresh(finished) => (vec![], Some(finished)),
-                    Status::Stale(why) => (why, None),
+    pub(super) fn line(&self, task: impl Into<String>, after: Vec<String>, decision: Decision, why: Vec<Why>) {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner).push(PlanLine::new(task, after, decision, why));
+    }
+
+    /// Runs one task, or looks whether it would run. With `preview`, a plan looks at what a stale task would give.
+    pub(super) fn single(&self, task: Task, after: Vec<String>, preview: bool) -> Result<Seen<Finished>> {
+        match &self.mode {
+            Mode::Run => {
+                self.observer.observe(Event::StageStarted { stage: task.identity.stage.clone(), tasks: 1 });
+                execute_one(&self.store, &task, &self.options.limits, self.cancel, self.observer).map(Seen::There)
+            }
+            Mode::Plan => {
+                let (decision, why, seen) = self.look(&task);
+                let seen = match decision {
+                    Decision::Run if preview => self.preview(&task).map_or(seen, Seen::There),
+                    _ => seen,
                 };
-                self.line(task.id.clone(), why);
-                Ok(finished)
-            })
-            .collect()
-    }
-
-    pub(super) fn single(&self, stage: Stage, task: Task) -> Step {
-        self.wave(stage, &[task]).pop().unwrap_or(Ok(None))
-    }
-
-    pub(super) fn line(&self, task: impl Into<String>, why: Vec<Why>) {
-        self.lines.lock().unwrap_or_else(PoisonError::into_inner).push(PlanLine { task: task.into(), why });
-    }
-
-    /// The reason for what follows from anything that runs.
-    pub(super) fn first_stale(&self) -> Option<Why> {
-        let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
-        let line = lines.iter().rev().find(|line| !line.why.is_empty())?;
-        Some(Why::Upstream { stage: line.task.split('/').next().unwrap_or(&line.task).to_owned() })
-    }
-
-    /// Adds a line for what waits for `stage`.
-    pub(super) fn waits(&self, task: impl Into<String>, stage: Stage) {
-        if self.planning {
-            self.line(task, vec![Why::Upstream { stage: stage.name().into() }]);
+                self.line(task.id, after, decision, why);
+                Ok(seen)
+            }
+            Mode::Only(_) => self.finished(&task).map(Seen::There).ok_or_else(|| needs(&task.id)),
         }
     }
 
-    pub(super) fn wait_for(&self, stage: Stage) {
-        for later in Stage::ALL.into_iter().filter(|s| *s > stage && *s <= self.options.until) {
-            self.waits(format!("{}/…", later.name()), stage);
+    /// Whether a task would run.
+    pub(super) fn look(&self, task: &Task) -> (Decision, Vec<Why>, Seen<Finished>) {
+        match self.store.status(task) {
+            Status::Fresh(finished) => (Decision::Keep, vec![], Seen::There(finished)),
+            Status::Stale { why, expected: Some(expected) } => (Decision::Run, why, Seen::There(expected)),
+            Status::Stale { why, expected: None } => {
+                let certain = why.iter().any(|w| matches!(w, Why::NeverRan | Why::Input { .. }));
+                (Decision::Run, why, Seen::Later(Later { task: task.id.clone(), certain }))
+            }
         }
+    }
+
+    /// What a stale task would give, made where nobody sees it; nothing where it fails.
+    fn preview(&self, task: &Task) -> Option<Finished> {
+        let folder = tempfile::tempdir().ok()?;
+        let context = Context::preview(&task.id, folder.path(), self.cancel, &Unheard);
+        (task.action)(&context).ok()?;
+        let finished = Finished::preview(task, folder.path()).ok()?;
+        self.previews.lock().unwrap_or_else(PoisonError::into_inner).push(folder);
+        Some(finished)
+    }
+
+    /// A line for a task that cannot be looked at since what comes before it has to run first; `settings` has all but the inputs, where that
+    /// is known.
+    pub(super) fn later(&self, id: &str, settings: Option<&Identity>, after: Vec<String>, upstream: &Later) -> Later {
+        let upstream_runs = Why::Upstream { task: upstream.task.clone() };
+        let changed = settings.and_then(|settings| self.store.settings_changed(id, settings));
+        let new = settings.is_some_and(|settings| !self.store.knows_settings(settings));
+        let never_ran = !self.store.has_run(id);
+        let certain = never_ran || new || upstream.certain;
+        let why = match changed {
+            _ if never_ran => vec![Why::NeverRan],
+            Some(changed) => changed.into_iter().chain([upstream_runs]).collect(),
+            None => vec![upstream_runs],
+        };
+        self.line(id, after, if certain { Decision::Run } else { Decision::Maybe }, why);
+        Later { task: id.to_owned(), certain }
+    }
+
+    /// Runs a graph, or looks at what would run of it, in the order of its nodes. `settings` gives the identity of a node without its inputs.
+    pub(super) fn graph(&self, graph: &Graph, settings: &(dyn Fn(usize) -> Result<Identity> + Sync)) -> Result<Vec<Came>> {
+        match &self.mode {
+            Mode::Run => {
+                if let Some(first) = graph.nodes().first() {
+                    let stage = first.id.split('/').next().unwrap_or_default().to_owned();
+                    self.observer.observe(Event::StageStarted { stage, tasks: graph.nodes().len() });
+                }
+                let ended = execute(&self.store, graph, &self.options.limits, self.cancel, self.observer);
+                Ok(ended.into_iter().map(Came::from).collect())
+            }
+            Mode::Plan => self.look_at(graph, settings),
+            Mode::Only(id) => self.only(graph, id),
+        }
+    }
+
+    fn look_at(&self, graph: &Graph, settings: &(dyn Fn(usize) -> Result<Identity> + Sync)) -> Result<Vec<Came>> {
+        let nodes = graph.nodes();
+        let look = |node: &crate::orchestrator::Node, earlier: &[&Finished]| -> Result<(Decision, Vec<Why>, Seen<Finished>)> {
+            Ok(self.look(&node.task(earlier)?))
+        };
+        let first: Vec<_> = self.workers.pool().install(|| {
+            nodes.par_iter().map(|node| node.after.is_empty().then(|| look(node, &[])).transpose()).collect::<Result<Vec<_>>>()
+        })?;
+        let mut seen: Vec<Seen<Finished>> = Vec::with_capacity(nodes.len());
+        for (place, (node, first)) in nodes.iter().zip(first).enumerate() {
+            let after: Vec<String> = graph.names(node);
+            let looked = match first {
+                Some(looked) => Some(looked),
+                None => {
+                    let earlier: Option<Vec<&Finished>> = node.after.iter().map(|before| seen[*before].there()).collect();
+                    earlier.map(|earlier| look(node, &earlier)).transpose()?
+                }
+            };
+            let one = match looked {
+                Some((decision, why, one)) => {
+                    self.line(node.id.clone(), after, decision, why);
+                    one
+                }
+                None => {
+                    let open = node.after.iter().find_map(|before| match &seen[*before] {
+                        Seen::Later(later) => Some(later.clone()),
+                        Seen::There(_) => None,
+                    });
+                    let open = open.ok_or_else(|| Error::internal("a task waits for nothing"))?;
+                    Seen::Later(self.later(&node.id, Some(&settings(place)?), after, &Later { certain: false, ..open }))
+                }
+            };
+            seen.push(one);
+        }
+        Ok(seen.into_iter().map(|one| Came::Seen(one)).collect())
+    }
+
+    /// Runs one task of a graph, which has to wait for nothing, and looks at no other.
+    fn only(&self, graph: &Graph, id: &str) -> Result<Vec<Came>> {
+        let Some(place) = graph.nodes().iter().position(|node| node.id == id && node.after.is_empty()) else {
+            return Ok(graph.nodes().iter().map(|_| Came::Skipped).collect());
+        };
+        self.found.store(true, Ordering::Relaxed);
+        let task = graph.nodes()[place].task(&[])?;
+        let finished = execute_one(&self.store, &task, &self.options.limits, self.cancel, self.observer)?;
+        let mut all: Vec<Came> = graph.nodes().iter().map(|_| Came::Skipped).collect();
+        all[place] = Came::Seen(Seen::There(finished));
+        Ok(all)
     }
 
     pub(super) fn identity<const N: usize>(
@@ -121,10 +283,38 @@ impl<'a> Walk<'a> {
     }
 
     /// The output of a task that is not to be run, where it is there.
-    pub(super) fn finished(&self, id: &str, identity: &Identity) -> Option<Finished> {
-        match self.store.status(id, identity) {
+    pub(super) fn finished(&self, task: &Task) -> Option<Finished> {
+        match self.store.status(task) {
             Status::Fresh(finished) => Some(finished),
-            Status::Stale(_) => None,
+            Status::Stale { .. } => None,
         }
     }
+}
+
+/// How a task of a graph ended, or what a plan sees of it.
+pub(super) enum Came {
+    Seen(Seen<Finished>),
+    Failed(Error),
+    Skipped,
+}
+
+impl From<Ended> for Came {
+    fn from(ended: Ended) -> Came {
+        match ended {
+            Ended::Done(finished) => Came::Seen(Seen::There(finished)),
+            Ended::Failed(error) => Came::Failed(error),
+            Ended::Skipped { .. } => Came::Skipped,
+        }
+    }
+}
+
+fn needs(id: &str) -> Error {
+    Error::missing(format!("the output of {id} is not there")).hint("run what comes before this task first; `ser plan` lists it")
+}
+
+/// Looks in advance are not spoken of.
+struct Unheard;
+
+impl Observer for Unheard {
+    fn observe(&self, _: Event) {}
 }

@@ -20,6 +20,9 @@ pub struct PipelineReport {
     pub missing: Option<String>,
     /// In the order of the pipeline file.
     pub experiments: Vec<ExperimentSection>,
+    /// The tasks that made it, step by step.
+    #[serde(default)]
+    pub steps: Vec<StepSection>,
     /// Settings that were overridden for this run, as `key=value`: the results are not those of the pipeline file.
     #[serde(default)]
     pub overrides: Vec<String>,
@@ -29,6 +32,17 @@ pub struct PipelineReport {
     pub settings: BTreeMap<String, String>,
     /// Program, crate, profile and schema versions, by name.
     pub versions: BTreeMap<String, String>,
+}
+
+/// A step of the pipeline.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepSection {
+    /// `ingest`, `train/quick`, …
+    pub name: String,
+    /// Tasks in it.
+    pub tasks: usize,
+    /// Names of the steps that it waits for.
+    pub after: Vec<String>,
 }
 
 /// The corpus as it was read.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::ser::corpus::{Expected, Reason, SetAside};
 use super::ser::evaluation::{ClassScores, Confusion, Mark, Published, Scores, Spread};
-use super::ser::report::{CorpusSection, EpochLine, ExperimentSection, FoldSection, PipelineReport, PredictionLine};
+use super::ser::report::{CorpusSection, EpochLine, ExperimentSection, FoldSection, PipelineReport, PredictionLine, StepSection};
 
 const CLASSES: [&str; 8] = ["neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised"];
 
@@ -219,6 +219,16 @@ fn corpus() -> CorpusSection {
     }
 }
 
+fn steps(experiments: &[&str]) -> Vec<StepSection> {
+    let step = |name: String, tasks, after: Vec<String>| StepSection { name, tasks, after };
+    let mut steps = vec![step("ingest".into(), 1, vec![]), step("features".into(), 1, vec!["ingest".into()])];
+    for name in experiments {
+        steps.push(step(format!("train/{name}"), 5, vec!["features".into()]));
+    }
+    steps.push(step("report".into(), 1, experiments.iter().map(|name| format!("train/{name}")).collect()));
+    steps
+}
+
 /// Like RAVDESS: 8 classes, 24 speakers, one experiment with shared speakers and one without.
 pub(crate) fn recorded() -> PipelineReport {
     PipelineReport {
@@ -226,6 +236,7 @@ pub(crate) fn recorded() -> PipelineReport {
         title: "RAVDESS speech".into(),
         corpus: Some(corpus()),
         missing: None,
+        steps: steps(&["paper", "speaker-independent"]),
         overrides: vec![],
         experiments: vec![
             experiment(&Plan {

@@ -17,6 +17,7 @@ mod heat;
 pub mod html;
 mod index;
 mod page;
+mod steps;
 mod strip;
 mod summary;
 pub mod svg;
@@ -26,6 +27,9 @@ mod write;
 
 use assets::Style;
 
-pub use data::{CorpusSection, EpochLine, ExperimentSection, FoldSection, PipelineReport, PredictionLine};
+/// Raised whenever the same report would be written as other bytes.
+pub const CODE_VERSION: u32 = 2;
+
+pub use data::{CorpusSection, EpochLine, ExperimentSection, FoldSection, PipelineReport, PredictionLine, StepSection};
 pub use index::write_index;
 pub use write::write;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::data::PipelineReport;
 use super::html::{self, Html, Table, cell, row_head, words};
-use super::{bars, compare, corpus, experiment, summary};
+use super::{bars, compare, corpus, experiment, steps, summary};
 
 /// Files that stand beside the page, with what they hold.
 const FILES: [(&str, &str); 6] = [
@@ -49,6 +49,7 @@ pub(super) fn render(report: &PipelineReport) -> String {
         if let Some(section) = &report.corpus {
             corpus::write(h, section);
         }
+        steps::write(h, &report.steps);
         pairs(h, ("settings", "Settings", "Every setting in force", ["Setting", "Value"]), &report.settings);
         pairs(h, ("versions", "Versions", "What made these figures", ["Part", "Version"]), &report.versions);
         files(h);
@@ -73,9 +74,11 @@ fn header(h: &mut Html, report: &PipelineReport) {
     if report.corpus.is_some() {
         links.push(("#corpus".into(), "Corpus"));
     }
-    for (id, title, filled) in
-        [("#settings", "Settings", !report.settings.is_empty()), ("#versions", "Versions", !report.versions.is_empty())]
-    {
+    for (id, title, filled) in [
+        ("#steps", "Steps", !report.steps.is_empty()),
+        ("#settings", "Settings", !report.settings.is_empty()),
+        ("#versions", "Versions", !report.versions.is_empty()),
+    ] {
         if filled {
             links.push((id.into(), title));
         }

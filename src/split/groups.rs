@@ -7,7 +7,7 @@ use super::draw::Draw;
 use crate::error::{Error, Result};
 
 /// EmoBox's six test folds of RAVDESS by actor (arXiv 2406.07162).
-const EMOBOX: [[u8; 4]; 6] = [[1, 11, 20, 21], [4, 10, 12, 14], [8, 9, 19, 23], [3, 5, 7, 24], [2, 15, 16, 18], [6, 13, 17, 22]];
+pub(super) const EMOBOX: [[u8; 4]; 6] = [[1, 11, 20, 21], [4, 10, 12, 14], [8, 9, 19, 23], [3, 5, 7, 24], [2, 15, 16, 18], [6, 13, 17, 22]];
 
 fn speakers<'a>(items: &[Item<'a>]) -> BTreeMap<&'a str, Vec<usize>> {
     let mut speakers: BTreeMap<&str, Vec<usize>> = BTreeMap::new();

@@ -35,6 +35,18 @@ pub enum Protocol {
 }
 
 impl Protocol {
+    /// How many folds there will be in a corpus of so many speakers and sessions.
+    pub fn expected_folds(&self, speakers: usize, sessions: usize) -> u32 {
+        let folds = match self {
+            Protocol::HoldOut { .. } | Protocol::Declared => 1,
+            Protocol::StratifiedKfold { folds } | Protocol::GroupKfold { folds } => *folds,
+            Protocol::LeaveOneSpeakerOut => speakers,
+            Protocol::LeaveOneSessionOut => sessions,
+            Protocol::Published { .. } => super::groups::EMOBOX.len(),
+        };
+        u32::try_from(folds).unwrap_or(u32::MAX)
+    }
+
     /// The short name used in tables and file names.
     pub fn name(&self) -> String {
         match self {

@@ -90,7 +90,7 @@ mod tests {
         progress("generate");
         progress("ingest");
         assert_eq!(shown(), 2);
-        bars.observe(Event::TaskFinished { task: "ingest".into(), seconds: 1.0 });
+        bars.observe(Event::TaskFinished { task: "ingest".into(), stage: "ingest".into(), key: String::new(), seconds: 1.0 });
         assert_eq!(shown(), 1);
         bars.observe(Event::StageStarted { stage: "ingest".into(), tasks: 1 });
         assert_eq!(shown(), 0);

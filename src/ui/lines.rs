@@ -46,7 +46,7 @@ impl Lines {
         match event {
             Event::PipelineStarted { .. } => progress.clear(),
             Event::TaskStarted { task, .. }
-            | Event::TaskReused { task }
+            | Event::TaskReused { task, .. }
             | Event::TaskFinished { task, .. }
             | Event::TaskFailed { task, .. } => {
                 progress.remove(task);
@@ -72,13 +72,16 @@ pub(super) fn line(event: &Event, verbosity: Verbosity) -> Option<String> {
     match event {
         Event::PipelineStarted { pipeline } => normal.then(|| format!("== {pipeline}")),
         Event::StageStarted { stage, tasks } => (verbose && *tasks > 1).then(|| format!("{stage}: {tasks} tasks")),
-        Event::TaskStarted { task, why } => normal.then(|| format!("run    {task} ({})", reasons(why))),
-        Event::TaskReused { task } => verbose.then(|| format!("keep   {task}")),
+        Event::TaskStarted { task, why, .. } => normal.then(|| format!("run    {task} ({})", reasons(why))),
+        Event::TaskReused { task, .. } => verbose.then(|| format!("keep   {task}")),
         Event::TaskProgress { .. } => None,
-        Event::TaskFinished { task, seconds } => normal.then(|| format!("done   {task} in {}", duration(*seconds))),
+        Event::TaskFinished { task, seconds, .. } => normal.then(|| format!("done   {task} in {}", duration(*seconds))),
         Event::TaskFailed { task, error, hint } => {
             let hint = hint.as_ref().map(|h| format!("\n       hint: {h}")).unwrap_or_default();
             Some(format!("FAILED {task}: {error}{hint}"))
+        }
+        Event::TaskRetried { task, attempt, of, error, pause_s } => {
+            Some(format!("again  {task}, attempt {attempt} of {of} in {}: {error}", duration(*pause_s)))
         }
         Event::Warning { message } => Some(format!("warning: {message}")),
         Event::Note { message } => normal.then(|| message.clone()),
@@ -105,6 +108,10 @@ impl Observer for Lines {
 mod tests {
     use super::*;
 
+    fn finished(task: &str) -> Event {
+        Event::TaskFinished { task: task.into(), stage: "train".into(), key: String::new(), seconds: 25.0 }
+    }
+
     #[test]
     fn the_time_left_counts_from_where_the_task_began() {
         let lines = Lines::new(Verbosity::Normal);
@@ -114,7 +121,7 @@ mod tests {
         assert_eq!(at(9, 209), None, "one line in ten seconds");
         assert_eq!(at(20, 220).as_deref(), Some("       train/a: 220/300 epochs, 1.0/s, 1 min 20 s left"));
         assert_eq!(at(25, 225), None);
-        lines.forget(&Event::TaskFinished { task: "train/a".into(), seconds: 25.0 });
+        lines.forget(&finished("train/a"));
         assert_eq!(at(100, 10), None, "a task of the same name begins anew");
         assert_eq!(at(110, 10).as_deref(), Some("       train/a: 10/300 epochs"), "without a rate nothing is foretold");
         lines.forget(&Event::PipelineStarted { pipeline: "other".into() });

@@ -1,0 +1,91 @@
+//! What a store may lose without any recent run missing it.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::store::Store;
+use crate::error::{Error, Result};
+use crate::files::TEMPORARY;
+
+/// A folder of the store that nobody refers to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Garbage {
+    /// Its stage, or `scratch` for a checkpoint.
+    pub stage: String,
+    /// Its key.
+    pub key: String,
+    /// Where it lies.
+    pub folder: PathBuf,
+    /// Size of its files.
+    pub bytes: u64,
+}
+
+impl Store {
+    /// What is neither in `referenced` (stage and key) nor the latest output of any task; sorted by stage and key.
+    ///
+    /// # Errors
+    /// `Io` where the store cannot be read: then nothing may be removed either.
+    pub fn garbage(&self, referenced: &BTreeSet<(String, String)>) -> Result<Vec<Garbage>> {
+        let mut keep: BTreeSet<String> = referenced.iter().map(|(_, key)| key.clone()).collect();
+        keep.extend(self.latest_keys()?);
+        let mut found = Vec::new();
+        for stage in folders(&self.root().join("tasks"))? {
+            for folder in folders(&stage)? {
+                found.push((name(&stage), folder));
+            }
+        }
+        found.extend(folders(&self.root().join("scratch"))?.into_iter().map(|folder| ("scratch".to_owned(), folder)));
+        let unknown = found.into_iter().filter(|(_, folder)| !keep.contains(&name(folder)));
+        unknown.map(|(stage, folder)| Ok(Garbage { stage, key: name(&folder), bytes: size(&folder)?, folder })).collect()
+    }
+
+    /// Removes what [`Store::garbage`] found; call it with the store's lock held. A folder is first moved out of sight, so that none is ever
+    /// seen half removed.
+    ///
+    /// # Errors
+    /// `Io`; what was removed until then is gone.
+    pub fn remove(&self, garbage: &[Garbage]) -> Result<()> {
+        for one in garbage {
+            let aside = self.root().join("tasks").join(&one.stage).join(format!("{TEMPORARY}{}", one.key));
+            let gone = if one.stage == "scratch" {
+                fs::remove_dir_all(&one.folder)
+            } else {
+                fs::rename(&one.folder, &aside).and_then(|()| fs::remove_dir_all(&aside))
+            };
+            gone.map_err(|e| Error::io("remove", &one.folder, e))?;
+        }
+        Ok(())
+    }
+}
+
+fn name(folder: &Path) -> String {
+    folder.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// Folders within a folder that may not be there, sorted; what is on its way in or out is not among them.
+fn folders(folder: &Path) -> Result<Vec<PathBuf>> {
+    let entries = match fs::read_dir(folder) {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(vec![]),
+        entries => entries.map_err(|e| Error::io("list", folder, e))?,
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(|e| Error::io("list", folder, e))?.path();
+        if path.is_dir() && !name(&path).starts_with(TEMPORARY) {
+            found.push(path);
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+fn size(folder: &Path) -> Result<u64> {
+    let mut bytes = 0;
+    for entry in fs::read_dir(folder).map_err(|e| Error::io("list", folder, e))? {
+        let entry = entry.map_err(|e| Error::io("list", folder, e))?;
+        let meta = entry.metadata().map_err(|e| Error::io("look at", &entry.path(), e))?;
+        bytes += if meta.is_dir() { size(&entry.path())? } else { meta.len() };
+    }
+    Ok(bytes)
+}

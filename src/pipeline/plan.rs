@@ -1,0 +1,138 @@
+//! What a run would do, task by task.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::orchestrator::Why;
+
+/// Whether a task will run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Decision {
+    /// Its output is there and is used again.
+    Keep,
+    /// It runs.
+    Run,
+    /// It runs unless what comes before it, which runs, gives the same bytes as ever.
+    Maybe,
+}
+
+impl fmt::Display for Decision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Decision::Keep => "keep",
+            Decision::Run => "run",
+            Decision::Maybe => "maybe",
+        })
+    }
+}
+
+/// One task of a plan.
+#[derive(Debug, Clone, Serialize)]
+pub struct PlanLine {
+    /// Task id.
+    pub task: String,
+    /// The first part of the id.
+    pub stage: String,
+    /// Of splits, trainings and evaluations.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub experiment: Option<String>,
+    /// Of trainings.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fold: Option<u32>,
+    /// Of trainings.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seed: Option<u64>,
+    /// Tasks that come before it.
+    pub after: Vec<String>,
+    /// Whether it runs.
+    pub decision: Decision,
+    /// Empty where it does not.
+    pub why: Vec<Why>,
+}
+
+impl PlanLine {
+    pub(super) fn new(task: impl Into<String>, after: Vec<String>, decision: Decision, why: Vec<Why>) -> PlanLine {
+        let task = task.into();
+        let mut parts = task.split('/').map(str::to_owned);
+        let (stage, experiment) = (parts.next().unwrap_or_default(), parts.next());
+        let fold_and_seed = parts.next().and_then(|leaf| {
+            let (fold, seed) = leaf.strip_prefix("fold-")?.split_once("-seed-")?;
+            Some((fold.parse().ok()?, seed.parse().ok()?))
+        });
+        let (fold, seed) = fold_and_seed.unzip();
+        PlanLine { task, stage, experiment, fold, seed, after, decision, why }
+    }
+}
+
+impl fmt::Display for PlanLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:5} {}", self.decision, self.task)?;
+        match self.why.as_slice() {
+            [] => Ok(()),
+            why => write!(f, "  ({})", why.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")),
+        }
+    }
+}
+
+/// The tasks with what comes before each, a line for each.
+pub fn dag_text(lines: &[PlanLine]) -> String {
+    let mut text = String::new();
+    for line in lines {
+        let after = if line.after.is_empty() { String::new() } else { format!("  <- {}", line.after.join(", ")) };
+        text.push_str(&format!("{:5} {}{after}\n", line.decision, line.task));
+    }
+    text
+}
+
+/// The tasks of several pipelines as a graph for Graphviz: what runs is bold, what may run is dashed.
+pub fn dag_dot<'p>(pipelines: impl IntoIterator<Item = (&'p str, &'p [PlanLine])>) -> String {
+    let quoted = |text: &str| format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""));
+    let mut text = String::from("digraph ser {\n  rankdir=LR;\n  node [shape=box, fontname=\"sans-serif\"];\n");
+    for (pipeline, lines) in pipelines {
+        let node = |task: &str| quoted(&format!("{pipeline}/{task}"));
+        text.push_str(&format!("  subgraph {} {{\n    label={};\n", quoted(&format!("cluster {pipeline}")), quoted(pipeline)));
+        for line in lines {
+            let style = match line.decision {
+                Decision::Keep => "solid",
+                Decision::Run => "bold",
+                Decision::Maybe => "dashed",
+            };
+            text.push_str(&format!("    {} [label={}, style={style}];\n", node(&line.task), quoted(&line.task)));
+        }
+        text.push_str("  }\n");
+        for line in lines {
+            for before in &line.after {
+                text.push_str(&format!("  {} -> {};\n", node(before), node(&line.task)));
+            }
+        }
+    }
+    text.push_str("}\n");
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_knows_the_parts_of_its_id() {
+        let line = PlanLine::new("train/quick/fold-02-seed-7", vec![], Decision::Run, vec![Why::NeverRan]);
+        assert_eq!((line.stage.as_str(), line.experiment.as_deref(), line.fold, line.seed), ("train", Some("quick"), Some(2), Some(7)));
+        assert_eq!(line.to_string(), "run   train/quick/fold-02-seed-7  (never ran)");
+        let line = PlanLine::new("ingest", vec![], Decision::Keep, vec![]);
+        assert_eq!((line.stage.as_str(), line.experiment, line.fold), ("ingest", None, None));
+    }
+
+    #[test]
+    fn a_graph_names_every_arrow_once_and_escapes_names() {
+        let lines = [
+            PlanLine::new("ingest", vec![], Decision::Keep, vec![]),
+            PlanLine::new("split/a\"b", vec!["ingest".into()], Decision::Maybe, vec![]),
+        ];
+        let dot = dag_dot([("p", lines.as_slice())]);
+        assert!(dot.contains("\"p/ingest\" -> \"p/split/a\\\"b\";") && dot.contains("style=dashed"), "{dot}");
+        assert_eq!(dag_text(&lines), "keep  ingest\nmaybe split/a\"b  <- ingest\n");
+    }
+}

@@ -1,0 +1,102 @@
+//! How the results were made: the steps of a pipeline from left to right, with arrows to what waits for each.
+
+use std::collections::BTreeMap;
+
+use super::data::StepSection;
+use super::html::Html;
+use super::svg::{Picture, at, bar, label};
+
+const COLUMN: f64 = 190.0;
+const ROW: f64 = 34.0;
+const BOX: (f64, f64) = (150.0, 24.0);
+/// Longer names are cut in the boxes; the hover text has them whole.
+const LETTERS: usize = 22;
+
+/// Writes the section; nothing where there are no steps.
+pub(super) fn write(h: &mut Html, steps: &[StepSection]) {
+    if steps.is_empty() {
+        return;
+    }
+    let places = places(steps);
+    let columns = places.values().map(|(x, _)| x + 1).max().unwrap_or(1);
+    let rows = places.values().map(|(_, y)| y + 1).max().unwrap_or(1);
+    let tasks: usize = steps.iter().map(|step| step.tasks).sum();
+    h.raw("\n<section id=\"steps\" aria-labelledby=\"steps-title\"><h2 id=\"steps-title\">Steps</h2>");
+    let description: Vec<String> = steps
+        .iter()
+        .map(|step| match step.after.as_slice() {
+            [] => format!("{} comes first", step.name),
+            after => format!("{} after {}", step.name, after.join(" and ")),
+        })
+        .collect();
+    let picture = Picture {
+        id: "steps-plot",
+        title: &format!("{tasks} tasks in {} steps", steps.len()),
+        description: &format!("{}.", description.join("; ")),
+        width: columns as f64 * COLUMN - (COLUMN - BOX.0) + 4.0,
+        height: rows as f64 * ROW + 4.0,
+    };
+    picture.write(h, |h| {
+        let corner = |name: &str| places.get(name).map(|(x, y)| (2.0 + *x as f64 * COLUMN, 2.0 + *y as f64 * ROW));
+        for step in steps {
+            for before in &step.after {
+                if let (Some(from), Some(to)) = (corner(before), corner(&step.name)) {
+                    arrow(h, (from.0 + BOX.0, from.1 + BOX.1 / 2.0), (to.0, to.1 + BOX.1 / 2.0));
+                }
+            }
+        }
+        for step in steps {
+            let Some((x, y)) = corner(&step.name) else { continue };
+            let count = if step.tasks == 1 { String::new() } else { format!(" × {}", step.tasks) };
+            bar(h, "step", (x, y), BOX, &format!("{}{count}", step.name));
+            let room = LETTERS - count.chars().count().min(LETTERS);
+            let name: String = if step.name.chars().count() > room {
+                step.name.chars().take(room.saturating_sub(1)).chain(['…']).collect()
+            } else {
+                step.name.clone()
+            };
+            label(h, "tick", "middle", (x + BOX.0 / 2.0, y + BOX.1 / 2.0 + 4.0), &format!("{name}{count}"));
+        }
+    });
+    h.raw("</section>");
+}
+
+/// Column and row of each step: a column after all that it waits for, rows in order of appearance.
+fn places(steps: &[StepSection]) -> BTreeMap<&str, (usize, usize)> {
+    let mut places: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
+    let mut filled: BTreeMap<usize, usize> = BTreeMap::new();
+    for step in steps {
+        let column = step.after.iter().filter_map(|before| places.get(before.as_str())).map(|(x, _)| x + 1).max().unwrap_or(0);
+        let row = filled.entry(column).or_default();
+        places.insert(&step.name, (column, *row));
+        *row += 1;
+    }
+    places
+}
+
+fn arrow(h: &mut Html, (x1, y1): (f64, f64), (x2, y2): (f64, f64)) {
+    let middle = (x1 + x2) / 2.0;
+    let path = format!("M{} {}C{} {} {} {} {} {}", at(x1), at(y1), at(middle), at(y1), at(middle), at(y2), at(x2), at(y2));
+    h.open("path", &[("class", "arrow"), ("d", &path)]).raw("</path>");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_step_stands_behind_what_it_waits_for() {
+        let step = |name: &str, after: &[&str]| StepSection {
+            name: name.into(),
+            tasks: 2,
+            after: after.iter().map(|a| (*a).to_owned()).collect(),
+        };
+        let steps = [step("a", &[]), step("b", &["a"]), step("c", &["a"]), step("d", &["a", "c"])];
+        assert_eq!(places(&steps), BTreeMap::from([("a", (0, 0)), ("b", (1, 0)), ("c", (1, 1)), ("d", (2, 0))]));
+        let mut h = Html::new();
+        write(&mut h, &steps);
+        let page = h.into_string();
+        assert_eq!((page.matches("class=\"arrow\"").count(), page.matches("class=\"step\"").count()), (4, 4));
+        assert!(page.contains("8 tasks in 4 steps") && page.contains("d after a and c"), "{page}");
+    }
+}
