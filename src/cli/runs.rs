@@ -81,7 +81,7 @@ fn show(show: &Show, args: &Args) -> Result<()> {
 
     print(&format!("\ntasks: {} ran, {} kept, {} failed", run.tasks.ran, run.tasks.reused, run.tasks.failed))?;
     for stage in tasks.chunk_by(|a, b| a.stage == b.stage) {
-        let seconds: f64 = stage.iter().filter_map(|task| task.seconds).sum();
+        let seconds = stage.iter().filter_map(|task| task.seconds).fold(0.0, |sum, seconds| sum + seconds);
         let name = stage.first().map(|task| task.stage.as_str()).unwrap_or_default();
         print(&format!("  {name}: {} in {}", plural(stage.len(), "task"), duration(seconds)))?;
         let rows: Vec<[String; 5]> = stage.iter().map(task_row).collect();

@@ -33,8 +33,16 @@ fn two_runs_are_listed_shown_and_compared() {
     assert!(runs.iter().all(|run| run["outcome"] == "done" && run["pipeline"] == "net" && run["seconds"].as_f64().unwrap() > 0.0));
     assert_eq!((first["dirty"].as_bool(), second["dirty"].as_bool()), (Some(false), Some(true)));
     assert!(first["revision"] == second["revision"] && first["revision"].as_str().unwrap().len() == 40);
-    assert_eq!((first["tasks"]["ran"].as_u64(), first["tasks"]["reused"].as_u64()), (Some(6), Some(0)));
-    assert_eq!((second["tasks"]["ran"].as_u64(), second["tasks"]["reused"].as_u64()), (Some(3), Some(3)), "two folds and their figures");
+    let all = first["tasks"]["ran"].as_u64().unwrap();
+    assert!(all >= 6 && first["tasks"]["reused"] == 0, "{first}");
+    assert_eq!(second["tasks"]["ran"].as_u64().unwrap() + second["tasks"]["reused"].as_u64().unwrap(), all);
+    let tasks_of = |run: &str, what: &str| -> Vec<String> {
+        let shown = &lines(&project.ser(&["runs", "show", run, "--json"]).ok())[0];
+        let tasks = shown["task_list"].as_array().unwrap().iter().filter(|task| task["what"] == what);
+        tasks.map(|task| task["task"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(tasks_of("2", "reused")[..3], ["ingest", "features", "split/base"]);
+    assert_eq!(tasks_of("2", "ran")[..3], ["train/base/fold-00-seed-0", "train/base/fold-01-seed-0", "evaluate/base"]);
     assert_eq!(second["command"], "ser run net --set experiment.base.train.learning_rate=0.03");
 
     let table = project.ser(&["runs", "net", "--limit", "1"]).ok().stdout;
@@ -43,15 +51,17 @@ fn two_runs_are_listed_shown_and_compared() {
     assert!(project.ser(&["runs", "other"]).ok().stdout.contains("no run of pipeline `other`"));
 
     let shown = project.ser(&["runs", "show", "latest"]).ok().stdout;
-    for part in
-        ["run 2: net", "experiment.base.train.learning_rate", "0.03", "train: 2 tasks in", "model.train.learning_rate: 0.001 -> 0.03"]
-    {
+    for part in ["run 2: net", "experiment.base.train.learning_rate", "0.03", "train: 2 tasks in", "train.learning_rate: 0.001 -> 0.03"] {
         assert!(shown.contains(part), "`{part}` is not in:\n{shown}");
     }
     let shown = &lines(&project.ser(&["runs", "show", "1", "--json"]).ok())[0];
     assert_eq!(shown["parameters"]["experiment.base.train.learning_rate"], "0.001");
     let tasks = shown["task_list"].as_array().unwrap();
-    assert_eq!(tasks.iter().filter(|t| t["what"] == "ran" && t["seconds"].is_f64() && t["why"] == "never ran").count(), 6);
+    assert!(tasks.iter().all(|t| t["seconds"].is_f64()), "{tasks:?}");
+    assert_eq!(
+        tasks.iter().filter(|t| t["stage"] == "train" && t["key"].as_str().unwrap().len() == 64 && t["why"] == "never ran").count(),
+        2
+    );
     let csv = String::from_utf8(project.read("reports/net/report.json")).unwrap();
     let report: Value = serde_json::from_str(&csv).unwrap();
     let metric = |run: &Value, name: &str| {
@@ -152,6 +162,6 @@ fn processes_at_once_lose_no_history() {
     assert_eq!(runs.len(), 16, "all since the file was damaged");
     for name in &names {
         let own: Vec<&Value> = runs.iter().filter(|run| run["pipeline"] == **name).collect();
-        assert!(own.len() == 4 && own.iter().all(|run| run["outcome"] == "done" && run["tasks"]["reused"] == 6), "{own:?}");
+        assert!(own.len() == 4 && own.iter().all(|run| run["outcome"] == "done" && run["tasks"]["ran"] == 0), "{own:?}");
     }
 }
