@@ -54,8 +54,13 @@ pub enum Why {
     Output {
         /// File within the task's folder.
         path: String,
-        /// `missing` or `damaged`.
+        /// `missing`, `damaged`, …
         problem: &'static str,
+    },
+    /// More of the last kind.
+    More {
+        /// How many.
+        count: usize,
     },
     /// A task before it runs first; what follows depends on its result.
     Upstream {
@@ -74,6 +79,7 @@ impl fmt::Display for Why {
             Why::Input { name, which: Some(which) } => write!(f, "input changed: {name}: {which}"),
             Why::CodeVersion { old, new } => write!(f, "code version {old} -> {new}"),
             Why::Output { path, problem } => write!(f, "output {problem}: {path}"),
+            Why::More { count } => write!(f, "and {count} more"),
             Why::Upstream { task } => write!(f, "after {task}, which runs"),
         }
     }

@@ -93,7 +93,7 @@ impl<'a> Walk<'a> {
         // Tables need no experiment.
         let chosen = if self.options.until > Stage::Features { self.pipeline.select(&self.options.experiments)? } else { vec![] };
         if self.planning() && listing::must_generate(self.pipeline) {
-            let why = self.store.has_run("ingest").then_some(Why::Output { path: "the generated recordings".into(), problem: "other" });
+            let why = self.store.has_run("ingest").then_some(Why::Output { path: "the generated recordings".into(), problem: "differs" });
             self.line("generate", vec![], Decision::Run, vec![why.unwrap_or(Why::NeverRan)]);
             self.foretell_all(&chosen, &Later { task: "generate".into(), certain: true }, true, None)?;
             return Ok(outcome);

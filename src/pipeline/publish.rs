@@ -19,7 +19,7 @@ impl Copy {
     fn problem(&self) -> Option<&'static str> {
         match hash_file(&self.to) {
             Err(_) => Some("missing"),
-            Ok(found) if found != self.content => Some("other"),
+            Ok(found) if found != self.content => Some("differs"),
             Ok(_) => None,
         }
     }
@@ -87,7 +87,7 @@ impl Publication {
         if why.len() > SHOWN {
             let more = why.len() - SHOWN;
             why.truncate(SHOWN);
-            why.push(Why::Output { path: format!("and {more} more"), problem: "other" });
+            why.push(Why::More { count: more });
         }
         why
     }
