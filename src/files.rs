@@ -13,7 +13,15 @@ pub fn hash_bytes(bytes: &[u8]) -> String {
 
 /// Size and hex blake3 of a file.
 pub fn hash_file(path: &Path) -> Result<(u64, String)> {
+    /// Up to this size a file is read in one piece.
+    const SMALL: u64 = 1 << 20;
     let mut file = File::open(path).map_err(|e| Error::io("open", path, e))?;
+    let size = file.metadata().map_err(|e| Error::io("look at", path, e))?.len();
+    if size <= SMALL {
+        let mut bytes = Vec::with_capacity(size as usize + 1);
+        file.read_to_end(&mut bytes).map_err(|e| Error::io("read", path, e))?;
+        return Ok((bytes.len() as u64, hash_bytes(&bytes)));
+    }
     let mut hasher = blake3::Hasher::new();
     let mut buffer = vec![0u8; 1 << 16];
     let mut size = 0u64;

@@ -127,7 +127,7 @@ impl<'a> Walk<'a> {
         }
         if self.mode == Mode::Run {
             // Tables are there for people even if no experiment comes to an end.
-            publication.apply(&|why| self.begin_publication(why))?;
+            self.workers.pool().install(|| publication.apply(&|why| self.begin_publication(why)))?;
             self.tell(&ingested, &late);
         }
         if self.options.until == Stage::Features {
@@ -191,11 +191,11 @@ impl<'a> Walk<'a> {
     fn publish(&self, publication: &Publication, open: Option<&Later>) -> Result<()> {
         match &self.mode {
             Mode::Run => {
-                publication.apply(&|why| self.begin_publication(why))?;
+                self.workers.pool().install(|| publication.apply(&|why| self.begin_publication(why)))?;
                 self.end_publication();
             }
             Mode::Plan => {
-                let problems = publication.problems();
+                let problems = self.workers.pool().install(|| publication.problems());
                 let after = self.ends();
                 match open {
                     _ if !problems.is_empty() => self.line(PUBLISH, after, Decision::Run, problems),

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use rayon::prelude::*;
+
 use crate::error::{Error, Result};
 use crate::files::{copy_if_changed, hash_bytes, hash_file};
 use crate::orchestrator::{Finished, Why};
@@ -83,7 +85,9 @@ impl Publication {
         const SHOWN: usize = 3;
         let text = |path: &Path| path.display().to_string();
         let mut why: Vec<Why> = self.gone.iter().map(|path| Why::Output { path: text(path), problem: "left over" }).collect();
-        why.extend(self.copies.iter().filter_map(|copy| Some(Why::Output { problem: copy.problem()?, path: text(&copy.to) })));
+        let found: Vec<Option<&'static str>> = self.copies.par_iter().map(Copy::problem).collect();
+        let problems = self.copies.iter().zip(found).filter_map(|(copy, problem)| Some((copy, problem?)));
+        why.extend(problems.map(|(copy, problem)| Why::Output { problem, path: text(&copy.to) }));
         if why.len() > SHOWN {
             let more = why.len() - SHOWN;
             why.truncate(SHOWN);
