@@ -1,0 +1,29 @@
+#!/usr/bin/env bash
+# Stands in for rustc (RUSTC_WRAPPER) in a build to fuzz with, where cargo-fuzz and its nightly toolchain are not wanted: coverage and
+# AddressSanitizer in the crates that look at foreign bytes, and in nothing else, so that the other four hundred compile as fast as ever.
+set -euo pipefail
+rustc=$1
+shift
+name= optimised=
+previous=
+for argument in "$@"; do
+  [[ $previous == --crate-name ]] && name=$argument
+  [[ $argument == opt-level=3 ]] && optimised=yes
+  previous=$argument
+done
+coverage=(-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters
+  -Cllvm-args=-sanitizer-coverage-pc-table -Cllvm-args=-sanitizer-coverage-trace-compares)
+# AddressSanitizer is an unstable option; SANITIZER= leaves it out.
+address=()
+[[ -n ${SANITIZER-address} ]] && address=("-Zsanitizer=${SANITIZER-address}")
+case $name in
+  ser | ser_fuzz) options=("${coverage[@]}" "${address[@]}" -Cdebug-assertions=on -Coverflow-checks=on) ;;
+  symphonia* | parquet | arrow_buffer | arrow_data | arrow_array | arrow_schema | snap | csv | csv_core | toml* | winnow | serde_json | safetensors | zip | flate2 | miniz_oxide | strsim)
+    options=("${coverage[@]}" "${address[@]}") ;;
+  archive | audio | labels | manifest | model | pipeline | table) options=("${address[@]}") ;;
+  *) options=() ;;
+esac
+# Build scripts and what they use run on this machine while it compiles.
+[[ -z $optimised ]] && options=()
+[[ ${#options[@]} -gt 0 ]] && export RUSTC_BOOTSTRAP=1
+exec "$rustc" "$@" "${options[@]}"
