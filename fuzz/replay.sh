@@ -13,11 +13,11 @@ if ! command -v "${CXX:-c++}" >/dev/null; then
     exit 0
   fi
 fi
-"${CARGO:-cargo}" build --release -p ser-fuzz --bins
+"${CARGO:-cargo}" build --release -p ser-fuzz --bins --example seeds
 built=${CARGO_TARGET_DIR:-target}/release
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-"$built/seeds" "$work/seeds"
+"$built/examples/seeds" "$work/seeds"
 for source in fuzz/fuzz_targets/*.rs; do
   target=$(basename "$source" .rs)
   inputs=("$work/seeds/$target")

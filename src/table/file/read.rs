@@ -212,3 +212,57 @@ fn check_kind(path: &Path, table: &Table, meta: &Meta) -> Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use arrow::datatypes::Float64Type;
+
+    use super::super::columns::Columns;
+    use super::super::write::write;
+    use super::*;
+    use crate::error::Kind;
+
+    const TABLE: Table = Table { name: "metrics", version: 1 };
+
+    /// Gives a damaged table the checksums that it would have if it had been written so.
+    fn seal(table: &mut [u8]) {
+        let end = table.len() - TAIL;
+        let start = end - footer_length(&table[end..]);
+        let body = blake3::hash(&table[..start]).to_hex();
+        let footer = &mut table[start..end];
+        let (Some(body_sum), Some(footer_sum)) = (digits(footer, BODY_SUM), digits(footer, FOOTER_SUM)) else { return };
+        footer[body_sum].copy_from_slice(body.as_bytes());
+        footer[footer_sum.clone()].fill(b'0');
+        let sum = blake3::hash(footer).to_hex();
+        footer[footer_sum].copy_from_slice(sum.as_bytes());
+    }
+
+    #[test]
+    fn a_forged_table_is_an_error_at_worst() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("t.parquet");
+        let words = ["joy", "joy", "anger", "joy"];
+        let columns =
+            Columns::default().text("metric", words.into_iter()).number::<Float64Type>("value", [0.5, 0.25, 0.0, 1.0].into_iter());
+        write(&path, &TABLE, columns, &Meta::new()).unwrap();
+        let whole = std::fs::read(&path).unwrap();
+        let mut resealed = whole.clone();
+        seal(&mut resealed);
+        assert_eq!(resealed, whole);
+        let (mut errors, mut panics) = (0, 0);
+        for at in 4..whole.len() - TAIL {
+            for byte in [whole[at] ^ 1, 0xFF] {
+                let mut bytes = whole.clone();
+                bytes[at] = byte;
+                seal(&mut bytes);
+                std::fs::write(&path, &bytes).unwrap();
+                if let Err(error) = read(&path, &TABLE) {
+                    assert_eq!(error.kind(), Kind::Data, "{error}");
+                    errors += 1;
+                    panics += usize::from(error.to_string().ends_with("column start and length should not be negative"));
+                }
+            }
+        }
+        assert!(errors > 100 && panics > 0, "{errors} errors, {panics} of them panics");
+    }
+}
