@@ -209,11 +209,11 @@ fn has_sane_footer(file: &mut File) -> io::Result<bool> {
     file.seek(SeekFrom::End(-8)).and_then(|_| file.read_exact(&mut tail))?;
     let [a, b, c, d, ..] = tail;
     let Some(start) = (length - 8).checked_sub(u32::from_le_bytes([a, b, c, d]).into()) else { return Ok(false) };
-    let mut head = Vec::new();
+    let mut footer = Vec::new();
     file.seek(SeekFrom::Start(start))?;
-    Read::by_ref(file).take(32.min(length - 8 - start)).read_to_end(&mut head)?;
+    Read::by_ref(file).take(length - 8 - start).read_to_end(&mut footer)?;
     file.rewind()?;
-    Ok(is_sane_footer(&head))
+    Ok(is_sane_footer(&footer))
 }
 
 /// A cell as CSV would show it; what no manifest column can hold (lists, groups) is empty.
