@@ -7,6 +7,7 @@
 pub mod cancel;
 pub mod error;
 pub mod files;
+pub mod foreign;
 
 pub mod corpus;
 

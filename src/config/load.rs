@@ -113,3 +113,57 @@ fn pipelines_in(folder: &Path) -> Vec<PathBuf> {
     found.sort();
     found
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Kind;
+
+    const DEMO: &str = include_str!("../../pipelines/demo.toml");
+
+    fn refused(text: &str, overrides: &[String]) -> String {
+        let error = parse(text, "p.toml", overrides, None).unwrap_err();
+        assert_eq!(error.kind(), Kind::Config);
+        error.to_string()
+    }
+
+    #[test]
+    fn deep_nesting_is_an_error_and_no_end_of_the_stack() {
+        const DEEP: usize = 200_000;
+        let tables = (0..1_000).map(|i| format!("[a{i}{}]\nb{}={}1{}\n", ".a".repeat(70), ".b".repeat(70), "[".repeat(70), "]".repeat(70)));
+        for text in [
+            format!("a={}", "[".repeat(DEEP)),
+            format!("a={}{}", "[".repeat(DEEP), "]".repeat(DEEP)),
+            format!("a={}", "{a=".repeat(DEEP)),
+            format!("a{}=1", ".a".repeat(DEEP)),
+            format!("[a{}]", ".a".repeat(DEEP)),
+            format!("[[a{}]]", ".a".repeat(DEEP)),
+            tables.collect(),
+        ] {
+            assert!(refused(&text, &[]).len() < 1_000);
+        }
+        for value in [format!("corpus{}=1", ".a".repeat(DEEP)), format!("corpus.a={}", "[".repeat(DEEP)), format!("{}=1", ".".repeat(DEEP))]
+        {
+            assert!(refused(DEMO, &[value]).len() < 1_000);
+        }
+    }
+
+    #[test]
+    fn many_keys_take_no_time() {
+        let start = std::time::Instant::now();
+        let experiments = "[[experiment]]\nname='e'\n".repeat(40_000);
+        for text in [experiments, (0..60_000).map(|i| format!("k{i}=1\n")).collect(), "a=1\n".repeat(200_000), "\"".repeat(1 << 20)] {
+            refused(&text, &[]);
+        }
+        assert!(start.elapsed().as_secs() < 20, "{:?}", start.elapsed());
+    }
+
+    #[test]
+    fn a_huge_file_is_not_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("p.toml");
+        File::create(&path).and_then(|file| file.set_len(1 << 40)).unwrap();
+        let error = load(&path, &[], None).unwrap_err();
+        assert!(error.kind() == Kind::Config && error.to_string().contains("larger than 1 MiB"), "{error}");
+    }
+}

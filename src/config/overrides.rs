@@ -16,6 +16,9 @@ const OF_EXPERIMENTS: [&str; 6] = ["protocol", "split_seed", "validation", "inpu
 /// First keys that mean every experiment with a network.
 const OF_NETWORKS: [&str; 2] = ["train", "seeds"];
 
+/// Parts that a key has at most: no pipeline goes half as deep, and a table is gone through by a call for each.
+const DEEPEST: usize = 16;
+
 /// One part of a dotted key, with its place.
 type Segment<'a> = (&'a str, Range<usize>);
 
@@ -29,6 +32,10 @@ pub(super) fn apply<'a>(root: &mut DeTable<'a>, texts: &'a Texts) -> Result<()> 
         let path = segments(key, base);
         if let Some((_, span)) = path.iter().find(|(word, _)| word.is_empty()) {
             return Err(texts.error(span, "a part of the key is empty").hint("for example --set train.epochs=15"));
+        }
+        if path.len() > DEEPEST {
+            let error = texts.error(&(base..base + key.len()), format!("a key of {} parts", path.len()));
+            return Err(error.hint("for example --set train.epochs=15"));
         }
         let value = parse_value(written, base + key.len() + 1, texts)?;
         put(root, &path, &value, texts)?;

@@ -1,5 +1,6 @@
 //! Unpacking a downloaded archive into a folder, and nowhere else.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{BufReader, Read, Write};
 use std::path::{Path, PathBuf};
@@ -15,13 +16,18 @@ const MAX_ENTRIES: usize = 100_000;
 const MAX_BYTES: u64 = 8 << 30;
 const MAX_RATIO: u64 = 200;
 
+/// No file of a corpus has a longer name (bytes) or lies deeper, and what is done for each folder of a name has to be bounded.
+const MAX_NAME: usize = 1_024;
+const MAX_DEPTH: usize = 32;
+
 /// Below this size no ratio is suspicious.
 const RATIO_FROM: u64 = 1 << 20;
 
 /// Unpacks `archive` (zip; stored or deflated) below `dest` and returns the files' paths, in the archive's order.
 ///
 /// Every entry is judged before the first is written: a name that leaves `dest` (`..`, absolute, drive letter, backslash), a link or device,
-/// an encrypted entry, a name that comes twice, entries that share bytes, or more than 100,000 entries, 8 GiB or a ratio of 200 make the
+/// an encrypted entry, a name that comes twice or differs from another in nothing but case, a file where another entry needs a folder, a name
+/// of more than 1024 bytes or 32 folders, entries that share bytes, or more than 100,000 entries, 8 GiB or a ratio of 200 make the
 /// whole archive unusable. Each file appears whole or not at all, and replaces one of the same name.
 ///
 /// # Errors
@@ -56,6 +62,7 @@ fn judge(archive: &Path, zip: &mut ZipArchive<BufReader<File>>) -> Result<Vec<Pa
         return Err(hostile(archive, "it has several entries of one name".to_owned()));
     }
     let mut names = Vec::with_capacity(zip.len());
+    let mut places = Places::default();
     let mut total: u64 = 0;
     for index in 0..zip.len() {
         // Raw: an encrypted entry could not be opened otherwise, and would be called a missing password.
@@ -65,6 +72,9 @@ fn judge(archive: &Path, zip: &mut ZipArchive<BufReader<File>>) -> Result<Vec<Pa
         let Some(path) = inside(&name) else {
             return refuse("would leave the folder that it is unpacked into");
         };
+        if name.len() > MAX_NAME || path.components().count() > MAX_DEPTH {
+            return Err(hostile(archive, format!("an entry has a name of {} bytes", name.len())));
+        }
         // The type of file as Unix writes it (S_IFMT): none given, a regular file or a folder.
         if entry.is_symlink() || entry.unix_mode().is_some_and(|mode| !matches!(mode & 0o170_000, 0 | 0o100_000 | 0o040_000)) {
             return refuse("is a link or a device");
@@ -79,12 +89,38 @@ fn judge(archive: &Path, zip: &mut ZipArchive<BufReader<File>>) -> Result<Vec<Pa
         if total > MAX_BYTES {
             return Err(hostile(archive, format!("it unpacks to more than {MAX_BYTES} bytes")));
         }
+        if let Some(other) = places.taken(&name) {
+            return refuse(&format!("would lie where {other:?} does"));
+        }
         names.push(path);
     }
     if zip.has_overlapping_files().map_err(|e| broken(archive, e))? {
         return Err(hostile(archive, "its entries share bytes".to_owned()));
     }
     Ok(names)
+}
+
+/// What the files and folders of an archive are called, as a file system sees it that tells no case.
+#[derive(Default)]
+struct Places {
+    /// The name by its lower case, and whether it is a folder.
+    known: HashMap<String, (String, bool)>,
+}
+
+impl Places {
+    /// Notes an entry and the folders that it lies in; what stands in its way, if anything.
+    fn taken(&mut self, name: &str) -> Option<String> {
+        let (whole, is_folder) = name.strip_suffix('/').map_or((name, false), |folder| (folder, true));
+        let folders = whole.match_indices('/').map(|(end, _)| (&whole[..end], true));
+        for (part, is_folder) in folders.chain([(whole, is_folder)]) {
+            match self.known.get(&part.to_lowercase()) {
+                Some((other, folder)) if other != part || !folder || !is_folder => return Some(other.clone()),
+                Some(_) => {}
+                None => drop(self.known.insert(part.to_lowercase(), (part.to_owned(), is_folder))),
+            }
+        }
+        None
+    }
 }
 
 /// `name` as a relative path of plain components, on any system; `None` where it is anything else.
@@ -192,6 +228,31 @@ mod tests {
             let mut bytes = zip_of(&[("fine.wav", b"fine"), (&stand_in, b"evil")]);
             patch(&mut bytes, stand_in.as_bytes(), name.as_bytes());
             assert!(refused(&bytes).contains("would leave the folder"), "{name}");
+        }
+    }
+
+    #[test]
+    fn names_that_clash_are_refused() {
+        for (first, second) in
+            [("wav/a.wav", "wav/A.wav"), ("wav/a.wav", "WAV/b.wav"), ("wav", "wav/a.wav"), ("wav/a.wav", "wav"), ("É", "é")]
+        {
+            assert!(refused(&zip_of(&[(first, b"1"), (second, b"2")])).contains("would lie where"), "{first} {second}");
+        }
+        let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+        zip.add_directory("wav/", SimpleFileOptions::default()).unwrap();
+        for name in ["wav/a.wav", "wav/b.wav"] {
+            zip.start_file(name, SimpleFileOptions::default()).unwrap();
+        }
+        assert_eq!(attempt(&zip.finish().unwrap().into_inner()).1.unwrap().len(), 2);
+        let mut twice = zip_of(&[("aaa.wav", b"1"), ("bbb.wav", b"2")]);
+        patch(&mut twice, b"bbb.wav", b"aaa.wav");
+        refused(&twice);
+    }
+
+    #[test]
+    fn absurd_names_are_refused() {
+        for name in ["n".repeat(MAX_NAME + 1), vec!["d"; MAX_DEPTH + 1].join("/")] {
+            assert!(refused(&zip_of(&[("fine.wav", b"fine"), (&name, b"")])).contains("an entry has a name of"));
         }
     }
 

@@ -15,6 +15,8 @@ pub(super) struct Locator<'a> {
     real_root: PathBuf,
     /// The last cell and its path: the segments of a recording mostly stand together.
     last: Option<(String, String)>,
+    /// The last folder below the root, and whether it is there when links are followed.
+    folder: Option<(String, bool)>,
 }
 
 impl<'a> Locator<'a> {
@@ -24,7 +26,7 @@ impl<'a> Locator<'a> {
     /// `Io` where the root cannot be looked at.
     pub(super) fn new(settings: &'a ManifestSettings) -> Result<Self> {
         let real_root = fs::canonicalize(&settings.root).map_err(|e| Error::io("read", &settings.root, e))?;
-        Ok(Locator { settings, real_root, last: None })
+        Ok(Locator { settings, real_root, last: None, folder: None })
     }
 
     /// The path below the root, `/`-separated and without `.` and `..`, of a file that is there.
@@ -52,7 +54,7 @@ impl<'a> Locator<'a> {
         Err(refusal)
     }
 
-    fn exactly(&self, given: &str) -> Result<String, Refusal> {
+    fn exactly(&mut self, given: &str) -> Result<String, Refusal> {
         let outside = || (Reason::BadRow, "the path leads out of the corpus root: move the file or set allow_outside = true".to_owned());
         let path = Path::new(given);
         let path = path.strip_prefix(&self.settings.root).or_else(|_| path.strip_prefix(&self.real_root)).unwrap_or(path);
@@ -68,10 +70,29 @@ impl<'a> Locator<'a> {
             }
         }
         let tidy = if path.is_absolute() { format!("/{}", parts.join("/")) } else { parts.join("/") };
-        match fs::metadata(self.settings.root.join(&tidy)) {
-            Ok(found) if found.is_file() => Ok(tidy),
+        let place = self.settings.root.join(&tidy);
+        match fs::metadata(&place) {
+            Ok(found) if found.is_file() && (self.settings.allow_outside || self.stays(&tidy, &place)) => Ok(tidy),
+            Ok(found) if found.is_file() => Err(outside()),
             Ok(_) => Err((Reason::BadAudio, "the path is no file: correct it".into())),
             Err(error) => Err((Reason::MissingAudio, format!("the recording cannot be found ({error}): restore it or correct the path"))),
         }
+    }
+
+    /// Whether a file is below the root when links are followed.
+    fn stays(&mut self, tidy: &str, place: &Path) -> bool {
+        let below = |path: &Path| fs::canonicalize(path).is_ok_and(|real| real.starts_with(&self.real_root));
+        if fs::symlink_metadata(place).is_ok_and(|found| found.is_symlink()) {
+            return below(place);
+        }
+        let folder = tidy.rsplit_once('/').map_or("", |(folder, _)| folder);
+        if let Some((last, stays)) = &self.folder
+            && last == folder
+        {
+            return *stays;
+        }
+        let stays = below(&self.settings.root.join(folder));
+        self.folder = Some((folder.to_owned(), stays));
+        stays
     }
 }

@@ -26,7 +26,7 @@ pub struct ManifestSettings {
     /// The class for each label of the table; labels that are not in it are left out. Empty: the labels are the classes.
     #[serde(default)]
     pub label_map: BTreeMap<String, String>,
-    /// Whether a recording may lie outside `root`.
+    /// Whether a recording may lie outside `root`, by its path or by a link.
     #[serde(default)]
     pub allow_outside: bool,
 }
@@ -333,6 +333,34 @@ mod tests {
         case.settings.allow_outside = false;
         let listing = read(&case.settings).unwrap();
         assert_eq!((ids(&listing), asides(&listing)[0].1), (vec!["a.wav"], Reason::BadRow));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_out_of_the_root_are_paths_out_of_it() {
+        use std::os::unix::fs::symlink;
+        let table = "path,emotion,speaker\na.wav,joy,1\nlink.wav,joy,1\nd/b.wav,joy,1\nd/c.wav,joy,1\nd/back.wav,joy,1\nin.wav,joy,1\n";
+        let mut case = case("m.csv", table, &["a.wav", "e/f.wav"]);
+        let other = case.dir.path().join("other");
+        fs::create_dir(&other).unwrap();
+        for name in ["b.wav", "c.wav"] {
+            fs::write(other.join(name), b"").unwrap();
+        }
+        symlink(other.join("b.wav"), case.settings.root.join("link.wav")).unwrap();
+        symlink(&other, case.settings.root.join("d")).unwrap();
+        symlink(case.settings.root.join("a.wav"), other.join("back.wav")).unwrap();
+        symlink("e/f.wav", case.settings.root.join("in.wav")).unwrap();
+        // A root that is itself a link is as good as what it names.
+        let root = case.dir.path().join("linked-root");
+        symlink(&case.settings.root, &root).unwrap();
+        for root in [case.settings.root.clone(), root] {
+            case.settings = ManifestSettings { root, allow_outside: false, ..case.settings.clone() };
+            let listing = read(&case.settings).unwrap();
+            assert_eq!(ids(&listing), ["a.wav", "d/back.wav", "in.wav"]);
+            assert_eq!(asides(&listing), ["d/b.wav", "d/c.wav", "link.wav"].map(|path| (path, Reason::BadRow)));
+            case.settings.allow_outside = true;
+            assert_eq!(read(&case.settings).unwrap().sources.len(), 6);
+        }
     }
 
     #[test]

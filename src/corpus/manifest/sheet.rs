@@ -1,15 +1,17 @@
 //! A manifest as rows of text, whatever its format.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
+use parquet::errors::ParquetError;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::Field;
 use parquet::record::reader::RowIter;
 
 use super::tap::Tap;
 use crate::error::{Error, Result};
+use crate::foreign::{guarded, is_sane_footer};
 
 /// The longest row: without a bound, a quotation mark that is never closed would bring the rest of any file into memory.
 const LONGEST_ROW: usize = 64 << 20;
@@ -166,20 +168,52 @@ fn separator(bytes: &[u8]) -> u8 {
 
 fn parquet_rows(path: &Path) -> Result<Sheet> {
     let shown = path.to_owned();
-    let broken = move |e: parquet::errors::ParquetError| {
+    let broken = move |e: Box<dyn std::error::Error + Send + Sync>| {
         Error::data(format!("failed to read {}", shown.display()))
             .hint("write the table again, uncompressed or with snappy compression")
             .because(e)
     };
-    let file = File::open(path).map_err(|e| Error::io("read", path, e))?;
-    let reader = SerializedFileReader::new(file).map_err(&broken)?;
-    let fields = reader.metadata().file_metadata().schema().get_fields().to_vec();
+    let mut file = File::open(path).map_err(|e| Error::io("read", path, e))?;
+    if !has_sane_footer(&mut file).map_err(|e| Error::io("read", path, e))? {
+        return Err(broken("its footer is damaged".into()));
+    }
+    let opened = guarded(|| {
+        let reader = SerializedFileReader::new(file)?;
+        let fields = reader.metadata().file_metadata().schema().get_fields().to_vec();
+        Ok((fields, RowIter::from_file_into(Box::new(reader))))
+    });
+    let (fields, mut rows) = opened.map_err(|e| broken(e.into()))?.map_err(|e: ParquetError| broken(e.into()))?;
     let columns = fields.iter().map(|f| f.name().trim().to_owned()).collect();
-    let rows = RowIter::from_file_into(Box::new(reader)).zip(1..).map(move |(row, place)| {
-        let row = row.map_err(&broken)?;
-        Ok(Row { place, cells: Ok(row.get_column_iter().map(|(_, field)| text(field)).collect()) })
+    let mut next = move || match guarded(|| rows.next()) {
+        Ok(Some(Ok(row))) => Some(Ok(row.get_column_iter().map(|(_, field)| text(field)).collect())),
+        Ok(Some(Err(error))) => Some(Err(broken(error.into()))),
+        Ok(None) => None,
+        Err(error) => Some(Err(broken(error.into()))),
+    };
+    let mut done = false;
+    let rows = (1..).map_while(move |place| {
+        let cells = if done { None } else { next() };
+        done = !matches!(cells, Some(Ok(_)));
+        Some(cells?.map(|cells| Row { place, cells: Ok(cells) }))
     });
     Ok(Sheet { columns, rows: Box::new(rows), unit: "row", notes: Vec::new() })
+}
+
+/// Whether a Parquet file ends in a footer that can be handed to its decoder.
+fn has_sane_footer(file: &mut File) -> io::Result<bool> {
+    let mut tail = [0; 8];
+    let length = file.metadata()?.len();
+    if length < tail.len() as u64 {
+        return Ok(false);
+    }
+    file.seek(SeekFrom::End(-8)).and_then(|_| file.read_exact(&mut tail))?;
+    let [a, b, c, d, ..] = tail;
+    let Some(start) = (length - 8).checked_sub(u32::from_le_bytes([a, b, c, d]).into()) else { return Ok(false) };
+    let mut footer = Vec::new();
+    file.seek(SeekFrom::Start(start))?;
+    Read::by_ref(file).take(length - 8 - start).read_to_end(&mut footer)?;
+    file.rewind()?;
+    Ok(is_sane_footer(&footer))
 }
 
 /// A cell as CSV would show it; what no manifest column can hold (lists, groups) is empty.
@@ -191,5 +225,77 @@ fn text(field: &Field) -> String {
         Field::Double(x) => x.to_string(),
         Field::Float(x) => x.to_string(),
         other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{ArrayRef, RecordBatch, StringArray};
+    use parquet::arrow::ArrowWriter;
+
+    use super::*;
+    use crate::error::Kind;
+
+    fn parquet_of(columns: [(&str, ArrayRef); 2]) -> Vec<u8> {
+        let batch = RecordBatch::try_from_iter(columns).unwrap();
+        let mut bytes = Vec::new();
+        let mut writer = ArrowWriter::try_new(&mut bytes, batch.schema(), None).unwrap();
+        writer.write(&batch).unwrap();
+        writer.close().unwrap();
+        bytes
+    }
+
+    /// The rows of a table, or its error.
+    fn read(bytes: &[u8]) -> Result<usize> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("m.parquet");
+        std::fs::write(&path, bytes).unwrap();
+        let mut count = 0;
+        for row in open(&path)?.rows {
+            row?;
+            count += 1;
+        }
+        Ok(count)
+    }
+
+    #[test]
+    fn damage_in_any_byte_of_a_parquet_table_is_an_error_at_worst() {
+        let cells = ["a.wav", "b.wav", "a.wav", "a.wav", "c.wav"];
+        let column: ArrayRef = Arc::new(StringArray::from(cells.to_vec()));
+        let whole = parquet_of([("path", column.clone()), ("emotion", column)]);
+        assert_eq!(read(&whole).unwrap(), cells.len());
+        let (mut errors, mut panics) = (0, 0);
+        for at in 4..whole.len() {
+            for byte in [whole[at] ^ 1, whole[at] ^ 0x80, 0, 0xFF] {
+                let mut bytes = whole.clone();
+                bytes[at] = byte;
+                if let Err(error) = read(&bytes) {
+                    assert_eq!(error.kind(), Kind::Data, "{error}");
+                    errors += 1;
+                    panics += usize::from(error.to_string().ends_with("column start and length should not be negative"));
+                }
+            }
+        }
+        assert!(errors > 500 && panics > 0, "{errors} errors, {panics} of them panics");
+    }
+
+    #[test]
+    fn a_schema_as_deep_as_its_file_is_long_is_refused() {
+        const LEVELS: usize = 300_000;
+        // Thrift: version 2, then a list of groups with one child each, then a column.
+        let mut footer = vec![0x15, 4, 0x19, 0xFC];
+        let mut length = LEVELS + 1;
+        while length > 0x7F {
+            footer.push((length & 0x7F) as u8 | 0x80);
+            length >>= 7;
+        }
+        footer.push(length as u8);
+        footer.extend([0x48, 1, b'a', 0x15, 2, 0].repeat(LEVELS));
+        footer.extend([0x15, 2, 0x25, 0, 0x18, 1, b'a', 0, 0x16, 0, 0x19, 0x0C, 0]);
+        let file = [b"PAR1", &footer[..], &(footer.len() as u32).to_le_bytes(), b"PAR1"].concat();
+        let error = read(&file).unwrap_err();
+        assert!(error.kind() == Kind::Data && error.to_string().ends_with("its footer is damaged"), "{error}");
     }
 }

@@ -8,12 +8,14 @@ use std::path::{Path, PathBuf};
 use arrow::array::{RecordBatch, RecordBatchReader};
 use arrow::compute::concat_batches;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use parquet::errors::ParquetError;
 use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
 
 use super::columns::Loaded;
 use super::seal::{BODY_SUM, FOOTER_SUM, TAIL, digits, footer_length};
 use super::write::Table;
 use crate::error::{Error, Result};
+use crate::foreign::{guarded, is_sane_footer};
 
 /// What a table says of itself: extractor, profile, parameters and so on by key. `ser.table`, `ser.schema_version` and `ser.version` are
 /// set by the writer and present in what is read.
@@ -33,6 +35,8 @@ pub(in crate::table) struct Batches {
     reader: ParquetRecordBatchReader,
     /// Whether anything was handed out: an empty table is one batch without rows.
     begun: bool,
+    /// Whether the decoder gave up, after which it is not asked again.
+    broken: bool,
     rows: usize,
 }
 
@@ -45,10 +49,12 @@ impl Batches {
         let mut opened = open(path)?;
         check_kind(path, table, &opened.meta)?;
         opened.check_body(path)?;
-        let footer = ArrowReaderMetadata::try_new(opened.footer.into(), ArrowReaderOptions::new()).map_err(|e| undecodable(path, &e))?;
-        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(opened.file, footer).with_batch_size(BATCH);
-        let reader = builder.build().map_err(|e| undecodable(path, &e))?;
-        Ok(Batches { path: path.to_owned(), meta: opened.meta, reader, begun: false, rows: 0 })
+        let build = || -> Result<ParquetRecordBatchReader, ParquetError> {
+            let footer = ArrowReaderMetadata::try_new(opened.footer.into(), ArrowReaderOptions::new())?;
+            ParquetRecordBatchReaderBuilder::new_with_metadata(opened.file, footer).with_batch_size(BATCH).build()
+        };
+        let reader = guarded(build).map_err(|e| undecodable(path, &e))?.map_err(|e| undecodable(path, &e))?;
+        Ok(Batches { path: path.to_owned(), meta: opened.meta, reader, begun: false, broken: false, rows: 0 })
     }
 
     fn loaded(&mut self, batch: RecordBatch) -> Loaded {
@@ -62,13 +68,19 @@ impl Iterator for Batches {
     type Item = Result<Loaded>;
 
     fn next(&mut self) -> Option<Result<Loaded>> {
-        let first = !std::mem::replace(&mut self.begun, true);
-        match self.reader.next() {
-            Some(Ok(batch)) => Some(Ok(self.loaded(batch))),
-            Some(Err(error)) => Some(Err(undecodable(&self.path, &error))),
-            None if first => Some(Ok(self.loaded(RecordBatch::new_empty(self.reader.schema())))),
-            None => None,
+        if self.broken {
+            return None;
         }
+        let first = !std::mem::replace(&mut self.begun, true);
+        let failed = match guarded(|| self.reader.next()) {
+            Ok(Some(Ok(batch))) => return Some(Ok(self.loaded(batch))),
+            Ok(None) if first => return Some(Ok(self.loaded(RecordBatch::new_empty(self.reader.schema())))),
+            Ok(None) => return None,
+            Ok(Some(Err(error))) => undecodable(&self.path, &error),
+            Err(error) => undecodable(&self.path, &error),
+        };
+        self.broken = true;
+        Some(Err(failed))
     }
 }
 
@@ -147,7 +159,11 @@ fn open(path: &Path) -> Result<Opened> {
     if blake3::hash(&footer).to_hex().as_bytes() != sum {
         return Err(damaged());
     }
-    let footer = ParquetMetaDataReader::decode_metadata(&footer).map_err(|e| damaged().because(e))?;
+    if !is_sane_footer(&footer) {
+        return Err(damaged());
+    }
+    let footer = guarded(|| ParquetMetaDataReader::decode_metadata(&footer)).map_err(|e| damaged().because(e))?;
+    let footer = footer.map_err(|e| damaged().because(e))?;
     let mut meta = key_values(&footer);
     meta.remove(FOOTER_SUM);
     let body_sum = meta.remove(BODY_SUM).unwrap_or_default();
@@ -195,4 +211,58 @@ fn check_kind(path: &Path, table: &Table, meta: &Meta) -> Result<()> {
         .hint(hint));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::datatypes::Float64Type;
+
+    use super::super::columns::Columns;
+    use super::super::write::write;
+    use super::*;
+    use crate::error::Kind;
+
+    const TABLE: Table = Table { name: "metrics", version: 1 };
+
+    /// Gives a damaged table the checksums that it would have if it had been written so.
+    fn seal(table: &mut [u8]) {
+        let end = table.len() - TAIL;
+        let start = end - footer_length(&table[end..]);
+        let body = blake3::hash(&table[..start]).to_hex();
+        let footer = &mut table[start..end];
+        let (Some(body_sum), Some(footer_sum)) = (digits(footer, BODY_SUM), digits(footer, FOOTER_SUM)) else { return };
+        footer[body_sum].copy_from_slice(body.as_bytes());
+        footer[footer_sum.clone()].fill(b'0');
+        let sum = blake3::hash(footer).to_hex();
+        footer[footer_sum].copy_from_slice(sum.as_bytes());
+    }
+
+    #[test]
+    fn a_forged_table_is_an_error_at_worst() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("t.parquet");
+        let words = ["joy", "joy", "anger", "joy"];
+        let columns =
+            Columns::default().text("metric", words.into_iter()).number::<Float64Type>("value", [0.5, 0.25, 0.0, 1.0].into_iter());
+        write(&path, &TABLE, columns, &Meta::new()).unwrap();
+        let whole = std::fs::read(&path).unwrap();
+        let mut resealed = whole.clone();
+        seal(&mut resealed);
+        assert_eq!(resealed, whole);
+        let (mut errors, mut panics) = (0, 0);
+        for at in 4..whole.len() - TAIL {
+            for byte in [whole[at] ^ 1, 0xFF] {
+                let mut bytes = whole.clone();
+                bytes[at] = byte;
+                seal(&mut bytes);
+                std::fs::write(&path, &bytes).unwrap();
+                if let Err(error) = read(&path, &TABLE) {
+                    assert_eq!(error.kind(), Kind::Data, "{error}");
+                    errors += 1;
+                    panics += usize::from(error.to_string().ends_with("column start and length should not be negative"));
+                }
+            }
+        }
+        assert!(errors > 100 && panics > 0, "{errors} errors, {panics} of them panics");
+    }
 }
