@@ -30,6 +30,8 @@ pub mod report;
 
 pub mod orchestrator;
 
+pub mod cluster;
+
 pub mod config;
 
 pub mod pipeline;
