@@ -63,6 +63,11 @@ pub struct Resources {
 }
 
 impl Plan {
+    /// A plan as of now.
+    pub fn new(id: String, folder: PathBuf, stages: Vec<Stage>, request: serde_json::Value) -> Plan {
+        Plan { format: FORMAT, id, created: super::ledger::now(), folder, stages, request }
+    }
+
     /// The stage of that name.
     pub fn stage(&self, name: &str) -> Option<&Stage> {
         self.stages.iter().find(|stage| stage.name == name)

@@ -26,12 +26,17 @@ pub struct Run {
 }
 
 impl Run {
+    /// A plan as it would lie in `folder`; nothing is written.
+    pub fn at(folder: &Path, plan: Plan) -> Run {
+        Run { folder: folder.to_owned(), plan }
+    }
+
     /// Writes down a plan in `folder`, with its scripts; the plan comes last.
     ///
     /// # Errors
     /// `Io` where the file system refuses.
     pub fn create(folder: &Path, plan: Plan) -> Result<Run> {
-        let run = Run { folder: folder.to_owned(), plan };
+        let run = Run::at(folder, plan);
         create_folder(&run.logs())?;
         for stage in &run.plan.stages {
             write_atomically(&run.script(&stage.name), script(stage)?.as_bytes())?;

@@ -47,16 +47,8 @@ pub fn script(stage: &Stage) -> Result<String> {
 ///
 /// # Errors
 /// `Usage` where a path cannot be written down.
-pub fn command_line(
-    run: &Run,
-    plan: &Plan,
-    stage: &Stage,
-    indices: &Indices,
-    attempt: u32,
-    held: bool,
-    after: &[String],
-) -> Result<Vec<String>> {
-    let resources = &stage.resources;
+pub fn command_line(run: &Run, stage: &Stage, indices: &Indices, attempt: u32, held: bool, after: &[String]) -> Result<Vec<String>> {
+    let (plan, resources) = (run.plan(), &stage.resources);
     let throttle = resources.max_concurrent.map(|n| format!("%{n}")).unwrap_or_default();
     let warning = resources.time_s.map_or(WARNING_S, |limit| WARNING_S.min(limit / 4)).max(1);
     let logs = text(&run.logs())?.replace('%', "%%");
@@ -136,7 +128,7 @@ mod tests {
             options: vec!["--gres=gpu:1".into()],
             ..Resources::default()
         };
-        command_line(&run, &tests_plan(), &stage, &Indices([0, 2].into()), 3, held, after)
+        command_line(&run, &stage, &Indices([0, 2].into()), 3, held, after)
     }
 
     #[test]

@@ -123,11 +123,11 @@ impl Session<'_> {
     /// Submits tasks of one stage; with an error goes whether the scheduler is known not to have them.
     fn submit(&self, stage: &Stage, indices: &Indices, held: bool, after: &[String]) -> Result<u64, (bool, Error)> {
         let known = |error: Error| (true, error);
-        let (plan, ledger) = (self.run.plan(), self.run.ledger());
+        let ledger = self.run.ledger();
         let before = self.run.history().map_err(known)?;
         let intents = before.iter().filter(|entry| matches!(&entry.event, Event::Intent { stage: s, .. } if *s == stage.name));
         let attempt = intents.count() as u32 + 1;
-        let line = command_line(self.run, plan, stage, indices, attempt, held, after).map_err(known)?;
+        let line = command_line(self.run, stage, indices, attempt, held, after).map_err(known)?;
         let name = stage.name.clone();
         ledger.add(Event::Intent { stage: name.clone(), attempt, indices: indices.to_string() }).map_err(known)?;
         match self.request(stage, attempt, &line).map_err(|error| (false, error))? {
