@@ -4,6 +4,6 @@ mod bad_audio;
 mod bad_corpus;
 mod bad_settings;
 mod cache;
-mod project;
+pub mod project;
 mod runs;
 mod scale;
