@@ -128,6 +128,11 @@ impl Store {
         Store { root: root.into(), shared: true }
     }
 
+    /// Whether other processes may be at the same task.
+    pub(super) fn is_shared(&self) -> bool {
+        self.shared
+    }
+
     /// Where it lies.
     pub fn root(&self) -> &Path {
         &self.root

@@ -53,7 +53,7 @@ fn what_ran_on_a_lost_node_runs_elsewhere() {
     let Some(cluster) = cluster_for_long() else { return };
     let _alone = cluster.whole.write().unwrap();
     for how in [&[][..], &["--daemon-only"]] {
-        let (project, local) = projects(4_000);
+        let (project, local) = projects(800);
         let plan = submitted(cluster, &project, &[]);
         let node = training_node(cluster, &project, &plan);
         let lost = Command::new(scripts().join("lose-node")).arg(&cluster.folder).arg(&node).args(how).status().unwrap();
@@ -68,7 +68,7 @@ fn what_ran_on_a_lost_node_runs_elsewhere() {
 fn a_training_that_has_to_make_room_goes_on_from_its_checkpoint() {
     let Some(cluster) = cluster_for_long() else { return };
     let _alone = cluster.whole.write().unwrap();
-    let (project, local) = projects(4_000);
+    let (project, local) = projects(800);
     let plan = submitted(cluster, &project, &["--set", "slurm.partition=scavenge"]);
     training_node(cluster, &project, &plan);
     cluster.call("sbatch", &["--array=0-2", "--exclusive", "--partition=main", "--output=/dev/null", "--wrap=sleep 5"]);
@@ -80,7 +80,7 @@ fn a_training_that_has_to_make_room_goes_on_from_its_checkpoint() {
 fn a_training_queues_again_at_its_time_limit() {
     let Some(cluster) = cluster_for_long() else { return };
     let _alone = cluster.whole.write().unwrap();
-    let (project, local) = projects(40_000);
+    let (project, local) = projects(5_000);
     let plan = submitted(cluster, &project, &["--set", "slurm.train.time=0:01:00"]);
     ends_as_locally(cluster, &project, &local, &plan);
     assert!(starts(&project, &plan, 2) > 2, "the limit was met");

@@ -69,7 +69,7 @@ fn a_cancelled_plan_ends_with_all_its_jobs_and_goes_on_when_it_is_resumed() {
     let Some((cluster, _whole)) = cluster() else { return };
     let (project, local) = (Project::with_tones(2), Project::with_tones(2));
     for project in [&project, &local] {
-        project.pipeline("net", &Project::network(2_000));
+        project.pipeline("net", &Project::network(400));
     }
     cluster.ser(&project, None, &["slurm", "submit", "net", "--set", SHARDS]).ok();
     let plan = plan_of(&project);
