@@ -134,12 +134,14 @@ fn error_text(what: Option<&str>, error: &Error, json: bool) -> String {
 
 /// The command as it could be typed again.
 fn command_line() -> String {
-    let quoted = |arg: String| {
-        let plain = |c: char| c.is_alphanumeric() || "-_./=:,@+%".contains(c);
-        if !arg.is_empty() && arg.chars().all(plain) { arg } else { format!("'{}'", arg.replace('\'', "'\\''")) }
-    };
-    let arguments = std::env::args_os().skip(1).map(|arg| quoted(arg.to_string_lossy().into_owned()));
+    let arguments = std::env::args_os().skip(1).map(|arg| shell_word(&arg.to_string_lossy()));
     std::iter::once("ser".to_owned()).chain(arguments).collect::<Vec<_>>().join(" ")
+}
+
+/// A word as a shell takes it.
+fn shell_word(word: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "-_./=:,@+%".contains(c);
+    if !word.is_empty() && word.chars().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', "'\\''")) }
 }
 
 /// A line on standard error; a reader that went away must not end the work.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::args::{Args, PlanArgs, Run as RunArgs, Slurm, SlurmCommand, Worker};
-use super::{Exit, command_line, print, run, system};
+use super::{Exit, command_line, print, run, shell_word, system};
 use crate::cancel::Cancel;
 use crate::cluster::{self, Client, Done, Queue, Run, Session, Status};
 use crate::config::{self, Pipeline};
@@ -227,14 +227,9 @@ fn show_dry(run: &Run) -> Result<()> {
         let line = cluster::command_line(run, stage, &stage.indices(), 1, i == 0, &after)?;
         print(&format!("# {}: {}", stage.name, run.script(&stage.name).display()))?;
         print(cluster::script(stage)?.trim_end())?;
-        print(&format!("\n# submitted by\n{}\n", line.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")))?;
+        print(&format!("\n# submitted by\n{}\n", line.iter().map(|word| shell_word(word)).collect::<Vec<_>>().join(" ")))?;
     }
     Ok(())
-}
-
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_alphanumeric() || "-_./=:,@+%".contains(c);
-    if !word.is_empty() && word.chars().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', "'\\''")) }
 }
 
 /// What tasks wrote: of one task, of a stage, or of all.

@@ -45,13 +45,13 @@ impl Session<'_> {
         let queue = Queue::ask(self.client, plan)?;
         self.settle(&queue)?;
         let done = (self.look)()?;
-        let mut submitted: Vec<Submitted> = Vec::new();
+        let (mut submitted, mut withdrawn): (Vec<Submitted>, BTreeSet<u64>) = Default::default();
         for stage in &plan.stages {
             let missing: BTreeSet<u32> = (0..stage.count).filter(|index| !done.has(&stage.name, *index)).collect();
             let upstream_is_new = stage.after.as_ref().is_some_and(|after| submitted.iter().any(|s| s.stage == *after));
             let stale = self.stale(stage, &queue, upstream_is_new);
             if !stale.is_empty() {
-                self.cancel_jobs(stale.clone())?;
+                withdrawn.extend(self.cancel_jobs(stale.clone())?);
             }
             let is_stale = |job: u64, index: u32| stale.contains(&job.to_string()) || stale.contains(&format!("{job}_{index}"));
             let under_way: BTreeSet<u32> =
@@ -72,7 +72,7 @@ impl Session<'_> {
                 }
             }
         }
-        self.release(&queue, &submitted)?;
+        self.release(&queue, &submitted, &withdrawn)?;
         Ok(submitted)
     }
 
@@ -183,8 +183,9 @@ impl Session<'_> {
     }
 
     /// Sets free what is held: what was submitted now, and what an earlier call did not come to.
-    fn release(&self, queue: &Queue, submitted: &[Submitted]) -> Result<()> {
+    fn release(&self, queue: &Queue, submitted: &[Submitted], withdrawn: &BTreeSet<u64>) -> Result<()> {
         let mut held: BTreeSet<u64> = queue.all().filter(|task| task.is_held()).map(|task| task.job).collect();
+        held.retain(|job| !withdrawn.contains(job));
         held.extend(submitted.first().map(|first| first.job));
         for job in held {
             self.client.ask("scontrol", &["release".into(), job.to_string()])?;
