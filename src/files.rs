@@ -168,6 +168,24 @@ pub fn copy_if_changed(from: &Path, to: &Path) -> Result<()> {
     publish(to, |file| std::io::copy(&mut source, file).map(drop).map_err(|e| Error::io("write", to, e)))
 }
 
+/// Removes what a killed process left in `folder`, and with `deep` below it: temporary files and folders, by their name.
+///
+/// # Errors
+/// [`crate::error::Kind::Io`] where something cannot be removed.
+pub fn sweep(folder: &Path, deep: bool) -> Result<()> {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+        if entry.file_name().to_string_lossy().starts_with(TEMPORARY) {
+            let gone = if is_folder { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+            gone.map_err(|e| Error::io("remove", &path, e))?;
+        } else if is_folder && deep {
+            sweep(&path, true)?;
+        }
+    }
+    Ok(())
+}
+
 /// Syncs a folder, so that a rename in it survives a power cut; a file system that cannot is let be.
 pub fn sync_folder(path: &Path) {
     if let Ok(folder) = File::open(path) {

@@ -2,6 +2,7 @@
 
 mod check;
 mod experiment;
+mod keys;
 mod load;
 mod overrides;
 mod published;
@@ -14,6 +15,7 @@ mod tests;
 mod texts;
 mod validated;
 
+pub use keys::{CorpusKey, ModelKey, SplitKey};
 pub use load::{load, parse, read};
 pub use slurm::{SLURM_STAGES, SlurmSettings, SlurmShare, load_profile};
 pub use validated::{CorpusKind, CorpusSettings, Experiment, FeatureSettings, Gamma, ModelSettings, Pipeline};

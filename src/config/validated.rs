@@ -266,40 +266,17 @@ impl Pipeline {
     }
 }
 
-impl CorpusSettings {
-    /// What decides which utterances there are, by dotted key, apart from the files: no path, no remark.
-    pub fn parameters(&self) -> BTreeMap<String, String> {
-        let mut parameters = BTreeMap::new();
-        flatten("", &value(self), &mut parameters);
-        parameters.retain(|key, _| !matches!(key.as_str(), "root" | "path" | "notes"));
-        parameters
-    }
-}
-
 impl Experiment {
     /// Whether the model is trained in epochs, so that [`Experiment::train`] and several seeds mean something.
     pub fn has_epochs(&self) -> bool {
         matches!(self.model, ModelSettings::Cnn { .. })
     }
 
-    /// What decides the folds, by dotted key.
-    pub fn split_parameters(&self) -> BTreeMap<String, String> {
-        self.chosen(&["protocol", "split_seed", "validation"])
-    }
-
-    /// What decides a trained model besides folds, data and seed, by dotted key.
+    /// [`Experiment::model_key`] by dotted key.
     pub fn model_parameters(&self) -> BTreeMap<String, String> {
-        let mut parameters = self.chosen(if self.has_epochs() { &["inputs", "model", "train"] } else { &["inputs", "model"] });
-        parameters.remove("train.checkpoint_every");
-        parameters
-    }
-
-    fn chosen(&self, keys: &[&str]) -> BTreeMap<String, String> {
         let mut parameters = BTreeMap::new();
-        let all = value(self);
-        for key in keys {
-            flatten(key, &all[key], &mut parameters);
-        }
+        flatten("", &value(&self.model_key()), &mut parameters);
+        parameters.remove("train.checkpoint_every");
         parameters
     }
 }

@@ -6,10 +6,11 @@
 //! ROOT/scratch/<key>/         what an interrupted task left to go on from (checkpoints)
 //! ```
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -18,7 +19,7 @@ use super::graph::Task;
 use super::identity::{Identity, Key};
 use super::status::{Status, Why, explain, explain_settings};
 use crate::error::{Error, Kind, Result};
-use crate::files::{TEMPORARY, hash_file, sync_folder, temporary_folder, write_atomically};
+use crate::files::{TEMPORARY, hash_file, sweep, sync_folder, temporary_folder, write_atomically};
 
 const FORMAT: u32 = 1;
 const RECORD: &str = "record.json";
@@ -115,17 +116,19 @@ impl Finished {
 pub struct Store {
     root: PathBuf,
     shared: bool,
+    /// Keys of the settings of finished tasks by stage, once somebody asked.
+    settings: Mutex<BTreeMap<String, BTreeSet<Key>>>,
 }
 
 impl Store {
     /// Opens (without creating) the store under `root`.
     pub fn at(root: impl Into<PathBuf>) -> Store {
-        Store { root: root.into(), shared: false }
+        Store { root: root.into(), shared: false, settings: Mutex::default() }
     }
 
     /// The same for a process that works without the store's lock, beside others: nobody sweeps away what it has under way.
     pub fn shared(root: impl Into<PathBuf>) -> Store {
-        Store { root: root.into(), shared: true }
+        Store { shared: true, ..Store::at(root) }
     }
 
     /// Whether other processes may be at the same task.
@@ -215,6 +218,17 @@ impl Store {
         self.latest(task).is_some()
     }
 
+    /// Whether a finished task of the same stage had these settings, with whatever inputs.
+    pub fn knows_settings(&self, settings: &Identity) -> bool {
+        let mut known = self.settings.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_stage = known.entry(settings.stage.clone()).or_insert_with(|| {
+            let folders = fs::read_dir(self.root.join("tasks").join(&settings.stage)).into_iter().flatten().flatten();
+            let records = folders.filter_map(|folder| read_record(&folder.path()));
+            records.map(|record| Identity { inputs: BTreeMap::new(), ..record.identity }.key()).collect()
+        });
+        of_stage.contains(&Identity { inputs: BTreeMap::new(), ..settings.clone() }.key())
+    }
+
     /// What can be said of a task whose inputs are not known yet: `None` where it never ran, else what differs in its settings.
     pub fn settings_changed(&self, task: &str, identity: &Identity) -> Option<Vec<Why>> {
         self.latest(task).map(|before| explain_settings(&before, identity))
@@ -222,6 +236,10 @@ impl Store {
 
     /// Notes that `task` now stands for `finished`, so that the next change can be explained against it.
     pub(super) fn remember(&self, task: &str, identity: &Identity, key: &Key) -> Result<()> {
+        if self.shared {
+            // What stands for a task is noted by who holds the lock.
+            return Ok(());
+        }
         let latest = Latest { format: FORMAT, key: key.clone(), identity: identity.clone() };
         let path = self.latest_path(task);
         let bytes = to_json(&latest)?;
@@ -288,18 +306,17 @@ impl Store {
 
     /// Removes half-written files and folders that a killed run left; call it with the store's lock held.
     pub fn sweep(&self) -> Result<()> {
-        let stages = fs::read_dir(self.root.join("tasks")).into_iter().flatten().flatten().map(|stage| stage.path());
-        for folder in stages.chain([self.root.clone()]) {
-            let Ok(entries) = fs::read_dir(&folder) else { continue };
-            for entry in entries.flatten() {
+        sweep(&self.root, false)?;
+        sweep(&self.root.join("latest"), true)?;
+        for stage in fs::read_dir(self.root.join("tasks")).into_iter().flatten().flatten() {
+            for entry in fs::read_dir(stage.path()).into_iter().flatten().flatten() {
                 let (name, path) = (entry.file_name().to_string_lossy().into_owned(), entry.path());
                 let Some(rest) = name.strip_prefix(TEMPORARY) else { continue };
                 let age = entry.metadata().and_then(|meta| meta.modified()).ok().and_then(|time| time.elapsed().ok());
                 if rest.starts_with(SHARED) && age.is_none_or(|age| age < ABANDONED) {
                     continue;
                 }
-                let gone = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
-                gone.map_err(|e| Error::io("remove", &path, e))?;
+                fs::remove_dir_all(&path).map_err(|e| Error::io("remove", &path, e))?;
             }
         }
         Ok(())

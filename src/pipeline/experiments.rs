@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
+use serde::Serialize;
+
 use super::evaluate;
 use super::extract::FEATURES;
 use super::flow::Outcome;
@@ -11,7 +13,7 @@ use super::publish::table_hash;
 use super::split::{self, Folds};
 use super::train::{self, Job};
 use super::walk::{Came, Later, Mode, Seen, Walk};
-use crate::config::Experiment;
+use crate::config::{Experiment, ModelKey};
 use crate::corpus::Utterance;
 use crate::error::{Error, Kind, Result};
 use crate::orchestrator::{Context, Event, Finished, Graph, Identity, Task};
@@ -29,6 +31,8 @@ pub(super) struct Data<'a> {
 struct Work<'w, 'a> {
     walk: &'w Walk<'a>,
     data: &'w Data<'w>,
+    /// [`train::labels`] of the utterances.
+    labels: String,
     features: Seen<(String, PathBuf)>,
 }
 
@@ -67,7 +71,7 @@ impl Work<'_, '_> {
         let mut trained = Vec::new();
         let (Some(folds), Seen::There(_)) = (&one.folds, &self.features) else { return Ok((trained, false)) };
         for fold in &folds.folds {
-            let fingerprint = train::fingerprint(fold, self.data.utterances);
+            let fingerprint = train::fingerprint(fold, &self.labels);
             for &seed in &one.experiment.seeds {
                 match self.walk.finished(&self.train(one, fold, &fingerprint, seed)?) {
                     Some(finished) => trained.push(finished),
@@ -132,9 +136,7 @@ impl<'a> Walk<'a> {
     }
 
     fn split(&self, experiment: &'a Experiment, chosen: bool, data: &Data) -> Result<Option<Running<'a>>> {
-        let mut params = experiment.split_parameters();
-        params.insert("experiment".into(), experiment.name.clone());
-        let identity = self.identity(Stage::Split, params, [("utterances", data.fingerprint.clone())])?;
+        let identity = self.identity(Stage::Split, experiment.split_key(), [("utterances", data.fingerprint.clone())])?;
         let id = format!("split/{}", experiment.name);
         let task = Task::new(id, identity, |context: &Context| split::split(data.utterances, experiment, context));
         let seen = if chosen {
@@ -157,12 +159,29 @@ impl<'a> Walk<'a> {
 
     /// Parameters of a training besides its data.
     fn train_settings(&self, experiment: &Experiment, fold: u32, fold_name: &str, seed: u64) -> Result<Identity> {
-        let params = serde_json::json!({
-            "pipeline": self.pipeline.name, "corpus": self.pipeline.corpus.name,
-            "experiment": experiment.name, "protocol": experiment.protocol.name(),
-            "fold": fold, "fold_name": fold_name, "seed": seed, "model": experiment.model_parameters(),
-        });
-        self.identity(Stage::Train, params, [])
+        #[derive(Serialize)]
+        struct TrainKey<'k> {
+            pipeline: &'k str,
+            corpus: &'k str,
+            experiment: &'k str,
+            protocol: String,
+            fold: u32,
+            fold_name: &'k str,
+            seed: u64,
+            #[serde(flatten)]
+            model: ModelKey<'k>,
+        }
+        let key = TrainKey {
+            pipeline: &self.pipeline.name,
+            corpus: &self.pipeline.corpus.name,
+            experiment: &experiment.name,
+            protocol: experiment.protocol.name(),
+            fold,
+            fold_name,
+            seed,
+            model: experiment.model_key(),
+        };
+        self.identity(Stage::Train, key, [])
     }
 
     fn evaluate_settings(&self, experiment: &Experiment) -> Result<Identity> {
@@ -175,7 +194,7 @@ impl<'a> Walk<'a> {
 
     /// One graph over all folds and seeds of all experiments, so that no core waits for the end of an experiment.
     fn train_and_evaluate(&self, running: &mut [Running<'a>], data: &Data, outcome: &mut Outcome) -> Result<()> {
-        let work = Work { walk: self, data, features: self.features(data)? };
+        let work = Work { walk: self, data, labels: train::labels(data.utterances), features: self.features(data)? };
         running.iter_mut().filter(|one| !one.chosen).try_for_each(|one| work.look_up(one))?;
         self.open_devices(running, &work, outcome)?;
 
@@ -190,7 +209,7 @@ impl<'a> Walk<'a> {
             }
             let mut places = Vec::new();
             for (at, fold) in folds.folds.iter().enumerate() {
-                let fingerprint = train::fingerprint(fold, data.utterances);
+                let fingerprint = train::fingerprint(fold, &work.labels);
                 for &seed in &one.experiment.seeds {
                     let (work, fingerprint) = (&work, fingerprint.clone());
                     let id = train::id(one.experiment, fold.index, seed);
@@ -276,13 +295,13 @@ impl<'a> Walk<'a> {
             for &seed in &experiment.seeds {
                 let id = train::id(experiment, index, seed);
                 let after = vec!["features".into(), format!("split/{}", experiment.name)];
-                self.later(&id, &self.train_settings(experiment, index, name, seed)?, after, later);
+                self.later(&id, Some(&self.train_settings(experiment, index, name, seed)?), after, later);
                 trainings.push(id);
             }
         }
         if self.options.until > Stage::Train {
             let last = Later { task: trainings.last().cloned().unwrap_or_default(), certain: false };
-            self.later(&evaluate::id(experiment), &self.evaluate_settings(experiment)?, trainings, &last);
+            self.later(&evaluate::id(experiment), Some(&self.evaluate_settings(experiment)?), trainings, &last);
         }
         Ok(())
     }

@@ -18,6 +18,7 @@ use crate::cancel::Cancel;
 use crate::config::{Experiment, Pipeline};
 use crate::corpus::{SetAside, Sources, Utterance};
 use crate::error::{Error, Kind, Result};
+use crate::files::sweep;
 use crate::orchestrator::{Context, Event, Finished, Lock, Observer, Task, Why};
 use crate::table;
 
@@ -56,6 +57,9 @@ pub fn run(pipeline: &Pipeline, options: &Options, cancel: &Cancel, observer: &d
     let walk = Walk::new(pipeline, options, cancel, observer, Mode::Run)?;
     let _lock = lock(options, walk.store.root(), cancel, observer)?;
     walk.store.sweep()?;
+    for folder in ["tables", "models"].map(|kind| options.data_dir.join(kind)).iter().chain([&options.reports_dir]) {
+        sweep(&folder.join(&pipeline.name), true)?;
+    }
     match walk.run() {
         Err(error) if error.kind() == Kind::Missing && options.until == Stage::Report => {
             let hint = error.hint_text().map(|h| format!(" ({h})")).unwrap_or_default();
@@ -223,7 +227,7 @@ impl<'a> Walk<'a> {
         let (listing, sources) = listing::list(self.pipeline, (self.mode == Mode::Run).then(|| self.store.root()))?;
         let corpus = Corpus { listing: &listing, sources: &sources, root: self.root() };
         let recordings = listing::fingerprint(&listing, &sources, self.root(), &self.workers)?;
-        let identity = self.identity(Stage::Ingest, self.pipeline.corpus.parameters(), [("recordings", recordings)])?;
+        let identity = self.identity(Stage::Ingest, self.pipeline.corpus.key(), [("recordings", recordings)])?;
         // Where features are wanted anyway, each recording is decoded once for both stages.
         let rows = (self.mode == Mode::Run && self.options.until > Stage::Ingest).then_some(&self.rows);
         let action = |context: &Context| {
@@ -251,15 +255,15 @@ impl<'a> Walk<'a> {
 
     /// Lines of a plan for all that follows an ingest which cannot be looked at in advance.
     fn foretell_all(&self, chosen: &[&'a Experiment], later: &Later, with_ingest: bool, sources: Option<&Sources>) -> Result<()> {
-        let empty = |stage: Stage| self.identity(stage, serde_json::Value::Null, []);
         let until = self.options.until;
         let mut last = later.clone();
         if with_ingest {
-            last = self.later("ingest", &empty(Stage::Ingest)?, vec!["generate".into()], &last);
+            last =
+                self.later("ingest", Some(&self.identity(Stage::Ingest, self.pipeline.corpus.key(), [])?), vec!["generate".into()], &last);
         }
         if until >= Stage::Features {
             let settings = self.identity(Stage::Features, &self.pipeline.features, [])?;
-            last = self.later("features", &settings, vec!["ingest".into()], &last);
+            last = self.later("features", Some(&settings), vec!["ingest".into()], &last);
         }
         let (mut speakers, mut sessions) = (BTreeSet::new(), BTreeSet::new());
         for source in sources.iter().flat_map(|sources| sources.iter()) {
@@ -270,9 +274,7 @@ impl<'a> Walk<'a> {
         let mut ends = Vec::new();
         for experiment in chosen.iter().filter(|_| until >= Stage::Split) {
             let id = format!("split/{}", experiment.name);
-            let mut params = experiment.split_parameters();
-            params.insert("experiment".into(), experiment.name.clone());
-            let split = self.later(&id, &self.identity(Stage::Split, params, [])?, vec!["features".into()], &last);
+            let split = self.later(&id, Some(&self.identity(Stage::Split, experiment.split_key(), [])?), vec!["features".into()], &last);
             ends.push(id);
             if until >= Stage::Train {
                 let folds: Vec<(u32, &str)> =
@@ -282,11 +284,11 @@ impl<'a> Walk<'a> {
             }
         }
         if until > Stage::Features {
-            self.later("tables", &empty(Stage::Tables)?, ends.clone(), &Later { certain: false, ..last.clone() });
+            self.later("tables", None, ends.clone(), &Later { certain: false, ..last.clone() });
         }
         if until == Stage::Report {
             ends.retain(|id| id.starts_with("evaluate/"));
-            self.later("report", &empty(Stage::Report)?, ends, &Later { certain: false, ..last.clone() });
+            self.later("report", None, ends, &Later { certain: false, ..last.clone() });
         }
         self.publish(&Publication::default(), Some(&last))
     }

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::Serialize;
+
 use super::evaluate::{self, SECTION};
 use super::experiments::{Data, Running};
 use super::extract::SET_ASIDE;
@@ -15,6 +17,7 @@ use crate::config::Pipeline;
 use crate::corpus::{Listing, SetAside, Utterance};
 use crate::error::Result;
 use crate::features;
+use crate::files::sweep;
 use crate::orchestrator::{Context, Finished, Identity, Lock, Observer, Task};
 use crate::report::{self, CorpusSection, ExperimentSection, PipelineReport, StepSection};
 use crate::table::summary;
@@ -89,6 +92,7 @@ pub(super) fn write_missing(pipeline: &Pipeline, why: String, options: &Options,
 pub(super) fn write_index(options: &Options, cancel: &Cancel, observer: &dyn Observer) -> Result<()> {
     let folder = options.data_dir.join("cache").join(".index");
     let _lock = Lock::wait(&folder, &options.owner, cancel, observer)?;
+    sweep(&options.reports_dir, false)?;
     report::write_index(&options.reports_dir)
 }
 
@@ -101,6 +105,15 @@ pub(super) fn sections(experiments: &[Running]) -> Result<Vec<ExperimentSection>
         None => one.failed.as_ref().map(|why| Ok(evaluate::failed_section(one.experiment, one.folds.as_ref(), why.clone()))),
     };
     experiments.iter().filter_map(section).collect()
+}
+
+/// What a report shows besides the outputs of other tasks.
+#[derive(Serialize)]
+struct ReportKey<'k> {
+    #[serde(flatten)]
+    page: &'k PipelineReport,
+    order: Vec<&'k str>,
+    titles: BTreeMap<&'k str, &'k str>,
 }
 
 /// How many tasks each step has, and what it waits for.
@@ -129,10 +142,10 @@ impl Walk<'_> {
         if self.options.until > Stage::Train {
             ends.extend(experiments.iter().filter(|one| one.split.is_some()).map(|one| evaluate::id(one.experiment)));
         }
-        let identity = self.identity(Stage::Tables, serde_json::json!({}), [])?;
+        let identity = self.identity(Stage::Tables, serde_json::Value::Null, [])?;
         if let Some(open) = open {
             let open = Later { certain: false, ..open.clone() };
-            return Ok(Some(Seen::Later(self.later("tables", &identity, ends, &open))));
+            return Ok(Some(Seen::Later(self.later("tables", Some(&identity), ends, &open))));
         }
         let inputs: BTreeMap<String, String> = tables::inputs(experiments)?.into_iter().collect();
         if inputs.is_empty() {
@@ -151,18 +164,19 @@ impl Walk<'_> {
         experiments: &[Running],
         open: Option<&Later>,
     ) -> Result<Seen<Finished>> {
-        let shown: Vec<&Running> = experiments.iter().filter(|one| one.evaluated.is_some() || one.failed.is_some()).collect();
+        let shown: Vec<&Running> =
+            experiments.iter().filter(|one| one.evaluated.is_some() || one.failed.is_some() || one.later.is_some()).collect();
         let failed: Vec<ExperimentSection> = shown
             .iter()
             .filter_map(|one| one.failed.as_ref().map(|why| evaluate::failed_section(one.experiment, one.folds.as_ref(), why.clone())))
             .collect();
         let frame = assemble(self.pipeline, None, None, failed, steps(experiments));
-        let order: Vec<(&str, &str)> = shown.iter().map(|one| (one.experiment.name.as_str(), one.experiment.title.as_str())).collect();
-        let params = serde_json::json!({ "page": frame, "experiments": order });
-        let identity = self.identity(Stage::Report, params, [])?;
+        let titles = shown.iter().map(|one| (one.experiment.name.as_str(), one.experiment.title.as_str())).collect();
+        let order = shown.iter().map(|one| one.experiment.name.as_str()).collect();
+        let identity = self.identity(Stage::Report, ReportKey { page: &frame, order, titles }, [])?;
         let ends = experiments.iter().map(|one| evaluate::id(one.experiment)).collect();
         if let Some(open) = open {
-            return Ok(Seen::Later(self.later("report", &identity, ends, &Later { certain: false, ..open.clone() })));
+            return Ok(Seen::Later(self.later("report", Some(&identity), ends, &Later { certain: false, ..open.clone() })));
         }
         let mut inputs = BTreeMap::from([
             ("listing".to_owned(), ingested.finished.hash(LISTING)?),

@@ -1,6 +1,6 @@
 //! The split stage: the folds of an experiment as a table, with what train and test share.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -83,12 +83,12 @@ pub(super) fn split(utterances: &[Utterance], experiment: &Experiment, context: 
             let protocol = &protocol;
             fold.roles.iter().zip(&items).filter_map(move |(role, item)| {
                 role.map(|role| SplitRow {
-                    experiment: experiment.name.clone(),
-                    protocol: protocol.clone(),
+                    experiment: experiment.name.as_str().into(),
+                    protocol: protocol.as_str().into(),
                     fold: fold.index,
-                    fold_name: fold.name.clone(),
-                    utterance_id: item.id.to_owned(),
-                    role: role.as_str().to_owned(),
+                    fold_name: fold.name.as_str().into(),
+                    utterance_id: item.id.into(),
+                    role: role.as_str().into(),
                 })
             })
         })
@@ -99,20 +99,20 @@ pub(super) fn split(utterances: &[Utterance], experiment: &Experiment, context: 
 
 /// Reads the folds back; roles stand in the order of `utterances`.
 pub(super) fn read(folder: &Path, utterances: &[Utterance]) -> Result<Folds> {
-    let rows = table::splits::read(&folder.join(SPLITS))?;
-    let position: BTreeMap<&str, usize> = utterances.iter().enumerate().map(|(i, u)| (u.source.id.as_str(), i)).collect();
+    let position: HashMap<&str, usize> = utterances.iter().enumerate().map(|(i, u)| (u.source.id.as_str(), i)).collect();
     let mut folds: BTreeMap<u32, Fold> = BTreeMap::new();
-    for row in &rows {
+    table::splits::each(&folder.join(SPLITS), |row| {
         let fold = folds.entry(row.fold).or_insert_with(|| Fold {
             index: row.fold,
-            name: row.fold_name.clone(),
+            name: row.fold_name.into_owned(),
             roles: vec![None; utterances.len()],
         });
-        let (Some(&i), Some(role)) = (position.get(row.utterance_id.as_str()), Role::parse(&row.role)) else {
+        let (Some(&i), Some(role)) = (position.get(row.utterance_id.as_ref()), Role::parse(&row.role)) else {
             return Err(Error::data(format!("the table of folds names {} as {}, which does not fit", row.utterance_id, row.role))
                 .hint("remove data/cache and run the command again"));
         };
         fold.roles[i] = Some(role);
-    }
+        Ok(())
+    })?;
     Ok(Folds { folds: folds.into_values().collect(), about: from_json(&folder.join(ABOUT))? })
 }

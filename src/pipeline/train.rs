@@ -64,13 +64,16 @@ pub(super) fn dataset(table: &FeatureTable, utterances: &[Utterance], experiment
     })
 }
 
-/// Content hash of who does what in one fold, with the true labels.
-pub(super) fn fingerprint(fold: &Fold, utterances: &[Utterance]) -> String {
-    let mut text = String::new();
-    for (role, u) in fold.roles.iter().zip(utterances) {
-        let role = role.map_or("-", |r| r.as_str());
-        text.push_str(&format!("{:?}\n", (&u.source.id, &u.source.emotion, role)));
-    }
+/// Content hash of the true labels.
+pub(super) fn labels(utterances: &[Utterance]) -> String {
+    let lines: String = utterances.iter().map(|u| format!("{:?}\n", (&u.source.id, &u.source.emotion))).collect();
+    hash_bytes(lines.as_bytes())
+}
+
+/// Content hash of who does what in one fold, with the [`labels`].
+pub(super) fn fingerprint(fold: &Fold, labels: &str) -> String {
+    let roles = fold.roles.iter().map(|role| role.map_or("-", |role| role.as_str()));
+    let text: String = std::iter::once(labels).chain(roles.flat_map(|role| ["\n", role])).collect();
     hash_bytes(text.as_bytes())
 }
 

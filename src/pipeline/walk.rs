@@ -185,19 +185,20 @@ impl<'a> Walk<'a> {
         Some(finished)
     }
 
-    /// A line for a task that cannot be looked at since what comes before it has to run first; `settings` has all but the inputs.
-    pub(super) fn later(&self, id: &str, settings: &Identity, after: Vec<String>, upstream: &Later) -> Later {
-        let mut why = self.store.settings_changed(id, settings);
-        let certain = why.is_none() || upstream.certain;
-        let decision = if certain { Decision::Run } else { Decision::Maybe };
-        let why = match &mut why {
-            None => vec![Why::NeverRan],
-            Some(why) => {
-                why.push(Why::Upstream { task: upstream.task.clone() });
-                std::mem::take(why)
-            }
+    /// A line for a task that cannot be looked at since what comes before it has to run first; `settings` has all but the inputs, where that
+    /// is known.
+    pub(super) fn later(&self, id: &str, settings: Option<&Identity>, after: Vec<String>, upstream: &Later) -> Later {
+        let upstream_runs = Why::Upstream { task: upstream.task.clone() };
+        let changed = settings.and_then(|settings| self.store.settings_changed(id, settings));
+        let new = settings.is_some_and(|settings| !self.store.knows_settings(settings));
+        let never_ran = !self.store.has_run(id);
+        let certain = never_ran || new || upstream.certain;
+        let why = match changed {
+            _ if never_ran => vec![Why::NeverRan],
+            Some(changed) => changed.into_iter().chain([upstream_runs]).collect(),
+            None => vec![upstream_runs],
         };
-        self.line(id, after, decision, why);
+        self.line(id, after, if certain { Decision::Run } else { Decision::Maybe }, why);
         Later { task: id.to_owned(), certain }
     }
 
@@ -246,7 +247,7 @@ impl<'a> Walk<'a> {
                         Seen::There(_) => None,
                     });
                     let open = open.ok_or_else(|| Error::internal("a task waits for nothing"))?;
-                    Seen::Later(self.later(&node.id, &settings(place)?, after, &Later { certain: false, ..open }))
+                    Seen::Later(self.later(&node.id, Some(&settings(place)?), after, &Later { certain: false, ..open }))
                 }
             };
             seen.push(one);

@@ -77,12 +77,12 @@ fn metric(fold: Option<u32>, seed: Option<u64>) -> MetricRow {
     MetricRow { experiment: "paper".into(), protocol: "p".into(), fold, seed, metric: "uar".into(), value: 2.0 / 3.0 }
 }
 
-fn split(fold: u32, id: &str) -> SplitRow {
+fn split(fold: u32, id: &str) -> SplitRow<'_> {
     SplitRow {
-        experiment: "quick".to_owned(),
+        experiment: "quick".into(),
         protocol: "group-2-fold".into(),
         fold,
-        fold_name: format!("fold {}", fold + 1),
+        fold_name: format!("fold {}", fold + 1).into(),
         utterance_id: id.into(),
         role: "train".into(),
     }

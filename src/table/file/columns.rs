@@ -104,6 +104,11 @@ impl Loaded {
         Ok(self.complete::<StringArray>(name, &DataType::Utf8)?.iter().flatten().map(str::to_owned).collect())
     }
 
+    /// As [`Loaded::text`], without a copy.
+    pub fn texts(&self, name: &str) -> Result<impl Iterator<Item = &str>> {
+        Ok(self.complete::<StringArray>(name, &DataType::Utf8)?.iter().flatten())
+    }
+
     pub fn optional_text(&self, name: &str) -> Result<Vec<Option<String>>> {
         Ok(self.column::<StringArray>(name, &DataType::Utf8)?.iter().map(|v| v.map(str::to_owned)).collect())
     }

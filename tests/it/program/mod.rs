@@ -4,6 +4,8 @@ mod bad_audio;
 mod bad_corpus;
 mod bad_settings;
 mod cache;
+mod changes;
+mod faults;
 pub mod project;
 mod runs;
 mod scale;

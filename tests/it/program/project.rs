@@ -54,6 +54,14 @@ impl Project {
         Project { folder: tempfile::tempdir().unwrap(), rows: vec![] }
     }
 
+    /// The same files with the same times.
+    pub fn copy_of(other: &Project) -> Project {
+        let project = Project { folder: tempfile::tempdir().unwrap(), rows: other.rows.clone() };
+        let copied = Command::new("cp").arg("-a").arg(other.path(".")).arg(project.path(".")).status().unwrap();
+        assert!(copied.success());
+        project
+    }
+
     /// 2 takes of 3 emotions by each of `speakers` speakers, and a pipeline `small` with a quick baseline.
     pub fn with_tones(speakers: usize) -> Project {
         let mut project = Project::new();
@@ -158,6 +166,12 @@ impl Project {
         files.sort();
         files
     }
+}
+
+/// Every line as JSON, or the test fails.
+#[track_caller]
+pub fn json_lines(text: &str) -> Vec<serde_json::Value> {
+    text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{line}: {e}"))).collect()
 }
 
 /// How many feature vectors a run with `--json` computed, whichever stages did it.

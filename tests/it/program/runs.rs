@@ -1,6 +1,6 @@
 //! Whole runs: the same bytes for any number of threads, reuse that is explained, and resumption after an interruption.
 
-use super::project::{Project, extractions};
+use super::project::{Project, extractions, json_lines};
 
 fn outputs(project: &Project) -> Vec<(String, Vec<u8>)> {
     ["data/tables", "data/models", "reports"].iter().flat_map(|folder| project.tree(folder)).collect()
@@ -44,7 +44,7 @@ fn what_did_not_change_is_not_run_again_and_what_did_is_explained() {
 
     let plan = project.ser(&["plan", "net", "--set", "train.learning_rate=0.01"]).ok();
     assert!(plan.stdout.contains("keep  features"), "{}", plan.stdout);
-    assert!(plan.stdout.contains("run   train/base/fold-00-seed-0  (model.train.learning_rate: "), "{}", plan.stdout);
+    assert!(plan.stdout.contains("run   train/base/fold-00-seed-0  (train.learning_rate: "), "{}", plan.stdout);
 
     project.pipeline("net", &Project::network(1).replacen("[corpus]", "title = \"Another title\"\n\n[corpus]", 1));
     let titled = project.ser(&["run", "net", "-v"]).ok();
@@ -106,12 +106,6 @@ fn json_events_are_one_object_a_line() {
     assert_eq!(result["result"]["n"], 12);
     let failed = project.ser(&["run", "none", "--json"]).fails(5, &["\"exit_code\":5"]);
     json_lines(&failed.stderr);
-}
-
-/// Every line as JSON, or the test fails.
-#[track_caller]
-fn json_lines(text: &str) -> Vec<serde_json::Value> {
-    text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{line}: {e}"))).collect()
 }
 
 #[test]

@@ -1,0 +1,330 @@
+//! A table of changes, each with what must run again: the plan says so, the run does so, and nothing else runs.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use super::project::{Project, json_lines};
+
+/// A change to a finished project.
+struct Change {
+    name: &'static str,
+    /// Makes the change; returns arguments for the program.
+    make: fn(&mut Project) -> Vec<&'static str>,
+    /// What runs: ids, or beginnings of ids with a star.
+    runs: &'static [&'static str],
+    /// A word that the plan gives as a reason.
+    why: &'static str,
+}
+
+const EVERYTHING: &[&str] = &["ingest", "features", "split/*", "train/*", "evaluate/*", "tables", "report", "publish"];
+
+const PIPELINE: &str = "name = \"p\"\ntitle = \"First\"\n\n[corpus]\nkind = \"manifest\"\nname = \"tones\"\npath = \"corpus/manifest.csv\"\n\
+    root = \"corpus\"\n\n[[experiment]]\nname = \"log\"\ntitle = \"Regression\"\nprotocol = { kind = \"stratified-kfold\", folds = 2 }\n\
+    inputs = { log_mel = true, scaler = \"standard\" }\nmodel = { kind = \"logistic\", c = 1.0 }\n\n[[experiment]]\nname = \"net\"\n\
+    protocol = { kind = \"group-kfold\", folds = 2 }\ninputs = { log_mel = true, scaler = \"standard\" }\n\
+    model = { kind = \"cnn\", architecture = \"emodb-a\" }\n\
+    train = { optimizer = \"adam\", learning_rate = 1e-3, batch_size = 8, epochs = 1 }\nseeds = [0]\n\n[[experiment]]\nname = \"floor\"\n\
+    protocol = { kind = \"leave-one-speaker-out\" }\nmodel = { kind = \"majority\" }\n";
+
+fn edit(project: &Project, from: &str, to: &str) -> Vec<&'static str> {
+    let text = String::from_utf8(project.read("pipelines/p.toml")).unwrap();
+    assert!(text.contains(from), "{from} is not in {text}");
+    project.pipeline("p", &text.replacen(from, to, 1));
+    vec![]
+}
+
+/// The folder of the latest output of a task in the cache.
+fn output(project: &Project, task: &str) -> std::path::PathBuf {
+    let latest: serde_json::Value = serde_json::from_slice(&project.read(&format!("data/cache/p/latest/{task}.json"))).unwrap();
+    let stage = task.split('/').next().unwrap();
+    project.path(&format!("data/cache/p/tasks/{stage}/{}", latest["key"].as_str().unwrap()))
+}
+
+fn manifest(project: &Project, change: impl Fn(Vec<String>) -> Vec<String>) {
+    let text = String::from_utf8(project.read("corpus/manifest.csv")).unwrap();
+    let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    let head = lines.remove(0);
+    project.write("corpus/manifest.csv", format!("{head}\n{}\n", change(lines).join("\n")));
+}
+
+const CHANGES: &[Change] = &[
+    Change { name: "nothing", make: |_| vec![], runs: &[], why: "" },
+    Change { name: "number of threads", make: |_| vec!["--jobs", "1"], runs: &[], why: "" },
+    Change {
+        name: "title of the pipeline",
+        make: |p| edit(p, "First", "Second"),
+        runs: &["report", "publish"],
+        why: "title: \"First\" -> \"Second\"",
+    },
+    Change { name: "title of an experiment", make: |p| edit(p, "Regression", "Logit"), runs: &["report", "publish"], why: "Logit" },
+    Change {
+        name: "learning rate",
+        make: |p| edit(p, "1e-3", "2e-3"),
+        runs: &["train/net/*", "evaluate/net", "tables", "report", "publish"],
+        why: "train.learning_rate: 0.001 -> 0.002",
+    },
+    Change {
+        name: "how often a checkpoint is written",
+        make: |p| edit(p, "epochs = 1", "epochs = 1, checkpoint_every = 1"),
+        runs: &["report", "publish"],
+        why: "checkpoint_every: \"0\" -> \"1\"",
+    },
+    Change {
+        name: "an override that says what the file says",
+        make: |_| vec!["--set", "experiment.net.train.epochs=1"],
+        runs: &["report", "publish"],
+        why: "overrides",
+    },
+    Change {
+        name: "seed of the folds",
+        make: |p| edit(p, "model = { kind = \"logistic\"", "split_seed = 7\nmodel = { kind = \"logistic\""),
+        runs: &["split/log", "train/log/*", "evaluate/log", "tables", "report", "publish"],
+        why: "split_seed: 0 -> 7",
+    },
+    Change {
+        name: "number of folds",
+        make: |p| edit(p, "\"stratified-kfold\", folds = 2", "\"stratified-kfold\", folds = 3"),
+        runs: &["split/log", "train/log/*", "evaluate/log", "tables", "report", "publish"],
+        why: "protocol.folds: 2 -> 3",
+    },
+    Change {
+        name: "scaler",
+        make: |p| edit(p, "scaler = \"standard\"", "scaler = \"none\""),
+        runs: &["train/log/*", "evaluate/log", "tables", "report", "publish"],
+        why: "inputs.scaler: \"standard\" -> \"none\"",
+    },
+    Change {
+        name: "one more seed",
+        make: |p| edit(p, "seeds = [0]", "seeds = [0, 1]"),
+        runs: &["train/net/fold-00-seed-1", "train/net/fold-01-seed-1", "evaluate/net", "tables", "report", "publish"],
+        why: "seeds: [0] -> [0,1]",
+    },
+    Change {
+        name: "another experiment",
+        make: |p| {
+            let text = String::from_utf8(p.read("pipelines/p.toml")).unwrap();
+            let more = "\n[[experiment]]\nname = \"more\"\nprotocol = { kind = \"hold-out\", test_fraction = 0.3 }\nmodel = { kind = \"majority\" }\n";
+            p.pipeline("p", &(text + more));
+            vec![]
+        },
+        runs: &["split/more", "train/more/*", "evaluate/more", "tables", "report", "publish"],
+        why: "never ran",
+    },
+    Change {
+        name: "an experiment less",
+        make: |p| {
+            let text = String::from_utf8(p.read("pipelines/p.toml")).unwrap();
+            p.pipeline("p", text.rsplit_once("[[experiment]]").unwrap().0);
+            vec![]
+        },
+        runs: &["tables", "report", "publish"],
+        why: "input changed: evaluate/floor",
+    },
+    Change {
+        name: "another place for the corpus",
+        make: |p| {
+            fs::rename(p.path("corpus"), p.path("elsewhere")).unwrap();
+            edit(p, "corpus/manifest.csv", "elsewhere/manifest.csv");
+            edit(p, "root = \"corpus\"", "root = \"elsewhere\"")
+        },
+        runs: &["report", "publish"],
+        why: "settings.corpus.root",
+    },
+    Change {
+        name: "order of the rows",
+        make: |p| {
+            manifest(p, |lines| lines.into_iter().rev().collect());
+            vec![]
+        },
+        runs: &[],
+        why: "",
+    },
+    Change {
+        name: "a recording touched",
+        make: |p| {
+            let bytes = p.read("corpus/s0_calm_0.wav");
+            p.write("corpus/s0_calm_0.wav", bytes);
+            vec![]
+        },
+        runs: &["ingest"],
+        why: "recordings: s0_calm_0.wav touched",
+    },
+    Change {
+        name: "a recording edited",
+        make: |p| {
+            p.tone("s0_calm_0.wav", 333.0, 0.5);
+            vec![]
+        },
+        runs: EVERYTHING,
+        why: "recordings: s0_calm_0.wav touched",
+    },
+    Change {
+        name: "a recording cut off",
+        make: |p| {
+            p.write("corpus/s0_calm_0.wav", b"RIFF");
+            vec![]
+        },
+        runs: EVERYTHING,
+        why: "recordings: s0_calm_0.wav touched",
+    },
+    Change {
+        name: "a recording more",
+        make: |p| {
+            p.tone("more.wav", 333.0, 0.5);
+            p.row("more.wav", "calm", "s0");
+            p.write_manifest();
+            vec![]
+        },
+        runs: EVERYTHING,
+        why: "recordings: more.wav new",
+    },
+    Change {
+        name: "a recording less",
+        make: |p| {
+            manifest(p, |lines| lines[1..].to_vec());
+            vec![]
+        },
+        runs: EVERYTHING,
+        why: "recordings: s0_calm_0.wav gone",
+    },
+    Change {
+        name: "a recording renamed",
+        make: |p| {
+            fs::rename(p.path("corpus/s0_calm_0.wav"), p.path("corpus/renamed.wav")).unwrap();
+            manifest(p, |lines| lines.iter().map(|l| l.replace("s0_calm_0.wav", "renamed.wav")).collect());
+            vec![]
+        },
+        runs: EVERYTHING,
+        why: "recordings: renamed.wav new; s0_calm_0.wav gone",
+    },
+    Change {
+        name: "a label",
+        make: |p| {
+            manifest(p, |lines| {
+                lines.iter().map(|l| if l.contains("s0_calm_0") { l.replace(",calm,", ",happy,") } else { l.clone() }).collect()
+            });
+            vec![]
+        },
+        runs: &["ingest", "split/*", "train/*", "evaluate/*", "tables", "report", "publish"],
+        why: "recordings: labels or other metadata",
+    },
+    Change {
+        name: "a damaged model in the cache",
+        make: |p| {
+            fs::write(output(p, "train/net/fold-01-seed-0").join("model/model.safetensors"), b"damaged").unwrap();
+            vec![]
+        },
+        runs: &["train/net/fold-01-seed-0"],
+        why: "output damaged: model/model.safetensors",
+    },
+    Change {
+        name: "a table missing in the cache",
+        make: |p| {
+            fs::remove_file(output(p, "features").join("features.parquet")).unwrap();
+            vec![]
+        },
+        runs: &["features"],
+        why: "output missing: features.parquet",
+    },
+    Change {
+        name: "damaged utterances in the cache",
+        make: |p| {
+            fs::write(output(p, "ingest").join("utterances.parquet"), b"damaged").unwrap();
+            vec![]
+        },
+        runs: &["ingest"],
+        why: "output damaged: utterances.parquet",
+    },
+    Change {
+        name: "a damaged record in the cache",
+        make: |p| {
+            fs::write(output(p, "evaluate/log").join("record.json"), b"{").unwrap();
+            vec![]
+        },
+        runs: &["evaluate/log"],
+        why: "output damaged: record.json",
+    },
+    Change {
+        name: "a published page removed",
+        make: |p| {
+            fs::remove_file(p.path("reports/p/index.html")).unwrap();
+            vec![]
+        },
+        runs: &["publish"],
+        why: "output missing: reports/p/index.html",
+    },
+    Change {
+        name: "a published table edited",
+        make: |p| {
+            p.write("data/tables/p/metrics.parquet", b"edited");
+            vec![]
+        },
+        runs: &["publish"],
+        why: "data/tables/p/metrics.parquet",
+    },
+    Change {
+        name: "an older code version",
+        make: |p| {
+            // What the store looks like after the code of a stage has changed: other keys, and the latest identities of the older code.
+            for task in ["train/floor/fold-00-seed-0", "train/floor/fold-01-seed-0", "train/floor/fold-02-seed-0"] {
+                let folder = output(p, task);
+                fs::rename(&folder, folder.with_file_name(format!("{}-older", folder.file_name().unwrap().to_string_lossy()))).unwrap();
+                let path = p.path(&format!("data/cache/p/latest/{task}.json"));
+                let mut latest: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+                latest["identity"]["code_version"] = 0.into();
+                fs::write(&path, latest.to_string()).unwrap();
+            }
+            vec![]
+        },
+        runs: &["train/floor/*"],
+        why: "code version 0 -> ",
+    },
+];
+
+fn expand<'a>(patterns: &[&str], known: impl Iterator<Item = &'a String>) -> BTreeSet<String> {
+    let fits = |id: &str, pattern: &str| pattern.strip_suffix('*').map_or(id == pattern, |start| id.starts_with(start));
+    known.filter(|id| patterns.iter().any(|pattern| fits(id, pattern))).cloned().collect()
+}
+
+#[test]
+fn what_runs_is_what_was_planned_and_what_had_to() {
+    let base = Project::with_tones(3);
+    base.pipeline("p", PIPELINE);
+    base.ser(&["run", "p"]).ok();
+    assert!(CHANGES.len() >= 20);
+    for change in CHANGES {
+        let mut project = Project::copy_of(&base);
+        let extra = (change.make)(&mut project);
+        let args = |command| [&[command, "p", "--json"], extra.as_slice()].concat();
+
+        let before = project.tree("data");
+        let plan = project.ser(&args("plan")).ok();
+        assert!(before == project.tree("data"), "{}: a plan changes nothing", change.name);
+        let lines = json_lines(&plan.stdout);
+        let decided = |word: &str| -> BTreeSet<String> {
+            let tasks = lines.iter().map(|l| &l["plan"]).filter(|l| l["decision"] == word);
+            tasks.map(|l| l["task"].as_str().unwrap().to_owned()).collect()
+        };
+        let (run, keep, maybe) = (decided("run"), decided("keep"), decided("maybe"));
+        let words = project.ser(&[&["plan", "p"], extra.as_slice()].concat()).ok().stdout;
+        assert!(words.contains(change.why), "{}: `{}` is not in\n{words}", change.name, change.why);
+
+        let ran = project.ser(&args("run")).ok();
+        let events = json_lines(&ran.stderr);
+        let started: BTreeSet<String> = events
+            .iter()
+            .filter(|event| event["event"] == "task-started")
+            .map(|event| event["task"].as_str().unwrap().to_owned())
+            .collect();
+        let expected = expand(change.runs, run.iter().chain(&keep).chain(&maybe));
+        assert_eq!(started, expected, "{}: what ran, what had to; the plan:\n{words}", change.name);
+        assert!(run.is_subset(&started), "{}: planned but not run: {:?}", change.name, run.difference(&started));
+        assert!(keep.is_disjoint(&started), "{}: run although kept: {:?}", change.name, keep.intersection(&started));
+        // Only what depends on the bytes that a training gives can be left open.
+        let late = |id: &String| ["evaluate/", "tables", "report", "publish"].iter().any(|start| id.starts_with(start));
+        assert!(maybe.iter().all(late), "{}: left open: {maybe:?}", change.name);
+
+        let again = json_lines(&project.ser(&args("run")).ok().stderr);
+        assert!(!again.iter().any(|event| event["event"] == "task-started"), "{}: runs again", change.name);
+    }
+}
