@@ -173,7 +173,7 @@ pub struct Slurm {
 #[derive(Debug, Subcommand)]
 pub enum SlurmCommand {
     /// Submit what is missing of pipelines, and return
-    Submit(Run),
+    Submit(Box<Run>),
     /// Say which outputs are there, and what the scheduler says of the others
     Status(PlanArgs),
     /// Submit what is neither there nor under way

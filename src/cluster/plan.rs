@@ -123,24 +123,6 @@ impl fmt::Display for Indices {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn indices_are_written_as_ranges_and_read_back() {
-        for (text, indices) in [("0", vec![0]), ("0-3,7,9-10", vec![0, 1, 2, 3, 7, 9, 10]), ("5-6", vec![5, 6])] {
-            let indices = Indices(indices.into_iter().collect());
-            assert_eq!(indices.to_string(), text);
-            assert_eq!(Indices::parse(&format!("{text}%2")), Some(indices));
-        }
-        assert_eq!(Indices::parse("1-7:3").unwrap().0, BTreeSet::from([1, 4, 7]));
-        for wrong in ["", "N/A", "3-1", "1-2:0", "1-", "0-4294967295"] {
-            assert_eq!(Indices::parse(wrong), None, "{wrong}");
-        }
-    }
-}
-
 /// Three shards, of which a training of three waits.
 #[cfg(test)]
 pub(super) fn tests_plan() -> Plan {
@@ -159,5 +141,23 @@ pub(super) fn tests_plan() -> Plan {
         folder: "/work dir".into(),
         stages: vec![stage("shards", None), stage("train", Some("shards"))],
         request: serde_json::Value::Null,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn indices_are_written_as_ranges_and_read_back() {
+        for (text, indices) in [("0", vec![0]), ("0-3,7,9-10", vec![0, 1, 2, 3, 7, 9, 10]), ("5-6", vec![5, 6])] {
+            let indices = Indices(indices.into_iter().collect());
+            assert_eq!(indices.to_string(), text);
+            assert_eq!(Indices::parse(&format!("{text}%2")), Some(indices));
+        }
+        assert_eq!(Indices::parse("1-7:3").unwrap().0, BTreeSet::from([1, 4, 7]));
+        for wrong in ["", "N/A", "3-1", "1-2:0", "1-", "0-4294967295"] {
+            assert_eq!(Indices::parse(wrong), None, "{wrong}");
+        }
     }
 }
