@@ -93,7 +93,7 @@ impl Cluster {
     /// Waits until `enough` of the plan's status.
     #[track_caller]
     pub fn wait(&self, project: &Project, plan: &str, what: &str, enough: impl Fn(&Value) -> bool) -> Value {
-        let end = Instant::now() + Duration::from_secs(180);
+        let end = Instant::now() + Duration::from_secs(400);
         loop {
             let status = self.status(project, plan);
             if enough(&status) {
