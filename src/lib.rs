@@ -30,6 +30,8 @@ pub mod report;
 
 pub mod orchestrator;
 
+pub mod history;
+
 pub mod config;
 
 pub mod pipeline;

@@ -13,9 +13,9 @@ fn allowed(module: &str) -> BTreeSet<&'static str> {
     match module {
         "orchestrator" => {}
         "config" => names.extend(SCIENCE),
-        "ui" => names.extend(["orchestrator"]),
+        "ui" | "history" => names.extend(["orchestrator"]),
         "pipeline" => names.extend(SCIENCE.iter().chain(&["orchestrator", "config"])),
-        "cli" => names.extend(SCIENCE.iter().chain(&["orchestrator", "config", "pipeline", "ui"])),
+        "cli" => names.extend(SCIENCE.iter().chain(&["orchestrator", "history", "config", "pipeline", "ui"])),
         _ => {
             if let Some(position) = SCIENCE.iter().position(|name| *name == module) {
                 names.extend(&SCIENCE[..position]);
