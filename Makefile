@@ -106,5 +106,5 @@ bench-scale: build ## Time and memory of features against the size of a corpus (
 doc: ## The library's documentation: target/doc/ser/index.html
 	@$(CARGO) doc --release --no-deps --lib
 
-clean: ## Remove reports and everything under data/ but data/corpora
+clean: ## Remove reports and everything under data/ but data/corpora and the history of runs
 	@rm -rf reports data/tables data/models data/cache

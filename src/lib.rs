@@ -32,6 +32,8 @@ pub mod orchestrator;
 
 pub mod cluster;
 
+pub mod history;
+
 pub mod config;
 
 pub mod pipeline;

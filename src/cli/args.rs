@@ -66,6 +66,10 @@ pub enum Command {
     Report(Run),
     /// Show which tasks would run, and why
     Plan(Run),
+    /// List what was run, the latest first
+    Runs(Runs),
+    /// Compare two runs: settings, figures, predictions
+    Diff(Diff),
     /// Say which emotion a saved model hears in recordings
     Predict(Predict),
     /// Remove cached outputs that no recent run refers to
@@ -254,6 +258,56 @@ pub struct Gc {
     #[arg(long)]
     pub no_wait: bool,
     /// Folder of tables, models and the cache
+    #[arg(long, value_name = "DIR", default_value = "data")]
+    pub data_dir: PathBuf,
+}
+
+/// Which runs.
+#[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct Runs {
+    /// One of them.
+    #[command(subcommand)]
+    pub one: Option<OneRun>,
+    /// Only runs of the pipeline of this name
+    #[arg(value_name = "PIPELINE")]
+    pub pipeline: Option<String>,
+    /// List no more than this many
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub limit: usize,
+    /// Folder of tables, models, the cache and the history
+    #[arg(long, value_name = "DIR", default_value = "data")]
+    pub data_dir: PathBuf,
+}
+
+/// What to do with one run.
+#[derive(Debug, Subcommand)]
+pub enum OneRun {
+    /// Show everything that is known of a run: command, settings, tasks, figures
+    Show(Show),
+}
+
+/// Which run.
+#[derive(Debug, clap::Args)]
+pub struct Show {
+    /// Number of a run, `latest`, `latest~1` (the one before), or when it started (`2026-11-24 23:46`)
+    #[arg(value_name = "RUN")]
+    pub run: String,
+    /// Folder of tables, models, the cache and the history
+    #[arg(long, value_name = "DIR", default_value = "data")]
+    pub data_dir: PathBuf,
+}
+
+/// Which two runs.
+#[derive(Debug, clap::Args)]
+pub struct Diff {
+    /// The earlier run: its number, `latest`, `latest~1` (the one before), or when it started
+    #[arg(value_name = "A")]
+    pub a: String,
+    /// The run that is compared with it
+    #[arg(value_name = "B")]
+    pub b: String,
+    /// Folder of tables, models, the cache and the history
     #[arg(long, value_name = "DIR", default_value = "data")]
     pub data_dir: PathBuf,
 }

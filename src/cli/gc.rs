@@ -1,11 +1,13 @@
 //! `gc`: what no recent run refers to.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::args::{Args, Gc};
 use super::{print, system};
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
+use crate::history::History;
 use crate::orchestrator::{Garbage, Lock, Observer, Owner, Store};
 
 /// Says what would be removed; removes it with `--yes`.
@@ -63,6 +65,9 @@ fn pipelines(cache: &Path) -> Result<Vec<String>> {
 }
 
 /// Stage and key of what the last runs used.
-fn referenced(_gc: &Gc, _pipeline: &str) -> Result<std::collections::BTreeSet<(String, String)>> {
-    Ok(Default::default())
+fn referenced(gc: &Gc, pipeline: &str) -> Result<BTreeSet<(String, String)>> {
+    match History::existing(&gc.data_dir)? {
+        Some(history) => history.referenced(pipeline, gc.keep),
+        None => Ok(BTreeSet::new()),
+    }
 }

@@ -2,9 +2,12 @@
 
 mod args;
 mod corpora;
+mod diff;
 mod gc;
 mod predict;
+mod record;
 mod run;
+mod runs;
 mod slurm;
 mod system;
 
@@ -81,6 +84,8 @@ fn dispatch(args: &Args, cancel: &Cancel, observer: &dyn crate::orchestrator::Ob
         Command::Train(run) => run::until(run, Stage::Train, args, cancel, observer),
         Command::Evaluate(run) => run::until(run, Stage::Evaluate, args, cancel, observer),
         Command::Plan(run) => run::plan(run, args, cancel, observer),
+        Command::Runs(runs) => runs::runs(runs, args).map(|()| Exit::Done),
+        Command::Diff(diff) => diff::diff(diff, args).map(|()| Exit::Done),
         Command::Predict(predict) => predict::predict(predict, args, cancel).map(|()| Exit::Done),
         Command::Gc(gc) => gc::gc(gc, args, cancel, observer).map(|()| Exit::Done),
         Command::Slurm(one) => slurm::slurm(one, args, cancel, observer),

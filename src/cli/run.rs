@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::path::PathBuf;
 
 use super::args::{Args, Dag, Executor, Run};
-use super::{Exit, command_line, print, report_of, system};
+use super::{Exit, command_line, print, record, report_of, system};
 use crate::cancel::Cancel;
 use crate::config::{self, Pipeline};
 use crate::error::{Error, Kind, Result};
@@ -21,7 +21,11 @@ pub fn until(run: &Run, stage: Stage, args: &Args, cancel: &Cancel, observer: &d
         return show_plan(run, stage, args, cancel, observer);
     }
     each(run, args, observer, |pipeline, experiments| {
-        let outcome = pipeline::run(pipeline, &options(run, stage, experiments), cancel, observer)?;
+        let options = options(run, stage, experiments);
+        let recorder = record::begin(pipeline, &options, observer);
+        let result = pipeline::run(pipeline, &options, cancel, &recorder);
+        record::end(recorder, pipeline, &options, &result);
+        let outcome = result?;
         for line in &outcome.results {
             print(&if args.global.json { json_line("result", &pipeline.name, line) } else { line.to_string() })?;
         }

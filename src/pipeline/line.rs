@@ -23,8 +23,12 @@ pub struct ExperimentLine {
     pub accuracy: Option<f64>,
     /// UAR over all of them, 0 to 1.
     pub uar: Option<f64>,
+    /// Macro F1 over all of them, 0 to 1.
+    pub macro_f1: Option<f64>,
     /// WA of the probabilities averaged over seeds, where there are several.
     pub ensemble_accuracy: Option<f64>,
+    /// UAR of these, 0 to 1.
+    pub ensemble_uar: Option<f64>,
     /// Why there is no result, where there is none.
     pub failed: Option<String>,
 }
@@ -39,7 +43,9 @@ impl ExperimentLine {
             n: section.pooled.as_ref().map_or(0, |s| s.n),
             accuracy: section.pooled.as_ref().map(|s| s.accuracy),
             uar: section.pooled.as_ref().map(|s| s.uar),
+            macro_f1: section.pooled.as_ref().map(|s| s.macro_f1),
             ensemble_accuracy: section.ensemble.as_ref().map(|s| s.accuracy),
+            ensemble_uar: section.ensemble.as_ref().map(|s| s.uar),
             failed: section.failed.clone(),
         }
     }

@@ -34,7 +34,7 @@ pub fn observer(json: bool, verbosity: Verbosity) -> Box<dyn Observer + Send> {
 }
 
 /// `1.2 s`, `3 min 05 s`, `2 h 07 min`.
-fn duration(seconds: f64) -> String {
+pub fn duration(seconds: f64) -> String {
     if seconds < 60.0 {
         format!("{seconds:.1} s")
     } else if seconds < 3600.0 {

@@ -14,9 +14,9 @@ fn allowed(module: &str) -> BTreeSet<&'static str> {
         "orchestrator" => {}
         "cluster" => names.extend(["orchestrator"]),
         "config" => names.extend(SCIENCE),
-        "ui" => names.extend(["orchestrator"]),
+        "ui" | "history" => names.extend(["orchestrator"]),
         "pipeline" => names.extend(SCIENCE.iter().chain(&["orchestrator", "cluster", "config"])),
-        "cli" => names.extend(SCIENCE.iter().chain(&["orchestrator", "cluster", "config", "pipeline", "ui"])),
+        "cli" => names.extend(SCIENCE.iter().chain(&["orchestrator", "cluster", "history", "config", "pipeline", "ui"])),
         _ => {
             if let Some(position) = SCIENCE.iter().position(|name| *name == module) {
                 names.extend(&SCIENCE[..position]);

@@ -6,6 +6,7 @@ mod bad_settings;
 mod cache;
 mod changes;
 mod faults;
+mod history;
 pub mod project;
 mod runs;
 mod scale;
