@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::store::Store;
+use super::store::{ABANDONED, Store};
 use crate::error::{Error, Result};
 use crate::files::TEMPORARY;
 
@@ -35,7 +35,9 @@ impl Store {
                 found.push((name(&stage), folder));
             }
         }
-        found.extend(folders(&self.root().join("scratch"))?.into_iter().map(|folder| ("scratch".to_owned(), folder)));
+        // A checkpoint is of a task that no run has finished: it goes when nobody has gone on from it for long.
+        let scratch = folders(&self.root().join("scratch"))?.into_iter().filter(|folder| is_old(folder));
+        found.extend(scratch.map(|folder| ("scratch".to_owned(), folder)));
         let unknown = found.into_iter().filter(|(_, folder)| !keep.contains(&name(folder)));
         unknown.map(|(stage, folder)| Ok(Garbage { stage, key: name(&folder), bytes: size(&folder)?, folder })).collect()
     }
@@ -57,6 +59,11 @@ impl Store {
         }
         Ok(())
     }
+}
+
+fn is_old(folder: &Path) -> bool {
+    let changed = fs::metadata(folder).and_then(|meta| meta.modified()).ok();
+    changed.and_then(|time| time.elapsed().ok()).is_some_and(|age| age > ABANDONED)
 }
 
 fn name(folder: &Path) -> String {

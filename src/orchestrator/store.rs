@@ -25,8 +25,8 @@ const FORMAT: u32 = 1;
 const RECORD: &str = "record.json";
 /// Marks the workspaces of processes that hold no lock.
 const SHARED: &str = "shared-";
-/// After this time, whoever had something under way without a lock is gone.
-const ABANDONED: Duration = Duration::from_secs(7 * 24 * 3600);
+/// After this time, whoever had something under way is gone.
+pub(super) const ABANDONED: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// One output file as it was written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

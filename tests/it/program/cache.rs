@@ -61,3 +61,51 @@ fn warnings_about_folds_stand_in_the_report_of_every_run() {
     project.ser(&["run", "small"]).ok();
     assert!(first == project.read("reports/small/report.json"));
 }
+
+/// Outputs in the cache, by stage.
+fn cached(project: &Project) -> Vec<(String, usize)> {
+    let stages = std::fs::read_dir(project.path("data/cache/small/tasks")).unwrap().flatten();
+    let mut counts: Vec<(String, usize)> =
+        stages.map(|stage| (stage.file_name().to_string_lossy().into_owned(), std::fs::read_dir(stage.path()).unwrap().count())).collect();
+    counts.sort();
+    counts
+}
+
+#[test]
+fn what_no_recent_run_used_is_listed_and_then_removed() {
+    let project = Project::with_tones(2);
+    let run = |c: &str| project.ser(&["run", "small", "--set", &format!("model.c={c}")]).ok();
+    run("1.0");
+    let one = cached(&project);
+    for c in ["2.0", "3.0"] {
+        run(c);
+    }
+    let three = cached(&project);
+    assert!(three > one);
+
+    let listed = project.ser(&["gc", "small", "--keep", "1"]).ok();
+    assert_eq!(listed.stdout.lines().filter(|l| l.starts_with("would remove  train/")).count(), 4, "{}", listed.stdout);
+    assert!(listed.stdout.contains("nothing is removed without --yes"), "{}", listed.stdout);
+    assert_eq!(cached(&project), three, "a list removes nothing");
+    let kept = project.ser(&["gc", "small", "--keep", "3"]).ok();
+    assert!(kept.stdout.starts_with("small: 0 outputs"), "{}", kept.stdout);
+
+    project.ser(&["gc", "--keep", "2", "--yes"]).ok();
+    let plan = |c: &str| project.ser(&["plan", "small", "--set", &format!("model.c={c}")]).ok().stdout;
+    assert!(plan("2.0").contains("small: 0 to run") && plan("3.0").contains("small: 0 to run"), "{}", plan("2.0"));
+    assert!(plan("1.0").contains("run   train/base/fold-00-seed-0"));
+    project.ser(&["gc", "nothing"]).fails(5, &["nothing is cached of `nothing`"]);
+}
+
+#[test]
+fn the_graph_of_tasks_is_text_or_for_graphviz() {
+    let project = Project::with_tones(2);
+    let text = project.ser(&["plan", "small", "--dag"]).ok().stdout;
+    assert!(text.contains("run   evaluate/base  <- train/base/fold-00-seed-0, train/base/fold-01-seed-0\n"), "{text}");
+    let dot = project.ser(&["run", "small", "--dry-run", "--dag", "dot"]).ok().stdout;
+    assert!(dot.starts_with("digraph") && dot.trim_end().ends_with('}'), "{dot}");
+    assert!(dot.contains("\"small/features\" -> \"small/train/base/fold-00-seed-0\";"), "{dot}");
+    project.ser(&["run", "small"]).ok();
+    let page = String::from_utf8(project.read("reports/small/index.html")).unwrap();
+    assert!(page.contains("8 tasks in 6 steps") && page.contains("evaluate/base after train/base"));
+}
