@@ -22,6 +22,8 @@ pub enum Kind {
     Network,
     /// A task took longer than it was allowed to.
     TimedOut,
+    /// A cluster's scheduler refused, or did not answer.
+    Scheduler,
     /// Stopped on request (ctrl-C or a termination signal).
     Interrupted,
 }
@@ -38,6 +40,7 @@ impl Kind {
             Kind::Io => 6,
             Kind::Network => 7,
             Kind::TimedOut => 8,
+            Kind::Scheduler => 9,
             Kind::Interrupted => 130,
         }
     }

@@ -31,6 +31,8 @@ pub mod report;
 
 pub mod orchestrator;
 
+pub mod cluster;
+
 pub mod history;
 
 pub mod config;

@@ -12,7 +12,7 @@ use crate::ui::Verbosity;
 
 const EXIT_CODES: &str = "Exit codes: 0 done; 1 a defect of ser; 2 wrong command line; 3 wrong pipeline file; 4 unusable data; \
                           5 something is missing (a corpus, a model); 6 the file system refused; 7 the network failed; 8 a task ran into its time limit; \
-                          130 interrupted.";
+                          9 a cluster's scheduler refused; 130 interrupted.";
 
 /// Reproducible, honest speech-emotion-recognition results from corpora of recorded speech.
 #[derive(Debug, Parser)]
@@ -74,6 +74,11 @@ pub enum Command {
     Predict(Predict),
     /// Remove cached outputs that no recent run refers to
     Gc(Gc),
+    /// Run pipelines on a Slurm cluster
+    Slurm(Slurm),
+    /// Do one task of a plan: what runs on a cluster
+    #[command(hide = true)]
+    Worker(Worker),
     /// Download a corpus from its official place and unpack it
     Corpora(Corpora),
 }
@@ -134,12 +139,98 @@ pub struct Run {
     /// A missing corpus is a warning and a line in its report, not an error
     #[arg(long)]
     pub skip_missing: bool,
+    /// Where tasks run: in this process, or on a Slurm cluster (`run` alone; docs/slurm.md)
+    #[arg(long, value_enum, default_value_t = Executor::Local)]
+    pub executor: Executor,
+    /// On a cluster: what tasks are given, in place of what the pipeline file says under [slurm]
+    #[arg(long, value_name = "FILE")]
+    pub profile: Option<PathBuf>,
+    /// On a cluster: submit, and do not wait for the end
+    #[arg(long)]
+    pub detach: bool,
     /// Show which tasks would run, and run none (the same as `plan`)
     #[arg(long)]
     pub dry_run: bool,
     /// With `plan` or `--dry-run`: show what waits for what, as text or for Graphviz
     #[arg(long, value_enum, value_name = "FORMAT", num_args = 0..=1, default_missing_value = "text")]
     pub dag: Option<Dag>,
+}
+
+/// Where tasks run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Executor {
+    /// In this process.
+    Local,
+    /// On a Slurm cluster.
+    Slurm,
+}
+
+/// What is done on a cluster.
+#[derive(Debug, clap::Args)]
+pub struct Slurm {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: SlurmCommand,
+}
+
+/// What is done on a cluster.
+#[derive(Debug, Subcommand)]
+pub enum SlurmCommand {
+    /// Submit what is missing of pipelines, and return
+    Submit(Box<Run>),
+    /// Say which outputs are there, and what the scheduler says of the others
+    Status(PlanArgs),
+    /// Submit what is neither there nor under way
+    Resume(Resume),
+    /// Cancel all jobs of a plan, and see to it that they end
+    Cancel(PlanArgs),
+    /// Show what tasks wrote
+    Logs(Logs),
+}
+
+/// A plan that was submitted.
+#[derive(Debug, clap::Args)]
+pub struct PlanArgs {
+    /// Id of a plan, or name of a pipeline for its latest
+    #[arg(value_name = "PLAN")]
+    pub plan: String,
+    /// Folder of tables, models and the cache
+    #[arg(long, value_name = "DIR", default_value = "data")]
+    pub data_dir: PathBuf,
+}
+
+/// A plan to go on with.
+#[derive(Debug, clap::Args)]
+pub struct Resume {
+    /// Which.
+    #[command(flatten)]
+    pub plan: PlanArgs,
+    /// Wait for the end
+    #[arg(long)]
+    pub follow: bool,
+}
+
+/// Tasks of a plan.
+#[derive(Debug, clap::Args)]
+pub struct Logs {
+    /// Which plan.
+    #[command(flatten)]
+    pub plan: PlanArgs,
+    /// Stage: features, prepare, train or report; without it all
+    pub stage: Option<String>,
+    /// Index of a task; without it all of the stage
+    pub index: Option<u32>,
+}
+
+/// A task of a plan.
+#[derive(Debug, clap::Args)]
+pub struct Worker {
+    /// Folder of the plan
+    pub plan: PathBuf,
+    /// Stage
+    pub stage: String,
+    /// Index within the stage
+    pub index: u32,
 }
 
 /// How a graph of tasks is written.

@@ -8,6 +8,7 @@ mod predict;
 mod record;
 mod run;
 mod runs;
+mod slurm;
 mod system;
 
 use std::io::Write;
@@ -53,7 +54,9 @@ pub fn main() -> ExitCode {
     };
     let json = args.global.json;
     let cancel = Cancel::default();
-    install_interrupt_handler(&cancel, json);
+    // A scheduler may tell a task of its end twice; that is no impatience.
+    let patient = matches!(args.command, args::Command::Worker(_));
+    install_interrupt_handler(&cancel, json, patient);
     let observer = ui::observer(json, args.global.verbosity());
     let result = dispatch(&args, &cancel, observer.as_ref());
     // Bars that are still drawn would run into the message.
@@ -75,6 +78,7 @@ fn dispatch(args: &Args, cancel: &Cancel, observer: &dyn crate::orchestrator::Ob
     use crate::pipeline::Stage;
     use args::Command;
     match &args.command {
+        Command::Run(run) if run.executor == args::Executor::Slurm => slurm::submit(run, !run.detach, args, cancel, observer),
         Command::Run(run) | Command::Report(run) => run::until(run, Stage::Report, args, cancel, observer),
         Command::Features(run) => run::until(run, Stage::Features, args, cancel, observer),
         Command::Train(run) => run::until(run, Stage::Train, args, cancel, observer),
@@ -84,15 +88,20 @@ fn dispatch(args: &Args, cancel: &Cancel, observer: &dyn crate::orchestrator::Ob
         Command::Diff(diff) => diff::diff(diff, args).map(|()| Exit::Done),
         Command::Predict(predict) => predict::predict(predict, args, cancel).map(|()| Exit::Done),
         Command::Gc(gc) => gc::gc(gc, args, cancel, observer).map(|()| Exit::Done),
+        Command::Slurm(one) => slurm::slurm(one, args, cancel, observer),
+        Command::Worker(worker) => slurm::worker(worker, cancel, observer),
         Command::Corpora(corpora) => corpora::corpora(corpora, args, cancel, observer).map(|()| Exit::Done),
     }
 }
 
 /// The first ctrl-C asks for a clean stop; the second ends the process.
-fn install_interrupt_handler(cancel: &Cancel, json: bool) {
+fn install_interrupt_handler(cancel: &Cancel, json: bool, patient: bool) {
     let cancel = cancel.clone();
     // Without a handler the default applies: the process ends, and what it published stays whole.
     let _ = ctrlc::set_handler(move || {
+        if cancel.requested() && patient {
+            return;
+        }
         if cancel.requested() {
             std::process::exit(i32::from(Kind::Interrupted.exit_code()));
         }
@@ -130,12 +139,14 @@ fn error_text(what: Option<&str>, error: &Error, json: bool) -> String {
 
 /// The command as it could be typed again.
 fn command_line() -> String {
-    let quoted = |arg: String| {
-        let plain = |c: char| c.is_alphanumeric() || "-_./=:,@+%".contains(c);
-        if !arg.is_empty() && arg.chars().all(plain) { arg } else { format!("'{}'", arg.replace('\'', "'\\''")) }
-    };
-    let arguments = std::env::args_os().skip(1).map(|arg| quoted(arg.to_string_lossy().into_owned()));
+    let arguments = std::env::args_os().skip(1).map(|arg| shell_word(&arg.to_string_lossy()));
     std::iter::once("ser".to_owned()).chain(arguments).collect::<Vec<_>>().join(" ")
+}
+
+/// A word as a shell takes it.
+fn shell_word(word: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "-_./=:,@+%".contains(c);
+    if !word.is_empty() && word.chars().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', "'\\''")) }
 }
 
 /// A line on standard error; a reader that went away must not end the work.

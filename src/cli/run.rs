@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::path::PathBuf;
 
-use super::args::{Args, Dag, Run};
+use super::args::{Args, Dag, Executor, Run};
 use super::{Exit, command_line, print, record, report_of, system};
 use crate::cancel::Cancel;
 use crate::config::{self, Pipeline};
@@ -13,6 +13,10 @@ use crate::pipeline::{self, Decision, Options, PlanLine, Stage};
 
 /// Runs every named pipeline up to `stage`, or shows what that would do with `--dry-run`.
 pub fn until(run: &Run, stage: Stage, args: &Args, cancel: &Cancel, observer: &dyn Observer) -> Result<Exit> {
+    if run.executor == Executor::Slurm || run.profile.is_some() || run.detach {
+        let error = Error::usage("--executor slurm, --profile and --detach are for `ser run`, and the last two for a cluster");
+        return Err(error.hint("ser run PIPELINE --executor slurm"));
+    }
     if run.dry_run {
         return show_plan(run, stage, args, cancel, observer);
     }
@@ -161,7 +165,7 @@ fn options(run: &Run, until: Stage, experiments: Vec<String>) -> Options {
     }
 }
 
-fn overrides(run: &Run) -> Result<Vec<String>> {
+pub(super) fn overrides(run: &Run) -> Result<Vec<String>> {
     let mut overrides = run.overrides.clone();
     if let Some(protocol) = &run.protocol {
         overrides.push(format!("protocol={}", protocol_value(protocol)?));
@@ -173,7 +177,7 @@ fn overrides(run: &Run) -> Result<Vec<String>> {
 }
 
 /// A bare name is a file of the pipelines' folder; anything that looks like a path is one.
-fn path(run: &Run, name: &str) -> PathBuf {
+pub(super) fn path(run: &Run, name: &str) -> PathBuf {
     if name.ends_with(".toml") || name.contains(std::path::MAIN_SEPARATOR) {
         PathBuf::from(name)
     } else {

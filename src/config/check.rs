@@ -9,6 +9,7 @@ use toml::Spanned;
 use super::experiment;
 use super::published;
 use super::raw::{Key, RawCorpus, RawCorpusKind, RawFeatures, RawPipeline, Table};
+use super::slurm;
 use super::texts::{Texts, shorten, suggestion};
 use super::validated::{CorpusKind, CorpusSettings, FeatureSettings, Pipeline};
 use crate::corpus::iemocap::{Agreement, Dialogs, Excitement};
@@ -46,6 +47,7 @@ pub(super) fn pipeline(raw: RawPipeline, context: &Context<'_>) -> Result<Pipeli
         features,
         experiments,
         published,
+        slurm: slurm::settings(raw.slurm.map(|Table(slurm)| slurm), context)?,
         overrides: vec![],
     })
 }

@@ -51,7 +51,7 @@ pub fn parse(text: &str, file_name: &str, overrides: &[String], corpora_dir: Opt
 }
 
 /// No key takes a date, and the TOML reader hands one to serde as a table with a key of its own.
-fn refuse_dates(value: &Spanned<DeValue<'_>>, texts: &Texts) -> Result<()> {
+pub(super) fn refuse_dates(value: &Spanned<DeValue<'_>>, texts: &Texts) -> Result<()> {
     match value.get_ref() {
         DeValue::Datetime(_) => Err(texts.error(&value.span(), "no key takes a date or a time").hint("put it in quotes to make it text")),
         DeValue::Array(items) => items.iter().try_for_each(|item| refuse_dates(item, texts)),
@@ -60,15 +60,33 @@ fn refuse_dates(value: &Spanned<DeValue<'_>>, texts: &Texts) -> Result<()> {
     }
 }
 
-fn read(path: &Path) -> Result<String> {
-    let mut bytes = Vec::new();
+/// The text of a profile.
+pub(super) fn read_profile(path: &Path) -> Result<String> {
     match std::fs::metadata(path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err(missing(path)),
-        Ok(metadata) if metadata.is_dir() => {
-            return Err(Error::config(format!("{} is a folder, not a pipeline file", path.display())).hint(offer(path, path)));
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let error = Error::missing(format!("there is no profile {}", path.display()));
+            Err(error.hint("a profile is a file of the keys that may stand under [slurm]; see docs/slurm.md"))
         }
-        _ => {}
+        _ => text(path),
     }
+}
+
+/// The text of a pipeline file.
+///
+/// # Errors
+/// As [`load`].
+pub fn read(path: &Path) -> Result<String> {
+    match std::fs::metadata(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(missing(path)),
+        Ok(metadata) if metadata.is_dir() => {
+            Err(Error::config(format!("{} is a folder, not a pipeline file", path.display())).hint(offer(path, path)))
+        }
+        _ => text(path),
+    }
+}
+
+fn text(path: &Path) -> Result<String> {
+    let mut bytes = Vec::new();
     let file = File::open(path).map_err(|error| Error::io("read", path, error))?;
     file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(|error| Error::io("read", path, error))?;
     if bytes.len() as u64 > LARGEST {

@@ -9,11 +9,13 @@ mod published;
 mod raw;
 #[cfg(test)]
 mod shipped_tests;
+mod slurm;
 #[cfg(test)]
 mod tests;
 mod texts;
 mod validated;
 
 pub use keys::{CorpusKey, ModelKey, SplitKey};
-pub use load::{load, parse};
+pub use load::{load, parse, read};
+pub use slurm::{SLURM_STAGES, SlurmSettings, SlurmShare, load_profile};
 pub use validated::{CorpusKind, CorpusSettings, Experiment, FeatureSettings, Gamma, ModelSettings, Pipeline};

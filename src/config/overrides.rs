@@ -10,7 +10,7 @@ use super::texts::{Texts, shorten, suggestion};
 use crate::error::Result;
 
 /// First keys that mean the pipeline itself.
-const OF_THE_PIPELINE: [&str; 6] = ["name", "title", "description", "corpus", "features", "published"];
+const OF_THE_PIPELINE: [&str; 7] = ["name", "title", "description", "corpus", "features", "published", "slurm"];
 /// First keys that mean every experiment.
 const OF_EXPERIMENTS: [&str; 6] = ["protocol", "split_seed", "validation", "inputs", "model", "default"];
 /// First keys that mean every experiment with a network.

@@ -9,6 +9,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, Deserializer, Visitor};
 use toml::Spanned;
 
+use super::slurm::RawSlurm;
 use super::validated::Gamma;
 use crate::corpus::iemocap::{Agreement, Dialogs, Excitement};
 use crate::evaluation::Mark;
@@ -52,6 +53,7 @@ pub(super) struct RawPipeline {
     pub(super) experiment: Vec<Table<RawExperiment>>,
     #[serde(default)]
     pub(super) published: Vec<Spanned<Table<RawPublished>>>,
+    pub(super) slurm: Option<Table<RawSlurm>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]

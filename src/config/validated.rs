@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
+use super::slurm::SlurmSettings;
 use super::texts::suggestion;
 use crate::corpus::iemocap::{Agreement, Dialogs, Excitement};
 use crate::error::{Error, Result};
@@ -32,6 +33,9 @@ pub struct Pipeline {
     pub experiments: Vec<Experiment>,
     /// Figures to stand beside; empty for a generated corpus.
     pub published: Vec<Published>,
+    /// What tasks are given on a cluster; changes no result.
+    #[serde(skip)]
+    pub slurm: SlurmSettings,
     /// What was said on the command line in place of the file, as `key=value`.
     #[serde(skip)]
     pub overrides: Vec<String>,

@@ -229,8 +229,17 @@ impl Pool<'_, '_> {
                     });
                     self.cancel.sleep(pause)?;
                 }
-                result => return result,
+                Err(error) => return self.finished_elsewhere(task).ok_or(error),
+                done => return done,
             }
+        }
+    }
+
+    /// Whoever finishes a task first takes away what its copies share, which then fail: all the same, the output is there.
+    fn finished_elsewhere(&self, task: &Task) -> Option<Finished> {
+        match self.store.status(task) {
+            Status::Fresh(finished) if self.store.is_shared() => Some(finished),
+            _ => None,
         }
     }
 

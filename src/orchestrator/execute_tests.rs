@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use super::event::{Event, Observer};
-use super::execute::{Ended, Limits, execute};
+use super::execute::{Ended, Limits, execute, execute_one};
 use super::graph::{Context, Graph, Task};
 use super::identity::Identity;
 use super::store::Store;
@@ -243,4 +243,20 @@ fn what_no_run_refers_to_is_found_and_removed() {
     store.remove(&less).unwrap();
     assert!(!garbage[1].folder.exists() && garbage[0].folder.exists());
     assert_eq!(store.garbage(&kept).unwrap(), []);
+}
+
+#[test]
+fn a_copy_that_fails_after_another_has_finished_takes_the_output_for_its_own() {
+    for (shared, expected) in [(true, "reused"), (false, "Data")] {
+        let (folder, alone) = store();
+        let here = if shared { Store::shared(folder.path()) } else { alone };
+        let mut graph = Graph::default();
+        let overtaken = |_: &Context| {
+            let there = Store::shared(folder.path());
+            execute_one(&there, &task("a", write), &Limits::default(), &Cancel::default(), &Log::default())?;
+            Err(Error::data("what copies share is gone"))
+        };
+        graph.add(move || task("a", overtaken)).unwrap();
+        assert_eq!(run(&here, &graph, &Limits::default()).0, expected);
+    }
 }

@@ -131,6 +131,11 @@ impl Store {
         Store { shared: true, ..Store::at(root) }
     }
 
+    /// Whether other processes may be at the same task.
+    pub(super) fn is_shared(&self) -> bool {
+        self.shared
+    }
+
     /// Where it lies.
     pub fn root(&self) -> &Path {
         &self.root

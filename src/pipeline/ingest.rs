@@ -67,8 +67,7 @@ pub(super) struct Corpus<'a> {
 /// features stage need not decode it again.
 pub(super) fn ingest(corpus: &Corpus, mut probes: Probes, workers: &Workers, features: Option<&Rows>, context: &Context) -> Result<()> {
     let log = features.map(|rows| rows.take(workers.settings())).transpose()?;
-    let count = Count { total: corpus.sources.len(), ..Count::default() };
-    let mut look = Look { root: corpus.root, opener: Opener::new(corpus.root), workers, log, count, context };
+    let mut look = Look::new(corpus.root, workers, log, corpus.sources.len(), context);
     let mut table = table::utterances::Writer::new(context.folder, &corpus.listing.corpus, &table::Meta::new());
     let mut summary = Summary { utterances: 0, duration_s: 0.0, sounds: String::new() };
     let mut sounds = extract::Fingerprint::default();
@@ -156,7 +155,7 @@ impl Count {
 }
 
 /// A look at the recordings, chunk after chunk.
-struct Look<'a> {
+pub(super) struct Look<'a> {
     root: &'a Path,
     opener: Opener<'a>,
     workers: &'a Workers,
@@ -166,10 +165,15 @@ struct Look<'a> {
     context: &'a Context<'a>,
 }
 
-impl Look<'_> {
+impl<'a> Look<'a> {
+    /// A look at `total` recordings; features go into `log`, if they are to be computed.
+    pub(super) fn new(root: &'a Path, workers: &'a Workers, log: Option<RowLog>, total: u64, context: &'a Context<'a>) -> Self {
+        Look { root, opener: Opener::new(root), workers, log, count: Count { total, ..Count::default() }, context }
+    }
+
     /// Looks at a few recordings; opens those that changed, and computes features that the log lacks. `None` for what was not looked at since
     /// a stop was asked for.
-    fn at(&mut self, chunk: &[Source], earlier: Vec<Option<Probe>>) -> Result<Vec<Option<Result<Probe>>>> {
+    pub(super) fn at(&mut self, chunk: &[Source], earlier: Vec<Option<Probe>>) -> Result<Vec<Option<Result<Probe>>>> {
         let mut probed: Vec<Option<Result<Probe>>> = Vec::with_capacity(chunk.len());
         let mut fresh: Vec<(usize, Stat)> = Vec::new();
         for (i, ((source, earlier), stat)) in chunk.iter().zip(earlier).zip(self.stats(chunk)).enumerate() {

@@ -18,6 +18,7 @@ mod publish;
 mod report;
 mod rows;
 mod split;
+pub mod spread;
 mod tables;
 mod train;
 mod walk;

@@ -15,6 +15,10 @@ use crate::corpus::Source;
 use crate::error::{Error, Result};
 use crate::files::{create_folder, place};
 
+/// Of the last finished look.
+pub(super) const NAME: &str = "probes.jsonl";
+/// Of one that is under way or was stopped.
+const PART: &str = "probes.part.jsonl";
 const FORMAT: &str = "{\"probes\":2}\n";
 
 /// What one look at a recording gave.
@@ -107,7 +111,7 @@ impl Probes {
     /// `Io` where the file system refuses.
     pub(super) fn begin(folder: &Path) -> Result<Probes> {
         create_folder(folder)?;
-        let (path, part) = (folder.join("probes.jsonl"), folder.join("probes.part.jsonl"));
+        let (path, part) = (folder.join(NAME), folder.join(PART));
         if part.exists() {
             merge(&path, &part)?;
         }
@@ -119,7 +123,7 @@ impl Probes {
 
     /// Looks at the probes kept in `folder`, and writes nothing.
     pub(super) fn peek(folder: &Path) -> Probes {
-        let (path, part) = (folder.join("probes.jsonl"), folder.join("probes.part.jsonl"));
+        let (path, part) = (folder.join(NAME), folder.join(PART));
         Probes { known: Lines::of(&path).peekable(), path, part, out: None }
     }
 
@@ -174,6 +178,24 @@ fn write(out: &mut impl Write, line: &Line, path: &Path) -> Result<()> {
     let mut text = serde_json::to_vec(line).map_err(|e| Error::internal("failed to write a probe as JSON").because(e))?;
     text.push(b'\n');
     out.write_all(&text).map_err(|e| Error::io("write", path, e))
+}
+
+/// Takes over what looks at shares of a corpus gave: files of probes, in the order of their ids.
+///
+/// # Errors
+/// `Io` where the file system refuses.
+pub(super) fn take_in(folder: &Path, files: &[PathBuf]) -> Result<()> {
+    let (path, part) = (folder.join(NAME), folder.join(PART));
+    if part.exists() {
+        merge(&path, &part)?;
+    }
+    place(&part, |file| {
+        let mut out = BufWriter::new(file);
+        out.write_all(FORMAT.as_bytes()).map_err(|e| Error::io("write", &part, e))?;
+        files.iter().flat_map(|file| Lines::of(file)).try_for_each(|line| write(&mut out, &line, &part))?;
+        out.flush().map_err(|e| Error::io("write", &part, e))
+    })?;
+    merge(&path, &part)
 }
 
 /// Takes over what a look that was stopped had got.

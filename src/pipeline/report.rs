@@ -59,7 +59,7 @@ pub(super) fn assemble(
         missing,
         experiments,
         steps,
-        overrides: pipeline.overrides.iter().filter(|o| !o.starts_with("corpus.root")).cloned().collect(),
+        overrides: pipeline.overrides.iter().filter(|o| !o.starts_with("corpus.root") && !o.starts_with("slurm.")).cloned().collect(),
         published: if generated { vec![] } else { pipeline.published.clone() },
         settings: pipeline.settings(),
         versions: versions(pipeline),

@@ -9,7 +9,7 @@ use crate::features;
 use crate::table::rowlog::RowLog;
 
 /// Name of the log within the store.
-const NAME: &str = "sounds.rows";
+pub(super) const NAME: &str = "sounds.rows";
 
 /// Where the log is; opened by the first stage that needs it and handed on to the next.
 pub(super) struct Rows {
@@ -28,8 +28,12 @@ impl Rows {
         if let Some(log) = self.open.lock().unwrap_or_else(PoisonError::into_inner).take() {
             return Ok(log);
         }
-        let what = format!("{} {} {}", settings.set.name(), settings.profile.name(), features::CODE_VERSION);
-        RowLog::open(&self.path, settings.set.size(), &what)
+        open(&self.path, settings)
+    }
+
+    /// Whether the log of the store at `root` is there and holds rows of these settings.
+    pub(super) fn fit(root: &Path, settings: &FeatureSettings) -> bool {
+        RowLog::fits(&root.join(NAME), settings.set.size(), &what(settings))
     }
 
     /// Hands the log on.
@@ -41,6 +45,15 @@ impl Rows {
     pub(super) fn close(&self) {
         *self.open.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
+}
+
+/// Opens a log for rows of these settings.
+pub(super) fn open(path: &Path, settings: &FeatureSettings) -> Result<RowLog> {
+    RowLog::open(path, settings.set.size(), &what(settings))
+}
+
+fn what(settings: &FeatureSettings) -> String {
+    format!("{} {} {}", settings.set.name(), settings.profile.name(), features::CODE_VERSION)
 }
 
 /// The content hash of a table as bytes.

@@ -67,6 +67,12 @@ impl RowLog {
         Ok(log)
     }
 
+    /// Whether there is a log at `path` whose rows are made in this way.
+    pub fn fits(path: &Path, width: usize, what: &str) -> bool {
+        let mut found = [0; HEADER];
+        File::open(path).is_ok_and(|file| read_exact_at(&file, &mut found, 0).is_ok()) && found == *header(width, what)
+    }
+
     fn record_bytes(&self) -> usize {
         HASH + 4 * self.width + CHECK
     }
@@ -146,14 +152,37 @@ impl RowLog {
             return Err(Error::io("read", &self.path, changed).hint("run the same command again: what is missing is computed"));
         }
         row.clear();
-        let values = record[HASH..HASH + 4 * self.width].chunks_exact(4);
-        row.extend(values.map(|four| f32::from_le_bytes([four[0], four[1], four[2], four[3]])));
+        row.extend(values(&record[HASH..HASH + 4 * self.width]));
         let (word, bit) = (number as usize / 64, number % 64);
         if self.read.len() <= word {
             self.read.resize(word + 1, 0);
         }
         self.read[word] |= 1 << bit;
         Ok(true)
+    }
+
+    /// Appends all rows of another log that are not here.
+    ///
+    /// # Errors
+    /// As [`RowLog::append`]; `Io` where the other log cannot be read.
+    pub fn take_in(&mut self, other: &mut RowLog) -> Result<()> {
+        const AT_ONCE: usize = 1_024;
+        let failed = |e| Error::io("read", &other.path, e);
+        let mut reader = BufReader::with_capacity(1 << 16, Reader::new(&other.file, HEADER as u64));
+        let mut record = vec![0; other.record_bytes()];
+        let mut rows: Vec<(Hash, Vec<f32>)> = Vec::new();
+        for number in 0..other.records {
+            reader.read_exact(&mut record).map_err(failed)?;
+            if is_sound(&record) {
+                let sound: [u8; HASH] = record[..HASH].try_into().map_err(|_| Error::internal("a record without a hash"))?;
+                rows.push((Hash::from_bytes(sound), values(&record[HASH..record.len() - CHECK]).collect()));
+            }
+            if rows.len() == AT_ONCE || number + 1 == other.records {
+                self.append(rows.iter().map(|(sound, row)| (sound, row.as_slice())))?;
+                rows.clear();
+            }
+        }
+        Ok(())
     }
 
     /// Leaves out what was not read since the log was opened, if that is more than half of it.
@@ -202,6 +231,10 @@ fn check(bytes: &[u8]) -> [u8; CHECK] {
 fn is_sound(record: &[u8]) -> bool {
     let (content, found) = record.split_at(record.len() - CHECK);
     check(content) == found
+}
+
+fn values(bytes: &[u8]) -> impl Iterator<Item = f32> {
+    bytes.chunks_exact(4).map(|four| f32::from_le_bytes([four[0], four[1], four[2], four[3]]))
 }
 
 fn prefix(sound: &[u8]) -> Prefix {
@@ -292,6 +325,19 @@ mod tests {
         let mut log = RowLog::open(&path, 2, "a").unwrap();
         std::fs::write(&path, vec![0; whole.len()]).unwrap();
         assert_eq!(log.get(&sound(0), &mut Vec::new()).unwrap_err().kind(), Kind::Io);
+    }
+
+    #[test]
+    fn the_rows_of_another_log_are_taken_in_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let (here, there) = (dir.path().join("here.rows"), dir.path().join("there.rows"));
+        let mut log = filled(&here, 3);
+        let mut other = filled(&there, 6);
+        log.take_in(&mut other).unwrap();
+        log.take_in(&mut other).unwrap();
+        assert_eq!(std::fs::read(&here).unwrap(), std::fs::read(&there).unwrap());
+        assert_eq!(held(&mut log, 7), [0, 1, 2, 3, 4, 5]);
+        assert!(RowLog::fits(&here, 2, "a") && !RowLog::fits(&here, 2, "b") && !RowLog::fits(&dir.path().join("none"), 2, "a"));
     }
 
     #[test]

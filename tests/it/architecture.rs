@@ -12,10 +12,11 @@ fn allowed(module: &str) -> BTreeSet<&'static str> {
     let mut names: BTreeSet<&str> = BASE.iter().copied().collect();
     match module {
         "orchestrator" => {}
+        "cluster" => names.extend(["orchestrator"]),
         "config" => names.extend(SCIENCE),
         "ui" | "history" => names.extend(["orchestrator"]),
-        "pipeline" => names.extend(SCIENCE.iter().chain(&["orchestrator", "config"])),
-        "cli" => names.extend(SCIENCE.iter().chain(&["orchestrator", "history", "config", "pipeline", "ui"])),
+        "pipeline" => names.extend(SCIENCE.iter().chain(&["orchestrator", "cluster", "config"])),
+        "cli" => names.extend(SCIENCE.iter().chain(&["orchestrator", "cluster", "history", "config", "pipeline", "ui"])),
         _ => {
             if let Some(position) = SCIENCE.iter().position(|name| *name == module) {
                 names.extend(&SCIENCE[..position]);

@@ -6,3 +6,4 @@ mod corpora;
 mod parity;
 mod program;
 mod report;
+mod slurm;

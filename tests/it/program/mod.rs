@@ -7,6 +7,6 @@ mod cache;
 mod changes;
 mod faults;
 mod history;
-mod project;
+pub mod project;
 mod runs;
 mod scale;

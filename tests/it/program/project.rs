@@ -19,7 +19,7 @@ pub struct Ran {
 }
 
 impl Ran {
-    fn from(output: Output) -> Ran {
+    pub fn from(output: Output) -> Ran {
         Ran {
             // A signal leaves no code: that is never what a test wants.
             code: output.status.code().unwrap_or(-1),

@@ -1,0 +1,191 @@
+//! What was asked for, and the plan that follows from it.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+
+use crate::cancel::Cancel;
+use crate::cluster::{Plan, Resources, Run, Stage};
+use crate::config::{self, Pipeline, SlurmSettings, SlurmShare};
+use crate::error::{Error, Result};
+use crate::files::hash_bytes;
+use crate::orchestrator::{Limits, Observer, Owner};
+use crate::pipeline::flow::lock;
+use crate::pipeline::options::{self, Options};
+use crate::pipeline::workers::Workers;
+use crate::pipeline::{listing, train};
+
+pub(super) const FEATURES: &str = "features";
+pub(super) const PREPARE: &str = "prepare";
+pub(super) const TRAIN: &str = "train";
+pub(super) const REPORT: &str = "report";
+
+/// Some forty seconds of one core for utterances of a few seconds.
+const SHARD_SIZE: u32 = 20_000;
+/// Slurm takes indices up to 1000 unless it is told otherwise.
+const MOST_TASKS: u32 = 1_000;
+
+/// Everything by which a task on another machine knows what to do: the pipeline file as it was, and the command line.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Order {
+    /// What messages call the pipeline file.
+    pub file_name: String,
+    /// Its text.
+    pub text: String,
+    /// As after `--set`.
+    pub overrides: Vec<String>,
+    /// In place of data/corpora.
+    pub corpora_dir: Option<PathBuf>,
+    /// Names of the experiments to run; empty: the default ones.
+    pub experiments: Vec<String>,
+    /// Holds `tables/`, `models/`, `cache/` and `slurm/`.
+    pub data_dir: PathBuf,
+    /// Gets a folder per pipeline.
+    pub reports_dir: PathBuf,
+    /// How often a task is tried again after an error that may pass.
+    pub retries: u32,
+    /// Utterances of one shard.
+    #[serde(default)]
+    pub shard_size: u32,
+    /// Ids of the trainings, and how many of them one task does.
+    #[serde(default)]
+    pub trainings: Vec<String>,
+    /// See [`Order::trainings`].
+    #[serde(default)]
+    pub trainings_per_task: u32,
+}
+
+/// Where tasks run.
+#[derive(Debug, Clone)]
+pub struct Place<'a> {
+    /// This program; absolute.
+    pub program: &'a Path,
+    /// The working directory of all tasks; absolute.
+    pub folder: &'a Path,
+}
+
+impl Order {
+    /// Reads what was ordered with a plan.
+    ///
+    /// # Errors
+    /// `Data` where the plan holds no such order.
+    pub fn of(run: &Run) -> Result<Order> {
+        serde_json::from_value(run.plan().request.clone())
+            .map_err(|e| Error::data(format!("the plan in {} holds no order of this version of ser", run.folder().display())).because(e))
+    }
+
+    /// The pipeline as it was when the plan was made.
+    ///
+    /// # Errors
+    /// As [`config::parse`].
+    pub fn pipeline(&self) -> Result<Pipeline> {
+        config::parse(&self.text, &self.file_name, &self.overrides, self.corpora_dir.as_deref())
+    }
+
+    /// The same options as those of a run on one machine.
+    pub fn options(&self, jobs: usize, memory: Option<u64>, owner: Owner) -> Options {
+        Options {
+            data_dir: self.data_dir.clone(),
+            reports_dir: self.reports_dir.clone(),
+            until: options::Stage::Report,
+            experiments: self.experiments.clone(),
+            limits: Limits { jobs, memory, retries: self.retries, time_limit: None, keep_going: true },
+            owner,
+            wait: true,
+        }
+    }
+}
+
+/// Makes the plan of a pipeline; generates a corpus that is to be generated, unless `look_only`. `options` are those of [`Order::options`].
+///
+/// # Errors
+/// `Missing` where the corpus is not there; as [`crate::pipeline::run`] otherwise.
+pub fn plan(
+    mut order: Order,
+    settings: &SlurmSettings,
+    place: &Place,
+    options: &Options,
+    look_only: bool,
+    cancel: &Cancel,
+    observer: &dyn Observer,
+) -> Result<Plan> {
+    let pipeline = order.pipeline()?;
+    let chosen = pipeline.select(&order.experiments)?;
+    generate(&pipeline, options, look_only, cancel, observer)?;
+    let (_, sources) = listing::list(&pipeline, None)?;
+    let (mut speakers, mut sessions) = (BTreeSet::new(), BTreeSet::new());
+    for source in sources.iter() {
+        let source = source?;
+        speakers.insert(source.speaker);
+        sessions.extend(source.session);
+    }
+    let smallest = u32::try_from(sources.len().div_ceil(u64::from(MOST_TASKS))).unwrap_or(u32::MAX);
+    order.shard_size = settings.shard_size.unwrap_or(SHARD_SIZE).max(smallest);
+    let shards = u32::try_from(sources.len().div_ceil(u64::from(order.shard_size))).unwrap_or(MOST_TASKS);
+    order.trainings.clear();
+    for experiment in chosen {
+        let folds = experiment.protocol.expected_folds(speakers.len(), sessions.len());
+        let of_fold = |fold: u32| experiment.seeds.iter().map(move |seed| train::id(experiment, fold, *seed));
+        order.trainings.extend((0..folds).flat_map(of_fold));
+    }
+    let trainings = u32::try_from(order.trainings.len()).unwrap_or(u32::MAX);
+    order.trainings_per_task = trainings.div_ceil(MOST_TASKS).max(1);
+    let id = unlike_any_other(&pipeline.name, place.folder);
+    let run_folder = place.folder.join(&order.data_dir).join("slurm").join(&id);
+    let stage = |name: &str, count: u32, after: Option<&str>| -> Result<Stage> {
+        let words = [place.program, Path::new("worker"), &run_folder, Path::new(name)];
+        let text = |path: &Path| path.to_str().map(str::to_owned);
+        let command = words.into_iter().map(text).collect::<Option<_>>();
+        Ok(Stage {
+            name: name.to_owned(),
+            count,
+            after: after.map(str::to_owned),
+            command: command
+                .ok_or_else(|| Error::usage("the paths of ser and of its folders have to be UTF-8 text to be given to sbatch"))?,
+            resources: resources(settings.of(name)),
+            resumable: name == TRAIN,
+        })
+    };
+    let stages = vec![
+        stage(FEATURES, shards, None)?,
+        stage(PREPARE, 1, Some(FEATURES))?,
+        stage(TRAIN, trainings.div_ceil(order.trainings_per_task), Some(PREPARE))?,
+        stage(REPORT, 1, Some(TRAIN))?,
+    ];
+    let request = serde_json::to_value(&order).map_err(|e| Error::internal("failed to write an order as JSON").because(e))?;
+    Ok(Plan::new(id, place.folder.to_owned(), stages, request))
+}
+
+fn generate(pipeline: &Pipeline, options: &Options, look_only: bool, cancel: &Cancel, observer: &dyn Observer) -> Result<()> {
+    if !listing::must_generate(pipeline) {
+        return Ok(());
+    }
+    if look_only {
+        return Err(Error::missing(format!("the recordings of {} are not generated yet", pipeline.name))
+            .hint(format!("run `ser features {}` first", pipeline.name)));
+    }
+    let _lock = lock(options, &options.data_dir.join("cache"), cancel, observer)?;
+    let workers = Workers::new(options.limits.jobs, &pipeline.features)?;
+    listing::generate(pipeline, workers.pool(), cancel, observer)
+}
+
+fn resources(share: SlurmShare) -> Resources {
+    Resources {
+        partition: share.partition,
+        account: share.account,
+        time_s: share.time_s,
+        memory: share.memory,
+        cpus: share.cpus.unwrap_or(1),
+        max_concurrent: share.max_concurrent,
+        options: share.options.unwrap_or_default(),
+    }
+}
+
+/// Jobs are known by it among all of a cluster's.
+fn unlike_any_other(name: &str, folder: &Path) -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let hash = hash_bytes(format!("{now:?} {} {}", std::process::id(), folder.display()).as_bytes());
+    format!("{name}-{}", &hash[..8])
+}

@@ -1,0 +1,111 @@
+//! A share of the corpus: its recordings are opened and their features computed, away from the store, which takes it all in later.
+//!
+//! What shards give is a head start and no output: a run without them gives the same bytes, later.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::order::Order;
+use crate::cancel::Cancel;
+use crate::config::Pipeline;
+use crate::corpus::Source;
+use crate::error::{Error, Result};
+use crate::orchestrator::{Context, Finished, Identity, Observer, Status, Store, Task, execute_one};
+use crate::pipeline::ingest::Look;
+use crate::pipeline::listing::{self, chunks};
+use crate::pipeline::options::Options;
+use crate::pipeline::probes::{self, Probe, Probes};
+use crate::pipeline::rows::{self, Rows};
+use crate::pipeline::workers::Workers;
+
+/// Where the shards of a plan lie until they are taken in.
+pub(super) fn folder(store: &Path, plan: &str) -> PathBuf {
+    store.join("shards").join(plan)
+}
+
+/// Makes one shard unless it is there.
+pub(super) fn make(
+    pipeline: &Pipeline,
+    order: &Order,
+    options: &Options,
+    plan: &str,
+    index: u32,
+    cancel: &Cancel,
+    observer: &dyn Observer,
+) -> Result<()> {
+    let root = options.store(&pipeline.name);
+    let store = Store::shared(folder(&root, plan));
+    let action = |context: &Context| {
+        let workers = Workers::new(options.limits.jobs, &pipeline.features)?;
+        fill(pipeline, order, &root, index, &workers, context)
+    };
+    execute_one(&store, &task(pipeline, order, plan, index, action)?, &options.limits, cancel, observer).map(drop)
+}
+
+/// The shard of an index, if it is there and whole.
+pub(super) fn find(pipeline: &Pipeline, order: &Order, store: &Store, plan: &str, index: u32) -> Result<Option<Finished>> {
+    Ok(match store.status(&task(pipeline, order, plan, index, |_| Ok(()))?) {
+        Status::Fresh(finished) => Some(finished),
+        Status::Stale { .. } => None,
+    })
+}
+
+fn task<'a>(
+    pipeline: &Pipeline,
+    order: &Order,
+    plan: &str,
+    index: u32,
+    action: impl Fn(&Context) -> Result<()> + Send + Sync + 'a,
+) -> Result<Task<'a>> {
+    let features =
+        serde_json::to_value(&pipeline.features).map_err(|e| Error::internal("failed to write parameters as JSON").because(e))?;
+    let params = serde_json::json!({ "plan": plan, "index": index, "size": order.shard_size, "features": features });
+    let identity = Identity { stage: "shard".into(), code_version: crate::features::CODE_VERSION, params, inputs: BTreeMap::new() };
+    Ok(Task::new(format!("shard/{index}"), identity, action))
+}
+
+fn fill(pipeline: &Pipeline, order: &Order, store: &Path, index: u32, workers: &Workers, context: &Context) -> Result<()> {
+    let (_, sources) = listing::list(pipeline, None)?;
+    let first = u64::from(index) * u64::from(order.shard_size);
+    let total = sources.len().saturating_sub(first).min(u64::from(order.shard_size));
+    let skip = usize::try_from(first).unwrap_or(usize::MAX);
+    let share = sources.iter().skip(skip).take(order.shard_size as usize);
+    // What the store has seen and has rows for need not be opened again.
+    let mut earlier = Rows::fit(store, workers.settings()).then(|| Probes::peek(store));
+    let log = rows::open(&context.folder.join(rows::NAME), workers.settings())?;
+    let mut look = Look::new(pipeline.corpus.kind.root(), workers, Some(log), total, context);
+    let mut probes = Probes::begin(context.folder)?;
+    for chunk in chunks(share) {
+        let chunk: Vec<Source> = chunk?;
+        let known: Vec<Option<Probe>> = chunk.iter().map(|source| earlier.as_mut().and_then(|probes| probes.known(source))).collect();
+        for (source, probe) in chunk.iter().zip(look.at(&chunk, known)?) {
+            // A recording that cannot be used is met again by the run that takes this in, which says so.
+            if let Some(Ok(probe)) = probe {
+                probes.keep(source, &probe)?;
+            }
+        }
+        context.cancel.check()?;
+    }
+    probes.finish()
+}
+
+/// Takes the shards that are there into the store; call it with the store's lock held.
+pub(super) fn take_in(pipeline: &Pipeline, order: &Order, options: &Options, plan: &str, count: u32, cancel: &Cancel) -> Result<()> {
+    let root = options.store(&pipeline.name);
+    let shards = Store::shared(folder(&root, plan));
+    let mut there: Vec<Finished> = Vec::new();
+    for index in 0..count {
+        cancel.check()?;
+        there.extend(find(pipeline, order, &shards, plan, index)?);
+    }
+    if there.is_empty() {
+        return Ok(());
+    }
+    let mut log = rows::open(&root.join(rows::NAME), &pipeline.features)?;
+    for shard in &there {
+        cancel.check()?;
+        log.take_in(&mut rows::open(&shard.path(rows::NAME), &pipeline.features)?)?;
+    }
+    let files: Vec<PathBuf> = there.iter().map(|shard| shard.path(probes::NAME)).collect();
+    probes::take_in(&root, &files)
+}
