@@ -41,7 +41,7 @@ impl History {
             let error = Error::missing(format!("there is no run `{name}` in {}", self.path.display()));
             error.hint("`ser runs` lists them")
         };
-        let back = name.strip_prefix("latest").map(|rest| rest.strip_prefix('~').map_or(Err(rest), Ok));
+        let back = name.strip_prefix("latest").map(|rest| rest.strip_prefix('~').ok_or(rest));
         let found = match back {
             Some(Err("")) => self.ask(&format!("{RUN} ORDER BY id DESC LIMIT 1"), [], |row| run(row, host))?,
             Some(Ok(steps)) if steps.parse::<u32>().is_ok() => {

@@ -11,6 +11,9 @@ use crate::error::{Error, Result};
 /// What a task does.
 pub type Action<'a> = Box<dyn Fn(&Context) -> Result<()> + Send + Sync + 'a>;
 
+/// Says more of an input by its name.
+pub type Which<'a> = Box<dyn Fn(&str) -> Option<String> + Send + Sync + 'a>;
+
 /// A unit of work: an identity and the action that makes its output.
 pub struct Task<'a> {
     /// Unique within the store; path-like and file-name-safe (`train/quick/fold-02-seed-0`).
@@ -20,7 +23,7 @@ pub struct Task<'a> {
     /// Writes the outputs into [`Context::folder`]; must depend on nothing that the identity does not name.
     pub action: Action<'a>,
     /// Says more of an input that changed: which of many files, say. Asked with the input's name.
-    pub which: Option<Box<dyn Fn(&str) -> Option<String> + Send + Sync + 'a>>,
+    pub which: Option<Which<'a>>,
     /// Bytes that the action is expected to need at most; 0 where that is little.
     pub memory: u64,
 }

@@ -19,7 +19,7 @@ mod execute_tests;
 pub use event::{Event, Observer};
 pub use execute::{Ended, Limits, execute, execute_one};
 pub use gc::Garbage;
-pub use graph::{Action, Context, Graph, Node, Task};
+pub use graph::{Action, Context, Graph, Node, Task, Which};
 pub use identity::{Identity, Key};
 pub use lock::{Lock, Owner};
 pub use status::{Status, Why};

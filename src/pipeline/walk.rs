@@ -252,7 +252,7 @@ impl<'a> Walk<'a> {
             };
             seen.push(one);
         }
-        Ok(seen.into_iter().map(|one| Came::Seen(one)).collect())
+        Ok(seen.into_iter().map(Came::Seen).collect())
     }
 
     /// Runs one task of a graph, which has to wait for nothing, and looks at no other.
