@@ -84,10 +84,10 @@ pub enum Command {
 }
 
 /// Which pipelines, with which changes.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 pub struct Run {
-    /// Names of pipelines (`ravdess` is pipelines/ravdess.toml) or paths of pipeline files
-    #[arg(required = true, value_name = "PIPELINE")]
+    /// Names of pipelines (`ravdess` is pipelines/ravdess.toml) or paths of pipeline files; `plan` without any plans all whose corpus is there
+    #[arg(value_name = "PIPELINE")]
     pub pipelines: Vec<String>,
     /// Run this experiment (may be repeated); without it, those that the pipeline runs by default. Of several pipelines, those that have
     /// none of the named ones run nothing

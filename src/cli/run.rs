@@ -45,6 +45,13 @@ pub fn plan(run: &Run, args: &Args, cancel: &Cancel, observer: &dyn Observer) ->
 fn show_plan(run: &Run, stage: Stage, args: &Args, cancel: &Cancel, observer: &dyn Observer) -> Result<Exit> {
     let plans: RefCell<Vec<(String, Vec<PlanLine>)>> = RefCell::default();
     let json = args.global.json;
+    let all;
+    let run = if run.pipelines.is_empty() {
+        all = Run { pipelines: known(run)?, skip_missing: true, ..run.clone() };
+        &all
+    } else {
+        run
+    };
     let exit = each(run, args, observer, |pipeline, experiments| {
         let lines = pipeline::plan(pipeline, &options(run, stage, experiments), cancel, observer)?;
         if run.dag == Some(Dag::Dot) {
@@ -79,6 +86,10 @@ fn show_plan(run: &Run, stage: Stage, args: &Args, cancel: &Cancel, observer: &d
 /// What is wrong with one of several pipelines, its file included, is said at once and stops no other one; the first error decides the
 /// exit code.
 fn each(run: &Run, args: &Args, observer: &dyn Observer, work: impl Fn(&Pipeline, Vec<String>) -> Result<Option<Error>>) -> Result<Exit> {
+    if run.pipelines.is_empty() {
+        let error = Error::usage("no pipeline is named");
+        return Err(error.hint(format!("name one or more of: {}", known(run)?.join(", "))));
+    }
     let overrides = overrides(run)?;
     let load = |name: &String| config::load(&path(run, name), &overrides, run.corpora_dir.as_deref());
     let loaded: Vec<Result<Pipeline>> = run.pipelines.iter().map(load).collect();
@@ -117,6 +128,19 @@ fn each(run: &Run, args: &Args, observer: &dyn Observer, work: impl Fn(&Pipeline
         }
     }
     Ok(exit)
+}
+
+/// Names of all pipeline files in their folder.
+fn known(run: &Run) -> Result<Vec<String>> {
+    let folder = &run.pipelines_dir;
+    let entries = std::fs::read_dir(folder).map_err(|e| {
+        let hint = "run this in a folder with pipelines/, or name it with --pipelines-dir";
+        Error::missing(format!("there is no folder {}", folder.display())).because(e).hint(hint)
+    })?;
+    let names = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.strip_suffix(".toml").map(str::to_owned));
+    let mut names: Vec<String> = names.collect();
+    names.sort();
+    Ok(names)
 }
 
 /// A name that no pipeline knows is a slip of the pen; one that only some know picks those.

@@ -188,3 +188,12 @@ fn quiet_says_nothing_when_nothing_is_wrong() {
     let project = Project::with_tones(2);
     assert_eq!(project.ser(&["run", "small", "-q"]).ok().stderr, "");
 }
+
+#[test]
+fn a_plan_of_everything_and_a_run_of_nothing() {
+    let project = Project::with_tones(2);
+    project.pipeline("absent", &Project::small().replace("\"small\"", "\"absent\"").replace("corpus/manifest.csv", "gone.csv"));
+    let plan = project.ser(&["plan"]).ok();
+    assert!(plan.stdout.contains("small: 9 to run") && plan.stderr.contains("warning: absent: "), "{}", plan.stdout);
+    project.ser(&["run"]).fails(2, &["no pipeline is named", "absent, small"]);
+}
