@@ -39,7 +39,7 @@ pub(super) fn write(h: &mut Html, steps: &[StepSection]) {
     picture.write(h, |h| {
         let corner = |name: &str| places.get(name).map(|(x, y)| (2.0 + *x as f64 * COLUMN, 2.0 + *y as f64 * ROW));
         for step in steps {
-            for before in &step.after {
+            for before in step.after.iter().filter(|before| !is_implied(steps, step, before)) {
                 if let (Some(from), Some(to)) = (corner(before), corner(&step.name)) {
                     arrow(h, (from.0 + BOX.0, from.1 + BOX.1 / 2.0), (to.0, to.1 + BOX.1 / 2.0));
                 }
@@ -74,6 +74,12 @@ fn places(steps: &[StepSection]) -> BTreeMap<&str, (usize, usize)> {
     places
 }
 
+/// Whether one of the other steps that `step` waits for waits for `before` itself: its arrow would say nothing new.
+fn is_implied(steps: &[StepSection], step: &StepSection, before: &str) -> bool {
+    let waits = |name: &String| steps.iter().any(|other| other.name == *name && other.after.iter().any(|earlier| earlier == before));
+    step.after.iter().any(waits)
+}
+
 fn arrow(h: &mut Html, (x1, y1): (f64, f64), (x2, y2): (f64, f64)) {
     let middle = (x1 + x2) / 2.0;
     let path = format!("M{} {}C{} {} {} {} {} {}", at(x1), at(y1), at(middle), at(y1), at(middle), at(y2), at(x2), at(y2));
@@ -96,7 +102,11 @@ mod tests {
         let mut h = Html::new();
         write(&mut h, &steps);
         let page = h.into_string();
-        assert_eq!((page.matches("class=\"arrow\"").count(), page.matches("class=\"step\"").count()), (4, 4));
+        assert_eq!(
+            (page.matches("class=\"arrow\"").count(), page.matches("class=\"step\"").count()),
+            (3, 4),
+            "that from a to d is implied"
+        );
         assert!(page.contains("8 tasks in 4 steps") && page.contains("d after a and c"), "{page}");
     }
 }
