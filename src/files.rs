@@ -118,6 +118,25 @@ pub fn read_exact_at(file: &File, buffer: &mut [u8], offset: u64) -> std::io::Re
     Ok(())
 }
 
+/// Fills `buffer` with up to `most` bytes from `offset` on: fewer where the file ends.
+///
+/// # Errors
+/// As reading.
+pub fn read_at_most(file: &File, buffer: &mut Vec<u8>, most: usize, offset: u64) -> std::io::Result<()> {
+    buffer.resize(most, 0);
+    let mut done = 0;
+    while done < most {
+        match read_at(file, &mut buffer[done..], offset + done as u64) {
+            Ok(0) => break,
+            Ok(n) => done += n,
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    buffer.truncate(done);
+    Ok(())
+}
+
 #[cfg(unix)]
 fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> std::io::Result<usize> {
     std::os::unix::fs::FileExt::read_at(file, buffer, offset)

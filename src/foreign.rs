@@ -1,8 +1,14 @@
 //! Decoders of other crates, on bytes that nobody vouches for.
 
 use std::cell::Cell;
+use std::fs::File;
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
 use std::sync::Once;
+
+use parquet::file::metadata::ParquetMetaData;
+
+use crate::files::read_at_most;
 
 thread_local! {
     static GUARDED: Cell<bool> = const { Cell::new(false) };
@@ -44,6 +50,49 @@ pub fn is_sane_footer(footer: &[u8]) -> bool {
     Thrift { rest: footer }.structure(0, true).is_some()
 }
 
+/// Longest header of a page: statistics hold values of the column, which writers cut.
+const LONGEST_HEADER: usize = 1 << 20;
+/// What a page may be unpacked to, in bytes; writers aim at one million.
+const LARGEST_PAGE: i64 = 256 << 20;
+
+/// Whether the pages of a Parquet file can be handed to its decoder, which takes lengths in their headers on trust as it does in the footer.
+///
+/// # Errors
+/// Where the file cannot be read.
+pub fn are_sane_pages(file: &File, footer: &ParquetMetaData) -> io::Result<bool> {
+    let mut buffer = Vec::new();
+    for column in footer.row_groups().iter().flat_map(|group| group.columns()) {
+        // The range asserts that it is none below zero.
+        let Ok((start, length)) = guarded(|| column.byte_range()) else { return Ok(false) };
+        let Some(end) = start.checked_add(length) else { return Ok(false) };
+        let mut at = start;
+        while at < end {
+            let Some((header, content)) = page(file, at, end, &mut buffer)? else { return Ok(false) };
+            match at.checked_add(header).and_then(|at| at.checked_add(content)) {
+                Some(next) if next <= end => at = next,
+                _ => return Ok(false),
+            }
+        }
+    }
+    Ok(true)
+}
+
+/// Lengths of the header of a page and of what follows it; nothing where they cannot be.
+fn page(file: &File, at: u64, end: u64, buffer: &mut Vec<u8>) -> io::Result<Option<(u64, u64)>> {
+    // Nearly all headers are short.
+    for most in [256, LONGEST_HEADER] {
+        let room = usize::try_from(end - at).unwrap_or(usize::MAX).min(most);
+        read_at_most(file, buffer, room, at)?;
+        let mut thrift = Thrift { rest: buffer };
+        if let Some([unpacked, content]) = thrift.page_header() {
+            let sane = (0..=LARGEST_PAGE).contains(&unpacked) && content >= 0;
+            let header = (buffer.len() - thrift.rest.len()) as u64;
+            return Ok(sane.then_some((header, content.unsigned_abs())));
+        }
+    }
+    Ok(None)
+}
+
 /// Bytes in Thrift's compact protocol, gone through without regard to what they mean; `None` where they cannot be a footer.
 struct Thrift<'a> {
     rest: &'a [u8],
@@ -74,6 +123,32 @@ impl Thrift<'_> {
         None
     }
 
+    /// A number with its sign in the lowest bit.
+    fn signed(&mut self) -> Option<i64> {
+        self.number().map(|zigzag| (zigzag >> 1) as i64 ^ -((zigzag & 1) as i64))
+    }
+
+    /// The header of a page: its length unpacked and as it stands in the file, in bytes.
+    fn page_header(&mut self) -> Option<[i64; 2]> {
+        let (mut field, mut unpacked, mut content) = (0, None, None);
+        loop {
+            let head = self.byte()?;
+            if head == 0 {
+                return Some([unpacked?, content?]);
+            }
+            field = match head >> 4 {
+                0 => self.signed()?,
+                step => field + i64::from(step),
+            };
+            match (field, head & 0x0F) {
+                (2, 5) => unpacked = Some(self.signed()?),
+                (3, 5) => content = Some(self.signed()?),
+                (2 | 3, _) => return None,
+                (_, kind) => self.value(kind, 0, u64::MAX)?,
+            }
+        }
+    }
+
     /// The fields of a structure up to its end. Field 2 of the footer itself is the schema.
     fn structure(&mut self, depth: u32, is_footer: bool) -> Option<()> {
         let mut field = 0;
@@ -83,10 +158,7 @@ impl Thrift<'_> {
                 return Some(());
             }
             match head >> 4 {
-                0 => {
-                    let zigzag = self.number()?;
-                    field = (zigzag >> 1) as i64 ^ -((zigzag & 1) as i64);
-                }
+                0 => field = self.signed()?,
                 step => field += i64::from(step),
             }
             let most = if is_footer && field == 2 { MOST_COLUMNS } else { u64::MAX };
@@ -135,6 +207,35 @@ mod tests {
         assert_eq!(guarded(|| guarded(|| -> u8 { panic!("within") })), Ok(Err("within".to_owned())));
         assert_eq!(guarded(|| -> u8 { std::panic::panic_any(1_u8) }), Err("its decoder gives up".to_owned()));
         assert!(!GUARDED.get());
+    }
+
+    #[test]
+    fn page_headers_that_promise_more_than_they_hold_are_refused() {
+        let lengths = |header: &[u8]| {
+            let file = tempfile::NamedTempFile::new().unwrap();
+            std::fs::write(file.path(), header).unwrap();
+            page(&File::open(file.path()).unwrap(), 0, header.len() as u64, &mut Vec::new()).unwrap()
+        };
+        // Type, length unpacked, length, a structure within, the end.
+        let header = [0x15, 0, 0x15, 40, 0x15, 20, 0x2C, 0x15, 2, 0, 0];
+        assert_eq!(lengths(&header), Some((11, 10)));
+        assert_eq!(lengths(&[&header[..], &[0; 2000]].concat()), Some((11, 10)));
+        // A header with a long value among its statistics.
+        let long = [&header[..10], &[0x18, 0xD0, 0x0F], &[7; 2000], &[0]].concat();
+        assert_eq!(lengths(&long), Some((long.len() as u64, 10)));
+        for wrong in [
+            &[][..],
+            &header[..10],
+            // Lengths below zero or past all measure, of another kind, or absent.
+            &[0x15, 0, 0x15, 41, 0x15, 20, 0],
+            &[0x15, 0, 0x15, 0xFE, 0xFF, 0xFF, 0xFF, 0x0F, 0x15, 20, 0],
+            &[0x15, 0, 0x18, 1, 7, 0x15, 20, 0],
+            &[0x15, 0, 0x15, 40, 0],
+            // Thousands of millions of elements.
+            &[0x15, 0, 0x15, 40, 0x15, 20, 0x29, 0xF5, 0xFF, 0xFF, 0xFF, 0xFF, 7, 0],
+        ] {
+            assert_eq!(lengths(wrong), None, "{wrong:?}");
+        }
     }
 
     #[test]

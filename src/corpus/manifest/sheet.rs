@@ -11,7 +11,7 @@ use parquet::record::reader::RowIter;
 
 use super::tap::Tap;
 use crate::error::{Error, Result};
-use crate::foreign::{guarded, is_sane_footer};
+use crate::foreign::{are_sane_pages, guarded, is_sane_footer};
 
 /// The longest row: without a bound, a quotation mark that is never closed would bring the rest of any file into memory.
 const LONGEST_ROW: usize = 64 << 20;
@@ -177,8 +177,12 @@ fn parquet_rows(path: &Path) -> Result<Sheet> {
     if !has_sane_footer(&mut file).map_err(|e| Error::io("read", path, e))? {
         return Err(broken("its footer is damaged".into()));
     }
+    let pages = file.try_clone().map_err(|e| Error::io("read", path, e))?;
     let opened = guarded(|| {
         let reader = SerializedFileReader::new(file)?;
+        if !are_sane_pages(&pages, reader.metadata())? {
+            return Err(ParquetError::General("its pages are damaged".into()));
+        }
         let fields = reader.metadata().file_metadata().schema().get_fields().to_vec();
         Ok((fields, RowIter::from_file_into(Box::new(reader))))
     });

@@ -15,7 +15,7 @@ use super::columns::Loaded;
 use super::seal::{BODY_SUM, FOOTER_SUM, TAIL, digits, footer_length};
 use super::write::Table;
 use crate::error::{Error, Result};
-use crate::foreign::{guarded, is_sane_footer};
+use crate::foreign::{are_sane_pages, guarded, is_sane_footer};
 
 /// What a table says of itself: extractor, profile, parameters and so on by key. `ser.table`, `ser.schema_version` and `ser.version` are
 /// set by the writer and present in what is read.
@@ -49,6 +49,9 @@ impl Batches {
         let mut opened = open(path)?;
         check_kind(path, table, &opened.meta)?;
         opened.check_body(path)?;
+        if !are_sane_pages(&opened.file, &opened.footer).map_err(|e| Error::io("read", path, e))? {
+            return Err(undecodable(path, &"its pages are damaged"));
+        }
         let build = || -> Result<ParquetRecordBatchReader, ParquetError> {
             let footer = ArrowReaderMetadata::try_new(opened.footer.into(), ArrowReaderOptions::new())?;
             ParquetRecordBatchReaderBuilder::new_with_metadata(opened.file, footer).with_batch_size(BATCH).build()
