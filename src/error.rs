@@ -134,6 +134,22 @@ impl Error {
         self.kind
     }
 
+    /// Whether there is no room left on a disk: nothing else can be written either.
+    pub fn is_disk_full(&self) -> bool {
+        self.io_kind().is_some_and(|kind| matches!(kind, std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded))
+    }
+
+    fn io_kind(&self) -> Option<std::io::ErrorKind> {
+        let mut cause: Option<&dyn std::error::Error> = self.source.as_deref().map(|s| s as &dyn std::error::Error);
+        while let Some(error) = cause {
+            if let Some(io) = error.downcast_ref::<std::io::Error>() {
+                return Some(io.kind());
+            }
+            cause = error.source();
+        }
+        None
+    }
+
     /// Whether the same work may well succeed a little later: a busy or briefly unreachable file system or network, but no full disk and no
     /// missing permission.
     pub fn may_pass(&self) -> bool {

@@ -24,7 +24,11 @@ pub fn gc(gc: &Gc, args: &Args, cancel: &Cancel, observer: &dyn Observer) -> Res
         let _lock = if gc.no_wait { Lock::take(&root, &owner)? } else { Lock::wait(&root, &owner, cancel, observer)? };
         let store = Store::at(&root);
         store.sweep()?;
-        let garbage = store.garbage(&referenced(gc, name)?)?;
+        let referenced = referenced(gc, name)?;
+        if referenced.is_empty() {
+            observer.warn(format!("no run of {name} is in the history: only what stands for its tasks at present is kept"));
+        }
+        let garbage = store.garbage(&referenced)?;
         tell(name, &garbage, gc.yes, args.global.json)?;
         if gc.yes {
             store.remove(&garbage)?;

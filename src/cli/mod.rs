@@ -66,7 +66,7 @@ pub fn main() -> ExitCode {
         Ok(Exit::Failed(kind)) => ExitCode::from(kind.exit_code()),
         Err(error) => {
             report(&error, json);
-            if error.kind() == Kind::Interrupted && !json {
+            if error.kind() == Kind::Interrupted && !json && goes_on(&args.command) {
                 say(&format!("to resume: {}", command_line()));
             }
             ExitCode::from(error.kind().exit_code())
@@ -91,6 +91,16 @@ fn dispatch(args: &Args, cancel: &Cancel, observer: &dyn crate::orchestrator::Ob
         Command::Slurm(one) => slurm::slurm(one, args, cancel, observer),
         Command::Worker(worker) => slurm::worker(worker, cancel, observer),
         Command::Corpora(corpora) => corpora::corpora(corpora, args, cancel, observer).map(|()| Exit::Done),
+    }
+}
+
+/// Whether the same command, given again, goes on where it was. What is followed on a cluster runs on by itself.
+fn goes_on(command: &args::Command) -> bool {
+    use args::Command;
+    match command {
+        Command::Run(run) => run.executor == args::Executor::Local,
+        Command::Features(_) | Command::Train(_) | Command::Evaluate(_) | Command::Report(_) | Command::Corpora(_) => true,
+        _ => false,
     }
 }
 

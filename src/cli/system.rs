@@ -13,8 +13,33 @@ pub fn host() -> String {
 pub fn memory() -> Option<u64> {
     let meminfo = fs::read_to_string("/proc/meminfo").ok()?;
     let free = available(&meminfo)?;
-    let limit = fs::read_to_string("/sys/fs/cgroup/memory.max").ok().and_then(|text| text.trim().parse().ok()).unwrap_or(u64::MAX);
+    let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    let read = |path: &String| fs::read_to_string(path).ok()?.trim().parse().ok();
+    let limit = limits(&groups).iter().filter_map(read).min().unwrap_or(u64::MAX);
     Some(free.min(limit) / 10 * 9)
+}
+
+/// Files that may limit the memory of this process: those of its control groups, versions 1 and 2, and of all around them.
+fn limits(groups: &str) -> Vec<String> {
+    let mut files = Vec::new();
+    for line in groups.lines() {
+        let mut parts = line.splitn(3, ':').skip(1);
+        let (Some(controllers), Some(path)) = (parts.next(), parts.next()) else { continue };
+        let (root, file) = match controllers {
+            "" => ("/sys/fs/cgroup", "memory.max"),
+            list if list.split(',').any(|c| c == "memory") => ("/sys/fs/cgroup/memory", "memory.limit_in_bytes"),
+            _ => continue,
+        };
+        let mut folder = path.trim_end_matches('/');
+        loop {
+            files.push(format!("{root}{folder}/{file}"));
+            match folder.rsplit_once('/') {
+                Some((above, _)) => folder = above,
+                None => break,
+            }
+        }
+    }
+    files
 }
 
 fn available(meminfo: &str) -> Option<u64> {
@@ -60,6 +85,9 @@ mod tests {
     fn the_free_memory_is_read() {
         assert_eq!(available("MemTotal: 5 kB\nMemAvailable:    3 kB\n"), Some(3072));
         assert_eq!(available("MemTotal: 5 kB\n"), None);
+        let files = ["/sys/fs/cgroup/a/b/memory.max", "/sys/fs/cgroup/a/memory.max", "/sys/fs/cgroup/memory.max"];
+        assert_eq!(limits("0::/a/b\n"), files);
+        assert_eq!(limits("4:cpu,memory:/\n3:pids:/x\n"), ["/sys/fs/cgroup/memory/memory.limit_in_bytes"]);
         if cfg!(target_os = "linux") {
             assert!(memory().unwrap() > 1 << 20);
         }

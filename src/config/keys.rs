@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::validated::{CorpusKind, CorpusSettings, Experiment, ModelSettings};
 use crate::corpus::iemocap::{Agreement, Dialogs, Excitement};
-use crate::model::TrainSettings;
+use crate::model::{Device, EarlyStopping, Optimizer, Schedule, TrainSettings};
 use crate::split::Protocol;
 use crate::transform::Inputs;
 
@@ -68,7 +68,55 @@ pub struct ModelKey<'a> {
     model: &'a ModelSettings,
     /// Of networks.
     #[serde(skip_serializing_if = "Option::is_none")]
-    train: Option<TrainSettings>,
+    train: Option<TrainKey<'a>>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+struct TrainKey<'a> {
+    optimizer: &'a Optimizer,
+    learning_rate: f64,
+    schedule: &'a Schedule,
+    weight_decay: f64,
+    batch_size: usize,
+    epochs: usize,
+    label_smoothing: f64,
+    mixup: f64,
+    class_weights: bool,
+    early_stopping: &'a Option<EarlyStopping>,
+    device: Device,
+}
+
+impl<'a> TrainKey<'a> {
+    fn of(settings: &'a TrainSettings) -> Self {
+        let TrainSettings {
+            optimizer,
+            learning_rate,
+            schedule,
+            weight_decay,
+            batch_size,
+            epochs,
+            label_smoothing,
+            mixup,
+            class_weights,
+            early_stopping,
+            // How often a checkpoint is written changes nothing in the model.
+            checkpoint_every: _,
+            device,
+        } = settings;
+        TrainKey {
+            optimizer,
+            learning_rate: *learning_rate,
+            schedule,
+            weight_decay: *weight_decay,
+            batch_size: *batch_size,
+            epochs: *epochs,
+            label_smoothing: *label_smoothing,
+            mixup: *mixup,
+            class_weights: *class_weights,
+            early_stopping,
+            device: *device,
+        }
+    }
 }
 
 impl Experiment {
@@ -82,8 +130,7 @@ impl Experiment {
     pub fn model_key(&self) -> ModelKey<'_> {
         // Folds and validation part reach a training by their content, the seed by the task.
         let Experiment { name: _, title: _, default: _, protocol: _, split_seed: _, validation: _, inputs, model, train, seeds: _ } = self;
-        // How often a checkpoint is written changes nothing in the model.
-        let train = self.has_epochs().then(|| TrainSettings { checkpoint_every: 0, ..train.clone() });
+        let train = self.has_epochs().then(|| TrainKey::of(train));
         ModelKey { inputs, model, train }
     }
 }

@@ -276,7 +276,6 @@ impl Experiment {
     pub fn model_parameters(&self) -> BTreeMap<String, String> {
         let mut parameters = BTreeMap::new();
         flatten("", &value(&self.model_key()), &mut parameters);
-        parameters.remove("train.checkpoint_every");
         parameters
     }
 }

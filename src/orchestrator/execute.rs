@@ -49,7 +49,8 @@ pub enum Ended {
 
 /// Runs all stale tasks; the results stand in the order of the graph.
 ///
-/// A failure skips what depends on it, and everything else that has not begun unless [`Limits::keep_going`]; an interruption stops all at
+/// A failure skips what depends on it, and everything else that has not begun unless [`Limits::keep_going`], or in any case where the disk is
+/// full; an interruption stops all at
 /// their next safe point.
 pub fn execute(store: &Store, graph: &Graph, limits: &Limits, cancel: &Cancel, observer: &dyn Observer) -> Vec<Ended> {
     let pool = Pool { store, nodes: graph.nodes(), limits, cancel, observer, state: Mutex::new(State::of(graph)), changed: Condvar::new() };
@@ -95,6 +96,8 @@ struct State {
     running: usize,
     memory: u64,
     failed: Option<String>,
+    /// The first task that found no room on the disk: no other would.
+    full: Option<String>,
 }
 
 impl State {
@@ -113,14 +116,18 @@ impl State {
             running: 0,
             memory: 0,
             failed: None,
+            full: None,
         }
     }
 
     /// Notes how a task ended; what depends on one that failed is skipped with it.
     fn end(&mut self, place: usize, ended: Ended, nodes: &[Node]) {
         let done = matches!(ended, Ended::Done(_));
-        if let Ended::Failed(_) = ended {
+        if let Ended::Failed(error) = &ended {
             self.failed.get_or_insert_with(|| nodes[place].id.clone());
+            if error.is_disk_full() {
+                self.full.get_or_insert_with(|| nodes[place].id.clone());
+            }
         }
         let because = match &ended {
             Ended::Skipped { because } => because.clone(),
@@ -173,9 +180,8 @@ impl Pool<'_, '_> {
     fn next(&self) -> Option<(usize, Vec<Finished>)> {
         let mut state = self.state();
         loop {
-            if !self.limits.keep_going
-                && let Some(because) = state.failed.clone()
-            {
+            let stop = if self.limits.keep_going { &state.full } else { &state.failed };
+            if let Some(because) = stop.clone() {
                 while let Some(place) = state.ready.pop_first() {
                     state.end(place, Ended::Skipped { because: because.clone() }, self.nodes);
                 }

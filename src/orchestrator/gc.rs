@@ -35,6 +35,9 @@ impl Store {
                 found.push((name(&stage), folder));
             }
         }
+        // What a cluster has left behind when its work was never brought together.
+        let shards = folders(&self.root().join("shards"))?.into_iter().filter(|folder| is_old(folder));
+        found.extend(shards.map(|folder| ("shards".to_owned(), folder)));
         // A checkpoint is of a task that no run has finished: it goes when nobody has gone on from it for long.
         let scratch = folders(&self.root().join("scratch"))?.into_iter().filter(|folder| is_old(folder));
         found.extend(scratch.map(|folder| ("scratch".to_owned(), folder)));
@@ -50,7 +53,7 @@ impl Store {
     pub fn remove(&self, garbage: &[Garbage]) -> Result<()> {
         for one in garbage {
             let aside = self.root().join("tasks").join(&one.stage).join(format!("{TEMPORARY}{}", one.key));
-            let gone = if one.stage == "scratch" {
+            let gone = if one.stage == "scratch" || one.stage == "shards" {
                 fs::remove_dir_all(&one.folder)
             } else {
                 fs::rename(&one.folder, &aside).and_then(|()| fs::remove_dir_all(&aside))

@@ -213,6 +213,22 @@ impl Store {
         Ok(keys)
     }
 
+    /// Forgets that tasks of a stage ever ran whose next part of the id is none of `names`: they explain nothing and keep nothing any more.
+    ///
+    /// # Errors
+    /// `Io` where something cannot be removed.
+    pub fn forget_others(&self, stage: &str, names: &[&str]) -> Result<()> {
+        for entry in fs::read_dir(self.root.join("latest").join(stage)).into_iter().flatten().flatten() {
+            let (name, path) = (entry.file_name().to_string_lossy().into_owned(), entry.path());
+            if names.contains(&name.strip_suffix(".json").unwrap_or(&name)) {
+                continue;
+            }
+            let gone = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+            gone.map_err(|e| Error::io("remove", &path, e))?;
+        }
+        Ok(())
+    }
+
     /// Whether any output of the task was ever published.
     pub fn has_run(&self, task: &str) -> bool {
         self.latest(task).is_some()
@@ -236,14 +252,15 @@ impl Store {
 
     /// Notes that `task` now stands for `finished`, so that the next change can be explained against it.
     pub(super) fn remember(&self, task: &str, identity: &Identity, key: &Key) -> Result<()> {
-        if self.shared {
-            // What stands for a task is noted by who holds the lock.
-            return Ok(());
-        }
         let latest = Latest { format: FORMAT, key: key.clone(), identity: identity.clone() };
         let path = self.latest_path(task);
         let bytes = to_json(&latest)?;
-        if fs::read(&path).is_ok_and(|old| old == bytes) { Ok(()) } else { write_atomically(&path, &bytes) }
+        match fs::read(&path) {
+            Ok(old) if old == bytes => Ok(()),
+            // Whoever holds the lock may sweep the file away while it is written: it notes the same when it comes to the task.
+            _ if self.shared => write_atomically(&path, &bytes).or(Ok(())),
+            _ => write_atomically(&path, &bytes),
+        }
     }
 
     /// A fresh folder for a task to write into, on the same file system as its final place.

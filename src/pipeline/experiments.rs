@@ -113,7 +113,8 @@ impl<'a> Walk<'a> {
             match self.split(experiment, is_chosen, data) {
                 Ok(Some(one)) => running.push(one),
                 Ok(None) => {}
-                Err(error) if stops_everything(&error) => return Err(error),
+                Err(error) if stops_everything(&error) || self.is_only(experiment) => return Err(error),
+                Err(_) if matches!(self.mode, Mode::Only(_)) => {}
                 Err(error) if self.planning() => {
                     let why = format!("cannot be split: {error}");
                     self.observer.warn(format!("{}: {why}", experiment.name));
@@ -155,6 +156,11 @@ impl<'a> Walk<'a> {
             // A plan makes the folds in advance; where that fails, the run will say why.
             Seen::Later(later) => Running { chosen, complete: false, later: Some(later), ..Running::of(experiment) },
         }))
+    }
+
+    /// Whether the one task that is asked for belongs to this experiment.
+    fn is_only(&self, experiment: &Experiment) -> bool {
+        matches!(&self.mode, Mode::Only(id) if id.split('/').nth(1) == Some(&experiment.name))
     }
 
     /// Parameters of a training besides its data.
@@ -295,7 +301,9 @@ impl<'a> Walk<'a> {
             for &seed in &experiment.seeds {
                 let id = train::id(experiment, index, seed);
                 let after = vec!["features".into(), format!("split/{}", experiment.name)];
-                self.later(&id, Some(&self.train_settings(experiment, index, name, seed)?), after, later);
+                // Without its folds, a plan does not know what they are called.
+                let settings = if name.is_empty() { None } else { Some(self.train_settings(experiment, index, name, seed)?) };
+                self.later(&id, settings.as_ref(), after, later);
                 trainings.push(id);
             }
         }
@@ -315,7 +323,7 @@ impl<'a> Walk<'a> {
 /// An experiment on its way through the stages.
 pub(super) struct Running<'a> {
     pub experiment: &'a Experiment,
-    chosen: bool,
+    pub chosen: bool,
     pub split: Option<Finished>,
     pub folds: Option<Folds>,
     pub trained: Vec<Finished>,
@@ -361,6 +369,6 @@ impl<'a> Running<'a> {
 }
 
 /// An interruption or a full disk concerns every experiment; anything else only its own.
-pub(super) fn stops_everything(error: &Error) -> bool {
-    matches!(error.kind(), Kind::Interrupted | Kind::Io | Kind::Internal)
+fn stops_everything(error: &Error) -> bool {
+    error.kind() == Kind::Interrupted || error.is_disk_full()
 }

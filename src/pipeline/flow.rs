@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::evaluate;
 use super::experiments::{Data, Running};
 use super::extract;
 use super::ingest::{self, Corpus, Ingested};
@@ -10,15 +11,16 @@ use super::listing;
 use super::options::{Options, Stage};
 use super::plan::{Decision, PlanLine};
 use super::probes::Probes;
-use super::publish::Publication;
+use super::publish::{Publication, entries};
 use super::report;
 use super::split;
+use super::train;
 use super::walk::{Later, Mode, PUBLISH, Seen, Walk};
 use crate::cancel::Cancel;
 use crate::config::{Experiment, Pipeline};
 use crate::corpus::{SetAside, Sources, Utterance};
 use crate::error::{Error, Kind, Result};
-use crate::files::sweep;
+use crate::files::{TEMPORARY, sweep};
 use crate::orchestrator::{Context, Event, Finished, Lock, Observer, Task, Why};
 use crate::table;
 
@@ -93,9 +95,9 @@ impl<'a> Walk<'a> {
         // Tables need no experiment.
         let chosen = if self.options.until > Stage::Features { self.pipeline.select(&self.options.experiments)? } else { vec![] };
         if self.planning() && listing::must_generate(self.pipeline) {
-            let why = self.store.has_run("ingest").then_some(Why::Output { path: "the generated recordings".into(), problem: "differs" });
-            self.line("generate", vec![], Decision::Run, vec![why.unwrap_or(Why::NeverRan)]);
-            self.foretell_all(&chosen, &Later { task: "generate".into(), certain: true }, true, None)?;
+            self.line("generate", vec![], Decision::Run, vec![self.why_generate()]);
+            let certain = !self.store.has_run("ingest");
+            self.foretell_all(&chosen, &Later { task: "generate".into(), certain }, true, None)?;
             return Ok(outcome);
         }
         if self.mode == Mode::Run {
@@ -103,10 +105,18 @@ impl<'a> Walk<'a> {
             let _lock = listing::must_generate(self.pipeline)
                 .then(|| lock(self.options, &self.options.data_dir.join("cache"), self.cancel, self.observer))
                 .transpose()?;
-            listing::generate(self.pipeline, self.workers.pool(), self.cancel, self.observer)?;
+            listing::generate(self.pipeline, self.workers.pool(), self.why_generate(), self.cancel, self.observer)?;
         }
         let ingested = match self.ingest()? {
-            (Seen::There(finished), _) => Ingested::of(finished)?,
+            (Seen::There(finished), sources) => match Ingested::of(finished) {
+                Ok(ingested) => ingested,
+                Err(_) if self.planning() => {
+                    let later = Later { task: "ingest".into(), certain: false };
+                    self.foretell_all(&chosen, &later, false, Some(&sources))?;
+                    return Ok(outcome);
+                }
+                Err(error) => return Err(error),
+            },
             (Seen::Later(later), sources) => {
                 self.foretell_all(&chosen, &later, false, Some(&sources))?;
                 return Ok(outcome);
@@ -127,7 +137,7 @@ impl<'a> Walk<'a> {
         }
         if self.mode == Mode::Run {
             // Tables are there for people even if no experiment comes to an end.
-            self.workers.pool().install(|| publication.apply(&|why| self.begin_publication(why)))?;
+            self.put(&publication)?;
             self.tell(&ingested, &late);
         }
         if self.options.until == Stage::Features {
@@ -159,16 +169,25 @@ impl<'a> Walk<'a> {
         let mut open: Option<Later> = later(data.extracted).cloned().or_else(|| experiments.iter().find_map(|one| one.later.clone()));
         let tables = options.data_dir.join("tables").join(&self.pipeline.name);
         match self.tables(&experiments, open.as_ref())? {
-            Some(Seen::There(done)) => publication.all(&tables, &done, &[])?,
+            Some(Seen::There(done)) => {
+                publication.all(&tables, &done, &[])?;
+                let others = [split::SPLITS, train::PREDICTIONS, evaluate::METRICS].into_iter().filter(|name| done.hash(name).is_err());
+                publication.without(others.map(|name| tables.join(name)));
+            }
             Some(Seen::Later(later)) => open = open.or(Some(later)),
             None => {}
         }
-        for one in &experiments {
-            let folder = options.data_dir.join("models").join(&self.pipeline.name).join(&one.experiment.name);
-            if one.complete() {
-                publication.models(&folder, &one.trained)?;
-            }
+        let models = options.data_dir.join("models").join(&self.pipeline.name);
+        for one in experiments.iter().filter(|one| one.complete()) {
+            publication.models(&models.join(&one.experiment.name), &one.trained)?;
         }
+        // No model stays of an experiment that is gone or has failed with its present settings.
+        let failed = |name: &str| experiments.iter().any(|one| one.experiment.name == name && one.failed.is_some());
+        let known = |name: &str| self.pipeline.experiments.iter().any(|e| e.name == name);
+        publication.without(entries(&models).into_iter().filter(|folder| {
+            let name = folder.file_name().unwrap_or_default().to_string_lossy();
+            !name.starts_with(TEMPORARY) && (failed(&name) || !known(&name))
+        }));
         if options.until == Stage::Report {
             let folder = options.reports_dir.join(&self.pipeline.name);
             match self.report(ingested, data, late, &experiments, open.as_ref())? {
@@ -181,6 +200,10 @@ impl<'a> Walk<'a> {
         if self.mode == Mode::Run {
             outcome.results = report::sections(&experiments)?.iter().map(ExperimentLine::of).collect();
             if options.until == Stage::Report {
+                let names: Vec<&str> = self.pipeline.experiments.iter().map(|e| e.name.as_str()).collect();
+                for stage in [Stage::Split, Stage::Train, Stage::Evaluate] {
+                    self.store.forget_others(stage.name(), &names)?;
+                }
                 report::write_index(options, self.cancel, self.observer)?;
             }
         }
@@ -191,7 +214,7 @@ impl<'a> Walk<'a> {
     fn publish(&self, publication: &Publication, open: Option<&Later>) -> Result<()> {
         match &self.mode {
             Mode::Run => {
-                self.workers.pool().install(|| publication.apply(&|why| self.begin_publication(why)))?;
+                self.put(publication)?;
                 self.end_publication();
             }
             Mode::Plan => {
@@ -227,13 +250,19 @@ impl<'a> Walk<'a> {
         let (listing, sources) = listing::list(self.pipeline, (self.mode == Mode::Run).then(|| self.store.root()))?;
         let corpus = Corpus { listing: &listing, sources: &sources, root: self.root() };
         let recordings = listing::fingerprint(&listing, &sources, self.root(), &self.workers)?;
+        let fingerprint = recordings.clone();
         let identity = self.identity(Stage::Ingest, self.pipeline.corpus.key(), [("recordings", recordings)])?;
         // Where features are wanted anyway, each recording is decoded once for both stages.
         let rows = (self.mode == Mode::Run && self.options.until > Stage::Ingest).then_some(&self.rows);
         let action = |context: &Context| {
             let root = self.store.root();
             let probes = if self.planning() { Probes::peek(root) } else { Probes::begin(root)? };
-            ingest::ingest(&corpus, probes, &self.workers, rows, context)
+            ingest::ingest(&corpus, probes, &self.workers, rows, context)?;
+            if !self.planning() && listing::fingerprint(&listing, &sources, self.root(), &self.workers)? != fingerprint {
+                let error = Error::new(Kind::Io, format!("recordings under {} changed while they were read", self.root().display()));
+                return Err(error.hint("run the same command again: what was read is kept"));
+            }
+            Ok(())
         };
         let changes = || listing::changes(&sources, self.root(), self.store.root());
         let which = |_: &str| Some(changes().ok()?.describe().unwrap_or_else(|| "labels or other metadata".to_owned()));
@@ -293,6 +322,13 @@ impl<'a> Walk<'a> {
         self.publish(&Publication::default(), Some(&last))
     }
 
+    fn why_generate(&self) -> Why {
+        match self.store.has_run("ingest") {
+            true => Why::Output { path: "the generated recordings".into(), problem: "differs" },
+            false => Why::NeverRan,
+        }
+    }
+
     /// A preview lacks what only a run leaves behind.
     fn excuse<T: Default>(&self, error: Error) -> Result<T> {
         if self.planning() { Ok(T::default()) } else { Err(error) }
@@ -333,7 +369,11 @@ fn usable(ingested: &Ingested, extracted: Option<&Finished>, planning: bool) -> 
     // Where outputs are damaged, a plan takes them for whole: they will be again.
     if let Some(extracted) = extracted {
         let (features, _) = match table::features::read_parts(&extracted.folder) {
-            Err(_) if planning => return Ok(utterances),
+            Err(_) if planning => {
+                let late: Vec<SetAside> = ingest::from_json(&extracted.path(extract::SET_ASIDE)).unwrap_or_default();
+                utterances.retain(|u| !late.iter().any(|one| one.path == u.source.path));
+                return Ok(utterances);
+            }
             read => read?,
         };
         let usable: BTreeSet<&str> = features.ids.iter().map(String::as_str).collect();

@@ -208,6 +208,10 @@ impl<'a> Look<'a> {
                     // What cannot be computed is met again by the features stage, which says so.
                     row = workers.extract(audio).ok().map(|row| (sound, row));
                 }
+                let path = self.root.join(&chunk[fresh[n].0].path);
+                if Stat::of(&path).ok() != Some(fresh[n].1) {
+                    return Err(Error::new(Kind::Io, format!("{} changed while it was read", path.display())));
+                }
                 let (sample_rate, channels, n_samples) = (audio.sample_rate, audio.channels, audio.samples.len() as u64);
                 Ok((Probe { stat: fresh[n].1, sample_rate, channels, n_samples, content_hash }, row))
             });

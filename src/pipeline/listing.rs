@@ -17,14 +17,14 @@ use crate::error::{Error, Result};
 use crate::orchestrator::{Event, Observer, Why};
 
 /// Makes the recordings of a generated corpus where they are not there yet; nothing for any other corpus.
-pub(super) fn generate(pipeline: &Pipeline, pool: &rayon::ThreadPool, cancel: &Cancel, observer: &dyn Observer) -> Result<()> {
+pub(super) fn generate(pipeline: &Pipeline, pool: &rayon::ThreadPool, why: Why, cancel: &Cancel, observer: &dyn Observer) -> Result<()> {
     const TASK: &str = "generate";
     let Some(settings) = generated(pipeline) else { return Ok(()) };
     let root = pipeline.corpus.kind.root();
     if corpus::synthetic::is_complete(&settings, root) {
         return Ok(());
     }
-    observer.observe(Event::TaskStarted { task: TASK.into(), stage: TASK.into(), key: String::new(), why: vec![Why::NeverRan] });
+    observer.observe(Event::TaskStarted { task: TASK.into(), stage: TASK.into(), key: String::new(), why: vec![why] });
     let start = Instant::now();
     let tick = |done: usize, total: usize| {
         observer.observe(Event::TaskProgress {

@@ -25,6 +25,10 @@ pub(super) struct Stat {
     bytes: u64,
     /// Nanoseconds since 1970, negative before; 0 where the system keeps no such time.
     modified_ns: i128,
+    /// Number of the file, and when anything about it was last changed, its time of change included: what no program sets at will. 0 where the
+    /// system keeps neither.
+    inode: u64,
+    changed_ns: i128,
 }
 
 impl Stat {
@@ -39,8 +43,20 @@ impl From<&fs::Metadata> for Stat {
             Ok(after) => after.as_nanos() as i128,
             Err(before) => -(before.duration().as_nanos() as i128),
         });
-        Stat { bytes: meta.len(), modified_ns }
+        let (inode, changed_ns) = identity(meta);
+        Stat { bytes: meta.len(), modified_ns, inode, changed_ns }
     }
+}
+
+#[cfg(unix)]
+fn identity(meta: &fs::Metadata) -> (u64, i128) {
+    use std::os::unix::fs::MetadataExt;
+    (meta.ino(), i128::from(meta.ctime()) * 1_000_000_000 + i128::from(meta.ctime_nsec()))
+}
+
+#[cfg(not(unix))]
+fn identity(_: &fs::Metadata) -> (u64, i128) {
+    (0, 0)
 }
 
 /// Opens recordings; holds on to the last one that has many segments.

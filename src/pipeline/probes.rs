@@ -19,7 +19,7 @@ use crate::files::{create_folder, place};
 pub(super) const NAME: &str = "probes.jsonl";
 /// Of one that is under way or was stopped.
 const PART: &str = "probes.part.jsonl";
-const FORMAT: &str = "{\"probes\":2}\n";
+const FORMAT: &str = "{\"probes\":3}\n";
 
 /// What one look at a recording gave.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

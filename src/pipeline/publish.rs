@@ -80,6 +80,11 @@ impl Publication {
         Ok(())
     }
 
+    /// What does no longer belong there, where it is there.
+    pub(super) fn without(&mut self, paths: impl Iterator<Item = PathBuf>) {
+        self.gone.extend(paths.filter(|path| path.exists()));
+    }
+
     /// What would be done, the first few of it.
     pub(super) fn problems(&self) -> Vec<Why> {
         const SHOWN: usize = 3;
@@ -113,7 +118,8 @@ impl Publication {
     }
 }
 
-fn entries(folder: &Path) -> Vec<PathBuf> {
+/// What a folder holds, sorted; nothing where it is not there.
+pub(super) fn entries(folder: &Path) -> Vec<PathBuf> {
     let mut paths: Vec<PathBuf> = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
     paths.sort();
     paths

@@ -142,7 +142,8 @@ impl Walk<'_> {
         if self.options.until > Stage::Train {
             ends.extend(experiments.iter().filter(|one| one.split.is_some()).map(|one| evaluate::id(one.experiment)));
         }
-        let identity = self.identity(Stage::Tables, serde_json::Value::Null, [])?;
+        let order: Vec<&str> = experiments.iter().filter(|one| one.split.is_some()).map(|one| one.experiment.name.as_str()).collect();
+        let identity = self.identity(Stage::Tables, serde_json::json!({ "order": order }), [])?;
         if let Some(open) = open {
             let open = Later { certain: false, ..open.clone() };
             return Ok(Some(Seen::Later(self.later("tables", Some(&identity), ends, &open))));
@@ -164,8 +165,8 @@ impl Walk<'_> {
         experiments: &[Running],
         open: Option<&Later>,
     ) -> Result<Seen<Finished>> {
-        let shown: Vec<&Running> =
-            experiments.iter().filter(|one| one.evaluated.is_some() || one.failed.is_some() || one.later.is_some()).collect();
+        let is_shown = |one: &&Running| one.evaluated.is_some() || one.failed.is_some() || (self.planning() && one.chosen);
+        let shown: Vec<&Running> = experiments.iter().filter(is_shown).collect();
         let failed: Vec<ExperimentSection> = shown
             .iter()
             .filter_map(|one| one.failed.as_ref().map(|why| evaluate::failed_section(one.experiment, one.folds.as_ref(), why.clone())))

@@ -41,12 +41,12 @@ pub(super) struct Folds {
     pub about: About,
 }
 
-/// Content hash of what a split depends on.
+/// Content hash of what a split depends on, and what an evaluation shows of utterances.
 pub(super) fn fingerprint(utterances: &[Utterance]) -> String {
     let mut text = String::new();
     for u in utterances {
         let s = &u.source;
-        text.push_str(&format!("{:?}\n", (&s.id, &s.emotion, &s.speaker, &s.session, &s.split, &s.text_id, &u.content_hash)));
+        text.push_str(&format!("{:?}\n", (&s.id, &s.path, &s.emotion, &s.speaker, &s.session, &s.split, &s.text_id, &u.content_hash)));
     }
     hash_bytes(text.as_bytes())
 }

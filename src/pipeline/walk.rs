@@ -3,12 +3,13 @@
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rayon::prelude::*;
 
 use super::options::{Options, Stage};
 use super::plan::{Decision, PlanLine};
+use super::publish::Publication;
 use super::rows::Rows;
 use super::workers::Workers;
 use crate::cancel::Cancel;
@@ -43,8 +44,8 @@ pub(super) struct Walk<'a> {
     lines: Mutex<Vec<PlanLine>>,
     /// Outputs that a plan looked at in advance.
     previews: Mutex<Vec<tempfile::TempDir>>,
-    /// When the first file was put under a stable name.
-    published: Mutex<Option<Instant>>,
+    /// Time spent on putting files under stable names, once the first was.
+    published: Mutex<Option<Duration>>,
     /// Whether the one task that was asked for is there.
     found: AtomicBool,
 }
@@ -116,13 +117,23 @@ impl<'a> Walk<'a> {
     }
 
     /// Told before the first file is put under a stable name.
-    pub(super) fn begin_publication(&self, why: Vec<Why>) {
+    fn begin_publication(&self, why: Vec<Why>) {
         let mut published = self.published.lock().unwrap_or_else(PoisonError::into_inner);
         if published.is_none() {
             let (task, key) = (PUBLISH.to_owned(), String::new());
             self.observer.observe(Event::TaskStarted { task: task.clone(), stage: task, key, why });
-            *published = Some(Instant::now());
+            *published = Some(Duration::ZERO);
         }
+    }
+
+    /// Puts outputs under stable names, and counts the time.
+    pub(super) fn put(&self, publication: &Publication) -> Result<()> {
+        let began = Instant::now();
+        self.workers.pool().install(|| publication.apply(&|why| self.begin_publication(why)))?;
+        if let Some(time) = &mut *self.published.lock().unwrap_or_else(PoisonError::into_inner) {
+            *time += began.elapsed();
+        }
+        Ok(())
     }
 
     /// Told when all files stand under their stable names.
@@ -130,7 +141,7 @@ impl<'a> Walk<'a> {
         let published = *self.published.lock().unwrap_or_else(PoisonError::into_inner);
         let (task, stage, key) = (PUBLISH.to_owned(), PUBLISH.to_owned(), String::new());
         self.observer.observe(match published {
-            Some(began) => Event::TaskFinished { task, stage, key, seconds: began.elapsed().as_secs_f64() },
+            Some(time) => Event::TaskFinished { task, stage, key, seconds: time.as_secs_f64() },
             None => Event::TaskReused { task, stage, key },
         });
     }
@@ -156,6 +167,7 @@ impl<'a> Walk<'a> {
                     Decision::Run if preview => self.preview(&task).map_or(seen, Seen::There),
                     _ => seen,
                 };
+                self.cancel.check()?;
                 self.line(task.id, after, decision, why);
                 Ok(seen)
             }
@@ -169,7 +181,9 @@ impl<'a> Walk<'a> {
             Status::Fresh(finished) => (Decision::Keep, vec![], Seen::There(finished)),
             Status::Stale { why, expected: Some(expected) } => (Decision::Run, why, Seen::There(expected)),
             Status::Stale { why, expected: None } => {
-                let certain = why.iter().any(|w| matches!(w, Why::NeverRan | Why::Input { .. }));
+                // A table of features names its utterances and sounds, so that other ones make another table. Of nothing else is that known.
+                let new_sounds = task.identity.stage == Stage::Features.name() && why.iter().any(|w| matches!(w, Why::Input { .. }));
+                let certain = new_sounds || why.contains(&Why::NeverRan);
                 (Decision::Run, why, Seen::Later(Later { task: task.id.clone(), certain }))
             }
         }

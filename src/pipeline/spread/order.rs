@@ -11,7 +11,7 @@ use crate::cluster::{Plan, Resources, Run, Stage};
 use crate::config::{self, Pipeline, SlurmSettings, SlurmShare};
 use crate::error::{Error, Result};
 use crate::files::hash_bytes;
-use crate::orchestrator::{Limits, Observer, Owner};
+use crate::orchestrator::{Limits, Observer, Owner, Why};
 use crate::pipeline::flow::lock;
 use crate::pipeline::options::{self, Options};
 use crate::pipeline::workers::Workers;
@@ -168,7 +168,7 @@ fn generate(pipeline: &Pipeline, options: &Options, look_only: bool, cancel: &Ca
     }
     let _lock = lock(options, &options.data_dir.join("cache"), cancel, observer)?;
     let workers = Workers::new(options.limits.jobs, &pipeline.features)?;
-    listing::generate(pipeline, workers.pool(), cancel, observer)
+    listing::generate(pipeline, workers.pool(), Why::NeverRan, cancel, observer)
 }
 
 fn resources(share: SlurmShare) -> Resources {

@@ -121,6 +121,33 @@ const CHANGES: &[Change] = &[
         why: "input changed: evaluate/floor",
     },
     Change {
+        name: "order of the experiments",
+        make: |p| {
+            let text = String::from_utf8(p.read("pipelines/p.toml")).unwrap();
+            let mut parts: Vec<&str> = text.split("[[experiment]]").collect();
+            parts[1..].reverse();
+            p.pipeline("p", &parts.join("[[experiment]]"));
+            vec![]
+        },
+        runs: &["tables", "report", "publish"],
+        why: "order: [\"log\",\"net\",\"floor\"] -> [\"floor\",\"net\",\"log\"]",
+    },
+    Change {
+        name: "two recordings swapped, with their sizes and times",
+        make: |p| {
+            let (a, b, c) = (p.path("corpus/s0_calm_0.wav"), p.path("corpus/s0_happy_0.wav"), p.path("corpus/c"));
+            let same = std::process::Command::new("touch").arg("-r").arg(&a).arg(&b).status().unwrap();
+            assert!(same.success() && fs::metadata(&a).unwrap().len() == fs::metadata(&b).unwrap().len());
+            p.ser(&["run", "p"]).ok();
+            for (from, to) in [(&a, &c), (&b, &a), (&c, &b)] {
+                fs::rename(from, to).unwrap();
+            }
+            vec![]
+        },
+        runs: EVERYTHING,
+        why: "recordings: s0_calm_0.wav, s0_happy_0.wav touched",
+    },
+    Change {
         name: "another place for the corpus",
         make: |p| {
             fs::rename(p.path("corpus"), p.path("elsewhere")).unwrap();
@@ -294,6 +321,8 @@ fn what_runs_is_what_was_planned_and_what_had_to() {
     assert!(CHANGES.len() >= 20);
     for change in CHANGES {
         let mut project = Project::copy_of(&base);
+        // The copies are other files than those that were looked at.
+        project.ser(&["run", "p"]).ok();
         let extra = (change.make)(&mut project);
         let args = |command| [&[command, "p", "--json"], extra.as_slice()].concat();
 
@@ -327,4 +356,31 @@ fn what_runs_is_what_was_planned_and_what_had_to() {
         let again = json_lines(&project.ser(&args("run")).ok().stderr);
         assert!(!again.iter().any(|event| event["event"] == "task-started"), "{}: runs again", change.name);
     }
+}
+
+#[test]
+fn nothing_of_older_settings_stays_under_stable_names() {
+    let project = Project::with_tones(3);
+    project.pipeline("p", PIPELINE);
+    project.ser(&["run", "p"]).ok();
+    assert!(project.path("data/models/p/floor").exists() && project.path("data/tables/p/predictions.parquet").exists());
+    edit(&project, "name = \"floor\"", "name = \"ground\"");
+    project.ser(&["train", "p"]).ok();
+    assert!(!project.path("data/models/p/floor").exists() && project.path("data/models/p/ground").exists());
+    assert!(!project.path("data/tables/p/predictions.parquet").exists(), "predictions of other folds beside these would mislead");
+    project.ser(&["run", "p"]).ok();
+    assert!(project.path("data/tables/p/predictions.parquet").exists());
+    assert!(!project.path("data/cache/p/latest/evaluate/floor.json").exists());
+}
+
+#[test]
+fn a_failing_experiment_leaves_the_others_their_report() {
+    let project = Project::with_tones(3);
+    project.pipeline("p", PIPELINE);
+    project.ser(&["features", "p"]).ok();
+    // A file where the cache of one stage's output belongs.
+    project.write("data/cache/p/tasks/evaluate", b"in the way");
+    project.ser(&["run", "p"]).fails(6, &["evaluate"]);
+    fs::remove_file(project.path("data/cache/p/tasks/evaluate")).unwrap();
+    project.ser(&["run", "p"]).ok();
 }
