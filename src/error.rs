@@ -22,6 +22,8 @@ pub enum Kind {
     Network,
     /// A task took longer than it was allowed to.
     TimedOut,
+    /// Another process works on the same pipeline.
+    Busy,
     /// A cluster's scheduler refused, or did not answer.
     Scheduler,
     /// Stopped on request (ctrl-C or a termination signal).
@@ -40,6 +42,7 @@ impl Kind {
             Kind::Io => 6,
             Kind::Network => 7,
             Kind::TimedOut => 8,
+            Kind::Busy => 10,
             Kind::Scheduler => 9,
             Kind::Interrupted => 130,
         }

@@ -12,7 +12,8 @@ use crate::ui::Verbosity;
 
 const EXIT_CODES: &str = "Exit codes: 0 done; 1 a defect of ser; 2 wrong command line; 3 wrong pipeline file; 4 unusable data; \
                           5 something is missing (a corpus, a model); 6 the file system refused; 7 the network failed; 8 a task ran into its time limit; \
-                          9 a cluster's scheduler refused; 130 interrupted.";
+                          9 a cluster's scheduler refused; 10 another process works on the same pipeline; \
+                          130 interrupted.";
 
 /// Reproducible, honest speech-emotion-recognition results from corpora of recorded speech.
 #[derive(Debug, Parser)]

@@ -64,7 +64,18 @@ pub fn diff(diff: &Diff, args: &Args) -> Result<()> {
         return print(&all.to_string());
     }
     heading(&a, &b)?;
+    if a.pipeline != b.pipeline {
+        print(&format!("\nthese are runs of different pipelines, {} and {}", a.pipeline, b.pipeline))?;
+    }
     show_settings(&settings)?;
+    let data = |run: &Run| -> Result<Vec<String>> {
+        let tasks = history.tasks(run.id)?.into_iter().filter(|task| task.stage == "features" && !task.key.is_empty());
+        Ok(tasks.map(|task| task.key).collect())
+    };
+    let (of_a, of_b) = (data(&a)?, data(&b)?);
+    if !of_a.is_empty() && !of_b.is_empty() && of_a != of_b {
+        print("\nrecordings or features: not the same in both")?;
+    }
     show_figures(&figures, &a, &b)?;
     compared.iter().try_for_each(|one| show_predictions(one, &a, &b))
 }
@@ -180,6 +191,9 @@ fn show_predictions(compared: &Compared, a: &Run, b: &Run) -> Result<()> {
             "  up to {} predictions of an utterance are taken together: the class of the highest mean probability",
             paired.averaged
         ))?;
+    }
+    if paired.n == 0 {
+        return Ok(());
     }
     if compared.same_output {
         return print("  they are the same output: nothing that they depend on differs");

@@ -21,9 +21,16 @@ pub fn gc(gc: &Gc, args: &Args, cancel: &Cancel, observer: &dyn Observer) -> Res
             let error = Error::missing(format!("nothing is cached of `{name}`: {} is not there", root.display()));
             return Err(error.hint("name a pipeline that has run, as `ser runs` lists them"));
         }
-        let _lock = if gc.no_wait { Lock::take(&root, &owner)? } else { Lock::wait(&root, &owner, cancel, observer)? };
         let store = Store::at(&root);
-        store.sweep()?;
+        // A list needs no lock; what is under way meanwhile has names that are passed over.
+        let _lock = match (gc.yes, gc.no_wait) {
+            (false, _) => None,
+            (true, true) => Some(Lock::take(&root, &owner)?),
+            (true, false) => Some(Lock::wait(&root, &owner, cancel, observer)?),
+        };
+        if gc.yes {
+            store.sweep()?;
+        }
         let referenced = referenced(gc, name)?;
         if referenced.is_empty() {
             observer.warn(format!("no run of {name} is in the history: only what stands for its tasks at present is kept"));

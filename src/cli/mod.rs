@@ -164,10 +164,10 @@ fn say(line: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{line}");
 }
 
-/// A line on standard output; a closed pipe ends the program quietly, as it does with any Unix tool.
+/// A line on standard output. A reader that went away has seen enough: the work goes on, and the exit code says how it ended.
 fn print(line: &str) -> Result<()> {
     match writeln!(std::io::stdout().lock(), "{line}") {
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(0),
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
         Err(error) => Err(Error::io("write to", std::path::Path::new("standard output"), error)),
         Ok(()) => Ok(()),
     }

@@ -17,6 +17,9 @@ pub fn until(run: &Run, stage: Stage, args: &Args, cancel: &Cancel, observer: &d
         let error = Error::usage("--executor slurm, --profile and --detach are for `ser run`, and the last two for a cluster");
         return Err(error.hint("ser run PIPELINE --executor slurm"));
     }
+    if run.dag.is_some() && !run.dry_run {
+        return Err(Error::usage("--dag is for `ser plan` and --dry-run: a run shows no graph"));
+    }
     if run.dry_run {
         return show_plan(run, stage, args, cancel, observer);
     }
@@ -94,6 +97,7 @@ fn each(run: &Run, args: &Args, observer: &dyn Observer, work: impl Fn(&Pipeline
     let load = |name: &String| config::load(&path(run, name), &overrides, run.corpora_dir.as_deref());
     let loaded: Vec<Result<Pipeline>> = run.pipelines.iter().map(load).collect();
     known_somewhere(&run.experiments, &loaded)?;
+    same_name(&run.pipelines, &loaded)?;
     let several = loaded.len() > 1;
     let mut exit = Exit::Done;
     for (name, pipeline) in run.pipelines.iter().zip(loaded) {
@@ -161,6 +165,19 @@ fn known_somewhere(names: &[String], loaded: &[Result<Pipeline>]) -> Result<()> 
             Err(error.hint(all.iter().map(of).collect::<Vec<_>>().join("; ")))
         }
     }
+}
+
+/// Two files of one name would write over each other's tables, models and reports.
+fn same_name(files: &[String], loaded: &[Result<Pipeline>]) -> Result<()> {
+    let mut seen = std::collections::BTreeMap::new();
+    for (file, pipeline) in files.iter().zip(loaded) {
+        let Ok(pipeline) = pipeline else { continue };
+        if let Some(other) = seen.insert(&pipeline.name, file) {
+            let error = Error::config(format!("{other} and {file} are both called `{}`", pipeline.name));
+            return Err(error.hint("give each pipeline file a name of its own: it names the folders of its tables, models and reports"));
+        }
+    }
+    Ok(())
 }
 
 fn own_experiments(names: &[String], pipeline: &Pipeline) -> Vec<String> {

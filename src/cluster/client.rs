@@ -84,7 +84,12 @@ impl Client {
 }
 
 fn silent(message: String) -> Error {
-    Error::new(Kind::Scheduler, message).hint("check with sinfo that the scheduler answers, and run the same command again")
+    let hint = if message.contains("configuration source") {
+        "no Slurm cluster is configured on this machine: run this on one of its login nodes, or set SLURM_CONF"
+    } else {
+        "check with sinfo that the scheduler answers, and run the same command again"
+    };
+    Error::new(Kind::Scheduler, message).hint(hint)
 }
 
 /// What a program wrote, on one line.

@@ -53,11 +53,11 @@ impl Lock {
     /// Takes the lock of `folder`, or says who holds it.
     ///
     /// # Errors
-    /// [`Kind::Io`] that names the process which holds it.
+    /// [`Kind::Busy`] that names the process which holds it; [`Kind::Io`].
     pub fn take(folder: &Path, owner: &Owner) -> Result<Lock> {
         match Lock::attempt(folder, owner)? {
             Ok(lock) => Ok(lock),
-            Err(holder) => Err(Error::new(Kind::Io, format!("{holder} is already working in {}", folder.display()))
+            Err(holder) => Err(Error::new(Kind::Busy, format!("{holder} is already working in {}", folder.display()))
                 .hint("wait until it has finished, or stop it; the lock goes with its process")),
         }
     }

@@ -62,6 +62,8 @@ pub enum Why {
         /// How many.
         count: usize,
     },
+    /// It was interrupted, and does not begin anew.
+    Resumes,
     /// A task before it runs first; what follows depends on its result.
     Upstream {
         /// The task that runs.
@@ -71,7 +73,7 @@ pub enum Why {
 
 impl fmt::Display for Why {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let word = |value: &Option<String>| value.clone().unwrap_or_else(|| "none".into());
+        let word = |value: &Option<String>| shorten(value.as_deref().unwrap_or("none"));
         match self {
             Why::NeverRan => f.write_str("never ran"),
             Why::Parameter { name, old, new } => write!(f, "{name}: {} -> {}", word(old), word(new)),
@@ -79,9 +81,31 @@ impl fmt::Display for Why {
             Why::Input { name, which: Some(which) } => write!(f, "input changed: {name}: {which}"),
             Why::CodeVersion { old, new } => write!(f, "code version {old} -> {new}"),
             Why::Output { path, problem } => write!(f, "output {problem}: {path}"),
+            Why::Resumes => f.write_str("goes on from a checkpoint"),
             Why::More { count } => write!(f, "and {count} more"),
             Why::Upstream { task } => write!(f, "after {task}, which runs"),
         }
+    }
+}
+
+impl Why {
+    /// The first few reasons, and how many more there are.
+    pub fn list(why: &[Why]) -> String {
+        const SHOWN: usize = 4;
+        let mut parts: Vec<String> = why.iter().take(SHOWN).map(ToString::to_string).collect();
+        if why.len() > SHOWN {
+            parts.push(format!("and {} more", why.len() - SHOWN));
+        }
+        parts.join("; ")
+    }
+}
+
+/// Enough of a value to know it by.
+fn shorten(value: &str) -> String {
+    const LETTERS: usize = 60;
+    match value.char_indices().nth(LETTERS) {
+        Some((end, _)) => format!("{}…", &value[..end]),
+        None => value.to_owned(),
     }
 }
 

@@ -179,14 +179,19 @@ impl Store {
     }
 
     fn explain(&self, task: &Task) -> Vec<Why> {
-        let Some(before) = self.latest(&task.id) else { return vec![Why::NeverRan] };
+        let resumes = self.scratch(&task.identity.key()).exists().then_some(Why::Resumes);
+        let Some(before) = self.latest(&task.id) else { return [Why::NeverRan].into_iter().chain(resumes).collect() };
         let mut why = explain(&before, &task.identity);
         for one in &mut why {
             if let (Why::Input { name, which }, Some(ask)) = (one, &task.which) {
                 *which = ask(name);
             }
         }
-        if why.is_empty() { vec![Why::Output { path: RECORD.into(), problem: "missing" }] } else { why }
+        if why.is_empty() {
+            why.push(Why::Output { path: RECORD.into(), problem: "missing" });
+        }
+        why.extend(resumes);
+        why
     }
 
     /// Keys that tasks stand for at present.

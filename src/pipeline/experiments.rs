@@ -237,7 +237,11 @@ impl<'a> Walk<'a> {
             }
             Part::Evaluate { owner } => self.evaluate_settings(known[*owner].experiment),
         };
-        let came = self.graph(&graph, &settings)?;
+        let before = |place: usize| match &parts[place] {
+            Part::Train { owner, .. } => vec!["features".to_owned(), format!("split/{}", known[*owner].experiment.name)],
+            Part::Evaluate { .. } => vec![],
+        };
+        let came = self.graph(&graph, &settings, &before)?;
         drop(graph);
         for (part, came) in parts.into_iter().zip(came) {
             let (Part::Train { owner, .. } | Part::Evaluate { owner }) = part;

@@ -71,7 +71,7 @@ impl fmt::Display for PlanLine {
         write!(f, "{:5} {}", self.decision, self.task)?;
         match self.why.as_slice() {
             [] => Ok(()),
-            why => write!(f, "  ({})", why.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")),
+            why => write!(f, "  ({})", Why::list(why)),
         }
     }
 }

@@ -217,7 +217,13 @@ impl<'a> Walk<'a> {
     }
 
     /// Runs a graph, or looks at what would run of it, in the order of its nodes. `settings` gives the identity of a node without its inputs.
-    pub(super) fn graph(&self, graph: &Graph, settings: &(dyn Fn(usize) -> Result<Identity> + Sync)) -> Result<Vec<Came>> {
+    /// `before` names what comes before a node outside of the graph.
+    pub(super) fn graph(
+        &self,
+        graph: &Graph,
+        settings: &dyn Fn(usize) -> Result<Identity>,
+        before: &dyn Fn(usize) -> Vec<String>,
+    ) -> Result<Vec<Came>> {
         match &self.mode {
             Mode::Run => {
                 if let Some(first) = graph.nodes().first() {
@@ -227,12 +233,17 @@ impl<'a> Walk<'a> {
                 let ended = execute(&self.store, graph, &self.options.limits, self.cancel, self.observer);
                 Ok(ended.into_iter().map(Came::from).collect())
             }
-            Mode::Plan => self.look_at(graph, settings),
+            Mode::Plan => self.look_at(graph, settings, before),
             Mode::Only(id) => self.only(graph, id),
         }
     }
 
-    fn look_at(&self, graph: &Graph, settings: &(dyn Fn(usize) -> Result<Identity> + Sync)) -> Result<Vec<Came>> {
+    fn look_at(
+        &self,
+        graph: &Graph,
+        settings: &dyn Fn(usize) -> Result<Identity>,
+        before: &dyn Fn(usize) -> Vec<String>,
+    ) -> Result<Vec<Came>> {
         let nodes = graph.nodes();
         let look = |node: &crate::orchestrator::Node, earlier: &[&Finished]| -> Result<(Decision, Vec<Why>, Seen<Finished>)> {
             Ok(self.look(&node.task(earlier)?))
@@ -242,7 +253,7 @@ impl<'a> Walk<'a> {
         })?;
         let mut seen: Vec<Seen<Finished>> = Vec::with_capacity(nodes.len());
         for (place, (node, first)) in nodes.iter().zip(first).enumerate() {
-            let after: Vec<String> = graph.names(node);
+            let after: Vec<String> = before(place).into_iter().chain(graph.names(node)).collect();
             let looked = match first {
                 Some(looked) => Some(looked),
                 None => {

@@ -66,7 +66,7 @@ struct Progress {
 
 /// The line for an event, or `None` where this verbosity has none; progress is handled by the consumers.
 pub(super) fn line(event: &Event, verbosity: Verbosity) -> Option<String> {
-    let reasons = |why: &[Why]| why.iter().map(Why::to_string).collect::<Vec<_>>().join("; ");
+    let reasons = |why: &[Why]| Why::list(why);
     let normal = verbosity >= Verbosity::Normal;
     let verbose = verbosity >= Verbosity::Verbose;
     match event {

@@ -270,7 +270,7 @@ mod tests {
         let column: ArrayRef = Arc::new(StringArray::from(cells.to_vec()));
         let whole = parquet_of([("path", column.clone()), ("emotion", column)]);
         assert_eq!(read(&whole).unwrap(), cells.len());
-        let (mut errors, mut panics) = (0, 0);
+        let (mut errors, mut unsound) = (0, 0);
         for at in 4..whole.len() {
             for byte in [whole[at] ^ 1, whole[at] ^ 0x80, 0, 0xFF] {
                 let mut bytes = whole.clone();
@@ -278,11 +278,11 @@ mod tests {
                 if let Err(error) = read(&bytes) {
                     assert_eq!(error.kind(), Kind::Data, "{error}");
                     errors += 1;
-                    panics += usize::from(error.to_string().ends_with("column start and length should not be negative"));
+                    unsound += usize::from(error.to_string().ends_with("its pages are damaged"));
                 }
             }
         }
-        assert!(errors > 500 && panics > 0, "{errors} errors, {panics} of them panics");
+        assert!(errors > 500 && unsound > 100, "{errors} errors, {unsound} of them before anything was decoded");
     }
 
     #[test]

@@ -252,7 +252,7 @@ mod tests {
         let mut resealed = whole.clone();
         seal(&mut resealed);
         assert_eq!(resealed, whole);
-        let (mut errors, mut panics) = (0, 0);
+        let (mut errors, mut unsound) = (0, 0);
         for at in 4..whole.len() - TAIL {
             for byte in [whole[at] ^ 1, 0xFF] {
                 let mut bytes = whole.clone();
@@ -262,10 +262,10 @@ mod tests {
                 if let Err(error) = read(&path, &TABLE) {
                     assert_eq!(error.kind(), Kind::Data, "{error}");
                     errors += 1;
-                    panics += usize::from(error.to_string().ends_with("column start and length should not be negative"));
+                    unsound += usize::from(error.to_string().ends_with("its pages are damaged"));
                 }
             }
         }
-        assert!(errors > 100 && panics > 0, "{errors} errors, {panics} of them panics");
+        assert!(errors > 100 && unsound > 50, "{errors} errors, {unsound} of them before anything was decoded");
     }
 }

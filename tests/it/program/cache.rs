@@ -107,6 +107,9 @@ fn the_graph_of_tasks_is_text_or_for_graphviz() {
     assert!(dot.starts_with("digraph") && dot.trim_end().ends_with('}'), "{dot}");
     assert!(dot.contains("\"small/features\" -> \"small/train/base/fold-00-seed-0\";"), "{dot}");
     project.ser(&["run", "small"]).ok();
+    let kept = project.ser(&["plan", "small", "--dag"]).ok().stdout;
+    assert!(kept.contains("keep  train/base/fold-00-seed-0  <- features, split/base\n"), "{kept}");
+    project.ser(&["run", "small", "--dag"]).fails(2, &["--dag is for"]);
     let page = String::from_utf8(project.read("reports/small/index.html")).unwrap();
     assert!(page.contains("7 tasks in 6 steps") && page.contains("evaluate/base after train/base"));
 }

@@ -112,24 +112,35 @@ fn undisturbed() -> (Project, Vec<(String, Vec<u8>)>, f64) {
 }
 
 fn interrupt_at_random(sent: libc::c_int, rounds: usize, seed: u64) {
-    let (fresh, whole, seconds) = undisturbed();
+    let (fresh, whole, mut seconds) = undisturbed();
     let mut moments = Moments(seed);
-    let mut alive = 0;
-    for round in 0..rounds {
+    let mut hit = 0;
+    // A run that ends before its signal does not count, and shows that the machine is quicker now.
+    for round in 0..3 * rounds {
+        if hit == rounds {
+            return;
+        }
         let project = Project::copy_of(&fresh);
+        let begin = Instant::now();
         let mut child = start(&project, &["run", "net"]);
-        let moment = moments.next() * seconds * 1.05;
-        std::thread::sleep(Duration::from_secs_f64(moment));
-        signal(&child, sent);
+        let moment = moments.next() * seconds;
+        while begin.elapsed().as_secs_f64() < moment && child.try_wait().unwrap().is_none() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        if child.try_wait().unwrap().is_none() {
+            signal(&child, sent);
+        }
         let status = child.wait().unwrap();
-        alive += usize::from(!status.success());
-        if sent == libc::SIGTERM && !status.success() {
-            assert_eq!(status.code(), Some(130), "round {round}");
+        if status.success() {
+            seconds = begin.elapsed().as_secs_f64().min(seconds);
+        } else {
+            hit += 1;
+            assert!(sent != libc::SIGTERM || status.code() == Some(130), "round {round}: {status}");
         }
         check_published(&project, &whole);
         finish(&project, &whole, &format!("round {round}, signal {sent} after {moment:.3} s"));
     }
-    assert!(alive * 2 > rounds, "only {alive} of {rounds} signals came before the end");
+    assert_eq!(hit, rounds, "signals that came before the end");
 }
 
 #[test]
@@ -238,7 +249,7 @@ fn who_does_not_wait_is_told_who_works_there() {
         std::thread::sleep(Duration::from_millis(20));
     }
     let owner = format!("process {}", child.id());
-    project.ser(&["run", "net", "--no-wait"]).fails(6, &[&owner, "ser run net --jobs 1", "is already working in"]);
+    project.ser(&["run", "net", "--no-wait"]).fails(10, &[&owner, "ser run net --jobs 1", "is already working in"]);
     project.ser(&["plan", "net"]).ok();
     signal(&child, libc::SIGKILL);
     child.wait().unwrap();
