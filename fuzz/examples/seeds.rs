@@ -180,11 +180,11 @@ fn tables(seeds: &Seeds) -> Outcome {
         values: vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0],
     };
     seeds.put_as(1, "features", written(|path| features::write(path, &rows, &meta))?)?;
-    let split = |fold, role: &str| SplitRow {
+    let split = |fold, role: &'static str| SplitRow {
         experiment: "e".into(),
         protocol: "group-2-fold".into(),
         fold,
-        fold_name: format!("fold {fold}"),
+        fold_name: format!("fold {fold}").into(),
         utterance_id: "u1".into(),
         role: role.into(),
     };
