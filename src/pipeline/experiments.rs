@@ -3,12 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
+use rayon::prelude::*;
 use serde::Serialize;
 
 use super::evaluate;
 use super::extract::FEATURES;
 use super::flow::Outcome;
 use super::options::Stage;
+use super::plan::Decision;
 use super::publish::table_hash;
 use super::split::{self, Folds};
 use super::train::{self, Job};
@@ -16,7 +18,7 @@ use super::walk::{Came, Later, Mode, Seen, Walk};
 use crate::config::{Experiment, ModelKey};
 use crate::corpus::Utterance;
 use crate::error::{Error, Kind, Result};
-use crate::orchestrator::{Context, Event, Finished, Graph, Identity, Task};
+use crate::orchestrator::{Context, Event, Finished, Graph, Identity, Task, Why};
 use crate::split::Fold;
 
 /// What experiments work on.
@@ -108,10 +110,24 @@ impl<'a> Walk<'a> {
     /// Splits, trains and evaluates. Experiments that were not chosen stand in the report if all of their outputs are there.
     pub(super) fn experiments(&self, chosen: &[&'a Experiment], data: &Data, outcome: &mut Outcome) -> Result<Vec<Running<'a>>> {
         let mut running: Vec<Running> = Vec::new();
-        for experiment in &self.pipeline.experiments {
-            let is_chosen = chosen.iter().any(|e| e.name == experiment.name);
-            match self.split(experiment, is_chosen, data) {
-                Ok(Some(one)) => running.push(one),
+        let split = |experiment: &'a Experiment| self.split(experiment, chosen.iter().any(|e| e.name == experiment.name), data);
+        let experiments = &self.pipeline.experiments;
+        // A run's splits are tasks like others; a plan only looks, on all threads.
+        let splits: Box<dyn Iterator<Item = Result<Option<Running>>>> = match self.mode {
+            Mode::Plan => {
+                let all: Vec<_> = self.workers.pool().install(|| experiments.par_iter().map(split).collect());
+                Box::new(all.into_iter())
+            }
+            _ => Box::new(experiments.iter().map(split)),
+        };
+        for (experiment, split) in experiments.iter().zip(splits) {
+            match split {
+                Ok(Some(one)) => {
+                    if let Some((decision, why)) = one.planned.clone() {
+                        self.line(format!("split/{}", experiment.name), vec!["features".into()], decision, why);
+                    }
+                    running.push(one);
+                }
                 Ok(None) => {}
                 Err(error) if stops_everything(&error) || self.is_only(experiment) => return Err(error),
                 Err(_) if matches!(self.mode, Mode::Only(_)) => {}
@@ -140,7 +156,12 @@ impl<'a> Walk<'a> {
         let identity = self.identity(Stage::Split, experiment.split_key(), [("utterances", data.fingerprint.clone())])?;
         let id = format!("split/{}", experiment.name);
         let task = Task::new(id, identity, |context: &Context| split::split(data.utterances, experiment, context));
-        let seen = if chosen {
+        let mut planned = None;
+        let seen = if chosen && self.planning() {
+            let (decision, why, seen) = self.look_ahead(&task, true)?;
+            planned = Some((decision, why));
+            seen
+        } else if chosen {
             self.single(task, vec!["features".into()], true)?
         } else {
             match self.finished(&task) {
@@ -151,10 +172,10 @@ impl<'a> Walk<'a> {
         Ok(Some(match seen {
             Seen::There(done) => {
                 let folds = split::read(&done.folder, data.utterances)?;
-                Running { chosen, split: Some(done), folds: Some(folds), ..Running::of(experiment) }
+                Running { chosen, planned, split: Some(done), folds: Some(folds), ..Running::of(experiment) }
             }
             // A plan makes the folds in advance; where that fails, the run will say why.
-            Seen::Later(later) => Running { chosen, complete: false, later: Some(later), ..Running::of(experiment) },
+            Seen::Later(later) => Running { chosen, planned, complete: false, later: Some(later), ..Running::of(experiment) },
         }))
     }
 
@@ -328,6 +349,8 @@ impl<'a> Walk<'a> {
 pub(super) struct Running<'a> {
     pub experiment: &'a Experiment,
     pub chosen: bool,
+    /// In a plan: whether its split runs, and why.
+    planned: Option<(Decision, Vec<Why>)>,
     pub split: Option<Finished>,
     pub folds: Option<Folds>,
     pub trained: Vec<Finished>,
@@ -343,6 +366,7 @@ impl<'a> Running<'a> {
         Running {
             experiment,
             chosen: true,
+            planned: None,
             split: None,
             folds: None,
             trained: vec![],

@@ -162,12 +162,7 @@ impl<'a> Walk<'a> {
                 execute_one(&self.store, &task, &self.options.limits, self.cancel, self.observer).map(Seen::There)
             }
             Mode::Plan => {
-                let (decision, why, seen) = self.look(&task);
-                let seen = match decision {
-                    Decision::Run if preview => self.preview(&task).map_or(seen, Seen::There),
-                    _ => seen,
-                };
-                self.cancel.check()?;
+                let (decision, why, seen) = self.look_ahead(&task, preview)?;
                 self.line(task.id, after, decision, why);
                 Ok(seen)
             }
@@ -175,8 +170,18 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// Whether a task would run; with `preview` also what it would give.
+    pub(super) fn look_ahead(&self, task: &Task, preview: bool) -> Result<(Decision, Vec<Why>, Seen<Finished>)> {
+        let (decision, why, seen) = self.look(task);
+        let seen = match decision {
+            Decision::Run if preview => self.preview(task).map_or(seen, Seen::There),
+            _ => seen,
+        };
+        self.cancel.check().map(|()| (decision, why, seen))
+    }
+
     /// Whether a task would run.
-    pub(super) fn look(&self, task: &Task) -> (Decision, Vec<Why>, Seen<Finished>) {
+    fn look(&self, task: &Task) -> (Decision, Vec<Why>, Seen<Finished>) {
         match self.store.status(task) {
             Status::Fresh(finished) => (Decision::Keep, vec![], Seen::There(finished)),
             Status::Stale { why, expected: Some(expected) } => (Decision::Run, why, Seen::There(expected)),
