@@ -59,7 +59,9 @@ fn what_ran_on_a_lost_node_runs_elsewhere() {
         let lost = Command::new(scripts().join("lose-node")).arg(&cluster.folder).arg(&node).args(how).status().unwrap();
         assert!(lost.success());
         ends_as_locally(cluster, &project, &local, &plan);
-        assert!(starts(&project, &plan, 2) > 2, "a training was begun twice");
+        // Where the daemon alone is gone, a training may come to its end before the scheduler begins it elsewhere.
+        let least = if how.is_empty() { 3 } else { 2 };
+        assert!(starts(&project, &plan, 2) >= least, "begun again after {how:?}");
         cluster.call("slurmd", &["-f", cluster.conf().to_str().unwrap(), "-N", &node]);
     }
 }
