@@ -139,45 +139,36 @@ impl Error {
 
     /// Whether there is no room left on a disk: nothing else can be written either.
     pub fn is_disk_full(&self) -> bool {
-        self.io_kind().is_some_and(|kind| matches!(kind, std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded))
-    }
-
-    fn io_kind(&self) -> Option<std::io::ErrorKind> {
-        let mut cause: Option<&dyn std::error::Error> = self.source.as_deref().map(|s| s as &dyn std::error::Error);
-        while let Some(error) = cause {
-            if let Some(io) = error.downcast_ref::<std::io::Error>() {
-                return Some(io.kind());
-            }
-            cause = error.source();
-        }
-        None
+        self.io_cause().is_some_and(|io| matches!(io.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded))
     }
 
     /// Whether the same work may well succeed a little later: a busy or briefly unreachable file system or network, but no full disk and no
     /// missing permission.
     pub fn may_pass(&self) -> bool {
         use std::io::ErrorKind as E;
-        let mut cause: Option<&dyn std::error::Error> = self.source.as_deref().map(|s| s as &dyn std::error::Error);
-        while let Some(error) = cause {
-            if let Some(io) = error.downcast_ref::<std::io::Error>() {
-                return matches!(
-                    io.kind(),
-                    E::Interrupted
-                        | E::WouldBlock
-                        | E::TimedOut
-                        | E::ResourceBusy
-                        | E::StaleNetworkFileHandle
-                        | E::NetworkDown
-                        | E::NetworkUnreachable
-                        | E::HostUnreachable
-                        | E::ConnectionReset
-                        | E::ConnectionAborted
-                        | E::OutOfMemory
-                ) || io.raw_os_error() == Some(5); // EIO
-            }
-            cause = error.source();
-        }
-        self.kind == Kind::Network
+        /// EIO: what a network file system says while its server is away.
+        const INPUT_OUTPUT: i32 = 5;
+        let Some(io) = self.io_cause() else { return self.kind == Kind::Network };
+        matches!(
+            io.kind(),
+            E::Interrupted
+                | E::WouldBlock
+                | E::TimedOut
+                | E::ResourceBusy
+                | E::StaleNetworkFileHandle
+                | E::NetworkDown
+                | E::NetworkUnreachable
+                | E::HostUnreachable
+                | E::ConnectionReset
+                | E::ConnectionAborted
+                | E::OutOfMemory
+        ) || io.raw_os_error() == Some(INPUT_OUTPUT)
+    }
+
+    /// What the system said, where that is the cause.
+    fn io_cause(&self) -> Option<&std::io::Error> {
+        let first = self.source.as_deref().map(|s| s as &dyn std::error::Error);
+        std::iter::successors(first, |error| error.source()).find_map(|error| error.downcast_ref())
     }
 
     /// What the user can do, where that is known.

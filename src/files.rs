@@ -106,16 +106,7 @@ pub fn nameless_file(folder: Option<&Path>) -> Result<File> {
 /// # Errors
 /// As reading, and where the file ends before the buffer is full.
 pub fn read_exact_at(file: &File, buffer: &mut [u8], offset: u64) -> std::io::Result<()> {
-    let mut done = 0;
-    while done < buffer.len() {
-        match read_at(file, &mut buffer[done..], offset + done as u64) {
-            Ok(0) => return Err(std::io::ErrorKind::UnexpectedEof.into()),
-            Ok(n) => done += n,
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(())
+    if fill(file, buffer, offset)? == buffer.len() { Ok(()) } else { Err(std::io::ErrorKind::UnexpectedEof.into()) }
 }
 
 /// Fills `buffer` with up to `most` bytes from `offset` on: fewer where the file ends.
@@ -124,8 +115,15 @@ pub fn read_exact_at(file: &File, buffer: &mut [u8], offset: u64) -> std::io::Re
 /// As reading.
 pub fn read_at_most(file: &File, buffer: &mut Vec<u8>, most: usize, offset: u64) -> std::io::Result<()> {
     buffer.resize(most, 0);
+    let done = fill(file, buffer, offset)?;
+    buffer.truncate(done);
+    Ok(())
+}
+
+/// Reads into `buffer` until it is full or the file ends; returns how much that is.
+fn fill(file: &File, buffer: &mut [u8], offset: u64) -> std::io::Result<usize> {
     let mut done = 0;
-    while done < most {
+    while done < buffer.len() {
         match read_at(file, &mut buffer[done..], offset + done as u64) {
             Ok(0) => break,
             Ok(n) => done += n,
@@ -133,8 +131,7 @@ pub fn read_at_most(file: &File, buffer: &mut Vec<u8>, most: usize, offset: u64)
             Err(error) => return Err(error),
         }
     }
-    buffer.truncate(done);
-    Ok(())
+    Ok(done)
 }
 
 #[cfg(unix)]
@@ -186,11 +183,11 @@ fn beside(mode: u32) -> tempfile::Builder<'static, 'static> {
     builder
 }
 
-/// Puts a copy of `from` at `to` unless the same bytes are there already.
-pub fn copy_if_changed(from: &Path, to: &Path) -> Result<()> {
-    if to.is_file() && hash_file(to)? == hash_file(from)? {
-        return Ok(());
-    }
+/// Puts a copy of `from` at `to`, in one piece.
+///
+/// # Errors
+/// As [`write_atomically`].
+pub fn copy(from: &Path, to: &Path) -> Result<()> {
     let mut source = File::open(from).map_err(|e| Error::io("open", from, e))?;
     publish(to, |file| std::io::copy(&mut source, file).map(drop).map_err(|e| Error::io("write", to, e)))
 }

@@ -93,12 +93,6 @@ pub struct Graph<'a> {
 }
 
 impl<'a> Graph<'a> {
-    /// Adds a task that waits for nothing; returns its place.
-    pub fn add(&mut self, task: impl Fn() -> Task<'a> + Send + Sync + 'a) -> Result<usize> {
-        let id = task().id;
-        self.add_after(id, vec![], move |_| Ok(task()))
-    }
-
     /// Adds a task whose identity follows from the outputs of those at the places `after`; returns its place.
     ///
     /// # Errors

@@ -158,11 +158,11 @@ impl<'a> Walk<'a> {
         let task = Task::new(id, identity, |context: &Context| split::split(data.utterances, experiment, context));
         let mut planned = None;
         let seen = if chosen && self.planning() {
-            let (decision, why, seen) = self.look_ahead(&task, true)?;
+            let (decision, why, seen) = self.look_ahead(&task, || true)?;
             planned = Some((decision, why));
             seen
         } else if chosen {
-            self.single(task, vec!["features".into()], true)?
+            self.single(task, vec!["features".into()], || true)?
         } else {
             match self.finished(&task) {
                 Some(finished) => Seen::There(finished),

@@ -267,7 +267,7 @@ impl<'a> Walk<'a> {
         let changes = || listing::changes(&sources, self.root(), self.store.root());
         let which = |_: &str| Some(changes().ok()?.describe().unwrap_or_else(|| "labels or other metadata".to_owned()));
         let task = Task { which: Some(Box::new(which)), ..Task::new("ingest", identity, action) };
-        let preview = self.planning() && changes()?.to_open() <= PREVIEWED;
+        let preview = || changes().is_ok_and(|changes| changes.to_open() <= PREVIEWED);
         let done = self.single(task, vec![], preview)?;
         Ok((done, sources))
     }
@@ -276,7 +276,7 @@ impl<'a> Walk<'a> {
         let sounds = ingested.summary.sounds.clone();
         let identity = self.identity(Stage::Features, &self.pipeline.features, [("utterances", sounds)])?;
         let action = |context: &Context| extract::extract(ingested, self.root(), &self.workers, &self.rows, context);
-        let done = self.single(Task::new("features", identity, action), vec!["ingest".into()], false);
+        let done = self.single(Task::new("features", identity, action), vec!["ingest".into()], || false);
         self.workers.rest();
         self.rows.close();
         done

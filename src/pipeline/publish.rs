@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 
 use crate::error::{Error, Result};
-use crate::files::{copy_if_changed, hash_bytes, hash_file};
+use crate::files::{self, hash_bytes, hash_file};
 use crate::orchestrator::{Finished, Why};
 
 /// A copy of an output.
@@ -85,14 +85,22 @@ impl Publication {
         self.gone.extend(paths.filter(|path| path.exists()));
     }
 
+    /// Copies that are not what they should be, and how.
+    fn stale(&self) -> Vec<(&Copy, &'static str)> {
+        let found: Vec<Option<&'static str>> = self.copies.par_iter().map(Copy::problem).collect();
+        self.copies.iter().zip(found).filter_map(|(copy, problem)| Some((copy, problem?))).collect()
+    }
+
     /// What would be done, the first few of it.
     pub(super) fn problems(&self) -> Vec<Why> {
+        self.reasons(&self.stale())
+    }
+
+    fn reasons(&self, stale: &[(&Copy, &'static str)]) -> Vec<Why> {
         const SHOWN: usize = 3;
         let text = |path: &Path| path.display().to_string();
         let mut why: Vec<Why> = self.gone.iter().map(|path| Why::Output { path: text(path), problem: "left over" }).collect();
-        let found: Vec<Option<&'static str>> = self.copies.par_iter().map(Copy::problem).collect();
-        let problems = self.copies.iter().zip(found).filter_map(|(copy, problem)| Some((copy, problem?)));
-        why.extend(problems.map(|(copy, problem)| Why::Output { problem, path: text(&copy.to) }));
+        why.extend(stale.iter().map(|(copy, problem)| Why::Output { path: text(&copy.to), problem }));
         if why.len() > SHOWN {
             let more = why.len() - SHOWN;
             why.truncate(SHOWN);
@@ -102,19 +110,19 @@ impl Publication {
     }
 
     /// Removes what does not belong there, then copies what is not there yet: a table without some of its rows is noticed sooner than one with
-    /// rows of another.
-    /// `begin` is called before the first change, with the reasons.
+    /// rows of another. `begin` is called before the first change, with the reasons.
     pub(super) fn apply(&self, begin: &dyn Fn(Vec<Why>)) -> Result<()> {
-        let problems = self.problems();
-        if problems.is_empty() {
+        let stale = self.stale();
+        let reasons = self.reasons(&stale);
+        if reasons.is_empty() {
             return Ok(());
         }
-        begin(problems);
+        begin(reasons);
         for path in self.gone.iter().filter(|path| path.exists()) {
             let removed = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
             removed.map_err(|e| Error::io("remove", path, e))?;
         }
-        self.copies.iter().try_for_each(|copy| copy_if_changed(&copy.from, &copy.to))
+        stale.iter().try_for_each(|(copy, _)| files::copy(&copy.from, &copy.to))
     }
 }
 

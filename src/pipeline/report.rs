@@ -153,7 +153,7 @@ impl Walk<'_> {
             return Ok(None);
         }
         let action = |context: &Context| tables::write(experiments, context);
-        self.single(Task::new("tables", Identity { inputs, ..identity }, action), ends, false).map(Some)
+        self.single(Task::new("tables", Identity { inputs, ..identity }, action), ends, || false).map(Some)
     }
 
     /// The pages and CSV files.
@@ -196,6 +196,6 @@ impl Walk<'_> {
             let report = assemble(self.pipeline, Some(corpus), None, sections(experiments)?, steps(experiments));
             report::write(&report, context.folder).map(drop)
         };
-        self.single(Task::new("report", Identity { inputs, ..identity }, action), ends, false)
+        self.single(Task::new("report", Identity { inputs, ..identity }, action), ends, || false)
     }
 }

@@ -154,8 +154,8 @@ impl<'a> Walk<'a> {
         self.lines.lock().unwrap_or_else(PoisonError::into_inner).push(PlanLine::new(task, after, decision, why));
     }
 
-    /// Runs one task, or looks whether it would run. With `preview`, a plan looks at what a stale task would give.
-    pub(super) fn single(&self, task: Task, after: Vec<String>, preview: bool) -> Result<Seen<Finished>> {
+    /// Runs one task, or looks whether it would run. A plan looks at what a stale task would give where `preview`, asked of those alone, says so.
+    pub(super) fn single(&self, task: Task, after: Vec<String>, preview: impl Fn() -> bool) -> Result<Seen<Finished>> {
         match &self.mode {
             Mode::Run => {
                 self.observer.observe(Event::StageStarted { stage: task.identity.stage.clone(), tasks: 1 });
@@ -170,11 +170,11 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Whether a task would run; with `preview` also what it would give.
-    pub(super) fn look_ahead(&self, task: &Task, preview: bool) -> Result<(Decision, Vec<Why>, Seen<Finished>)> {
+    /// Whether a task would run, and where `preview` says so what a stale one would give.
+    pub(super) fn look_ahead(&self, task: &Task, preview: impl Fn() -> bool) -> Result<(Decision, Vec<Why>, Seen<Finished>)> {
         let (decision, why, seen) = self.look(task);
         let seen = match decision {
-            Decision::Run if preview => self.preview(task).map_or(seen, Seen::There),
+            Decision::Run if preview() => self.preview(task).map_or(seen, Seen::There),
             _ => seen,
         };
         self.cancel.check().map(|()| (decision, why, seen))
