@@ -235,6 +235,7 @@ fn train(raw: RawTrain, validation: bool, context: &Context<'_>) -> Result<Train
         weight_decay,
         batch_size: context.whole("batch_size", raw.batch_size, 32, 2..=65_536)?,
         epochs: context.whole("epochs", raw.epochs, 40, 1..=100_000)?,
+        augment: None,
         label_smoothing: real("label_smoothing", &raw.label_smoothing, 0.0, |x| (0.0..1.0).contains(&x), "at least 0 and below 1")?,
         mixup: real("mixup", &raw.mixup, 0.0, |x| (0.0..=10.0).contains(&x), "from 0 to 10")?,
         class_weights: raw.class_weights.unwrap_or(false),

@@ -32,6 +32,13 @@ pub enum Layer {
         /// Window and stride.
         size: usize,
     },
+    /// `[batch, length, channels]` to `[batch, 2 * channels]`: mean and standard deviation of each channel over the length, weighted by the
+    /// softmax of a learned projection of each row (attentive statistics pooling, Okabe, Koshinaka, Shinoda 2018, arXiv 1803.10963, with a
+    /// linear score).
+    Attend {
+        /// Pooled channels.
+        channels: usize,
+    },
     /// `[batch, length, channels]` to `[batch, length * channels]`, channels fastest (Keras' order).
     Flatten,
     /// Fully connected with bias.
@@ -41,6 +48,17 @@ pub enum Layer {
         /// Outputs.
         outputs: usize,
     },
+}
+
+/// Channels of the input signal of `layers`: what the first convolution takes; 1 where none stands before the signal is flattened.
+pub fn input_channels(layers: &[Layer]) -> usize {
+    let first = layers.iter().find_map(|layer| match *layer {
+        Layer::Conv { inputs, .. } => Some(inputs),
+        Layer::Attend { channels } => Some(channels),
+        Layer::Flatten | Layer::Dense { .. } => Some(1),
+        Layer::BatchNorm { .. } | Layer::Relu | Layer::Dropout { .. } | Layer::MaxPool { .. } => None,
+    });
+    first.unwrap_or(1)
 }
 
 /// The networks of Issa, Demirci, Yazici 2020 (doi 10.1016/j.bspc.2020.101894); softmax is part of the loss.
@@ -128,5 +146,67 @@ impl Architecture {
                 dense,
             ],
         }
+    }
+}
+
+/// A perceptron for vectors of many statistics: one hidden layer between heavy dropout, so that it learns from many weak hints.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Perceptron {
+    /// Units of the hidden layer.
+    pub hidden: usize,
+    /// Probability of dropping an input.
+    pub input_dropout: f64,
+    /// Probability of dropping a hidden unit.
+    pub dropout: f64,
+}
+
+impl Perceptron {
+    /// The layers for `n_features` inputs and `n_classes` outputs.
+    pub fn layers(self, n_features: usize, n_classes: usize) -> Vec<Layer> {
+        let Perceptron { hidden, input_dropout, dropout } = self;
+        vec![
+            Layer::Flatten,
+            Layer::Dropout { p: input_dropout },
+            Layer::Dense { inputs: n_features, outputs: hidden },
+            Layer::BatchNorm { channels: hidden },
+            Layer::Relu,
+            Layer::Dropout { p: dropout },
+            Layer::Dense { inputs: hidden, outputs: n_classes },
+        ]
+    }
+}
+
+/// A convolutional network along the time of a spectrogram, `[frames, bands]`, with attentive statistics pooling: takes any number of frames
+/// from 4 on.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Temporal {
+    /// Channels of each convolution.
+    pub channels: usize,
+    /// Probability of dropping a pooled value; a third of it applies after each convolution.
+    pub dropout: f64,
+}
+
+impl Temporal {
+    /// The layers for frames of `bands` values and `n_classes` outputs.
+    pub fn layers(self, bands: usize, n_classes: usize) -> Vec<Layer> {
+        let Temporal { channels, dropout } = self;
+        let mut layers = Vec::new();
+        for (index, inputs) in [bands, channels, channels].into_iter().enumerate() {
+            layers.extend([
+                Layer::Conv { inputs, outputs: channels, kernel: 5 },
+                Layer::BatchNorm { channels },
+                Layer::Relu,
+                Layer::Dropout { p: dropout / 3.0 },
+            ]);
+            if index < 2 {
+                layers.push(Layer::MaxPool { size: 2 });
+            }
+        }
+        layers.extend([
+            Layer::Attend { channels },
+            Layer::Dropout { p: dropout },
+            Layer::Dense { inputs: 2 * channels, outputs: n_classes },
+        ]);
+        layers
     }
 }

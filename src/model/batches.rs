@@ -6,7 +6,7 @@ use rand::seq::SliceRandom;
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use crate::model::TrainSettings;
+use crate::model::{Augment, TrainSettings};
 use crate::split::{Part, Training};
 
 /// What a stream of random numbers is for; no two purposes share one.
@@ -16,6 +16,7 @@ pub(crate) enum Purpose {
     Shuffle = 1,
     Dropout = 2,
     Mixup = 3,
+    Augment = 4,
 }
 
 /// The stream of one purpose in one epoch: nothing depends on what was drawn before, so a resumed training needs no generator's state.
@@ -58,6 +59,10 @@ pub(crate) struct Batches<'a> {
     order: Vec<usize>,
     dropout: ChaCha8Rng,
     mixing: ChaCha8Rng,
+    augment: Option<Augment>,
+    /// Values of a frame.
+    channels: usize,
+    changing: ChaCha8Rng,
     /// Features `[n, features]` of the current step.
     pub(crate) x: Vec<f32>,
     /// Probabilities `[n, classes]`.
@@ -68,7 +73,7 @@ pub(crate) struct Batches<'a> {
 
 impl<'a> Batches<'a> {
     /// No epoch begun yet.
-    pub(crate) fn new(train: &'a Part<Training>, settings: &TrainSettings) -> Self {
+    pub(crate) fn new(train: &'a Part<Training>, settings: &TrainSettings, channels: usize) -> Self {
         Batches {
             train,
             smoothing: settings.label_smoothing as f32,
@@ -77,6 +82,9 @@ impl<'a> Batches<'a> {
             order: Vec::new(),
             dropout: stream(0, 0, Purpose::Dropout),
             mixing: stream(0, 0, Purpose::Mixup),
+            augment: settings.augment,
+            channels,
+            changing: stream(0, 0, Purpose::Augment),
             x: Vec::new(),
             targets: Vec::new(),
             weights: Vec::new(),
@@ -89,6 +97,7 @@ impl<'a> Batches<'a> {
         self.order.shuffle(&mut stream(seed, epoch, Purpose::Shuffle));
         self.dropout = stream(seed, epoch, Purpose::Dropout);
         self.mixing = stream(seed, epoch, Purpose::Mixup);
+        self.changing = stream(seed, epoch, Purpose::Augment);
     }
 
     /// Fills the buffers with the next step's rows and returns its dropout key; steps are taken in order.
@@ -99,7 +108,11 @@ impl<'a> Batches<'a> {
         self.weights.clear();
         let rows = &self.order[step];
         for &row in rows {
+            let begin = self.x.len();
             self.x.extend_from_slice(train.x().row(row));
+            if let Some(augment) = &self.augment {
+                change(&mut self.x[begin..], self.channels, augment, &mut self.changing);
+            }
             let floor = self.smoothing / classes as f32;
             let start = self.targets.len();
             self.targets.resize(start + classes, floor);
@@ -133,6 +146,36 @@ impl<'a> Batches<'a> {
         blend(&mut self.x);
         blend(&mut self.targets);
         blend(&mut self.weights);
+    }
+}
+
+/// Shifts and masks one spectrogram `[frames, channels]`.
+fn change(frames: &mut [f32], channels: usize, augment: &Augment, rng: &mut ChaCha8Rng) {
+    let length = frames.len() / channels;
+    let most = augment.shift.min(length);
+    let shift = rng.random_range(0..=2 * most);
+    if shift > most {
+        let by = (shift - most) * channels;
+        frames.copy_within(..frames.len() - by, by);
+        frames[..by].fill(0.0);
+    } else {
+        let by = (most - shift) * channels;
+        frames.copy_within(by.., 0);
+        let end = frames.len() - by;
+        frames[end..].fill(0.0);
+    }
+    let mut stretch = |widest: usize, of: usize| {
+        let width = rng.random_range(0..=widest.min(of));
+        let begin = rng.random_range(0..=of - width);
+        begin..begin + width
+    };
+    for _ in 0..augment.frequency_masks {
+        let masked = stretch(augment.frequency_width, channels);
+        frames.chunks_exact_mut(channels).for_each(|frame| frame[masked.clone()].fill(0.0));
+    }
+    for _ in 0..augment.time_masks {
+        let masked = stretch(augment.time_width, length);
+        frames[masked.start * channels..masked.end * channels].fill(0.0);
     }
 }
 
@@ -185,7 +228,7 @@ mod tests {
     #[test]
     fn every_row_appears_once_an_epoch_in_an_order_of_its_own() {
         let parts = test_data::parts(&[0, 1, 2, 0, 1, 2, 0, 1, 2, 0], 0, 3, 1);
-        let mut batches = Batches::new(&parts.train, &settings());
+        let mut batches = Batches::new(&parts.train, &settings(), 1);
         let mut epoch = |seed, epoch| {
             batches.begin(seed, epoch);
             let mut keys = Vec::new();
@@ -210,7 +253,7 @@ mod tests {
     fn targets_weights_and_mixtures_stay_distributions() {
         let parts = test_data::parts(&[0, 0, 0, 1, 0, 0], 0, 3, 2);
         let settings = TrainSettings { label_smoothing: 0.3, class_weights: true, mixup: 0.4, ..settings() };
-        let mut batches = Batches::new(&parts.train, &settings);
+        let mut batches = Batches::new(&parts.train, &settings, 1);
         batches.begin(3, 1);
         batches.fill(0..6);
         for row in batches.targets.chunks(3) {
@@ -222,6 +265,31 @@ mod tests {
         batches.fill(0..6);
         assert!(batches.targets.chunks(3).all(|row| row.iter().any(|&p| (p - 0.8).abs() < 1e-6)));
         assert!((batches.weights.iter().sum::<f32>() - 6.0).abs() < 1e-5);
+    }
+
+    #[test]
+    fn spectrograms_are_shifted_and_masked() {
+        let augment = Augment { frequency_masks: 1, frequency_width: 2, time_masks: 1, time_width: 3, shift: 4 };
+        let original: Vec<f32> = (1..=200).map(|v| v as f32).collect();
+        let mut rng = stream(5, 1, Purpose::Augment);
+        let (mut shifts, mut bands, mut times) = (vec![], vec![], vec![]);
+        for _ in 0..300 {
+            let mut frames = original.clone();
+            change(&mut frames, 10, &augment, &mut rng);
+            // What is left of a value says by how many frames it moved.
+            let moved: Vec<i64> = frames.iter().enumerate().filter(|(_, v)| **v != 0.0).map(|(i, v)| i as i64 - (*v as i64 - 1)).collect();
+            assert!(moved.iter().all(|by| *by == moved[0] && by % 10 == 0));
+            shifts.push(moved[0] / 10);
+            bands.push((0..10).filter(|c| (0..20).all(|t| frames[t * 10 + c] == 0.0)).count());
+            times.push((0..20).filter(|t| (0..10).all(|c| frames[t * 10 + c] == 0.0)).count());
+        }
+        assert_eq!((shifts.iter().min(), shifts.iter().max()), (Some(&-4), Some(&4)));
+        assert_eq!((bands.iter().min(), bands.iter().max()), (Some(&0), Some(&2)));
+        assert!(times.iter().max() == Some(&7) && times.contains(&0));
+        let mut same = original.clone();
+        let nothing = Augment { frequency_masks: 0, frequency_width: 0, time_masks: 0, time_width: 0, shift: 0 };
+        change(&mut same, 10, &nothing, &mut rng);
+        assert_eq!(same, original);
     }
 
     #[test]

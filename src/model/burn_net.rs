@@ -4,13 +4,14 @@ use burn::module::{Module, Param, RunningState};
 use burn::nn::conv::{Conv1d, Conv1dConfig};
 use burn::nn::pool::MaxPool1dConfig;
 use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig, PaddingConfig1d};
-use burn::tensor::activation::{log_softmax, relu};
+use burn::tensor::activation::{log_softmax, relu, softmax};
 use burn::tensor::{Device as BurnDevice, Gradients, Tensor, TensorData, Transaction};
 
 use crate::error::{Error, Result};
+use crate::model::architecture::input_channels;
 use crate::model::device::gave_up;
 use crate::model::engine::dropout_mask;
-use crate::model::{BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM, Layer, Params, Running};
+use crate::model::{ATTEND_EPSILON, BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM, Layer, Params, Running};
 
 /// A network built from a list of layers.
 ///
@@ -22,6 +23,7 @@ pub struct Cnn {
     conv: Vec<Conv1d>,
     norm: Vec<BatchNorm>,
     dense: Vec<Linear>,
+    attention: Vec<Linear>,
     #[module(skip)]
     layers: Vec<Layer>,
 }
@@ -103,7 +105,7 @@ impl Cnn {
         let unfit = || Error::internal("parameters do not fit the layers of the network");
         let mut tensors = params.tensors.iter();
         let mut take = |len: usize| tensors.next().filter(|t| t.len() == len).ok_or_else(unfit);
-        let mut net = Cnn { conv: Vec::new(), norm: Vec::new(), dense: Vec::new(), layers: layers.to_vec() };
+        let mut net = Cnn { conv: Vec::new(), norm: Vec::new(), dense: Vec::new(), attention: Vec::new(), layers: layers.to_vec() };
         for layer in layers {
             match *layer {
                 Layer::Conv { inputs, outputs, kernel } => {
@@ -125,6 +127,11 @@ impl Cnn {
                     norm.running_mean = RunningState::new(statistics(&running.means)?);
                     norm.running_var = RunningState::new(statistics(&running.variances)?);
                     net.norm.push(norm);
+                }
+                Layer::Attend { channels } => {
+                    let mut scores = LinearConfig::new(channels, 1).with_bias(false).init(device);
+                    scores.weight = parameter(take(channels)?.clone(), [channels, 1], device);
+                    net.attention.push(scores);
                 }
                 Layer::Dense { inputs, outputs } => {
                     let mut dense = LinearConfig::new(inputs, outputs).init(device);
@@ -148,6 +155,7 @@ impl Cnn {
     ) -> Result<()> {
         let absent = || Error::internal("a layer of the network has no bias");
         let (mut conv, mut norm, mut dense) = (self.conv.iter(), self.norm.iter(), self.dense.iter());
+        let mut attention = self.attention.iter();
         for layer in &self.layers {
             match layer {
                 Layer::Conv { .. } => {
@@ -160,6 +168,11 @@ impl Cnn {
                     if let Some(n) = norm.next() {
                         read.add(vector(&n.gamma)?);
                         read.add(vector(&n.beta)?);
+                    }
+                }
+                Layer::Attend { .. } => {
+                    if let Some(a) = attention.next() {
+                        read.add(matrix(&a.weight)?);
                     }
                 }
                 Layer::Dense { .. } => {
@@ -202,11 +215,13 @@ impl Cnn {
         self.norm.iter().for_each(|n| read.add(n.running_var.value_sync()));
     }
 
-    /// Logits `[batch, classes]` of features `[batch, length]`; with a key, dropout is active and its masks are those of the key.
+    /// Logits `[batch, classes]` of features `[batch, length * channels]`, channels fastest; with a key, dropout is active and its masks are those of the key.
     pub fn forward(&self, x: Tensor<2>, dropout: Option<u64>) -> Tensor<2> {
-        let [batch, length] = x.dims();
+        let [batch, features] = x.dims();
+        let channels = input_channels(&self.layers).max(1);
         let (mut conv, mut norm, mut dense) = (self.conv.iter(), self.norm.iter(), self.dense.iter());
-        let mut signal = Signal::Map(x.reshape([batch, 1, length]));
+        let mut attention = self.attention.iter();
+        let mut signal = Signal::Map(x.reshape([batch, features / channels, channels]).swap_dims(1, 2));
         for (index, layer) in self.layers.iter().enumerate() {
             signal = match (layer, signal) {
                 (Layer::Conv { .. }, Signal::Map(x)) => Signal::Map(match conv.next() {
@@ -229,6 +244,10 @@ impl Cnn {
                     let [n, channels, length] = x.dims();
                     Signal::Flat(x.swap_dims(1, 2).reshape([n, length * channels]))
                 }
+                (Layer::Attend { .. }, Signal::Map(x)) => Signal::Flat(match attention.next() {
+                    Some(scores) => attend(scores, x),
+                    None => x.mean_dim(2).flatten(1, 2),
+                }),
                 (Layer::Dense { .. }, Signal::Flat(x)) => Signal::Flat(match dense.next() {
                     Some(d) => d.forward(x),
                     None => x,
@@ -245,6 +264,16 @@ impl Cnn {
             }
         }
     }
+}
+
+/// Attentive statistics pooling of `[batch, channels, length]`.
+fn attend(scores: &Linear, x: Tensor<3>) -> Tensor<2> {
+    let rows = x.clone().swap_dims(1, 2);
+    let shares = softmax(scores.forward(rows), 1).swap_dims(1, 2);
+    let mean = (x.clone() * shares.clone()).sum_dim(2);
+    let variance = ((x - mean.clone()).square() * shares).sum_dim(2);
+    let deviation = (variance + ATTEND_EPSILON).sqrt();
+    Tensor::cat(vec![mean, deviation], 1).flatten(1, 2)
 }
 
 /// Multiplies by the mask of `key` and layer `index`, drawn in the engine's order `[batch, length, channels]`.

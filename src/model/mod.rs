@@ -19,12 +19,12 @@ mod test_data;
 mod train;
 mod weights;
 
-pub use architecture::{Architecture, Layer};
+pub use architecture::{Architecture, Layer, Perceptron, Temporal};
 pub use classifier::{Classifier, CnnClassifier, Majority};
 pub use device::Device;
 pub use logistic::{Logistic, LogisticSettings};
 pub use network::NetSpec;
-pub use params::{BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM, Params, Running};
-pub use settings::{EarlyStopping, Optimizer, Schedule, TrainSettings};
+pub use params::{ATTEND_EPSILON, BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM, Params, Running};
+pub use settings::{Augment, EarlyStopping, Optimizer, Schedule, TrainSettings};
 pub use svm::{Svm, SvmSettings};
 pub use train::{EpochRecord, TrainJob, Trained, train};

@@ -100,6 +100,7 @@ pub(crate) fn kernels(layers: &[Layer]) -> Vec<bool> {
         match layer {
             Layer::Conv { .. } | Layer::Dense { .. } => kernels.extend([true, false]),
             Layer::BatchNorm { .. } => kernels.extend([false, false]),
+            Layer::Attend { .. } => kernels.push(true),
             Layer::Relu | Layer::Dropout { .. } | Layer::MaxPool { .. } | Layer::Flatten => {}
         }
     }
@@ -218,6 +219,7 @@ mod tests {
             epochs: 1,
             label_smoothing: 0.0,
             mixup: 0.0,
+            augment: None,
             class_weights: false,
             early_stopping: None,
             checkpoint_every: 0,

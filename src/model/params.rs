@@ -7,13 +7,16 @@ use rand_chacha::ChaCha8Rng;
 /// Added to the variance by batch normalisation (Keras' default).
 pub const BATCH_NORM_EPSILON: f64 = 1e-3;
 
+/// Added to the variance by attentive pooling, so that the square root has a slope everywhere.
+pub const ATTEND_EPSILON: f64 = 1e-6;
+
 /// Share of the old running statistics that survives a training step (Keras' default; burn and PyTorch state 1 minus this).
 pub const BATCH_NORM_MOMENTUM: f64 = 0.99;
 
 /// The trainable tensors in the order of the layers.
 ///
 /// A convolution has a weight `[kernel, inputs, outputs]` and a bias `[outputs]`, a batch normalisation gamma and beta `[channels]`, a dense
-/// layer a weight `[inputs, outputs]` and a bias `[outputs]`; the last axis is contiguous. Gradients have the same shape.
+/// layer a weight `[inputs, outputs]` and a bias `[outputs]`, attentive pooling a weight `[channels, 1]`; the last axis is contiguous. Gradients have the same shape.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Params {
     /// One flat tensor each, as [`Params::shapes`] lists them.
@@ -25,13 +28,14 @@ impl Params {
     pub fn shapes(layers: &[Layer]) -> Vec<(String, Vec<usize>)> {
         let mut shapes = Vec::new();
         for (index, layer) in layers.iter().enumerate() {
-            let pair = match *layer {
-                Layer::Conv { inputs, outputs, kernel } => [("weight", vec![kernel, inputs, outputs]), ("bias", vec![outputs])],
-                Layer::Dense { inputs, outputs } => [("weight", vec![inputs, outputs]), ("bias", vec![outputs])],
-                Layer::BatchNorm { channels } => [("gamma", vec![channels]), ("beta", vec![channels])],
+            let tensors = match *layer {
+                Layer::Conv { inputs, outputs, kernel } => vec![("weight", vec![kernel, inputs, outputs]), ("bias", vec![outputs])],
+                Layer::Dense { inputs, outputs } => vec![("weight", vec![inputs, outputs]), ("bias", vec![outputs])],
+                Layer::BatchNorm { channels } => vec![("gamma", vec![channels]), ("beta", vec![channels])],
+                Layer::Attend { channels } => vec![("weight", vec![channels, 1])],
                 Layer::Relu | Layer::Dropout { .. } | Layer::MaxPool { .. } | Layer::Flatten => continue,
             };
-            shapes.extend(pair.map(|(name, shape)| (format!("layers.{index}.{name}"), shape)));
+            shapes.extend(tensors.into_iter().map(|(name, shape)| (format!("layers.{index}.{name}"), shape)));
         }
         shapes
     }

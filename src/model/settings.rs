@@ -39,6 +39,22 @@ pub struct EarlyStopping {
     pub patience: usize,
 }
 
+/// How a spectrogram is changed each time that it is trained on (SpecAugment, Park et al. 2019, arXiv 1904.08779, without time warping, and a
+/// shift in time). What is masked becomes 0, the mean of scaled inputs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Augment {
+    /// Masks of neighbouring channels.
+    pub frequency_masks: usize,
+    /// Each is at most this wide, in channels.
+    pub frequency_width: usize,
+    /// Masks of neighbouring frames.
+    pub time_masks: usize,
+    /// Each is at most this long, in frames.
+    pub time_width: usize,
+    /// Frames that a recording moves forwards or backwards at most; what enters is 0.
+    pub shift: usize,
+}
+
 /// Everything that decides the outcome of a training run besides data and seed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TrainSettings {
@@ -58,6 +74,9 @@ pub struct TrainSettings {
     pub label_smoothing: f64,
     /// Beta(alpha, alpha) mixing of pairs within a batch; 0 is off.
     pub mixup: f64,
+    /// Changes to spectrograms; `None` for other inputs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub augment: Option<Augment>,
     /// Weight classes by inverse frequency in the training part.
     pub class_weights: bool,
     /// Needs a validation part.

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
+use crate::model::architecture::input_channels;
 use crate::model::batches::{Batches, Purpose, steps, stream};
 use crate::model::checkpoint::{self, Best, Checkpoint, Found, Snapshot};
 use crate::model::engine::Batch;
@@ -170,7 +171,7 @@ impl<'a> Run<'a> {
         let largest = plan.iter().map(std::ops::Range::len).max().unwrap_or(0);
         let network = network(settings.device, spec, largest)?;
         let total = plan.len() * settings.epochs;
-        let (batches, grads) = (Batches::new(train, settings), Params::zeros(&spec.layers));
+        let (batches, grads) = (Batches::new(train, settings, input_channels(&spec.layers)), Params::zeros(&spec.layers));
         Ok(match found {
             Some(Checkpoint { step, snapshot: Snapshot { params, running }, best, history, optimizer, .. }) => {
                 let stepper = Stepper::new(settings, &spec.layers, &params, total).restore(&optimizer, step)?;

@@ -64,6 +64,9 @@ fn network(params: &Params, running: &Running, layers: &[Layer]) -> Option<Vec<S
                 out.push(Stored::f32(weight, &[outputs, inputs], &transpose(values, inputs, outputs)));
                 out.push(Stored::f32(bias, &[outputs], tensors.next().filter(|t| t.len() == outputs)?));
             }
+            Layer::Attend { channels } => {
+                out.push(Stored::f32(weight, &[1, channels], tensors.next().filter(|t| t.len() == channels)?));
+            }
             Layer::BatchNorm { channels } => {
                 for (name, values) in [(weight, tensors.next()), (bias, tensors.next()), (mean, means.next()), (variance, variances.next())]
                 {
@@ -162,6 +165,7 @@ fn read_network(file: &mut Tensors, layers: &[Layer]) -> Result<Weights, String>
                 params.tensors.push(transpose(&values, outputs, inputs));
                 params.tensors.push(file.f32(&bias, &[outputs])?);
             }
+            Layer::Attend { channels } => params.tensors.push(file.f32(&weight, &[1, channels])?),
             Layer::BatchNorm { channels } => {
                 params.tensors.push(file.f32(&weight, &[channels])?);
                 params.tensors.push(file.f32(&bias, &[channels])?);

@@ -1,5 +1,6 @@
 //! A block: one linear map and the element-wise layers that follow it, up to the next linear map.
 
+use super::attend::{Attend, Attention};
 use super::conv::{Conv, Dense};
 use super::gate::{Gate, Mask};
 use super::layout::Grid;
@@ -17,6 +18,15 @@ pub(super) enum Source {
     Conv(Conv),
     /// A fully connected layer.
     Dense(Dense),
+    /// Attentive statistics pooling.
+    Attend(Attend),
+}
+
+impl Source {
+    /// Whether a bias follows the weight among the parameters.
+    fn has_bias(&self) -> bool {
+        matches!(self, Source::Conv(_) | Source::Dense(_))
+    }
 }
 
 /// ReLU and dropout as layers: a [`Gate`] but for the key of the step.
@@ -79,6 +89,8 @@ pub(super) struct Block {
     /// The block's output, where normalisation or pooling make it another.
     out: Vec<f32>,
     bias_sums: Vec<f64>,
+    /// What attentive pooling remembers.
+    attention: Attention,
 }
 
 impl Block {
@@ -96,6 +108,7 @@ impl Block {
             raw: Vec::new(),
             out: Vec::new(),
             bias_sums: Vec::new(),
+            attention: Attention::default(),
         }
     }
 
@@ -118,7 +131,10 @@ impl Block {
         if let Some(pool) = &mut self.pool {
             pool.allocate(max_batch);
         }
-        if !matches!(self.source, Source::Copy) {
+        if let Source::Attend(attend) = self.source {
+            self.attention = attend.room(max_batch);
+        }
+        if self.source.has_bias() {
             self.bias_sums = vec![0.0; self.raw_grid.channels];
         }
     }
@@ -128,7 +144,7 @@ impl Block {
         let grids = [self.input, self.raw_grid, self.out_grid()];
         let flipped = match self.source {
             Source::Conv(conv) => conv.kernel * conv.inputs * conv.outputs,
-            Source::Copy | Source::Dense(_) => 0,
+            Source::Copy | Source::Dense(_) | Source::Attend(_) => 0,
         };
         (grids.map(|grid| grid.buffer_len(max_batch)).into_iter().max().unwrap_or(0), flipped)
     }
@@ -150,8 +166,9 @@ impl Block {
             Source::Copy => copy_samples(x, self.input, &mut self.raw, self.raw_grid, n),
             Source::Conv(conv) => conv.forward(x, &params.tensors[self.weight], n, &mut self.raw),
             Source::Dense(dense) => dense.forward(x, &params.tensors[self.weight], n, &mut self.raw),
+            Source::Attend(attend) => attend.forward(x, &params.tensors[self.weight], n, &mut self.attention, &mut self.raw),
         }
-        let bias = (!matches!(self.source, Source::Copy)).then(|| params.tensors[self.weight + 1].as_slice());
+        let bias = self.source.has_bias().then(|| params.tensors[self.weight + 1].as_slice());
         let key = match mode {
             Mode::Train(_, key) => Some(*key),
             Mode::Infer(_) => None,
@@ -183,8 +200,12 @@ impl Block {
             Source::Copy => {}
             Source::Conv(conv) => conv.weight_gradient(x, dy, n, &mut grads.tensors[self.weight]),
             Source::Dense(dense) => dense.weight_gradient(x, dy, n, &mut grads.tensors[self.weight]),
+            Source::Attend(attend) => {
+                let weight = &step.params.tensors[self.weight];
+                attend.backward(x, dy, weight, n, &mut self.attention, &mut grads.tensors[self.weight], &mut scratch.spare);
+            }
         }
-        if !matches!(self.source, Source::Copy) {
+        if self.source.has_bias() {
             for (gradient, &sum) in grads.tensors[self.weight + 1].iter_mut().zip(&self.bias_sums) {
                 *gradient = sum as f32;
             }
@@ -195,6 +216,8 @@ impl Block {
                 Source::Copy => copy_samples(dy, self.raw_grid, dx, self.input, n),
                 Source::Conv(conv) => conv.input_gradient(dy, &step.params.tensors[self.weight], n, &mut scratch.flipped, dx),
                 Source::Dense(dense) => dense.input_gradient(dy, &step.params.tensors[self.weight], n, dx),
+                // It was written above, with that of the weight.
+                Source::Attend(_) => {}
             }
             std::mem::swap(&mut scratch.gradient, &mut scratch.spare);
         }

@@ -8,6 +8,7 @@
 //! What makes it trustworthy: results depend on the arguments alone. Dropout is a function of key, layer and position
 //! ([`dropout_mask`]), sums have a fixed order.
 
+mod attend;
 mod block;
 mod conv;
 mod dispatch;

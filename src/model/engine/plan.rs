@@ -1,12 +1,13 @@
 //! From a list of layers to blocks: checks that the layers compose, and fuses what belongs together.
 
+use super::attend::Attend;
 use super::block::{Block, Source};
 use super::conv::{Conv, Dense};
 use super::layout::Grid;
 use super::norm::Norm;
 use super::pool::Pool;
 use super::taps::Taps;
-use crate::model::architecture::Layer;
+use crate::model::architecture::{Layer, input_channels};
 use crate::{Error, Result};
 
 /// A network ready to be given buffers.
@@ -17,13 +18,17 @@ pub(super) struct Plan {
     pub blocks: Vec<Block>,
 }
 
-/// Builds the plan of `layers` for signals of `n_features` rows and one channel.
+/// Builds the plan of `layers` for signals of `n_features` values: rows of as many channels as the first convolution takes.
 pub(super) fn plan(layers: &[Layer], n_features: usize) -> Result<Plan> {
     if n_features == 0 {
         return Err(Error::config("the network has no input features"));
     }
     let gap = layers.iter().map(|layer| if let Layer::Conv { kernel, .. } = layer { kernel / 2 } else { 0 }).max().unwrap_or(0);
-    let input = Grid::padded(n_features, 1, gap);
+    let channels = input_channels(layers);
+    if channels == 0 || !n_features.is_multiple_of(channels) {
+        return Err(Error::config(format!("{n_features} features are no whole number of rows of {channels} channels")));
+    }
+    let input = Grid::padded(n_features / channels, channels, gap);
     let mut planner = Planner { gap, input, flat: false, tensors: 0, norms: 0, blocks: Vec::new() };
     for (index, layer) in layers.iter().enumerate() {
         planner.add(index, layer).map_err(|reason| Error::config(format!("layer {index} ({layer:?}) does not fit: {reason}")))?;
@@ -77,6 +82,15 @@ impl Planner {
                 expect_width(inputs, grid.volume())?;
                 self.begin(Source::Dense(Dense { input: grid, outputs }), Grid::dense(outputs));
                 self.tensors += 2;
+            }
+            Layer::Attend { channels } => {
+                if self.flat {
+                    return Err("attentive pooling needs a signal that is not flattened".to_owned());
+                }
+                expect_width(channels, grid.channels)?;
+                self.begin(Source::Attend(Attend { input: grid }), Grid::dense(2 * channels));
+                self.flat = true;
+                self.tensors += 1;
             }
             Layer::BatchNorm { channels } => {
                 expect_width(channels, grid.channels)?;

@@ -2,10 +2,10 @@
 
 use super::*;
 use crate::model::Architecture;
-use crate::model::architecture::Layer;
-use crate::model::params::{BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM};
+use crate::model::architecture::{Layer, input_channels};
+use crate::model::params::{ATTEND_EPSILON, BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM};
 use crate::model::params::{Params, Running};
-use Layer::{BatchNorm, Conv, Dense, Dropout, Flatten, MaxPool, Relu};
+use Layer::{Attend, BatchNorm, Conv, Dense, Dropout, Flatten, MaxPool, Relu};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -77,7 +77,8 @@ impl Case {
 
     /// Logits as the definition of each layer gives them, and the statistics it normalised with.
     fn reference(&self, params: &[Vec<f64>], training: bool) -> (Vec<f64>, Vec<(f64, f64)>) {
-        let (n, mut length, mut channels) = (self.n(), self.n_features, 1);
+        let mut channels = input_channels(&self.layers);
+        let (n, mut length) = (self.n(), self.n_features / channels);
         let mut signal: Vec<f64> = self.x.iter().map(|&value| f64::from(value)).collect();
         let (mut tensors, mut norms, mut statistics) = (params.iter(), 0, Vec::new());
         for (index, layer) in self.layers.iter().enumerate() {
@@ -135,6 +136,21 @@ impl Case {
                     let places = (0..n * pooled * channels).map(|i| (i / channels / pooled, i / channels % pooled, i % channels));
                     signal = places.map(|(sample, row, channel)| window(sample, row, channel)).collect();
                     length = pooled;
+                }
+                Attend { channels: width } => {
+                    let weight = tensors.next().unwrap();
+                    let pooled = |rows: &[f64]| {
+                        let scores = rows.chunks(width).map(|row| row.iter().zip(weight).map(|(x, w)| x * w).sum::<f64>().exp());
+                        let shares: Vec<f64> = scores.collect();
+                        let total: f64 = shares.iter().sum();
+                        let expect = |f: &dyn Fn(usize) -> f64| (0..length).map(|row| shares[row] / total * f(row)).sum::<f64>();
+                        let means: Vec<f64> = (0..width).map(|c| expect(&|row| rows[row * width + c])).collect();
+                        let variance = |c: usize| expect(&|row| (rows[row * width + c] - means[c]).powi(2));
+                        let deviations = (0..width).map(|c| (variance(c) + ATTEND_EPSILON).sqrt());
+                        means.iter().copied().chain(deviations).collect::<Vec<f64>>()
+                    };
+                    signal = signal.chunks(length * width).flat_map(pooled).collect();
+                    (length, channels) = (1, 2 * width);
                 }
                 Flatten => (length, channels) = (1, length * channels),
             }
@@ -249,7 +265,26 @@ fn small_cases() -> Vec<Case> {
         vec![pool, conv(1, 4, 5), drop, norm(4), norm(4), MaxPool { size: 1 }, MaxPool { size: 2 }, Flatten, dense(4, 3)],
         vec![drop, Relu, conv(1, 6, 5), Relu, norm(6), Relu, Relu, pool, Flatten, Relu, drop, dense(18, 4), norm(4), Relu, dense(4, 3)],
     ];
-    networks.into_iter().map(|layers| Case::new(layers, 11, 3, 4)).collect()
+    let of_many_channels = [
+        vec![conv(3, 4, 5), norm(4), Relu, Flatten, dense(16, 3)],
+        vec![conv(2, 9, 3), Relu, Attend { channels: 9 }, dense(18, 3)],
+        vec![
+            conv(2, 4, 5),
+            norm(4),
+            Relu,
+            MaxPool { size: 2 },
+            drop,
+            conv(4, 10, 3),
+            norm(10),
+            Relu,
+            Attend { channels: 10 },
+            drop,
+            dense(20, 3),
+        ],
+        vec![Attend { channels: 4 }, norm(8), Relu, dense(8, 3)],
+    ];
+    let networks = networks.into_iter().map(|layers| Case::new(layers, 11, 3, 4));
+    networks.chain(of_many_channels.into_iter().map(|layers| Case::new(layers, 12, 3, 4))).collect()
 }
 
 const ARCHITECTURES: [Architecture; 4] = [Architecture::Baseline, Architecture::Ravdess, Architecture::EmodbA, Architecture::Iemocap];
@@ -359,7 +394,9 @@ fn divergence_shows_as_a_loss_that_is_no_number() {
 #[test]
 fn layers_that_do_not_compose_are_named() {
     let message = |layers: &[Layer]| Engine::new(layers, 12, 4).unwrap_err().to_string();
-    assert!(message(&[conv(2, 4, 5), Flatten]).starts_with("layer 0 (Conv"));
+    assert!(message(&[conv(5, 4, 5), Flatten]).contains("no whole number of rows of 5 channels"));
+    assert!(message(&[conv(1, 4, 5), conv(2, 4, 5)]).starts_with("layer 1 (Conv"));
+    assert!(message(&[Flatten, Attend { channels: 12 }]).contains("not flattened"));
     assert!(message(&[conv(1, 4, 4), Flatten]).contains("odd"));
     assert!(message(&[conv(1, 4, 5), BatchNorm { channels: 5 }]).starts_with("layer 1 (BatchNorm"));
     assert!(message(&[MaxPool { size: 13 }]).contains("12 rows"));
