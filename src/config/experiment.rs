@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::features::FeatureSet;
 use crate::model::{Architecture, Device, EarlyStopping, Optimizer, Schedule, TrainSettings};
 use crate::split::Protocol;
-use crate::transform::{Inputs, Order, ScalerKind};
+use crate::transform::{Inputs, MOST_FRAMES, Order, ScalerKind};
 
 /// Published fold lists, with the kind of corpus that each is for.
 const FOLD_LISTS: [(&str, &str); 1] = [("emobox", "ravdess")];
@@ -190,7 +190,7 @@ fn inputs(raw: Option<Table<RawInputs>>, features: &FeatureSettings, context: &C
             }));
         }
     }
-    let frames = context.whole("frames", raw.frames, FRAMES, 1..=100_000)?;
+    let frames = context.whole("frames", raw.frames, FRAMES, 1..=MOST_FRAMES as i64)?;
     Ok(Inputs {
         order: raw.order.map_or(Order::Paper, Spanned::into_inner),
         log_mel: raw.log_mel.is_some_and(Spanned::into_inner),

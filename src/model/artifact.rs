@@ -19,7 +19,7 @@ use crate::files::write_atomically;
 use crate::model::classifier::{Classifier, CnnClassifier, Majority};
 use crate::model::weights::{decode, encode};
 use crate::model::{Architecture, Layer, Logistic, NetSpec, Params, Running, Svm, TrainSettings};
-use crate::transform::{Inputs, Scaler};
+use crate::transform::{Inputs, MOST_FRAMES, Scaler};
 
 /// Version of the folder's layout.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -140,6 +140,12 @@ fn flaw(info: &ModelInfo) -> Option<String> {
     let n = info.feature_names.len();
     if n == 0 || info.labels.is_empty() {
         return Some("it names no features or no labels".to_owned());
+    }
+    if info.inputs.set.name() != info.feature_set || info.inputs.frames.is_some() != info.inputs.set.is_sequence() {
+        return Some("its inputs are not those of its feature set".to_owned());
+    }
+    if info.inputs.frames.is_some_and(|frames| frames == 0 || frames > MOST_FRAMES) {
+        return Some(format!("its inputs have no frames, or more than {MOST_FRAMES}"));
     }
     if !info.scaler.fits(n) {
         return Some(format!("its scaler does not hold a finite mean and a positive deviation for each of {n} features"));

@@ -30,6 +30,9 @@ pub enum ScalerKind {
     PerSpeaker,
 }
 
+/// Most frames of a row.
+pub const MOST_FRAMES: usize = 10_000;
+
 /// An experiment's view of the feature table.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Inputs {

@@ -18,6 +18,12 @@ pub fn standardise_speakers(data: &mut Dataset) {
     }
 }
 
+/// The same for the clips of one speaker, of rows that are made of steps of `columns` values.
+pub fn standardise_speaker(clips: &mut [Vec<f32>], columns: usize) {
+    let (mean, sd) = moments(clips.iter().map(Vec::as_slice), columns);
+    clips.iter_mut().for_each(|row| scale(row, &mean, &sd));
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
