@@ -22,7 +22,7 @@ use ser::error::{Error, Kind, Result};
 use ser::model::{
     Architecture, Classifier, CnnClassifier, Device, NetSpec, Optimizer, Params, Running, Schedule, TrainJob, TrainSettings, train,
 };
-use ser::split::{Dataset, Matrix, Parts, Role};
+use ser::split::{Dataset, Matrix, Parts, Role, Shape};
 
 const ROWS: usize = 1152;
 const FEATURES: usize = 193;
@@ -175,6 +175,7 @@ fn trained(options: &Options, gate: &Gate, seed: u64) -> Result<Window> {
         ids: (0..ROWS).map(|i| format!("u{i:04}")).collect(),
         labels: (0..CLASSES).map(|c| format!("class{c}")).collect(),
         x: rows(&mut rng),
+        shape: Shape::vector(FEATURES),
         y: (0..ROWS).map(|_| rng.random_range(0..CLASSES)).collect(),
         speakers: vec![String::from("nobody"); ROWS],
     };

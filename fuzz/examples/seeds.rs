@@ -12,7 +12,7 @@ use ser::model::{Layer, Majority, Params, Running};
 use ser::table::features::FeatureTable;
 use ser::table::metrics::MetricRow;
 use ser::table::predictions::PredictionRow;
-use ser::table::rowlog::RowLog;
+use ser::table::rowlog::{RowLog, Width};
 use ser::table::splits::SplitRow;
 use ser::table::{Meta, features, metrics, predictions, splits, utterances};
 use ser::transform::{Inputs, Order, Scaler, ScalerKind};
@@ -207,7 +207,7 @@ fn tables(seeds: &Seeds) -> Outcome {
     seeds.put_as(4, "metrics", &of_metrics)?;
     seeds.put_as(5, "meta", of_metrics)?;
     let log = written(|path| {
-        let mut log = RowLog::open(path, WIDTH, WHAT)?;
+        let mut log = RowLog::open(path, Width::Fixed(WIDTH), WHAT)?;
         let (a, b) = (blake3::hash(b"a"), blake3::hash(b"b"));
         log.append([(&a, &[0.1; WIDTH][..]), (&b, &[0.2; WIDTH][..])])
     })?;
@@ -237,7 +237,7 @@ fn models(seeds: &Seeds) -> Outcome {
             profile: "librosa-0.8".into(),
             feature_code_version: 1,
             feature_names: (0..4).map(|i| format!("mfcc_{i:02}")).collect(),
-            inputs: Inputs { order: Order::Paper, log_mel: true, scaler: ScalerKind::Standard },
+            inputs: Inputs { order: Order::Paper, log_mel: true, scaler: ScalerKind::Standard, ..Inputs::default() },
             scaler: Scaler::Standard { mean: vec![0.5; 4], sd: vec![1.0; 4] },
             train: None,
             pipeline: "p".into(),

@@ -1,7 +1,7 @@
 use std::cell::RefCell;
 use std::fs;
 
-use ser::table::rowlog::RowLog;
+use ser::table::rowlog::{RowLog, Width};
 use ser::table::{features, meta, metrics, predictions, splits, utterances};
 use tempfile::TempDir;
 
@@ -51,7 +51,7 @@ pub fn table(bytes: &[u8]) {
 }
 
 fn rows(path: &std::path::Path, content: &[u8]) {
-    let mut log = RowLog::open(path, WIDTH, WHAT).expect("a log");
+    let mut log = RowLog::open(path, Width::Fixed(WIDTH), WHAT).expect("a log");
     let mut row = Vec::new();
     for record in content.get(56..).unwrap_or_default().chunks_exact(40 + 4 * WIDTH) {
         let sound = blake3::Hash::from_bytes(record[..32].try_into().expect("a hash"));

@@ -322,6 +322,9 @@ pub struct Predict {
     /// Audio files (WAV, FLAC, MP3, Ogg Vorbis, MP4)
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
+    /// All files are clips of one speaker: needed by a model that scales speakers, which then scales by exactly these
+    #[arg(long)]
+    pub one_speaker: bool,
     /// How the predictions are written
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub format: Format,

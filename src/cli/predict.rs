@@ -11,13 +11,18 @@ pub fn predict(predict: &Predict, args: &Args, cancel: &Cancel) -> Result<()> {
     let format = if args.global.json { Format::Json } else { predict.format };
     let mut predictor = Predictor::load(&predict.model)?;
     let labels = predictor.labels().to_vec();
+    if let (true, false, Some(first)) = (predictor.needs_speaker(), predict.one_speaker, predict.files.first()) {
+        return predictor.predict(first).map(drop);
+    }
+    let mut together = predict.one_speaker.then(|| predictor.predict_speaker(&predict.files).into_iter());
     if format == Format::Csv {
         print(&csv_line(std::iter::once("file").chain(["emotion"]).chain(labels.iter().map(String::as_str)))?)?;
     }
     let mut bad = 0;
     for file in &predict.files {
         cancel.check()?;
-        match predictor.predict(file) {
+        let prediction = together.as_mut().and_then(Iterator::next).unwrap_or_else(|| predictor.predict(file));
+        match prediction {
             Ok(prediction) => print(&line(format, &file.to_string_lossy(), &labels, &prediction)?)?,
             Err(error) => {
                 bad += 1;

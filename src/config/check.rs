@@ -37,7 +37,7 @@ pub(super) fn pipeline(raw: RawPipeline, context: &Context<'_>) -> Result<Pipeli
         let error = context.texts.error(&raw.name.span(), "the pipeline has no experiment");
         return Err(error.hint("add an [[experiment]] with name, protocol and model; pipelines/demo.toml shows one"));
     }
-    let experiments = experiment::all(raw.experiment, &corpus.kind, context)?;
+    let experiments = experiment::all(raw.experiment, &corpus.kind, &features, context)?;
     let published = published::all(raw.published, &corpus.kind, context)?;
     Ok(Pipeline {
         title: context.text_or("title", raw.title, &name)?,
@@ -53,10 +53,34 @@ pub(super) fn pipeline(raw: RawPipeline, context: &Context<'_>) -> Result<Pipeli
 }
 
 fn features(raw: Option<RawFeatures>, context: &Context<'_>) -> Result<FeatureSettings> {
-    let (set, profile) = raw.map_or((None, None), |f| (f.set, f.profile));
-    let set = context.one_of("set", "feature sets", set, &FeatureSet::ALL.map(FeatureSet::name))?;
+    let (set, sets, profile) = raw.map_or((None, None, None), |f| (f.set, f.sets, f.profile));
     let profile = context.one_of("profile", "profiles", profile, &Profile::ALL.map(Profile::name))?;
-    Ok(FeatureSettings { set: FeatureSet::parse(&set).unwrap_or_default(), profile: Profile::parse(&profile).unwrap_or_default() })
+    let sets = match (set, sets) {
+        (Some(_), Some(sets)) => {
+            let error = context.texts.error(&sets.span(), "`set` and `sets` both say which features there are");
+            return Err(error.hint("keep `sets`, which takes one set as well"));
+        }
+        (set, None) => vec![context.feature_set(set)?],
+        (None, Some(sets)) => feature_sets(sets, context)?,
+    };
+    Ok(FeatureSettings { sets, profile: Profile::parse(&profile).unwrap_or_default() })
+}
+
+fn feature_sets(raw: Spanned<Vec<Spanned<String>>>, context: &Context<'_>) -> Result<Vec<FeatureSet>> {
+    let place = raw.span();
+    let mut sets = Vec::new();
+    for one in raw.into_inner() {
+        let span = one.span();
+        let set = context.feature_set(Some(one))?;
+        if sets.contains(&set) {
+            return Err(context.texts.error(&span, format!("the set `{}` stands here twice", set.name())));
+        }
+        sets.push(set);
+    }
+    if sets.is_empty() {
+        return Err(context.texts.error(&place, "`sets` is empty").hint("name at least one set, for example sets = [\"issa193\"]"));
+    }
+    Ok(sets)
 }
 
 fn corpus(raw: Spanned<Table<RawCorpus>>, context: &Context<'_>) -> Result<CorpusSettings> {
@@ -246,6 +270,12 @@ impl Context<'_> {
         }
         let error = self.texts.error(&value.span(), format!("unknown {key} `{}`", shorten(value.get_ref())));
         Err(error.hint(suggestion(value.get_ref(), what, known)))
+    }
+
+    /// A set of features by its name; the first where there is none.
+    pub(super) fn feature_set(&self, name: Key<String>) -> Result<FeatureSet> {
+        let name = self.one_of("set", "feature sets", name, &FeatureSet::ALL.map(FeatureSet::name))?;
+        Ok(FeatureSet::parse(&name).unwrap_or_default())
     }
 
     /// A name that is a file name on every system and a part of a dotted key.

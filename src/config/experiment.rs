@@ -7,18 +7,19 @@ use toml::Spanned;
 use super::check::{Context, span};
 use super::raw::{Key, RawExperiment, RawInputs, RawModel, RawModelKind, RawProtocol, RawProtocolKind, RawSchedule, RawTrain, Table};
 use super::texts::{shorten, suggestion};
-use super::validated::{CorpusKind, Experiment, Gamma, ModelSettings};
+use super::validated::{CorpusKind, Experiment, FeatureSettings, Gamma, ModelSettings};
 use crate::error::{Error, Result};
+use crate::features::FeatureSet;
 use crate::model::{Architecture, Device, EarlyStopping, Optimizer, Schedule, TrainSettings};
 use crate::split::Protocol;
-use crate::transform::{Inputs, Order, ScalerKind};
+use crate::transform::{Inputs, MOST_FRAMES, Order, ScalerKind};
 
 /// Published fold lists, with the kind of corpus that each is for.
 const FOLD_LISTS: [(&str, &str); 1] = [("emobox", "ravdess")];
 const FOLDS: std::ops::RangeInclusive<i64> = 2..=1000;
 
 /// Checks all experiments; their names must differ.
-pub(super) fn all(raw: Vec<Table<RawExperiment>>, corpus: &CorpusKind, context: &Context<'_>) -> Result<Vec<Experiment>> {
+pub(super) fn all(raw: Vec<Table<RawExperiment>>, corpus: &CorpusKind, features: &FeatureSettings, context: &Context<'_>) -> Result<Vec<Experiment>> {
     let mut places: Vec<(String, Range<usize>)> = Vec::new();
     let mut experiments = Vec::new();
     for Table(raw) in raw {
@@ -28,13 +29,19 @@ pub(super) fn all(raw: Vec<Table<RawExperiment>>, corpus: &CorpusKind, context: 
             let first = context.texts.describe(first);
             return Err(context.texts.error(&span, format!("there is already an experiment `{name}`, {first}")));
         }
-        experiments.push(one(raw, name.clone(), corpus, context)?);
+        experiments.push(one(raw, name.clone(), corpus, features, context)?);
         places.push((name, span));
     }
     Ok(experiments)
 }
 
-fn one(raw: RawExperiment, name: String, corpus: &CorpusKind, context: &Context<'_>) -> Result<Experiment> {
+fn one(
+    raw: RawExperiment,
+    name: String,
+    corpus: &CorpusKind,
+    features: &FeatureSettings,
+    context: &Context<'_>,
+) -> Result<Experiment> {
     let other_protocol = overridden(&raw.protocol, context);
     let protocol = protocol(raw.protocol, corpus, context)?;
     let title = match raw.title {
@@ -56,7 +63,7 @@ fn one(raw: RawExperiment, name: String, corpus: &CorpusKind, context: &Context<
         protocol,
         split_seed: context.whole("split_seed", raw.split_seed, 0, 0..=i64::MAX)?,
         validation,
-        inputs: inputs(raw.inputs),
+        inputs: inputs(raw.inputs, features, context)?,
         model,
         train,
         seeds: seeds(raw.seeds, network, context)?,
@@ -157,9 +164,44 @@ fn speakers(corpus: &CorpusKind) -> Option<usize> {
     }
 }
 
-fn inputs(raw: Option<Table<RawInputs>>) -> Inputs {
-    let (order, log_mel, scaler) = raw.map_or((None, None, None), |Table(raw)| (raw.order, raw.log_mel, raw.scaler));
-    Inputs { order: order.unwrap_or(Order::Paper), log_mel: log_mel.unwrap_or(false), scaler: scaler.unwrap_or(ScalerKind::None) }
+fn inputs(raw: Option<Table<RawInputs>>, features: &FeatureSettings, context: &Context<'_>) -> Result<Inputs> {
+    /// About three seconds.
+    const FRAMES: usize = 128;
+    let Some(Table(raw)) = raw else { return Ok(view(features.first(), FRAMES)) };
+    let place = span(&raw.set);
+    let set = raw.set.map_or(Ok(features.first()), |set| context.feature_set(Some(set)))?;
+    if let Some(place) = place.filter(|_| !features.sets.contains(&set)) {
+        let error = context.texts.error(&place, format!("the features of this pipeline have no set `{}`", set.name()));
+        let all: Vec<String> = features.sets.iter().chain([&set]).map(|set| format!("\"{}\"", set.name())).collect();
+        return Err(error.hint(format!("write sets = [{}] under [features]", all.join(", "))));
+    }
+    let written = [("frames", span(&raw.frames)), ("order", span(&raw.order)), ("log_mel", span(&raw.log_mel))];
+    let takes: &[&str] = match set {
+        FeatureSet::Issa193 => &["order", "log_mel"],
+        FeatureSet::Functionals => &[],
+        FeatureSet::Frames => &["frames"],
+    };
+    for (key, span) in &written {
+        if let Some(span) = span.as_ref().filter(|_| !takes.contains(key)) {
+            let error = context.texts.error(span, format!("`{key}` does not belong to the set `{}`", set.name()));
+            return Err(error.hint(match *key {
+                "frames" => "it is for set = \"frames\", whose rows are sequences",
+                _ => "it is for set = \"issa193\"; the other sets have logarithms already",
+            }));
+        }
+    }
+    let frames = context.whole("frames", raw.frames, FRAMES, 1..=MOST_FRAMES as i64)?;
+    Ok(Inputs {
+        order: raw.order.map_or(Order::Paper, Spanned::into_inner),
+        log_mel: raw.log_mel.is_some_and(Spanned::into_inner),
+        scaler: raw.scaler.unwrap_or(ScalerKind::None),
+        ..view(set, frames)
+    })
+}
+
+/// A set as it stands in its table.
+fn view(set: FeatureSet, frames: usize) -> Inputs {
+    Inputs { set, frames: set.is_sequence().then_some(frames), ..Inputs::default() }
 }
 
 fn model(raw: Spanned<Table<RawModel>>, context: &Context<'_>) -> Result<ModelSettings> {

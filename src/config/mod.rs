@@ -18,4 +18,4 @@ mod validated;
 pub use keys::{CorpusKey, ModelKey, SplitKey};
 pub use load::{load, parse, read};
 pub use slurm::{SLURM_STAGES, SlurmSettings, SlurmShare, load_profile};
-pub use validated::{CorpusKind, CorpusSettings, Experiment, FeatureSettings, Gamma, ModelSettings, Pipeline};
+pub use validated::{CorpusKind, CorpusSettings, Experiment, FeatureSettings, Gamma, ModelSettings, Pipeline, SetSettings};

@@ -98,6 +98,7 @@ pub(super) struct RawCorpus {
 #[serde(deny_unknown_fields)]
 pub(super) struct RawFeatures {
     pub(super) set: Key<String>,
+    pub(super) sets: Key<Vec<Spanned<String>>>,
     pub(super) profile: Key<String>,
 }
 
@@ -140,8 +141,10 @@ pub(super) struct RawProtocol {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawInputs {
-    pub(super) order: Option<Order>,
-    pub(super) log_mel: Option<bool>,
+    pub(super) set: Key<String>,
+    pub(super) frames: Key<i64>,
+    pub(super) order: Key<Order>,
+    pub(super) log_mel: Key<bool>,
     pub(super) scaler: Option<ScalerKind>,
 }
 

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use serde::{Serialize, Serializer};
+use serde::ser::{SerializeStruct, Serializer};
+use serde::Serialize;
 use serde_json::Value;
 
 use super::slurm::SlurmSettings;
@@ -143,12 +144,46 @@ impl CorpusKind {
 }
 
 /// What is computed of each recording.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FeatureSettings {
-    /// `issa193`: the paper's 193 time means.
-    pub set: FeatureSet,
+    /// A table each; not empty, no set twice. The first is what experiments use that name none.
+    pub sets: Vec<FeatureSet>,
     /// `librosa-0.8`: the version of librosa whose numbers are reproduced.
     pub profile: Profile,
+}
+
+/// What decides the numbers of one set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct SetSettings {
+    /// Which.
+    pub set: FeatureSet,
+    /// Whose numbers.
+    pub profile: Profile,
+}
+
+impl FeatureSettings {
+    /// The set of experiments that name none.
+    pub fn first(&self) -> FeatureSet {
+        self.sets.first().copied().unwrap_or_default()
+    }
+
+    /// The settings of one set.
+    pub fn of(&self, set: FeatureSet) -> SetSettings {
+        SetSettings { set, profile: self.profile }
+    }
+}
+
+impl Serialize for FeatureSettings {
+    /// As it stands in a pipeline file: `set` where there is one, `sets` where there are several.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut table = serializer.serialize_struct("FeatureSettings", 2)?;
+        match self.sets.as_slice() {
+            [only] => table.serialize_field("set", only)?,
+            several => table.serialize_field("sets", several)?,
+        }
+        table.serialize_field("profile", &self.profile)?;
+        table.end()
+    }
 }
 
 /// A model in a protocol.
@@ -270,6 +305,19 @@ impl Experiment {
     /// Whether the model is trained in epochs, so that [`Experiment::train`] and several seeds mean something.
     pub fn has_epochs(&self) -> bool {
         matches!(self.model, ModelSettings::Cnn { .. })
+    }
+
+    /// Whether the model is given what depends on clips that it is tested on; see [`Inputs::is_transductive`].
+    pub fn is_transductive(&self) -> bool {
+        self.inputs.is_transductive()
+    }
+
+    /// The model in words, with what must be known to read its result: `svm rbf C=10 gamma=scale on functionals, transductive`.
+    pub fn describe(&self) -> String {
+        let set = self.inputs.set;
+        let on = if set == FeatureSet::default() { String::new() } else { format!(" on {}", set.name()) };
+        let transductive = if self.is_transductive() { ", transductive" } else { "" };
+        format!("{}{on}{transductive}", self.model.describe())
     }
 
     /// [`Experiment::model_key`] by dotted key.

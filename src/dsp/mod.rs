@@ -1,5 +1,6 @@
-//! Signal processing as pure functions on slices, after librosa 0.8.1.
+//! Signal processing as pure functions on slices, after librosa 0.8.1 where that has it.
 
+mod activity;
 mod chroma;
 mod contrast;
 mod cqt;
@@ -7,6 +8,8 @@ mod dct;
 mod decibel;
 mod frames;
 mod mel;
+mod pitch;
+mod shape;
 mod stft;
 mod tiles;
 mod tonnetz;
@@ -14,6 +17,7 @@ mod transform;
 mod tuning;
 mod window;
 
+pub use activity::{active_stretch, energy_db, zero_crossings};
 pub use chroma::ChromaFilters;
 pub use contrast::Contrast;
 pub use cqt::{Cqt, CqtBasis, fold_to_chroma};
@@ -21,6 +25,8 @@ pub use dct::Dct;
 pub use decibel::power_to_db;
 pub use frames::{Frames, frame_count, pad_reflected};
 pub use mel::{MelFilters, hz_to_mel, mel_to_hz};
+pub use pitch::{Pitch, Voice};
+pub use shape::{SHAPE_NAMES, SpectralShape};
 pub use stft::Stft;
 pub use tiles::Tiles;
 pub use tonnetz::{TONNETZ, normalize_sum, tonal_centroid};

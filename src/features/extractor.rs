@@ -1,342 +1,42 @@
-//! From samples to the feature vector.
+//! From samples to a row of features, whichever the set.
 
-use std::collections::BTreeMap;
-use std::ops::RangeInclusive;
-
+use super::frames::FrameExtractor;
+use super::functionals::FunctionalExtractor;
+use super::issa193::Issa193;
 use super::set::{FeatureSet, Profile};
-use crate::audio::resample::Resampler;
-use crate::dsp::{
-    ChromaFilters, Contrast, Cqt, CqtBasis, Dct, Frames, MelFilters, Stft, TONNETZ, Tiles, TuningEstimator, TuningSpectrum, fold_to_chroma,
-    normalize_sum, power_to_db, tonal_centroid,
-};
-use crate::error::{Error, Result};
+use crate::error::Result;
 
-const SAMPLE_RATE: u32 = 22_050;
-const N_FFT: usize = 2048;
-const HOP_LENGTH: usize = 512;
-const MFCC: usize = 40;
-const CLASSES: usize = 12;
-const MEL: usize = 128;
-const TOP_DB: f32 = 80.0;
-const CONTRAST_OCTAVES: usize = 6;
-const CQT_OCTAVES: usize = 7;
-const CQT_BINS: usize = 36;
-/// Sampling rates of the input that are taken as meant seriously, in Hz.
-const RATES: RangeInclusive<u32> = 1_000..=768_000;
+/// Computes rows of one set. Plans, filters and buffers are kept from file to file: make one for each thread.
+pub struct Extractor(Kind);
 
-/// What is known of a recording frame by frame, from which the features are averaged. Frames are 512 samples apart at 22 050 Hz.
-#[derive(Debug, Clone)]
-pub struct Analysis {
-    /// The signal at 22 050 Hz.
-    pub signal: Vec<f32>,
-    /// Magnitudes of the short-time Fourier transform: 1025 bins.
-    pub magnitude: Frames,
-    /// Power in 128 mel bands.
-    pub mel: Frames,
-    /// The same in dB, within 80 dB of the maximum.
-    pub mel_db: Frames,
-    /// 12 pitch classes from the short-time spectrum, each frame divided by its maximum.
-    pub chroma: Frames,
-    /// Spectral contrast of 7 bands, in dB.
-    pub contrast: Frames,
-    /// Constant-Q magnitudes: 7 octaves of 36 bins from C1.
-    pub cqt: Frames,
-    /// 12 pitch classes from the constant-Q transform, each frame divided by its maximum.
-    pub cqt_chroma: Frames,
-    /// The same, each frame made to sum to one.
-    pub cqt_share: Frames,
-    /// Deviation from A440 in semitones, estimated for `chroma`.
-    pub chroma_tuning: f64,
-    /// Deviation from A440 in bins of a third of a semitone, estimated for `cqt`.
-    pub cqt_tuning: f64,
-}
-
-impl Analysis {
-    /// The 40 cepstral coefficients of each frame.
-    pub fn mfcc(&self) -> Frames {
-        let dct = Dct::new(MEL, MFCC);
-        let mut mfcc = Frames::new(MFCC);
-        mfcc.reset(self.mel_db.len());
-        for (row, decibels) in mfcc.rows_mut().zip(self.mel_db.rows()) {
-            let decibels: Vec<f64> = decibels.iter().map(|value| f64::from(*value)).collect();
-            for (slot, value) in row.iter_mut().zip(dct.apply(&decibels)) {
-                *slot = value as f32;
-            }
-        }
-        mfcc
-    }
-
-    /// The 6 tonal centroids of each frame.
-    pub fn tonnetz(&self) -> Frames {
-        let mut centroids = Frames::new(TONNETZ);
-        centroids.reset(self.cqt_share.len());
-        for (row, chroma) in centroids.rows_mut().zip(self.cqt_share.rows()) {
-            let chroma: Vec<f64> = chroma.iter().map(|value| f64::from(*value)).collect();
-            for (slot, value) in row.iter_mut().zip(tonal_centroid(&chroma)) {
-                *slot = value as f32;
-            }
-        }
-        centroids
-    }
-}
-
-/// What [`Analysis`] shows, as it is computed: many frames at a time.
-struct Work {
-    signal: Vec<f32>,
-    magnitude: Tiles,
-    mel: Tiles,
-    mel_db: Tiles,
-    chroma: Tiles,
-    contrast: Tiles,
-    cqt: Tiles,
-    cqt_chroma: Tiles,
-    cqt_share: Tiles,
-    chroma_tuning: f64,
-    cqt_tuning: f64,
-}
-
-/// Computes feature vectors. Plans, filters and buffers are kept from file to file: make one for each thread.
-pub struct Extractor {
-    resampler: Option<Resampler>,
-    stft: Stft,
-    mel_filters: MelFilters,
-    dct: Dct,
-    tuning: TuningEstimator,
-    contrast: Contrast,
-    cqt: Cqt,
-    /// Filters by tuning in hundredths: the estimator knows a hundred values.
-    chroma_filters: BTreeMap<i32, ChromaFilters>,
-    cqt_bases: BTreeMap<i32, CqtBasis>,
-    work: Work,
+enum Kind {
+    Issa193(Box<Issa193>),
+    Functionals(Box<FunctionalExtractor>),
+    Frames(Box<FrameExtractor>),
 }
 
 impl Extractor {
     /// An extractor of one feature set as one profile computes it.
     pub fn new(set: FeatureSet, profile: Profile) -> Extractor {
-        let (FeatureSet::Issa193, Profile::Librosa08) = (set, profile);
-        let rate = f64::from(SAMPLE_RATE);
-        let (stft, contrast) = (Stft::new(N_FFT, HOP_LENGTH), Contrast::new(rate, N_FFT, CONTRAST_OCTAVES));
-        let work = Work {
-            signal: Vec::new(),
-            magnitude: Tiles::new(stft.bins()),
-            mel: Tiles::new(MEL),
-            mel_db: Tiles::new(MEL),
-            chroma: Tiles::new(CLASSES),
-            contrast: Tiles::new(contrast.bands()),
-            cqt: Tiles::new(CQT_OCTAVES * CQT_BINS),
-            cqt_chroma: Tiles::new(CLASSES),
-            cqt_share: Tiles::new(CLASSES),
-            chroma_tuning: 0.0,
-            cqt_tuning: 0.0,
-        };
-        Extractor {
-            resampler: None,
-            mel_filters: MelFilters::new(rate, N_FFT, MEL),
-            dct: Dct::new(MEL, MFCC),
-            tuning: TuningEstimator::new(rate, N_FFT),
-            cqt: Cqt::new(CQT_OCTAVES, HOP_LENGTH),
-            chroma_filters: BTreeMap::new(),
-            cqt_bases: BTreeMap::new(),
-            stft,
-            contrast,
-            work,
-        }
+        Extractor(match set {
+            FeatureSet::Issa193 => Kind::Issa193(Box::new(Issa193::new(profile))),
+            FeatureSet::Functionals => Kind::Functionals(Box::new(FunctionalExtractor::new(profile))),
+            FeatureSet::Frames => Kind::Frames(Box::new(FrameExtractor::new(profile))),
+        })
     }
 
-    /// The feature vector of a mono recording: time means in the order of [`super::names`].
-    ///
-    /// # Errors
-    ///
-    /// As [`Extractor::analyse`]; and when a feature is not finite, which takes samples far outside [-1, 1].
-    pub fn extract(&mut self, samples: &[f32], sample_rate: u32) -> Result<Vec<f32>> {
-        self.compute(samples, sample_rate)?;
-        let work = &self.work;
-        // Both transforms are linear, so the mean may come first.
-        let mut features = self.dct.apply(&work.mel_db.mean());
-        features.extend(work.chroma.mean());
-        features.extend(work.mel.mean());
-        features.extend(work.contrast.mean());
-        features.extend(tonal_centroid(&work.cqt_share.mean()));
-        let features: Vec<f32> = features.into_iter().map(|value| value as f32).collect();
-        if features.iter().all(|value| value.is_finite()) {
-            Ok(features)
-        } else {
-            Err(Error::data("the features are not finite: the samples are too large").hint("scale the recording to [-1, 1]"))
-        }
-    }
-
-    /// Everything that the features are averaged from.
+    /// The row of a mono recording, in the order of [`super::names`]; of a sequence, frame after frame.
     ///
     /// # Errors
     ///
     /// [`crate::error::Kind::Data`] for a recording without samples, with samples that are no numbers, at a sampling rate outside 1 to
-    /// 768 kHz, or shorter than the 33 samples at 22 050 Hz (1.5 ms) that librosa 0.8.1 needs as well.
-    pub fn analyse(&mut self, samples: &[f32], sample_rate: u32) -> Result<Analysis> {
-        self.compute(samples, sample_rate)?;
-        let work = &self.work;
-        Ok(Analysis {
-            signal: work.signal.clone(),
-            magnitude: work.magnitude.to_frames(),
-            mel: work.mel.to_frames(),
-            mel_db: work.mel_db.to_frames(),
-            chroma: work.chroma.to_frames(),
-            contrast: work.contrast.to_frames(),
-            cqt: work.cqt.to_frames(),
-            cqt_chroma: work.cqt_chroma.to_frames(),
-            cqt_share: work.cqt_share.to_frames(),
-            chroma_tuning: work.chroma_tuning,
-            cqt_tuning: work.cqt_tuning,
-        })
-    }
-
-    fn compute(&mut self, samples: &[f32], sample_rate: u32) -> Result<()> {
-        self.resample(samples, sample_rate)?;
-        let work = &mut self.work;
-        self.tuning.begin();
-        self.stft.magnitude(&work.signal, &mut work.magnitude, |frame| self.tuning.look(frame));
-        work.chroma_tuning = self.tuning.estimate(TuningSpectrum::Power, CLASSES);
-        work.cqt_tuning = self.tuning.estimate(TuningSpectrum::Magnitude, CQT_BINS);
-        self.contrast.apply(&work.magnitude, &mut work.contrast);
-        self.mel_filters.apply(&work.magnitude, &mut work.mel);
-        work.mel_db.clone_from(&work.mel);
-        power_to_db(work.mel_db.values_mut(), TOP_DB);
-
-        let rate = f64::from(SAMPLE_RATE);
-        let filters = self
-            .chroma_filters
-            .entry(hundredths(work.chroma_tuning))
-            .or_insert_with(|| ChromaFilters::new(rate, N_FFT, work.chroma_tuning));
-        filters.apply(&work.magnitude, &mut work.chroma);
-
-        let basis = self
-            .cqt_bases
-            .entry(hundredths(work.cqt_tuning))
-            .or_insert_with(|| CqtBasis::new(rate, CQT_BINS, CQT_OCTAVES, work.cqt_tuning));
-        self.cqt.magnitude(&work.signal, basis, &mut work.cqt);
-        fold_to_chroma(&work.cqt, CQT_BINS, &mut work.cqt_chroma);
-        normalize_sum(&work.cqt_chroma, &mut work.cqt_share);
-        Ok(())
-    }
-
-    fn resample(&mut self, samples: &[f32], sample_rate: u32) -> Result<()> {
-        if !RATES.contains(&sample_rate) {
-            let message = format!("the sampling rate is {sample_rate} Hz, outside {} to {} Hz", RATES.start(), RATES.end());
-            return Err(Error::data(message).hint("convert the recording to a usual rate, such as 16000 or 48000 Hz"));
+    /// 768 kHz, or shorter than the 33 samples at 22 050 Hz (1.5 ms) that librosa 0.8.1 needs as well; and when a feature is not finite,
+    /// which takes samples far outside [-1, 1].
+    pub fn extract(&mut self, samples: &[f32], sample_rate: u32) -> Result<Vec<f32>> {
+        match &mut self.0 {
+            Kind::Issa193(extractor) => extractor.extract(samples, sample_rate),
+            Kind::Functionals(extractor) => extractor.extract(samples, sample_rate),
+            Kind::Frames(extractor) => extractor.extract(samples, sample_rate),
         }
-        if let Some(at) = samples.iter().position(|sample| !sample.is_finite()) {
-            let message = format!("sample {at} is not a finite number");
-            return Err(Error::data(message).hint("the file is damaged or was written with an overflow: export it again"));
-        }
-        let mut resampler = match self.resampler.take() {
-            Some(resampler) if resampler.from_hz() == sample_rate => resampler,
-            _ => Resampler::new(sample_rate, SAMPLE_RATE),
-        };
-        resampler.process_into(samples, &mut self.work.signal);
-        self.resampler = Some(resampler);
-        if self.work.signal.len() < self.cqt.shortest() {
-            let shortest = (self.cqt.shortest() as u64 - 1) * u64::from(sample_rate) / u64::from(SAMPLE_RATE) + 1;
-            let message = format!("the recording has {} samples at {sample_rate} Hz, fewer than the {shortest} needed", samples.len());
-            return Err(Error::data(message).hint("leave the file out, or check that it was written completely"));
-        }
-        Ok(())
-    }
-}
-
-fn hundredths(tuning: f64) -> i32 {
-    (tuning * 100.0).round() as i32
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::error::Kind;
-
-    fn extract(samples: &[f32], sample_rate: u32) -> Result<Vec<f32>> {
-        Extractor::new(FeatureSet::Issa193, Profile::Librosa08).extract(samples, sample_rate)
-    }
-
-    fn tone(sample_rate: u32, samples: usize) -> Vec<f32> {
-        (0..samples).map(|t| 0.5 * (t as f32 * 440.0 * std::f32::consts::TAU / sample_rate as f32).sin()).collect()
-    }
-
-    #[test]
-    fn silence_gives_what_librosa_gives() -> Result<()> {
-        let features = extract(&[0.0; 22050], 22050)?;
-        assert!((features[0] + 1131.371).abs() < 1e-3);
-        assert!(features[1..].iter().all(|value| value.abs() < 1e-4));
-        Ok(())
-    }
-
-    #[test]
-    fn a_short_tone_gives_what_librosa_gives() -> Result<()> {
-        // sin(0.3 t) / 2 over 100 samples at 22 050 Hz, far less than a frame: values of librosa 0.8.1.
-        let samples: Vec<f32> = (0..100).map(|t| (f64::from(t) * 0.3).sin() as f32 * 0.5).collect();
-        let features = extract(&samples, 22050)?;
-        for (index, expected) in [
-            (0, -97.970_18),
-            (1, 97.408_78),
-            (2, -60.400_98),
-            (40, 0.408_119_7),
-            (41, 1.0),
-            (60, 15.060_776),
-            (180, 32.640_42),
-            (181, 46.353),
-            (186, 37.277_13),
-            (187, -0.341_823_8),
-            (188, 0.205_083),
-            (192, -0.125_075_5),
-        ] {
-            let (value, tolerance) = (f64::from(features[index]), 1e-4 * f64::max(1.0, f64::abs(expected)));
-            assert!((value - expected).abs() < tolerance, "feature {index} is {value} instead of {expected}");
-        }
-        Ok(())
-    }
-
-    #[test]
-    fn unusable_recordings_are_data_errors() {
-        let damaged = |bad: f32| {
-            let mut samples = tone(16000, 16000);
-            samples[77] = bad;
-            extract(&samples, 16000)
-        };
-        for (result, part) in [
-            (extract(&[], 22050), "0 samples"),
-            (extract(&[0.5], 22050), "1 samples"),
-            (extract(&tone(22050, 32), 22050), "fewer than the 33"),
-            (extract(&tone(48000, 60), 48000), "fewer than the 70"),
-            (extract(&tone(16000, 16000), 999), "999 Hz"),
-            (extract(&tone(16000, 16000), 0), "0 Hz"),
-            (damaged(f32::NAN), "sample 77"),
-            (damaged(f32::NEG_INFINITY), "sample 77"),
-            (damaged(f32::MAX), "not finite"),
-        ] {
-            let error = result.err();
-            assert!(
-                error.as_ref().is_some_and(|error| error.kind() == Kind::Data && error.to_string().contains(part)),
-                "{part}: {error:?}"
-            );
-        }
-    }
-
-    #[test]
-    fn the_shortest_recordings_and_all_rates_are_accepted() -> Result<()> {
-        assert_eq!(extract(&tone(22050, 33), 22050)?.len(), 193);
-        assert_eq!(extract(&tone(48000, 70), 48000)?.len(), 193);
-        for sample_rate in [1000, 8000, 11025, 44100, 44101, 192_000, 768_000] {
-            let features = extract(&tone(sample_rate, sample_rate as usize / 4), sample_rate)?;
-            // A4 is the tenth class.
-            assert!(features[49] > 0.9, "{sample_rate} Hz: {:?}", &features[40..52]);
-        }
-        Ok(())
-    }
-
-    #[test]
-    fn what_came_before_does_not_matter() -> Result<()> {
-        let mut extractor = Extractor::new(FeatureSet::Issa193, Profile::Librosa08);
-        let first = extractor.extract(&tone(16000, 20000), 16000)?;
-        extractor.extract(&tone(48000, 9000), 48000)?;
-        extractor.extract(&[], 16000).err();
-        assert_eq!(extractor.extract(&tone(16000, 20000), 16000)?, first);
-        Ok(())
     }
 }

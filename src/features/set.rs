@@ -4,16 +4,20 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-/// Changes whenever the same recording would give other numbers.
+/// Of [`FeatureSet::Issa193`]: changes whenever the same recording would give other numbers.
 pub const CODE_VERSION: u32 = 2;
 
 /// A set of features with a name.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FeatureSet {
     /// The 193 time means of Issa et al. 2020: MFCC 40, chroma 12, mel 128, spectral contrast 7, Tonnetz 6.
     #[default]
     Issa193,
+    /// Statistics over time of spectral, prosodic and voice-quality descriptors.
+    Functionals,
+    /// The descriptors of every frame: a row is as long as its recording.
+    Frames,
 }
 
 /// Whose numbers the features are.
@@ -27,7 +31,7 @@ pub enum Profile {
 
 impl FeatureSet {
     /// Every set.
-    pub const ALL: [FeatureSet; 1] = [FeatureSet::Issa193];
+    pub const ALL: [FeatureSet; 3] = [FeatureSet::Issa193, FeatureSet::Functionals, FeatureSet::Frames];
 
     /// The set with this name.
     pub fn parse(name: &str) -> Option<FeatureSet> {
@@ -38,12 +42,27 @@ impl FeatureSet {
     pub fn name(self) -> &'static str {
         match self {
             FeatureSet::Issa193 => "issa193",
+            FeatureSet::Functionals => "functionals",
+            FeatureSet::Frames => "frames",
         }
     }
 
-    /// Number of features.
+    /// Changes whenever the same recording would give other numbers of this set.
+    pub fn code_version(self) -> u32 {
+        match self {
+            FeatureSet::Issa193 => CODE_VERSION,
+            FeatureSet::Functionals | FeatureSet::Frames => 1,
+        }
+    }
+
+    /// Whether a row has as many frames as its recording, each of [`FeatureSet::size`] values, in place of one value a column.
+    pub fn is_sequence(self) -> bool {
+        self == FeatureSet::Frames
+    }
+
+    /// Number of features; of a sequence, those of one frame.
     pub fn size(self) -> usize {
-        groups().last().map_or(0, |(_, columns)| columns.end)
+        names(self).len()
     }
 }
 
@@ -64,26 +83,34 @@ impl Profile {
     }
 }
 
-/// The groups of [`FeatureSet::Issa193`] in order, with the columns of each.
-pub fn groups() -> Vec<(&'static str, Range<usize>)> {
-    let mut end = 0;
-    [("mfcc", 40), ("chroma", 12), ("mel", 128), ("contrast", 7), ("tonnetz", 6)]
-        .map(|(name, size)| {
-            end += size;
-            (name, end - size..end)
-        })
-        .to_vec()
+/// The groups of a set in order, with the columns of each: neighbours whose names begin with the same word.
+pub fn groups(set: FeatureSet) -> Vec<(String, Range<usize>)> {
+    let mut groups: Vec<(String, Range<usize>)> = Vec::new();
+    for (column, name) in names(set).iter().enumerate() {
+        let word = name.split('_').next().unwrap_or(name);
+        match groups.last_mut() {
+            Some((last, columns)) if last == word => columns.end = column + 1,
+            _ => groups.push((word.to_owned(), column..column + 1)),
+        }
+    }
+    groups
 }
 
-/// The column names of a set, in order: `mfcc_00`, ..., `mel_127`, ..., `tonnetz_5`.
+/// The column names of a set, in order; of the 193 `mfcc_00`, ..., `mel_127`, ..., `tonnetz_5`. Of a sequence, those of one frame.
 pub fn names(set: FeatureSet) -> Vec<String> {
-    let FeatureSet::Issa193 = set;
-    let mut names = Vec::new();
-    for (group, columns) in groups() {
-        let digits = (columns.len() - 1).to_string().len();
-        names.extend((0..columns.len()).map(|index| format!("{group}_{index:0digits$}")));
+    match set {
+        FeatureSet::Issa193 => {
+            [("mfcc", 40), ("chroma", 12), ("mel", 128), ("contrast", 7), ("tonnetz", 6)].iter().flat_map(|(word, n)| numbered(word, *n)).collect()
+        }
+        FeatureSet::Functionals => super::functionals::names(),
+        FeatureSet::Frames => super::frames::names(),
     }
-    names
+}
+
+/// `word_00`, `word_01`, ...: as many digits as the last needs.
+pub(super) fn numbered(word: &str, count: usize) -> impl Iterator<Item = String> {
+    let digits = count.saturating_sub(1).to_string().len();
+    (0..count).map(move |index| format!("{word}_{index:0digits$}"))
 }
 
 #[cfg(test)]

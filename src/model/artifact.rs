@@ -14,11 +14,12 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::features::FeatureSet;
 use crate::files::write_atomically;
 use crate::model::classifier::{Classifier, CnnClassifier, Majority};
 use crate::model::weights::{decode, encode};
 use crate::model::{Architecture, Layer, Logistic, NetSpec, Params, Running, Svm, TrainSettings};
-use crate::transform::{Inputs, Scaler};
+use crate::transform::{Inputs, MOST_FRAMES, Scaler};
 
 /// Version of the folder's layout.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -38,7 +39,7 @@ pub struct ModelInfo {
     pub profile: String,
     /// Version of the extraction's code.
     pub feature_code_version: u32,
-    /// Inputs in the model's order.
+    /// Inputs in the model's order; of a sequence, those of one frame.
     pub feature_names: Vec<String>,
     /// How a row of the feature table becomes an input.
     pub inputs: Inputs,
@@ -58,6 +59,13 @@ pub struct ModelInfo {
     pub seed: u64,
     /// Whatever else says where the model comes from (versions, hashes, scores).
     pub provenance: BTreeMap<String, String>,
+}
+
+impl ModelInfo {
+    /// Values of a row of inputs: of a sequence those of all its frames.
+    pub fn n_inputs(&self) -> usize {
+        self.inputs.shape(self.feature_names.len()).size()
+    }
 }
 
 /// What was fitted.
@@ -123,7 +131,7 @@ impl SavedModel {
     }
 
     fn spec(&self) -> NetSpec {
-        NetSpec { layers: self.info.layers.clone(), n_features: self.info.feature_names.len(), n_classes: self.info.labels.len() }
+        NetSpec { layers: self.info.layers.clone(), n_features: self.info.n_inputs(), n_classes: self.info.labels.len() }
     }
 }
 
@@ -132,6 +140,12 @@ fn flaw(info: &ModelInfo) -> Option<String> {
     let n = info.feature_names.len();
     if n == 0 || info.labels.is_empty() {
         return Some("it names no features or no labels".to_owned());
+    }
+    if info.inputs.set.name() != info.feature_set || info.inputs.frames.is_some() != info.inputs.set.is_sequence() {
+        return Some("its inputs are not those of its feature set".to_owned());
+    }
+    if info.inputs.frames.is_some_and(|frames| frames == 0 || frames > MOST_FRAMES) {
+        return Some(format!("its inputs have no frames, or more than {MOST_FRAMES}"));
     }
     if !info.scaler.fits(n) {
         return Some(format!("its scaler does not hold a finite mean and a positive deviation for each of {n} features"));
@@ -198,7 +212,7 @@ pub fn load(dir: &Path) -> Result<SavedModel> {
         return Err(Error::data(format!("{} is damaged, or belongs to another model.json", weights_path.display()))
             .hint("copy the whole folder again, or train the model again"));
     }
-    let (features, classes) = (document.info.feature_names.len(), document.info.labels.len());
+    let (features, classes) = (document.info.n_inputs(), document.info.labels.len());
     let weights = decode(&document.kind, &bytes, &document.info.layers, [features, classes])
         .map_err(|why| Error::data(format!("{} cannot be used: {why}", weights_path.display())))?;
     let model = SavedModel { info: document.info, weights };
@@ -235,7 +249,16 @@ fn card(model: &SavedModel) -> String {
         info.profile,
         info.feature_code_version
     );
-    out += &format!("Mel means are {}. ", if info.inputs.log_mel { "logarithms of power" } else { "raw power" });
+    if let Some(frames) = info.inputs.frames {
+        out += &format!("They are those of one of {frames} frames: longer recordings are cut to their middle, shorter ones padded.\n");
+    }
+    if info.inputs.set == FeatureSet::Issa193 {
+        out += &format!("Mel means are {}. ", if info.inputs.log_mel { "logarithms of power" } else { "raw power" });
+    }
+    if info.inputs.is_transductive() {
+        out += "Features of each speaker are first scaled with the means and standard deviations of all of that speaker's clips, those that the\n";
+        out += "model was tested on among them, without their labels: its results are transductive, and it cannot tell anything of one clip alone.\n";
+    }
     out += if info.scaler == Scaler::None {
         "Features are not scaled.\n\n"
     } else {

@@ -26,7 +26,7 @@ fn info(layers: &[Layer]) -> ModelInfo {
         profile: "librosa08".to_owned(),
         feature_code_version: 1,
         feature_names: (0..4).map(|i| format!("mfcc_{i:02}")).collect(),
-        inputs: Inputs { order: Order::Paper, log_mel: true, scaler: ScalerKind::Standard },
+        inputs: Inputs { order: Order::Paper, log_mel: true, scaler: ScalerKind::Standard, ..Inputs::default() },
         scaler: Scaler::Standard { mean: vec![0.1, f32::MIN_POSITIVE, -3.25e-7, 1.0 / 3.0], sd: vec![1.0, 0.7, f32::MAX, 1.1] },
         train: (!layers.is_empty()).then_some(TrainSettings {
             optimizer: Optimizer::Rmsprop,

@@ -5,7 +5,7 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::model::Device;
 use crate::model::classifier::Classifier;
-use crate::split::{Dataset, Matrix, Part, Parts, Role};
+use crate::split::{Dataset, Matrix, Part, Parts, Role, Shape};
 
 /// Rows with these training classes and as many features of pseudo-random noise; the last `validation` of them form the validation part.
 pub(crate) fn parts(y: &[usize], validation: usize, n_classes: usize, n_features: usize) -> Parts {
@@ -20,6 +20,7 @@ fn dataset(values: Vec<f32>, y: Vec<usize>, n_classes: usize, n_features: usize)
         ids: (0..y.len()).map(|i| format!("u{i:04}")).collect(),
         labels: (0..n_classes).map(|c| format!("class{c}")).collect(),
         x: Matrix::new(y.len(), n_features, values),
+        shape: Shape::vector(n_features),
         speakers: vec!["s".to_owned(); y.len()],
         y,
     }

@@ -7,17 +7,17 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use super::evaluate;
-use super::extract::FEATURES;
+use super::extract::{self, Extracted};
 use super::flow::Outcome;
 use super::options::Stage;
 use super::plan::Decision;
-use super::publish::table_hash;
 use super::split::{self, Folds};
 use super::train::{self, Job};
 use super::walk::{Came, Later, Mode, Seen, Walk};
 use crate::config::{Experiment, ModelKey};
 use crate::corpus::Utterance;
 use crate::error::{Error, Kind, Result};
+use crate::features::FeatureSet;
 use crate::orchestrator::{Context, Event, Finished, Graph, Identity, Task, Why};
 use crate::split::Fold;
 
@@ -26,7 +26,7 @@ pub(super) struct Data<'a> {
     pub utterances: &'a [Utterance],
     /// [`split::fingerprint`] of the utterances.
     pub fingerprint: String,
-    pub extracted: &'a Seen<Finished>,
+    pub extracted: &'a Extracted,
 }
 
 /// [`Data`] on the way through the trainings.
@@ -35,13 +35,18 @@ struct Work<'w, 'a> {
     data: &'w Data<'w>,
     /// [`train::labels`] of the utterances.
     labels: String,
-    features: Seen<(String, PathBuf)>,
+    /// The content of the tables and where they lie, set by set.
+    features: BTreeMap<FeatureSet, Seen<(String, PathBuf)>>,
 }
 
 impl Work<'_, '_> {
+    fn features(&self, experiment: &Experiment) -> Option<&Seen<(String, PathBuf)>> {
+        self.features.get(&experiment.inputs.set)
+    }
+
     fn train<'t>(&'t self, one: &'t Running, fold: &'t Fold, fingerprint: &str, seed: u64) -> Result<Task<'t>> {
         let (experiment, utterances) = (one.experiment, self.data.utterances);
-        let Seen::There((hash, features)) = &self.features else {
+        let Some((hash, features)) = self.features(experiment).and_then(Seen::there) else {
             return Err(Error::internal("a training was begun without features"));
         };
         let inputs = BTreeMap::from([("features".to_owned(), hash.clone()), ("fold".to_owned(), fingerprint.to_owned())]);
@@ -71,7 +76,7 @@ impl Work<'_, '_> {
     /// The trained folds of an experiment up to the first that is not there, and whether that is all of them.
     fn trained(&self, one: &Running) -> Result<(Vec<Finished>, bool)> {
         let mut trained = Vec::new();
-        let (Some(folds), Seen::There(_)) = (&one.folds, &self.features) else { return Ok((trained, false)) };
+        let (Some(folds), Some(Seen::There(_))) = (&one.folds, self.features(one.experiment)) else { return Ok((trained, false)) };
         for fold in &folds.folds {
             let fingerprint = train::fingerprint(fold, &self.labels);
             for &seed in &one.experiment.seeds {
@@ -124,7 +129,7 @@ impl<'a> Walk<'a> {
             match split {
                 Ok(Some(one)) => {
                     if let Some((decision, why)) = one.planned.clone() {
-                        self.line(format!("split/{}", experiment.name), vec!["features".into()], decision, why);
+                        self.line(format!("split/{}", experiment.name), self.features(), decision, why);
                     }
                     running.push(one);
                 }
@@ -162,7 +167,7 @@ impl<'a> Walk<'a> {
             planned = Some((decision, why));
             seen
         } else if chosen {
-            self.single(task, vec!["features".into()], || true)?
+            self.single(task, self.features(), || true)?
         } else {
             match self.finished(&task) {
                 Some(finished) => Seen::There(finished),
@@ -214,14 +219,16 @@ impl<'a> Walk<'a> {
     fn evaluate_settings(&self, experiment: &Experiment) -> Result<Identity> {
         let params = serde_json::json!({
             "experiment": experiment.name, "protocol": experiment.protocol.name(),
-            "model": experiment.model.describe(), "seeds": experiment.seeds,
+            "model": experiment.describe(), "seeds": experiment.seeds,
         });
         self.identity(Stage::Evaluate, params, [])
     }
 
     /// One graph over all folds and seeds of all experiments, so that no core waits for the end of an experiment.
     fn train_and_evaluate(&self, running: &mut [Running<'a>], data: &Data, outcome: &mut Outcome) -> Result<()> {
-        let work = Work { walk: self, data, labels: train::labels(data.utterances), features: self.features(data)? };
+        let tables = self.pipeline.features.sets.iter().map(|set| Ok((*set, data.extracted.table(*set)?)));
+        let features = tables.collect::<Result<_>>()?;
+        let work = Work { walk: self, data, labels: train::labels(data.utterances), features };
         running.iter_mut().filter(|one| !one.chosen).try_for_each(|one| work.look_up(one))?;
         self.open_devices(running, &work, outcome)?;
 
@@ -229,7 +236,7 @@ impl<'a> Walk<'a> {
         let known = &*running;
         for (owner, one) in known.iter().enumerate().filter(|(_, one)| one.chosen && one.failed.is_none()) {
             let Some(folds) = &one.folds else { continue };
-            if let Seen::Later(later) = &work.features {
+            if let Some(Seen::Later(later)) = work.features(one.experiment) {
                 let folds: Vec<(u32, &str)> = folds.folds.iter().map(|fold| (fold.index, fold.name.as_str())).collect();
                 self.foretell(one.experiment, &folds, later)?;
                 continue;
@@ -259,7 +266,7 @@ impl<'a> Walk<'a> {
             Part::Evaluate { owner } => self.evaluate_settings(known[*owner].experiment),
         };
         let before = |place: usize| match &parts[place] {
-            Part::Train { owner, .. } => vec!["features".to_owned(), format!("split/{}", known[*owner].experiment.name)],
+            Part::Train { owner, .. } => before_training(known[*owner].experiment),
             Part::Evaluate { .. } => vec![],
         };
         let came = self.graph(&graph, &settings, &before)?;
@@ -284,12 +291,9 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    /// The content of the feature table and where it lies.
-    fn features(&self, data: &Data) -> Result<Seen<(String, PathBuf)>> {
-        Ok(match data.extracted {
-            Seen::There(extracted) => Seen::There((table_hash(extracted, FEATURES)?, extracted.folder.clone())),
-            Seen::Later(later) => Seen::Later(later.clone()),
-        })
+    /// Ids of the tasks of all sets.
+    pub(super) fn features(&self) -> Vec<String> {
+        self.pipeline.features.sets.iter().map(|set| extract::id(*set)).collect()
     }
 
     /// Tries the device of what is going to be trained, so that one that is not there is said once and not by every fold.
@@ -325,7 +329,7 @@ impl<'a> Walk<'a> {
         for &(index, name) in folds {
             for &seed in &experiment.seeds {
                 let id = train::id(experiment, index, seed);
-                let after = vec!["features".into(), format!("split/{}", experiment.name)];
+                let after = before_training(experiment);
                 // Without its folds, a plan does not know what they are called.
                 let settings = if name.is_empty() { None } else { Some(self.train_settings(experiment, index, name, seed)?) };
                 self.later(&id, settings.as_ref(), after, later);
@@ -394,6 +398,10 @@ impl<'a> Running<'a> {
         let hint = error.hint_text().map(|h| format!(" ({h})")).unwrap_or_default();
         Running { failed: Some(format!("{error}{hint}")), complete: false, ..Running::of(experiment) }
     }
+}
+
+fn before_training(experiment: &Experiment) -> Vec<String> {
+    vec![extract::id(experiment.inputs.set), format!("split/{}", experiment.name)]
 }
 
 /// An interruption or a full disk concerns every experiment; anything else only its own.

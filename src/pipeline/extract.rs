@@ -1,25 +1,46 @@
-//! The features stage: a vector per utterance, computed once per distinct sound.
+//! The features stage: for each set a row per utterance, computed once per distinct sound.
 
 use std::collections::{BTreeMap, HashSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::ingest::{Ingested, bad_audio, to_json};
 use super::open::{CHUNK, Opener};
+use super::publish::table_hash;
 use super::rows::{Rows, sound};
+use super::walk::{Later, Seen};
 use super::workers::Workers;
 use crate::audio::Audio;
-use crate::config::FeatureSettings;
+use crate::config::SetSettings;
 use crate::corpus::{SetAside, Source, Utterance};
 use crate::error::{Error, Kind, Result};
-use crate::features;
+use crate::features::{self, FeatureSet};
 use crate::files::write_atomically;
-use crate::orchestrator::Context;
+use crate::orchestrator::{Context, Finished};
 use crate::table;
 use crate::table::rowlog::RowLog;
 
-/// Name of the feature table within the task's folder.
-pub(super) const FEATURES: &str = "features";
+/// Name of the table of a set within the task's folder.
+pub(super) fn table_name(set: FeatureSet) -> &'static str {
+    if set.is_sequence() { "frames" } else { "features" }
+}
+
+/// Name of the table of a set among those of all stages. The first set has the name from before there were others.
+pub(super) fn published_name(set: FeatureSet) -> String {
+    match set {
+        FeatureSet::Issa193 => "features".to_owned(),
+        other => format!("features-{}", other.name()),
+    }
+}
+
+/// Id of the task of a set.
+pub(super) fn id(set: FeatureSet) -> String {
+    match set {
+        FeatureSet::Issa193 => "features".to_owned(),
+        other => format!("features/{}", other.name()),
+    }
+}
+
 /// Utterances whose features cannot be computed.
 pub(super) const SET_ASIDE: &str = "set-aside.json";
 
@@ -39,33 +60,118 @@ impl Fingerprint {
     }
 }
 
-fn meta(settings: &FeatureSettings) -> table::Meta {
+/// What a walk has of the tables, set by set.
+pub(super) struct Extracted(pub Vec<(FeatureSet, Seen<Finished>)>);
+
+impl Extracted {
+    /// The tables that are there.
+    pub(super) fn there(&self) -> impl Iterator<Item = (FeatureSet, &Finished)> {
+        self.0.iter().filter_map(|(set, seen)| Some((*set, seen.there()?)))
+    }
+
+    /// The first that is not.
+    pub(super) fn later(&self) -> Option<&Later> {
+        self.0.iter().find_map(|(_, seen)| match seen {
+            Seen::There(_) => None,
+            Seen::Later(later) => Some(later),
+        })
+    }
+
+    /// The content of the table of a set and where it lies.
+    pub(super) fn table(&self, set: FeatureSet) -> Result<Seen<(String, PathBuf)>> {
+        match self.0.iter().find(|(of, _)| *of == set) {
+            Some((_, Seen::There(extracted))) => Ok(Seen::There((table_hash(extracted, table_name(set))?, extracted.folder.clone()))),
+            Some((_, Seen::Later(later))) => Ok(Seen::Later(later.clone())),
+            None => Err(Error::internal(format!("there is no table of the set `{}`", set.name()))),
+        }
+    }
+}
+
+fn meta(settings: SetSettings) -> table::Meta {
     table::Meta::from([
         ("ser.feature_set".into(), settings.set.name().into()),
         ("ser.profile".into(), settings.profile.name().into()),
-        ("ser.feature_code_version".into(), features::CODE_VERSION.to_string()),
+        ("ser.feature_code_version".into(), settings.set.code_version().to_string()),
     ])
 }
 
-/// Writes the feature table of the utterances; those without features are set aside.
-pub(super) fn extract(ingested: &Ingested, root: &Path, workers: &Workers, rows: &Rows, context: &Context) -> Result<()> {
-    let mut log = rows.take(workers.settings())?;
-    let failed = complete(ingested, root, workers, &mut log, context)?;
+/// Writes the table of a set; utterances without features are set aside.
+pub(super) fn extract(
+    set: FeatureSet,
+    ingested: &Ingested,
+    root: &Path,
+    workers: &Workers,
+    rows: &Rows,
+    context: &Context,
+) -> Result<()> {
+    let settings = workers.settings().of(set);
+    let mut log = rows.take(settings)?;
+    let failed = complete(set, ingested, root, workers, &mut log, context)?;
     // The table comes next, on a thread whose heap has the room that its extractor leaves.
     workers.rest();
-    workers.pool().install(|| write(ingested, workers.settings(), &mut log, &failed, context))?;
+    workers.pool().install(|| write(ingested, settings, &mut log, &failed, context))?;
     log.compact()
+}
+
+/// The table of a set on its way into a folder.
+enum Writer {
+    Vectors(table::features::Writer),
+    Sequences(table::frames::Writer),
+}
+
+impl Writer {
+    fn new(folder: &Path, settings: SetSettings) -> Writer {
+        let (names, meta) = (features::names(settings.set), meta(settings));
+        match settings.set.is_sequence() {
+            false => Writer::Vectors(table::features::Writer::new(folder, names, &meta)),
+            true => Writer::Sequences(table::frames::Writer::new(folder, &names, &meta)),
+        }
+    }
+
+    fn push(&mut self, id: &str, content_hash: &str, row: &[f32]) -> Result<()> {
+        match self {
+            Writer::Vectors(table) => table.push(id, content_hash, row),
+            Writer::Sequences(table) => table.push(id, content_hash, row),
+        }
+    }
+
+    fn rows(&self) -> u64 {
+        match self {
+            Writer::Vectors(table) => table.rows(),
+            Writer::Sequences(table) => table.rows(),
+        }
+    }
+
+    fn finish(self) -> Result<()> {
+        match self {
+            Writer::Vectors(table) => table.finish(),
+            Writer::Sequences(table) => table.finish(),
+        }
+    }
+}
+
+/// The ids of a table that [`extract`] wrote into `folder`, in its order.
+pub(super) fn ids(set: FeatureSet, folder: &Path) -> Result<Vec<String>> {
+    if !set.is_sequence() {
+        return Ok(table::features::read_parts(folder)?.0.ids);
+    }
+    let mut ids = Vec::new();
+    table::frames::read_parts(folder, |id, _, _| {
+        ids.push(id.to_owned());
+        Ok(())
+    })?;
+    Ok(ids)
 }
 
 /// Copies rows from the log into the table.
 fn write(
     ingested: &Ingested,
-    settings: &FeatureSettings,
+    settings: SetSettings,
     log: &mut RowLog,
     failed: &BTreeMap<String, String>,
     context: &Context,
 ) -> Result<()> {
-    let mut table = table::features::Writer::new(context.folder, features::names(settings.set), &meta(settings));
+    let mut table = Writer::new(context.folder, settings);
     let mut set_aside: Vec<SetAside> = Vec::new();
     let mut row = Vec::new();
     for batch in table::utterances::stream(&ingested.finished.folder) {
@@ -90,6 +196,7 @@ fn write(
 
 /// What is missing in the log, chunk after chunk.
 struct Missing<'a> {
+    set: FeatureSet,
     root: &'a Path,
     opener: Opener<'a>,
     workers: &'a Workers,
@@ -103,10 +210,17 @@ struct Missing<'a> {
 }
 
 /// Computes what the log lacks; returns why some sounds have no features.
-fn complete(ingested: &Ingested, root: &Path, workers: &Workers, log: &mut RowLog, context: &Context) -> Result<BTreeMap<String, String>> {
+fn complete(
+    set: FeatureSet,
+    ingested: &Ingested,
+    root: &Path,
+    workers: &Workers,
+    log: &mut RowLog,
+    context: &Context,
+) -> Result<BTreeMap<String, String>> {
     let (opener, extracted) = (Opener::new(root), AtomicU64::new(0));
     let mut missing =
-        Missing { root, opener, workers, log, context, failed: BTreeMap::new(), total: ingested.summary.utterances, passed: 0, extracted };
+        Missing { set, root, opener, workers, log, context, failed: BTreeMap::new(), total: ingested.summary.utterances, passed: 0, extracted };
     let (mut waiting, mut sounds): (Vec<Utterance>, HashSet<blake3::Hash>) = Default::default();
     for batch in table::utterances::stream(&ingested.finished.folder) {
         context.cancel.check()?;
@@ -131,7 +245,7 @@ impl Missing<'_> {
     /// Computes the rows of some utterances with different sounds and appends them to the log.
     fn compute(&mut self, utterances: &[Utterance]) -> Result<()> {
         let sources: Vec<&Source> = utterances.iter().map(|u| &u.source).collect();
-        let (workers, context, total, extracted) = (self.workers, self.context, self.total, &self.extracted);
+        let (set, workers, context, total, extracted) = (self.set, self.workers, self.context, self.total, &self.extracted);
         let before = self.passed - utterances.len() as u64;
         let done = AtomicU64::new(before);
         let row = |i: usize, audio: Result<&Audio>| -> Result<Vec<f32>> {
@@ -140,7 +254,7 @@ impl Missing<'_> {
                     return Err(Error::new(Kind::Io, format!("{} changed while it was read", utterances[i].source.path)));
                 }
                 extracted.fetch_add(1, Ordering::Relaxed);
-                workers.extract(audio)
+                workers.extract(set, audio)
             });
             let now = done.fetch_add(1, Ordering::Relaxed) + 1;
             if now.is_multiple_of(8) || now == before + utterances.len() as u64 {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::evaluate;
 use super::experiments::{Data, Running};
-use super::extract;
+use super::extract::{self, Extracted};
 use super::ingest::{self, Corpus, Ingested};
 use super::line::ExperimentLine;
 use super::listing;
@@ -20,8 +20,9 @@ use crate::cancel::Cancel;
 use crate::config::{Experiment, Pipeline};
 use crate::corpus::{SetAside, Sources, Utterance};
 use crate::error::{Error, Kind, Result};
+use crate::features::FeatureSet;
 use crate::files::{TEMPORARY, sweep};
-use crate::orchestrator::{Context, Event, Finished, Lock, Observer, Task, Why};
+use crate::orchestrator::{Context, Event, Finished, Identity, Lock, Observer, Task, Why};
 use crate::table;
 
 /// Recordings that a plan opens at most to look at what they hold now.
@@ -130,10 +131,20 @@ impl<'a> Walk<'a> {
             return Ok(outcome);
         }
         let extracted = self.extract(&ingested)?;
-        let mut late = Vec::new();
-        if let Seen::There(extracted) = &extracted {
-            late = ingest::from_json::<Vec<SetAside>>(&extracted.path(extract::SET_ASIDE)).or_else(|e| self.excuse(e))?;
-            publication.table(&tables, extracted, extract::FEATURES)?;
+        let mut late: Vec<SetAside> = Vec::new();
+        for (set, extracted) in extracted.there() {
+            let aside = ingest::from_json::<Vec<SetAside>>(&extracted.path(extract::SET_ASIDE)).or_else(|e| self.excuse(e))?;
+            let known = late.len();
+            late.extend(aside);
+            // What one set says of a recording is enough.
+            let (before, after) = late.split_at(known);
+            let new: Vec<SetAside> = after.iter().filter(|one| !before.iter().any(|b| b.path == one.path)).cloned().collect();
+            late.truncate(known);
+            late.extend(new);
+            publication.table_as(&tables, extracted, extract::table_name(set), &extract::published_name(set))?;
+        }
+        for set in FeatureSet::ALL.into_iter().filter(|set| !self.pipeline.features.sets.contains(set)) {
+            publication.without_table(&tables, &extract::published_name(set));
         }
         if self.mode == Mode::Run {
             // Tables are there for people even if no experiment comes to an end.
@@ -141,11 +152,11 @@ impl<'a> Walk<'a> {
             self.tell(&ingested, &late);
         }
         if self.options.until == Stage::Features {
-            self.publish(&publication, later(&extracted))?;
+            self.publish(&publication, extracted.later())?;
             return Ok(outcome);
         }
         // From here on everything is in memory: a split looks at all utterances, and a training at all features.
-        let utterances = usable(&ingested, extracted.there(), self.planning())?;
+        let utterances = usable(&ingested, &extracted, self.planning())?;
         let data = Data { utterances: &utterances, fingerprint: split::fingerprint(&utterances), extracted: &extracted };
         let experiments = self.experiments(&chosen, &data, &mut outcome)?;
         if matches!(self.mode, Mode::Only(_)) {
@@ -166,7 +177,7 @@ impl<'a> Walk<'a> {
         outcome: &mut Outcome,
     ) -> Result<()> {
         let options = self.options;
-        let mut open: Option<Later> = later(data.extracted).cloned().or_else(|| experiments.iter().find_map(|one| one.later.clone()));
+        let mut open: Option<Later> = data.extracted.later().cloned().or_else(|| experiments.iter().find_map(|one| one.later.clone()));
         let tables = options.data_dir.join("tables").join(&self.pipeline.name);
         match self.tables(&experiments, open.as_ref())? {
             Some(Seen::There(done)) => {
@@ -238,7 +249,7 @@ impl<'a> Walk<'a> {
     fn ends(&self) -> Vec<String> {
         let last: &[&str] = match self.options.until {
             Stage::Ingest => &["ingest"],
-            Stage::Features => &["features"],
+            Stage::Features => return self.features(),
             Stage::Report => &["tables", "report"],
             _ => &["tables"],
         };
@@ -272,14 +283,22 @@ impl<'a> Walk<'a> {
         Ok((done, sources))
     }
 
-    fn extract(&self, ingested: &Ingested) -> Result<Seen<Finished>> {
-        let sounds = ingested.summary.sounds.clone();
-        let identity = self.identity(Stage::Features, &self.pipeline.features, [("utterances", sounds)])?;
-        let action = |context: &Context| extract::extract(ingested, self.root(), &self.workers, &self.rows, context);
-        let done = self.single(Task::new("features", identity, action), vec!["ingest".into()], || false);
+    fn extract(&self, ingested: &Ingested) -> Result<Extracted> {
+        let one = |set: &FeatureSet| {
+            let identity = self.features_identity(*set, [("utterances", ingested.summary.sounds.clone())])?;
+            let action = |context: &Context| extract::extract(*set, ingested, self.root(), &self.workers, &self.rows, context);
+            let done = self.single(Task::new(extract::id(*set), identity, action), vec!["ingest".into()], || false)?;
+            Ok((*set, done))
+        };
+        let done = self.pipeline.features.sets.iter().map(one).collect::<Result<_>>().map(Extracted);
         self.workers.rest();
         self.rows.close();
         done
+    }
+
+    fn features_identity<const N: usize>(&self, set: FeatureSet, inputs: [(&str, String); N]) -> Result<Identity> {
+        let identity = self.identity(Stage::Features, self.pipeline.features.of(set), inputs)?;
+        Ok(Identity { code_version: set.code_version(), ..identity })
     }
 
     /// Lines of a plan for all that follows an ingest which cannot be looked at in advance.
@@ -290,9 +309,13 @@ impl<'a> Walk<'a> {
             last =
                 self.later("ingest", Some(&self.identity(Stage::Ingest, self.pipeline.corpus.key(), [])?), vec!["generate".into()], &last);
         }
-        if until >= Stage::Features {
-            let settings = self.identity(Stage::Features, &self.pipeline.features, [])?;
-            last = self.later("features", Some(&settings), vec!["ingest".into()], &last);
+        let mut extracted: BTreeMap<FeatureSet, Later> = BTreeMap::new();
+        for set in self.pipeline.features.sets.iter().filter(|_| until >= Stage::Features) {
+            let settings = self.features_identity(*set, [])?;
+            extracted.insert(*set, self.later(&extract::id(*set), Some(&settings), vec!["ingest".into()], &last));
+        }
+        if let Some(first) = extracted.get(&self.pipeline.features.first()) {
+            last = first.clone();
         }
         let (mut speakers, mut sessions) = (BTreeSet::new(), BTreeSet::new());
         for source in sources.iter().flat_map(|sources| sources.iter()) {
@@ -303,7 +326,8 @@ impl<'a> Walk<'a> {
         let mut ends = Vec::new();
         for experiment in chosen.iter().filter(|_| until >= Stage::Split) {
             let id = format!("split/{}", experiment.name);
-            let split = self.later(&id, Some(&self.identity(Stage::Split, experiment.split_key(), [])?), vec!["features".into()], &last);
+            let upstream = extracted.get(&experiment.inputs.set).unwrap_or(&last);
+            let split = self.later(&id, Some(&self.identity(Stage::Split, experiment.split_key(), [])?), self.features(), upstream);
             ends.push(id);
             if until >= Stage::Train {
                 let folds: Vec<(u32, &str)> =
@@ -356,28 +380,21 @@ impl<'a> Walk<'a> {
     }
 }
 
-fn later(seen: &Seen<Finished>) -> Option<&Later> {
-    match seen {
-        Seen::There(_) => None,
-        Seen::Later(later) => Some(later),
-    }
-}
-
-/// The utterances that have features, as far as that is known.
-fn usable(ingested: &Ingested, extracted: Option<&Finished>, planning: bool) -> Result<Vec<Utterance>> {
+/// The utterances that have features in all sets, as far as that is known.
+fn usable(ingested: &Ingested, extracted: &Extracted, planning: bool) -> Result<Vec<Utterance>> {
     let mut utterances = table::utterances::read_parts(&ingested.finished.folder)?;
-    // Where outputs are damaged, a plan takes them for whole: they will be again.
-    if let Some(extracted) = extracted {
-        let (features, _) = match table::features::read_parts(&extracted.folder) {
+    for (set, extracted) in extracted.there() {
+        match extract::ids(set, &extracted.folder) {
+            // Where outputs are damaged, a plan takes them for whole: they will be again.
             Err(_) if planning => {
                 let late: Vec<SetAside> = ingest::from_json(&extracted.path(extract::SET_ASIDE)).unwrap_or_default();
                 utterances.retain(|u| !late.iter().any(|one| one.path == u.source.path));
-                return Ok(utterances);
             }
-            read => read?,
-        };
-        let usable: BTreeSet<&str> = features.ids.iter().map(String::as_str).collect();
-        utterances.retain(|u| usable.contains(u.source.id.as_str()));
+            read => {
+                let usable: BTreeSet<String> = read?.into_iter().collect();
+                utterances.retain(|u| usable.contains(&u.source.id));
+            }
+        }
     }
     Ok(utterances)
 }

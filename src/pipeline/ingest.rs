@@ -14,11 +14,12 @@ use super::extract;
 use super::listing::chunks;
 use super::open::{Opener, Stat};
 use super::probes::{Probe, Probes};
-use super::rows::{Rows, sound};
+use super::rows::{Logs, Rows, sound};
 use super::workers::Workers;
 use crate::audio::Audio;
 use crate::corpus::{Listing, Reason, SetAside, Source, Sources, Utterance};
 use crate::error::{Error, Kind, Result};
+use crate::features::FeatureSet;
 use crate::files::write_atomically;
 use crate::orchestrator::{Context, Finished};
 use crate::table;
@@ -66,8 +67,8 @@ pub(super) struct Corpus<'a> {
 /// Probes every listed recording; unusable ones are set aside. With `features`, those of what is opened are computed on the way, so that the
 /// features stage need not decode it again.
 pub(super) fn ingest(corpus: &Corpus, mut probes: Probes, workers: &Workers, features: Option<&Rows>, context: &Context) -> Result<()> {
-    let log = features.map(|rows| rows.take(workers.settings())).transpose()?;
-    let mut look = Look::new(corpus.root, workers, log, corpus.sources.len(), context);
+    let logs = features.map_or(Ok(vec![]), |rows| rows.take_all(workers.settings()))?;
+    let mut look = Look::new(corpus.root, workers, logs, corpus.sources.len(), context);
     let mut table = table::utterances::Writer::new(context.folder, &corpus.listing.corpus, &table::Meta::new());
     let mut summary = Summary { utterances: 0, duration_s: 0.0, sounds: String::new() };
     let mut sounds = extract::Fingerprint::default();
@@ -100,8 +101,8 @@ pub(super) fn ingest(corpus: &Corpus, mut probes: Probes, workers: &Workers, fea
         probes.flush()?;
         context.cancel.check()?;
     }
-    if let (Some(log), Some(rows)) = (look.log, features) {
-        rows.put(log);
+    if let Some(rows) = features {
+        rows.put(look.logs);
     }
     if let Some(error) = failed {
         return Err(error.hint("run the same command again: what was read is kept"));
@@ -159,19 +160,19 @@ pub(super) struct Look<'a> {
     root: &'a Path,
     opener: Opener<'a>,
     workers: &'a Workers,
-    /// Where features go, if they are computed.
-    log: Option<RowLog>,
+    /// Where features go: the sets that are computed.
+    logs: Logs,
     count: Count,
     context: &'a Context<'a>,
 }
 
 impl<'a> Look<'a> {
-    /// A look at `total` recordings; features go into `log`, if they are to be computed.
-    pub(super) fn new(root: &'a Path, workers: &'a Workers, log: Option<RowLog>, total: u64, context: &'a Context<'a>) -> Self {
-        Look { root, opener: Opener::new(root), workers, log, count: Count { total, ..Count::default() }, context }
+    /// A look at `total` recordings; features of these sets go into `logs`.
+    pub(super) fn new(root: &'a Path, workers: &'a Workers, logs: Logs, total: u64, context: &'a Context<'a>) -> Self {
+        Look { root, opener: Opener::new(root), workers, logs, count: Count { total, ..Count::default() }, context }
     }
 
-    /// Looks at a few recordings; opens those that changed, and computes features that the log lacks. `None` for what was not looked at since
+    /// Looks at a few recordings; opens those that changed, and computes features that the logs lack. `None` for what was not looked at since
     /// a stop was asked for.
     pub(super) fn at(&mut self, chunk: &[Source], earlier: Vec<Option<Probe>>) -> Result<Vec<Option<Result<Probe>>>> {
         let mut probed: Vec<Option<Result<Probe>>> = Vec::with_capacity(chunk.len());
@@ -189,47 +190,47 @@ impl<'a> Look<'a> {
                     continue;
                 }
             }
-            self.count.one(self.context, self.log.is_some());
+            self.count.one(self.context, !self.logs.is_empty());
         }
-        let (log, workers, count, context) = (self.log.as_ref(), self.workers, &self.count, self.context);
-        let claimed: Mutex<HashSet<blake3::Hash>> = Mutex::default();
+        let (logs, workers, count, context) = (&self.logs, self.workers, &self.count, self.context);
+        let claimed: Mutex<HashSet<(FeatureSet, blake3::Hash)>> = Mutex::default();
         // Of one sound under several names, one thread computes the features.
-        let is_wanted = |log: &RowLog, sound: blake3::Hash| {
-            !log.contains(&sound) && claimed.lock().unwrap_or_else(PoisonError::into_inner).insert(sound)
+        let is_wanted = |(set, log): &&(FeatureSet, RowLog), sound: blake3::Hash| {
+            !log.contains(&sound) && claimed.lock().unwrap_or_else(PoisonError::into_inner).insert((*set, sound))
         };
-        let open = |n: usize, audio: Result<&Audio>| -> Result<(Probe, Option<Row>)> {
+        let open = |n: usize, audio: Result<&Audio>| -> Result<(Probe, Vec<Row>)> {
             let opened = audio.and_then(|audio| {
                 count.opened.fetch_add(1, Ordering::Relaxed);
                 let content_hash = audio.content_hash();
                 let sound = sound(&content_hash)?;
-                let mut row = None;
-                if log.is_some_and(|log| is_wanted(log, sound)) {
+                let mut rows = Vec::new();
+                for (set, _) in logs.iter().filter(|log| is_wanted(log, sound)) {
                     count.extracted.fetch_add(1, Ordering::Relaxed);
                     // What cannot be computed is met again by the features stage, which says so.
-                    row = workers.extract(audio).ok().map(|row| (sound, row));
+                    rows.extend(workers.extract(*set, audio).ok().map(|row| (*set, sound, row)));
                 }
                 let path = self.root.join(&chunk[fresh[n].0].path);
                 if Stat::of(&path).ok() != Some(fresh[n].1) {
                     return Err(Error::new(Kind::Io, format!("{} changed while it was read", path.display())));
                 }
                 let (sample_rate, channels, n_samples) = (audio.sample_rate, audio.channels, audio.samples.len() as u64);
-                Ok((Probe { stat: fresh[n].1, sample_rate, channels, n_samples, content_hash }, row))
+                Ok((Probe { stat: fresh[n].1, sample_rate, channels, n_samples, content_hash }, rows))
             });
-            count.one(context, log.is_some());
+            count.one(context, !logs.is_empty());
             opened
         };
         let sources: Vec<&Source> = fresh.iter().map(|(i, _)| &chunk[*i]).collect();
-        let mut rows: Vec<Row> = Vec::new();
+        let mut computed: Vec<Row> = Vec::new();
         for ((i, _), opened) in fresh.iter().zip(self.opener.each(&sources, workers, context.cancel, open)) {
             probed[*i] = opened.map(|opened| {
-                opened.map(|(probe, row)| {
-                    rows.extend(row);
+                opened.map(|(probe, rows)| {
+                    computed.extend(rows);
                     probe
                 })
             });
         }
-        if let Some(log) = &mut self.log {
-            log.append(rows.iter().map(|(sound, row)| (sound, row.as_slice())))?;
+        for (set, log) in &mut self.logs {
+            log.append(computed.iter().filter(|(of, ..)| of == set).map(|(_, sound, row)| (sound, row.as_slice())))?;
         }
         Ok(probed)
     }
@@ -243,8 +244,8 @@ impl<'a> Look<'a> {
     }
 }
 
-/// A sound and its features.
-type Row = (blake3::Hash, Vec<f32>);
+/// A sound and its features of one set.
+type Row = (FeatureSet, blake3::Hash, Vec<f32>);
 
 fn is_file(file: &fs::File) -> bool {
     file.metadata().is_ok_and(|meta| meta.is_file())

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
+use super::options::Stage;
 use crate::orchestrator::Why;
 
 /// Whether a task will run.
@@ -56,7 +57,9 @@ impl PlanLine {
     pub(super) fn new(task: impl Into<String>, after: Vec<String>, decision: Decision, why: Vec<Why>) -> PlanLine {
         let task = task.into();
         let mut parts = task.split('/').map(str::to_owned);
-        let (stage, experiment) = (parts.next().unwrap_or_default(), parts.next());
+        let stage = parts.next().unwrap_or_default();
+        // What follows a stage is an experiment, but for features, where it is a set.
+        let experiment = parts.next().filter(|_| stage != Stage::Features.name());
         let fold_and_seed = parts.next().and_then(|leaf| {
             let (fold, seed) = leaf.strip_prefix("fold-")?.split_once("-seed-")?;
             Some((fold.parse().ok()?, seed.parse().ok()?))

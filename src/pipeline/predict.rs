@@ -1,9 +1,10 @@
 //! A saved model on recordings: the same decoding, features and scaling as in training.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use super::inputs::arrange;
 use crate::audio;
 use crate::error::{Error, Result};
 use crate::evaluation::argmax;
@@ -11,7 +12,7 @@ use crate::features::{self, Extractor, FeatureSet, Profile};
 use crate::model::Classifier;
 use crate::model::artifact::{self, ModelInfo};
 use crate::split::Matrix;
-use crate::transform::{columns_in_order, rearrange};
+use crate::transform::{columns_in_order, fill_padding, standardise_speaker};
 
 /// What a model says of one recording.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -45,7 +46,7 @@ impl Predictor {
         };
         let set = FeatureSet::parse(&info.feature_set).ok_or_else(|| refuse("the feature set", &info.feature_set))?;
         let profile = Profile::parse(&info.profile).ok_or_else(|| refuse("the feature profile", &info.profile))?;
-        if info.feature_code_version != features::CODE_VERSION {
+        if info.feature_code_version != set.code_version() {
             return Err(refuse("version", &format!("{} of the feature code", info.feature_code_version)));
         }
         let columns = features::names(set);
@@ -61,18 +62,54 @@ impl Predictor {
         &self.info.labels
     }
 
+    /// Whether a recording alone tells nothing: see [`crate::transform::Inputs::is_transductive`].
+    pub fn needs_speaker(&self) -> bool {
+        self.info.inputs.is_transductive()
+    }
+
     /// Predicts the emotion of one recording.
     ///
     /// # Errors
-    /// Where the file is no usable audio.
+    /// Where the file is no usable audio; [`crate::error::Kind::Usage`] where the model scales speakers by all of their clips.
     pub fn predict(&mut self, path: &Path) -> Result<Prediction> {
+        if self.needs_speaker() {
+            return Err(Error::usage("this model scales each speaker by all of the speaker's clips (transductive): it cannot judge one alone")
+                .hint("give it many clips of one speaker at a time, of all emotions, and say --one-speaker; or train with scaler = \"standard\""));
+        }
+        let row = self.row(path)?;
+        self.classify(row)
+    }
+
+    /// Predicts the emotions of recordings of one speaker. Where the model scales speakers, it scales by exactly these recordings.
+    pub fn predict_speaker(&mut self, paths: &[PathBuf]) -> Vec<Result<Prediction>> {
+        let rows: Vec<Result<Vec<f32>>> = paths.iter().map(|path| self.row(path)).collect();
+        let (mut clips, mut failed) = (Vec::new(), Vec::new());
+        for row in rows {
+            failed.push(row.map(|row| clips.push(row)).err());
+        }
+        if self.needs_speaker() && !clips.is_empty() {
+            standardise_speaker(&mut clips, self.info.inputs.shape(self.columns.len()).columns());
+        }
+        let mut clips = clips.into_iter();
+        let one = |failed: Option<Error>| match failed {
+            Some(error) => Err(error),
+            None => clips.next().ok_or_else(|| Error::internal("a recording without features")).and_then(|row| self.classify(row)),
+        };
+        failed.into_iter().map(one).collect()
+    }
+
+    fn row(&mut self, path: &Path) -> Result<Vec<f32>> {
         let audio = audio::decode(path)?;
         let row = self
             .extractor
             .extract(&audio.samples, audio.sample_rate)
             .map_err(|e| Error::data(format!("failed to compute features of {}", path.display())).because(e))?;
-        let mut row = rearrange(&self.info.inputs, &self.columns, &row);
+        Ok(arrange(&self.info.inputs, &self.columns, &row))
+    }
+
+    fn classify(&mut self, mut row: Vec<f32>) -> Result<Prediction> {
         self.info.scaler.apply_row(&mut row);
+        fill_padding(&mut row, &self.info.inputs);
         let probabilities = self.classifier.probabilities(&Matrix::new(1, row.len(), row))?;
         Ok(Prediction { emotion: self.info.labels[argmax(&probabilities)].clone(), probabilities })
     }

@@ -43,14 +43,20 @@ impl Publication {
 
     /// A table in as many files as it has. What an earlier one had besides goes.
     pub(super) fn table(&mut self, folder: &Path, finished: &Finished, table: &str) -> Result<()> {
+        self.table_as(folder, finished, table, table)
+    }
+
+    /// As [`Publication::table`], under another name.
+    pub(super) fn table_as(&mut self, folder: &Path, finished: &Finished, table: &str, published: &str) -> Result<()> {
         let current = parts(finished, table);
-        for path in entries(folder) {
-            let name = name(&path);
-            if is_part(&name, table) && !current.contains(&name.as_str()) {
-                self.gone.push(path);
-            }
-        }
-        current.into_iter().try_for_each(|name| self.copy(finished, name, folder.join(name)))
+        let renamed: Vec<String> = current.iter().map(|name| format!("{published}{}", &name[table.len()..])).collect();
+        self.gone.extend(entries(folder).into_iter().filter(|path| is_part(&name(path), published) && !renamed.contains(&name(path))));
+        current.into_iter().zip(&renamed).try_for_each(|(from, to)| self.copy(finished, from, folder.join(to)))
+    }
+
+    /// A table that is no longer there, where it was.
+    pub(super) fn without_table(&mut self, folder: &Path, published: &str) {
+        self.gone.extend(entries(folder).into_iter().filter(|path| is_part(&name(path), published)));
     }
 
     /// All outputs of a task, with those named in `last` at the end: they vouch for what stands beside them.
@@ -168,7 +174,7 @@ mod tests {
         for name in ["features.parquet", "features-00000.parquet", "features-123456.parquet"] {
             assert!(is_part(name, "features"), "{name}");
         }
-        for name in ["features", "features-.parquet", "features-0000x.parquet", "features-two.parquet", "featuresx.parquet", "x.parquet"] {
+        for name in ["features", "features-.parquet", "features-frames.parquet", "features-frames-00000.parquet", "features-0000x.parquet", "features-two.parquet", "featuresx.parquet", "x.parquet"] {
             assert!(!is_part(name, "features"), "{name}");
         }
     }

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::evaluate::{self, SECTION};
 use super::experiments::{Data, Running};
-use super::extract::SET_ASIDE;
+use super::extract::{self, SET_ASIDE};
 use super::ingest::{Ingested, LISTING, UTTERANCES, from_json};
 use super::options::{Options, Stage};
 use super::publish::table_hash;
@@ -16,7 +16,7 @@ use crate::cancel::Cancel;
 use crate::config::Pipeline;
 use crate::corpus::{Listing, SetAside, Utterance};
 use crate::error::Result;
-use crate::features;
+use crate::features::FeatureSet;
 use crate::files::sweep;
 use crate::orchestrator::{Context, Finished, Identity, Lock, Observer, Task};
 use crate::report::{self, CorpusSection, ExperimentSection, PipelineReport, StepSection};
@@ -67,11 +67,14 @@ pub(super) fn assemble(
 }
 
 fn versions(pipeline: &Pipeline) -> BTreeMap<String, String> {
+    let sets = &pipeline.features.sets;
+    let names: Vec<&str> = sets.iter().map(|set| set.name()).collect();
+    let code: Vec<String> = sets.iter().map(|set| set.code_version().to_string()).collect();
     BTreeMap::from([
         ("ser".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
-        ("feature set".to_owned(), pipeline.features.set.name().to_owned()),
+        ("feature set".to_owned(), names.join(", ")),
         ("feature profile".to_owned(), pipeline.features.profile.name().to_owned()),
-        ("feature code".to_owned(), features::CODE_VERSION.to_string()),
+        ("feature code".to_owned(), code.join(", ")),
     ])
 }
 
@@ -117,16 +120,18 @@ struct ReportKey<'k> {
 }
 
 /// How many tasks each step has, and what it waits for.
-fn steps(experiments: &[Running]) -> Vec<StepSection> {
+fn steps(pipeline: &Pipeline, experiments: &[Running]) -> Vec<StepSection> {
     let step = |name: &str, tasks: usize, after: &[String]| StepSection { name: name.to_owned(), tasks, after: after.to_vec() };
-    let mut steps = vec![step("ingest", 1, &[]), step("features", 1, &["ingest".into()])];
+    let sets: Vec<String> = pipeline.features.sets.iter().map(|set| extract::id(*set)).collect();
+    let mut steps = vec![step("ingest", 1, &[])];
+    steps.extend(sets.iter().map(|set| step(set, 1, &["ingest".into()])));
     let mut ends = Vec::new();
     for one in experiments {
         let name = &one.experiment.name;
         let (split, train, evaluate) = (format!("split/{name}"), format!("train/{name}"), evaluate::id(one.experiment));
         let folds = one.folds.as_ref().map_or(0, |folds| folds.folds.len());
-        steps.push(step(&split, 1, &["features".into()]));
-        steps.push(step(&train, folds * one.experiment.seeds.len(), &["features".into(), split]));
+        steps.push(step(&split, 1, &sets));
+        steps.push(step(&train, folds * one.experiment.seeds.len(), &[extract::id(one.experiment.inputs.set), split]));
         steps.push(step(&evaluate, 1, &[train]));
         ends.push(evaluate);
     }
@@ -171,7 +176,7 @@ impl Walk<'_> {
             .iter()
             .filter_map(|one| one.failed.as_ref().map(|why| evaluate::failed_section(one.experiment, one.folds.as_ref(), why.clone())))
             .collect();
-        let frame = assemble(self.pipeline, None, None, failed, steps(experiments));
+        let frame = assemble(self.pipeline, None, None, failed, steps(self.pipeline, experiments));
         let titles = shown.iter().map(|one| (one.experiment.name.as_str(), one.experiment.title.as_str())).collect();
         let order = shown.iter().map(|one| one.experiment.name.as_str()).collect();
         let identity = self.identity(Stage::Report, ReportKey { page: &frame, order, titles }, [])?;
@@ -183,8 +188,9 @@ impl Walk<'_> {
             ("listing".to_owned(), ingested.finished.hash(LISTING)?),
             ("utterances".to_owned(), table_hash(&ingested.finished, UTTERANCES)?),
         ]);
-        if let Seen::There(extracted) = data.extracted {
-            inputs.insert("set aside".into(), extracted.hash(SET_ASIDE)?);
+        for (set, extracted) in data.extracted.there() {
+            let word = if set == FeatureSet::default() { String::new() } else { format!(" {}", set.name()) };
+            inputs.insert(format!("set aside{word}"), extracted.hash(SET_ASIDE)?);
         }
         for one in &shown {
             if let Some(done) = &one.evaluated {
@@ -193,7 +199,7 @@ impl Walk<'_> {
         }
         let action = |context: &Context| {
             let corpus = corpus_section(&ingested.listing, data.utterances, late.clone())?;
-            let report = assemble(self.pipeline, Some(corpus), None, sections(experiments)?, steps(experiments));
+            let report = assemble(self.pipeline, Some(corpus), None, sections(experiments)?, steps(self.pipeline, experiments));
             report::write(&report, context.folder).map(drop)
         };
         self.single(Task::new("report", Identity { inputs, ..identity }, action), ends, || false)

@@ -1,59 +1,77 @@
-//! The log of feature rows that the stages of a run share.
+//! The logs of feature rows that the stages of a run share: one for each set.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use crate::config::FeatureSettings;
+use crate::config::{FeatureSettings, SetSettings};
 use crate::error::{Error, Result};
-use crate::features;
-use crate::table::rowlog::RowLog;
+use crate::features::FeatureSet;
+use crate::table::rowlog::{RowLog, Width};
 
-/// Name of the log within the store.
-pub(super) const NAME: &str = "sounds.rows";
+/// Name of the log of a set within the store.
+pub(super) fn name(set: FeatureSet) -> String {
+    match set {
+        FeatureSet::Issa193 => "sounds.rows".to_owned(),
+        other => format!("sounds-{}.rows", other.name()),
+    }
+}
 
-/// Where the log is; opened by the first stage that needs it and handed on to the next.
+/// Where the logs are; each is opened by the first stage that needs it and handed on to the next.
 pub(super) struct Rows {
-    path: PathBuf,
-    open: Mutex<Option<RowLog>>,
+    root: PathBuf,
+    open: Mutex<BTreeMap<FeatureSet, RowLog>>,
 }
 
 impl Rows {
-    /// The log of the store at `root`, which is not opened yet.
+    /// The logs of the store at `root`, which are not opened yet.
     pub(super) fn at(root: &Path) -> Rows {
-        Rows { path: root.join(NAME), open: Mutex::default() }
+        Rows { root: root.to_owned(), open: Mutex::default() }
     }
 
-    /// Takes the log, opening it where no other stage did.
-    pub(super) fn take(&self, settings: &FeatureSettings) -> Result<RowLog> {
-        if let Some(log) = self.open.lock().unwrap_or_else(PoisonError::into_inner).take() {
+    /// Takes a log, opening it where no other stage did.
+    pub(super) fn take(&self, settings: SetSettings) -> Result<RowLog> {
+        if let Some(log) = self.open.lock().unwrap_or_else(PoisonError::into_inner).remove(&settings.set) {
             return Ok(log);
         }
-        open(&self.path, settings)
+        open(&self.root, settings)
     }
 
-    /// Whether the log of the store at `root` is there and holds rows of these settings.
+    /// Takes the logs of all sets.
+    pub(super) fn take_all(&self, settings: &FeatureSettings) -> Result<Logs> {
+        settings.sets.iter().map(|set| Ok((*set, self.take(settings.of(*set))?))).collect()
+    }
+
+    /// Whether the logs of the store at `root` are there and hold rows of these settings.
     pub(super) fn fit(root: &Path, settings: &FeatureSettings) -> bool {
-        RowLog::fits(&root.join(NAME), settings.set.size(), &what(settings))
+        settings.sets.iter().all(|set| RowLog::fits(&root.join(name(*set)), width(*set), &what(settings.of(*set))))
     }
 
-    /// Hands the log on.
-    pub(super) fn put(&self, log: RowLog) {
-        *self.open.lock().unwrap_or_else(PoisonError::into_inner) = Some(log);
+    /// Hands logs on.
+    pub(super) fn put(&self, logs: Logs) {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).extend(logs);
     }
 
     /// Lets go of what no stage needs any more.
     pub(super) fn close(&self) {
-        *self.open.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 }
 
-/// Opens a log for rows of these settings.
-pub(super) fn open(path: &Path, settings: &FeatureSettings) -> Result<RowLog> {
-    RowLog::open(path, settings.set.size(), &what(settings))
+/// Logs of different sets.
+pub(super) type Logs = Vec<(FeatureSet, RowLog)>;
+
+/// Opens the log in `folder` for rows of these settings.
+pub(super) fn open(folder: &Path, settings: SetSettings) -> Result<RowLog> {
+    RowLog::open(&folder.join(name(settings.set)), width(settings.set), &what(settings))
 }
 
-fn what(settings: &FeatureSettings) -> String {
-    format!("{} {} {}", settings.set.name(), settings.profile.name(), features::CODE_VERSION)
+fn width(set: FeatureSet) -> Width {
+    if set.is_sequence() { Width::Any } else { Width::Fixed(set.size()) }
+}
+
+fn what(settings: SetSettings) -> String {
+    format!("{} {} {}", settings.set.name(), settings.profile.name(), settings.set.code_version())
 }
 
 /// The content hash of a table as bytes.

@@ -5,19 +5,19 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::ingest::to_json;
+use super::inputs::Rows;
 use crate::config::{Experiment, Gamma, ModelSettings, Pipeline};
 use crate::corpus::Utterance;
 use crate::error::{Error, Result};
 use crate::evaluation::argmax;
-use crate::features;
 use crate::files::{hash_bytes, write_atomically};
 use crate::model::TrainSettings;
 use crate::model::artifact::{ModelInfo, SavedModel, Weights};
 use crate::model::{self, Architecture, EpochRecord, Layer, Logistic, LogisticSettings, Majority, NetSpec, Svm, SvmSettings, TrainJob};
 use crate::orchestrator::Context;
-use crate::split::{Dataset, Fold, Matrix, Part, Parts, Training, Validation};
-use crate::table::{self, features::FeatureTable, predictions::PredictionRow};
-use crate::transform::{Scaler, columns_in_order, rearrange};
+use crate::split::{Dataset, Fold, Part, Parts, Training, Validation};
+use crate::table::{self, predictions::PredictionRow};
+use crate::transform::{Scaler, ScalerKind, columns_in_order, fill_padding, standardise_speakers};
 
 /// Predictions on the test part within the task's folder.
 pub(super) const PREDICTIONS: &str = "predictions.parquet";
@@ -41,27 +41,6 @@ pub(super) struct FoldFile {
     pub best_epoch: Option<usize>,
     pub history: Vec<EpochRecord>,
     pub warnings: Vec<String>,
-}
-
-/// The feature table as an experiment sees it, with the labels of its utterances.
-pub(super) fn dataset(table: &FeatureTable, utterances: &[Utterance], experiment: &Experiment) -> Result<Dataset> {
-    let mut labels: Vec<String> = utterances.iter().map(|u| u.source.emotion.clone()).collect();
-    labels.sort();
-    labels.dedup();
-    let columns = columns_in_order(&experiment.inputs, &table.columns);
-    let width = table.columns.len();
-    let mut values = Vec::with_capacity(table.values.len());
-    for row in table.values.chunks(width) {
-        values.extend(rearrange(&experiment.inputs, &table.columns, row));
-    }
-    let y = utterances.iter().map(|u| labels.binary_search(&u.source.emotion));
-    Ok(Dataset {
-        ids: table.ids.clone(),
-        x: Matrix::new(table.ids.len(), columns.len(), values),
-        y: y.collect::<Result<_, _>>().map_err(|_| Error::internal("a label got lost between two tables"))?,
-        speakers: utterances.iter().map(|u| u.source.speaker.clone()).collect(),
-        labels,
-    })
 }
 
 /// Content hash of the true labels.
@@ -95,7 +74,7 @@ pub(super) fn id(experiment: &Experiment, fold: u32, seed: u64) -> String {
 /// About how many bytes a training needs at most: the table as it is read, as columns in order and as scaled parts, and what the model adds.
 pub(super) fn memory(job: &Job) -> u64 {
     const COPIES: u64 = 4;
-    let (rows, columns) = (job.utterances.len() as u64, features::names(job.pipeline.features.set).len() as u64);
+    let (rows, columns) = (job.utterances.len() as u64, job.experiment.inputs.shape(job.experiment.inputs.set.size()).size() as u64);
     let table = COPIES * rows * columns * size_of::<f32>() as u64;
     let model = match &job.experiment.model {
         // About a thousand channels and their gradients for each feature of each sample of a batch, and the weights with their moments.
@@ -109,17 +88,24 @@ pub(super) fn memory(job: &Job) -> u64 {
 
 /// Trains, saves the model and predicts the test part.
 pub(super) fn train(job: &Job, context: &Context) -> Result<()> {
-    let (table, meta) = table::features::read_parts(job.features)?;
-    let data = dataset(&table, job.utterances, job.experiment)?;
+    let (rows, meta) = Rows::read(job)?;
+    let mut data = rows.dataset(job.utterances, job.experiment)?;
+    if job.experiment.inputs.scaler == ScalerKind::PerSpeaker {
+        standardise_speakers(&mut data);
+    }
     let parts = Parts::of(&data, &job.fold.roles);
     let warnings = check(&parts, &data)?;
     let scaler = Scaler::fit(job.experiment.inputs.scaler, &parts.train);
-    let train = parts.train.map_rows(|row| scaler.apply_row(row));
-    let validation = parts.validation.map(|part| part.map_rows(|row| scaler.apply_row(row)));
-    let test = parts.test.map_rows(|row| scaler.apply_row(row));
+    let scaled = |row: &mut [f32]| {
+        scaler.apply_row(row);
+        fill_padding(row, &job.experiment.inputs);
+    };
+    let train = parts.train.map_rows(scaled);
+    let validation = parts.validation.map(|part| part.map_rows(scaled));
+    let test = parts.test.map_rows(scaled);
 
     let fitted = fit(job, &train, validation.as_ref(), context)?;
-    let saved = SavedModel { info: about(job, &table, &meta, &data, scaler, &fitted), weights: fitted.weights };
+    let saved = SavedModel { info: about(job, &rows.columns, &meta, &data, scaler, &fitted), weights: fitted.weights };
     model::artifact::save(&context.folder.join(MODEL), &saved)?;
     let mut classifier = saved.classifier()?;
     let probabilities = classifier.probabilities(test.x())?;
@@ -231,7 +217,7 @@ fn fit_network(
 }
 
 /// The card of a model: what it needs to be used, and where it comes from.
-fn about(job: &Job, table: &FeatureTable, meta: &table::Meta, data: &Dataset, scaler: Scaler, fitted: &Fitted) -> ModelInfo {
+fn about(job: &Job, columns: &[String], meta: &table::Meta, data: &Dataset, scaler: Scaler, fitted: &Fitted) -> ModelInfo {
     let (pipeline, experiment) = (job.pipeline, job.experiment);
     let mut provenance = experiment.model_parameters();
     provenance.extend(meta.clone());
@@ -249,10 +235,10 @@ fn about(job: &Job, table: &FeatureTable, meta: &table::Meta, data: &Dataset, sc
         architecture,
         layers: fitted.layers.clone(),
         labels: data.labels.clone(),
-        feature_set: pipeline.features.set.name().to_owned(),
+        feature_set: experiment.inputs.set.name().to_owned(),
         profile: pipeline.features.profile.name().to_owned(),
-        feature_code_version: features::CODE_VERSION,
-        feature_names: columns_in_order(&experiment.inputs, &table.columns),
+        feature_code_version: experiment.inputs.set.code_version(),
+        feature_names: columns_in_order(&experiment.inputs, columns),
         inputs: experiment.inputs,
         scaler,
         // How often a checkpoint was written changes nothing in the model.

@@ -1,17 +1,18 @@
-//! The threads that open recordings and compute features, with an extractor each.
+//! The threads that open recordings and compute features, with an extractor of each set.
 
+use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use crate::audio::Audio;
 use crate::config::FeatureSettings;
 use crate::error::{Error, Result};
-use crate::features::Extractor;
+use crate::features::{Extractor, FeatureSet};
 
 /// A pool whose threads keep their extractors from recording to recording and from stage to stage.
 pub(super) struct Workers {
     pool: rayon::ThreadPool,
     settings: FeatureSettings,
-    extractors: Vec<Mutex<Option<Box<Extractor>>>>,
+    extractors: Vec<Mutex<BTreeMap<FeatureSet, Extractor>>>,
 }
 
 impl Workers {
@@ -34,24 +35,24 @@ impl Workers {
     }
 
     /// The features of a sound, on a thread of the pool.
-    pub(super) fn extract(&self, audio: &Audio) -> Result<Vec<f32>> {
+    pub(super) fn extract(&self, set: FeatureSet, audio: &Audio) -> Result<Vec<f32>> {
         let thread = self.pool.current_thread_index().unwrap_or_default();
         let slot = self.extractors.get(thread).ok_or_else(|| Error::internal("a worker thread without an extractor"))?;
         // One that panicked halfway is not used again.
-        let mut extractor = slot.lock().unwrap_or_else(|poisoned| {
+        let mut extractors = slot.lock().unwrap_or_else(|poisoned| {
             slot.clear_poison();
-            let mut extractor = poisoned.into_inner();
-            *extractor = None;
-            extractor
+            let mut extractors = poisoned.into_inner();
+            extractors.clear();
+            extractors
         });
-        let fresh = || Box::new(Extractor::new(self.settings.set, self.settings.profile));
-        extractor.get_or_insert_with(fresh).extract(&audio.samples, audio.sample_rate)
+        let fresh = || Extractor::new(set, self.settings.profile);
+        extractors.entry(set).or_insert_with(fresh).extract(&audio.samples, audio.sample_rate)
     }
 
     /// Lets go of what only extraction needs.
     pub(super) fn rest(&self) {
         for slot in &self.extractors {
-            *slot.lock().unwrap_or_else(PoisonError::into_inner) = None;
+            slot.lock().unwrap_or_else(PoisonError::into_inner).clear();
         }
     }
 }

@@ -2,6 +2,8 @@
 
 use std::marker::PhantomData;
 
+use serde::{Deserialize, Serialize};
+
 /// Row-major values `[rows, cols]`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Matrix {
@@ -55,6 +57,32 @@ impl Matrix {
     }
 }
 
+/// How the values of a row are laid out: `length` steps of `channels` values each, step by step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shape {
+    /// Steps; of a vector of features as many as there are features.
+    pub length: usize,
+    /// Values of a step; of a vector of features one.
+    pub channels: usize,
+}
+
+impl Shape {
+    /// Of a vector of features.
+    pub fn vector(features: usize) -> Shape {
+        Shape { length: features, channels: 1 }
+    }
+
+    /// Values of a row.
+    pub fn size(self) -> usize {
+        self.length * self.channels
+    }
+
+    /// Columns that are scaled each on its own: the features of a vector, the channels of a sequence.
+    pub fn columns(self) -> usize {
+        if self.channels == 1 { self.length } else { self.channels }
+    }
+}
+
 /// All utterances of an experiment, in table order (sorted by id).
 #[derive(Debug, Clone)]
 pub struct Dataset {
@@ -64,6 +92,8 @@ pub struct Dataset {
     pub labels: Vec<String>,
     /// Features `[utterances, features]`.
     pub x: Matrix,
+    /// How a row of `x` is laid out.
+    pub shape: Shape,
     /// Class of each utterance.
     pub y: Vec<usize>,
     /// Speaker of each utterance.
@@ -85,6 +115,7 @@ pub struct Testing;
 pub struct Part<R> {
     ids: Vec<String>,
     x: Matrix,
+    shape: Shape,
     y: Vec<usize>,
     n_classes: usize,
     role: PhantomData<R>,
@@ -95,6 +126,7 @@ impl<R> Part<R> {
         Part {
             ids: index.iter().map(|&i| data.ids[i].clone()).collect(),
             x: data.x.select(index),
+            shape: data.shape,
             y: index.iter().map(|&i| data.y[i]).collect(),
             n_classes: data.labels.len(),
             role: PhantomData,
@@ -109,6 +141,11 @@ impl<R> Part<R> {
     /// Features `[rows, features]`.
     pub fn x(&self) -> &Matrix {
         &self.x
+    }
+
+    /// How a row of features is laid out.
+    pub fn shape(&self) -> Shape {
+        self.shape
     }
 
     /// Class of each row.

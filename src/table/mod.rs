@@ -1,11 +1,13 @@
 //! The Parquet tables, their schemas and their versions.
 //!
-//! Five tables, keyed by utterance id: [`utterances`], [`features`], [`splits`], [`predictions`], [`metrics`]. They hold plain types only, so
-//! that pandas, polars and DuckDB open them as they are. [`summary`] answers the questions that a report asks of them.
+//! Six tables, keyed by utterance id: [`utterances`], [`features`], [`frames`], [`splits`], [`predictions`], [`metrics`]. They hold plain
+//! types, and [`frames`] lists of numbers, so that pandas, polars and DuckDB open them as they are. [`summary`] answers the questions that a
+//! report asks of them.
 
 mod file;
 
 pub mod features;
+pub mod frames;
 pub mod metrics;
 pub mod predictions;
 pub mod rowlog;

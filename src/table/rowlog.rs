@@ -7,7 +7,13 @@
 //! record   blake3 of the sound (32 bytes)  width x f32  check (8 bytes)
 //! ```
 //!
-//! All numbers are little-endian; a check is the first 8 bytes of the blake3 of what stands before it in the header or record. A run that is
+//! Where rows differ in length, the header's width is the largest u32, and a record is
+//!
+//! ```text
+//! record   blake3 of the sound (32 bytes)  count u32  check (8 bytes)  count x f32  check (8 bytes)
+//! ```
+//!
+//! so that damaged values cost a row and a damaged count, with which the place of the next record is lost, the rest of the log. All numbers are little-endian; a check is the first 8 bytes of the blake3 of what stands before it in the header or record. A run that is
 //! killed leaves a last record that is short or wrong, which is passed over like any other damage: what it held is computed again.
 
 use std::collections::HashMap;
@@ -25,9 +31,54 @@ const VERSION: u32 = 1;
 const CHECK: usize = 8;
 const HEADER: usize = 48 + CHECK;
 const HASH: usize = 32;
+/// Hash, count and check of a record that says how long it is.
+const COUNTED_HEAD: usize = HASH + 4 + CHECK;
 
 /// As much of a hash as tells the rows of one log apart; a row is only believed if all of it agrees.
 type Prefix = [u8; 16];
+
+/// How many values a row has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Width {
+    /// Every row as many.
+    Fixed(usize),
+    /// Each row its own number.
+    Any,
+}
+
+impl Width {
+    /// Bytes before the values of a record.
+    fn head(self) -> usize {
+        match self {
+            Width::Fixed(_) => HASH,
+            Width::Any => COUNTED_HEAD,
+        }
+    }
+
+    /// Reads the next record, of which `left` bytes are there at most; false where no whole one is.
+    fn read(self, reader: &mut impl Read, left: u64, record: &mut Vec<u8>) -> std::io::Result<bool> {
+        let length = match self {
+            Width::Fixed(width) => HASH + 4 * width + CHECK,
+            Width::Any => {
+                record.resize(COUNTED_HEAD, 0);
+                if left < COUNTED_HEAD as u64 {
+                    return Ok(false);
+                }
+                reader.read_exact(record)?;
+                match record[HASH..HASH + 4].try_into() {
+                    Ok(count) if is_sound(record) => COUNTED_HEAD + 4 * u32::from_le_bytes(count) as usize + CHECK,
+                    _ => return Ok(false),
+                }
+            }
+        };
+        if left < length as u64 {
+            return Ok(false);
+        }
+        let begun = if self == Width::Any { COUNTED_HEAD } else { 0 };
+        record.resize(length, 0);
+        reader.read_exact(&mut record[begun..]).map(|()| true)
+    }
+}
 
 /// The open log. It holds 20 bytes per row in memory, about 40 with the room that a hash table leaves.
 #[derive(Debug)]
@@ -35,26 +86,28 @@ pub struct RowLog {
     path: PathBuf,
     file: File,
     header: Vec<u8>,
-    width: usize,
+    width: Width,
     /// Records in the file, damaged ones included.
     records: u32,
+    /// Where each record ends, of rows that differ in length.
+    ends: Vec<u64>,
     index: HashMap<Prefix, u32>,
     /// A bit per record that was read since the log was opened.
     read: Vec<u64>,
 }
 
 impl RowLog {
-    /// Opens the log at `path`, or begins it; rows have `width` values. `what` says how they are made: a log of rows that were made in another
+    /// Opens the log at `path`, or begins it; rows have as many values as `width` says. `what` says how they are made: a log of rows that were made in another
     /// way is begun anew. Every record is read and checked.
     ///
     /// # Errors
     /// `Io` where the file system refuses.
-    pub fn open(path: &Path, width: usize, what: &str) -> Result<RowLog> {
+    pub fn open(path: &Path, width: Width, what: &str) -> Result<RowLog> {
         create_folder(path.parent().unwrap_or(Path::new(".")))?;
         RowLog::with_header(path, width, header(width, what))
     }
 
-    fn with_header(path: &Path, width: usize, header: Vec<u8>) -> Result<RowLog> {
+    fn with_header(path: &Path, width: Width, header: Vec<u8>) -> Result<RowLog> {
         let failed = |e| Error::io("open", path, e);
         let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).map_err(failed)?;
         let mut found = [0; HEADER];
@@ -62,42 +115,50 @@ impl RowLog {
         if !same {
             file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(&header)).map_err(|e| Error::io("write", path, e))?;
         }
-        let mut log = RowLog { path: path.to_owned(), file, header, width, records: 0, index: HashMap::new(), read: Vec::new() };
+        let mut log = RowLog { path: path.to_owned(), file, header, width, records: 0, ends: vec![], index: HashMap::new(), read: vec![] };
         log.scan()?;
         Ok(log)
     }
 
     /// Whether there is a log at `path` whose rows are made in this way.
-    pub fn fits(path: &Path, width: usize, what: &str) -> bool {
+    pub fn fits(path: &Path, width: Width, what: &str) -> bool {
         let mut found = [0; HEADER];
         File::open(path).is_ok_and(|file| read_exact_at(&file, &mut found, 0).is_ok()) && found == *header(width, what)
     }
 
-    fn record_bytes(&self) -> usize {
-        HASH + 4 * self.width + CHECK
+    /// Where a record begins.
+    fn offset(&self, record: u32) -> u64 {
+        match self.width {
+            Width::Fixed(width) => HEADER as u64 + u64::from(record) * (HASH + 4 * width + CHECK) as u64,
+            Width::Any => record.checked_sub(1).and_then(|before| self.ends.get(before as usize)).copied().unwrap_or(HEADER as u64),
+        }
     }
 
-    fn offset(&self, record: u32) -> u64 {
-        HEADER as u64 + u64::from(record) * self.record_bytes() as u64
+    /// How many bytes it has.
+    fn length(&self, record: u32) -> usize {
+        (self.offset(record + 1) - self.offset(record)) as usize
     }
 
     fn scan(&mut self) -> Result<()> {
         let failed = |e| Error::io("read", &self.path, e);
         let length = self.file.metadata().map_err(failed)?.len();
-        let whole = length.saturating_sub(HEADER as u64) / self.record_bytes() as u64;
-        let whole = u32::try_from(whole).map_err(|_| full(&self.path))?;
-        self.index.reserve(whole as usize);
-        let mut reader = BufReader::with_capacity(1 << 16, Reader::new(&self.file, HEADER as u64));
-        let mut record = vec![0; self.record_bytes()];
-        for number in 0..whole {
-            reader.read_exact(&mut record).map_err(failed)?;
-            if is_sound(&record) {
-                self.index.entry(prefix(&record)).or_insert(number);
-            }
+        if let Width::Fixed(width) = self.width {
+            self.index.reserve((length / (HASH + 4 * width + CHECK) as u64) as usize);
         }
-        self.records = whole;
-        if self.offset(whole) < length {
-            self.file.set_len(self.offset(whole)).map_err(|e| Error::io("write", &self.path, e))?;
+        let mut reader = BufReader::with_capacity(1 << 16, Reader::new(&self.file, HEADER as u64));
+        let (mut record, mut at) = (Vec::new(), HEADER as u64);
+        while self.width.read(&mut reader, length.saturating_sub(at), &mut record).map_err(failed)? {
+            if is_sound(&record) {
+                self.index.entry(prefix(&record)).or_insert(self.records);
+            }
+            at += record.len() as u64;
+            if self.width == Width::Any {
+                self.ends.push(at);
+            }
+            self.records = self.records.checked_add(1).ok_or_else(|| full(&self.path))?;
+        }
+        if at < length {
+            self.file.set_len(at).map_err(|e| Error::io("write", &self.path, e))?;
         }
         Ok(())
     }
@@ -114,17 +175,24 @@ impl RowLog {
     pub fn append<'r>(&mut self, rows: impl IntoIterator<Item = (&'r Hash, &'r [f32])>) -> Result<()> {
         let (end, mut bytes, mut added) = (self.offset(self.records), Vec::new(), Vec::new());
         for (sound, row) in rows {
-            if row.len() != self.width {
-                return Err(Error::internal(format!("a row of {} values for {} of {}", row.len(), self.path.display(), self.width)));
+            if let Width::Fixed(width) = self.width
+                && row.len() != width
+            {
+                return Err(Error::internal(format!("a row of {} values for {} of {width}", row.len(), self.path.display())));
             }
-            if self.contains(sound) || added.iter().any(|before| *before == prefix(sound.as_bytes())) {
+            if self.contains(sound) || added.iter().any(|(before, _)| *before == prefix(sound.as_bytes())) {
                 continue;
             }
             let start = bytes.len();
             bytes.extend_from_slice(sound.as_bytes());
+            if self.width == Width::Any {
+                let count = u32::try_from(row.len()).map_err(|_| Error::internal(format!("a row of {} values", row.len())))?;
+                bytes.extend_from_slice(&count.to_le_bytes());
+                bytes.extend_from_slice(&check(&bytes[start..]));
+            }
             row.iter().for_each(|value| bytes.extend_from_slice(&value.to_le_bytes()));
             bytes.extend_from_slice(&check(&bytes[start..]));
-            added.push(prefix(sound.as_bytes()));
+            added.push((prefix(sound.as_bytes()), end + bytes.len() as u64));
         }
         let written = self.file.seek(SeekFrom::Start(end)).and_then(|_| self.file.write_all(&bytes));
         if let Err(error) = written {
@@ -132,8 +200,11 @@ impl RowLog {
             let _ = self.file.set_len(end);
             return Err(Error::io("write", &self.path, error));
         }
-        for sound in added {
+        for (sound, end) in added {
             self.index.insert(sound, self.records);
+            if self.width == Width::Any {
+                self.ends.push(end);
+            }
             self.records = self.records.checked_add(1).ok_or_else(|| full(&self.path))?;
         }
         Ok(())
@@ -145,14 +216,14 @@ impl RowLog {
     /// `Io` where the record cannot be read, or was damaged since the log was opened.
     pub fn get(&mut self, sound: &Hash, row: &mut Vec<f32>) -> Result<bool> {
         let Some(&number) = self.index.get(&prefix(sound.as_bytes())) else { return Ok(false) };
-        let mut record = vec![0; self.record_bytes()];
+        let mut record = vec![0; self.length(number)];
         read_exact_at(&self.file, &mut record, self.offset(number)).map_err(|e| Error::io("read", &self.path, e))?;
         if !is_sound(&record) || record[..HASH] != *sound.as_bytes() {
             let changed = std::io::Error::other("it was changed while it was in use");
             return Err(Error::io("read", &self.path, changed).hint("run the same command again: what is missing is computed"));
         }
         row.clear();
-        row.extend(values(&record[HASH..HASH + 4 * self.width]));
+        row.extend(values(&record[self.width.head()..record.len() - CHECK]));
         let (word, bit) = (number as usize / 64, number % 64);
         if self.read.len() <= word {
             self.read.resize(word + 1, 0);
@@ -169,13 +240,14 @@ impl RowLog {
         const AT_ONCE: usize = 1_024;
         let failed = |e| Error::io("read", &other.path, e);
         let mut reader = BufReader::with_capacity(1 << 16, Reader::new(&other.file, HEADER as u64));
-        let mut record = vec![0; other.record_bytes()];
+        let mut record = Vec::new();
         let mut rows: Vec<(Hash, Vec<f32>)> = Vec::new();
         for number in 0..other.records {
+            record.resize(other.length(number), 0);
             reader.read_exact(&mut record).map_err(failed)?;
             if is_sound(&record) {
                 let sound: [u8; HASH] = record[..HASH].try_into().map_err(|_| Error::internal("a record without a hash"))?;
-                rows.push((Hash::from_bytes(sound), values(&record[HASH..record.len() - CHECK]).collect()));
+                rows.push((Hash::from_bytes(sound), values(&record[other.width.head()..record.len() - CHECK]).collect()));
             }
             if rows.len() == AT_ONCE || number + 1 == other.records {
                 self.append(rows.iter().map(|(sound, row)| (sound, row.as_slice())))?;
@@ -197,13 +269,14 @@ impl RowLog {
         let failed = |e| Error::io("write", &self.path, e);
         self.read.resize(self.records as usize / 64 + 1, 0);
         let mut reader = BufReader::with_capacity(1 << 16, Reader::new(&self.file, HEADER as u64));
-        let mut record = vec![0; self.record_bytes()];
+        let mut record = Vec::new();
         place(&self.path, |file| {
             let mut out = BufWriter::new(file);
             out.write_all(&self.header).map_err(failed)?;
-            for number in 0..self.records as usize {
+            for number in 0..self.records {
+                record.resize(self.length(number), 0);
                 reader.read_exact(&mut record).map_err(|e| Error::io("read", &self.path, e))?;
-                if self.read[number / 64] >> (number % 64) & 1 == 1 {
+                if self.read[number as usize / 64] >> (number % 64) & 1 == 1 {
                     out.write_all(&record).map_err(failed)?;
                 }
             }
@@ -213,10 +286,14 @@ impl RowLog {
     }
 }
 
-fn header(width: usize, what: &str) -> Vec<u8> {
+fn header(width: Width, what: &str) -> Vec<u8> {
+    let width = match width {
+        Width::Fixed(width) => width as u32,
+        Width::Any => u32::MAX,
+    };
     let mut header = MAGIC.to_vec();
     header.extend_from_slice(&VERSION.to_le_bytes());
-    header.extend_from_slice(&(width as u32).to_le_bytes());
+    header.extend_from_slice(&width.to_le_bytes());
     header.extend_from_slice(blake3::hash(what.as_bytes()).as_bytes());
     header.extend_from_slice(&check(&header));
     header
@@ -248,109 +325,5 @@ fn full(path: &Path) -> Error {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::error::Kind;
-
-    fn sound(i: u8) -> Hash {
-        blake3::hash(&[i])
-    }
-
-    fn filled(path: &Path, n: u8) -> RowLog {
-        let mut log = RowLog::open(path, 2, "a").unwrap();
-        let rows: Vec<_> = (0..n).map(|i| (sound(i), [f32::from(i), -0.5])).collect();
-        log.append(rows.iter().map(|(sound, row)| (sound, row.as_slice()))).unwrap();
-        log
-    }
-
-    fn held(log: &mut RowLog, n: u8) -> Vec<u8> {
-        let mut row = Vec::new();
-        (0..n)
-            .filter(|i| {
-                let there = log.get(&sound(*i), &mut row).unwrap();
-                assert_eq!(there, log.contains(&sound(*i)));
-                there && row == [f32::from(*i), -0.5]
-            })
-            .collect()
-    }
-
-    #[test]
-    fn rows_come_back_now_and_later_and_count_once() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("made/sounds.rows");
-        let mut log = filled(&path, 3);
-        log.append([(&sound(1), [9.0, 9.0].as_slice()), (&sound(3), &[3.0, -0.5]), (&sound(3), &[4.0, 4.0])]).unwrap();
-        assert_eq!(held(&mut log, 5), [0, 1, 2, 3]);
-        assert_eq!(held(&mut RowLog::open(&path, 2, "a").unwrap(), 5), [0, 1, 2, 3]);
-        let wide = log.append([(&sound(9), [1.0].as_slice())]);
-        assert_eq!(wide.unwrap_err().kind(), Kind::Internal);
-    }
-
-    #[test]
-    fn rows_that_were_made_otherwise_are_not_there() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("sounds.rows");
-        drop(filled(&path, 3));
-        assert!(held(&mut RowLog::open(&path, 2, "b").unwrap(), 3).is_empty());
-        drop(filled(&path, 3));
-        assert!(!RowLog::open(&path, 3, "a").unwrap().contains(&sound(0)));
-        std::fs::write(&path, "no log").unwrap();
-        assert_eq!(held(&mut filled(&path, 2), 3), [0, 1]);
-    }
-
-    #[test]
-    fn what_a_kill_or_damage_leaves_is_passed_over() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("sounds.rows");
-        drop(filled(&path, 4));
-        let whole = std::fs::read(&path).unwrap();
-        let record = HASH + 8 + CHECK;
-        for cut in 1..record {
-            std::fs::write(&path, &whole[..whole.len() - cut]).unwrap();
-            let mut log = RowLog::open(&path, 2, "a").unwrap();
-            assert_eq!(held(&mut log, 4), [0, 1, 2]);
-            log.append([(&sound(3), [3.0, -0.5].as_slice())]).unwrap();
-            assert!(std::fs::read(&path).unwrap() == whole);
-        }
-        for at in 0..record {
-            let mut bytes = whole.clone();
-            bytes[HEADER + record + at] ^= 1;
-            std::fs::write(&path, &bytes).unwrap();
-            let mut log = RowLog::open(&path, 2, "a").unwrap();
-            assert_eq!(held(&mut log, 4), [0, 2, 3]);
-            log.append([(&sound(1), [1.0, -0.5].as_slice())]).unwrap();
-            assert_eq!(held(&mut RowLog::open(&path, 2, "a").unwrap(), 4), [0, 1, 2, 3]);
-        }
-        std::fs::write(&path, &whole).unwrap();
-        let mut log = RowLog::open(&path, 2, "a").unwrap();
-        std::fs::write(&path, vec![0; whole.len()]).unwrap();
-        assert_eq!(log.get(&sound(0), &mut Vec::new()).unwrap_err().kind(), Kind::Io);
-    }
-
-    #[test]
-    fn the_rows_of_another_log_are_taken_in_once() {
-        let dir = tempfile::tempdir().unwrap();
-        let (here, there) = (dir.path().join("here.rows"), dir.path().join("there.rows"));
-        let mut log = filled(&here, 3);
-        let mut other = filled(&there, 6);
-        log.take_in(&mut other).unwrap();
-        log.take_in(&mut other).unwrap();
-        assert_eq!(std::fs::read(&here).unwrap(), std::fs::read(&there).unwrap());
-        assert_eq!(held(&mut log, 7), [0, 1, 2, 3, 4, 5]);
-        assert!(RowLog::fits(&here, 2, "a") && !RowLog::fits(&here, 2, "b") && !RowLog::fits(&dir.path().join("none"), 2, "a"));
-    }
-
-    #[test]
-    fn dead_rows_go_once_they_are_the_greater_part() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("sounds.rows");
-        let mut log = filled(&path, 6);
-        held(&mut log, 3);
-        log.compact().unwrap();
-        let mut log = RowLog::open(&path, 2, "a").unwrap();
-        assert!(log.contains(&sound(5)), "half of them are alive");
-        held(&mut log, 2);
-        log.compact().unwrap();
-        assert_eq!(held(&mut RowLog::open(&path, 2, "a").unwrap(), 6), [0, 1]);
-    }
-}
+#[path = "rowlog_tests.rs"]
+mod tests;

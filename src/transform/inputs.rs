@@ -2,33 +2,70 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::features::FeatureSet;
+use crate::split::Shape;
+
 /// Order in which the five feature groups are concatenated.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Order {
     /// The paper's list and the order of the table: MFCC, chroma, mel, contrast, Tonnetz.
+    #[default]
     Paper,
     /// The order of the public Keras re-implementation.
     Keras,
 }
 
-/// What is fitted on the training part and then applied to all parts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// What rows are scaled by.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ScalerKind {
     /// Raw values, as in the paper.
+    #[default]
     None,
-    /// Zero mean and unit variance per column.
+    /// Zero mean and unit variance per column, fitted on the training part.
     Standard,
+    /// Zero mean and unit variance per column within each speaker, over all clips of that speaker whatever their role, and then as
+    /// [`ScalerKind::Standard`]. No label is looked at, but the clips of test speakers are: this is transductive.
+    PerSpeaker,
 }
 
+/// Most frames of a row.
+pub const MOST_FRAMES: usize = 10_000;
+
 /// An experiment's view of the feature table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Inputs {
+    /// The set whose table it is. The first of all sets goes unsaid, so that models and keys are those from before there were others.
+    #[serde(default, skip_serializing_if = "is_first")]
+    pub set: FeatureSet,
+    /// Frames of a row, of a set whose rows are sequences; see [`super::fit_length`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub frames: Option<usize>,
     /// Concatenation order.
     pub order: Order,
     /// Natural logarithm of the mel means (floor 1e-10) instead of raw power.
     pub log_mel: bool,
     /// Scaling.
     pub scaler: ScalerKind,
+}
+
+fn is_first(set: &FeatureSet) -> bool {
+    *set == FeatureSet::default()
+}
+
+impl Inputs {
+    /// Whether what a model is given depends on clips that it is tested on, though on no label of theirs. Wherever such a result is shown, it
+    /// is called transductive.
+    pub fn is_transductive(&self) -> bool {
+        self.scaler == ScalerKind::PerSpeaker
+    }
+
+    /// How rows of this table with `columns` columns are laid out.
+    pub fn shape(&self, columns: usize) -> Shape {
+        match self.frames {
+            Some(frames) => Shape { length: frames, channels: columns },
+            None => Shape { length: columns, channels: 1 },
+        }
+    }
 }

@@ -1,9 +1,14 @@
-//! From a row of the feature table to the input of a model; whatever is fitted is fitted on the training part.
+//! From a row of the feature table to the input of a model; whatever is fitted is fitted on the training part, but for what is called
+//! transductive.
 
 mod inputs;
 mod order;
 mod scaler;
+mod sequence;
+mod speakers;
 
-pub use inputs::{Inputs, Order, ScalerKind};
+pub use inputs::{Inputs, MOST_FRAMES, Order, ScalerKind};
 pub use order::{columns_in_order, rearrange};
 pub use scaler::Scaler;
+pub use sequence::{fill_padding, fit_length};
+pub use speakers::{standardise_speaker, standardise_speakers};

@@ -43,7 +43,6 @@ pub fn rearrange(inputs: &Inputs, columns: &[String], row: &[f32]) -> Vec<f32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::transform::ScalerKind;
 
     /// The table's 193 columns.
     fn columns() -> Vec<String> {
@@ -53,7 +52,7 @@ mod tests {
     }
 
     fn inputs(order: Order, log_mel: bool) -> Inputs {
-        Inputs { order, log_mel, scaler: ScalerKind::None }
+        Inputs { order, log_mel, ..Inputs::default() }
     }
 
     #[test]

@@ -21,14 +21,14 @@ pub enum Scaler {
 }
 
 impl Scaler {
-    /// Fits on the training rows. Sums are taken in f64 in row order, so that the result is the same everywhere; values that are not finite
+    /// Fits on the training rows: per feature, or per channel over all steps of a sequence. Sums are taken in f64 in row order, so that the result is the same everywhere; values that are not finite
     /// are passed over, so that neither mean nor standard deviation ever is NaN.
     pub fn fit(kind: ScalerKind, train: &Part<Training>) -> Scaler {
         match kind {
             ScalerKind::None => Scaler::None,
-            ScalerKind::Standard => {
-                let columns = (0..train.x().cols()).map(|c| moments((0..train.x().rows()).map(move |row| train.x().row(row)[c])));
-                let (mean, sd) = columns.unzip();
+            // What is done to speakers was done to the whole table before: see [`super::standardise_speakers`].
+            ScalerKind::Standard | ScalerKind::PerSpeaker => {
+                let (mean, sd) = moments((0..train.x().rows()).map(|row| train.x().row(row)), train.shape().columns());
                 Scaler::Standard { mean, sd }
             }
         }
@@ -53,34 +53,54 @@ impl Scaler {
         }
     }
 
-    /// Scales one row in place.
+    /// Scales one row in place; of a sequence, all of its steps.
     ///
     /// # Panics
-    /// When the row is not as wide as the rows it was fitted on: a defect of the caller (see [`Scaler::fits`]).
+    /// When the row is not made of steps as wide as those it was fitted on: a defect of the caller (see [`Scaler::fits`]).
     pub fn apply_row(&self, row: &mut [f32]) {
         if let Scaler::Standard { mean, sd } = self {
-            assert_eq!(row.len(), mean.len(), "a row as wide as the scaler");
-            for ((x, mean), sd) in row.iter_mut().zip(mean).zip(sd) {
-                *x = (*x - mean) / sd;
-            }
+            scale(row, mean, sd);
         }
     }
 }
 
-/// Mean and population standard deviation of the finite values.
-fn moments(values: impl Iterator<Item = f32> + Clone) -> (f32, f32) {
-    let finite = || values.clone().filter(|v| v.is_finite()).map(f64::from);
-    let n = finite().count().max(1) as f64;
-    let mean = finite().sum::<f64>() / n;
-    let sd = (finite().map(|v| (v - mean).powi(2)).sum::<f64>() / n).sqrt() as f32;
-    // Below this a division would overflow: such a column is constant for all that a model can see.
-    (mean as f32, if sd < f32::MIN_POSITIVE { 1.0 } else { sd })
+/// `(x - mean) / sd`, step by step.
+pub(super) fn scale(row: &mut [f32], mean: &[f32], sd: &[f32]) {
+    assert!(row.len().is_multiple_of(mean.len()), "a row of steps as wide as the scaler");
+    for step in row.chunks_exact_mut(mean.len()) {
+        for ((x, mean), sd) in step.iter_mut().zip(mean).zip(sd) {
+            *x = (*x - mean) / sd;
+        }
+    }
+}
+
+/// Mean and population standard deviation of the finite values of each column; 1 for the deviation of a constant one. Rows hold one or more
+/// steps of `columns` values.
+pub(super) fn moments<'r>(rows: impl Iterator<Item = &'r [f32]> + Clone, columns: usize) -> (Vec<f32>, Vec<f32>) {
+    let each = |add: &mut dyn FnMut(usize, f64)| {
+        for step in rows.clone().flat_map(|row| row.chunks_exact(columns)) {
+            step.iter().enumerate().filter(|(_, v)| v.is_finite()).for_each(|(c, v)| add(c, f64::from(*v)));
+        }
+    };
+    let (mut count, mut mean, mut square) = (vec![0u64; columns], vec![0.0f64; columns], vec![0.0f64; columns]);
+    each(&mut |c, v| {
+        count[c] += 1;
+        mean[c] += v;
+    });
+    mean.iter_mut().zip(&count).for_each(|(sum, n)| *sum /= (*n).max(1) as f64);
+    each(&mut |c, v| square[c] += (v - mean[c]).powi(2));
+    let sd = |(square, n): (&f64, &u64)| {
+        let sd = (square / (*n).max(1) as f64).sqrt() as f32;
+        // Below this a division would overflow: such a column is constant for all that a model can see.
+        if sd < f32::MIN_POSITIVE { 1.0 } else { sd }
+    };
+    (mean.iter().map(|mean| *mean as f32).collect(), square.iter().zip(&count).map(sd).collect())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::split::{Dataset, Matrix, Parts, Role};
+    use crate::split::{Dataset, Matrix, Parts, Role, Shape};
 
     fn parts(rows: &[&[f32]], roles: &[Role]) -> Parts {
         let n = rows.len();
@@ -88,6 +108,7 @@ mod tests {
             ids: (0..n).map(|i| format!("u{i}")).collect(),
             labels: vec!["a".into()],
             x: Matrix::new(n, rows[0].len(), rows.concat()),
+            shape: Shape::vector(rows[0].len()),
             y: vec![0; n],
             speakers: vec!["s".into(); n],
         };

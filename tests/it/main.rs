@@ -3,6 +3,7 @@
 mod architecture;
 mod bench;
 mod corpora;
+mod features;
 mod parity;
 mod program;
 mod report;

@@ -9,7 +9,7 @@ use arrow::array::{Array, Float32Array, StringArray};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use rayon::prelude::*;
 use ser::dsp::Frames;
-use ser::features::{Extractor, FeatureSet, Profile, names};
+use ser::features::{FeatureSet, Issa193, Profile, names};
 
 /// Errors are divided by the column's standard deviation over its table. Most cells must be within the first bound, all within the second.
 const USUAL: f64 = 1e-3;
@@ -25,8 +25,8 @@ fn folders() -> Option<(PathBuf, PathBuf)> {
     folders
 }
 
-fn extractor() -> Extractor {
-    Extractor::new(FeatureSet::Issa193, Profile::Librosa08)
+fn extractor() -> Issa193 {
+    Issa193::new(Profile::Librosa08)
 }
 
 #[test]

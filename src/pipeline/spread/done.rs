@@ -9,7 +9,7 @@ use crate::cluster::{Done, Run};
 use crate::config::Pipeline;
 use crate::error::Result;
 use crate::orchestrator::{Observer, Store};
-use crate::pipeline::flow;
+use crate::pipeline::{extract, flow};
 use crate::pipeline::options::{Options, Stage};
 use crate::pipeline::plan::Decision;
 
@@ -22,7 +22,7 @@ pub fn done(run: &Run, order: &Order, pipeline: &Pipeline, options: &Options, ca
     let lines = flow::plan(pipeline, &options, cancel, observer)?;
     let kept: BTreeSet<&str> = lines.iter().filter(|line| line.decision == Decision::Keep).map(|line| line.task.as_str()).collect();
     let known: BTreeSet<&str> = lines.iter().map(|line| line.task.as_str()).collect();
-    let features = kept.contains("ingest") && kept.contains("features");
+    let features = kept.contains("ingest") && pipeline.features.sets.iter().all(|set| kept.contains(extract::id(*set).as_str()));
     let splits = pipeline.select(&order.experiments)?;
     let prepared = features && splits.iter().all(|experiment| kept.contains(format!("split/{}", experiment.name).as_str()));
     // Of a fold that the split did not give, nothing is missing.

@@ -59,8 +59,10 @@ fn task<'a>(
 ) -> Result<Task<'a>> {
     let features =
         serde_json::to_value(&pipeline.features).map_err(|e| Error::internal("failed to write parameters as JSON").because(e))?;
-    let params = serde_json::json!({ "plan": plan, "index": index, "size": order.shard_size, "features": features });
-    let identity = Identity { stage: "shard".into(), code_version: crate::features::CODE_VERSION, params, inputs: BTreeMap::new() };
+    let versions: Vec<u32> = pipeline.features.sets.iter().map(|set| set.code_version()).collect();
+    let params =
+        serde_json::json!({ "plan": plan, "index": index, "size": order.shard_size, "features": features, "versions": versions });
+    let identity = Identity { stage: "shard".into(), code_version: 1, params, inputs: BTreeMap::new() };
     Ok(Task::new(format!("shard/{index}"), identity, action))
 }
 
@@ -72,8 +74,8 @@ fn fill(pipeline: &Pipeline, order: &Order, store: &Path, index: u32, workers: &
     let share = sources.iter().skip(skip).take(order.shard_size as usize);
     // What the store has seen and has rows for need not be opened again.
     let mut earlier = Rows::fit(store, workers.settings()).then(|| Probes::peek(store));
-    let log = rows::open(&context.folder.join(rows::NAME), workers.settings())?;
-    let mut look = Look::new(pipeline.corpus.kind.root(), workers, Some(log), total, context);
+    let logs = Rows::at(context.folder).take_all(workers.settings())?;
+    let mut look = Look::new(pipeline.corpus.kind.root(), workers, logs, total, context);
     let mut probes = Probes::begin(context.folder)?;
     for chunk in chunks(share) {
         let chunk: Vec<Source> = chunk?;
@@ -101,10 +103,13 @@ pub(super) fn take_in(pipeline: &Pipeline, order: &Order, options: &Options, pla
     if there.is_empty() {
         return Ok(());
     }
-    let mut log = rows::open(&root.join(rows::NAME), &pipeline.features)?;
-    for shard in &there {
-        cancel.check()?;
-        log.take_in(&mut rows::open(&shard.path(rows::NAME), &pipeline.features)?)?;
+    for set in &pipeline.features.sets {
+        let settings = pipeline.features.of(*set);
+        let mut log = rows::open(&root, settings)?;
+        for shard in &there {
+            cancel.check()?;
+            log.take_in(&mut rows::open(&shard.folder, settings)?)?;
+        }
     }
     let files: Vec<PathBuf> = there.iter().map(|shard| shard.path(probes::NAME)).collect();
     probes::take_in(&root, &files)

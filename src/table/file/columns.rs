@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, PrimitiveArray, RecordBatch, StringArray};
-use arrow::datatypes::{DataType, Field, Schema};
+use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, ListArray, PrimitiveArray, RecordBatch, StringArray};
+use arrow::buffer::OffsetBuffer;
+use arrow::datatypes::{DataType, Field, Float32Type, Schema};
 
 use super::read::{AGAIN, Meta};
 use super::write::Table;
@@ -43,6 +44,13 @@ impl Columns {
 
     pub fn optional_number<T: ArrowPrimitiveType>(self, name: &str, values: impl Iterator<Item = Option<T::Native>>) -> Self {
         self.push(name, PrimitiveArray::<T>::from_iter(values), true)
+    }
+
+    /// Lists of numbers: one after the other in `values`, each as long as `lengths` says.
+    pub fn lists(self, name: &str, lengths: impl Iterator<Item = usize>, values: Vec<f32>) -> Self {
+        let item = Arc::new(Field::new("element", DataType::Float32, false));
+        let values = Arc::new(PrimitiveArray::<Float32Type>::new(values.into(), None));
+        self.push(name, ListArray::new(item, OffsetBuffer::from_lengths(lengths), values, None), false)
     }
 
     pub(super) fn schema(&self) -> Arc<Schema> {
@@ -124,6 +132,19 @@ impl Loaded {
 
     pub fn optional_number<T: ArrowPrimitiveType>(&self, name: &str) -> Result<Vec<Option<T::Native>>> {
         Ok(self.column::<PrimitiveArray<T>>(name, &T::DATA_TYPE)?.iter().collect())
+    }
+
+    /// Lists of numbers, without a copy.
+    pub fn lists(&self, name: &str) -> Result<Vec<&[f32]>> {
+        let wanted = DataType::Float32;
+        let array: &ListArray = self.complete(name, &wanted)?;
+        let numbers = array.values().as_any().downcast_ref::<PrimitiveArray<Float32Type>>().filter(|numbers| numbers.null_count() == 0);
+        let numbers = numbers.ok_or_else(|| self.wrong(format!("column `{name}` holds no lists of {wanted}")))?.values();
+        let bounds = array.value_offsets().windows(2);
+        bounds
+            .map(|pair| numbers.get(pair[0] as usize..pair[1] as usize))
+            .collect::<Option<_>>()
+            .ok_or_else(|| self.wrong(format!("the lists of column `{name}` are damaged")))
     }
 
     /// An error of this file's content.

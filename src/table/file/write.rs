@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::Schema;
+use arrow::datatypes::{DataType, Schema};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
 use parquet::basic::Compression;
@@ -68,8 +68,13 @@ impl<W: Write + Send> Writer<W> {
             .set_statistics_enabled(EnabledStatistics::Chunk)
             .set_offset_index_disabled(true);
         // Measured values hardly repeat: a dictionary of them costs time and saves nothing.
-        for field in schema.fields().iter().filter(|f| f.data_type().is_floating()) {
-            properties = properties.set_column_dictionary_enabled(field.name().as_str().into(), false);
+        for field in schema.fields() {
+            let path = match field.data_type() {
+                DataType::List(item) if item.data_type().is_floating() => vec![field.name().clone(), "list".into(), item.name().clone()],
+                kind if kind.is_floating() => vec![field.name().clone()],
+                _ => continue,
+            };
+            properties = properties.set_column_dictionary_enabled(path.into(), false);
         }
         // Without the Arrow schema in the file the types are what the Parquet schema says, for every reader alike.
         let options = ArrowWriterOptions::new().with_properties(properties.build()).with_skip_arrow_metadata(true);

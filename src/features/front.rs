@@ -1,0 +1,64 @@
+//! What all sets begin with: the signal at one rate.
+
+use std::ops::RangeInclusive;
+
+use crate::audio::resample::Resampler;
+use crate::error::{Error, Result};
+
+pub(super) const SAMPLE_RATE: u32 = 22_050;
+pub(super) const N_FFT: usize = 2048;
+pub(super) const HOP_LENGTH: usize = 512;
+/// Fewest samples at [`SAMPLE_RATE`], of any set, so that they are all of the same recordings.
+pub(super) const SHORTEST: usize = 33;
+/// Sampling rates of the input that are taken as meant seriously, in Hz.
+const RATES: RangeInclusive<u32> = 1_000..=768_000;
+
+/// Brings recordings to 22 050 Hz; the resampler is kept while the rate stays the same.
+#[derive(Default)]
+pub(super) struct Front {
+    resampler: Option<Resampler>,
+    signal: Vec<f32>,
+}
+
+impl Front {
+    /// The last signal.
+    pub(super) fn signal(&self) -> &[f32] {
+        &self.signal
+    }
+
+    /// Takes a mono recording.
+    ///
+    /// # Errors
+    /// As [`super::Extractor::extract`].
+    pub(super) fn load(&mut self, samples: &[f32], sample_rate: u32) -> Result<()> {
+        if !RATES.contains(&sample_rate) {
+            let message = format!("the sampling rate is {sample_rate} Hz, outside {} to {} Hz", RATES.start(), RATES.end());
+            return Err(Error::data(message).hint("convert the recording to a usual rate, such as 16000 or 48000 Hz"));
+        }
+        if let Some(at) = samples.iter().position(|sample| !sample.is_finite()) {
+            let message = format!("sample {at} is not a finite number");
+            return Err(Error::data(message).hint("the file is damaged or was written with an overflow: export it again"));
+        }
+        let mut resampler = match self.resampler.take() {
+            Some(resampler) if resampler.from_hz() == sample_rate => resampler,
+            _ => Resampler::new(sample_rate, SAMPLE_RATE),
+        };
+        resampler.process_into(samples, &mut self.signal);
+        self.resampler = Some(resampler);
+        if self.signal.len() < SHORTEST {
+            let shortest = (SHORTEST as u64 - 1) * u64::from(sample_rate) / u64::from(SAMPLE_RATE) + 1;
+            let message = format!("the recording has {} samples at {sample_rate} Hz, fewer than the {shortest} needed", samples.len());
+            return Err(Error::data(message).hint("leave the file out, or check that it was written completely"));
+        }
+        Ok(())
+    }
+}
+
+/// Refuses features that no model could be trained on.
+pub(super) fn finite(features: Vec<f32>) -> Result<Vec<f32>> {
+    if features.iter().all(|value| value.is_finite()) {
+        Ok(features)
+    } else {
+        Err(Error::data("the features are not finite: the samples are too large").hint("scale the recording to [-1, 1]"))
+    }
+}

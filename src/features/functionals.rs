@@ -1,0 +1,137 @@
+//! The set `functionals`: statistics over time of the descriptors of frames.
+
+use super::descriptors::{DescriptorExtractor, Descriptors, F0, VOICING, WIDTH, descriptor_names};
+use super::front::finite;
+use super::set::Profile;
+use crate::error::Result;
+
+/// Of a descriptor and of its first derivative.
+const STATISTICS: [&str; 12] = ["mean", "sd", "p05", "p25", "p50", "p75", "p95", "iqr", "range", "skewness", "kurtosis", "slope"];
+/// Of the second derivative.
+const FEW_STATISTICS: [&str; 2] = ["mean", "sd"];
+/// Of the pitch over voiced frames, and of how much was active and voiced.
+const VOICED: [&str; 12] = [
+    "voiced_f0_mean",
+    "voiced_f0_sd",
+    "voiced_f0_p05",
+    "voiced_f0_p25",
+    "voiced_f0_p50",
+    "voiced_f0_p75",
+    "voiced_f0_p95",
+    "voiced_f0_range",
+    "voiced_f0_step",
+    "voiced_share",
+    "active_frames",
+    "active_share",
+];
+const PERCENTS: [f64; 5] = [5.0, 25.0, 50.0, 75.0, 95.0];
+/// A frame whose autocorrelation has a peak above this is voiced.
+const VOICED_PEAK: f64 = 0.5;
+const FEWEST_VOICED: usize = 3;
+/// Added to what stands below a fraction bar.
+const TINY: f64 = 1e-9;
+
+/// The columns, descriptor by descriptor: `mfcc_03_mean`, …, `mfcc_03_d_mean`, …, `mfcc_03_dd_mean`, `mfcc_03_dd_sd`, ….
+pub(super) fn names() -> Vec<String> {
+    let mut names = Vec::new();
+    for descriptor in descriptor_names() {
+        names.extend(STATISTICS.map(|statistic| format!("{descriptor}_{statistic}")));
+        names.extend(STATISTICS.map(|statistic| format!("{descriptor}_d_{statistic}")));
+        names.extend(FEW_STATISTICS.map(|statistic| format!("{descriptor}_dd_{statistic}")));
+    }
+    names.extend(VOICED.map(str::to_owned));
+    names
+}
+
+/// Computes rows of [`super::FeatureSet::Functionals`].
+pub(super) struct FunctionalExtractor {
+    descriptors: DescriptorExtractor,
+}
+
+impl FunctionalExtractor {
+    pub(super) fn new(profile: Profile) -> FunctionalExtractor {
+        FunctionalExtractor { descriptors: DescriptorExtractor::new(profile) }
+    }
+
+    pub(super) fn extract(&mut self, samples: &[f32], sample_rate: u32) -> Result<Vec<f32>> {
+        let described = self.descriptors.describe(samples, sample_rate)?;
+        finite(functionals(&described).into_iter().map(|value| value as f32).collect())
+    }
+}
+
+fn functionals(described: &Descriptors) -> Vec<f64> {
+    let mut out = Vec::new();
+    for descriptor in 0..WIDTH {
+        let values: Vec<f64> = described.rows.iter().map(|row| row[descriptor]).collect();
+        let first = derivative(&values);
+        let second = derivative(&first);
+        statistics(&values, &mut out);
+        statistics(&first, &mut out);
+        let (mean, sd) = moments(&second);
+        out.extend([mean, sd]);
+    }
+    voiced(described, &mut out);
+    out
+}
+
+fn voiced(described: &Descriptors, out: &mut Vec<f64>) {
+    let (rows, frames) = (&described.rows, described.rows.len() as f64);
+    let mut pitch: Vec<f64> = rows.iter().filter(|row| row[VOICING] > VOICED_PEAK).map(|row| row[F0]).collect();
+    let share = pitch.len() as f64 / frames;
+    if pitch.len() < FEWEST_VOICED {
+        pitch = rows.iter().map(|row| row[F0]).collect();
+    }
+    let steps = pitch.windows(2).map(|pair| (pair[1] - pair[0]).abs()).sum::<f64>();
+    let step = steps / pitch.len().saturating_sub(1).max(1) as f64;
+    let (mean, sd) = moments(&pitch);
+    pitch.sort_unstable_by(f64::total_cmp);
+    out.extend([mean, sd]);
+    out.extend(PERCENTS.map(|percent| percentile(&pitch, percent)));
+    let range = pitch.last().copied().unwrap_or_default() - pitch.first().copied().unwrap_or_default();
+    out.extend([range, step, share, frames, frames / described.frames as f64]);
+}
+
+/// Slope of the straight line through five neighbours, the first and last value repeated beyond the ends; zeros of fewer than three values.
+fn derivative(values: &[f64]) -> Vec<f64> {
+    let Some(last) = values.len().checked_sub(1).filter(|last| *last >= 2) else { return vec![0.0; values.len()] };
+    let at = |index: usize, step: isize| values[index.saturating_add_signed(step).min(last)];
+    (0..=last).map(|i| (2.0 * (at(i, 2) - at(i, -2)) + at(i, 1) - at(i, -1)) / 10.0).collect()
+}
+
+/// Mean and population standard deviation.
+fn moments(values: &[f64]) -> (f64, f64) {
+    let n = values.len().max(1) as f64;
+    let mean = values.iter().sum::<f64>() / n;
+    (mean, (values.iter().map(|v| (v - mean) * (v - mean)).sum::<f64>() / n).sqrt())
+}
+
+/// Of sorted values, between neighbours in proportion.
+fn percentile(sorted: &[f64], percent: f64) -> f64 {
+    let at = percent / 100.0 * sorted.len().saturating_sub(1) as f64;
+    let (low, high) = (at.floor() as usize, at.ceil() as usize);
+    match (sorted.get(low), sorted.get(high)) {
+        (Some(low), Some(high)) => low + (high - low) * at.fract(),
+        _ => 0.0,
+    }
+}
+
+/// Appends [`STATISTICS`].
+fn statistics(values: &[f64], out: &mut Vec<f64>) {
+    let n = values.len().max(1) as f64;
+    let (mean, sd) = moments(values);
+    let mut sorted = values.to_vec();
+    sorted.sort_unstable_by(f64::total_cmp);
+    let [p05, p25, p50, p75, p95] = PERCENTS.map(|percent| percentile(&sorted, percent));
+    let (mut third, mut fourth, mut product, mut square) = (0.0, 0.0, 0.0, 0.0);
+    let step = if values.len() > 1 { 2.0 / (values.len() - 1) as f64 } else { 0.0 };
+    for (i, value) in values.iter().enumerate() {
+        let (apart, t) = (value - mean, i as f64 * step - 1.0);
+        let z = apart / (sd + TINY);
+        third += z * z * z;
+        fourth += z * z * z * z;
+        product += apart * t;
+        square += t * t;
+    }
+    let slope = product / n / (square / n + TINY);
+    out.extend([mean, sd, p05, p25, p50, p75, p95, p75 - p25, p95 - p05, third / n, fourth / n, slope]);
+}

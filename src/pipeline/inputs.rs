@@ -1,0 +1,76 @@
+//! The rows of a table as an experiment sees them.
+
+use super::train::Job;
+use crate::config::Experiment;
+use crate::corpus::Utterance;
+use crate::error::{Error, Result};
+use crate::split::{Dataset, Matrix};
+use crate::table;
+use crate::transform::{Inputs, columns_in_order, fit_length, rearrange};
+
+/// A row of a set's table as an experiment with `inputs` wants it, before scaling.
+pub(super) fn arrange(inputs: &Inputs, columns: &[String], row: &[f32]) -> Vec<f32> {
+    match inputs.frames {
+        Some(frames) => fit_length(row, columns.len(), frames),
+        None => rearrange(inputs, columns, row),
+    }
+}
+
+/// Rows in the order of the table.
+pub(super) struct Rows {
+    /// Names of the table's columns; of a sequence, of the values of a frame.
+    pub columns: Vec<String>,
+    ids: Vec<String>,
+    /// As [`arrange`] gives them, one after the other.
+    values: Vec<f32>,
+}
+
+impl Rows {
+    /// Reads the table of the experiment's set, with its meta.
+    pub(super) fn read(job: &Job) -> Result<(Rows, table::Meta)> {
+        let inputs = &job.experiment.inputs;
+        if inputs.set.is_sequence() {
+            let channels = inputs.set.size();
+            let (mut ids, mut values) = (Vec::new(), Vec::new());
+            let (columns, meta) = table::frames::read_parts(job.features, |id, _, row| {
+                ids.push(id.to_owned());
+                values.extend(fit_length(row, channels, inputs.frames.unwrap_or_default()));
+                Ok(())
+            })?;
+            if columns.len() != channels {
+                return Err(Error::internal(format!("a table of frames of {} values, not {channels}", columns.len())));
+            }
+            return Ok((Rows { columns, ids, values }, meta));
+        }
+        let (table, meta) = table::features::read_parts(job.features)?;
+        let mut values = Vec::with_capacity(table.values.len());
+        for row in table.values.chunks(table.columns.len()) {
+            values.extend(arrange(inputs, &table.columns, row));
+        }
+        Ok((Rows { columns: table.columns, ids: table.ids, values }, meta))
+    }
+
+    /// The rows of the utterances with their labels. Another set may lack some that this table has.
+    pub(super) fn dataset(&self, utterances: &[Utterance], experiment: &Experiment) -> Result<Dataset> {
+        let mut labels: Vec<String> = utterances.iter().map(|u| u.source.emotion.clone()).collect();
+        labels.sort();
+        labels.dedup();
+        let shape = experiment.inputs.shape(columns_in_order(&experiment.inputs, &self.columns).len());
+        let mut values = Vec::with_capacity(utterances.len() * shape.size());
+        let mut rows = self.ids.iter().zip(self.values.chunks(shape.size()));
+        for utterance in utterances {
+            let row = rows.find(|(id, _)| **id == utterance.source.id);
+            let (_, row) = row.ok_or_else(|| Error::internal(format!("`{}` is not in the table of its features", utterance.source.id)))?;
+            values.extend_from_slice(row);
+        }
+        let y = utterances.iter().map(|u| labels.binary_search(&u.source.emotion));
+        Ok(Dataset {
+            ids: utterances.iter().map(|u| u.source.id.clone()).collect(),
+            x: Matrix::new(utterances.len(), shape.size(), values),
+            shape,
+            y: y.collect::<Result<_, _>>().map_err(|_| Error::internal("a label got lost between two tables"))?,
+            speakers: utterances.iter().map(|u| u.source.speaker.clone()).collect(),
+            labels,
+        })
+    }
+}
