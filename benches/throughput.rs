@@ -189,7 +189,7 @@ fn trained(options: &Options, gate: &Gate, seed: u64) -> Result<Window> {
         epochs: 1_000_000,
         label_smoothing: 0.0,
         mixup: 0.0,
-        augment: None,
+        spec_augment: None,
         class_weights: false,
         early_stopping: None,
         checkpoint_every: 0,

@@ -5,6 +5,7 @@ use std::ops::Range;
 use toml::Spanned;
 
 use super::check::{Context, span};
+use super::network;
 use super::raw::{Key, RawExperiment, RawInputs, RawModel, RawModelKind, RawProtocol, RawProtocolKind, RawSchedule, RawTrain, Table};
 use super::texts::{shorten, suggestion};
 use super::validated::{CorpusKind, Experiment, FeatureSettings, Gamma, ModelSettings};
@@ -19,7 +20,12 @@ const FOLD_LISTS: [(&str, &str); 1] = [("emobox", "ravdess")];
 const FOLDS: std::ops::RangeInclusive<i64> = 2..=1000;
 
 /// Checks all experiments; their names must differ.
-pub(super) fn all(raw: Vec<Table<RawExperiment>>, corpus: &CorpusKind, features: &FeatureSettings, context: &Context<'_>) -> Result<Vec<Experiment>> {
+pub(super) fn all(
+    raw: Vec<Table<RawExperiment>>,
+    corpus: &CorpusKind,
+    features: &FeatureSettings,
+    context: &Context<'_>,
+) -> Result<Vec<Experiment>> {
     let mut places: Vec<(String, Range<usize>)> = Vec::new();
     let mut experiments = Vec::new();
     for Table(raw) in raw {
@@ -35,13 +41,7 @@ pub(super) fn all(raw: Vec<Table<RawExperiment>>, corpus: &CorpusKind, features:
     Ok(experiments)
 }
 
-fn one(
-    raw: RawExperiment,
-    name: String,
-    corpus: &CorpusKind,
-    features: &FeatureSettings,
-    context: &Context<'_>,
-) -> Result<Experiment> {
+fn one(raw: RawExperiment, name: String, corpus: &CorpusKind, features: &FeatureSettings, context: &Context<'_>) -> Result<Experiment> {
     let other_protocol = overridden(&raw.protocol, context);
     let protocol = protocol(raw.protocol, corpus, context)?;
     let title = match raw.title {
@@ -50,20 +50,23 @@ fn one(
         title => context.text_or("title", title, &name)?,
     };
     let validation = raw.validation.map(|v| context.real("validation", &v, |x| x > 0.0 && x < 1.0, "between 0 and 1")).transpose()?;
+    let inputs = inputs(raw.inputs, features, context)?;
+    let model_place = raw.model.span();
     let model = model(raw.model, context)?;
-    let network = matches!(model, ModelSettings::Cnn { .. });
+    let network = model.is_network();
+    network::fits(&model, &inputs, &model_place, context)?;
     if let Some(train) = raw.train.as_ref().filter(|_| !network) {
         let error = context.texts.error(&train.span(), format!("`train` is for networks; {} is not trained in epochs", model.describe()));
         return Err(error.hint("remove it, or choose model = { kind = \"cnn\", … }"));
     }
-    let train = train(raw.train.map(|t| t.into_inner().0).unwrap_or_default(), validation.is_some(), context)?;
+    let train = train(raw.train.map(|t| t.into_inner().0).unwrap_or_default(), validation.is_some(), inputs.frames.is_some(), context)?;
     Ok(Experiment {
         title,
         default: raw.default.unwrap_or(true),
         protocol,
         split_seed: context.whole("split_seed", raw.split_seed, 0, 0..=i64::MAX)?,
         validation,
-        inputs: inputs(raw.inputs, features, context)?,
+        inputs,
         model,
         train,
         seeds: seeds(raw.seeds, network, context)?,
@@ -190,11 +193,21 @@ fn inputs(raw: Option<Table<RawInputs>>, features: &FeatureSettings, context: &C
             }));
         }
     }
+    let scaler = raw.scaler.unwrap_or(ScalerKind::None);
+    let clip = match &raw.clip {
+        Some(clip) if scaler == ScalerKind::None => {
+            let error = context.texts.error(&clip.span(), "`clip` counts standard deviations: it needs scaled inputs");
+            return Err(error.hint("add scaler = \"standard\" (or \"per-speaker\")"));
+        }
+        Some(_) => Some(context.whole("clip", raw.clip, 0, 1..=1000)?),
+        None => None,
+    };
     let frames = context.whole("frames", raw.frames, FRAMES, 1..=MOST_FRAMES as i64)?;
     Ok(Inputs {
         order: raw.order.map_or(Order::Paper, Spanned::into_inner),
         log_mel: raw.log_mel.is_some_and(Spanned::into_inner),
-        scaler: raw.scaler.unwrap_or(ScalerKind::None),
+        scaler,
+        clip,
         ..view(set, frames)
     })
 }
@@ -212,7 +225,16 @@ fn model(raw: Spanned<Table<RawModel>>, context: &Context<'_>) -> Result<ModelSe
         RawModelKind::Logistic => &["c"],
         RawModelKind::Svm => &["c", "gamma"],
         RawModelKind::Majority => &[],
+        RawModelKind::Perceptron => &["hidden", "input_dropout", "dropout"],
+        RawModelKind::Temporal => &["channels", "dropout"],
     };
+    let networks = [
+        ("hidden", span(&raw.hidden)),
+        ("input_dropout", span(&raw.input_dropout)),
+        ("dropout", span(&raw.dropout)),
+        ("channels", span(&raw.channels)),
+    ];
+    refuse_others(&networks, takes, "model", context)?;
     let written = [("architecture", span(&raw.architecture)), ("c", span(&raw.c)), ("gamma", span(&raw.gamma))];
     refuse_others(&written, takes, "model", context)?;
     let c = match &raw.c {
@@ -243,10 +265,12 @@ fn model(raw: Spanned<Table<RawModel>>, context: &Context<'_>) -> Result<ModelSe
             ModelSettings::Svm { c, gamma }
         }
         RawModelKind::Majority => ModelSettings::Majority,
+        RawModelKind::Perceptron => ModelSettings::Perceptron(network::perceptron(raw, context)?),
+        RawModelKind::Temporal => ModelSettings::Temporal(network::temporal(raw, context)?),
     })
 }
 
-fn train(raw: RawTrain, validation: bool, context: &Context<'_>) -> Result<TrainSettings> {
+fn train(raw: RawTrain, validation: bool, sequence: bool, context: &Context<'_>) -> Result<TrainSettings> {
     let real = |key: &str, value: &Key<f64>, default: f64, allow: fn(f64) -> bool, allowed: &str| -> Result<f64> {
         value.as_ref().map_or(Ok(default), |value| context.real(key, value, allow, allowed))
     };
@@ -277,7 +301,7 @@ fn train(raw: RawTrain, validation: bool, context: &Context<'_>) -> Result<Train
         weight_decay,
         batch_size: context.whole("batch_size", raw.batch_size, 32, 2..=65_536)?,
         epochs: context.whole("epochs", raw.epochs, 40, 1..=100_000)?,
-        augment: None,
+        spec_augment: network::spec_augment(raw.spec_augment, sequence, context)?,
         label_smoothing: real("label_smoothing", &raw.label_smoothing, 0.0, |x| (0.0..1.0).contains(&x), "at least 0 and below 1")?,
         mixup: real("mixup", &raw.mixup, 0.0, |x| (0.0..=10.0).contains(&x), "from 0 to 10")?,
         class_weights: raw.class_weights.unwrap_or(false),

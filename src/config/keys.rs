@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::validated::{CorpusKind, CorpusSettings, Experiment, ModelSettings};
 use crate::corpus::iemocap::{Agreement, Dialogs, Excitement};
-use crate::model::{Augment, Device, EarlyStopping, Optimizer, Schedule, TrainSettings};
+use crate::model::{Device, EarlyStopping, Optimizer, Schedule, SpecAugment, TrainSettings};
 use crate::split::Protocol;
 use crate::transform::Inputs;
 
@@ -82,7 +82,7 @@ struct TrainKey<'a> {
     label_smoothing: f64,
     mixup: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
-    augment: Option<Augment>,
+    spec_augment: Option<SpecAugment>,
     class_weights: bool,
     early_stopping: &'a Option<EarlyStopping>,
     device: Device,
@@ -99,7 +99,7 @@ impl<'a> TrainKey<'a> {
             epochs,
             label_smoothing,
             mixup,
-            augment,
+            spec_augment,
             class_weights,
             early_stopping,
             // How often a checkpoint is written changes nothing in the model.
@@ -115,7 +115,7 @@ impl<'a> TrainKey<'a> {
             epochs: *epochs,
             label_smoothing: *label_smoothing,
             mixup: *mixup,
-            augment: *augment,
+            spec_augment: *spec_augment,
             class_weights: *class_weights,
             early_stopping,
             device: *device,

@@ -4,6 +4,7 @@ mod check;
 mod experiment;
 mod keys;
 mod load;
+mod network;
 mod overrides;
 mod published;
 mod raw;

@@ -146,6 +146,7 @@ pub(super) struct RawInputs {
     pub(super) order: Key<Order>,
     pub(super) log_mel: Key<bool>,
     pub(super) scaler: Option<ScalerKind>,
+    pub(super) clip: Key<i64>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -155,6 +156,18 @@ pub(super) enum RawModelKind {
     Logistic,
     Svm,
     Majority,
+    Perceptron,
+    Temporal,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawSpecAugment {
+    pub(super) frequency_masks: Key<i64>,
+    pub(super) frequency_width: Key<i64>,
+    pub(super) time_masks: Key<i64>,
+    pub(super) time_width: Key<i64>,
+    pub(super) shift: Key<i64>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -164,6 +177,10 @@ pub(super) struct RawModel {
     pub(super) architecture: Key<Architecture>,
     pub(super) c: Key<f64>,
     pub(super) gamma: Key<Gamma>,
+    pub(super) hidden: Key<i64>,
+    pub(super) input_dropout: Key<f64>,
+    pub(super) dropout: Key<f64>,
+    pub(super) channels: Key<i64>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -186,6 +203,7 @@ pub(super) struct RawTrain {
     pub(super) epochs: Key<i64>,
     pub(super) label_smoothing: Key<f64>,
     pub(super) mixup: Key<f64>,
+    pub(super) spec_augment: Key<Table<RawSpecAugment>>,
     pub(super) class_weights: Option<bool>,
     pub(super) patience: Key<i64>,
     pub(super) checkpoint_every: Key<i64>,

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use serde::ser::{SerializeStruct, Serializer};
 use serde::Serialize;
+use serde::ser::{SerializeStruct, Serializer};
 use serde_json::Value;
 
 use super::slurm::SlurmSettings;
@@ -13,8 +13,8 @@ use crate::corpus::iemocap::{Agreement, Dialogs, Excitement};
 use crate::error::{Error, Result};
 use crate::evaluation::Published;
 use crate::features::{FeatureSet, Profile};
-use crate::model::{Architecture, TrainSettings};
-use crate::split::Protocol;
+use crate::model::{Architecture, Layer, Perceptron, Temporal, TrainSettings};
+use crate::split::{Protocol, Shape};
 use crate::transform::Inputs;
 
 /// One corpus, its features, and the experiments on it.
@@ -234,9 +234,28 @@ pub enum ModelSettings {
     },
     /// Always the most frequent class of the training part: the floor of every comparison.
     Majority,
+    /// A small network for vectors of many statistics.
+    Perceptron(Perceptron),
+    /// A convolutional network along the time of spectrograms.
+    Temporal(Temporal),
 }
 
 impl ModelSettings {
+    /// Whether it is trained in epochs.
+    pub fn is_network(&self) -> bool {
+        matches!(self, ModelSettings::Cnn { .. } | ModelSettings::Perceptron(_) | ModelSettings::Temporal(_))
+    }
+
+    /// The layers of a network for rows of this shape; `None` for other models.
+    pub fn layers(&self, shape: Shape, n_classes: usize) -> Option<Vec<Layer>> {
+        match self {
+            ModelSettings::Cnn { architecture } => Some(architecture.layers(shape.size(), n_classes)),
+            ModelSettings::Perceptron(net) => Some(net.layers(shape.size(), n_classes)),
+            ModelSettings::Temporal(net) => Some(net.layers(shape.channels, n_classes)),
+            _ => None,
+        }
+    }
+
     /// In words, for reports: `cnn ravdess`, `logistic C=0.01`.
     pub fn describe(&self) -> String {
         match self {
@@ -245,6 +264,8 @@ impl ModelSettings {
             ModelSettings::Svm { c, gamma: Gamma::Scale } => format!("svm rbf C={c} gamma=scale"),
             ModelSettings::Svm { c, gamma: Gamma::Value(gamma) } => format!("svm rbf C={c} gamma={gamma}"),
             ModelSettings::Majority => "majority class".to_owned(),
+            ModelSettings::Perceptron(net) => format!("perceptron of {} hidden units", net.hidden),
+            ModelSettings::Temporal(net) => format!("temporal cnn of {} channels with attention", net.channels),
         }
     }
 }
@@ -304,7 +325,7 @@ impl Pipeline {
 impl Experiment {
     /// Whether the model is trained in epochs, so that [`Experiment::train`] and several seeds mean something.
     pub fn has_epochs(&self) -> bool {
-        matches!(self.model, ModelSettings::Cnn { .. })
+        self.model.is_network()
     }
 
     /// Whether the model is given what depends on clips that it is tested on; see [`Inputs::is_transductive`].

@@ -37,7 +37,7 @@ fn info(layers: &[Layer]) -> ModelInfo {
             epochs: 700,
             label_smoothing: 0.0,
             mixup: 0.0,
-            augment: None,
+            spec_augment: None,
             class_weights: false,
             early_stopping: None,
             checkpoint_every: 10,

@@ -6,7 +6,7 @@ use rand::seq::SliceRandom;
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use crate::model::{Augment, TrainSettings};
+use crate::model::{SpecAugment, TrainSettings};
 use crate::split::{Part, Training};
 
 /// What a stream of random numbers is for; no two purposes share one.
@@ -16,7 +16,7 @@ pub(crate) enum Purpose {
     Shuffle = 1,
     Dropout = 2,
     Mixup = 3,
-    Augment = 4,
+    Masks = 4,
 }
 
 /// The stream of one purpose in one epoch: nothing depends on what was drawn before, so a resumed training needs no generator's state.
@@ -59,7 +59,7 @@ pub(crate) struct Batches<'a> {
     order: Vec<usize>,
     dropout: ChaCha8Rng,
     mixing: ChaCha8Rng,
-    augment: Option<Augment>,
+    spec_augment: Option<SpecAugment>,
     /// Values of a frame.
     channels: usize,
     changing: ChaCha8Rng,
@@ -82,9 +82,9 @@ impl<'a> Batches<'a> {
             order: Vec::new(),
             dropout: stream(0, 0, Purpose::Dropout),
             mixing: stream(0, 0, Purpose::Mixup),
-            augment: settings.augment,
+            spec_augment: settings.spec_augment,
             channels,
-            changing: stream(0, 0, Purpose::Augment),
+            changing: stream(0, 0, Purpose::Masks),
             x: Vec::new(),
             targets: Vec::new(),
             weights: Vec::new(),
@@ -97,7 +97,7 @@ impl<'a> Batches<'a> {
         self.order.shuffle(&mut stream(seed, epoch, Purpose::Shuffle));
         self.dropout = stream(seed, epoch, Purpose::Dropout);
         self.mixing = stream(seed, epoch, Purpose::Mixup);
-        self.changing = stream(seed, epoch, Purpose::Augment);
+        self.changing = stream(seed, epoch, Purpose::Masks);
     }
 
     /// Fills the buffers with the next step's rows and returns its dropout key; steps are taken in order.
@@ -110,8 +110,8 @@ impl<'a> Batches<'a> {
         for &row in rows {
             let begin = self.x.len();
             self.x.extend_from_slice(train.x().row(row));
-            if let Some(augment) = &self.augment {
-                change(&mut self.x[begin..], self.channels, augment, &mut self.changing);
+            if let Some(spec_augment) = &self.spec_augment {
+                change(&mut self.x[begin..], self.channels, spec_augment, &mut self.changing);
             }
             let floor = self.smoothing / classes as f32;
             let start = self.targets.len();
@@ -150,9 +150,9 @@ impl<'a> Batches<'a> {
 }
 
 /// Shifts and masks one spectrogram `[frames, channels]`.
-fn change(frames: &mut [f32], channels: usize, augment: &Augment, rng: &mut ChaCha8Rng) {
+fn change(frames: &mut [f32], channels: usize, spec_augment: &SpecAugment, rng: &mut ChaCha8Rng) {
     let length = frames.len() / channels;
-    let most = augment.shift.min(length);
+    let most = spec_augment.shift.min(length);
     let shift = rng.random_range(0..=2 * most);
     if shift > most {
         let by = (shift - most) * channels;
@@ -169,12 +169,12 @@ fn change(frames: &mut [f32], channels: usize, augment: &Augment, rng: &mut ChaC
         let begin = rng.random_range(0..=of - width);
         begin..begin + width
     };
-    for _ in 0..augment.frequency_masks {
-        let masked = stretch(augment.frequency_width, channels);
+    for _ in 0..spec_augment.frequency_masks {
+        let masked = stretch(spec_augment.frequency_width, channels);
         frames.chunks_exact_mut(channels).for_each(|frame| frame[masked.clone()].fill(0.0));
     }
-    for _ in 0..augment.time_masks {
-        let masked = stretch(augment.time_width, length);
+    for _ in 0..spec_augment.time_masks {
+        let masked = stretch(spec_augment.time_width, length);
         frames[masked.start * channels..masked.end * channels].fill(0.0);
     }
 }
@@ -269,13 +269,13 @@ mod tests {
 
     #[test]
     fn spectrograms_are_shifted_and_masked() {
-        let augment = Augment { frequency_masks: 1, frequency_width: 2, time_masks: 1, time_width: 3, shift: 4 };
+        let spec_augment = SpecAugment { frequency_masks: 1, frequency_width: 2, time_masks: 1, time_width: 3, shift: 4 };
         let original: Vec<f32> = (1..=200).map(|v| v as f32).collect();
-        let mut rng = stream(5, 1, Purpose::Augment);
+        let mut rng = stream(5, 1, Purpose::Masks);
         let (mut shifts, mut bands, mut times) = (vec![], vec![], vec![]);
         for _ in 0..300 {
             let mut frames = original.clone();
-            change(&mut frames, 10, &augment, &mut rng);
+            change(&mut frames, 10, &spec_augment, &mut rng);
             // What is left of a value says by how many frames it moved.
             let moved: Vec<i64> = frames.iter().enumerate().filter(|(_, v)| **v != 0.0).map(|(i, v)| i as i64 - (*v as i64 - 1)).collect();
             assert!(moved.iter().all(|by| *by == moved[0] && by % 10 == 0));
@@ -287,7 +287,7 @@ mod tests {
         assert_eq!((bands.iter().min(), bands.iter().max()), (Some(&0), Some(&2)));
         assert!(times.iter().max() == Some(&7) && times.contains(&0));
         let mut same = original.clone();
-        let nothing = Augment { frequency_masks: 0, frequency_width: 0, time_masks: 0, time_width: 0, shift: 0 };
+        let nothing = SpecAugment { frequency_masks: 0, frequency_width: 0, time_masks: 0, time_width: 0, shift: 0 };
         change(&mut same, 10, &nothing, &mut rng);
         assert_eq!(same, original);
     }

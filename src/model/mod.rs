@@ -25,6 +25,6 @@ pub use device::Device;
 pub use logistic::{Logistic, LogisticSettings};
 pub use network::NetSpec;
 pub use params::{ATTEND_EPSILON, BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM, Params, Running};
-pub use settings::{Augment, EarlyStopping, Optimizer, Schedule, TrainSettings};
+pub use settings::{EarlyStopping, Optimizer, Schedule, SpecAugment, TrainSettings};
 pub use svm::{Svm, SvmSettings};
 pub use train::{EpochRecord, TrainJob, Trained, train};

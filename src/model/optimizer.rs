@@ -219,7 +219,7 @@ mod tests {
             epochs: 1,
             label_smoothing: 0.0,
             mixup: 0.0,
-            augment: None,
+            spec_augment: None,
             class_weights: false,
             early_stopping: None,
             checkpoint_every: 0,

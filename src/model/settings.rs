@@ -42,7 +42,7 @@ pub struct EarlyStopping {
 /// How a spectrogram is changed each time that it is trained on (SpecAugment, Park et al. 2019, arXiv 1904.08779, without time warping, and a
 /// shift in time). What is masked becomes 0, the mean of scaled inputs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Augment {
+pub struct SpecAugment {
     /// Masks of neighbouring channels.
     pub frequency_masks: usize,
     /// Each is at most this wide, in channels.
@@ -76,7 +76,7 @@ pub struct TrainSettings {
     pub mixup: f64,
     /// Changes to spectrograms; `None` for other inputs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub augment: Option<Augment>,
+    pub spec_augment: Option<SpecAugment>,
     /// Weight classes by inverse frequency in the training part.
     pub class_weights: bool,
     /// Needs a validation part.

@@ -15,7 +15,7 @@ pub(crate) fn settings() -> TrainSettings {
         epochs: 6,
         label_smoothing: 0.0,
         mixup: 0.0,
-        augment: None,
+        spec_augment: None,
         class_weights: false,
         early_stopping: None,
         checkpoint_every: 0,

@@ -12,7 +12,7 @@ use crate::features::{self, Extractor, FeatureSet, Profile};
 use crate::model::Classifier;
 use crate::model::artifact::{self, ModelInfo};
 use crate::split::Matrix;
-use crate::transform::{columns_in_order, fill_padding, standardise_speaker};
+use crate::transform::{columns_in_order, finish_row, standardise_speaker};
 
 /// What a model says of one recording.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -73,8 +73,12 @@ impl Predictor {
     /// Where the file is no usable audio; [`crate::error::Kind::Usage`] where the model scales speakers by all of their clips.
     pub fn predict(&mut self, path: &Path) -> Result<Prediction> {
         if self.needs_speaker() {
-            return Err(Error::usage("this model scales each speaker by all of the speaker's clips (transductive): it cannot judge one alone")
-                .hint("give it many clips of one speaker at a time, of all emotions, and say --one-speaker; or train with scaler = \"standard\""));
+            return Err(Error::usage(
+                "this model scales each speaker by all of the speaker's clips (transductive): it cannot judge one alone",
+            )
+            .hint(
+                "give it many clips of one speaker at a time, of all emotions, and say --one-speaker; or train with scaler = \"standard\"",
+            ));
         }
         let row = self.row(path)?;
         self.classify(row)
@@ -109,7 +113,7 @@ impl Predictor {
 
     fn classify(&mut self, mut row: Vec<f32>) -> Result<Prediction> {
         self.info.scaler.apply_row(&mut row);
-        fill_padding(&mut row, &self.info.inputs);
+        finish_row(&mut row, &self.info.inputs);
         let probabilities = self.classifier.probabilities(&Matrix::new(1, row.len(), row))?;
         Ok(Prediction { emotion: self.info.labels[argmax(&probabilities)].clone(), probabilities })
     }

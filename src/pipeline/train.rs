@@ -13,11 +13,11 @@ use crate::evaluation::argmax;
 use crate::files::{hash_bytes, write_atomically};
 use crate::model::TrainSettings;
 use crate::model::artifact::{ModelInfo, SavedModel, Weights};
-use crate::model::{self, Architecture, EpochRecord, Layer, Logistic, LogisticSettings, Majority, NetSpec, Svm, SvmSettings, TrainJob};
+use crate::model::{self, EpochRecord, Layer, Logistic, LogisticSettings, Majority, NetSpec, Svm, SvmSettings, TrainJob};
 use crate::orchestrator::Context;
 use crate::split::{Dataset, Fold, Part, Parts, Training, Validation};
 use crate::table::{self, predictions::PredictionRow};
-use crate::transform::{Scaler, ScalerKind, columns_in_order, fill_padding, standardise_speakers};
+use crate::transform::{Scaler, ScalerKind, columns_in_order, finish_row, standardise_speakers};
 
 /// Predictions on the test part within the task's folder.
 pub(super) const PREDICTIONS: &str = "predictions.parquet";
@@ -78,7 +78,9 @@ pub(super) fn memory(job: &Job) -> u64 {
     let table = COPIES * rows * columns * size_of::<f32>() as u64;
     let model = match &job.experiment.model {
         // About a thousand channels and their gradients for each feature of each sample of a batch, and the weights with their moments.
-        ModelSettings::Cnn { .. } => job.experiment.train.batch_size as u64 * columns * 8_000 + (64 << 20),
+        ModelSettings::Cnn { .. } | ModelSettings::Perceptron(_) | ModelSettings::Temporal(_) => {
+            job.experiment.train.batch_size as u64 * columns * 8_000 + (64 << 20)
+        }
         ModelSettings::Svm { .. } => rows * rows * size_of::<f64>() as u64,
         ModelSettings::Logistic { .. } => table,
         ModelSettings::Majority => 0,
@@ -98,7 +100,7 @@ pub(super) fn train(job: &Job, context: &Context) -> Result<()> {
     let scaler = Scaler::fit(job.experiment.inputs.scaler, &parts.train);
     let scaled = |row: &mut [f32]| {
         scaler.apply_row(row);
-        fill_padding(row, &job.experiment.inputs);
+        finish_row(row, &job.experiment.inputs);
     };
     let train = parts.train.map_rows(scaled);
     let validation = parts.validation.map(|part| part.map_rows(scaled));
@@ -169,7 +171,9 @@ struct Fitted {
 
 fn fit(job: &Job, train: &Part<Training>, validation: Option<&Part<Validation>>, context: &Context) -> Result<Fitted> {
     let weights = match &job.experiment.model {
-        ModelSettings::Cnn { architecture } => return fit_network(job, *architecture, train, validation, context),
+        ModelSettings::Cnn { .. } | ModelSettings::Perceptron(_) | ModelSettings::Temporal(_) => {
+            return fit_network(job, train, validation, context);
+        }
         ModelSettings::Logistic { c } => {
             Weights::Logistic(Logistic::fit(&LogisticSettings { c: *c, max_iterations: LOGISTIC_ITERATIONS }, train)?)
         }
@@ -185,15 +189,11 @@ fn fit(job: &Job, train: &Part<Training>, validation: Option<&Part<Validation>>,
     Ok(Fitted { weights, layers: vec![], best_epoch: None, history: vec![] })
 }
 
-fn fit_network(
-    job: &Job,
-    architecture: Architecture,
-    train: &Part<Training>,
-    validation: Option<&Part<Validation>>,
-    context: &Context,
-) -> Result<Fitted> {
+fn fit_network(job: &Job, train: &Part<Training>, validation: Option<&Part<Validation>>, context: &Context) -> Result<Fitted> {
     let (n_features, n_classes) = (train.x().cols(), train.n_classes());
-    let spec = NetSpec { layers: architecture.layers(n_features, n_classes), n_features, n_classes };
+    let layers = job.experiment.model.layers(train.shape(), n_classes);
+    let layers = layers.ok_or_else(|| Error::internal("a model without layers was to be trained as a network"))?;
+    let spec = NetSpec { layers, n_features, n_classes };
     let settings = &job.experiment.train;
     let checkpoint = context.scratch.join("checkpoint");
     let mut on_epoch = |epoch: &EpochRecord| {

@@ -48,6 +48,10 @@ pub struct Inputs {
     pub log_mel: bool,
     /// Scaling.
     pub scaler: ScalerKind,
+    /// Scaled values are kept within so many standard deviations of the mean: a statistic that explodes on one recording then says no more
+    /// than that it is large.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clip: Option<u16>,
 }
 
 fn is_first(set: &FeatureSet) -> bool {

@@ -10,5 +10,5 @@ mod speakers;
 pub use inputs::{Inputs, MOST_FRAMES, Order, ScalerKind};
 pub use order::{columns_in_order, rearrange};
 pub use scaler::Scaler;
-pub use sequence::{fill_padding, fit_length};
+pub use sequence::{finish_row, fit_length};
 pub use speakers::{standardise_speaker, standardise_speakers};
