@@ -9,11 +9,12 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, Deserializer, Visitor};
 use toml::Spanned;
 
+use super::search::RawSearch;
 use super::slurm::RawSlurm;
 use super::validated::Gamma;
 use crate::corpus::iemocap::{Agreement, Dialogs, Excitement};
 use crate::evaluation::Mark;
-use crate::model::{Architecture, Device, Optimizer};
+use crate::model::{Architecture, Device, Kernel, KnnWeights, Optimizer, SplitFeatures};
 use crate::transform::{Order, ScalerKind};
 
 /// A key that may be absent.
@@ -112,8 +113,10 @@ pub(super) struct RawExperiment {
     pub(super) validation: Key<f64>,
     pub(super) inputs: Option<Table<RawInputs>>,
     pub(super) model: Spanned<Table<RawModel>>,
+    pub(super) search: Key<Table<RawSearch>>,
     pub(super) train: Key<Table<RawTrain>>,
     pub(super) seeds: Key<Vec<Spanned<i64>>>,
+    pub(super) shuffle_labels: Option<bool>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -151,6 +154,8 @@ pub(super) enum RawModelKind {
     Cnn,
     Logistic,
     Svm,
+    RandomForest,
+    Knn,
     Majority,
 }
 
@@ -159,8 +164,15 @@ pub(super) enum RawModelKind {
 pub(super) struct RawModel {
     pub(super) kind: Spanned<RawModelKind>,
     pub(super) architecture: Key<Architecture>,
+    pub(super) kernel: Key<Kernel>,
     pub(super) c: Key<f64>,
     pub(super) gamma: Key<Gamma>,
+    pub(super) trees: Key<i64>,
+    pub(super) max_depth: Key<i64>,
+    pub(super) min_leaf: Key<i64>,
+    pub(super) features: Key<SplitFeatures>,
+    pub(super) k: Key<i64>,
+    pub(super) weights: Key<KnnWeights>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::*;
 use crate::error::{Error, Kind};
+use crate::model::Kernel;
 
 pub(super) const MINIMAL: &str = r#"
 name = "small"
@@ -285,7 +286,7 @@ fn overrides_reach_one_experiment_or_all() {
     let table = read(MINIMAL, &["experiment.b.model={ kind = \"svm\", c = 2 }", "experiment.b.protocol.kind=declared"]);
     says(&table.unwrap_err().to_string(), &["--set experiment.b.protocol.kind=declared: ravdess declares no parts"]);
     let model = read(MINIMAL, &["experiment.b.model={ kind = \"svm\", c = 2 }"]).unwrap().experiments[1].model;
-    assert_eq!(model, ModelSettings::Svm { c: 2.0, gamma: Gamma::Scale });
+    assert_eq!(model, ModelSettings::Svm { kernel: Kernel::Rbf, c: 2.0, gamma: Some(Gamma::Scale) });
 }
 
 #[test]

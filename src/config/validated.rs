@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
+use super::search::Search;
 use super::slurm::SlurmSettings;
 use super::texts::suggestion;
 use crate::corpus::iemocap::{Agreement, Dialogs, Excitement};
 use crate::error::{Error, Result};
 use crate::evaluation::Published;
 use crate::features::{FeatureSet, Profile};
-use crate::model::{Architecture, TrainSettings};
+use crate::model::{Architecture, Kernel, KnnWeights, SplitFeatures, TrainSettings};
 use crate::split::Protocol;
 use crate::transform::Inputs;
 
@@ -170,10 +171,15 @@ pub struct Experiment {
     pub inputs: Inputs,
     /// What is trained.
     pub model: ModelSettings,
+    /// Settings that are chosen within each training part; those of `model` and `inputs` hold for all others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub search: Option<Search>,
     /// How a network is trained; models without epochs ignore it.
     pub train: TrainSettings,
     /// One training run each; not empty, no seed twice.
     pub seeds: Vec<u64>,
+    /// Whether labels are dealt out anew before anything else is done: a control, which must come out at chance.
+    pub shuffle_labels: bool,
 }
 
 /// A model and its own parameters.
@@ -190,25 +196,60 @@ pub enum ModelSettings {
         /// Inverse strength of the L2 penalty, as in scikit-learn.
         c: f64,
     },
-    /// Support vector machine with a Gaussian kernel, one against one.
+    /// Support vector machine, one against one.
     Svm {
+        /// What rows are compared by.
+        kernel: Kernel,
         /// Penalty of a margin violation.
         c: f64,
-        /// Width of the kernel.
-        gamma: Gamma,
+        /// Width of a Gaussian kernel; `None` for a linear one.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        gamma: Option<Gamma>,
+    },
+    /// Random forest.
+    RandomForest {
+        /// Number of trees.
+        trees: usize,
+        /// Splits above the deepest leaf; `None` is no limit.
+        max_depth: Option<usize>,
+        /// Draws of the bootstrap sample in each leaf, at least.
+        min_leaf: usize,
+        /// What each split chooses from.
+        features: SplitFeatures,
+    },
+    /// Nearest neighbours.
+    Knn {
+        /// How many vote.
+        k: usize,
+        /// What their votes count.
+        weights: KnnWeights,
     },
     /// Always the most frequent class of the training part: the floor of every comparison.
     Majority,
 }
 
 impl ModelSettings {
+    /// Whether chance plays a part in the training, so that several seeds mean something.
+    pub fn is_drawn(&self) -> bool {
+        matches!(self, ModelSettings::Cnn { .. } | ModelSettings::RandomForest { .. })
+    }
+
     /// In words, for reports: `cnn ravdess`, `logistic C=0.01`.
     pub fn describe(&self) -> String {
         match self {
             ModelSettings::Cnn { architecture } => format!("cnn {}", word(architecture)),
             ModelSettings::Logistic { c } => format!("logistic C={c}"),
-            ModelSettings::Svm { c, gamma: Gamma::Scale } => format!("svm rbf C={c} gamma=scale"),
-            ModelSettings::Svm { c, gamma: Gamma::Value(gamma) } => format!("svm rbf C={c} gamma={gamma}"),
+            ModelSettings::Svm { kernel, c, gamma } => match gamma {
+                None => format!("svm {} C={c}", word(kernel)),
+                Some(gamma) => format!("svm {} C={c} gamma={}", word(kernel), gamma.describe()),
+            },
+            ModelSettings::RandomForest { trees, max_depth, min_leaf, features } => {
+                let depth = max_depth.map(|most| format!(", depth up to {most}")).unwrap_or_default();
+                let leaf = if *min_leaf > 1 { format!(", {min_leaf} a leaf") } else { String::new() };
+                let all = if *features == SplitFeatures::All { ", all features at each split" } else { "" };
+                format!("random forest of {trees} trees{depth}{leaf}{all}")
+            }
+            ModelSettings::Knn { k, weights } => format!("knn k={k} weights={}", word(weights)),
             ModelSettings::Majority => "majority class".to_owned(),
         }
     }
@@ -223,6 +264,16 @@ pub enum Gamma {
     /// As given.
     #[serde(untagged)]
     Value(f64),
+}
+
+impl Gamma {
+    /// As it is written.
+    pub(super) fn describe(self) -> String {
+        match self {
+            Gamma::Scale => "scale".to_owned(),
+            Gamma::Value(value) => value.to_string(),
+        }
+    }
 }
 
 impl Pipeline {
@@ -267,9 +318,17 @@ impl Pipeline {
 }
 
 impl Experiment {
-    /// Whether the model is trained in epochs, so that [`Experiment::train`] and several seeds mean something.
+    /// Whether the model is trained in epochs, so that [`Experiment::train`] means something.
     pub fn has_epochs(&self) -> bool {
         matches!(self.model, ModelSettings::Cnn { .. })
+    }
+
+    /// The model in words, with what is searched for.
+    pub fn describe_model(&self) -> String {
+        match &self.search {
+            None => self.model.describe(),
+            Some(search) => format!("{}, searched: {}", self.model.describe(), search.grid.keys().join(", ")),
+        }
     }
 
     /// [`Experiment::model_key`] by dotted key.

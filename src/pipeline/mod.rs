@@ -16,6 +16,7 @@ mod predict;
 mod probes;
 mod publish;
 mod report;
+mod search;
 mod rows;
 mod split;
 pub mod spread;

@@ -5,7 +5,8 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::ingest::to_json;
-use crate::config::{Experiment, Gamma, ModelSettings, Pipeline};
+use super::search::{self, Settled, svm_settings};
+use crate::config::{Experiment, ModelSettings, Pipeline};
 use crate::corpus::Utterance;
 use crate::error::{Error, Result};
 use crate::evaluation::argmax;
@@ -13,8 +14,12 @@ use crate::features;
 use crate::files::{hash_bytes, write_atomically};
 use crate::model::TrainSettings;
 use crate::model::artifact::{ModelInfo, SavedModel, Weights};
-use crate::model::{self, Architecture, EpochRecord, Layer, Logistic, LogisticSettings, Majority, NetSpec, Svm, SvmSettings, TrainJob};
+use crate::model::{
+    self, Architecture, EpochRecord, Forest, ForestSettings, Knn, Layer, Logistic, LogisticSettings, Majority, NetSpec, Node, Svm,
+    TrainJob,
+};
 use crate::orchestrator::Context;
+use crate::report::SearchSection;
 use crate::split::{Dataset, Fold, Matrix, Part, Parts, Training, Validation};
 use crate::table::{self, features::FeatureTable, predictions::PredictionRow};
 use crate::transform::{Scaler, columns_in_order, rearrange};
@@ -41,6 +46,8 @@ pub(super) struct FoldFile {
     pub best_epoch: Option<usize>,
     pub history: Vec<EpochRecord>,
     pub warnings: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub search: Option<SearchSection>,
 }
 
 /// The feature table as an experiment sees it, with the labels of its utterances.
@@ -78,6 +85,7 @@ pub(super) fn fingerprint(fold: &Fold, labels: &str) -> String {
 }
 
 /// What one training task is about.
+#[derive(Clone, Copy)]
 pub(super) struct Job<'a> {
     pub pipeline: &'a Pipeline,
     pub experiment: &'a Experiment,
@@ -100,8 +108,11 @@ pub(super) fn memory(job: &Job) -> u64 {
     let model = match &job.experiment.model {
         // About a thousand channels and their gradients for each feature of each sample of a batch, and the weights with their moments.
         ModelSettings::Cnn { .. } => job.experiment.train.batch_size as u64 * columns * 8_000 + (64 << 20),
-        ModelSettings::Svm { .. } => rows * rows * size_of::<f64>() as u64,
-        ModelSettings::Logistic { .. } => table,
+        // Of all pairs of rows, and at most as much again of the pair of classes at work.
+        ModelSettings::Svm { .. } => 2 * rows * rows * size_of::<f32>() as u64 + table,
+        // Ranks, and nodes of about as many leaves as there are rows in each tree.
+        ModelSettings::RandomForest { trees, .. } => table + *trees as u64 * rows * 2 * size_of::<Node>() as u64,
+        ModelSettings::Logistic { .. } | ModelSettings::Knn { .. } => table,
         ModelSettings::Majority => 0,
     };
     table + model
@@ -110,16 +121,24 @@ pub(super) fn memory(job: &Job) -> u64 {
 /// Trains, saves the model and predicts the test part.
 pub(super) fn train(job: &Job, context: &Context) -> Result<()> {
     let (table, meta) = table::features::read_parts(job.features)?;
+    let settled = job.experiment.search.as_ref().map(|search| search::settle(job, search, &table, context)).transpose()?;
+    let searched = settled.as_ref().map(|settled| &settled.section);
+    let job = &Job { experiment: settled.as_ref().map_or(job.experiment, |Settled { experiment, .. }| experiment), ..*job };
     let data = dataset(&table, job.utterances, job.experiment)?;
     let parts = Parts::of(&data, &job.fold.roles);
-    let warnings = check(&parts, &data)?;
+    let mut warnings = check(&parts, &data)?;
     let scaler = Scaler::fit(job.experiment.inputs.scaler, &parts.train);
     let train = parts.train.map_rows(|row| scaler.apply_row(row));
     let validation = parts.validation.map(|part| part.map_rows(|row| scaler.apply_row(row)));
     let test = parts.test.map_rows(|row| scaler.apply_row(row));
 
     let fitted = fit(job, &train, validation.as_ref(), context)?;
-    let saved = SavedModel { info: about(job, &table, &meta, &data, scaler, &fitted), weights: fitted.weights };
+    if let Weights::Svm(Svm { converged: false, .. }) = fitted.weights {
+        warnings.push("the support vector machine was stopped before it converged: scale the inputs, or lower c".to_owned());
+    }
+    let mut info = about(job, &table, &meta, &data, scaler, &fitted);
+    info.provenance.extend(searched.map(search::provenance).unwrap_or_default());
+    let saved = SavedModel { info, weights: fitted.weights };
     model::artifact::save(&context.folder.join(MODEL), &saved)?;
     let mut classifier = saved.classifier()?;
     let probabilities = classifier.probabilities(test.x())?;
@@ -151,6 +170,7 @@ pub(super) fn train(job: &Job, context: &Context) -> Result<()> {
         best_epoch: fitted.best_epoch,
         history: fitted.history,
         warnings,
+        search: searched.cloned(),
     };
     write_atomically(&context.folder.join(FOLD), &to_json(&file)?)
 }
@@ -174,29 +194,38 @@ fn check(parts: &Parts, data: &Dataset) -> Result<Vec<String>> {
 }
 
 /// What a fit leaves behind.
-struct Fitted {
-    weights: Weights,
-    layers: Vec<Layer>,
+pub(super) struct Fitted {
+    pub weights: Weights,
+    pub layers: Vec<Layer>,
     best_epoch: Option<usize>,
     history: Vec<EpochRecord>,
 }
 
-fn fit(job: &Job, train: &Part<Training>, validation: Option<&Part<Validation>>, context: &Context) -> Result<Fitted> {
+impl Fitted {
+    /// Of a model without layers and epochs.
+    pub(super) fn baseline(weights: Weights) -> Self {
+        Fitted { weights, layers: vec![], best_epoch: None, history: vec![] }
+    }
+}
+
+pub(super) fn fit(job: &Job, train: &Part<Training>, validation: Option<&Part<Validation>>, context: &Context) -> Result<Fitted> {
     let weights = match &job.experiment.model {
         ModelSettings::Cnn { architecture } => return fit_network(job, *architecture, train, validation, context),
         ModelSettings::Logistic { c } => {
             Weights::Logistic(Logistic::fit(&LogisticSettings { c: *c, max_iterations: LOGISTIC_ITERATIONS }, train)?)
         }
-        ModelSettings::Svm { c, gamma } => {
-            let gamma = match gamma {
-                Gamma::Scale => None,
-                Gamma::Value(value) => Some(*value),
-            };
-            Weights::Svm(Svm::fit(&SvmSettings { c: *c, gamma }, train, context.cancel)?)
+        ModelSettings::Svm { kernel, c, gamma } => {
+            Weights::Svm(Svm::fit(&svm_settings(*kernel, *c, *gamma), train, context.cancel)?)
         }
+        ModelSettings::RandomForest { trees, max_depth, min_leaf, features } => {
+            let settings = ForestSettings { trees: *trees, max_depth: *max_depth, min_leaf: *min_leaf, features: *features };
+            let mut progress = |done: usize| context.progress(done as u64, *trees as u64, "trees", String::new());
+            Weights::Forest(Forest::fit(&settings, train, job.seed, context.cancel, &mut progress)?)
+        }
+        ModelSettings::Knn { k, weights } => Weights::Knn(Knn::fit(*k, *weights, train)?),
         ModelSettings::Majority => Weights::Majority(Majority::fit(train)?),
     };
-    Ok(Fitted { weights, layers: vec![], best_epoch: None, history: vec![] })
+    Ok(Fitted::baseline(weights))
 }
 
 fn fit_network(

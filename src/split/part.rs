@@ -80,10 +80,11 @@ pub struct Validation;
 #[derive(Debug, Clone, Copy)]
 pub struct Testing;
 
-/// The rows of one role in one fold. Only this module's [`Parts::of`] makes one.
+/// The rows of one role in one fold. Only [`Parts::of`] makes one, and a training part those within itself.
 #[derive(Debug, Clone)]
 pub struct Part<R> {
     ids: Vec<String>,
+    speakers: Vec<String>,
     x: Matrix,
     y: Vec<usize>,
     n_classes: usize,
@@ -94,6 +95,7 @@ impl<R> Part<R> {
     fn take(data: &Dataset, index: &[usize]) -> Self {
         Part {
             ids: index.iter().map(|&i| data.ids[i].clone()).collect(),
+            speakers: index.iter().map(|&i| data.speakers[i].clone()).collect(),
             x: data.x.select(index),
             y: index.iter().map(|&i| data.y[i]).collect(),
             n_classes: data.labels.len(),
@@ -104,6 +106,11 @@ impl<R> Part<R> {
     /// Utterance ids.
     pub fn ids(&self) -> &[String] {
         &self.ids
+    }
+
+    /// Speaker of each row.
+    pub fn speakers(&self) -> &[String] {
+        &self.speakers
     }
 
     /// Features `[rows, features]`.
@@ -137,6 +144,20 @@ impl<R> Part<R> {
             rewrite(self.x.row_mut(i));
         }
         self
+    }
+}
+
+impl Part<Training> {
+    /// Some of the training rows, to fit on or to choose by.
+    pub(super) fn rows<R>(&self, index: &[usize]) -> Part<R> {
+        Part {
+            ids: index.iter().map(|&i| self.ids[i].clone()).collect(),
+            speakers: index.iter().map(|&i| self.speakers[i].clone()).collect(),
+            x: self.x.select(index),
+            y: index.iter().map(|&i| self.y[i]).collect(),
+            n_classes: self.n_classes,
+            role: PhantomData,
+        }
     }
 }
 
