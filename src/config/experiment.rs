@@ -228,10 +228,9 @@ fn model(raw: Spanned<Table<RawModel>>, context: &Context<'_>) -> Result<ModelSe
             min_leaf: context.whole("min_leaf", raw.min_leaf, 1, 1..=1_000_000)?,
             features: value_or(raw.features, SplitFeatures::Sqrt),
         },
-        RawModelKind::Knn => ModelSettings::Knn {
-            k: context.whole("k", raw.k, 5, NEIGHBOURS)?,
-            weights: value_or(raw.weights, KnnWeights::Uniform),
-        },
+        RawModelKind::Knn => {
+            ModelSettings::Knn { k: context.whole("k", raw.k, 5, NEIGHBOURS)?, weights: value_or(raw.weights, KnnWeights::Uniform) }
+        }
         RawModelKind::Majority => ModelSettings::Majority,
     })
 }
@@ -329,7 +328,8 @@ fn seeds(raw: Key<Vec<Spanned<i64>>>, drawn: bool, context: &Context<'_>) -> Res
         return Err(context.texts.error(&span, "`seeds` is empty").hint("name one seed for each training run, for example seeds = [0]"));
     }
     if seeds.len() > 1 && !drawn {
-        let error = context.texts.error(&span, "several seeds are for networks and random forests: this model comes out the same for every seed");
+        let error =
+            context.texts.error(&span, "several seeds are for networks and random forests: this model comes out the same for every seed");
         return Err(error.hint("name one seed"));
     }
     Ok(seeds)

@@ -259,12 +259,7 @@ pub(super) fn search(raw: Spanned<Table<RawSearch>>, protocol: &Protocol, model:
         let error = context.texts.error(&grid_place, format!("this grid has {} candidates, and must have from 2 to {MOST}", grid.len()));
         return Err(error.hint("write for example grid = { model.c = [0.1, 1, 10] }"));
     }
-    Ok(Search {
-        folds: context.whole("folds", raw.folds, 4, FOLDS)?,
-        by,
-        metric: raw.metric.unwrap_or(SearchMetric::Uar),
-        grid,
-    })
+    Ok(Search { folds: context.whole("folds", raw.folds, 4, FOLDS)?, by, metric: raw.metric.unwrap_or(SearchMetric::Uar), grid })
 }
 
 fn values<R, T: PartialEq>(key: &str, raw: Values<R>, check: impl Fn(Spanned<R>) -> Result<T>, context: &Context<'_>) -> Result<Vec<T>> {

@@ -72,7 +72,8 @@ pub(super) fn solve(kernel: &[f32], positive: &[bool], c: f64, cancel: &Cancel) 
 
 /// The first of the largest values.
 fn largest(values: impl Iterator<Item = (usize, f64)>) -> Option<usize> {
-    let pick = |best: Option<(usize, f64)>, (i, value): (usize, f64)| if best.is_none_or(|(_, b)| value > b) { Some((i, value)) } else { best };
+    let pick =
+        |best: Option<(usize, f64)>, (i, value): (usize, f64)| if best.is_none_or(|(_, b)| value > b) { Some((i, value)) } else { best };
     values.fold(None, pick).map(|(i, _)| i)
 }
 

@@ -227,11 +227,11 @@ mod tests {
     /// The Karush-Kuhn-Tucker conditions of LIBSVM's problem hold, on both sides of the box of C: checks C, gamma and the signs.
     #[test]
     fn the_dual_solution_is_optimal() {
+        let (mut bound, mut free) = (0, 0);
         for (kernel, c, seed) in [(Kernel::Rbf, 0.7, 3), (Kernel::Linear, 0.7, 3), (Kernel::Rbf, 30.0, 4), (Kernel::Linear, 3.0, 5)] {
             let parts = blobs(60, 2, 3, 1.6, seed);
             let model = Svm::fit(&SvmSettings { kernel, c, gamma: Some(0.4) }, &parts.train, &Cancel::default()).expect("fitted");
             assert!(model.converged && model.dual.iter().sum::<f64>().abs() < 1e-9);
-            let (mut bound, mut free) = (0, 0);
             let check = |i: usize, decisions: &[f64]| {
                 let sign = if parts.train.y()[i] == 0 { 1.0 } else { -1.0 };
                 let margin = sign * decisions[0];
@@ -249,8 +249,8 @@ mod tests {
                 }
             };
             model.decide(parts.train.x(), check).expect("decided");
-            assert!(bound > 0 && free > 0, "{kernel:?} {c}: {bound} bound, {free} free");
         }
+        assert!(bound > 20 && free > 20, "{bound} bound, {free} free");
     }
 
     #[test]
@@ -291,24 +291,5 @@ mod tests {
         cancel.request();
         let parts = blobs(20, 2, 2, 0.1, 1);
         assert!(Svm::fit(&SETTINGS, &parts.train, &cancel).is_err());
-    }
-
-    #[test]
-    fn measure() {
-        for (n, f) in [(1800, 847), (1800, 193), (1800, 2000), (3600, 193)] {
-            let parts = blobs(n, 8, f, 8.0, 1);
-            for kernel in [Kernel::Rbf, Kernel::Linear] {
-                for c in [0.1, 10.0, 100.0] {
-                    let clock = std::time::Instant::now();
-                    let mut model = Svm::fit(&SvmSettings { kernel, c, gamma: None }, &parts.train, &Cancel::default()).expect("fitted");
-                    println!("OURS {kernel:?} c {c} {} {f}: {:?} vectors {}", parts.train.len(), clock.elapsed(), model.vectors.rows());
-                    let clock = std::time::Instant::now();
-                    println!("acc {} {:?}", accuracy(&mut model, &parts.test), clock.elapsed());
-                }
-            }
-            let clock = std::time::Instant::now();
-            let mut model = crate::model::Forest::fit(&crate::model::ForestSettings { trees: 100, max_depth: None, min_leaf: 1, features: crate::model::SplitFeatures::Sqrt }, &parts.train, 0, &Cancel::default(), &mut |_| {}).expect("fitted");
-            println!("FOREST 100 trees {} {f}: {:?} acc {}", parts.train.len(), clock.elapsed(), accuracy(&mut model, &parts.test));
-        }
     }
 }

@@ -63,8 +63,7 @@ pub(super) fn settle(job: &Job, search: &Search, table: &FeatureTable, context: 
         Grouping::Speaker => "speaker",
         Grouping::Utterance => "utterance",
     };
-    let section =
-        SearchSection { folds: search.folds, by: by.to_owned(), metric: search.metric.name().to_owned(), tried, chosen };
+    let section = SearchSection { folds: search.folds, by: by.to_owned(), metric: search.metric.name().to_owned(), tried, chosen };
     Ok(Settled { experiment: Experiment { model, inputs, search: None, ..experiment.clone() }, section })
 }
 

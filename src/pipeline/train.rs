@@ -15,8 +15,7 @@ use crate::files::{hash_bytes, write_atomically};
 use crate::model::TrainSettings;
 use crate::model::artifact::{ModelInfo, SavedModel, Weights};
 use crate::model::{
-    self, Architecture, EpochRecord, Forest, ForestSettings, Knn, Layer, Logistic, LogisticSettings, Majority, NetSpec, Node, Svm,
-    TrainJob,
+    self, Architecture, EpochRecord, Forest, ForestSettings, Knn, Layer, Logistic, LogisticSettings, Majority, NetSpec, Node, Svm, TrainJob,
 };
 use crate::orchestrator::Context;
 use crate::report::SearchSection;
@@ -214,9 +213,7 @@ pub(super) fn fit(job: &Job, train: &Part<Training>, validation: Option<&Part<Va
         ModelSettings::Logistic { c } => {
             Weights::Logistic(Logistic::fit(&LogisticSettings { c: *c, max_iterations: LOGISTIC_ITERATIONS }, train)?)
         }
-        ModelSettings::Svm { kernel, c, gamma } => {
-            Weights::Svm(Svm::fit(&svm_settings(*kernel, *c, *gamma), train, context.cancel)?)
-        }
+        ModelSettings::Svm { kernel, c, gamma } => Weights::Svm(Svm::fit(&svm_settings(*kernel, *c, *gamma), train, context.cancel)?),
         ModelSettings::RandomForest { trees, max_depth, min_leaf, features } => {
             let settings = ForestSettings { trees: *trees, max_depth: *max_depth, min_leaf: *min_leaf, features: *features };
             let mut progress = |done: usize| context.progress(done as u64, *trees as u64, "trees", String::new());

@@ -23,7 +23,9 @@ pub(super) fn write(h: &mut Html, experiment: &ExperimentSection, index: usize) 
         h.text(&experiment.name).raw(" · ").text(&experiment.protocol).raw(" · ").text(&experiment.model);
     });
     if experiment.shuffled_labels {
-        h.raw("<p class=\"warn box\"><strong>Labels are shuffled:</strong> this is a control and no result. A model that learns nothing but ");
+        h.raw(
+            "<p class=\"warn box\"><strong>Labels are shuffled:</strong> this is a control and no result. A model that learns nothing but ",
+        );
         h.raw("chance comes out at the level of chance.</p>");
     }
     sharing(h, experiment);

@@ -68,8 +68,13 @@ fn shuffled_labels_never_stand_beside_published_figures() {
 fn what_was_searched_is_shown() {
     let mut report = fixture::recorded();
     let tried = |c: &str, score| TriedSetting { settings: [("model.c".to_owned(), c.to_owned())].into(), score, by_fold: vec![score; 2] };
-    let search =
-        SearchSection { folds: 2, by: "speaker".into(), metric: "uar".into(), tried: vec![tried("0.1", 0.25), tried("10", 0.5)], chosen: 1 };
+    let search = SearchSection {
+        folds: 2,
+        by: "speaker".into(),
+        metric: "uar".into(),
+        tried: vec![tried("0.1", 0.25), tried("10", 0.5)],
+        chosen: 1,
+    };
     report.experiments[0].folds[0].search = Some(search);
     let (_dir, page) = written(&report);
     for part in ["2 settings were compared by uar", "2 inner folds by speaker", "model.c=10", "50.0", "25.0"] {

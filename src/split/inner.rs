@@ -29,13 +29,7 @@ impl Part<Training> {
     pub fn inner_folds(&self, folds: usize, by: Grouping, seed: u64) -> Result<Vec<(Part<Training>, Part<Validation>)>> {
         let labels: Vec<String> = (0..self.n_classes()).map(|class| format!("{class:06}")).collect();
         let items: Vec<Item> = (0..self.len())
-            .map(|i| Item {
-                id: &self.ids()[i],
-                label: &labels[self.y()[i]],
-                speaker: &self.speakers()[i],
-                session: None,
-                declared: None,
-            })
+            .map(|i| Item { id: &self.ids()[i], label: &labels[self.y()[i]], speaker: &self.speakers()[i], session: None, declared: None })
             .collect();
         if items.len() < folds {
             return Err(Error::data(format!("{} training utterances cannot fill {folds} inner folds", items.len()))
