@@ -1,23 +1,27 @@
 //! Checks of an experiment: protocol, inputs, model and training, each alone and together.
 
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 
 use toml::Spanned;
 
-use super::check::{Context, span};
+use super::check::{Context, span, value_or};
 use super::network;
 use super::raw::{Key, RawExperiment, RawInputs, RawModel, RawModelKind, RawProtocol, RawProtocolKind, RawSchedule, RawTrain, Table};
+use super::search;
 use super::texts::{shorten, suggestion};
 use super::validated::{CorpusKind, Experiment, FeatureSettings, Gamma, ModelSettings};
 use crate::error::{Error, Result};
 use crate::features::FeatureSet;
-use crate::model::{Architecture, Device, EarlyStopping, Optimizer, Schedule, TrainSettings};
+use crate::model::{Architecture, Device, EarlyStopping, Kernel, KnnWeights, Optimizer, Schedule, SplitFeatures, TrainSettings};
 use crate::split::Protocol;
 use crate::transform::{Inputs, MOST_FRAMES, Order, ScalerKind};
 
 /// Published fold lists, with the kind of corpus that each is for.
 const FOLD_LISTS: [(&str, &str); 1] = [("emobox", "ravdess")];
-const FOLDS: std::ops::RangeInclusive<i64> = 2..=1000;
+pub(super) const FOLDS: RangeInclusive<i64> = 2..=1000;
+pub(super) const TREES: RangeInclusive<i64> = 1..=100_000;
+pub(super) const DEPTHS: RangeInclusive<i64> = 1..=100_000;
+pub(super) const NEIGHBOURS: RangeInclusive<i64> = 1..=1_000_000;
 
 /// Checks all experiments; their names must differ.
 pub(super) fn all(
@@ -49,12 +53,15 @@ fn one(raw: RawExperiment, name: String, corpus: &CorpusKind, features: &Feature
         Some(title) if other_protocol && !context.texts.is_override(&title.span()) => format!("{name} ({})", protocol.name()),
         title => context.text_or("title", title, &name)?,
     };
+    let shuffle_labels = raw.shuffle_labels.unwrap_or(false);
+    let title = if shuffle_labels { format!("{title} (labels shuffled)") } else { title };
     let validation = raw.validation.map(|v| context.real("validation", &v, |x| x > 0.0 && x < 1.0, "between 0 and 1")).transpose()?;
     let inputs = inputs(raw.inputs, features, context)?;
     let model_place = raw.model.span();
     let model = model(raw.model, context)?;
     let network = model.is_network();
     network::fits(&model, &inputs, &model_place, context)?;
+    let search = raw.search.map(|raw| search::search(raw, &protocol, &model, context)).transpose()?;
     if let Some(train) = raw.train.as_ref().filter(|_| !network) {
         let error = context.texts.error(&train.span(), format!("`train` is for networks; {} is not trained in epochs", model.describe()));
         return Err(error.hint("remove it, or choose model = { kind = \"cnn\", … }"));
@@ -67,9 +74,11 @@ fn one(raw: RawExperiment, name: String, corpus: &CorpusKind, features: &Feature
         split_seed: context.whole("split_seed", raw.split_seed, 0, 0..=i64::MAX)?,
         validation,
         inputs,
-        model,
+        search,
         train,
-        seeds: seeds(raw.seeds, network, context)?,
+        seeds: seeds(raw.seeds, model.is_drawn(), context)?,
+        model,
+        shuffle_labels,
         name,
     })
 }
@@ -223,19 +232,29 @@ fn model(raw: Spanned<Table<RawModel>>, context: &Context<'_>) -> Result<ModelSe
     let takes: &[&str] = match kind {
         RawModelKind::Cnn => &["architecture"],
         RawModelKind::Logistic => &["c"],
-        RawModelKind::Svm => &["c", "gamma"],
+        RawModelKind::Svm => &["kernel", "c", "gamma"],
+        RawModelKind::RandomForest => &["trees", "max_depth", "min_leaf", "features"],
+        RawModelKind::Knn => &["k", "weights"],
         RawModelKind::Majority => &[],
         RawModelKind::Perceptron => &["hidden", "input_dropout", "dropout"],
         RawModelKind::Temporal => &["channels", "dropout"],
     };
-    let networks = [
+    let written = [
+        ("architecture", span(&raw.architecture)),
+        ("kernel", span(&raw.kernel)),
+        ("c", span(&raw.c)),
+        ("gamma", span(&raw.gamma)),
+        ("trees", span(&raw.trees)),
+        ("max_depth", span(&raw.max_depth)),
+        ("min_leaf", span(&raw.min_leaf)),
+        ("features", span(&raw.features)),
+        ("k", span(&raw.k)),
+        ("weights", span(&raw.weights)),
         ("hidden", span(&raw.hidden)),
         ("input_dropout", span(&raw.input_dropout)),
         ("dropout", span(&raw.dropout)),
         ("channels", span(&raw.channels)),
     ];
-    refuse_others(&networks, takes, "model", context)?;
-    let written = [("architecture", span(&raw.architecture)), ("c", span(&raw.c)), ("gamma", span(&raw.gamma))];
     refuse_others(&written, takes, "model", context)?;
     let c = match &raw.c {
         Some(c) => context.real("c", c, |x| x > 0.0, "above 0")?,
@@ -252,22 +271,42 @@ fn model(raw: Spanned<Table<RawModel>>, context: &Context<'_>) -> Result<ModelSe
         }
         RawModelKind::Logistic => ModelSettings::Logistic { c },
         RawModelKind::Svm => {
-            let gamma = match raw.gamma {
-                Some(gamma) => match *gamma.get_ref() {
-                    Gamma::Value(value) => {
-                        let value = Spanned::new(gamma.span(), value);
-                        Gamma::Value(context.real("gamma", &value, |x| x > 0.0, "\"scale\" or above 0")?)
-                    }
-                    Gamma::Scale => Gamma::Scale,
-                },
-                None => Gamma::Scale,
+            let kernel = value_or(raw.kernel, Kernel::Rbf);
+            let gamma = match (raw.gamma, kernel) {
+                (Some(gamma), Kernel::Linear) => {
+                    let error = context.texts.error(&gamma.span(), "`gamma` is the width of a Gaussian kernel, and this kernel is linear");
+                    return Err(error.hint("remove it, or set kernel = \"rbf\""));
+                }
+                (Some(gamma), Kernel::Rbf) => Some(self::gamma(&gamma, context)?),
+                (None, Kernel::Rbf) => Some(Gamma::Scale),
+                (None, Kernel::Linear) => None,
             };
-            ModelSettings::Svm { c, gamma }
+            ModelSettings::Svm { kernel, c, gamma }
+        }
+        RawModelKind::RandomForest => ModelSettings::RandomForest {
+            trees: context.whole("trees", raw.trees, 500, TREES)?,
+            max_depth: raw.max_depth.map(|depth| context.whole("max_depth", Some(depth), 0, DEPTHS)).transpose()?,
+            min_leaf: context.whole("min_leaf", raw.min_leaf, 1, 1..=1_000_000)?,
+            features: value_or(raw.features, SplitFeatures::Sqrt),
+        },
+        RawModelKind::Knn => {
+            ModelSettings::Knn { k: context.whole("k", raw.k, 5, NEIGHBOURS)?, weights: value_or(raw.weights, KnnWeights::Uniform) }
         }
         RawModelKind::Majority => ModelSettings::Majority,
         RawModelKind::Perceptron => ModelSettings::Perceptron(network::perceptron(raw, context)?),
         RawModelKind::Temporal => ModelSettings::Temporal(network::temporal(raw, context)?),
     })
+}
+
+/// The width of a Gaussian kernel.
+pub(super) fn gamma(gamma: &Spanned<Gamma>, context: &Context<'_>) -> Result<Gamma> {
+    match *gamma.get_ref() {
+        Gamma::Value(value) => {
+            let value = Spanned::new(gamma.span(), value);
+            Ok(Gamma::Value(context.real("gamma", &value, |x| x > 0.0, "\"scale\" or above 0")?))
+        }
+        Gamma::Scale => Ok(Gamma::Scale),
+    }
 }
 
 fn train(raw: RawTrain, validation: bool, sequence: bool, context: &Context<'_>) -> Result<TrainSettings> {
@@ -333,7 +372,7 @@ fn early_stopping(patience: Key<i64>, validation: bool, context: &Context<'_>) -
     }
 }
 
-fn seeds(raw: Key<Vec<Spanned<i64>>>, network: bool, context: &Context<'_>) -> Result<Vec<u64>> {
+fn seeds(raw: Key<Vec<Spanned<i64>>>, drawn: bool, context: &Context<'_>) -> Result<Vec<u64>> {
     const MOST: usize = 1000;
     let Some(raw) = raw else { return Ok(vec![0]) };
     let span = raw.span();
@@ -352,8 +391,9 @@ fn seeds(raw: Key<Vec<Spanned<i64>>>, network: bool, context: &Context<'_>) -> R
     if seeds.is_empty() {
         return Err(context.texts.error(&span, "`seeds` is empty").hint("name one seed for each training run, for example seeds = [0]"));
     }
-    if seeds.len() > 1 && !network {
-        let error = context.texts.error(&span, "several seeds are for networks: this model comes out the same for every seed");
+    if seeds.len() > 1 && !drawn {
+        let error =
+            context.texts.error(&span, "several seeds are for networks and random forests: this model comes out the same for every seed");
         return Err(error.hint("name one seed"));
     }
     Ok(seeds)

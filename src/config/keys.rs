@@ -5,6 +5,7 @@
 
 use serde::Serialize;
 
+use super::search::Search;
 use super::validated::{CorpusKind, CorpusSettings, Experiment, ModelSettings};
 use crate::corpus::iemocap::{Agreement, Dialogs, Excitement};
 use crate::model::{Device, EarlyStopping, Optimizer, Schedule, SpecAugment, TrainSettings};
@@ -59,6 +60,8 @@ pub struct SplitKey<'a> {
     protocol: &'a Protocol,
     split_seed: u64,
     validation: Option<f64>,
+    #[serde(skip_serializing_if = "is_false")]
+    shuffle_labels: bool,
 }
 
 /// What decides a trained model besides folds, data and seed.
@@ -66,9 +69,19 @@ pub struct SplitKey<'a> {
 pub struct ModelKey<'a> {
     inputs: &'a Inputs,
     model: &'a ModelSettings,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    search: Option<SearchKey<'a>>,
     /// Of networks.
     #[serde(skip_serializing_if = "Option::is_none")]
     train: Option<TrainKey<'a>>,
+}
+
+/// A search and what its inner folds are drawn by.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+struct SearchKey<'a> {
+    #[serde(flatten)]
+    search: &'a Search,
+    seed: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -86,6 +99,10 @@ struct TrainKey<'a> {
     class_weights: bool,
     early_stopping: &'a Option<EarlyStopping>,
     device: Device,
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 impl<'a> TrainKey<'a> {
@@ -126,15 +143,42 @@ impl<'a> TrainKey<'a> {
 impl Experiment {
     /// The key of a split.
     pub fn split_key(&self) -> SplitKey<'_> {
-        let Experiment { name, title: _, default: _, protocol, split_seed, validation, inputs: _, model: _, train: _, seeds: _ } = self;
-        SplitKey { experiment: name, protocol, split_seed: *split_seed, validation: *validation }
+        let Experiment {
+            name,
+            title: _,
+            default: _,
+            protocol,
+            split_seed,
+            validation,
+            inputs: _,
+            model: _,
+            search: _,
+            train: _,
+            seeds: _,
+            shuffle_labels,
+        } = self;
+        SplitKey { experiment: name, protocol, split_seed: *split_seed, validation: *validation, shuffle_labels: *shuffle_labels }
     }
 
     /// The key of a training.
     pub fn model_key(&self) -> ModelKey<'_> {
-        // Folds and validation part reach a training by their content, the seed by the task.
-        let Experiment { name: _, title: _, default: _, protocol: _, split_seed: _, validation: _, inputs, model, train, seeds: _ } = self;
+        // Folds, validation part and labels reach a training by their content, the seed by the task.
+        let Experiment {
+            name: _,
+            title: _,
+            default: _,
+            protocol: _,
+            split_seed,
+            validation: _,
+            inputs,
+            model,
+            search,
+            train,
+            seeds: _,
+            shuffle_labels: _,
+        } = self;
         let train = self.has_epochs().then(|| TrainKey::of(train));
-        ModelKey { inputs, model, train }
+        let search = search.as_ref().map(|search| SearchKey { search, seed: *split_seed });
+        ModelKey { inputs, model, search, train }
     }
 }

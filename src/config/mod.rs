@@ -8,6 +8,7 @@ mod network;
 mod overrides;
 mod published;
 mod raw;
+mod search;
 #[cfg(test)]
 mod shipped_tests;
 mod slurm;
@@ -18,5 +19,6 @@ mod validated;
 
 pub use keys::{CorpusKey, ModelKey, SplitKey};
 pub use load::{load, parse, read};
+pub use search::{Candidate, Grid, Search, SearchMetric};
 pub use slurm::{SLURM_STAGES, SlurmSettings, SlurmShare, load_profile};
 pub use validated::{CorpusKind, CorpusSettings, Experiment, FeatureSettings, Gamma, ModelSettings, Pipeline, SetSettings};

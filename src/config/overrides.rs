@@ -12,9 +12,9 @@ use crate::error::Result;
 /// First keys that mean the pipeline itself.
 const OF_THE_PIPELINE: [&str; 7] = ["name", "title", "description", "corpus", "features", "published", "slurm"];
 /// First keys that mean every experiment.
-const OF_EXPERIMENTS: [&str; 6] = ["protocol", "split_seed", "validation", "inputs", "model", "default"];
-/// First keys that mean every experiment with a network.
-const OF_NETWORKS: [&str; 2] = ["train", "seeds"];
+const OF_EXPERIMENTS: [&str; 7] = ["protocol", "split_seed", "validation", "inputs", "model", "default", "shuffle_labels"];
+/// First keys that mean every experiment with one of these models.
+const OF_MODELS: [(&str, &[&str]); 2] = [("train", &["cnn"]), ("seeds", &["cnn", "random-forest"])];
 
 /// Parts that a key has at most: no pipeline goes half as deep, and a table is gone through by a call for each.
 const DEEPEST: usize = 16;
@@ -95,19 +95,21 @@ fn put<'a>(root: &mut DeTable<'a>, path: &[Segment<'a>], value: &Spanned<DeValue
     if *first == "experiment" {
         return put_by_name(root, span, rest, value, texts);
     }
-    let networks_only = OF_NETWORKS.contains(first);
-    if !networks_only && !OF_EXPERIMENTS.contains(first) {
-        let known = [&OF_THE_PIPELINE[..], &["experiment.NAME"], &OF_EXPERIMENTS, &OF_NETWORKS].concat();
+    let models = OF_MODELS.iter().find(|(key, _)| key == first).map(|(_, models)| models);
+    if models.is_none() && !OF_EXPERIMENTS.contains(first) {
+        let known = [&OF_THE_PIPELINE[..], &["experiment.NAME"], &OF_EXPERIMENTS, &OF_MODELS.map(|(key, _)| key)].concat();
         return Err(texts.error(span, format!("unknown key `{}`", shorten(first))).hint(suggestion(first, "keys", &known)));
     }
     let mut any = false;
-    for experiment in experiments(root).filter(|e| !networks_only || kind_of_model(e) == Some("cnn")) {
+    let fits = |e: &DeTable| models.is_none_or(|models| kind_of_model(e).is_some_and(|kind| models.contains(&kind)));
+    for experiment in experiments(root).filter(|e| fits(e)) {
         any = true;
         insert(experiment, path, value, texts)?;
     }
     // A file without any experiment is wrong in itself and said to be so later.
-    if !any && networks_only && experiments(root).next().is_some() {
-        return Err(texts.error(span, format!("no experiment here trains a network: `{first}` would change nothing")));
+    if let Some(models) = models.filter(|_| !any && experiments(root).next().is_some()) {
+        let what = if models.len() > 1 { "a network or a random forest" } else { "a network" };
+        return Err(texts.error(span, format!("no experiment here trains {what}: `{first}` would change nothing")));
     }
     Ok(())
 }

@@ -9,11 +9,12 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, Deserializer, Visitor};
 use toml::Spanned;
 
+use super::search::RawSearch;
 use super::slurm::RawSlurm;
 use super::validated::Gamma;
 use crate::corpus::iemocap::{Agreement, Dialogs, Excitement};
 use crate::evaluation::Mark;
-use crate::model::{Architecture, Device, Optimizer};
+use crate::model::{Architecture, Device, Kernel, KnnWeights, Optimizer, SplitFeatures};
 use crate::transform::{Order, ScalerKind};
 
 /// A key that may be absent.
@@ -113,8 +114,10 @@ pub(super) struct RawExperiment {
     pub(super) validation: Key<f64>,
     pub(super) inputs: Option<Table<RawInputs>>,
     pub(super) model: Spanned<Table<RawModel>>,
+    pub(super) search: Key<Table<RawSearch>>,
     pub(super) train: Key<Table<RawTrain>>,
     pub(super) seeds: Key<Vec<Spanned<i64>>>,
+    pub(super) shuffle_labels: Option<bool>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -155,6 +158,8 @@ pub(super) enum RawModelKind {
     Cnn,
     Logistic,
     Svm,
+    RandomForest,
+    Knn,
     Majority,
     Perceptron,
     Temporal,
@@ -175,12 +180,19 @@ pub(super) struct RawSpecAugment {
 pub(super) struct RawModel {
     pub(super) kind: Spanned<RawModelKind>,
     pub(super) architecture: Key<Architecture>,
+    pub(super) kernel: Key<Kernel>,
     pub(super) c: Key<f64>,
     pub(super) gamma: Key<Gamma>,
     pub(super) hidden: Key<i64>,
     pub(super) input_dropout: Key<f64>,
     pub(super) dropout: Key<f64>,
     pub(super) channels: Key<i64>,
+    pub(super) trees: Key<i64>,
+    pub(super) max_depth: Key<i64>,
+    pub(super) min_leaf: Key<i64>,
+    pub(super) features: Key<SplitFeatures>,
+    pub(super) k: Key<i64>,
+    pub(super) weights: Key<KnnWeights>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]

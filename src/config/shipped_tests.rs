@@ -136,7 +136,7 @@ fn every_key_is_in_the_documentation() {
         hint.split_once("known keys: ").unwrap().1.split(", ").map(str::to_owned).collect::<Vec<_>>()
     };
     let mut keys = 0;
-    for table in ["corpus", "features", "experiment.a", "protocol", "inputs", "model", "train"] {
+    for table in ["corpus", "features", "experiment.a", "protocol", "inputs", "model", "experiment.b.search", "train"] {
         for key in listed(&format!("{table}.no_such_key=1")) {
             assert!(page.contains(&format!("\n| `{key}` | ")), "pipelines/README.md does not tell of `{key}` ({table})");
             keys += 1;

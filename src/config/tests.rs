@@ -4,6 +4,8 @@ use std::path::Path;
 
 use super::*;
 use crate::error::{Error, Kind};
+use crate::model::Kernel;
+use crate::split::Grouping;
 
 pub(super) const MINIMAL: &str = r#"
 name = "small"
@@ -74,6 +76,7 @@ fn what_is_not_written_has_its_documented_default() {
     experiment.a.protocol.folds = 5
     experiment.a.protocol.kind = stratified-kfold
     experiment.a.seeds = [0]
+    experiment.a.shuffle_labels = false
     experiment.a.split_seed = 0
     experiment.a.title = a
     experiment.a.train.batch_size = 32
@@ -98,6 +101,7 @@ fn what_is_not_written_has_its_documented_default() {
     experiment.b.model.kind = logistic
     experiment.b.protocol.kind = leave-one-speaker-out
     experiment.b.seeds = [0]
+    experiment.b.shuffle_labels = false
     experiment.b.split_seed = 0
     experiment.b.title = b
     experiment.b.validation = none
@@ -285,7 +289,7 @@ fn overrides_reach_one_experiment_or_all() {
     let table = read(MINIMAL, &["experiment.b.model={ kind = \"svm\", c = 2 }", "experiment.b.protocol.kind=declared"]);
     says(&table.unwrap_err().to_string(), &["--set experiment.b.protocol.kind=declared: ravdess declares no parts"]);
     let model = read(MINIMAL, &["experiment.b.model={ kind = \"svm\", c = 2 }"]).unwrap().experiments[1].model;
-    assert_eq!(model, ModelSettings::Svm { c: 2.0, gamma: Gamma::Scale });
+    assert_eq!(model, ModelSettings::Svm { kernel: Kernel::Rbf, c: 2.0, gamma: Some(Gamma::Scale) });
 }
 
 #[test]
@@ -395,4 +399,65 @@ fn deep_nesting_is_an_error() {
     says(&refused(&deep, &[]), &["recurs"]);
     let deep = format!("seeds={}", "[".repeat(100_000));
     says(&refused(MINIMAL, &[&deep]), &["--set seeds=[[["]);
+}
+
+#[test]
+fn the_other_models_have_their_own_keys() {
+    let of = |written: &str| {
+        let model = read(MINIMAL, &[&format!("experiment.b.model={written}")]).map(|pipeline| pipeline.experiments[1].model.describe());
+        model.unwrap_or_else(|error| error.to_string())
+    };
+    assert_eq!(of("{ kind = \"svm\", kernel = \"linear\", c = 2 }"), "svm linear C=2");
+    assert_eq!(of("{ kind = \"svm\" }"), "svm rbf C=1 gamma=scale");
+    assert_eq!(of("{ kind = \"random-forest\" }"), "random forest of 500 trees");
+    assert_eq!(
+        of("{ kind = \"random-forest\", trees = 9, max_depth = 3, min_leaf = 2 }"),
+        "random forest of 9 trees, depth up to 3, 2 a leaf"
+    );
+    assert_eq!(of("{ kind = \"knn\", k = 3, weights = \"distance\" }"), "knn k=3 weights=distance");
+    says(&of("{ kind = \"svm\", kernel = \"linear\", gamma = 1 }"), &["this kernel is linear"]);
+    says(&of("{ kind = \"svm\", kernel = \"poly\" }"), &["unknown value `poly`"]);
+    says(&of("{ kind = \"knn\", c = 1 }"), &["`c` does not belong to this kind of model"]);
+    says(&of("{ kind = \"knn\", k = 0 }"), &["`k` is 0, but must be from 1"]);
+    says(&of("{ kind = \"random-forest\", trees = 0 }"), &["`trees` is 0"]);
+    let forest = "experiment.b.model={ kind = \"random-forest\" }";
+    assert_eq!(read(MINIMAL, &[forest, "seeds=[4, 5]"]).unwrap().experiments[1].seeds, [4, 5]);
+}
+
+#[test]
+fn a_search_is_checked_against_its_model_and_protocol() {
+    let with =
+        |model: &str, search: &str| read(MINIMAL, &[&format!("experiment.b.model={model}"), &format!("experiment.b.search={search}")]);
+    let (svm, knn) = ("{ kind = \"svm\" }", "{ kind = \"knn\" }");
+    let pipeline = with(svm, "{ grid = { model.c = [1, 10], model.gamma = [\"scale\", 0.1], inputs.log_mel = [true, false] } }").unwrap();
+    let experiment = &pipeline.experiments[1];
+    let search = experiment.search.as_ref().unwrap();
+    assert_eq!((search.folds, search.by, search.metric), (4, Grouping::Speaker, SearchMetric::Uar));
+    let candidates = search.grid.candidates(&experiment.model, &experiment.inputs);
+    assert_eq!(candidates.len(), 8);
+    assert_eq!(candidates[0].model.describe(), "svm rbf C=1 gamma=scale");
+    assert_eq!(candidates[1].model.describe(), "svm rbf C=1 gamma=0.1");
+    assert_eq!(candidates[7].model.describe(), "svm rbf C=10 gamma=0.1");
+    assert!(candidates[0].inputs.log_mel && !candidates[7].inputs.log_mel);
+    assert_eq!(experiment.describe(), "svm rbf C=1 gamma=scale, searched: inputs.log_mel, model.c, model.gamma");
+    let shared = read(MINIMAL, &["experiment.a.model={ kind = \"knn\" }", "experiment.a.search.grid.model.k=[1, 5]"]).unwrap();
+    assert_eq!(shared.experiments[0].search.as_ref().unwrap().by, Grouping::Utterance);
+    let refused = |model: &str, search: &str| with(model, search).unwrap_err().to_string();
+    says(&refused(knn, "{ grid = { model.c = [1, 10] } }"), &["`model.c` does not belong to this model"]);
+    says(&refused("{ kind = \"svm\", kernel = \"linear\" }", "{ grid = { model.gamma = [1, 10] } }"), &["`model.gamma` does not belong"]);
+    says(&refused("{ kind = \"majority\" }", "{ grid = { model.c = [1, 10] } }"), &["`search` is not for this model"]);
+    says(&refused(svm, "{ grid = { model.c = [1] } }"), &["this grid has 1 candidates"]);
+    says(&refused(svm, "{ grid = { model.c = [1, 1] } }"), &["a value of `c` stands here twice"]);
+    says(&refused(svm, "{ grid = { model.c = [] } }"), &["`c` is empty"]);
+    says(&refused(svm, "{ grid = { model.c = [1, 0] } }"), &["`c` is 0, but must be above 0"]);
+    says(&refused(svm, "{ folds = 1, grid = { model.c = [1, 2] } }"), &["`folds` is 1"]);
+    says(&refused(svm, "{ grid = { model.d = [1, 2] } }"), &["unknown key `d`"]);
+    says(&refused(svm, "{ folds = 3 }"), &["grid"]);
+}
+
+#[test]
+fn shuffled_labels_are_said_in_the_title() {
+    let pipeline = read(MINIMAL, &["shuffle_labels=true"]).unwrap();
+    assert!(pipeline.experiments.iter().all(|experiment| experiment.shuffle_labels));
+    assert_eq!(pipeline.experiments[0].title, "a (labels shuffled)");
 }

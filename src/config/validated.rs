@@ -7,13 +7,14 @@ use serde::Serialize;
 use serde::ser::{SerializeStruct, Serializer};
 use serde_json::Value;
 
+use super::search::Search;
 use super::slurm::SlurmSettings;
 use super::texts::suggestion;
 use crate::corpus::iemocap::{Agreement, Dialogs, Excitement};
 use crate::error::{Error, Result};
 use crate::evaluation::Published;
 use crate::features::{FeatureSet, Profile};
-use crate::model::{Architecture, Layer, Perceptron, Temporal, TrainSettings};
+use crate::model::{Architecture, Kernel, KnnWeights, Layer, Perceptron, SplitFeatures, Temporal, TrainSettings};
 use crate::split::{Protocol, Shape};
 use crate::transform::Inputs;
 
@@ -205,10 +206,15 @@ pub struct Experiment {
     pub inputs: Inputs,
     /// What is trained.
     pub model: ModelSettings,
+    /// Settings that are chosen within each training part; those of `model` and `inputs` hold for all others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub search: Option<Search>,
     /// How a network is trained; models without epochs ignore it.
     pub train: TrainSettings,
     /// One training run each; not empty, no seed twice.
     pub seeds: Vec<u64>,
+    /// Whether labels are dealt out anew before anything else is done: a control, which must come out at chance.
+    pub shuffle_labels: bool,
 }
 
 /// A model and its own parameters.
@@ -225,12 +231,33 @@ pub enum ModelSettings {
         /// Inverse strength of the L2 penalty, as in scikit-learn.
         c: f64,
     },
-    /// Support vector machine with a Gaussian kernel, one against one.
+    /// Support vector machine, one against one.
     Svm {
+        /// What rows are compared by.
+        kernel: Kernel,
         /// Penalty of a margin violation.
         c: f64,
-        /// Width of the kernel.
-        gamma: Gamma,
+        /// Width of a Gaussian kernel; `None` for a linear one.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        gamma: Option<Gamma>,
+    },
+    /// Random forest.
+    RandomForest {
+        /// Number of trees.
+        trees: usize,
+        /// Splits above the deepest leaf; `None` is no limit.
+        max_depth: Option<usize>,
+        /// Draws of the bootstrap sample in each leaf, at least.
+        min_leaf: usize,
+        /// What each split chooses from.
+        features: SplitFeatures,
+    },
+    /// Nearest neighbours.
+    Knn {
+        /// How many vote.
+        k: usize,
+        /// What their votes count.
+        weights: KnnWeights,
     },
     /// Always the most frequent class of the training part: the floor of every comparison.
     Majority,
@@ -244,6 +271,11 @@ impl ModelSettings {
     /// Whether it is trained in epochs.
     pub fn is_network(&self) -> bool {
         matches!(self, ModelSettings::Cnn { .. } | ModelSettings::Perceptron(_) | ModelSettings::Temporal(_))
+    }
+
+    /// Whether chance plays a part in the training, so that several seeds mean something.
+    pub fn is_drawn(&self) -> bool {
+        self.is_network() || matches!(self, ModelSettings::RandomForest { .. })
     }
 
     /// The layers of a network for rows of this shape; `None` for other models.
@@ -261,8 +293,17 @@ impl ModelSettings {
         match self {
             ModelSettings::Cnn { architecture } => format!("cnn {}", word(architecture)),
             ModelSettings::Logistic { c } => format!("logistic C={c}"),
-            ModelSettings::Svm { c, gamma: Gamma::Scale } => format!("svm rbf C={c} gamma=scale"),
-            ModelSettings::Svm { c, gamma: Gamma::Value(gamma) } => format!("svm rbf C={c} gamma={gamma}"),
+            ModelSettings::Svm { kernel, c, gamma } => match gamma {
+                None => format!("svm {} C={c}", word(kernel)),
+                Some(gamma) => format!("svm {} C={c} gamma={}", word(kernel), gamma.describe()),
+            },
+            ModelSettings::RandomForest { trees, max_depth, min_leaf, features } => {
+                let depth = max_depth.map(|most| format!(", depth up to {most}")).unwrap_or_default();
+                let leaf = if *min_leaf > 1 { format!(", {min_leaf} a leaf") } else { String::new() };
+                let all = if *features == SplitFeatures::All { ", all features at each split" } else { "" };
+                format!("random forest of {trees} trees{depth}{leaf}{all}")
+            }
+            ModelSettings::Knn { k, weights } => format!("knn k={k} weights={}", word(weights)),
             ModelSettings::Majority => "majority class".to_owned(),
             ModelSettings::Perceptron(net) => format!("perceptron of {} hidden units", net.hidden),
             ModelSettings::Temporal(net) => format!("temporal cnn of {} channels with attention", net.channels),
@@ -279,6 +320,16 @@ pub enum Gamma {
     /// As given.
     #[serde(untagged)]
     Value(f64),
+}
+
+impl Gamma {
+    /// As it is written.
+    pub(super) fn describe(self) -> String {
+        match self {
+            Gamma::Scale => "scale".to_owned(),
+            Gamma::Value(value) => value.to_string(),
+        }
+    }
 }
 
 impl Pipeline {
@@ -323,7 +374,7 @@ impl Pipeline {
 }
 
 impl Experiment {
-    /// Whether the model is trained in epochs, so that [`Experiment::train`] and several seeds mean something.
+    /// Whether the model is trained in epochs, so that [`Experiment::train`] means something.
     pub fn has_epochs(&self) -> bool {
         self.model.is_network()
     }
@@ -338,7 +389,11 @@ impl Experiment {
         let set = self.inputs.set;
         let on = if set == FeatureSet::default() { String::new() } else { format!(" on {}", set.name()) };
         let transductive = if self.is_transductive() { ", transductive" } else { "" };
-        format!("{}{on}{transductive}", self.model.describe())
+        let searched = match &self.search {
+            None => String::new(),
+            Some(search) => format!(", searched: {}", search.grid.keys().join(", ")),
+        };
+        format!("{}{on}{searched}{transductive}", self.model.describe())
     }
 
     /// [`Experiment::model_key`] by dotted key.

@@ -18,7 +18,7 @@ use crate::features::FeatureSet;
 use crate::files::write_atomically;
 use crate::model::classifier::{Classifier, CnnClassifier, Majority};
 use crate::model::weights::{decode, encode};
-use crate::model::{Architecture, Layer, Logistic, NetSpec, Params, Running, Svm, TrainSettings};
+use crate::model::{Architecture, Forest, Knn, Layer, Logistic, NetSpec, Params, Running, Svm, TrainSettings};
 use crate::transform::{Inputs, MOST_FRAMES, Scaler};
 
 /// Version of the folder's layout.
@@ -82,6 +82,10 @@ pub enum Weights {
     Logistic(Logistic),
     /// Support vector machine.
     Svm(Svm),
+    /// Random forest.
+    Forest(Forest),
+    /// Nearest neighbours.
+    Knn(Knn),
     /// Frequencies.
     Majority(Majority),
 }
@@ -93,8 +97,27 @@ impl Weights {
             Weights::Cnn { .. } => "cnn",
             Weights::Logistic(_) => "logistic",
             Weights::Svm(_) => "svm",
+            Weights::Forest(_) => "random-forest",
+            Weights::Knn(_) => "knn",
             Weights::Majority(_) => "majority",
         }
+    }
+}
+
+impl Weights {
+    /// What was fitted, ready to predict; a network needs its `spec`.
+    ///
+    /// # Errors
+    /// When the layers make no network.
+    pub fn classifier(&self, spec: impl FnOnce() -> NetSpec) -> Result<Box<dyn Classifier>> {
+        Ok(match self {
+            Weights::Cnn { params, running } => Box::new(CnnClassifier::new(spec(), params.clone(), running.clone())?),
+            Weights::Logistic(model) => Box::new(model.clone()),
+            Weights::Svm(model) => Box::new(model.clone()),
+            Weights::Forest(model) => Box::new(model.clone()),
+            Weights::Knn(model) => Box::new(model.clone()),
+            Weights::Majority(model) => Box::new(model.clone()),
+        })
     }
 }
 
@@ -122,12 +145,7 @@ impl SavedModel {
     /// # Errors
     /// When the layers make no network.
     pub fn classifier(&self) -> Result<Box<dyn Classifier>> {
-        Ok(match &self.weights {
-            Weights::Cnn { params, running } => Box::new(CnnClassifier::new(self.spec(), params.clone(), running.clone())?),
-            Weights::Logistic(model) => Box::new(model.clone()),
-            Weights::Svm(model) => Box::new(model.clone()),
-            Weights::Majority(model) => Box::new(model.clone()),
-        })
+        self.weights.classifier(|| self.spec())
     }
 
     fn spec(&self) -> NetSpec {
@@ -232,6 +250,8 @@ fn card(model: &SavedModel) -> String {
         (Weights::Cnn { .. }, None) => "A convolutional network".to_owned(),
         (Weights::Logistic(_), _) => "A logistic regression".to_owned(),
         (Weights::Svm(_), _) => "A support vector machine".to_owned(),
+        (Weights::Forest(_), _) => "A random forest".to_owned(),
+        (Weights::Knn(_), _) => "A vote of the nearest training utterances".to_owned(),
         (Weights::Majority(_), _) => "A guess by class frequency".to_owned(),
     };
     let mut out = format!("# {} on {}\n\n", info.pipeline, info.corpus);

@@ -1,9 +1,8 @@
 use super::*;
 use crate::cancel::Cancel;
 use crate::error::Kind;
-use crate::model::svm::SvmSettings;
 use crate::model::test_data;
-use crate::model::{Device, LogisticSettings, Optimizer, Schedule};
+use crate::model::{Device, ForestSettings, Kernel, KnnWeights, LogisticSettings, Optimizer, Schedule, SplitFeatures, SvmSettings};
 use crate::transform::{Order, ScalerKind};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -61,8 +60,17 @@ fn cnn() -> SavedModel {
 fn all() -> Vec<SavedModel> {
     let train = test_data::parts(&[0, 2, 0, 2, 0, 2, 2], 0, 3, 4).train;
     let logistic = Logistic::fit(&LogisticSettings { c: 1.0, max_iterations: 100 }, &train).expect("logistic");
-    let svm = Svm::fit(&SvmSettings { c: 1.0, gamma: None }, &train, &Cancel::default()).expect("svm");
-    let baselines = [Weights::Logistic(logistic), Weights::Svm(svm), Weights::Majority(Majority::fit(&train).expect("majority"))];
+    let svm = |kernel| Svm::fit(&SvmSettings { kernel, c: 1.0, gamma: None }, &train, &Cancel::default()).expect("svm");
+    let settings = ForestSettings { trees: 9, max_depth: None, min_leaf: 1, features: SplitFeatures::Sqrt };
+    let forest = Forest::fit(&settings, &train, 0, &Cancel::default(), &mut |_| {}).expect("forest");
+    let baselines = [
+        Weights::Logistic(logistic),
+        Weights::Svm(svm(Kernel::Rbf)),
+        Weights::Svm(svm(Kernel::Linear)),
+        Weights::Forest(forest),
+        Weights::Knn(Knn::fit(3, KnnWeights::Distance, &train).expect("knn")),
+        Weights::Majority(Majority::fit(&train).expect("majority")),
+    ];
     let mut models = vec![cnn()];
     models.extend(baselines.map(|weights| SavedModel { info: info(&[]), weights }));
     models

@@ -25,6 +25,24 @@ pub(crate) fn check_width(expected: usize, x: &Matrix) -> Result<()> {
         .hint("predict with the feature set that the model was trained on"))
 }
 
+/// Refuses features that are no finite numbers.
+pub(crate) fn finite(x: &Matrix) -> Result<()> {
+    match x.values().iter().position(|v| !v.is_finite()) {
+        Some(at) => Err(Error::data(format!("feature {} of row {} is not a finite number", at % x.cols(), at / x.cols()))),
+        None => Ok(()),
+    }
+}
+
+/// The classes that occur, ascending.
+pub(crate) fn present(train: &Part<Training>) -> Result<Vec<usize>> {
+    let mut seen = vec![false; train.n_classes()];
+    for &class in train.y() {
+        seen[class] = true;
+    }
+    let classes: Vec<usize> = (0..seen.len()).filter(|&c| seen[c]).collect();
+    if classes.is_empty() { Err(Error::data("the training part has no utterance")) } else { Ok(classes) }
+}
+
 /// Softmax of every row of `classes` values, in place.
 pub(crate) fn softmax_rows(values: &mut [f32], classes: usize) {
     for row in values.chunks_exact_mut(classes) {

@@ -9,7 +9,7 @@ use ndarray::{Array2, ArrayView1};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::model::classifier::{Classifier, check_width, softmax_rows};
+use crate::model::classifier::{Classifier, check_width, finite, present, softmax_rows};
 use crate::split::{Matrix, Part, Training};
 
 /// How the regression is fitted.
@@ -39,23 +39,11 @@ pub struct Logistic {
     pub converged: bool,
 }
 
-/// Features as linfa wants them.
-pub(crate) fn records(x: &Matrix) -> Result<Array2<f64>> {
-    if let Some(at) = x.values().iter().position(|v| !v.is_finite()) {
-        return Err(Error::data(format!("feature {} of row {} is not a finite number", at % x.cols(), at / x.cols())));
-    }
+/// Features in double precision.
+fn records(x: &Matrix) -> Result<Array2<f64>> {
+    finite(x)?;
     let values = x.values().iter().map(|&v| f64::from(v)).collect();
     Array2::from_shape_vec((x.rows(), x.cols()), values).map_err(|e| Error::internal("a feature matrix has the wrong size").because(e))
-}
-
-/// The classes that occur, ascending.
-pub(crate) fn present(train: &Part<Training>) -> Result<Vec<usize>> {
-    let mut seen = vec![false; train.n_classes()];
-    for &class in train.y() {
-        seen[class] = true;
-    }
-    let classes: Vec<usize> = (0..seen.len()).filter(|&c| seen[c]).collect();
-    if classes.is_empty() { Err(Error::data("the training part has no utterance")) } else { Ok(classes) }
 }
 
 /// Mean and standard deviation of each column; 1 in place of a deviation of 0.

@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::model::artifact::Weights;
 use crate::model::burn_net::reverse_axes;
 use crate::model::classifier::Majority;
-use crate::model::{Layer, Logistic, Params, Running, Svm};
+use crate::model::{Forest, Knn, KnnWeights, Layer, Leaf, Logistic, Node, Params, Running, Svm};
 use crate::split::Matrix;
 
 /// A tensor of one of the three types that models use.
@@ -79,6 +79,29 @@ fn network(params: &Params, running: &Running, layers: &[Layer]) -> Option<Vec<S
     (tensors.next().is_none() && means.next().is_none() && variances.next().is_none()).then_some(out)
 }
 
+/// Nodes as columns: the feature that a split asks, or one more than there are for a leaf; where to go, or the row of a leaf's shares.
+fn forest(m: &Forest) -> Vec<Stored> {
+    let (mut features, mut thresholds, mut left, mut right) = (vec![], vec![], vec![], vec![]);
+    for node in &m.nodes {
+        let (feature, threshold, to_left, to_right) = match *node {
+            Node::Split { feature, threshold, left, right } => (feature, threshold, left, right),
+            Node::Leaf(Leaf(leaf)) => (m.n_features, 0.0, leaf, leaf),
+        };
+        features.push(feature);
+        thresholds.push(threshold);
+        left.push(to_left);
+        right.push(to_right);
+    }
+    vec![
+        Stored::i64("roots", &m.roots),
+        Stored::i64("feature", &features),
+        Stored::f32("threshold", &[thresholds.len()], &thresholds),
+        Stored::i64("left", &left),
+        Stored::i64("right", &right),
+        Stored::f32("shares", &[m.shares.len() / m.n_classes.max(1), m.n_classes], &m.shares),
+    ]
+}
+
 /// The bytes of `model.safetensors`.
 pub(crate) fn encode(weights: &Weights, layers: &[Layer]) -> Result<Vec<u8>> {
     let stored = match weights {
@@ -91,12 +114,23 @@ pub(crate) fn encode(weights: &Weights, layers: &[Layer]) -> Result<Vec<u8>> {
             Stored::f64("intercepts", &[m.classes.len()], &m.intercepts),
             Stored::i64("converged", &[usize::from(m.converged)]),
         ],
-        Weights::Svm(m) => vec![
-            Stored::i64("classes", &m.classes),
-            Stored::f64("gamma", &[1], &[m.gamma]),
-            Stored::f32("vectors", &[m.vectors.rows(), m.vectors.cols()], m.vectors.values()),
-            Stored::f64("dual", &[m.rho.len(), m.vectors.rows()], &m.dual),
-            Stored::f64("rho", &[m.rho.len()], &m.rho),
+        Weights::Svm(m) => {
+            let mut tensors = vec![
+                Stored::i64("classes", &m.classes),
+                Stored::f32("vectors", &[m.vectors.rows(), m.vectors.cols()], m.vectors.values()),
+                Stored::f64("dual", &[m.rho.len(), m.vectors.rows()], &m.dual),
+                Stored::f64("rho", &[m.rho.len()], &m.rho),
+                Stored::i64("converged", &[usize::from(m.converged)]),
+            ];
+            tensors.extend(m.gamma.map(|gamma| Stored::f64("gamma", &[1], &[gamma])));
+            tensors
+        }
+        Weights::Forest(m) => forest(m),
+        Weights::Knn(m) => vec![
+            Stored::i64("k", &[m.k]),
+            Stored::i64("by_distance", &[usize::from(m.weights == KnnWeights::Distance)]),
+            Stored::f32("rows", &[m.rows.rows(), m.rows.cols()], m.rows.values()),
+            Stored::i64("targets", &m.targets),
         ],
         Weights::Majority(m) => vec![Stored::f32("frequencies", &[m.frequencies.len()], &m.frequencies)],
     };
@@ -132,6 +166,32 @@ impl<'a> Tensors<'a> {
 
     fn f64(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f64>, String> {
         Ok(self.shaped(name, Dtype::F64, shape)?.as_chunks::<8>().0.iter().map(|b| f64::from_le_bytes(*b)).collect())
+    }
+
+    /// Whole numbers that are not negative.
+    fn counts(&mut self, name: &str) -> Result<Vec<usize>, String> {
+        let tensor = self.take(name, Dtype::I64)?;
+        let values = tensor.data().as_chunks::<8>().0.iter().map(|b| usize::try_from(i64::from_le_bytes(*b)));
+        values.collect::<Result<_, _>>().map_err(|_| format!("tensor {name} holds numbers below 0"))
+    }
+
+    /// One whole number.
+    fn count(&mut self, name: &str) -> Result<usize, String> {
+        match self.counts(name)?.as_slice() {
+            [one] => Ok(*one),
+            other => Err(format!("tensor {name} holds {} numbers instead of one", other.len())),
+        }
+    }
+
+    /// A matrix of `columns` columns and any number of rows.
+    fn matrix(&mut self, name: &str, columns: usize) -> Result<Matrix, String> {
+        let tensor = self.take(name, Dtype::F32)?;
+        let [rows, found] = tensor.shape() else { return Err(format!("tensor {name} is not a matrix")) };
+        if *found != columns {
+            return Err(format!("tensor {name} has {found} columns instead of {columns}"));
+        }
+        let values = tensor.data().as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect();
+        Ok(Matrix::new(*rows, columns, values))
     }
 
     /// Ascending class numbers below `n_classes`.
@@ -180,18 +240,43 @@ fn read_network(file: &mut Tensors, layers: &[Layer]) -> Result<Weights, String>
 
 fn read_svm(file: &mut Tensors, n_features: usize, n_classes: usize) -> Result<Weights, String> {
     let classes = file.classes(n_classes)?;
-    let gamma = file.f64("gamma", &[1])?[0];
-    let vectors = file.take("vectors", Dtype::F32)?;
-    let [rows, cols] = vectors.shape() else { return Err("tensor vectors is not a matrix".to_owned()) };
-    let (rows, cols) = (*rows, *cols);
-    if cols != n_features {
-        return Err(format!("tensor vectors has {cols} columns instead of {n_features}"));
-    }
-    let values = vectors.data().as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect();
+    // A linear kernel has none.
+    let gamma = if file.0.contains_key("gamma") { Some(file.f64("gamma", &[1])?[0]) } else { None };
+    let vectors = file.matrix("vectors", n_features)?;
+    // Models of earlier versions do not say.
+    let converged = !file.0.contains_key("converged") || file.count("converged")? != 0;
     let pairs = classes.len() * (classes.len() - 1) / 2;
-    let dual = file.f64("dual", &[pairs, rows])?;
+    let dual = file.f64("dual", &[pairs, vectors.rows()])?;
     let rho = file.f64("rho", &[pairs])?;
-    Ok(Weights::Svm(Svm { n_classes, classes, gamma, vectors: Matrix::new(rows, cols, values), dual, rho }))
+    Ok(Weights::Svm(Svm { n_classes, classes, gamma, vectors, dual, rho, converged }))
+}
+
+fn read_forest(file: &mut Tensors, n_features: usize, n_classes: usize) -> Result<Weights, String> {
+    let (roots, features) = (file.counts("roots")?, file.counts("feature")?);
+    let n = features.len();
+    let threshold = file.f32("threshold", &[n])?;
+    let (left, right) = (file.counts("left")?, file.counts("right")?);
+    if left.len() != n || right.len() != n {
+        return Err(format!("tensors left and right do not have {n} values"));
+    }
+    let node = |i: usize| match features[i] == n_features {
+        true => Node::Leaf(Leaf(left[i])),
+        false => Node::Split { feature: features[i], threshold: threshold[i], left: left[i], right: right[i] },
+    };
+    let nodes = (0..n).map(node).collect();
+    let shares = file.matrix("shares", n_classes)?.values().to_vec();
+    let forest = Forest { n_classes, n_features, roots, nodes, shares };
+    forest.flaw().map_or(Ok(Weights::Forest(forest)), Err)
+}
+
+fn read_knn(file: &mut Tensors, n_features: usize, n_classes: usize) -> Result<Weights, String> {
+    let (k, by_distance) = (file.count("k")?, file.count("by_distance")?);
+    let (rows, targets) = (file.matrix("rows", n_features)?, file.counts("targets")?);
+    if k == 0 || targets.is_empty() || targets.len() != rows.rows() || targets.iter().any(|&class| class >= n_classes) {
+        return Err("tensor targets does not name a class for each row, or tensor k asks none".to_owned());
+    }
+    let weights = if by_distance == 0 { KnnWeights::Uniform } else { KnnWeights::Distance };
+    Ok(Weights::Knn(Knn { n_classes, k, weights, rows, targets }))
 }
 
 /// The weights of a model of `kind`, or what is wrong with the bytes.
@@ -208,6 +293,8 @@ pub(crate) fn decode(kind: &str, bytes: &[u8], layers: &[Layer], [n_features, n_
             Weights::Logistic(Logistic { n_classes, n_features, classes, weights, intercepts, converged })
         }
         "svm" => read_svm(&mut file, n_features, n_classes)?,
+        "random-forest" => read_forest(&mut file, n_features, n_classes)?,
+        "knn" => read_knn(&mut file, n_features, n_classes)?,
         "majority" => Weights::Majority(Majority { frequencies: file.f32("frequencies", &[n_classes])? }),
         other => return Err(format!("this ser knows no model of kind {other:?}")),
     };

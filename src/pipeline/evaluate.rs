@@ -67,6 +67,7 @@ pub(super) fn evaluate(
             n_test: file.n_test,
             scores,
             best_epoch: file.best_epoch,
+            search: file.search,
             history: file.history.iter().map(EpochLine::from).collect(),
         });
         rows.extend(predictions);
@@ -110,8 +111,9 @@ pub(super) fn evaluate(
     let section = ExperimentSection {
         name: experiment.name.clone(),
         title: experiment.title.clone(),
-        protocol: experiment.protocol.name(),
+        protocol: protocol(experiment),
         model: experiment.describe(),
+        shuffled_labels: experiment.shuffle_labels,
         speaker_independent: folds.about.speaker_independent,
         shared,
         failed: None,
@@ -125,6 +127,12 @@ pub(super) fn evaluate(
     table::predictions::write(&context.folder.join(PREDICTIONS), &labels, &rows, &table::Meta::new())?;
     table::metrics::write(&context.folder.join(METRICS), &metrics, &table::Meta::new())?;
     write_atomically(&context.folder.join(SECTION), &to_json(&section)?)
+}
+
+/// The protocol as pages and CSV files have it.
+fn protocol(experiment: &Experiment) -> String {
+    let shuffled = if experiment.shuffle_labels { ", labels shuffled" } else { "" };
+    format!("{}{shuffled}", experiment.protocol.name())
 }
 
 fn pairs(rows: &[PredictionRow]) -> impl Iterator<Item = (&String, &String)> {
@@ -161,8 +169,9 @@ pub(super) fn failed_section(experiment: &Experiment, folds: Option<&Folds>, why
     ExperimentSection {
         name: experiment.name.clone(),
         title: experiment.title.clone(),
-        protocol: experiment.protocol.name(),
+        protocol: protocol(experiment),
         model: experiment.describe(),
+        shuffled_labels: experiment.shuffle_labels,
         speaker_independent: folds.is_some_and(|f| f.about.speaker_independent),
         shared: folds.map(|f| f.about.remarks()).unwrap_or_default(),
         failed: Some(why),

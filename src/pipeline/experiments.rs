@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use rayon::prelude::*;
 use serde::Serialize;
@@ -45,7 +46,7 @@ impl Work<'_, '_> {
     }
 
     fn train<'t>(&'t self, one: &'t Running, fold: &'t Fold, fingerprint: &str, seed: u64) -> Result<Task<'t>> {
-        let (experiment, utterances) = (one.experiment, self.data.utterances);
+        let (experiment, utterances) = (one.experiment, one.utterances(self.data));
         let Some((hash, features)) = self.features(experiment).and_then(Seen::there) else {
             return Err(Error::internal("a training was begun without features"));
         };
@@ -78,7 +79,7 @@ impl Work<'_, '_> {
         let mut trained = Vec::new();
         let (Some(folds), Some(Seen::There(_))) = (&one.folds, self.features(one.experiment)) else { return Ok((trained, false)) };
         for fold in &folds.folds {
-            let fingerprint = train::fingerprint(fold, &self.labels);
+            let fingerprint = train::fingerprint(fold, one.labels(&self.labels));
             for &seed in &one.experiment.seeds {
                 match self.walk.finished(&self.train(one, fold, &fingerprint, seed)?) {
                     Some(finished) => trained.push(finished),
@@ -160,7 +161,12 @@ impl<'a> Walk<'a> {
     fn split(&self, experiment: &'a Experiment, chosen: bool, data: &Data) -> Result<Option<Running<'a>>> {
         let identity = self.identity(Stage::Split, experiment.split_key(), [("utterances", data.fingerprint.clone())])?;
         let id = format!("split/{}", experiment.name);
-        let task = Task::new(id, identity, |context: &Context| split::split(data.utterances, experiment, context));
+        let shuffled = experiment.shuffle_labels.then(|| Arc::new(Shuffled::of(data.utterances, experiment.split_seed)));
+        let theirs = shuffled.clone();
+        let task = Task::new(id, identity, move |context: &Context| {
+            let utterances = theirs.as_ref().map_or(data.utterances, |shuffled| &shuffled.utterances);
+            split::split(utterances, experiment, context)
+        });
         let mut planned = None;
         let seen = if chosen && self.planning() {
             let (decision, why, seen) = self.look_ahead(&task, || true)?;
@@ -177,7 +183,7 @@ impl<'a> Walk<'a> {
         Ok(Some(match seen {
             Seen::There(done) => {
                 let folds = split::read(&done.folder, data.utterances)?;
-                Running { chosen, planned, split: Some(done), folds: Some(folds), ..Running::of(experiment) }
+                Running { chosen, planned, shuffled, split: Some(done), folds: Some(folds), ..Running::of(experiment) }
             }
             // A plan makes the folds in advance; where that fails, the run will say why.
             Seen::Later(later) => Running { chosen, planned, complete: false, later: Some(later), ..Running::of(experiment) },
@@ -219,7 +225,7 @@ impl<'a> Walk<'a> {
     fn evaluate_settings(&self, experiment: &Experiment) -> Result<Identity> {
         let params = serde_json::json!({
             "experiment": experiment.name, "protocol": experiment.protocol.name(),
-            "model": experiment.describe(), "seeds": experiment.seeds,
+            "model": experiment.describe(), "seeds": experiment.seeds, "shuffle_labels": experiment.shuffle_labels,
         });
         self.identity(Stage::Evaluate, params, [])
     }
@@ -243,7 +249,7 @@ impl<'a> Walk<'a> {
             }
             let mut places = Vec::new();
             for (at, fold) in folds.folds.iter().enumerate() {
-                let fingerprint = train::fingerprint(fold, &work.labels);
+                let fingerprint = train::fingerprint(fold, one.labels(&work.labels));
                 for &seed in &one.experiment.seeds {
                     let (work, fingerprint) = (&work, fingerprint.clone());
                     let id = train::id(one.experiment, fold.index, seed);
@@ -349,12 +355,31 @@ impl<'a> Walk<'a> {
     }
 }
 
+/// The utterances of a control, whose labels were dealt out anew.
+struct Shuffled {
+    utterances: Vec<Utterance>,
+    /// [`train::labels`] of them.
+    labels: String,
+}
+
+impl Shuffled {
+    fn of(utterances: &[Utterance], seed: u64) -> Self {
+        let mut shuffled = utterances.to_vec();
+        for (utterance, from) in shuffled.iter_mut().zip(crate::split::shuffled(&vec![(); utterances.len()], seed)) {
+            utterance.source.emotion.clone_from(&utterances[from].source.emotion);
+        }
+        let labels = train::labels(&shuffled);
+        Shuffled { utterances: shuffled, labels }
+    }
+}
+
 /// An experiment on its way through the stages.
 pub(super) struct Running<'a> {
     pub experiment: &'a Experiment,
     pub chosen: bool,
     /// In a plan: whether its split runs, and why.
     planned: Option<(Decision, Vec<Why>)>,
+    shuffled: Option<Arc<Shuffled>>,
     pub split: Option<Finished>,
     pub folds: Option<Folds>,
     pub trained: Vec<Finished>,
@@ -371,6 +396,7 @@ impl<'a> Running<'a> {
             experiment,
             chosen: true,
             planned: None,
+            shuffled: None,
             split: None,
             folds: None,
             trained: vec![],
@@ -379,6 +405,15 @@ impl<'a> Running<'a> {
             failed: None,
             later: None,
         }
+    }
+
+    /// The utterances with the labels that this experiment goes by.
+    fn utterances<'t>(&'t self, data: &'t Data) -> &'t [Utterance] {
+        self.shuffled.as_ref().map_or(data.utterances, |shuffled| &shuffled.utterances)
+    }
+
+    fn labels<'t>(&'t self, own: &'t str) -> &'t str {
+        self.shuffled.as_ref().map_or(own, |shuffled| &shuffled.labels)
     }
 
     /// Whether all of its folds are trained.

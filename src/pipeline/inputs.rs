@@ -6,7 +6,7 @@ use crate::corpus::Utterance;
 use crate::error::{Error, Result};
 use crate::split::{Dataset, Matrix};
 use crate::table;
-use crate::transform::{Inputs, columns_in_order, fit_length, rearrange};
+use crate::transform::{Inputs, ScalerKind, columns_in_order, fit_length, rearrange, standardise_speakers};
 
 /// A row of a set's table as an experiment with `inputs` wants it, before scaling.
 pub(super) fn arrange(inputs: &Inputs, columns: &[String], row: &[f32]) -> Vec<f32> {
@@ -50,7 +50,7 @@ impl Rows {
         Ok((Rows { columns: table.columns, ids: table.ids, values }, meta))
     }
 
-    /// The rows of the utterances with their labels. Another set may lack some that this table has.
+    /// The rows of the utterances with their labels, with what is done to speakers done. Another set may lack some that this table has.
     pub(super) fn dataset(&self, utterances: &[Utterance], experiment: &Experiment) -> Result<Dataset> {
         let mut labels: Vec<String> = utterances.iter().map(|u| u.source.emotion.clone()).collect();
         labels.sort();
@@ -64,13 +64,17 @@ impl Rows {
             values.extend_from_slice(row);
         }
         let y = utterances.iter().map(|u| labels.binary_search(&u.source.emotion));
-        Ok(Dataset {
+        let mut data = Dataset {
             ids: utterances.iter().map(|u| u.source.id.clone()).collect(),
             x: Matrix::new(utterances.len(), shape.size(), values),
             shape,
             y: y.collect::<Result<_, _>>().map_err(|_| Error::internal("a label got lost between two tables"))?,
             speakers: utterances.iter().map(|u| u.source.speaker.clone()).collect(),
             labels,
-        })
+        };
+        if experiment.inputs.scaler == ScalerKind::PerSpeaker {
+            standardise_speakers(&mut data);
+        }
+        Ok(data)
     }
 }

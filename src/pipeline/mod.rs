@@ -18,6 +18,7 @@ mod probes;
 mod publish;
 mod report;
 mod rows;
+mod search;
 mod split;
 pub mod spread;
 mod tables;

@@ -6,18 +6,22 @@ use serde::{Deserialize, Serialize};
 
 use super::ingest::to_json;
 use super::inputs::Rows;
-use crate::config::{Experiment, Gamma, ModelSettings, Pipeline};
+use super::search::{self, Settled, svm_settings};
+use crate::config::{Experiment, ModelSettings, Pipeline};
 use crate::corpus::Utterance;
 use crate::error::{Error, Result};
 use crate::evaluation::argmax;
 use crate::files::{hash_bytes, write_atomically};
 use crate::model::TrainSettings;
 use crate::model::artifact::{ModelInfo, SavedModel, Weights};
-use crate::model::{self, EpochRecord, Layer, Logistic, LogisticSettings, Majority, NetSpec, Svm, SvmSettings, TrainJob};
+use crate::model::{
+    self, EpochRecord, Forest, ForestSettings, Knn, Layer, Logistic, LogisticSettings, Majority, NetSpec, Node, Svm, TrainJob,
+};
 use crate::orchestrator::Context;
+use crate::report::SearchSection;
 use crate::split::{Dataset, Fold, Part, Parts, Training, Validation};
 use crate::table::{self, predictions::PredictionRow};
-use crate::transform::{Scaler, ScalerKind, columns_in_order, finish_row, standardise_speakers};
+use crate::transform::{Scaler, columns_in_order, finish_row};
 
 /// Predictions on the test part within the task's folder.
 pub(super) const PREDICTIONS: &str = "predictions.parquet";
@@ -41,6 +45,8 @@ pub(super) struct FoldFile {
     pub best_epoch: Option<usize>,
     pub history: Vec<EpochRecord>,
     pub warnings: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub search: Option<SearchSection>,
 }
 
 /// Content hash of the true labels.
@@ -57,6 +63,7 @@ pub(super) fn fingerprint(fold: &Fold, labels: &str) -> String {
 }
 
 /// What one training task is about.
+#[derive(Clone, Copy)]
 pub(super) struct Job<'a> {
     pub pipeline: &'a Pipeline,
     pub experiment: &'a Experiment,
@@ -81,8 +88,11 @@ pub(super) fn memory(job: &Job) -> u64 {
         ModelSettings::Cnn { .. } | ModelSettings::Perceptron(_) | ModelSettings::Temporal(_) => {
             job.experiment.train.batch_size as u64 * columns * 8_000 + (64 << 20)
         }
-        ModelSettings::Svm { .. } => rows * rows * size_of::<f64>() as u64,
-        ModelSettings::Logistic { .. } => table,
+        // Of all pairs of rows, and at most as much again of the pair of classes at work.
+        ModelSettings::Svm { .. } => 2 * rows * rows * size_of::<f32>() as u64 + table,
+        // Ranks, and nodes of about as many leaves as there are rows in each tree.
+        ModelSettings::RandomForest { trees, .. } => table + *trees as u64 * rows * 2 * size_of::<Node>() as u64,
+        ModelSettings::Logistic { .. } | ModelSettings::Knn { .. } => table,
         ModelSettings::Majority => 0,
     };
     table + model
@@ -90,13 +100,13 @@ pub(super) fn memory(job: &Job) -> u64 {
 
 /// Trains, saves the model and predicts the test part.
 pub(super) fn train(job: &Job, context: &Context) -> Result<()> {
+    let settled = job.experiment.search.as_ref().map(|search| search::settle(job, search, context)).transpose()?;
+    let searched = settled.as_ref().map(|settled| &settled.section);
+    let job = &Job { experiment: settled.as_ref().map_or(job.experiment, |Settled { experiment, .. }| experiment), ..*job };
     let (rows, meta) = Rows::read(job)?;
-    let mut data = rows.dataset(job.utterances, job.experiment)?;
-    if job.experiment.inputs.scaler == ScalerKind::PerSpeaker {
-        standardise_speakers(&mut data);
-    }
+    let data = rows.dataset(job.utterances, job.experiment)?;
     let parts = Parts::of(&data, &job.fold.roles);
-    let warnings = check(&parts, &data)?;
+    let mut warnings = check(&parts, &data)?;
     let scaler = Scaler::fit(job.experiment.inputs.scaler, &parts.train);
     let scaled = |row: &mut [f32]| {
         scaler.apply_row(row);
@@ -107,7 +117,12 @@ pub(super) fn train(job: &Job, context: &Context) -> Result<()> {
     let test = parts.test.map_rows(scaled);
 
     let fitted = fit(job, &train, validation.as_ref(), context)?;
-    let saved = SavedModel { info: about(job, &rows.columns, &meta, &data, scaler, &fitted), weights: fitted.weights };
+    if let Weights::Svm(Svm { converged: false, .. }) = fitted.weights {
+        warnings.push("the support vector machine was stopped before it converged: scale the inputs, or lower c".to_owned());
+    }
+    let mut info = about(job, &rows.columns, &meta, &data, scaler, &fitted);
+    info.provenance.extend(searched.map(search::provenance).unwrap_or_default());
+    let saved = SavedModel { info, weights: fitted.weights };
     model::artifact::save(&context.folder.join(MODEL), &saved)?;
     let mut classifier = saved.classifier()?;
     let probabilities = classifier.probabilities(test.x())?;
@@ -139,6 +154,7 @@ pub(super) fn train(job: &Job, context: &Context) -> Result<()> {
         best_epoch: fitted.best_epoch,
         history: fitted.history,
         warnings,
+        search: searched.cloned(),
     };
     write_atomically(&context.folder.join(FOLD), &to_json(&file)?)
 }
@@ -162,14 +178,21 @@ fn check(parts: &Parts, data: &Dataset) -> Result<Vec<String>> {
 }
 
 /// What a fit leaves behind.
-struct Fitted {
-    weights: Weights,
-    layers: Vec<Layer>,
+pub(super) struct Fitted {
+    pub weights: Weights,
+    pub layers: Vec<Layer>,
     best_epoch: Option<usize>,
     history: Vec<EpochRecord>,
 }
 
-fn fit(job: &Job, train: &Part<Training>, validation: Option<&Part<Validation>>, context: &Context) -> Result<Fitted> {
+impl Fitted {
+    /// Of a model without layers and epochs.
+    pub(super) fn baseline(weights: Weights) -> Self {
+        Fitted { weights, layers: vec![], best_epoch: None, history: vec![] }
+    }
+}
+
+pub(super) fn fit(job: &Job, train: &Part<Training>, validation: Option<&Part<Validation>>, context: &Context) -> Result<Fitted> {
     let weights = match &job.experiment.model {
         ModelSettings::Cnn { .. } | ModelSettings::Perceptron(_) | ModelSettings::Temporal(_) => {
             return fit_network(job, train, validation, context);
@@ -177,16 +200,16 @@ fn fit(job: &Job, train: &Part<Training>, validation: Option<&Part<Validation>>,
         ModelSettings::Logistic { c } => {
             Weights::Logistic(Logistic::fit(&LogisticSettings { c: *c, max_iterations: LOGISTIC_ITERATIONS }, train)?)
         }
-        ModelSettings::Svm { c, gamma } => {
-            let gamma = match gamma {
-                Gamma::Scale => None,
-                Gamma::Value(value) => Some(*value),
-            };
-            Weights::Svm(Svm::fit(&SvmSettings { c: *c, gamma }, train, context.cancel)?)
+        ModelSettings::Svm { kernel, c, gamma } => Weights::Svm(Svm::fit(&svm_settings(*kernel, *c, *gamma), train, context.cancel)?),
+        ModelSettings::RandomForest { trees, max_depth, min_leaf, features } => {
+            let settings = ForestSettings { trees: *trees, max_depth: *max_depth, min_leaf: *min_leaf, features: *features };
+            let mut progress = |done: usize| context.progress(done as u64, *trees as u64, "trees", String::new());
+            Weights::Forest(Forest::fit(&settings, train, job.seed, context.cancel, &mut progress)?)
         }
+        ModelSettings::Knn { k, weights } => Weights::Knn(Knn::fit(*k, *weights, train)?),
         ModelSettings::Majority => Weights::Majority(Majority::fit(train)?),
     };
-    Ok(Fitted { weights, layers: vec![], best_epoch: None, history: vec![] })
+    Ok(Fitted::baseline(weights))
 }
 
 fn fit_network(job: &Job, train: &Part<Training>, validation: Option<&Part<Validation>>, context: &Context) -> Result<Fitted> {

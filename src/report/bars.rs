@@ -60,7 +60,10 @@ pub(super) fn write(h: &mut Html, report: &PipelineReport) {
             .into_iter()
             .map(|(title, independent)| Panel {
                 title,
-                rows: report.experiments.iter().filter(|e| e.speaker_independent == independent && e.pooled.is_some()).collect(),
+                rows: compare::results(report)
+                    .map(|(_, e)| e)
+                    .filter(|e| e.speaker_independent == independent && e.pooled.is_some())
+                    .collect(),
                 marks: published
                     .iter()
                     .enumerate()

@@ -37,9 +37,15 @@ pub(super) fn standing(experiment: &ExperimentSection, published: &Published) ->
     }
 }
 
-/// The published figures that this report may show: none beside generated speech.
+/// The published figures that this report may show: none beside generated speech, or where every experiment is a control.
 pub(super) fn published(report: &PipelineReport) -> &[Published] {
-    if generated(report) { &[] } else { &report.published }
+    let only_controls = !report.experiments.is_empty() && results(report).next().is_none();
+    if generated(report) || only_controls { &[] } else { &report.published }
+}
+
+/// The experiments that stand beside published figures, with their places: controls on shuffled labels do not.
+pub(super) fn results(report: &PipelineReport) -> impl Iterator<Item = (usize, &ExperimentSection)> {
+    report.experiments.iter().enumerate().filter(|(_, experiment)| !experiment.shuffled_labels)
 }
 
 /// Whether the corpus was generated rather than recorded.

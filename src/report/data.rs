@@ -83,6 +83,9 @@ pub struct ExperimentSection {
     pub protocol: String,
     /// The model in words (`cnn ravdess`, `logistic C=0.01`).
     pub model: String,
+    /// Whether labels were dealt out anew: a control, no result.
+    #[serde(default)]
+    pub shuffled_labels: bool,
     /// Whether no test speaker was trained on, as counted from the folds.
     pub speaker_independent: bool,
     /// What train and test share, in words and counts.
@@ -124,6 +127,42 @@ pub struct FoldSection {
     pub best_epoch: Option<usize>,
     /// By epoch; empty for models without epochs.
     pub history: Vec<EpochLine>,
+    /// What was chosen within the training part, where the experiment searches.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub search: Option<SearchSection>,
+}
+
+/// A choice between settings by cross-validation within a training part.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SearchSection {
+    /// Inner folds.
+    pub folds: usize,
+    /// What stays together in them: `speaker` or `utterance`.
+    pub by: String,
+    /// What decides: `uar`, `accuracy` or `macro_f1`, over all inner folds together.
+    pub metric: String,
+    /// In the order of the grid.
+    pub tried: Vec<TriedSetting>,
+    /// Place of the choice among them: the first of the highest.
+    pub chosen: usize,
+}
+
+/// One point of a grid.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TriedSetting {
+    /// By dotted key.
+    pub settings: BTreeMap<String, String>,
+    /// The metric over all inner folds together.
+    pub score: f64,
+    /// The metric of each inner fold.
+    pub by_fold: Vec<f64>,
+}
+
+impl TriedSetting {
+    /// `model.c=10, model.gamma=scale`.
+    pub fn describe(&self) -> String {
+        self.settings.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(", ")
+    }
 }
 
 /// One epoch of a learning curve.

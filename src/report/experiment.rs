@@ -2,7 +2,7 @@
 
 use crate::evaluation::Scores;
 
-use super::data::{ExperimentSection, PredictionLine};
+use super::data::{ExperimentSection, FoldSection, PredictionLine, SearchSection};
 use super::html::{self, Html, Table, cell, count, number, numbers, percent, plural, row_head, words};
 use super::{curves, heat, strip, summary};
 
@@ -22,6 +22,12 @@ pub(super) fn write(h: &mut Html, experiment: &ExperimentSection, index: usize) 
     h.within("p", &[("class", "quiet")], |h| {
         h.text(&experiment.name).raw(" · ").text(&experiment.protocol).raw(" · ").text(&experiment.model);
     });
+    if experiment.shuffled_labels {
+        h.raw(
+            "<p class=\"warn box\"><strong>Labels are shuffled:</strong> this is a control and no result. A model that learns nothing but ",
+        );
+        h.raw("chance comes out at the level of chance.</p>");
+    }
     sharing(h, experiment);
     if let Some(why) = &experiment.failed {
         h.within("p", &[("class", "warn box")], |h| {
@@ -42,6 +48,7 @@ pub(super) fn write(h: &mut Html, experiment: &ExperimentSection, index: usize) 
         classes(h, experiment, scores, &id);
     }
     folds(h, experiment, &id);
+    searched(h, experiment, &id);
     curves::write(h, experiment, &id);
     strip::write(h, experiment, &id);
     misclassified(h, experiment, &id);
@@ -149,6 +156,39 @@ fn folds(h: &mut Html, experiment: &ExperimentSection, id: &str) {
     if folded {
         h.raw("</details>");
     }
+}
+
+/// What was chosen within each training part, and what else was tried.
+fn searched(h: &mut Html, experiment: &ExperimentSection, id: &str) {
+    let searches: Vec<(&FoldSection, &SearchSection)> =
+        experiment.folds.iter().filter_map(|fold| fold.search.as_ref().map(|search| (fold, search))).collect();
+    let Some((_, first)) = searches.first() else { return };
+    h.el("h3", &[("id", &format!("{id}-search"))], "Chosen within the training part");
+    h.within("p", &[], |h| {
+        h.text(format!("{} were compared by {} over ", plural(first.tried.len(), "setting"), first.metric.replace('_', " ")));
+        h.text(format!("{} inner folds by {} of each training part; ", first.folds, first.by));
+        h.raw("the best, refitted on the whole training part, was tested once.");
+    });
+    let table_id = format!("{id}-search-table");
+    let caption = format!("{}: the setting chosen in each fold", experiment.title);
+    let table = Table { id: &table_id, caption: &caption, class: "narrow", sortable: true };
+    let columns = [words("Held out"), numbers("Seed"), words("Chosen"), numbers("Inner score %"), numbers("Lowest tried %")];
+    table.write(h, &columns, |h| {
+        h.raw("<tbody>");
+        for (fold, search) in &searches {
+            let Some(chosen) = search.tried.get(search.chosen) else { continue };
+            let lowest = search.tried.iter().map(|tried| tried.score).fold(f64::INFINITY, f64::min);
+            h.raw("<tr>");
+            row_head(h, &fold.name);
+            number(h, fold.seed.to_string(), fold.seed as f64);
+            cell(h, chosen.describe());
+            for score in [chosen.score, lowest] {
+                number(h, percent(score), score);
+            }
+            h.raw("</tr>");
+        }
+        h.raw("</tbody>");
+    });
 }
 
 fn misclassified(h: &mut Html, experiment: &ExperimentSection, id: &str) {

@@ -124,6 +124,7 @@ fn experiment(plan: &Plan) -> ExperimentSection {
                 scores: scores(&lines),
                 best_epoch: Some(plan.epochs),
                 history: history(&mut random, plan),
+                search: None,
             });
             predictions.extend(lines);
         }
@@ -140,6 +141,7 @@ fn experiment(plan: &Plan) -> ExperimentSection {
         title: plan.title.into(),
         protocol: plan.protocol.into(),
         model: "cnn ravdess".into(),
+        shuffled_labels: false,
         speaker_independent: plan.independent,
         shared,
         failed: None,

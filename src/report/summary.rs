@@ -24,7 +24,7 @@ pub(super) fn results(h: &mut Html, report: &PipelineReport) {
     let table = Table { id: "results", caption, class: "results", sortable: false };
     table.write(h, &columns, |h| {
         h.raw("<tbody>");
-        for (i, experiment) in report.experiments.iter().enumerate() {
+        for (i, experiment) in compare::results(report) {
             experiment_row(h, experiment, i);
         }
         h.raw("</tbody>");
@@ -35,6 +35,26 @@ pub(super) fn results(h: &mut Html, report: &PipelineReport) {
             }
             h.raw("</tbody>");
         }
+    });
+    controls(h, report, &columns);
+}
+
+/// Writes the experiments on shuffled labels, in a table of their own.
+fn controls(h: &mut Html, report: &PipelineReport, columns: &[html::Column]) {
+    let controls = || report.experiments.iter().enumerate().filter(|(_, experiment)| experiment.shuffled_labels);
+    if controls().next().is_none() {
+        return;
+    }
+    h.raw("<h3 id=\"controls-title\">Controls: labels shuffled</h3>");
+    h.raw("<p class=\"warn box\"><strong>Not results.</strong> The labels of these experiments were dealt out anew before anything was split or ");
+    h.raw("trained, so that nothing can be learnt from them. What stands clearly above chance here is a leak.</p>");
+    let table = Table { id: "controls", caption: "Controls on shuffled labels", class: "results", sortable: false };
+    table.write(h, columns, |h| {
+        h.raw("<tbody>");
+        for (i, experiment) in controls() {
+            experiment_row(h, experiment, i);
+        }
+        h.raw("</tbody>");
     });
 }
 
@@ -136,7 +156,7 @@ fn mark(h: &mut Html, mark: Mark) {
 /// Writes how far each experiment stands from each published figure of the same kind of protocol.
 pub(super) fn distances(h: &mut Html, report: &PipelineReport) {
     let published = compare::published(report);
-    let experiments: Vec<&ExperimentSection> = report.experiments.iter().filter(|e| e.pooled.is_some()).collect();
+    let experiments: Vec<&ExperimentSection> = compare::results(report).map(|(_, e)| e).filter(|e| e.pooled.is_some()).collect();
     if published.is_empty() || experiments.is_empty() {
         return;
     }
@@ -211,11 +231,9 @@ fn distance(h: &mut Html, standing: Standing) {
 pub(super) fn cards(h: &mut Html, report: &PipelineReport) {
     h.raw("<div class=\"cards\">");
     for (independent, title) in [(true, "Speakers unseen"), (false, "Speakers shared")] {
-        let of_kind: Vec<(&ExperimentSection, &Scores)> = report
-            .experiments
-            .iter()
-            .filter(|e| e.speaker_independent == independent)
-            .filter_map(|e| e.pooled.as_ref().map(|scores| (e, scores)))
+        let of_kind: Vec<(&ExperimentSection, &Scores)> = compare::results(report)
+            .filter(|(_, e)| e.speaker_independent == independent)
+            .filter_map(|(_, e)| e.pooled.as_ref().map(|scores| (e, scores)))
             .collect();
         let Some((best, scores)) = of_kind.iter().copied().reduce(|a, b| if b.1.uar > a.1.uar { b } else { a }) else { continue };
         h.open("div", &[("class", if independent { "card unseen" } else { "card shared" })]);

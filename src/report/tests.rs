@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use super::fixture;
-use super::{PipelineReport, write, write_index};
+use super::{PipelineReport, SearchSection, TriedSetting, write, write_index};
 
 fn written(report: &PipelineReport) -> (tempfile::TempDir, String) {
     let dir = tempfile::tempdir().unwrap();
@@ -42,6 +42,43 @@ fn generated_speech_never_stands_beside_published_figures() {
     for file in fs::read_dir(dir.path()).unwrap() {
         let text = fs::read_to_string(file.unwrap().path()).unwrap();
         assert!(!text.contains("Issa") && !text.contains("EmoBox") && !text.contains("Livingstone"));
+    }
+}
+
+#[test]
+fn shuffled_labels_never_stand_beside_published_figures() {
+    let mut report = fixture::recorded();
+    report.experiments[0].shuffled_labels = true;
+    let (_dir, page) = written(&report);
+    let results = &page[page.find("id=\"results\"").unwrap()..page.find("id=\"controls\"").unwrap()];
+    let distances = &page[page.find("id=\"distance-table\"").unwrap()..];
+    let distances = &distances[..distances.find("</table>").unwrap()];
+    let (control, other) = (report.experiments[0].title.clone(), report.experiments[1].title.clone());
+    assert!(results.contains(&other) && distances.contains(&other));
+    assert!(!results.contains(&control) && !distances.contains(&control));
+    assert!(page.contains("Labels are shuffled:"));
+    report.experiments.iter_mut().for_each(|experiment| experiment.shuffled_labels = true);
+    let (dir, page) = written(&report);
+    let json = fs::read_to_string(dir.path().join("report.json")).unwrap();
+    assert!(!page.contains("Issa et al") && !json.contains("\"system\""));
+    assert!(!written(&fixture::recorded()).1.contains("huffled"));
+}
+
+#[test]
+fn what_was_searched_is_shown() {
+    let mut report = fixture::recorded();
+    let tried = |c: &str, score| TriedSetting { settings: [("model.c".to_owned(), c.to_owned())].into(), score, by_fold: vec![score; 2] };
+    let search = SearchSection {
+        folds: 2,
+        by: "speaker".into(),
+        metric: "uar".into(),
+        tried: vec![tried("0.1", 0.25), tried("10", 0.5)],
+        chosen: 1,
+    };
+    report.experiments[0].folds[0].search = Some(search);
+    let (_dir, page) = written(&report);
+    for part in ["2 settings were compared by uar", "2 inner folds by speaker", "model.c=10", "50.0", "25.0"] {
+        assert!(page.contains(part), "{part}");
     }
 }
 

@@ -24,8 +24,8 @@ struct Envelope<'a> {
 /// Writes the page (`index.html`), the tables (`metrics.csv`, `confusion.csv`, `predictions.csv`, `folds.csv`, `history.csv`) and
 /// `report.json` into `dir`, which is created where it is missing. Returns the paths, the page first.
 ///
-/// Each file appears whole or not at all, and the same report gives the same bytes. Beside a generated corpus no published figure is
-/// written anywhere.
+/// Each file appears whole or not at all, and the same report gives the same bytes. Beside a generated corpus, or where every
+/// experiment is a control on shuffled labels, no published figure is written anywhere.
 ///
 /// # Errors
 /// `Io` where the folder cannot be written.
@@ -33,6 +33,9 @@ pub fn write(report: &PipelineReport, dir: &Path) -> Result<Vec<PathBuf>> {
     let stripped;
     let report = if compare::generated(report) {
         stripped = without_published(report.clone());
+        &stripped
+    } else if compare::published(report).is_empty() {
+        stripped = PipelineReport { published: vec![], ..report.clone() };
         &stripped
     } else {
         report

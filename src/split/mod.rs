@@ -3,9 +3,11 @@
 mod assign;
 mod draw;
 mod groups;
+mod inner;
 mod part;
 mod protocol;
 mod sharing;
+mod shuffle;
 mod stratified;
 mod validation;
 
@@ -13,6 +15,8 @@ mod validation;
 mod tests;
 
 pub use assign::{Assignment, Fold, Item, assign, is_speaker_independent};
+pub use inner::Grouping;
 pub use part::{Dataset, Matrix, Part, Parts, Role, Shape, Testing, Training, Validation};
 pub use protocol::Protocol;
 pub use sharing::{Sharing, sharing, verdict};
+pub use shuffle::shuffled;

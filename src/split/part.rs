@@ -110,10 +110,11 @@ pub struct Validation;
 #[derive(Debug, Clone, Copy)]
 pub struct Testing;
 
-/// The rows of one role in one fold. Only this module's [`Parts::of`] makes one.
+/// The rows of one role in one fold. Only [`Parts::of`] makes one, and a training part those within itself.
 #[derive(Debug, Clone)]
 pub struct Part<R> {
     ids: Vec<String>,
+    speakers: Vec<String>,
     x: Matrix,
     shape: Shape,
     y: Vec<usize>,
@@ -125,6 +126,7 @@ impl<R> Part<R> {
     fn take(data: &Dataset, index: &[usize]) -> Self {
         Part {
             ids: index.iter().map(|&i| data.ids[i].clone()).collect(),
+            speakers: index.iter().map(|&i| data.speakers[i].clone()).collect(),
             x: data.x.select(index),
             shape: data.shape,
             y: index.iter().map(|&i| data.y[i]).collect(),
@@ -136,6 +138,11 @@ impl<R> Part<R> {
     /// Utterance ids.
     pub fn ids(&self) -> &[String] {
         &self.ids
+    }
+
+    /// Speaker of each row.
+    pub fn speakers(&self) -> &[String] {
+        &self.speakers
     }
 
     /// Features `[rows, features]`.
@@ -174,6 +181,21 @@ impl<R> Part<R> {
             rewrite(self.x.row_mut(i));
         }
         self
+    }
+}
+
+impl Part<Training> {
+    /// Some of the training rows, to fit on or to choose by.
+    pub(super) fn rows<R>(&self, index: &[usize]) -> Part<R> {
+        Part {
+            ids: index.iter().map(|&i| self.ids[i].clone()).collect(),
+            speakers: index.iter().map(|&i| self.speakers[i].clone()).collect(),
+            x: self.x.select(index),
+            shape: self.shape,
+            y: index.iter().map(|&i| self.y[i]).collect(),
+            n_classes: self.n_classes,
+            role: PhantomData,
+        }
     }
 }
 

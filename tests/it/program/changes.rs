@@ -82,6 +82,27 @@ const CHANGES: &[Change] = &[
         why: "split_seed: 0 -> 7",
     },
     Change {
+        name: "a search",
+        make: |p| {
+            let model = "model = { kind = \"logistic\", c = 1.0 }";
+            edit(p, model, &format!("{model}\nsearch = {{ folds = 2, grid = {{ model.c = [0.1, 1] }} }}"))
+        },
+        runs: &["train/log/*", "evaluate/log", "tables", "report", "publish"],
+        why: "search.folds",
+    },
+    Change {
+        name: "shuffled labels",
+        make: |_| vec!["--set", "experiment.log.shuffle_labels=true"],
+        runs: &["split/log", "train/log/*", "evaluate/log", "tables", "report", "publish"],
+        why: "shuffle_labels",
+    },
+    Change {
+        name: "another model",
+        make: |p| edit(p, "kind = \"logistic\", c = 1.0", "kind = \"random-forest\", trees = 5"),
+        runs: &["train/log/*", "evaluate/log", "tables", "report", "publish"],
+        why: "model.kind: \"logistic\" -> \"random-forest\"",
+    },
+    Change {
         name: "number of folds",
         make: |p| edit(p, "\"stratified-kfold\", folds = 2", "\"stratified-kfold\", folds = 3"),
         runs: &["split/log", "train/log/*", "evaluate/log", "tables", "report", "publish"],

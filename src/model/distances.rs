@@ -1,0 +1,121 @@
+//! Dot products and squared distances between the rows of two tables, in double precision.
+
+use crate::error::Result;
+use crate::split::Matrix;
+
+/// What is measured between two rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Measure {
+    /// Their dot product.
+    Product,
+    /// The square of their Euclidean distance; never negative.
+    SquaredDistance,
+}
+
+/// Rows of `a` at a time.
+const BLOCK: usize = 128;
+
+fn wide(values: &[f32]) -> Vec<f64> {
+    values.iter().map(|&v| f64::from(v)).collect()
+}
+
+/// The sum of squares of each row.
+fn squares(values: &[f64], columns: usize) -> Vec<f64> {
+    values.chunks_exact(columns).map(|row| row.iter().map(|v| v * v).sum()).collect()
+}
+
+/// Calls `visit` with every row of `a` in turn, by its number, and what is measured between it and each row of `b`.
+///
+/// # Errors
+/// Those of `visit`, after which nothing more is visited.
+///
+/// # Panics
+/// If the tables have different numbers of columns, or none.
+pub(super) fn each_row(measure: Measure, a: &Matrix, b: &Matrix, mut visit: impl FnMut(usize, &[f64]) -> Result<()>) -> Result<()> {
+    assert!(a.cols() == b.cols() && b.cols() > 0, "tables of {} and {} columns", a.cols(), b.cols());
+    let (columns, others) = (b.cols(), b.rows());
+    if others == 0 {
+        return (0..a.rows()).try_for_each(|i| visit(i, &[]));
+    }
+    let right = wide(b.values());
+    let right_squares = squares(&right, columns);
+    let mut measured = vec![0.0; BLOCK.min(a.rows()) * others];
+    for start in (0..a.rows()).step_by(BLOCK) {
+        let rows = BLOCK.min(a.rows() - start);
+        let left = wide(&a.values()[start * columns..(start + rows) * columns]);
+        products(&mut measured[..rows * others], &left, &right, columns);
+        let left_squares = squares(&left, columns);
+        for (i, row) in measured[..rows * others].chunks_exact_mut(others).enumerate() {
+            if measure == Measure::SquaredDistance {
+                for (value, square) in row.iter_mut().zip(&right_squares) {
+                    // Not `max`, which would take a number for one that is none.
+                    let distance = left_squares[i] + square - 2.0 * *value;
+                    *value = if distance < 0.0 { 0.0 } else { distance };
+                }
+            }
+            visit(start + i, row)?;
+        }
+    }
+    Ok(())
+}
+
+/// `out[i][j]` = row i of `left` times row j of `right`, all rows of `columns` values.
+fn products(out: &mut [f64], left: &[f64], right: &[f64], columns: usize) {
+    let (m, n) = (left.len() / columns, right.len() / columns);
+    assert!(left.len() == m * columns && right.len() == n * columns && out.len() == m * n, "products fill their table");
+    // SAFETY: the assertion says that the m x columns and n x columns elements read and the m x n elements written lie inside their slices,
+    // which are borrowed for this call; the elements written are distinct. `read_dst` is false, so old values of `out` do not matter.
+    unsafe {
+        gemm::gemm(
+            m,
+            n,
+            columns,
+            out.as_mut_ptr(),
+            1,
+            n as isize,
+            false,
+            left.as_ptr(),
+            1,
+            columns as isize,
+            right.as_ptr(),
+            columns as isize,
+            1,
+            0.0,
+            1.0,
+            false,
+            false,
+            false,
+            gemm::Parallelism::None,
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::test_data;
+
+    #[test]
+    fn all_pairs_are_measured() {
+        let a = test_data::parts(&[0; 300], 0, 1, 7).train;
+        let b = a.x().select(&[5, 0, 299]);
+        for measure in [Measure::Product, Measure::SquaredDistance] {
+            let mut seen = 0;
+            let visit = |i: usize, row: &[f64]| {
+                assert_eq!(i, seen);
+                seen += 1;
+                for (j, &value) in row.iter().enumerate() {
+                    let pairs = a.x().row(i).iter().zip(b.row(j)).map(|(&x, &y)| (f64::from(x), f64::from(y)));
+                    let wanted: f64 = match measure {
+                        Measure::Product => pairs.map(|(x, y)| x * y).sum(),
+                        Measure::SquaredDistance => pairs.map(|(x, y)| (x - y).powi(2)).sum(),
+                    };
+                    assert!((value - wanted).abs() < 1e-12 && (measure == Measure::Product || value >= 0.0), "{i} {j}: {value} {wanted}");
+                }
+                Ok(())
+            };
+            each_row(measure, a.x(), &b, visit).expect("visited");
+            assert_eq!(seen, 300);
+        }
+    }
+}
