@@ -5,12 +5,12 @@ use std::ops::Range;
 use toml::Spanned;
 
 use super::check::{Context, span};
-use super::raw::{Key, RawExperiment, RawInputs, RawModel, RawModelKind, RawProtocol, RawProtocolKind, RawSchedule, RawTrain, Table};
+use super::raw::{Key, RawExperiment, RawInputs, RawModel, RawModelKind, RawProtocol, RawProtocolKind, RawSchedule, RawTrain, Table, Words};
 use super::texts::{shorten, suggestion};
 use super::validated::{CorpusKind, Experiment, Gamma, ModelSettings};
 use crate::error::{Error, Result};
 use crate::model::{Architecture, Device, EarlyStopping, Optimizer, Schedule, TrainSettings};
-use crate::split::Protocol;
+use crate::split::{Protocol, Requirement};
 use crate::transform::{Inputs, Order, ScalerKind};
 
 /// Published fold lists, with the kind of corpus that each is for.
@@ -60,6 +60,7 @@ fn one(raw: RawExperiment, name: String, corpus: &CorpusKind, context: &Context<
         model,
         train,
         seeds: seeds(raw.seeds, network, context)?,
+        require: require(raw.require, context)?,
         name,
     })
 }
@@ -290,6 +291,26 @@ fn seeds(raw: Key<Vec<Spanned<i64>>>, network: bool, context: &Context<'_>) -> R
         return Err(error.hint("name one seed"));
     }
     Ok(seeds)
+}
+
+fn require(raw: Key<Words>, context: &Context<'_>) -> Result<Vec<Requirement>> {
+    let Some(raw) = raw else { return Ok(vec![]) };
+    let place = raw.span();
+    let mut demands = Vec::new();
+    for word in raw.into_inner().0 {
+        let Some(demand) = Requirement::parse(&word) else {
+            let known = Requirement::ALL.map(Requirement::name);
+            let error = context.texts.error(&place, format!("unknown requirement `{}`", shorten(&word)));
+            return Err(error.hint(suggestion(&word, "requirements", &known)));
+        };
+        if demands.contains(&demand) {
+            return Err(context.texts.error(&place, format!("the requirement `{word}` stands here twice")));
+        }
+        demands.push(demand);
+    }
+    // The order says nothing.
+    demands.sort();
+    Ok(demands)
 }
 
 /// Keys that another kind of the same table has.

@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::evaluation::Published;
 use crate::features::{FeatureSet, Profile};
 use crate::model::{Architecture, TrainSettings};
-use crate::split::Protocol;
+use crate::split::{Protocol, Requirement};
 use crate::transform::Inputs;
 
 /// One corpus, its features, and the experiments on it.
@@ -174,6 +174,8 @@ pub struct Experiment {
     pub train: TrainSettings,
     /// One training run each; not empty, no seed twice.
     pub seeds: Vec<u64>,
+    /// What every fold has to satisfy, or nothing is trained; none twice.
+    pub require: Vec<Requirement>,
 }
 
 /// A model and its own parameters.

@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use super::sketch::WIDTH;
 
 /// Distance of two sketches up to which their sounds are compared.
-pub const NEAR: f32 = 1.0;
+pub const NEAR: f32 = 2.2;
 /// The nearest sketches of each that are looked at: in a corpus of sounds that are all alike, the comparisons stay proportional to their number.
 pub const NEIGHBOURS: usize = 8;
 

@@ -30,6 +30,6 @@ use assets::Style;
 /// Raised whenever the same report would be written as other bytes.
 pub const CODE_VERSION: u32 = 2;
 
-pub use data::{CorpusSection, EpochLine, ExperimentSection, FoldSection, PipelineReport, PredictionLine, StepSection};
+pub use data::{CorpusSection, EpochLine, LeakageLine, NearDuplicate, ExperimentSection, FoldSection, PipelineReport, PredictionLine, StepSection};
 pub use index::write_index;
 pub use write::write;

@@ -1,11 +1,13 @@
 //! The Parquet tables, their schemas and their versions.
 //!
-//! Five tables, keyed by utterance id: [`utterances`], [`features`], [`splits`], [`predictions`], [`metrics`]. They hold plain types only, so
-//! that pandas, polars and DuckDB open them as they are. [`summary`] answers the questions that a report asks of them.
+//! Five tables, keyed by utterance id: [`utterances`], [`features`], [`splits`], [`predictions`], [`metrics`]; and two of an audit:
+//! [`duplicates`], [`leakage`]. They hold plain types only, so that pandas, polars and DuckDB open them as they are. [`summary`] answers the questions that a report asks of them.
 
 mod file;
 
+pub mod duplicates;
 pub mod features;
+pub mod leakage;
 pub mod metrics;
 pub mod predictions;
 pub mod rowlog;
