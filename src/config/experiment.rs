@@ -5,7 +5,9 @@ use std::ops::Range;
 use toml::Spanned;
 
 use super::check::{Context, span};
-use super::raw::{Key, RawExperiment, RawInputs, RawModel, RawModelKind, RawProtocol, RawProtocolKind, RawSchedule, RawTrain, Table, Words};
+use super::raw::{
+    Key, RawExperiment, RawInputs, RawModel, RawModelKind, RawProtocol, RawProtocolKind, RawSchedule, RawTrain, Table, Words,
+};
 use super::texts::{shorten, suggestion};
 use super::validated::{CorpusKind, Experiment, Gamma, ModelSettings};
 use crate::error::{Error, Result};

@@ -123,16 +123,38 @@ impl Experiment {
     /// The key of a split.
     pub fn split_key(&self) -> SplitKey<'_> {
         // A demand refuses folds and changes none.
-        let Experiment { name, title: _, default: _, protocol, split_seed, validation, inputs: _, model: _, train: _, seeds: _, require: _ } =
-            self;
+        let Experiment {
+            name,
+            title: _,
+            default: _,
+            protocol,
+            split_seed,
+            validation,
+            inputs: _,
+            model: _,
+            train: _,
+            seeds: _,
+            require: _,
+        } = self;
         SplitKey { experiment: name, protocol, split_seed: *split_seed, validation: *validation }
     }
 
     /// The key of a training.
     pub fn model_key(&self) -> ModelKey<'_> {
         // Folds and validation part reach a training by their content, the seed by the task.
-        let Experiment { name: _, title: _, default: _, protocol: _, split_seed: _, validation: _, inputs, model, train, seeds: _, require: _ } =
-            self;
+        let Experiment {
+            name: _,
+            title: _,
+            default: _,
+            protocol: _,
+            split_seed: _,
+            validation: _,
+            inputs,
+            model,
+            train,
+            seeds: _,
+            require: _,
+        } = self;
         let train = self.has_epochs().then(|| TrainKey::of(train));
         ModelKey { inputs, model, train }
     }

@@ -193,7 +193,8 @@ impl<'a> Walk<'a> {
         match self.tables(&experiments, data, open.as_ref())? {
             Some(Seen::There(done)) => {
                 publication.all(&tables, &done, &[])?;
-                let others = [split::SPLITS, LEAKAGE, train::PREDICTIONS, evaluate::METRICS].into_iter().filter(|name| done.hash(name).is_err());
+                let others =
+                    [split::SPLITS, LEAKAGE, train::PREDICTIONS, evaluate::METRICS].into_iter().filter(|name| done.hash(name).is_err());
                 publication.without(others.map(|name| tables.join(name)));
             }
             Some(Seen::Later(later)) => open = open.or(Some(later)),

@@ -109,11 +109,8 @@ pub(super) fn split(utterances: &[Utterance], experiment: &Experiment, context: 
     let texts: Vec<Option<&str>> = utterances.iter().map(|u| u.source.text_id.as_deref()).collect();
     let hashes: Vec<&str> = utterances.iter().map(|u| u.content_hash.as_str()).collect();
     let sharing: Vec<_> = assignment.folds.iter().map(|fold| split::sharing(&items, fold, &texts, &hashes)).collect();
-    let about = About {
-        speaker_independent: split::is_speaker_independent(&assignment.folds, &items),
-        sharing,
-        warnings: assignment.warnings,
-    };
+    let about =
+        About { speaker_independent: split::is_speaker_independent(&assignment.folds, &items), sharing, warnings: assignment.warnings };
     for warning in &about.warnings {
         context.warn(format!("{}: {warning}", experiment.name));
     }

@@ -71,7 +71,9 @@ impl Requirement {
                 .or_else(|| unknown(fold.test_without_session, fold.train_without_session, "session")),
             Requirement::DuplicateFree => {
                 let (exact, near, all) = (fold.shared_duplicates, fold.shared_near.unwrap_or_default(), fold.test_utterances);
-                let words = format!("of {all} tested utterances, {exact} have the same sound as one that is trained on and {near} are another version of one");
+                let words = format!(
+                    "of {all} tested utterances, {exact} have the same sound as one that is trained on and {near} are another version of one"
+                );
                 (exact + near > 0).then_some(words)
             }
         }

@@ -7,6 +7,7 @@ mod cache;
 mod changes;
 mod faults;
 mod history;
+mod leaks;
 pub mod project;
 mod runs;
 mod scale;
