@@ -271,7 +271,7 @@ fn a_demand_is_a_word_or_a_list_and_checked_like_any_key() {
     let project = Project::with_tones(2);
     let with = |require: &str| project.pipeline("small", &(Project::small() + &format!("require = {require}\n")));
     with("\"speaker-disjoin\"");
-    project.ser(&["run", "small"]).fails(3, &["small.toml:13", "unknown requirement `speaker-disjoin`", "did you mean `speaker-disjoint`"]);
+    project.ser(&["run", "small"]).fails(3, &["small.toml:14", "unknown requirement `speaker-disjoin`", "did you mean `speaker-disjoint`"]);
     with("[\"speaker-disjoint\", \"speaker-disjoint\"]");
     project.ser(&["run", "small"]).fails(3, &["stands here twice"]);
     with("7");
