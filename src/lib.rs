@@ -15,6 +15,8 @@ pub mod audio;
 
 pub mod dsp;
 
+pub mod fingerprint;
+
 pub mod features;
 
 pub mod table;

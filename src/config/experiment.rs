@@ -6,14 +6,16 @@ use toml::Spanned;
 
 use super::check::{Context, span, value_or};
 use super::network;
-use super::raw::{Key, RawExperiment, RawInputs, RawModel, RawModelKind, RawProtocol, RawProtocolKind, RawSchedule, RawTrain, Table};
+use super::raw::{
+    Key, RawExperiment, RawInputs, RawModel, RawModelKind, RawProtocol, RawProtocolKind, RawSchedule, RawTrain, Table, Words,
+};
 use super::search;
 use super::texts::{shorten, suggestion};
 use super::validated::{CorpusKind, Experiment, FeatureSettings, Gamma, ModelSettings};
 use crate::error::{Error, Result};
 use crate::features::FeatureSet;
 use crate::model::{Architecture, Device, EarlyStopping, Kernel, KnnWeights, Optimizer, Schedule, SplitFeatures, TrainSettings};
-use crate::split::Protocol;
+use crate::split::{Protocol, Requirement};
 use crate::transform::{Inputs, MOST_FRAMES, Order, ScalerKind};
 
 /// Published fold lists, with the kind of corpus that each is for.
@@ -79,6 +81,7 @@ fn one(raw: RawExperiment, name: String, corpus: &CorpusKind, features: &Feature
         seeds: seeds(raw.seeds, model.is_drawn(), context)?,
         model,
         shuffle_labels,
+        require: require(raw.require, context)?,
         name,
     })
 }
@@ -397,6 +400,26 @@ fn seeds(raw: Key<Vec<Spanned<i64>>>, drawn: bool, context: &Context<'_>) -> Res
         return Err(error.hint("name one seed"));
     }
     Ok(seeds)
+}
+
+fn require(raw: Key<Words>, context: &Context<'_>) -> Result<Vec<Requirement>> {
+    let Some(raw) = raw else { return Ok(vec![]) };
+    let place = raw.span();
+    let mut demands = Vec::new();
+    for word in raw.into_inner().0 {
+        let Some(demand) = Requirement::parse(&word) else {
+            let known = Requirement::ALL.map(Requirement::name);
+            let error = context.texts.error(&place, format!("unknown requirement `{}`", shorten(&word)));
+            return Err(error.hint(suggestion(&word, "requirements", &known)));
+        };
+        if demands.contains(&demand) {
+            return Err(context.texts.error(&place, format!("the requirement `{word}` stands here twice")));
+        }
+        demands.push(demand);
+    }
+    // The order says nothing.
+    demands.sort();
+    Ok(demands)
 }
 
 /// Keys that another kind of the same table has.

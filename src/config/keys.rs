@@ -143,6 +143,7 @@ impl<'a> TrainKey<'a> {
 impl Experiment {
     /// The key of a split.
     pub fn split_key(&self) -> SplitKey<'_> {
+        // A demand refuses folds and changes none.
         let Experiment {
             name,
             title: _,
@@ -156,6 +157,7 @@ impl Experiment {
             train: _,
             seeds: _,
             shuffle_labels,
+            require: _,
         } = self;
         SplitKey { experiment: name, protocol, split_seed: *split_seed, validation: *validation, shuffle_labels: *shuffle_labels }
     }
@@ -176,6 +178,7 @@ impl Experiment {
             train,
             seeds: _,
             shuffle_labels: _,
+            require: _,
         } = self;
         let train = self.has_epochs().then(|| TrainKey::of(train));
         let search = search.as_ref().map(|search| SearchKey { search, seed: *split_seed });

@@ -12,9 +12,10 @@ use crate::error::Result;
 /// First keys that mean the pipeline itself.
 const OF_THE_PIPELINE: [&str; 7] = ["name", "title", "description", "corpus", "features", "published", "slurm"];
 /// First keys that mean every experiment.
-const OF_EXPERIMENTS: [&str; 7] = ["protocol", "split_seed", "validation", "inputs", "model", "default", "shuffle_labels"];
+const OF_EXPERIMENTS: [&str; 8] = ["protocol", "split_seed", "validation", "inputs", "model", "default", "shuffle_labels", "require"];
 /// First keys that mean every experiment with one of these models.
-const OF_MODELS: [(&str, &[&str]); 2] = [("train", &["cnn"]), ("seeds", &["cnn", "random-forest"])];
+const OF_MODELS: [(&str, &[&str]); 2] =
+    [("train", &["cnn", "perceptron", "temporal"]), ("seeds", &["cnn", "perceptron", "temporal", "random-forest"])];
 
 /// Parts that a key has at most: no pipeline goes half as deep, and a table is gone through by a call for each.
 const DEEPEST: usize = 16;

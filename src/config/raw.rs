@@ -118,7 +118,12 @@ pub(super) struct RawExperiment {
     pub(super) train: Key<Table<RawTrain>>,
     pub(super) seeds: Key<Vec<Spanned<i64>>>,
     pub(super) shuffle_labels: Option<bool>,
+    pub(super) require: Key<Words>,
 }
+
+/// One word or a list of words.
+#[derive(Debug)]
+pub(super) struct Words(pub(super) Vec<String>);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -259,5 +264,32 @@ impl<'de> Deserialize<'de> for Gamma {
             }
         }
         deserializer.deserialize_any(GammaVisitor)
+    }
+}
+
+impl<'de> Deserialize<'de> for Words {
+    /// `"word"` or `["word", "word"]`.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct WordsVisitor;
+        impl<'de> Visitor<'de> for WordsVisitor {
+            type Value = Words;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a word or a list of words")
+            }
+
+            fn visit_str<E: de::Error>(self, word: &str) -> Result<Words, E> {
+                Ok(Words(vec![word.to_owned()]))
+            }
+
+            fn visit_seq<A: de::SeqAccess<'de>>(self, mut list: A) -> Result<Words, A::Error> {
+                let mut words = Vec::new();
+                while let Some(word) = list.next_element()? {
+                    words.push(word);
+                }
+                Ok(Words(words))
+            }
+        }
+        deserializer.deserialize_any(WordsVisitor)
     }
 }

@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::evaluation::Published;
 use crate::features::{FeatureSet, Profile};
 use crate::model::{Architecture, Kernel, KnnWeights, Layer, Perceptron, SplitFeatures, Temporal, TrainSettings};
-use crate::split::{Protocol, Shape};
+use crate::split::{Protocol, Requirement, Shape};
 use crate::transform::Inputs;
 
 /// One corpus, its features, and the experiments on it.
@@ -215,6 +215,8 @@ pub struct Experiment {
     pub seeds: Vec<u64>,
     /// Whether labels are dealt out anew before anything else is done: a control, which must come out at chance.
     pub shuffle_labels: bool,
+    /// What every fold has to satisfy, or nothing is trained; none twice.
+    pub require: Vec<Requirement>,
 }
 
 /// A model and its own parameters.

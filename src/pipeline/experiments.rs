@@ -7,11 +7,13 @@ use std::sync::Arc;
 use rayon::prelude::*;
 use serde::Serialize;
 
+use super::audit;
 use super::evaluate;
 use super::extract::{self, Extracted};
 use super::flow::Outcome;
 use super::options::Stage;
 use super::plan::Decision;
+use super::publish::table_hash;
 use super::split::{self, Folds};
 use super::train::{self, Job};
 use super::walk::{Came, Later, Mode, Seen, Walk};
@@ -21,6 +23,7 @@ use crate::error::{Error, Kind, Result};
 use crate::features::FeatureSet;
 use crate::orchestrator::{Context, Event, Finished, Graph, Identity, Task, Why};
 use crate::split::Fold;
+use crate::table::duplicates::DuplicateRow;
 
 /// What experiments work on.
 pub(super) struct Data<'a> {
@@ -28,6 +31,18 @@ pub(super) struct Data<'a> {
     /// [`split::fingerprint`] of the utterances.
     pub fingerprint: String,
     pub extracted: &'a Extracted,
+    pub audited: &'a Seen<Finished>,
+    /// [`audit::groups`] of the utterances, where the audit is there.
+    pub copies: Option<Vec<usize>>,
+    /// What the audit found.
+    pub pairs: Vec<DuplicateRow>,
+}
+
+impl Data<'_> {
+    /// Content hash of the pairs.
+    pub(super) fn audit_hash(&self) -> Result<Option<String>> {
+        self.audited.there().map(|done| table_hash(done, audit::DUPLICATES)).transpose()
+    }
 }
 
 /// [`Data`] on the way through the trainings.
@@ -64,6 +79,8 @@ impl Work<'_, '_> {
         };
         let mut inputs =
             BTreeMap::from([("utterances".into(), self.data.fingerprint.clone()), ("folds".into(), split.hash(split::ABOUT)?)]);
+        let audit = self.data.audit_hash()?.ok_or_else(|| Error::internal("an experiment was evaluated without an audit"))?;
+        inputs.insert("audit".into(), audit);
         for finished in trained {
             inputs.insert(format!("{} predictions", finished.task), finished.hash(train::PREDICTIONS)?);
             inputs.insert(format!("{} history", finished.task), finished.hash(train::FOLD)?);
@@ -97,7 +114,7 @@ impl Work<'_, '_> {
     /// Finds what there is of an experiment that is not to be run.
     fn look_up(&self, one: &mut Running) -> Result<()> {
         (one.trained, one.complete) = self.trained(one)?;
-        if one.complete && self.walk.options.until > Stage::Train {
+        if one.complete && self.walk.options.until > Stage::Train && self.data.audited.there().is_some() {
             let trained: Vec<&Finished> = one.trained.iter().collect();
             let evaluated = self.walk.finished(&self.evaluate(one, &trained)?);
             one.evaluated = evaluated;
@@ -128,11 +145,21 @@ impl<'a> Walk<'a> {
         };
         for (experiment, split) in experiments.iter().zip(splits) {
             match split {
-                Ok(Some(one)) => {
+                Ok(Some(mut one)) => {
                     if let Some((decision, why)) = one.planned.clone() {
                         self.line(format!("split/{}", experiment.name), self.features(), decision, why);
                     }
-                    running.push(one);
+                    match one.folds.as_ref().map_or(Ok(()), |folds| folds.check(experiment)) {
+                        Ok(()) => running.push(one),
+                        Err(_) if !one.chosen => {}
+                        Err(error) if self.is_only(experiment) => return Err(error),
+                        Err(_) if matches!(self.mode, Mode::Only(_)) => {}
+                        Err(error) => {
+                            self.refuse(&mut one, error, outcome);
+                            running.push(one);
+                            self.stop_after_failure(outcome)?;
+                        }
+                    }
                 }
                 Ok(None) => {}
                 Err(error) if stops_everything(&error) || self.is_only(experiment) => return Err(error),
@@ -182,12 +209,30 @@ impl<'a> Walk<'a> {
         };
         Ok(Some(match seen {
             Seen::There(done) => {
-                let folds = split::read(&done.folder, data.utterances)?;
+                let mut folds = split::read(&done.folder, data.utterances)?;
+                if let Some(groups) = &data.copies {
+                    folds.count_copies(data.utterances, groups);
+                }
                 Running { chosen, planned, shuffled, split: Some(done), folds: Some(folds), ..Running::of(experiment) }
             }
             // A plan makes the folds in advance; where that fails, the run will say why.
             Seen::Later(later) => Running { chosen, planned, complete: false, later: Some(later), ..Running::of(experiment) },
         }))
+    }
+
+    /// Ends an experiment whose folds are not what it requires, before anything of it is trained.
+    fn refuse(&self, one: &mut Running, error: Error, outcome: &mut Outcome) {
+        let hint = error.hint_text().map(str::to_owned);
+        if self.planning() {
+            let hint = hint.map(|hint| format!(" ({hint})")).unwrap_or_default();
+            self.observer.warn(format!("{}: will be refused: {error}{hint}", one.experiment.name));
+            one.complete = false;
+            one.failed = Some(error.to_string());
+            return;
+        }
+        let task = format!("train/{}", one.experiment.name);
+        self.observer.observe(Event::TaskFailed { task, error: error.to_string(), hint });
+        one.fail(error, outcome);
     }
 
     /// Whether the one task that is asked for belongs to this experiment.
@@ -238,6 +283,8 @@ impl<'a> Walk<'a> {
         running.iter_mut().filter(|one| !one.chosen).try_for_each(|one| work.look_up(one))?;
         self.open_devices(running, &work, outcome)?;
 
+        // In a plan, evaluations of which only the audit is not there yet.
+        let mut unaudited = Vec::new();
         let (mut graph, mut parts) = (Graph::default(), Vec::new());
         let known = &*running;
         for (owner, one) in known.iter().enumerate().filter(|(_, one)| one.chosen && one.failed.is_none()) {
@@ -247,17 +294,20 @@ impl<'a> Walk<'a> {
                 self.foretell(one.experiment, &folds, later)?;
                 continue;
             }
-            let mut places = Vec::new();
+            let (mut places, mut ids) = (Vec::new(), Vec::new());
             for (at, fold) in folds.folds.iter().enumerate() {
                 let fingerprint = train::fingerprint(fold, one.labels(&work.labels));
                 for &seed in &one.experiment.seeds {
                     let (work, fingerprint) = (&work, fingerprint.clone());
                     let id = train::id(one.experiment, fold.index, seed);
+                    ids.push(id.clone());
                     places.push(graph.add_after(id, vec![], move |_| work.train(one, fold, &fingerprint, seed))?);
                     parts.push(Part::Train { owner, fold: at, seed });
                 }
             }
-            if self.options.until > Stage::Train {
+            if let Seen::Later(later) = data.audited {
+                unaudited.extend((self.options.until > Stage::Train).then(|| (one.experiment, ids, later.clone())));
+            } else if self.options.until > Stage::Train {
                 let work = &work;
                 graph.add_after(evaluate::id(one.experiment), places, move |trained| work.evaluate(one, trained))?;
                 parts.push(Part::Evaluate { owner });
@@ -273,10 +323,14 @@ impl<'a> Walk<'a> {
         };
         let before = |place: usize| match &parts[place] {
             Part::Train { owner, .. } => before_training(known[*owner].experiment),
-            Part::Evaluate { .. } => vec![],
+            Part::Evaluate { .. } => vec!["audit".to_owned()],
         };
         let came = self.graph(&graph, &settings, &before)?;
         drop(graph);
+        for (experiment, trainings, later) in unaudited {
+            let after = ["audit".to_owned()].into_iter().chain(trainings).collect();
+            self.later(&evaluate::id(experiment), Some(&self.evaluate_settings(experiment)?), after, &Later { certain: false, ..later });
+        }
         for (part, came) in parts.into_iter().zip(came) {
             let (Part::Train { owner, .. } | Part::Evaluate { owner }) = part;
             let one = &mut running[owner];
@@ -344,6 +398,7 @@ impl<'a> Walk<'a> {
         }
         if self.options.until > Stage::Train {
             let last = Later { task: trainings.last().cloned().unwrap_or_default(), certain: false };
+            trainings.insert(0, "audit".into());
             self.later(&evaluate::id(experiment), Some(&self.evaluate_settings(experiment)?), trainings, &last);
         }
         Ok(())

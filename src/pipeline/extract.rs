@@ -71,10 +71,7 @@ impl Extracted {
 
     /// The first that is not.
     pub(super) fn later(&self) -> Option<&Later> {
-        self.0.iter().find_map(|(_, seen)| match seen {
-            Seen::There(_) => None,
-            Seen::Later(later) => Some(later),
-        })
+        self.0.iter().find_map(|(_, seen)| seen.later())
     }
 
     /// The content of the table of a set and where it lies.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::audit;
 use super::evaluate;
 use super::experiments::{Data, Running};
 use super::extract::{self, Extracted};
@@ -14,6 +15,7 @@ use super::probes::Probes;
 use super::publish::{Publication, entries};
 use super::report;
 use super::split;
+use super::tables::LEAKAGE;
 use super::train;
 use super::walk::{Later, Mode, PUBLISH, Seen, Walk};
 use crate::cancel::Cancel;
@@ -155,9 +157,28 @@ impl<'a> Walk<'a> {
             self.publish(&publication, extracted.later())?;
             return Ok(outcome);
         }
+        let audited = self.audit(&ingested)?;
+        if let Seen::There(audited) = &audited {
+            publication.table(&tables, audited, audit::DUPLICATES)?;
+        }
+        if self.options.until == Stage::Audit {
+            self.publish(&publication, audited.later())?;
+            return Ok(outcome);
+        }
         // From here on everything is in memory: a split looks at all utterances, and a training at all features.
         let utterances = usable(&ingested, &extracted, self.planning())?;
-        let data = Data { utterances: &utterances, fingerprint: split::fingerprint(&utterances), extracted: &extracted };
+        let pairs = match &audited {
+            Seen::There(done) => Some(table::duplicates::read(&audit::path(&done.folder)).or_else(|e| self.excuse(e))?),
+            Seen::Later(_) => None,
+        };
+        let data = Data {
+            utterances: &utterances,
+            fingerprint: split::fingerprint(&utterances),
+            extracted: &extracted,
+            audited: &audited,
+            copies: pairs.as_ref().map(|pairs| audit::groups(&utterances, pairs)),
+            pairs: pairs.unwrap_or_default(),
+        };
         let experiments = self.experiments(&chosen, &data, &mut outcome)?;
         if matches!(self.mode, Mode::Only(_)) {
             return Ok(outcome);
@@ -177,12 +198,14 @@ impl<'a> Walk<'a> {
         outcome: &mut Outcome,
     ) -> Result<()> {
         let options = self.options;
-        let mut open: Option<Later> = data.extracted.later().cloned().or_else(|| experiments.iter().find_map(|one| one.later.clone()));
+        let open = data.extracted.later().or(data.audited.later());
+        let mut open: Option<Later> = open.cloned().or_else(|| experiments.iter().find_map(|one| one.later.clone()));
         let tables = options.data_dir.join("tables").join(&self.pipeline.name);
-        match self.tables(&experiments, open.as_ref())? {
+        match self.tables(&experiments, data, open.as_ref())? {
             Some(Seen::There(done)) => {
                 publication.all(&tables, &done, &[])?;
-                let others = [split::SPLITS, train::PREDICTIONS, evaluate::METRICS].into_iter().filter(|name| done.hash(name).is_err());
+                let others =
+                    [split::SPLITS, LEAKAGE, train::PREDICTIONS, evaluate::METRICS].into_iter().filter(|name| done.hash(name).is_err());
                 publication.without(others.map(|name| tables.join(name)));
             }
             Some(Seen::Later(later)) => open = open.or(Some(later)),
@@ -250,6 +273,7 @@ impl<'a> Walk<'a> {
         let last: &[&str] = match self.options.until {
             Stage::Ingest => &["ingest"],
             Stage::Features => return self.features(),
+            Stage::Audit => &["audit"],
             Stage::Report => &["tables", "report"],
             _ => &["tables"],
         };
@@ -301,6 +325,13 @@ impl<'a> Walk<'a> {
         Ok(Identity { code_version: set.code_version(), ..identity })
     }
 
+    fn audit(&self, ingested: &Ingested) -> Result<Seen<Finished>> {
+        // Of ids, places and sounds, like features: a label makes no copy.
+        let identity = self.identity(Stage::Audit, serde_json::json!({}), [("utterances", ingested.summary.sounds.clone())])?;
+        let action = |context: &Context| audit::audit(ingested, self.root(), self.store.root(), &self.workers, context);
+        self.single(Task::new("audit", identity, action), vec!["ingest".into()], || false)
+    }
+
     /// Lines of a plan for all that follows an ingest which cannot be looked at in advance.
     fn foretell_all(&self, chosen: &[&'a Experiment], later: &Later, with_ingest: bool, sources: Option<&Sources>) -> Result<()> {
         let until = self.options.until;
@@ -316,6 +347,9 @@ impl<'a> Walk<'a> {
         }
         if let Some(first) = extracted.get(&self.pipeline.features.first()) {
             last = first.clone();
+        }
+        if until >= Stage::Audit {
+            self.later("audit", Some(&self.identity(Stage::Audit, serde_json::json!({}), [])?), vec!["ingest".into()], later);
         }
         let (mut speakers, mut sessions) = (BTreeSet::new(), BTreeSet::new());
         for source in sources.iter().flat_map(|sources| sources.iter()) {

@@ -1,7 +1,8 @@
 //! Where the science meets the orchestrator: the stages of a pipeline as tasks.
 //!
-//! ingest -> features -> split -> train (a task per fold and seed) -> evaluate -> report
+//! ingest -> features -> audit -> split -> train (a task per fold and seed) -> evaluate -> report
 
+mod audit;
 mod evaluate;
 mod experiments;
 mod extract;

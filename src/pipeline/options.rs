@@ -11,6 +11,8 @@ pub enum Stage {
     Ingest,
     /// A feature vector per utterance.
     Features,
+    /// Which recordings are copies of one another.
+    Audit,
     /// Who is in which fold.
     Split,
     /// A model per experiment, fold and seed.
@@ -25,13 +27,15 @@ pub enum Stage {
 
 impl Stage {
     /// All of them.
-    pub const ALL: [Stage; 7] = [Stage::Ingest, Stage::Features, Stage::Split, Stage::Train, Stage::Evaluate, Stage::Tables, Stage::Report];
+    pub const ALL: [Stage; 8] =
+        [Stage::Ingest, Stage::Features, Stage::Audit, Stage::Split, Stage::Train, Stage::Evaluate, Stage::Tables, Stage::Report];
 
     /// The name used in ids and messages.
     pub fn name(self) -> &'static str {
         match self {
             Stage::Ingest => "ingest",
             Stage::Features => "features",
+            Stage::Audit => "audit",
             Stage::Split => "split",
             Stage::Train => "train",
             Stage::Evaluate => "evaluate",
@@ -45,10 +49,11 @@ impl Stage {
         match self {
             Stage::Ingest => 2,
             Stage::Features => crate::features::CODE_VERSION,
-            Stage::Split => 1,
+            Stage::Audit => crate::fingerprint::CODE_VERSION,
+            Stage::Split => 2,
             Stage::Train => 2,
             Stage::Evaluate => 2,
-            Stage::Tables => 1,
+            Stage::Tables => 2,
             Stage::Report => crate::report::CODE_VERSION,
         }
     }

@@ -14,16 +14,18 @@ use super::tables;
 use super::walk::{Later, Seen, Walk};
 use crate::cancel::Cancel;
 use crate::config::Pipeline;
-use crate::corpus::{Listing, SetAside, Utterance};
+use crate::corpus::{Listing, SetAside};
 use crate::error::Result;
 use crate::features::FeatureSet;
 use crate::files::sweep;
 use crate::orchestrator::{Context, Finished, Identity, Lock, Observer, Task};
-use crate::report::{self, CorpusSection, ExperimentSection, PipelineReport, StepSection};
+use crate::report::{self, CorpusSection, ExperimentSection, NearDuplicate, PipelineReport, StepSection};
+use crate::table::duplicates::DuplicateRow;
 use crate::table::summary;
 
 /// What the corpus turned out to be.
-pub(super) fn corpus_section(listing: &Listing, utterances: &[Utterance], late: Vec<SetAside>) -> Result<CorpusSection> {
+pub(super) fn corpus_section(listing: &Listing, data: &Data, late: Vec<SetAside>) -> Result<CorpusSection> {
+    let utterances = data.utterances;
     let counts = summary::counts(utterances)?;
     let mut set_aside = listing.set_aside.clone();
     set_aside.extend(late);
@@ -39,8 +41,19 @@ pub(super) fn corpus_section(listing: &Listing, utterances: &[Utterance], late: 
         expected: listing.expected.clone(),
         set_aside,
         duplicates: summary::duplicates(utterances)?,
+        near_duplicates: near_duplicates(&data.pairs),
         notes: listing.notes.clone(),
     })
+}
+
+fn near_duplicates(pairs: &[DuplicateRow]) -> Vec<NearDuplicate> {
+    let near = |pair: &DuplicateRow| NearDuplicate {
+        a: pair.utterance_a.clone(),
+        b: pair.utterance_b.clone(),
+        similarity: pair.similarity,
+        lag_s: pair.lag_s,
+    };
+    pairs.iter().filter(|pair| !pair.exact).map(near).collect()
 }
 
 /// The whole report of a pipeline.
@@ -125,6 +138,7 @@ fn steps(pipeline: &Pipeline, experiments: &[Running]) -> Vec<StepSection> {
     let sets: Vec<String> = pipeline.features.sets.iter().map(|set| extract::id(*set)).collect();
     let mut steps = vec![step("ingest", 1, &[])];
     steps.extend(sets.iter().map(|set| step(set, 1, &["ingest".into()])));
+    steps.push(step("audit", 1, &["ingest".into()]));
     let mut ends = Vec::new();
     for one in experiments {
         let name = &one.experiment.name;
@@ -132,7 +146,7 @@ fn steps(pipeline: &Pipeline, experiments: &[Running]) -> Vec<StepSection> {
         let folds = one.folds.as_ref().map_or(0, |folds| folds.folds.len());
         steps.push(step(&split, 1, &sets));
         steps.push(step(&train, folds * one.experiment.seeds.len(), &[extract::id(one.experiment.inputs.set), split]));
-        steps.push(step(&evaluate, 1, &[train]));
+        steps.push(step(&evaluate, 1, &["audit".into(), train]));
         ends.push(evaluate);
     }
     steps.push(step("report", 1, &ends));
@@ -141,7 +155,7 @@ fn steps(pipeline: &Pipeline, experiments: &[Running]) -> Vec<StepSection> {
 
 impl Walk<'_> {
     /// The tables of all experiments together; nothing where there are none.
-    pub(super) fn tables(&self, experiments: &[Running], open: Option<&Later>) -> Result<Option<Seen<Finished>>> {
+    pub(super) fn tables(&self, experiments: &[Running], data: &Data, open: Option<&Later>) -> Result<Option<Seen<Finished>>> {
         let mut ends: Vec<String> =
             experiments.iter().filter(|one| one.split.is_some()).map(|one| format!("split/{}", one.experiment.name)).collect();
         if self.options.until > Stage::Train {
@@ -153,10 +167,11 @@ impl Walk<'_> {
             let open = Later { certain: false, ..open.clone() };
             return Ok(Some(Seen::Later(self.later("tables", Some(&identity), ends, &open))));
         }
-        let inputs: BTreeMap<String, String> = tables::inputs(experiments)?.into_iter().collect();
+        let mut inputs: BTreeMap<String, String> = tables::inputs(experiments)?.into_iter().collect();
         if inputs.is_empty() {
             return Ok(None);
         }
+        inputs.extend(data.audit_hash()?.map(|hash| ("audit".to_owned(), hash)));
         let action = |context: &Context| tables::write(experiments, context);
         self.single(Task::new("tables", Identity { inputs, ..identity }, action), ends, || false).map(Some)
     }
@@ -192,13 +207,14 @@ impl Walk<'_> {
             let word = if set == FeatureSet::default() { String::new() } else { format!(" {}", set.name()) };
             inputs.insert(format!("set aside{word}"), extracted.hash(SET_ASIDE)?);
         }
+        inputs.extend(data.audit_hash()?.map(|hash| ("audit".to_owned(), hash)));
         for one in &shown {
             if let Some(done) = &one.evaluated {
                 inputs.insert(evaluate::id(one.experiment), done.hash(SECTION)?);
             }
         }
         let action = |context: &Context| {
-            let corpus = corpus_section(&ingested.listing, data.utterances, late.clone())?;
+            let corpus = corpus_section(&ingested.listing, data, late.clone())?;
             let report = assemble(self.pipeline, Some(corpus), None, sections(experiments)?, steps(self.pipeline, experiments));
             report::write(&report, context.folder).map(drop)
         };

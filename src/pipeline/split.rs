@@ -11,7 +11,8 @@ use crate::corpus::Utterance;
 use crate::error::{Error, Result};
 use crate::files::{hash_bytes, write_atomically};
 use crate::orchestrator::Context;
-use crate::split::{self, Fold, Item, Role};
+use crate::report::LeakageLine;
+use crate::split::{self, Fold, Item, Requirement, Role, Sharing};
 use crate::table::{self, splits::SplitRow};
 
 /// Name of the table of folds within the task's folder.
@@ -23,14 +24,15 @@ pub(super) const ABOUT: &str = "about.json";
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct About {
     pub speaker_independent: bool,
-    pub shared: Vec<String>,
+    /// By fold.
+    pub sharing: Vec<Sharing>,
     pub warnings: Vec<String>,
 }
 
 impl About {
     /// What has to be known to read a result on these folds.
     pub(super) fn remarks(&self) -> Vec<String> {
-        self.shared.iter().chain(&self.warnings).cloned().collect()
+        split::verdict(&self.sharing).into_iter().chain(self.warnings.iter().cloned()).collect()
     }
 }
 
@@ -39,6 +41,46 @@ impl About {
 pub(super) struct Folds {
     pub folds: Vec<Fold>,
     pub about: About,
+}
+
+impl Folds {
+    /// Counts the copies that an audit found; `groups` is [`super::audit::groups`] of the utterances.
+    pub(super) fn count_copies(&mut self, utterances: &[Utterance], groups: &[usize]) {
+        let hashes: Vec<&str> = utterances.iter().map(|u| u.content_hash.as_str()).collect();
+        for (fold, sharing) in self.folds.iter().zip(&mut self.about.sharing) {
+            sharing.shared_near = Some(split::near_shared(fold, &hashes, groups));
+        }
+    }
+
+    /// What each fold shares, kind by kind.
+    pub(super) fn leakage(&self) -> Vec<LeakageLine> {
+        let of_fold = |(fold, sharing): (&Fold, &Sharing)| {
+            let index = fold.index;
+            sharing.kinds().into_iter().map(move |(kind, test_units, shared_units)| LeakageLine {
+                fold: index,
+                kind: kind.to_owned(),
+                test_units,
+                shared_units,
+            })
+        };
+        self.folds.iter().zip(&self.about.sharing).flat_map(of_fold).collect()
+    }
+
+    /// Refuses folds that are not what their experiment requires.
+    ///
+    /// # Errors
+    /// `Data`, with the first fold that falls short.
+    pub(super) fn check(&self, experiment: &Experiment) -> Result<()> {
+        let unmet = |demand: &Requirement| demand.unmet(&self.about.sharing).map(|unmet| (demand.name(), unmet));
+        let Some((demand, unmet)) = experiment.require.iter().find_map(unmet) else { return Ok(()) };
+        let fold = self.folds.get(unmet.fold).map(|fold| format!("fold {} ({})", fold.index, fold.name)).unwrap_or_default();
+        let more = match (unmet.folds, self.folds.len()) {
+            (n, all) if all > 1 => format!(" ({n} of {all} folds fall short)"),
+            _ => String::new(),
+        };
+        let message = format!("the experiment {} requires `{demand}`, but in {fold}, {}{more}", experiment.name, unmet.what);
+        Err(Error::data(message).hint(unmet.hint))
+    }
 }
 
 /// Content hash of what a split depends on, and what an evaluation shows of utterances.
@@ -67,11 +109,8 @@ pub(super) fn split(utterances: &[Utterance], experiment: &Experiment, context: 
     let texts: Vec<Option<&str>> = utterances.iter().map(|u| u.source.text_id.as_deref()).collect();
     let hashes: Vec<&str> = utterances.iter().map(|u| u.content_hash.as_str()).collect();
     let sharing: Vec<_> = assignment.folds.iter().map(|fold| split::sharing(&items, fold, &texts, &hashes)).collect();
-    let about = About {
-        speaker_independent: split::is_speaker_independent(&assignment.folds, &items),
-        shared: split::verdict(&sharing),
-        warnings: assignment.warnings,
-    };
+    let about =
+        About { speaker_independent: split::is_speaker_independent(&assignment.folds, &items), sharing, warnings: assignment.warnings };
     for warning in &about.warnings {
         context.warn(format!("{}: {warning}", experiment.name));
     }

@@ -1,10 +1,15 @@
 //! The tables stage: folds, predictions and figures of all experiments of a pipeline as one table each.
 
 use super::experiments::Running;
+use super::split::Folds;
 use super::{evaluate, split, train};
 use crate::error::Result;
 use crate::orchestrator::Context;
-use crate::table;
+use crate::report::LeakageLine;
+use crate::table::{self, leakage::LeakageRow};
+
+/// What the folds share, as a table.
+pub(super) const LEAKAGE: &str = "leakage.parquet";
 
 /// What the tables are made of, by name, where it is all there.
 pub(super) fn inputs(experiments: &[Running]) -> Result<Vec<(String, String)>> {
@@ -13,6 +18,7 @@ pub(super) fn inputs(experiments: &[Running]) -> Result<Vec<(String, String)>> {
         let name = &experiment.experiment.name;
         let Some(split) = &experiment.split else { continue };
         inputs.push((format!("split/{name}"), split.hash(split::SPLITS)?));
+        inputs.push((format!("split/{name} sharing"), split.hash(split::ABOUT)?));
         if let Some(done) = &experiment.evaluated {
             inputs.push((format!("evaluate/{name} predictions"), done.hash(train::PREDICTIONS)?));
             inputs.push((format!("evaluate/{name} metrics"), done.hash(evaluate::METRICS)?));
@@ -21,12 +27,13 @@ pub(super) fn inputs(experiments: &[Running]) -> Result<Vec<(String, String)>> {
     Ok(inputs)
 }
 
-/// Writes the tables of folds and, where anything is evaluated, of predictions and metrics.
+/// Writes the tables of folds, of what they share and, where anything is evaluated, of predictions and metrics.
 pub(super) fn write(experiments: &[Running], context: &Context) -> Result<()> {
-    let (mut splits, mut predictions, mut metrics, mut labels) = (vec![], vec![], vec![], vec![]);
+    let (mut splits, mut leakage, mut predictions, mut metrics, mut labels) = (vec![], vec![], vec![], vec![], vec![]);
     for experiment in experiments {
         let Some(split) = &experiment.split else { continue };
         splits.extend(table::splits::read(&split.path(split::SPLITS))?);
+        leakage.extend(shared(experiment));
         let Some(evaluated) = &experiment.evaluated else { continue };
         let (found, rows, _) = table::predictions::read(&evaluated.path(train::PREDICTIONS))?;
         labels = found;
@@ -35,9 +42,23 @@ pub(super) fn write(experiments: &[Running], context: &Context) -> Result<()> {
     }
     let meta = table::Meta::new();
     table::splits::write(&context.folder.join(split::SPLITS), &splits, &meta)?;
+    table::leakage::write(&context.folder.join(LEAKAGE), &leakage, &meta)?;
     if !predictions.is_empty() {
         table::predictions::write(&context.folder.join(train::PREDICTIONS), &labels, &predictions, &meta)?;
         table::metrics::write(&context.folder.join(evaluate::METRICS), &metrics, &meta)?;
     }
     Ok(())
+}
+
+fn shared(one: &Running) -> Vec<LeakageRow> {
+    let lines = one.folds.as_ref().map(Folds::leakage).unwrap_or_default();
+    let row = |line: LeakageLine| LeakageRow {
+        experiment: one.experiment.name.clone(),
+        protocol: one.experiment.protocol.name(),
+        fold: line.fold,
+        kind: line.kind,
+        test_units: line.test_units as u64,
+        shared_units: line.shared_units as u64,
+    };
+    lines.into_iter().map(row).collect()
 }

@@ -72,6 +72,14 @@ impl<T> Seen<T> {
             Seen::Later(_) => None,
         }
     }
+
+    /// Why it is not there.
+    pub(super) fn later(&self) -> Option<&Later> {
+        match self {
+            Seen::There(_) => None,
+            Seen::Later(later) => Some(later),
+        }
+    }
 }
 
 impl<'a> Walk<'a> {

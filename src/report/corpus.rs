@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::corpus::{Reason, SetAside};
 
 use super::compare;
-use super::data::CorpusSection;
+use super::data::{CorpusSection, NearDuplicate};
 use super::html::{self, Html, Table, cell, count, number, numbers, plural, row_head, words};
 use super::svg;
 
@@ -29,6 +29,7 @@ pub(super) fn write(h: &mut Html, corpus: &CorpusSection) {
     groups(h, "speaker", "Utterances by speaker", &corpus.by_speaker);
     groups(h, "session", "Utterances by session", &corpus.by_session);
     duplicates(h, &corpus.duplicates);
+    near_duplicates(h, &corpus.near_duplicates);
     set_aside(h, &corpus.set_aside);
     h.raw("</section>");
 }
@@ -146,6 +147,24 @@ fn duplicates(h: &mut Html, groups: &[Vec<String>]) {
         h.el("li", &[], group.join(", "));
     }
     rest(h, groups.len());
+    h.raw("</ul></details>");
+}
+
+fn near_duplicates(h: &mut Html, pairs: &[NearDuplicate]) {
+    h.raw("<h3 id=\"corpus-near-duplicates\">Versions of one recording</h3>");
+    if pairs.is_empty() {
+        h.raw("<p>No two utterances are the same recording at another rate or level, in another format, padded or trimmed.</p>");
+        return;
+    }
+    h.within("p", &[], |h| {
+        h.text(plural(pairs.len(), "pair"))
+            .raw(" of utterances are versions of one recording (<a href=\"duplicates.csv\">duplicates.csv</a>).");
+    });
+    h.raw("<details><summary>Which ones</summary><ul>");
+    for pair in pairs.iter().take(LISTED) {
+        h.el("li", &[], format!("{} and {}: similarity {:.2}", pair.a, pair.b, pair.similarity));
+    }
+    rest(h, pairs.len());
     h.raw("</ul></details>");
 }
 

@@ -6,13 +6,15 @@ use crate::evaluation::Scores;
 use super::data::{ExperimentSection, PipelineReport};
 
 /// File names and contents, in a fixed order.
-pub(super) fn files(report: &PipelineReport) -> Result<[(&'static str, Vec<u8>); 5]> {
+pub(super) fn files(report: &PipelineReport) -> Result<[(&'static str, Vec<u8>); 7]> {
     Ok([
         ("metrics.csv", metrics(report)?),
         ("confusion.csv", confusion(report)?),
         ("predictions.csv", predictions(report)?),
         ("folds.csv", folds(report)?),
         ("history.csv", history(report)?),
+        ("leakage.csv", leakage(report)?),
+        ("duplicates.csv", duplicates(report)?),
     ])
 }
 
@@ -209,6 +211,35 @@ fn folds(report: &PipelineReport) -> Result<Vec<u8>> {
                 fold.history.len().to_string(),
             ])?;
         }
+    }
+    sheet.finish()
+}
+
+/// One row a fold and kind: what its test part shares with what the model was trained or chosen on.
+fn leakage(report: &PipelineReport) -> Result<Vec<u8>> {
+    let mut sheet = Sheet::new(&["experiment", "protocol", "fold", "kind", "test_units", "shared_units"])?;
+    for experiment in &report.experiments {
+        for line in &experiment.leakage {
+            let (fold, tested, shared) = (line.fold.to_string(), line.test_units.to_string(), line.shared_units.to_string());
+            sheet.row([&experiment.name, &experiment.protocol, &fold, &line.kind, &tested, &shared])?;
+        }
+    }
+    sheet.finish()
+}
+
+/// One row a pair: of recordings with the same samples, the first with each other; of versions of one recording, all that were found.
+fn duplicates(report: &PipelineReport) -> Result<Vec<u8>> {
+    let mut sheet = Sheet::new(&["utterance_a", "utterance_b", "kind", "similarity", "lag_s"])?;
+    let Some(corpus) = &report.corpus else { return sheet.finish() };
+    for group in &corpus.duplicates {
+        let Some((first, others)) = group.split_first() else { continue };
+        for other in others {
+            sheet.row([first.as_str(), other, "exact", "1", "0"])?;
+        }
+    }
+    for pair in &corpus.near_duplicates {
+        let (similarity, lag) = (pair.similarity.to_string(), pair.lag_s.to_string());
+        sheet.row([pair.a.as_str(), &pair.b, "near", &similarity, &lag])?;
     }
     sheet.finish()
 }

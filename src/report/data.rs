@@ -68,8 +68,37 @@ pub struct CorpusSection {
     pub set_aside: Vec<SetAside>,
     /// Groups of ids whose sound is the same.
     pub duplicates: Vec<Vec<String>>,
+    /// Pairs of ids that are versions of one recording; of sounds that are the same, the first id alone.
+    #[serde(default)]
+    pub near_duplicates: Vec<NearDuplicate>,
     /// Remarks of the reader.
     pub notes: Vec<String>,
+}
+
+/// Two versions of one recording.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NearDuplicate {
+    /// The id that comes first.
+    pub a: String,
+    /// The other.
+    pub b: String,
+    /// Height of the peak of their normalised cross-correlation, from 0 to 1.
+    pub similarity: f64,
+    /// Seconds by which the first is late against the second.
+    pub lag_s: f64,
+}
+
+/// What the test part of one fold shares with what its model was trained or chosen on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeakageLine {
+    /// From 0.
+    pub fold: u32,
+    /// `speakers`, `sentences`, `sessions`, `duplicates` or `near-duplicates`.
+    pub kind: String,
+    /// Units of the test part.
+    pub test_units: usize,
+    /// Of these, the ones that are shared.
+    pub shared_units: usize,
 }
 
 /// One experiment: a model in a protocol.
@@ -90,6 +119,9 @@ pub struct ExperimentSection {
     pub speaker_independent: bool,
     /// What train and test share, in words and counts.
     pub shared: Vec<String>,
+    /// The counts behind it, fold by fold.
+    #[serde(default)]
+    pub leakage: Vec<LeakageLine>,
     /// Why there is no result, where there is none.
     pub failed: Option<String>,
     /// Class names.

@@ -68,6 +68,9 @@ fn sharing(h: &mut Html, experiment: &ExperimentSection) {
             h.el("li", &[], line);
         }
         h.raw("</ul>");
+        if !experiment.leakage.is_empty() {
+            h.raw("<p class=\"quiet\">Fold by fold: <a href=\"leakage.csv\">leakage.csv</a></p>");
+        }
     }
     h.raw("</div>");
 }

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 
 use super::ser::corpus::{Expected, Reason, SetAside};
 use super::ser::evaluation::{ClassScores, Confusion, Mark, Published, Scores, Spread};
-use super::ser::report::{CorpusSection, EpochLine, ExperimentSection, FoldSection, PipelineReport, PredictionLine, StepSection};
+use super::ser::report::{
+    CorpusSection, EpochLine, ExperimentSection, FoldSection, LeakageLine, NearDuplicate, PipelineReport, PredictionLine, StepSection,
+};
 
 const CLASSES: [&str; 8] = ["neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised"];
 
@@ -144,6 +146,9 @@ fn experiment(plan: &Plan) -> ExperimentSection {
         shuffled_labels: false,
         speaker_independent: plan.independent,
         shared,
+        leakage: (0..plan.folds)
+            .map(|fold| LeakageLine { fold, kind: "speakers".into(), test_units: 24, shared_units: if plan.independent { 0 } else { 24 } })
+            .collect(),
         failed: None,
         labels: CLASSES.map(str::to_owned).to_vec(),
         ensemble: (plan.seeds > 1).then(|| pooled.clone()),
@@ -217,6 +222,7 @@ fn corpus() -> CorpusSection {
         by_session: BTreeMap::new(),
         set_aside,
         duplicates: vec![vec!["03-01-01-01-05".to_owned(), "03-01-01-02-05".to_owned()]],
+        near_duplicates: vec![NearDuplicate { a: "03-01-01-03-05".into(), b: "03-01-01-04-05".into(), similarity: 0.98, lag_s: -0.25 }],
         notes: vec!["four recordings have two channels; both are averaged".to_owned()],
     }
 }
@@ -338,6 +344,7 @@ pub(crate) fn hostile() -> PipelineReport {
         corpus.by_speaker.insert(evil.into(), 1);
         corpus.by_session.insert(evil.into(), 3);
         corpus.duplicates.push(vec![evil.into(), evil.into()]);
+        corpus.near_duplicates.push(NearDuplicate { a: evil.into(), b: evil.into(), similarity: 1.0, lag_s: 0.0 });
         corpus.set_aside.push(SetAside { path: evil.into(), reason: Reason::BadName, detail: evil.into() });
     }
     let odd = &mut report.experiments[0];

@@ -31,7 +31,8 @@ use assets::Style;
 pub const CODE_VERSION: u32 = 3;
 
 pub use data::{
-    CorpusSection, EpochLine, ExperimentSection, FoldSection, PipelineReport, PredictionLine, SearchSection, StepSection, TriedSetting,
+    CorpusSection, EpochLine, ExperimentSection, FoldSection, LeakageLine, NearDuplicate, PipelineReport, PredictionLine, SearchSection,
+    StepSection, TriedSetting,
 };
 pub use index::write_index;
 pub use write::write;

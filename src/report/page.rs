@@ -7,12 +7,14 @@ use super::html::{self, Html, Table, cell, row_head, words};
 use super::{bars, compare, corpus, experiment, steps, summary};
 
 /// Files that stand beside the page, with what they hold.
-const FILES: [(&str, &str); 6] = [
+const FILES: [(&str, &str); 8] = [
     ("metrics.csv", "every figure: pooled, by fold, by class"),
     ("confusion.csv", "confusion matrices, counts and row shares"),
     ("predictions.csv", "every prediction with its probabilities"),
     ("folds.csv", "every fold and seed"),
     ("history.csv", "every epoch"),
+    ("leakage.csv", "what train and test share, fold by fold"),
+    ("duplicates.csv", "recordings with the same sound"),
     ("report.json", "all of this page as data"),
 ];
 

@@ -106,7 +106,23 @@ pub struct Training;
 /// Marks rows that may end a training run or choose between settings.
 #[derive(Debug, Clone, Copy)]
 pub struct Validation;
-/// Marks rows that may only be predicted.
+/// Marks rows that may only be predicted. A scaler, say, can be fitted on rows of training and on no other:
+///
+/// ```
+/// use ser::split::{Part, Training};
+/// use ser::transform::{Scaler, ScalerKind};
+/// fn fit(rows: &Part<Training>) -> Scaler {
+///     Scaler::fit(ScalerKind::Standard, rows)
+/// }
+/// ```
+///
+/// ```compile_fail,E0308
+/// use ser::split::{Part, Testing};
+/// use ser::transform::{Scaler, ScalerKind};
+/// fn fit(rows: &Part<Testing>) -> Scaler {
+///     Scaler::fit(ScalerKind::Standard, rows)
+/// }
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Testing;
 

@@ -1,6 +1,6 @@
-//! What train and test share, counted: the same voices, the same sentences, the very same sounds.
+//! What train and test share, counted: the same voices, the same sentences, the same sessions, the same sounds.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -22,17 +22,31 @@ pub struct Sharing {
     pub shared_texts: usize,
     /// Tested utterances whose sentence is not known.
     pub test_without_text: usize,
+    /// Utterances trained on whose sentence is not known.
+    pub train_without_text: usize,
+    /// Recording sessions of the test part, as far as the corpus names them.
+    pub test_sessions: usize,
+    /// Of these, the ones that are trained on.
+    pub shared_sessions: usize,
+    /// Tested utterances whose session is not known.
+    pub test_without_session: usize,
+    /// Utterances trained on whose session is not known.
+    pub train_without_session: usize,
     /// Tested utterances whose very sound is trained on, under whatever name.
     pub shared_duplicates: usize,
+    /// Tested utterances of which a copy with other samples is trained on; `None` where nobody has looked for such copies.
+    pub shared_near: Option<usize>,
 }
 
 /// Counts what one fold shares. `text_ids` and `hashes` (of the content) belong to `items`, one each.
 pub fn sharing(items: &[Item], fold: &Fold, text_ids: &[Option<&str>], hashes: &[&str]) -> Sharing {
-    let tested: Vec<usize> = (0..items.len()).filter(|&i| fold.roles[i] == Some(Role::Test)).collect();
-    let trained: Vec<usize> = (0..items.len()).filter(|&i| matches!(fold.roles[i], Some(Role::Train | Role::Validation))).collect();
+    let (tested, trained) = sides(fold);
     let speakers = |rows: &[usize]| -> BTreeSet<&str> { rows.iter().map(|&i| items[i].speaker).collect() };
     let texts = |rows: &[usize]| -> BTreeSet<&str> { rows.iter().filter_map(|&i| text_ids[i]).collect() };
-    let (test_speakers, test_texts) = (speakers(&tested), texts(&tested));
+    let sessions = |rows: &[usize]| -> BTreeSet<&str> { rows.iter().filter_map(|&i| items[i].session).collect() };
+    let without_text = |rows: &[usize]| rows.iter().filter(|&&i| text_ids[i].is_none()).count();
+    let without_session = |rows: &[usize]| rows.iter().filter(|&&i| items[i].session.is_none()).count();
+    let (test_speakers, test_texts, test_sessions) = (speakers(&tested), texts(&tested), sessions(&tested));
     let sounds: BTreeSet<&str> = trained.iter().map(|&i| hashes[i]).collect();
     Sharing {
         test_utterances: tested.len(),
@@ -40,43 +54,102 @@ pub fn sharing(items: &[Item], fold: &Fold, text_ids: &[Option<&str>], hashes: &
         test_speakers: test_speakers.len(),
         shared_texts: test_texts.intersection(&texts(&trained)).count(),
         test_texts: test_texts.len(),
-        test_without_text: tested.iter().filter(|&&i| text_ids[i].is_none()).count(),
+        test_without_text: without_text(&tested),
+        train_without_text: without_text(&trained),
+        shared_sessions: test_sessions.intersection(&sessions(&trained)).count(),
+        test_sessions: test_sessions.len(),
+        test_without_session: without_session(&tested),
+        train_without_session: without_session(&trained),
         shared_duplicates: tested.iter().filter(|&&i| sounds.contains(hashes[i])).count(),
+        shared_near: None,
     }
 }
 
-/// The counts of all folds of a protocol in plain words: one sentence on speakers, one on sentences, one on duplicates.
+/// How many tested utterances have a copy with other samples among what is trained on. `groups` gives the copies of one recording the same
+/// number; like `hashes`, it belongs to the items of the fold.
+pub fn near_shared(fold: &Fold, hashes: &[&str], groups: &[usize]) -> usize {
+    let (tested, trained) = sides(fold);
+    let mut sounds: BTreeMap<usize, BTreeSet<&str>> = BTreeMap::new();
+    for &i in &trained {
+        sounds.entry(groups[i]).or_default().insert(hashes[i]);
+    }
+    let has_copy = |i: &&usize| sounds.get(&groups[**i]).is_some_and(|sounds| sounds.iter().any(|sound| *sound != hashes[**i]));
+    tested.iter().filter(has_copy).count()
+}
+
+/// What is tested, and what the model is trained or chosen on.
+fn sides(fold: &Fold) -> (Vec<usize>, Vec<usize>) {
+    let with = |is: fn(Role) -> bool| (0..fold.roles.len()).filter(|&i| fold.roles[i].is_some_and(is)).collect();
+    (with(|role| role == Role::Test), with(|role| role != Role::Test))
+}
+
+impl Sharing {
+    /// Each kind by its name in tables, with the units of the test part and how many of them are shared.
+    pub fn kinds(&self) -> Vec<(&'static str, usize, usize)> {
+        let mut kinds = vec![
+            ("speakers", self.test_speakers, self.shared_speakers),
+            ("sentences", self.test_texts, self.shared_texts),
+            ("sessions", self.test_sessions, self.shared_sessions),
+            ("duplicates", self.test_utterances, self.shared_duplicates),
+        ];
+        kinds.extend(self.shared_near.map(|shared| ("near-duplicates", self.test_utterances, shared)));
+        kinds
+    }
+}
+
+/// The counts of all folds of a protocol in plain words: one sentence each on speakers, sentences, sessions where there are any, duplicates and,
+/// where they were looked for, near-duplicates.
 pub fn verdict(folds: &[Sharing]) -> Vec<String> {
-    if folds.is_empty() {
-        return Vec::new();
-    }
+    let Some(first) = folds.first() else { return Vec::new() };
     let pairs = |of: fn(&Sharing) -> (usize, usize)| -> Vec<(usize, usize)> { folds.iter().map(of).collect() };
-    let speakers = shared("speaker", &pairs(|s| (s.shared_speakers, s.test_speakers)));
-    let without: usize = folds.iter().map(|s| s.test_without_text).sum();
-    let named = pairs(|s| (s.shared_texts, s.test_texts));
-    let texts = match without {
-        0 => shared("sentence", &named),
-        _ if named.iter().all(|&(_, all)| all == 0) => {
-            "the corpus does not name its sentences: whether they are shared is not known".to_owned()
+    let speakers = pairs(|s| (s.shared_speakers, s.test_speakers));
+    let head = match speakers.iter().all(|&(shared, _)| shared == 0) {
+        true => "speaker-independent",
+        false => "speaker-dependent",
+    };
+    let mut lines = vec![format!("{head}: {}", shared("test speaker", &speakers))];
+    let groups = [
+        ("sentence", pairs(|s| (s.shared_texts, s.test_texts)), pairs(|s| (s.test_without_text, s.test_utterances))),
+        ("session", pairs(|s| (s.shared_sessions, s.test_sessions)), pairs(|s| (s.test_without_session, s.test_utterances))),
+    ];
+    for (kind, named, without) in groups {
+        let (without, tested) = without.iter().fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
+        match without {
+            0 => lines.push(format!("{kind}s: {}", shared(&format!("test {kind}"), &named))),
+            n if n == tested && kind == "session" => {}
+            n if n == tested => lines.push(format!("{kind}s: the corpus names none, so that it is not known whether they are shared")),
+            n => {
+                let counted = shared(&format!("test {kind}"), &named);
+                lines.push(format!("{kind}s: {counted}; of {n} tested utterances none is named"));
+            }
         }
-        n => format!("{} ({n} tested utterances have no named sentence)", shared("sentence", &named)),
-    };
-    let duplicates = match folds.iter().map(|s| s.shared_duplicates).sum::<usize>() {
-        0 => "no tested sound is trained on under another name".to_owned(),
-        1 => "duplicates: 1 tested utterance is the very same sound as one that is trained on".to_owned(),
-        n => format!("duplicates: {n} tested utterances are the very same sound as one that is trained on"),
-    };
-    vec![speakers, texts, duplicates]
+    }
+    lines.push(format!("duplicates: {}", copies(folds.iter().map(|s| s.shared_duplicates), folds.len(), "the very same sound as one")));
+    if first.shared_near.is_some() {
+        let near = folds.iter().map(|s| s.shared_near.unwrap_or_default());
+        lines.push(format!("near-duplicates: {}", copies(near, folds.len(), "another version of a recording")));
+    }
+    lines
 }
 
-fn shared(what: &str, counts: &[(usize, usize)]) -> String {
-    let folds = match counts.len() {
-        1 => "in the only fold".to_owned(),
-        n => format!("over {n} folds"),
-    };
-    if counts.iter().all(|&(shared, _)| shared == 0) {
-        return format!("{what}-independent: no test {what} is trained on {folds}");
+fn copies(counts: impl Iterator<Item = usize>, folds: usize, what: &str) -> String {
+    let counts: Vec<usize> = counts.collect();
+    let over = if folds == 1 { "in the only fold".to_owned() } else { format!("over {folds} folds") };
+    match counts.iter().sum::<usize>() {
+        0 => format!("none {over}: no tested utterance is {what} that is trained on"),
+        1 => format!("1 tested utterance {over} is {what} that is trained on"),
+        n => format!("{n} tested utterances {over} are {what} that is trained on"),
     }
+}
+
+/// `24 of 24 test speakers are also trained on in each of 5 folds`.
+fn shared(what: &str, counts: &[(usize, usize)]) -> String {
+    let n = counts.len();
+    if counts.iter().all(|&(shared, _)| shared == 0) {
+        let folds = if n == 1 { "in the only fold".to_owned() } else { format!("in any of {n} folds") };
+        return format!("no {what} is trained on {folds}");
+    }
+    let folds = if n == 1 { "in the only fold".to_owned() } else { format!("in each of {n} folds") };
     let mut words: Vec<(usize, usize)> = counts.to_vec();
     words.sort_by(|a, b| (a.0 * b.1).cmp(&(b.0 * a.1)).then(a.cmp(b)));
     words.dedup();
@@ -85,6 +158,5 @@ fn shared(what: &str, counts: &[(usize, usize)]) -> String {
         [only] => word(only),
         many => format!("{} to {}", word(&many[0]), word(&many[many.len() - 1])),
     };
-    let head = if counts.iter().all(|&(shared, all)| shared == all) { "shared" } else { "partly shared" };
-    format!("{what}s {head}: {range} test {what}s are also trained on {folds}")
+    format!("{range} {what}s are also trained on {folds}")
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::draw::Draw;
-use super::{Assignment, Fold, Item, Protocol, Role, assign, is_speaker_independent, sharing, verdict};
+use super::{Assignment, Fold, Item, Protocol, Requirement, Role, Sharing, assign, is_speaker_independent, near_shared, sharing, verdict};
 use crate::error::{Error, Kind};
 
 #[derive(Clone)]
@@ -286,13 +286,14 @@ fn what_train_and_test_share_is_counted() {
     let counts = sharing(&items, &mixed, &texts, &["h1", "h1", "h2", "h2", "h3"]);
     assert_eq!((counts.test_utterances, counts.test_speakers, counts.shared_speakers), (2, 2, 1));
     assert_eq!((counts.test_texts, counts.shared_texts, counts.test_without_text, counts.shared_duplicates), (1, 1, 1, 2));
+    assert_eq!((counts.test_sessions, counts.test_without_session, counts.train_without_text), (0, 2, 0));
     assert!(!is_speaker_independent(&[mixed], &items));
     assert_eq!(
         verdict(&[counts]),
         [
-            "speakers partly shared: 1 of 2 test speakers are also trained on in the only fold",
-            "sentences shared: 1 of 1 test sentences are also trained on in the only fold (1 tested utterances have no named sentence)",
-            "duplicates: 2 tested utterances are the very same sound as one that is trained on",
+            "speaker-dependent: 1 of 2 test speakers are also trained on in the only fold",
+            "sentences: 1 of 1 test sentences are also trained on in the only fold; of 1 tested utterances none is named",
+            "duplicates: 2 tested utterances in the only fold are the very same sound as one that is trained on",
         ]
     );
 
@@ -303,10 +304,66 @@ fn what_train_and_test_share_is_counted() {
     assert_eq!(
         verdict(&[counts, counts]),
         [
-            "speaker-independent: no test speaker is trained on over 2 folds",
-            "the corpus does not name its sentences: whether they are shared is not known",
-            "no tested sound is trained on under another name",
+            "speaker-independent: no test speaker is trained on in any of 2 folds",
+            "sentences: the corpus names none, so that it is not known whether they are shared",
+            "duplicates: none over 2 folds: no tested utterance is the very same sound as one that is trained on",
         ]
     );
     assert!(verdict(&[]).is_empty());
+}
+
+#[test]
+fn copies_are_counted_by_group_and_the_same_sound_is_no_version_of_itself() {
+    let roles = [Some(Role::Train), Some(Role::Test), Some(Role::Test), Some(Role::Validation), Some(Role::Test), None];
+    let fold = Fold { index: 0, name: "fold 1".into(), roles: roles.into() };
+    let hashes = ["h0", "h0", "h2", "h3", "h4", "h5"];
+    // `1` is the very sound of `0`; `2` is a version of it; `4` is a version of what takes no part.
+    assert_eq!(near_shared(&fold, &hashes, &[0, 0, 0, 3, 4, 4]), 1);
+    assert_eq!(near_shared(&fold, &hashes, &[0, 0, 2, 3, 3, 5]), 1);
+    assert_eq!(near_shared(&fold, &hashes, &[0, 1, 2, 3, 4, 5]), 0);
+}
+
+#[test]
+fn a_demand_names_the_first_fold_that_falls_short() {
+    let fine = Sharing {
+        test_utterances: 4,
+        test_speakers: 2,
+        shared_speakers: 0,
+        test_texts: 2,
+        shared_texts: 0,
+        test_without_text: 0,
+        train_without_text: 0,
+        test_sessions: 1,
+        shared_sessions: 0,
+        test_without_session: 0,
+        train_without_session: 0,
+        shared_duplicates: 0,
+        shared_near: Some(0),
+    };
+    let unmet = |demand: Requirement, bad: Sharing| demand.unmet(&[fine, bad, bad]);
+    for demand in Requirement::ALL {
+        assert_eq!(Requirement::parse(demand.name()), Some(demand));
+        assert_eq!(unmet(demand, fine), None);
+    }
+    let cases = [
+        (Requirement::SpeakerDisjoint, Sharing { shared_speakers: 1, ..fine }, "1 of 2 test speakers"),
+        (Requirement::TextDisjoint, Sharing { shared_texts: 2, ..fine }, "2 of 2 test sentences"),
+        (Requirement::TextDisjoint, Sharing { train_without_text: 3, ..fine }, "0 tested and 3 trained utterances have no named sentence"),
+        (Requirement::SessionDisjoint, Sharing { shared_sessions: 1, ..fine }, "1 of 1 test sessions"),
+        (
+            Requirement::SessionDisjoint,
+            Sharing { test_without_session: 4, ..fine },
+            "4 tested and 0 trained utterances have no named session",
+        ),
+        (Requirement::DuplicateFree, Sharing { shared_duplicates: 1, ..fine }, "1 have the same sound"),
+        (Requirement::DuplicateFree, Sharing { shared_near: Some(2), ..fine }, "2 are another version"),
+    ];
+    for (demand, bad, words) in cases {
+        let unmet = unmet(demand, bad).unwrap();
+        assert!((unmet.fold, unmet.folds) == (1, 2) && unmet.what.contains(words), "{unmet:?}");
+        let others = Requirement::ALL.into_iter().filter(|other| *other != demand);
+        assert!(others.into_iter().all(|other| other.unmet(&[bad]).is_none()), "{demand:?}");
+    }
+    // What nobody looked for is no violation yet.
+    assert_eq!(unmet(Requirement::DuplicateFree, Sharing { shared_near: None, ..fine }), None);
 }

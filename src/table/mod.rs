@@ -1,13 +1,15 @@
 //! The Parquet tables, their schemas and their versions.
 //!
-//! Six tables, keyed by utterance id: [`utterances`], [`features`], [`frames`], [`splits`], [`predictions`], [`metrics`]. They hold plain
-//! types, and [`frames`] lists of numbers, so that pandas, polars and DuckDB open them as they are. [`summary`] answers the questions that a
-//! report asks of them.
+//! Six tables, keyed by utterance id: [`utterances`], [`features`], [`frames`], [`splits`], [`predictions`], [`metrics`]; and two of an audit:
+//! [`duplicates`], [`leakage`]. They hold plain types, and [`frames`] lists of numbers, so that pandas, polars and DuckDB open them as they
+//! are. [`summary`] answers the questions that a report asks of them.
 
 mod file;
 
+pub mod duplicates;
 pub mod features;
 pub mod frames;
+pub mod leakage;
 pub mod metrics;
 pub mod predictions;
 pub mod rowlog;

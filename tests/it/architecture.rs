@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 const BASE: &[&str] = &["error", "cancel", "files", "foreign"];
 /// The science, in the direction in which data flows.
-const SCIENCE: &[&str] = &["corpus", "audio", "dsp", "features", "table", "split", "transform", "model", "evaluation", "report"];
+const SCIENCE: &[&str] =
+    &["corpus", "audio", "dsp", "fingerprint", "features", "table", "split", "transform", "model", "evaluation", "report"];
 
 fn allowed(module: &str) -> BTreeSet<&'static str> {
     let mut names: BTreeSet<&str> = BASE.iter().copied().collect();

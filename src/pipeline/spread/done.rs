@@ -23,8 +23,9 @@ pub fn done(run: &Run, order: &Order, pipeline: &Pipeline, options: &Options, ca
     let kept: BTreeSet<&str> = lines.iter().filter(|line| line.decision == Decision::Keep).map(|line| line.task.as_str()).collect();
     let known: BTreeSet<&str> = lines.iter().map(|line| line.task.as_str()).collect();
     let features = kept.contains("ingest") && pipeline.features.sets.iter().all(|set| kept.contains(extract::id(*set).as_str()));
+    let audited = kept.contains("audit");
     let splits = pipeline.select(&order.experiments)?;
-    let prepared = features && splits.iter().all(|experiment| kept.contains(format!("split/{}", experiment.name).as_str()));
+    let prepared = features && audited && splits.iter().all(|experiment| kept.contains(format!("split/{}", experiment.name).as_str()));
     // Of a fold that the split did not give, nothing is missing.
     let trained = |id: &String| kept.contains(id.as_str()) || (prepared && !known.contains(id.as_str()));
     let shards = Store::shared(shard::folder(&options.store(&pipeline.name), &run.plan().id));

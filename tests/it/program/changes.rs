@@ -16,7 +16,7 @@ struct Change {
     why: &'static str,
 }
 
-const EVERYTHING: &[&str] = &["ingest", "features", "split/*", "train/*", "evaluate/*", "tables", "report", "publish"];
+const EVERYTHING: &[&str] = &["ingest", "features", "audit", "split/*", "train/*", "evaluate/*", "tables", "report", "publish"];
 
 const PIPELINE: &str = "name = \"p\"\ntitle = \"First\"\n\n[corpus]\nkind = \"manifest\"\nname = \"tones\"\npath = \"corpus/manifest.csv\"\n\
     root = \"corpus\"\n\n[[experiment]]\nname = \"log\"\ntitle = \"Regression\"\nprotocol = { kind = \"stratified-kfold\", folds = 2 }\n\
@@ -107,6 +107,34 @@ const CHANGES: &[Change] = &[
         make: |p| edit(p, "\"stratified-kfold\", folds = 2", "\"stratified-kfold\", folds = 3"),
         runs: &["split/log", "train/log/*", "evaluate/log", "tables", "report", "publish"],
         why: "protocol.folds: 2 -> 3",
+    },
+    Change {
+        name: "a demand that the folds meet",
+        make: |p| edit(p, "protocol = { kind = \"group-kfold\"", "require = \"speaker-disjoint\"\nprotocol = { kind = \"group-kfold\""),
+        runs: &["report", "publish"],
+        why: "settings.experiment.net.require",
+    },
+    Change {
+        name: "a demand that the folds do not meet",
+        make: |p| {
+            edit(
+                p,
+                "protocol = { kind = \"stratified-kfold\"",
+                "require = [\"speaker-disjoint\"]\nprotocol = { kind = \"stratified-kfold\"",
+            );
+            vec!["--experiment", "net", "--experiment", "floor"]
+        },
+        runs: &["tables", "report", "publish"],
+        why: "settings.experiment.log.require",
+    },
+    Change {
+        name: "a table of pairs missing in the cache",
+        make: |p| {
+            fs::remove_file(output(p, "audit").join("duplicates.parquet")).unwrap();
+            vec![]
+        },
+        runs: &["audit"],
+        why: "output missing: duplicates.parquet",
     },
     Change {
         name: "scaler",

@@ -41,7 +41,7 @@ fn two_runs_are_listed_shown_and_compared() {
         let tasks = shown["task_list"].as_array().unwrap().iter().filter(|task| task["what"] == what);
         tasks.map(|task| task["task"].as_str().unwrap().to_owned()).collect()
     };
-    assert_eq!(tasks_of("2", "reused")[..3], ["ingest", "features", "split/base"]);
+    assert_eq!(tasks_of("2", "reused")[..3], ["ingest", "features", "audit"]);
     assert_eq!(tasks_of("2", "ran")[..3], ["train/base/fold-00-seed-0", "train/base/fold-01-seed-0", "evaluate/base"]);
     assert_eq!(second["command"], "ser run net --set experiment.base.train.learning_rate=0.03");
 

@@ -1,0 +1,106 @@
+//! A recording in a few numbers that its copies share.
+
+use std::f32::consts::TAU;
+
+use crate::audio::resample::Resampler;
+use crate::dsp::{Stft, Tiles, hz_to_mel, mel_to_hz};
+
+/// Rate (Hz) at which recordings are compared: what a telephone still carries.
+pub const RATE: u32 = 8_000;
+/// Seconds of a recording that are listened to, from its beginning.
+const LONGEST_S: usize = 120;
+const WINDOW: usize = 512;
+const HOP: usize = 128;
+/// Bands of equal width in mel, and the frequencies (Hz) between which they lie.
+const BANDS: usize = 24;
+const LOWEST_HZ: f64 = 200.0;
+const HIGHEST_HZ: f64 = 3_400.0;
+/// Frequencies of the rhythm: multiples of half a hertz, of the bands below and above a thousand hertz.
+const RHYTHMS: usize = 16;
+const RHYTHM_HZ: f32 = 0.5;
+const BREAK_HZ: f64 = 1_000.0;
+/// Share of the power below which a band is as good as silent: a coarse quantisation adds noise there.
+const FLOOR: f32 = 1e-3;
+/// What a step in rhythm weighs against one in the decadic logarithm of a band's power.
+const RHYTHM_WEIGHT: f32 = 3.0;
+
+/// Numbers in a sketch.
+pub const WIDTH: usize = BANDS + 2 * RHYTHMS;
+
+/// Makes sketches; keep it for the next recording.
+pub struct Listener {
+    resampler: Resampler,
+    stft: Stft,
+    magnitude: Tiles,
+    /// First bin of each band and the end of the last.
+    edges: Vec<usize>,
+    /// Bands below [`BREAK_HZ`].
+    low: usize,
+}
+
+impl Default for Listener {
+    fn default() -> Self {
+        let stft = Stft::new(WINDOW, HOP);
+        let (bottom, top) = (hz_to_mel(LOWEST_HZ), hz_to_mel(HIGHEST_HZ));
+        let hz = |i: usize| mel_to_hz(bottom + (top - bottom) * i as f64 / BANDS as f64);
+        let edges = (0..=BANDS).map(|i| (hz(i) * WINDOW as f64 / f64::from(RATE)).round() as usize).collect();
+        let low = (0..BANDS).filter(|&i| hz(i + 1) <= BREAK_HZ).count();
+        Listener { resampler: Resampler::new(RATE, RATE), magnitude: Tiles::new(stft.bins()), stft, edges, low }
+    }
+}
+
+impl Listener {
+    /// The sound at [`RATE`], its first two minutes.
+    pub fn narrow(&mut self, samples: &[f32], sample_rate: u32) -> Vec<f32> {
+        if self.resampler.from_hz() != sample_rate {
+            self.resampler = Resampler::new(sample_rate, RATE);
+        }
+        let heard = samples.len().min(LONGEST_S * sample_rate as usize);
+        self.resampler.process(&samples[..heard])
+    }
+
+    /// The sketch of a sound: [`WIDTH`] numbers, the same for any level and nearly the same whatever silence surrounds it. Nothing where the
+    /// sound is silent.
+    pub fn sketch(&mut self, samples: &[f32], sample_rate: u32) -> Option<Vec<f32>> {
+        let narrow = self.narrow(samples, sample_rate);
+        if narrow.is_empty() {
+            return None;
+        }
+        let (edges, low) = (&self.edges, self.low);
+        let mut bands = [0.0f32; BANDS];
+        let mut envelopes: [Vec<f32>; 2] = Default::default();
+        self.stft.magnitude(&narrow, &mut self.magnitude, |frame| {
+            let mut halves = [0.0f32; 2];
+            for (i, edge) in edges.windows(2).enumerate() {
+                let power: f32 = frame[edge[0]..edge[1]].iter().map(|m| m * m).sum();
+                bands[i] += power;
+                halves[usize::from(i >= low)] += power;
+            }
+            envelopes.iter_mut().zip(halves).for_each(|(envelope, power)| envelope.push(power));
+        });
+        let total: f32 = bands.iter().sum();
+        if !(total.is_finite() && total > f32::MIN_POSITIVE) {
+            return None;
+        }
+        let mut sketch: Vec<f32> = bands.iter().map(|power| (power / total + FLOOR).log10()).collect();
+        for envelope in &envelopes {
+            sketch.extend(rhythm(envelope).map(|strength| RHYTHM_WEIGHT * strength));
+        }
+        Some(sketch)
+    }
+}
+
+/// How strongly a power rises and falls at each frequency, from 0 to 1: magnitudes, so that a shift changes nothing.
+fn rhythm(envelope: &[f32]) -> impl Iterator<Item = f32> {
+    let total: f32 = envelope.iter().sum::<f32>().max(f32::MIN_POSITIVE);
+    (1..=RHYTHMS).map(move |k| {
+        let step = TAU * RHYTHM_HZ * k as f32 * HOP as f32 / RATE as f32;
+        let (mut re, mut im) = (0.0f32, 0.0f32);
+        for (t, power) in envelope.iter().enumerate() {
+            let (sin, cos) = (step * t as f32).sin_cos();
+            re += power * cos;
+            im += power * sin;
+        }
+        re.hypot(im) / total
+    })
+}

@@ -1,0 +1,181 @@
+//! The audit stage: which recordings have the same sound, to the sample or nearly, whatever they are called.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use rayon::prelude::*;
+
+use super::ingest::Ingested;
+use super::open::{CHUNK, Opener};
+use super::rows::sound;
+use super::workers::Workers;
+use crate::corpus::{Source, Utterance};
+use crate::error::{Error, Result};
+use crate::fingerprint::{self, Aligner, Likeness, Listener, NEAR, SAME, WIDTH, candidates};
+use crate::orchestrator::Context;
+use crate::table;
+use crate::table::duplicates::DuplicateRow;
+use crate::table::rowlog::{RowLog, Width};
+
+/// Name of the table of pairs within the task's folder.
+pub(super) const DUPLICATES: &str = "duplicates";
+/// Name of the log of sketches within the store.
+const SKETCHES: &str = "sketches.rows";
+/// Candidates whose sounds are in memory together.
+const ALIGNED: usize = 64;
+
+/// Where the table of pairs lies.
+pub(super) fn path(folder: &Path) -> std::path::PathBuf {
+    folder.join(format!("{DUPLICATES}.parquet"))
+}
+
+/// A number for each utterance that it shares with its copies.
+pub(super) fn groups(utterances: &[Utterance], pairs: &[DuplicateRow]) -> Vec<usize> {
+    let mut first: HashMap<&str, usize> = HashMap::new();
+    let mut parents: Vec<usize> = (0..utterances.len()).collect();
+    let position: HashMap<&str, usize> = utterances.iter().enumerate().map(|(i, u)| (u.source.id.as_str(), i)).collect();
+    for (i, u) in utterances.iter().enumerate() {
+        join(&mut parents, *first.entry(&u.content_hash).or_insert(i), i);
+    }
+    for pair in pairs {
+        if let (Some(&a), Some(&b)) = (position.get(pair.utterance_a.as_str()), position.get(pair.utterance_b.as_str())) {
+            join(&mut parents, a, b);
+        }
+    }
+    (0..parents.len()).map(|i| top(&mut parents, i)).collect()
+}
+
+fn top(parents: &mut [usize], mut i: usize) -> usize {
+    while parents[i] != i {
+        parents[i] = parents[parents[i]];
+        i = parents[i];
+    }
+    i
+}
+
+fn join(parents: &mut [usize], a: usize, b: usize) {
+    let (a, b) = (top(parents, a), top(parents, b));
+    parents[a.max(b)] = a.min(b);
+}
+
+/// A sound with the first utterance that has it.
+struct Sound {
+    source: Source,
+    hash: blake3::Hash,
+}
+
+/// Finds the pairs and writes their table. Sketches are kept in the store at `store`, so that only new sounds are listened to.
+pub(super) fn audit(ingested: &Ingested, root: &Path, store: &Path, workers: &Workers, context: &Context) -> Result<()> {
+    let mut sounds: Vec<Sound> = Vec::new();
+    let mut first: HashMap<blake3::Hash, usize> = HashMap::new();
+    let mut rows: Vec<DuplicateRow> = Vec::new();
+    for batch in table::utterances::stream(&ingested.finished.folder) {
+        context.cancel.check()?;
+        for u in batch? {
+            let hash = sound(&u.content_hash)?;
+            match first.get(&hash) {
+                Some(&same) => rows.push(pair(&sounds[same].source.id, &u.source.id, true, Likeness { similarity: 1.0, lag_s: 0.0 })),
+                None => {
+                    first.insert(hash, sounds.len());
+                    sounds.push(Sound { source: u.source, hash });
+                }
+            }
+        }
+    }
+    drop(first);
+    let (kept, sketches) = sketch(&sounds, root, store, workers, context)?;
+    let found = workers.pool().install(|| candidates(&sketches, NEAR));
+    drop(sketches);
+    let found: Vec<(usize, usize)> = found.into_iter().map(|(a, b)| (kept[a], kept[b])).collect();
+    for ((a, b), likeness) in align(&sounds, &found, root, workers, context)? {
+        if likeness.similarity >= SAME {
+            rows.push(pair(&sounds[a].source.id, &sounds[b].source.id, false, likeness));
+        }
+    }
+    rows.sort_by(|a, b| (&a.utterance_a, &a.utterance_b).cmp(&(&b.utterance_a, &b.utterance_b)));
+    let meta = table::Meta::from([("ser.fingerprint_code_version".into(), fingerprint::CODE_VERSION.to_string())]);
+    table::duplicates::write(&path(context.folder), &rows, &meta)
+}
+
+fn pair(a: &str, b: &str, exact: bool, likeness: Likeness) -> DuplicateRow {
+    // Digits beyond these are the rounding of a Fourier transform.
+    let rounded = |value: f64| (value * 1e4).round() / 1e4;
+    DuplicateRow {
+        utterance_a: a.to_owned(),
+        utterance_b: b.to_owned(),
+        exact,
+        similarity: rounded(likeness.similarity),
+        lag_s: rounded(likeness.lag_s),
+    }
+}
+
+/// The sketches of all sounds that are not silent, one after the other, and which sounds those are.
+fn sketch(sounds: &[Sound], root: &Path, store: &Path, workers: &Workers, context: &Context) -> Result<(Vec<usize>, Vec<f32>)> {
+    let mut log = RowLog::open(&store.join(SKETCHES), Width::Fixed(WIDTH), &format!("sketch {}", fingerprint::CODE_VERSION))?;
+    let missing: Vec<&Sound> = sounds.iter().filter(|sound| !log.contains(&sound.hash)).collect();
+    let (mut opener, listeners) = (Opener::new(root), Mutex::new(Vec::<Listener>::new()));
+    let (done, total) = (AtomicU64::new((sounds.len() - missing.len()) as u64), sounds.len() as u64);
+    for chunk in missing.chunks(CHUNK) {
+        let sources: Vec<&Source> = chunk.iter().map(|sound| &sound.source).collect();
+        let listened = opener.each(&sources, workers, context.cancel, |_, audio| {
+            let audio = audio?;
+            let taken = listeners.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            let mut listener = taken.unwrap_or_default();
+            let sketch = listener.sketch(&audio.samples, audio.sample_rate).unwrap_or_else(|| vec![f32::NAN; WIDTH]);
+            listeners.lock().unwrap_or_else(PoisonError::into_inner).push(listener);
+            context.progress(done.fetch_add(1, Ordering::Relaxed) + 1, total, "recordings", "");
+            Ok(sketch)
+        });
+        let mut fresh = Vec::with_capacity(chunk.len());
+        for (sound, sketch) in chunk.iter().zip(listened) {
+            fresh.push((&sound.hash, sketch.transpose().map_err(vanished)?.unwrap_or_default()));
+        }
+        context.cancel.check()?;
+        log.append(fresh.iter().map(|(hash, sketch)| (*hash, sketch.as_slice())))?;
+    }
+    let (mut kept, mut all, mut row) = (Vec::new(), Vec::new(), Vec::new());
+    for (i, sound) in sounds.iter().enumerate() {
+        // Nobody can tell silences apart.
+        if log.get(&sound.hash, &mut row)? && row.iter().all(|value| value.is_finite()) {
+            kept.push(i);
+            all.extend_from_slice(&row);
+        }
+    }
+    log.compact()?;
+    Ok((kept, all))
+}
+
+/// How alike the sounds of each pair are.
+fn align(
+    sounds: &[Sound],
+    pairs: &[(usize, usize)],
+    root: &Path,
+    workers: &Workers,
+    context: &Context,
+) -> Result<Vec<((usize, usize), Likeness)>> {
+    let (mut opener, mut all) = (Opener::new(root), Vec::with_capacity(pairs.len()));
+    for (n, chunk) in pairs.chunks(ALIGNED).enumerate() {
+        let needed: Vec<usize> = chunk.iter().flat_map(|&(a, b)| [a, b]).collect::<BTreeSet<_>>().into_iter().collect();
+        let sources: Vec<&Source> = needed.iter().map(|&i| &sounds[i].source).collect();
+        let opened = opener.each(&sources, workers, context.cancel, |_, audio| {
+            audio.map(|audio| Listener::default().narrow(&audio.samples, audio.sample_rate))
+        });
+        context.cancel.check()?;
+        let mut narrow: BTreeMap<usize, Vec<f32>> = BTreeMap::new();
+        for (i, one) in needed.into_iter().zip(opened) {
+            narrow.insert(i, one.transpose().map_err(vanished)?.unwrap_or_default());
+        }
+        let one = |aligner: &mut Aligner, (a, b): &(usize, usize)| ((*a, *b), aligner.likeness(&narrow[a], &narrow[b]));
+        all.extend(workers.pool().install(|| chunk.par_iter().map_init(Aligner::default, one).collect::<Vec<_>>()));
+        context.progress(((n + 1) * ALIGNED).min(pairs.len()) as u64, pairs.len() as u64, "pairs", "");
+    }
+    Ok(all)
+}
+
+/// The ingest could open it.
+fn vanished(error: Error) -> Error {
+    let message = format!("a recording of the tables cannot be opened any more: {error}");
+    Error::new(error.kind(), message).hint("run the same command again, which looks at the recordings anew")
+}

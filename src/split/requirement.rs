@@ -1,0 +1,100 @@
+//! What an experiment may demand of its folds before anything is trained on them.
+
+use serde::{Deserialize, Serialize};
+
+use super::sharing::Sharing;
+
+/// A demand on every fold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Requirement {
+    /// No test speaker is trained on.
+    SpeakerDisjoint,
+    /// No test sentence is trained on, and every sentence is known.
+    TextDisjoint,
+    /// No test session is trained on, and every session is known.
+    SessionDisjoint,
+    /// No tested sound is trained on, neither under another name nor as another version of the recording.
+    DuplicateFree,
+}
+
+/// How folds fall short of a demand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unmet {
+    /// Place of the first such fold.
+    pub fold: usize,
+    /// How many there are.
+    pub folds: usize,
+    /// What the first of them has (`24 of 24 test speakers are also trained on`).
+    pub what: String,
+    /// What can be done.
+    pub hint: &'static str,
+}
+
+impl Requirement {
+    /// All of them.
+    pub const ALL: [Requirement; 4] =
+        [Requirement::SpeakerDisjoint, Requirement::TextDisjoint, Requirement::SessionDisjoint, Requirement::DuplicateFree];
+
+    /// The word of a pipeline file.
+    pub fn name(self) -> &'static str {
+        match self {
+            Requirement::SpeakerDisjoint => "speaker-disjoint",
+            Requirement::TextDisjoint => "text-disjoint",
+            Requirement::SessionDisjoint => "session-disjoint",
+            Requirement::DuplicateFree => "duplicate-free",
+        }
+    }
+
+    /// The demand of this name.
+    pub fn parse(word: &str) -> Option<Requirement> {
+        Requirement::ALL.into_iter().find(|one| one.name() == word)
+    }
+
+    /// How the folds fall short of the demand; nothing where they meet it. Near-duplicates count as far as they were looked for.
+    pub fn unmet(self, folds: &[Sharing]) -> Option<Unmet> {
+        let short: Vec<(usize, String)> = folds.iter().enumerate().filter_map(|(i, fold)| Some((i, self.lacks(fold)?))).collect();
+        let (fold, what) = short.first()?.clone();
+        Some(Unmet { fold, folds: short.len(), what, hint: self.hint() })
+    }
+
+    fn lacks(self, fold: &Sharing) -> Option<String> {
+        let shared = |n: usize, all: usize, what: &str| (n > 0).then(|| format!("{n} of {all} {what} are also trained on"));
+        let unknown = |tested: usize, trained: usize, what: &str| {
+            (tested + trained > 0).then(|| format!("{tested} tested and {trained} trained utterances have no named {what}"))
+        };
+        match self {
+            Requirement::SpeakerDisjoint => shared(fold.shared_speakers, fold.test_speakers, "test speakers"),
+            Requirement::TextDisjoint => shared(fold.shared_texts, fold.test_texts, "test sentences")
+                .or_else(|| unknown(fold.test_without_text, fold.train_without_text, "sentence")),
+            Requirement::SessionDisjoint => shared(fold.shared_sessions, fold.test_sessions, "test sessions")
+                .or_else(|| unknown(fold.test_without_session, fold.train_without_session, "session")),
+            Requirement::DuplicateFree => {
+                let (exact, near, all) = (fold.shared_duplicates, fold.shared_near.unwrap_or_default(), fold.test_utterances);
+                let words = format!(
+                    "of {all} tested utterances, {exact} have the same sound as one that is trained on and {near} are another version of one"
+                );
+                (exact + near > 0).then_some(words)
+            }
+        }
+    }
+
+    fn hint(self) -> &'static str {
+        match self {
+            Requirement::SpeakerDisjoint => {
+                "choose a protocol that keeps speakers apart (group-kfold, leave-one-speaker-out), or take speaker-disjoint out of `require`"
+            }
+            Requirement::TextDisjoint => {
+                "only parts that a manifest declares can keep sentences apart (protocol kind `declared`); \
+                 name every sentence in its text_id column, or take text-disjoint out of `require`"
+            }
+            Requirement::SessionDisjoint => {
+                "choose protocol kind `leave-one-session-out`, name every session, or take session-disjoint out of `require`"
+            }
+            Requirement::DuplicateFree => {
+                "the pairs stand in duplicates.parquet among the tables of the pipeline: leave one recording of each pair out of the corpus, \
+                 or take duplicate-free out of `require`"
+            }
+        }
+    }
+}
