@@ -5,6 +5,7 @@ use std::ops::Range;
 use toml::Spanned;
 
 use super::check::{Context, span};
+use super::ensemble;
 use super::raw::{Key, RawExperiment, RawInputs, RawModel, RawModelKind, RawProtocol, RawProtocolKind, RawSchedule, RawTrain, Table};
 use super::texts::{shorten, suggestion};
 use super::validated::{CorpusKind, Experiment, Gamma, ModelSettings};
@@ -20,7 +21,7 @@ const FOLDS: std::ops::RangeInclusive<i64> = 2..=1000;
 /// Checks all experiments; their names must differ.
 pub(super) fn all(raw: Vec<Table<RawExperiment>>, corpus: &CorpusKind, context: &Context<'_>) -> Result<Vec<Experiment>> {
     let mut places: Vec<(String, Range<usize>)> = Vec::new();
-    let mut experiments = Vec::new();
+    let (mut experiments, mut ensembles) = (Vec::new(), Vec::new());
     for Table(raw) in raw {
         let span = raw.name.span();
         let name = context.name("name", &raw.name)?;
@@ -28,13 +29,20 @@ pub(super) fn all(raw: Vec<Table<RawExperiment>>, corpus: &CorpusKind, context: 
             let first = context.texts.describe(first);
             return Err(context.texts.error(&span, format!("there is already an experiment `{name}`, {first}")));
         }
+        ensembles.extend(raw.model.get_ref().0.members.clone().map(|members| (experiments.len(), members)));
         experiments.push(one(raw, name.clone(), corpus, context)?);
         places.push((name, span));
+    }
+    for (place, members) in ensembles {
+        ensemble::check_members(&experiments[place], &members, &experiments, context)?;
     }
     Ok(experiments)
 }
 
 fn one(raw: RawExperiment, name: String, corpus: &CorpusKind, context: &Context<'_>) -> Result<Experiment> {
+    if *raw.model.get_ref().0.kind.get_ref() == RawModelKind::Ensemble {
+        ensemble::refuse_training(&raw, context)?;
+    }
     let other_protocol = overridden(&raw.protocol, context);
     let protocol = protocol(raw.protocol, corpus, context)?;
     let title = match raw.title {
@@ -170,8 +178,16 @@ fn model(raw: Spanned<Table<RawModel>>, context: &Context<'_>) -> Result<ModelSe
         RawModelKind::Logistic => &["c"],
         RawModelKind::Svm => &["c", "gamma"],
         RawModelKind::Majority => &[],
+        RawModelKind::Ensemble => &["members", "vote", "weights"],
     };
-    let written = [("architecture", span(&raw.architecture)), ("c", span(&raw.c)), ("gamma", span(&raw.gamma))];
+    let written = [
+        ("architecture", span(&raw.architecture)),
+        ("c", span(&raw.c)),
+        ("gamma", span(&raw.gamma)),
+        ("members", span(&raw.members)),
+        ("vote", span(&raw.vote)),
+        ("weights", span(&raw.weights)),
+    ];
     refuse_others(&written, takes, "model", context)?;
     let c = match &raw.c {
         Some(c) => context.real("c", c, |x| x > 0.0, "above 0")?,
@@ -201,6 +217,7 @@ fn model(raw: Spanned<Table<RawModel>>, context: &Context<'_>) -> Result<ModelSe
             ModelSettings::Svm { c, gamma }
         }
         RawModelKind::Majority => ModelSettings::Majority,
+        RawModelKind::Ensemble => ensemble::model(raw, &place, context)?,
     })
 }
 

@@ -103,6 +103,10 @@ fn put<'a>(root: &mut DeTable<'a>, path: &[Segment<'a>], value: &Spanned<DeValue
     let mut any = false;
     for experiment in experiments(root).filter(|e| !networks_only || kind_of_model(e) == Some("cnn")) {
         any = true;
+        // An ensemble has neither: its members do.
+        if ["inputs", "validation"].contains(first) && kind_of_model(experiment) == Some("ensemble") {
+            continue;
+        }
         insert(experiment, path, value, texts)?;
     }
     // A file without any experiment is wrong in itself and said to be so later.

@@ -12,7 +12,7 @@ use toml::Spanned;
 use super::slurm::RawSlurm;
 use super::validated::Gamma;
 use crate::corpus::iemocap::{Agreement, Dialogs, Excitement};
-use crate::evaluation::Mark;
+use crate::evaluation::{Mark, Vote};
 use crate::model::{Architecture, Device, Optimizer};
 use crate::transform::{Order, ScalerKind};
 
@@ -152,6 +152,7 @@ pub(super) enum RawModelKind {
     Logistic,
     Svm,
     Majority,
+    Ensemble,
 }
 
 #[derive(Debug, Deserialize)]
@@ -161,6 +162,10 @@ pub(super) struct RawModel {
     pub(super) architecture: Key<Architecture>,
     pub(super) c: Key<f64>,
     pub(super) gamma: Key<Gamma>,
+    // ensemble
+    pub(super) members: Key<Vec<Spanned<String>>>,
+    pub(super) vote: Key<Vote>,
+    pub(super) weights: Key<Vec<Spanned<f64>>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]

@@ -26,13 +26,15 @@ pub(super) struct Data<'a> {
     pub utterances: &'a [Utterance],
     /// [`split::fingerprint`] of the utterances.
     pub fingerprint: String,
+    /// [`evaluate::fingerprint`] of the utterances.
+    pub described: String,
     pub extracted: &'a Seen<Finished>,
 }
 
 /// [`Data`] on the way through the trainings.
-struct Work<'w, 'a> {
-    walk: &'w Walk<'a>,
-    data: &'w Data<'w>,
+pub(super) struct Work<'w, 'a> {
+    pub walk: &'w Walk<'a>,
+    pub data: &'w Data<'w>,
     /// [`train::labels`] of the utterances.
     labels: String,
     features: Seen<(String, PathBuf)>,
@@ -57,7 +59,7 @@ impl Work<'_, '_> {
             return Err(Error::internal("an experiment was evaluated without folds"));
         };
         let mut inputs =
-            BTreeMap::from([("utterances".into(), self.data.fingerprint.clone()), ("folds".into(), split.hash(split::ABOUT)?)]);
+            BTreeMap::from([("utterances".into(), self.data.described.clone()), ("folds".into(), split.hash(split::ABOUT)?)]);
         for finished in trained {
             inputs.insert(format!("{} predictions", finished.task), finished.hash(train::PREDICTIONS)?);
             inputs.insert(format!("{} history", finished.task), finished.hash(train::FOLD)?);
@@ -74,7 +76,7 @@ impl Work<'_, '_> {
         let (Some(folds), Seen::There(_)) = (&one.folds, &self.features) else { return Ok((trained, false)) };
         for fold in &folds.folds {
             let fingerprint = train::fingerprint(fold, &self.labels);
-            for &seed in &one.experiment.seeds {
+            for &seed in one.experiment.trained_seeds() {
                 match self.walk.finished(&self.train(one, fold, &fingerprint, seed)?) {
                     Some(finished) => trained.push(finished),
                     None => return Ok((trained, false)),
@@ -211,7 +213,7 @@ impl<'a> Walk<'a> {
         self.identity(Stage::Train, key, [])
     }
 
-    fn evaluate_settings(&self, experiment: &Experiment) -> Result<Identity> {
+    pub(super) fn evaluate_settings(&self, experiment: &Experiment) -> Result<Identity> {
         let params = serde_json::json!({
             "experiment": experiment.name, "protocol": experiment.protocol.name(),
             "model": experiment.model.describe(), "seeds": experiment.seeds,
@@ -222,12 +224,16 @@ impl<'a> Walk<'a> {
     /// One graph over all folds and seeds of all experiments, so that no core waits for the end of an experiment.
     fn train_and_evaluate(&self, running: &mut [Running<'a>], data: &Data, outcome: &mut Outcome) -> Result<()> {
         let work = Work { walk: self, data, labels: train::labels(data.utterances), features: self.features(data)? };
-        running.iter_mut().filter(|one| !one.chosen).try_for_each(|one| work.look_up(one))?;
+        running.iter_mut().filter(|one| !one.chosen && !one.is_ensemble()).try_for_each(|one| work.look_up(one))?;
         self.open_devices(running, &work, outcome)?;
 
         let (mut graph, mut parts) = (Graph::default(), Vec::new());
         let known = &*running;
-        for (owner, one) in known.iter().enumerate().filter(|(_, one)| one.chosen && one.failed.is_none()) {
+        let mut evaluations = BTreeMap::new();
+        // Ensembles come after what they bring together.
+        let (ensembles, others): (Vec<_>, Vec<_>) =
+            known.iter().enumerate().filter(|(_, one)| one.chosen && one.failed.is_none()).partition(|(_, one)| one.is_ensemble());
+        for (owner, one) in others.into_iter().chain(ensembles) {
             let Some(folds) = &one.folds else { continue };
             if let Seen::Later(later) = &work.features {
                 let folds: Vec<(u32, &str)> = folds.folds.iter().map(|fold| (fold.index, fold.name.as_str())).collect();
@@ -237,7 +243,7 @@ impl<'a> Walk<'a> {
             let mut places = Vec::new();
             for (at, fold) in folds.folds.iter().enumerate() {
                 let fingerprint = train::fingerprint(fold, &work.labels);
-                for &seed in &one.experiment.seeds {
+                for &seed in one.experiment.trained_seeds() {
                     let (work, fingerprint) = (&work, fingerprint.clone());
                     let id = train::id(one.experiment, fold.index, seed);
                     places.push(graph.add_after(id, vec![], move |_| work.train(one, fold, &fingerprint, seed))?);
@@ -245,8 +251,15 @@ impl<'a> Walk<'a> {
                 }
             }
             if self.options.until > Stage::Train {
-                let work = &work;
-                graph.add_after(evaluate::id(one.experiment), places, move |trained| work.evaluate(one, trained))?;
+                let (work, id, name) = (&work, evaluate::id(one.experiment), one.experiment.name.as_str());
+                let place = if one.is_ensemble() {
+                    let members = one.experiment.members().iter().map(|member| evaluations.get(member.as_str()).copied());
+                    let Some(members) = members.collect::<Option<Vec<usize>>>() else { continue };
+                    graph.add_after(id, members, move |members| work.combine(one, members))?
+                } else {
+                    graph.add_after(id, places, move |trained| work.evaluate(one, trained))?
+                };
+                evaluations.insert(name, place);
                 parts.push(Part::Evaluate { owner });
             }
         }
@@ -281,7 +294,7 @@ impl<'a> Walk<'a> {
                 Came::Failed(error) => one.fail(error, outcome),
             }
         }
-        Ok(())
+        work.end_ensembles(running)
     }
 
     /// The content of the feature table and where it lies.
@@ -323,7 +336,7 @@ impl<'a> Walk<'a> {
     pub(super) fn foretell(&self, experiment: &Experiment, folds: &[(u32, &str)], later: &Later) -> Result<()> {
         let mut trainings = Vec::new();
         for &(index, name) in folds {
-            for &seed in &experiment.seeds {
+            for &seed in experiment.trained_seeds() {
                 let id = train::id(experiment, index, seed);
                 let after = vec!["features".into(), format!("split/{}", experiment.name)];
                 // Without its folds, a plan does not know what they are called.
@@ -333,6 +346,9 @@ impl<'a> Walk<'a> {
             }
         }
         if self.options.until > Stage::Train {
+            if !experiment.members().is_empty() {
+                trainings = experiment.members().iter().map(|member| evaluate::id_of(member)).collect();
+            }
             let last = Later { task: trainings.last().cloned().unwrap_or_default(), certain: false };
             self.later(&evaluate::id(experiment), Some(&self.evaluate_settings(experiment)?), trainings, &last);
         }
@@ -354,7 +370,7 @@ pub(super) struct Running<'a> {
     pub split: Option<Finished>,
     pub folds: Option<Folds>,
     pub trained: Vec<Finished>,
-    complete: bool,
+    pub complete: bool,
     pub evaluated: Option<Finished>,
     pub failed: Option<String>,
     /// In a plan: the first of its tasks that has to run before more can be said.
@@ -381,7 +397,11 @@ impl<'a> Running<'a> {
     pub fn complete(&self) -> bool {
         self.folds.is_some()
             && self.failed.is_none()
-            && self.trained.len() == self.folds.as_ref().map_or(0, |f| f.folds.len()) * self.experiment.seeds.len()
+            && self.trained.len() == self.folds.as_ref().map_or(0, |f| f.folds.len()) * self.experiment.trained_seeds().len()
+    }
+
+    pub fn is_ensemble(&self) -> bool {
+        !self.experiment.members().is_empty()
     }
 
     fn fail(&mut self, error: Error, outcome: &mut Outcome) {

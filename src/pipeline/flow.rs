@@ -146,7 +146,8 @@ impl<'a> Walk<'a> {
         }
         // From here on everything is in memory: a split looks at all utterances, and a training at all features.
         let utterances = usable(&ingested, extracted.there(), self.planning())?;
-        let data = Data { utterances: &utterances, fingerprint: split::fingerprint(&utterances), extracted: &extracted };
+        let (fingerprint, described) = (split::fingerprint(&utterances), evaluate::fingerprint(&utterances));
+        let data = Data { utterances: &utterances, fingerprint, described, extracted: &extracted };
         let experiments = self.experiments(&chosen, &data, &mut outcome)?;
         if matches!(self.mode, Mode::Only(_)) {
             return Ok(outcome);
@@ -198,7 +199,7 @@ impl<'a> Walk<'a> {
         }
         self.publish(&publication, open.as_ref())?;
         if self.mode == Mode::Run {
-            outcome.results = report::sections(&experiments)?.iter().map(ExperimentLine::of).collect();
+            outcome.results = report::sections(self.pipeline, &experiments)?.iter().map(ExperimentLine::of).collect();
             if options.until == Stage::Report {
                 let names: Vec<&str> = self.pipeline.experiments.iter().map(|e| e.name.as_str()).collect();
                 for stage in [Stage::Split, Stage::Train, Stage::Evaluate] {

@@ -47,7 +47,7 @@ impl Stage {
             Stage::Features => crate::features::CODE_VERSION,
             Stage::Split => 1,
             Stage::Train => 1,
-            Stage::Evaluate => 1,
+            Stage::Evaluate => 2,
             Stage::Tables => 1,
             Stage::Report => crate::report::CODE_VERSION,
         }

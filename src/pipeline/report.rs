@@ -16,10 +16,12 @@ use crate::cancel::Cancel;
 use crate::config::Pipeline;
 use crate::corpus::{Listing, SetAside, Utterance};
 use crate::error::Result;
+use crate::evaluation::{Answered, Pair, pairs};
 use crate::features;
 use crate::files::sweep;
 use crate::orchestrator::{Context, Finished, Identity, Lock, Observer, Task};
-use crate::report::{self, CorpusSection, ExperimentSection, PipelineReport, StepSection};
+use crate::report::{self, CorpusSection, ExperimentSection, PipelineReport, PredictionLine, StepSection};
+use crate::table::predictions::PredictionRow;
 use crate::table::summary;
 
 /// What the corpus turned out to be.
@@ -57,6 +59,7 @@ pub(super) fn assemble(
         title: pipeline.title.clone(),
         corpus,
         missing,
+        comparisons: vec![],
         experiments,
         steps,
         overrides: pipeline.overrides.iter().filter(|o| !o.starts_with("corpus.root") && !o.starts_with("slurm.")).cloned().collect(),
@@ -97,14 +100,21 @@ pub(super) fn write_index(options: &Options, cancel: &Cancel, observer: &dyn Obs
 }
 
 /// The sections of what is evaluated or failed, in the order of the pipeline file.
-pub(super) fn sections(experiments: &[Running]) -> Result<Vec<ExperimentSection>> {
+pub(super) fn sections(pipeline: &Pipeline, experiments: &[Running]) -> Result<Vec<ExperimentSection>> {
     let section = |one: &Running| match &one.evaluated {
-        Some(done) => {
-            Some(from_json(&done.path(SECTION)).map(|section| ExperimentSection { title: one.experiment.title.clone(), ..section }))
-        }
+        Some(done) => Some(from_json::<ExperimentSection>(&done.path(SECTION))),
         None => one.failed.as_ref().map(|why| Ok(evaluate::failed_section(one.experiment, one.folds.as_ref(), why.clone()))),
     };
-    experiments.iter().filter_map(section).collect()
+    // What the pipeline file says besides the results may change without a new evaluation.
+    let with_settings = |one: &Running, section: Result<ExperimentSection>| {
+        section.map(|section| ExperimentSection {
+            title: one.experiment.title.clone(),
+            transductive: pipeline.is_transductive(one.experiment),
+            inputs: pipeline.describe_inputs(one.experiment),
+            ..section
+        })
+    };
+    experiments.iter().filter_map(|one| section(one).map(|section| with_settings(one, section))).collect()
 }
 
 /// What a report shows besides the outputs of other tasks.
@@ -114,6 +124,25 @@ struct ReportKey<'k> {
     page: &'k PipelineReport,
     order: Vec<&'k str>,
     titles: BTreeMap<&'k str, &'k str>,
+}
+
+/// McNemar's test between the experiments that have results.
+fn comparisons(experiments: &[ExperimentSection]) -> Result<Vec<Pair>> {
+    let answered = |section: &ExperimentSection| {
+        let row = |line: &PredictionLine| PredictionRow {
+            experiment: section.name.clone(),
+            protocol: section.protocol.clone(),
+            fold: line.fold,
+            seed: line.seed,
+            utterance_id: line.utterance_id.clone(),
+            truth: line.truth.clone(),
+            predicted: line.predicted.clone(),
+            probabilities: line.probabilities.clone(),
+        };
+        Answered::of(&section.name, &section.protocol, &section.labels, section.predictions.iter().map(row).collect())
+    };
+    let answered = experiments.iter().filter(|section| section.pooled.is_some()).map(answered).collect::<Result<Vec<_>>>()?;
+    Ok(pairs(&answered))
 }
 
 /// How many tasks each step has, and what it waits for.
@@ -126,8 +155,13 @@ fn steps(experiments: &[Running]) -> Vec<StepSection> {
         let (split, train, evaluate) = (format!("split/{name}"), format!("train/{name}"), evaluate::id(one.experiment));
         let folds = one.folds.as_ref().map_or(0, |folds| folds.folds.len());
         steps.push(step(&split, 1, &["features".into()]));
-        steps.push(step(&train, folds * one.experiment.seeds.len(), &["features".into(), split]));
-        steps.push(step(&evaluate, 1, &[train]));
+        if one.is_ensemble() {
+            let members = one.experiment.members().iter().map(|member| evaluate::id_of(member));
+            steps.push(step(&evaluate, 1, &std::iter::once(split).chain(members).collect::<Vec<_>>()));
+        } else {
+            steps.push(step(&train, folds * one.experiment.seeds.len(), &["features".into(), split]));
+            steps.push(step(&evaluate, 1, &[train]));
+        }
         ends.push(evaluate);
     }
     steps.push(step("report", 1, &ends));
@@ -193,7 +227,8 @@ impl Walk<'_> {
         }
         let action = |context: &Context| {
             let corpus = corpus_section(&ingested.listing, data.utterances, late.clone())?;
-            let report = assemble(self.pipeline, Some(corpus), None, sections(experiments)?, steps(experiments));
+            let mut report = assemble(self.pipeline, Some(corpus), None, sections(self.pipeline, experiments)?, steps(experiments));
+            report.comparisons = comparisons(&report.experiments)?;
             report::write(&report, context.folder).map(drop)
         };
         self.single(Task::new("report", Identity { inputs, ..identity }, action), ends, || false)

@@ -41,7 +41,7 @@ pub(super) struct Folds {
     pub about: About,
 }
 
-/// Content hash of what a split depends on, and what an evaluation shows of utterances.
+/// Content hash of what a split depends on.
 pub(super) fn fingerprint(utterances: &[Utterance]) -> String {
     let mut text = String::new();
     for u in utterances {

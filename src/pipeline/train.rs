@@ -102,7 +102,7 @@ pub(super) fn memory(job: &Job) -> u64 {
         ModelSettings::Cnn { .. } => job.experiment.train.batch_size as u64 * columns * 8_000 + (64 << 20),
         ModelSettings::Svm { .. } => rows * rows * size_of::<f64>() as u64,
         ModelSettings::Logistic { .. } => table,
-        ModelSettings::Majority => 0,
+        ModelSettings::Majority | ModelSettings::Ensemble { .. } => 0,
     };
     table + model
 }
@@ -195,6 +195,7 @@ fn fit(job: &Job, train: &Part<Training>, validation: Option<&Part<Validation>>,
             Weights::Svm(Svm::fit(&SvmSettings { c: *c, gamma }, train, context.cancel)?)
         }
         ModelSettings::Majority => Weights::Majority(Majority::fit(train)?),
+        ModelSettings::Ensemble { .. } => return Err(Error::internal("an ensemble was to be trained")),
     };
     Ok(Fitted { weights, layers: vec![], best_epoch: None, history: vec![] })
 }

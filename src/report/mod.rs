@@ -28,7 +28,7 @@ mod write;
 use assets::Style;
 
 /// Raised whenever the same report would be written as other bytes.
-pub const CODE_VERSION: u32 = 2;
+pub const CODE_VERSION: u32 = 3;
 
 pub use data::{CorpusSection, EpochLine, ExperimentSection, FoldSection, PipelineReport, PredictionLine, StepSection};
 pub use index::write_index;
