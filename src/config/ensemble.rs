@@ -46,7 +46,8 @@ pub(super) fn model(raw: RawModel, place: &Range<usize>, context: &Context<'_>) 
 pub(super) fn refuse_training(raw: &RawExperiment, context: &Context<'_>) -> Result<()> {
     // The table of inputs has no place of its own; its keys are refused by the name of the model.
     let inputs = raw.inputs.is_some().then(|| raw.model.span());
-    for (key, place) in [("inputs", inputs), ("validation", span(&raw.validation)), ("train", span(&raw.train)), ("seeds", span(&raw.seeds))]
+    for (key, place) in
+        [("inputs", inputs), ("validation", span(&raw.validation)), ("train", span(&raw.train)), ("seeds", span(&raw.seeds))]
     {
         if let Some(place) = place {
             let error = context.texts.error(&place, format!("an ensemble is not trained: `{key}` belongs to its members"));

@@ -118,9 +118,8 @@ mod tests {
     #[test]
     fn sexes_are_compared_and_what_is_not_said_is_a_group() {
         let labels = ["a".to_owned()];
-        let sources: Vec<Source> = (0..8)
-            .map(|i| source(&i.to_string(), "x", [Some(Sex::Female), Some(Sex::Male), None, Some(Sex::Male)][i % 4]))
-            .collect();
+        let sources: Vec<Source> =
+            (0..8).map(|i| source(&i.to_string(), "x", [Some(Sex::Female), Some(Sex::Male), None, Some(Sex::Male)][i % 4])).collect();
         let given: Vec<Known> = sources.iter().map(|source| Known { source, truth: 0, predicted: 0 }).collect();
         let found = breakdowns(&labels, &given);
         assert_eq!(found.len(), 1, "one speaker is no comparison");

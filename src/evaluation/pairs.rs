@@ -51,7 +51,10 @@ pub fn pairs(experiments: &[Answered]) -> Vec<Pair> {
     for (i, a) in experiments.iter().enumerate() {
         for b in experiments[i + 1..].iter().filter(|b| b.protocol == a.protocol) {
             let alike = a.answers.len() == b.answers.len()
-                && a.answers.iter().zip(&b.answers).all(|((id, (truth, _)), (other, (other_truth, _)))| id == other && truth == other_truth);
+                && a.answers
+                    .iter()
+                    .zip(&b.answers)
+                    .all(|((id, (truth, _)), (other, (other_truth, _)))| id == other && truth == other_truth);
             if !alike || a.answers.is_empty() {
                 continue;
             }

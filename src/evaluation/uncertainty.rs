@@ -83,7 +83,11 @@ impl Uncertainty {
             let mut of_fold: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
             for &seed in &seeds {
                 let scores = score(&|row| row.fold == fold && row.seed == seed);
-                scores.metrics().into_iter().filter(|_| scores.n > 0).for_each(|(name, value)| of_fold.entry(name).or_default().push(value));
+                scores
+                    .metrics()
+                    .into_iter()
+                    .filter(|_| scores.n > 0)
+                    .for_each(|(name, value)| of_fold.entry(name).or_default().push(value));
             }
             for (name, values) in of_fold {
                 over_folds.entry(name.to_owned()).or_default().push(Spread::of(&values).mean);
@@ -118,9 +122,9 @@ impl Uncertainty {
     ) -> Result<()> {
         let ensemble = summary::ensemble(labels, rows)?;
         self.ensemble_calibration = Calibration::of(ensemble.iter().map(|row| (highest(&row.probabilities), row.truth == row.predicted)));
-        let known = ensemble.iter().map(|row| {
-            Ok(Known { source: source(&row.utterance_id)?, truth: index(&row.truth)?, predicted: index(&row.predicted)? })
-        });
+        let known = ensemble
+            .iter()
+            .map(|row| Ok(Known { source: source(&row.utterance_id)?, truth: index(&row.truth)?, predicted: index(&row.predicted)? }));
         let known: Vec<Known> = known.collect::<Result<_>>()?;
         self.ensemble_intervals = by_speaker(labels.len(), &known, &vec![0; known.len()], 1);
         let mut groups: BTreeMap<(u32, &str), Vec<&PredictionRow>> = BTreeMap::new();

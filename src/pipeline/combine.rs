@@ -26,8 +26,7 @@ impl Work<'_, '_> {
         let (Some(split), Some(folds)) = (&one.split, &one.folds) else {
             return Err(Error::internal("an ensemble was evaluated without folds"));
         };
-        let mut inputs =
-            BTreeMap::from([("utterances".into(), self.data.described.clone()), ("folds".into(), split.hash(split::ABOUT)?)]);
+        let mut inputs = BTreeMap::from([("utterances".into(), self.data.described.clone()), ("folds".into(), split.hash(split::ABOUT)?)]);
         for finished in members {
             inputs.insert(format!("{} predictions", finished.task), finished.hash(PREDICTIONS)?);
         }

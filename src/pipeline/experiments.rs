@@ -58,8 +58,7 @@ impl Work<'_, '_> {
         let (Some(split), Some(folds)) = (&one.split, &one.folds) else {
             return Err(Error::internal("an experiment was evaluated without folds"));
         };
-        let mut inputs =
-            BTreeMap::from([("utterances".into(), self.data.described.clone()), ("folds".into(), split.hash(split::ABOUT)?)]);
+        let mut inputs = BTreeMap::from([("utterances".into(), self.data.described.clone()), ("folds".into(), split.hash(split::ABOUT)?)]);
         for finished in trained {
             inputs.insert(format!("{} predictions", finished.task), finished.hash(train::PREDICTIONS)?);
             inputs.insert(format!("{} history", finished.task), finished.hash(train::FOLD)?);

@@ -132,7 +132,7 @@ fn row(h: &mut Html, folder: &str, report: &PipelineReport, experiment: &Experim
     h.el("span", &[("class", "quiet")], &experiment.model).raw("</td>");
     cell(h, &experiment.protocol);
     h.raw("<td>");
-    summary::badge(h, Some(experiment.speaker_independent));
+    summary::badges(h, experiment);
     h.raw("</td>");
     for value in [scores.accuracy, scores.uar, scores.macro_f1] {
         number(h, percent(value), value);

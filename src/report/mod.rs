@@ -8,6 +8,7 @@ mod bars;
 mod compare;
 mod corpus;
 mod csv;
+mod csv_uncertainty;
 mod curves;
 mod data;
 mod experiment;
@@ -17,12 +18,14 @@ mod heat;
 pub mod html;
 mod index;
 mod page;
+mod paired;
 mod steps;
 mod strip;
 mod summary;
 pub mod svg;
 #[cfg(test)]
 mod tests;
+mod uncertainty;
 mod write;
 
 use assets::Style;

@@ -21,8 +21,8 @@ struct Envelope<'a> {
     report: &'a PipelineReport,
 }
 
-/// Writes the page (`index.html`), the tables (`metrics.csv`, `confusion.csv`, `predictions.csv`, `folds.csv`, `history.csv`) and
-/// `report.json` into `dir`, which is created where it is missing. Returns the paths, the page first.
+/// Writes the page (`index.html`), the tables (`metrics.csv`, `confusion.csv`, `predictions.csv`, `folds.csv`, `history.csv`,
+/// `breakdown.csv`, `calibration.csv`, `comparisons.csv`) and `report.json` into `dir`, which is created where it is missing. Returns the paths, the page first.
 ///
 /// Each file appears whole or not at all, and the same report gives the same bytes. Beside a generated corpus no published figure is
 /// written anywhere.
