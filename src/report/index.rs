@@ -49,7 +49,7 @@ struct Version {
     schema_version: u32,
 }
 
-fn parse(path: &Path) -> std::result::Result<PipelineReport, String> {
+pub(super) fn parse(path: &Path) -> std::result::Result<PipelineReport, String> {
     let bytes = std::fs::read(path).map_err(|e| e.to_string())?;
     let version: Version = serde_json::from_slice(&bytes).map_err(|e| e.to_string())?;
     if version.schema_version > SCHEMA_VERSION {

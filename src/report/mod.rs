@@ -19,6 +19,7 @@ pub mod html;
 mod index;
 mod page;
 mod paired;
+mod results;
 mod steps;
 mod strip;
 mod summary;
@@ -35,4 +36,5 @@ pub const CODE_VERSION: u32 = 3;
 
 pub use data::{CorpusSection, EpochLine, ExperimentSection, FoldSection, PipelineReport, PredictionLine, StepSection};
 pub use index::write_index;
+pub use results::{ResultsExperiment, ResultsPipeline, read as read_report, results};
 pub use write::write;

@@ -5,6 +5,7 @@ mod bad_corpus;
 mod bad_settings;
 mod cache;
 mod changes;
+mod ensembles;
 mod faults;
 mod history;
 pub mod project;
