@@ -182,7 +182,7 @@ model = { kind = "logistic" }
         says(&wrong(list, "[\"net\"]"), &["at least two"]);
         says(&wrong(list, "[\"net\", \"else\"]"), &["leave-one-speaker-out", "stratified-5-fold", "same folds"]);
         says(&wrong(", members = [\"net\", \"log\"]", ""), &["needs the key `members`"]);
-        says(&wrong("name = \"log\"", "name = \"log\"\nsplit_seed = 3"), &["split_seed = 3", "split_seed = 0"]);
+        says(&wrong("name = \"log\"", "name = \"log\"\nsplit_seed = 3"), &["split_seed = 3", "this ensemble has 0"]);
         says(&wrong(list, "[\"net\", \"log\"], weights = [1]"), &["1 weights for 2 members"]);
         says(&wrong(list, "[\"net\", \"log\"], weights = [1, 0]"), &["weights", "above 0"]);
         says(&wrong(list, "[\"net\", \"log\"], vote = \"majority\", weights = [1, 2]"), &["a majority has no weights"]);
