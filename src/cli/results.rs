@@ -1,7 +1,7 @@
 //! `results`: the finished experiments of pipelines as RESULTS.md.
 
 use super::args::{Args, Results};
-use super::{print, run};
+use super::{print, run, shell_word};
 use crate::config;
 use crate::error::Result;
 use crate::files::write_atomically;
@@ -14,7 +14,7 @@ pub fn results(results: &Results, args: &Args) -> Result<()> {
     for name in &names {
         let path = run::path(&results.pipelines_dir, name);
         let pipeline = config::load(&path, &[], None)?;
-        found.push(pipeline::results(&pipeline, &path.display().to_string(), &results.reports_dir)?);
+        found.push(pipeline::results(&pipeline, &shell_word(&path.display().to_string()), &results.reports_dir)?);
     }
     let text = report::results(&found, env!("CARGO_PKG_VERSION"));
     write_atomically(&results.output, text.as_bytes())?;

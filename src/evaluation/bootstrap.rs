@@ -78,25 +78,29 @@ pub fn intervals(trials: &[Trial], resampled: Resampled, units: usize, seeds: us
     if units < 2 || seeds == 0 || classes == 0 {
         return None;
     }
-    // By unit: for every seed and class, how many utterances there are and how many were recognised.
-    let width = seeds * classes;
-    let mut counts = vec![[0u64; 2]; units * width];
+    // By unit: of each seed and class that it has, how many utterances there are and how many were recognised.
+    let mut counts: Vec<Vec<(usize, [u64; 2])>> = vec![Vec::new(); units];
     for trial in trials {
-        let cell = &mut counts[trial.unit * width + trial.seed * classes + trial.truth];
-        cell[0] += 1;
-        cell[1] += u64::from(trial.right);
+        assert!(trial.seed < seeds && trial.truth < classes, "a trial of an unknown seed or class");
+        let (cell, unit) = (trial.seed * classes + trial.truth, &mut counts[trial.unit]);
+        let place = unit.binary_search_by_key(&cell, |(cell, _)| *cell).unwrap_or_else(|place| {
+            unit.insert(place, (cell, [0; 2]));
+            place
+        });
+        unit[place].1[0] += 1;
+        unit[place].1[1] += u64::from(trial.right);
     }
     let mut random = ChaCha8Rng::from_seed(*KEY);
     random.set_stream(u64::from(resampled == Resampled::Utterances));
     let (mut accuracies, mut uars) = (Vec::with_capacity(REPLICATES), Vec::with_capacity(REPLICATES));
-    let mut drawn = vec![[0u64; 2]; width];
+    let mut drawn = vec![[0u64; 2]; seeds * classes];
     for _ in 0..REPLICATES {
         drawn.fill([0; 2]);
         for _ in 0..units {
             let unit = ((u128::from(random.next_u64()) * units as u128) >> 64) as usize;
-            for (sum, [n, right]) in drawn.iter_mut().zip(&counts[unit * width..(unit + 1) * width]) {
-                sum[0] += n;
-                sum[1] += right;
+            for (cell, [n, right]) in &counts[unit] {
+                drawn[*cell][0] += n;
+                drawn[*cell][1] += right;
             }
         }
         let (accuracy, uar) = score(&drawn, classes);

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::bootstrap::{self, Intervals, Resampled, Trial};
 use super::breakdown::{Breakdown, Known, breakdowns};
 use super::calibration::Calibration;
-use super::{Scores, Spread, argmax, vote};
+use super::{Confusion, Scores, Spread, argmax, vote};
 use crate::corpus::Source;
 use crate::error::{Error, Result};
 use crate::table::predictions::PredictionRow;
@@ -67,31 +67,25 @@ impl Uncertainty {
         let known = answers.iter().map(|&(row, truth, predicted)| Ok(Known { source: source(&row.utterance_id)?, truth, predicted }));
         let known: Vec<Known> = known.collect::<Result<_>>()?;
         let seeds: Vec<u64> = rows.iter().map(|row| row.seed).collect::<BTreeSet<_>>().into_iter().collect();
-        let score = |of: &dyn Fn(&PredictionRow) -> bool| {
-            let (truth, predicted): (Vec<usize>, Vec<usize>) = answers.iter().filter(|one| of(one.0)).map(|one| (one.1, one.2)).unzip();
-            Scores::of(labels, &truth, &predicted)
+        let (mut of_seeds, mut of_folds) = (BTreeMap::new(), BTreeMap::new());
+        for &(row, truth, predicted) in &answers {
+            of_seeds.entry(row.seed).or_insert_with(|| Confusion::new(labels)).add(truth, predicted);
+            of_folds.entry((row.fold, row.seed)).or_insert_with(|| Confusion::new(labels)).add(truth, predicted);
+        }
+        let figures = |(seed, confusion)| {
+            let Scores { accuracy, uar, macro_f1, .. } = Scores::of_confusion(confusion);
+            SeedFigures { seed, accuracy, uar, macro_f1 }
         };
-        let by_seed: Vec<SeedFigures> = seeds
-            .iter()
-            .map(|&seed| {
-                let Scores { accuracy, uar, macro_f1, .. } = score(&|row| row.seed == seed);
-                SeedFigures { seed, accuracy, uar, macro_f1 }
-            })
-            .collect();
+        let by_seed: Vec<SeedFigures> = of_seeds.into_iter().map(figures).collect();
+        let mut by_fold: BTreeMap<u32, BTreeMap<&str, Vec<f64>>> = BTreeMap::new();
+        for ((fold, _), confusion) in of_folds {
+            for (name, value) in Scores::of_confusion(confusion).metrics() {
+                by_fold.entry(fold).or_default().entry(name).or_default().push(value);
+            }
+        }
         let mut over_folds: BTreeMap<String, Vec<f64>> = BTreeMap::new();
-        for fold in rows.iter().map(|row| row.fold).collect::<BTreeSet<_>>() {
-            let mut of_fold: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
-            for &seed in &seeds {
-                let scores = score(&|row| row.fold == fold && row.seed == seed);
-                scores
-                    .metrics()
-                    .into_iter()
-                    .filter(|_| scores.n > 0)
-                    .for_each(|(name, value)| of_fold.entry(name).or_default().push(value));
-            }
-            for (name, values) in of_fold {
-                over_folds.entry(name.to_owned()).or_default().push(Spread::of(&values).mean);
-            }
+        for (name, values) in by_fold.into_values().flatten() {
+            over_folds.entry(name.to_owned()).or_default().push(Spread::of(&values).mean);
         }
         let figures: [(&str, fn(&SeedFigures) -> f64); 3] =
             [("accuracy", |s| s.accuracy), ("uar", |s| s.uar), ("macro_f1", |s| s.macro_f1)];
