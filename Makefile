@@ -33,10 +33,12 @@ OPTIONS = $(if $(DATASET),,--skip-missing) \
   $(if $(SEED),--set 'seeds=[$(SEED)]') $(if $(JOBS),--jobs $(JOBS)) \
   $(if $(CORPORA_DIR),--corpora-dir '$(CORPORA_DIR)') $(if $(PROTOCOL),--protocol '$(PROTOCOL)') \
   $(if $(DEVICE),--device $(DEVICE)) $(foreach name,$(EXPERIMENT),--experiment $(name))
+# What results runs: all of it that stands in RESULTS.md.
+RESULTS_PIPELINES ?= ravdess emodb
 # A GPU is a part of the build, too.
 FEATURES = $(filter cuda wgpu,$(DEVICE))
 
-.PHONY: help build demo features train evaluate report all plan corpora test lint bench bench-peers bench-kernels bench-scale doc clean
+.PHONY: help build demo features train evaluate report all plan results corpora test lint bench bench-peers bench-kernels bench-scale doc clean
 
 help: ## This text
 	@echo "ser: speech-emotion-recognition results from recorded speech"
@@ -79,6 +81,10 @@ all: build ## Every stage, and reports/index.html
 
 plan: build ## What would run, and why
 	@$(SER) plan $(PIPELINES) $(OPTIONS)
+
+results: build ## Run what stands in RESULTS.md, and write it (takes RESULTS_PIPELINES JOBS CORPORA_DIR)
+	@$(SER) run $(RESULTS_PIPELINES) --skip-missing $(if $(JOBS),--jobs $(JOBS)) $(if $(CORPORA_DIR),--corpora-dir '$(CORPORA_DIR)')
+	@$(SER) results $(RESULTS_PIPELINES) -o RESULTS.md
 
 corpora: build ## Download a corpus: make corpora DATASET=ravdess (or emodb)
 	@test -n '$(DATASET)' || { echo "make corpora needs DATASET=ravdess, emodb or iemocap" >&2; exit 2; }

@@ -71,6 +71,8 @@ pub enum Command {
     Runs(Runs),
     /// Compare two runs: settings, figures, predictions
     Diff(Diff),
+    /// Write what the last reports of pipelines hold as one table for each protocol: RESULTS.md
+    Results(Results),
     /// Say which emotion a saved model hears in recordings
     Predict(Predict),
     /// Remove cached outputs that no recent run refers to
@@ -311,6 +313,23 @@ pub struct Diff {
     /// Folder of tables, models, the cache and the history
     #[arg(long, value_name = "DIR", default_value = "data")]
     pub data_dir: PathBuf,
+}
+
+/// Whose results, to where.
+#[derive(Debug, clap::Args)]
+pub struct Results {
+    /// Names of pipelines or paths of pipeline files; without any, all
+    #[arg(value_name = "PIPELINE")]
+    pub pipelines: Vec<String>,
+    /// The file that is written
+    #[arg(short, long, value_name = "FILE", default_value = "RESULTS.md")]
+    pub output: PathBuf,
+    /// Folder of the pipeline files
+    #[arg(long, value_name = "DIR", default_value = "pipelines")]
+    pub pipelines_dir: PathBuf,
+    /// Folder of the reports
+    #[arg(long, value_name = "DIR", default_value = "reports")]
+    pub reports_dir: PathBuf,
 }
 
 /// Recordings for a saved model.

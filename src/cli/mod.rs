@@ -6,6 +6,7 @@ mod diff;
 mod gc;
 mod predict;
 mod record;
+mod results;
 mod run;
 mod runs;
 mod slurm;
@@ -86,6 +87,7 @@ fn dispatch(args: &Args, cancel: &Cancel, observer: &dyn crate::orchestrator::Ob
         Command::Plan(run) => run::plan(run, args, cancel, observer),
         Command::Runs(runs) => runs::runs(runs, args).map(|()| Exit::Done),
         Command::Diff(diff) => diff::diff(diff, args).map(|()| Exit::Done),
+        Command::Results(one) => results::results(one, args).map(|()| Exit::Done),
         Command::Predict(predict) => predict::predict(predict, args, cancel).map(|()| Exit::Done),
         Command::Gc(gc) => gc::gc(gc, args, cancel, observer).map(|()| Exit::Done),
         Command::Slurm(one) => slurm::slurm(one, args, cancel, observer),

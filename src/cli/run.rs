@@ -1,7 +1,7 @@
 //! `run`, its shorter forms, and `plan`.
 
 use std::cell::RefCell;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::args::{Args, Dag, Executor, Run};
 use super::{Exit, command_line, print, record, report_of, system};
@@ -50,7 +50,7 @@ fn show_plan(run: &Run, stage: Stage, args: &Args, cancel: &Cancel, observer: &d
     let json = args.global.json;
     let all;
     let run = if run.pipelines.is_empty() {
-        all = Run { pipelines: known(run)?, skip_missing: true, ..run.clone() };
+        all = Run { pipelines: known(&run.pipelines_dir)?, skip_missing: true, ..run.clone() };
         &all
     } else {
         run
@@ -91,10 +91,10 @@ fn show_plan(run: &Run, stage: Stage, args: &Args, cancel: &Cancel, observer: &d
 fn each(run: &Run, args: &Args, observer: &dyn Observer, work: impl Fn(&Pipeline, Vec<String>) -> Result<Option<Error>>) -> Result<Exit> {
     if run.pipelines.is_empty() {
         let error = Error::usage("no pipeline is named");
-        return Err(error.hint(format!("name one or more of: {}", known(run)?.join(", "))));
+        return Err(error.hint(format!("name one or more of: {}", known(&run.pipelines_dir)?.join(", "))));
     }
     let overrides = overrides(run)?;
-    let load = |name: &String| config::load(&path(run, name), &overrides, run.corpora_dir.as_deref());
+    let load = |name: &String| config::load(&path(&run.pipelines_dir, name), &overrides, run.corpora_dir.as_deref());
     let loaded: Vec<Result<Pipeline>> = run.pipelines.iter().map(load).collect();
     known_somewhere(&run.experiments, &loaded)?;
     same_name(&run.pipelines, &loaded)?;
@@ -135,8 +135,7 @@ fn each(run: &Run, args: &Args, observer: &dyn Observer, work: impl Fn(&Pipeline
 }
 
 /// Names of all pipeline files in their folder.
-fn known(run: &Run) -> Result<Vec<String>> {
-    let folder = &run.pipelines_dir;
+pub(super) fn known(folder: &Path) -> Result<Vec<String>> {
     let entries = std::fs::read_dir(folder).map_err(|e| {
         let hint = "run this in a folder with pipelines/, or name it with --pipelines-dir";
         Error::missing(format!("there is no folder {}", folder.display())).because(e).hint(hint)
@@ -218,11 +217,11 @@ pub(super) fn overrides(run: &Run) -> Result<Vec<String>> {
 }
 
 /// A bare name is a file of the pipelines' folder; anything that looks like a path is one.
-pub(super) fn path(run: &Run, name: &str) -> PathBuf {
+pub(super) fn path(pipelines_dir: &Path, name: &str) -> PathBuf {
     if name.ends_with(".toml") || name.contains(std::path::MAIN_SEPARATOR) {
         PathBuf::from(name)
     } else {
-        run.pipelines_dir.join(format!("{name}.toml"))
+        pipelines_dir.join(format!("{name}.toml"))
     }
 }
 

@@ -64,7 +64,7 @@ pub fn submit(run: &RunArgs, follow: bool, args: &Args, cancel: &Cancel, observe
     let profile = run.profile.as_deref().map(config::load_profile).transpose()?.unwrap_or_default();
     let mut submitted = Vec::new();
     for name in &run.pipelines {
-        let path = run::path(run, name);
+        let path = run::path(&run.pipelines_dir, name);
         let text = config::read(&path)?;
         let file_name = path.display().to_string();
         let pipeline = config::parse(&text, &file_name, &overrides, run.corpora_dir.as_deref())?;

@@ -5,13 +5,12 @@ use std::ops::{Range, RangeInclusive};
 use toml::Spanned;
 
 use super::check::{Context, span, value_or};
-use super::network;
 use super::raw::{
     Key, RawExperiment, RawInputs, RawModel, RawModelKind, RawProtocol, RawProtocolKind, RawSchedule, RawTrain, Table, Words,
 };
-use super::search;
 use super::texts::{shorten, suggestion};
 use super::validated::{CorpusKind, Experiment, FeatureSettings, Gamma, ModelSettings};
+use super::{ensemble, network, search};
 use crate::error::{Error, Result};
 use crate::features::FeatureSet;
 use crate::model::{Architecture, Device, EarlyStopping, Kernel, KnnWeights, Optimizer, Schedule, SplitFeatures, TrainSettings};
@@ -33,7 +32,7 @@ pub(super) fn all(
     context: &Context<'_>,
 ) -> Result<Vec<Experiment>> {
     let mut places: Vec<(String, Range<usize>)> = Vec::new();
-    let mut experiments = Vec::new();
+    let (mut experiments, mut ensembles) = (Vec::new(), Vec::new());
     for Table(raw) in raw {
         let span = raw.name.span();
         let name = context.name("name", &raw.name)?;
@@ -41,13 +40,20 @@ pub(super) fn all(
             let first = context.texts.describe(first);
             return Err(context.texts.error(&span, format!("there is already an experiment `{name}`, {first}")));
         }
+        ensembles.extend(raw.model.get_ref().0.members.clone().map(|members| (experiments.len(), members)));
         experiments.push(one(raw, name.clone(), corpus, features, context)?);
         places.push((name, span));
+    }
+    for (place, members) in ensembles {
+        ensemble::check_members(&experiments[place], &members, &experiments, context)?;
     }
     Ok(experiments)
 }
 
 fn one(raw: RawExperiment, name: String, corpus: &CorpusKind, features: &FeatureSettings, context: &Context<'_>) -> Result<Experiment> {
+    if *raw.model.get_ref().0.kind.get_ref() == RawModelKind::Ensemble {
+        ensemble::refuse_training(&raw, context)?;
+    }
     let other_protocol = overridden(&raw.protocol, context);
     let protocol = protocol(raw.protocol, corpus, context)?;
     let title = match raw.title {
@@ -241,6 +247,7 @@ fn model(raw: Spanned<Table<RawModel>>, context: &Context<'_>) -> Result<ModelSe
         RawModelKind::Majority => &[],
         RawModelKind::Perceptron => &["hidden", "input_dropout", "dropout"],
         RawModelKind::Temporal => &["channels", "dropout"],
+        RawModelKind::Ensemble => &["members", "vote", "member_weights"],
     };
     let written = [
         ("architecture", span(&raw.architecture)),
@@ -257,6 +264,9 @@ fn model(raw: Spanned<Table<RawModel>>, context: &Context<'_>) -> Result<ModelSe
         ("input_dropout", span(&raw.input_dropout)),
         ("dropout", span(&raw.dropout)),
         ("channels", span(&raw.channels)),
+        ("members", span(&raw.members)),
+        ("vote", span(&raw.vote)),
+        ("member_weights", span(&raw.member_weights)),
     ];
     refuse_others(&written, takes, "model", context)?;
     let c = match &raw.c {
@@ -298,6 +308,7 @@ fn model(raw: Spanned<Table<RawModel>>, context: &Context<'_>) -> Result<ModelSe
         RawModelKind::Majority => ModelSettings::Majority,
         RawModelKind::Perceptron => ModelSettings::Perceptron(network::perceptron(raw, context)?),
         RawModelKind::Temporal => ModelSettings::Temporal(network::temporal(raw, context)?),
+        RawModelKind::Ensemble => ensemble::model(raw, &place, context)?,
     })
 }
 

@@ -105,6 +105,10 @@ fn put<'a>(root: &mut DeTable<'a>, path: &[Segment<'a>], value: &Spanned<DeValue
     let fits = |e: &DeTable| models.is_none_or(|models| kind_of_model(e).is_some_and(|kind| models.contains(&kind)));
     for experiment in experiments(root).filter(|e| fits(e)) {
         any = true;
+        // An ensemble has neither: its members do.
+        if ["inputs", "validation"].contains(first) && kind_of_model(experiment) == Some("ensemble") {
+            continue;
+        }
         insert(experiment, path, value, texts)?;
     }
     // A file without any experiment is wrong in itself and said to be so later.

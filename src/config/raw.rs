@@ -13,7 +13,7 @@ use super::search::RawSearch;
 use super::slurm::RawSlurm;
 use super::validated::Gamma;
 use crate::corpus::iemocap::{Agreement, Dialogs, Excitement};
-use crate::evaluation::Mark;
+use crate::evaluation::{Mark, Vote};
 use crate::model::{Architecture, Device, Kernel, KnnWeights, Optimizer, SplitFeatures};
 use crate::transform::{Order, ScalerKind};
 
@@ -168,6 +168,7 @@ pub(super) enum RawModelKind {
     Majority,
     Perceptron,
     Temporal,
+    Ensemble,
 }
 
 #[derive(Debug, Deserialize)]
@@ -198,6 +199,9 @@ pub(super) struct RawModel {
     pub(super) features: Key<SplitFeatures>,
     pub(super) k: Key<i64>,
     pub(super) weights: Key<KnnWeights>,
+    pub(super) members: Key<Vec<Spanned<String>>>,
+    pub(super) vote: Key<Vote>,
+    pub(super) member_weights: Key<Vec<Spanned<f64>>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]

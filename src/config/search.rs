@@ -134,7 +134,7 @@ impl Grid {
 
     /// All points, in order.
     pub fn candidates(&self, model: &ModelSettings, inputs: &Inputs) -> Vec<Candidate> {
-        let mut points = vec![Candidate { model: *model, inputs: *inputs, settings: BTreeMap::new() }];
+        let mut points = vec![Candidate { model: model.clone(), inputs: *inputs, settings: BTreeMap::new() }];
         vary(&mut points, "inputs.log_mel", &self.log_mel, |point, value| point.inputs.log_mel = *value);
         vary(&mut points, "model.c", &self.c, |point, value| {
             if let ModelSettings::Svm { c, .. } | ModelSettings::Logistic { c } = &mut point.model {
@@ -215,7 +215,11 @@ fn takes(model: &ModelSettings, key: &str) -> bool {
         ModelSettings::Svm { kernel: Kernel::Linear, .. } | ModelSettings::Logistic { .. } => key == "model.c",
         ModelSettings::Knn { .. } => key == "model.k",
         ModelSettings::RandomForest { .. } => matches!(key, "model.trees" | "model.max_depth"),
-        ModelSettings::Cnn { .. } | ModelSettings::Perceptron(_) | ModelSettings::Temporal(_) | ModelSettings::Majority => false,
+        ModelSettings::Cnn { .. }
+        | ModelSettings::Perceptron(_)
+        | ModelSettings::Temporal(_)
+        | ModelSettings::Majority
+        | ModelSettings::Ensemble { .. } => false,
     }
 }
 

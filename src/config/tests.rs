@@ -38,7 +38,7 @@ fn wrong(from: &str, to: &str) -> String {
     refused(&MINIMAL.replacen(from, to, 1), &[])
 }
 
-fn refused(text: &str, overrides: &[&str]) -> String {
+pub(super) fn refused(text: &str, overrides: &[&str]) -> String {
     let error = read(text, overrides).expect_err(text);
     assert_eq!(error.kind(), Kind::Config);
     let message = error.to_string();
@@ -50,7 +50,7 @@ fn refused(text: &str, overrides: &[&str]) -> String {
 }
 
 #[track_caller]
-fn says(message: &str, parts: &[&str]) {
+pub(super) fn says(message: &str, parts: &[&str]) {
     for part in parts {
         assert!(message.contains(part), "no {part:?} in: {message}");
     }
@@ -288,8 +288,8 @@ fn overrides_reach_one_experiment_or_all() {
     assert_eq!(last.corpus.labels, ["sad", "calm"]);
     let table = read(MINIMAL, &["experiment.b.model={ kind = \"svm\", c = 2 }", "experiment.b.protocol.kind=declared"]);
     says(&table.unwrap_err().to_string(), &["--set experiment.b.protocol.kind=declared: ravdess declares no parts"]);
-    let model = read(MINIMAL, &["experiment.b.model={ kind = \"svm\", c = 2 }"]).unwrap().experiments[1].model;
-    assert_eq!(model, ModelSettings::Svm { kernel: Kernel::Rbf, c: 2.0, gamma: Some(Gamma::Scale) });
+    let model = &read(MINIMAL, &["experiment.b.model={ kind = \"svm\", c = 2 }"]).unwrap().experiments[1].model;
+    assert_eq!(*model, ModelSettings::Svm { kernel: Kernel::Rbf, c: 2.0, gamma: Some(Gamma::Scale) });
 }
 
 #[test]

@@ -12,7 +12,7 @@ use super::slurm::SlurmSettings;
 use super::texts::suggestion;
 use crate::corpus::iemocap::{Agreement, Dialogs, Excitement};
 use crate::error::{Error, Result};
-use crate::evaluation::Published;
+use crate::evaluation::{Published, Vote};
 use crate::features::{FeatureSet, Profile};
 use crate::model::{Architecture, Kernel, KnnWeights, Layer, Perceptron, SplitFeatures, Temporal, TrainSettings};
 use crate::split::{Protocol, Requirement, Shape};
@@ -220,7 +220,7 @@ pub struct Experiment {
 }
 
 /// A model and its own parameters.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum ModelSettings {
     /// One of the paper's networks.
@@ -267,6 +267,15 @@ pub enum ModelSettings {
     Perceptron(Perceptron),
     /// A convolutional network along the time of spectrograms.
     Temporal(Temporal),
+    /// The predictions of other experiments on the same folds, brought together; nothing is trained.
+    Ensemble {
+        /// Names of experiments of the same pipeline: at least two, no ensembles.
+        members: Vec<String>,
+        /// How.
+        vote: Vote,
+        /// Of the means: one for each member, above 0; empty where all count alike.
+        weights: Vec<f64>,
+    },
 }
 
 impl ModelSettings {
@@ -309,6 +318,18 @@ impl ModelSettings {
             ModelSettings::Majority => "majority class".to_owned(),
             ModelSettings::Perceptron(net) => format!("perceptron of {} hidden units", net.hidden),
             ModelSettings::Temporal(net) => format!("temporal cnn of {} channels with attention", net.channels),
+            ModelSettings::Ensemble { members, vote, weights } => {
+                let members: Vec<String> = members
+                    .iter()
+                    .enumerate()
+                    .map(|(i, member)| weights.get(i).map_or_else(|| member.clone(), |weight| format!("{weight} {member}")))
+                    .collect();
+                let how = match vote {
+                    Vote::Mean => "mean",
+                    Vote::Majority => "majority vote",
+                };
+                format!("{how} of {}", members.join(", "))
+            }
         }
     }
 }
@@ -335,7 +356,7 @@ impl Gamma {
 }
 
 impl Pipeline {
-    /// The experiments that run: those named, in the order of the file, or the default ones where none is named.
+    /// The experiments that run: those named, or the default ones where none is named, and with an ensemble its members; in the order of the file.
     ///
     /// # Errors
     /// [`crate::error::Kind::Usage`] for a name that the pipeline does not have, or where there is nothing to run.
@@ -345,13 +366,31 @@ impl Pipeline {
             let error = Error::usage(format!("pipeline `{}` has no experiment `{unknown}`", self.name));
             return Err(error.hint(suggestion(unknown, "experiments", &known)));
         }
-        let chosen: Vec<&Experiment> =
-            self.experiments.iter().filter(|e| if names.is_empty() { e.default } else { names.contains(&e.name) }).collect();
+        let named = |e: &Experiment| if names.is_empty() { e.default } else { names.contains(&e.name) };
+        let needed: Vec<&String> = self.experiments.iter().filter(|e| named(e)).flat_map(|e| e.members()).collect();
+        let chosen: Vec<&Experiment> = self.experiments.iter().filter(|e| named(e) || needed.contains(&&e.name)).collect();
         if chosen.is_empty() {
             let error = Error::usage(format!("no experiment of pipeline `{}` runs by default", self.name));
             return Err(error.hint(format!("name one with --experiment: {}", known.join(", "))));
         }
         Ok(chosen)
+    }
+
+    /// Whether an experiment, or for an ensemble any member, [is transductive](Experiment::is_transductive).
+    pub fn is_transductive(&self, experiment: &Experiment) -> bool {
+        experiment.is_transductive() || self.experiments.iter().any(|e| experiment.members().contains(&e.name) && e.is_transductive())
+    }
+
+    /// What the model of an experiment sees, in words; empty for an ensemble.
+    pub fn describe_inputs(&self, experiment: &Experiment) -> String {
+        if !experiment.members().is_empty() {
+            return String::new();
+        }
+        let Inputs { set, frames, order: _, log_mel, scaler, clip } = experiment.inputs;
+        let log_mel = if log_mel { ", log mel" } else { "" };
+        let frames = frames.map(|frames| format!(", {frames} of them")).unwrap_or_default();
+        let clip = clip.map(|clip| format!(", within {clip} sd")).unwrap_or_default();
+        format!("{}{frames}{log_mel}, scaler {}{clip}", set.name(), word(&scaler))
     }
 
     /// Every setting in force by dotted key (`experiment.quick.train.epochs`), without the published figures.
@@ -367,6 +406,9 @@ impl Pipeline {
             flatten("", &value(experiment), &mut of_one);
             if !experiment.has_epochs() {
                 of_one.retain(|key, _| !key.starts_with("train."));
+            }
+            if !experiment.members().is_empty() {
+                of_one.retain(|key, _| !key.starts_with("inputs.") && key != "validation" && key != "seeds");
             }
             of_one.remove("name");
             settings.extend(of_one.into_iter().map(|(key, text)| (format!("experiment.{}.{key}", experiment.name), text)));
@@ -396,6 +438,19 @@ impl Experiment {
             Some(search) => format!(", searched: {}", search.grid.keys().join(", ")),
         };
         format!("{}{on}{searched}{transductive}", self.model.describe())
+    }
+
+    /// Names of the experiments whose predictions are brought together; empty for everything but an ensemble.
+    pub fn members(&self) -> &[String] {
+        match &self.model {
+            ModelSettings::Ensemble { members, .. } => members,
+            _ => &[],
+        }
+    }
+
+    /// Seeds of the training runs of each fold: none for an ensemble.
+    pub fn trained_seeds(&self) -> &[u64] {
+        if self.members().is_empty() { &self.seeds } else { &[] }
     }
 
     /// [`Experiment::model_key`] by dotted key.

@@ -1,12 +1,24 @@
 //! From predictions to figures.
 
+mod bootstrap;
+mod breakdown;
+mod calibration;
 mod confusion;
+mod pairs;
 mod published;
 mod scores;
 mod significance;
+mod uncertainty;
+pub mod vote;
 
+pub use bootstrap::{Interval, Intervals, Resampled};
+pub use breakdown::{Breakdown, Group};
+pub use calibration::{Bin, Calibration};
+pub use pairs::{Answered, Pair, holm, pairs};
 pub use published::{Baselines, Mark, Published, chance_and_majority};
 pub use scores::{ClassScores, Confusion, Scores, Spread};
 pub use significance::{McNemar, Paired, compare};
+pub use uncertainty::{SeedFigures, Uncertainty};
+pub use vote::Vote;
 
 pub use crate::table::predictions::argmax;

@@ -104,10 +104,10 @@ pub fn compare(a: (&[String], Vec<PredictionRow>), b: (&[String], Vec<Prediction
 }
 
 /// True class of each utterance, and whether it was recognised.
-type Answers = BTreeMap<String, (String, bool)>;
+pub(super) type Answers = BTreeMap<String, (String, bool)>;
 
 /// The truth of each utterance and whether it was found, and the most predictions that any of them has.
-fn by_utterance(labels: &[String], mut rows: Vec<PredictionRow>) -> Result<(Answers, usize)> {
+pub(super) fn by_utterance(labels: &[String], mut rows: Vec<PredictionRow>) -> Result<(Answers, usize)> {
     // One group per utterance, whichever experiment, protocol and fold it was predicted in.
     for row in &mut rows {
         row.experiment.clear();

@@ -6,10 +6,10 @@ use super::ingest::{from_json, to_json};
 use super::split::Folds;
 use super::train::{FOLD, FoldFile, PREDICTIONS};
 use crate::config::Experiment;
-use crate::corpus::Utterance;
+use crate::corpus::{Source, Utterance};
 use crate::error::{Error, Result};
-use crate::evaluation::{Scores, Spread};
-use crate::files::write_atomically;
+use crate::evaluation::{Scores, Spread, Uncertainty};
+use crate::files::{hash_bytes, write_atomically};
 use crate::orchestrator::{Context, Finished};
 use crate::report::{EpochLine, ExperimentSection, FoldSection, PredictionLine};
 use crate::table::{self, metrics::MetricRow, predictions::PredictionRow, summary};
@@ -21,7 +21,12 @@ pub(super) const SECTION: &str = "section.json";
 
 /// Id of an evaluation.
 pub(super) fn id(experiment: &Experiment) -> String {
-    format!("evaluate/{}", experiment.name)
+    id_of(&experiment.name)
+}
+
+/// Id of an evaluation by the name of its experiment.
+pub(super) fn id_of(name: &str) -> String {
+    format!("evaluate/{name}")
 }
 
 /// Brings the trained folds of an experiment together.
@@ -47,16 +52,7 @@ pub(super) fn evaluate(
             return Err(Error::internal("two folds of one experiment have different classes"));
         }
         let scores = score(&labels, pairs(&predictions))?;
-        for (metric, value) in scores.metrics() {
-            metrics.push(MetricRow {
-                experiment: experiment.name.clone(),
-                protocol: experiment.protocol.name(),
-                fold: Some(file.fold),
-                seed: Some(file.seed),
-                metric: metric.to_owned(),
-                value,
-            });
-        }
+        metrics.extend(of_fold(experiment, file.fold, file.seed, &scores));
         shared.extend(file.warnings.iter().map(|w| format!("fold {}: {w}", file.fold)).filter(|line| said.insert(line.clone())));
         sections.push(FoldSection {
             fold: file.fold,
@@ -72,6 +68,23 @@ pub(super) fn evaluate(
         });
         rows.extend(predictions);
     }
+    let found = Found { labels, rows, folds: sections, metrics, shared };
+    conclude(experiment, utterances, folds, found, context)
+}
+
+/// The predictions of an experiment with what is known of each fold.
+pub(super) struct Found {
+    pub labels: Vec<String>,
+    pub rows: Vec<PredictionRow>,
+    pub folds: Vec<FoldSection>,
+    /// By fold and seed.
+    pub metrics: Vec<MetricRow>,
+    pub shared: Vec<String>,
+}
+
+/// Figures over all folds and seeds, and the outputs of the task.
+pub(super) fn conclude(experiment: &Experiment, utterances: &[Utterance], folds: &Folds, found: Found, context: &Context) -> Result<()> {
+    let Found { labels, rows, folds: sections, mut metrics, shared } = found;
     let pooled = score(&labels, pairs(&rows))?;
     let spread: BTreeMap<String, Spread> =
         summary::spreads(&metrics)?.into_iter().map(|line| (line.metric, Spread { mean: line.mean, sd: line.sd })).collect();
@@ -81,21 +94,13 @@ pub(super) fn evaluate(
     } else {
         None
     };
-    for (metric, value) in pooled.metrics() {
-        metrics.push(MetricRow {
-            experiment: experiment.name.clone(),
-            protocol: experiment.protocol.name(),
-            fold: None,
-            seed: None,
-            metric: format!("pooled_{metric}"),
-            value,
-        });
-    }
-    let known: BTreeMap<&str, &Utterance> = utterances.iter().map(|u| (u.source.id.as_str(), u)).collect();
+    let known: BTreeMap<&str, &Source> = utterances.iter().map(|u| (u.source.id.as_str(), &u.source)).collect();
+    let uncertainty = Uncertainty::of(&labels, &rows, &known)?;
+    metrics.extend(whole(experiment, &pooled, ensemble.as_ref(), &uncertainty));
     let predictions = rows
         .iter()
         .map(|row| {
-            let source = known.get(row.utterance_id.as_str()).map(|u| &u.source);
+            let source = known.get(row.utterance_id.as_str());
             PredictionLine {
                 utterance_id: row.utterance_id.clone(),
                 path: source.map(|s| s.path.clone()).unwrap_or_default(),
@@ -109,21 +114,15 @@ pub(super) fn evaluate(
         })
         .collect();
     let section = ExperimentSection {
-        name: experiment.name.clone(),
-        title: experiment.title.clone(),
-        protocol: protocol(experiment),
-        model: experiment.describe(),
-        shuffled_labels: experiment.shuffle_labels,
-        speaker_independent: folds.about.speaker_independent,
-        shared,
-        leakage: folds.leakage(),
-        failed: None,
-        labels: labels.clone(),
         pooled: Some(pooled),
+        shared,
+        labels: labels.clone(),
         spread,
         ensemble,
+        uncertainty,
         folds: sections,
         predictions,
+        ..empty_section(experiment, Some(folds))
     };
     table::predictions::write(&context.folder.join(PREDICTIONS), &labels, &rows, &table::Meta::new())?;
     table::metrics::write(&context.folder.join(METRICS), &metrics, &table::Meta::new())?;
@@ -136,12 +135,74 @@ fn protocol(experiment: &Experiment) -> String {
     format!("{}{shuffled}", experiment.protocol.name())
 }
 
-fn pairs(rows: &[PredictionRow]) -> impl Iterator<Item = (&String, &String)> {
+/// The three figures of one fold and seed as rows.
+pub(super) fn of_fold(experiment: &Experiment, fold: u32, seed: u64, scores: &Scores) -> impl Iterator<Item = MetricRow> {
+    let (experiment, protocol) = (experiment.name.clone(), experiment.protocol.name());
+    scores.metrics().into_iter().map(move |(metric, value)| MetricRow {
+        experiment: experiment.clone(),
+        protocol: protocol.clone(),
+        fold: Some(fold),
+        seed: Some(seed),
+        metric: metric.to_owned(),
+        value,
+    })
+}
+
+/// Figures over all folds; docs/protocols.md names them.
+fn whole(experiment: &Experiment, pooled: &Scores, ensemble: Option<&Scores>, uncertainty: &Uncertainty) -> Vec<MetricRow> {
+    let row = |seed: Option<u64>, metric: String, value: f64| MetricRow {
+        experiment: experiment.name.clone(),
+        protocol: experiment.protocol.name(),
+        fold: None,
+        seed,
+        metric,
+        value,
+    };
+    let mut rows: Vec<MetricRow> =
+        pooled.metrics().into_iter().map(|(metric, value)| row(None, format!("pooled_{metric}"), value)).collect();
+    for one in &uncertainty.by_seed {
+        for (metric, value) in [("accuracy", one.accuracy), ("uar", one.uar), ("macro_f1", one.macro_f1)] {
+            rows.push(row(Some(one.seed), format!("pooled_{metric}"), value));
+        }
+    }
+    for (over, spreads) in [("folds", &uncertainty.over_folds), ("seeds", &uncertainty.over_seeds)] {
+        for (metric, spread) in spreads {
+            rows.push(row(None, format!("{metric}_{over}_mean"), spread.mean));
+            rows.push(row(None, format!("{metric}_{over}_sd"), spread.sd));
+        }
+    }
+    for (prefix, intervals) in [("", uncertainty.intervals), ("ensemble_", uncertainty.ensemble_intervals)] {
+        let Some(found) = intervals else { continue };
+        for (metric, interval) in [("accuracy", found.accuracy), ("uar", found.uar)] {
+            rows.push(row(None, format!("{prefix}{metric}_ci_low"), interval.low));
+            rows.push(row(None, format!("{prefix}{metric}_ci_high"), interval.high));
+        }
+    }
+    for (name, calibration) in [("ece", &uncertainty.calibration), ("ensemble_ece", &uncertainty.ensemble_calibration)] {
+        rows.extend(calibration.iter().map(|found| row(None, name.to_owned(), found.ece)));
+    }
+    for (prefix, scores) in [("ensemble", ensemble), ("vote", uncertainty.vote.as_ref())] {
+        let figures = scores.into_iter().flat_map(Scores::metrics);
+        rows.extend(figures.map(|(metric, value)| row(None, format!("{prefix}_{metric}"), value)));
+    }
+    rows
+}
+
+/// Content hash of what an evaluation says of utterances.
+pub(super) fn fingerprint(utterances: &[Utterance]) -> String {
+    let line = |u: &Utterance| {
+        let s = &u.source;
+        format!("{:?}\n", (&s.id, &s.path, &s.emotion, &s.speaker, s.sex, &s.intensity, &s.text_id, &s.session, &u.content_hash))
+    };
+    hash_bytes(utterances.iter().map(line).collect::<String>().as_bytes())
+}
+
+pub(super) fn pairs(rows: &[PredictionRow]) -> impl Iterator<Item = (&String, &String)> {
     rows.iter().map(|r| (&r.truth, &r.predicted))
 }
 
 /// Scores of pairs of truth and prediction.
-fn score<'a>(labels: &[String], pairs: impl Iterator<Item = (&'a String, &'a String)>) -> Result<Scores> {
+pub(super) fn score<'a>(labels: &[String], pairs: impl Iterator<Item = (&'a String, &'a String)>) -> Result<Scores> {
     let index = |label: &String| {
         labels.iter().position(|l| l == label).ok_or_else(|| Error::data(format!("a prediction names the unknown class {label}")))
     };
@@ -167,6 +228,10 @@ impl From<&crate::model::EpochRecord> for EpochLine {
 
 /// The section of an experiment that could not be finished.
 pub(super) fn failed_section(experiment: &Experiment, folds: Option<&Folds>, why: String) -> ExperimentSection {
+    ExperimentSection { failed: Some(why), ..empty_section(experiment, folds) }
+}
+
+fn empty_section(experiment: &Experiment, folds: Option<&Folds>) -> ExperimentSection {
     ExperimentSection {
         name: experiment.name.clone(),
         title: experiment.title.clone(),
@@ -174,13 +239,16 @@ pub(super) fn failed_section(experiment: &Experiment, folds: Option<&Folds>, why
         model: experiment.describe(),
         shuffled_labels: experiment.shuffle_labels,
         speaker_independent: folds.is_some_and(|f| f.about.speaker_independent),
+        transductive: false,
+        inputs: String::new(),
         shared: folds.map(|f| f.about.remarks()).unwrap_or_default(),
         leakage: folds.map(Folds::leakage).unwrap_or_default(),
-        failed: Some(why),
+        failed: None,
         labels: vec![],
         pooled: None,
         spread: BTreeMap::new(),
         ensemble: None,
+        uncertainty: Uncertainty::default(),
         folds: vec![],
         predictions: vec![],
     }

@@ -30,6 +30,8 @@ pub(super) struct Data<'a> {
     pub utterances: &'a [Utterance],
     /// [`split::fingerprint`] of the utterances.
     pub fingerprint: String,
+    /// [`evaluate::fingerprint`] of the utterances.
+    pub described: String,
     pub extracted: &'a Extracted,
     pub audited: &'a Seen<Finished>,
     /// [`audit::groups`] of the utterances, where the audit is there.
@@ -46,9 +48,9 @@ impl Data<'_> {
 }
 
 /// [`Data`] on the way through the trainings.
-struct Work<'w, 'a> {
-    walk: &'w Walk<'a>,
-    data: &'w Data<'w>,
+pub(super) struct Work<'w, 'a> {
+    pub walk: &'w Walk<'a>,
+    pub data: &'w Data<'w>,
     /// [`train::labels`] of the utterances.
     labels: String,
     /// The content of the tables and where they lie, set by set.
@@ -56,6 +58,21 @@ struct Work<'w, 'a> {
 }
 
 impl Work<'_, '_> {
+    /// Why the features of an experiment, or of a member of it, are not there yet.
+    fn lacks(&self, experiment: &Experiment) -> Option<&Later> {
+        let member = |one: &&Experiment| experiment.members().contains(&one.name);
+        let members = self.walk.pipeline.experiments.iter().filter(member);
+        let own = experiment.members().is_empty().then_some(experiment);
+        own.into_iter().chain(members).find_map(|one| self.features(one).and_then(Seen::later))
+    }
+
+    /// What every evaluation depends on besides predictions.
+    pub(super) fn evaluation_inputs(&self, split: &Finished) -> Result<BTreeMap<String, String>> {
+        let audit = self.data.audit_hash()?.ok_or_else(|| Error::internal("an experiment was evaluated without an audit"))?;
+        let inputs = [("utterances", self.data.described.clone()), ("folds", split.hash(split::ABOUT)?), ("audit", audit)];
+        Ok(inputs.into_iter().map(|(name, hash)| (name.to_owned(), hash)).collect())
+    }
+
     fn features(&self, experiment: &Experiment) -> Option<&Seen<(String, PathBuf)>> {
         self.features.get(&experiment.inputs.set)
     }
@@ -77,10 +94,7 @@ impl Work<'_, '_> {
         let (Some(split), Some(folds)) = (&one.split, &one.folds) else {
             return Err(Error::internal("an experiment was evaluated without folds"));
         };
-        let mut inputs =
-            BTreeMap::from([("utterances".into(), self.data.fingerprint.clone()), ("folds".into(), split.hash(split::ABOUT)?)]);
-        let audit = self.data.audit_hash()?.ok_or_else(|| Error::internal("an experiment was evaluated without an audit"))?;
-        inputs.insert("audit".into(), audit);
+        let mut inputs = self.evaluation_inputs(split)?;
         for finished in trained {
             inputs.insert(format!("{} predictions", finished.task), finished.hash(train::PREDICTIONS)?);
             inputs.insert(format!("{} history", finished.task), finished.hash(train::FOLD)?);
@@ -97,7 +111,7 @@ impl Work<'_, '_> {
         let (Some(folds), Some(Seen::There(_))) = (&one.folds, self.features(one.experiment)) else { return Ok((trained, false)) };
         for fold in &folds.folds {
             let fingerprint = train::fingerprint(fold, one.labels(&self.labels));
-            for &seed in &one.experiment.seeds {
+            for &seed in one.experiment.trained_seeds() {
                 match self.walk.finished(&self.train(one, fold, &fingerprint, seed)?) {
                     Some(finished) => trained.push(finished),
                     None => return Ok((trained, false)),
@@ -267,7 +281,7 @@ impl<'a> Walk<'a> {
         self.identity(Stage::Train, key, [])
     }
 
-    fn evaluate_settings(&self, experiment: &Experiment) -> Result<Identity> {
+    pub(super) fn evaluate_settings(&self, experiment: &Experiment) -> Result<Identity> {
         let params = serde_json::json!({
             "experiment": experiment.name, "protocol": experiment.protocol.name(),
             "model": experiment.describe(), "seeds": experiment.seeds, "shuffle_labels": experiment.shuffle_labels,
@@ -280,16 +294,20 @@ impl<'a> Walk<'a> {
         let tables = self.pipeline.features.sets.iter().map(|set| Ok((*set, data.extracted.table(*set)?)));
         let features = tables.collect::<Result<_>>()?;
         let work = Work { walk: self, data, labels: train::labels(data.utterances), features };
-        running.iter_mut().filter(|one| !one.chosen).try_for_each(|one| work.look_up(one))?;
+        running.iter_mut().filter(|one| !one.chosen && !one.is_ensemble()).try_for_each(|one| work.look_up(one))?;
         self.open_devices(running, &work, outcome)?;
 
         // In a plan, evaluations of which only the audit is not there yet.
         let mut unaudited = Vec::new();
         let (mut graph, mut parts) = (Graph::default(), Vec::new());
         let known = &*running;
-        for (owner, one) in known.iter().enumerate().filter(|(_, one)| one.chosen && one.failed.is_none()) {
+        let mut evaluations = BTreeMap::new();
+        // Ensembles come after what they bring together.
+        let (ensembles, others): (Vec<_>, Vec<_>) =
+            known.iter().enumerate().filter(|(_, one)| one.chosen && one.failed.is_none()).partition(|(_, one)| one.is_ensemble());
+        for (owner, one) in others.into_iter().chain(ensembles) {
             let Some(folds) = &one.folds else { continue };
-            if let Some(Seen::Later(later)) = work.features(one.experiment) {
+            if let Some(later) = work.lacks(one.experiment) {
                 let folds: Vec<(u32, &str)> = folds.folds.iter().map(|fold| (fold.index, fold.name.as_str())).collect();
                 self.foretell(one.experiment, &folds, later)?;
                 continue;
@@ -297,7 +315,7 @@ impl<'a> Walk<'a> {
             let (mut places, mut ids) = (Vec::new(), Vec::new());
             for (at, fold) in folds.folds.iter().enumerate() {
                 let fingerprint = train::fingerprint(fold, one.labels(&work.labels));
-                for &seed in &one.experiment.seeds {
+                for &seed in one.experiment.trained_seeds() {
                     let (work, fingerprint) = (&work, fingerprint.clone());
                     let id = train::id(one.experiment, fold.index, seed);
                     ids.push(id.clone());
@@ -306,10 +324,20 @@ impl<'a> Walk<'a> {
                 }
             }
             if let Seen::Later(later) = data.audited {
+                if one.is_ensemble() {
+                    ids = one.experiment.members().iter().map(|member| evaluate::id_of(member)).collect();
+                }
                 unaudited.extend((self.options.until > Stage::Train).then(|| (one.experiment, ids, later.clone())));
             } else if self.options.until > Stage::Train {
-                let work = &work;
-                graph.add_after(evaluate::id(one.experiment), places, move |trained| work.evaluate(one, trained))?;
+                let (work, id, name) = (&work, evaluate::id(one.experiment), one.experiment.name.as_str());
+                let place = if one.is_ensemble() {
+                    let members = one.experiment.members().iter().map(|member| evaluations.get(member.as_str()).copied());
+                    let Some(members) = members.collect::<Option<Vec<usize>>>() else { continue };
+                    graph.add_after(id, members, move |members| work.combine(one, members))?
+                } else {
+                    graph.add_after(id, places, move |trained| work.evaluate(one, trained))?
+                };
+                evaluations.insert(name, place);
                 parts.push(Part::Evaluate { owner });
             }
         }
@@ -348,7 +376,7 @@ impl<'a> Walk<'a> {
                 Came::Failed(error) => one.fail(error, outcome),
             }
         }
-        Ok(())
+        work.end_ensembles(running)
     }
 
     /// Ids of the tasks of all sets.
@@ -387,7 +415,7 @@ impl<'a> Walk<'a> {
     pub(super) fn foretell(&self, experiment: &Experiment, folds: &[(u32, &str)], later: &Later) -> Result<()> {
         let mut trainings = Vec::new();
         for &(index, name) in folds {
-            for &seed in &experiment.seeds {
+            for &seed in experiment.trained_seeds() {
                 let id = train::id(experiment, index, seed);
                 let after = before_training(experiment);
                 // Without its folds, a plan does not know what they are called.
@@ -397,6 +425,9 @@ impl<'a> Walk<'a> {
             }
         }
         if self.options.until > Stage::Train {
+            if !experiment.members().is_empty() {
+                trainings = experiment.members().iter().map(|member| evaluate::id_of(member)).collect();
+            }
             let last = Later { task: trainings.last().cloned().unwrap_or_default(), certain: false };
             trainings.insert(0, "audit".into());
             self.later(&evaluate::id(experiment), Some(&self.evaluate_settings(experiment)?), trainings, &last);
@@ -438,7 +469,7 @@ pub(super) struct Running<'a> {
     pub split: Option<Finished>,
     pub folds: Option<Folds>,
     pub trained: Vec<Finished>,
-    complete: bool,
+    pub complete: bool,
     pub evaluated: Option<Finished>,
     pub failed: Option<String>,
     /// In a plan: the first of its tasks that has to run before more can be said.
@@ -463,7 +494,7 @@ impl<'a> Running<'a> {
     }
 
     /// The utterances with the labels that this experiment goes by.
-    fn utterances<'t>(&'t self, data: &'t Data) -> &'t [Utterance] {
+    pub(super) fn utterances<'t>(&'t self, data: &'t Data) -> &'t [Utterance] {
         self.shuffled.as_ref().map_or(data.utterances, |shuffled| &shuffled.utterances)
     }
 
@@ -475,7 +506,11 @@ impl<'a> Running<'a> {
     pub fn complete(&self) -> bool {
         self.folds.is_some()
             && self.failed.is_none()
-            && self.trained.len() == self.folds.as_ref().map_or(0, |f| f.folds.len()) * self.experiment.seeds.len()
+            && self.trained.len() == self.folds.as_ref().map_or(0, |f| f.folds.len()) * self.experiment.trained_seeds().len()
+    }
+
+    pub fn is_ensemble(&self) -> bool {
+        !self.experiment.members().is_empty()
     }
 
     fn fail(&mut self, error: Error, outcome: &mut Outcome) {

@@ -174,6 +174,7 @@ impl<'a> Walk<'a> {
         let data = Data {
             utterances: &utterances,
             fingerprint: split::fingerprint(&utterances),
+            described: evaluate::fingerprint(&utterances),
             extracted: &extracted,
             audited: &audited,
             copies: pairs.as_ref().map(|pairs| audit::groups(&utterances, pairs)),
@@ -232,7 +233,7 @@ impl<'a> Walk<'a> {
         }
         self.publish(&publication, open.as_ref())?;
         if self.mode == Mode::Run {
-            outcome.results = report::sections(&experiments)?.iter().map(ExperimentLine::of).collect();
+            outcome.results = report::sections(self.pipeline, &experiments)?.iter().map(ExperimentLine::of).collect();
             if options.until == Stage::Report {
                 let names: Vec<&str> = self.pipeline.experiments.iter().map(|e| e.name.as_str()).collect();
                 for stage in [Stage::Split, Stage::Train, Stage::Evaluate] {

@@ -3,6 +3,7 @@
 //! ingest -> features -> audit -> split -> train (a task per fold and seed) -> evaluate -> report
 
 mod audit;
+mod combine;
 mod evaluate;
 mod experiments;
 mod extract;
@@ -18,6 +19,7 @@ mod predict;
 mod probes;
 mod publish;
 mod report;
+mod results;
 mod rows;
 mod search;
 mod split;
@@ -32,3 +34,4 @@ pub use line::ExperimentLine;
 pub use options::{Options, Stage};
 pub use plan::{Decision, PlanLine, dag_dot, dag_text};
 pub use predict::{Prediction, Predictor};
+pub use results::results;

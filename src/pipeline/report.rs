@@ -16,11 +16,13 @@ use crate::cancel::Cancel;
 use crate::config::Pipeline;
 use crate::corpus::{Listing, SetAside};
 use crate::error::Result;
+use crate::evaluation::{Answered, Pair, pairs};
 use crate::features::FeatureSet;
 use crate::files::sweep;
 use crate::orchestrator::{Context, Finished, Identity, Lock, Observer, Task};
-use crate::report::{self, CorpusSection, ExperimentSection, NearDuplicate, PipelineReport, StepSection};
+use crate::report::{self, CorpusSection, ExperimentSection, NearDuplicate, PipelineReport, PredictionLine, StepSection};
 use crate::table::duplicates::DuplicateRow;
+use crate::table::predictions::PredictionRow;
 use crate::table::summary;
 
 /// What the corpus turned out to be.
@@ -70,6 +72,7 @@ pub(super) fn assemble(
         title: pipeline.title.clone(),
         corpus,
         missing,
+        comparisons: vec![],
         experiments,
         steps,
         overrides: pipeline.overrides.iter().filter(|o| !o.starts_with("corpus.root") && !o.starts_with("slurm.")).cloned().collect(),
@@ -113,14 +116,21 @@ pub(super) fn write_index(options: &Options, cancel: &Cancel, observer: &dyn Obs
 }
 
 /// The sections of what is evaluated or failed, in the order of the pipeline file.
-pub(super) fn sections(experiments: &[Running]) -> Result<Vec<ExperimentSection>> {
+pub(super) fn sections(pipeline: &Pipeline, experiments: &[Running]) -> Result<Vec<ExperimentSection>> {
     let section = |one: &Running| match &one.evaluated {
-        Some(done) => {
-            Some(from_json(&done.path(SECTION)).map(|section| ExperimentSection { title: one.experiment.title.clone(), ..section }))
-        }
+        Some(done) => Some(from_json::<ExperimentSection>(&done.path(SECTION))),
         None => one.failed.as_ref().map(|why| Ok(evaluate::failed_section(one.experiment, one.folds.as_ref(), why.clone()))),
     };
-    experiments.iter().filter_map(section).collect()
+    // What the pipeline file says besides the results may change without a new evaluation.
+    let with_settings = |one: &Running, section: Result<ExperimentSection>| {
+        section.map(|section| ExperimentSection {
+            title: one.experiment.title.clone(),
+            transductive: pipeline.is_transductive(one.experiment),
+            inputs: pipeline.describe_inputs(one.experiment),
+            ..section
+        })
+    };
+    experiments.iter().filter_map(|one| section(one).map(|section| with_settings(one, section))).collect()
 }
 
 /// What a report shows besides the outputs of other tasks.
@@ -130,6 +140,25 @@ struct ReportKey<'k> {
     page: &'k PipelineReport,
     order: Vec<&'k str>,
     titles: BTreeMap<&'k str, &'k str>,
+}
+
+/// McNemar's test between the experiments that have results.
+fn comparisons(experiments: &[ExperimentSection]) -> Result<Vec<Pair>> {
+    let answered = |section: &ExperimentSection| {
+        let row = |line: &PredictionLine| PredictionRow {
+            experiment: section.name.clone(),
+            protocol: section.protocol.clone(),
+            fold: line.fold,
+            seed: line.seed,
+            utterance_id: line.utterance_id.clone(),
+            truth: line.truth.clone(),
+            predicted: line.predicted.clone(),
+            probabilities: line.probabilities.clone(),
+        };
+        Answered::of(&section.name, &section.protocol, &section.labels, section.predictions.iter().map(row).collect())
+    };
+    let answered = experiments.iter().filter(|section| section.pooled.is_some()).map(answered).collect::<Result<Vec<_>>>()?;
+    Ok(pairs(&answered))
 }
 
 /// How many tasks each step has, and what it waits for.
@@ -145,8 +174,13 @@ fn steps(pipeline: &Pipeline, experiments: &[Running]) -> Vec<StepSection> {
         let (split, train, evaluate) = (format!("split/{name}"), format!("train/{name}"), evaluate::id(one.experiment));
         let folds = one.folds.as_ref().map_or(0, |folds| folds.folds.len());
         steps.push(step(&split, 1, &sets));
-        steps.push(step(&train, folds * one.experiment.seeds.len(), &[extract::id(one.experiment.inputs.set), split]));
-        steps.push(step(&evaluate, 1, &["audit".into(), train]));
+        if one.is_ensemble() {
+            let members = one.experiment.members().iter().map(|member| evaluate::id_of(member));
+            steps.push(step(&evaluate, 1, &["audit".into(), split].into_iter().chain(members).collect::<Vec<_>>()));
+        } else {
+            steps.push(step(&train, folds * one.experiment.seeds.len(), &[extract::id(one.experiment.inputs.set), split]));
+            steps.push(step(&evaluate, 1, &["audit".into(), train]));
+        }
         ends.push(evaluate);
     }
     steps.push(step("report", 1, &ends));
@@ -215,7 +249,9 @@ impl Walk<'_> {
         }
         let action = |context: &Context| {
             let corpus = corpus_section(&ingested.listing, data, late.clone())?;
-            let report = assemble(self.pipeline, Some(corpus), None, sections(experiments)?, steps(self.pipeline, experiments));
+            let steps = steps(self.pipeline, experiments);
+            let mut report = assemble(self.pipeline, Some(corpus), None, sections(self.pipeline, experiments)?, steps);
+            report.comparisons = comparisons(&report.experiments)?;
             report::write(&report, context.folder).map(drop)
         };
         self.single(Task::new("report", Identity { inputs, ..identity }, action), ends, || false)

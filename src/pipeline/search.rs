@@ -91,7 +91,7 @@ fn judge(
     shared: Option<&Geometry>,
     context: &Context,
 ) -> Result<Judgement> {
-    let fitted = match (candidate.model, shared) {
+    let fitted = match (candidate.model.clone(), shared) {
         (ModelSettings::Svm { kernel, c, gamma }, Some(geometry)) => {
             Fitted::baseline(Weights::Svm(Svm::fit_on(&svm_settings(kernel, c, gamma), fitted, geometry, context.cancel)?))
         }

@@ -83,7 +83,7 @@ impl Folds {
     }
 }
 
-/// Content hash of what a split depends on, and what an evaluation shows of utterances.
+/// Content hash of what a split depends on.
 pub(super) fn fingerprint(utterances: &[Utterance]) -> String {
     let mut text = String::new();
     for u in utterances {

@@ -93,7 +93,7 @@ pub(super) fn memory(job: &Job) -> u64 {
         // Ranks, and nodes of about as many leaves as there are rows in each tree.
         ModelSettings::RandomForest { trees, .. } => table + *trees as u64 * rows * 2 * size_of::<Node>() as u64,
         ModelSettings::Logistic { .. } | ModelSettings::Knn { .. } => table,
-        ModelSettings::Majority => 0,
+        ModelSettings::Majority | ModelSettings::Ensemble { .. } => 0,
     };
     table + model
 }
@@ -208,6 +208,7 @@ pub(super) fn fit(job: &Job, train: &Part<Training>, validation: Option<&Part<Va
         }
         ModelSettings::Knn { k, weights } => Weights::Knn(Knn::fit(*k, *weights, train)?),
         ModelSettings::Majority => Weights::Majority(Majority::fit(train)?),
+        ModelSettings::Ensemble { .. } => return Err(Error::internal("an ensemble was to be trained")),
     };
     Ok(Fitted::baseline(weights))
 }

@@ -3,10 +3,11 @@
 use crate::error::{Error, Result};
 use crate::evaluation::Scores;
 
+use super::csv_uncertainty as sure;
 use super::data::{ExperimentSection, PipelineReport};
 
 /// File names and contents, in a fixed order.
-pub(super) fn files(report: &PipelineReport) -> Result<[(&'static str, Vec<u8>); 7]> {
+pub(super) fn files(report: &PipelineReport) -> Result<[(&'static str, Vec<u8>); 10]> {
     Ok([
         ("metrics.csv", metrics(report)?),
         ("confusion.csv", confusion(report)?),
@@ -15,42 +16,46 @@ pub(super) fn files(report: &PipelineReport) -> Result<[(&'static str, Vec<u8>);
         ("history.csv", history(report)?),
         ("leakage.csv", leakage(report)?),
         ("duplicates.csv", duplicates(report)?),
+        ("breakdown.csv", sure::breakdown(report)?),
+        ("calibration.csv", sure::calibration(report)?),
+        ("comparisons.csv", sure::comparisons(report)?),
     ])
 }
 
-struct Sheet(csv::Writer<Vec<u8>>);
+pub(super) struct Sheet(csv::Writer<Vec<u8>>);
 
 impl Sheet {
-    fn new(header: &[&str]) -> Result<Self> {
+    pub(super) fn new(header: &[&str]) -> Result<Self> {
         let mut sheet = Sheet(csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new()));
         sheet.row(header)?;
         Ok(sheet)
     }
 
-    fn row<T: AsRef<[u8]>>(&mut self, fields: impl IntoIterator<Item = T>) -> Result<()> {
+    pub(super) fn row<T: AsRef<[u8]>>(&mut self, fields: impl IntoIterator<Item = T>) -> Result<()> {
         self.0.write_record(fields).map_err(|e| Error::internal("failed to write a row of a CSV file").because(e))
     }
 
-    fn finish(self) -> Result<Vec<u8>> {
+    pub(super) fn finish(self) -> Result<Vec<u8>> {
         self.0.into_inner().map_err(|e| Error::internal("failed to finish a CSV file").because(e.into_error()))
     }
 }
 
 /// Where a figure was taken.
-struct Scope<'a> {
-    name: &'a str,
-    fold: String,
-    fold_name: &'a str,
-    seed: String,
+pub(super) struct Scope<'a> {
+    pub name: &'a str,
+    pub fold: String,
+    pub fold_name: &'a str,
+    pub seed: String,
 }
 
 impl<'a> Scope<'a> {
-    fn whole(name: &'a str) -> Self {
+    pub(super) fn whole(name: &'a str) -> Self {
         Scope { name, fold: String::new(), fold_name: "", seed: String::new() }
     }
 }
 
-/// Long form: one figure a row. `scope` is pooled, ensemble, mean, sd (over folds and seeds) or fold; `class` is empty for whole-set figures.
+/// Long form: one figure a row. `scope` is pooled, ensemble (mean probability of the seeds), vote (their majority), mean, sd (over folds and
+/// seeds), folds-mean, folds-sd, seeds-mean, seeds-sd, seed (all folds of one) or fold; `class` is empty for whole-set figures.
 fn metrics(report: &PipelineReport) -> Result<Vec<u8>> {
     let mut sheet = Sheet::new(&[
         "experiment",
@@ -66,7 +71,7 @@ fn metrics(report: &PipelineReport) -> Result<Vec<u8>> {
         "value",
     ])?;
     for experiment in &report.experiments {
-        for (name, scores) in [("pooled", &experiment.pooled), ("ensemble", &experiment.ensemble)] {
+        for (name, scores) in [("pooled", &experiment.pooled), ("ensemble", &experiment.ensemble), ("vote", &experiment.uncertainty.vote)] {
             if let Some(scores) = scores {
                 score_rows(&mut sheet, experiment, &Scope::whole(name), scores)?;
             }
@@ -76,6 +81,7 @@ fn metrics(report: &PipelineReport) -> Result<Vec<u8>> {
                 metric_row(&mut sheet, experiment, &Scope::whole(name), ("", "", metric, value))?;
             }
         }
+        sure::metrics(&mut sheet, experiment)?;
         for fold in &experiment.folds {
             let scope = Scope { name: "fold", fold: fold.fold.to_string(), fold_name: &fold.name, seed: fold.seed.to_string() };
             score_rows(&mut sheet, experiment, &scope, &fold.scores)?;
@@ -98,7 +104,7 @@ fn score_rows(sheet: &mut Sheet, experiment: &ExperimentSection, scope: &Scope, 
     Ok(())
 }
 
-fn metric_row(
+pub(super) fn metric_row(
     sheet: &mut Sheet,
     experiment: &ExperimentSection,
     scope: &Scope,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::corpus::{Expected, SetAside};
-use crate::evaluation::{Published, Scores, Spread};
+use crate::evaluation::{Pair, Published, Scores, Spread, Uncertainty};
 
 /// One pipeline.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -20,6 +20,9 @@ pub struct PipelineReport {
     pub missing: Option<String>,
     /// In the order of the pipeline file.
     pub experiments: Vec<ExperimentSection>,
+    /// McNemar's test between all experiments that tested the same utterances in the same protocol.
+    #[serde(default)]
+    pub comparisons: Vec<Pair>,
     /// The tasks that made it, step by step.
     #[serde(default)]
     pub steps: Vec<StepSection>,
@@ -117,6 +120,12 @@ pub struct ExperimentSection {
     pub shuffled_labels: bool,
     /// Whether no test speaker was trained on, as counted from the folds.
     pub speaker_independent: bool,
+    /// Whether test utterances, without their labels, had a part in what was done to them.
+    #[serde(default)]
+    pub transductive: bool,
+    /// What the model sees, in words.
+    #[serde(default)]
+    pub inputs: String,
     /// What train and test share, in words and counts.
     pub shared: Vec<String>,
     /// The counts behind it, fold by fold.
@@ -132,6 +141,9 @@ pub struct ExperimentSection {
     pub spread: BTreeMap<String, Spread>,
     /// Probabilities averaged over seeds, where there are several.
     pub ensemble: Option<Scores>,
+    /// Intervals, spreads, calibration, breakdowns.
+    #[serde(default)]
+    pub uncertainty: Uncertainty,
     /// Each fold and seed.
     pub folds: Vec<FoldSection>,
     /// All predictions.

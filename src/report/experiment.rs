@@ -4,7 +4,7 @@ use crate::evaluation::Scores;
 
 use super::data::{ExperimentSection, FoldSection, PredictionLine, SearchSection};
 use super::html::{self, Html, Table, cell, count, number, numbers, percent, plural, row_head, words};
-use super::{curves, heat, strip, summary};
+use super::{curves, heat, strip, summary, uncertainty};
 
 /// Misclassified utterances shown; `predictions.csv` holds all.
 const SHOWN: usize = 200;
@@ -17,10 +17,13 @@ pub(super) fn write(h: &mut Html, experiment: &ExperimentSection, index: usize) 
     h.line_break().open("section", &[("id", &id), ("aria-labelledby", &format!("{id}-title")), ("class", "experiment")]);
     h.within("h2", &[("id", &format!("{id}-title"))], |h| {
         h.text(&experiment.title).raw(" ");
-        summary::badge(h, Some(experiment.speaker_independent));
+        summary::badges(h, experiment);
     });
     h.within("p", &[("class", "quiet")], |h| {
         h.text(&experiment.name).raw(" · ").text(&experiment.protocol).raw(" · ").text(&experiment.model);
+        if !experiment.inputs.is_empty() {
+            h.raw(" · ").text(&experiment.inputs);
+        }
     });
     if experiment.shuffled_labels {
         h.raw(
@@ -47,6 +50,7 @@ pub(super) fn write(h: &mut Html, experiment: &ExperimentSection, index: usize) 
         }
         classes(h, experiment, scores, &id);
     }
+    uncertainty::write(h, experiment, &id);
     folds(h, experiment, &id);
     searched(h, experiment, &id);
     curves::write(h, experiment, &id);
@@ -61,6 +65,10 @@ fn sharing(h: &mut Html, experiment: &ExperimentSection) {
         h.raw("<p><strong>Test speakers are unseen:</strong> none of them was trained on.</p>");
     } else {
         h.raw("<p><strong>Speakers are shared:</strong> the model was trained on other recordings of its test speakers.</p>");
+    }
+    if experiment.transductive {
+        h.raw("<p><strong>Transductive:</strong> test utterances, without their labels, had a part in scaling what the model sees. ");
+        h.raw("The figure holds where all recordings of a new speaker are there before the first is judged.</p>");
     }
     if !experiment.shared.is_empty() {
         h.raw("<p>What training and test share:</p><ul>");

@@ -3,11 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use super::ser::corpus::{Expected, Reason, SetAside};
-use super::ser::evaluation::{ClassScores, Confusion, Mark, Published, Scores, Spread};
+use super::ser::corpus::{Expected, Reason, SetAside, Sex, Source};
+use super::ser::evaluation::{Answered, ClassScores, Confusion, Mark, Published, Scores, Spread, Uncertainty, pairs};
 use super::ser::report::{
     CorpusSection, EpochLine, ExperimentSection, FoldSection, LeakageLine, NearDuplicate, PipelineReport, PredictionLine, StepSection,
 };
+use super::ser::table::predictions::PredictionRow;
 
 const CLASSES: [&str; 8] = ["neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised"];
 
@@ -145,6 +146,9 @@ fn experiment(plan: &Plan) -> ExperimentSection {
         model: "cnn ravdess".into(),
         shuffled_labels: false,
         speaker_independent: plan.independent,
+        transductive: false,
+        inputs: "issa193, scaler standard".into(),
+        uncertainty: uncertainty(&predictions),
         shared,
         leakage: (0..plan.folds)
             .map(|fold| LeakageLine { fold, kind: "speakers".into(), test_units: 24, shared_units: if plan.independent { 0 } else { 24 } })
@@ -161,6 +165,49 @@ fn experiment(plan: &Plan) -> ExperimentSection {
         folds,
         predictions,
     }
+}
+
+fn row(line: &PredictionLine) -> PredictionRow {
+    PredictionRow {
+        experiment: String::new(),
+        protocol: String::new(),
+        fold: line.fold,
+        seed: line.seed,
+        utterance_id: line.utterance_id.clone(),
+        truth: line.truth.clone(),
+        predicted: line.predicted.clone(),
+        probabilities: line.probabilities.clone(),
+    }
+}
+
+fn uncertainty(predictions: &[PredictionLine]) -> Uncertainty {
+    let source = |line: &PredictionLine| Source {
+        speaker: line.speaker.clone(),
+        sex: Some(if line.speaker.ends_with(['0', '2', '4', '6', '8']) { Sex::Female } else { Sex::Male }),
+        intensity: Some(if line.utterance_id.as_bytes()[10] % 2 == 0 { "normal" } else { "strong" }.to_owned()),
+        ..Source::named(line.utterance_id.clone(), line.path.clone())
+    };
+    let sources: Vec<Source> = predictions.iter().map(source).collect();
+    let sources: BTreeMap<&str, &Source> = sources.iter().map(|source| (source.id.as_str(), source)).collect();
+    let rows: Vec<PredictionRow> = predictions.iter().map(row).collect();
+    Uncertainty::of(&CLASSES.map(str::to_owned), &rows, &sources).unwrap()
+}
+
+/// Two runs of one protocol, so that there is a pair to test.
+pub(crate) fn compared() -> PipelineReport {
+    let mut report = recorded();
+    report.name = "compared".into();
+    let mut second = report.experiments[1].clone();
+    second.name = "second".into();
+    second.title = "A second system".into();
+    second.predictions.iter_mut().step_by(3).for_each(|line| line.probabilities.rotate_left(1));
+    report.experiments.push(second);
+    let answered = report.experiments.iter().map(|e| {
+        let rows = e.predictions.iter().map(row).collect();
+        Answered::of(&e.name, &e.protocol, &e.labels, rows).unwrap()
+    });
+    report.comparisons = pairs(&answered.collect::<Vec<_>>());
+    report
 }
 
 fn published() -> Vec<Published> {
@@ -244,6 +291,7 @@ pub(crate) fn recorded() -> PipelineReport {
         title: "RAVDESS speech".into(),
         corpus: Some(corpus()),
         missing: None,
+        comparisons: vec![],
         steps: steps(&["paper", "speaker-independent"]),
         overrides: vec![],
         experiments: vec![
@@ -351,6 +399,9 @@ pub(crate) fn hostile() -> PipelineReport {
     odd.title = evil.into();
     odd.shared.push(evil.into());
     odd.labels[2] = evil.into();
+    odd.inputs = evil.into();
+    odd.transductive = true;
+    odd.uncertainty.breakdowns.iter_mut().for_each(|one| one.groups[0].value = evil.into());
     odd.folds[0].name = evil.into();
     odd.folds[0].history[3].train_loss = f64::NAN;
     odd.folds[0].history[4].train_loss = f64::INFINITY;

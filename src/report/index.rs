@@ -49,7 +49,7 @@ struct Version {
     schema_version: u32,
 }
 
-fn parse(path: &Path) -> std::result::Result<PipelineReport, String> {
+pub(super) fn parse(path: &Path) -> std::result::Result<PipelineReport, String> {
     let bytes = std::fs::read(path).map_err(|e| e.to_string())?;
     let version: Version = serde_json::from_slice(&bytes).map_err(|e| e.to_string())?;
     if version.schema_version > SCHEMA_VERSION {
@@ -132,7 +132,7 @@ fn row(h: &mut Html, folder: &str, report: &PipelineReport, experiment: &Experim
     h.el("span", &[("class", "quiet")], &experiment.model).raw("</td>");
     cell(h, &experiment.protocol);
     h.raw("<td>");
-    summary::badge(h, Some(experiment.speaker_independent));
+    summary::badges(h, experiment);
     h.raw("</td>");
     for value in [scores.accuracy, scores.uar, scores.macro_f1] {
         number(h, percent(value), value);

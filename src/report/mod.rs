@@ -8,6 +8,7 @@ mod bars;
 mod compare;
 mod corpus;
 mod csv;
+mod csv_uncertainty;
 mod curves;
 mod data;
 mod experiment;
@@ -17,12 +18,15 @@ mod heat;
 pub mod html;
 mod index;
 mod page;
+mod paired;
+mod results;
 mod steps;
 mod strip;
 mod summary;
 pub mod svg;
 #[cfg(test)]
 mod tests;
+mod uncertainty;
 mod write;
 
 use assets::Style;
@@ -35,4 +39,5 @@ pub use data::{
     StepSection, TriedSetting,
 };
 pub use index::write_index;
+pub use results::{ResultsExperiment, ResultsPipeline, read as read_report, results};
 pub use write::write;

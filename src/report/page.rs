@@ -4,14 +4,17 @@ use std::collections::BTreeMap;
 
 use super::data::PipelineReport;
 use super::html::{self, Html, Table, cell, row_head, words};
-use super::{bars, compare, corpus, experiment, steps, summary};
+use super::{bars, compare, corpus, experiment, paired, steps, summary};
 
 /// Files that stand beside the page, with what they hold.
-const FILES: [(&str, &str); 8] = [
-    ("metrics.csv", "every figure: pooled, by fold, by class"),
+const FILES: [(&str, &str); 11] = [
+    ("metrics.csv", "every figure: pooled, by fold, by seed, by class, with intervals"),
     ("confusion.csv", "confusion matrices, counts and row shares"),
     ("predictions.csv", "every prediction with its probabilities"),
     ("folds.csv", "every fold and seed"),
+    ("breakdown.csv", "accuracy and UAR by speaker, sex, intensity, sentence, session"),
+    ("calibration.csv", "predictions by their highest probability"),
+    ("comparisons.csv", "McNemar's test between experiments"),
     ("history.csv", "every epoch"),
     ("leakage.csv", "what train and test share, fold by fold"),
     ("duplicates.csv", "recordings with the same sound"),
@@ -104,6 +107,7 @@ fn verdict(h: &mut Html, report: &PipelineReport) {
     if published.iter().any(|p| p.speaker_independent.is_none()) {
         h.raw("<p class=\"quiet\">Published figures whose protocol is not known are listed in the table, not drawn.</p>");
     }
+    paired::write(h, report);
     summary::distances(h, report);
     h.raw("</section>");
 }

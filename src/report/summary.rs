@@ -1,10 +1,11 @@
 //! The verdict: every experiment as a row, the published figures as marked rows, and the distances between them.
 
-use crate::evaluation::{Mark, Published, Scores, Spread};
+use crate::evaluation::{Intervals, Mark, Published, Scores, Spread};
 
 use super::compare::{self, Standing};
 use super::data::{ExperimentSection, PipelineReport};
 use super::html::{self, Html, Table, cell, numbers, percent, plural, points, words};
+use super::uncertainty;
 
 /// Writes the table of results, and what its words mean.
 pub(super) fn results(h: &mut Html, report: &PipelineReport) {
@@ -64,11 +65,11 @@ fn experiment_row(h: &mut Html, experiment: &ExperimentSection, index: usize) {
     h.el("span", &[("class", "quiet")], &experiment.model).raw("</th>");
     cell(h, &experiment.protocol);
     h.raw("<td>");
-    badge(h, Some(experiment.speaker_independent));
+    badges(h, experiment);
     h.raw("</td>");
     match &experiment.pooled {
         Some(scores) => {
-            figures(h, scores);
+            figures(h, scores, experiment.uncertainty.intervals.as_ref());
             for metric in ["accuracy", "uar"] {
                 spread_cell(h, experiment.spread.get(metric), experiment.folds.len());
             }
@@ -82,23 +83,29 @@ fn experiment_row(h: &mut Html, experiment: &ExperimentSection, index: usize) {
         }
     }
     h.raw("</tr>");
-    if let Some(ensemble) = &experiment.ensemble {
-        h.raw("<tr class=\"sub\"><th scope=\"row\">↳ ensemble<br><span class=\"quiet\">probabilities averaged over seeds</span></th>");
+    let (intervals, vote) = (experiment.uncertainty.ensemble_intervals.as_ref(), experiment.uncertainty.vote.as_ref());
+    for (how, scores, intervals) in
+        [("probabilities averaged over seeds", experiment.ensemble.as_ref(), intervals), ("majority vote of the seeds", vote, None)]
+    {
+        let Some(scores) = scores else { continue };
+        h.raw("<tr class=\"sub\"><th scope=\"row\">↳ ensemble<br>").el("span", &[("class", "quiet")], how).raw("</th>");
         cell(h, &experiment.protocol);
         h.raw("<td>");
-        badge(h, Some(experiment.speaker_independent));
+        badges(h, experiment);
         h.raw("</td>");
-        figures(h, ensemble);
+        figures(h, scores, intervals);
         h.raw("<td class=\"n\">–</td><td class=\"n\">–</td>");
         cell(h, seeds(experiment));
         h.raw("</tr>");
     }
 }
 
-fn figures(h: &mut Html, scores: &Scores) {
-    for value in [scores.accuracy, scores.uar, scores.macro_f1] {
+fn figures(h: &mut Html, scores: &Scores, intervals: Option<&Intervals>) {
+    let (accuracy, uar) = intervals.map(|found| (found.accuracy, found.uar)).unzip();
+    for (value, interval) in [(scores.accuracy, accuracy), (scores.uar, uar), (scores.macro_f1, None)] {
         h.within("td", &[("class", "n")], |h| {
             h.el("strong", &[], percent(value));
+            uncertainty::interval(h, interval);
         });
     }
 }
@@ -146,6 +153,14 @@ pub(super) fn badge(h: &mut Html, speaker_independent: Option<bool>) {
         None => ("badge unknown", "not known"),
     };
     h.el("span", &[("class", class)], text);
+}
+
+/// Whether the test speakers were heard in training, and whether test utterances had a part in scaling.
+pub(super) fn badges(h: &mut Html, experiment: &ExperimentSection) {
+    badge(h, Some(experiment.speaker_independent));
+    if experiment.transductive {
+        h.raw(" <span class=\"badge unknown\">transductive</span>");
+    }
 }
 
 fn mark(h: &mut Html, mark: Mark) {
@@ -281,6 +296,12 @@ pub(super) fn legend(h: &mut Html, with_published: bool) {
     h.raw("<dt>UAR</dt><dd>Mean of the recalls of the classes that occur, so that each class weighs the same.</dd>");
     h.raw("<dt>Macro F1</dt><dd>Mean of the F1 (harmonic mean of precision and recall) of the classes that occur.</dd>");
     h.raw("<dt>Pooled</dt><dd>The predictions of all folds and seeds counted together.</dd>");
+    h.raw(
+        "<dt>From … to …</dt><dd>95 % bootstrap interval (percentiles): what the figure would be with other speakers drawn from those of ",
+    );
+    h.raw("the corpus. It says nothing about other corpora, nor about trainings with other seeds.</dd>");
+    h.raw("<dt>Ensemble</dt><dd>One prediction for each utterance: the class of the highest mean probability over the seeds, or the class that ");
+    h.raw("most seeds name.</dd>");
     h.raw("<dt>Folds ± sd</dt><dd>Mean ± sample standard deviation of the figures of each fold and seed.</dd>");
     h.raw("<dt>Unseen</dt><dd>No test speaker was trained on, counted from the folds themselves.</dd>");
     h.raw("<dt>Shared</dt><dd>Test speakers were trained on: the figure tells how well known voices are recognised, ");

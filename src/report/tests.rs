@@ -25,12 +25,12 @@ fn the_same_report_gives_the_same_bytes() {
     let names: Vec<_> = write(&report, one.path()).unwrap();
     write(&report, two.path()).unwrap();
     write(&report, two.path()).unwrap();
-    assert_eq!(names.len(), 7);
+    assert_eq!(names.len(), 10);
     for path in names {
         let other = two.path().join(path.file_name().unwrap());
         assert!(fs::read(&path).unwrap() == fs::read(&other).unwrap(), "{} differs", path.display());
     }
-    assert_eq!(fs::read_dir(two.path()).unwrap().count(), 7);
+    assert_eq!(fs::read_dir(two.path()).unwrap().count(), 10);
 }
 
 #[test]
@@ -143,8 +143,47 @@ fn csv_numbers_have_all_their_digits() {
 }
 
 #[test]
+fn what_figures_are_to_be_read_with_stands_beside_them() {
+    let report = fixture::compared();
+    let (dir, page) = written(&report);
+    let intervals = report.experiments[1].uncertainty.intervals.unwrap();
+    let shown = format!("{:.2} to {:.2}", intervals.uar.low * 100.0, intervals.uar.high * 100.0);
+    assert_eq!((intervals.units, page.matches(&shown).count() >= 2), (24, true), "{shown}");
+    assert!(page.contains("95 % interval, 2000 draws of 24 speakers"));
+    assert!(page.contains("majority vote of the seeds") && page.contains("id=\"x2-reliability-title\""));
+    assert!(page.contains("id=\"x1-by-sex\"") && page.contains("id=\"x1-by-intensity\"") && !page.contains("id=\"x1-by-speaker\""));
+    assert_eq!(report.comparisons.len(), 1, "only the two of one protocol are a pair");
+    assert!(page.contains("id=\"paired-table\"") && !written(&fixture::recorded()).1.contains("id=\"paired-table\""));
+    let find = |rows: Vec<Vec<String>>, wanted: &[&str], at: usize| -> f64 {
+        let row = rows.iter().find(|row| wanted.iter().all(|word| row.contains(&(*word).to_owned()))).unwrap();
+        row[at].parse().unwrap()
+    };
+    assert_eq!(find(rows(dir.path(), "metrics.csv"), &["speaker-independent", "pooled", "uar_ci_low"], 10), intervals.uar.low);
+    assert_eq!(find(rows(dir.path(), "comparisons.csv"), &["second"], 6), report.comparisons[0].p);
+    let women = &report.experiments[1].uncertainty.breakdowns.iter().find(|b| b.attribute == "sex").unwrap().groups[0];
+    assert_eq!(find(rows(dir.path(), "breakdown.csv"), &["speaker-independent", "sex", "female"], 8), women.uar);
+    let counted: u64 = rows(dir.path(), "calibration.csv").iter().filter(|r| r[0] == "paper").map(|r| r[5].parse::<u64>().unwrap()).sum();
+    assert_eq!(counted, 1440);
+}
+
+#[test]
+fn what_used_test_recordings_says_so_wherever_it_shows() {
+    let (dir, before) = written(&fixture::recorded());
+    assert!(!before.contains("transductive") && !before.contains("Transductive"));
+    let mut report = fixture::recorded();
+    report.experiments[1].transductive = true;
+    let (_dir, page) = written(&report);
+    // The row of results, that of its ensembles, the heading of its section.
+    assert_eq!(page.matches("<span class=\"badge unknown\">transductive</span>").count(), 4);
+    assert!(page.contains("<strong>Transductive:</strong>"));
+    write(&report, &dir.path().join("r")).unwrap();
+    write_index(dir.path()).unwrap();
+    assert!(fs::read_to_string(dir.path().join("index.html")).unwrap().contains("transductive"));
+}
+
+#[test]
 fn report_json_is_the_report() {
-    for report in [fixture::recorded(), fixture::missing()] {
+    for report in [fixture::recorded(), fixture::missing(), fixture::compared()] {
         let (dir, _) = written(&report);
         let read: PipelineReport = serde_json::from_slice(&fs::read(dir.path().join("report.json")).unwrap()).unwrap();
         assert!(read == report);

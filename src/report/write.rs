@@ -22,7 +22,8 @@ struct Envelope<'a> {
 }
 
 /// Writes the page (`index.html`), the tables (`metrics.csv`, `confusion.csv`, `predictions.csv`, `folds.csv`, `history.csv`,
-/// `leakage.csv`, `duplicates.csv`) and `report.json` into `dir`, which is created where it is missing. Returns the paths, the page first.
+/// `leakage.csv`, `duplicates.csv`, `breakdown.csv`, `calibration.csv`, `comparisons.csv`) and `report.json` into `dir`, which is created
+/// where it is missing. Returns the paths, the page first.
 ///
 /// Each file appears whole or not at all, and the same report gives the same bytes. Beside a generated corpus, or where every
 /// experiment is a control on shuffled labels, no published figure is written anywhere.

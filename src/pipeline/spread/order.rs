@@ -127,7 +127,7 @@ pub fn plan(
     order.trainings.clear();
     for experiment in chosen {
         let folds = experiment.protocol.expected_folds(speakers.len(), sessions.len());
-        let of_fold = |fold: u32| experiment.seeds.iter().map(move |seed| train::id(experiment, fold, *seed));
+        let of_fold = |fold: u32| experiment.trained_seeds().iter().map(move |seed| train::id(experiment, fold, *seed));
         order.trainings.extend((0..folds).flat_map(of_fold));
     }
     let trainings = u32::try_from(order.trainings.len()).unwrap_or(u32::MAX);

@@ -160,6 +160,35 @@ const CHANGES: &[Change] = &[
         why: "never ran",
     },
     Change {
+        name: "an ensemble of two experiments",
+        make: |p| {
+            let text = String::from_utf8(p.read("pipelines/p.toml")).unwrap();
+            let more = "\n[[experiment]]\nname = \"also\"\nprotocol = { kind = \"group-kfold\", folds = 2 }\nmodel = { kind = \"majority\" }\n\n\
+                        [[experiment]]\nname = \"both\"\nprotocol = { kind = \"group-kfold\", folds = 2 }\n\
+                        model = { kind = \"ensemble\", members = [\"net\", \"also\"] }\n";
+            p.pipeline("p", &(text + more));
+            p.ser(&["run", "p"]).ok();
+            // Another weight is a matter of the ensemble alone.
+            edit(p, "[\"net\", \"also\"]", "[\"net\", \"also\"], weights = [3, 1]")
+        },
+        runs: &["evaluate/both", "tables", "report", "publish"],
+        why: "mean of net, also",
+    },
+    Change {
+        name: "a member of an ensemble",
+        make: |p| {
+            let text = String::from_utf8(p.read("pipelines/p.toml")).unwrap();
+            let more = "\n[[experiment]]\nname = \"both\"\nprotocol = { kind = \"group-kfold\", folds = 2 }\n\
+                        model = { kind = \"ensemble\", members = [\"net\", \"also\"], vote = \"majority\" }\n\n\
+                        [[experiment]]\nname = \"also\"\nprotocol = { kind = \"group-kfold\", folds = 2 }\nmodel = { kind = \"logistic\", c = 1 }\n";
+            p.pipeline("p", &(text + more));
+            p.ser(&["run", "p"]).ok();
+            edit(p, "c = 1 }", "c = 0.001 }")
+        },
+        runs: &["train/also/*", "evaluate/also", "evaluate/both", "tables", "report", "publish"],
+        why: "model.c: 1.0 -> 0.001",
+    },
+    Change {
         name: "an experiment less",
         make: |p| {
             let text = String::from_utf8(p.read("pipelines/p.toml")).unwrap();

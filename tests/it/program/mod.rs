@@ -6,6 +6,7 @@ mod bad_settings;
 mod cache;
 mod changes;
 mod controls;
+mod ensembles;
 mod faults;
 mod history;
 mod leaks;

@@ -1,0 +1,61 @@
+//! What stands in RESULTS.md: the experiments of pipeline files with what their reports hold of them.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use crate::config::{Experiment, Pipeline};
+use crate::error::Result;
+use crate::report::{self, PipelineReport, ResultsExperiment, ResultsPipeline};
+
+/// The experiments of a pipeline file, each with its result where the report in `reports_dir` has one made with the settings that the file
+/// gives now; `file` is what commands call it.
+///
+/// # Errors
+/// `Data` where there is a report that cannot be read.
+pub fn results(pipeline: &Pipeline, file: &str, reports_dir: &Path) -> Result<ResultsPipeline> {
+    let report = report::read_report(&reports_dir.join(&pipeline.name))?;
+    let settings = pipeline.settings();
+    let experiments = pipeline.experiments.iter().map(|experiment| ResultsExperiment {
+        name: experiment.name.clone(),
+        title: experiment.title.clone(),
+        protocol: experiment.protocol.name(),
+        inputs: pipeline.describe_inputs(experiment),
+        transductive: pipeline.is_transductive(experiment),
+        command: format!("ser run {file} --experiment {}", experiment.name),
+        lacks: lacks(experiment, &settings, report.as_ref()),
+    });
+    Ok(ResultsPipeline {
+        title: pipeline.title.clone(),
+        file: file.to_owned(),
+        experiments: experiments.collect(),
+        published: pipeline.published.clone(),
+        report,
+    })
+}
+
+/// Why there is no result of an experiment with the settings that are in force.
+fn lacks(experiment: &Experiment, settings: &BTreeMap<String, String>, report: Option<&PipelineReport>) -> Option<String> {
+    let not_run = || Some("not run".to_owned());
+    let Some(report) = report else { return not_run() };
+    let Some(section) = report.experiments.iter().find(|section| section.name == experiment.name) else { return not_run() };
+    if let Some(why) = &section.failed {
+        return Some(format!("failed: {why}"));
+    }
+    if section.pooled.is_none() {
+        return not_run();
+    }
+    let names: Vec<&String> = std::iter::once(&experiment.name).chain(experiment.members()).collect();
+    let differs =
+        settings.keys().chain(report.settings.keys()).find(|key| decides(key, &names) && settings.get(*key) != report.settings.get(*key));
+    differs.map(|key| format!("not run with the present settings: {key} has changed"))
+}
+
+/// Whether a setting has a part in the results of these experiments.
+fn decides(key: &str, experiments: &[&String]) -> bool {
+    if let Some(of_one) = key.strip_prefix("experiment.") {
+        let Some((name, setting)) = of_one.split_once('.') else { return false };
+        return experiments.iter().any(|experiment| *experiment == name)
+            && !["title", "default", "train.checkpoint_every"].contains(&setting);
+    }
+    key.starts_with("features.") || (key.starts_with("corpus.") && !["corpus.root", "corpus.path", "corpus.notes"].contains(&key))
+}

@@ -1,0 +1,312 @@
+//! RESULTS.md: the finished experiments of several pipelines beside the published figures, a table for each protocol.
+
+use std::path::Path;
+
+use crate::error::{Error, Result};
+use crate::evaluation::{Interval, Intervals, Published, Resampled, Spread};
+
+use super::compare;
+use super::data::{ExperimentSection, PipelineReport};
+use super::html::decimals;
+use super::index;
+
+/// One pipeline as its file says it now.
+pub struct ResultsPipeline {
+    /// For people.
+    pub title: String,
+    /// Of the pipeline file.
+    pub file: String,
+    /// What was last written about it, where anything was.
+    pub report: Option<PipelineReport>,
+    /// Figures to stand beside.
+    pub published: Vec<Published>,
+    /// In the order of the file.
+    pub experiments: Vec<ResultsExperiment>,
+}
+
+/// One experiment as the pipeline file says it now.
+pub struct ResultsExperiment {
+    /// Name within the pipeline.
+    pub name: String,
+    /// For people.
+    pub title: String,
+    /// Short protocol name.
+    pub protocol: String,
+    /// What the model sees, in words; empty for an ensemble.
+    pub inputs: String,
+    /// Whether test utterances, without their labels, have a part in what is done to them.
+    pub transductive: bool,
+    /// What makes the result.
+    pub command: String,
+    /// Why there is no result with the present settings, where there is none.
+    pub lacks: Option<String>,
+}
+
+/// The report of a pipeline in its folder; `None` where there is none.
+///
+/// # Errors
+/// `Data` where it is damaged or written by a newer version.
+pub fn read(folder: &Path) -> Result<Option<PipelineReport>> {
+    let path = folder.join("report.json");
+    if !path.is_file() {
+        return Ok(None);
+    }
+    let wrong = |why| Error::data(format!("{} cannot be read: {why}", path.display())).hint("run the pipeline again");
+    index::parse(&path).map(Some).map_err(wrong)
+}
+
+/// The text of RESULTS.md: a pure function of its arguments, with no time of day in it.
+pub fn results(pipelines: &[ResultsPipeline], version: &str) -> String {
+    let mut out = String::from("# Results\n\n");
+    out.push_str(&format!(
+        "This file is written by `make results` (ser {version}) and never by hand: change a pipeline file, run it, and write it again.\n\n"
+    ));
+    out.push_str(
+        "WA is accuracy, UAR the mean of the recalls of the classes, both in per cent, pooled over all folds: the mean over seeds, ± the standard \
+         deviation over seeds where there are several. *95 %* is the bootstrap interval that draws whole speakers. ECE is the expected calibration \
+         error in 15 bins. *Inductive* experiments see one test utterance at a time; **transductive** ones use the test speakers' other \
+         recordings, without labels, for scaling. Each table holds one protocol; figures of different tables are not comparable. Published \
+         figures stand apart, each in its own protocol: P is from the publication itself, R from a re-implementation or a later paper, I \
+         inferred here. [docs/protocols.md](docs/protocols.md) says how all of it is computed.\n",
+    );
+    for pipeline in pipelines {
+        of_pipeline(&mut out, pipeline);
+    }
+    out
+}
+
+fn of_pipeline(out: &mut String, pipeline: &ResultsPipeline) {
+    out.push_str(&format!("\n## {}\n\nPipeline file: `{}`.\n", text(&pipeline.title), code(&pipeline.file)));
+    let generated = pipeline.report.as_ref().is_some_and(compare::generated);
+    if let Some(report) = &pipeline.report {
+        about_corpus(out, report, generated);
+    }
+    let done: Vec<(&ResultsExperiment, &ExperimentSection)> = pipeline
+        .experiments
+        .iter()
+        .filter(|experiment| experiment.lacks.is_none())
+        .filter_map(|experiment| {
+            let sections = &pipeline.report.as_ref()?.experiments;
+            Some((experiment, sections.iter().find(|section| section.name == experiment.name && section.pooled.is_some())?))
+        })
+        .collect();
+    let published: &[Published] = if generated { &[] } else { &pipeline.published };
+    for (independent, heading) in
+        [(Some(true), "test speakers unseen"), (Some(false), "test speakers shared with training"), (None, "protocol not known")]
+    {
+        let of_kind: Vec<_> = done.iter().filter(|(_, section)| Some(section.speaker_independent) == independent).collect();
+        let theirs: Vec<&Published> = published.iter().filter(|p| p.speaker_independent == independent).collect();
+        let mut protocols: Vec<&str> = Vec::new();
+        for (_, section) in &of_kind {
+            if !protocols.contains(&section.protocol.as_str()) {
+                protocols.push(&section.protocol);
+            }
+        }
+        for protocol in protocols {
+            out.push_str(&format!("\n### {}: {heading}\n\n", text(protocol)));
+            let rows: Vec<_> = of_kind.iter().filter(|(_, section)| section.protocol == protocol).collect();
+            if let Some((chance, majority)) = rows.first().and_then(|(_, section)| compare::levels(section)) {
+                let (chance, majority) = (percent(chance), percent(majority));
+                out.push_str(&format!("Without a model: UAR {chance} (any constant guess), WA {majority} (the largest class).\n\n"));
+            }
+            out.push_str("| system | inputs | setting | WA | 95 % | UAR | 95 % | ECE | folds | seeds | command |\n");
+            out.push_str("|---|---|---|---:|---|---:|---|---:|---:|---:|---|\n");
+            rows.iter().for_each(|(experiment, section)| ours(out, experiment, section));
+        }
+        if !theirs.is_empty() {
+            out.push_str(&format!("\n#### Published: {heading}\n\n"));
+            out.push_str("| mark | source | system | their protocol | WA | UAR | note |\n|---|---|---|---|---:|---:|---|\n");
+            theirs.into_iter().for_each(|figure| published_row(out, figure));
+        }
+    }
+    not_run(out, pipeline, &done);
+}
+
+fn about_corpus(out: &mut String, report: &PipelineReport, generated: bool) {
+    let Some(corpus) = &report.corpus else { return };
+    let (speakers, classes) = (corpus.by_speaker.len(), corpus.by_class.len());
+    out.push_str(&format!("\n{} utterances, {speakers} speakers, {classes} classes.", corpus.utterances));
+    if generated {
+        out.push_str(
+            " **Generated by a program, not recorded: the figures say nothing about emotions, and no published figure stands here.**",
+        );
+    }
+    if let Some(differs) = compare::differs_from_published(corpus) {
+        out.push_str(&format!(" **Not the corpus of the publications: {}.**", text(&differs)));
+    }
+    if let Some(other) = compare::other_classes(report) {
+        out.push_str(&format!(" **Not comparable with the published figures: {}.**", text(&other)));
+    }
+    out.push('\n');
+}
+
+fn ours(out: &mut String, experiment: &ResultsExperiment, section: &ExperimentSection) {
+    let Some(pooled) = &section.pooled else { return };
+    let found = &section.uncertainty;
+    let setting = if experiment.transductive { "**transductive**" } else { "inductive" };
+    let mut folds: Vec<u32> = section.folds.iter().map(|fold| fold.fold).collect();
+    folds.sort_unstable();
+    folds.dedup();
+    let seeds = compare::seeds(section).len();
+    let figure = |metric: &str, value: f64| match found.over_seeds.get(metric) {
+        Some(Spread { mean, sd }) if seeds > 1 => format!("{} ± {}", percent(*mean), percent(*sd)),
+        _ => percent(value),
+    };
+    let (accuracy, uar) = ends(found.intervals.as_ref());
+    let name = format!("{}: {}", text(&experiment.title), text(&section.model));
+    let calibration = found.calibration.as_ref().map_or("–".to_owned(), |c| percent(c.ece));
+    let command = format!("`{}`", code(&experiment.command));
+    let (wa, recall) = (figure("accuracy", pooled.accuracy), figure("uar", pooled.uar));
+    // What is made of other experiments has no seed of its own.
+    let shown = if experiment.inputs.is_empty() { "–".to_owned() } else { seeds.to_string() };
+    let inputs = if experiment.inputs.is_empty() { "those of its members".to_owned() } else { text(&experiment.inputs) };
+    let cells = [&name, &inputs, setting, &wa, &accuracy, &recall, &uar, &calibration, &folds.len().to_string(), &shown, &command];
+    row(out, &cells);
+    let together = [
+        ("mean probability", section.ensemble.as_ref(), found.ensemble_intervals.as_ref(), found.ensemble_calibration.as_ref()),
+        ("majority vote", found.vote.as_ref(), None, None),
+    ];
+    for (how, scores, intervals, calibration) in together {
+        let Some(scores) = scores else { continue };
+        let (accuracy, uar) = ends(intervals);
+        let name = format!("↳ its {seeds} seeds as one, {how}");
+        let calibration = calibration.map_or("–".to_owned(), |c| percent(c.ece));
+        let (wa, recall, folds) = (percent(scores.accuracy), percent(scores.uar), folds.len().to_string());
+        row(out, &[&name, "", setting, &wa, &accuracy, &recall, &uar, &calibration, &folds, &seeds.to_string(), ""]);
+    }
+}
+
+fn row(out: &mut String, cells: &[&str]) {
+    out.push_str(&format!("| {} |\n", cells.join(" | ")));
+}
+
+/// The intervals of accuracy and UAR.
+fn ends(intervals: Option<&Intervals>) -> (String, String) {
+    let Some(found) = intervals else { return ("–".to_owned(), "–".to_owned()) };
+    let by = if found.resampled == Resampled::Utterances { " (draws utterances)" } else { "" };
+    let one = |Interval { low, high }: Interval| format!("{} to {}{by}", percent(low), percent(high));
+    (one(found.accuracy), one(found.uar))
+}
+
+fn published_row(out: &mut String, figure: &Published) {
+    let share = |value: Option<f64>| value.map_or("–".to_owned(), percent);
+    let mark = format!("**{}**", compare::describe(figure.mark).0);
+    let note = figure.note.as_deref().map(text).unwrap_or_default();
+    let (source, system, protocol) = (text(&figure.source), text(&figure.system), text(&figure.protocol));
+    row(out, &[&mark, &source, &system, &protocol, &share(figure.accuracy), &share(figure.uar), &note]);
+}
+
+fn not_run(out: &mut String, pipeline: &ResultsPipeline, done: &[(&ResultsExperiment, &ExperimentSection)]) {
+    let lacking: Vec<&ResultsExperiment> =
+        pipeline.experiments.iter().filter(|experiment| !done.iter().any(|(other, _)| other.name == experiment.name)).collect();
+    if lacking.is_empty() {
+        return;
+    }
+    out.push_str("\n### Without a result\n\n| experiment | protocol | setting | state | command |\n|---|---|---|---|---|\n");
+    for experiment in lacking {
+        let setting = if experiment.transductive { "**transductive**" } else { "inductive" };
+        let state = experiment.lacks.as_deref().map_or_else(|| "not run".to_owned(), text);
+        let (title, command) = (text(&experiment.title), format!("`{}`", code(&experiment.command)));
+        row(out, &[&title, &text(&experiment.protocol), setting, &state, &command]);
+    }
+}
+
+/// Per cent with one decimal: a second one is below what any of these corpora can tell.
+fn percent(share: f64) -> String {
+    decimals(share * 100.0, 1)
+}
+
+/// Words that cannot become markup, nor leave their cell.
+fn text(words: &str) -> String {
+    let mut out = String::with_capacity(words.len());
+    for c in words.chars() {
+        match c {
+            '<' => out.push_str("&lt;"),
+            '&' => out.push_str("&amp;"),
+            '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '#' | '~' | '!' => out.extend(['\\', c]),
+            c if c.is_control() => out.push(' '),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// Words between backticks within a cell.
+fn code(words: &str) -> String {
+    words.chars().map(|c| if c == '`' || c == '|' || c.is_control() { ' ' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture;
+    use super::*;
+
+    fn pipeline(report: PipelineReport) -> ResultsPipeline {
+        let experiment = |section: &ExperimentSection| ResultsExperiment {
+            name: section.name.clone(),
+            title: section.title.clone(),
+            protocol: section.protocol.clone(),
+            inputs: section.inputs.clone(),
+            transductive: section.name == "paper",
+            command: format!("ser run pipelines/p.toml --experiment {}", section.name),
+            lacks: None,
+        };
+        let experiments = report.experiments.iter().map(experiment).collect();
+        ResultsPipeline {
+            title: report.title.clone(),
+            file: "pipelines/p.toml".into(),
+            published: report.published.clone(),
+            report: Some(report),
+            experiments,
+        }
+    }
+
+    #[test]
+    fn each_protocol_has_a_table_and_published_figures_stand_marked_in_their_kind() {
+        let mut given = pipeline(fixture::recorded());
+        given.experiments.push(ResultsExperiment {
+            name: "other".into(),
+            title: "Other".into(),
+            protocol: "hold-out-20".into(),
+            inputs: String::new(),
+            transductive: true,
+            command: "ser run pipelines/p.toml --experiment other".into(),
+            lacks: Some("not run".into()),
+        });
+        let text = results(&[given], "9.9");
+        let place = |words: &str| text.find(words).unwrap_or_else(|| panic!("no `{words}` in\n{text}"));
+        let unseen = place("### published-emobox: test speakers unseen");
+        let shared = place("### stratified-5-fold: test speakers shared with training");
+        let (emobox, issa) = (place("| **P** | EmoBox 2024"), place("| **P** | Issa et al. 2020"));
+        assert!(unseen < emobox && emobox < shared && shared < issa, "{text}");
+        assert!(place("#### Published: protocol not known") < place("| **I** | Livingstone"));
+        assert!(text.contains("written by `make results` (ser 9.9) and never by hand"));
+        let paper = text.lines().find(|line| line.contains("Paper's setting: cnn ravdess")).unwrap();
+        assert!(paper.contains("| **transductive** |") && paper.contains("`ser run pipelines/p.toml --experiment paper`"), "{paper}");
+        let two_seeds = text.lines().find(|line| line.starts_with("| Speaker-independent:")).unwrap();
+        assert!(two_seeds.contains(" ± ") && two_seeds.contains("| inductive |") && two_seeds.contains("| 6 | 2 |"), "{two_seeds}");
+        for how in ["mean probability", "majority vote"] {
+            assert!(text.contains(&format!("↳ its 2 seeds as one, {how}")), "{text}");
+        }
+        assert!(text.contains("| Other | hold-out-20 | **transductive** | not run | `ser run pipelines/p.toml --experiment other` |"));
+        // A row has as many cells as its table has columns.
+        for table in text.split("\n\n").filter(|part| part.starts_with('|')) {
+            let cells = |line: &str| line.replace("\\|", "").matches('|').count();
+            let first = table.lines().next().unwrap();
+            assert!(table.lines().all(|line| cells(line) == cells(first)), "{table}");
+        }
+    }
+
+    #[test]
+    fn a_generated_corpus_stands_beside_nothing() {
+        let text = results(&[pipeline(fixture::generated())], "1");
+        assert!(text.contains("Generated by a program") && !text.contains("EmoBox") && !text.contains("Issa"), "{text}");
+    }
+
+    #[test]
+    fn nothing_from_the_data_becomes_markup() {
+        let text = results(&[pipeline(fixture::hostile())], "1");
+        assert!(!text.contains("<script") && !text.contains("<b onload"));
+        assert!(text.lines().filter(|line| line.contains("alert")).all(|line| line.starts_with("| ") || line.starts_with("## ")));
+    }
+}
