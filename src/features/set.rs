@@ -99,9 +99,10 @@ pub fn groups(set: FeatureSet) -> Vec<(String, Range<usize>)> {
 /// The column names of a set, in order; of the 193 `mfcc_00`, ..., `mel_127`, ..., `tonnetz_5`. Of a sequence, those of one frame.
 pub fn names(set: FeatureSet) -> Vec<String> {
     match set {
-        FeatureSet::Issa193 => {
-            [("mfcc", 40), ("chroma", 12), ("mel", 128), ("contrast", 7), ("tonnetz", 6)].iter().flat_map(|(word, n)| numbered(word, *n)).collect()
-        }
+        FeatureSet::Issa193 => [("mfcc", 40), ("chroma", 12), ("mel", 128), ("contrast", 7), ("tonnetz", 6)]
+            .iter()
+            .flat_map(|(word, n)| numbered(word, *n))
+            .collect(),
         FeatureSet::Functionals => super::functionals::names(),
         FeatureSet::Frames => super::frames::names(),
     }

@@ -73,8 +73,12 @@ impl Predictor {
     /// Where the file is no usable audio; [`crate::error::Kind::Usage`] where the model scales speakers by all of their clips.
     pub fn predict(&mut self, path: &Path) -> Result<Prediction> {
         if self.needs_speaker() {
-            return Err(Error::usage("this model scales each speaker by all of the speaker's clips (transductive): it cannot judge one alone")
-                .hint("give it many clips of one speaker at a time, of all emotions, and say --one-speaker; or train with scaler = \"standard\""));
+            return Err(Error::usage(
+                "this model scales each speaker by all of the speaker's clips (transductive): it cannot judge one alone",
+            )
+            .hint(
+                "give it many clips of one speaker at a time, of all emotions, and say --one-speaker; or train with scaler = \"standard\"",
+            ));
         }
         let row = self.row(path)?;
         self.classify(row)

@@ -174,7 +174,16 @@ mod tests {
         for name in ["features.parquet", "features-00000.parquet", "features-123456.parquet"] {
             assert!(is_part(name, "features"), "{name}");
         }
-        for name in ["features", "features-.parquet", "features-frames.parquet", "features-frames-00000.parquet", "features-0000x.parquet", "features-two.parquet", "featuresx.parquet", "x.parquet"] {
+        for name in [
+            "features",
+            "features-.parquet",
+            "features-frames.parquet",
+            "features-frames-00000.parquet",
+            "features-0000x.parquet",
+            "features-two.parquet",
+            "featuresx.parquet",
+            "x.parquet",
+        ] {
             assert!(!is_part(name, "features"), "{name}");
         }
     }

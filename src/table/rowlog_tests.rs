@@ -86,7 +86,11 @@ fn the_rows_of_another_log_are_taken_in_once() {
     log.take_in(&mut other).unwrap();
     assert_eq!(std::fs::read(&here).unwrap(), std::fs::read(&there).unwrap());
     assert_eq!(held(&mut log, 7), [0, 1, 2, 3, 4, 5]);
-    assert!(RowLog::fits(&here, Width::Fixed(2), "a") && !RowLog::fits(&here, Width::Fixed(2), "b") && !RowLog::fits(&dir.path().join("none"), Width::Fixed(2), "a"));
+    assert!(
+        RowLog::fits(&here, Width::Fixed(2), "a")
+            && !RowLog::fits(&here, Width::Fixed(2), "b")
+            && !RowLog::fits(&dir.path().join("none"), Width::Fixed(2), "a")
+    );
 }
 
 #[test]

@@ -106,8 +106,14 @@ fn columns_have_names_and_groups() {
 fn silence_constants_and_the_shortest_recordings_are_finite() {
     let mut impulse = vec![0.0; 5_000];
     impulse[2_500] = 1.0;
-    let signals: [Vec<f32>; 6] =
-        [vec![0.0; 22_050], vec![0.5; 22_050], vec![-1e-7; 9_000], noise(33, 1).iter().map(|x| *x as f32).collect(), vec![0.1; 600], impulse];
+    let signals: [Vec<f32>; 6] = [
+        vec![0.0; 22_050],
+        vec![0.5; 22_050],
+        vec![-1e-7; 9_000],
+        noise(33, 1).iter().map(|x| *x as f32).collect(),
+        vec![0.1; 600],
+        impulse,
+    ];
     for (n, signal) in signals.iter().enumerate() {
         let row = extract(FeatureSet::Functionals, signal, RATE);
         assert!(row.len() == 2482 && row.iter().all(|value| value.is_finite() && value.abs() < 1e5), "signal {n}");

@@ -9,9 +9,9 @@ use crate::cluster::{Done, Run};
 use crate::config::Pipeline;
 use crate::error::Result;
 use crate::orchestrator::{Observer, Store};
-use crate::pipeline::{extract, flow};
 use crate::pipeline::options::{Options, Stage};
 use crate::pipeline::plan::Decision;
+use crate::pipeline::{extract, flow};
 
 /// Reads and verifies the outputs of a plan. `options` are those of [`Order::options`].
 ///

@@ -60,8 +60,7 @@ fn task<'a>(
     let features =
         serde_json::to_value(&pipeline.features).map_err(|e| Error::internal("failed to write parameters as JSON").because(e))?;
     let versions: Vec<u32> = pipeline.features.sets.iter().map(|set| set.code_version()).collect();
-    let params =
-        serde_json::json!({ "plan": plan, "index": index, "size": order.shard_size, "features": features, "versions": versions });
+    let params = serde_json::json!({ "plan": plan, "index": index, "size": order.shard_size, "features": features, "versions": versions });
     let identity = Identity { stage: "shard".into(), code_version: 1, params, inputs: BTreeMap::new() };
     Ok(Task::new(format!("shard/{index}"), identity, action))
 }

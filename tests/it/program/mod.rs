@@ -10,3 +10,4 @@ mod history;
 pub mod project;
 mod runs;
 mod scale;
+mod sets;
