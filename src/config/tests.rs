@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::*;
 use crate::error::{Error, Kind};
+use crate::features::FeatureSet;
 
 pub(super) const MINIMAL: &str = r#"
 name = "small"

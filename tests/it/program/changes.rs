@@ -112,7 +112,7 @@ const CHANGES: &[Change] = &[
             edit(p, "inputs = { log_mel = true, scaler", "inputs = { set = \"frames\", frames = 12, scaler")
         },
         runs: &["features/frames", "train/log/*", "evaluate/log", "tables", "report", "publish"],
-        why: "inputs.set: absent -> \"frames\"",
+        why: "inputs.set: none -> \"frames\"",
     },
     Change {
         name: "one more seed",
