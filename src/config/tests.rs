@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::*;
 use crate::error::{Error, Kind};
+use crate::features::FeatureSet;
 use crate::model::Kernel;
 use crate::split::Grouping;
 
@@ -460,4 +461,34 @@ fn shuffled_labels_are_said_in_the_title() {
     let pipeline = read(MINIMAL, &["shuffle_labels=true"]).unwrap();
     assert!(pipeline.experiments.iter().all(|experiment| experiment.shuffle_labels));
     assert_eq!(pipeline.experiments[0].title, "a (labels shuffled)");
+}
+
+#[test]
+fn sets_of_features_are_named_once_and_known_to_their_experiments() {
+    let sets = |sets: &str, inputs: &str| {
+        let text = MINIMAL.replacen("[corpus]", &format!("features = {{ {sets} }}\n[corpus]"), 1);
+        text.replacen("name = \"b\"", &format!("name = \"b\"\ninputs = {{ {inputs} }}"), 1)
+    };
+    let good = read(&sets("sets = [\"functionals\", \"frames\"]", "set = \"frames\", frames = 50, scaler = \"per-speaker\""), &[]).unwrap();
+    assert_eq!(good.features.sets, [FeatureSet::Functionals, FeatureSet::Frames]);
+    assert_eq!(good.settings()["features.sets"], "[\"functionals\",\"frames\"]");
+    let [a, b] = good.experiments.as_slice() else { panic!("two experiments") };
+    assert_eq!(
+        (a.inputs.set, a.inputs.frames, b.inputs.set, b.inputs.frames),
+        (FeatureSet::Functionals, None, FeatureSet::Frames, Some(50))
+    );
+    assert!(b.is_transductive() && !a.is_transductive());
+    assert_eq!(b.describe(), "logistic C=1 on frames, transductive");
+    let default = read(&sets("set = \"frames\"", "scaler = \"standard\""), &[]).unwrap();
+    assert_eq!((default.experiments[1].inputs.frames, default.settings()["features.set"].as_str()), (Some(128), "frames"));
+
+    let says_of = |given: &str, inputs: &str, parts: &[&str]| says(&refused(&sets(given, inputs), &[]), parts);
+    says_of("set = \"functionls\"", "", &["unknown set `functionls`", "did you mean `functionals`?"]);
+    says_of("set = \"frames\", sets = [\"frames\"]", "", &["`set` and `sets` both"]);
+    says_of("sets = []", "", &["`sets` is empty"]);
+    says_of("sets = [\"frames\", \"frames\"]", "", &["`frames` stands here twice"]);
+    says_of("sets = [\"frames\"]", "set = \"functionals\"", &["have no set `functionals`", "sets = [\"frames\", \"functionals\"]"]);
+    says_of("sets = [\"functionals\"]", "log_mel = true", &["`log_mel` does not belong to the set `functionals`"]);
+    says_of("sets = [\"functionals\"]", "frames = 9", &["`frames` does not belong to the set `functionals`"]);
+    says_of("sets = [\"frames\"]", "frames = 0", &["`frames` is 0"]);
 }

@@ -29,6 +29,10 @@ pub(super) fn id_of(name: &str) -> String {
     format!("evaluate/{name}")
 }
 
+/// What must be known of a result that was reached with a look at clips of test speakers.
+const TRANSDUCTIVE: &str = "transductive: every speaker's features were scaled by all of that speaker's clips, the tested ones among them, though \
+     without their labels; this is not what a model can do that hears a speaker for the first time";
+
 /// Brings the trained folds of an experiment together.
 pub(super) fn evaluate(
     experiment: &Experiment,
@@ -42,6 +46,9 @@ pub(super) fn evaluate(
     let mut sections = Vec::new();
     let mut metrics = Vec::new();
     let mut shared = folds.about.remarks();
+    if experiment.is_transductive() {
+        shared.push(TRANSDUCTIVE.to_owned());
+    }
     let mut said = BTreeSet::new();
     for finished in trained {
         let file: FoldFile = from_json(&finished.path(FOLD))?;

@@ -143,6 +143,27 @@ const CHANGES: &[Change] = &[
         why: "inputs.scaler: \"standard\" -> \"none\"",
     },
     Change {
+        name: "speakers scaled by their own clips",
+        make: |p| edit(p, "scaler = \"standard\"", "scaler = \"per-speaker\""),
+        runs: &["train/log/*", "evaluate/log", "tables", "report", "publish"],
+        why: "inputs.scaler: \"standard\" -> \"per-speaker\"",
+    },
+    Change {
+        name: "one more set of features",
+        make: |p| edit(p, "[[experiment]]", "[features]\nsets = [\"issa193\", \"functionals\"]\n\n[[experiment]]"),
+        runs: &["features/functionals", "report", "publish"],
+        why: "settings.features.sets",
+    },
+    Change {
+        name: "other features for one experiment",
+        make: |p| {
+            edit(p, "[[experiment]]", "[features]\nsets = [\"issa193\", \"frames\"]\n\n[[experiment]]");
+            edit(p, "inputs = { log_mel = true, scaler", "inputs = { set = \"frames\", frames = 12, scaler")
+        },
+        runs: &["features/frames", "train/log/*", "evaluate/log", "tables", "report", "publish"],
+        why: "inputs.set: none -> \"frames\"",
+    },
+    Change {
         name: "one more seed",
         make: |p| edit(p, "seeds = [0]", "seeds = [0, 1]"),
         runs: &["train/net/fold-00-seed-1", "train/net/fold-01-seed-1", "evaluate/net", "tables", "report", "publish"],

@@ -13,3 +13,4 @@ mod leaks;
 pub mod project;
 mod runs;
 mod scale;
+mod sets;
