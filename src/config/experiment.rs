@@ -57,13 +57,15 @@ fn one(
         return Err(error.hint("remove it, or choose model = { kind = \"cnn\", … }"));
     }
     let train = train(raw.train.map(|t| t.into_inner().0).unwrap_or_default(), validation.is_some(), context)?;
+    let inputs = inputs(raw.inputs, features, context)?;
     Ok(Experiment {
         title,
         default: raw.default.unwrap_or(true),
         protocol,
         split_seed: context.whole("split_seed", raw.split_seed, 0, 0..=i64::MAX)?,
         validation,
-        inputs: inputs(raw.inputs, features, context)?,
+        augment: augment(raw.augment, &inputs, &model, context)?,
+        inputs,
         model,
         train,
         seeds: seeds(raw.seeds, network, context)?,
@@ -197,6 +199,18 @@ fn inputs(raw: Option<Table<RawInputs>>, features: &FeatureSettings, context: &C
         scaler: raw.scaler.unwrap_or(ScalerKind::None),
         ..view(set, frames)
     })
+}
+
+fn augment(raw: Key<bool>, inputs: &Inputs, model: &ModelSettings, context: &Context<'_>) -> Result<bool> {
+    let Some(raw) = raw.filter(|raw| *raw.get_ref()) else { return Ok(false) };
+    if inputs.scaler == ScalerKind::PerSpeaker {
+        let error = context.texts.error(&raw.span(), "`augment` does not go with the scaler per-speaker, which is over recordings as they are");
+        return Err(error.hint("take scaler = \"standard\", which is fitted on the changed copies as well, or leave `augment` out"));
+    }
+    if matches!(model, ModelSettings::Majority) {
+        return Err(context.texts.error(&raw.span(), "`augment` changes nothing for the most frequent class").hint("leave it out"));
+    }
+    Ok(true)
 }
 
 /// A set as it stands in its table.

@@ -6,6 +6,7 @@
 use serde::Serialize;
 
 use super::validated::{CorpusKind, CorpusSettings, Experiment, ModelSettings};
+use crate::corpus::Subset;
 use crate::corpus::iemocap::{Agreement, Dialogs, Excitement};
 use crate::model::{Device, EarlyStopping, Optimizer, Schedule, TrainSettings};
 use crate::split::Protocol;
@@ -16,6 +17,8 @@ use crate::transform::Inputs;
 pub struct CorpusKey<'a> {
     name: &'a str,
     labels: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subset: Option<&'a Subset>,
     kind: &'static str,
     #[serde(flatten)]
     reader: ReaderKey<'a>,
@@ -34,7 +37,7 @@ enum ReaderKey<'a> {
 impl CorpusSettings {
     /// The key of an ingest.
     pub fn key(&self) -> CorpusKey<'_> {
-        let CorpusSettings { name, labels, notes: _, kind } = self;
+        let CorpusSettings { name, labels, notes: _, subset, kind } = self;
         let reader = match kind {
             CorpusKind::Ravdess { root: _ } => ReaderKey::Ravdess {},
             CorpusKind::Emodb { root: _, all_clips } => ReaderKey::Emodb { all_clips: *all_clips },
@@ -48,7 +51,7 @@ impl CorpusSettings {
                 ReaderKey::Synthetic { speakers: *speakers, sentences: *sentences, takes: *takes, sample_rate: *sample_rate, seed: *seed }
             }
         };
-        CorpusKey { name, labels, kind: kind.name(), reader }
+        CorpusKey { name, labels, subset: subset.as_ref(), kind: kind.name(), reader }
     }
 }
 
@@ -65,6 +68,8 @@ pub struct SplitKey<'a> {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ModelKey<'a> {
     inputs: &'a Inputs,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    augment: bool,
     model: &'a ModelSettings,
     /// Of networks.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -122,15 +127,15 @@ impl<'a> TrainKey<'a> {
 impl Experiment {
     /// The key of a split.
     pub fn split_key(&self) -> SplitKey<'_> {
-        let Experiment { name, title: _, default: _, protocol, split_seed, validation, inputs: _, model: _, train: _, seeds: _ } = self;
+        let Experiment { name, title: _, default: _, protocol, split_seed, validation, inputs: _, augment: _, model: _, train: _, seeds: _ } = self;
         SplitKey { experiment: name, protocol, split_seed: *split_seed, validation: *validation }
     }
 
     /// The key of a training.
     pub fn model_key(&self) -> ModelKey<'_> {
-        // Folds and validation part reach a training by their content, the seed by the task.
-        let Experiment { name: _, title: _, default: _, protocol: _, split_seed: _, validation: _, inputs, model, train, seeds: _ } = self;
+        // Folds, validation part and changed copies reach a training by their content, the seed by the task.
+        let Experiment { name: _, title: _, default: _, protocol: _, split_seed: _, validation: _, inputs, augment, model, train, seeds: _ } = self;
         let train = self.has_epochs().then(|| TrainKey::of(train));
-        ModelKey { inputs, model, train }
+        ModelKey { inputs, augment: *augment, model, train }
     }
 }

@@ -12,7 +12,7 @@ use crate::error::Result;
 /// First keys that mean the pipeline itself.
 const OF_THE_PIPELINE: [&str; 7] = ["name", "title", "description", "corpus", "features", "published", "slurm"];
 /// First keys that mean every experiment.
-const OF_EXPERIMENTS: [&str; 6] = ["protocol", "split_seed", "validation", "inputs", "model", "default"];
+const OF_EXPERIMENTS: [&str; 7] = ["protocol", "split_seed", "validation", "inputs", "augment", "model", "default"];
 /// First keys that mean every experiment with a network.
 const OF_NETWORKS: [&str; 2] = ["train", "seeds"];
 

@@ -9,6 +9,8 @@ use serde_json::Value;
 
 use super::slurm::SlurmSettings;
 use super::texts::suggestion;
+use crate::audio::augment::Augment;
+use crate::corpus::Subset;
 use crate::corpus::iemocap::{Agreement, Dialogs, Excitement};
 use crate::error::{Error, Result};
 use crate::evaluation::Published;
@@ -51,6 +53,9 @@ pub struct CorpusSettings {
     pub labels: Vec<String>,
     /// Remarks for the report.
     pub notes: Vec<String>,
+    /// A rule that leaves utterances out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subset: Option<Subset>,
     /// The reader and its options.
     #[serde(flatten)]
     pub kind: CorpusKind,
@@ -144,12 +149,14 @@ impl CorpusKind {
 }
 
 /// What is computed of each recording.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct FeatureSettings {
     /// A table each; not empty, no set twice. The first is what experiments use that name none.
     pub sets: Vec<FeatureSet>,
     /// `librosa-0.8`: the version of librosa whose numbers are reproduced.
     pub profile: Profile,
+    /// How recordings are changed, where an experiment trains on changed copies.
+    pub augment: Option<Augment>,
 }
 
 /// What decides the numbers of one set.
@@ -176,12 +183,15 @@ impl FeatureSettings {
 impl Serialize for FeatureSettings {
     /// As it stands in a pipeline file: `set` where there is one, `sets` where there are several.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut table = serializer.serialize_struct("FeatureSettings", 2)?;
+        let mut table = serializer.serialize_struct("FeatureSettings", 3)?;
         match self.sets.as_slice() {
             [only] => table.serialize_field("set", only)?,
             several => table.serialize_field("sets", several)?,
         }
         table.serialize_field("profile", &self.profile)?;
+        if let Some(augment) = &self.augment {
+            table.serialize_field("augment", augment)?;
+        }
         table.end()
     }
 }
@@ -203,6 +213,9 @@ pub struct Experiment {
     pub validation: Option<f64>,
     /// The experiment's view of the feature table.
     pub inputs: Inputs,
+    /// Whether changed copies of the training recordings are trained on as well; see [`FeatureSettings::augment`].
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub augment: bool,
     /// What is trained.
     pub model: ModelSettings,
     /// How a network is trained; models without epochs ignore it.
@@ -317,7 +330,8 @@ impl Experiment {
         let set = self.inputs.set;
         let on = if set == FeatureSet::default() { String::new() } else { format!(" on {}", set.name()) };
         let transductive = if self.is_transductive() { ", transductive" } else { "" };
-        format!("{}{on}{transductive}", self.model.describe())
+        let augmented = if self.augment { ", augmented" } else { "" };
+        format!("{}{on}{augmented}{transductive}", self.model.describe())
     }
 
     /// [`Experiment::model_key`] by dotted key.
