@@ -64,7 +64,7 @@ fn one(
         protocol,
         split_seed: context.whole("split_seed", raw.split_seed, 0, 0..=i64::MAX)?,
         validation,
-        augment: augment(raw.augment, &inputs, &model, context)?,
+        augment: augment(raw.augment, &inputs, context)?,
         inputs,
         model,
         train,
@@ -201,14 +201,11 @@ fn inputs(raw: Option<Table<RawInputs>>, features: &FeatureSettings, context: &C
     })
 }
 
-fn augment(raw: Key<bool>, inputs: &Inputs, model: &ModelSettings, context: &Context<'_>) -> Result<bool> {
+fn augment(raw: Key<bool>, inputs: &Inputs, context: &Context<'_>) -> Result<bool> {
     let Some(raw) = raw.filter(|raw| *raw.get_ref()) else { return Ok(false) };
     if inputs.scaler == ScalerKind::PerSpeaker {
         let error = context.texts.error(&raw.span(), "`augment` does not go with the scaler per-speaker, which is over recordings as they are");
         return Err(error.hint("take scaler = \"standard\", which is fitted on the changed copies as well, or leave `augment` out"));
-    }
-    if matches!(model, ModelSettings::Majority) {
-        return Err(context.texts.error(&raw.span(), "`augment` changes nothing for the most frequent class").hint("leave it out"));
     }
     Ok(true)
 }

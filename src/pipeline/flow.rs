@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::augment;
 use super::evaluate;
 use super::experiments::{Data, Running};
 use super::extract::{self, Extracted};
@@ -17,6 +18,7 @@ use super::split;
 use super::train;
 use super::walk::{Later, Mode, PUBLISH, Seen, Walk};
 use crate::cancel::Cancel;
+use crate::audio::augment::Variant;
 use crate::config::{Experiment, Pipeline};
 use crate::corpus::{SetAside, Sources, Utterance};
 use crate::error::{Error, Kind, Result};
@@ -146,18 +148,27 @@ impl<'a> Walk<'a> {
         for set in FeatureSet::ALL.into_iter().filter(|set| !self.pipeline.features.sets.contains(set)) {
             publication.without_table(&tables, &extract::published_name(set));
         }
+        let augmented = self.augment(&ingested, &chosen)?;
+        for (set, done) in augmented.there() {
+            for variant in Variant::ALL {
+                publication.table_as(&tables, done, &augment::output_name(set, variant), &augment::variant_name(set, variant))?;
+            }
+        }
+        for set in FeatureSet::ALL.into_iter().filter(|set| !augmented.knows(*set)) {
+            Variant::ALL.iter().for_each(|variant| publication.without_table(&tables, &augment::variant_name(set, *variant)));
+        }
         if self.mode == Mode::Run {
             // Tables are there for people even if no experiment comes to an end.
             self.put(&publication)?;
             self.tell(&ingested, &late);
         }
         if self.options.until == Stage::Features {
-            self.publish(&publication, extracted.later())?;
+            self.publish(&publication, extracted.later().or(augmented.later()))?;
             return Ok(outcome);
         }
         // From here on everything is in memory: a split looks at all utterances, and a training at all features.
         let utterances = usable(&ingested, &extracted, self.planning())?;
-        let data = Data { utterances: &utterances, fingerprint: split::fingerprint(&utterances), extracted: &extracted };
+        let data = Data { utterances: &utterances, fingerprint: split::fingerprint(&utterances), extracted: &extracted, augmented: &augmented };
         let experiments = self.experiments(&chosen, &data, &mut outcome)?;
         if matches!(self.mode, Mode::Only(_)) {
             return Ok(outcome);
@@ -177,7 +188,7 @@ impl<'a> Walk<'a> {
         outcome: &mut Outcome,
     ) -> Result<()> {
         let options = self.options;
-        let mut open: Option<Later> = data.extracted.later().cloned().or_else(|| experiments.iter().find_map(|one| one.later.clone()));
+        let mut open: Option<Later> = data.extracted.later().or(data.augmented.later()).cloned().or_else(|| experiments.iter().find_map(|one| one.later.clone()));
         let tables = options.data_dir.join("tables").join(&self.pipeline.name);
         match self.tables(&experiments, open.as_ref())? {
             Some(Seen::There(done)) => {
@@ -249,7 +260,7 @@ impl<'a> Walk<'a> {
     fn ends(&self) -> Vec<String> {
         let last: &[&str] = match self.options.until {
             Stage::Ingest => &["ingest"],
-            Stage::Features => return self.features(),
+            Stage::Features => return self.features().into_iter().chain(self.augmenting(&[]).into_iter().map(augment::id)).collect(),
             Stage::Report => &["tables", "report"],
             _ => &["tables"],
         };
@@ -259,7 +270,7 @@ impl<'a> Walk<'a> {
     fn ingest(&self) -> Result<(Seen<Finished>, Sources)> {
         // A plan leaves nothing behind in the project, not even for a moment.
         let (listing, sources) = listing::list(self.pipeline, (self.mode == Mode::Run).then(|| self.store.root()))?;
-        let corpus = Corpus { listing: &listing, sources: &sources, root: self.root() };
+        let corpus = Corpus { listing: &listing, sources: &sources, root: self.root(), subset: self.pipeline.corpus.subset.as_ref() };
         let recordings = listing::fingerprint(&listing, &sources, self.root(), &self.workers)?;
         let fingerprint = recordings.clone();
         let identity = self.identity(Stage::Ingest, self.pipeline.corpus.key(), [("recordings", recordings)])?;
@@ -313,6 +324,11 @@ impl<'a> Walk<'a> {
         for set in self.pipeline.features.sets.iter().filter(|_| until >= Stage::Features) {
             let settings = self.features_identity(*set, [])?;
             extracted.insert(*set, self.later(&extract::id(*set), Some(&settings), vec!["ingest".into()], &last));
+        }
+        if let Some(amounts) = self.pipeline.features.augment.filter(|_| until >= Stage::Features) {
+            for set in self.augmenting(chosen) {
+                self.later(&augment::id(set), Some(&self.augmented_identity(set, amounts, [])?), vec!["ingest".into()], &last);
+            }
         }
         if let Some(first) = extracted.get(&self.pipeline.features.first()) {
             last = first.clone();

@@ -2,6 +2,7 @@
 //!
 //! ingest -> features -> split -> train (a task per fold and seed) -> evaluate -> report
 
+mod augment;
 mod evaluate;
 mod experiments;
 mod extract;

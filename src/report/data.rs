@@ -114,6 +114,9 @@ pub struct FoldSection {
     pub seed: u64,
     /// Utterances trained on.
     pub n_train: usize,
+    /// Changed copies of them that were trained on as well.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub n_augmented: usize,
     /// Utterances that watched the training.
     pub n_validation: usize,
     /// Utterances tested.
@@ -124,6 +127,10 @@ pub struct FoldSection {
     pub best_epoch: Option<usize>,
     /// By epoch; empty for models without epochs.
     pub history: Vec<EpochLine>,
+}
+
+fn is_zero(n: &usize) -> bool {
+    *n == 0
 }
 
 /// One epoch of a learning curve.

@@ -13,6 +13,6 @@ mod validation;
 mod tests;
 
 pub use assign::{Assignment, Fold, Item, assign, is_speaker_independent};
-pub use part::{Dataset, Matrix, Part, Parts, Role, Shape, Testing, Training, Validation};
+pub use part::{Dataset, Matrix, Part, Parts, Role, Shape, Testing, Training, Validation, Variants};
 pub use protocol::Protocol;
 pub use sharing::{Sharing, sharing, verdict};

@@ -1,8 +1,11 @@
 //! Rows that know their role: what is fitted can only be fitted on [`Training`] rows, because nothing else type-checks.
 
+use std::collections::BTreeMap;
 use std::marker::PhantomData;
 
 use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
 
 /// Row-major values `[rows, cols]`.
 #[derive(Debug, Clone, PartialEq)]
@@ -100,6 +103,23 @@ pub struct Dataset {
     pub speakers: Vec<String>,
 }
 
+/// Rows of changed copies of recordings, kind by kind. They are no data of their own: [`Parts::with_variants`] alone takes them, and only those
+/// of utterances that are trained on.
+#[derive(Debug, Clone, Default)]
+pub struct Variants(Vec<(String, BTreeMap<String, Vec<f32>>)>);
+
+impl Variants {
+    /// Adds the rows of one kind, by the id of the utterance that each is a copy of; an utterance without one has none.
+    pub fn add(&mut self, kind: &str, rows: impl IntoIterator<Item = (String, Vec<f32>)>) {
+        self.0.push((kind.to_owned(), rows.into_iter().collect()));
+    }
+
+    /// Number of kinds.
+    pub fn kinds(&self) -> usize {
+        self.0.len()
+    }
+}
+
 /// Marks rows that may be fitted on.
 #[derive(Debug, Clone, Copy)]
 pub struct Training;
@@ -110,7 +130,7 @@ pub struct Validation;
 #[derive(Debug, Clone, Copy)]
 pub struct Testing;
 
-/// The rows of one role in one fold. Only this module's [`Parts::of`] makes one.
+/// The rows of one role in one fold. Only this module's [`Parts::of`] and [`Parts::with_variants`] make one.
 #[derive(Debug, Clone)]
 pub struct Part<R> {
     ids: Vec<String>,
@@ -133,7 +153,7 @@ impl<R> Part<R> {
         }
     }
 
-    /// Utterance ids.
+    /// Utterance ids; of a changed copy, the utterance's with `#` and the kind of the change behind it.
     pub fn ids(&self) -> &[String] {
         &self.ids
     }
@@ -215,7 +235,38 @@ impl Role {
     }
 }
 
+impl Part<Training> {
+    /// Appends the copies of the utterances that are in it by now, kind by kind.
+    fn append(&mut self, variants: &Variants) -> Result<()> {
+        let utterances = self.len();
+        for (kind, rows) in &variants.0 {
+            for i in 0..utterances {
+                let Some(row) = rows.get(&self.ids[i]) else { continue };
+                if row.len() != self.x.cols {
+                    return Err(Error::internal(format!("a copy of `{}` has {} values, not {}", self.ids[i], row.len(), self.x.cols)));
+                }
+                self.ids.push(format!("{}#{kind}", self.ids[i]));
+                self.x.values.extend_from_slice(row);
+                self.x.rows += 1;
+                self.y.push(self.y[i]);
+            }
+        }
+        Ok(())
+    }
+}
+
 impl Parts {
+    /// As [`Parts::of`], and behind the training rows the copies of those very utterances. No other part gets any, and there is no way to name
+    /// an utterance whose copies should be there: the roles decide.
+    ///
+    /// # Errors
+    /// `Internal` where a copy is not as wide as the rows of `data`.
+    pub fn with_variants(data: &Dataset, roles: &[Option<Role>], variants: &Variants) -> Result<Parts> {
+        let mut parts = Parts::of(data, roles);
+        parts.train.append(variants)?;
+        Ok(parts)
+    }
+
     /// The parts that `roles` (one per utterance of `data`; `None` takes no part in this fold) name.
     pub fn of(data: &Dataset, roles: &[Option<Role>]) -> Parts {
         let rows = |role| -> Vec<usize> { (0..roles.len()).filter(|&i| roles[i] == Some(role)).collect() };
