@@ -234,7 +234,7 @@ fn model(raw: Spanned<Table<RawModel>>, context: &Context<'_>) -> Result<ModelSe
         RawModelKind::Cnn => {
             let Some(architecture) = raw.architecture else {
                 let error = context.texts.error(&place, "a cnn needs the key `architecture`");
-                return Err(error.hint("known architectures: baseline, ravdess, emodb-a, iemocap"));
+                return Err(error.hint("known architectures: baseline, ravdess, emodb-a, iemocap, and the steps between them"));
             };
             let architecture: Architecture = architecture.into_inner();
             ModelSettings::Cnn { architecture }

@@ -31,7 +31,15 @@ fn narrow(architecture: Architecture) -> Vec<Layer> {
     architecture.layers(FEATURES, CLASSES).into_iter().map(narrowed).collect()
 }
 
-const ALL: [Architecture; 4] = [Architecture::Baseline, Architecture::Ravdess, Architecture::EmodbA, Architecture::Iemocap];
+const ALL: [Architecture; 7] = [
+    Architecture::Baseline,
+    Architecture::BaselineNorm1,
+    Architecture::BaselineNorm3,
+    Architecture::Ravdess,
+    Architecture::RavdessNorm2,
+    Architecture::EmodbA,
+    Architecture::Iemocap,
+];
 
 struct Problem {
     params: Params,

@@ -39,13 +39,17 @@ pub(super) struct FoldFile {
     /// Utterances.
     pub n_train: usize,
     /// Changed copies of them that were trained on as well.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub n_augmented: usize,
     pub n_validation: usize,
     pub n_test: usize,
     pub best_epoch: Option<usize>,
     pub history: Vec<EpochRecord>,
     pub warnings: Vec<String>,
+}
+
+fn is_zero(n: &usize) -> bool {
+    *n == 0
 }
 
 /// Content hash of the true labels.
