@@ -278,3 +278,65 @@ impl Parts {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KINDS: [&str; 4] = ["shift", "speed-up", "slow-down", "noise"];
+
+    fn dataset(n: usize) -> Dataset {
+        Dataset {
+            ids: (0..n).map(|i| format!("u{i}")).collect(),
+            labels: vec!["a".into(), "b".into()],
+            x: Matrix::new(n, 2, (0..2 * n).map(|v| v as f32).collect()),
+            shape: Shape::vector(2),
+            y: (0..n).map(|i| i % 2).collect(),
+            speakers: vec!["s".into(); n],
+        }
+    }
+
+    /// Copies of every utterance, each with a value that tells whose it is.
+    fn copies(data: &Dataset) -> Variants {
+        let mut variants = Variants::default();
+        for (k, kind) in KINDS.iter().enumerate() {
+            variants.add(kind, data.ids.iter().enumerate().map(|(i, id)| (id.clone(), vec![1000.0 * (k + 1) as f32, i as f32])));
+        }
+        variants
+    }
+
+    #[test]
+    fn copies_of_training_utterances_alone_are_trained_on() {
+        let data = dataset(30);
+        for seed in 0..40usize {
+            let role = |i: usize| [Some(Role::Train), Some(Role::Test), Some(Role::Validation), None][(i * i * 7 + seed * (i + 3)) % 11 % 4];
+            let roles: Vec<Option<Role>> = (0..30).map(role).collect();
+            let plain = Parts::of(&data, &roles);
+            let parts = Parts::with_variants(&data, &roles, &copies(&data)).unwrap();
+            assert_eq!(parts.train.len(), 5 * plain.train.len(), "425 become 2125");
+            assert_eq!(parts.test.ids(), plain.test.ids());
+            assert_eq!(parts.validation.as_ref().map(|p| p.ids().to_vec()), plain.validation.map(|p| p.ids().to_vec()));
+            for (row, id) in parts.train.ids().iter().enumerate() {
+                let (of, kind) = id.split_once('#').map_or((id.as_str(), None), |(of, kind)| (of, Some(kind)));
+                let i: usize = of[1..].parse().unwrap();
+                assert_eq!((roles[i], parts.train.y()[row]), (Some(Role::Train), data.y[i]), "{id}");
+                let value = kind.map_or([2.0 * i as f32, 2.0 * i as f32 + 1.0], |kind| {
+                    [1000.0 * (1 + KINDS.iter().position(|k| *k == kind).unwrap()) as f32, i as f32]
+                });
+                assert_eq!(parts.train.x().row(row), value, "{id}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_has_no_copy_goes_without_and_a_wrong_width_is_refused() {
+        let data = dataset(3);
+        let roles = [Some(Role::Train), Some(Role::Train), Some(Role::Test)];
+        let mut variants = Variants::default();
+        variants.add("noise", [("u1".to_owned(), vec![0.0; 2]), ("u2".to_owned(), vec![0.0; 2]), ("u9".to_owned(), vec![0.0; 2])]);
+        let parts = Parts::with_variants(&data, &roles, &variants).unwrap();
+        assert_eq!(parts.train.ids(), ["u0", "u1", "u1#noise"]);
+        variants.add("shift", [("u0".to_owned(), vec![0.0; 3])]);
+        assert!(Parts::with_variants(&data, &roles, &variants).is_err());
+    }
+}
