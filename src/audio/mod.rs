@@ -1,5 +1,6 @@
 //! From a file to mono samples at the rate that the features want.
 
+pub mod augment;
 mod decode;
 pub mod resample;
 pub(crate) mod simd;

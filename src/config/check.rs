@@ -8,11 +8,13 @@ use toml::Spanned;
 
 use super::experiment;
 use super::published;
-use super::raw::{Key, RawCorpus, RawCorpusKind, RawFeatures, RawPipeline, Table};
+use super::raw::{Key, RawAugment, RawCorpus, RawCorpusKind, RawFeatures, RawPipeline, RawSubset, Table};
 use super::slurm;
 use super::texts::{Texts, shorten, suggestion};
 use super::validated::{CorpusKind, CorpusSettings, FeatureSettings, Pipeline};
+use crate::audio::augment::Augment;
 use crate::corpus::iemocap::{Agreement, Dialogs, Excitement};
+use crate::corpus::{Subset, SubsetRule};
 use crate::error::{Error, Result};
 use crate::features::{FeatureSet, Profile};
 
@@ -32,12 +34,16 @@ pub(super) struct Context<'a> {
 pub(super) fn pipeline(raw: RawPipeline, context: &Context<'_>) -> Result<Pipeline> {
     let name = context.name("name", &raw.name)?;
     let corpus = corpus(raw.corpus, context)?;
-    let features = features(raw.features.map(|Table(f)| f), context)?;
+    let mut raw_features = raw.features.map(|Table(f)| f);
+    let augment = raw_features.as_mut().and_then(|f| f.augment.take());
+    let mut features = features(raw_features, context)?;
     if raw.experiment.is_empty() {
         let error = context.texts.error(&raw.name.span(), "the pipeline has no experiment");
         return Err(error.hint("add an [[experiment]] with name, protocol and model; pipelines/demo.toml shows one"));
     }
     let experiments = experiment::all(raw.experiment, &corpus.kind, &features, context)?;
+    let amounts = augment_amounts(augment.map(|Table(a)| a).unwrap_or_default(), context)?;
+    features.augment = experiments.iter().any(|e| e.augment).then_some(amounts);
     let published = published::all(raw.published, &corpus.kind, context)?;
     Ok(Pipeline {
         title: context.text_or("title", raw.title, &name)?,
@@ -63,7 +69,34 @@ fn features(raw: Option<RawFeatures>, context: &Context<'_>) -> Result<FeatureSe
         (set, None) => vec![context.feature_set(set)?],
         (None, Some(sets)) => feature_sets(sets, context)?,
     };
-    Ok(FeatureSettings { sets, profile: Profile::parse(&profile).unwrap_or_default() })
+    Ok(FeatureSettings { sets, profile: Profile::parse(&profile).unwrap_or_default(), augment: None })
+}
+
+/// How much recordings are changed; what the file does not say is as in the paper or, where that is not published, this project's choice.
+fn augment_amounts(raw: RawAugment, context: &Context<'_>) -> Result<Augment> {
+    let usual = Augment::default();
+    let real = |key: &str, value: &Key<f64>, default: f64, allow: fn(f64) -> bool, allowed: &str| -> Result<f64> {
+        value.as_ref().map_or(Ok(default), |value| context.real(key, value, allow, allowed))
+    };
+    Ok(Augment {
+        shift_s: real("shift_s", &raw.shift_s, usual.shift_s, |x| x > 0.0 && x <= 10.0, "above 0 and at most 10")?,
+        speed_up: real("speed_up", &raw.speed_up, usual.speed_up, |x| x > 1.0 && x <= 2.0, "above 1 and at most 2")?,
+        slow_down: real("slow_down", &raw.slow_down, usual.slow_down, |x| (0.5..1.0).contains(&x), "at least 0.5 and below 1")?,
+        noise_share: real("noise_share", &raw.noise_share, usual.noise_share, |x| x > 0.0 && x <= 1.0, "above 0 and at most 1")?,
+        noise_snr_db: real("noise_snr_db", &raw.noise_snr_db, usual.noise_snr_db, |x| (-20.0..=100.0).contains(&x), "from -20 to 100")?,
+    })
+}
+
+fn subset(raw: Key<Table<RawSubset>>, context: &Context<'_>) -> Result<Option<Subset>> {
+    let Some(Table(raw)) = raw.map(Spanned::into_inner) else { return Ok(None) };
+    let rule = raw.rule.unwrap_or(SubsetRule::Longest);
+    if let Some(span) = span(&raw.seed).filter(|_| rule != SubsetRule::Random) {
+        let error = context.texts.error(&span, "`seed` is for rule = \"random\": the longest recordings are the same for every seed");
+        return Err(error.hint("remove it, or set rule = \"random\""));
+    }
+    let size = context.whole("size", Some(raw.size), 0, 2..=1_000_000_000)?;
+    let seed = context.whole("seed", raw.seed, 0, 0..=i64::MAX)?;
+    Ok(Some(Subset { size, rule, seed: (rule == SubsetRule::Random).then_some(seed) }))
 }
 
 fn feature_sets(raw: Spanned<Vec<Spanned<String>>>, context: &Context<'_>) -> Result<Vec<FeatureSet>> {
@@ -102,6 +135,7 @@ fn corpus(raw: Spanned<Table<RawCorpus>>, context: &Context<'_>) -> Result<Corpu
         RawCorpusKind::Manifest | RawCorpusKind::Synthetic => &[],
     };
     let labels = labels(raw.labels, known, context)?;
+    let subset = subset(raw.subset, context)?;
     let own_root = raw.root.is_some();
     // What this program writes stays where it may write.
     let here = Context { texts: context.texts, corpora_dir: context.corpora_dir.filter(|_| kind != RawCorpusKind::Synthetic) };
@@ -140,7 +174,7 @@ fn corpus(raw: Spanned<Table<RawCorpus>>, context: &Context<'_>) -> Result<Corpu
             seed: context.whole("seed", raw.seed, 0, 0..=i64::MAX)?,
         },
     };
-    Ok(CorpusSettings { name, labels, notes: raw.notes.unwrap_or_default(), kind })
+    Ok(CorpusSettings { name, labels, notes: raw.notes.unwrap_or_default(), subset, kind })
 }
 
 /// Keys that another kind of corpus has are no mistake of spelling, so they get their own message.

@@ -81,6 +81,7 @@ fn one(raw: RawExperiment, name: String, corpus: &CorpusKind, features: &Feature
         protocol,
         split_seed: context.whole("split_seed", raw.split_seed, 0, 0..=i64::MAX)?,
         validation,
+        augment: augment(raw.augment, &inputs, context)?,
         inputs,
         search,
         train,
@@ -230,6 +231,16 @@ fn inputs(raw: Option<Table<RawInputs>>, features: &FeatureSettings, context: &C
     })
 }
 
+fn augment(raw: Key<bool>, inputs: &Inputs, context: &Context<'_>) -> Result<bool> {
+    let Some(raw) = raw.filter(|raw| *raw.get_ref()) else { return Ok(false) };
+    if inputs.scaler == ScalerKind::PerSpeaker {
+        let error =
+            context.texts.error(&raw.span(), "`augment` does not go with the scaler per-speaker, which is over recordings as they are");
+        return Err(error.hint("take scaler = \"standard\", which is fitted on the changed copies as well, or leave `augment` out"));
+    }
+    Ok(true)
+}
+
 /// A set as it stands in its table.
 fn view(set: FeatureSet, frames: usize) -> Inputs {
     Inputs { set, frames: set.is_sequence().then_some(frames), ..Inputs::default() }
@@ -277,7 +288,7 @@ fn model(raw: Spanned<Table<RawModel>>, context: &Context<'_>) -> Result<ModelSe
         RawModelKind::Cnn => {
             let Some(architecture) = raw.architecture else {
                 let error = context.texts.error(&place, "a cnn needs the key `architecture`");
-                return Err(error.hint("known architectures: baseline, ravdess, emodb-a, iemocap"));
+                return Err(error.hint("known architectures: baseline, ravdess, emodb-a, iemocap, and the steps between them"));
             };
             let architecture: Architecture = architecture.into_inner();
             ModelSettings::Cnn { architecture }

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::search::Search;
 use super::validated::{CorpusKind, CorpusSettings, Experiment, ModelSettings};
+use crate::corpus::Subset;
 use crate::corpus::iemocap::{Agreement, Dialogs, Excitement};
 use crate::model::{Device, EarlyStopping, Optimizer, Schedule, SpecAugment, TrainSettings};
 use crate::split::Protocol;
@@ -17,6 +18,8 @@ use crate::transform::Inputs;
 pub struct CorpusKey<'a> {
     name: &'a str,
     labels: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subset: Option<&'a Subset>,
     kind: &'static str,
     #[serde(flatten)]
     reader: ReaderKey<'a>,
@@ -35,7 +38,7 @@ enum ReaderKey<'a> {
 impl CorpusSettings {
     /// The key of an ingest.
     pub fn key(&self) -> CorpusKey<'_> {
-        let CorpusSettings { name, labels, notes: _, kind } = self;
+        let CorpusSettings { name, labels, notes: _, subset, kind } = self;
         let reader = match kind {
             CorpusKind::Ravdess { root: _ } => ReaderKey::Ravdess {},
             CorpusKind::Emodb { root: _, all_clips } => ReaderKey::Emodb { all_clips: *all_clips },
@@ -49,7 +52,7 @@ impl CorpusSettings {
                 ReaderKey::Synthetic { speakers: *speakers, sentences: *sentences, takes: *takes, sample_rate: *sample_rate, seed: *seed }
             }
         };
-        CorpusKey { name, labels, kind: kind.name(), reader }
+        CorpusKey { name, labels, subset: subset.as_ref(), kind: kind.name(), reader }
     }
 }
 
@@ -68,6 +71,8 @@ pub struct SplitKey<'a> {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ModelKey<'a> {
     inputs: &'a Inputs,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    augment: bool,
     model: &'a ModelSettings,
     #[serde(skip_serializing_if = "Option::is_none")]
     search: Option<SearchKey<'a>>,
@@ -152,6 +157,7 @@ impl Experiment {
             split_seed,
             validation,
             inputs: _,
+            augment: _,
             model: _,
             search: _,
             train: _,
@@ -164,7 +170,7 @@ impl Experiment {
 
     /// The key of a training.
     pub fn model_key(&self) -> ModelKey<'_> {
-        // Folds, validation part and labels reach a training by their content, the seed by the task.
+        // Folds, validation part, labels and changed copies reach a training by their content, the seed by the task.
         let Experiment {
             name: _,
             title: _,
@@ -173,6 +179,7 @@ impl Experiment {
             split_seed,
             validation: _,
             inputs,
+            augment,
             model,
             search,
             train,
@@ -182,6 +189,6 @@ impl Experiment {
         } = self;
         let train = self.has_epochs().then(|| TrainKey::of(train));
         let search = search.as_ref().map(|search| SearchKey { search, seed: *split_seed });
-        ModelKey { inputs, model, search, train }
+        ModelKey { inputs, augment: *augment, model, search, train }
     }
 }

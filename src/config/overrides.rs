@@ -12,7 +12,8 @@ use crate::error::Result;
 /// First keys that mean the pipeline itself.
 const OF_THE_PIPELINE: [&str; 7] = ["name", "title", "description", "corpus", "features", "published", "slurm"];
 /// First keys that mean every experiment.
-const OF_EXPERIMENTS: [&str; 8] = ["protocol", "split_seed", "validation", "inputs", "model", "default", "shuffle_labels", "require"];
+const OF_EXPERIMENTS: [&str; 9] =
+    ["protocol", "split_seed", "validation", "inputs", "augment", "model", "default", "shuffle_labels", "require"];
 /// First keys that mean every experiment with one of these models.
 const OF_MODELS: [(&str, &[&str]); 2] =
     [("train", &["cnn", "perceptron", "temporal"]), ("seeds", &["cnn", "perceptron", "temporal", "random-forest"])];

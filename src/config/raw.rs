@@ -12,6 +12,7 @@ use toml::Spanned;
 use super::search::RawSearch;
 use super::slurm::RawSlurm;
 use super::validated::Gamma;
+use crate::corpus::SubsetRule;
 use crate::corpus::iemocap::{Agreement, Dialogs, Excitement};
 use crate::evaluation::{Mark, Vote};
 use crate::model::{Architecture, Device, Kernel, KnnWeights, Optimizer, SplitFeatures};
@@ -76,6 +77,7 @@ pub(super) struct RawCorpus {
     pub(super) root: Key<String>,
     pub(super) labels: Key<Vec<Spanned<String>>>,
     pub(super) notes: Option<Vec<String>>,
+    pub(super) subset: Key<Table<RawSubset>>,
     // emodb
     pub(super) all_clips: Key<bool>,
     // iemocap
@@ -97,10 +99,29 @@ pub(super) struct RawCorpus {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
+pub(super) struct RawSubset {
+    pub(super) size: Spanned<i64>,
+    pub(super) rule: Option<SubsetRule>,
+    pub(super) seed: Key<i64>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct RawFeatures {
     pub(super) set: Key<String>,
     pub(super) sets: Key<Vec<Spanned<String>>>,
     pub(super) profile: Key<String>,
+    pub(super) augment: Option<Table<RawAugment>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawAugment {
+    pub(super) shift_s: Key<f64>,
+    pub(super) speed_up: Key<f64>,
+    pub(super) slow_down: Key<f64>,
+    pub(super) noise_share: Key<f64>,
+    pub(super) noise_snr_db: Key<f64>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -113,6 +134,7 @@ pub(super) struct RawExperiment {
     pub(super) split_seed: Key<i64>,
     pub(super) validation: Key<f64>,
     pub(super) inputs: Option<Table<RawInputs>>,
+    pub(super) augment: Key<bool>,
     pub(super) model: Spanned<Table<RawModel>>,
     pub(super) search: Key<Table<RawSearch>>,
     pub(super) train: Key<Table<RawTrain>>,

@@ -24,7 +24,18 @@ fn the_shipped_pipelines_are_valid() {
     let shipped = shipped();
     assert_eq!(
         shipped.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(),
-        ["demo", "emodb", "iemocap-improvised", "iemocap", "ravdess-recipes", "ravdess"]
+        [
+            "demo",
+            "emodb-520-sensitivity",
+            "emodb-520",
+            "emodb-steps",
+            "emodb",
+            "iemocap-improvised",
+            "iemocap",
+            "ravdess-recipes",
+            "ravdess-steps",
+            "ravdess"
+        ]
     );
     for (name, text) in &shipped {
         let pipeline = read(text, &[]).unwrap_or_else(|error| panic!("{error}"));
@@ -35,7 +46,9 @@ fn the_shipped_pipelines_are_valid() {
             continue;
         }
         assert_eq!(pipeline.published.is_empty(), name == "demo");
-        assert!(pipeline.experiments.iter().any(|e| e.name == "paper"), "{name}: the paper's experiment is found under this name");
+        let is_part = name.ends_with("-steps") || name.ends_with("-sensitivity");
+        let has_paper = pipeline.experiments.iter().any(|e| e.name == "paper");
+        assert!(has_paper || is_part, "{name}: the paper's experiment is found under this name");
         for experiment in &pipeline.experiments {
             assert!(!experiment.name.starts_with("paper") || !experiment.default, "{name}: {} would run for hours", experiment.name);
         }
@@ -52,6 +65,38 @@ fn the_paper_s_recipe_is_what_is_known_of_it() {
     assert_eq!(paper.train.schedule, Schedule::InverseTime { decay: 1e-6 });
     assert_eq!((paper.train.epochs, paper.train.batch_size), (700, 32));
     assert_eq!(pipeline.published[0].accuracy, Some(0.7161));
+}
+
+#[test]
+fn steps_differ_in_the_step_alone() {
+    for (name, text) in shipped().into_iter().filter(|(name, _)| name.ends_with("-steps")) {
+        let pipeline = read(&text, &[]).unwrap();
+        let (shared, unseen): (Vec<&Experiment>, Vec<&Experiment>) =
+            pipeline.experiments.iter().partition(|e| !e.name.ends_with("-speaker-independent"));
+        assert_eq!(shared.len(), unseen.len());
+        for steps in [&shared, &unseen] {
+            let first = steps[0];
+            let folds = |e: &Experiment| (e.protocol.clone(), e.split_seed, e.validation);
+            assert!(steps.iter().all(|e| folds(e) == folds(first)), "{name}: the same folds");
+            assert!(steps.iter().all(|e| (&e.train, &e.inputs, &e.seeds) == (&first.train, &first.inputs, &first.seeds)), "{name}");
+            for pair in steps.windows(2) {
+                assert!((pair[0].model == pair[1].model) != (pair[0].augment == pair[1].augment), "{name}: one change a step");
+            }
+        }
+        let models = |steps: &[&Experiment]| steps.iter().map(|e| (e.model.clone(), e.augment)).collect::<Vec<_>>();
+        assert_eq!(models(&shared), models(&unseen));
+    }
+}
+
+#[test]
+fn the_paper_s_augmentation_is_what_is_quoted_of_it() {
+    let (_, text) = shipped().into_iter().find(|(name, _)| name == "emodb-520").unwrap();
+    let pipeline = read(&text, &[]).unwrap();
+    let augment = pipeline.features.augment.unwrap();
+    assert_eq!((augment.speed_up, augment.slow_down, augment.noise_share), (1.0123, 0.9919, 0.25));
+    assert_eq!(pipeline.corpus.subset.as_ref().map(|s| s.size), Some(520));
+    let paper = pipeline.experiments.iter().find(|e| e.name == "paper").unwrap();
+    assert!(paper.augment && paper.train.epochs == 300);
 }
 
 #[test]
@@ -136,7 +181,18 @@ fn every_key_is_in_the_documentation() {
         hint.split_once("known keys: ").unwrap().1.split(", ").map(str::to_owned).collect::<Vec<_>>()
     };
     let mut keys = 0;
-    for table in ["corpus", "features", "experiment.a", "protocol", "inputs", "model", "experiment.b.search", "train"] {
+    for table in [
+        "corpus",
+        "corpus.subset",
+        "features",
+        "features.augment",
+        "experiment.a",
+        "protocol",
+        "inputs",
+        "model",
+        "experiment.b.search",
+        "train",
+    ] {
         for key in listed(&format!("{table}.no_such_key=1")) {
             assert!(page.contains(&format!("\n| `{key}` | ")), "pipelines/README.md does not tell of `{key}` ({table})");
             keys += 1;

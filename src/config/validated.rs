@@ -10,6 +10,8 @@ use serde_json::Value;
 use super::search::Search;
 use super::slurm::SlurmSettings;
 use super::texts::suggestion;
+use crate::audio::augment::Augment;
+use crate::corpus::Subset;
 use crate::corpus::iemocap::{Agreement, Dialogs, Excitement};
 use crate::error::{Error, Result};
 use crate::evaluation::{Published, Vote};
@@ -52,6 +54,9 @@ pub struct CorpusSettings {
     pub labels: Vec<String>,
     /// Remarks for the report.
     pub notes: Vec<String>,
+    /// A rule that leaves utterances out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subset: Option<Subset>,
     /// The reader and its options.
     #[serde(flatten)]
     pub kind: CorpusKind,
@@ -145,12 +150,14 @@ impl CorpusKind {
 }
 
 /// What is computed of each recording.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct FeatureSettings {
     /// A table each; not empty, no set twice. The first is what experiments use that name none.
     pub sets: Vec<FeatureSet>,
     /// `librosa-0.8`: the version of librosa whose numbers are reproduced.
     pub profile: Profile,
+    /// How recordings are changed, where an experiment trains on changed copies.
+    pub augment: Option<Augment>,
 }
 
 /// What decides the numbers of one set.
@@ -177,12 +184,15 @@ impl FeatureSettings {
 impl Serialize for FeatureSettings {
     /// As it stands in a pipeline file: `set` where there is one, `sets` where there are several.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut table = serializer.serialize_struct("FeatureSettings", 2)?;
+        let mut table = serializer.serialize_struct("FeatureSettings", 3)?;
         match self.sets.as_slice() {
             [only] => table.serialize_field("set", only)?,
             several => table.serialize_field("sets", several)?,
         }
         table.serialize_field("profile", &self.profile)?;
+        if let Some(augment) = &self.augment {
+            table.serialize_field("augment", augment)?;
+        }
         table.end()
     }
 }
@@ -204,6 +214,9 @@ pub struct Experiment {
     pub validation: Option<f64>,
     /// The experiment's view of the feature table.
     pub inputs: Inputs,
+    /// Whether changed copies of the training recordings are trained on as well; see [`FeatureSettings::augment`].
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub augment: bool,
     /// What is trained.
     pub model: ModelSettings,
     /// Settings that are chosen within each training part; those of `model` and `inputs` hold for all others.
@@ -279,6 +292,14 @@ pub enum ModelSettings {
 }
 
 impl ModelSettings {
+    /// Changes whenever the same rows and settings would give another model.
+    pub fn code_version(&self) -> u32 {
+        match self {
+            ModelSettings::Svm { .. } => 2,
+            _ => 1,
+        }
+    }
+
     /// Whether it is trained in epochs.
     pub fn is_network(&self) -> bool {
         matches!(self, ModelSettings::Cnn { .. } | ModelSettings::Perceptron(_) | ModelSettings::Temporal(_))
@@ -437,7 +458,8 @@ impl Experiment {
             None => String::new(),
             Some(search) => format!(", searched: {}", search.grid.keys().join(", ")),
         };
-        format!("{}{on}{searched}{transductive}", self.model.describe())
+        let augmented = if self.augment { ", augmented" } else { "" };
+        format!("{}{on}{searched}{augmented}{transductive}", self.model.describe())
     }
 
     /// Names of the experiments whose predictions are brought together; empty for everything but an ensemble.

@@ -18,6 +18,8 @@ pub enum Reason {
     ClassNotUsed,
     /// Left out by the chosen subset (scripted dialogs, weak agreement, …).
     NotInSubset,
+    /// Left out by the pipeline's own rule for a smaller corpus.
+    SubsetRule,
     /// A label without its recording.
     MissingAudio,
     /// A recording without a label.
@@ -40,6 +42,7 @@ impl Reason {
             Reason::UnknownCode => "unknown code",
             Reason::ClassNotUsed => "class not used here",
             Reason::NotInSubset => "not in the chosen subset",
+            Reason::SubsetRule => "left out by the subset rule",
             Reason::MissingAudio => "label without a recording",
             Reason::MissingLabel => "recording without a label",
             Reason::Duplicate => "duplicate",

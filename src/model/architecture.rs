@@ -67,8 +67,14 @@ pub fn input_channels(layers: &[Layer]) -> usize {
 pub enum Architecture {
     /// The paper's figure of the baseline.
     Baseline,
+    /// A step from the baseline to the RAVDESS network: with its first batch normalisation, behind the first convolution.
+    BaselineNorm1,
+    /// The next step: with its first three, all but that of the classes.
+    BaselineNorm3,
     /// The RAVDESS network, as re-implemented publicly.
     Ravdess,
+    /// A step from the RAVDESS network to EMO-DB model A: without the batch normalisations before the pooling and of the classes.
+    RavdessNorm2,
     /// EMO-DB model A.
     EmodbA,
     /// The RAVDESS network with dropout 0.2 before the pooling.
@@ -87,7 +93,16 @@ impl Architecture {
         let pool = MaxPool { size: POOL };
         let dense = Dense { inputs: n_features / POOL * 128, outputs: n_classes };
         let early = if self == Architecture::Iemocap { 0.2 } else { 0.1 };
+        let step = |without: &[usize]| -> Vec<Layer> {
+            let all = Architecture::Ravdess.layers(n_features, n_classes).into_iter();
+            let mut norms = 0..;
+            all.filter(|layer| !matches!(layer, BatchNorm { .. }) || !norms.next().is_some_and(|n| without.contains(&n))).collect()
+        };
         match self {
+            // The four batch normalisations of the RAVDESS network are counted from its input.
+            Architecture::BaselineNorm1 => step(&[1, 2, 3]),
+            Architecture::BaselineNorm3 => step(&[3]),
+            Architecture::RavdessNorm2 => step(&[1, 3]),
             Architecture::Baseline => vec![
                 conv(1, 256),
                 Relu,
@@ -208,5 +223,42 @@ impl Temporal {
             Layer::Dense { inputs: 2 * channels, outputs: n_classes },
         ]);
         layers
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn norms(architecture: Architecture) -> usize {
+        architecture.layers(193, 8).iter().filter(|layer| matches!(layer, Layer::BatchNorm { .. })).count()
+    }
+
+    fn without_norms(architecture: Architecture) -> Vec<Layer> {
+        architecture.layers(193, 8).into_iter().filter(|layer| !matches!(layer, Layer::BatchNorm { .. })).collect()
+    }
+
+    #[test]
+    fn steps_lead_from_one_network_to_the_other() {
+        use Architecture::{Baseline, BaselineNorm1, BaselineNorm3, EmodbA, Ravdess, RavdessNorm2};
+        assert_eq!([Baseline, BaselineNorm1, BaselineNorm3, Ravdess, RavdessNorm2, EmodbA].map(norms), [0, 1, 3, 4, 2, 2]);
+        for step in [BaselineNorm1, BaselineNorm3, Ravdess, RavdessNorm2] {
+            assert_eq!(without_norms(step), without_norms(Baseline), "{step:?}");
+        }
+        assert_eq!(BaselineNorm1.layers(193, 8)[1], Layer::BatchNorm { channels: 256 });
+        assert_eq!(BaselineNorm3.layers(193, 8).last(), Some(&Layer::Dense { inputs: 3072, outputs: 8 }));
+        // What is left to remove for model A: two convolutions behind the pooling, that before the flattening, and the last dropout.
+        let (from, to) = (RavdessNorm2.layers(193, 7), EmodbA.layers(193, 7));
+        assert_eq!(from[..7], to[..7]);
+        assert_eq!(from.len() - to.len(), 2 * 2 + 2);
+    }
+
+    #[test]
+    fn names_in_pipeline_files_are_fixed() {
+        let name = |a: Architecture| serde_json::to_string(&a).unwrap_or_default();
+        assert_eq!(
+            [Architecture::BaselineNorm1, Architecture::BaselineNorm3, Architecture::RavdessNorm2].map(name),
+            ["\"baseline-norm1\"", "\"baseline-norm3\"", "\"ravdess-norm2\""]
+        );
     }
 }

@@ -37,6 +37,9 @@ fn networks() -> Vec<(&'static str, Vec<Layer>)> {
     let temporal = Temporal { channels: 5, dropout: 0.3 };
     vec![
         ("baseline", narrow(Architecture::Baseline)),
+        ("baseline-norm1", narrow(Architecture::BaselineNorm1)),
+        ("baseline-norm3", narrow(Architecture::BaselineNorm3)),
+        ("ravdess-norm2", narrow(Architecture::RavdessNorm2)),
         ("ravdess", narrow(Architecture::Ravdess)),
         ("emodb-a", narrow(Architecture::EmodbA)),
         ("iemocap", narrow(Architecture::Iemocap)),

@@ -107,6 +107,7 @@ fn combine(experiment: &Experiment, utterances: &[Utterance], folds: &Folds, mem
             name: fold.name.clone(),
             seed: NO_SEED,
             n_train: count(Role::Train),
+            n_augmented: 0,
             n_validation: count(Role::Validation),
             n_test: count(Role::Test),
             scores,

@@ -66,6 +66,7 @@ pub(super) fn evaluate(
             name: file.name,
             seed: file.seed,
             n_train: file.n_train,
+            n_augmented: file.n_augmented,
             n_validation: file.n_validation,
             n_test: file.n_test,
             scores,

@@ -8,6 +8,7 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use super::audit;
+use super::augment::{self, Augmented};
 use super::evaluate;
 use super::extract::{self, Extracted};
 use super::flow::Outcome;
@@ -33,6 +34,7 @@ pub(super) struct Data<'a> {
     /// [`evaluate::fingerprint`] of the utterances.
     pub described: String,
     pub extracted: &'a Extracted,
+    pub augmented: &'a Augmented,
     pub audited: &'a Seen<Finished>,
     /// [`audit::groups`] of the utterances, where the audit is there.
     pub copies: Option<Vec<usize>>,
@@ -55,6 +57,8 @@ pub(super) struct Work<'w, 'a> {
     labels: String,
     /// The content of the tables and where they lie, set by set.
     features: BTreeMap<FeatureSet, Seen<(String, PathBuf)>>,
+    /// Those of changed copies.
+    augmented: BTreeMap<FeatureSet, Seen<(String, PathBuf)>>,
 }
 
 impl Work<'_, '_> {
@@ -63,7 +67,7 @@ impl Work<'_, '_> {
         let member = |one: &&Experiment| experiment.members().contains(&one.name);
         let members = self.walk.pipeline.experiments.iter().filter(member);
         let own = experiment.members().is_empty().then_some(experiment);
-        own.into_iter().chain(members).find_map(|one| self.features(one).and_then(Seen::later))
+        own.into_iter().chain(members).find_map(|one| self.waits_for(one))
     }
 
     /// What every evaluation depends on besides predictions.
@@ -73,18 +77,35 @@ impl Work<'_, '_> {
         Ok(inputs.into_iter().map(|(name, hash)| (name.to_owned(), hash)).collect())
     }
 
-    fn features(&self, experiment: &Experiment) -> Option<&Seen<(String, PathBuf)>> {
-        self.features.get(&experiment.inputs.set)
+    /// The tables that an experiment trains on; nothing where nothing is known of one of them.
+    fn tables(&self, experiment: &Experiment) -> Option<Vec<&Seen<(String, PathBuf)>>> {
+        let set = &experiment.inputs.set;
+        let augmented = experiment.augment.then_some(&self.augmented);
+        [Some(&self.features), augmented].into_iter().flatten().map(|tables| tables.get(set)).collect()
+    }
+
+    /// Whether all of them are there.
+    fn is_fed(&self, experiment: &Experiment) -> bool {
+        self.tables(experiment).is_some_and(|tables| tables.iter().all(|table| table.there().is_some()))
+    }
+
+    /// The first of them that is not there yet.
+    fn waits_for(&self, experiment: &Experiment) -> Option<&Later> {
+        self.tables(experiment)?.into_iter().find_map(Seen::later)
     }
 
     fn train<'t>(&'t self, one: &'t Running, fold: &'t Fold, fingerprint: &str, seed: u64) -> Result<Task<'t>> {
         let (experiment, utterances) = (one.experiment, one.utterances(self.data));
-        let Some((hash, features)) = self.features(experiment).and_then(Seen::there) else {
+        let there = |tables: &'t BTreeMap<_, Seen<_>>| tables.get(&experiment.inputs.set).and_then(Seen::there);
+        let (Some((hash, features)), true) = (there(&self.features), self.is_fed(experiment)) else {
             return Err(Error::internal("a training was begun without features"));
         };
-        let inputs = BTreeMap::from([("features".to_owned(), hash.clone()), ("fold".to_owned(), fingerprint.to_owned())]);
+        let augmented = there(&self.augmented).filter(|_| experiment.augment);
+        let mut inputs = BTreeMap::from([("features".to_owned(), hash.clone()), ("fold".to_owned(), fingerprint.to_owned())]);
+        inputs.extend(augmented.map(|(hash, _)| ("augmented".to_owned(), hash.clone())));
+        let augmented = augmented.map(|(_, folder)| folder.as_path());
         let identity = Identity { inputs, ..self.walk.train_settings(experiment, fold.index, &fold.name, seed)? };
-        let job = Job { pipeline: self.walk.pipeline, experiment, features, utterances, fold, seed };
+        let job = Job { pipeline: self.walk.pipeline, experiment, features, augmented, utterances, fold, seed };
         let (id, memory) = (train::id(experiment, fold.index, seed), train::memory(&job));
         Ok(Task { memory, ..Task::new(id, identity, move |context: &Context| train::train(&job, context)) })
     }
@@ -108,7 +129,7 @@ impl Work<'_, '_> {
     /// The trained folds of an experiment up to the first that is not there, and whether that is all of them.
     fn trained(&self, one: &Running) -> Result<(Vec<Finished>, bool)> {
         let mut trained = Vec::new();
-        let (Some(folds), Some(Seen::There(_))) = (&one.folds, self.features(one.experiment)) else { return Ok((trained, false)) };
+        let (Some(folds), true) = (&one.folds, self.is_fed(one.experiment)) else { return Ok((trained, false)) };
         for fold in &folds.folds {
             let fingerprint = train::fingerprint(fold, one.labels(&self.labels));
             for &seed in one.experiment.trained_seeds() {
@@ -278,7 +299,8 @@ impl<'a> Walk<'a> {
             seed,
             model: experiment.model_key(),
         };
-        self.identity(Stage::Train, key, [])
+        let identity = self.identity(Stage::Train, key, [])?;
+        Ok(Identity { code_version: experiment.model.code_version(), ..identity })
     }
 
     pub(super) fn evaluate_settings(&self, experiment: &Experiment) -> Result<Identity> {
@@ -293,7 +315,8 @@ impl<'a> Walk<'a> {
     fn train_and_evaluate(&self, running: &mut [Running<'a>], data: &Data, outcome: &mut Outcome) -> Result<()> {
         let tables = self.pipeline.features.sets.iter().map(|set| Ok((*set, data.extracted.table(*set)?)));
         let features = tables.collect::<Result<_>>()?;
-        let work = Work { walk: self, data, labels: train::labels(data.utterances), features };
+        let augmented = data.augmented.tables()?.into_iter().collect();
+        let work = Work { walk: self, data, labels: train::labels(data.utterances), features, augmented };
         running.iter_mut().filter(|one| !one.chosen && !one.is_ensemble()).try_for_each(|one| work.look_up(one))?;
         self.open_devices(running, &work, outcome)?;
 
@@ -525,8 +548,11 @@ impl<'a> Running<'a> {
     }
 }
 
-fn before_training(experiment: &Experiment) -> Vec<String> {
-    vec![extract::id(experiment.inputs.set), format!("split/{}", experiment.name)]
+/// Ids of the tasks whose output a training reads.
+pub(super) fn before_training(experiment: &Experiment) -> Vec<String> {
+    let augmented = experiment.augment.then(|| augment::id(experiment.inputs.set));
+    let split = format!("split/{}", experiment.name);
+    [extract::id(experiment.inputs.set)].into_iter().chain(augmented).chain([split]).collect()
 }
 
 /// An interruption or a full disk concerns every experiment; anything else only its own.

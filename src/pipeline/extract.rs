@@ -104,35 +104,37 @@ pub(super) fn extract(set: FeatureSet, ingested: &Ingested, root: &Path, workers
 }
 
 /// The table of a set on its way into a folder.
-enum Writer {
+pub(super) enum Writer {
     Vectors(table::features::Writer),
     Sequences(table::frames::Writer),
 }
 
 impl Writer {
-    fn new(folder: &Path, settings: SetSettings) -> Writer {
-        let (names, meta) = (features::names(settings.set), meta(settings));
+    /// Begins the table; `more` stands in its meta beside how the features are made.
+    pub(super) fn new<const N: usize>(folder: &Path, settings: SetSettings, more: [(&str, String); N]) -> Writer {
+        let (names, mut meta) = (features::names(settings.set), meta(settings));
+        meta.extend(more.map(|(key, text)| (key.to_owned(), text)));
         match settings.set.is_sequence() {
             false => Writer::Vectors(table::features::Writer::new(folder, names, &meta)),
             true => Writer::Sequences(table::frames::Writer::new(folder, &names, &meta)),
         }
     }
 
-    fn push(&mut self, id: &str, content_hash: &str, row: &[f32]) -> Result<()> {
+    pub(super) fn push(&mut self, id: &str, content_hash: &str, row: &[f32]) -> Result<()> {
         match self {
             Writer::Vectors(table) => table.push(id, content_hash, row),
             Writer::Sequences(table) => table.push(id, content_hash, row),
         }
     }
 
-    fn rows(&self) -> u64 {
+    pub(super) fn rows(&self) -> u64 {
         match self {
             Writer::Vectors(table) => table.rows(),
             Writer::Sequences(table) => table.rows(),
         }
     }
 
-    fn finish(self) -> Result<()> {
+    pub(super) fn finish(self) -> Result<()> {
         match self {
             Writer::Vectors(table) => table.finish(),
             Writer::Sequences(table) => table.finish(),
@@ -155,7 +157,7 @@ pub(super) fn ids(set: FeatureSet, folder: &Path) -> Result<Vec<String>> {
 
 /// Copies rows from the log into the table.
 fn write(ingested: &Ingested, settings: SetSettings, log: &mut RowLog, failed: &BTreeMap<String, String>, context: &Context) -> Result<()> {
-    let mut table = Writer::new(context.folder, settings);
+    let mut table = Writer::new(context.folder, settings, []);
     let mut set_aside: Vec<SetAside> = Vec::new();
     let mut row = Vec::new();
     for batch in table::utterances::stream(&ingested.finished.folder) {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::audit;
+use super::augment;
 use super::evaluate;
 use super::experiments::{Data, Running};
 use super::extract::{self, Extracted};
@@ -18,6 +19,7 @@ use super::split;
 use super::tables::LEAKAGE;
 use super::train;
 use super::walk::{Later, Mode, PUBLISH, Seen, Walk};
+use crate::audio::augment::Variant;
 use crate::cancel::Cancel;
 use crate::config::{Experiment, Pipeline};
 use crate::corpus::{SetAside, Sources, Utterance};
@@ -148,13 +150,22 @@ impl<'a> Walk<'a> {
         for set in FeatureSet::ALL.into_iter().filter(|set| !self.pipeline.features.sets.contains(set)) {
             publication.without_table(&tables, &extract::published_name(set));
         }
+        let augmented = self.augment(&ingested, &chosen)?;
+        for (set, done) in augmented.there() {
+            for variant in Variant::ALL {
+                publication.table_as(&tables, done, &augment::output_name(set, variant), &augment::variant_name(set, variant))?;
+            }
+        }
+        for set in FeatureSet::ALL.into_iter().filter(|set| !augmented.knows(*set)) {
+            Variant::ALL.iter().for_each(|variant| publication.without_table(&tables, &augment::variant_name(set, *variant)));
+        }
         if self.mode == Mode::Run {
             // Tables are there for people even if no experiment comes to an end.
             self.put(&publication)?;
             self.tell(&ingested, &late);
         }
         if self.options.until == Stage::Features {
-            self.publish(&publication, extracted.later())?;
+            self.publish(&publication, extracted.later().or(augmented.later()))?;
             return Ok(outcome);
         }
         let audited = self.audit(&ingested)?;
@@ -176,6 +187,7 @@ impl<'a> Walk<'a> {
             fingerprint: split::fingerprint(&utterances),
             described: evaluate::fingerprint(&utterances),
             extracted: &extracted,
+            augmented: &augmented,
             audited: &audited,
             copies: pairs.as_ref().map(|pairs| audit::groups(&utterances, pairs)),
             pairs: pairs.unwrap_or_default(),
@@ -199,7 +211,7 @@ impl<'a> Walk<'a> {
         outcome: &mut Outcome,
     ) -> Result<()> {
         let options = self.options;
-        let open = data.extracted.later().or(data.audited.later());
+        let open = data.extracted.later().or(data.augmented.later()).or(data.audited.later());
         let mut open: Option<Later> = open.cloned().or_else(|| experiments.iter().find_map(|one| one.later.clone()));
         let tables = options.data_dir.join("tables").join(&self.pipeline.name);
         match self.tables(&experiments, data, open.as_ref())? {
@@ -273,7 +285,7 @@ impl<'a> Walk<'a> {
     fn ends(&self) -> Vec<String> {
         let last: &[&str] = match self.options.until {
             Stage::Ingest => &["ingest"],
-            Stage::Features => return self.features(),
+            Stage::Features => return self.features().into_iter().chain(self.augmenting(&[]).into_iter().map(augment::id)).collect(),
             Stage::Audit => &["audit"],
             Stage::Report => &["tables", "report"],
             _ => &["tables"],
@@ -284,7 +296,7 @@ impl<'a> Walk<'a> {
     fn ingest(&self) -> Result<(Seen<Finished>, Sources)> {
         // A plan leaves nothing behind in the project, not even for a moment.
         let (listing, sources) = listing::list(self.pipeline, (self.mode == Mode::Run).then(|| self.store.root()))?;
-        let corpus = Corpus { listing: &listing, sources: &sources, root: self.root() };
+        let corpus = Corpus { listing: &listing, sources: &sources, root: self.root(), subset: self.pipeline.corpus.subset.as_ref() };
         let recordings = listing::fingerprint(&listing, &sources, self.root(), &self.workers)?;
         let fingerprint = recordings.clone();
         let identity = self.identity(Stage::Ingest, self.pipeline.corpus.key(), [("recordings", recordings)])?;
@@ -345,6 +357,11 @@ impl<'a> Walk<'a> {
         for set in self.pipeline.features.sets.iter().filter(|_| until >= Stage::Features) {
             let settings = self.features_identity(*set, [])?;
             extracted.insert(*set, self.later(&extract::id(*set), Some(&settings), vec!["ingest".into()], &last));
+        }
+        if let Some(amounts) = self.pipeline.features.augment.filter(|_| until >= Stage::Features) {
+            for set in self.augmenting(chosen) {
+                self.later(&augment::id(set), Some(&self.augmented_identity(set, amounts, [])?), vec!["ingest".into()], &last);
+            }
         }
         if let Some(first) = extracted.get(&self.pipeline.features.first()) {
             last = first.clone();

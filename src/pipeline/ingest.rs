@@ -17,7 +17,7 @@ use super::probes::{Probe, Probes};
 use super::rows::{Logs, Rows, sound};
 use super::workers::Workers;
 use crate::audio::Audio;
-use crate::corpus::{Listing, Reason, SetAside, Source, Sources, Utterance};
+use crate::corpus::{Listing, Reason, SetAside, Source, Sources, Subset, Utterance};
 use crate::error::{Error, Kind, Result};
 use crate::features::FeatureSet;
 use crate::files::write_atomically;
@@ -62,6 +62,8 @@ pub(super) struct Corpus<'a> {
     pub listing: &'a Listing,
     pub sources: &'a Sources,
     pub root: &'a Path,
+    /// A rule that leaves some of the usable ones out.
+    pub subset: Option<&'a Subset>,
 }
 
 /// Probes every listed recording; unusable ones are set aside. With `features`, those of what is opened are computed on the way, so that the
@@ -69,9 +71,9 @@ pub(super) struct Corpus<'a> {
 pub(super) fn ingest(corpus: &Corpus, mut probes: Probes, workers: &Workers, features: Option<&Rows>, context: &Context) -> Result<()> {
     let logs = features.map_or(Ok(vec![]), |rows| rows.take_all(workers.settings()))?;
     let mut look = Look::new(corpus.root, workers, logs, corpus.sources.len(), context);
-    let mut table = table::utterances::Writer::new(context.folder, &corpus.listing.corpus, &table::Meta::new());
-    let mut summary = Summary { utterances: 0, duration_s: 0.0, sounds: String::new() };
-    let mut sounds = extract::Fingerprint::default();
+    let mut taken = Taken::new(context.folder, &corpus.listing.corpus);
+    // Which stay is only known of all of them together.
+    let mut candidates: Vec<Utterance> = Vec::new();
     let mut set_aside = corpus.listing.set_aside.clone();
     let mut failed: Option<Error> = None;
     for chunk in chunks(corpus.sources.iter()) {
@@ -83,10 +85,10 @@ pub(super) fn ingest(corpus: &Corpus, mut probes: Probes, workers: &Workers, fea
                 Some(Ok(probe)) => {
                     probes.keep(&source, &probe)?;
                     let utterance = utterance(source, probe);
-                    summary.utterances += 1;
-                    summary.duration_s += utterance.duration_s;
-                    sounds.add(&utterance);
-                    table.push(utterance)?;
+                    match corpus.subset {
+                        Some(_) => candidates.push(utterance),
+                        None => taken.push(utterance)?,
+                    }
                 }
                 // What can be opened again by now is no property of the recording: nothing may be published that leaves it out.
                 Some(Err(error))
@@ -107,6 +109,10 @@ pub(super) fn ingest(corpus: &Corpus, mut probes: Probes, workers: &Workers, fea
     if let Some(error) = failed {
         return Err(error.hint("run the same command again: what was read is kept"));
     }
+    if let Some(subset) = corpus.subset.filter(|_| !candidates.is_empty()) {
+        set_aside.extend(taken.subset(subset, candidates)?);
+    }
+    let Taken { table, mut summary, sounds } = taken;
     set_aside.sort_by(|a, b| (&a.path, a.reason).cmp(&(&b.path, b.reason)));
     if summary.utterances == 0 {
         let first = set_aside.first().map(|s| format!("; the first: {}: {}", s.path, s.detail)).unwrap_or_default();
@@ -123,6 +129,45 @@ pub(super) fn ingest(corpus: &Corpus, mut probes: Probes, workers: &Workers, fea
     let listing = Listing { set_aside, sources: vec![], ..corpus.listing.clone() };
     write_atomically(&context.folder.join(LISTING), &to_json(&listing)?)?;
     write_atomically(&context.folder.join(SUMMARY), &to_json(&summary)?)
+}
+
+/// The utterances that were taken so far.
+struct Taken {
+    table: table::utterances::Writer,
+    summary: Summary,
+    sounds: extract::Fingerprint,
+}
+
+impl Taken {
+    fn new(folder: &Path, corpus: &str) -> Taken {
+        Taken {
+            table: table::utterances::Writer::new(folder, corpus, &table::Meta::new()),
+            summary: Summary { utterances: 0, duration_s: 0.0, sounds: String::new() },
+            sounds: extract::Fingerprint::default(),
+        }
+    }
+
+    fn push(&mut self, utterance: Utterance) -> Result<()> {
+        self.summary.utterances += 1;
+        self.summary.duration_s += utterance.duration_s;
+        self.sounds.add(&utterance);
+        self.table.push(utterance)
+    }
+
+    /// Takes those of a subset; the others are set aside.
+    fn subset(&mut self, subset: &Subset, candidates: Vec<Utterance>) -> Result<Vec<SetAside>> {
+        let stays = subset.choose(&candidates)?;
+        let mut left_out = Vec::new();
+        for (utterance, stays) in candidates.into_iter().zip(stays) {
+            if stays {
+                self.push(utterance)?;
+            } else {
+                let detail = subset.why(&utterance);
+                left_out.push(SetAside { path: utterance.source.path, reason: Reason::SubsetRule, detail });
+            }
+        }
+        Ok(left_out)
+    }
 }
 
 fn utterance(source: Source, probe: Probe) -> Utterance {

@@ -1,10 +1,13 @@
 //! The rows of a table as an experiment sees them.
 
+use std::path::Path;
+
 use super::train::Job;
+use crate::audio::augment::Variant;
 use crate::config::Experiment;
 use crate::corpus::Utterance;
 use crate::error::{Error, Result};
-use crate::split::{Dataset, Matrix};
+use crate::split::{Dataset, Matrix, Variants};
 use crate::table;
 use crate::transform::{Inputs, ScalerKind, columns_in_order, fit_length, rearrange, standardise_speakers};
 
@@ -14,6 +17,18 @@ pub(super) fn arrange(inputs: &Inputs, columns: &[String], row: &[f32]) -> Vec<f
         Some(frames) => fit_length(row, columns.len(), frames),
         None => rearrange(inputs, columns, row),
     }
+}
+
+/// The rows of changed copies, where the experiment trains on them.
+pub(super) fn variants(job: &Job) -> Result<Variants> {
+    let mut variants = Variants::default();
+    let Some(folder) = job.augmented else { return Ok(variants) };
+    for variant in Variant::ALL {
+        let (rows, _) = Rows::read_from(&job.experiment.inputs, &folder.join(variant.name()))?;
+        let width = rows.values.len() / rows.ids.len().max(1);
+        variants.add(variant.name(), rows.ids.into_iter().zip(rows.values.chunks(width.max(1)).map(<[f32]>::to_vec)));
+    }
+    Ok(variants)
 }
 
 /// Rows in the order of the table.
@@ -28,11 +43,14 @@ pub(super) struct Rows {
 impl Rows {
     /// Reads the table of the experiment's set, with its meta.
     pub(super) fn read(job: &Job) -> Result<(Rows, table::Meta)> {
-        let inputs = &job.experiment.inputs;
+        Rows::read_from(&job.experiment.inputs, job.features)
+    }
+
+    fn read_from(inputs: &Inputs, folder: &Path) -> Result<(Rows, table::Meta)> {
         if inputs.set.is_sequence() {
             let channels = inputs.set.size();
             let (mut ids, mut values) = (Vec::new(), Vec::new());
-            let (columns, meta) = table::frames::read_parts(job.features, |id, _, row| {
+            let (columns, meta) = table::frames::read_parts(folder, |id, _, row| {
                 ids.push(id.to_owned());
                 values.extend(fit_length(row, channels, inputs.frames.unwrap_or_default()));
                 Ok(())
@@ -42,7 +60,7 @@ impl Rows {
             }
             return Ok((Rows { columns, ids, values }, meta));
         }
-        let (table, meta) = table::features::read_parts(job.features)?;
+        let (table, meta) = table::features::read_parts(folder)?;
         let mut values = Vec::with_capacity(table.values.len());
         for row in table.values.chunks(table.columns.len()) {
             values.extend(arrange(inputs, &table.columns, row));

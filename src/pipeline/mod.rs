@@ -3,6 +3,7 @@
 //! ingest -> features -> audit -> split -> train (a task per fold and seed) -> evaluate -> report
 
 mod audit;
+mod augment;
 mod combine;
 mod evaluate;
 mod experiments;

@@ -200,7 +200,7 @@ mod tests {
         sources.extend((0..7).map(|i| piece("short.wav", i)));
         sources.push(Source::named("x", "gone.wav"));
         sources.push(Source::named("y", "short.wav"));
-        let workers = Workers::new(2, &FeatureSettings { sets: vec![], profile: Default::default() }).unwrap();
+        let workers = Workers::new(2, &FeatureSettings { sets: vec![], profile: Default::default(), augment: None }).unwrap();
         let mut opener = Opener::new(dir.path());
         let sources: Vec<&Source> = sources.iter().collect();
         let seen = AtomicUsize::new(0);

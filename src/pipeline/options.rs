@@ -51,7 +51,8 @@ impl Stage {
             Stage::Features => crate::features::CODE_VERSION,
             Stage::Audit => crate::fingerprint::CODE_VERSION,
             Stage::Split => 2,
-            Stage::Train => 2,
+            // Each model has its own besides.
+            Stage::Train => 1,
             Stage::Evaluate => 2,
             Stage::Tables => 2,
             Stage::Report => crate::report::CODE_VERSION,

@@ -1,11 +1,12 @@
 //! The report stage: gathers what the stages before it found and writes the pages.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+use super::augment;
 use super::evaluate::{self, SECTION};
-use super::experiments::{Data, Running};
+use super::experiments::{Data, Running, before_training};
 use super::extract::{self, SET_ASIDE};
 use super::ingest::{Ingested, LISTING, UTTERANCES, from_json};
 use super::options::{Options, Stage};
@@ -168,6 +169,9 @@ fn steps(pipeline: &Pipeline, experiments: &[Running]) -> Vec<StepSection> {
     let mut steps = vec![step("ingest", 1, &[])];
     steps.extend(sets.iter().map(|set| step(set, 1, &["ingest".into()])));
     steps.push(step("audit", 1, &["ingest".into()]));
+    let copied: BTreeSet<String> =
+        experiments.iter().map(|one| one.experiment).filter(|e| e.augment).map(|e| augment::id(e.inputs.set)).collect();
+    steps.extend(copied.iter().map(|set| step(set, 1, &["ingest".into()])));
     let mut ends = Vec::new();
     for one in experiments {
         let name = &one.experiment.name;
@@ -178,7 +182,7 @@ fn steps(pipeline: &Pipeline, experiments: &[Running]) -> Vec<StepSection> {
             let members = one.experiment.members().iter().map(|member| evaluate::id_of(member));
             steps.push(step(&evaluate, 1, &["audit".into(), split].into_iter().chain(members).collect::<Vec<_>>()));
         } else {
-            steps.push(step(&train, folds * one.experiment.seeds.len(), &[extract::id(one.experiment.inputs.set), split]));
+            steps.push(step(&train, folds * one.experiment.seeds.len(), &before_training(one.experiment)));
             steps.push(step(&evaluate, 1, &["audit".into(), train]));
         }
         ends.push(evaluate);

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+use crate::audio::augment;
 use crate::config::{FeatureSettings, SetSettings};
 use crate::error::{Error, Result};
 use crate::features::FeatureSet;
@@ -35,6 +36,12 @@ impl Rows {
             return Ok(log);
         }
         open(&self.root, settings)
+    }
+
+    /// Opens the log of the changed copies, which one stage alone works with. Its rows go by the copy, not by the sound.
+    pub(super) fn augmented(&self, settings: SetSettings) -> Result<RowLog> {
+        let name = format!("sounds-{}-augmented.rows", settings.set.name());
+        RowLog::open(&self.root.join(name), width(settings.set), &format!("{} augmented {}", what(settings), augment::CODE_VERSION))
     }
 
     /// Takes the logs of all sets.

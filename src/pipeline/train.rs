@@ -5,8 +5,9 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::ingest::to_json;
-use super::inputs::Rows;
+use super::inputs::{Rows, variants};
 use super::search::{self, Settled, svm_settings};
+use crate::audio::augment::Variant;
 use crate::config::{Experiment, ModelSettings, Pipeline};
 use crate::corpus::Utterance;
 use crate::error::{Error, Result};
@@ -19,7 +20,7 @@ use crate::model::{
 };
 use crate::orchestrator::Context;
 use crate::report::SearchSection;
-use crate::split::{Dataset, Fold, Part, Parts, Training, Validation};
+use crate::split::{Dataset, Fold, Part, Parts, Role, Training, Validation};
 use crate::table::{self, predictions::PredictionRow};
 use crate::transform::{Scaler, columns_in_order, finish_row};
 
@@ -39,7 +40,11 @@ pub(super) struct FoldFile {
     pub fold: u32,
     pub name: String,
     pub seed: u64,
+    /// Utterances.
     pub n_train: usize,
+    /// Changed copies of them that were trained on as well.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub n_augmented: usize,
     pub n_validation: usize,
     pub n_test: usize,
     pub best_epoch: Option<usize>,
@@ -47,6 +52,10 @@ pub(super) struct FoldFile {
     pub warnings: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub search: Option<SearchSection>,
+}
+
+fn is_zero(n: &usize) -> bool {
+    *n == 0
 }
 
 /// Content hash of the true labels.
@@ -68,6 +77,8 @@ pub(super) struct Job<'a> {
     pub pipeline: &'a Pipeline,
     pub experiment: &'a Experiment,
     pub features: &'a Path,
+    /// Tables of changed copies, where the experiment trains on them.
+    pub augmented: Option<&'a Path>,
     pub utterances: &'a [Utterance],
     pub fold: &'a Fold,
     pub seed: u64,
@@ -81,7 +92,9 @@ pub(super) fn id(experiment: &Experiment, fold: u32, seed: u64) -> String {
 /// About how many bytes a training needs at most: the table as it is read, as columns in order and as scaled parts, and what the model adds.
 pub(super) fn memory(job: &Job) -> u64 {
     const COPIES: u64 = 4;
-    let (rows, columns) = (job.utterances.len() as u64, job.experiment.inputs.shape(job.experiment.inputs.set.size()).size() as u64);
+    let copies = if job.augmented.is_some() { Variant::ALL.len() as u64 } else { 0 };
+    let (rows, columns) =
+        (job.utterances.len() as u64 * (1 + copies), job.experiment.inputs.shape(job.experiment.inputs.set.size()).size() as u64);
     let table = COPIES * rows * columns * size_of::<f32>() as u64;
     let model = match &job.experiment.model {
         // About a thousand channels and their gradients for each feature of each sample of a batch, and the weights with their moments.
@@ -105,8 +118,16 @@ pub(super) fn train(job: &Job, context: &Context) -> Result<()> {
     let job = &Job { experiment: settled.as_ref().map_or(job.experiment, |Settled { experiment, .. }| experiment), ..*job };
     let (rows, meta) = Rows::read(job)?;
     let data = rows.dataset(job.utterances, job.experiment)?;
-    let parts = Parts::of(&data, &job.fold.roles);
+    let variants = variants(job)?;
+    let parts = Parts::with_variants(&data, &job.fold.roles, &variants)?;
     let mut warnings = check(&parts, &data)?;
+    let n_train = job.fold.count(Role::Train);
+    let n_augmented = parts.train.len() - n_train;
+    let lacking = n_train * variants.kinds() - n_augmented;
+    if lacking > 0 {
+        warnings.push(format!("{lacking} changed copies of training utterances have no features and are not trained on"));
+    }
+    drop(variants);
     let scaler = Scaler::fit(job.experiment.inputs.scaler, &parts.train);
     let scaled = |row: &mut [f32]| {
         scaler.apply_row(row);
@@ -148,7 +169,8 @@ pub(super) fn train(job: &Job, context: &Context) -> Result<()> {
         fold: job.fold.index,
         name: job.fold.name.clone(),
         seed: job.seed,
-        n_train: train.len(),
+        n_train,
+        n_augmented,
         n_validation: validation.as_ref().map_or(0, |v| v.len()),
         n_test: test.len(),
         best_epoch: fitted.best_epoch,

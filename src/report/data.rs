@@ -161,6 +161,9 @@ pub struct FoldSection {
     pub seed: u64,
     /// Utterances trained on.
     pub n_train: usize,
+    /// Changed copies of them that were trained on as well.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub n_augmented: usize,
     /// Utterances that watched the training.
     pub n_validation: usize,
     /// Utterances tested.
@@ -207,6 +210,10 @@ impl TriedSetting {
     pub fn describe(&self) -> String {
         self.settings.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(", ")
     }
+}
+
+fn is_zero(n: &usize) -> bool {
+    *n == 0
 }
 
 /// One epoch of a learning curve.

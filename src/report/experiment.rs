@@ -32,6 +32,7 @@ pub(super) fn write(h: &mut Html, experiment: &ExperimentSection, index: usize) 
         h.raw("chance comes out at the level of chance.</p>");
     }
     sharing(h, experiment);
+    augmentation(h, experiment);
     if let Some(why) = &experiment.failed {
         h.within("p", &[("class", "warn box")], |h| {
             h.raw("<strong>No result:</strong> ").text(why);
@@ -81,6 +82,22 @@ fn sharing(h: &mut Html, experiment: &ExperimentSection) {
         }
     }
     h.raw("</div>");
+}
+
+/// What was trained on beside the recordings of the corpus.
+fn augmentation(h: &mut Html, experiment: &ExperimentSection) {
+    let range = |of: &dyn Fn(&FoldSection) -> usize| -> String {
+        let (least, most) = experiment.folds.iter().map(of).fold((usize::MAX, 0), |(least, most), n| (least.min(n), most.max(n)));
+        if least == most { count(most) } else { format!("{} to {}", count(least), count(most)) }
+    };
+    if experiment.folds.iter().all(|fold| fold.n_augmented == 0) {
+        return;
+    }
+    h.within("p", &[("class", "note box")], |h| {
+        h.raw("<strong>Augmented:</strong> changed copies of the training recordings were trained on as well, ");
+        h.text(range(&|fold| fold.n_train)).raw(" → ").text(range(&|fold| fold.n_train + fold.n_augmented));
+        h.raw(" rows in a fold. No copy of a validation or test recording is used for anything.");
+    });
 }
 
 fn confused(h: &mut Html, scores: &Scores) {
@@ -151,7 +168,10 @@ fn folds(h: &mut Html, experiment: &ExperimentSection, id: &str) {
             row_head(h, &fold.name);
             number(h, fold.fold.to_string(), f64::from(fold.fold));
             number(h, fold.seed.to_string(), fold.seed as f64);
-            for n in [fold.n_train, fold.n_validation, fold.n_test] {
+            let rows = fold.n_train + fold.n_augmented;
+            let trained = if fold.n_augmented == 0 { rows.to_string() } else { format!("{} → {rows}", fold.n_train) };
+            number(h, trained, rows as f64);
+            for n in [fold.n_validation, fold.n_test] {
                 number(h, n.to_string(), n as f64);
             }
             for value in [fold.scores.accuracy, fold.scores.uar, fold.scores.macro_f1] {

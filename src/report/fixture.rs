@@ -122,6 +122,7 @@ fn experiment(plan: &Plan) -> ExperimentSection {
                 name: if plan.independent { format!("speakers of fold {}", fold + 1) } else { format!("fold {}", fold + 1) },
                 seed,
                 n_train: 1440 - lines.len() - 120,
+                n_augmented: 0,
                 n_validation: 120,
                 n_test: lines.len(),
                 scores: scores(&lines),

@@ -17,7 +17,7 @@ mod tests;
 
 pub use assign::{Assignment, Fold, Item, assign, is_speaker_independent};
 pub use inner::Grouping;
-pub use part::{Dataset, Matrix, Part, Parts, Role, Shape, Testing, Training, Validation};
+pub use part::{Dataset, Matrix, Part, Parts, Role, Shape, Testing, Training, Validation, Variants};
 pub use protocol::Protocol;
 pub use requirement::{Requirement, Unmet};
 pub use sharing::{Sharing, near_shared, sharing, verdict};

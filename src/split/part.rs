@@ -1,8 +1,11 @@
 //! Rows that know their role: what is fitted can only be fitted on [`Training`] rows, because nothing else type-checks.
 
+use std::collections::BTreeMap;
 use std::marker::PhantomData;
 
 use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
 
 /// Row-major values `[rows, cols]`.
 #[derive(Debug, Clone, PartialEq)]
@@ -100,6 +103,23 @@ pub struct Dataset {
     pub speakers: Vec<String>,
 }
 
+/// Rows of changed copies of recordings, kind by kind. They are no data of their own: [`Parts::with_variants`] alone takes them, and only those
+/// of utterances that are trained on.
+#[derive(Debug, Clone, Default)]
+pub struct Variants(Vec<(String, BTreeMap<String, Vec<f32>>)>);
+
+impl Variants {
+    /// Adds the rows of one kind, by the id of the utterance that each is a copy of; an utterance without one has none.
+    pub fn add(&mut self, kind: &str, rows: impl IntoIterator<Item = (String, Vec<f32>)>) {
+        self.0.push((kind.to_owned(), rows.into_iter().collect()));
+    }
+
+    /// Number of kinds.
+    pub fn kinds(&self) -> usize {
+        self.0.len()
+    }
+}
+
 /// Marks rows that may be fitted on.
 #[derive(Debug, Clone, Copy)]
 pub struct Training;
@@ -126,7 +146,7 @@ pub struct Validation;
 #[derive(Debug, Clone, Copy)]
 pub struct Testing;
 
-/// The rows of one role in one fold. Only [`Parts::of`] makes one, and a training part those within itself.
+/// The rows of one role in one fold. Only [`Parts::of`] and [`Parts::with_variants`] make one, and a training part those within itself.
 #[derive(Debug, Clone)]
 pub struct Part<R> {
     ids: Vec<String>,
@@ -151,7 +171,7 @@ impl<R> Part<R> {
         }
     }
 
-    /// Utterance ids.
+    /// Utterance ids; of a changed copy, the utterance's with `#` and the kind of the change behind it.
     pub fn ids(&self) -> &[String] {
         &self.ids
     }
@@ -253,7 +273,38 @@ impl Role {
     }
 }
 
+impl Part<Training> {
+    /// Appends the copies of the utterances that are in it by now, kind by kind.
+    fn append(&mut self, variants: &Variants) -> Result<()> {
+        let utterances = self.len();
+        for (kind, rows) in &variants.0 {
+            for i in 0..utterances {
+                let Some(row) = rows.get(&self.ids[i]) else { continue };
+                if row.len() != self.x.cols {
+                    return Err(Error::internal(format!("a copy of `{}` has {} values, not {}", self.ids[i], row.len(), self.x.cols)));
+                }
+                self.ids.push(format!("{}#{kind}", self.ids[i]));
+                self.x.values.extend_from_slice(row);
+                self.x.rows += 1;
+                self.y.push(self.y[i]);
+            }
+        }
+        Ok(())
+    }
+}
+
 impl Parts {
+    /// As [`Parts::of`], and behind the training rows the copies of those very utterances. No other part gets any, and there is no way to name
+    /// an utterance whose copies should be there: the roles decide.
+    ///
+    /// # Errors
+    /// `Internal` where a copy is not as wide as the rows of `data`.
+    pub fn with_variants(data: &Dataset, roles: &[Option<Role>], variants: &Variants) -> Result<Parts> {
+        let mut parts = Parts::of(data, roles);
+        parts.train.append(variants)?;
+        Ok(parts)
+    }
+
     /// The parts that `roles` (one per utterance of `data`; `None` takes no part in this fold) name.
     pub fn of(data: &Dataset, roles: &[Option<Role>]) -> Parts {
         let rows = |role| -> Vec<usize> { (0..roles.len()).filter(|&i| roles[i] == Some(role)).collect() };
@@ -263,5 +314,68 @@ impl Parts {
             validation: (!validation.is_empty()).then(|| Part::take(data, &validation)),
             test: Part::take(data, &rows(Role::Test)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KINDS: [&str; 4] = ["shift", "speed-up", "slow-down", "noise"];
+
+    fn dataset(n: usize) -> Dataset {
+        Dataset {
+            ids: (0..n).map(|i| format!("u{i}")).collect(),
+            labels: vec!["a".into(), "b".into()],
+            x: Matrix::new(n, 2, (0..2 * n).map(|v| v as f32).collect()),
+            shape: Shape::vector(2),
+            y: (0..n).map(|i| i % 2).collect(),
+            speakers: vec!["s".into(); n],
+        }
+    }
+
+    /// Copies of every utterance, each with a value that tells whose it is.
+    fn copies(data: &Dataset) -> Variants {
+        let mut variants = Variants::default();
+        for (k, kind) in KINDS.iter().enumerate() {
+            variants.add(kind, data.ids.iter().enumerate().map(|(i, id)| (id.clone(), vec![1000.0 * (k + 1) as f32, i as f32])));
+        }
+        variants
+    }
+
+    #[test]
+    fn copies_of_training_utterances_alone_are_trained_on() {
+        let data = dataset(30);
+        for seed in 0..40usize {
+            let role =
+                |i: usize| [Some(Role::Train), Some(Role::Test), Some(Role::Validation), None][(i * i * 7 + seed * (i + 3)) % 11 % 4];
+            let roles: Vec<Option<Role>> = (0..30).map(role).collect();
+            let plain = Parts::of(&data, &roles);
+            let parts = Parts::with_variants(&data, &roles, &copies(&data)).unwrap();
+            assert_eq!(parts.train.len(), 5 * plain.train.len(), "425 become 2125");
+            assert_eq!(parts.test.ids(), plain.test.ids());
+            assert_eq!(parts.validation.as_ref().map(|p| p.ids().to_vec()), plain.validation.map(|p| p.ids().to_vec()));
+            for (row, id) in parts.train.ids().iter().enumerate() {
+                let (of, kind) = id.split_once('#').map_or((id.as_str(), None), |(of, kind)| (of, Some(kind)));
+                let i: usize = of[1..].parse().unwrap();
+                assert_eq!((roles[i], parts.train.y()[row]), (Some(Role::Train), data.y[i]), "{id}");
+                let value = kind.map_or([2.0 * i as f32, 2.0 * i as f32 + 1.0], |kind| {
+                    [1000.0 * (1 + KINDS.iter().position(|k| *k == kind).unwrap()) as f32, i as f32]
+                });
+                assert_eq!(parts.train.x().row(row), value, "{id}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_has_no_copy_goes_without_and_a_wrong_width_is_refused() {
+        let data = dataset(3);
+        let roles = [Some(Role::Train), Some(Role::Train), Some(Role::Test)];
+        let mut variants = Variants::default();
+        variants.add("noise", [("u1".to_owned(), vec![0.0; 2]), ("u2".to_owned(), vec![0.0; 2]), ("u9".to_owned(), vec![0.0; 2])]);
+        let parts = Parts::with_variants(&data, &roles, &variants).unwrap();
+        assert_eq!(parts.train.ids(), ["u0", "u1", "u1#noise"]);
+        variants.add("shift", [("u0".to_owned(), vec![0.0; 3])]);
+        assert!(Parts::with_variants(&data, &roles, &variants).is_err());
     }
 }

@@ -287,7 +287,15 @@ fn small_cases() -> Vec<Case> {
     networks.chain(of_many_channels.into_iter().map(|layers| Case::new(layers, 12, 3, 4))).collect()
 }
 
-const ARCHITECTURES: [Architecture; 4] = [Architecture::Baseline, Architecture::Ravdess, Architecture::EmodbA, Architecture::Iemocap];
+const ARCHITECTURES: [Architecture; 7] = [
+    Architecture::Baseline,
+    Architecture::BaselineNorm1,
+    Architecture::BaselineNorm3,
+    Architecture::Ravdess,
+    Architecture::RavdessNorm2,
+    Architecture::EmodbA,
+    Architecture::Iemocap,
+];
 
 #[test]
 fn forward_passes_agree_with_the_definition() {

@@ -164,6 +164,18 @@ const CHANGES: &[Change] = &[
         why: "inputs.set: none -> \"frames\"",
     },
     Change {
+        name: "augmentation",
+        make: |p| edit(p, "model = { kind = \"logistic\"", "augment = true\nmodel = { kind = \"logistic\""),
+        runs: &["features/issa193-augmented", "train/log/*", "evaluate/log", "tables", "report", "publish"],
+        why: "augment: none -> true",
+    },
+    Change {
+        name: "a subset",
+        make: |p| edit(p, "root = \"corpus\"", "root = \"corpus\"\nsubset = { size = 17 }"),
+        runs: EVERYTHING,
+        why: "subset.size: none -> 17",
+    },
+    Change {
         name: "one more seed",
         make: |p| edit(p, "seeds = [0]", "seeds = [0, 1]"),
         runs: &["train/net/fold-00-seed-1", "train/net/fold-01-seed-1", "evaluate/net", "tables", "report", "publish"],

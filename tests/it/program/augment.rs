@@ -1,0 +1,142 @@
+//! Changed copies of training recordings, and subsets of a corpus, through the whole program.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ser::table;
+
+use super::project::{Project, extractions, json_lines};
+
+const TABLES: [&str; 4] = ["features-shift", "features-speed-up", "features-slow-down", "features-noise"];
+const TASK: &str = "features/issa193-augmented";
+
+/// The logistic baseline without and with augmentation, on a part held out.
+fn pipeline() -> String {
+    let plain = Project::small().replace("{ kind = \"stratified-kfold\", folds = 2 }", "{ kind = \"hold-out\", test_fraction = 0.33 }");
+    let (head, experiment) = plain.split_once("[[experiment]]").unwrap();
+    let augmented = experiment.replace("name = \"base\"", "name = \"more\"\naugment = true");
+    format!("{head}[[experiment]]{experiment}\n[[experiment]]{augmented}")
+}
+
+fn project() -> Project {
+    let project = Project::with_tones(3);
+    project.pipeline("small", &pipeline());
+    project
+}
+
+fn report(project: &Project) -> BTreeMap<String, serde_json::Value> {
+    let report: serde_json::Value = serde_json::from_slice(&project.read("reports/small/report.json")).unwrap();
+    let experiments = report["experiments"].as_array().unwrap().iter();
+    experiments.map(|e| (e["name"].as_str().unwrap().to_owned(), e.clone())).collect()
+}
+
+fn started(events: &str) -> BTreeSet<String> {
+    let events = json_lines(events);
+    let started = events.iter().filter(|event| event["event"] == "task-started");
+    started.map(|event| event["task"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn training_rows_are_five_times_as_many_and_nothing_else_changes() {
+    let project = project();
+    let ran = project.ser(&["run", "small", "--json", "--jobs", "1"]).ok();
+    assert_eq!(extractions(&ran), 18 * 5);
+    for name in TABLES {
+        let (copies, meta) = table::features::read(&project.path(&format!("data/tables/small/{name}.parquet"))).unwrap();
+        let (originals, _) = table::features::read(&project.path("data/tables/small/features.parquet")).unwrap();
+        assert_eq!((&copies.ids, &copies.content_hashes), (&originals.ids, &originals.content_hashes));
+        assert!((0..18).all(|i| copies.row(i) != originals.row(i)), "{name}");
+        assert!(name.ends_with(&meta["ser.variant"]));
+    }
+    let report = report(&project);
+    let fold = |name: &str| report[name]["folds"][0].clone();
+    let (plain, more) = (fold("base"), fold("more"));
+    assert_eq!((&plain["n_train"], &plain["n_test"]), (&more["n_train"], &more["n_test"]));
+    assert_eq!(more["n_augmented"].as_u64(), plain["n_train"].as_u64().map(|n| 4 * n));
+    assert!(plain["n_augmented"].is_null() && report["more"]["model"].as_str().unwrap().contains("augmented"));
+    let tested = |name: &str| -> Vec<String> {
+        let predictions = report[name]["predictions"].as_array().unwrap().iter();
+        predictions.map(|p| p["utterance_id"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(tested("base"), tested("more"));
+    let page = String::from_utf8(project.read("reports/small/index.html")).unwrap();
+    assert!(page.contains("12 → 60"), "the report names the counts");
+
+    let other = Project::copy_of(&project);
+    std::fs::remove_dir_all(other.path("data")).unwrap();
+    std::fs::remove_dir_all(other.path("reports")).unwrap();
+    other.ser(&["run", "small", "--jobs", "3"]).ok();
+    for folder in ["data/tables", "data/models", "reports"] {
+        assert!(project.tree(folder) == other.tree(folder), "{folder} depends on the number of threads");
+    }
+}
+
+#[test]
+fn no_copy_of_a_test_recording_is_in_a_training() {
+    let project = project();
+    project.ser(&["run", "small"]).ok();
+    let tested: Vec<String> =
+        report(&project)["more"]["predictions"].as_array().unwrap().iter().map(|p| p["path"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(tested.len(), 6);
+    let models = |project: &Project| (project.tree("data/models/small/base"), project.tree("data/models/small/more"));
+    let (plain, more) = models(&project);
+    assert!(plain != more, "copies change the model");
+    // The same folds with other sounds to be tested: had one of them, or a copy, been seen, the model would be another.
+    for (n, path) in tested.iter().enumerate() {
+        project.tone(path, 900.0 + 77.0 * n as f32, 0.5);
+    }
+    let ran = project.ser(&["run", "small", "--json"]).ok();
+    assert!(started(&ran.stderr).contains(TASK) && extractions(&ran) == 6 * 5);
+    assert!(models(&project) == (plain, more), "a test recording reached a model");
+}
+
+#[test]
+fn copies_are_there_only_where_an_experiment_asks_for_them() {
+    let project = project();
+    project.pipeline("small", &pipeline().replace("augment = true", "augment = true\ndefault = false"));
+    let planned = |args: &[&str]| {
+        let plan = project.ser(&[&["plan", "small", "--json"], args].concat()).ok().stdout;
+        json_lines(&plan).iter().any(|line| line["plan"]["task"] == TASK)
+    };
+    assert!(!planned(&[]) && planned(&["--experiment", "more"]));
+    let ran = project.ser(&["run", "small", "--json"]).ok();
+    assert!(!started(&ran.stderr).contains(TASK) && !project.path("data/tables/small/features-noise.parquet").exists());
+    let ran = project.ser(&["run", "small", "--json", "--experiment", "more"]).ok();
+    assert!(started(&ran.stderr).contains(TASK) && extractions(&ran) == 18 * 4);
+    // What is there stays, and stands in the report.
+    project.ser(&["run", "small"]).ok();
+    assert!(project.path("data/tables/small/features-noise.parquet").exists() && report(&project).contains_key("more"));
+
+    // Another amount: the copies that it concerns, and what is trained on them.
+    let set = ["--set", "features.augment.noise_snr_db=10", "--experiment", "more", "--json"];
+    let again = project.ser(&[&["run", "small"], set.as_slice()].concat()).ok();
+    assert_eq!(extractions(&again), 18);
+    let ran = started(&again.stderr);
+    assert!(ran.contains(TASK) && ran.contains("train/more/fold-00-seed-0") && !ran.contains("train/base/fold-00-seed-0"), "{ran:?}");
+    assert!(!ran.contains("features") && !ran.contains("ingest"), "{ran:?}");
+    project.ser(&["run", "small", "--set", "experiment.more.inputs.scaler=per-speaker"]).fails(3, &["augment", "per-speaker"]);
+}
+
+#[test]
+fn what_a_subset_leaves_out_is_named() {
+    let project = Project::with_tones(3);
+    project.tone("s1_happy_0.wav", 400.0, 0.3);
+    project.tone("s2_calm_1.wav", 200.0, 0.35);
+    project.ser(&["run", "small", "--set", "corpus.subset.size=16"]).ok();
+    let (utterances, _) = table::features::read(&project.path("data/tables/small/features.parquet")).unwrap();
+    assert_eq!(utterances.ids.len(), 16);
+    let page = String::from_utf8(project.read("reports/small/index.html")).unwrap();
+    assert!(page.contains("left out by the subset rule") && page.contains("s1_happy_0.wav") && page.contains("s2_calm_1.wav"));
+
+    let drawn = |seed: &str| {
+        let seed = format!("corpus.subset={{ size = 9, rule = \"random\", seed = {seed} }}");
+        let ran = project.ser(&["features", "small", "--json", "--set", &seed]).ok();
+        assert_eq!(extractions(&ran), 0, "the features of all are there already");
+        table::features::read(&project.path("data/tables/small/features.parquet")).unwrap().0.ids
+    };
+    let (one, other) = (drawn("1"), drawn("2"));
+    assert!(one.len() == 9 && other.len() == 9 && one != other);
+    assert_eq!(one, drawn("1"));
+    project.ser(&["run", "small", "--set", "corpus.subset.size=19"]).fails(4, &["corpus.subset", "19", "18"]);
+    project.ser(&["run", "small", "--set", "corpus.subset.seed=1"]).fails(3, &["size"]);
+    project.ser(&["run", "small", "--set", "corpus.subset={ size = 9, seed = 1 }"]).fails(3, &["random"]);
+}
