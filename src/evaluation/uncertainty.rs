@@ -87,14 +87,13 @@ impl Uncertainty {
         for (name, values) in by_fold.into_values().flatten() {
             over_folds.entry(name.to_owned()).or_default().push(Spread::of(&values).mean);
         }
-        let figures: [(&str, fn(&SeedFigures) -> f64); 3] =
-            [("accuracy", |s| s.accuracy), ("uar", |s| s.uar), ("macro_f1", |s| s.macro_f1)];
-        let over_seeds =
-            figures.iter().map(|(name, of)| ((*name).to_owned(), Spread::of(&by_seed.iter().map(of).collect::<Vec<_>>()))).collect();
+        let over = |of: fn(&SeedFigures) -> f64| Spread::of(&by_seed.iter().map(of).collect::<Vec<_>>());
+        let over_seeds = [("accuracy", over(|s| s.accuracy)), ("uar", over(|s| s.uar)), ("macro_f1", over(|s| s.macro_f1))]
+            .map(|(name, s)| (name.to_owned(), s));
         let mut found = Uncertainty {
             intervals: intervals(labels.len(), &answers, &seeds, &known),
+            over_seeds: over_seeds.into(),
             by_seed,
-            over_seeds,
             over_folds: over_folds.into_iter().map(|(name, values)| (name, Spread::of(&values))).collect(),
             calibration: Calibration::of(rows.iter().map(|row| (highest(&row.probabilities), row.truth == row.predicted))),
             breakdowns: breakdowns(labels, &known),

@@ -185,7 +185,7 @@ fn uncertainty(predictions: &[PredictionLine]) -> Uncertainty {
     let source = |line: &PredictionLine| Source {
         speaker: line.speaker.clone(),
         sex: Some(if line.speaker.ends_with(['0', '2', '4', '6', '8']) { Sex::Female } else { Sex::Male }),
-        intensity: Some(if line.utterance_id.as_bytes()[10] % 2 == 0 { "normal" } else { "strong" }.to_owned()),
+        intensity: Some(if line.utterance_id.as_bytes()[10].is_multiple_of(2) { "normal" } else { "strong" }.to_owned()),
         ..Source::named(line.utterance_id.clone(), line.path.clone())
     };
     let sources: Vec<Source> = predictions.iter().map(source).collect();
