@@ -76,6 +76,7 @@ fn what_is_not_written_has_its_documented_default() {
     experiment.a.model.kind = cnn
     experiment.a.protocol.folds = 5
     experiment.a.protocol.kind = stratified-kfold
+    experiment.a.require = []
     experiment.a.seeds = [0]
     experiment.a.shuffle_labels = false
     experiment.a.split_seed = 0

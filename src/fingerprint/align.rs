@@ -37,9 +37,14 @@ impl Aligner {
     /// The likeness of two sounds at [`RATE`] between 200 and 3400 Hz, over all shifts; 0 where either is silent there.
     pub fn likeness(&mut self, a: &[f32], b: &[f32]) -> Likeness {
         let n = (a.len() + b.len()).next_power_of_two().max(2);
-        // Both in one transform, as real and imaginary part.
+        // Both in one transform, as real and imaginary part: at one level, or the rounding of the louder would pass for the other.
+        let level = |signal: &[f32]| signal.iter().map(|x| f64::from(*x) * f64::from(*x)).sum::<f64>().sqrt() as f32;
+        let (level_a, level_b) = (level(a), level(b));
+        if !(level_a > 0.0 && level_b > 0.0) {
+            return Likeness { similarity: 0.0, lag_s: 0.0 };
+        }
         let at = |signal: &[f32], i: usize| signal.get(i).copied().unwrap_or_default();
-        let mut both: Vec<Complex<f32>> = (0..n).map(|i| Complex::new(at(a, i), at(b, i))).collect();
+        let mut both: Vec<Complex<f32>> = (0..n).map(|i| Complex::new(at(a, i) / level_a, at(b, i) / level_b)).collect();
         self.planner.plan_fft_forward(n).process(&mut both);
         let bin = |hz: f64| (hz * n as f64 / f64::from(RATE)).round() as usize;
         let mut cross = vec![Complex::new(0.0f32, 0.0); n];

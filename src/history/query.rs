@@ -77,7 +77,7 @@ impl History {
     /// As [`History::runs`].
     pub fn tasks(&self, run: i64) -> Result<Vec<TaskRow>> {
         let sql = "SELECT task, stage, key, what, seconds, why FROM tasks WHERE run = ?1
-                   ORDER BY CASE stage WHEN 'ingest' THEN 0 WHEN 'features' THEN 1 WHEN 'split' THEN 2 WHEN 'train' THEN 3 ELSE 4 END, stage, task";
+                   ORDER BY CASE stage WHEN 'ingest' THEN 0 WHEN 'features' THEN 1 WHEN 'audit' THEN 2 WHEN 'split' THEN 3 WHEN 'train' THEN 4 ELSE 5 END, stage, task";
         self.ask(sql, [run], |row| {
             Ok(TaskRow {
                 task: row.get(0)?,

@@ -102,7 +102,7 @@ fn what_no_recent_run_used_is_listed_and_then_removed() {
 fn the_graph_of_tasks_is_text_or_for_graphviz() {
     let project = Project::with_tones(2);
     let text = project.ser(&["plan", "small", "--dag"]).ok().stdout;
-    assert!(text.contains("run   evaluate/base  <- train/base/fold-00-seed-0, train/base/fold-01-seed-0\n"), "{text}");
+    assert!(text.contains("run   evaluate/base  <- audit, train/base/fold-00-seed-0, train/base/fold-01-seed-0\n"), "{text}");
     let dot = project.ser(&["run", "small", "--dry-run", "--dag", "dot"]).ok().stdout;
     assert!(dot.starts_with("digraph") && dot.trim_end().ends_with('}'), "{dot}");
     assert!(dot.contains("\"small/features\" -> \"small/train/base/fold-00-seed-0\";"), "{dot}");
@@ -111,5 +111,5 @@ fn the_graph_of_tasks_is_text_or_for_graphviz() {
     assert!(kept.contains("keep  train/base/fold-00-seed-0  <- features, split/base\n"), "{kept}");
     project.ser(&["run", "small", "--dag"]).fails(2, &["--dag is for"]);
     let page = String::from_utf8(project.read("reports/small/index.html")).unwrap();
-    assert!(page.contains("8 tasks in 7 steps") && page.contains("evaluate/base after train/base"));
+    assert!(page.contains("8 tasks in 7 steps") && page.contains("evaluate/base after audit, train/base"));
 }
