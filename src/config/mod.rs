@@ -2,6 +2,7 @@
 
 mod check;
 mod experiment;
+mod joined;
 mod keys;
 mod load;
 mod overrides;
@@ -16,6 +17,7 @@ mod tests;
 mod texts;
 mod validated;
 
+pub use joined::{CorpusPart, PartKind};
 pub use keys::{CorpusKey, ModelKey, SplitKey};
 pub use load::{load, parse, read};
 pub use search::{Candidate, Grid, Search, SearchMetric};

@@ -9,6 +9,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, Deserializer, Visitor};
 use toml::Spanned;
 
+use super::joined::RawPart;
 use super::search::RawSearch;
 use super::slurm::RawSlurm;
 use super::validated::Gamma;
@@ -65,6 +66,7 @@ pub(super) enum RawCorpusKind {
     Iemocap,
     Manifest,
     Synthetic,
+    Joined,
 }
 
 /// All keys of all kinds of corpus; which of them a kind has is checked afterwards.
@@ -93,6 +95,8 @@ pub(super) struct RawCorpus {
     pub(super) takes: Key<i64>,
     pub(super) sample_rate: Key<i64>,
     pub(super) seed: Key<i64>,
+    // joined
+    pub(super) parts: Key<Vec<Table<RawPart>>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -127,6 +131,7 @@ pub(super) enum RawProtocolKind {
     GroupKfold,
     LeaveOneSpeakerOut,
     LeaveOneSessionOut,
+    CrossCorpus,
     Published,
     Declared,
 }

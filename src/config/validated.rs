@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
+use super::joined::CorpusPart;
 use super::search::Search;
 use super::slurm::SlurmSettings;
 use super::texts::suggestion;
@@ -117,6 +118,14 @@ pub enum CorpusKind {
         /// Of the generator.
         seed: u64,
     },
+    /// Several corpora together; the session of an utterance is then its corpus.
+    Joined {
+        /// Holds the folders of the parts.
+        #[serde(serialize_with = "lossy")]
+        root: PathBuf,
+        /// At least two.
+        parts: Vec<CorpusPart>,
+    },
 }
 
 impl CorpusKind {
@@ -128,6 +137,7 @@ impl CorpusKind {
             CorpusKind::Iemocap { .. } => "iemocap",
             CorpusKind::Manifest { .. } => "manifest",
             CorpusKind::Synthetic { .. } => "synthetic",
+            CorpusKind::Joined { .. } => "joined",
         }
     }
 
@@ -138,7 +148,8 @@ impl CorpusKind {
             | CorpusKind::Emodb { root, .. }
             | CorpusKind::Iemocap { root, .. }
             | CorpusKind::Manifest { root, .. }
-            | CorpusKind::Synthetic { root, .. } => root,
+            | CorpusKind::Synthetic { root, .. }
+            | CorpusKind::Joined { root, .. } => root,
         }
     }
 }

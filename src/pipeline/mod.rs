@@ -7,6 +7,7 @@ mod experiments;
 mod extract;
 mod flow;
 mod ingest;
+mod joined;
 mod line;
 mod listing;
 mod open;

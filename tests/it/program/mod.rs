@@ -8,6 +8,7 @@ mod changes;
 mod controls;
 mod faults;
 mod history;
+mod joined;
 pub mod project;
 mod runs;
 mod scale;
