@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use toml::Spanned;
 
 use super::experiment;
+use super::joined;
 use super::published;
 use super::raw::{Key, RawAugment, RawCorpus, RawCorpusKind, RawFeatures, RawPipeline, RawSubset, Table};
 use super::slurm;
@@ -126,20 +127,22 @@ fn corpus(raw: Spanned<Table<RawCorpus>>, context: &Context<'_>) -> Result<Corpu
         RawCorpusKind::Iemocap => "iemocap",
         RawCorpusKind::Manifest => "manifest",
         RawCorpusKind::Synthetic => "synthetic",
+        RawCorpusKind::Joined => "joined",
     };
     let name = raw.name.map_or_else(|| Ok(kind_name.to_owned()), |name| context.name("name", &name))?;
     let known: &[&str] = match kind {
         RawCorpusKind::Ravdess => &RAVDESS,
         RawCorpusKind::Emodb => &EMODB,
         RawCorpusKind::Iemocap => &IEMOCAP,
-        RawCorpusKind::Manifest | RawCorpusKind::Synthetic => &[],
+        RawCorpusKind::Manifest | RawCorpusKind::Synthetic | RawCorpusKind::Joined => &[],
     };
     let labels = labels(raw.labels, known, context)?;
     let subset = subset(raw.subset, context)?;
     let own_root = raw.root.is_some();
     // What this program writes stays where it may write.
     let here = Context { texts: context.texts, corpora_dir: context.corpora_dir.filter(|_| kind != RawCorpusKind::Synthetic) };
-    let root = here.folder("root", raw.root, &format!("{CORPORA}/{name}"))?;
+    let usual = if kind == RawCorpusKind::Joined { CORPORA.to_owned() } else { format!("{CORPORA}/{name}") };
+    let root = here.folder("root", raw.root, &usual)?;
     let kind = match kind {
         RawCorpusKind::Ravdess => CorpusKind::Ravdess { root },
         RawCorpusKind::Emodb => CorpusKind::Emodb { root, all_clips: value_or(raw.all_clips, false) },
@@ -165,6 +168,7 @@ fn corpus(raw: Spanned<Table<RawCorpus>>, context: &Context<'_>) -> Result<Corpu
                 root,
             }
         }
+        RawCorpusKind::Joined => CorpusKind::Joined { root, parts: joined::parts(raw.parts, raw.kind.span(), context)? },
         RawCorpusKind::Synthetic => CorpusKind::Synthetic {
             root,
             speakers: context.whole("speakers", raw.speakers, 6, 2..=99)?,
@@ -179,9 +183,9 @@ fn corpus(raw: Spanned<Table<RawCorpus>>, context: &Context<'_>) -> Result<Corpu
 
 /// Keys that another kind of corpus has are no mistake of spelling, so they get their own message.
 fn refuse_foreign_keys(raw: &RawCorpus, context: &Context<'_>) -> Result<()> {
-    use RawCorpusKind::{Emodb, Iemocap, Manifest, Synthetic};
+    use RawCorpusKind::{Emodb, Iemocap, Joined, Manifest, Synthetic};
     let kind = *raw.kind.get_ref();
-    let keys: [(&str, RawCorpusKind, Option<Range<usize>>); 13] = [
+    let keys: [(&str, RawCorpusKind, Option<Range<usize>>); 14] = [
         ("all_clips", Emodb, span(&raw.all_clips)),
         ("excitement", Iemocap, span(&raw.excitement)),
         ("dialogs", Iemocap, span(&raw.dialogs)),
@@ -195,6 +199,7 @@ fn refuse_foreign_keys(raw: &RawCorpus, context: &Context<'_>) -> Result<()> {
         ("takes", Synthetic, span(&raw.takes)),
         ("sample_rate", Synthetic, span(&raw.sample_rate)),
         ("seed", Synthetic, span(&raw.seed)),
+        ("parts", Joined, span(&raw.parts)),
     ];
     for (key, owner, span) in keys {
         if let Some(span) = span.filter(|_| owner != kind) {
@@ -213,6 +218,7 @@ fn keys_of(kind: RawCorpusKind) -> Vec<&'static str> {
         RawCorpusKind::Iemocap => &["excitement", "dialogs", "agreement"],
         RawCorpusKind::Manifest => &["path", "label_map", "allow_outside", "language"],
         RawCorpusKind::Synthetic => &["speakers", "sentences", "takes", "sample_rate", "seed"],
+        RawCorpusKind::Joined => &["parts"],
     };
     [&["kind", "name", "root", "labels", "notes"], own].concat()
 }

@@ -102,14 +102,14 @@ fn overridden(raw: &Spanned<Table<RawProtocol>>, context: &Context<'_>) -> bool 
 }
 
 fn protocol(raw: Spanned<Table<RawProtocol>>, corpus: &CorpusKind, context: &Context<'_>) -> Result<Protocol> {
-    use RawProtocolKind::{Declared, GroupKfold, HoldOut, LeaveOneSessionOut, LeaveOneSpeakerOut, Published, StratifiedKfold};
+    use RawProtocolKind::{CrossCorpus, Declared, GroupKfold, HoldOut, LeaveOneSessionOut, LeaveOneSpeakerOut, Published, StratifiedKfold};
     let Table(raw) = raw.into_inner();
     let (kind, place) = (*raw.kind.get_ref(), raw.kind.span());
     let takes: &[&str] = match kind {
         HoldOut => &["test_fraction"],
         StratifiedKfold | GroupKfold => &["folds"],
         Published => &["name"],
-        LeaveOneSpeakerOut | LeaveOneSessionOut | Declared => &[],
+        LeaveOneSpeakerOut | LeaveOneSessionOut | CrossCorpus | Declared => &[],
     };
     let written = [("test_fraction", span(&raw.test_fraction)), ("folds", span(&raw.folds)), ("name", span(&raw.name))];
     refuse_others(&written, takes, "protocol", context)?;
@@ -145,6 +145,13 @@ fn protocol(raw: Spanned<Table<RawProtocol>>, corpus: &CorpusKind, context: &Con
                 Err(error.hint("take kind = \"leave-one-speaker-out\""))
             }
             _ => Ok(Protocol::LeaveOneSessionOut),
+        },
+        CrossCorpus => match corpus {
+            CorpusKind::Joined { .. } => Ok(Protocol::CrossCorpus),
+            _ => {
+                let error = context.texts.error(&place, format!("{} is one corpus: there is no other to test on", corpus.name()));
+                Err(error.hint("take corpus.kind = \"joined\"; pipelines/cross-corpus.toml shows one"))
+            }
         },
         Published => {
             let name = raw.name.ok_or_else(|| need("name"))?;
@@ -182,7 +189,7 @@ fn speakers(corpus: &CorpusKind) -> Option<usize> {
         CorpusKind::Ravdess { .. } => Some(24),
         CorpusKind::Emodb { .. } | CorpusKind::Iemocap { .. } => Some(10),
         CorpusKind::Synthetic { speakers, .. } => Some(*speakers),
-        CorpusKind::Manifest { .. } => None,
+        CorpusKind::Manifest { .. } | CorpusKind::Joined { .. } => None,
     }
 }
 

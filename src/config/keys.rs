@@ -5,6 +5,7 @@
 
 use serde::Serialize;
 
+use super::joined::CorpusPart;
 use super::search::Search;
 use super::validated::{CorpusKind, CorpusSettings, Experiment, ModelSettings};
 use crate::corpus::Subset;
@@ -33,6 +34,7 @@ enum ReaderKey<'a> {
     Iemocap { excitement: Excitement, dialogs: Dialogs, agreement: Agreement },
     Manifest { label_map: &'a std::collections::BTreeMap<String, String>, allow_outside: bool, language: Option<&'a str> },
     Synthetic { speakers: usize, sentences: usize, takes: usize, sample_rate: u32, seed: u64 },
+    Joined { parts: &'a [CorpusPart] },
 }
 
 impl CorpusSettings {
@@ -51,6 +53,7 @@ impl CorpusSettings {
             CorpusKind::Synthetic { root: _, speakers, sentences, takes, sample_rate, seed } => {
                 ReaderKey::Synthetic { speakers: *speakers, sentences: *sentences, takes: *takes, sample_rate: *sample_rate, seed: *seed }
             }
+            CorpusKind::Joined { root: _, parts } => ReaderKey::Joined { parts },
         };
         CorpusKey { name, labels, subset: subset.as_ref(), kind: kind.name(), reader }
     }

@@ -3,6 +3,7 @@
 mod check;
 mod ensemble;
 mod experiment;
+mod joined;
 mod keys;
 mod load;
 mod network;
@@ -18,6 +19,7 @@ mod tests;
 mod texts;
 mod validated;
 
+pub use joined::{CorpusPart, PartKind};
 pub use keys::{CorpusKey, ModelKey, SplitKey};
 pub use load::{load, parse, read};
 pub use search::{Candidate, Grid, Search, SearchMetric};

@@ -9,6 +9,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, Deserializer, Visitor};
 use toml::Spanned;
 
+use super::joined::RawPart;
 use super::search::RawSearch;
 use super::slurm::RawSlurm;
 use super::validated::Gamma;
@@ -66,6 +67,7 @@ pub(super) enum RawCorpusKind {
     Iemocap,
     Manifest,
     Synthetic,
+    Joined,
 }
 
 /// All keys of all kinds of corpus; which of them a kind has is checked afterwards.
@@ -95,6 +97,8 @@ pub(super) struct RawCorpus {
     pub(super) takes: Key<i64>,
     pub(super) sample_rate: Key<i64>,
     pub(super) seed: Key<i64>,
+    // joined
+    pub(super) parts: Key<Vec<Table<RawPart>>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -155,6 +159,7 @@ pub(super) enum RawProtocolKind {
     GroupKfold,
     LeaveOneSpeakerOut,
     LeaveOneSessionOut,
+    CrossCorpus,
     Published,
     Declared,
 }

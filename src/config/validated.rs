@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde::ser::{SerializeStruct, Serializer};
 use serde_json::Value;
 
+use super::joined::CorpusPart;
 use super::search::Search;
 use super::slurm::SlurmSettings;
 use super::texts::suggestion;
@@ -123,6 +124,14 @@ pub enum CorpusKind {
         /// Of the generator.
         seed: u64,
     },
+    /// Several corpora together; the session of an utterance is then its corpus.
+    Joined {
+        /// Holds the folders of the parts.
+        #[serde(serialize_with = "lossy")]
+        root: PathBuf,
+        /// At least two.
+        parts: Vec<CorpusPart>,
+    },
 }
 
 impl CorpusKind {
@@ -134,6 +143,7 @@ impl CorpusKind {
             CorpusKind::Iemocap { .. } => "iemocap",
             CorpusKind::Manifest { .. } => "manifest",
             CorpusKind::Synthetic { .. } => "synthetic",
+            CorpusKind::Joined { .. } => "joined",
         }
     }
 
@@ -144,7 +154,8 @@ impl CorpusKind {
             | CorpusKind::Emodb { root, .. }
             | CorpusKind::Iemocap { root, .. }
             | CorpusKind::Manifest { root, .. }
-            | CorpusKind::Synthetic { root, .. } => root,
+            | CorpusKind::Synthetic { root, .. }
+            | CorpusKind::Joined { root, .. } => root,
         }
     }
 }

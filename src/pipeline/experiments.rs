@@ -18,7 +18,7 @@ use super::publish::table_hash;
 use super::split::{self, Folds};
 use super::train::{self, Job};
 use super::walk::{Came, Later, Mode, Seen, Walk};
-use crate::config::{Experiment, ModelKey};
+use crate::config::{CorpusKind, Experiment, ModelKey};
 use crate::corpus::Utterance;
 use crate::error::{Error, Kind, Result};
 use crate::features::FeatureSet;
@@ -223,7 +223,8 @@ impl<'a> Walk<'a> {
     fn split(&self, experiment: &'a Experiment, chosen: bool, data: &Data) -> Result<Option<Running<'a>>> {
         let identity = self.identity(Stage::Split, experiment.split_key(), [("utterances", data.fingerprint.clone())])?;
         let id = format!("split/{}", experiment.name);
-        let shuffled = experiment.shuffle_labels.then(|| Arc::new(Shuffled::of(data.utterances, experiment.split_seed)));
+        let joined = matches!(self.pipeline.corpus.kind, CorpusKind::Joined { .. });
+        let shuffled = experiment.shuffle_labels.then(|| Arc::new(Shuffled::of(data.utterances, joined, experiment.split_seed)));
         let theirs = shuffled.clone();
         let task = Task::new(id, identity, move |context: &Context| {
             let utterances = theirs.as_ref().map_or(data.utterances, |shuffled| &shuffled.utterances);
@@ -472,9 +473,11 @@ struct Shuffled {
 }
 
 impl Shuffled {
-    fn of(utterances: &[Utterance], seed: u64) -> Self {
+    /// In a joined corpus, whose sessions are its corpora, labels stay within their corpus.
+    fn of(utterances: &[Utterance], joined: bool, seed: u64) -> Self {
+        let groups: Vec<Option<&str>> = utterances.iter().map(|u| u.source.session.as_deref().filter(|_| joined)).collect();
         let mut shuffled = utterances.to_vec();
-        for (utterance, from) in shuffled.iter_mut().zip(crate::split::shuffled(&vec![(); utterances.len()], seed)) {
+        for (utterance, from) in shuffled.iter_mut().zip(crate::split::shuffled(&groups, seed)) {
             utterance.source.emotion.clone_from(&utterances[from].source.emotion);
         }
         let labels = train::labels(&shuffled);

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use rayon::prelude::*;
 
+use super::joined;
 use super::open::{CHUNK, Stat};
 use super::probes::{Changes, Probes};
 use super::workers::Workers;
@@ -92,6 +93,7 @@ pub(super) fn list(pipeline: &Pipeline, folder: Option<&Path>) -> Result<(Listin
             })?
         }
         CorpusKind::Synthetic { .. } => corpus::synthetic::read(root)?,
+        CorpusKind::Joined { parts, .. } => joined::read(root, parts, &mut take)?,
     };
     std::mem::take(&mut listing.sources).into_iter().try_for_each(&mut take)?;
     // In an order that does not depend on that of a manifest's rows.

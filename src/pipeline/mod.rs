@@ -11,6 +11,7 @@ mod extract;
 mod flow;
 mod ingest;
 mod inputs;
+mod joined;
 mod line;
 mod listing;
 mod open;

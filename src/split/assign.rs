@@ -153,6 +153,11 @@ fn tested(protocol: &Protocol, items: &[Item], seed: u64) -> Result<Vec<Tested>>
         Protocol::GroupKfold { folds } => Ok(numbered(groups::balanced(items, *folds, seed)?)),
         Protocol::LeaveOneSpeakerOut => groups::leave_one_speaker_out(items),
         Protocol::LeaveOneSessionOut => groups::leave_one_session_out(items),
+        // A joined corpus has the corpus in the place of the session.
+        Protocol::CrossCorpus => {
+            let folds = groups::leave_one_session_out(items)?;
+            Ok(folds.into_iter().map(|(name, part)| (name.replacen("session", "corpus", 1), part)).collect())
+        }
         Protocol::Published { name } => groups::published(name, items),
         Protocol::Declared => Ok(Vec::new()),
     }

@@ -25,6 +25,8 @@ pub enum Protocol {
     LeaveOneSpeakerOut,
     /// One fold per session.
     LeaveOneSessionOut,
+    /// One fold per corpus of several: trained on the others, tested on this one.
+    CrossCorpus,
     /// A published list of folds.
     Published {
         /// `emobox` (RAVDESS, six folds of four actors).
@@ -41,7 +43,7 @@ impl Protocol {
             Protocol::HoldOut { .. } | Protocol::Declared => 1,
             Protocol::StratifiedKfold { folds } | Protocol::GroupKfold { folds } => *folds,
             Protocol::LeaveOneSpeakerOut => speakers,
-            Protocol::LeaveOneSessionOut => sessions,
+            Protocol::LeaveOneSessionOut | Protocol::CrossCorpus => sessions,
             Protocol::Published { .. } => super::groups::EMOBOX.len(),
         };
         u32::try_from(folds).unwrap_or(u32::MAX)
@@ -55,6 +57,7 @@ impl Protocol {
             Protocol::GroupKfold { folds } => format!("group-{folds}-fold"),
             Protocol::LeaveOneSpeakerOut => "leave-one-speaker-out".into(),
             Protocol::LeaveOneSessionOut => "leave-one-session-out".into(),
+            Protocol::CrossCorpus => "cross-corpus".into(),
             Protocol::Published { name } => format!("published-{name}"),
             Protocol::Declared => "declared".into(),
         }

@@ -88,7 +88,7 @@ const CHANGES: &[Change] = &[
             edit(p, model, &format!("{model}\nsearch = {{ folds = 2, grid = {{ model.c = [0.1, 1] }} }}"))
         },
         runs: &["train/log/*", "evaluate/log", "tables", "report", "publish"],
-        why: "search.folds",
+        why: "search.by",
     },
     Change {
         name: "shuffled labels",
@@ -100,7 +100,7 @@ const CHANGES: &[Change] = &[
         name: "another model",
         make: |p| edit(p, "kind = \"logistic\", c = 1.0", "kind = \"random-forest\", trees = 5"),
         runs: &["train/log/*", "evaluate/log", "tables", "report", "publish"],
-        why: "model.kind: \"logistic\" -> \"random-forest\"",
+        why: "random forest of 5 trees",
     },
     Change {
         name: "number of folds",

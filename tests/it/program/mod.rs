@@ -10,6 +10,7 @@ mod controls;
 mod ensembles;
 mod faults;
 mod history;
+mod joined;
 mod leaks;
 pub mod project;
 mod runs;

@@ -1,0 +1,112 @@
+//! A corpus of several corpora, whose classes are brought together by label maps.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use toml::Spanned;
+
+use super::check::{Context, span};
+use super::raw::{Key, Table};
+use crate::error::Result;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum RawPartKind {
+    Ravdess,
+    Emodb,
+    Manifest,
+}
+
+/// One corpus of several.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawPart {
+    kind: Spanned<RawPartKind>,
+    name: Key<String>,
+    folder: Key<String>,
+    path: Key<String>,
+    label_map: Spanned<BTreeMap<String, Spanned<String>>>,
+}
+
+/// One corpus of several.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct CorpusPart {
+    /// File-name-safe, unique among the parts: stands before ids, speakers and sentences, and names the fold that tests this corpus.
+    pub name: String,
+    /// Below the root of the whole.
+    pub folder: String,
+    /// From the corpus's own labels to shared classes; what is not in it is left aside.
+    pub label_map: BTreeMap<String, String>,
+    /// The reader.
+    #[serde(flatten)]
+    pub kind: PartKind,
+}
+
+/// The reader of one corpus of several.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum PartKind {
+    /// RAVDESS speech.
+    Ravdess,
+    /// EMO-DB, first release.
+    Emodb,
+    /// Any other, by a table of its files.
+    Manifest {
+        /// Of the table, below the folder of the part.
+        path: String,
+    },
+}
+
+/// Checks the parts of a joined corpus.
+pub(super) fn parts(raw: Key<Vec<Table<RawPart>>>, place: std::ops::Range<usize>, context: &Context<'_>) -> Result<Vec<CorpusPart>> {
+    let place = span(&raw).unwrap_or(place);
+    let raw = raw.map_or_else(Vec::new, Spanned::into_inner);
+    if raw.len() < 2 {
+        let error = context.texts.error(&place, "a joined corpus needs two parts or more");
+        return Err(error.hint("write parts = [ { kind = \"ravdess\", label_map = { … } }, { kind = \"emodb\", label_map = { … } } ]"));
+    }
+    let mut parts: Vec<CorpusPart> = Vec::new();
+    for Table(raw) in raw {
+        let word = match raw.kind.get_ref() {
+            RawPartKind::Ravdess => "ravdess",
+            RawPartKind::Emodb => "emodb",
+            RawPartKind::Manifest => "manifest",
+        };
+        let named = raw.name.as_ref().map_or(raw.kind.span(), Spanned::span);
+        let name = raw.name.map_or_else(|| Ok(word.to_owned()), |name| context.name("name", &name))?;
+        if parts.iter().any(|part| part.name == name) {
+            let error = context.texts.error(&named, format!("two parts are called `{name}`"));
+            return Err(error.hint("give each part a `name` of its own"));
+        }
+        let folder = below("folder", raw.folder, &name, context)?;
+        let kind = match (raw.kind.get_ref(), raw.path) {
+            (RawPartKind::Manifest, path) => PartKind::Manifest { path: below("path", path, "manifest.csv", context)? },
+            (_, Some(path)) => return Err(context.texts.error(&path.span(), "`path` is the table of a manifest, and this part is none")),
+            (RawPartKind::Ravdess, None) => PartKind::Ravdess,
+            (RawPartKind::Emodb, None) => PartKind::Emodb,
+        };
+        let map_place = raw.label_map.span();
+        let label_map: BTreeMap<String, String> =
+            raw.label_map.into_inner().into_iter().map(|(from, to)| Ok((from, context.text("a label", to)?))).collect::<Result<_>>()?;
+        if label_map.is_empty() {
+            return Err(context.texts.error(&map_place, "an empty `label_map` leaves every utterance aside"));
+        }
+        parts.push(CorpusPart { name, folder, label_map, kind });
+    }
+    Ok(parts)
+}
+
+/// A path that stays below what it is relative to, `/`-separated.
+fn below(key: &str, value: Key<String>, default: &str, context: &Context<'_>) -> Result<String> {
+    let Some(value) = value else { return Ok(default.to_owned()) };
+    let place = value.span();
+    let text = context.text(key, value)?;
+    let stays = text.split('/').all(|part| !part.is_empty() && part != "." && part != "..") && !text.contains(['\\', ':']);
+    if stays {
+        return Ok(text);
+    }
+    Err(context
+        .texts
+        .error(&place, format!("`{key}` does not lie below corpus.root"))
+        .hint("write a relative path of plain names, such as a/b"))
+}
