@@ -19,7 +19,12 @@ const FOLD_LISTS: [(&str, &str); 1] = [("emobox", "ravdess")];
 const FOLDS: std::ops::RangeInclusive<i64> = 2..=1000;
 
 /// Checks all experiments; their names must differ.
-pub(super) fn all(raw: Vec<Table<RawExperiment>>, corpus: &CorpusKind, features: &FeatureSettings, context: &Context<'_>) -> Result<Vec<Experiment>> {
+pub(super) fn all(
+    raw: Vec<Table<RawExperiment>>,
+    corpus: &CorpusKind,
+    features: &FeatureSettings,
+    context: &Context<'_>,
+) -> Result<Vec<Experiment>> {
     let mut places: Vec<(String, Range<usize>)> = Vec::new();
     let mut experiments = Vec::new();
     for Table(raw) in raw {
@@ -35,13 +40,7 @@ pub(super) fn all(raw: Vec<Table<RawExperiment>>, corpus: &CorpusKind, features:
     Ok(experiments)
 }
 
-fn one(
-    raw: RawExperiment,
-    name: String,
-    corpus: &CorpusKind,
-    features: &FeatureSettings,
-    context: &Context<'_>,
-) -> Result<Experiment> {
+fn one(raw: RawExperiment, name: String, corpus: &CorpusKind, features: &FeatureSettings, context: &Context<'_>) -> Result<Experiment> {
     let other_protocol = overridden(&raw.protocol, context);
     let protocol = protocol(raw.protocol, corpus, context)?;
     let title = match raw.title {
@@ -204,7 +203,8 @@ fn inputs(raw: Option<Table<RawInputs>>, features: &FeatureSettings, context: &C
 fn augment(raw: Key<bool>, inputs: &Inputs, context: &Context<'_>) -> Result<bool> {
     let Some(raw) = raw.filter(|raw| *raw.get_ref()) else { return Ok(false) };
     if inputs.scaler == ScalerKind::PerSpeaker {
-        let error = context.texts.error(&raw.span(), "`augment` does not go with the scaler per-speaker, which is over recordings as they are");
+        let error =
+            context.texts.error(&raw.span(), "`augment` does not go with the scaler per-speaker, which is over recordings as they are");
         return Err(error.hint("take scaler = \"standard\", which is fitted on the changed copies as well, or leave `augment` out"));
     }
     Ok(true)

@@ -127,14 +127,38 @@ impl<'a> TrainKey<'a> {
 impl Experiment {
     /// The key of a split.
     pub fn split_key(&self) -> SplitKey<'_> {
-        let Experiment { name, title: _, default: _, protocol, split_seed, validation, inputs: _, augment: _, model: _, train: _, seeds: _ } = self;
+        let Experiment {
+            name,
+            title: _,
+            default: _,
+            protocol,
+            split_seed,
+            validation,
+            inputs: _,
+            augment: _,
+            model: _,
+            train: _,
+            seeds: _,
+        } = self;
         SplitKey { experiment: name, protocol, split_seed: *split_seed, validation: *validation }
     }
 
     /// The key of a training.
     pub fn model_key(&self) -> ModelKey<'_> {
         // Folds, validation part and changed copies reach a training by their content, the seed by the task.
-        let Experiment { name: _, title: _, default: _, protocol: _, split_seed: _, validation: _, inputs, augment, model, train, seeds: _ } = self;
+        let Experiment {
+            name: _,
+            title: _,
+            default: _,
+            protocol: _,
+            split_seed: _,
+            validation: _,
+            inputs,
+            augment,
+            model,
+            train,
+            seeds: _,
+        } = self;
         let train = self.has_epochs().then(|| TrainKey::of(train));
         ModelKey { inputs, augment: *augment, model, train }
     }

@@ -24,7 +24,18 @@ fn the_shipped_pipelines_are_valid() {
     let shipped = shipped();
     assert_eq!(
         shipped.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(),
-        ["demo", "emodb-520-sensitivity", "emodb-520", "emodb-steps", "emodb", "iemocap-improvised", "iemocap", "ravdess-recipes", "ravdess-steps", "ravdess"]
+        [
+            "demo",
+            "emodb-520-sensitivity",
+            "emodb-520",
+            "emodb-steps",
+            "emodb",
+            "iemocap-improvised",
+            "iemocap",
+            "ravdess-recipes",
+            "ravdess-steps",
+            "ravdess"
+        ]
     );
     for (name, text) in &shipped {
         let pipeline = read(text, &[]).unwrap_or_else(|error| panic!("{error}"));

@@ -9,8 +9,8 @@ use serde::Serialize;
 
 use super::extract::{Writer, published_name, table_name};
 use super::ingest::Ingested;
-use super::options::Stage;
 use super::open::{CHUNK, Opener};
+use super::options::Stage;
 use super::publish::table_hash;
 use super::rows::Rows;
 use super::walk::{Later, Seen, Walk};
@@ -100,8 +100,7 @@ impl Walk<'_> {
         let sets: BTreeSet<FeatureSet> = self.pipeline.experiments.iter().filter(|e| e.augment).map(|e| e.inputs.set).collect();
         for set in sets {
             let identity = self.augmented_identity(set, amounts, [("utterances", ingested.summary.sounds.clone())])?;
-            let action =
-                |context: &Context| extract(set, amounts, ingested, self.root(), &self.workers, &self.rows, context);
+            let action = |context: &Context| extract(set, amounts, ingested, self.root(), &self.workers, &self.rows, context);
             let task = Task::new(id(set), identity, action);
             if wanted.contains(&set) {
                 augmented.0.push((set, self.single(task, vec!["ingest".into()], || false)?));
@@ -113,7 +112,12 @@ impl Walk<'_> {
         Ok(augmented)
     }
 
-    pub(super) fn augmented_identity<const N: usize>(&self, set: FeatureSet, amounts: Augment, inputs: [(&str, String); N]) -> Result<Identity> {
+    pub(super) fn augmented_identity<const N: usize>(
+        &self,
+        set: FeatureSet,
+        amounts: Augment,
+        inputs: [(&str, String); N],
+    ) -> Result<Identity> {
         #[derive(Serialize)]
         struct Key {
             #[serde(flatten)]
@@ -146,7 +150,8 @@ pub(super) fn extract(
         for variant in Variant::ALL {
             let folder = context.folder.join(variant.name());
             create_folder(&folder)?;
-            let mut table = Writer::new(&folder, settings, [("ser.variant", variant.name().to_owned()), ("ser.augment", format!("{augment:?}"))]);
+            let mut table =
+                Writer::new(&folder, settings, [("ser.variant", variant.name().to_owned()), ("ser.augment", format!("{augment:?}"))]);
             let mut row = Vec::new();
             for batch in table::utterances::stream(&ingested.finished.folder) {
                 context.cancel.check()?;
@@ -157,8 +162,11 @@ pub(super) fn extract(
                 }
             }
             if table.rows() == 0 {
-                return Err(Error::data(format!("no features could be computed for the changed copies of any recording ({})", variant.name()))
-                    .hint("check that the recordings are long enough, and the amounts under features.augment"));
+                return Err(Error::data(format!(
+                    "no features could be computed for the changed copies of any recording ({})",
+                    variant.name()
+                ))
+                .hint("check that the recordings are long enough, and the amounts under features.augment"));
             }
             table.finish()?;
         }

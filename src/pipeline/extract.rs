@@ -96,14 +96,7 @@ fn meta(settings: SetSettings) -> table::Meta {
 }
 
 /// Writes the table of a set; utterances without features are set aside.
-pub(super) fn extract(
-    set: FeatureSet,
-    ingested: &Ingested,
-    root: &Path,
-    workers: &Workers,
-    rows: &Rows,
-    context: &Context,
-) -> Result<()> {
+pub(super) fn extract(set: FeatureSet, ingested: &Ingested, root: &Path, workers: &Workers, rows: &Rows, context: &Context) -> Result<()> {
     let settings = workers.settings().of(set);
     let mut log = rows.take(settings)?;
     let failed = complete(set, ingested, root, workers, &mut log, context)?;
@@ -166,13 +159,7 @@ pub(super) fn ids(set: FeatureSet, folder: &Path) -> Result<Vec<String>> {
 }
 
 /// Copies rows from the log into the table.
-fn write(
-    ingested: &Ingested,
-    settings: SetSettings,
-    log: &mut RowLog,
-    failed: &BTreeMap<String, String>,
-    context: &Context,
-) -> Result<()> {
+fn write(ingested: &Ingested, settings: SetSettings, log: &mut RowLog, failed: &BTreeMap<String, String>, context: &Context) -> Result<()> {
     let mut table = Writer::new(context.folder, settings, []);
     let mut set_aside: Vec<SetAside> = Vec::new();
     let mut row = Vec::new();
@@ -221,8 +208,18 @@ fn complete(
     context: &Context,
 ) -> Result<BTreeMap<String, String>> {
     let (opener, extracted) = (Opener::new(root), AtomicU64::new(0));
-    let mut missing =
-        Missing { set, root, opener, workers, log, context, failed: BTreeMap::new(), total: ingested.summary.utterances, passed: 0, extracted };
+    let mut missing = Missing {
+        set,
+        root,
+        opener,
+        workers,
+        log,
+        context,
+        failed: BTreeMap::new(),
+        total: ingested.summary.utterances,
+        passed: 0,
+        extracted,
+    };
     let (mut waiting, mut sounds): (Vec<Utterance>, HashSet<blake3::Hash>) = Default::default();
     for batch in table::utterances::stream(&ingested.finished.folder) {
         context.cancel.check()?;

@@ -17,8 +17,8 @@ use super::report;
 use super::split;
 use super::train;
 use super::walk::{Later, Mode, PUBLISH, Seen, Walk};
-use crate::cancel::Cancel;
 use crate::audio::augment::Variant;
+use crate::cancel::Cancel;
 use crate::config::{Experiment, Pipeline};
 use crate::corpus::{SetAside, Sources, Utterance};
 use crate::error::{Error, Kind, Result};
@@ -168,7 +168,8 @@ impl<'a> Walk<'a> {
         }
         // From here on everything is in memory: a split looks at all utterances, and a training at all features.
         let utterances = usable(&ingested, &extracted, self.planning())?;
-        let data = Data { utterances: &utterances, fingerprint: split::fingerprint(&utterances), extracted: &extracted, augmented: &augmented };
+        let data =
+            Data { utterances: &utterances, fingerprint: split::fingerprint(&utterances), extracted: &extracted, augmented: &augmented };
         let experiments = self.experiments(&chosen, &data, &mut outcome)?;
         if matches!(self.mode, Mode::Only(_)) {
             return Ok(outcome);
@@ -188,7 +189,8 @@ impl<'a> Walk<'a> {
         outcome: &mut Outcome,
     ) -> Result<()> {
         let options = self.options;
-        let mut open: Option<Later> = data.extracted.later().or(data.augmented.later()).cloned().or_else(|| experiments.iter().find_map(|one| one.later.clone()));
+        let mut open: Option<Later> =
+            data.extracted.later().or(data.augmented.later()).cloned().or_else(|| experiments.iter().find_map(|one| one.later.clone()));
         let tables = options.data_dir.join("tables").join(&self.pipeline.name);
         match self.tables(&experiments, open.as_ref())? {
             Some(Seen::There(done)) => {

@@ -86,7 +86,8 @@ pub(super) fn id(experiment: &Experiment, fold: u32, seed: u64) -> String {
 pub(super) fn memory(job: &Job) -> u64 {
     const COPIES: u64 = 4;
     let copies = if job.augmented.is_some() { Variant::ALL.len() as u64 } else { 0 };
-    let (rows, columns) = (job.utterances.len() as u64 * (1 + copies), job.experiment.inputs.shape(job.experiment.inputs.set.size()).size() as u64);
+    let (rows, columns) =
+        (job.utterances.len() as u64 * (1 + copies), job.experiment.inputs.shape(job.experiment.inputs.set.size()).size() as u64);
     let table = COPIES * rows * columns * size_of::<f32>() as u64;
     let model = match &job.experiment.model {
         // About a thousand channels and their gradients for each feature of each sample of a batch, and the weights with their moments.

@@ -309,7 +309,8 @@ mod tests {
     fn copies_of_training_utterances_alone_are_trained_on() {
         let data = dataset(30);
         for seed in 0..40usize {
-            let role = |i: usize| [Some(Role::Train), Some(Role::Test), Some(Role::Validation), None][(i * i * 7 + seed * (i + 3)) % 11 % 4];
+            let role =
+                |i: usize| [Some(Role::Train), Some(Role::Test), Some(Role::Validation), None][(i * i * 7 + seed * (i + 3)) % 11 % 4];
             let roles: Vec<Option<Role>> = (0..30).map(role).collect();
             let plain = Parts::of(&data, &roles);
             let parts = Parts::with_variants(&data, &roles, &copies(&data)).unwrap();

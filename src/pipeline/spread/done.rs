@@ -9,9 +9,9 @@ use crate::cluster::{Done, Run};
 use crate::config::Pipeline;
 use crate::error::Result;
 use crate::orchestrator::{Observer, Store};
-use crate::pipeline::{extract, flow};
 use crate::pipeline::options::{Options, Stage};
 use crate::pipeline::plan::Decision;
+use crate::pipeline::{augment, extract, flow};
 
 /// Reads and verifies the outputs of a plan. `options` are those of [`Order::options`].
 ///
@@ -24,7 +24,8 @@ pub fn done(run: &Run, order: &Order, pipeline: &Pipeline, options: &Options, ca
     let known: BTreeSet<&str> = lines.iter().map(|line| line.task.as_str()).collect();
     let features = kept.contains("ingest") && pipeline.features.sets.iter().all(|set| kept.contains(extract::id(*set).as_str()));
     let splits = pipeline.select(&order.experiments)?;
-    let prepared = features && splits.iter().all(|experiment| kept.contains(format!("split/{}", experiment.name).as_str()));
+    let copies = splits.iter().filter(|e| e.augment).all(|e| kept.contains(augment::id(e.inputs.set).as_str()));
+    let prepared = features && copies && splits.iter().all(|experiment| kept.contains(format!("split/{}", experiment.name).as_str()));
     // Of a fold that the split did not give, nothing is missing.
     let trained = |id: &String| kept.contains(id.as_str()) || (prepared && !known.contains(id.as_str()));
     let shards = Store::shared(shard::folder(&options.store(&pipeline.name), &run.plan().id));

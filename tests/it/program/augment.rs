@@ -74,12 +74,8 @@ fn training_rows_are_five_times_as_many_and_nothing_else_changes() {
 fn no_copy_of_a_test_recording_is_in_a_training() {
     let project = project();
     project.ser(&["run", "small"]).ok();
-    let tested: Vec<String> = report(&project)["more"]["predictions"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|p| p["path"].as_str().unwrap().to_owned())
-        .collect();
+    let tested: Vec<String> =
+        report(&project)["more"]["predictions"].as_array().unwrap().iter().map(|p| p["path"].as_str().unwrap().to_owned()).collect();
     assert_eq!(tested.len(), 6);
     let models = |project: &Project| (project.tree("data/models/small/base"), project.tree("data/models/small/more"));
     let (plain, more) = models(&project);
