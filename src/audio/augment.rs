@@ -161,7 +161,7 @@ mod tests {
     fn speeds_are_the_published_ones() {
         for speed in [1.0123, 0.9919, 1.25, 0.5] {
             let (from, to) = fraction(speed);
-            assert!((f64::from(from) / f64::from(to) - speed).abs() < 1e-6, "{from}/{to} for {speed}");
+            assert!((f64::from(from) / f64::from(to) - speed).abs() < 5e-6, "{from}/{to} for {speed}");
         }
         assert_eq!((fraction(1.25), fraction(0.5)), ((5, 4), (1, 2)));
         let audio = tone(440.0, 48_000);

@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::orchestrator::{Observer, Store};
 use crate::pipeline::options::{Options, Stage};
 use crate::pipeline::plan::Decision;
-use crate::pipeline::{extract, flow};
+use crate::pipeline::{augment, extract, flow};
 
 /// Reads and verifies the outputs of a plan. `options` are those of [`Order::options`].
 ///
@@ -25,7 +25,9 @@ pub fn done(run: &Run, order: &Order, pipeline: &Pipeline, options: &Options, ca
     let features = kept.contains("ingest") && pipeline.features.sets.iter().all(|set| kept.contains(extract::id(*set).as_str()));
     let audited = kept.contains("audit");
     let splits = pipeline.select(&order.experiments)?;
-    let prepared = features && audited && splits.iter().all(|experiment| kept.contains(format!("split/{}", experiment.name).as_str()));
+    let copies = splits.iter().filter(|e| e.augment).all(|e| kept.contains(augment::id(e.inputs.set).as_str()));
+    let split = |name: &str| kept.contains(format!("split/{name}").as_str());
+    let prepared = features && copies && audited && splits.iter().all(|experiment| split(&experiment.name));
     // Of a fold that the split did not give, nothing is missing.
     let trained = |id: &String| kept.contains(id.as_str()) || (prepared && !known.contains(id.as_str()));
     let shards = Store::shared(shard::folder(&options.store(&pipeline.name), &run.plan().id));
