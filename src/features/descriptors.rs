@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use super::front::{Front, HOP_LENGTH, N_FFT, SAMPLE_RATE};
+use super::front::{Front, HOP_LENGTH, N_FFT, SAMPLE_RATE, check_finite};
 use super::issa193::hundredths;
 use super::set::{Profile, numbered};
 use crate::dsp::{
@@ -100,7 +100,7 @@ impl DescriptorExtractor {
         }
     }
 
-    /// The descriptors of a mono recording. Samples far outside [-1, 1] may give some that are not finite.
+    /// The descriptors of a mono recording.
     ///
     /// # Errors
     /// As [`super::Extractor::extract`].
@@ -133,14 +133,15 @@ impl DescriptorExtractor {
             }
             index += 1;
         });
-        self.spectra(&active, &mut rows);
+        self.spectra(&active, &mut rows)?;
         Ok(Descriptors { rows, frames })
     }
 
     /// What follows from the spectra of all frames.
-    fn spectra(&mut self, active: &Range<usize>, rows: &mut [Vec<f64>]) {
+    fn spectra(&mut self, active: &Range<usize>, rows: &mut [Vec<f64>]) -> Result<()> {
         self.contrast.apply(&self.magnitude, &mut self.contrasts);
         self.mel_filters.apply(&self.magnitude, &mut self.mel);
+        check_finite(self.mel.values_mut())?;
         power_to_db(self.mel.values_mut(), f32::INFINITY);
         self.mel_db.clone_from(&self.mel);
         let loudest = self.mel.values_mut().iter().copied().fold(f32::NEG_INFINITY, f32::max);
@@ -166,5 +167,6 @@ impl DescriptorExtractor {
             row[CHROMA..CONTRAST].copy_from_slice(&chroma);
             row[CONTRAST..F0].copy_from_slice(&contrast);
         }
+        Ok(())
     }
 }

@@ -1,6 +1,6 @@
 //! The set `frames`: the logarithmic mel spectrum of the active stretch, frame after frame.
 
-use super::front::{Front, HOP_LENGTH, N_FFT, SAMPLE_RATE, finite};
+use super::front::{Front, HOP_LENGTH, N_FFT, SAMPLE_RATE, check_finite, finite};
 use super::set::{Profile, numbered};
 use crate::dsp::{MelFilters, Stft, Tiles, active_stretch, energy_db, frame_count, pad_reflected, power_to_db};
 use crate::error::Result;
@@ -48,6 +48,7 @@ impl FrameExtractor {
         let active = active_stretch(&energies, ACTIVE_DB);
         self.stft.magnitude(signal, &mut self.magnitude, |_| {});
         self.mel_filters.apply(&self.magnitude, &mut self.mel);
+        check_finite(self.mel.values_mut())?;
         power_to_db(self.mel.values_mut(), f32::INFINITY);
         let decibels = self.mel.to_frames();
         let mut row: Vec<f32> = decibels.values()[active.start * MEL..active.end * MEL].to_vec();

@@ -56,8 +56,13 @@ impl Front {
 
 /// Refuses features that no model could be trained on.
 pub(super) fn finite(features: Vec<f32>) -> Result<Vec<f32>> {
-    if features.iter().all(|value| value.is_finite()) {
-        Ok(features)
+    check_finite(&features).map(|()| features)
+}
+
+/// Refuses powers that no logarithm may be taken of.
+pub(super) fn check_finite(values: &[f32]) -> Result<()> {
+    if values.iter().all(|value| value.is_finite()) {
+        Ok(())
     } else {
         Err(Error::data("the features are not finite: the samples are too large").hint("scale the recording to [-1, 1]"))
     }

@@ -251,6 +251,8 @@ impl<'a> Walk<'a> {
                 for stage in [Stage::Split, Stage::Train, Stage::Evaluate] {
                     self.store.forget_others(stage.name(), &names)?;
                 }
+                let sets: Vec<&str> = self.pipeline.features.sets.iter().map(|set| set.name()).collect();
+                self.store.forget_others(Stage::Features.name(), &sets)?;
                 report::write_index(options, self.cancel, self.observer)?;
             }
         }
