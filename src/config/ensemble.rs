@@ -166,6 +166,8 @@ model = { kind = "logistic" }
                 "model.weights",
                 "protocol.folds",
                 "protocol.kind",
+                "require",
+                "shuffle_labels",
                 "split_seed",
                 "title"
             ]

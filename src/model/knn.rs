@@ -1,10 +1,12 @@
 //! The k nearest neighbours in the training part, as a baseline.
 
+use linfa_nn::distance::{Distance, L2Dist};
+use linfa_nn::{LinearSearch, NearestNeighbour, NearestNeighbourIndex};
+use ndarray::{Array2, ArrayView1};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::model::classifier::{Classifier, check_width, finite};
-use crate::model::distances::{Measure, each_row};
 use crate::split::{Matrix, Part, Training};
 
 /// What a neighbour's vote counts.
@@ -17,7 +19,7 @@ pub enum KnnWeights {
     Distance,
 }
 
-/// Neighbours and their votes.
+/// Neighbours, found with `linfa-nn`, and their votes.
 ///
 /// All rows are compared: in hundreds of dimensions, where every search tree ends up doing the same, an index gains nothing.
 #[derive(Debug, Clone, PartialEq)]
@@ -50,44 +52,53 @@ impl Knn {
         Ok(Knn { n_classes: train.n_classes(), k, weights, rows: train.x().clone(), targets: train.y().to_vec() })
     }
 
+    /// The nearest rows and their distances, nearest first.
+    fn nearest(&self, index: &dyn NearestNeighbourIndex<f64>, row: ArrayView1<'_, f64>) -> Result<Vec<(usize, f64)>> {
+        let failed = |error| Error::internal(format!("searching neighbours: {error}"));
+        let distance = |other: ArrayView1<'_, f64>| L2Dist.distance(row, other);
+        let found = index.k_nearest(row, self.k).map_err(failed)?;
+        let Some(farthest) = found.iter().map(|(other, _)| distance(*other)).max_by(f64::total_cmp) else { return Ok(Vec::new()) };
+        // The search says nothing about rows at the same distance: all that are as near as the last one are asked for, and put in order.
+        // "Within" means nearer than the reach, which therefore lies a little beyond it; also where it is 0.
+        let reach = farthest * (1.0 + 1e-9) + 1e-150;
+        let found = index.within_range(row, reach).map_err(failed)?;
+        let mut nearest: Vec<(usize, f64)> = found.into_iter().map(|(other, i)| (i, distance(other))).collect();
+        nearest.sort_unstable_by(|a, b| a.1.total_cmp(&b.1).then(a.0.cmp(&b.0)));
+        nearest.truncate(self.k);
+        Ok(nearest)
+    }
+
     /// Adds the votes of the nearest rows.
-    fn vote(&self, row: &[f32], squared: &[f64], votes: &mut [f32]) {
-        let k = self.k.min(squared.len());
-        let mut order: Vec<usize> = (0..squared.len()).collect();
-        let nearer = |a: &usize, b: &usize| squared[*a].total_cmp(&squared[*b]).then(a.cmp(b));
-        if k < order.len() {
-            order.select_nth_unstable_by(k, nearer);
-            order.truncate(k);
-        }
-        order.sort_unstable_by(nearer);
-        // What was expanded into squares and a product is only good enough to choose by: twins are not quite at distance 0.
-        let distance = |i: usize| {
-            let squares = self.rows.row(i).iter().zip(row).map(|(&a, &b)| (f64::from(a) - f64::from(b)).powi(2));
-            squares.sum::<f64>().sqrt()
+    fn vote(&self, nearest: &[(usize, f64)], votes: &mut [f32]) {
+        let twins = nearest.iter().any(|(_, distance)| *distance == 0.0);
+        let count = |distance: f64| match self.weights {
+            KnnWeights::Uniform => 1.0,
+            KnnWeights::Distance if twins => f64::from(u8::from(distance == 0.0)),
+            KnnWeights::Distance => 1.0 / distance,
         };
-        let counted: Vec<f64> = match self.weights {
-            KnnWeights::Uniform => vec![1.0; k],
-            KnnWeights::Distance => {
-                let distances: Vec<f64> = order.iter().map(|&i| distance(i)).collect();
-                let twins = distances.contains(&0.0);
-                distances.iter().map(|&d| if twins { f64::from(u8::from(d == 0.0)) } else { 1.0 / d }).collect()
-            }
-        };
-        let all: f64 = counted.iter().sum();
-        for (&i, vote) in order.iter().zip(&counted) {
-            votes[self.targets[i]] += (vote / all) as f32;
+        let all: f64 = nearest.iter().map(|(_, distance)| count(*distance)).sum();
+        for (i, distance) in nearest {
+            votes[self.targets[*i]] += (count(*distance) / all) as f32;
         }
     }
+}
+
+fn wide(x: &Matrix) -> Result<Array2<f64>> {
+    let values = x.values().iter().map(|v| f64::from(*v)).collect();
+    Array2::from_shape_vec((x.rows(), x.cols()), values).map_err(|error| Error::internal(error.to_string()))
 }
 
 impl Classifier for Knn {
     fn probabilities(&mut self, x: &Matrix) -> Result<Vec<f32>> {
         check_width(self.rows.cols(), x)?;
+        finite(x)?;
+        let (rows, asked) = (wide(&self.rows)?, wide(x)?);
+        let index =
+            LinearSearch::new().from_batch(&rows, L2Dist).map_err(|error| Error::data(format!("no neighbours to search: {error}")))?;
         let mut out = vec![0.0; x.rows() * self.n_classes];
-        each_row(Measure::SquaredDistance, x, &self.rows, |i, squared| {
-            self.vote(x.row(i), squared, &mut out[i * self.n_classes..(i + 1) * self.n_classes]);
-            Ok(())
-        })?;
+        for (row, votes) in asked.rows().into_iter().zip(out.chunks_exact_mut(self.n_classes)) {
+            self.vote(&self.nearest(index.as_ref(), row)?, votes);
+        }
         Ok(out)
     }
 }

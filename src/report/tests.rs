@@ -25,12 +25,12 @@ fn the_same_report_gives_the_same_bytes() {
     let names: Vec<_> = write(&report, one.path()).unwrap();
     write(&report, two.path()).unwrap();
     write(&report, two.path()).unwrap();
-    assert_eq!(names.len(), 10);
+    assert_eq!(names.len(), 12);
     for path in names {
         let other = two.path().join(path.file_name().unwrap());
         assert!(fs::read(&path).unwrap() == fs::read(&other).unwrap(), "{} differs", path.display());
     }
-    assert_eq!(fs::read_dir(two.path()).unwrap().count(), 10);
+    assert_eq!(fs::read_dir(two.path()).unwrap().count(), 12);
 }
 
 #[test]
