@@ -92,8 +92,8 @@ pub struct Run {
     /// Names of pipelines (`ravdess` is pipelines/ravdess.toml) or paths of pipeline files; `plan` without any plans all whose corpus is there
     #[arg(value_name = "PIPELINE")]
     pub pipelines: Vec<String>,
-    /// Run this experiment (may be repeated); without it, those that the pipeline runs by default. Of several pipelines, those that have
-    /// none of the named ones run nothing
+    /// Run this experiment (may be repeated); without it, those that the pipeline runs by default, which `default` names beside others. Of
+    /// several pipelines, those that have none of the named ones run nothing
     #[arg(short, long = "experiment", value_name = "NAME")]
     pub experiments: Vec<String>,
     /// Override a setting: `train.epochs=15`, `experiment.quick.train.batch_size=64` (may be repeated)

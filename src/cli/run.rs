@@ -153,7 +153,7 @@ fn known_somewhere(names: &[String], loaded: &[Result<Pipeline>]) -> Result<()> 
     if pipelines.len() < loaded.len() {
         return Ok(());
     }
-    let unknown = names.iter().find(|name| !pipelines.iter().any(|p| p.experiments.iter().any(|e| e.name == **name)));
+    let unknown = names.iter().find(|name| !pipelines.iter().any(|p| p.has(name)));
     match (unknown, pipelines.as_slice()) {
         (None, _) => Ok(()),
         (Some(unknown), [only]) => only.select(std::slice::from_ref(unknown)).map(drop),
@@ -180,7 +180,7 @@ fn same_name(files: &[String], loaded: &[Result<Pipeline>]) -> Result<()> {
 }
 
 fn own_experiments(names: &[String], pipeline: &Pipeline) -> Vec<String> {
-    names.iter().filter(|name| pipeline.experiments.iter().any(|e| e.name == **name)).cloned().collect()
+    names.iter().filter(|name| pipeline.has(name)).cloned().collect()
 }
 
 fn json_line(what: &str, pipeline: &str, value: impl serde::Serialize) -> String {

@@ -151,6 +151,7 @@ model = { kind = "logistic" }
         assert_eq!(names(&[]), ["both", "net", "log"]);
         assert_eq!(names(&["both", "else"]), ["both", "net", "log", "else"]);
         assert_eq!(names(&["log"]), ["log"]);
+        assert_eq!(names(&["default", "else"]), ["both", "net", "log", "else"]);
         let both = &pipeline.experiments[0];
         assert_eq!((both.model.describe().as_str(), both.trained_seeds()), ("mean of net, log", &[][..]));
         assert_eq!(pipeline.experiments[1].trained_seeds(), [0, 1]);

@@ -388,17 +388,19 @@ impl Gamma {
 }
 
 impl Pipeline {
-    /// The experiments that run: those named, or the default ones where none is named, and with an ensemble its members; in the order of the file.
+    /// The experiments that run: those named (`default` names the default ones), or the default ones where none is named, and with an ensemble
+    /// its members; in the order of the file.
     ///
     /// # Errors
     /// [`crate::error::Kind::Usage`] for a name that the pipeline does not have, or where there is nothing to run.
     pub fn select(&self, names: &[String]) -> Result<Vec<&Experiment>> {
         let known: Vec<&str> = self.experiments.iter().map(|e| e.name.as_str()).collect();
-        if let Some(unknown) = names.iter().find(|name| !known.contains(&name.as_str())) {
+        if let Some(unknown) = names.iter().find(|name| !self.has(name)) {
             let error = Error::usage(format!("pipeline `{}` has no experiment `{unknown}`", self.name));
             return Err(error.hint(suggestion(unknown, "experiments", &known)));
         }
-        let named = |e: &Experiment| if names.is_empty() { e.default } else { names.contains(&e.name) };
+        let defaults = names.is_empty() || names.iter().any(|name| self.is_default_word(name));
+        let named = |e: &Experiment| (defaults && e.default) || names.contains(&e.name);
         let needed: Vec<&String> = self.experiments.iter().filter(|e| named(e)).flat_map(|e| e.members()).collect();
         let chosen: Vec<&Experiment> = self.experiments.iter().filter(|e| named(e) || needed.contains(&&e.name)).collect();
         if chosen.is_empty() {
@@ -406,6 +408,16 @@ impl Pipeline {
             return Err(error.hint(format!("name one with --experiment: {}", known.join(", "))));
         }
         Ok(chosen)
+    }
+
+    /// Whether [`Pipeline::select`] knows this name.
+    pub fn has(&self, name: &str) -> bool {
+        self.experiments.iter().any(|e| e.name == name) || self.is_default_word(name)
+    }
+
+    /// An experiment of this name goes before the word.
+    fn is_default_word(&self, name: &str) -> bool {
+        name == "default" && self.experiments.iter().all(|e| e.name != name)
     }
 
     /// Whether an experiment, or for an ensemble any member, [is transductive](Experiment::is_transductive).

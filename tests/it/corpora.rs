@@ -263,7 +263,7 @@ fn iemocap_roots_that_are_wrong_say_where_the_sessions_are() {
     assert_eq!(iemocap::read(&parent.path().join("no"), &IemocapSettings::default()).unwrap_err().kind(), Kind::Missing);
 }
 
-fn recordings(corpus: &str) -> Option<PathBuf> {
+pub fn recordings(corpus: &str) -> Option<PathBuf> {
     let root = std::env::var_os("SER_CORPORA").map(|folder| PathBuf::from(folder).join(corpus)).filter(|root| root.is_dir());
     if root.is_none() {
         println!("skipped: no corpora");

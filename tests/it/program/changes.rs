@@ -202,7 +202,7 @@ const CHANGES: &[Change] = &[
             p.pipeline("p", &(text + more));
             p.ser(&["run", "p"]).ok();
             // Another weight is a matter of the ensemble alone.
-            edit(p, "[\"net\", \"also\"]", "[\"net\", \"also\"], weights = [3, 1]")
+            edit(p, "[\"net\", \"also\"]", "[\"net\", \"also\"], member_weights = [3, 1]")
         },
         runs: &["evaluate/both", "tables", "report", "publish"],
         why: "mean of net, also",

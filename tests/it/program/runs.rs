@@ -194,6 +194,6 @@ fn a_plan_of_everything_and_a_run_of_nothing() {
     let project = Project::with_tones(2);
     project.pipeline("absent", &Project::small().replace("\"small\"", "\"absent\"").replace("corpus/manifest.csv", "gone.csv"));
     let plan = project.ser(&["plan"]).ok();
-    assert!(plan.stdout.contains("small: 9 to run") && plan.stderr.contains("warning: absent: "), "{}", plan.stdout);
+    assert!(plan.stdout.contains("small: 10 to run") && plan.stderr.contains("warning: absent: "), "{}", plan.stdout);
     project.ser(&["run"]).fails(2, &["no pipeline is named", "absent, small"]);
 }
