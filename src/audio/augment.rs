@@ -67,6 +67,53 @@ impl Variant {
     }
 }
 
+/// The kinds of copies that an experiment trains on beside the recordings themselves.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Copies(Vec<Variant>);
+
+impl Copies {
+    /// All kinds.
+    pub fn all() -> Copies {
+        Copies(Variant::ALL.to_vec())
+    }
+
+    /// These kinds, whatever their order; each once.
+    pub fn of(mut kinds: Vec<Variant>) -> Copies {
+        kinds.sort();
+        kinds.dedup();
+        Copies(kinds)
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The kinds, in the order of [`Variant::ALL`].
+    pub fn kinds(&self) -> &[Variant] {
+        &self.0
+    }
+
+    /// What stands behind the name of a model: `, augmented by speed-up, slow-down`; nothing where there are none.
+    pub fn describe(&self) -> String {
+        match self.0.len() {
+            0 => String::new(),
+            n if n == Variant::ALL.len() => ", augmented".to_owned(),
+            _ => format!(", augmented by {}", self.0.iter().map(|kind| kind.name()).collect::<Vec<_>>().join(" and ")),
+        }
+    }
+}
+
+impl Serialize for Copies {
+    /// As a pipeline file says it: `false`, `true`, or the names.
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0.len() {
+            n if n == 0 || n == Variant::ALL.len() => serializer.serialize_bool(n > 0),
+            _ => serializer.collect_seq(self.0.iter().map(|kind| kind.name())),
+        }
+    }
+}
+
 impl Augment {
     /// Names the copy of a sound among all copies of all sounds; equal names, equal copies.
     pub fn copy_of(&self, content_hash: &str, variant: Variant) -> blake3::Hash {

@@ -44,7 +44,7 @@ pub(super) fn pipeline(raw: RawPipeline, context: &Context<'_>) -> Result<Pipeli
     }
     let experiments = experiment::all(raw.experiment, &corpus.kind, &features, context)?;
     let amounts = augment_amounts(augment.map(|Table(a)| a).unwrap_or_default(), context)?;
-    features.augment = experiments.iter().any(|e| e.augment).then_some(amounts);
+    features.augment = experiments.iter().any(|e| !e.augment.is_empty()).then_some(amounts);
     let published = published::all(raw.published, &corpus.kind, context)?;
     Ok(Pipeline {
         title: context.text_or("title", raw.title, &name)?,

@@ -6,11 +6,12 @@ use toml::Spanned;
 
 use super::check::{Context, span, value_or};
 use super::raw::{
-    Key, RawExperiment, RawInputs, RawModel, RawModelKind, RawProtocol, RawProtocolKind, RawSchedule, RawTrain, Table, Words,
+    Key, RawCopies, RawExperiment, RawInputs, RawModel, RawModelKind, RawProtocol, RawProtocolKind, RawSchedule, RawTrain, Table, Words,
 };
 use super::texts::{shorten, suggestion};
 use super::validated::{CorpusKind, Experiment, FeatureSettings, Gamma, ModelSettings};
 use super::{ensemble, network, search};
+use crate::audio::augment::{Copies, Variant};
 use crate::error::{Error, Result};
 use crate::features::FeatureSet;
 use crate::model::{Architecture, Device, EarlyStopping, Kernel, KnnWeights, Optimizer, Schedule, SplitFeatures, TrainSettings};
@@ -81,7 +82,7 @@ fn one(raw: RawExperiment, name: String, corpus: &CorpusKind, features: &Feature
         protocol,
         split_seed: context.whole("split_seed", raw.split_seed, 0, 0..=i64::MAX)?,
         validation,
-        augment: augment(raw.augment, &inputs, context)?,
+        augment: augment(raw.augment, context)?,
         inputs,
         search,
         train,
@@ -238,14 +239,28 @@ fn inputs(raw: Option<Table<RawInputs>>, features: &FeatureSettings, context: &C
     })
 }
 
-fn augment(raw: Key<bool>, inputs: &Inputs, context: &Context<'_>) -> Result<bool> {
-    let Some(raw) = raw.filter(|raw| *raw.get_ref()) else { return Ok(false) };
-    if inputs.scaler == ScalerKind::PerSpeaker {
-        let error =
-            context.texts.error(&raw.span(), "`augment` does not go with the scaler per-speaker, which is over recordings as they are");
-        return Err(error.hint("take scaler = \"standard\", which is fitted on the changed copies as well, or leave `augment` out"));
+fn augment(raw: Key<RawCopies>, context: &Context<'_>) -> Result<Copies> {
+    let Some(raw) = raw else { return Ok(Copies::default()) };
+    let place = raw.span();
+    let words = match raw.into_inner() {
+        RawCopies::All(all) => return Ok(if all { Copies::all() } else { Copies::default() }),
+        RawCopies::Of(words) => words,
+    };
+    let mut kinds = Vec::new();
+    for word in &words {
+        let Some(kind) = Variant::ALL.into_iter().find(|kind| kind.name() == word) else {
+            let error = context.texts.error(&place, format!("unknown kind of copy `{}`", shorten(word)));
+            return Err(error.hint(suggestion(word, "kinds of copies", &Variant::ALL.map(Variant::name))));
+        };
+        if kinds.contains(&kind) {
+            return Err(context.texts.error(&place, format!("the copy `{word}` stands here twice")));
+        }
+        kinds.push(kind);
     }
-    Ok(true)
+    if kinds.is_empty() {
+        return Err(context.texts.error(&place, "`augment` names no kind of copy").hint("write augment = false, or name some"));
+    }
+    Ok(Copies::of(kinds))
 }
 
 /// A set as it stands in its table.

@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::joined::CorpusPart;
 use super::search::Search;
 use super::validated::{CorpusKind, CorpusSettings, Experiment, ModelSettings};
+use crate::audio::augment::Copies;
 use crate::corpus::Subset;
 use crate::corpus::iemocap::{Agreement, Dialogs, Excitement};
 use crate::model::{Device, EarlyStopping, Optimizer, Schedule, SpecAugment, TrainSettings};
@@ -74,8 +75,8 @@ pub struct SplitKey<'a> {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ModelKey<'a> {
     inputs: &'a Inputs,
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    augment: bool,
+    #[serde(skip_serializing_if = "Copies::is_empty")]
+    augment: &'a Copies,
     model: &'a ModelSettings,
     #[serde(skip_serializing_if = "Option::is_none")]
     search: Option<SearchKey<'a>>,
@@ -192,6 +193,6 @@ impl Experiment {
         } = self;
         let train = self.has_epochs().then(|| TrainKey::of(train));
         let search = search.as_ref().map(|search| SearchKey { search, seed: *split_seed });
-        ModelKey { inputs, augment: *augment, model, search, train }
+        ModelKey { inputs, augment, model, search, train }
     }
 }

@@ -138,13 +138,20 @@ pub(super) struct RawExperiment {
     pub(super) split_seed: Key<i64>,
     pub(super) validation: Key<f64>,
     pub(super) inputs: Option<Table<RawInputs>>,
-    pub(super) augment: Key<bool>,
+    pub(super) augment: Key<RawCopies>,
     pub(super) model: Spanned<Table<RawModel>>,
     pub(super) search: Key<Table<RawSearch>>,
     pub(super) train: Key<Table<RawTrain>>,
     pub(super) seeds: Key<Vec<Spanned<i64>>>,
     pub(super) shuffle_labels: Option<bool>,
     pub(super) require: Key<Words>,
+}
+
+/// Whether all kinds of changed copies, or which.
+#[derive(Debug)]
+pub(super) enum RawCopies {
+    All(bool),
+    Of(Vec<String>),
 }
 
 /// One word or a list of words.
@@ -295,6 +302,33 @@ impl<'de> Deserialize<'de> for Gamma {
             }
         }
         deserializer.deserialize_any(GammaVisitor)
+    }
+}
+
+impl<'de> Deserialize<'de> for RawCopies {
+    /// `true`, `false` or `["kind", "kind"]`.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct CopiesVisitor;
+        impl<'de> Visitor<'de> for CopiesVisitor {
+            type Value = RawCopies;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("true, false or a list of kinds of copies")
+            }
+
+            fn visit_bool<E: de::Error>(self, all: bool) -> Result<RawCopies, E> {
+                Ok(RawCopies::All(all))
+            }
+
+            fn visit_seq<A: de::SeqAccess<'de>>(self, mut list: A) -> Result<RawCopies, A::Error> {
+                let mut kinds = Vec::new();
+                while let Some(kind) = list.next_element()? {
+                    kinds.push(kind);
+                }
+                Ok(RawCopies::Of(kinds))
+            }
+        }
+        deserializer.deserialize_any(CopiesVisitor)
     }
 }
 

@@ -11,7 +11,7 @@ use super::joined::CorpusPart;
 use super::search::Search;
 use super::slurm::SlurmSettings;
 use super::texts::suggestion;
-use crate::audio::augment::Augment;
+use crate::audio::augment::{Augment, Copies};
 use crate::corpus::Subset;
 use crate::corpus::iemocap::{Agreement, Dialogs, Excitement};
 use crate::error::{Error, Result};
@@ -225,9 +225,9 @@ pub struct Experiment {
     pub validation: Option<f64>,
     /// The experiment's view of the feature table.
     pub inputs: Inputs,
-    /// Whether changed copies of the training recordings are trained on as well; see [`FeatureSettings::augment`].
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub augment: bool,
+    /// Which changed copies of the training recordings are trained on as well; see [`FeatureSettings::augment`].
+    #[serde(skip_serializing_if = "Copies::is_empty")]
+    pub augment: Copies,
     /// What is trained.
     pub model: ModelSettings,
     /// Settings that are chosen within each training part; those of `model` and `inputs` hold for all others.
@@ -481,7 +481,7 @@ impl Experiment {
             None => String::new(),
             Some(search) => format!(", searched: {}", search.grid.keys().join(", ")),
         };
-        let augmented = if self.augment { ", augmented" } else { "" };
+        let augmented = self.augment.describe();
         format!("{}{on}{searched}{augmented}{transductive}", self.model.describe())
     }
 

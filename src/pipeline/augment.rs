@@ -90,14 +90,14 @@ impl Walk<'_> {
             Stage::Features => self.pipeline.select(&self.options.experiments).unwrap_or_default(),
             _ => vec![],
         };
-        chosen.iter().copied().chain(would_run).filter(|e| e.augment).map(|e| e.inputs.set).collect()
+        chosen.iter().copied().chain(would_run).filter(|e| !e.augment.is_empty()).map(|e| e.inputs.set).collect()
     }
 
     /// The features of changed copies, where they are wanted; of other experiments, what is there of them.
     pub(super) fn augment(&self, ingested: &Ingested, chosen: &[&Experiment]) -> Result<Augmented> {
         let mut augmented = Augmented::default();
         let (Some(amounts), wanted) = (self.pipeline.features.augment, self.augmenting(chosen)) else { return Ok(augmented) };
-        let sets: BTreeSet<FeatureSet> = self.pipeline.experiments.iter().filter(|e| e.augment).map(|e| e.inputs.set).collect();
+        let sets: BTreeSet<FeatureSet> = self.pipeline.experiments.iter().filter(|e| !e.augment.is_empty()).map(|e| e.inputs.set).collect();
         for set in sets {
             let identity = self.augmented_identity(set, amounts, [("utterances", ingested.summary.sounds.clone())])?;
             let action = |context: &Context| extract(set, amounts, ingested, self.root(), &self.workers, &self.rows, context);

@@ -80,7 +80,7 @@ impl Work<'_, '_> {
     /// The tables that an experiment trains on; nothing where nothing is known of one of them.
     fn tables(&self, experiment: &Experiment) -> Option<Vec<&Seen<(String, PathBuf)>>> {
         let set = &experiment.inputs.set;
-        let augmented = experiment.augment.then_some(&self.augmented);
+        let augmented = (!experiment.augment.is_empty()).then_some(&self.augmented);
         [Some(&self.features), augmented].into_iter().flatten().map(|tables| tables.get(set)).collect()
     }
 
@@ -100,7 +100,7 @@ impl Work<'_, '_> {
         let (Some((hash, features)), true) = (there(&self.features), self.is_fed(experiment)) else {
             return Err(Error::internal("a training was begun without features"));
         };
-        let augmented = there(&self.augmented).filter(|_| experiment.augment);
+        let augmented = there(&self.augmented).filter(|_| !experiment.augment.is_empty());
         let mut inputs = BTreeMap::from([("features".to_owned(), hash.clone()), ("fold".to_owned(), fingerprint.to_owned())]);
         inputs.extend(augmented.map(|(hash, _)| ("augmented".to_owned(), hash.clone())));
         let augmented = augmented.map(|(_, folder)| folder.as_path());
@@ -553,7 +553,7 @@ impl<'a> Running<'a> {
 
 /// Ids of the tasks whose output a training reads.
 pub(super) fn before_training(experiment: &Experiment) -> Vec<String> {
-    let augmented = experiment.augment.then(|| augment::id(experiment.inputs.set));
+    let augmented = (!experiment.augment.is_empty()).then(|| augment::id(experiment.inputs.set));
     let split = format!("split/{}", experiment.name);
     [extract::id(experiment.inputs.set)].into_iter().chain(augmented).chain([split]).collect()
 }

@@ -1,15 +1,15 @@
 //! The rows of a table as an experiment sees them.
 
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use super::train::Job;
-use crate::audio::augment::Variant;
 use crate::config::Experiment;
 use crate::corpus::Utterance;
 use crate::error::{Error, Result};
-use crate::split::{Dataset, Matrix, Variants};
+use crate::split::{Dataset, Matrix, Role, Variants};
 use crate::table;
-use crate::transform::{Inputs, ScalerKind, columns_in_order, fit_length, rearrange, standardise_speakers};
+use crate::transform::{Inputs, ScalerKind, columns_in_order, fit_length, rearrange, standardise_speaker, standardise_speakers};
 
 /// A row of a set's table as an experiment with `inputs` wants it, before scaling.
 pub(super) fn arrange(inputs: &Inputs, columns: &[String], row: &[f32]) -> Vec<f32> {
@@ -19,14 +19,28 @@ pub(super) fn arrange(inputs: &Inputs, columns: &[String], row: &[f32]) -> Vec<f
     }
 }
 
-/// The rows of changed copies, where the experiment trains on them.
+/// The rows of changed copies, where the experiment trains on them. Where every speaker is scaled, the copies of one kind count as a speaker's
+/// own, by what is trained on alone.
 pub(super) fn variants(job: &Job) -> Result<Variants> {
     let mut variants = Variants::default();
     let Some(folder) = job.augmented else { return Ok(variants) };
-    for variant in Variant::ALL {
+    let trained = job.utterances.iter().zip(&job.fold.roles).filter(|(_, role)| **role == Some(Role::Train));
+    let speakers: HashMap<&str, &str> = trained.map(|(u, _)| (u.source.id.as_str(), u.source.speaker.as_str())).collect();
+    for variant in job.experiment.augment.kinds() {
         let (rows, _) = Rows::read_from(&job.experiment.inputs, &folder.join(variant.name()))?;
-        let width = rows.values.len() / rows.ids.len().max(1);
-        variants.add(variant.name(), rows.ids.into_iter().zip(rows.values.chunks(width.max(1)).map(<[f32]>::to_vec)));
+        let width = (rows.values.len() / rows.ids.len().max(1)).max(1);
+        let columns = columns_in_order(&job.experiment.inputs, &rows.columns).len();
+        let mut by_speaker: BTreeMap<&str, (Vec<String>, Vec<Vec<f32>>)> = BTreeMap::new();
+        for (id, row) in rows.ids.into_iter().zip(rows.values.chunks(width)) {
+            let Some(speaker) = speakers.get(id.as_str()) else { continue };
+            let (ids, rows) = by_speaker.entry(speaker).or_default();
+            ids.push(id);
+            rows.push(row.to_vec());
+        }
+        if job.experiment.inputs.scaler == ScalerKind::PerSpeaker {
+            by_speaker.values_mut().for_each(|(_, rows)| standardise_speaker(rows, columns));
+        }
+        variants.add(variant.name(), by_speaker.into_values().flat_map(|(ids, rows)| ids.into_iter().zip(rows)));
     }
     Ok(variants)
 }

@@ -170,7 +170,7 @@ fn steps(pipeline: &Pipeline, experiments: &[Running]) -> Vec<StepSection> {
     steps.extend(sets.iter().map(|set| step(set, 1, &["ingest".into()])));
     steps.push(step("audit", 1, &["ingest".into()]));
     let copied: BTreeSet<String> =
-        experiments.iter().map(|one| one.experiment).filter(|e| e.augment).map(|e| augment::id(e.inputs.set)).collect();
+        experiments.iter().map(|one| one.experiment).filter(|e| !e.augment.is_empty()).map(|e| augment::id(e.inputs.set)).collect();
     steps.extend(copied.iter().map(|set| step(set, 1, &["ingest".into()])));
     let mut ends = Vec::new();
     for one in experiments {

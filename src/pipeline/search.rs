@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::inputs::Rows;
+use super::inputs::{Rows, variants};
 use super::train::{Fitted, Job, fit};
 use crate::config::{Candidate, Experiment, Gamma, ModelSettings, Search, SearchMetric};
 use crate::error::Result;
@@ -38,9 +38,11 @@ pub(super) fn settle(job: &Job, search: &Search, context: &Context) -> Result<Se
         let viewed = Experiment { inputs: *inputs, ..experiment.clone() };
         let (rows, _) = Rows::read(&Job { experiment: &viewed, ..*job })?;
         let data = rows.dataset(job.utterances, &viewed)?;
+        let variants = variants(&Job { experiment: &viewed, ..*job })?;
         let Parts { train, .. } = Parts::of(&data, &job.fold.roles);
         let mut judgements: Vec<Vec<Judgement>> = own.iter().map(|_| Vec::new()).collect();
         for (fitted, judged) in train.inner_folds(search.folds, search.by, experiment.split_seed)? {
+            let fitted = fitted.with_variants(&variants)?;
             let scaler = Scaler::fit(inputs.scaler, &fitted);
             let scaled = |row: &mut [f32]| {
                 scaler.apply_row(row);

@@ -7,7 +7,6 @@ use serde::{Deserialize, Serialize};
 use super::ingest::to_json;
 use super::inputs::{Rows, variants};
 use super::search::{self, Settled, svm_settings};
-use crate::audio::augment::Variant;
 use crate::config::{Experiment, ModelSettings, Pipeline};
 use crate::corpus::Utterance;
 use crate::error::{Error, Result};
@@ -92,7 +91,7 @@ pub(super) fn id(experiment: &Experiment, fold: u32, seed: u64) -> String {
 /// About how many bytes a training needs at most: the table as it is read, as columns in order and as scaled parts, and what the model adds.
 pub(super) fn memory(job: &Job) -> u64 {
     const COPIES: u64 = 4;
-    let copies = if job.augmented.is_some() { Variant::ALL.len() as u64 } else { 0 };
+    let copies = job.experiment.augment.kinds().len() as u64;
     let (rows, columns) =
         (job.utterances.len() as u64 * (1 + copies), job.experiment.inputs.shape(job.experiment.inputs.set.size()).size() as u64);
     let table = COPIES * rows * columns * size_of::<f32>() as u64;

@@ -103,8 +103,8 @@ pub struct Dataset {
     pub speakers: Vec<String>,
 }
 
-/// Rows of changed copies of recordings, kind by kind. They are no data of their own: [`Parts::with_variants`] alone takes them, and only those
-/// of utterances that are trained on.
+/// Rows of changed copies of recordings, kind by kind. They are no data of their own: a training part alone takes them, and only those of
+/// its own utterances.
 #[derive(Debug, Clone, Default)]
 pub struct Variants(Vec<(String, BTreeMap<String, Vec<f32>>)>);
 
@@ -274,6 +274,15 @@ impl Role {
 }
 
 impl Part<Training> {
+    /// With the copies of its own utterances behind them.
+    ///
+    /// # Errors
+    /// `Internal` where a copy is not as wide as the rows.
+    pub fn with_variants(mut self, variants: &Variants) -> Result<Self> {
+        self.append(variants)?;
+        Ok(self)
+    }
+
     /// Appends the copies of the utterances that are in it by now, kind by kind.
     fn append(&mut self, variants: &Variants) -> Result<()> {
         let utterances = self.len();
@@ -287,6 +296,7 @@ impl Part<Training> {
                 self.x.values.extend_from_slice(row);
                 self.x.rows += 1;
                 self.y.push(self.y[i]);
+                self.speakers.push(self.speakers[i].clone());
             }
         }
         Ok(())

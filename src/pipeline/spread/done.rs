@@ -25,7 +25,7 @@ pub fn done(run: &Run, order: &Order, pipeline: &Pipeline, options: &Options, ca
     let features = kept.contains("ingest") && pipeline.features.sets.iter().all(|set| kept.contains(extract::id(*set).as_str()));
     let audited = kept.contains("audit");
     let splits = pipeline.select(&order.experiments)?;
-    let copies = splits.iter().filter(|e| e.augment).all(|e| kept.contains(augment::id(e.inputs.set).as_str()));
+    let copies = splits.iter().filter(|e| !e.augment.is_empty()).all(|e| kept.contains(augment::id(e.inputs.set).as_str()));
     let split = |name: &str| kept.contains(format!("split/{name}").as_str());
     let prepared = features && copies && audited && splits.iter().all(|experiment| split(&experiment.name));
     // Of a fold that the split did not give, nothing is missing.

@@ -113,7 +113,21 @@ fn copies_are_there_only_where_an_experiment_asks_for_them() {
     let ran = started(&again.stderr);
     assert!(ran.contains(TASK) && ran.contains("train/more/fold-00-seed-0") && !ran.contains("train/base/fold-00-seed-0"), "{ran:?}");
     assert!(!ran.contains("features") && !ran.contains("ingest"), "{ran:?}");
-    project.ser(&["run", "small", "--set", "experiment.more.inputs.scaler=per-speaker"]).fails(3, &["augment", "per-speaker"]);
+
+    // Some kinds alone, scaled by speaker and searched.
+    let mut some = vec!["run", "small", "--experiment", "more", "--set", "experiment.more.augment=[\"slow-down\", \"speed-up\"]"];
+    some.extend(["--set", "experiment.more.inputs.scaler=per-speaker"]);
+    some.extend(["--set", "experiment.more.search={ folds = 2, by = \"utterance\", grid = { model.c = [0.1, 1] } }"]);
+    project.ser(&some).ok();
+    let more = report(&project)["more"].clone();
+    let fold = &more["folds"][0];
+    assert_eq!(fold["n_augmented"].as_u64(), fold["n_train"].as_u64().map(|n| 2 * n));
+    assert!(more["model"].as_str().unwrap().contains("augmented by speed-up and slow-down, transductive"), "{more}");
+    for (wrong, said) in
+        [("[\"faster\"]", "unknown kind of copy"), ("[]", "names no kind"), ("[\"noise\", \"noise\"]", "twice"), ("1", "list")]
+    {
+        project.ser(&["run", "small", "--set", &format!("experiment.more.augment={wrong}")]).fails(3, &["augment", said]);
+    }
 }
 
 #[test]
