@@ -33,8 +33,8 @@ OPTIONS = $(if $(DATASET),,--skip-missing) \
   $(if $(SEED),--set 'seeds=[$(SEED)]') $(if $(JOBS),--jobs $(JOBS)) \
   $(if $(CORPORA_DIR),--corpora-dir '$(CORPORA_DIR)') $(if $(PROTOCOL),--protocol '$(PROTOCOL)') \
   $(if $(DEVICE),--device $(DEVICE)) $(foreach name,$(EXPERIMENT),--experiment $(name))
-# What results runs: all of it that stands in RESULTS.md.
-RESULTS_PIPELINES ?= ravdess emodb
+# What results runs: all of it that stands in RESULTS.md. Of EMO-DB as a whole: RESULTS_PIPELINES='emodb emodb-520 emodb-steps'.
+RESULTS_PIPELINES ?= ravdess emodb-four emodb-2s cross-corpus ravdess-steps
 # A GPU is a part of the build, too.
 FEATURES = $(filter cuda wgpu,$(DEVICE))
 
@@ -83,7 +83,7 @@ plan: build ## What would run, and why
 	@$(SER) plan $(PIPELINES) $(OPTIONS)
 
 results: build ## Run what stands in RESULTS.md, and write it (takes RESULTS_PIPELINES JOBS CORPORA_DIR)
-	@$(SER) run $(RESULTS_PIPELINES) --skip-missing $(if $(JOBS),--jobs $(JOBS)) $(if $(CORPORA_DIR),--corpora-dir '$(CORPORA_DIR)')
+	@$(SER) run $(RESULTS_PIPELINES) --experiment default --experiment paper --skip-missing $(if $(JOBS),--jobs $(JOBS)) $(if $(CORPORA_DIR),--corpora-dir '$(CORPORA_DIR)')
 	@$(SER) results $(RESULTS_PIPELINES) -o RESULTS.md
 
 corpora: build ## Download a corpus: make corpora DATASET=ravdess (or emodb)

@@ -5,9 +5,10 @@ use std::ops::Range;
 use toml::Spanned;
 
 use super::check::{Context, span};
+use super::model::ModelSettings;
 use super::raw::{RawExperiment, RawModel};
 use super::texts::{shorten, suggestion};
-use super::validated::{Experiment, ModelSettings};
+use super::validated::Experiment;
 use crate::error::Result;
 use crate::evaluation::Vote;
 

@@ -6,8 +6,9 @@
 use serde::Serialize;
 
 use super::joined::CorpusPart;
+use super::model::ModelSettings;
 use super::search::Search;
-use super::validated::{CorpusKind, CorpusSettings, Experiment, ModelSettings};
+use super::validated::{CorpusKind, CorpusSettings, Experiment};
 use crate::audio::augment::Copies;
 use crate::corpus::Subset;
 use crate::corpus::iemocap::{Agreement, Dialogs, Excitement};

@@ -6,6 +6,7 @@ mod experiment;
 mod joined;
 mod keys;
 mod load;
+mod model;
 mod network;
 mod overrides;
 mod published;
@@ -17,11 +18,13 @@ mod slurm;
 #[cfg(test)]
 mod tests;
 mod texts;
+mod training;
 mod validated;
 
 pub use joined::{CorpusPart, PartKind};
 pub use keys::{CorpusKey, ModelKey, SplitKey};
 pub use load::{load, parse, read};
+pub use model::{Gamma, ModelSettings};
 pub use search::{Candidate, Grid, Search, SearchMetric};
 pub use slurm::{SLURM_STAGES, SlurmSettings, SlurmShare, load_profile};
-pub use validated::{CorpusKind, CorpusSettings, Experiment, FeatureSettings, Gamma, ModelSettings, Pipeline, SetSettings};
+pub use validated::{CorpusKind, CorpusSettings, Experiment, FeatureSettings, Pipeline, SetSettings};

@@ -3,8 +3,8 @@
 use toml::Spanned;
 
 use super::check::Context;
+use super::model::ModelSettings;
 use super::raw::{RawModel, RawSpecAugment, Table};
-use super::validated::ModelSettings;
 use crate::error::{Error, Result};
 use crate::model::{Perceptron, SpecAugment, Temporal};
 use crate::transform::Inputs;

@@ -10,9 +10,9 @@ use serde::de::{self, Deserializer, Visitor};
 use toml::Spanned;
 
 use super::joined::RawPart;
+use super::model::Gamma;
 use super::search::RawSearch;
 use super::slurm::RawSlurm;
-use super::validated::Gamma;
 use crate::corpus::SubsetRule;
 use crate::corpus::iemocap::{Agreement, Dialogs, Excitement};
 use crate::evaluation::{Mark, Vote};

@@ -7,8 +7,8 @@ use toml::Spanned;
 
 use super::check::{Context, span};
 use super::experiment::{DEPTHS, FOLDS, NEIGHBOURS, TREES, gamma};
+use super::model::{Gamma, ModelSettings};
 use super::raw::{Key, Table};
-use super::validated::{Gamma, ModelSettings};
 use crate::error::Result;
 use crate::model::Kernel;
 use crate::split::{Grouping, Protocol};

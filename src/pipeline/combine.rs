@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::evaluate::{self, Found};
-use super::experiments::{Running, Work};
+use super::jobs::Work;
 use super::options::Stage;
+use super::running::Running;
 use super::split::Folds;
 use super::train::PREDICTIONS;
 use crate::config::{Experiment, ModelSettings};

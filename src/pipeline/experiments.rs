@@ -1,162 +1,24 @@
 //! The stages of experiments: folds, trainings, evaluations.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use rayon::prelude::*;
 use serde::Serialize;
 
-use super::audit;
-use super::augment::{self, Augmented};
+use super::augment::{self};
 use super::evaluate;
-use super::extract::{self, Extracted};
+use super::extract::{self};
 use super::flow::Outcome;
+use super::jobs::{Data, Work};
 use super::options::Stage;
-use super::plan::Decision;
-use super::publish::table_hash;
-use super::split::{self, Folds};
-use super::train::{self, Job};
+use super::running::{Running, Shuffled};
+use super::split::{self};
+use super::train::{self};
 use super::walk::{Came, Later, Mode, Seen, Walk};
 use crate::config::{CorpusKind, Experiment, ModelKey};
-use crate::corpus::Utterance;
 use crate::error::{Error, Kind, Result};
-use crate::features::FeatureSet;
-use crate::orchestrator::{Context, Event, Finished, Graph, Identity, Task, Why};
-use crate::split::Fold;
-use crate::table::duplicates::DuplicateRow;
-
-/// What experiments work on.
-pub(super) struct Data<'a> {
-    pub utterances: &'a [Utterance],
-    /// [`split::fingerprint`] of the utterances.
-    pub fingerprint: String,
-    /// [`evaluate::fingerprint`] of the utterances.
-    pub described: String,
-    pub extracted: &'a Extracted,
-    pub augmented: &'a Augmented,
-    pub audited: &'a Seen<Finished>,
-    /// [`audit::groups`] of the utterances, where the audit is there.
-    pub copies: Option<Vec<usize>>,
-    /// What the audit found.
-    pub pairs: Vec<DuplicateRow>,
-}
-
-impl Data<'_> {
-    /// Content hash of the pairs.
-    pub(super) fn audit_hash(&self) -> Result<Option<String>> {
-        self.audited.there().map(|done| table_hash(done, audit::DUPLICATES)).transpose()
-    }
-}
-
-/// [`Data`] on the way through the trainings.
-pub(super) struct Work<'w, 'a> {
-    pub walk: &'w Walk<'a>,
-    pub data: &'w Data<'w>,
-    /// [`train::labels`] of the utterances.
-    labels: String,
-    /// The content of the tables and where they lie, set by set.
-    features: BTreeMap<FeatureSet, Seen<(String, PathBuf)>>,
-    /// Those of changed copies.
-    augmented: BTreeMap<FeatureSet, Seen<(String, PathBuf)>>,
-}
-
-impl Work<'_, '_> {
-    /// Why the features of an experiment, or of a member of it, are not there yet.
-    fn lacks(&self, experiment: &Experiment) -> Option<&Later> {
-        let member = |one: &&Experiment| experiment.members().contains(&one.name);
-        let members = self.walk.pipeline.experiments.iter().filter(member);
-        let own = experiment.members().is_empty().then_some(experiment);
-        own.into_iter().chain(members).find_map(|one| self.waits_for(one))
-    }
-
-    /// What every evaluation depends on besides predictions.
-    pub(super) fn evaluation_inputs(&self, split: &Finished) -> Result<BTreeMap<String, String>> {
-        let audit = self.data.audit_hash()?.ok_or_else(|| Error::internal("an experiment was evaluated without an audit"))?;
-        let inputs = [("utterances", self.data.described.clone()), ("folds", split.hash(split::ABOUT)?), ("audit", audit)];
-        Ok(inputs.into_iter().map(|(name, hash)| (name.to_owned(), hash)).collect())
-    }
-
-    /// The tables that an experiment trains on; nothing where nothing is known of one of them.
-    fn tables(&self, experiment: &Experiment) -> Option<Vec<&Seen<(String, PathBuf)>>> {
-        let set = &experiment.inputs.set;
-        let augmented = (!experiment.augment.is_empty()).then_some(&self.augmented);
-        [Some(&self.features), augmented].into_iter().flatten().map(|tables| tables.get(set)).collect()
-    }
-
-    /// Whether all of them are there.
-    fn is_fed(&self, experiment: &Experiment) -> bool {
-        self.tables(experiment).is_some_and(|tables| tables.iter().all(|table| table.there().is_some()))
-    }
-
-    /// The first of them that is not there yet.
-    fn waits_for(&self, experiment: &Experiment) -> Option<&Later> {
-        self.tables(experiment)?.into_iter().find_map(Seen::later)
-    }
-
-    fn train<'t>(&'t self, one: &'t Running, fold: &'t Fold, fingerprint: &str, seed: u64) -> Result<Task<'t>> {
-        let (experiment, utterances) = (one.experiment, one.utterances(self.data));
-        let there = |tables: &'t BTreeMap<_, Seen<_>>| tables.get(&experiment.inputs.set).and_then(Seen::there);
-        let (Some((hash, features)), true) = (there(&self.features), self.is_fed(experiment)) else {
-            return Err(Error::internal("a training was begun without features"));
-        };
-        let augmented = there(&self.augmented).filter(|_| !experiment.augment.is_empty());
-        let mut inputs = BTreeMap::from([("features".to_owned(), hash.clone()), ("fold".to_owned(), fingerprint.to_owned())]);
-        inputs.extend(augmented.map(|(hash, _)| ("augmented".to_owned(), hash.clone())));
-        let augmented = augmented.map(|(_, folder)| folder.as_path());
-        let identity = Identity { inputs, ..self.walk.train_settings(experiment, fold.index, &fold.name, seed)? };
-        let job = Job { pipeline: self.walk.pipeline, experiment, features, augmented, utterances, fold, seed };
-        let (id, memory) = (train::id(experiment, fold.index, seed), train::memory(&job));
-        Ok(Task { memory, ..Task::new(id, identity, move |context: &Context| train::train(&job, context)) })
-    }
-
-    fn evaluate<'t>(&'t self, one: &'t Running, trained: &[&Finished]) -> Result<Task<'t>> {
-        let (experiment, utterances) = (one.experiment, self.data.utterances);
-        let (Some(split), Some(folds)) = (&one.split, &one.folds) else {
-            return Err(Error::internal("an experiment was evaluated without folds"));
-        };
-        let mut inputs = self.evaluation_inputs(split)?;
-        for finished in trained {
-            inputs.insert(format!("{} predictions", finished.task), finished.hash(train::PREDICTIONS)?);
-            inputs.insert(format!("{} history", finished.task), finished.hash(train::FOLD)?);
-        }
-        let identity = Identity { inputs, ..self.walk.evaluate_settings(experiment)? };
-        let trained: Vec<Finished> = trained.iter().map(|one| (*one).clone()).collect();
-        let action = move |context: &Context| evaluate::evaluate(experiment, utterances, folds, &trained, context);
-        Ok(Task::new(evaluate::id(experiment), identity, action))
-    }
-
-    /// The trained folds of an experiment up to the first that is not there, and whether that is all of them.
-    fn trained(&self, one: &Running) -> Result<(Vec<Finished>, bool)> {
-        let mut trained = Vec::new();
-        let (Some(folds), true) = (&one.folds, self.is_fed(one.experiment)) else { return Ok((trained, false)) };
-        for fold in &folds.folds {
-            let fingerprint = train::fingerprint(fold, one.labels(&self.labels));
-            for &seed in one.experiment.trained_seeds() {
-                match self.walk.finished(&self.train(one, fold, &fingerprint, seed)?) {
-                    Some(finished) => trained.push(finished),
-                    None => return Ok((trained, false)),
-                }
-            }
-        }
-        Ok((trained, true))
-    }
-
-    fn all_trained(&self, one: &Running) -> Result<bool> {
-        self.trained(one).map(|(_, all)| all)
-    }
-
-    /// Finds what there is of an experiment that is not to be run.
-    fn look_up(&self, one: &mut Running) -> Result<()> {
-        (one.trained, one.complete) = self.trained(one)?;
-        if one.complete && self.walk.options.until > Stage::Train && self.data.audited.there().is_some() {
-            let trained: Vec<&Finished> = one.trained.iter().collect();
-            let evaluated = self.walk.finished(&self.evaluate(one, &trained)?);
-            one.evaluated = evaluated;
-        }
-        Ok(())
-    }
-}
+use crate::orchestrator::{Context, Event, Graph, Identity, Task};
 
 /// What a node of the graph is for.
 enum Part {
@@ -277,7 +139,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Parameters of a training besides its data.
-    fn train_settings(&self, experiment: &Experiment, fold: u32, fold_name: &str, seed: u64) -> Result<Identity> {
+    pub(super) fn train_settings(&self, experiment: &Experiment, fold: u32, fold_name: &str, seed: u64) -> Result<Identity> {
         #[derive(Serialize)]
         struct TrainKey<'k> {
             pipeline: &'k str,
@@ -462,92 +324,6 @@ impl<'a> Walk<'a> {
     /// Ends the run after a failure where nothing else is to be begun.
     fn stop_after_failure(&self, outcome: &mut Outcome) -> Result<()> {
         if self.options.limits.keep_going || outcome.failures.is_empty() { Ok(()) } else { Err(outcome.failures.remove(0)) }
-    }
-}
-
-/// The utterances of a control, whose labels were dealt out anew.
-struct Shuffled {
-    utterances: Vec<Utterance>,
-    /// [`train::labels`] of them.
-    labels: String,
-}
-
-impl Shuffled {
-    /// In a joined corpus, whose sessions are its corpora, labels stay within their corpus.
-    fn of(utterances: &[Utterance], joined: bool, seed: u64) -> Self {
-        let groups: Vec<Option<&str>> = utterances.iter().map(|u| u.source.session.as_deref().filter(|_| joined)).collect();
-        let mut shuffled = utterances.to_vec();
-        for (utterance, from) in shuffled.iter_mut().zip(crate::split::shuffled(&groups, seed)) {
-            utterance.source.emotion.clone_from(&utterances[from].source.emotion);
-        }
-        let labels = train::labels(&shuffled);
-        Shuffled { utterances: shuffled, labels }
-    }
-}
-
-/// An experiment on its way through the stages.
-pub(super) struct Running<'a> {
-    pub experiment: &'a Experiment,
-    pub chosen: bool,
-    /// In a plan: whether its split runs, and why.
-    planned: Option<(Decision, Vec<Why>)>,
-    shuffled: Option<Arc<Shuffled>>,
-    pub split: Option<Finished>,
-    pub folds: Option<Folds>,
-    pub trained: Vec<Finished>,
-    pub complete: bool,
-    pub evaluated: Option<Finished>,
-    pub failed: Option<String>,
-    /// In a plan: the first of its tasks that has to run before more can be said.
-    pub later: Option<Later>,
-}
-
-impl<'a> Running<'a> {
-    fn of(experiment: &'a Experiment) -> Self {
-        Running {
-            experiment,
-            chosen: true,
-            planned: None,
-            shuffled: None,
-            split: None,
-            folds: None,
-            trained: vec![],
-            complete: true,
-            evaluated: None,
-            failed: None,
-            later: None,
-        }
-    }
-
-    /// The utterances with the labels that this experiment goes by.
-    pub(super) fn utterances<'t>(&'t self, data: &'t Data) -> &'t [Utterance] {
-        self.shuffled.as_ref().map_or(data.utterances, |shuffled| &shuffled.utterances)
-    }
-
-    fn labels<'t>(&'t self, own: &'t str) -> &'t str {
-        self.shuffled.as_ref().map_or(own, |shuffled| &shuffled.labels)
-    }
-
-    /// Whether all of its folds are trained.
-    pub fn complete(&self) -> bool {
-        self.folds.is_some()
-            && self.failed.is_none()
-            && self.trained.len() == self.folds.as_ref().map_or(0, |f| f.folds.len()) * self.experiment.trained_seeds().len()
-    }
-
-    pub fn is_ensemble(&self) -> bool {
-        !self.experiment.members().is_empty()
-    }
-
-    fn fail(&mut self, error: Error, outcome: &mut Outcome) {
-        self.complete = false;
-        self.failed.get_or_insert_with(|| error.to_string());
-        outcome.failures.push(error);
-    }
-
-    fn failed(experiment: &'a Experiment, error: &Error) -> Self {
-        let hint = error.hint_text().map(|h| format!(" ({h})")).unwrap_or_default();
-        Running { failed: Some(format!("{error}{hint}")), complete: false, ..Running::of(experiment) }
     }
 }
 

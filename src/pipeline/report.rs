@@ -6,11 +6,13 @@ use serde::Serialize;
 
 use super::augment;
 use super::evaluate::{self, SECTION};
-use super::experiments::{Data, Running, before_training};
+use super::experiments::before_training;
 use super::extract::{self, SET_ASIDE};
 use super::ingest::{Ingested, LISTING, UTTERANCES, from_json};
+use super::jobs::Data;
 use super::options::{Options, Stage};
 use super::publish::table_hash;
+use super::running::Running;
 use super::tables;
 use super::walk::{Later, Seen, Walk};
 use crate::cancel::Cancel;

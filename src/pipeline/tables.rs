@@ -1,6 +1,6 @@
 //! The tables stage: folds, predictions and figures of all experiments of a pipeline as one table each.
 
-use super::experiments::Running;
+use super::running::Running;
 use super::split::Folds;
 use super::{evaluate, split, train};
 use crate::error::Result;

@@ -1,0 +1,152 @@
+//! What an experiment trains, with its own parameters.
+
+use serde::Serialize;
+
+use super::validated::word;
+use crate::evaluation::Vote;
+use crate::model::{Architecture, Kernel, KnnWeights, Layer, Perceptron, SplitFeatures, Temporal};
+use crate::split::Shape;
+
+/// A model and its own parameters.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum ModelSettings {
+    /// One of the paper's networks.
+    Cnn {
+        /// Which.
+        architecture: Architecture,
+    },
+    /// Multinomial logistic regression.
+    Logistic {
+        /// Inverse strength of the L2 penalty, as in scikit-learn.
+        c: f64,
+    },
+    /// Support vector machine, one against one.
+    Svm {
+        /// What rows are compared by.
+        kernel: Kernel,
+        /// Penalty of a margin violation.
+        c: f64,
+        /// Width of a Gaussian kernel; `None` for a linear one.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        gamma: Option<Gamma>,
+    },
+    /// Random forest.
+    RandomForest {
+        /// Number of trees.
+        trees: usize,
+        /// Splits above the deepest leaf; `None` is no limit.
+        max_depth: Option<usize>,
+        /// Draws of the bootstrap sample in each leaf, at least.
+        min_leaf: usize,
+        /// What each split chooses from.
+        features: SplitFeatures,
+    },
+    /// Nearest neighbours.
+    Knn {
+        /// How many vote.
+        k: usize,
+        /// What their votes count.
+        weights: KnnWeights,
+    },
+    /// Always the most frequent class of the training part: the floor of every comparison.
+    Majority,
+    /// A small network for vectors of many statistics.
+    Perceptron(Perceptron),
+    /// A convolutional network along the time of spectrograms.
+    Temporal(Temporal),
+    /// The predictions of other experiments on the same folds, brought together; nothing is trained.
+    Ensemble {
+        /// Names of experiments of the same pipeline: at least two, no ensembles.
+        members: Vec<String>,
+        /// How.
+        vote: Vote,
+        /// Of the means: one for each member, above 0; empty where all count alike.
+        weights: Vec<f64>,
+    },
+}
+
+impl ModelSettings {
+    /// Changes whenever the same rows and settings would give another model.
+    pub fn code_version(&self) -> u32 {
+        match self {
+            ModelSettings::Svm { .. } => 2,
+            _ => 1,
+        }
+    }
+
+    /// Whether it is trained in epochs.
+    pub fn is_network(&self) -> bool {
+        matches!(self, ModelSettings::Cnn { .. } | ModelSettings::Perceptron(_) | ModelSettings::Temporal(_))
+    }
+
+    /// Whether chance plays a part in the training, so that several seeds mean something.
+    pub fn is_drawn(&self) -> bool {
+        self.is_network() || matches!(self, ModelSettings::RandomForest { .. })
+    }
+
+    /// The layers of a network for rows of this shape; `None` for other models.
+    pub fn layers(&self, shape: Shape, n_classes: usize) -> Option<Vec<Layer>> {
+        match self {
+            ModelSettings::Cnn { architecture } => Some(architecture.layers(shape.size(), n_classes)),
+            ModelSettings::Perceptron(net) => Some(net.layers(shape.size(), n_classes)),
+            ModelSettings::Temporal(net) => Some(net.layers(shape.channels, n_classes)),
+            _ => None,
+        }
+    }
+
+    /// In words, for reports: `cnn ravdess`, `logistic C=0.01`.
+    pub fn describe(&self) -> String {
+        match self {
+            ModelSettings::Cnn { architecture } => format!("cnn {}", word(architecture)),
+            ModelSettings::Logistic { c } => format!("logistic C={c}"),
+            ModelSettings::Svm { kernel, c, gamma } => match gamma {
+                None => format!("svm {} C={c}", word(kernel)),
+                Some(gamma) => format!("svm {} C={c} gamma={}", word(kernel), gamma.describe()),
+            },
+            ModelSettings::RandomForest { trees, max_depth, min_leaf, features } => {
+                let depth = max_depth.map(|most| format!(", depth up to {most}")).unwrap_or_default();
+                let leaf = if *min_leaf > 1 { format!(", {min_leaf} a leaf") } else { String::new() };
+                let all = if *features == SplitFeatures::All { ", all features at each split" } else { "" };
+                format!("random forest of {trees} trees{depth}{leaf}{all}")
+            }
+            ModelSettings::Knn { k, weights } => format!("knn k={k} weights={}", word(weights)),
+            ModelSettings::Majority => "majority class".to_owned(),
+            ModelSettings::Perceptron(net) => format!("perceptron of {} hidden units", net.hidden),
+            ModelSettings::Temporal(net) => format!("temporal cnn of {} channels with attention", net.channels),
+            ModelSettings::Ensemble { members, vote, weights } => {
+                let members: Vec<String> = members
+                    .iter()
+                    .enumerate()
+                    .map(|(i, member)| weights.get(i).map_or_else(|| member.clone(), |weight| format!("{weight} {member}")))
+                    .collect();
+                let how = match vote {
+                    Vote::Mean => "mean",
+                    Vote::Majority => "majority vote",
+                };
+                format!("{how} of {}", members.join(", "))
+            }
+        }
+    }
+}
+
+/// Width of a Gaussian kernel, `exp(-gamma * |x - y|^2)`.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Gamma {
+    /// 1 / (number of features * variance of the training values), as in scikit-learn.
+    Scale,
+    /// As given.
+    #[serde(untagged)]
+    Value(f64),
+}
+
+impl Gamma {
+    /// As it is written.
+    pub(super) fn describe(self) -> String {
+        match self {
+            Gamma::Scale => "scale".to_owned(),
+            Gamma::Value(value) => value.to_string(),
+        }
+    }
+}
