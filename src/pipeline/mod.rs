@@ -9,6 +9,7 @@ mod evaluate;
 mod experiments;
 mod extract;
 mod flow;
+mod foretell;
 mod ingest;
 mod inputs;
 mod jobs;

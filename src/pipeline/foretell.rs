@@ -1,0 +1,74 @@
+//! What a plan says of stages that cannot be looked at before an ingest.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::augment;
+use super::extract;
+use super::options::Stage;
+use super::publish::Publication;
+use super::walk::{Later, Walk};
+use crate::config::Experiment;
+use crate::corpus::Sources;
+use crate::error::Result;
+use crate::features::FeatureSet;
+
+impl<'a> Walk<'a> {
+    /// Lines of a plan for all that follows an ingest which cannot be looked at in advance.
+    pub(super) fn foretell_all(
+        &self,
+        chosen: &[&'a Experiment],
+        later: &Later,
+        with_ingest: bool,
+        sources: Option<&Sources>,
+    ) -> Result<()> {
+        let until = self.options.until;
+        let mut last = later.clone();
+        if with_ingest {
+            last =
+                self.later("ingest", Some(&self.identity(Stage::Ingest, self.pipeline.corpus.key(), [])?), vec!["generate".into()], &last);
+        }
+        let mut extracted: BTreeMap<FeatureSet, Later> = BTreeMap::new();
+        for set in self.pipeline.features.sets.iter().filter(|_| until >= Stage::Features) {
+            let settings = self.features_identity(*set, [])?;
+            extracted.insert(*set, self.later(&extract::id(*set), Some(&settings), vec!["ingest".into()], &last));
+        }
+        if let Some(amounts) = self.pipeline.features.augment.filter(|_| until >= Stage::Features) {
+            for set in self.augmenting(chosen) {
+                self.later(&augment::id(set), Some(&self.augmented_identity(set, amounts, [])?), vec!["ingest".into()], &last);
+            }
+        }
+        if let Some(first) = extracted.get(&self.pipeline.features.first()) {
+            last = first.clone();
+        }
+        if until >= Stage::Audit {
+            self.later("audit", Some(&self.identity(Stage::Audit, serde_json::json!({}), [])?), vec!["ingest".into()], later);
+        }
+        let (mut speakers, mut sessions) = (BTreeSet::new(), BTreeSet::new());
+        for source in sources.iter().flat_map(|sources| sources.iter()) {
+            let source = source?;
+            speakers.insert(source.speaker);
+            sessions.extend(source.session);
+        }
+        let mut ends = Vec::new();
+        for experiment in chosen.iter().filter(|_| until >= Stage::Split) {
+            let id = format!("split/{}", experiment.name);
+            let upstream = extracted.get(&experiment.inputs.set).unwrap_or(&last);
+            let split = self.later(&id, Some(&self.identity(Stage::Split, experiment.split_key(), [])?), self.features(), upstream);
+            ends.push(id);
+            if until >= Stage::Train {
+                let folds: Vec<(u32, &str)> =
+                    (0..experiment.protocol.expected_folds(speakers.len(), sessions.len())).map(|index| (index, "")).collect();
+                self.foretell(experiment, &folds, &split)?;
+                ends.push(format!("evaluate/{}", experiment.name));
+            }
+        }
+        if until > Stage::Features {
+            self.later("tables", None, ends.clone(), &Later { certain: false, ..last.clone() });
+        }
+        if until == Stage::Report {
+            ends.retain(|id| id.starts_with("evaluate/"));
+            self.later("report", None, ends, &Later { certain: false, ..last.clone() });
+        }
+        self.publish(&Publication::default(), Some(&last))
+    }
+}
