@@ -35,7 +35,7 @@ fn share(key: &str, value: Option<Spanned<f64>>, default: f64, context: &Context
 pub(super) fn fits(model: &ModelSettings, inputs: &Inputs, place: &std::ops::Range<usize>, context: &Context<'_>) -> Result<()> {
     /// Two poolings halve the frames.
     const FEWEST: usize = 4;
-    let error = |message: &str| -> Result<()> { Err(context.texts.error(place, message.to_owned())) };
+    let error = |message: &str| -> Result<()> { Err(context.texts.error(place, message)) };
     match (model, inputs.frames) {
         (ModelSettings::Temporal(_), None) => {
             error("a temporal network reads sequences").map_err(|e| e.hint("set inputs = { set = \"frames\", … }"))

@@ -1,13 +1,13 @@
 //! Features of changed copies of the recordings: a table for each kind of copy, made only where an experiment trains on them.
 
 use std::collections::{BTreeSet, HashSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use serde::Serialize;
 
-use super::extract::{Writer, published_name, table_name};
+use super::extract::{Tables, Writer, published_name, table_name};
 use super::ingest::Ingested;
 use super::open::{CHUNK, Opener};
 use super::options::Stage;
@@ -65,7 +65,7 @@ impl Augmented {
     }
 
     /// The content of all tables and where they lie, set by set.
-    pub(super) fn tables(&self) -> Result<Vec<(FeatureSet, Seen<(String, PathBuf)>)>> {
+    pub(super) fn tables(&self) -> Result<Vec<(FeatureSet, Seen<Tables>)>> {
         let one = |(set, seen): &(FeatureSet, Seen<Finished>)| {
             Ok((
                 *set,

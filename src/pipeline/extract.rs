@@ -60,6 +60,9 @@ impl Fingerprint {
     }
 }
 
+/// Content hash of what a set's tables hold, and the folder in which they lie.
+pub(super) type Tables = (String, PathBuf);
+
 /// What a walk has of the tables, set by set.
 pub(super) struct Extracted(pub Vec<(FeatureSet, Seen<Finished>)>);
 
@@ -75,7 +78,7 @@ impl Extracted {
     }
 
     /// The content of the table of a set and where it lies.
-    pub(super) fn table(&self, set: FeatureSet) -> Result<Seen<(String, PathBuf)>> {
+    pub(super) fn table(&self, set: FeatureSet) -> Result<Seen<Tables>> {
         match self.0.iter().find(|(of, _)| *of == set) {
             Some((_, Seen::There(extracted))) => Ok(Seen::There((table_hash(extracted, table_name(set))?, extracted.folder.clone()))),
             Some((_, Seen::Later(later))) => Ok(Seen::Later(later.clone())),

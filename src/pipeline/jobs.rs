@@ -1,12 +1,11 @@
 //! What the trainings of experiments work on, and the tasks that they are.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use super::audit;
 use super::augment::Augmented;
 use super::evaluate;
-use super::extract::Extracted;
+use super::extract::{Extracted, Tables};
 use super::options::Stage;
 use super::publish::table_hash;
 use super::running::Running;
@@ -51,9 +50,9 @@ pub(super) struct Work<'w, 'a> {
     /// [`train::labels`] of the utterances.
     pub labels: String,
     /// The content of the tables and where they lie, set by set.
-    pub features: BTreeMap<FeatureSet, Seen<(String, PathBuf)>>,
+    pub features: BTreeMap<FeatureSet, Seen<Tables>>,
     /// Those of changed copies.
-    pub augmented: BTreeMap<FeatureSet, Seen<(String, PathBuf)>>,
+    pub augmented: BTreeMap<FeatureSet, Seen<Tables>>,
 }
 
 impl Work<'_, '_> {
@@ -73,7 +72,7 @@ impl Work<'_, '_> {
     }
 
     /// The tables that an experiment trains on; nothing where nothing is known of one of them.
-    pub(super) fn tables(&self, experiment: &Experiment) -> Option<Vec<&Seen<(String, PathBuf)>>> {
+    pub(super) fn tables(&self, experiment: &Experiment) -> Option<Vec<&Seen<Tables>>> {
         let set = &experiment.inputs.set;
         let augmented = (!experiment.augment.is_empty()).then_some(&self.augmented);
         [Some(&self.features), augmented].into_iter().flatten().map(|tables| tables.get(set)).collect()
