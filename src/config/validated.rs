@@ -332,7 +332,7 @@ impl Experiment {
     /// The model in words, with what must be known to read its result: `svm rbf C=10 gamma=scale on functionals, transductive`.
     pub fn describe(&self) -> String {
         let set = self.inputs.set;
-        let on = if set == FeatureSet::default() { String::new() } else { format!(" on {}", set.name()) };
+        let on = if set == FeatureSet::default() || !self.members().is_empty() { String::new() } else { format!(" on {}", set.name()) };
         let transductive = if self.is_transductive() { ", transductive" } else { "" };
         let searched = match &self.search {
             None => String::new(),

@@ -17,6 +17,8 @@ pub struct ExperimentLine {
     pub model: String,
     /// As counted from the folds.
     pub speaker_independent: bool,
+    /// Whether unlabelled clips of test speakers were looked at, by itself or by a member.
+    pub transductive: bool,
     /// Predictions of all folds and seeds.
     pub n: u64,
     /// WA over all of them, 0 to 1.
@@ -40,6 +42,7 @@ impl ExperimentLine {
             protocol: section.protocol.clone(),
             model: section.model.clone(),
             speaker_independent: section.speaker_independent,
+            transductive: section.transductive,
             n: section.pooled.as_ref().map_or(0, |s| s.n),
             accuracy: section.pooled.as_ref().map(|s| s.accuracy),
             uar: section.pooled.as_ref().map(|s| s.uar),
@@ -61,6 +64,8 @@ impl fmt::Display for ExperimentLine {
             write!(f, ", seeds together WA {:.1} %", ensemble * 100.0)?;
         }
         let speakers = if self.speaker_independent { "speaker-independent" } else { "speakers shared" };
-        write!(f, " over {} predictions ({}, {speakers}, {})", self.n, self.protocol, self.model)
+        // Of an ensemble, the name of the model does not say it.
+        let transductive = if self.transductive && !self.model.ends_with("transductive") { ", transductive" } else { "" };
+        write!(f, " over {} predictions ({}, {speakers}, {}{transductive})", self.n, self.protocol, self.model)
     }
 }

@@ -73,7 +73,11 @@ impl Folds {
     pub(super) fn check(&self, experiment: &Experiment) -> Result<()> {
         let unmet = |demand: &Requirement| demand.unmet(&self.about.sharing).map(|unmet| (demand.name(), unmet));
         let Some((demand, unmet)) = experiment.require.iter().find_map(unmet) else { return Ok(()) };
-        let fold = self.folds.get(unmet.fold).map(|fold| format!("fold {} ({})", fold.index, fold.name)).unwrap_or_default();
+        let fold = self.folds.get(unmet.fold).map(|fold| match format!("fold {}", fold.index) {
+            plain if plain == fold.name => plain,
+            plain => format!("{plain} ({})", fold.name),
+        });
+        let fold = fold.unwrap_or_default();
         let more = match (unmet.folds, self.folds.len()) {
             (n, all) if all > 1 => format!(" ({n} of {all} folds fall short)"),
             _ => String::new(),

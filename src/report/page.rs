@@ -63,11 +63,17 @@ pub(super) fn render(report: &PipelineReport) -> String {
     })
 }
 
+/// So many experiments have links at the top of the page; more are folded away there.
+const MOST_LINKS: usize = 8;
+
 fn header(h: &mut Html, report: &PipelineReport) {
     h.raw("<header><div class=\"top\"><p class=\"crumb\"><a href=\"../index.html\">All pipelines</a> / ").text(&report.name).raw("</p>");
     h.raw("<button type=\"button\" class=\"js-only\" id=\"theme\">Dark mode</button></div>");
     h.el("h1", &[], &report.title);
     h.raw("<nav aria-label=\"On this page\"><ul>");
+    let experiments: Vec<(String, &str)> =
+        report.experiments.iter().enumerate().map(|(i, e)| (format!("#x{}", i + 1), e.title.as_str())).collect();
+    let folded = experiments.len() > MOST_LINKS;
     let mut links: Vec<(String, &str)> = Vec::new();
     if report.missing.is_some() {
         links.push(("#missing".into(), "What to do"));
@@ -75,7 +81,9 @@ fn header(h: &mut Html, report: &PipelineReport) {
     if !report.experiments.is_empty() {
         links.push(("#verdict".into(), "Results"));
     }
-    links.extend(report.experiments.iter().enumerate().map(|(i, e)| (format!("#x{}", i + 1), e.title.as_str())));
+    if !folded {
+        links.extend(experiments.iter().cloned());
+    }
     if report.corpus.is_some() {
         links.push(("#corpus".into(), "Corpus"));
     }
@@ -89,12 +97,21 @@ fn header(h: &mut Html, report: &PipelineReport) {
         }
     }
     links.push(("#files".into(), "Files"));
-    for (target, text) in links {
-        h.within("li", &[], |h| {
-            h.el("a", &[("href", &target)], text);
-        });
+    let list = |h: &mut Html, links: &[(String, &str)]| {
+        for (target, text) in links {
+            h.within("li", &[], |h| {
+                h.el("a", &[("href", target)], *text);
+            });
+        }
+    };
+    list(h, &links);
+    h.raw("</ul>");
+    if folded {
+        h.raw("<details><summary>").text(format!("{} experiments", experiments.len())).raw("</summary><ul>");
+        list(h, &experiments);
+        h.raw("</ul></details>");
     }
-    h.raw("</ul></nav></header>\n");
+    h.raw("</nav></header>\n");
 }
 
 fn verdict(h: &mut Html, report: &PipelineReport) {
