@@ -49,6 +49,7 @@ pub(super) fn refuse_training(raw: &RawExperiment, context: &Context<'_>) -> Res
     let inputs = raw.inputs.is_some().then(|| raw.model.span());
     for (key, place) in [
         ("inputs", inputs),
+        ("augment", span(&raw.augment)),
         ("validation", span(&raw.validation)),
         ("search", span(&raw.search)),
         ("train", span(&raw.train)),
@@ -205,7 +206,7 @@ model = { kind = "logistic" }
             &["`members` does not belong"],
         );
         let model = "model = { kind = \"ensemble\"";
-        for key in ["validation = 0.1", "seeds = [1]", "train = { epochs = 3 }", "inputs = { log_mel = true }"] {
+        for key in ["validation = 0.1", "seeds = [1]", "train = { epochs = 3 }", "inputs = { log_mel = true }", "augment = true"] {
             says(&wrong(model, &format!("{key}\n{model}")), &["an ensemble is not trained", key.split(' ').next().unwrap()]);
         }
     }

@@ -106,8 +106,8 @@ fn put<'a>(root: &mut DeTable<'a>, path: &[Segment<'a>], value: &Spanned<DeValue
     let fits = |e: &DeTable| models.is_none_or(|models| kind_of_model(e).is_some_and(|kind| models.contains(&kind)));
     for experiment in experiments(root).filter(|e| fits(e)) {
         any = true;
-        // An ensemble has neither: its members do.
-        if ["inputs", "validation"].contains(first) && kind_of_model(experiment) == Some("ensemble") {
+        // An ensemble has none of them: its members do.
+        if ["inputs", "validation", "augment"].contains(first) && kind_of_model(experiment) == Some("ensemble") {
             continue;
         }
         insert(experiment, path, value, texts)?;
