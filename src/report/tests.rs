@@ -83,6 +83,46 @@ fn what_was_searched_is_shown() {
 }
 
 #[test]
+fn a_transductive_result_never_leads() {
+    let mut report = fixture::recorded();
+    let best = |report: &PipelineReport, transductive: bool| {
+        let unseen = report.experiments.iter().filter(|e| e.speaker_independent && e.transductive == transductive);
+        unseen.filter_map(|e| Some((e.pooled.as_ref()?.uar, e.title.clone()))).reduce(|a, b| if b.0 > a.0 { b } else { a })
+    };
+    let card = |report: &PipelineReport| {
+        let (_dir, page) = written(report);
+        let from = page.find("<div class=\"card unseen\">").unwrap();
+        page[from..from + page[from..].find("</div>").unwrap()].to_owned()
+    };
+    let mut copy = report.experiments.iter().find(|e| e.speaker_independent && e.pooled.is_some()).unwrap().clone();
+    (copy.name, copy.title, copy.transductive) = ("looks".into(), "Looks at test clips".into(), true);
+    copy.pooled.as_mut().unwrap().uar = 0.999;
+    let before = card(&report);
+    assert!(before.contains(&best(&report, false).unwrap().1) && !before.contains("ransductive"));
+    report.experiments.push(copy);
+    let after = card(&report);
+    let (leads, named) = (after.find(&best(&report, false).unwrap().1).unwrap(), after.find("Looks at test clips").unwrap());
+    assert!(leads < named && after.contains("<em>Transductive:</em> 99.90 % UAR") && !after.contains("class=\"big\">99.90"), "{after}");
+    for experiment in &mut report.experiments {
+        experiment.transductive = true;
+    }
+    assert!(card(&report).contains("Speakers unseen, transductive"));
+}
+
+#[test]
+fn many_experiments_are_folded_away_at_the_top() {
+    let mut report = fixture::recorded();
+    assert!(!written(&report).1.contains(" experiments</summary>"));
+    let one = report.experiments[0].clone();
+    report.experiments.extend((0..9).map(|n| crate::report::ExperimentSection { name: format!("more-{n}"), ..one.clone() }));
+    let n = report.experiments.len();
+    let (_dir, page) = written(&report);
+    let top = &page[..page.find("</header>").unwrap()];
+    assert!(top.contains(&format!("<summary>{n} experiments</summary>")));
+    assert!((1..=n).all(|i| top.matches(&format!("href=\"#x{i}\"")).count() == 1));
+}
+
+#[test]
 fn overridden_settings_are_said_before_any_result() {
     let mut report = fixture::recorded();
     report.overrides = vec!["train.epochs=1".into()];
