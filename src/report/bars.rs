@@ -131,8 +131,15 @@ fn draw_panel(h: &mut Html, panel: &Panel, top: f64) {
 
 fn draw_row(h: &mut Html, experiment: &ExperimentSection, top: f64) {
     let Some(scores) = &experiment.pooled else { return };
-    svg::label(h, "name", "end", (LEFT - 12.0, top + 14.0), &shorten(&experiment.title, 28));
-    svg::label(h, "tick", "end", (LEFT - 12.0, top + 29.0), &shorten(&experiment.protocol, 34));
+    let (first, rest) = two_lines(&experiment.title, 30);
+    let below = if rest.is_empty() { 14.0 } else { 9.0 };
+    svg::label(h, "name", "end", (LEFT - 12.0, top + below), &shorten(&first, 30));
+    if !rest.is_empty() {
+        svg::label(h, "name", "end", (LEFT - 12.0, top + 24.0), &shorten(&rest, 30));
+    }
+    let transductive = if experiment.transductive { ", transductive" } else { "" };
+    let protocol = format!("{}{transductive}", shorten(&experiment.protocol, 34 - transductive.len()));
+    svg::label(h, "tick", "end", (LEFT - 12.0, top + if rest.is_empty() { 29.0 } else { 39.0 }), &protocol);
     let lines = [("accuracy", "WA", scores.accuracy, "wa"), ("uar", "UAR", scores.uar, "uar")];
     for (i, (metric, short, value, class)) in lines.into_iter().enumerate() {
         let y = top + i as f64 * (BAR + 3.0);
@@ -157,6 +164,20 @@ fn draw_row(h: &mut Html, experiment: &ExperimentSection, top: f64) {
     }
 }
 
+/// As many words as fit into a line of `width` characters, one at least, and the rest.
+fn two_lines(title: &str, width: usize) -> (String, String) {
+    let (mut first, mut rest) = (String::new(), String::new());
+    for word in title.split_whitespace() {
+        let fits = rest.is_empty() && (first.is_empty() || first.chars().count() + 1 + word.chars().count() <= width);
+        let line = if fits { &mut first } else { &mut rest };
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.push_str(word);
+    }
+    (first, rest)
+}
+
 fn legend(h: &mut Html, with_published: bool) {
     h.raw("<ul class=\"legend\"><li><i class=\"sw wa\"></i>WA, accuracy (pooled)</li><li><i class=\"sw uar\"></i>UAR (pooled)</li>");
     h.raw("<li><i class=\"sw whisker\"></i>mean ± sd over folds</li>");
@@ -166,4 +187,18 @@ fn legend(h: &mut Html, with_published: bool) {
         h.raw("<li><i class=\"sw theirs\"></i>published figure of the same kind of protocol; its letter is in the tables</li>");
     }
     h.raw("</ul>");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_titles_break_between_words() {
+        let broken = |title| two_lines(title, 12);
+        assert_eq!(broken("one two"), ("one two".to_owned(), String::new()));
+        assert_eq!(broken("nearest neighbours, shared"), ("nearest".to_owned(), "neighbours, shared".to_owned()));
+        assert_eq!(broken("a-word-without-end b c"), ("a-word-without-end".to_owned(), "b c".to_owned()));
+        assert_eq!(broken(""), (String::new(), String::new()));
+    }
 }

@@ -216,6 +216,7 @@ fn what_used_test_recordings_says_so_wherever_it_shows() {
     // The row of results, that of its ensembles, the heading of its section.
     assert_eq!(page.matches("<span class=\"badge unknown\">transductive</span>").count(), 4);
     assert!(page.contains("<strong>Transductive:</strong>"));
+    assert!(page.contains(", transductive</text>"), "the chart says so, too");
     write(&report, &dir.path().join("r")).unwrap();
     write_index(dir.path()).unwrap();
     assert!(fs::read_to_string(dir.path().join("index.html")).unwrap().contains("transductive"));
