@@ -37,6 +37,31 @@ fn a_plan_gives_the_bytes_of_a_local_run_and_its_second_submission_finds_all_don
     assert!(logs.stdout.contains("train/unseen/fold-01-seed-0"), "{}", logs.stdout);
 }
 
+/// Several sets of features, changed copies, a search and an ensemble, whose evaluation waits for others.
+#[test]
+fn sets_copies_searches_and_ensembles_come_out_as_on_one_machine() {
+    let Some((cluster, _whole)) = cluster() else { return };
+    let (project, local) = (Project::with_tones(4), Project::with_tones(4));
+    let folds = "protocol = { kind = \"stratified-kfold\", folds = 2 }\n";
+    let sets = "[features]\nsets = [\"issa193\", \"functionals\", \"frames\"]\naugment = { speed_up = 1.1, slow_down = 0.9 }\n";
+    let text =
+        Project::small().replace("name = \"small\"", "name = \"sets\"").replacen("[[experiment]]", &format!("{sets}[[experiment]]"), 1)
+            + &format!(
+                "[[experiment]]\nname = \"searched\"\n{folds}inputs = {{ set = \"functionals\", scaler = \"per-speaker\" }}\n\
+             augment = [\"slow-down\"]\nmodel = {{ kind = \"svm\" }}\n\
+             search = {{ folds = 2, by = \"utterance\", grid = {{ model.c = [0.1, 1] }} }}\n\
+             [[experiment]]\nname = \"frames\"\n{folds}inputs = {{ set = \"frames\", frames = 16, scaler = \"standard\" }}\n\
+             model = {{ kind = \"temporal\", channels = 8 }}\ntrain = {{ batch_size = 8, epochs = 2, spec_augment = {{}} }}\n\
+             [[experiment]]\nname = \"both\"\n{folds}model = {{ kind = \"ensemble\", members = [\"searched\", \"frames\"] }}\n"
+            );
+    for project in [&project, &local] {
+        project.pipeline("sets", &format!("{text}\n[slurm]\nmemory = \"500M\"\ntime = \"0:20:00\"\n"));
+    }
+    let ran = cluster.ser(&project, None, &["run", "sets", "--executor", "slurm", "--set", SHARDS]).ok();
+    assert!(ran.stdout.contains("report: reports/sets/index.html"), "{}", ran.stdout);
+    assert_same_as_local(&project, &local, "sets");
+}
+
 #[test]
 fn a_dry_run_shows_scripts_and_command_lines_and_leaves_nothing() {
     let project = Project::with_tones(3);
