@@ -25,7 +25,7 @@ pub struct Calibration {
     pub n: u64,
     /// Predictions without a finite highest probability, in no bin.
     pub left_out: u64,
-    /// [`BINS`] parts, each without its lower and with its upper end.
+    /// 15 parts of equal width, each without its lower and with its upper end.
     pub bins: Vec<Bin>,
 }
 
