@@ -145,8 +145,9 @@ impl Stepper {
         for (i, (values, kernel)) in params.tensors.iter().zip(kernels(layers)).enumerate() {
             let list = if kernel { &mut flat.kernels } else { &mut flat.others };
             places.push((kernel, list.len()));
-            // Fixed ids: the optimizer files its state under them, in checkpoints too.
-            list.push(Param::initialized(ParamId::from(i as u64), vector(values, &on).require_grad()));
+            // Fixed ids: the optimizer files its state under them, in checkpoints too. No gradient is asked for: burn would note every new value
+            // of a parameter in a graph that only its own backward pass clears, and none is ever run here.
+            list.push(Param::initialized(ParamId::from(i as u64), vector(values, &on)));
         }
         let rule = Rule(rule(settings, ParamGroup::ids_from_module(flat.kernels.clone())));
         Stepper { flat, places, rule, schedule: settings.schedule, learning_rate: settings.learning_rate, total_steps, step: 0 }
@@ -298,6 +299,18 @@ mod tests {
         assert_eq!(&rates[..3], &[0.5, 1.0, 1.0]);
         assert!((rates[6] - 0.5).abs() < 1e-12 && rates[9] < 0.05);
         assert!(rates[2..].windows(2).all(|w| w[1] < w[0]));
+    }
+
+    /// Each value that asks for a gradient leaves a note of some kilobytes in burn's graph, at every step, until the process ends.
+    #[test]
+    fn no_parameter_asks_burn_for_a_gradient() {
+        let mut params = Params { tensors: vec![vec![0.5, -0.25], vec![1.0]] };
+        let mut stepper = Stepper::new(&settings(Optimizer::Adamw), &LAYERS, &params, 2);
+        let asks = |stepper: &Stepper| stepper.flat.kernels.iter().chain(&stepper.flat.others).any(|param| param.val().is_require_grad());
+        assert!(!asks(&stepper));
+        let grads = Params { tensors: vec![vec![0.1, 0.2], vec![0.3]] };
+        stepper.step(&mut params, &grads).expect("a step");
+        assert!(!asks(&stepper) && params.tensors[0][0] < 0.5);
     }
 
     #[test]
