@@ -239,7 +239,7 @@ impl<'a> Walk<'a> {
         if options.until == Stage::Report {
             let folder = options.reports_dir.join(&self.pipeline.name);
             match self.report(ingested, data, late, &experiments, open.as_ref())? {
-                Seen::There(done) => publication.all(&folder, &done, &["report.json", "index.html"])?,
+                Seen::There(done) => publication.report(&folder, &done, &["report.json", "index.html"])?,
                 Seen::Later(later) => open = open.or(Some(later)),
             }
             outcome.report = Some(folder.join("index.html"));

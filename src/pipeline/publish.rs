@@ -66,6 +66,13 @@ impl Publication {
         names.into_iter().try_for_each(|name| self.copy(finished, name, folder.join(name)))
     }
 
+    /// The pages and tables of a report, with those named in `last` at the end. What an earlier report had besides goes.
+    pub(super) fn report(&mut self, folder: &Path, finished: &Finished, last: &[&str]) -> Result<()> {
+        let current: BTreeSet<&str> = finished.names().collect();
+        self.gone.extend(entries(folder).into_iter().filter(|path| is_report_file(&name(path)) && !current.contains(name(path).as_str())));
+        self.all(folder, finished, last)
+    }
+
     /// The saved models of an experiment: `<folder>/<fold and seed>/`. Those of earlier settings go: a folder of models is one experiment.
     pub(super) fn models(&mut self, folder: &Path, trained: &[Finished]) -> Result<()> {
         const CARD: &str = "model/model.json";
@@ -151,6 +158,12 @@ fn parts<'f>(finished: &'f Finished, table: &str) -> Vec<&'f str> {
 fn is_part(name: &str, table: &str) -> bool {
     let number = name.strip_prefix(table).and_then(|rest| rest.strip_suffix(".parquet"));
     number.is_some_and(|n| n.is_empty() || n.strip_prefix('-').is_some_and(|n| n.len() >= 5 && n.bytes().all(|b| b.is_ascii_digit())))
+}
+
+/// Whether a report may have a file of this name and another report may not.
+fn is_report_file(name: &str) -> bool {
+    let page = name.starts_with("experiment-") && name.ends_with(".html");
+    page || name.ends_with(".md") || name.ends_with(".csv")
 }
 
 /// Content hash of a table, whether it is one file or several.

@@ -52,18 +52,15 @@ impl Panel<'_> {
     }
 }
 
-/// Writes the chart, or nothing where no experiment has a result.
-pub(super) fn write(h: &mut Html, report: &PipelineReport) {
+/// Writes the chart of some of a report's experiments, or nothing where none of them has a result.
+pub(super) fn write(h: &mut Html, report: &PipelineReport, experiments: &[&ExperimentSection]) {
     let published = compare::comparable(report);
     let panels: Vec<Panel> =
         [("Speakers unseen: no test speaker was trained on", true), ("Speakers shared between training and test", false)]
             .into_iter()
             .map(|(title, independent)| Panel {
                 title,
-                rows: compare::results(report)
-                    .map(|(_, e)| e)
-                    .filter(|e| e.speaker_independent == independent && e.pooled.is_some())
-                    .collect(),
+                rows: experiments.iter().copied().filter(|e| e.speaker_independent == independent && e.pooled.is_some()).collect(),
                 marks: published
                     .iter()
                     .enumerate()

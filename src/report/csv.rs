@@ -1,43 +1,40 @@
 //! The figures as CSV: UTF-8, RFC 4180, every number with all its digits.
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::evaluation::Scores;
 
 use super::csv_uncertainty as sure;
+use super::csv_wide as wide;
 use super::data::{ExperimentSection, PipelineReport};
+use super::sheet::Sheet;
 
-/// File names and contents, in a fixed order.
-pub(super) fn files(report: &PipelineReport) -> Result<[(&'static str, Vec<u8>); 10]> {
-    Ok([
-        ("metrics.csv", metrics(report)?),
-        ("confusion.csv", confusion(report)?),
-        ("predictions.csv", predictions(report)?),
-        ("folds.csv", folds(report)?),
-        ("history.csv", history(report)?),
-        ("leakage.csv", leakage(report)?),
-        ("duplicates.csv", duplicates(report)?),
-        ("breakdown.csv", sure::breakdown(report)?),
-        ("calibration.csv", sure::calibration(report)?),
-        ("comparisons.csv", sure::comparisons(report)?),
-    ])
-}
+/// A file of the report: its name and its bytes.
+pub(super) type File = (String, Vec<u8>);
 
-pub(super) struct Sheet(csv::Writer<Vec<u8>>);
-
-impl Sheet {
-    pub(super) fn new(header: &[&str]) -> Result<Self> {
-        let mut sheet = Sheet(csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new()));
-        sheet.row(header)?;
-        Ok(sheet)
+/// What stands beside the page: each table as CSV, and as Markdown where it is short; in a fixed order.
+pub(super) fn files(report: &PipelineReport) -> Result<Vec<File>> {
+    let sheets = [
+        ("results", wide::results(report)?),
+        ("corpus", wide::corpus(report)?),
+        ("set-aside", wide::set_aside(report)?),
+        ("metrics", metrics(report)?),
+        ("confusion", confusion(report)?),
+        ("predictions", predictions(report)?),
+        ("folds", folds(report)?),
+        ("history", history(report)?),
+        ("leakage", leakage(report)?),
+        ("duplicates", duplicates(report)?),
+        ("breakdown", sure::breakdown(report)?),
+        ("calibration", sure::calibration(report)?),
+        ("comparisons", sure::comparisons(report)?),
+    ];
+    let mut files = Vec::new();
+    for (name, sheet) in sheets {
+        let (csv, markdown) = sheet.finish()?;
+        files.push((format!("{name}.csv"), csv));
+        files.extend(markdown.map(|markdown| (format!("{name}.md"), markdown)));
     }
-
-    pub(super) fn row<T: AsRef<[u8]>>(&mut self, fields: impl IntoIterator<Item = T>) -> Result<()> {
-        self.0.write_record(fields).map_err(|e| Error::internal("failed to write a row of a CSV file").because(e))
-    }
-
-    pub(super) fn finish(self) -> Result<Vec<u8>> {
-        self.0.into_inner().map_err(|e| Error::internal("failed to finish a CSV file").because(e.into_error()))
-    }
+    Ok(files)
 }
 
 /// Where a figure was taken.
@@ -56,7 +53,7 @@ impl<'a> Scope<'a> {
 
 /// Long form: one figure a row. `scope` is pooled, ensemble (mean probability of the seeds), vote (their majority), mean, sd (over folds and
 /// seeds), folds-mean, folds-sd, seeds-mean, seeds-sd, seed (all folds of one) or fold; `class` is empty for whole-set figures.
-fn metrics(report: &PipelineReport) -> Result<Vec<u8>> {
+fn metrics(report: &PipelineReport) -> Result<Sheet> {
     let mut sheet = Sheet::new(&[
         "experiment",
         "protocol",
@@ -87,7 +84,7 @@ fn metrics(report: &PipelineReport) -> Result<Vec<u8>> {
             score_rows(&mut sheet, experiment, &scope, &fold.scores)?;
         }
     }
-    sheet.finish()
+    Ok(sheet)
 }
 
 fn score_rows(sheet: &mut Sheet, experiment: &ExperimentSection, scope: &Scope, scores: &Scores) -> Result<()> {
@@ -128,7 +125,7 @@ pub(super) fn metric_row(
 }
 
 /// Counts of truth against prediction, pooled over folds and seeds, and of the ensemble over seeds.
-fn confusion(report: &PipelineReport) -> Result<Vec<u8>> {
+fn confusion(report: &PipelineReport) -> Result<Sheet> {
     let mut sheet = Sheet::new(&["experiment", "protocol", "scope", "truth", "predicted", "count", "row_share"])?;
     for experiment in &report.experiments {
         for (scope, scores) in [("pooled", &experiment.pooled), ("ensemble", &experiment.ensemble)] {
@@ -143,11 +140,11 @@ fn confusion(report: &PipelineReport) -> Result<Vec<u8>> {
             }
         }
     }
-    sheet.finish()
+    Ok(sheet)
 }
 
 /// Every prediction. The probability columns are the classes of all experiments, in order of first appearance.
-fn predictions(report: &PipelineReport) -> Result<Vec<u8>> {
+fn predictions(report: &PipelineReport) -> Result<Sheet> {
     let mut classes: Vec<&str> = Vec::new();
     for label in report.experiments.iter().flat_map(|e| &e.labels) {
         if !classes.contains(&label.as_str()) {
@@ -179,11 +176,11 @@ fn predictions(report: &PipelineReport) -> Result<Vec<u8>> {
             sheet.row(row)?;
         }
     }
-    sheet.finish()
+    Ok(sheet)
 }
 
 /// One row a trained fold.
-fn folds(report: &PipelineReport) -> Result<Vec<u8>> {
+fn folds(report: &PipelineReport) -> Result<Sheet> {
     let mut sheet = Sheet::new(&[
         "experiment",
         "protocol",
@@ -218,11 +215,11 @@ fn folds(report: &PipelineReport) -> Result<Vec<u8>> {
             ])?;
         }
     }
-    sheet.finish()
+    Ok(sheet)
 }
 
 /// One row a fold and kind: what its test part shares with what the model was trained or chosen on.
-fn leakage(report: &PipelineReport) -> Result<Vec<u8>> {
+fn leakage(report: &PipelineReport) -> Result<Sheet> {
     let mut sheet = Sheet::new(&["experiment", "protocol", "fold", "kind", "test_units", "shared_units"])?;
     for experiment in &report.experiments {
         for line in &experiment.leakage {
@@ -230,13 +227,13 @@ fn leakage(report: &PipelineReport) -> Result<Vec<u8>> {
             sheet.row([&experiment.name, &experiment.protocol, &fold, &line.kind, &tested, &shared])?;
         }
     }
-    sheet.finish()
+    Ok(sheet)
 }
 
 /// One row a pair: of recordings with the same samples, the first with each other; of versions of one recording, all that were found.
-fn duplicates(report: &PipelineReport) -> Result<Vec<u8>> {
+fn duplicates(report: &PipelineReport) -> Result<Sheet> {
     let mut sheet = Sheet::new(&["utterance_a", "utterance_b", "kind", "similarity", "lag_s"])?;
-    let Some(corpus) = &report.corpus else { return sheet.finish() };
+    let Some(corpus) = &report.corpus else { return Ok(sheet) };
     for group in &corpus.duplicates {
         let Some((first, others)) = group.split_first() else { continue };
         for other in others {
@@ -247,11 +244,11 @@ fn duplicates(report: &PipelineReport) -> Result<Vec<u8>> {
         let (similarity, lag) = (pair.similarity.to_string(), pair.lag_s.to_string());
         sheet.row([pair.a.as_str(), &pair.b, "near", &similarity, &lag])?;
     }
-    sheet.finish()
+    Ok(sheet)
 }
 
 /// One row an epoch; empty fields where nothing watched the training.
-fn history(report: &PipelineReport) -> Result<Vec<u8>> {
+fn history(report: &PipelineReport) -> Result<Sheet> {
     let mut sheet = Sheet::new(&[
         "experiment",
         "protocol",
@@ -281,5 +278,5 @@ fn history(report: &PipelineReport) -> Result<Vec<u8>> {
             }
         }
     }
-    sheet.finish()
+    Ok(sheet)
 }

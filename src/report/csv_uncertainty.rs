@@ -2,8 +2,9 @@
 
 use crate::error::Result;
 
-use super::csv::{Scope, Sheet, metric_row};
+use super::csv::{Scope, metric_row};
 use super::data::{ExperimentSection, PipelineReport};
+use super::sheet::Sheet;
 
 /// Rows of metrics.csv: by seed, spreads, ends of the intervals, calibration errors.
 pub(super) fn metrics(sheet: &mut Sheet, experiment: &ExperimentSection) -> Result<()> {
@@ -38,7 +39,7 @@ pub(super) fn metrics(sheet: &mut Sheet, experiment: &ExperimentSection) -> Resu
 }
 
 /// Accuracy and UAR by what the corpus says.
-pub(super) fn breakdown(report: &PipelineReport) -> Result<Vec<u8>> {
+pub(super) fn breakdown(report: &PipelineReport) -> Result<Sheet> {
     let mut sheet =
         Sheet::new(&["experiment", "protocol", "attribute", "value", "utterances", "predictions", "classes", "accuracy", "uar"])?;
     for experiment in &report.experiments {
@@ -58,11 +59,11 @@ pub(super) fn breakdown(report: &PipelineReport) -> Result<Vec<u8>> {
             }
         }
     }
-    sheet.finish()
+    Ok(sheet)
 }
 
 /// The bins of the reliability diagrams. `scope` is pooled or ensemble.
-pub(super) fn calibration(report: &PipelineReport) -> Result<Vec<u8>> {
+pub(super) fn calibration(report: &PipelineReport) -> Result<Sheet> {
     let mut sheet = Sheet::new(&["experiment", "protocol", "scope", "from", "to", "n", "confidence", "accuracy"])?;
     for experiment in &report.experiments {
         let found = &experiment.uncertainty;
@@ -83,11 +84,11 @@ pub(super) fn calibration(report: &PipelineReport) -> Result<Vec<u8>> {
             }
         }
     }
-    sheet.finish()
+    Ok(sheet)
 }
 
 /// McNemar's test between experiments.
-pub(super) fn comparisons(report: &PipelineReport) -> Result<Vec<u8>> {
+pub(super) fn comparisons(report: &PipelineReport) -> Result<Sheet> {
     let mut sheet = Sheet::new(&["a", "b", "protocol", "n", "right_a_only", "right_b_only", "p", "p_holm", "tests"])?;
     let tests = report.comparisons.len().to_string();
     for pair in &report.comparisons {
@@ -103,5 +104,5 @@ pub(super) fn comparisons(report: &PipelineReport) -> Result<Vec<u8>> {
             tests.clone(),
         ])?;
     }
-    sheet.finish()
+    Ok(sheet)
 }

@@ -21,7 +21,7 @@ pub(super) fn write(h: &mut Html, experiment: &ExperimentSection, id: &str) {
     if folds.is_empty() {
         return;
     }
-    h.el("h3", &[("id", &format!("{id}-curves"))], "Learning curves");
+    h.part(&format!("{id}-curves"), "Learning curves");
     h.raw("<ul class=\"legend\"><li><i class=\"sw train\"></i>training</li>");
     let watched = folds.iter().any(|fold| fold.history.iter().any(|e| e.validation_loss.is_some() || e.validation_accuracy.is_some()));
     if watched {

@@ -1,38 +1,69 @@
-//! The section of one experiment.
+//! The page of one experiment.
 
 use crate::evaluation::Scores;
 
-use super::data::{ExperimentSection, FoldSection, PredictionLine, SearchSection};
-use super::html::{self, Html, Table, cell, count, number, numbers, percent, plural, row_head, words};
-use super::{curves, heat, strip, summary, uncertainty};
+use super::data::{ExperimentSection, FoldSection, PipelineReport};
+use super::html::{self, Html, Table, count, number, numbers, percent, row_head, words};
+use super::{banners, bars, cards, curves, heat, page, runs, strip, summary, uncertainty, wrong};
 
-/// Misclassified utterances shown; `predictions.csv` holds all.
-const SHOWN: usize = 200;
-/// Folds shown before the table is folded up.
-const OPEN_FOLDS: usize = 12;
+/// Prefix of the identifiers of the page's parts.
+const ID: &str = "x";
 
-/// Writes the section of the experiment at `index`.
-pub(super) fn write(h: &mut Html, experiment: &ExperimentSection, index: usize) {
-    let id = format!("x{}", index + 1);
-    h.line_break().open("section", &[("id", &id), ("aria-labelledby", &format!("{id}-title")), ("class", "experiment")]);
-    h.within("h2", &[("id", &format!("{id}-title"))], |h| {
-        h.text(&experiment.title).raw(" ");
-        summary::badges(h, experiment);
+/// File name of the page of the experiment at `index`, beside the pipeline's own.
+pub(super) fn file(report: &PipelineReport, index: usize) -> String {
+    let name = report.experiments.get(index).map_or("", |experiment| experiment.name.as_str());
+    let safe = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
+    if safe { format!("experiment-{name}.html") } else { format!("experiment-{}.html", index + 1) }
+}
+
+/// The page as text, a pure function of the report; empty where there is no such experiment.
+pub(super) fn render(report: &PipelineReport, index: usize) -> String {
+    let Some(experiment) = report.experiments.get(index) else { return String::new() };
+    let mut body = Html::new();
+    parts(&mut body, report, experiment);
+    html::page(&format!("{} · {}", experiment.title, report.title), |h| {
+        header(h, report, experiment, body.parts());
+        h.raw("<main id=\"main\" class=\"one\" tabindex=\"-1\">");
+        banners::write(h, report);
+        h.append(body);
+        neighbours(h, report, index);
+        h.raw("</main>").raw(page::FOOTER);
+    })
+}
+
+fn header(h: &mut Html, report: &PipelineReport, experiment: &ExperimentSection, parts: &[(String, String)]) {
+    h.raw("<header><div class=\"top\"><p class=\"crumb\"><a href=\"../index.html\">All pipelines</a> / <a href=\"index.html\">");
+    h.text(&report.title).raw("</a> / ").text(&experiment.name).raw("</p>").raw(page::THEME).raw("</div>");
+    h.within("h1", &[], |h| {
+        h.text(&experiment.title);
     });
-    h.within("p", &[("class", "quiet")], |h| {
-        h.text(&experiment.name).raw(" · ").text(&experiment.protocol).raw(" · ").text(&experiment.model);
+    h.within("p", &[], |h| {
+        summary::badges(h, experiment);
+        h.raw(" <span class=\"quiet\">").text(&experiment.protocol).raw(" · ").text(&experiment.model);
         if !experiment.inputs.is_empty() {
             h.raw(" · ").text(&experiment.inputs);
         }
+        h.raw("</span>");
     });
+    if !parts.is_empty() {
+        h.raw("<nav aria-label=\"On this page\"><ul>");
+        for (id, title) in parts {
+            h.within("li", &[], |h| {
+                h.el("a", &[("href", &format!("#{id}"))], title);
+            });
+        }
+        h.raw("</ul></nav>");
+    }
+    h.raw("</header>\n");
+}
+
+fn parts(h: &mut Html, report: &PipelineReport, experiment: &ExperimentSection) {
     if experiment.shuffled_labels {
         h.raw(
             "<p class=\"warn box\"><strong>Labels are shuffled:</strong> this is a control and no result. A model that learns nothing but ",
         );
         h.raw("chance comes out at the level of chance.</p>");
     }
-    sharing(h, experiment);
-    augmentation(h, experiment);
     if let Some(why) = &experiment.failed {
         h.within("p", &[("class", "warn box")], |h| {
             h.raw("<strong>No result:</strong> ").text(why);
@@ -40,24 +71,41 @@ pub(super) fn write(h: &mut Html, experiment: &ExperimentSection, index: usize) 
     } else if experiment.pooled.is_none() {
         h.raw("<p class=\"warn box\"><strong>Not finished yet.</strong> Run the pipeline again to complete it.</p>");
     }
+    cards::of_experiment(h, experiment);
+    sharing(h, experiment);
+    augmentation(h, experiment);
+    if experiment.pooled.is_some() && !experiment.shuffled_labels {
+        h.part("x-published", "Beside published figures");
+        bars::write(h, report, &[experiment]);
+        h.raw("<p class=\"quiet\">Every figure with its protocol: <a href=\"index.html#verdict\">the table of all experiments</a>.</p>");
+    }
     if let Some(scores) = &experiment.pooled {
-        h.el("h3", &[("id", &format!("{id}-confusion"))], "Confusion");
-        heat::write(h, &scores.confusion, &experiment.title, &format!("{id}-heat"));
+        h.part("x-confusion", "Confusion");
+        heat::write(h, &scores.confusion, &experiment.title, "x-heat");
         confused(h, scores);
         if let Some(ensemble) = &experiment.ensemble {
             h.raw("<details><summary>Confusion of the ensemble over seeds</summary>");
-            heat::write(h, &ensemble.confusion, &format!("{}, ensemble", experiment.title), &format!("{id}-ensemble-heat"));
+            heat::write(h, &ensemble.confusion, &format!("{}, ensemble", experiment.title), "x-ensemble-heat");
             h.raw("</details>");
         }
-        classes(h, experiment, scores, &id);
+        classes(h, experiment, scores, ID);
     }
-    uncertainty::write(h, experiment, &id);
-    folds(h, experiment, &id);
-    searched(h, experiment, &id);
-    curves::write(h, experiment, &id);
-    strip::write(h, experiment, &id);
-    misclassified(h, experiment, &id);
-    h.raw("</section>");
+    uncertainty::write(h, experiment, ID);
+    strip::write(h, experiment, ID);
+    curves::write(h, experiment, ID);
+    runs::folds(h, experiment, ID);
+    runs::searched(h, experiment, ID);
+    wrong::write(h, experiment, ID);
+}
+
+/// The experiments before and after it.
+fn neighbours(h: &mut Html, report: &PipelineReport, index: usize) {
+    h.raw("<nav class=\"neighbours\" aria-label=\"Other experiments\"><ul>");
+    for (at, arrow) in [(index.checked_sub(1), "← "), (Some(index + 1), "→ ")] {
+        let Some((at, other)) = at.and_then(|at| Some((at, report.experiments.get(at)?))) else { continue };
+        h.raw("<li>").open("a", &[("href", &file(report, at))]).raw(arrow).text(&other.title).raw("</a></li>");
+    }
+    h.raw("<li><a href=\"index.html\">All experiments of this pipeline</a></li></ul></nav>");
 }
 
 fn sharing(h: &mut Html, experiment: &ExperimentSection) {
@@ -105,7 +153,7 @@ fn confused(h: &mut Html, scores: &Scores) {
     if pairs.is_empty() {
         return;
     }
-    h.raw("<h4>Most confused</h4><ol class=\"pairs\">");
+    h.raw("<h3>Most confused</h3><ol class=\"pairs\">");
     for (truth, predicted, n, share) in pairs {
         h.within("li", &[], |h| {
             h.el("b", &[], truth).raw(" taken for ").el("b", &[], predicted).raw(": ");
@@ -116,7 +164,7 @@ fn confused(h: &mut Html, scores: &Scores) {
 }
 
 fn classes(h: &mut Html, experiment: &ExperimentSection, scores: &Scores, id: &str) {
-    h.el("h3", &[("id", &format!("{id}-classes"))], "By class");
+    h.part(&format!("{id}-classes"), "By class");
     let table_id = format!("{id}-class-table");
     let caption = format!("{}: precision, recall and F1 by class, pooled", experiment.title);
     let table = Table { id: &table_id, caption: &caption, class: "narrow", sortable: true };
@@ -134,153 +182,4 @@ fn classes(h: &mut Html, experiment: &ExperimentSection, scores: &Scores, id: &s
         }
         h.raw("</tbody>");
     });
-}
-
-fn folds(h: &mut Html, experiment: &ExperimentSection, id: &str) {
-    if experiment.folds.is_empty() {
-        return;
-    }
-    h.el("h3", &[("id", &format!("{id}-folds"))], "By fold");
-    let folded = experiment.folds.len() > OPEN_FOLDS;
-    if folded {
-        h.raw("<details><summary>").text(plural(experiment.folds.len(), "training run")).raw("</summary>");
-    }
-    let table_id = format!("{id}-fold-table");
-    let caption = format!("{}: each fold and seed", experiment.title);
-    let table = Table { id: &table_id, caption: &caption, class: "", sortable: true };
-    let columns = [
-        words("Held out"),
-        numbers("Fold"),
-        numbers("Seed"),
-        numbers("Trained on"),
-        numbers("Validation"),
-        numbers("Tested"),
-        numbers("WA %"),
-        numbers("UAR %"),
-        numbers("Macro F1 %"),
-        numbers("Epoch kept"),
-        numbers("Epochs run"),
-    ];
-    table.write(h, &columns, |h| {
-        h.raw("<tbody>");
-        for fold in &experiment.folds {
-            h.raw("<tr>");
-            row_head(h, &fold.name);
-            number(h, fold.fold.to_string(), f64::from(fold.fold));
-            number(h, fold.seed.to_string(), fold.seed as f64);
-            let rows = fold.n_train + fold.n_augmented;
-            let trained = if fold.n_augmented == 0 { rows.to_string() } else { format!("{} → {rows}", fold.n_train) };
-            number(h, trained, rows as f64);
-            for n in [fold.n_validation, fold.n_test] {
-                number(h, n.to_string(), n as f64);
-            }
-            for value in [fold.scores.accuracy, fold.scores.uar, fold.scores.macro_f1] {
-                number(h, percent(value), value);
-            }
-            number(h, fold.best_epoch.map_or("–".to_owned(), |e| e.to_string()), fold.best_epoch.map_or(-1.0, |e| e as f64));
-            let epochs = fold.history.len();
-            number(h, if epochs == 0 { "–".to_owned() } else { epochs.to_string() }, epochs as f64);
-            h.raw("</tr>");
-        }
-        h.raw("</tbody>");
-    });
-    if folded {
-        h.raw("</details>");
-    }
-}
-
-/// What was chosen within each training part, and what else was tried.
-fn searched(h: &mut Html, experiment: &ExperimentSection, id: &str) {
-    let searches: Vec<(&FoldSection, &SearchSection)> =
-        experiment.folds.iter().filter_map(|fold| fold.search.as_ref().map(|search| (fold, search))).collect();
-    let Some((_, first)) = searches.first() else { return };
-    h.el("h3", &[("id", &format!("{id}-search"))], "Chosen within the training part");
-    h.within("p", &[], |h| {
-        h.text(format!("{} were compared by {} over ", plural(first.tried.len(), "setting"), first.metric.replace('_', " ")));
-        h.text(format!("{} inner folds by {} of each training part; ", first.folds, first.by));
-        h.raw("the best, refitted on the whole training part, was tested once.");
-    });
-    let table_id = format!("{id}-search-table");
-    let caption = format!("{}: the setting chosen in each fold", experiment.title);
-    let table = Table { id: &table_id, caption: &caption, class: "narrow", sortable: true };
-    let columns = [words("Held out"), numbers("Seed"), words("Chosen"), numbers("Inner score %"), numbers("Lowest tried %")];
-    table.write(h, &columns, |h| {
-        h.raw("<tbody>");
-        for (fold, search) in &searches {
-            let Some(chosen) = search.tried.get(search.chosen) else { continue };
-            let lowest = search.tried.iter().map(|tried| tried.score).fold(f64::INFINITY, f64::min);
-            h.raw("<tr>");
-            row_head(h, &fold.name);
-            number(h, fold.seed.to_string(), fold.seed as f64);
-            cell(h, chosen.describe());
-            for score in [chosen.score, lowest] {
-                number(h, percent(score), score);
-            }
-            h.raw("</tr>");
-        }
-        h.raw("</tbody>");
-    });
-}
-
-fn misclassified(h: &mut Html, experiment: &ExperimentSection, id: &str) {
-    if experiment.predictions.is_empty() {
-        return;
-    }
-    let probability = |line: &PredictionLine, class: &str| {
-        experiment.labels.iter().position(|l| l == class).and_then(|i| line.probabilities.get(i)).map_or(f64::NAN, |&p| f64::from(p))
-    };
-    let mut wrong: Vec<(f64, &PredictionLine)> = experiment
-        .predictions
-        .iter()
-        .filter(|line| line.truth != line.predicted)
-        .map(|line| (probability(line, &line.predicted), line))
-        .collect();
-    wrong.sort_by(|a, b| {
-        b.0.total_cmp(&a.0).then_with(|| (&a.1.utterance_id, a.1.seed, a.1.fold).cmp(&(&b.1.utterance_id, b.1.seed, b.1.fold)))
-    });
-    h.el("h3", &[("id", &format!("{id}-wrong"))], "Misclassified utterances");
-    h.within("p", &[], |h| {
-        h.text(count(wrong.len())).raw(" of ").text(plural(experiment.predictions.len(), "prediction")).raw(" are wrong");
-        h.raw(if wrong.is_empty() { "." } else { ", listed by how sure the model was." });
-        if wrong.len() > SHOWN {
-            h.text(format!(" The first {SHOWN} are shown; ")).raw("<a href=\"predictions.csv\">predictions.csv</a> holds all.");
-        }
-    });
-    if wrong.is_empty() {
-        return;
-    }
-    h.raw("<details><summary>").text(plural(wrong.len().min(SHOWN), "utterance")).raw("</summary>");
-    let table_id = format!("{id}-wrong-table");
-    let caption = format!("{}: misclassified utterances", experiment.title);
-    let table = Table { id: &table_id, caption: &caption, class: "tall", sortable: true };
-    let columns = [
-        words("Utterance"),
-        words("Truth"),
-        words("Predicted"),
-        numbers("P(predicted) %"),
-        numbers("P(truth) %"),
-        words("Speaker"),
-        numbers("Fold"),
-        numbers("Seed"),
-        words("Recording"),
-    ];
-    table.write(h, &columns, |h| {
-        h.raw("<tbody>");
-        for (sure, line) in wrong.iter().take(SHOWN) {
-            h.raw("<tr>");
-            row_head(h, &line.utterance_id);
-            cell(h, &line.truth);
-            cell(h, &line.predicted);
-            number(h, html::decimals(sure * 100.0, 1), *sure);
-            let truth = probability(line, &line.truth);
-            number(h, html::decimals(truth * 100.0, 1), truth);
-            cell(h, &line.speaker);
-            number(h, line.fold.to_string(), f64::from(line.fold));
-            number(h, line.seed.to_string(), line.seed as f64);
-            h.el("td", &[("class", "path")], &line.path);
-            h.raw("</tr>");
-        }
-        h.raw("</tbody>");
-    });
-    h.raw("</details>");
 }

@@ -61,7 +61,7 @@ pub(super) fn write(h: &mut Html, confusion: &Confusion, title: &str, id: &str) 
 }
 
 /// The palette step of a share.
-fn step(share: f64) -> usize {
+pub(super) fn step(share: f64) -> usize {
     (share * STEPS).floor().clamp(0.0, STEPS - 1.0) as usize
 }
 

@@ -4,7 +4,10 @@ use super::Style;
 
 /// A growing piece of HTML or SVG.
 #[derive(Debug, Default)]
-pub struct Html(String);
+pub struct Html {
+    markup: String,
+    headings: Vec<(String, String)>,
+}
 
 /// Attributes of an element; names are literals, values are escaped.
 pub type Attributes<'a> = &'a [(&'static str, &'a str)];
@@ -17,36 +20,36 @@ impl Html {
 
     /// Literal markup of this program.
     pub fn raw(&mut self, markup: &'static str) -> &mut Self {
-        self.0.push_str(markup);
+        self.markup.push_str(markup);
         self
     }
 
     /// Text from anywhere, escaped.
     pub fn text(&mut self, text: impl AsRef<str>) -> &mut Self {
-        escape_into(&mut self.0, text.as_ref(), false);
+        escape_into(&mut self.markup, text.as_ref(), false);
         self
     }
 
     /// A start tag.
     pub fn open(&mut self, tag: &'static str, attributes: Attributes) -> &mut Self {
-        self.0.push('<');
-        self.0.push_str(tag);
+        self.markup.push('<');
+        self.markup.push_str(tag);
         for (name, value) in attributes {
-            self.0.push(' ');
-            self.0.push_str(name);
-            self.0.push_str("=\"");
-            escape_into(&mut self.0, value, true);
-            self.0.push('"');
+            self.markup.push(' ');
+            self.markup.push_str(name);
+            self.markup.push_str("=\"");
+            escape_into(&mut self.markup, value, true);
+            self.markup.push('"');
         }
-        self.0.push('>');
+        self.markup.push('>');
         self
     }
 
     /// An end tag.
     pub fn close(&mut self, tag: &'static str) -> &mut Self {
-        self.0.push_str("</");
-        self.0.push_str(tag);
-        self.0.push('>');
+        self.markup.push_str("</");
+        self.markup.push_str(tag);
+        self.markup.push('>');
         self
     }
 
@@ -62,19 +65,38 @@ impl Html {
         self.close(tag)
     }
 
+    /// The heading of a part of the page, to which the page's navigation leads.
+    pub fn part(&mut self, id: &str, title: &str) -> &mut Self {
+        self.headings.push((id.to_owned(), title.to_owned()));
+        self.line_break().el("h2", &[("id", id)], title)
+    }
+
+    /// Identifiers and titles of the parts so far.
+    pub fn parts(&self) -> &[(String, String)] {
+        &self.headings
+    }
+
+    /// What was written elsewhere.
+    pub fn append(&mut self, other: Html) -> &mut Self {
+        self.markup.push_str(&other.markup);
+        self.headings.extend(other.headings);
+        self
+    }
+
     /// A line break in the source, which changes nothing that is seen.
     pub fn line_break(&mut self) -> &mut Self {
-        self.0.push('\n');
+        self.markup.push('\n');
         self
     }
 
     /// The markup.
     pub fn into_string(self) -> String {
-        self.0
+        self.markup
     }
 }
 
-/// Escapes for text and for double-quoted attributes. Control characters that HTML forbids become U+FFFD.
+/// Escapes for text and for double-quoted attributes. Control characters that HTML forbids, and those that turn the text around
+/// them, become U+FFFD.
 fn escape_into(out: &mut String, text: &str, attribute: bool) {
     for c in text.chars() {
         match c {
@@ -91,10 +113,15 @@ fn escape_into(out: &mut String, text: &str, attribute: bool) {
                 });
             }
             '\n' | '\t' => out.push(c),
-            c if c.is_control() => out.push('\u{fffd}'),
+            c if c.is_control() || reorders(c) => out.push('\u{fffd}'),
             c => out.push(c),
         }
     }
+}
+
+/// Whether a character does nothing but change the order in which its neighbours are shown: one in a name would turn the text around it.
+pub(super) fn reorders(c: char) -> bool {
+    matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// A column of a table.

@@ -128,7 +128,7 @@ fn row(h: &mut Html, folder: &str, report: &PipelineReport, experiment: &Experim
     let Some(scores) = &experiment.pooled else { return };
     h.raw("<tr>");
     head(h, folder, Some(report));
-    h.raw("<td class=\"w\">").el("a", &[("href", &format!("{}#x{}", link(folder), index + 1))], &experiment.title).raw("<br>");
+    h.raw("<td class=\"w\">").el("a", &[("href", &link(folder, &super::experiment::file(report, index)))], &experiment.title).raw("<br>");
     h.el("span", &[("class", "quiet")], &experiment.model).raw("</td>");
     cell(h, &experiment.protocol);
     h.raw("<td>");
@@ -163,7 +163,7 @@ fn head(h: &mut Html, folder: &str, report: Option<&PipelineReport>) {
     h.raw("<th scope=\"row\">");
     match report {
         Some(report) => {
-            h.el("a", &[("href", &link(folder))], &report.title).raw("<br>").el("span", &[("class", "quiet")], folder);
+            h.el("a", &[("href", &link(folder, "index.html"))], &report.title).raw("<br>").el("span", &[("class", "quiet")], folder);
             if compare::generated(report) {
                 h.raw("<br><span class=\"badge generated\">generated, not recorded</span>");
             }
@@ -179,8 +179,8 @@ fn corpus(h: &mut Html, report: &PipelineReport) {
     cell(h, report.corpus.as_ref().map_or("–", |corpus| corpus.corpus.as_str()));
 }
 
-/// A relative link to a folder's page, whatever the folder is called.
-fn link(folder: &str) -> String {
+/// A relative link to a page of a folder, whatever the folder is called.
+fn link(folder: &str, page: &str) -> String {
     let mut out = String::from("./");
     for byte in folder.bytes() {
         if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
@@ -189,7 +189,8 @@ fn link(folder: &str) -> String {
             out.push_str(&format!("%{byte:02X}"));
         }
     }
-    out.push_str("/index.html");
+    out.push('/');
+    out.push_str(page);
     out
 }
 
@@ -199,8 +200,8 @@ mod tests {
 
     #[test]
     fn links_survive_odd_folder_names() {
-        assert_eq!(link("emodb-2s"), "./emodb-2s/index.html");
-        assert_eq!(link("a b#\"é"), "./a%20b%23%22%C3%A9/index.html");
-        assert_eq!(link("javascript:x"), "./javascript%3Ax/index.html");
+        assert_eq!(link("emodb-2s", "index.html"), "./emodb-2s/index.html");
+        assert_eq!(link("a b#\"é", "index.html"), "./a%20b%23%22%C3%A9/index.html");
+        assert_eq!(link("javascript:x", "index.html"), "./javascript%3Ax/index.html");
     }
 }

@@ -4,22 +4,30 @@
 extern crate self as ser;
 
 mod assets;
+mod banners;
 mod bars;
+mod bibtex;
+mod cards;
 mod compare;
 mod corpus;
 mod csv;
 mod csv_uncertainty;
+mod csv_wide;
 mod curves;
 mod data;
 mod experiment;
 #[cfg(test)]
 mod fixture;
+mod gallery;
 mod heat;
 pub mod html;
 mod index;
+mod latex;
 mod page;
 mod paired;
 mod results;
+mod runs;
+mod sheet;
 mod steps;
 mod strip;
 mod summary;
@@ -28,11 +36,12 @@ pub mod svg;
 mod tests;
 mod uncertainty;
 mod write;
+mod wrong;
 
 use assets::Style;
 
 /// Raised whenever the same report would be written as other bytes.
-pub const CODE_VERSION: u32 = 3;
+pub const CODE_VERSION: u32 = 4;
 
 pub use data::{
     CorpusSection, EpochLine, ExperimentSection, FoldSection, LeakageLine, NearDuplicate, PipelineReport, PredictionLine, SearchSection,

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use super::data::PipelineReport;
 use super::html::{self, Html, Table, cell, row_head, words};
-use super::{bars, compare, corpus, experiment, paired, steps, summary};
+use super::{banners, bars, cards, compare, corpus, experiment, gallery, paired, steps, summary};
 
 /// Files that stand beside the page, with what they hold.
-const FILES: [(&str, &str); 11] = [
+const FILES: [(&str, &str); 17] = [
+    ("results.csv", "a row for each system and published figure, as in the table above"),
     ("metrics.csv", "every figure: pooled, by fold, by seed, by class, with intervals"),
     ("confusion.csv", "confusion matrices, counts and row shares"),
     ("predictions.csv", "every prediction with its probabilities"),
@@ -17,40 +18,30 @@ const FILES: [(&str, &str); 11] = [
     ("comparisons.csv", "McNemar's test between experiments"),
     ("history.csv", "every epoch"),
     ("leakage.csv", "what train and test share, fold by fold"),
+    ("corpus.csv", "utterances by class, speaker and session"),
     ("duplicates.csv", "recordings with the same sound"),
+    ("set-aside.csv", "files that are no utterance, and why"),
+    ("results.tex", "the table of results for a paper (LaTeX, booktabs)"),
+    ("confusion.tex", "a confusion matrix for each experiment (LaTeX, booktabs)"),
+    ("references.bib", "what to cite (BibTeX)"),
     ("report.json", "all of this page as data"),
 ];
+
+/// The end of every page of a pipeline.
+pub(super) const FOOTER: &str = "<footer><p>Written by ser. The same inputs, settings and versions give this same page.</p></footer>";
+/// The button that changes between light and dark.
+pub(super) const THEME: &str = "<button type=\"button\" class=\"js-only\" id=\"theme\">Dark mode</button>";
 
 /// The page as text; a pure function of the report.
 pub(super) fn render(report: &PipelineReport) -> String {
     html::page(&format!("{} · speech emotion recognition", report.title), |h| {
         header(h, report);
         h.raw("<main id=\"main\" tabindex=\"-1\">");
-        if compare::generated(report) {
-            h.raw(
-                "<p class=\"banner\" role=\"note\"><strong>Generated, not recorded speech.</strong> These sounds were made by a program. ",
-            );
-            h.raw(
-                "The figures show that the pipeline works; they say nothing about people, and no published figure stands beside them.</p>",
-            );
-        }
-        if !report.overrides.is_empty() {
-            h.raw("<p class=\"warn box\" role=\"note\"><strong>Not the settings of the pipeline file.</strong> Overridden for this run: ");
-            h.text(report.overrides.join("; ")).raw(".</p>");
-        }
-        if let Some(missing) = &report.missing {
-            let heading = if report.experiments.is_empty() { "Nothing could be computed yet" } else { "Not computed anew" };
-            h.raw("<section id=\"missing\" class=\"missing\" aria-labelledby=\"missing-title\">");
-            h.el("h2", &[("id", "missing-title")], heading);
-            h.el("p", &[("class", "message")], missing);
-            h.raw("<p>Put it in place and run the same command again: this page fills itself.</p></section>");
-        }
+        banners::write(h, report);
         if !report.experiments.is_empty() {
             verdict(h, report);
         }
-        for (i, section) in report.experiments.iter().enumerate() {
-            experiment::write(h, section, i);
-        }
+        gallery::write(h, report);
         if let Some(section) = &report.corpus {
             corpus::write(h, section);
         }
@@ -58,8 +49,7 @@ pub(super) fn render(report: &PipelineReport) -> String {
         pairs(h, ("settings", "Settings", "Every setting in force", ["Setting", "Value"]), &report.settings);
         pairs(h, ("versions", "Versions", "What made these figures", ["Part", "Version"]), &report.versions);
         files(h);
-        h.raw("</main>");
-        h.raw("<footer><p>Written by ser. The same inputs, settings and versions give this same page.</p></footer>");
+        h.raw("</main>").raw(FOOTER);
     })
 }
 
@@ -68,11 +58,11 @@ const MOST_LINKS: usize = 8;
 
 fn header(h: &mut Html, report: &PipelineReport) {
     h.raw("<header><div class=\"top\"><p class=\"crumb\"><a href=\"../index.html\">All pipelines</a> / ").text(&report.name).raw("</p>");
-    h.raw("<button type=\"button\" class=\"js-only\" id=\"theme\">Dark mode</button></div>");
+    h.raw(THEME).raw("</div>");
     h.el("h1", &[], &report.title);
     h.raw("<nav aria-label=\"On this page\"><ul>");
     let experiments: Vec<(String, &str)> =
-        report.experiments.iter().enumerate().map(|(i, e)| (format!("#x{}", i + 1), e.title.as_str())).collect();
+        report.experiments.iter().enumerate().map(|(i, e)| (experiment::file(report, i), e.title.as_str())).collect();
     let folded = experiments.len() > MOST_LINKS;
     let mut links: Vec<(String, &str)> = Vec::new();
     if report.missing.is_some() {
@@ -80,6 +70,9 @@ fn header(h: &mut Html, report: &PipelineReport) {
     }
     if !report.experiments.is_empty() {
         links.push(("#verdict".into(), "Results"));
+    }
+    if !report.experiments.is_empty() {
+        links.push(("#experiments".into(), "Experiments"));
     }
     if !folded {
         links.extend(experiments.iter().cloned());
@@ -117,10 +110,10 @@ fn header(h: &mut Html, report: &PipelineReport) {
 fn verdict(h: &mut Html, report: &PipelineReport) {
     let published = compare::published(report);
     h.raw("<section id=\"verdict\" aria-labelledby=\"verdict-title\"><h2 id=\"verdict-title\">Results</h2>");
-    summary::cards(h, report);
+    cards::write(h, report);
     summary::results(h, report);
     summary::legend(h, !published.is_empty());
-    bars::write(h, report);
+    bars::write(h, report, &compare::results(report).map(|(_, e)| e).collect::<Vec<_>>());
     if published.iter().any(|p| p.speaker_independent.is_none()) {
         h.raw("<p class=\"quiet\">Published figures whose protocol is not known are listed in the table, not drawn.</p>");
     }
@@ -157,5 +150,6 @@ fn files(h: &mut Html) {
             h.el("a", &[("href", name)], name).raw(": ").text(holds);
         });
     }
-    h.raw("</ul></section>");
+    h.raw("</ul><p class=\"quiet\">Tables of at most 500 rows lie beside them as Markdown (results.md, …). In CSV files a text that a ");
+    h.raw("spreadsheet would take for a formula has an apostrophe before it.</p></section>");
 }

@@ -37,7 +37,7 @@ pub(super) fn write(h: &mut Html, experiment: &ExperimentSection, id: &str) {
     speakers.sort_by(|a, b| a.1.accuracy().total_cmp(&b.1.accuracy()).then(a.0.cmp(b.0)));
     let (Some(lowest), Some(highest)) = (speakers.first().copied(), speakers.last().copied()) else { return };
 
-    h.el("h3", &[("id", &format!("{id}-speakers"))], "Accuracy by speaker");
+    h.part(&format!("{id}-speakers"), "Accuracy by speaker");
     h.within("p", &[], |h| {
         h.text(plural(speakers.len(), "speaker"));
         if speakers.len() > 1 {

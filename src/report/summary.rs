@@ -4,8 +4,8 @@ use crate::evaluation::{Intervals, Mark, Published, Scores, Spread};
 
 use super::compare::{self, Standing};
 use super::data::{ExperimentSection, PipelineReport};
-use super::html::{self, Html, Table, cell, numbers, percent, plural, points, words};
-use super::uncertainty;
+use super::html::{self, Html, Table, cell, numbers, percent, points, words};
+use super::{experiment, uncertainty};
 
 /// Writes the table of results, and what its words mean.
 pub(super) fn results(h: &mut Html, report: &PipelineReport) {
@@ -25,8 +25,8 @@ pub(super) fn results(h: &mut Html, report: &PipelineReport) {
     let table = Table { id: "results", caption, class: "results", sortable: false };
     table.write(h, &columns, |h| {
         h.raw("<tbody>");
-        for (i, experiment) in compare::results(report) {
-            experiment_row(h, experiment, i);
+        for (i, one) in compare::results(report) {
+            experiment_row(h, one, &experiment::file(report, i));
         }
         h.raw("</tbody>");
         if !published.is_empty() {
@@ -52,16 +52,16 @@ fn controls(h: &mut Html, report: &PipelineReport, columns: &[html::Column]) {
     let table = Table { id: "controls", caption: "Controls on shuffled labels", class: "results", sortable: false };
     table.write(h, columns, |h| {
         h.raw("<tbody>");
-        for (i, experiment) in controls() {
-            experiment_row(h, experiment, i);
+        for (i, one) in controls() {
+            experiment_row(h, one, &experiment::file(report, i));
         }
         h.raw("</tbody>");
     });
 }
 
-fn experiment_row(h: &mut Html, experiment: &ExperimentSection, index: usize) {
+fn experiment_row(h: &mut Html, experiment: &ExperimentSection, page: &str) {
     h.raw("<tr><th scope=\"row\">");
-    h.el("a", &[("href", &format!("#x{}", index + 1))], &experiment.title).raw("<br>");
+    h.el("a", &[("href", page)], &experiment.title).raw("<br>");
     h.el("span", &[("class", "quiet")], &experiment.model).raw("</th>");
     cell(h, &experiment.protocol);
     h.raw("<td>");
@@ -240,66 +240,6 @@ fn distance(h: &mut Html, standing: Standing) {
     if first {
         h.raw("–");
     }
-}
-
-/// The first of the highest UAR.
-fn highest<'r>(results: &[(&'r ExperimentSection, &'r Scores)]) -> Option<(&'r ExperimentSection, &'r Scores)> {
-    results.iter().copied().reduce(|a, b| if b.1.uar > a.1.uar { b } else { a })
-}
-
-/// Writes the cards at the top: the highest result of each kind of protocol, and the level without a model.
-pub(super) fn cards(h: &mut Html, report: &PipelineReport) {
-    h.raw("<div class=\"cards\">");
-    for (independent, title) in [(true, "Speakers unseen"), (false, "Speakers shared")] {
-        let of_kind: Vec<(&ExperimentSection, &Scores)> = compare::results(report)
-            .filter(|(_, e)| e.speaker_independent == independent)
-            .filter_map(|(_, e)| e.pooled.as_ref().map(|scores| (e, scores)))
-            .collect();
-        // What looks at unlabelled test clips is another task: it never stands in the place of a result that does not.
-        let (transductive, inductive): (Vec<_>, Vec<_>) = of_kind.into_iter().partition(|(e, _)| e.transductive);
-        let leading = if inductive.is_empty() { &transductive } else { &inductive };
-        let Some((best, scores)) = highest(leading) else { continue };
-        h.open("div", &[("class", if independent { "card unseen" } else { "card shared" })]);
-        h.el("p", &[("class", "card-title")], if inductive.is_empty() { format!("{title}, transductive") } else { title.to_owned() });
-        h.within("p", &[("class", "big")], |h| {
-            h.text(percent(scores.uar)).raw(" %<span class=\"unit\"> UAR</span>");
-        });
-        h.within("p", &[], |h| {
-            h.text(percent(scores.accuracy)).raw(" % WA · ").text(&best.title);
-            if leading.len() > 1 {
-                h.text(format!(" (highest UAR of {} experiments)", leading.len()));
-            }
-        });
-        if let Some((best, scores)) = highest(&transductive).filter(|_| !inductive.is_empty()) {
-            h.within("p", &[], |h| {
-                h.raw("<em>Transductive:</em> ").text(percent(scores.uar)).raw(" % UAR · ").text(&best.title);
-            });
-        }
-        h.raw("</div>");
-    }
-    // Experiments on other classes have other levels, which one card cannot show: each stands in the chart then.
-    let levels: Vec<(f64, f64)> = report.experiments.iter().filter_map(compare::levels).collect();
-    let same = |a: &(f64, f64), b: &(f64, f64)| (a.0 - b.0).abs() < 5e-5 && (a.1 - b.1).abs() < 5e-5;
-    if let Some(&(chance, majority)) = levels.first().filter(|first| levels.iter().all(|other| same(first, other))) {
-        h.raw("<div class=\"card\"><p class=\"card-title\">Without a model</p>");
-        h.within("p", &[("class", "big")], |h| {
-            h.text(percent(chance)).raw(" %<span class=\"unit\"> UAR</span>");
-        });
-        h.within("p", &[], |h| {
-            h.raw("chance, any constant guess · WA of the largest class: ").text(percent(majority)).raw(" %");
-        });
-        h.raw("</div>");
-    }
-    if let Some(corpus) = &report.corpus {
-        h.raw("<div class=\"card\"><p class=\"card-title\">").raw(if corpus.generated { "Generated corpus" } else { "Corpus" }).raw("</p>");
-        h.within("p", &[("class", "big")], |h| {
-            h.text(html::count(corpus.utterances)).raw("<span class=\"unit\"> utterances</span>");
-        });
-        let facts = [plural(corpus.by_speaker.len(), "speaker"), plural(corpus.by_class.len(), "class"), html::duration(corpus.duration_s)]
-            .join(" · ");
-        h.el("p", &[], facts).raw("</div>");
-    }
-    h.raw("</div>");
 }
 
 /// Writes what the words and marks of the tables mean.

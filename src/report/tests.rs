@@ -13,6 +13,11 @@ fn written(report: &PipelineReport) -> (tempfile::TempDir, String) {
     (dir, page)
 }
 
+/// The page of one experiment.
+fn page_of(dir: &Path, experiment: &str) -> String {
+    fs::read_to_string(dir.join(format!("experiment-{experiment}.html"))).unwrap()
+}
+
 fn rows(dir: &Path, name: &str) -> Vec<Vec<String>> {
     let mut reader = csv::ReaderBuilder::new().has_headers(false).from_path(dir.join(name)).unwrap();
     reader.records().map(|row| row.unwrap().iter().map(str::to_owned).collect()).collect()
@@ -22,15 +27,16 @@ fn rows(dir: &Path, name: &str) -> Vec<Vec<String>> {
 fn the_same_report_gives_the_same_bytes() {
     let report = fixture::recorded();
     let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let names: Vec<_> = write(&report, one.path()).unwrap();
+    let paths: Vec<_> = write(&report, one.path()).unwrap();
     write(&report, two.path()).unwrap();
     write(&report, two.path()).unwrap();
-    assert_eq!(names.len(), 12);
-    for path in names {
+    assert!(paths.len() > 17 + report.experiments.len());
+    let names = paths.len();
+    for path in paths {
         let other = two.path().join(path.file_name().unwrap());
         assert!(fs::read(&path).unwrap() == fs::read(&other).unwrap(), "{} differs", path.display());
     }
-    assert_eq!(fs::read_dir(two.path()).unwrap().count(), 12);
+    assert_eq!(fs::read_dir(two.path()).unwrap().count(), names);
 }
 
 #[test]
@@ -49,14 +55,14 @@ fn generated_speech_never_stands_beside_published_figures() {
 fn shuffled_labels_never_stand_beside_published_figures() {
     let mut report = fixture::recorded();
     report.experiments[0].shuffled_labels = true;
-    let (_dir, page) = written(&report);
+    let (dir, page) = written(&report);
     let results = &page[page.find("id=\"results\"").unwrap()..page.find("id=\"controls\"").unwrap()];
     let distances = &page[page.find("id=\"distance-table\"").unwrap()..];
     let distances = &distances[..distances.find("</table>").unwrap()];
     let (control, other) = (report.experiments[0].title.clone(), report.experiments[1].title.clone());
     assert!(results.contains(&other) && distances.contains(&other));
     assert!(!results.contains(&control) && !distances.contains(&control));
-    assert!(page.contains("Labels are shuffled:"));
+    assert!(page_of(dir.path(), &report.experiments[0].name).contains("Labels are shuffled:"));
     report.experiments.iter_mut().for_each(|experiment| experiment.shuffled_labels = true);
     let (dir, page) = written(&report);
     let json = fs::read_to_string(dir.path().join("report.json")).unwrap();
@@ -76,7 +82,8 @@ fn what_was_searched_is_shown() {
         chosen: 1,
     };
     report.experiments[0].folds[0].search = Some(search);
-    let (_dir, page) = written(&report);
+    let (dir, _) = written(&report);
+    let page = page_of(dir.path(), &report.experiments[0].name);
     for part in ["2 settings were compared by uar", "2 inner folds by speaker", "model.c=10", "50.0", "25.0"] {
         assert!(page.contains(part), "{part}");
     }
@@ -116,10 +123,14 @@ fn many_experiments_are_folded_away_at_the_top() {
     let one = report.experiments[0].clone();
     report.experiments.extend((0..9).map(|n| crate::report::ExperimentSection { name: format!("more-{n}"), ..one.clone() }));
     let n = report.experiments.len();
-    let (_dir, page) = written(&report);
+    let (dir, page) = written(&report);
     let top = &page[..page.find("</header>").unwrap()];
     assert!(top.contains(&format!("<summary>{n} experiments</summary>")));
-    assert!((1..=n).all(|i| top.matches(&format!("href=\"#x{i}\"")).count() == 1));
+    for experiment in &report.experiments {
+        let file = format!("experiment-{}.html", experiment.name);
+        assert!(dir.path().join(&file).is_file());
+        assert_eq!(top.matches(&format!("href=\"{file}\"")).count(), 1, "{file}");
+    }
 }
 
 #[test]
@@ -142,11 +153,14 @@ fn a_missing_corpus_still_has_a_page_that_says_what_to_do() {
 
 #[test]
 fn nothing_from_the_data_becomes_markup() {
-    let (_dir, page) = written(&fixture::hostile());
-    assert_eq!(page.matches("<script").count(), 1);
-    assert_eq!(page.matches("</script").count(), 1);
-    assert!(!page.contains("<b onload"));
-    assert!(page.contains("&lt;/script&gt;&lt;script&gt;alert(&#39;x&#39;)"));
+    let (dir, page) = written(&fixture::hostile());
+    let others = fixture::hostile().experiments.iter().map(|e| page_of(dir.path(), &e.name)).collect::<Vec<_>>();
+    for page in others.iter().chain([&page]) {
+        assert_eq!(page.matches("<script").count(), 1);
+        assert_eq!(page.matches("</script").count(), 1);
+        assert!(!page.contains("<b onload"));
+        assert!(page.contains("&lt;/script&gt;&lt;script&gt;alert(&#39;x&#39;)"));
+    }
     let ours = tempfile::tempdir().unwrap();
     write(&fixture::hostile(), &ours.path().join("a<b>")).unwrap();
     write_index(ours.path()).unwrap();
@@ -162,9 +176,9 @@ fn csv_fields_with_quotes_commas_and_newlines_come_back_whole() {
     let rows = rows(dir.path(), "predictions.csv");
     let line = &report.experiments[0].predictions[0];
     assert_eq!(rows.len(), 1 + 1440);
-    assert_eq!(rows[1][4..7], [line.utterance_id.clone(), line.path.clone(), line.speaker.clone()]);
+    assert_eq!(rows[1][4..7], [line.utterance_id.clone(), format!("'{}", line.path), line.speaker.clone()]);
     let text = fs::read_to_string(dir.path().join("predictions.csv")).unwrap();
-    assert!(text.contains("\"=cmd|' /C calc'!A0, \"\"quoted\"\"\nsecond line\""));
+    assert!(text.contains("\"'=cmd|' /C calc'!A0, \"\"quoted\"\"\nsecond line\""));
     assert!(text.ends_with("\r\n"));
 }
 
@@ -188,10 +202,11 @@ fn what_figures_are_to_be_read_with_stands_beside_them() {
     let (dir, page) = written(&report);
     let intervals = report.experiments[1].uncertainty.intervals.unwrap();
     let shown = format!("{:.2} to {:.2}", intervals.uar.low * 100.0, intervals.uar.high * 100.0);
-    assert_eq!((intervals.units, page.matches(&shown).count() >= 2), (24, true), "{shown}");
-    assert!(page.contains("95 % interval, 2000 draws of 24 speakers"));
-    assert!(page.contains("majority vote of the seeds") && page.contains("id=\"x2-reliability-title\""));
-    assert!(page.contains("id=\"x1-by-sex\"") && page.contains("id=\"x1-by-intensity\"") && !page.contains("id=\"x1-by-speaker\""));
+    assert_eq!((intervals.units, page.contains(&shown)), (24, true), "{shown}");
+    let [first, second] = [0, 1].map(|i: usize| page_of(dir.path(), &report.experiments[i].name));
+    assert!(second.contains("95 % interval, 2000 draws of 24 speakers") && second.contains(&shown));
+    assert!(page.contains("majority vote of the seeds") && second.contains("id=\"x-reliability-title\""));
+    assert!(first.contains("id=\"x-by-sex\"") && first.contains("id=\"x-by-intensity\"") && !first.contains("id=\"x-by-speaker\""));
     assert_eq!(report.comparisons.len(), 1, "only the two of one protocol are a pair");
     assert!(page.contains("id=\"paired-table\"") && !written(&fixture::recorded()).1.contains("id=\"paired-table\""));
     let find = |rows: Vec<Vec<String>>, wanted: &[&str], at: usize| -> f64 {
@@ -212,11 +227,15 @@ fn what_used_test_recordings_says_so_wherever_it_shows() {
     assert!(!before.contains("transductive") && !before.contains("Transductive"));
     let mut report = fixture::recorded();
     report.experiments[1].transductive = true;
-    let (_dir, page) = written(&report);
-    // The row of results, that of its ensembles, the heading of its section.
+    let (other, page) = written(&report);
+    let own = page_of(other.path(), &report.experiments[1].name);
+    // The row of results, those of its ensembles, its tile; the heading of its page.
     assert_eq!(page.matches("<span class=\"badge unknown\">transductive</span>").count(), 4);
-    assert!(page.contains("<strong>Transductive:</strong>"));
-    assert!(page.contains(", transductive</text>"), "the chart says so, too");
+    assert_eq!(own.matches("<span class=\"badge unknown\">transductive</span>").count(), 1);
+    assert!(own.contains("<strong>Transductive:</strong>"));
+    for page in [&page, &own] {
+        assert!(page.contains(", transductive</text>"), "the chart says so, too");
+    }
     write(&report, &dir.path().join("r")).unwrap();
     write_index(dir.path()).unwrap();
     assert!(fs::read_to_string(dir.path().join("index.html")).unwrap().contains("transductive"));
@@ -240,8 +259,19 @@ fn a_diverged_run_is_read_back() {
 
 #[test]
 fn the_largest_page_stays_below_a_megabyte() {
-    let (_dir, page) = written(&fixture::large());
-    assert!(page.len() < 1_000_000, "{} bytes", page.len());
+    let mut report = fixture::large();
+    let one = report.experiments[0].clone();
+    report.experiments.extend((0..40).map(|n| crate::report::ExperimentSection { name: format!("more-{n}"), ..one.clone() }));
+    let (dir, _) = written(&report);
+    let mut pages = 0;
+    for file in
+        fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.extension().is_some_and(|e| e == "html"))
+    {
+        let size = fs::metadata(&file).unwrap().len();
+        assert!(size < 1_000_000, "{}: {size} bytes", file.display());
+        pages += 1;
+    }
+    assert_eq!(pages, 1 + report.experiments.len());
 }
 
 #[test]
@@ -260,7 +290,7 @@ fn the_index_lists_what_is_there_and_names_what_is_broken() {
     assert!(index.contains("report.json cannot be read: EOF"));
     assert!(index.contains("written by a newer ser (schema 99"));
     assert!(index.contains("generated, not recorded"));
-    assert!(index.contains("href=\"./ravdess/index.html#x2\""));
+    assert!(index.contains("href=\"./ravdess/experiment-speaker-independent.html\""));
 }
 
 /// Relative luminance contrast (WCAG 2.2) of two `#rrggbb` colours.

@@ -22,7 +22,7 @@ pub(super) fn write(h: &mut Html, experiment: &ExperimentSection, id: &str) {
     }
     let others: Vec<&Breakdown> = experiment.uncertainty.breakdowns.iter().filter(|b| b.attribute != "speaker").collect();
     if !others.is_empty() {
-        h.el("h3", &[("id", &format!("{id}-breakdown"))], "By what the corpus says");
+        h.part(&format!("{id}-breakdown"), "By what the corpus says");
         h.within("div", &[("class", "pair")], |h| {
             others.iter().for_each(|one| breakdown(h, experiment, one, id));
         });
@@ -45,7 +45,7 @@ pub(super) fn describe(intervals: &Intervals) -> String {
 fn spreads(h: &mut Html, experiment: &ExperimentSection, id: &str) {
     let uncertainty = &experiment.uncertainty;
     let (Some(folds), Some(seeds)) = (uncertainty.over_folds.get("uar"), uncertainty.over_seeds.get("uar")) else { return };
-    h.el("h3", &[("id", &format!("{id}-spread"))], "How sure");
+    h.part(&format!("{id}-spread"), "How sure");
     h.raw("<ul>");
     if let Some(intervals) = &uncertainty.intervals {
         h.within("li", &[], |h| {
@@ -80,7 +80,7 @@ fn spreads(h: &mut Html, experiment: &ExperimentSection, id: &str) {
 }
 
 fn reliability(h: &mut Html, experiment: &ExperimentSection, calibration: &Calibration, id: &str) {
-    h.el("h3", &[("id", &format!("{id}-calibration"))], "Calibration");
+    h.part(&format!("{id}-calibration"), "Calibration");
     h.within("p", &[], |h| {
         h.raw("Expected calibration error (ECE): ").el("strong", &[], percent(calibration.ece)).raw(" %, over ");
         h.text(html::count(calibration.n as usize)).raw(" predictions in ").text(calibration.bins.len().to_string()).raw(" equal parts.");

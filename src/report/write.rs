@@ -9,7 +9,7 @@ use crate::files::write_atomically;
 
 use super::compare;
 use super::data::PipelineReport;
-use super::{csv, page};
+use super::{bibtex, csv, experiment, latex, page};
 
 /// Version of `report.json`; a reader refuses what is newer than itself.
 pub(super) const SCHEMA_VERSION: u32 = 1;
@@ -21,9 +21,9 @@ struct Envelope<'a> {
     report: &'a PipelineReport,
 }
 
-/// Writes the page (`index.html`), the tables (`metrics.csv`, `confusion.csv`, `predictions.csv`, `folds.csv`, `history.csv`,
-/// `leakage.csv`, `duplicates.csv`, `breakdown.csv`, `calibration.csv`, `comparisons.csv`) and `report.json` into `dir`, which is created
-/// where it is missing. Returns the paths, the page first.
+/// Writes the page (`index.html`), a page for each experiment (`experiment-<name>.html`), the tables (as CSV, those of at most 500 rows as
+/// Markdown as well), LaTeX tables (`results.tex`, `confusion.tex`), what to cite (`references.bib`) and `report.json` into `dir`, which is
+/// created where it is missing. Returns the paths, the page first.
 ///
 /// Each file appears whole or not at all, and the same report gives the same bytes. Beside a generated corpus, or where every
 /// experiment is a control on shuffled labels, no published figure is written anywhere.
@@ -47,12 +47,23 @@ pub fn write(report: &PipelineReport, dir: &Path) -> Result<Vec<PathBuf>> {
     };
     let mut paths = Vec::new();
     for (name, bytes) in csv::files(report)? {
-        paths.push(put(name, &bytes)?);
+        paths.push(put(&name, &bytes)?);
+    }
+    let texts = [
+        ("results.tex", latex::results(report)),
+        ("confusion.tex", latex::confusions(report)),
+        ("references.bib", bibtex::references(report)),
+    ];
+    for (name, text) in texts {
+        paths.push(put(name, text.as_bytes())?);
     }
     let mut json = serde_json::to_vec_pretty(&Envelope { schema_version: SCHEMA_VERSION, report })
         .map_err(|e| Error::internal("failed to write report.json").because(e))?;
     json.push(b'\n');
     paths.push(put("report.json", &json)?);
+    for index in 0..report.experiments.len() {
+        paths.push(put(&experiment::file(report, index), experiment::render(report, index).as_bytes())?);
+    }
     // The page comes last: whoever sees it finds the files that it links to.
     paths.insert(0, put("index.html", page::render(report).as_bytes())?);
     Ok(paths)

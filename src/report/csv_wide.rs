@@ -1,0 +1,124 @@
+//! The tables that a paper or a spreadsheet begins with: a row for each system, class, or recording that was set aside.
+
+use crate::error::Result;
+use crate::evaluation::{Interval, Scores};
+
+use super::compare;
+use super::data::PipelineReport;
+use super::sheet::Sheet;
+
+/// A row for each experiment, ensemble over seeds and published figure; shares, not per cent.
+pub(super) fn results(report: &PipelineReport) -> Result<Sheet> {
+    let mut sheet = Sheet::new(&[
+        "kind",
+        "experiment",
+        "title",
+        "model",
+        "protocol",
+        "speaker_independent",
+        "transductive",
+        "classes",
+        "n",
+        "folds",
+        "seeds",
+        "wa",
+        "wa_ci_low",
+        "wa_ci_high",
+        "uar",
+        "uar_ci_low",
+        "uar_ci_high",
+        "macro_f1",
+        "mark",
+        "note",
+    ])?;
+    let ends =
+        |interval: Option<Interval>| interval.map_or_else(Default::default, |Interval { low, high }| [low.to_string(), high.to_string()]);
+    for (_, one) in compare::results(report) {
+        let found = &one.uncertainty;
+        let kinds: [(&str, Option<&Scores>, _); 2] = [
+            ("experiment", one.pooled.as_ref(), &found.intervals),
+            ("ensemble over seeds", one.ensemble.as_ref(), &found.ensemble_intervals),
+        ];
+        for (kind, scores, intervals) in kinds {
+            if scores.is_none() && kind != "experiment" {
+                continue;
+            }
+            let (wa, uar) = intervals.as_ref().map(|found| (found.accuracy, found.uar)).unzip();
+            let ([wa_low, wa_high], [uar_low, uar_high]) = (ends(wa), ends(uar));
+            let share = |of: fn(&Scores) -> f64| scores.map(|scores| of(scores).to_string()).unwrap_or_default();
+            let folds: std::collections::BTreeSet<u32> = one.folds.iter().map(|fold| fold.fold).collect();
+            sheet.row([
+                kind,
+                &one.name,
+                &one.title,
+                &one.model,
+                &one.protocol,
+                &one.speaker_independent.to_string(),
+                &one.transductive.to_string(),
+                &one.labels.len().to_string(),
+                &scores.map(|scores| scores.n.to_string()).unwrap_or_default(),
+                &folds.len().to_string(),
+                &compare::seeds(one).len().to_string(),
+                &share(|s| s.accuracy),
+                &wa_low,
+                &wa_high,
+                &share(|s| s.uar),
+                &uar_low,
+                &uar_high,
+                &share(|s| s.macro_f1),
+                "",
+                one.failed.as_deref().unwrap_or_default(),
+            ])?;
+        }
+    }
+    for figure in compare::published(report) {
+        let known = |value: Option<f64>| value.map(|value| value.to_string()).unwrap_or_default();
+        let independent = figure.speaker_independent.map(|known| known.to_string()).unwrap_or_default();
+        sheet.row([
+            "published",
+            "",
+            &figure.source,
+            &figure.system,
+            &figure.protocol,
+            &independent,
+            "",
+            "",
+            "",
+            "",
+            "",
+            &known(figure.accuracy),
+            "",
+            "",
+            &known(figure.uar),
+            "",
+            "",
+            "",
+            compare::describe(figure.mark).0,
+            figure.note.as_deref().unwrap_or_default(),
+        ])?;
+    }
+    Ok(sheet)
+}
+
+/// Counts of utterances by class, speaker and session.
+pub(super) fn corpus(report: &PipelineReport) -> Result<Sheet> {
+    let mut sheet = Sheet::new(&["by", "name", "utterances", "published"])?;
+    let Some(corpus) = &report.corpus else { return Ok(sheet) };
+    let published = |class: &str| corpus.expected.as_ref().and_then(|e| e.classes.get(class)).map(usize::to_string).unwrap_or_default();
+    for (by, counts) in [("class", &corpus.by_class), ("speaker", &corpus.by_speaker), ("session", &corpus.by_session)] {
+        for (name, n) in counts {
+            let expected = if by == "class" { published(name) } else { String::new() };
+            sheet.row([by, name, &n.to_string(), &expected])?;
+        }
+    }
+    Ok(sheet)
+}
+
+/// Every file that is no utterance, with the reason.
+pub(super) fn set_aside(report: &PipelineReport) -> Result<Sheet> {
+    let mut sheet = Sheet::new(&["path", "reason", "detail"])?;
+    for file in report.corpus.iter().flat_map(|corpus| &corpus.set_aside) {
+        sheet.row([file.path.as_str(), file.reason.describe(), &file.detail])?;
+    }
+    Ok(sheet)
+}

@@ -1,0 +1,161 @@
+//! Tables for papers: `booktabs`, with the published figures as marked rows that cite their sources.
+
+use std::fmt::Write;
+
+use crate::evaluation::{Interval, Published, Scores};
+
+use super::bibtex;
+use super::compare;
+use super::data::{ExperimentSection, PipelineReport};
+use super::html::reorders;
+
+const HEAD: &str = "% Written by ser. Needs \\usepackage{booktabs}; the keys of \\cite are those of references.bib.\n";
+
+/// The table of results: each system in its protocol, speakers shared and unseen apart.
+pub(super) fn results(report: &PipelineReport) -> String {
+    let mut out = String::from(HEAD);
+    out += "\\begin{table}\n  \\centering\n";
+    let _ = writeln!(
+        out,
+        "  \\caption{{{}: accuracy (WA) and mean recall (UAR) in per cent, pooled over folds and seeds, with 95\\,\\% bootstrap intervals.{}}}",
+        escape(&report.title),
+        if compare::generated(report) { " Generated sounds, not recorded speech." } else { "" }
+    );
+    let _ = writeln!(out, "  \\label{{tab:{}-results}}", report.name);
+    out += "  \\begin{tabular}{llrr}\n    \\toprule\n    System & Protocol & WA & UAR \\\\\n";
+    for (independent, heading) in
+        [(Some(true), "Test speakers unseen"), (Some(false), "Test speakers shared with training"), (None, "Not known")]
+    {
+        let ours: Vec<&ExperimentSection> =
+            compare::results(report).map(|(_, e)| e).filter(|e| Some(e.speaker_independent) == independent && e.pooled.is_some()).collect();
+        let theirs: Vec<&Published> = compare::published(report).iter().filter(|p| p.speaker_independent == independent).collect();
+        if ours.is_empty() && theirs.is_empty() {
+            continue;
+        }
+        let _ = writeln!(out, "    \\midrule\n    \\multicolumn{{4}}{{l}}{{\\emph{{{heading}}}}} \\\\");
+        for one in ours {
+            let title = if one.transductive { format!("{} (transductive)", escape(&one.title)) } else { escape(&one.title) };
+            let found = &one.uncertainty;
+            row(&mut out, &title, &one.protocol, one.pooled.as_ref(), found.intervals.as_ref().map(|i| (i.accuracy, i.uar)));
+            let several = one.ensemble.as_ref().filter(|_| compare::seeds(one).len() > 1);
+            if several.is_some() {
+                let intervals = found.ensemble_intervals.as_ref().map(|i| (i.accuracy, i.uar));
+                row(&mut out, "\\quad ensemble of its seeds", &one.protocol, several, intervals);
+            }
+        }
+        for figure in theirs {
+            let share = |value: Option<f64>| value.map_or_else(|| "--".to_owned(), percent);
+            let _ = writeln!(
+                out,
+                "    {}~\\cite{{{}}} & {} & {} & {} \\\\",
+                escape(&figure.system),
+                bibtex::key(&figure.source),
+                escape(&figure.protocol),
+                share(figure.accuracy),
+                share(figure.uar)
+            );
+        }
+    }
+    out += "    \\bottomrule\n  \\end{tabular}\n\\end{table}\n";
+    out
+}
+
+fn row(out: &mut String, title: &str, protocol: &str, scores: Option<&Scores>, intervals: Option<(Interval, Interval)>) {
+    let Some(scores) = scores else { return };
+    let (wa, uar) = intervals.unzip();
+    let figure = |value: f64, interval: Option<Interval>| match interval {
+        Some(Interval { low, high }) => format!("{} [{}, {}]", percent(value), percent(low), percent(high)),
+        None => percent(value),
+    };
+    let (wa, uar) = (figure(scores.accuracy, wa), figure(scores.uar, uar));
+    let _ = writeln!(out, "    {title} & {} & {wa} & {uar} \\\\", escape(protocol));
+}
+
+/// A confusion matrix for each experiment, in per cent of the row.
+pub(super) fn confusions(report: &PipelineReport) -> String {
+    let mut out = String::from(HEAD);
+    for (i, one) in report.experiments.iter().enumerate() {
+        let Some(confusion) = one.pooled.as_ref().map(|scores| &scores.confusion) else { continue };
+        let control = if one.shuffled_labels { " Control on shuffled labels, no result." } else { "" };
+        let _ = writeln!(
+            out,
+            "\\begin{{table}}\n  \\centering\n  \\caption{{{}: confusion in per cent of the true class (rows).{control}}}\n  \\label{{tab:{}-confusion-{}}}",
+            escape(&one.title),
+            report.name,
+            i + 1
+        );
+        let _ = writeln!(out, "  \\begin{{tabular}}{{l{}}}\n    \\toprule", "r".repeat(confusion.labels.len()));
+        let heads: Vec<String> = confusion.labels.iter().map(|label| escape(label)).collect();
+        let _ = writeln!(out, "    & {} \\\\\n    \\midrule", heads.join(" & "));
+        for (label, row) in heads.iter().zip(&confusion.counts) {
+            let total: u64 = row.iter().sum();
+            let shares: Vec<String> =
+                row.iter().map(|&n| if total == 0 { "--".to_owned() } else { percent(n as f64 / total as f64) }).collect();
+            let _ = writeln!(out, "    {label} & {} \\\\", shares.join(" & "));
+        }
+        out += "    \\bottomrule\n  \\end{tabular}\n\\end{table}\n\n";
+    }
+    out
+}
+
+fn percent(share: f64) -> String {
+    if share.is_finite() { format!("{:.1}", share * 100.0) } else { "--".to_owned() }
+}
+
+/// Text that TeX prints and does not obey.
+pub(super) fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\\' => out.push_str("\\textbackslash{}"),
+            '{' | '}' | '$' | '&' | '#' | '_' | '%' => {
+                out.push('\\');
+                out.push(c);
+            }
+            '^' => out.push_str("\\textasciicircum{}"),
+            '~' => out.push_str("\\textasciitilde{}"),
+            '<' => out.push_str("\\textless{}"),
+            '>' => out.push_str("\\textgreater{}"),
+            '"' => out.push_str("\\textquotedbl{}"),
+            '|' => out.push_str("\\textbar{}"),
+            '`' => out.push_str("\\textasciigrave{}"),
+            '\n' | '\r' | '\t' => out.push(' '),
+            c if c.is_control() || reorders(c) => out.push('?'),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture;
+    use super::*;
+
+    #[test]
+    fn nothing_in_a_name_is_obeyed() {
+        assert_eq!(escape("\\input{/etc/passwd}"), "\\textbackslash{}input\\{/etc/passwd\\}");
+        assert_eq!(
+            escape("a_b & 50 %\n#1 ^~$x$ \u{202e}<s>"),
+            "a\\_b \\& 50 \\% \\#1 \\textasciicircum{}\\textasciitilde{}\\$x\\$ ?\\textless{}s\\textgreater{}"
+        );
+    }
+
+    #[test]
+    fn published_rows_stand_with_their_kind_and_cite_what_the_bibliography_has() {
+        let report = fixture::recorded();
+        let (tex, bib) = (results(&report), bibtex::references(&report));
+        let unseen = tex.find("Test speakers unseen").unwrap();
+        let shared = tex.find("Test speakers shared").unwrap();
+        assert!(unseen < shared);
+        for figure in &report.published {
+            let cited = tex.find(&format!("{}~\\cite{{{}}}", escape(&figure.system), bibtex::key(&figure.source))).unwrap();
+            match figure.speaker_independent {
+                Some(true) => assert!(unseen < cited && cited < shared),
+                _ => assert!(shared < cited),
+            }
+            assert!(bib.contains(&format!("{{{},\n", bibtex::key(&figure.source))));
+        }
+        assert_eq!(tex.matches("\\begin{").count(), tex.matches("\\end{").count());
+    }
+}
