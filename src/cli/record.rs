@@ -3,9 +3,11 @@
 use super::{command_line, system};
 use crate::config::Pipeline;
 use crate::error::{Kind, Result};
-use crate::history::{Begin, End, Metric, Outcome, Process, Recorder};
+use crate::history::{Begin, End, History, Metric, Outcome, Process, Recorder, What};
 use crate::orchestrator::Observer;
 use crate::pipeline::{self, ExperimentLine, Options};
+use crate::report::{self, RunPage, RunTask, StepSection};
+use crate::ui;
 
 /// Begins to record a run.
 pub fn begin<'a>(pipeline: &Pipeline, options: &Options, observer: &'a dyn Observer) -> Recorder<'a> {
@@ -57,4 +59,40 @@ fn metrics(line: &ExperimentLine) -> impl Iterator<Item = Metric> {
         let (experiment, protocol) = (line.experiment.clone(), line.protocol.clone());
         Some(Metric { experiment, protocol, metric: metric.to_owned(), value: value?, n: line.n })
     })
+}
+
+/// Writes the page of the last run beside its report: what ran, what was there, and for how long. It is a comfort: where the history does not
+/// answer, what stands there stays.
+pub fn page(pipeline: &Pipeline, options: &Options, steps: &[StepSection], observer: &dyn Observer) {
+    let written = run_page(pipeline, options, steps).and_then(|page| match page {
+        Some(page) => report::write_run(&page, &options.reports_dir.join(&pipeline.name)).map(drop),
+        None => Ok(()),
+    });
+    if let Err(error) = written {
+        observer.warn(format!("the page of the run was not written: {error}"));
+    }
+}
+
+fn run_page(pipeline: &Pipeline, options: &Options, steps: &[StepSection]) -> Result<Option<RunPage>> {
+    let Some(history) = History::existing(&options.data_dir)? else { return Ok(None) };
+    let Some(run) = history.runs(Some(&pipeline.name), 1, &system::host())?.into_iter().next() else { return Ok(None) };
+    let mut tasks = Vec::new();
+    for row in history.tasks(run.id)? {
+        let seconds = if row.what == What::Reused { history.made_in(&row.stage, &row.key)? } else { row.seconds };
+        tasks.push(RunTask { task: row.task, what: row.what.name().to_owned(), seconds, why: row.why });
+    }
+    let revision = run.revision.map(|revision| if run.dirty == Some(true) { format!("{revision}, with changes") } else { revision });
+    let facts = [
+        ("run", Some(run.id.to_string())),
+        ("started", Some(run.started_here)),
+        ("took", run.seconds.map(ui::duration)),
+        ("command", Some(run.command)),
+        ("revision", revision),
+        ("version", Some(run.version)),
+        ("worker threads", Some(run.jobs.to_string())),
+        ("outcome", Some(run.outcome.name().to_owned())),
+        ("error", run.error),
+    ];
+    let facts = facts.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect();
+    Ok(Some(RunPage { title: pipeline.title.clone(), facts, steps: steps.to_vec(), tasks }))
 }

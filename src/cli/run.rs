@@ -29,6 +29,9 @@ pub fn until(run: &Run, stage: Stage, args: &Args, cancel: &Cancel, observer: &d
         let result = pipeline::run(pipeline, &options, cancel, &recorder);
         record::end(recorder, pipeline, &options, &result);
         let outcome = result?;
+        if outcome.report.is_some() {
+            record::page(pipeline, &options, &outcome.steps, observer);
+        }
         for line in &outcome.results {
             print(&if args.global.json { json_line("result", &pipeline.name, line) } else { line.to_string() })?;
         }

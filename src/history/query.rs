@@ -90,6 +90,15 @@ impl History {
         })
     }
 
+    /// Wall time of the run that made the output of a stage under a key, in seconds; the latest where several did.
+    ///
+    /// # Errors
+    /// As [`History::runs`].
+    pub fn made_in(&self, stage: &str, key: &str) -> Result<Option<f64>> {
+        let sql = "SELECT seconds FROM tasks WHERE stage = ?1 AND key = ?2 AND what = 'ran' ORDER BY run DESC LIMIT 1";
+        Ok(self.ask(sql, params![stage, key], |row| row.get::<_, Option<f64>>(0))?.into_iter().flatten().next())
+    }
+
     /// Figures of a run, by experiment, protocol and metric.
     ///
     /// # Errors

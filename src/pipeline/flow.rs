@@ -28,6 +28,7 @@ use crate::error::{Error, Kind, Result};
 use crate::features::FeatureSet;
 use crate::files::{TEMPORARY, sweep};
 use crate::orchestrator::{Context, Event, Finished, Identity, Lock, Observer, Task, Why};
+use crate::report::StepSection;
 use crate::table;
 
 /// Recordings that a plan opens at most to look at what they hold now.
@@ -42,6 +43,8 @@ pub struct Outcome {
     pub report: Option<std::path::PathBuf>,
     /// What came of each experiment.
     pub results: Vec<ExperimentLine>,
+    /// The steps of the pipeline, where a report was written.
+    pub steps: Vec<StepSection>,
 }
 
 /// Says what [`run`] would do, without doing it.
@@ -254,6 +257,8 @@ impl<'a> Walk<'a> {
                 }
                 let sets: Vec<&str> = self.pipeline.features.sets.iter().map(|set| set.name()).collect();
                 self.store.forget_others(Stage::Features.name(), &sets)?;
+                outcome.steps = report::steps(self.pipeline, &experiments);
+                report::write_run(self.pipeline, &outcome.steps, options)?;
                 report::write_index(options, self.cancel, self.observer)?;
             }
         }

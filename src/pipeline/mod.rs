@@ -18,6 +18,7 @@ mod line;
 mod listing;
 mod open;
 mod options;
+mod overview;
 mod plan;
 mod predict;
 mod probes;

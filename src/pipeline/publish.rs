@@ -9,6 +9,7 @@ use rayon::prelude::*;
 use crate::error::{Error, Result};
 use crate::files::{self, hash_bytes, hash_file};
 use crate::orchestrator::{Finished, Why};
+use crate::report;
 
 /// A copy of an output.
 struct Copy {
@@ -160,10 +161,11 @@ fn is_part(name: &str, table: &str) -> bool {
     number.is_some_and(|n| n.is_empty() || n.strip_prefix('-').is_some_and(|n| n.len() >= 5 && n.bytes().all(|b| b.is_ascii_digit())))
 }
 
-/// Whether a report may have a file of this name and another report may not.
+/// Whether one report may have a file of this name and another may not: pages of experiments, and tables that were short.
 fn is_report_file(name: &str) -> bool {
-    let page = name.starts_with("experiment-") && name.ends_with(".html");
-    page || name.ends_with(".md") || name.ends_with(".csv")
+    let named = |prefix: &str, suffix: &str| name.starts_with(prefix) && name.ends_with(suffix);
+    let short = name.strip_suffix(".md").is_some_and(|table| report::TABLES.contains(&table));
+    named("experiment-", ".html") || named("card-", ".md") || short
 }
 
 /// Content hash of a table, whether it is one file or several.

@@ -1,6 +1,7 @@
 //! The report stage: gathers what the stages before it found and writes the pages.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Component, Path};
 
 use serde::Serialize;
 
@@ -11,6 +12,7 @@ use super::extract::{self, SET_ASIDE};
 use super::ingest::{Ingested, LISTING, UTTERANCES, from_json};
 use super::jobs::Data;
 use super::options::{Options, Stage};
+use super::overview;
 use super::publish::table_hash;
 use super::running::Running;
 use super::tables;
@@ -23,7 +25,7 @@ use crate::evaluation::{Answered, Pair, pairs};
 use crate::features::FeatureSet;
 use crate::files::sweep;
 use crate::orchestrator::{Context, Finished, Identity, Lock, Observer, Task};
-use crate::report::{self, CorpusSection, ExperimentSection, NearDuplicate, PipelineReport, PredictionLine, StepSection};
+use crate::report::{self, CorpusSection, ExperimentSection, NearDuplicate, PipelineReport, PredictionLine, RunPage, StepSection};
 use crate::table::duplicates::DuplicateRow;
 use crate::table::predictions::PredictionRow;
 use crate::table::summary;
@@ -75,6 +77,8 @@ pub(super) fn assemble(
         title: pipeline.title.clone(),
         corpus,
         missing,
+        overviews: vec![],
+        recordings: None,
         comparisons: vec![],
         experiments,
         steps,
@@ -108,6 +112,16 @@ pub(super) fn write_missing(pipeline: &Pipeline, why: String, options: &Options,
     };
     report::write(&report, &folder)?;
     write_index(options, cancel, observer)
+}
+
+/// Puts a page without times where there is none yet: whoever recorded the run has them, and writes it anew.
+pub(super) fn write_run(pipeline: &Pipeline, steps: &[StepSection], options: &Options) -> Result<()> {
+    let folder = options.reports_dir.join(&pipeline.name);
+    if folder.join(report::RUN_PAGE).exists() {
+        return Ok(());
+    }
+    let page = RunPage { title: pipeline.title.clone(), steps: steps.to_vec(), ..RunPage::default() };
+    report::write_run(&page, &folder).map(drop)
 }
 
 /// Writes the index of all pipelines; one process at a time, or the reports of another could be missing in it.
@@ -165,7 +179,7 @@ fn comparisons(experiments: &[ExperimentSection]) -> Result<Vec<Pair>> {
 }
 
 /// How many tasks each step has, and what it waits for.
-fn steps(pipeline: &Pipeline, experiments: &[Running]) -> Vec<StepSection> {
+pub(super) fn steps(pipeline: &Pipeline, experiments: &[Running]) -> Vec<StepSection> {
     let step = |name: &str, tasks: usize, after: &[String]| StepSection { name: name.to_owned(), tasks, after: after.to_vec() };
     let sets: Vec<String> = pipeline.features.sets.iter().map(|set| extract::id(*set)).collect();
     let mut steps = vec![step("ingest", 1, &[])];
@@ -216,6 +230,12 @@ impl Walk<'_> {
         self.single(Task::new("tables", Identity { inputs, ..identity }, action), ends, || false).map(Some)
     }
 
+    /// The way from the pages to the recordings. It is a part of the report's identity: a corpus that moved has other links.
+    fn recordings(&self) -> Option<String> {
+        let pages = std::path::absolute(self.options.reports_dir.join(&self.pipeline.name)).ok()?;
+        relative(&pages, &std::path::absolute(self.root()).ok()?)
+    }
+
     /// The pages and CSV files.
     pub(super) fn report(
         &self,
@@ -231,7 +251,8 @@ impl Walk<'_> {
             .iter()
             .filter_map(|one| one.failed.as_ref().map(|why| evaluate::failed_section(one.experiment, one.folds.as_ref(), why.clone())))
             .collect();
-        let frame = assemble(self.pipeline, None, None, failed, steps(self.pipeline, experiments));
+        let mut frame = assemble(self.pipeline, None, None, failed, steps(self.pipeline, experiments));
+        frame.recordings = self.recordings();
         let titles = shown.iter().map(|one| (one.experiment.name.as_str(), one.experiment.title.as_str())).collect();
         let order = shown.iter().map(|one| one.experiment.name.as_str()).collect();
         let identity = self.identity(Stage::Report, ReportKey { page: &frame, order, titles }, [])?;
@@ -246,6 +267,9 @@ impl Walk<'_> {
         for (set, extracted) in data.extracted.there() {
             let word = if set == FeatureSet::default() { String::new() } else { format!(" {}", set.name()) };
             inputs.insert(format!("set aside{word}"), extracted.hash(SET_ASIDE)?);
+            if !set.is_sequence() {
+                inputs.insert(format!("features{word}"), table_hash(extracted, extract::table_name(set))?);
+            }
         }
         inputs.extend(data.audit_hash()?.map(|hash| ("audit".to_owned(), hash)));
         for one in &shown {
@@ -258,8 +282,35 @@ impl Walk<'_> {
             let steps = steps(self.pipeline, experiments);
             let mut report = assemble(self.pipeline, Some(corpus), None, sections(self.pipeline, experiments)?, steps);
             report.comparisons = comparisons(&report.experiments)?;
+            report.overviews = overview::overviews(data.extracted, data.utterances)?;
+            report.recordings = frame.recordings.clone();
             report::write(&report, context.folder).map(drop)
         };
         self.single(Task::new("report", Identity { inputs, ..identity }, action), ends, || false)
+    }
+}
+
+/// The way from one folder to another, with `/` between; `None` where there is none, as between drives.
+fn relative(from: &Path, to: &Path) -> Option<String> {
+    let (from, to): (Vec<Component>, Vec<Component>) = (from.components().collect(), to.components().collect());
+    let common = from.iter().zip(&to).take_while(|(a, b)| a == b).count();
+    if common == 0 || from[common..].iter().chain(&to[common..]).any(|part| !matches!(part, Component::Normal(_))) {
+        return None;
+    }
+    let up = from[common..].iter().map(|_| Some("..".to_owned()));
+    let down = to[common..].iter().map(|part| part.as_os_str().to_str().map(str::to_owned));
+    up.chain(down).collect::<Option<Vec<_>>>().map(|parts| parts.join("/"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_way_to_the_recordings_goes_up_and_down() {
+        let way = |from: &str, to: &str| relative(Path::new(from), Path::new(to));
+        assert_eq!(way("/a/reports/demo", "/a/data/corpora/x").as_deref(), Some("../../data/corpora/x"));
+        assert_eq!(way("/a/b", "/a/b/c").as_deref(), Some("c"));
+        assert_eq!(way("/a/b", "/a/../c"), None);
     }
 }

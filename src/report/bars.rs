@@ -1,6 +1,6 @@
-//! The chart of the verdict: accuracy and UAR of every experiment with their fold spread, published figures as marked lines.
+//! The chart of the verdict: accuracy and UAR of every experiment with their intervals, published figures as marked lines.
 
-use crate::evaluation::{Published, Spread};
+use crate::evaluation::{Interval, Published};
 
 use super::compare;
 use super::data::{ExperimentSection, PipelineReport};
@@ -141,13 +141,13 @@ fn draw_row(h: &mut Html, experiment: &ExperimentSection, top: f64) {
     for (i, (metric, short, value, class)) in lines.into_iter().enumerate() {
         let y = top + i as f64 * (BAR + 3.0);
         svg::bar(h, class, (LEFT, y), (x(value) - LEFT, BAR), &format!("{} {short} {} %", experiment.title, percent(value)));
-        let spread = experiment.spread.get(metric).filter(|_| experiment.folds.len() > 1);
-        if let Some(Spread { mean, sd }) = spread {
+        let intervals = experiment.uncertainty.intervals.as_ref();
+        if let Some(Interval { low, high }) = intervals.map(|found| if metric == "uar" { found.uar } else { found.accuracy }) {
             let middle = y + BAR / 2.0;
             for class in ["halo", "whisker"] {
-                svg::line(h, class, (x(mean - sd), middle), (x(mean + sd), middle));
+                svg::line(h, class, (x(low), middle), (x(high), middle));
             }
-            for end in [mean - sd, mean + sd] {
+            for end in [low, high] {
                 svg::line(h, "whisker", (x(end), middle - 3.5), (x(end), middle + 3.5));
             }
         }
@@ -177,7 +177,7 @@ fn two_lines(title: &str, width: usize) -> (String, String) {
 
 fn legend(h: &mut Html, with_published: bool) {
     h.raw("<ul class=\"legend\"><li><i class=\"sw wa\"></i>WA, accuracy (pooled)</li><li><i class=\"sw uar\"></i>UAR (pooled)</li>");
-    h.raw("<li><i class=\"sw whisker\"></i>mean ± sd over folds</li>");
+    h.raw("<li><i class=\"sw whisker\"></i>95 % interval</li>");
     h.raw("<li><i class=\"sw chance\"></i>chance: UAR of any constant guess</li>");
     h.raw("<li><i class=\"sw majority\"></i>majority: WA of always naming the largest class</li>");
     if with_published {

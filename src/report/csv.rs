@@ -8,28 +8,47 @@ use super::csv_wide as wide;
 use super::data::{ExperimentSection, PipelineReport};
 use super::sheet::Sheet;
 
+/// Names of the tables, in the order in which they are written.
+pub const TABLES: [&str; 14] = [
+    "results",
+    "corpus",
+    "features",
+    "set-aside",
+    "metrics",
+    "confusion",
+    "predictions",
+    "folds",
+    "history",
+    "leakage",
+    "duplicates",
+    "breakdown",
+    "calibration",
+    "comparisons",
+];
+
 /// A file of the report: its name and its bytes.
 pub(super) type File = (String, Vec<u8>);
 
 /// What stands beside the page: each table as CSV, and as Markdown where it is short; in a fixed order.
 pub(super) fn files(report: &PipelineReport) -> Result<Vec<File>> {
     let sheets = [
-        ("results", wide::results(report)?),
-        ("corpus", wide::corpus(report)?),
-        ("set-aside", wide::set_aside(report)?),
-        ("metrics", metrics(report)?),
-        ("confusion", confusion(report)?),
-        ("predictions", predictions(report)?),
-        ("folds", folds(report)?),
-        ("history", history(report)?),
-        ("leakage", leakage(report)?),
-        ("duplicates", duplicates(report)?),
-        ("breakdown", sure::breakdown(report)?),
-        ("calibration", sure::calibration(report)?),
-        ("comparisons", sure::comparisons(report)?),
+        wide::results(report)?,
+        wide::corpus(report)?,
+        wide::features(report)?,
+        wide::set_aside(report)?,
+        metrics(report)?,
+        confusion(report)?,
+        predictions(report)?,
+        folds(report)?,
+        history(report)?,
+        leakage(report)?,
+        duplicates(report)?,
+        sure::breakdown(report)?,
+        sure::calibration(report)?,
+        sure::comparisons(report)?,
     ];
     let mut files = Vec::new();
-    for (name, sheet) in sheets {
+    for (name, sheet) in TABLES.into_iter().zip(sheets) {
         let (csv, markdown) = sheet.finish()?;
         files.push((format!("{name}.csv"), csv));
         files.extend(markdown.map(|markdown| (format!("{name}.md"), markdown)));

@@ -114,6 +114,30 @@ pub(super) fn corpus(report: &PipelineReport) -> Result<Sheet> {
     Ok(sheet)
 }
 
+/// Every feature of every set that has one row an utterance.
+pub(super) fn features(report: &PipelineReport) -> Result<Sheet> {
+    let mut sheet = Sheet::new(&[
+        "set",
+        "feature",
+        "group",
+        "mean",
+        "sd",
+        "min",
+        "p25",
+        "median",
+        "p75",
+        "max",
+        "variance_between_classes",
+        "variance_between_speakers",
+    ])?;
+    for (set, feature) in report.overviews.iter().flat_map(|one| one.features.iter().map(move |feature| (&one.set, feature))) {
+        let figures = [feature.mean, feature.sd].into_iter().chain(feature.percentiles).chain([feature.by_class, feature.by_speaker]);
+        let words = [set.clone(), feature.name.clone(), feature.group.clone()];
+        sheet.row(words.into_iter().chain(figures.map(|value| value.to_string())))?;
+    }
+    Ok(sheet)
+}
+
 /// Every file that is no utterance, with the reason.
 pub(super) fn set_aside(report: &PipelineReport) -> Result<Sheet> {
     let mut sheet = Sheet::new(&["path", "reason", "detail"])?;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::corpus::{Expected, SetAside};
-use crate::evaluation::{Pair, Published, Scores, Spread, Uncertainty};
+use crate::evaluation::{Overview, Pair, Published, Scores, Spread, Uncertainty};
 
 /// One pipeline.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -20,6 +20,12 @@ pub struct PipelineReport {
     pub missing: Option<String>,
     /// In the order of the pipeline file.
     pub experiments: Vec<ExperimentSection>,
+    /// What the feature tables are like.
+    #[serde(default)]
+    pub overviews: Vec<Overview>,
+    /// Relative path from the folder of this report to that of the recordings, where they can be reached by one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recordings: Option<String>,
     /// McNemar's test between all experiments that tested the same utterances in the same protocol.
     #[serde(default)]
     pub comparisons: Vec<Pair>,

@@ -4,7 +4,7 @@ use crate::evaluation::Scores;
 
 use super::data::{ExperimentSection, FoldSection, PipelineReport};
 use super::html::{self, Html, Table, count, number, numbers, percent, row_head, words};
-use super::{banners, bars, cards, curves, heat, page, runs, strip, summary, uncertainty, wrong};
+use super::{banners, bars, cards, compare, curves, heat, page, runs, strip, summary, uncertainty, wrong};
 
 /// Prefix of the identifiers of the page's parts.
 const ID: &str = "x";
@@ -74,7 +74,8 @@ fn parts(h: &mut Html, report: &PipelineReport, experiment: &ExperimentSection) 
     cards::of_experiment(h, experiment);
     sharing(h, experiment);
     augmentation(h, experiment);
-    if experiment.pooled.is_some() && !experiment.shuffled_labels {
+    let kin = compare::comparable(report).iter().any(|p| p.speaker_independent == Some(experiment.speaker_independent));
+    if kin && experiment.pooled.is_some() && !experiment.shuffled_labels {
         h.part("x-published", "Beside published figures");
         bars::write(h, report, &[experiment]);
         h.raw("<p class=\"quiet\">Every figure with its protocol: <a href=\"index.html#verdict\">the table of all experiments</a>.</p>");
@@ -95,7 +96,7 @@ fn parts(h: &mut Html, report: &PipelineReport, experiment: &ExperimentSection) 
     curves::write(h, experiment, ID);
     runs::folds(h, experiment, ID);
     runs::searched(h, experiment, ID);
-    wrong::write(h, experiment, ID);
+    wrong::write(h, experiment, report.recordings.as_deref(), ID);
 }
 
 /// The experiments before and after it.

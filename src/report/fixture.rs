@@ -292,6 +292,8 @@ pub(crate) fn recorded() -> PipelineReport {
         title: "RAVDESS speech".into(),
         corpus: Some(corpus()),
         missing: None,
+        overviews: vec![],
+        recordings: None,
         comparisons: vec![],
         steps: steps(&["paper", "speaker-independent"]),
         overrides: vec![],

@@ -255,11 +255,24 @@ pub(super) fn shorten(text: &str, limit: usize) -> String {
     out
 }
 
+/// A link to a file under a folder, both relative to the page, whatever they are called.
+pub(super) fn relative_link(folder: &str, path: &str) -> String {
+    let mut out = String::from("./");
+    for byte in folder.bytes().chain([b'/']).chain(path.bytes()) {
+        if byte.is_ascii_alphanumeric() || b"-_.~/".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    out
+}
+
 /// A whole page: one file that asks for nothing from anywhere.
 pub fn page(title: &str, body: impl FnOnce(&mut Html)) -> String {
     let mut h = Html::new();
     let policy = format!(
-        "default-src 'none'; style-src 'unsafe-inline'; script-src '{}'; img-src data:; base-uri 'none'; form-action 'none'",
+        "default-src 'none'; style-src 'unsafe-inline'; script-src '{}'; img-src data:; media-src 'self' file:; base-uri 'none'; form-action 'none'",
         Style::script_hash()
     );
     h.raw("<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n");

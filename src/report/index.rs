@@ -1,15 +1,17 @@
 //! The page over all pipelines.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use serde::Deserialize;
 
 use crate::error::{Error, Result};
+use crate::evaluation::Published;
 use crate::files::{create_folder, write_atomically};
 
 use super::compare;
 use super::data::{ExperimentSection, PipelineReport};
-use super::html::{self, Html, Table, cell, number, numbers, percent, words};
+use super::html::{self, Html, Table, cell, number, numbers, percent, relative_link, words};
 use super::summary;
 use super::write::SCHEMA_VERSION;
 
@@ -72,7 +74,7 @@ fn render(entries: &[Entry]) -> String {
         h.raw(
             "<p>Figures compare only within one corpus and one kind of protocol: a test on unseen speakers is harder than one on speakers ",
         );
-        h.raw("shared with training. Select a column header to sort.</p>");
+        h.raw("shared with training. Published figures are marked, each in its own protocol. Select a column header to sort.</p>");
         table(h, entries);
         h.raw("</section>");
         h.raw("</main><footer><p>Written by ser. The same reports give this same page.</p></footer>");
@@ -93,7 +95,9 @@ fn table(h: &mut Html, entries: &[Entry]) {
         numbers("Seeds"),
         words("Corpus"),
     ];
-    let table = Table { id: "pipelines", caption: "Pipelines and experiments, pooled figures", class: "results", sortable: true };
+    filters(h, entries);
+    let caption = "Pipelines and experiments, pooled figures, and published figures (marked) of the same corpora";
+    let table = Table { id: "pipelines", caption, class: "results", sortable: true };
     table.write(h, &columns, |h| {
         h.raw("<tbody>");
         for entry in entries {
@@ -102,8 +106,78 @@ fn table(h: &mut Html, entries: &[Entry]) {
                 Err(why) => line(h, &entry.folder, None, "broken", &format!("report.json cannot be read: {why}")),
             }
         }
+        published(h, entries);
         h.raw("</tbody>");
     });
+}
+
+/// What narrows the table down; without script it is not there.
+fn filters(h: &mut Html, entries: &[Entry]) {
+    let corpora: BTreeSet<&str> =
+        entries.iter().filter_map(|e| e.report.as_ref().ok()?.corpus.as_ref()).map(|c| c.corpus.as_str()).collect();
+    h.raw("<form class=\"filters js-only\" data-filter=\"pipelines\"><label>Search <input type=\"search\" name=\"words\"></label>");
+    h.raw("<label>Corpus <select name=\"corpus\"><option value=\"\">all</option>");
+    for corpus in corpora {
+        h.el("option", &[("value", corpus)], corpus);
+    }
+    h.raw("</select></label><label>Test speakers <select name=\"kind\"><option value=\"\">all</option><option value=\"unseen\">unseen</option>");
+    h.raw("<option value=\"shared\">shared with training</option></select></label>");
+    h.raw("<label><input type=\"checkbox\" name=\"published\" checked> published figures</label>");
+    h.raw("<output aria-live=\"polite\"></output></form>");
+}
+
+/// The start tag of a row, with what it is filtered by.
+fn open_row(h: &mut Html, corpus: &str, independent: Option<bool>, class: &'static str) {
+    let kind = match independent {
+        Some(true) => "unseen",
+        Some(false) => "shared",
+        None => "",
+    };
+    h.open("tr", &[("class", class), ("data-corpus", corpus), ("data-kind", kind)]);
+}
+
+/// The figures of the literature, once each, marked, with the corpus that they are about.
+fn published(h: &mut Html, entries: &[Entry]) {
+    let mut seen: BTreeSet<(&str, &str, &str, &str, [Option<u64>; 2])> = BTreeSet::new();
+    for report in entries.iter().filter_map(|entry| entry.report.as_ref().ok()) {
+        let Some(corpus) = report.corpus.as_ref().map(|c| c.corpus.as_str()) else { continue };
+        for figure in compare::published(report) {
+            let values = [figure.accuracy, figure.uar].map(|value| value.map(f64::to_bits));
+            if seen.insert((corpus, &figure.source, &figure.system, &figure.protocol, values)) {
+                published_row(h, corpus, figure);
+            }
+        }
+    }
+}
+
+fn published_row(h: &mut Html, corpus: &str, figure: &Published) {
+    open_row(h, corpus, figure.speaker_independent, "theirs");
+    h.raw("<th scope=\"row\"><span class=\"key\">published</span> ").text(&figure.source).raw(" ");
+    summary::mark(h, figure.mark);
+    h.raw("</th>");
+    cell(h, &figure.system);
+    cell(h, &figure.protocol);
+    h.raw("<td>");
+    summary::badge(h, figure.speaker_independent);
+    h.raw("</td>");
+    for value in [figure.accuracy, figure.uar] {
+        match value {
+            Some(value) => number(h, percent(value), value),
+            None => missing(h),
+        }
+    }
+    (0..4).for_each(|_| missing(h));
+    cell(h, corpus);
+    h.raw("</tr>");
+}
+
+/// A figure that nobody gives: it comes last, however the column is sorted.
+fn missing(h: &mut Html) {
+    h.el("td", &[("class", "n"), ("data-v", "NaN")], "–");
+}
+
+fn corpus_of(report: &PipelineReport) -> &str {
+    report.corpus.as_ref().map_or("–", |corpus| corpus.corpus.as_str())
 }
 
 fn pipeline(h: &mut Html, folder: &str, report: &PipelineReport) {
@@ -126,9 +200,11 @@ fn pipeline(h: &mut Html, folder: &str, report: &PipelineReport) {
 
 fn row(h: &mut Html, folder: &str, report: &PipelineReport, experiment: &ExperimentSection, index: usize) {
     let Some(scores) = &experiment.pooled else { return };
-    h.raw("<tr>");
+    open_row(h, corpus_of(report), Some(experiment.speaker_independent), "ours");
     head(h, folder, Some(report));
-    h.raw("<td class=\"w\">").el("a", &[("href", &link(folder, &super::experiment::file(report, index)))], &experiment.title).raw("<br>");
+    h.raw("<td class=\"w\">")
+        .el("a", &[("href", &relative_link(folder, &super::experiment::file(report, index)))], &experiment.title)
+        .raw("<br>");
     h.el("span", &[("class", "quiet")], &experiment.model).raw("</td>");
     cell(h, &experiment.protocol);
     h.raw("<td>");
@@ -141,19 +217,19 @@ fn row(h: &mut Html, folder: &str, report: &PipelineReport, experiment: &Experim
     number(h, html::count(scores.n as usize), scores.n as f64);
     let seeds = compare::seeds(experiment).len();
     number(h, seeds.to_string(), seeds as f64);
-    corpus(h, report);
+    cell(h, corpus_of(report));
     h.raw("</tr>");
 }
 
 /// A row without figures: what stands in their place, and why.
 fn line(h: &mut Html, folder: &str, report: Option<&PipelineReport>, state: &str, why: &str) {
-    h.raw("<tr>");
+    open_row(h, report.map_or("–", corpus_of), None, "ours");
     head(h, folder, report);
     h.within("td", &[("colspan", "9"), ("class", "failed")], |h| {
         h.el("span", &[("class", "badge unknown")], state).raw(" ").text(why);
     });
     match report {
-        Some(report) => corpus(h, report),
+        Some(report) => cell(h, corpus_of(report)),
         None => cell(h, "–"),
     }
     h.raw("</tr>");
@@ -163,7 +239,11 @@ fn head(h: &mut Html, folder: &str, report: Option<&PipelineReport>) {
     h.raw("<th scope=\"row\">");
     match report {
         Some(report) => {
-            h.el("a", &[("href", &link(folder, "index.html"))], &report.title).raw("<br>").el("span", &[("class", "quiet")], folder);
+            h.el("a", &[("href", &relative_link(folder, "index.html"))], &report.title).raw("<br>").el(
+                "span",
+                &[("class", "quiet")],
+                folder,
+            );
             if compare::generated(report) {
                 h.raw("<br><span class=\"badge generated\">generated, not recorded</span>");
             }
@@ -175,33 +255,14 @@ fn head(h: &mut Html, folder: &str, report: Option<&PipelineReport>) {
     h.raw("</th>");
 }
 
-fn corpus(h: &mut Html, report: &PipelineReport) {
-    cell(h, report.corpus.as_ref().map_or("–", |corpus| corpus.corpus.as_str()));
-}
-
-/// A relative link to a page of a folder, whatever the folder is called.
-fn link(folder: &str, page: &str) -> String {
-    let mut out = String::from("./");
-    for byte in folder.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            out.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    out.push('/');
-    out.push_str(page);
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn links_survive_odd_folder_names() {
-        assert_eq!(link("emodb-2s", "index.html"), "./emodb-2s/index.html");
-        assert_eq!(link("a b#\"é", "index.html"), "./a%20b%23%22%C3%A9/index.html");
-        assert_eq!(link("javascript:x", "index.html"), "./javascript%3Ax/index.html");
+        assert_eq!(relative_link("emodb-2s", "index.html"), "./emodb-2s/index.html");
+        assert_eq!(relative_link("a b#\"é", "index.html"), "./a%20b%23%22%C3%A9/index.html");
+        assert_eq!(relative_link("javascript:x", "index.html"), "./javascript%3Ax/index.html");
     }
 }

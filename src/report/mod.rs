@@ -19,13 +19,16 @@ mod experiment;
 #[cfg(test)]
 mod fixture;
 mod gallery;
+mod glyph;
 mod heat;
 pub mod html;
 mod index;
 mod latex;
+mod overview;
 mod page;
 mod paired;
 mod results;
+mod run;
 mod runs;
 mod sheet;
 mod steps;
@@ -43,10 +46,12 @@ use assets::Style;
 /// Raised whenever the same report would be written as other bytes.
 pub const CODE_VERSION: u32 = 4;
 
+pub use csv::TABLES;
 pub use data::{
     CorpusSection, EpochLine, ExperimentSection, FoldSection, LeakageLine, NearDuplicate, PipelineReport, PredictionLine, SearchSection,
     StepSection, TriedSetting,
 };
 pub use index::write_index;
 pub use results::{ResultsExperiment, ResultsPipeline, read as read_report, results};
+pub use run::{RUN_PAGE, RunPage, RunTask, write_run};
 pub use write::write;

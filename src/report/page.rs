@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use super::data::PipelineReport;
 use super::html::{self, Html, Table, cell, row_head, words};
-use super::{banners, bars, cards, compare, corpus, experiment, gallery, paired, steps, summary};
+use super::{banners, bars, cards, compare, corpus, experiment, gallery, overview, paired, steps, summary};
 
 /// Files that stand beside the page, with what they hold.
-const FILES: [(&str, &str); 17] = [
+const FILES: [(&str, &str); 18] = [
     ("results.csv", "a row for each system and published figure, as in the table above"),
     ("metrics.csv", "every figure: pooled, by fold, by seed, by class, with intervals"),
     ("confusion.csv", "confusion matrices, counts and row shares"),
@@ -19,6 +19,7 @@ const FILES: [(&str, &str); 17] = [
     ("history.csv", "every epoch"),
     ("leakage.csv", "what train and test share, fold by fold"),
     ("corpus.csv", "utterances by class, speaker and session"),
+    ("features.csv", "every feature: mean, spread, shares of its variance between classes and speakers"),
     ("duplicates.csv", "recordings with the same sound"),
     ("set-aside.csv", "files that are no utterance, and why"),
     ("results.tex", "the table of results for a paper (LaTeX, booktabs)"),
@@ -45,6 +46,7 @@ pub(super) fn render(report: &PipelineReport) -> String {
         if let Some(section) = &report.corpus {
             corpus::write(h, section);
         }
+        overview::write(h, &report.overviews);
         steps::write(h, &report.steps);
         pairs(h, ("settings", "Settings", "Every setting in force", ["Setting", "Value"]), &report.settings);
         pairs(h, ("versions", "Versions", "What made these figures", ["Part", "Version"]), &report.versions);
@@ -81,6 +83,7 @@ fn header(h: &mut Html, report: &PipelineReport) {
         links.push(("#corpus".into(), "Corpus"));
     }
     for (id, title, filled) in [
+        ("#features", "Features", !report.overviews.is_empty()),
         ("#steps", "Steps", !report.steps.is_empty()),
         ("#settings", "Settings", !report.settings.is_empty()),
         ("#versions", "Versions", !report.versions.is_empty()),

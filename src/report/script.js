@@ -37,6 +37,45 @@
     }
   };
 
+  // Each entry of a scatter plot's legend shows its class alone; the same button shows all again.
+  const marks = () => {
+    for (const entry of document.querySelectorAll("[data-only]")) {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.append(...entry.childNodes);
+      button.setAttribute("aria-pressed", "false");
+      button.addEventListener("click", () => {
+        const shown = button.getAttribute("aria-pressed") !== "true";
+        const plot = document.getElementById(entry.dataset.only);
+        for (const other of entry.closest("ul").querySelectorAll("button")) other.setAttribute("aria-pressed", "false");
+        button.setAttribute("aria-pressed", String(shown));
+        plot.toggleAttribute("data-shown", shown);
+        for (const dots of plot.querySelectorAll(".dots")) dots.classList.toggle("shown", dots.dataset.class === entry.dataset.class);
+      });
+      entry.append(button);
+    }
+  };
+
+  // A recording is a link, which any browser can follow; here it plays beside its name.
+  const sounds = () => {
+    for (const link of document.querySelectorAll("a[data-sound]")) {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.textContent = "Play";
+      button.setAttribute("aria-label", `Play ${link.textContent}`);
+      button.addEventListener("click", () => {
+        const player = document.createElement("audio");
+        player.controls = true;
+        player.src = link.href;
+        player.setAttribute("aria-label", link.textContent);
+        button.replaceWith(player);
+        player.play().catch(() => {});
+        player.focus();
+      });
+      link.before(button, " ");
+    }
+  };
+
   // Numbers sort by their full value (data-v), words as people sort them; what has no value comes last either way.
   const value = (row, column) => {
     const cell = row.cells[column];
@@ -72,6 +111,31 @@
     }
   };
 
+  const filters = () => {
+    for (const form of document.querySelectorAll("form[data-filter]")) {
+      const body = document.getElementById(form.dataset.filter).tBodies[0];
+      const field = (name) => form.elements.namedItem(name);
+      const apply = () => {
+        const words = field("words").value.toLowerCase().split(/\s+/).filter(Boolean);
+        let shown = 0;
+        for (const row of body.rows) {
+          const text = row.textContent.toLowerCase();
+          row.hidden = !(
+            words.every((word) => text.includes(word)) &&
+            (!field("corpus").value || row.dataset.corpus === field("corpus").value) &&
+            (!field("kind").value || row.dataset.kind === field("kind").value) &&
+            (field("published").checked || !row.classList.contains("theirs"))
+          );
+          shown += row.hidden ? 0 : 1;
+        }
+        form.querySelector("output").textContent = `${shown} of ${body.rows.length} rows`;
+      };
+      form.addEventListener("input", apply);
+      form.addEventListener("submit", (event) => event.preventDefault());
+      apply();
+    }
+  };
+
   // On paper nothing can be unfolded.
   const printing = () => {
     let opened = [];
@@ -87,7 +151,10 @@
   document.addEventListener("DOMContentLoaded", () => {
     themeButton();
     heatMaps();
+    marks();
+    sounds();
     sorting();
+    filters();
     printing();
   });
 })();

@@ -163,7 +163,8 @@ pub(super) fn badges(h: &mut Html, experiment: &ExperimentSection) {
     }
 }
 
-fn mark(h: &mut Html, mark: Mark) {
+/// The mark of a published figure, which says where it comes from.
+pub(super) fn mark(h: &mut Html, mark: Mark) {
     let (letter, meaning) = compare::describe(mark);
     h.el("abbr", &[("class", "mark"), ("title", meaning)], letter);
 }

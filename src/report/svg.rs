@@ -34,12 +34,15 @@ impl Picture<'_> {
         h.open(
             "svg",
             &[
+                ("id", self.id),
                 ("role", "img"),
                 ("aria-labelledby", &labelled),
                 ("viewBox", &view),
                 ("width", &width),
                 ("height", &height),
                 ("class", "plot"),
+                // Wider than this, letters would be those of a headline.
+                ("style", &format!("max-width: {}px", at(self.width * 1.25))),
             ],
         );
         h.el("title", &[("id", &title_id)], self.title).el("desc", &[("id", &description_id)], self.description);
@@ -72,6 +75,12 @@ pub(super) fn dot(h: &mut Html, class: &str, (x, y): (f64, f64), radius: f64, ti
     h.within("circle", &[("class", class), ("cx", &at(x)), ("cy", &at(y)), ("r", &at(radius))], |h| {
         h.el("title", &[], title);
     });
+}
+
+/// A short text that runs upwards, with its middle at a place.
+pub(super) fn upright(h: &mut Html, (x, y): (f64, f64), text: &str) {
+    let turn = format!("rotate(-90 {} {})", at(x), at(y));
+    h.el("text", &[("class", "tick"), ("text-anchor", "middle"), ("x", &at(x)), ("y", &at(y)), ("transform", &turn)], text);
 }
 
 /// An open line through the finite points; a gap where there are none.

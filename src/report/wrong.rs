@@ -6,8 +6,8 @@ use super::html::{self, Html, Table, cell, count, number, numbers, plural, row_h
 /// Misclassified utterances shown; `predictions.csv` holds all.
 const SHOWN: usize = 200;
 
-/// Writes the list, the surest mistakes first.
-pub(super) fn write(h: &mut Html, experiment: &ExperimentSection, id: &str) {
+/// Writes the list, the surest mistakes first. Where there is a way from the page to the folder of the `recordings`, each can be heard.
+pub(super) fn write(h: &mut Html, experiment: &ExperimentSection, recordings: Option<&str>, id: &str) {
     if experiment.predictions.is_empty() {
         return;
     }
@@ -62,7 +62,19 @@ pub(super) fn write(h: &mut Html, experiment: &ExperimentSection, id: &str) {
             cell(h, &line.speaker);
             number(h, line.fold.to_string(), f64::from(line.fold));
             number(h, line.seed.to_string(), line.seed as f64);
-            h.el("td", &[("class", "path")], &line.path);
+            match recordings.filter(|_| !line.path.starts_with('/')) {
+                Some(folder) => {
+                    h.raw("<td class=\"path\">").el(
+                        "a",
+                        &[("data-sound", ""), ("href", &html::relative_link(folder, &line.path))],
+                        &line.path,
+                    );
+                    h.raw("</td>");
+                }
+                None => {
+                    h.el("td", &[("class", "path")], &line.path);
+                }
+            }
             h.raw("</tr>");
         }
         h.raw("</tbody>");

@@ -4,7 +4,7 @@
 import { readFileSync, mkdirSync, readdirSync, existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join, resolve } from "node:path";
-import { pathToFileURL } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import { chromium } from "playwright-core";
 
 const axeSource = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
@@ -15,8 +15,13 @@ if (shots) mkdirSync(shots, { recursive: true });
 const pages = [];
 if (existsSync(join(folder, "index.html"))) pages.push({ name: "index", path: join(folder, "index.html") });
 for (const entry of readdirSync(folder, { withFileTypes: true }).sort((a, b) => (a.name < b.name ? -1 : 1))) {
-  const path = join(folder, entry.name, "index.html");
-  if (entry.isDirectory() && existsSync(path)) pages.push({ name: entry.name.replace(/[^\w.-]/g, "_"), path });
+  if (!entry.isDirectory()) continue;
+  const clean = (name) => name.replace(/[^\w.-]/g, "_");
+  for (const file of readdirSync(join(folder, entry.name)).sort()) {
+    if (!file.endsWith(".html")) continue;
+    const name = file === "index.html" ? clean(entry.name) : `${clean(entry.name)}-${clean(file.slice(0, -5))}`;
+    pages.push({ name, path: join(folder, entry.name, file) });
+  }
 }
 if (pages.length === 0) {
   console.error(`no page below ${folder}: run a pipeline first`);
@@ -106,6 +111,61 @@ const heatMaps = async (page, name) => {
   }
 };
 
+/** The legend of a scatter plot shows one class, then all again. */
+const marks = async (page, name) => {
+  for (const legend of (await page.locator("ul.marks").all()).slice(0, 2)) {
+    const button = legend.locator("button").first();
+    const entry = legend.locator("[data-only]").first();
+    const plot = page.locator(`[id="${await entry.getAttribute("data-only")}"]`);
+    await button.click();
+    const shown = await plot.locator(".dots.shown").count();
+    check(name, "legend: a click shows one class", shown === 1 && (await plot.getAttribute("data-shown")) !== null, `${shown} shown`);
+    await button.focus();
+    await page.keyboard.press("Enter");
+    check(name, "legend: Enter shows all again", (await plot.getAttribute("data-shown")) === null && (await button.getAttribute("aria-pressed")) === "false");
+  }
+};
+
+const filtering = async (page, name) => {
+  const form = page.locator("form[data-filter]");
+  if ((await form.count()) === 0) return;
+  const rows = page.locator(`#${await form.getAttribute("data-filter")} tbody tr`);
+  const visible = () => rows.evaluateAll((all) => all.filter((row) => !row.hidden && row.getBoundingClientRect().height > 0).length);
+  const all = await visible();
+  check(name, "filter: all rows at first", all === (await rows.count()));
+  await form.getByLabel("Search").fill("no such words");
+  check(name, "filter: words that are nowhere leave nothing", (await visible()) === 0 && (await form.locator("output").textContent()).startsWith("0 of"));
+  await form.getByLabel("Search").fill("");
+  await form.getByLabel("Test speakers").selectOption("unseen");
+  const kinds = await rows.evaluateAll((rows) => rows.filter((row) => !row.hidden).map((row) => row.dataset.kind));
+  check(name, "filter: unseen speakers alone", kinds.length > 0 && kinds.every((kind) => kind === "unseen"));
+  await form.getByLabel("Test speakers").selectOption("");
+  await form.getByLabel("published figures").focus();
+  await page.keyboard.press("Space");
+  check(name, "filter: published figures go by keyboard", (await rows.evaluateAll((rows) => rows.filter((row) => !row.hidden && row.classList.contains("theirs")).length)) === 0);
+  await page.keyboard.press("Space");
+  check(name, "filter: and come back", (await visible()) === all);
+};
+
+/** Where recordings can be reached, the first one plays. */
+const sounds = async (page, name) => {
+  const links = page.locator("a[data-sound]");
+  if ((await links.count()) === 0) return;
+  const href = await links.first().evaluate((link) => link.href);
+  if (!existsSync(fileURLToPath(href))) return;
+  await page.locator('button[aria-label^="Play "]').first().press("Enter");
+  const state = await page.locator("audio").first().evaluate(
+    (audio) => new Promise((done) => {
+      const end = () => done(audio.error ? `error ${audio.error.code}: ${audio.error.message}` : audio.duration > 0 ? "plays" : "no duration");
+      if (audio.readyState > 0 || audio.error) return end();
+      audio.addEventListener("loadedmetadata", end);
+      audio.addEventListener("error", end);
+      setTimeout(() => done("nothing within 10 s"), 10000);
+    }),
+  );
+  check(name, "a misclassified recording can be heard", state === "plays", state);
+};
+
 const keyboard = async (page, name) => {
   await page.keyboard.press("Tab");
   const first = await page.evaluate(() => ({ text: document.activeElement.className, left: document.activeElement.getBoundingClientRect().left }));
@@ -146,9 +206,14 @@ const semantics = async (page, name) => {
     }
     const ids = [...document.querySelectorAll("[id]")].map((e) => e.id);
     for (const id of new Set(ids.filter((id, i) => ids.indexOf(id) !== i))) problems.push(`id ${id} twice`);
+    for (const image of document.images) if (!image.complete) problems.push("an image that is not embedded");
     for (const a of document.querySelectorAll('a[href^="#"]')) if (!document.getElementById(a.getAttribute("href").slice(1))) problems.push(`dead link ${a.getAttribute("href")}`);
     return problems;
   });
+  const links = await page.evaluate(() => [...document.querySelectorAll("a[href]")].map((a) => a.href).filter((href) => href.startsWith("file:")));
+  for (const href of new Set(links.map((href) => href.split("#")[0]))) {
+    if (!/\/data\/corpora\//.test(href) && !existsSync(fileURLToPath(href))) lacking.push(`a link leads nowhere: ${href}`);
+  }
   check(name, "semantics", lacking.length === 0, lacking.join("; "));
 };
 
@@ -165,11 +230,15 @@ for (const entry of pages) {
   await theme(page, entry.name);
   await unfold(page);
   await heatMaps(page, entry.name);
+  await marks(page, entry.name);
+  await filtering(page, entry.name);
   const tables = await sorting(page, entry.name);
+  await sounds(page, entry.name);
   check(entry.name, "no console error", seen.errors.length === 0, seen.errors.join("; "));
   check(entry.name, "no request leaves the page", seen.requests.length === 0, seen.requests.join("; "));
   await context.close();
 
+  check(entry.name, "less than a megabyte", readFileSync(entry.path).length < 1e6);
   for (const scheme of ["light", "dark"]) {
     for (const width of WIDTHS) {
       const view = await open(browser, entry, { colorScheme: scheme, viewport: width });
