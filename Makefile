@@ -38,7 +38,7 @@ RESULTS_PIPELINES ?= ravdess emodb-four emodb-2s cross-corpus ravdess-steps
 # A GPU is a part of the build, too.
 FEATURES = $(filter cuda wgpu,$(DEVICE))
 
-.PHONY: help build demo features train evaluate report all plan results corpora test lint bench bench-peers bench-kernels bench-scale doc clean
+.PHONY: help build demo features train evaluate report all plan results corpora test test-browser lint bench bench-peers bench-kernels bench-scale doc clean
 
 help: ## This text
 	@echo "ser: speech-emotion-recognition results from recorded speech"
@@ -92,6 +92,9 @@ corpora: build ## Download a corpus: make corpora DATASET=ravdess (or emodb)
 
 test: ## All tests (those on recorded speech need SER_CORPORA and SER_GOLDEN)
 	@$(CARGO) test --release
+
+test-browser: demo ## Look at the demo's pages in Chromium, with axe-core (needs node, npm, chromium) -> target/screenshots/
+	@tests/browser/run.sh target/screenshots reports
 
 lint: ## rustfmt and clippy, as CI runs them
 	@$(CARGO) fmt --check

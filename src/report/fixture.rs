@@ -4,7 +4,9 @@
 use std::collections::BTreeMap;
 
 use super::ser::corpus::{Expected, Reason, SetAside, Sex, Source};
-use super::ser::evaluation::{Answered, ClassScores, Confusion, Mark, Published, Scores, Spread, Uncertainty, pairs};
+use super::ser::evaluation::{
+    Answered, ClassScores, Confusion, Mark, Overview, Published, Row, Scores, Spread, Uncertainty, overview, pairs,
+};
 use super::ser::report::{
     CorpusSection, EpochLine, ExperimentSection, FoldSection, LeakageLine, NearDuplicate, PipelineReport, PredictionLine, StepSection,
 };
@@ -292,7 +294,7 @@ pub(crate) fn recorded() -> PipelineReport {
         title: "RAVDESS speech".into(),
         corpus: Some(corpus()),
         missing: None,
-        overviews: vec![],
+        overviews: vec![overviewed()],
         recordings: None,
         comparisons: vec![],
         steps: steps(&["paper", "speaker-independent"]),
@@ -429,4 +431,21 @@ pub(crate) fn hostile() -> PipelineReport {
     failed.folds.clear();
     failed.predictions.clear();
     report
+}
+
+/// A table of features in which some are the class, some the speaker, and some neither.
+fn overviewed() -> Overview {
+    let mut random = Random(11);
+    let columns: Vec<(String, String)> =
+        ["mfcc", "chroma", "mel"].iter().flat_map(|group| (0..8).map(move |n| (format!("{group}_{n}"), (*group).to_owned()))).collect();
+    let names: Vec<(String, String)> = (0..480).map(|i| (CLASSES[i % 8].to_owned(), format!("actor-{:02}", (i / 8) % 24))).collect();
+    let values: Vec<Vec<f32>> = (0..480)
+        .map(|i| {
+            (0..columns.len())
+                .map(|c| ((i % 8 * c) as f64 / 40.0 + ((i / 8) % 24 * (24 - c)) as f64 / 200.0 + random.share()) as f32)
+                .collect()
+        })
+        .collect();
+    let rows: Vec<Row> = names.iter().zip(&values).map(|((class, speaker), values)| Row { class, speaker, values }).collect();
+    overview("issa193", &columns, &rows)
 }

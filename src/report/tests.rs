@@ -332,6 +332,8 @@ fn pages_for_the_browser() {
     let dir = Path::new(&dir);
     for report in [fixture::recorded(), fixture::large(), fixture::generated(), fixture::missing(), fixture::hostile()] {
         write(&report, &dir.join(&report.name)).unwrap();
+        let run = super::RunPage { title: report.title.clone(), steps: report.steps.clone(), ..Default::default() };
+        super::write_run(&run, &dir.join(&report.name)).unwrap();
     }
     fs::create_dir_all(dir.join("broken")).unwrap();
     fs::write(dir.join("broken/report.json"), "{\"name\": ").unwrap();
