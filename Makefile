@@ -38,7 +38,7 @@ RESULTS_PIPELINES ?= ravdess emodb-four emodb-2s cross-corpus ravdess-steps
 # A GPU is a part of the build, too.
 FEATURES = $(filter cuda wgpu,$(DEVICE))
 
-.PHONY: help build demo features train evaluate report all plan results corpora test test-browser lint bench bench-peers bench-kernels bench-scale doc clean
+.PHONY: help build demo features train evaluate report all plan results corpora test test-python test-browser lint bench bench-peers bench-kernels bench-scale doc clean
 
 help: ## This text
 	@echo "ser: speech-emotion-recognition results from recorded speech"
@@ -92,6 +92,11 @@ corpora: build ## Download a corpus: make corpora DATASET=ravdess (or emodb)
 
 test: ## All tests (those on recorded speech need SER_CORPORA and SER_GOLDEN)
 	@$(CARGO) test --release
+
+test-python: ## Tests that open what ser writes in pandas, polars, DuckDB and PyTorch (installs examples/requirements.txt; several GB)
+	@test -x target/python/bin/pip || $(PYTHON) -m venv target/python
+	@target/python/bin/pip install --quiet --disable-pip-version-check -r examples/requirements.txt
+	@SER_PYTHON=$(CURDIR)/target/python/bin/python $(CARGO) test --release --test it python:: -- --nocapture
 
 test-browser: demo ## Look at the demo's pages in Chromium, with axe-core (needs node, npm, chromium) -> target/screenshots/
 	@tests/browser/run.sh target/screenshots reports

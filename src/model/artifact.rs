@@ -148,6 +148,14 @@ impl SavedModel {
         self.weights.classifier(|| self.spec())
     }
 
+    /// The network, where the model is one.
+    pub fn network(&self) -> Option<Result<CnnClassifier>> {
+        match &self.weights {
+            Weights::Cnn { params, running } => Some(CnnClassifier::new(self.spec(), params.clone(), running.clone())),
+            _ => None,
+        }
+    }
+
     fn spec(&self) -> NetSpec {
         NetSpec { layers: self.info.layers.clone(), n_features: self.info.n_inputs(), n_classes: self.info.labels.len() }
     }

@@ -78,13 +78,20 @@ impl CnnClassifier {
         let engine = Engine::new(&spec.layers, spec.n_features, Self::BATCH)?;
         Ok(CnnClassifier { engine, spec, params, running })
     }
+
+    /// Outputs of the last layer, `[rows, classes]`: their softmax are the probabilities.
+    ///
+    /// # Errors
+    /// As [`Classifier::probabilities`].
+    pub fn logits(&mut self, x: &Matrix) -> Result<Vec<f32>> {
+        check_width(self.spec.n_features, x)?;
+        Ok(self.engine.infer(&self.params, &self.running, x.values())?.to_vec())
+    }
 }
 
 impl Classifier for CnnClassifier {
     fn probabilities(&mut self, x: &Matrix) -> Result<Vec<f32>> {
-        check_width(self.spec.n_features, x)?;
-        let mut out = Vec::with_capacity(x.rows() * self.spec.n_classes);
-        out.extend_from_slice(self.engine.infer(&self.params, &self.running, x.values())?);
+        let mut out = self.logits(x)?;
         softmax_rows(&mut out, self.spec.n_classes);
         Ok(out)
     }

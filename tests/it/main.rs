@@ -6,5 +6,6 @@ mod corpora;
 mod features;
 mod parity;
 mod program;
+mod python;
 mod report;
 mod slurm;

@@ -11,7 +11,7 @@ use ser::report::{PipelineReport, write, write_index};
 
 #[path = "../../src/report/fixture.rs"]
 #[expect(dead_code, reason = "the module's own tests use the rest of it")]
-mod fixture;
+pub mod fixture;
 
 fn rows(dir: &Path, name: &str) -> Vec<BTreeMap<String, String>> {
     csv::Reader::from_path(dir.join(name)).unwrap().deserialize().map(|row| row.unwrap()).collect()

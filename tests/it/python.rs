@@ -1,0 +1,167 @@
+//! What ser writes, opened by the tools that others use: pandas, polars, DuckDB, PyTorch. `SER_PYTHON` names the interpreter; what it lacks is
+//! skipped, and said.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::record::Field;
+use serde_json::{Value, json};
+
+use crate::program::project::Project;
+use crate::report::fixture;
+
+fn python() -> Command {
+    Command::new(std::env::var_os("SER_PYTHON").unwrap_or_else(|| "python3".into()))
+}
+
+/// Whether the interpreter has all of the modules.
+fn has(modules: &[&str]) -> bool {
+    let tried = python().arg("-c").arg(format!("import {}", modules.join(", "))).output();
+    let found = tried.is_ok_and(|output| output.status.success());
+    if !found {
+        println!("skipped: no {} (SER_PYTHON names a Python that has them)", modules.join(", "));
+    }
+    found
+}
+
+fn repository(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+fn cell(field: &Field) -> Value {
+    match field {
+        Field::Null => Value::Null,
+        Field::Bool(value) => json!(value),
+        Field::Byte(value) => json!(value),
+        Field::Short(value) => json!(value),
+        Field::UByte(value) => json!(value),
+        Field::UShort(value) => json!(value),
+        Field::Int(value) => json!(value),
+        Field::Long(value) => json!(value),
+        Field::UInt(value) => json!(value),
+        Field::ULong(value) => json!(value),
+        Field::Float(value) => json!({ "f32": value.to_bits() }),
+        Field::Double(value) => json!({ "f64": value.to_bits().to_string() }),
+        Field::Str(text) => json!(text),
+        Field::ListInternal(list) => list.elements().iter().map(cell).collect(),
+        other => panic!("a table holds {other:?}"),
+    }
+}
+
+fn parquet(path: &Path) -> Value {
+    let reader = SerializedFileReader::new(fs::File::open(path).unwrap()).unwrap();
+    let columns: Vec<String> = reader.metadata().file_metadata().schema().get_fields().iter().map(|f| f.name().to_owned()).collect();
+    let rows: Vec<Vec<Value>> =
+        reader.get_row_iter(None).unwrap().map(|row| row.unwrap().get_column_iter().map(|(_, field)| cell(field)).collect()).collect();
+    json!({ "columns": columns, "rows": rows })
+}
+
+fn sheet(path: &Path) -> Value {
+    let mut reader = csv::ReaderBuilder::new().from_path(path).unwrap();
+    let columns: Vec<String> = reader.headers().unwrap().iter().map(str::to_owned).collect();
+    let rows: Vec<Vec<String>> = reader.records().map(|row| row.unwrap().iter().map(str::to_owned).collect()).collect();
+    json!({ "columns": columns, "rows": rows })
+}
+
+fn files(folder: &Path, extension: &str) -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.retain(|path| path.extension().is_some_and(|e| e == extension));
+    files.sort();
+    files
+}
+
+fn compare(tables: BTreeMap<String, Value>) {
+    let dir = tempfile::tempdir().unwrap();
+    let expected = dir.path().join("expected.json");
+    fs::write(&expected, serde_json::to_vec(&tables).unwrap()).unwrap();
+    let output = python().arg(repository("tests/it/python/tables.py")).arg(&expected).output().unwrap();
+    print!("{}", String::from_utf8_lossy(&output.stdout));
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn every_table_opens_in_pandas_polars_and_duckdb_cell_by_cell() {
+    if !has(&["json"]) {
+        return;
+    }
+    let project = Project::with_tones(3);
+    let frames =
+        Project::small().replace("[[experiment]]", "[features]\nsets = [\"issa193\", \"functionals\", \"frames\"]\n\n[[experiment]]");
+    project.pipeline("small", &frames);
+    project.ser(&["run", "small", "-q"]).ok();
+    let mut tables = BTreeMap::new();
+    for path in files(&project.path("data/tables/small"), "parquet") {
+        tables.insert(path.display().to_string(), parquet(&path));
+    }
+    for name in ["utterances", "features", "features-functionals", "features-frames", "splits", "predictions", "metrics"] {
+        assert!(tables.keys().any(|path| path.ends_with(&format!("/{name}.parquet"))), "{name}: {:?}", tables.keys());
+    }
+    for path in files(&project.path("reports/small"), "csv") {
+        tables.insert(path.display().to_string(), sheet(&path));
+    }
+    compare(tables);
+}
+
+#[test]
+fn csv_files_with_hostile_names_open_in_pandas_polars_and_duckdb() {
+    if !has(&["json"]) {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    ser::report::write(&fixture::hostile(), dir.path()).unwrap();
+    compare(files(dir.path(), "csv").into_iter().map(|path| (path.display().to_string(), sheet(&path))).collect());
+}
+
+/// Logits by utterance, from the script that users copy.
+fn pytorch(model: &Path, table: &Path) -> Vec<(String, Vec<f32>)> {
+    let output = python().arg(repository("examples/load_in_pytorch.py")).arg(model).arg(table).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let mut reader = csv::Reader::from_reader(output.stdout.as_slice());
+    reader
+        .records()
+        .map(|row| row.unwrap())
+        .map(|row| (row[0].to_owned(), row.iter().skip(1).map(|v| v.parse().unwrap()).collect()))
+        .collect()
+}
+
+#[test]
+fn networks_give_the_same_logits_in_pytorch() {
+    if !has(&["torch", "pandas", "safetensors"]) {
+        return;
+    }
+    let project = Project::with_tones(3);
+    let perceptron = Project::network(2)
+        .replace("name = \"net\"", "name = \"mlp\"")
+        .replace("kind = \"cnn\", architecture = \"emodb-a\"", "kind = \"perceptron\", hidden = 16")
+        .replace("scaler = \"standard\"", "scaler = \"standard\", clip = 3");
+    let keras = Project::network(2)
+        .replace("name = \"net\"", "name = \"keras\"")
+        .replace("architecture = \"emodb-a\"", "architecture = \"ravdess\"")
+        .replace("log_mel = true, scaler = \"standard\"", "order = \"keras\", scaler = \"none\"");
+    for (name, text) in [("net", Project::network(2)), ("mlp", perceptron), ("keras", keras)] {
+        project.pipeline(name, &text);
+        project.ser(&["train", name, "-q"]).ok();
+        let folder = project.path(&format!("data/models/{name}/base/fold-00-seed-0"));
+        let table = project.path(&format!("data/tables/{name}/features.parquet"));
+        let theirs = pytorch(&folder, &table);
+        let (features, _) = ser::table::features::read_parts(table.parent().unwrap()).unwrap();
+        let saved = ser::model::artifact::load(&folder).unwrap();
+        let mut network = saved.network().expect("a network").unwrap();
+        assert_eq!(theirs.len(), features.ids.len());
+        for (i, (id, logits)) in theirs.iter().enumerate() {
+            assert_eq!(*id, features.ids[i]);
+            let mut row = ser::transform::rearrange(&saved.info.inputs, &features.columns, features.row(i));
+            saved.info.scaler.apply_row(&mut row);
+            ser::transform::finish_row(&mut row, &saved.info.inputs);
+            let ours = network.logits(&ser::split::Matrix::new(1, row.len(), row)).unwrap();
+            // Logits above 1 have fewer digits behind the point.
+            let scale = ours.iter().fold(1.0f32, |most, value| most.max(value.abs()));
+            for (a, b) in ours.iter().zip(logits) {
+                assert!((a - b).abs() <= 1e-5 * scale, "{name}, {id}: {ours:?} and {logits:?}");
+            }
+        }
+    }
+}
