@@ -84,6 +84,8 @@ pub enum Command {
     Worker(Worker),
     /// Download a corpus from its official place and unpack it
     Corpora(Corpora),
+    /// Make a folder of recordings a corpus: a manifest and a pipeline file
+    Corpus(CorpusArgs),
 }
 
 /// Which pipelines, with which changes.
@@ -369,4 +371,49 @@ pub struct Corpora {
     /// Folder of the corpora
     #[arg(long, value_name = "DIR", default_value = "data/corpora")]
     pub corpora_dir: PathBuf,
+}
+
+/// What to do with a folder of recordings.
+#[derive(Debug, clap::Args)]
+pub struct CorpusArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: CorpusCommand,
+}
+
+/// What to do with a folder of recordings.
+#[derive(Debug, Subcommand)]
+pub enum CorpusCommand {
+    /// Look at a folder, and propose a manifest and a pipeline file
+    Init(Init),
+    /// Write a small generated corpus as a plain folder of recordings, to try things on
+    Generate(Generate),
+}
+
+/// Which folder, and where proposals go.
+#[derive(Debug, clap::Args)]
+pub struct Init {
+    /// Folder of the recordings
+    #[arg(value_name = "DIR")]
+    pub folder: PathBuf,
+    /// Name of the corpus and of its pipeline; by default that of the folder
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+    /// Write over files that are there
+    #[arg(long)]
+    pub force: bool,
+    /// Folder of the pipeline files
+    #[arg(long, value_name = "DIR", default_value = "pipelines")]
+    pub pipelines_dir: PathBuf,
+    /// Folder of tables, models and the cache; manifests go to its folder `manifests`
+    #[arg(long, value_name = "DIR", default_value = "data")]
+    pub data_dir: PathBuf,
+}
+
+/// Where a generated corpus goes.
+#[derive(Debug, clap::Args)]
+pub struct Generate {
+    /// Folder to write, which must not be there yet
+    #[arg(value_name = "DIR")]
+    pub folder: PathBuf,
 }

@@ -2,6 +2,7 @@
 
 mod args;
 mod corpora;
+mod corpus;
 mod diff;
 mod gc;
 mod predict;
@@ -92,6 +93,12 @@ fn dispatch(args: &Args, cancel: &Cancel, observer: &dyn crate::orchestrator::Ob
         Command::Gc(gc) => gc::gc(gc, args, cancel, observer).map(|()| Exit::Done),
         Command::Slurm(one) => slurm::slurm(one, args, cancel, observer),
         Command::Worker(worker) => slurm::worker(worker, cancel, observer),
+        Command::Corpus(args::CorpusArgs { command: args::CorpusCommand::Init(init) }) => {
+            corpus::init(init, args, cancel, observer).map(|()| Exit::Done)
+        }
+        Command::Corpus(args::CorpusArgs { command: args::CorpusCommand::Generate(one) }) => {
+            corpus::generate(one, args, cancel).map(|()| Exit::Done)
+        }
         Command::Corpora(corpora) => corpora::corpora(corpora, args, cancel, observer).map(|()| Exit::Done),
     }
 }

@@ -14,7 +14,11 @@ pub mod emodb;
 pub mod iemocap;
 pub mod labels;
 pub mod manifest;
+pub mod propose;
 pub mod ravdess;
+
+/// A file of this name says that the recordings beside it were generated.
+pub const GENERATED_MARK: &str = "GENERATED.txt";
 
 pub use counts::{Counts, compare, describe};
 pub use emodb::EmodbSettings;

@@ -9,3 +9,4 @@ mod sheet;
 mod tap;
 
 pub use read::{ManifestSettings, read, scan};
+pub(crate) use sheet::cells_of as cells;

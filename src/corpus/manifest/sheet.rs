@@ -57,6 +57,19 @@ pub(super) fn open(path: &Path) -> Result<Sheet> {
     if tap.head().map_err(|e| Error::io("read", path, e))?.starts_with(b"PAR1") { parquet_rows(path) } else { text_rows(path, tap) }
 }
 
+/// All readable rows of a table, up to `most` of them, with its columns.
+///
+/// # Errors
+/// As [`open`].
+pub(crate) fn cells_of(path: &Path, most: usize) -> Result<(Vec<String>, Vec<Vec<String>>)> {
+    let sheet = open(path)?;
+    let mut rows = Vec::new();
+    for row in sheet.rows.take(most) {
+        rows.extend(row?.cells.ok());
+    }
+    Ok((sheet.columns, rows))
+}
+
 fn text_rows(path: &Path, mut tap: Tap<File>) -> Result<Sheet> {
     let head = tap.head().map_err(|e| Error::io("read", path, e))?;
     if head.starts_with(b"\xff\xfe") || head.starts_with(b"\xfe\xff") || head.contains(&0) {

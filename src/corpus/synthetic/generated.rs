@@ -223,6 +223,16 @@ fn recording(settings: &SyntheticSettings, item: &Item, speaker: &Speaker, sente
     Ok(bytes)
 }
 
+/// Samples of a recording by the places of its speaker, sentence, emotion and take.
+pub(super) fn recording_samples(settings: &SyntheticSettings, [speaker, sentence, emotion, take]: [usize; 4]) -> Vec<i16> {
+    let item = Item { speaker, sentence, emotion, take };
+    let drawn = Speaker::draw(speaker, &mut settings.rng(&format!("speaker {speaker}")));
+    let sounds = phones::sentence(&mut settings.rng(&format!("sentence {sentence}")));
+    let mut rng = settings.rng(&format!("recording {}", item.id()));
+    let prosody = drawn.prosody(emotion, &mut rng);
+    signal::speak(&sounds, &drawn, &prosody, settings.sample_rate, &mut rng)
+}
+
 /// Writes a small file, unless it says just that already.
 fn put(path: &Path, bytes: &[u8]) -> Result<()> {
     if fs::read(path).is_ok_and(|present| present == bytes) {

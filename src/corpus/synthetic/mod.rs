@@ -1,8 +1,10 @@
 //! A generated corpus of speech-like sounds, so that the whole pipeline can be tried without any recording.
 
+mod foreign;
 mod generated;
 mod phones;
 mod signal;
 mod voice;
 
+pub use foreign::foreign;
 pub use generated::{SyntheticSettings, generate, is_complete, read};

@@ -1,0 +1,148 @@
+//! `corpus`: a folder of recordings becomes a corpus.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use rayon::prelude::*;
+
+use super::args::{Args, Generate, Init};
+use super::print;
+use crate::audio;
+use crate::cancel::Cancel;
+use crate::corpus::propose::{self, Proposal};
+use crate::corpus::synthetic::{SyntheticSettings, foreign};
+use crate::error::{Error, Result};
+use crate::files::{create_folder, write_atomically};
+use crate::orchestrator::{Event, Observer};
+use crate::ui;
+
+/// Files named on the screen of each kind; the rest are counted.
+const SHOWN: usize = 5;
+
+/// What opening every recording showed.
+#[derive(Default)]
+struct Heard {
+    seconds: f64,
+    rates: BTreeMap<u32, usize>,
+    channels: BTreeMap<u16, usize>,
+    bad: Vec<(String, String)>,
+}
+
+/// Looks at a folder and writes a manifest and a pipeline file for it.
+pub fn init(init: &Init, args: &Args, cancel: &Cancel, observer: &dyn Observer) -> Result<()> {
+    let proposal = propose::propose(&init.folder, init.name.as_deref())?;
+    let manifest = init.data_dir.join("manifests").join(format!("{}.csv", proposal.name));
+    let pipeline = init.pipelines_dir.join(format!("{}.toml", proposal.name));
+    for path in [&manifest, &pipeline] {
+        if path.exists() && !init.force {
+            return Err(Error::usage(format!("{} is there already", path.display()))
+                .hint("give the corpus another name with --name, or write over the file with --force"));
+        }
+    }
+    let heard = listen(&init.folder, &proposal, cancel, observer)?;
+    let root = plain(&init.folder);
+    for folder in [manifest.parent(), pipeline.parent()].into_iter().flatten() {
+        create_folder(folder)?;
+    }
+    write_atomically(&manifest, &propose::manifest(&proposal)?)?;
+    write_atomically(&pipeline, propose::pipeline(&proposal, &plain(&manifest), &root).as_bytes())?;
+    if args.global.json {
+        print(&as_json(&proposal, &heard, &manifest, &pipeline).to_string())
+    } else {
+        tell(&proposal, &heard, &manifest, &pipeline)
+    }
+}
+
+/// With `/` between folders, as pipeline files have it on every system.
+fn plain(path: &Path) -> String {
+    path.components().map(|part| part.as_os_str().to_string_lossy()).collect::<Vec<_>>().join("/").replace("//", "/")
+}
+
+fn listen(root: &Path, proposal: &Proposal, cancel: &Cancel, observer: &dyn Observer) -> Result<Heard> {
+    let mut paths: Vec<&str> = proposal.rows.iter().map(|row| row.path.as_str()).collect();
+    paths.dedup();
+    let (task, began) = ("look at recordings".to_owned(), std::time::Instant::now());
+    let mut heard = Heard::default();
+    let mut done = 0;
+    for some in paths.chunks(256) {
+        cancel.check()?;
+        let found: Vec<_> = some.par_iter().map(|path| (*path, audio::decode(&root.join(path)))).collect();
+        for (path, audio) in found {
+            match audio {
+                Ok(audio) => {
+                    heard.seconds += audio.duration_s();
+                    *heard.rates.entry(audio.sample_rate).or_default() += 1;
+                    *heard.channels.entry(audio.channels).or_default() += 1;
+                }
+                Err(error) => heard.bad.push((path.to_owned(), error.to_string())),
+            }
+        }
+        done += some.len() as u64;
+        let total = paths.len() as u64;
+        observer.observe(Event::TaskProgress { task: task.clone(), done, total, unit: "recordings", note: String::new() });
+    }
+    let seconds = began.elapsed().as_secs_f64();
+    observer.observe(Event::TaskFinished { task, stage: "corpus".into(), key: String::new(), seconds });
+    Ok(heard)
+}
+
+fn list<K: std::fmt::Display>(counts: impl IntoIterator<Item = (K, usize)>) -> String {
+    counts.into_iter().map(|(name, n)| format!("{name} {n}")).collect::<Vec<_>>().join(", ")
+}
+
+fn tell(proposal: &Proposal, heard: &Heard, manifest: &Path, pipeline: &Path) -> Result<()> {
+    print(&format!("{}: {} recordings, {}", proposal.name, proposal.rows.len(), ui::duration(heard.seconds)))?;
+    for line in &proposal.evidence {
+        print(&format!("  {line}"))?;
+    }
+    print(&format!("  emotions: {}", list(proposal.counts())))?;
+    let mut speakers: BTreeMap<&str, usize> = BTreeMap::new();
+    for speaker in proposal.rows.iter().filter_map(|row| row.speaker.as_deref()) {
+        *speakers.entry(speaker).or_default() += 1;
+    }
+    match speakers.len() {
+        0 => print("  speakers: not known")?,
+        n if n <= 24 => print(&format!("  speakers: {}", list(speakers)))?,
+        n => print(&format!("  speakers: {n}"))?,
+    }
+    let rates = heard.rates.iter().map(|(rate, n)| (format!("{rate} Hz:"), *n));
+    let channels = heard.channels.iter().map(|(n, files)| (if *n == 1 { "mono:".to_owned() } else { format!("{n} channels:") }, *files));
+    print(&format!("  {}; {}", list(rates), list(channels)))?;
+    for (path, why) in heard.bad.iter().take(SHOWN) {
+        print(&format!("  cannot be read: {path}: {why}"))?;
+    }
+    if heard.bad.len() > SHOWN {
+        print(&format!("  and {} more that cannot be read; a run sets them aside", heard.bad.len() - SHOWN))?;
+    }
+    for aside in proposal.set_aside.iter().take(SHOWN) {
+        print(&format!("  left aside: {}: {}", aside.path, aside.detail))?;
+    }
+    if proposal.set_aside.len() > SHOWN {
+        print(&format!("  and {} more left aside", proposal.set_aside.len() - SHOWN))?;
+    }
+    for doubt in &proposal.doubts {
+        print(&format!("  not sure: {doubt}"))?;
+    }
+    print(&format!("wrote {}\nwrote {}\nnext: look at both files, then: ser run {}", manifest.display(), pipeline.display(), proposal.name))
+}
+
+fn as_json(proposal: &Proposal, heard: &Heard, manifest: &Path, pipeline: &Path) -> serde_json::Value {
+    serde_json::json!({
+        "name": proposal.name, "recordings": proposal.rows.len(), "seconds": heard.seconds, "emotions": proposal.counts(),
+        "speakers": proposal.speakers(), "sample_rates": heard.rates, "channels": heard.channels,
+        "evidence": proposal.evidence, "not_sure": proposal.doubts,
+        "unreadable": heard.bad.iter().map(|(path, why)| serde_json::json!({ "path": path, "why": why })).collect::<Vec<_>>(),
+        "left_aside": proposal.set_aside.len(), "manifest": manifest, "pipeline": pipeline,
+    })
+}
+
+/// Writes generated recordings as a plain folder, in the manner of a corpus from elsewhere.
+pub fn generate(generate: &Generate, args: &Args, cancel: &Cancel) -> Result<()> {
+    let folder: &PathBuf = &generate.folder;
+    if folder.exists() {
+        return Err(Error::usage(format!("{} is there already", folder.display())).hint("name a folder that is not there yet"));
+    }
+    let n = foreign(&SyntheticSettings { speakers: 5, sentences: 4, takes: 2, sample_rate: 16_000, seed: 7 }, folder, cancel)?;
+    let text = format!("{}: {n} generated recordings of 5 invented speakers; they are no speech of people", folder.display());
+    print(&if args.global.json { serde_json::json!({ "folder": folder, "recordings": n }).to_string() } else { text })
+}

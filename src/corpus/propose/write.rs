@@ -1,0 +1,115 @@
+//! A proposal as files: a manifest, and a pipeline over it.
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+
+use super::guess::Proposal;
+use crate::error::{Error, Result};
+
+/// What stands for a speaker where nobody knows them.
+const UNKNOWN: &str = "unknown";
+/// With more speakers than this, testing them one by one takes long: they are tested in groups.
+const MOST_LEFT_OUT: usize = 12;
+
+/// The manifest: CSV with `path`, `emotion`, `speaker` and whatever else is known, in the order of the paths.
+///
+/// # Errors
+/// Internal, where the table cannot be written.
+pub fn manifest(proposal: &Proposal) -> Result<Vec<u8>> {
+    let more: BTreeSet<&str> = proposal.rows.iter().flat_map(|row| row.more.keys().copied()).collect();
+    let failed = |e: csv::Error| Error::internal("failed to write a manifest").because(e);
+    let mut sheet = csv::Writer::from_writer(Vec::new());
+    sheet.write_record(["path", "emotion", "speaker"].into_iter().chain(more.iter().copied())).map_err(failed)?;
+    for row in &proposal.rows {
+        let fields = [row.path.as_str(), &row.emotion, row.speaker.as_deref().unwrap_or(UNKNOWN)];
+        let rest = more.iter().map(|name| row.more.get(name).map_or("", String::as_str));
+        sheet.write_record(fields.into_iter().chain(rest)).map_err(failed)?;
+    }
+    sheet.into_inner().map_err(|e| Error::internal("failed to write a manifest").because(e.into_error()))
+}
+
+/// The pipeline file, with comments; `manifest` and `root` are the paths that it names.
+pub fn pipeline(proposal: &Proposal, manifest: &str, root: &str) -> String {
+    let counts = proposal.counts();
+    let least = counts.values().copied().filter(|&n| n > 1).min().unwrap_or(2);
+    let folds = least.clamp(2, 5);
+    let speakers = proposal.speakers().len();
+    let mut out = format!(
+        "# Proposed by `ser corpus init` from what lies in {}. Read it, change what is wrong, and run it:\n# ser run {}\n",
+        comment(root),
+        proposal.name
+    );
+    for line in &proposal.evidence {
+        let _ = writeln!(out, "# - {}", comment(line));
+    }
+    for line in &proposal.doubts {
+        let _ = writeln!(out, "# ? {}", comment(line));
+    }
+    let _ = write!(out, "\nname = {}\ntitle = {}\n\n[corpus]\nkind = \"manifest\"\n", text(&proposal.name), text(&proposal.name));
+    let _ = write!(out, "name = {}\npath = {}\nroot = {}\n", text(&proposal.name), text(manifest), text(root));
+    if let Some(language) = &proposal.language {
+        let _ = writeln!(out, "language = {}", text(language));
+    }
+    let single: Vec<&str> = counts.iter().filter(|(_, n)| **n < 2).map(|(class, _)| *class).collect();
+    if !single.is_empty() {
+        let kept: Vec<String> = counts.iter().filter(|(_, n)| **n > 1).map(|(class, _)| text(class)).collect();
+        let _ = writeln!(out, "# Without those of a single recording: {}.\nlabels = [{}]", comment(&single.join(", ")), kept.join(", "));
+    }
+    let notes = [
+        (proposal.generated, "Generated sounds, not recorded speech: the figures say that the pipeline works, and nothing about people."),
+        (!proposal.has_speakers(), "No speakers are known: every figure is one of voices that may have been trained on."),
+    ];
+    let notes: Vec<String> = notes.into_iter().filter(|(holds, _)| *holds).map(|(_, note)| text(note)).collect();
+    if !notes.is_empty() {
+        let _ = writeln!(out, "notes = [{}]", notes.join(", "));
+    }
+    if proposal.classes.iter().any(|(own, class)| own != class) {
+        out +=
+            "\n# From the corpus's own words to classes. Labels that do not stand here are left aside and counted.\n[corpus.label_map]\n";
+        for (own, class) in &proposal.classes {
+            let _ = writeln!(out, "{} = {}", text(own), text(class));
+        }
+    }
+    out += "\n[features]\nsets = [\"functionals\", \"issa193\"]\n";
+    let unseen = match speakers {
+        _ if !proposal.has_speakers() => None,
+        n if n <= MOST_LEFT_OUT => Some("{ kind = \"leave-one-speaker-out\" }".to_owned()),
+        _ => Some("{ kind = \"group-kfold\", folds = 5 }".to_owned()),
+    };
+    let shared = format!("{{ kind = \"stratified-kfold\", folds = {folds} }}");
+    if let Some(unseen) = &unseen {
+        out += "\n# Every test speaker is new to the model: what to expect of a voice that was never heard.\n";
+        experiment(&mut out, ["svm", "Support vector machine on functionals, speakers unseen"], unseen, true, SVM);
+        experiment(&mut out, ["paper-features", "Logistic regression on the 193 features, speakers unseen"], unseen, true, LOGISTIC);
+    }
+    out += "\n# Speakers are shared between training and test, as in many papers: known voices, higher figures.\n";
+    experiment(&mut out, ["svm-shared", "Support vector machine on functionals, speakers shared"], &shared, false, SVM);
+    out += "\n# Slower; runs when it is named: ser run ";
+    let _ = writeln!(out, "{} --experiment cnn", proposal.name);
+    experiment(&mut out, ["cnn", "The paper's network, short recipe"], unseen.as_ref().unwrap_or(&shared), unseen.is_some(), CNN);
+    out
+}
+
+const SVM: &str = "inputs = { set = \"functionals\", scaler = \"standard\", clip = 10 }\nmodel = { kind = \"svm\", c = 10 }\n";
+const LOGISTIC: &str = "inputs = { set = \"issa193\", log_mel = true, scaler = \"standard\" }\nmodel = { kind = \"logistic\", c = 0.01 }\n";
+const CNN: &str = "default = false\ninputs = { set = \"issa193\", log_mel = true, scaler = \"standard\" }\nmodel = { kind = \"cnn\", architecture = \"emodb-a\" }\n\
+                   train = { optimizer = \"adamw\", learning_rate = 1e-3, schedule = \"cosine\", weight_decay = 0.01, batch_size = 32, epochs = 40 }\n";
+
+fn experiment(out: &mut String, [name, title]: [&str; 2], protocol: &str, unseen: bool, rest: &str) {
+    let _ = write!(out, "[[experiment]]\nname = {}\ntitle = {}\nprotocol = {protocol}\n", text(name), text(title));
+    if unseen {
+        out.push_str("require = \"speaker-disjoint\"\n");
+    }
+    out.push_str(rest);
+    out.push('\n');
+}
+
+/// A TOML string.
+fn text(text: &str) -> String {
+    toml::Value::String(text.to_owned()).to_string()
+}
+
+/// Text that stays within its line.
+fn comment(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}

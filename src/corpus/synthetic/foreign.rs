@@ -1,0 +1,63 @@
+//! Generated sounds laid out like a corpus from elsewhere: words of another language, other rates, one and two channels.
+
+use std::fs;
+use std::io::Cursor;
+use std::path::Path;
+
+use super::generated::{SyntheticSettings, recording_samples};
+use crate::cancel::Cancel;
+use crate::corpus::GENERATED_MARK;
+use crate::error::{Error, Result};
+use crate::files::{create_folder, write_atomically};
+
+/// What the folders and names say, in the order of the generator's moods.
+const WORDS: [&str; 5] = ["neutral", "freude", "trauer", "wut", "angst"];
+const NAMES: [&str; 8] = ["anna", "bernd", "clara", "dieter", "eva", "frank", "greta", "hans"];
+/// Sample rate and channels, speaker by speaker.
+const FORMS: [(u32, u16); 4] = [(16_000, 1), (8_000, 1), (44_100, 2), (22_050, 2)];
+
+/// Writes `<speaker>/<emotion>_<number>.wav` below `folder` and returns how many there are: at most eight speakers, each with a sample rate
+/// and a number of channels of their own. The same settings give the same bytes.
+///
+/// # Errors
+/// As [`super::generate`]. Where it ends early, what was written is removed.
+pub fn foreign(settings: &SyntheticSettings, folder: &Path, cancel: &Cancel) -> Result<usize> {
+    let written = write(settings, folder, cancel);
+    if written.is_err() {
+        let _ = fs::remove_dir_all(folder);
+    }
+    written
+}
+
+fn write(settings: &SyntheticSettings, folder: &Path, cancel: &Cancel) -> Result<usize> {
+    let mut n = 0;
+    for (speaker, name) in NAMES.iter().enumerate().take(settings.speakers) {
+        let (rate, channels) = FORMS[speaker % FORMS.len()];
+        let own = SyntheticSettings { sample_rate: rate, ..settings.clone() };
+        let place = folder.join(name);
+        create_folder(&place)?;
+        for (emotion, word) in WORDS.iter().enumerate() {
+            for take in 0..settings.sentences * settings.takes {
+                cancel.check()?;
+                let samples = recording_samples(&own, [speaker, take / settings.takes, emotion, take % settings.takes]);
+                let path = place.join(format!("{word}_{:02}.wav", take + 1));
+                write_atomically(&path, &wav(&samples, rate, channels)?)?;
+                n += 1;
+            }
+        }
+    }
+    let text = "Generated, not recorded: a program made these sounds. Nobody spoke, and a result on them says nothing about people.\n";
+    write_atomically(&folder.join(GENERATED_MARK), text.as_bytes())?;
+    Ok(n)
+}
+
+fn wav(samples: &[i16], sample_rate: u32, channels: u16) -> Result<Vec<u8>> {
+    let spec = hound::WavSpec { channels, sample_rate, bits_per_sample: 16, sample_format: hound::SampleFormat::Int };
+    let mut bytes = Vec::new();
+    let written = hound::WavWriter::new(Cursor::new(&mut bytes), spec).and_then(|mut wav| {
+        samples.iter().try_for_each(|&sample| (0..channels).try_for_each(|_| wav.write_sample(sample)))?;
+        wav.finalize()
+    });
+    written.map_err(|e| Error::internal("a generated recording cannot be written as WAVE").because(e))?;
+    Ok(bytes)
+}
