@@ -5,6 +5,7 @@
 use std::cell::RefCell;
 use std::fs::{self, File};
 use std::io::Read;
+use std::ops::Range;
 use std::path::Path;
 
 use crate::error::{Error, Result};
@@ -44,6 +45,15 @@ impl Audio {
     /// # Errors
     /// Where the times are no interval within the recording.
     pub fn segment(&self, start_s: f64, end_s: f64) -> Result<Audio> {
+        let bounds = self.segment_bounds(start_s, end_s)?;
+        Ok(Audio { samples: self.samples[bounds].to_vec(), ..*self })
+    }
+
+    /// The samples of [`Audio::segment`], of which there is at least one.
+    ///
+    /// # Errors
+    /// As [`Audio::segment`].
+    pub fn segment_bounds(&self, start_s: f64, end_s: f64) -> Result<Range<usize>> {
         let bad = |why: String| Error::data(why).hint("correct the start and end times, which are seconds from the beginning of the file");
         if !(start_s.is_finite() && end_s.is_finite() && start_s >= 0.0 && end_s > start_s) {
             return Err(bad(format!("the segment from {start_s} s to {end_s} s is no interval of time")));
@@ -53,11 +63,11 @@ impl Audio {
             return Err(bad(format!("the segment from {start_s} s to {end_s} s leaves the recording, which lasts {duration:.3} s")));
         }
         let at = |seconds: f64| ((seconds * f64::from(self.sample_rate)).round() as usize).min(self.samples.len());
-        let samples = self.samples.get(at(start_s)..at(end_s)).unwrap_or_default();
-        if samples.is_empty() {
+        let bounds = at(start_s)..at(end_s);
+        if bounds.is_empty() {
             return Err(bad(format!("the segment from {start_s} s to {end_s} s holds no sample of the recording")));
         }
-        Ok(Audio { samples: samples.to_vec(), ..*self })
+        Ok(bounds)
     }
 
     /// Hex BLAKE3 over the rate (u32) and the samples (f32), both little-endian: equal sound, equal hash, whatever file it came in.

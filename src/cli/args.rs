@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::builder::PossibleValuesParser;
 use clap::{Parser, Subcommand, ValueEnum};
 
+pub use super::predict::Predict;
 use super::system;
 use crate::model::Device;
 use crate::ui::Verbosity;
@@ -74,7 +75,7 @@ pub enum Command {
     /// Write what the last reports of pipelines hold as one table for each protocol: RESULTS.md
     Results(Results),
     /// Say which emotion a saved model hears in recordings
-    Predict(Predict),
+    Predict(Box<Predict>),
     /// Remove cached outputs that no recent run refers to
     Gc(Gc),
     /// Run pipelines on a Slurm cluster
@@ -332,34 +333,6 @@ pub struct Results {
     /// Folder of the reports
     #[arg(long, value_name = "DIR", default_value = "reports")]
     pub reports_dir: PathBuf,
-}
-
-/// Recordings for a saved model.
-#[derive(Debug, clap::Args)]
-pub struct Predict {
-    /// Folder of a saved model, such as data/models/ravdess/quick/fold-00-seed-0
-    #[arg(value_name = "MODEL")]
-    pub model: PathBuf,
-    /// Audio files (WAV, FLAC, MP3, Ogg Vorbis, MP4)
-    #[arg(required = true, value_name = "FILE")]
-    pub files: Vec<PathBuf>,
-    /// All files are clips of one speaker: needed by a model that scales speakers, which then scales by exactly these
-    #[arg(long)]
-    pub one_speaker: bool,
-    /// How the predictions are written
-    #[arg(long, value_enum, default_value_t = Format::Table)]
-    pub format: Format,
-}
-
-/// How predictions are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// Columns for people.
-    Table,
-    /// Comma-separated values.
-    Csv,
-    /// A JSON object a line.
-    Json,
 }
 
 /// Which corpus, to where.

@@ -89,7 +89,7 @@ fn dispatch(args: &Args, cancel: &Cancel, observer: &dyn crate::orchestrator::Ob
         Command::Runs(runs) => runs::runs(runs, args).map(|()| Exit::Done),
         Command::Diff(diff) => diff::diff(diff, args).map(|()| Exit::Done),
         Command::Results(one) => results::results(one, args).map(|()| Exit::Done),
-        Command::Predict(predict) => predict::predict(predict, args, cancel).map(|()| Exit::Done),
+        Command::Predict(predict) => predict::predict(predict, args, cancel, observer).map(|()| Exit::Done),
         Command::Gc(gc) => gc::gc(gc, args, cancel, observer).map(|()| Exit::Done),
         Command::Slurm(one) => slurm::slurm(one, args, cancel, observer),
         Command::Worker(worker) => slurm::worker(worker, cancel, observer),
@@ -142,18 +142,22 @@ fn report_of(what: &str, error: &Error, json: bool) {
 
 fn error_text(what: Option<&str>, error: &Error, json: bool) -> String {
     if json {
-        let mut event = serde_json::json!({
-            "event": "error", "kind": format!("{:?}", error.kind()).to_lowercase(), "message": error.to_string(),
-            "hint": error.hint_text(), "exit_code": error.kind().exit_code(),
-        });
-        if let Some(what) = what {
-            event["of"] = what.into();
-        }
-        return event.to_string();
+        return error_json(what, error).to_string();
     }
     let what = what.map(|what| format!("{what}: ")).unwrap_or_default();
     let hint = error.hint_text().map(|hint| format!("\nhint: {hint}")).unwrap_or_default();
     format!("error: {what}{error}{hint}")
+}
+
+fn error_json(what: Option<&str>, error: &Error) -> serde_json::Value {
+    let mut event = serde_json::json!({
+        "event": "error", "kind": format!("{:?}", error.kind()).to_lowercase(), "message": error.to_string(),
+        "hint": error.hint_text(), "exit_code": error.kind().exit_code(),
+    });
+    if let Some(what) = what {
+        event["of"] = what.into();
+    }
+    event
 }
 
 /// The command as it could be typed again.

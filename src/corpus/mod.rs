@@ -28,3 +28,4 @@ pub use manifest::ManifestSettings;
 pub use sources::{Sorter, Sources};
 pub use subset::{Subset, SubsetRule};
 pub use utterance::{Sex, Source, Utterance};
+pub use walk::{Tree, recordings};

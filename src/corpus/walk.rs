@@ -13,11 +13,21 @@ pub(crate) const AUDIO: &[&str] = &["wav", "flac", "mp3", "ogg", "m4a"];
 
 /// What a walk found.
 #[derive(Debug, Default)]
-pub(crate) struct Tree {
+pub struct Tree {
     /// Files with a wanted extension, relative to the root, `/`-separated, sorted.
-    pub(crate) files: Vec<String>,
+    pub files: Vec<String>,
     /// Folders and names that could not be used.
-    pub(crate) set_aside: Vec<SetAside>,
+    pub set_aside: Vec<SetAside>,
+    /// How many files have another extension.
+    pub others: u64,
+}
+
+/// The recordings below a folder, by their extensions.
+///
+/// # Errors
+/// [`crate::error::Kind::Io`] where the folder itself cannot be read.
+pub fn recordings(folder: &Path) -> Result<Tree> {
+    walk(folder, "", AUDIO)
 }
 
 /// A folder still to be read: where it is, and what it is called below the root.
@@ -148,7 +158,7 @@ impl Walk {
                     self.enter(place, shown);
                 }
             }
-            Ok(_) if !is_wanted => {}
+            Ok(found) if !is_wanted => self.tree.others += u64::from(found.is_file()),
             Ok(found) if found.is_file() => self.tree.files.push(shown),
             Ok(_) => self.leave_aside(&shown, Reason::BadAudio, "neither a file nor a folder: remove it".into()),
         }
@@ -180,7 +190,7 @@ mod tests {
         );
         let tree = walk(dir.path(), "", AUDIO).unwrap();
         assert_eq!(tree.files, ["a/new\nline.flac", "b/with space.WAV", "b/x.wav", "z.wav"]);
-        assert!(tree.set_aside.is_empty(), "{:?}", tree.set_aside);
+        assert!(tree.set_aside.is_empty() && tree.others == 1, "{tree:?}");
         assert_eq!(walk(dir.path(), "b", AUDIO).unwrap().files, ["b/with space.WAV", "b/x.wav"]);
     }
 

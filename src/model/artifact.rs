@@ -156,6 +156,17 @@ impl SavedModel {
         }
     }
 
+    /// As [`SavedModel::classifier`], of one row at a time: a network then takes a small part of the memory.
+    ///
+    /// # Errors
+    /// As [`SavedModel::classifier`].
+    pub fn classifier_of_rows(&self) -> Result<Box<dyn Classifier>> {
+        match &self.weights {
+            Weights::Cnn { params, running } => Ok(Box::new(CnnClassifier::with_batch(self.spec(), params.clone(), running.clone(), 1)?)),
+            _ => self.classifier(),
+        }
+    }
+
     fn spec(&self) -> NetSpec {
         NetSpec { layers: self.info.layers.clone(), n_features: self.info.n_inputs(), n_classes: self.info.labels.len() }
     }

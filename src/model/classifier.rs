@@ -8,7 +8,7 @@ use crate::model::{NetSpec, Params, Running};
 use crate::split::{Matrix, Part, Training};
 
 /// A fitted model.
-pub trait Classifier {
+pub trait Classifier: Send {
     /// Class probabilities `[rows, classes]`, row by row, of features `[rows, features]`.
     ///
     /// # Errors
@@ -75,7 +75,15 @@ impl CnnClassifier {
     /// # Errors
     /// When the layers make no network, or the parameters do not fit them.
     pub fn new(spec: NetSpec, params: Params, running: Running) -> Result<Self> {
-        let engine = Engine::new(&spec.layers, spec.n_features, Self::BATCH)?;
+        CnnClassifier::with_batch(spec, params, running, Self::BATCH)
+    }
+
+    /// As [`CnnClassifier::new`], with memory for passes of `batch` rows.
+    ///
+    /// # Errors
+    /// As [`CnnClassifier::new`].
+    pub fn with_batch(spec: NetSpec, params: Params, running: Running, batch: usize) -> Result<Self> {
+        let engine = Engine::new(&spec.layers, spec.n_features, batch)?;
         Ok(CnnClassifier { engine, spec, params, running })
     }
 

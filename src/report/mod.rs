@@ -54,4 +54,5 @@ pub use data::{
 pub use index::write_index;
 pub use results::{ResultsExperiment, ResultsPipeline, read as read_report, results};
 pub use run::{RUN_PAGE, RunPage, RunTask, write_run};
+pub use sheet::inert;
 pub use write::write;

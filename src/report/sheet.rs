@@ -47,7 +47,7 @@ impl Sheet {
 }
 
 /// A field that no spreadsheet takes for a formula: text that begins like one gets an apostrophe before it. Numbers stay as they are.
-fn inert(field: &str) -> String {
+pub fn inert(field: &str) -> String {
     let risky = field.starts_with(['=', '+', '-', '@', '\t', '\r']) && field.parse::<f64>().is_err();
     if risky { format!("'{field}") } else { field.to_owned() }
 }

@@ -1,7 +1,7 @@
 //! The Parquet tables, their schemas and their versions.
 //!
 //! Six tables, keyed by utterance id: [`utterances`], [`features`], [`frames`], [`splits`], [`predictions`], [`metrics`]; and two of an audit:
-//! [`duplicates`], [`leakage`]. They hold plain types, and [`frames`] lists of numbers, so that pandas, polars and DuckDB open them as they
+//! [`duplicates`], [`leakage`]; and [`heard`], what a saved model says of recordings. They hold plain types, and [`frames`] lists of numbers, so that pandas, polars and DuckDB open them as they
 //! are. [`summary`] answers the questions that a report asks of them.
 
 mod file;
@@ -9,6 +9,7 @@ mod file;
 pub mod duplicates;
 pub mod features;
 pub mod frames;
+pub mod heard;
 pub mod leakage;
 pub mod metrics;
 pub mod predictions;

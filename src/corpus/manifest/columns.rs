@@ -35,6 +35,14 @@ impl Columns {
     /// # Errors
     /// `Data` where a required column is not there or a known one is there twice.
     pub(super) fn of(header: &[String], path: &Path) -> Result<Self> {
+        Columns::with(header, path, &REQUIRED)
+    }
+
+    /// As [`Columns::of`], where fewer columns are required.
+    ///
+    /// # Errors
+    /// As [`Columns::of`].
+    pub(super) fn with(header: &[String], path: &Path, required: &[&str]) -> Result<Self> {
         let mut columns = Columns { index: BTreeMap::new(), unused: Vec::new() };
         for (at, name) in header.iter().enumerate() {
             let plain = name.to_lowercase().split_whitespace().collect::<Vec<_>>().join("_");
@@ -46,7 +54,7 @@ impl Columns {
                 None => columns.unused.push(if name.is_empty() { format!("(column {} without a name)", at + 1) } else { name.clone() }),
             }
         }
-        match REQUIRED.iter().find(|name| !columns.index.contains_key(**name)) {
+        match required.iter().find(|name| !columns.index.contains_key(**name)) {
             None => Ok(columns),
             Some(name) => {
                 let there = header.join(", ");

@@ -1,6 +1,7 @@
 //! Any other corpus: a table (CSV, TSV or Parquet) that names one recording, or one segment of a recording, a row.
 
 mod cell;
+mod clips;
 mod columns;
 mod locate;
 mod read;
@@ -8,5 +9,6 @@ mod repeats;
 mod sheet;
 mod tap;
 
+pub use clips::{BadRow, Clip, Clips, clips};
 pub use read::{ManifestSettings, read, scan};
 pub(crate) use sheet::cells_of as cells;

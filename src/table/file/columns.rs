@@ -62,7 +62,7 @@ impl Columns {
     }
 
     /// Refuses two columns of one name.
-    pub(super) fn check(&self, path: &Path, table: &Table) -> Result<()> {
+    pub(in crate::table) fn check(&self, path: &Path, table: &Table) -> Result<()> {
         match repeated(self.fields.iter().map(|f| f.name().as_str())) {
             None => Ok(()),
             Some(name) => Err(Error::data(format!("the {} table {} would have two columns `{name}`", table.name, path.display()))

@@ -21,7 +21,7 @@ use crate::error::{Error, Result};
 use crate::files::publish;
 
 /// Rows per row group: 6 MiB of the widest table, which is what a writer holds at a time.
-pub(super) const ROW_GROUP: usize = 8_192;
+pub(in crate::table) const ROW_GROUP: usize = 8_192;
 
 /// The kind of a table and the version of its columns.
 #[derive(Debug, Clone, Copy)]
@@ -43,7 +43,7 @@ pub(in crate::table) fn write(path: &Path, table: &Table, columns: Columns, meta
 }
 
 /// A file that is being written; all batches have the columns of the first.
-pub(super) struct Writer<W: Write + Send> {
+pub(in crate::table) struct Writer<W: Write + Send> {
     path: PathBuf,
     table: Table,
     schema: Arc<Schema>,

@@ -1,0 +1,171 @@
+//! `predict`: recordings in, emotions and probabilities out.
+
+use std::fs::File;
+use std::io::{IsTerminal, Read};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use super::args::Predict;
+use super::sink::{Errors, Target, Told};
+use crate::cancel::Cancel;
+use crate::cli::args::Args;
+use crate::error::{Error, Result};
+use crate::files;
+use crate::orchestrator::{Event, Observer};
+use crate::pipeline::predict::{self as library, Format, Output, Predictor, Settings, Sources, Speakers, Tally, Windows};
+
+/// The most bytes of a recording that come on standard input.
+const MOST_BYTES: u64 = 4 << 30;
+
+/// What recordings on standard input are called.
+const STDIN: &str = "stdin";
+
+/// Predicts all recordings; a bad one is named and counted, the others go on.
+pub fn predict(predict: &Predict, args: &Args, cancel: &Cancel, observer: &dyn Observer) -> Result<()> {
+    let json = args.global.json;
+    let format = format(predict, json)?;
+    let windows = predict.window.map(|window| Windows::new(window, predict.hop)).transpose()?;
+    check_output(predict, format)?;
+    let predictor = Predictor::load(&predict.model)?;
+    describe(&predictor, observer);
+    let sources = sources(predict)?;
+    sources.notes.iter().for_each(|note| observer.note(note.as_str()));
+    if sources.items.is_empty() {
+        return Err(Error::data("there is no recording to predict").hint("name audio files, or folders and lists that hold some"));
+    }
+    let times = windows.is_some() || sources.items.iter().flatten().any(|clip| clip.start_s.is_some() || clip.end_s.is_some());
+    let cores = std::thread::available_parallelism().map_or(1, |n| n.get());
+    let speakers = match (predict.one_speaker, predict.by_speaker) {
+        (true, _) => Speakers::One,
+        (_, true) => Speakers::Named,
+        _ => Speakers::AsGiven,
+    };
+    let settings = Settings { windows, speakers, jobs: predict.jobs.map_or(cores, usize::from) };
+    let at_once = predict.output.is_none() && std::io::stdout().is_terminal();
+    // Rows on a terminal are progress enough, and bars would run into them.
+    let quiet = WithoutProgress(observer);
+    let observer: &dyn Observer = if at_once && !json { &quiet } else { observer };
+    let place = predict.output.as_deref();
+    let tally = into(predict.errors.as_deref(), |errors| {
+        into(place, |file| {
+            let gone = Arc::new(AtomicBool::new(false));
+            let target = file.map_or_else(|| Target::Standard { gone: Arc::clone(&gone) }, Target::File);
+            let path = place.unwrap_or(Path::new("standard output"));
+            let output = Output::new(format, target, path, predictor.labels(), times)?;
+            let errors = errors.map(|file| Errors::new(predict.errors.as_deref().unwrap_or(Path::new("")), file)).transpose()?;
+            let mut told = Told { output, errors, gone, observer, json, counts: Default::default(), at_once };
+            let tally = library::predict(&predictor, sources, &settings, &mut told, cancel, observer)?;
+            told.output.finish()?;
+            told.errors.map_or(Ok(()), Errors::finish)?;
+            Ok(tally)
+        })
+    })?;
+    conclude(&tally, predict, observer)
+}
+
+/// Says what was done; what was set aside is an error unless that is what was asked for.
+fn conclude(tally: &Tally, predict: &Predict, observer: &dyn Observer) -> Result<()> {
+    let (bad, all) = (tally.set_aside(), tally.predicted + tally.set_aside());
+    let kinds: Vec<String> = tally.bad.iter().map(|(fault, n)| format!("{n} {}", fault.word())).collect();
+    let kinds = if bad == 0 { String::new() } else { format!(" ({})", kinds.join(", ")) };
+    let rows = if tally.rows == tally.predicted { String::new() } else { format!(" in {} rows", tally.rows) };
+    if predict.output.is_some() || all > 1 {
+        observer.note(format!("{} recordings predicted{rows}, {bad} set aside{kinds}", tally.predicted));
+    }
+    if bad == 0 || predict.skip_bad {
+        return Ok(());
+    }
+    let error = Error::data(format!("{bad} of {all} recordings could not be predicted{kinds}"));
+    Err(error.hint("the others were; say --skip-bad where that is no failure, and --errors FILE.csv for a list"))
+}
+
+fn describe(predictor: &Predictor, observer: &dyn Observer) {
+    let folders = predictor.folders();
+    if folders.len() > 1 {
+        let names: Vec<_> = folders.iter().filter_map(|f| f.file_name()).map(|name| name.to_string_lossy().into_owned()).collect();
+        observer.note(format!("mean probability of {} models: {}", folders.len(), names.join(", ")));
+    }
+}
+
+fn format(predict: &Predict, json: bool) -> Result<Format> {
+    match (predict.format, &predict.output) {
+        (Some(format), _) => Ok(format.library()),
+        (None, Some(output)) => Format::of(output).ok_or_else(|| {
+            Error::usage(format!("{} does not say in which format to write", output.display()))
+                .hint("name it *.csv, *.jsonl or *.parquet, or say --format")
+        }),
+        (None, None) => Ok(if json { Format::JsonLines } else { Format::Table }),
+    }
+}
+
+fn check_output(predict: &Predict, format: Format) -> Result<()> {
+    if format == Format::Parquet && predict.output.is_none() {
+        return Err(Error::usage("a Parquet table cannot be written to standard output").hint("say -o FILE.parquet"));
+    }
+    if predict.output.is_some() && predict.output == predict.errors {
+        return Err(Error::usage("-o and --errors name the same file"));
+    }
+    for path in [&predict.output, &predict.errors].into_iter().flatten() {
+        if path.exists() && !path.is_file() {
+            let error = Error::usage(format!("{} is no regular file, and cannot be replaced by one", path.display()));
+            return Err(error.hint("name a file, or leave -o out to write to standard output"));
+        }
+    }
+    Ok(())
+}
+
+/// All recordings that the command line names.
+fn sources(predict: &Predict) -> Result<Sources> {
+    let mut sources = Sources::default();
+    let list = Path::new("-");
+    let lists = predict.paths.iter().filter(|path| *path == list).count();
+    if lists + usize::from(predict.stdin) > 1 {
+        return Err(Error::usage("standard input can be read once").hint("say - for a list of paths, or --stdin for a recording"));
+    }
+    if predict.null && lists == 0 {
+        return Err(Error::usage("--null is about a list of paths on standard input").hint("name - among the paths"));
+    }
+    for path in &predict.paths {
+        if path == list {
+            sources.add_list(&standard_input()?, predict.null)?;
+        } else {
+            sources.add(path)?;
+        }
+    }
+    if predict.stdin {
+        sources.add_bytes(STDIN, standard_input()?);
+    }
+    Ok(sources)
+}
+
+fn standard_input() -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let read = std::io::stdin().lock().take(MOST_BYTES + 1).read_to_end(&mut bytes);
+    match read.map_err(|e| Error::io("read", Path::new("standard input"), e))? as u64 {
+        0..=MOST_BYTES => Ok(bytes),
+        _ => Err(Error::data(format!("more than {MOST_BYTES} bytes come on standard input")).hint("write them to a file")),
+    }
+}
+
+/// Does `work` with a file that appears at `path` once it is whole, or without one.
+fn into<T>(path: Option<&Path>, work: impl FnOnce(Option<&mut File>) -> Result<T>) -> Result<T> {
+    let Some(path) = path else { return work(None) };
+    let mut result = None;
+    files::publish(path, |file| {
+        result = Some(work(Some(file))?);
+        Ok(())
+    })?;
+    result.ok_or_else(|| Error::internal("a file was written without a result"))
+}
+
+/// Hands on everything but progress.
+struct WithoutProgress<'a>(&'a dyn Observer);
+
+impl Observer for WithoutProgress<'_> {
+    fn observe(&self, event: Event) {
+        if !matches!(event, Event::TaskProgress { .. }) {
+            self.0.observe(event);
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! Where predictions go, and what is said of recordings that have none.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::cli::{error_json, say};
+use crate::error::{Error, Result};
+use crate::orchestrator::Observer;
+use crate::pipeline::predict::{Bad, Clip, Fault, Heard, Output, Sink};
+use crate::report::inert;
+
+/// Recordings of one kind of fault that are named; the others are counted.
+const NAMED: u64 = 20;
+
+/// Standard output, or a file; whoever reads the first may go away.
+pub(super) enum Target<'a> {
+    Standard { gone: Arc<AtomicBool> },
+    File(&'a mut File),
+}
+
+impl Write for Target<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Target::Standard { gone } => seen(gone, io::stdout().lock().write(bytes), bytes.len()),
+            Target::File(file) => file.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Target::Standard { gone } => seen(gone, io::stdout().lock().flush(), ()),
+            Target::File(file) => file.flush(),
+        }
+    }
+}
+
+/// A reader that went away has seen enough; that is no error.
+fn seen<T>(gone: &AtomicBool, result: io::Result<T>, otherwise: T) -> io::Result<T> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+            gone.store(true, Ordering::Relaxed);
+            Ok(otherwise)
+        }
+        other => other,
+    }
+}
+
+/// Writes predictions to one place and faults to others.
+pub(super) struct Told<'a> {
+    pub output: Output<Target<'a>>,
+    /// All that is set aside, where that is asked for.
+    pub errors: Option<Errors<'a>>,
+    pub gone: Arc<AtomicBool>,
+    pub observer: &'a dyn Observer,
+    pub json: bool,
+    pub counts: BTreeMap<Fault, u64>,
+    /// Whether every row is to be seen at once.
+    pub at_once: bool,
+}
+
+impl Sink for Told<'_> {
+    fn heard(&mut self, clip: &Clip, heard: &[Heard]) -> Result<()> {
+        let name = clip.name();
+        heard.iter().try_for_each(|one| self.output.push(&name, one))?;
+        if self.at_once { self.output.flush() } else { Ok(()) }
+    }
+
+    fn bad(&mut self, bad: &Bad) -> Result<()> {
+        if let Some(errors) = &mut self.errors {
+            errors.push(bad)?;
+        }
+        let count = self.counts.entry(bad.fault).or_default();
+        *count += 1;
+        if *count <= NAMED && self.json {
+            let mut event = error_json(Some(&bad.file), &bad.error);
+            event["fault"] = bad.fault.word().into();
+            say(&event.to_string());
+        } else if *count <= NAMED {
+            self.observer.warn(format!("set aside: {}", bad.error));
+        } else if *count == NAMED + 1 {
+            let more = if self.errors.is_some() { "named in the file of errors" } else { "counted alone; --errors FILE.csv names all" };
+            self.observer.warn(format!("further {} recordings are {more}", bad.fault.word()));
+        }
+        Ok(())
+    }
+
+    fn has_enough(&self) -> bool {
+        self.gone.load(Ordering::Relaxed)
+    }
+}
+
+/// The file of all that was set aside: `file`, `kind`, `reason`.
+pub(super) struct Errors<'a> {
+    path: &'a Path,
+    csv: csv::Writer<&'a mut File>,
+}
+
+impl<'a> Errors<'a> {
+    pub(super) fn new(path: &'a Path, file: &'a mut File) -> Result<Self> {
+        let csv = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(file);
+        let mut errors = Errors { path, csv };
+        errors.record(["file", "kind", "reason"].map(str::to_owned))?;
+        Ok(errors)
+    }
+
+    fn push(&mut self, bad: &Bad) -> Result<()> {
+        self.record([inert(&bad.file), bad.fault.word().to_owned(), inert(&bad.error.to_string())])
+    }
+
+    fn record(&mut self, cells: [String; 3]) -> Result<()> {
+        self.csv.write_record(cells).map_err(|e| self.failed(e.into()))
+    }
+
+    pub(super) fn finish(mut self) -> Result<()> {
+        self.csv.flush().map_err(|e| self.failed(e))
+    }
+
+    fn failed(&self, error: io::Error) -> Error {
+        Error::io("write", self.path, error)
+    }
+}

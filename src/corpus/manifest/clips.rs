@@ -1,0 +1,115 @@
+//! A manifest of which nothing but the recordings matters: no label is asked for.
+
+use std::path::Path;
+
+use super::cell::seconds;
+use super::columns::Columns;
+use super::sheet::{self, open};
+use crate::error::{Error, Result};
+
+/// A recording, or a segment of one, that a row names.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Clip {
+    /// The cell as it stands there; the file is looked for by whoever reads it.
+    pub path: String,
+    /// Who speaks, where the row says it.
+    pub speaker: Option<String>,
+    /// Start within the file, in seconds.
+    pub start_s: Option<f64>,
+    /// End within the file, in seconds.
+    pub end_s: Option<f64>,
+}
+
+/// A row that names no recording: where it is, and why.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BadRow {
+    /// The cell `path`, where it can be read.
+    pub path: Option<String>,
+    /// With the line or the row, from 1.
+    pub why: String,
+}
+
+/// What a manifest says of recordings, in the order of its rows.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Clips {
+    /// One a row.
+    pub rows: Vec<Result<Clip, BadRow>>,
+    /// Whether there is a column of speakers.
+    pub has_speakers: bool,
+    /// Remarks on the form of the file.
+    pub notes: Vec<String>,
+}
+
+/// Reads a manifest with a column `path` and perhaps `speaker`, `start` and `end` (seconds); other columns are passed over. Memory grows with
+/// the rows, by a few hundred bytes each.
+///
+/// # Errors
+/// `Missing` where the manifest is not there; `Data` where it is no table, lacks the column or has no rows; `Io` where it cannot be read.
+pub fn clips(path: &Path) -> Result<Clips> {
+    let sheet = open(path)?;
+    let columns = Columns::with(&sheet.columns, path, &["path"])?;
+    let mut rows = Vec::new();
+    for row in sheet.rows {
+        let sheet::Row { place, cells } = row?;
+        let named = cells.as_ref().ok().and_then(|cells| columns.cell(cells, "path")).map(str::to_owned);
+        let clip = cells.and_then(|cells| clip(&cells, &columns));
+        rows.push(clip.map_err(|why| BadRow { path: named, why: format!("{} {place}: {why}", sheet.unit) }));
+    }
+    if rows.is_empty() {
+        let error = Error::data(format!("{} has a header but no rows", path.display()));
+        return Err(error.hint("write a row for each recording"));
+    }
+    Ok(Clips { rows, has_speakers: columns.index.contains_key("speaker"), notes: sheet.notes })
+}
+
+fn clip(cells: &[String], columns: &Columns) -> Result<Clip, String> {
+    if columns.cell(cells, "path").is_none() {
+        return Err("the path is empty: fill it".to_owned());
+    }
+    let time = |name: &str| seconds(name, columns.cell(cells, name)).map_err(|(_, why)| why);
+    Ok(Clip {
+        // Untrimmed: a name may begin with a space.
+        path: columns.index.get("path").and_then(|at| cells.get(*at)).cloned().unwrap_or_default(),
+        speaker: columns.cell(cells, "speaker").map(str::to_owned),
+        start_s: time("start")?,
+        end_s: time("end")?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Clips> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("m.csv");
+        std::fs::write(&path, text).unwrap();
+        clips(&path)
+    }
+
+    #[test]
+    fn a_column_of_paths_is_enough() {
+        let found = read("note,Path\nx,a.wav\ny,\n\"z\",b.wav,c\n").unwrap();
+        assert!(!found.has_speakers);
+        assert_eq!(found.rows[0], Ok(Clip { path: "a.wav".into(), speaker: None, start_s: None, end_s: None }));
+        assert_eq!(found.rows[1], Err(BadRow { path: None, why: "line 3: the path is empty: fill it".into() }));
+        assert!(found.rows[2].as_ref().unwrap_err().why.starts_with("line 4: 3 cells where the header has 2"));
+    }
+
+    #[test]
+    fn speakers_and_segments_are_read_where_they_are_there() {
+        let found = read("path,speaker,start,end\na.wav, s1 ,0.5,1\na.wav,,1,x\na.wav,,1,\n").unwrap();
+        assert!(found.has_speakers);
+        assert_eq!(found.rows[0], Ok(Clip { path: "a.wav".into(), speaker: Some("s1".into()), start_s: Some(0.5), end_s: Some(1.0) }));
+        let bad = found.rows[1].clone().unwrap_err();
+        assert!(bad.path.as_deref() == Some("a.wav") && bad.why.contains("the end x is not a number of seconds"), "{bad:?}");
+        assert_eq!(found.rows[2], Ok(Clip { path: "a.wav".into(), speaker: None, start_s: Some(1.0), end_s: None }));
+    }
+
+    #[test]
+    fn a_table_without_paths_is_refused() {
+        let error = read("file,emotion\na.wav,calm\n").unwrap_err();
+        assert!(error.to_string().contains("has no column path") && error.hint_text().unwrap().contains("rename the column file"));
+        assert!(read("path\n").unwrap_err().to_string().contains("no rows"));
+    }
+}

@@ -1,0 +1,192 @@
+//! The threads that decode recordings and judge them, in whatever order; what comes back stands in the order of the clips.
+
+use std::ops::Range;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rayon::prelude::*;
+
+use super::faults::Fault;
+use super::judge::Judge;
+use super::loader::Predictor;
+use super::sources::Clip;
+use super::windows::Windows;
+use crate::audio::{self, Audio};
+use crate::cancel::Cancel;
+use crate::error::{Error, Result};
+use crate::orchestrator::{Event, Observer};
+
+/// Bytes of a file from which on threads share its windows, and no other recording is held beside it: of WAVE, and of what is packed.
+const LARGE: u64 = 16 << 20;
+const LARGE_PACKED: u64 = 2 << 20;
+
+/// What came of a stretch of a recording.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Heard {
+    /// Begin in the file, in seconds.
+    pub start_s: f64,
+    /// End, in seconds.
+    pub end_s: f64,
+    /// Probabilities of the classes.
+    pub probabilities: Vec<f32>,
+}
+
+/// What came of a clip: a value for each of its windows.
+pub(super) type Outcome = Result<Vec<Heard>, (Fault, Error)>;
+
+/// What is wanted of every window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wanted {
+    /// What the models say.
+    Probabilities,
+    /// Their inputs before scaling, in the place of probabilities.
+    Rows,
+}
+
+/// Threads, each with a [`Judge`].
+pub(super) struct Listeners<'a> {
+    pool: rayon::ThreadPool,
+    judges: Vec<Mutex<Judge<'a>>>,
+    windows: Option<Windows>,
+    cancel: &'a Cancel,
+    observer: &'a dyn Observer,
+    total: u64,
+    done: AtomicU64,
+}
+
+impl<'a> Listeners<'a> {
+    pub(super) fn new(
+        predictor: &'a Predictor,
+        jobs: usize,
+        windows: Option<Windows>,
+        total: usize,
+        cancel: &'a Cancel,
+        observer: &'a dyn Observer,
+    ) -> Result<Self> {
+        let failed = |e| Error::internal("failed to start threads").because(e);
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(jobs).build().map_err(failed)?;
+        let judges = pool.broadcast(|_| predictor.judge().map(Mutex::new)).into_iter().collect::<Result<_>>()?;
+        Ok(Listeners { pool, judges, windows, cancel, observer, total: total as u64, done: AtomicU64::new(0) })
+    }
+
+    /// What comes of every clip; `None` for what was not looked at since a stop was asked for.
+    pub(super) fn each(&self, clips: &[&Clip], wanted: Wanted) -> Vec<Option<Outcome>> {
+        let groups: Vec<(bool, &[&Clip])> = clips.chunk_by(|a, b| a.shares_sound(b)).map(|group| (is_large(group[0]), group)).collect();
+        let mut outcomes = Vec::with_capacity(clips.len());
+        for alike in groups.chunk_by(|(a, _), (b, _)| a == b) {
+            let one = |&(large, group): &(bool, &[&Clip])| self.group(group, large, wanted);
+            if alike[0].0 {
+                alike.iter().for_each(|group| outcomes.extend(self.pool.install(|| one(group))));
+            } else {
+                let found: Vec<Vec<Option<Outcome>>> = self.pool.install(|| alike.par_iter().map(one).collect());
+                outcomes.extend(found.into_iter().flatten());
+            }
+        }
+        outcomes
+    }
+
+    /// What the models say of rows, which are taken as they are.
+    pub(super) fn classify(&self, rows: &mut [Vec<f32>]) -> Result<()> {
+        let one = |row: &mut Vec<f32>| self.with_judge(|judge| judge.classify(row)).map(|probabilities| *row = probabilities);
+        self.pool.install(|| rows.par_iter_mut().try_for_each(one))
+    }
+
+    /// Clips of one recording, which is decoded once; the windows of a large one are shared by the threads.
+    fn group(&self, group: &[&Clip], large: bool, wanted: Wanted) -> Vec<Option<Outcome>> {
+        if self.cancel.requested() {
+            return group.iter().map(|_| None).collect();
+        }
+        let mut whole = open(group[0]);
+        let one = |(i, clip): (usize, &&Clip)| {
+            let outcome = match &mut whole {
+                Ok(audio) => self.clip(clip, audio, large, wanted),
+                Err((fault, error)) if i + 1 == group.len() => Some(Err((*fault, std::mem::replace(error, Error::interrupted())))),
+                Err((fault, error)) => Some(Err((*fault, again(error)))),
+            };
+            self.count();
+            outcome
+        };
+        group.iter().enumerate().map(one).collect()
+    }
+
+    fn clip(&self, clip: &Clip, audio: &Audio, large: bool, wanted: Wanted) -> Option<Outcome> {
+        let bounds = match bounds(clip, audio) {
+            Ok(bounds) => bounds,
+            Err(error) => return Some(Err((Fault::BadSegment, error))),
+        };
+        let windows = match self.windows {
+            Some(windows) => windows.over(bounds.len(), audio.sample_rate),
+            None => std::iter::once(0..bounds.len()).collect(),
+        };
+        let name = clip.name();
+        let one = |window: &Range<usize>| -> Option<Result<Heard, (Fault, Error)>> {
+            let window = bounds.start + window.start..bounds.start + window.end;
+            (!self.cancel.requested()).then(|| self.window(&name, audio, window, wanted))
+        };
+        // The result of the first window that fails, whichever thread is first; `None` says that a stop was asked for.
+        let heard: Vec<Option<Result<Heard, _>>> =
+            if large { windows.par_iter().map(one).collect() } else { windows.iter().map(one).collect() };
+        heard.into_iter().collect::<Option<Vec<_>>>().map(|heard| heard.into_iter().collect())
+    }
+
+    fn window(&self, name: &str, audio: &Audio, window: Range<usize>, wanted: Wanted) -> Result<Heard, (Fault, Error)> {
+        let at = |sample: usize| sample as f64 / f64::from(audio.sample_rate);
+        let (start_s, end_s) = (at(window.start), at(window.end));
+        let probabilities = self.with_judge(|judge| {
+            let row = judge.row(&audio.samples[window], audio.sample_rate, name)?;
+            match wanted {
+                Wanted::Rows => Ok(row),
+                Wanted::Probabilities => judge.classify(&row).map_err(|e| (Fault::NoFeatures, e)),
+            }
+        })?;
+        Ok(Heard { start_s, end_s, probabilities })
+    }
+
+    /// Nothing that is done with a judge waits for other threads, so that none waits for its judge.
+    fn with_judge<T>(&self, work: impl FnOnce(&mut Judge<'a>) -> T) -> T {
+        let thread = self.pool.current_thread_index().unwrap_or_default();
+        work(&mut self.judges[thread].lock().unwrap_or_else(|poisoned| poisoned.into_inner()))
+    }
+
+    fn count(&self) {
+        let done = self.done.fetch_add(1, Ordering::Relaxed) + 1;
+        if done.is_multiple_of(8) || done == self.total {
+            let (task, note) = ("predict".to_owned(), String::new());
+            self.observer.observe(Event::TaskProgress { task, done, total: self.total, unit: "recordings", note });
+        }
+    }
+}
+
+fn is_large(clip: &Clip) -> bool {
+    let bytes = match &clip.bytes {
+        Some(bytes) => bytes.len() as u64,
+        None => std::fs::metadata(&clip.path).map_or(0, |meta| meta.len()),
+    };
+    let packed = !clip.path.extension().is_some_and(|e| e.eq_ignore_ascii_case("wav"));
+    bytes > if packed { LARGE_PACKED } else { LARGE }
+}
+
+fn open(clip: &Clip) -> Result<Audio, (Fault, Error)> {
+    match &clip.bytes {
+        Some(bytes) => audio::decode_bytes(bytes, "").map_err(|e| (Fault::Undecodable, e)),
+        None => audio::decode(&clip.path).map_err(|e| (Fault::of_opening(&e, &clip.path), e)),
+    }
+}
+
+/// The samples of a clip within its recording.
+fn bounds(clip: &Clip, audio: &Audio) -> Result<Range<usize>> {
+    if clip.start_s.is_none() && clip.end_s.is_none() {
+        return Ok(0..audio.samples.len());
+    }
+    let (start, end) = (clip.start_s.unwrap_or(0.0), clip.end_s.unwrap_or_else(|| audio.duration_s()));
+    audio.segment_bounds(start, end).map_err(|e| Error::data(clip.name()).because(e))
+}
+
+/// The same error for another segment of the recording.
+fn again(error: &Error) -> Error {
+    let same = Error::new(error.kind(), error.to_string());
+    match error.hint_text() {
+        Some(hint) => same.hint(hint),
+        None => same,
+    }
+}

@@ -1,0 +1,118 @@
+//! Models that were loaded and found to fit this program, and each other.
+
+use std::path::{Path, PathBuf};
+
+use super::judge::Judge;
+use crate::error::{Error, Result};
+use crate::features::{self, Extractor, FeatureSet, Profile};
+use crate::model::artifact::{self, ModelInfo, SavedModel};
+use crate::transform::{Inputs, columns_in_order};
+
+/// One model, or several whose mean probability counts.
+pub struct Predictor {
+    pub(super) models: Vec<SavedModel>,
+    folders: Vec<PathBuf>,
+    set: FeatureSet,
+    profile: Profile,
+    pub(super) columns: Vec<String>,
+}
+
+impl Predictor {
+    /// Loads the folder of a model, or that of an experiment, whose folders `fold-*` are models: of these all, in the order of their names.
+    ///
+    /// # Errors
+    /// [`crate::error::Kind::Missing`] without a model there; [`crate::error::Kind::Data`] where one is damaged, was trained on features that
+    /// this program does not compute, or does not go together with the others.
+    pub fn load(folder: &Path) -> Result<Predictor> {
+        let mut folders = folders(folder);
+        let first = artifact::load(folders.first().map_or(folder, PathBuf::as_path)).map_err(|e| match folders.is_empty() {
+            true => e.hint("name the folder of a model (it holds model.json), or of an experiment (it holds fold-00-seed-0, …)"),
+            false => e,
+        })?;
+        if folders.is_empty() {
+            folders.push(folder.to_owned());
+        }
+        let (set, profile) = fit(&first.info, &folders[0])?;
+        let mut models = vec![first];
+        for folder in &folders[1..] {
+            let model = artifact::load(folder)?;
+            fit(&model.info, folder)?;
+            same(&models[0].info, &model.info, &folders[0], folder)?;
+            models.push(model);
+        }
+        let predictor = Predictor { models, folders, set, profile, columns: features::names(set) };
+        // What is wrong with a model is wrong now, not in a thread.
+        drop(predictor.judge()?);
+        Ok(predictor)
+    }
+
+    /// Class names in the order of the probabilities.
+    pub fn labels(&self) -> &[String] {
+        &self.models[0].info.labels
+    }
+
+    /// The folders of the models.
+    pub fn folders(&self) -> &[PathBuf] {
+        &self.folders
+    }
+
+    /// Whether a recording alone tells nothing: see [`Inputs::is_transductive`].
+    pub fn needs_speaker(&self) -> bool {
+        self.inputs().is_transductive()
+    }
+
+    /// How all of the models see a row of features.
+    pub(super) fn inputs(&self) -> &Inputs {
+        &self.models[0].info.inputs
+    }
+
+    /// What a thread needs to judge recordings.
+    pub(super) fn judge(&self) -> Result<Judge<'_>> {
+        let classifiers = self.models.iter().map(SavedModel::classifier_of_rows).collect::<Result<_>>()?;
+        Ok(Judge::new(self, Extractor::new(self.set, self.profile), classifiers))
+    }
+}
+
+/// The models of an experiment; none where `folder` is a model itself.
+fn folders(folder: &Path) -> Vec<PathBuf> {
+    if folder.join("model.json").exists() {
+        return Vec::new();
+    }
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let is_model = |path: &PathBuf| {
+        path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("fold-")) && path.join("model.json").exists()
+    };
+    let mut folders: Vec<PathBuf> = entries.filter(is_model).collect();
+    folders.sort();
+    folders
+}
+
+/// Checks that this program computes what the model was trained on.
+fn fit(info: &ModelInfo, folder: &Path) -> Result<(FeatureSet, Profile)> {
+    let refuse = |what: &str, theirs: &str| {
+        Error::data(format!("the model in {} was trained with {what} {theirs}, which this program does not compute", folder.display()))
+            .hint("train it again with this version, or use the version that made it")
+    };
+    let set = FeatureSet::parse(&info.feature_set).ok_or_else(|| refuse("the feature set", &info.feature_set))?;
+    let profile = Profile::parse(&info.profile).ok_or_else(|| refuse("the feature profile", &info.profile))?;
+    if info.feature_code_version != set.code_version() {
+        return Err(refuse("version", &format!("{} of the feature code", info.feature_code_version)));
+    }
+    if columns_in_order(&info.inputs, &features::names(set)) != info.feature_names {
+        return Err(refuse("other columns of", &info.feature_set));
+    }
+    Ok((set, profile))
+}
+
+/// Checks that the mean of two models says something: the same classes from the same inputs.
+fn same(a: &ModelInfo, b: &ModelInfo, a_folder: &Path, b_folder: &Path) -> Result<()> {
+    let what = if a.labels != b.labels {
+        "classes"
+    } else if (a.inputs, &a.profile) != (b.inputs, &b.profile) {
+        "features"
+    } else {
+        return Ok(());
+    };
+    let message = format!("the models in {} and {} have different {what}: they have no mean", a_folder.display(), b_folder.display());
+    Err(Error::data(message).hint("name one of them, or a folder of models that were trained alike"))
+}

@@ -1,0 +1,185 @@
+//! Predictions as lines for people, CSV, JSON lines or Parquet.
+
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use super::listen::Heard;
+use crate::error::{Error, Result};
+use crate::evaluation::argmax;
+use crate::report::inert;
+use crate::table::heard::{HeardRow, Writer};
+
+/// How predictions are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// A line for people.
+    Table,
+    /// RFC 4180, UTF-8.
+    Csv,
+    /// A JSON object a line.
+    JsonLines,
+    /// A Parquet table.
+    Parquet,
+}
+
+impl Format {
+    /// The format that a file's extension stands for.
+    pub fn of(path: &Path) -> Option<Format> {
+        match path.extension()?.to_str()?.to_lowercase().as_str() {
+            "csv" => Some(Format::Csv),
+            "jsonl" | "ndjson" | "json" => Some(Format::JsonLines),
+            "parquet" => Some(Format::Parquet),
+            "txt" => Some(Format::Table),
+            _ => None,
+        }
+    }
+}
+
+/// Writes predictions, row after row. The same rows give the same bytes.
+pub struct Output<W: Write + Send> {
+    path: PathBuf,
+    labels: Vec<String>,
+    /// Whether lines for people say when: not where each row is a whole recording.
+    times: bool,
+    to: To<W>,
+}
+
+enum To<W: Write + Send> {
+    Lines(BufWriter<W>),
+    Csv(Box<csv::Writer<W>>),
+    Json(BufWriter<W>),
+    Parquet(Box<Writer<BufWriter<W>>>),
+}
+
+impl<W: Write + Send> Output<W> {
+    /// Begins to write into `out`; `path` is for messages.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub fn new(format: Format, out: W, path: &Path, labels: &[String], times: bool) -> Result<Self> {
+        let to = match format {
+            Format::Table => To::Lines(BufWriter::new(out)),
+            Format::JsonLines => To::Json(BufWriter::new(out)),
+            Format::Parquet => To::Parquet(Box::new(Writer::new(BufWriter::new(out), path, labels, &Default::default())?)),
+            Format::Csv => {
+                let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(out);
+                let header = ["file", "start_s", "end_s", "emotion"].into_iter().map(str::to_owned);
+                let header = header.chain(labels.iter().map(|label| format!("prob_{label}")));
+                writer.write_record(header).map_err(|e| csv_failed(path, e))?;
+                To::Csv(Box::new(writer))
+            }
+        };
+        Ok(Output { path: path.to_owned(), labels: labels.to_vec(), times, to })
+    }
+
+    /// Appends a row.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub fn push(&mut self, file: &str, heard: &Heard) -> Result<()> {
+        let emotion = self.labels.get(argmax(&heard.probabilities)).cloned().unwrap_or_default();
+        let failed = |e| Error::io("write", &self.path, e);
+        match &mut self.to {
+            To::Lines(out) => writeln!(out, "{}", line(file, heard, &emotion, &self.labels, self.times)).map_err(failed),
+            To::Json(out) => writeln!(out, "{}", json(file, heard, &emotion, &self.labels)).map_err(failed),
+            To::Csv(out) => {
+                let texts = [inert(file), heard.start_s.to_string(), heard.end_s.to_string(), inert(&emotion)];
+                let numbers = heard.probabilities.iter().map(f32::to_string);
+                out.write_record(texts.into_iter().chain(numbers)).map_err(|e| csv_failed(&self.path, e))
+            }
+            To::Parquet(out) => out.push(HeardRow {
+                file: file.to_owned(),
+                start_s: heard.start_s,
+                end_s: heard.end_s,
+                emotion,
+                probabilities: heard.probabilities.clone(),
+            }),
+        }
+    }
+
+    /// Hands on what was written so far, as far as the format can.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub fn flush(&mut self) -> Result<()> {
+        let flushed = match &mut self.to {
+            To::Lines(out) | To::Json(out) => out.flush(),
+            To::Csv(out) => out.flush(),
+            To::Parquet(_) => Ok(()),
+        };
+        flushed.map_err(|e| Error::io("write", &self.path, e))
+    }
+
+    /// Completes the output.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub fn finish(mut self) -> Result<()> {
+        self.flush()?;
+        match self.to {
+            To::Parquet(out) => out.finish()?.flush().map_err(|e| Error::io("write", &self.path, e)),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn csv_failed(path: &Path, error: csv::Error) -> Error {
+    match error.into_kind() {
+        csv::ErrorKind::Io(error) => Error::io("write", path, error),
+        other => Error::internal(format!("failed to write a row of {}: {other:?}", path.display())),
+    }
+}
+
+/// `a.wav 1.5 to 4.5 s: happy  (happy 0.812, calm 0.188)`.
+fn line(file: &str, heard: &Heard, emotion: &str, labels: &[String], times: bool) -> String {
+    let mut sorted: Vec<(&String, &f32)> = labels.iter().zip(&heard.probabilities).collect();
+    sorted.sort_by(|a, b| b.1.total_cmp(a.1));
+    let all: Vec<String> = sorted.iter().map(|(label, p)| format!("{label} {p:.3}")).collect();
+    let when = if times { format!(" {:.3} to {:.3} s", heard.start_s, heard.end_s) } else { String::new() };
+    // A name stays on its line.
+    let file: String = file.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect();
+    format!("{file}{when}: {emotion}  ({})", all.join(", "))
+}
+
+fn json(file: &str, heard: &Heard, emotion: &str, labels: &[String]) -> serde_json::Value {
+    let probabilities: serde_json::Map<String, serde_json::Value> =
+        labels.iter().zip(&heard.probabilities).map(|(label, p)| (label.clone(), serde_json::json!(p))).collect();
+    serde_json::json!({
+        "file": file, "start_s": heard.start_s, "end_s": heard.end_s, "emotion": emotion, "probabilities": probabilities,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(format: Format, file: &str) -> String {
+        let mut bytes = Vec::new();
+        let labels = ["calm".to_owned(), "-happy".to_owned()];
+        let mut output = Output::new(format, &mut bytes, Path::new("x"), &labels, true).unwrap();
+        let heard = Heard { start_s: 0.0, end_s: 1.5, probabilities: vec![0.25, 0.75] };
+        output.push(file, &heard).unwrap();
+        output.finish().unwrap();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn csv_quotes_and_lets_no_text_be_a_formula() {
+        let csv = written(Format::Csv, "=a,\"b\"\n.wav");
+        assert_eq!(csv, "file,start_s,end_s,emotion,prob_calm,prob_-happy\r\n\"'=a,\"\"b\"\"\n.wav\",0,1.5,'-happy,0.25,0.75\r\n");
+    }
+
+    #[test]
+    fn json_and_lines_stay_on_one_line() {
+        let json: serde_json::Value = serde_json::from_str(&written(Format::JsonLines, "a\nb")).unwrap();
+        assert!(json["file"] == "a\nb" && json["probabilities"]["-happy"] == 0.75 && json["end_s"] == 1.5);
+        assert_eq!(written(Format::Table, "a\nb"), "a\\nb 0.000 to 1.500 s: -happy  (-happy 0.750, calm 0.250)\n");
+    }
+
+    #[test]
+    fn formats_are_known_by_their_extensions() {
+        assert_eq!(Format::of(Path::new("a.CSV")), Some(Format::Csv));
+        assert_eq!(Format::of(Path::new("a.json")), Some(Format::JsonLines));
+        assert_eq!((Format::of(Path::new("a.xls")), Format::of(Path::new("csv"))), (None, None));
+    }
+}

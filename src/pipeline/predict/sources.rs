@@ -1,0 +1,205 @@
+//! From what a user names to a list of recordings: files, folders, manifests, lists, bytes.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::faults::{Bad, Fault};
+use crate::corpus::manifest::{self, BadRow};
+use crate::corpus::{self, Reason};
+use crate::error::{Error, Result};
+
+/// Extensions (lower case) of tables that name recordings.
+const TABLES: [&str; 6] = ["csv", "tsv", "tab", "parquet", "jsonl", "ndjson"];
+
+/// A recording or a segment of one.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Clip {
+    /// Where the recording lies, as one would open it from here; of bytes, what they are called.
+    pub path: PathBuf,
+    /// What is decoded in place of a file.
+    pub bytes: Option<Arc<[u8]>>,
+    /// Who speaks, where a manifest says it.
+    pub speaker: Option<String>,
+    /// Start within the recording, in seconds.
+    pub start_s: Option<f64>,
+    /// End within the recording, in seconds.
+    pub end_s: Option<f64>,
+}
+
+impl Clip {
+    /// What it is called in the output: the path as text, with U+FFFD for what is not UTF-8.
+    pub fn name(&self) -> String {
+        self.path.to_string_lossy().into_owned()
+    }
+
+    /// Whether another one is of the same recording.
+    pub(super) fn shares_sound(&self, other: &Clip) -> bool {
+        self.path == other.path && self.bytes.is_some() == other.bytes.is_some()
+    }
+}
+
+/// What there is to predict at one place of the list: a clip, or what is known to be none.
+pub type Item = Result<Clip, Bad>;
+
+/// The recordings in the order in which they were named; a folder's are sorted by path. Holds a few hundred bytes for each.
+#[derive(Debug, Default)]
+pub struct Sources {
+    /// One after the other.
+    pub items: Vec<Item>,
+    /// Remarks for people.
+    pub notes: Vec<String>,
+}
+
+impl Sources {
+    /// Takes a file, a folder with all audio files below it, or a manifest (known by its extension). What is not there is set aside later, where
+    /// it is opened.
+    ///
+    /// # Errors
+    /// Where a folder cannot be read or a manifest is none.
+    pub fn add(&mut self, path: &Path) -> Result<()> {
+        let extension = path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
+        if path.is_dir() {
+            self.add_folder(path)
+        } else if TABLES.contains(&extension.as_str()) {
+            self.add_manifest(path)
+        } else {
+            self.add_file(path);
+            Ok(())
+        }
+    }
+
+    /// Takes one recording.
+    pub fn add_file(&mut self, path: &Path) {
+        self.items.push(Ok(Clip { path: path.to_owned(), ..Clip::default() }));
+    }
+
+    /// Takes a recording that was read already.
+    pub fn add_bytes(&mut self, name: &str, bytes: Vec<u8>) {
+        self.items.push(Ok(Clip { path: name.into(), bytes: Some(bytes.into()), ..Clip::default() }));
+    }
+
+    /// Takes a list of paths, each ended by a new line (with or without a carriage return), or by a zero byte. Empty ones are passed over.
+    ///
+    /// # Errors
+    /// [`crate::error::Kind::Usage`] where the list is a recording.
+    pub fn add_list(&mut self, list: &[u8], by_zero: bool) -> Result<()> {
+        let audio: [&[u8]; 5] = [b"RIFF", b"RF64", b"fLaC", b"OggS", b"ID3"];
+        if audio.iter().any(|mark| list.starts_with(mark)) && list.contains(&0) && !by_zero {
+            return Err(Error::usage("what comes on standard input is a recording, not a list of paths").hint("say --stdin in place of -"));
+        }
+        for entry in list.split(|b| *b == if by_zero { 0 } else { b'\n' }) {
+            let entry = if by_zero { entry } else { entry.strip_suffix(b"\r").unwrap_or(entry) };
+            if !entry.is_empty() {
+                match path_of(entry) {
+                    Ok(path) => self.add_file(&path),
+                    Err(name) => {
+                        let error = Error::data(format!("{name} is not UTF-8")).hint("rename the file");
+                        self.items.push(Err(Bad::new(name, Fault::BadName, error)));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn add_folder(&mut self, folder: &Path) -> Result<()> {
+        let found = corpus::recordings(folder)?;
+        let (files, others) = (found.files.len(), found.others);
+        self.items.extend(found.files.into_iter().map(|file| Ok(Clip { path: folder.join(file), ..Clip::default() })));
+        self.items.extend(found.set_aside.into_iter().map(|one| {
+            let name = folder.join(&one.path).to_string_lossy().into_owned();
+            let fault = if one.reason == Reason::BadName { Fault::BadName } else { Fault::Unreadable };
+            let error = Error::data(format!("{name}: {}", one.detail));
+            Err(Bad::new(name, fault, error))
+        }));
+        let left = if others == 0 { String::new() } else { format!("; {others} other files are no audio by their names") };
+        self.notes.push(format!("{}: {files} recordings{left}", folder.display()));
+        Ok(())
+    }
+
+    fn add_manifest(&mut self, path: &Path) -> Result<()> {
+        let found = manifest::clips(path)?;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        for row in found.rows {
+            self.items.push(match row {
+                Ok(row) => {
+                    Ok(Clip { path: locate(folder, &row.path), bytes: None, speaker: row.speaker, start_s: row.start_s, end_s: row.end_s })
+                }
+                Err(BadRow { path: named, why }) => {
+                    let name = named.map_or_else(|| path.to_string_lossy().into_owned(), |n| folder.join(n).to_string_lossy().into_owned());
+                    Err(Bad::new(name, Fault::BadRow, Error::data(format!("{}, {why}", path.display()))))
+                }
+            });
+        }
+        self.notes.extend(found.notes);
+        Ok(())
+    }
+}
+
+/// Where the recording of a cell lies: as the cell says, or, where nothing lies there, as a table from Windows would mean it.
+fn locate(folder: &Path, cell: &str) -> PathBuf {
+    let tries = [cell.to_owned(), cell.trim().to_owned(), cell.trim().replace('\\', "/")];
+    let there = tries.iter().map(|cell| folder.join(cell)).find(|path| path.exists());
+    there.unwrap_or_else(|| folder.join(cell.trim()))
+}
+
+#[cfg(unix)]
+fn path_of(bytes: &[u8]) -> Result<PathBuf, String> {
+    use std::os::unix::ffi::OsStrExt;
+    Ok(std::ffi::OsStr::from_bytes(bytes).into())
+}
+
+#[cfg(not(unix))]
+fn path_of(bytes: &[u8]) -> Result<PathBuf, String> {
+    std::str::from_utf8(bytes).map(PathBuf::from).map_err(|_| String::from_utf8_lossy(bytes).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(sources: &Sources) -> Vec<String> {
+        sources.items.iter().map(|item| item.as_ref().map_or_else(|bad| format!("!{}", bad.file), Clip::name)).collect()
+    }
+
+    #[test]
+    fn lists_are_cut_at_lines_or_at_zeros() {
+        let mut sources = Sources::default();
+        sources.add_list(b"a.wav\r\n\nb c.wav\n d.wav", false).unwrap();
+        sources.add_list(b"e\nf.wav\0g\r.wav\0", true).unwrap();
+        assert_eq!(names(&sources), ["a.wav", "b c.wav", " d.wav", "e\nf.wav", "g\r.wav"]);
+    }
+
+    #[test]
+    fn a_recording_is_no_list() {
+        let error = Sources::default().add_list(b"RIFF\x24\0\0\0WAVE", false).unwrap_err();
+        assert!(error.hint_text().unwrap().contains("--stdin"));
+        Sources::default().add_list(b"RIFF.wav\nx.wav\n", false).unwrap();
+    }
+
+    #[test]
+    fn paths_of_a_manifest_start_from_its_folder() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(dir.path().join("x")).unwrap();
+        std::fs::write(dir.path().join("x/a.wav"), b"").unwrap();
+        std::fs::write(dir.path().join("m.csv"), "path,speaker\nx\\a.wav,s\ngone.wav,\n,t\n").unwrap();
+        let mut sources = Sources::default();
+        sources.add(&dir.path().join("m.csv")).unwrap();
+        let at = |name: &str| dir.path().join(name).display().to_string();
+        assert_eq!(names(&sources), [at("x/a.wav"), at("gone.wav"), format!("!{}", at("m.csv"))]);
+        assert_eq!(sources.items[0].as_ref().unwrap().speaker.as_deref(), Some("s"));
+    }
+
+    #[test]
+    fn folders_are_walked_and_other_files_counted() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(dir.path().join("b")).unwrap();
+        for name in ["b/x.wav", "a.FLAC", "b/notes.txt", "m.csv"] {
+            std::fs::write(dir.path().join(name), b"").unwrap();
+        }
+        let mut sources = Sources::default();
+        sources.add(dir.path()).unwrap();
+        assert_eq!(names(&sources), ["a.FLAC", "b/x.wav"].map(|name| dir.path().join(name).display().to_string()));
+        assert!(sources.notes[0].ends_with("2 recordings; 2 other files are no audio by their names"), "{:?}", sources.notes);
+    }
+}

@@ -1,0 +1,84 @@
+//! Stretches of a recording that are judged one by one.
+
+use std::ops::Range;
+
+use crate::error::{Error, Result};
+
+/// A window that moves over a recording.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Windows {
+    length_s: f64,
+    hop_s: f64,
+}
+
+impl Windows {
+    /// A window of `length_s` seconds that moves by `hop_s`, or by half its length.
+    ///
+    /// # Errors
+    /// [`crate::error::Kind::Usage`] where one of them is no positive number of seconds.
+    pub fn new(length_s: f64, hop_s: Option<f64>) -> Result<Windows> {
+        let hop_s = hop_s.unwrap_or(length_s / 2.0);
+        for (name, value) in [("window", length_s), ("hop", hop_s)] {
+            // Above the shortest that has features at all, below any recording.
+            if !(value.is_finite() && (0.002..=1e6).contains(&value)) {
+                return Err(Error::usage(format!("a {name} of {value} s is not possible")).hint("give seconds, such as 3 or 0.5"));
+            }
+        }
+        Ok(Windows { length_s, hop_s })
+    }
+
+    /// The windows over `samples` samples, in order: each begins a hop after the one before it and ends within the recording; one more ends with
+    /// the recording where the last of these does not. A recording no longer than a window is one.
+    pub fn over(&self, samples: usize, sample_rate: u32) -> Vec<Range<usize>> {
+        let at = |seconds: f64| (seconds * f64::from(sample_rate)).round() as usize;
+        let length = at(self.length_s).max(1);
+        if samples <= length {
+            return std::iter::once(0..samples).collect();
+        }
+        let last = samples - length;
+        let mut starts: Vec<usize> = (0u32..).map(|i| at(f64::from(i) * self.hop_s)).take_while(|start| *start <= last).collect();
+        // A hop of less than a sample comes to the same place twice.
+        starts.dedup();
+        if starts.last() != Some(&last) {
+            starts.push(last);
+        }
+        starts.into_iter().map(|start| start..start + length).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn windows_cover_the_recording_and_the_last_ends_with_it() {
+        let windows = Windows::new(2.0, None).unwrap();
+        assert_eq!(windows.over(45, 10), [0..20, 10..30, 20..40, 25..45]);
+        assert_eq!(windows.over(40, 10), [0..20, 10..30, 20..40]);
+        assert_eq!(windows.over(21, 10), [0..20, 1..21]);
+    }
+
+    #[test]
+    fn a_recording_no_longer_than_a_window_is_one() {
+        let windows = Windows::new(2.0, Some(0.5)).unwrap();
+        assert!(windows.over(20, 10).iter().eq([&(0..20)]) && windows.over(7, 10).iter().eq([&(0..7)]));
+    }
+
+    #[test]
+    fn hops_beyond_the_window_leave_gaps_but_not_at_the_end() {
+        assert_eq!(Windows::new(1.0, Some(3.0)).unwrap().over(55, 10), [0..10, 30..40, 45..55]);
+    }
+
+    #[test]
+    fn hops_that_are_no_whole_samples_do_not_drift() {
+        let starts: Vec<usize> = Windows::new(1.0, Some(0.25)).unwrap().over(30, 10).iter().map(|w| w.start).collect();
+        assert_eq!(starts, [0, 3, 5, 8, 10, 13, 15, 18, 20]);
+    }
+
+    #[test]
+    fn times_that_are_none_are_refused() {
+        for (length, hop) in [(0.0, None), (-1.0, None), (f64::NAN, None), (1.0, Some(0.0)), (1.0, Some(f64::INFINITY))] {
+            assert_eq!(Windows::new(length, hop).unwrap_err().kind(), crate::error::Kind::Usage, "{length} {hop:?}");
+        }
+    }
+}
