@@ -16,8 +16,10 @@ PROTOCOL ?=
 EXPERIMENT ?=
 DEVICE ?=
 
-# What bench and bench-peers understand.
+# What bench, bench-peers and bench-predict understand.
 ROUNDS ?=
+CORPUS ?=
+MODEL ?=
 EVERY ?=
 ONLY ?=
 QUICK ?=
@@ -38,7 +40,7 @@ RESULTS_PIPELINES ?= ravdess emodb-four emodb-2s cross-corpus ravdess-steps
 # A GPU is a part of the build, too.
 FEATURES = $(filter cuda wgpu,$(DEVICE))
 
-.PHONY: help build demo features train evaluate report all plan results corpora test test-python test-browser lint bench bench-peers bench-kernels bench-scale doc clean
+.PHONY: help build demo features train evaluate report all plan results corpora test test-python test-browser lint bench bench-peers bench-kernels bench-predict bench-scale doc clean
 
 help: ## This text
 	@echo "ser: speech-emotion-recognition results from recorded speech"
@@ -113,6 +115,9 @@ bench-peers: ## Install what bench compares with into target/peers/ (Python 3.11
 
 bench-kernels: ## The parts of feature extraction one by one
 	@$(CARGO) bench --bench kernels
+
+bench-predict: ## How much faster than real time ser predict is on one core (takes CORPUS MODEL ROUNDS; without them on made-up voices)
+	@$(CARGO) bench --bench predict -- $(if $(CORPUS),--corpus '$(abspath $(CORPUS))') $(if $(MODEL),--model '$(abspath $(MODEL))') $(if $(ROUNDS),--rounds $(ROUNDS))
 
 bench-scale: build ## Time and memory of features against the size of a corpus (needs RAVDESS; docs/scale.md)
 	@benches/scale.py $(or $(CORPORA_DIR),data/corpora)/ravdess $(if $(JOBS),--jobs $(JOBS))

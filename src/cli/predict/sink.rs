@@ -82,7 +82,11 @@ impl Sink for Told<'_> {
         } else if *count <= NAMED {
             self.observer.warn(format!("set aside: {}", bad.error));
         } else if *count == NAMED + 1 {
-            let more = if self.errors.is_some() { "named in the file of errors" } else { "counted alone; --errors FILE.csv names all" };
+            let more = if self.errors.is_some() {
+                "named in the file of errors alone"
+            } else {
+                "only counted; --errors FILE.csv names all of them"
+            };
             self.observer.warn(format!("further {} recordings are {more}", bad.fault.word()));
         }
         Ok(())

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use super::cell::seconds;
 use super::columns::Columns;
-use super::sheet::{self, open};
+use super::json_rows;
+use super::sheet::{self, Sheet, open};
 use crate::error::{Error, Result};
 
 /// A recording, or a segment of one, that a row names.
@@ -34,21 +35,24 @@ pub struct BadRow {
 pub struct Clips {
     /// One a row.
     pub rows: Vec<Result<Clip, BadRow>>,
-    /// Whether there is a column of speakers.
-    pub has_speakers: bool,
     /// Remarks on the form of the file.
     pub notes: Vec<String>,
 }
 
-/// Reads a manifest with a column `path` and perhaps `speaker`, `start` and `end` (seconds); other columns are passed over. Memory grows with
+/// Reads a manifest (CSV, TSV, Parquet, JSON lines) with a column `path` and perhaps `speaker`, `start` and `end` (seconds); other columns are passed over. Memory grows with
 /// the rows, by a few hundred bytes each.
 ///
 /// # Errors
 /// `Missing` where the manifest is not there; `Data` where it is no table, lacks the column or has no rows; `Io` where it cannot be read.
 pub fn clips(path: &Path) -> Result<Clips> {
-    let sheet = open(path)?;
+    let sheet = if json_rows::is_json(path) {
+        let (columns, rows) = (json_rows::COLUMNS.map(str::to_owned).into(), json_rows::rows(path)?);
+        Sheet { columns, rows: Box::new(rows.into_iter().map(Ok)), unit: "line", notes: vec![] }
+    } else {
+        open(path)?
+    };
     let columns = Columns::with(&sheet.columns, path, &["path"])?;
-    let mut rows = Vec::new();
+    let mut rows: Vec<Result<Clip, BadRow>> = Vec::new();
     for row in sheet.rows {
         let sheet::Row { place, cells } = row?;
         let named = cells.as_ref().ok().and_then(|cells| columns.cell(cells, "path")).map(str::to_owned);
@@ -59,7 +63,7 @@ pub fn clips(path: &Path) -> Result<Clips> {
         let error = Error::data(format!("{} has a header but no rows", path.display()));
         return Err(error.hint("write a row for each recording"));
     }
-    Ok(Clips { rows, has_speakers: columns.index.contains_key("speaker"), notes: sheet.notes })
+    Ok(Clips { rows, notes: sheet.notes })
 }
 
 fn clip(cells: &[String], columns: &Columns) -> Result<Clip, String> {
@@ -81,8 +85,12 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Result<Clips> {
+        read_as("m.csv", text)
+    }
+
+    fn read_as(name: &str, text: &str) -> Result<Clips> {
         let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("m.csv");
+        let path = dir.path().join(name);
         std::fs::write(&path, text).unwrap();
         clips(&path)
     }
@@ -90,7 +98,6 @@ mod tests {
     #[test]
     fn a_column_of_paths_is_enough() {
         let found = read("note,Path\nx,a.wav\ny,\n\"z\",b.wav,c\n").unwrap();
-        assert!(!found.has_speakers);
         assert_eq!(found.rows[0], Ok(Clip { path: "a.wav".into(), speaker: None, start_s: None, end_s: None }));
         assert_eq!(found.rows[1], Err(BadRow { path: None, why: "line 3: the path is empty: fill it".into() }));
         assert!(found.rows[2].as_ref().unwrap_err().why.starts_with("line 4: 3 cells where the header has 2"));
@@ -99,11 +106,20 @@ mod tests {
     #[test]
     fn speakers_and_segments_are_read_where_they_are_there() {
         let found = read("path,speaker,start,end\na.wav, s1 ,0.5,1\na.wav,,1,x\na.wav,,1,\n").unwrap();
-        assert!(found.has_speakers);
         assert_eq!(found.rows[0], Ok(Clip { path: "a.wav".into(), speaker: Some("s1".into()), start_s: Some(0.5), end_s: Some(1.0) }));
         let bad = found.rows[1].clone().unwrap_err();
         assert!(bad.path.as_deref() == Some("a.wav") && bad.why.contains("the end x is not a number of seconds"), "{bad:?}");
         assert_eq!(found.rows[2], Ok(Clip { path: "a.wav".into(), speaker: None, start_s: Some(1.0), end_s: None }));
+    }
+
+    #[test]
+    fn json_lines_are_rows_too() {
+        let text = "{\"path\": \"a.wav\", \"Speaker\": 7, \"start\": 0.5, \"tags\": [1]}\n\n[1]\n{\"speaker\": \"x\"}\n";
+        let found = read_as("m.jsonl", text).unwrap();
+        assert_eq!(found.rows[0], Ok(Clip { path: "a.wav".into(), speaker: Some("7".into()), start_s: Some(0.5), end_s: None }));
+        assert!(found.rows[1].as_ref().unwrap_err().why.starts_with("line 3: no JSON object"));
+        assert!(found.rows[2].as_ref().unwrap_err().why.starts_with("line 4: the path is empty"));
+        assert!(read_as("m.ndjson", "\n").is_err());
     }
 
     #[test]

@@ -3,6 +3,7 @@
 mod cell;
 mod clips;
 mod columns;
+mod json_rows;
 mod locate;
 mod read;
 mod repeats;

@@ -109,7 +109,7 @@ fn same(a: &ModelInfo, b: &ModelInfo, a_folder: &Path, b_folder: &Path) -> Resul
     let what = if a.labels != b.labels {
         "classes"
     } else if (a.inputs, &a.profile) != (b.inputs, &b.profile) {
-        "features"
+        "inputs"
     } else {
         return Ok(());
     };

@@ -153,7 +153,7 @@ fn prediction_names_bad_files_and_goes_on() {
     project.ser(&["train", "net"]).ok();
     project.write("bad.wav", b"nothing");
     let ran = project.ser(&["predict", "data/models/net/base/fold-00-seed-0", "bad.wav", "corpus/s0_calm_0.wav", "gone.wav"]);
-    let ran = ran.fails(4, &["bad.wav", "gone.wav", "2 of 3 files"]);
+    let ran = ran.fails(4, &["bad.wav", "gone.wav", "2 of 3 recordings"]);
     assert!(ran.stdout.contains("corpus/s0_calm_0.wav: "), "{}", ran.stdout);
     project.ser(&["predict", "data/models/net", "corpus/s0_calm_0.wav"]).fails(5, &["data/models/net"]);
 }

@@ -12,6 +12,7 @@ mod faults;
 mod history;
 mod joined;
 mod leaks;
+mod predict;
 pub mod project;
 mod runs;
 mod scale;

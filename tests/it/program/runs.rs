@@ -126,7 +126,9 @@ fn errors_are_json_where_json_is_asked_for() {
 
     let model = "data/models/small/base/fold-00-seed-0";
     let predicted = project.ser(&["predict", model, "gone.wav", "corpus/s0_calm_0.wav", "--json"]).fails(4, &["gone.wav"]);
-    assert_eq!(json_lines(&predicted.stderr).len(), 2, "the file and the whole: {}", predicted.stderr);
+    let said = json_lines(&predicted.stderr);
+    assert_eq!(said.iter().filter(|e| e["event"] == "error").count(), 2, "the file and the whole: {}", predicted.stderr);
+    assert!(said.iter().any(|e| e["fault"] == "missing" && e["of"] == "gone.wav"), "{}", predicted.stderr);
     assert_eq!(json_lines(&predicted.stdout).len(), 1);
 }
 

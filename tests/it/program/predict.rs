@@ -1,0 +1,206 @@
+//! Saved models on recordings: what is named, by window, to files, with bad ones among them.
+
+use std::fs;
+
+use super::project::{Project, json_lines, tone, wav};
+
+const MODEL: &str = "data/models/small/base/fold-00-seed-0";
+
+fn trained(speakers: usize) -> Project {
+    let project = Project::with_tones(speakers);
+    project.ser(&["train", "small"]).ok();
+    project
+}
+
+/// Rows of a CSV file by the names of its header.
+fn csv(bytes: &[u8]) -> Vec<std::collections::BTreeMap<String, String>> {
+    csv::Reader::from_reader(bytes).deserialize().map(Result::unwrap).collect()
+}
+
+fn column(rows: &[std::collections::BTreeMap<String, String>], name: &str) -> Vec<String> {
+    rows.iter().map(|row| row[name].clone()).collect()
+}
+
+#[test]
+fn files_folders_manifests_and_lists_say_the_same_of_a_recording() {
+    let project = trained(2);
+    project.write("corpus/deeper/notes.txt", "no sound");
+    let rows = |args: &[&str]| csv(project.ser(&[&["predict", MODEL, "--format", "csv"], args].concat()).ok().stdout.as_bytes());
+    let folder = rows(&["corpus"]);
+    assert_eq!(folder.len(), 12);
+    let mut sorted = column(&folder, "file");
+    sorted.sort();
+    assert_eq!(column(&folder, "file"), sorted);
+    let said = project.ser(&["predict", MODEL, "corpus"]).ok();
+    assert!(said.stderr.contains("corpus: 12 recordings; 2 other files"), "{}", said.stderr);
+
+    // The manifest has another order, and paths that start from its folder.
+    let manifest = rows(&["corpus/manifest.csv"]);
+    assert_eq!(manifest[0]["file"], "corpus/s0_calm_0.wav");
+    assert_eq!(manifest.len(), 12);
+    assert!(manifest.iter().all(|row| folder.contains(row)));
+
+    project.write("corpus/two.jsonl", "{\"path\": \"s0_calm_0.wav\"}\n{\"path\": \"s1_angry_1.wav\", \"note\": [1]}\n");
+    assert_eq!(rows(&["corpus/two.jsonl", "corpus/s0_calm_1.wav"])[..2], [manifest[0].clone(), manifest[11].clone()]);
+
+    let list = |script: &str| csv(project.bash(script).ok().stdout.as_bytes());
+    assert_eq!(list(&format!("ls corpus/*.wav | $SER predict {MODEL} - --format csv")), folder);
+    assert_eq!(list(&format!("printf '%s\\0' corpus/*.wav | $SER predict {MODEL} - -0 --format csv")), folder);
+    let mut one = list(&format!("cat corpus/s0_calm_0.wav | $SER predict {MODEL} --stdin --format csv"));
+    assert_eq!(one[0].insert("file".into(), "corpus/s0_calm_0.wav".into()).as_deref(), Some("stdin"));
+    assert_eq!(one[0], manifest[0]);
+
+    project.bash(&format!("$SER predict {MODEL} - < corpus/s0_calm_0.wav")).fails(2, &["not a list of paths", "--stdin"]);
+    project.bash(&format!("$SER predict {MODEL} - < /dev/null")).fails(4, &["no recording to predict"]);
+    project.ser(&["predict", MODEL]).fails(2, &["PATH"]);
+}
+
+#[test]
+fn every_format_and_number_of_threads_has_the_same_rows() {
+    let project = trained(2);
+    project.write("corpus/bad.wav", b"no sound");
+    for jobs in ["1", "3"] {
+        for extension in ["csv", "jsonl", "parquet"] {
+            let name = format!("{jobs}.{extension}");
+            project.ser(&["predict", MODEL, "corpus", "--skip-bad", "-o", &name, "--jobs", jobs, "--window", "0.15"]).ok();
+        }
+    }
+    for extension in ["csv", "jsonl", "parquet"] {
+        assert!(project.read(&format!("1.{extension}")) == project.read(&format!("3.{extension}")), "{extension}");
+    }
+    let rows = csv(&project.read("1.csv"));
+    let lines = json_lines(&String::from_utf8(project.read("1.jsonl")).unwrap());
+    let (labels, heard) = ser::table::heard::read(&project.path("1.parquet")).unwrap();
+    assert_eq!(labels, ["angry", "calm", "happy"]);
+    // Windows of 0.15 s every 0.075 s over 0.4 s: four, and one that ends with the recording.
+    assert_eq!((rows.len(), lines.len(), heard.len()), (12 * 5, 12 * 5, 12 * 5));
+    let ends: Vec<f64> = heard[..5].iter().map(|row| row.end_s).collect();
+    assert_eq!(ends, [0.15, 0.225, 0.3, 0.375, 0.4]);
+    for ((row, line), heard) in rows.iter().zip(&lines).zip(&heard) {
+        assert!(row["file"] == heard.file && line["file"] == heard.file.as_str());
+        assert!(row["emotion"] == heard.emotion && line["emotion"] == heard.emotion.as_str());
+        assert!(row["start_s"].parse() == Ok(heard.start_s) && line["start_s"].as_f64() == Some(heard.start_s));
+        for (label, p) in labels.iter().zip(&heard.probabilities) {
+            assert_eq!(row[&format!("prob_{label}")].parse(), Ok(*p));
+            assert_eq!(line["probabilities"][label].as_f64().map(|p| p as f32), Some(*p));
+        }
+    }
+    project.ser(&["predict", MODEL, "corpus", "-o", "x.xls"]).fails(2, &["x.xls", "--format"]);
+    project.ser(&["predict", MODEL, "corpus", "--format", "parquet"]).fails(2, &["-o FILE.parquet"]);
+    project.ser(&["predict", MODEL, "corpus", "--hop", "1"]).fails(2, &["--window"]);
+    project.ser(&["predict", MODEL, "corpus", "--window", "0"]).fails(2, &["a window of 0 s"]);
+}
+
+#[test]
+fn a_window_is_what_a_file_of_its_own_would_be() {
+    let project = trained(2);
+    let sound = tone(333.0, 1.0);
+    project.write("whole.wav", wav(&sound));
+    project.write("cut.wav", wav(&sound[4_000..12_000]));
+    project.write("m.csv", "path,start,end\nwhole.wav,0.25,0.75\nwhole.wav,0.9,2\n");
+    let rows = |args: &[&str]| csv(project.ser(&[&["predict", MODEL, "--format", "csv"], args].concat()).stdout.as_bytes());
+    let (windows, cut, segment) = (rows(&["whole.wav", "--window", "0.5"]), rows(&["cut.wav"]), rows(&["m.csv"]));
+    assert_eq!(column(&windows, "start_s"), ["0", "0.25", "0.5"]);
+    assert_eq!((windows[1]["end_s"].as_str(), segment[0]["start_s"].as_str(), segment.len()), ("0.75", "0.25", 1));
+    for name in ["emotion", "prob_angry", "prob_calm", "prob_happy"] {
+        assert!(windows[1][name] == cut[0][name] && segment[0][name] == cut[0][name], "{name}");
+    }
+    assert_eq!(rows(&["cut.wav", "--window", "9"]), cut, "a short recording is one row");
+    project.ser(&["predict", MODEL, "m.csv"]).fails(4, &["whole.wav", "1 bad-segment"]);
+}
+
+#[test]
+fn the_models_of_an_experiment_speak_with_one_voice() {
+    let project = trained(2);
+    let of = |model: &str| csv(project.ser(&["predict", model, "corpus", "--format", "csv"]).ok().stdout.as_bytes());
+    let (first, second, both) = (of(MODEL), of("data/models/small/base/fold-01-seed-0"), of("data/models/small/base"));
+    for ((a, b), mean) in first.iter().zip(&second).zip(&both) {
+        for label in ["prob_angry", "prob_calm", "prob_happy"] {
+            let p = |row: &std::collections::BTreeMap<String, String>| row[label].parse::<f64>().unwrap();
+            assert!(((p(a) + p(b)) / 2.0 - p(mean)).abs() < 1e-6);
+        }
+    }
+    let said = project.ser(&["predict", "data/models/small/base", "corpus"]).ok();
+    assert!(said.stderr.contains("mean probability of 2 models: fold-00-seed-0, fold-01-seed-0"), "{}", said.stderr);
+    // A model with other classes, put among them.
+    let other = project.path("data/models/small/base/fold-02-seed-0");
+    fs::create_dir(&other).unwrap();
+    for name in ["model.json", "model.safetensors"] {
+        fs::copy(project.path(&format!("{MODEL}/{name}")), other.join(name)).unwrap();
+    }
+    let json = fs::read_to_string(other.join("model.json")).unwrap();
+    fs::write(other.join("model.json"), json.replace("\"calm\"", "\"cool\"")).unwrap();
+    project.ser(&["predict", "data/models/small/base", "corpus"]).fails(4, &["different classes", "fold-02-seed-0"]);
+    fs::write(other.join("model.json"), json.replace("\"scaler\": \"standard\"", "\"scaler\": \"none\"")).unwrap();
+    project.ser(&["predict", "data/models/small/base", "corpus"]).fails(4, &["different inputs"]);
+}
+
+#[test]
+fn a_hundred_bad_recordings_among_a_thousand_are_named_and_counted() {
+    let project = trained(2);
+    let good = wav(&tone(300.0, 0.05));
+    for i in 0..1000 {
+        let bytes = if i % 10 == 3 { [&b""[..], b"no sound", &good[..60], &good[..20]][i / 10 % 4] } else { &good };
+        project.write(&format!("many/{i:03}.wav"), bytes);
+    }
+    let ran = project.ser(&["predict", MODEL, "many", "-o", "out.csv", "--errors", "bad.csv"]);
+    let ran = ran.fails(4, &["many/003.wav: it is empty", "100 of 1000 recordings", "100 undecodable"]);
+    assert_eq!(ran.stderr.lines().filter(|line| line.contains("set aside: failed")).count(), 20, "{}", ran.stderr);
+    let (rows, bad) = (csv(&project.read("out.csv")), csv(&project.read("bad.csv")));
+    assert_eq!((rows.len(), bad.len()), (900, 100));
+    assert!(column(&rows, "file").is_sorted() && column(&bad, "file").is_sorted());
+    assert!(bad.iter().all(|row| row["kind"] == "undecodable" && row["reason"].contains(&row["file"])));
+    assert!(column(&bad, "file").iter().all(|name| name.ends_with("3.wav")));
+    let ran = project.ser(&["predict", MODEL, "many", "-o", "out.csv", "--skip-bad"]).ok();
+    assert!(ran.stderr.contains("900 recordings predicted, 100 set aside"), "{}", ran.stderr);
+}
+
+#[test]
+fn names_that_look_like_formulas_are_text_in_csv() {
+    let project = trained(2);
+    fs::copy(project.path("corpus/s0_calm_0.wav"), project.path("=1+1.wav")).unwrap();
+    let said = project.ser(&["predict", MODEL, "=1+1.wav", "--format", "csv"]).ok().stdout;
+    assert!(said.contains("\r\n'=1+1.wav,0,0.4,"), "{said}");
+}
+
+#[test]
+fn speakers_of_a_manifest_are_scaled_each_by_the_own_clips() {
+    let mut project = Project::with_tones(3);
+    project.row("none.wav", "calm", "");
+    fs::copy(project.path("corpus/s0_calm_0.wav"), project.path("corpus/none.wav")).unwrap();
+    project.pipeline("small", &Project::small().replace("\"standard\"", "\"per-speaker\""));
+    project.ser(&["train", "small"]).ok();
+    project.ser(&["predict", MODEL, "corpus"]).fails(2, &["transductive", "--one-speaker", "column speaker"]);
+    project.write_manifest();
+    let rows = |args: &[&str]| csv(project.ser(&[&["predict", MODEL, "--format", "csv"], args].concat()).stdout.as_bytes());
+    let all = rows(&["corpus/manifest.csv"]);
+    project.ser(&["predict", MODEL, "corpus/manifest.csv"]).fails(4, &["none.wav has no speaker", "1 no-speaker"]);
+    let mut apart = Vec::new();
+    for speaker in ["s0", "s1", "s2"] {
+        let files: Vec<String> = column(&all, "file").into_iter().filter(|file| file.contains(speaker)).collect();
+        let args: Vec<&str> = files.iter().map(String::as_str).chain(["--one-speaker"]).collect();
+        apart.extend(rows(&args));
+    }
+    assert!(all.len() == 18 && all == apart);
+}
+
+#[cfg(unix)]
+#[test]
+fn what_is_interrupted_leaves_nothing_half_written() {
+    let project = trained(2);
+    let good = wav(&tone(300.0, 0.4));
+    for i in 0..2000 {
+        project.write(&format!("many/{i:04}.wav"), &good);
+    }
+    project.write("out.csv", "older");
+    // Progress begins with the eighth recording.
+    let script = format!(
+        "$SER predict {MODEL} many -o out.csv --json 2> err & pid=$!\n\
+         while ! grep -q task-progress err 2>/dev/null; do sleep 0.01; done; kill -INT $pid; wait $pid"
+    );
+    let ran = project.bash(&script);
+    assert_eq!(ran.code, 130, "{}", String::from_utf8_lossy(&project.read("err")));
+    assert_eq!(project.read("out.csv"), b"older");
+    let left = fs::read_dir(project.path(".")).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap());
+    assert!(left.into_iter().all(|name| !name.starts_with(".tmp")));
+}
