@@ -87,6 +87,14 @@ pub enum Command {
     Corpora(Corpora),
     /// Make a folder of recordings a corpus: a manifest and a pipeline file
     Corpus(CorpusArgs),
+    /// Show a report in the browser
+    Open(Open),
+    /// Look at what ser needs and has here, and say what to do
+    Doctor(Doctor),
+    /// Print a script that completes commands in a shell
+    Completions(Completions),
+    /// Print the manual page, or write one for each command
+    Man(Man),
 }
 
 /// Which pipelines, with which changes.
@@ -157,6 +165,9 @@ pub struct Run {
     /// Show which tasks would run, and run none (the same as `plan`)
     #[arg(long)]
     pub dry_run: bool,
+    /// Show the report in the browser when it is written
+    #[arg(long)]
+    pub open: bool,
     /// With `plan` or `--dry-run`: show what waits for what, as text or for Graphviz
     #[arg(long, value_enum, value_name = "FORMAT", num_args = 0..=1, default_missing_value = "text")]
     pub dag: Option<Dag>,
@@ -389,4 +400,51 @@ pub struct Generate {
     /// Folder to write, which must not be there yet
     #[arg(value_name = "DIR")]
     pub folder: PathBuf,
+}
+
+/// Which report.
+#[derive(Debug, clap::Args)]
+pub struct Open {
+    /// Name of a pipeline; without one, the index of all
+    #[arg(value_name = "PIPELINE")]
+    pub pipeline: Option<String>,
+    /// Folder of the reports
+    #[arg(long, value_name = "DIR", default_value = "reports")]
+    pub reports_dir: PathBuf,
+}
+
+/// What is looked at.
+#[derive(Debug, clap::Args)]
+pub struct Doctor {
+    /// Names of pipelines or paths of pipeline files; without any, all
+    #[arg(value_name = "PIPELINE")]
+    pub pipelines: Vec<String>,
+    /// Folder of the corpora, in place of data/corpora
+    #[arg(long, value_name = "DIR")]
+    pub corpora_dir: Option<PathBuf>,
+    /// Folder of the pipeline files
+    #[arg(long, value_name = "DIR", default_value = "pipelines")]
+    pub pipelines_dir: PathBuf,
+    /// Folder of tables, models and the cache
+    #[arg(long, value_name = "DIR", default_value = "data")]
+    pub data_dir: PathBuf,
+    /// Folder of the reports
+    #[arg(long, value_name = "DIR", default_value = "reports")]
+    pub reports_dir: PathBuf,
+}
+
+/// For which shell.
+#[derive(Debug, clap::Args)]
+pub struct Completions {
+    /// The shell
+    #[arg(value_enum)]
+    pub shell: clap_complete::Shell,
+}
+
+/// Where manual pages go.
+#[derive(Debug, clap::Args)]
+pub struct Man {
+    /// Write ser.1 and a page for each command into this folder
+    #[arg(short, long, value_name = "DIR")]
+    pub output: Option<PathBuf>,
 }

@@ -4,7 +4,10 @@ mod args;
 mod corpora;
 mod corpus;
 mod diff;
+mod doctor;
 mod gc;
+mod manual;
+mod open;
 mod predict;
 mod record;
 mod results;
@@ -99,6 +102,10 @@ fn dispatch(args: &Args, cancel: &Cancel, observer: &dyn crate::orchestrator::Ob
         Command::Corpus(args::CorpusArgs { command: args::CorpusCommand::Generate(one) }) => {
             corpus::generate(one, args, cancel).map(|()| Exit::Done)
         }
+        Command::Open(one) => open::open(one).map(|()| Exit::Done),
+        Command::Doctor(one) => doctor::doctor(one, args),
+        Command::Completions(one) => manual::completions(one).map(|()| Exit::Done),
+        Command::Man(one) => manual::man(one).map(|()| Exit::Done),
         Command::Corpora(corpora) => corpora::corpora(corpora, args, cancel, observer).map(|()| Exit::Done),
     }
 }

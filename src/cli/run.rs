@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 
 use super::args::{Args, Dag, Executor, Run};
-use super::{Exit, command_line, print, record, report_of, system};
+use super::{Exit, command_line, open, print, record, report_of, system};
 use crate::cancel::Cancel;
 use crate::config::{self, Pipeline};
 use crate::error::{Error, Kind, Result};
@@ -23,7 +23,8 @@ pub fn until(run: &Run, stage: Stage, args: &Args, cancel: &Cancel, observer: &d
     if run.dry_run {
         return show_plan(run, stage, args, cancel, observer);
     }
-    each(run, args, observer, |pipeline, experiments| {
+    let reports: RefCell<Vec<PathBuf>> = RefCell::default();
+    let exit = each(run, args, observer, |pipeline, experiments| {
         let options = options(run, stage, experiments);
         let recorder = record::begin(pipeline, &options, observer);
         let result = pipeline::run(pipeline, &options, cancel, &recorder);
@@ -36,11 +37,24 @@ pub fn until(run: &Run, stage: Stage, args: &Args, cancel: &Cancel, observer: &d
             print(&if args.global.json { json_line("result", &pipeline.name, line) } else { line.to_string() })?;
         }
         if let Some(path) = &outcome.report {
+            reports.borrow_mut().push(path.clone());
             let path = path.display().to_string();
             print(&if args.global.json { json_line("report", &pipeline.name, &path) } else { format!("report: {path}") })?;
         }
         Ok(outcome.failures.into_iter().next())
-    })
+    })?;
+    if run.open {
+        let page = match reports.borrow().as_slice() {
+            [] => None,
+            [only] => Some(only.clone()),
+            _ => Some(run.reports_dir.join("index.html")),
+        };
+        // The work is done, whether or not it can be shown.
+        if let Some(Err(error)) = page.map(|page| open::show(&page)) {
+            observer.warn(format!("{error}"));
+        }
+    }
+    Ok(exit)
 }
 
 /// `ser plan`.

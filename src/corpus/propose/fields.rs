@@ -104,11 +104,11 @@ mod tests {
                 "folder 2",
                 "piece 2 of the file name",
                 "letters or digits 2 of the file name",
-                "letters or digits 3 of the file name",
                 "last letters or digits of the file name"
             ]
         );
         assert_eq!(found[0].distinct().into_iter().collect::<Vec<_>>(), ["s1", "s2"]);
-        assert!(!found[4].is_whole());
+        assert_eq!(found[4].values[2].as_deref(), Some("b"));
+        assert!(found.iter().all(Field::is_whole));
     }
 }
