@@ -88,6 +88,7 @@ fn dispatch(args: &Args, cancel: &Cancel, observer: &dyn crate::orchestrator::Ob
         Command::Features(run) => run::until(run, Stage::Features, args, cancel, observer),
         Command::Train(run) => run::until(run, Stage::Train, args, cancel, observer),
         Command::Evaluate(run) => run::until(run, Stage::Evaluate, args, cancel, observer),
+        Command::Explain(run) => run::explain(run, args, cancel, observer),
         Command::Plan(run) => run::plan(run, args, cancel, observer),
         Command::Runs(runs) => runs::runs(runs, args).map(|()| Exit::Done),
         Command::Diff(diff) => diff::diff(diff, args).map(|()| Exit::Done),
@@ -115,7 +116,12 @@ fn goes_on(command: &args::Command) -> bool {
     use args::Command;
     match command {
         Command::Run(run) => run.executor == args::Executor::Local,
-        Command::Features(_) | Command::Train(_) | Command::Evaluate(_) | Command::Report(_) | Command::Corpora(_) => true,
+        Command::Features(_)
+        | Command::Train(_)
+        | Command::Evaluate(_)
+        | Command::Report(_)
+        | Command::Explain(_)
+        | Command::Corpora(_) => true,
         _ => false,
     }
 }

@@ -13,6 +13,15 @@ use crate::pipeline::{self, Decision, Options, PlanLine, Stage};
 
 /// Runs every named pipeline up to `stage`, or shows what that would do with `--dry-run`.
 pub fn until(run: &Run, stage: Stage, args: &Args, cancel: &Cancel, observer: &dyn Observer) -> Result<Exit> {
+    work(run, stage, false, args, cancel, observer)
+}
+
+/// `ser explain`: a run to the report, in which the models of the named experiments are asked what they lean on.
+pub fn explain(run: &Run, args: &Args, cancel: &Cancel, observer: &dyn Observer) -> Result<Exit> {
+    work(run, Stage::Report, true, args, cancel, observer)
+}
+
+fn work(run: &Run, stage: Stage, explain: bool, args: &Args, cancel: &Cancel, observer: &dyn Observer) -> Result<Exit> {
     if run.executor == Executor::Slurm || run.profile.is_some() || run.detach {
         let error = Error::usage("--executor slurm, --profile and --detach are for `ser run`, and the last two for a cluster");
         return Err(error.hint("ser run PIPELINE --executor slurm"));
@@ -25,7 +34,7 @@ pub fn until(run: &Run, stage: Stage, args: &Args, cancel: &Cancel, observer: &d
     }
     let reports: RefCell<Vec<PathBuf>> = RefCell::default();
     let exit = each(run, args, observer, |pipeline, experiments| {
-        let options = options(run, stage, experiments);
+        let options = Options { explain, ..options(run, stage, experiments) };
         let recorder = record::begin(pipeline, &options, observer);
         let result = pipeline::run(pipeline, &options, cancel, &recorder);
         record::end(recorder, pipeline, &options, &result);
@@ -206,6 +215,7 @@ fn json_line(what: &str, pipeline: &str, value: impl serde::Serialize) -> String
 
 fn options(run: &Run, until: Stage, experiments: Vec<String>) -> Options {
     Options {
+        explain: false,
         data_dir: run.data_dir.clone(),
         reports_dir: run.reports_dir.clone(),
         until,

@@ -88,6 +88,7 @@ fn one(raw: RawExperiment, name: String, corpus: &CorpusKind, features: &Feature
         train,
         seeds: training::seeds(raw.seeds, model.is_drawn(), context)?,
         model,
+        explain: raw.explain.is_some_and(|explain| *explain.get_ref()),
         shuffle_labels,
         require: require(raw.require, context)?,
         name,

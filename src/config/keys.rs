@@ -169,6 +169,7 @@ impl Experiment {
             seeds: _,
             shuffle_labels,
             require: _,
+            explain: _,
         } = self;
         SplitKey { experiment: name, protocol, split_seed: *split_seed, validation: *validation, shuffle_labels: *shuffle_labels }
     }
@@ -191,6 +192,7 @@ impl Experiment {
             seeds: _,
             shuffle_labels: _,
             require: _,
+            explain: _,
         } = self;
         let train = self.has_epochs().then(|| TrainKey::of(train));
         let search = search.as_ref().map(|search| SearchKey { search, seed: *split_seed });

@@ -139,6 +139,7 @@ pub(super) struct RawExperiment {
     pub(super) validation: Key<f64>,
     pub(super) inputs: Option<Table<RawInputs>>,
     pub(super) augment: Key<RawCopies>,
+    pub(super) explain: Key<bool>,
     pub(super) model: Spanned<Table<RawModel>>,
     pub(super) search: Key<Table<RawSearch>>,
     pub(super) train: Key<Table<RawTrain>>,

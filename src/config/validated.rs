@@ -229,6 +229,9 @@ pub struct Experiment {
     /// Which changed copies of the training recordings are trained on as well; see [`FeatureSettings::augment`].
     #[serde(skip_serializing_if = "Copies::is_empty")]
     pub augment: Copies,
+    /// Whether its models are asked what they lean on: changes no result.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub explain: bool,
     /// What is trained.
     pub model: ModelSettings,
     /// Settings that are chosen within each training part; those of `model` and `inputs` hold for all others.

@@ -241,6 +241,7 @@ pub(super) fn failed_section(experiment: &Experiment, folds: Option<&Folds>, why
 
 fn empty_section(experiment: &Experiment, folds: Option<&Folds>) -> ExperimentSection {
     ExperimentSection {
+        explanation: None,
         name: experiment.name.clone(),
         title: experiment.title.clone(),
         protocol: protocol(experiment),

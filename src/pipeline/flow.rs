@@ -196,9 +196,12 @@ impl<'a> Walk<'a> {
             copies: pairs.as_ref().map(|pairs| audit::groups(&utterances, pairs)),
             pairs: pairs.unwrap_or_default(),
         };
-        let experiments = self.experiments(&chosen, &data, &mut outcome)?;
+        let mut experiments = self.experiments(&chosen, &data, &mut outcome)?;
         if matches!(self.mode, Mode::Only(_)) {
             return Ok(outcome);
+        }
+        if self.options.until == Stage::Report {
+            self.explain(&mut experiments, &data)?;
         }
         self.bring_together(&ingested, &data, late, experiments, publication, &mut outcome)?;
         Ok(outcome)
@@ -252,7 +255,7 @@ impl<'a> Walk<'a> {
             outcome.results = report::sections(self.pipeline, &experiments)?.iter().map(ExperimentLine::of).collect();
             if options.until == Stage::Report {
                 let names: Vec<&str> = self.pipeline.experiments.iter().map(|e| e.name.as_str()).collect();
-                for stage in [Stage::Split, Stage::Train, Stage::Evaluate] {
+                for stage in [Stage::Split, Stage::Train, Stage::Evaluate, Stage::Explain] {
                     self.store.forget_others(stage.name(), &names)?;
                 }
                 let sets: Vec<&str> = self.pipeline.features.sets.iter().map(|set| set.name()).collect();

@@ -7,6 +7,7 @@ mod augment;
 mod combine;
 mod evaluate;
 mod experiments;
+mod explain;
 mod extract;
 mod flow;
 mod foretell;

@@ -19,6 +19,8 @@ pub enum Stage {
     Train,
     /// Predictions and figures.
     Evaluate,
+    /// What models lean on.
+    Explain,
     /// The tables of all experiments together.
     Tables,
     /// Pages and CSV files.
@@ -27,8 +29,17 @@ pub enum Stage {
 
 impl Stage {
     /// All of them.
-    pub const ALL: [Stage; 8] =
-        [Stage::Ingest, Stage::Features, Stage::Audit, Stage::Split, Stage::Train, Stage::Evaluate, Stage::Tables, Stage::Report];
+    pub const ALL: [Stage; 9] = [
+        Stage::Ingest,
+        Stage::Features,
+        Stage::Audit,
+        Stage::Split,
+        Stage::Train,
+        Stage::Evaluate,
+        Stage::Explain,
+        Stage::Tables,
+        Stage::Report,
+    ];
 
     /// The name used in ids and messages.
     pub fn name(self) -> &'static str {
@@ -39,6 +50,7 @@ impl Stage {
             Stage::Split => "split",
             Stage::Train => "train",
             Stage::Evaluate => "evaluate",
+            Stage::Explain => "explain",
             Stage::Tables => "tables",
             Stage::Report => "report",
         }
@@ -54,6 +66,7 @@ impl Stage {
             // Each model has its own besides.
             Stage::Train => 1,
             Stage::Evaluate => 2,
+            Stage::Explain => 1,
             Stage::Tables => 2,
             Stage::Report => crate::report::CODE_VERSION,
         }
@@ -71,6 +84,8 @@ pub struct Options {
     pub until: Stage,
     /// Names of the experiments to run; empty: those that the pipeline marks as default.
     pub experiments: Vec<String>,
+    /// Whether the models of these experiments are asked what they lean on, whatever the pipeline file says.
+    pub explain: bool,
     /// How tasks are run; each stage uses as many threads as there are tasks side by side.
     pub limits: Limits,
     /// Who runs them, for others that have to wait.

@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::augment;
 use super::evaluate::{self, SECTION};
 use super::experiments::before_training;
+use super::explain::{self, EXPLANATION};
 use super::extract::{self, SET_ASIDE};
 use super::ingest::{Ingested, LISTING, UTTERANCES, from_json};
 use super::jobs::Data;
@@ -144,6 +145,7 @@ pub(super) fn sections(pipeline: &Pipeline, experiments: &[Running]) -> Result<V
             title: one.experiment.title.clone(),
             transductive: pipeline.is_transductive(one.experiment),
             inputs: pipeline.describe_inputs(one.experiment),
+            explanation: one.explained.as_ref().and_then(|done| explain::read(done).ok()),
             ..section
         })
     };
@@ -201,7 +203,13 @@ pub(super) fn steps(pipeline: &Pipeline, experiments: &[Running]) -> Vec<StepSec
             steps.push(step(&train, folds * one.experiment.seeds.len(), &before_training(one.experiment)));
             steps.push(step(&evaluate, 1, &["audit".into(), train]));
         }
-        ends.push(evaluate);
+        if one.explained.is_some() {
+            let explain = explain::id(one.experiment);
+            steps.push(step(&explain, 1, &[evaluate]));
+            ends.push(explain);
+        } else {
+            ends.push(evaluate);
+        }
     }
     steps.push(step("report", 1, &ends));
     steps
@@ -275,6 +283,9 @@ impl Walk<'_> {
         for one in &shown {
             if let Some(done) = &one.evaluated {
                 inputs.insert(evaluate::id(one.experiment), done.hash(SECTION)?);
+            }
+            if let Some(done) = &one.explained {
+                inputs.insert(explain::id(one.experiment), done.hash(EXPLANATION)?);
             }
         }
         let action = |context: &Context| {

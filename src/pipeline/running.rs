@@ -45,6 +45,7 @@ pub(super) struct Running<'a> {
     pub trained: Vec<Finished>,
     pub complete: bool,
     pub evaluated: Option<Finished>,
+    pub explained: Option<Finished>,
     pub failed: Option<String>,
     /// In a plan: the first of its tasks that has to run before more can be said.
     pub later: Option<Later>,
@@ -62,6 +63,7 @@ impl<'a> Running<'a> {
             trained: vec![],
             complete: true,
             evaluated: None,
+            explained: None,
             failed: None,
             later: None,
         }

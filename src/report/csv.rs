@@ -9,10 +9,11 @@ use super::data::{ExperimentSection, PipelineReport};
 use super::sheet::Sheet;
 
 /// Names of the tables, in the order in which they are written.
-pub const TABLES: [&str; 14] = [
+pub const TABLES: [&str; 15] = [
     "results",
     "corpus",
     "features",
+    "explain",
     "set-aside",
     "metrics",
     "confusion",
@@ -35,6 +36,7 @@ pub(super) fn files(report: &PipelineReport) -> Result<Vec<File>> {
         wide::results(report)?,
         wide::corpus(report)?,
         wide::features(report)?,
+        wide::explain(report)?,
         wide::set_aside(report)?,
         metrics(report)?,
         confusion(report)?,

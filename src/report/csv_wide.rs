@@ -138,6 +138,27 @@ pub(super) fn features(report: &PipelineReport) -> Result<Sheet> {
     Ok(sheet)
 }
 
+/// What models lean on: a row for each group, each feature, and each class and feature that was blotted out.
+pub(super) fn explain(report: &PipelineReport) -> Result<Sheet> {
+    let mut sheet = Sheet::new(&["experiment", "kind", "name", "group", "class", "uar_lost", "sd", "accuracy_lost", "probability_lost"])?;
+    for one in &report.experiments {
+        let Some(found) = &one.explanation else { continue };
+        for (kind, rows) in [("group", &found.groups), ("feature", &found.features)] {
+            for row in rows {
+                let figures = [row.uar, row.sd, row.accuracy].map(|value| value.to_string());
+                let [uar, sd, accuracy] = &figures;
+                sheet.row([one.name.as_str(), kind, &row.name, &row.group, "", uar, sd, accuracy, ""])?;
+            }
+        }
+        for (class, drops) in found.classes.iter().zip(&found.occlusion) {
+            for (feature, drop) in found.features.iter().zip(drops) {
+                sheet.row([one.name.as_str(), "occlusion", &feature.name, &feature.group, class, "", "", "", &drop.to_string()])?;
+            }
+        }
+    }
+    Ok(sheet)
+}
+
 /// Every file that is no utterance, with the reason.
 pub(super) fn set_aside(report: &PipelineReport) -> Result<Sheet> {
     let mut sheet = Sheet::new(&["path", "reason", "detail"])?;

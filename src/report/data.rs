@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::corpus::{Expected, SetAside};
-use crate::evaluation::{Overview, Pair, Published, Scores, Spread, Uncertainty};
+use crate::evaluation::{Explanation, Overview, Pair, Published, Scores, Spread, Uncertainty};
 
 /// One pipeline.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -150,6 +150,9 @@ pub struct ExperimentSection {
     /// Intervals, spreads, calibration, breakdowns.
     #[serde(default)]
     pub uncertainty: Uncertainty,
+    /// What its models lean on, where they were asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub explanation: Option<Explanation>,
     /// Each fold and seed.
     pub folds: Vec<FoldSection>,
     /// All predictions.

@@ -4,7 +4,7 @@ use crate::evaluation::Scores;
 
 use super::data::{ExperimentSection, FoldSection, PipelineReport};
 use super::html::{self, Html, Table, count, number, numbers, percent, row_head, words};
-use super::{banners, bars, cards, compare, curves, heat, page, runs, strip, summary, uncertainty, wrong};
+use super::{banners, bars, cards, compare, curves, explain, heat, page, runs, strip, summary, uncertainty, wrong};
 
 /// Prefix of the identifiers of the page's parts.
 const ID: &str = "x";
@@ -94,6 +94,7 @@ fn parts(h: &mut Html, report: &PipelineReport, experiment: &ExperimentSection) 
     uncertainty::write(h, experiment, ID);
     strip::write(h, experiment, ID);
     curves::write(h, experiment, ID);
+    explain::write(h, experiment, ID);
     runs::folds(h, experiment, ID);
     runs::searched(h, experiment, ID);
     wrong::write(h, experiment, report.recordings.as_deref(), ID);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::ser::corpus::{Expected, Reason, SetAside, Sex, Source};
 use super::ser::evaluation::{
-    Answered, ClassScores, Confusion, Mark, Overview, Published, Row, Scores, Spread, Uncertainty, overview, pairs,
+    Answered, ClassScores, Confusion, Explanation, Importance, Mark, Overview, Published, Row, Scores, Spread, Uncertainty, overview, pairs,
 };
 use super::ser::report::{
     CorpusSection, EpochLine, ExperimentSection, FoldSection, LeakageLine, NearDuplicate, PipelineReport, PredictionLine, StepSection,
@@ -143,6 +143,7 @@ fn experiment(plan: &Plan) -> ExperimentSection {
     };
     let pooled = scores(&predictions);
     ExperimentSection {
+        explanation: Some(explained()),
         name: plan.name.into(),
         title: plan.title.into(),
         protocol: plan.protocol.into(),
@@ -431,6 +432,26 @@ pub(crate) fn hostile() -> PipelineReport {
     failed.folds.clear();
     failed.predictions.clear();
     report
+}
+
+/// Importance of some made-up inputs.
+fn explained() -> Explanation {
+    let mut random = Random(13);
+    let mut importance = |name: &str, group: &str| {
+        let uar = random.share() * 0.3 - 0.02;
+        Importance { name: name.into(), group: group.into(), uar, sd: 0.02, accuracy: uar * 0.9 }
+    };
+    let groups = ["mfcc", "chroma", "mel"];
+    let names: Vec<(String, &str)> = groups.iter().flat_map(|group| (0..20).map(move |n| (format!("{group}_{n}"), *group))).collect();
+    Explanation {
+        models: 5,
+        repeats: 5,
+        uar: 0.6,
+        groups: groups.iter().map(|group| importance(group, group)).collect(),
+        features: names.iter().map(|(name, group)| importance(name, group)).collect(),
+        classes: CLASSES.map(str::to_owned).to_vec(),
+        occlusion: (0..8).map(|_| (0..60).map(|_| random.share() * 0.2 - 0.05).collect()).collect(),
+    }
 }
 
 /// A table of features in which some are the class, some the speaker, and some neither.

@@ -16,6 +16,7 @@ mod csv_wide;
 mod curves;
 mod data;
 mod experiment;
+mod explain;
 #[cfg(test)]
 mod fixture;
 mod gallery;

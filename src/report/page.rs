@@ -7,7 +7,7 @@ use super::html::{self, Html, Table, cell, row_head, words};
 use super::{banners, bars, cards, compare, corpus, experiment, gallery, overview, paired, steps, summary};
 
 /// Files that stand beside the page, with what they hold.
-const FILES: [(&str, &str); 18] = [
+const FILES: [(&str, &str); 19] = [
     ("results.csv", "a row for each system and published figure, as in the table above"),
     ("metrics.csv", "every figure: pooled, by fold, by seed, by class, with intervals"),
     ("confusion.csv", "confusion matrices, counts and row shares"),
@@ -20,6 +20,7 @@ const FILES: [(&str, &str); 18] = [
     ("leakage.csv", "what train and test share, fold by fold"),
     ("corpus.csv", "utterances by class, speaker and session"),
     ("features.csv", "every feature: mean, spread, shares of its variance between classes and speakers"),
+    ("explain.csv", "what models lean on, where they were asked (ser explain)"),
     ("duplicates.csv", "recordings with the same sound"),
     ("set-aside.csv", "files that are no utterance, and why"),
     ("results.tex", "the table of results for a paper (LaTeX, booktabs)"),

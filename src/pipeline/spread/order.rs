@@ -87,6 +87,7 @@ impl Order {
     /// The same options as those of a run on one machine.
     pub fn options(&self, jobs: usize, memory: Option<u64>, owner: Owner) -> Options {
         Options {
+            explain: false,
             data_dir: self.data_dir.clone(),
             reports_dir: self.reports_dir.clone(),
             until: options::Stage::Report,

@@ -1,0 +1,216 @@
+//! What a fitted model leans on: how much worse it gets on its test part when a feature, or a group of them, says nothing any more.
+
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+
+use crate::error::Result;
+use crate::model::Classifier;
+use crate::split::Matrix;
+
+use super::argmax;
+
+/// Permutations of each group of features.
+pub const GROUP_REPEATS: usize = 5;
+/// With more columns than this, groups are looked at and single features are not: it would take hours.
+pub const MOST_FEATURES: usize = 512;
+
+/// What is permuted or blotted out together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Columns {
+    /// Name of the feature or group.
+    pub name: String,
+    /// Group that it belongs to; the name itself for a group.
+    pub group: String,
+    /// Columns of the model's inputs; of a sequence, those of all frames.
+    pub places: Vec<usize>,
+}
+
+/// What one model lost.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Lost {
+    /// UAR on the test part as it is.
+    pub uar: f64,
+    /// By group: the drop of UAR and of accuracy, each the mean over permutations.
+    pub groups: Vec<[f64; 2]>,
+    /// By feature: the drop of UAR and of accuracy of one permutation.
+    pub features: Vec<[f64; 2]>,
+    /// By feature and class: the mean drop of the probability of the true class where the feature is set to the training mean; `None` for a
+    /// class without test utterances.
+    pub occluded: Vec<Vec<Option<f64>>>,
+}
+
+/// How much a group or a feature matters, over all models.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Importance {
+    /// Name of the group or feature.
+    pub name: String,
+    /// Its group.
+    pub group: String,
+    /// Mean drop of UAR, as a share.
+    pub uar: f64,
+    /// Sample standard deviation over the models; 0 for one model.
+    pub sd: f64,
+    /// Mean drop of accuracy.
+    pub accuracy: f64,
+}
+
+/// The explanation of an experiment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Explanation {
+    /// Fitted models: folds and seeds.
+    pub models: usize,
+    /// Permutations of each group in each model.
+    pub repeats: usize,
+    /// Mean UAR of the models on their own test parts.
+    pub uar: f64,
+    /// In the order of the feature set.
+    pub groups: Vec<Importance>,
+    /// In the order of the model's inputs; empty where there are too many.
+    pub features: Vec<Importance>,
+    /// Class names.
+    pub classes: Vec<String>,
+    /// `[class][feature]`: mean drop of the probability of the true class.
+    pub occlusion: Vec<Vec<f64>>,
+}
+
+/// Permutes and blots out columns of the test rows `x` of one model; `neutral` is what an input is set to that shall say nothing, one a column.
+/// `key` names the model, so that its permutations are its own.
+///
+/// # Errors
+/// Those of the model, and of `check`, which is asked between passes.
+pub fn lost(
+    model: &mut dyn Classifier,
+    (x, y): (&Matrix, &[usize]),
+    n_classes: usize,
+    [groups, features]: [&[Columns]; 2],
+    (neutral, key): (&[f32], &str),
+    check: &dyn Fn() -> Result<()>,
+) -> Result<Lost> {
+    let before = model.probabilities(x)?;
+    let [uar, accuracy] = score(&before, y, n_classes);
+    let mut changed = x.clone();
+    let mut permuted = |model: &mut dyn Classifier, columns: &Columns, repeat: usize| -> Result<[f64; 2]> {
+        check()?;
+        let seed = format!("ser permutation/{key}/{}/{}/{repeat}", columns.group, columns.name);
+        let mut order: Vec<usize> = (0..x.rows()).collect();
+        order.shuffle(&mut ChaCha8Rng::from_seed(*blake3::hash(seed.as_bytes()).as_bytes()));
+        for (row, &from) in order.iter().enumerate() {
+            columns.places.iter().for_each(|&c| changed.row_mut(row)[c] = x.row(from)[c]);
+        }
+        let [now_uar, now_accuracy] = score(&model.probabilities(&changed)?, y, n_classes);
+        for row in 0..x.rows() {
+            columns.places.iter().for_each(|&c| changed.row_mut(row)[c] = x.row(row)[c]);
+        }
+        Ok([uar - now_uar, accuracy - now_accuracy])
+    };
+    let mut group_drops = Vec::new();
+    for columns in groups {
+        let mut sum = [0.0; 2];
+        for repeat in 0..GROUP_REPEATS {
+            let drop = permuted(model, columns, repeat)?;
+            sum.iter_mut().zip(drop).for_each(|(sum, drop)| *sum += drop / GROUP_REPEATS as f64);
+        }
+        group_drops.push(sum);
+    }
+    let feature_drops = features.iter().map(|columns| permuted(model, columns, 0)).collect::<Result<Vec<_>>>()?;
+    let mut occluded = Vec::new();
+    for columns in features {
+        check()?;
+        for row in 0..x.rows() {
+            columns.places.iter().for_each(|&c| changed.row_mut(row)[c] = neutral[c]);
+        }
+        let now = model.probabilities(&changed)?;
+        for row in 0..x.rows() {
+            columns.places.iter().for_each(|&c| changed.row_mut(row)[c] = x.row(row)[c]);
+        }
+        let mut drops = vec![(0.0, 0usize); n_classes];
+        for (row, &truth) in y.iter().enumerate() {
+            let at = row * n_classes + truth;
+            drops[truth].0 += f64::from(before[at]) - f64::from(now[at]);
+            drops[truth].1 += 1;
+        }
+        occluded.push(drops.into_iter().map(|(sum, n)| (n > 0).then(|| sum / n as f64)).collect());
+    }
+    Ok(Lost { uar, groups: group_drops, features: feature_drops, occluded })
+}
+
+/// UAR over the classes that occur, and accuracy.
+fn score(probabilities: &[f32], y: &[usize], n_classes: usize) -> [f64; 2] {
+    let mut right = vec![0usize; n_classes];
+    let mut all = vec![0usize; n_classes];
+    for (row, &truth) in probabilities.chunks(n_classes).zip(y) {
+        all[truth] += 1;
+        right[truth] += usize::from(argmax(row) == truth);
+    }
+    let recalls: Vec<f64> = right.iter().zip(&all).filter(|(_, n)| **n > 0).map(|(right, n)| *right as f64 / *n as f64).collect();
+    let accuracy = right.iter().sum::<usize>() as f64 / y.len().max(1) as f64;
+    [recalls.iter().sum::<f64>() / recalls.len().max(1) as f64, accuracy]
+}
+
+/// Brings the models of an experiment together.
+pub fn explanation(groups: &[Columns], features: &[Columns], classes: &[String], lost: &[Lost]) -> Explanation {
+    let together = |columns: &[Columns], of: &dyn Fn(&Lost, usize) -> [f64; 2]| -> Vec<Importance> {
+        let one = |(i, columns): (usize, &Columns)| {
+            let drops: Vec<[f64; 2]> = lost.iter().map(|lost| of(lost, i)).collect();
+            let mean = |k: usize| drops.iter().map(|drop| drop[k]).sum::<f64>() / drops.len().max(1) as f64;
+            let (uar, accuracy) = (mean(0), mean(1));
+            let squares = drops.iter().map(|drop| (drop[0] - uar).powi(2)).sum::<f64>();
+            let sd = if drops.len() > 1 { (squares / (drops.len() - 1) as f64).sqrt() } else { 0.0 };
+            Importance { name: columns.name.clone(), group: columns.group.clone(), uar, sd, accuracy }
+        };
+        columns.iter().enumerate().map(one).collect()
+    };
+    let drop = |class: usize, feature: usize| {
+        let known: Vec<f64> = lost.iter().filter_map(|lost| *lost.occluded.get(feature)?.get(class)?).collect();
+        known.iter().sum::<f64>() / known.len().max(1) as f64
+    };
+    Explanation {
+        models: lost.len(),
+        repeats: GROUP_REPEATS,
+        uar: lost.iter().map(|lost| lost.uar).sum::<f64>() / lost.len().max(1) as f64,
+        groups: together(groups, &|lost, i| lost.groups[i]),
+        features: together(features, &|lost, i| lost.features[i]),
+        classes: classes.to_vec(),
+        occlusion: (0..classes.len()).map(|class| (0..features.len()).map(|feature| drop(class, feature)).collect()).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Sees the first column alone: its sign is the class.
+    struct Sign;
+
+    impl Classifier for Sign {
+        fn probabilities(&mut self, x: &Matrix) -> Result<Vec<f32>> {
+            Ok((0..x.rows()).flat_map(|row| if x.row(row)[0] > 0.0 { [0.1, 0.9] } else { [0.9, 0.1] }).collect())
+        }
+    }
+
+    fn columns(name: &str, places: &[usize]) -> Columns {
+        Columns { name: name.into(), group: "g".into(), places: places.to_vec() }
+    }
+
+    #[test]
+    fn only_what_the_model_looks_at_matters() {
+        let values: Vec<f32> = (0..40).flat_map(|i| [if i % 2 == 0 { -1.0 } else { 1.0 }, i as f32]).collect();
+        let (x, y) = (Matrix::new(40, 2, values), (0..40).map(|i| i % 2).collect::<Vec<usize>>());
+        let (groups, features) = ([columns("both", &[0, 1])], [columns("seen", &[0]), columns("unseen", &[1])]);
+        let ask = |key: &str| lost(&mut Sign, (&x, &y), 2, [&groups, &features], (&[0.0, 0.0], key), &|| Ok(())).unwrap();
+        let found = ask("a");
+        assert_eq!((found.uar, found.features[1]), (1.0, [0.0, 0.0]));
+        assert!(found.features[0][0] > 0.2 && found.groups[0][0] > 0.3, "{found:?}");
+        // Where the column is blotted out, everything is of the first class.
+        let expected = [[0.0, 0.8], [0.0, 0.0]];
+        for (feature, drops) in found.occluded.iter().zip(expected) {
+            assert!(feature.iter().zip(drops).all(|(found, expected)| (found.unwrap() - expected).abs() < 1e-6), "{feature:?}");
+        }
+        assert_eq!(found, ask("a"));
+        assert_ne!(found.features[0], ask("b").features[0]);
+        let told = explanation(&groups, &features, &["x".into(), "y".into()], &[found.clone(), found]);
+        assert_eq!((told.models, told.features[0].sd, told.occlusion[1].len()), (2, 0.0, 2));
+    }
+}
