@@ -58,7 +58,7 @@ fn training_rows_are_five_times_as_many_and_nothing_else_changes() {
         predictions.map(|p| p["utterance_id"].as_str().unwrap().to_owned()).collect()
     };
     assert_eq!(tested("base"), tested("more"));
-    let page = String::from_utf8(project.read("reports/small/index.html")).unwrap();
+    let page = project.pages("small");
     assert!(page.contains("12 → 60"), "the report names the counts");
 
     let other = Project::copy_of(&project);
@@ -138,7 +138,7 @@ fn what_a_subset_leaves_out_is_named() {
     project.ser(&["run", "small", "--set", "corpus.subset.size=16"]).ok();
     let (utterances, _) = table::features::read(&project.path("data/tables/small/features.parquet")).unwrap();
     assert_eq!(utterances.ids.len(), 16);
-    let page = String::from_utf8(project.read("reports/small/index.html")).unwrap();
+    let page = project.pages("small");
     assert!(page.contains("left out by the subset rule") && page.contains("s1_happy_0.wav") && page.contains("s2_calm_1.wav"));
 
     let drawn = |seed: &str| {

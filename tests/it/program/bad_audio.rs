@@ -32,7 +32,7 @@ fn check(project: &Project, name: &str, words: &[&str]) {
     for word in words {
         assert!(detail.contains(word), "`{word}` is not in: {detail}");
     }
-    let page = String::from_utf8(project.read("reports/small/index.html")).unwrap();
+    let page = project.pages("small");
     assert!(page.contains(&name.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")), "the page names the file");
 }
 

@@ -34,7 +34,7 @@ fn a_plan_generates_nothing() {
     let plan = project.ser(&["plan", "made", "--set", "corpus.seed=9"]).ok();
     assert!(plan.stdout.contains("run   generate"), "{}", plan.stdout);
     assert!(before == project.tree("made"), "a plan leaves the recordings alone");
-    let page = String::from_utf8(project.read("reports/made/index.html")).unwrap();
+    let page = project.pages("made");
     assert!(page.contains("Generated, not recorded speech"));
 }
 
@@ -110,6 +110,6 @@ fn the_graph_of_tasks_is_text_or_for_graphviz() {
     let kept = project.ser(&["plan", "small", "--dag"]).ok().stdout;
     assert!(kept.contains("keep  train/base/fold-00-seed-0  <- features, split/base\n"), "{kept}");
     project.ser(&["run", "small", "--dag"]).fails(2, &["--dag is for"]);
-    let page = String::from_utf8(project.read("reports/small/index.html")).unwrap();
+    let page = project.pages("small");
     assert!(page.contains("8 tasks in 7 steps") && page.contains("evaluate/base after audit and train/base"));
 }

@@ -81,7 +81,7 @@ fn shuffled_labels_come_out_at_chance_everywhere() {
         let seeds = if name.ends_with("forest") { 2.0 } else { 1.0 };
         assert!((accuracy - chance).abs() <= bound(*n, seeds), "{name}: {accuracy} of {n} is not chance ({chance})");
     }
-    let page = String::from_utf8(project.read("reports/controls/index.html")).unwrap();
+    let page = project.pages("controls");
     assert!(page.contains("Controls: labels shuffled") && page.contains("(labels shuffled)"));
     // The choice of every fold is on the page and on the card.
     assert!(page.contains("Chosen within the training part"));

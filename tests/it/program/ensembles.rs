@@ -75,14 +75,14 @@ fn an_ensemble_is_the_mean_of_its_members_on_the_same_folds() {
         }
     }
     assert!(!project.path("data/models/small/both").exists(), "an ensemble has no model of its own");
-    let page = String::from_utf8(project.read("reports/small/index.html")).unwrap();
+    let page = project.pages("small");
     assert!(page.contains("mean of log, net") && page.contains("id=\"paired-table\""));
     // What was not asked for shows once it is there, and nothing is trained for it.
     let ran = project.ser(&["run", "small", "--experiment", "vote", "--json"]).ok();
     let trains =
         |line: &serde_json::Value| line["event"] == "task-started" && line["task"].as_str().is_some_and(|id| id.starts_with("train/"));
     assert!(!json_lines(&ran.stderr).iter().any(trains), "{}", ran.stderr);
-    let page = String::from_utf8(project.read("reports/small/index.html")).unwrap();
+    let page = project.pages("small");
     assert!(page.contains("mean of log, net") && page.contains("majority vote of net, log"));
     // A plan of everything finds nothing to do.
     let plan = project.ser(&["plan", "small", "--experiment", "vote", "--experiment", "both"]).ok();
@@ -94,7 +94,7 @@ fn an_ensemble_says_which_member_has_no_result() {
     // With two speakers each fold trains on one, who cannot be set aside to validate on.
     let project = project(2);
     project.ser(&["run", "small"]).fails(4, &["none can be set aside for validation"]);
-    let page = String::from_utf8(project.read("reports/small/index.html")).unwrap();
+    let page = project.pages("small");
     assert!(page.contains("its member net has no result"), "{page}");
     let plan = project.ser(&["plan", "small", "--json"]).ok();
     assert!(!json_lines(&plan.stdout).iter().any(|line| line["plan"]["task"] == "evaluate/both"), "{}", plan.stdout);

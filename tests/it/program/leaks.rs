@@ -80,7 +80,7 @@ fn counted_and_refused(project: &Project, rows: &[Row], demand: &str, words: &[&
     let ran = project.ser(&["run", "small"]).fails(4, &[&format!("requires `{demand}`"), "fold 0", "hint: "]);
     words.iter().for_each(|word| assert!(ran.stderr.contains(word), "{word} is not in {}", ran.stderr));
     assert!(!project.path("data/models/small/base").exists(), "no model stays of what is refused");
-    let page = String::from_utf8(project.read("reports/small/index.html")).unwrap();
+    let page = project.pages("small");
     assert!(page.contains("No result:") && page.contains(&format!("requires `{demand}`")), "{page}");
     // The demands that the folds meet are no obstacle.
     let others: Vec<String> = ["speaker-disjoint", "text-disjoint", "session-disjoint", "duplicate-free"]
@@ -104,7 +104,7 @@ fn folds_without_a_leak_meet_every_demand() {
     assert!(shared.values().all(|(shared, _)| *shared == 0), "{shared:?}");
     let units = |kind: &str| shared[kind].1;
     assert_eq!((units("speakers"), units("sentences"), units("sessions"), units("near-duplicates")), (1, 1, 1, 10));
-    let page = String::from_utf8(project.read("reports/small/index.html")).unwrap();
+    let page = project.pages("small");
     for words in [
         "speaker-independent: no test speaker is trained on in the only fold",
         "sentences: no test sentence is trained on in the only fold",

@@ -148,14 +148,25 @@ impl Project {
         fs::read(self.path(name)).unwrap_or_else(|e| panic!("{name}: {e}"))
     }
 
-    /// All files below `folder` with their contents, sorted by name.
+    /// The pages of a pipeline's report, one after the other: its own, then those of its experiments.
+    pub fn pages(&self, pipeline: &str) -> String {
+        let mut pages = String::from_utf8(self.read(&format!("reports/{pipeline}/index.html"))).unwrap();
+        for (name, page) in self.tree(&format!("reports/{pipeline}")) {
+            if name.starts_with("experiment-") {
+                pages.push_str(&String::from_utf8(page).unwrap());
+            }
+        }
+        pages
+    }
+
+    /// All files below `folder` with their contents, sorted by name; but for pages of runs, which have times in them.
     pub fn tree(&self, folder: &str) -> Vec<(String, Vec<u8>)> {
         fn walk(root: &Path, folder: &Path, into: &mut Vec<(String, Vec<u8>)>) {
             for entry in fs::read_dir(folder).unwrap() {
                 let path = entry.unwrap().path();
                 if path.is_dir() {
                     walk(root, &path, into);
-                } else {
+                } else if path.file_name().is_none_or(|name| name != "run.html") {
                     into.push((path.strip_prefix(root).unwrap().display().to_string(), fs::read(&path).unwrap()));
                 }
             }

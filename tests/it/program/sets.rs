@@ -40,7 +40,7 @@ fn every_set_has_its_table_and_every_model_its_set() {
     let gone = ["features-functionals.parquet", "features-frames.parquet"].map(|name| alone.path("data/tables/small").join(name));
     assert!(gone.iter().all(|path| !path.exists()));
 
-    let page = String::from_utf8(project.read("reports/small/index.html")).unwrap();
+    let page = project.pages("small");
     assert!(page.contains("logistic C=1 on functionals, transductive") && page.contains("transductive: every speaker"));
     assert!(page.contains("logistic C=1 on frames"));
     let card = |name: &str| String::from_utf8(project.read(&format!("data/models/small/{name}/fold-00-seed-0/README.md"))).unwrap();
