@@ -138,12 +138,12 @@ fn open_row(h: &mut Html, corpus: &str, independent: Option<bool>, class: &'stat
 
 /// The figures of the literature, once each, marked, with the corpus that they are about.
 fn published(h: &mut Html, entries: &[Entry]) {
-    let mut seen: BTreeSet<(&str, &str, &str, &str, [Option<u64>; 2])> = BTreeSet::new();
+    let mut seen = BTreeSet::new();
     for report in entries.iter().filter_map(|entry| entry.report.as_ref().ok()) {
         let Some(corpus) = report.corpus.as_ref().map(|c| c.corpus.as_str()) else { continue };
         for figure in compare::published(report) {
             let values = [figure.accuracy, figure.uar].map(|value| value.map(f64::to_bits));
-            if seen.insert((corpus, &figure.source, &figure.system, &figure.protocol, values)) {
+            if seen.insert((corpus, [&figure.source, &figure.system, &figure.protocol], values)) {
                 published_row(h, corpus, figure);
             }
         }
