@@ -96,7 +96,7 @@ fn shares(h: &mut Html, one: &Overview, id: &str) {
     let most = one.features.iter().flat_map(|f| [f.by_class, f.by_speaker]).fold(0.1, f64::max);
     let ticks = svg::ticks(most, 5);
     let end = ticks.last().copied().unwrap_or(1.0);
-    let (x, y) = (scale([0.0, end], [LEFT, WIDTH - 8.0]), scale([0.0, end], [HEIGHT - 48.0, TOP + 8.0]));
+    let (x, y) = (scale([0.0, end], [LEFT, WIDTH - 24.0]), scale([0.0, end], [HEIGHT - 48.0, TOP + 8.0]));
     let more = one.features.iter().filter(|f| f.by_speaker > f.by_class).count();
     let title = format!("{}: share of each feature's variance between classes and between speakers", one.set);
     let description = format!(
@@ -110,7 +110,7 @@ fn shares(h: &mut Html, one: &Overview, id: &str) {
         picture.write(h, |h| {
             for &tick in &ticks {
                 let text = format!("{:.0} %", tick * 100.0);
-                svg::line(h, "grid", (LEFT, y(tick)), (WIDTH - 8.0, y(tick)));
+                svg::line(h, "grid", (LEFT, y(tick)), (WIDTH - 24.0, y(tick)));
                 svg::label(h, "tick", "end", (LEFT - 6.0, y(tick) + 4.0), &text);
                 svg::label(h, "tick", "middle", (x(tick), HEIGHT - 30.0), &text);
             }

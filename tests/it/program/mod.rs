@@ -7,6 +7,7 @@ mod bad_settings;
 mod cache;
 mod changes;
 mod controls;
+mod docs;
 mod ensembles;
 mod faults;
 mod history;
