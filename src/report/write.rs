@@ -9,7 +9,7 @@ use crate::files::write_atomically;
 
 use super::compare;
 use super::data::PipelineReport;
-use super::{bibtex, csv, experiment, latex, page};
+use super::{bibtex, card, csv, experiment, latex, page};
 
 /// Version of `report.json`; a reader refuses what is newer than itself.
 pub(super) const SCHEMA_VERSION: u32 = 1;
@@ -61,12 +61,23 @@ pub fn write(report: &PipelineReport, dir: &Path) -> Result<Vec<PathBuf>> {
         .map_err(|e| Error::internal("failed to write report.json").because(e))?;
     json.push(b'\n');
     paths.push(put("report.json", &json)?);
+    for one in &report.experiments {
+        if let (Some(name), Some(text)) = (card_file(&one.name), card::render(report, one)) {
+            paths.push(put(&name, text.as_bytes())?);
+        }
+    }
     for index in 0..report.experiments.len() {
         paths.push(put(&experiment::file(report, index), experiment::render(report, index).as_bytes())?);
     }
     // The page comes last: whoever sees it finds the files that it links to.
     paths.insert(0, put("index.html", page::render(report).as_bytes())?);
     Ok(paths)
+}
+
+/// File name of the card of an experiment's models, beside the page.
+pub fn card_file(experiment: &str) -> Option<String> {
+    let safe = !experiment.is_empty() && experiment.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
+    safe.then(|| format!("card-{experiment}.md"))
 }
 
 /// Generated speech has no literature: neither its figures nor its counts.

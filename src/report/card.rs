@@ -1,0 +1,139 @@
+//! The card of an experiment's models: data, protocol, results with intervals, limits. Each model has one of its own besides, without results,
+//! which are known only when all are tested.
+
+use std::fmt::Write;
+
+use crate::evaluation::Interval;
+
+use super::compare;
+use super::data::{ExperimentSection, PipelineReport};
+use super::html::percent;
+use super::sheet::escape;
+
+/// What is known of a corpus's licence and citation.
+fn terms(corpus: &str) -> &'static str {
+    match corpus {
+        c if c.contains("ravdess") => {
+            "CC BY-NC-SA 4.0: no commercial use, share alike. Cite Livingstone and Russo 2018, doi 10.1371/journal.pone.0196391"
+        }
+        c if c.contains("emodb") => "the authors ask for the citation of Burkhardt et al. 2005, *A database of German emotional speech*",
+        c if c.contains("iemocap") => "a signed licence, which forbids passing the recordings on. Cite Busso et al. 2008",
+        _ => "not known to this program: ask whoever made it, before models or results are passed on",
+    }
+}
+
+/// The card as Markdown; nothing for an experiment without a result.
+pub(super) fn render(report: &PipelineReport, experiment: &ExperimentSection) -> Option<String> {
+    let scores = experiment.pooled.as_ref()?;
+    let mut out = format!("# {}\n\n", escape(&experiment.title));
+    if compare::generated(report) {
+        out += "**Generated, not recorded speech.** The figures show that the pipeline works and say nothing about people.\n\n";
+    }
+    if experiment.shuffled_labels {
+        out += "**A control on shuffled labels, no result.** These models are of no use.\n\n";
+    }
+    let _ = writeln!(
+        out,
+        "## Model\n\n{}; inputs: {}. It tells {} classes apart: {}. One model for each fold and seed lies in a folder of its own.\n",
+        escape(&experiment.model),
+        escape(&experiment.inputs),
+        experiment.labels.len(),
+        escape(&experiment.labels.join(", "))
+    );
+    out += "```sh\nser predict FOLDER RECORDINGS        # the mean of all models of this folder\nser predict FOLDER/fold-00-seed-0 RECORDINGS\n```\n\n";
+    out += "`examples/load_in_pytorch.py` of the program loads a network in Python.\n\n## Data\n\n";
+    if let Some(corpus) = &report.corpus {
+        let _ = writeln!(
+            out,
+            "{}: {} utterances of {} speakers, {:.1} minutes; {} files were set aside. Licence: {}.\n",
+            escape(&corpus.corpus),
+            corpus.utterances,
+            corpus.by_speaker.len(),
+            corpus.duration_s / 60.0,
+            corpus.set_aside.len(),
+            if corpus.generated { "none, a program made the sounds" } else { terms(&corpus.corpus) }
+        );
+    }
+    let _ = writeln!(
+        out,
+        "## Protocol\n\n{}. {}",
+        escape(&experiment.protocol),
+        match experiment.speaker_independent {
+            true => "No test speaker was trained on.",
+            false => "**Test speakers were trained on**, with other recordings: expect less of a new voice.",
+        }
+    );
+    if experiment.transductive {
+        out += "Transductive: unlabelled recordings of the test speakers had a part in scaling what the models see.\n";
+    }
+    for line in &experiment.shared {
+        let _ = writeln!(out, "- {}", escape(line));
+    }
+    out += "\n## Results\n\n| | % | 95 % interval |\n| --- | ---: | ---: |\n";
+    let found = experiment.uncertainty.intervals.as_ref();
+    let figures = [
+        ("UAR", scores.uar, found.map(|found| found.uar)),
+        ("WA (accuracy)", scores.accuracy, found.map(|found| found.accuracy)),
+        ("macro F1", scores.macro_f1, None),
+    ];
+    for (name, value, interval) in figures {
+        let interval = interval.map_or_else(|| "–".to_owned(), |Interval { low, high }| format!("{} to {}", percent(low), percent(high)));
+        let _ = writeln!(out, "| {name} | {} | {interval} |", percent(value));
+    }
+    let _ = writeln!(out, "\nOver {} predictions, pooled over {} trainings. Recall by class:\n", scores.n, experiment.folds.len());
+    out += "| class | utterances | recall % |\n| --- | ---: | ---: |\n";
+    for class in &scores.per_class {
+        let _ = writeln!(out, "| {} | {} | {} |", escape(&class.label), class.support, percent(class.recall));
+    }
+    for one in experiment.uncertainty.breakdowns.iter().filter(|one| one.attribute == "sex" || one.attribute == "speaker") {
+        let (low, high) =
+            one.groups.iter().map(|group| group.uar).fold((f64::INFINITY, 0.0f64), |(low, high), uar| (low.min(uar), high.max(uar)));
+        let _ = writeln!(
+            out,
+            "\nBy {}: UAR from {} to {} % over {} groups.",
+            escape(&one.attribute),
+            percent(low),
+            percent(high),
+            one.groups.len()
+        );
+    }
+    out += "\n## Intended use\n\nComparing methods, features and protocols; studying acted or annotated emotion in recordings like those above.\n\n## Not for\n\n\
+            Judging people: not in hiring, schooling, policing, insurance, health or at work, nor watching anyone without their consent. In the European\n\
+            Union, emotion recognition at work and in education is prohibited but for medical and safety reasons (Regulation 2024/1689, article 5).\n\n\
+            ## Limits\n\nThe models have heard the one corpus named above, its rooms, microphones, language and way of labelling. They name the nearest of their\n\
+            classes, whatever they hear. Probabilities are those of the model";
+    match &experiment.uncertainty.calibration {
+        Some(calibration) => {
+            let _ = writeln!(out, ": their expected calibration error is {} %.", percent(calibration.ece));
+        }
+        None => out += " and not calibrated.\n",
+    }
+    Some(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture;
+    use super::*;
+
+    #[test]
+    fn a_card_has_results_with_intervals_protocol_and_licence() {
+        let report = fixture::compared();
+        let [shared, unseen] = [0, 1].map(|i: usize| render(&report, &report.experiments[i]).unwrap());
+        assert!(shared.contains("**Test speakers were trained on**") && unseen.contains("No test speaker was trained on."));
+        let intervals = report.experiments[1].uncertainty.intervals.unwrap();
+        let line = format!("| {} to {} |", percent(intervals.uar.low), percent(intervals.uar.high));
+        assert!(unseen.contains(&line) && unseen.contains("CC BY-NC-SA 4.0") && unseen.contains("By sex: UAR from"), "{unseen}");
+        assert!(
+            render(&fixture::generated(), &fixture::generated().experiments[0]).unwrap().contains("**Generated, not recorded speech.**")
+        );
+    }
+
+    #[test]
+    fn names_stay_text() {
+        let report = fixture::hostile();
+        let card = render(&report, &report.experiments[0]).unwrap();
+        assert!(!card.contains("<script") && !card.contains("<b onload"));
+        assert!(render(&report, &report.experiments[1]).is_none());
+    }
+}
