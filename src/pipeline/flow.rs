@@ -245,12 +245,7 @@ impl<'a> Walk<'a> {
         if options.until == Stage::Report {
             let folder = options.reports_dir.join(&self.pipeline.name);
             match self.report(ingested, data, late, &experiments, open.as_ref())? {
-                Seen::There(done) => {
-                    publication.report(&folder, &done, &["report.json", "index.html"])?;
-                    for one in experiments.iter().filter(|one| one.complete()) {
-                        publication.card(&models.join(&one.experiment.name), &done, &one.experiment.name)?;
-                    }
-                }
+                Seen::There(done) => publication.report(&folder, &done, &["report.json", "index.html"])?,
                 Seen::Later(later) => open = open.or(Some(later)),
             }
             outcome.report = Some(folder.join("index.html"));

@@ -74,14 +74,6 @@ impl Publication {
         self.all(folder, finished, last)
     }
 
-    /// The card of an experiment's models, with its results, among the models.
-    pub(super) fn card(&mut self, folder: &Path, report: &Finished, experiment: &str) -> Result<()> {
-        match report::card_file(experiment).filter(|card| report.hash(card).is_ok()) {
-            Some(card) => self.copy(report, &card, folder.join("README.md")),
-            None => Ok(()),
-        }
-    }
-
     /// The saved models of an experiment: `<folder>/<fold and seed>/`. Those of earlier settings go: a folder of models is one experiment.
     pub(super) fn models(&mut self, folder: &Path, trained: &[Finished]) -> Result<()> {
         const CARD: &str = "model/model.json";

@@ -34,7 +34,7 @@ pub(super) fn render(report: &PipelineReport, experiment: &ExperimentSection) ->
     }
     let _ = writeln!(
         out,
-        "## Model\n\n{}; inputs: {}. It tells {} classes apart: {}. One model for each fold and seed lies in a folder of its own.\n",
+        "## Model\n\n{}; inputs: {}. It tells {} classes apart: {}. One model for each fold and seed lies in a folder of its own below `data/models/`.\n",
         escape(&experiment.model),
         escape(&experiment.inputs),
         experiment.labels.len(),

@@ -57,5 +57,4 @@ pub use index::write_index;
 pub use results::{ResultsExperiment, ResultsPipeline, read as read_report, results};
 pub use run::{RUN_PAGE, RunPage, RunTask, write_run};
 pub use sheet::inert;
-pub use write::card_file;
 pub use write::write;

@@ -75,7 +75,7 @@ pub fn write(report: &PipelineReport, dir: &Path) -> Result<Vec<PathBuf>> {
 }
 
 /// File name of the card of an experiment's models, beside the page.
-pub fn card_file(experiment: &str) -> Option<String> {
+pub(super) fn card_file(experiment: &str) -> Option<String> {
     let safe = !experiment.is_empty() && experiment.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
     safe.then(|| format!("card-{experiment}.md"))
 }
