@@ -73,8 +73,8 @@ pub(super) fn read(root: &Path) -> Result<Database> {
             more.insert("sex", sex);
         }
         if !start.is_empty() && !end.is_empty() {
-            more.insert("start", seconds(start)?);
-            more.insert("end", seconds(end)?);
+            more.insert("start", start.clone());
+            more.insert("end", end.clone());
         }
         out.push(Row { path: file.clone(), emotion: emotion.clone(), speaker, more });
     }
@@ -109,13 +109,16 @@ fn rows(root: &Path, name: &str) -> Result<Vec<(Index, BTreeMap<String, String>)
         return Err(Error::data(format!("{} has no column file", path.display())).hint("save the database again with audformat"));
     };
     let index: BTreeSet<usize> = ["file", "start", "end"].iter().filter_map(|name| place(name)).collect();
+    // Parquet keeps times as nanoseconds.
+    let nanoseconds = path.extension().is_some_and(|extension| extension == "parquet");
     let text = |row: &[String], c: Option<usize>| c.and_then(|c| row.get(c)).cloned().unwrap_or_default();
-    let row = |row: &Vec<String>| {
+    let time = |row: &[String], name: &str| seconds(&text(row, place(name)), nanoseconds);
+    let row = |row: &Vec<String>| -> Result<(Index, BTreeMap<String, String>)> {
         let rest = columns.iter().zip(row).enumerate().filter(|(c, (_, cell))| !index.contains(c) && !cell.is_empty());
         let values = rest.map(|(_, (column, cell))| (column.clone(), cell.clone())).collect();
-        ((text(row, Some(file)), text(row, place("start")), text(row, place("end"))), values)
+        Ok(((text(row, Some(file)), time(row, "start")?, time(row, "end")?), values))
     };
-    Ok(cells.iter().map(row).collect())
+    cells.iter().map(row).collect()
 }
 
 /// What the scheme of speakers says of one.
@@ -131,14 +134,19 @@ fn sex(header: &Value, speaker: &str) -> Option<String> {
     ["female", "male"].into_iter().find(|known| *known == word).map(str::to_owned)
 }
 
-/// A pandas Timedelta (`0 days 00:00:01.500000`), or a number of seconds, as seconds.
-fn seconds(text: &str) -> Result<String> {
+/// A time as seconds: a pandas Timedelta (`0 days`, `0 days 00:00:01.500000`), a number of seconds, or of nanoseconds. What is open stays
+/// empty.
+fn seconds(text: &str, nanoseconds: bool) -> Result<String> {
     let bad = || Error::data(format!("`{text}` is no time of a segment")).hint("audformat writes times as 0 days 00:00:01.500000");
-    if text.parse::<f64>().is_ok() {
-        return Ok(text.to_owned());
+    if text.is_empty() || text == "NaT" {
+        return Ok(String::new());
     }
-    let (days, clock) = text.split_once(" days ").ok_or_else(bad)?;
-    let mut parts = clock.trim_start_matches('+').split(':').map(str::parse::<f64>);
+    if let Ok(number) = text.parse::<f64>() {
+        return Ok(if nanoseconds { (number / 1e9).to_string() } else { text.to_owned() });
+    }
+    let (days, clock) = text.split_once(" days").ok_or_else(bad)?;
+    let clock = if clock.trim().is_empty() { "0:0:0" } else { clock.trim().trim_start_matches('+') };
+    let mut parts = clock.split(':').map(str::parse::<f64>);
     let (Ok(days), Some(Ok(hours)), Some(Ok(minutes)), Some(Ok(seconds)), None) =
         (days.trim().parse::<f64>(), parts.next(), parts.next(), parts.next(), parts.next())
     else {
@@ -168,7 +176,7 @@ mod tests {
             ("db.files.csv", "file,speaker\na.wav,3\nb.wav,8\n"),
             (
                 "db.emotion.csv",
-                "file,start,end,emotion,emotion.confidence\na.wav,0 days 00:00:00,0 days 00:00:01.5,wut,0.9\nb.wav,0 days 00:01:00,0 days 00:01:02,freude,1\n",
+                "file,start,end,emotion,emotion.confidence\na.wav,0 days,0 days 00:00:01.5,wut,0.9\nb.wav,0 days 00:01:00,0 days 00:01:02,freude,1\n",
             ),
         ]);
         let found = read(dir.path()).unwrap();
@@ -177,6 +185,14 @@ mod tests {
         assert_eq!((row.path.as_str(), row.emotion.as_str(), row.speaker.as_deref()), ("b.wav", "freude", Some("8")));
         let more: Vec<(&str, &str)> = row.more.iter().map(|(k, v)| (*k, v.as_str())).collect();
         assert_eq!(more, [("end", "62"), ("sex", "female"), ("start", "60")]);
+    }
+
+    #[test]
+    fn times_are_written_in_several_ways() {
+        let read = |text: &str, nanoseconds| seconds(text, nanoseconds).unwrap();
+        assert_eq!([read("0 days", false), read("1 days 00:01:00.25", false), read("2.5", false)], ["0", "86460.25", "2.5"]);
+        assert_eq!([read("1200000000", true), read("NaT", false), read("", true)], ["1.2", "", ""]);
+        assert!(seconds("soon", false).is_err());
     }
 
     #[test]
