@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use toml::Spanned;
 
+use super::citation;
 use super::experiment;
 use super::joined;
 use super::published;
@@ -178,7 +179,9 @@ fn corpus(raw: Spanned<Table<RawCorpus>>, context: &Context<'_>) -> Result<Corpu
             seed: context.whole("seed", raw.seed, 0, 0..=i64::MAX)?,
         },
     };
-    Ok(CorpusSettings { name, labels, notes: raw.notes.unwrap_or_default(), subset, kind })
+    let licence = raw.licence.map(|licence| context.text("licence", licence)).transpose()?;
+    let citation = raw.citation.map(|citation| citation::check(citation, context)).transpose()?;
+    Ok(CorpusSettings { name, labels, notes: raw.notes.unwrap_or_default(), licence, citation, subset, kind })
 }
 
 /// Keys that another kind of corpus has are no mistake of spelling, so they get their own message.
@@ -220,7 +223,7 @@ fn keys_of(kind: RawCorpusKind) -> Vec<&'static str> {
         RawCorpusKind::Synthetic => &["speakers", "sentences", "takes", "sample_rate", "seed"],
         RawCorpusKind::Joined => &["parts"],
     };
-    [&["kind", "name", "root", "labels", "notes"], own].concat()
+    [&["kind", "name", "root", "labels", "notes", "licence", "citation", "subset"], own].concat()
 }
 
 fn labels(raw: Key<Vec<Spanned<String>>>, known: &[&str], context: &Context<'_>) -> Result<Vec<String>> {

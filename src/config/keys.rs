@@ -42,7 +42,7 @@ enum ReaderKey<'a> {
 impl CorpusSettings {
     /// The key of an ingest.
     pub fn key(&self) -> CorpusKey<'_> {
-        let CorpusSettings { name, labels, notes: _, subset, kind } = self;
+        let CorpusSettings { name, labels, notes: _, licence: _, citation: _, subset, kind } = self;
         let reader = match kind {
             CorpusKind::Ravdess { root: _ } => ReaderKey::Ravdess {},
             CorpusKind::Emodb { root: _, all_clips } => ReaderKey::Emodb { all_clips: *all_clips },

@@ -1,6 +1,7 @@
 //! Pipeline files: strict reading, overrides from the command line, and total settings.
 
 mod check;
+mod citation;
 mod ensemble;
 mod experiment;
 mod joined;

@@ -79,6 +79,8 @@ pub(super) struct RawCorpus {
     pub(super) root: Key<String>,
     pub(super) labels: Key<Vec<Spanned<String>>>,
     pub(super) notes: Option<Vec<String>>,
+    pub(super) licence: Key<String>,
+    pub(super) citation: Key<String>,
     pub(super) subset: Key<Table<RawSubset>>,
     // emodb
     pub(super) all_clips: Key<bool>,

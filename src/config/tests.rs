@@ -58,6 +58,15 @@ pub(super) fn says(message: &str, parts: &[&str]) {
 }
 
 #[test]
+fn a_corpus_says_its_terms() {
+    let with = |lines: &str| read(&MINIMAL.replace("kind = \"ravdess\"", &format!("kind = \"ravdess\"\n{lines}")), &[]);
+    let corpus = with("licence = \"CC0\"\ncitation = \"\"\"Doe,\n a corpus\"\"\"").unwrap().corpus;
+    assert_eq!((corpus.licence.as_deref(), corpus.citation.as_deref()), (Some("CC0"), Some("Doe, a corpus")));
+    assert_eq!(with("citation = \"@misc{a, x = {b}}\"").unwrap().corpus.citation.as_deref(), Some("@misc{a, x = {b}}"));
+    says(&with("citation = \"@misc{a, x = {b}\"").unwrap_err(), &["`citation` begins like BibTeX", "@article{key, …}"]);
+}
+
+#[test]
 fn what_is_not_written_has_its_documented_default() {
     let pipeline = read(MINIMAL, &[]).unwrap();
     let settings = pipeline.settings();

@@ -56,6 +56,12 @@ pub struct CorpusSettings {
     pub labels: Vec<String>,
     /// Remarks for the report.
     pub notes: Vec<String>,
+    /// On which terms the recordings may be used, in words for the report; what is known of the corpus where it is `None`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub licence: Option<String>,
+    /// What to cite for the corpus: BibTeX entries, or words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub citation: Option<String>,
     /// A rule that leaves utterances out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subset: Option<Subset>,

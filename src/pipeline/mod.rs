@@ -32,6 +32,7 @@ mod search;
 mod split;
 pub mod spread;
 mod tables;
+mod terms;
 mod train;
 mod walk;
 mod workers;

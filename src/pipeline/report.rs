@@ -17,6 +17,7 @@ use super::overview;
 use super::publish::table_hash;
 use super::running::Running;
 use super::tables;
+use super::terms;
 use super::walk::{Later, Seen, Walk};
 use crate::cancel::Cancel;
 use crate::config::Pipeline;
@@ -51,6 +52,8 @@ pub(super) fn corpus_section(listing: &Listing, data: &Data, late: Vec<SetAside>
         duplicates: summary::duplicates(utterances)?,
         near_duplicates: near_duplicates(&data.pairs),
         notes: listing.notes.clone(),
+        licence: None,
+        references: vec![],
     })
 }
 
@@ -73,6 +76,11 @@ pub(super) fn assemble(
     steps: Vec<StepSection>,
 ) -> PipelineReport {
     let generated = corpus.as_ref().is_some_and(|c| c.generated);
+    let corpus = corpus.map(|corpus| CorpusSection {
+        licence: terms::licence(&pipeline.corpus),
+        references: terms::references(&pipeline.corpus),
+        ..corpus
+    });
     PipelineReport {
         name: pipeline.name.clone(),
         title: pipeline.title.clone(),

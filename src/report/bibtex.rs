@@ -5,9 +5,9 @@ use std::fmt::Write;
 
 use super::compare;
 use super::data::PipelineReport;
-use super::latex::escape;
+use super::latex;
 
-/// An entry that is known by heart; `marks` are words of a citation or names of corpora that stand for it.
+/// An entry that is known by heart; `marks` are words of a citation that stand for it.
 struct Known {
     key: &'static str,
     marks: &'static [&'static str],
@@ -22,17 +22,17 @@ const KNOWN: [Known; 5] = [
     },
     Known {
         key: "livingstone2018ryerson",
-        marks: &["ravdess", "Livingstone and Russo 2018"],
+        marks: &["Livingstone and Russo 2018"],
         entry: "@article{livingstone2018ryerson,\n  author = {Livingstone, Steven R. and Russo, Frank A.},\n  title = {The {Ryerson} Audio-Visual Database of Emotional Speech and Song ({RAVDESS})},\n  journal = {PLOS ONE},\n  volume = {13},\n  number = {5},\n  pages = {e0196391},\n  year = {2018},\n  doi = {10.1371/journal.pone.0196391}\n}\n",
     },
     Known {
         key: "burkhardt2005database",
-        marks: &["emodb", "Burkhardt et al. 2005"],
+        marks: &["Burkhardt et al. 2005"],
         entry: "@inproceedings{burkhardt2005database,\n  author = {Burkhardt, Felix and Paeschke, Astrid and Rolfes, Miriam and Sendlmeier, Walter F. and Weiss, Benjamin},\n  title = {A database of {German} emotional speech},\n  booktitle = {Interspeech},\n  pages = {1517--1520},\n  year = {2005}\n}\n",
     },
     Known {
         key: "busso2008iemocap",
-        marks: &["iemocap", "Busso et al. 2008"],
+        marks: &["Busso et al. 2008"],
         entry: "@article{busso2008iemocap,\n  author = {Busso, Carlos and Bulut, Murtaza and Lee, Chi-Chun and Kazemzadeh, Abe and Mower, Emily and Kim, Samuel and Chang, Jeannette N. and Lee, Sungbok and Narayanan, Shrikanth S.},\n  title = {{IEMOCAP}: interactive emotional dyadic motion capture database},\n  journal = {Language Resources and Evaluation},\n  volume = {42},\n  number = {4},\n  pages = {335--359},\n  year = {2008}\n}\n",
     },
     Known {
@@ -66,15 +66,22 @@ pub(super) fn key(source: &str) -> String {
 /// The bibliography, ordered by key.
 pub(super) fn references(report: &PipelineReport) -> String {
     let mut entries: BTreeMap<String, String> = BTreeMap::new();
-    let mut add = |known: &Known| entries.insert(known.key.to_owned(), known.entry.to_owned());
+    let add = |entries: &mut BTreeMap<String, String>, known: &Known| entries.insert(known.key.to_owned(), known.entry.to_owned());
     if !compare::generated(report) {
-        add(&KNOWN[0]);
+        add(&mut entries, &KNOWN[0]);
     }
     if let Some(corpus) = report.corpus.as_ref().filter(|corpus| !corpus.generated) {
-        // A joined corpus has the names of its parts.
-        KNOWN.iter().filter(|known| known.marks.iter().any(|mark| corpus.corpus.contains(mark))).for_each(|known| {
-            add(known);
-        });
+        for reference in &corpus.references {
+            if let Some(known) = KNOWN.iter().find(|known| known.key == reference) {
+                add(&mut entries, known);
+            } else if let Some(own) = reference.strip_prefix('@').and_then(|rest| rest.split_once('{')?.1.split_once(',')) {
+                entries.insert(own.0.trim().to_owned(), format!("{reference}\n"));
+            } else {
+                let key = key(reference);
+                let entry = unknown(&key, reference);
+                entries.insert(key, entry);
+            }
+        }
     }
     for figure in compare::published(report) {
         let key = key(&figure.source);
@@ -92,6 +99,11 @@ pub(super) fn references(report: &PipelineReport) -> String {
         let _ = write!(out, "\n{entry}");
     }
     out
+}
+
+/// Text in a BibTeX field: braces balance whatever stands before them.
+fn escape(text: &str) -> String {
+    latex::escape(text).replace("\\{", "\\textbraceleft{}").replace("\\}", "\\textbraceright{}")
 }
 
 /// A source of which nothing is known but its name.
@@ -124,11 +136,20 @@ mod tests {
     }
 
     #[test]
+    fn a_corpus_brings_entries_and_words_of_its_own() {
+        let mut report = fixture::recorded();
+        report.corpus.as_mut().unwrap().references = vec!["@misc{a,\n  x = {}\n}\n@misc{b,}".into(), "Doe {2020}: a corpus".into()];
+        let bib = references(&report);
+        assert!(bib.contains("\n@misc{a,\n  x = {}\n}\n@misc{b,}\n") && bib.contains("@misc{doe-2020-a-corpus,"), "{bib}");
+        assert!(!bib.contains("livingstone2018") && bib.matches('{').count() == bib.matches('}').count());
+    }
+
+    #[test]
     fn sources_that_nobody_knows_are_named_and_stay_text() {
         assert_eq!(key("arXiv 2111.02735"), "arxiv-2111-02735");
         assert!(unknown("k", "arXiv 2111.02735").contains("eprint = {2111.02735}"));
         assert!(unknown("k", "github.com/a/b_c").contains("howpublished = {github.com/a/b\\_c}"));
         assert_eq!(key("}\n@evil{"), "evil");
-        assert!(unknown("evil", "}\n@evil{").contains("title = {\\} @evil\\{}"));
+        assert!(unknown("evil", "}\n@evil{").contains("title = {\\textbraceright{} @evil\\textbraceleft{}}"));
     }
 }

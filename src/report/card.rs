@@ -10,17 +10,8 @@ use super::data::{ExperimentSection, PipelineReport};
 use super::html::percent;
 use super::sheet::escape;
 
-/// What is known of a corpus's licence and citation.
-fn terms(corpus: &str) -> &'static str {
-    match corpus {
-        c if c.contains("ravdess") => {
-            "CC BY-NC-SA 4.0: no commercial use, share alike. Cite Livingstone and Russo 2018, doi 10.1371/journal.pone.0196391"
-        }
-        c if c.contains("emodb") => "the authors ask for the citation of Burkhardt et al. 2005, *A database of German emotional speech*",
-        c if c.contains("iemocap") => "a signed licence, which forbids passing the recordings on. Cite Busso et al. 2008",
-        _ => "not known to this program: ask whoever made it, before models or results are passed on",
-    }
-}
+/// What a card says where nobody said anything.
+const UNKNOWN: &str = "not known to this program: ask whoever made it, before models or results are passed on, and write `corpus.licence`";
 
 /// The card as Markdown; nothing for an experiment without a result.
 pub(super) fn render(report: &PipelineReport, experiment: &ExperimentSection) -> Option<String> {
@@ -45,14 +36,21 @@ pub(super) fn render(report: &PipelineReport, experiment: &ExperimentSection) ->
     if let Some(corpus) = &report.corpus {
         let _ = writeln!(
             out,
-            "{}: {} utterances of {} speakers, {:.1} minutes; {} files were set aside. Licence: {}.\n",
+            "{}: {} utterances of {} speakers, {:.1} minutes; {} files were set aside.\n\nLicence: {}.\n",
             escape(&corpus.corpus),
             corpus.utterances,
             corpus.by_speaker.len(),
             corpus.duration_s / 60.0,
             corpus.set_aside.len(),
-            if corpus.generated { "none, a program made the sounds" } else { terms(&corpus.corpus) }
+            match &corpus.licence {
+                _ if corpus.generated => "none, a program made the sounds".to_owned(),
+                Some(licence) => escape(licence.trim_end_matches('.')),
+                None => UNKNOWN.to_owned(),
+            }
         );
+        if !corpus.references.is_empty() && !corpus.generated {
+            out += "What to cite: `references.bib` beside this file.\n\n";
+        }
     }
     let _ = writeln!(
         out,

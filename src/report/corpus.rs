@@ -22,6 +22,11 @@ pub(super) fn write(h: &mut Html, corpus: &CorpusSection) {
         h.text(html::duration(corpus.duration_s)).raw(" of ").raw(if corpus.generated { "generated sound." } else { "recorded speech." });
     });
     against_published(h, corpus);
+    if let Some(licence) = corpus.licence.as_ref().filter(|_| !corpus.generated) {
+        h.within("p", &[], |h| {
+            h.raw("Licence: ").text(licence.trim_end_matches('.')).raw(". What to cite is in <a href=\"references.bib\">references.bib</a>.");
+        });
+    }
     for note in &corpus.notes {
         h.el("p", &[("class", "note box")], note);
     }

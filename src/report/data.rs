@@ -82,6 +82,12 @@ pub struct CorpusSection {
     pub near_duplicates: Vec<NearDuplicate>,
     /// Remarks of the reader.
     pub notes: Vec<String>,
+    /// On which terms the recordings may be used, in words, where it is known.
+    #[serde(default)]
+    pub licence: Option<String>,
+    /// What to cite: keys of entries that the program knows, BibTeX entries, or words.
+    #[serde(default)]
+    pub references: Vec<String>,
 }
 
 /// Two versions of one recording.

@@ -275,6 +275,8 @@ fn corpus() -> CorpusSection {
         duplicates: vec![vec!["03-01-01-01-05".to_owned(), "03-01-01-02-05".to_owned()]],
         near_duplicates: vec![NearDuplicate { a: "03-01-01-03-05".into(), b: "03-01-01-04-05".into(), similarity: 0.98, lag_s: -0.25 }],
         notes: vec!["four recordings have two channels; both are averaged".to_owned()],
+        licence: Some("CC BY-NC-SA 4.0: no commercial use, share alike".into()),
+        references: vec!["livingstone2018ryerson".into()],
     }
 }
 
@@ -394,6 +396,8 @@ pub(crate) fn hostile() -> PipelineReport {
     report.published[0].source = evil.into();
     if let Some(corpus) = &mut report.corpus {
         corpus.notes.push(evil.into());
+        corpus.licence = Some(evil.into());
+        corpus.references.push(evil.into());
         corpus.utterances = 1439;
         corpus.by_speaker.insert(evil.into(), 1);
         corpus.by_session.insert(evil.into(), 3);

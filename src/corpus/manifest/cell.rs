@@ -4,7 +4,17 @@ use crate::corpus::listing::Reason;
 use crate::corpus::utterance::Sex;
 
 /// Why a row is left aside.
-pub(super) type Refusal = (Reason, String);
+pub(in crate::corpus) type Refusal = (Reason, String);
+
+/// Whether a manifest takes the text in that column, which is not empty.
+pub(in crate::corpus) fn fits(column: &str, text: &str) -> bool {
+    match column {
+        "start" | "end" => seconds(column, Some(text)).is_ok(),
+        "sex" => sex(text).is_ok(),
+        "split" => part(text).is_ok(),
+        _ => true,
+    }
+}
 
 /// A time from 0 on, `None` for an empty cell.
 pub(super) fn seconds(name: &str, cell: Option<&str>) -> Result<Option<f64>, Refusal> {
@@ -25,7 +35,7 @@ pub(super) fn sex(text: &str) -> Result<Sex, Refusal> {
 }
 
 /// A declared part by its usual names.
-pub(super) fn part(text: &str) -> Result<String, Refusal> {
+pub(in crate::corpus) fn part(text: &str) -> Result<String, Refusal> {
     let part = match text.to_lowercase().as_str() {
         "train" | "training" => "train",
         "validation" | "valid" | "val" | "dev" => "validation",

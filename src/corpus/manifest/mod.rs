@@ -10,6 +10,7 @@ mod repeats;
 mod sheet;
 mod tap;
 
+pub(super) use cell::{fits, part};
 pub use clips::{BadRow, Clip, Clips, clips};
 pub use read::{ManifestSettings, read, scan};
 pub(crate) use sheet::cells_of as cells;

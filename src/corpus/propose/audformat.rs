@@ -17,6 +17,8 @@ const MOST_ROWS: usize = 2_000_000;
 pub(super) struct Database {
     pub(super) name: String,
     pub(super) language: Option<String>,
+    pub(super) licence: Option<String>,
+    pub(super) citation: Option<String>,
     pub(super) rows: Vec<Row>,
     pub(super) evidence: Vec<String>,
     pub(super) doubts: Vec<String>,
@@ -43,16 +45,31 @@ pub(super) fn read(root: &Path) -> Result<Database> {
     let mut cells: BTreeMap<Index, BTreeMap<String, String>> = BTreeMap::new();
     let mut schemes: BTreeMap<String, String> = BTreeMap::new();
     let mut evidence = Vec::new();
+    let mut doubts = Vec::new();
+    let mut parts: BTreeMap<Index, &str> = BTreeMap::new();
     for (name, table) in tables {
         let Some(name) = name.as_str() else { continue };
         let wanted = columns(table);
         if !wanted.values().any(|scheme| scheme == "emotion" || scheme == "speaker") {
             continue;
         }
-        schemes.extend(wanted);
         evidence.push(format!("audformat table {name}"));
+        let part = part(&header, table);
+        let mut others = 0;
         for (index, row) in rows(root, name)? {
-            cells.entry(index).or_default().extend(row);
+            if let Some(part) = part {
+                parts.insert(index.clone(), part);
+            }
+            let known = cells.entry(index).or_default();
+            let other = |column: &String, value: &String| wanted.contains_key(column) && known.get(column).is_some_and(|old| old != value);
+            others += usize::from(row.iter().any(|(column, value)| other(column, value)));
+            for (column, value) in row {
+                known.entry(column).or_insert(value);
+            }
+        }
+        schemes.extend(wanted);
+        if others > 0 {
+            doubts.push(format!("{others} rows of the table {name} say otherwise than a table before it, which is believed"));
         }
     }
     let column = |scheme: &str| schemes.iter().find(|(_, of)| *of == scheme).map(|(column, _)| column.clone());
@@ -76,17 +93,53 @@ pub(super) fn read(root: &Path) -> Result<Database> {
             more.insert("start", start.clone());
             more.insert("end", end.clone());
         }
+        let part = parts.get(&(file.clone(), start.clone(), end.clone()));
+        if let Some(part) = part.or_else(|| parts.get(&(file.clone(), String::new(), String::new()))) {
+            more.insert("split", (*part).to_owned());
+        }
         out.push(Row { path: file.clone(), emotion: emotion.clone(), speaker, more });
     }
     evidence.push(format!("column {emotion} is the emotion"));
-    let mut doubts = Vec::new();
+    let whole = |row: &Row| !row.more.contains_key("start");
+    let files: BTreeSet<&str> = out.iter().filter(|row| whole(row)).map(|row| row.path.as_str()).collect();
+    let twice = out.iter().filter(|row| !whole(row) && files.contains(row.path.as_str())).count();
+    if twice > 0 {
+        doubts.push(format!("{twice} segments lie in recordings that have an emotion as a whole, too: keep one of both in the manifest"));
+    }
     match &speaker {
         Some(column) => evidence.push(format!("column {column} is the speaker")),
         None => doubts.push("no table has a scheme `speaker`".to_owned()),
     }
     let text = |key: &str| header.get(key).and_then(Value::as_str).map(str::to_owned);
     let language = header.get("languages").and_then(|list| list.get(0)).and_then(Value::as_str).map(str::to_owned);
-    Ok(Database { name: text("name").unwrap_or_default(), language, rows: out, evidence, doubts })
+    let told = |keys: &[&str], between: &str| {
+        let words: Vec<String> = keys.iter().filter_map(|key| text(key)).map(|text| one_line(&text)).filter(|text| !text.is_empty()).collect();
+        (!words.is_empty()).then(|| words.join(between))
+    };
+    Ok(Database {
+        name: text("name").unwrap_or_default(),
+        language,
+        licence: told(&["license", "license_url"], ", "),
+        citation: told(&["author", "name", "source"], ". ").filter(|_| text("author").is_some() || text("source").is_some()),
+        rows: out,
+        evidence,
+        doubts,
+    })
+}
+
+fn one_line(text: &str) -> String {
+    text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
+/// The part of a split that a table stands for, in the words of a manifest.
+fn part(header: &Value, table: &Value) -> Option<&'static str> {
+    let split = header.get("splits")?.get(table.get("split_id")?)?;
+    match split.get("type")?.as_str()? {
+        "train" => Some("train"),
+        "dev" => Some("validation"),
+        "test" => Some("test"),
+        _ => None,
+    }
 }
 
 /// Columns of a table that have a scheme, by name.
@@ -167,7 +220,7 @@ mod tests {
         dir
     }
 
-    const DB: &str = "name: tiny\nlanguages: [deu]\nschemes:\n  emotion: {dtype: str, labels: [wut, freude]}\n  speaker:\n    dtype: int\n    labels:\n      3: {gender: male}\n      8: {gender: female}\ntables:\n  files: {type: filewise, columns: {speaker: {scheme_id: speaker}}}\n  emotion: {type: segmented, columns: {emotion: {scheme_id: emotion}, emotion.confidence: {scheme_id: confidence}}}\n";
+    const DB: &str = "name: tiny\nlanguages: [deu]\nlicense: CC0-1.0\nauthor: A. Doe\nsource: https://x.org/tiny\nsplits: {t: {type: test}}\nschemes:\n  emotion: {dtype: str, labels: [wut, freude]}\n  speaker:\n    dtype: int\n    labels:\n      3: {gender: male}\n      8: {gender: female}\ntables:\n  files: {type: filewise, split_id: t, columns: {speaker: {scheme_id: speaker}}}\n  emotion: {type: segmented, columns: {emotion: {scheme_id: emotion}, emotion.confidence: {scheme_id: confidence}}}\n";
 
     #[test]
     fn tables_are_joined_and_times_are_seconds() {
@@ -184,7 +237,22 @@ mod tests {
         let row = &found.rows[1];
         assert_eq!((row.path.as_str(), row.emotion.as_str(), row.speaker.as_deref()), ("b.wav", "freude", Some("8")));
         let more: Vec<(&str, &str)> = row.more.iter().map(|(k, v)| (*k, v.as_str())).collect();
-        assert_eq!(more, [("end", "62"), ("sex", "female"), ("start", "60")]);
+        assert_eq!(more, [("end", "62"), ("sex", "female"), ("split", "test"), ("start", "60")]);
+        assert_eq!((found.licence.as_deref(), found.citation.as_deref()), (Some("CC0-1.0"), Some("A. Doe. tiny. https://x.org/tiny")));
+        assert!(found.doubts.is_empty(), "{:?}", found.doubts);
+    }
+
+    #[test]
+    fn tables_that_disagree_and_segments_of_labelled_files_are_doubts() {
+        let header = "name: x\ntables:\n  a: {columns: {emotion: {scheme_id: emotion}}}\n  b: {columns: {emotion: {scheme_id: emotion}}}\n";
+        let dir = database(&[
+            (HEADER, header),
+            ("db.a.csv", "file,emotion\na.wav,wut\nb.wav,wut\n"),
+            ("db.b.csv", "file,start,end,emotion\na.wav,,,freude\nb.wav,0.5,1,freude\n"),
+        ]);
+        let found = read(dir.path()).unwrap();
+        assert_eq!(found.rows[0].emotion, "wut");
+        assert!(found.doubts[0].starts_with("1 rows of the table b") && found.doubts[1].starts_with("1 segments"), "{:?}", found.doubts);
     }
 
     #[test]

@@ -33,6 +33,10 @@ pub struct Proposal {
     pub name: String,
     /// BCP 47 or ISO 639 tag, where something says it.
     pub language: Option<String>,
+    /// On which terms the recordings may be used, where something says it.
+    pub licence: Option<String>,
+    /// What to cite, where something says it.
+    pub citation: Option<String>,
     /// In the order of their paths.
     pub rows: Vec<Row>,
     /// From the corpus's own words to classes.
@@ -56,6 +60,12 @@ impl Proposal {
     /// Whether every recording has a speaker, and there is more than one of them.
     pub fn has_speakers(&self) -> bool {
         self.rows.iter().all(|row| row.speaker.is_some()) && self.speakers().len() > 1
+    }
+
+    /// Whether the corpus says what to train on and what to test.
+    pub fn is_parted(&self) -> bool {
+        let has = |part: &str| self.rows.iter().any(|row| row.more.get("split").is_some_and(|split| split == part));
+        has("train") && has("test")
     }
 
     /// How often each class occurs.
@@ -104,6 +114,8 @@ fn found(root: &Path, files: &[String]) -> Result<Proposal> {
     let empty = Proposal {
         name: String::new(),
         language: None,
+        licence: None,
+        citation: None,
         rows: vec![],
         classes: BTreeMap::new(),
         evidence: vec![],
@@ -123,7 +135,8 @@ fn found(root: &Path, files: &[String]) -> Result<Proposal> {
             return Err(Error::data(format!("no recording of the audformat database in {} is there", root.display()))
                 .hint("put the recordings where its tables say"));
         }
-        return Ok(Proposal { name: found.name, language: found.language, rows, evidence: found.evidence, doubts, ..empty });
+        let audformat::Database { name, language, licence, citation, evidence, .. } = found;
+        return Ok(Proposal { name, language, licence, citation, rows, evidence, doubts, ..empty });
     }
     for (name, listing) in [("RAVDESS", ravdess::read(root)), ("EMO-DB", emodb::read(root, &EmodbSettings { all_clips: true }))] {
         if let Ok(Listing { sources, set_aside, .. }) = listing

@@ -76,6 +76,24 @@ fn a_table_in_the_tree_is_believed_before_names() {
 }
 
 #[test]
+fn columns_that_a_manifest_would_refuse_are_left_out_and_named() {
+    let paths: Vec<String> = (0..20).map(|i| format!("{i:02}.wav")).collect();
+    let dir = tree(&paths);
+    let rows: Vec<String> =
+        (0..20).map(|i| format!("{i:02},{},s{},{},{}", ["angry", "sad"][i % 2], i % 3, i % 5, ["Training", "Test"][i % 2])).collect();
+    std::fs::write(dir.path().join("labels.csv"), format!("file,emotion,speaker,fold,gender\n{}\n", rows.join("\n"))).unwrap();
+    let found = propose(dir.path(), None).unwrap();
+    assert!(found.rows.iter().all(|row| row.more.is_empty()) && !found.is_parted());
+    let told = |column: &str| found.doubts.iter().any(|doubt| doubt.starts_with(&format!("column {column} of labels.csv is not taken")));
+    assert!(told("fold") && told("gender"), "{:?}", found.doubts);
+    std::fs::write(dir.path().join("labels.csv"), format!("file,emotion,speaker,take,partition\n{}\n", rows.join("\n"))).unwrap();
+    let found = propose(dir.path(), None).unwrap();
+    assert!(found.is_parted() && found.rows[0].more["split"] == "train", "{:?}", found.rows[0]);
+    let pipeline = crate::corpus::propose::pipeline(&found, "m.csv", "r");
+    assert!(pipeline.contains("{ kind = \"declared\" }"), "{pipeline}");
+}
+
+#[test]
 fn nothing_is_invented() {
     let found = looked_at(&(0..12).map(|i| format!("{}/{i}.wav", ["joy", "fear", "zeal"][i % 3])).collect::<Vec<_>>());
     assert!(!found.has_speakers() && found.speakers().is_empty());

@@ -1,6 +1,6 @@
 //! Tables of labels that lie in the tree.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::path::Path;
 
 use super::guess::Row;
@@ -10,6 +10,17 @@ use crate::corpus::walk::stem;
 
 /// Rows looked at most of one table: a corpus of more recordings has a manifest of its own making.
 const MOST_ROWS: usize = 2_000_000;
+
+/// Optional columns of a manifest, and what they are called elsewhere.
+const OPTIONAL: &[(&str, &[&str])] = &[
+    ("sex", &["sex", "gender"]),
+    ("text_id", &["textid", "sentence", "sentenceid", "text", "transcript", "transcription", "utterance"]),
+    ("session", &["session", "sessionid"]),
+    ("split", &["split", "partition", "set", "fold", "part", "subset"]),
+    ("start", &["start", "starts", "begin", "onset"]),
+    ("end", &["end", "ends", "stop", "offset"]),
+    ("language", &["language", "lang"]),
+];
 
 /// What a table says.
 pub(super) struct Labelled {
@@ -47,36 +58,28 @@ pub(super) fn labelled(root: &Path, path: &str, recordings: &[String]) -> Option
         .or_else(|| column(&|c| c != file && share(c, &|cell| words::emotion(cell).is_some()) > 0.5))?;
     let speaker =
         named(&["speaker", "speakerid", "spk", "spkid", "actor", "actorid", "subject", "subjectid", "participant", "participantid"]);
-    let sex = named(&["sex", "gender"]);
-    let [text, session, split, start, end, language] = [
-        named(&["textid", "sentence", "sentenceid", "text", "transcript", "transcription", "utterance"]),
-        named(&["session", "sessionid"]),
-        named(&["split", "partition", "set", "fold"]),
-        named(&["start", "starts", "begin", "onset"]),
-        named(&["end", "ends", "stop", "offset"]),
-        named(&["language", "lang"]),
-    ];
+    let mut doubts = Vec::new();
+    let text = |row: &Vec<String>, c: usize| row.get(c).map(|cell| cell.trim().to_owned()).filter(|cell| !cell.is_empty());
+    let mut optional = Vec::new();
+    for (name, others) in OPTIONAL {
+        let Some(c) = named(others) else { continue };
+        match cells.iter().filter_map(|row| text(row, c)).find(|cell| !manifest::fits(name, cell)) {
+            None => optional.push((*name, c)),
+            Some(cell) => doubts.push(format!("column {} of {path} is not taken for {name}: it has the value {cell}", columns[c])),
+        }
+    }
     let mut rows = Vec::new();
     for row in &cells {
-        let cell = |c: Option<usize>| c.and_then(|c| row.get(c)).map(|cell| cell.trim().to_owned()).filter(|cell| !cell.is_empty());
-        let (Some(path), Some(emotion)) = (row.get(file).and_then(|cell| find(cell)), cell(Some(emotion))) else { continue };
-        let mut more = BTreeMap::new();
-        for (name, c) in [
-            ("sex", sex),
-            ("text_id", text),
-            ("session", session),
-            ("split", split),
-            ("start", start),
-            ("end", end),
-            ("language", language),
-        ] {
-            more.extend(cell(c).map(|value| (name, value)));
-        }
-        rows.push(Row { path: path.clone(), emotion, speaker: cell(speaker), more });
+        let (Some(path), Some(emotion)) = (row.get(file).and_then(|cell| find(cell)), text(row, emotion)) else { continue };
+        let value = |name: &str, c: usize| {
+            let text = text(row, c)?;
+            if name == "split" { manifest::part(&text).ok() } else { Some(text) }
+        };
+        let more = optional.iter().filter_map(|(name, c)| Some((*name, value(name, *c)?))).collect();
+        rows.push(Row { path: path.clone(), emotion, speaker: speaker.and_then(|c| text(row, c)), more });
     }
     let mut evidence =
         vec![format!("the table {path}: column {} names the recordings, column {} the emotion", columns[file], columns[emotion])];
-    let mut doubts = Vec::new();
     match speaker {
         Some(speaker) => evidence.push(format!("column {} of it names the speaker", columns[speaker])),
         None => doubts.push(format!("{path} has no column for speakers")),

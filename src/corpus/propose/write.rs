@@ -50,6 +50,11 @@ pub fn pipeline(proposal: &Proposal, manifest: &str, root: &str) -> String {
     if let Some(language) = &proposal.language {
         let _ = writeln!(out, "language = {}", text(language));
     }
+    for (key, value) in [("licence", &proposal.licence), ("citation", &proposal.citation)] {
+        if let Some(value) = value {
+            let _ = writeln!(out, "{key} = {}", text(value));
+        }
+    }
     let single: Vec<&str> = counts.iter().filter(|(_, n)| **n < 2).map(|(class, _)| *class).collect();
     if !single.is_empty() {
         let kept: Vec<String> = counts.iter().filter(|(_, n)| **n > 1).map(|(class, _)| text(class)).collect();
@@ -81,6 +86,11 @@ pub fn pipeline(proposal: &Proposal, manifest: &str, root: &str) -> String {
         out += "\n# Every test speaker is new to the model: what to expect of a voice that was never heard.\n";
         experiment(&mut out, ["svm", "Support vector machine on functionals, speakers unseen"], unseen, true, SVM);
         experiment(&mut out, ["paper-features", "Logistic regression on the 193 features, speakers unseen"], unseen, true, LOGISTIC);
+    }
+    if proposal.is_parted() {
+        let parts = "{ kind = \"declared\" }";
+        out += "\n# Training and test parts as the corpus declares them.\n";
+        experiment(&mut out, ["svm-declared", "Support vector machine on functionals, the corpus's own parts"], parts, false, SVM);
     }
     out += "\n# Speakers are shared between training and test, as in many papers: known voices, higher figures.\n";
     experiment(&mut out, ["svm-shared", "Support vector machine on functionals, speakers shared"], &shared, false, SVM);
