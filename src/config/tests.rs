@@ -63,7 +63,8 @@ fn a_corpus_says_its_terms() {
     let corpus = with("licence = \"CC0\"\ncitation = \"\"\"Doe,\n a corpus\"\"\"").unwrap().corpus;
     assert_eq!((corpus.licence.as_deref(), corpus.citation.as_deref()), (Some("CC0"), Some("Doe, a corpus")));
     assert_eq!(with("citation = \"@misc{a, x = {b}}\"").unwrap().corpus.citation.as_deref(), Some("@misc{a, x = {b}}"));
-    says(&with("citation = \"@misc{a, x = {b}\"").unwrap_err(), &["`citation` begins like BibTeX", "@article{key, …}"]);
+    let error = wrong("kind = \"ravdess\"", "kind = \"ravdess\"\ncitation = \"@misc{a, x = {b}\"");
+    says(&error, &["`citation` begins like BibTeX", "@article{key, …}"]);
 }
 
 #[test]

@@ -19,7 +19,7 @@ use crate::error::{Error, Result};
 use crate::evaluation::Published;
 use crate::features::{FeatureSet, Profile};
 use crate::model::TrainSettings;
-use crate::split::{Protocol, Requirement};
+use crate::split::{Grouping, Protocol, Requirement};
 use crate::transform::Inputs;
 
 /// One corpus, its features, and the experiments on it.
@@ -336,6 +336,11 @@ impl Experiment {
     /// Whether the model is given what depends on clips that it is tested on; see [`Inputs::is_transductive`].
     pub fn is_transductive(&self) -> bool {
         self.inputs.is_transductive()
+    }
+
+    /// Whether the names of the speakers have a part in what is learned, beside the folds.
+    pub fn heeds_speakers(&self) -> bool {
+        self.is_transductive() || self.search.as_ref().is_some_and(|search| search.by == Grouping::Speaker)
     }
 
     /// The model in words, with what must be known to read its result: `svm rbf C=10 gamma=scale on functionals, transductive`.

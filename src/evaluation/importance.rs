@@ -75,6 +75,14 @@ pub struct Explanation {
     pub occlusion: Vec<Vec<f64>>,
 }
 
+impl Explanation {
+    /// Whether every figure is one.
+    pub fn is_finite(&self) -> bool {
+        let all = self.groups.iter().chain(&self.features).flat_map(|one| [one.uar, one.sd, one.accuracy]);
+        all.chain([self.uar]).chain(self.occlusion.iter().flatten().copied()).all(f64::is_finite)
+    }
+}
+
 /// Permutes and blots out columns of the test rows `x` of one model; `neutral` is what an input is set to that shall say nothing, one a column.
 /// `key` names the model, so that its permutations are its own.
 ///

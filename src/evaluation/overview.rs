@@ -9,6 +9,8 @@ use super::projection::{Projection, project};
 
 /// Rows that are looked at most; of larger tables, evenly spaced ones.
 pub const MOST_ROWS: usize = 20_000;
+/// Values of the rows that are projected, at most: 64 MiB.
+const MOST_VALUES: usize = 8 << 20;
 /// Features whose distribution is kept class by class: those that tell classes apart best.
 pub const DETAILED: usize = 12;
 
@@ -93,11 +95,13 @@ pub fn overview(set: &str, columns: &[(String, String)], rows: &[Row]) -> Overvi
     let (speakers, speaker_of) = numbered(kept.iter().map(|row| row.speaker));
     let column = |c: usize| -> Vec<f64> { kept.iter().map(|row| row.values.get(c).map_or(f64::NAN, |&v| f64::from(v))).collect() };
     let mut features = Vec::with_capacity(columns.len());
-    let mut standardised = Array2::zeros((kept.len(), columns.len()));
+    let projected: Vec<usize> = evenly(kept.len(), (MOST_VALUES / columns.len().max(1)).max(1)).collect();
+    let mut standardised = Array2::zeros((projected.len(), columns.len()));
     for (c, (name, group)) in columns.iter().enumerate() {
         let values = column(c);
         let (mean, sd) = moments(&values);
-        for (place, value) in standardised.column_mut(c).iter_mut().zip(&values) {
+        for (place, &row) in standardised.column_mut(c).iter_mut().zip(&projected) {
+            let value = values[row];
             *place = if sd > 0.0 && value.is_finite() { (value - mean) / sd } else { 0.0 };
         }
         features.push(FeatureSummary {
@@ -115,8 +119,8 @@ pub fn overview(set: &str, columns: &[(String, String)], rows: &[Row]) -> Overvi
     let detail =
         |&c: &usize| FeatureByClass { name: features[c].name.clone(), percentiles: by_class(&column(c), &class_of, classes.len()) };
     let detailed = best.iter().take(DETAILED).map(detail).collect();
-    let places = class_of.iter().map(|&class| u16::try_from(class).unwrap_or(u16::MAX)).collect();
-    let projection = project(standardised, places);
+    let places = projected.iter().map(|&row| u16::try_from(class_of[row]).unwrap_or(u16::MAX)).collect();
+    let projection = project(&standardised, places);
     Overview { set: set.to_owned(), rows: kept.len(), of: rows.len(), classes, features, detailed, projection }
 }
 

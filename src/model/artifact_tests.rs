@@ -59,7 +59,7 @@ fn cnn() -> SavedModel {
 
 fn all() -> Vec<SavedModel> {
     let train = test_data::parts(&[0, 2, 0, 2, 0, 2, 2], 0, 3, 4).train;
-    let logistic = Logistic::fit(&LogisticSettings { c: 1.0, max_iterations: 100 }, &train).expect("logistic");
+    let logistic = Logistic::fit(&LogisticSettings { c: 1.0, max_iterations: 100 }, &train, &Cancel::default()).expect("logistic");
     let svm = |kernel| Svm::fit(&SvmSettings { kernel, c: 1.0, gamma: None }, &train, &Cancel::default()).expect("svm");
     let settings = ForestSettings { trees: 9, max_depth: None, min_leaf: 1, features: SplitFeatures::Sqrt };
     let forest = Forest::fit(&settings, &train, 0, &Cancel::default(), &mut |_| {}).expect("forest");

@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use ndarray::{Array2, ArrayView1};
 use serde::{Deserialize, Serialize};
 
+use crate::cancel::Cancel;
 use crate::error::{Error, Result};
 use crate::model::classifier::{Classifier, check_width, finite, present, softmax_rows};
 use crate::split::{Matrix, Part, Training};
@@ -107,15 +108,16 @@ impl Problem {
     }
 
     /// L-BFGS (Nocedal 1980) with backtracking, from zero; tells whether it converged.
-    fn minimise(&self, max_iterations: u64) -> (Vec<f64>, bool) {
+    fn minimise(&self, max_iterations: u64, cancel: &Cancel) -> Result<(Vec<f64>, bool)> {
         let tolerance = 1e-6 * self.y.len() as f64;
         let mut at = vec![0.0; (self.x.ncols() + 1) * self.n_classes];
         let (mut value, mut gradient) = self.value(&at);
         // (step, change of the gradient, 1 / their product), newest last.
         let mut memory: VecDeque<(Vec<f64>, Vec<f64>, f64)> = VecDeque::with_capacity(Self::MEMORY);
         for _ in 0..max_iterations {
+            cancel.check()?;
             if gradient.iter().all(|g| g.abs() <= tolerance) {
-                return (at, true);
+                return Ok((at, true));
             }
             let mut direction: Vec<f64> = gradient.iter().map(|g| -g).collect();
             let mut shares = Vec::with_capacity(memory.len());
@@ -143,7 +145,7 @@ impl Problem {
                 length *= 0.5;
                 if length < 1e-12 {
                     // Rounding leaves nothing to gain.
-                    return (at, false);
+                    return Ok((at, false));
                 }
             };
             let step: Vec<f64> = next.iter().zip(&at).map(|(a, b)| a - b).collect();
@@ -158,7 +160,7 @@ impl Problem {
             (at, value, gradient) = (next, next_value, next_gradient);
         }
         let converged = gradient.iter().all(|g| g.abs() <= tolerance);
-        (at, converged)
+        Ok((at, converged))
     }
 }
 
@@ -168,8 +170,8 @@ impl Logistic {
     /// Features are standardised by the training part's moments first, and the weights carried back.
     ///
     /// # Errors
-    /// A config error for a `c` that is not positive, a data error for features that are not finite.
-    pub fn fit(settings: &LogisticSettings, train: &Part<Training>) -> Result<Self> {
+    /// A config error for a `c` that is not positive, a data error for features that are not finite; `Interrupted` once `cancel` says so.
+    pub fn fit(settings: &LogisticSettings, train: &Part<Training>, cancel: &Cancel) -> Result<Self> {
         if !(settings.c.is_finite() && settings.c > 0.0) {
             return Err(Error::config(format!("c = {} is not a positive number", settings.c)));
         }
@@ -186,7 +188,7 @@ impl Logistic {
         let place = |class: &usize| classes.iter().position(|c| c == class);
         let y: Vec<usize> = train.y().iter().filter_map(place).collect();
         let problem = Problem { x: records, y, n_classes: classes.len(), penalty: 1.0 / settings.c };
-        let (fitted, converged) = problem.minimise(settings.max_iterations);
+        let (fitted, converged) = problem.minimise(settings.max_iterations, cancel)?;
         let (fitted, intercept) = fitted.split_at(n_features * classes.len());
         let mut intercepts = intercept.to_vec();
         let mut weights = Vec::with_capacity(n_features * classes.len());
@@ -242,7 +244,7 @@ mod tests {
         let moments = moments(&records(train.x()).expect("records"));
         assert_eq!(moments[3].1, 1.0);
         for c in [0.05, 1.0] {
-            let mut model = Logistic::fit(&LogisticSettings { c, max_iterations: 500 }, &train).expect("fitted");
+            let mut model = Logistic::fit(&LogisticSettings { c, max_iterations: 500 }, &train, &Cancel::default()).expect("fitted");
             assert!(model.converged);
             let p = model.probabilities(train.x()).expect("probabilities");
             let mut norm = 0.0;
@@ -265,7 +267,7 @@ mod tests {
     #[test]
     fn separable_classes_are_learnt() {
         let parts = blobs(60, 3, 4, 0.1, 1);
-        let mut model = Logistic::fit(&SETTINGS, &parts.train).expect("fitted");
+        let mut model = Logistic::fit(&SETTINGS, &parts.train, &Cancel::default()).expect("fitted");
         assert_eq!(accuracy(&mut model, &parts.test), 1.0);
     }
 
@@ -274,23 +276,23 @@ mod tests {
     fn heavy_tails_are_fitted_too() {
         let train = blobs(240, 3, 12, 4.0, 7).train.map_rows(|row| row.iter_mut().for_each(|v| *v = (3.0 * *v).exp()));
         let settings = |c| LogisticSettings { c, max_iterations: 2000 };
-        let fitted = [0.01, 1.0, 100.0].map(|c| Logistic::fit(&settings(c), &train).expect("fitted"));
+        let fitted = [0.01, 1.0, 100.0].map(|c| Logistic::fit(&settings(c), &train, &Cancel::default()).expect("fitted"));
         let losses = fitted.map(|mut model| {
             assert!(model.converged);
             let p = model.probabilities(train.x()).expect("probabilities");
             p.chunks(3).zip(train.y()).map(|(row, &y)| -f64::from(row[y]).ln()).sum::<f64>()
         });
         assert!(losses.is_sorted_by(|a, b| a > b), "{losses:?}");
-        assert!(!Logistic::fit(&LogisticSettings { c: 100.0, max_iterations: 2 }, &train).expect("fitted").converged);
+        assert!(!Logistic::fit(&LogisticSettings { c: 100.0, max_iterations: 2 }, &train, &Cancel::default()).expect("fitted").converged);
     }
 
     #[test]
     fn classes_absent_from_training_get_nothing() {
         let parts = parts(&[0, 2, 0, 2, 0, 2], 2, 4, 3);
-        let mut model = Logistic::fit(&SETTINGS, &parts.train).expect("fitted");
+        let mut model = Logistic::fit(&SETTINGS, &parts.train, &Cancel::default()).expect("fitted");
         let p = model.probabilities(parts.train.x()).expect("probabilities");
         assert!(p.chunks(4).all(|row| row[1] == 0.0 && row[3] == 0.0 && (row.iter().sum::<f32>() - 1.0).abs() < 1e-6));
-        let one = Logistic::fit(&SETTINGS, &super::tests::single()).expect("one class");
+        let one = Logistic::fit(&SETTINGS, &super::tests::single(), &Cancel::default()).expect("one class");
         assert_eq!(one.classes, [1]);
     }
 
@@ -301,7 +303,7 @@ mod tests {
     #[test]
     fn features_that_are_no_numbers_are_refused() {
         let train = single().map_rows(|row| row[1] = f32::NAN);
-        let error = Logistic::fit(&SETTINGS, &train).expect_err("refused");
+        let error = Logistic::fit(&SETTINGS, &train, &Cancel::default()).expect_err("refused");
         assert_eq!(error.to_string(), "feature 1 of row 0 is not a finite number");
     }
 }

@@ -335,6 +335,6 @@ pub(super) fn before_training(experiment: &Experiment) -> Vec<String> {
 }
 
 /// An interruption or a full disk concerns every experiment; anything else only its own.
-fn stops_everything(error: &Error) -> bool {
+pub(super) fn stops_everything(error: &Error) -> bool {
     error.kind() == Kind::Interrupted || error.is_disk_full()
 }

@@ -5,24 +5,26 @@ use std::collections::BTreeMap;
 use rayon::prelude::*;
 
 use super::evaluate;
+use super::experiments::stops_everything;
 use super::extract::Tables;
+use super::flow::Outcome;
 use super::ingest::{from_json, to_json};
 use super::inputs::Rows;
 use super::jobs::Data;
 use super::options::Stage;
 use super::running::Running;
 use super::train::{self, Job, MODEL};
-use super::walk::{Seen, Walk};
+use super::walk::{Later, Seen, Walk};
 use crate::cancel::Cancel;
 use crate::config::Experiment;
 use crate::error::{Error, Result};
 use crate::evaluation::{Columns, Explanation, Lost, MOST_FEATURES, explanation, lost};
 use crate::features::{self, FeatureSet};
 use crate::files::{hash_bytes, write_atomically};
-use crate::model::artifact;
+use crate::model::artifact::{self, ModelInfo, SavedModel};
 use crate::orchestrator::{Context, Finished, Identity, Task};
-use crate::split::{Fold, Matrix, Parts, Variants};
-use crate::transform::{Scaler, columns_in_order, finish_row};
+use crate::split::{Dataset, Fold, Matrix, Parts, Variants};
+use crate::transform::{Inputs, Scaler, columns_in_order, finish_row};
 
 /// The explanation within the task's folder.
 pub(super) const EXPLANATION: &str = "explanation.json";
@@ -33,28 +35,43 @@ pub(super) fn id(experiment: &Experiment) -> String {
 }
 
 impl Walk<'_> {
-    /// Explains the experiments of which that is wanted, and finds what was explained before.
-    pub(super) fn explain(&self, experiments: &mut [Running], data: &Data) -> Result<()> {
-        for one in experiments.iter_mut() {
-            let ready = one.evaluated.is_some() && one.complete() && !one.is_ensemble() && one.failed.is_none();
-            if !ready {
-                continue;
-            }
+    /// Explains the experiments of which that is wanted, and finds what was explained before. Results stand whatever comes of it: an
+    /// explanation that fails is told, and the report lacks it.
+    pub(super) fn explain(&self, experiments: &mut [Running], data: &Data, outcome: &mut Outcome) -> Result<()> {
+        for one in experiments.iter_mut().filter(|one| !one.is_ensemble() && one.failed.is_none()) {
             let wanted = one.chosen && (one.experiment.explain || self.options.explain);
-            let Seen::There(tables) = data.extracted.table(one.experiment.inputs.set)? else { continue };
-            let done = {
-                let shown = &*one;
-                let task = self.explain_task(shown, data, &tables)?;
-                if wanted {
-                    let after = vec![evaluate::id(one.experiment)];
-                    self.single(task, after, || false)?.there().cloned()
-                } else {
-                    self.finished(&task)
+            let after = vec![evaluate::id(one.experiment)];
+            let tables = data.extracted.table(one.experiment.inputs.set)?;
+            let explained = match (&tables, one.evaluated.is_some() && one.complete()) {
+                (Seen::There(tables), true) => {
+                    let shown = &*one;
+                    let task = self.explain_task(shown, data, tables)?;
+                    if wanted {
+                        match self.single(task, after, || false) {
+                            Ok(explained) => Some(explained),
+                            Err(error) if stops_everything(&error) => return Err(error),
+                            Err(error) => {
+                                outcome.failures.push(error);
+                                None
+                            }
+                        }
+                    } else {
+                        self.finished(&task).map(Seen::There)
+                    }
                 }
+                _ if wanted && self.planning() => {
+                    let upstream = Later { task: after[0].clone(), certain: one.later.as_ref().is_some_and(|later| later.certain) };
+                    Some(Seen::Later(self.later(&id(one.experiment), Some(&self.explain_settings(one.experiment)?), after, &upstream)))
+                }
+                _ => None,
             };
-            one.explained = done;
+            one.explained = explained;
         }
         Ok(())
+    }
+
+    pub(super) fn explain_settings(&self, experiment: &Experiment) -> Result<Identity> {
+        self.identity(Stage::Explain, serde_json::json!({ "experiment": experiment.name, "inputs": experiment.inputs }), [])
     }
 
     fn explain_task<'t>(&'t self, one: &'t Running, data: &'t Data, tables: &'t Tables) -> Result<Task<'t>> {
@@ -67,8 +84,8 @@ impl Walk<'_> {
         for finished in &one.trained {
             inputs.insert(format!("{} model", finished.task), finished.hash(&format!("{MODEL}/model.json"))?);
         }
-        let params = serde_json::json!({ "experiment": one.experiment.name, "inputs": one.experiment.inputs });
-        let identity = Identity { inputs, ..self.identity(Stage::Explain, params, [])? };
+        inputs.extend(one.experiment.heeds_speakers().then(|| ("speakers".to_owned(), data.speakers.clone())));
+        let identity = Identity { inputs, ..self.explain_settings(one.experiment)? };
         let action = move |context: &Context| {
             let job = |fold: &'t Fold, seed: u64| Job {
                 pipeline: self.pipeline,
@@ -93,23 +110,48 @@ impl Walk<'_> {
     }
 }
 
+/// The corpus as models see it whose inputs are the same; a search may have chosen others for another fold.
+struct View {
+    experiment: Experiment,
+    data: Dataset,
+    names: Vec<String>,
+}
+
+impl View {
+    fn of(job: &Job, inputs: &Inputs) -> Result<View> {
+        let experiment = Experiment { inputs: inputs.clone(), ..job.experiment.clone() };
+        let (rows, _) = Rows::read(&Job { experiment: &experiment, ..*job })?;
+        let data = rows.dataset(job.utterances, &experiment)?;
+        let names = columns_in_order(inputs, &rows.columns);
+        Ok(View { experiment, data, names })
+    }
+}
+
 fn explain(runs: &[(Job, &Finished)], walk: &Walk, context: &Context) -> Result<Explanation> {
-    let Some((first, _)) = runs.first() else { return Err(Error::internal("an experiment without models was to be explained")) };
-    let (rows, _) = Rows::read(first)?;
+    let models = runs.iter().map(|(job, finished)| Ok((job, artifact::load(&finished.path(MODEL))?))).collect::<Result<Vec<_>>>()?;
+    let mut views: Vec<View> = Vec::new();
+    for (job, saved) in &models {
+        if !views.iter().any(|view| view.experiment.inputs == saved.info.inputs) {
+            views.push(View::of(job, &saved.info.inputs)?);
+        }
+    }
+    let Some(first) = views.first() else { return Err(Error::internal("an experiment without models was to be explained")) };
+    // The same features in the same order in all views; only their logarithms have other names.
+    let same = |c: usize| views.iter().all(|view| view.names[c] == first.names[c]);
+    let name = |(c, name): (usize, &String)| if same(c) { name.clone() } else { name.trim_start_matches("log_").to_owned() };
+    let names: Vec<String> = first.names.iter().enumerate().map(name).collect();
     let inputs = &first.experiment.inputs;
-    let names = columns_in_order(inputs, &rows.columns);
-    let frames = inputs.frames.unwrap_or(1);
-    let (groups, features) = columns(inputs.set, &names, frames);
-    let data = rows.dataset(first.utterances, first.experiment)?;
+    let (groups, features) = columns(inputs.set, &names, inputs.frames.unwrap_or(1));
     let done = std::sync::atomic::AtomicU64::new(0);
-    let one = |(job, finished): &(Job, &Finished)| -> Result<Lost> {
-        let saved = artifact::load(&finished.path(MODEL))?;
-        let parts = Parts::with_variants(&data, &job.fold.roles, &Variants::default())?;
+    let one = |(job, saved): &(&Job, SavedModel)| -> Result<Lost> {
+        let view = views.iter().find(|view| view.experiment.inputs == saved.info.inputs);
+        let data = &view.ok_or_else(|| Error::internal("a model's inputs got lost"))?.data;
+        let parts = Parts::with_variants(data, &job.fold.roles, &Variants::default())?;
         let test = parts.test.map_rows(|row: &mut [f32]| {
             saved.info.scaler.apply_row(row);
             finish_row(row, &saved.info.inputs);
         });
-        let neutral = neutral(&saved.info.scaler, parts.train.x());
+        let neutral = neutral(&saved.info, parts.train.x());
         let mut model = saved.classifier()?;
         let cancel: &Cancel = walk.cancel;
         let key = format!("{}/{}/{}", job.experiment.name, job.fold.index, job.seed);
@@ -119,16 +161,23 @@ fn explain(runs: &[(Job, &Finished)], walk: &Walk, context: &Context) -> Result<
         context.progress(done, runs.len() as u64, "models", String::new());
         Ok(lost)
     };
-    let found = walk.workers.pool().install(|| runs.par_iter().map(one).collect::<Result<Vec<Lost>>>())?;
-    Ok(explanation(&groups, &features, &data.labels, &found))
+    let found = walk.workers.pool().install(|| models.par_iter().map(one).collect::<Result<Vec<Lost>>>())?;
+    let found = explanation(&groups, &features, &first.data.labels, &found);
+    if found.is_finite() {
+        return Ok(found);
+    }
+    Err(Error::data("a model gives probabilities that are not finite, so that nothing can be said of it")
+        .hint("scale the inputs, or train with a lower learning rate"))
 }
 
 /// The value of each input that says nothing: the mean of the training part, which is 0 where inputs are scaled.
-fn neutral(scaler: &Scaler, train: &Matrix) -> Vec<f32> {
+fn neutral(info: &ModelInfo, train: &Matrix) -> Vec<f32> {
     let mut means = vec![0.0f64; train.cols()];
-    if *scaler == Scaler::None {
+    if info.scaler == Scaler::None {
         for row in 0..train.rows() {
-            means.iter_mut().zip(train.row(row)).for_each(|(mean, value)| *mean += f64::from(*value) / train.rows() as f64);
+            let mut values = train.row(row).to_vec();
+            finish_row(&mut values, &info.inputs);
+            means.iter_mut().zip(values).for_each(|(mean, value)| *mean += f64::from(value) / train.rows() as f64);
         }
     }
     means.into_iter().map(|mean| mean as f32).collect()

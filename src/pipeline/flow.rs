@@ -190,6 +190,7 @@ impl<'a> Walk<'a> {
             utterances: &utterances,
             fingerprint: split::fingerprint(&utterances),
             described: evaluate::fingerprint(&utterances),
+            speakers: train::speakers(&utterances),
             extracted: &extracted,
             augmented: &augmented,
             audited: &audited,
@@ -201,7 +202,7 @@ impl<'a> Walk<'a> {
             return Ok(outcome);
         }
         if self.options.until == Stage::Report {
-            self.explain(&mut experiments, &data)?;
+            self.explain(&mut experiments, &data, &mut outcome)?;
         }
         self.bring_together(&ingested, &data, late, experiments, publication, &mut outcome)?;
         Ok(outcome)
@@ -258,8 +259,12 @@ impl<'a> Walk<'a> {
                 for stage in [Stage::Split, Stage::Train, Stage::Evaluate, Stage::Explain] {
                     self.store.forget_others(stage.name(), &names)?;
                 }
-                let sets: Vec<&str> = self.pipeline.features.sets.iter().map(|set| set.name()).collect();
-                self.store.forget_others(Stage::Features.name(), &sets)?;
+                let augmented = FeatureSet::ALL
+                    .into_iter()
+                    .filter(|set| self.pipeline.experiments.iter().any(|e| e.inputs.set == *set && !e.augment.is_empty()));
+                let ids = self.features().into_iter().chain(augmented.map(augment::id));
+                let names: Vec<String> = ids.filter_map(|id| Some(id.split_once('/')?.1.to_owned())).collect();
+                self.store.forget_others(Stage::Features.name(), &names.iter().map(String::as_str).collect::<Vec<_>>())?;
                 outcome.steps = report::steps(self.pipeline, &experiments);
                 report::write_run(self.pipeline, &outcome.steps, options)?;
                 report::write_index(options, self.cancel, self.observer)?;

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::augment;
+use super::evaluate;
+use super::explain;
 use super::extract;
 use super::options::Stage;
 use super::publish::Publication;
@@ -62,12 +64,19 @@ impl<'a> Walk<'a> {
                 ends.push(format!("evaluate/{}", experiment.name));
             }
         }
+        let mut shown: Vec<String> = ends.iter().filter(|id| id.starts_with("evaluate/")).cloned().collect();
+        let wanted = |one: &&&Experiment| until == Stage::Report && (one.explain || self.options.explain) && one.members().is_empty();
+        for experiment in chosen.iter().filter(wanted) {
+            let (evaluated, id) = (evaluate::id(experiment), explain::id(experiment));
+            let upstream = Later { task: evaluated.clone(), certain: last.certain };
+            self.later(&id, Some(&self.explain_settings(experiment)?), vec![evaluated.clone()], &upstream);
+            shown.iter_mut().filter(|end| **end == evaluated).for_each(|end| end.clone_from(&id));
+        }
         if until > Stage::Features {
             self.later("tables", None, ends.clone(), &Later { certain: false, ..last.clone() });
         }
         if until == Stage::Report {
-            ends.retain(|id| id.starts_with("evaluate/"));
-            self.later("report", None, ends, &Later { certain: false, ..last.clone() });
+            self.later("report", None, shown, &Later { certain: false, ..last.clone() });
         }
         self.publish(&Publication::default(), Some(&last))
     }

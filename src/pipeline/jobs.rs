@@ -27,6 +27,8 @@ pub(super) struct Data<'a> {
     pub fingerprint: String,
     /// [`evaluate::fingerprint`] of the utterances.
     pub described: String,
+    /// [`train::speakers`] of the utterances.
+    pub speakers: String,
     pub extracted: &'a Extracted,
     pub augmented: &'a Augmented,
     pub audited: &'a Seen<Finished>,
@@ -96,6 +98,7 @@ impl Work<'_, '_> {
         };
         let augmented = there(&self.augmented).filter(|_| !experiment.augment.is_empty());
         let mut inputs = BTreeMap::from([("features".to_owned(), hash.clone()), ("fold".to_owned(), fingerprint.to_owned())]);
+        inputs.extend(experiment.heeds_speakers().then(|| ("speakers".to_owned(), self.data.speakers.clone())));
         inputs.extend(augmented.map(|(hash, _)| ("augmented".to_owned(), hash.clone())));
         let augmented = augmented.map(|(_, folder)| folder.as_path());
         let identity = Identity { inputs, ..self.walk.train_settings(experiment, fold.index, &fold.name, seed)? };

@@ -66,7 +66,7 @@ impl Stage {
             // Each model has its own besides.
             Stage::Train => 1,
             Stage::Evaluate => 2,
-            Stage::Explain => 1,
+            Stage::Explain => 2,
             Stage::Tables => 2,
             Stage::Report => crate::report::CODE_VERSION,
         }

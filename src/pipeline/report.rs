@@ -153,11 +153,14 @@ pub(super) fn sections(pipeline: &Pipeline, experiments: &[Running]) -> Result<V
             title: one.experiment.title.clone(),
             transductive: pipeline.is_transductive(one.experiment),
             inputs: pipeline.describe_inputs(one.experiment),
-            explanation: one.explained.as_ref().and_then(|done| explain::read(done).ok()),
             ..section
         })
     };
-    experiments.iter().filter_map(|one| section(one).map(|section| with_settings(one, section))).collect()
+    let explained = |one: &Running, section: Result<ExperimentSection>| match one.explained.as_ref().and_then(Seen::there) {
+        Some(done) => Ok(ExperimentSection { explanation: Some(explain::read(done)?), ..section? }),
+        None => section,
+    };
+    experiments.iter().filter_map(|one| section(one).map(|section| explained(one, with_settings(one, section)))).collect()
 }
 
 /// What a report shows besides the outputs of other tasks.
@@ -272,7 +275,10 @@ impl Walk<'_> {
         let titles = shown.iter().map(|one| (one.experiment.name.as_str(), one.experiment.title.as_str())).collect();
         let order = shown.iter().map(|one| one.experiment.name.as_str()).collect();
         let identity = self.identity(Stage::Report, ReportKey { page: &frame, order, titles }, [])?;
-        let ends = experiments.iter().map(|one| evaluate::id(one.experiment)).collect();
+        let last = |one: &Running| if one.explained.is_some() { explain::id(one.experiment) } else { evaluate::id(one.experiment) };
+        let ends = experiments.iter().map(last).collect();
+        let explained = || experiments.iter().find_map(|one| one.explained.as_ref()?.later());
+        let open = open.or_else(explained);
         if let Some(open) = open {
             return Ok(Seen::Later(self.later("report", Some(&identity), ends, &Later { certain: false, ..open.clone() })));
         }
@@ -292,7 +298,7 @@ impl Walk<'_> {
             if let Some(done) = &one.evaluated {
                 inputs.insert(evaluate::id(one.experiment), done.hash(SECTION)?);
             }
-            if let Some(done) = &one.explained {
+            if let Some(done) = one.explained.as_ref().and_then(Seen::there) {
                 inputs.insert(explain::id(one.experiment), done.hash(EXPLANATION)?);
             }
         }

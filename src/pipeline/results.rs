@@ -57,5 +57,7 @@ fn decides(key: &str, experiments: &[&String]) -> bool {
         return experiments.iter().any(|experiment| *experiment == name)
             && !["title", "default", "train.checkpoint_every"].contains(&setting);
     }
-    key.starts_with("features.") || (key.starts_with("corpus.") && !["corpus.root", "corpus.path", "corpus.notes", "corpus.licence", "corpus.citation"].contains(&key))
+    key.starts_with("features.")
+        || (key.starts_with("corpus.")
+            && !["corpus.root", "corpus.path", "corpus.notes", "corpus.licence", "corpus.citation"].contains(&key))
 }

@@ -7,7 +7,7 @@ use super::jobs::Data;
 use super::plan::Decision;
 use super::split::Folds;
 use super::train;
-use super::walk::Later;
+use super::walk::{Later, Seen};
 use crate::config::Experiment;
 use crate::corpus::Utterance;
 use crate::error::Error;
@@ -45,7 +45,8 @@ pub(super) struct Running<'a> {
     pub trained: Vec<Finished>,
     pub complete: bool,
     pub evaluated: Option<Finished>,
-    pub explained: Option<Finished>,
+    /// In a plan it may be one that has to run first.
+    pub explained: Option<Seen<Finished>>,
     pub failed: Option<String>,
     /// In a plan: the first of its tasks that has to run before more can be said.
     pub later: Option<Later>,

@@ -12,12 +12,12 @@ struct Terms {
 
 const KNOWN: [Terms; 3] = [
     Terms { kind: "ravdess", licence: "CC BY-NC-SA 4.0: no commercial use, share alike", reference: "livingstone2018ryerson" },
-    Terms { kind: "emodb", licence: "no terms are stated; the authors ask for the citation of Burkhardt et al. 2005", reference: "burkhardt2005database" },
     Terms {
-        kind: "iemocap",
-        licence: "a signed licence, which forbids passing the recordings on",
-        reference: "busso2008iemocap",
+        kind: "emodb",
+        licence: "no terms are stated; the authors ask for the citation of Burkhardt et al. 2005",
+        reference: "burkhardt2005database",
     },
+    Terms { kind: "iemocap", licence: "a signed licence, which forbids passing the recordings on", reference: "busso2008iemocap" },
 ];
 
 /// The readers of a corpus: its own, or those of its parts.

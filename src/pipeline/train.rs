@@ -63,6 +63,12 @@ pub(super) fn labels(utterances: &[Utterance]) -> String {
     hash_bytes(lines.as_bytes())
 }
 
+/// Content hash of who speaks: a part of what is learned where [`Experiment::heeds_speakers`].
+pub(super) fn speakers(utterances: &[Utterance]) -> String {
+    let lines: String = utterances.iter().map(|u| format!("{:?}\n", (&u.source.id, &u.source.speaker))).collect();
+    hash_bytes(lines.as_bytes())
+}
+
 /// Content hash of who does what in one fold, with the [`labels`].
 pub(super) fn fingerprint(fold: &Fold, labels: &str) -> String {
     let roles = fold.roles.iter().map(|role| role.map_or("-", |role| role.as_str()));
@@ -137,9 +143,12 @@ pub(super) fn train(job: &Job, context: &Context) -> Result<()> {
     let test = parts.test.map_rows(scaled);
 
     let fitted = fit(job, &train, validation.as_ref(), context)?;
-    if let Weights::Svm(Svm { converged: false, .. }) = fitted.weights {
-        warnings.push("the support vector machine was stopped before it converged: scale the inputs, or lower c".to_owned());
-    }
+    let unconverged = match fitted.weights {
+        Weights::Svm(Svm { converged: false, .. }) => Some("support vector machine"),
+        Weights::Logistic(Logistic { converged: false, .. }) => Some("logistic regression"),
+        _ => None,
+    };
+    warnings.extend(unconverged.map(|model| format!("the {model} was stopped before it converged: scale the inputs, or lower c")));
     let mut info = about(job, &rows.columns, &meta, &data, scaler, &fitted);
     info.provenance.extend(searched.map(search::provenance).unwrap_or_default());
     let saved = SavedModel { info, weights: fitted.weights };
@@ -219,7 +228,7 @@ pub(super) fn fit(job: &Job, train: &Part<Training>, validation: Option<&Part<Va
             return fit_network(job, train, validation, context);
         }
         ModelSettings::Logistic { c } => {
-            Weights::Logistic(Logistic::fit(&LogisticSettings { c: *c, max_iterations: LOGISTIC_ITERATIONS }, train)?)
+            Weights::Logistic(Logistic::fit(&LogisticSettings { c: *c, max_iterations: LOGISTIC_ITERATIONS }, train, context.cancel)?)
         }
         ModelSettings::Svm { kernel, c, gamma } => Weights::Svm(Svm::fit(&svm_settings(*kernel, *c, *gamma), train, context.cancel)?),
         ModelSettings::RandomForest { trees, max_depth, min_leaf, features } => {

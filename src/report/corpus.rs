@@ -24,7 +24,9 @@ pub(super) fn write(h: &mut Html, corpus: &CorpusSection) {
     against_published(h, corpus);
     if let Some(licence) = corpus.licence.as_ref().filter(|_| !corpus.generated) {
         h.within("p", &[], |h| {
-            h.raw("Licence: ").text(licence.trim_end_matches('.')).raw(". What to cite is in <a href=\"references.bib\">references.bib</a>.");
+            h.raw("Licence: ")
+                .text(licence.trim_end_matches('.'))
+                .raw(". What to cite is in <a href=\"references.bib\">references.bib</a>.");
         });
     }
     for note in &corpus.notes {

@@ -52,7 +52,7 @@ impl Protocol {
     /// The short name used in tables and file names.
     pub fn name(&self) -> String {
         match self {
-            Protocol::HoldOut { test_fraction } => format!("hold-out-{:.0}", test_fraction * 100.0),
+            Protocol::HoldOut { test_fraction } => format!("hold-out-{}", (test_fraction * 1e8).round() / 1e6),
             Protocol::StratifiedKfold { folds } => format!("stratified-{folds}-fold"),
             Protocol::GroupKfold { folds } => format!("group-{folds}-fold"),
             Protocol::LeaveOneSpeakerOut => "leave-one-speaker-out".into(),

@@ -113,7 +113,8 @@ pub(super) fn read(root: &Path) -> Result<Database> {
     let text = |key: &str| header.get(key).and_then(Value::as_str).map(str::to_owned);
     let language = header.get("languages").and_then(|list| list.get(0)).and_then(Value::as_str).map(str::to_owned);
     let told = |keys: &[&str], between: &str| {
-        let words: Vec<String> = keys.iter().filter_map(|key| text(key)).map(|text| one_line(&text)).filter(|text| !text.is_empty()).collect();
+        let words: Vec<String> =
+            keys.iter().filter_map(|key| text(key)).map(|text| one_line(&text)).filter(|text| !text.is_empty()).collect();
         (!words.is_empty()).then(|| words.join(between))
     };
     Ok(Database {
