@@ -221,7 +221,13 @@ fn inputs(raw: Option<Table<RawInputs>>, features: &FeatureSettings, context: &C
             }));
         }
     }
-    let scaler = raw.scaler.unwrap_or(ScalerKind::None);
+    let usual = if set.is_sequence() { ScalerKind::Standard } else { ScalerKind::None };
+    let scaler_place = span(&raw.scaler);
+    let scaler = raw.scaler.map_or(usual, Spanned::into_inner);
+    if let Some(place) = scaler_place.filter(|_| set.is_sequence() && scaler == ScalerKind::None) {
+        let error = context.texts.error(&place, "sequences are padded with their mean, which is known of scaled inputs alone");
+        return Err(error.hint("write scaler = \"standard\" (or \"per-speaker\")"));
+    }
     let clip = match &raw.clip {
         Some(clip) if scaler == ScalerKind::None => {
             let error = context.texts.error(&clip.span(), "`clip` counts standard deviations: it needs scaled inputs");
@@ -266,7 +272,8 @@ fn augment(raw: Key<RawCopies>, context: &Context<'_>) -> Result<Copies> {
 
 /// A set as it stands in its table.
 fn view(set: FeatureSet, frames: usize) -> Inputs {
-    Inputs { set, frames: set.is_sequence().then_some(frames), ..Inputs::default() }
+    let scaler = if set.is_sequence() { ScalerKind::Standard } else { ScalerKind::None };
+    Inputs { set, frames: set.is_sequence().then_some(frames), scaler, ..Inputs::default() }
 }
 
 fn model(raw: Spanned<Table<RawModel>>, context: &Context<'_>) -> Result<ModelSettings> {

@@ -190,7 +190,7 @@ pub(super) struct RawInputs {
     pub(super) frames: Key<i64>,
     pub(super) order: Key<Order>,
     pub(super) log_mel: Key<bool>,
-    pub(super) scaler: Option<ScalerKind>,
+    pub(super) scaler: Key<ScalerKind>,
     pub(super) clip: Key<i64>,
 }
 

@@ -143,6 +143,7 @@ mod tests {
             sources: vec![source("joy", "1", None)],
             set_aside: vec![aside("a"), aside("b")],
             expected: None,
+            warnings: vec![],
             notes: vec!["cut to 2 s".into()],
             generated: false,
         };

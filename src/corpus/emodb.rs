@@ -66,7 +66,15 @@ pub fn read(root: &Path, settings: &EmodbSettings) -> Result<Listing> {
     set_aside.sort_by(|a, b| a.path.cmp(&b.path));
     let sources: Vec<Source> = found.into_values().collect();
     let notes = mixed_folders(&sources).into_iter().collect();
-    Ok(Listing { corpus: "emodb".into(), sources, set_aside, expected: Some(expected(settings)), notes, generated: false })
+    Ok(Listing {
+        corpus: "emodb".into(),
+        sources,
+        set_aside,
+        expected: Some(expected(settings)),
+        warnings: vec![],
+        notes,
+        generated: false,
+    })
 }
 
 /// The published counts of what `settings` ask for. EmoDB 2.0 comes without class counts here.

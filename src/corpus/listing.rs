@@ -35,6 +35,11 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// Whether somebody has something to mend, rather than that a choice was made.
+    pub fn is_mistake(self) -> bool {
+        matches!(self, Reason::UnknownCode | Reason::MissingAudio | Reason::BadAudio | Reason::BadName | Reason::BadRow)
+    }
+
     /// A few words for people.
     pub fn describe(self) -> &'static str {
         match self {
@@ -88,6 +93,9 @@ pub struct Listing {
     pub set_aside: Vec<SetAside>,
     /// The published counts, where the corpus has them.
     pub expected: Option<Expected>,
+    /// What is probably a mistake of the pipeline file.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
     /// Remarks for the report ("emodb-2s: cut to 2 s, not comparable with published results").
     pub notes: Vec<String>,
     /// Generated, not recorded: a report says so everywhere and never shows published figures beside it.

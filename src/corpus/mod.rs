@@ -27,5 +27,5 @@ pub use listing::{Expected, Listing, Reason, SetAside};
 pub use manifest::ManifestSettings;
 pub use sources::{Sorter, Sources};
 pub use subset::{Subset, SubsetRule};
-pub use utterance::{Sex, Source, Utterance};
+pub use utterance::{Sex, Source, UNKNOWN_SPEAKER, Utterance};
 pub use walk::{Tree, recordings};

@@ -67,6 +67,7 @@ pub fn read(root: &Path) -> Result<Listing> {
         sources: found.into_values().collect(),
         set_aside,
         expected: Some(expected()),
+        warnings: vec![],
         notes,
         generated: false,
     })

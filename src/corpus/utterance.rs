@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+/// Stands for the speaker where nobody knows who it is: not a person, and never unseen.
+pub const UNKNOWN_SPEAKER: &str = "unknown";
+
 /// A speaker's sex as the corpus gives it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -31,7 +34,7 @@ pub struct Source {
     pub path: String,
     /// The label as the corpus's own classes name it (`angry`, `anger`, …), already mapped.
     pub emotion: String,
-    /// Unique within the corpus.
+    /// Unique within the corpus; [`UNKNOWN_SPEAKER`] where nobody knows.
     pub speaker: String,
     /// Where the corpus says it.
     #[serde(default, skip_serializing_if = "Option::is_none")]

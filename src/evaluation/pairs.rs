@@ -1,5 +1,7 @@
 //! McNemar's test between all experiments that tested the same utterances, with a correction for the number of tests.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde::{Deserialize, Serialize};
 
 use super::significance::{Answers, McNemar, by_utterance};
@@ -32,6 +34,8 @@ pub struct Answered {
     name: String,
     protocol: String,
     answers: Answers,
+    /// The fold that tests an utterance.
+    folds: BTreeMap<String, BTreeSet<u32>>,
 }
 
 impl Answered {
@@ -40,17 +44,23 @@ impl Answered {
     /// # Errors
     /// `Internal` where a row has not one probability per label.
     pub fn of(name: &str, protocol: &str, labels: &[String], rows: Vec<PredictionRow>) -> Result<Answered> {
+        let mut folds: BTreeMap<String, BTreeSet<u32>> = BTreeMap::new();
+        for row in &rows {
+            folds.entry(row.utterance_id.clone()).or_default().insert(row.fold);
+        }
         let (answers, _) = by_utterance(labels, rows)?;
-        Ok(Answered { name: name.to_owned(), protocol: protocol.to_owned(), answers })
+        Ok(Answered { name: name.to_owned(), protocol: protocol.to_owned(), answers, folds })
     }
 }
 
-/// Tests every pair of the same protocol whose utterances and truths are the same, in the order of `experiments`.
+/// Tests every pair of the same protocol whose folds test the same utterances with the same truths: of others, the luck of the folds would pass
+/// for a difference of the systems. In the order of `experiments`.
 pub fn pairs(experiments: &[Answered]) -> Vec<Pair> {
     let mut pairs = Vec::new();
     for (i, a) in experiments.iter().enumerate() {
         for b in experiments[i + 1..].iter().filter(|b| b.protocol == a.protocol) {
-            let alike = a.answers.len() == b.answers.len()
+            let alike = a.folds == b.folds
+                && a.answers.len() == b.answers.len()
                 && a.answers
                     .iter()
                     .zip(&b.answers)
@@ -100,10 +110,14 @@ mod tests {
     }
 
     fn answered(name: &str, protocol: &str, right: &[bool]) -> Answered {
+        in_folds(name, protocol, right, 2)
+    }
+
+    fn in_folds(name: &str, protocol: &str, right: &[bool], folds: usize) -> Answered {
         let rows = right.iter().enumerate().map(|(i, &right)| PredictionRow {
             experiment: name.into(),
             protocol: protocol.into(),
-            fold: 0,
+            fold: (i % folds) as u32,
             seed: 0,
             utterance_id: format!("{i:02}"),
             truth: "a".into(),
@@ -124,6 +138,7 @@ mod tests {
             answered("elsewhere", "random", &all),
             answered("fewer", "loso", &all[..7]),
             answered("other", "random", &all),
+            in_folds("other folds", "random", &all, 3),
         ];
         let found = pairs(&given);
         let names: Vec<(&str, &str)> = found.iter().map(|pair| (pair.a.as_str(), pair.b.as_str())).collect();

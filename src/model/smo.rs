@@ -2,7 +2,7 @@
 //! 2005 (LIBSVM's WSS 2).
 
 use crate::cancel::Cancel;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Tolerance of the optimality conditions: LIBSVM's and scikit-learn's.
 const TOLERANCE: f64 = 1e-3;
@@ -28,8 +28,13 @@ pub(super) struct Solution {
 /// optimum no row whose `b` may rise has a larger rest than one whose `b` may fall.
 ///
 /// # Errors
-/// Interrupted when `cancel` asks for it.
+/// Interrupted when `cancel` asks for it; `Data` for a kernel that is not finite.
 pub(super) fn solve(kernel: &[f32], positive: &[bool], c: f64, cancel: &Cancel) -> Result<Solution> {
+    if kernel.iter().any(|value| !value.is_finite()) {
+        return Err(
+            Error::data("the inputs are too large for the kernel of a support vector machine").hint("scale them: scaler = \"standard\"")
+        );
+    }
     let n = positive.len();
     let most_steps = (1000 * n).max(1_000_000);
     let upper: Vec<f64> = positive.iter().map(|&p| if p { c } else { 0.0 }).collect();

@@ -27,8 +27,6 @@ impl Store {
     /// # Errors
     /// `Io` where the store cannot be read: then nothing may be removed either.
     pub fn garbage(&self, referenced: &BTreeSet<(String, String)>) -> Result<Vec<Garbage>> {
-        let mut keep: BTreeSet<String> = referenced.iter().map(|(_, key)| key.clone()).collect();
-        keep.extend(self.latest_keys()?);
         let mut found = Vec::new();
         for stage in folders(&self.root().join("tasks"))? {
             for folder in folders(&stage)? {
@@ -41,17 +39,21 @@ impl Store {
         // A checkpoint is of a task that no run has finished: it goes when nobody has gone on from it for long.
         let scratch = folders(&self.root().join("scratch"))?.into_iter().filter(|folder| is_old(folder));
         found.extend(scratch.map(|folder| ("scratch".to_owned(), folder)));
+        // Read last: workers of a cluster take no lock, and note an output after it is in its place.
+        let mut keep: BTreeSet<String> = referenced.iter().map(|(_, key)| key.clone()).collect();
+        keep.extend(self.latest_keys()?);
         let unknown = found.into_iter().filter(|(_, folder)| !keep.contains(&name(folder)));
         unknown.map(|(stage, folder)| Ok(Garbage { stage, key: name(&folder), bytes: size(&folder)?, folder })).collect()
     }
 
-    /// Removes what [`Store::garbage`] found; call it with the store's lock held. A folder is first moved out of sight, so that none is ever
-    /// seen half removed.
+    /// Removes what [`Store::garbage`] found, but for what became some task's latest output since; call it with the store's lock held. A folder
+    /// is first moved out of sight, so that none is ever seen half removed.
     ///
     /// # Errors
     /// `Io`; what was removed until then is gone.
     pub fn remove(&self, garbage: &[Garbage]) -> Result<()> {
-        for one in garbage {
+        let latest: BTreeSet<String> = self.latest_keys()?.into_iter().collect();
+        for one in garbage.iter().filter(|one| !latest.contains(&one.key)) {
             let aside = self.root().join("tasks").join(&one.stage).join(format!("{TEMPORARY}{}", one.key));
             let gone = if one.stage == "scratch" || one.stage == "shards" {
                 fs::remove_dir_all(&one.folder)

@@ -34,6 +34,9 @@ use crate::table;
 /// Recordings that a plan opens at most to look at what they hold now.
 const PREVIEWED: usize = 256;
 
+/// One set aside for so many that are usable is worth a warning.
+const MANY_SET_ASIDE: usize = 20;
+
 /// What a run came to.
 #[derive(Debug, Default)]
 pub struct Outcome {
@@ -67,6 +70,10 @@ pub fn run(pipeline: &Pipeline, options: &Options, cancel: &Cancel, observer: &d
     observer.observe(Event::PipelineStarted { pipeline: pipeline.name.clone() });
     let walk = Walk::new(pipeline, options, cancel, observer, Mode::Run)?;
     let _lock = lock(options, walk.store.root(), cancel, observer)?;
+    // Reports may be shared by runs with stores of their own.
+    let _reports = (options.until == Stage::Report)
+        .then(|| lock(options, &options.reports_dir.join(report::LOCKS).join(&pipeline.name), cancel, observer))
+        .transpose()?;
     walk.store.sweep()?;
     for folder in ["tables", "models"].map(|kind| options.data_dir.join(kind)).iter().chain([&options.reports_dir]) {
         sweep(&folder.join(&pipeline.name), true)?;
@@ -182,6 +189,11 @@ impl<'a> Walk<'a> {
         }
         // From here on everything is in memory: a split looks at all utterances, and a training at all features.
         let utterances = usable(&ingested, &extracted, self.planning())?;
+        if self.mode == Mode::Run {
+            for condition in report::conditions(&utterances).iter().filter(|condition| condition.leaks()) {
+                self.observer.warn(condition.warning());
+            }
+        }
         let pairs = match &audited {
             Seen::There(done) => Some(table::duplicates::read(&audit::path(&done.folder)).or_else(|e| self.excuse(e))?),
             Seen::Later(_) => None,
@@ -382,12 +394,19 @@ impl<'a> Walk<'a> {
         if let Some(expected) = listing.expected.as_ref().filter(|e| e.utterances != usable) {
             self.observer.note(format!("       {usable} of {} utterances ({})", expected.utterances, expected.source));
         }
-        let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
+        listing.warnings.iter().for_each(|warning| self.observer.warn(warning.clone()));
+        let mut reasons: BTreeMap<&str, (usize, &SetAside)> = BTreeMap::new();
         for one in listing.set_aside.iter().chain(late) {
-            *reasons.entry(one.reason.describe()).or_default() += 1;
+            reasons.entry(one.reason.describe()).or_insert((0, one)).0 += 1;
         }
-        for (reason, count) in reasons {
-            self.observer.note(format!("       set aside: {count} ({reason})"));
+        for (reason, (count, first)) in reasons {
+            let line = format!("set aside: {count} ({reason}), such as {}: {}", first.path, first.detail);
+            // So many that the corpus is hardly what was meant: told even where little is.
+            if first.reason.is_mistake() && count * MANY_SET_ASIDE > usable {
+                self.observer.warn(line);
+            } else {
+                self.observer.note(format!("       {line}"));
+            }
         }
         for one in listing.set_aside.iter().chain(late).filter(|s| s.reason == crate::corpus::Reason::BadAudio).take(5) {
             self.observer.warn(format!("{} is set aside: {}", one.path, one.detail));

@@ -11,7 +11,15 @@ use crate::error::Result;
 /// # Errors
 /// Those of the readers and of `take`.
 pub(super) fn read(root: &Path, parts: &[CorpusPart], take: &mut dyn FnMut(Source) -> Result<()>) -> Result<Listing> {
-    let mut whole = Listing { corpus: String::new(), sources: vec![], set_aside: vec![], expected: None, notes: vec![], generated: false };
+    let mut whole = Listing {
+        corpus: String::new(),
+        sources: vec![],
+        set_aside: vec![],
+        expected: None,
+        warnings: vec![],
+        notes: vec![],
+        generated: false,
+    };
     for part in parts {
         let folder = root.join(&part.folder);
         let mut other = Vec::new();
@@ -37,6 +45,8 @@ pub(super) fn read(root: &Path, parts: &[CorpusPart], take: &mut dyn FnMut(Sourc
         other.sort_by(|a, b| (&a.path, &a.detail).cmp(&(&b.path, &b.detail)));
         let place = |aside: SetAside| SetAside { path: format!("{}/{}", part.folder, aside.path), ..aside };
         whole.set_aside.extend(listing.set_aside.into_iter().chain(other).map(place));
+        whole.generated |= listing.generated;
+        whole.warnings.extend(listing.warnings.into_iter().map(|warning| format!("{}: {warning}", part.name)));
         whole.notes.extend(listing.notes.into_iter().map(|note| format!("{}: {note}", part.name)));
     }
     Ok(whole)

@@ -1,5 +1,6 @@
 //! What a corpus holds before any recording is opened.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::Path;
 use std::time::Instant;
@@ -67,7 +68,11 @@ pub(super) fn list(pipeline: &Pipeline, folder: Option<&Path>) -> Result<(Listin
     let wanted = &pipeline.corpus.labels;
     let mut sorter = Sorter::new(folder);
     let mut other = Vec::new();
+    let mut found: BTreeSet<String> = BTreeSet::new();
     let mut take = |source: Source| -> Result<()> {
+        if !found.contains(&source.emotion) {
+            found.insert(source.emotion.clone());
+        }
         if wanted.is_empty() || wanted.contains(&source.emotion) {
             return sorter.push(source);
         }
@@ -102,6 +107,15 @@ pub(super) fn list(pipeline: &Pipeline, folder: Option<&Path>) -> Result<(Listin
     listing.set_aside.sort_by(|a, b| a.path.cmp(&b.path));
     listing.corpus.clone_from(&pipeline.corpus.name);
     listing.notes.extend(pipeline.corpus.notes.iter().cloned());
+    let lacking: Vec<&str> = wanted.iter().filter(|label| !found.contains(*label)).map(String::as_str).collect();
+    if !lacking.is_empty() {
+        let there: Vec<&str> = found.iter().map(String::as_str).collect();
+        listing.warnings.push(format!(
+            "no recording is of the class {} of corpus.labels; there are {}",
+            lacking.join(", "),
+            there.join(", ")
+        ));
+    }
     let sources = sorter.finish()?;
     if sources.is_empty() {
         return Err(Error::data(format!("no usable utterance found under {}", root.display()))

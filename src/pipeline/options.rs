@@ -62,7 +62,7 @@ impl Stage {
             Stage::Ingest => 2,
             Stage::Features => crate::features::CODE_VERSION,
             Stage::Audit => crate::fingerprint::CODE_VERSION,
-            Stage::Split => 2,
+            Stage::Split => 3,
             // Each model has its own besides.
             Stage::Train => 1,
             Stage::Evaluate => 2,

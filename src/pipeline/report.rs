@@ -21,9 +21,9 @@ use super::terms;
 use super::walk::{Later, Seen, Walk};
 use crate::cancel::Cancel;
 use crate::config::Pipeline;
-use crate::corpus::{Listing, SetAside};
+use crate::corpus::{Listing, SetAside, Utterance};
 use crate::error::Result;
-use crate::evaluation::{Answered, Pair, pairs};
+use crate::evaluation::{Answered, Condition, Pair, pairs};
 use crate::features::FeatureSet;
 use crate::files::sweep;
 use crate::orchestrator::{Context, Finished, Identity, Lock, Observer, Task};
@@ -31,6 +31,9 @@ use crate::report::{self, CorpusSection, ExperimentSection, NearDuplicate, Pipel
 use crate::table::duplicates::DuplicateRow;
 use crate::table::predictions::PredictionRow;
 use crate::table::summary;
+
+/// Holds the locks of whoever writes reports.
+pub(super) const LOCKS: &str = ".locks";
 
 /// What the corpus turned out to be.
 pub(super) fn corpus_section(listing: &Listing, data: &Data, late: Vec<SetAside>) -> Result<CorpusSection> {
@@ -51,10 +54,19 @@ pub(super) fn corpus_section(listing: &Listing, data: &Data, late: Vec<SetAside>
         set_aside,
         duplicates: summary::duplicates(utterances)?,
         near_duplicates: near_duplicates(&data.pairs),
-        notes: listing.notes.clone(),
+        notes: listing.warnings.iter().chain(&listing.notes).cloned().collect(),
+        conditions: conditions(utterances),
         licence: None,
         references: vec![],
     })
+}
+
+/// What of the recordings, beside their sound, may tell their classes.
+pub(super) fn conditions(utterances: &[Utterance]) -> Vec<Condition> {
+    let of = |name: &str, unit: &str, value: fn(&Utterance) -> u64| {
+        Condition::of(name, unit, utterances.iter().map(|u| (value(u), u.source.emotion.as_str())))
+    };
+    vec![of("sample rate", " Hz", |u| u64::from(u.sample_rate)), of("number of channels", "", |u| u64::from(u.channels))]
 }
 
 fn near_duplicates(pairs: &[DuplicateRow]) -> Vec<NearDuplicate> {
@@ -91,7 +103,7 @@ pub(super) fn assemble(
         comparisons: vec![],
         experiments,
         steps,
-        overrides: pipeline.overrides.iter().filter(|o| !o.starts_with("corpus.root") && !o.starts_with("slurm.")).cloned().collect(),
+        overrides: pipeline.overrides.iter().filter(|o| !o.starts_with("slurm.")).cloned().collect(),
         published: if generated { vec![] } else { pipeline.published.clone() },
         settings: pipeline.settings(),
         versions: versions(pipeline),
@@ -135,7 +147,7 @@ pub(super) fn write_run(pipeline: &Pipeline, steps: &[StepSection], options: &Op
 
 /// Writes the index of all pipelines; one process at a time, or the reports of another could be missing in it.
 pub(super) fn write_index(options: &Options, cancel: &Cancel, observer: &dyn Observer) -> Result<()> {
-    let folder = options.data_dir.join("cache").join(".index");
+    let folder = options.reports_dir.join(LOCKS);
     let _lock = Lock::wait(&folder, &options.owner, cancel, observer)?;
     sweep(&options.reports_dir, false)?;
     report::write_index(&options.reports_dir)

@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::files::{hash_bytes, write_atomically};
 use crate::orchestrator::Context;
 use crate::report::LeakageLine;
-use crate::split::{self, Fold, Item, Requirement, Role, Sharing};
+use crate::split::{self, Fold, Item, Requirement, Role, Sharing, Stretch};
 use crate::table::{self, splits::SplitRow};
 
 /// Name of the table of folds within the task's folder.
@@ -93,8 +93,15 @@ pub(super) fn fingerprint(utterances: &[Utterance]) -> String {
     for u in utterances {
         let s = &u.source;
         text.push_str(&format!("{:?}\n", (&s.id, &s.path, &s.emotion, &s.speaker, &s.session, &s.split, &s.text_id, &u.content_hash)));
+        if s.start_s.is_some() || s.end_s.is_some() {
+            text.push_str(&format!("{:?}\n", (s.start_s, s.end_s)));
+        }
     }
     hash_bytes(text.as_bytes())
+}
+
+fn stretch(u: &Utterance) -> Stretch<'_> {
+    Stretch { path: &u.source.path, start: u.source.start_s.unwrap_or(0.0), end: u.source.end_s.unwrap_or(f64::INFINITY) }
 }
 
 /// Assigns every utterance its role in every fold.
@@ -112,7 +119,8 @@ pub(super) fn split(utterances: &[Utterance], experiment: &Experiment, context: 
     let assignment = split::assign(&experiment.protocol, &items, experiment.validation, experiment.split_seed)?;
     let texts: Vec<Option<&str>> = utterances.iter().map(|u| u.source.text_id.as_deref()).collect();
     let hashes: Vec<&str> = utterances.iter().map(|u| u.content_hash.as_str()).collect();
-    let sharing: Vec<_> = assignment.folds.iter().map(|fold| split::sharing(&items, fold, &texts, &hashes)).collect();
+    let stretches: Vec<Stretch> = utterances.iter().map(stretch).collect();
+    let sharing: Vec<_> = assignment.folds.iter().map(|fold| split::sharing(&items, fold, &texts, &hashes, &stretches)).collect();
     let about =
         About { speaker_independent: split::is_speaker_independent(&assignment.folds, &items), sharing, warnings: assignment.warnings };
     for warning in &about.warnings {

@@ -1,6 +1,6 @@
 //! On which terms the corpora may be used that have a reader of their own, and what their authors ask to cite.
 
-use crate::config::{CorpusKind, CorpusSettings, PartKind};
+use crate::config::{CorpusKind, CorpusPart, CorpusSettings, PartKind};
 
 /// What a reader's corpus asks of whoever uses it.
 struct Terms {
@@ -40,13 +40,11 @@ pub(super) fn licence(corpus: &CorpusSettings) -> Option<String> {
     if corpus.licence.is_some() {
         return corpus.licence.clone();
     }
+    let known = |kind: &str| KNOWN.iter().find(|terms| terms.kind == kind).map(|terms| terms.licence);
+    let CorpusKind::Joined { parts, .. } = &corpus.kind else { return known(corpus.kind.name()).map(str::to_owned) };
     let kinds = kinds(corpus);
-    let known = KNOWN.iter().filter(|terms| kinds.contains(&terms.kind));
-    let lines: Vec<String> = match kinds.len() {
-        1 => known.map(|terms| terms.licence.to_owned()).collect(),
-        _ => known.map(|terms| format!("{}: {}", terms.kind, terms.licence)).collect(),
-    };
-    (!lines.is_empty()).then(|| lines.join("; "))
+    let line = |(part, kind): (&CorpusPart, &str)| format!("{}: {}", part.name, known(kind).unwrap_or("not known to this program"));
+    Some(parts.iter().zip(kinds).map(line).collect::<Vec<_>>().join("; "))
 }
 
 /// What to cite: keys of entries known by heart, and what the pipeline file says.

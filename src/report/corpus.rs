@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::corpus::{Reason, SetAside};
 
 use super::compare;
+use super::conditions;
 use super::data::{CorpusSection, NearDuplicate};
 use super::html::{self, Html, Table, cell, count, number, numbers, plural, row_head, words};
 use super::svg;
@@ -32,6 +33,7 @@ pub(super) fn write(h: &mut Html, corpus: &CorpusSection) {
     for note in &corpus.notes {
         h.el("p", &[("class", "note box")], note);
     }
+    conditions::write(h, &corpus.conditions);
     classes(h, corpus);
     groups(h, "speaker", "Utterances by speaker", &corpus.by_speaker);
     groups(h, "session", "Utterances by session", &corpus.by_session);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::corpus::{Expected, SetAside};
-use crate::evaluation::{Explanation, Overview, Pair, Published, Scores, Spread, Uncertainty};
+use crate::evaluation::{Condition, Explanation, Overview, Pair, Published, Scores, Spread, Uncertainty};
 
 /// One pipeline.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -82,6 +82,9 @@ pub struct CorpusSection {
     pub near_duplicates: Vec<NearDuplicate>,
     /// Remarks of the reader.
     pub notes: Vec<String>,
+    /// How it was recorded, against its classes.
+    #[serde(default)]
+    pub conditions: Vec<Condition>,
     /// On which terms the recordings may be used, in words, where it is known.
     #[serde(default)]
     pub licence: Option<String>,

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use super::ser::corpus::{Expected, Reason, SetAside, Sex, Source};
 use super::ser::evaluation::{
-    Answered, ClassScores, Confusion, Explanation, Importance, Mark, Overview, Published, Row, Scores, Spread, Uncertainty, overview, pairs,
+    Answered, ClassScores, Condition, Confusion, Explanation, Importance, Mark, Overview, Published, Row, Scores, Spread, Uncertainty,
+    overview, pairs,
 };
 use super::ser::report::{
     CorpusSection, EpochLine, ExperimentSection, FoldSection, LeakageLine, NearDuplicate, PipelineReport, PredictionLine, StepSection,
@@ -275,6 +276,10 @@ fn corpus() -> CorpusSection {
         duplicates: vec![vec!["03-01-01-01-05".to_owned(), "03-01-01-02-05".to_owned()]],
         near_duplicates: vec![NearDuplicate { a: "03-01-01-03-05".into(), b: "03-01-01-04-05".into(), similarity: 0.98, lag_s: -0.25 }],
         notes: vec!["four recordings have two channels; both are averaged".to_owned()],
+        conditions: vec![
+            Condition::of("sample rate", " Hz", CLASSES.iter().map(|class| (48_000, *class))),
+            Condition::of("number of channels", "", (0..80).map(|i| (1 + (i % 8 / 4) as u64, CLASSES[i % 8]))),
+        ],
         licence: Some("CC BY-NC-SA 4.0: no commercial use, share alike".into()),
         references: vec!["livingstone2018ryerson".into()],
     }

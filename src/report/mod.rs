@@ -10,6 +10,7 @@ mod bibtex;
 mod card;
 mod cards;
 mod compare;
+mod conditions;
 mod corpus;
 mod csv;
 mod csv_uncertainty;

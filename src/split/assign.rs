@@ -6,6 +6,7 @@ use super::part::Role;
 use super::protocol::Protocol;
 use super::stratified::{stratified_folds, stratified_part};
 use super::{groups, validation};
+use crate::corpus::UNKNOWN_SPEAKER;
 use crate::error::{Error, Result};
 
 /// What a protocol needs to know of an utterance.
@@ -86,14 +87,15 @@ pub fn assign(protocol: &Protocol, items: &[Item], validation: Option<f64>, seed
     Ok(Assignment { folds, warnings })
 }
 
-/// Whether no test speaker takes part in training or validation of the same fold, as counted.
+/// Whether no test speaker takes part in training or validation of the same fold, as counted. Speakers that nobody knows may be any.
 pub fn is_speaker_independent(folds: &[Fold], items: &[Item]) -> bool {
     folds.iter().all(|fold| {
         let of = |tested: bool| -> BTreeSet<&str> {
             let rows = items.iter().zip(&fold.roles).filter(|(_, role)| role.is_some_and(|r| (r == Role::Test) == tested));
             rows.map(|(item, _)| item.speaker).collect()
         };
-        of(true).is_disjoint(&of(false))
+        let (tested, trained) = (of(true), of(false));
+        tested.is_disjoint(&trained) && !tested.contains(UNKNOWN_SPEAKER) && !trained.contains(UNKNOWN_SPEAKER)
     })
 }
 

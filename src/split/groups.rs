@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::assign::{Item, Tested, by_class};
 use super::draw::Draw;
+use crate::corpus::UNKNOWN_SPEAKER;
 use crate::error::{Error, Result};
 
 /// EmoBox's six test folds of RAVDESS by actor (arXiv 2406.07162).
@@ -15,9 +16,19 @@ fn speakers<'a>(items: &[Item<'a>]) -> BTreeMap<&'a str, Vec<usize>> {
     speakers
 }
 
+/// Refuses to take utterances for those of one person of which nobody knows who speaks.
+fn all_known(items: &[Item]) -> Result<()> {
+    match items.iter().filter(|item| item.speaker == UNKNOWN_SPEAKER).count() {
+        0 => Ok(()),
+        n => Err(Error::data(format!("of {n} of {} utterances the speaker is not known: they cannot be kept apart", items.len()))
+            .hint("fill the manifest's column speaker, or choose the protocol stratified-kfold (which shares speakers)")),
+    }
+}
+
 /// Whole speakers, the largest first, each into the fold that is the smallest so far; among equals into the one where classes stay the most
 /// even. The seed decides between speakers of the same size.
 pub(super) fn balanced(items: &[Item], folds: usize, seed: u64) -> Result<Vec<Vec<usize>>> {
+    all_known(items)?;
     let mut groups: Vec<Vec<usize>> = speakers(items).into_values().collect();
     if groups.len() < folds {
         return Err(Error::data(format!("{} speakers cannot fill {folds} folds of whole speakers", groups.len())).hint(
@@ -45,6 +56,7 @@ pub(super) fn balanced(items: &[Item], folds: usize, seed: u64) -> Result<Vec<Ve
 }
 
 pub(super) fn leave_one_speaker_out(items: &[Item]) -> Result<Vec<Tested>> {
+    all_known(items)?;
     let speakers = speakers(items);
     if speakers.len() < 2 {
         return Err(Error::data("the corpus has one speaker: leaving one speaker out leaves nobody to train on")

@@ -64,17 +64,21 @@ impl Requirement {
             (tested + trained > 0).then(|| format!("{tested} tested and {trained} trained utterances have no named {what}"))
         };
         match self {
-            Requirement::SpeakerDisjoint => shared(fold.shared_speakers, fold.test_speakers, "test speakers"),
+            Requirement::SpeakerDisjoint => shared(fold.shared_speakers, fold.test_speakers, "test speakers")
+                .or_else(|| unknown(fold.test_without_speaker, fold.train_without_speaker, "speaker")),
             Requirement::TextDisjoint => shared(fold.shared_texts, fold.test_texts, "test sentences")
                 .or_else(|| unknown(fold.test_without_text, fold.train_without_text, "sentence")),
             Requirement::SessionDisjoint => shared(fold.shared_sessions, fold.test_sessions, "test sessions")
                 .or_else(|| unknown(fold.test_without_session, fold.train_without_session, "session")),
             Requirement::DuplicateFree => {
                 let (exact, near, all) = (fold.shared_duplicates, fold.shared_near.unwrap_or_default(), fold.test_utterances);
+                let cut = fold.shared_overlaps.unwrap_or_default();
+                let overlaps = if cut > 0 { format!(", and {cut} overlap with one in the same recording") } else { String::new() };
                 let words = format!(
-                    "of {all} tested utterances, {exact} have the same sound as one that is trained on and {near} are another version of one"
+                    "of {all} tested utterances, {exact} have the same sound as one that is trained on and {near} are another version of \
+                     one{overlaps}"
                 );
-                (exact + near > 0).then_some(words)
+                (exact + near + cut > 0).then_some(words)
             }
         }
     }
@@ -93,7 +97,7 @@ impl Requirement {
             }
             Requirement::DuplicateFree => {
                 "the pairs stand in duplicates.parquet among the tables of the pipeline: leave one recording of each pair out of the corpus, \
-                 or take duplicate-free out of `require`"
+                 keep the segments of a recording together (as sessions, or declared parts), or take duplicate-free out of `require`"
             }
         }
     }

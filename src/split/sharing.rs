@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::assign::{Fold, Item};
 use super::part::Role;
+use crate::corpus::UNKNOWN_SPEAKER;
 
 /// What the test part of one fold has in common with what its model was trained or chosen on (training and validation parts).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,6 +17,12 @@ pub struct Sharing {
     pub test_speakers: usize,
     /// Of these, the ones that are trained on.
     pub shared_speakers: usize,
+    /// Tested utterances whose speaker is not known.
+    #[serde(default)]
+    pub test_without_speaker: usize,
+    /// Utterances trained on whose speaker is not known.
+    #[serde(default)]
+    pub train_without_speaker: usize,
     /// Sentences of the test part, as far as the corpus names them.
     pub test_texts: usize,
     /// Of these, the ones that are trained on.
@@ -36,12 +43,58 @@ pub struct Sharing {
     pub shared_duplicates: usize,
     /// Tested utterances of which a copy with other samples is trained on; `None` where nobody has looked for such copies.
     pub shared_near: Option<usize>,
+    /// Tested utterances that are cut from a recording of which another part is trained on; `None` where each recording is one utterance.
+    #[serde(default)]
+    pub shared_recordings: Option<usize>,
+    /// Of these, the ones that overlap with what is trained on: some of their sound is the same.
+    #[serde(default)]
+    pub shared_overlaps: Option<usize>,
 }
 
-/// Counts what one fold shares. `text_ids` and `hashes` (of the content) belong to `items`, one each.
-pub fn sharing(items: &[Item], fold: &Fold, text_ids: &[Option<&str>], hashes: &[&str]) -> Sharing {
+/// Where an utterance lies.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Stretch<'a> {
+    /// The recording.
+    pub path: &'a str,
+    /// Seconds.
+    pub start: f64,
+    /// Seconds; infinite where it goes on to the end.
+    pub end: f64,
+}
+
+/// How many of `tested` are cut from the same recordings as `trained`, and how many of these overlap with them.
+fn cut_from_the_same(stretches: &[Stretch], tested: &[usize], trained: &[usize]) -> (usize, usize) {
+    let mut known: BTreeMap<&str, Vec<(f64, f64)>> = BTreeMap::new();
+    for &i in trained {
+        known.entry(stretches[i].path).or_default().push((stretches[i].start, stretches[i].end));
+    }
+    // By start, each with the furthest end so far, so that one look tells whether any reaches into a stretch.
+    for parts in known.values_mut() {
+        parts.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let mut furthest = f64::NEG_INFINITY;
+        for (_, end) in parts.iter_mut() {
+            furthest = furthest.max(*end);
+            *end = furthest;
+        }
+    }
+    let mut counts = (0, 0);
+    for stretch in tested.iter().map(|&i| stretches[i]) {
+        let Some(parts) = known.get(stretch.path) else { continue };
+        counts.0 += 1;
+        let before = parts.partition_point(|(start, _)| *start < stretch.end);
+        counts.1 += usize::from(before.checked_sub(1).is_some_and(|last| parts[last].1 > stretch.start));
+    }
+    counts
+}
+
+/// Counts what one fold shares. `text_ids`, `hashes` (of the content) and `stretches` belong to `items`, one each.
+pub fn sharing(items: &[Item], fold: &Fold, text_ids: &[Option<&str>], hashes: &[&str], stretches: &[Stretch]) -> Sharing {
     let (tested, trained) = sides(fold);
-    let speakers = |rows: &[usize]| -> BTreeSet<&str> { rows.iter().map(|&i| items[i].speaker).collect() };
+    let named = |&i: &usize| Some(items[i].speaker).filter(|speaker| *speaker != UNKNOWN_SPEAKER);
+    let speakers = |rows: &[usize]| -> BTreeSet<&str> { rows.iter().filter_map(named).collect() };
+    let without_speaker = |rows: &[usize]| rows.iter().filter(|i| named(i).is_none()).count();
+    let several = stretches.iter().map(|one| one.path).collect::<BTreeSet<_>>().len() < stretches.len();
+    let cut = several.then(|| cut_from_the_same(stretches, &tested, &trained));
     let texts = |rows: &[usize]| -> BTreeSet<&str> { rows.iter().filter_map(|&i| text_ids[i]).collect() };
     let sessions = |rows: &[usize]| -> BTreeSet<&str> { rows.iter().filter_map(|&i| items[i].session).collect() };
     let without_text = |rows: &[usize]| rows.iter().filter(|&&i| text_ids[i].is_none()).count();
@@ -52,6 +105,8 @@ pub fn sharing(items: &[Item], fold: &Fold, text_ids: &[Option<&str>], hashes: &
         test_utterances: tested.len(),
         shared_speakers: test_speakers.intersection(&speakers(&trained)).count(),
         test_speakers: test_speakers.len(),
+        test_without_speaker: without_speaker(&tested),
+        train_without_speaker: without_speaker(&trained),
         shared_texts: test_texts.intersection(&texts(&trained)).count(),
         test_texts: test_texts.len(),
         test_without_text: without_text(&tested),
@@ -62,6 +117,8 @@ pub fn sharing(items: &[Item], fold: &Fold, text_ids: &[Option<&str>], hashes: &
         train_without_session: without_session(&trained),
         shared_duplicates: tested.iter().filter(|&&i| sounds.contains(hashes[i])).count(),
         shared_near: None,
+        shared_recordings: cut.map(|(recordings, _)| recordings),
+        shared_overlaps: cut.map(|(_, overlaps)| overlaps),
     }
 }
 
@@ -93,6 +150,8 @@ impl Sharing {
             ("duplicates", self.test_utterances, self.shared_duplicates),
         ];
         kinds.extend(self.shared_near.map(|shared| ("near-duplicates", self.test_utterances, shared)));
+        kinds.extend(self.shared_recordings.map(|shared| ("recordings", self.test_utterances, shared)));
+        kinds.extend(self.shared_overlaps.map(|shared| ("overlaps", self.test_utterances, shared)));
         kinds
     }
 }
@@ -103,11 +162,20 @@ pub fn verdict(folds: &[Sharing]) -> Vec<String> {
     let Some(first) = folds.first() else { return Vec::new() };
     let pairs = |of: fn(&Sharing) -> (usize, usize)| -> Vec<(usize, usize)> { folds.iter().map(of).collect() };
     let speakers = pairs(|s| (s.shared_speakers, s.test_speakers));
-    let head = match speakers.iter().all(|&(shared, _)| shared == 0) {
-        true => "speaker-independent",
-        false => "speaker-dependent",
+    let nameless = folds.iter().map(|s| s.test_without_speaker).sum::<usize>();
+    let untold = nameless + folds.iter().map(|s| s.train_without_speaker).sum::<usize>();
+    let first_line = match untold {
+        0 if speakers.iter().all(|&(shared, _)| shared == 0) => format!("speaker-independent: {}", shared("test speaker", &speakers)),
+        0 => format!("speaker-dependent: {}", shared("test speaker", &speakers)),
+        _ if speakers.iter().all(|&(_, all)| all == 0) => {
+            "speakers are not known: whether test speakers are also trained on cannot be told, and has to be assumed".to_owned()
+        }
+        _ => {
+            let counted = shared("named test speaker", &speakers);
+            format!("speaker-dependent, as has to be assumed: {counted}; of {nameless} tested utterances the speaker is not known")
+        }
     };
-    let mut lines = vec![format!("{head}: {}", shared("test speaker", &speakers))];
+    let mut lines = vec![first_line];
     let groups = [
         ("sentence", pairs(|s| (s.shared_texts, s.test_texts)), pairs(|s| (s.test_without_text, s.test_utterances))),
         ("session", pairs(|s| (s.shared_sessions, s.test_sessions)), pairs(|s| (s.test_without_session, s.test_utterances))),
@@ -128,6 +196,12 @@ pub fn verdict(folds: &[Sharing]) -> Vec<String> {
     if first.shared_near.is_some() {
         let near = folds.iter().map(|s| s.shared_near.unwrap_or_default());
         lines.push(format!("near-duplicates: {}", copies(near, folds.len(), "another version of a recording")));
+    }
+    if first.shared_recordings.is_some() {
+        let parts = folds.iter().map(|s| s.shared_recordings.unwrap_or_default());
+        lines.push(format!("recordings: {}", copies(parts, folds.len(), "cut from the recording of another")));
+        let overlaps = folds.iter().map(|s| s.shared_overlaps.unwrap_or_default());
+        lines.push(format!("overlaps: {}", copies(overlaps, folds.len(), "in overlap with one")));
     }
     lines
 }

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::draw::Draw;
+use super::sharing::Stretch;
 use super::{Assignment, Fold, Item, Protocol, Requirement, Role, Sharing, assign, is_speaker_independent, near_shared, sharing, verdict};
+use crate::corpus::UNKNOWN_SPEAKER;
 use crate::error::{Error, Kind};
 
 #[derive(Clone)]
@@ -283,7 +285,8 @@ fn what_train_and_test_share_is_counted() {
     let fold = |roles: [Option<Role>; 5]| Fold { index: 0, name: "fold 1".into(), roles: roles.into() };
     let mixed = fold([Some(Role::Train), Some(Role::Test), Some(Role::Validation), Some(Role::Test), None]);
     let texts = [Some("kids"), Some("kids"), Some("dogs"), None, None];
-    let counts = sharing(&items, &mixed, &texts, &["h1", "h1", "h2", "h2", "h3"]);
+    let whole = ["a", "b", "c", "d", "e"].map(|path| Stretch { path, start: 0.0, end: f64::INFINITY });
+    let counts = sharing(&items, &mixed, &texts, &["h1", "h1", "h2", "h2", "h3"], &whole);
     assert_eq!((counts.test_utterances, counts.test_speakers, counts.shared_speakers), (2, 2, 1));
     assert_eq!((counts.test_texts, counts.shared_texts, counts.test_without_text, counts.shared_duplicates), (1, 1, 1, 2));
     assert_eq!((counts.test_sessions, counts.test_without_session, counts.train_without_text), (0, 2, 0));
@@ -299,7 +302,7 @@ fn what_train_and_test_share_is_counted() {
 
     // The undeclared `e` shares speaker 3 but takes no part.
     let apart = fold([Some(Role::Train), Some(Role::Train), Some(Role::Validation), Some(Role::Test), None]);
-    let counts = sharing(&items, &apart, &[None; 5], &["h1", "h2", "h3", "h4", "h4"]);
+    let counts = sharing(&items, &apart, &[None; 5], &["h1", "h2", "h3", "h4", "h4"], &whole);
     assert!(is_speaker_independent(&[apart], &items));
     assert_eq!(
         verdict(&[counts, counts]),
@@ -310,6 +313,50 @@ fn what_train_and_test_share_is_counted() {
         ]
     );
     assert!(verdict(&[]).is_empty());
+}
+
+#[test]
+fn parts_of_one_recording_and_their_overlaps_are_counted() {
+    let row = |id: &str| Row { id: id.into(), label: "x".into(), speaker: id.into(), session: None, declared: None };
+    let rows: Vec<Row> = ["a", "b", "c", "d", "e", "f"].map(row).into();
+    let cut = |path, start, end| Stretch { path, start, end };
+    // Trained: all of 1 but its last second, and a second of 2. `d` lies within a long stretch that another begins after.
+    let stretches = [
+        cut("1", 0.0, 9.0),
+        cut("1", 3.0, 4.0),
+        cut("2", 5.0, 6.0),
+        cut("1", 8.0, 10.0),
+        cut("2", 6.0, f64::INFINITY),
+        cut("3", 0.0, f64::INFINITY),
+    ];
+    let roles: Vec<Option<Role>> = (0..6).map(|i| Some(if i < 3 { Role::Train } else { Role::Test })).collect();
+    let fold = Fold { index: 0, name: "fold 1".into(), roles };
+    let counts = sharing(&items(&rows), &fold, &[None; 6], &["h"; 6], &stretches);
+    assert_eq!((counts.shared_recordings, counts.shared_overlaps), (Some(2), Some(1)));
+    let lines = verdict(&[counts]);
+    let said = |line: &str| lines.iter().any(|one| one == line);
+    assert!(
+        said("recordings: 2 tested utterances in the only fold are cut from the recording of another that is trained on")
+            && said("overlaps: 1 tested utterance in the only fold is in overlap with one that is trained on"),
+        "{lines:?}"
+    );
+}
+
+#[test]
+fn speakers_that_nobody_knows_are_never_unseen() {
+    let mut rows = corpus(30, 3, 4, 0);
+    rows[3].speaker = UNKNOWN_SPEAKER.into();
+    for protocol in [Protocol::GroupKfold { folds: 2 }, Protocol::LeaveOneSpeakerOut] {
+        let error = assign(&protocol, &items(&rows), None, 0).err().unwrap();
+        assert!(error.to_string().contains("of 1 of 30 utterances the speaker is not known"), "{error}");
+    }
+    let apart = |i: usize| Some(if rows[i].speaker == rows[0].speaker { Role::Test } else { Role::Train });
+    let fold = Fold { index: 0, name: "fold 1".into(), roles: (0..30).map(apart).collect() };
+    assert!(!is_speaker_independent(std::slice::from_ref(&fold), &items(&rows)));
+    let paths: Vec<Stretch> = rows.iter().map(|row| Stretch { path: &row.id, start: 0.0, end: f64::INFINITY }).collect();
+    let counts = sharing(&items(&rows), &fold, &[None; 30], &vec!["h"; 30], &paths);
+    assert_eq!((counts.train_without_speaker, counts.shared_recordings), (1, None));
+    assert!(verdict(&[counts])[0].starts_with("speaker-dependent, as has to be assumed: "));
 }
 
 #[test]
@@ -339,6 +386,10 @@ fn a_demand_names_the_first_fold_that_falls_short() {
         train_without_session: 0,
         shared_duplicates: 0,
         shared_near: Some(0),
+        test_without_speaker: 0,
+        train_without_speaker: 0,
+        shared_recordings: None,
+        shared_overlaps: None,
     };
     let unmet = |demand: Requirement, bad: Sharing| demand.unmet(&[fine, bad, bad]);
     for demand in Requirement::ALL {
@@ -357,6 +408,12 @@ fn a_demand_names_the_first_fold_that_falls_short() {
         ),
         (Requirement::DuplicateFree, Sharing { shared_duplicates: 1, ..fine }, "1 have the same sound"),
         (Requirement::DuplicateFree, Sharing { shared_near: Some(2), ..fine }, "2 are another version"),
+        (Requirement::DuplicateFree, Sharing { shared_overlaps: Some(3), ..fine }, "and 3 overlap with one in the same recording"),
+        (
+            Requirement::SpeakerDisjoint,
+            Sharing { test_without_speaker: 1, ..fine },
+            "1 tested and 0 trained utterances have no named speaker",
+        ),
     ];
     for (demand, bad, words) in cases {
         let unmet = unmet(demand, bad).unwrap();

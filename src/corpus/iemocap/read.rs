@@ -244,7 +244,15 @@ impl<'a> Reader<'a> {
         }
         self.set_aside.sort_by(|a, b| (&a.path, a.reason, &a.detail).cmp(&(&b.path, b.reason, &b.detail)));
         let expected = self.settings.expected();
-        Listing { corpus: "iemocap".into(), sources, set_aside: self.set_aside, expected, notes: self.notes, generated: false }
+        Listing {
+            corpus: "iemocap".into(),
+            sources,
+            set_aside: self.set_aside,
+            expected,
+            warnings: vec![],
+            notes: self.notes,
+            generated: false,
+        }
     }
 }
 

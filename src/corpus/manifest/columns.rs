@@ -7,6 +7,8 @@ use crate::error::{Error, Result};
 
 /// Columns that every manifest has.
 pub(super) const REQUIRED: [&str; 3] = ["path", "emotion", "speaker"];
+/// Of these, the ones that no row may leave empty: a speaker may be unknown.
+pub(super) const FILLED: [&str; 2] = ["path", "emotion"];
 const OPTIONAL: [&str; 10] = ["id", "sex", "text_id", "session", "split", "start", "end", "language", "intensity", "repetition"];
 
 /// What other tables call the required columns; only offered, never assumed.

@@ -4,6 +4,7 @@ mod cell;
 mod clips;
 mod columns;
 mod json_rows;
+mod labels;
 mod locate;
 mod read;
 mod repeats;

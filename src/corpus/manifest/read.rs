@@ -6,12 +6,14 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::cell::{Refusal, part, seconds, sex};
-use super::columns::{Columns, REQUIRED, nearest};
+use super::columns::{Columns, FILLED, nearest};
+use super::labels::Labels;
 use super::locate::Locator;
 use super::repeats::Repeats;
 use super::sheet::{self, Row, open};
+use crate::corpus::GENERATED_MARK;
 use crate::corpus::listing::{Listing, Reason, SetAside};
-use crate::corpus::utterance::Source;
+use crate::corpus::utterance::{Source, UNKNOWN_SPEAKER};
 use crate::corpus::walk::check_root;
 use crate::error::{Error, Result};
 
@@ -68,10 +70,26 @@ pub fn scan(settings: &ManifestSettings, sink: &mut dyn FnMut(Source) -> Result<
     if !columns.unused.is_empty() {
         notes.push(format!("columns of the manifest that are not used: {}", columns.unused.join(", ")));
     }
-    let mut rows = Rows { settings, columns: &columns, unit: sheet.unit, locator: Locator::new(settings)?, sounds: Repeats::default() };
+    let mut rows = Rows {
+        settings,
+        columns: &columns,
+        unit: sheet.unit,
+        locator: Locator::new(settings)?,
+        sounds: Repeats::default(),
+        labels: Labels::default(),
+    };
     let mut set_aside = rows.read(sheet.rows, sink)?;
+    let warnings = rows.labels.warnings(&settings.label_map);
     set_aside.sort_by(|a, b| a.path.cmp(&b.path));
-    Ok(Listing { corpus: "manifest".into(), sources: vec![], set_aside, expected: None, notes, generated: false })
+    Ok(Listing {
+        corpus: "manifest".into(),
+        sources: vec![],
+        set_aside,
+        expected: None,
+        warnings,
+        notes,
+        generated: settings.root.join(GENERATED_MARK).is_file(),
+    })
 }
 
 struct Rows<'a> {
@@ -81,6 +99,7 @@ struct Rows<'a> {
     locator: Locator<'a>,
     /// Recordings with their segments.
     sounds: Repeats,
+    labels: Labels,
 }
 
 impl Rows<'_> {
@@ -142,7 +161,7 @@ impl Rows<'_> {
         let cell = |name| self.columns.cell(cells, name);
         let owned = |name| cell(name).map(str::to_owned);
         let bad = |why: String| (Reason::BadRow, why);
-        if let Some(name) = REQUIRED.iter().find(|name| cell(name).is_none()) {
+        if let Some(name) = FILLED.iter().find(|name| cell(name).is_none()) {
             return Err(bad(format!("the cell {name} is empty: fill it or remove the row")));
         }
         if let Some(name) = ["emotion", "speaker"].iter().find(|name| cell(name).is_some_and(|text| text.contains('\n'))) {
@@ -158,7 +177,7 @@ impl Rows<'_> {
         let path = self.locator.locate(raw)?;
         let mut source = Source {
             emotion,
-            speaker: owned("speaker").unwrap_or_default(),
+            speaker: owned("speaker").unwrap_or_else(|| UNKNOWN_SPEAKER.to_owned()),
             sex: cell("sex").map(sex).transpose()?,
             text_id: owned("text_id"),
             session: owned("session"),
@@ -174,11 +193,12 @@ impl Rows<'_> {
         Ok(source)
     }
 
-    fn class(&self, label: &str) -> Result<String, Refusal> {
+    fn class(&mut self, label: &str) -> Result<String, Refusal> {
         let map = &self.settings.label_map;
         if map.is_empty() {
             return Ok(label.to_owned());
         }
+        self.labels.note(label, map);
         map.get(label).cloned().ok_or_else(|| {
             let near = nearest(&label.to_lowercase(), map.keys()).map_or(String::new(), |near| format!(" (it has {near})"));
             (Reason::ClassNotUsed, format!("the label map has no entry {label}{near}: add one to use the row"))
@@ -284,11 +304,12 @@ mod tests {
 
     #[test]
     fn bad_rows_are_told_by_line() {
-        let table = "path,emotion,speaker,start,end\n\nok.wav,joy,1,,\n,joy,1,,\nok2.wav,,1,,\n\n\nok2.wav,joy, ,,\nok2.wav,joy,1\n\
+        let table = "path,emotion,speaker,start,end\n\nok.wav,joy,1,,\n,joy,1,,\nok2.wav,,1,,\n\n\nwho.wav,joy, ,,\nok2.wav,joy,1\n\
             ok2.wav,joy,1,x,\nok2.wav,joy,1,2,1\nok2.wav,joy,1,-1,\nok2.wav,joy,1,NaN,\n\"new\nline.wav\",joy,1,,\ngone.wav,joy,1,,\n";
-        let case = case("m.csv", table, &["ok.wav", "ok2.wav", "new\nline.wav"]);
+        let case = case("m.csv", table, &["ok.wav", "ok2.wav", "who.wav", "new\nline.wav"]);
         let listing = read(&case.settings).unwrap();
-        assert_eq!(ids(&listing), ["new\nline.wav", "ok.wav"]);
+        assert_eq!(ids(&listing), ["new\nline.wav", "ok.wav", "who.wav"]);
+        assert_eq!(listing.sources[2].speaker, UNKNOWN_SPEAKER);
         let mut lines: Vec<(u32, Reason)> = listing
             .set_aside
             .iter()
@@ -296,9 +317,9 @@ mod tests {
             .collect();
         lines.sort_unstable();
         use Reason::{BadRow, MissingAudio};
-        let bad = [4, 5, 8, 9, 10, 11, 12, 13].map(|line| (line, BadRow));
-        assert_eq!(lines[..8], bad);
-        assert_eq!(lines[8..], [(16, MissingAudio)]);
+        let bad = [4, 5, 9, 10, 11, 12, 13].map(|line| (line, BadRow));
+        assert_eq!(lines[..7], bad);
+        assert_eq!(lines[7..], [(16, MissingAudio)]);
     }
 
     #[test]

@@ -334,7 +334,7 @@ pub fn read(root: &Path) -> Result<Listing> {
         "generated speech-like sounds (seed {}), not recordings: results say that the pipeline works, and compare with nothing",
         settings.seed
     )];
-    Ok(Listing { corpus: "synthetic".to_owned(), sources, set_aside, expected: None, notes, generated: true })
+    Ok(Listing { corpus: "synthetic".to_owned(), sources, set_aside, expected: None, warnings: vec![], notes, generated: true })
 }
 
 /// WAVE files in the speakers' folders that the description does not name.

@@ -259,6 +259,28 @@ const CHANGES: &[Change] = &[
         why: "recordings: s0_calm_0.wav, s0_happy_0.wav touched",
     },
     Change {
+        name: "a speaker corrected where clips are scaled by speaker",
+        make: |p| {
+            edit(p, "scaler = \"standard\"", "scaler = \"per-speaker\"");
+            p.ser(&["run", "p"]).ok();
+            manifest(p, |lines| lines.iter().map(|l| if l.contains("s0_calm_0") { l.replace(",s0", ",s1") } else { l.clone() }).collect());
+            vec![]
+        },
+        runs: &[
+            "ingest",
+            "split/*",
+            "train/log/*",
+            "train/net/*",
+            "train/floor/fold-00-seed-0",
+            "train/floor/fold-01-seed-0",
+            "evaluate/*",
+            "tables",
+            "report",
+            "publish",
+        ],
+        why: "speakers",
+    },
+    Change {
         name: "another place for the corpus",
         make: |p| {
             fs::rename(p.path("corpus"), p.path("elsewhere")).unwrap();

@@ -164,6 +164,10 @@ impl Project {
         fn walk(root: &Path, folder: &Path, into: &mut Vec<(String, Vec<u8>)>) {
             for entry in fs::read_dir(folder).unwrap() {
                 let path = entry.unwrap().path();
+                // A lock names the process that took it last.
+                if path.file_name().is_some_and(|name| name == ".locks") {
+                    continue;
+                }
                 if path.is_dir() {
                     walk(root, &path, into);
                 } else if path.file_name().is_none_or(|name| name != "run.html") {

@@ -1,0 +1,107 @@
+//! How a corpus was recorded, and whether that tells its classes apart: a model can learn the sample rate in place of the emotion.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// From here on a condition is called a leak.
+const STRONG: f64 = 0.3;
+
+/// One property of the recordings against their classes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Condition {
+    /// In words (`sample rate`).
+    pub name: String,
+    /// Recordings by value and class; values ascending.
+    pub counts: Vec<(String, BTreeMap<String, usize>)>,
+    /// Cramér's V with Bergsma's correction for the size of the table: 0 where value and class have nothing to do with each other, 1 where
+    /// one tells the other.
+    pub association: f64,
+}
+
+impl Condition {
+    /// Of one pair a recording; `value` as a number that sorts, with `unit` behind it.
+    pub fn of<'c>(name: &str, unit: &str, pairs: impl Iterator<Item = (u64, &'c str)>) -> Condition {
+        let mut counts: BTreeMap<u64, BTreeMap<String, usize>> = BTreeMap::new();
+        for (value, class) in pairs {
+            *counts.entry(value).or_default().entry(class.to_owned()).or_default() += 1;
+        }
+        let association = association(&counts.values().collect::<Vec<_>>());
+        let named = |(value, by_class): (u64, _)| (format!("{value}{unit}"), by_class);
+        Condition { name: name.to_owned(), counts: counts.into_iter().map(named).collect(), association }
+    }
+
+    /// Whether a model that heard nothing else could tell classes apart by it.
+    pub fn leaks(&self) -> bool {
+        self.association >= STRONG
+    }
+
+    /// What the user has to know of one that leaks.
+    pub fn warning(&self) -> String {
+        let rare = |(value, by_class): &(String, BTreeMap<String, usize>)| {
+            let mut classes: Vec<(&String, &usize)> = by_class.iter().collect();
+            classes.sort_by(|a, b| b.1.cmp(a.1).then(a.0.cmp(b.0)));
+            let most: Vec<String> = classes.iter().take(3).map(|(class, n)| format!("{class} {n}")).collect();
+            format!("{value}: {}{}", most.join(", "), if classes.len() > 3 { ", …" } else { "" })
+        };
+        let values: Vec<String> = self.counts.iter().take(4).map(rare).collect();
+        let more = if self.counts.len() > 4 { "; …" } else { "" };
+        format!(
+            "the {} gives classes away (Cramér's V {:.2}): a model may have learned it in place of the emotion ({}{more})",
+            self.name,
+            self.association,
+            values.join("; ")
+        )
+    }
+}
+
+fn association(rows: &[&BTreeMap<String, usize>]) -> f64 {
+    let mut columns: BTreeMap<&str, f64> = BTreeMap::new();
+    for (class, n) in rows.iter().flat_map(|row| row.iter()) {
+        *columns.entry(class).or_default() += *n as f64;
+    }
+    let n: f64 = columns.values().sum();
+    let (r, k) = (rows.len() as f64, columns.len() as f64);
+    if rows.len() < 2 || columns.len() < 2 || n < 2.0 {
+        return 0.0;
+    }
+    let mut chi_squared = 0.0;
+    for row in rows {
+        let of_row: f64 = row.values().map(|n| *n as f64).sum();
+        for (class, of_column) in &columns {
+            let expected = of_row * of_column / n;
+            let found = row.get(*class).map_or(0.0, |n| *n as f64);
+            chi_squared += (found - expected).powi(2) / expected;
+        }
+    }
+    let phi = (chi_squared / n - (k - 1.0) * (r - 1.0) / (n - 1.0)).max(0.0);
+    let (r, k) = (r - (r - 1.0).powi(2) / (n - 1.0), k - (k - 1.0).powi(2) / (n - 1.0));
+    let most = (r - 1.0).min(k - 1.0);
+    if most <= 0.0 { 0.0 } else { (phi / most).sqrt().min(1.0) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(pairs: &[(u64, &str, usize)]) -> Condition {
+        Condition::of("sample rate", " Hz", pairs.iter().flat_map(|(value, class, n)| std::iter::repeat_n((*value, *class), *n)))
+    }
+
+    #[test]
+    fn a_rate_that_is_the_class_leaks_and_an_even_one_does_not() {
+        let given_away = of(&[(16_000, "anger", 40), (48_000, "joy", 40)]);
+        assert!((given_away.association - 1.0).abs() < 1e-9 && given_away.leaks());
+        assert!(given_away.warning().contains("(16000 Hz: anger 40; 48000 Hz: joy 40)"), "{}", given_away.warning());
+        let even = of(&[(16_000, "anger", 20), (16_000, "joy", 20), (48_000, "anger", 20), (48_000, "joy", 20)]);
+        assert_eq!((even.association, even.leaks()), (0.0, false));
+        assert_eq!(of(&[(16_000, "anger", 20), (16_000, "joy", 20)]).association, 0.0);
+    }
+
+    #[test]
+    fn the_correction_is_that_of_bergsma() {
+        // By hand: chi squared of [[10, 20], [30, 5]] is 18.7266, phi squared 0.28810 less 1/64, r and k 2 less 1/64.
+        let found = of(&[(1, "a", 10), (1, "b", 20), (2, "a", 30), (2, "b", 5)]).association;
+        assert!((found - 0.5261).abs() < 1e-3, "{found}");
+    }
+}
