@@ -18,7 +18,8 @@ pub(super) fn overviews(extracted: &Extracted, utterances: &[Utterance]) -> Resu
 
 fn one(set: FeatureSet, folder: &std::path::Path, by_id: &HashMap<&str, &Utterance>) -> Result<Overview> {
     let (table, _) = table::features::read_parts(folder)?;
-    let group_of = |column: usize| groups(set).into_iter().find(|(_, columns)| columns.contains(&column)).map(|(name, _)| name);
+    let groups = groups(set);
+    let group_of = |column: usize| groups.iter().find(|(_, columns)| columns.contains(&column)).map(|(name, _)| name.clone());
     let columns: Vec<(String, String)> =
         table.columns.iter().enumerate().map(|(c, name)| (name.clone(), group_of(c).unwrap_or_default())).collect();
     let rows: Vec<Row> = table
