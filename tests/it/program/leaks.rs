@@ -286,3 +286,53 @@ fn a_demand_is_a_word_or_a_list_and_checked_like_any_key() {
     project.ser(&["run", "small", "--set", "require=[]"]).ok();
     project.ser(&["run", "small", "--set", "require=session-disjoint"]).fails(4, &["have no named session"]);
 }
+
+#[test]
+fn segments_that_overlap_are_counted_and_refused() {
+    let project = Project::new();
+    let mut rows = Vec::new();
+    for speaker in 0..4 {
+        for (k, emotion) in ["calm", "happy"].iter().enumerate() {
+            let name = format!("s{speaker}_{emotion}.wav");
+            project.tone(&name, 200.0 + 150.0 * k as f32 + 11.0 * speaker as f32, 2.0);
+            rows.extend(["0,1.2", "0.9,1.9"].map(|times| format!("{name},{emotion},s{speaker},{times}")));
+        }
+    }
+    project.write("corpus/manifest.csv", format!("path,emotion,speaker,start,end\n{}\n", rows.join("\n")));
+    project.pipeline("small", &Project::small());
+    project.ser(&["run", "small", "-q"]).ok();
+    let leaks = ser::table::leakage::read(&project.path("data/tables/small/leakage.parquet")).unwrap();
+    let shared = |kind: &str| leaks.iter().filter(|row| row.kind == kind).map(|row| row.shared_units).sum::<u64>();
+    assert!(shared("overlaps") > 0 && shared("overlaps") == shared("recordings") && shared("duplicates") == 0, "{leaks:?}");
+    project.pipeline("small", &(Project::small() + "require = \"duplicate-free\"\n"));
+    project.ser(&["run", "small", "-q"]).fails(4, &["overlap with one in the same recording"]);
+    // Two segments of one recording are of one speaker: folds of whole speakers share neither.
+    let apart = Project::small().replace("stratified-kfold", "group-kfold") + "require = [\"duplicate-free\", \"speaker-disjoint\"]\n";
+    project.pipeline("small", &apart);
+    project.ser(&["run", "small", "-q"]).ok();
+}
+
+#[test]
+fn a_rate_that_tells_the_class_is_warned_of() {
+    let project = Project::new();
+    let mut rows = Vec::new();
+    for i in 0..24 {
+        let (name, emotion) = (format!("{i}.wav"), ["calm", "happy"][i % 2]);
+        let tone = super::project::tone(200.0 + i as f32, 0.5);
+        let bytes = wav(&tone);
+        // The rate and the bytes a second of the header say which emotion it is.
+        let rate: u32 = [16_000, 24_000][i % 2];
+        let mut bytes = bytes;
+        bytes[24..28].copy_from_slice(&rate.to_le_bytes());
+        bytes[28..32].copy_from_slice(&(rate * 2).to_le_bytes());
+        project.write(&format!("corpus/{name}"), bytes);
+        rows.push(format!("{name},{emotion},s{}", i % 3));
+    }
+    project.write("corpus/manifest.csv", format!("path,emotion,speaker\n{}\n", rows.join("\n")));
+    project.pipeline("small", &Project::small());
+    let ran = project.ser(&["run", "small"]).ok();
+    assert!(ran.stderr.contains("the sample rate gives classes away"), "{}", ran.stderr);
+    let page = String::from_utf8(project.read("reports/small/index.html")).unwrap();
+    assert!(page.contains("the sample rate gives classes away (Cramér"), "no warning on the page");
+    assert!(!page.contains("the number of channels gives classes away"));
+}

@@ -9,6 +9,7 @@ mod changes;
 mod controls;
 mod docs;
 mod ensembles;
+mod explain;
 mod faults;
 mod history;
 mod joined;
