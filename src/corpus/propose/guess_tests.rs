@@ -184,7 +184,7 @@ fn letters_are_emotions_with_a_doubt() {
     let found = looked_at(&paths);
     assert_eq!(found.counts().keys().copied().collect::<Vec<_>>(), ["anger", "happiness", "neutral", "sadness"]);
     doubted(&found, "letters are read as emotions: A as anger");
-    assert!(crate::corpus::propose::pipeline(&found, "m.csv", "r").contains("H = \"happiness\""));
+    assert!(crate::corpus::propose::pipeline(&found, "m.csv", "r").contains("\"H\" = \"happiness\""));
 }
 
 #[test]

@@ -10,7 +10,7 @@ use super::text::{composed, plain, shown, some};
 use super::words;
 use crate::corpus::manifest;
 use crate::corpus::walk::stem;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Rows looked at most of one table: a corpus of more recordings has a manifest of its own making.
 const MOST_ROWS: usize = 2_000_000;
@@ -177,7 +177,11 @@ impl Sheet {
 /// Reads the table at `path` (below `root`) if one of its columns names recordings and another holds emotions.
 pub(super) fn labelled(root: &Path, path: &str, names: &Names<'_>, choices: &Choices) -> Result<Labelled, Rejected> {
     let is_text = path.to_lowercase().ends_with(".txt");
-    let unread = |e: crate::error::Error| Rejected { why: e.to_string().replace(&format!("{}/", root.display()), ""), matters: !is_text };
+    let unread = |e: Error| {
+        let text = e.to_string().replace(&format!("{}/", root.display()), "");
+        let hint = e.hint_text().map(|hint| format!(" ({hint})")).unwrap_or_default();
+        Rejected { why: format!("{}{hint}", text.strip_prefix(&format!("{path} ")).unwrap_or(&text)), matters: !is_text }
+    };
     let sheet = read(&root.join(path), path).map_err(unread)?;
     let folder = folder(path);
     let reject = |why: String, matters: bool| Rejected { why, matters };

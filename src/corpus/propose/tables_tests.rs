@@ -63,7 +63,7 @@ fn older_tables_are_read_and_unreadable_ones_named() {
     says(&found.doubts, "t.csv is not UTF-8 and is read as Windows-1252");
     let wide: Vec<u8> = [0xff, 0xfe].into_iter().chain(text.encode_utf16().flat_map(u16::to_le_bytes)).collect();
     let error = proposed(20, &[("t.csv", wide)], None, None).unwrap_err();
-    assert!(error.hint_text().unwrap().contains("t.csv is not UTF-8"), "{:?}", error.hint_text());
+    assert!(error.hint_text().unwrap().contains("t.csv: is not UTF-8 text (save the manifest as CSV in UTF-8"), "{:?}", error.hint_text());
 }
 
 #[test]
