@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use serde_yaml_ng::Value;
+use serde_yaml_ng::{Mapping, Value};
 
 use super::guess::Row;
 use super::place::{Choices, Place};
 use super::sheets;
+use super::text::shown;
 use crate::error::{Error, Result};
 
 /// The name of the header.
@@ -45,55 +46,14 @@ pub(super) fn read(root: &Path, choices: &Choices) -> Result<Database> {
             Error::data(format!("{} has no tables", path.display())).hint("it is no audformat header, or that of an empty database")
         );
     };
-    let named = |choice: &Option<Place>| match choice {
-        Some(Place::Column(name)) => Some(name.clone()),
-        _ => None,
-    };
-    let tables: Tables<'_> = in_order(tables.iter().filter_map(|(name, table)| {
-        let all = columns(table);
-        let chosen = [(named(&choices.emotion), "emotion"), (named(&choices.speaker), "speaker")];
-        let mut wanted: BTreeMap<String, String> = all
-            .iter()
-            .filter_map(|(column, scheme)| Some((column.clone(), scheme.clone()?)))
-            .filter(|(_, s)| s == "emotion" || s == "speaker")
-            .collect();
-        for (column, scheme) in chosen.into_iter().filter_map(|(column, scheme)| Some((column?, scheme))) {
-            if all.contains_key(&column) {
-                wanted.insert(column, scheme.to_owned());
-            }
-        }
-        (!wanted.is_empty()).then_some((name.as_str()?, table, wanted))
-    }));
-    let emotions = candidates(&tables, "emotion");
-    let missing = |column: &str| {
-        let error = Error::data(format!("{} has no table with a column {column}", path.display()));
-        let all: BTreeSet<String> =
-            header.get("tables").and_then(Value::as_mapping).into_iter().flatten().flat_map(|(_, t)| columns(t).into_keys()).collect();
-        error.hint(format!("its columns: {}", all.into_iter().collect::<Vec<_>>().join(", ")))
-    };
-    let emotion = match named(&choices.emotion) {
-        Some(column) if !emotions.contains(&column) => return Err(missing(&column)),
-        Some(column) => column,
-        None => emotions.first().cloned().ok_or_else(|| {
-            Error::data(format!("{} has no table with a scheme `emotion`", path.display())).hint(
-                "ser learns classes: a database of dimensions alone (arousal, valence) is of no use to it. If a column holds emotions under \
-                 another scheme, say so with --emotion column:NAME",
-            )
-        })?,
-    };
-    let speakers = candidates(&tables, "speaker");
-    let speaker = match (named(&choices.speaker), &choices.speaker) {
-        (Some(column), _) if !speakers.contains(&column) => return Err(missing(&column)),
-        (Some(column), _) => Some(column),
-        (None, Some(_)) => None,
-        (None, None) => speakers.first().cloned(),
-    };
+    let all: BTreeSet<String> = tables.iter().flat_map(|(_, table)| columns(table).into_keys()).collect();
+    let tables = tables_of_interest(tables, choices);
+    let (emotion, others) = emotion_column(&path, &tables, choices, &all)?;
+    let speaker = speaker_column(&path, &tables, choices, &all)?;
     let mut cells: BTreeMap<Index, BTreeMap<String, String>> = BTreeMap::new();
     let mut evidence = Vec::new();
     let mut doubts = Vec::new();
-    if choices.emotion.is_none() && emotions.len() > 1 {
-        let others = emotions.iter().filter(|column| **column != emotion).cloned().collect::<Vec<_>>();
-        let first = others.first().map_or("", String::as_str);
+    if let Some(first) = others.first() {
         doubts.push(format!("the emotion could also be column {}: say so with --emotion \"column:{first}\"", others.join(", ")));
     }
     let mut parts: BTreeMap<Index, &str> = BTreeMap::new();
@@ -196,11 +156,63 @@ fn columns(table: &Value) -> BTreeMap<String, Option<String>> {
     columns.filter_map(|(name, column)| Some((name.as_str()?.to_owned(), scheme(column)))).collect()
 }
 
-/// Tables of a gold standard first, the others as the header has them.
-fn in_order<'h>(tables: impl Iterator<Item = (&'h str, &'h Value, BTreeMap<String, String>)>) -> Tables<'h> {
-    let mut tables: Tables<'h> = tables.collect();
-    tables.sort_by_key(|(name, ..)| !name.to_lowercase().contains("gold"));
-    tables
+/// The column that a choice names.
+fn named(choice: Option<&Place>) -> Option<&String> {
+    match choice {
+        Some(Place::Column(name)) => Some(name),
+        _ => None,
+    }
+}
+
+/// Tables with columns of emotions or speakers: those of a gold standard first, the others as the header has them.
+fn tables_of_interest<'h>(tables: &'h Mapping, choices: &Choices) -> Tables<'h> {
+    let chosen = [(named(choices.emotion.as_ref()), "emotion"), (named(choices.speaker.as_ref()), "speaker")];
+    let mut out: Tables<'h> = Vec::new();
+    for (name, table) in tables {
+        let scheme = |column: &String, scheme: Option<String>| {
+            let choice = chosen.iter().find(|(name, _)| *name == Some(column)).map(|(_, scheme)| (*scheme).to_owned());
+            choice.or(scheme).filter(|scheme| scheme == "emotion" || scheme == "speaker")
+        };
+        let wanted: BTreeMap<String, String> =
+            columns(table).into_iter().filter_map(|(column, of)| Some((column.clone(), scheme(&column, of)?))).collect();
+        if let (Some(name), false) = (name.as_str(), wanted.is_empty()) {
+            out.push((name, table, wanted));
+        }
+    }
+    out.sort_by_key(|(name, ..)| !name.to_lowercase().contains("gold"));
+    out
+}
+
+/// The column of emotions, and others that could be it where nobody said which.
+fn emotion_column(path: &Path, tables: &Tables<'_>, choices: &Choices, all: &BTreeSet<String>) -> Result<(String, Vec<String>)> {
+    let found = candidates(tables, "emotion");
+    if let Some(column) = named(choices.emotion.as_ref()) {
+        return if found.contains(column) { Ok((column.clone(), vec![])) } else { Err(missing(path, column, all)) };
+    }
+    let mut found = found.into_iter();
+    let first = found.next().ok_or_else(|| {
+        Error::data(format!("{} has no table with a scheme `emotion`", path.display())).hint(
+            "ser learns classes: a database of dimensions alone (arousal, valence) is of no use to it. If a column holds emotions under \
+             another scheme, say so with --emotion column:NAME",
+        )
+    })?;
+    Ok((first, found.collect()))
+}
+
+/// The column of speakers, where there is one and nobody said that they stand elsewhere.
+fn speaker_column(path: &Path, tables: &Tables<'_>, choices: &Choices, all: &BTreeSet<String>) -> Result<Option<String>> {
+    let found = candidates(tables, "speaker");
+    match (named(choices.speaker.as_ref()), &choices.speaker) {
+        (Some(column), _) if found.contains(column) => Ok(Some(column.clone())),
+        (Some(column), _) => Err(missing(path, column, all)),
+        (None, Some(_)) => Ok(None),
+        (None, None) => Ok(found.into_iter().next()),
+    }
+}
+
+fn missing(path: &Path, column: &str, all: &BTreeSet<String>) -> Error {
+    let all: Vec<String> = all.iter().map(|column| shown(column)).collect();
+    Error::data(format!("{} has no table with a column {column}", path.display())).hint(format!("its columns: {}", all.join(", ")))
 }
 
 /// The columns of a scheme: one that is called like it first, then in the order of the tables.

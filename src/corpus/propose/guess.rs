@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::by_path::{by_path, field};
-use super::fields::fields;
+use super::fields::{Field, fields, telling};
 use super::place::{Choices, Place};
 use super::repeats::{contradicted, first_rows, without_repeats};
 use super::sheets::Labelled;
+use super::speaker::roles;
 use super::text::{composed, safe, shown, some};
 use super::{audformat, tables, words};
 use crate::corpus::utterance::Source;
@@ -222,6 +223,7 @@ fn found(root: &Path, files: &[String], choices: &Choices) -> Result<Proposal> {
     match (best, &choices.emotion) {
         (Some(Labelled { rows, evidence, mut doubts, .. }), _) if by_column => {
             doubts.extend(others);
+            doubts.extend(speaker_of_paths(files, &rows).filter(|_| choices.speaker.is_none()));
             if let Some(place) = choices.speaker.as_ref().filter(|place| !matches!(place, Place::Column(_) | Place::Nowhere)) {
                 return with_speakers(root, files, place, Proposal { rows, evidence, doubts, ..empty });
             }
@@ -239,6 +241,19 @@ fn found(root: &Path, files: &[String], choices: &Choices) -> Result<Proposal> {
             Ok(proposal)
         }
     }
+}
+
+/// What the paths could tell of speakers where the table does not.
+fn speaker_of_paths(files: &[String], rows: &[Row]) -> Option<String> {
+    if rows.iter().any(|row| row.speaker.is_some()) {
+        return None;
+    }
+    let emotions: BTreeMap<&String, &String> = rows.iter().map(|row| (&row.path, &row.emotion)).collect();
+    let values = files.iter().map(|path| emotions.get(path).map(|emotion| (*emotion).clone())).collect();
+    let folders: Vec<&str> = files.iter().map(|path| path.rsplit_once('/').map_or("", |(folder, _)| folder)).collect();
+    let telling = telling(&fields(files));
+    let speaker = roles(&telling, &Field { place: Place::Nowhere, values }, &folders).speaker?;
+    Some(format!("the speaker could be {}: say --speaker {} if it is", speaker.seen(), speaker.place))
 }
 
 /// The speakers of a table's rows by their paths.

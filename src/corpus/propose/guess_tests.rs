@@ -226,3 +226,15 @@ fn files_set_aside_are_listed_once() {
     let asides: Vec<&str> = found.set_aside.iter().map(|aside| aside.path.as_str()).collect();
     assert_eq!(asides, if cfg!(unix) { vec!["extra.wav", "gone.wav"] } else { vec!["extra.wav"] });
 }
+
+#[test]
+fn speakers_of_paths_are_offered_where_the_table_has_none() {
+    let dir = tree(&(0..20).map(|i| format!("{}/{i:02}.wav", ["anna", "bert"][i / 10])).collect::<Vec<_>>());
+    let rows: Vec<String> = (0..20).map(|i| format!("{i:02},{}", ["angry", "sad"][i % 2])).collect();
+    std::fs::write(dir.path().join("labels.csv"), format!("file,emotion\n{}\n", rows.join("\n"))).unwrap();
+    let found = propose(dir.path(), None, &Choices::default()).unwrap();
+    assert!(!found.has_speakers());
+    doubted(&found, "the speaker could be folder:1: anna 10, bert 10: say --speaker folder:1");
+    let choices = Choices { emotion: None, speaker: Some("folder:1".parse().unwrap()) };
+    assert!(propose(dir.path(), None, &choices).unwrap().has_speakers());
+}
