@@ -8,6 +8,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 pub use super::predict::Predict;
 use super::system;
+use crate::corpus::propose::Place;
 use crate::model::Device;
 use crate::ui::Verbosity;
 
@@ -385,6 +386,13 @@ pub struct Init {
     /// Name of the corpus and of its pipeline; by default that of the folder
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,
+    /// Where the emotion stands, as this command shows it: `folder:1`, `folder:1.2` (piece 2 of the name of folder 1), `name:2` (piece 2 of the
+    /// file name), `letters:2` (run 2 of letters or digits), `last` in place of a number, or `column:NAME` of a table beside the recordings
+    #[arg(long, value_name = "FIELD")]
+    pub emotion: Option<Place>,
+    /// Where the speaker stands, in the same words, or `none`
+    #[arg(long, value_name = "FIELD")]
+    pub speaker: Option<Place>,
     /// Write over files that are there
     #[arg(long)]
     pub force: bool,

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 
 use super::args::{Args, Generate, Init};
-use super::print;
+use super::print as print_raw;
 use crate::audio;
 use crate::cancel::Cancel;
-use crate::corpus::propose::{self, Proposal};
+use crate::corpus::propose::{self, Choices, Condition, Place, Proposal, shown};
 use crate::corpus::synthetic::{SyntheticSettings, foreign};
 use crate::error::{Error, Result};
 use crate::files::{create_folder, write_atomically};
@@ -25,12 +25,17 @@ struct Heard {
     seconds: f64,
     rates: BTreeMap<u32, usize>,
     channels: BTreeMap<u16, usize>,
+    conditions: BTreeMap<String, Condition>,
     bad: Vec<(String, String)>,
 }
 
 /// Looks at a folder and writes a manifest and a pipeline file for it.
 pub fn init(init: &Init, args: &Args, cancel: &Cancel, observer: &dyn Observer) -> Result<()> {
-    let proposal = propose::propose(&init.folder, init.name.as_deref())?;
+    if init.emotion == Some(Place::Nowhere) {
+        return Err(Error::usage("--emotion none leaves nothing to learn").hint("name a field, or leave --emotion out"));
+    }
+    let choices = Choices { emotion: init.emotion.clone(), speaker: init.speaker.clone() };
+    let mut proposal = propose::propose(&init.folder, init.name.as_deref(), &choices)?;
     let manifest = init.data_dir.join("manifests").join(format!("{}.csv", proposal.name));
     let pipeline = init.pipelines_dir.join(format!("{}.toml", proposal.name));
     for path in [&manifest, &pipeline] {
@@ -40,6 +45,7 @@ pub fn init(init: &Init, args: &Args, cancel: &Cancel, observer: &dyn Observer) 
         }
     }
     let heard = listen(&init.folder, &proposal, cancel, observer)?;
+    proposal.doubts.extend(propose::giveaways(&proposal, &heard.conditions));
     let root = plain(&init.folder);
     for folder in [manifest.parent(), pipeline.parent()].into_iter().flatten() {
         create_folder(folder)?;
@@ -47,7 +53,7 @@ pub fn init(init: &Init, args: &Args, cancel: &Cancel, observer: &dyn Observer) 
     write_atomically(&manifest, &propose::manifest(&proposal)?)?;
     write_atomically(&pipeline, propose::pipeline(&proposal, &plain(&manifest), &root).as_bytes())?;
     if args.global.json {
-        print(&as_json(&proposal, &heard, &manifest, &pipeline).to_string())
+        print_raw(&as_json(&proposal, &heard, &manifest, &pipeline).to_string())
     } else {
         tell(&proposal, &heard, &manifest, &pipeline)
     }
@@ -73,6 +79,8 @@ fn listen(root: &Path, proposal: &Proposal, cancel: &Cancel, observer: &dyn Obse
                     heard.seconds += audio.duration_s();
                     *heard.rates.entry(audio.sample_rate).or_default() += 1;
                     *heard.channels.entry(audio.channels).or_default() += 1;
+                    let condition = Condition { sample_rate: audio.sample_rate, channels: audio.channels };
+                    heard.conditions.insert(path.to_owned(), condition);
                 }
                 Err(error) => heard.bad.push((path.to_owned(), error.to_string())),
             }
@@ -86,12 +94,17 @@ fn listen(root: &Path, proposal: &Proposal, cancel: &Cancel, observer: &dyn Obse
     Ok(heard)
 }
 
+/// Whatever stands in a name stays on its line.
+fn print(line: &str) -> Result<()> {
+    print_raw(&shown(line))
+}
+
 fn list<K: std::fmt::Display>(counts: impl IntoIterator<Item = (K, usize)>) -> String {
     counts.into_iter().map(|(name, n)| format!("{name} {n}")).collect::<Vec<_>>().join(", ")
 }
 
 fn tell(proposal: &Proposal, heard: &Heard, manifest: &Path, pipeline: &Path) -> Result<()> {
-    print(&format!("{}: {} recordings, {}", proposal.name, proposal.rows.len(), ui::duration(heard.seconds)))?;
+    print(&format!("{}: {}, {}", proposal.name, proposal.size(), ui::duration(heard.seconds)))?;
     for line in &proposal.evidence {
         print(&format!("  {line}"))?;
     }
@@ -123,12 +136,14 @@ fn tell(proposal: &Proposal, heard: &Heard, manifest: &Path, pipeline: &Path) ->
     for doubt in &proposal.doubts {
         print(&format!("  not sure: {doubt}"))?;
     }
-    print(&format!("wrote {}\nwrote {}\nnext: look at both files, then: ser run {}", manifest.display(), pipeline.display(), proposal.name))
+    print(&format!("wrote {}", manifest.display()))?;
+    print(&format!("wrote {}", pipeline.display()))?;
+    print(&format!("next: look at both files, then: ser run {}", proposal.name))
 }
 
 fn as_json(proposal: &Proposal, heard: &Heard, manifest: &Path, pipeline: &Path) -> serde_json::Value {
     serde_json::json!({
-        "name": proposal.name, "recordings": proposal.rows.len(), "seconds": heard.seconds, "emotions": proposal.counts(),
+        "name": proposal.name, "recordings": proposal.recordings(), "rows": proposal.rows.len(), "seconds": heard.seconds, "emotions": proposal.counts(),
         "speakers": proposal.speakers(), "sample_rates": heard.rates, "channels": heard.channels,
         "evidence": proposal.evidence, "not_sure": proposal.doubts,
         "unreadable": heard.bad.iter().map(|(path, why)| serde_json::json!({ "path": path, "why": why })).collect::<Vec<_>>(),
@@ -143,6 +158,8 @@ pub fn generate(generate: &Generate, args: &Args, cancel: &Cancel) -> Result<()>
         return Err(Error::usage(format!("{} is there already", folder.display())).hint("name a folder that is not there yet"));
     }
     let n = foreign(&SyntheticSettings { speakers: 5, sentences: 4, takes: 2, sample_rate: 16_000, seed: 7 }, folder, cancel)?;
-    let text = format!("{}: {n} generated recordings of 5 invented speakers; they are no speech of people", folder.display());
-    print(&if args.global.json { serde_json::json!({ "folder": folder, "recordings": n }).to_string() } else { text })
+    if args.global.json {
+        return print_raw(&serde_json::json!({ "folder": folder, "recordings": n }).to_string());
+    }
+    print(&format!("{}: {n} generated recordings of 5 invented speakers; they are no speech of people", folder.display()))
 }

@@ -35,7 +35,7 @@ pub(super) fn sex(text: &str) -> Result<Sex, Refusal> {
 }
 
 /// A declared part by its usual names.
-pub(in crate::corpus) fn part(text: &str) -> Result<String, Refusal> {
+pub(super) fn part(text: &str) -> Result<String, Refusal> {
     let part = match text.to_lowercase().as_str() {
         "train" | "training" => "train",
         "validation" | "valid" | "val" | "dev" => "validation",

@@ -11,7 +11,7 @@ mod repeats;
 mod sheet;
 mod tap;
 
-pub(super) use cell::{fits, part};
+pub(super) use cell::fits;
 pub use clips::{BadRow, Clip, Clips, clips};
 pub use read::{ManifestSettings, read, scan};
 pub(crate) use sheet::cells_of as cells;

@@ -16,6 +16,9 @@ use crate::foreign::{are_sane_pages, guarded, is_sane_footer};
 /// The longest row: without a bound, a quotation mark that is never closed would bring the rest of any file into memory.
 const LONGEST_ROW: usize = 64 << 20;
 
+/// What to do with a table of an older program.
+const AS_UTF8: &str = "save the manifest as CSV in UTF-8 (from a spreadsheet: \"CSV UTF-8\"; or iconv -f WINDOWS-1252 -t UTF-8)";
+
 /// A manifest whose rows are still to be read.
 pub(super) struct Sheet {
     /// Column names as they stand in the file, trimmed.
@@ -57,17 +60,34 @@ pub(super) fn open(path: &Path) -> Result<Sheet> {
     if tap.head().map_err(|e| Error::io("read", path, e))?.starts_with(b"PAR1") { parquet_rows(path) } else { text_rows(path, tap) }
 }
 
+/// The readable rows of a table.
+pub(crate) struct Cells {
+    pub(crate) columns: Vec<String>,
+    pub(crate) rows: Vec<Vec<String>>,
+    /// How many rows cannot be read.
+    pub(crate) refused: usize,
+    /// Where the first of these is, and what is wrong with it.
+    pub(crate) why: Option<String>,
+}
+
 /// All readable rows of a table, up to `most` of them, with its columns.
 ///
 /// # Errors
 /// As [`open`].
-pub(crate) fn cells_of(path: &Path, most: usize) -> Result<(Vec<String>, Vec<Vec<String>>)> {
+pub(crate) fn cells_of(path: &Path, most: usize) -> Result<Cells> {
     let sheet = open(path)?;
-    let mut rows = Vec::new();
+    let mut out = Cells { columns: sheet.columns, rows: Vec::new(), refused: 0, why: None };
     for row in sheet.rows.take(most) {
-        rows.extend(row?.cells.ok());
+        let Row { place, cells } = row?;
+        match cells {
+            Ok(cells) => out.rows.push(cells),
+            Err(why) => {
+                out.refused += 1;
+                out.why.get_or_insert(format!("{} {place}: {why}", sheet.unit));
+            }
+        }
     }
-    Ok((sheet.columns, rows))
+    Ok(out)
 }
 
 fn text_rows(path: &Path, mut tap: Tap<File>) -> Result<Sheet> {
@@ -91,9 +111,8 @@ fn text_rows(path: &Path, mut tap: Tap<File>) -> Result<Sheet> {
     }
     let mut columns = Vec::new();
     for cell in &text.record {
-        let cell = std::str::from_utf8(cell).map_err(|e| {
-            Error::data(format!("the header of {} is not UTF-8", path.display())).hint("save the manifest as UTF-8").because(e)
-        })?;
+        let cell = std::str::from_utf8(cell)
+            .map_err(|e| Error::data(format!("the header of {} is not UTF-8", path.display())).hint(AS_UTF8).because(e))?;
         columns.push(cell.trim().to_owned());
     }
     text.width = columns.len();
@@ -169,7 +188,7 @@ fn cells(record: &csv::ByteRecord, raw: &[u8], width: usize, last: bool) -> Resu
         return Err(format!("{} cells where the header has {width}: quote cells that hold the separator", record.len()));
     }
     let texts = record.iter().map(|cell| std::str::from_utf8(cell).map(str::to_owned)).collect::<Result<_, _>>();
-    texts.map_err(|_| "not UTF-8: save the manifest as UTF-8".into())
+    texts.map_err(|_| format!("not UTF-8: {AS_UTF8}"))
 }
 
 /// The most frequent separator of the first line.

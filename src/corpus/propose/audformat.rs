@@ -3,15 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use serde_yaml_ng::Value;
+use serde_yaml_ng::{Mapping, Value};
 
 use super::guess::Row;
-use crate::corpus::manifest;
+use super::place::{Choices, Place};
+use super::sheets;
+use super::text::shown;
 use crate::error::{Error, Result};
 
 /// The name of the header.
 pub(super) const HEADER: &str = "db.yaml";
-const MOST_ROWS: usize = 2_000_000;
 
 /// What the database says.
 pub(super) struct Database {
@@ -27,11 +28,14 @@ pub(super) struct Database {
 /// One recording, or one segment of it.
 type Index = (String, String, String);
 
+/// The tables in the order in which they are believed, with their columns of interest and the scheme of each.
+type Tables<'h> = Vec<(&'h str, &'h Value, BTreeMap<String, String>)>;
+
 /// Reads the header and the tables below `root`.
 ///
 /// # Errors
 /// `Data` where the header is no audformat header, a table that is needed is there as a pickle alone, or no table has emotions.
-pub(super) fn read(root: &Path) -> Result<Database> {
+pub(super) fn read(root: &Path, choices: &Choices) -> Result<Database> {
     let path = root.join(HEADER);
     let text = std::fs::read_to_string(&path).map_err(|e| Error::io("read", &path, e))?;
     let header: Value = serde_yaml_ng::from_str(&text).map_err(|e| {
@@ -42,42 +46,40 @@ pub(super) fn read(root: &Path) -> Result<Database> {
             Error::data(format!("{} has no tables", path.display())).hint("it is no audformat header, or that of an empty database")
         );
     };
+    let all: BTreeSet<String> = tables.iter().flat_map(|(_, table)| columns(table).into_keys()).collect();
+    let tables = tables_of_interest(tables, choices);
+    let (emotion, others) = emotion_column(&path, &tables, choices, &all)?;
+    let speaker = speaker_column(&path, &tables, choices, &all)?;
     let mut cells: BTreeMap<Index, BTreeMap<String, String>> = BTreeMap::new();
-    let mut schemes: BTreeMap<String, String> = BTreeMap::new();
     let mut evidence = Vec::new();
     let mut doubts = Vec::new();
+    if let Some(first) = others.first() {
+        doubts.push(format!("the emotion could also be column {}: say so with --emotion \"column:{first}\"", others.join(", ")));
+    }
     let mut parts: BTreeMap<Index, &str> = BTreeMap::new();
-    for (name, table) in tables {
-        let Some(name) = name.as_str() else { continue };
-        let wanted = columns(table);
-        if !wanted.values().any(|scheme| scheme == "emotion" || scheme == "speaker") {
+    for (name, table, wanted) in tables {
+        let wanted: BTreeSet<&String> = wanted.keys().filter(|column| **column == emotion || Some(*column) == speaker.as_ref()).collect();
+        if wanted.is_empty() {
             continue;
         }
         evidence.push(format!("audformat table {name}"));
         let part = part(&header, table);
         let mut others = 0;
-        for (index, row) in rows(root, name)? {
+        for (index, row) in rows(root, name, &mut doubts)? {
             if let Some(part) = part {
                 parts.insert(index.clone(), part);
             }
             let known = cells.entry(index).or_default();
-            let other = |column: &String, value: &String| wanted.contains_key(column) && known.get(column).is_some_and(|old| old != value);
+            let other = |column: &String, value: &String| wanted.contains(column) && known.get(column).is_some_and(|old| old != value);
             others += usize::from(row.iter().any(|(column, value)| other(column, value)));
-            for (column, value) in row {
+            for (column, value) in row.into_iter().filter(|(column, _)| wanted.contains(column)) {
                 known.entry(column).or_insert(value);
             }
         }
-        schemes.extend(wanted);
         if others > 0 {
             doubts.push(format!("{others} rows of the table {name} say otherwise than a table before it, which is believed"));
         }
     }
-    let column = |scheme: &str| schemes.iter().find(|(_, of)| *of == scheme).map(|(column, _)| column.clone());
-    let Some(emotion) = column("emotion") else {
-        return Err(Error::data(format!("{} has no table with a scheme `emotion`", path.display()))
-            .hint("ser learns classes: a database of dimensions alone (arousal, valence) is of no use to it"));
-    };
-    let speaker = column("speaker");
     // A filewise speaker holds for every segment of its file.
     let of_file: BTreeMap<&str, &String> =
         cells.iter().filter_map(|((file, ..), row)| Some((file.as_str(), row.get(speaker.as_ref()?)?))).collect();
@@ -89,8 +91,11 @@ pub(super) fn read(root: &Path) -> Result<Database> {
         if let Some(sex) = speaker.as_deref().and_then(|speaker| sex(&header, speaker)) {
             more.insert("sex", sex);
         }
-        if !start.is_empty() && !end.is_empty() {
+        // Either may be open: a segment that begins later than its file, or ends before it.
+        if start.parse::<f64>().is_ok_and(|start| start > 0.0) {
             more.insert("start", start.clone());
+        }
+        if !end.is_empty() {
             more.insert("end", end.clone());
         }
         let part = parts.get(&(file.clone(), start.clone(), end.clone()));
@@ -100,7 +105,7 @@ pub(super) fn read(root: &Path) -> Result<Database> {
         out.push(Row { path: file.clone(), emotion: emotion.clone(), speaker, more });
     }
     evidence.push(format!("column {emotion} is the emotion"));
-    let whole = |row: &Row| !row.more.contains_key("start");
+    let whole = |row: &Row| !row.more.contains_key("start") && !row.more.contains_key("end");
     let files: BTreeSet<&str> = out.iter().filter(|row| whole(row)).map(|row| row.path.as_str()).collect();
     let twice = out.iter().filter(|row| !whole(row) && files.contains(row.path.as_str())).count();
     if twice > 0 {
@@ -108,7 +113,8 @@ pub(super) fn read(root: &Path) -> Result<Database> {
     }
     match &speaker {
         Some(column) => evidence.push(format!("column {column} is the speaker")),
-        None => doubts.push("no table has a scheme `speaker`".to_owned()),
+        None if choices.speaker.is_none() => doubts.push("no table has a scheme `speaker`".to_owned()),
+        None => {}
     }
     let text = |key: &str| header.get(key).and_then(Value::as_str).map(str::to_owned);
     let language = header.get("languages").and_then(|list| list.get(0)).and_then(Value::as_str).map(str::to_owned);
@@ -143,21 +149,94 @@ fn part(header: &Value, table: &Value) -> Option<&'static str> {
     }
 }
 
-/// Columns of a table that have a scheme, by name.
-fn columns(table: &Value) -> BTreeMap<String, String> {
+/// Columns of a table, with the scheme of each that has one.
+fn columns(table: &Value) -> BTreeMap<String, Option<String>> {
     let columns = table.get("columns").and_then(Value::as_mapping).into_iter().flatten();
     let scheme = |column: &Value| column.get("scheme_id").and_then(Value::as_str).map(str::to_owned);
-    columns.filter_map(|(name, column)| Some((name.as_str()?.to_owned(), scheme(column)?))).collect()
+    columns.filter_map(|(name, column)| Some((name.as_str()?.to_owned(), scheme(column)))).collect()
+}
+
+/// The column that a choice names.
+fn named(choice: Option<&Place>) -> Option<&String> {
+    match choice {
+        Some(Place::Column(name)) => Some(name),
+        _ => None,
+    }
+}
+
+/// Tables with columns of emotions or speakers: those of a gold standard first, the others as the header has them.
+fn tables_of_interest<'h>(tables: &'h Mapping, choices: &Choices) -> Tables<'h> {
+    let chosen = [(named(choices.emotion.as_ref()), "emotion"), (named(choices.speaker.as_ref()), "speaker")];
+    let mut out: Tables<'h> = Vec::new();
+    for (name, table) in tables {
+        let scheme = |column: &String, scheme: Option<String>| {
+            let choice = chosen.iter().find(|(name, _)| *name == Some(column)).map(|(_, scheme)| (*scheme).to_owned());
+            choice.or(scheme).filter(|scheme| scheme == "emotion" || scheme == "speaker")
+        };
+        let wanted: BTreeMap<String, String> =
+            columns(table).into_iter().filter_map(|(column, of)| Some((column.clone(), scheme(&column, of)?))).collect();
+        if let (Some(name), false) = (name.as_str(), wanted.is_empty()) {
+            out.push((name, table, wanted));
+        }
+    }
+    out.sort_by_key(|(name, ..)| !name.to_lowercase().contains("gold"));
+    out
+}
+
+/// The column of emotions, and others that could be it where nobody said which.
+fn emotion_column(path: &Path, tables: &Tables<'_>, choices: &Choices, all: &BTreeSet<String>) -> Result<(String, Vec<String>)> {
+    let found = candidates(tables, "emotion");
+    if let Some(column) = named(choices.emotion.as_ref()) {
+        return if found.contains(column) { Ok((column.clone(), vec![])) } else { Err(missing(path, column, all)) };
+    }
+    let mut found = found.into_iter();
+    let first = found.next().ok_or_else(|| {
+        Error::data(format!("{} has no table with a scheme `emotion`", path.display())).hint(
+            "ser learns classes: a database of dimensions alone (arousal, valence) is of no use to it. If a column holds emotions under \
+             another scheme, say so with --emotion column:NAME",
+        )
+    })?;
+    Ok((first, found.collect()))
+}
+
+/// The column of speakers, where there is one and nobody said that they stand elsewhere.
+fn speaker_column(path: &Path, tables: &Tables<'_>, choices: &Choices, all: &BTreeSet<String>) -> Result<Option<String>> {
+    let found = candidates(tables, "speaker");
+    match (named(choices.speaker.as_ref()), &choices.speaker) {
+        (Some(column), _) if found.contains(column) => Ok(Some(column.clone())),
+        (Some(column), _) => Err(missing(path, column, all)),
+        (None, Some(_)) => Ok(None),
+        (None, None) => Ok(found.into_iter().next()),
+    }
+}
+
+fn missing(path: &Path, column: &str, all: &BTreeSet<String>) -> Error {
+    let all: Vec<String> = all.iter().map(|column| shown(column)).collect();
+    Error::data(format!("{} has no table with a column {column}", path.display())).hint(format!("its columns: {}", all.join(", ")))
+}
+
+/// The columns of a scheme: one that is called like it first, then in the order of the tables.
+fn candidates(tables: &Tables<'_>, scheme: &str) -> Vec<String> {
+    let mut out: Vec<String> = Vec::new();
+    for (column, _) in tables.iter().flat_map(|(.., columns)| columns).filter(|(_, of)| *of == scheme) {
+        if !out.contains(column) {
+            out.push(column.clone());
+        }
+    }
+    out.sort_by_key(|column| column != scheme);
+    out
 }
 
 /// The rows of a table by file and, where it has them, start and end.
-fn rows(root: &Path, name: &str) -> Result<Vec<(Index, BTreeMap<String, String>)>> {
+fn rows(root: &Path, name: &str, doubts: &mut Vec<String>) -> Result<Vec<(Index, BTreeMap<String, String>)>> {
     let file = ["csv", "parquet"].map(|extension| root.join(format!("db.{name}.{extension}"))).into_iter().find(|path| path.is_file());
     let Some(path) = file else {
         let error = Error::data(format!("the table {name} of {} is not there as CSV or Parquet", root.join(HEADER).display()));
         return Err(error.hint("save the database with audformat as CSV or Parquet; a pickled table (.pkl) is a program, and is not run"));
     };
-    let (columns, cells) = manifest::cells(&path, MOST_ROWS)?;
+    let sheets::Sheet { columns, rows: cells, doubts: more } =
+        sheets::read(&path, &path.file_name().unwrap_or_default().to_string_lossy())?;
+    doubts.extend(more);
     let place = |wanted: &str| columns.iter().position(|column| column == wanted);
     let Some(file) = place("file") else {
         return Err(Error::data(format!("{} has no column file", path.display())).hint("save the database again with audformat"));
@@ -210,67 +289,5 @@ fn seconds(text: &str, nanoseconds: bool) -> Result<String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn database(files: &[(&str, &str)]) -> tempfile::TempDir {
-        let dir = tempfile::tempdir().unwrap();
-        for (name, text) in files {
-            std::fs::write(dir.path().join(name), text).unwrap();
-        }
-        dir
-    }
-
-    const DB: &str = "name: tiny\nlanguages: [deu]\nlicense: CC0-1.0\nauthor: A. Doe\nsource: https://x.org/tiny\nsplits: {t: {type: test}}\nschemes:\n  emotion: {dtype: str, labels: [wut, freude]}\n  speaker:\n    dtype: int\n    labels:\n      3: {gender: male}\n      8: {gender: female}\ntables:\n  files: {type: filewise, split_id: t, columns: {speaker: {scheme_id: speaker}}}\n  emotion: {type: segmented, columns: {emotion: {scheme_id: emotion}, emotion.confidence: {scheme_id: confidence}}}\n";
-
-    #[test]
-    fn tables_are_joined_and_times_are_seconds() {
-        let dir = database(&[
-            (HEADER, DB),
-            ("db.files.csv", "file,speaker\na.wav,3\nb.wav,8\n"),
-            (
-                "db.emotion.csv",
-                "file,start,end,emotion,emotion.confidence\na.wav,0 days,0 days 00:00:01.5,wut,0.9\nb.wav,0 days 00:01:00,0 days 00:01:02,freude,1\n",
-            ),
-        ]);
-        let found = read(dir.path()).unwrap();
-        assert_eq!((found.name.as_str(), found.language.as_deref(), found.rows.len()), ("tiny", Some("deu"), 2));
-        let row = &found.rows[1];
-        assert_eq!((row.path.as_str(), row.emotion.as_str(), row.speaker.as_deref()), ("b.wav", "freude", Some("8")));
-        let more: Vec<(&str, &str)> = row.more.iter().map(|(k, v)| (*k, v.as_str())).collect();
-        assert_eq!(more, [("end", "62"), ("sex", "female"), ("split", "test"), ("start", "60")]);
-        assert_eq!((found.licence.as_deref(), found.citation.as_deref()), (Some("CC0-1.0"), Some("A. Doe. tiny. https://x.org/tiny")));
-        assert!(found.doubts.is_empty(), "{:?}", found.doubts);
-    }
-
-    #[test]
-    fn tables_that_disagree_and_segments_of_labelled_files_are_doubts() {
-        let header = "name: x\ntables:\n  a: {columns: {emotion: {scheme_id: emotion}}}\n  b: {columns: {emotion: {scheme_id: emotion}}}\n";
-        let dir = database(&[
-            (HEADER, header),
-            ("db.a.csv", "file,emotion\na.wav,wut\nb.wav,wut\n"),
-            ("db.b.csv", "file,start,end,emotion\na.wav,,,freude\nb.wav,0.5,1,freude\n"),
-        ]);
-        let found = read(dir.path()).unwrap();
-        assert_eq!(found.rows[0].emotion, "wut");
-        assert!(found.doubts[0].starts_with("1 rows of the table b") && found.doubts[1].starts_with("1 segments"), "{:?}", found.doubts);
-    }
-
-    #[test]
-    fn times_are_written_in_several_ways() {
-        let read = |text: &str, nanoseconds| seconds(text, nanoseconds).unwrap();
-        assert_eq!([read("0 days", false), read("1 days 00:01:00.25", false), read("2.5", false)], ["0", "86460.25", "2.5"]);
-        assert_eq!([read("1200000000", true), read("NaT", false), read("", true)], ["1.2", "", ""]);
-        assert!(seconds("soon", false).is_err());
-    }
-
-    #[test]
-    fn what_cannot_be_read_is_named() {
-        let pickled = database(&[(HEADER, DB), ("db.files.csv", "file,speaker\n"), ("db.emotion.pkl", "")]);
-        let error = read(pickled.path()).err().unwrap();
-        assert!(error.to_string().contains("the table emotion") && error.hint_text().unwrap().contains("pickled"));
-        let none = database(&[(HEADER, "name: x\ntables:\n  a: {columns: {arousal: {scheme_id: arousal}}}\n")]);
-        assert!(read(none.path()).err().unwrap().to_string().contains("no table with a scheme `emotion`"));
-        assert!(read(database(&[(HEADER, "a: [")]).path()).err().unwrap().to_string().contains("not YAML"));
-    }
-}
+#[path = "audformat_tests.rs"]
+mod tests;

@@ -1,16 +1,18 @@
-//! What a path can be taken apart into: its folders, and the pieces of its name.
+//! What a path can be taken apart into: its folders, and the pieces of its names.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use super::place::{At, Place};
+use super::text::{shown, some};
 use crate::corpus::walk::stem;
+
+/// Values of a field that are shown.
+const SHOWN: usize = 5;
 
 /// One part of every path.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Field {
-    /// For people: `folder 1`, `piece 2 of the name`.
-    pub(super) name: String,
-    /// Whether it is a folder.
-    pub(super) folder: bool,
+    pub(super) place: Place,
     /// Of each path, in order; `None` where a path has no such part.
     pub(super) values: Vec<Option<String>>,
 }
@@ -22,6 +24,32 @@ impl Field {
 
     pub(super) fn is_whole(&self) -> bool {
         self.values.iter().all(Option::is_some)
+    }
+
+    pub(super) fn is_folder(&self) -> bool {
+        matches!(self.place, Place::Folder(_) | Place::Piece(..))
+    }
+
+    /// Where it is and what stands there most often: `folder:1: 01_happy 10, 02_sad 10`.
+    pub(super) fn seen(&self) -> String {
+        let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+        for value in self.values.iter().flatten() {
+            *counts.entry(value).or_default() += 1;
+        }
+        let mut counts: Vec<(&str, usize)> = counts.into_iter().collect();
+        counts.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
+        let counts: Vec<String> = counts.into_iter().map(|(value, n)| format!("{} {n}", shown(value))).collect();
+        format!("{}: {}", self.place, some(&counts, SHOWN))
+    }
+
+    /// The values by number, in the order in which they come first: the same for fields that tell the same things apart.
+    pub(super) fn partition<'f>(&'f self) -> Vec<Option<usize>> {
+        let mut numbers: BTreeMap<&'f str, usize> = BTreeMap::new();
+        let mut number = |value: &'f str| {
+            let next = numbers.len();
+            *numbers.entry(value).or_insert(next)
+        };
+        self.values.iter().map(|value| value.as_deref().map(&mut number)).collect()
     }
 }
 
@@ -37,7 +65,7 @@ fn runs(name: &str) -> Vec<String> {
     for c in name.chars() {
         let is = if c.is_numeric() {
             Some(0)
-        } else if c.is_alphabetic() {
+        } else if c.is_alphabetic() || kind == Some(1) && unicode_normalization::char::is_combining_mark(c) {
             Some(1)
         } else {
             None
@@ -52,7 +80,8 @@ fn runs(name: &str) -> Vec<String> {
     out
 }
 
-/// All fields in which paths differ: folders, pieces between separators counted from both ends, runs of letters and digits.
+/// All fields of the paths: folders and their pieces, pieces of the file name between separators counted from both ends, runs of letters and
+/// digits. Those that are the same everywhere are among them.
 pub(super) fn fields(paths: &[String]) -> Vec<Field> {
     let folders: Vec<Vec<String>> = paths
         .iter()
@@ -61,30 +90,31 @@ pub(super) fn fields(paths: &[String]) -> Vec<Field> {
     let names: Vec<Vec<String>> = paths.iter().map(|path| pieces(stem(path))).collect();
     let letters: Vec<Vec<String>> = paths.iter().map(|path| runs(stem(path))).collect();
     let mut out = Vec::new();
-    add(&mut out, &folders, true, &|place| format!("folder {place}"), "folder of the file");
-    add(&mut out, &names, false, &|place| format!("piece {place} of the file name"), "last piece of the file name");
-    add(
-        &mut out,
-        &letters,
-        false,
-        &|place| format!("letters or digits {place} of the file name"),
-        "last letters or digits of the file name",
-    );
-    // What is the same everywhere tells nothing, and what another field says already tells nothing new.
-    let mut seen = BTreeSet::new();
-    out.retain(|field| field.distinct().len() > 1 && seen.insert(field.values.clone()));
+    add(&mut out, &folders, Place::Folder);
+    for folder in out.iter().map(|field| field.place.clone()).collect::<Vec<_>>() {
+        let Place::Folder(at) = folder else { continue };
+        let inside: Vec<Vec<String>> = folders.iter().map(|folders| at.get(folders).map_or(vec![], |folder| pieces(folder))).collect();
+        if inside.iter().any(|pieces| pieces.len() > 1) {
+            add(&mut out, &inside, |piece| Place::Piece(at, piece));
+        }
+    }
+    add(&mut out, &names, Place::Name);
+    add(&mut out, &letters, Place::Letters);
     out
 }
 
-fn add(out: &mut Vec<Field>, parts: &[Vec<String>], folder: bool, name: &dyn Fn(usize) -> String, last: &str) {
+/// The fields that can tell something: what is the same everywhere cannot, and what another field says already tells nothing new.
+pub(super) fn telling(fields: &[Field]) -> Vec<Field> {
+    let mut seen = BTreeSet::new();
+    fields.iter().filter(|field| field.distinct().len() > 1 && seen.insert(&field.values)).cloned().collect()
+}
+
+fn add(out: &mut Vec<Field>, parts: &[Vec<String>], place: impl Fn(At) -> Place) {
     let most = parts.iter().map(Vec::len).max().unwrap_or(0);
     let least = parts.iter().map(Vec::len).min().unwrap_or(0);
-    for place in 0..most {
-        let values = parts.iter().map(|parts| parts.get(place).cloned()).collect();
-        out.push(Field { name: name(place + 1), folder, values });
-    }
-    if least < most {
-        out.push(Field { name: last.to_owned(), folder, values: parts.iter().map(|parts| parts.last().cloned()).collect() });
+    let last = (least < most).then_some(At::Last);
+    for at in (1..=most).map(At::Nth).chain(last) {
+        out.push(Field { place: place(at), values: parts.iter().map(|parts| at.get(parts).cloned()).collect() });
     }
 }
 
@@ -92,23 +122,26 @@ fn add(out: &mut Vec<Field>, parts: &[Vec<String>], folder: bool, name: &dyn Fn(
 mod tests {
     use super::*;
 
+    fn places(paths: &[&str]) -> Vec<String> {
+        let paths: Vec<String> = paths.iter().map(|path| (*path).to_owned()).collect();
+        telling(&fields(&paths)).iter().map(|field| field.place.to_string()).collect()
+    }
+
     #[test]
     fn paths_are_taken_apart_in_every_way_that_differs() {
         let paths = ["s1/anger/x_01.wav", "s2/anger/x_02.wav", "s2/joy/x_03b.wav"].map(str::to_owned);
-        let found = fields(&paths);
-        let names: Vec<&str> = found.iter().map(|field| field.name.as_str()).collect();
-        assert_eq!(
-            names,
-            [
-                "folder 1",
-                "folder 2",
-                "piece 2 of the file name",
-                "letters or digits 2 of the file name",
-                "last letters or digits of the file name"
-            ]
-        );
+        let found = telling(&fields(&paths));
+        let names: Vec<String> = found.iter().map(|field| field.place.to_string()).collect();
+        assert_eq!(names, ["folder:1", "folder:2", "name:2", "letters:2", "letters:last"]);
         assert_eq!(found[0].distinct().into_iter().collect::<Vec<_>>(), ["s1", "s2"]);
         assert_eq!(found[4].values[2].as_deref(), Some("b"));
         assert!(found.iter().all(Field::is_whole));
+        assert_eq!((found[0].seen().as_str(), found[0].partition()), ("folder:1: s2 2, s1 1", vec![Some(0), Some(1), Some(1)]));
+    }
+
+    #[test]
+    fn folders_have_pieces_too() {
+        assert_eq!(places(&["01_happy/a.wav", "02_sad/a.wav"]), ["folder:1", "folder:1.1", "folder:1.2"]);
+        assert_eq!(places(&["wu\u{308}tend1.wav", "froh1.wav"]), ["name:1", "letters:1"]);
     }
 }

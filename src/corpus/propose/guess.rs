@@ -3,15 +3,23 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use super::fields::{Field, fields};
-use super::{audformat, sheets, words};
+use super::by_path::{by_path, field};
+use super::fields::{Field, fields, telling};
+use super::place::{Choices, Place};
+use super::repeats::{contradicted, first_rows, without_repeats};
+use super::sheets::Labelled;
+use super::speaker::roles;
+use super::text::{composed, safe, shown, some};
+use super::{audformat, tables, words};
 use crate::corpus::utterance::Source;
 use crate::corpus::walk::{AUDIO, check_root, walk};
 use crate::corpus::{EmodbSettings, GENERATED_MARK, Listing, SetAside, emodb, ravdess};
 use crate::error::{Error, Result};
 
-/// Share of recordings whose word must be known for a field to be the emotion.
-const KNOWN: f64 = 0.5;
+/// Classes and recordings that are named in one line.
+const SHOWN: usize = 12;
+/// Classes of fewer recordings are said to be rare.
+const FEW: usize = 10;
 
 /// One recording.
 #[derive(Debug, Clone, PartialEq)]
@@ -68,21 +76,42 @@ impl Proposal {
         has("train") && has("test")
     }
 
-    /// How often each class occurs.
+    /// The class of a row.
+    pub fn class<'r>(&'r self, row: &'r Row) -> &'r str {
+        self.classes.get(&row.emotion).map_or(row.emotion.as_str(), String::as_str)
+    }
+
+    /// How often each class occurs among what a run takes: of several rows for one sound the first.
     pub fn counts(&self) -> BTreeMap<&str, usize> {
         let mut counts = BTreeMap::new();
-        for row in &self.rows {
-            *counts.entry(self.classes.get(&row.emotion).map_or(row.emotion.as_str(), String::as_str)).or_default() += 1;
+        for row in first_rows(&self.rows) {
+            *counts.entry(self.class(row)).or_default() += 1;
         }
         counts
+    }
+
+    /// How many recordings there are: fewer than rows where these are segments, or say something twice.
+    pub fn recordings(&self) -> usize {
+        self.rows.iter().map(|row| &row.path).collect::<BTreeSet<_>>().len()
+    }
+
+    /// What there is, for people: `60 recordings`, `120 segments of 60 recordings`.
+    pub fn size(&self) -> String {
+        let (rows, recordings) = (self.rows.len(), self.recordings());
+        match self.rows.iter().any(|row| row.more.contains_key("start") || row.more.contains_key("end")) {
+            true => format!("{rows} segments of {recordings} recordings"),
+            false if rows != recordings => format!("{rows} rows for {recordings} recordings"),
+            false => format!("{rows} recordings"),
+        }
     }
 }
 
 /// Looks at the folder `root`; `name` is what the corpus is called, that of the folder where it is `None`.
 ///
 /// # Errors
-/// `Missing` where there is no such folder; `Data` where it has no recordings, or nothing in it tells emotions.
-pub fn propose(root: &Path, name: Option<&str>) -> Result<Proposal> {
+/// `Missing` where there is no such folder; `Data` where it has no recordings, nothing in it tells emotions, there are not two classes of two
+/// recordings, or what `choices` name is not there.
+pub fn propose(root: &Path, name: Option<&str>, choices: &Choices) -> Result<Proposal> {
     check_root(root, "a corpus", "name the folder of the recordings")?;
     let tree = walk(root, "", AUDIO)?;
     if tree.files.is_empty() {
@@ -90,27 +119,81 @@ pub fn propose(root: &Path, name: Option<&str>) -> Result<Proposal> {
         return Err(error.hint(format!("ser reads {} files; name the folder that holds them", AUDIO.join(", "))));
     }
     let folder = std::fs::canonicalize(root).ok().and_then(|path| Some(path.file_name()?.to_string_lossy().into_owned()));
-    let mut proposal = found(root, &tree.files)?;
+    let mut proposal = found(root, &tree.files, choices)?;
+    if let Some(Place::Column(column)) = &choices.speaker
+        && proposal.rows.iter().all(|row| row.speaker.is_none())
+    {
+        let speakers = tables::column(root, &tree.files, column)?;
+        proposal.rows.iter_mut().for_each(|row| row.speaker = speakers.get(&row.path).cloned());
+        proposal.evidence.push(format!("speaker: column:{column}, {} values", proposal.speakers().len()));
+    }
+    // A reader of a corpus has walked the folder, too.
     proposal.set_aside.extend(tree.set_aside);
     proposal.set_aside.sort_by(|a, b| a.path.cmp(&b.path));
+    proposal.set_aside.dedup_by(|a, b| a.path == b.path);
     proposal.name =
         safe(name.or(Some(&proposal.name).filter(|n| !n.is_empty()).map(String::as_str)).or(folder.as_deref()).unwrap_or("corpus"));
-    proposal.rows.sort_by(|a, b| (&a.path, &a.more).cmp(&(&b.path, &b.more)));
+    let start = |row: &Row| row.more.get("start").and_then(|start| start.parse::<f64>().ok()).unwrap_or(0.0);
+    proposal.rows = without_repeats(&proposal.rows);
+    proposal.rows.sort_by(|a, b| a.path.cmp(&b.path).then(start(a).total_cmp(&start(b))));
     classes(&mut proposal);
-    if proposal.classes.values().collect::<BTreeSet<_>>().len() < 2 {
-        return Err(Error::data(format!("all recordings below {} have one emotion", root.display())).hint("a classifier needs two classes"));
-    }
-    if !proposal.has_speakers() {
-        proposal.doubts.push(
-            "speakers are not known: nothing can be tested on unseen speakers, and figures will be those of known voices. Add them in the \
-             manifest's column speaker, then choose group-kfold or leave-one-speaker-out"
-                .to_owned(),
-        );
-    }
+    two_classes(root, &proposal)?;
+    say_repeats(&mut proposal);
+    say_rare(&mut proposal);
+    say_speakers(&mut proposal);
     Ok(proposal)
 }
 
-fn found(root: &Path, files: &[String]) -> Result<Proposal> {
+/// A class of one recording cannot be trained on and tested.
+fn two_classes(root: &Path, proposal: &Proposal) -> Result<()> {
+    let counts = proposal.counts();
+    if counts.values().filter(|&&n| n > 1).count() > 1 {
+        return Ok(());
+    }
+    let all: Vec<String> = counts.iter().map(|(class, n)| format!("{} {n}", shown(class))).collect();
+    let error = match &all[..] {
+        [_] => Error::data(format!("all recordings below {} have one emotion ({})", root.display(), some(&all, SHOWN))),
+        _ => Error::data(format!("fewer than two classes below {} have two recordings: {}", root.display(), some(&all, SHOWN))),
+    };
+    let evidence: Vec<String> = proposal.evidence.iter().map(|line| shown(line)).collect();
+    Err(error.hint(format!(
+        "a classifier needs two classes of two recordings each. How these were told: {}; say where else the emotion stands with --emotion FIELD",
+        evidence.join("; ")
+    )))
+}
+
+fn say_repeats(proposal: &mut Proposal) {
+    let said = contradicted(&proposal.rows);
+    if let Some(((path, ..), emotions)) = said.first_key_value() {
+        let emotions = emotions.iter().copied().collect::<Vec<_>>().join(", ");
+        let n = said.len();
+        let doubt = format!(
+            "{n} recordings or segments stand in several rows that differ in emotion or speaker, such as {path} ({emotions}): a run takes the \
+             first row of each, so keep the right one in the manifest"
+        );
+        proposal.doubts.push(doubt);
+    }
+}
+
+fn say_speakers(proposal: &mut Proposal) {
+    let (speakers, recordings) = (proposal.speakers().len(), proposal.recordings());
+    if !proposal.has_speakers() {
+        let without = proposal.rows.iter().filter(|row| row.speaker.is_none()).count();
+        let who = match (speakers, without) {
+            (0, _) => "speakers are not known".to_owned(),
+            (1, 0) => "there is one speaker".to_owned(),
+            _ => format!("speakers are not known of {without} of {} rows", proposal.rows.len()),
+        };
+        proposal.doubts.push(format!(
+            "{who}: nothing can be tested on unseen speakers, and figures will be those of known voices. Say where speakers stand with \
+             --speaker FIELD, or add them in the manifest's column speaker, then choose group-kfold or leave-one-speaker-out"
+        ));
+    } else if speakers * 2 > recordings {
+        proposal.doubts.push(format!("{speakers} speakers of {recordings} recordings are many: look whether these are speakers"));
+    }
+}
+
+fn found(root: &Path, files: &[String], choices: &Choices) -> Result<Proposal> {
     let empty = Proposal {
         name: String::new(),
         language: None,
@@ -123,22 +206,12 @@ fn found(root: &Path, files: &[String]) -> Result<Proposal> {
         generated: root.join(GENERATED_MARK).is_file(),
         set_aside: vec![],
     };
-    if root.join(audformat::HEADER).is_file() {
-        let found = audformat::read(root)?;
-        let there: BTreeSet<&String> = files.iter().collect();
-        let (rows, gone): (Vec<Row>, Vec<Row>) = found.rows.into_iter().partition(|row| there.contains(&row.path));
-        let mut doubts = found.doubts;
-        if !gone.is_empty() {
-            doubts.push(format!("{} recordings of the database are not there, such as {}", gone.len(), gone[0].path));
-        }
-        if rows.is_empty() {
-            return Err(Error::data(format!("no recording of the audformat database in {} is there", root.display()))
-                .hint("put the recordings where its tables say"));
-        }
-        let audformat::Database { name, language, licence, citation, evidence, .. } = found;
-        return Ok(Proposal { name, language, licence, citation, rows, evidence, doubts, ..empty });
+    let by_column = matches!(choices.emotion, None | Some(Place::Column(_)));
+    if by_column && root.join(audformat::HEADER).is_file() {
+        return database(root, files, choices, empty);
     }
-    for (name, listing) in [("RAVDESS", ravdess::read(root)), ("EMO-DB", emodb::read(root, &EmodbSettings { all_clips: true }))] {
+    let known = [("RAVDESS", ravdess::read(root)), ("EMO-DB", emodb::read(root, &EmodbSettings { all_clips: true }))];
+    for (name, listing) in known.into_iter().filter(|_| *choices == Choices::default()) {
         if let Ok(Listing { sources, set_aside, .. }) = listing
             && sources.len() * 10 >= files.len() * 9
         {
@@ -146,15 +219,72 @@ fn found(root: &Path, files: &[String]) -> Result<Proposal> {
             return Ok(Proposal { rows: sources.into_iter().map(row).collect(), evidence, set_aside, ..empty });
         }
     }
-    let tables = walk(root, "", &["csv", "tsv", "tab", "parquet", "txt"])?.files;
-    let best = tables
-        .iter()
-        .filter_map(|table| sheets::labelled(root, table, files))
-        .reduce(|a, b| if b.rows.len() > a.rows.len() { b } else { a });
-    if let Some(table) = best {
-        return Ok(Proposal { rows: table.rows, evidence: table.evidence, doubts: table.doubts, ..empty });
+    let tables::Look { best, doubts: others, rejected } = tables::look(root, files, choices)?;
+    match (best, &choices.emotion) {
+        (Some(Labelled { rows, evidence, mut doubts, .. }), _) if by_column => {
+            doubts.extend(others);
+            doubts.extend(speaker_of_paths(files, &rows).filter(|_| choices.speaker.is_none()));
+            if let Some(place) = choices.speaker.as_ref().filter(|place| !matches!(place, Place::Column(_) | Place::Nowhere)) {
+                return with_speakers(root, files, place, Proposal { rows, evidence, doubts, ..empty });
+            }
+            Ok(Proposal { rows, evidence, doubts, ..empty })
+        }
+        (_, Some(Place::Column(name))) => {
+            let error = Error::data(format!("no table below {} that names the recordings has a column {name}", root.display()));
+            let rejected: Vec<String> = rejected.iter().map(|line| shown(line)).collect();
+            Err(error.hint(if rejected.is_empty() { "no table lies there".to_owned() } else { some(&rejected, SHOWN) }))
+        }
+        _ => {
+            let rejected: Vec<String> = rejected.iter().map(|line| shown(line)).collect();
+            let mut proposal = by_path(root, files, choices, &rejected, empty)?;
+            proposal.doubts.extend(others);
+            Ok(proposal)
+        }
     }
-    by_path(root, files, empty)
+}
+
+/// What the paths could tell of speakers where the table does not.
+fn speaker_of_paths(files: &[String], rows: &[Row]) -> Option<String> {
+    if rows.iter().any(|row| row.speaker.is_some()) {
+        return None;
+    }
+    let emotions: BTreeMap<&String, &String> = rows.iter().map(|row| (&row.path, &row.emotion)).collect();
+    let values = files.iter().map(|path| emotions.get(path).map(|emotion| (*emotion).clone())).collect();
+    let folders: Vec<&str> = files.iter().map(|path| path.rsplit_once('/').map_or("", |(folder, _)| folder)).collect();
+    let telling = telling(&fields(files));
+    let speaker = roles(&telling, &Field { place: Place::Nowhere, values }, &folders).speaker?;
+    Some(format!("the speaker could be {}: say --speaker {} if it is", speaker.seen(), speaker.place))
+}
+
+/// The speakers of a table's rows by their paths.
+fn with_speakers(root: &Path, files: &[String], place: &Place, mut proposal: Proposal) -> Result<Proposal> {
+    let all = fields(files);
+    let field = field(root, &all, place, "--speaker")?;
+    let speakers: BTreeMap<&String, &String> =
+        files.iter().zip(&field.values).filter_map(|(path, value)| Some((path, value.as_ref()?))).collect();
+    proposal.rows.iter_mut().for_each(|row| row.speaker = speakers.get(&row.path).map(|speaker| (*speaker).clone()));
+    proposal.evidence.push(format!("speaker: {}, {} values", place.told(), field.distinct().len()));
+    Ok(proposal)
+}
+
+fn database(root: &Path, files: &[String], choices: &Choices, empty: Proposal) -> Result<Proposal> {
+    let found = audformat::read(root, choices)?;
+    let there: BTreeSet<&String> = files.iter().collect();
+    let (rows, gone): (Vec<Row>, Vec<Row>) = found.rows.into_iter().partition(|row| there.contains(&row.path));
+    let mut doubts = found.doubts;
+    if let Some(first) = gone.first() {
+        doubts.push(format!("{} recordings of the database are not there, such as {}", gone.len(), first.path));
+    }
+    if rows.is_empty() {
+        return Err(Error::data(format!("no recording of the audformat database in {} is there", root.display()))
+            .hint("put the recordings where its tables say"));
+    }
+    let audformat::Database { name, language, licence, citation, evidence, .. } = found;
+    let proposal = Proposal { name, language, licence, citation, rows, evidence, doubts, ..empty };
+    match &choices.speaker {
+        None | Some(Place::Column(_) | Place::Nowhere) => Ok(proposal),
+        Some(place) => with_speakers(root, files, place, proposal),
+    }
 }
 
 fn row(source: Source) -> Row {
@@ -165,136 +295,46 @@ fn row(source: Source) -> Row {
     Row { path: source.path, emotion: source.emotion, speaker: Some(source.speaker), more }
 }
 
-/// Emotions and speakers by folders and names alone.
-fn by_path(root: &Path, files: &[String], empty: Proposal) -> Result<Proposal> {
-    let fields = fields(files);
-    let known = |field: &Field| {
-        let known = field.values.iter().flatten().filter(|value| words::emotion(value).is_some()).count();
-        let classes: BTreeSet<&str> = field.values.iter().flatten().filter_map(|value| words::emotion(value)).collect();
-        (known as f64 / files.len() as f64, classes.len())
-    };
-    let emotion = fields
-        .iter()
-        .map(|field| (known(field), field))
-        .filter(|((share, classes), _)| *share >= KNOWN && *classes >= 2)
-        .reduce(|a, b| if b.0.0 > a.0.0 + 1e-9 { b } else { a });
-    let Some(((share, _), emotion)) = emotion else {
-        let tried = fields.iter().map(|field| field.name.as_str()).collect::<Vec<_>>().join(", ");
-        let error = Error::data(format!("nothing below {} tells the emotion of its recordings", root.display()));
-        return Err(error.hint(format!(
-            "looked for words for emotions in {}, and for a table that names the recordings; write a manifest with the columns path, emotion, \
-             speaker (pipelines/README.md)",
-            if tried.is_empty() { "the names" } else { &tried }
-        )));
-    };
-    let values = emotion.distinct().len();
-    let mut evidence =
-        vec![format!("emotion: {}, {values} values, of {:.0} % of the recordings a known word", emotion.name, share * 100.0)];
-    let mut doubts = Vec::new();
-    let (speaker, others) = speaker(&fields, emotion);
-    if let Some(speaker) = speaker {
-        evidence.push(format!("speaker: {}, {} values", speaker.name, speaker.distinct().len()));
-    }
-    if !others.is_empty() {
-        doubts.push(format!("the speaker could also be {}: look whether the manifest is right", others.join(" or ")));
-    }
-    let mut rows = Vec::new();
-    let mut lacking = 0;
-    for (i, path) in files.iter().enumerate() {
-        let Some(word) = emotion.values.get(i).cloned().flatten() else {
-            lacking += 1;
-            continue;
-        };
-        let speaker = speaker.and_then(|field| field.values.get(i).cloned().flatten());
-        let mut more = BTreeMap::new();
-        more.extend(speaker.as_deref().and_then(sex).map(|sex| ("sex", sex.to_owned())));
-        rows.push(Row { path: path.clone(), emotion: word, speaker, more });
-    }
-    // One or two speakers that look like a sex are no reason to call it one.
-    if rows.iter().any(|row| !row.more.contains_key("sex")) {
-        rows.iter_mut().for_each(|row| row.more.clear());
-    }
-    if lacking > 0 {
-        doubts.push(format!("{lacking} recordings have no {}: they are left out", emotion.name));
-    }
-    Ok(Proposal { rows, evidence, doubts, ..empty })
-}
-
-/// `f1`, `m02`: the way in which some corpora name speakers.
-fn sex(speaker: &str) -> Option<&'static str> {
-    let (first, rest) = speaker.split_at_checked(1)?;
-    if rest.is_empty() || !rest.chars().all(|c| c.is_ascii_digit()) {
-        return None;
-    }
-    match first {
-        "f" | "F" | "w" | "W" => Some("female"),
-        "m" | "M" => Some("male"),
-        _ => None,
-    }
-}
-
-/// The field that is the speaker, as far as can be told, and others that could be it.
-fn speaker<'f>(fields: &'f [Field], emotion: &Field) -> (Option<&'f Field>, Vec<&'f str>) {
-    let n = emotion.values.len();
-    let classes = emotion.distinct().len();
-    let mut candidates: Vec<(i32, &Field)> = Vec::new();
-    for field in fields.iter().filter(|field| field.is_whole() && field.values != emotion.values) {
-        let mut heard: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-        for (speaker, word) in field.values.iter().flatten().zip(&emotion.values) {
-            heard.entry(speaker).or_default().extend(word.as_deref());
-        }
-        // A speaker says more than one thing in more than one emotion; what tells emotions is no speaker.
-        let varied = heard.values().filter(|emotions| emotions.len() * 2 > classes.min(3)).count() * 2 >= heard.len();
-        let is_emotion = heard.keys().filter(|value| words::emotion(value).is_some()).count() * 2 > heard.len();
-        if heard.len() < 2 || heard.len() * 3 > n || !varied || is_emotion {
-            continue;
-        }
-        let called = heard.keys().all(|value| words::is_speaker_word(value));
-        let sexed = heard.keys().all(|value| sex(value).is_some());
-        let shaped =
-            heard.keys().all(|value| value.ends_with(|c: char| c.is_ascii_digit()) && value.starts_with(|c: char| c.is_alphabetic()));
-        let score = 6 * i32::from(called) + 4 * i32::from(sexed) + 3 * i32::from(field.folder) + i32::from(shaped);
-        candidates.push((score, field));
-    }
-    // Of equals the first: names begin with the speaker more often than not.
-    let best = candidates.iter().map(|(score, _)| *score).max().unwrap_or(0);
-    let chosen = candidates.iter().find(|(score, _)| *score == best).map(|(_, field)| *field);
-    let others = candidates.iter().filter(|(score, field)| *score == best && Some(*field) != chosen).map(|(_, field)| field.name.as_str());
-    (chosen, if best >= 6 { vec![] } else { others.collect() })
-}
-
 /// Known words become classes, in one spelling; others stay as they are.
 fn classes(proposal: &mut Proposal) {
-    let own: BTreeSet<&String> = proposal.rows.iter().map(|row| &row.emotion).collect();
-    let unknown: Vec<&str> = own.iter().filter(|word| words::emotion(word).is_none()).map(|word| word.as_str()).collect();
-    if !unknown.is_empty() {
-        let shown = unknown.iter().take(12).copied().collect::<Vec<_>>().join(", ");
-        proposal.doubts.push(format!("these labels are no words that ser knows, and are kept as classes: {shown}"));
+    let own: BTreeSet<&str> = proposal.rows.iter().map(|row| row.emotion.as_str()).collect();
+    let is_unknown = own.iter().all(|word| words::emotion(word).is_none());
+    let letters = if is_unknown { words::letters(&own) } else { None };
+    let unknown: Vec<String> = own.iter().filter(|word| words::emotion(word).is_none()).map(|word| (*word).to_owned()).collect();
+    if let Some(letters) = &letters {
+        let read: Vec<String> = letters.iter().map(|(letter, class)| format!("{letter} as {class}")).collect();
+        proposal.doubts.push(format!("letters are read as emotions: {}; correct label_map in the pipeline file", read.join(", ")));
+    } else if !unknown.is_empty() {
+        proposal.doubts.push(format!("these labels are no words that ser knows, and are kept as classes: {}", some(&unknown, SHOWN)));
     }
-    proposal.classes = own.into_iter().map(|word| (word.clone(), words::emotion(word).unwrap_or(word).to_owned())).collect();
-    let counts: BTreeMap<String, usize> = proposal.counts().into_iter().map(|(class, n)| (class.to_owned(), n)).collect();
-    let rare: Vec<String> = counts.iter().filter(|(_, n)| **n < 10).map(|(class, n)| format!("{class} ({n})")).collect();
-    if !rare.is_empty() {
-        proposal.doubts.push(format!("few recordings: {}; leave such classes out with `labels` in the pipeline file", rare.join(", ")));
-    }
+    let class = |word: &str| {
+        let letter = letters.as_ref().and_then(|letters| letters.get(word).copied());
+        words::emotion(word).or(letter).map_or_else(|| composed(word), str::to_owned)
+    };
+    proposal.classes = own.into_iter().map(|word| (word.to_owned(), class(word))).collect();
 }
 
-/// A name that is a file name everywhere.
-fn safe(name: &str) -> String {
-    let mut out = String::new();
-    for c in name.chars().flat_map(char::to_lowercase) {
-        match c {
-            c if c.is_ascii_alphanumeric() => out.push(c),
-            _ if !out.is_empty() && !out.ends_with('-') => out.push('-'),
-            _ => {}
-        }
+/// Classes of one recording are not among the labels that the pipeline file takes; others can be taken out there.
+fn say_rare(proposal: &mut Proposal) {
+    let counts = proposal.counts();
+    let told = |of: &dyn Fn(usize) -> bool| -> Vec<String> {
+        counts.iter().filter(|(_, n)| of(**n)).map(|(class, n)| format!("{class} ({n})")).collect()
+    };
+    let (single, few) = (told(&|n| n < 2), told(&|n| (2..FEW).contains(&n)));
+    let mut doubts = Vec::new();
+    if !single.is_empty() {
+        let all = some(&single, SHOWN);
+        doubts.push(format!("a class of one recording cannot be trained on and tested: `labels` in the pipeline file is without {all}"));
     }
-    let out = out.trim_end_matches('-').to_owned();
-    if out.is_empty() || !out.starts_with(|c: char| c.is_ascii_alphabetic()) {
-        format!("corpus-{out}").trim_end_matches('-').to_owned()
-    } else {
-        out
+    if !few.is_empty() {
+        let how = if single.is_empty() {
+            "leave such classes out with `labels` in the pipeline file"
+        } else {
+            "take such classes out of `labels`, too"
+        };
+        doubts.push(format!("few recordings: {}; {how}", some(&few, SHOWN)));
     }
+    proposal.doubts.extend(doubts);
 }
 
 #[cfg(test)]

@@ -23,7 +23,7 @@ fn recordings(speakers: &[&str], emotions: &[&str], name: impl Fn(&str, &str, us
 
 #[track_caller]
 fn looked_at(paths: &[String]) -> Proposal {
-    propose(tree(paths).path(), Some("x")).unwrap()
+    propose(tree(paths).path(), Some("x"), &Choices::default()).unwrap()
 }
 
 #[test]
@@ -70,7 +70,7 @@ fn a_table_in_the_tree_is_believed_before_names() {
     let dir = tree(&paths);
     let rows: Vec<String> = (0..19).map(|i| format!("{i:02}.flac;{};Speaker {}", ["angry", "sad"][i % 2], i % 3)).collect();
     std::fs::write(dir.path().join("labels.csv"), format!("Filename;Emotion;Speaker_ID\n{}\n", rows.join("\n"))).unwrap();
-    let found = propose(dir.path(), None).unwrap();
+    let found = propose(dir.path(), None, &Choices::default()).unwrap();
     assert_eq!((found.rows.len(), found.speakers().len()), (19, 3));
     assert!(found.doubts.iter().any(|doubt| doubt.starts_with("1 recordings are not in labels.csv")), "{:?}", found.doubts);
 }
@@ -82,12 +82,12 @@ fn columns_that_a_manifest_would_refuse_are_left_out_and_named() {
     let rows: Vec<String> =
         (0..20).map(|i| format!("{i:02},{},s{},{},{}", ["angry", "sad"][i % 2], i % 3, i % 5, ["Training", "Test"][i % 2])).collect();
     std::fs::write(dir.path().join("labels.csv"), format!("file,emotion,speaker,fold,gender\n{}\n", rows.join("\n"))).unwrap();
-    let found = propose(dir.path(), None).unwrap();
+    let found = propose(dir.path(), None, &Choices::default()).unwrap();
     assert!(found.rows.iter().all(|row| row.more.is_empty()) && !found.is_parted());
     let told = |column: &str| found.doubts.iter().any(|doubt| doubt.starts_with(&format!("column {column} of labels.csv is not taken")));
     assert!(told("fold") && told("gender"), "{:?}", found.doubts);
     std::fs::write(dir.path().join("labels.csv"), format!("file,emotion,speaker,take,partition\n{}\n", rows.join("\n"))).unwrap();
-    let found = propose(dir.path(), None).unwrap();
+    let found = propose(dir.path(), None, &Choices::default()).unwrap();
     assert!(found.is_parted() && found.rows[0].more["split"] == "train", "{:?}", found.rows[0]);
     let pipeline = crate::corpus::propose::pipeline(&found, "m.csv", "r");
     assert!(pipeline.contains("{ kind = \"declared\" }"), "{pipeline}");
@@ -101,19 +101,140 @@ fn nothing_is_invented() {
         found.doubts.iter().any(|doubt| doubt.contains("zeal"))
             && found.doubts.iter().any(|doubt| doubt.contains("speakers are not known"))
     );
-    let error = propose(tree(&["a/1.wav".to_owned(), "b/2.wav".to_owned()]).path(), None).err().unwrap();
-    assert!(error.to_string().contains("nothing below") && error.hint_text().unwrap().contains("folder 1"));
+    let error = propose(tree(&["a/1.wav".to_owned(), "b/2.wav".to_owned()]).path(), None, &Choices::default()).err().unwrap();
+    assert!(error.to_string().contains("nothing below") && error.hint_text().unwrap().contains("folder:1: a 1, b 1"));
     assert!(
-        propose(tree(&["a/1.wav".to_owned()]).path().join("none").as_path(), None)
+        propose(tree(&["a/1.wav".to_owned()]).path().join("none").as_path(), None, &Choices::default())
             .err()
             .unwrap()
             .to_string()
             .contains("a corpus is not at")
     );
-    assert!(propose(tree(&["a/notes.doc".to_owned()]).path(), None).err().unwrap().to_string().contains("holds no recording"));
+    assert!(
+        propose(tree(&["a/notes.doc".to_owned()]).path(), None, &Choices::default())
+            .err()
+            .unwrap()
+            .to_string()
+            .contains("holds no recording")
+    );
+}
+
+#[track_caller]
+fn chosen(paths: &[String], emotion: Option<&str>, speaker: Option<&str>) -> Result<Proposal> {
+    let choices = Choices { emotion: emotion.map(|f| f.parse().unwrap()), speaker: speaker.map(|f| f.parse().unwrap()) };
+    propose(tree(paths).path(), Some("x"), &choices)
+}
+
+#[track_caller]
+fn doubted(found: &Proposal, part: &str) {
+    assert!(found.doubts.iter().any(|doubt| doubt.contains(part)), "{part} is not in {:#?}", found.doubts);
 }
 
 #[test]
-fn names_are_safe_whatever_the_folder_is_called() {
-    assert_eq!(["Mon Corpus (v2)", "2024", "émo", ""].map(safe), ["mon-corpus-v2", "corpus-2024", "mo", "corpus"]);
+fn running_numbers_are_no_speakers() {
+    let numbered: Vec<String> = (0..40).flat_map(|i| ["wut", "freude"].map(|e| format!("{e}/{:03}.wav", i + 1))).collect();
+    let takes: Vec<String> = (0..20).flat_map(|i| ["anger", "joy", "fear"].map(|e| format!("{e}_{}.wav", i + 1))).collect();
+    let parted: Vec<String> = (0..10).flat_map(|i| ["train", "test"].map(|p| format!("{p}_anger_{i}.wav"))).collect();
+    let parted: Vec<String> = parted.iter().cloned().chain(parted.iter().map(|path| path.replace("anger", "joy"))).collect();
+    for paths in [&numbered, &takes, &parted] {
+        let found = looked_at(paths);
+        assert!(found.speakers().is_empty(), "{:?}", found.speakers());
+        doubted(&found, "no speaker is proposed: ");
+        doubted(&found, "--speaker name:");
+    }
+    assert!(looked_at(&parted).is_parted());
+    // Who knows better says so.
+    assert_eq!(chosen(&numbered, None, Some("name:1")).unwrap().speakers().len(), 40);
+    // A word for speakers is believed.
+    let named: Vec<String> = (0..9).flat_map(|i| ["anger", "joy"].map(|e| format!("{e}_Speaker{i}.wav"))).collect();
+    assert_eq!(looked_at(&named).speakers().len(), 9);
+}
+
+#[test]
+fn parts_sexes_and_sessions_are_no_speakers() {
+    let paths = recordings(&["train", "test"], &["anger", "joy"], |s, e, t| format!("{s}/{e}/x{t}.wav"));
+    let found = looked_at(&paths);
+    assert!(found.speakers().is_empty() && found.is_parted() && found.rows[0].more["split"] == "test");
+    let paths = recordings(&["weiblich", "ma\u{308}nnlich"], &["anger", "joy"], |s, e, t| format!("{s}/{e}/x{t}.wav"));
+    let found = looked_at(&paths);
+    assert!(found.speakers().is_empty() && found.rows.iter().all(|row| row.more.contains_key("sex")));
+    for pair in [["session1", "session2"], ["high", "low"]] {
+        let found = looked_at(&recordings(&pair, &["anger", "joy"], |s, e, t| format!("{s}/{e}/x{t}.wav")));
+        assert!(found.speakers().is_empty(), "{pair:?}");
+    }
+}
+
+#[test]
+fn pieces_of_folders_and_words_of_a_mac_are_understood() {
+    let paths: Vec<String> = (0..6).flat_map(|i| ["01_happy", "02_sad"].map(|e| format!("{e}/{i}.wav"))).collect();
+    let found = looked_at(&paths);
+    assert!(found.evidence[0].contains("folder:1.2 (piece 2 of folder 1)"), "{:?}", found.evidence);
+    assert_eq!(found.counts().into_iter().collect::<Vec<_>>(), [("happiness", 6), ("sadness", 6)]);
+    let paths: Vec<String> = (0..6).flat_map(|i| ["klasse_zorn", "klasse_froh\u{308}lich"].map(|e| format!("{e}/{i}.wav"))).collect();
+    assert_eq!(looked_at(&paths).counts().into_iter().collect::<Vec<_>>(), [("anger", 6), ("happiness", 6)]);
+    let paths: Vec<String> = (0..6).flat_map(|i| ["wu\u{308}tend", "fro\u{308}hlich"].map(|e| format!("{e}/{i}.wav"))).collect();
+    let found = looked_at(&paths);
+    assert_eq!(found.counts().keys().copied().collect::<Vec<_>>(), ["anger", "happiness"]);
+    assert_eq!(found.rows[6].path, "wu\u{308}tend/0.wav", "as it stands on the disk");
+}
+
+#[test]
+fn letters_are_emotions_with_a_doubt() {
+    let paths: Vec<String> = (0..6).flat_map(|i| ["N", "H", "S", "A"].map(|e| format!("{e}/{i}.wav"))).collect();
+    let found = looked_at(&paths);
+    assert_eq!(found.counts().keys().copied().collect::<Vec<_>>(), ["anger", "happiness", "neutral", "sadness"]);
+    doubted(&found, "letters are read as emotions: A as anger");
+    assert!(crate::corpus::propose::pipeline(&found, "m.csv", "r").contains("\"H\" = \"happiness\""));
+}
+
+#[test]
+fn one_class_alone_is_no_corpus() {
+    let one = |paths: &[&str]| chosen(&paths.iter().map(|path| (*path).to_owned()).collect::<Vec<_>>(), None, None).unwrap_err();
+    let error = one(&["wut/1.wav", "wut/2.wav"]);
+    assert!(error.to_string().contains("`anger`: folder:1 is wut everywhere"), "{error}");
+    assert!(error.hint_text().unwrap().contains("second class"));
+    let error = one(&["wut/1.wav", "wut/2.wav", "freude/1.wav"]);
+    assert!(error.to_string().contains("fewer than two classes") && error.to_string().contains("happiness 1"), "{error}");
+    let paths: Vec<String> =
+        (0..12).flat_map(|i| ["wut", "freude"].map(|e| format!("{e}/{i}.wav"))).chain(["angst/1.wav".into()]).collect();
+    let found = looked_at(&paths);
+    doubted(&found, "`labels` in the pipeline file is without fear (1)");
+    assert!(!found.doubts.iter().any(|doubt| doubt.contains("leave such classes out")));
+}
+
+#[test]
+fn fields_are_shown_and_may_be_said() {
+    let paths: Vec<String> = (0..8).flat_map(|i| ["k1", "k2"].map(|e| format!("{e}/v{}_{i}.wav", i % 2))).collect();
+    let error = chosen(&paths, None, None).unwrap_err();
+    let hint = error.hint_text().unwrap();
+    assert!(hint.contains("folder:1: k1 8, k2 8") && hint.contains("name:1: v0 8, v1 8") && hint.contains("--emotion FIELD"), "{hint}");
+    let found = chosen(&paths, Some("folder:1"), Some("name:1")).unwrap();
+    assert_eq!((found.counts()["k1"], found.speakers().len()), (8, 2));
+    assert!(chosen(&paths, Some("folder:1"), Some("none")).unwrap().speakers().is_empty());
+    assert!(chosen(&paths, Some("folder:2"), None).unwrap_err().hint_text().unwrap().contains("folder:1"));
+    assert!(chosen(&paths, Some("column:emo"), None).unwrap_err().hint_text().unwrap().contains("no table"));
+}
+
+#[test]
+fn files_set_aside_are_listed_once() {
+    let paths: Vec<String> = (1..=24).flat_map(|a| ["01", "03", "05"].map(|e| format!("03-01-{e}-01-01-01-{a:02}.wav"))).collect();
+    let dir = tree(&paths);
+    std::fs::write(dir.path().join("extra.wav"), "").unwrap();
+    #[cfg(unix)]
+    std::os::unix::fs::symlink("nowhere", dir.path().join("gone.wav")).unwrap();
+    let found = propose(dir.path(), None, &Choices::default()).unwrap();
+    let asides: Vec<&str> = found.set_aside.iter().map(|aside| aside.path.as_str()).collect();
+    assert_eq!(asides, if cfg!(unix) { vec!["extra.wav", "gone.wav"] } else { vec!["extra.wav"] });
+}
+
+#[test]
+fn speakers_of_paths_are_offered_where_the_table_has_none() {
+    let dir = tree(&(0..20).map(|i| format!("{}/{i:02}.wav", ["anna", "bert"][i / 10])).collect::<Vec<_>>());
+    let rows: Vec<String> = (0..20).map(|i| format!("{i:02},{}", ["angry", "sad"][i % 2])).collect();
+    std::fs::write(dir.path().join("labels.csv"), format!("file,emotion\n{}\n", rows.join("\n"))).unwrap();
+    let found = propose(dir.path(), None, &Choices::default()).unwrap();
+    assert!(!found.has_speakers());
+    doubted(&found, "the speaker could be folder:1: anna 10, bert 10: say --speaker folder:1");
+    let choices = Choices { emotion: None, speaker: Some("folder:1".parse().unwrap()) };
+    assert!(propose(dir.path(), None, &choices).unwrap().has_speakers());
 }

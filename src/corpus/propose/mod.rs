@@ -1,11 +1,22 @@
 //! A guess at an unknown corpus: which part of a path is the emotion, which the speaker, and what cannot be told.
 
 mod audformat;
+mod by_path;
+mod conditions;
 mod fields;
 mod guess;
+mod latin;
+mod place;
+mod repeats;
 mod sheets;
+mod speaker;
+mod tables;
+mod text;
 mod words;
 mod write;
 
+pub use conditions::{Condition, giveaways};
 pub use guess::{Proposal, Row, propose};
+pub use place::{Choices, Place};
+pub use text::shown;
 pub use write::{manifest, pipeline};

@@ -1,4 +1,8 @@
-//! Words for emotions in several languages, and the short codes that corpora use, each with the class it stands for.
+//! Words for emotions, speakers, sexes and parts in several languages, and the short codes that corpora use.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::text::plain;
 
 /// Class and the words for it, lower case and without accents. Codes of up to four letters are those of CREMA-D, IEMOCAP, EMOVO and others.
 const WORDS: [(&str, &[&str]); 13] = [
@@ -131,49 +135,190 @@ const WORDS: [(&str, &[&str]); 13] = [
             "saskinlik",
             "udivlenie",
             "ps",
+            "pleasantsurprise",
+            "pleasantsurprised",
         ],
     ),
     ("sarcasm", &["sarcasm", "sarcastic", "ironie", "irony", "ironia"]),
 ];
 
-/// The class that a word stands for, whatever its case and accents.
+/// The class that a word stands for, whatever its case, accents and separators.
 pub(super) fn emotion(word: &str) -> Option<&'static str> {
-    let plain = plain(word);
+    let plain: String = plain(word).chars().filter(|c| c.is_alphanumeric()).collect();
     WORDS.iter().find(|(_, words)| words.contains(&plain.as_str())).map(|(class, _)| *class)
 }
 
-/// Lower case without the accents of European languages.
-fn plain(word: &str) -> String {
-    let mut out = String::with_capacity(word.len());
-    for c in word.chars().flat_map(char::to_lowercase) {
-        match c {
-            'à' | 'á' | 'â' | 'ã' | 'ä' | 'å' | 'ą' => out.push('a'),
-            'ç' | 'ć' | 'č' => out.push('c'),
-            'è' | 'é' | 'ê' | 'ë' | 'ę' | 'ě' => out.push('e'),
-            'ì' | 'í' | 'î' | 'ï' | 'ı' => out.push('i'),
-            'ł' => out.push('l'),
-            'ñ' | 'ń' => out.push('n'),
-            'ò' | 'ó' | 'ô' | 'õ' | 'ö' | 'ø' => out.push('o'),
-            'ś' | 'ş' | 'š' => out.push('s'),
-            'ß' => out.push_str("ss"),
-            'ù' | 'ú' | 'û' | 'ü' | 'ů' => out.push('u'),
-            'ý' => out.push('y'),
-            'ź' | 'ż' | 'ž' => out.push('z'),
-            // The dot that a capital I of Turkish leaves behind.
-            '\u{307}' => {}
-            'ğ' => out.push('g'),
-            c => out.push(c),
-        }
+/// Letters for emotions, as English and as German corpora use them.
+const LETTERS: [&[(&str, &str)]; 2] = [
+    &[
+        ("a", "anger"),
+        ("b", "boredom"),
+        ("c", "calm"),
+        ("d", "disgust"),
+        ("f", "fear"),
+        ("h", "happiness"),
+        ("n", "neutral"),
+        ("s", "sadness"),
+        ("sa", "sadness"),
+        ("su", "surprise"),
+    ],
+    &[("w", "anger"), ("l", "boredom"), ("e", "disgust"), ("a", "fear"), ("f", "happiness"), ("n", "neutral"), ("t", "sadness")],
+];
+
+/// The classes of letter codes, where all labels are such codes and enough of them to be no mere letters: neutral and two others.
+pub(super) fn letters<'w>(labels: &BTreeSet<&'w str>) -> Option<BTreeMap<&'w str, &'static str>> {
+    if labels.len() < 3 || !labels.iter().any(|label| label.eq_ignore_ascii_case("n")) {
+        return None;
     }
-    out
+    LETTERS.iter().find_map(|codes| {
+        let class = |label: &str| codes.iter().find(|(code, _)| label.eq_ignore_ascii_case(code)).map(|(_, class)| *class);
+        labels.iter().map(|label| Some((*label, class(label)?))).collect()
+    })
 }
 
 /// Whether a word says that what follows is a speaker.
 pub(super) fn is_speaker_word(word: &str) -> bool {
-    const WORDS: [&str; 12] =
-        ["speaker", "spk", "spkr", "actor", "actress", "subject", "sub", "subj", "participant", "sprecher", "locuteur", "speakerid"];
-    let letters = plain(word.trim_end_matches(|c: char| c.is_ascii_digit() || "-_ ".contains(c)));
-    WORDS.contains(&letters.as_str())
+    is_speaker_column(word.trim_end_matches(|c: char| c.is_ascii_digit() || "-_ ".contains(c)))
+}
+
+/// Whether a column of that name names speakers: `Speaker_ID`, `VP Nr.`, `id_speaker`.
+pub(super) fn is_speaker_column(name: &str) -> bool {
+    const WORDS: [&str; 42] = [
+        "speaker",
+        "spk",
+        "spkr",
+        "actor",
+        "actress",
+        "subject",
+        "sub",
+        "subj",
+        "participant",
+        "talker",
+        "person",
+        "voice",
+        "user",
+        "client",
+        "speakers",
+        "sprecher",
+        "sprecherin",
+        "sprecherinnen",
+        "vp",
+        "vpn",
+        "versuchsperson",
+        "proband",
+        "probandin",
+        "schauspieler",
+        "schauspielerin",
+        "person",
+        "locuteur",
+        "locutrice",
+        "acteur",
+        "hablante",
+        "locutor",
+        "locutora",
+        "actriz",
+        "parlante",
+        "attore",
+        "falante",
+        "ator",
+        "spreker",
+        "mowca",
+        "aktor",
+        "konusmaci",
+        "diktor",
+    ];
+    const AFFIXES: [&str; 11] = ["id", "ids", "nr", "no", "num", "number", "nummer", "name", "code", "label", "kennung"];
+    let plain: String = plain(name).chars().filter(|c| c.is_alphanumeric()).collect();
+    let is = |word: &str| WORDS.contains(&word);
+    is(&plain) || AFFIXES.iter().any(|affix| plain.strip_suffix(affix).is_some_and(is) || plain.strip_prefix(affix).is_some_and(is))
+}
+
+/// The sex that a word stands for.
+pub(super) fn sex(word: &str) -> Option<&'static str> {
+    match plain(word).as_str() {
+        "female" | "f" | "w" | "fem" | "woman" | "women" | "girl" | "weiblich" | "frau" | "frauen" | "femme" | "femmes" | "femminile"
+        | "donna" | "donne" | "femenino" | "mujer" | "mujeres" | "feminino" | "mulher" | "kobieta" | "kadin" | "vrouw" => Some("female"),
+        "male" | "m" | "man" | "men" | "boy" | "mannlich" | "maennlich" | "mann" | "maenner" | "manner" | "homme" | "hommes"
+        | "maschile" | "uomo" | "uomini" | "masculino" | "hombre" | "hombres" | "homem" | "mezczyzna" | "erkek" => Some("male"),
+        _ => None,
+    }
+}
+
+/// The part of a split that a word stands for, as manifests write it.
+pub(super) fn part(word: &str) -> Option<&'static str> {
+    match plain(word).as_str() {
+        "train" | "training" | "trn" | "trainset" => Some("train"),
+        "validation" | "valid" | "val" | "dev" | "devel" | "development" | "validierung" => Some("validation"),
+        "test" | "testing" | "tst" | "testset" | "eval" | "evaluation" => Some("test"),
+        _ => None,
+    }
+}
+
+/// Whether a word, with or without a number, names something that recordings share and that is no speaker: a session, a strength, a batch.
+pub(super) fn is_other_word(word: &str) -> bool {
+    const WORDS: [&str; 58] = [
+        "session",
+        "ses",
+        "sess",
+        "sitzung",
+        "day",
+        "tag",
+        "date",
+        "take",
+        "rep",
+        "repetition",
+        "batch",
+        "set",
+        "part",
+        "fold",
+        "cd",
+        "disc",
+        "disk",
+        "corpus",
+        "korpus",
+        "folder",
+        "scene",
+        "scenario",
+        "sentence",
+        "satz",
+        "text",
+        "utterance",
+        "utt",
+        "file",
+        "clip",
+        "audio",
+        "wav",
+        "wave",
+        "rec",
+        "recording",
+        "recordings",
+        "aufnahme",
+        "aufnahmen",
+        "track",
+        "segment",
+        "seg",
+        "chunk",
+        "speech",
+        "song",
+        "high",
+        "low",
+        "medium",
+        "hi",
+        "lo",
+        "md",
+        "xx",
+        "strong",
+        "weak",
+        "mild",
+        "normal",
+        "copy",
+        "version",
+        "room",
+        "mic",
+    ];
+    let first: String = plain(word).chars().take_while(|c| c.is_alphabetic()).collect();
+    let rest = word.chars().skip(first.chars().count());
+    WORDS.contains(&first.as_str()) && rest.clone().filter(|c| c.is_alphabetic()).count() <= 1
 }
 
 #[cfg(test)]
@@ -202,7 +347,30 @@ mod tests {
 
     #[test]
     fn speakers_are_called_many_things() {
-        assert!(["Speaker_01", "spk3", "Actor", "sprecher-7"].iter().all(|word| is_speaker_word(word)));
-        assert!(!["sad", "s1", "session"].iter().any(|word| is_speaker_word(word)));
+        assert!(["Speaker_01", "spk3", "Actor", "sprecher-7", "VP12"].iter().all(|word| is_speaker_word(word)));
+        assert!(!["sad", "s1", "session", "f1"].iter().any(|word| is_speaker_word(word)));
+        let columns =
+            ["Sprecher", "VP", "VP_Nr", "Proband", "talker", "locuteur", "hablante", "parlante", "person", "id_speaker", "Speaker ID"];
+        assert!(columns.iter().all(|name| is_speaker_column(name)));
+        assert!(!["personality", "id", "name", "file", "subjective", "text_id"].iter().any(|name| is_speaker_column(name)));
+    }
+
+    #[test]
+    fn letters_are_emotions_only_together() {
+        let of = |labels: &[&'static str]| letters(&labels.iter().copied().collect()).map(|found| found.into_values().collect::<Vec<_>>());
+        assert_eq!(of(&["N", "H", "S", "A"]), Some(vec!["anger", "happiness", "neutral", "sadness"]));
+        assert_eq!(of(&["W", "F", "N"]), Some(vec!["happiness", "neutral", "anger"]));
+        assert_eq!([of(&["a", "b", "c", "d"]), of(&["N", "A"]), of(&["N", "A", "X"])], [None, None, None]);
+    }
+
+    #[test]
+    fn parts_sexes_and_other_words_are_no_speakers() {
+        assert_eq!([part("Training"), part("devel"), part("eval"), part("s1")], [Some("train"), Some("validation"), Some("test"), None]);
+        assert_eq!(
+            [sex("Weiblich"), sex("Ma\u{308}nnlich"), sex("hombre"), sex("anna")],
+            [Some("female"), Some("male"), Some("male"), None]
+        );
+        assert!(["session1", "Session_2", "high", "batch_a", "Aufnahmen"].iter().all(|word| is_other_word(word)));
+        assert!(!["anna", "s1", "lola", "1001", "setareh", "marco"].iter().any(|word| is_other_word(word)));
     }
 }

@@ -162,16 +162,24 @@ fn what_is_proposed_is_never_written_over_and_what_cannot_be_told_is_said() {
     let before = project.read("pipelines/one.toml");
     project.ser(&["corpus", "init", "sounds", "--name", "one", "--force"]).ok();
     assert_eq!(project.read("pipelines/one.toml"), before);
-    project.write("bad/wut/a.wav", "no sound");
-    project.write("bad/freude/b.wav", "no sound");
+    for path in ["wut/a.wav", "wut/c.wav", "freude/b.wav", "freude/\u{1b}[31m\nd.wav"] {
+        project.write(&format!("bad/{path}"), "no sound");
+    }
     let ran = project.ser(&["corpus", "init", "bad"]).ok();
-    for part in ["cannot be read: freude/b.wav", "not sure: speakers are not known", "not sure: few recordings"] {
+    for part in [
+        "cannot be read: freude/b.wav",
+        "cannot be read: freude/\\u{1b}[31m\\nd.wav",
+        "not sure: speakers are not known",
+        "not sure: few recordings",
+    ] {
         assert!(ran.stdout.contains(part), "{part} is not in\n{}", ran.stdout);
     }
     project.write("words/x/a.wav", "");
     project.write("words/y/b.wav", "");
-    project.ser(&["corpus", "init", "words"]).fails(4, &["tells the emotion", "folder 1"]);
+    project.ser(&["corpus", "init", "words"]).fails(4, &["tells the emotion", "folder:1: x 1, y 1"]);
     project.ser(&["corpus", "init", "nowhere"]).fails(5, &["nowhere"]);
+    project.ser(&["corpus", "init", "words", "--emotion", "piece:1"]).fails(2, &["folder:1.2"]);
+    project.ser(&["corpus", "init", "bad", "--emotion", "folder:3"]).fails(4, &["have no folder:3", "folder:1: freude 2, wut 2"]);
     project.write("empty/readme.txt", "");
     project.ser(&["corpus", "init", "empty", "--json"]).fails(4, &["holds no recording"]);
 }

@@ -1,0 +1,100 @@
+use super::*;
+
+fn database(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        std::fs::write(dir.path().join(name), text).unwrap();
+    }
+    dir
+}
+
+const DB: &str = "name: tiny\nlanguages: [deu]\nlicense: CC0-1.0\nauthor: A. Doe\nsource: https://x.org/tiny\nsplits: {t: {type: test}}\nschemes:\n  emotion: {dtype: str, labels: [wut, freude]}\n  speaker:\n    dtype: int\n    labels:\n      3: {gender: male}\n      8: {gender: female}\ntables:\n  files: {type: filewise, split_id: t, columns: {speaker: {scheme_id: speaker}}}\n  emotion: {type: segmented, columns: {emotion: {scheme_id: emotion}, emotion.confidence: {scheme_id: confidence}}}\n";
+
+#[test]
+fn tables_are_joined_and_times_are_seconds() {
+    let dir = database(&[
+        (HEADER, DB),
+        ("db.files.csv", "file,speaker\na.wav,3\nb.wav,8\n"),
+        (
+            "db.emotion.csv",
+            "file,start,end,emotion,emotion.confidence\na.wav,0 days,0 days 00:00:01.5,wut,0.9\nb.wav,0 days 00:01:00,0 days 00:01:02,freude,1\n",
+        ),
+    ]);
+    let found = read(dir.path(), &Choices::default()).unwrap();
+    assert_eq!((found.name.as_str(), found.language.as_deref(), found.rows.len()), ("tiny", Some("deu"), 2));
+    let row = &found.rows[1];
+    assert_eq!((row.path.as_str(), row.emotion.as_str(), row.speaker.as_deref()), ("b.wav", "freude", Some("8")));
+    let more: Vec<(&str, &str)> = row.more.iter().map(|(k, v)| (*k, v.as_str())).collect();
+    assert_eq!(more, [("end", "62"), ("sex", "female"), ("split", "test"), ("start", "60")]);
+    assert_eq!((found.licence.as_deref(), found.citation.as_deref()), (Some("CC0-1.0"), Some("A. Doe. tiny. https://x.org/tiny")));
+    assert!(found.doubts.is_empty(), "{:?}", found.doubts);
+}
+
+#[test]
+fn tables_that_disagree_and_segments_of_labelled_files_are_doubts() {
+    let header = "name: x\ntables:\n  a: {columns: {emotion: {scheme_id: emotion}}}\n  b: {columns: {emotion: {scheme_id: emotion}}}\n";
+    let dir = database(&[
+        (HEADER, header),
+        ("db.a.csv", "file,emotion\na.wav,wut\nb.wav,wut\n"),
+        ("db.b.csv", "file,start,end,emotion\na.wav,,,freude\nb.wav,0.5,1,freude\n"),
+    ]);
+    let found = read(dir.path(), &Choices::default()).unwrap();
+    assert_eq!(found.rows[0].emotion, "wut");
+    assert!(found.doubts[0].starts_with("1 rows of the table b") && found.doubts[1].starts_with("1 segments"), "{:?}", found.doubts);
+}
+
+#[test]
+fn times_are_written_in_several_ways() {
+    let read = |text: &str, nanoseconds| seconds(text, nanoseconds).unwrap();
+    assert_eq!([read("0 days", false), read("1 days 00:01:00.25", false), read("2.5", false)], ["0", "86460.25", "2.5"]);
+    assert_eq!([read("1200000000", true), read("NaT", false), read("", true)], ["1.2", "", ""]);
+    assert!(seconds("soon", false).is_err());
+}
+
+#[test]
+fn what_cannot_be_read_is_named() {
+    let pickled = database(&[(HEADER, DB), ("db.files.csv", "file,speaker\n"), ("db.emotion.pkl", "")]);
+    let error = read(pickled.path(), &Choices::default()).err().unwrap();
+    assert!(error.to_string().contains("the table emotion") && error.hint_text().unwrap().contains("pickled"));
+    let none = database(&[(HEADER, "name: x\ntables:\n  a: {columns: {arousal: {scheme_id: arousal}}}\n")]);
+    assert!(read(none.path(), &Choices::default()).err().unwrap().to_string().contains("no table with a scheme `emotion`"));
+    assert!(read(database(&[(HEADER, "a: [")]).path(), &Choices::default()).err().unwrap().to_string().contains("not YAML"));
+}
+
+#[test]
+fn segments_may_be_open_on_either_side() {
+    let header = "name: x\ntables:\n  a: {columns: {emotion: {scheme_id: emotion}}}\n";
+    let text = "file,start,end,emotion\na.wav,0 days 00:00:02,NaT,wut\na.wav,0 days,0 days 00:00:01,wut\nb.wav,0 days,NaT,freude\n";
+    let found = read(database(&[(HEADER, header), ("db.a.csv", text)]).path(), &Choices::default()).unwrap();
+    let mut more: Vec<Vec<(&str, &str)>> = found.rows.iter().map(|row| row.more.iter().map(|(k, v)| (*k, v.as_str())).collect()).collect();
+    more.sort();
+    assert_eq!(more, [vec![], vec![("end", "1")], vec![("start", "2")]]);
+}
+
+#[test]
+fn the_gold_standard_is_taken_and_other_columns_are_named() {
+    let scheme = "{scheme_id: emotion}";
+    let header = format!(
+        "name: x\ntables:\n  votes: {{columns: {{rater1: {scheme}, rater2: {scheme}}}}}\n  x.gold: {{columns: {{emotion: {scheme}}}}}\n  y: {{columns: {{mood: {{}}}}}}\n"
+    );
+    let dir = database(&[
+        (HEADER, &header),
+        ("db.votes.csv", "file,rater1,rater2\na.wav,wut,freude\nb.wav,wut,wut\n"),
+        ("db.x.gold.csv", "file,emotion\na.wav,trauer\nb.wav,wut\n"),
+        ("db.y.csv", "file,mood\na.wav,good\nb.wav,bad\n"),
+    ]);
+    let labels = |choice: Option<&str>| {
+        let choices = Choices { emotion: choice.map(|name| Place::Column(name.to_owned())), speaker: None };
+        read(dir.path(), &choices).map(|found| (found.rows.into_iter().map(|row| row.emotion).collect::<Vec<_>>(), found.doubts))
+    };
+    let (found, doubts) = labels(None).unwrap();
+    assert_eq!(found, ["trauer", "wut"]);
+    assert!(doubts[0].contains("rater1, rater2") && doubts[0].contains("--emotion \"column:rater1\""), "{doubts:?}");
+    assert_eq!(labels(Some("rater2")).unwrap().0, ["freude", "wut"]);
+    assert_eq!(labels(Some("mood")).unwrap().0, ["good", "bad"]);
+    assert!(labels(Some("moot")).unwrap_err().hint_text().unwrap().contains("mood"));
+    // Without a column of that very name, a table of a gold standard counts.
+    let header = format!("name: x\ntables:\n  a: {{columns: {{a: {scheme}}}}}\n  gold: {{columns: {{z: {scheme}}}}}\n");
+    let dir = database(&[(HEADER, &header), ("db.a.csv", "file,a\na.wav,wut\n"), ("db.gold.csv", "file,z\na.wav,freude\n")]);
+    assert_eq!(read(dir.path(), &Choices::default()).unwrap().rows[0].emotion, "freude");
+}

@@ -1,0 +1,125 @@
+//! Emotions and speakers by folders and names alone.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use super::fields::{Field, fields, telling};
+use super::guess::{Proposal, Row};
+use super::place::{Choices, Place};
+use super::speaker::{Roles, roles, sex};
+use super::text::{shown, some};
+use super::words;
+use crate::error::{Error, Result};
+
+/// Share of recordings whose word must be known for a field to be the emotion.
+const KNOWN: f64 = 0.5;
+/// Fields whose values are shown.
+const SHOWN: usize = 8;
+
+/// A proposal by the paths of `files`; `tables` says what was found in tables, for people.
+///
+/// # Errors
+/// `Data` where nothing tells emotions, or the field that is named is not there.
+pub(super) fn by_path(root: &Path, files: &[String], choices: &Choices, tables: &[String], empty: Proposal) -> Result<Proposal> {
+    let all = fields(files);
+    let telling = telling(&all);
+    let emotion = match &choices.emotion {
+        Some(place) => field(root, &all, place, "--emotion")?,
+        None => found(&telling, files.len()).ok_or_else(|| unknown(root, &all, &telling, tables))?,
+    };
+    let known = emotion.values.iter().flatten().filter(|value| words::emotion(value).is_some()).count();
+    let mut evidence = vec![format!(
+        "emotion: {}, {} values, of {:.0} % of the recordings a known word",
+        emotion.place.told(),
+        emotion.distinct().len(),
+        100.0 * known as f64 / files.len().max(1) as f64
+    )];
+    let folders: Vec<&str> = files.iter().map(|path| path.rsplit_once('/').map_or("", |(folder, _)| folder)).collect();
+    let mut roles = roles(&telling, emotion, &folders);
+    match &choices.speaker {
+        None => {}
+        Some(Place::Nowhere | Place::Column(_)) => roles = Roles { speaker: None, doubts: vec![], ..roles },
+        Some(place) => roles = Roles { speaker: Some(field(root, &all, place, "--speaker")?), doubts: vec![], ..roles },
+    }
+    for (what, field) in [("speaker", roles.speaker), ("sex", roles.sex), ("split", roles.split)] {
+        evidence.extend(field.map(|field| format!("{what}: {}, {} values", field.place.told(), field.distinct().len())));
+    }
+    let mut doubts = roles.doubts;
+    let mut rows = Vec::new();
+    let mut lacking = 0;
+    for (i, path) in files.iter().enumerate() {
+        let at = |field: Option<&Field>| field.and_then(|field| field.values.get(i).cloned().flatten());
+        let Some(word) = at(Some(emotion)) else {
+            lacking += 1;
+            continue;
+        };
+        let mut more = BTreeMap::new();
+        more.extend(at(roles.sex).as_deref().and_then(words::sex).map(|sex| ("sex", sex.to_owned())));
+        more.extend(at(roles.split).as_deref().and_then(words::part).map(|part| ("split", part.to_owned())));
+        rows.push(Row { path: path.clone(), emotion: word, speaker: at(roles.speaker), more });
+    }
+    // One or two speakers that look like a sex are no reason to call it one.
+    if roles.sex.is_none() && rows.iter().all(|row| row.speaker.as_deref().and_then(sex).is_some()) {
+        for row in &mut rows {
+            row.more.extend(row.speaker.as_deref().and_then(sex).map(|sex| ("sex", sex.to_owned())));
+        }
+    }
+    if lacking > 0 {
+        doubts.push(format!("{lacking} recordings have no {}: they are left out", emotion.place.told()));
+    }
+    Ok(Proposal { rows, evidence, doubts, ..empty })
+}
+
+/// The field that a path is given by.
+///
+/// # Errors
+/// `Data` where no path has it.
+pub(super) fn field<'f>(root: &Path, all: &'f [Field], place: &Place, option: &str) -> Result<&'f Field> {
+    all.iter().find(|field| field.place == *place).ok_or_else(|| {
+        let error = Error::data(format!("the recordings below {} have no {place}, which {option} names", root.display()));
+        error.hint(format!("they have {}", seen(all)))
+    })
+}
+
+/// The field with most known words, of equals the first; where none has any, one of letters for emotions.
+fn found(telling: &[Field], n: usize) -> Option<&Field> {
+    let known = |field: &Field| {
+        let classes: Vec<&str> = field.values.iter().flatten().filter_map(|value| words::emotion(value)).collect();
+        (classes.len() as f64 / n.max(1) as f64, classes.into_iter().collect::<BTreeSet<_>>().len())
+    };
+    let words = telling
+        .iter()
+        .map(|field| (known(field), field))
+        .filter(|((share, classes), _)| *share >= KNOWN && *classes >= 2)
+        .reduce(|a, b| if b.0.0 > a.0.0 + 1e-9 { b } else { a })
+        .map(|(_, field)| field);
+    words.or_else(|| telling.iter().find(|field| field.is_whole() && words::letters(&field.distinct()).is_some()))
+}
+
+/// Why no field is the emotion.
+fn unknown(root: &Path, all: &[Field], telling: &[Field], tables: &[String]) -> Error {
+    let root = root.display();
+    for field in all {
+        let known: BTreeMap<&str, &str> = field.distinct().into_iter().filter_map(|value| Some((words::emotion(value)?, value))).collect();
+        if let [(class, word)] = known.into_iter().collect::<Vec<_>>()[..]
+            && field.distinct().len() == 1
+            && field.is_whole()
+        {
+            return Error::data(format!("all recordings below {root} are `{class}`: {} is {} everywhere", field.place.told(), shown(word)))
+                .hint("a classifier needs a second class: name the folder that holds the other emotions, too");
+        }
+    }
+    let tables = if tables.is_empty() { "no table lies there".to_owned() } else { format!("tables: {}", some(tables, SHOWN)) };
+    let fields = if telling.is_empty() { "the names tell nothing apart".to_owned() } else { seen(telling) };
+    Error::data(format!("nothing below {root} tells the emotion of its recordings")).hint(format!(
+        "looked for words for emotions in {fields}; {tables}. If one of these is the emotion, say so with --emotion FIELD, such as --emotion \
+         {}; otherwise write a manifest with the columns path, emotion, speaker (pipelines/README.md)",
+        telling.first().map_or("folder:1".to_owned(), |field| field.place.to_string())
+    ))
+}
+
+fn seen(fields: &[Field]) -> String {
+    let seen: Vec<String> = fields.iter().take(SHOWN).map(Field::seen).collect();
+    let more = fields.len().saturating_sub(SHOWN);
+    seen.join("; ") + &if more > 0 { format!("; and {more} more fields") } else { String::new() }
+}

@@ -1,0 +1,144 @@
+//! Where an emotion or a speaker stands, in the words in which it is shown and given: `folder:1`, `name:2`, `column:emo`.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// Which of several parts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum At {
+    /// Counted from 1.
+    Nth(usize),
+    /// The last, however many there are.
+    Last,
+}
+
+/// One part of a path, or a column of a table.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Place {
+    /// A folder below the root: `folder:1`, `folder:last`.
+    Folder(At),
+    /// A piece of a folder's name: `folder:1.2`.
+    Piece(At, At),
+    /// A piece of the file name: `name:2`, `name:last`.
+    Name(At),
+    /// A run of letters or of digits in the file name: `letters:2`.
+    Letters(At),
+    /// A column of a table beside the recordings: `column:emo`.
+    Column(String),
+    /// Nowhere: `none`.
+    Nowhere,
+}
+
+impl Place {
+    /// With what it means, where that is not plain.
+    pub(super) fn told(&self) -> String {
+        let what = match self {
+            Place::Folder(At::Last) => "the folder of the file".to_owned(),
+            Place::Piece(folder, at) => format!("{} of {}", at.of("piece"), folder.of("folder")),
+            Place::Name(at) => format!("{} of the file name", at.of("piece")),
+            Place::Letters(at) => format!("{} of the file name", at.of("letters or digits")),
+            Place::Folder(_) | Place::Column(_) | Place::Nowhere => return self.to_string(),
+        };
+        format!("{self} ({what})")
+    }
+}
+
+impl At {
+    fn of(self, what: &str) -> String {
+        match self {
+            At::Nth(n) => format!("{what} {n}"),
+            At::Last => format!("last {what}"),
+        }
+    }
+
+    pub(super) fn get<T>(self, parts: &[T]) -> Option<&T> {
+        match self {
+            At::Nth(n) => parts.get(n.checked_sub(1)?),
+            At::Last => parts.last(),
+        }
+    }
+}
+
+impl fmt::Display for At {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            At::Nth(n) => write!(f, "{n}"),
+            At::Last => f.write_str("last"),
+        }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Place::Folder(at) => write!(f, "folder:{at}"),
+            Place::Piece(folder, at) => write!(f, "folder:{folder}.{at}"),
+            Place::Name(at) => write!(f, "name:{at}"),
+            Place::Letters(at) => write!(f, "letters:{at}"),
+            Place::Column(name) => write!(f, "column:{name}"),
+            Place::Nowhere => f.write_str("none"),
+        }
+    }
+}
+
+impl FromStr for At {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        match text.parse() {
+            _ if text == "last" => Ok(At::Last),
+            Ok(n) if n > 0 => Ok(At::Nth(n)),
+            _ => Err(()),
+        }
+    }
+}
+
+impl FromStr for Place {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = |()| "none of folder:1, folder:1.2, name:1, letters:1 (counted from 1, or `last`), column:NAME".to_owned();
+        if text == "none" {
+            return Ok(Place::Nowhere);
+        }
+        let (kind, rest) = text.split_once(':').ok_or(()).map_err(wrong)?;
+        let place = match (kind, rest.split_once('.')) {
+            ("column", _) if !rest.trim().is_empty() => Ok(Place::Column(rest.trim().to_owned())),
+            ("folder", Some((folder, at))) => folder.parse().and_then(|folder| Ok(Place::Piece(folder, at.parse()?))),
+            ("folder", None) => rest.parse().map(Place::Folder),
+            ("name", _) => rest.parse().map(Place::Name),
+            ("letters", _) => rest.parse().map(Place::Letters),
+            _ => Err(()),
+        };
+        place.map_err(wrong)
+    }
+}
+
+/// What the user says of the folder; what is `None` is looked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Choices {
+    /// Where the emotion stands.
+    pub emotion: Option<Place>,
+    /// Where the speaker stands.
+    pub speaker: Option<Place>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_read_as_they_are_shown() {
+        for text in
+            ["folder:1", "folder:last", "folder:2.1", "folder:1.last", "name:3", "name:last", "letters:2", "column:VP Nr: x", "none"]
+        {
+            assert_eq!(text.parse::<Place>().unwrap().to_string(), text);
+        }
+        for text in ["folder", "folder:0", "folder:x", "name:1.2", "column:", "column: ", "piece:1", ""] {
+            assert!(text.parse::<Place>().unwrap_err().contains("folder:1"), "{text}");
+        }
+        assert_eq!("name:2".parse::<Place>().unwrap().told(), "name:2 (piece 2 of the file name)");
+        assert_eq!("folder:1.2".parse::<Place>().unwrap().told(), "folder:1.2 (piece 2 of folder 1)");
+        assert_eq!("folder:1".parse::<Place>().unwrap().told(), "folder:1");
+    }
+}

@@ -1,0 +1,101 @@
+//! Names from anywhere as text: to be shown, to be compared, to be a file name.
+
+use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::char::is_combining_mark;
+
+/// Text on one line of a terminal: control characters, and those that turn the text around them, are written out.
+pub fn shown(text: &str) -> String {
+    let reorders = |c: char| matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() || reorders(c) { out.extend(c.escape_default()) } else { out.push(c) }
+    }
+    out
+}
+
+/// In the composed form, in which the names of one file on two systems are the same text.
+pub(super) fn composed(text: &str) -> String {
+    if text.is_ascii() { text.to_owned() } else { text.nfc().collect() }
+}
+
+/// Lower case without accents, in whichever form these are written.
+pub(super) fn plain(word: &str) -> String {
+    let mut out = String::with_capacity(word.len());
+    for c in word.nfd().flat_map(char::to_lowercase).filter(|c| !is_combining_mark(*c)) {
+        match c {
+            'ł' => out.push('l'),
+            'ø' => out.push('o'),
+            'ı' => out.push('i'),
+            'đ' | 'ð' => out.push('d'),
+            'ß' => out.push_str("ss"),
+            'æ' => out.push_str("ae"),
+            'œ' => out.push_str("oe"),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// A name that is a file name everywhere.
+pub(super) fn safe(name: &str) -> String {
+    let mut out = String::new();
+    // German writes umlauts as two letters where it has none.
+    let spelled: String = composed(name)
+        .chars()
+        .flat_map(char::to_lowercase)
+        .map(|c| match c {
+            'ä' => "ae".to_owned(),
+            'ö' => "oe".to_owned(),
+            'ü' => "ue".to_owned(),
+            c => c.to_string(),
+        })
+        .collect();
+    for c in plain(&spelled).chars() {
+        match c {
+            c if c.is_ascii_alphanumeric() => out.push(c),
+            _ if !out.is_empty() && !out.ends_with('-') => out.push('-'),
+            _ => {}
+        }
+    }
+    let out = out.trim_end_matches('-').to_owned();
+    if out.is_empty() || !out.starts_with(|c: char| c.is_ascii_alphabetic()) {
+        format!("corpus-{out}").trim_end_matches('-').to_owned()
+    } else {
+        out
+    }
+}
+
+/// At most `most` things in a line, and how many more there are.
+pub(super) fn some(things: &[String], most: usize) -> String {
+    let mut out = things.iter().take(most).cloned().collect::<Vec<_>>().join(", ");
+    if things.len() > most {
+        out += &format!(" and {} more", things.len() - most);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_terminal_would_obey_is_written_out() {
+        assert_eq!(shown("a\u{1b}[31m\nb\u{202e}ü"), "a\\u{1b}[31m\\nb\\u{202e}ü");
+    }
+
+    #[test]
+    fn words_are_compared_in_whichever_form_accents_are_written() {
+        assert_eq!(
+            [plain("Wu\u{308}tend"), plain("WÜTEND"), plain("Łódź"), plain("İYİ"), plain("Groß")],
+            ["wutend", "wutend", "lodz", "iyi", "gross"]
+        );
+        assert_eq!(composed("u\u{308}"), "ü");
+    }
+
+    #[test]
+    fn names_are_safe_whatever_the_folder_is_called() {
+        let names = ["Mon Corpus (v2)", "2024", "émo", "", "Ärger & Co", "A\u{308}rger & Co", "Møller_ß"];
+        let safe = names.map(safe);
+        assert_eq!(safe, ["mon-corpus-v2", "corpus-2024", "emo", "corpus", "aerger-co", "aerger-co", "moller-ss"]);
+    }
+}
