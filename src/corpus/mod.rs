@@ -1,6 +1,7 @@
 //! Corpora: what a reader finds under a root, and what it leaves aside.
 
 pub mod archive;
+mod association;
 mod counts;
 pub mod download;
 mod listing;
@@ -20,6 +21,7 @@ pub mod ravdess;
 /// A file of this name says that the recordings beside it were generated.
 pub const GENERATED_MARK: &str = "GENERATED.txt";
 
+pub use association::{TELLS, cramers_v};
 pub use counts::{Counts, compare, describe};
 pub use emodb::EmodbSettings;
 pub use iemocap::IemocapSettings;

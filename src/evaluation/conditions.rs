@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// From here on a condition is called a leak.
-const STRONG: f64 = 0.3;
+use crate::corpus::{TELLS, cramers_v};
 
 /// One property of the recordings against their classes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -14,8 +13,7 @@ pub struct Condition {
     pub name: String,
     /// Recordings by value and class; values ascending.
     pub counts: Vec<(String, BTreeMap<String, usize>)>,
-    /// Cramér's V with Bergsma's correction for the size of the table: 0 where value and class have nothing to do with each other, 1 where
-    /// one tells the other.
+    /// [`cramers_v`] of value and class.
     pub association: f64,
 }
 
@@ -26,14 +24,14 @@ impl Condition {
         for (value, class) in pairs {
             *counts.entry(value).or_default().entry(class.to_owned()).or_default() += 1;
         }
-        let association = association(&counts.values().collect::<Vec<_>>());
+        let association = cramers_v(counts.values());
         let named = |(value, by_class): (u64, _)| (format!("{value}{unit}"), by_class);
         Condition { name: name.to_owned(), counts: counts.into_iter().map(named).collect(), association }
     }
 
     /// Whether a model that heard nothing else could tell classes apart by it.
     pub fn leaks(&self) -> bool {
-        self.association >= STRONG
+        self.association >= TELLS
     }
 
     /// What the user has to know of one that leaks.
@@ -55,31 +53,6 @@ impl Condition {
     }
 }
 
-fn association(rows: &[&BTreeMap<String, usize>]) -> f64 {
-    let mut columns: BTreeMap<&str, f64> = BTreeMap::new();
-    for (class, n) in rows.iter().flat_map(|row| row.iter()) {
-        *columns.entry(class).or_default() += *n as f64;
-    }
-    let n: f64 = columns.values().sum();
-    let (r, k) = (rows.len() as f64, columns.len() as f64);
-    if rows.len() < 2 || columns.len() < 2 || n < 2.0 {
-        return 0.0;
-    }
-    let mut chi_squared = 0.0;
-    for row in rows {
-        let of_row: f64 = row.values().map(|n| *n as f64).sum();
-        for (class, of_column) in &columns {
-            let expected = of_row * of_column / n;
-            let found = row.get(*class).map_or(0.0, |n| *n as f64);
-            chi_squared += (found - expected).powi(2) / expected;
-        }
-    }
-    let phi = (chi_squared / n - (k - 1.0) * (r - 1.0) / (n - 1.0)).max(0.0);
-    let (r, k) = (r - (r - 1.0).powi(2) / (n - 1.0), k - (k - 1.0).powi(2) / (n - 1.0));
-    let most = (r - 1.0).min(k - 1.0);
-    if most <= 0.0 { 0.0 } else { (phi / most).sqrt().min(1.0) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -96,12 +69,5 @@ mod tests {
         let even = of(&[(16_000, "anger", 20), (16_000, "joy", 20), (48_000, "anger", 20), (48_000, "joy", 20)]);
         assert_eq!((even.association, even.leaks()), (0.0, false));
         assert_eq!(of(&[(16_000, "anger", 20), (16_000, "joy", 20)]).association, 0.0);
-    }
-
-    #[test]
-    fn the_correction_is_that_of_bergsma() {
-        // By hand: chi squared of [[10, 20], [30, 5]] is 18.7266, phi squared 0.28810 less 1/64, r and k 2 less 1/64.
-        let found = of(&[(1, "a", 10), (1, "b", 20), (2, "a", 30), (2, "b", 5)]).association;
-        assert!((found - 0.5261).abs() < 1e-3, "{found}");
     }
 }

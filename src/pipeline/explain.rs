@@ -119,7 +119,7 @@ struct View {
 
 impl View {
     fn of(job: &Job, inputs: &Inputs) -> Result<View> {
-        let experiment = Experiment { inputs: inputs.clone(), ..job.experiment.clone() };
+        let experiment = Experiment { inputs: *inputs, ..job.experiment.clone() };
         let (rows, _) = Rows::read(&Job { experiment: &experiment, ..*job })?;
         let data = rows.dataset(job.utterances, &experiment)?;
         let names = columns_in_order(inputs, &rows.columns);

@@ -4,9 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::guess::Proposal;
 use crate::corpus::walk::extension;
-
-/// From this Cramér's V on, corrected for chance, a condition is said to tell classes.
-const TELLS: f64 = 0.5;
+use crate::corpus::{TELLS, cramers_v};
 
 /// How one recording was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,7 +31,7 @@ pub fn giveaways(proposal: &Proposal, heard: &BTreeMap<String, Condition>) -> Ve
             *table.entry(class).or_default().entry(value).or_default() += 1;
         }
     }
-    [rates, channels, types].iter().filter(|table| association(table) >= TELLS).map(told).collect()
+    [rates, channels, types].iter().filter(|table| cramers_v(table.values()) >= TELLS).map(told).collect()
 }
 
 fn told(table: &Table<'_>) -> String {
@@ -48,29 +46,6 @@ fn told(table: &Table<'_>) -> String {
         .map(|((value, all), classes)| format!("{} {} are {value}", if *all { "all" } else { "most" }, classes.join(", ")))
         .collect();
     format!("{}: a model can tell them by that", groups.join(", "))
-}
-
-/// Cramér's V with Bergsma's correction: what chance alone would give is taken off.
-fn association(table: &Table<'_>) -> f64 {
-    let values: BTreeSet<&String> = table.values().flat_map(BTreeMap::keys).collect();
-    let of_class: Vec<f64> = table.values().map(|counts| counts.values().sum::<usize>() as f64).collect();
-    let n: f64 = of_class.iter().sum();
-    let (rows, columns) = (table.len() as f64, values.len() as f64);
-    if rows < 2.0 || columns < 2.0 || n < 2.0 {
-        return 0.0;
-    }
-    let mut squared = 0.0;
-    for value in values {
-        let of_value: f64 = table.values().filter_map(|counts| counts.get(value)).map(|n| *n as f64).sum();
-        for (counts, of_class) in table.values().zip(&of_class) {
-            let expected = of_class * of_value / n;
-            squared += (counts.get(value).map_or(0.0, |n| *n as f64) - expected).powi(2) / expected;
-        }
-    }
-    let by_chance = (rows - 1.0) * (columns - 1.0) / (n - 1.0);
-    let fewer = |k: f64| k - (k - 1.0).powi(2) / (n - 1.0);
-    let least = fewer(rows).min(fewer(columns)) - 1.0;
-    if least <= 0.0 { 0.0 } else { ((squared / n - by_chance).max(0.0) / least).sqrt() }
 }
 
 #[cfg(test)]
