@@ -116,8 +116,7 @@ fn show_plan(run: &Run, stage: Stage, args: &Args, cancel: &Cancel, observer: &d
 /// exit code.
 fn each(run: &Run, args: &Args, observer: &dyn Observer, work: impl Fn(&Pipeline, Vec<String>) -> Result<Option<Error>>) -> Result<Exit> {
     if run.pipelines.is_empty() {
-        let error = Error::usage("no pipeline is named");
-        return Err(error.hint(format!("name one or more of: {}", known(&run.pipelines_dir)?.join(", "))));
+        return Err(unnamed(run)?);
     }
     let overrides = overrides(run)?;
     let load = |name: &String| config::load(&path(&run.pipelines_dir, name), &overrides, run.corpora_dir.as_deref());
@@ -158,6 +157,11 @@ fn each(run: &Run, args: &Args, observer: &dyn Observer, work: impl Fn(&Pipeline
         }
     }
     Ok(exit)
+}
+
+/// What is wrong where no pipeline is named.
+pub(super) fn unnamed(run: &Run) -> Result<Error> {
+    Ok(Error::usage("no pipeline is named").hint(format!("name one or more of: {}", known(&run.pipelines_dir)?.join(", "))))
 }
 
 /// Names of all pipeline files in their folder.

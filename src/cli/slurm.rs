@@ -56,6 +56,13 @@ pub fn slurm(slurm: &Slurm, args: &Args, cancel: &Cancel, observer: &dyn Observe
 
 /// Submits every named pipeline; with `follow` stays until all are done.
 pub fn submit(run: &RunArgs, follow: bool, args: &Args, cancel: &Cancel, observer: &dyn Observer) -> Result<Exit> {
+    if run.pipelines.is_empty() {
+        return Err(run::unnamed(run)?);
+    }
+    if run.fail_fast || run.no_wait || run.open {
+        return Err(Error::usage("--fail-fast, --no-wait and --open are for runs on this machine and have no effect on a cluster")
+            .hint("leave them out; `ser open PIPELINE` shows the report when it is there"));
+    }
     if run.jobs.is_some() || run.memory.is_some() || run.time_limit.is_some() || run.dag.is_some() || run.skip_missing {
         return Err(Error::usage("--jobs, --memory, --time-limit, --dag and --skip-missing are for runs on this machine")
             .hint("what tasks are given on a cluster stands under [slurm] or in a profile: cpus, memory, time"));
