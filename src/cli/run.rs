@@ -10,6 +10,7 @@ use crate::config::{self, Pipeline};
 use crate::error::{Error, Kind, Result};
 use crate::orchestrator::{Limits, Observer, Owner};
 use crate::pipeline::{self, Decision, Options, PlanLine, Stage};
+use crate::ui;
 
 /// Runs every named pipeline up to `stage`, or shows what that would do with `--dry-run`.
 pub fn until(run: &Run, stage: Stage, args: &Args, cancel: &Cancel, observer: &dyn Observer) -> Result<Exit> {
@@ -42,8 +43,10 @@ fn work(run: &Run, stage: Stage, explain: bool, args: &Args, cancel: &Cancel, ob
         if outcome.report.is_some() {
             record::page(pipeline, &options, &outcome.steps, observer);
         }
+        // Experiments of several pipelines often have the same names.
+        let whose = if run.pipelines.len() > 1 { format!("{}/", pipeline.name) } else { String::new() };
         for line in &outcome.results {
-            print(&if args.global.json { json_line("result", &pipeline.name, line) } else { line.to_string() })?;
+            print(&if args.global.json { json_line("result", &pipeline.name, line) } else { format!("{whose}{line}") })?;
         }
         if let Some(path) = &outcome.report {
             reports.borrow_mut().push(path.clone());
@@ -87,10 +90,14 @@ fn show_plan(run: &Run, stage: Stage, args: &Args, cancel: &Cancel, observer: &d
             plans.borrow_mut().push((pipeline.name.clone(), lines));
             return Ok(None);
         }
+        if run.pipelines.len() > 1 && !json {
+            print(&format!("== {}", pipeline.name))?;
+        }
         match run.dag {
             Some(_) if !json => print(pipeline::dag_text(&lines).trim_end())?,
             _ => lines.iter().try_for_each(|line| {
-                print(&if json { serde_json::json!({"pipeline": pipeline.name, "plan": line}).to_string() } else { line.to_string() })
+                let text = || line.with_reasons(&ui::reasons(&line.task, &line.why, args.global.verbose));
+                print(&if json { serde_json::json!({"pipeline": pipeline.name, "plan": line}).to_string() } else { text() })
             })?,
         }
         if !json {
