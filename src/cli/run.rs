@@ -3,8 +3,9 @@
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 
+use super::advice::with_advice;
 use super::args::{Args, Dag, Executor, Run};
-use super::{Exit, command_line, open, print, record, report_of, system};
+use super::{Exit, command_line, open, print, record, report_of, system, unreached};
 use crate::cancel::Cancel;
 use crate::config::{self, Pipeline};
 use crate::error::{Error, Kind, Result};
@@ -141,7 +142,11 @@ fn each(run: &Run, args: &Args, observer: &dyn Observer, work: impl Fn(&Pipeline
                     observer.note(format!("{}: has no experiment {}", pipeline.name, run.experiments.join(", ")));
                     continue;
                 }
-                match work(&pipeline, own) {
+                if !run.overrides.is_empty() || run.device.is_some() {
+                    let file = path(&run.pipelines_dir, name);
+                    unreached::warn(&pipeline, &file, run.corpora_dir.as_deref(), &own, observer);
+                }
+                match work(&pipeline, own).map_err(|error| with_advice(error, &pipeline, run.corpora_dir.as_deref())) {
                     Ok(failure) => failure,
                     Err(error) if error.kind() == Kind::Interrupted => {
                         return Err(error.hint("run the same command again to go on: what was finished is kept"));

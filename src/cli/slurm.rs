@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::advice::with_advice;
 use super::args::{Args, PlanArgs, Run as RunArgs, Slurm, SlurmCommand, Worker};
 use super::{Exit, command_line, print, run, shell_word, system};
 use crate::cancel::Cancel;
@@ -92,7 +93,8 @@ pub fn submit(run: &RunArgs, follow: bool, args: &Args, cancel: &Cancel, observe
         let (program, folder) = (this_program()?, working_folder()?);
         let place = Place { program: &program, folder: &folder };
         let settings = profile.clone().over(pipeline.slurm.clone());
-        let plan = spread::plan(order, &settings, &place, &options, run.dry_run, cancel, observer)?;
+        let plan = spread::plan(order, &settings, &place, &options, run.dry_run, cancel, observer)
+            .map_err(|error| with_advice(error, &pipeline, run.corpora_dir.as_deref()))?;
         let at = run.data_dir.join("slurm").join(&plan.id);
         if run.dry_run {
             show_dry(&Run::at(&folder.join(&at), plan))?;

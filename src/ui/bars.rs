@@ -84,8 +84,7 @@ impl Observer for Bars {
                     bar.reset_eta();
                 };
                 let (bar, phase) = running.entry(task.clone()).or_insert_with(|| {
-                    let bar = self.all.add(ProgressBar::new(*total));
-                    bar.set_prefix(task.clone());
+                    let bar = self.all.add(ProgressBar::new(*total).with_style(Bars::style(unit)).with_prefix(task.clone()));
                     begin(&bar);
                     (bar, Phase::new(unit, *total, *done))
                 });
@@ -120,7 +119,7 @@ mod tests {
 
     #[test]
     fn rates_are_rounded() {
-        let texts = [0.0, 0.254, 3.14159, 99.94, 12_799.454, f64::NAN, f64::INFINITY].map(rate);
+        let texts = [0.0, 0.254, 3.12, 99.94, 12_799.454, f64::NAN, f64::INFINITY].map(rate);
         assert_eq!(texts, ["0.00", "0.25", "3.1", "99.9", "12799", "-", "-"]);
     }
 
