@@ -9,11 +9,12 @@ use crate::error::{Error, Kind};
 const CORPORA: &str = "data/corpora";
 
 /// A folder of recordings that is not there.
+#[derive(Debug, Clone)]
 pub struct Absent {
     pub root: PathBuf,
     kind: &'static str,
     /// Whether it is the root of a corpus of its own, and no part of another.
-    whole: bool,
+    pub whole: bool,
 }
 
 /// The folders that a pipeline reads and that are not there: of a joined corpus those of its parts. Generated ones are made where they lack.

@@ -177,7 +177,9 @@ fn pipelines(doctor: &Doctor) -> Vec<Finding> {
                     out.push(fine(format!("pipeline {name}: {n} experiments; its corpus is in {root}")));
                 }
                 for one in absent {
-                    lacking.entry(one.root.clone()).or_insert_with(|| (one, vec![])).1.push(name);
+                    let (known, names) = lacking.entry(one.root.clone()).or_insert_with(|| (one.clone(), vec![]));
+                    known.whole |= one.whole;
+                    names.push(name);
                 }
             }
         }

@@ -3,11 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
-use indicatif::{MultiProgress, ProgressBar, ProgressState, ProgressStyle};
+use indicatif::{HumanBytes, MultiProgress, ProgressBar, ProgressState, ProgressStyle};
 
 use super::phase::Phase;
-use super::{Verbosity, lines};
+use super::{Verbosity, duration, lines};
 use crate::orchestrator::{Event, Observer};
+
+/// The unit of transfers.
+const BYTES: &str = "bytes";
 
 /// Draws bars on standard error and prints lines above them.
 #[derive(Debug)]
@@ -23,26 +26,30 @@ impl Bars {
         Bars { verbosity, all: MultiProgress::new(), running: Mutex::new(BTreeMap::new()) }
     }
 
-    fn style(unit: &str) -> ProgressStyle {
-        let counts = match unit {
-            "bytes" => "{bytes}/{total_bytes}, {binary_bytes_per_sec}".to_owned(),
-            _ => format!("{{pos}}/{{len}} {unit}, {{rate}}/s"),
-        };
-        ProgressStyle::with_template(&format!("{{prefix:32!}} {{bar:24}} {counts}, {{eta}} left  {{msg}}"))
+    fn style(unit: &'static str) -> ProgressStyle {
+        let counts = if unit == BYTES { "{bytes}/{total_bytes}".to_owned() } else { format!("{{pos}}/{{len}} {unit}") };
+        ProgressStyle::with_template(&format!("{{prefix:32!}} {{bar:20}} {counts}{{pace}}  {{msg}}"))
             .unwrap_or_else(|_| ProgressStyle::default_bar())
-            .with_key("rate", |state: &ProgressState, out: &mut dyn std::fmt::Write| {
+            .with_key("pace", move |state: &ProgressState, out: &mut dyn std::fmt::Write| {
                 // What cannot be drawn is left out.
-                let _ = out.write_str(&rate(state.per_sec()));
+                let _ = out.write_str(&pace(unit, state.per_sec(), state.eta().as_secs_f64()));
             })
     }
 }
 
+/// How fast it goes, and how long it will take; nothing before that is known.
+fn pace(unit: &str, per_second: f64, left_s: f64) -> String {
+    if !(per_second > 0.0 && per_second < 1e15) {
+        return String::new();
+    }
+    let rate = if unit == BYTES { HumanBytes(per_second as u64).to_string() } else { rate(per_second) };
+    format!(", {rate}/s, {} left", duration(left_s))
+}
+
 /// With the digits that matter: `0.25`, `3.1`, `12799`.
 fn rate(per_second: f64) -> String {
-    if !per_second.is_finite() || per_second >= 1e9 {
-        return "-".to_owned();
-    }
     let digits = match per_second {
+        r if r < 0.1 => 3,
         r if r < 1.0 => 2,
         r if r < 100.0 => 1,
         _ => 0,
@@ -119,8 +126,10 @@ mod tests {
 
     #[test]
     fn rates_are_rounded() {
-        let texts = [0.0, 0.254, 3.12, 99.94, 12_799.454, f64::NAN, f64::INFINITY].map(rate);
-        assert_eq!(texts, ["0.00", "0.25", "3.1", "99.9", "12799", "-", "-"]);
+        assert_eq!([0.254, 3.12, 99.94, 12_799.454].map(rate), ["0.25", "3.1", "99.9", "12799"]);
+        assert_eq!(pace("pairs", 12_799.454_208_454, 61.2), ", 12799/s, 1 min 01 s left");
+        assert_eq!(pace(BYTES, 2_097_152.0, 3.0), ", 2.00 MiB/s, 3.0 s left");
+        assert_eq!([0.0, f64::NAN, f64::INFINITY].map(|speed| pace("pairs", speed, 0.0)), [""; 3]);
     }
 
     #[test]
