@@ -1,5 +1,6 @@
 # ser in a container, with the pipelines that come with it:
 #   docker build -t ser .
+#   mkdir -p data reports
 #   docker run --rm -v "$PWD/data:/work/data" -v "$PWD/reports:/work/reports" --user "$(id -u):$(id -g)" ser run demo
 FROM rust:1.95-slim-bookworm AS build
 RUN apt-get update && apt-get install -y --no-install-recommends gcc libc6-dev make && rm -rf /var/lib/apt/lists/*

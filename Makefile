@@ -125,5 +125,5 @@ bench-scale: build ## Time and memory of features against the size of a corpus (
 doc: ## The library's documentation: target/doc/ser/index.html
 	@$(CARGO) doc --release --no-deps --lib
 
-clean: ## Remove reports and everything under data/ but data/corpora and the history of runs
+clean: ## Remove reports/ and data/{tables,models,cache}; corpora, manifests, plans for clusters and the history of runs stay
 	@rm -rf reports data/tables data/models data/cache

@@ -14,6 +14,8 @@ class Flatten(torch.nn.Module):  # ser keeps channels fastest
 
 def load(folder):
     card = json.load(open(f"{folder}/model.json"))
+    if not card["layers"]:
+        sys.exit(f"only networks can be loaded; {folder} is a model of kind {card['kind']}")
     make = {
         "conv": lambda l: torch.nn.Conv1d(l["inputs"], l["outputs"], l["kernel"], padding="same"),
         "batch-norm": lambda l: torch.nn.BatchNorm1d(l["channels"], eps=1e-3),
@@ -29,7 +31,8 @@ def load(folder):
     return card, network["layers"].eval()
 
 def inputs(card, table):
-    assert card["inputs"]["scaler"] != "per-speaker" and "frames" not in card["inputs"], "not covered: see above"
+    if card["inputs"]["scaler"] == "per-speaker" or card["inputs"].get("frames"):
+        sys.exit("per-speaker scaling and sequences of frames are not covered by this example")
     column = lambda name: np.log(table[name[4:]].clip(lower=1e-10)) if name.startswith("log_") else table[name]
     x = np.stack([column(name) for name in card["feature_names"]], axis=1).astype(np.float32)
     if card["scaler"]["kind"] == "standard":
@@ -38,6 +41,8 @@ def inputs(card, table):
     return torch.from_numpy(np.clip(x, -limit, limit)).unsqueeze(1)
 
 if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        sys.exit(f"usage: python {sys.argv[0]} MODEL_FOLDER FEATURES.parquet (a network's fold-*, and the table of its feature set)")
     card, network = load(sys.argv[1])
     table = pd.read_parquet(sys.argv[2])
     with torch.no_grad():

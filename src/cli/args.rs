@@ -75,7 +75,7 @@ pub enum Command {
     Runs(Runs),
     /// Compare two runs: settings, figures, predictions
     Diff(Diff),
-    /// Write what the last reports of pipelines hold as one table for each protocol: RESULTS.md
+    /// Print what the last reports of pipelines hold, a table for each protocol, or write it to a file such as RESULTS.md
     Results(Results),
     /// Say which emotion a saved model hears in recordings
     Predict(Box<Predict>),
@@ -293,8 +293,8 @@ pub struct Runs {
     #[arg(value_name = "PIPELINE")]
     pub pipeline: Option<String>,
     /// List no more than this many
-    #[arg(long, value_name = "N", default_value_t = 20)]
-    pub limit: usize,
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
+    pub limit: u32,
     /// Folder of tables, models, the cache and the history
     #[arg(long, value_name = "DIR", default_value = "data")]
     pub data_dir: PathBuf,
@@ -338,9 +338,9 @@ pub struct Results {
     /// Names of pipelines or paths of pipeline files; without any, all
     #[arg(value_name = "PIPELINE")]
     pub pipelines: Vec<String>,
-    /// The file that is written
-    #[arg(short, long, value_name = "FILE", default_value = "RESULTS.md")]
-    pub output: PathBuf,
+    /// Write to this file in place of standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
     /// Folder of the pipeline files
     #[arg(long, value_name = "DIR", default_value = "pipelines")]
     pub pipelines_dir: PathBuf,
@@ -415,9 +415,12 @@ pub struct Generate {
 /// Which report.
 #[derive(Debug, clap::Args)]
 pub struct Open {
-    /// Name of a pipeline; without one, the index of all
+    /// Name of a pipeline or path of a pipeline file; without one, the index of all
     #[arg(value_name = "PIPELINE")]
     pub pipeline: Option<String>,
+    /// Folder of the pipeline files
+    #[arg(long, value_name = "DIR", default_value = "pipelines")]
+    pub pipelines_dir: PathBuf,
     /// Folder of the reports
     #[arg(long, value_name = "DIR", default_value = "reports")]
     pub reports_dir: PathBuf,

@@ -1,10 +1,12 @@
 //! `doctor`: what is here, what is missing, and what to do about it.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde::Serialize;
 
+use super::advice::{self, Absent};
 use super::args::{Args, Doctor};
 use super::{Exit, print, run, system};
 use crate::config;
@@ -164,23 +166,30 @@ fn pipelines(doctor: &Doctor) -> Vec<Finding> {
         named => named.to_vec(),
     };
     let mut out = Vec::new();
+    let mut lacking: BTreeMap<PathBuf, (Absent, Vec<&str>)> = BTreeMap::new();
     for name in &names {
         match config::load(&run::path(&doctor.pipelines_dir, name), &[], doctor.corpora_dir.as_deref()) {
             Err(error) => out.push(fail(format!("pipeline {name}"), &error)),
             Ok(pipeline) => {
-                let root = pipeline.corpus.kind.root();
-                let generated = pipeline.corpus.kind.name() == "synthetic";
-                out.push(if root.is_dir() || generated {
-                    fine(format!("pipeline {name}: {} experiments; its corpus is in {}", pipeline.experiments.len(), root.display()))
-                } else {
-                    warn(
-                        format!("pipeline {name}: its corpus is not at {}", root.display()),
-                        "put it there, name its folder with --corpora-dir, or: ser corpora ravdess (emodb, iemocap) (data/README.md)",
-                    )
-                });
+                let absent = advice::absent(&pipeline);
+                if absent.is_empty() {
+                    let (n, root) = (pipeline.experiments.len(), pipeline.corpus.kind.root().display());
+                    out.push(fine(format!("pipeline {name}: {n} experiments; its corpus is in {root}")));
+                }
+                for one in absent {
+                    let (known, names) = lacking.entry(one.root.clone()).or_insert_with(|| (one.clone(), vec![]));
+                    known.whole |= one.whole;
+                    names.push(name);
+                }
             }
         }
     }
+    // What several pipelines lack is got once.
+    out.extend(lacking.into_values().map(|(one, names)| {
+        let pipelines = if names.len() == 1 { "pipeline" } else { "pipelines" };
+        let what = format!("no corpus at {}: {pipelines} {} cannot run", one.root.display(), names.join(", "));
+        warn(what, one.advice(doctor.corpora_dir.as_deref()))
+    }));
     out
 }
 

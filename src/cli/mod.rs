@@ -1,5 +1,6 @@
 //! Arguments and commands of the `ser` program.
 
+mod advice;
 mod args;
 mod corpora;
 mod corpus;
@@ -15,6 +16,7 @@ mod run;
 mod runs;
 mod slurm;
 mod system;
+mod unreached;
 
 use std::io::Write;
 use std::process::ExitCode;

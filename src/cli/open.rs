@@ -1,20 +1,17 @@
 //! `open`: a report in the browser of the desktop.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use super::args::Open;
 use super::{print, run};
+use crate::config;
 use crate::error::{Error, Result};
 
 /// Opens the report of a pipeline, or the index of all.
 pub fn open(open: &Open) -> Result<()> {
     let page = match &open.pipeline {
-        // A name or the path of a pipeline file, as for the other commands.
-        Some(name) => {
-            let file = run::path(Path::new(""), name);
-            open.reports_dir.join(file.file_stem().unwrap_or_default()).join("index.html")
-        }
+        Some(name) => open.reports_dir.join(report_of(open, name)).join("index.html"),
         None => open.reports_dir.join("index.html"),
     };
     if !page.is_file() {
@@ -23,6 +20,15 @@ pub fn open(open: &Open) -> Result<()> {
     }
     show(&page)?;
     print(&format!("opened {}", page.display()))
+}
+
+/// The folder of a pipeline's report: what its file says it is called, or, where that cannot be read any more, what the file is called.
+fn report_of(open: &Open, name: &str) -> PathBuf {
+    let file = run::path(&open.pipelines_dir, name);
+    match config::load(&file, &[], None) {
+        Ok(pipeline) => pipeline.name.into(),
+        Err(_) => file.file_stem().unwrap_or_default().into(),
+    }
 }
 
 /// Hands a page to the browser and does not wait for it: what `BROWSER` names, or the desktop's own.

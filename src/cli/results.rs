@@ -1,13 +1,14 @@
-//! `results`: the finished experiments of pipelines as RESULTS.md.
+//! `results`: the finished experiments of pipelines, a table for each protocol.
 
 use super::args::{Args, Results};
 use super::{print, run, shell_word};
 use crate::config;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::files::write_atomically;
+use crate::report::ResultsPipeline;
 use crate::{pipeline, report};
 
-/// Writes the file.
+/// Prints the text, or writes it to a file.
 pub fn results(results: &Results, args: &Args) -> Result<()> {
     let names = if results.pipelines.is_empty() { run::known(&results.pipelines_dir)? } else { results.pipelines.clone() };
     let mut found = Vec::new();
@@ -16,8 +17,25 @@ pub fn results(results: &Results, args: &Args) -> Result<()> {
         let pipeline = config::load(&path, &[], None)?;
         found.push(pipeline::results(&pipeline, &shell_word(&path.display().to_string()), &results.reports_dir)?);
     }
+    if found.iter().flat_map(|pipeline| &pipeline.experiments).all(|experiment| experiment.lacks.is_some()) {
+        return Err(nothing(results, &names, &found));
+    }
     let text = report::results(&found, env!("CARGO_PKG_VERSION"));
-    write_atomically(&results.output, text.as_bytes())?;
-    let path = results.output.display().to_string();
-    print(&if args.global.json { serde_json::json!({ "results": path }).to_string() } else { format!("results: {path}") })
+    let json = args.global.json;
+    let Some(output) = &results.output else {
+        return print(if json { serde_json::json!({ "text": text }).to_string() } else { text }.trim_end());
+    };
+    write_atomically(output, text.as_bytes())?;
+    let path = output.display().to_string();
+    print(&if json { serde_json::json!({ "results": path }).to_string() } else { format!("results: {path}") })
+}
+
+/// Tables of nothing would take the place of those of an earlier day.
+fn nothing(results: &Results, names: &[String], found: &[ResultsPipeline]) -> Error {
+    let of = if names.len() == 1 { names.concat() } else { format!("any of {} pipelines", names.len()) };
+    // Why the first that is more than not run has none.
+    let lacks = || found.iter().flat_map(|pipeline| &pipeline.experiments).filter_map(|e| Some((&e.name, e.lacks.as_deref()?)));
+    let why = lacks().find(|(_, why)| *why != "not run").map(|(name, why)| format!("; {name}: {why}")).unwrap_or_default();
+    let error = Error::missing(format!("there is no result of {of} in {}{why}", results.reports_dir.display()));
+    error.hint(format!("run what is to stand there first: ser run {}; --reports-dir names another folder", names.join(" ")))
 }

@@ -3,13 +3,15 @@
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 
+use super::advice::with_advice;
 use super::args::{Args, Dag, Executor, Run};
-use super::{Exit, command_line, open, print, record, report_of, system};
+use super::{Exit, command_line, open, print, record, report_of, system, unreached};
 use crate::cancel::Cancel;
 use crate::config::{self, Pipeline};
 use crate::error::{Error, Kind, Result};
 use crate::orchestrator::{Limits, Observer, Owner};
 use crate::pipeline::{self, Decision, Options, PlanLine, Stage};
+use crate::ui;
 
 /// Runs every named pipeline up to `stage`, or shows what that would do with `--dry-run`.
 pub fn until(run: &Run, stage: Stage, args: &Args, cancel: &Cancel, observer: &dyn Observer) -> Result<Exit> {
@@ -42,8 +44,10 @@ fn work(run: &Run, stage: Stage, explain: bool, args: &Args, cancel: &Cancel, ob
         if outcome.report.is_some() {
             record::page(pipeline, &options, &outcome.steps, observer);
         }
+        // Experiments of several pipelines often have the same names.
+        let whose = if run.pipelines.len() > 1 { format!("{}/", pipeline.name) } else { String::new() };
         for line in &outcome.results {
-            print(&if args.global.json { json_line("result", &pipeline.name, line) } else { line.to_string() })?;
+            print(&if args.global.json { json_line("result", &pipeline.name, line) } else { format!("{whose}{line}") })?;
         }
         if let Some(path) = &outcome.report {
             reports.borrow_mut().push(path.clone());
@@ -87,10 +91,14 @@ fn show_plan(run: &Run, stage: Stage, args: &Args, cancel: &Cancel, observer: &d
             plans.borrow_mut().push((pipeline.name.clone(), lines));
             return Ok(None);
         }
+        if run.pipelines.len() > 1 && !json {
+            print(&format!("== {}", pipeline.name))?;
+        }
         match run.dag {
             Some(_) if !json => print(pipeline::dag_text(&lines).trim_end())?,
             _ => lines.iter().try_for_each(|line| {
-                print(&if json { serde_json::json!({"pipeline": pipeline.name, "plan": line}).to_string() } else { line.to_string() })
+                let text = || line.with_reasons(&ui::reasons(&line.task, &line.why, args.global.verbose));
+                print(&if json { serde_json::json!({"pipeline": pipeline.name, "plan": line}).to_string() } else { text() })
             })?,
         }
         if !json {
@@ -116,8 +124,7 @@ fn show_plan(run: &Run, stage: Stage, args: &Args, cancel: &Cancel, observer: &d
 /// exit code.
 fn each(run: &Run, args: &Args, observer: &dyn Observer, work: impl Fn(&Pipeline, Vec<String>) -> Result<Option<Error>>) -> Result<Exit> {
     if run.pipelines.is_empty() {
-        let error = Error::usage("no pipeline is named");
-        return Err(error.hint(format!("name one or more of: {}", known(&run.pipelines_dir)?.join(", "))));
+        return Err(unnamed(run)?);
     }
     let overrides = overrides(run)?;
     let load = |name: &String| config::load(&path(&run.pipelines_dir, name), &overrides, run.corpora_dir.as_deref());
@@ -135,7 +142,11 @@ fn each(run: &Run, args: &Args, observer: &dyn Observer, work: impl Fn(&Pipeline
                     observer.note(format!("{}: has no experiment {}", pipeline.name, run.experiments.join(", ")));
                     continue;
                 }
-                match work(&pipeline, own) {
+                if !run.overrides.is_empty() || run.device.is_some() {
+                    let file = path(&run.pipelines_dir, name);
+                    unreached::warn(&pipeline, &file, run.corpora_dir.as_deref(), &own, observer);
+                }
+                match work(&pipeline, own).map_err(|error| with_advice(error, &pipeline, run.corpora_dir.as_deref())) {
                     Ok(failure) => failure,
                     Err(error) if error.kind() == Kind::Interrupted => {
                         return Err(error.hint("run the same command again to go on: what was finished is kept"));
@@ -158,6 +169,11 @@ fn each(run: &Run, args: &Args, observer: &dyn Observer, work: impl Fn(&Pipeline
         }
     }
     Ok(exit)
+}
+
+/// What is wrong where no pipeline is named.
+pub(super) fn unnamed(run: &Run) -> Result<Error> {
+    Ok(Error::usage("no pipeline is named").hint(format!("name one or more of: {}", known(&run.pipelines_dir)?.join(", "))))
 }
 
 /// Names of all pipeline files in their folder.

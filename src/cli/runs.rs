@@ -16,7 +16,7 @@ pub fn runs(runs: &Runs, args: &Args) -> Result<()> {
     let Some(history) = History::existing(&runs.data_dir)? else {
         return if args.global.json { Ok(()) } else { print(&format!("no run is recorded in {} yet", runs.data_dir.join(FILE).display())) };
     };
-    let found = history.runs(runs.pipeline.as_deref(), runs.limit, &system::host())?;
+    let found = history.runs(runs.pipeline.as_deref(), runs.limit as usize, &system::host())?;
     if args.global.json {
         return found.iter().try_for_each(|run| print(&json(&history, run, false)?.to_string()));
     }

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::advice::with_advice;
 use super::args::{Args, PlanArgs, Run as RunArgs, Slurm, SlurmCommand, Worker};
 use super::{Exit, command_line, print, run, shell_word, system};
 use crate::cancel::Cancel;
@@ -56,6 +57,13 @@ pub fn slurm(slurm: &Slurm, args: &Args, cancel: &Cancel, observer: &dyn Observe
 
 /// Submits every named pipeline; with `follow` stays until all are done.
 pub fn submit(run: &RunArgs, follow: bool, args: &Args, cancel: &Cancel, observer: &dyn Observer) -> Result<Exit> {
+    if run.pipelines.is_empty() {
+        return Err(run::unnamed(run)?);
+    }
+    if run.fail_fast || run.no_wait || run.open {
+        return Err(Error::usage("--fail-fast, --no-wait and --open are for runs on this machine and have no effect on a cluster")
+            .hint("leave them out; `ser open PIPELINE` shows the report when it is there"));
+    }
     if run.jobs.is_some() || run.memory.is_some() || run.time_limit.is_some() || run.dag.is_some() || run.skip_missing {
         return Err(Error::usage("--jobs, --memory, --time-limit, --dag and --skip-missing are for runs on this machine")
             .hint("what tasks are given on a cluster stands under [slurm] or in a profile: cpus, memory, time"));
@@ -85,7 +93,8 @@ pub fn submit(run: &RunArgs, follow: bool, args: &Args, cancel: &Cancel, observe
         let (program, folder) = (this_program()?, working_folder()?);
         let place = Place { program: &program, folder: &folder };
         let settings = profile.clone().over(pipeline.slurm.clone());
-        let plan = spread::plan(order, &settings, &place, &options, run.dry_run, cancel, observer)?;
+        let plan = spread::plan(order, &settings, &place, &options, run.dry_run, cancel, observer)
+            .map_err(|error| with_advice(error, &pipeline, run.corpora_dir.as_deref()))?;
         let at = run.data_dir.join("slurm").join(&plan.id);
         if run.dry_run {
             show_dry(&Run::at(&folder.join(&at), plan))?;

@@ -39,6 +39,11 @@ pub fn parse(text: &str, file_name: &str, overrides: &[String], corpora_dir: Opt
     if text.trim().is_empty() {
         return Err(Error::config(format!("{file_name} is empty")).hint("pipelines/demo.toml is a small complete example"));
     }
+    let with = |overrides: &[String]| parse_with(text, file_name, overrides, corpora_dir);
+    with(overrides).map_err(|error| overrides::by_name(error, text, overrides, &with))
+}
+
+fn parse_with(text: &str, file_name: &str, overrides: &[String], corpora_dir: Option<&Path>) -> Result<Pipeline> {
     let texts = Texts::new(file_name, text, overrides);
     let root = DeTable::parse(texts.file()).map_err(|error| texts.toml_error(&error))?;
     let span = root.span();

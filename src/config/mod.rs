@@ -28,4 +28,5 @@ pub use load::{load, parse, read};
 pub use model::{Gamma, ModelSettings};
 pub use search::{Candidate, Grid, Search, SearchMetric};
 pub use slurm::{SLURM_STAGES, SlurmSettings, SlurmShare, load_profile};
+pub(crate) use texts::suggestion;
 pub use validated::{CorpusKind, CorpusSettings, Experiment, FeatureSettings, Pipeline, SetSettings};

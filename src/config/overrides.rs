@@ -7,7 +7,8 @@ use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue};
 
 use super::texts::{Texts, shorten, suggestion};
-use crate::error::Result;
+use super::validated::Pipeline;
+use crate::error::{Error, Result};
 
 /// First keys that mean the pipeline itself.
 const OF_THE_PIPELINE: [&str; 7] = ["name", "title", "description", "corpus", "features", "published", "slurm"];
@@ -17,6 +18,9 @@ const OF_EXPERIMENTS: [&str; 9] =
 /// First keys that mean every experiment with one of these models.
 const OF_MODELS: [(&str, &[&str]); 2] =
     [("train", &["cnn", "perceptron", "temporal"]), ("seeds", &["cnn", "perceptron", "temporal", "random-forest"])];
+
+/// Experiments that are tried one by one at most, to say which of them an override fits.
+const MOST_TRIED: usize = 64;
 
 /// Parts that a key has at most: no pipeline goes half as deep, and a table is gone through by a call for each.
 const DEEPEST: usize = 16;
@@ -43,6 +47,35 @@ pub(super) fn apply<'a>(root: &mut DeTable<'a>, texts: &'a Texts) -> Result<()> 
         put(root, &path, &value, texts)?;
     }
     Ok(())
+}
+
+/// Where one override for all experiments is what is wrong, and some of them would take it: says which, and how to name one. `with` reads the file
+/// `text` with other overrides.
+pub(super) fn by_name(error: Error, text: &str, overrides: &[String], with: &dyn Fn(&[String]) -> Result<Pipeline>) -> Error {
+    match narrower(text, overrides, with) {
+        Some(hint) => error.hint(hint),
+        None => error,
+    }
+}
+
+fn narrower(text: &str, overrides: &[String], with: &dyn Fn(&[String]) -> Result<Pipeline>) -> Option<String> {
+    let for_all = |text: &str| {
+        let first = text.split(['.', '=']).next().unwrap_or_default().trim();
+        OF_EXPERIMENTS.contains(&first) || OF_MODELS.iter().any(|(key, _)| *key == first)
+    };
+    let in_place = |i: usize, other: Option<String>| -> Vec<String> {
+        let (before, after) = (overrides.iter().take(i), overrides.iter().skip(i + 1));
+        before.cloned().chain(other).chain(after.cloned()).collect()
+    };
+    let candidates = overrides.iter().enumerate().filter(|(_, text)| for_all(text));
+    let (i, wrong) = candidates.take(MOST_TRIED).find(|(i, _)| with(&in_place(*i, None)).is_ok())?;
+    let mut root = DeTable::parse(text).ok()?.into_inner();
+    let names: Vec<String> = experiments(&mut root).filter_map(|e| string(e, "name").map(str::to_owned)).take(MOST_TRIED).collect();
+    let named = |name: &str| format!("experiment.{name}.{}", wrong.trim());
+    let (fit, unfit): (Vec<&String>, Vec<&String>) = names.iter().partition(|name| with(&in_place(i, Some(named(name)))).is_ok());
+    let (first, refusing) = (fit.first()?, unfit.first()?);
+    let others = if unfit.len() > 1 { format!(" and {} more", unfit.len() - 1) } else { String::new() };
+    Some(format!("experiment `{refusing}`{others} cannot take it; name one that can: --set {}", named(first)))
 }
 
 fn segments(key: &str, base: usize) -> Vec<Segment<'_>> {
@@ -189,5 +222,28 @@ fn kind_of_model<'t>(experiment: &'t DeTable<'_>) -> Option<&'t str> {
     match experiment.get("model")?.get_ref() {
         DeValue::Table(model) => string(model, "kind"),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::tests::{MINIMAL, read, refused, says};
+
+    #[test]
+    fn an_override_that_some_experiments_refuse_is_offered_to_the_others() {
+        says(&refused(MINIMAL, &["model.c=2"]), &["`c`", "experiment `a` cannot take it", "--set experiment.b.model.c=2"]);
+        assert!(read(MINIMAL, &["experiment.b.model.c=2"]).is_ok());
+        let nobody = refused(MINIMAL, &["model.frobnicate=2"]);
+        assert!(!nobody.contains("cannot take it"), "{nobody}");
+        let several = refused(MINIMAL, &["split_seed=3", "model.c=2"]);
+        says(&several, &["--set experiment.b.model.c=2"]);
+    }
+
+    #[test]
+    fn a_single_value_is_offered_as_a_list() {
+        says(&refused(MINIMAL, &["seeds=3"]), &["expected a list", "--set 'seeds=[3]'"]);
+        says(&refused(MINIMAL, &["features.sets=frames"]), &["expected a list", "--set 'features.sets=[\"frames\"]'"]);
+        let file = MINIMAL.replace("kind = \"ravdess\"", "kind = \"ravdess\"\nlabels = \"angry\"");
+        says(&refused(&file, &[]), &["stands in brackets: [\"angry\"]"]);
     }
 }

@@ -5,6 +5,8 @@
 
 use std::ops::Range;
 
+use toml::de::DeValue;
+
 use crate::error::Error;
 
 /// The file and the overrides that one pipeline is made of.
@@ -88,10 +90,22 @@ impl Texts {
     pub(super) fn toml_error(&self, error: &toml::de::Error) -> Error {
         let span = error.span().unwrap_or(0..0);
         let (message, hint) = explain(error.message());
+        let hint = hint.or_else(|| message.starts_with("expected a list, found").then(|| self.in_brackets(&span)));
         let error = self.error(&span, message);
         match hint {
             Some(hint) => error.hint(hint),
             None => error,
+        }
+    }
+
+    /// How a single value is written where a list of them is wanted.
+    fn in_brackets(&self, span: &Range<usize>) -> String {
+        let place = self.place(span);
+        let value = &place.text[place.offset..place.offset + place.length];
+        let list = if DeValue::parse(value).is_ok() { format!("[{}]", shorten(value)) } else { format!("[\"{}\"]", shorten(value)) };
+        match place.text.split_once('=').filter(|_| place.is_override) {
+            Some((key, _)) => format!("a list stands in brackets: --set '{}={list}'", shorten(key.trim())),
+            None => format!("a list stands in brackets: {list}"),
         }
     }
 
@@ -119,7 +133,7 @@ pub(super) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a s
 }
 
 /// `did you mean …? known …: a, b, c`.
-pub(super) fn suggestion(word: &str, what: &str, candidates: &[&str]) -> String {
+pub(crate) fn suggestion(word: &str, what: &str, candidates: &[&str]) -> String {
     let known = format!("known {what}: {}", candidates.join(", "));
     match nearest(word, candidates.iter().copied()) {
         Some(candidate) => format!("did you mean `{candidate}`? {known}"),

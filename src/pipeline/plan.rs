@@ -69,13 +69,17 @@ impl PlanLine {
     }
 }
 
+impl PlanLine {
+    /// The line with the reasons as the caller words them.
+    pub fn with_reasons(&self, reasons: &str) -> String {
+        let reasons = if reasons.is_empty() { String::new() } else { format!("  ({reasons})") };
+        format!("{:5} {}{reasons}", self.decision, self.task)
+    }
+}
+
 impl fmt::Display for PlanLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:5} {}", self.decision, self.task)?;
-        match self.why.as_slice() {
-            [] => Ok(()),
-            why => write!(f, "  ({})", Why::list(why)),
-        }
+        f.write_str(&self.with_reasons(&Why::list(&self.why)))
     }
 }
 

@@ -5,8 +5,9 @@ use std::io::Write;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use super::{Verbosity, duration};
-use crate::orchestrator::{Event, Observer, Why};
+use super::phase::Phase;
+use super::{Verbosity, duration, reasons};
+use crate::orchestrator::{Event, Observer};
 
 /// Time between two lines about the progress of one task.
 const PACE: Duration = Duration::from_secs(10);
@@ -25,9 +26,12 @@ impl Lines {
     }
 
     /// The line about a task's progress, where one is due at `now`.
-    fn progress(&self, now: Instant, task: &str, done: u64, total: u64, unit: &str, note: &str) -> Option<String> {
+    fn progress(&self, now: Instant, task: &str, done: u64, total: u64, unit: &'static str, note: &str) -> Option<String> {
         let mut progress = self.progress.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let entry = progress.entry(task.to_owned()).or_insert(Progress { begin: now, last: now, first: done });
+        let entry = progress.entry(task.to_owned()).or_insert_with(|| Progress::begin(now, unit, total, done));
+        if entry.phase.goes_on_to(unit, total, done) {
+            *entry = Progress { last: entry.last, ..Progress::begin(now, unit, total, done) };
+        }
         if now.duration_since(entry.last) < PACE {
             return None;
         }
@@ -62,17 +66,23 @@ struct Progress {
     begin: Instant,
     last: Instant,
     first: u64,
+    phase: Phase,
+}
+
+impl Progress {
+    fn begin(now: Instant, unit: &'static str, total: u64, done: u64) -> Progress {
+        Progress { begin: now, last: now, first: done, phase: Phase::new(unit, total, done) }
+    }
 }
 
 /// The line for an event, or `None` where this verbosity has none; progress is handled by the consumers.
 pub(super) fn line(event: &Event, verbosity: Verbosity) -> Option<String> {
-    let reasons = |why: &[Why]| Why::list(why);
     let normal = verbosity >= Verbosity::Normal;
     let verbose = verbosity >= Verbosity::Verbose;
     match event {
         Event::PipelineStarted { pipeline } => normal.then(|| format!("== {pipeline}")),
         Event::StageStarted { stage, tasks } => (verbose && *tasks > 1).then(|| format!("{stage}: {tasks} tasks")),
-        Event::TaskStarted { task, why, .. } => normal.then(|| format!("run    {task} ({})", reasons(why))),
+        Event::TaskStarted { task, why, .. } => normal.then(|| format!("run    {task} ({})", reasons(task, why, verbose))),
         Event::TaskReused { task, .. } => verbose.then(|| format!("keep   {task}")),
         Event::TaskProgress { .. } => None,
         Event::TaskFinished { task, seconds, .. } => normal.then(|| format!("done   {task} in {}", duration(*seconds))),
@@ -124,6 +134,10 @@ mod tests {
         lines.forget(&finished("train/a"));
         assert_eq!(at(100, 10), None, "a task of the same name begins anew");
         assert_eq!(at(110, 10).as_deref(), Some("       train/a: 10/300 epochs"), "without a rate nothing is foretold");
+        let pairs = |seconds: u64, done: u64| lines.progress(begin + Duration::from_secs(seconds), "audit", done, 10, "pairs", "");
+        assert_eq!(lines.progress(begin, "audit", 41, 41, "recordings", ""), None);
+        assert_eq!(pairs(10, 1).as_deref(), Some("       audit: 1/10 pairs"), "a second phase has no rate of the first");
+        assert_eq!(pairs(20, 6).as_deref(), Some("       audit: 6/10 pairs, 0.5/s, 8.0 s left"));
         lines.forget(&Event::PipelineStarted { pipeline: "other".into() });
         assert_eq!(at(200, 0), None);
     }

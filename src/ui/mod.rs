@@ -3,10 +3,13 @@
 mod bars;
 mod json;
 mod lines;
+mod phase;
+mod reasons;
 
 pub use bars::Bars;
 pub use json::JsonLines;
 pub use lines::Lines;
+pub use reasons::reasons;
 
 use crate::orchestrator::Observer;
 

@@ -10,13 +10,16 @@ use crate::pipeline::predict as library;
 #[derive(Debug, clap::Args)]
 pub struct Predict {
     /// Folder of a saved model, such as data/models/ravdess/quick/fold-00-seed-0, or of an experiment, such as data/models/ravdess/quick: then
-    /// the mean probability of all its models counts
+    /// the mean probability of all its models counts. ravdess/quick means the same
     #[arg(value_name = "MODEL")]
     pub model: PathBuf,
     /// Audio files (WAV, FLAC, MP3, Ogg Vorbis, MP4), folders (all audio files below them), manifests (.csv, .tsv, .parquet, .jsonl with a
     /// column path), or - for a list of paths on standard input, one a line
     #[arg(value_name = "PATH", required_unless_present = "stdin")]
     pub paths: Vec<PathBuf>,
+    /// Paths in manifests and lists start from this folder, in place of that of the manifest or the working directory
+    #[arg(long, value_name = "DIR")]
+    pub root: Option<PathBuf>,
     /// Judge one recording whose bytes come on standard input: ffmpeg … -f wav - | ser predict MODEL --stdin
     #[arg(long, conflicts_with = "null")]
     pub stdin: bool,
@@ -47,6 +50,9 @@ pub struct Predict {
     /// End with exit code 0 where recordings were set aside
     #[arg(long)]
     pub skip_bad: bool,
+    /// Folder of tables, models and the cache
+    #[arg(long, value_name = "DIR", default_value = "data")]
+    pub data_dir: PathBuf,
     /// Threads; all cores by default
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub jobs: Option<u16>,

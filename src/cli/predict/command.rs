@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use super::args::Predict;
+use super::model;
+use super::outputs::Outputs;
 use super::sink::{Errors, Target, Told};
 use crate::cancel::Cancel;
 use crate::cli::args::Args;
@@ -26,11 +28,17 @@ pub fn predict(predict: &Predict, args: &Args, cancel: &Cancel, observer: &dyn O
     let json = args.global.json;
     let format = format(predict, json)?;
     let windows = predict.window.map(|window| Windows::new(window, predict.hop)).transpose()?;
-    check_output(predict, format)?;
-    let predictor = Predictor::load(&predict.model)?;
+    let outputs = Outputs::of(predict);
+    outputs.check(predict, format)?;
+    let folder = model::find(&predict.model, &predict.data_dir)?;
+    outputs.spare_model(&folder)?;
+    let predictor = Predictor::load(&folder)?;
     describe(&predictor, observer);
     let sources = sources(predict)?;
+    outputs.spare_recordings(&sources)?;
     sources.notes.iter().for_each(|note| observer.note(note.as_str()));
+    sources.astray.iter().for_each(|text| observer.warn(text.as_str()));
+    let astray = !sources.astray.is_empty();
     if sources.items.is_empty() {
         return Err(Error::data("there is no recording to predict").hint("name audio files, or folders and lists that hold some"));
     }
@@ -61,11 +69,11 @@ pub fn predict(predict: &Predict, args: &Args, cancel: &Cancel, observer: &dyn O
             Ok(tally)
         })
     })?;
-    conclude(&tally, predict, observer)
+    conclude(&tally, predict, astray, observer)
 }
 
 /// Says what was done; what was set aside is an error unless that is what was asked for.
-fn conclude(tally: &Tally, predict: &Predict, observer: &dyn Observer) -> Result<()> {
+fn conclude(tally: &Tally, predict: &Predict, astray: bool, observer: &dyn Observer) -> Result<()> {
     let (bad, all) = (tally.set_aside(), tally.predicted + tally.set_aside());
     let kinds: Vec<String> = tally.bad.iter().map(|(fault, n)| format!("{n} {}", fault.word())).collect();
     let kinds = if bad == 0 { String::new() } else { format!(" ({})", kinds.join(", ")) };
@@ -73,11 +81,29 @@ fn conclude(tally: &Tally, predict: &Predict, observer: &dyn Observer) -> Result
     if predict.output.is_some() || all > 1 {
         observer.note(format!("{} recordings predicted{rows}, {bad} set aside{kinds}", tally.predicted));
     }
+    remark(tally, predict, observer);
     if bad == 0 || predict.skip_bad {
         return Ok(());
     }
     let error = Error::data(format!("{bad} of {all} recordings could not be predicted{kinds}"));
-    Err(error.hint("the others were; say --skip-bad where that is no failure, and --errors FILE.csv for a list"))
+    let others = if tally.predicted == 0 { "" } else { "the others were; " };
+    Err(error.hint(match astray {
+        true => "name the folder that the paths of a manifest or list start from: --root DIR".to_owned(),
+        false => format!("{others}say --skip-bad where that is no failure, and --errors FILE.csv for a list"),
+    }))
+}
+
+/// Says of which recordings a prediction says little.
+fn remark(tally: &Tally, predict: &Predict, observer: &dyn Observer) {
+    let recordings = |n: u64| if n == 1 { "1 recording is".to_owned() } else { format!("{n} recordings are") };
+    if let Some(first) = &tally.first_silent {
+        let silent = recordings(tally.silent);
+        observer.warn(format!("{silent} silent, all samples being the same: the prediction says nothing (the first: {first})"));
+    }
+    if tally.long > 0 && predict.window.is_none() {
+        let long = recordings(tally.long);
+        observer.note(format!("{long} longer than {} s, and models are trained on single utterances: try --window 3", library::LONG_S));
+    }
 }
 
 fn describe(predictor: &Predictor, observer: &dyn Observer) {
@@ -99,25 +125,9 @@ fn format(predict: &Predict, json: bool) -> Result<Format> {
     }
 }
 
-fn check_output(predict: &Predict, format: Format) -> Result<()> {
-    if format == Format::Parquet && predict.output.is_none() {
-        return Err(Error::usage("a Parquet table cannot be written to standard output").hint("say -o FILE.parquet"));
-    }
-    if predict.output.is_some() && predict.output == predict.errors {
-        return Err(Error::usage("-o and --errors name the same file"));
-    }
-    for path in [&predict.output, &predict.errors].into_iter().flatten() {
-        if path.exists() && !path.is_file() {
-            let error = Error::usage(format!("{} is no regular file, and cannot be replaced by one", path.display()));
-            return Err(error.hint("name a file, or leave -o out to write to standard output"));
-        }
-    }
-    Ok(())
-}
-
 /// All recordings that the command line names.
 fn sources(predict: &Predict) -> Result<Sources> {
-    let mut sources = Sources::default();
+    let mut sources = Sources::under(predict.root.as_deref());
     let list = Path::new("-");
     let lists = predict.paths.iter().filter(|path| *path == list).count();
     if lists + usize::from(predict.stdin) > 1 {
@@ -132,6 +142,11 @@ fn sources(predict: &Predict) -> Result<Sources> {
         } else {
             sources.add(path)?;
         }
+    }
+    if predict.root.is_some() && !sources.has_lists() {
+        return Err(
+            Error::usage("--root is about the paths in manifests and lists").hint("name a manifest, or - for a list, among the paths")
+        );
     }
     if predict.stdin {
         sources.add_bytes(STDIN, standard_input()?);

@@ -2,6 +2,8 @@
 
 mod args;
 mod command;
+mod model;
+mod outputs;
 mod sink;
 
 pub use args::Predict;

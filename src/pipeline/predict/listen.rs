@@ -29,6 +29,8 @@ pub struct Heard {
     pub end_s: f64,
     /// Probabilities of the classes.
     pub probabilities: Vec<f32>,
+    /// Whether all samples are the same, so that there is nothing to hear.
+    pub silent: bool,
 }
 
 /// What came of a clip: a value for each of its windows.
@@ -132,14 +134,16 @@ impl<'a> Listeners<'a> {
     fn window(&self, name: &str, audio: &Audio, window: Range<usize>, wanted: Wanted) -> Result<Heard, (Fault, Error)> {
         let at = |sample: usize| sample as f64 / f64::from(audio.sample_rate);
         let (start_s, end_s) = (at(window.start), at(window.end));
+        let samples = &audio.samples[window];
+        let silent = samples.iter().all(|sample| Some(sample) == samples.first());
         let probabilities = self.with_judge(|judge| {
-            let row = judge.row(&audio.samples[window], audio.sample_rate, name)?;
+            let row = judge.row(samples, audio.sample_rate, name)?;
             match wanted {
                 Wanted::Rows => Ok(row),
                 Wanted::Probabilities => judge.classify(&row).map_err(|e| (Fault::NoFeatures, e)),
             }
         })?;
-        Ok(Heard { start_s, end_s, probabilities })
+        Ok(Heard { start_s, end_s, probabilities, silent })
     }
 
     /// Nothing that is done with a judge waits for other threads, so that none waits for its judge.

@@ -46,6 +46,11 @@ impl Predictor {
         Ok(predictor)
     }
 
+    /// Whether [`Predictor::load`] finds something to load there.
+    pub fn is_there(folder: &Path) -> bool {
+        folder.join("model.json").exists() || !folders(folder).is_empty()
+    }
+
     /// Class names in the order of the probabilities.
     pub fn labels(&self) -> &[String] {
         &self.models[0].info.labels

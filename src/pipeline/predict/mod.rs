@@ -14,6 +14,6 @@ pub use faults::{Bad, Fault};
 pub use listen::Heard;
 pub use loader::Predictor;
 pub use output::{Format, Output};
-pub use run::{Settings, Sink, Speakers, Tally, predict};
+pub use run::{LONG_S, Settings, Sink, Speakers, Tally, predict};
 pub use sources::{Clip, Item, Sources};
 pub use windows::Windows;

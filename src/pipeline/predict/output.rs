@@ -157,7 +157,7 @@ mod tests {
         let mut bytes = Vec::new();
         let labels = ["calm".to_owned(), "-happy".to_owned()];
         let mut output = Output::new(format, &mut bytes, Path::new("x"), &labels, true).unwrap();
-        let heard = Heard { start_s: 0.0, end_s: 1.5, probabilities: vec![0.25, 0.75] };
+        let heard = Heard { start_s: 0.0, end_s: 1.5, probabilities: vec![0.25, 0.75], silent: false };
         output.push(file, &heard).unwrap();
         output.finish().unwrap();
         String::from_utf8(bytes).unwrap()

@@ -15,6 +15,9 @@ use crate::orchestrator::Observer;
 /// Clips that are heard before any of them is written. What is written does not depend on it.
 pub(super) const CHUNK: usize = 512;
 
+/// Longer than any utterance of the corpora that models are trained on, in seconds.
+pub const LONG_S: f64 = 60.0;
+
 /// Who speaks.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Speakers {
@@ -67,6 +70,12 @@ pub struct Tally {
     pub rows: u64,
     /// What was set aside.
     pub bad: BTreeMap<Fault, u64>,
+    /// Of those judged, clips of more than [`LONG_S`].
+    pub long: u64,
+    /// Of those judged, clips without any sound.
+    pub silent: u64,
+    /// What the first of these is called.
+    pub first_silent: Option<String>,
 }
 
 impl Tally {
@@ -80,6 +89,12 @@ impl Tally {
             Ok(heard) => {
                 self.predicted += 1;
                 self.rows += heard.len() as u64;
+                let (begin, end) = (heard.first().map_or(0.0, |one| one.start_s), heard.last().map_or(0.0, |one| one.end_s));
+                self.long += u64::from(end - begin > LONG_S);
+                if heard.iter().all(|one| one.silent) {
+                    self.silent += 1;
+                    self.first_silent.get_or_insert_with(|| clip.name());
+                }
                 sink.heard(clip, &heard)
             }
             Err((fault, error)) => self.set_one_aside(&Bad::new(clip.name(), fault, error), sink),

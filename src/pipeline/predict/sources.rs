@@ -48,9 +48,25 @@ pub struct Sources {
     pub items: Vec<Item>,
     /// Remarks for people.
     pub notes: Vec<String>,
+    /// Of which lists and manifests nothing lies where they say, a sentence each.
+    pub astray: Vec<String>,
+    /// Where their relative paths start, in place of the folder of a manifest or the working directory.
+    root: Option<PathBuf>,
+    /// Whether that was asked for by any of them.
+    rooted: bool,
 }
 
 impl Sources {
+    /// Sources of which manifests and lists are relative to `root`, where there is one.
+    pub fn under(root: Option<&Path>) -> Sources {
+        Sources { root: root.map(Path::to_owned), ..Sources::default() }
+    }
+
+    /// Whether any manifest or list was taken.
+    pub fn has_lists(&self) -> bool {
+        self.rooted
+    }
+
     /// Takes a file, a folder with all audio files below it, or a manifest (known by its extension). What is not there is set aside later, where
     /// it is opened.
     ///
@@ -87,11 +103,13 @@ impl Sources {
         if audio.iter().any(|mark| list.starts_with(mark)) && list.contains(&0) && !by_zero {
             return Err(Error::usage("what comes on standard input is a recording, not a list of paths").hint("say --stdin in place of -"));
         }
+        self.rooted = true;
+        let before = self.items.len();
         for entry in list.split(|b| *b == if by_zero { 0 } else { b'\n' }) {
             let entry = if by_zero { entry } else { entry.strip_suffix(b"\r").unwrap_or(entry) };
             if !entry.is_empty() {
                 match path_of(entry) {
-                    Ok(path) => self.add_file(&path),
+                    Ok(path) => self.add_file(&self.root.as_ref().map_or_else(|| path.clone(), |root| root.join(&path))),
                     Err(name) => {
                         let error = Error::data(format!("{name} is not UTF-8")).hint("rename the file");
                         self.items.push(Err(Bad::new(name, Fault::BadName, error)));
@@ -99,7 +117,24 @@ impl Sources {
                 }
             }
         }
+        let start = self.root.clone().unwrap_or_default();
+        self.find_astray(before, "the list on standard input", &start);
         Ok(())
+    }
+
+    /// Notes where nothing of what was added since there were `before` items is there: then the paths start from elsewhere.
+    fn find_astray(&mut self, before: usize, list: &str, start: &Path) {
+        let added = || self.items.iter().skip(before).flatten();
+        let (count, Some(first)) = (added().count(), added().next()) else { return };
+        // A whole path starts from nowhere.
+        let whole = |path: &Path| if start.as_os_str().is_empty() { path.is_absolute() } else { !path.starts_with(start) };
+        if added().any(|clip| clip.path.exists() || whole(&clip.path)) {
+            return;
+        }
+        let start = if start.as_os_str().is_empty() { "the working directory".to_owned() } else { start.display().to_string() };
+        let first = first.name();
+        self.astray
+            .push(format!("none of the {count} recordings that {list} names is there: its paths start from {start} (the first: {first})"));
     }
 
     fn add_folder(&mut self, folder: &Path) -> Result<()> {
@@ -119,7 +154,10 @@ impl Sources {
 
     fn add_manifest(&mut self, path: &Path) -> Result<()> {
         let found = manifest::clips(path)?;
-        let folder = path.parent().unwrap_or(Path::new(""));
+        let folder = self.root.clone().unwrap_or_else(|| path.parent().unwrap_or(Path::new("")).to_owned());
+        let folder = folder.as_path();
+        self.rooted = true;
+        let before = self.items.len();
         for row in found.rows {
             self.items.push(match row {
                 Ok(row) => {
@@ -132,6 +170,7 @@ impl Sources {
             });
         }
         self.notes.extend(found.notes);
+        self.find_astray(before, &path.display().to_string(), folder);
         Ok(())
     }
 }
@@ -188,6 +227,26 @@ mod tests {
         let at = |name: &str| dir.path().join(name).display().to_string();
         assert_eq!(names(&sources), [at("x/a.wav"), at("gone.wav"), format!("!{}", at("m.csv"))]);
         assert_eq!(sources.items[0].as_ref().unwrap().speaker.as_deref(), Some("s"));
+    }
+
+    #[test]
+    fn lists_and_manifests_start_from_a_root_and_say_where_nothing_lies() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(dir.path().join("sounds")).unwrap();
+        std::fs::write(dir.path().join("sounds/a.wav"), b"").unwrap();
+        std::fs::write(dir.path().join("m.csv"), "path\na.wav\ngone.wav\n").unwrap();
+        let mut there = Sources::under(Some(&dir.path().join("sounds")));
+        there.add(&dir.path().join("m.csv")).unwrap();
+        there.add_list(b"a.wav\n/b.wav\n", false).unwrap();
+        let at = |name: &str| dir.path().join("sounds").join(name).display().to_string();
+        assert_eq!(names(&there), [at("a.wav"), at("gone.wav"), at("a.wav"), "/b.wav".to_owned()]);
+        assert!(there.astray.is_empty() && there.has_lists());
+        let mut astray = Sources::default();
+        astray.add(&dir.path().join("m.csv")).unwrap();
+        assert!(astray.astray[0].contains(&format!("none of the 2 recordings that {}", dir.path().join("m.csv").display())));
+        astray.add_list(b"/nowhere/a.wav", false).unwrap();
+        astray.add_list(b"nowhere/a.wav", false).unwrap();
+        assert!(astray.astray.len() == 2 && astray.astray[1].contains("start from the working directory"), "{:?}", astray.astray);
     }
 
     #[test]

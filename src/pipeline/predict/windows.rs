@@ -4,6 +4,10 @@ use std::ops::Range;
 
 use crate::error::{Error, Result};
 
+/// Of windows and hops, in seconds.
+const SHORTEST: f64 = 0.002;
+const LONGEST: f64 = 1e6;
+
 /// A window that moves over a recording.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Windows {
@@ -20,8 +24,9 @@ impl Windows {
         let hop_s = hop_s.unwrap_or(length_s / 2.0);
         for (name, value) in [("window", length_s), ("hop", hop_s)] {
             // Above the shortest that has features at all, below any recording.
-            if !(value.is_finite() && (0.002..=1e6).contains(&value)) {
-                return Err(Error::usage(format!("a {name} of {value} s is not possible")).hint("give seconds, such as 3 or 0.5"));
+            if !(value.is_finite() && (SHORTEST..=LONGEST).contains(&value)) {
+                let hint = format!("give {SHORTEST} s to {LONGEST} s, such as 3 or 0.5");
+                return Err(Error::usage(format!("a {name} of {value} s is not possible")).hint(hint));
             }
         }
         Ok(Windows { length_s, hop_s })

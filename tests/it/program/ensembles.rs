@@ -107,8 +107,14 @@ fn results_are_written_by_protocol_and_never_of_other_settings() {
         project.ser(&["results", "small", "-o", "RESULTS.md"]).ok();
         String::from_utf8(project.read("RESULTS.md")).unwrap()
     };
-    let before = results(&project);
-    assert!(before.contains("| not run | `ser run pipelines/small.toml --experiment both` |"), "{before}");
+    project.write("RESULTS.md", "older");
+    project.ser(&["results", "small", "-o", "RESULTS.md"]).fails(5, &["there is no result of small in reports", "ser run small"]);
+    assert_eq!(project.read("RESULTS.md"), b"older");
+    project.ser(&["run", "small", "--experiment", "log"]).ok();
+    let printed = project.ser(&["results", "small"]).ok().stdout;
+    assert!(printed.contains("| not run | `ser run pipelines/small.toml --experiment both` |"), "{printed}");
+    assert_eq!(project.read("RESULTS.md"), b"older", "without -o nothing is written");
+    assert_eq!(printed, results(&project));
     project.ser(&["run", "small"]).ok();
     let text = results(&project);
     assert_eq!(text, results(&project), "the same bytes every time");

@@ -14,6 +14,7 @@ mod faults;
 mod history;
 mod joined;
 mod leaks;
+mod messages;
 mod predict;
 pub mod project;
 mod runs;

@@ -204,3 +204,84 @@ fn what_is_interrupted_leaves_nothing_half_written() {
     let left = fs::read_dir(project.path(".")).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap());
     assert!(left.into_iter().all(|name| !name.starts_with(".tmp")));
 }
+
+#[test]
+fn nothing_that_is_read_is_written_over() {
+    let project = trained(2);
+    project.write("list.csv", "path\ncorpus/s0_calm_0.wav\n");
+    fs::copy(project.path("corpus/s0_calm_0.wav"), project.path("keep.wav")).unwrap();
+    let before = project.tree("data/models");
+    let refused = |args: &[&str], words: &[&str]| {
+        project.ser(&[&["predict", MODEL], args].concat()).fails(2, words);
+    };
+    refused(&["list.csv", "-o", "./list.csv"], &["-o ./list.csv is read here"]);
+    refused(&["list.csv", "-o", "x.csv", "--errors", "corpus/../list.csv"], &["--errors", "is read here"]);
+    refused(&["keep.wav", "--format", "csv", "-o", "keep.wav"], &["keep.wav is read here"]);
+    refused(&["corpus", "-o", "out.csv", "--errors", "./out.csv"], &["-o and --errors name the same file"]);
+    refused(&["corpus", "--format", "csv", "-o", "corpus/s0_calm_0.wav"], &["is a recording that is read here"]);
+    refused(&["list.csv", "--format", "csv", "-o", "corpus/s0_calm_0.wav"], &["is a recording that is read here"]);
+    for inside in [format!("{MODEL}/model.json"), format!("{MODEL}/new.csv"), "data/models/small/../small/base/fold-00-seed-0/x.csv".into()]
+    {
+        refused(&["corpus", "--format", "csv", "-o", &inside], &["lies in the folder of the model"]);
+    }
+    assert_eq!(project.read("list.csv"), b"path\ncorpus/s0_calm_0.wav\n");
+    assert_eq!(project.read("keep.wav"), project.read("corpus/s0_calm_0.wav"));
+    assert!(project.tree("data/models") == before);
+    project.ser(&["predict", MODEL, "corpus", "-o", "corpus/out.csv"]).ok();
+    project.ser(&["predict", MODEL, "corpus", "-o", "corpus/out.csv"]).ok();
+}
+
+#[test]
+fn a_manifest_of_another_folder_has_a_root() {
+    let project = trained(2);
+    project.write("lists/mine.csv", "path,speaker\ns0_calm_0.wav,s0\ns1_angry_1.wav,s1\n");
+    let lost = project.ser(&["predict", MODEL, "lists/mine.csv"]);
+    let lost = lost.fails(4, &["none of the 2 recordings that lists/mine.csv names is there", "start from lists", "--root DIR"]);
+    assert!(!lost.stderr.contains("the others were"), "{}", lost.stderr);
+    let found = project.ser(&["predict", MODEL, "lists/mine.csv", "--root", "corpus", "--format", "csv"]).ok();
+    assert_eq!(column(&csv(found.stdout.as_bytes()), "file"), ["corpus/s0_calm_0.wav", "corpus/s1_angry_1.wav"]);
+    let listed = project.bash(&format!("printf 's0_calm_0.wav\n' | $SER predict {MODEL} - --root corpus --format csv")).ok();
+    assert!(listed.stdout.contains("corpus/s0_calm_0.wav"), "{}", listed.stdout);
+    project.bash(&format!("printf 's0_calm_0.wav\n' | $SER predict {MODEL} -")).fails(4, &["start from the working directory", "--root"]);
+    project.ser(&["predict", MODEL, "corpus", "--root", "corpus"]).fails(2, &["--root is about"]);
+    let some = project.ser(&["predict", MODEL, "corpus/s0_calm_0.wav", "gone.wav"]).fails(4, &["the others were; say --skip-bad"]);
+    assert!(!some.stderr.contains("--root"), "{}", some.stderr);
+}
+
+#[test]
+fn long_and_silent_recordings_are_counted() {
+    let project = trained(2);
+    let sound = tone(300.0, 1.0);
+    project.write("long/a.wav", wav(&sound.iter().copied().cycle().take(16_000 * 61).collect::<Vec<_>>()));
+    project.write("long/b.wav", wav(&sound));
+    let said = project.ser(&["predict", MODEL, "long"]).ok().stderr;
+    assert!(said.contains("1 recording is longer than 60 s") && said.contains("--window 3") && !said.contains("silent"), "{said}");
+    let said = project.ser(&["predict", MODEL, "long", "--window", "3"]).ok().stderr;
+    assert!(!said.contains("longer than"), "{said}");
+    project.write("quiet/a.wav", wav(&[0; 16_000]));
+    project.write("quiet/b.wav", wav(&[100; 16_000]));
+    project.write("quiet/c.wav", wav(&sound));
+    let said = project.ser(&["predict", MODEL, "quiet"]).ok().stderr;
+    assert!(said.contains("warning: 2 recordings are silent") && said.contains("(the first: quiet/a.wav)"), "{said}");
+    project.ser(&["predict", MODEL, "long", "--window", "0.001"]).fails(2, &["a window of 0.001 s", "0.002 s"]);
+}
+
+#[test]
+fn a_model_is_found_by_its_experiment_and_a_slip_is_answered() {
+    let project = trained(2);
+    let rows = |model: &str| project.ser(&["predict", model, "corpus", "--format", "csv"]).ok().stdout;
+    assert_eq!(rows("small/base"), rows("data/models/small/base"));
+    assert_eq!(rows("small/base/fold-00-seed-0"), rows(MODEL));
+    assert_eq!(rows(&format!("{MODEL}/model.json")), rows(MODEL));
+    let refused = |model: &str, words: &[&str]| {
+        project.ser(&["predict", model, "corpus"]).fails(5, words);
+    };
+    refused("data/models/small", &["there is no saved model in data/models/small", "there are: base"]);
+    refused("small", &["there are: base"]);
+    refused("data/models/small/bse", &["did you mean `base`?", "data/models/small: base"]);
+    refused("small/bse", &["did you mean `base`?"]);
+    refused("smal/base", &["did you mean `small`?"]);
+    refused("data/models/small/base/fold-07-seed-0", &["fold-00-seed-0, fold-01-seed-0"]);
+    project.ser(&["predict", "corpus/s0_calm_0.wav", "corpus"]).fails(2, &["is a file, not the folder of a model"]);
+    project.ser(&["predict", &format!("{MODEL}/model.safetensors"), "corpus"]).fails(2, &[&format!("name its folder: {MODEL}")]);
+}

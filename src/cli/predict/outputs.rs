@@ -1,0 +1,126 @@
+//! Files that are written, none of which may take the place of what is read.
+
+use std::path::{Component, Path, PathBuf};
+
+use super::args::Predict;
+use crate::error::{Error, Result};
+use crate::pipeline::predict::{Format, Sources};
+
+/// The files that the command line names to write to, each with its option.
+pub(super) struct Outputs<'a>(Vec<(&'static str, &'a Path)>);
+
+impl<'a> Outputs<'a> {
+    pub(super) fn of(predict: &'a Predict) -> Outputs<'a> {
+        let named = [("-o", predict.output.as_deref()), ("--errors", predict.errors.as_deref())];
+        Outputs(named.into_iter().filter_map(|(option, path)| Some((option, path?))).collect())
+    }
+
+    /// Refuses what cannot be written, what is named twice, and what is read by its name.
+    pub(super) fn check(&self, predict: &Predict, format: Format) -> Result<()> {
+        if format == Format::Parquet && predict.output.is_none() {
+            return Err(Error::usage("a Parquet table cannot be written to standard output").hint("say -o FILE.parquet"));
+        }
+        if let [(_, output), (_, errors)] = self.0.as_slice()
+            && same(output, errors)
+        {
+            return Err(Error::usage("-o and --errors name the same file").hint("name two"));
+        }
+        for (option, path) in &self.0 {
+            if path.exists() && !path.is_file() {
+                let error = Error::usage(format!("{} is no regular file, and cannot be replaced by one", path.display()));
+                return Err(error.hint("name a file, or leave -o out to write to standard output"));
+            }
+            if predict.paths.iter().any(|input| input != Path::new("-") && same(path, input)) {
+                return Err(taken(option, path, "is read here"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses to write among the files of a model.
+    pub(super) fn spare_model(&self, folder: &Path) -> Result<()> {
+        let folder = folder.canonicalize().unwrap_or_else(|_| place(folder));
+        match self.0.iter().find(|(_, path)| place(path).starts_with(&folder)) {
+            Some((option, path)) => Err(taken(option, path, "lies in the folder of the model")),
+            None => Ok(()),
+        }
+    }
+
+    /// Refuses to replace a recording of a folder, manifest or list.
+    pub(super) fn spare_recordings(&self, sources: &Sources) -> Result<()> {
+        for (option, path) in &self.0 {
+            // What is not there yet is none of them.
+            let Some(this) = identity(path) else { continue };
+            let mut clips = sources.items.iter().flatten().filter(|clip| clip.bytes.is_none());
+            if clips.any(|clip| identity(&clip.path).as_ref() == Some(&this)) {
+                return Err(taken(option, path, "is a recording that is read here"));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn taken(option: &str, path: &Path, why: &str) -> Error {
+    Error::usage(format!("{option} {} {why}, and would be written over", path.display())).hint("name another file")
+}
+
+fn same(a: &Path, b: &Path) -> bool {
+    place(a) == place(b) || identity(a).is_some_and(|file| Some(file) == identity(b))
+}
+
+/// Where a file lies, whether or not it is there: links above it are followed, itself is not, since that is what a rename replaces.
+fn place(path: &Path) -> PathBuf {
+    let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let mut folder = PathBuf::new();
+    let mut parts = whole.components().peekable();
+    while let Some(part) = parts.next() {
+        match part {
+            Component::ParentDir => {
+                folder.pop();
+            }
+            other => folder.push(other),
+        }
+        if parts.peek().is_some()
+            && let Ok(real) = folder.canonicalize()
+        {
+            folder = real;
+        }
+    }
+    folder
+}
+
+/// What tells a file that is there from all others.
+#[cfg(unix)]
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    use std::os::unix::fs::MetadataExt;
+    std::fs::metadata(path).ok().map(|found| (found.dev(), found.ino()))
+}
+
+#[cfg(not(unix))]
+fn identity(path: &Path) -> Option<PathBuf> {
+    path.canonicalize().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_the_same_by_every_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        std::fs::create_dir(at("a")).unwrap();
+        std::fs::write(at("a/x.csv"), "").unwrap();
+        for (one, other) in [("out.csv", "./out.csv"), ("a/../out.csv", "out.csv"), ("new/../out.csv", "out.csv"), ("a/x.csv", "a/./x.csv")]
+        {
+            assert!(same(&at(one), &at(other)), "{one} {other}");
+        }
+        assert!(!same(&at("a/x.csv"), &at("x.csv")) && !same(&at("a/y.csv"), &at("a/x.csv")));
+        #[cfg(unix)]
+        {
+            std::os::unix::fs::symlink(at("a"), at("b")).unwrap();
+            std::os::unix::fs::symlink(at("a/x.csv"), at("link.csv")).unwrap();
+            assert!(same(&at("b/new.csv"), &at("a/new.csv")) && same(&at("link.csv"), &at("b/x.csv")));
+        }
+    }
+}
