@@ -103,7 +103,8 @@ fn inline_bar(h: &mut Html, n: usize, mark: Option<usize>, most: usize) {
     let x = |n: usize| if most == 0 { 0.0 } else { (BAR_WIDTH - 4.0) * n as f64 / most as f64 };
     h.open("td", &[("class", "bar-cell"), ("data-v", &n.to_string())]);
     let view = format!("0 0 {} 16", svg::at(BAR_WIDTH));
-    h.open("svg", &[("aria-hidden", "true"), ("viewBox", &view), ("width", &svg::at(BAR_WIDTH)), ("height", "16")]);
+    // A narrow page squeezes the bar rather than cutting it.
+    h.open("svg", &[("aria-hidden", "true"), ("viewBox", &view), ("preserveAspectRatio", "none"), ("width", "100%"), ("height", "16")]);
     h.open("rect", &[("class", "wa"), ("x", "0"), ("y", "3"), ("width", &svg::at(x(n))), ("height", "10"), ("rx", "2")]).raw("</rect>");
     if let Some(mark) = mark {
         svg::line(h, "expected", (x(mark), 0.0), (x(mark), 16.0));

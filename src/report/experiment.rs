@@ -2,9 +2,10 @@
 
 use crate::evaluation::Scores;
 
+use super::compare::Standing;
 use super::data::{ExperimentSection, FoldSection, PipelineReport};
 use super::html::{self, Html, Table, count, number, numbers, percent, row_head, words};
-use super::{banners, bars, cards, compare, curves, explain, heat, page, runs, strip, summary, uncertainty, wrong};
+use super::{banners, bars, cards, compare, curves, explain, heat, leak, page, runs, strip, summary, uncertainty, wrong};
 
 /// Prefix of the identifiers of the page's parts.
 const ID: &str = "x";
@@ -78,6 +79,10 @@ fn parts(h: &mut Html, report: &PipelineReport, experiment: &ExperimentSection) 
     if kin && experiment.pooled.is_some() && !experiment.shuffled_labels {
         h.part("x-published", "Beside published figures");
         bars::write(h, report, &[experiment]);
+        if compare::comparable(report).iter().all(|p| !matches!(compare::standing(experiment, p), Standing::Comparable { .. })) {
+            h.raw("<p class=\"warn box\"><strong>Not comparable: transductive.</strong> The published figures are of systems that see one test ");
+            h.raw("recording at a time.</p>");
+        }
         h.raw("<p class=\"quiet\">Every figure with its protocol: <a href=\"index.html#verdict\">the table of all experiments</a>.</p>");
     }
     if let Some(scores) = &experiment.pooled {
@@ -110,8 +115,24 @@ fn neighbours(h: &mut Html, report: &PipelineReport, index: usize) {
     h.raw("<li><a href=\"index.html\">All experiments of this pipeline</a></li></ul></nav>");
 }
 
+/// What training and test share, a leak first; nothing where nothing was trained.
 fn sharing(h: &mut Html, experiment: &ExperimentSection) {
-    h.open("div", &[("class", if experiment.speaker_independent { "sharing unseen box" } else { "sharing shared box" })]);
+    if experiment.pooled.is_none() {
+        return;
+    }
+    let leak = leak::of(experiment);
+    let class = match (leak, experiment.speaker_independent) {
+        (Some(_), _) => "sharing leak box",
+        (None, true) => "sharing unseen box",
+        (None, false) => "sharing shared box",
+    };
+    h.open("div", &[("class", class)]);
+    if let Some(leak) = leak {
+        h.within("p", &[], |h| {
+            h.raw("<strong>The same sound is in training and test:</strong> ").text(leak.describe());
+            h.raw(". The figures are too high; <code>require</code> in the protocol of the experiment refuses such folds.");
+        });
+    }
     if experiment.speaker_independent {
         h.raw("<p><strong>Test speakers are unseen:</strong> none of them was trained on.</p>");
     } else {

@@ -26,6 +26,7 @@ mod heat;
 pub mod html;
 mod index;
 mod latex;
+mod leak;
 mod overview;
 mod page;
 mod paired;
@@ -46,7 +47,7 @@ mod wrong;
 use assets::Style;
 
 /// Raised whenever the same report would be written as other bytes.
-pub const CODE_VERSION: u32 = 5;
+pub const CODE_VERSION: u32 = 6;
 
 pub use csv::TABLES;
 pub use data::{

@@ -114,7 +114,7 @@ fn shares(h: &mut Html, one: &Overview, id: &str) {
                 svg::label(h, "tick", "end", (LEFT - 6.0, y(tick) + 4.0), &text);
                 svg::label(h, "tick", "middle", (x(tick), HEIGHT - 30.0), &text);
             }
-            svg::line(h, "majority", (x(0.0), y(0.0)), (x(end), y(end)));
+            svg::line(h, "diagonal", (x(0.0), y(0.0)), (x(end), y(end)));
             svg::label(h, "tick", "middle", ((LEFT + WIDTH) / 2.0, HEIGHT - 10.0), "of the variance lies between classes");
             svg::upright(h, (12.0, (TOP + HEIGHT - 48.0) / 2.0), "lies between speakers");
             for (place, group) in groups.iter().enumerate() {

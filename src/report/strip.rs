@@ -7,9 +7,9 @@ use super::data::ExperimentSection;
 use super::html::{self, Html, Table, numbers, percent, plural, words};
 use super::svg::{self, Picture};
 
-const WIDTH: f64 = 900.0;
-const LEFT: f64 = 24.0;
-const RIGHT: f64 = 876.0;
+const WIDTH: f64 = 640.0;
+const LEFT: f64 = 26.0;
+const RIGHT: f64 = 610.0;
 const RADIUS: f64 = 5.5;
 
 /// One speaker's predictions over all seeds.
