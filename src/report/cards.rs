@@ -5,6 +5,7 @@ use crate::evaluation::{Interval, Scores};
 use super::compare;
 use super::data::{ExperimentSection, PipelineReport};
 use super::html::{self, Html, percent, plural};
+use super::models::{self, Kind};
 use super::{leak, uncertainty};
 
 /// The first of the highest UAR.
@@ -74,7 +75,7 @@ pub(super) fn write(h: &mut Html, report: &PipelineReport) {
 }
 
 /// Writes the cards of one experiment: its figures with their intervals, and what they are to be held against.
-pub(super) fn of_experiment(h: &mut Html, experiment: &ExperimentSection) {
+pub(super) fn of_experiment(h: &mut Html, report: &PipelineReport, experiment: &ExperimentSection) {
     let Some(scores) = &experiment.pooled else { return };
     let kind = if experiment.speaker_independent && leak::of(experiment).is_none() { "card unseen" } else { "card shared" };
     let (wa, uar) = experiment.uncertainty.intervals.as_ref().map(|found| (found.accuracy, found.uar)).unzip();
@@ -105,5 +106,9 @@ pub(super) fn of_experiment(h: &mut Html, experiment: &ExperimentSection) {
         h.text(html::count(scores.n as usize)).raw("<span class=\"unit\"> predictions</span>");
     });
     let (seeds, runs) = (compare::seeds(experiment).len(), experiment.folds.len());
-    h.el("p", &[], format!("{} · {}", plural(runs, "training run"), plural(seeds, "seed"))).raw("</div></div>");
+    let made = match models::kind(report, experiment) {
+        Kind::Ensemble(_) => format!("{} · made of other experiments", plural(runs, "fold")),
+        _ => format!("{} · {}", plural(runs, "training run"), plural(seeds, "seed")),
+    };
+    h.el("p", &[], made).raw("</div></div>");
 }

@@ -42,7 +42,9 @@ pub(super) fn standing(experiment: &ExperimentSection, published: &Published) ->
 
 /// Whether a published figure says of itself, in its system or protocol, that it is transductive.
 pub(super) fn is_transductive(published: &Published) -> bool {
-    [&published.system, &published.protocol].iter().any(|words| words.to_lowercase().split(|c: char| !c.is_alphanumeric()).any(|w| w == "transductive"))
+    [&published.system, &published.protocol]
+        .iter()
+        .any(|words| words.to_lowercase().split(|c: char| !c.is_alphanumeric()).any(|w| w == "transductive"))
 }
 
 /// The published figures that this report may show: none beside generated speech, or where every experiment is a control.
@@ -200,7 +202,11 @@ mod tests {
         report.corpus.as_mut().unwrap().by_class.pop_first();
         report.corpus.as_mut().unwrap().utterances = 1344;
         let found = remarks(&report).join("\n");
-        for part in ["differs from the published one: 1344 of 1440", "Not comparable with published figures", "overridden for this run: train.epochs=1"] {
+        for part in [
+            "differs from the published one: 1344 of 1440",
+            "Not comparable with published figures",
+            "overridden for this run: train.epochs=1",
+        ] {
             assert!(found.contains(part), "{found}");
         }
         assert_eq!(remarks(&fixture::generated()), ["Generated sounds, not recorded speech."]);

@@ -72,14 +72,16 @@ fn parts(h: &mut Html, report: &PipelineReport, experiment: &ExperimentSection) 
     } else if experiment.pooled.is_none() {
         h.raw("<p class=\"warn box\"><strong>Not finished yet.</strong> Run the pipeline again to complete it.</p>");
     }
-    cards::of_experiment(h, experiment);
+    cards::of_experiment(h, report, experiment);
     sharing(h, experiment);
     augmentation(h, experiment);
     let kin = compare::comparable(report).iter().any(|p| p.speaker_independent == Some(experiment.speaker_independent));
     if kin && experiment.pooled.is_some() && !experiment.shuffled_labels {
         h.part("x-published", "Beside published figures");
         bars::write(h, report, &[experiment]);
-        if compare::comparable(report).iter().all(|p| !matches!(compare::standing(experiment, p), Standing::Comparable { .. })) {
+        if experiment.transductive
+            && compare::comparable(report).iter().all(|p| !matches!(compare::standing(experiment, p), Standing::Comparable { .. }))
+        {
             h.raw("<p class=\"warn box\"><strong>Not comparable: transductive.</strong> The published figures are of systems that see one test ");
             h.raw("recording at a time.</p>");
         }
@@ -130,7 +132,7 @@ fn sharing(h: &mut Html, experiment: &ExperimentSection) {
     if let Some(leak) = leak {
         h.within("p", &[], |h| {
             h.raw("<strong>The same sound is in training and test:</strong> ").text(leak.describe());
-            h.raw(". The figures are too high; <code>require</code> in the protocol of the experiment refuses such folds.");
+            h.raw(". The figures are too high; the key <code>require</code> of an experiment refuses such folds.");
         });
     }
     if experiment.speaker_independent {

@@ -27,6 +27,7 @@ pub mod html;
 mod index;
 mod latex;
 mod leak;
+mod models;
 mod overview;
 mod page;
 mod paired;

@@ -281,7 +281,9 @@ pub(super) fn legend(h: &mut Html, with_published: bool) {
     h.raw(
         "<dt>From … to …</dt><dd>95 % bootstrap interval (percentiles): what the figure would be with other speakers drawn from those of ",
     );
-    h.raw("the corpus. It says nothing about other corpora, nor about trainings with other seeds. From fewer than 10 speakers it comes out ");
+    h.raw(
+        "the corpus. It says nothing about other corpora, nor about trainings with other seeds. From fewer than 10 speakers it comes out ",
+    );
     h.raw("far too narrow and is marked.</dd>");
     h.raw("<dt>Ensemble</dt><dd>One prediction for each utterance: the class of the highest mean probability over the seeds, or the class that ");
     h.raw("most seeds name.</dd>");
