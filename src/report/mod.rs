@@ -34,6 +34,7 @@ mod paired;
 mod results;
 mod run;
 mod runs;
+mod shares;
 mod sheet;
 mod steps;
 mod strip;
