@@ -10,12 +10,12 @@ use super::svg::{self, Picture};
 use super::uncertainty::{ENOUGH_SPEAKERS, doubt};
 
 const WIDTH: f64 = 640.0;
-const LEFT: f64 = 14.0;
-const RIGHT: f64 = 520.0;
+const LEFT: f64 = 20.0;
+const RIGHT: f64 = 498.0;
 const BAR: f64 = 15.0;
 /// Two lines of words above each pair of bars, so that a narrow page has room for both.
-const WORDS: f64 = 40.0;
-const ROW: f64 = 88.0;
+const WORDS: f64 = 44.0;
+const ROW: f64 = 93.0;
 /// Letters of a line of words.
 const LETTERS: usize = 68;
 
@@ -142,7 +142,7 @@ fn draw_words(h: &mut Html, experiment: &ExperimentSection, top: f64) {
     let said = [(experiment.transductive, ", transductive"), (leak::of(experiment).is_some(), ", same sound in training")];
     let said: String = said.into_iter().filter(|(applies, _)| *applies).map(|(_, words)| words).collect();
     let protocol = shorten(&experiment.protocol, LETTERS.saturating_sub(said.chars().count()));
-    svg::label(h, "tick", "start", (0.0, top + 31.0), &format!("{protocol}{said}"));
+    svg::label(h, "tick", "start", (0.0, top + 34.0), &format!("{protocol}{said}"));
 }
 
 fn is_doubtful(experiment: &ExperimentSection) -> bool {
@@ -166,7 +166,7 @@ fn draw_row(h: &mut Html, experiment: &ExperimentSection, top: f64) {
                 svg::line(h, "whisker", (x(end), middle - 3.5), (x(end), middle + 3.5));
             }
         }
-        svg::label(h, "value", "start", (RIGHT + 14.0, y + 12.0), &format!("{short} {} %", percent(value)));
+        svg::label(h, "value", "start", (RIGHT + 12.0, y + 12.0), &format!("{short} {} %", percent(value)));
     }
     if let Some((chance, majority)) = compare::levels(experiment) {
         let bottom = top + 2.0 * BAR + 7.0;

@@ -87,7 +87,7 @@ fn draw(h: &mut Html, experiment: &ExperimentSection, id: &str, speakers: &[(&st
         placed.push((*speaker, *tally, level));
     }
     let tallest = ends.len() as f64;
-    let floor = 26.0 + tallest * step;
+    let floor = 32.0 + tallest * step;
     let plot = format!("{id}-strip");
     let title = format!("{}: accuracy by speaker", experiment.title);
     let description = format!("{} dots between 0 and 100 per cent; the table below holds every value.", speakers.len());
@@ -97,12 +97,12 @@ fn draw(h: &mut Html, experiment: &ExperimentSection, id: &str, speakers: &[(&st
         for tick in 0..=5 {
             let at = x(f64::from(tick) / 5.0);
             svg::line(h, "axis", (at, floor), (at, floor + 4.0));
-            svg::label(h, "tick", "middle", (at, floor + 18.0), &format!("{} %", tick * 20));
+            svg::label(h, "tick", "middle", (at, floor + 20.0), &format!("{} %", tick * 20));
         }
         if let (Some((chance, _)), Some(scores)) = (compare::levels(experiment), &experiment.pooled) {
             for (class, text, share) in [("chance", "chance", chance), ("mean", "WA", scores.accuracy)] {
-                svg::line(h, class, (x(share), 16.0), (x(share), floor));
-                svg::label(h, "tick", "middle", (x(share), 11.0), &format!("{text} {:.1} %", share * 100.0));
+                svg::line(h, class, (x(share), 22.0), (x(share), floor));
+                svg::label(h, "tick", "middle", (x(share), 16.0), &format!("{text} {:.1} %", share * 100.0));
             }
         }
         for (speaker, tally, level) in placed {

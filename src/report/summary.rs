@@ -207,9 +207,12 @@ pub(super) fn distances(h: &mut Html, report: &PipelineReport) {
         return;
     }
     h.raw(
-        "<p>Ours minus theirs, in percentage points, only where both test on speakers of the same kind (unseen, or shared with training) and ",
+        "<p>Ours minus theirs, in percentage points, only where both test on speakers of the same kind (unseen, or shared with training). ",
     );
-    h.raw("both or neither look at unlabelled test recordings (transductive). Number of folds, training and class sets may still differ: the protocol column above says how.</p>");
+    if experiments.iter().any(|e| e.transductive) {
+        h.raw("What looks at unlabelled test recordings (transductive) has no distance to what does not. ");
+    }
+    h.raw("Number of folds, training and class sets may still differ: the protocol column above says how.</p>");
     if let Some(lacking) = report.corpus.as_ref().and_then(compare::differs_from_published) {
         h.within("p", &[("class", "warn box")], |h| {
             h.raw("<strong>Not like for like:</strong> this corpus differs from its published counts (").text(lacking);
@@ -272,7 +275,7 @@ fn distance(h: &mut Html, standing: Standing) {
 }
 
 /// Writes what the words and marks of the tables mean.
-pub(super) fn legend(h: &mut Html, with_published: bool) {
+pub(super) fn legend(h: &mut Html, report: &PipelineReport) {
     h.raw("<details class=\"reading\"><summary>How to read these figures</summary><dl>");
     h.raw("<dt>WA</dt><dd>Accuracy: the share of test utterances whose class is named correctly.</dd>");
     h.raw("<dt>UAR</dt><dd>Mean of the recalls of the classes that occur, so that each class weighs the same.</dd>");
@@ -288,12 +291,19 @@ pub(super) fn legend(h: &mut Html, with_published: bool) {
     h.raw("<dt>Ensemble</dt><dd>One prediction for each utterance: the class of the highest mean probability over the seeds, or the class that ");
     h.raw("most seeds name.</dd>");
     h.raw("<dt>Folds ± sd</dt><dd>Mean ± sample standard deviation of the figures of each fold and seed.</dd>");
-    h.raw("<dt>Transductive</dt><dd>Test recordings, without their labels, had a part in scaling what the model sees.</dd>");
-    h.raw("<dt>Same sound in training</dt><dd>A test recording, or another version of it, was trained on: the figure is too high.</dd>");
+    let caveats: Vec<&str> = report.experiments.iter().flat_map(caveats).collect();
+    if caveats.contains(&TRANSDUCTIVE) {
+        h.raw("<dt>Transductive</dt><dd>Test recordings, without their labels, had a part in scaling what the model sees.</dd>");
+    }
+    if caveats.contains(&LEAK) {
+        h.raw(
+            "<dt>Same sound in training</dt><dd>A test recording, or another version of it, was trained on: the figure is too high.</dd>",
+        );
+    }
     h.raw("<dt>Unseen</dt><dd>No test speaker was trained on, counted from the folds themselves.</dd>");
     h.raw("<dt>Shared</dt><dd>Test speakers were trained on: the figure tells how well known voices are recognised, ");
     h.raw("and is usually higher than for a new voice.</dd>");
-    if with_published {
+    if !compare::published(report).is_empty() {
         for mark in [Mark::P, Mark::R, Mark::I] {
             let (letter, meaning) = compare::describe(mark);
             h.within("dt", &[], |h| {

@@ -11,7 +11,7 @@ use super::svg::{self, Picture};
 const SHOWN: usize = 40;
 
 const SIZE: f64 = 320.0;
-const LEFT: f64 = 56.0;
+const LEFT: f64 = 62.0;
 const TOP: f64 = 14.0;
 /// With room for half a tick label at the right.
 const WIDTH: f64 = LEFT + SIZE + 28.0;

@@ -242,7 +242,8 @@ const narrow = async (browser, entry, width) => {
       if (plot.getBoundingClientRect().right > frame.getBoundingClientRect().right + 1) out.push("a bar leaves its cell");
     }
     for (const frame of document.querySelectorAll(".scroll")) {
-      if (frame.tabIndex !== 0 || !getComputedStyle(frame).backgroundImage.includes("gradient")) out.push(`${frame.firstElementChild.id} scrolls without a sign`);
+      const scrolls = frame.scrollWidth > frame.clientWidth;
+      if (scrolls && (frame.tabIndex !== 0 || !getComputedStyle(frame).backgroundImage.includes("gradient"))) out.push(`${frame.firstElementChild.id} scrolls without a sign`);
     }
     return [...new Set(out)];
   });
