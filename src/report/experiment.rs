@@ -193,16 +193,16 @@ fn classes(h: &mut Html, experiment: &ExperimentSection, scores: &Scores, id: &s
     let table_id = format!("{id}-class-table");
     let caption = format!("{}: precision, recall and F1 by class, pooled", experiment.title);
     let table = Table { id: &table_id, caption: &caption, class: "narrow", sortable: true };
-    let columns = [words("Class"), numbers("Utterances"), numbers("Precision %"), numbers("Recall %"), numbers("F1 %")];
+    let columns = [words("Class"), numbers("Precision %"), numbers("Recall %"), numbers("F1 %"), numbers("Utterances")];
     table.write(h, &columns, |h| {
         h.raw("<tbody>");
         for class in &scores.per_class {
             h.raw("<tr>");
             row_head(h, &class.label);
-            number(h, class.support.to_string(), class.support as f64);
             for value in [class.precision, class.recall, class.f1] {
                 number(h, percent(value), value);
             }
+            number(h, class.support.to_string(), class.support as f64);
             h.raw("</tr>");
         }
         h.raw("</tbody>");

@@ -42,6 +42,8 @@ mod summary;
 pub mod svg;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_warnings;
 mod uncertainty;
 mod write;
 mod wrong;

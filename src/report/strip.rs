@@ -54,16 +54,16 @@ pub(super) fn write(h: &mut Html, experiment: &ExperimentSection, id: &str) {
     let table = Table { id: &table_id, caption: &caption, class: "narrow", sortable: true };
     let by_speaker = experiment.uncertainty.breakdowns.iter().find(|b| b.attribute == "speaker");
     let uar = |speaker: &str| by_speaker.and_then(|b| b.groups.iter().find(|g| g.value == speaker)).map_or(f64::NAN, |g| g.uar);
-    let columns = [words("Speaker"), numbers("Predictions"), numbers("Correct"), numbers("Accuracy %"), numbers("UAR %")];
+    let columns = [words("Speaker"), numbers("Accuracy %"), numbers("UAR %"), numbers("Correct"), numbers("Predictions")];
     table.write(h, &columns, |h| {
         h.raw("<tbody>");
         for (speaker, tally) in &speakers {
             h.raw("<tr>");
             html::row_head(h, speaker);
-            html::number(h, tally.n.to_string(), tally.n as f64);
-            html::number(h, tally.correct.to_string(), tally.correct as f64);
             html::number(h, percent(tally.accuracy()), tally.accuracy());
             html::number(h, percent(uar(speaker)), uar(speaker));
+            html::number(h, tally.correct.to_string(), tally.correct as f64);
+            html::number(h, tally.n.to_string(), tally.n as f64);
             h.raw("</tr>");
         }
         h.raw("</tbody>");

@@ -214,16 +214,16 @@ fn breakdown(h: &mut Html, experiment: &ExperimentSection, one: &Breakdown, id: 
         Some((first, rest)) => first.to_uppercase() + rest,
         None => String::new(),
     };
-    let columns = [words(&heading), numbers("Utterances"), numbers("Classes"), numbers("WA %"), numbers("UAR %")];
+    let columns = [words(&heading), numbers("WA %"), numbers("UAR %"), numbers("Utterances"), numbers("Classes")];
     table.write(h, &columns, |h| {
         h.raw("<tbody>");
         for group in one.groups.iter().take(SHOWN) {
             h.raw("<tr>");
             row_head(h, &group.value);
-            number(h, group.utterances.to_string(), group.utterances as f64);
-            number(h, group.classes.to_string(), group.classes as f64);
             number(h, percent(group.accuracy), group.accuracy);
             number(h, percent(group.uar), group.uar);
+            number(h, group.utterances.to_string(), group.utterances as f64);
+            number(h, group.classes.to_string(), group.classes as f64);
             h.raw("</tr>");
         }
         h.raw("</tbody>");

@@ -238,7 +238,7 @@ const narrow = async (browser, entry, width) => {
     }
     for (const plot of document.querySelectorAll("svg.plot:not(#steps-plot), .bar-cell svg")) {
       const frame = plot.closest("table") ? plot.closest("td") : plot;
-      if (!plot.closest(".scroll").matches(":has(> table)") && plot.getBoundingClientRect().right > innerWidth) out.push(`drawing ${plot.id} is cut off`);
+      if (plot.getBoundingClientRect().right > innerWidth) out.push(`drawing ${plot.id} is cut off`);
       if (plot.getBoundingClientRect().right > frame.getBoundingClientRect().right + 1) out.push("a bar leaves its cell");
     }
     for (const frame of document.querySelectorAll(".scroll")) {
