@@ -193,6 +193,8 @@ const theme = async (page, name) => {
   await page.locator("#theme").click();
   const dark = await ground();
   check(name, "the toggle turns dark", light !== dark && (await page.locator("#theme").textContent()) === "Light mode");
+  // What a page remembers reaches the browser's store a moment later, on a busy machine not at once.
+  await page.waitForTimeout(500);
   await page.reload();
   check(name, "the choice survives a reload", (await ground()) === dark);
   await page.locator("#theme").focus();
