@@ -5,13 +5,19 @@ use crate::evaluation::{Interval, Published};
 use super::compare;
 use super::data::{ExperimentSection, PipelineReport};
 use super::html::{Html, percent, shorten};
+use super::leak;
 use super::svg::{self, Picture};
+use super::uncertainty::{ENOUGH_SPEAKERS, doubt};
 
-const WIDTH: f64 = 900.0;
-const LEFT: f64 = 250.0;
-const RIGHT: f64 = 770.0;
+const WIDTH: f64 = 640.0;
+const LEFT: f64 = 20.0;
+const RIGHT: f64 = 498.0;
 const BAR: f64 = 15.0;
-const ROW: f64 = 54.0;
+/// Two lines of words above each pair of bars, so that a narrow page has room for both.
+const WORDS: f64 = 44.0;
+const ROW: f64 = 93.0;
+/// Letters of a line of words.
+const LETTERS: usize = 68;
 
 fn x(share: f64) -> f64 {
     LEFT + (RIGHT - LEFT) * share.clamp(0.0, 1.0)
@@ -90,7 +96,8 @@ pub(super) fn write(h: &mut Html, report: &PipelineReport, experiments: &[&Exper
             svg::label(h, "tick", "middle", (x(share), top + 10.0), &format!("{} %", tick * 20));
         }
     });
-    legend(h, !panels.iter().all(|panel| panel.marks.is_empty()));
+    let few = panels.iter().flat_map(|panel| &panel.rows).any(|one| is_doubtful(one));
+    legend(h, !panels.iter().all(|panel| panel.marks.is_empty()), few);
 }
 
 fn draw_panel(h: &mut Html, panel: &Panel, top: f64) {
@@ -124,19 +131,27 @@ fn draw_panel(h: &mut Html, panel: &Panel, top: f64) {
         svg::label(h, "letter", "middle", (position, y + 12.0), key);
         h.raw("</g>");
     }
+    for (i, experiment) in panel.rows.iter().enumerate() {
+        draw_words(h, experiment, rows + ROW * i as f64 + 6.0);
+    }
+}
+
+/// The name of an experiment and what must be known of it, over the lines of the chart.
+fn draw_words(h: &mut Html, experiment: &ExperimentSection, top: f64) {
+    svg::label(h, "name", "start", (0.0, top + 15.0), &shorten(&experiment.title, LETTERS));
+    let said = [(experiment.transductive, ", transductive"), (leak::of(experiment).is_some(), ", same sound in training")];
+    let said: String = said.into_iter().filter(|(applies, _)| *applies).map(|(_, words)| words).collect();
+    let protocol = shorten(&experiment.protocol, LETTERS.saturating_sub(said.chars().count()));
+    svg::label(h, "tick", "start", (0.0, top + 34.0), &format!("{protocol}{said}"));
+}
+
+fn is_doubtful(experiment: &ExperimentSection) -> bool {
+    experiment.uncertainty.intervals.as_ref().is_some_and(|found| doubt(found).is_some())
 }
 
 fn draw_row(h: &mut Html, experiment: &ExperimentSection, top: f64) {
     let Some(scores) = &experiment.pooled else { return };
-    let (first, rest) = two_lines(&experiment.title, 30);
-    let below = if rest.is_empty() { 14.0 } else { 9.0 };
-    svg::label(h, "name", "end", (LEFT - 12.0, top + below), &shorten(&first, 30));
-    if !rest.is_empty() {
-        svg::label(h, "name", "end", (LEFT - 12.0, top + 24.0), &shorten(&rest, 30));
-    }
-    let transductive = if experiment.transductive { ", transductive" } else { "" };
-    let protocol = format!("{}{transductive}", shorten(&experiment.protocol, 34 - transductive.len()));
-    svg::label(h, "tick", "end", (LEFT - 12.0, top + if rest.is_empty() { 29.0 } else { 39.0 }), &protocol);
+    let top = top + WORDS;
     let lines = [("accuracy", "WA", scores.accuracy, "wa"), ("uar", "UAR", scores.uar, "uar")];
     for (i, (metric, short, value, class)) in lines.into_iter().enumerate() {
         let y = top + i as f64 * (BAR + 3.0);
@@ -144,14 +159,14 @@ fn draw_row(h: &mut Html, experiment: &ExperimentSection, top: f64) {
         let intervals = experiment.uncertainty.intervals.as_ref();
         if let Some(Interval { low, high }) = intervals.map(|found| if metric == "uar" { found.uar } else { found.accuracy }) {
             let middle = y + BAR / 2.0;
-            for class in ["halo", "whisker"] {
+            for class in ["halo", if is_doubtful(experiment) { "whisker few" } else { "whisker" }] {
                 svg::line(h, class, (x(low), middle), (x(high), middle));
             }
             for end in [low, high] {
                 svg::line(h, "whisker", (x(end), middle - 3.5), (x(end), middle + 3.5));
             }
         }
-        svg::label(h, "value", "start", (RIGHT + 14.0, y + 12.0), &format!("{short} {} %", percent(value)));
+        svg::label(h, "value", "start", (RIGHT + 12.0, y + 12.0), &format!("{short} {} %", percent(value)));
     }
     if let Some((chance, majority)) = compare::levels(experiment) {
         let bottom = top + 2.0 * BAR + 7.0;
@@ -161,41 +176,16 @@ fn draw_row(h: &mut Html, experiment: &ExperimentSection, top: f64) {
     }
 }
 
-/// As many words as fit into a line of `width` characters, one at least, and the rest.
-fn two_lines(title: &str, width: usize) -> (String, String) {
-    let (mut first, mut rest) = (String::new(), String::new());
-    for word in title.split_whitespace() {
-        let fits = rest.is_empty() && (first.is_empty() || first.chars().count() + 1 + word.chars().count() <= width);
-        let line = if fits { &mut first } else { &mut rest };
-        if !line.is_empty() {
-            line.push(' ');
-        }
-        line.push_str(word);
-    }
-    (first, rest)
-}
-
-fn legend(h: &mut Html, with_published: bool) {
+fn legend(h: &mut Html, with_published: bool, few: bool) {
     h.raw("<ul class=\"legend\"><li><i class=\"sw wa\"></i>WA, accuracy (pooled)</li><li><i class=\"sw uar\"></i>UAR (pooled)</li>");
-    h.raw("<li><i class=\"sw whisker\"></i>95 % interval</li>");
-    h.raw("<li><i class=\"sw chance\"></i>chance: UAR of any constant guess</li>");
-    h.raw("<li><i class=\"sw majority\"></i>majority: WA of always naming the largest class</li>");
+    svg::line_key(h, "whisker", "95 % interval");
+    if few {
+        svg::line_key(h, "whisker few", &format!("interval of fewer than {ENOUGH_SPEAKERS} speakers: too narrow to trust"));
+    }
+    svg::line_key(h, "chance", "chance: UAR of any constant guess");
+    svg::line_key(h, "majority", "majority: WA of always naming the largest class");
     if with_published {
-        h.raw("<li><i class=\"sw theirs\"></i>published figure of the same kind of protocol; its letter is in the tables</li>");
+        svg::line_key(h, "theirs", "published figure of the same kind of protocol; its letter is in the tables");
     }
     h.raw("</ul>");
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn long_titles_break_between_words() {
-        let broken = |title| two_lines(title, 12);
-        assert_eq!(broken("one two"), ("one two".to_owned(), String::new()));
-        assert_eq!(broken("nearest neighbours, shared"), ("nearest".to_owned(), "neighbours, shared".to_owned()));
-        assert_eq!(broken("a-word-without-end b c"), ("a-word-without-end".to_owned(), "b c".to_owned()));
-        assert_eq!(broken(""), (String::new(), String::new()));
-    }
 }

@@ -7,8 +7,11 @@ use crate::evaluation::Interval;
 
 use super::compare;
 use super::data::{ExperimentSection, PipelineReport};
-use super::html::percent;
+use super::html::{percent, plural};
+use super::leak;
+use super::models::{self, Kind};
 use super::sheet::escape;
+use super::uncertainty::doubt;
 
 /// What a card says where nobody said anything.
 const UNKNOWN: &str = "not known to this program: ask whoever made it, before models or results are passed on, and write `corpus.licence`";
@@ -23,16 +26,19 @@ pub(super) fn render(report: &PipelineReport, experiment: &ExperimentSection) ->
     if experiment.shuffled_labels {
         out += "**A control on shuffled labels, no result.** These models are of no use.\n\n";
     }
-    let _ = writeln!(
-        out,
-        "## Model\n\n{}; inputs: {}. It tells {} classes apart: {}. One model for each fold and seed lies in a folder of its own below `data/models/`.\n",
-        escape(&experiment.model),
-        escape(&experiment.inputs),
-        experiment.labels.len(),
-        escape(&experiment.labels.join(", "))
-    );
-    out += "```sh\nser predict FOLDER RECORDINGS        # the mean of all models of this folder\nser predict FOLDER/fold-00-seed-0 RECORDINGS\n```\n\n";
-    out += "`examples/load_in_pytorch.py` of the program loads a network in Python.\n\n## Data\n\n";
+    if !report.overrides.is_empty() {
+        let _ = writeln!(
+            out,
+            "**Not the settings of the pipeline file.** Overridden for this run: {}.\n",
+            escape(&report.overrides.join("; "))
+        );
+    }
+    let leak = leak::of(experiment);
+    if let Some(leak) = leak {
+        let _ = writeln!(out, "**The same sound is in training and test:** {}. The figures are too high.\n", leak.describe());
+    }
+    models::write(&mut out, report, experiment);
+    out += "## Data\n\n";
     if let Some(corpus) = &report.corpus {
         let _ = writeln!(
             out,
@@ -52,15 +58,12 @@ pub(super) fn render(report: &PipelineReport, experiment: &ExperimentSection) ->
             out += "What to cite: `references.bib` beside this file.\n\n";
         }
     }
-    let _ = writeln!(
-        out,
-        "## Protocol\n\n{}. {}",
-        escape(&experiment.protocol),
-        match experiment.speaker_independent {
-            true => "No test speaker was trained on.",
-            false => "**Test speakers were trained on**, with other recordings: expect less of a new voice.",
-        }
-    );
+    let speakers = match (experiment.speaker_independent, leak) {
+        (true, None) => "No test speaker was trained on.",
+        (true, Some(_)) => "**Sounds that were tested were trained on** under the name of another speaker or recording.",
+        (false, _) => "**Test speakers were trained on**, with other recordings: expect less of a new voice.",
+    };
+    let _ = writeln!(out, "## Protocol\n\n{}. {speakers}", escape(&experiment.protocol));
     if experiment.transductive {
         out += "Transductive: unlabelled recordings of the test speakers had a part in scaling what the models see.\n";
     }
@@ -69,16 +72,22 @@ pub(super) fn render(report: &PipelineReport, experiment: &ExperimentSection) ->
     }
     out += "\n## Results\n\n| | % | 95 % interval |\n| --- | ---: | ---: |\n";
     let found = experiment.uncertainty.intervals.as_ref();
+    let doubt = found.and_then(doubt).map(|doubt| format!(", {doubt}")).unwrap_or_default();
     let figures = [
         ("UAR", scores.uar, found.map(|found| found.uar)),
         ("WA (accuracy)", scores.accuracy, found.map(|found| found.accuracy)),
         ("macro F1", scores.macro_f1, None),
     ];
     for (name, value, interval) in figures {
-        let interval = interval.map_or_else(|| "–".to_owned(), |Interval { low, high }| format!("{} to {}", percent(low), percent(high)));
+        let interval =
+            interval.map_or_else(|| "–".to_owned(), |Interval { low, high }| format!("{} to {}{doubt}", percent(low), percent(high)));
         let _ = writeln!(out, "| {name} | {} | {interval} |", percent(value));
     }
-    let _ = writeln!(out, "\nOver {} predictions, pooled over {} trainings. Recall by class:\n", scores.n, experiment.folds.len());
+    let pooled = match models::kind(report, experiment) {
+        Kind::Ensemble(_) => plural(experiment.folds.len(), "fold"),
+        _ => plural(experiment.folds.len(), "training"),
+    };
+    let _ = writeln!(out, "\nOver {} predictions, pooled over {pooled}. Recall by class:\n", scores.n);
     out += "| class | utterances | recall % |\n| --- | ---: | ---: |\n";
     for class in &scores.per_class {
         let _ = writeln!(out, "| {} | {} | {} |", escape(&class.label), class.support, percent(class.recall));
@@ -125,6 +134,21 @@ mod tests {
         assert!(
             render(&fixture::generated(), &fixture::generated().experiments[0]).unwrap().contains("**Generated, not recorded speech.**")
         );
+    }
+
+    #[test]
+    fn what_spoils_a_result_comes_first() {
+        let mut report = fixture::recorded();
+        report.overrides = vec!["train.epochs=1".into()];
+        let one = &mut report.experiments[1];
+        one.uncertainty.intervals.as_mut().unwrap().units = 4;
+        one.leakage.push(super::super::LeakageLine { fold: 0, kind: "duplicates".into(), test_units: 240, shared_units: 3 });
+        let card = render(&report, &report.experiments[1]).unwrap();
+        let model = card.find("## Model").unwrap();
+        assert!(card.find("Overridden for this run: train.epochs=1").unwrap() < model, "{card}");
+        assert!(card.find("3 tested utterances are the very same sound").unwrap() < model, "{card}");
+        assert!(!card.contains("No test speaker was trained on."));
+        assert_eq!(card.matches(", of only 4 speakers: too narrow to trust |").count(), 2, "{card}");
     }
 
     #[test]

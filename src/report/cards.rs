@@ -5,6 +5,8 @@ use crate::evaluation::{Interval, Scores};
 use super::compare;
 use super::data::{ExperimentSection, PipelineReport};
 use super::html::{self, Html, percent, plural};
+use super::models::{self, Kind};
+use super::{leak, uncertainty};
 
 /// The first of the highest UAR.
 fn highest<'r>(results: &[(&'r ExperimentSection, &'r Scores)]) -> Option<(&'r ExperimentSection, &'r Scores)> {
@@ -23,7 +25,8 @@ pub(super) fn write(h: &mut Html, report: &PipelineReport) {
         let (transductive, inductive): (Vec<_>, Vec<_>) = of_kind.into_iter().partition(|(e, _)| e.transductive);
         let leading = if inductive.is_empty() { &transductive } else { &inductive };
         let Some((best, scores)) = highest(leading) else { continue };
-        h.open("div", &[("class", if independent { "card unseen" } else { "card shared" })]);
+        let leak = leak::of(best);
+        h.open("div", &[("class", if independent && leak.is_none() { "card unseen" } else { "card shared" })]);
         h.el("p", &[("class", "card-title")], if inductive.is_empty() { format!("{title}, transductive") } else { title.to_owned() });
         h.within("p", &[("class", "big")], |h| {
             h.text(percent(scores.uar)).raw(" %<span class=\"unit\"> UAR</span>");
@@ -34,6 +37,11 @@ pub(super) fn write(h: &mut Html, report: &PipelineReport) {
                 h.text(format!(" (highest UAR of {} experiments)", leading.len()));
             }
         });
+        if let Some(leak) = leak {
+            h.within("p", &[], |h| {
+                h.raw("<strong class=\"few\">The same sound is in training and test:</strong> ").text(leak.describe()).raw(".");
+            });
+        }
         if let Some((best, scores)) = highest(&transductive).filter(|_| !inductive.is_empty()) {
             h.within("p", &[], |h| {
                 h.raw("<em>Transductive:</em> ").text(percent(scores.uar)).raw(" % UAR · ").text(&best.title);
@@ -67,9 +75,9 @@ pub(super) fn write(h: &mut Html, report: &PipelineReport) {
 }
 
 /// Writes the cards of one experiment: its figures with their intervals, and what they are to be held against.
-pub(super) fn of_experiment(h: &mut Html, experiment: &ExperimentSection) {
+pub(super) fn of_experiment(h: &mut Html, report: &PipelineReport, experiment: &ExperimentSection) {
     let Some(scores) = &experiment.pooled else { return };
-    let kind = if experiment.speaker_independent { "card unseen" } else { "card shared" };
+    let kind = if experiment.speaker_independent && leak::of(experiment).is_none() { "card unseen" } else { "card shared" };
     let (wa, uar) = experiment.uncertainty.intervals.as_ref().map(|found| (found.accuracy, found.uar)).unzip();
     let card = |h: &mut Html, class: &str, title: &'static str, value: f64, unit: &'static str, below: &str| {
         h.open("div", &[("class", class)]).el("p", &[("class", "card-title")], title);
@@ -79,7 +87,11 @@ pub(super) fn of_experiment(h: &mut Html, experiment: &ExperimentSection) {
         h.el("p", &[], below).raw("</div>");
     };
     let interval = |found: Option<Interval>| match found {
-        Some(Interval { low, high }) => format!("95 % interval {} to {} %", percent(low), percent(high)),
+        Some(Interval { low, high }) => {
+            let doubt = experiment.uncertainty.intervals.as_ref().and_then(uncertainty::doubt);
+            let doubt = doubt.map(|doubt| format!(", {doubt}")).unwrap_or_default();
+            format!("95 % interval {} to {} %{doubt}", percent(low), percent(high))
+        }
         None => "no interval".to_owned(),
     };
     h.raw("<div class=\"cards\">");
@@ -94,5 +106,9 @@ pub(super) fn of_experiment(h: &mut Html, experiment: &ExperimentSection) {
         h.text(html::count(scores.n as usize)).raw("<span class=\"unit\"> predictions</span>");
     });
     let (seeds, runs) = (compare::seeds(experiment).len(), experiment.folds.len());
-    h.el("p", &[], format!("{} · {}", plural(runs, "training run"), plural(seeds, "seed"))).raw("</div></div>");
+    let made = match models::kind(report, experiment) {
+        Kind::Ensemble(_) => format!("{} · made of other experiments", plural(runs, "fold")),
+        _ => format!("{} · {}", plural(runs, "training run"), plural(seeds, "seed")),
+    };
+    h.el("p", &[], made).raw("</div></div>");
 }

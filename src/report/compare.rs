@@ -16,6 +16,8 @@ pub(super) enum Standing {
     },
     /// One tests unseen speakers, the other does not.
     OtherProtocol,
+    /// One of them had test utterances, without their labels, at its disposal, the other had not.
+    Transductive,
     /// It is not known whether the published test speakers were unseen.
     UnknownProtocol,
     /// The experiment has no result.
@@ -27,6 +29,7 @@ pub(super) fn standing(experiment: &ExperimentSection, published: &Published) ->
     match published.speaker_independent {
         None => Standing::UnknownProtocol,
         Some(independent) if independent != experiment.speaker_independent => Standing::OtherProtocol,
+        Some(_) if experiment.transductive != is_transductive(published) => Standing::Transductive,
         Some(_) => match &experiment.pooled {
             None => Standing::NoResult,
             Some(ours) => Standing::Comparable {
@@ -35,6 +38,13 @@ pub(super) fn standing(experiment: &ExperimentSection, published: &Published) ->
             },
         },
     }
+}
+
+/// Whether a published figure says of itself, in its system or protocol, that it is transductive.
+pub(super) fn is_transductive(published: &Published) -> bool {
+    [&published.system, &published.protocol]
+        .iter()
+        .any(|words| words.to_lowercase().split(|c: char| !c.is_alphanumeric()).any(|w| w == "transductive"))
 }
 
 /// The published figures that this report may show: none beside generated speech, or where every experiment is a control.
@@ -51,6 +61,24 @@ pub(super) fn results(report: &PipelineReport) -> impl Iterator<Item = (usize, &
 /// Whether the corpus was generated rather than recorded.
 pub(super) fn generated(report: &PipelineReport) -> bool {
     report.corpus.as_ref().is_some_and(|corpus| corpus.generated)
+}
+
+/// What must be said wherever figures of this report stand without its banners, as sentences.
+pub(super) fn remarks(report: &PipelineReport) -> Vec<String> {
+    let mut remarks = Vec::new();
+    if generated(report) {
+        remarks.push("Generated sounds, not recorded speech.".to_owned());
+    }
+    if let Some(lacking) = report.corpus.as_ref().and_then(differs_from_published) {
+        remarks.push(format!("The corpus differs from the published one: {lacking}."));
+    }
+    if let Some(other) = other_classes(report) {
+        remarks.push(format!("Not comparable with published figures: {other}."));
+    }
+    if !report.overrides.is_empty() {
+        remarks.push(format!("Not the settings of the pipeline file, overridden for this run: {}.", report.overrides.join("; ")));
+    }
+    remarks
 }
 
 /// Why the corpus is not the one of the publications, where it is not: counts that differ from the published ones.
@@ -138,6 +166,11 @@ mod tests {
         let Standing::Comparable { accuracy: Some(distance), uar: None } = standing(shared, paper) else { panic!("comparable") };
         assert!((distance - (shared.pooled.as_ref().unwrap().accuracy - 0.7161)).abs() < 1e-12);
         assert_eq!(standing(unseen, paper), Standing::OtherProtocol);
+        let looks = ExperimentSection { transductive: true, ..shared.clone() };
+        assert_eq!(standing(&looks, paper), Standing::Transductive);
+        let theirs = Published { protocol: "random 5-fold, Transductive".into(), ..paper.clone() };
+        assert!(matches!(standing(&looks, &theirs), Standing::Comparable { .. }));
+        assert_eq!(standing(shared, &theirs), Standing::Transductive);
         let unknown = Published { speaker_independent: None, ..paper.clone() };
         assert_eq!(standing(shared, &unknown), Standing::UnknownProtocol);
     }
@@ -159,6 +192,24 @@ mod tests {
         let (class, _) = corpus.by_class.pop_first().unwrap();
         assert!(other_classes(&report).is_some_and(|words| words.contains("7 classes") && words.contains(&class)));
         assert!(comparable(&report).is_empty() && !published(&report).is_empty());
+    }
+
+    #[test]
+    fn what_a_page_warns_of_is_a_list_of_remarks() {
+        let mut report = fixture::recorded();
+        assert!(remarks(&report).is_empty());
+        report.overrides = vec!["train.epochs=1".into()];
+        report.corpus.as_mut().unwrap().by_class.pop_first();
+        report.corpus.as_mut().unwrap().utterances = 1344;
+        let found = remarks(&report).join("\n");
+        for part in [
+            "differs from the published one: 1344 of 1440",
+            "Not comparable with published figures",
+            "overridden for this run: train.epochs=1",
+        ] {
+            assert!(found.contains(part), "{found}");
+        }
+        assert_eq!(remarks(&fixture::generated()), ["Generated sounds, not recorded speech."]);
     }
 
     #[test]

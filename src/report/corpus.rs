@@ -67,17 +67,19 @@ fn classes(h: &mut Html, corpus: &CorpusSection) {
     let published = |class: &str| expected.and_then(|e| e.classes.get(class)).copied();
     let most = names.iter().map(|class| found(class).max(published(class).unwrap_or(0))).max().unwrap_or(0);
     h.raw("<h3 id=\"corpus-classes\">By class</h3>");
-    let mut columns = vec![words("Class"), numbers("Found")];
+    // The bars come first: a narrow page shows the left of the table.
+    let mut columns =
+        vec![words("Class"), words(if expected.is_some() { "Found (bar) and published (line)" } else { "Share" }), numbers("Found")];
     if expected.is_some() {
         columns.extend([numbers("Published"), numbers("Difference")]);
     }
-    columns.push(words(if expected.is_some() { "Found (bar) and published (line)" } else { "Share" }));
     let table = Table { id: "class-counts", caption: "Utterances by class", class: "narrow", sortable: true };
     table.write(h, &columns, |h| {
         h.raw("<tbody>");
         for class in names {
             h.raw("<tr>");
             row_head(h, class);
+            inline_bar(h, found(class), published(class), most);
             number(h, count(found(class)), found(class) as f64);
             if expected.is_some() {
                 match published(class) {
@@ -93,7 +95,6 @@ fn classes(h: &mut Html, corpus: &CorpusSection) {
                     }
                 }
             }
-            inline_bar(h, found(class), published(class), most);
             h.raw("</tr>");
         }
         h.raw("</tbody>");
@@ -105,7 +106,8 @@ fn inline_bar(h: &mut Html, n: usize, mark: Option<usize>, most: usize) {
     let x = |n: usize| if most == 0 { 0.0 } else { (BAR_WIDTH - 4.0) * n as f64 / most as f64 };
     h.open("td", &[("class", "bar-cell"), ("data-v", &n.to_string())]);
     let view = format!("0 0 {} 16", svg::at(BAR_WIDTH));
-    h.open("svg", &[("aria-hidden", "true"), ("viewBox", &view), ("width", &svg::at(BAR_WIDTH)), ("height", "16")]);
+    // A narrow page squeezes the bar rather than cutting it.
+    h.open("svg", &[("aria-hidden", "true"), ("viewBox", &view), ("preserveAspectRatio", "none"), ("width", "100%"), ("height", "16")]);
     h.open("rect", &[("class", "wa"), ("x", "0"), ("y", "3"), ("width", &svg::at(x(n))), ("height", "10"), ("rx", "2")]).raw("</rect>");
     if let Some(mark) = mark {
         svg::line(h, "expected", (x(mark), 0.0), (x(mark), 16.0));
@@ -128,13 +130,13 @@ fn groups(h: &mut Html, noun: &'static str, caption: &str, counts: &BTreeMap<Str
     let id = format!("{noun}-counts");
     let head = if noun == "speaker" { "Speaker" } else { "Session" };
     let table = Table { id: &id, caption, class: "narrow", sortable: true };
-    table.write(h, &[words(head), numbers("Utterances"), words("Share")], |h| {
+    table.write(h, &[words(head), words("Share"), numbers("Utterances")], |h| {
         h.raw("<tbody>");
         for (name, &n) in counts {
             h.raw("<tr>");
             row_head(h, name);
-            number(h, count(n), n as f64);
             inline_bar(h, n, None, most);
+            number(h, count(n), n as f64);
             h.raw("</tr>");
         }
         h.raw("</tbody>");

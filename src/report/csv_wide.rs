@@ -6,6 +6,7 @@ use crate::evaluation::{Interval, Scores};
 use super::compare;
 use super::data::PipelineReport;
 use super::sheet::Sheet;
+use super::uncertainty::doubt;
 
 /// A row for each experiment, ensemble over seeds and published figure; shares, not per cent.
 pub(super) fn results(report: &PipelineReport) -> Result<Sheet> {
@@ -53,7 +54,8 @@ pub(super) fn results(report: &PipelineReport) -> Result<Sheet> {
                 &one.title,
                 &one.model,
                 &one.protocol,
-                &one.speaker_independent.to_string(),
+                // Of what was never trained nothing is known to be shared.
+                &scores.map(|_| one.speaker_independent.to_string()).unwrap_or_default(),
                 &one.transductive.to_string(),
                 &one.labels.len().to_string(),
                 &scores.map(|scores| scores.n.to_string()).unwrap_or_default(),
@@ -67,7 +69,7 @@ pub(super) fn results(report: &PipelineReport) -> Result<Sheet> {
                 &uar_high,
                 &share(|s| s.macro_f1),
                 "",
-                one.failed.as_deref().unwrap_or_default(),
+                &one.failed.clone().or_else(|| doubt(intervals.as_ref()?).map(|doubt| format!("interval {doubt}"))).unwrap_or_default(),
             ])?;
         }
     }

@@ -6,8 +6,8 @@ use super::svg::{self, Picture};
 
 const WIDTH: f64 = 520.0;
 const HEIGHT: f64 = 290.0;
-const LEFT: f64 = 52.0;
-const RIGHT: f64 = 508.0;
+const LEFT: f64 = 62.0;
+const RIGHT: f64 = 498.0;
 const TOP: f64 = 14.0;
 const BOTTOM: f64 = 248.0;
 /// Points of all thin lines of one chart together, which bounds the size of the page.

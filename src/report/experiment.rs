@@ -2,9 +2,10 @@
 
 use crate::evaluation::Scores;
 
+use super::compare::Standing;
 use super::data::{ExperimentSection, FoldSection, PipelineReport};
 use super::html::{self, Html, Table, count, number, numbers, percent, row_head, words};
-use super::{banners, bars, cards, compare, curves, explain, heat, page, runs, strip, summary, uncertainty, wrong};
+use super::{banners, bars, cards, compare, curves, explain, heat, leak, page, runs, strip, summary, uncertainty, wrong};
 
 /// Prefix of the identifiers of the page's parts.
 const ID: &str = "x";
@@ -71,13 +72,19 @@ fn parts(h: &mut Html, report: &PipelineReport, experiment: &ExperimentSection) 
     } else if experiment.pooled.is_none() {
         h.raw("<p class=\"warn box\"><strong>Not finished yet.</strong> Run the pipeline again to complete it.</p>");
     }
-    cards::of_experiment(h, experiment);
+    cards::of_experiment(h, report, experiment);
     sharing(h, experiment);
     augmentation(h, experiment);
     let kin = compare::comparable(report).iter().any(|p| p.speaker_independent == Some(experiment.speaker_independent));
     if kin && experiment.pooled.is_some() && !experiment.shuffled_labels {
         h.part("x-published", "Beside published figures");
         bars::write(h, report, &[experiment]);
+        if experiment.transductive
+            && compare::comparable(report).iter().all(|p| !matches!(compare::standing(experiment, p), Standing::Comparable { .. }))
+        {
+            h.raw("<p class=\"warn box\"><strong>Not comparable: transductive.</strong> The published figures are of systems that see one test ");
+            h.raw("recording at a time.</p>");
+        }
         h.raw("<p class=\"quiet\">Every figure with its protocol: <a href=\"index.html#verdict\">the table of all experiments</a>.</p>");
     }
     if let Some(scores) = &experiment.pooled {
@@ -110,8 +117,24 @@ fn neighbours(h: &mut Html, report: &PipelineReport, index: usize) {
     h.raw("<li><a href=\"index.html\">All experiments of this pipeline</a></li></ul></nav>");
 }
 
+/// What training and test share, a leak first; nothing where nothing was trained.
 fn sharing(h: &mut Html, experiment: &ExperimentSection) {
-    h.open("div", &[("class", if experiment.speaker_independent { "sharing unseen box" } else { "sharing shared box" })]);
+    if experiment.pooled.is_none() {
+        return;
+    }
+    let leak = leak::of(experiment);
+    let class = match (leak, experiment.speaker_independent) {
+        (Some(_), _) => "sharing leak box",
+        (None, true) => "sharing unseen box",
+        (None, false) => "sharing shared box",
+    };
+    h.open("div", &[("class", class)]);
+    if let Some(leak) = leak {
+        h.within("p", &[], |h| {
+            h.raw("<strong>The same sound is in training and test:</strong> ").text(leak.describe());
+            h.raw(". The figures are too high; the key <code>require</code> of an experiment refuses such folds.");
+        });
+    }
     if experiment.speaker_independent {
         h.raw("<p><strong>Test speakers are unseen:</strong> none of them was trained on.</p>");
     } else {
@@ -170,16 +193,16 @@ fn classes(h: &mut Html, experiment: &ExperimentSection, scores: &Scores, id: &s
     let table_id = format!("{id}-class-table");
     let caption = format!("{}: precision, recall and F1 by class, pooled", experiment.title);
     let table = Table { id: &table_id, caption: &caption, class: "narrow", sortable: true };
-    let columns = [words("Class"), numbers("Utterances"), numbers("Precision %"), numbers("Recall %"), numbers("F1 %")];
+    let columns = [words("Class"), numbers("Precision %"), numbers("Recall %"), numbers("F1 %"), numbers("Utterances")];
     table.write(h, &columns, |h| {
         h.raw("<tbody>");
         for class in &scores.per_class {
             h.raw("<tr>");
             row_head(h, &class.label);
-            number(h, class.support.to_string(), class.support as f64);
             for value in [class.precision, class.recall, class.f1] {
                 number(h, percent(value), value);
             }
+            number(h, class.support.to_string(), class.support as f64);
             h.raw("</tr>");
         }
         h.raw("</tbody>");

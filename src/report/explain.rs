@@ -12,7 +12,9 @@ use super::svg::{self, Picture};
 /// Features drawn and listed; explain.csv holds all.
 const SHOWN: usize = 20;
 const LEFT: f64 = 170.0;
-const RIGHT: f64 = 700.0;
+const RIGHT: f64 = 500.0;
+/// Letters that fit before the bars.
+const LETTERS: usize = 18;
 
 /// Writes the part; nothing where nobody asked.
 pub(super) fn write(h: &mut Html, experiment: &ExperimentSection, id: &str) {
@@ -48,12 +50,12 @@ fn bars(h: &mut Html, experiment: &ExperimentSection, what: &'static str, rows: 
     let title = format!("{}: importance of {what}", experiment.title);
     let description = "Bars: points of UAR lost; whiskers: standard deviation over the models. The table below holds every value.";
     let height = 22.0 * rows.len() as f64 + 8.0;
-    let picture = Picture { id, title: &title, description, width: RIGHT + 90.0, height };
+    let picture = Picture { id, title: &title, description, width: RIGHT + 80.0, height };
     picture.write(h, |h| {
         svg::line(h, "axis", (x(0.0), 0.0), (x(0.0), height));
         for (i, row) in rows.iter().enumerate() {
             let (top, middle) = (22.0 * i as f64 + 4.0, 22.0 * i as f64 + 12.0);
-            svg::label(h, "name", "end", (LEFT - 10.0, middle + 4.0), &html::shorten(&row.name, 22));
+            svg::label(h, "name", "end", (LEFT - 10.0, middle + 4.0), &html::shorten(&row.name, LETTERS));
             let points = html::points(row.uar);
             svg::bar(
                 h,
@@ -107,11 +109,11 @@ fn strips(h: &mut Html, experiment: &ExperimentSection, found: &Explanation, id:
     );
     h.raw("<p>Each input in turn is set to the mean of the training part; darker, the more of its probability the true class loses.</p>");
     let plot = format!("{id}-explain-occlusion");
-    let picture = Picture { id: &plot, title: &title, description: &description, width: RIGHT + 90.0, height: height + 26.0 };
+    let picture = Picture { id: &plot, title: &title, description: &description, width: RIGHT + 80.0, height: height + 26.0 };
     picture.write(h, |h| {
         let mut cells = vec![String::new(); 10];
         for (class, drops) in found.occlusion.iter().enumerate() {
-            svg::label(h, "name", "end", (LEFT - 10.0, row * class as f64 + 15.0), &html::shorten(&found.classes[class], 22));
+            svg::label(h, "name", "end", (LEFT - 10.0, row * class as f64 + 15.0), &html::shorten(&found.classes[class], LETTERS));
             for (i, drop) in drops.iter().enumerate() {
                 let step = ((drop.max(0.0) / most) * 9.0).round() as usize;
                 if let Some(path) = cells.get_mut(step) {

@@ -364,6 +364,47 @@ pub(crate) fn large() -> PipelineReport {
     report
 }
 
+/// Results that must not be believed as they stand: four speakers, a sound that is tested and trained on, a transductive run, overridden
+/// settings, and an experiment that never ran.
+pub(crate) fn doubtful() -> PipelineReport {
+    let mut report = recorded();
+    report.name = "doubtful".into();
+    report.title = "Four speakers".into();
+    report.overrides = vec!["train.epochs=1".into()];
+    let mut failed = failed(&report.experiments[0], "the folds could not be drawn");
+    (failed.name, failed.title) = ("failed".into(), "Never trained".into());
+    let mut looks = report.experiments[1].clone();
+    (looks.name, looks.title, looks.transductive) = ("looks".into(), "Scaled by each speaker".into(), true);
+    let leaky = &mut report.experiments[1];
+    leaky.leakage.push(LeakageLine { fold: 2, kind: "duplicates".into(), test_units: 240, shared_units: 21 });
+    leaky.leakage.push(LeakageLine { fold: 2, kind: "near-duplicates".into(), test_units: 240, shared_units: 0 });
+    leaky.shared.push("duplicates: 21 tested utterances over 6 folds are the very same sound as one that is trained on".into());
+    for intervals in [&mut leaky.uncertainty.intervals, &mut leaky.uncertainty.ensemble_intervals].into_iter().flatten() {
+        intervals.units = 4;
+    }
+    report.experiments.extend([looks, failed]);
+    report.overviews.push(grouped(20, 12));
+    report
+}
+
+/// What is left of an experiment that failed.
+fn failed(one: &ExperimentSection, why: &str) -> ExperimentSection {
+    ExperimentSection {
+        pooled: None,
+        ensemble: None,
+        failed: Some(why.to_owned()),
+        explanation: None,
+        uncertainty: Uncertainty::default(),
+        spread: BTreeMap::new(),
+        speaker_independent: false,
+        shared: vec![],
+        leakage: vec![],
+        folds: vec![],
+        predictions: vec![],
+        ..one.clone()
+    }
+}
+
 /// Generated speech; the published figures are given by mistake and must not be shown.
 pub(crate) fn generated() -> PipelineReport {
     let mut report = recorded();
@@ -461,6 +502,21 @@ fn explained() -> Explanation {
         classes: CLASSES.map(str::to_owned).to_vec(),
         occlusion: (0..8).map(|_| (0..60).map(|_| random.share() * 0.2 - 0.05).collect()).collect(),
     }
+}
+
+/// A table of so many groups of features that none has a colour of its own.
+fn grouped(groups: usize, each: usize) -> Overview {
+    let mut one = overviewed();
+    one.set = "functionals".into();
+    let source = one.features.clone();
+    let feature = |n: usize| {
+        let mut feature = source[(n * 7) % source.len()].clone();
+        (feature.group, feature.name) = (format!("descriptor {}", n / each + 1), format!("descriptor_{}_{}", n / each + 1, n % each));
+        feature
+    };
+    one.features = (0..groups * each).map(feature).collect();
+    one.detailed.clear();
+    one
 }
 
 /// A table of features in which some are the class, some the speaker, and some neither.

@@ -129,16 +129,24 @@ pub(super) fn reorders(c: char) -> bool {
 pub struct Column<'a> {
     title: &'a str,
     numeric: bool,
+    badges: &'a [&'static str],
+}
+
+impl<'a> Column<'a> {
+    /// With badges under the title, for what must be known of every figure below.
+    pub(super) fn badged(self, badges: &'a [&'static str]) -> Self {
+        Column { badges, ..self }
+    }
 }
 
 /// A column of words.
 pub fn words(title: &str) -> Column<'_> {
-    Column { title, numeric: false }
+    Column { title, numeric: false, badges: &[] }
 }
 
 /// A column of numbers, aligned to the right.
 pub fn numbers(title: &str) -> Column<'_> {
-    Column { title, numeric: true }
+    Column { title, numeric: true, badges: &[] }
 }
 
 /// How a table behaves.
@@ -162,7 +170,12 @@ impl Table<'_> {
         h.open("table", &[("id", self.id), ("class", self.class), ("data-sortable", if self.sortable { "yes" } else { "no" })]);
         h.open("caption", &[("id", &caption_id)]).el("span", &[], self.caption).raw("</caption><thead><tr>");
         for column in columns {
-            h.el("th", &[("scope", "col"), ("class", if column.numeric { "n" } else { "w" })], column.title);
+            h.within("th", &[("scope", "col"), ("class", if column.numeric { "n" } else { "w" })], |h| {
+                h.text(column.title);
+                for badge in column.badges {
+                    h.raw(" ").el("span", &[("class", "badge unknown")], badge);
+                }
+            });
         }
         h.raw("</tr></thead>");
         rows(h);

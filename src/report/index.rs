@@ -85,10 +85,10 @@ fn table(h: &mut Html, entries: &[Entry]) {
     let columns = [
         words("Pipeline"),
         words("Experiment"),
-        words("Protocol"),
-        words("Test speakers"),
         numbers("WA %"),
         numbers("UAR %"),
+        words("Test speakers"),
+        words("Protocol"),
         numbers("Macro F1 %"),
         numbers("Classes"),
         numbers("Tested"),
@@ -156,16 +156,16 @@ fn published_row(h: &mut Html, corpus: &str, figure: &Published) {
     summary::mark(h, figure.mark);
     h.raw("</th>");
     cell(h, &figure.system);
-    cell(h, &figure.protocol);
-    h.raw("<td>");
-    summary::badge(h, figure.speaker_independent);
-    h.raw("</td>");
     for value in [figure.accuracy, figure.uar] {
         match value {
             Some(value) => number(h, percent(value), value),
             None => missing(h),
         }
     }
+    h.raw("<td>");
+    summary::badge(h, figure.speaker_independent);
+    h.raw("</td>");
+    cell(h, &figure.protocol);
     (0..4).for_each(|_| missing(h));
     cell(h, corpus);
     h.raw("</tr>");
@@ -206,13 +206,17 @@ fn row(h: &mut Html, folder: &str, report: &PipelineReport, experiment: &Experim
         .el("a", &[("href", &relative_link(folder, &super::experiment::file(report, index)))], &experiment.title)
         .raw("<br>");
     h.el("span", &[("class", "quiet")], &experiment.model).raw("</td>");
-    cell(h, &experiment.protocol);
-    h.raw("<td>");
-    summary::badges(h, experiment);
-    h.raw("</td>");
-    for value in [scores.accuracy, scores.uar, scores.macro_f1] {
+    for value in [scores.accuracy, scores.uar] {
         number(h, percent(value), value);
     }
+    h.raw("<td>");
+    if experiment.shuffled_labels {
+        h.raw("<span class=\"badge unknown\">control: shuffled labels</span> ");
+    }
+    summary::badges(h, experiment);
+    h.raw("</td>");
+    cell(h, &experiment.protocol);
+    number(h, percent(scores.macro_f1), scores.macro_f1);
     number(h, experiment.labels.len().to_string(), experiment.labels.len() as f64);
     number(h, html::count(scores.n as usize), scores.n as f64);
     let seeds = compare::seeds(experiment).len();
@@ -246,6 +250,9 @@ fn head(h: &mut Html, folder: &str, report: Option<&PipelineReport>) {
             );
             if compare::generated(report) {
                 h.raw("<br><span class=\"badge generated\">generated, not recorded</span>");
+            }
+            if !report.overrides.is_empty() {
+                h.raw("<br><span class=\"badge generated\">settings overridden</span>");
             }
         }
         None => {

@@ -27,12 +27,15 @@ mod heat;
 pub mod html;
 mod index;
 mod latex;
+mod leak;
+mod models;
 mod overview;
 mod page;
 mod paired;
 mod results;
 mod run;
 mod runs;
+mod shares;
 mod sheet;
 mod steps;
 mod strip;
@@ -40,6 +43,8 @@ mod summary;
 pub mod svg;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_warnings;
 mod uncertainty;
 mod write;
 mod wrong;
@@ -47,7 +52,7 @@ mod wrong;
 use assets::Style;
 
 /// Raised whenever the same report would be written as other bytes.
-pub const CODE_VERSION: u32 = 5;
+pub const CODE_VERSION: u32 = 6;
 
 pub use csv::TABLES;
 pub use data::{

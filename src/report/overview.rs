@@ -4,16 +4,17 @@ use crate::evaluation::{FeatureByClass, FeatureSummary, Overview, Projection};
 
 use super::glyph;
 use super::html::{Html, Table, count, decimals, number, numbers, percent, plural, row_head, words};
+use super::shares;
 use super::svg::{self, Picture};
 
 /// Points drawn of one table, evenly spaced: more would hide each other.
 const POINTS: usize = 1500;
 /// Features drawn class by class.
 const BOXES: usize = 6;
-const WIDTH: f64 = 520.0;
-const HEIGHT: f64 = 420.0;
-const LEFT: f64 = 56.0;
-const TOP: f64 = 12.0;
+pub(super) const WIDTH: f64 = 520.0;
+pub(super) const HEIGHT: f64 = 420.0;
+pub(super) const LEFT: f64 = 56.0;
+pub(super) const TOP: f64 = 12.0;
 
 /// Writes the section; nothing where there is no table.
 pub(super) fn write(h: &mut Html, overviews: &[Overview]) {
@@ -35,7 +36,7 @@ pub(super) fn write(h: &mut Html, overviews: &[Overview]) {
         if let Some(projection) = &one.projection {
             plane(h, one, projection, &id);
         }
-        shares(h, one, &id);
+        shares::write(h, one, &id);
         h.raw("</div>");
         boxes(h, one, &id);
         tables(h, one, &id);
@@ -44,7 +45,7 @@ pub(super) fn write(h: &mut Html, overviews: &[Overview]) {
 }
 
 /// Scales values of `[low, high]` to `[from, to]`.
-fn scale([low, high]: [f64; 2], [from, to]: [f64; 2]) -> impl Fn(f64) -> f64 {
+pub(super) fn scale([low, high]: [f64; 2], [from, to]: [f64; 2]) -> impl Fn(f64) -> f64 {
     let width = if high > low { high - low } else { 1.0 };
     move |value| from + (to - from) * (value - low) / width
 }
@@ -83,48 +84,6 @@ fn plane(h: &mut Html, one: &Overview, projection: &Projection, id: &str) {
             }
         });
         h.el("figcaption", &[], "Utterances by their first two principal components (PCA)");
-    });
-}
-
-fn shares(h: &mut Html, one: &Overview, id: &str) {
-    let mut groups: Vec<String> = Vec::new();
-    for feature in &one.features {
-        if !groups.contains(&feature.group) {
-            groups.push(feature.group.clone());
-        }
-    }
-    let most = one.features.iter().flat_map(|f| [f.by_class, f.by_speaker]).fold(0.1, f64::max);
-    let ticks = svg::ticks(most, 5);
-    let end = ticks.last().copied().unwrap_or(1.0);
-    let (x, y) = (scale([0.0, end], [LEFT, WIDTH - 24.0]), scale([0.0, end], [HEIGHT - 48.0, TOP + 8.0]));
-    let more = one.features.iter().filter(|f| f.by_speaker > f.by_class).count();
-    let title = format!("{}: share of each feature's variance between classes and between speakers", one.set);
-    let description = format!(
-        "A dot for each of {} features. {more} of them differ more between speakers than between classes: they lie above the diagonal.",
-        one.features.len()
-    );
-    let plot = format!("{id}-shares");
-    h.within("figure", &[], |h| {
-        glyph::legend(h, &groups, &plot);
-        let picture = Picture { id: &plot, title: &title, description: &description, width: WIDTH, height: HEIGHT };
-        picture.write(h, |h| {
-            for &tick in &ticks {
-                let text = format!("{:.0} %", tick * 100.0);
-                svg::line(h, "grid", (LEFT, y(tick)), (WIDTH - 24.0, y(tick)));
-                svg::label(h, "tick", "end", (LEFT - 6.0, y(tick) + 4.0), &text);
-                svg::label(h, "tick", "middle", (x(tick), HEIGHT - 30.0), &text);
-            }
-            svg::line(h, "majority", (x(0.0), y(0.0)), (x(end), y(end)));
-            svg::label(h, "tick", "middle", ((LEFT + WIDTH) / 2.0, HEIGHT - 10.0), "of the variance lies between classes");
-            svg::upright(h, (12.0, (TOP + HEIGHT - 48.0) / 2.0), "lies between speakers");
-            for (place, group) in groups.iter().enumerate() {
-                let of_group = one.features.iter().filter(|f| f.group == *group);
-                glyph::write(h, place, of_group.map(|f| (x(f.by_class), y(f.by_speaker))));
-            }
-        });
-        h.within("figcaption", &[], |h| {
-            h.text(format!("{more} of {} features tell more of the speaker than of the class", one.features.len()));
-        });
     });
 }
 
@@ -194,6 +153,7 @@ fn tables(h: &mut Html, one: &Overview, id: &str) {
             h.raw("</tbody>");
         });
     }
+    shares::table(h, one, id);
     let table_id = format!("{id}-best");
     let caption = format!("{}: the features that tell classes apart best", one.set);
     let table = Table { id: &table_id, caption: &caption, class: "narrow", sortable: true };

@@ -116,7 +116,7 @@ fn verdict(h: &mut Html, report: &PipelineReport) {
     h.raw("<section id=\"verdict\" aria-labelledby=\"verdict-title\"><h2 id=\"verdict-title\">Results</h2>");
     cards::write(h, report);
     summary::results(h, report);
-    summary::legend(h, !published.is_empty());
+    summary::legend(h, report);
     bars::write(h, report, &compare::results(report).map(|(_, e)| e).collect::<Vec<_>>());
     if published.iter().any(|p| p.speaker_independent.is_none()) {
         h.raw("<p class=\"quiet\">Published figures whose protocol is not known are listed in the table, not drawn.</p>");

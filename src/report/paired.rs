@@ -1,7 +1,8 @@
 //! McNemar's test between the experiments of a pipeline, as a table.
 
 use super::data::PipelineReport;
-use super::html::{Html, Table, cell, number, numbers, plural, row_head, words};
+use super::html::{Html, Table, cell, number, numbers, plural, words};
+use super::summary;
 
 /// Pairs that stand open on the page.
 const OPEN: usize = 10;
@@ -12,9 +13,15 @@ pub(super) fn write(h: &mut Html, report: &PipelineReport) {
     if pairs.is_empty() {
         return;
     }
-    let title = |name: &str| {
-        let found = report.experiments.iter().find(|e| e.name == name);
-        found.map_or_else(|| name.to_owned(), |e| e.title.clone())
+    let title = |h: &mut Html, name: &str| {
+        let Some(found) = report.experiments.iter().find(|e| e.name == name) else {
+            h.text(name);
+            return;
+        };
+        h.text(&found.title);
+        for caveat in summary::caveats(found) {
+            h.raw(" ").el("span", &[("class", "badge unknown")], caveat);
+        }
     };
     h.raw("<h3 id=\"paired\">Which differences are more than chance</h3>");
     h.raw("<p>McNemar's exact test, two-sided, between all experiments that tested the same utterances in the same protocol; several seeds of one ");
@@ -39,8 +46,8 @@ pub(super) fn write(h: &mut Html, report: &PipelineReport) {
         h.raw("<tbody>");
         for pair in pairs {
             h.raw("<tr>");
-            row_head(h, title(&pair.a));
-            cell(h, title(&pair.b));
+            h.within("th", &[("scope", "row")], |h| title(h, &pair.a));
+            h.within("td", &[("class", "w")], |h| title(h, &pair.b));
             cell(h, &pair.protocol);
             for n in [pair.n, pair.only_a, pair.only_b] {
                 number(h, n.to_string(), n as f64);

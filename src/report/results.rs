@@ -9,6 +9,8 @@ use super::compare;
 use super::data::{ExperimentSection, PipelineReport};
 use super::html::decimals;
 use super::index;
+use super::leak;
+use super::uncertainty::doubt;
 
 /// One pipeline as its file says it now.
 pub struct ResultsPipeline {
@@ -137,6 +139,9 @@ fn about_corpus(out: &mut String, report: &PipelineReport, generated: bool) {
     if let Some(other) = compare::other_classes(report) {
         out.push_str(&format!(" **Not comparable with the published figures: {}.**", text(&other)));
     }
+    if !report.overrides.is_empty() {
+        out.push_str(&format!(" **Overridden for this run: {}.**", text(&report.overrides.join("; "))));
+    }
     out.push('\n');
 }
 
@@ -144,6 +149,8 @@ fn ours(out: &mut String, experiment: &ResultsExperiment, section: &ExperimentSe
     let Some(pooled) = &section.pooled else { return };
     let found = &section.uncertainty;
     let setting = if experiment.transductive { "**transductive**" } else { "inductive" };
+    let leak = leak::of(section).map(|_| format!("{setting}, **same sound in training**"));
+    let setting = leak.as_deref().unwrap_or(setting);
     let mut folds: Vec<u32> = section.folds.iter().map(|fold| fold.fold).collect();
     folds.sort_unstable();
     folds.dedup();
@@ -183,7 +190,10 @@ fn row(out: &mut String, cells: &[&str]) {
 /// The intervals of accuracy and UAR.
 fn ends(intervals: Option<&Intervals>) -> (String, String) {
     let Some(found) = intervals else { return ("–".to_owned(), "–".to_owned()) };
-    let by = if found.resampled == Resampled::Utterances { " (draws utterances)" } else { "" };
+    let by = match (found.resampled, doubt(found)) {
+        (Resampled::Utterances, _) => " (draws utterances)".to_owned(),
+        (Resampled::Speakers, doubt) => doubt.map(|doubt| format!(" ({doubt})")).unwrap_or_default(),
+    };
     let one = |Interval { low, high }: Interval| format!("{} to {}{by}", percent(low), percent(high));
     (one(found.accuracy), one(found.uar))
 }
@@ -295,6 +305,23 @@ mod tests {
             let first = table.lines().next().unwrap();
             assert!(table.lines().all(|line| cells(line) == cells(first)), "{table}");
         }
+    }
+
+    #[test]
+    fn doubtful_intervals_and_leaks_are_marked() {
+        let mut report = fixture::recorded();
+        assert!(!results(&[pipeline(report.clone())], "1").contains("too narrow"));
+        report.overrides = vec!["train.epochs=1".into()];
+        let one = &mut report.experiments[1];
+        one.uncertainty.intervals.as_mut().unwrap().units = 4;
+        one.leakage.push(super::super::LeakageLine { fold: 0, kind: "duplicates".into(), test_units: 240, shared_units: 3 });
+        let text = results(&[pipeline(report)], "1");
+        let row = text.lines().find(|line| line.starts_with("| Speaker-independent:")).unwrap();
+        assert_eq!(row.matches("(of only 4 speakers: too narrow to trust)").count(), 2, "{row}");
+        assert!(
+            row.contains("| inductive, **same sound in training** |") && text.contains("Overridden for this run: train.epochs=1"),
+            "{row}"
+        );
     }
 
     #[test]

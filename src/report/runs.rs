@@ -18,17 +18,17 @@ pub(super) fn folds(h: &mut Html, experiment: &ExperimentSection, id: &str) {
     }
     let table_id = format!("{id}-fold-table");
     let caption = format!("{}: each fold and seed", experiment.title);
-    let table = Table { id: &table_id, caption: &caption, class: "", sortable: true };
+    let table = Table { id: &table_id, caption: &caption, class: "folds", sortable: true };
     let columns = [
         words("Held out"),
+        numbers("WA %"),
+        numbers("UAR %"),
+        numbers("Macro F1 %"),
         numbers("Fold"),
         numbers("Seed"),
         numbers("Trained on"),
         numbers("Validation"),
         numbers("Tested"),
-        numbers("WA %"),
-        numbers("UAR %"),
-        numbers("Macro F1 %"),
         numbers("Epoch kept"),
         numbers("Epochs run"),
     ];
@@ -37,6 +37,9 @@ pub(super) fn folds(h: &mut Html, experiment: &ExperimentSection, id: &str) {
         for fold in &experiment.folds {
             h.raw("<tr>");
             row_head(h, &fold.name);
+            for value in [fold.scores.accuracy, fold.scores.uar, fold.scores.macro_f1] {
+                number(h, percent(value), value);
+            }
             number(h, fold.fold.to_string(), f64::from(fold.fold));
             number(h, fold.seed.to_string(), fold.seed as f64);
             let rows = fold.n_train + fold.n_augmented;
@@ -44,9 +47,6 @@ pub(super) fn folds(h: &mut Html, experiment: &ExperimentSection, id: &str) {
             number(h, trained, rows as f64);
             for n in [fold.n_validation, fold.n_test] {
                 number(h, n.to_string(), n as f64);
-            }
-            for value in [fold.scores.accuracy, fold.scores.uar, fold.scores.macro_f1] {
-                number(h, percent(value), value);
             }
             number(h, fold.best_epoch.map_or("–".to_owned(), |e| e.to_string()), fold.best_epoch.map_or(-1.0, |e| e as f64));
             let epochs = fold.history.len();

@@ -7,9 +7,9 @@ use super::data::ExperimentSection;
 use super::html::{self, Html, Table, numbers, percent, plural, words};
 use super::svg::{self, Picture};
 
-const WIDTH: f64 = 900.0;
-const LEFT: f64 = 24.0;
-const RIGHT: f64 = 876.0;
+const WIDTH: f64 = 640.0;
+const LEFT: f64 = 26.0;
+const RIGHT: f64 = 610.0;
 const RADIUS: f64 = 5.5;
 
 /// One speaker's predictions over all seeds.
@@ -54,16 +54,16 @@ pub(super) fn write(h: &mut Html, experiment: &ExperimentSection, id: &str) {
     let table = Table { id: &table_id, caption: &caption, class: "narrow", sortable: true };
     let by_speaker = experiment.uncertainty.breakdowns.iter().find(|b| b.attribute == "speaker");
     let uar = |speaker: &str| by_speaker.and_then(|b| b.groups.iter().find(|g| g.value == speaker)).map_or(f64::NAN, |g| g.uar);
-    let columns = [words("Speaker"), numbers("Predictions"), numbers("Correct"), numbers("Accuracy %"), numbers("UAR %")];
+    let columns = [words("Speaker"), numbers("Accuracy %"), numbers("UAR %"), numbers("Correct"), numbers("Predictions")];
     table.write(h, &columns, |h| {
         h.raw("<tbody>");
         for (speaker, tally) in &speakers {
             h.raw("<tr>");
             html::row_head(h, speaker);
-            html::number(h, tally.n.to_string(), tally.n as f64);
-            html::number(h, tally.correct.to_string(), tally.correct as f64);
             html::number(h, percent(tally.accuracy()), tally.accuracy());
             html::number(h, percent(uar(speaker)), uar(speaker));
+            html::number(h, tally.correct.to_string(), tally.correct as f64);
+            html::number(h, tally.n.to_string(), tally.n as f64);
             h.raw("</tr>");
         }
         h.raw("</tbody>");
@@ -87,7 +87,7 @@ fn draw(h: &mut Html, experiment: &ExperimentSection, id: &str, speakers: &[(&st
         placed.push((*speaker, *tally, level));
     }
     let tallest = ends.len() as f64;
-    let floor = 26.0 + tallest * step;
+    let floor = 32.0 + tallest * step;
     let plot = format!("{id}-strip");
     let title = format!("{}: accuracy by speaker", experiment.title);
     let description = format!("{} dots between 0 and 100 per cent; the table below holds every value.", speakers.len());
@@ -97,12 +97,12 @@ fn draw(h: &mut Html, experiment: &ExperimentSection, id: &str, speakers: &[(&st
         for tick in 0..=5 {
             let at = x(f64::from(tick) / 5.0);
             svg::line(h, "axis", (at, floor), (at, floor + 4.0));
-            svg::label(h, "tick", "middle", (at, floor + 18.0), &format!("{} %", tick * 20));
+            svg::label(h, "tick", "middle", (at, floor + 20.0), &format!("{} %", tick * 20));
         }
         if let (Some((chance, _)), Some(scores)) = (compare::levels(experiment), &experiment.pooled) {
             for (class, text, share) in [("chance", "chance", chance), ("mean", "WA", scores.accuracy)] {
-                svg::line(h, class, (x(share), 16.0), (x(share), floor));
-                svg::label(h, "tick", "middle", (x(share), 11.0), &format!("{text} {:.1} %", share * 100.0));
+                svg::line(h, class, (x(share), 22.0), (x(share), floor));
+                svg::label(h, "tick", "middle", (x(share), 16.0), &format!("{text} {:.1} %", share * 100.0));
             }
         }
         for (speaker, tally, level) in placed {

@@ -5,19 +5,19 @@ use crate::evaluation::{Intervals, Mark, Published, Scores, Spread};
 use super::compare::{self, Standing};
 use super::data::{ExperimentSection, PipelineReport};
 use super::html::{self, Html, Table, cell, numbers, percent, points, words};
-use super::{experiment, uncertainty};
+use super::{experiment, leak, uncertainty};
 
 /// Writes the table of results, and what its words mean.
 pub(super) fn results(h: &mut Html, report: &PipelineReport) {
+    // The figures come first: a narrow page shows the left of the table.
     let columns = [
         words("Experiment"),
-        words("Protocol"),
-        words("Test speakers"),
         numbers("WA\u{a0}%"),
         numbers("UAR\u{a0}%"),
+        words("Test speakers"),
+        words("Protocol"),
         numbers("Macro F1\u{a0}%"),
-        numbers("WA, folds\u{a0}±\u{a0}sd"),
-        numbers("UAR, folds\u{a0}±\u{a0}sd"),
+        numbers("Folds\u{a0}±\u{a0}sd"),
         words("Seed"),
     ];
     let published = compare::published(report);
@@ -30,7 +30,7 @@ pub(super) fn results(h: &mut Html, report: &PipelineReport) {
         }
         h.raw("</tbody>");
         if !published.is_empty() {
-            h.raw("<tbody class=\"theirs\"><tr class=\"band\"><th colspan=\"9\" scope=\"rowgroup\">Published figures, each in its own protocol</th></tr>");
+            h.raw("<tbody class=\"theirs\"><tr class=\"band\"><th colspan=\"8\" scope=\"rowgroup\">Published figures, each in its own protocol</th></tr>");
             for (i, figure) in published.iter().enumerate() {
                 published_row(h, figure, &compare::key(i));
             }
@@ -63,25 +63,21 @@ fn experiment_row(h: &mut Html, experiment: &ExperimentSection, page: &str) {
     h.raw("<tr><th scope=\"row\">");
     h.el("a", &[("href", page)], &experiment.title).raw("<br>");
     h.el("span", &[("class", "quiet")], &experiment.model).raw("</th>");
-    cell(h, &experiment.protocol);
-    h.raw("<td>");
-    badges(h, experiment);
-    h.raw("</td>");
     match &experiment.pooled {
         Some(scores) => {
-            figures(h, scores, experiment.uncertainty.intervals.as_ref());
-            for metric in ["accuracy", "uar"] {
-                spread_cell(h, experiment.spread.get(metric), experiment.folds.len());
-            }
-            cell(h, seeds(experiment));
+            figures(h, experiment, scores, experiment.uncertainty.intervals.as_ref());
+            spread_cell(h, experiment);
         }
         None => {
             let why = experiment.failed.as_deref().unwrap_or("not finished yet");
-            h.within("td", &[("colspan", "6"), ("class", "failed")], |h| {
+            h.within("td", &[("colspan", "3"), ("class", "failed")], |h| {
                 h.raw("<strong>No result:</strong> ").text(why);
             });
+            cell(h, &experiment.protocol);
+            h.raw("<td class=\"n\">–</td><td class=\"n\">–</td>");
         }
     }
+    cell(h, seeds(experiment));
     h.raw("</tr>");
     let (intervals, vote) = (experiment.uncertainty.ensemble_intervals.as_ref(), experiment.uncertainty.vote.as_ref());
     for (how, scores, intervals) in
@@ -89,25 +85,29 @@ fn experiment_row(h: &mut Html, experiment: &ExperimentSection, page: &str) {
     {
         let Some(scores) = scores else { continue };
         h.raw("<tr class=\"sub\"><th scope=\"row\">↳ ensemble<br>").el("span", &[("class", "quiet")], how).raw("</th>");
-        cell(h, &experiment.protocol);
-        h.raw("<td>");
-        badges(h, experiment);
-        h.raw("</td>");
-        figures(h, scores, intervals);
-        h.raw("<td class=\"n\">–</td><td class=\"n\">–</td>");
+        figures(h, experiment, scores, intervals);
+        h.raw("<td class=\"n\">–</td>");
         cell(h, seeds(experiment));
         h.raw("</tr>");
     }
 }
 
-fn figures(h: &mut Html, scores: &Scores, intervals: Option<&Intervals>) {
+/// From WA to macro F1, with whom and how they were tested.
+fn figures(h: &mut Html, experiment: &ExperimentSection, scores: &Scores, intervals: Option<&Intervals>) {
     let (accuracy, uar) = intervals.map(|found| (found.accuracy, found.uar)).unzip();
-    for (value, interval) in [(scores.accuracy, accuracy), (scores.uar, uar), (scores.macro_f1, None)] {
+    let figure = |h: &mut Html, value: f64, interval| {
         h.within("td", &[("class", "n")], |h| {
             h.el("strong", &[], percent(value));
-            uncertainty::interval(h, interval);
+            uncertainty::interval(h, interval, intervals);
         });
-    }
+    };
+    figure(h, scores.accuracy, accuracy);
+    figure(h, scores.uar, uar);
+    h.raw("<td>");
+    badges(h, experiment);
+    h.raw("</td>");
+    cell(h, &experiment.protocol);
+    figure(h, scores.macro_f1, None);
 }
 
 fn published_row(h: &mut Html, figure: &Published, key: &str) {
@@ -115,24 +115,27 @@ fn published_row(h: &mut Html, figure: &Published, key: &str) {
     h.el("span", &[("class", "key")], key).raw(" ").text(&figure.source).raw(" ");
     mark(h, figure.mark);
     h.raw("<br>").el("span", &[("class", "quiet")], &figure.system).raw("</th>");
-    cell(h, &figure.protocol);
-    h.raw("<td>");
-    badge(h, figure.speaker_independent);
-    h.raw("</td>");
     for value in [figure.accuracy, figure.uar] {
         h.el("td", &[("class", "n")], value.map_or("–".to_owned(), percent));
     }
-    h.raw("<td class=\"n\">–</td>");
+    h.raw("<td>");
+    badge(h, figure.speaker_independent);
+    h.raw("</td>");
+    cell(h, &figure.protocol);
     h.el("td", &[("colspan", "3"), ("class", "note")], figure.note.as_deref().unwrap_or_default()).raw("</tr>");
 }
 
-fn spread_cell(h: &mut Html, spread: Option<&Spread>, folds: usize) {
-    let text = match spread {
-        Some(spread) if folds > 1 => format!("{} ± {}", percent(spread.mean), percent(spread.sd)),
+/// Mean and standard deviation over folds, WA above UAR.
+fn spread_cell(h: &mut Html, experiment: &ExperimentSection) {
+    let text = |spread: Option<&Spread>| match spread {
+        Some(spread) if experiment.folds.len() > 1 => format!("{} ± {}", percent(spread.mean), percent(spread.sd)),
         Some(spread) => format!("{} (1 fold)", percent(spread.mean)),
         None => "–".to_owned(),
     };
-    h.el("td", &[("class", "n")], text);
+    h.within("td", &[("class", "n")], |h| {
+        h.raw("<span class=\"quiet\">WA</span> ").text(text(experiment.spread.get("accuracy")));
+        h.raw("<br><span class=\"quiet\">UAR</span> ").text(text(experiment.spread.get("uar")));
+    });
 }
 
 /// The seeds in words.
@@ -155,12 +158,32 @@ pub(super) fn badge(h: &mut Html, speaker_independent: Option<bool>) {
     h.el("span", &[("class", class)], text);
 }
 
-/// Whether the test speakers were heard in training, and whether test utterances had a part in scaling.
+/// Whether the test speakers were heard in training, and whether test utterances had a part in scaling. Nothing was shared where nothing
+/// was trained; and where the very sounds are shared, unseen speakers are no merit.
 pub(super) fn badges(h: &mut Html, experiment: &ExperimentSection) {
-    badge(h, Some(experiment.speaker_independent));
-    if experiment.transductive {
-        h.raw(" <span class=\"badge unknown\">transductive</span>");
+    if experiment.pooled.is_some() {
+        match leak::of(experiment) {
+            None => badge(h, Some(experiment.speaker_independent)),
+            Some(_) => {
+                h.raw("<span class=\"badge leak\">").raw(LEAK).raw("</span> ");
+                let said = if experiment.speaker_independent { "speakers unseen" } else { "speakers shared with training" };
+                h.el("span", &[("class", "badge shared")], said);
+            }
+        }
+        h.raw(" ");
     }
+    if experiment.transductive {
+        h.raw("<span class=\"badge unknown\">").raw(TRANSDUCTIVE).raw("</span>");
+    }
+}
+
+const LEAK: &str = "same sound in training";
+const TRANSDUCTIVE: &str = "transductive";
+
+/// What must be known of a result where it stands beside others by its name alone.
+pub(super) fn caveats(experiment: &ExperimentSection) -> Vec<&'static str> {
+    let said = [(leak::of(experiment).is_some(), LEAK), (experiment.transductive, TRANSDUCTIVE)];
+    said.into_iter().filter(|(applies, _)| *applies).map(|(_, words)| words).collect()
 }
 
 /// The mark of a published figure, which says where it comes from.
@@ -186,6 +209,9 @@ pub(super) fn distances(h: &mut Html, report: &PipelineReport) {
     h.raw(
         "<p>Ours minus theirs, in percentage points, only where both test on speakers of the same kind (unseen, or shared with training). ",
     );
+    if experiments.iter().any(|e| e.transductive) {
+        h.raw("What looks at unlabelled test recordings (transductive) has no distance to what does not. ");
+    }
     h.raw("Number of folds, training and class sets may still differ: the protocol column above says how.</p>");
     if let Some(lacking) = report.corpus.as_ref().and_then(compare::differs_from_published) {
         h.within("p", &[("class", "warn box")], |h| {
@@ -194,7 +220,8 @@ pub(super) fn distances(h: &mut Html, report: &PipelineReport) {
         });
     }
     let mut columns = vec![words("Published figure")];
-    columns.extend(experiments.iter().map(|e| numbers(&e.title)));
+    let caveats: Vec<Vec<&'static str>> = experiments.iter().map(|e| caveats(e)).collect();
+    columns.extend(experiments.iter().zip(&caveats).map(|(e, caveats)| numbers(&e.title).badged(caveats)));
     let table = Table { id: "distance-table", caption: "Distance in points: ours minus theirs", class: "distances", sortable: false };
     table.write(h, &columns, |h| {
         h.raw("<tbody>");
@@ -217,6 +244,10 @@ fn distance(h: &mut Html, standing: Standing) {
         Standing::Comparable { accuracy, uar } => [("WA", accuracy), ("UAR", uar)],
         Standing::OtherProtocol => {
             h.raw("<span class=\"quiet\">not comparable: other protocol</span>");
+            return;
+        }
+        Standing::Transductive => {
+            h.raw("<span class=\"quiet\">not comparable: transductive</span>");
             return;
         }
         Standing::UnknownProtocol => {
@@ -244,7 +275,7 @@ fn distance(h: &mut Html, standing: Standing) {
 }
 
 /// Writes what the words and marks of the tables mean.
-pub(super) fn legend(h: &mut Html, with_published: bool) {
+pub(super) fn legend(h: &mut Html, report: &PipelineReport) {
     h.raw("<details class=\"reading\"><summary>How to read these figures</summary><dl>");
     h.raw("<dt>WA</dt><dd>Accuracy: the share of test utterances whose class is named correctly.</dd>");
     h.raw("<dt>UAR</dt><dd>Mean of the recalls of the classes that occur, so that each class weighs the same.</dd>");
@@ -253,14 +284,26 @@ pub(super) fn legend(h: &mut Html, with_published: bool) {
     h.raw(
         "<dt>From … to …</dt><dd>95 % bootstrap interval (percentiles): what the figure would be with other speakers drawn from those of ",
     );
-    h.raw("the corpus. It says nothing about other corpora, nor about trainings with other seeds.</dd>");
+    h.raw(
+        "the corpus. It says nothing about other corpora, nor about trainings with other seeds. From fewer than 10 speakers it comes out ",
+    );
+    h.raw("far too narrow and is marked.</dd>");
     h.raw("<dt>Ensemble</dt><dd>One prediction for each utterance: the class of the highest mean probability over the seeds, or the class that ");
     h.raw("most seeds name.</dd>");
     h.raw("<dt>Folds ± sd</dt><dd>Mean ± sample standard deviation of the figures of each fold and seed.</dd>");
+    let caveats: Vec<&str> = report.experiments.iter().flat_map(caveats).collect();
+    if caveats.contains(&TRANSDUCTIVE) {
+        h.raw("<dt>Transductive</dt><dd>Test recordings, without their labels, had a part in scaling what the model sees.</dd>");
+    }
+    if caveats.contains(&LEAK) {
+        h.raw(
+            "<dt>Same sound in training</dt><dd>A test recording, or another version of it, was trained on: the figure is too high.</dd>",
+        );
+    }
     h.raw("<dt>Unseen</dt><dd>No test speaker was trained on, counted from the folds themselves.</dd>");
     h.raw("<dt>Shared</dt><dd>Test speakers were trained on: the figure tells how well known voices are recognised, ");
     h.raw("and is usually higher than for a new voice.</dd>");
-    if with_published {
+    if !compare::published(report).is_empty() {
         for mark in [Mark::P, Mark::R, Mark::I] {
             let (letter, meaning) = compare::describe(mark);
             h.within("dt", &[], |h| {

@@ -56,6 +56,13 @@ pub fn line(h: &mut Html, class: &str, (x1, y1): (f64, f64), (x2, y2): (f64, f64
     h.open("line", &[("class", class), ("x1", &at(x1)), ("y1", &at(y1)), ("x2", &at(x2)), ("y2", &at(y2))]).raw("</line>");
 }
 
+/// An entry of a legend: a short piece of the very line that the chart draws.
+pub(super) fn line_key(h: &mut Html, class: &str, text: &str) {
+    h.raw("<li><svg class=\"sw\" aria-hidden=\"true\" width=\"28\" height=\"10\" viewBox=\"0 0 28 10\">");
+    line(h, class, (0.0, 5.0), (28.0, 5.0));
+    h.raw("</svg>").text(text).raw("</li>");
+}
+
 /// Text whose anchor is `start`, `middle` or `end`.
 pub fn label(h: &mut Html, class: &str, anchor: &str, (x, y): (f64, f64), text: &str) {
     h.el("text", &[("class", class), ("text-anchor", anchor), ("x", &at(x)), ("y", &at(y))], text);

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::fixture;
 use super::{PipelineReport, SearchSection, TriedSetting, write, write_index};
 
-fn written(report: &PipelineReport) -> (tempfile::TempDir, String) {
+pub(super) fn written(report: &PipelineReport) -> (tempfile::TempDir, String) {
     let dir = tempfile::tempdir().unwrap();
     write(report, dir.path()).unwrap();
     let page = fs::read_to_string(dir.path().join("index.html")).unwrap();
@@ -14,11 +14,11 @@ fn written(report: &PipelineReport) -> (tempfile::TempDir, String) {
 }
 
 /// The page of one experiment.
-fn page_of(dir: &Path, experiment: &str) -> String {
+pub(super) fn page_of(dir: &Path, experiment: &str) -> String {
     fs::read_to_string(dir.join(format!("experiment-{experiment}.html"))).unwrap()
 }
 
-fn rows(dir: &Path, name: &str) -> Vec<Vec<String>> {
+pub(super) fn rows(dir: &Path, name: &str) -> Vec<Vec<String>> {
     let mut reader = csv::ReaderBuilder::new().has_headers(false).from_path(dir.join(name)).unwrap();
     reader.records().map(|row| row.unwrap().iter().map(str::to_owned).collect()).collect()
 }
@@ -230,7 +230,8 @@ fn what_used_test_recordings_says_so_wherever_it_shows() {
     let (other, page) = written(&report);
     let own = page_of(other.path(), &report.experiments[1].name);
     // The row of results, those of its ensembles, its tile; the heading of its page.
-    assert_eq!(page.matches("<span class=\"badge unknown\">transductive</span>").count(), 4);
+    // And the head of its column of distances.
+    assert_eq!(page.matches("<span class=\"badge unknown\">transductive</span>").count(), 5);
     assert_eq!(own.matches("<span class=\"badge unknown\">transductive</span>").count(), 1);
     assert!(own.contains("<strong>Transductive:</strong>"));
     for page in [&page, &own] {
@@ -330,7 +331,10 @@ fn pages_for_the_browser() {
         return;
     };
     let dir = Path::new(&dir);
-    for report in [fixture::recorded(), fixture::large(), fixture::generated(), fixture::missing(), fixture::hostile()] {
+    fs::create_dir_all(dir).unwrap();
+    fs::write(dir.join("FIXTURES"), "made-up reports: they have no recordings\n").unwrap();
+    for report in [fixture::recorded(), fixture::large(), fixture::generated(), fixture::missing(), fixture::hostile(), fixture::doubtful()]
+    {
         write(&report, &dir.join(&report.name)).unwrap();
         let run = super::RunPage { title: report.title.clone(), steps: report.steps.clone(), ..Default::default() };
         super::write_run(&run, &dir.join(&report.name)).unwrap();

@@ -1,6 +1,6 @@
 //! How sure the figures of an experiment are: spreads, a reliability diagram, and tables by sex, intensity and so on.
 
-use crate::evaluation::{Breakdown, Calibration, Interval, Intervals, Spread};
+use crate::evaluation::{Breakdown, Calibration, Interval, Intervals, Resampled, Spread};
 
 use super::compare;
 use super::data::ExperimentSection;
@@ -11,8 +11,10 @@ use super::svg::{self, Picture};
 const SHOWN: usize = 40;
 
 const SIZE: f64 = 320.0;
-const LEFT: f64 = 56.0;
+const LEFT: f64 = 62.0;
 const TOP: f64 = 14.0;
+/// With room for half a tick label at the right.
+const WIDTH: f64 = LEFT + SIZE + 28.0;
 
 /// Writes what an experiment's figures are to be read with.
 pub(super) fn write(h: &mut Html, experiment: &ExperimentSection, id: &str) {
@@ -29,10 +31,24 @@ pub(super) fn write(h: &mut Html, experiment: &ExperimentSection, id: &str) {
     }
 }
 
-/// An interval under its figure.
-pub(super) fn interval(h: &mut Html, interval: Option<Interval>) {
-    if let Some(Interval { low, high }) = interval {
-        h.raw("<br>").el("span", &[("class", "quiet")], format!("{} to {}", percent(low), percent(high)));
+/// An interval under its figure, with what is wrong with it.
+pub(super) fn interval(h: &mut Html, interval: Option<Interval>, of: Option<&Intervals>) {
+    let Some(Interval { low, high }) = interval else { return };
+    h.raw("<br>").el("span", &[("class", "quiet")], format!("{} to {}", percent(low), percent(high)));
+    if let Some(doubt) = of.and_then(doubt) {
+        h.raw("<br>").el("span", &[("class", "few")], doubt);
+    }
+}
+
+/// So many speakers are the least from which an interval is to be believed: drawn from fewer, it is far too narrow.
+pub(super) const ENOUGH_SPEAKERS: usize = 10;
+
+/// Why an interval is not to be trusted, where it is not.
+pub(super) fn doubt(intervals: &Intervals) -> Option<String> {
+    match intervals.resampled {
+        Resampled::Speakers if intervals.units >= ENOUGH_SPEAKERS => None,
+        Resampled::Speakers => Some(format!("of only {} speakers: too narrow to trust", intervals.units)),
+        Resampled::Utterances => Some("of a single speaker: too narrow to trust".to_owned()),
     }
 }
 
@@ -54,7 +70,10 @@ fn spreads(h: &mut Html, experiment: &ExperimentSection, id: &str) {
                 h.raw(name).text(percent(interval.low)).raw(" to ").text(percent(interval.high));
             }
             h.raw(" %.");
-            if intervals.resampled == crate::evaluation::Resampled::Utterances {
+            if let Some(doubt) = doubt(intervals) {
+                h.raw(" <strong class=\"few\">The interval is ").text(doubt).raw(".</strong>");
+            }
+            if intervals.resampled == Resampled::Utterances {
                 h.raw(" There are too few speakers to draw from: the interval holds for other utterances of the same speaker.");
             }
         });
@@ -91,14 +110,42 @@ fn reliability(h: &mut Html, experiment: &ExperimentSection, calibration: &Calib
             h.text(format!(" {} are left out: their probabilities are not numbers.", calibration.left_out));
         }
     });
+    h.raw("<div class=\"pair\">");
+    diagram(h, experiment, calibration, id);
+    counts(h, experiment, calibration, id);
+    h.raw("</div>");
+    h.raw("<ul class=\"legend\"><li><i class=\"sw wa\"></i>share that is right</li>");
+    svg::line_key(h, "expected", "mean highest probability");
+    svg::line_key(h, "diagonal", "as sure as right");
+    h.raw("<li><i class=\"sw uar\"></i>predictions</li></ul>");
+    h.raw("<details><summary>Figures of the diagram</summary>");
+    let table_id = format!("{id}-reliability-table");
+    let caption = format!("{}: predictions by their highest probability", experiment.title);
+    let table = Table { id: &table_id, caption: &caption, class: "narrow", sortable: false };
+    table.write(h, &[words("Highest probability"), numbers("Predictions"), numbers("Mean probability %"), numbers("Right %")], |h| {
+        h.raw("<tbody>");
+        for (i, bin) in calibration.bins.iter().enumerate().filter(|(_, bin)| bin.n > 0) {
+            h.raw("<tr>");
+            row_head(h, part(i, calibration));
+            number(h, bin.n.to_string(), bin.n as f64);
+            number(h, percent(bin.confidence), bin.confidence);
+            number(h, percent(bin.accuracy), bin.accuracy);
+            h.raw("</tr>");
+        }
+        h.raw("</tbody>");
+    });
+    h.raw("</details>");
+}
+
+/// The share of right predictions in each part, against the diagonal.
+fn diagram(h: &mut Html, experiment: &ExperimentSection, calibration: &Calibration, id: &str) {
     let (x, y) = (|share: f64| LEFT + SIZE * share, |share: f64| TOP + SIZE * (1.0 - share));
     let title = format!("{}: reliability diagram", experiment.title);
     let description = "Bars: the share of right predictions among those whose highest probability lies in one of equal parts of 0 to 100 per cent. \
                        On the diagonal both are the same. The table below holds every value.";
     let plot = format!("{id}-reliability");
-    let picture = Picture { id: &plot, title: &title, description, width: LEFT + SIZE + 330.0, height: TOP + SIZE + 44.0 };
+    let picture = Picture { id: &plot, title: &title, description, width: WIDTH, height: TOP + SIZE + 44.0 };
     let width = SIZE / calibration.bins.len().max(1) as f64;
-    let most = calibration.bins.iter().map(|bin| bin.n).max().unwrap_or(0).max(1) as f64;
     picture.write(h, |h| {
         for tick in 0..=5 {
             let share = f64::from(tick) / 5.0;
@@ -118,42 +165,34 @@ fn reliability(h: &mut Html, experiment: &ExperimentSection, calibration: &Calib
             svg::bar(h, "wa", (left + 1.0, y(bin.accuracy)), (width - 2.0, y(0.0) - y(bin.accuracy)), &title);
             svg::line(h, "expected", (left + 1.0, y(bin.confidence)), (left + width - 1.0, y(bin.confidence)));
         }
-        svg::line(h, "majority", (x(0.0), y(0.0)), (x(1.0), y(1.0)));
+        svg::line(h, "diagonal", (x(0.0), y(0.0)), (x(1.0), y(1.0)));
         svg::line(h, "axis", (x(0.0), y(0.0)), (x(1.0), y(0.0)));
-        svg::label(h, "tick", "middle", (x(0.5), y(0.0) + 36.0), "highest probability");
-        // How many predictions each part has, beside it.
-        let (from, to) = (LEFT + SIZE + 40.0, LEFT + SIZE + 310.0);
-        let step = (to - from) / calibration.bins.len().max(1) as f64;
+        svg::label(h, "tick", "middle", (x(0.5), y(0.0) + 38.0), "highest probability");
+    });
+}
+
+/// How many predictions each part has.
+fn counts(h: &mut Html, experiment: &ExperimentSection, calibration: &Calibration, id: &str) {
+    let title = format!("{}: predictions by their highest probability", experiment.title);
+    let description = "Bars: how many predictions have their highest probability in one of equal parts of 0 to 100 per cent. \
+                       The table below holds every value.";
+    let plot = format!("{id}-reliability-counts");
+    let picture = Picture { id: &plot, title: &title, description, width: WIDTH, height: TOP + SIZE + 44.0 };
+    let most = calibration.bins.iter().map(|bin| bin.n).max().unwrap_or(0).max(1) as f64;
+    let step = SIZE / calibration.bins.len().max(1) as f64;
+    let floor = TOP + SIZE;
+    picture.write(h, |h| {
         for (i, bin) in calibration.bins.iter().enumerate() {
             let height = SIZE * bin.n as f64 / most;
             let title = format!("{}: {}", part(i, calibration), plural(bin.n as usize, "prediction"));
-            svg::bar(h, "uar", (from + i as f64 * step + 1.0, TOP + SIZE - height), (step - 2.0, height), &title);
+            svg::bar(h, "uar", (LEFT + i as f64 * step + 1.0, floor - height), (step - 2.0, height), &title);
         }
-        svg::line(h, "axis", (from, y(0.0)), (to, y(0.0)));
-        for (share, at) in [(0, from), (50, (from + to) / 2.0), (100, to)] {
-            svg::label(h, "tick", "middle", (at, y(0.0) + 17.0), &format!("{share} %"));
+        svg::line(h, "axis", (LEFT, floor), (LEFT + SIZE, floor));
+        for tick in 0..=5 {
+            svg::label(h, "tick", "middle", (LEFT + SIZE * f64::from(tick) / 5.0, floor + 17.0), &format!("{} %", tick * 20));
         }
-        svg::label(h, "tick", "middle", ((from + to) / 2.0, y(0.0) + 36.0), &format!("predictions, up to {}", most));
+        svg::label(h, "tick", "middle", (LEFT + SIZE / 2.0, floor + 38.0), &format!("predictions, up to {most}"));
     });
-    h.raw("<ul class=\"legend\"><li><i class=\"sw wa\"></i>share that is right</li><li><i class=\"sw whisker\"></i>mean highest probability</li>");
-    h.raw("<li><i class=\"sw majority\"></i>as sure as right</li><li><i class=\"sw uar\"></i>predictions</li></ul>");
-    h.raw("<details><summary>Figures of the diagram</summary>");
-    let table_id = format!("{id}-reliability-table");
-    let caption = format!("{}: predictions by their highest probability", experiment.title);
-    let table = Table { id: &table_id, caption: &caption, class: "narrow", sortable: false };
-    table.write(h, &[words("Highest probability"), numbers("Predictions"), numbers("Mean probability %"), numbers("Right %")], |h| {
-        h.raw("<tbody>");
-        for (i, bin) in calibration.bins.iter().enumerate().filter(|(_, bin)| bin.n > 0) {
-            h.raw("<tr>");
-            row_head(h, part(i, calibration));
-            number(h, bin.n.to_string(), bin.n as f64);
-            number(h, percent(bin.confidence), bin.confidence);
-            number(h, percent(bin.accuracy), bin.accuracy);
-            h.raw("</tr>");
-        }
-        h.raw("</tbody>");
-    });
-    h.raw("</details>");
 }
 
 /// `60.0 to 66.7 %`.
@@ -175,16 +214,16 @@ fn breakdown(h: &mut Html, experiment: &ExperimentSection, one: &Breakdown, id: 
         Some((first, rest)) => first.to_uppercase() + rest,
         None => String::new(),
     };
-    let columns = [words(&heading), numbers("Utterances"), numbers("Classes"), numbers("WA %"), numbers("UAR %")];
+    let columns = [words(&heading), numbers("WA %"), numbers("UAR %"), numbers("Utterances"), numbers("Classes")];
     table.write(h, &columns, |h| {
         h.raw("<tbody>");
         for group in one.groups.iter().take(SHOWN) {
             h.raw("<tr>");
             row_head(h, &group.value);
-            number(h, group.utterances.to_string(), group.utterances as f64);
-            number(h, group.classes.to_string(), group.classes as f64);
             number(h, percent(group.accuracy), group.accuracy);
             number(h, percent(group.uar), group.uar);
+            number(h, group.utterances.to_string(), group.utterances as f64);
+            number(h, group.classes.to_string(), group.classes as f64);
             h.raw("</tr>");
         }
         h.raw("</tbody>");

@@ -1,0 +1,76 @@
+//! The same sound in training and test: worse than any shared speaker, so it is said before everything else of an experiment.
+
+use super::data::ExperimentSection;
+
+/// Tested utterances that were trained on, in so many words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Leak {
+    /// Tested utterances, summed over folds, whose very samples were trained on.
+    pub same: usize,
+    /// Tested utterances of which another version was trained on.
+    pub versions: usize,
+}
+
+/// What leaked; `None` where nothing did, or where it was not looked for.
+pub(super) fn of(experiment: &ExperimentSection) -> Option<Leak> {
+    let count = |kind: &str| {
+        let mut counted = experiment.leakage.iter().filter(|line| line.kind == kind).peekable();
+        match counted.peek() {
+            Some(_) => counted.map(|line| line.shared_units).sum(),
+            None => told(experiment, kind),
+        }
+    };
+    let leak = Leak { same: count("duplicates"), versions: count("near-duplicates") };
+    (leak.same + leak.versions > 0).then_some(leak)
+}
+
+/// The number that the sentence about a kind begins with, for reports without counts.
+fn told(experiment: &ExperimentSection, kind: &str) -> usize {
+    let sentence = experiment.shared.iter().find_map(|line| line.strip_prefix(kind)?.strip_prefix(": "));
+    sentence.and_then(|text| text.split(' ').next()?.parse().ok()).unwrap_or(0)
+}
+
+impl Leak {
+    /// `21 tested utterances are the very same sound as one that is trained on`.
+    pub(super) fn describe(self) -> String {
+        let some = |n: usize, what: &str| match n {
+            0 => None,
+            1 => Some(format!("1 tested utterance is {what} that is trained on")),
+            n => Some(format!("{n} tested utterances are {what} that is trained on")),
+        };
+        let parts = [some(self.same, "the very same sound as one"), some(self.versions, "another version of a recording")];
+        parts.into_iter().flatten().collect::<Vec<_>>().join("; ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::data::LeakageLine;
+    use super::super::fixture;
+    use super::*;
+
+    #[test]
+    fn counts_of_all_folds_are_a_leak_and_zeros_are_none() {
+        let mut one = fixture::recorded().experiments.remove(1);
+        assert_eq!(of(&one), None);
+        let line = |kind: &str, fold, shared_units| LeakageLine { fold, kind: kind.into(), test_units: 40, shared_units };
+        one.leakage.extend([line("duplicates", 0, 0), line("near-duplicates", 0, 0)]);
+        assert_eq!(of(&one), None);
+        one.leakage.extend([line("duplicates", 1, 20), line("duplicates", 2, 1), line("near-duplicates", 1, 1)]);
+        let leak = of(&one).unwrap();
+        assert_eq!(leak, Leak { same: 21, versions: 1 });
+        assert_eq!(
+            leak.describe(),
+            "21 tested utterances are the very same sound as one that is trained on; 1 tested utterance is another version of a recording that is trained on"
+        );
+    }
+
+    #[test]
+    fn where_nothing_was_counted_the_sentences_tell() {
+        let mut one = fixture::recorded().experiments.remove(1);
+        one.shared.push("duplicates: none over 2 folds: no tested utterance is the very same sound as one that is trained on".into());
+        assert_eq!(of(&one), None);
+        one.shared.push("near-duplicates: 3 tested utterances over 2 folds are another version of a recording that is trained on".into());
+        assert_eq!(of(&one), Some(Leak { same: 0, versions: 3 }));
+    }
+}

@@ -1,0 +1,132 @@
+//! What must be known of a result stands wherever it does, and where it can be seen.
+
+use std::fs;
+
+use super::fixture;
+use super::tests::{page_of, rows, written};
+use super::{write, write_index};
+
+/// One table of a page, by its identifier.
+fn table<'p>(page: &'p str, id: &str) -> &'p str {
+    let from = page.find(&format!("id=\"{id}\"")).unwrap_or_else(|| panic!("no {id}"));
+    &page[from..from + page[from..].find("</table>").unwrap()]
+}
+
+#[test]
+fn a_transductive_result_has_no_distance_to_others_and_is_marked_beside_them() {
+    let mut report = fixture::compared();
+    assert!(!written(&report).1.contains("not comparable: transductive"));
+    report.experiments[1].transductive = true;
+    let (dir, page) = written(&report);
+    let unseen = report.published.iter().filter(|p| p.speaker_independent == Some(true)).count();
+    let distances = table(&page, "distance-table");
+    assert_eq!(distances.matches("not comparable: transductive").count(), unseen);
+    assert!(distances.contains("Speaker-independent <span class=\"badge unknown\">transductive</span></th>"), "{distances}");
+    assert!(table(&page, "paired-table").contains("Speaker-independent <span class=\"badge unknown\">transductive</span></th>"));
+    assert!(page_of(dir.path(), "speaker-independent").contains("<strong>Not comparable: transductive.</strong>"));
+    assert!(!page_of(dir.path(), "second").contains("Not comparable: transductive"));
+}
+
+#[test]
+fn the_same_sound_in_training_and_test_is_a_warning_before_anything_is_praised() {
+    let report = fixture::doubtful();
+    let (dir, page) = written(&report);
+    let own = page_of(dir.path(), "speaker-independent");
+    let shared = &own[own.find("<div class=\"sharing leak box\">").expect("an amber box")..];
+    let (leak, unseen) =
+        (shared.find("21 tested utterances are the very same sound").unwrap(), shared.find("Test speakers are unseen").unwrap());
+    assert!(leak < unseen && !own.contains("sharing unseen box") && !own.contains("card unseen"));
+    let clean = page_of(dir.path(), "looks");
+    assert!(clean.contains("sharing unseen box") && clean.contains("card unseen") && !clean.contains("same sound in training"));
+    let gallery = &page[page.find("class=\"gallery\"").unwrap()..];
+    assert!(
+        gallery.contains("<span class=\"badge leak\">same sound in training</span> <span class=\"badge shared\">speakers unseen</span>")
+    );
+    write(&report, &dir.path().join("r")).unwrap();
+    write_index(dir.path()).unwrap();
+    let index = fs::read_to_string(dir.path().join("index.html")).unwrap();
+    assert!(index.contains("badge leak") && index.contains("settings overridden"));
+    assert!(!written(&fixture::recorded()).1.contains("badge leak"));
+}
+
+#[test]
+fn nothing_is_said_to_be_shared_where_nothing_was_trained() {
+    let report = fixture::doubtful();
+    let (dir, page) = written(&report);
+    let own = page_of(dir.path(), "failed");
+    assert!(own.contains("No result:") && !own.contains("class=\"sharing") && !own.contains("Speakers are shared"));
+    let badges = |text: &str| text.matches("class=\"badge shared\"").count() + text.matches("class=\"badge unseen\"").count();
+    assert_eq!(badges(&own), 0);
+    let row = page.split("<tr>").find(|row| row.contains("experiment-failed.html")).unwrap();
+    let tile = page.split("<li>").find(|tile| tile.starts_with("<h3><a href=\"experiment-failed.html\"")).unwrap();
+    assert_eq!(badges(row) + badges(&tile[..tile.find("</li>").unwrap()]), 0);
+    write(&report, &dir.path().join("r")).unwrap();
+    write_index(dir.path()).unwrap();
+    let index = fs::read_to_string(dir.path().join("index.html")).unwrap();
+    let line = index.split("<tr ").find(|row| row.contains("Never trained")).unwrap();
+    assert!(line.contains("data-kind=\"\"") && badges(line) == 0, "{line}");
+    let rows = rows(dir.path(), "results.csv");
+    let failed = rows.iter().find(|row| row[1] == "failed").unwrap();
+    assert_eq!((rows[0][5].as_str(), failed[5].as_str()), ("speaker_independent", ""));
+}
+
+#[test]
+fn an_interval_of_few_speakers_is_marked_wherever_it_stands() {
+    let report = fixture::doubtful();
+    let (dir, page) = written(&report);
+    let mark = "of only 4 speakers: too narrow to trust";
+    // WA and UAR, pooled and of the ensemble.
+    assert_eq!(table(&page, "results").matches(mark).count(), 4);
+    assert!(page.contains("<line class=\"whisker few\"") && page.contains("interval of fewer than 10 speakers"));
+    let own = page_of(dir.path(), "speaker-independent");
+    assert_eq!(own.matches(mark).count(), 3, "two cards, and the list of how sure they are");
+    for (file, times) in [("results.md", 2), ("results.csv", 2), ("card-speaker-independent.md", 2)] {
+        assert_eq!(fs::read_to_string(dir.path().join(file)).unwrap().matches(mark).count(), times, "{file}");
+    }
+    assert!(fs::read_to_string(dir.path().join("results.tex")).unwrap().contains("]$^{\\dagger}$"));
+    for enough in ["looks", "paper"] {
+        assert!(!page_of(dir.path(), enough).contains("too narrow to trust"));
+    }
+}
+
+#[test]
+fn a_legend_shows_the_line_that_is_drawn() {
+    let report = fixture::doubtful();
+    let (dir, page) = written(&report);
+    for page in [page, page_of(dir.path(), "paper")] {
+        for class in ["diagonal", "expected", "whisker", "whisker few", "chance", "majority", "theirs"] {
+            let line = format!("<line class=\"{class}\"");
+            let key = format!("viewBox=\"0 0 28 10\">{line}");
+            let drawn = page.matches(&line).count() - page.matches(&key).count();
+            assert!(!page.contains(&key) || drawn > 0, "{class} is in a legend and not drawn");
+        }
+        assert!(page.contains("viewBox=\"0 0 28 10\"><line class=\"majority\""));
+    }
+    let own = page_of(dir.path(), "paper");
+    assert!(own.contains("</svg>as sure as right") && own.matches("<line class=\"diagonal\"").count() == 2);
+}
+
+#[test]
+fn figures_stand_right_after_the_name() {
+    let (dir, page) = written(&fixture::recorded());
+    let heads = |page: &str, id: &str| -> Vec<String> {
+        let text = table(page, id);
+        text[..text.find("</thead>").unwrap()]
+            .split("<th ")
+            .skip(1)
+            .map(|th| th[th.find('>').unwrap() + 1..th.find("</th>").unwrap()].replace('\u{a0}', " "))
+            .collect()
+    };
+    assert_eq!(heads(&page, "results")[..3], ["Experiment", "WA %", "UAR %"]);
+    assert_eq!(heads(&page_of(dir.path(), "paper"), "x-fold-table")[..3], ["Held out", "WA %", "UAR %"]);
+    write(&fixture::recorded(), &dir.path().join("r")).unwrap();
+    write_index(dir.path()).unwrap();
+    let index = fs::read_to_string(dir.path().join("index.html")).unwrap();
+    assert_eq!(heads(&index, "pipelines")[..4], ["Pipeline", "Experiment", "WA %", "UAR %"]);
+    // Each row has as many cells as there are heads.
+    let body = table(&index, "pipelines");
+    for row in body[body.find("<tbody>").unwrap()..].split("<tr ").skip(1) {
+        let spanned: usize = row.matches("colspan=\"9\"").count() * 8;
+        assert_eq!(row.matches("<td").count() + row.matches("<th").count() + spanned, 11, "{row}");
+    }
+}
