@@ -27,11 +27,11 @@ pub fn reasons(task: &str, why: &[Why], all: bool) -> String {
     text
 }
 
-/// A parameter that stands in the pipeline file and was changed there.
+/// A parameter that somebody wrote or can see, and not a place in the sections of the pages.
 fn setting(why: &Why) -> Option<Why> {
-    let Why::Parameter { name, old, new } = why else { return None };
-    let name = name.strip_prefix("settings.")?.to_owned();
-    Some(Why::Parameter { name, old: old.clone(), new: new.clone() })
+    let Why::Parameter { name, .. } = why else { return None };
+    let inner = ["experiments.", "steps."].iter().any(|start| name.starts_with(start));
+    (!inner).then(|| why.clone())
 }
 
 #[cfg(test)]
@@ -45,7 +45,7 @@ mod tests {
     #[test]
     fn of_a_report_only_settings_and_inputs_are_named() {
         let why = [parameter("experiments.0.ensemble"), parameter("settings.experiment.a.model.c"), parameter("steps.10.after")];
-        assert_eq!(reasons("report", &why, false), "experiments, figures or settings changed: experiment.a.model.c: none -> 2");
+        assert_eq!(reasons("report", &why, false), "experiments, figures or settings changed: settings.experiment.a.model.c: none -> 2");
         assert_eq!(reasons("report", &why[..1], false), "experiments, figures or settings changed");
         assert_eq!(reasons("train/a", &why[..1], false), "experiments.0.ensemble: none -> 2");
         let input = Why::Input { name: "evaluate/a".into(), which: None };
