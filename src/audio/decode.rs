@@ -8,7 +8,7 @@ use std::io::Read;
 use std::ops::Range;
 use std::path::Path;
 
-use crate::error::{Error, Result};
+use crate::error::{self, Error, Result};
 
 use super::{stream, wav};
 
@@ -131,13 +131,8 @@ fn unusable(name: &str, why: &str) -> Error {
         .hint("replace the file with an undamaged copy (WAV, FLAC, MP3, Ogg Vorbis or MP4), or take it out of the corpus")
 }
 
-/// A path on one line, whatever its name.
 fn shown(path: &Path) -> String {
-    let mut text = String::new();
-    for c in path.to_string_lossy().chars() {
-        if c.is_control() { text.extend(c.escape_default()) } else { text.push(c) }
-    }
-    text
+    error::shown(&path.to_string_lossy())
 }
 
 fn read(bytes: &[u8], extension: &str) -> Result<Audio, String> {

@@ -71,7 +71,9 @@ impl Absent {
 
 /// The error of a run with the advice that `doctor` gives as well.
 pub fn with_advice(error: Error, pipeline: &Pipeline, corpora_dir: Option<&Path>) -> Error {
-    let absent = if error.kind() == Kind::Missing { absent(pipeline) } else { vec![] };
+    // Where the table of a manifest is not there, its folder of recordings is not what lacks.
+    let told = matches!(&pipeline.corpus.kind, CorpusKind::Manifest { path, .. } if !path.exists());
+    let absent = if error.kind() == Kind::Missing && !told { absent(pipeline) } else { vec![] };
     match absent.as_slice() {
         [] => error,
         [only] => error.hint(only.advice(corpora_dir)),

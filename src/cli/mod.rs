@@ -24,7 +24,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::cancel::Cancel;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, Result, shown_lines};
 use crate::ui;
 
 pub use args::Args;
@@ -161,7 +161,7 @@ fn error_text(what: Option<&str>, error: &Error, json: bool) -> String {
     }
     let what = what.map(|what| format!("{what}: ")).unwrap_or_default();
     let hint = error.hint_text().map(|hint| format!("\nhint: {hint}")).unwrap_or_default();
-    format!("error: {what}{error}{hint}")
+    shown_lines(&format!("error: {what}{error}{hint}"))
 }
 
 fn error_json(what: Option<&str>, error: &Error) -> serde_json::Value {

@@ -1,6 +1,7 @@
 //! Markup that cannot carry unescaped data: literal markup is `&'static str`, everything else is escaped on its way in.
 
 use super::Style;
+use crate::error::reorders;
 
 /// A growing piece of HTML or SVG.
 #[derive(Debug, Default)]
@@ -117,11 +118,6 @@ fn escape_into(out: &mut String, text: &str, attribute: bool) {
             c => out.push(c),
         }
     }
-}
-
-/// Whether a character does nothing but change the order in which its neighbours are shown: one in a name would turn the text around it.
-pub(super) fn reorders(c: char) -> bool {
-    matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// A column of a table.

@@ -2,12 +2,12 @@
 
 use std::fmt::Write;
 
+use crate::error::reorders;
 use crate::evaluation::{Interval, Intervals, Published, Scores};
 
 use super::bibtex;
 use super::compare;
 use super::data::{ExperimentSection, PipelineReport};
-use super::html::reorders;
 use super::summary;
 use super::uncertainty::{ENOUGH_SPEAKERS, doubt};
 

@@ -99,7 +99,7 @@ pub(super) fn escape(text: &str) -> String {
             '>' => out.push_str("&gt;"),
             '&' => out.push_str("&amp;"),
             '\n' | '\r' | '\t' => out.push(' '),
-            c if c.is_control() || super::html::reorders(c) => out.push('\u{fffd}'),
+            c if c.is_control() || crate::error::reorders(c) => out.push('\u{fffd}'),
             c => out.push(c),
         }
     }

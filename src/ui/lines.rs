@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::phase::Phase;
 use super::{Verbosity, duration, reasons};
+use crate::error::shown_lines;
 use crate::orchestrator::{Event, Observer};
 
 /// Time between two lines about the progress of one task.
@@ -87,14 +88,14 @@ pub(super) fn line(event: &Event, verbosity: Verbosity) -> Option<String> {
         Event::TaskProgress { .. } => None,
         Event::TaskFinished { task, seconds, .. } => normal.then(|| format!("done   {task} in {}", duration(*seconds))),
         Event::TaskFailed { task, error, hint } => {
-            let hint = hint.as_ref().map(|h| format!("\n       hint: {h}")).unwrap_or_default();
-            Some(format!("FAILED {task}: {error}{hint}"))
+            let hint = hint.as_ref().map(|h| format!("\n       hint: {}", shown_lines(h))).unwrap_or_default();
+            Some(format!("FAILED {task}: {}{hint}", shown_lines(error)))
         }
         Event::TaskRetried { task, attempt, of, error, pause_s } => {
-            Some(format!("again  {task}, attempt {attempt} of {of} in {}: {error}", duration(*pause_s)))
+            Some(format!("again  {task}, attempt {attempt} of {of} in {}: {}", duration(*pause_s), shown_lines(error)))
         }
-        Event::Warning { message } => Some(format!("warning: {message}")),
-        Event::Note { message } => normal.then(|| message.clone()),
+        Event::Warning { message } => Some(format!("warning: {}", shown_lines(message))),
+        Event::Note { message } => normal.then(|| shown_lines(message)),
     }
 }
 

@@ -3,15 +3,7 @@
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
-/// Text on one line of a terminal: control characters, and those that turn the text around them, are written out.
-pub fn shown(text: &str) -> String {
-    let reorders = |c: char| matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        if c.is_control() || reorders(c) { out.extend(c.escape_default()) } else { out.push(c) }
-    }
-    out
-}
+pub use crate::error::shown;
 
 /// In the composed form, in which the names of one file on two systems are the same text.
 pub(super) fn composed(text: &str) -> String {

@@ -94,16 +94,36 @@ pub fn pipeline(proposal: &Proposal, manifest: &str, root: &str) -> String {
     }
     out += "\n# Speakers are shared between training and test, as in many papers: known voices, higher figures.\n";
     experiment(&mut out, ["svm-shared", "Support vector machine on functionals, speakers shared"], &shared, false, SVM);
+    if unseen.is_none() {
+        experiment(&mut out, ["paper-features", "Logistic regression on the 193 features, speakers shared"], &shared, false, LOGISTIC);
+    }
     out += "\n# Slower; runs when it is named: ser run ";
     let _ = writeln!(out, "{} --experiment cnn", proposal.name);
-    experiment(&mut out, ["cnn", "The paper's network, short recipe"], unseen.as_ref().unwrap_or(&shared), unseen.is_some(), CNN);
+    experiment(
+        &mut out,
+        ["cnn", "The paper's network, short recipe"],
+        unseen.as_ref().unwrap_or(&shared),
+        unseen.is_some(),
+        &cnn(proposal.rows.len()),
+    );
     out
 }
 
 const SVM: &str = "inputs = { set = \"functionals\", scaler = \"standard\", clip = 10 }\nmodel = { kind = \"svm\", c = 10 }\n";
 const LOGISTIC: &str = "inputs = { set = \"issa193\", log_mel = true, scaler = \"standard\" }\nmodel = { kind = \"logistic\", c = 0.01 }\n";
-const CNN: &str = "default = false\ninputs = { set = \"issa193\", log_mel = true, scaler = \"standard\" }\nmodel = { kind = \"cnn\", architecture = \"emodb-a\" }\n\
-                   train = { optimizer = \"adamw\", learning_rate = 1e-3, schedule = \"cosine\", weight_decay = 0.01, batch_size = 32, epochs = 40 }\n";
+/// Small batches where there is little to train on, so that an epoch has some steps.
+fn cnn(rows: usize) -> String {
+    let batch = match rows {
+        ..400 => 8,
+        400..1200 => 16,
+        _ => 32,
+    };
+    format!(
+        "default = false\ninputs = {{ set = \"issa193\", log_mel = true, scaler = \"standard\" }}\nmodel = {{ kind = \"cnn\", architecture = \
+         \"emodb-a\" }}\ntrain = {{ optimizer = \"adamw\", learning_rate = 1e-3, schedule = \"cosine\", weight_decay = 0.01, batch_size = {batch}, \
+         epochs = 40 }}\n"
+    )
+}
 
 fn experiment(out: &mut String, [name, title]: [&str; 2], protocol: &str, unseen: bool, rest: &str) {
     let _ = write!(out, "[[experiment]]\nname = {}\ntitle = {}\nprotocol = {protocol}\n", text(name), text(title));

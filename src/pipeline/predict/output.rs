@@ -4,7 +4,7 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use super::listen::Heard;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, shown};
 use crate::evaluation::argmax;
 use crate::report::inert;
 use crate::table::heard::{HeardRow, Writer};
@@ -136,9 +136,8 @@ fn line(file: &str, heard: &Heard, emotion: &str, labels: &[String], times: bool
     sorted.sort_by(|a, b| b.1.total_cmp(a.1));
     let all: Vec<String> = sorted.iter().map(|(label, p)| format!("{label} {p:.3}")).collect();
     let when = if times { format!(" {:.3} to {:.3} s", heard.start_s, heard.end_s) } else { String::new() };
-    // A name stays on its line.
-    let file: String = file.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect();
-    format!("{file}{when}: {emotion}  ({})", all.join(", "))
+    // Names stay on their line.
+    format!("{}{when}: {}  ({})", shown(file), shown(emotion), shown(&all.join(", ")))
 }
 
 fn json(file: &str, heard: &Heard, emotion: &str, labels: &[String]) -> serde_json::Value {
