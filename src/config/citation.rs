@@ -35,8 +35,12 @@ pub(super) fn check(value: Spanned<String>, context: &Context<'_>) -> Result<Str
 
 /// Where the entry ends that `text` begins with. BibTeX counts braces whatever stands before them.
 fn entry(text: &str) -> Option<usize> {
-    let body = text.strip_prefix('@')?.trim_start_matches(|c: char| c.is_ascii_alphabetic());
-    let (key, _) = body.strip_prefix('{')?.split_once(',')?;
+    let (kind, body) = text.strip_prefix('@')?.split_once('{')?;
+    let (key, _) = body.split_once(',')?;
+    // What is no entry is written for TeX itself.
+    if !kind.chars().all(|c| c.is_ascii_alphabetic()) || ["preamble", "string", "comment"].contains(&kind.to_lowercase().as_str()) {
+        return None;
+    }
     let key = key.trim();
     if text.starts_with("@{") || key.is_empty() || !key.chars().all(|c| c.is_ascii_alphanumeric() || "-_:.+/".contains(c)) {
         return None;
@@ -61,7 +65,9 @@ mod tests {
     fn an_entry_ends_with_its_brace() {
         let one = "@article{me2020, title = {A {B} C}, year = 2020}";
         assert_eq!(entry(&format!("{one}\n@misc{{x,}}")), Some(one.len()));
-        for bad in ["@article{me2020, title = {A}", "@{a,}", "@article{,}", "@article{a b,}", "article{a,}", "@article{a}"] {
+        for bad in
+            ["@article{me2020, title = {A}", "@{a,}", "@article{,}", "@article{a b,}", "article{a,}", "@article{a}", "@Preamble{a, \"b\"}"]
+        {
             assert_eq!(entry(bad), None, "{bad}");
         }
     }

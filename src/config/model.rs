@@ -70,7 +70,7 @@ impl ModelSettings {
     /// Changes whenever the same rows and settings would give another model.
     pub fn code_version(&self) -> u32 {
         match self {
-            ModelSettings::Svm { .. } => 2,
+            ModelSettings::Svm { .. } | ModelSettings::Logistic { .. } => 2,
             _ => 1,
         }
     }

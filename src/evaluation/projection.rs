@@ -11,9 +11,9 @@ use serde::{Deserialize, Serialize};
 const LEAST: usize = 6;
 /// Directions that are followed at once: the more, the sooner the first two stand still.
 const BLOCK: usize = 12;
-const MOST_PASSES: usize = 200;
+const MOST_PASSES: usize = 100;
 /// Relative change of the variance along both axes in one pass below which they stand still.
-const STILL: f64 = 1e-13;
+const STILL: f64 = 1e-11;
 
 /// Utterances in the plane in which they differ most.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

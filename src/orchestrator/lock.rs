@@ -103,9 +103,8 @@ impl Lock {
                 let owner: Option<Owner> = serde_json::from_str(&line).ok();
                 Ok(Err(owner.map_or_else(|| "another process".to_owned(), |owner| owner.describe())))
             }
-            Err(TryLockError::Error(e)) => {
-                Err(Error::io("lock", &path, e).hint("the folder has to lie on a file system with locks; --data-dir names another"))
-            }
+            Err(TryLockError::Error(e)) => Err(Error::io("lock", &path, e)
+                .hint("the folder has to lie on a file system with locks; --data-dir and --reports-dir name others")),
         }
     }
 }

@@ -72,7 +72,7 @@ pub fn run(pipeline: &Pipeline, options: &Options, cancel: &Cancel, observer: &d
     let _lock = lock(options, walk.store.root(), cancel, observer)?;
     // Reports may be shared by runs with stores of their own.
     let _reports = (options.until == Stage::Report)
-        .then(|| lock(options, &options.reports_dir.join(report::LOCKS).join(&pipeline.name), cancel, observer))
+        .then(|| lock(options, &options.reports_dir.join(report::LOCKS).join("pipelines").join(&pipeline.name), cancel, observer))
         .transpose()?;
     walk.store.sweep()?;
     for folder in ["tables", "models"].map(|kind| options.data_dir.join(kind)).iter().chain([&options.reports_dir]) {

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::config::{CorpusPart, PartKind};
-use crate::corpus::{self, EmodbSettings, Listing, ManifestSettings, Reason, SetAside, Source};
+use crate::corpus::{self, EmodbSettings, Listing, ManifestSettings, Reason, SetAside, Source, UNKNOWN_SPEAKER};
 use crate::error::Result;
 
 /// Reads every part and hands its sources on, under their shared classes and with the name of the part before whatever could collide.
@@ -58,7 +58,7 @@ fn named(source: Source, part: &CorpusPart, class: &str) -> Source {
         id: own(&source.id),
         path: format!("{}/{}", part.folder, source.path),
         emotion: class.to_owned(),
-        speaker: own(&source.speaker),
+        speaker: if source.speaker == UNKNOWN_SPEAKER { source.speaker } else { own(&source.speaker) },
         text_id: source.text_id.as_deref().map(own),
         session: Some(part.name.clone()),
         ..source

@@ -31,6 +31,8 @@ pub struct ExperimentLine {
     pub ensemble_accuracy: Option<f64>,
     /// UAR of these, 0 to 1.
     pub ensemble_uar: Option<f64>,
+    /// Tested utterances, summed over folds, whose sound was trained on: copies, versions, overlaps.
+    pub leaked: usize,
     /// Why there is no result, where there is none.
     pub failed: Option<String>,
 }
@@ -49,6 +51,12 @@ impl ExperimentLine {
             macro_f1: section.pooled.as_ref().map(|s| s.macro_f1),
             ensemble_accuracy: section.ensemble.as_ref().map(|s| s.accuracy),
             ensemble_uar: section.ensemble.as_ref().map(|s| s.uar),
+            leaked: section
+                .leakage
+                .iter()
+                .filter(|line| ["duplicates", "near-duplicates", "overlaps"].contains(&line.kind.as_str()))
+                .map(|line| line.shared_units)
+                .sum(),
             failed: section.failed.clone(),
         }
     }
@@ -66,6 +74,10 @@ impl fmt::Display for ExperimentLine {
         let speakers = if self.speaker_independent { "speaker-independent" } else { "speakers shared" };
         // Of an ensemble, the name of the model does not say it.
         let transductive = if self.transductive && !self.model.ends_with("transductive") { ", transductive" } else { "" };
-        write!(f, " over {} predictions ({}, {speakers}, {}{transductive})", self.n, self.protocol, self.model)
+        write!(f, " over {} predictions ({}, {speakers}, {}{transductive})", self.n, self.protocol, self.model)?;
+        match self.leaked {
+            0 => Ok(()),
+            n => write!(f, "; a leak: the sound of {n} tested utterances was trained on"),
+        }
     }
 }

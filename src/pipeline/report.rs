@@ -21,7 +21,7 @@ use super::terms;
 use super::walk::{Later, Seen, Walk};
 use crate::cancel::Cancel;
 use crate::config::Pipeline;
-use crate::corpus::{Listing, SetAside, Utterance};
+use crate::corpus::{Listing, SetAside, UNKNOWN_SPEAKER, Utterance};
 use crate::error::Result;
 use crate::evaluation::{Answered, Condition, Pair, pairs};
 use crate::features::FeatureSet;
@@ -48,7 +48,8 @@ pub(super) fn corpus_section(listing: &Listing, data: &Data, late: Vec<SetAside>
         utterances: utterances.len(),
         duration_s: counts.duration_s,
         by_class: counts.by_class,
-        by_speaker: counts.by_speaker,
+        by_speaker: counts.by_speaker.into_iter().filter(|(speaker, _)| speaker != UNKNOWN_SPEAKER).collect(),
+        unknown_speakers: utterances.iter().filter(|u| u.source.speaker == UNKNOWN_SPEAKER).count(),
         by_session: counts.by_session,
         expected: listing.expected.clone(),
         set_aside,
@@ -64,7 +65,10 @@ pub(super) fn corpus_section(listing: &Listing, data: &Data, late: Vec<SetAside>
 /// What of the recordings, beside their sound, may tell their classes.
 pub(super) fn conditions(utterances: &[Utterance]) -> Vec<Condition> {
     let of = |name: &str, unit: &str, value: fn(&Utterance) -> u64| {
-        Condition::of(name, unit, utterances.iter().map(|u| (value(u), u.source.emotion.as_str())))
+        // Segments of one recording say it once.
+        let once: BTreeSet<(&str, &str, u64)> =
+            utterances.iter().map(|u| (u.source.path.as_str(), u.source.emotion.as_str(), value(u))).collect();
+        Condition::of(name, unit, once.into_iter().map(|(_, class, value)| (value, class)))
     };
     vec![of("sample rate", " Hz", |u| u64::from(u.sample_rate)), of("number of channels", "", |u| u64::from(u.channels))]
 }
@@ -103,11 +107,17 @@ pub(super) fn assemble(
         comparisons: vec![],
         experiments,
         steps,
-        overrides: pipeline.overrides.iter().filter(|o| !o.starts_with("slurm.")).cloned().collect(),
+        overrides: pipeline.overrides.iter().filter(|o| !o.starts_with("slurm.")).map(|o| without_path(o)).collect(),
         published: if generated { vec![] } else { pipeline.published.clone() },
         settings: pipeline.settings(),
         versions: versions(pipeline),
     }
+}
+
+/// Where a corpus lies is of nobody's concern; that a run was pointed to another than the file's is.
+fn without_path(text: &str) -> String {
+    let key = text.split('=').next().unwrap_or_default().trim();
+    if ["corpus.root", "corpus.path"].contains(&key) { key.to_owned() } else { text.to_owned() }
 }
 
 fn versions(pipeline: &Pipeline) -> BTreeMap<String, String> {
@@ -147,7 +157,7 @@ pub(super) fn write_run(pipeline: &Pipeline, steps: &[StepSection], options: &Op
 
 /// Writes the index of all pipelines; one process at a time, or the reports of another could be missing in it.
 pub(super) fn write_index(options: &Options, cancel: &Cancel, observer: &dyn Observer) -> Result<()> {
-    let folder = options.reports_dir.join(LOCKS);
+    let folder = options.reports_dir.join(LOCKS).join("index");
     let _lock = Lock::wait(&folder, &options.owner, cancel, observer)?;
     sweep(&options.reports_dir, false)?;
     report::write_index(&options.reports_dir)

@@ -45,11 +45,6 @@ fn lacks(experiment: &Experiment, settings: &BTreeMap<String, String>, report: O
         return not_run();
     }
     let names: Vec<&String> = std::iter::once(&experiment.name).chain(experiment.members()).collect();
-    // A corpus may lie elsewhere by --corpora-dir; one that a run was pointed to need not be the one of the file.
-    let other = |o: &&String| ["corpus.root=", "corpus.path="].iter().any(|key| o.replace(' ', "").starts_with(key));
-    if let Some(other) = report.overrides.iter().find(other) {
-        return Some(format!("not run with the recordings of the file: {other}"));
-    }
     let differs =
         settings.keys().chain(report.settings.keys()).find(|key| decides(key, &names) && settings.get(*key) != report.settings.get(*key));
     differs.map(|key| format!("not run with the present settings: {key} has changed"))

@@ -120,7 +120,8 @@ pub(super) fn split(utterances: &[Utterance], experiment: &Experiment, context: 
     let texts: Vec<Option<&str>> = utterances.iter().map(|u| u.source.text_id.as_deref()).collect();
     let hashes: Vec<&str> = utterances.iter().map(|u| u.content_hash.as_str()).collect();
     let stretches: Vec<Stretch> = utterances.iter().map(stretch).collect();
-    let sharing: Vec<_> = assignment.folds.iter().map(|fold| split::sharing(&items, fold, &texts, &hashes, &stretches)).collect();
+    let stretches = split::are_cut(&stretches).then_some(stretches.as_slice());
+    let sharing: Vec<_> = assignment.folds.iter().map(|fold| split::sharing(&items, fold, &texts, &hashes, stretches)).collect();
     let about =
         About { speaker_independent: split::is_speaker_independent(&assignment.folds, &items), sharing, warnings: assignment.warnings };
     for warning in &about.warnings {

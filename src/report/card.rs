@@ -42,10 +42,10 @@ pub(super) fn render(report: &PipelineReport, experiment: &ExperimentSection) ->
     if let Some(corpus) = &report.corpus {
         let _ = writeln!(
             out,
-            "{}: {} utterances of {} speakers, {:.1} minutes; {} files were set aside.\n\nLicence: {}.\n",
+            "{}: {} utterances, {}, {:.1} minutes; {} files were set aside.\n\nLicence: {}.\n",
             escape(&corpus.corpus),
             corpus.utterances,
-            corpus.by_speaker.len(),
+            super::corpus::speakers(corpus),
             corpus.duration_s / 60.0,
             corpus.set_aside.len(),
             match &corpus.licence {
@@ -58,7 +58,9 @@ pub(super) fn render(report: &PipelineReport, experiment: &ExperimentSection) ->
             out += "What to cite: `references.bib` beside this file.\n\n";
         }
     }
+    let unknown = report.corpus.as_ref().is_some_and(|corpus| corpus.unknown_speakers > 0);
     let speakers = match (experiment.speaker_independent, leak) {
+        (false, _) if unknown => "**Not every speaker is known: test speakers may have been trained on.** Expect less of a new voice.",
         (true, None) => "No test speaker was trained on.",
         (true, Some(_)) => "**Sounds that were tested were trained on** under the name of another speaker or recording.",
         (false, _) => "**Test speakers were trained on**, with other recordings: expect less of a new voice.",

@@ -42,9 +42,12 @@ pub(super) fn standing(experiment: &ExperimentSection, published: &Published) ->
 
 /// Whether a published figure says of itself, in its system or protocol, that it is transductive.
 pub(super) fn is_transductive(published: &Published) -> bool {
-    [&published.system, &published.protocol]
-        .iter()
-        .any(|words| words.to_lowercase().split(|c: char| !c.is_alphanumeric()).any(|w| w == "transductive"))
+    [&published.system, &published.protocol].iter().any(|text| {
+        let text = text.to_lowercase();
+        let words: Vec<&str> = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
+        let denied = |at: usize| at > 0 && ["not", "non", "no"].contains(&words[at - 1]);
+        words.iter().enumerate().any(|(at, word)| *word == "transductive" && !denied(at))
+    })
 }
 
 /// The published figures that this report may show: none beside generated speech, or where every experiment is a control.
@@ -75,6 +78,8 @@ pub(super) fn remarks(report: &PipelineReport) -> Vec<String> {
     if let Some(other) = other_classes(report) {
         remarks.push(format!("Not comparable with published figures: {other}."));
     }
+    let leaks = report.corpus.iter().flat_map(|corpus| &corpus.conditions).filter(|condition| condition.leaks());
+    remarks.extend(leaks.map(|condition| format!("The {} gives classes away (Cramér's V {:.2}).", condition.name, condition.association)));
     if !report.overrides.is_empty() {
         remarks.push(format!("Not the settings of the pipeline file, overridden for this run: {}.", report.overrides.join("; ")));
     }

@@ -19,7 +19,7 @@ pub(super) fn write(h: &mut Html, corpus: &CorpusSection) {
     h.line_break().raw("<section id=\"corpus\" aria-labelledby=\"corpus-title\"><h2 id=\"corpus-title\">Corpus</h2>");
     h.within("p", &[], |h| {
         h.el("strong", &[], &corpus.corpus).raw(": ").text(plural(corpus.utterances, "utterance")).raw(", ");
-        h.text(plural(corpus.by_speaker.len(), "speaker")).raw(", ").text(plural(corpus.by_class.len(), "class")).raw(", ");
+        h.text(speakers(corpus)).raw(", ").text(plural(corpus.by_class.len(), "class")).raw(", ");
         h.text(html::duration(corpus.duration_s)).raw(" of ").raw(if corpus.generated { "generated sound." } else { "recorded speech." });
     });
     against_published(h, corpus);
@@ -41,6 +41,16 @@ pub(super) fn write(h: &mut Html, corpus: &CorpusSection) {
     near_duplicates(h, &corpus.near_duplicates);
     set_aside(h, &corpus.set_aside);
     h.raw("</section>");
+}
+
+/// `24 speakers`, `speakers not known`.
+pub(super) fn speakers(corpus: &CorpusSection) -> String {
+    let known = plural(corpus.by_speaker.len(), "speaker");
+    match (corpus.by_speaker.len(), corpus.unknown_speakers) {
+        (_, 0) => known,
+        (0, _) => "speakers not known".to_owned(),
+        (_, n) => format!("{known} and {} of unknown ones", plural(n, "utterance")),
+    }
 }
 
 fn against_published(h: &mut Html, corpus: &CorpusSection) {

@@ -67,8 +67,11 @@ pub struct CorpusSection {
     pub duration_s: f64,
     /// Counts by emotion.
     pub by_class: BTreeMap<String, usize>,
-    /// Counts by speaker.
+    /// Counts by speaker, of those that are known.
     pub by_speaker: BTreeMap<String, usize>,
+    /// Utterances whose speaker nobody knows.
+    #[serde(default)]
+    pub unknown_speakers: usize,
     /// Counts by session, where there are sessions.
     pub by_session: BTreeMap<String, usize>,
     /// Published counts.

@@ -72,8 +72,13 @@ fn parts(h: &mut Html, report: &PipelineReport, experiment: &ExperimentSection) 
     } else if experiment.pooled.is_none() {
         h.raw("<p class=\"warn box\"><strong>Not finished yet.</strong> Run the pipeline again to complete it.</p>");
     }
+    for condition in report.corpus.iter().flat_map(|corpus| &corpus.conditions).filter(|condition| condition.leaks()) {
+        h.within("p", &[("class", "warn box")], |h| {
+            h.raw("<strong>A leak:</strong> ").text(condition.warning()).raw(".");
+        });
+    }
     cards::of_experiment(h, report, experiment);
-    sharing(h, experiment);
+    sharing(h, report, experiment);
     augmentation(h, experiment);
     let kin = compare::comparable(report).iter().any(|p| p.speaker_independent == Some(experiment.speaker_independent));
     if kin && experiment.pooled.is_some() && !experiment.shuffled_labels {
@@ -118,7 +123,7 @@ fn neighbours(h: &mut Html, report: &PipelineReport, index: usize) {
 }
 
 /// What training and test share, a leak first; nothing where nothing was trained.
-fn sharing(h: &mut Html, experiment: &ExperimentSection) {
+fn sharing(h: &mut Html, report: &PipelineReport, experiment: &ExperimentSection) {
     if experiment.pooled.is_none() {
         return;
     }
@@ -137,6 +142,8 @@ fn sharing(h: &mut Html, experiment: &ExperimentSection) {
     }
     if experiment.speaker_independent {
         h.raw("<p><strong>Test speakers are unseen:</strong> none of them was trained on.</p>");
+    } else if report.corpus.as_ref().is_some_and(|corpus| corpus.unknown_speakers > 0) {
+        h.raw("<p><strong>Not every speaker is known:</strong> test speakers may have been trained on, and that has to be assumed.</p>");
     } else {
         h.raw("<p><strong>Speakers are shared:</strong> the model was trained on other recordings of its test speakers.</p>");
     }

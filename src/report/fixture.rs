@@ -271,6 +271,7 @@ fn corpus() -> CorpusSection {
         expected: Some(Expected { source: "Livingstone & Russo 2018".into(), utterances: 1440, speakers: 24, classes: by_class.clone() }),
         by_class,
         by_speaker: (1..=24).map(|n| (format!("{n:02}"), 60)).collect(),
+        unknown_speakers: 0,
         by_session: BTreeMap::new(),
         set_aside,
         duplicates: vec![vec!["03-01-01-01-05".to_owned(), "03-01-01-02-05".to_owned()]],

@@ -9,6 +9,8 @@ pub(super) struct Leak {
     pub same: usize,
     /// Tested utterances of which another version was trained on.
     pub versions: usize,
+    /// Tested utterances that overlap with what was trained on, in one recording.
+    pub overlaps: usize,
 }
 
 /// What leaked; `None` where nothing did, or where it was not looked for.
@@ -20,8 +22,8 @@ pub(super) fn of(experiment: &ExperimentSection) -> Option<Leak> {
             None => told(experiment, kind),
         }
     };
-    let leak = Leak { same: count("duplicates"), versions: count("near-duplicates") };
-    (leak.same + leak.versions > 0).then_some(leak)
+    let leak = Leak { same: count("duplicates"), versions: count("near-duplicates"), overlaps: count("overlaps") };
+    (leak.same + leak.versions + leak.overlaps > 0).then_some(leak)
 }
 
 /// The number that the sentence about a kind begins with, for reports without counts.
@@ -38,7 +40,11 @@ impl Leak {
             1 => Some(format!("1 tested utterance is {what} that is trained on")),
             n => Some(format!("{n} tested utterances are {what} that is trained on")),
         };
-        let parts = [some(self.same, "the very same sound as one"), some(self.versions, "another version of a recording")];
+        let parts = [
+            some(self.same, "the very same sound as one"),
+            some(self.versions, "another version of a recording"),
+            some(self.overlaps, "in overlap with one"),
+        ];
         parts.into_iter().flatten().collect::<Vec<_>>().join("; ")
     }
 }
@@ -56,12 +62,12 @@ mod tests {
         let line = |kind: &str, fold, shared_units| LeakageLine { fold, kind: kind.into(), test_units: 40, shared_units };
         one.leakage.extend([line("duplicates", 0, 0), line("near-duplicates", 0, 0)]);
         assert_eq!(of(&one), None);
-        one.leakage.extend([line("duplicates", 1, 20), line("duplicates", 2, 1), line("near-duplicates", 1, 1)]);
+        one.leakage.extend([line("duplicates", 1, 20), line("duplicates", 2, 1), line("near-duplicates", 1, 1), line("overlaps", 0, 2)]);
         let leak = of(&one).unwrap();
-        assert_eq!(leak, Leak { same: 21, versions: 1 });
+        assert_eq!(leak, Leak { same: 21, versions: 1, overlaps: 2 });
         assert_eq!(
             leak.describe(),
-            "21 tested utterances are the very same sound as one that is trained on; 1 tested utterance is another version of a recording that is trained on"
+            "21 tested utterances are the very same sound as one that is trained on; 1 tested utterance is another version of a recording that is trained on; 2 tested utterances are in overlap with one that is trained on"
         );
     }
 
@@ -71,6 +77,6 @@ mod tests {
         one.shared.push("duplicates: none over 2 folds: no tested utterance is the very same sound as one that is trained on".into());
         assert_eq!(of(&one), None);
         one.shared.push("near-duplicates: 3 tested utterances over 2 folds are another version of a recording that is trained on".into());
-        assert_eq!(of(&one), Some(Leak { same: 0, versions: 3 }));
+        assert_eq!(of(&one), Some(Leak { same: 0, versions: 3, overlaps: 0 }));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, reorders};
 use crate::evaluation::{Interval, Intervals, Published, Resampled, Spread};
 
 use super::compare;
@@ -61,7 +61,7 @@ pub fn read(folder: &Path) -> Result<Option<PipelineReport>> {
 pub fn results(pipelines: &[ResultsPipeline], version: &str) -> String {
     let mut out = String::from("# Results\n\n");
     out.push_str(&format!(
-        "This file is written by `make results` (ser {version}) and never by hand: change a pipeline file, run it, and write it again.\n\n"
+        "Written by `ser results` (ser {version}; `make results` runs everything first) and never by hand: change a pipeline file, run it, and write it again.\n\n"
     ));
     out.push_str(
         "WA is accuracy, UAR the mean of the recalls of the classes, both in per cent, pooled over all folds: the mean over seeds, ± the standard \
@@ -235,6 +235,7 @@ fn text(words: &str) -> String {
             '&' => out.push_str("&amp;"),
             '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '#' | '~' | '!' => out.extend(['\\', c]),
             c if c.is_control() => out.push(' '),
+            c if reorders(c) => out.push('\u{fffd}'),
             c => out.push(c),
         }
     }
@@ -290,7 +291,7 @@ mod tests {
         let (emobox, issa) = (place("| **P** | EmoBox 2024"), place("| **P** | Issa et al. 2020"));
         assert!(unseen < emobox && emobox < shared && shared < issa, "{text}");
         assert!(place("#### Published: protocol not known") < place("| **I** | Livingstone"));
-        assert!(text.contains("written by `make results` (ser 9.9) and never by hand"));
+        assert!(text.contains("Written by `ser results` (ser 9.9; `make results` runs everything first) and never by hand"));
         let paper = text.lines().find(|line| line.contains("Paper's setting: cnn ravdess")).unwrap();
         assert!(paper.contains("| **transductive** |") && paper.contains("`ser run pipelines/p.toml --experiment paper`"), "{paper}");
         let two_seeds = text.lines().find(|line| line.starts_with("| Speaker-independent:")).unwrap();

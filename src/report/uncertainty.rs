@@ -48,7 +48,7 @@ pub(super) fn doubt(intervals: &Intervals) -> Option<String> {
     match intervals.resampled {
         Resampled::Speakers if intervals.units >= ENOUGH_SPEAKERS => None,
         Resampled::Speakers => Some(format!("of only {} speakers: too narrow to trust", intervals.units)),
-        Resampled::Utterances => Some("of a single speaker: too narrow to trust".to_owned()),
+        Resampled::Utterances => Some("of one speaker, or of speakers nobody knows: too narrow to trust".to_owned()),
     }
 }
 

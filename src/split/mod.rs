@@ -20,5 +20,5 @@ pub use inner::Grouping;
 pub use part::{Dataset, Matrix, Part, Parts, Role, Shape, Testing, Training, Validation, Variants};
 pub use protocol::Protocol;
 pub use requirement::{Requirement, Unmet};
-pub use sharing::{Sharing, Stretch, near_shared, sharing, verdict};
+pub use sharing::{Sharing, Stretch, are_cut, near_shared, sharing, verdict};
 pub use shuffle::shuffled;

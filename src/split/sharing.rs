@@ -62,6 +62,9 @@ pub struct Stretch<'a> {
     pub end: f64,
 }
 
+/// Seconds of common sound below which stretches touch and do not overlap: what rounding of times leaves.
+const TOUCHING: f64 = 1e-3;
+
 /// How many of `tested` are cut from the same recordings as `trained`, and how many of these overlap with them.
 fn cut_from_the_same(stretches: &[Stretch], tested: &[usize], trained: &[usize]) -> (usize, usize) {
     let mut known: BTreeMap<&str, Vec<(f64, f64)>> = BTreeMap::new();
@@ -81,20 +84,25 @@ fn cut_from_the_same(stretches: &[Stretch], tested: &[usize], trained: &[usize])
     for stretch in tested.iter().map(|&i| stretches[i]) {
         let Some(parts) = known.get(stretch.path) else { continue };
         counts.0 += 1;
-        let before = parts.partition_point(|(start, _)| *start < stretch.end);
-        counts.1 += usize::from(before.checked_sub(1).is_some_and(|last| parts[last].1 > stretch.start));
+        let before = parts.partition_point(|(start, _)| *start + TOUCHING < stretch.end);
+        counts.1 += usize::from(before.checked_sub(1).is_some_and(|last| parts[last].1 > stretch.start + TOUCHING));
     }
     counts
 }
 
-/// Counts what one fold shares. `text_ids`, `hashes` (of the content) and `stretches` belong to `items`, one each.
-pub fn sharing(items: &[Item], fold: &Fold, text_ids: &[Option<&str>], hashes: &[&str], stretches: &[Stretch]) -> Sharing {
+/// Whether any recording holds more than one utterance.
+pub fn are_cut(stretches: &[Stretch]) -> bool {
+    stretches.iter().map(|one| one.path).collect::<BTreeSet<_>>().len() < stretches.len()
+}
+
+/// Counts what one fold shares. `text_ids`, `hashes` (of the content) and, where utterances [are cut](are_cut) from recordings, `stretches`
+/// belong to `items`, one each.
+pub fn sharing(items: &[Item], fold: &Fold, text_ids: &[Option<&str>], hashes: &[&str], stretches: Option<&[Stretch]>) -> Sharing {
     let (tested, trained) = sides(fold);
     let named = |&i: &usize| Some(items[i].speaker).filter(|speaker| *speaker != UNKNOWN_SPEAKER);
     let speakers = |rows: &[usize]| -> BTreeSet<&str> { rows.iter().filter_map(named).collect() };
     let without_speaker = |rows: &[usize]| rows.iter().filter(|i| named(i).is_none()).count();
-    let several = stretches.iter().map(|one| one.path).collect::<BTreeSet<_>>().len() < stretches.len();
-    let cut = several.then(|| cut_from_the_same(stretches, &tested, &trained));
+    let cut = stretches.map(|stretches| cut_from_the_same(stretches, &tested, &trained));
     let texts = |rows: &[usize]| -> BTreeSet<&str> { rows.iter().filter_map(|&i| text_ids[i]).collect() };
     let sessions = |rows: &[usize]| -> BTreeSet<&str> { rows.iter().filter_map(|&i| items[i].session).collect() };
     let without_text = |rows: &[usize]| rows.iter().filter(|&&i| text_ids[i].is_none()).count();
@@ -149,6 +157,9 @@ impl Sharing {
             ("sessions", self.test_sessions, self.shared_sessions),
             ("duplicates", self.test_utterances, self.shared_duplicates),
         ];
+        // Of nobody among them can it be said that they are not trained on.
+        let untold = self.test_without_speaker + self.train_without_speaker > 0;
+        kinds.extend(untold.then_some(("unknown-speakers", self.test_utterances, self.test_without_speaker)));
         kinds.extend(self.shared_near.map(|shared| ("near-duplicates", self.test_utterances, shared)));
         kinds.extend(self.shared_recordings.map(|shared| ("recordings", self.test_utterances, shared)));
         kinds.extend(self.shared_overlaps.map(|shared| ("overlaps", self.test_utterances, shared)));
@@ -172,7 +183,11 @@ pub fn verdict(folds: &[Sharing]) -> Vec<String> {
         }
         _ => {
             let counted = shared("named test speaker", &speakers);
-            format!("speaker-dependent, as has to be assumed: {counted}; of {nameless} tested utterances the speaker is not known")
+            let trained = untold - nameless;
+            format!(
+                "speaker-dependent, as has to be assumed: {counted}; of {nameless} tested and {trained} trained utterances, over all folds, the \
+                 speaker is not known"
+            )
         }
     };
     let mut lines = vec![first_line];

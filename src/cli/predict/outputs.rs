@@ -41,7 +41,10 @@ impl<'a> Outputs<'a> {
     pub(super) fn spare_model(&self, folder: &Path) -> Result<()> {
         let folder = folder.canonicalize().unwrap_or_else(|_| place(folder));
         match self.0.iter().find(|(_, path)| place(path).starts_with(&folder)) {
-            Some((option, path)) => Err(taken(option, path, "lies in the folder of the model")),
+            Some((option, path)) => {
+                let error = Error::usage(format!("{option} {} lies in the folder of the model, which is left as it is", path.display()));
+                Err(error.hint("name a file elsewhere"))
+            }
             None => Ok(()),
         }
     }

@@ -83,13 +83,14 @@ pub(super) fn read(root: &Path, choices: &Choices) -> Result<Database> {
     // A filewise speaker holds for every segment of its file.
     let of_file: BTreeMap<&str, &String> =
         cells.iter().filter_map(|((file, ..), row)| Some((file.as_str(), row.get(speaker.as_ref()?)?))).collect();
+    let sexes = sexes(&header);
     let mut out = Vec::new();
     for ((file, start, end), row) in &cells {
         let Some(emotion) = row.get(&emotion).filter(|e| !e.is_empty()) else { continue };
         let speaker = speaker.as_ref().and_then(|column| row.get(column)).or_else(|| of_file.get(file.as_str()).copied()).cloned();
         let mut more = BTreeMap::new();
-        if let Some(sex) = speaker.as_deref().and_then(|speaker| sex(&header, speaker)) {
-            more.insert("sex", sex);
+        if let Some(sex) = speaker.as_ref().and_then(|speaker| sexes.get(speaker)) {
+            more.insert("sex", (*sex).to_owned());
         }
         // Either may be open: a segment that begins later than its file, or ends before it.
         if start.parse::<f64>().is_ok_and(|start| start > 0.0) {
@@ -127,7 +128,9 @@ pub(super) fn read(root: &Path, choices: &Choices) -> Result<Database> {
         name: text("name").unwrap_or_default(),
         language,
         licence: told(&["license", "license_url"], ", "),
-        citation: told(&["author", "name", "source"], ". ").filter(|_| text("author").is_some() || text("source").is_some()),
+        citation: told(&["author", "name", "source"], ". ")
+            .map(|words| words.trim_start_matches('@').to_owned())
+            .filter(|_| text("author").is_some() || text("source").is_some()),
         rows: out,
         evidence,
         doubts,
@@ -254,17 +257,19 @@ fn rows(root: &Path, name: &str, doubts: &mut Vec<String>) -> Result<Vec<(Index,
     cells.iter().map(row).collect()
 }
 
-/// What the scheme of speakers says of one.
-fn sex(header: &Value, speaker: &str) -> Option<String> {
-    let labels = header.get("schemes")?.get("speaker")?.get("labels")?.as_mapping()?;
-    let is = |key: &Value| match key {
-        Value::String(text) => text == speaker,
-        Value::Number(number) => number.to_string() == speaker,
-        _ => false,
+/// What the scheme of speakers says of their sex.
+fn sexes(header: &Value) -> BTreeMap<String, &'static str> {
+    let labels = header.get("schemes").and_then(|schemes| schemes.get("speaker")?.get("labels")?.as_mapping());
+    let one = |(key, about): (&Value, &Value)| {
+        let speaker = match key {
+            Value::String(text) => text.clone(),
+            Value::Number(number) => number.to_string(),
+            _ => return None,
+        };
+        let word = ["gender", "sex"].iter().find_map(|key| about.get(*key)?.as_str())?;
+        Some((speaker, ["female", "male"].into_iter().find(|known| *known == word)?))
     };
-    let (_, about) = labels.iter().find(|(key, _)| is(key))?;
-    let word = ["gender", "sex"].iter().find_map(|key| about.get(*key)?.as_str())?;
-    ["female", "male"].into_iter().find(|known| *known == word).map(str::to_owned)
+    labels.into_iter().flatten().filter_map(one).collect()
 }
 
 /// A time as seconds: a pandas Timedelta (`0 days`, `0 days 00:00:01.500000`), a number of seconds, or of nanoseconds. What is open stays

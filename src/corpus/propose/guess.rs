@@ -13,7 +13,7 @@ use super::text::{composed, safe, shown, some};
 use super::{audformat, tables, words};
 use crate::corpus::utterance::Source;
 use crate::corpus::walk::{AUDIO, check_root, walk};
-use crate::corpus::{EmodbSettings, GENERATED_MARK, Listing, SetAside, emodb, ravdess};
+use crate::corpus::{EmodbSettings, GENERATED_MARK, Listing, SetAside, UNKNOWN_SPEAKER, emodb, ravdess};
 use crate::error::{Error, Result};
 
 /// Classes and recordings that are named in one line.
@@ -106,6 +106,11 @@ impl Proposal {
     }
 }
 
+/// Whether a cell says that nobody knows who speaks.
+fn is_nobody(speaker: &str) -> bool {
+    ["", "?", "-", "na", "n/a", "nan", "none", "null", UNKNOWN_SPEAKER].contains(&speaker.trim().to_lowercase().as_str())
+}
+
 /// Looks at the folder `root`; `name` is what the corpus is called, that of the folder where it is `None`.
 ///
 /// # Errors
@@ -127,6 +132,7 @@ pub fn propose(root: &Path, name: Option<&str>, choices: &Choices) -> Result<Pro
         proposal.rows.iter_mut().for_each(|row| row.speaker = speakers.get(&row.path).cloned());
         proposal.evidence.push(format!("speaker: column:{column}, {} values", proposal.speakers().len()));
     }
+    proposal.rows.iter_mut().for_each(|row| row.speaker = row.speaker.take().filter(|speaker| !is_nobody(speaker)));
     // A reader of a corpus has walked the folder, too.
     proposal.set_aside.extend(tree.set_aside);
     proposal.set_aside.sort_by(|a, b| a.path.cmp(&b.path));

@@ -105,8 +105,11 @@ impl<'f> Names<'f> {
 
     /// The recording that a cell of a table in `folder` means.
     pub(super) fn find(&self, folder: &str, cell: &str) -> Option<&'f String> {
-        if let Ok(at) = self.files.binary_search_by(|file| file.as_str().cmp(cell)) {
-            return self.files.get(at);
+        // The names as they are written, those beside the table before those of the whole tree.
+        for exactly in [&format!("{folder}{cell}"), cell] {
+            if let Ok(at) = self.files.binary_search_by(|file| file.as_str().cmp(exactly)) {
+                return self.files.get(at);
+            }
         }
         let cell = composed(cell.trim().trim_start_matches("./")).replace('\\', "/");
         let name = cell.rsplit('/').next().unwrap_or_default();

@@ -4,10 +4,9 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use super::guess::Proposal;
+use crate::corpus::UNKNOWN_SPEAKER;
 use crate::error::{Error, Result};
 
-/// What stands for a speaker where nobody knows them.
-const UNKNOWN: &str = "unknown";
 /// With more speakers than this, testing them one by one takes long: they are tested in groups.
 const MOST_LEFT_OUT: usize = 12;
 
@@ -21,7 +20,7 @@ pub fn manifest(proposal: &Proposal) -> Result<Vec<u8>> {
     let mut sheet = csv::Writer::from_writer(Vec::new());
     sheet.write_record(["path", "emotion", "speaker"].into_iter().chain(more.iter().copied())).map_err(failed)?;
     for row in &proposal.rows {
-        let fields = [row.path.as_str(), &row.emotion, row.speaker.as_deref().unwrap_or(UNKNOWN)];
+        let fields = [row.path.as_str(), &row.emotion, row.speaker.as_deref().unwrap_or(UNKNOWN_SPEAKER)];
         let rest = more.iter().map(|name| row.more.get(name).map_or("", String::as_str));
         sheet.write_record(fields.into_iter().chain(rest)).map_err(failed)?;
     }
