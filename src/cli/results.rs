@@ -1,5 +1,7 @@
 //! `results`: the finished experiments of pipelines, a table for each protocol.
 
+use std::path::Path;
+
 use super::args::{Args, Results};
 use super::{print, run, shell_word};
 use crate::config;
@@ -25,9 +27,35 @@ pub fn results(results: &Results, args: &Args) -> Result<()> {
     let Some(output) = &results.output else {
         return print(if json { serde_json::json!({ "text": text }).to_string() } else { text }.trim_end());
     };
+    check(output, &found)?;
     write_atomically(output, text.as_bytes())?;
     let path = output.display().to_string();
     print(&if json { serde_json::json!({ "results": path }).to_string() } else { format!("results: {path}") })
+}
+
+/// Refuses to replace what this command has not written, and tables of pipelines that have no result now.
+fn check(output: &Path, found: &[ResultsPipeline]) -> Result<()> {
+    let Ok(text) = std::fs::read_to_string(output) else {
+        let other = output.exists();
+        return if other { Err(Error::usage(format!("{} is no text", output.display())).hint("name another file")) } else { Ok(()) };
+    };
+    let own = text.starts_with(report::RESULTS_HEAD) && text.contains("`make results`");
+    if !text.is_empty() && !own {
+        let error = Error::usage(format!("{} is there, and is nothing that `ser results` has written", output.display()));
+        return Err(error.hint("name another file, or remove that one first"));
+    }
+    let held = |file: &str| {
+        let command = format!("`ser run {file} ");
+        text.lines().any(|line| line.contains(&command) && !line.contains("| not run") && !line.contains("| failed:"))
+    };
+    let lacking = |pipeline: &&ResultsPipeline| pipeline.experiments.iter().all(|one| one.lacks.is_some()) && held(&pipeline.file);
+    match found.iter().find(lacking) {
+        None => Ok(()),
+        Some(pipeline) => {
+            let error = Error::missing(format!("there is no result of {} now, and {} may have some", pipeline.file, output.display()));
+            Err(error.hint("run it, leave it out of the command, or name another file"))
+        }
+    }
 }
 
 /// Tables of nothing would take the place of those of an earlier day.

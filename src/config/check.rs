@@ -16,6 +16,7 @@ use super::texts::{Texts, shorten, suggestion};
 use super::validated::{CorpusKind, CorpusSettings, FeatureSettings, Pipeline};
 use crate::audio::augment::Augment;
 use crate::corpus::iemocap::{Agreement, Dialogs, Excitement};
+use crate::corpus::text::composed;
 use crate::corpus::{Subset, SubsetRule};
 use crate::error::{Error, Result};
 use crate::features::{FeatureSet, Profile};
@@ -232,7 +233,7 @@ fn labels(raw: Key<Vec<Spanned<String>>>, known: &[&str], context: &Context<'_>)
     let mut labels: Vec<String> = Vec::new();
     for label in raw.into_inner() {
         let span = label.span();
-        let label = context.text("a label", label)?;
+        let label = composed(&context.text("a label", label)?);
         if labels.contains(&label) {
             return Err(context.texts.error(&span, format!("the label `{}` stands here twice", shorten(&label))));
         }
@@ -250,7 +251,7 @@ fn labels(raw: Key<Vec<Spanned<String>>>, known: &[&str], context: &Context<'_>)
 
 fn label_map(raw: Key<BTreeMap<String, Spanned<String>>>, context: &Context<'_>) -> Result<BTreeMap<String, String>> {
     let raw = raw.map_or_else(BTreeMap::new, Spanned::into_inner);
-    raw.into_iter().map(|(from, to)| Ok((from, context.text("a label", to)?))).collect()
+    raw.into_iter().map(|(from, to)| Ok((composed(&from), composed(&context.text("a label", to)?)))).collect()
 }
 
 fn beside(path: &Path) -> PathBuf {

@@ -7,6 +7,7 @@ use toml::Spanned;
 
 use super::check::{Context, span};
 use super::raw::{Key, Table};
+use crate::corpus::text::composed;
 use crate::error::Result;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -86,8 +87,12 @@ pub(super) fn parts(raw: Key<Vec<Table<RawPart>>>, place: std::ops::Range<usize>
             (RawPartKind::Emodb, None) => PartKind::Emodb,
         };
         let map_place = raw.label_map.span();
-        let label_map: BTreeMap<String, String> =
-            raw.label_map.into_inner().into_iter().map(|(from, to)| Ok((from, context.text("a label", to)?))).collect::<Result<_>>()?;
+        let label_map: BTreeMap<String, String> = raw
+            .label_map
+            .into_inner()
+            .into_iter()
+            .map(|(from, to)| Ok((composed(&from), composed(&context.text("a label", to)?))))
+            .collect::<Result<_>>()?;
         if label_map.is_empty() {
             return Err(context.texts.error(&map_place, "an empty `label_map` leaves every utterance aside"));
         }

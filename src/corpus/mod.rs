@@ -8,6 +8,7 @@ mod listing;
 mod sources;
 mod subset;
 pub mod synthetic;
+pub mod text;
 mod utterance;
 mod walk;
 
@@ -29,5 +30,5 @@ pub use listing::{Expected, Listing, Reason, SetAside};
 pub use manifest::ManifestSettings;
 pub use sources::{Sorter, Sources};
 pub use subset::{Subset, SubsetRule};
-pub use utterance::{Sex, Source, UNKNOWN_SPEAKER, Utterance};
+pub use utterance::{Sex, Source, UNKNOWN_SPEAKER, Utterance, is_nobody};
 pub use walk::{Tree, recordings};

@@ -5,6 +5,11 @@ use serde::{Deserialize, Serialize};
 /// Stands for the speaker where nobody knows who it is: not a person, and never unseen.
 pub const UNKNOWN_SPEAKER: &str = "unknown";
 
+/// Whether a cell of a table names no speaker: it is empty, says that nobody knows, or is what tables have for a missing value.
+pub fn is_nobody(cell: &str) -> bool {
+    ["", "?", "-", "na", "n/a", "nan", "none", "null", "nil", UNKNOWN_SPEAKER].contains(&cell.trim().to_lowercase().as_str())
+}
+
 /// A speaker's sex as the corpus gives it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -38,6 +38,12 @@ impl Walk<'_> {
     /// Explains the experiments of which that is wanted, and finds what was explained before. Results stand whatever comes of it: an
     /// explanation that fails is told, and the report lacks it.
     pub(super) fn explain(&self, experiments: &mut [Running], data: &Data, outcome: &mut Outcome) -> Result<()> {
+        for one in experiments.iter().filter(|one| one.is_ensemble() && one.chosen && self.options.explain) {
+            let members: Vec<String> = one.experiment.members().iter().map(|member| format!("-e {member}")).collect();
+            let (name, pipeline) = (&one.experiment.name, &self.pipeline.name);
+            self.observer
+                .warn(format!("{name} is an ensemble and is not asked; ask its members: ser explain {pipeline} {}", members.join(" ")));
+        }
         for one in experiments.iter_mut().filter(|one| !one.is_ensemble() && one.failed.is_none()) {
             let wanted = one.chosen && (one.experiment.explain || self.options.explain);
             let after = vec![evaluate::id(one.experiment)];

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::audit;
 use super::augment;
+use super::doubts::doubts;
 use super::evaluate;
 use super::extract::{self, Extracted};
 use super::ingest::{self, Corpus, Ingested};
@@ -198,6 +199,9 @@ impl<'a> Walk<'a> {
             Seen::There(done) => Some(table::duplicates::read(&audit::path(&done.folder)).or_else(|e| self.excuse(e))?),
             Seen::Later(_) => None,
         };
+        if self.mode == Mode::Run {
+            doubts(&utterances, pairs.as_deref().unwrap_or_default()).into_iter().for_each(|doubt| self.observer.warn(doubt));
+        }
         let data = Data {
             utterances: &utterances,
             fingerprint: split::fingerprint(&utterances),

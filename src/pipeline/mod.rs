@@ -5,6 +5,7 @@
 mod audit;
 mod augment;
 mod combine;
+mod doubts;
 mod evaluate;
 mod experiments;
 mod explain;

@@ -6,6 +6,7 @@ use std::path::{Component, Path};
 use serde::Serialize;
 
 use super::augment;
+use super::doubts::doubts;
 use super::evaluate::{self, SECTION};
 use super::experiments::before_training;
 use super::explain::{self, EXPLANATION};
@@ -55,7 +56,7 @@ pub(super) fn corpus_section(listing: &Listing, data: &Data, late: Vec<SetAside>
         set_aside,
         duplicates: summary::duplicates(utterances)?,
         near_duplicates: near_duplicates(&data.pairs),
-        notes: listing.warnings.iter().chain(&listing.notes).cloned().collect(),
+        notes: doubts(utterances, &data.pairs).into_iter().chain(listing.warnings.iter().chain(&listing.notes).cloned()).collect(),
         conditions: conditions(utterances),
         licence: None,
         references: vec![],

@@ -76,6 +76,8 @@ pub(super) fn references(report: &PipelineReport) -> String {
                 add(&mut entries, known);
             } else if let Some(own) = reference.strip_prefix('@').and_then(|rest| rest.split_once('{')?.1.split_once(',')) {
                 entries.insert(own.0.trim().to_owned(), format!("{reference}\n"));
+            } else if let Some(known) = known(reference) {
+                add(&mut entries, known);
             } else {
                 let key = key(reference);
                 let entry = unknown(&key, reference);
@@ -89,11 +91,13 @@ pub(super) fn references(report: &PipelineReport) -> String {
         entries.insert(key, entry);
     }
     let version = report.versions.get("ser").map(String::as_str).unwrap_or_default();
+    // A corpus may have taken the key.
+    let own = if entries.contains_key("ser") { "ser-program" } else { "ser" };
     let program = format!(
-        "@software{{ser,\n  title = {{ser: reproducible speech-emotion-recognition results from corpora of recorded speech}},\n  version = {{{}}}\n}}\n",
+        "@software{{{own},\n  title = {{ser: reproducible speech-emotion-recognition results from corpora of recorded speech}},\n  version = {{{}}}\n}}\n",
         escape(version)
     );
-    entries.insert("ser".to_owned(), program);
+    entries.insert(own.to_owned(), program);
     let mut out = String::from("% Written by ser: what to cite for this report.\n");
     for entry in entries.values() {
         let _ = write!(out, "\n{entry}");

@@ -60,7 +60,7 @@ pub use data::{
     StepSection, TriedSetting,
 };
 pub use index::write_index;
-pub use results::{ResultsExperiment, ResultsPipeline, read as read_report, results};
+pub use results::{RESULTS_HEAD, ResultsExperiment, ResultsPipeline, read as read_report, results};
 pub use run::{RUN_PAGE, RunPage, RunTask, write_run};
 pub use sheet::inert;
 pub use write::write;

@@ -26,6 +26,9 @@ pub struct ResultsPipeline {
     pub experiments: Vec<ResultsExperiment>,
 }
 
+/// How the text begins.
+pub const RESULTS_HEAD: &str = "# Results\n\n";
+
 /// One experiment as the pipeline file says it now.
 pub struct ResultsExperiment {
     /// Name within the pipeline.
@@ -59,7 +62,7 @@ pub fn read(folder: &Path) -> Result<Option<PipelineReport>> {
 
 /// The text of RESULTS.md: a pure function of its arguments, with no time of day in it.
 pub fn results(pipelines: &[ResultsPipeline], version: &str) -> String {
-    let mut out = String::from("# Results\n\n");
+    let mut out = RESULTS_HEAD.to_owned();
     out.push_str(&format!(
         "Written by `ser results` (ser {version}; `make results` runs everything first) and never by hand: change a pipeline file, run it, and write it again.\n\n"
     ));

@@ -20,8 +20,9 @@ fn speakers<'a>(items: &[Item<'a>]) -> BTreeMap<&'a str, Vec<usize>> {
 fn all_known(items: &[Item]) -> Result<()> {
     match items.iter().filter(|item| item.speaker == UNKNOWN_SPEAKER).count() {
         0 => Ok(()),
-        n => Err(Error::data(format!("of {n} of {} utterances the speaker is not known: they cannot be kept apart", items.len()))
-            .hint("fill the manifest's column speaker, or choose the protocol stratified-kfold (which shares speakers)")),
+        n => Err(Error::data(format!("of {n} of {} utterances the speaker is not known: they cannot be kept apart", items.len())).hint(
+            "fill the manifest's column speaker, remove these rows, or choose the protocol stratified-kfold (which shares speakers)",
+        )),
     }
 }
 

@@ -11,6 +11,11 @@ use crate::error::{Error, Result};
 const TABLE: Table = Table { name: "heard", version: 1 };
 const PROBABILITY: &str = "prob_";
 
+/// Whether the file is such a table.
+pub fn is_table(path: &Path) -> bool {
+    file::meta(path).is_ok_and(|meta| meta.get("ser.table").is_some_and(|name| name == TABLE.name))
+}
+
 /// What was heard in a stretch of a recording.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HeardRow {

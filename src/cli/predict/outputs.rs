@@ -1,10 +1,12 @@
 //! Files that are written, none of which may take the place of what is read.
 
+use std::io::Read;
 use std::path::{Component, Path, PathBuf};
 
 use super::args::Predict;
 use crate::error::{Error, Result};
 use crate::pipeline::predict::{Format, Sources};
+use crate::table::heard;
 
 /// The files that the command line names to write to, each with its option.
 pub(super) struct Outputs<'a>(Vec<(&'static str, &'a Path)>);
@@ -29,6 +31,10 @@ impl<'a> Outputs<'a> {
             if path.exists() && !path.is_file() {
                 let error = Error::usage(format!("{} is no regular file, and cannot be replaced by one", path.display()));
                 return Err(error.hint("name a file, or leave -o out to write to standard output"));
+            }
+            if !is_own(path) {
+                let error = Error::usage(format!("{option} {} is there, and is nothing that this command has written", path.display()));
+                return Err(error.hint("name another file, or remove that one first"));
             }
             if predict.paths.iter().any(|input| input != Path::new("-") && same(path, input)) {
                 return Err(taken(option, path, "is read here"));
@@ -61,6 +67,25 @@ impl<'a> Outputs<'a> {
         }
         Ok(())
     }
+}
+
+/// Whether a file is not there, empty, or begins as predictions and lists of errors do: nothing else is replaced.
+fn is_own(path: &Path) -> bool {
+    let mut head = [0u8; 4096];
+    let Ok(mut file) = std::fs::File::open(path) else { return true };
+    let n = file.read(&mut head).unwrap_or(0);
+    let head = &head[..n];
+    if head.starts_with(b"PAR1") {
+        return heard::is_table(path);
+    }
+    let text = String::from_utf8_lossy(head);
+    let first = text.lines().next().unwrap_or_default();
+    let is_json =
+        || serde_json::from_str::<serde_json::Value>(first).is_ok_and(|line| line["file"].is_string() && line["emotion"].is_string());
+    // `a.wav: happy  (happy 0.812, calm 0.188)`
+    let is_words = || first.ends_with(')') && first.contains(": ") && first.contains("  (");
+    let is_csv = || ["file,start_s,end_s,emotion,prob_", "file,kind,reason"].iter().any(|start| first.starts_with(start));
+    n == 0 || is_csv() || is_json() || is_words()
 }
 
 fn taken(option: &str, path: &Path, why: &str) -> Error {

@@ -6,6 +6,7 @@ use super::cell::seconds;
 use super::columns::Columns;
 use super::json_rows;
 use super::sheet::{self, Sheet, open};
+use crate::corpus::is_nobody;
 use crate::error::{Error, Result};
 
 /// A recording, or a segment of one, that a row names.
@@ -74,7 +75,7 @@ fn clip(cells: &[String], columns: &Columns) -> Result<Clip, String> {
     Ok(Clip {
         // Untrimmed: a name may begin with a space.
         path: columns.index.get("path").and_then(|at| cells.get(*at)).cloned().unwrap_or_default(),
-        speaker: columns.cell(cells, "speaker").map(str::to_owned),
+        speaker: columns.cell(cells, "speaker").filter(|speaker| !is_nobody(speaker)).map(str::to_owned),
         start_s: time("start")?,
         end_s: time("end")?,
     })

@@ -13,7 +13,8 @@ use super::repeats::Repeats;
 use super::sheet::{self, Row, open};
 use crate::corpus::GENERATED_MARK;
 use crate::corpus::listing::{Listing, Reason, SetAside};
-use crate::corpus::utterance::{Source, UNKNOWN_SPEAKER};
+use crate::corpus::text::composed;
+use crate::corpus::utterance::{Source, UNKNOWN_SPEAKER, is_nobody};
 use crate::corpus::walk::check_root;
 use crate::error::{Error, Result};
 
@@ -167,7 +168,7 @@ impl Rows<'_> {
         if let Some(name) = ["emotion", "speaker"].iter().find(|name| cell(name).is_some_and(|text| text.contains('\n'))) {
             return Err(bad(format!("the cell {name} goes over several lines: look for a quotation mark that is never closed")));
         }
-        let emotion = self.class(cell("emotion").unwrap_or_default())?;
+        let emotion = self.class(&composed(cell("emotion").unwrap_or_default()))?;
         let (start_s, end_s) = (seconds("start", cell("start"))?, seconds("end", cell("end"))?);
         if end_s.is_some_and(|end| end <= start_s.unwrap_or(0.0)) {
             return Err(bad("the end is not after the start: correct the times (seconds)".into()));
@@ -177,7 +178,7 @@ impl Rows<'_> {
         let path = self.locator.locate(raw)?;
         let mut source = Source {
             emotion,
-            speaker: owned("speaker").unwrap_or_else(|| UNKNOWN_SPEAKER.to_owned()),
+            speaker: cell("speaker").filter(|speaker| !is_nobody(speaker)).map_or_else(|| UNKNOWN_SPEAKER.to_owned(), composed),
             sex: cell("sex").map(sex).transpose()?,
             text_id: owned("text_id"),
             session: owned("session"),

@@ -75,7 +75,9 @@ pub(super) fn by_path(root: &Path, files: &[String], choices: &Choices, tables: 
 /// # Errors
 /// `Data` where no path has it.
 pub(super) fn field<'f>(root: &Path, all: &'f [Field], place: &Place, option: &str) -> Result<&'f Field> {
-    all.iter().find(|field| field.place == *place).ok_or_else(|| {
+    // Where all paths have as many parts, the last stands there by its number alone.
+    let greatest = || all.iter().filter(|field| place.may_be(&field.place)).max_by(|a, b| a.place.cmp(&b.place));
+    all.iter().find(|field| field.place == *place).or_else(greatest).ok_or_else(|| {
         let error = Error::data(format!("the recordings below {} have no {place}, which {option} names", root.display()));
         error.hint(format!("they have {}", seen(all)))
     })

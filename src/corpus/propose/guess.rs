@@ -13,7 +13,7 @@ use super::text::{composed, safe, shown, some};
 use super::{audformat, tables, words};
 use crate::corpus::utterance::Source;
 use crate::corpus::walk::{AUDIO, check_root, walk};
-use crate::corpus::{EmodbSettings, GENERATED_MARK, Listing, SetAside, UNKNOWN_SPEAKER, emodb, ravdess};
+use crate::corpus::{EmodbSettings, GENERATED_MARK, Listing, SetAside, emodb, is_nobody, ravdess};
 use crate::error::{Error, Result};
 
 /// Classes and recordings that are named in one line.
@@ -106,18 +106,13 @@ impl Proposal {
     }
 }
 
-/// Whether a cell says that nobody knows who speaks.
-fn is_nobody(speaker: &str) -> bool {
-    ["", "?", "-", "na", "n/a", "nan", "none", "null", UNKNOWN_SPEAKER].contains(&speaker.trim().to_lowercase().as_str())
-}
-
 /// Looks at the folder `root`; `name` is what the corpus is called, that of the folder where it is `None`.
 ///
 /// # Errors
 /// `Missing` where there is no such folder; `Data` where it has no recordings, nothing in it tells emotions, there are not two classes of two
 /// recordings, or what `choices` name is not there.
 pub fn propose(root: &Path, name: Option<&str>, choices: &Choices) -> Result<Proposal> {
-    check_root(root, "a corpus", "name the folder of the recordings")?;
+    check_root(root, "the folder of recordings", "name the folder that holds them")?;
     let tree = walk(root, "", AUDIO)?;
     if tree.files.is_empty() {
         let error = Error::data(format!("{} holds no recording", root.display()));
@@ -132,7 +127,10 @@ pub fn propose(root: &Path, name: Option<&str>, choices: &Choices) -> Result<Pro
         proposal.rows.iter_mut().for_each(|row| row.speaker = speakers.get(&row.path).cloned());
         proposal.evidence.push(format!("speaker: column:{column}, {} values", proposal.speakers().len()));
     }
-    proposal.rows.iter_mut().for_each(|row| row.speaker = row.speaker.take().filter(|speaker| !is_nobody(speaker)));
+    proposal.rows.iter_mut().for_each(|row| {
+        row.speaker = row.speaker.take().filter(|speaker| !is_nobody(speaker)).map(|speaker| composed(&speaker));
+        row.emotion = composed(&row.emotion);
+    });
     // A reader of a corpus has walked the folder, too.
     proposal.set_aside.extend(tree.set_aside);
     proposal.set_aside.sort_by(|a, b| a.path.cmp(&b.path));
@@ -216,13 +214,18 @@ fn found(root: &Path, files: &[String], choices: &Choices) -> Result<Proposal> {
     if by_column && root.join(audformat::HEADER).is_file() {
         return database(root, files, choices, empty);
     }
-    let known = [("RAVDESS", ravdess::read(root)), ("EMO-DB", emodb::read(root, &EmodbSettings { all_clips: true }))];
-    for (name, listing) in known.into_iter().filter(|_| *choices == Choices::default()) {
+    let terms = [
+        ("CC BY-NC-SA 4.0: no commercial use, share alike", "Livingstone and Russo 2018, doi 10.1371/journal.pone.0196391"),
+        ("no terms are stated; the authors ask to be cited", "Burkhardt et al. 2005, A database of German emotional speech"),
+    ];
+    let known = [("RAVDESS", terms[0], ravdess::read(root)), ("EMO-DB", terms[1], emodb::read(root, &EmodbSettings { all_clips: true }))];
+    for (name, (licence, citation), listing) in known.into_iter().filter(|_| *choices == Choices::default()) {
         if let Ok(Listing { sources, set_aside, .. }) = listing
             && sources.len() * 10 >= files.len() * 9
         {
             let evidence = vec![format!("{} of {} file names are those of {name}", sources.len(), files.len())];
-            return Ok(Proposal { rows: sources.into_iter().map(row).collect(), evidence, set_aside, ..empty });
+            let (licence, citation) = (Some(licence.to_owned()), Some(citation.to_owned()));
+            return Ok(Proposal { rows: sources.into_iter().map(row).collect(), evidence, set_aside, licence, citation, ..empty });
         }
     }
     let tables::Look { best, doubts: others, rejected } = tables::look(root, files, choices)?;

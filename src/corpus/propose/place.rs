@@ -30,6 +30,17 @@ pub enum Place {
 }
 
 impl Place {
+    /// Whether a place that is counted may be the one that this calls the last.
+    pub(super) fn may_be(&self, counted: &Place) -> bool {
+        match (self, counted) {
+            (Place::Folder(At::Last), Place::Folder(At::Nth(_)))
+            | (Place::Name(At::Last), Place::Name(At::Nth(_)))
+            | (Place::Letters(At::Last), Place::Letters(At::Nth(_))) => true,
+            (Place::Piece(folder, At::Last), Place::Piece(of, At::Nth(_))) => folder == of,
+            _ => false,
+        }
+    }
+
     /// With what it means, where that is not plain.
     pub(super) fn told(&self) -> String {
         let what = match self {

@@ -18,8 +18,28 @@ const MOST_ROWS: usize = 2_000_000;
 const SHOWN: usize = 8;
 
 /// What columns of emotions are called; the first of these that is there is taken.
-const EMOTION: [&str; 11] =
-    ["emotion", "emo", "emotionlabel", "emotions", "gefuhl", "emocion", "emozione", "label", "class", "category", "target"];
+const EMOTION: [&str; 20] = [
+    "emotion",
+    "emo",
+    "emotionlabel",
+    "finallabel",
+    "finalemotion",
+    "final",
+    "majority",
+    "majorityvote",
+    "gold",
+    "goldstandard",
+    "consensus",
+    "agreed",
+    "emotions",
+    "gefuhl",
+    "emocion",
+    "emozione",
+    "label",
+    "class",
+    "category",
+    "target",
+];
 
 /// Optional columns of a manifest, and what they are called elsewhere.
 const OPTIONAL: &[(&str, &[&str])] = &[

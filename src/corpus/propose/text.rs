@@ -3,12 +3,8 @@
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
+pub(super) use crate::corpus::text::composed;
 pub use crate::error::shown;
-
-/// In the composed form, in which the names of one file on two systems are the same text.
-pub(super) fn composed(text: &str) -> String {
-    if text.is_ascii() { text.to_owned() } else { text.nfc().collect() }
-}
 
 /// Lower case without accents, in whichever form these are written.
 pub(super) fn plain(word: &str) -> String {

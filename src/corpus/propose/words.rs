@@ -256,7 +256,44 @@ pub(super) fn part(word: &str) -> Option<&'static str> {
 
 /// Whether a word, with or without a number, names something that recordings share and that is no speaker: a session, a strength, a batch.
 pub(super) fn is_other_word(word: &str) -> bool {
-    const WORDS: [&str; 58] = [
+    const WORDS: [&str; 95] = [
+        "room",
+        "raum",
+        "mic",
+        "mikro",
+        "mono",
+        "stereo",
+        "left",
+        "right",
+        "intensity",
+        "level",
+        "version",
+        "ver",
+        "v",
+        "sent",
+        "prompt",
+        "phrase",
+        "script",
+        "improvisation",
+        "impro",
+        "language",
+        "lang",
+        "de",
+        "en",
+        "fr",
+        "es",
+        "it",
+        "nl",
+        "pl",
+        "pt",
+        "ru",
+        "tr",
+        "zh",
+        "ja",
+        "ko",
+        "deu",
+        "eng",
+        "german",
         "session",
         "ses",
         "sess",
@@ -316,6 +353,10 @@ pub(super) fn is_other_word(word: &str) -> bool {
         "room",
         "mic",
     ];
+    // A day: 2024-01-03, 20240103.
+    if word.chars().all(|c| c.is_ascii_digit() || "-_.".contains(c)) && word.chars().filter(char::is_ascii_digit).count() == 8 {
+        return true;
+    }
     let first: String = plain(word).chars().take_while(|c| c.is_alphabetic()).collect();
     let rest = word.chars().skip(first.chars().count());
     WORDS.contains(&first.as_str()) && rest.clone().filter(|c| c.is_alphabetic()).count() <= 1
@@ -370,7 +411,11 @@ mod tests {
             [sex("Weiblich"), sex("Ma\u{308}nnlich"), sex("hombre"), sex("anna")],
             [Some("female"), Some("male"), Some("male"), None]
         );
-        assert!(["session1", "Session_2", "high", "batch_a", "Aufnahmen"].iter().all(|word| is_other_word(word)));
+        assert!(
+            ["session1", "Session_2", "high", "batch_a", "Aufnahmen", "room_A", "stereo", "2024-01-03", "de"]
+                .iter()
+                .all(|word| is_other_word(word))
+        );
         assert!(!["anna", "s1", "lola", "1001", "setareh", "marco"].iter().any(|word| is_other_word(word)));
     }
 }

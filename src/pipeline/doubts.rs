@@ -1,0 +1,91 @@
+//! What of a corpus contradicts itself: copies under other labels or voices, and names that differ in their spelling alone.
+
+use std::collections::{BTreeMap, HashMap};
+
+use crate::corpus::{UNKNOWN_SPEAKER, Utterance};
+use crate::table::duplicates::DuplicateRow;
+
+/// Speakers named in one warning.
+const NAMED: usize = 3;
+
+/// A sentence for each thing that somebody should look at; none where nothing contradicts itself.
+pub(super) fn doubts(utterances: &[Utterance], pairs: &[DuplicateRow]) -> Vec<String> {
+    let by_id: HashMap<&str, &Utterance> = utterances.iter().map(|u| (u.source.id.as_str(), u)).collect();
+    let both = |pair: &DuplicateRow| Some((*by_id.get(pair.utterance_a.as_str())?, *by_id.get(pair.utterance_b.as_str())?));
+    let mut labels = Vec::new();
+    let mut voices = Vec::new();
+    for (a, b) in pairs.iter().filter_map(both) {
+        let (a, b) = (&a.source, &b.source);
+        if a.emotion != b.emotion {
+            labels.push(format!("{} ({}) and {} ({})", a.id, a.emotion, b.id, b.emotion));
+        }
+        if a.speaker != b.speaker && a.speaker != UNKNOWN_SPEAKER && b.speaker != UNKNOWN_SPEAKER {
+            voices.push(format!("{} ({}) and {} ({})", a.id, a.speaker, b.id, b.speaker));
+        }
+    }
+    let copies = |what: &str, pairs: &[String]| {
+        pairs.first().map(|first| format!("{} pairs of copies of one recording have different {what}, such as {first}", pairs.len()))
+    };
+    let spelt = spellings(utterances);
+    let spelt = (!spelt.is_empty()).then(|| {
+        let more = if spelt.len() > NAMED { format!(" and {} more", spelt.len() - NAMED) } else { String::new() };
+        let some = spelt.iter().take(NAMED).cloned().collect::<Vec<_>>().join("; ");
+        format!("speakers whose names differ in their spelling alone count as different voices: {some}{more}")
+    });
+    [copies("labels", &labels), copies("speakers", &voices), spelt].into_iter().flatten().collect()
+}
+
+/// Speakers that are the same without case, spaces, punctuation and leading zeros.
+fn spellings(utterances: &[Utterance]) -> Vec<String> {
+    let mut names: BTreeMap<String, BTreeMap<&str, ()>> = BTreeMap::new();
+    for speaker in utterances.iter().map(|u| u.source.speaker.as_str()).filter(|speaker| *speaker != UNKNOWN_SPEAKER) {
+        names.entry(plain(speaker)).or_default().insert(speaker, ());
+    }
+    let several = names.into_values().filter(|spelt| spelt.len() > 1);
+    several.map(|spelt| spelt.into_keys().collect::<Vec<_>>().join(", ")).collect()
+}
+
+fn plain(name: &str) -> String {
+    let mut out = String::new();
+    for c in name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase) {
+        if c == '0' && !out.ends_with(|before: char| before.is_ascii_digit()) {
+            continue;
+        }
+        out.push(c);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::corpus::Source;
+
+    fn utterance(id: &str, emotion: &str, speaker: &str) -> Utterance {
+        let source = Source { emotion: emotion.into(), speaker: speaker.into(), ..Source::named(id, id) };
+        Utterance { source, sample_rate: 8000, channels: 1, n_samples: 8000, duration_s: 1.0, content_hash: id.into() }
+    }
+
+    #[test]
+    fn copies_that_contradict_each_other_and_spellings_of_one_name_are_told() {
+        let all = [
+            utterance("a", "joy", "Speaker 01"),
+            utterance("b", "fear", "speaker1"),
+            utterance("c", "joy", "s10"),
+            utterance("d", "joy", "s100"),
+            utterance("e", "joy", UNKNOWN_SPEAKER),
+        ];
+        let pair =
+            |a: &str, b: &str| DuplicateRow { utterance_a: a.into(), utterance_b: b.into(), exact: true, similarity: 1.0, lag_s: 0.0 };
+        let found = doubts(&all, &[pair("a", "b"), pair("c", "d"), pair("d", "e")]);
+        assert_eq!(
+            found,
+            [
+                "1 pairs of copies of one recording have different labels, such as a (joy) and b (fear)",
+                "2 pairs of copies of one recording have different speakers, such as a (Speaker 01) and b (speaker1)",
+                "speakers whose names differ in their spelling alone count as different voices: Speaker 01, speaker1",
+            ]
+        );
+        assert!(doubts(&all[2..], &[pair("d", "e")]).is_empty());
+    }
+}
