@@ -203,6 +203,8 @@ mod tests {
     fn what_a_page_warns_of_is_a_list_of_remarks() {
         let mut report = fixture::recorded();
         assert!(remarks(&report).is_empty());
+        let leak = remarks(&fixture::hostile());
+        assert!(leak.iter().any(|one| one.starts_with("The sample rate gives classes away")), "{leak:?}");
         report.overrides = vec!["train.epochs=1".into()];
         report.corpus.as_mut().unwrap().by_class.pop_first();
         report.corpus.as_mut().unwrap().utterances = 1344;

@@ -279,7 +279,7 @@ fn corpus() -> CorpusSection {
         notes: vec!["four recordings have two channels; both are averaged".to_owned()],
         conditions: vec![
             Condition::of("sample rate", " Hz", CLASSES.iter().map(|class| (48_000, *class))),
-            Condition::of("number of channels", "", (0..80).map(|i| (1 + (i % 8 / 4) as u64, CLASSES[i % 8]))),
+            Condition::of("number of channels", "", (0..80).map(|i| (1 + (i / 8 % 2) as u64, CLASSES[i % 8]))),
         ],
         licence: Some("CC BY-NC-SA 4.0: no commercial use, share alike".into()),
         references: vec!["livingstone2018ryerson".into()],
@@ -443,6 +443,8 @@ pub(crate) fn hostile() -> PipelineReport {
     report.published[0].source = evil.into();
     if let Some(corpus) = &mut report.corpus {
         corpus.notes.push(evil.into());
+        corpus.conditions[0] =
+            Condition::of("sample rate", " Hz", (0..80).map(|i| (16_000 * (1 + i % 2), if i % 2 == 0 { evil } else { "sad" })));
         corpus.licence = Some(evil.into());
         corpus.references.push(evil.into());
         corpus.utterances = 1439;

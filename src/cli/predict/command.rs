@@ -36,6 +36,7 @@ pub fn predict(predict: &Predict, args: &Args, cancel: &Cancel, observer: &dyn O
     describe(&predictor, observer);
     let sources = sources(predict)?;
     outputs.spare_recordings(&sources)?;
+    outputs.spare_others()?;
     sources.notes.iter().for_each(|note| observer.note(note.as_str()));
     sources.astray.iter().for_each(|text| observer.warn(text.as_str()));
     let astray = !sources.astray.is_empty();

@@ -32,10 +32,6 @@ impl<'a> Outputs<'a> {
                 let error = Error::usage(format!("{} is no regular file, and cannot be replaced by one", path.display()));
                 return Err(error.hint("name a file, or leave -o out to write to standard output"));
             }
-            if !is_own(path) {
-                let error = Error::usage(format!("{option} {} is there, and is nothing that this command has written", path.display()));
-                return Err(error.hint("name another file, or remove that one first"));
-            }
             if predict.paths.iter().any(|input| input != Path::new("-") && same(path, input)) {
                 return Err(taken(option, path, "is read here"));
             }
@@ -52,6 +48,17 @@ impl<'a> Outputs<'a> {
                 Err(error.hint("name a file elsewhere"))
             }
             None => Ok(()),
+        }
+    }
+
+    /// Refuses to replace what another hand has written.
+    pub(super) fn spare_others(&self) -> Result<()> {
+        match self.0.iter().find(|(_, path)| !is_own(path)) {
+            None => Ok(()),
+            Some((option, path)) => {
+                let error = Error::usage(format!("{option} {} is there, and is nothing that this command has written", path.display()));
+                Err(error.hint("name another file, or remove that one first"))
+            }
         }
     }
 

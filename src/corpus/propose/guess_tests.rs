@@ -108,7 +108,7 @@ fn nothing_is_invented() {
             .err()
             .unwrap()
             .to_string()
-            .contains("a corpus is not at")
+            .contains("the folder of recordings is not at")
     );
     assert!(
         propose(tree(&["a/notes.doc".to_owned()]).path(), None, &Choices::default())

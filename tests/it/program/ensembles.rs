@@ -107,13 +107,13 @@ fn results_are_written_by_protocol_and_never_of_other_settings() {
         project.ser(&["results", "small", "-o", "RESULTS.md"]).ok();
         String::from_utf8(project.read("RESULTS.md")).unwrap()
     };
-    project.write("RESULTS.md", "older");
+    project.write("RESULTS.md", "# Results\n\nolder, by `make results`\n");
     project.ser(&["results", "small", "-o", "RESULTS.md"]).fails(5, &["there is no result of small in reports", "ser run small"]);
-    assert_eq!(project.read("RESULTS.md"), b"older");
+    assert_eq!(project.read("RESULTS.md"), b"# Results\n\nolder, by `make results`\n");
     project.ser(&["run", "small", "--experiment", "log"]).ok();
     let printed = project.ser(&["results", "small"]).ok().stdout;
     assert!(printed.contains("| not run | `ser run pipelines/small.toml --experiment both` |"), "{printed}");
-    assert_eq!(project.read("RESULTS.md"), b"older", "without -o nothing is written");
+    assert_eq!(project.read("RESULTS.md"), b"# Results\n\nolder, by `make results`\n", "without -o nothing is written");
     assert_eq!(printed, results(&project));
     project.ser(&["run", "small"]).ok();
     let text = results(&project);

@@ -22,7 +22,10 @@ fn plans_and_results_of_several_pipelines_say_whose_they_are() {
     project.pipeline("small", &Project::small().replace("[corpus]", "title = \"New\"\n[corpus]"));
     let plan = project.ser(&["plan", "small"]).ok().stdout;
     let report = plan.lines().find(|line| line.contains(" report ")).unwrap();
-    assert!(report.contains("(experiments, figures or settings changed: title: \"small\" -> \"New\")"), "{plan}");
+    assert!(
+        report.contains("(experiments, figures or settings changed: settings.title: \"small\" -> \"New\"; title: \"small\" -> \"New\")"),
+        "{plan}"
+    );
     let all = project.ser(&["plan", "small", "-v"]).ok().stdout;
     assert!(all.contains("settings.title: \"small\" -> \"New\""), "{all}");
 }

@@ -192,15 +192,15 @@ fn what_is_interrupted_leaves_nothing_half_written() {
     for i in 0..2000 {
         project.write(&format!("many/{i:04}.wav"), &good);
     }
-    project.write("out.csv", "older");
+    project.write("out.csv", "file,kind,reason\nolder,,\n");
     // Progress begins with the eighth recording.
     let script = format!(
         "$SER predict {MODEL} many -o out.csv --json 2> err & pid=$!\n\
-         while ! grep -q task-progress err 2>/dev/null; do sleep 0.01; done; kill -INT $pid; wait $pid"
+         while kill -0 $pid 2>/dev/null && ! grep -q task-progress err 2>/dev/null; do sleep 0.01; done; kill -INT $pid; wait $pid"
     );
     let ran = project.bash(&script);
     assert_eq!(ran.code, 130, "{}", String::from_utf8_lossy(&project.read("err")));
-    assert_eq!(project.read("out.csv"), b"older");
+    assert_eq!(project.read("out.csv"), b"file,kind,reason\nolder,,\n");
     let left = fs::read_dir(project.path(".")).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap());
     assert!(left.into_iter().all(|name| !name.starts_with(".tmp")));
 }
@@ -224,6 +224,10 @@ fn nothing_that_is_read_is_written_over() {
     {
         refused(&["corpus", "--format", "csv", "-o", &inside], &["lies in the folder of the model"]);
     }
+    project.write("notes.csv", "file,emotion\na.wav,calm\n");
+    refused(&["corpus", "-o", "notes.csv"], &["-o notes.csv is there, and is nothing that this command has written"]);
+    refused(&["corpus", "--format", "parquet", "-o", "data/tables/small/features.parquet"], &["nothing that this command has written"]);
+    assert_eq!(project.read("notes.csv"), b"file,emotion\na.wav,calm\n");
     assert_eq!(project.read("list.csv"), b"path\ncorpus/s0_calm_0.wav\n");
     assert_eq!(project.read("keep.wav"), project.read("corpus/s0_calm_0.wav"));
     assert!(project.tree("data/models") == before);
