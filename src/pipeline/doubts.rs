@@ -46,12 +46,18 @@ fn spellings(utterances: &[Utterance]) -> Vec<String> {
 }
 
 fn plain(name: &str) -> String {
+    let ends_in_digit = |text: &str| text.ends_with(|c: char| c.is_ascii_digit());
     let mut out = String::new();
-    for c in name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase) {
-        if c == '0' && !out.ends_with(|before: char| before.is_ascii_digit()) {
-            continue;
+    for part in name.split(|c: char| !c.is_alphanumeric()).filter(|part| !part.is_empty()) {
+        // `1_1` is not `11`.
+        if ends_in_digit(&out) && part.starts_with(|c: char| c.is_ascii_digit()) {
+            out.push('-');
         }
-        out.push(c);
+        for c in part.chars().flat_map(char::to_lowercase) {
+            if c != '0' || ends_in_digit(&out) {
+                out.push(c);
+            }
+        }
     }
     out
 }
@@ -87,5 +93,6 @@ mod tests {
             ]
         );
         assert!(doubts(&all[2..], &[pair("d", "e")]).is_empty());
+        assert_eq!(["Speaker 01", "speaker_1", "1_1", "11", "1.01"].map(plain), ["speaker1", "speaker1", "1-1", "11", "1-1"]);
     }
 }
