@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::config::{CorpusKind, PartKind, Pipeline};
+use crate::config::{CorpusKind, Pipeline};
 use crate::error::{Error, Kind};
 
 /// Where corpora lie unless `--corpora-dir` says otherwise.
@@ -23,12 +23,7 @@ pub fn absent(pipeline: &Pipeline) -> Vec<Absent> {
     let all = match kind {
         CorpusKind::Synthetic { .. } => vec![],
         CorpusKind::Joined { root, parts } => {
-            let word = |kind: &PartKind| match kind {
-                PartKind::Ravdess => "ravdess",
-                PartKind::Emodb => "emodb",
-                PartKind::Manifest { .. } => "manifest",
-            };
-            parts.iter().map(|part| Absent { root: root.join(&part.folder), kind: word(&part.kind), whole: false }).collect()
+            parts.iter().map(|part| Absent { root: root.join(&part.folder), kind: part.kind.name(), whole: false }).collect()
         }
         other => vec![Absent { root: other.root().to_owned(), kind: other.name(), whole: true }],
     };

@@ -9,9 +9,10 @@ use super::args::{Args, Generate, Init};
 use super::print as print_raw;
 use crate::audio;
 use crate::cancel::Cancel;
-use crate::corpus::propose::{self, Choices, Condition, Place, Proposal, shown};
+use crate::corpus::propose::{self, Choices, Place, Proposal};
 use crate::corpus::synthetic::{SyntheticSettings, foreign};
-use crate::error::{Error, Result};
+use crate::corpus::{self, Condition, Recorded};
+use crate::error::{Error, Result, shown};
 use crate::files::{create_folder, write_atomically};
 use crate::orchestrator::{Event, Observer};
 use crate::ui;
@@ -23,10 +24,32 @@ const SHOWN: usize = 5;
 #[derive(Default)]
 struct Heard {
     seconds: f64,
-    rates: BTreeMap<u32, usize>,
-    channels: BTreeMap<u16, usize>,
-    conditions: BTreeMap<String, Condition>,
+    /// Sample rate in Hz and number of channels, by path.
+    recorded: BTreeMap<String, (u32, u16)>,
     bad: Vec<(String, String)>,
+}
+
+impl Heard {
+    fn rates(&self) -> BTreeMap<u32, usize> {
+        counted(self.recorded.values().map(|(rate, _)| *rate))
+    }
+
+    fn channels(&self) -> BTreeMap<u16, usize> {
+        counted(self.recorded.values().map(|(_, channels)| *channels))
+    }
+
+    fn conditions(&self, proposal: &Proposal) -> Vec<Condition> {
+        corpus::conditions(proposal.rows.iter().filter_map(|row| {
+            let &(sample_rate, channels) = self.recorded.get(&row.path)?;
+            Some(Recorded { path: &row.path, class: proposal.class(row), sample_rate, channels })
+        }))
+    }
+}
+
+fn counted<K: Ord>(values: impl Iterator<Item = K>) -> BTreeMap<K, usize> {
+    let mut counts = BTreeMap::new();
+    values.for_each(|value| *counts.entry(value).or_default() += 1);
+    counts
 }
 
 /// Looks at a folder and writes a manifest and a pipeline file for it.
@@ -45,7 +68,8 @@ pub fn init(init: &Init, args: &Args, cancel: &Cancel, observer: &dyn Observer) 
         }
     }
     let heard = listen(&init.folder, &proposal, cancel, observer)?;
-    proposal.doubts.extend(propose::giveaways(&proposal, &heard.conditions));
+    let leaks: Vec<String> = heard.conditions(&proposal).iter().filter(|one| one.leaks()).map(Condition::warning).collect();
+    proposal.doubts.extend(leaks);
     let root = plain(&init.folder);
     for folder in [manifest.parent(), pipeline.parent()].into_iter().flatten() {
         create_folder(folder)?;
@@ -77,10 +101,7 @@ fn listen(root: &Path, proposal: &Proposal, cancel: &Cancel, observer: &dyn Obse
             match audio {
                 Ok(audio) => {
                     heard.seconds += audio.duration_s();
-                    *heard.rates.entry(audio.sample_rate).or_default() += 1;
-                    *heard.channels.entry(audio.channels).or_default() += 1;
-                    let condition = Condition { sample_rate: audio.sample_rate, channels: audio.channels };
-                    heard.conditions.insert(path.to_owned(), condition);
+                    heard.recorded.insert(path.to_owned(), (audio.sample_rate, audio.channels));
                 }
                 Err(error) => heard.bad.push((path.to_owned(), error.to_string())),
             }
@@ -118,8 +139,9 @@ fn tell(proposal: &Proposal, heard: &Heard, manifest: &Path, pipeline: &Path) ->
         n if n <= 24 => print(&format!("  speakers: {}", list(speakers)))?,
         n => print(&format!("  speakers: {n}"))?,
     }
-    let rates = heard.rates.iter().map(|(rate, n)| (format!("{rate} Hz:"), *n));
-    let channels = heard.channels.iter().map(|(n, files)| (if *n == 1 { "mono:".to_owned() } else { format!("{n} channels:") }, *files));
+    let rates = heard.rates().into_iter().map(|(rate, n)| (format!("{rate} Hz:"), n));
+    let channels =
+        heard.channels().into_iter().map(|(n, files)| (if n == 1 { "mono:".to_owned() } else { format!("{n} channels:") }, files));
     print(&format!("  {}; {}", list(rates), list(channels)))?;
     for (path, why) in heard.bad.iter().take(SHOWN) {
         print(&format!("  cannot be read: {path}: {why}"))?;
@@ -144,7 +166,7 @@ fn tell(proposal: &Proposal, heard: &Heard, manifest: &Path, pipeline: &Path) ->
 fn as_json(proposal: &Proposal, heard: &Heard, manifest: &Path, pipeline: &Path) -> serde_json::Value {
     serde_json::json!({
         "name": proposal.name, "recordings": proposal.recordings(), "rows": proposal.rows.len(), "seconds": heard.seconds, "emotions": proposal.counts(),
-        "speakers": proposal.speakers(), "sample_rates": heard.rates, "channels": heard.channels,
+        "speakers": proposal.speakers(), "sample_rates": heard.rates(), "channels": heard.channels(),
         "evidence": proposal.evidence, "not_sure": proposal.doubts,
         "unreadable": heard.bad.iter().map(|(path, why)| serde_json::json!({ "path": path, "why": why })).collect::<Vec<_>>(),
         "left_aside": proposal.set_aside.len(), "manifest": manifest, "pipeline": pipeline,

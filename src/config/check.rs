@@ -163,7 +163,7 @@ fn corpus(raw: Spanned<Table<RawCorpus>>, context: &Context<'_>) -> Result<Corpu
             // The folder of the manifest, unless told otherwise.
             let root = if own_root { root } else { beside(&path) };
             CorpusKind::Manifest {
-                label_map: label_map(raw.label_map, context)?,
+                label_map: label_map(raw.label_map.map_or_else(BTreeMap::new, Spanned::into_inner), context)?,
                 allow_outside: value_or(raw.allow_outside, false),
                 language: raw.language.map(|language| context.text("language", language)).transpose()?,
                 path,
@@ -249,8 +249,7 @@ fn labels(raw: Key<Vec<Spanned<String>>>, known: &[&str], context: &Context<'_>)
     Ok(labels)
 }
 
-fn label_map(raw: Key<BTreeMap<String, Spanned<String>>>, context: &Context<'_>) -> Result<BTreeMap<String, String>> {
-    let raw = raw.map_or_else(BTreeMap::new, Spanned::into_inner);
+pub(super) fn label_map(raw: BTreeMap<String, Spanned<String>>, context: &Context<'_>) -> Result<BTreeMap<String, String>> {
     raw.into_iter().map(|(from, to)| Ok((composed(&from), composed(&context.text("a label", to)?)))).collect()
 }
 

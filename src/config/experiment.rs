@@ -221,9 +221,8 @@ fn inputs(raw: Option<Table<RawInputs>>, features: &FeatureSettings, context: &C
             }));
         }
     }
-    let usual = if set.is_sequence() { ScalerKind::Standard } else { ScalerKind::None };
     let scaler_place = span(&raw.scaler);
-    let scaler = raw.scaler.map_or(usual, Spanned::into_inner);
+    let scaler = raw.scaler.map_or(view(set, FRAMES).scaler, Spanned::into_inner);
     if let Some(place) = scaler_place.filter(|_| set.is_sequence() && scaler == ScalerKind::None) {
         let error = context.texts.error(&place, "sequences are padded with their mean, which is known of scaled inputs alone");
         return Err(error.hint("write scaler = \"standard\" (or \"per-speaker\")"));
@@ -270,7 +269,7 @@ fn augment(raw: Key<RawCopies>, context: &Context<'_>) -> Result<Copies> {
     Ok(Copies::of(kinds))
 }
 
-/// A set as it stands in its table.
+/// A set as it stands in its table; sequences are scaled, since they are padded with their mean.
 fn view(set: FeatureSet, frames: usize) -> Inputs {
     let scaler = if set.is_sequence() { ScalerKind::Standard } else { ScalerKind::None };
     Inputs { set, frames: set.is_sequence().then_some(frames), scaler, ..Inputs::default() }

@@ -5,9 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
-use super::check::{Context, span};
+use super::check::{Context, label_map, span};
 use super::raw::{Key, Table};
-use crate::corpus::text::composed;
 use crate::error::Result;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -58,6 +57,17 @@ pub enum PartKind {
     },
 }
 
+impl PartKind {
+    /// The word of a pipeline file.
+    pub fn name(&self) -> &'static str {
+        match self {
+            PartKind::Ravdess => "ravdess",
+            PartKind::Emodb => "emodb",
+            PartKind::Manifest { .. } => "manifest",
+        }
+    }
+}
+
 /// Checks the parts of a joined corpus.
 pub(super) fn parts(raw: Key<Vec<Table<RawPart>>>, place: std::ops::Range<usize>, context: &Context<'_>) -> Result<Vec<CorpusPart>> {
     let place = span(&raw).unwrap_or(place);
@@ -87,12 +97,7 @@ pub(super) fn parts(raw: Key<Vec<Table<RawPart>>>, place: std::ops::Range<usize>
             (RawPartKind::Emodb, None) => PartKind::Emodb,
         };
         let map_place = raw.label_map.span();
-        let label_map: BTreeMap<String, String> = raw
-            .label_map
-            .into_inner()
-            .into_iter()
-            .map(|(from, to)| Ok((composed(&from), composed(&context.text("a label", to)?))))
-            .collect::<Result<_>>()?;
+        let label_map = label_map(raw.label_map.into_inner(), context)?;
         if label_map.is_empty() {
             return Err(context.texts.error(&map_place, "an empty `label_map` leaves every utterance aside"));
         }

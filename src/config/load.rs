@@ -39,19 +39,29 @@ pub fn parse(text: &str, file_name: &str, overrides: &[String], corpora_dir: Opt
     if text.trim().is_empty() {
         return Err(Error::config(format!("{file_name} is empty")).hint("pipelines/demo.toml is a small complete example"));
     }
-    let with = |overrides: &[String]| parse_with(text, file_name, overrides, corpora_dir);
-    with(overrides).map_err(|error| overrides::by_name(error, text, overrides, &with))
+    let texts = Texts::new(file_name, text, overrides);
+    let root = overridden(&texts)?;
+    checked(root, &texts, overrides, corpora_dir).map_err(|error| {
+        // What is wrong with a value may be wrong for some experiments alone.
+        let with = |overrides: &[String]| {
+            let texts = Texts::new(file_name, text, overrides);
+            checked(overridden(&texts)?, &texts, overrides, corpora_dir)
+        };
+        overrides::by_name(error, text, overrides, &with)
+    })
 }
 
-fn parse_with(text: &str, file_name: &str, overrides: &[String], corpora_dir: Option<&Path>) -> Result<Pipeline> {
-    let texts = Texts::new(file_name, text, overrides);
-    let root = DeTable::parse(texts.file()).map_err(|error| texts.toml_error(&error))?;
-    let span = root.span();
-    let mut root = root.into_inner();
-    overrides::apply(&mut root, &texts)?;
-    root.values().try_for_each(|value| refuse_dates(value, &texts))?;
-    let raw = RawPipeline::deserialize(Deserializer::from(Spanned::new(span, root))).map_err(|error| texts.toml_error(&error))?;
-    let pipeline = check::pipeline(raw, &Context { texts: &texts, corpora_dir })?;
+/// The file with the overrides in their places.
+fn overridden(texts: &Texts) -> Result<Spanned<DeTable<'_>>> {
+    let mut root = DeTable::parse(texts.file()).map_err(|error| texts.toml_error(&error))?;
+    overrides::apply(root.get_mut(), texts)?;
+    Ok(root)
+}
+
+fn checked(root: Spanned<DeTable<'_>>, texts: &Texts, overrides: &[String], corpora_dir: Option<&Path>) -> Result<Pipeline> {
+    root.get_ref().values().try_for_each(|value| refuse_dates(value, texts))?;
+    let raw = RawPipeline::deserialize(Deserializer::from(root)).map_err(|error| texts.toml_error(&error))?;
+    let pipeline = check::pipeline(raw, &Context { texts, corpora_dir })?;
     Ok(Pipeline { overrides: overrides.to_vec(), ..pipeline })
 }
 

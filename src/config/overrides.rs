@@ -52,9 +52,7 @@ pub(super) fn apply<'a>(root: &mut DeTable<'a>, texts: &'a Texts) -> Result<()> 
 /// Where one override for all experiments is what is wrong, and some of them would take it: says which, and how to name one. `with` reads the file
 /// `text` with other overrides.
 pub(super) fn by_name(error: Error, text: &str, overrides: &[String], with: &dyn Fn(&[String]) -> Result<Pipeline>) -> Error {
-    // Where no experiment would heed it, there is none to name.
-    let hint = if error.to_string().contains("would change nothing") { None } else { narrower(text, overrides, with) };
-    match hint {
+    match narrower(text, overrides, with) {
         Some(hint) => error.hint(hint),
         None => error,
     }

@@ -1,13 +1,14 @@
 //! Corpora: what a reader finds under a root, and what it leaves aside.
 
 pub mod archive;
-mod association;
+mod conditions;
 mod counts;
 pub mod download;
 mod listing;
 mod sources;
 mod subset;
 pub mod synthetic;
+mod terms;
 pub mod text;
 mod utterance;
 mod walk;
@@ -22,7 +23,7 @@ pub mod ravdess;
 /// A file of this name says that the recordings beside it were generated.
 pub const GENERATED_MARK: &str = "GENERATED.txt";
 
-pub use association::{TELLS, cramers_v};
+pub use conditions::{Condition, Recorded, conditions};
 pub use counts::{Counts, compare, describe};
 pub use emodb::EmodbSettings;
 pub use iemocap::IemocapSettings;
@@ -30,5 +31,6 @@ pub use listing::{Expected, Listing, Reason, SetAside};
 pub use manifest::ManifestSettings;
 pub use sources::{Sorter, Sources};
 pub use subset::{Subset, SubsetRule};
+pub use terms::{Terms, terms};
 pub use utterance::{Sex, Source, UNKNOWN_SPEAKER, Utterance, is_nobody};
 pub use walk::{Tree, recordings};

@@ -3,7 +3,6 @@
 mod bootstrap;
 mod breakdown;
 mod calibration;
-mod conditions;
 mod confusion;
 mod importance;
 mod overview;
@@ -18,7 +17,6 @@ pub mod vote;
 pub use bootstrap::{Interval, Intervals, Resampled};
 pub use breakdown::{Breakdown, Group};
 pub use calibration::{Bin, Calibration};
-pub use conditions::Condition;
 pub use importance::{Columns, Explanation, GROUP_REPEATS, Importance, Lost, MOST_FEATURES, explanation, lost};
 pub use overview::{DETAILED, FeatureByClass, FeatureSummary, MOST_ROWS, Overview, Row, overview};
 pub use pairs::{Answered, Pair, holm, pairs};

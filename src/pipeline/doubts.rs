@@ -1,7 +1,8 @@
 //! What of a corpus contradicts itself: copies under other labels or voices, and names that differ in their spelling alone.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use crate::corpus::text::some;
 use crate::corpus::{UNKNOWN_SPEAKER, Utterance};
 use crate::table::duplicates::DuplicateRow;
 
@@ -27,22 +28,19 @@ pub(super) fn doubts(utterances: &[Utterance], pairs: &[DuplicateRow]) -> Vec<St
         pairs.first().map(|first| format!("{} pairs of copies of one recording have different {what}, such as {first}", pairs.len()))
     };
     let spelt = spellings(utterances);
-    let spelt = (!spelt.is_empty()).then(|| {
-        let more = if spelt.len() > NAMED { format!(" and {} more", spelt.len() - NAMED) } else { String::new() };
-        let some = spelt.iter().take(NAMED).cloned().collect::<Vec<_>>().join("; ");
-        format!("speakers whose names differ in their spelling alone count as different voices: {some}{more}")
-    });
+    let spelt = (!spelt.is_empty())
+        .then(|| format!("speakers whose names differ in their spelling alone count as different voices: {}", some(&spelt, NAMED)));
     [copies("labels", &labels), copies("speakers", &voices), spelt].into_iter().flatten().collect()
 }
 
 /// Speakers that are the same without case, spaces, punctuation and leading zeros.
 fn spellings(utterances: &[Utterance]) -> Vec<String> {
-    let mut names: BTreeMap<String, BTreeMap<&str, ()>> = BTreeMap::new();
+    let mut names: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
     for speaker in utterances.iter().map(|u| u.source.speaker.as_str()).filter(|speaker| *speaker != UNKNOWN_SPEAKER) {
-        names.entry(plain(speaker)).or_default().insert(speaker, ());
+        names.entry(plain(speaker)).or_default().insert(speaker);
     }
     let several = names.into_values().filter(|spelt| spelt.len() > 1);
-    several.map(|spelt| spelt.into_keys().collect::<Vec<_>>().join(", ")).collect()
+    several.map(|spelt| spelt.into_iter().collect::<Vec<_>>().join(" and ")).collect()
 }
 
 fn plain(name: &str) -> String {
@@ -89,7 +87,7 @@ mod tests {
             [
                 "1 pairs of copies of one recording have different labels, such as a (joy) and b (fear)",
                 "2 pairs of copies of one recording have different speakers, such as a (Speaker 01) and b (speaker1)",
-                "speakers whose names differ in their spelling alone count as different voices: Speaker 01, speaker1",
+                "speakers whose names differ in their spelling alone count as different voices: Speaker 01 and speaker1",
             ]
         );
         assert!(doubts(&all[2..], &[pair("d", "e")]).is_empty());

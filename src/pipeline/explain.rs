@@ -21,7 +21,7 @@ use crate::error::{Error, Result};
 use crate::evaluation::{Columns, Explanation, Lost, MOST_FEATURES, explanation, lost};
 use crate::features::{self, FeatureSet};
 use crate::files::{hash_bytes, write_atomically};
-use crate::model::artifact::{self, ModelInfo, SavedModel};
+use crate::model::artifact::{self, ModelInfo};
 use crate::orchestrator::{Context, Finished, Identity, Task};
 use crate::split::{Dataset, Fold, Matrix, Parts, Variants};
 use crate::transform::{Inputs, Scaler, columns_in_order, finish_row};
@@ -134,11 +134,13 @@ impl View {
 }
 
 fn explain(runs: &[(Job, &Finished)], walk: &Walk, context: &Context) -> Result<Explanation> {
-    let models = runs.iter().map(|(job, finished)| Ok((job, artifact::load(&finished.path(MODEL))?))).collect::<Result<Vec<_>>>()?;
+    // Models may be large: for their inputs each is read once more, rather than all of them kept.
+    let load = |finished: &Finished| artifact::load(&finished.path(MODEL));
     let mut views: Vec<View> = Vec::new();
-    for (job, saved) in &models {
-        if !views.iter().any(|view| view.experiment.inputs == saved.info.inputs) {
-            views.push(View::of(job, &saved.info.inputs)?);
+    for (job, finished) in runs {
+        let inputs = load(finished)?.info.inputs;
+        if !views.iter().any(|view| view.experiment.inputs == inputs) {
+            views.push(View::of(job, &inputs)?);
         }
     }
     let Some(first) = views.first() else { return Err(Error::internal("an experiment without models was to be explained")) };
@@ -149,7 +151,8 @@ fn explain(runs: &[(Job, &Finished)], walk: &Walk, context: &Context) -> Result<
     let inputs = &first.experiment.inputs;
     let (groups, features) = columns(inputs.set, &names, inputs.frames.unwrap_or(1));
     let done = std::sync::atomic::AtomicU64::new(0);
-    let one = |(job, saved): &(&Job, SavedModel)| -> Result<Lost> {
+    let one = |(job, finished): &(Job, &Finished)| -> Result<Lost> {
+        let saved = load(finished)?;
         let view = views.iter().find(|view| view.experiment.inputs == saved.info.inputs);
         let data = &view.ok_or_else(|| Error::internal("a model's inputs got lost"))?.data;
         let parts = Parts::with_variants(data, &job.fold.roles, &Variants::default())?;
@@ -167,7 +170,7 @@ fn explain(runs: &[(Job, &Finished)], walk: &Walk, context: &Context) -> Result<
         context.progress(done, runs.len() as u64, "models", String::new());
         Ok(lost)
     };
-    let found = walk.workers.pool().install(|| models.par_iter().map(one).collect::<Result<Vec<Lost>>>())?;
+    let found = walk.workers.pool().install(|| runs.par_iter().map(one).collect::<Result<Vec<Lost>>>())?;
     let found = explanation(&groups, &features, &first.data.labels, &found);
     if found.is_finite() {
         return Ok(found);

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::train::Job;
 use crate::config::Experiment;
-use crate::corpus::{UNKNOWN_SPEAKER, Utterance};
+use crate::corpus::Utterance;
 use crate::error::{Error, Result};
 use crate::split::{Dataset, Matrix, Role, Variants};
 use crate::table;
@@ -105,11 +105,6 @@ impl Rows {
             labels,
         };
         if experiment.inputs.scaler == ScalerKind::PerSpeaker {
-            let unknown = data.speakers.iter().filter(|speaker| *speaker == UNKNOWN_SPEAKER).count();
-            if unknown > 0 {
-                return Err(Error::data(format!("of {unknown} utterances the speaker is not known: they cannot be scaled by speaker"))
-                    .hint("fill the manifest's column speaker, or write scaler = \"standard\""));
-            }
             standardise_speakers(&mut data);
         }
         Ok(data)

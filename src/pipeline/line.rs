@@ -5,6 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::report::ExperimentSection;
+use crate::report::leak::{self, Leak};
 
 /// The figures of one experiment.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -31,8 +32,8 @@ pub struct ExperimentLine {
     pub ensemble_accuracy: Option<f64>,
     /// UAR of these, 0 to 1.
     pub ensemble_uar: Option<f64>,
-    /// Tested utterances, summed over folds, whose sound was trained on: copies, versions, overlaps.
-    pub leaked: usize,
+    /// Which tested sounds were trained on, in words; `None` where none was.
+    pub leak: Option<String>,
     /// Why there is no result, where there is none.
     pub failed: Option<String>,
 }
@@ -51,12 +52,7 @@ impl ExperimentLine {
             macro_f1: section.pooled.as_ref().map(|s| s.macro_f1),
             ensemble_accuracy: section.ensemble.as_ref().map(|s| s.accuracy),
             ensemble_uar: section.ensemble.as_ref().map(|s| s.uar),
-            leaked: section
-                .leakage
-                .iter()
-                .filter(|line| ["duplicates", "near-duplicates", "overlaps"].contains(&line.kind.as_str()))
-                .map(|line| line.shared_units)
-                .sum(),
+            leak: leak::of(section).map(Leak::describe),
             failed: section.failed.clone(),
         }
     }
@@ -75,9 +71,9 @@ impl fmt::Display for ExperimentLine {
         // Of an ensemble, the name of the model does not say it.
         let transductive = if self.transductive && !self.model.ends_with("transductive") { ", transductive" } else { "" };
         write!(f, " over {} predictions ({}, {speakers}, {}{transductive})", self.n, self.protocol, self.model)?;
-        match self.leaked {
-            0 => Ok(()),
-            n => write!(f, "; a leak: the sound of {n} tested utterances was trained on"),
+        match &self.leak {
+            None => Ok(()),
+            Some(leak) => write!(f, "; a leak: {leak}"),
         }
     }
 }

@@ -21,10 +21,10 @@ use super::tables;
 use super::terms;
 use super::walk::{Later, Seen, Walk};
 use crate::cancel::Cancel;
-use crate::config::Pipeline;
-use crate::corpus::{Listing, SetAside, UNKNOWN_SPEAKER, Utterance};
+use crate::config::{CorpusSettings, Pipeline};
+use crate::corpus::{self, Condition, Listing, Recorded, SetAside, UNKNOWN_SPEAKER, Utterance};
 use crate::error::Result;
-use crate::evaluation::{Answered, Condition, Pair, pairs};
+use crate::evaluation::{Answered, Pair, pairs};
 use crate::features::FeatureSet;
 use crate::files::sweep;
 use crate::orchestrator::{Context, Finished, Identity, Lock, Observer, Task};
@@ -37,7 +37,7 @@ use crate::table::summary;
 pub(super) const LOCKS: &str = ".locks";
 
 /// What the corpus turned out to be.
-pub(super) fn corpus_section(listing: &Listing, data: &Data, late: Vec<SetAside>) -> Result<CorpusSection> {
+pub(super) fn corpus_section(listing: &Listing, settings: &CorpusSettings, data: &Data, late: Vec<SetAside>) -> Result<CorpusSection> {
     let utterances = data.utterances;
     let counts = summary::counts(utterances)?;
     let mut set_aside = listing.set_aside.clone();
@@ -58,20 +58,19 @@ pub(super) fn corpus_section(listing: &Listing, data: &Data, late: Vec<SetAside>
         near_duplicates: near_duplicates(&data.pairs),
         notes: doubts(utterances, &data.pairs).into_iter().chain(listing.warnings.iter().chain(&listing.notes).cloned()).collect(),
         conditions: conditions(utterances),
-        licence: None,
-        references: vec![],
+        licence: terms::licence(settings),
+        references: terms::references(settings),
     })
 }
 
 /// What of the recordings, beside their sound, may tell their classes.
 pub(super) fn conditions(utterances: &[Utterance]) -> Vec<Condition> {
-    let of = |name: &str, unit: &str, value: fn(&Utterance) -> u64| {
-        // Segments of one recording say it once.
-        let once: BTreeSet<(&str, &str, u64)> =
-            utterances.iter().map(|u| (u.source.path.as_str(), u.source.emotion.as_str(), value(u))).collect();
-        Condition::of(name, unit, once.into_iter().map(|(_, class, value)| (value, class)))
-    };
-    vec![of("sample rate", " Hz", |u| u64::from(u.sample_rate)), of("number of channels", "", |u| u64::from(u.channels))]
+    corpus::conditions(utterances.iter().map(|u| Recorded {
+        path: &u.source.path,
+        class: &u.source.emotion,
+        sample_rate: u.sample_rate,
+        channels: u.channels,
+    }))
 }
 
 fn near_duplicates(pairs: &[DuplicateRow]) -> Vec<NearDuplicate> {
@@ -93,11 +92,6 @@ pub(super) fn assemble(
     steps: Vec<StepSection>,
 ) -> PipelineReport {
     let generated = corpus.as_ref().is_some_and(|c| c.generated);
-    let corpus = corpus.map(|corpus| CorpusSection {
-        licence: terms::licence(&pipeline.corpus),
-        references: terms::references(&pipeline.corpus),
-        ..corpus
-    });
     PipelineReport {
         name: pipeline.name.clone(),
         title: pipeline.title.clone(),
@@ -326,7 +320,7 @@ impl Walk<'_> {
             }
         }
         let action = |context: &Context| {
-            let corpus = corpus_section(&ingested.listing, data, late.clone())?;
+            let corpus = corpus_section(&ingested.listing, &self.pipeline.corpus, data, late.clone())?;
             let steps = steps(self.pipeline, experiments);
             let mut report = assemble(self.pipeline, Some(corpus), None, sections(self.pipeline, experiments)?, steps);
             report.comparisons = comparisons(&report.experiments)?;

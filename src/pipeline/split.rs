@@ -66,11 +66,17 @@ impl Folds {
         self.folds.iter().zip(&self.about.sharing).flat_map(of_fold).collect()
     }
 
-    /// Refuses folds that are not what their experiment requires.
+    /// Refuses folds that are not what their experiment requires, or needs.
     ///
     /// # Errors
     /// `Data`, with the first fold that falls short.
     pub(super) fn check(&self, experiment: &Experiment) -> Result<()> {
+        let unknown = self.about.sharing.iter().map(|fold| fold.test_without_speaker + fold.train_without_speaker).max().unwrap_or(0);
+        if experiment.is_transductive() && unknown > 0 {
+            let message =
+                format!("the experiment {} scales by speaker, and of {unknown} utterances the speaker is not known", experiment.name);
+            return Err(Error::data(message).hint("fill the manifest's column speaker, remove these rows, or write scaler = \"standard\""));
+        }
         let unmet = |demand: &Requirement| demand.unmet(&self.about.sharing).map(|unmet| (demand.name(), unmet));
         let Some((demand, unmet)) = experiment.require.iter().find_map(unmet) else { return Ok(()) };
         let fold = self.folds.get(unmet.fold).map(|fold| match format!("fold {}", fold.index) {

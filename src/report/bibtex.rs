@@ -66,28 +66,21 @@ pub(super) fn key(source: &str) -> String {
 /// The bibliography, ordered by key.
 pub(super) fn references(report: &PipelineReport) -> String {
     let mut entries: BTreeMap<String, String> = BTreeMap::new();
-    let add = |entries: &mut BTreeMap<String, String>, known: &Known| entries.insert(known.key.to_owned(), known.entry.to_owned());
     if !compare::generated(report) {
-        add(&mut entries, &KNOWN[0]);
+        entries.insert(KNOWN[0].key.to_owned(), KNOWN[0].entry.to_owned());
     }
     if let Some(corpus) = report.corpus.as_ref().filter(|corpus| !corpus.generated) {
         for reference in &corpus.references {
-            if let Some(known) = KNOWN.iter().find(|known| known.key == reference) {
-                add(&mut entries, known);
-            } else if let Some(own) = reference.strip_prefix('@').and_then(|rest| rest.split_once('{')?.1.split_once(',')) {
+            if let Some(own) = reference.strip_prefix('@').and_then(|rest| rest.split_once('{')?.1.split_once(',')) {
                 entries.insert(own.0.trim().to_owned(), format!("{reference}\n"));
-            } else if let Some(known) = known(reference) {
-                add(&mut entries, known);
             } else {
-                let key = key(reference);
-                let entry = unknown(&key, reference);
+                let (key, entry) = of_words(reference);
                 entries.insert(key, entry);
             }
         }
     }
     for figure in compare::published(report) {
-        let key = key(&figure.source);
-        let entry = known(&figure.source).map_or_else(|| unknown(&key, &figure.source), |known| known.entry.to_owned());
+        let (key, entry) = of_words(&figure.source);
         entries.insert(key, entry);
     }
     let version = report.versions.get("ser").map(String::as_str).unwrap_or_default();
@@ -103,6 +96,13 @@ pub(super) fn references(report: &PipelineReport) -> String {
         let _ = write!(out, "\n{entry}");
     }
     out
+}
+
+/// The key and the entry of a source that is named in words.
+fn of_words(source: &str) -> (String, String) {
+    let key = key(source);
+    let entry = known(source).map_or_else(|| unknown(&key, source), |known| known.entry.to_owned());
+    (key, entry)
 }
 
 /// Text in a BibTeX field: braces balance whatever stands before them.

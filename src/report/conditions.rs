@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::evaluation::Condition;
+use crate::corpus::Condition;
 
 use super::html::{Html, Table, count, number, numbers, row_head, words};
 
@@ -75,7 +75,9 @@ mod tests {
 
     #[test]
     fn what_gives_classes_away_is_a_warning_and_what_is_the_same_throughout_a_line() {
-        let rates = |of: fn(usize) -> u64| Condition::of("sample rate", " Hz", (0..40).map(move |i| (of(i), ["<b>", "joy"][i % 2])));
+        let rates = |of: fn(usize) -> u64| {
+            Condition::of("sample rate", (0..40).map(move |i| (of(i), ["<b>", "joy"][i % 2])), |rate| format!("{rate} Hz"))
+        };
         let leak = page(rates(|i| 16_000 * (1 + i as u64 % 2)));
         assert!(leak.contains("A leak:") && leak.contains("32000 Hz") && !leak.contains("<b>"), "{leak}");
         let even = page(rates(|i| 16_000 * (1 + i as u64 / 20)));

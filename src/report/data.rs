@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::corpus::{Expected, SetAside};
-use crate::evaluation::{Condition, Explanation, Overview, Pair, Published, Scores, Spread, Uncertainty};
+use crate::corpus::{Condition, Expected, SetAside};
+use crate::evaluation::{Explanation, Overview, Pair, Published, Scores, Spread, Uncertainty};
 
 /// One pipeline.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -91,7 +91,7 @@ pub struct CorpusSection {
     /// On which terms the recordings may be used, in words, where it is known.
     #[serde(default)]
     pub licence: Option<String>,
-    /// What to cite: keys of entries that the program knows, BibTeX entries, or words.
+    /// What to cite: BibTeX entries, or words.
     #[serde(default)]
     pub references: Vec<String>,
 }

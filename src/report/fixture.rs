@@ -3,10 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use super::ser::corpus::{Expected, Reason, SetAside, Sex, Source};
+use super::ser::corpus::{Condition, Expected, Reason, SetAside, Sex, Source};
 use super::ser::evaluation::{
-    Answered, ClassScores, Condition, Confusion, Explanation, Importance, Mark, Overview, Published, Row, Scores, Spread, Uncertainty,
-    overview, pairs,
+    Answered, ClassScores, Confusion, Explanation, Importance, Mark, Overview, Published, Row, Scores, Spread, Uncertainty, overview, pairs,
 };
 use super::ser::report::{
     CorpusSection, EpochLine, ExperimentSection, FoldSection, LeakageLine, NearDuplicate, PipelineReport, PredictionLine, StepSection,
@@ -278,11 +277,11 @@ fn corpus() -> CorpusSection {
         near_duplicates: vec![NearDuplicate { a: "03-01-01-03-05".into(), b: "03-01-01-04-05".into(), similarity: 0.98, lag_s: -0.25 }],
         notes: vec!["four recordings have two channels; both are averaged".to_owned()],
         conditions: vec![
-            Condition::of("sample rate", " Hz", CLASSES.iter().map(|class| (48_000, *class))),
-            Condition::of("number of channels", "", (0..80).map(|i| (1 + (i / 8 % 2) as u64, CLASSES[i % 8]))),
+            Condition::of("sample rate", CLASSES.iter().map(|class| (48_000, *class)), |rate| format!("{rate} Hz")),
+            Condition::of("number of channels", (0..80).map(|i| (1 + i / 8 % 2, CLASSES[i % 8])), usize::to_string),
         ],
         licence: Some("CC BY-NC-SA 4.0: no commercial use, share alike".into()),
-        references: vec!["livingstone2018ryerson".into()],
+        references: vec!["Livingstone and Russo 2018".into()],
     }
 }
 
@@ -416,6 +415,7 @@ pub(crate) fn generated() -> PipelineReport {
     if let Some(corpus) = &mut report.corpus {
         corpus.corpus = "synthetic".into();
         corpus.generated = true;
+        (corpus.licence, corpus.references) = (None, vec![]);
     }
     report
 }
@@ -443,8 +443,8 @@ pub(crate) fn hostile() -> PipelineReport {
     report.published[0].source = evil.into();
     if let Some(corpus) = &mut report.corpus {
         corpus.notes.push(evil.into());
-        corpus.conditions[0] =
-            Condition::of("sample rate", " Hz", (0..80).map(|i| (16_000 * (1 + i % 2), if i % 2 == 0 { evil } else { "sad" })));
+        let pairs = (0..80).map(|i| (16_000 * (1 + i % 2), if i % 2 == 0 { evil } else { "sad" }));
+        corpus.conditions[0] = Condition::of("sample rate", pairs, |rate| format!("{rate} Hz"));
         corpus.licence = Some(evil.into());
         corpus.references.push(evil.into());
         corpus.utterances = 1439;

@@ -27,7 +27,7 @@ mod heat;
 pub mod html;
 mod index;
 mod latex;
-mod leak;
+pub mod leak;
 mod models;
 mod overview;
 mod page;

@@ -24,10 +24,7 @@ pub(super) fn kind(report: &PipelineReport, experiment: &ExperimentSection) -> K
         Some("ensemble") => Kind::Ensemble(setting("members").and_then(|members| serde_json::from_str(members).ok()).unwrap_or_default()),
         Some("cnn" | "perceptron" | "temporal") => Kind::Network,
         Some(_) => Kind::Other,
-        // A report without settings still says what the model is, and only networks have epochs.
-        None if experiment.inputs.is_empty() && ["mean of ", "majority vote of "].iter().any(|how| experiment.model.starts_with(how)) => {
-            Kind::Ensemble(Vec::new())
-        }
+        // A report without settings still has its histories, and only networks have epochs.
         None if experiment.folds.iter().any(|fold| !fold.history.is_empty()) => Kind::Network,
         None => Kind::Other,
     }

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::corpus::text::some;
+
 /// Labels named in one warning.
 const NAMED: usize = 8;
 
@@ -27,18 +29,13 @@ impl Labels {
         if unused.is_empty() {
             return Vec::new();
         }
-        let mut warning = format!("no row has the label {}, which corpus.label_map has", some(&unused));
+        let mut warning = format!("no row has the label {}, which corpus.label_map has", some(&unused, NAMED));
         if !self.unmapped.is_empty() {
             let rows: Vec<String> = self.unmapped.iter().map(|(label, n)| format!("{label} ({n} rows)")).collect();
-            warning += &format!("; it has no entry for {}", some(&rows));
+            warning += &format!("; it has no entry for {}", some(&rows, NAMED));
         }
         vec![warning]
     }
-}
-
-fn some(words: &[String]) -> String {
-    let more = if words.len() > NAMED { format!(" and {} more", words.len() - NAMED) } else { String::new() };
-    format!("{}{more}", words.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", "))
 }
 
 #[cfg(test)]

@@ -8,8 +8,7 @@ use serde_yaml_ng::{Mapping, Value};
 use super::guess::Row;
 use super::place::{Choices, Place};
 use super::sheets;
-use super::text::shown;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, shown};
 
 /// The name of the header.
 pub(super) const HEADER: &str = "db.yaml";

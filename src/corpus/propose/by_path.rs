@@ -7,9 +7,9 @@ use super::fields::{Field, fields, telling};
 use super::guess::{Proposal, Row};
 use super::place::{Choices, Place};
 use super::speaker::{Roles, roles, sex};
-use super::text::{shown, some};
+use super::text::some;
 use super::words;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, shown};
 
 /// Share of recordings whose word must be known for a field to be the emotion.
 const KNOWN: f64 = 0.5;

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::place::{At, Place};
-use super::text::{shown, some};
+use super::text::some;
 use crate::corpus::walk::stem;
+use crate::error::shown;
 
 /// Values of a field that are shown.
 const SHOWN: usize = 5;

@@ -9,12 +9,12 @@ use super::place::{Choices, Place};
 use super::repeats::{contradicted, first_rows, without_repeats};
 use super::sheets::Labelled;
 use super::speaker::roles;
-use super::text::{composed, safe, shown, some};
+use super::text::{composed, safe, some};
 use super::{audformat, tables, words};
 use crate::corpus::utterance::Source;
 use crate::corpus::walk::{AUDIO, check_root, walk};
-use crate::corpus::{EmodbSettings, GENERATED_MARK, Listing, SetAside, emodb, is_nobody, ravdess};
-use crate::error::{Error, Result};
+use crate::corpus::{EmodbSettings, GENERATED_MARK, Listing, SetAside, emodb, is_nobody, ravdess, terms};
+use crate::error::{Error, Result, shown};
 
 /// Classes and recordings that are named in one line.
 const SHOWN: usize = 12;
@@ -214,17 +214,16 @@ fn found(root: &Path, files: &[String], choices: &Choices) -> Result<Proposal> {
     if by_column && root.join(audformat::HEADER).is_file() {
         return database(root, files, choices, empty);
     }
-    let terms = [
-        ("CC BY-NC-SA 4.0: no commercial use, share alike", "Livingstone and Russo 2018, doi 10.1371/journal.pone.0196391"),
-        ("no terms are stated; the authors ask to be cited", "Burkhardt et al. 2005, A database of German emotional speech"),
+    let known = [
+        ("RAVDESS", terms("ravdess"), ravdess::read(root)),
+        ("EMO-DB", terms("emodb"), emodb::read(root, &EmodbSettings { all_clips: true })),
     ];
-    let known = [("RAVDESS", terms[0], ravdess::read(root)), ("EMO-DB", terms[1], emodb::read(root, &EmodbSettings { all_clips: true }))];
-    for (name, (licence, citation), listing) in known.into_iter().filter(|_| *choices == Choices::default()) {
+    for (name, terms, listing) in known.into_iter().filter(|_| *choices == Choices::default()) {
         if let Ok(Listing { sources, set_aside, .. }) = listing
             && sources.len() * 10 >= files.len() * 9
         {
             let evidence = vec![format!("{} of {} file names are those of {name}", sources.len(), files.len())];
-            let (licence, citation) = (Some(licence.to_owned()), Some(citation.to_owned()));
+            let (licence, citation) = (terms.map(|terms| terms.licence.to_owned()), terms.map(|terms| terms.citation.to_owned()));
             return Ok(Proposal { rows: sources.into_iter().map(row).collect(), evidence, set_aside, licence, citation, ..empty });
         }
     }

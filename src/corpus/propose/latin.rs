@@ -3,18 +3,13 @@
 use std::io::Write;
 use std::path::Path;
 
+use encoding_rs::WINDOWS_1252;
 use tempfile::NamedTempFile;
 
 use crate::error::{Error, Result};
 
 /// The longest table that is read into memory to be written anew.
 const LONGEST: u64 = 256 << 20;
-
-/// What Windows-1252 has where Latin-1 has control characters; five places of it are empty.
-const WINDOWS: [char; 32] = [
-    '€', '\u{fffd}', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', '\u{fffd}', 'Ž', '\u{fffd}', '\u{fffd}', '‘', '’', '“', '”',
-    '•', '–', '—', '˜', '™', 'š', '›', 'œ', '\u{fffd}', 'ž', 'Ÿ',
-];
 
 /// A copy in UTF-8 of the text at `path`, read as Windows-1252; `None` where it is UTF-8 already, or no text in bytes.
 ///
@@ -29,20 +24,13 @@ pub(super) fn as_utf8(path: &Path) -> Result<Option<NamedTempFile>> {
     if bytes.contains(&0) || std::str::from_utf8(&bytes).is_ok() {
         return Ok(None);
     }
-    let text: String = bytes.iter().map(|&byte| letter(byte)).collect();
+    let (text, _) = WINDOWS_1252.decode_without_bom_handling(&bytes);
     // The separator of a table is told by its extension, too.
     let extension = path.extension().map_or(String::new(), |e| format!(".{}", e.to_string_lossy()));
     let failed = |e| Error::io("write a copy of", path, e);
     let mut copy = tempfile::Builder::new().suffix(&extension).tempfile().map_err(failed)?;
     copy.write_all(text.as_bytes()).and_then(|()| copy.flush()).map_err(failed)?;
     Ok(Some(copy))
-}
-
-fn letter(byte: u8) -> char {
-    match byte {
-        0x80..=0x9f => WINDOWS.get(usize::from(byte - 0x80)).copied().unwrap_or('\u{fffd}'),
-        byte => char::from(byte),
-    }
 }
 
 #[cfg(test)]

@@ -2,7 +2,6 @@
 
 mod audformat;
 mod by_path;
-mod conditions;
 mod fields;
 mod guess;
 mod latin;
@@ -15,8 +14,6 @@ mod text;
 mod words;
 mod write;
 
-pub use conditions::{Condition, giveaways};
 pub use guess::{Proposal, Row, propose};
 pub use place::{Choices, Place};
-pub use text::shown;
 pub use write::{manifest, pipeline};

@@ -6,11 +6,11 @@ use std::path::Path;
 use super::guess::Row;
 use super::latin;
 use super::place::{Choices, Place};
-use super::text::{composed, plain, shown, some};
+use super::text::{composed, plain, some};
 use super::words;
 use crate::corpus::manifest;
 use crate::corpus::walk::stem;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, shown};
 
 /// Rows looked at most of one table: a corpus of more recordings has a manifest of its own making.
 const MOST_ROWS: usize = 2_000_000;

@@ -3,8 +3,7 @@
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
-pub(super) use crate::corpus::text::composed;
-pub use crate::error::shown;
+pub(super) use crate::corpus::text::{composed, some};
 
 /// Lower case without accents, in whichever form these are written.
 pub(super) fn plain(word: &str) -> String {
@@ -53,23 +52,9 @@ pub(super) fn safe(name: &str) -> String {
     }
 }
 
-/// At most `most` things in a line, and how many more there are.
-pub(super) fn some(things: &[String], most: usize) -> String {
-    let mut out = things.iter().take(most).cloned().collect::<Vec<_>>().join(", ");
-    if things.len() > most {
-        out += &format!(" and {} more", things.len() - most);
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_a_terminal_would_obey_is_written_out() {
-        assert_eq!(shown("a\u{1b}[31m\nb\u{202e}ü"), "a\\u{1b}[31m\\nb\\u{202e}ü");
-    }
 
     #[test]
     fn words_are_compared_in_whichever_form_accents_are_written() {
