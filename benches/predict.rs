@@ -142,6 +142,8 @@ fn network(folder: &Path) -> Result<PathBuf> {
         feature_names: names,
         inputs: Inputs::default(),
         scaler: Scaler::None,
+        test_time_augment: None,
+        domain: None,
         train: None,
         pipeline: "bench".into(),
         corpus: "nothing".into(),

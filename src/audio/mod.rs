@@ -6,5 +6,7 @@ pub mod resample;
 pub(crate) mod simd;
 mod stream;
 mod wav;
+mod windows;
 
 pub use decode::{Audio, decode, decode_bytes};
+pub use windows::Windows;

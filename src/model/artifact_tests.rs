@@ -27,6 +27,8 @@ fn info(layers: &[Layer]) -> ModelInfo {
         feature_names: (0..4).map(|i| format!("mfcc_{i:02}")).collect(),
         inputs: Inputs { order: Order::Paper, log_mel: true, scaler: ScalerKind::Standard, ..Inputs::default() },
         scaler: Scaler::Standard { mean: vec![0.1, f32::MIN_POSITIVE, -3.25e-7, 1.0 / 3.0], sd: vec![1.0, 0.7, f32::MAX, 1.1] },
+        test_time_augment: None,
+        domain: None,
         train: (!layers.is_empty()).then_some(TrainSettings {
             optimizer: Optimizer::Rmsprop,
             learning_rate: 1e-5,
@@ -158,7 +160,7 @@ fn damage_is_told_apart() {
     assert!(damaged("model.safetensors", flip).contains("is damaged"));
     assert!(damaged("model.safetensors", |_| Vec::new()).contains("is damaged"));
     assert!(damaged("model.json", |_| b"{".to_vec()).contains("is not a model description"));
-    assert!(damaged("model.json", replaced("\"schema_version\": 1", "\"schema_version\": 9")).contains("schema version 9"));
+    assert!(damaged("model.json", replaced("\"schema_version\": 2", "\"schema_version\": 9")).contains("schema version 9"));
     assert!(damaged("model.json", replaced("\"kind\": \"cnn\"", "\"kind\": \"forest\"")).contains("no model of kind \"forest\""));
     assert!(damaged("model.json", replaced("\"outputs\": 3,", "\"outputs\": 4,")).contains("has shape [3, 1, 5] instead of [4, 1, 5]"));
     assert!(damaged("model.json", replaced("\"mfcc_03\"", "\"mfcc_03\", \"more\"")).contains("scaler does not hold"));
@@ -181,4 +183,26 @@ fn weights_that_contradict_themselves_are_refused() {
     let huge = [Layer::Conv { inputs: usize::MAX, outputs: usize::MAX, kernel: usize::MAX }];
     let bytes = encode(&cnn().weights, &LAYERS).expect("encoded");
     assert!(decode("cnn", &bytes, &huge, [4, 3]).expect_err("huge").contains("has shape"));
+}
+
+#[test]
+fn weights_that_are_no_numbers_are_refused() {
+    for value in [f32::NAN, f32::INFINITY] {
+        let mut model = cnn();
+        if let Weights::Cnn { params, .. } = &mut model.weights {
+            params.tensors[0][3] = value;
+        }
+        let bytes = encode(&model.weights, &LAYERS).expect("encoded");
+        assert!(decode("cnn", &bytes, &LAYERS, [4, 3]).expect_err("broken").contains("not finite"));
+    }
+}
+
+#[test]
+fn a_model_of_the_first_version_is_read_without_its_domain() {
+    let folder = tempfile::tempdir().expect("folder");
+    save(folder.path(), &cnn()).expect("saved");
+    let path = folder.path().join("model.json");
+    let json = fs::read_to_string(&path).expect("read").replace("\"schema_version\": 2", "\"schema_version\": 1");
+    fs::write(&path, json).expect("written");
+    assert_eq!(load(folder.path()).expect("loaded"), cnn());
 }

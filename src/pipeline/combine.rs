@@ -8,6 +8,7 @@ use super::options::Stage;
 use super::running::Running;
 use super::split::Folds;
 use super::train::PREDICTIONS;
+use super::windows::Unit;
 use crate::config::{Experiment, ModelSettings};
 use crate::corpus::Utterance;
 use crate::error::{Error, Result};
@@ -23,7 +24,7 @@ const NO_SEED: u64 = 0;
 impl Work<'_, '_> {
     /// The evaluation of an ensemble from those of its members, in their order.
     pub(super) fn combine<'t>(&'t self, one: &'t Running, members: &[&Finished]) -> Result<Task<'t>> {
-        let (experiment, utterances) = (one.experiment, one.utterances(self.data));
+        let (experiment, utterances, unit) = (one.experiment, one.utterances(self.data), Unit::of(self.walk.pipeline));
         let (Some(split), Some(folds)) = (&one.split, &one.folds) else {
             return Err(Error::internal("an ensemble was evaluated without folds"));
         };
@@ -33,7 +34,7 @@ impl Work<'_, '_> {
         }
         let identity = Identity { inputs, ..self.walk.evaluate_settings(experiment)? };
         let members: Vec<Finished> = members.iter().map(|one| (*one).clone()).collect();
-        let action = move |context: &Context| combine(experiment, utterances, folds, &members, context);
+        let action = move |context: &Context| combine(experiment, utterances, unit, folds, &members, context);
         Ok(Task::new(evaluate::id(experiment), identity, action))
     }
 
@@ -62,7 +63,14 @@ impl Work<'_, '_> {
 }
 
 /// Brings the predictions of the members together, each first averaged over its seeds, and evaluates them like any others.
-fn combine(experiment: &Experiment, utterances: &[Utterance], folds: &Folds, members: &[Finished], context: &Context) -> Result<()> {
+fn combine(
+    experiment: &Experiment,
+    utterances: &[Utterance],
+    unit: Unit,
+    folds: &Folds,
+    members: &[Finished],
+    context: &Context,
+) -> Result<()> {
     let ModelSettings::Ensemble { vote: how, weights, .. } = &experiment.model else {
         return Err(Error::internal("what is no ensemble was to be combined"));
     };
@@ -120,6 +128,6 @@ fn combine(experiment: &Experiment, utterances: &[Utterance], folds: &Folds, mem
     if all.iter().any(|member| member.len() != rows.len()) {
         return Err(Error::internal(format!("the members of {} tested other utterances than its folds say", experiment.name)));
     }
-    let found = Found { labels, rows, folds: sections, metrics, shared: folds.about.remarks() };
+    let found = Found { labels, rows, unit, folds: sections, metrics, shared: folds.about.remarks() };
     evaluate::conclude(experiment, utterances, folds, found, context)
 }

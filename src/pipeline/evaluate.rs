@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::ingest::{from_json, to_json};
 use super::split::Folds;
 use super::train::{FOLD, FoldFile, PREDICTIONS};
+use super::windows::Unit;
 use crate::config::Experiment;
 use crate::corpus::{Source, Utterance};
 use crate::error::{Error, Result};
-use crate::evaluation::{Scores, Spread, Uncertainty};
+use crate::evaluation::{Scores, Spread, Uncertainty, argmax, vote};
 use crate::files::{hash_bytes, write_atomically};
 use crate::orchestrator::{Context, Finished};
 use crate::report::{EpochLine, ExperimentSection, FoldSection, PredictionLine};
@@ -37,6 +38,7 @@ const TRANSDUCTIVE: &str = "transductive: every speaker's features were scaled b
 pub(super) fn evaluate(
     experiment: &Experiment,
     utterances: &[Utterance],
+    unit: Unit,
     folds: &Folds,
     trained: &[Finished],
     context: &Context,
@@ -53,6 +55,10 @@ pub(super) fn evaluate(
     for finished in trained {
         let file: FoldFile = from_json(&finished.path(FOLD))?;
         let (found, predictions, _) = table::predictions::read(&finished.path(PREDICTIONS))?;
+        if predictions.iter().any(|row| row.probabilities.iter().any(|p| !p.is_finite())) {
+            return Err(Error::data(format!("{} gave probabilities that are not finite numbers", finished.task))
+                .hint("scale the inputs, or train with a lower learning rate"));
+        }
         if labels.is_empty() {
             labels = found;
         } else if labels != found {
@@ -76,7 +82,7 @@ pub(super) fn evaluate(
         });
         rows.extend(predictions);
     }
-    let found = Found { labels, rows, folds: sections, metrics, shared };
+    let found = Found { labels, rows, unit, folds: sections, metrics, shared };
     conclude(experiment, utterances, folds, found, context)
 }
 
@@ -84,6 +90,7 @@ pub(super) fn evaluate(
 pub(super) struct Found {
     pub labels: Vec<String>,
     pub rows: Vec<PredictionRow>,
+    pub unit: Unit,
     pub folds: Vec<FoldSection>,
     /// By fold and seed.
     pub metrics: Vec<MetricRow>,
@@ -92,7 +99,7 @@ pub(super) struct Found {
 
 /// Figures over all folds and seeds, and the outputs of the task.
 pub(super) fn conclude(experiment: &Experiment, utterances: &[Utterance], folds: &Folds, found: Found, context: &Context) -> Result<()> {
-    let Found { labels, rows, folds: sections, mut metrics, shared } = found;
+    let Found { labels, rows, unit, folds: sections, mut metrics, mut shared } = found;
     let pooled = score(&labels, pairs(&rows))?;
     let spread: BTreeMap<String, Spread> =
         summary::spreads(&metrics)?.into_iter().map(|line| (line.metric, Spread { mean: line.mean, sd: line.sd })).collect();
@@ -105,6 +112,23 @@ pub(super) fn conclude(experiment: &Experiment, utterances: &[Utterance], folds:
     let known: BTreeMap<&str, &Source> = utterances.iter().map(|u| (u.source.id.as_str(), &u.source)).collect();
     let uncertainty = Uncertainty::of(&labels, &rows, &known)?;
     metrics.extend(whole(experiment, &pooled, ensemble.as_ref(), &uncertainty));
+    if let Some(what) = unit.describe() {
+        let (utterances, scores) = by_utterance(&labels, &rows, unit)?;
+        metrics.extend(scores.metrics().into_iter().map(|(metric, value)| MetricRow {
+            experiment: experiment.name.clone(),
+            protocol: experiment.protocol.name(),
+            fold: None,
+            seed: None,
+            metric: format!("utterance_{metric}"),
+            value,
+        }));
+        let seeds = if experiment.seeds.len() > 1 { ", each seed for itself" } else { "" };
+        let (wa, uar) = (scores.accuracy * 100.0, scores.uar * 100.0);
+        shared.push(format!(
+            "a row is a window, not an utterance ({what}): figures count windows. By the mean probability of the windows of each of the {utterances} \
+             tested utterances{seeds}, accuracy (WA) is {wa:.1} % and UAR {uar:.1} %"
+        ));
+    }
     let predictions = rows
         .iter()
         .map(|row| {
@@ -135,6 +159,21 @@ pub(super) fn conclude(experiment: &Experiment, utterances: &[Utterance], folds:
     table::predictions::write(&context.folder.join(PREDICTIONS), &labels, &rows, &table::Meta::new())?;
     table::metrics::write(&context.folder.join(METRICS), &metrics, &table::Meta::new())?;
     write_atomically(&context.folder.join(SECTION), &to_json(&section)?)
+}
+
+/// How many utterances the windows were cut from, and the scores of the mean probability of each one's windows, fold by fold and seed by seed.
+fn by_utterance(labels: &[String], rows: &[PredictionRow], unit: Unit) -> Result<(usize, Scores)> {
+    let mut whole: BTreeMap<(&str, u32, u64), Vec<&PredictionRow>> = BTreeMap::new();
+    for row in rows {
+        whole.entry((unit.id(&row.utterance_id), row.fold, row.seed)).or_default().push(row);
+    }
+    let utterances = whole.keys().map(|(id, ..)| *id).collect::<BTreeSet<_>>().len();
+    let mean = |rows: &Vec<&PredictionRow>| {
+        let probabilities = vote::mean(&rows.iter().map(|row| row.probabilities.as_slice()).collect::<Vec<_>>(), None);
+        (rows[0].truth.clone(), labels.get(argmax(&probabilities)).cloned().unwrap_or_default())
+    };
+    let means: Vec<(String, String)> = whole.values().map(mean).collect();
+    Ok((utterances, score(labels, means.iter().map(|(truth, predicted)| (truth, predicted)))?))
 }
 
 /// The protocol as pages and CSV files have it.

@@ -16,6 +16,7 @@ use super::running::{Running, Shuffled};
 use super::split::{self};
 use super::train::{self};
 use super::walk::{Came, Later, Mode, Seen, Walk};
+use super::windows::Unit;
 use crate::config::{CorpusKind, Experiment, ModelKey};
 use crate::error::{Error, Kind, Result};
 use crate::orchestrator::{Context, Event, Graph, Identity, Task};
@@ -83,14 +84,16 @@ impl<'a> Walk<'a> {
     }
 
     fn split(&self, experiment: &'a Experiment, chosen: bool, data: &Data) -> Result<Option<Running<'a>>> {
-        let identity = self.identity(Stage::Split, experiment.split_key(), [("utterances", data.fingerprint.clone())])?;
+        let unit = Unit::of(self.pipeline);
+        let mut identity = self.identity(Stage::Split, experiment.split_key(), [("utterances", data.fingerprint.clone())])?;
+        identity.inputs.extend(unit.are_windows().then(|| ("dealt out".to_owned(), "whole utterances".to_owned())));
         let id = format!("split/{}", experiment.name);
         let joined = matches!(self.pipeline.corpus.kind, CorpusKind::Joined { .. });
-        let shuffled = experiment.shuffle_labels.then(|| Arc::new(Shuffled::of(data.utterances, joined, experiment.split_seed)));
+        let shuffled = experiment.shuffle_labels.then(|| Arc::new(Shuffled::of(data.utterances, unit, joined, experiment.split_seed)));
         let theirs = shuffled.clone();
         let task = Task::new(id, identity, move |context: &Context| {
             let utterances = theirs.as_ref().map_or(data.utterances, |shuffled| &shuffled.utterances);
-            split::split(utterances, experiment, context)
+            split::split(utterances, unit, experiment, context)
         });
         let mut planned = None;
         let seen = if chosen && self.planning() {
@@ -167,10 +170,13 @@ impl<'a> Walk<'a> {
     }
 
     pub(super) fn evaluate_settings(&self, experiment: &Experiment) -> Result<Identity> {
-        let params = serde_json::json!({
+        let mut params = serde_json::json!({
             "experiment": experiment.name, "protocol": experiment.protocol.name(),
             "model": experiment.describe(), "seeds": experiment.seeds, "shuffle_labels": experiment.shuffle_labels,
         });
+        if let (Some(windows), Some(map)) = (Unit::of(self.pipeline).describe(), params.as_object_mut()) {
+            map.insert("windows".to_owned(), windows.into());
+        }
         self.identity(Stage::Evaluate, params, [])
     }
 

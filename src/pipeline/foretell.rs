@@ -9,6 +9,7 @@ use super::extract;
 use super::options::Stage;
 use super::publish::Publication;
 use super::walk::{Later, Walk};
+use super::windows::WINDOWS;
 use crate::config::Experiment;
 use crate::corpus::Sources;
 use crate::error::Result;
@@ -29,14 +30,17 @@ impl<'a> Walk<'a> {
             last =
                 self.later("ingest", Some(&self.identity(Stage::Ingest, self.pipeline.corpus.key(), [])?), vec!["generate".into()], &last);
         }
+        if let Some(windows) = self.pipeline.corpus.windows.filter(|_| last.task != WINDOWS) {
+            last = self.later(WINDOWS, Some(&self.windows_settings(windows)?), vec!["ingest".into()], &last);
+        }
         let mut extracted: BTreeMap<FeatureSet, Later> = BTreeMap::new();
         for set in self.pipeline.features.sets.iter().filter(|_| until >= Stage::Features) {
             let settings = self.features_identity(*set, [])?;
-            extracted.insert(*set, self.later(&extract::id(*set), Some(&settings), vec!["ingest".into()], &last));
+            extracted.insert(*set, self.later(&extract::id(*set), Some(&settings), vec![self.utterances().into()], &last));
         }
         if let Some(amounts) = self.pipeline.features.augment.filter(|_| until >= Stage::Features) {
             for set in self.augmenting(chosen) {
-                self.later(&augment::id(set), Some(&self.augmented_identity(set, amounts, [])?), vec!["ingest".into()], &last);
+                self.later(&augment::id(set), Some(&self.augmented_identity(set, amounts, [])?), vec![self.utterances().into()], &last);
             }
         }
         if let Some(first) = extracted.get(&self.pipeline.features.first()) {

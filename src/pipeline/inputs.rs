@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use super::train::Job;
+use crate::audio::augment::Variant;
 use crate::config::Experiment;
 use crate::corpus::Utterance;
 use crate::error::{Error, Result};
@@ -22,11 +23,22 @@ pub(super) fn arrange(inputs: &Inputs, columns: &[String], row: &[f32]) -> Vec<f
 /// The rows of changed copies, where the experiment trains on them. Where every speaker is scaled, the copies of one kind count as a speaker's
 /// own, by what is trained on alone.
 pub(super) fn variants(job: &Job) -> Result<Variants> {
+    let Some(folder) = job.augmented else { return Ok(Variants::default()) };
+    let trained = job.utterances.iter().zip(&job.fold.roles).filter(|(_, role)| **role == Some(Role::Train)).map(|(u, _)| u);
+    copies(job, folder, job.experiment.augment.kinds(), trained)
+}
+
+/// The rows of the copies that are predicted with the tested recordings, which alone may take them: [`crate::split::Part::copies`]. Where every
+/// speaker is scaled, it is by all of the speaker's copies of one kind, as the recordings themselves are.
+pub(super) fn tested_copies(job: &Job) -> Result<Variants> {
+    let Some(folder) = job.augmented else { return Ok(Variants::default()) };
+    copies(job, folder, job.experiment.test_time_augment.kinds(), job.utterances.iter())
+}
+
+fn copies<'j>(job: &Job<'j>, folder: &Path, kinds: &[Variant], of: impl Iterator<Item = &'j Utterance>) -> Result<Variants> {
     let mut variants = Variants::default();
-    let Some(folder) = job.augmented else { return Ok(variants) };
-    let trained = job.utterances.iter().zip(&job.fold.roles).filter(|(_, role)| **role == Some(Role::Train));
-    let speakers: HashMap<&str, &str> = trained.map(|(u, _)| (u.source.id.as_str(), u.source.speaker.as_str())).collect();
-    for variant in job.experiment.augment.kinds() {
+    let speakers: HashMap<&str, &str> = of.map(|u| (u.source.id.as_str(), u.source.speaker.as_str())).collect();
+    for variant in kinds {
         let (rows, _) = Rows::read_from(&job.experiment.inputs, &folder.join(variant.name()))?;
         let width = (rows.values.len() / rows.ids.len().max(1)).max(1);
         let columns = columns_in_order(&job.experiment.inputs, &rows.columns).len();

@@ -12,6 +12,7 @@ use super::running::Running;
 use super::split;
 use super::train::{self, Job};
 use super::walk::{Later, Seen, Walk};
+use super::windows::Unit;
 use crate::config::Experiment;
 use crate::corpus::Utterance;
 use crate::error::{Error, Result};
@@ -108,7 +109,7 @@ impl Work<'_, '_> {
     }
 
     pub(super) fn evaluate<'t>(&'t self, one: &'t Running, trained: &[&Finished]) -> Result<Task<'t>> {
-        let (experiment, utterances) = (one.experiment, self.data.utterances);
+        let (experiment, utterances, unit) = (one.experiment, self.data.utterances, Unit::of(self.walk.pipeline));
         let (Some(split), Some(folds)) = (&one.split, &one.folds) else {
             return Err(Error::internal("an experiment was evaluated without folds"));
         };
@@ -119,7 +120,7 @@ impl Work<'_, '_> {
         }
         let identity = Identity { inputs, ..self.walk.evaluate_settings(experiment)? };
         let trained: Vec<Finished> = trained.iter().map(|one| (*one).clone()).collect();
-        let action = move |context: &Context| evaluate::evaluate(experiment, utterances, folds, &trained, context);
+        let action = move |context: &Context| evaluate::evaluate(experiment, utterances, unit, folds, &trained, context);
         Ok(Task::new(evaluate::id(experiment), identity, action))
     }
 

@@ -36,6 +36,7 @@ mod tables;
 mod terms;
 mod train;
 mod walk;
+mod windows;
 mod workers;
 
 pub use flow::{Outcome, plan, run, work};

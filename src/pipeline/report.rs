@@ -20,6 +20,7 @@ use super::running::Running;
 use super::tables;
 use super::terms;
 use super::walk::{Later, Seen, Walk};
+use super::windows::{Unit, WINDOWS};
 use crate::cancel::Cancel;
 use crate::config::{CorpusSettings, Pipeline};
 use crate::corpus::{self, Condition, Listing, Recorded, SetAside, UNKNOWN_SPEAKER, Utterance};
@@ -56,7 +57,7 @@ pub(super) fn corpus_section(listing: &Listing, settings: &CorpusSettings, data:
         set_aside,
         duplicates: summary::duplicates(utterances)?,
         near_duplicates: near_duplicates(&data.pairs),
-        notes: doubts(utterances, &data.pairs).into_iter().chain(listing.warnings.iter().chain(&listing.notes).cloned()).collect(),
+        notes: doubts(&Unit(settings.windows).whole(utterances).0, &data.pairs).into_iter().chain(listing.warnings.iter().chain(&listing.notes).cloned()).collect(),
         conditions: conditions(utterances),
         licence: terms::licence(settings),
         references: terms::references(settings),
@@ -103,7 +104,8 @@ pub(super) fn assemble(
         experiments,
         steps,
         overrides: pipeline.overrides.iter().filter(|o| !o.starts_with("slurm.")).map(|o| without_path(o)).collect(),
-        published: if generated { vec![] } else { pipeline.published.clone() },
+        // Published figures are of whole utterances.
+        published: if generated || pipeline.corpus.windows.is_some() { vec![] } else { pipeline.published.clone() },
         settings: pipeline.settings(),
         versions: versions(pipeline),
     }
@@ -213,11 +215,13 @@ pub(super) fn steps(pipeline: &Pipeline, experiments: &[Running]) -> Vec<StepSec
     let step = |name: &str, tasks: usize, after: &[String]| StepSection { name: name.to_owned(), tasks, after: after.to_vec() };
     let sets: Vec<String> = pipeline.features.sets.iter().map(|set| extract::id(*set)).collect();
     let mut steps = vec![step("ingest", 1, &[])];
-    steps.extend(sets.iter().map(|set| step(set, 1, &["ingest".into()])));
+    let utterances = if pipeline.corpus.windows.is_some() { WINDOWS } else { "ingest" };
+    steps.extend((utterances == WINDOWS).then(|| step(WINDOWS, 1, &["ingest".into()])));
+    steps.extend(sets.iter().map(|set| step(set, 1, &[utterances.into()])));
     steps.push(step("audit", 1, &["ingest".into()]));
     let copied: BTreeSet<String> =
         experiments.iter().map(|one| one.experiment).filter(|e| !e.augment.is_empty()).map(|e| augment::id(e.inputs.set)).collect();
-    steps.extend(copied.iter().map(|set| step(set, 1, &["ingest".into()])));
+    steps.extend(copied.iter().map(|set| step(set, 1, &[utterances.into()])));
     let mut ends = Vec::new();
     for one in experiments {
         let name = &one.experiment.name;

@@ -28,7 +28,8 @@ pub fn results(pipeline: &Pipeline, file: &str, reports_dir: &Path) -> Result<Re
         title: pipeline.title.clone(),
         file: file.to_owned(),
         experiments: experiments.collect(),
-        published: pipeline.published.clone(),
+        // Published figures are of whole utterances.
+        published: if pipeline.corpus.windows.is_none() { pipeline.published.clone() } else { vec![] },
         report,
     })
 }

@@ -5,21 +5,21 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::ingest::to_json;
-use super::inputs::{Rows, variants};
+use super::inputs::{Rows, tested_copies, variants};
 use super::search::{self, Settled, svm_settings};
 use crate::config::{Experiment, ModelSettings, Pipeline};
 use crate::corpus::Utterance;
 use crate::error::{Error, Result};
-use crate::evaluation::argmax;
+use crate::evaluation::{argmax, vote};
 use crate::files::{hash_bytes, write_atomically};
 use crate::model::TrainSettings;
-use crate::model::artifact::{ModelInfo, SavedModel, Weights};
+use crate::model::artifact::{ModelInfo, SavedModel, TestTimeAugment, Weights};
 use crate::model::{
-    self, EpochRecord, Forest, ForestSettings, Knn, Layer, Logistic, LogisticSettings, Majority, NetSpec, Node, Svm, TrainJob,
+    self, Classifier, Domain, EpochRecord, Forest, ForestSettings, Knn, Layer, Logistic, LogisticSettings, Majority, NetSpec, Node, Svm, TrainJob,
 };
 use crate::orchestrator::Context;
 use crate::report::SearchSection;
-use crate::split::{Dataset, Fold, Part, Parts, Role, Training, Validation};
+use crate::split::{Dataset, Fold, Part, Parts, Role, Testing, Training, Validation};
 use crate::table::{self, predictions::PredictionRow};
 use crate::transform::{Scaler, columns_in_order, finish_row};
 
@@ -133,6 +133,13 @@ pub(super) fn train(job: &Job, context: &Context) -> Result<()> {
         warnings.push(format!("{lacking} changed copies of training utterances have no features and are not trained on"));
     }
     drop(variants);
+    let trained = job.utterances.iter().zip(&job.fold.roles).filter(|(_, role)| **role == Some(Role::Train));
+    let domain = Domain::of(&parts.train, trained.map(|(utterance, _)| utterance.duration_s).collect());
+    let copies = parts.test.copies(&tested_copies(job)?)?;
+    let without = copies.iter().map(|kind| parts.test.len() - kind.len()).sum::<usize>();
+    if without > 0 {
+        warnings.push(format!("{without} changed copies of test utterances have no features and are not averaged over"));
+    }
     let scaler = Scaler::fit(job.experiment.inputs.scaler, &parts.train);
     let scaled = |row: &mut [f32]| {
         scaler.apply_row(row);
@@ -141,6 +148,7 @@ pub(super) fn train(job: &Job, context: &Context) -> Result<()> {
     let train = parts.train.map_rows(scaled);
     let validation = parts.validation.map(|part| part.map_rows(scaled));
     let test = parts.test.map_rows(scaled);
+    let copies: Vec<Part<Testing>> = copies.into_iter().map(|kind| kind.map_rows(scaled)).collect();
 
     let fitted = fit(job, &train, validation.as_ref(), context)?;
     let unconverged = match fitted.weights {
@@ -149,13 +157,12 @@ pub(super) fn train(job: &Job, context: &Context) -> Result<()> {
         _ => None,
     };
     warnings.extend(unconverged.map(|model| format!("the {model} was stopped before it converged: scale the inputs, or lower c")));
-    let mut info = about(job, &rows.columns, &meta, &data, scaler, &fitted);
+    let mut info = about(job, &rows.columns, &meta, &data, (scaler, domain), &fitted);
     info.provenance.extend(searched.map(search::provenance).unwrap_or_default());
     let saved = SavedModel { info, weights: fitted.weights };
     model::artifact::save(&context.folder.join(MODEL), &saved)?;
-    let mut classifier = saved.classifier()?;
-    let probabilities = classifier.probabilities(test.x())?;
     let n = data.labels.len();
+    let probabilities = predict(saved.classifier()?.as_mut(), &test, &copies, n)?;
     let rows: Vec<PredictionRow> = test
         .ids()
         .iter()
@@ -187,6 +194,28 @@ pub(super) fn train(job: &Job, context: &Context) -> Result<()> {
         search: searched.cloned(),
     };
     write_atomically(&context.folder.join(FOLD), &to_json(&file)?)
+}
+
+/// Probabilities `[rows, classes]` of the tested rows; of a row with copies, the mean over itself and them.
+fn predict(classifier: &mut dyn Classifier, test: &Part<Testing>, copies: &[Part<Testing>], classes: usize) -> Result<Vec<f32>> {
+    let mut probabilities = classifier.probabilities(test.x())?;
+    if !copies.is_empty() {
+        let mut views: Vec<Vec<Vec<f32>>> = probabilities.chunks(classes).map(|own| vec![own.to_vec()]).collect();
+        for kind in copies {
+            let found = classifier.probabilities(kind.x())?;
+            let mut rows = kind.ids().iter().zip(found.chunks(classes)).peekable();
+            for (id, views) in test.ids().iter().zip(&mut views) {
+                views.extend(rows.next_if(|(copy, _)| *copy == id).map(|(_, found)| found.to_vec()));
+            }
+        }
+        let mean = |views: &Vec<Vec<f32>>| vote::mean(&views.iter().map(Vec::as_slice).collect::<Vec<_>>(), None);
+        probabilities = views.iter().flat_map(mean).collect();
+    }
+    if probabilities.iter().any(|p| !p.is_finite()) {
+        return Err(Error::data("the model gives probabilities that are not finite numbers")
+            .hint("scale the inputs (inputs.scaler = \"standard\"), or train with a lower learning rate"));
+    }
+    Ok(probabilities)
 }
 
 /// Refuses what cannot be trained; names what can but should be known.
@@ -271,8 +300,8 @@ fn fit_network(job: &Job, train: &Part<Training>, validation: Option<&Part<Valid
 }
 
 /// The card of a model: what it needs to be used, and where it comes from.
-fn about(job: &Job, columns: &[String], meta: &table::Meta, data: &Dataset, scaler: Scaler, fitted: &Fitted) -> ModelInfo {
-    let (pipeline, experiment) = (job.pipeline, job.experiment);
+fn about(job: &Job, columns: &[String], meta: &table::Meta, data: &Dataset, fit: (Scaler, Domain), fitted: &Fitted) -> ModelInfo {
+    let (pipeline, experiment, (scaler, domain)) = (job.pipeline, job.experiment, fit);
     let mut provenance = experiment.model_parameters();
     provenance.extend(meta.clone());
     provenance.insert("experiment".into(), experiment.name.clone());
@@ -285,6 +314,8 @@ fn about(job: &Job, columns: &[String], meta: &table::Meta, data: &Dataset, scal
         ModelSettings::Cnn { architecture } => Some(architecture),
         _ => None,
     };
+    let kinds = experiment.test_time_augment.kinds().to_vec();
+    let test_time_augment = pipeline.features.augment.filter(|_| !kinds.is_empty()).map(|amounts| TestTimeAugment { kinds, amounts });
     ModelInfo {
         architecture,
         layers: fitted.layers.clone(),
@@ -295,6 +326,8 @@ fn about(job: &Job, columns: &[String], meta: &table::Meta, data: &Dataset, scal
         feature_names: columns_in_order(&experiment.inputs, columns),
         inputs: experiment.inputs,
         scaler,
+        test_time_augment,
+        domain: Some(domain),
         // How often a checkpoint was written changes nothing in the model.
         train: experiment.has_epochs().then(|| TrainSettings { checkpoint_every: 0, ..experiment.train.clone() }),
         pipeline: pipeline.name.clone(),

@@ -1,5 +1,7 @@
 //! Folds within a training part, to choose between settings without a look at anything else.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::assign::Item;
@@ -22,17 +24,29 @@ pub enum Grouping {
 }
 
 impl Part<Training> {
-    /// Cuts these rows into `folds` pairs of a part to fit on and a part to judge by; every row is judged once.
+    /// Cuts these rows into `folds` pairs of a part to fit on and a part to judge by; every row is judged once. Rows for whose ids `unit` gives
+    /// the same are of one utterance and stay together.
     ///
     /// # Errors
     /// `Data` where there are fewer speakers or utterances than folds, or an inner fold would train on fewer than two classes.
-    pub fn inner_folds(&self, folds: usize, by: Grouping, seed: u64) -> Result<Vec<(Part<Training>, Part<Validation>)>> {
+    pub fn inner_folds(
+        &self,
+        folds: usize,
+        by: Grouping,
+        unit: impl Fn(&str) -> &str,
+        seed: u64,
+    ) -> Result<Vec<(Part<Training>, Part<Validation>)>> {
         let labels: Vec<String> = (0..self.n_classes()).map(|class| format!("{class:06}")).collect();
         let items: Vec<Item> = (0..self.len())
             .map(|i| Item { id: &self.ids()[i], label: &labels[self.y()[i]], speaker: &self.speakers()[i], session: None, declared: None })
             .collect();
-        if items.len() < folds {
-            return Err(Error::data(format!("{} training utterances cannot fill {folds} inner folds", items.len()))
+        // The first row of each unit stands for it.
+        let mut units: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+        self.ids().iter().enumerate().for_each(|(i, id)| units.entry(unit(id)).or_default().push(i));
+        let mut units: Vec<Vec<usize>> = units.into_values().collect();
+        units.sort_unstable();
+        if units.len() < folds {
+            return Err(Error::data(format!("{} training utterances cannot fill {folds} inner folds", units.len()))
                 .hint("set search.folds to fewer"));
         }
         let judged = match by {
@@ -41,7 +55,11 @@ impl Part<Training> {
                     .because(e)
                     .hint("set search.folds to fewer, or search.by = \"utterance\" where the protocol shares speakers")
             })?,
-            Grouping::Utterance => stratified_folds(&items, folds, seed ^ INNER),
+            Grouping::Utterance => {
+                let whole: Vec<Item> = units.iter().map(|rows| items[rows[0]]).collect();
+                let dealt = stratified_folds(&whole, folds, seed ^ INNER);
+                dealt.into_iter().map(|fold| fold.into_iter().flat_map(|place| units[place].iter().copied()).collect()).collect()
+            }
         };
         let mut pairs = Vec::with_capacity(folds);
         for mut rows in judged {
@@ -84,7 +102,7 @@ mod tests {
     fn every_training_row_is_judged_once_and_nothing_else_is_seen() {
         let Parts { train, test, .. } = parts();
         for by in [Grouping::Speaker, Grouping::Utterance] {
-            let folds = train.inner_folds(3, by, 0).expect("cut");
+            let folds = train.inner_folds(3, by, |id| id, 0).expect("cut");
             let mut judged: Vec<&String> = folds.iter().flat_map(|(_, judged)| judged.ids()).collect();
             judged.sort();
             assert_eq!(judged, train.ids().iter().collect::<Vec<_>>());
@@ -102,11 +120,23 @@ mod tests {
     }
 
     #[test]
+    fn rows_of_one_utterance_are_judged_together() {
+        let train = parts().train;
+        // u00 to u09 are of one utterance, u10 to u19 of the next.
+        for (_, judged) in train.inner_folds(2, Grouping::Utterance, |id| &id[..2], 0).expect("cut") {
+            let units: BTreeSet<&str> = judged.ids().iter().map(|id| &id[..2]).collect();
+            let rows = train.ids().iter().filter(|id| units.contains(&id[..2])).count();
+            assert_eq!(judged.len(), rows);
+        }
+        assert!(train.inner_folds(5, Grouping::Utterance, |id| &id[..2], 0).is_err(), "four utterances");
+    }
+
+    #[test]
     fn what_cannot_be_cut_is_refused() {
         let train = parts().train;
-        let error = train.inner_folds(8, Grouping::Speaker, 0).expect_err("seven speakers");
+        let error = train.inner_folds(8, Grouping::Speaker, |id| id, 0).expect_err("seven speakers");
         assert!(error.to_string().contains("inner folds"), "{error}");
-        assert!(train.inner_folds(36, Grouping::Utterance, 0).is_err());
-        assert_eq!(train.inner_folds(7, Grouping::Speaker, 0).expect("cut").len(), 7);
+        assert!(train.inner_folds(36, Grouping::Utterance, |id| id, 0).is_err());
+        assert_eq!(train.inner_folds(7, Grouping::Speaker, |id| id, 0).expect("cut").len(), 7);
     }
 }

@@ -303,6 +303,31 @@ impl Part<Training> {
     }
 }
 
+impl Part<Testing> {
+    /// The copies of its own utterances, kind by kind, to be predicted with them. An utterance without a copy of a kind is not in that part.
+    ///
+    /// # Errors
+    /// `Internal` where a copy is not as wide as the rows.
+    pub fn copies(&self, variants: &Variants) -> Result<Vec<Part<Testing>>> {
+        let of_kind = |(_, rows): &(String, BTreeMap<String, Vec<f32>>)| {
+            let there: Vec<(usize, &Vec<f32>)> = self.ids.iter().enumerate().filter_map(|(i, id)| Some((i, rows.get(id)?))).collect();
+            if let Some((i, row)) = there.iter().find(|(_, row)| row.len() != self.x.cols) {
+                return Err(Error::internal(format!("a copy of `{}` has {} values, not {}", self.ids[*i], row.len(), self.x.cols)));
+            }
+            Ok(Part {
+                ids: there.iter().map(|(i, _)| self.ids[*i].clone()).collect(),
+                speakers: there.iter().map(|(i, _)| self.speakers[*i].clone()).collect(),
+                x: Matrix::new(there.len(), self.x.cols, there.iter().flat_map(|(_, row)| row.iter().copied()).collect()),
+                shape: self.shape,
+                y: there.iter().map(|(i, _)| self.y[*i]).collect(),
+                n_classes: self.n_classes,
+                role: PhantomData,
+            })
+        };
+        variants.0.iter().map(of_kind).collect()
+    }
+}
+
 impl Parts {
     /// As [`Parts::of`], and behind the training rows the copies of those very utterances. No other part gets any, and there is no way to name
     /// an utterance whose copies should be there: the roles decide.
@@ -375,6 +400,20 @@ mod tests {
                 assert_eq!(parts.train.x().row(row), value, "{id}");
             }
         }
+    }
+
+    #[test]
+    fn a_test_part_gets_copies_of_its_own_utterances() {
+        let data = dataset(4);
+        let roles = [Some(Role::Train), Some(Role::Test), None, Some(Role::Test)];
+        let mut variants = copies(&data);
+        variants.add("other", [("u3".to_owned(), vec![7.0, 8.0]), ("u0".to_owned(), vec![0.0; 2])]);
+        let copies = Parts::of(&data, &roles).test.copies(&variants).unwrap();
+        assert_eq!(copies.len(), 5);
+        assert_eq!((copies[1].ids(), copies[1].x().values()), (["u1", "u3"].map(str::to_owned).as_slice(), [2000.0, 1.0, 2000.0, 3.0].as_slice()));
+        assert_eq!((copies[4].ids(), copies[4].x().values()), (["u3".to_owned()].as_slice(), [7.0, 8.0].as_slice()));
+        variants.add("wide", [("u1".to_owned(), vec![0.0; 3])]);
+        assert!(Parts::of(&data, &roles).test.copies(&variants).is_err());
     }
 
     #[test]

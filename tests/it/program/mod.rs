@@ -20,3 +20,4 @@ pub mod project;
 mod runs;
 mod scale;
 mod sets;
+mod windows;
