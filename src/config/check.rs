@@ -106,9 +106,8 @@ fn subset(raw: Key<Table<RawSubset>>, context: &Context<'_>) -> Result<Option<Su
 fn windows(raw: Key<Table<RawWindows>>, context: &Context<'_>) -> Result<Option<Windows>> {
     let Some(Table(raw)) = raw.map(Spanned::into_inner) else { return Ok(None) };
     let (low, high) = (Windows::SHORTEST_S, Windows::LONGEST_S);
-    let seconds = |key: &str, value: &Spanned<f64>| {
-        context.real(key, value, |x| (low..=high).contains(&x), &format!("from {low} to {high} seconds"))
-    };
+    let seconds =
+        |key: &str, value: &Spanned<f64>| context.real(key, value, |x| (low..=high).contains(&x), &format!("from {low} to {high} seconds"));
     let length_s = seconds("length_s", &raw.length_s)?;
     let hop_s = raw.hop_s.map(|hop| seconds("hop_s", &hop)).transpose()?;
     Windows::new(length_s, hop_s).map(Some).map_err(|_| {

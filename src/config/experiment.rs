@@ -280,7 +280,10 @@ fn copies(key: &str, raw: Key<RawCopies>, all: &Copies, context: &Context<'_>) -
         kinds.push(kind);
     }
     if kinds.is_empty() {
-        return Err(context.texts.error(&place, format!("`{key}` names no kind of copy")).hint(format!("write {key} = false, or name some")));
+        return Err(context
+            .texts
+            .error(&place, format!("`{key}` names no kind of copy"))
+            .hint(format!("write {key} = false, or name some")));
     }
     Ok(Copies::of(kinds))
 }

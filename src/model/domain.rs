@@ -7,9 +7,12 @@ use crate::split::{Part, Shape, Training};
 /// A recording may be this much shorter or longer, as a factor, than those between the first and the last percentile of the training part.
 pub const DURATION_FACTOR: f64 = 1.25;
 /// A feature is far outside where it lies further from the range between its first and 99th percentile than this many widths of that range.
-pub const FAR: f32 = 1.0;
+///
+/// Of held-out speakers of RAVDESS and EMO-DB, 0.0 to 0.7 % of the utterances have more features than [`MOST_FAR`] this far outside; of
+/// utterances of the respective other corpus 87 to 99.6 % (the 193 features and functionals).
+pub const FAR: f32 = 0.25;
 /// Most features, as a share, that may be far outside.
-pub const MOST_FAR: f64 = 0.05;
+pub const MOST_FAR: f64 = 0.03;
 
 /// Durations of the training recordings in seconds, without changed copies.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -219,11 +222,11 @@ mod tests {
         assert!(rows.iter().all(|row| outside(4.0, row).is_inside()), "what was trained on is inside");
         let mut row = vec![0.5; 40];
         // The range is 0.98 wide.
-        row[..3].fill(1.9);
+        row[..3].fill(1.22);
         assert!(outside(4.0, &row).is_inside(), "not far");
-        row[..2].fill(2.5);
-        assert!(outside(4.0, &row).is_inside(), "5 % of the features");
-        row[2] = -1.5;
+        row[0] = 1.25;
+        assert!(outside(4.0, &row).is_inside(), "2.5 % of the features");
+        row[2] = -0.25;
         assert_eq!(outside(9.0, &row), Outside { duration: true, features: true });
         assert!(outside(4.0, &[f32::NAN; 40]).features);
     }

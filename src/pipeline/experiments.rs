@@ -19,6 +19,7 @@ use super::walk::{Came, Later, Mode, Seen, Walk};
 use super::windows::Unit;
 use crate::config::{CorpusKind, Experiment, ModelKey};
 use crate::error::{Error, Kind, Result};
+use crate::model::artifact;
 use crate::orchestrator::{Context, Event, Graph, Identity, Task};
 
 /// What a node of the graph is for.
@@ -152,6 +153,8 @@ impl<'a> Walk<'a> {
             fold: u32,
             fold_name: &'k str,
             seed: u64,
+            /// What a saved model says of itself is a part of the output.
+            model_schema_version: u32,
             #[serde(flatten)]
             model: ModelKey<'k>,
         }
@@ -163,6 +166,7 @@ impl<'a> Walk<'a> {
             fold,
             fold_name,
             seed,
+            model_schema_version: artifact::SCHEMA_VERSION,
             model: experiment.model_key(),
         };
         let identity = self.identity(Stage::Train, key, [])?;

@@ -115,7 +115,7 @@ impl<'a> Walk<'a> {
         if self.planning() && listing::must_generate(self.pipeline) {
             self.line("generate", vec![], Decision::Run, vec![self.why_generate()]);
             let certain = !self.store.has_run("ingest");
-            self.foretell_all(&chosen, &Later { task: "generate".into(), certain }, true, None)?;
+            self.foretell_all(&chosen, &Later { task: "generate".into(), certain }, true, None, None)?;
             return Ok(outcome);
         }
         if self.mode == Mode::Run {
@@ -130,21 +130,20 @@ impl<'a> Walk<'a> {
                 Ok(ingested) => (ingested, sources),
                 Err(_) if self.planning() => {
                     let later = Later { task: "ingest".into(), certain: false };
-                    self.foretell_all(&chosen, &later, false, Some(&sources))?;
+                    self.foretell_all(&chosen, &later, false, Some(&sources), None)?;
                     return Ok(outcome);
                 }
                 Err(error) => return Err(error),
             },
             (Seen::Later(later), sources) => {
-                self.foretell_all(&chosen, &later, false, Some(&sources))?;
+                self.foretell_all(&chosen, &later, false, Some(&sources), None)?;
                 return Ok(outcome);
             }
         };
         let windowed = match self.windows(&whole)? {
-            None => None,
-            Some(Seen::There(finished)) => Some(Ingested::of(finished)?),
-            Some(Seen::Later(later)) => {
-                self.foretell_all(&chosen, &later, false, Some(&sources))?;
+            Seen::There(windowed) => windowed,
+            Seen::Later(later) => {
+                self.foretell_all(&chosen, &later, false, Some(&sources), Some(&whole))?;
                 return Ok(outcome);
             }
         };
@@ -213,7 +212,9 @@ impl<'a> Walk<'a> {
             Seen::Later(_) => None,
         };
         if self.mode == Mode::Run {
-            doubts(&unit.whole(&utterances).0, pairs.as_deref().unwrap_or_default()).into_iter().for_each(|doubt| self.observer.warn(doubt));
+            doubts(&unit.whole(&utterances).0, pairs.as_deref().unwrap_or_default())
+                .into_iter()
+                .for_each(|doubt| self.observer.warn(doubt));
         }
         let data = Data {
             utterances: &utterances,
@@ -353,8 +354,7 @@ impl<'a> Walk<'a> {
             let probes = if self.planning() { Probes::peek(root) } else { Probes::begin(root)? };
             ingest::ingest(&corpus, probes, &self.workers, rows, context)?;
             if !self.planning() && listing::fingerprint(&listing, &sources, self.root(), &self.workers)? != fingerprint {
-                let error = Error::new(Kind::Io, format!("recordings under {} changed while they were read", self.root().display()));
-                return Err(error.hint("run the same command again: what was read is kept"));
+                return Err(ingest::changed(self.root()));
             }
             Ok(())
         };
@@ -384,7 +384,7 @@ impl<'a> Walk<'a> {
         Ok(Identity { code_version: set.code_version(), ..identity })
     }
 
-    fn audit(&self, ingested: &Ingested) -> Result<Seen<Finished>> {
+    pub(super) fn audit(&self, ingested: &Ingested) -> Result<Seen<Finished>> {
         // Of ids, places and sounds, like features: a label makes no copy.
         let identity = self.identity(Stage::Audit, serde_json::json!({}), [("utterances", ingested.summary.sounds.clone())])?;
         let action = |context: &Context| audit::audit(ingested, self.root(), self.store.root(), &self.workers, context);
@@ -408,7 +408,8 @@ impl<'a> Walk<'a> {
         let (listing, summary) = (&ingested.listing, &ingested.summary);
         let minutes = summary.duration_s / 60.0;
         let usable = (summary.utterances as usize).saturating_sub(late.len());
-        self.observer.note(format!("{}: {usable} utterances, {minutes:.1} minutes", listing.corpus));
+        let what = Unit::of(self.pipeline).describe().unwrap_or_else(|| "utterances".to_owned());
+        self.observer.note(format!("{}: {usable} {what}, {minutes:.1} minutes", listing.corpus));
         if let Some(expected) = listing.expected.as_ref().filter(|e| e.utterances != usable) {
             self.observer.note(format!("       {usable} of {} utterances ({})", expected.utterances, expected.source));
         }

@@ -6,6 +6,7 @@ use super::augment;
 use super::evaluate;
 use super::explain;
 use super::extract;
+use super::ingest::Ingested;
 use super::options::Stage;
 use super::publish::Publication;
 use super::walk::{Later, Walk};
@@ -16,13 +17,14 @@ use crate::error::Result;
 use crate::features::FeatureSet;
 
 impl<'a> Walk<'a> {
-    /// Lines of a plan for all that follows an ingest which cannot be looked at in advance.
+    /// Lines of a plan for all that follows an ingest which cannot be looked at in advance, or the windows of `whole`.
     pub(super) fn foretell_all(
         &self,
         chosen: &[&'a Experiment],
         later: &Later,
         with_ingest: bool,
         sources: Option<&Sources>,
+        whole: Option<&Ingested>,
     ) -> Result<()> {
         let until = self.options.until;
         let mut last = later.clone();
@@ -46,7 +48,9 @@ impl<'a> Walk<'a> {
         if let Some(first) = extracted.get(&self.pipeline.features.first()) {
             last = first.clone();
         }
-        if until >= Stage::Audit {
+        if let Some(whole) = whole.filter(|_| until >= Stage::Audit) {
+            self.audit(whole)?;
+        } else if until >= Stage::Audit {
             self.later("audit", Some(&self.identity(Stage::Audit, serde_json::json!({}), [])?), vec!["ingest".into()], later);
         }
         let (mut speakers, mut sessions) = (BTreeSet::new(), BTreeSet::new());

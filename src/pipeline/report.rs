@@ -57,7 +57,10 @@ pub(super) fn corpus_section(listing: &Listing, settings: &CorpusSettings, data:
         set_aside,
         duplicates: summary::duplicates(utterances)?,
         near_duplicates: near_duplicates(&data.pairs),
-        notes: doubts(&Unit(settings.windows).whole(utterances).0, &data.pairs).into_iter().chain(listing.warnings.iter().chain(&listing.notes).cloned()).collect(),
+        notes: doubts(&Unit(settings.windows).whole(utterances).0, &data.pairs)
+            .into_iter()
+            .chain(listing.warnings.iter().chain(&listing.notes).cloned())
+            .collect(),
         conditions: conditions(utterances),
         licence: terms::licence(settings),
         references: terms::references(settings),

@@ -15,7 +15,8 @@ use crate::files::{hash_bytes, write_atomically};
 use crate::model::TrainSettings;
 use crate::model::artifact::{ModelInfo, SavedModel, TestTimeAugment, Weights};
 use crate::model::{
-    self, Classifier, Domain, EpochRecord, Forest, ForestSettings, Knn, Layer, Logistic, LogisticSettings, Majority, NetSpec, Node, Svm, TrainJob,
+    self, Classifier, Domain, EpochRecord, Forest, ForestSettings, Knn, Layer, Logistic, LogisticSettings, Majority, NetSpec, Node, Svm,
+    TrainJob,
 };
 use crate::orchestrator::Context;
 use crate::report::SearchSection;

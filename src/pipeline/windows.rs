@@ -8,15 +8,16 @@ use serde::Serialize;
 
 use super::flow::PREVIEWED;
 use super::ingest::{self, Corpus, Ingested, LISTING, UTTERANCES};
+use super::listing;
 use super::options::Stage;
 use super::probes::Probes;
 use super::publish::table_hash;
-use super::walk::{Mode, Seen, Walk};
+use super::walk::{Later, Mode, Seen, Walk};
 use crate::audio::Windows;
 use crate::config::Pipeline;
 use crate::corpus::{Listing, Sorter, Source, Sources, Utterance};
 use crate::error::Result;
-use crate::orchestrator::{Context, Finished, Identity, Task};
+use crate::orchestrator::{Context, Identity, Task};
 use crate::table;
 
 /// Id of the task, and the folder of its probes within the store.
@@ -92,8 +93,8 @@ impl Walk<'_> {
     }
 
     /// The windows of the utterances that were ingested; nothing where the pipeline works on whole utterances.
-    pub(super) fn windows(&self, whole: &Ingested) -> Result<Option<Seen<Finished>>> {
-        let Some(windows) = self.pipeline.corpus.windows else { return Ok(None) };
+    pub(super) fn windows(&self, whole: &Ingested) -> Result<Seen<Option<Ingested>>> {
+        let Some(windows) = self.pipeline.corpus.windows else { return Ok(Seen::There(None)) };
         let mut identity = self.windows_settings(windows)?;
         identity.inputs.insert(UTTERANCES.to_owned(), table_hash(&whole.finished, UTTERANCES)?);
         identity.inputs.insert(LISTING.to_owned(), whole.finished.hash(LISTING)?);
@@ -106,10 +107,24 @@ impl Walk<'_> {
             let corpus = Corpus { listing: &listing, sources: &sources, root: self.root(), subset: None };
             let folder = folder.join(WINDOWS);
             let probes = if self.planning() { Probes::peek(&folder) } else { Probes::begin(&folder)? };
-            ingest::ingest(&corpus, probes, &self.workers, rows, context)
+            let before = listing::fingerprint(corpus.listing, &sources, self.root(), &self.workers)?;
+            ingest::ingest(&corpus, probes, &self.workers, rows, context)?;
+            match listing::fingerprint(corpus.listing, &sources, self.root(), &self.workers)? {
+                after if after == before => Ok(()),
+                _ => Err(ingest::changed(self.root())),
+            }
         };
         let few = whole.summary.utterances <= PREVIEWED as u64;
-        self.single(Task::new(WINDOWS, identity, action), vec!["ingest".into()], || few).map(Some)
+        let finished = match self.single(Task::new(WINDOWS, identity, action), vec!["ingest".into()], || few)? {
+            Seen::There(finished) => finished,
+            Seen::Later(later) => return Ok(Seen::Later(later)),
+        };
+        match Ingested::of(finished) {
+            Ok(windows) => Ok(Seen::There(Some(windows))),
+            // Damaged: it will be made again.
+            Err(_) if self.planning() => Ok(Seen::Later(Later { task: WINDOWS.to_owned(), certain: false })),
+            Err(error) => Err(error),
+        }
     }
 
     pub(super) fn windows_settings(&self, windows: Windows) -> Result<Identity> {

@@ -410,7 +410,10 @@ mod tests {
         variants.add("other", [("u3".to_owned(), vec![7.0, 8.0]), ("u0".to_owned(), vec![0.0; 2])]);
         let copies = Parts::of(&data, &roles).test.copies(&variants).unwrap();
         assert_eq!(copies.len(), 5);
-        assert_eq!((copies[1].ids(), copies[1].x().values()), (["u1", "u3"].map(str::to_owned).as_slice(), [2000.0, 1.0, 2000.0, 3.0].as_slice()));
+        assert_eq!(
+            (copies[1].ids(), copies[1].x().values()),
+            (["u1", "u3"].map(str::to_owned).as_slice(), [2000.0, 1.0, 2000.0, 3.0].as_slice())
+        );
         assert_eq!((copies[4].ids(), copies[4].x().values()), (["u3".to_owned()].as_slice(), [7.0, 8.0].as_slice()));
         variants.add("wide", [("u1".to_owned(), vec![0.0; 3])]);
         assert!(Parts::of(&data, &roles).test.copies(&variants).is_err());

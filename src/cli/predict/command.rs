@@ -104,7 +104,8 @@ fn remark(tally: &Tally, predict: &Predict, predictor: &Predictor, observer: &dy
     let usual = predictor.trained_durations().map_or(3.0, |durations| (durations.median * 10.0).round().max(1.0) / 10.0);
     if tally.long > 0 && predict.window.is_none() {
         let long = recordings(tally.long);
-        observer.note(format!("{long} longer than {} s, and models are trained on single utterances: try --window {usual}", library::LONG_S));
+        observer
+            .note(format!("{long} longer than {} s, and models are trained on single utterances: try --window {usual}", library::LONG_S));
     }
     match predictor.trained_durations() {
         None if tally.rows > 0 => observer.warn(
@@ -114,16 +115,15 @@ fn remark(tally: &Tally, predict: &Predict, predictor: &Predictor, observer: &dy
             let (low, high) = trained.bounds();
             let mut why = Vec::new();
             if tally.outside_duration > 0 {
-                let (n, window) = (tally.outside_duration, format!("{usual} s is usual, as with --window {usual}"));
-                why.push(format!("{n} by their duration: outside of {low:.2} to {high:.2} s ({window})"));
+                why.push(format!("{} by duration (in training: {low:.2} to {high:.2} s; try --window {usual})", tally.outside_duration));
             }
             if tally.outside_features > 0 {
-                why.push(format!("{} by their features", tally.outside_features));
+                why.push(format!("{} by features", tally.outside_features));
             }
             let (outside, rows) = (tally.outside, tally.rows);
             observer.warn(format!(
                 "{outside} of {rows} predictions are outside of what the model was trained on (in_domain false) and should not be relied on: {}",
-                why.join("; ")
+                why.join(", ")
             ));
         }
         _ => {}

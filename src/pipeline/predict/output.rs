@@ -178,7 +178,10 @@ mod tests {
     #[test]
     fn csv_quotes_and_lets_no_text_be_a_formula() {
         let csv = written(Format::Csv, "=a,\"b\"\n.wav");
-        assert_eq!(csv, "file,start_s,end_s,emotion,in_domain,domain_reason,prob_calm,prob_-happy\r\n\"'=a,\"\"b\"\"\n.wav\",0,1.5,'-happy,false,duration,0.25,0.75\r\n");
+        assert_eq!(
+            csv,
+            "file,start_s,end_s,emotion,in_domain,domain_reason,prob_calm,prob_-happy\r\n\"'=a,\"\"b\"\"\n.wav\",0,1.5,'-happy,false,duration,0.25,0.75\r\n"
+        );
     }
 
     #[test]
@@ -186,7 +189,10 @@ mod tests {
         let json: serde_json::Value = serde_json::from_str(&written(Format::JsonLines, "a\nb")).unwrap();
         assert!(json["file"] == "a\nb" && json["probabilities"]["-happy"] == 0.75 && json["end_s"] == 1.5);
         assert!(json["in_domain"] == false && json["domain_reason"] == "duration");
-        assert_eq!(written(Format::Table, "a\nb"), "a\\nb 0.000 to 1.500 s: -happy  (-happy 0.750, calm 0.250; in_domain false: duration)\n");
+        assert_eq!(
+            written(Format::Table, "a\nb"),
+            "a\\nb 0.000 to 1.500 s: -happy  (-happy 0.750, calm 0.250; in_domain false: duration)\n"
+        );
     }
 
     #[test]

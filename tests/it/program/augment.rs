@@ -171,7 +171,8 @@ fn tested_and_predicted(project: &Project, args: &[&str]) -> Vec<(Vec<f32>, Vec<
 fn test_time_augmentation_is_the_same_in_a_run_and_in_a_prediction() {
     let project = project();
     let kinds = "experiment.more.augment=[\"speed-up\", \"slow-down\"]";
-    let run = |more: &[&str]| project.ser(&[&["run", "small", "--set", kinds, "--set", "features.augment.speed_up=1.2"], more].concat()).ok();
+    let run =
+        |more: &[&str]| project.ser(&[&["run", "small", "--set", kinds, "--set", "features.augment.speed_up=1.2"], more].concat()).ok();
     run(&[]);
     let plain = tested_and_predicted(&project, &["corpus"]);
     assert!(plain.len() == 6 && plain.iter().all(|(run, predict)| run == predict));

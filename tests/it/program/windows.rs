@@ -62,7 +62,8 @@ fn all_windows_of_a_recording_have_one_role() {
     let metrics = table::metrics::read(&project.path("data/tables/small/metrics.parquet")).unwrap();
     assert!(metrics.iter().any(|row| row.metric == "utterance_uar"));
 
-    let plan = project.ser(&[&["plan", "small", "--json", "--set", "experiment.base.validation=0.2", "--set", search], WINDOWS.as_slice()].concat());
+    let plan = project
+        .ser(&[&["plan", "small", "--json", "--set", "experiment.base.validation=0.2", "--set", search], WINDOWS.as_slice()].concat());
     let plan = json_lines(&plan.ok().stdout);
     assert!(plan.iter().all(|line| line["plan"]["decision"].as_str().is_none_or(|decision| decision == "keep")), "{plan:?}");
     assert!(plan.iter().any(|line| line["plan"]["task"] == "windows"));
@@ -98,8 +99,14 @@ fn windows_are_predicted_by_a_model_of_windows() {
         assert!(!line["domain_reason"].to_string().contains("duration"), "{line}");
     }
     let (whole, warned) = predict(&["corpus/s1_calm_0.wav", "corpus/s1_calm_1.wav"]);
-    assert!(whole.iter().all(|line| line["in_domain"] == false && line["domain_reason"].as_str().unwrap().contains("duration")), "{whole:?}");
-    assert!(warned.contains("2 of 2 predictions are outside of what the model was trained on") && warned.contains("--window 0.4"), "{warned}");
+    assert!(
+        whole.iter().all(|line| line["in_domain"] == false && line["domain_reason"].as_str().unwrap().contains("duration")),
+        "{whole:?}"
+    );
+    assert!(
+        warned.contains("2 of 2 predictions are outside of what the model was trained on") && warned.contains("--window 0.4"),
+        "{warned}"
+    );
 }
 
 #[test]
