@@ -115,7 +115,7 @@ fn remark(tally: &Tally, predict: &Predict, predictor: &Predictor, observer: &dy
             let (low, high) = trained.bounds();
             let mut why = Vec::new();
             if tally.outside_duration > 0 {
-                why.push(format!("{} by duration (in training: {low:.2} to {high:.2} s; try --window {usual})", tally.outside_duration));
+                why.push(format!("{} by duration (outside of {low:.2} to {high:.2} s; try --window {usual})", tally.outside_duration));
             }
             if tally.outside_features > 0 {
                 why.push(format!("{} by features", tally.outside_features));
