@@ -7,7 +7,8 @@ Takes recordings (WAV) at equal distances from each folder and prints, for each 
 the mean difference (bias) and the mean absolute difference (MAD). Needs praat-parselmouth, opensmile, numpy and pyarrow, and a built `ser`.
 
 Praat: pitch by autocorrelation from 60 to 600 Hz, otherwise its defaults; jitter (local) and shimmer (local, dB) of the pulses of
-"To PointProcess (cc)"; the mean of "To Harmonicity (cc)". openSMILE: F0, jitter, shimmer and HNR of the low-level descriptors' voiced frames.
+"To PointProcess (cc)"; the mean of "To Harmonicity (cc)". openSMILE: F0 of the low-level descriptors' voiced frames; jitterLocal, shimmerLocaldB and
+HNRdBACF of the functionals.
 The voiced share is that of all frames of a recording.
 """
 
@@ -84,17 +85,18 @@ def praat(path):
 
 
 def opensmile_egemaps(paths):
-    smile = opensmile.Smile(opensmile.FeatureSet.eGeMAPSv02, opensmile.FeatureLevel.LowLevelDescriptors)
+    frames_of, values_of = (
+        opensmile.Smile(opensmile.FeatureSet.eGeMAPSv02, level).process_file
+        for level in [opensmile.FeatureLevel.LowLevelDescriptors, opensmile.FeatureLevel.Functionals]
+    )
     for path in paths:
-        frames = smile.process_file(path)
-        column = lambda name: frames[f"{name}_sma3nz"].to_numpy()
-        voiced = column("F0semitoneFrom27.5Hz") > 0
-        mean = lambda name: column(name)[voiced].mean()
-        yield spread(np.log(27.5) + column("F0semitoneFrom27.5Hz")[voiced] / SEMITONES) | {
-            "voiced": voiced.mean(),
-            "jitter": mean("jitterLocal"),
-            "shimmer_db": mean("shimmerLocaldB"),
-            "hnr": mean("HNRdBACF"),
+        semitones = frames_of(path)["F0semitoneFrom27.5Hz_sma3nz"].to_numpy()
+        values = values_of(path).iloc[0]
+        yield spread(np.log(27.5) + semitones[semitones > 0] / SEMITONES) | {
+            "voiced": (semitones > 0).mean(),
+            "jitter": values["jitterLocal_sma3nz_amean"],
+            "shimmer_db": values["shimmerLocaldB_sma3nz_amean"],
+            "hnr": values["HNRdBACF_sma3nz_amean"],
         }
 
 

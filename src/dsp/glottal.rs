@@ -255,3 +255,76 @@ fn height(signal: &[f32], at: f64, left: f64, right: f64) -> Option<f64> {
     add(at.ceil() - at, right, &mut after.iter());
     (square > 0.0).then(|| (square / total).sqrt())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dsp::PitchTracker;
+
+    const RATE: f64 = 22_050.0;
+    const HOP_LENGTH: usize = 512;
+
+    /// Damped oscillations that begin at pulses of these distances (in samples) and heights.
+    fn voice(pulses: impl Iterator<Item = (f64, f64)>) -> Vec<f32> {
+        let mut signal = vec![0.0f32; 33_075];
+        let mut at = 100.0;
+        for (distance, height) in pulses {
+            for n in 0..800 {
+                let place = (at as usize) + 1 + n;
+                let t = (place as f64 - at) / RATE;
+                if let Some(sample) = signal.get_mut(place) {
+                    let rise = 1.0 - (-t / 2e-4).exp();
+                    *sample += (0.3 * height * rise * (-t / 5e-4).exp() * (std::f64::consts::TAU * 650.0 * t).sin()) as f32;
+                }
+            }
+            at += distance;
+        }
+        signal
+    }
+
+    fn irregularity(signal: &[f32]) -> Irregularity {
+        let voices = PitchTracker::new(RATE, HOP_LENGTH).track(signal, 0..1 + signal.len() / HOP_LENGTH);
+        GlottalPulses::new(RATE, HOP_LENGTH).irregularity(signal, &voices, 0)
+    }
+
+    #[test]
+    fn jitter_is_the_difference_of_neighbouring_periods() {
+        for period in [95.4, 121.3, 190.7] {
+            for jitter in [0.0, 0.01, 0.03] {
+                // Each period is longer or shorter than the last by that share.
+                let distances = [period * (1.0 - 0.5 * jitter), period * (1.0 + 0.5 * jitter)];
+                let found = irregularity(&voice(distances.iter().copied().cycle().map(|distance| (distance, 1.0)).take(600)));
+                assert!((found.jitter - jitter).abs() < 0.001 + 0.05 * jitter, "{period} {jitter}: {found:?}");
+                assert!(found.shimmer < 0.02, "{period} {jitter}: {found:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn shimmer_is_the_difference_of_neighbouring_heights() {
+        for period in [95.4, 121.3, 190.7] {
+            for shimmer in [0.0, 0.05, 0.2] {
+                let heights = [1.0 - 0.5 * shimmer, 1.0 + 0.5 * shimmer];
+                let found = irregularity(&voice(heights.iter().copied().cycle().map(|height| (period, height)).take(600)));
+                let decibels = 20.0 * f64::log10(heights[1] / heights[0]);
+                assert!((found.shimmer - shimmer).abs() < 0.005 + 0.05 * shimmer, "{period} {shimmer}: {found:?}");
+                assert!((found.shimmer_db - decibels).abs() < 0.05 + 0.05 * decibels, "{period} {shimmer}: {found:?}");
+                assert!(found.jitter < 0.003, "{period} {shimmer}: {found:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_voiced_and_hardly_anything_are_regular() {
+        let voiced = Voice { f0: Some(200.0), strength: 0.9 };
+        let mut pulses = GlottalPulses::new(RATE, HOP_LENGTH);
+        for signal in [vec![], vec![0.5], vec![0.0; 3_000], vec![0.3; 3_000], (0..3_000).map(|n| f32::from(u8::from(n == 700))).collect()] {
+            for voices in [vec![], vec![voiced], vec![voiced; 9], vec![Voice::default(); 9]] {
+                let found = pulses.irregularity(&signal, &voices, 0);
+                let values = [found.jitter, found.shimmer, found.shimmer_db];
+                assert!(values.iter().all(|value| value.is_finite() && *value >= 0.0), "{} samples: {found:?}", signal.len());
+            }
+        }
+        assert_eq!(pulses.irregularity(&[0.0; 9_000], &[Voice::default(); 9], 0), Irregularity::default());
+    }
+}

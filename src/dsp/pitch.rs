@@ -210,3 +210,101 @@ impl PitchTracker {
         voices
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RATE: f64 = 22_050.0;
+    const HOP_LENGTH: usize = 512;
+
+    fn track(signal: &[f32]) -> Vec<Voice> {
+        PitchTracker::new(RATE, HOP_LENGTH).track(signal, 0..1 + signal.len() / HOP_LENGTH)
+    }
+
+    /// A second of harmonics of these amplitudes, whose pitch at each time is given.
+    fn voice(f0: impl Fn(f64) -> f64, amplitudes: &[f64]) -> Vec<f32> {
+        let mut phase = 0.0;
+        let sample = |n: u32| {
+            phase += std::f64::consts::TAU * f0(f64::from(n) / RATE) / RATE;
+            amplitudes.iter().zip(1..).map(|(a, k)| a * (f64::from(k) * phase).sin()).sum::<f64>() as f32
+        };
+        (0..22_050).map(sample).collect()
+    }
+
+    fn noise(seed: u32) -> impl Iterator<Item = f32> {
+        let mut state = seed;
+        std::iter::repeat_with(move || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 8) as f32 / (1 << 24) as f32 - 0.5
+        })
+    }
+
+    /// Below the range of voices: 25 Hz and noise of which a filter has left the low frequencies.
+    fn rumble() -> Vec<f32> {
+        let mut low = [0f32; 3];
+        let filtered = noise(5).map(|x| low.iter_mut().fold(x, |input, state| std::mem::replace(state, *state + 0.005 * (input - *state))));
+        filtered.zip(voice(|_| 25.0, &[0.5])).map(|(a, b)| 8.0 * a + b).take(22_050).collect()
+    }
+
+    fn assert_follows(voices: &[Voice], f0: impl Fn(f64) -> f64, tolerance: f64, case: &str) {
+        for (frame, voice) in voices.iter().enumerate().skip(2).take(voices.len() - 4) {
+            let expected = f0((frame * HOP_LENGTH) as f64 / RATE);
+            assert!(
+                voice.f0.is_some_and(|f0| (f0 / expected - 1.0).abs() < tolerance),
+                "{case}: {expected} Hz in frame {frame}, not {voice:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_voice_has_its_pitch_whatever_its_strongest_harmonic() {
+        for f0 in [62.0, 75.3, 110.0, 220.7, 431.0, 590.0] {
+            for amplitudes in [[1.0, 0.5, 0.3, 0.2], [0.2, 1.0, 0.4, 0.1], [0.0, 0.5, 0.9, 0.7]] {
+                let voices = track(&voice(|_| f0, &amplitudes));
+                assert_follows(&voices, |_| f0, 0.003, &format!("{amplitudes:?}"));
+                assert!(voices.iter().all(|voice| voice.strength > 0.98), "{f0} Hz {amplitudes:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_pitch_is_followed_up_and_down() {
+        let contour = |t: f64| 160.0 + 80.0 * (std::f64::consts::TAU * 1.5 * t).sin();
+        assert_follows(&track(&voice(contour, &[0.6, 1.0, 0.4, 0.2])), contour, 0.015, "wave");
+        let octave = |t: f64| 120.0 * t.exp2();
+        assert_follows(&track(&voice(octave, &[1.0, 0.5, 0.25])), octave, 0.003, "octave");
+    }
+
+    #[test]
+    fn rumble_is_no_voice_and_hides_none() {
+        assert!(track(&rumble()).iter().all(|voice| voice.f0.is_none()));
+        let both: Vec<f32> = voice(|_| 140.0, &[0.5, 0.4, 0.25]).iter().zip(rumble()).map(|(a, b)| a + b).collect();
+        assert_follows(&track(&both), |_| 140.0, 0.02, "with rumble");
+    }
+
+    #[test]
+    fn the_level_does_not_matter() {
+        let signal: Vec<f32> = voice(|t| 100.0 + 50.0 * t, &[1.0, 0.7]).iter().zip(noise(3)).map(|(a, b)| a + 0.5 * b).collect();
+        let quiet: Vec<f32> = signal.iter().map(|x| x * 1e-4).collect();
+        for (one, other) in track(&signal).iter().zip(track(&quiet)) {
+            assert_eq!(one.f0.is_some(), other.f0.is_some());
+            assert!((one.f0.unwrap_or(1.0) / other.f0.unwrap_or(1.0) - 1.0).abs() < 1e-5 && (one.strength - other.strength).abs() < 1e-5);
+        }
+    }
+
+    #[test]
+    fn noise_silence_and_clicks_are_unvoiced() {
+        let mut click = vec![0.0; 9_000];
+        click[4_000] = 1.0;
+        let signals = [noise(1).take(22_050).collect(), vec![0.0; 9_000], vec![0.7; 9_000], click, vec![0.5], vec![0.1, -0.1], vec![]];
+        for (n, signal) in signals.iter().enumerate() {
+            let voices = track(signal);
+            assert_eq!(voices.len(), 1 + signal.len() / HOP_LENGTH);
+            for voice in voices {
+                assert!(voice.f0.is_none() && voice.strength < 0.45 && voice.strength >= 0.0, "signal {n}: {voice:?}");
+            }
+        }
+        assert!(PitchTracker::new(RATE, HOP_LENGTH).track(&[0.0; 9_000], 3..3).is_empty());
+    }
+}
