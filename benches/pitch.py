@@ -155,7 +155,7 @@ def main():
     print("|---|---|--:|--:|--:|--:|--:|--:|--:|")
     for name, (title, unit, factor) in QUANTITIES.items():
         found = {tool: factor * np.array([row[name] for row in rows]) for tool, rows in values.items()}
-        level = f"{found['Praat'].mean():.2f}" if name != "f0_mean" else f"{np.exp(found['Praat'].mean() / factor):.1f} Hz"
+        level = f"{found['Praat'].mean():.2f}" if name not in ("f0_mean", "f0_p95") else f"{np.exp(found['Praat'].mean() / factor):.1f} Hz"
         cells = [title, unit, level]
         for tool in ["openSMILE", "ser"]:
             apart = found[tool] - found["Praat"]
