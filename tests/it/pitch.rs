@@ -136,14 +136,11 @@ fn recorded_voices_are_as_praat_finds_them() {
         let found = [mean, sd, share, jitter, shimmer, hnr];
         println!("{path}: {found:.4?}, Praat {praat:?}");
         // A semitone is 0.058.
-        for (i, (tolerance, (found, praat))) in [0.03, 0.06, 0.04, 0.006, 0.2, 2.5].iter().zip(found.iter().zip(praat)).enumerate() {
+        for (i, (tolerance, (found, praat))) in [0.05, 0.12, 0.04, 0.006, 0.1, 2.5].iter().zip(found.iter().zip(praat)).enumerate() {
             sums[i] += found - praat;
             assert!((found - praat).abs() < *tolerance, "{path}, value {i}: {found}, of Praat {praat}");
         }
     }
     let bias = sums.map(|sum| sum / PRAAT.len() as f64);
-    assert!(
-        bias[0].abs() < 0.01 && bias[2].abs() < 0.02 && bias[3].abs() < 0.003 && bias[4].abs() < 0.1 && bias[5].abs() < 1.5,
-        "{bias:?}"
-    );
+    assert!(bias.iter().zip([0.01, 0.03, 0.02, 0.003, 0.05, 1.0]).all(|(bias, most)| bias.abs() < most), "{bias:?}");
 }
