@@ -287,15 +287,26 @@ mod tests {
         GlottalPulses::new(RATE, HOP_LENGTH).irregularity(signal, &voices, 0)
     }
 
+    /// A thousand values around one that follow no pattern, and the mean difference of neighbours.
+    fn irregular(most: f64) -> (Vec<f64>, f64) {
+        let mut state = 7u32;
+        let next = |_| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            1.0 + most * (f64::from(state >> 8) / f64::from(1 << 23) - 1.0)
+        };
+        let values: Vec<f64> = (0..1000).map(next).collect();
+        let difference = values.windows(2).map(|pair| (pair[1] - pair[0]).abs()).sum::<f64>() / 999.0;
+        (values, difference)
+    }
+
     #[test]
     fn jitter_is_the_difference_of_neighbouring_periods() {
         for period in [95.4, 121.3, 190.7] {
-            for jitter in [0.0, 0.01, 0.03] {
-                // Each period is longer or shorter than the last by that share.
-                let distances = [period * (1.0 - 0.5 * jitter), period * (1.0 + 0.5 * jitter)];
-                let found = irregularity(&voice(distances.iter().copied().cycle().map(|distance| (distance, 1.0)).take(600)));
-                assert!((found.jitter - jitter).abs() < 0.001 + 0.05 * jitter, "{period} {jitter}: {found:?}");
-                assert!(found.shimmer < 0.02, "{period} {jitter}: {found:?}");
+            for most in [0.0, 0.01, 0.04] {
+                let (factors, jitter) = irregular(most);
+                let found = irregularity(&voice(factors.iter().map(|factor| (factor * period, 1.0))));
+                assert!((found.jitter - jitter).abs() < 0.0005 + 0.1 * jitter, "{period} {jitter}: {found:?}");
+                assert!(found.shimmer < 0.03, "{period} {jitter}: {found:?}");
             }
         }
     }
@@ -303,13 +314,13 @@ mod tests {
     #[test]
     fn shimmer_is_the_difference_of_neighbouring_heights() {
         for period in [95.4, 121.3, 190.7] {
-            for shimmer in [0.0, 0.05, 0.2] {
-                let heights = [1.0 - 0.5 * shimmer, 1.0 + 0.5 * shimmer];
-                let found = irregularity(&voice(heights.iter().copied().cycle().map(|height| (period, height)).take(600)));
-                let decibels = 20.0 * f64::log10(heights[1] / heights[0]);
-                assert!((found.shimmer - shimmer).abs() < 0.005 + 0.05 * shimmer, "{period} {shimmer}: {found:?}");
-                assert!((found.shimmer_db - decibels).abs() < 0.05 + 0.05 * decibels, "{period} {shimmer}: {found:?}");
-                assert!(found.jitter < 0.003, "{period} {shimmer}: {found:?}");
+            for most in [0.0, 0.05, 0.15] {
+                let (heights, shimmer) = irregular(most);
+                let found = irregularity(&voice(heights.iter().map(|height| (period, *height))));
+                let decibels: f64 = heights.windows(2).map(|pair| (20.0 * (pair[1] / pair[0]).log10()).abs()).sum::<f64>() / 999.0;
+                assert!((found.shimmer - shimmer).abs() < 0.002 + 0.1 * shimmer, "{period} {shimmer}: {found:?}");
+                assert!((found.shimmer_db - decibels).abs() < 0.02 + 0.1 * decibels, "{period} {shimmer}: {found:?}");
+                assert!(found.jitter < 0.002, "{period} {shimmer}: {found:?}");
             }
         }
     }

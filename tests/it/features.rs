@@ -1,4 +1,4 @@
-//! The sets `functionals` and `frames` against numbers that numpy, scipy and librosa 0.11 gave for the same signals, and on recorded speech.
+//! The sets `functionals` and `frames` against numbers that numpy, scipy and librosa 0.8.1 gave for the same signals, and on recorded speech.
 //!
 //! SER_CORPORA names the folder with `ravdess/` and `emodb/`.
 
