@@ -153,6 +153,7 @@ fn experiment(plan: &Plan) -> ExperimentSection {
         transductive: false,
         inputs: "issa193, scaler standard".into(),
         uncertainty: uncertainty(&predictions),
+        restricted_pools: vec![],
         shared,
         leakage: (0..plan.folds)
             .map(|fold| LeakageLine { fold, kind: "speakers".into(), test_units: 24, shared_units: if plan.independent { 0 } else { 24 } })
