@@ -204,11 +204,14 @@ mod tests {
             "Not comparable with published figures: ",
             "overridden for this run: train.epochs=1",
             "{\\dagger}$ Of fewer than 10",
+            "Transductive figures hold only if each speaker's clips cover all classes",
         ] {
             assert!(caption.contains(part), "{caption}");
         }
         assert!(
-            !tex.contains("\\cite{") && tex.contains("Paper's setting (transductive) & ") && tex.matches("]$^{\\dagger}$").count() == 2,
+            !tex.contains("\\cite{")
+                && tex.contains("Paper's setting (transductive: balanced speakers only) & ")
+                && tex.matches("]$^{\\dagger}$").count() == 2,
             "{tex}"
         );
         assert!(confusions(&report).contains("overridden for this run: train.epochs=1"));

@@ -16,7 +16,7 @@ const FILES: [(&str, &str); 20] = [
     ("breakdown.csv", "accuracy and UAR by speaker, sex, intensity, sentence, session"),
     ("calibration.csv", "predictions by their highest probability"),
     ("comparisons.csv", "McNemar's test between experiments"),
-    ("restricted-pools.csv", "transductive experiments with speakers scaled by their clips of some classes alone"),
+    ("restricted-pools.csv", "UAR of experiments that scale each speaker, with their clips of some classes alone to scale by"),
     ("history.csv", "every epoch"),
     ("leakage.csv", "what train and test share, fold by fold"),
     ("corpus.csv", "utterances by class, speaker and session"),

@@ -132,7 +132,7 @@ pub(super) fn sheet(report: &PipelineReport) -> Result<Sheet> {
                 one.name.clone(),
                 one.protocol.clone(),
                 pool.pool.clone(),
-                pool.classes.join(" "),
+                pool.classes.join("; "),
                 pool.n.to_string(),
                 pool.full.to_string(),
                 pool.restricted.to_string(),

@@ -322,13 +322,19 @@ mod tests {
         assert!(place("#### Published: protocol not known") < place("| **I** | Livingstone"));
         assert!(text.contains("Written by `ser results` (ser 9.9; `make results` runs everything first) and never by hand"));
         let paper = text.lines().find(|line| line.contains("Paper's setting: cnn ravdess")).unwrap();
-        assert!(paper.contains("| **transductive** |") && paper.contains("`ser run pipelines/p.toml --experiment paper`"), "{paper}");
+        assert!(
+            paper.contains("| **transductive**: balanced speakers only |")
+                && paper.contains("`ser run pipelines/p.toml --experiment paper`"),
+            "{paper}"
+        );
         let two_seeds = text.lines().find(|line| line.starts_with("| Speaker-independent:")).unwrap();
         assert!(two_seeds.contains(" ± ") && two_seeds.contains("| inductive |") && two_seeds.contains("| 6 | 2 |"), "{two_seeds}");
         for how in ["mean probability", "majority vote"] {
             assert!(text.contains(&format!("↳ its 2 seeds as one, {how}")), "{text}");
         }
-        assert!(text.contains("| Other | hold-out-20 | **transductive** | not run | `ser run pipelines/p.toml --experiment other` |"));
+        assert!(text.contains(
+            "| Other | hold-out-20 | **transductive**: balanced speakers only | not run | `ser run pipelines/p.toml --experiment other` |"
+        ));
         // A row has as many cells as its table has columns.
         for table in text.split("\n\n").filter(|part| part.starts_with('|')) {
             let cells = |line: &str| line.replace("\\|", "").matches('|').count();
