@@ -297,8 +297,8 @@ fn card(model: &SavedModel) -> String {
     if info.inputs.is_transductive() {
         out += "Features of each speaker are first scaled with the means and standard deviations of all of that speaker's clips, those that the\n";
         out += "model was tested on among them, without their labels: its results are transductive, and it cannot tell anything of one clip alone.\n";
-        out += &format!("They hold only if {BALANCED_SPEAKERS}: a speaker's clips of a few emotions, scaled by\n");
-        out += "themselves, are recognised worse than without any such scaling.\n";
+        out += &format!("They hold only if {BALANCED_SPEAKERS}: for a speaker with clips of few emotions an\n");
+        out += "inductive model is the better choice.\n";
     }
     out += if info.scaler == Scaler::None {
         "Features are not scaled.\n\n"
