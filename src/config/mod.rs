@@ -20,6 +20,7 @@ mod slurm;
 mod tests;
 mod texts;
 mod training;
+mod twin;
 mod validated;
 
 pub use joined::{CorpusPart, PartKind};

@@ -15,6 +15,7 @@ mod history;
 mod joined;
 mod leaks;
 mod messages;
+mod pools;
 mod predict;
 pub mod project;
 mod runs;
