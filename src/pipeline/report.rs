@@ -93,8 +93,8 @@ pub(super) fn assemble(
 ) -> PipelineReport {
     let generated = corpus.as_ref().is_some_and(|c| c.generated);
     PipelineReport {
-        name: pipeline.name.clone(),
-        title: pipeline.title.clone(),
+        name: pipeline.full_name(),
+        title: pipeline.full_title(),
         corpus,
         missing,
         overviews: vec![],
@@ -103,6 +103,7 @@ pub(super) fn assemble(
         experiments,
         steps,
         overrides: pipeline.overrides.iter().filter(|o| !o.starts_with("slurm.")).map(|o| without_path(o)).collect(),
+        file: pipeline.text.clone(),
         published: if generated { vec![] } else { pipeline.published.clone() },
         settings: pipeline.settings(),
         versions: versions(pipeline),
@@ -129,7 +130,7 @@ fn versions(pipeline: &Pipeline) -> BTreeMap<String, String> {
 
 /// Says that the corpus is missing, on top of what an earlier run found where there is such a report.
 pub(super) fn write_missing(pipeline: &Pipeline, why: String, options: &Options, cancel: &Cancel, observer: &dyn Observer) -> Result<()> {
-    let folder = options.reports_dir.join(&pipeline.name);
+    let folder = options.reports_dir.join(pipeline.full_name());
     let earlier = std::fs::read(folder.join("report.json")).ok();
     let earlier = earlier.and_then(|bytes| serde_json::from_slice::<PipelineReport>(&bytes).ok()).filter(|r| !r.experiments.is_empty());
     let report = match earlier {
@@ -142,11 +143,11 @@ pub(super) fn write_missing(pipeline: &Pipeline, why: String, options: &Options,
 
 /// Puts a page without times where there is none yet: whoever recorded the run has them, and writes it anew.
 pub(super) fn write_run(pipeline: &Pipeline, steps: &[StepSection], options: &Options) -> Result<()> {
-    let folder = options.reports_dir.join(&pipeline.name);
+    let folder = options.reports_dir.join(pipeline.full_name());
     if folder.join(report::RUN_PAGE).exists() {
         return Ok(());
     }
-    let page = RunPage { title: pipeline.title.clone(), steps: steps.to_vec(), ..RunPage::default() };
+    let page = RunPage { title: pipeline.full_title(), steps: steps.to_vec(), ..RunPage::default() };
     report::write_run(&page, &folder).map(drop)
 }
 
@@ -268,7 +269,7 @@ impl Walk<'_> {
 
     /// The way from the pages to the recordings. It is a part of the report's identity: a corpus that moved has other links.
     fn recordings(&self) -> Option<String> {
-        let pages = std::path::absolute(self.options.reports_dir.join(&self.pipeline.name)).ok()?;
+        let pages = std::path::absolute(self.options.reports_dir.join(self.pipeline.full_name())).ok()?;
         relative(&pages, &std::path::absolute(self.root()).ok()?)
     }
 
@@ -333,7 +334,7 @@ impl Walk<'_> {
 }
 
 /// The way from one folder to another, with `/` between; `None` where there is none, as between drives.
-fn relative(from: &Path, to: &Path) -> Option<String> {
+pub(super) fn relative(from: &Path, to: &Path) -> Option<String> {
     let (from, to): (Vec<Component>, Vec<Component>) = (from.components().collect(), to.components().collect());
     let common = from.iter().zip(&to).take_while(|(a, b)| a == b).count();
     if common == 0 || from[common..].iter().chain(&to[common..]).any(|part| !matches!(part, Component::Normal(_))) {
