@@ -22,9 +22,7 @@ pub struct Named {
 pub fn named(pipelines_dir: &Path, name: &str) -> Named {
     let whole = path(pipelines_dir, name);
     match split_variant(name) {
-        (pipeline, Some(variant)) if !whole.is_file() => {
-            Named { file: path(pipelines_dir, pipeline), variant: Some(variant.to_owned()) }
-        }
+        (pipeline, Some(variant)) if !whole.is_file() => Named { file: path(pipelines_dir, pipeline), variant: Some(variant.to_owned()) },
         _ => Named { file: whole, variant: None },
     }
 }
@@ -52,7 +50,9 @@ pub fn load(run: &Run, name: &str) -> Result<Loaded> {
     if !given.is_empty() || run.variant.is_some() {
         let error = Error::usage(format!("{name} is a variant, which has its overrides already"));
         let (pipeline, _) = split_variant(name);
-        return Err(error.hint(format!("name the pipeline, all overrides, and the variant: ser run {pipeline} --set KEY=VALUE --as {variant}")));
+        return Err(
+            error.hint(format!("name the pipeline, all overrides, and the variant: ser run {pipeline} --set KEY=VALUE --as {variant}"))
+        );
     }
     let pipeline = config::parse(&text, &file_name, &[], corpora_dir)?.name;
     let Some(kept) = Kept::read(&run.data_dir, &format!("{pipeline}@{variant}"))? else {

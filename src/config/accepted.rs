@@ -8,7 +8,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::check::keys_of;
 use super::experiment::{inputs_keys, model_keys, protocol_keys};
-use super::raw::{RawCorpusKind, RawModelKind, RawProtocolKind};
+use super::raw::{RawCorpusKind, RawModelKind};
 use crate::features::FeatureSet;
 
 /// Tables around a key, the outermost first, each with the key that it stands under.

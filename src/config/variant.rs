@@ -82,6 +82,13 @@ impl Pipeline {
         self.with_variant(&self.title, |variant| format!(" ({variant})"))
     }
 
+    /// The overrides by which its results are not those of the file; none where they change nothing.
+    pub fn changes(&self) -> impl Iterator<Item = &str> {
+        // Under another name it is another pipeline.
+        let other = self.variant.is_some() || self.overrides.iter().any(|text| key_of(text) == ["name"]);
+        self.overrides.iter().map(String::as_str).filter(move |text| other && !is_idle(&key_of(text)))
+    }
+
     fn with_variant(&self, text: &str, suffix: impl Fn(&str) -> String) -> String {
         format!("{text}{}", self.variant.as_deref().map(suffix).unwrap_or_default())
     }
@@ -102,17 +109,18 @@ fn comparable(pipeline: &Pipeline) -> Pipeline {
 pub fn derived_name(overrides: &[String]) -> String {
     let mut given: Vec<(Vec<&str>, &str)> = Vec::new();
     for text in overrides {
-        let (key, value) = text.split_once('=').unwrap_or((text, ""));
-        let key: Vec<&str> = key.split('.').map(str::trim).collect();
+        let key = key_of(text);
+        let value = text.split_once('=').map_or("", |(_, value)| value);
         given.retain(|(other, _)| *other != key);
-        if key.first() != Some(&"slurm") && !["default", "train.checkpoint_every"].contains(&tail(&key).join(".").as_str()) {
+        if !is_idle(&key) {
             given.push((key, value.trim()));
         }
     }
     // The order of overrides counts where one sets a part of what another sets.
-    let entangled = given.iter().enumerate().any(|(i, (a, _))| {
-        given[..i].iter().any(|(b, _)| tail(a).starts_with(tail(b)) || tail(b).starts_with(tail(a)))
-    });
+    let entangled = given
+        .iter()
+        .enumerate()
+        .any(|(i, (a, _))| given[..i].iter().any(|(b, _)| tail(a).starts_with(tail(b)) || tail(b).starts_with(tail(a))));
     let in_order: Vec<String> = given.iter().map(|(key, value)| format!("{}={value}", key.join("."))).collect();
     given.sort();
     let said: Vec<(String, bool)> = given.iter().map(|(key, value)| words(key, value)).collect();
@@ -124,6 +132,16 @@ pub fn derived_name(overrides: &[String]) -> String {
     let start = name[..name.len().min(WORDS)].trim_matches(['.', '-', '_']);
     let start = if start.is_empty() { "set" } else { start };
     format!("{start}-{}", &hash[..6])
+}
+
+/// The parts of the key of an override.
+fn key_of(text: &str) -> Vec<&str> {
+    text.split('=').next().unwrap_or_default().split('.').map(str::trim).collect()
+}
+
+/// Whether a key decides nothing about results.
+fn is_idle(key: &[&str]) -> bool {
+    key.first() == Some(&"slurm") || matches!(tail(key), ["default"] | ["train", "checkpoint_every"])
 }
 
 /// The key of an experiment without the words before it.

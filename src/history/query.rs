@@ -27,7 +27,8 @@ impl History {
     /// # Errors
     /// `Io`, or `Data` where the file is damaged.
     pub fn runs(&self, pipeline: Option<&str>, limit: usize, host: &str) -> Result<Vec<Run>> {
-        let sql = format!("{RUN} WHERE ?1 IS NULL OR pipeline = ?1 OR substr(pipeline, 1, length(?1) + 1) = ?1 || '@' ORDER BY id DESC LIMIT ?2");
+        let sql =
+            format!("{RUN} WHERE ?1 IS NULL OR pipeline = ?1 OR substr(pipeline, 1, length(?1) + 1) = ?1 || '@' ORDER BY id DESC LIMIT ?2");
         self.ask(&sql, params![pipeline, i64::try_from(limit).unwrap_or(i64::MAX)], |row| run(row, host))
     }
 

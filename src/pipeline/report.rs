@@ -26,7 +26,7 @@ use crate::corpus::{self, Condition, Listing, Recorded, SetAside, UNKNOWN_SPEAKE
 use crate::error::Result;
 use crate::evaluation::{Answered, Pair, pairs};
 use crate::features::FeatureSet;
-use crate::files::sweep;
+use crate::files::{hash_bytes, sweep};
 use crate::orchestrator::{Context, Finished, Identity, Lock, Observer, Task};
 use crate::report::{self, CorpusSection, ExperimentSection, NearDuplicate, PipelineReport, PredictionLine, RunPage, StepSection};
 use crate::table::duplicates::DuplicateRow;
@@ -102,7 +102,7 @@ pub(super) fn assemble(
         comparisons: vec![],
         experiments,
         steps,
-        overrides: pipeline.overrides.iter().filter(|o| !o.starts_with("slurm.")).map(|o| without_path(o)).collect(),
+        overrides: pipeline.changes().map(without_path).collect(),
         file: pipeline.text.clone(),
         published: if generated { vec![] } else { pipeline.published.clone() },
         settings: pipeline.settings(),
@@ -290,6 +290,8 @@ impl Walk<'_> {
             .collect();
         let mut frame = assemble(self.pipeline, None, None, failed, steps(self.pipeline, experiments));
         frame.recordings = self.recordings();
+        // An input, by its hash: as a setting it would be told line by line.
+        frame.file.clear();
         let titles = shown.iter().map(|one| (one.experiment.name.as_str(), one.experiment.title.as_str())).collect();
         let order = shown.iter().map(|one| one.experiment.name.as_str()).collect();
         let identity = self.identity(Stage::Report, ReportKey { page: &frame, order, titles }, [])?;
@@ -301,6 +303,7 @@ impl Walk<'_> {
             return Ok(Seen::Later(self.later("report", Some(&identity), ends, &Later { certain: false, ..open.clone() })));
         }
         let mut inputs = BTreeMap::from([
+            ("pipeline file".to_owned(), hash_bytes(self.pipeline.text.as_bytes())),
             ("listing".to_owned(), ingested.finished.hash(LISTING)?),
             ("utterances".to_owned(), table_hash(&ingested.finished, UTTERANCES)?),
         ]);

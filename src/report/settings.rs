@@ -54,7 +54,11 @@ fn fold(h: &mut Html, title: &str, values: &Values) {
     if values.is_empty() {
         return;
     }
-    h.raw("\n<details><summary>").text(title).raw(" <span class=\"quiet\">").text(count(values.len())).raw("</span></summary><dl class=\"settings\">");
+    h.raw("\n<details><summary>")
+        .text(title)
+        .raw(" <span class=\"quiet\">")
+        .text(count(values.len()))
+        .raw("</span></summary><dl class=\"settings\">");
     for (key, value) in values {
         h.el("dt", &[], key).el("dd", &[], if value.is_empty() { "(empty)" } else { value });
     }
