@@ -57,15 +57,13 @@ pub fn parse_variant(
     let own = file.as_ref().is_some_and(|file| file.name != pipeline.name || comparable(file) == comparable(&pipeline));
     let Some(variant) = named.map(str::to_owned).or_else(|| (!own).then(|| derived_name(overrides))) else { return Ok(pipeline) };
     // Recordings generated with other settings must not replace those of the file.
-    if let (CorpusKind::Synthetic { root, .. }, Some(file)) = (&mut pipeline.corpus.kind, &file)
-        && file.corpus.kind.root() == root
+    if let Some(file) = file.filter(|file| file.corpus.kind != pipeline.corpus.kind)
+        && let CorpusKind::Synthetic { root, .. } = &mut pipeline.corpus.kind
+        && root == file.corpus.kind.root()
     {
-        let mut beside = root.clone().into_os_string();
-        beside.push(format!("{MARK}{variant}"));
-        let same = pipeline.corpus.kind == file.corpus.kind;
-        if !same && let CorpusKind::Synthetic { root, .. } = &mut pipeline.corpus.kind {
-            *root = beside.into();
-        }
+        let mut folder = root.file_name().unwrap_or_default().to_os_string();
+        folder.push(format!("{MARK}{variant}"));
+        root.set_file_name(folder);
     }
     pipeline.variant = Some(variant);
     Ok(pipeline)
