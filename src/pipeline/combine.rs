@@ -56,7 +56,7 @@ impl Work<'_, '_> {
             let failed = members.iter().flatten().find(|member| member.failed.is_some());
             if let Some(member) = failed.filter(|_| one.chosen && one.failed.is_none()) {
                 ends.push((place, None, Some(format!("its member {} has no result", member.experiment.name))));
-            } else if !one.chosen && self.walk.options.until > Stage::Train {
+            } else if !one.chosen || self.walk.options.until == Stage::Train {
                 let evaluated: Option<Vec<&Finished>> = members.iter().map(|member| (*member)?.evaluated.as_ref()).collect();
                 let found = evaluated.map(|evaluated| self.combine(one, &evaluated)).transpose()?;
                 ends.push((place, found.and_then(|task| self.walk.finished(&task)), None));

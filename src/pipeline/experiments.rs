@@ -270,6 +270,11 @@ impl<'a> Walk<'a> {
                 Came::Failed(error) => one.fail(error, outcome),
             }
         }
+        if self.options.until == Stage::Train {
+            // What is evaluated already stays in the tables.
+            let mut trained = running.iter_mut().filter(|one| one.chosen && one.complete() && !one.is_ensemble());
+            trained.try_for_each(|one| work.look_up_evaluation(one))?;
+        }
         work.end_ensembles(running)
     }
 

@@ -6,7 +6,6 @@ use super::audit;
 use super::augment::Augmented;
 use super::evaluate;
 use super::extract::{Extracted, Tables};
-use super::options::Stage;
 use super::pools;
 use super::publish::table_hash;
 use super::running::Running;
@@ -174,7 +173,12 @@ impl Work<'_, '_> {
     /// Finds what there is of an experiment that is not to be run.
     pub(super) fn look_up(&self, one: &mut Running) -> Result<()> {
         (one.trained, one.complete) = self.trained(one)?;
-        if one.complete && self.walk.options.until > Stage::Train && self.data.audited.there().is_some() {
+        if one.complete { self.look_up_evaluation(one) } else { Ok(()) }
+    }
+
+    /// Finds the evaluation of trained models that are all there.
+    pub(super) fn look_up_evaluation(&self, one: &mut Running) -> Result<()> {
+        if self.data.audited.there().is_some() {
             let trained: Vec<&Finished> = one.trained.iter().collect();
             let evaluated = self.walk.finished(&self.evaluate(one, &trained)?);
             one.evaluated = evaluated;

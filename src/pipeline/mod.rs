@@ -43,4 +43,4 @@ pub use flow::{Outcome, plan, run, work};
 pub use line::ExperimentLine;
 pub use options::{Options, Stage};
 pub use plan::{Decision, PlanLine, dag_dot, dag_text};
-pub use results::results;
+pub use results::{results, variants};

@@ -35,6 +35,9 @@ pub struct PipelineReport {
     /// Settings that were overridden for this run, as `key=value`: the results are not those of the pipeline file.
     #[serde(default)]
     pub overrides: Vec<String>,
+    /// Text of the pipeline file, without the overrides.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub file: String,
     /// Figures from the literature; empty for a generated corpus.
     pub published: Vec<Published>,
     /// Every setting in force, by dotted key.

@@ -331,6 +331,7 @@ pub(crate) fn recorded() -> PipelineReport {
                 accuracy: 0.5,
             }),
         ],
+        file: "name = \"ravdess\"\n\n[corpus]\nkind = \"ravdess\"\n".into(),
         published: published(),
         settings: [
             ("corpus.kind", "ravdess"),

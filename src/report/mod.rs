@@ -36,6 +36,7 @@ pub mod pools;
 mod results;
 mod run;
 mod runs;
+mod settings;
 mod shares;
 mod sheet;
 mod steps;

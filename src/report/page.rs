@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::data::PipelineReport;
 use super::html::{self, Html, Table, cell, row_head, words};
-use super::{banners, bars, cards, compare, corpus, experiment, gallery, overview, paired, pools, steps, summary};
+use super::{banners, bars, cards, compare, corpus, experiment, gallery, overview, paired, pools, settings, steps, summary};
 
 /// Files that stand beside the page, with what they hold.
 const FILES: [(&str, &str); 20] = [
@@ -50,7 +50,7 @@ pub(super) fn render(report: &PipelineReport) -> String {
         }
         overview::write(h, &report.overviews);
         steps::write(h, &report.steps);
-        pairs(h, ("settings", "Settings", "Every setting in force", ["Setting", "Value"]), &report.settings);
+        settings::write(h, report);
         pairs(h, ("versions", "Versions", "What made these figures", ["Part", "Version"]), &report.versions);
         files(h);
         h.raw("</main>").raw(FOOTER);
