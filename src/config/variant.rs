@@ -205,7 +205,7 @@ mod tests {
         assert_eq!(name(&["train.epochs=15", "train.batch_size=64"]), "batch-size-64_epochs-15");
         assert_eq!(name(&["seeds=[0, 1]"]), "seeds-0-1");
         assert_eq!(name(&["protocol={ kind = \"group-kfold\", folds = 5 }"]), "protocol-group-kfold-5");
-        assert_eq!(name(&["experiment.quick.train.learning_rate=1e-3"]), "quick.learning-rate-0.001");
+        assert_eq!(name(&["experiment.quick.train.learning_rate=1e-3"]), "quick.learning-rate-1e-3");
         assert_eq!(name(&["train.device=burn-flex", "slurm.cpus=4", "train.checkpoint_every=3"]), "device-burn-flex");
         // The order of independent overrides and what a later one replaces are of no account.
         assert_eq!(name(&["model.c=2", "split_seed=1"]), name(&["split_seed=1", "model.c=3", "model.c=2"]));

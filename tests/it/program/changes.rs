@@ -500,7 +500,10 @@ fn nothing_of_older_settings_stays_under_stable_names() {
     edit(&project, "name = \"floor\"", "name = \"ground\"");
     project.ser(&["train", "p"]).ok();
     assert!(!project.path("data/models/p/floor").exists() && project.path("data/models/p/ground").exists());
-    assert!(!project.path("data/tables/p/predictions.parquet").exists(), "predictions of other folds beside these would mislead");
+    // Predictions of the others are still those of these folds and models; of a new experiment there are none yet.
+    let (_, rows, _) = ser::table::predictions::read(&project.path("data/tables/p/predictions.parquet")).unwrap();
+    let experiments: BTreeSet<&str> = rows.iter().map(|row| row.experiment.as_str()).collect();
+    assert_eq!(experiments, BTreeSet::from(["log", "net"]));
     project.ser(&["run", "p"]).ok();
     assert!(project.path("data/tables/p/predictions.parquet").exists());
     assert!(!project.path("data/cache/p/latest/evaluate/floor.json").exists());
