@@ -72,8 +72,10 @@ mod tests {
         assert!(large.0.is_some() && budget.large.try_lock().is_err());
         assert_eq!(budget.ask(10_001, 1_000, &mut small), Err((40_004, 40_000)));
         drop(large);
-        assert_eq!(Budget::unlimited().ask(MAX_FRAMES, 48_000, &mut small), Ok(()));
-        assert!(Budget::unlimited().ask(MAX_FRAMES + 1, 48_000, &mut small).is_err());
-        assert_eq!(Budget::new(Some(80_000), 1, 1_000).ask(8_000, 1_000, &mut small), Err((41_000, 40_000)));
+        let (none, with_features) = (Budget::unlimited(), Budget::new(Some(80_000), 1, 1_000));
+        let mut other = Permit::default();
+        assert_eq!(none.ask(MAX_FRAMES, 48_000, &mut other), Ok(()));
+        assert!(none.ask(MAX_FRAMES + 1, 48_000, &mut other).is_err());
+        assert_eq!(with_features.ask(8_000, 1_000, &mut Permit::default()), Err((41_000, 40_000)));
     }
 }

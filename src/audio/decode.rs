@@ -123,6 +123,14 @@ pub fn decode_bytes(bytes: &[u8], extension: &str) -> Result<Audio> {
     collect(&Input::of_bytes(bytes), extension, &Budget::unlimited()).map(|(audio, _)| audio).map_err(|refusal| refusal.into_error(None))
 }
 
+/// [`decode_within`] of bytes in memory.
+///
+/// # Errors
+/// As [`decode_bytes`].
+pub fn decode_bytes_within<'a>(bytes: &[u8], budget: &'a Budget) -> Result<(Audio, Permit<'a>)> {
+    collect(&Input::of_bytes(bytes), "", budget).map_err(|refusal| refusal.into_error(None))
+}
+
 /// What is known of a recording whose samples were not kept.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Shape {
@@ -143,12 +151,15 @@ impl Shape {
     }
 }
 
-/// Decodes a recording block after block, whatever its length: `take` gets what was decoded and not taken yet, and the sample rate; what it
-/// leaves is there again the next time. It returns whether it wants more.
+/// Takes the samples of a recording as they are decoded, their rate, and whether nothing more comes. What it leaves in the buffer is there again
+/// the next time; it returns whether it wants more.
+pub type Take<'a> = dyn FnMut(&mut Vec<f32>, u32, bool) -> bool + 'a;
+
+/// Decodes a recording block after block, so that its length costs no memory.
 ///
 /// # Errors
 /// As [`decode`].
-pub fn decode_blocks(path: &Path, budget: &Budget, take: &mut dyn FnMut(&mut Vec<f32>, u32) -> bool) -> Result<Shape> {
+pub fn decode_blocks(path: &Path, budget: &Budget, take: &mut Take) -> Result<Shape> {
     open(path, |input, extension| blocks(input, extension, budget, take))
 }
 
@@ -156,7 +167,7 @@ pub fn decode_blocks(path: &Path, budget: &Budget, take: &mut dyn FnMut(&mut Vec
 ///
 /// # Errors
 /// As [`decode_bytes`].
-pub fn decode_blocks_of_bytes(bytes: &[u8], budget: &Budget, take: &mut dyn FnMut(&mut Vec<f32>, u32) -> bool) -> Result<Shape> {
+pub fn decode_blocks_of_bytes(bytes: &[u8], budget: &Budget, take: &mut Take) -> Result<Shape> {
     blocks(&Input::of_bytes(bytes), "", budget, take).map_err(|refusal| refusal.into_error(None))
 }
 
@@ -165,7 +176,7 @@ pub fn decode_blocks_of_bytes(bytes: &[u8], budget: &Budget, take: &mut dyn FnMu
 /// # Errors
 /// As [`decode`].
 pub fn measure(path: &Path) -> Result<Shape> {
-    decode_blocks(path, &Budget::unlimited(), &mut |block, _| {
+    decode_blocks(path, &Budget::unlimited(), &mut |block, _, _| {
         block.clear();
         true
     })
@@ -206,8 +217,8 @@ fn collect<'a>(input: &Input, extension: &str, budget: &'a Budget) -> Result<(Au
     Ok((audio, out.permit))
 }
 
-fn blocks(input: &Input, extension: &str, budget: &Budget, take: &mut dyn FnMut(&mut Vec<f32>, u32) -> bool) -> Result<Shape, Refusal> {
-    let mut take = |block: &mut Vec<f32>, rate: u32| if take(block, rate) { Ok(()) } else { Err(Refusal::Told("nothing more is wanted of it".to_owned())) };
+fn blocks(input: &Input, extension: &str, budget: &Budget, take: &mut Take) -> Result<Shape, Refusal> {
+    let mut take = |block: &mut Vec<f32>, rate: u32, last: bool| if take(block, rate, last) { Ok(()) } else { Err(Refusal::Told("nothing more is wanted of it".to_owned())) };
     let mut out = Mono::new(budget, Some(&mut take));
     read(input, extension, &mut out)?;
     Ok(Shape { samples: out.kept, sample_rate: out.sample_rate, channels: out.channels, remarks: out.remarks })
@@ -258,7 +269,7 @@ fn read(input: &Input, extension: &str, out: &mut Mono) -> Result<(), Refusal> {
 /// Uncompressed samples in MP4 or QuickTime.
 fn plain(input: &Input, track: &mp4::Track, out: &mut Mono) -> Result<(), Refusal> {
     let Some((layout, pieces)) = &track.plain else { return Ok(()) };
-    let bytes: u64 = pieces.iter().map(|(_, length)| length).sum();
+    let bytes = pieces.iter().fold(0u64, |all, (_, length)| all.saturating_add(*length));
     let frame = layout.coding.width() as u64 * u64::from(layout.channels);
     out.hear(track.spans(layout.sample_rate));
     out.begin(layout.sample_rate, layout.channels, bytes.checked_div(frame))?;
@@ -274,3 +285,7 @@ fn plain(input: &Input, track: &mp4::Track, out: &mut Mono) -> Result<(), Refusa
 #[cfg(test)]
 #[path = "decode_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "kinds_tests.rs"]
+mod kinds;

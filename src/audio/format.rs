@@ -145,9 +145,11 @@ fn is_mpeg_transport(head: &[u8]) -> bool {
 /// The input without the tags that stand before and behind a recording in many formats: ID3, APE.
 pub(super) fn without_tags<'a>(input: &Input<'a>) -> Result<Input<'a>, Refusal> {
     let mut input = *input;
-    while let Some([b'I', b'D', b'3', _, _, flags, size @ ..]) = input.bytes::<10>(0)? {
-        let footer = if flags & 0x10 == 0 { 0 } else { 10 };
-        let tag = 10 + size.iter().fold(0, |all, byte| all << 7 | u64::from(byte & 0x7F)) + footer;
+    loop {
+        let tag = tag_in_front(&input, 0)?;
+        if tag == 0 {
+            break;
+        }
         if tag >= input.len() {
             return Err("it ends within a tag in front of the sound".into());
         }
@@ -172,6 +174,13 @@ pub(super) fn without_tags<'a>(input: &Input<'a>) -> Result<Input<'a>, Refusal> 
         }
         input = input.part(0, end - tag);
     }
+}
+
+/// The length of the ID3 tag that begins at a place; nought where none does.
+pub(super) fn tag_in_front(input: &Input, at: u64) -> Result<u64, Refusal> {
+    let Some([b'I', b'D', b'3', _, _, flags, size @ ..]) = input.bytes::<10>(at)? else { return Ok(0) };
+    let footer = if flags & 0x10 == 0 { 0 } else { 10 };
+    Ok(10 + size.iter().fold(0, |all, byte| all << 7 | u64::from(byte & 0x7F)) + footer)
 }
 
 /// The length of the APE tag that ends with this footer.

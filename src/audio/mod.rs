@@ -6,6 +6,7 @@ mod decode;
 mod format;
 mod headers;
 mod input;
+mod matroska;
 mod mono;
 mod mp3;
 mod mp4;
@@ -18,5 +19,5 @@ mod stream;
 mod wav;
 
 pub use budget::{Budget, Permit};
-pub use decode::{Audio, Shape, decode, decode_blocks, decode_blocks_of_bytes, decode_bytes, decode_within, measure};
+pub use decode::{Audio, Shape, Take, decode, decode_blocks, decode_blocks_of_bytes, decode_bytes, decode_bytes_within, decode_within, measure};
 pub use mono::{Remark, Remarks};

@@ -75,8 +75,8 @@ impl Remarks {
     }
 }
 
-/// Takes blocks of samples as they come; what it leaves in the buffer stays there.
-pub(super) type Taker<'a> = dyn FnMut(&mut Vec<f32>, u32) -> Result<(), Refusal> + 'a;
+/// Takes blocks of samples as they come, their rate, and whether they are the last; what it leaves in the buffer is there again the next time.
+pub(super) type Taker<'a> = dyn FnMut(&mut Vec<f32>, u32, bool) -> Result<(), Refusal> + 'a;
 
 /// Collects samples, or hands them on block after block.
 pub(super) struct Mono<'a> {
@@ -157,7 +157,7 @@ impl<'a> Mono<'a> {
             let (minutes, needs, may) = (frames as f64 / 60.0 / f64::from(self.sample_rate), needs >> 20, may >> 20);
             Refusal::Told(format!(
                 "it lasts {minutes:.0} minutes or more, which takes {needs} MiB of memory where {may} MiB may be used: cut it into shorter \
-                 recordings, or allow more with --memory"
+                 recordings, predict it with --window, or allow more with ser run --memory"
             ))
         })
     }
@@ -211,7 +211,7 @@ impl<'a> Mono<'a> {
         // What a taker leaves is what is held.
         self.check(if self.taker.is_some() && !self.jumps { self.samples.len() as u64 } else { self.kept })?;
         match &mut self.taker {
-            Some(taker) if !self.jumps => taker(&mut self.samples, self.sample_rate),
+            Some(taker) if !self.jumps => taker(&mut self.samples, self.sample_rate, false),
             _ => Ok(()),
         }
     }
@@ -269,9 +269,6 @@ impl<'a> Mono<'a> {
             self.check(self.kept)?;
             self.reserve(self.kept)?;
             spans.into_iter().for_each(|span| self.samples.extend_from_slice(&whole[span]));
-            if let Some(taker) = &mut self.taker {
-                taker(&mut self.samples, self.sample_rate)?;
-            }
         }
         if self.kept == 0 {
             return Err("it holds no samples".into());
@@ -282,7 +279,10 @@ impl<'a> Mono<'a> {
         if self.peak >= OUT_OF_SCALE {
             self.remarks.add(Remark::OutOfScale);
         }
-        Ok(())
+        match &mut self.taker {
+            Some(taker) => taker(&mut self.samples, self.sample_rate, true),
+            None => Ok(()),
+        }
     }
 }
 

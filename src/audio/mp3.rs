@@ -1,5 +1,6 @@
 //! The frames of an MPEG audio stream, counted: what headers say of their number is often an estimate, or wrong.
 
+use super::format;
 use super::input::Input;
 use super::pcm::MAY_LACK_S;
 use super::refusal::Refusal;
@@ -109,6 +110,12 @@ pub(super) fn walk(input: &Input) -> Result<Stream, Refusal> {
     let (mut frames, mut samples) = (0u64, 0u64);
     while at < input.len() {
         let Some(found) = frame(input, at)? else {
+            // Files with tags may be put one behind the other.
+            let tag = format::tag_in_front(input, at)?;
+            if tag > 0 {
+                at += tag;
+                continue;
+            }
             // What follows the last frame is a tag or a part of a frame, and nothing that frames come behind.
             if frames > 0 && next_frame(input, at, &first)?.is_none() {
                 break;

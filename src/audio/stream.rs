@@ -13,6 +13,7 @@ use symphonia::core::packet::Packet;
 
 use super::format::Format;
 use super::input::Input;
+use super::matroska;
 use super::mono::{Mono, Remark};
 use super::mp3;
 use super::mp4::Track;
@@ -54,7 +55,7 @@ impl Decoder {
             CODEC_ID_VORBIS if channels > 2 => return Err(Refusal::Foreign(format!("Vorbis with {channels} channels"))),
             CODEC_ID_VORBIS | CODEC_ID_FLAC => {}
             _ if known.format == Format::Matroska => {
-                return Err(Refusal::Foreign("Matroska with sound in a codec other than Opus, Vorbis and FLAC".to_owned()));
+                return Err(foreign_matroska());
             }
             _ => {}
         }
@@ -110,6 +111,9 @@ impl Decoder {
 /// [`MAY_LACK_S`] is refused, and so is one with a packet that does not decode, since leaving it out would shift everything that follows. FLAC is
 /// checked against its own MD5.
 pub(super) fn read(input: &Input, known: &Known, extension: &str, out: &mut Mono) -> Result<(), Refusal> {
+    if known.format == Format::Matroska && matroska::is_cut(input)? {
+        return Err("it ends early, before the end that its header gives".into());
+    }
     let source = MediaSourceStream::new(Box::new(input.reader()), MediaSourceStreamOptions::default());
     let mut hint = Hint::new();
     if !extension.is_empty() {
@@ -118,7 +122,10 @@ pub(super) fn read(input: &Input, known: &Known, extension: &str, out: &mut Mono
     let mut format = symphonia::default::get_probe().probe(&hint, source, FormatOptions::default(), MetadataOptions::default())?;
     let wanted = known.mp4.as_ref().map(|track| track.id);
     let track = wanted.and_then(|id| format.tracks().iter().find(|track| track.id == id)).or_else(|| format.default_track(TrackType::Audio));
-    let track = track.ok_or("it has no audio track")?;
+    let track = track.ok_or_else(|| match known.format {
+        Format::Matroska => foreign_matroska(),
+        _ => "it has no audio track".into(),
+    })?;
     let (id, num_frames) = (track.id, track.num_frames);
     let parameters = track.codec_params.as_ref().and_then(|p| p.audio()).ok_or("its audio track has no description")?;
     let mut decoder = Decoder::new(parameters, known)?;
@@ -143,7 +150,7 @@ pub(super) fn read(input: &Input, known: &Known, extension: &str, out: &mut Mono
     while let Some(mut packet) = next {
         next = next_packet(&mut *format, id, &mut lost)?;
         if known.format == Format::Matroska && next.is_none() {
-            packet.trim_end = matroska_padding(input)?.into();
+            packet.trim_end = (matroska::padding_ns(input)? * u64::from(opus::RATE) / 1_000_000_000).into();
         }
         match decoder.packet(&packet, out, &begin) {
             Ok(0) => {}
@@ -164,7 +171,8 @@ pub(super) fn read(input: &Input, known: &Known, extension: &str, out: &mut Mono
     let promised = expected.filter(|_| known.mp3.is_none() && matches!(known.format, Format::Flac | Format::Ogg | Format::Mp4));
     // The numbers of Ogg count the frames that are left out at the beginning, which were decoded as well.
     let lacking = promised.map_or(0, |frames| frames.saturating_sub(out.decoded)).max(lost.frames);
-    let is_cut = lost.cut && known.format != Format::Adts;
+    // What was recorded as it came has no length in Matroska, and ends where it ends.
+    let is_cut = lost.cut && !matches!(known.format, Format::Adts | Format::Matroska);
     if !whole && (lacking > 0 || is_cut) {
         let may = MAY_LACK_S * f64::from(out.sample_rate);
         if lacking as f64 > may || lacking > out.decoded / 10 || (is_cut && promised.is_none()) {
@@ -183,6 +191,10 @@ pub(super) fn read(input: &Input, known: &Known, extension: &str, out: &mut Mono
     Ok(())
 }
 
+fn foreign_matroska() -> Refusal {
+    Refusal::Foreign("Matroska without sound in Opus, Vorbis or FLAC".to_owned())
+}
+
 /// The next packet of a track.
 fn next_packet(format: &mut dyn FormatReader, id: u32, lost: &mut Lost) -> Result<Option<Packet>, Refusal> {
     loop {
@@ -197,23 +209,6 @@ fn next_packet(format: &mut dyn FormatReader, id: u32, lost: &mut Lost) -> Resul
             Err(e) => return Err(e.into()),
         }
     }
-}
-
-/// Samples of Opus that the last block of a Matroska file says to leave out (`DiscardPadding`, in nanoseconds), which Symphonia passes over. It
-/// stands at the end of the last cluster, so that the file ends behind it, or another part of it begins.
-fn matroska_padding(input: &Input) -> Result<u64, Refusal> {
-    const PARTS: [[u8; 4]; 3] = [[0x1C, 0x53, 0xBB, 0x6B], [0x12, 0x54, 0xC3, 0x67], [0x11, 0x4D, 0x9B, 0x74]];
-    let mut tail = [0; 1 << 13];
-    let n = input.read(input.len().saturating_sub(tail.len() as u64), &mut tail)?;
-    let tail = &tail[..n];
-    let value = |at: usize| {
-        let size = usize::from(tail.get(at + 2)? & 0x7F);
-        let (bytes, behind) = tail.get(at + 3..)?.split_at_checked(size)?;
-        let ends = behind.is_empty() || PARTS.iter().any(|part| behind.starts_with(part));
-        (ends && (1..=4).contains(&size)).then(|| bytes.iter().fold(0, |all, byte| all << 8 | u64::from(*byte)))
-    };
-    let places = (0..tail.len().saturating_sub(1)).rev().filter(|at| tail[*at..*at + 2] == [0x75, 0xA2]);
-    Ok(places.filter_map(value).next().map_or(0, |ns| ns * u64::from(opus::RATE) / 1_000_000_000))
 }
 
 /// What could not be decoded.

@@ -93,9 +93,9 @@ pub(super) fn read(input: &Input) -> Result<Wave, Refusal> {
     Err(if format.is_none() { "its header is cut off or damaged" } else { "it has no data chunk" }.into())
 }
 
-/// Whether another chunk begins here, or the file ends: then an empty data chunk is meant.
+/// Whether another chunk begins here: then an empty data chunk is meant.
 fn is_followed(input: &Input, at: u64, order: Order) -> Result<bool, Refusal> {
-    let Some([a, b, c, d, size @ ..]) = input.bytes::<8>(at)? else { return Ok(input.len() <= at) };
+    let Some([a, b, c, d, size @ ..]) = input.bytes::<8>(at)? else { return Ok(false) };
     let is_name = [a, b, c, d].iter().all(|byte| byte.is_ascii_alphanumeric() || b" _-".contains(byte));
     Ok(is_name && at + 8 + u64::from(order.u32(size)) <= input.len())
 }

@@ -95,6 +95,12 @@ impl Stream {
         ready
     }
 
+    /// Samples that are worth judging together: some windows.
+    pub fn batch(&self) -> usize {
+        const WINDOWS: usize = 64;
+        self.length() + WINDOWS * self.at(self.windows.hop_s).clamp(1, 1 << 17)
+    }
+
     /// The first sample that is still needed of `there`: of the next window, or of one that ends with the recording.
     pub fn needed(&self, there: usize) -> usize {
         self.start().min(there.saturating_sub(self.length()))
