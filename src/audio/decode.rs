@@ -218,7 +218,9 @@ fn collect<'a>(input: &Input, extension: &str, budget: &'a Budget) -> Result<(Au
 }
 
 fn blocks(input: &Input, extension: &str, budget: &Budget, take: &mut Take) -> Result<Shape, Refusal> {
-    let mut take = |block: &mut Vec<f32>, rate: u32, last: bool| if take(block, rate, last) { Ok(()) } else { Err(Refusal::Told("nothing more is wanted of it".to_owned())) };
+    let mut take = |block: &mut Vec<f32>, rate: u32, last: bool| {
+        if take(block, rate, last) { Ok(()) } else { Err(Refusal::Told("nothing more is wanted of it".to_owned())) }
+    };
     let mut out = Mono::new(budget, Some(&mut take));
     read(input, extension, &mut out)?;
     Ok(Shape { samples: out.kept, sample_rate: out.sample_rate, channels: out.channels, remarks: out.remarks })

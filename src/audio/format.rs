@@ -72,8 +72,7 @@ const NO_AUDIO: [(&[u8], &str); 8] = [
 ];
 
 /// Extensions of files without a header that says what they are.
-const HEADERLESS: [(&str, &str); 5] =
-    [("gsm", "GSM 06.10"), ("g722", "G.722"), ("g729", "G.729"), ("amr", "AMR"), ("awb", "AMR-WB")];
+const HEADERLESS: [(&str, &str); 5] = [("gsm", "GSM 06.10"), ("g722", "G.722"), ("g729", "G.729"), ("amr", "AMR"), ("awb", "AMR-WB")];
 
 /// What the first bytes say; `extension` (lower or upper case) helps where they say nothing.
 pub(super) fn of(input: &Input, extension: &str) -> Result<Format, Refusal> {
@@ -187,7 +186,9 @@ pub(super) fn tag_in_front(input: &Input, at: u64) -> Result<u64, Refusal> {
 fn ape(footer: [u8; 16]) -> Option<u64> {
     let [magic @ .., s0, s1, s2, s3] = footer;
     // The size counts the footer and not the header, which version 2 has.
-    magic.starts_with(b"APETAGEX").then(|| u64::from(u32::from_le_bytes([s0, s1, s2, s3])) + if magic[8..] == [0xD0, 7, 0, 0] { 32 } else { 0 })
+    magic
+        .starts_with(b"APETAGEX")
+        .then(|| u64::from(u32::from_le_bytes([s0, s1, s2, s3])) + if magic[8..] == [0xD0, 7, 0, 0] { 32 } else { 0 })
 }
 
 /// Names what in Ogg is not read.

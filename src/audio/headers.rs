@@ -9,7 +9,8 @@ pub(super) fn sphere(input: &Input) -> Result<Layout, Refusal> {
     const MOST: u64 = 1 << 16;
     let cut = "its header is cut off or damaged";
     let size = input.bytes::<8>(8)?.ok_or(cut)?;
-    let start: u64 = std::str::from_utf8(&size).ok().and_then(|text| text.trim().parse().ok()).filter(|n| (16..=MOST).contains(n)).ok_or(cut)?;
+    let start: u64 =
+        std::str::from_utf8(&size).ok().and_then(|text| text.trim().parse().ok()).filter(|n| (16..=MOST).contains(n)).ok_or(cut)?;
     let mut header = vec![0; start as usize];
     let n = input.read(0, &mut header)?;
     let text = String::from_utf8_lossy(&header[..n]);
@@ -42,7 +43,8 @@ pub(super) fn sphere(input: &Input) -> Result<Layout, Refusal> {
         None => return Err("its header does not say the order of the bytes (sample_byte_format)".into()),
     };
     let channels = u16::try_from(number("channel_count").unwrap_or(1)).map_err(|_| cut)?;
-    let sample_rate = field("sample_rate").and_then(|rate| rate.parse::<f64>().ok()).ok_or("its header does not say the sample rate")? as u32;
+    let sample_rate =
+        field("sample_rate").and_then(|rate| rate.parse::<f64>().ok()).ok_or("its header does not say the sample rate")? as u32;
     let frame = coding.width() as u64 * u64::from(channels);
     let promised = number("sample_count").filter(|count| *count > 0).and_then(|count| count.checked_mul(frame));
     Ok(Layout { coding, big_endian, channels, sample_rate, start, promised })

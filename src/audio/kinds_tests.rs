@@ -36,7 +36,8 @@ fn refusal(bytes: &[u8]) -> String {
 /// Amplitude at 440 Hz.
 fn tone(audio: &Audio) -> f64 {
     let step = std::f64::consts::TAU * 440.0 / f64::from(audio.sample_rate);
-    let parts = audio.samples.iter().enumerate().map(|(i, s)| ((step * i as f64).cos() * f64::from(*s), (step * i as f64).sin() * f64::from(*s)));
+    let parts =
+        audio.samples.iter().enumerate().map(|(i, s)| ((step * i as f64).cos() * f64::from(*s), (step * i as f64).sin() * f64::from(*s)));
     let (re, im) = parts.fold((0.0, 0.0), |(re, im), (a, b)| (re + a, im + b));
     2.0 * f64::hypot(re, im) / audio.samples.len() as f64
 }
@@ -132,7 +133,10 @@ fn edits_are_heard_in_their_order() {
     };
     assert_eq!(with(&[(250, -1), (100, start)])[..], whole[..1_600]);
     assert_eq!(with(&[(100, start), (50, start + 3_200)])[..], [&whole[..1_600], &whole[3_200..4_000]].concat());
-    assert_eq!(with(&[(50, start + 3_200), (100, start), (100, start)])[..], [&whole[3_200..4_000], &whole[..1_600], &whole[..1_600]].concat());
+    assert_eq!(
+        with(&[(50, start + 3_200), (100, start), (100, start)])[..],
+        [&whole[3_200..4_000], &whole[..1_600], &whole[..1_600]].concat()
+    );
 }
 
 #[test]
@@ -224,7 +228,15 @@ fn careless_wave_headers_are_forgiven() {
     let plain = wav(1, 16, 2, &little(&ramp()));
     let length = plain.len() as u32;
     let with_size = |size: u32| set(&plain, 40, &size.to_le_bytes());
-    for bytes in [with_size(0), with_size(length), with_size(length - 8), set(&plain, 4, &[0; 4]), set(&plain, 32, &[0; 2]), set(&plain, 32, &[4, 0]), set(&plain, 28, &[0; 4])] {
+    for bytes in [
+        with_size(0),
+        with_size(length),
+        with_size(length - 8),
+        set(&plain, 4, &[0; 4]),
+        set(&plain, 32, &[0; 2]),
+        set(&plain, 32, &[4, 0]),
+        set(&plain, 28, &[0; 4]),
+    ] {
         let found = audio(&bytes);
         assert!(found.samples == expected() && found.remarks.is_empty(), "{}", found.samples.len());
     }

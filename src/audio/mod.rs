@@ -19,5 +19,7 @@ mod stream;
 mod wav;
 
 pub use budget::{Budget, Permit};
-pub use decode::{Audio, Shape, Take, decode, decode_blocks, decode_blocks_of_bytes, decode_bytes, decode_bytes_within, decode_within, measure};
+pub use decode::{
+    Audio, Shape, Take, decode, decode_blocks, decode_blocks_of_bytes, decode_bytes, decode_bytes_within, decode_within, measure,
+};
 pub use mono::{Remark, Remarks};

@@ -42,7 +42,9 @@ impl Remark {
                 "the channels cancel each other (their mean has less than a hundredth of their power): one may be inverted; keep a single channel"
             }
             Remark::OutOfScale => "samples far beyond full scale: float samples should lie within [-1, 1]; scale them",
-            Remark::CoreOnly => "HE-AAC: only the core at half the sample rate is decoded, without the upper band; convert with ffmpeg to keep it",
+            Remark::CoreOnly => {
+                "HE-AAC: only the core at half the sample rate is decoded, without the upper band; convert with ffmpeg to keep it"
+            }
             Remark::Shortened => "up to 50 ms less sound than the header says",
             Remark::Miscounted => "the MP3 header counts other frames than there are; all frames there are read",
         }

@@ -120,7 +120,9 @@ pub(super) fn walk(input: &Input) -> Result<Stream, Refusal> {
             if frames > 0 && next_frame(input, at, &first)?.is_none() {
                 break;
             }
-            return Err(format!("it is damaged at {:.3} s: other bytes stand between its frames", samples as f64 / f64::from(first.rate)).into());
+            return Err(
+                format!("it is damaged at {:.3} s: other bytes stand between its frames", samples as f64 / f64::from(first.rate)).into()
+            );
         };
         if !found.is_like(&first) || found.mono != first.mono {
             return Err(format!(
@@ -214,7 +216,8 @@ impl Tag {
         let bytes_at = place + if flags & 1 != 0 { 12 } else { 8 };
         let counted_bytes = (flags & 2 != 0).then(|| u32_at(bytes_at)).flatten().map(u64::from);
         // Frames, bytes, table of contents, quality.
-        let lame = place + 8 + [4, 4, 100, 4].iter().enumerate().filter(|(bit, _)| flags >> bit & 1 != 0).map(|(_, size)| size).sum::<usize>();
+        let lame =
+            place + 8 + [4, 4, 100, 4].iter().enumerate().filter(|(bit, _)| flags >> bit & 1 != 0).map(|(_, size)| size).sum::<usize>();
         let by_lame = bytes.get(lame..lame + 4).is_some_and(|name| [b"LAME", b"Lavf", b"Lavc"].iter().any(|known| name == *known));
         let trim = u32_at(lame + 20).filter(|_| by_lame).map(|word| u64::from(word & 0x00FF_FFFF));
         let (delay, padding) = trim.map_or((0, 0), |trim| ((trim >> 12) + DECODER_DELAY, (trim & 0xFFF).saturating_sub(DECODER_DELAY)));

@@ -124,7 +124,8 @@ fn edits(list: &[u8], movie_scale: u32) -> Option<Vec<Edit>> {
     let count = u32_at(list, 4)? as usize;
     let rows = list.get(8..)?.chunks_exact(if long { 20 } else { 12 }).take(count);
     let edits = rows.filter_map(|row| {
-        let (duration, start) = if long { (u64_at(row, 0)?, u64_at(row, 8)? as i64) } else { (u64::from(u32_at(row, 0)?), i64::from(u32_at(row, 4)? as i32)) };
+        let (duration, start) =
+            if long { (u64_at(row, 0)?, u64_at(row, 8)? as i64) } else { (u64::from(u32_at(row, 0)?), i64::from(u32_at(row, 4)? as i32)) };
         let start = u64::try_from(start).ok()?;
         Some(Edit { start, seconds: duration as f64 / f64::from(movie_scale) })
     });

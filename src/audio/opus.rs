@@ -22,9 +22,12 @@ pub(super) struct Opus {
 impl Opus {
     /// A decoder for streams with this identification header (RFC 7845, 5.1), whose numbers are big-endian in MP4.
     pub(super) fn new(header: &[u8], big_endian: bool) -> Result<Opus, Refusal> {
-        let fields: &[u8; 11] = header.strip_prefix(b"OpusHead").and_then(|fields| fields.first_chunk()).ok_or("its Opus header is damaged")?;
+        let fields: &[u8; 11] =
+            header.strip_prefix(b"OpusHead").and_then(|fields| fields.first_chunk()).ok_or("its Opus header is damaged")?;
         let channels = usize::from(fields[1]);
-        let word = |at: usize| if !big_endian { u16::from_le_bytes([fields[at], fields[at + 1]]) } else { u16::from_be_bytes([fields[at], fields[at + 1]]) };
+        let word = |at: usize| {
+            if !big_endian { u16::from_le_bytes([fields[at], fields[at + 1]]) } else { u16::from_be_bytes([fields[at], fields[at + 1]]) }
+        };
         if fields[10] != 0 || !(1..=2).contains(&channels) {
             return Err(Refusal::Foreign(format!("Opus with {channels} channels")));
         }

@@ -130,7 +130,9 @@ fn mix<const WIDTH: usize>(bytes: &[u8], out: &mut Mono, sample: impl Fn([u8; WI
     let (values, _) = bytes.as_chunks::<WIDTH>();
     let channels = usize::from(out.channels);
     if channels == 1 {
-        return values.chunks(BLOCK).try_for_each(|block| out.mono(block.len(), |samples| samples.extend(block.iter().map(|&v| sample(v)))));
+        return values
+            .chunks(BLOCK)
+            .try_for_each(|block| out.mono(block.len(), |samples| samples.extend(block.iter().map(|&v| sample(v)))));
     }
     let frames = (BLOCK / channels).max(1);
     let mut block = Vec::with_capacity(frames * channels);

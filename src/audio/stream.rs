@@ -72,7 +72,12 @@ impl Decoder {
     }
 
     /// Decodes a packet into `out`; returns how many frames came of it.
-    fn packet(&mut self, packet: &Packet, out: &mut Mono, begin: &dyn Fn(&mut Mono, u32, u16) -> Result<(), Refusal>) -> Result<usize, Refusal> {
+    fn packet(
+        &mut self,
+        packet: &Packet,
+        out: &mut Mono,
+        begin: &dyn Fn(&mut Mono, u32, u16) -> Result<(), Refusal>,
+    ) -> Result<usize, Refusal> {
         match self {
             Decoder::Opus(opus) => {
                 let channels = opus.channels();
@@ -95,7 +100,9 @@ impl Decoder {
                 if out.channels == 0 {
                     begin(out, rate, channels)?;
                 } else if (out.sample_rate, out.channels) != (rate, channels) {
-                    return Err(Refusal::Told("its sample rate or its number of channels changes on the way: convert each part by itself".to_owned()));
+                    return Err(Refusal::Told(
+                        "its sample rate or its number of channels changes on the way: convert each part by itself".to_owned(),
+                    ));
                 }
                 decoded.copy_to_vec_interleaved(interleaved);
                 out.interleaved(interleaved)?;
@@ -121,7 +128,8 @@ pub(super) fn read(input: &Input, known: &Known, extension: &str, out: &mut Mono
     }
     let mut format = symphonia::default::get_probe().probe(&hint, source, FormatOptions::default(), MetadataOptions::default())?;
     let wanted = known.mp4.as_ref().map(|track| track.id);
-    let track = wanted.and_then(|id| format.tracks().iter().find(|track| track.id == id)).or_else(|| format.default_track(TrackType::Audio));
+    let track =
+        wanted.and_then(|id| format.tracks().iter().find(|track| track.id == id)).or_else(|| format.default_track(TrackType::Audio));
     let track = track.ok_or_else(|| match known.format {
         Format::Matroska => foreign_matroska(),
         _ => "it has no audio track".into(),

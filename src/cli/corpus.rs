@@ -109,7 +109,11 @@ fn listen(root: &Path, proposal: &Proposal, cancel: &Cancel, observer: &dyn Obse
                 Ok(audio) => {
                     heard.seconds += audio.duration_s();
                     heard.recorded.insert(path.to_owned(), (audio.sample_rate, audio.channels));
-                    audio.remarks.iter().filter(|remark| remark.is_warning()).for_each(|remark| heard.remarked.push((remark.text(), path.to_owned())));
+                    audio
+                        .remarks
+                        .iter()
+                        .filter(|remark| remark.is_warning())
+                        .for_each(|remark| heard.remarked.push((remark.text(), path.to_owned())));
                 }
                 Err(error) => heard.bad.push((path.to_owned(), error.to_string())),
             }

@@ -95,7 +95,9 @@ mod tests {
 
     #[test]
     fn the_address_space_is_read() {
-        let line = |soft: &str| format!("Limit   Soft Limit   Hard Limit   Units\nMax address space         {soft}           unlimited            bytes\n");
+        let line = |soft: &str| {
+            format!("Limit   Soft Limit   Hard Limit   Units\nMax address space         {soft}           unlimited            bytes\n")
+        };
         assert_eq!((soft_limit(&line("2048000000")), soft_limit(&line("unlimited"))), (Some(2_048_000_000), None));
     }
 

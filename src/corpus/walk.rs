@@ -10,14 +10,14 @@ use crate::error::{Error, Result};
 
 /// Extensions (lower case) of the audio files that readers accept. The extension says that a file is audio, its first bytes what it is.
 pub(crate) const AUDIO: &[&str] = &[
-    "wav", "wave", "flac", "mp3", "ogg", "oga", "opus", "m4a", "m4b", "mp4", "mov", "3gp", "3g2", "aac", "aif", "aiff", "aifc", "au", "snd",
-    "sph", "webm", "mka", "mkv",
+    "wav", "wave", "flac", "mp3", "ogg", "oga", "opus", "m4a", "m4b", "mp4", "mov", "3gp", "3g2", "aac", "aif", "aiff", "aifc", "au",
+    "snd", "sph", "webm", "mka", "mkv",
 ];
 
 /// Extensions (lower case) of audio and video that is not read.
 const UNREAD: &[&str] = &[
-    "ac3", "aiffc", "amr", "ape", "asf", "avi", "awb", "caf", "dff", "dsf", "dts", "flv", "g722", "gsm", "mp2", "mpc", "mpeg", "mpg", "mts", "ra",
-    "rm", "shn", "spx", "tta", "vob", "voc", "w64", "wma", "wmv", "wv",
+    "ac3", "aiffc", "amr", "ape", "asf", "avi", "awb", "caf", "dff", "dsf", "dts", "flv", "g722", "gsm", "mp2", "mpc", "mpeg", "mpg",
+    "mts", "ra", "rm", "shn", "spx", "tta", "vob", "voc", "w64", "wma", "wmv", "wv",
 ];
 
 /// What a walk found.

@@ -266,7 +266,14 @@ mod tests {
     }
 
     fn probe(folder: &Path, i: u32) -> Probe {
-        Probe { stat: Stat::of(folder).unwrap(), sample_rate: i, channels: 1, n_samples: 1, content_hash: "ab".into(), remarks: Default::default() }
+        Probe {
+            stat: Stat::of(folder).unwrap(),
+            sample_rate: i,
+            channels: 1,
+            n_samples: 1,
+            content_hash: "ab".into(),
+            remarks: Default::default(),
+        }
     }
 
     /// Looks at some sources, of which every tenth and all above `stop` are not written down; returns those that were known.

@@ -103,7 +103,11 @@ fn remark(tally: &Tally, predict: &Predict, observer: &dyn Observer) {
         observer.warn(format!("{silent} silent, all samples being the same: the prediction says nothing (the first: {first})"));
     }
     for (remark, (count, first)) in &tally.remarked {
-        let said = format!("{}: {} (the first: {first})", if *count == 1 { "1 recording".to_owned() } else { format!("{count} recordings") }, remark.text());
+        let said = format!(
+            "{}: {} (the first: {first})",
+            if *count == 1 { "1 recording".to_owned() } else { format!("{count} recordings") },
+            remark.text()
+        );
         if remark.is_warning() { observer.warn(said) } else { observer.note(said) }
     }
     if tally.long > 0 && predict.window.is_none() {

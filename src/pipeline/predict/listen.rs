@@ -139,7 +139,8 @@ impl<'a> Listeners<'a> {
         let mut failed = None;
         let mut judge = |samples: &[f32], from: usize, rate: u32, ready: Vec<Range<usize>>| -> bool {
             let one = |window: &Range<usize>| {
-                (!self.cancel.requested()).then(|| self.window(&name, &samples[window.start - from..window.end - from], window.clone(), rate, wanted))
+                (!self.cancel.requested())
+                    .then(|| self.window(&name, &samples[window.start - from..window.end - from], window.clone(), rate, wanted))
             };
             let found: Vec<Option<Result<Heard, _>>> =
                 if large { ready.par_iter().map(one).collect() } else { ready.iter().map(one).collect() };
