@@ -3,7 +3,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The most samples per channel that a recording may hold: three hours at 48 kHz, and a bound on what a hostile file can make us allocate.
-const MAX_FRAMES: u64 = 1 << 29;
+pub(super) const MAX_FRAMES: u64 = 1 << 29;
 
 /// Bytes that may be taken by recordings, and what a recording takes: its samples, and what is computed of them.
 #[derive(Debug)]

@@ -4,11 +4,11 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-use super::budget::{Budget, Permit};
+use super::budget::{Budget, MAX_FRAMES, Permit};
 use super::refusal::Refusal;
 
 /// Frames that are mixed at a time.
-pub(super) const BLOCK: usize = 8_192;
+pub(super) const BLOCK: usize = 2_048;
 
 /// Magnitude of a sample from which on the scale is in doubt: full scale is 1.
 const OUT_OF_SCALE: f32 = 16.0;
@@ -144,6 +144,8 @@ impl<'a> Mono<'a> {
                 self.check(frames)?;
                 self.reserve(frames)
             }
+            // Blocks take no memory, but a header that promises days is not believed.
+            Some(frames) if frames > MAX_FRAMES => self.check(frames),
             _ => Ok(()),
         }
     }
@@ -155,6 +157,12 @@ impl<'a> Mono<'a> {
     }
 
     fn check(&mut self, frames: u64) -> Result<(), Refusal> {
+        if frames > MAX_FRAMES {
+            let hours = frames as f64 / 3_600.0 / f64::from(self.sample_rate);
+            return Err(Refusal::Told(format!(
+                "it lasts {hours:.0} hours or more by its header, longer than what is read: cut it into shorter recordings"
+            )));
+        }
         self.budget.ask(frames, self.sample_rate, &mut self.permit).map_err(|(needs, may)| {
             let (minutes, needs, may) = (frames as f64 / 60.0 / f64::from(self.sample_rate), needs >> 20, may >> 20);
             Refusal::Told(format!(
@@ -191,8 +199,9 @@ impl<'a> Mono<'a> {
         for block in values.chunks(BLOCK * channels) {
             self.power += power(block) / channels as f64;
             let count = channels as f32;
-            self.mono(block.len() / channels, |out| {
-                out.extend(block.chunks_exact(channels).map(|frame| frame.iter().sum::<f32>() / count));
+            self.mono(block.len() / channels, |out| match channels {
+                2 => out.extend(block.as_chunks::<2>().0.iter().map(|[left, right]| (left + right) / count)),
+                _ => out.extend(block.chunks_exact(channels).map(|frame| frame.iter().sum::<f32>() / count)),
             })?;
         }
         Ok(())
@@ -211,7 +220,8 @@ impl<'a> Mono<'a> {
         }
         self.kept += (self.samples.len() - from) as u64;
         // What a taker leaves is what is held.
-        self.check(if self.taker.is_some() && !self.jumps { self.samples.len() as u64 } else { self.kept })?;
+        let held = if self.taker.is_some() && !self.jumps { self.samples.len() as u64 } else { self.kept };
+        self.check(if self.kept > MAX_FRAMES { self.kept } else { held })?;
         match &mut self.taker {
             Some(taker) if !self.jumps => taker(&mut self.samples, self.sample_rate, false),
             _ => Ok(()),
@@ -221,13 +231,12 @@ impl<'a> Mono<'a> {
     /// Looks at the new samples: they are finite, and how large are they?
     fn look(&mut self, from: usize) -> Result<(), Refusal> {
         let fresh = &self.samples[from..];
-        // As integers, magnitudes compare as they do as numbers, and what is not finite is larger than all.
-        let largest = fresh.iter().fold(0, |most: u32, sample| most.max(sample.to_bits() & 0x7FFF_FFFF));
-        if largest >= f32::INFINITY.to_bits() {
+        let (largest, all_numbers) = extent(fresh);
+        if !all_numbers || largest == f32::INFINITY {
             let at = self.decoded as usize + fresh.iter().position(|s| !s.is_finite()).unwrap_or_default();
             return Err(format!("sample {at} is not a finite number").into());
         }
-        self.peak = self.peak.max(f32::from_bits(largest));
+        self.peak = self.peak.max(largest);
         if self.channels > 1 {
             self.mean_power += power(fresh);
         }
@@ -286,6 +295,24 @@ impl<'a> Mono<'a> {
             None => Ok(()),
         }
     }
+}
+
+/// The largest magnitude, and whether all values are numbers; side by side as in [`power`].
+fn extent(values: &[f32]) -> (f32, bool) {
+    let (rows, rest) = values.as_chunks::<16>();
+    let (mut largest, mut numbers) = ([0.0f32; 16], [true; 16]);
+    let look = |largest: &mut f32, number: &mut bool, value: f32| {
+        let magnitude = value.abs();
+        *largest = if magnitude > *largest { magnitude } else { *largest };
+        *number &= !value.is_nan();
+    };
+    for row in rows {
+        for ((largest, number), value) in largest.iter_mut().zip(&mut numbers).zip(row) {
+            look(largest, number, *value);
+        }
+    }
+    rest.iter().for_each(|value| look(&mut largest[0], &mut numbers[0], *value));
+    (largest.into_iter().fold(0.0, f32::max), numbers == [true; 16])
 }
 
 /// Sum of squares, in several sums so that the compiler can work on them side by side.

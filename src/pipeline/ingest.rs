@@ -131,7 +131,6 @@ pub(super) fn ingest(corpus: &Corpus, mut probes: Probes, workers: &Workers, fea
     let mut listing = Listing { set_aside, sources: vec![], ..corpus.listing.clone() };
     for (remark, said) in remarked.said() {
         if remark.is_warning() {
-            context.warn(said.clone());
             listing.warnings.push(said);
         } else {
             listing.notes.push(said);
