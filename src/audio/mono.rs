@@ -231,8 +231,8 @@ impl<'a> Mono<'a> {
     /// Looks at the new samples: they are finite, and how large are they?
     fn look(&mut self, from: usize) -> Result<(), Refusal> {
         let fresh = &self.samples[from..];
-        let (largest, all_numbers) = extent(fresh);
-        if !all_numbers || largest == f32::INFINITY {
+        let (largest, is_finite) = extent(fresh);
+        if !is_finite {
             let at = self.decoded as usize + fresh.iter().position(|s| !s.is_finite()).unwrap_or_default();
             return Err(format!("sample {at} is not a finite number").into());
         }
@@ -297,22 +297,23 @@ impl<'a> Mono<'a> {
     }
 }
 
-/// The largest magnitude, and whether all values are numbers; side by side as in [`power`].
+/// The largest magnitude, and whether all values are finite; side by side as in [`power`].
 fn extent(values: &[f32]) -> (f32, bool) {
     let (rows, rest) = values.as_chunks::<16>();
-    let (mut largest, mut numbers) = ([0.0f32; 16], [true; 16]);
-    let look = |largest: &mut f32, number: &mut bool, value: f32| {
+    // Nought times what is not finite is no number, and stays so in a sum.
+    let (mut largest, mut noughts) = ([0.0f32; 16], [0.0f32; 16]);
+    let look = |largest: &mut f32, nought: &mut f32, value: f32| {
         let magnitude = value.abs();
         *largest = if magnitude > *largest { magnitude } else { *largest };
-        *number &= !value.is_nan();
+        *nought += 0.0 * value;
     };
     for row in rows {
-        for ((largest, number), value) in largest.iter_mut().zip(&mut numbers).zip(row) {
-            look(largest, number, *value);
+        for ((largest, nought), value) in largest.iter_mut().zip(&mut noughts).zip(row) {
+            look(largest, nought, *value);
         }
     }
-    rest.iter().for_each(|value| look(&mut largest[0], &mut numbers[0], *value));
-    (largest.into_iter().fold(0.0, f32::max), numbers == [true; 16])
+    rest.iter().for_each(|value| look(&mut largest[0], &mut noughts[0], *value));
+    (largest.into_iter().fold(0.0, f32::max), noughts.iter().all(|nought| *nought == 0.0))
 }
 
 /// Sum of squares, in several sums so that the compiler can work on them side by side.
