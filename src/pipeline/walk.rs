@@ -94,6 +94,7 @@ impl<'a> Walk<'a> {
         let root = options.store(&pipeline.name);
         let rows = Rows::at(&root);
         let store = if matches!(mode, Mode::Only(_)) { Store::shared(root) } else { Store::at(root) };
+        let store = store.of_variant(pipeline.variant.as_deref());
         Ok(Walk {
             pipeline,
             options,

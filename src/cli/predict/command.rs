@@ -17,6 +17,7 @@ use crate::error::{Error, Result};
 use crate::files;
 use crate::orchestrator::{Event, Observer};
 use crate::pipeline::predict::{self as library, Format, Output, Predictor, Settings, Sources, Speakers, Tally, Windows};
+use crate::transform::BALANCED_SPEAKERS;
 
 /// The most bytes of a recording that come on standard input.
 const MOST_BYTES: u64 = 4 << 30;
@@ -117,6 +118,11 @@ fn remark(tally: &Tally, predict: &Predict, observer: &dyn Observer) {
 }
 
 fn describe(predictor: &Predictor, observer: &dyn Observer) {
+    if predictor.needs_speaker() {
+        observer.warn(format!(
+            "the model scales every speaker by their own clips (transductive): predictions can be trusted only if {BALANCED_SPEAKERS}"
+        ));
+    }
     let folders = predictor.folders();
     if folders.len() > 1 {
         let names: Vec<_> = folders.iter().filter_map(|f| f.file_name()).map(|name| name.to_string_lossy().into_owned()).collect();

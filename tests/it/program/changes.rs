@@ -72,8 +72,8 @@ const CHANGES: &[Change] = &[
     Change {
         name: "an override that says what the file says",
         make: |_| vec!["--set", "experiment.net.train.epochs=1"],
-        runs: &["report", "publish"],
-        why: "overrides",
+        runs: &[],
+        why: "",
     },
     Change {
         name: "seed of the folds",
@@ -92,7 +92,7 @@ const CHANGES: &[Change] = &[
     },
     Change {
         name: "shuffled labels",
-        make: |_| vec!["--set", "experiment.log.shuffle_labels=true"],
+        make: |p| edit(p, "model = { kind = \"logistic\"", "shuffle_labels = true\nmodel = { kind = \"logistic\""),
         runs: &["split/log", "train/log/*", "evaluate/log", "tables", "report", "publish"],
         why: "shuffle_labels",
     },
