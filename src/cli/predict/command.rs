@@ -12,6 +12,7 @@ use super::outputs::Outputs;
 use super::sink::{Errors, Target, Told};
 use crate::cancel::Cancel;
 use crate::cli::args::Args;
+use crate::cli::system;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::orchestrator::{Event, Observer};
@@ -51,7 +52,7 @@ pub fn predict(predict: &Predict, args: &Args, cancel: &Cancel, observer: &dyn O
         (_, true) => Speakers::Named,
         _ => Speakers::AsGiven,
     };
-    let settings = Settings { windows, speakers, jobs: predict.jobs.map_or(cores, usize::from) };
+    let settings = Settings { windows, speakers, jobs: predict.jobs.map_or(cores, usize::from), memory: system::memory() };
     let at_once = predict.output.is_none() && std::io::stdout().is_terminal();
     // Rows on a terminal are progress enough, and bars would run into them.
     let quiet = WithoutProgress(observer);
@@ -101,6 +102,14 @@ fn remark(tally: &Tally, predict: &Predict, observer: &dyn Observer) {
     if let Some(first) = &tally.first_silent {
         let silent = recordings(tally.silent);
         observer.warn(format!("{silent} silent, all samples being the same: the prediction says nothing (the first: {first})"));
+    }
+    for (remark, (count, first)) in &tally.remarked {
+        let said = format!(
+            "{}: {} (the first: {first})",
+            if *count == 1 { "1 recording".to_owned() } else { format!("{count} recordings") },
+            remark.text()
+        );
+        if remark.is_warning() { observer.warn(said) } else { observer.note(said) }
     }
     if tally.long > 0 && predict.window.is_none() {
         let long = recordings(tally.long);
