@@ -3,7 +3,8 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 CARGO ?= cargo
-SER := target/release/ser
+# Wherever cargo builds to; it compiles what is stale first.
+SER = $(CARGO) run --release --bin ser $(if $(FEATURES),--features $(FEATURES)) --
 
 # What features, train, evaluate, report, all and plan understand; demo takes JOBS alone, corpora DATASET and CORPORA_DIR.
 DATASET ?=
@@ -15,6 +16,7 @@ CORPORA_DIR ?=
 PROTOCOL ?=
 EXPERIMENT ?=
 DEVICE ?=
+AS ?=
 
 # What bench, bench-peers and bench-predict understand.
 ROUNDS ?=
@@ -34,13 +36,13 @@ OPTIONS = $(if $(DATASET),,--skip-missing) \
   $(if $(EPOCHS),--set train.epochs=$(EPOCHS)) $(if $(BATCH),--set train.batch_size=$(BATCH)) \
   $(if $(SEED),--set 'seeds=[$(SEED)]') $(if $(JOBS),--jobs $(JOBS)) \
   $(if $(CORPORA_DIR),--corpora-dir '$(CORPORA_DIR)') $(if $(PROTOCOL),--protocol '$(PROTOCOL)') \
-  $(if $(DEVICE),--device $(DEVICE)) $(foreach name,$(EXPERIMENT),--experiment $(name))
+  $(if $(DEVICE),--device $(DEVICE)) $(if $(AS),--as '$(AS)') $(foreach name,$(EXPERIMENT),--experiment $(name))
 # What results runs: all of it that stands in RESULTS.md. Of EMO-DB as a whole: RESULTS_PIPELINES='emodb emodb-520 emodb-steps'.
 RESULTS_PIPELINES ?= ravdess emodb-four emodb-2s cross-corpus ravdess-steps
 # A GPU is a part of the build, too.
 FEATURES = $(filter cuda wgpu,$(DEVICE))
 
-.PHONY: help build demo features train evaluate report all plan results corpora test test-python test-browser lint bench bench-peers bench-kernels bench-predict bench-scale doc clean
+.PHONY: help build demo features train evaluate report all plan results corpora test test-python test-browser lint bench bench-peers bench-kernels bench-pitch bench-predict bench-scale doc clean
 
 help: ## This text
 	@echo "ser: speech-emotion-recognition results from recorded speech"
@@ -53,6 +55,7 @@ help: ## This text
 	@echo "                       leave-one-session-out hold-out:0.2 published:emobox"
 	@echo "  DEVICE=wgpu          train networks there: cpu, burn-flex, or a GPU by cuda or wgpu (compiles ser for it)"
 	@echo "  EPOCHS=15 BATCH=64 SEED=0 JOBS=2 CORPORA_DIR=/path/to/corpora"
+	@echo "  AS=name              EPOCHS, BATCH, SEED, PROTOCOL and DEVICE make a variant such as ravdess@epochs-15; this names it"
 	@echo "  ROUNDS=5 EVERY=7     bench: rounds, and every which recording the peers read; QUICK=1 shows that it works"
 	@echo "  ONLY=features,training,inference,rerun,engine"
 	@echo "  PYTHON=python3.11    bench-peers; PEERS='opensmile torch' makes these alone"
@@ -63,32 +66,32 @@ build: ## Compile the program (release)
 	@$(CARGO) build --release --bin ser $(if $(FEATURES),--features $(FEATURES))
 
 # Always the same experiments with the same settings, so that it needs nothing but a core or more; `make all DATASET=demo` takes the rest.
-demo: build ## Generate a small corpus, run everything on it, write reports/demo/index.html (takes JOBS)
+demo: ## Generate a small corpus, run everything on it, write reports/demo/index.html (takes JOBS)
 	@$(SER) run demo $(if $(JOBS),--jobs $(JOBS))
 
-features: build ## Corpus -> data/tables/<pipeline>/features.parquet
+features: ## Corpus -> data/tables/<pipeline>/features.parquet
 	@$(SER) features $(PIPELINES) $(OPTIONS)
 
-train: build ## ... -> data/models/<pipeline>/
+train: ## ... -> data/models/<pipeline>/
 	@$(SER) train $(PIPELINES) $(OPTIONS)
 
-evaluate: build ## ... -> data/tables/<pipeline>/{predictions,metrics}.parquet
+evaluate: ## ... -> data/tables/<pipeline>/{predictions,metrics}.parquet
 	@$(SER) evaluate $(PIPELINES) $(OPTIONS)
 
-report: build ## ... -> reports/<pipeline>/index.html and CSV files
+report: ## ... -> reports/<pipeline>/index.html and CSV files
 	@$(SER) report $(PIPELINES) $(OPTIONS)
 
-all: build ## Every stage, and reports/index.html
+all: ## Every stage, and reports/index.html
 	@$(SER) run $(PIPELINES) $(OPTIONS)
 
-plan: build ## What would run, and why
+plan: ## What would run, and why
 	@$(SER) plan $(PIPELINES) $(OPTIONS)
 
-results: build ## Run what stands in RESULTS.md, and write it (takes RESULTS_PIPELINES JOBS CORPORA_DIR)
+results: ## Run what stands in RESULTS.md, and write it (takes RESULTS_PIPELINES JOBS CORPORA_DIR)
 	@$(SER) run $(RESULTS_PIPELINES) --experiment default --experiment paper --skip-missing $(if $(JOBS),--jobs $(JOBS)) $(if $(CORPORA_DIR),--corpora-dir '$(CORPORA_DIR)')
-	@$(SER) results $(RESULTS_PIPELINES) -o RESULTS.md
+	@$(SER) results $(RESULTS_PIPELINES) --no-variants -o RESULTS.md
 
-corpora: build ## Download a corpus: make corpora DATASET=ravdess (or emodb)
+corpora: ## Download a corpus: make corpora DATASET=ravdess (or emodb)
 	@test -n '$(DATASET)' || { echo "make corpora needs DATASET=ravdess, emodb or iemocap" >&2; exit 2; }
 	@$(SER) corpora $(DATASET) $(if $(CORPORA_DIR),--corpora-dir '$(CORPORA_DIR)')
 
@@ -119,11 +122,14 @@ bench-kernels: ## The parts of feature extraction one by one
 bench-predict: ## How much faster than real time ser predict is on one core (takes CORPUS MODEL ROUNDS; without them on made-up voices)
 	@$(CARGO) bench --bench predict -- $(if $(CORPUS),--corpus '$(abspath $(CORPUS))') $(if $(MODEL),--model '$(abspath $(MODEL))') $(if $(ROUNDS),--rounds $(ROUNDS))
 
+bench-pitch: build ## Pitch, jitter, shimmer and HNR beside Praat and openSMILE (Python with praat-parselmouth and opensmile; takes PYTHON CORPORA_DIR)
+	@$(PYTHON) benches/pitch.py $(foreach corpus,ravdess emodb,$(or $(CORPORA_DIR),data/corpora)/$(corpus))
+
 bench-scale: build ## Time and memory of features against the size of a corpus (needs RAVDESS; docs/scale.md)
 	@benches/scale.py $(or $(CORPORA_DIR),data/corpora)/ravdess $(if $(JOBS),--jobs $(JOBS))
 
-doc: ## The library's documentation: target/doc/ser/index.html
+doc: ## The library's documentation: doc/ser/index.html where cargo builds
 	@$(CARGO) doc --release --no-deps --lib
 
-clean: ## Remove reports/ and data/{tables,models,cache}; corpora, manifests, plans for clusters and the history of runs stay
-	@rm -rf reports data/tables data/models data/cache
+clean: ## Remove reports/ and data/{tables,models,variants,cache}; corpora, manifests, plans for clusters and the history of runs stay
+	@rm -rf reports data/tables data/models data/variants data/cache

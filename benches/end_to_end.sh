@@ -8,7 +8,7 @@
 set -euo pipefail
 
 emodb=$(cd "$1" && pwd) rounds=${2:-3}
-ser=$(cd "$(dirname "$0")/.." && pwd)/target/release/ser
+ser=$("$(dirname "$0")/../.ci/target-dir")/release/ser
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"

@@ -12,6 +12,7 @@ Prints wall and CPU seconds and peak memory of the first run, of a rerun with no
 import argparse
 import os
 import re
+import subprocess
 import sys
 import tempfile
 import time
@@ -95,11 +96,14 @@ def extracted(text):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("corpus", type=Path, help="a folder of recordings, RAVDESS say")
-    parser.add_argument("--ser", default="target/release/ser", help="the program")
+    parser.add_argument("--ser", help="the program; without it, the one that cargo has built last")
     parser.add_argument("--sizes", type=int, nargs="+", default=[1_000, 10_000, 100_000])
     parser.add_argument("--kinds", nargs="+", choices=["links", "segments"], default=["links", "segments"])
     parser.add_argument("--jobs", default=str(os.cpu_count()))
     args = parser.parse_args()
+    if args.ser is None:
+        target = subprocess.check_output([Path(__file__).parent.parent / ".ci/target-dir"], text=True).strip()
+        args.ser = Path(target, "release", "ser")
     program = str(Path(args.ser).resolve())
     recordings = sorted(p for p in args.corpus.resolve().rglob("*.wav"))
     if not recordings:

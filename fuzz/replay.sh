@@ -14,7 +14,7 @@ if ! command -v "${CXX:-c++}" >/dev/null; then
   fi
 fi
 "${CARGO:-cargo}" build --release -p ser-fuzz --bins --example seeds
-built=${CARGO_TARGET_DIR:-target}/release
+built=$(.ci/target-dir)/release
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 "$built/examples/seeds" "$work/seeds"

@@ -23,7 +23,7 @@ pub fn absent(pipeline: &Pipeline) -> Vec<Absent> {
     let all = match kind {
         CorpusKind::Synthetic { .. } => vec![],
         CorpusKind::Joined { root, parts } => {
-            parts.iter().map(|part| Absent { root: root.join(&part.folder), kind: part.kind.name(), whole: false }).collect()
+            parts.iter().map(|part| Absent { root: part.root(root), kind: part.kind.name(), whole: false }).collect()
         }
         other => vec![Absent { root: other.root().to_owned(), kind: other.name(), whole: true }],
     };

@@ -86,6 +86,8 @@ pub enum Command {
     /// Do one task of a plan: what runs on a cluster
     #[command(hide = true)]
     Worker(Worker),
+    /// Write pipeline files that come with ser, such as demo and ravdess, to run them or to start your own from
+    Init(InitPipelines),
     /// Download a corpus from its official place and unpack it
     Corpora(Corpora),
     /// Make a folder of recordings a corpus: a manifest and a pipeline file
@@ -103,21 +105,26 @@ pub enum Command {
 /// Which pipelines, with which changes.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Run {
-    /// Names of pipelines (`ravdess` is pipelines/ravdess.toml) or paths of pipeline files; `plan` without any plans all whose corpus is there
+    /// Names of pipelines (`ravdess` is pipelines/ravdess.toml), paths of pipeline files, or either with a variant (`ravdess@epochs-15`);
+    /// `plan` without any plans all whose corpus is there
     #[arg(value_name = "PIPELINE")]
     pub pipelines: Vec<String>,
     /// Run this experiment (may be repeated); without it, those that the pipeline runs by default, which `default` names beside others. Of
-    /// several pipelines, those that have none of the named ones run nothing
+    /// several pipelines, those that have none of the named ones run nothing. Results of the other experiments stay where they are up to date
     #[arg(short, long = "experiment", value_name = "NAME")]
     pub experiments: Vec<String>,
-    /// Override a setting: `train.epochs=15`, `experiment.quick.train.batch_size=64` (may be repeated)
+    /// Override a setting: `train.epochs=15`, `experiment.quick.train.batch_size=64` (may be repeated). The results go to a variant of the
+    /// pipeline, such as `demo@epochs-15`, with tables, models and a report of its own; those of the pipeline file stay as they are
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub overrides: Vec<String>,
-    /// Use this protocol in every experiment: `stratified-kfold:5`, `group-kfold:5`, `leave-one-speaker-out`, `leave-one-session-out`,
+    /// Name of the variant, in place of one made from the overrides
+    #[arg(long = "as", value_name = "NAME")]
+    pub variant: Option<String>,
+    /// Use this protocol in every experiment, in a variant as with --set: `stratified-kfold:5`, `group-kfold:5`, `leave-one-speaker-out`, `leave-one-session-out`,
     /// `hold-out:0.2`, `published:emobox`
     #[arg(long, value_name = "PROTOCOL")]
     pub protocol: Option<String>,
-    /// Train every network on this device; `cuda` and `wgpu` need a build with the cargo feature of that name
+    /// Train every network on this device, in a variant as with --set where the file says another; `cuda` and `wgpu` need a build with the cargo feature of that name
     #[arg(long, value_name = "DEVICE", value_parser = PossibleValuesParser::new(Device::ALL.map(Device::name)))]
     pub device: Option<String>,
     /// Tasks side by side, and threads of those that share their work; all cores by default
@@ -265,21 +272,27 @@ pub enum Dag {
 /// What is to be removed.
 #[derive(Debug, clap::Args)]
 pub struct Gc {
-    /// Names of pipelines; without any, all that have run
+    /// Names of pipelines, whose variants share their cache; without any, all that have run
     #[arg(value_name = "PIPELINE")]
     pub pipelines: Vec<String>,
-    /// Keep what the last N runs of a pipeline used; what stands for its tasks at present is always kept
+    /// Keep what the last N runs of a pipeline and of each of its variants used; what stands for their tasks at present is always kept
     #[arg(long, value_name = "N", default_value_t = 5)]
     pub keep: usize,
     /// Really remove it; without this, it is only listed
     #[arg(short, long)]
     pub yes: bool,
+    /// Also remove the named variants (`demo@epochs-2`): their reports, tables and models, and what of the cache only they use
+    #[arg(long)]
+    pub forget: bool,
     /// Fail at once, rather than wait, where another process works on the same pipeline
     #[arg(long)]
     pub no_wait: bool,
     /// Folder of tables, models and the cache
     #[arg(long, value_name = "DIR", default_value = "data")]
     pub data_dir: PathBuf,
+    /// Folder of the reports
+    #[arg(long, value_name = "DIR", default_value = "reports")]
+    pub reports_dir: PathBuf,
 }
 
 /// Which runs.
@@ -310,7 +323,7 @@ pub enum OneRun {
 /// Which run.
 #[derive(Debug, clap::Args)]
 pub struct Show {
-    /// Number of a run, `latest`, `latest~1` (the one before), or when it started (`2026-11-24 23:46`)
+    /// Number of a run, `latest`, `latest~1` (the one before), when it started (`2026-11-24 23:46`), or a pipeline or variant for its last one
     #[arg(value_name = "RUN")]
     pub run: String,
     /// Folder of tables, models, the cache and the history
@@ -321,7 +334,8 @@ pub struct Show {
 /// Which two runs.
 #[derive(Debug, clap::Args)]
 pub struct Diff {
-    /// The earlier run: its number, `latest`, `latest~1` (the one before), or when it started
+    /// The earlier run: its number, `latest`, `latest~1` (the one before), when it started, or a pipeline or variant (`demo@epochs-2`) for its
+    /// last one
     #[arg(value_name = "A")]
     pub a: String,
     /// The run that is compared with it
@@ -335,9 +349,12 @@ pub struct Diff {
 /// Whose results, to where.
 #[derive(Debug, clap::Args)]
 pub struct Results {
-    /// Names of pipelines or paths of pipeline files; without any, all
+    /// Names of pipelines or paths of pipeline files, each with its variants, or single variants (`demo@epochs-2`); without any, all
     #[arg(value_name = "PIPELINE")]
     pub pipelines: Vec<String>,
+    /// Leave out the variants of the named pipelines
+    #[arg(long)]
+    pub no_variants: bool,
     /// Write to this file in place of standard output
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
@@ -347,6 +364,20 @@ pub struct Results {
     /// Folder of the reports
     #[arg(long, value_name = "DIR", default_value = "reports")]
     pub reports_dir: PathBuf,
+}
+
+/// Which pipeline files, to where.
+#[derive(Debug, clap::Args)]
+pub struct InitPipelines {
+    /// Names of pipelines that come with ser; without any, all of them
+    #[arg(value_name = "NAME")]
+    pub names: Vec<String>,
+    /// Replace files that differ
+    #[arg(long)]
+    pub force: bool,
+    /// Folder of the pipeline files
+    #[arg(long, value_name = "DIR", default_value = "pipelines")]
+    pub pipelines_dir: PathBuf,
 }
 
 /// Which corpus, to where.
@@ -415,7 +446,7 @@ pub struct Generate {
 /// Which report.
 #[derive(Debug, clap::Args)]
 pub struct Open {
-    /// Name of a pipeline or path of a pipeline file; without one, the index of all
+    /// Name of a pipeline or of a variant (`demo@epochs-2`), or path of a pipeline file; without one, the index of all
     #[arg(value_name = "PIPELINE")]
     pub pipeline: Option<String>,
     /// Folder of the pipeline files

@@ -76,7 +76,12 @@ pub fn diff(diff: &Diff, args: &Args) -> Result<()> {
     if !of_a.is_empty() && !of_b.is_empty() && of_a != of_b {
         print("\nrecordings or features: not the same in both")?;
     }
-    show_figures(&figures, &a, &b)?;
+    let shared = figures.iter().any(|figure| figure.a.is_some() && figure.b.is_some());
+    if shared || figures.is_empty() {
+        show_figures(&figures, &a, &b)?;
+    } else {
+        show_contents(&figures, &a, &b)?;
+    }
     compared.iter().try_for_each(|one| show_predictions(one, &a, &b))
 }
 
@@ -170,10 +175,27 @@ fn show_figures(figures: &[Figure], a: &Run, b: &Run) -> Result<()> {
     aligned(&rows, &[3, 4, 5]).iter().try_for_each(|line| print(line))
 }
 
+/// What each run has, where neither has anything that the other has.
+fn show_contents(figures: &[Figure], a: &Run, b: &Run) -> Result<()> {
+    print("\nthe runs share no experiment with the same protocol, so there is no figure to compare")?;
+    let of = |run: &Run, has: fn(&Figure) -> bool| {
+        let names: BTreeSet<String> =
+            figures.iter().filter(|figure| has(figure)).map(|figure| format!("{} ({})", figure.experiment, figure.protocol)).collect();
+        let names = names.into_iter().collect::<Vec<_>>().join(", ");
+        format!("  run {} of {} has {}", run.id, run.pipeline, if names.is_empty() { "no figures".to_owned() } else { names })
+    };
+    print(&of(a, |figure| figure.a.is_some()))?;
+    print(&of(b, |figure| figure.b.is_some()))
+}
+
 fn show_predictions(compared: &Compared, a: &Run, b: &Run) -> Result<()> {
     print(&format!("\npredictions of {}", compared.experiment))?;
     compared.gone.iter().try_for_each(|line| print(&format!("  {line}")))?;
     let Some(paired) = &compared.paired else { return Ok(()) };
+    if paired.n == 0 && paired.other_truth == 0 {
+        let (one, other) = (plural(paired.only_a, "utterance"), plural(paired.only_b, "utterance"));
+        return print(&format!("  no utterance in common: run {} predicted {one}, run {} predicted {other}", a.id, b.id));
+    }
     let mut left_out = Vec::new();
     for (n, why) in [
         (paired.other_truth, "of another true class"),

@@ -197,7 +197,8 @@ fn pipelines(doctor: &Doctor) -> Vec<Finding> {
 fn tools() -> Vec<Finding> {
     let has =
         |name: &str| std::env::var_os("PATH").is_some_and(|path| std::env::split_paths(&path).any(|folder| folder.join(name).is_file()));
-    let browser = std::env::var_os("BROWSER").is_some() || cfg!(any(windows, target_os = "macos")) || has("xdg-open");
+    let browser =
+        std::env::var_os("BROWSER").is_some() || cfg!(any(windows, target_os = "macos")) || (super::open::has_display() && has("xdg-open"));
     let mut out = Vec::new();
     out.push(match (has("cargo"), has("cc"), has("make")) {
         (true, true, true) => fine("cargo, a C compiler and make are here, to build ser"),

@@ -1,19 +1,22 @@
 //! `gc`: what no recent run refers to.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::args::{Args, Gc};
-use super::{print, system};
+use super::{print, system, variants};
 use crate::cancel::Cancel;
+use crate::config::split_variant;
 use crate::error::{Error, Result};
 use crate::history::History;
 use crate::orchestrator::{Garbage, Lock, Observer, Owner, Store};
+use crate::report;
 
 /// Says what would be removed; removes it with `--yes`.
 pub fn gc(gc: &Gc, args: &Args, cancel: &Cancel, observer: &dyn Observer) -> Result<()> {
     let cache = gc.data_dir.join("cache");
-    let pipelines = if gc.pipelines.is_empty() { pipelines(&cache)? } else { gc.pipelines.clone() };
+    let (named, variants) = named(gc)?;
+    let pipelines = if gc.pipelines.is_empty() { pipelines(&cache)? } else { named };
     let owner = Owner::this(system::host(), super::command_line());
     for name in &pipelines {
         let root = cache.join(name);
@@ -31,6 +34,9 @@ pub fn gc(gc: &Gc, args: &Args, cancel: &Cancel, observer: &dyn Observer) -> Res
         if gc.yes {
             store.sweep()?;
         }
+        for variant in variants.iter().filter(|variant| gc.forget && split_variant(variant).0 == name) {
+            forget(gc, &store, variant, args.global.json)?;
+        }
         let referenced = referenced(gc, name)?;
         if referenced.is_empty() {
             observer.warn(format!("no run of {name} is in the history: only what stands for its tasks at present is kept"));
@@ -40,6 +46,45 @@ pub fn gc(gc: &Gc, args: &Args, cancel: &Cancel, observer: &dyn Observer) -> Res
         if gc.yes {
             store.remove(&garbage)?;
         }
+    }
+    Ok(())
+}
+
+/// Names of the pipelines and, apart, of the variants among what was named.
+fn named(gc: &Gc) -> Result<(Vec<String>, Vec<String>)> {
+    let variants: Vec<String> = gc.pipelines.iter().filter(|name| split_variant(name).1.is_some()).cloned().collect();
+    if gc.forget && (variants.is_empty() || variants.len() < gc.pipelines.len()) {
+        let error = Error::usage("--forget removes variants, and takes their names alone");
+        return Err(error.hint("for example: ser gc demo@epochs-2 --forget"));
+    }
+    let mut pipelines: Vec<String> = gc.pipelines.iter().map(|name| split_variant(name).0.to_owned()).collect();
+    pipelines.sort();
+    pipelines.dedup();
+    Ok((pipelines, variants))
+}
+
+/// Removes what stands under the name of a variant, or says what that is.
+fn forget(gc: &Gc, store: &Store, full_name: &str, json: bool) -> Result<()> {
+    let folders = [gc.reports_dir.join(full_name), gc.data_dir.join("tables").join(full_name), gc.data_dir.join("models").join(full_name)];
+    let there: Vec<&PathBuf> = folders.iter().filter(|folder| folder.is_dir()).collect();
+    let (pipeline, variant) = split_variant(full_name);
+    if there.is_empty() && !variants::known(&gc.data_dir, pipeline).iter().any(|known| known == full_name) {
+        return Err(variants::unknown(&gc.data_dir, pipeline, variant.unwrap_or_default()));
+    }
+    for folder in there {
+        if json {
+            print(&serde_json::json!({ "variant": full_name, "folder": folder, "removed": gc.yes }).to_string())?;
+        } else {
+            print(&format!("{}  {}", if gc.yes { "remove" } else { "would remove" }, folder.display()))?;
+        }
+        if gc.yes {
+            std::fs::remove_dir_all(folder).map_err(|e| Error::io("remove", folder, e))?;
+        }
+    }
+    if gc.yes {
+        store.forget_variant(variant.unwrap_or_default())?;
+        variants::forget(&gc.data_dir, full_name)?;
+        report::write_index(&gc.reports_dir)?;
     }
     Ok(())
 }
@@ -75,10 +120,12 @@ fn pipelines(cache: &Path) -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// Stage and key of what the last runs used.
+/// Stage and key of what the last runs of a pipeline and of its variants used.
 fn referenced(gc: &Gc, pipeline: &str) -> Result<BTreeSet<(String, String)>> {
-    match History::existing(&gc.data_dir)? {
-        Some(history) => history.referenced(pipeline, gc.keep),
-        None => Ok(BTreeSet::new()),
+    let Some(history) = History::existing(&gc.data_dir)? else { return Ok(BTreeSet::new()) };
+    let mut referenced = history.referenced(pipeline, gc.keep)?;
+    for variant in variants::known(&gc.data_dir, pipeline) {
+        referenced.extend(history.referenced(&variant, gc.keep)?);
     }
+    Ok(referenced)
 }

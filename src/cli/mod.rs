@@ -7,6 +7,7 @@ mod corpus;
 mod diff;
 mod doctor;
 mod gc;
+mod init;
 mod manual;
 mod open;
 mod predict;
@@ -17,6 +18,7 @@ mod runs;
 mod slurm;
 mod system;
 mod unreached;
+mod variants;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -105,6 +107,7 @@ fn dispatch(args: &Args, cancel: &Cancel, observer: &dyn crate::orchestrator::Ob
         Command::Corpus(args::CorpusArgs { command: args::CorpusCommand::Generate(one) }) => {
             corpus::generate(one, args, cancel).map(|()| Exit::Done)
         }
+        Command::Init(one) => init::init(one, args).map(|()| Exit::Done),
         Command::Open(one) => open::open(one).map(|()| Exit::Done),
         Command::Doctor(one) => doctor::doctor(one, args),
         Command::Completions(one) => manual::completions(one).map(|()| Exit::Done),

@@ -2,11 +2,16 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use super::args::Open;
-use super::{print, run};
+use super::print;
+use super::variants::{self, Named};
 use crate::config;
 use crate::error::{Error, Result};
+
+/// A browser that cannot show a page says so within this time; one that runs on shows it.
+const WAITED: Duration = Duration::from_secs(2);
 
 /// Opens the report of a pipeline, or the index of all.
 pub fn open(open: &Open) -> Result<()> {
@@ -24,14 +29,18 @@ pub fn open(open: &Open) -> Result<()> {
 
 /// The folder of a pipeline's report: what its file says it is called, or, where that cannot be read any more, what the file is called.
 fn report_of(open: &Open, name: &str) -> PathBuf {
-    let file = run::path(&open.pipelines_dir, name);
-    match config::load(&file, &[], None) {
-        Ok(pipeline) => pipeline.name.into(),
-        Err(_) => file.file_stem().unwrap_or_default().into(),
-    }
+    let Named { file, variant } = variants::named(&open.pipelines_dir, name);
+    let pipeline = match config::load(&file, &[], None) {
+        Ok(pipeline) => pipeline.name,
+        Err(_) => file.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
+    };
+    variant.map_or_else(|| pipeline.clone(), |variant| format!("{pipeline}@{variant}")).into()
 }
 
-/// Hands a page to the browser and does not wait for it: what `BROWSER` names, or the desktop's own.
+/// Shows a page in the browser that `BROWSER` names, or in the desktop's own. A browser that goes on running is not waited for.
+///
+/// # Errors
+/// `Missing` where there is no display or no browser, or where the browser fails at once.
 pub fn show(page: &Path) -> Result<()> {
     let page = std::path::absolute(page).map_err(|e| Error::io("find", page, e))?;
     let chosen = std::env::var("BROWSER").ok().filter(|browser| !browser.trim().is_empty());
@@ -43,11 +52,30 @@ pub fn show(page: &Path) -> Result<()> {
             command.args(["/C", "start", ""]);
             command
         }
+        None if !has_display() => return Err(by_hand(&page, "there is no display here (neither DISPLAY nor WAYLAND_DISPLAY is set)")),
         None => Command::new("xdg-open"),
     };
+    let program = command.get_program().to_string_lossy().into_owned();
     let begun = command.arg(&page).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
-    begun.map(drop).map_err(|e| {
-        let error = Error::missing(format!("no browser could be started for {}", page.display())).because(e);
-        error.hint("open the file by hand, or name a browser in the environment variable BROWSER")
-    })
+    let mut begun = begun.map_err(|e| by_hand(&page, &format!("{program} could not be started: {e}")))?;
+    let start = Instant::now();
+    while start.elapsed() < WAITED {
+        match begun.try_wait() {
+            Ok(Some(status)) if status.success() => return Ok(()),
+            Ok(Some(status)) => return Err(by_hand(&page, &format!("{program} failed ({status})"))),
+            Ok(None) => std::thread::sleep(Duration::from_millis(20)),
+            Err(_) => break,
+        }
+    }
+    Ok(())
+}
+
+/// Whether this process can reach a desktop; under WSL that of Windows.
+pub fn has_display() -> bool {
+    ["DISPLAY", "WAYLAND_DISPLAY", "WSL_DISTRO_NAME"].iter().any(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))
+}
+
+fn by_hand(page: &Path, why: &str) -> Error {
+    let error = Error::missing(format!("{} was not opened: {why}", page.display()));
+    error.hint("open this file in a browser, on this machine or copied to another with its folder, or name a browser in the environment variable BROWSER")
 }

@@ -12,8 +12,8 @@ use crate::ui;
 /// Begins to record a run.
 pub fn begin<'a>(pipeline: &Pipeline, options: &Options, observer: &'a dyn Observer) -> Recorder<'a> {
     let begin = Begin {
-        pipeline: pipeline.name.clone(),
-        title: pipeline.title.clone(),
+        pipeline: pipeline.full_name(),
+        title: pipeline.full_title(),
         command: command_line(),
         folder: std::env::current_dir().map(|folder| folder.to_string_lossy().into_owned()).unwrap_or_default(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -65,7 +65,7 @@ fn metrics(line: &ExperimentLine) -> impl Iterator<Item = Metric> {
 /// answer, what stands there stays.
 pub fn page(pipeline: &Pipeline, options: &Options, steps: &[StepSection], observer: &dyn Observer) {
     let written = run_page(pipeline, options, steps).and_then(|page| match page {
-        Some(page) => report::write_run(&page, &options.reports_dir.join(&pipeline.name)).map(drop),
+        Some(page) => report::write_run(&page, &options.reports_dir.join(pipeline.full_name())).map(drop),
         None => Ok(()),
     });
     if let Err(error) = written {
@@ -75,7 +75,7 @@ pub fn page(pipeline: &Pipeline, options: &Options, steps: &[StepSection], obser
 
 fn run_page(pipeline: &Pipeline, options: &Options, steps: &[StepSection]) -> Result<Option<RunPage>> {
     let Some(history) = History::existing(&options.data_dir)? else { return Ok(None) };
-    let Some(run) = history.runs(Some(&pipeline.name), 1, &system::host())?.into_iter().next() else { return Ok(None) };
+    let Some(run) = history.latest_of(&pipeline.full_name(), &system::host())? else { return Ok(None) };
     let mut tasks = Vec::new();
     for row in history.tasks(run.id)? {
         let seconds = if row.what == What::Reused { history.made_in(&row.stage, &row.key)? } else { row.seconds };
@@ -94,5 +94,5 @@ fn run_page(pipeline: &Pipeline, options: &Options, steps: &[StepSection]) -> Re
         ("error", run.error),
     ];
     let facts = facts.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect();
-    Ok(Some(RunPage { title: pipeline.title.clone(), facts, steps: steps.to_vec(), tasks }))
+    Ok(Some(RunPage { title: pipeline.full_title(), facts, steps: steps.to_vec(), tasks }))
 }

@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use super::args::{Args, Results};
+use super::variants::{self, Named};
 use super::{print, run, shell_word};
-use crate::config;
+use crate::config::{self, Pipeline};
 use crate::error::{Error, Result};
 use crate::files::write_atomically;
 use crate::report::ResultsPipeline;
@@ -15,9 +16,31 @@ pub fn results(results: &Results, args: &Args) -> Result<()> {
     let names = if results.pipelines.is_empty() { run::known(&results.pipelines_dir)? } else { results.pipelines.clone() };
     let mut found = Vec::new();
     for name in &names {
-        let path = run::path(&results.pipelines_dir, name);
-        let pipeline = config::load(&path, &[], None)?;
-        found.push(pipeline::results(&pipeline, &shell_word(&path.display().to_string()), &results.reports_dir)?);
+        let Named { file, variant } = variants::named(&results.pipelines_dir, name);
+        let pipeline = config::load(&file, &[], None)?;
+        let word = shell_word(&file.display().to_string());
+        let mut others = pipeline::variants(&pipeline.name, &results.reports_dir)?;
+        match variant {
+            None => {
+                found.push(pipeline::results(&pipeline, &word, &command(&pipeline, &word), &results.reports_dir)?);
+                others.retain(|_| !results.no_variants);
+            }
+            Some(variant) => {
+                let full_name = format!("{}@{variant}", pipeline.name);
+                others.retain(|(other, _)| *other == full_name);
+                if others.is_empty() {
+                    let error = Error::missing(format!("there is no report of {full_name} in {}", results.reports_dir.display()));
+                    return Err(error.hint(format!("run it first: ser run {name}; --reports-dir names another folder")));
+                }
+            }
+        }
+        for (full_name, overrides) in others {
+            let (_, variant) = config::split_variant(&full_name);
+            // Where a corpus lies is not in a report, and changes none of what is compared here.
+            let overrides: Vec<String> = overrides.into_iter().filter(|text| text.contains('=')).collect();
+            let variant = config::parse_variant(&pipeline.text, &file.display().to_string(), &overrides, None, variant)?;
+            found.push(pipeline::results(&variant, &word, &command(&variant, &word), &results.reports_dir)?);
+        }
     }
     if found.iter().flat_map(|pipeline| &pipeline.experiments).all(|experiment| experiment.lacks.is_some()) {
         return Err(nothing(results, &names, &found));
@@ -31,6 +54,14 @@ pub fn results(results: &Results, args: &Args) -> Result<()> {
     write_atomically(output, text.as_bytes())?;
     let path = output.display().to_string();
     print(&if json { serde_json::json!({ "results": path }).to_string() } else { format!("results: {path}") })
+}
+
+/// What runs a pipeline or a variant of it.
+fn command(pipeline: &Pipeline, file: &str) -> String {
+    let set: String = pipeline.overrides.iter().map(|text| format!(" --set {}", shell_word(text))).collect();
+    let derived = config::derived_name(&pipeline.overrides);
+    let name = pipeline.variant.as_ref().filter(|name| **name != derived).map(|name| format!(" --as {name}"));
+    format!("ser run {file}{set}{}", name.unwrap_or_default())
 }
 
 /// Refuses to replace what this command has not written, and tables of pipelines that have no result now.

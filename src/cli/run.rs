@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use super::advice::with_advice;
 use super::args::{Args, Dag, Executor, Run};
-use super::{Exit, command_line, open, print, record, report_of, system, unreached};
+use super::{Exit, command_line, open, print, record, report_of, system, unreached, variants};
 use crate::cancel::Cancel;
-use crate::config::{self, Pipeline};
+use crate::config::Pipeline;
 use crate::error::{Error, Kind, Result};
 use crate::orchestrator::{Limits, Observer, Owner};
 use crate::pipeline::{self, Decision, Options, PlanLine, Stage};
@@ -37,6 +37,7 @@ fn work(run: &Run, stage: Stage, explain: bool, args: &Args, cancel: &Cancel, ob
     let reports: RefCell<Vec<PathBuf>> = RefCell::default();
     let exit = each(run, args, observer, |pipeline, experiments| {
         let options = Options { explain, ..options(run, stage, experiments) };
+        variants::keep(pipeline, &run.data_dir)?;
         let recorder = record::begin(pipeline, &options, observer);
         let result = pipeline::run(pipeline, &options, cancel, &recorder);
         record::end(recorder, pipeline, &options, &result);
@@ -45,14 +46,14 @@ fn work(run: &Run, stage: Stage, explain: bool, args: &Args, cancel: &Cancel, ob
             record::page(pipeline, &options, &outcome.steps, observer);
         }
         // Experiments of several pipelines often have the same names.
-        let whose = if run.pipelines.len() > 1 { format!("{}/", pipeline.name) } else { String::new() };
+        let whose = if run.pipelines.len() > 1 { format!("{}/", pipeline.full_name()) } else { String::new() };
         for line in &outcome.results {
-            print(&if args.global.json { json_line("result", &pipeline.name, line) } else { format!("{whose}{line}") })?;
+            print(&if args.global.json { json_line("result", &pipeline.full_name(), line) } else { format!("{whose}{line}") })?;
         }
         if let Some(path) = &outcome.report {
             reports.borrow_mut().push(path.clone());
             let path = path.display().to_string();
-            print(&if args.global.json { json_line("report", &pipeline.name, &path) } else { format!("report: {path}") })?;
+            print(&if args.global.json { json_line("report", &pipeline.full_name(), &path) } else { format!("report: {path}") })?;
         }
         Ok(outcome.failures.into_iter().next())
     })?;
@@ -88,17 +89,17 @@ fn show_plan(run: &Run, stage: Stage, args: &Args, cancel: &Cancel, observer: &d
     let exit = each(run, args, observer, |pipeline, experiments| {
         let lines = pipeline::plan(pipeline, &options(run, stage, experiments), cancel, observer)?;
         if run.dag == Some(Dag::Dot) {
-            plans.borrow_mut().push((pipeline.name.clone(), lines));
+            plans.borrow_mut().push((pipeline.full_name(), lines));
             return Ok(None);
         }
         if run.pipelines.len() > 1 && !json {
-            print(&format!("== {}", pipeline.name))?;
+            print(&format!("== {}", pipeline.full_name()))?;
         }
         match run.dag {
             Some(_) if !json => print(pipeline::dag_text(&lines).trim_end())?,
             _ => lines.iter().try_for_each(|line| {
                 let text = || line.with_reasons(&ui::reasons(&line.task, &line.why, args.global.verbose));
-                print(&if json { serde_json::json!({"pipeline": pipeline.name, "plan": line}).to_string() } else { text() })
+                print(&if json { serde_json::json!({"pipeline": pipeline.full_name(), "plan": line}).to_string() } else { text() })
             })?,
         }
         if !json {
@@ -107,7 +108,7 @@ fn show_plan(run: &Run, stage: Stage, args: &Args, cancel: &Cancel, observer: &d
                 0 => String::new(),
                 n => format!("{n} perhaps, "),
             };
-            print(&format!("{}: {} to run, {maybe}{} up to date", pipeline.name, count(Decision::Run), count(Decision::Keep)))?;
+            print(&format!("{}: {} to run, {maybe}{} up to date", pipeline.full_name(), count(Decision::Run), count(Decision::Keep)))?;
         }
         Ok(None)
     })?;
@@ -126,8 +127,7 @@ fn each(run: &Run, args: &Args, observer: &dyn Observer, work: impl Fn(&Pipeline
     if run.pipelines.is_empty() {
         return Err(unnamed(run)?);
     }
-    let overrides = overrides(run)?;
-    let load = |name: &String| config::load(&path(&run.pipelines_dir, name), &overrides, run.corpora_dir.as_deref());
+    let load = |name: &String| variants::load(run, name).map(|loaded| loaded.pipeline);
     let loaded: Vec<Result<Pipeline>> = run.pipelines.iter().map(load).collect();
     known_somewhere(&run.experiments, &loaded)?;
     same_name(&run.pipelines, &loaded)?;
@@ -179,7 +179,7 @@ pub(super) fn unnamed(run: &Run) -> Result<Error> {
 /// Names of all pipeline files in their folder.
 pub(super) fn known(folder: &Path) -> Result<Vec<String>> {
     let entries = std::fs::read_dir(folder).map_err(|e| {
-        let hint = "run this in a folder with pipelines/, or name it with --pipelines-dir";
+        let hint = "run this in a folder with pipelines/, name it with --pipelines-dir, or write the files that come with ser: ser init";
         Error::missing(format!("there is no folder {}", folder.display())).because(e).hint(hint)
     })?;
     let names = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.strip_suffix(".toml").map(str::to_owned));
@@ -213,8 +213,8 @@ fn same_name(files: &[String], loaded: &[Result<Pipeline>]) -> Result<()> {
     let mut seen = std::collections::BTreeMap::new();
     for (file, pipeline) in files.iter().zip(loaded) {
         let Ok(pipeline) = pipeline else { continue };
-        if let Some(other) = seen.insert(&pipeline.name, file) {
-            let error = Error::config(format!("{other} and {file} are both called `{}`", pipeline.name));
+        if let Some(other) = seen.insert(pipeline.full_name(), file) {
+            let error = Error::config(format!("{other} and {file} are both called `{}`", pipeline.full_name()));
             return Err(error.hint("give each pipeline file a name of its own: it names the folders of its tables, models and reports"));
         }
     }

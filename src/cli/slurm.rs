@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::advice::with_advice;
 use super::args::{Args, PlanArgs, Run as RunArgs, Slurm, SlurmCommand, Worker};
+use super::variants::{self, Loaded};
 use super::{Exit, command_line, print, run, shell_word, system};
 use crate::cancel::Cancel;
 use crate::cluster::{self, Client, Done, Queue, Run, Session, Status};
@@ -68,18 +69,15 @@ pub fn submit(run: &RunArgs, follow: bool, args: &Args, cancel: &Cancel, observe
         return Err(Error::usage("--jobs, --memory, --time-limit, --dag and --skip-missing are for runs on this machine")
             .hint("what tasks are given on a cluster stands under [slurm] or in a profile: cpus, memory, time"));
     }
-    let overrides = run::overrides(run)?;
     let profile = run.profile.as_deref().map(config::load_profile).transpose()?.unwrap_or_default();
     let mut submitted = Vec::new();
     for name in &run.pipelines {
-        let path = run::path(&run.pipelines_dir, name);
-        let text = config::read(&path)?;
-        let file_name = path.display().to_string();
-        let pipeline = config::parse(&text, &file_name, &overrides, run.corpora_dir.as_deref())?;
+        let Loaded { file_name, text, pipeline } = variants::load(run, name)?;
         let order = Order {
             file_name,
             text,
-            overrides: overrides.clone(),
+            overrides: pipeline.overrides.clone(),
+            variant: pipeline.variant.clone(),
             corpora_dir: run.corpora_dir.clone(),
             experiments: run.experiments.clone(),
             data_dir: run.data_dir.clone(),
@@ -101,6 +99,7 @@ pub fn submit(run: &RunArgs, follow: bool, args: &Args, cancel: &Cancel, observe
             continue;
         }
         refuse_second(&run.data_dir, &pipeline)?;
+        variants::keep(&pipeline, &run.data_dir)?;
         let opened = Opened::of(Run::create(&folder.join(&at), plan)?)?;
         {
             let _lock = opened.lock()?;
@@ -178,9 +177,9 @@ impl Opened {
             return Err(Error::new(Kind::Scheduler, format!("{id} came to its end with outputs missing"))
                 .hint(format!("`ser slurm logs {id}` shows why, and `ser slurm resume {id}` submits what is missing")));
         }
-        let report = self.order.reports_dir.join(&self.pipeline.name).join("index.html").display().to_string();
+        let report = self.order.reports_dir.join(self.pipeline.full_name()).join("index.html").display().to_string();
         print(&if args.global.json {
-            serde_json::json!({ "pipeline": self.pipeline.name, "report": report }).to_string()
+            serde_json::json!({ "pipeline": self.pipeline.full_name(), "report": report }).to_string()
         } else {
             format!("report: {report}")
         })?;
@@ -211,7 +210,7 @@ fn plans(root: &Path, name: &str) -> Result<Vec<Run>> {
 
 /// Two plans of one pipeline would do the same work twice.
 fn refuse_second(data_dir: &Path, pipeline: &Pipeline) -> Result<()> {
-    let Some(last) = plans(&data_dir.join("slurm"), &pipeline.name)?.pop() else { return Ok(()) };
+    let Some(last) = plans(&data_dir.join("slurm"), &pipeline.full_name())?.pop() else { return Ok(()) };
     let queue = Queue::ask(&Client::new(std::env::vars_os()), last.plan())?;
     if !queue.is_active() {
         return Ok(());

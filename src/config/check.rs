@@ -58,7 +58,9 @@ pub(super) fn pipeline(raw: RawPipeline, context: &Context<'_>) -> Result<Pipeli
         experiments,
         published,
         slurm: slurm::settings(raw.slurm.map(|Table(slurm)| slurm), context)?,
+        text: String::new(),
         overrides: vec![],
+        variant: None,
     })
 }
 
@@ -230,7 +232,8 @@ fn refuse_foreign_keys(raw: &RawCorpus, context: &Context<'_>) -> Result<()> {
     Ok(())
 }
 
-fn keys_of(kind: RawCorpusKind) -> Vec<&'static str> {
+/// Keys of a kind of corpus.
+pub(super) fn keys_of(kind: RawCorpusKind) -> Vec<&'static str> {
     let own: &[&str] = match kind {
         RawCorpusKind::Ravdess => &[],
         RawCorpusKind::Emodb => &["all_clips"],
@@ -359,7 +362,7 @@ impl Context<'_> {
     }
 
     /// A path; `data/corpora` at its front stands for the folder of `--corpora-dir`, unless the path comes from an override.
-    fn folder(&self, key: &str, value: Key<String>, default: &str) -> Result<PathBuf> {
+    pub(super) fn folder(&self, key: &str, value: Key<String>, default: &str) -> Result<PathBuf> {
         let literal = value.as_ref().is_some_and(|value| self.texts.is_override(&value.span()));
         let path = PathBuf::from(self.text_or(key, value, default)?);
         Ok(match (self.corpora_dir, path.strip_prefix(CORPORA)) {

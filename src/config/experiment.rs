@@ -118,14 +118,8 @@ fn protocol(raw: Spanned<Table<RawProtocol>>, corpus: &CorpusKind, context: &Con
     use RawProtocolKind::{CrossCorpus, Declared, GroupKfold, HoldOut, LeaveOneSessionOut, LeaveOneSpeakerOut, Published, StratifiedKfold};
     let Table(raw) = raw.into_inner();
     let (kind, place) = (*raw.kind.get_ref(), raw.kind.span());
-    let takes: &[&str] = match kind {
-        HoldOut => &["test_fraction"],
-        StratifiedKfold | GroupKfold => &["folds"],
-        Published => &["name"],
-        LeaveOneSpeakerOut | LeaveOneSessionOut | CrossCorpus | Declared => &[],
-    };
     let written = [("test_fraction", span(&raw.test_fraction)), ("folds", span(&raw.folds)), ("name", span(&raw.name))];
-    refuse_others(&written, takes, "protocol", context)?;
+    refuse_others(&written, protocol_keys(kind), "protocol", context)?;
     let need = |key: &str| -> Error {
         context.texts.error(&place, format!("this protocol needs the key `{key}`")).hint(format!("write `{key} = …` beside `kind`"))
     };
@@ -218,11 +212,7 @@ fn inputs(raw: Option<Table<RawInputs>>, features: &FeatureSettings, context: &C
         return Err(error.hint(format!("write sets = [{}] under [features]", all.join(", "))));
     }
     let written = [("frames", span(&raw.frames)), ("order", span(&raw.order)), ("log_mel", span(&raw.log_mel))];
-    let takes: &[&str] = match set {
-        FeatureSet::Issa193 => &["order", "log_mel"],
-        FeatureSet::Functionals => &[],
-        FeatureSet::Frames => &["frames"],
-    };
+    let takes = inputs_keys(set);
     for (key, span) in &written {
         if let Some(span) = span.as_ref().filter(|_| !takes.contains(key)) {
             let error = context.texts.error(span, format!("`{key}` does not belong to the set `{}`", set.name()));
@@ -297,17 +287,6 @@ fn view(set: FeatureSet, frames: usize) -> Inputs {
 fn model(raw: Spanned<Table<RawModel>>, context: &Context<'_>) -> Result<ModelSettings> {
     let Table(raw) = raw.into_inner();
     let (kind, place) = (*raw.kind.get_ref(), raw.kind.span());
-    let takes: &[&str] = match kind {
-        RawModelKind::Cnn => &["architecture"],
-        RawModelKind::Logistic => &["c"],
-        RawModelKind::Svm => &["kernel", "c", "gamma"],
-        RawModelKind::RandomForest => &["trees", "max_depth", "min_leaf", "features"],
-        RawModelKind::Knn => &["k", "weights"],
-        RawModelKind::Majority => &[],
-        RawModelKind::Perceptron => &["hidden", "input_dropout", "dropout"],
-        RawModelKind::Temporal => &["channels", "dropout"],
-        RawModelKind::Ensemble => &["members", "vote", "member_weights"],
-    };
     let written = [
         ("architecture", span(&raw.architecture)),
         ("kernel", span(&raw.kernel)),
@@ -327,7 +306,7 @@ fn model(raw: Spanned<Table<RawModel>>, context: &Context<'_>) -> Result<ModelSe
         ("vote", span(&raw.vote)),
         ("member_weights", span(&raw.member_weights)),
     ];
-    refuse_others(&written, takes, "model", context)?;
+    refuse_others(&written, model_keys(kind), "model", context)?;
     let c = match &raw.c {
         Some(c) => context.real("c", c, |x| x > 0.0, "above 0")?,
         None => 1.0,
@@ -400,6 +379,41 @@ fn require(raw: Key<Words>, context: &Context<'_>) -> Result<Vec<Requirement>> {
     // The order says nothing.
     demands.sort();
     Ok(demands)
+}
+
+/// Keys of a kind of protocol besides `kind`.
+pub(super) fn protocol_keys(kind: RawProtocolKind) -> &'static [&'static str] {
+    use RawProtocolKind::{CrossCorpus, Declared, GroupKfold, HoldOut, LeaveOneSessionOut, LeaveOneSpeakerOut, Published, StratifiedKfold};
+    match kind {
+        HoldOut => &["test_fraction"],
+        StratifiedKfold | GroupKfold => &["folds"],
+        Published => &["name"],
+        LeaveOneSpeakerOut | LeaveOneSessionOut | CrossCorpus | Declared => &[],
+    }
+}
+
+/// Keys of a kind of model besides `kind`.
+pub(super) fn model_keys(kind: RawModelKind) -> &'static [&'static str] {
+    match kind {
+        RawModelKind::Cnn => &["architecture"],
+        RawModelKind::Logistic => &["c"],
+        RawModelKind::Svm => &["kernel", "c", "gamma"],
+        RawModelKind::RandomForest => &["trees", "max_depth", "min_leaf", "features"],
+        RawModelKind::Knn => &["k", "weights"],
+        RawModelKind::Majority => &[],
+        RawModelKind::Perceptron => &["hidden", "input_dropout", "dropout"],
+        RawModelKind::Temporal => &["channels", "dropout"],
+        RawModelKind::Ensemble => &["members", "vote", "member_weights"],
+    }
+}
+
+/// Keys of the inputs that only some sets of features have.
+pub(super) fn inputs_keys(set: FeatureSet) -> &'static [&'static str] {
+    match set {
+        FeatureSet::Issa193 => &["order", "log_mel"],
+        FeatureSet::Functionals => &[],
+        FeatureSet::Frames => &["frames"],
+    }
 }
 
 /// Keys that another kind of the same table has.

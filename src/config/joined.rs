@@ -1,6 +1,7 @@
 //! A corpus of several corpora, whose classes are brought together by label maps.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
@@ -24,6 +25,7 @@ pub(super) struct RawPart {
     kind: Spanned<RawPartKind>,
     name: Key<String>,
     folder: Key<String>,
+    root: Key<String>,
     path: Key<String>,
     label_map: Spanned<BTreeMap<String, Spanned<String>>>,
 }
@@ -35,6 +37,9 @@ pub struct CorpusPart {
     pub name: String,
     /// Below the root of the whole.
     pub folder: String,
+    /// Of a manifest whose recordings lie elsewhere: their folder, in place of `folder`.
+    #[serde(skip)]
+    pub root: Option<PathBuf>,
     /// From the corpus's own labels to shared classes; what is not in it is left aside.
     pub label_map: BTreeMap<String, String>,
     /// The reader.
@@ -52,9 +57,16 @@ pub enum PartKind {
     Emodb,
     /// Any other, by a table of its files.
     Manifest {
-        /// Of the table, below the folder of the part.
+        /// Of the table: below the folder of the part, or as it stands where the part has a root of its own.
         path: String,
     },
+}
+
+impl CorpusPart {
+    /// The folder of its recordings; `root` is that of the whole.
+    pub fn root(&self, root: &Path) -> PathBuf {
+        self.root.clone().unwrap_or_else(|| root.join(&self.folder))
+    }
 }
 
 impl PartKind {
@@ -89,8 +101,16 @@ pub(super) fn parts(raw: Key<Vec<Table<RawPart>>>, place: std::ops::Range<usize>
             let error = context.texts.error(&named, format!("two parts are called `{name}`"));
             return Err(error.hint("give each part a `name` of its own"));
         }
+        let root = root(*raw.kind.get_ref(), raw.root, &raw.folder, context)?;
         let folder = below("folder", raw.folder, &name, context)?;
         let kind = match (raw.kind.get_ref(), raw.path) {
+            (RawPartKind::Manifest, Some(path)) if root.is_some() => {
+                PartKind::Manifest { path: context.folder("path", Some(path), "")?.to_string_lossy().into_owned() }
+            }
+            (RawPartKind::Manifest, None) if root.is_some() => {
+                let error = context.texts.error(&raw.kind.span(), "a manifest with a `root` of its own needs the key `path`");
+                return Err(error.hint("add `path = …`, as in the pipeline file that `ser corpus init` wrote"));
+            }
             (RawPartKind::Manifest, path) => PartKind::Manifest { path: below("path", path, "manifest.csv", context)? },
             (_, Some(path)) => return Err(context.texts.error(&path.span(), "`path` is the table of a manifest, and this part is none")),
             (RawPartKind::Ravdess, None) => PartKind::Ravdess,
@@ -101,9 +121,22 @@ pub(super) fn parts(raw: Key<Vec<Table<RawPart>>>, place: std::ops::Range<usize>
         if label_map.is_empty() {
             return Err(context.texts.error(&map_place, "an empty `label_map` leaves every utterance aside"));
         }
-        parts.push(CorpusPart { name, folder, label_map, kind });
+        parts.push(CorpusPart { name, folder, root, label_map, kind });
     }
     Ok(parts)
+}
+
+/// The folder of the recordings of a manifest that lies elsewhere, as in a corpus of that kind.
+fn root(kind: RawPartKind, root: Key<String>, folder: &Key<String>, context: &Context<'_>) -> Result<Option<PathBuf>> {
+    let Some(place) = span(&root) else { return Ok(None) };
+    if kind != RawPartKind::Manifest {
+        let error = context.texts.error(&place, "only a part of kind `manifest` has a `root` of its own");
+        return Err(error.hint("name its folder below corpus.root with `folder`"));
+    }
+    if let Some(place) = span(folder) {
+        return Err(context.texts.error(&place, "`folder` and `root` both say where the recordings lie").hint("keep one of them"));
+    }
+    context.folder("root", root, "").map(Some)
 }
 
 /// A path that stays below what it is relative to, `/`-separated.

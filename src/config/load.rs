@@ -2,15 +2,18 @@
 
 use std::fs::File;
 use std::io::Read;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, Deserializer};
 
+use super::accepted;
 use super::check::{self, Context};
 use super::overrides;
 use super::raw::RawPipeline;
+use super::shipped::SHIPPED;
 use super::texts::{Texts, nearest, shorten};
 use super::validated::Pipeline;
 use crate::error::{Error, Result};
@@ -60,9 +63,13 @@ fn overridden(texts: &Texts) -> Result<Spanned<DeTable<'_>>> {
 
 fn checked(root: Spanned<DeTable<'_>>, texts: &Texts, overrides: &[String], corpora_dir: Option<&Path>) -> Result<Pipeline> {
     root.get_ref().values().try_for_each(|value| refuse_dates(value, texts))?;
-    let raw = RawPipeline::deserialize(Deserializer::from(root)).map_err(|error| texts.toml_error(&error))?;
+    let raw = RawPipeline::deserialize(Deserializer::from(root)).map_err(|error| {
+        let root = overridden(texts).ok();
+        let takes = |span: &Range<usize>, key: &str| root.as_ref().is_none_or(|root| accepted::takes(root.get_ref(), span, key));
+        texts.toml_error_among(&error, &takes)
+    })?;
     let pipeline = check::pipeline(raw, &Context { texts, corpora_dir })?;
-    Ok(Pipeline { overrides: overrides.to_vec(), ..pipeline })
+    Ok(Pipeline { text: texts.file().to_owned(), overrides: overrides.to_vec(), ..pipeline })
 }
 
 /// No key takes a date, and the TOML reader hands one to serde as a table with a key of its own.
@@ -118,14 +125,20 @@ fn text(path: &Path) -> Result<String> {
 
 fn missing(path: &Path) -> Error {
     let parent = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("pipelines"));
-    Error::missing(format!("there is no pipeline file {}", path.display())).hint(offer(path, parent))
+    let error = Error::missing(format!("there is no pipeline file {}", path.display()));
+    let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+    if SHIPPED.iter().any(|(name, _)| *name == stem) && path.extension().is_some_and(|extension| extension == "toml") {
+        let elsewhere = if parent == Path::new("pipelines") { String::new() } else { format!(" --pipelines-dir {}", parent.display()) };
+        return error.hint(format!("it comes with ser: ser init {stem}{elsewhere} writes it"));
+    }
+    error.hint(offer(path, parent))
 }
 
 /// The pipeline files in `folder`, or else in `pipelines`, and the one that was probably meant.
 fn offer(path: &Path, folder: &Path) -> String {
     let found = [folder, Path::new("pipelines")].into_iter().map(pipelines_in).find(|found| !found.is_empty()).unwrap_or_default();
     if found.is_empty() {
-        return "name a pipeline file, for example pipelines/demo.toml".to_owned();
+        return "name a pipeline file; `ser init` writes those that come with ser".to_owned();
     }
     let stem = |path: &Path| path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     let stems: Vec<String> = found.iter().map(|path| stem(path)).collect();

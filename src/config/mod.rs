@@ -1,5 +1,6 @@
 //! Pipeline files: strict reading, overrides from the command line, and total settings.
 
+mod accepted;
 mod check;
 mod citation;
 mod ensemble;
@@ -13,6 +14,7 @@ mod overrides;
 mod published;
 mod raw;
 mod search;
+mod shipped;
 #[cfg(test)]
 mod shipped_tests;
 mod slurm;
@@ -20,13 +22,17 @@ mod slurm;
 mod tests;
 mod texts;
 mod training;
+mod twin;
 mod validated;
+mod variant;
 
 pub use joined::{CorpusPart, PartKind};
 pub use keys::{CorpusKey, ModelKey, SplitKey};
 pub use load::{load, parse, read};
 pub use model::{Gamma, ModelSettings};
 pub use search::{Candidate, Grid, Search, SearchMetric};
+pub use shipped::SHIPPED;
 pub use slurm::{SLURM_STAGES, SlurmSettings, SlurmShare, load_profile};
 pub(crate) use texts::suggestion;
 pub use validated::{CorpusKind, CorpusSettings, Experiment, FeatureSettings, Pipeline, SetSettings};
+pub use variant::{derived_name, parse_variant, split_variant};

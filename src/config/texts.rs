@@ -88,8 +88,13 @@ impl Texts {
 
     /// The same for what the TOML reader found, in this project's words.
     pub(super) fn toml_error(&self, error: &toml::de::Error) -> Error {
+        self.toml_error_among(error, &|_, _| true)
+    }
+
+    /// [`Texts::toml_error`], in which an unknown key may only be meant as one that `takes` allows in its place.
+    pub(super) fn toml_error_among(&self, error: &toml::de::Error, takes: &dyn Fn(&Range<usize>, &str) -> bool) -> Error {
         let span = error.span().unwrap_or(0..0);
-        let (message, hint) = explain(error.message());
+        let (message, hint) = explain(error.message(), &|key| takes(&span, key));
         let hint = hint.or_else(|| message.starts_with("expected a list, found").then(|| self.in_brackets(&span)));
         let error = self.error(&span, message);
         match hint {
@@ -152,12 +157,15 @@ pub(super) fn shorten(word: &str) -> String {
 }
 
 /// Serde's messages, reworded; what cannot be taken apart stays as it is.
-fn explain(message: &str) -> (String, Option<String>) {
+fn explain(message: &str, takes: &dyn Fn(&str) -> bool) -> (String, Option<String>) {
     for (start, what, plural) in [("unknown field `", "key", "keys"), ("unknown variant `", "value", "values")] {
         if let Some(rest) = message.strip_prefix(start)
             && let Some((word, list)) = rest.rsplit_once("`, expected ")
         {
-            let known: Vec<&str> = list.split('`').skip(1).step_by(2).collect();
+            let mut known: Vec<&str> = list.split('`').skip(1).step_by(2).collect();
+            if what == "key" {
+                known.retain(|key| takes(key));
+            }
             return (format!("unknown {what} `{}`", shorten(word)), Some(suggestion(word, plural, &known)));
         }
     }
@@ -268,15 +276,15 @@ mod tests {
 
     #[test]
     fn messages_of_the_reader_are_reworded() {
-        let (message, hint) = explain("unknown field `a`, b`, expected one of `kind`, `folds`");
+        let (message, hint) = explain("unknown field `a`, b`, expected one of `kind`, `folds`", &|_| true);
         assert_eq!(message, "unknown key `a`, b`");
         assert_eq!(hint.as_deref(), Some("known keys: kind, folds"));
-        let (message, hint) = explain("unknown field `kin`, expected `kind` or `folds`");
+        let (message, hint) = explain("unknown field `kin`, expected `kind` or `folds`", &|key| key != "kin");
         assert_eq!((message.as_str(), hint.as_deref()), ("unknown key `kin`", Some("did you mean `kind`? known keys: kind, folds")));
         assert_eq!(
-            explain("invalid type: string \"x\", expected i64").0,
+            explain("invalid type: string \"x\", expected i64", &|_| true).0,
             "expected a whole number between -2^63 and 2^63 - 1, found string \"x\""
         );
-        assert_eq!(explain("Something else").0, "something else");
+        assert_eq!(explain("Something else", &|_| true).0, "something else");
     }
 }

@@ -43,9 +43,15 @@ pub struct Pipeline {
     /// What tasks are given on a cluster; changes no result.
     #[serde(skip)]
     pub slurm: SlurmSettings,
+    /// The text of its file, without overrides.
+    #[serde(skip)]
+    pub text: String,
     /// What was said on the command line in place of the file, as `key=value`.
     #[serde(skip)]
     pub overrides: Vec<String>,
+    /// Name of the variant where the overrides make one; see [`super::parse_variant`].
+    #[serde(skip)]
+    pub variant: Option<String>,
 }
 
 /// A corpus and which part of it is used.

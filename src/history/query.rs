@@ -22,17 +22,27 @@ impl History {
         rows().map_err(|error| Trouble::Sql(error).of(&self.path))
     }
 
-    /// The last `limit` runs, of `pipeline` where one is named, the latest first, as seen from the machine `host`.
+    /// The last `limit` runs, of `pipeline` and its variants where one is named, the latest first, as seen from the machine `host`.
     ///
     /// # Errors
     /// `Io`, or `Data` where the file is damaged.
     pub fn runs(&self, pipeline: Option<&str>, limit: usize, host: &str) -> Result<Vec<Run>> {
-        let sql = format!("{RUN} WHERE ?1 IS NULL OR pipeline = ?1 ORDER BY id DESC LIMIT ?2");
+        let sql =
+            format!("{RUN} WHERE ?1 IS NULL OR pipeline = ?1 OR substr(pipeline, 1, length(?1) + 1) = ?1 || '@' ORDER BY id DESC LIMIT ?2");
         self.ask(&sql, params![pipeline, i64::try_from(limit).unwrap_or(i64::MAX)], |row| run(row, host))
     }
 
-    /// The run that `name` stands for: its number, `latest`, `latest~1` for the one before, or the beginning of its start in local time or UTC
-    /// (`2026-11-24 23:4`) where only one run began then.
+    /// The last run of exactly this pipeline or variant.
+    ///
+    /// # Errors
+    /// As [`History::runs`].
+    pub fn latest_of(&self, name: &str, host: &str) -> Result<Option<Run>> {
+        let found = self.ask(&format!("{RUN} WHERE pipeline = ?1 ORDER BY id DESC LIMIT 1"), [name], |row| run(row, host))?;
+        Ok(found.into_iter().next())
+    }
+
+    /// The run that `name` stands for: its number, `latest`, `latest~1` for the one before, a pipeline or variant for its last one, or the
+    /// beginning of its start in local time or UTC (`2026-11-24 23:4`) where only one run began then.
     ///
     /// # Errors
     /// `Missing` where there is no such run; `Usage` where there are several, or `name` is none of these.
@@ -57,10 +67,14 @@ impl History {
                 );
                 self.ask(&sql, [name], |row| run(row, host))?
             }
-            _ => {
-                return Err(Error::usage(format!("`{name}` names no run"))
-                    .hint("use the number of a run, latest, latest~1, or when it started, such as 2026-11-24"));
-            }
+            _ => match self.latest_of(name, host)? {
+                Some(run) => vec![run],
+                None => {
+                    return Err(Error::usage(format!("`{name}` names no run")).hint(
+                        "use the number of a run, latest, latest~1, when it started, such as 2026-11-24, or the name of a pipeline that has run",
+                    ));
+                }
+            },
         };
         let ids: Vec<String> = found.iter().map(|run| run.id.to_string()).collect();
         let mut found = found.into_iter();
@@ -125,7 +139,8 @@ impl History {
         self.ask(sql, [run], |row| Ok(Predictions { experiment: row.get(0)?, key: row.get(1)?, path: row.get(2)? }))
     }
 
-    /// Stages and keys of all outputs that the last `last_n` runs of `pipeline` made or used, whatever these runs came to.
+    /// Stages and keys of all outputs that the last `last_n` runs of `pipeline`, or of the variant of this name, made or used, whatever these
+    /// runs came to.
     ///
     /// # Errors
     /// As [`History::runs`].

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! ROOT/tasks/<stage>/<key>/   what the task wrote, and record.json
-//! ROOT/latest/<task id>.json  the key that the task had last, for `plan` to explain a change
+//! ROOT/latest/<task id>.json  the key that the task had last, for `plan` to explain a change; latest@<variant>/ for each variant
 //! ROOT/scratch/<key>/         what an interrupted task left to go on from (checkpoints)
 //! ```
 
@@ -23,6 +23,7 @@ use crate::files::{TEMPORARY, hash_file, sweep, sync_folder, temporary_folder, w
 
 const FORMAT: u32 = 1;
 const RECORD: &str = "record.json";
+const LATEST: &str = "latest";
 /// Marks the workspaces of processes that hold no lock.
 const SHARED: &str = "shared-";
 /// After this time, whoever had something under way is gone.
@@ -116,6 +117,8 @@ impl Finished {
 pub struct Store {
     root: PathBuf,
     shared: bool,
+    /// Folders of the last keys: the own one, then those that explain what has never run here.
+    latest: Vec<String>,
     /// Keys of the settings of finished tasks by stage, once somebody asked.
     settings: Mutex<BTreeMap<String, BTreeSet<Key>>>,
 }
@@ -123,12 +126,30 @@ pub struct Store {
 impl Store {
     /// Opens (without creating) the store under `root`.
     pub fn at(root: impl Into<PathBuf>) -> Store {
-        Store { root: root.into(), shared: false, settings: Mutex::default() }
+        Store { root: root.into(), shared: false, latest: vec![LATEST.to_owned()], settings: Mutex::default() }
     }
 
     /// The same for a process that works without the store's lock, beside others: nobody sweeps away what it has under way.
     pub fn shared(root: impl Into<PathBuf>) -> Store {
         Store { shared: true, ..Store::at(root) }
+    }
+
+    /// The same for a variant of the pipeline: the outputs are shared, but which of them tasks stand for is noted apart.
+    pub fn of_variant(self, variant: Option<&str>) -> Store {
+        let own = variant.map(|variant| format!("{LATEST}@{variant}"));
+        Store { latest: own.into_iter().chain([LATEST.to_owned()]).collect(), ..self }
+    }
+
+    /// Forgets which outputs the tasks of a variant stand for.
+    ///
+    /// # Errors
+    /// `Io` where that cannot be removed.
+    pub fn forget_variant(&self, variant: &str) -> Result<()> {
+        let folder = self.root.join(format!("{LATEST}@{variant}"));
+        match fs::remove_dir_all(&folder) {
+            Err(e) if e.kind() != ErrorKind::NotFound => Err(Error::io("remove", &folder, e)),
+            _ => Ok(()),
+        }
     }
 
     /// Whether other processes may be at the same task.
@@ -145,8 +166,8 @@ impl Store {
         self.root.join("tasks").join(stage).join(key.as_str())
     }
 
-    fn latest_path(&self, task: &str) -> PathBuf {
-        self.root.join("latest").join(format!("{task}.json"))
+    fn latest_folder(&self) -> PathBuf {
+        self.root.join(self.latest.first().map_or(LATEST, String::as_str))
     }
 
     /// Where a task with this key may keep what lets it go on after an interruption.
@@ -174,7 +195,7 @@ impl Store {
     }
 
     fn latest(&self, task: &str) -> Option<Identity> {
-        let bytes = fs::read(self.latest_path(task)).ok()?;
+        let bytes = self.latest.iter().find_map(|folder| fs::read(self.root.join(folder).join(format!("{task}.json"))).ok())?;
         serde_json::from_slice::<Latest>(&bytes).ok().map(|latest| latest.identity)
     }
 
@@ -194,7 +215,7 @@ impl Store {
         why
     }
 
-    /// Keys that tasks stand for at present.
+    /// Keys that tasks stand for at present, those of variants included.
     pub(super) fn latest_keys(&self) -> Result<Vec<String>> {
         fn walk(folder: &Path, into: &mut Vec<String>) -> Result<()> {
             let entries = match fs::read_dir(folder) {
@@ -214,7 +235,17 @@ impl Store {
             Ok(())
         }
         let mut keys = Vec::new();
-        walk(&self.root.join("latest"), &mut keys)?;
+        let entries = match fs::read_dir(&self.root) {
+            Err(e) if e.kind() == ErrorKind::NotFound => return Ok(keys),
+            entries => entries.map_err(|e| Error::io("list", &self.root, e))?,
+        };
+        for entry in entries {
+            let entry = entry.map_err(|e| Error::io("list", &self.root, e))?;
+            let name = entry.file_name();
+            if name.to_str().is_some_and(|name| name.split('@').next() == Some(LATEST)) {
+                walk(&entry.path(), &mut keys)?;
+            }
+        }
         Ok(keys)
     }
 
@@ -223,7 +254,7 @@ impl Store {
     /// # Errors
     /// `Io` where something cannot be removed.
     pub fn forget_others(&self, stage: &str, names: &[&str]) -> Result<()> {
-        for entry in fs::read_dir(self.root.join("latest").join(stage)).into_iter().flatten().flatten() {
+        for entry in fs::read_dir(self.latest_folder().join(stage)).into_iter().flatten().flatten() {
             let (name, path) = (entry.file_name().to_string_lossy().into_owned(), entry.path());
             if names.contains(&name.strip_suffix(".json").unwrap_or(&name)) {
                 continue;
@@ -258,7 +289,7 @@ impl Store {
     /// Notes that `task` now stands for `finished`, so that the next change can be explained against it.
     pub(super) fn remember(&self, task: &str, identity: &Identity, key: &Key) -> Result<()> {
         let latest = Latest { format: FORMAT, key: key.clone(), identity: identity.clone() };
-        let path = self.latest_path(task);
+        let path = self.latest_folder().join(format!("{task}.json"));
         let bytes = to_json(&latest)?;
         match fs::read(&path) {
             Ok(old) if old == bytes => Ok(()),
@@ -329,7 +360,7 @@ impl Store {
     /// Removes half-written files and folders that a killed run left; call it with the store's lock held.
     pub fn sweep(&self) -> Result<()> {
         sweep(&self.root, false)?;
-        sweep(&self.root.join("latest"), true)?;
+        self.latest.iter().try_for_each(|folder| sweep(&self.root.join(folder), true))?;
         for stage in fs::read_dir(self.root.join("tasks")).into_iter().flatten().flatten() {
             for entry in fs::read_dir(stage.path()).into_iter().flatten().flatten() {
                 let (name, path) = (entry.file_name().to_string_lossy().into_owned(), entry.path());

@@ -25,7 +25,10 @@ pub(super) fn doubts(utterances: &[Utterance], pairs: &[DuplicateRow]) -> Vec<St
         }
     }
     let copies = |what: &str, pairs: &[String]| {
-        pairs.first().map(|first| format!("{} pairs of copies of one recording have different {what}, such as {first}", pairs.len()))
+        pairs.first().map(|first| match pairs.len() {
+            1 => format!("1 pair of copies of one recording has different {what}: {first}"),
+            n => format!("{n} pairs of copies of one recording have different {what}, such as {first}"),
+        })
     };
     let spelt = spellings(utterances);
     let spelt = (!spelt.is_empty())
@@ -85,7 +88,7 @@ mod tests {
         assert_eq!(
             found,
             [
-                "1 pairs of copies of one recording have different labels, such as a (joy) and b (fear)",
+                "1 pair of copies of one recording has different labels: a (joy) and b (fear)",
                 "2 pairs of copies of one recording have different speakers, such as a (Speaker 01) and b (speaker1)",
                 "speakers whose names differ in their spelling alone count as different voices: Speaker 01 and speaker1",
             ]

@@ -12,6 +12,7 @@ use super::extract::{self};
 use super::flow::Outcome;
 use super::jobs::{Data, Work};
 use super::options::Stage;
+use super::pools;
 use super::running::{Running, Shuffled};
 use super::split::{self};
 use super::train::{self};
@@ -157,6 +158,9 @@ impl<'a> Walk<'a> {
             model_schema_version: u32,
             #[serde(flatten)]
             model: ModelKey<'k>,
+            /// Version of what the card of a transductive model says.
+            #[serde(skip_serializing_if = "Option::is_none")]
+            transductive_card: Option<u32>,
         }
         let key = TrainKey {
             pipeline: &self.pipeline.name,
@@ -168,6 +172,7 @@ impl<'a> Walk<'a> {
             seed,
             model_schema_version: artifact::SCHEMA_VERSION,
             model: experiment.model_key(),
+            transductive_card: experiment.is_transductive().then_some(1),
         };
         let identity = self.identity(Stage::Train, key, [])?;
         Ok(Identity { code_version: experiment.model.code_version(), ..identity })
@@ -178,8 +183,11 @@ impl<'a> Walk<'a> {
             "experiment": experiment.name, "protocol": experiment.protocol.name(),
             "model": experiment.describe(), "seeds": experiment.seeds, "shuffle_labels": experiment.shuffle_labels,
         });
-        if let (Some(windows), Some(map)) = (Unit::of(self.pipeline).describe(), params.as_object_mut()) {
-            map.insert("windows".to_owned(), windows.into());
+        if let Some(windows) = Unit::of(self.pipeline).describe() {
+            params["windows"] = windows.into();
+        }
+        if self.pipeline.is_transductive(experiment) {
+            params["restricted_pools"] = pools::CODE_VERSION.into();
         }
         self.identity(Stage::Evaluate, params, [])
     }
@@ -271,6 +279,11 @@ impl<'a> Walk<'a> {
                 Came::Failed(error) if stops_everything(&error) => return Err(error),
                 Came::Failed(error) => one.fail(error, outcome),
             }
+        }
+        if self.options.until == Stage::Train {
+            // What is evaluated already stays in the tables.
+            let mut trained = running.iter_mut().filter(|one| one.chosen && one.complete() && !one.is_ensemble());
+            trained.try_for_each(|one| work.look_up_evaluation(one))?;
         }
         work.end_ensembles(running)
     }

@@ -40,7 +40,7 @@ impl Walk<'_> {
     pub(super) fn explain(&self, experiments: &mut [Running], data: &Data, outcome: &mut Outcome) -> Result<()> {
         for one in experiments.iter().filter(|one| one.is_ensemble() && one.chosen && self.options.explain) {
             let members: Vec<String> = one.experiment.members().iter().map(|member| format!("-e {member}")).collect();
-            let (name, pipeline) = (&one.experiment.name, &self.pipeline.name);
+            let (name, pipeline) = (&one.experiment.name, self.pipeline.full_name());
             self.observer
                 .warn(format!("{name} is an ensemble and is not asked; ask its members: ser explain {pipeline} {}", members.join(" ")));
         }

@@ -69,16 +69,16 @@ pub fn plan(pipeline: &Pipeline, options: &Options, cancel: &Cancel, observer: &
 /// system that refuses, an interruption, and with [`crate::orchestrator::Limits::keep_going`] off the first failure. What fails for one
 /// experiment alone is in the outcome.
 pub fn run(pipeline: &Pipeline, options: &Options, cancel: &Cancel, observer: &dyn Observer) -> Result<Outcome> {
-    observer.observe(Event::PipelineStarted { pipeline: pipeline.name.clone() });
+    observer.observe(Event::PipelineStarted { pipeline: pipeline.full_name() });
     let walk = Walk::new(pipeline, options, cancel, observer, Mode::Run)?;
     let _lock = lock(options, walk.store.root(), cancel, observer)?;
     // Reports may be shared by runs with stores of their own.
     let _reports = (options.until == Stage::Report)
-        .then(|| lock(options, &options.reports_dir.join(report::LOCKS).join("pipelines").join(&pipeline.name), cancel, observer))
+        .then(|| lock(options, &options.reports_dir.join(report::LOCKS).join("pipelines").join(pipeline.full_name()), cancel, observer))
         .transpose()?;
     walk.store.sweep()?;
     for folder in ["tables", "models"].map(|kind| options.data_dir.join(kind)).iter().chain([&options.reports_dir]) {
-        sweep(&folder.join(&pipeline.name), true)?;
+        sweep(&folder.join(pipeline.full_name()), true)?;
     }
     match walk.run() {
         Err(error) if error.kind() == Kind::Missing && options.until == Stage::Report => {
@@ -149,7 +149,7 @@ impl<'a> Walk<'a> {
         };
         drop(sources);
         let ingested = windowed.as_ref().unwrap_or(&whole);
-        let tables = self.options.data_dir.join("tables").join(&self.pipeline.name);
+        let tables = self.options.data_dir.join("tables").join(self.pipeline.full_name());
         let mut publication = Publication::default();
         publication.table(&tables, &ingested.finished, ingest::UTTERANCES)?;
         if self.options.until == Stage::Ingest {
@@ -251,7 +251,7 @@ impl<'a> Walk<'a> {
         let options = self.options;
         let open = data.extracted.later().or(data.augmented.later()).or(data.audited.later());
         let mut open: Option<Later> = open.cloned().or_else(|| experiments.iter().find_map(|one| one.later.clone()));
-        let tables = options.data_dir.join("tables").join(&self.pipeline.name);
+        let tables = options.data_dir.join("tables").join(self.pipeline.full_name());
         match self.tables(&experiments, data, open.as_ref())? {
             Some(Seen::There(done)) => {
                 publication.all(&tables, &done, &[])?;
@@ -262,7 +262,7 @@ impl<'a> Walk<'a> {
             Some(Seen::Later(later)) => open = open.or(Some(later)),
             None => {}
         }
-        let models = options.data_dir.join("models").join(&self.pipeline.name);
+        let models = options.data_dir.join("models").join(self.pipeline.full_name());
         for one in experiments.iter().filter(|one| one.complete()) {
             publication.models(&models.join(&one.experiment.name), &one.trained)?;
         }
@@ -274,7 +274,7 @@ impl<'a> Walk<'a> {
             !name.starts_with(TEMPORARY) && (failed(&name) || !known(&name))
         }));
         if options.until == Stage::Report {
-            let folder = options.reports_dir.join(&self.pipeline.name);
+            let folder = options.reports_dir.join(self.pipeline.full_name());
             match self.report(ingested, data, late, &experiments, open.as_ref())? {
                 Seen::There(done) => publication.report(&folder, &done, &["report.json", "index.html"])?,
                 Seen::Later(later) => open = open.or(Some(later)),

@@ -25,24 +25,28 @@ pub(super) fn arrange(inputs: &Inputs, columns: &[String], row: &[f32]) -> Vec<f
 pub(super) fn variants(job: &Job) -> Result<Variants> {
     let Some(folder) = job.augmented else { return Ok(Variants::default()) };
     let trained = job.utterances.iter().zip(&job.fold.roles).filter(|(_, role)| **role == Some(Role::Train)).map(|(u, _)| u);
-    copies(job, folder, job.experiment.augment.kinds(), trained)
+    copies(job, folder, job.experiment.augment.kinds(), trained.map(|u| (u, 0)))
 }
 
 /// The rows of the copies that are predicted with the tested recordings, which alone may take them: [`crate::split::Part::copies`]. Where every
-/// speaker is scaled, it is by all of the speaker's copies of one kind, as the recordings themselves are.
-pub(super) fn tested_copies(job: &Job) -> Result<Variants> {
+/// speaker is scaled, it is by all of the speaker's copies of one kind, as the recordings themselves are; with `pools`, one for each utterance,
+/// by those of the same pool.
+pub(super) fn tested_copies(job: &Job, pools: Option<&[Option<usize>]>) -> Result<Variants> {
     let Some(folder) = job.augmented else { return Ok(Variants::default()) };
-    copies(job, folder, job.experiment.test_time_augment.kinds(), job.utterances.iter())
+    let pool = |i: usize| pools.map_or(Some(0), |pools| pools[i]);
+    let pooled = job.utterances.iter().enumerate().filter_map(|(i, u)| Some((u, pool(i)?)));
+    copies(job, folder, job.experiment.test_time_augment.kinds(), pooled)
 }
 
-fn copies<'j>(job: &Job<'j>, folder: &Path, kinds: &[Variant], of: impl Iterator<Item = &'j Utterance>) -> Result<Variants> {
+/// Copies of these utterances, each with the number of the pool within which its speaker is scaled.
+fn copies<'j>(job: &Job<'j>, folder: &Path, kinds: &[Variant], of: impl Iterator<Item = (&'j Utterance, usize)>) -> Result<Variants> {
     let mut variants = Variants::default();
-    let speakers: HashMap<&str, &str> = of.map(|u| (u.source.id.as_str(), u.source.speaker.as_str())).collect();
+    let speakers: HashMap<&str, (&str, usize)> = of.map(|(u, pool)| (u.source.id.as_str(), (u.source.speaker.as_str(), pool))).collect();
     for variant in kinds {
         let (rows, _) = Rows::read_from(&job.experiment.inputs, &folder.join(variant.name()))?;
         let width = (rows.values.len() / rows.ids.len().max(1)).max(1);
         let columns = columns_in_order(&job.experiment.inputs, &rows.columns).len();
-        let mut by_speaker: BTreeMap<&str, (Vec<String>, Vec<Vec<f32>>)> = BTreeMap::new();
+        let mut by_speaker: BTreeMap<&(&str, usize), (Vec<String>, Vec<Vec<f32>>)> = BTreeMap::new();
         for (id, row) in rows.ids.into_iter().zip(rows.values.chunks(width)) {
             let Some(speaker) = speakers.get(id.as_str()) else { continue };
             let (ids, rows) = by_speaker.entry(speaker).or_default();
@@ -94,8 +98,17 @@ impl Rows {
         Ok((Rows { columns: table.columns, ids: table.ids, values }, meta))
     }
 
-    /// The rows of the utterances with their labels, with what is done to speakers done. Another set may lack some that this table has.
+    /// The rows of the utterances with their labels, with what is done to speakers done.
     pub(super) fn dataset(&self, utterances: &[Utterance], experiment: &Experiment) -> Result<Dataset> {
+        let mut data = self.unscaled(utterances, experiment)?;
+        if experiment.inputs.scaler == ScalerKind::PerSpeaker {
+            standardise_speakers(&mut data);
+        }
+        Ok(data)
+    }
+
+    /// The rows of the utterances with their labels. Another set may lack some that this table has.
+    pub(super) fn unscaled(&self, utterances: &[Utterance], experiment: &Experiment) -> Result<Dataset> {
         let mut labels: Vec<String> = utterances.iter().map(|u| u.source.emotion.clone()).collect();
         labels.sort();
         labels.dedup();
@@ -108,17 +121,13 @@ impl Rows {
             values.extend_from_slice(row);
         }
         let y = utterances.iter().map(|u| labels.binary_search(&u.source.emotion));
-        let mut data = Dataset {
+        Ok(Dataset {
             ids: utterances.iter().map(|u| u.source.id.clone()).collect(),
             x: Matrix::new(utterances.len(), shape.size(), values),
             shape,
             y: y.collect::<Result<_, _>>().map_err(|_| Error::internal("a label got lost between two tables"))?,
             speakers: utterances.iter().map(|u| u.source.speaker.clone()).collect(),
             labels,
-        };
-        if experiment.inputs.scaler == ScalerKind::PerSpeaker {
-            standardise_speakers(&mut data);
-        }
-        Ok(data)
+        })
     }
 }

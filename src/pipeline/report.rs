@@ -15,6 +15,7 @@ use super::ingest::{Ingested, LISTING, UTTERANCES, from_json};
 use super::jobs::Data;
 use super::options::{Options, Stage};
 use super::overview;
+use super::pools;
 use super::publish::table_hash;
 use super::running::Running;
 use super::tables;
@@ -27,7 +28,7 @@ use crate::corpus::{self, Condition, Listing, Recorded, SetAside, UNKNOWN_SPEAKE
 use crate::error::Result;
 use crate::evaluation::{Answered, Pair, pairs};
 use crate::features::FeatureSet;
-use crate::files::sweep;
+use crate::files::{hash_bytes, sweep};
 use crate::orchestrator::{Context, Finished, Identity, Lock, Observer, Task};
 use crate::report::{self, CorpusSection, ExperimentSection, NearDuplicate, PipelineReport, PredictionLine, RunPage, StepSection};
 use crate::table::duplicates::DuplicateRow;
@@ -97,8 +98,8 @@ pub(super) fn assemble(
 ) -> PipelineReport {
     let generated = corpus.as_ref().is_some_and(|c| c.generated);
     PipelineReport {
-        name: pipeline.name.clone(),
-        title: pipeline.title.clone(),
+        name: pipeline.full_name(),
+        title: pipeline.full_title(),
         corpus,
         missing,
         overviews: vec![],
@@ -106,7 +107,8 @@ pub(super) fn assemble(
         comparisons: vec![],
         experiments,
         steps,
-        overrides: pipeline.overrides.iter().filter(|o| !o.starts_with("slurm.")).map(|o| without_path(o)).collect(),
+        overrides: pipeline.changes().map(without_path).collect(),
+        file: pipeline.text.clone(),
         // Published figures are of whole utterances.
         published: if generated || pipeline.corpus.windows.is_some() { vec![] } else { pipeline.published.clone() },
         settings: pipeline.settings(),
@@ -134,7 +136,7 @@ fn versions(pipeline: &Pipeline) -> BTreeMap<String, String> {
 
 /// Says that the corpus is missing, on top of what an earlier run found where there is such a report.
 pub(super) fn write_missing(pipeline: &Pipeline, why: String, options: &Options, cancel: &Cancel, observer: &dyn Observer) -> Result<()> {
-    let folder = options.reports_dir.join(&pipeline.name);
+    let folder = options.reports_dir.join(pipeline.full_name());
     let earlier = std::fs::read(folder.join("report.json")).ok();
     let earlier = earlier.and_then(|bytes| serde_json::from_slice::<PipelineReport>(&bytes).ok()).filter(|r| !r.experiments.is_empty());
     let report = match earlier {
@@ -147,11 +149,11 @@ pub(super) fn write_missing(pipeline: &Pipeline, why: String, options: &Options,
 
 /// Puts a page without times where there is none yet: whoever recorded the run has them, and writes it anew.
 pub(super) fn write_run(pipeline: &Pipeline, steps: &[StepSection], options: &Options) -> Result<()> {
-    let folder = options.reports_dir.join(&pipeline.name);
+    let folder = options.reports_dir.join(pipeline.full_name());
     if folder.join(report::RUN_PAGE).exists() {
         return Ok(());
     }
-    let page = RunPage { title: pipeline.title.clone(), steps: steps.to_vec(), ..RunPage::default() };
+    let page = RunPage { title: pipeline.full_title(), steps: steps.to_vec(), ..RunPage::default() };
     report::write_run(&page, &folder).map(drop)
 }
 
@@ -182,7 +184,10 @@ pub(super) fn sections(pipeline: &Pipeline, experiments: &[Running]) -> Result<V
         Some(done) => Ok(ExperimentSection { explanation: Some(explain::read(done)?), ..section? }),
         None => section,
     };
-    experiments.iter().filter_map(|one| section(one).map(|section| explained(one, with_settings(one, section)))).collect()
+    let sections = experiments.iter().filter_map(|one| section(one).map(|section| explained(one, with_settings(one, section))));
+    let mut sections = sections.collect::<Result<Vec<_>>>()?;
+    pools::add_inductive(pipeline, &mut sections);
+    Ok(sections)
 }
 
 /// What a report shows besides the outputs of other tasks.
@@ -275,7 +280,7 @@ impl Walk<'_> {
 
     /// The way from the pages to the recordings. It is a part of the report's identity: a corpus that moved has other links.
     fn recordings(&self) -> Option<String> {
-        let pages = std::path::absolute(self.options.reports_dir.join(&self.pipeline.name)).ok()?;
+        let pages = std::path::absolute(self.options.reports_dir.join(self.pipeline.full_name())).ok()?;
         relative(&pages, &std::path::absolute(self.root()).ok()?)
     }
 
@@ -296,6 +301,8 @@ impl Walk<'_> {
             .collect();
         let mut frame = assemble(self.pipeline, None, None, failed, steps(self.pipeline, experiments));
         frame.recordings = self.recordings();
+        // An input, by its hash: as a setting it would be told line by line.
+        frame.file.clear();
         let titles = shown.iter().map(|one| (one.experiment.name.as_str(), one.experiment.title.as_str())).collect();
         let order = shown.iter().map(|one| one.experiment.name.as_str()).collect();
         let identity = self.identity(Stage::Report, ReportKey { page: &frame, order, titles }, [])?;
@@ -307,6 +314,7 @@ impl Walk<'_> {
             return Ok(Seen::Later(self.later("report", Some(&identity), ends, &Later { certain: false, ..open.clone() })));
         }
         let mut inputs = BTreeMap::from([
+            ("pipeline file".to_owned(), hash_bytes(self.pipeline.text.as_bytes())),
             ("listing".to_owned(), ingested.finished.hash(LISTING)?),
             ("utterances".to_owned(), table_hash(&ingested.finished, UTTERANCES)?),
         ]);
@@ -340,7 +348,7 @@ impl Walk<'_> {
 }
 
 /// The way from one folder to another, with `/` between; `None` where there is none, as between drives.
-fn relative(from: &Path, to: &Path) -> Option<String> {
+pub(super) fn relative(from: &Path, to: &Path) -> Option<String> {
     let (from, to): (Vec<Component>, Vec<Component>) = (from.components().collect(), to.components().collect());
     let common = from.iter().zip(&to).take_while(|(a, b)| a == b).count();
     if common == 0 || from[common..].iter().chain(&to[common..]).any(|part| !matches!(part, Component::Normal(_))) {

@@ -3,17 +3,21 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::config::{Experiment, Pipeline};
+use crate::config::{Experiment, Pipeline, split_variant};
 use crate::error::Result;
 use crate::report::{self, PipelineReport, ResultsExperiment, ResultsPipeline};
 
-/// The experiments of a pipeline file, each with its result where the report in `reports_dir` has one made with the settings that the file
-/// gives now; `file` is what commands call it.
+const NOT_RUN: &str = "not run";
+
+/// The experiments of a pipeline file or of a variant of it, each with its result where the report in `reports_dir` has one made with the
+/// settings that file and overrides give now; `file` is what it is called, and `run` the
+/// command that runs it. Of a variant, experiments without any result are left out:
+/// few are run of most.
 ///
 /// # Errors
 /// `Data` where there is a report that cannot be read.
-pub fn results(pipeline: &Pipeline, file: &str, reports_dir: &Path) -> Result<ResultsPipeline> {
-    let report = report::read_report(&reports_dir.join(&pipeline.name))?;
+pub fn results(pipeline: &Pipeline, file: &str, run: &str, reports_dir: &Path) -> Result<ResultsPipeline> {
+    let report = report::read_report(&reports_dir.join(pipeline.full_name()))?;
     let settings = pipeline.settings();
     let experiments = pipeline.experiments.iter().map(|experiment| ResultsExperiment {
         name: experiment.name.clone(),
@@ -21,11 +25,12 @@ pub fn results(pipeline: &Pipeline, file: &str, reports_dir: &Path) -> Result<Re
         protocol: experiment.protocol.name(),
         inputs: pipeline.describe_inputs(experiment),
         transductive: pipeline.is_transductive(experiment),
-        command: format!("ser run {file} --experiment {}", experiment.name),
+        command: format!("{run} --experiment {}", experiment.name),
         lacks: lacks(experiment, &settings, report.as_ref()),
     });
+    let experiments = experiments.filter(|one| pipeline.variant.is_none() || one.lacks.as_deref() != Some(NOT_RUN));
     Ok(ResultsPipeline {
-        title: pipeline.title.clone(),
+        title: pipeline.full_title(),
         file: file.to_owned(),
         experiments: experiments.collect(),
         // Published figures are of whole utterances.
@@ -34,9 +39,27 @@ pub fn results(pipeline: &Pipeline, file: &str, reports_dir: &Path) -> Result<Re
     })
 }
 
+/// Full names of the variants of a pipeline that have a report in `reports_dir`, sorted, with their overrides.
+///
+/// # Errors
+/// `Data` where there is a report that cannot be read.
+pub fn variants(pipeline: &str, reports_dir: &Path) -> Result<Vec<(String, Vec<String>)>> {
+    let entries = std::fs::read_dir(reports_dir).into_iter().flatten().flatten();
+    let mut names: Vec<String> = entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+    names.retain(|name| matches!(split_variant(name), (of, Some(_)) if of == pipeline));
+    names.sort();
+    let mut found = Vec::new();
+    for name in names {
+        if let Some(report) = report::read_report(&reports_dir.join(&name))? {
+            found.push((name, report.overrides));
+        }
+    }
+    Ok(found)
+}
+
 /// Why there is no result of an experiment with the settings that are in force.
 fn lacks(experiment: &Experiment, settings: &BTreeMap<String, String>, report: Option<&PipelineReport>) -> Option<String> {
-    let not_run = || Some("not run".to_owned());
+    let not_run = || Some(NOT_RUN.to_owned());
     let Some(report) = report else { return not_run() };
     let Some(section) = report.experiments.iter().find(|section| section.name == experiment.name) else { return not_run() };
     if let Some(why) = &section.failed {

@@ -15,8 +15,7 @@ use crate::files::{hash_bytes, write_atomically};
 use crate::model::TrainSettings;
 use crate::model::artifact::{ModelInfo, SavedModel, TestTimeAugment, Weights};
 use crate::model::{
-    self, Classifier, Domain, EpochRecord, Forest, ForestSettings, Knn, Layer, Logistic, LogisticSettings, Majority, NetSpec, Node, Svm,
-    TrainJob,
+    self, Domain, EpochRecord, Forest, ForestSettings, Knn, Layer, Logistic, LogisticSettings, Majority, NetSpec, Node, Svm, TrainJob,
 };
 use crate::orchestrator::Context;
 use crate::report::SearchSection;
@@ -136,7 +135,7 @@ pub(super) fn train(job: &Job, context: &Context) -> Result<()> {
     drop(variants);
     let trained = job.utterances.iter().zip(&job.fold.roles).filter(|(_, role)| **role == Some(Role::Train));
     let domain = Domain::of(&parts.train, trained.map(|(utterance, _)| utterance.duration_s).collect());
-    let copies = parts.test.copies(&tested_copies(job)?)?;
+    let copies = parts.test.copies(&tested_copies(job, None)?)?;
     let without = copies.iter().map(|kind| parts.test.len() - kind.len()).sum::<usize>();
     if without > 0 {
         warnings.push(format!("{without} changed copies of test utterances have no features and are not averaged over"));
@@ -148,8 +147,7 @@ pub(super) fn train(job: &Job, context: &Context) -> Result<()> {
     };
     let train = parts.train.map_rows(scaled);
     let validation = parts.validation.map(|part| part.map_rows(scaled));
-    let test = parts.test.map_rows(scaled);
-    let copies: Vec<Part<Testing>> = copies.into_iter().map(|kind| kind.map_rows(scaled)).collect();
+    let n_test = parts.test.len();
 
     let fitted = fit(job, &train, validation.as_ref(), context)?;
     let unconverged = match fitted.weights {
@@ -162,24 +160,7 @@ pub(super) fn train(job: &Job, context: &Context) -> Result<()> {
     info.provenance.extend(searched.map(search::provenance).unwrap_or_default());
     let saved = SavedModel { info, weights: fitted.weights };
     model::artifact::save(&context.folder.join(MODEL), &saved)?;
-    let n = data.labels.len();
-    let probabilities = predict(saved.classifier()?.as_mut(), &test, &copies, n)?;
-    let rows: Vec<PredictionRow> = test
-        .ids()
-        .iter()
-        .zip(test.y())
-        .zip(probabilities.chunks(n))
-        .map(|((id, &truth), p)| PredictionRow {
-            experiment: job.experiment.name.clone(),
-            protocol: job.experiment.protocol.name(),
-            fold: job.fold.index,
-            seed: job.seed,
-            utterance_id: id.clone(),
-            truth: data.labels[truth].clone(),
-            predicted: data.labels[argmax(p)].clone(),
-            probabilities: p.to_vec(),
-        })
-        .collect();
+    let rows = predict(job, &saved, &data.labels, (parts.test, &copies))?;
     table::predictions::write(&context.folder.join(PREDICTIONS), &data.labels, &rows, &table::Meta::new())?;
     let file = FoldFile {
         fold: job.fold.index,
@@ -188,7 +169,7 @@ pub(super) fn train(job: &Job, context: &Context) -> Result<()> {
         n_train,
         n_augmented,
         n_validation: validation.as_ref().map_or(0, |v| v.len()),
-        n_test: test.len(),
+        n_test,
         best_epoch: fitted.best_epoch,
         history: fitted.history,
         warnings,
@@ -197,26 +178,50 @@ pub(super) fn train(job: &Job, context: &Context) -> Result<()> {
     write_atomically(&context.folder.join(FOLD), &to_json(&file)?)
 }
 
-/// Probabilities `[rows, classes]` of the tested rows; of a row with copies, the mean over itself and them.
-fn predict(classifier: &mut dyn Classifier, test: &Part<Testing>, copies: &[Part<Testing>], classes: usize) -> Result<Vec<f32>> {
-    let mut probabilities = classifier.probabilities(test.x())?;
-    if !copies.is_empty() {
-        let mut views: Vec<Vec<Vec<f32>>> = probabilities.chunks(classes).map(|own| vec![own.to_vec()]).collect();
-        for kind in copies {
-            let found = classifier.probabilities(kind.x())?;
-            let mut rows = kind.ids().iter().zip(found.chunks(classes)).peekable();
-            for (id, views) in test.ids().iter().zip(&mut views) {
-                views.extend(rows.next_if(|(copy, _)| *copy == id).map(|(_, found)| found.to_vec()));
-            }
+/// The predictions of a saved model on test rows before scaling; of a row with copies, the mean over itself and them.
+pub(super) fn predict(
+    job: &Job,
+    saved: &SavedModel,
+    labels: &[String],
+    (test, copies): (Part<Testing>, &[Part<Testing>]),
+) -> Result<Vec<PredictionRow>> {
+    let mut classifier = saved.classifier()?;
+    let mut probabilities = |part: &Part<Testing>| {
+        let scaled = part.clone().map_rows(|row: &mut [f32]| {
+            saved.info.scaler.apply_row(row);
+            finish_row(row, &saved.info.inputs);
+        });
+        classifier.probabilities(scaled.x())
+    };
+    let mut views: Vec<Vec<Vec<f32>>> = probabilities(&test)?.chunks(labels.len()).map(|own| vec![own.to_vec()]).collect();
+    for kind in copies {
+        let found = probabilities(kind)?;
+        let mut rows = kind.ids().iter().zip(found.chunks(labels.len())).peekable();
+        for (id, views) in test.ids().iter().zip(&mut views) {
+            views.extend(rows.next_if(|(copy, _)| *copy == id).map(|(_, found)| found.to_vec()));
         }
-        let mean = |views: &Vec<Vec<f32>>| vote::mean(&views.iter().map(Vec::as_slice).collect::<Vec<_>>(), None);
-        probabilities = views.iter().flat_map(mean).collect();
     }
-    if probabilities.iter().any(|p| !p.is_finite()) {
-        return Err(Error::data("the model gives probabilities that are not finite numbers")
-            .hint("scale the inputs (inputs.scaler = \"standard\"), or train with a lower learning rate"));
-    }
-    Ok(probabilities)
+    let row = |((id, &truth), views): ((&String, &usize), &Vec<Vec<f32>>)| {
+        let probabilities = match views.as_slice() {
+            [own] => own.clone(),
+            all => vote::mean(&all.iter().map(Vec::as_slice).collect::<Vec<_>>(), None),
+        };
+        if probabilities.iter().any(|p| !p.is_finite()) {
+            return Err(Error::data(format!("the model gives {id} probabilities that are not finite numbers"))
+                .hint("scale the inputs (inputs.scaler = \"standard\"), or train with a lower learning rate"));
+        }
+        Ok(PredictionRow {
+            experiment: job.experiment.name.clone(),
+            protocol: job.experiment.protocol.name(),
+            fold: job.fold.index,
+            seed: job.seed,
+            utterance_id: id.clone(),
+            truth: labels[truth].clone(),
+            predicted: labels[argmax(&probabilities)].clone(),
+            probabilities,
+        })
+    };
+    test.ids().iter().zip(test.y()).zip(&views).map(row).collect()
 }
 
 /// Refuses what cannot be trained; names what can but should be known.

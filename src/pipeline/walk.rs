@@ -90,10 +90,11 @@ impl<'a> Walk<'a> {
         observer: &'a dyn Observer,
         mode: Mode,
     ) -> Result<Self> {
-        let workers = Workers::new(options.limits.jobs, &pipeline.features)?;
+        let workers = Workers::new(options.limits.jobs, &pipeline.features)?.within(options.limits.memory);
         let root = options.store(&pipeline.name);
         let rows = Rows::at(&root);
         let store = if matches!(mode, Mode::Only(_)) { Store::shared(root) } else { Store::at(root) };
+        let store = store.of_variant(pipeline.variant.as_deref());
         Ok(Walk {
             pipeline,
             options,

@@ -41,7 +41,8 @@ fn read(reports_dir: &Path) -> Result<Vec<Entry>> {
             entries.push(Entry { folder: item.file_name().to_string_lossy().into_owned(), report: parse(&path).map(Box::new) });
         }
     }
-    entries.sort_by(|a, b| a.folder.cmp(&b.folder));
+    // A pipeline, then its variants.
+    entries.sort_by(|a, b| a.folder.split('@').cmp(b.folder.split('@')));
     Ok(entries)
 }
 
@@ -252,7 +253,8 @@ fn head(h: &mut Html, folder: &str, report: Option<&PipelineReport>) {
                 h.raw("<br><span class=\"badge generated\">generated, not recorded</span>");
             }
             if !report.overrides.is_empty() {
-                h.raw("<br><span class=\"badge generated\">settings overridden</span>");
+                h.raw("<br><span class=\"badge generated\">settings overridden</span> <span class=\"quiet\">");
+                h.text(report.overrides.join("; ")).raw("</span>");
             }
         }
         None => {

@@ -32,9 +32,11 @@ mod models;
 mod overview;
 mod page;
 mod paired;
+pub mod pools;
 mod results;
 mod run;
 mod runs;
+mod settings;
 mod shares;
 mod sheet;
 mod steps;
@@ -52,7 +54,7 @@ mod wrong;
 use assets::Style;
 
 /// Raised whenever the same report would be written as other bytes.
-pub const CODE_VERSION: u32 = 6;
+pub const CODE_VERSION: u32 = 7;
 
 pub use csv::TABLES;
 pub use data::{

@@ -46,7 +46,11 @@ fn is_plain(name: &str) -> bool {
 
 /// Where `ser` puts the models of an experiment.
 fn folder(report: &PipelineReport, experiment: &str) -> String {
-    if is_plain(&report.name) && is_plain(experiment) { format!("data/models/{}/{experiment}", report.name) } else { "FOLDER".to_owned() }
+    if is_plain(&report.name.replacen('@', "", 1)) && is_plain(experiment) {
+        format!("data/models/{}/{experiment}", report.name)
+    } else {
+        "FOLDER".to_owned()
+    }
 }
 
 /// Writes the section on the model.

@@ -136,6 +136,19 @@
     }
   };
 
+  const copying = () => {
+    for (const button of document.querySelectorAll("button[data-copy]")) {
+      button.addEventListener("click", () => {
+        const source = document.getElementById(button.dataset.copy);
+        // Selected first, for browsers that keep the clipboard from pages on disk.
+        getSelection().selectAllChildren(source);
+        const done = (text) => { button.textContent = text; };
+        const copied = navigator.clipboard ? navigator.clipboard.writeText(source.textContent) : Promise.reject();
+        copied.then(() => done("Copied"), () => done("Selected: copy it with the keyboard"));
+      });
+    }
+  };
+
   // On paper nothing can be unfolded.
   const printing = () => {
     let opened = [];
@@ -155,6 +168,7 @@
     sounds();
     sorting();
     filters();
+    copying();
     printing();
   });
 })();

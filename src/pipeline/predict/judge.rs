@@ -50,7 +50,7 @@ impl<'a> Judge<'a> {
         let failed = |e| (Fault::NoFeatures, Error::data(format!("failed to compute features of {file}")).because(e));
         let mut views = Views { own: row(samples).map_err(failed)?, copies: vec![] };
         if let Some((augmenter, kinds)) = &mut self.copies {
-            let audio = Audio { samples: samples.to_vec(), sample_rate, channels: 1 };
+            let audio = Audio { samples: samples.to_vec(), sample_rate, channels: 1, remarks: Default::default() };
             let hash = audio.content_hash();
             for kind in kinds {
                 views.copies.push(match row(&augmenter.make(*kind, &audio, &hash).samples) {

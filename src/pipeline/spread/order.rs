@@ -36,6 +36,9 @@ pub struct Order {
     pub text: String,
     /// As after `--set`.
     pub overrides: Vec<String>,
+    /// Name of the variant that the overrides make, where they make one.
+    #[serde(default)]
+    pub variant: Option<String>,
     /// In place of data/corpora.
     pub corpora_dir: Option<PathBuf>,
     /// Names of the experiments to run; empty: the default ones.
@@ -79,9 +82,9 @@ impl Order {
     /// The pipeline as it was when the plan was made.
     ///
     /// # Errors
-    /// As [`config::parse`].
+    /// As [`config::parse_variant`].
     pub fn pipeline(&self) -> Result<Pipeline> {
-        config::parse(&self.text, &self.file_name, &self.overrides, self.corpora_dir.as_deref())
+        config::parse_variant(&self.text, &self.file_name, &self.overrides, self.corpora_dir.as_deref(), self.variant.as_deref())
     }
 
     /// The same options as those of a run on one machine.
@@ -133,7 +136,7 @@ pub fn plan(
     }
     let trainings = u32::try_from(order.trainings.len()).unwrap_or(u32::MAX);
     order.trainings_per_task = trainings.div_ceil(MOST_TASKS).max(1);
-    let id = unlike_any_other(&pipeline.name, place.folder);
+    let id = unlike_any_other(&pipeline.full_name(), place.folder);
     let run_folder = place.folder.join(&order.data_dir).join("slurm").join(&id);
     let stage = |name: &str, count: u32, after: Option<&str>| -> Result<Stage> {
         let words = [place.program, Path::new("worker"), &run_folder, Path::new(name)];

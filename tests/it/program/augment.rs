@@ -24,7 +24,11 @@ fn project() -> Project {
 }
 
 fn report(project: &Project) -> BTreeMap<String, serde_json::Value> {
-    let report: serde_json::Value = serde_json::from_slice(&project.read("reports/small/report.json")).unwrap();
+    report_of(project, "small")
+}
+
+fn report_of(project: &Project, pipeline: &str) -> BTreeMap<String, serde_json::Value> {
+    let report: serde_json::Value = serde_json::from_slice(&project.read(&format!("reports/{pipeline}/report.json"))).unwrap();
     let experiments = report["experiments"].as_array().unwrap().iter();
     experiments.map(|e| (e["name"].as_str().unwrap().to_owned(), e.clone())).collect()
 }
@@ -115,11 +119,12 @@ fn copies_are_there_only_where_an_experiment_asks_for_them() {
     assert!(!ran.contains("features") && !ran.contains("ingest"), "{ran:?}");
 
     // Some kinds alone, scaled by speaker and searched.
-    let mut some = vec!["run", "small", "--experiment", "more", "--set", "experiment.more.augment=[\"slow-down\", \"speed-up\"]"];
+    let mut some =
+        vec!["run", "small", "--as", "some", "--experiment", "more", "--set", "experiment.more.augment=[\"slow-down\", \"speed-up\"]"];
     some.extend(["--set", "experiment.more.inputs.scaler=per-speaker"]);
     some.extend(["--set", "experiment.more.search={ folds = 2, by = \"utterance\", grid = { model.c = [0.1, 1] } }"]);
     project.ser(&some).ok();
-    let more = report(&project)["more"].clone();
+    let more = report_of(&project, "small@some")["more"].clone();
     let fold = &more["folds"][0];
     assert_eq!(fold["n_augmented"].as_u64(), fold["n_train"].as_u64().map(|n| 2 * n));
     assert!(more["model"].as_str().unwrap().contains("augmented by speed-up and slow-down, transductive"), "{more}");
@@ -135,17 +140,17 @@ fn what_a_subset_leaves_out_is_named() {
     let project = Project::with_tones(3);
     project.tone("s1_happy_0.wav", 400.0, 0.3);
     project.tone("s2_calm_1.wav", 200.0, 0.35);
-    project.ser(&["run", "small", "--set", "corpus.subset.size=16"]).ok();
-    let (utterances, _) = table::features::read(&project.path("data/tables/small/features.parquet")).unwrap();
+    project.ser(&["run", "small", "--as", "some", "--set", "corpus.subset.size=16"]).ok();
+    let (utterances, _) = table::features::read(&project.path("data/tables/small@some/features.parquet")).unwrap();
     assert_eq!(utterances.ids.len(), 16);
-    let page = project.pages("small");
+    let page = project.pages("small@some");
     assert!(page.contains("left out by the subset rule") && page.contains("s1_happy_0.wav") && page.contains("s2_calm_1.wav"));
 
     let drawn = |seed: &str| {
         let seed = format!("corpus.subset={{ size = 9, rule = \"random\", seed = {seed} }}");
-        let ran = project.ser(&["features", "small", "--json", "--set", &seed]).ok();
+        let ran = project.ser(&["features", "small", "--as", "some", "--json", "--set", &seed]).ok();
         assert_eq!(extractions(&ran), 0, "the features of all are there already");
-        table::features::read(&project.path("data/tables/small/features.parquet")).unwrap().0.ids
+        table::features::read(&project.path("data/tables/small@some/features.parquet")).unwrap().0.ids
     };
     let (one, other) = (drawn("1"), drawn("2"));
     assert!(one.len() == 9 && other.len() == 9 && one != other);
@@ -170,14 +175,18 @@ fn tested_and_predicted(project: &Project, args: &[&str]) -> Vec<(Vec<f32>, Vec<
 #[test]
 fn test_time_augmentation_is_the_same_in_a_run_and_in_a_prediction() {
     let project = project();
-    let kinds = "experiment.more.augment=[\"speed-up\", \"slow-down\"]";
-    let run =
-        |more: &[&str]| project.ser(&[&["run", "small", "--set", kinds, "--set", "features.augment.speed_up=1.2"], more].concat()).ok();
-    run(&[]);
+    // The copies that are averaged over, and the scaler, of the second experiment.
+    let run = |copies: &str, scaler: &str| {
+        let kinds = format!("augment = [\"speed-up\", \"slow-down\"]\n{copies}");
+        let (head, experiments) = pipeline().split_once("[[experiment]]").map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
+        let experiments = experiments.replace("augment = true", &kinds).replace("scaler = \"standard\"", &format!("scaler = \"{scaler}\""));
+        project.pipeline("small", &format!("{head}[features.augment]\nspeed_up = 1.2\n\n[[experiment]]{experiments}"));
+        project.ser(&["run", "small"])
+    };
+    run("", "standard").ok();
     let plain = tested_and_predicted(&project, &["corpus"]);
     assert!(plain.len() == 6 && plain.iter().all(|(run, predict)| run == predict));
-    let copies = ["--set", "experiment.more.test_time_augment=true"];
-    run(&copies);
+    run("test_time_augment = true", "standard").ok();
     let averaged = tested_and_predicted(&project, &["corpus"]);
     assert!(averaged.iter().all(|(run, predict)| run == predict), "{averaged:?}");
     assert!(plain.iter().zip(&averaged).all(|(a, b)| a.0 != b.0), "the mean is another");
@@ -188,12 +197,12 @@ fn test_time_augmentation_is_the_same_in_a_run_and_in_a_prediction() {
     assert!(card.contains("Test-time augmentation"), "{card}");
     assert!(report(&project)["more"]["model"].as_str().unwrap().ends_with("augmented by speed-up and slow-down, test-time augmentation"));
     // One kind alone, and every speaker scaled by all clips.
-    run(&["--set", "experiment.more.test_time_augment=[\"slow-down\"]", "--set", "experiment.more.inputs.scaler=per-speaker"]);
+    run("test_time_augment = [\"slow-down\"]", "per-speaker").ok();
     let scaled = tested_and_predicted(&project, &["corpus/manifest.csv"]);
     assert!(scaled.iter().all(|(run, predict)| run == predict), "{scaled:?}");
     for (wrong, said) in [("[\"noise\"]", "predicted but not trained on"), ("[\"faster\"]", "unknown kind"), ("[]", "names no kind")] {
-        let wrong = format!("experiment.more.test_time_augment={wrong}");
-        project.ser(&["run", "small", "--set", kinds, "--set", &wrong]).fails(3, &["test_time_augment", said]);
+        run(&format!("test_time_augment = {wrong}"), "standard").fails(3, &["test_time_augment", said]);
     }
+    project.pipeline("small", &Project::small());
     project.ser(&["run", "small", "--set", "experiment.base.test_time_augment=true"]).fails(3, &["there are none"]);
 }

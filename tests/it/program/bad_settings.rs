@@ -95,8 +95,8 @@ fn a_device_is_an_override_that_trains_anew() {
     assert!(plan.stdout.contains("keep  split/base"), "{}", plan.stdout);
     assert!(plan.stdout.contains("run   train/base/fold-00-seed-0  (train.device: \"cpu\" -> \"burn-flex\")"), "{}", plan.stdout);
     project.ser(&["run", "net", "--device", "burn-flex"]).ok();
-    let page = project.pages("net");
+    let page = project.pages("net@device-burn-flex");
     assert!(page.contains("train.device=burn-flex"), "the page says what was overridden");
-    let model = String::from_utf8(project.read("data/models/net/base/fold-00-seed-0/model.json")).unwrap();
+    let model = String::from_utf8(project.read("data/models/net@device-burn-flex/base/fold-00-seed-0/model.json")).unwrap();
     assert!(model.contains("\"device\": \"burn-flex\""), "{model}");
 }

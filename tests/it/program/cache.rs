@@ -14,8 +14,10 @@ fn folds(project: &Project) -> Vec<String> {
 #[test]
 fn models_of_other_folds_do_not_stay_beside_the_current_ones() {
     let project = Project::with_tones(3);
-    project.ser(&["run", "small", "--protocol", "stratified-kfold:3"]).ok();
+    project.pipeline("small", &Project::small().replace("folds = 2", "folds = 3"));
+    project.ser(&["run", "small"]).ok();
     assert_eq!(folds(&project), ["fold-00-seed-0", "fold-01-seed-0", "fold-02-seed-0"]);
+    project.pipeline("small", &Project::small());
     project.ser(&["run", "small"]).ok();
     assert_eq!(folds(&project), ["fold-00-seed-0", "fold-01-seed-0"]);
 }
@@ -74,7 +76,11 @@ fn cached(project: &Project) -> Vec<(String, usize)> {
 #[test]
 fn what_no_recent_run_used_is_listed_and_then_removed() {
     let project = Project::with_tones(2);
-    let run = |c: &str| project.ser(&["run", "small", "--set", &format!("model.c={c}")]).ok();
+    let with = |command: &str, c: &str| {
+        project.pipeline("small", &Project::small().replace("c = 1.0", &format!("c = {c}")));
+        project.ser(&[command, "small"]).ok().stdout
+    };
+    let run = |c: &str| with("run", c);
     run("1.0");
     let one = cached(&project);
     for c in ["2.0", "3.0"] {
@@ -91,7 +97,7 @@ fn what_no_recent_run_used_is_listed_and_then_removed() {
     assert!(kept.stdout.starts_with("small: 0 outputs"), "{}", kept.stdout);
 
     project.ser(&["gc", "--keep", "2", "--yes"]).ok();
-    let plan = |c: &str| project.ser(&["plan", "small", "--set", &format!("model.c={c}")]).ok().stdout;
+    let plan = |c: &str| with("plan", c);
     // What stands under stable names is of the last run.
     assert!(plan("2.0").contains("small: 1 to run, 9 up to date") && plan("3.0").contains("small: 0 to run"), "{}", plan("2.0"));
     assert!(plan("1.0").contains("run   train/base/fold-00-seed-0"));

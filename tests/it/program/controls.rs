@@ -35,9 +35,12 @@ const MODELS: [(&str, &str, &str); 11] = [
     ("majority", "{ kind = \"majority\" }", INPUTS),
 ];
 
+/// What a run with shuffled labels is called.
+const SHUFFLED: &str = "controls@shuffled";
+
 /// Pooled accuracy and number of predictions by experiment.
-fn pooled(project: &Project) -> Vec<(String, f64, f64)> {
-    let text = String::from_utf8(project.read("reports/controls/metrics.csv")).unwrap();
+fn pooled(project: &Project, pipeline: &str) -> Vec<(String, f64, f64)> {
+    let text = String::from_utf8(project.read(&format!("reports/{pipeline}/metrics.csv"))).unwrap();
     let mut reader = csv::Reader::from_reader(text.as_bytes());
     let head = reader.headers().unwrap().clone();
     let at = |name: &str| head.iter().position(|column| column == name).unwrap();
@@ -65,7 +68,7 @@ fn shuffled_labels_come_out_at_chance_everywhere() {
     let honest = ["random-logistic", "random-rbf", "groups-searched", "random-perceptron", "groups-transductive"];
     let named: Vec<&str> = honest.iter().flat_map(|name| ["--experiment", *name]).collect();
     project.ser(&[&["run", "controls"], &named[..]].concat()).ok();
-    let found = pooled(&project);
+    let found = pooled(&project, "controls");
     assert_eq!(found.len(), honest.len());
     let classes = String::from_utf8(project.read("reports/controls/confusion.csv")).unwrap();
     let chance = 1.0 / class_count(&classes);
@@ -74,22 +77,22 @@ fn shuffled_labels_come_out_at_chance_everywhere() {
         assert!(*accuracy > chance + bound(*n, 1.0), "{name} learns: {accuracy}");
     }
 
-    project.ser(&["run", "controls", "--set", "shuffle_labels=true"]).ok();
-    let shuffled = pooled(&project);
+    project.ser(&["run", "controls", "--set", "shuffle_labels=true", "--as", "shuffled"]).ok();
+    let shuffled = pooled(&project, SHUFFLED);
     assert_eq!(shuffled.len(), PROTOCOLS.len() * (MODELS.len() + 1));
     for (name, accuracy, n) in &shuffled {
         let seeds = if name.ends_with("forest") { 2.0 } else { 1.0 };
         assert!((accuracy - chance).abs() <= bound(*n, seeds), "{name}: {accuracy} of {n} is not chance ({chance})");
     }
-    let page = project.pages("controls");
+    let page = project.pages(SHUFFLED);
     assert!(page.contains("Controls: labels shuffled") && page.contains("(labels shuffled)"));
     // The choice of every fold is on the page and on the card.
     assert!(page.contains("Chosen within the training part"));
-    let card = String::from_utf8(project.read("data/models/controls/groups-searched/fold-00-seed-0/README.md")).unwrap();
+    let card = String::from_utf8(project.read("data/models/controls@shuffled/groups-searched/fold-00-seed-0/README.md")).unwrap();
     assert!(card.contains("search.chosen: inputs.log_mel="), "{card}");
     // What was saved listens to a recording.
     for model in ["groups-forest", "groups-knn", "groups-linear", "groups-searched"] {
-        let folder = format!("data/models/controls/{model}/fold-00-seed-0");
+        let folder = format!("data/models/controls@shuffled/{model}/fold-00-seed-0");
         let heard = project.bash(&format!("set -e; $SER predict {folder} $(find corpus -name '*.wav' | sort | head -1)")).ok();
         assert!(!heard.stdout.is_empty(), "{model}");
     }
@@ -141,10 +144,10 @@ fn shuffled_labels_come_out_at_chance_between_sessions_parts_and_corpora() {
     for (corpus, protocols) in [(one, &sessions[..]), (&two, &corpora[..])] {
         project.pipeline("controls", &format!("{corpus}{SETS}{}", listed(protocols)));
         project.ser(&["run", "controls"]).ok();
-        let honest = pooled(&project);
+        let honest = pooled(&project, "controls");
         assert!(honest.iter().any(|(_, accuracy, n)| *accuracy > chance + four_deviations(chance, *n)), "{honest:?}");
-        project.ser(&["run", "controls", "--set", "shuffle_labels=true"]).ok();
-        let shuffled = pooled(&project);
+        project.ser(&["run", "controls", "--set", "shuffle_labels=true", "--as", "shuffled"]).ok();
+        let shuffled = pooled(&project, SHUFFLED);
         assert_eq!(shuffled.len(), protocols.len() * models.len());
         for (name, accuracy, n) in &shuffled {
             assert!((accuracy - chance).abs() <= four_deviations(chance, *n), "{name}: {accuracy} of {n} is not chance ({chance})");
@@ -164,8 +167,8 @@ fn shuffled_labels_come_out_at_chance_in_the_published_folds() {
         "controls",
         &format!("name = \"controls\"\n[corpus]\nkind = \"ravdess\"\nroot = \"{}\"\n{SETS}{experiments}", root.display()),
     );
-    project.ser(&["run", "controls", "--set", "shuffle_labels=true"]).ok();
-    let shuffled = pooled(&project);
+    project.ser(&["run", "controls", "--set", "shuffle_labels=true", "--as", "shuffled"]).ok();
+    let shuffled = pooled(&project, SHUFFLED);
     assert_eq!(shuffled.len(), models.len());
     for (name, accuracy, n) in &shuffled {
         // The classes are not quite of one size: always answering the largest would be right in 192 of 1440.

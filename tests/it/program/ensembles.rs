@@ -133,10 +133,19 @@ fn results_are_written_by_protocol_and_never_of_other_settings() {
         assert!(line.contains("not run with the present settings"), "{text}");
     }
     assert!(text.lines().find(|line| line.contains("--experiment net`")).unwrap().contains(" ± "), "{text}");
-    // Nor one of overridden settings.
+    // Those of overridden settings stand apart.
     project.pipeline("small", &file);
-    project.ser(&["run", "small", "--set", "experiment.log.model.c=3"]).ok();
-    assert!(results(&project).contains("experiment.log.model.c has changed"));
+    project.ser(&["run", "small", "-e", "log", "--set", "experiment.log.model.c=3"]).ok();
+    let text = results(&project);
+    let (own, variant) = text.split_once("## small (log.c-3)").unwrap_or_else(|| panic!("{text}"));
+    let line = |text: &str| text.lines().find(|line| line.contains("--experiment log`")).unwrap().to_owned();
+    assert!(line(own).contains("`ser run pipelines/small.toml --experiment log`") && line(own).contains("C=1 "), "{own}");
+    assert!(line(variant).contains("`ser run pipelines/small.toml --set experiment.log.model.c=3 --experiment log`"), "{variant}");
+    assert!(line(variant).contains("C=3 ") && !variant.contains("not run"), "{variant}");
+    assert_eq!(project.ser(&["results", "small", "--no-variants"]).ok().stdout, own.trim_end().to_owned() + "\n");
+    let alone = project.ser(&["results", "small@log.c-3"]).ok().stdout;
+    assert!(alone.contains("## small (log.c-3)") && !alone.contains("## small\n"), "{alone}");
+    project.ser(&["results", "small@other"]).fails(5, &["there is no report of small@other"]);
     project.ser(&["results", "nothing"]).fails(5, &["there is no pipeline file"]);
     fs::write(project.path("reports/small/report.json"), "{").unwrap();
     project.ser(&["results", "small"]).fails(4, &["report.json cannot be read"]);

@@ -36,8 +36,8 @@ fn models_are_asked_on_the_inputs_that_their_search_chose_and_plans_say_so() {
 #[test]
 fn an_explanation_that_fails_leaves_results_and_report() {
     let project = Project::with_tones(3);
+    project.ser(&["run", "small", "-q"]).ok();
     project.pipeline("small", &(Project::small() + "explain = true\n"));
-    project.ser(&["run", "small", "-q", "--set", "experiment.base.explain=false"]).ok();
     // A model that is whole to the store and nonsense to whoever reads it.
     let latest: Value = serde_json::from_slice(&project.read("data/cache/small/latest/train/base/fold-00-seed-0.json")).unwrap();
     let folder = format!("data/cache/small/tasks/train/{}", latest["key"].as_str().unwrap());

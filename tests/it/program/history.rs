@@ -30,7 +30,8 @@ fn two_runs_are_listed_shown_and_compared() {
     let runs = listed(&project);
     assert_eq!(runs.iter().map(|run| run["id"].as_i64().unwrap()).collect::<Vec<_>>(), [2, 1]);
     let (second, first) = (&runs[0], &runs[1]);
-    assert!(runs.iter().all(|run| run["outcome"] == "done" && run["pipeline"] == "net" && run["seconds"].as_f64().unwrap() > 0.0));
+    assert_eq!((first["pipeline"].as_str(), second["pipeline"].as_str()), (Some("net"), Some("net@base.learning-rate-0.03")));
+    assert!(runs.iter().all(|run| run["outcome"] == "done" && run["seconds"].as_f64().unwrap() > 0.0));
     assert_eq!((first["dirty"].as_bool(), second["dirty"].as_bool()), (Some(false), Some(true)));
     assert!(first["revision"] == second["revision"] && first["revision"].as_str().unwrap().len() == 40);
     let all = first["tasks"]["ran"].as_u64().unwrap();
@@ -84,6 +85,7 @@ fn two_runs_are_listed_shown_and_compared() {
     assert!((number(&accuracy["difference"]) - more / 18.0).abs() < 1e-12, "{accuracy} {paired}");
 
     let text = project.ser(&["diff", "latest~1", "latest"]).ok().stdout;
+    assert_eq!(text, project.ser(&["diff", "net", "net@base.learning-rate-0.03"]).ok().stdout);
     for part in ["0.001 -> 0.03", "both predicted 18 utterances", "McNemar's exact test: p = "] {
         assert!(text.contains(part), "`{part}` is not in:\n{text}");
     }

@@ -33,9 +33,57 @@ fn each_corpus_is_tested_by_what_was_trained_on_the_other() {
         let (id, fold) = (line["utterance_id"].as_str().unwrap(), line["fold"].as_u64().unwrap());
         assert!(id.starts_with(["one-", "two-"][fold as usize]), "{id} in fold {fold}");
     }
+    let rooted = PIPELINE.replace("folder = \"other\"", "root = \"other\", folder = \"other\"");
+    project.pipeline("wrong", &rooted.replace("\"both\"", "\"wrong\""));
+    project.ser(&["run", "wrong"]).fails(3, &["`folder` and `root` both say where the recordings lie"]);
     let elsewhere = PIPELINE.replace("folder = \"other\"", "folder = \"../other\"");
     project.pipeline("wrong", &elsewhere.replace("\"both\"", "\"wrong\""));
     project.ser(&["run", "wrong"]).fails(3, &["does not lie below corpus.root"]);
     project.pipeline("wrong", &elsewhere.replace("name = \"two\", folder = \"../other\"", "name = \"one\", folder = \"other\""));
     project.ser(&["run", "wrong"]).fails(3, &["two parts are called `one`"]);
+}
+
+#[test]
+fn manifests_that_were_proposed_are_joined_as_they_lie() {
+    let project = Project::with_tones(3);
+    // Recordings with names that tell speaker and emotion, in two places.
+    let sort = "for f in corpus/*.wav; do n=$(basename $f); s=${n%%_*}; e=${n#*_}; mkdir -p here/one/$s far/two/$s; \
+                cp $f here/one/$s/${e%_*}_${n##*_}; cp $f far/two/$s/${e%_*}_${n##*_}; done";
+    assert_eq!(project.bash(sort).code, 0);
+    let far = project.path("far/two");
+    let far = far.to_str().unwrap();
+    project.ser(&["corpus", "init", "here/one"]).ok();
+    project.ser(&["corpus", "init", far]).ok();
+    // Path and root as the proposed pipeline has them.
+    let part = |name: &str| {
+        let text = String::from_utf8(project.read(&format!("pipelines/{name}.toml"))).unwrap();
+        let line = |key: &str| text.lines().find(|line| line.starts_with(key)).unwrap().to_owned();
+        format!(
+            "{{ kind = \"manifest\", {}, {}, {}, label_map = {{ calm = \"low\", angry = \"high\" }} }}",
+            line("name = "),
+            line("path = "),
+            line("root = ")
+        )
+    };
+    let parts = [part("one"), part("two")];
+    let joined = |root: &str| {
+        format!(
+            "name = \"both\"\n[corpus]\nkind = \"joined\"\n{root}\nparts = [\n{},\n]\n[[experiment]]\nname = \"x\"\n\
+                 protocol = {{ kind = \"cross-corpus\" }}\nmodel = {{ kind = \"majority\" }}\n",
+            parts.join(",\n")
+        )
+    };
+    // A folder of the whole that is there or not there makes no difference.
+    for root in ["root = \"far\"", ""] {
+        project.pipeline("both", &joined(root));
+        project.ser(&["run", "both"]).ok();
+        let report: serde_json::Value = serde_json::from_slice(&project.read("reports/both/report.json")).unwrap();
+        assert_eq!(report["corpus"]["by_session"], serde_json::json!({ "one": 12, "two": 12 }), "{root}");
+        assert_eq!(report["corpus"]["set_aside"].as_array().unwrap().len(), 12);
+    }
+    // Without its root the table is looked for beside the recordings, and the error says what is lacking.
+    let root = format!(", root = \"{far}\"");
+    assert!(parts[1].contains(&root), "{}", parts[1]);
+    project.pipeline("both", &joined("root = \"far\"").replace(&root, ""));
+    project.ser(&["run", "both"]).fails(5, &["data/manifests/two.csv", "`ser corpus init` wrote"]);
 }

@@ -6,7 +6,10 @@ use ser::table;
 
 use super::project::{EMOTIONS, Project, json_lines, tone, wav};
 
-const WINDOWS: [&str; 2] = ["--set", "corpus.windows={ length_s = 0.4, hop_s = 0.3 }"];
+/// The pipeline of tones on windows.
+fn small() -> String {
+    Project::small().replace("root = \"corpus\"\n", "root = \"corpus\"\nwindows = { length_s = 0.4, hop_s = 0.3 }\n")
+}
 
 /// Three speakers with recordings of a second, one of which is shorter than a window.
 fn project() -> Project {
@@ -20,6 +23,7 @@ fn project() -> Project {
         }
     }
     project.tone("s0_calm_0.wav", 150.0, 0.3);
+    project.pipeline("small", &small());
     project
 }
 
@@ -30,9 +34,9 @@ fn recording(id: &str) -> &str {
 #[test]
 fn all_windows_of_a_recording_have_one_role() {
     let project = project();
-    let search = "experiment.base.search={ folds = 2, by = \"utterance\", grid = { model.c = [0.1, 1] } }";
-    let run = [&["run", "small", "--set", "experiment.base.validation=0.2", "--set", search], WINDOWS.as_slice()].concat();
-    project.ser(&run).ok();
+    let search = "validation = 0.2\nsearch = { folds = 2, by = \"utterance\", grid = { model.c = [0.1, 1] } }\n";
+    project.pipeline("small", &(small() + search));
+    project.ser(&["run", "small"]).ok();
     let utterances = table::utterances::read(&project.path("data/tables/small/utterances.parquet")).unwrap();
     // Windows at 0, 0.3 and 0.6 s of 17 recordings, and one of the short one.
     assert_eq!(utterances.len(), 17 * 3 + 1);
@@ -62,14 +66,13 @@ fn all_windows_of_a_recording_have_one_role() {
     let metrics = table::metrics::read(&project.path("data/tables/small/metrics.parquet")).unwrap();
     assert!(metrics.iter().any(|row| row.metric == "utterance_uar"));
 
-    let plan = project
-        .ser(&[&["plan", "small", "--json", "--set", "experiment.base.validation=0.2", "--set", search], WINDOWS.as_slice()].concat());
+    let plan = project.ser(&["plan", "small", "--json"]);
     let plan = json_lines(&plan.ok().stdout);
     assert!(plan.iter().all(|line| line["plan"]["decision"].as_str().is_none_or(|decision| decision == "keep")), "{plan:?}");
     assert!(plan.iter().any(|line| line["plan"]["task"] == "windows"));
     let other = Project::copy_of(&project);
     std::fs::remove_dir_all(other.path("data")).unwrap();
-    other.ser(&[run.as_slice(), &["--jobs", "1"]].concat()).ok();
+    other.ser(&["run", "small", "--jobs", "1"]).ok();
     for folder in ["data/tables", "data/models", "reports"] {
         assert!(project.tree(folder) == other.tree(folder), "{folder} depends on the number of threads");
     }
@@ -78,7 +81,7 @@ fn all_windows_of_a_recording_have_one_role() {
 #[test]
 fn windows_are_predicted_by_a_model_of_windows() {
     let project = project();
-    project.ser(&[&["run", "small"], WINDOWS.as_slice()].concat()).ok();
+    project.ser(&["run", "small"]).ok();
     let predict = |args: &[&str]| {
         let ran = project.ser(&[&["predict", "small/base/fold-00-seed-0", "--format", "jsonl"], args].concat()).ok();
         (json_lines(&ran.stdout), ran.stderr)
@@ -119,8 +122,9 @@ fn a_copy_under_another_name_leaks_with_its_windows() {
     project.row("one.wav", "calm", "s1");
     project.row("two.wav", "calm", "s2");
     project.write_manifest();
-    let speakers = ["--set", "experiment.base.protocol={ kind = \"leave-one-speaker-out\" }"];
-    project.ser(&[&["run", "small"], WINDOWS.as_slice(), &speakers].concat()).ok();
+    let apart = small().replace("{ kind = \"stratified-kfold\", folds = 2 }", "{ kind = \"leave-one-speaker-out\" }");
+    project.pipeline("small", &apart);
+    project.ser(&["run", "small"]).ok();
     let report: serde_json::Value = serde_json::from_slice(&project.read("reports/small/report.json")).unwrap();
     let leaks = report["experiments"][0]["leakage"].as_array().unwrap();
     let near: u64 = leaks.iter().filter(|line| line["kind"] == "near-duplicates").map(|line| line["shared_units"].as_u64().unwrap()).sum();
