@@ -209,6 +209,7 @@ fn inputs(raw: Option<Table<RawInputs>>, features: &FeatureSettings, context: &C
     let written = [("frames", span(&raw.frames)), ("order", span(&raw.order)), ("log_mel", span(&raw.log_mel))];
     let takes: &[&str] = match set {
         FeatureSet::Issa193 => &["order", "log_mel"],
+        FeatureSet::Issa193Db => &["order"],
         FeatureSet::Functionals => &[],
         FeatureSet::Frames => &["frames"],
     };

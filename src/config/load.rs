@@ -62,7 +62,12 @@ fn checked(root: Spanned<DeTable<'_>>, texts: &Texts, overrides: &[String], corp
     root.get_ref().values().try_for_each(|value| refuse_dates(value, texts))?;
     let raw = RawPipeline::deserialize(Deserializer::from(root)).map_err(|error| texts.toml_error(&error))?;
     let pipeline = check::pipeline(raw, &Context { texts, corpora_dir })?;
-    Ok(Pipeline { overrides: overrides.to_vec(), ..pipeline })
+    let pipeline = Pipeline { overrides: overrides.to_vec(), ..pipeline };
+    let Some(classes) = overrides::classes(overrides, &pipeline.corpus.labels) else { return Ok(pipeline) };
+    // Title and published figures of the file are of the file's classes: with others it is another task.
+    let entitled = overrides.iter().any(|text| overrides::key(text) == "title");
+    let title = if entitled { pipeline.title.clone() } else { format!("{} ({classes})", pipeline.title) };
+    Ok(Pipeline { title, published: Vec::new(), ..pipeline })
 }
 
 /// No key takes a date, and the TOML reader hands one to serde as a table with a key of its own.

@@ -7,6 +7,7 @@ mod cqt;
 mod dct;
 mod decibel;
 mod frames;
+mod log2;
 mod mel;
 mod pitch;
 mod shape;

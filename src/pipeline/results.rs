@@ -37,7 +37,7 @@ pub fn results(pipeline: &Pipeline, file: &str, reports_dir: &Path) -> Result<Re
 fn lacks(experiment: &Experiment, settings: &BTreeMap<String, String>, report: Option<&PipelineReport>) -> Option<String> {
     let not_run = || Some("not run".to_owned());
     let Some(report) = report else { return not_run() };
-    let Some(section) = report.experiments.iter().find(|section| section.name == experiment.name) else { return not_run() };
+    let Some(section) = report.experiments.iter().find(|section| section.experiment() == experiment.name) else { return not_run() };
     if let Some(why) = &section.failed {
         return Some(format!("failed: {why}"));
     }

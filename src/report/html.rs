@@ -218,6 +218,19 @@ pub(super) fn points(difference: f64) -> String {
     if difference.is_finite() && !text.starts_with('\u{2212}') && text != "0.00" { format!("+{text}") } else { text }
 }
 
+/// A p value: four decimals, or where it is small two digits and the power of ten, `3.1e-09`.
+pub fn p_value(p: f64) -> String {
+    if p >= 0.001 {
+        return format!("{p:.4}");
+    }
+    let text = format!("{p:.1e}");
+    match text.split_once("e-") {
+        Some((digits, power)) => format!("{digits}e-{power:0>2}"),
+        // Smaller than any number.
+        None => "< 1e-300".to_owned(),
+    }
+}
+
 /// A count with thin groups of three digits.
 pub fn count(n: usize) -> String {
     let digits = n.to_string();
@@ -312,6 +325,11 @@ mod tests {
 
     #[test]
     fn numbers_are_rounded_and_signed_as_people_write_them() {
+        assert_eq!(
+            [0.043_21, 1.0, 0.001, 3.14e-9, 1.23e-5, 2.5e-120].map(p_value),
+            ["0.0432", "1.0000", "0.0010", "3.1e-09", "1.2e-05", "2.5e-120"]
+        );
+        assert_eq!(p_value(0.0), "< 1e-300");
         assert_eq!(percent(0.716_12), "71.61");
         assert_eq!(percent(f64::NAN), "–");
         assert_eq!(points(-0.009_8), "\u{2212}0.98");
