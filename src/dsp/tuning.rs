@@ -114,10 +114,11 @@ impl TuningEstimator {
         self.histogram(spectrum, bins_per_octave).map_or(0.0, |histogram| edge(histogram.fullest()))
     }
 
-    /// The frames whose peaks lie so near to the limits of cells, or to the median, that the last bits of the samples decide which cell is the
-    /// fullest. Empty where it is the fullest whatever these are.
-    pub fn doubtful_frames(&mut self, spectrum: TuningSpectrum, bins_per_octave: usize) -> Vec<usize> {
-        self.histogram(spectrum, bins_per_octave).map_or_else(Vec::new, |histogram| histogram.doubtful_frames())
+    /// As [`TuningEstimator::estimate`], with the frames whose peaks lie so near to the limits of cells, or to the median, that the last bits of
+    /// the samples decide which cell is the fullest: none where it is the fullest whatever these are.
+    pub fn estimate_with_doubt(&mut self, spectrum: TuningSpectrum, bins_per_octave: usize) -> (f64, Vec<usize>) {
+        let histogram = self.histogram(spectrum, bins_per_octave);
+        histogram.map_or((0.0, Vec::new()), |histogram| (edge(histogram.fullest()), histogram.doubtful_frames()))
     }
 
     fn histogram(&mut self, spectrum: TuningSpectrum, bins_per_octave: usize) -> Option<Histogram> {

@@ -206,10 +206,12 @@ impl Issa193 {
         self.tuning.begin();
         self.stft.magnitude(self.front.signal(), &mut work.magnitude, |frame| self.tuning.look(frame));
         self.contrast.apply(&work.magnitude, &mut work.contrast);
-        self.settle(samples);
+        let mut tunings = self.tunings();
+        if self.settle(samples, &tunings) {
+            tunings = self.tunings();
+        }
         let (signal, work) = (self.front.signal(), &mut self.work);
-        work.chroma_tuning = self.tuning.estimate(TuningSpectrum::Power, CLASSES);
-        work.cqt_tuning = self.tuning.estimate(TuningSpectrum::Magnitude, CQT_BINS);
+        [work.chroma_tuning, work.cqt_tuning] = tunings.map(|(tuning, _)| tuning);
         self.mel_filters.apply(&work.magnitude, &mut work.mel);
         work.mel_db.clone_from(&work.mel);
         power_to_db(work.mel_db.values_mut(), TOP_DB);
@@ -233,26 +235,28 @@ impl Issa193 {
 }
 
 impl Issa193 {
+    /// Of both chromas, with the frames that leave them in doubt.
+    fn tunings(&mut self) -> [(f64, Vec<usize>); 2] {
+        [(TuningSpectrum::Power, CLASSES), (TuningSpectrum::Magnitude, CQT_BINS)]
+            .map(|(spectrum, bins)| self.tuning.estimate_with_doubt(spectrum, bins))
+    }
+
     /// Computes again, from samples that are resampy's bit for bit, the frames of which a last bit may decide the tuning or much of the
-    /// contrast.
-    fn settle(&mut self, samples: &[f32]) {
+    /// contrast. Whether there were any.
+    fn settle(&mut self, samples: &[f32], tunings: &[(f64, Vec<usize>)]) -> bool {
         let mut frames = self.contrast.faint_frames();
-        for (spectrum, bins) in [(TuningSpectrum::Power, CLASSES), (TuningSpectrum::Magnitude, CQT_BINS)] {
-            frames.extend(self.tuning.doubtful_frames(spectrum, bins));
-        }
+        frames.extend(tunings.iter().flat_map(|(_, doubtful)| doubtful));
         frames.sort_unstable();
         frames.dedup();
         // Reflected ends are made of samples that the first or last frames hold as well.
         let around = |frame: usize| (frame * HOP_LENGTH).saturating_sub(N_FFT / 2)..frame * HOP_LENGTH + N_FFT / 2;
-        let mut changed = false;
-        for frame in &frames {
-            changed |= self.front.exactly(samples, around(*frame));
-        }
+        let changed = frames.iter().fold(false, |changed, frame| self.front.exactly(samples, around(*frame)) || changed);
         if changed {
             let Issa193 { stft, front, tuning, contrast, work, .. } = self;
             stft.frames(front.signal(), frames.into_iter(), &mut work.magnitude, |frame, row| tuning.look_again(frame, row));
             contrast.apply(&work.magnitude, &mut work.contrast);
         }
+        changed
     }
 }
 
