@@ -36,6 +36,7 @@ fn the_shipped_pipelines_are_valid() {
             "iemocap-improvised",
             "iemocap",
             "ravdess-recipes",
+            "ravdess-reimplementation",
             "ravdess-steps",
             "ravdess"
         ]
@@ -54,7 +55,7 @@ fn the_shipped_pipelines_are_valid() {
         }
         let is_variant = name == "emodb-2s" || name == "emodb-four";
         assert_eq!(pipeline.published.is_empty(), name == "demo" || is_variant, "{name}");
-        let is_part = name.ends_with("-steps") || name.ends_with("-sensitivity") || is_variant;
+        let is_part = name.ends_with("-reimplementation") || name.ends_with("-steps") || name.ends_with("-sensitivity") || is_variant;
         let has_paper = pipeline.experiments.iter().any(|e| e.name == "paper");
         assert!(has_paper || is_part, "{name}: the paper's experiment is found under this name");
         for experiment in &pipeline.experiments {

@@ -41,6 +41,7 @@ fn networks() -> Vec<(&'static str, Vec<Layer>)> {
         ("baseline-norm3", narrow(Architecture::BaselineNorm3)),
         ("ravdess-norm2", narrow(Architecture::RavdessNorm2)),
         ("ravdess", narrow(Architecture::Ravdess)),
+        ("ravdess-relu", narrow(Architecture::RavdessRelu)),
         ("emodb-a", narrow(Architecture::EmodbA)),
         ("iemocap", narrow(Architecture::Iemocap)),
         ("perceptron", perceptron.layers(FEATURES, CLASSES)),

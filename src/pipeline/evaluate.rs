@@ -13,13 +13,14 @@ use crate::evaluation::{Scores, Spread, Uncertainty};
 use crate::files::{hash_bytes, write_atomically};
 use crate::orchestrator::{Context, Finished};
 use crate::report::{EpochLine, ExperimentSection, FoldSection, PredictionLine};
+use crate::split::{Fold, Protocol};
 use crate::table::{self, metrics::MetricRow, predictions::PredictionRow, summary};
 use crate::transform::BALANCED_SPEAKERS;
 
 /// Figures by fold, seed and metric within the task's folder.
 pub(super) const METRICS: &str = "metrics.parquet";
-/// The experiment's section of the report.
-pub(super) const SECTION: &str = "section.json";
+/// The experiment's section of the report; of several directions, one each.
+pub(super) const SECTIONS: &str = "sections.json";
 
 /// Id of an evaluation.
 pub(super) fn id(experiment: &Experiment) -> String {
@@ -99,9 +100,54 @@ pub(super) struct Found {
     pub shared: Vec<String>,
 }
 
-/// Figures over all folds and seeds, and the outputs of the task.
+impl Found {
+    /// What is of one fold.
+    fn of_fold(&self, fold: u32) -> Found {
+        let of_fold = |rows: &[PredictionRow]| rows.iter().filter(|row| row.fold == fold).cloned().collect();
+        Found {
+            labels: self.labels.clone(),
+            rows: of_fold(&self.rows),
+            restricted: self.restricted.as_deref().map(of_fold),
+            folds: self.folds.iter().filter(|section| section.fold == fold).cloned().collect(),
+            metrics: self.metrics.iter().filter(|row| row.fold == Some(fold)).cloned().collect(),
+            shared: self.shared.clone(),
+        }
+    }
+}
+
+/// Figures over all folds and seeds, of each direction by itself where corpora test each other, and the outputs of the task.
 pub(super) fn conclude(experiment: &Experiment, utterances: &[Utterance], folds: &Folds, found: Found, context: &Context) -> Result<()> {
-    let Found { labels, rows, restricted, folds: sections, mut metrics, shared } = found;
+    let (labels, rows, restricted) = (found.labels.clone(), found.rows.clone(), found.restricted.clone());
+    let mut metrics = found.metrics.clone();
+    let mut sections = Vec::new();
+    if experiment.protocol == Protocol::CrossCorpus {
+        for fold in &folds.folds {
+            let (section, figures) = summarise(experiment, utterances, folds, found.of_fold(fold.index), Some(fold))?;
+            sections.push(section);
+            metrics.extend(figures);
+        }
+    } else {
+        let (section, figures) = summarise(experiment, utterances, folds, found, None)?;
+        sections.push(section);
+        metrics.extend(figures);
+    }
+    table::predictions::write(&context.folder.join(PREDICTIONS), &labels, &rows, &table::Meta::new())?;
+    if let Some(restricted) = &restricted {
+        table::predictions::write(&context.folder.join(RESTRICTED), &labels, restricted, &table::Meta::new())?;
+    }
+    table::metrics::write(&context.folder.join(METRICS), &metrics, &table::Meta::new())?;
+    write_atomically(&context.folder.join(SECTIONS), &to_json(&sections)?)
+}
+
+/// The section of a whole experiment, or of one `direction` between corpora, and the figures over its folds and seeds.
+fn summarise(
+    experiment: &Experiment,
+    utterances: &[Utterance],
+    folds: &Folds,
+    found: Found,
+    direction: Option<&Fold>,
+) -> Result<(ExperimentSection, Vec<MetricRow>)> {
+    let Found { labels, rows, restricted, folds: sections, metrics, shared } = found;
     let pooled = score(&labels, pairs(&rows))?;
     let spread: BTreeMap<String, Spread> =
         summary::spreads(&metrics)?.into_iter().map(|line| (line.metric, Spread { mean: line.mean, sd: line.sd })).collect();
@@ -113,7 +159,7 @@ pub(super) fn conclude(experiment: &Experiment, utterances: &[Utterance], folds:
     };
     let known: BTreeMap<&str, &Source> = utterances.iter().map(|u| (u.source.id.as_str(), &u.source)).collect();
     let uncertainty = Uncertainty::of(&labels, &rows, &known)?;
-    metrics.extend(whole(experiment, &pooled, ensemble.as_ref(), &uncertainty));
+    let figures = whole(experiment, direction.map(|fold| fold.index), &pooled, ensemble.as_ref(), &uncertainty);
     let predictions = rows
         .iter()
         .map(|row| {
@@ -142,12 +188,19 @@ pub(super) fn conclude(experiment: &Experiment, utterances: &[Utterance], folds:
         predictions,
         ..empty_section(experiment, Some(folds))
     };
-    table::predictions::write(&context.folder.join(PREDICTIONS), &labels, &rows, &table::Meta::new())?;
-    if let Some(restricted) = &restricted {
-        table::predictions::write(&context.folder.join(RESTRICTED), &labels, restricted, &table::Meta::new())?;
+    Ok((if let Some(fold) = direction { directed(section, fold) } else { section }, figures))
+}
+
+/// The section as that of one direction.
+fn directed(section: ExperimentSection, fold: &Fold) -> ExperimentSection {
+    let tested = fold.name.strip_prefix("corpus ").unwrap_or(&fold.name);
+    ExperimentSection {
+        name: format!("{}-on-{tested}", section.name),
+        direction_of: Some(section.name),
+        protocol: format!("{}, tested on {tested}", section.protocol),
+        leakage: section.leakage.into_iter().filter(|line| line.fold == fold.index).collect(),
+        ..section
     }
-    table::metrics::write(&context.folder.join(METRICS), &metrics, &table::Meta::new())?;
-    write_atomically(&context.folder.join(SECTION), &to_json(&section)?)
 }
 
 /// The protocol as pages and CSV files have it.
@@ -169,12 +222,18 @@ pub(super) fn of_fold(experiment: &Experiment, fold: u32, seed: u64, scores: &Sc
     })
 }
 
-/// Figures over all folds; docs/protocols.md names them.
-fn whole(experiment: &Experiment, pooled: &Scores, ensemble: Option<&Scores>, uncertainty: &Uncertainty) -> Vec<MetricRow> {
+/// Figures over all folds, or over the seeds of one; docs/protocols.md names them.
+fn whole(
+    experiment: &Experiment,
+    fold: Option<u32>,
+    pooled: &Scores,
+    ensemble: Option<&Scores>,
+    uncertainty: &Uncertainty,
+) -> Vec<MetricRow> {
     let row = |seed: Option<u64>, metric: String, value: f64| MetricRow {
         experiment: experiment.name.clone(),
         protocol: experiment.protocol.name(),
-        fold: None,
+        fold,
         seed,
         metric,
         value,
@@ -186,7 +245,9 @@ fn whole(experiment: &Experiment, pooled: &Scores, ensemble: Option<&Scores>, un
             rows.push(row(Some(one.seed), format!("pooled_{metric}"), value));
         }
     }
-    for (over, spreads) in [("folds", &uncertainty.over_folds), ("seeds", &uncertainty.over_seeds)] {
+    let spreads = [("folds", &uncertainty.over_folds), ("seeds", &uncertainty.over_seeds)];
+    // One direction is one fold.
+    for (over, spreads) in spreads.into_iter().skip(usize::from(fold.is_some())) {
         for (metric, spread) in spreads {
             rows.push(row(None, format!("{metric}_{over}_mean"), spread.mean));
             rows.push(row(None, format!("{metric}_{over}_sd"), spread.sd));
@@ -256,6 +317,7 @@ fn empty_section(experiment: &Experiment, folds: Option<&Folds>) -> ExperimentSe
     ExperimentSection {
         explanation: None,
         name: experiment.name.clone(),
+        direction_of: None,
         title: experiment.title.clone(),
         protocol: protocol(experiment),
         model: experiment.describe(),

@@ -96,8 +96,13 @@ pub(super) fn add_inductive(pipeline: &Pipeline, sections: &mut [ExperimentSecti
     for experiment in &pipeline.experiments {
         twins.extend(pipeline.inductive_twin(experiment).map(|twin| (experiment.name.clone(), twin.name.clone())));
     }
+    // Of each direction between corpora, that direction of the other experiment.
+    let experiment = |section: &ExperimentSection| section.direction_of.clone().unwrap_or_else(|| section.name.clone());
     for at in 0..sections.len() {
-        let Some(twin) = twins.get(&sections[at].name).and_then(|name| sections.iter().find(|section| section.name == *name)) else {
+        let is_twin =
+            |section: &&ExperimentSection, name: &String| experiment(section) == *name && section.protocol == sections[at].protocol;
+        let Some(twin) = twins.get(&experiment(&sections[at])).and_then(|name| sections.iter().find(|section| is_twin(section, name)))
+        else {
             continue;
         };
         let mut pools = sections[at].restricted_pools.clone();

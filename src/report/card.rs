@@ -69,7 +69,8 @@ pub(super) fn render(report: &PipelineReport, experiment: &ExperimentSection) ->
     let _ = writeln!(out, "## Protocol\n\n{}. {speakers}", escape(&experiment.protocol));
     if experiment.transductive {
         out += "Transductive: unlabelled recordings of the test speakers had a part in scaling what the models see. ";
-        let _ = writeln!(out, "**{}** For a speaker with clips of few emotions an inductive model is the better choice.", pools::condition());
+        let _ =
+            writeln!(out, "**{}** For a speaker with clips of few emotions an inductive model is the better choice.", pools::condition());
     }
     for line in &experiment.shared {
         let _ = writeln!(out, "- {}", escape(line));

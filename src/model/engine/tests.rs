@@ -287,12 +287,13 @@ fn small_cases() -> Vec<Case> {
     networks.chain(of_many_channels.into_iter().map(|layers| Case::new(layers, 12, 3, 4))).collect()
 }
 
-const ARCHITECTURES: [Architecture; 7] = [
+const ARCHITECTURES: [Architecture; 8] = [
     Architecture::Baseline,
     Architecture::BaselineNorm1,
     Architecture::BaselineNorm3,
     Architecture::Ravdess,
     Architecture::RavdessNorm2,
+    Architecture::RavdessRelu,
     Architecture::EmodbA,
     Architecture::Iemocap,
 ];
