@@ -42,7 +42,7 @@ RESULTS_PIPELINES ?= ravdess emodb-four emodb-2s cross-corpus ravdess-steps
 # A GPU is a part of the build, too.
 FEATURES = $(filter cuda wgpu,$(DEVICE))
 
-.PHONY: help build demo features train evaluate report all plan results corpora test test-python test-browser lint bench bench-peers bench-kernels bench-predict bench-scale doc clean
+.PHONY: help build demo features train evaluate report all plan results corpora test test-python test-browser lint bench bench-peers bench-kernels bench-pitch bench-predict bench-scale doc clean
 
 help: ## This text
 	@echo "ser: speech-emotion-recognition results from recorded speech"
@@ -121,6 +121,9 @@ bench-kernels: ## The parts of feature extraction one by one
 
 bench-predict: ## How much faster than real time ser predict is on one core (takes CORPUS MODEL ROUNDS; without them on made-up voices)
 	@$(CARGO) bench --bench predict -- $(if $(CORPUS),--corpus '$(abspath $(CORPUS))') $(if $(MODEL),--model '$(abspath $(MODEL))') $(if $(ROUNDS),--rounds $(ROUNDS))
+
+bench-pitch: build ## Pitch, jitter, shimmer and HNR beside Praat and openSMILE (Python with praat-parselmouth and opensmile; takes PYTHON CORPORA_DIR)
+	@$(PYTHON) benches/pitch.py $(foreach corpus,ravdess emodb,$(or $(CORPORA_DIR),data/corpora)/$(corpus))
 
 bench-scale: build ## Time and memory of features against the size of a corpus (needs RAVDESS; docs/scale.md)
 	@benches/scale.py $(or $(CORPORA_DIR),data/corpora)/ravdess $(if $(JOBS),--jobs $(JOBS))

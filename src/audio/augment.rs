@@ -190,7 +190,7 @@ mod tests {
 
     fn tone(hz: f64, samples: usize) -> Audio {
         let value = |t: usize| (0.5 * (hz * std::f64::consts::TAU * t as f64 / 16_000.0).sin()) as f32;
-        Audio { samples: (0..samples).map(value).collect(), sample_rate: 16_000, channels: 1 }
+        Audio { samples: (0..samples).map(value).collect(), sample_rate: 16_000, channels: 1, remarks: Default::default() }
     }
 
     fn make(variant: Variant, audio: &Audio) -> Audio {

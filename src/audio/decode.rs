@@ -1,6 +1,7 @@
 //! Opening a recording: mono samples at the file's own rate, whatever the container and codec.
 //!
-//! Plain PCM in WAVE, which is what the corpora are, goes through [`super::wav`]; everything else through Symphonia.
+//! Uncompressed samples, which are what corpora are, are read by [`super::pcm`]; everything else goes through Symphonia. What a file is, is
+//! read from its first bytes, and how long it is from its header, before memory for it is asked for. Files are read in blocks.
 
 use std::cell::RefCell;
 use std::fs::{self, File};
@@ -8,15 +9,20 @@ use std::io::Read;
 use std::ops::Range;
 use std::path::Path;
 
-use crate::error::{self, Error, Result};
+use crate::error::{Error, Result};
 
-use super::{stream, wav};
-
-/// The most samples per channel that a recording may hold: three hours at 48 kHz, and a bound on what a hostile file can make us allocate.
-pub(super) const MAX_FRAMES: usize = 1 << 29;
+use super::budget::{Budget, Permit};
+use super::format::{self, Format};
+use super::input::Input;
+use super::mono::{Mono, Remark, Remarks};
+use super::pcm::Layout;
+use super::refusal::Refusal;
+use super::stream::{self, Known};
+use super::wav::{self, Wave};
+use super::{headers, mp3, mp4};
 
 /// Rates outside this range (Hz) are taken for a damaged header.
-const RATES: std::ops::RangeInclusive<u32> = 1_000..=768_000;
+pub(super) const RATES: std::ops::RangeInclusive<u32> = 1_000..=768_000;
 
 /// How far (seconds) a segment may reach beyond the end of its recording: label files round their times.
 const SEGMENT_TOLERANCE_S: f64 = 0.05;
@@ -30,6 +36,8 @@ pub struct Audio {
     pub sample_rate: u32,
     /// Of the file.
     pub channels: u16,
+    /// What should be known of it.
+    pub remarks: Remarks,
 }
 
 impl Audio {
@@ -84,109 +92,202 @@ impl Audio {
     }
 }
 
-/// Decodes a recording: WAVE (8, 16, 24, 32-bit PCM, 32 and 64-bit float, extensible, ADPCM), FLAC, MP3, Ogg Vorbis, AAC or ALAC in MP4.
+/// Decodes a recording: WAVE, RF64 and RIFX (PCM, float, G.711, ADPCM), AIFF and AIFC, AU, NIST SPHERE, FLAC, MP3, AAC in MP4 or ADTS, ALAC, and
+/// Vorbis, Opus or FLAC in Ogg, WebM or Matroska.
 ///
 /// What the file is, is read from its first bytes, not from its name. Channels are averaged in `f32`, in order, as
-/// `librosa.load(path, sr=None)` does. A file that ends before its header says (an interrupted copy) is an error, and so are damage and
-/// samples that are not finite.
+/// `librosa.load(path, sr=None)` does. What edit lists, encoder delays and paddings hide is left out. A file that ends before its header says
+/// (an interrupted copy) is an error, and so are damage and samples that are not finite; formats that are not read are named with the command
+/// that converts them.
 ///
 /// # Errors
 /// [`crate::error::Kind::Io`] where the file cannot be read, [`crate::error::Kind::Data`] where it is no usable audio; both name the file.
 pub fn decode(path: &Path) -> Result<Audio> {
+    decode_within(path, &Budget::unlimited()).map(|(audio, _)| audio)
+}
+
+/// [`decode`] within a budget of memory: a recording that would take more is refused, by its header where that says its length. The permit is
+/// kept for as long as the sound is.
+///
+/// # Errors
+/// As [`decode`].
+pub fn decode_within<'a>(path: &Path, budget: &'a Budget) -> Result<(Audio, Permit<'a>)> {
+    open(path, |input, extension| collect(input, extension, budget))
+}
+
+/// [`decode`] of bytes in memory; `extension` (without a dot, may be empty) only helps to find an MP3 stream behind leading rubbish.
+///
+/// # Errors
+/// [`crate::error::Kind::Data`] where the bytes are no usable audio. Never panics, whatever the bytes.
+pub fn decode_bytes(bytes: &[u8], extension: &str) -> Result<Audio> {
+    collect(&Input::of_bytes(bytes), extension, &Budget::unlimited()).map(|(audio, _)| audio).map_err(|refusal| refusal.into_error(None))
+}
+
+/// [`decode_within`] of bytes in memory.
+///
+/// # Errors
+/// As [`decode_bytes`].
+pub fn decode_bytes_within<'a>(bytes: &[u8], budget: &'a Budget) -> Result<(Audio, Permit<'a>)> {
+    collect(&Input::of_bytes(bytes), "", budget).map_err(|refusal| refusal.into_error(None))
+}
+
+/// What is known of a recording whose samples were not kept.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Shape {
+    /// Samples per channel.
+    pub samples: u64,
+    /// Of the file, in Hz.
+    pub sample_rate: u32,
+    /// Of the file.
+    pub channels: u16,
+    /// What should be known of it.
+    pub remarks: Remarks,
+}
+
+impl Shape {
+    /// Length in seconds.
+    pub fn duration_s(&self) -> f64 {
+        self.samples as f64 / f64::from(self.sample_rate)
+    }
+}
+
+/// Takes the samples of a recording as they are decoded, their rate, and whether nothing more comes. What it leaves in the buffer is there again
+/// the next time; it returns whether it wants more.
+pub type Take<'a> = dyn FnMut(&mut Vec<f32>, u32, bool) -> bool + 'a;
+
+/// Decodes a recording block after block, so that its length costs no memory.
+///
+/// # Errors
+/// As [`decode`].
+pub fn decode_blocks(path: &Path, budget: &Budget, take: &mut Take) -> Result<Shape> {
+    open(path, |input, extension| blocks(input, extension, budget, take))
+}
+
+/// [`decode_blocks`] of bytes in memory.
+///
+/// # Errors
+/// As [`decode_bytes`].
+pub fn decode_blocks_of_bytes(bytes: &[u8], budget: &Budget, take: &mut Take) -> Result<Shape> {
+    blocks(&Input::of_bytes(bytes), "", budget, take).map_err(|refusal| refusal.into_error(None))
+}
+
+/// Decodes a recording to its end and keeps nothing of it.
+///
+/// # Errors
+/// As [`decode`].
+pub fn measure(path: &Path) -> Result<Shape> {
+    decode_blocks(path, &Budget::unlimited(), &mut |block, _, _| {
+        block.clear();
+        true
+    })
+}
+
+/// Opens a file and hands on its bytes.
+fn open<T>(path: &Path, read: impl FnOnce(&Input, &str) -> Result<T, Refusal>) -> Result<T> {
     let about = fs::metadata(path).map_err(|e| Error::io("read", path, e))?;
     if !about.is_file() {
         let what = if about.is_dir() { "a folder" } else { "no regular file" };
-        return Err(unusable(&shown(path), &format!("it is {what}")));
+        return Err(Refusal::Damaged(format!("it is {what}")).into_error(Some(path)));
     }
     let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default();
     BYTES.with_borrow_mut(|bytes| {
         bytes.clear();
-        let whole = File::open(path).and_then(|mut file| file.read_to_end(bytes));
-        let audio = match whole {
-            Ok(_) => read(bytes, extension).map_err(|why| unusable(&shown(path), &why)),
+        let first = File::open(path).and_then(|mut file| {
+            file.by_ref().take(HELD).read_to_end(bytes)?;
+            Ok(file)
+        });
+        match first {
+            Ok(file) => read(&Input::of_file(&file, bytes, about.len()), extension).map_err(|refusal| refusal.into_error(Some(path))),
             Err(error) => Err(Error::io("read", path, error)),
-        };
-        bytes.shrink_to(KEPT);
-        audio
+        }
     })
 }
 
-/// Bytes that a thread keeps room for between two files: fresh memory costs as much as the copy into it.
-const KEPT: usize = 1 << 21;
+/// Bytes of a file that are read at once, and that a thread keeps room for between two files: fresh memory costs as much as the copy into it.
+const HELD: u64 = 1 << 21;
 
 thread_local! {
     static BYTES: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
-/// [`decode`] on bytes in memory; `extension` (without a dot, may be empty) only helps to find an MP3 stream behind leading rubbish.
-///
-/// # Errors
-/// [`crate::error::Kind::Data`] where the bytes are no usable audio. Never panics, whatever the bytes.
-pub fn decode_bytes(bytes: &[u8], extension: &str) -> Result<Audio> {
-    read(bytes, extension).map_err(|why| unusable("the given bytes", &why))
+fn collect<'a>(input: &Input, extension: &str, budget: &'a Budget) -> Result<(Audio, Permit<'a>), Refusal> {
+    let mut out = Mono::new(budget, None);
+    read(input, extension, &mut out)?;
+    let audio = Audio { samples: out.samples, sample_rate: out.sample_rate, channels: out.channels, remarks: out.remarks };
+    Ok((audio, out.permit))
 }
 
-fn unusable(name: &str, why: &str) -> Error {
-    Error::data(format!("failed to decode {name}: {why}"))
-        .hint("replace the file with an undamaged copy (WAV, FLAC, MP3, Ogg Vorbis or MP4), or take it out of the corpus")
-}
-
-fn shown(path: &Path) -> String {
-    error::shown(&path.to_string_lossy())
-}
-
-fn read(bytes: &[u8], extension: &str) -> Result<Audio, String> {
-    let coded = match Container::of(bytes) {
-        None if bytes.is_empty() => return Err("it is empty".to_owned()),
-        None if extension.eq_ignore_ascii_case("mp3") => true,
-        None => return Err("it is no audio in a known format".to_owned()),
-        Some(Container::Wave) => false,
-        Some(Container::Other) => true,
+fn blocks(input: &Input, extension: &str, budget: &Budget, take: &mut Take) -> Result<Shape, Refusal> {
+    let mut take = |block: &mut Vec<f32>, rate: u32, last: bool| {
+        if take(block, rate, last) { Ok(()) } else { Err(Refusal::Told("nothing more is wanted of it".to_owned())) }
     };
-    let audio = if coded {
-        stream::read(bytes, extension)?
-    } else {
-        match wav::read(bytes)? {
-            wav::Wave::Plain(audio) => audio,
-            wav::Wave::Coded => stream::read(bytes, "wav")?,
-        }
-    };
-    if !RATES.contains(&audio.sample_rate) {
-        return Err(format!("its sample rate of {} Hz is not possible", audio.sample_rate));
-    }
-    if audio.samples.is_empty() {
-        return Err("it holds no samples".to_owned());
-    }
-    // One pass that the compiler can vectorise; the position is only wanted in the bad case.
-    if !audio.samples.iter().fold(true, |fine, s| fine & s.is_finite()) {
-        let at = audio.samples.iter().position(|s| !s.is_finite()).unwrap_or_default();
-        return Err(format!("sample {at} is not a finite number"));
-    }
-    Ok(audio)
+    let mut out = Mono::new(budget, Some(&mut take));
+    read(input, extension, &mut out)?;
+    Ok(Shape { samples: out.kept, sample_rate: out.sample_rate, channels: out.channels, remarks: out.remarks })
 }
 
-/// What the first bytes say.
-enum Container {
-    Wave,
-    Other,
+fn read(input: &Input, extension: &str, out: &mut Mono) -> Result<(), Refusal> {
+    // Some formats begin with a tag in front.
+    let input = format::without_tags(input)?;
+    let format = format::of(&input, extension)?;
+    let mut known = Known { format, mp4: None, mp3: None };
+    match format {
+        Format::Wave => match wav::read(&input)? {
+            Wave::Plain(layout) => layout.read(&input, out)?,
+            Wave::Adpcm => stream::read(&input, &known, "wav", out)?,
+        },
+        Format::Sphere => headers::sphere(&input)?.read(&input, out)?,
+        Format::Aiff => headers::aiff(&input)?.read(&input, out)?,
+        Format::Au => headers::au(&input)?.read(&input, out)?,
+        Format::Mp4 => {
+            known.mp4 = mp4::read(&input)?;
+            match &known.mp4 {
+                Some(track) if track.plain.is_some() => plain(&input, track, out)?,
+                track => {
+                    if track.as_ref().is_some_and(|track| track.core_only) {
+                        out.remarks.add(Remark::CoreOnly);
+                    }
+                    stream::read(&input, &known, "", out)?;
+                }
+            }
+        }
+        Format::Mpeg => {
+            let found = mp3::walk(&input)?;
+            if found.miscounted {
+                out.remarks.add(Remark::Miscounted);
+            }
+            known.mp3 = Some(found);
+            stream::read(&input.part(found.start, found.end), &known, "mp3", out)?;
+        }
+        Format::Ogg => {
+            format::check_ogg(&input)?;
+            stream::read(&input, &known, "", out)?;
+        }
+        Format::Flac | Format::Matroska | Format::Adts => stream::read(&input, &known, "", out)?,
+    }
+    out.finish()
 }
 
-impl Container {
-    fn of(bytes: &[u8]) -> Option<Container> {
-        // A header that is cut off within its first twelve bytes is still a WAVE header to its reader, which says so.
-        if bytes.get(8..12).is_some_and(|form| form != b"WAVE") && bytes.starts_with(b"RIFF") {
-            return None;
+/// Uncompressed samples in MP4 or QuickTime.
+fn plain(input: &Input, track: &mp4::Track, out: &mut Mono) -> Result<(), Refusal> {
+    let Some((layout, pieces)) = &track.plain else { return Ok(()) };
+    let bytes = pieces.iter().fold(0u64, |all, (_, length)| all.saturating_add(*length));
+    let frame = layout.coding.width() as u64 * u64::from(layout.channels);
+    out.hear(track.spans(layout.sample_rate));
+    out.begin(layout.sample_rate, layout.channels, bytes.checked_div(frame))?;
+    for &(at, length) in pieces {
+        if at.saturating_add(length) > input.len() {
+            return Err(format!("it ends after {} samples", out.decoded).into());
         }
-        match bytes {
-            [b'R', b'I', b'F', b'F', ..] | [b'R', b'F', b'6', b'4', ..] => Some(Container::Wave),
-            [b'f', b'L', b'a', b'C', ..] | [b'O', b'g', b'g', b'S', ..] | [b'I', b'D', b'3', ..] => Some(Container::Other),
-            [_, _, _, _, b'f', b't', b'y', b'p', ..] => Some(Container::Other),
-            [0xFF, second, ..] if second & 0xE0 == 0xE0 => Some(Container::Other),
-            _ => None,
-        }
+        Layout::piece(layout, input, at, length, out)?;
     }
+    Ok(())
 }
 
 #[cfg(test)]
 #[path = "decode_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "kinds_tests.rs"]
+mod kinds;

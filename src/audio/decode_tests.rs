@@ -154,7 +154,7 @@ fn damaged_headers_say_what_is_wrong() {
         file[at..at + bytes.len()].copy_from_slice(bytes);
         refusal(&file)
     };
-    assert!(with(8, b"AVI ").contains("known format"));
+    assert!(with(8, b"AVI ").contains("AVI"));
     assert!(with(22, &[0, 0]).contains("no channels"));
     assert!(with(22, &[3, 0]).contains("contradicts"));
     assert!(with(24, &[0, 0, 0, 0]).contains("0 Hz"));
@@ -224,7 +224,7 @@ fn amplitude(audio: &Audio, hz: f64) -> f64 {
 #[test]
 fn every_codec_gives_the_tone_that_went_in() {
     for (name, bytes, slack) in
-        [("flac", FLAC, 0), ("mp3", MP3, 1_200), ("ogg", VORBIS, 0), ("aac", AAC, 2_100), ("alac", ALAC, 0), ("adpcm", ADPCM, 600)]
+        [("flac", FLAC, 0), ("mp3", MP3, 0), ("ogg", VORBIS, 0), ("aac", AAC, 0), ("alac", ALAC, 0), ("adpcm", ADPCM, 600)]
     {
         // A name that lies or says nothing changes nothing.
         for extension in ["", "wav", "mp3", "flac"] {
@@ -252,7 +252,7 @@ fn a_flac_file_is_checked_to_its_end() {
 
 #[test]
 fn segments_are_cut_by_time() {
-    let audio = Audio { samples: (0..1_000).map(|i| i as f32).collect(), sample_rate: 1_000, channels: 2 };
+    let audio = Audio { samples: (0..1_000).map(|i| i as f32).collect(), sample_rate: 1_000, channels: 2, remarks: Remarks::default() };
     let part = audio.segment(0.1, 0.2).unwrap();
     assert_eq!(part.samples, (100..200).map(|i| i as f32).collect::<Vec<_>>());
     assert_eq!((part.sample_rate, part.channels), (1_000, 2));
@@ -267,7 +267,7 @@ fn segments_are_cut_by_time() {
 #[test]
 fn the_hash_is_of_the_sound() {
     let samples: Vec<f32> = (0..10_000).map(|i| i as f32 / 32_768.0).collect();
-    let audio = Audio { samples, sample_rate: 16_000, channels: 1 };
+    let audio = Audio { samples, sample_rate: 16_000, channels: 1, remarks: Remarks::default() };
     let mut plain = 16_000_u32.to_le_bytes().to_vec();
     plain.extend(audio.samples.iter().flat_map(|s| s.to_le_bytes()));
     assert_eq!(audio.content_hash(), blake3::hash(&plain).to_hex().to_string());
@@ -324,6 +324,7 @@ fn mutated_wave_files_never_panic() {
 #[test]
 fn mutated_compressed_files_never_panic() {
     mutate_and_decode(&[FLAC, MP3, VORBIS, AAC, ALAC, ADPCM], 3_000, 2);
+    mutate_and_decode(&super::kinds::SEEDS, 3_000, 4);
 }
 
 #[test]
@@ -338,7 +339,11 @@ fn random_bytes_never_panic() {
             b"\0\0\0\x20ftypM4A ",
             b"ID3\x04",
             b"\xFF\xFB\x90\x64",
-        ][round % 6];
+            b"FORM\0\0\0\0AIFFCOMM",
+            b".snd\0\0\0\x20",
+            b"NIST_1A\n   1024\n",
+            b"\x1A\x45\xDF\xA3\x80\x18\x53\x80\x67",
+        ][round % 10];
         bytes.splice(0..0, magic.iter().copied());
         drop(decode_bytes(&bytes, ""));
     }

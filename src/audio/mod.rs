@@ -1,10 +1,25 @@
 //! From a file to mono samples at the rate that the features want.
 
 pub mod augment;
+mod budget;
 mod decode;
+mod format;
+mod headers;
+mod input;
+mod matroska;
+mod mono;
+mod mp3;
+mod mp4;
+mod opus;
+mod pcm;
+mod refusal;
 pub mod resample;
 pub(crate) mod simd;
 mod stream;
 mod wav;
 
-pub use decode::{Audio, decode, decode_bytes};
+pub use budget::{Budget, Permit};
+pub use decode::{
+    Audio, Shape, Take, decode, decode_blocks, decode_blocks_of_bytes, decode_bytes, decode_bytes_within, decode_within, measure,
+};
+pub use mono::{Remark, Remarks};

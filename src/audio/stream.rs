@@ -1,106 +1,246 @@
-//! Compressed recordings, by Symphonia.
+//! Compressed recordings: Symphonia takes them apart and decodes all but Opus.
 
-use std::io::{Cursor, ErrorKind};
+use std::io::ErrorKind;
 
-use symphonia::core::codecs::audio::AudioDecoderOptions;
-use symphonia::core::errors::Error as Refusal;
+use symphonia::core::codecs::audio::well_known::{CODEC_ID_FLAC, CODEC_ID_OPUS, CODEC_ID_VORBIS};
+use symphonia::core::codecs::audio::{AudioCodecParameters, AudioDecoder, AudioDecoderOptions};
+use symphonia::core::errors::Error as SymphoniaError;
 use symphonia::core::formats::probe::Hint;
-use symphonia::core::formats::{FormatOptions, TrackType};
-use symphonia::core::io::MediaSourceStream;
+use symphonia::core::formats::{FormatOptions, FormatReader, TrackType};
+use symphonia::core::io::{MediaSourceStream, MediaSourceStreamOptions};
 use symphonia::core::meta::MetadataOptions;
+use symphonia::core::packet::Packet;
 
-use super::decode::{Audio, MAX_FRAMES};
+use super::format::Format;
+use super::input::Input;
+use super::matroska;
+use super::mono::{Mono, Remark};
+use super::mp3;
+use super::mp4::Track;
+use super::opus::{self, Opus};
+use super::pcm::MAY_LACK_S;
+use super::refusal::Refusal;
 
-/// Decodes the first audio track; the error completes "failed to decode x: …".
+impl From<SymphoniaError> for Refusal {
+    fn from(error: SymphoniaError) -> Self {
+        match error {
+            SymphoniaError::IoError(e) => e.into(),
+            SymphoniaError::ResetRequired => "it is a chain of several streams".into(),
+            error => Refusal::Damaged(error.to_string()),
+        }
+    }
+}
+
+/// What is known of a recording before it is taken apart.
+pub(super) struct Known {
+    pub format: Format,
+    pub mp4: Option<Track>,
+    pub mp3: Option<mp3::Stream>,
+}
+
+enum Decoder {
+    Symphonia(Box<dyn AudioDecoder>, Vec<f32>),
+    Opus(Box<Opus>),
+}
+
+impl Decoder {
+    fn new(parameters: &AudioCodecParameters, known: &Known) -> Result<Decoder, Refusal> {
+        let channels = parameters.channels.as_ref().map_or(0, |channels| channels.count());
+        match parameters.codec {
+            CODEC_ID_OPUS => {
+                let header = parameters.extra_data.as_deref().unwrap_or_default();
+                return Ok(Decoder::Opus(Box::new(Opus::new(header, known.format == Format::Mp4)?)));
+            }
+            // Symphonia takes the channels of more apart wrongly.
+            CODEC_ID_VORBIS if channels > 2 => return Err(Refusal::Foreign(format!("Vorbis with {channels} channels"))),
+            CODEC_ID_VORBIS | CODEC_ID_FLAC => {}
+            _ if known.format == Format::Matroska => {
+                return Err(foreign_matroska());
+            }
+            _ => {}
+        }
+        // What encoders add in front and behind is taken off by the frames that were counted here, where a header may be wrong.
+        let options = AudioDecoderOptions::default().verify(true).gapless(known.mp3.is_none());
+        match symphonia::default::get_codecs().make_audio_decoder(parameters, &options) {
+            Ok(decoder) => Ok(Decoder::Symphonia(decoder, Vec::new())),
+            Err(SymphoniaError::Unsupported(what)) => Err(match &known.mp4 {
+                Some(track) => Refusal::Foreign(format!("MP4 with sound in {}", track.codec.escape_ascii())),
+                None => what.into(),
+            }),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Decodes a packet into `out`; returns how many frames came of it.
+    fn packet(
+        &mut self,
+        packet: &Packet,
+        out: &mut Mono,
+        begin: &dyn Fn(&mut Mono, u32, u16) -> Result<(), Refusal>,
+    ) -> Result<usize, Refusal> {
+        match self {
+            Decoder::Opus(opus) => {
+                let channels = opus.channels();
+                if out.channels == 0 {
+                    begin(out, opus::RATE, channels)?;
+                }
+                let values = opus.decode(&packet.data)?;
+                let kept = values.len().saturating_sub(packet.trim_end.get() as usize * usize::from(channels));
+                out.interleaved(&values[..kept])?;
+                Ok(kept / usize::from(channels))
+            }
+            Decoder::Symphonia(decoder, interleaved) => {
+                let decoded = decoder.decode(packet)?;
+                let frames = decoded.frames();
+                if frames == 0 {
+                    return Ok(0);
+                }
+                let channels = u16::try_from(decoded.spec().channels().count()).unwrap_or(u16::MAX);
+                let rate = decoded.spec().rate();
+                if out.channels == 0 {
+                    begin(out, rate, channels)?;
+                } else if (out.sample_rate, out.channels) != (rate, channels) {
+                    return Err(Refusal::Told(
+                        "its sample rate or its number of channels changes on the way: convert each part by itself".to_owned(),
+                    ));
+                }
+                decoded.copy_to_vec_interleaved(interleaved);
+                out.interleaved(interleaved)?;
+                Ok(frames)
+            }
+        }
+    }
+}
+
+/// Decodes the first audio track.
 ///
-/// The delay that an encoder adds is taken off where the container says how long it is (MP3 with a LAME header, Vorbis), and stays in MP4.
-/// A FLAC or Ogg stream that lacks its end is refused, MP3 and MP4 are taken as far as they go; a packet that does not decode, with others behind it, is an
-/// error, since leaving it out would shift everything that follows. FLAC is checked against its own MD5.
-pub(super) fn read(bytes: &[u8], extension: &str) -> Result<Audio, String> {
-    let source = MediaSourceStream::new(Box::new(Cursor::new(bytes)), Default::default());
+/// The delay that an encoder adds is taken off where the container says how long it is. A recording that lacks its end by more than
+/// [`MAY_LACK_S`] is refused, and so is one with a packet that does not decode, since leaving it out would shift everything that follows. FLAC is
+/// checked against its own MD5.
+pub(super) fn read(input: &Input, known: &Known, extension: &str, out: &mut Mono) -> Result<(), Refusal> {
+    if known.format == Format::Matroska && matroska::is_cut(input)? {
+        return Err("it ends early, before the end that its header gives".into());
+    }
+    let source = MediaSourceStream::new(Box::new(input.reader()), MediaSourceStreamOptions::default());
     let mut hint = Hint::new();
     if !extension.is_empty() {
         hint.with_extension(extension);
     }
-    let mut format = symphonia::default::get_probe()
-        .probe(&hint, source, FormatOptions::default(), MetadataOptions::default())
-        .map_err(|e| refused(&e))?;
-    let track = format.default_track(TrackType::Audio).ok_or("it has no audio track")?;
-    let id = track.id;
-    let expected = track.num_frames;
+    let mut format = symphonia::default::get_probe().probe(&hint, source, FormatOptions::default(), MetadataOptions::default())?;
+    let wanted = known.mp4.as_ref().map(|track| track.id);
+    let track =
+        wanted.and_then(|id| format.tracks().iter().find(|track| track.id == id)).or_else(|| format.default_track(TrackType::Audio));
+    let track = track.ok_or_else(|| match known.format {
+        Format::Matroska => foreign_matroska(),
+        _ => "it has no audio track".into(),
+    })?;
+    let (id, num_frames) = (track.id, track.num_frames);
     let parameters = track.codec_params.as_ref().and_then(|p| p.audio()).ok_or("its audio track has no description")?;
-    let options = AudioDecoderOptions::default().verify(true);
-    let mut decoder = symphonia::default::get_codecs().make_audio_decoder(parameters, &options).map_err(|e| refused(&e))?;
+    let mut decoder = Decoder::new(parameters, known)?;
+    let delay = match &decoder {
+        Decoder::Opus(opus) => opus.delay,
+        Decoder::Symphonia(..) => 0,
+    };
+    let expected = known.mp3.map(|stream| stream.samples).or(num_frames);
+    let begin = |out: &mut Mono, rate: u32, channels: u16| {
+        let spans = match (&known.mp4, known.mp3) {
+            (Some(track), _) => track.spans(rate),
+            (_, Some(stream)) => std::iter::once(stream.delay..stream.samples - stream.padding).collect(),
+            _ => vec![],
+        };
+        let spans = if spans.is_empty() && delay > 0 { std::iter::once(delay..u64::MAX).collect() } else { spans };
+        out.hear(spans);
+        out.begin(rate, channels, expected.filter(|_| matches!(known.format, Format::Flac | Format::Ogg | Format::Mpeg)))
+    };
 
-    let mut audio = Audio { samples: Vec::new(), sample_rate: 0, channels: 0 };
-    let mut interleaved: Vec<f32> = Vec::new();
-    let mut damaged = None;
-    let mut cut = false;
-    loop {
-        let packet = match format.next_packet() {
-            Ok(Some(packet)) => packet,
-            Ok(None) => break,
-            Err(Refusal::IoError(e)) if e.kind() == ErrorKind::UnexpectedEof => {
-                cut = true;
-                break;
-            }
-            Err(e) => return Err(refused(&e)),
-        };
-        if packet.track_id != id {
-            continue;
+    let mut lost = Lost::default();
+    let mut next = next_packet(&mut *format, id, &mut lost)?;
+    while let Some(mut packet) = next {
+        next = next_packet(&mut *format, id, &mut lost)?;
+        if known.format == Format::Matroska && next.is_none() {
+            packet.trim_end = (matroska::padding_ns(input)? * u64::from(opus::RATE) / 1_000_000_000).into();
         }
-        let decoded = match decoder.decode(&packet) {
-            Ok(decoded) => decoded,
-            Err(e) => {
-                damaged.get_or_insert((audio.samples.len(), refused(&e)));
-                continue;
-            }
-        };
-        if decoded.frames() == 0 {
-            continue;
+        match decoder.packet(&packet, out, &begin) {
+            Ok(0) => {}
+            Ok(_) => lost.found_more(out)?,
+            Err(Refusal::Damaged(why)) => lost.one(&packet, out, why),
+            Err(refusal) => return Err(refusal),
         }
-        if let Some((at, why)) = damaged {
-            return Err(format!("it is damaged at {:.3} s: {why}", at as f64 / f64::from(audio.sample_rate.max(1))));
-        }
-        let channels = decoded.spec().channels().count();
-        let shape = (decoded.spec().rate(), u16::try_from(channels).unwrap_or(u16::MAX));
-        if channels == 0 {
-            return Err("it has no channels".to_owned());
-        }
-        if audio.channels == 0 {
-            (audio.sample_rate, audio.channels) = shape;
-        } else if (audio.sample_rate, audio.channels) != shape {
-            return Err("its sample rate or its number of channels changes on the way".to_owned());
-        }
-        if audio.samples.len() + decoded.frames() > MAX_FRAMES {
-            return Err(format!("it holds more than {MAX_FRAMES} samples per channel"));
-        }
-        decoded.copy_to_vec_interleaved(&mut interleaved);
-        if channels == 1 {
-            audio.samples.extend_from_slice(&interleaved);
-        } else {
-            let count = channels as f32;
-            audio.samples.extend(interleaved.chunks_exact(channels).map(|frame| frame.iter().sum::<f32>() / count));
+        if out.has_all() {
+            break;
         }
     }
-    if audio.samples.is_empty() {
-        return Err(damaged.map_or_else(|| "it holds no samples".to_owned(), |(_, why)| why));
+    if out.decoded == 0 {
+        return Err(lost.why.map_or_else(|| "it holds no samples".into(), Refusal::Damaged));
     }
-    cut |= damaged.is_some() || expected.is_some_and(|frames| (audio.samples.len() as u64) < frames);
-    // The length that MP3 and MP4 give is often an estimate.
-    if cut && (bytes.starts_with(b"fLaC") || bytes.starts_with(b"OggS")) {
-        return Err(format!("it ends early, after {} samples", audio.samples.len()));
+    let whole = out.has_all();
+    let scale = known.mp4.as_ref().map_or(1.0, |track| f64::from(out.sample_rate) / f64::from(track.timescale.max(1)));
+    let expected = expected.map(|frames| (frames as f64 * scale).round() as u64);
+    let promised = expected.filter(|_| known.mp3.is_none() && matches!(known.format, Format::Flac | Format::Ogg | Format::Mp4));
+    // The numbers of Ogg count the frames that are left out at the beginning, which were decoded as well.
+    let lacking = promised.map_or(0, |frames| frames.saturating_sub(out.decoded)).max(lost.frames);
+    // What was recorded as it came has no length in Matroska, and ends where it ends.
+    let is_cut = lost.cut && !matches!(known.format, Format::Adts | Format::Matroska);
+    if !whole && (lacking > 0 || is_cut) {
+        let may = MAY_LACK_S * f64::from(out.sample_rate);
+        if lacking as f64 > may || lacking > out.decoded / 10 || (is_cut && promised.is_none()) {
+            return Err(lost.why.map_or_else(
+                || format!("it ends early, after {} samples", out.decoded).into(),
+                |why| format!("it is damaged from {:.3} s on: {why}", out.decoded as f64 / f64::from(out.sample_rate)).into(),
+            ));
+        }
+        out.remarks.add(Remark::Shortened);
+    } else if let Decoder::Symphonia(decoder, _) = &mut decoder
+        && !whole
+        && decoder.finalize().verify_ok == Some(false)
+    {
+        return Err("its samples differ from the checksum that it carries".into());
     }
-    if !cut && decoder.finalize().verify_ok == Some(false) {
-        return Err("its samples differ from the checksum that it carries".to_owned());
-    }
-    Ok(audio)
+    Ok(())
 }
 
-fn refused(e: &Refusal) -> String {
-    match e {
-        Refusal::IoError(e) if e.kind() == ErrorKind::UnexpectedEof => "it ends too early".to_owned(),
-        Refusal::ResetRequired => "it is a chain of several streams".to_owned(),
-        e => e.to_string(),
+fn foreign_matroska() -> Refusal {
+    Refusal::Foreign("Matroska without sound in Opus, Vorbis or FLAC".to_owned())
+}
+
+/// The next packet of a track.
+fn next_packet(format: &mut dyn FormatReader, id: u32, lost: &mut Lost) -> Result<Option<Packet>, Refusal> {
+    loop {
+        match format.next_packet() {
+            Ok(Some(packet)) if packet.track_id == id => return Ok(Some(packet)),
+            Ok(Some(_)) => {}
+            Ok(None) => return Ok(None),
+            Err(SymphoniaError::IoError(e)) if e.kind() == ErrorKind::UnexpectedEof => {
+                lost.cut = true;
+                return Ok(None);
+            }
+            Err(e) => return Err(e.into()),
+        }
+    }
+}
+
+/// What could not be decoded.
+#[derive(Default)]
+struct Lost {
+    why: Option<String>,
+    /// Samples per channel since the last packet that could be.
+    frames: u64,
+    /// Whether the file ends in the middle.
+    cut: bool,
+}
+
+impl Lost {
+    fn one(&mut self, packet: &Packet, out: &Mono, why: String) {
+        self.why.get_or_insert(why);
+        // Units of time are samples in all formats but Matroska and some MP4; nought is not known.
+        self.frames += packet.block_dur().get().max(u64::from(out.sample_rate) / 50);
+    }
+
+    /// What was lost stands before something that was not.
+    fn found_more(&self, out: &Mono) -> Result<(), Refusal> {
+        match &self.why {
+            Some(why) => Err(format!("it is damaged near {:.3} s: {why}", out.decoded as f64 / f64::from(out.sample_rate.max(1))).into()),
+            None => Ok(()),
+        }
     }
 }

@@ -27,6 +27,8 @@ struct Heard {
     /// Sample rate in Hz and number of channels, by path.
     recorded: BTreeMap<String, (u32, u16)>,
     bad: Vec<(String, String)>,
+    /// What decoding remarked, with the path.
+    remarked: Vec<(&'static str, String)>,
 }
 
 impl Heard {
@@ -70,6 +72,11 @@ pub fn init(init: &Init, args: &Args, cancel: &Cancel, observer: &dyn Observer) 
     let heard = listen(&init.folder, &proposal, cancel, observer)?;
     let leaks: Vec<String> = heard.conditions(&proposal).iter().filter(|one| one.leaks()).map(Condition::warning).collect();
     proposal.doubts.extend(leaks);
+    for (remark, count) in counted(heard.remarked.iter().map(|(remark, _)| *remark)) {
+        let first = heard.remarked.iter().find(|(said, _)| *said == remark).map_or("", |(_, path)| path);
+        let recordings = if count == 1 { "1 recording".to_owned() } else { format!("{count} recordings") };
+        proposal.doubts.push(format!("{recordings}: {remark} (the first: {first})"));
+    }
     let root = plain(&init.folder);
     for folder in [manifest.parent(), pipeline.parent()].into_iter().flatten() {
         create_folder(folder)?;
@@ -96,12 +103,17 @@ fn listen(root: &Path, proposal: &Proposal, cancel: &Cancel, observer: &dyn Obse
     let mut done = 0;
     for some in paths.chunks(256) {
         cancel.check()?;
-        let found: Vec<_> = some.par_iter().map(|path| (*path, audio::decode(&root.join(path)))).collect();
+        let found: Vec<_> = some.par_iter().map(|path| (*path, audio::measure(&root.join(path)))).collect();
         for (path, audio) in found {
             match audio {
                 Ok(audio) => {
                     heard.seconds += audio.duration_s();
                     heard.recorded.insert(path.to_owned(), (audio.sample_rate, audio.channels));
+                    audio
+                        .remarks
+                        .iter()
+                        .filter(|remark| remark.is_warning())
+                        .for_each(|remark| heard.remarked.push((remark.text(), path.to_owned())));
                 }
                 Err(error) => heard.bad.push((path.to_owned(), error.to_string())),
             }

@@ -9,14 +9,26 @@ pub fn host() -> String {
     name.map(|name| name.trim().to_owned()).unwrap_or_default()
 }
 
-/// Nine tenths of the memory that is free for programs, in bytes, within the limit of a container or a job; `None` where it is not known.
+/// Nine tenths of the memory that is free for programs, in bytes, within the limit of a container, a job or the process (`ulimit -v`); `None` where it is not known.
 pub fn memory() -> Option<u64> {
     let meminfo = fs::read_to_string("/proc/meminfo").ok()?;
     let free = available(&meminfo)?;
     let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
     let read = |path: &String| fs::read_to_string(path).ok()?.trim().parse().ok();
     let limit = limits(&groups).iter().filter_map(read).min().unwrap_or(u64::MAX);
-    Some(free.min(limit) / 10 * 9)
+    Some(free.min(limit).min(address_space().unwrap_or(u64::MAX)) / 10 * 9)
+}
+
+/// What this process may still map, where it is limited.
+fn address_space() -> Option<u64> {
+    let limits = fs::read_to_string("/proc/self/limits").ok()?;
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let used = status.lines().find_map(|line| line.strip_prefix("VmSize:")?.trim().strip_suffix("kB")?.trim().parse::<u64>().ok())?;
+    soft_limit(&limits).map(|limit| limit.saturating_sub(used * 1024))
+}
+
+fn soft_limit(limits: &str) -> Option<u64> {
+    limits.lines().find_map(|line| line.strip_prefix("Max address space")?.split_whitespace().next()?.parse().ok())
 }
 
 /// Files that may limit the memory of this process: those of its control groups, versions 1 and 2, and of all around them.
@@ -79,6 +91,14 @@ mod tests {
         assert!(["", "GiB", "4 parsecs", "-1M", "nan"].iter().all(|t| parse_bytes(t).is_err()));
         assert_eq!([parse_duration("90"), parse_duration("15min"), parse_duration("2h")].map(|d| d.unwrap().as_secs()), [90, 900, 7200]);
         assert!(["", "0", "-3s", "1 fortnight", "inf"].iter().all(|t| parse_duration(t).is_err()));
+    }
+
+    #[test]
+    fn the_address_space_is_read() {
+        let line = |soft: &str| {
+            format!("Limit   Soft Limit   Hard Limit   Units\nMax address space         {soft}           unlimited            bytes\n")
+        };
+        assert_eq!((soft_limit(&line("2048000000")), soft_limit(&line("unlimited"))), (Some(2_048_000_000), None));
     }
 
     #[test]

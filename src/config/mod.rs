@@ -22,6 +22,7 @@ mod slurm;
 mod tests;
 mod texts;
 mod training;
+mod twin;
 mod validated;
 mod variant;
 

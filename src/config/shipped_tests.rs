@@ -213,3 +213,19 @@ fn every_key_is_in_the_documentation() {
         assert!(page.contains(&format!("\n| `{kind}` | ")) && protocols.contains(&format!("\n| `{kind}`")), "{kind}");
     }
 }
+
+#[test]
+fn transductive_experiments_stand_beside_the_inductive_ones_that_they_are_named_after() {
+    let mut pairs = 0;
+    for (file, text) in &shipped() {
+        let pipeline = read(text, &[]).unwrap();
+        for experiment in &pipeline.experiments {
+            let twin = pipeline.inductive_twin(experiment).map(|twin| twin.name.as_str());
+            let named_after = experiment.name.strip_suffix("-transductive");
+            let there = named_after.filter(|name| pipeline.experiments.iter().any(|other| other.name == **name));
+            assert_eq!(twin, there, "{file}: {}", experiment.name);
+            pairs += usize::from(twin.is_some());
+        }
+    }
+    assert!(pairs > 20, "{pairs}");
+}

@@ -1,6 +1,7 @@
 //! Corpora: what a reader finds under a root, and what it leaves aside.
 
 pub mod archive;
+mod arousal;
 mod conditions;
 mod counts;
 pub mod download;
@@ -23,6 +24,7 @@ pub mod ravdess;
 /// A file of this name says that the recordings beside it were generated.
 pub const GENERATED_MARK: &str = "GENERATED.txt";
 
+pub use arousal::{Arousal, arousal};
 pub use conditions::{Condition, Recorded, conditions};
 pub use counts::{Counts, compare, describe};
 pub use emodb::EmodbSettings;

@@ -1,6 +1,6 @@
 //! Finds files below a corpus root in an order that does not depend on the file system.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -8,8 +8,17 @@ use std::path::{Path, PathBuf};
 use super::listing::{Reason, SetAside};
 use crate::error::{Error, Result};
 
-/// Extensions (lower case) of the audio files that readers accept.
-pub(crate) const AUDIO: &[&str] = &["wav", "flac", "mp3", "ogg", "m4a"];
+/// Extensions (lower case) of the audio files that readers accept. The extension says that a file is audio, its first bytes what it is.
+pub(crate) const AUDIO: &[&str] = &[
+    "wav", "wave", "flac", "mp3", "ogg", "oga", "opus", "m4a", "m4b", "mp4", "mov", "3gp", "3g2", "aac", "aif", "aiff", "aifc", "au",
+    "snd", "sph", "webm", "mka", "mkv",
+];
+
+/// Extensions (lower case) of audio and video that is not read.
+const UNREAD: &[&str] = &[
+    "ac3", "aiffc", "amr", "ape", "asf", "avi", "awb", "caf", "dff", "dsf", "dts", "flv", "g722", "gsm", "mp2", "mpc", "mpeg", "mpg",
+    "mts", "ra", "rm", "shn", "spx", "tta", "vob", "voc", "w64", "wma", "wmv", "wv",
+];
 
 /// What a walk found.
 #[derive(Debug, Default)]
@@ -20,6 +29,20 @@ pub struct Tree {
     pub set_aside: Vec<SetAside>,
     /// How many files have another extension.
     pub others: u64,
+    /// How many of those are audio by their extension (lower case), of a kind that is not read.
+    pub unread: BTreeMap<String, u64>,
+}
+
+impl Tree {
+    /// What is said of audio that is not read: nothing where there is none.
+    pub fn unread(&self) -> Option<String> {
+        let (first, _) = self.unread.first_key_value()?;
+        let counts: Vec<String> = self.unread.iter().map(|(extension, n)| format!("{n} .{extension}")).collect();
+        let total: u64 = self.unread.values().sum();
+        let (files, they) = if total == 1 { ("file", "it is audio") } else { ("files", "they are audio") };
+        let counts = counts.join(", ");
+        Some(format!("{counts} {files} not read: {they} in a format that ser does not read; convert with ffmpeg -i x.{first} x.flac"))
+    }
 }
 
 /// The recordings below a folder, by their extensions.
@@ -158,7 +181,14 @@ impl Walk {
                     self.enter(place, shown);
                 }
             }
-            Ok(found) if !is_wanted => self.tree.others += u64::from(found.is_file()),
+            Ok(found) if !is_wanted && found.is_file() => {
+                self.tree.others += 1;
+                let extension = extension(&shown);
+                if UNREAD.contains(&extension.as_str()) {
+                    *self.tree.unread.entry(extension).or_default() += 1;
+                }
+            }
+            Ok(_) if !is_wanted => {}
             Ok(found) if found.is_file() => self.tree.files.push(shown),
             Ok(_) => self.leave_aside(&shown, Reason::BadAudio, "neither a file nor a folder: remove it".into()),
         }
@@ -192,6 +222,18 @@ mod tests {
         assert_eq!(tree.files, ["a/new\nline.flac", "b/with space.WAV", "b/x.wav", "z.wav"]);
         assert!(tree.set_aside.is_empty() && tree.others == 1, "{tree:?}");
         assert_eq!(walk(dir.path(), "b", AUDIO).unwrap().files, ["b/with space.WAV", "b/x.wav"]);
+    }
+
+    #[test]
+    fn audio_of_all_kinds_is_listed_and_other_audio_is_counted() {
+        let dir = tempfile::tempdir().unwrap();
+        touch(dir.path(), &["a.mp4", "b.OPUS", "c.sph", "d.wma", "e.WMA", "f.amr", "g.txt"]);
+        let tree = walk(dir.path(), "", AUDIO).unwrap();
+        assert_eq!(tree.files, ["a.mp4", "b.OPUS", "c.sph"]);
+        assert_eq!(tree.others, 4);
+        let said = tree.unread().unwrap();
+        assert!(said.starts_with("1 .amr, 2 .wma files not read") && said.contains("ffmpeg -i x.amr x.flac"), "{said}");
+        assert_eq!(Tree::default().unread(), None);
     }
 
     #[cfg(unix)]

@@ -1,9 +1,40 @@
-//! Energy of frames, and the stretch of them in which something is heard.
+//! Level and energy of signals, and the stretch of frames in which something is heard.
 
 use std::ops::Range;
 
 /// Mean squares below this are taken as this.
 const FLOOR: f64 = 1e-10;
+/// Sums and maxima kept side by side.
+const LANES: usize = 16;
+
+/// The mean of a signal; zero of no samples.
+pub fn mean(samples: &[f32]) -> f64 {
+    let (blocks, rest) = samples.as_chunks::<LANES>();
+    let mut sums = [0.0; LANES];
+    for block in blocks {
+        sums.iter_mut().zip(block).for_each(|(sum, sample)| *sum += f64::from(*sample));
+    }
+    let sum = sums.iter().sum::<f64>() + rest.iter().copied().map(f64::from).sum::<f64>();
+    sum / samples.len().max(1) as f64
+}
+
+/// The least and the largest value of a signal; zeros of no samples.
+pub fn extremes(samples: &[f32]) -> (f32, f32) {
+    let first = samples.first().copied().unwrap_or_default();
+    let (blocks, rest) = samples.as_chunks::<LANES>();
+    let (mut least, mut largest) = ([first; LANES], [first; LANES]);
+    for block in blocks {
+        least.iter_mut().zip(block).for_each(|(least, sample)| *least = least.min(*sample));
+        largest.iter_mut().zip(block).for_each(|(largest, sample)| *largest = largest.max(*sample));
+    }
+    (least.iter().chain(rest).copied().fold(first, f32::min), largest.iter().chain(rest).copied().fold(first, f32::max))
+}
+
+/// The largest absolute value of a signal; zero of no samples.
+pub fn peak(samples: &[f32]) -> f32 {
+    let (least, largest) = extremes(samples);
+    largest.max(-least)
+}
 
 /// The mean square of a frame in dB.
 pub fn energy_db(frame: &[f32]) -> f64 {
@@ -36,6 +67,15 @@ mod tests {
         assert_eq!(active_stretch(&[-90.0, -31.0, 0.0, -80.0, -29.0, -30.0], 30.0), 2..5);
         assert_eq!(active_stretch(&[-100.0; 4], 30.0), 0..4);
         assert_eq!(active_stretch(&[], 30.0), 0..0);
+    }
+
+    #[test]
+    fn mean_and_peak_of_any_length() {
+        let samples: Vec<f32> = (0..39).map(|n| if n == 37 { -9.0 } else { n as f32 / 8.0 }).collect();
+        let sum: f32 = samples.iter().sum();
+        assert_eq!((mean(&samples), peak(&samples)), (f64::from(sum) / 39.0, 9.0));
+        assert_eq!((extremes(&samples), extremes(&samples[20..37])), ((-9.0, 4.75), (2.5, 4.5)));
+        assert_eq!((mean(&[]), peak(&[]), peak(&[-0.5]), extremes(&[-0.5])), (0.0, 0.0, 0.5, (-0.5, -0.5)));
     }
 
     #[test]

@@ -7,8 +7,8 @@ use super::front::{Front, HOP_LENGTH, N_FFT, SAMPLE_RATE, check_finite};
 use super::issa193::hundredths;
 use super::set::{Profile, numbered};
 use crate::dsp::{
-    ChromaFilters, Contrast, Dct, MelFilters, Pitch, SHAPE_NAMES, SpectralShape, Stft, Tiles, TuningEstimator, TuningSpectrum,
-    active_stretch, energy_db, frame_count, pad_reflected, power_to_db, zero_crossings,
+    ChromaFilters, Contrast, Dct, GlottalPulses, Irregularity, MelFilters, PITCH_RANGE, PitchTracker, SHAPE_NAMES, SpectralShape, Stft,
+    Tiles, TuningEstimator, TuningSpectrum, Voice, active_stretch, energy_db, frame_count, pad_reflected, power_to_db, zero_crossings,
 };
 use crate::error::Result;
 
@@ -21,15 +21,13 @@ const CONTRAST_OCTAVES: usize = 6;
 const BAND: usize = 4;
 /// A frame this far below the loudest does not count at the beginning and the end.
 const ACTIVE_DB: f64 = 30.0;
-/// Frequencies below are no voice's; keeps the logarithm finite.
-const LEAST_F0: f64 = 20.0;
 
 /// Where the groups of a frame begin.
 const LOG_MEL: usize = MFCC;
 const CHROMA: usize = LOG_MEL + MEL / BAND;
 const CONTRAST: usize = CHROMA + CLASSES;
 pub(super) const F0: usize = CONTRAST + CONTRAST_OCTAVES + 1;
-pub(super) const VOICING: usize = F0 + 1;
+const VOICING: usize = F0 + 1;
 const ENERGY: usize = VOICING + 1;
 const ZERO_CROSSINGS: usize = ENERGY + 1;
 const SHAPE: usize = ZERO_CROSSINGS + 1;
@@ -51,6 +49,10 @@ pub fn descriptor_names() -> Vec<String> {
 pub struct Descriptors {
     /// A row of [`descriptor_names`] values per frame of the stretch.
     pub rows: Vec<Vec<f64>>,
+    /// The voice in each frame of the stretch.
+    pub voices: Vec<Voice>,
+    /// How irregular the voice in the stretch is.
+    pub irregularity: Irregularity,
     /// Frames of the whole recording.
     pub frames: usize,
 }
@@ -63,7 +65,8 @@ pub struct DescriptorExtractor {
     dct: Dct,
     tuning: TuningEstimator,
     contrast: Contrast,
-    pitch: Pitch,
+    pitch: PitchTracker,
+    pulses: GlottalPulses,
     shape: SpectralShape,
     /// Filters by tuning in hundredths: the estimator knows a hundred values.
     chroma_filters: BTreeMap<i32, ChromaFilters>,
@@ -86,7 +89,8 @@ impl DescriptorExtractor {
             mel_filters: MelFilters::new(rate, N_FFT, MEL),
             dct: Dct::new(MEL, MFCC),
             tuning: TuningEstimator::new(rate, N_FFT),
-            pitch: Pitch::new(rate, N_FFT),
+            pitch: PitchTracker::new(rate, HOP_LENGTH),
+            pulses: GlottalPulses::new(rate, HOP_LENGTH),
             shape: SpectralShape::new(rate, N_FFT),
             chroma_filters: BTreeMap::new(),
             padded: Vec::new(),
@@ -105,13 +109,16 @@ impl DescriptorExtractor {
     /// # Errors
     /// As [`super::Extractor::extract`].
     pub fn describe(&mut self, samples: &[f32], sample_rate: u32) -> Result<Descriptors> {
-        self.front.load(samples, sample_rate)?;
+        let level = self.front.load_levelled(samples, sample_rate)?;
         let signal = self.front.signal();
         pad_reflected(signal, N_FFT / 2, &mut self.padded);
         let frames = frame_count(signal.len(), HOP_LENGTH);
         let frame = |index: usize| &self.padded[index * HOP_LENGTH..][..N_FFT];
         let energies: Vec<f64> = (0..frames).map(|index| energy_db(frame(index))).collect();
         let active = active_stretch(&energies, ACTIVE_DB);
+        let voices = self.pitch.track(signal, active.clone());
+        let irregularity = self.pulses.irregularity(signal, &voices, active.start);
+        let f0 = filled(&voices);
         let mut rows: Vec<Vec<f64>> = vec![vec![0.0; WIDTH]; active.len()];
 
         let (mut index, mut described) = (0, [0.0; SHAPE_NAMES.len()]);
@@ -120,12 +127,12 @@ impl DescriptorExtractor {
         self.stft.magnitude(signal, &mut self.magnitude, |magnitude| {
             self.tuning.look(magnitude);
             if active.contains(&index) {
-                let voice = self.pitch.estimate(frame(index));
-                self.shape.describe(magnitude, voice.f0, &mut described);
-                let row = &mut rows[index - active.start];
-                row[F0] = voice.f0.max(LEAST_F0).ln();
-                row[VOICING] = voice.peak;
-                row[ENERGY] = energies[index];
+                let at = index - active.start;
+                self.shape.describe(magnitude, f0[at].exp(), &mut described);
+                let row = &mut rows[at];
+                row[F0] = f0[at];
+                row[VOICING] = voices[at].strength;
+                row[ENERGY] = energies[index] + level;
                 row[ZERO_CROSSINGS] = zero_crossings(frame(index));
                 row[SHAPE..].copy_from_slice(&described);
             } else if index + 1 == active.start {
@@ -133,16 +140,17 @@ impl DescriptorExtractor {
             }
             index += 1;
         });
-        self.spectra(&active, &mut rows)?;
-        Ok(Descriptors { rows, frames })
+        self.spectra(&active, level as f32, &mut rows)?;
+        Ok(Descriptors { rows, voices, irregularity, frames })
     }
 
-    /// What follows from the spectra of all frames.
-    fn spectra(&mut self, active: &Range<usize>, rows: &mut [Vec<f64>]) -> Result<()> {
+    /// What follows from the spectra of all frames of a signal that was lowered by `level` dB.
+    fn spectra(&mut self, active: &Range<usize>, level: f32, rows: &mut [Vec<f64>]) -> Result<()> {
         self.contrast.apply(&self.magnitude, &mut self.contrasts);
         self.mel_filters.apply(&self.magnitude, &mut self.mel);
         check_finite(self.mel.values_mut())?;
         power_to_db(self.mel.values_mut(), f32::INFINITY);
+        self.mel.values_mut().iter_mut().for_each(|value| *value += level);
         self.mel_db.clone_from(&self.mel);
         let loudest = self.mel.values_mut().iter().copied().fold(f32::NEG_INFINITY, f32::max);
         self.mel_db.values_mut().iter_mut().for_each(|value| *value = value.max(loudest - TOP_DB));
@@ -168,5 +176,42 @@ impl DescriptorExtractor {
             row[CONTRAST..F0].copy_from_slice(&contrast);
         }
         Ok(())
+    }
+}
+
+/// The natural logarithm of the pitch of every frame: between voiced frames on a straight line, before the first and after the last as there,
+/// and in the middle of [`PITCH_RANGE`] where no frame is voiced.
+fn filled(voices: &[Voice]) -> Vec<f64> {
+    let mut filled = vec![0.5 * (PITCH_RANGE.start * PITCH_RANGE.end).ln(); voices.len()];
+    let mut last: Option<(usize, f64)> = None;
+    for (frame, voice) in voices.iter().enumerate() {
+        let Some(now) = voice.f0.map(f64::ln) else { continue };
+        let (start, from) = last.map_or((0, now), |(start, from)| (start + 1, from));
+        for gap in start..frame {
+            let share = (gap + 1 - start) as f64 / (frame + 1 - start) as f64;
+            filled[gap] = from + share * (now - from);
+        }
+        filled[frame] = now;
+        last = Some((frame, now));
+    }
+    if let Some((end, value)) = last {
+        filled[end..].fill(value);
+    }
+    filled
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pitch_runs_straight_over_unvoiced_frames() {
+        let voices = |hz: &[f64]| -> Vec<Voice> { hz.iter().map(|f0| Voice { f0: (*f0 > 0.0).then_some(*f0), strength: 0.5 }).collect() };
+        let found = filled(&voices(&[0.0, 100.0, 0.0, 0.0, 0.0, 400.0, 200.0, 0.0]));
+        for (found, expected) in found.iter().zip([100.0, 100.0, 100.0 * 2f64.sqrt(), 200.0, 200.0 * 2f64.sqrt(), 400.0, 200.0, 200.0]) {
+            assert!((found.exp() / expected - 1.0).abs() < 1e-12, "{} instead of {expected}", found.exp());
+        }
+        assert!(filled(&voices(&[0.0; 3])).iter().all(|value| (value.exp() - 36_000f64.sqrt()).abs() < 1e-9));
+        assert!(filled(&[]).is_empty());
     }
 }

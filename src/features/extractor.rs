@@ -6,8 +6,15 @@ use super::issa193::Issa193;
 use super::set::{FeatureSet, Profile};
 use crate::error::Result;
 
+/// Seconds of sound whose buffers are kept for the next recording; those of a longer one are given back.
+const KEPT_S: usize = 120;
+
 /// Computes rows of one set. Plans, filters and buffers are kept from file to file: make one for each thread.
-pub struct Extractor(Kind);
+pub struct Extractor {
+    kind: Kind,
+    set: FeatureSet,
+    profile: Profile,
+}
 
 enum Kind {
     Issa193(Box<Issa193>),
@@ -18,11 +25,12 @@ enum Kind {
 impl Extractor {
     /// An extractor of one feature set as one profile computes it.
     pub fn new(set: FeatureSet, profile: Profile) -> Extractor {
-        Extractor(match set {
+        let kind = match set {
             FeatureSet::Issa193 => Kind::Issa193(Box::new(Issa193::new(profile))),
             FeatureSet::Functionals => Kind::Functionals(Box::new(FunctionalExtractor::new(profile))),
             FeatureSet::Frames => Kind::Frames(Box::new(FrameExtractor::new(profile))),
-        })
+        };
+        Extractor { kind, set, profile }
     }
 
     /// The row of a mono recording, in the order of [`super::names`]; of a sequence, frame after frame.
@@ -33,10 +41,14 @@ impl Extractor {
     /// 768 kHz, or shorter than the 33 samples at 22 050 Hz (1.5 ms) that librosa 0.8.1 needs as well; and when a feature is not finite,
     /// which takes samples far outside [-1, 1].
     pub fn extract(&mut self, samples: &[f32], sample_rate: u32) -> Result<Vec<f32>> {
-        match &mut self.0 {
+        let row = match &mut self.kind {
             Kind::Issa193(extractor) => extractor.extract(samples, sample_rate),
             Kind::Functionals(extractor) => extractor.extract(samples, sample_rate),
             Kind::Frames(extractor) => extractor.extract(samples, sample_rate),
+        };
+        if samples.len() > KEPT_S * sample_rate as usize {
+            *self = Extractor::new(self.set, self.profile);
         }
+        row
     }
 }

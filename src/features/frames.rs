@@ -40,7 +40,7 @@ impl FrameExtractor {
     }
 
     pub(super) fn extract(&mut self, samples: &[f32], sample_rate: u32) -> Result<Vec<f32>> {
-        self.front.load(samples, sample_rate)?;
+        let level = self.front.load_levelled(samples, sample_rate)?;
         let signal = self.front.signal();
         pad_reflected(signal, N_FFT / 2, &mut self.padded);
         let frames = frame_count(signal.len(), HOP_LENGTH);
@@ -53,7 +53,7 @@ impl FrameExtractor {
         let decibels = self.mel.to_frames();
         let mut row: Vec<f32> = decibels.values()[active.start * MEL..active.end * MEL].to_vec();
         let floor = row.iter().copied().fold(f32::NEG_INFINITY, f32::max) - TOP_DB;
-        row.iter_mut().for_each(|value| *value = value.max(floor));
+        row.iter_mut().for_each(|value| *value = value.max(floor) + level as f32);
         finite(row)
     }
 }

@@ -3,6 +3,7 @@
 use std::ops::RangeInclusive;
 
 use crate::audio::resample::Resampler;
+use crate::dsp::{extremes, mean};
 use crate::error::{Error, Result};
 
 pub(super) const SAMPLE_RATE: u32 = 22_050;
@@ -10,6 +11,8 @@ pub(super) const N_FFT: usize = 2048;
 pub(super) const HOP_LENGTH: usize = 512;
 /// Fewest samples at [`SAMPLE_RATE`], of any set, so that they are all of the same recordings.
 pub(super) const SHORTEST: usize = 33;
+/// Recordings with a smaller peak (-120 dBFS) are not scaled up to one: they are taken as silent.
+const QUIETEST: f64 = 1e-6;
 /// Sampling rates of the input that are taken as meant seriously, in Hz.
 const RATES: RangeInclusive<u32> = 1_000..=768_000;
 
@@ -18,6 +21,7 @@ const RATES: RangeInclusive<u32> = 1_000..=768_000;
 pub(super) struct Front {
     resampler: Option<Resampler>,
     signal: Vec<f32>,
+    levelled: Vec<f32>,
 }
 
 impl Front {
@@ -31,14 +35,30 @@ impl Front {
     /// # Errors
     /// As [`super::Extractor::extract`].
     pub(super) fn load(&mut self, samples: &[f32], sample_rate: u32) -> Result<()> {
-        if !RATES.contains(&sample_rate) {
-            let message = format!("the sampling rate is {sample_rate} Hz, outside {} to {} Hz", RATES.start(), RATES.end());
-            return Err(Error::data(message).hint("convert the recording to a usual rate, such as 16000 or 48000 Hz"));
-        }
-        if let Some(at) = samples.iter().position(|sample| !sample.is_finite()) {
-            let message = format!("sample {at} is not a finite number");
-            return Err(Error::data(message).hint("the file is damaged or was written with an overflow: export it again"));
-        }
+        check(samples, sample_rate)?;
+        self.resample(samples, sample_rate)
+    }
+
+    /// Takes a mono recording less its mean and scaled to a peak of one, so that neither an offset nor the gain of the recording changes what
+    /// is computed of it. Returns the level of that peak in dB, at least -120, by which levels have to be raised again.
+    ///
+    /// # Errors
+    /// As [`super::Extractor::extract`].
+    pub(super) fn load_levelled(&mut self, samples: &[f32], sample_rate: u32) -> Result<f64> {
+        check(samples, sample_rate)?;
+        let (offset, (least, largest)) = (mean(samples), extremes(samples));
+        // Refuses what the spectra of the signal as it stands could not hold.
+        check_finite(&[(largest.max(-least) * N_FFT as f32).powi(2)])?;
+        let peak = (f64::from(largest) - offset).max(offset - f64::from(least)).max(QUIETEST);
+        let mut levelled = std::mem::take(&mut self.levelled);
+        levelled.clear();
+        levelled.extend(samples.iter().map(|sample| ((f64::from(*sample) - offset) / peak) as f32));
+        let loaded = self.resample(&levelled, sample_rate);
+        self.levelled = levelled;
+        loaded.map(|()| 20.0 * peak.log10())
+    }
+
+    fn resample(&mut self, samples: &[f32], sample_rate: u32) -> Result<()> {
         let mut resampler = match self.resampler.take() {
             Some(resampler) if resampler.from_hz() == sample_rate => resampler,
             _ => Resampler::new(sample_rate, SAMPLE_RATE),
@@ -52,6 +72,19 @@ impl Front {
         }
         Ok(())
     }
+}
+
+/// Refuses sampling rates and samples that no signal has.
+fn check(samples: &[f32], sample_rate: u32) -> Result<()> {
+    if !RATES.contains(&sample_rate) {
+        let message = format!("the sampling rate is {sample_rate} Hz, outside {} to {} Hz", RATES.start(), RATES.end());
+        return Err(Error::data(message).hint("convert the recording to a usual rate, such as 16000 or 48000 Hz"));
+    }
+    if let Some(at) = samples.iter().position(|sample| !sample.is_finite()) {
+        let message = format!("sample {at} is not a finite number");
+        return Err(Error::data(message).hint("the file is damaged or was written with an overflow: export it again"));
+    }
+    Ok(())
 }
 
 /// Refuses features that no model could be trained on.

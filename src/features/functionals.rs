@@ -1,16 +1,17 @@
 //! The set `functionals`: statistics over time of the descriptors of frames.
 
-use super::descriptors::{DescriptorExtractor, Descriptors, F0, VOICING, WIDTH, descriptor_names};
+use super::descriptors::{DescriptorExtractor, Descriptors, F0, WIDTH, descriptor_names};
 use super::front::finite;
 use super::set::Profile;
+use crate::dsp::{Irregularity, Voice};
 use crate::error::Result;
 
 /// Of a descriptor and of its first derivative.
 const STATISTICS: [&str; 12] = ["mean", "sd", "p05", "p25", "p50", "p75", "p95", "iqr", "range", "skewness", "kurtosis", "slope"];
 /// Of the second derivative.
 const FEW_STATISTICS: [&str; 2] = ["mean", "sd"];
-/// Of the pitch over voiced frames, and of how much was active and voiced.
-const VOICED: [&str; 12] = [
+/// Of the pitch over voiced frames, of how much was active and voiced, and of how regular the voice is.
+const VOICED: [&str; 17] = [
     "voiced_f0_mean",
     "voiced_f0_sd",
     "voiced_f0_p05",
@@ -23,11 +24,16 @@ const VOICED: [&str; 12] = [
     "voiced_share",
     "active_frames",
     "active_share",
+    "jitter_local",
+    "shimmer_local",
+    "shimmer_local_db",
+    "hnr_mean",
+    "hnr_sd",
 ];
 const PERCENTS: [f64; 5] = [5.0, 25.0, 50.0, 75.0, 95.0];
-/// A frame whose autocorrelation has a peak above this is voiced.
-const VOICED_PEAK: f64 = 0.5;
 const FEWEST_VOICED: usize = 3;
+/// A correlation above would be that of a voice without any noise.
+const HIGHEST_CORRELATION: f64 = 0.9999;
 /// Added to what stands below a fraction bar.
 const TINY: f64 = 1e-9;
 
@@ -76,7 +82,8 @@ fn functionals(described: &Descriptors) -> Vec<f64> {
 
 fn voiced(described: &Descriptors, out: &mut Vec<f64>) {
     let (rows, frames) = (&described.rows, described.rows.len() as f64);
-    let mut pitch: Vec<f64> = rows.iter().filter(|row| row[VOICING] > VOICED_PEAK).map(|row| row[F0]).collect();
+    let is_voiced = described.voices.iter().map(|voice| voice.f0.is_some());
+    let mut pitch: Vec<f64> = rows.iter().zip(is_voiced).filter(|(_, is_voiced)| *is_voiced).map(|(row, _)| row[F0]).collect();
     let share = pitch.len() as f64 / frames;
     if pitch.len() < FEWEST_VOICED {
         pitch = rows.iter().map(|row| row[F0]).collect();
@@ -89,6 +96,16 @@ fn voiced(described: &Descriptors, out: &mut Vec<f64>) {
     out.extend(PERCENTS.map(|percent| percentile(&pitch, percent)));
     let range = pitch.last().copied().unwrap_or_default() - pitch.first().copied().unwrap_or_default();
     out.extend([range, step, share, frames, frames / described.frames as f64]);
+    let Irregularity { jitter, shimmer, shimmer_db } = described.irregularity;
+    let harmonicities: Vec<f64> = described.voices.iter().filter(|voice| voice.f0.is_some()).map(harmonicity).collect();
+    let (mean, sd) = moments(&harmonicities);
+    out.extend([jitter, shimmer, shimmer_db, mean, sd]);
+}
+
+/// Ratio of harmonics to noise in dB: the autocorrelation at the period is the share of the periodic part (Boersma 1993).
+fn harmonicity(voice: &Voice) -> f64 {
+    let periodic = voice.strength.min(HIGHEST_CORRELATION);
+    10.0 * (periodic / (1.0 - periodic)).log10()
 }
 
 /// Slope of the straight line through five neighbours, the first and last value repeated beyond the ends; zeros of fewer than three values.

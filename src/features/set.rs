@@ -51,7 +51,7 @@ impl FeatureSet {
     pub fn code_version(self) -> u32 {
         match self {
             FeatureSet::Issa193 => CODE_VERSION,
-            FeatureSet::Functionals | FeatureSet::Frames => 1,
+            FeatureSet::Functionals | FeatureSet::Frames => 2,
         }
     }
 

@@ -19,7 +19,7 @@ use crate::files::write_atomically;
 use crate::model::classifier::{Classifier, CnnClassifier, Majority};
 use crate::model::weights::{decode, encode};
 use crate::model::{Architecture, Forest, Knn, Layer, Logistic, NetSpec, Params, Running, Svm, TrainSettings};
-use crate::transform::{Inputs, MOST_FRAMES, Scaler};
+use crate::transform::{BALANCED_SPEAKERS, Inputs, MOST_FRAMES, Scaler};
 
 /// Version of the folder's layout.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -297,6 +297,8 @@ fn card(model: &SavedModel) -> String {
     if info.inputs.is_transductive() {
         out += "Features of each speaker are first scaled with the means and standard deviations of all of that speaker's clips, those that the\n";
         out += "model was tested on among them, without their labels: its results are transductive, and it cannot tell anything of one clip alone.\n";
+        out += &format!("They hold only if {BALANCED_SPEAKERS}: for a speaker with clips of few emotions an\n");
+        out += "inductive model is the better choice.\n";
     }
     out += if info.scaler == Scaler::None {
         "Features are not scaled.\n\n"

@@ -1,17 +1,19 @@
 //! Ensembles: the predictions of other experiments on the same folds, brought together in an evaluation without a training.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use super::evaluate::{self, Found};
 use super::jobs::Work;
 use super::options::Stage;
+use super::pools::RESTRICTED;
 use super::running::Running;
 use super::split::Folds;
 use super::train::PREDICTIONS;
 use crate::config::{Experiment, ModelSettings};
 use crate::corpus::Utterance;
 use crate::error::{Error, Result};
-use crate::evaluation::{Vote, argmax, vote};
+use crate::evaluation::{Vote, argmax, halves, vote};
 use crate::orchestrator::{Context, Finished, Identity, Task};
 use crate::report::FoldSection;
 use crate::split::Role;
@@ -28,12 +30,20 @@ impl Work<'_, '_> {
             return Err(Error::internal("an ensemble was evaluated without folds"));
         };
         let mut inputs = self.evaluation_inputs(split)?;
+        let restricts = self.walk.pipeline.restricts_pools(experiment);
+        let mut given = Vec::new();
         for finished in members {
             inputs.insert(format!("{} predictions", finished.task), finished.hash(PREDICTIONS)?);
+            // The answers of an inductive member do not depend on pools.
+            let is_transductive = finished.names().any(|name| name == RESTRICTED);
+            let restricted = restricts.then_some(if is_transductive { RESTRICTED } else { PREDICTIONS });
+            if restricted == Some(RESTRICTED) {
+                inputs.insert(format!("{} restricted", finished.task), finished.hash(RESTRICTED)?);
+            }
+            given.push(Member { whole: finished.path(PREDICTIONS), restricted: restricted.map(|name| finished.path(name)) });
         }
         let identity = Identity { inputs, ..self.walk.evaluate_settings(experiment)? };
-        let members: Vec<Finished> = members.iter().map(|one| (*one).clone()).collect();
-        let action = move |context: &Context| combine(experiment, utterances, folds, &members, context);
+        let action = move |context: &Context| combine(experiment, utterances, folds, &given, context);
         Ok(Task::new(evaluate::id(experiment), identity, action))
     }
 
@@ -61,46 +71,71 @@ impl Work<'_, '_> {
     }
 }
 
-/// Brings the predictions of the members together, each first averaged over its seeds, and evaluates them like any others.
-fn combine(experiment: &Experiment, utterances: &[Utterance], folds: &Folds, members: &[Finished], context: &Context) -> Result<()> {
-    let ModelSettings::Ensemble { vote: how, weights, .. } = &experiment.model else {
-        return Err(Error::internal("what is no ensemble was to be combined"));
-    };
-    let mut labels: Vec<String> = Vec::new();
-    let mut all: Vec<BTreeMap<(u32, String), summary::EnsembleRow>> = Vec::new();
-    for member in members {
-        let (found, rows, _) = predictions::read(&member.path(PREDICTIONS))?;
-        if !labels.is_empty() && labels != found {
-            return Err(Error::internal("two members of an ensemble have different classes"));
+/// Where the predictions of a member lie.
+struct Member {
+    whole: PathBuf,
+    /// Those with restricted pools, where they are asked for.
+    restricted: Option<PathBuf>,
+}
+
+/// The predictions of all members, each averaged over its seeds, by fold and utterance.
+struct Given<'e> {
+    experiment: &'e Experiment,
+    labels: Vec<String>,
+    members: Vec<BTreeMap<(u32, String), summary::EnsembleRow>>,
+}
+
+impl<'e> Given<'e> {
+    fn read<'p>(experiment: &'e Experiment, paths: impl Iterator<Item = &'p PathBuf>) -> Result<Self> {
+        let mut given = Given { experiment, labels: Vec::new(), members: Vec::new() };
+        for path in paths {
+            let (found, rows, _) = predictions::read(path)?;
+            if !given.labels.is_empty() && given.labels != found {
+                return Err(Error::internal("two members of an ensemble have different classes"));
+            }
+            let rows = summary::ensemble(&found, &rows)?;
+            given.labels = found;
+            given.members.push(rows.into_iter().map(|row| ((row.fold, row.utterance_id.clone()), row)).collect());
         }
-        let rows = summary::ensemble(&found, &rows)?;
-        labels = found;
-        all.push(rows.into_iter().map(|row| ((row.fold, row.utterance_id.clone()), row)).collect());
+        Ok(given)
     }
+
+    /// The one prediction that the members make together.
+    fn together(&self, fold: u32, utterance: &str, truth: &str) -> Result<PredictionRow> {
+        let ModelSettings::Ensemble { vote: how, weights, .. } = &self.experiment.model else {
+            return Err(Error::internal("what is no ensemble was to be combined"));
+        };
+        let key = (fold, utterance.to_owned());
+        let lacks = || Error::internal(format!("a member of {} did not test {utterance} in fold {fold}", self.experiment.name));
+        let given = self.members.iter().map(|rows| rows.get(&key).ok_or_else(lacks)).collect::<Result<Vec<_>>>()?;
+        let probabilities: Vec<&[f32]> = given.iter().map(|row| row.probabilities.as_slice()).collect();
+        let probabilities = match how {
+            Vote::Mean => vote::mean(&probabilities, (!weights.is_empty()).then_some(weights.as_slice())),
+            Vote::Majority => vote::majority(&probabilities),
+        };
+        Ok(PredictionRow {
+            experiment: self.experiment.name.clone(),
+            protocol: self.experiment.protocol.name(),
+            fold,
+            seed: NO_SEED,
+            utterance_id: key.1,
+            truth: truth.to_owned(),
+            predicted: self.labels.get(argmax(&probabilities)).cloned().unwrap_or_default(),
+            probabilities,
+        })
+    }
+}
+
+/// Brings the predictions of the members together, each first averaged over its seeds, and evaluates them like any others.
+fn combine(experiment: &Experiment, utterances: &[Utterance], folds: &Folds, members: &[Member], context: &Context) -> Result<()> {
+    let whole = Given::read(experiment, members.iter().map(|member| &member.whole))?;
     let (mut rows, mut sections, mut metrics) = (Vec::new(), Vec::new(), Vec::new());
     for fold in &folds.folds {
         let first = rows.len();
         for (utterance, _) in utterances.iter().zip(&fold.roles).filter(|(_, role)| **role == Some(Role::Test)) {
-            let key = (fold.index, utterance.source.id.clone());
-            let lacks = || Error::internal(format!("a member of {} did not test {} in fold {}", experiment.name, key.1, fold.index));
-            let given = all.iter().map(|rows| rows.get(&key).ok_or_else(lacks)).collect::<Result<Vec<_>>>()?;
-            let probabilities: Vec<&[f32]> = given.iter().map(|row| row.probabilities.as_slice()).collect();
-            let probabilities = match how {
-                Vote::Mean => vote::mean(&probabilities, (!weights.is_empty()).then_some(weights.as_slice())),
-                Vote::Majority => vote::majority(&probabilities),
-            };
-            rows.push(PredictionRow {
-                experiment: experiment.name.clone(),
-                protocol: experiment.protocol.name(),
-                fold: fold.index,
-                seed: NO_SEED,
-                utterance_id: key.1,
-                truth: utterance.source.emotion.clone(),
-                predicted: labels.get(argmax(&probabilities)).cloned().unwrap_or_default(),
-                probabilities,
-            });
+            rows.push(whole.together(fold.index, &utterance.source.id, &utterance.source.emotion)?);
         }
-        let scores = evaluate::score(&labels, evaluate::pairs(&rows[first..]))?;
+        let scores = evaluate::score(&whole.labels, evaluate::pairs(&rows[first..]))?;
         metrics.extend(evaluate::of_fold(experiment, fold.index, NO_SEED, &scores));
         let count = |role: Role| fold.roles.iter().filter(|found| **found == Some(role)).count();
         sections.push(FoldSection {
@@ -117,9 +152,18 @@ fn combine(experiment: &Experiment, utterances: &[Utterance], folds: &Folds, mem
             search: None,
         });
     }
-    if all.iter().any(|member| member.len() != rows.len()) {
+    if whole.members.iter().any(|member| member.len() != rows.len()) {
         return Err(Error::internal(format!("the members of {} tested other utterances than its folds say", experiment.name)));
     }
-    let found = Found { labels, rows, folds: sections, metrics, shared: folds.about.remarks() };
+    let restricted = members.iter().map(|member| member.restricted.as_ref()).collect::<Option<Vec<_>>>();
+    let restricted = restricted.map(|paths| {
+        let given = Given::read(experiment, paths.into_iter())?;
+        let halves = halves(&whole.labels);
+        let in_a_half = |row: &&PredictionRow| halves.iter().any(|half| half.classes.contains(&row.truth));
+        rows.iter().filter(in_a_half).map(|row| given.together(row.fold, &row.utterance_id, &row.truth)).collect::<Result<Vec<_>>>()
+    });
+    let mut shared = folds.about.remarks();
+    shared.extend(restricted.is_some().then(evaluate::transductive));
+    let found = Found { labels: whole.labels, rows, restricted: restricted.transpose()?, folds: sections, metrics, shared };
     evaluate::conclude(experiment, utterances, folds, found, context)
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::ingest::{from_json, to_json};
+use super::pools::{self, RESTRICTED};
 use super::split::Folds;
 use super::train::{FOLD, FoldFile, PREDICTIONS};
 use crate::config::Experiment;
@@ -13,6 +14,7 @@ use crate::files::{hash_bytes, write_atomically};
 use crate::orchestrator::{Context, Finished};
 use crate::report::{EpochLine, ExperimentSection, FoldSection, PredictionLine};
 use crate::table::{self, metrics::MetricRow, predictions::PredictionRow, summary};
+use crate::transform::BALANCED_SPEAKERS;
 
 /// Figures by fold, seed and metric within the task's folder.
 pub(super) const METRICS: &str = "metrics.parquet";
@@ -30,8 +32,12 @@ pub(super) fn id_of(name: &str) -> String {
 }
 
 /// What must be known of a result that was reached with a look at clips of test speakers.
-const TRANSDUCTIVE: &str = "transductive: every speaker's features were scaled by all of that speaker's clips, the tested ones among them, though \
-     without their labels; this is not what a model can do that hears a speaker for the first time";
+pub(super) fn transductive() -> String {
+    format!(
+        "transductive: every speaker's features were scaled by all of their clips, the tested ones among them, though without their labels; \
+         a model cannot do so for a speaker whom it hears for the first time, and the figures hold only if {BALANCED_SPEAKERS}"
+    )
+}
 
 /// Brings the trained folds of an experiment together.
 pub(super) fn evaluate(
@@ -39,6 +45,7 @@ pub(super) fn evaluate(
     utterances: &[Utterance],
     folds: &Folds,
     trained: &[Finished],
+    restricted: Option<Vec<PredictionRow>>,
     context: &Context,
 ) -> Result<()> {
     let mut labels: Vec<String> = Vec::new();
@@ -47,7 +54,7 @@ pub(super) fn evaluate(
     let mut metrics = Vec::new();
     let mut shared = folds.about.remarks();
     if experiment.is_transductive() {
-        shared.push(TRANSDUCTIVE.to_owned());
+        shared.push(transductive());
     }
     let mut said = BTreeSet::new();
     for finished in trained {
@@ -76,7 +83,7 @@ pub(super) fn evaluate(
         });
         rows.extend(predictions);
     }
-    let found = Found { labels, rows, folds: sections, metrics, shared };
+    let found = Found { labels, rows, restricted, folds: sections, metrics, shared };
     conclude(experiment, utterances, folds, found, context)
 }
 
@@ -84,6 +91,8 @@ pub(super) fn evaluate(
 pub(super) struct Found {
     pub labels: Vec<String>,
     pub rows: Vec<PredictionRow>,
+    /// Predictions with restricted pools, where they were asked for.
+    pub restricted: Option<Vec<PredictionRow>>,
     pub folds: Vec<FoldSection>,
     /// By fold and seed.
     pub metrics: Vec<MetricRow>,
@@ -92,7 +101,7 @@ pub(super) struct Found {
 
 /// Figures over all folds and seeds, and the outputs of the task.
 pub(super) fn conclude(experiment: &Experiment, utterances: &[Utterance], folds: &Folds, found: Found, context: &Context) -> Result<()> {
-    let Found { labels, rows, folds: sections, mut metrics, shared } = found;
+    let Found { labels, rows, restricted, folds: sections, mut metrics, shared } = found;
     let pooled = score(&labels, pairs(&rows))?;
     let spread: BTreeMap<String, Spread> =
         summary::spreads(&metrics)?.into_iter().map(|line| (line.metric, Spread { mean: line.mean, sd: line.sd })).collect();
@@ -128,11 +137,15 @@ pub(super) fn conclude(experiment: &Experiment, utterances: &[Utterance], folds:
         spread,
         ensemble,
         uncertainty,
+        restricted_pools: restricted.as_ref().map(|restricted| pools::figures(&labels, &rows, restricted)).unwrap_or_default(),
         folds: sections,
         predictions,
         ..empty_section(experiment, Some(folds))
     };
     table::predictions::write(&context.folder.join(PREDICTIONS), &labels, &rows, &table::Meta::new())?;
+    if let Some(restricted) = &restricted {
+        table::predictions::write(&context.folder.join(RESTRICTED), &labels, restricted, &table::Meta::new())?;
+    }
     table::metrics::write(&context.folder.join(METRICS), &metrics, &table::Meta::new())?;
     write_atomically(&context.folder.join(SECTION), &to_json(&section)?)
 }
@@ -258,6 +271,7 @@ fn empty_section(experiment: &Experiment, folds: Option<&Folds>) -> ExperimentSe
         spread: BTreeMap::new(),
         ensemble: None,
         uncertainty: Uncertainty::default(),
+        restricted_pools: vec![],
         folds: vec![],
         predictions: vec![],
     }

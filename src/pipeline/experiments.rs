@@ -12,6 +12,7 @@ use super::extract::{self};
 use super::flow::Outcome;
 use super::jobs::{Data, Work};
 use super::options::Stage;
+use super::pools;
 use super::running::{Running, Shuffled};
 use super::split::{self};
 use super::train::{self};
@@ -151,6 +152,9 @@ impl<'a> Walk<'a> {
             seed: u64,
             #[serde(flatten)]
             model: ModelKey<'k>,
+            /// Version of what the card of a transductive model says.
+            #[serde(skip_serializing_if = "Option::is_none")]
+            transductive_card: Option<u32>,
         }
         let key = TrainKey {
             pipeline: &self.pipeline.name,
@@ -161,16 +165,20 @@ impl<'a> Walk<'a> {
             fold_name,
             seed,
             model: experiment.model_key(),
+            transductive_card: experiment.is_transductive().then_some(1),
         };
         let identity = self.identity(Stage::Train, key, [])?;
         Ok(Identity { code_version: experiment.model.code_version(), ..identity })
     }
 
     pub(super) fn evaluate_settings(&self, experiment: &Experiment) -> Result<Identity> {
-        let params = serde_json::json!({
+        let mut params = serde_json::json!({
             "experiment": experiment.name, "protocol": experiment.protocol.name(),
             "model": experiment.describe(), "seeds": experiment.seeds, "shuffle_labels": experiment.shuffle_labels,
         });
+        if self.pipeline.is_transductive(experiment) {
+            params["restricted_pools"] = pools::CODE_VERSION.into();
+        }
         self.identity(Stage::Evaluate, params, [])
     }
 

@@ -1,6 +1,6 @@
 //! The ingest stage: every recording that the corpus reader lists, opened once.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -16,7 +16,7 @@ use super::open::{Opener, Stat};
 use super::probes::{Probe, Probes};
 use super::rows::{Logs, Rows, sound};
 use super::workers::Workers;
-use crate::audio::Audio;
+use crate::audio::{Audio, Remark};
 use crate::corpus::{Listing, Reason, SetAside, Source, Sources, Subset, Utterance};
 use crate::error::{Error, Kind, Result};
 use crate::features::FeatureSet;
@@ -76,6 +76,7 @@ pub(super) fn ingest(corpus: &Corpus, mut probes: Probes, workers: &Workers, fea
     let mut candidates: Vec<Utterance> = Vec::new();
     let mut set_aside = corpus.listing.set_aside.clone();
     let mut failed: Option<Error> = None;
+    let mut remarked = Remarked::default();
     for chunk in chunks(corpus.sources.iter()) {
         let chunk = chunk?;
         let earlier: Vec<Option<Probe>> = chunk.iter().map(|source| probes.known(source)).collect();
@@ -84,6 +85,7 @@ pub(super) fn ingest(corpus: &Corpus, mut probes: Probes, workers: &Workers, fea
             match probe {
                 Some(Ok(probe)) => {
                     probes.keep(&source, &probe)?;
+                    remarked.add(&source, &probe);
                     let utterance = utterance(source, probe);
                     match corpus.subset {
                         Some(_) => candidates.push(utterance),
@@ -121,14 +123,48 @@ pub(super) fn ingest(corpus: &Corpus, mut probes: Probes, workers: &Workers, fea
             corpus.sources.len(),
             corpus.root.display()
         ))
-        .hint("check that the files are audio in a supported format (WAV, FLAC, MP3, Ogg Vorbis, MP4)"));
+        .hint("check that the files are audio in a supported format (WAV, FLAC, MP3, Ogg, MP4, AIFF, AU, SPHERE)"));
     }
     table.finish()?;
     probes.finish()?;
     summary.sounds = sounds.finish();
-    let listing = Listing { set_aside, sources: vec![], ..corpus.listing.clone() };
+    let mut listing = Listing { set_aside, sources: vec![], ..corpus.listing.clone() };
+    for (remark, said) in remarked.said() {
+        if remark.is_warning() {
+            listing.warnings.push(said);
+        } else {
+            listing.notes.push(said);
+        }
+    }
     write_atomically(&context.folder.join(LISTING), &to_json(&listing)?)?;
     write_atomically(&context.folder.join(SUMMARY), &to_json(&summary)?)
+}
+
+/// What decoding remarked on recordings: how many have each remark, and the first of them.
+#[derive(Default)]
+struct Remarked {
+    counts: BTreeMap<Remark, (u64, String)>,
+    last: String,
+}
+
+impl Remarked {
+    /// Segments of a recording, which stand together, count as one.
+    fn add(&mut self, source: &Source, probe: &Probe) {
+        if probe.remarks.is_empty() || self.last == source.path {
+            return;
+        }
+        self.last.clone_from(&source.path);
+        for remark in probe.remarks.iter() {
+            self.counts.entry(remark).or_insert_with(|| (0, source.path.clone())).0 += 1;
+        }
+    }
+
+    fn said(self) -> impl Iterator<Item = (Remark, String)> {
+        self.counts.into_iter().map(|(remark, (count, first))| {
+            let recordings = if count == 1 { "1 recording".to_owned() } else { format!("{count} recordings") };
+            (remark, format!("{recordings}: {} (the first: {first})", remark.text()))
+        })
+    }
 }
 
 /// The utterances that were taken so far.
@@ -259,7 +295,7 @@ impl<'a> Look<'a> {
                     return Err(Error::new(Kind::Io, format!("{} changed while it was read", path.display())));
                 }
                 let (sample_rate, channels, n_samples) = (audio.sample_rate, audio.channels, audio.samples.len() as u64);
-                Ok((Probe { stat: fresh[n].1, sample_rate, channels, n_samples, content_hash }, rows))
+                Ok((Probe { stat: fresh[n].1, sample_rate, channels, n_samples, content_hash, remarks: audio.remarks }, rows))
             });
             count.one(context, !logs.is_empty());
             opened

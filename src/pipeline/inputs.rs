@@ -82,8 +82,17 @@ impl Rows {
         Ok((Rows { columns: table.columns, ids: table.ids, values }, meta))
     }
 
-    /// The rows of the utterances with their labels, with what is done to speakers done. Another set may lack some that this table has.
+    /// The rows of the utterances with their labels, with what is done to speakers done.
     pub(super) fn dataset(&self, utterances: &[Utterance], experiment: &Experiment) -> Result<Dataset> {
+        let mut data = self.unscaled(utterances, experiment)?;
+        if experiment.inputs.scaler == ScalerKind::PerSpeaker {
+            standardise_speakers(&mut data);
+        }
+        Ok(data)
+    }
+
+    /// The rows of the utterances with their labels. Another set may lack some that this table has.
+    pub(super) fn unscaled(&self, utterances: &[Utterance], experiment: &Experiment) -> Result<Dataset> {
         let mut labels: Vec<String> = utterances.iter().map(|u| u.source.emotion.clone()).collect();
         labels.sort();
         labels.dedup();
@@ -96,17 +105,13 @@ impl Rows {
             values.extend_from_slice(row);
         }
         let y = utterances.iter().map(|u| labels.binary_search(&u.source.emotion));
-        let mut data = Dataset {
+        Ok(Dataset {
             ids: utterances.iter().map(|u| u.source.id.clone()).collect(),
             x: Matrix::new(utterances.len(), shape.size(), values),
             shape,
             y: y.collect::<Result<_, _>>().map_err(|_| Error::internal("a label got lost between two tables"))?,
             speakers: utterances.iter().map(|u| u.source.speaker.clone()).collect(),
             labels,
-        };
-        if experiment.inputs.scaler == ScalerKind::PerSpeaker {
-            standardise_speakers(&mut data);
-        }
-        Ok(data)
+        })
     }
 }

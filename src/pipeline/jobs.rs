@@ -6,9 +6,10 @@ use super::audit;
 use super::augment::Augmented;
 use super::evaluate;
 use super::extract::{Extracted, Tables};
+use super::pools;
 use super::publish::table_hash;
 use super::running::Running;
-use super::split;
+use super::split::{self, Folds};
 use super::train::{self, Job};
 use super::walk::{Later, Seen, Walk};
 use crate::config::Experiment;
@@ -56,6 +57,11 @@ pub(super) struct Work<'w, 'a> {
     pub augmented: BTreeMap<FeatureSet, Seen<Tables>>,
 }
 
+/// The table of the set of an experiment, where it is there.
+fn there<'t>(tables: &'t BTreeMap<FeatureSet, Seen<Tables>>, experiment: &Experiment) -> Option<&'t Tables> {
+    tables.get(&experiment.inputs.set).and_then(Seen::there)
+}
+
 impl Work<'_, '_> {
     /// Why the features of an experiment, or of a member of it, are not there yet.
     pub(super) fn lacks(&self, experiment: &Experiment) -> Option<&Later> {
@@ -91,11 +97,10 @@ impl Work<'_, '_> {
 
     pub(super) fn train<'t>(&'t self, one: &'t Running, fold: &'t Fold, fingerprint: &str, seed: u64) -> Result<Task<'t>> {
         let (experiment, utterances) = (one.experiment, one.utterances(self.data));
-        let there = |tables: &'t BTreeMap<_, Seen<_>>| tables.get(&experiment.inputs.set).and_then(Seen::there);
-        let (Some((hash, features)), true) = (there(&self.features), self.is_fed(experiment)) else {
+        let (Some((hash, features)), true) = (there(&self.features, experiment), self.is_fed(experiment)) else {
             return Err(Error::internal("a training was begun without features"));
         };
-        let augmented = there(&self.augmented).filter(|_| !experiment.augment.is_empty());
+        let augmented = there(&self.augmented, experiment).filter(|_| !experiment.augment.is_empty());
         let mut inputs = BTreeMap::from([("features".to_owned(), hash.clone()), ("fold".to_owned(), fingerprint.to_owned())]);
         inputs.extend(experiment.heeds_speakers().then(|| ("speakers".to_owned(), self.data.speakers.clone())));
         inputs.extend(augmented.map(|(hash, _)| ("augmented".to_owned(), hash.clone())));
@@ -116,10 +121,33 @@ impl Work<'_, '_> {
             inputs.insert(format!("{} predictions", finished.task), finished.hash(train::PREDICTIONS)?);
             inputs.insert(format!("{} history", finished.task), finished.hash(train::FOLD)?);
         }
+        let restricts = self.walk.pipeline.restricts_pools(experiment);
+        let runs = if restricts { self.runs(one, folds, trained)? } else { vec![] };
+        if restricts {
+            inputs.extend(there(&self.features, experiment).map(|(hash, _)| ("features".to_owned(), hash.clone())));
+            for finished in trained {
+                inputs.insert(format!("{} model", finished.task), finished.hash(&format!("{}/model.json", train::MODEL))?);
+            }
+        }
+        let memory = runs.first().map_or(0, |(job, _)| train::memory(job));
         let identity = Identity { inputs, ..self.walk.evaluate_settings(experiment)? };
         let trained: Vec<Finished> = trained.iter().map(|one| (*one).clone()).collect();
-        let action = move |context: &Context| evaluate::evaluate(experiment, utterances, folds, &trained, context);
-        Ok(Task::new(evaluate::id(experiment), identity, action))
+        let action = move |context: &Context| {
+            let restricted = restricts.then(|| pools::predict(&runs, context)).transpose()?;
+            evaluate::evaluate(experiment, utterances, folds, &trained, restricted, context)
+        };
+        Ok(Task { memory, ..Task::new(evaluate::id(experiment), identity, action) })
+    }
+
+    /// The trainings of an experiment with their outputs.
+    fn runs<'t>(&'t self, one: &'t Running, folds: &'t Folds, trained: &[&Finished]) -> Result<Vec<(Job<'t>, Finished)>> {
+        let (pipeline, experiment, utterances) = (self.walk.pipeline, one.experiment, one.utterances(self.data));
+        let Some((_, features)) = there(&self.features, experiment) else {
+            return Err(Error::internal("an experiment was evaluated without features"));
+        };
+        let job = |fold: &'t Fold, seed: u64| Job { pipeline, experiment, features, augmented: None, utterances, fold, seed };
+        let jobs = folds.folds.iter().flat_map(|fold| experiment.trained_seeds().iter().map(move |&seed| job(fold, seed)));
+        Ok(jobs.zip(trained.iter().map(|finished| (*finished).clone())).collect())
     }
 
     /// The trained folds of an experiment up to the first that is not there, and whether that is all of them.

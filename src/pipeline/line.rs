@@ -4,8 +4,10 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::report::ExperimentSection;
+use crate::evaluation::RestrictedPool;
 use crate::report::leak::{self, Leak};
+use crate::report::{ExperimentSection, pools};
+use crate::transform::BALANCED_SPEAKERS;
 
 /// The figures of one experiment.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -32,6 +34,8 @@ pub struct ExperimentLine {
     pub ensemble_accuracy: Option<f64>,
     /// UAR of these, 0 to 1.
     pub ensemble_uar: Option<f64>,
+    /// What becomes of a transductive result where the clips of test speakers are of some classes alone; empty where it was not measured.
+    pub restricted_pools: Vec<RestrictedPool>,
     /// Which tested sounds were trained on, in words; `None` where none was.
     pub leak: Option<String>,
     /// Why there is no result, where there is none.
@@ -52,6 +56,7 @@ impl ExperimentLine {
             macro_f1: section.pooled.as_ref().map(|s| s.macro_f1),
             ensemble_accuracy: section.ensemble.as_ref().map(|s| s.accuracy),
             ensemble_uar: section.ensemble.as_ref().map(|s| s.uar),
+            restricted_pools: section.restricted_pools.clone(),
             leak: leak::of(section).map(Leak::describe),
             failed: section.failed.clone(),
         }
@@ -71,6 +76,12 @@ impl fmt::Display for ExperimentLine {
         // Of an ensemble, the name of the model does not say it.
         let transductive = if self.transductive && !self.model.ends_with("transductive") { ", transductive" } else { "" };
         write!(f, " over {} predictions ({}, {speakers}, {}{transductive})", self.n, self.protocol, self.model)?;
+        if self.transductive {
+            write!(f, "; holds only if {BALANCED_SPEAKERS}")?;
+            if let Some(pools) = pools::in_words(&self.restricted_pools) {
+                write!(f, ", UAR with restricted pools: {pools}")?;
+            }
+        }
         match &self.leak {
             None => Ok(()),
             Some(leak) => write!(f, "; a leak: {leak}"),

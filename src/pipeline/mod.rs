@@ -22,6 +22,7 @@ mod open;
 mod options;
 mod overview;
 mod plan;
+mod pools;
 pub mod predict;
 mod probes;
 mod publish;

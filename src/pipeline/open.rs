@@ -115,7 +115,9 @@ impl<'a> Opener<'a> {
             if cancel.requested() {
                 return group.iter().map(|_| None).collect();
             }
-            let whole = audio::decode(&self.root.join(&group[0].path));
+            let opened = audio::decode_within(&self.root.join(&group[0].path), workers.budget());
+            // The permit to hold a large recording goes with it.
+            let (whole, _permit) = opened.map_or_else(|e| (Err(e), None), |(audio, permit)| (Ok(audio), Some(permit)));
             let one = |(i, source): (usize, &&Source)| (!cancel.requested()).then(|| hand(&whole, source, |a| work(start + i, a)));
             group.iter().enumerate().map(one).collect()
         };
@@ -137,7 +139,7 @@ impl<'a> Opener<'a> {
         let same = |(last, then, _): &(String, Stat, Audio)| *last == group[0].path && Some(*then) == stat;
         let whole = match self.last.take().filter(same) {
             Some((_, _, audio)) => Ok(audio),
-            None => audio::decode(&path),
+            None => audio::decode_within(&path, workers.budget()).map(|(audio, _)| audio),
         };
         let start = done.len();
         let one = |(i, source): (usize, &&Source)| (!cancel.requested()).then(|| hand(&whole, source, |a| work(start + i, a)));

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::open::Stat;
+use crate::audio::Remarks;
 use crate::corpus::Source;
 use crate::error::{Error, Result};
 use crate::files::{create_folder, place};
@@ -19,7 +20,8 @@ use crate::files::{create_folder, place};
 pub(super) const NAME: &str = "probes.jsonl";
 /// Of one that is under way or was stopped.
 const PART: &str = "probes.part.jsonl";
-const FORMAT: &str = "{\"probes\":3}\n";
+/// Raised with every change of what decoding gives.
+const FORMAT: &str = "{\"probes\":4}\n";
 
 /// What one look at a recording gave.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,6 +31,8 @@ pub(super) struct Probe {
     pub channels: u16,
     pub n_samples: u64,
     pub content_hash: String,
+    #[serde(default, skip_serializing_if = "Remarks::is_empty")]
+    pub remarks: Remarks,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -262,7 +266,14 @@ mod tests {
     }
 
     fn probe(folder: &Path, i: u32) -> Probe {
-        Probe { stat: Stat::of(folder).unwrap(), sample_rate: i, channels: 1, n_samples: 1, content_hash: "ab".into() }
+        Probe {
+            stat: Stat::of(folder).unwrap(),
+            sample_rate: i,
+            channels: 1,
+            n_samples: 1,
+            content_hash: "ab".into(),
+            remarks: Default::default(),
+        }
     }
 
     /// Looks at some sources, of which every tenth and all above `stop` are not written down; returns those that were known.

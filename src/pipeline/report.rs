@@ -15,6 +15,7 @@ use super::ingest::{Ingested, LISTING, UTTERANCES, from_json};
 use super::jobs::Data;
 use super::options::{Options, Stage};
 use super::overview;
+use super::pools;
 use super::publish::table_hash;
 use super::running::Running;
 use super::tables;
@@ -178,7 +179,10 @@ pub(super) fn sections(pipeline: &Pipeline, experiments: &[Running]) -> Result<V
         Some(done) => Ok(ExperimentSection { explanation: Some(explain::read(done)?), ..section? }),
         None => section,
     };
-    experiments.iter().filter_map(|one| section(one).map(|section| explained(one, with_settings(one, section)))).collect()
+    let sections = experiments.iter().filter_map(|one| section(one).map(|section| explained(one, with_settings(one, section))));
+    let mut sections = sections.collect::<Result<Vec<_>>>()?;
+    pools::add_inductive(pipeline, &mut sections);
+    Ok(sections)
 }
 
 /// What a report shows besides the outputs of other tasks.

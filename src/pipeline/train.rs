@@ -19,7 +19,7 @@ use crate::model::{
 };
 use crate::orchestrator::Context;
 use crate::report::SearchSection;
-use crate::split::{Dataset, Fold, Part, Parts, Role, Training, Validation};
+use crate::split::{Dataset, Fold, Part, Parts, Role, Testing, Training, Validation};
 use crate::table::{self, predictions::PredictionRow};
 use crate::transform::{Scaler, columns_in_order, finish_row};
 
@@ -153,25 +153,7 @@ pub(super) fn train(job: &Job, context: &Context) -> Result<()> {
     info.provenance.extend(searched.map(search::provenance).unwrap_or_default());
     let saved = SavedModel { info, weights: fitted.weights };
     model::artifact::save(&context.folder.join(MODEL), &saved)?;
-    let mut classifier = saved.classifier()?;
-    let probabilities = classifier.probabilities(test.x())?;
-    let n = data.labels.len();
-    let rows: Vec<PredictionRow> = test
-        .ids()
-        .iter()
-        .zip(test.y())
-        .zip(probabilities.chunks(n))
-        .map(|((id, &truth), p)| PredictionRow {
-            experiment: job.experiment.name.clone(),
-            protocol: job.experiment.protocol.name(),
-            fold: job.fold.index,
-            seed: job.seed,
-            utterance_id: id.clone(),
-            truth: data.labels[truth].clone(),
-            predicted: data.labels[argmax(p)].clone(),
-            probabilities: p.to_vec(),
-        })
-        .collect();
+    let rows = predict(job, &saved, &data.labels, &test)?;
     table::predictions::write(&context.folder.join(PREDICTIONS), &data.labels, &rows, &table::Meta::new())?;
     let file = FoldFile {
         fold: job.fold.index,
@@ -187,6 +169,22 @@ pub(super) fn train(job: &Job, context: &Context) -> Result<()> {
         search: searched.cloned(),
     };
     write_atomically(&context.folder.join(FOLD), &to_json(&file)?)
+}
+
+/// The predictions of a saved model on test rows as it wants them.
+pub(super) fn predict(job: &Job, saved: &SavedModel, labels: &[String], test: &Part<Testing>) -> Result<Vec<PredictionRow>> {
+    let probabilities = saved.classifier()?.probabilities(test.x())?;
+    let row = |((id, &truth), p): ((&String, &usize), &[f32])| PredictionRow {
+        experiment: job.experiment.name.clone(),
+        protocol: job.experiment.protocol.name(),
+        fold: job.fold.index,
+        seed: job.seed,
+        utterance_id: id.clone(),
+        truth: labels[truth].clone(),
+        predicted: labels[argmax(p)].clone(),
+        probabilities: p.to_vec(),
+    };
+    Ok(test.ids().iter().zip(test.y()).zip(probabilities.chunks(labels.len())).map(row).collect())
 }
 
 /// Refuses what cannot be trained; names what can but should be known.

@@ -90,7 +90,7 @@ impl<'a> Walk<'a> {
         observer: &'a dyn Observer,
         mode: Mode,
     ) -> Result<Self> {
-        let workers = Workers::new(options.limits.jobs, &pipeline.features)?;
+        let workers = Workers::new(options.limits.jobs, &pipeline.features)?.within(options.limits.memory);
         let root = options.store(&pipeline.name);
         let rows = Rows::at(&root);
         let store = if matches!(mode, Mode::Only(_)) { Store::shared(root) } else { Store::at(root) };

@@ -3,15 +3,19 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-use crate::audio::Audio;
+use crate::audio::{Audio, Budget};
 use crate::config::FeatureSettings;
 use crate::error::{Error, Result};
 use crate::features::{Extractor, FeatureSet};
+
+/// Bytes that the spectra and the signal of a second of sound take while features are computed of it, besides its samples.
+pub(super) const BYTES_PER_SECOND: u64 = 900_000;
 
 /// A pool whose threads keep their extractors from recording to recording and from stage to stage.
 pub(super) struct Workers {
     pool: rayon::ThreadPool,
     settings: FeatureSettings,
+    budget: Budget,
     extractors: Vec<Mutex<BTreeMap<FeatureSet, Extractor>>>,
 }
 
@@ -23,7 +27,18 @@ impl Workers {
             .build()
             .map_err(|e| Error::internal("failed to start worker threads").because(e))?;
         let extractors = (0..pool.current_num_threads()).map(|_| Mutex::default()).collect();
-        Ok(Workers { pool, settings: settings.clone(), extractors })
+        Ok(Workers { pool, settings: settings.clone(), budget: Budget::unlimited(), extractors })
+    }
+
+    /// The same threads, with a limit on the memory that recordings take, where there is one.
+    pub(super) fn within(self, memory: Option<u64>) -> Workers {
+        let budget = Budget::new(memory, self.pool.current_num_threads(), BYTES_PER_SECOND);
+        Workers { budget, ..self }
+    }
+
+    /// The memory that recordings may take.
+    pub(super) fn budget(&self) -> &Budget {
+        &self.budget
     }
 
     pub(super) fn pool(&self) -> &rayon::ThreadPool {

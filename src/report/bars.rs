@@ -5,7 +5,8 @@ use crate::evaluation::{Interval, Published};
 use super::compare;
 use super::data::{ExperimentSection, PipelineReport};
 use super::html::{Html, percent, shorten};
-use super::leak;
+use super::pools;
+use super::summary;
 use super::svg::{self, Picture};
 use super::uncertainty::{ENOUGH_SPEAKERS, doubt};
 
@@ -98,6 +99,9 @@ pub(super) fn write(h: &mut Html, report: &PipelineReport, experiments: &[&Exper
     });
     let few = panels.iter().flat_map(|panel| &panel.rows).any(|one| is_doubtful(one));
     legend(h, !panels.iter().all(|panel| panel.marks.is_empty()), few);
+    if panels.iter().flat_map(|panel| &panel.rows).any(|one| one.transductive) {
+        h.el("p", &[("class", "quiet")], pools::condition());
+    }
 }
 
 fn draw_panel(h: &mut Html, panel: &Panel, top: f64) {
@@ -139,8 +143,7 @@ fn draw_panel(h: &mut Html, panel: &Panel, top: f64) {
 /// The name of an experiment and what must be known of it, over the lines of the chart.
 fn draw_words(h: &mut Html, experiment: &ExperimentSection, top: f64) {
     svg::label(h, "name", "start", (0.0, top + 15.0), &shorten(&experiment.title, LETTERS));
-    let said = [(experiment.transductive, ", transductive"), (leak::of(experiment).is_some(), ", same sound in training")];
-    let said: String = said.into_iter().filter(|(applies, _)| *applies).map(|(_, words)| words).collect();
+    let said: String = summary::caveats(experiment).into_iter().map(|words| format!(", {words}")).collect();
     let protocol = shorten(&experiment.protocol, LETTERS.saturating_sub(said.chars().count()));
     svg::label(h, "tick", "start", (0.0, top + 34.0), &format!("{protocol}{said}"));
 }

@@ -10,6 +10,7 @@ use super::data::{ExperimentSection, PipelineReport};
 use super::html::{percent, plural};
 use super::leak;
 use super::models::{self, Kind};
+use super::pools;
 use super::sheet::escape;
 use super::uncertainty::doubt;
 
@@ -67,7 +68,8 @@ pub(super) fn render(report: &PipelineReport, experiment: &ExperimentSection) ->
     };
     let _ = writeln!(out, "## Protocol\n\n{}. {speakers}", escape(&experiment.protocol));
     if experiment.transductive {
-        out += "Transductive: unlabelled recordings of the test speakers had a part in scaling what the models see.\n";
+        out += "Transductive: unlabelled recordings of the test speakers had a part in scaling what the models see. ";
+        let _ = writeln!(out, "**{}** For a speaker with clips of few emotions an inductive model is the better choice.", pools::condition());
     }
     for line in &experiment.shared {
         let _ = writeln!(out, "- {}", escape(line));
@@ -85,6 +87,7 @@ pub(super) fn render(report: &PipelineReport, experiment: &ExperimentSection) ->
             interval.map_or_else(|| "–".to_owned(), |Interval { low, high }| format!("{} to {}{doubt}", percent(low), percent(high)));
         let _ = writeln!(out, "| {name} | {} | {interval} |", percent(value));
     }
+    pools::markdown(&mut out, experiment);
     let pooled = match models::kind(report, experiment) {
         Kind::Ensemble(_) => plural(experiment.folds.len(), "fold"),
         _ => plural(experiment.folds.len(), "training"),

@@ -6,6 +6,7 @@ use super::compare;
 use super::data::{ExperimentSection, PipelineReport};
 use super::html::{self, Html, percent, plural};
 use super::models::{self, Kind};
+use super::pools::TRANSDUCTIVE;
 use super::{leak, uncertainty};
 
 /// The first of the highest UAR.
@@ -27,7 +28,7 @@ pub(super) fn write(h: &mut Html, report: &PipelineReport) {
         let Some((best, scores)) = highest(leading) else { continue };
         let leak = leak::of(best);
         h.open("div", &[("class", if independent && leak.is_none() { "card unseen" } else { "card shared" })]);
-        h.el("p", &[("class", "card-title")], if inductive.is_empty() { format!("{title}, transductive") } else { title.to_owned() });
+        h.el("p", &[("class", "card-title")], if inductive.is_empty() { format!("{title}, {TRANSDUCTIVE}") } else { title.to_owned() });
         h.within("p", &[("class", "big")], |h| {
             h.text(percent(scores.uar)).raw(" %<span class=\"unit\"> UAR</span>");
         });
@@ -45,6 +46,7 @@ pub(super) fn write(h: &mut Html, report: &PipelineReport) {
         if let Some((best, scores)) = highest(&transductive).filter(|_| !inductive.is_empty()) {
             h.within("p", &[], |h| {
                 h.raw("<em>Transductive:</em> ").text(percent(scores.uar)).raw(" % UAR · ").text(&best.title);
+                h.raw(" (balanced speakers only)");
             });
         }
         h.raw("</div>");

@@ -6,10 +6,11 @@ use crate::evaluation::Scores;
 use super::csv_uncertainty as sure;
 use super::csv_wide as wide;
 use super::data::{ExperimentSection, PipelineReport};
+use super::pools;
 use super::sheet::Sheet;
 
 /// Names of the tables, in the order in which they are written.
-pub const TABLES: [&str; 15] = [
+pub const TABLES: [&str; 16] = [
     "results",
     "corpus",
     "features",
@@ -25,6 +26,7 @@ pub const TABLES: [&str; 15] = [
     "breakdown",
     "calibration",
     "comparisons",
+    "restricted-pools",
 ];
 
 /// A file of the report: its name and its bytes.
@@ -48,6 +50,7 @@ pub(super) fn files(report: &PipelineReport) -> Result<Vec<File>> {
         sure::breakdown(report)?,
         sure::calibration(report)?,
         sure::comparisons(report)?,
+        pools::sheet(report)?,
     ];
     let mut files = Vec::new();
     for (name, sheet) in TABLES.into_iter().zip(sheets) {

@@ -1,10 +1,11 @@
 //! The tables that a paper or a spreadsheet begins with: a row for each system, class, or recording that was set aside.
 
 use crate::error::Result;
-use crate::evaluation::{Interval, Scores};
+use crate::evaluation::{Interval, Intervals, Scores};
+use crate::transform::BALANCED_SPEAKERS;
 
 use super::compare;
-use super::data::PipelineReport;
+use super::data::{ExperimentSection, PipelineReport};
 use super::sheet::Sheet;
 use super::uncertainty::doubt;
 
@@ -69,7 +70,7 @@ pub(super) fn results(report: &PipelineReport) -> Result<Sheet> {
                 &uar_high,
                 &share(|s| s.macro_f1),
                 "",
-                &one.failed.clone().or_else(|| doubt(intervals.as_ref()?).map(|doubt| format!("interval {doubt}"))).unwrap_or_default(),
+                &note(one, intervals.as_ref()),
             ])?;
         }
     }
@@ -100,6 +101,16 @@ pub(super) fn results(report: &PipelineReport) -> Result<Sheet> {
         ])?;
     }
     Ok(sheet)
+}
+
+/// Why there is no result, or what its figures presuppose.
+fn note(one: &ExperimentSection, intervals: Option<&Intervals>) -> String {
+    if let Some(failed) = &one.failed {
+        return failed.clone();
+    }
+    let doubt = intervals.and_then(doubt).map(|doubt| format!("interval {doubt}"));
+    let condition = one.transductive.then(|| format!("transductive: holds only if {BALANCED_SPEAKERS}"));
+    doubt.into_iter().chain(condition).collect::<Vec<_>>().join("; ")
 }
 
 /// Counts of utterances by class, speaker and session.

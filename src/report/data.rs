@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::corpus::{Condition, Expected, SetAside};
-use crate::evaluation::{Explanation, Overview, Pair, Published, Scores, Spread, Uncertainty};
+use crate::evaluation::{Explanation, Overview, Pair, Published, RestrictedPool, Scores, Spread, Uncertainty};
 
 /// One pipeline.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -165,6 +165,9 @@ pub struct ExperimentSection {
     /// Intervals, spreads, calibration, breakdowns.
     #[serde(default)]
     pub uncertainty: Uncertainty,
+    /// Of a transductive experiment: its value where the pools of test speakers are restricted to one half of the classes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub restricted_pools: Vec<RestrictedPool>,
     /// What its models lean on, where they were asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub explanation: Option<Explanation>,

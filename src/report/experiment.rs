@@ -5,7 +5,7 @@ use crate::evaluation::Scores;
 use super::compare::Standing;
 use super::data::{ExperimentSection, FoldSection, PipelineReport};
 use super::html::{self, Html, Table, count, number, numbers, percent, row_head, words};
-use super::{banners, bars, cards, compare, curves, explain, heat, leak, page, runs, strip, summary, uncertainty, wrong};
+use super::{banners, bars, cards, compare, curves, explain, heat, leak, page, pools, runs, strip, summary, uncertainty, wrong};
 
 /// Prefix of the identifiers of the page's parts.
 const ID: &str = "x";
@@ -80,6 +80,7 @@ fn parts(h: &mut Html, report: &PipelineReport, experiment: &ExperimentSection) 
     cards::of_experiment(h, report, experiment);
     sharing(h, report, experiment);
     augmentation(h, experiment);
+    pools::write(h, experiment, ID);
     let kin = compare::comparable(report).iter().any(|p| p.speaker_independent == Some(experiment.speaker_independent));
     if kin && experiment.pooled.is_some() && !experiment.shuffled_labels {
         h.part("x-published", "Beside published figures");
@@ -149,7 +150,11 @@ fn sharing(h: &mut Html, report: &PipelineReport, experiment: &ExperimentSection
     }
     if experiment.transductive {
         h.raw("<p><strong>Transductive:</strong> test utterances, without their labels, had a part in scaling what the model sees. ");
-        h.raw("The figure holds where all recordings of a new speaker are there before the first is judged.</p>");
+        h.raw("The figure holds where all recordings of a new speaker are there before the first is judged. ").text(pools::condition());
+        if !experiment.restricted_pools.is_empty() {
+            h.raw(" <a href=\"#x-pools\">Measured with other speakers</a>.");
+        }
+        h.raw("</p>");
     }
     if !experiment.shared.is_empty() {
         h.raw("<p>What training and test share:</p><ul>");

@@ -8,6 +8,7 @@ use crate::evaluation::{Interval, Intervals, Published, Scores};
 use super::bibtex;
 use super::compare;
 use super::data::{ExperimentSection, PipelineReport};
+use super::pools;
 use super::summary;
 use super::uncertainty::{ENOUGH_SPEAKERS, doubt};
 
@@ -19,9 +20,10 @@ pub(super) fn results(report: &PipelineReport) -> String {
     out += "\\begin{table}\n  \\centering\n";
     let _ = writeln!(
         out,
-        "  \\caption{{{}: accuracy (WA) and mean recall (UAR) in per cent, pooled over folds and seeds, with 95\\,\\% bootstrap intervals.{}{}}}",
+        "  \\caption{{{}: accuracy (WA) and mean recall (UAR) in per cent, pooled over folds and seeds, with 95\\,\\% bootstrap intervals.{}{}{}}}",
         escape(&report.title),
         remarks(report),
+        if compare::results(report).any(|(_, one)| one.transductive) { format!(" {}", pools::condition()) } else { String::new() },
         if few(report) { format!(" {DAGGER} Of fewer than {ENOUGH_SPEAKERS} speakers: too narrow to trust.") } else { String::new() }
     );
     let _ = writeln!(out, "  \\label{{tab:{}-results}}", report.name);
@@ -202,11 +204,14 @@ mod tests {
             "Not comparable with published figures: ",
             "overridden for this run: train.epochs=1",
             "{\\dagger}$ Of fewer than 10",
+            "Transductive figures hold only if each speaker's clips cover all classes",
         ] {
             assert!(caption.contains(part), "{caption}");
         }
         assert!(
-            !tex.contains("\\cite{") && tex.contains("Paper's setting (transductive) & ") && tex.matches("]$^{\\dagger}$").count() == 2,
+            !tex.contains("\\cite{")
+                && tex.contains("Paper's setting (transductive: balanced speakers only) & ")
+                && tex.matches("]$^{\\dagger}$").count() == 2,
             "{tex}"
         );
         assert!(confusions(&report).contains("overridden for this run: train.epochs=1"));

@@ -32,6 +32,7 @@ mod models;
 mod overview;
 mod page;
 mod paired;
+pub mod pools;
 mod results;
 mod run;
 mod runs;

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use super::data::PipelineReport;
 use super::html::{self, Html, Table, cell, row_head, words};
-use super::{banners, bars, cards, compare, corpus, experiment, gallery, overview, paired, settings, steps, summary};
+use super::{banners, bars, cards, compare, corpus, experiment, gallery, overview, paired, pools, settings, steps, summary};
 
 /// Files that stand beside the page, with what they hold.
-const FILES: [(&str, &str); 19] = [
+const FILES: [(&str, &str); 20] = [
     ("results.csv", "a row for each system and published figure, as in the table above"),
     ("metrics.csv", "every figure: pooled, by fold, by seed, by class, with intervals"),
     ("confusion.csv", "confusion matrices, counts and row shares"),
@@ -16,6 +16,7 @@ const FILES: [(&str, &str); 19] = [
     ("breakdown.csv", "accuracy and UAR by speaker, sex, intensity, sentence, session"),
     ("calibration.csv", "predictions by their highest probability"),
     ("comparisons.csv", "McNemar's test between experiments"),
+    ("restricted-pools.csv", "UAR of experiments that scale each speaker, with their clips of some classes alone to scale by"),
     ("history.csv", "every epoch"),
     ("leakage.csv", "what train and test share, fold by fold"),
     ("corpus.csv", "utterances by class, speaker and session"),
@@ -121,6 +122,7 @@ fn verdict(h: &mut Html, report: &PipelineReport) {
     if published.iter().any(|p| p.speaker_independent.is_none()) {
         h.raw("<p class=\"quiet\">Published figures whose protocol is not known are listed in the table, not drawn.</p>");
     }
+    pools::overview(h, report);
     paired::write(h, report);
     summary::distances(h, report);
     h.raw("</section>");

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use crate::error::{Error, Result, reorders};
 use crate::evaluation::{Interval, Intervals, Published, Resampled, Spread};
+use crate::transform::BALANCED_SPEAKERS;
 
 use super::compare;
 use super::data::{ExperimentSection, PipelineReport};
@@ -66,14 +67,15 @@ pub fn results(pipelines: &[ResultsPipeline], version: &str) -> String {
     out.push_str(&format!(
         "Written by `ser results` (ser {version}; `make results` runs everything first) and never by hand: change a pipeline file, run it, and write it again.\n\n"
     ));
-    out.push_str(
+    out.push_str(&format!(
         "WA is accuracy, UAR the mean of the recalls of the classes, both in per cent, pooled over all folds: the mean over seeds, ± the standard \
          deviation over seeds where there are several. *95 %* is the bootstrap interval that draws whole speakers. ECE is the expected calibration \
          error in 15 bins. *Inductive* experiments see one test utterance at a time; **transductive** ones use the test speakers' other \
-         recordings, without labels, for scaling. Each table holds one protocol; figures of different tables are not comparable. Published \
+         recordings, without labels, for scaling. Their figures hold only if {BALANCED_SPEAKERS}; a table of restricted pools below theirs \
+         says what becomes of them otherwise. Each table holds one protocol; figures of different tables are not comparable. Published \
          figures stand apart, each in its own protocol: P is from the publication itself, R from a re-implementation or a later paper, I \
          inferred here. [docs/protocols.md](docs/protocols.md) says how all of it is computed.\n",
-    );
+    ));
     for pipeline in pipelines {
         of_pipeline(&mut out, pipeline);
     }
@@ -117,6 +119,7 @@ fn of_pipeline(out: &mut String, pipeline: &ResultsPipeline) {
             out.push_str("| system | inputs | setting | WA | 95 % | UAR | 95 % | ECE | folds | seeds | command |\n");
             out.push_str("|---|---|---|---:|---|---:|---|---:|---:|---:|---|\n");
             rows.iter().for_each(|(experiment, section)| ours(out, experiment, section));
+            restricted(out, &rows.iter().map(|(experiment, section)| (*experiment, *section)).collect::<Vec<_>>());
         }
         if !theirs.is_empty() {
             out.push_str(&format!("\n#### Published: {heading}\n\n"));
@@ -151,7 +154,7 @@ fn about_corpus(out: &mut String, report: &PipelineReport, generated: bool) {
 fn ours(out: &mut String, experiment: &ResultsExperiment, section: &ExperimentSection) {
     let Some(pooled) = &section.pooled else { return };
     let found = &section.uncertainty;
-    let setting = if experiment.transductive { "**transductive**" } else { "inductive" };
+    let setting = setting(experiment.transductive);
     let leak = leak::of(section).map(|_| format!("{setting}, **same sound in training**"));
     let setting = leak.as_deref().unwrap_or(setting);
     let mut folds: Vec<u32> = section.folds.iter().map(|fold| fold.fold).collect();
@@ -186,6 +189,29 @@ fn ours(out: &mut String, experiment: &ResultsExperiment, section: &ExperimentSe
     }
 }
 
+fn setting(transductive: bool) -> &'static str {
+    if transductive { "**transductive**: balanced speakers only" } else { "inductive" }
+}
+
+/// The transductive rows of a table once more, by the pools that test speakers are scaled by.
+fn restricted(out: &mut String, rows: &[(&ResultsExperiment, &ExperimentSection)]) {
+    if rows.iter().all(|(_, section)| section.restricted_pools.is_empty()) {
+        return;
+    }
+    out.push_str(
+        "\nRestricted pools: UAR of the same models on the clips of some classes, each test speaker scaled by all of their clips (full) \
+                  or by their clips of these classes alone (restricted); inductive is the system that differs in its scaler alone.\n\n",
+    );
+    out.push_str("| system | clips of | full | restricted | inductive |\n|---|---|---:|---:|---:|\n");
+    for (experiment, pool) in
+        rows.iter().flat_map(|(experiment, section)| section.restricted_pools.iter().map(move |pool| (experiment, pool)))
+    {
+        let clips = format!("{}: {}", pool.pool, text(&pool.classes.join(", ")));
+        let twin = pool.inductive.as_ref().map_or("–".to_owned(), |twin| percent(twin.uar));
+        row(out, &[&text(&experiment.title), &clips, &percent(pool.full), &percent(pool.restricted), &twin]);
+    }
+}
+
 fn row(out: &mut String, cells: &[&str]) {
     out.push_str(&format!("| {} |\n", cells.join(" | ")));
 }
@@ -217,7 +243,7 @@ fn not_run(out: &mut String, pipeline: &ResultsPipeline, done: &[(&ResultsExperi
     }
     out.push_str("\n### Without a result\n\n| experiment | protocol | setting | state | command |\n|---|---|---|---|---|\n");
     for experiment in lacking {
-        let setting = if experiment.transductive { "**transductive**" } else { "inductive" };
+        let setting = setting(experiment.transductive);
         let state = experiment.lacks.as_deref().map_or_else(|| "not run".to_owned(), text);
         let (title, command) = (text(&experiment.title), format!("`{}`", code(&experiment.command)));
         row(out, &[&title, &text(&experiment.protocol), setting, &state, &command]);
@@ -296,13 +322,19 @@ mod tests {
         assert!(place("#### Published: protocol not known") < place("| **I** | Livingstone"));
         assert!(text.contains("Written by `ser results` (ser 9.9; `make results` runs everything first) and never by hand"));
         let paper = text.lines().find(|line| line.contains("Paper's setting: cnn ravdess")).unwrap();
-        assert!(paper.contains("| **transductive** |") && paper.contains("`ser run pipelines/p.toml --experiment paper`"), "{paper}");
+        assert!(
+            paper.contains("| **transductive**: balanced speakers only |")
+                && paper.contains("`ser run pipelines/p.toml --experiment paper`"),
+            "{paper}"
+        );
         let two_seeds = text.lines().find(|line| line.starts_with("| Speaker-independent:")).unwrap();
         assert!(two_seeds.contains(" ± ") && two_seeds.contains("| inductive |") && two_seeds.contains("| 6 | 2 |"), "{two_seeds}");
         for how in ["mean probability", "majority vote"] {
             assert!(text.contains(&format!("↳ its 2 seeds as one, {how}")), "{text}");
         }
-        assert!(text.contains("| Other | hold-out-20 | **transductive** | not run | `ser run pipelines/p.toml --experiment other` |"));
+        assert!(text.contains(
+            "| Other | hold-out-20 | **transductive**: balanced speakers only | not run | `ser run pipelines/p.toml --experiment other` |"
+        ));
         // A row has as many cells as its table has columns.
         for table in text.split("\n\n").filter(|part| part.starts_with('|')) {
             let cells = |line: &str| line.replace("\\|", "").matches('|').count();

@@ -5,6 +5,7 @@ use crate::evaluation::{Intervals, Mark, Published, Scores, Spread};
 use super::compare::{self, Standing};
 use super::data::{ExperimentSection, PipelineReport};
 use super::html::{self, Html, Table, cell, numbers, percent, points, words};
+use super::pools::{self, TRANSDUCTIVE};
 use super::{experiment, leak, uncertainty};
 
 /// Writes the table of results, and what its words mean.
@@ -178,7 +179,6 @@ pub(super) fn badges(h: &mut Html, experiment: &ExperimentSection) {
 }
 
 const LEAK: &str = "same sound in training";
-const TRANSDUCTIVE: &str = "transductive";
 
 /// What must be known of a result where it stands beside others by its name alone.
 pub(super) fn caveats(experiment: &ExperimentSection) -> Vec<&'static str> {
@@ -293,7 +293,8 @@ pub(super) fn legend(h: &mut Html, report: &PipelineReport) {
     h.raw("<dt>Folds ± sd</dt><dd>Mean ± sample standard deviation of the figures of each fold and seed.</dd>");
     let caveats: Vec<&str> = report.experiments.iter().flat_map(caveats).collect();
     if caveats.contains(&TRANSDUCTIVE) {
-        h.raw("<dt>Transductive</dt><dd>Test recordings, without their labels, had a part in scaling what the model sees.</dd>");
+        h.raw("<dt>Transductive</dt><dd>Test recordings, without their labels, had a part in scaling what the model sees. ");
+        h.text(pools::condition()).raw("</dd>");
     }
     if caveats.contains(&LEAK) {
         h.raw(

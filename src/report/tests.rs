@@ -231,11 +231,11 @@ fn what_used_test_recordings_says_so_wherever_it_shows() {
     let own = page_of(other.path(), &report.experiments[1].name);
     // The row of results, those of its ensembles, its tile; the heading of its page.
     // And the head of its column of distances.
-    assert_eq!(page.matches("<span class=\"badge unknown\">transductive</span>").count(), 5);
-    assert_eq!(own.matches("<span class=\"badge unknown\">transductive</span>").count(), 1);
+    assert_eq!(page.matches("<span class=\"badge unknown\">transductive: balanced speakers only</span>").count(), 5);
+    assert_eq!(own.matches("<span class=\"badge unknown\">transductive: balanced speakers only</span>").count(), 1);
     assert!(own.contains("<strong>Transductive:</strong>"));
     for page in [&page, &own] {
-        assert!(page.contains(", transductive</text>"), "the chart says so, too");
+        assert!(page.contains(", transductive: balanced speakers only</text>"), "the chart says so, too");
     }
     write(&report, &dir.path().join("r")).unwrap();
     write_index(dir.path()).unwrap();

@@ -21,8 +21,14 @@ fn a_transductive_result_has_no_distance_to_others_and_is_marked_beside_them() {
     let unseen = report.published.iter().filter(|p| p.speaker_independent == Some(true)).count();
     let distances = table(&page, "distance-table");
     assert_eq!(distances.matches("not comparable: transductive").count(), unseen);
-    assert!(distances.contains("Speaker-independent <span class=\"badge unknown\">transductive</span></th>"), "{distances}");
-    assert!(table(&page, "paired-table").contains("Speaker-independent <span class=\"badge unknown\">transductive</span></th>"));
+    assert!(
+        distances.contains("Speaker-independent <span class=\"badge unknown\">transductive: balanced speakers only</span></th>"),
+        "{distances}"
+    );
+    assert!(
+        table(&page, "paired-table")
+            .contains("Speaker-independent <span class=\"badge unknown\">transductive: balanced speakers only</span></th>")
+    );
     assert!(page_of(dir.path(), "speaker-independent").contains("<strong>Not comparable: transductive.</strong>"));
     assert!(!page_of(dir.path(), "second").contains("Not comparable: transductive"));
 }
@@ -129,4 +135,31 @@ fn figures_stand_right_after_the_name() {
         let spanned: usize = row.matches("colspan=\"9\"").count() * 8;
         assert_eq!(row.matches("<td").count() + row.matches("<th").count() + spanned, 11, "{row}");
     }
+}
+
+#[test]
+fn transductive_results_stand_beside_what_they_are_with_restricted_pools() {
+    let mut report = fixture::recorded();
+    let one = &mut report.experiments[1];
+    (one.transductive, one.restricted_pools) = (true, fixture::pools());
+    let (dir, page) = written(&report);
+    let own = page_of(dir.path(), "speaker-independent");
+    for found in [table(&page, "pool-table"), table(&own, "x-pool-table")] {
+        let (high, low) = found.split_at(found.find("low-arousal (neutral, calm, sad)").unwrap());
+        let (high_figures, low_figures) = ([">74.1<", ">55.3<", ">62.9<"], [">67.6<", ">36.1<", ">–<"]);
+        assert!(high.contains("high-arousal (happy, angry, fearful, disgust, surprised)"), "{found}");
+        assert!(
+            high_figures.iter().all(|figure| high.contains(figure)) && low_figures.iter().all(|figure| low.contains(figure)),
+            "{found}"
+        );
+    }
+    let csv = std::fs::read_to_string(dir.path().join("restricted-pools.csv")).unwrap();
+    assert!(csv.contains(",high-arousal,happy; angry; fearful; disgust; surprised,720,0.741,0.553,second,0.629\r\n"), "{csv}");
+    assert!(csv.contains(",720,0.676,0.361,,\r\n"), "{csv}");
+    let card = std::fs::read_to_string(dir.path().join("card-speaker-independent.md")).unwrap();
+    assert!(card.contains("| 67.6 | 36.1 | – |") && card.contains("hold only if each speaker's clips cover all classes"), "{card}");
+    // An experiment without figures says so.
+    report.experiments[1].restricted_pools.clear();
+    let (dir, page) = written(&report);
+    assert!(!page.contains("pool-table") && page_of(dir.path(), "speaker-independent").contains("Not measured for this experiment."));
 }

@@ -30,6 +30,10 @@ pub enum ScalerKind {
     PerSpeaker,
 }
 
+/// The condition of every result that [is transductive](Inputs::is_transductive), to follow words such as "The figures hold only if". The mean
+/// of a speaker's clips of some emotions alone holds the voice and those emotions: scaling by it takes away both.
+pub const BALANCED_SPEAKERS: &str = "each speaker's clips cover all classes in about equal numbers";
+
 /// Most frames of a row.
 pub const MOST_FRAMES: usize = 10_000;
 

@@ -7,8 +7,8 @@ mod scaler;
 mod sequence;
 mod speakers;
 
-pub use inputs::{Inputs, MOST_FRAMES, Order, ScalerKind};
+pub use inputs::{BALANCED_SPEAKERS, Inputs, MOST_FRAMES, Order, ScalerKind};
 pub use order::{columns_in_order, rearrange};
 pub use scaler::Scaler;
 pub use sequence::{finish_row, fit_length};
-pub use speakers::{standardise_speaker, standardise_speakers};
+pub use speakers::{standardise_pools, standardise_speaker, standardise_speakers};

@@ -8,9 +8,18 @@ use crate::split::Dataset;
 /// Gives each column zero mean and unit variance within every speaker: per feature, or per channel over all steps of a sequence. A column that
 /// is constant for a speaker is 0 there. What this does to a clip depends on its speaker's other clips, whatever their role.
 pub fn standardise_speakers(data: &mut Dataset) {
-    let mut clips: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
-    for (row, speaker) in data.speakers.iter().enumerate() {
-        clips.entry(speaker).or_default().push(row);
+    let pools = vec![Some(0); data.speakers.len()];
+    standardise_pools(data, &pools);
+}
+
+/// The same with the clips of every speaker divided into pools: each clip is scaled by its speaker's clips of the same pool. `pools` has an
+/// entry for each row; a row without a pool stays as it is.
+pub fn standardise_pools(data: &mut Dataset, pools: &[Option<usize>]) {
+    let mut clips: BTreeMap<(&str, usize), Vec<usize>> = BTreeMap::new();
+    for (row, (speaker, pool)) in data.speakers.iter().zip(pools).enumerate() {
+        if let Some(pool) = pool {
+            clips.entry((speaker, *pool)).or_default().push(row);
+        }
     }
     for rows in clips.values() {
         let (mean, sd) = moments(rows.iter().map(|row| data.x.row(*row)), data.shape.columns());
@@ -46,6 +55,14 @@ mod tests {
         let mut data = dataset(Shape::vector(2), &rows, &["a", "b", "a", "b"]);
         standardise_speakers(&mut data);
         assert_eq!(data.x.values(), [-1.0, 0.0, -1.0, -1.0, 1.0, 0.0, 1.0, 1.0]);
+    }
+
+    #[test]
+    fn a_clip_is_scaled_by_its_pool_alone() {
+        let rows: [&[f32]; 5] = [&[1.0], &[3.0], &[100.0], &[300.0], &[7.0]];
+        let mut data = dataset(Shape::vector(1), &rows, &["a"; 5]);
+        standardise_pools(&mut data, &[Some(0), Some(0), Some(1), Some(1), None]);
+        assert_eq!(data.x.values(), [-1.0, 1.0, -1.0, 1.0, 7.0]);
     }
 
     #[test]

@@ -5,6 +5,7 @@ mod bench;
 mod corpora;
 mod features;
 mod parity;
+mod pitch;
 mod program;
 mod python;
 mod report;

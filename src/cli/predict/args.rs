@@ -13,8 +13,8 @@ pub struct Predict {
     /// the mean probability of all its models counts. ravdess/quick means the same
     #[arg(value_name = "MODEL")]
     pub model: PathBuf,
-    /// Audio files (WAV, FLAC, MP3, Ogg Vorbis, MP4), folders (all audio files below them), manifests (.csv, .tsv, .parquet, .jsonl with a
-    /// column path), or - for a list of paths on standard input, one a line
+    /// Audio files (WAV, FLAC, MP3, Ogg, WebM, MP4, AIFF, AU, SPHERE), folders (all audio files below them), manifests (.csv, .tsv,
+    /// .parquet, .jsonl with a column path), or - for a list of paths on standard input, one a line
     #[arg(value_name = "PATH", required_unless_present = "stdin")]
     pub paths: Vec<PathBuf>,
     /// Paths in manifests and lists start from this folder, in place of that of the manifest or the working directory

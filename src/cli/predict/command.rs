@@ -12,10 +12,12 @@ use super::outputs::Outputs;
 use super::sink::{Errors, Target, Told};
 use crate::cancel::Cancel;
 use crate::cli::args::Args;
+use crate::cli::system;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::orchestrator::{Event, Observer};
 use crate::pipeline::predict::{self as library, Format, Output, Predictor, Settings, Sources, Speakers, Tally, Windows};
+use crate::transform::BALANCED_SPEAKERS;
 
 /// The most bytes of a recording that come on standard input.
 const MOST_BYTES: u64 = 4 << 30;
@@ -50,7 +52,7 @@ pub fn predict(predict: &Predict, args: &Args, cancel: &Cancel, observer: &dyn O
         (_, true) => Speakers::Named,
         _ => Speakers::AsGiven,
     };
-    let settings = Settings { windows, speakers, jobs: predict.jobs.map_or(cores, usize::from) };
+    let settings = Settings { windows, speakers, jobs: predict.jobs.map_or(cores, usize::from), memory: system::memory() };
     let at_once = predict.output.is_none() && std::io::stdout().is_terminal();
     // Rows on a terminal are progress enough, and bars would run into them.
     let quiet = WithoutProgress(observer);
@@ -101,6 +103,14 @@ fn remark(tally: &Tally, predict: &Predict, observer: &dyn Observer) {
         let silent = recordings(tally.silent);
         observer.warn(format!("{silent} silent, all samples being the same: the prediction says nothing (the first: {first})"));
     }
+    for (remark, (count, first)) in &tally.remarked {
+        let said = format!(
+            "{}: {} (the first: {first})",
+            if *count == 1 { "1 recording".to_owned() } else { format!("{count} recordings") },
+            remark.text()
+        );
+        if remark.is_warning() { observer.warn(said) } else { observer.note(said) }
+    }
     if tally.long > 0 && predict.window.is_none() {
         let long = recordings(tally.long);
         observer.note(format!("{long} longer than {} s, and models are trained on single utterances: try --window 3", library::LONG_S));
@@ -108,6 +118,11 @@ fn remark(tally: &Tally, predict: &Predict, observer: &dyn Observer) {
 }
 
 fn describe(predictor: &Predictor, observer: &dyn Observer) {
+    if predictor.needs_speaker() {
+        observer.warn(format!(
+            "the model scales every speaker by their own clips (transductive): predictions can be trusted only if {BALANCED_SPEAKERS}"
+        ));
+    }
     let folders = predictor.folders();
     if folders.len() > 1 {
         let names: Vec<_> = folders.iter().filter_map(|f| f.file_name()).map(|name| name.to_string_lossy().into_owned()).collect();

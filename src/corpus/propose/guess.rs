@@ -115,7 +115,8 @@ pub fn propose(root: &Path, name: Option<&str>, choices: &Choices) -> Result<Pro
     check_root(root, "the folder of recordings", "name the folder that holds them")?;
     let tree = walk(root, "", AUDIO)?;
     if tree.files.is_empty() {
-        let error = Error::data(format!("{} holds no recording", root.display()));
+        let others = tree.unread().map(|said| format!(": {said}")).unwrap_or_default();
+        let error = Error::data(format!("{} holds no recording{others}", root.display()));
         return Err(error.hint(format!("ser reads {} files; name the folder that holds them", AUDIO.join(", "))));
     }
     let folder = std::fs::canonicalize(root).ok().and_then(|path| Some(path.file_name()?.to_string_lossy().into_owned()));
@@ -131,6 +132,7 @@ pub fn propose(root: &Path, name: Option<&str>, choices: &Choices) -> Result<Pro
         row.speaker = row.speaker.take().filter(|speaker| !is_nobody(speaker)).map(|speaker| composed(&speaker));
         row.emotion = composed(&row.emotion);
     });
+    proposal.doubts.extend(tree.unread());
     // A reader of a corpus has walked the folder, too.
     proposal.set_aside.extend(tree.set_aside);
     proposal.set_aside.sort_by(|a, b| a.path.cmp(&b.path));

@@ -11,7 +11,7 @@ mod sheets;
 mod speaker;
 mod tables;
 mod text;
-mod words;
+pub(super) mod words;
 mod write;
 
 pub use guess::{Proposal, Row, propose};

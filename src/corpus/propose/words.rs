@@ -143,7 +143,7 @@ const WORDS: [(&str, &[&str]); 13] = [
 ];
 
 /// The class that a word stands for, whatever its case, accents and separators.
-pub(super) fn emotion(word: &str) -> Option<&'static str> {
+pub(in crate::corpus) fn emotion(word: &str) -> Option<&'static str> {
     let plain: String = plain(word).chars().filter(|c| c.is_alphanumeric()).collect();
     WORDS.iter().find(|(_, words)| words.contains(&plain.as_str())).map(|(class, _)| *class)
 }

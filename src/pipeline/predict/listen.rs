@@ -1,5 +1,6 @@
 //! The threads that decode recordings and judge them, in whatever order; what comes back stands in the order of the clips.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,11 +11,12 @@ use super::faults::Fault;
 use super::judge::Judge;
 use super::loader::Predictor;
 use super::sources::Clip;
-use super::windows::Windows;
-use crate::audio::{self, Audio};
+use super::windows::{Stream, Windows};
+use crate::audio::{self, Audio, Budget, Permit, Remark, Remarks};
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
 use crate::orchestrator::{Event, Observer};
+use crate::pipeline::workers::BYTES_PER_SECOND;
 
 /// Bytes of a file from which on threads share its windows, and no other recording is held beside it: of WAVE, and of what is packed.
 const LARGE: u64 = 16 << 20;
@@ -45,11 +47,16 @@ pub(super) enum Wanted {
     Rows,
 }
 
+/// How many recordings have a remark, and the first of them by name.
+pub(super) type Remarked = BTreeMap<Remark, (u64, String)>;
+
 /// Threads, each with a [`Judge`].
 pub(super) struct Listeners<'a> {
     pool: rayon::ThreadPool,
     judges: Vec<Mutex<Judge<'a>>>,
     windows: Option<Windows>,
+    budget: Budget,
+    remarked: Mutex<Remarked>,
     cancel: &'a Cancel,
     observer: &'a dyn Observer,
     total: u64,
@@ -61,6 +68,7 @@ impl<'a> Listeners<'a> {
         predictor: &'a Predictor,
         jobs: usize,
         windows: Option<Windows>,
+        memory: Option<u64>,
         total: usize,
         cancel: &'a Cancel,
         observer: &'a dyn Observer,
@@ -68,7 +76,8 @@ impl<'a> Listeners<'a> {
         let failed = |e| Error::internal("failed to start threads").because(e);
         let pool = rayon::ThreadPoolBuilder::new().num_threads(jobs).build().map_err(failed)?;
         let judges = pool.broadcast(|_| predictor.judge().map(Mutex::new)).into_iter().collect::<Result<_>>()?;
-        Ok(Listeners { pool, judges, windows, cancel, observer, total: total as u64, done: AtomicU64::new(0) })
+        let (budget, remarked) = (Budget::new(memory, jobs, BYTES_PER_SECOND), Mutex::default());
+        Ok(Listeners { pool, judges, windows, budget, remarked, cancel, observer, total: total as u64, done: AtomicU64::new(0) })
     }
 
     /// What comes of every clip; `None` for what was not looked at since a stop was asked for.
@@ -98,7 +107,18 @@ impl<'a> Listeners<'a> {
         if self.cancel.requested() {
             return group.iter().map(|_| None).collect();
         }
-        let mut whole = open(group[0]);
+        if let ([clip], Some(windows)) = (group, self.windows)
+            && clip.start_s.is_none()
+            && clip.end_s.is_none()
+        {
+            let outcome = self.pieces(clip, windows, large, wanted);
+            self.count();
+            return vec![outcome];
+        }
+        let (mut whole, _permit) = open(group[0], &self.budget);
+        if let Ok(audio) = &whole {
+            self.remark(group[0], audio.remarks);
+        }
         let one = |(i, clip): (usize, &&Clip)| {
             let outcome = match &mut whole {
                 Ok(audio) => self.clip(clip, audio, large, wanted),
@@ -109,6 +129,60 @@ impl<'a> Listeners<'a> {
             outcome
         };
         group.iter().enumerate().map(one).collect()
+    }
+
+    /// A whole recording, window after window as it is decoded, so that no more of it is held than the windows that are judged together.
+    fn pieces(&self, clip: &Clip, windows: Windows, large: bool, wanted: Wanted) -> Option<Outcome> {
+        let name = clip.name();
+        let (mut stream, mut held_from, mut heard) = (None::<Stream>, 0, Vec::new());
+        let mut stopped = false;
+        let mut failed = None;
+        let mut judge = |samples: &[f32], from: usize, rate: u32, ready: Vec<Range<usize>>| -> bool {
+            let one = |window: &Range<usize>| {
+                (!self.cancel.requested())
+                    .then(|| self.window(&name, &samples[window.start - from..window.end - from], window.clone(), rate, wanted))
+            };
+            let found: Vec<Option<Result<Heard, _>>> =
+                if large { ready.par_iter().map(one).collect() } else { ready.iter().map(one).collect() };
+            for one in found {
+                match one {
+                    None => stopped = true,
+                    Some(Ok(one)) => heard.push(one),
+                    Some(Err(fault)) => {
+                        failed.get_or_insert(fault);
+                    }
+                }
+            }
+            !stopped && failed.is_none()
+        };
+        let mut take = |block: &mut Vec<f32>, rate: u32, last: bool| {
+            let stream = stream.get_or_insert_with(|| windows.stream(rate));
+            let there = held_from + block.len();
+            if last {
+                return judge(block, held_from, rate, stream.rest(there));
+            }
+            if block.len() < stream.batch() {
+                return true;
+            }
+            let more = judge(block, held_from, rate, stream.ready(there));
+            let needed = stream.needed(there).max(held_from);
+            block.drain(..needed - held_from);
+            held_from = needed;
+            more
+        };
+        let opened = match &clip.bytes {
+            Some(bytes) => audio::decode_blocks_of_bytes(bytes, &self.budget, &mut take).map_err(|e| (Fault::Undecodable, e)),
+            None => audio::decode_blocks(&clip.path, &self.budget, &mut take).map_err(|e| (Fault::of_opening(&e, &clip.path), e)),
+        };
+        match (stopped, failed, opened) {
+            (true, ..) => None,
+            (_, Some(fault), _) => Some(Err(fault)),
+            (_, None, Ok(shape)) => {
+                self.remark(clip, shape.remarks);
+                Some(Ok(heard))
+            }
+            (_, None, Err(fault)) => Some(Err(fault)),
+        }
     }
 
     fn clip(&self, clip: &Clip, audio: &Audio, large: bool, wanted: Wanted) -> Option<Outcome> {
@@ -123,7 +197,10 @@ impl<'a> Listeners<'a> {
         let name = clip.name();
         let one = |window: &Range<usize>| -> Option<Result<Heard, (Fault, Error)>> {
             let window = bounds.start + window.start..bounds.start + window.end;
-            (!self.cancel.requested()).then(|| self.window(&name, audio, window, wanted))
+            (!self.cancel.requested()).then(|| {
+                let samples = &audio.samples[window.clone()];
+                self.window(&name, samples, window, audio.sample_rate, wanted)
+            })
         };
         // The result of the first window that fails, whichever thread is first; `None` says that a stop was asked for.
         let heard: Vec<Option<Result<Heard, _>>> =
@@ -131,13 +208,13 @@ impl<'a> Listeners<'a> {
         heard.into_iter().collect::<Option<Vec<_>>>().map(|heard| heard.into_iter().collect())
     }
 
-    fn window(&self, name: &str, audio: &Audio, window: Range<usize>, wanted: Wanted) -> Result<Heard, (Fault, Error)> {
-        let at = |sample: usize| sample as f64 / f64::from(audio.sample_rate);
+    /// A window of a recording: its samples, and where they stand in it.
+    fn window(&self, name: &str, samples: &[f32], window: Range<usize>, rate: u32, wanted: Wanted) -> Result<Heard, (Fault, Error)> {
+        let at = |sample: usize| sample as f64 / f64::from(rate);
         let (start_s, end_s) = (at(window.start), at(window.end));
-        let samples = &audio.samples[window];
         let silent = samples.iter().all(|sample| Some(sample) == samples.first());
         let probabilities = self.with_judge(|judge| {
-            let row = judge.row(samples, audio.sample_rate, name)?;
+            let row = judge.row(samples, rate, name)?;
             match wanted {
                 Wanted::Rows => Ok(row),
                 Wanted::Probabilities => judge.classify(&row).map_err(|e| (Fault::NoFeatures, e)),
@@ -150,6 +227,26 @@ impl<'a> Listeners<'a> {
     fn with_judge<T>(&self, work: impl FnOnce(&mut Judge<'a>) -> T) -> T {
         let thread = self.pool.current_thread_index().unwrap_or_default();
         work(&mut self.judges[thread].lock().unwrap_or_else(|poisoned| poisoned.into_inner()))
+    }
+
+    fn remark(&self, clip: &Clip, remarks: Remarks) {
+        if remarks.is_empty() {
+            return;
+        }
+        let mut remarked = self.remarked.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let name = clip.name();
+        for remark in remarks.iter() {
+            let (count, first) = remarked.entry(remark).or_insert_with(|| (0, name.clone()));
+            *count += 1;
+            if name < *first {
+                first.clone_from(&name);
+            }
+        }
+    }
+
+    /// What decoding remarked.
+    pub(super) fn remarked(self) -> Remarked {
+        self.remarked.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
     fn count(&self) {
@@ -170,11 +267,13 @@ fn is_large(clip: &Clip) -> bool {
     bytes > if packed { LARGE_PACKED } else { LARGE }
 }
 
-fn open(clip: &Clip) -> Result<Audio, (Fault, Error)> {
-    match &clip.bytes {
-        Some(bytes) => audio::decode_bytes(bytes, "").map_err(|e| (Fault::Undecodable, e)),
-        None => audio::decode(&clip.path).map_err(|e| (Fault::of_opening(&e, &clip.path), e)),
-    }
+/// The sound of a clip, and the permit to hold it.
+fn open<'a>(clip: &Clip, budget: &'a Budget) -> (Result<Audio, (Fault, Error)>, Permit<'a>) {
+    let opened = match &clip.bytes {
+        Some(bytes) => audio::decode_bytes_within(bytes, budget).map_err(|e| (Fault::Undecodable, e)),
+        None => audio::decode_within(&clip.path, budget).map_err(|e| (Fault::of_opening(&e, &clip.path), e)),
+    };
+    opened.map_or_else(|e| (Err(e), Permit::default()), |(audio, permit)| (Ok(audio), permit))
 }
 
 /// The samples of a clip within its recording.

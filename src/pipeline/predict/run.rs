@@ -8,6 +8,7 @@ use super::loader::Predictor;
 use super::sources::{Clip, Item, Sources};
 use super::speakers::{by_speaker, require_speakers};
 use super::windows::Windows;
+use crate::audio::Remark;
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
 use crate::orchestrator::Observer;
@@ -39,6 +40,8 @@ pub struct Settings {
     pub speakers: Speakers,
     /// Threads.
     pub jobs: usize,
+    /// Bytes that recordings may take, where there is a limit.
+    pub memory: Option<u64>,
 }
 
 /// Who is told what came of the recordings, in their order.
@@ -76,6 +79,8 @@ pub struct Tally {
     pub silent: u64,
     /// What the first of these is called.
     pub first_silent: Option<String>,
+    /// What decoding remarked: of how many recordings, and the first of them by name.
+    pub remarked: BTreeMap<Remark, (u64, String)>,
 }
 
 impl Tally {
@@ -126,7 +131,7 @@ pub fn predict(
         require_speakers(&mut sources.items);
     }
     let items = &sources.items;
-    let listeners = Listeners::new(predictor, settings.jobs, settings.windows, items.len(), cancel, observer)?;
+    let listeners = Listeners::new(predictor, settings.jobs, settings.windows, settings.memory, items.len(), cancel, observer)?;
     let mut tally = Tally::default();
     let mut all = match needs {
         false => None,
@@ -157,6 +162,8 @@ pub fn predict(
             break;
         }
     }
+    drop(all);
+    tally.remarked = listeners.remarked();
     Ok(tally)
 }
 

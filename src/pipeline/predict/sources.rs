@@ -139,7 +139,8 @@ impl Sources {
 
     fn add_folder(&mut self, folder: &Path) -> Result<()> {
         let found = corpus::recordings(folder)?;
-        let (files, others) = (found.files.len(), found.others);
+        let (files, unread) = (found.files.len(), found.unread());
+        let others = found.others - found.unread.values().sum::<u64>();
         self.items.extend(found.files.into_iter().map(|file| Ok(Clip { path: folder.join(file), ..Clip::default() })));
         self.items.extend(found.set_aside.into_iter().map(|one| {
             let name = folder.join(&one.path).to_string_lossy().into_owned();
@@ -149,6 +150,7 @@ impl Sources {
         }));
         let left = if others == 0 { String::new() } else { format!("; {others} other files are no audio by their names") };
         self.notes.push(format!("{}: {files} recordings{left}", folder.display()));
+        self.notes.extend(unread.map(|said| format!("{}: {said}", folder.display())));
         Ok(())
     }
 

@@ -32,6 +32,11 @@ impl Windows {
         Ok(Windows { length_s, hop_s })
     }
 
+    /// The windows of a recording whose length is not known yet.
+    pub fn stream(&self, sample_rate: u32) -> Stream {
+        Stream { windows: *self, sample_rate, next: 0, last: None }
+    }
+
     /// The windows over `samples` samples, in order: each begins a hop after the one before it and ends within the recording; one more ends with
     /// the recording where the last of these does not. A recording no longer than a window is one.
     pub fn over(&self, samples: usize, sample_rate: u32) -> Vec<Range<usize>> {
@@ -48,6 +53,67 @@ impl Windows {
             starts.push(last);
         }
         starts.into_iter().map(|start| start..start + length).collect()
+    }
+}
+
+/// Windows over a recording that comes piece after piece: the same as [`Windows::over`] has them.
+#[derive(Debug, Clone)]
+pub struct Stream {
+    windows: Windows,
+    sample_rate: u32,
+    /// The number of the next window, and where the last one began.
+    next: u32,
+    last: Option<usize>,
+}
+
+impl Stream {
+    fn at(&self, seconds: f64) -> usize {
+        (seconds * f64::from(self.sample_rate)).round() as usize
+    }
+
+    fn length(&self) -> usize {
+        self.at(self.windows.length_s).max(1)
+    }
+
+    fn start(&self) -> usize {
+        self.at(f64::from(self.next) * self.windows.hop_s)
+    }
+
+    /// The windows that end before sample `there`, in order; of a recording no longer than a window, none.
+    pub fn ready(&mut self, there: usize) -> Vec<Range<usize>> {
+        let mut ready = Vec::new();
+        let length = self.length();
+        while self.start() + length < there {
+            let start = self.start();
+            // A hop of less than a sample comes to the same place twice.
+            if self.last != Some(start) {
+                ready.push(start..start + length);
+            }
+            self.last = Some(start);
+            self.next += 1;
+        }
+        ready
+    }
+
+    /// Samples that are worth judging together: some windows.
+    pub fn batch(&self) -> usize {
+        const WINDOWS: usize = 64;
+        self.length() + WINDOWS * self.at(self.windows.hop_s).clamp(1, 1 << 17)
+    }
+
+    /// The first sample that is still needed of `there`: of the next window, or of one that ends with the recording.
+    pub fn needed(&self, there: usize) -> usize {
+        self.start().min(there.saturating_sub(self.length()))
+    }
+
+    /// The windows that are left of a recording of `samples` samples.
+    pub fn rest(&mut self, samples: usize) -> Vec<Range<usize>> {
+        let mut rest = self.ready(samples);
+        let end = samples.saturating_sub(self.length())..samples;
+        if self.last != Some(end.start) {
+            rest.push(end);
+        }
+        rest
     }
 }
 
@@ -78,6 +144,27 @@ mod tests {
     fn hops_that_are_no_whole_samples_do_not_drift() {
         let starts: Vec<usize> = Windows::new(1.0, Some(0.25)).unwrap().over(30, 10).iter().map(|w| w.start).collect();
         assert_eq!(starts, [0, 3, 5, 8, 10, 13, 15, 18, 20]);
+    }
+
+    #[test]
+    fn pieces_give_the_same_windows_as_the_whole() {
+        for (length, hop) in [(2.0, None), (1.0, Some(0.25)), (1.0, Some(3.0)), (0.35, Some(0.02)), (4.0, Some(4.0))] {
+            let windows = Windows::new(length, hop).unwrap();
+            for samples in (1..90).chain([1_000]) {
+                for piece in [1, 7, 64] {
+                    let (mut stream, mut found, mut there) = (windows.stream(10), vec![], 0);
+                    while there < samples {
+                        there = (there + piece).min(samples);
+                        found.extend(stream.ready(there));
+                        let after = stream.needed(there);
+                        assert!(after <= there);
+                        assert!(stream.clone().rest(there).iter().all(|window| window.start >= after));
+                    }
+                    found.extend(stream.rest(samples));
+                    assert_eq!(found, windows.over(samples, 10), "{length} {hop:?} {samples} {piece}");
+                }
+            }
+        }
     }
 
     #[test]

@@ -16,6 +16,7 @@ mod init;
 mod joined;
 mod leaks;
 mod messages;
+mod pools;
 mod predict;
 pub mod project;
 mod runs;

@@ -30,7 +30,7 @@ fn every_set_has_its_table_and_every_model_its_set() {
         assert!(tables.join(name).is_file(), "{name}");
     }
     let (table, meta) = ser::table::features::read(&tables.join("features-functionals.parquet")).unwrap();
-    assert_eq!((table.ids.len(), table.columns.len(), meta["ser.feature_set"].as_str()), (18, 2482, "functionals"));
+    assert_eq!((table.ids.len(), table.columns.len(), meta["ser.feature_set"].as_str()), (18, 2487, "functionals"));
     // The means are what they are in a pipeline that has no other set.
     let alone = Project::copy_of(&project);
     pipeline(&alone, "set = \"issa193\"", &EXPERIMENTS[..1]);
