@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::evaluate::{self, Found};
+use super::evaluate::{self, ECE, Found, METRICS};
 use super::jobs::Work;
 use super::options::Stage;
 use super::running::Running;
@@ -15,7 +15,7 @@ use crate::evaluation::{Vote, argmax, vote};
 use crate::orchestrator::{Context, Finished, Identity, Task};
 use crate::report::FoldSection;
 use crate::split::Role;
-use crate::table::{predictions, predictions::PredictionRow, summary};
+use crate::table::{metrics, predictions, predictions::PredictionRow, summary};
 
 /// The seed of predictions that no draw has a part in.
 const NO_SEED: u64 = 0;
@@ -77,6 +77,12 @@ fn combine(experiment: &Experiment, utterances: &[Utterance], folds: &Folds, mem
         labels = found;
         all.push(rows.into_iter().map(|row| ((row.fold, row.utterance_id.clone()), row)).collect());
     }
+    // A vote counts classes; a mean of probabilities estimates one where every member does.
+    let mut estimates = *how == Vote::Mean;
+    for member in members {
+        let figures = metrics::read(&member.path(METRICS))?;
+        estimates &= figures.iter().any(|figure| figure.metric == ECE);
+    }
     let (mut rows, mut sections, mut metrics) = (Vec::new(), Vec::new(), Vec::new());
     for fold in &folds.folds {
         let first = rows.len();
@@ -120,6 +126,6 @@ fn combine(experiment: &Experiment, utterances: &[Utterance], folds: &Folds, mem
     if all.iter().any(|member| member.len() != rows.len()) {
         return Err(Error::internal(format!("the members of {} tested other utterances than its folds say", experiment.name)));
     }
-    let found = Found { labels, rows, folds: sections, metrics, shared: folds.about.remarks() };
+    let found = Found { labels, rows, folds: sections, metrics, shared: folds.about.remarks(), estimates, model: experiment.describe() };
     evaluate::conclude(experiment, utterances, folds, found, context)
 }

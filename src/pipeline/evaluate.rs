@@ -16,6 +16,8 @@ use crate::table::{self, metrics::MetricRow, predictions::PredictionRow, summary
 
 /// Figures by fold, seed and metric within the task's folder.
 pub(super) const METRICS: &str = "metrics.parquet";
+/// The calibration error among them: only where values estimate probabilities.
+pub(super) const ECE: &str = "ece";
 /// The experiment's section of the report.
 pub(super) const SECTION: &str = "section.json";
 
@@ -49,7 +51,9 @@ pub(super) fn evaluate(
     if experiment.is_transductive() {
         shared.push(TRANSDUCTIVE.to_owned());
     }
+    shared.extend(experiment.unused_validation());
     let mut said = BTreeSet::new();
+    let (mut estimates, mut reconciled, mut chosen) = (true, 0, Vec::new());
     for finished in trained {
         let file: FoldFile = from_json(&finished.path(FOLD))?;
         let (found, predictions, _) = table::predictions::read(&finished.path(PREDICTIONS))?;
@@ -61,6 +65,9 @@ pub(super) fn evaluate(
         let scores = score(&labels, pairs(&predictions))?;
         metrics.extend(of_fold(experiment, file.fold, file.seed, &scores));
         shared.extend(file.warnings.iter().map(|w| format!("fold {}: {w}", file.fold)).filter(|line| said.insert(line.clone())));
+        estimates &= file.estimates;
+        reconciled += file.reconciled;
+        chosen.extend(file.search.as_ref().and_then(|search| Some(search.tried.get(search.chosen)?.settings.clone())));
         sections.push(FoldSection {
             fold: file.fold,
             name: file.name,
@@ -76,7 +83,14 @@ pub(super) fn evaluate(
         });
         rows.extend(predictions);
     }
-    let found = Found { labels, rows, folds: sections, metrics, shared };
+    if reconciled > 0 {
+        shared.push(format!(
+            "probabilities: in {reconciled} of {} predictions they named another class than the decision function of the support vector \
+             machine, and were changed as little as possible so that its class has the highest",
+            rows.len()
+        ));
+    }
+    let found = Found { labels, rows, folds: sections, metrics, shared, estimates, model: experiment.describe_chosen(&chosen) };
     conclude(experiment, utterances, folds, found, context)
 }
 
@@ -88,11 +102,15 @@ pub(super) struct Found {
     /// By fold and seed.
     pub metrics: Vec<MetricRow>,
     pub shared: Vec<String>,
+    /// Whether all values by class estimate probabilities, so that a calibration error means something.
+    pub estimates: bool,
+    /// The model in words.
+    pub model: String,
 }
 
 /// Figures over all folds and seeds, and the outputs of the task.
 pub(super) fn conclude(experiment: &Experiment, utterances: &[Utterance], folds: &Folds, found: Found, context: &Context) -> Result<()> {
-    let Found { labels, rows, folds: sections, mut metrics, shared } = found;
+    let Found { labels, rows, folds: sections, mut metrics, shared, estimates, model } = found;
     let pooled = score(&labels, pairs(&rows))?;
     let spread: BTreeMap<String, Spread> =
         summary::spreads(&metrics)?.into_iter().map(|line| (line.metric, Spread { mean: line.mean, sd: line.sd })).collect();
@@ -103,7 +121,10 @@ pub(super) fn conclude(experiment: &Experiment, utterances: &[Utterance], folds:
         None
     };
     let known: BTreeMap<&str, &Source> = utterances.iter().map(|u| (u.source.id.as_str(), &u.source)).collect();
-    let uncertainty = Uncertainty::of(&labels, &rows, &known)?;
+    let mut uncertainty = Uncertainty::of(&labels, &rows, &known)?;
+    if !estimates {
+        (uncertainty.calibration, uncertainty.ensemble_calibration) = (None, None);
+    }
     metrics.extend(whole(experiment, &pooled, ensemble.as_ref(), &uncertainty));
     let predictions = rows
         .iter()
@@ -123,6 +144,7 @@ pub(super) fn conclude(experiment: &Experiment, utterances: &[Utterance], folds:
         .collect();
     let section = ExperimentSection {
         pooled: Some(pooled),
+        model,
         shared,
         labels: labels.clone(),
         spread,
@@ -186,7 +208,7 @@ fn whole(experiment: &Experiment, pooled: &Scores, ensemble: Option<&Scores>, un
             rows.push(row(None, format!("{prefix}{metric}_ci_high"), interval.high));
         }
     }
-    for (name, calibration) in [("ece", &uncertainty.calibration), ("ensemble_ece", &uncertainty.ensemble_calibration)] {
+    for (name, calibration) in [(ECE, &uncertainty.calibration), ("ensemble_ece", &uncertainty.ensemble_calibration)] {
         rows.extend(calibration.iter().map(|found| row(None, name.to_owned(), found.ece)));
     }
     for (prefix, scores) in [("ensemble", ensemble), ("vote", uncertainty.vote.as_ref())] {
