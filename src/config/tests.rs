@@ -453,7 +453,9 @@ fn a_search_is_checked_against_its_model_and_protocol() {
     assert_eq!(candidates[7].model.describe(), "svm rbf C=10 gamma=0.1");
     assert!(candidates[0].inputs.log_mel && !candidates[7].inputs.log_mel);
     assert_eq!(experiment.describe(), "svm rbf, log_mel chosen by inner folds, C chosen by inner folds, gamma chosen by inner folds");
-    let chosen = |gamma: &str| BTreeMap::from([("model.c".to_owned(), "1".to_owned()), ("model.gamma".to_owned(), gamma.to_owned())]);
+    let chosen = |gamma: &str| {
+        std::collections::BTreeMap::from([("model.c".to_owned(), "1".to_owned()), ("model.gamma".to_owned(), gamma.to_owned())])
+    };
     let chosen = ["0.1", "scale", "scale"].map(chosen);
     assert_eq!(
         experiment.describe_chosen(&chosen),

@@ -132,7 +132,9 @@ impl Weights {
             Weights::Forest(_) => {
                 "Probabilities are mean class shares in the leaves of the trees: estimates that nothing calibrates, usually too low at the top."
             }
-            Weights::Knn(_) => "Probabilities are the neighbours' shares of the vote, in as coarse steps as there are neighbours; nothing calibrates them.",
+            Weights::Knn(_) => {
+                "Probabilities are the neighbours' shares of the vote, in as coarse steps as there are neighbours; nothing calibrates them."
+            }
             Weights::Majority(_) => "Probabilities are the class shares of the training part, the same for every recording.",
         }
     }

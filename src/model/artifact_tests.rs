@@ -2,7 +2,9 @@ use super::*;
 use crate::cancel::Cancel;
 use crate::error::Kind;
 use crate::model::test_data;
-use crate::model::{Device, ForestSettings, Geometry, Kernel, KnnWeights, LogisticSettings, Optimizer, Schedule, SplitFeatures, SvmSettings};
+use crate::model::{
+    Device, ForestSettings, Geometry, Kernel, KnnWeights, LogisticSettings, Optimizer, Schedule, SplitFeatures, SvmSettings,
+};
 use crate::transform::{Order, ScalerKind};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -59,11 +61,13 @@ fn cnn() -> SavedModel {
 
 fn all() -> Vec<SavedModel> {
     let train = test_data::parts(&[0, 2, 0, 2, 0, 2, 2], 0, 3, 4).train;
-    let logistic = Logistic::fit(&LogisticSettings { c: 1.0, max_iterations: 100, standardised: true }, &train, &Cancel::default()).expect("logistic");
+    let logistic =
+        Logistic::fit(&LogisticSettings { c: 1.0, max_iterations: 100, standardised: true }, &train, &Cancel::default()).expect("logistic");
     let svm = |kernel| Svm::fit(&SvmSettings { kernel, c: 1.0, gamma: None }, &train, &Cancel::default()).expect("svm");
     let folds = [0, 0, 1, 1, 0, 1, 1];
     let geometry = Geometry::of(Kernel::Rbf, &train, &Cancel::default()).expect("geometry");
-    let calibrated = Svm::fit_on(&SvmSettings { kernel: Kernel::Rbf, c: 1.0, gamma: None }, &train, &geometry, Some(&folds), &Cancel::default());
+    let calibrated =
+        Svm::fit_on(&SvmSettings { kernel: Kernel::Rbf, c: 1.0, gamma: None }, &train, &geometry, Some(&folds), &Cancel::default());
     let settings = ForestSettings { trees: 9, max_depth: None, min_leaf: 1, features: SplitFeatures::Sqrt };
     let forest = Forest::fit(&settings, &train, 0, &Cancel::default(), &mut |_| {}).expect("forest");
     let baselines = [

@@ -31,7 +31,8 @@ impl Calibration {
             Sigmoid::fit(&values, &first)
         });
         let mut found = Calibration { sigmoids: sigmoids.collect(), exponent: 1.0 };
-        let logarithms: Vec<Vec<f64>> = margins.iter().map(|margins| found.of(k, margins).iter().map(|p| p.max(1e-12).ln()).collect()).collect();
+        let logarithms: Vec<Vec<f64>> =
+            margins.iter().map(|margins| found.of(k, margins).iter().map(|p| p.max(1e-12).ln()).collect()).collect();
         // The slope of the likelihood falls with the exponent.
         let slope = |exponent: f64| -> f64 {
             let one = |(row, &class): (&Vec<f64>, &usize)| {
@@ -208,7 +209,8 @@ mod tests {
     #[test]
     fn separable_margins_and_a_single_class_stay_finite() {
         let separable = Sigmoid::fit(&[-2.0, -1.0, 1.0, 2.0], &[false, false, true, true]);
-        assert!(separable.slope < -1.0 && separable.slope.is_finite());
+        // The targets 3/4 and 1/4 have odds of 3.
+        assert!(separable.slope < -0.5 && separable.slope > -1.2, "{separable:?}");
         let single = Sigmoid::fit(&[-2.0, 1.0, 2.0], &[true; 3]);
         assert!(single.of(0.0) > 0.5 && single.of(0.0) < 1.0, "{single:?}");
     }
@@ -226,10 +228,10 @@ mod tests {
         assert!(sure.iter().all(|p| (0.0..=1.0).contains(p)) && (sure.iter().sum::<f64>() - 1.0).abs() < 1e-9 && sure[0] > 0.99);
     }
 
-    /// Margins of made-up classes by which a third of the utterances lies on the wrong side: the mean of the highest probability is the share
-    /// that is right, which plain coupling falls short of.
+    /// Margins of made-up classes that speak for another class in one of four cases: the mean of the highest probability is near the share
+    /// that is right, and plain coupling falls shorter of it.
     #[test]
-    fn a_calibration_is_as_sure_as_it_is_right() {
+    fn an_exponent_takes_back_what_coupling_loses() {
         let (k, n) = (4, 400);
         let names: Vec<(usize, usize)> = (0..k).flat_map(|a| (a + 1..k).map(move |b| (a, b))).collect();
         let y: Vec<usize> = (0..n).map(|i| i % k).collect();
@@ -237,7 +239,13 @@ mod tests {
         let heard = |i: usize| if (i / k) % 4 == 3 { (y[i] + 1) % k } else { y[i] };
         let margin = |i: usize, a: usize, b: usize| {
             let strength = 0.3 + 0.2 * ((i / 16) % 8) as f64;
-            if a == heard(i) { strength } else if b == heard(i) { -strength } else { 0.1 * ((i % 5) as f64 - 2.0) }
+            if a == heard(i) {
+                strength
+            } else if b == heard(i) {
+                -strength
+            } else {
+                0.1 * ((i % 5) as f64 - 2.0)
+            }
         };
         let margins: Vec<Vec<f64>> = (0..n).map(|i| names.iter().map(|&(a, b)| margin(i, a, b)).collect()).collect();
         let found = Calibration::fit(k, &margins, &y);
@@ -245,8 +253,8 @@ mod tests {
             margins.iter().map(|row| calibration.of(k, row).into_iter().fold(0.0, f64::max)).sum::<f64>() / n as f64
         };
         let plain = Calibration { exponent: 1.0, ..found.clone() };
-        assert!((top(&found) - 0.75).abs() < 0.03, "{} {}", top(&found), found.exponent);
-        assert!(top(&plain) < top(&found) && found.exponent > 1.05 && found.exponent < 2.0, "{} {}", top(&plain), found.exponent);
+        assert!((top(&found) - 0.75).abs() < 0.06 && top(&plain) < top(&found), "{} {}", top(&plain), top(&found));
+        assert!(found.exponent > 1.05 && found.exponent < 1.5, "{}", found.exponent);
     }
 
     #[test]

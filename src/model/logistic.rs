@@ -261,7 +261,8 @@ mod tests {
         let moments = moments(&records(train.x()).expect("records"));
         assert_eq!(moments[3].1, 1.0);
         for c in [0.05, 1.0] {
-            let mut model = Logistic::fit(&LogisticSettings { c, max_iterations: 500, standardised: true }, &train, &Cancel::default()).expect("fitted");
+            let mut model = Logistic::fit(&LogisticSettings { c, max_iterations: 500, standardised: true }, &train, &Cancel::default())
+                .expect("fitted");
             assert!(model.converged);
             let p = model.probabilities(train.x()).expect("probabilities");
             let mut norm = 0.0;
@@ -279,6 +280,31 @@ mod tests {
             }
             assert!(norm > 0.1, "weights move: {norm}");
         }
+    }
+
+    #[test]
+    fn features_are_penalised_as_they_are() {
+        const X: [[f32; 2]; 9] = [
+            [0.5, 100.0],
+            [1.5, -200.0],
+            [-0.5, 50.0],
+            [0.25, 300.0],
+            [2.0, -100.0],
+            [-1.0, 150.0],
+            [0.75, -50.0],
+            [1.25, 250.0],
+            [0.0, -150.0],
+        ];
+        let mut rows = X.iter();
+        let train = parts(&[0, 1, 2, 0, 1, 2, 0, 1, 2], 0, 3, 2).train.map_rows(|row| {
+            row.copy_from_slice(rows.next().expect("nine rows"));
+        });
+        let settings = LogisticSettings { c: 0.7, max_iterations: 1000, standardised: false };
+        let mut model = Logistic::fit(&settings, &train, &Cancel::default()).expect("fitted");
+        let p = model.probabilities(&Matrix::new(2, 2, vec![0.5, 120.0, 1.0, -80.0])).expect("probabilities");
+        // Of scikit-learn 1.9.1.
+        let wanted = [0.468_781_3, 0.291_511_3, 0.239_707_4, 0.261_674_1, 0.478_350_2, 0.259_975_7];
+        assert!(model.converged && p.iter().zip(wanted).all(|(p, wanted)| (f64::from(*p) - wanted).abs() < 2e-5), "{p:?}");
     }
 
     #[test]
@@ -300,7 +326,11 @@ mod tests {
             p.chunks(3).zip(train.y()).map(|(row, &y)| -f64::from(row[y]).ln()).sum::<f64>()
         });
         assert!(losses.is_sorted_by(|a, b| a > b), "{losses:?}");
-        assert!(!Logistic::fit(&LogisticSettings { c: 100.0, max_iterations: 2, standardised: true }, &train, &Cancel::default()).expect("fitted").converged);
+        assert!(
+            !Logistic::fit(&LogisticSettings { c: 100.0, max_iterations: 2, standardised: true }, &train, &Cancel::default())
+                .expect("fitted")
+                .converged
+        );
     }
 
     #[test]

@@ -29,8 +29,13 @@ impl Part<Training> {
     pub fn inner_fold_numbers(&self, folds: usize, by: Grouping, seed: u64) -> Result<Vec<usize>> {
         let labels: Vec<String> = (0..self.n_classes()).map(|class| format!("{class:06}")).collect();
         let utterances: Vec<usize> = (0..self.len()).filter(|&i| !self.is_copy(i)).collect();
-        let item =
-            |&i: &usize| Item { id: &self.ids()[i], label: &labels[self.y()[i]], speaker: &self.speakers()[i], session: None, declared: None };
+        let item = |&i: &usize| Item {
+            id: &self.ids()[i],
+            label: &labels[self.y()[i]],
+            speaker: &self.speakers()[i],
+            session: None,
+            declared: None,
+        };
         let items: Vec<Item> = utterances.iter().map(item).collect();
         if items.len() < folds {
             return Err(Error::data(format!("{} training utterances cannot fill {folds} inner folds", items.len()))
