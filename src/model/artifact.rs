@@ -22,7 +22,7 @@ use crate::model::{Architecture, Forest, Knn, Layer, Logistic, NetSpec, Params, 
 use crate::transform::{BALANCED_SPEAKERS, Inputs, MOST_FRAMES, Scaler};
 
 /// Version of the folder's layout.
-pub const SCHEMA_VERSION: u32 = 1;
+pub const SCHEMA_VERSION: u32 = 2;
 
 /// What a model is, apart from its weights.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -105,6 +105,40 @@ impl Weights {
 }
 
 impl Weights {
+    /// Whether the values by class may be read as probabilities, so that a calibration error means something.
+    pub fn estimates_probabilities(&self) -> bool {
+        match self {
+            Weights::Cnn { .. } | Weights::Logistic(_) | Weights::Forest(_) | Weights::Knn(_) => true,
+            Weights::Svm(svm) => svm.calibration.is_some(),
+            // The same for every recording.
+            Weights::Majority(_) => false,
+        }
+    }
+
+    /// What the values by class are, in a sentence.
+    fn values(&self) -> &'static str {
+        match self {
+            Weights::Cnn { .. } | Weights::Logistic(_) => {
+                "Probabilities are a softmax fitted by maximum likelihood; nothing calibrates them beyond that."
+            }
+            Weights::Svm(Svm { calibration: Some(_), .. }) => {
+                "Probabilities are calibrated: margins of utterances that were held out of the training part in turn give a sigmoid for each pair\n\
+                 of classes, the pairs are coupled (Wu, Lin, Weng 2004), and one exponent corrects their confidence. The predicted class is that of the decision function; where coupling\n\
+                 names another, the probabilities are changed as little as possible so that the predicted class has the highest."
+            }
+            Weights::Svm(Svm { calibration: None, .. }) => {
+                "Values by class are no probabilities: the training part was too small to calibrate them, and only their order means anything."
+            }
+            Weights::Forest(_) => {
+                "Probabilities are mean class shares in the leaves of the trees: estimates that nothing calibrates, usually too low at the top."
+            }
+            Weights::Knn(_) => {
+                "Probabilities are the neighbours' shares of the vote, in as coarse steps as there are neighbours; nothing calibrates them."
+            }
+            Weights::Majority(_) => "Probabilities are the class shares of the training part, the same for every recording.",
+        }
+    }
+
     /// What was fitted, ready to predict; a network needs its `spec`.
     ///
     /// # Errors
@@ -327,7 +361,8 @@ fn card(model: &SavedModel) -> String {
     out += "The model has heard the one corpus named above and nothing else. It does not know what anyone feels. It must not be used to judge\n";
     out += "people: not in hiring, schooling, policing, insurance, health or at work, nor to watch anyone without their consent. In the European\n";
     out += "Union, emotion recognition at work and in education is prohibited but for medical and safety reasons (Regulation 2024/1689, article 5).\n";
-    out += "Probabilities are not calibrated. Expect far lower accuracy on other speakers, languages, rooms and microphones.\n";
+    out += model.weights.values();
+    out += "\nExpect far lower accuracy on other speakers, languages, rooms and microphones, and no calibration there.\n";
     if !info.provenance.is_empty() {
         out += "\n## Provenance\n\n";
         for (key, value) in &info.provenance {

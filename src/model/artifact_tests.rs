@@ -2,7 +2,9 @@ use super::*;
 use crate::cancel::Cancel;
 use crate::error::Kind;
 use crate::model::test_data;
-use crate::model::{Device, ForestSettings, Kernel, KnnWeights, LogisticSettings, Optimizer, Schedule, SplitFeatures, SvmSettings};
+use crate::model::{
+    Device, ForestSettings, Geometry, Kernel, KnnWeights, LogisticSettings, Optimizer, Schedule, SplitFeatures, SvmSettings,
+};
 use crate::transform::{Order, ScalerKind};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -59,14 +61,20 @@ fn cnn() -> SavedModel {
 
 fn all() -> Vec<SavedModel> {
     let train = test_data::parts(&[0, 2, 0, 2, 0, 2, 2], 0, 3, 4).train;
-    let logistic = Logistic::fit(&LogisticSettings { c: 1.0, max_iterations: 100 }, &train, &Cancel::default()).expect("logistic");
+    let logistic =
+        Logistic::fit(&LogisticSettings { c: 1.0, max_iterations: 100, standardised: true }, &train, &Cancel::default()).expect("logistic");
     let svm = |kernel| Svm::fit(&SvmSettings { kernel, c: 1.0, gamma: None }, &train, &Cancel::default()).expect("svm");
+    let folds = [0, 0, 1, 1, 0, 1, 1];
+    let geometry = Geometry::of(Kernel::Rbf, &train, &Cancel::default()).expect("geometry");
+    let calibrated =
+        Svm::fit_on(&SvmSettings { kernel: Kernel::Rbf, c: 1.0, gamma: None }, &train, &geometry, Some(&folds), &Cancel::default());
     let settings = ForestSettings { trees: 9, max_depth: None, min_leaf: 1, features: SplitFeatures::Sqrt };
     let forest = Forest::fit(&settings, &train, 0, &Cancel::default(), &mut |_| {}).expect("forest");
     let baselines = [
         Weights::Logistic(logistic),
         Weights::Svm(svm(Kernel::Rbf)),
         Weights::Svm(svm(Kernel::Linear)),
+        Weights::Svm(calibrated.expect("calibrated")),
         Weights::Forest(forest),
         Weights::Knn(Knn::fit(3, KnnWeights::Distance, &train).expect("knn")),
         Weights::Majority(Majority::fit(&train).expect("majority")),
@@ -158,7 +166,7 @@ fn damage_is_told_apart() {
     assert!(damaged("model.safetensors", flip).contains("is damaged"));
     assert!(damaged("model.safetensors", |_| Vec::new()).contains("is damaged"));
     assert!(damaged("model.json", |_| b"{".to_vec()).contains("is not a model description"));
-    assert!(damaged("model.json", replaced("\"schema_version\": 1", "\"schema_version\": 9")).contains("schema version 9"));
+    assert!(damaged("model.json", replaced("\"schema_version\": 2", "\"schema_version\": 9")).contains("schema version 9"));
     assert!(damaged("model.json", replaced("\"kind\": \"cnn\"", "\"kind\": \"forest\"")).contains("no model of kind \"forest\""));
     assert!(damaged("model.json", replaced("\"outputs\": 3,", "\"outputs\": 4,")).contains("has shape [3, 1, 5] instead of [4, 1, 5]"));
     assert!(damaged("model.json", replaced("\"mfcc_03\"", "\"mfcc_03\", \"more\"")).contains("scaler does not hold"));

@@ -6,6 +6,7 @@ mod batches;
 pub mod burn_net;
 pub mod checkpoint;
 mod classifier;
+mod coupling;
 mod device;
 mod distances;
 pub mod engine;
@@ -26,6 +27,7 @@ mod weights;
 
 pub use architecture::{Architecture, Layer, Perceptron, Temporal};
 pub use classifier::{Classifier, CnnClassifier, Majority};
+pub use coupling::{Calibration, Sigmoid};
 pub use device::Device;
 pub use forest::{Forest, ForestSettings, SplitFeatures};
 pub use knn::{Knn, KnnWeights};

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use super::evaluate::{self, Found};
+use super::evaluate::{self, ECE, Found, METRICS};
 use super::jobs::Work;
 use super::options::Stage;
 use super::pools::RESTRICTED;
@@ -17,7 +17,7 @@ use crate::evaluation::{Vote, argmax, halves, vote};
 use crate::orchestrator::{Context, Finished, Identity, Task};
 use crate::report::FoldSection;
 use crate::split::Role;
-use crate::table::{predictions, predictions::PredictionRow, summary};
+use crate::table::{metrics, predictions, predictions::PredictionRow, summary};
 
 /// The seed of predictions that no draw has a part in.
 const NO_SEED: u64 = 0;
@@ -40,7 +40,11 @@ impl Work<'_, '_> {
             if restricted == Some(RESTRICTED) {
                 inputs.insert(format!("{} restricted", finished.task), finished.hash(RESTRICTED)?);
             }
-            given.push(Member { whole: finished.path(PREDICTIONS), restricted: restricted.map(|name| finished.path(name)) });
+            given.push(Member {
+                whole: finished.path(PREDICTIONS),
+                restricted: restricted.map(|name| finished.path(name)),
+                metrics: finished.path(METRICS),
+            });
         }
         let identity = Identity { inputs, ..self.walk.evaluate_settings(experiment)? };
         let action = move |context: &Context| combine(experiment, utterances, folds, &given, context);
@@ -76,6 +80,7 @@ struct Member {
     whole: PathBuf,
     /// Those with restricted pools, where they are asked for.
     restricted: Option<PathBuf>,
+    metrics: PathBuf,
 }
 
 /// The predictions of all members, each averaged over its seeds, by fold and utterance.
@@ -129,6 +134,14 @@ impl<'e> Given<'e> {
 /// Brings the predictions of the members together, each first averaged over its seeds, and evaluates them like any others.
 fn combine(experiment: &Experiment, utterances: &[Utterance], folds: &Folds, members: &[Member], context: &Context) -> Result<()> {
     let whole = Given::read(experiment, members.iter().map(|member| &member.whole))?;
+    let ModelSettings::Ensemble { vote: how, .. } = &experiment.model else {
+        return Err(Error::internal("what is no ensemble was to be combined"));
+    };
+    // A vote counts classes; a mean of probabilities estimates one where every member does.
+    let mut estimates = *how == Vote::Mean;
+    for member in members {
+        estimates &= metrics::read(&member.metrics)?.iter().any(|figure| figure.metric == ECE);
+    }
     let (mut rows, mut sections, mut metrics) = (Vec::new(), Vec::new(), Vec::new());
     for fold in &folds.folds {
         let first = rows.len();
@@ -164,6 +177,15 @@ fn combine(experiment: &Experiment, utterances: &[Utterance], folds: &Folds, mem
     });
     let mut shared = folds.about.remarks();
     shared.extend(restricted.is_some().then(evaluate::transductive));
-    let found = Found { labels: whole.labels, rows, restricted: restricted.transpose()?, folds: sections, metrics, shared };
+    let found = Found {
+        labels: whole.labels,
+        rows,
+        restricted: restricted.transpose()?,
+        folds: sections,
+        metrics,
+        shared,
+        estimates,
+        model: experiment.describe(),
+    };
     evaluate::conclude(experiment, utterances, folds, found, context)
 }

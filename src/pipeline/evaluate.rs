@@ -19,6 +19,8 @@ use crate::transform::BALANCED_SPEAKERS;
 
 /// Figures by fold, seed and metric within the task's folder.
 pub(super) const METRICS: &str = "metrics.parquet";
+/// The calibration error among them: only where values estimate probabilities.
+pub(super) const ECE: &str = "ece";
 /// The experiment's section of the report; of several directions, one each.
 pub(super) const SECTIONS: &str = "sections.json";
 
@@ -57,7 +59,9 @@ pub(super) fn evaluate(
     if experiment.is_transductive() {
         shared.push(transductive());
     }
+    shared.extend(experiment.unused_validation());
     let mut said = BTreeSet::new();
+    let (mut estimates, mut reconciled, mut chosen) = (true, 0, Vec::new());
     for finished in trained {
         let file: FoldFile = from_json(&finished.path(FOLD))?;
         let (found, predictions, _) = table::predictions::read(&finished.path(PREDICTIONS))?;
@@ -69,6 +73,9 @@ pub(super) fn evaluate(
         let scores = score(&labels, pairs(&predictions))?;
         metrics.extend(of_fold(experiment, file.fold, file.seed, &scores));
         shared.extend(file.warnings.iter().map(|w| format!("fold {}: {w}", file.fold)).filter(|line| said.insert(line.clone())));
+        estimates &= file.estimates;
+        reconciled += file.reconciled;
+        chosen.extend(file.search.as_ref().and_then(|search| Some(search.tried.get(search.chosen)?.settings.clone())));
         sections.push(FoldSection {
             fold: file.fold,
             name: file.name,
@@ -84,7 +91,14 @@ pub(super) fn evaluate(
         });
         rows.extend(predictions);
     }
-    let found = Found { labels, rows, restricted, folds: sections, metrics, shared };
+    if reconciled > 0 {
+        shared.push(format!(
+            "probabilities: in {reconciled} of {} predictions they named another class than the decision function of the support vector \
+             machine, and were changed as little as possible so that its class has the highest",
+            rows.len()
+        ));
+    }
+    let found = Found { labels, rows, restricted, folds: sections, metrics, shared, estimates, model: experiment.describe_chosen(&chosen) };
     conclude(experiment, utterances, folds, found, context)
 }
 
@@ -98,6 +112,10 @@ pub(super) struct Found {
     /// By fold and seed.
     pub metrics: Vec<MetricRow>,
     pub shared: Vec<String>,
+    /// Whether all values by class estimate probabilities, so that a calibration error means something.
+    pub estimates: bool,
+    /// The model in words.
+    pub model: String,
 }
 
 impl Found {
@@ -111,6 +129,8 @@ impl Found {
             folds: self.folds.iter().filter(|section| section.fold == fold).cloned().collect(),
             metrics: self.metrics.iter().filter(|row| row.fold == Some(fold)).cloned().collect(),
             shared: self.shared.clone(),
+            estimates: self.estimates,
+            model: self.model.clone(),
         }
     }
 }
@@ -147,7 +167,7 @@ fn summarise(
     found: Found,
     direction: Option<&Fold>,
 ) -> Result<(ExperimentSection, Vec<MetricRow>)> {
-    let Found { labels, rows, restricted, folds: sections, metrics, shared } = found;
+    let Found { labels, rows, restricted, folds: sections, metrics, shared, estimates, model } = found;
     let pooled = score(&labels, pairs(&rows))?;
     let spread: BTreeMap<String, Spread> =
         summary::spreads(&metrics)?.into_iter().map(|line| (line.metric, Spread { mean: line.mean, sd: line.sd })).collect();
@@ -158,7 +178,10 @@ fn summarise(
         None
     };
     let known: BTreeMap<&str, &Source> = utterances.iter().map(|u| (u.source.id.as_str(), &u.source)).collect();
-    let uncertainty = Uncertainty::of(&labels, &rows, &known)?;
+    let mut uncertainty = Uncertainty::of(&labels, &rows, &known)?;
+    if !estimates {
+        (uncertainty.calibration, uncertainty.ensemble_calibration) = (None, None);
+    }
     let figures = whole(experiment, direction.map(|fold| fold.index), &pooled, ensemble.as_ref(), &uncertainty);
     let predictions = rows
         .iter()
@@ -178,6 +201,7 @@ fn summarise(
         .collect();
     let section = ExperimentSection {
         pooled: Some(pooled),
+        model,
         shared,
         labels: labels.clone(),
         spread,
@@ -260,7 +284,7 @@ fn whole(
             rows.push(row(None, format!("{prefix}{metric}_ci_high"), interval.high));
         }
     }
-    for (name, calibration) in [("ece", &uncertainty.calibration), ("ensemble_ece", &uncertainty.ensemble_calibration)] {
+    for (name, calibration) in [(ECE, &uncertainty.calibration), ("ensemble_ece", &uncertainty.ensemble_calibration)] {
         rows.extend(calibration.iter().map(|found| row(None, name.to_owned(), found.ece)));
     }
     for (prefix, scores) in [("ensemble", ensemble), ("vote", uncertainty.vote.as_ref())] {

@@ -53,7 +53,7 @@ pub(super) fn predict(runs: &[(Job, Finished)], context: &Context) -> Result<Vec
             saved.info.scaler.apply_row(row);
             finish_row(row, &inputs);
         });
-        predictions.extend(train::predict(job, &saved, &data.labels, &test)?);
+        predictions.extend(train::predict(job, &saved, &data.labels, &test)?.0);
         context.progress(done as u64 + 1, runs.len() as u64, "models", String::new());
     }
     Ok(predictions)
@@ -159,7 +159,7 @@ mod tests {
         let train = Parts::of(data, &roles()).train;
         let scaler = Scaler::fit(ScalerKind::PerSpeaker, &train);
         let train = train.map_rows(|row| scaler.apply_row(row));
-        let settings = LogisticSettings { c: 1000.0, max_iterations: 1000 };
+        let settings = LogisticSettings { c: 1000.0, max_iterations: 1000, standardised: true };
         (scaler, Logistic::fit(&settings, &train, &Cancel::default()).unwrap())
     }
 

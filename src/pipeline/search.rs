@@ -95,11 +95,11 @@ fn judge(
 ) -> Result<Judgement> {
     let fitted = match (candidate.model.clone(), shared) {
         (ModelSettings::Svm { kernel, c, gamma }, Some(geometry)) => {
-            Fitted::baseline(Weights::Svm(Svm::fit_on(&svm_settings(kernel, c, gamma), fitted, geometry, context.cancel)?))
+            Fitted::baseline(Weights::Svm(Svm::fit_on(&svm_settings(kernel, c, gamma), fitted, geometry, None, context.cancel)?))
         }
         (model, _) => {
             let experiment = Experiment { model, inputs: candidate.inputs, ..job.experiment.clone() };
-            fit(&Job { experiment: &experiment, ..*job }, fitted, None, context)?
+            fit(&Job { experiment: &experiment, ..*job }, fitted, None, None, context)?
         }
     };
     let spec = || NetSpec { layers: fitted.layers.clone(), n_features: judged.x().cols(), n_classes: judged.n_classes() };

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::calibrate;
 use super::ingest::to_json;
 use super::inputs::{Rows, variants};
 use super::search::{self, Settled, svm_settings};
@@ -15,13 +16,13 @@ use crate::files::{hash_bytes, write_atomically};
 use crate::model::TrainSettings;
 use crate::model::artifact::{ModelInfo, SavedModel, Weights};
 use crate::model::{
-    self, EpochRecord, Forest, ForestSettings, Knn, Layer, Logistic, LogisticSettings, Majority, NetSpec, Node, Svm, TrainJob,
+    self, EpochRecord, Forest, ForestSettings, Geometry, Knn, Layer, Logistic, LogisticSettings, Majority, NetSpec, Node, Svm, TrainJob,
 };
 use crate::orchestrator::Context;
 use crate::report::SearchSection;
 use crate::split::{Dataset, Fold, Part, Parts, Role, Testing, Training, Validation};
 use crate::table::{self, predictions::PredictionRow};
-use crate::transform::{Scaler, columns_in_order, finish_row};
+use crate::transform::{Scaler, ScalerKind, columns_in_order, finish_row};
 
 /// Predictions on the test part within the task's folder.
 pub(super) const PREDICTIONS: &str = "predictions.parquet";
@@ -49,12 +50,22 @@ pub(super) struct FoldFile {
     pub best_epoch: Option<usize>,
     pub history: Vec<EpochRecord>,
     pub warnings: Vec<String>,
+    /// Whether the values by class estimate probabilities.
+    #[serde(default = "yes")]
+    pub estimates: bool,
+    /// Tested utterances whose probabilities were changed to give the class of the decision function the highest.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub reconciled: usize,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub search: Option<SearchSection>,
 }
 
 fn is_zero(n: &usize) -> bool {
     *n == 0
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// Content hash of the true labels.
@@ -106,8 +117,8 @@ pub(super) fn memory(job: &Job) -> u64 {
         ModelSettings::Cnn { .. } | ModelSettings::Perceptron(_) | ModelSettings::Temporal(_) => {
             job.experiment.train.batch_size as u64 * columns * 8_000 + (64 << 20)
         }
-        // Of all pairs of rows, and at most as much again of the pair of classes at work.
-        ModelSettings::Svm { .. } => 2 * rows * rows * size_of::<f32>() as u64 + table,
+        // Distances and kernel of all pairs of rows, and at most as much again of the pair of classes at work.
+        ModelSettings::Svm { .. } => 3 * rows * rows * size_of::<f32>() as u64 + table,
         // Ranks, and nodes of about as many leaves as there are rows in each tree.
         ModelSettings::RandomForest { trees, .. } => table + *trees as u64 * rows * 2 * size_of::<Node>() as u64,
         ModelSettings::Logistic { .. } | ModelSettings::Knn { .. } => table,
@@ -142,7 +153,12 @@ pub(super) fn train(job: &Job, context: &Context) -> Result<()> {
     let validation = parts.validation.map(|part| part.map_rows(scaled));
     let test = parts.test.map_rows(scaled);
 
-    let fitted = fit(job, &train, validation.as_ref(), context)?;
+    let calibration = match job.experiment.model {
+        ModelSettings::Svm { .. } => Some(calibrate::choose(job.experiment, &train, &data.labels)?),
+        _ => None,
+    };
+    let folds = calibration.as_ref().and_then(|calibration| calibration.folds.as_deref());
+    let fitted = fit(job, &train, validation.as_ref(), folds, context)?;
     let unconverged = match fitted.weights {
         Weights::Svm(Svm { converged: false, .. }) => Some("support vector machine"),
         Weights::Logistic(Logistic { converged: false, .. }) => Some("logistic regression"),
@@ -151,9 +167,13 @@ pub(super) fn train(job: &Job, context: &Context) -> Result<()> {
     warnings.extend(unconverged.map(|model| format!("the {model} was stopped before it converged: scale the inputs, or lower c")));
     let mut info = about(job, &rows.columns, &meta, &data, scaler, &fitted);
     info.provenance.extend(searched.map(search::provenance).unwrap_or_default());
+    if let Some(calibration) = calibration {
+        info.provenance.insert("calibration".into(), calibration.described);
+        warnings.extend(calibration.warning);
+    }
     let saved = SavedModel { info, weights: fitted.weights };
     model::artifact::save(&context.folder.join(MODEL), &saved)?;
-    let rows = predict(job, &saved, &data.labels, &test)?;
+    let (rows, reconciled) = predict(job, &saved, &data.labels, &test)?;
     table::predictions::write(&context.folder.join(PREDICTIONS), &data.labels, &rows, &table::Meta::new())?;
     let file = FoldFile {
         fold: job.fold.index,
@@ -166,14 +186,20 @@ pub(super) fn train(job: &Job, context: &Context) -> Result<()> {
         best_epoch: fitted.best_epoch,
         history: fitted.history,
         warnings,
+        estimates: saved.weights.estimates_probabilities(),
+        reconciled,
         search: searched.cloned(),
     };
     write_atomically(&context.folder.join(FOLD), &to_json(&file)?)
 }
 
-/// The predictions of a saved model on test rows as it wants them.
-pub(super) fn predict(job: &Job, saved: &SavedModel, labels: &[String], test: &Part<Testing>) -> Result<Vec<PredictionRow>> {
-    let probabilities = saved.classifier()?.probabilities(test.x())?;
+/// The predictions of a saved model on test rows as it wants them, and in how many of them the probabilities of a support vector machine named
+/// another class than its decision function.
+pub(super) fn predict(job: &Job, saved: &SavedModel, labels: &[String], test: &Part<Testing>) -> Result<(Vec<PredictionRow>, usize)> {
+    let (probabilities, reconciled) = match &saved.weights {
+        Weights::Svm(svm) => svm.judge(test.x())?,
+        _ => (saved.classifier()?.probabilities(test.x())?, 0),
+    };
     let row = |((id, &truth), p): ((&String, &usize), &[f32])| PredictionRow {
         experiment: job.experiment.name.clone(),
         protocol: job.experiment.protocol.name(),
@@ -184,7 +210,7 @@ pub(super) fn predict(job: &Job, saved: &SavedModel, labels: &[String], test: &P
         predicted: labels[argmax(p)].clone(),
         probabilities: p.to_vec(),
     };
-    Ok(test.ids().iter().zip(test.y()).zip(probabilities.chunks(labels.len())).map(row).collect())
+    Ok((test.ids().iter().zip(test.y()).zip(probabilities.chunks(labels.len())).map(row).collect(), reconciled))
 }
 
 /// Refuses what cannot be trained; names what can but should be known.
@@ -220,15 +246,26 @@ impl Fitted {
     }
 }
 
-pub(super) fn fit(job: &Job, train: &Part<Training>, validation: Option<&Part<Validation>>, context: &Context) -> Result<Fitted> {
+/// Fits the model of an experiment; `folds` are those of [`calibrate`], of a support vector machine.
+pub(super) fn fit(
+    job: &Job,
+    train: &Part<Training>,
+    validation: Option<&Part<Validation>>,
+    folds: Option<&[usize]>,
+    context: &Context,
+) -> Result<Fitted> {
     let weights = match &job.experiment.model {
         ModelSettings::Cnn { .. } | ModelSettings::Perceptron(_) | ModelSettings::Temporal(_) => {
             return fit_network(job, train, validation, context);
         }
         ModelSettings::Logistic { c } => {
-            Weights::Logistic(Logistic::fit(&LogisticSettings { c: *c, max_iterations: LOGISTIC_ITERATIONS }, train, context.cancel)?)
+            let settings = LogisticSettings { c: *c, max_iterations: LOGISTIC_ITERATIONS, standardised: is_standardised(job.experiment) };
+            Weights::Logistic(Logistic::fit(&settings, train, context.cancel)?)
         }
-        ModelSettings::Svm { kernel, c, gamma } => Weights::Svm(Svm::fit(&svm_settings(*kernel, *c, *gamma), train, context.cancel)?),
+        ModelSettings::Svm { kernel, c, gamma } => {
+            let geometry = Geometry::of(*kernel, train, context.cancel)?;
+            Weights::Svm(Svm::fit_on(&svm_settings(*kernel, *c, *gamma), train, &geometry, folds, context.cancel)?)
+        }
         ModelSettings::RandomForest { trees, max_depth, min_leaf, features } => {
             let settings = ForestSettings { trees: *trees, max_depth: *max_depth, min_leaf: *min_leaf, features: *features };
             let mut progress = |done: usize| context.progress(done as u64, *trees as u64, "trees", String::new());
@@ -239,6 +276,12 @@ pub(super) fn fit(job: &Job, train: &Part<Training>, validation: Option<&Part<Va
         ModelSettings::Ensemble { .. } => return Err(Error::internal("an ensemble was to be trained")),
     };
     Ok(Fitted::baseline(weights))
+}
+
+/// Whether the inputs of a model have mean 0 and variance 1 in each column of the training part.
+fn is_standardised(experiment: &Experiment) -> bool {
+    let inputs = &experiment.inputs;
+    inputs.scaler != ScalerKind::None && inputs.clip.is_none() && !inputs.set.is_sequence()
 }
 
 fn fit_network(job: &Job, train: &Part<Training>, validation: Option<&Part<Validation>>, context: &Context) -> Result<Fitted> {

@@ -22,15 +22,21 @@ pub enum Grouping {
 }
 
 impl Part<Training> {
-    /// Cuts these rows into `folds` pairs of a part to fit on and a part to judge by; every row is judged once.
+    /// The inner fold of each row, from 0 to `folds - 1`. Changed copies are in the fold of their utterance.
     ///
     /// # Errors
-    /// `Data` where there are fewer speakers or utterances than folds, or an inner fold would train on fewer than two classes.
-    pub fn inner_folds(&self, folds: usize, by: Grouping, seed: u64) -> Result<Vec<(Part<Training>, Part<Validation>)>> {
+    /// `Data` where there are fewer speakers or utterances than folds.
+    pub fn inner_fold_numbers(&self, folds: usize, by: Grouping, seed: u64) -> Result<Vec<usize>> {
         let labels: Vec<String> = (0..self.n_classes()).map(|class| format!("{class:06}")).collect();
-        let items: Vec<Item> = (0..self.len())
-            .map(|i| Item { id: &self.ids()[i], label: &labels[self.y()[i]], speaker: &self.speakers()[i], session: None, declared: None })
-            .collect();
+        let utterances: Vec<usize> = (0..self.len()).filter(|&i| !self.is_copy(i)).collect();
+        let item = |&i: &usize| Item {
+            id: &self.ids()[i],
+            label: &labels[self.y()[i]],
+            speaker: &self.speakers()[i],
+            session: None,
+            declared: None,
+        };
+        let items: Vec<Item> = utterances.iter().map(item).collect();
         if items.len() < folds {
             return Err(Error::data(format!("{} training utterances cannot fill {folds} inner folds", items.len()))
                 .hint("set search.folds to fewer"));
@@ -43,16 +49,30 @@ impl Part<Training> {
             })?,
             Grouping::Utterance => stratified_folds(&items, folds, seed ^ INNER),
         };
+        let mut numbers = vec![0; self.len()];
+        for (fold, members) in judged.into_iter().enumerate() {
+            members.into_iter().for_each(|member| numbers[utterances[member]] = fold);
+        }
+        Ok((0..self.len()).map(|i| numbers[self.origin(i)]).collect())
+    }
+
+    /// Cuts these rows into `folds` pairs of a part to fit on and a part to judge by; every utterance is judged once, and its changed copies
+    /// are fitted on wherever it is.
+    ///
+    /// # Errors
+    /// `Data` where there are fewer speakers or utterances than folds, or an inner fold would train on fewer than two classes.
+    pub fn inner_folds(&self, folds: usize, by: Grouping, seed: u64) -> Result<Vec<(Part<Training>, Part<Validation>)>> {
+        let numbers = self.inner_fold_numbers(folds, by, seed)?;
         let mut pairs = Vec::with_capacity(folds);
-        for mut rows in judged {
-            rows.sort_unstable();
-            let rest: Vec<usize> = (0..self.len()).filter(|i| rows.binary_search(i).is_err()).collect();
+        for fold in 0..folds {
+            let (judged, rest): (Vec<usize>, Vec<usize>) = (0..self.len()).partition(|&i| numbers[i] == fold);
+            let judged: Vec<usize> = judged.into_iter().filter(|&i| !self.is_copy(i)).collect();
             let train: Part<Training> = self.rows(&rest);
             if train.y().iter().all(|class| train.y().first() == Some(class)) {
                 return Err(Error::data("an inner fold of the search trains on a single class")
                     .hint("set search.folds to fewer, or use more of the corpus"));
             }
-            pairs.push((train, self.rows(&rows)));
+            pairs.push((train, self.rows(&judged)));
         }
         Ok(pairs)
     }
@@ -62,7 +82,7 @@ impl Part<Training> {
 mod tests {
     use std::collections::BTreeSet;
 
-    use super::super::{Dataset, Matrix, Parts, Role, Shape};
+    use super::super::{Dataset, Matrix, Parts, Role, Shape, Variants};
     use super::*;
 
     /// 40 rows of 8 speakers and 2 classes, of which the last speaker is tested.
@@ -98,6 +118,25 @@ mod tests {
                     assert_eq!(format!("u{:02}", judged.x().row(i)[0]), *id, "rows stay with their ids");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn copies_stay_with_their_utterance_and_are_not_judged() {
+        let Parts { train, .. } = parts();
+        let mut variants = Variants::default();
+        variants.add("faster", train.ids().iter().skip(3).map(|id| (id.clone(), vec![-1.0])));
+        let alone = train.inner_fold_numbers(3, Grouping::Utterance, 0).expect("cut");
+        let with_copies = train.clone().with_variants(&variants).expect("copies");
+        let numbers = with_copies.inner_fold_numbers(3, Grouping::Utterance, 0).expect("cut");
+        assert_eq!(numbers[..35], alone, "copies change no fold");
+        assert_eq!((numbers[35..].to_vec(), numbers.len()), (alone[3..].to_vec(), 67));
+        for (fitted, judged) in with_copies.inner_folds(3, Grouping::Utterance, 0).expect("cut") {
+            assert!(judged.ids().iter().all(|id| !id.contains('#')));
+            let copied = (0..fitted.len()).filter(|&i| fitted.is_copy(i));
+            assert!(copied.clone().count() > 15);
+            copied.for_each(|i| assert_eq!(fitted.ids()[i], format!("{}#faster", fitted.ids()[fitted.origin(i)])));
+            assert!(fitted.ids().iter().all(|id| !judged.ids().contains(&id.replace("#faster", ""))));
         }
     }
 

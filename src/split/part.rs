@@ -155,6 +155,8 @@ pub struct Part<R> {
     shape: Shape,
     y: Vec<usize>,
     n_classes: usize,
+    /// The row of the utterance that each row is, or is a copy of.
+    origins: Vec<usize>,
     role: PhantomData<R>,
 }
 
@@ -167,6 +169,7 @@ impl<R> Part<R> {
             shape: data.shape,
             y: index.iter().map(|&i| data.y[i]).collect(),
             n_classes: data.labels.len(),
+            origins: (0..index.len()).collect(),
             role: PhantomData,
         }
     }
@@ -221,8 +224,19 @@ impl<R> Part<R> {
 }
 
 impl Part<Training> {
-    /// Some of the training rows, to fit on or to choose by.
+    /// The row of the utterance that a row is, or is a changed copy of.
+    pub(super) fn origin(&self, row: usize) -> usize {
+        self.origins[row]
+    }
+
+    /// Whether a row is a changed copy of an utterance.
+    pub fn is_copy(&self, row: usize) -> bool {
+        self.origins[row] != row
+    }
+
+    /// Some of the training rows, ascending, to fit on or to choose by. A copy comes with its utterance.
     pub(super) fn rows<R>(&self, index: &[usize]) -> Part<R> {
+        let place = |row: usize| index.binary_search(&row).unwrap_or_default();
         Part {
             ids: index.iter().map(|&i| self.ids[i].clone()).collect(),
             speakers: index.iter().map(|&i| self.speakers[i].clone()).collect(),
@@ -230,6 +244,7 @@ impl Part<Training> {
             shape: self.shape,
             y: index.iter().map(|&i| self.y[i]).collect(),
             n_classes: self.n_classes,
+            origins: index.iter().map(|&i| place(self.origins[i])).collect(),
             role: PhantomData,
         }
     }
@@ -296,6 +311,7 @@ impl Part<Training> {
                 self.x.values.extend_from_slice(row);
                 self.x.rows += 1;
                 self.y.push(self.y[i]);
+                self.origins.push(i);
                 self.speakers.push(self.speakers[i].clone());
             }
         }
