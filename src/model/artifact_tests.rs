@@ -2,7 +2,7 @@ use super::*;
 use crate::cancel::Cancel;
 use crate::error::Kind;
 use crate::model::test_data;
-use crate::model::{Device, ForestSettings, Kernel, KnnWeights, LogisticSettings, Optimizer, Schedule, SplitFeatures, SvmSettings};
+use crate::model::{Device, ForestSettings, Kernel, KnnWeights, LogisticSettings, NormStatistics, Optimizer, Schedule, SplitFeatures, SvmSettings};
 use crate::transform::{Order, ScalerKind};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -38,6 +38,7 @@ fn info(layers: &[Layer]) -> ModelInfo {
             mixup: 0.0,
             spec_augment: None,
             class_weights: false,
+            batch_norm: NormStatistics::Population,
             early_stopping: None,
             checkpoint_every: 10,
             device: Device::Cpu,

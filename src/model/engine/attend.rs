@@ -1,6 +1,6 @@
 //! Attentive statistics pooling: mean and standard deviation over the length, weighted by what a learned score attends to.
 
-use super::dispatch::vectorised;
+use crate::model::dispatch::vectorised;
 use super::layout::Grid;
 use crate::model::params::ATTEND_EPSILON;
 

@@ -1,6 +1,6 @@
 //! Maximum pooling, together with the normalisation and the gate that may stand before it.
 
-use super::dispatch::vectorised;
+use crate::model::dispatch::vectorised;
 use super::gate::Gate;
 use super::layout::Grid;
 use super::norm::Affine;

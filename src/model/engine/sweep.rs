@@ -1,6 +1,6 @@
 //! The passes over whole signals that surround the matrix products: each row is read once, worked on in the first-level cache, written once.
 
-use super::dispatch::vectorised;
+use crate::model::dispatch::vectorised;
 use super::gate::Gate;
 use super::layout::Grid;
 use super::norm::{Affine, Correction};

@@ -16,6 +16,7 @@ mod joined;
 mod leaks;
 mod messages;
 mod predict;
+mod processors;
 pub mod project;
 mod runs;
 mod scale;
