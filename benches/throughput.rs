@@ -20,7 +20,8 @@ use rand_chacha::ChaCha8Rng;
 use ser::cancel::Cancel;
 use ser::error::{Error, Kind, Result};
 use ser::model::{
-    Architecture, Classifier, CnnClassifier, Device, NetSpec, NormStatistics, Optimizer, Params, Running, Schedule, TrainJob, TrainSettings, train,
+    Architecture, Classifier, CnnClassifier, Device, NetSpec, NormStatistics, Optimizer, Params, Running, Schedule, TrainJob,
+    TrainSettings, train,
 };
 use ser::split::{Dataset, Matrix, Parts, Role, Shape};
 

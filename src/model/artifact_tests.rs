@@ -2,7 +2,9 @@ use super::*;
 use crate::cancel::Cancel;
 use crate::error::Kind;
 use crate::model::test_data;
-use crate::model::{Device, ForestSettings, Kernel, KnnWeights, LogisticSettings, NormStatistics, Optimizer, Schedule, SplitFeatures, SvmSettings};
+use crate::model::{
+    Device, ForestSettings, Kernel, KnnWeights, LogisticSettings, NormStatistics, Optimizer, Schedule, SplitFeatures, SvmSettings,
+};
 use crate::transform::{Order, ScalerKind};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;

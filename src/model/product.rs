@@ -214,7 +214,8 @@ mod tests {
 
     /// `[m, n, k]` with both factors plain and transposed, each compared bit for bit.
     fn check<T: Real + PartialEq + std::fmt::Debug>([m, n, k]: [usize; 3], of: fn(f64) -> T) {
-        let (left, right): (Vec<T>, Vec<T>) = (values(m * k, 1).into_iter().map(of).collect(), values(k * n, 2).into_iter().map(of).collect());
+        let (left, right): (Vec<T>, Vec<T>) =
+            (values(m * k, 1).into_iter().map(of).collect(), values(k * n, 2).into_iter().map(of).collect());
         let lefts = [Matrix::new(&left, m, k, k), Matrix::new(&left, k, m, m).transposed()];
         let rights = [Matrix::new(&right, k, n, n), Matrix::new(&right, n, k, k).transposed()];
         for (a, b) in lefts.into_iter().flat_map(|a| rights.map(|b| (a, b))) {

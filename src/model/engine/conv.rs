@@ -1,7 +1,7 @@
 //! Convolution as matrix products without a copy of the windows.
 
-use crate::model::dispatch::vectorised;
 use super::layout::Grid;
+use crate::model::dispatch::vectorised;
 use crate::model::product::{Matrix, multiply};
 
 /// A convolution between two padded grids of the same length and gap; `gap` is at least half the kernel.

@@ -5,9 +5,9 @@
 //! sums of gradient times tap. The outputs are written once and read once.
 
 use super::conv::Conv;
-use crate::model::dispatch::vectorised;
 use super::layout::Grid;
 use super::norm::Norm;
+use crate::model::dispatch::vectorised;
 use crate::model::params::{Params, Running};
 
 /// The convolution, its normalisation and their buffers.

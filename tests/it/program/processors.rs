@@ -68,7 +68,10 @@ fn other_processors_give_the_same_bytes() {
             let (ours, theirs) = (here.tree(folder), there.tree(folder));
             let names = |files: &[(String, Vec<u8>)]| files.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
             assert_eq!(names(&ours), names(&theirs), "{processor}: {folder}");
-            assert!(ours.iter().any(|(name, _)| name.ends_with("predictions.parquet") || name.ends_with(".safetensors") || name.ends_with(".html")));
+            assert!(
+                ours.iter()
+                    .any(|(name, _)| name.ends_with("predictions.parquet") || name.ends_with(".safetensors") || name.ends_with(".html"))
+            );
             let other: Vec<&String> = ours.iter().zip(&theirs).filter(|(a, b)| a.1 != b.1).map(|(a, _)| &a.0).collect();
             assert!(other.is_empty(), "{processor} gives other bytes in {folder}: {other:?}");
         }
