@@ -71,6 +71,7 @@ impl ModelSettings {
     pub fn code_version(&self) -> u32 {
         match self {
             ModelSettings::Svm { .. } | ModelSettings::Logistic { .. } => 3,
+            ModelSettings::Cnn { .. } | ModelSettings::Perceptron(_) | ModelSettings::Temporal(_) => 2,
             _ => 1,
         }
     }

@@ -8,7 +8,7 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 use super::tests::{MINIMAL, read};
 use super::*;
 use crate::error::Kind;
-use crate::model::{Optimizer, Schedule};
+use crate::model::{NormStatistics, Optimizer, Schedule};
 use crate::split::Protocol;
 
 fn shipped() -> Vec<(String, String)> {
@@ -60,6 +60,8 @@ fn the_shipped_pipelines_are_valid() {
         assert!(has_paper || is_part, "{name}: the paper's experiment is found under this name");
         for experiment in &pipeline.experiments {
             assert!(!experiment.name.starts_with("paper") || !experiment.default, "{name}: {} would run for hours", experiment.name);
+            let keras = experiment.train.batch_norm == NormStatistics::MovingAverage;
+            assert_eq!(keras, experiment.name.starts_with("paper"), "{name}: {} normalises the other way", experiment.name);
         }
     }
 }

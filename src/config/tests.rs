@@ -91,6 +91,7 @@ fn what_is_not_written_has_its_documented_default() {
     experiment.a.shuffle_labels = false
     experiment.a.split_seed = 0
     experiment.a.title = a
+    experiment.a.train.batch_norm = population
     experiment.a.train.batch_size = 32
     experiment.a.train.checkpoint_every = 0
     experiment.a.train.class_weights = false

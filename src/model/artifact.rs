@@ -18,7 +18,7 @@ use crate::features::FeatureSet;
 use crate::files::write_atomically;
 use crate::model::classifier::{Classifier, CnnClassifier, Majority};
 use crate::model::weights::{decode, encode};
-use crate::model::{Architecture, Forest, Knn, Layer, Logistic, NetSpec, Params, Running, Svm, TrainSettings};
+use crate::model::{Architecture, Forest, Knn, Layer, Logistic, NetSpec, NormStatistics, Params, Running, Svm, TrainSettings};
 use crate::transform::{BALANCED_SPEAKERS, Inputs, MOST_FRAMES, Scaler};
 
 /// Version of the folder's layout.
@@ -350,6 +350,12 @@ fn card(model: &SavedModel) -> String {
             train.epochs,
             if train.early_stopping.is_some() { ", ended by the validation loss" } else { "" }
         );
+        if info.layers.iter().any(|layer| matches!(layer, Layer::BatchNorm { .. })) {
+            out += match train.batch_norm {
+                NormStatistics::Population => " Batch normalisation applies the means and variances over the whole training part.",
+                NormStatistics::MovingAverage => " Batch normalisation applies moving averages over the batches of training.",
+            };
+        }
     }
     out += "\n\n";
     if let Weights::Cnn { .. } = model.weights {

@@ -3,7 +3,7 @@ use crate::cancel::Cancel;
 use crate::error::Kind;
 use crate::model::test_data;
 use crate::model::{
-    Device, ForestSettings, Geometry, Kernel, KnnWeights, LogisticSettings, Optimizer, Schedule, SplitFeatures, SvmSettings,
+    Device, ForestSettings, Geometry, Kernel, KnnWeights, LogisticSettings, NormStatistics, Optimizer, Schedule, SplitFeatures, SvmSettings,
 };
 use crate::transform::{Order, ScalerKind};
 use rand::SeedableRng;
@@ -40,6 +40,7 @@ fn info(layers: &[Layer]) -> ModelInfo {
             mixup: 0.0,
             spec_augment: None,
             class_weights: false,
+            batch_norm: NormStatistics::Population,
             early_stopping: None,
             checkpoint_every: 10,
             device: Device::Cpu,

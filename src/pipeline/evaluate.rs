@@ -60,8 +60,9 @@ pub(super) fn evaluate(
         shared.push(transductive());
     }
     shared.extend(experiment.unused_validation());
-    let mut said = BTreeSet::new();
     let (mut estimates, mut reconciled, mut chosen) = (true, 0, Vec::new());
+    let mut said: Vec<(String, BTreeSet<u32>)> = Vec::new();
+    let mut variance_ratios = Vec::new();
     for finished in trained {
         let file: FoldFile = from_json(&finished.path(FOLD))?;
         let (found, predictions, _) = table::predictions::read(&finished.path(PREDICTIONS))?;
@@ -72,10 +73,18 @@ pub(super) fn evaluate(
         }
         let scores = score(&labels, pairs(&predictions))?;
         metrics.extend(of_fold(experiment, file.fold, file.seed, &scores));
-        shared.extend(file.warnings.iter().map(|w| format!("fold {}: {w}", file.fold)).filter(|line| said.insert(line.clone())));
         estimates &= file.estimates;
         reconciled += file.reconciled;
         chosen.extend(file.search.as_ref().and_then(|search| Some(search.tried.get(search.chosen)?.settings.clone())));
+        for warning in file.warnings {
+            match said.iter_mut().find(|(text, _)| *text == warning) {
+                Some((_, folds)) => {
+                    folds.insert(file.fold);
+                }
+                None => said.push((warning, BTreeSet::from([file.fold]))),
+            }
+        }
+        variance_ratios.push(file.variance_ratios);
         sections.push(FoldSection {
             fold: file.fold,
             name: file.name,
@@ -98,8 +107,30 @@ pub(super) fn evaluate(
             rows.len()
         ));
     }
+    shared.extend(unsettled(&variance_ratios));
+    shared.extend(said.into_iter().map(|(text, folds)| {
+        let numbers: Vec<String> = folds.iter().map(u32::to_string).collect();
+        format!("fold{} {}: {text}", if folds.len() == 1 { "" } else { "s" }, numbers.join(", "))
+    }));
     let found = Found { labels, rows, restricted, folds: sections, metrics, shared, estimates, model: experiment.describe_chosen(&chosen) };
     conclude(experiment, utterances, folds, found, context)
+}
+
+/// What must be known of networks whose moving averages are far from what they average: the factor between the variances, by layer, of each
+/// training; none where others were applied.
+fn unsettled(variance_ratios: &[Vec<f64>]) -> Option<String> {
+    const FAR: f64 = 1.5;
+    let worst = |ratios: &Vec<f64>| ratios.iter().map(|ratio| ratio.max(1.0 / ratio)).fold(1.0, f64::max);
+    let mut factors: Vec<f64> = variance_ratios.iter().map(worst).filter(|factor| *factor > FAR).collect();
+    factors.sort_by(f64::total_cmp);
+    let typical = factors.get(factors.len() / 2)?;
+    Some(format!(
+        "batch normalisation applies moving averages that have not settled: in {} of {} trainings the variances of a layer are off those over \
+         the training part by a factor of {FAR} or more, typically {typical:.1}. The figures are those of the averages rather than of the network: \
+         train longer, or with batch_norm = \"population\"",
+        factors.len(),
+        variance_ratios.len()
+    ))
 }
 
 /// The predictions of an experiment with what is known of each fold.
@@ -360,5 +391,18 @@ fn empty_section(experiment: &Experiment, folds: Option<&Folds>) -> ExperimentSe
         restricted_pools: vec![],
         folds: vec![],
         predictions: vec![],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_layer_that_is_furthest_off_counts() {
+        assert_eq!(unsettled(&[vec![], vec![1.0, 1.2], vec![0.7]]), None);
+        let text = unsettled(&[vec![1.1, 7.04], vec![0.25, 1.0], vec![1.0], vec![8.0]]).unwrap();
+        assert!(text.contains("in 3 of 4 trainings") && text.contains("typically 7.0"), "{text}");
+        assert!(unsettled(&[vec![f64::INFINITY]]).unwrap().contains("1 of 1"));
     }
 }

@@ -16,7 +16,8 @@ use crate::files::{hash_bytes, write_atomically};
 use crate::model::TrainSettings;
 use crate::model::artifact::{ModelInfo, SavedModel, Weights};
 use crate::model::{
-    self, EpochRecord, Forest, ForestSettings, Geometry, Knn, Layer, Logistic, LogisticSettings, Majority, NetSpec, Node, Svm, TrainJob,
+    self, Device, EpochRecord, Forest, ForestSettings, Geometry, Knn, Layer, Logistic, LogisticSettings, Majority, NetSpec, Node, Svm,
+    TrainJob,
 };
 use crate::orchestrator::Context;
 use crate::report::SearchSection;
@@ -30,6 +31,10 @@ pub(super) const PREDICTIONS: &str = "predictions.parquet";
 pub(super) const FOLD: &str = "fold.json";
 /// The saved model.
 pub(super) const MODEL: &str = "model";
+
+/// What is known of a network that was trained on an old processor.
+const NOT_FUSED: &str = "trained on a processor without fused multiply-add (AVX2 and FMA): the weights differ from those of other processors by \
+     rounding, which grows from step to step";
 
 /// Far more than L-BFGS needs on standardised features.
 const LOGISTIC_ITERATIONS: u64 = 1000;
@@ -56,6 +61,9 @@ pub(super) struct FoldFile {
     /// Tested utterances whose probabilities were changed to give the class of the decision function the highest.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub reconciled: usize,
+    /// Of networks with moving averages: [`Running::variance_ratios`](crate::model::Running::variance_ratios).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub variance_ratios: Vec<f64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub search: Option<SearchSection>,
 }
@@ -164,6 +172,9 @@ pub(super) fn train(job: &Job, context: &Context) -> Result<()> {
         Weights::Logistic(Logistic { converged: false, .. }) => Some("logistic regression"),
         _ => None,
     };
+    if job.experiment.has_epochs() && job.experiment.train.device == Device::Cpu && !model::has_fused_multiply_add() {
+        warnings.push(NOT_FUSED.to_owned());
+    }
     warnings.extend(unconverged.map(|model| format!("the {model} was stopped before it converged: scale the inputs, or lower c")));
     let mut info = about(job, &rows.columns, &meta, &data, scaler, &fitted);
     info.provenance.extend(searched.map(search::provenance).unwrap_or_default());
@@ -188,6 +199,7 @@ pub(super) fn train(job: &Job, context: &Context) -> Result<()> {
         warnings,
         estimates: saved.weights.estimates_probabilities(),
         reconciled,
+        variance_ratios: fitted.variance_ratios,
         search: searched.cloned(),
     };
     write_atomically(&context.folder.join(FOLD), &to_json(&file)?)
@@ -237,12 +249,13 @@ pub(super) struct Fitted {
     pub layers: Vec<Layer>,
     best_epoch: Option<usize>,
     history: Vec<EpochRecord>,
+    variance_ratios: Vec<f64>,
 }
 
 impl Fitted {
     /// Of a model without layers and epochs.
     pub(super) fn baseline(weights: Weights) -> Self {
-        Fitted { weights, layers: vec![], best_epoch: None, history: vec![] }
+        Fitted { weights, layers: vec![], best_epoch: None, history: vec![], variance_ratios: vec![] }
     }
 }
 
@@ -308,6 +321,7 @@ fn fit_network(job: &Job, train: &Part<Training>, validation: Option<&Part<Valid
         layers: spec.layers,
         best_epoch: Some(trained.epoch),
         history: trained.history,
+        variance_ratios: trained.variance_ratios.unwrap_or_default(),
     })
 }
 
@@ -319,6 +333,10 @@ fn about(job: &Job, columns: &[String], meta: &table::Meta, data: &Dataset, scal
     provenance.insert("experiment".into(), experiment.name.clone());
     provenance.insert("fold_name".into(), job.fold.name.clone());
     provenance.insert("ser.version".into(), env!("CARGO_PKG_VERSION").into());
+    if !fitted.variance_ratios.is_empty() {
+        let ratios: Vec<String> = fitted.variance_ratios.iter().map(|ratio| format!("{ratio:.3}")).collect();
+        provenance.insert("batch_norm.variance_ratios".into(), ratios.join(", "));
+    }
     if let Ok(Some(hardware)) = experiment.train.device.hardware() {
         provenance.insert("train.hardware".into(), hardware);
     }

@@ -126,7 +126,7 @@ fn open(path: &Path) -> File {
 }
 
 /// The paths and the 193 columns of a reference table.
-fn read_table(path: &Path) -> (Vec<String>, Vec<Vec<f32>>) {
+pub fn read_table(path: &Path) -> (Vec<String>, Vec<Vec<f32>>) {
     let reader = ParquetRecordBatchReaderBuilder::try_new(open(path)).and_then(|builder| builder.build()).expect("the table opens");
     let (mut paths, mut columns) = (Vec::new(), vec![Vec::new(); 193]);
     for batch in reader {
