@@ -20,7 +20,8 @@ use rand_chacha::ChaCha8Rng;
 use ser::cancel::Cancel;
 use ser::error::{Error, Kind, Result};
 use ser::model::{
-    Architecture, Classifier, CnnClassifier, Device, NetSpec, Optimizer, Params, Running, Schedule, TrainJob, TrainSettings, train,
+    Architecture, Classifier, CnnClassifier, Device, NetSpec, NormStatistics, Optimizer, Params, Running, Schedule, TrainJob,
+    TrainSettings, train,
 };
 use ser::split::{Dataset, Matrix, Parts, Role, Shape};
 
@@ -191,6 +192,7 @@ fn trained(options: &Options, gate: &Gate, seed: u64) -> Result<Window> {
         mixup: 0.0,
         spec_augment: None,
         class_weights: false,
+        batch_norm: NormStatistics::Population,
         early_stopping: None,
         checkpoint_every: 0,
         device: options.device,

@@ -32,11 +32,11 @@ struct Edit {
 /// The most bytes of a header.
 const MOST: u64 = 1 << 28;
 
-/// A box: its name, its content.
-type Box<'a> = ([u8; 4], &'a [u8]);
+/// A box (an atom in QuickTime): its name, its content.
+type Atom<'a> = ([u8; 4], &'a [u8]);
 
 /// The boxes one after the other, up to the first that is damaged.
-fn boxes(bytes: &[u8]) -> impl Iterator<Item = Box<'_>> {
+fn boxes(bytes: &[u8]) -> impl Iterator<Item = Atom<'_>> {
     let mut rest = bytes;
     std::iter::from_fn(move || {
         let size = u32_at(rest, 0)? as usize;

@@ -1,7 +1,8 @@
 //! Sampling-rate conversion as resampy 0.2.2 does it with its filter `kaiser_best`, and librosa 0.8.1 around it.
 //!
 //! Rounding included: each output is summed tap after tap in single precision. That looks like a detail and is not: what an up-sampled
-//! recording holds above its old Nyquist frequency is this rounding, and spectral contrast takes its logarithm.
+//! recording holds above its old Nyquist frequency is this rounding, and spectral contrast takes its logarithm. A rate that goes down is
+//! served by a faster form whose last bits differ now and then; where those matter, [`Resampler::exactly`] computes a stretch anew.
 
 mod clock;
 mod decimate;
@@ -14,6 +15,9 @@ pub use halve::Halver;
 use decimate::Decimator;
 use polyphase::Polyphase;
 use sinc::{STEPS_PER_CROSSING, SincTable};
+
+/// Outputs of the direct form that are summed side by side, so that the latency of one sum hides behind the others.
+const SIDE_BY_SIDE: usize = 8;
 
 /// The most phases for which weights are tabulated; 441 serve 8, 16 and 32 kHz, 147 serve 48, 96 and 192 kHz (to 22 050 Hz).
 const MOST_PHASES: usize = 1024;
@@ -82,9 +86,27 @@ impl Resampler {
         match &mut self.form {
             Form::Decimator(decimator) => decimator.process(samples, output),
             Form::Polyphase(polyphase) => polyphase.process(samples, output),
-            _ => direct(samples, output, ratio(self.from_hz, self.to_hz)),
+            _ => direct(samples, 0, output, ratio(self.from_hz, self.to_hz)),
         }
         output.resize(length.ceil() as usize, 0.0);
+    }
+
+    /// Whether [`Resampler::process`] rounds every sum as resampy does.
+    pub fn is_exact(&self) -> bool {
+        !matches!(self.form, Form::Decimator(_))
+    }
+
+    /// Fills `output` with the samples at the new rate from number `first` on, each sum rounded as resampy rounds it: ten times as slow for a
+    /// rate that goes down.
+    pub fn exactly(&self, samples: &[f32], first: usize, output: &mut [f32]) {
+        let ratio = ratio(self.from_hz, self.to_hz);
+        let length = (samples.len() as f64 * ratio) as usize;
+        let (inside, beyond) = output.split_at_mut(length.saturating_sub(first).min(output.len()));
+        beyond.fill(0.0);
+        match &self.form {
+            Form::Unchanged => inside.iter_mut().zip(samples.iter().skip(first)).for_each(|(slot, sample)| *slot = *sample),
+            _ => direct(samples, first, inside, ratio),
+        }
     }
 }
 
@@ -96,26 +118,43 @@ fn greatest_common_divisor(a: u32, b: u32) -> u32 {
     if b == 0 { a } else { greatest_common_divisor(b, a % b) }
 }
 
-/// The filter evaluated anew for each output: any ratio, several times slower.
-fn direct(samples: &[f32], output: &mut [f32], ratio: f64) {
+/// The filter evaluated anew for each output, from number `first` on: any ratio, several times slower.
+fn direct(samples: &[f32], first: usize, output: &mut [f32], ratio: f64) {
     let table = SincTable::kaiser_best();
     let scale = ratio.min(1.0);
     // Down to 1 when more than 512 input samples go into one output.
     let step = ((scale * STEPS_PER_CROSSING as f64) as usize).max(1);
     let increment = 1.0 / ratio;
-    let mut time = 0.0;
-    for slot in output {
-        let first = (time as usize).min(samples.len());
-        let fraction = scale * (time - first as f64);
-        let (before, after) = samples.split_at((first + 1).min(samples.len()));
-        let left = table.wing(fraction * STEPS_PER_CROSSING as f64, step, scale);
-        let right = table.wing((scale - fraction).max(0.0) * STEPS_PER_CROSSING as f64, step, scale);
-        let mut sum = 0.0f32;
-        for (weight, sample) in left.zip(before.iter().rev()).chain(right.zip(after)) {
-            sum = (f64::from(sum) + weight * f64::from(*sample)) as f32;
+    // Added up, not multiplied: resampy's register, with its rounding.
+    let mut time = (0..first).fold(0.0, |time, _| time + increment);
+    for slots in output.chunks_mut(SIDE_BY_SIDE) {
+        let mut taps: Vec<_> = slots
+            .iter()
+            .map(|_| {
+                let at = (time as usize).min(samples.len());
+                let fraction = scale * (time - at as f64);
+                let (before, after) = samples.split_at((at + 1).min(samples.len()));
+                let left = table.wing(fraction * STEPS_PER_CROSSING as f64, step, scale);
+                let right = table.wing((scale - fraction).max(0.0) * STEPS_PER_CROSSING as f64, step, scale);
+                time += increment;
+                (left.zip(before.iter().rev()), right.zip(after))
+            })
+            .collect();
+        slots.fill(0.0);
+        let common = |lengths: &mut dyn Iterator<Item = usize>| lengths.min().unwrap_or(0);
+        let add = |slot: &mut f32, (weight, sample): (f64, &f32)| *slot = (f64::from(*slot) + weight * f64::from(*sample)) as f32;
+        for _ in 0..common(&mut taps.iter().map(|(left, _)| left.len())) {
+            for (slot, (left, _)) in slots.iter_mut().zip(&mut taps) {
+                left.next().into_iter().for_each(|tap| add(slot, tap));
+            }
         }
-        *slot = sum;
-        time += increment;
+        slots.iter_mut().zip(&mut taps).for_each(|(slot, (left, _))| left.for_each(|tap| add(slot, tap)));
+        for _ in 0..common(&mut taps.iter().map(|(_, right)| right.len())) {
+            for (slot, (_, right)) in slots.iter_mut().zip(&mut taps) {
+                right.next().into_iter().for_each(|tap| add(slot, tap));
+            }
+        }
+        slots.iter_mut().zip(&mut taps).for_each(|(slot, (_, right))| right.for_each(|tap| add(slot, tap)));
     }
 }
 
@@ -134,18 +173,53 @@ mod tests {
 
     #[test]
     fn polyphase_equals_the_direct_form() {
-        for from_hz in [8000, 11025, 16000, 44100, 48000, 96000, 384_000, 1000] {
+        for from_hz in [8000, 11025, 16000, 31_500, 36_750, 37_800, 42_000, 44100, 47_250, 48000, 96000, 384_000, 1000] {
             let samples = noise(from_hz as usize / 7 + 3);
             let mut resampler = Resampler::new(from_hz, 22050);
             assert!(matches!(resampler.form, Form::Polyphase(_) | Form::Decimator(_)), "{from_hz}");
             let fast = resampler.process(&samples);
             let mut slow = vec![0.0; (samples.len() as f64 * ratio(from_hz, 22050)) as usize];
-            direct(&samples, &mut slow, ratio(from_hz, 22050));
+            direct(&samples, 0, &mut slow, ratio(from_hz, 22050));
             let unequal = slow.iter().zip(&fast).filter(|(a, b)| a != b).count();
             let worst = slow.iter().zip(&fast).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
             let sampled_up = from_hz < 22050;
             assert!(!sampled_up || unequal * 500 <= slow.len(), "{from_hz}: {unequal} of {} differ", slow.len());
             assert!(worst < 2e-6, "{from_hz}: {worst}");
+        }
+    }
+
+    /// Outputs that lie on a sample, or by resampy's reckoning a hair before it, and others: values of resampy 0.2.2 itself.
+    #[test]
+    fn rates_whose_ratio_has_sevens_give_what_resampy_gives() {
+        for (from_hz, expected) in [
+            (31_500, [(14, -0.564_656_26), (1000, 0.602_880_9), (5000, -0.651_289_94), (8064, 0.593_345_4), (11018, -0.710_958_96)]),
+            (37_800, [(7, 0.031_429_283), (1000, 0.003_393_092_2), (4256, -0.659_905_2), (5000, 0.794_049_7), (6363, 0.494_270_68)]),
+            (42_000, [(42, 0.383_890_93), (1000, 0.531_509_4), (5000, 0.036_730_226), (6363, -0.027_564_762), (10584, -0.070_583_1)]),
+            (47_250, [(7, 0.426_962), (1000, 0.194_471_69), (5000, -0.144_724_01), (5103, 0.915_187_06), (8491, 0.262_744_87)]),
+        ] {
+            let samples = noise(from_hz as usize / 2);
+            let mut resampler = Resampler::new(from_hz, 22050);
+            let fast = resampler.process(&samples);
+            for (at, expected) in expected {
+                let mut exact = [0.0f32];
+                resampler.exactly(&samples, at, &mut exact);
+                assert_eq!(exact[0], expected, "{from_hz} Hz: output {at}");
+                assert!((fast[at] - expected).abs() < 2e-6, "{from_hz} Hz: output {at} is {} instead of {expected}", fast[at]);
+            }
+        }
+    }
+
+    #[test]
+    fn a_stretch_computed_exactly_is_that_of_the_whole() {
+        for from_hz in [22_050, 44_101, 48_000] {
+            let samples = noise(9001);
+            let mut resampler = Resampler::new(from_hz, 22050);
+            let whole = resampler.process(&samples);
+            let mut stretch = vec![9.0; 700];
+            let first = whole.len() - 650;
+            resampler.exactly(&samples, first, &mut stretch);
+            assert!(whole[first..].iter().zip(&stretch).all(|(a, b)| (a - b).abs() < 2e-6), "{from_hz}");
+            assert!(stretch[650..].iter().all(|value| *value == 0.0), "{from_hz}");
         }
     }
 

@@ -11,6 +11,7 @@ use super::{print, system};
 use crate::error::{Kind, Result};
 use crate::evaluation::{self, McNemar, Paired};
 use crate::history::{History, Metric, Predictions, Run};
+use crate::report::html::p_value;
 use crate::table;
 
 /// A setting that is not the same in both.
@@ -226,20 +227,4 @@ fn show_predictions(compared: &Compared, a: &Run, b: &Run) -> Result<()> {
         paired.both_right, a.id, b.id, paired.both_wrong
     ))?;
     print(&format!("  McNemar's exact test: p = {} (mid-p {})", p_value(p), p_value(mid_p)))
-}
-
-fn p_value(p: f64) -> String {
-    if p >= 0.0001 || p == 0.0 { format!("{p:.4}") } else { format!("{p:.1e}") }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn small_p_values_keep_their_size() {
-        assert_eq!(p_value(0.04321), "0.0432");
-        assert_eq!(p_value(0.0000123), "1.2e-5");
-        assert_eq!(p_value(1.0), "1.0000");
-    }
 }

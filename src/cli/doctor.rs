@@ -94,9 +94,10 @@ fn machine() -> Vec<Finding> {
     let simd = simd.split(['(', ' ', '{']).next().unwrap_or_default().to_owned();
     let slow = simd == "Scalar";
     let mut out = vec![match slow {
-        true => {
-            warn(format!("{cores} cores, no vector instructions that ser knows"), "feature extraction will be several times slower here")
-        }
+        true => warn(
+            format!("{cores} cores, no vector instructions that ser knows (AVX2 with FMA)"),
+            "features and training take several times as long here, and results equal those of other processors but for rounding",
+        ),
         false => fine(format!("{cores} cores, vector instructions {simd}")),
     }];
     out.push(match system::memory() {

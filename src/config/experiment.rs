@@ -411,6 +411,7 @@ pub(super) fn model_keys(kind: RawModelKind) -> &'static [&'static str] {
 pub(super) fn inputs_keys(set: FeatureSet) -> &'static [&'static str] {
     match set {
         FeatureSet::Issa193 => &["order", "log_mel"],
+        FeatureSet::Issa193Db => &["order"],
         FeatureSet::Functionals => &[],
         FeatureSet::Frames => &["frames"],
     }

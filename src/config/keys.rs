@@ -12,7 +12,7 @@ use super::validated::{CorpusKind, CorpusSettings, Experiment};
 use crate::audio::augment::Copies;
 use crate::corpus::Subset;
 use crate::corpus::iemocap::{Agreement, Dialogs, Excitement};
-use crate::model::{Device, EarlyStopping, Optimizer, Schedule, SpecAugment, TrainSettings};
+use crate::model::{Device, EarlyStopping, NormStatistics, Optimizer, Schedule, SpecAugment, TrainSettings};
 use crate::split::Protocol;
 use crate::transform::Inputs;
 
@@ -110,6 +110,7 @@ struct TrainKey<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     spec_augment: Option<SpecAugment>,
     class_weights: bool,
+    batch_norm: NormStatistics,
     early_stopping: &'a Option<EarlyStopping>,
     device: Device,
 }
@@ -131,6 +132,7 @@ impl<'a> TrainKey<'a> {
             mixup,
             spec_augment,
             class_weights,
+            batch_norm,
             early_stopping,
             // How often a checkpoint is written changes nothing in the model.
             checkpoint_every: _,
@@ -147,6 +149,7 @@ impl<'a> TrainKey<'a> {
             mixup: *mixup,
             spec_augment: *spec_augment,
             class_weights: *class_weights,
+            batch_norm: *batch_norm,
             early_stopping,
             device: *device,
         }

@@ -69,7 +69,12 @@ fn checked(root: Spanned<DeTable<'_>>, texts: &Texts, overrides: &[String], corp
         texts.toml_error_among(&error, &takes)
     })?;
     let pipeline = check::pipeline(raw, &Context { texts, corpora_dir })?;
-    Ok(Pipeline { text: texts.file().to_owned(), overrides: overrides.to_vec(), ..pipeline })
+    let pipeline = Pipeline { text: texts.file().to_owned(), overrides: overrides.to_vec(), ..pipeline };
+    let Some(classes) = overrides::classes(overrides, &pipeline.corpus.labels) else { return Ok(pipeline) };
+    // Title and published figures of the file are of the file's classes: with others it is another task.
+    let entitled = overrides.iter().any(|text| overrides::key(text) == "title");
+    let title = if entitled { pipeline.title.clone() } else { format!("{} ({classes})", pipeline.title) };
+    Ok(Pipeline { title, published: Vec::new(), ..pipeline })
 }
 
 /// No key takes a date, and the TOML reader hands one to serde as a table with a key of its own.

@@ -70,7 +70,8 @@ impl ModelSettings {
     /// Changes whenever the same rows and settings would give another model.
     pub fn code_version(&self) -> u32 {
         match self {
-            ModelSettings::Svm { .. } | ModelSettings::Logistic { .. } => 2,
+            ModelSettings::Svm { .. } | ModelSettings::Logistic { .. } => 3,
+            ModelSettings::Cnn { .. } | ModelSettings::Perceptron(_) | ModelSettings::Temporal(_) => 2,
             _ => 1,
         }
     }
@@ -95,22 +96,44 @@ impl ModelSettings {
         }
     }
 
+    /// The word of the pipeline file for this kind of model.
+    pub fn name(&self) -> &'static str {
+        match self {
+            ModelSettings::Cnn { .. } => "cnn",
+            ModelSettings::Logistic { .. } => "logistic",
+            ModelSettings::Svm { .. } => "svm",
+            ModelSettings::RandomForest { .. } => "random-forest",
+            ModelSettings::Knn { .. } => "knn",
+            ModelSettings::Majority => "majority",
+            ModelSettings::Perceptron(_) => "perceptron",
+            ModelSettings::Temporal(_) => "temporal",
+            ModelSettings::Ensemble { .. } => "ensemble",
+        }
+    }
+
     /// In words, for reports: `cnn ravdess`, `logistic C=0.01`.
     pub fn describe(&self) -> String {
+        self.describe_but(&[])
+    }
+
+    /// The same without the settings of these dotted keys, which a search chooses.
+    pub(super) fn describe_but(&self, searched: &[&str]) -> String {
+        let given = |key: &str, text: String| if searched.contains(&key) { String::new() } else { text };
         match self {
             ModelSettings::Cnn { architecture } => format!("cnn {}", word(architecture)),
-            ModelSettings::Logistic { c } => format!("logistic C={c}"),
-            ModelSettings::Svm { kernel, c, gamma } => match gamma {
-                None => format!("svm {} C={c}", word(kernel)),
-                Some(gamma) => format!("svm {} C={c} gamma={}", word(kernel), gamma.describe()),
-            },
+            ModelSettings::Logistic { c } => format!("logistic{}", given("model.c", format!(" C={c}"))),
+            ModelSettings::Svm { kernel, c, gamma } => {
+                let gamma = gamma.map(|gamma| given("model.gamma", format!(" gamma={}", gamma.describe()))).unwrap_or_default();
+                format!("svm {}{}{gamma}", word(kernel), given("model.c", format!(" C={c}")))
+            }
             ModelSettings::RandomForest { trees, max_depth, min_leaf, features } => {
-                let depth = max_depth.map(|most| format!(", depth up to {most}")).unwrap_or_default();
+                let trees = given("model.trees", format!(" of {trees} trees"));
+                let depth = max_depth.map(|most| given("model.max_depth", format!(", depth up to {most}"))).unwrap_or_default();
                 let leaf = if *min_leaf > 1 { format!(", {min_leaf} a leaf") } else { String::new() };
                 let all = if *features == SplitFeatures::All { ", all features at each split" } else { "" };
-                format!("random forest of {trees} trees{depth}{leaf}{all}")
+                format!("random forest{trees}{depth}{leaf}{all}")
             }
-            ModelSettings::Knn { k, weights } => format!("knn k={k} weights={}", word(weights)),
+            ModelSettings::Knn { k, weights } => format!("knn{} weights={}", given("model.k", format!(" k={k}")), word(weights)),
             ModelSettings::Majority => "majority class".to_owned(),
             ModelSettings::Perceptron(net) => format!("perceptron of {} hidden units", net.hidden),
             ModelSettings::Temporal(net) => format!("temporal cnn of {} channels with attention", net.channels),

@@ -19,6 +19,9 @@ const OF_EXPERIMENTS: [&str; 9] =
 const OF_MODELS: [(&str, &[&str]); 2] =
     [("train", &["cnn", "perceptron", "temporal"]), ("seeds", &["cnn", "perceptron", "temporal", "random-forest"])];
 
+/// Keys that decide which classes there are.
+const OF_CLASSES: [&str; 4] = ["corpus.labels", "corpus.label_map", "corpus.excitement", "corpus.parts"];
+
 /// Experiments that are tried one by one at most, to say which of them an override fits.
 const MOST_TRIED: usize = 64;
 
@@ -47,6 +50,25 @@ pub(super) fn apply<'a>(root: &mut DeTable<'a>, texts: &'a Texts) -> Result<()> 
         put(root, &path, &value, texts)?;
     }
     Ok(())
+}
+
+/// The key of an override.
+pub(super) fn key(text: &str) -> &str {
+    text.split('=').next().unwrap_or_default().trim()
+}
+
+/// In words, where overrides change which classes there are; `labels` are those that are left, where the pipeline names them.
+pub(super) fn classes(overrides: &[String], labels: &[String]) -> Option<String> {
+    let of_classes = |text: &String| {
+        OF_CLASSES.iter().any(|of| key(text) == *of || key(text).strip_prefix(of).is_some_and(|rest| rest.starts_with('.')))
+    };
+    overrides.iter().any(of_classes).then(|| {
+        if labels.is_empty() {
+            "other classes, chosen for this run".to_owned()
+        } else {
+            format!("these classes alone: {}", labels.join(", "))
+        }
+    })
 }
 
 /// Where one override for all experiments is what is wrong, and some of them would take it: says which, and how to name one. `with` reads the file
@@ -237,6 +259,18 @@ mod tests {
         assert!(!nobody.contains("cannot take it"), "{nobody}");
         let several = refused(MINIMAL, &["split_seed=3", "model.c=2"]);
         says(&several, &["--set experiment.b.model.c=2"]);
+    }
+
+    #[test]
+    fn other_classes_are_another_task() {
+        let file = format!("{MINIMAL}\n[[published]]\nsource = \"S\"\nsystem = \"s\"\nprotocol = \"p\"\naccuracy = 0.5\nmark = \"P\"\n");
+        let plain = read(&file, &["split_seed=3"]).unwrap();
+        assert_eq!(plain.published.len(), 1);
+        let few = read(&file, &["corpus.labels=[\"angry\", \"sad\"]"]).unwrap();
+        assert_eq!(few.title, format!("{} (these classes alone: angry, sad)", plain.title));
+        assert!(few.published.is_empty());
+        let titled = read(&file, &["corpus.labels=[\"angry\", \"sad\"]", "title=Two"]).unwrap();
+        assert_eq!((titled.title.as_str(), titled.published.len()), ("Two", 0));
     }
 
     #[test]

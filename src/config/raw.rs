@@ -16,7 +16,7 @@ use super::slurm::RawSlurm;
 use crate::corpus::SubsetRule;
 use crate::corpus::iemocap::{Agreement, Dialogs, Excitement};
 use crate::evaluation::{Mark, Vote};
-use crate::model::{Architecture, Device, Kernel, KnnWeights, Optimizer, SplitFeatures};
+use crate::model::{Architecture, Device, Kernel, KnnWeights, NormStatistics, Optimizer, SplitFeatures};
 use crate::transform::{Order, ScalerKind};
 
 /// A key that may be absent.
@@ -272,6 +272,7 @@ pub(super) struct RawTrain {
     pub(super) mixup: Key<f64>,
     pub(super) spec_augment: Key<Table<RawSpecAugment>>,
     pub(super) class_weights: Option<bool>,
+    pub(super) batch_norm: Option<NormStatistics>,
     pub(super) patience: Key<i64>,
     pub(super) checkpoint_every: Key<i64>,
     pub(super) device: Key<Device>,

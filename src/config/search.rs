@@ -208,6 +208,15 @@ impl Written for Gamma {
     }
 }
 
+/// A dotted key as models are described with it.
+pub(super) fn word(key: &'static str) -> &'static str {
+    match key {
+        "model.c" => "C",
+        "model.max_depth" => "depth",
+        _ => key.split_once('.').map_or(key, |(_, last)| last),
+    }
+}
+
 /// Whether a model takes a key of the grid.
 fn takes(model: &ModelSettings, key: &str) -> bool {
     match model {
@@ -231,8 +240,7 @@ pub(super) fn search(raw: Spanned<Table<RawSearch>>, protocol: &Protocol, model:
         let error = context.texts.error(&place, format!("`search` is not for this model ({})", model.describe()));
         return Err(error.hint("models that can be searched: svm, logistic, random-forest, knn"));
     }
-    let shares_speakers = matches!(protocol, Protocol::HoldOut { .. } | Protocol::StratifiedKfold { .. });
-    let by = raw.by.unwrap_or(if shares_speakers { Grouping::Utterance } else { Grouping::Speaker });
+    let by = raw.by.unwrap_or(if protocol.keeps_speakers_apart() { Grouping::Speaker } else { Grouping::Utterance });
     let grid_place = raw.grid.span();
     let Table(grid) = raw.grid.into_inner();
     let of_model = grid.model.map_or_else(RawModelGrid::default, |Table(grid)| grid);

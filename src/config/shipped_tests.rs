@@ -8,7 +8,7 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 use super::tests::{MINIMAL, read};
 use super::*;
 use crate::error::Kind;
-use crate::model::{Optimizer, Schedule};
+use crate::model::{NormStatistics, Optimizer, Schedule};
 use crate::split::Protocol;
 
 fn shipped() -> Vec<(String, String)> {
@@ -36,6 +36,7 @@ fn the_shipped_pipelines_are_valid() {
             "iemocap-improvised",
             "iemocap",
             "ravdess-recipes",
+            "ravdess-reimplementation",
             "ravdess-steps",
             "ravdess"
         ]
@@ -54,11 +55,13 @@ fn the_shipped_pipelines_are_valid() {
         }
         let is_variant = name == "emodb-2s" || name == "emodb-four";
         assert_eq!(pipeline.published.is_empty(), name == "demo" || is_variant, "{name}");
-        let is_part = name.ends_with("-steps") || name.ends_with("-sensitivity") || is_variant;
+        let is_part = name.ends_with("-reimplementation") || name.ends_with("-steps") || name.ends_with("-sensitivity") || is_variant;
         let has_paper = pipeline.experiments.iter().any(|e| e.name == "paper");
         assert!(has_paper || is_part, "{name}: the paper's experiment is found under this name");
         for experiment in &pipeline.experiments {
             assert!(!experiment.name.starts_with("paper") || !experiment.default, "{name}: {} would run for hours", experiment.name);
+            let keras = experiment.train.batch_norm == NormStatistics::MovingAverage;
+            assert_eq!(keras, experiment.name.starts_with("paper"), "{name}: {} normalises the other way", experiment.name);
         }
     }
 }

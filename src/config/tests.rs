@@ -91,6 +91,7 @@ fn what_is_not_written_has_its_documented_default() {
     experiment.a.shuffle_labels = false
     experiment.a.split_seed = 0
     experiment.a.title = a
+    experiment.a.train.batch_norm = population
     experiment.a.train.batch_size = 32
     experiment.a.train.checkpoint_every = 0
     experiment.a.train.class_weights = false
@@ -452,7 +453,15 @@ fn a_search_is_checked_against_its_model_and_protocol() {
     assert_eq!(candidates[1].model.describe(), "svm rbf C=1 gamma=0.1");
     assert_eq!(candidates[7].model.describe(), "svm rbf C=10 gamma=0.1");
     assert!(candidates[0].inputs.log_mel && !candidates[7].inputs.log_mel);
-    assert_eq!(experiment.describe(), "svm rbf C=1 gamma=scale, searched: inputs.log_mel, model.c, model.gamma");
+    assert_eq!(experiment.describe(), "svm rbf, log_mel chosen by inner folds, C chosen by inner folds, gamma chosen by inner folds");
+    let chosen = |gamma: &str| {
+        std::collections::BTreeMap::from([("model.c".to_owned(), "1".to_owned()), ("model.gamma".to_owned(), gamma.to_owned())])
+    };
+    let chosen = ["0.1", "scale", "scale"].map(chosen);
+    assert_eq!(
+        experiment.describe_chosen(&chosen),
+        "svm rbf, log_mel chosen by inner folds, C chosen by inner folds: 1 (3 folds), gamma chosen by inner folds: scale (2 folds), 0.1 (1)"
+    );
     let shared = read(MINIMAL, &["experiment.a.model={ kind = \"knn\" }", "experiment.a.search.grid.model.k=[1, 5]"]).unwrap();
     assert_eq!(shared.experiments[0].search.as_ref().unwrap().by, Grouping::Utterance);
     let refused = |model: &str, search: &str| with(model, search).unwrap_err().to_string();

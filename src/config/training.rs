@@ -7,7 +7,7 @@ use super::experiment::refuse_others;
 use super::network;
 use super::raw::{Key, RawSchedule, RawTrain};
 use crate::error::Result;
-use crate::model::{Device, EarlyStopping, Optimizer, Schedule, TrainSettings};
+use crate::model::{Device, EarlyStopping, NormStatistics, Optimizer, Schedule, TrainSettings};
 
 pub(super) fn train(raw: RawTrain, validation: bool, sequence: bool, context: &Context<'_>) -> Result<TrainSettings> {
     let real = |key: &str, value: &Key<f64>, default: f64, allow: fn(f64) -> bool, allowed: &str| -> Result<f64> {
@@ -44,6 +44,7 @@ pub(super) fn train(raw: RawTrain, validation: bool, sequence: bool, context: &C
         label_smoothing: real("label_smoothing", &raw.label_smoothing, 0.0, |x| (0.0..1.0).contains(&x), "at least 0 and below 1")?,
         mixup: real("mixup", &raw.mixup, 0.0, |x| (0.0..=10.0).contains(&x), "from 0 to 10")?,
         class_weights: raw.class_weights.unwrap_or(false),
+        batch_norm: raw.batch_norm.unwrap_or(NormStatistics::Population),
         early_stopping,
         checkpoint_every: context.whole("checkpoint_every", raw.checkpoint_every, 0, 0..=100_000)?,
         device: device(raw.device, context)?,

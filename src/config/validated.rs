@@ -353,21 +353,38 @@ impl Experiment {
 
     /// Whether the names of the speakers have a part in what is learned, beside the folds.
     pub fn heeds_speakers(&self) -> bool {
-        self.is_transductive() || self.search.as_ref().is_some_and(|search| search.by == Grouping::Speaker)
+        let calibrated_by_speaker = matches!(self.model, ModelSettings::Svm { .. }) && self.protocol.keeps_speakers_apart();
+        self.is_transductive() || calibrated_by_speaker || self.search.as_ref().is_some_and(|search| search.by == Grouping::Speaker)
     }
 
-    /// The model in words, with what must be known to read its result: `svm rbf C=10 gamma=scale on functionals, transductive`.
+    /// The model in words, with what must be known to read its result: `svm rbf C=10 gamma=scale on functionals, transductive`. What is
+    /// searched has no value.
     pub fn describe(&self) -> String {
+        self.describe_chosen(&[])
+    }
+
+    /// The same, with what the inner folds of each training chose, by dotted key:
+    /// `svm rbf C=3 on functionals, gamma chosen by inner folds: 0.0005 (4 folds), 0.001 (2)`.
+    pub fn describe_chosen(&self, chosen: &[BTreeMap<String, String>]) -> String {
         let set = self.inputs.set;
         let on = if set == FeatureSet::default() || !self.members().is_empty() { String::new() } else { format!(" on {}", set.name()) };
         let transductive = if self.is_transductive() { ", transductive" } else { "" };
-        let searched = match &self.search {
-            None => String::new(),
-            Some(search) => format!(", searched: {}", search.grid.keys().join(", ")),
-        };
+        let searched = self.search.as_ref().map(|search| search.grid.keys()).unwrap_or_default();
+        let each = if self.seeds.len() > 1 { "training" } else { "fold" };
+        let of = |key: &&'static str| format!(", {} chosen by inner folds{}", super::search::word(key), counted(key, chosen, each));
+        let choices: String = searched.iter().map(of).collect();
         let augmented = self.augment.describe();
         let tested = self.test_time_augment.describe_test_time(&self.augment);
-        format!("{}{on}{searched}{augmented}{tested}{transductive}", self.model.describe())
+        format!("{}{on}{choices}{augmented}{tested}{transductive}", self.model.describe_but(&searched))
+    }
+
+    /// Why a validation part is of no use to the model, where there is one.
+    pub fn unused_validation(&self) -> Option<String> {
+        let share = self.validation.filter(|_| !self.has_epochs() && self.members().is_empty())?;
+        Some(format!(
+            "validation = {share} takes utterances away from training that this model ({}) makes no use of: remove it, or choose a network",
+            self.model.name()
+        ))
     }
 
     /// Names of the experiments whose predictions are brought together; empty for everything but an ensemble.
@@ -389,6 +406,22 @@ impl Experiment {
         flatten("", &value(&self.model_key()), &mut parameters);
         parameters
     }
+}
+
+/// `: 0.0005 (4 folds), 0.001 (2)`: how often each value was chosen, the most frequent first and of equals the one chosen first.
+fn counted(key: &str, chosen: &[BTreeMap<String, String>], each: &str) -> String {
+    let mut counts: Vec<(&String, usize)> = Vec::new();
+    for value in chosen.iter().filter_map(|settings| settings.get(key)) {
+        match counts.iter_mut().find(|(other, _)| *other == value) {
+            Some((_, n)) => *n += 1,
+            None => counts.push((value, 1)),
+        }
+    }
+    counts.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
+    let Some(((value, n), others)) = counts.split_first() else { return String::new() };
+    let plural = if *n == 1 { "" } else { "s" };
+    let others: String = others.iter().map(|(value, n)| format!(", {value} ({n})")).collect();
+    format!(": {value} ({n} {each}{plural}){others}")
 }
 
 fn lossy<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {

@@ -10,6 +10,8 @@ const LOWEST_EDGE: f64 = 200.0;
 /// The part of a band that counts as its peak, and as its valley.
 const QUANTILE: f64 = 0.02;
 const TOP_DB: f64 = 80.0;
+/// A single bin this far below its frame's strongest band is made of the rounding of the samples.
+const FAINT: f32 = 3e-7;
 
 /// Spectral contrast of magnitude spectra: six octave bands and the one below them (`librosa.feature.spectral_contrast`).
 #[derive(Debug, Clone)]
@@ -54,6 +56,22 @@ impl Contrast {
     /// Number of bands.
     pub fn bands(&self) -> usize {
         self.bands.len()
+    }
+
+    /// The frames, of those that were last [applied](Contrast::apply), with a valley of a single bin that is as faint as the rounding of the
+    /// samples: the last bits of the samples decide its decibels.
+    pub fn faint_frames(&self) -> Vec<usize> {
+        let single: Vec<usize> = (0..self.bands.len()).filter(|band| self.bands[*band].count == 1).collect();
+        let mut faint = Vec::new();
+        for (first, (peaks, valleys)) in (0..).step_by(LANES).zip(self.peaks.tiles().zip(self.valleys.tiles())) {
+            for lane in 0..LANES.min(self.peaks.len() - first) {
+                let strongest = peaks[lane..].iter().step_by(LANES).copied().fold(0.0, f32::max);
+                if single.iter().any(|band| valleys[band * LANES + lane] < FAINT * strongest) {
+                    faint.push(first + lane);
+                }
+            }
+        }
+        faint
     }
 
     /// Fills `contrast` (frames of [`Contrast::bands`] values) in dB. Peaks and valleys are each limited to 80 dB under their own maximum
@@ -167,6 +185,19 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_bin_that_vanishes_in_its_frame_is_faint() {
+        let mut magnitude = Tiles::new(1025);
+        magnitude.reset(20);
+        // Silence is exact, and a band of many bins has no single one that counts alone.
+        for frame in 0..19 {
+            magnitude.set(frame, (0..1025).map(|bin| if (frame, bin) == (17, 20) || (frame, bin) == (3, 900) { 1e-8 } else { 0.5 }));
+        }
+        let mut contrast = Contrast::new(22050.0, 2048, 6);
+        contrast.apply(&magnitude, &mut Tiles::new(contrast.bands()));
+        assert_eq!(contrast.faint_frames(), [17]);
     }
 
     #[test]

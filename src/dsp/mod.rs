@@ -8,6 +8,7 @@ mod dct;
 mod decibel;
 mod frames;
 mod glottal;
+mod log2;
 mod mel;
 mod pitch;
 mod shape;

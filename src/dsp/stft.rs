@@ -36,14 +36,26 @@ impl Stft {
     /// Fills `magnitude` (frames of [`Stft::bins`] values) with the magnitudes of a signal of at least one sample, and hands each frame's to
     /// `look` on the way.
     pub fn magnitude(&mut self, signal: &[f32], magnitude: &mut Tiles, mut look: impl FnMut(&[f32])) {
+        magnitude.reset(frame_count(signal.len(), self.hop_length));
+        self.frames(signal, 0..magnitude.len(), magnitude, |_, row| look(row));
+    }
+
+    /// Computes some of the frames of `magnitude` anew, from the same signal with other samples there, and hands each with its number to
+    /// `look`.
+    pub fn frames(
+        &mut self,
+        signal: &[f32],
+        frames: impl Iterator<Item = usize>,
+        magnitude: &mut Tiles,
+        mut look: impl FnMut(usize, &[f32]),
+    ) {
         let n_fft = self.window.len();
         pad_reflected(signal, n_fft / 2, &mut self.padded);
-        magnitude.reset(frame_count(signal.len(), self.hop_length));
-        for frame in 0..magnitude.len() {
+        for frame in frames {
             pack(&self.padded[frame * self.hop_length..][..n_fft], &self.window, self.transform.input());
             self.transform.run();
             absolute(self.transform.spectrum(), &mut self.row);
-            look(&self.row);
+            look(frame, &self.row);
             magnitude.set(frame, self.row.iter().copied());
         }
     }

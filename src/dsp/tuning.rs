@@ -1,5 +1,6 @@
 //! How far a recording is from A440, in fractions of a bin.
 
+use super::log2::log2;
 use crate::audio::simd::dispatch;
 
 const LOWEST_HZ: f64 = 150.0;
@@ -8,6 +9,8 @@ const HIGHEST_HZ: f64 = 4000.0;
 const THRESHOLD: f32 = 0.1;
 /// Histogram cells per bin.
 const CELLS: usize = 100;
+/// How far, in parts of itself, the last bits of the samples may move a peak's position or strength: what lies nearer to a limit is in doubt.
+const DOUBT: f32 = 2.0 * f32::EPSILON;
 /// Values compared at once.
 const LANES: usize = 32;
 /// Marks looked at together: most are not set.
@@ -32,13 +35,24 @@ pub struct TuningEstimator {
     power: Peaks,
     candidates: Vec<u8>,
     sorted: Vec<f32>,
+    frames: u32,
 }
 
-/// Frequencies (Hz) and heights of the peaks found so far.
+/// Frequencies (Hz) and heights of the peaks found so far, and the frames that they are from.
 #[derive(Debug, Clone, Default)]
 struct Peaks {
     pitches: Vec<f32>,
     strengths: Vec<f32>,
+    frames: Vec<u32>,
+}
+
+/// The peaks by their cells.
+struct Histogram {
+    counts: [u32; CELLS],
+    /// Of each peak near a limit: its frame, its cell, and the cell that it may be in as well; where it may count or not, the same cell twice.
+    doubtful: Vec<(u32, usize, usize)>,
+    /// Peaks that do not count and may: frame and cell.
+    missed: Vec<(u32, usize)>,
 }
 
 impl TuningEstimator {
@@ -49,7 +63,7 @@ impl TuningEstimator {
         let first_bin = (1..n_fft / 2).find(inside).unwrap_or(1);
         let end_bin = (first_bin..n_fft / 2).find(|bin| !inside(bin)).unwrap_or(n_fft / 2);
         let (magnitude, power, candidates, sorted) = Default::default();
-        TuningEstimator { bin_hz, first_bin, end_bin, magnitude, power, candidates, sorted }
+        TuningEstimator { bin_hz, first_bin, end_bin, magnitude, power, candidates, sorted, frames: 0 }
     }
 
     /// Forgets the frames of another recording.
@@ -57,11 +71,26 @@ impl TuningEstimator {
         for peaks in [&mut self.magnitude, &mut self.power] {
             peaks.pitches.clear();
             peaks.strengths.clear();
+            peaks.frames.clear();
         }
+        self.frames = 0;
     }
 
-    /// Finds the peaks of one frame's magnitude spectrum, and of its square.
+    /// Finds the peaks of the next frame's magnitude spectrum, and of its square.
     pub fn look(&mut self, magnitude: &[f32]) {
+        self.find(self.frames, magnitude);
+        self.frames += 1;
+    }
+
+    /// Finds the peaks of one of the frames anew.
+    pub fn look_again(&mut self, frame: usize, magnitude: &[f32]) {
+        for peaks in [&mut self.magnitude, &mut self.power] {
+            peaks.forget(frame as u32);
+        }
+        self.find(frame as u32, magnitude);
+    }
+
+    fn find(&mut self, frame: u32, magnitude: &[f32]) {
         let loudest = maximum(magnitude);
         let around = &magnitude[self.first_bin - 1..=self.end_bin];
         self.candidates.resize((self.end_bin - self.first_bin).next_multiple_of(GROUP), 0);
@@ -71,8 +100,8 @@ impl TuningEstimator {
             for index in (first..).zip(group).filter(|(_, marked)| **marked != 0).map(|(index, _)| index) {
                 let bin = (self.first_bin + index) as f64;
                 let spectrum = [around[index], around[index + 1], around[index + 2]];
-                self.magnitude.take(bin, self.bin_hz, spectrum, loudest);
-                self.power.take(bin, self.bin_hz, spectrum.map(|value| value * value), loudest * loudest);
+                self.magnitude.take(frame, bin, self.bin_hz, spectrum, loudest);
+                self.power.take(frame, bin, self.bin_hz, spectrum.map(|value| value * value), loudest * loudest);
             }
         }
     }
@@ -82,41 +111,103 @@ impl TuningEstimator {
     /// Only peaks at least as strong as the median peak count. All arithmetic is in single precision where librosa's is, since a peak that
     /// changes its cell may change the result.
     pub fn estimate(&mut self, spectrum: TuningSpectrum, bins_per_octave: usize) -> f64 {
+        self.histogram(spectrum, bins_per_octave).map_or(0.0, |histogram| edge(histogram.fullest()))
+    }
+
+    /// As [`TuningEstimator::estimate`], with the frames whose peaks lie so near to the limits of cells, or to the median, that the last bits of
+    /// the samples decide which cell is the fullest: none where it is the fullest whatever these are.
+    pub fn estimate_with_doubt(&mut self, spectrum: TuningSpectrum, bins_per_octave: usize) -> (f64, Vec<usize>) {
+        let histogram = self.histogram(spectrum, bins_per_octave);
+        histogram.map_or((0.0, Vec::new()), |histogram| (edge(histogram.fullest()), histogram.doubtful_frames()))
+    }
+
+    fn histogram(&mut self, spectrum: TuningSpectrum, bins_per_octave: usize) -> Option<Histogram> {
         let peaks = match spectrum {
             TuningSpectrum::Magnitude => &self.magnitude,
             TuningSpectrum::Power => &self.power,
         };
-        let Some(median) = median(&peaks.strengths, &mut self.sorted) else { return 0.0 };
-        let edges: [f64; CELLS + 1] = std::array::from_fn(|cell| if cell == CELLS { 0.5 } else { cell as f64 * 0.01 - 0.5 });
-        let mut counts = [0usize; CELLS];
-        for (pitch, strength) in peaks.pitches.iter().zip(&peaks.strengths) {
-            if *strength < median {
+        let median = median(&peaks.strengths, &mut self.sorted)?;
+        let mut histogram = Histogram { counts: [0; CELLS], doubtful: Vec::new(), missed: Vec::new() };
+        for ((pitch, strength), frame) in peaks.pitches.iter().zip(&peaks.strengths).zip(&peaks.frames) {
+            let near_median = (strength - median).abs() <= DOUBT * median;
+            if *strength < median && !near_median {
                 continue;
             }
-            let octaves = f64::from(*pitch / 27.5).log2() as f32;
-            let position = bins_per_octave as f32 * octaves;
+            let position = bins_per_octave as f32 * log2(*pitch / 27.5);
             let mut residual = position - position.floor();
             if residual >= 0.5 {
                 residual -= 1.0;
             }
-            let residual = f64::from(residual);
-            let mut cell = (((residual + 0.5) * CELLS as f64) as usize).min(CELLS - 1);
-            while cell > 0 && residual < edges[cell] {
-                cell -= 1;
+            let cell = cell_of(f64::from(residual));
+            if *strength < median {
+                histogram.missed.push((*frame, cell));
+                continue;
             }
-            while cell + 1 < CELLS && residual >= edges[cell + 1] {
-                cell += 1;
+            histogram.counts[cell] += 1;
+            let (below, above) = (f64::from(residual) - edge(cell), edge(cell + 1) - f64::from(residual));
+            let doubt = f64::from(DOUBT * position);
+            if near_median {
+                histogram.doubtful.push((*frame, cell, cell));
             }
-            counts[cell] += 1;
+            if below <= doubt {
+                histogram.doubtful.push((*frame, cell, (cell + CELLS - 1) % CELLS));
+            } else if above <= doubt {
+                histogram.doubtful.push((*frame, cell, (cell + 1) % CELLS));
+            }
         }
-        let most = counts.iter().max().copied().unwrap_or(0);
-        edges[counts.iter().position(|count| *count == most).unwrap_or(0)]
+        Some(histogram)
+    }
+}
+
+/// The left edge of a cell, as numpy spaces them.
+fn edge(cell: usize) -> f64 {
+    if cell == CELLS { 0.5 } else { cell as f64 * 0.01 - 0.5 }
+}
+
+fn cell_of(residual: f64) -> usize {
+    let mut cell = (((residual + 0.5) * CELLS as f64) as usize).min(CELLS - 1);
+    while cell > 0 && residual < edge(cell) {
+        cell -= 1;
+    }
+    while cell + 1 < CELLS && residual >= edge(cell + 1) {
+        cell += 1;
+    }
+    cell
+}
+
+impl Histogram {
+    /// The first of the cells with the most peaks.
+    fn fullest(&self) -> usize {
+        let most = self.counts.iter().max().copied().unwrap_or(0);
+        self.counts.iter().position(|count| *count == most).unwrap_or(0)
+    }
+
+    fn doubtful_frames(&self) -> Vec<usize> {
+        let fullest = self.fullest();
+        let (mut least, mut most) = (self.counts, self.counts);
+        for (_, cell, other) in &self.doubtful {
+            least[*cell] = least[*cell].saturating_sub(1);
+            most[*other] += u32::from(cell != other);
+        }
+        for (_, cell) in &self.missed {
+            most[*cell] += 1;
+        }
+        let contested = |cell: usize| cell == fullest || most[cell] + u32::from(cell < fullest) > least[fullest];
+        if !(0..CELLS).any(|cell| cell != fullest && contested(cell)) {
+            return Vec::new();
+        }
+        let doubtful = self.doubtful.iter().filter(|(_, cell, other)| contested(*cell) || contested(*other)).map(|(frame, ..)| *frame);
+        let missed = self.missed.iter().filter(|(_, cell)| contested(*cell)).map(|(frame, _)| *frame);
+        let mut frames: Vec<usize> = doubtful.chain(missed).map(|frame| frame as usize).collect();
+        frames.sort_unstable();
+        frames.dedup();
+        frames
     }
 }
 
 impl Peaks {
     /// Keeps the middle one of three values, at `bin`, if it is a peak.
-    fn take(&mut self, bin: f64, bin_hz: f64, [before, peak, after]: [f32; 3], loudest: f32) {
+    fn take(&mut self, frame: u32, bin: f64, bin_hz: f64, [before, peak, after]: [f32; 3], loudest: f32) {
         if !(peak > THRESHOLD * loudest && peak > before && peak >= after) {
             return;
         }
@@ -125,6 +216,21 @@ impl Peaks {
         let shift = slope / (curvature + f32::from(u8::from(curvature.abs() < f32::MIN_POSITIVE)));
         self.pitches.push(((bin + f64::from(shift)) * bin_hz) as f32);
         self.strengths.push(peak + 0.5 * slope * shift);
+        self.frames.push(frame);
+    }
+
+    fn forget(&mut self, frame: u32) {
+        let mut kept = 0;
+        for index in 0..self.frames.len() {
+            if self.frames[index] != frame {
+                (self.pitches[kept], self.strengths[kept], self.frames[kept]) =
+                    (self.pitches[index], self.strengths[index], self.frames[index]);
+                kept += 1;
+            }
+        }
+        self.pitches.truncate(kept);
+        self.strengths.truncate(kept);
+        self.frames.truncate(kept);
     }
 }
 
@@ -198,6 +304,52 @@ mod tests {
         assert_eq!(estimator.estimate(TuningSpectrum::Power, 12), 0.0);
     }
 
+    /// Peaks of one strength at these places between two edges, one a frame.
+    fn estimator_of(residuals: &[f32]) -> TuningEstimator {
+        let mut estimator = TuningEstimator::new(22050.0, 2048);
+        for (frame, residual) in residuals.iter().enumerate() {
+            estimator.magnitude.pitches.push(27.5 * ((48.0 + residual) / 12.0).exp2());
+            estimator.magnitude.strengths.push(1.0);
+            estimator.magnitude.frames.push(frame as u32);
+        }
+        estimator
+    }
+
+    #[test]
+    fn a_peak_at_the_edge_of_a_contested_cell_is_in_doubt() {
+        let doubtful = |residuals: &[f32]| {
+            let mut estimator = estimator_of(residuals);
+            // All are as strong as the median, so that their strengths are in doubt as well: look at the places alone.
+            estimator.magnitude.strengths.push(0.5);
+            estimator.magnitude.pitches.push(440.0);
+            estimator.magnitude.frames.push(99);
+            let histogram = estimator.histogram(TuningSpectrum::Magnitude, 12).unwrap();
+            let places = histogram.doubtful.iter().copied().filter(|(_, cell, other)| cell != other).collect();
+            Histogram { doubtful: places, ..histogram }.doubtful_frames()
+        };
+        // Two in one cell against one well inside and one at the edge to the first.
+        assert_eq!(doubtful(&[0.105, 0.104, 0.115, 0.109_999]), [3]);
+        // The same with four: whichever cell that peak is in, the first is the fullest.
+        assert!(doubtful(&[0.105, 0.104, 0.106, 0.103, 0.115, 0.109_999]).is_empty());
+        assert!(doubtful(&[0.105, 0.104, 0.115]).is_empty());
+    }
+
+    #[test]
+    fn a_frame_that_is_looked_at_again_counts_once() {
+        let frames: Vec<Vec<f32>> =
+            (0..3).map(|frame| (0..1025).map(|bin| if bin == 100 + 40 * frame { 1.0 } else { 0.1 }).collect()).collect();
+        let mut estimator = TuningEstimator::new(22050.0, 2048);
+        frames.iter().for_each(|frame| estimator.look(frame));
+        let once = estimator.clone();
+        estimator.look_again(1, &frames[2]);
+        assert_eq!(estimator.magnitude.pitches.len(), 3);
+        assert_eq!(estimator.magnitude.pitches[1], estimator.magnitude.pitches[2]);
+        estimator.look_again(1, &frames[1]);
+        let mut pitches = estimator.power.pitches.clone();
+        pitches.sort_by(f32::total_cmp);
+        assert_eq!(pitches, once.power.pitches);
+    }
+
     #[test]
     fn no_peak_of_either_spectrum_goes_unmarked() {
         let mut state = 1u32;
@@ -214,7 +366,7 @@ mod tests {
             let loudest = values.iter().copied().fold(0.0, f32::max);
             let mut all = Peaks::default();
             for (bin, three) in (estimator.first_bin..estimator.end_bin).zip(values[estimator.first_bin - 1..].windows(3)) {
-                all.take(bin as f64, estimator.bin_hz, [three[0], three[1], three[2]], loudest);
+                all.take(0, bin as f64, estimator.bin_hz, [three[0], three[1], three[2]], loudest);
             }
             assert!(all.pitches.len() > 50 && all.pitches == peaks.pitches && all.strengths == peaks.strengths);
         }

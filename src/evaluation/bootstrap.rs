@@ -4,8 +4,11 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-/// Draws of an interval.
-pub const REPLICATES: usize = 2000;
+/// Draws of an interval: with so many, its ends move by a tenth of a point or less with other draws.
+pub const REPLICATES: usize = 20_000;
+/// Units drawn for an interval at most, so that corpora of many speakers do not take minutes: they have fewer draws, but this many at least.
+const MOST_UNITS: usize = 40_000_000;
+const FEWEST_REPLICATES: usize = 2000;
 /// Share of the replicates between the ends of an interval.
 pub const COVERED: f64 = 0.95;
 
@@ -75,6 +78,11 @@ pub struct Trial {
 /// # Panics
 /// When a class, seed or unit is out of its range: a defect of the caller, never of data.
 pub fn intervals(trials: &[Trial], resampled: Resampled, units: usize, seeds: usize, classes: usize) -> Option<Intervals> {
+    let replicates = (MOST_UNITS / units.max(1)).clamp(FEWEST_REPLICATES, REPLICATES);
+    draw(trials, (resampled, units), seeds, classes, replicates)
+}
+
+fn draw(trials: &[Trial], (resampled, units): (Resampled, usize), seeds: usize, classes: usize, replicates: usize) -> Option<Intervals> {
     if units < 2 || seeds == 0 || classes == 0 {
         return None;
     }
@@ -92,9 +100,9 @@ pub fn intervals(trials: &[Trial], resampled: Resampled, units: usize, seeds: us
     }
     let mut random = ChaCha8Rng::from_seed(*KEY);
     random.set_stream(u64::from(resampled == Resampled::Utterances));
-    let (mut accuracies, mut uars) = (Vec::with_capacity(REPLICATES), Vec::with_capacity(REPLICATES));
+    let (mut accuracies, mut uars) = (Vec::with_capacity(replicates), Vec::with_capacity(replicates));
     let mut drawn = vec![[0u64; 2]; seeds * classes];
-    for _ in 0..REPLICATES {
+    for _ in 0..replicates {
         drawn.fill([0; 2]);
         for _ in 0..units {
             let unit = ((u128::from(random.next_u64()) * units as u128) >> 64) as usize;
@@ -107,7 +115,7 @@ pub fn intervals(trials: &[Trial], resampled: Resampled, units: usize, seeds: us
         accuracies.push(accuracy);
         uars.push(uar);
     }
-    Some(Intervals { resampled, units, replicates: REPLICATES, accuracy: ends(accuracies), uar: ends(uars) })
+    Some(Intervals { resampled, units, replicates, accuracy: ends(accuracies), uar: ends(uars) })
 }
 
 /// Accuracy and UAR of each seed, averaged over the seeds that have utterances.
@@ -207,9 +215,9 @@ mod tests {
                 trials.extend((0..each).map(|_| trial(speaker, 0, 0, share() < skill)));
             }
             let holds = |interval: Interval| interval.low <= 0.6 && 0.6 <= interval.high;
-            by_speaker += usize::from(holds(intervals(&trials, Resampled::Speakers, speakers, 1, 1).unwrap().accuracy));
+            by_speaker += usize::from(holds(draw(&trials, (Resampled::Speakers, speakers), 1, 1, 1000).unwrap().accuracy));
             let single: Vec<Trial> = trials.iter().enumerate().map(|(unit, t)| Trial { unit, ..*t }).collect();
-            by_utterance += usize::from(holds(intervals(&single, Resampled::Utterances, single.len(), 1, 1).unwrap().accuracy));
+            by_utterance += usize::from(holds(draw(&single, (Resampled::Utterances, single.len()), 1, 1, 1000).unwrap().accuracy));
         }
         let (by_speaker, by_utterance) = (by_speaker as f64 / worlds as f64, by_utterance as f64 / worlds as f64);
         assert!((0.89..=0.99).contains(&by_speaker), "{by_speaker}");

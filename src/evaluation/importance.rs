@@ -11,8 +11,16 @@ use crate::split::Matrix;
 
 use super::argmax;
 
-/// Permutations of each group of features.
-pub const GROUP_REPEATS: usize = 5;
+/// Permutations of each feature and of each group of features.
+pub const REPEATS: usize = 5;
+/// With fewer models than this, the spread of the permutations stands in for that of the models.
+const ENOUGH_MODELS: usize = 3;
+/// The 97.5th percentile of Student's t distribution for 1 to 30 degrees of freedom, and beyond.
+const STUDENT: [f64; 30] = [
+    12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131, 2.120, 2.110, 2.101, 2.093,
+    2.086, 2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042,
+];
+const NORMAL: f64 = 1.96;
 /// With more columns than this, groups are looked at and single features are not: it would take hours.
 pub const MOST_FEATURES: usize = 512;
 
@@ -32,10 +40,10 @@ pub struct Columns {
 pub struct Lost {
     /// UAR on the test part as it is.
     pub uar: f64,
-    /// By group: the drop of UAR and of accuracy, each the mean over permutations.
-    pub groups: Vec<[f64; 2]>,
-    /// By feature: the drop of UAR and of accuracy of one permutation.
-    pub features: Vec<[f64; 2]>,
+    /// By group: the drop of UAR and of accuracy of each permutation.
+    pub groups: Vec<[[f64; 2]; REPEATS]>,
+    /// By feature: the same.
+    pub features: Vec<[[f64; 2]; REPEATS]>,
     /// By feature and class: the mean drop of the probability of the true class where the feature is set to the training mean; `None` for a
     /// class without test utterances.
     pub occluded: Vec<Vec<Option<f64>>>,
@@ -52,6 +60,12 @@ pub struct Importance {
     pub uar: f64,
     /// Sample standard deviation over the models; 0 for one model.
     pub sd: f64,
+    /// Ends of the 95 % interval of the mean drop of UAR, by Student's t: over models, or of fewer than three over all permutations.
+    #[serde(default)]
+    pub low: f64,
+    /// The upper end.
+    #[serde(default)]
+    pub high: f64,
     /// Mean drop of accuracy.
     pub accuracy: f64,
 }
@@ -61,7 +75,7 @@ pub struct Importance {
 pub struct Explanation {
     /// Fitted models: folds and seeds.
     pub models: usize,
-    /// Permutations of each group in each model.
+    /// Permutations of each group and feature in each model.
     pub repeats: usize,
     /// Mean UAR of the models on their own test parts.
     pub uar: f64,
@@ -69,6 +83,9 @@ pub struct Explanation {
     pub groups: Vec<Importance>,
     /// In the order of the model's inputs; empty where there are too many.
     pub features: Vec<Importance>,
+    /// How far the least feature falls below zero, as a share of UAR: shuffling cannot help, so that this much is chance. 0 without features.
+    #[serde(default)]
+    pub noise: f64,
     /// Class names.
     pub classes: Vec<String>,
     /// `[class][feature]`: mean drop of the probability of the true class.
@@ -76,10 +93,15 @@ pub struct Explanation {
 }
 
 impl Explanation {
+    /// Whether a feature loses more than chance explains: more than the noise of the features, with an interval above zero.
+    pub fn stands_out(&self, feature: &Importance) -> bool {
+        feature.low > 0.0 && feature.uar > self.noise
+    }
+
     /// Whether every figure is one.
     pub fn is_finite(&self) -> bool {
-        let all = self.groups.iter().chain(&self.features).flat_map(|one| [one.uar, one.sd, one.accuracy]);
-        all.chain([self.uar]).chain(self.occlusion.iter().flatten().copied()).all(f64::is_finite)
+        let all = self.groups.iter().chain(&self.features).flat_map(|one| [one.uar, one.sd, one.low, one.high, one.accuracy]);
+        all.chain([self.uar, self.noise]).chain(self.occlusion.iter().flatten().copied()).all(f64::is_finite)
     }
 }
 
@@ -113,16 +135,16 @@ pub fn lost(
         }
         Ok([uar - now_uar, accuracy - now_accuracy])
     };
-    let mut group_drops = Vec::new();
-    for columns in groups {
-        let mut sum = [0.0; 2];
-        for repeat in 0..GROUP_REPEATS {
-            let drop = permuted(model, columns, repeat)?;
-            sum.iter_mut().zip(drop).for_each(|(sum, drop)| *sum += drop / GROUP_REPEATS as f64);
+    let mut repeated = |all: &[Columns]| -> Result<Vec<[[f64; 2]; REPEATS]>> {
+        let mut drops = vec![[[0.0; 2]; REPEATS]; all.len()];
+        for (columns, drops) in all.iter().zip(&mut drops) {
+            for (repeat, drop) in drops.iter_mut().enumerate() {
+                *drop = permuted(model, columns, repeat)?;
+            }
         }
-        group_drops.push(sum);
-    }
-    let feature_drops = features.iter().map(|columns| permuted(model, columns, 0)).collect::<Result<Vec<_>>>()?;
+        Ok(drops)
+    };
+    let (group_drops, feature_drops) = (repeated(groups)?, repeated(features)?);
     let mut occluded = Vec::new();
     for columns in features {
         check()?;
@@ -157,16 +179,34 @@ fn score(probabilities: &[f32], y: &[usize], n_classes: usize) -> [f64; 2] {
     [recalls.iter().sum::<f64>() / recalls.len().max(1) as f64, accuracy]
 }
 
+fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len().max(1) as f64
+}
+
+/// Sample standard deviation; 0 of fewer than two values.
+fn deviation(values: &[f64]) -> f64 {
+    let centre = mean(values);
+    let squares: f64 = values.iter().map(|value| (value - centre).powi(2)).sum();
+    if values.len() > 1 { (squares / (values.len() - 1) as f64).sqrt() } else { 0.0 }
+}
+
+/// Half of the 95 % interval of a mean.
+fn half_width(values: &[f64]) -> f64 {
+    let Some(degrees) = values.len().checked_sub(1).filter(|degrees| *degrees > 0) else { return 0.0 };
+    STUDENT.get(degrees - 1).copied().unwrap_or(NORMAL) * deviation(values) / (values.len() as f64).sqrt()
+}
+
 /// Brings the models of an experiment together.
 pub fn explanation(groups: &[Columns], features: &[Columns], classes: &[String], lost: &[Lost]) -> Explanation {
-    let together = |columns: &[Columns], of: &dyn Fn(&Lost, usize) -> [f64; 2]| -> Vec<Importance> {
+    let together = |columns: &[Columns], of: &dyn Fn(&Lost, usize) -> [[f64; 2]; REPEATS]| -> Vec<Importance> {
         let one = |(i, columns): (usize, &Columns)| {
-            let drops: Vec<[f64; 2]> = lost.iter().map(|lost| of(lost, i)).collect();
-            let mean = |k: usize| drops.iter().map(|drop| drop[k]).sum::<f64>() / drops.len().max(1) as f64;
-            let (uar, accuracy) = (mean(0), mean(1));
-            let squares = drops.iter().map(|drop| (drop[0] - uar).powi(2)).sum::<f64>();
-            let sd = if drops.len() > 1 { (squares / (drops.len() - 1) as f64).sqrt() } else { 0.0 };
-            Importance { name: columns.name.clone(), group: columns.group.clone(), uar, sd, accuracy }
+            let drops: Vec<[[f64; 2]; REPEATS]> = lost.iter().map(|lost| of(lost, i)).collect();
+            let by_model = |k: usize| drops.iter().map(|drops| mean(&drops.map(|drop| drop[k]))).collect::<Vec<f64>>();
+            let uars = by_model(0);
+            let permutations: Vec<f64> = drops.iter().flatten().map(|drop| drop[0]).collect();
+            let half = half_width(if uars.len() < ENOUGH_MODELS { &permutations } else { &uars });
+            let (uar, sd, accuracy) = (mean(&uars), deviation(&uars), mean(&by_model(1)));
+            Importance { name: columns.name.clone(), group: columns.group.clone(), uar, sd, low: uar - half, high: uar + half, accuracy }
         };
         columns.iter().enumerate().map(one).collect()
     };
@@ -174,12 +214,14 @@ pub fn explanation(groups: &[Columns], features: &[Columns], classes: &[String],
         let known: Vec<f64> = lost.iter().filter_map(|lost| *lost.occluded.get(feature)?.get(class)?).collect();
         known.iter().sum::<f64>() / known.len().max(1) as f64
     };
+    let features_together = together(features, &|lost, i| lost.features[i]);
     Explanation {
         models: lost.len(),
-        repeats: GROUP_REPEATS,
+        repeats: REPEATS,
+        noise: features_together.iter().fold(0.0, |noise, feature| f64::max(noise, -feature.uar)),
         uar: lost.iter().map(|lost| lost.uar).sum::<f64>() / lost.len().max(1) as f64,
         groups: together(groups, &|lost, i| lost.groups[i]),
-        features: together(features, &|lost, i| lost.features[i]),
+        features: features_together,
         classes: classes.to_vec(),
         occlusion: (0..classes.len()).map(|class| (0..features.len()).map(|feature| drop(class, feature)).collect()).collect(),
     }
@@ -209,8 +251,8 @@ mod tests {
         let (groups, features) = ([columns("both", &[0, 1])], [columns("seen", &[0]), columns("unseen", &[1])]);
         let ask = |key: &str| lost(&mut Sign, (&x, &y), 2, [&groups, &features], (&[0.0, 0.0], key), &|| Ok(())).unwrap();
         let found = ask("a");
-        assert_eq!((found.uar, found.features[1]), (1.0, [0.0, 0.0]));
-        assert!(found.features[0][0] > 0.2 && found.groups[0][0] > 0.3, "{found:?}");
+        assert_eq!((found.uar, found.features[1]), (1.0, [[0.0, 0.0]; REPEATS]));
+        assert!(found.features[0][0][0] > 0.2 && found.groups[0][0][0] > 0.3, "{found:?}");
         // Where the column is blotted out, everything is of the first class.
         let expected = [[0.0, 0.8], [0.0, 0.0]];
         for (feature, drops) in found.occluded.iter().zip(expected) {
@@ -220,5 +262,27 @@ mod tests {
         assert_ne!(found.features[0], ask("b").features[0]);
         let told = explanation(&groups, &features, &["x".into(), "y".into()], &[found.clone(), found]);
         assert_eq!((told.models, told.features[0].sd, told.occlusion[1].len()), (2, 0.0, 2));
+        assert_eq!(told.features.iter().map(|feature| told.stands_out(feature)).collect::<Vec<_>>(), [true, false]);
+        assert!(told.features[0].low > 0.2 && told.features[0].high < 0.8, "{told:?}");
+    }
+
+    #[test]
+    fn what_chance_explains_does_not_stand_out() {
+        // Four models; the first input loses two tenths in each, the second as much in one alone, the third gains as much as the fourth loses.
+        let drops = [[0.2, 0.19, 0.21, 0.2], [0.2, 0.0, 0.0, 0.0], [-0.05, -0.05, -0.05, -0.05], [0.049, 0.05, 0.05, 0.05]];
+        let names = ["a", "b", "c", "d"].map(|name| columns(name, &[0]));
+        let lost: Vec<Lost> = (0..4)
+            .map(|model| Lost {
+                uar: 0.5,
+                groups: vec![],
+                features: drops.iter().map(|drops| [[drops[model]; 2]; REPEATS]).collect(),
+                occluded: vec![vec![]; 4],
+            })
+            .collect();
+        let told = explanation(&[], &names, &[], &lost);
+        assert_eq!(told.features.iter().map(|feature| told.stands_out(feature)).collect::<Vec<_>>(), [true, false, false, false]);
+        assert!((told.noise - 0.05).abs() < 1e-12);
+        // Student's t with three degrees of freedom over 0, 0, 0, 0.2: 0.05 ± 3.182 · 0.1 / 2.
+        assert!((told.features[1].high - 0.2091).abs() < 1e-4 && (told.features[1].low + 0.1091).abs() < 1e-4);
     }
 }

@@ -18,6 +18,7 @@ pub struct Extractor {
 
 enum Kind {
     Issa193(Box<Issa193>),
+    Issa193Db(Box<Issa193>),
     Functionals(Box<FunctionalExtractor>),
     Frames(Box<FrameExtractor>),
 }
@@ -27,6 +28,7 @@ impl Extractor {
     pub fn new(set: FeatureSet, profile: Profile) -> Extractor {
         let kind = match set {
             FeatureSet::Issa193 => Kind::Issa193(Box::new(Issa193::new(profile))),
+            FeatureSet::Issa193Db => Kind::Issa193Db(Box::new(Issa193::new(profile))),
             FeatureSet::Functionals => Kind::Functionals(Box::new(FunctionalExtractor::new(profile))),
             FeatureSet::Frames => Kind::Frames(Box::new(FrameExtractor::new(profile))),
         };
@@ -43,6 +45,7 @@ impl Extractor {
     pub fn extract(&mut self, samples: &[f32], sample_rate: u32) -> Result<Vec<f32>> {
         let row = match &mut self.kind {
             Kind::Issa193(extractor) => extractor.extract(samples, sample_rate),
+            Kind::Issa193Db(extractor) => extractor.extract_db(samples, sample_rate),
             Kind::Functionals(extractor) => extractor.extract(samples, sample_rate),
             Kind::Frames(extractor) => extractor.extract(samples, sample_rate),
         };

@@ -1,6 +1,6 @@
 //! What all sets begin with: the signal at one rate.
 
-use std::ops::RangeInclusive;
+use std::ops::{Range, RangeInclusive};
 
 use crate::audio::resample::Resampler;
 use crate::dsp::{extremes, mean};
@@ -28,6 +28,17 @@ impl Front {
     /// The last signal.
     pub(super) fn signal(&self) -> &[f32] {
         &self.signal
+    }
+
+    /// Computes some samples of the last signal again, bit for bit as resampy rounds them, from the recording that it was made of. Whether
+    /// that may change them.
+    pub(super) fn exactly(&mut self, samples: &[f32], range: Range<usize>) -> bool {
+        let range = range.start.min(self.signal.len())..range.end.min(self.signal.len());
+        match &self.resampler {
+            Some(resampler) if !resampler.is_exact() => resampler.exactly(samples, range.start, &mut self.signal[range]),
+            _ => return false,
+        }
+        true
     }
 
     /// Takes a mono recording.

@@ -14,6 +14,8 @@ const MFCC: usize = 40;
 const CLASSES: usize = 12;
 const MEL: usize = 128;
 const TOP_DB: f32 = 80.0;
+/// Where the stretch of [`Issa193::extract_db`] begins, and how long it is, in seconds.
+const STRETCH: [f64; 2] = [0.5, 2.5];
 const CONTRAST_OCTAVES: usize = 6;
 const CQT_OCTAVES: usize = 7;
 const CQT_BINS: usize = 36;
@@ -142,11 +144,28 @@ impl Issa193 {
     /// As [`Issa193::analyse`]; and when a feature is not finite, which takes samples far outside [-1, 1].
     pub fn extract(&mut self, samples: &[f32], sample_rate: u32) -> Result<Vec<f32>> {
         self.compute(samples, sample_rate)?;
+        self.means(&self.work.mel)
+    }
+
+    /// As [`Issa193::extract`], of the 2.5 s from 0.5 s on alone, and with the mel bands in dB (at most 80 dB under their maximum) before the
+    /// mean is taken.
+    ///
+    /// # Errors
+    ///
+    /// As [`Issa193::extract`]; of a recording that is too short, too.
+    pub fn extract_db(&mut self, samples: &[f32], sample_rate: u32) -> Result<Vec<f32>> {
+        let [start, length] = STRETCH.map(|seconds| (seconds * f64::from(sample_rate)) as usize);
+        let samples = samples.get(start..).unwrap_or_default();
+        self.compute(&samples[..length.min(samples.len())], sample_rate)?;
+        self.means(&self.work.mel_db)
+    }
+
+    fn means(&self, mel: &Tiles) -> Result<Vec<f32>> {
         let work = &self.work;
         // Both transforms are linear, so the mean may come first.
         let mut features = self.dct.apply(&work.mel_db.mean());
         features.extend(work.chroma.mean());
-        features.extend(work.mel.mean());
+        features.extend(mel.mean());
         features.extend(work.contrast.mean());
         features.extend(tonal_centroid(&work.cqt_share.mean()));
         let features: Vec<f32> = features.into_iter().map(|value| value as f32).collect();
@@ -183,12 +202,16 @@ impl Issa193 {
 
     fn compute(&mut self, samples: &[f32], sample_rate: u32) -> Result<()> {
         self.front.load(samples, sample_rate)?;
-        let (signal, work) = (self.front.signal(), &mut self.work);
+        let work = &mut self.work;
         self.tuning.begin();
-        self.stft.magnitude(signal, &mut work.magnitude, |frame| self.tuning.look(frame));
-        work.chroma_tuning = self.tuning.estimate(TuningSpectrum::Power, CLASSES);
-        work.cqt_tuning = self.tuning.estimate(TuningSpectrum::Magnitude, CQT_BINS);
+        self.stft.magnitude(self.front.signal(), &mut work.magnitude, |frame| self.tuning.look(frame));
         self.contrast.apply(&work.magnitude, &mut work.contrast);
+        let mut tunings = self.tunings();
+        if self.settle(samples, &tunings) {
+            tunings = self.tunings();
+        }
+        let (signal, work) = (self.front.signal(), &mut self.work);
+        [work.chroma_tuning, work.cqt_tuning] = tunings.map(|(tuning, _)| tuning);
         self.mel_filters.apply(&work.magnitude, &mut work.mel);
         work.mel_db.clone_from(&work.mel);
         power_to_db(work.mel_db.values_mut(), TOP_DB);
@@ -208,6 +231,32 @@ impl Issa193 {
         fold_to_chroma(&work.cqt, CQT_BINS, &mut work.cqt_chroma);
         normalize_sum(&work.cqt_chroma, &mut work.cqt_share);
         Ok(())
+    }
+}
+
+impl Issa193 {
+    /// Of both chromas, with the frames that leave them in doubt.
+    fn tunings(&mut self) -> [(f64, Vec<usize>); 2] {
+        [(TuningSpectrum::Power, CLASSES), (TuningSpectrum::Magnitude, CQT_BINS)]
+            .map(|(spectrum, bins)| self.tuning.estimate_with_doubt(spectrum, bins))
+    }
+
+    /// Computes again, from samples that are resampy's bit for bit, the frames of which a last bit may decide the tuning or much of the
+    /// contrast. Whether there were any.
+    fn settle(&mut self, samples: &[f32], tunings: &[(f64, Vec<usize>)]) -> bool {
+        let mut frames = self.contrast.faint_frames();
+        frames.extend(tunings.iter().flat_map(|(_, doubtful)| doubtful));
+        frames.sort_unstable();
+        frames.dedup();
+        // Reflected ends are made of samples that the first or last frames hold as well.
+        let around = |frame: usize| (frame * HOP_LENGTH).saturating_sub(N_FFT / 2)..frame * HOP_LENGTH + N_FFT / 2;
+        let changed = frames.iter().fold(false, |changed, frame| self.front.exactly(samples, around(*frame)) || changed);
+        if changed {
+            let Issa193 { stft, front, tuning, contrast, work, .. } = self;
+            stft.frames(front.signal(), frames.into_iter(), &mut work.magnitude, |frame, row| tuning.look_again(frame, row));
+            contrast.apply(&work.magnitude, &mut work.contrast);
+        }
+        changed
     }
 }
 
@@ -301,6 +350,21 @@ mod tests {
             // A4 is the tenth class.
             assert!(features[49] > 0.9, "{sample_rate} Hz: {:?}", &features[40..52]);
         }
+        Ok(())
+    }
+
+    #[test]
+    fn the_variant_is_in_decibels_and_of_a_stretch() -> Result<()> {
+        let mut extractor = Issa193::new(Profile::Librosa08);
+        let samples = tone(22050, 4 * 22050);
+        let (plain, decibels) = (extractor.extract(&samples[11025..66150], 22050)?, extractor.extract_db(&samples, 22050)?);
+        assert_eq!((&plain[..52], &plain[180..]), (&decibels[..52], &decibels[180..]));
+        // Nearly constant over time, the mean may be taken before or after in the band of the tone; the floor is 80 dB below.
+        let loudest = (52..180).max_by(|a, b| plain[*a].total_cmp(&plain[*b])).unwrap_or(52);
+        assert!((decibels[loudest] - 10.0 * plain[loudest].log10()).abs() < 0.1);
+        let least = decibels[52..180].iter().copied().fold(f32::INFINITY, f32::min);
+        assert!(decibels[loudest] - least < 80.1 && least < -20.0, "{least}");
+        assert!(extractor.extract_db(&samples[..11000], 22050).is_err());
         Ok(())
     }
 

@@ -5,7 +5,7 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 
 /// Of [`FeatureSet::Issa193`]: changes whenever the same recording would give other numbers.
-pub const CODE_VERSION: u32 = 2;
+pub const CODE_VERSION: u32 = 3;
 
 /// A set of features with a name.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -14,6 +14,9 @@ pub enum FeatureSet {
     /// The 193 time means of Issa et al. 2020: MFCC 40, chroma 12, mel 128, spectral contrast 7, Tonnetz 6.
     #[default]
     Issa193,
+    /// The same means with the mel bands in dB before the mean, of 2.5 s from 0.5 s on: as a public re-implementation of the paper has them.
+    #[serde(rename = "issa193-db")]
+    Issa193Db,
     /// Statistics over time of spectral, prosodic and voice-quality descriptors.
     Functionals,
     /// The descriptors of every frame: a row is as long as its recording.
@@ -31,7 +34,7 @@ pub enum Profile {
 
 impl FeatureSet {
     /// Every set.
-    pub const ALL: [FeatureSet; 3] = [FeatureSet::Issa193, FeatureSet::Functionals, FeatureSet::Frames];
+    pub const ALL: [FeatureSet; 4] = [FeatureSet::Issa193, FeatureSet::Issa193Db, FeatureSet::Functionals, FeatureSet::Frames];
 
     /// The set with this name.
     pub fn parse(name: &str) -> Option<FeatureSet> {
@@ -42,6 +45,7 @@ impl FeatureSet {
     pub fn name(self) -> &'static str {
         match self {
             FeatureSet::Issa193 => "issa193",
+            FeatureSet::Issa193Db => "issa193-db",
             FeatureSet::Functionals => "functionals",
             FeatureSet::Frames => "frames",
         }
@@ -51,6 +55,7 @@ impl FeatureSet {
     pub fn code_version(self) -> u32 {
         match self {
             FeatureSet::Issa193 => CODE_VERSION,
+            FeatureSet::Issa193Db => 1,
             FeatureSet::Functionals | FeatureSet::Frames => 2,
         }
     }
@@ -99,7 +104,7 @@ pub fn groups(set: FeatureSet) -> Vec<(String, Range<usize>)> {
 /// The column names of a set, in order; of the 193 `mfcc_00`, ..., `mel_127`, ..., `tonnetz_5`. Of a sequence, those of one frame.
 pub fn names(set: FeatureSet) -> Vec<String> {
     match set {
-        FeatureSet::Issa193 => [("mfcc", 40), ("chroma", 12), ("mel", 128), ("contrast", 7), ("tonnetz", 6)]
+        FeatureSet::Issa193 | FeatureSet::Issa193Db => [("mfcc", 40), ("chroma", 12), ("mel", 128), ("contrast", 7), ("tonnetz", 6)]
             .iter()
             .flat_map(|(word, n)| numbered(word, *n))
             .collect(),
@@ -135,5 +140,8 @@ mod tests {
         assert_eq!(serde_json::to_string(&FeatureSet::Issa193).ok().as_deref(), Some("\"issa193\""));
         assert_eq!(serde_json::to_string(&Profile::Librosa08).ok().as_deref(), Some("\"librosa-0.8\""));
         assert_eq!((FeatureSet::Issa193.name(), Profile::Librosa08.name()), ("issa193", "librosa-0.8"));
+        for set in FeatureSet::ALL {
+            assert_eq!(serde_json::to_string(&set).ok(), Some(format!("\"{}\"", set.name())));
+        }
     }
 }

@@ -17,4 +17,4 @@ pub use candidates::{NEAR, NEIGHBOURS, candidates};
 pub use sketch::{Listener, RATE, WIDTH};
 
 /// Changes whenever the same recordings would give other sketches, candidates or verdicts.
-pub const CODE_VERSION: u32 = 1;
+pub const CODE_VERSION: u32 = 2;

@@ -73,6 +73,8 @@ pub enum Architecture {
     BaselineNorm3,
     /// The RAVDESS network, as re-implemented publicly.
     Ravdess,
+    /// The RAVDESS network with a ReLU after its last convolution as well, as a public re-implementation has it.
+    RavdessRelu,
     /// A step from the RAVDESS network to EMO-DB model A: without the batch normalisations before the pooling and of the classes.
     RavdessNorm2,
     /// EMO-DB model A.
@@ -103,6 +105,10 @@ impl Architecture {
             Architecture::BaselineNorm1 => step(&[1, 2, 3]),
             Architecture::BaselineNorm3 => step(&[3]),
             Architecture::RavdessNorm2 => step(&[1, 3]),
+            Architecture::RavdessRelu => {
+                let all = Architecture::Ravdess.layers(n_features, n_classes).into_iter();
+                all.flat_map(|layer| if layer == Flatten { vec![Relu, layer] } else { vec![layer] }).collect()
+            }
             Architecture::Baseline => vec![
                 conv(1, 256),
                 Relu,
@@ -254,11 +260,19 @@ mod tests {
     }
 
     #[test]
+    fn the_variant_has_one_rectifier_more() {
+        let (plain, variant) = (Architecture::Ravdess.layers(193, 8), Architecture::RavdessRelu.layers(193, 8));
+        let flatten = plain.iter().position(|layer| *layer == Layer::Flatten).unwrap_or_default();
+        assert_eq!((variant[flatten], variant[flatten + 1]), (Layer::Relu, Layer::Flatten));
+        assert_eq!([&variant[..flatten], &variant[flatten + 1..]].concat(), plain);
+    }
+
+    #[test]
     fn names_in_pipeline_files_are_fixed() {
         let name = |a: Architecture| serde_json::to_string(&a).unwrap_or_default();
         assert_eq!(
-            [Architecture::BaselineNorm1, Architecture::BaselineNorm3, Architecture::RavdessNorm2].map(name),
-            ["\"baseline-norm1\"", "\"baseline-norm3\"", "\"ravdess-norm2\""]
+            [Architecture::BaselineNorm1, Architecture::BaselineNorm3, Architecture::RavdessNorm2, Architecture::RavdessRelu].map(name),
+            ["\"baseline-norm1\"", "\"baseline-norm3\"", "\"ravdess-norm2\"", "\"ravdess-relu\""]
         );
     }
 }

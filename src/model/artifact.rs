@@ -19,12 +19,11 @@ use crate::features::FeatureSet;
 use crate::files::write_atomically;
 use crate::model::classifier::{Classifier, CnnClassifier, Majority};
 use crate::model::weights::{decode, encode};
-use crate::model::{Architecture, Domain, Forest, Knn, Layer, Logistic, NetSpec, Params, Running, Svm, TrainSettings};
+use crate::model::{Architecture, Domain, Forest, Knn, Layer, Logistic, NetSpec, NormStatistics, Params, Running, Svm, TrainSettings};
 use crate::transform::{BALANCED_SPEAKERS, Inputs, MOST_FRAMES, Scaler};
 
-/// Version of the folder's layout. Models of version 1 are read as well: they know nothing of their [`Domain`].
+/// Version of the folder's layout.
 pub const SCHEMA_VERSION: u32 = 2;
-const OLDEST: u32 = 1;
 
 /// Copies of a recording that are predicted with it: the mean of the probabilities counts. The model was trained on such copies.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -59,9 +58,8 @@ pub struct ModelInfo {
     /// Copies whose predictions are averaged with the recording's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub test_time_augment: Option<TestTimeAugment>,
-    /// What its training part covers; `None` where a model of schema version 1 does not say.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub domain: Option<Domain>,
+    /// What its training part covers.
+    pub domain: Domain,
     /// How a network was trained.
     pub train: Option<TrainSettings>,
     /// Name of the pipeline.
@@ -122,6 +120,40 @@ impl Weights {
 }
 
 impl Weights {
+    /// Whether the values by class may be read as probabilities, so that a calibration error means something.
+    pub fn estimates_probabilities(&self) -> bool {
+        match self {
+            Weights::Cnn { .. } | Weights::Logistic(_) | Weights::Forest(_) | Weights::Knn(_) => true,
+            Weights::Svm(svm) => svm.calibration.is_some(),
+            // The same for every recording.
+            Weights::Majority(_) => false,
+        }
+    }
+
+    /// What the values by class are, in a sentence.
+    fn values(&self) -> &'static str {
+        match self {
+            Weights::Cnn { .. } | Weights::Logistic(_) => {
+                "Probabilities are a softmax fitted by maximum likelihood; nothing calibrates them beyond that."
+            }
+            Weights::Svm(Svm { calibration: Some(_), .. }) => {
+                "Probabilities are calibrated: margins of utterances that were held out of the training part in turn give a sigmoid for each pair\n\
+                 of classes, the pairs are coupled (Wu, Lin, Weng 2004), and one exponent corrects their confidence. The predicted class is that of the decision function; where coupling\n\
+                 names another, the probabilities are changed as little as possible so that the predicted class has the highest."
+            }
+            Weights::Svm(Svm { calibration: None, .. }) => {
+                "Values by class are no probabilities: the training part was too small to calibrate them, and only their order means anything."
+            }
+            Weights::Forest(_) => {
+                "Probabilities are mean class shares in the leaves of the trees: estimates that nothing calibrates, usually too low at the top."
+            }
+            Weights::Knn(_) => {
+                "Probabilities are the neighbours' shares of the vote, in as coarse steps as there are neighbours; nothing calibrates them."
+            }
+            Weights::Majority(_) => "Probabilities are the class shares of the training part, the same for every recording.",
+        }
+    }
+
     /// What was fitted, ready to predict; a network needs its `spec`.
     ///
     /// # Errors
@@ -204,7 +236,7 @@ fn flaw(info: &ModelInfo) -> Option<String> {
     if !info.scaler.fits(n) {
         return Some(format!("its scaler does not hold a finite mean and a positive deviation for each of {n} features"));
     }
-    if info.domain.as_ref().is_some_and(|domain| !domain.fits(n)) {
+    if !info.domain.fits(n) {
         return Some(format!("its domain does not hold finite ranges for each of {n} features"));
     }
     None
@@ -253,9 +285,9 @@ pub fn load(dir: &Path) -> Result<SavedModel> {
     let json = read(&json_path)?;
     let unreadable = |e: serde_json::Error| Error::data(format!("{} is not a model description", json_path.display())).because(e);
     let Version { schema_version } = serde_json::from_slice(&json).map_err(unreadable)?;
-    if !(OLDEST..=SCHEMA_VERSION).contains(&schema_version) {
+    if schema_version != SCHEMA_VERSION {
         return Err(Error::data(format!(
-            "{} has schema version {schema_version}, and this ser reads versions {OLDEST} to {SCHEMA_VERSION}",
+            "{} has schema version {schema_version}, and this ser reads version {SCHEMA_VERSION}",
             json_path.display()
         ))
         .hint("train the model again, or use the version of ser that wrote it"));
@@ -337,6 +369,12 @@ fn card(model: &SavedModel) -> String {
             train.epochs,
             if train.early_stopping.is_some() { ", ended by the validation loss" } else { "" }
         );
+        if info.layers.iter().any(|layer| matches!(layer, Layer::BatchNorm { .. })) {
+            out += match train.batch_norm {
+                NormStatistics::Population => " Batch normalisation applies the means and variances over the whole training part.",
+                NormStatistics::MovingAverage => " Batch normalisation applies moving averages over the batches of training.",
+            };
+        }
     }
     out += "\n\n";
     if let Weights::Cnn { .. } = model.weights {
@@ -348,7 +386,8 @@ fn card(model: &SavedModel) -> String {
     out += "The model has heard the one corpus named above and nothing else. It does not know what anyone feels. It must not be used to judge\n";
     out += "people: not in hiring, schooling, policing, insurance, health or at work, nor to watch anyone without their consent. In the European\n";
     out += "Union, emotion recognition at work and in education is prohibited but for medical and safety reasons (Regulation 2024/1689, article 5).\n";
-    out += "Probabilities are not calibrated. Expect far lower accuracy on other speakers, languages, rooms and microphones.\n";
+    out += model.weights.values();
+    out += "\nExpect far lower accuracy on other speakers, languages, rooms and microphones, and no calibration there.\n";
     if !info.provenance.is_empty() {
         out += "\n## Provenance\n\n";
         for (key, value) in &info.provenance {
@@ -368,14 +407,12 @@ fn covered(info: &ModelInfo) -> String {
             kinds.join(", ")
         );
     }
-    if let Some(domain) = &info.domain {
-        let durations = &domain.duration_s;
-        out += &format!(
-            "Training recordings last {:.2} to {:.2} s (median {:.2} s). `ser predict` marks recordings and windows that are much shorter or\n\
-             longer, or whose features lie far outside of those in training (`in_domain`).\n\n",
-            durations.min, durations.max, durations.median
-        );
-    }
+    let durations = &info.domain.duration_s;
+    out += &format!(
+        "Training recordings last {:.2} to {:.2} s (median {:.2} s). `ser predict` marks recordings and windows that are much shorter or\n\
+         longer, or whose features lie far outside of those in training (`in_domain`).\n\n",
+        durations.min, durations.max, durations.median
+    );
     out
 }
 

@@ -2,7 +2,10 @@ use super::*;
 use crate::cancel::Cancel;
 use crate::error::Kind;
 use crate::model::test_data;
-use crate::model::{Device, ForestSettings, Kernel, KnnWeights, LogisticSettings, Optimizer, Schedule, SplitFeatures, SvmSettings};
+use crate::model::{
+    Device, Durations, FeatureRanges, ForestSettings, Geometry, Kernel, KnnWeights, LogisticSettings, NormStatistics, Optimizer, Schedule,
+    SplitFeatures, SvmSettings,
+};
 use crate::transform::{Order, ScalerKind};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -16,6 +19,12 @@ const LAYERS: [Layer; 6] = [
     Layer::Dense { inputs: 6, outputs: 3 },
 ];
 
+fn domain() -> Domain {
+    let duration_s = Durations { min: 1.0, p01: 1.25, p05: 1.5, median: 2.0, p95: 4.0, p99: 4.5, max: 1.0 / 0.3 };
+    let features = FeatureRanges { min: vec![-3.25e-7; 4], p01: vec![-0.1; 4], p99: vec![1.0 / 3.0; 4], max: vec![f32::MAX; 4] };
+    Domain { duration_s, features }
+}
+
 fn info(layers: &[Layer]) -> ModelInfo {
     ModelInfo {
         architecture: (!layers.is_empty()).then_some(Architecture::Ravdess),
@@ -28,7 +37,7 @@ fn info(layers: &[Layer]) -> ModelInfo {
         inputs: Inputs { order: Order::Paper, log_mel: true, scaler: ScalerKind::Standard, ..Inputs::default() },
         scaler: Scaler::Standard { mean: vec![0.1, f32::MIN_POSITIVE, -3.25e-7, 1.0 / 3.0], sd: vec![1.0, 0.7, f32::MAX, 1.1] },
         test_time_augment: None,
-        domain: None,
+        domain: domain(),
         train: (!layers.is_empty()).then_some(TrainSettings {
             optimizer: Optimizer::Rmsprop,
             learning_rate: 1e-5,
@@ -40,6 +49,7 @@ fn info(layers: &[Layer]) -> ModelInfo {
             mixup: 0.0,
             spec_augment: None,
             class_weights: false,
+            batch_norm: NormStatistics::Population,
             early_stopping: None,
             checkpoint_every: 10,
             device: Device::Cpu,
@@ -61,14 +71,20 @@ fn cnn() -> SavedModel {
 
 fn all() -> Vec<SavedModel> {
     let train = test_data::parts(&[0, 2, 0, 2, 0, 2, 2], 0, 3, 4).train;
-    let logistic = Logistic::fit(&LogisticSettings { c: 1.0, max_iterations: 100 }, &train, &Cancel::default()).expect("logistic");
+    let logistic =
+        Logistic::fit(&LogisticSettings { c: 1.0, max_iterations: 100, standardised: true }, &train, &Cancel::default()).expect("logistic");
     let svm = |kernel| Svm::fit(&SvmSettings { kernel, c: 1.0, gamma: None }, &train, &Cancel::default()).expect("svm");
+    let folds = [0, 0, 1, 1, 0, 1, 1];
+    let geometry = Geometry::of(Kernel::Rbf, &train, &Cancel::default()).expect("geometry");
+    let calibrated =
+        Svm::fit_on(&SvmSettings { kernel: Kernel::Rbf, c: 1.0, gamma: None }, &train, &geometry, Some(&folds), &Cancel::default());
     let settings = ForestSettings { trees: 9, max_depth: None, min_leaf: 1, features: SplitFeatures::Sqrt };
     let forest = Forest::fit(&settings, &train, 0, &Cancel::default(), &mut |_| {}).expect("forest");
     let baselines = [
         Weights::Logistic(logistic),
         Weights::Svm(svm(Kernel::Rbf)),
         Weights::Svm(svm(Kernel::Linear)),
+        Weights::Svm(calibrated.expect("calibrated")),
         Weights::Forest(forest),
         Weights::Knn(Knn::fit(3, KnnWeights::Distance, &train).expect("knn")),
         Weights::Majority(Majority::fit(&train).expect("majority")),
@@ -164,6 +180,7 @@ fn damage_is_told_apart() {
     assert!(damaged("model.json", replaced("\"kind\": \"cnn\"", "\"kind\": \"forest\"")).contains("no model of kind \"forest\""));
     assert!(damaged("model.json", replaced("\"outputs\": 3,", "\"outputs\": 4,")).contains("has shape [3, 1, 5] instead of [4, 1, 5]"));
     assert!(damaged("model.json", replaced("\"mfcc_03\"", "\"mfcc_03\", \"more\"")).contains("scaler does not hold"));
+    assert!(damaged("model.json", replaced("-0.1,", "-0.1, -0.1,")).contains("domain does not hold"));
     assert!(damaged("model.json", replaced("\"sad\"", "\"sad\", \"bored\"")).contains("as many outputs as classes"));
 }
 
@@ -195,14 +212,4 @@ fn weights_that_are_no_numbers_are_refused() {
         let bytes = encode(&model.weights, &LAYERS).expect("encoded");
         assert!(decode("cnn", &bytes, &LAYERS, [4, 3]).expect_err("broken").contains("not finite"));
     }
-}
-
-#[test]
-fn a_model_of_the_first_version_is_read_without_its_domain() {
-    let folder = tempfile::tempdir().expect("folder");
-    save(folder.path(), &cnn()).expect("saved");
-    let path = folder.path().join("model.json");
-    let json = fs::read_to_string(&path).expect("read").replace("\"schema_version\": 2", "\"schema_version\": 1");
-    fs::write(&path, json).expect("written");
-    assert_eq!(load(folder.path()).expect("loaded"), cnn());
 }

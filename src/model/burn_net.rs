@@ -217,12 +217,32 @@ impl Cnn {
 
     /// Logits `[batch, classes]` of features `[batch, length * channels]`, channels fastest; with a key, dropout is active and its masks are those of the key.
     pub fn forward(&self, x: Tensor<2>, dropout: Option<u64>) -> Tensor<2> {
+        match self.run(x, dropout, self.layers.len()) {
+            Signal::Flat(x) => x,
+            Signal::Map(x) => flatten(x),
+        }
+    }
+
+    /// The input of layer number `index` without dropout, `[rows, channels]`: a row for each sample, before the flatten for each of its
+    /// positions.
+    pub(crate) fn before(&self, x: Tensor<2>, index: usize) -> Tensor<2> {
+        match self.run(x, None, index) {
+            Signal::Flat(x) => x,
+            Signal::Map(x) => {
+                let [n, channels, length] = x.dims();
+                x.swap_dims(1, 2).reshape([n * length, channels])
+            }
+        }
+    }
+
+    /// The first `end` layers.
+    fn run(&self, x: Tensor<2>, dropout: Option<u64>, end: usize) -> Signal {
         let [batch, features] = x.dims();
         let channels = input_channels(&self.layers).max(1);
         let (mut conv, mut norm, mut dense) = (self.conv.iter(), self.norm.iter(), self.dense.iter());
         let mut attention = self.attention.iter();
         let mut signal = Signal::Map(x.reshape([batch, features / channels, channels]).swap_dims(1, 2));
-        for (index, layer) in self.layers.iter().enumerate() {
+        for (index, layer) in self.layers.iter().enumerate().take(end) {
             signal = match (layer, signal) {
                 (Layer::Conv { .. }, Signal::Map(x)) => Signal::Map(match conv.next() {
                     Some(c) => c.forward(x),
@@ -240,10 +260,7 @@ impl Cnn {
                     None => signal,
                 },
                 (Layer::MaxPool { size }, Signal::Map(x)) => Signal::Map(MaxPool1dConfig::new(*size).with_stride(*size).init().forward(x)),
-                (Layer::Flatten, Signal::Map(x)) => {
-                    let [n, channels, length] = x.dims();
-                    Signal::Flat(x.swap_dims(1, 2).reshape([n, length * channels]))
-                }
+                (Layer::Flatten, Signal::Map(x)) => Signal::Flat(flatten(x)),
                 (Layer::Attend { .. }, Signal::Map(x)) => Signal::Flat(match attention.next() {
                     Some(scores) => attend(scores, x),
                     None => x.mean_dim(2).flatten(1, 2),
@@ -256,14 +273,14 @@ impl Cnn {
                 (_, signal) => signal,
             };
         }
-        match signal {
-            Signal::Flat(x) => x,
-            Signal::Map(x) => {
-                let [n, channels, length] = x.dims();
-                x.swap_dims(1, 2).reshape([n, length * channels])
-            }
-        }
+        signal
     }
+}
+
+/// `[batch, channels, length]` to `[batch, length * channels]`, channels fastest.
+fn flatten(x: Tensor<3>) -> Tensor<2> {
+    let [n, channels, length] = x.dims();
+    x.swap_dims(1, 2).reshape([n, length * channels])
 }
 
 /// Attentive statistics pooling of `[batch, channels, length]`.

@@ -41,6 +41,7 @@ fn networks() -> Vec<(&'static str, Vec<Layer>)> {
         ("baseline-norm3", narrow(Architecture::BaselineNorm3)),
         ("ravdess-norm2", narrow(Architecture::RavdessNorm2)),
         ("ravdess", narrow(Architecture::Ravdess)),
+        ("ravdess-relu", narrow(Architecture::RavdessRelu)),
         ("emodb-a", narrow(Architecture::EmodbA)),
         ("iemocap", narrow(Architecture::Iemocap)),
         ("perceptron", perceptron.layers(FEATURES, CLASSES)),
@@ -143,6 +144,28 @@ fn infers_the_same(device: Device) {
     }
 }
 
+/// Statistics of batch normalisation over more rows than a batch of either holds.
+fn measures_the_same(device: Device) {
+    for (name, layers) in networks() {
+        let spec = NetSpec { layers: layers.clone(), n_features: FEATURES, n_classes: CLASSES };
+        let Problem { params, running, .. } = Problem::new(&layers, 5);
+        let mut rng = ChaCha8Rng::seed_from_u64(8);
+        let x: Vec<f32> = (0..150 * FEATURES).map(|_| rng.random_range(-2.0f32..2.0)).collect();
+        let measured = |device| {
+            let mut running = running.clone();
+            network(device, &spec, ROWS).and_then(|mut net| net.measure_norms(&params, &mut running, &x)).expect("statistics");
+            [running.means.concat(), running.variances.concat()].concat()
+        };
+        let d = difference(&measured(Device::Cpu), &measured(device), 1.0);
+        assert!(d < slack(device) * 1e-5, "{name}: {d}");
+    }
+}
+
+#[test]
+fn the_engine_measures_what_the_burn_module_does() {
+    measures_the_same(Device::BurnFlex);
+}
+
 #[test]
 fn the_engine_computes_the_gradients_of_burns_autodiff() {
     computes_the_same_gradients(Device::BurnFlex);
@@ -158,6 +181,7 @@ fn a_gpu_computes_and_infers_what_the_engine_does() {
     for device in gpus() {
         computes_the_same_gradients(device);
         infers_the_same(device);
+        measures_the_same(device);
     }
 }
 

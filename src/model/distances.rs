@@ -1,6 +1,7 @@
 //! Dot products and squared distances between the rows of two tables, in double precision.
 
 use crate::error::Result;
+use crate::model::product::{Matrix as Values, multiply};
 use crate::split::Matrix;
 
 /// What is measured between two rows.
@@ -62,32 +63,7 @@ pub(super) fn each_row(measure: Measure, a: &Matrix, b: &Matrix, mut visit: impl
 /// `out[i][j]` = row i of `left` times row j of `right`, all rows of `columns` values.
 fn products(out: &mut [f64], left: &[f64], right: &[f64], columns: usize) {
     let (m, n) = (left.len() / columns, right.len() / columns);
-    assert!(left.len() == m * columns && right.len() == n * columns && out.len() == m * n, "products fill their table");
-    // SAFETY: the assertion says that the m x columns and n x columns elements read and the m x n elements written lie inside their slices,
-    // which are borrowed for this call; the elements written are distinct. `read_dst` is false, so old values of `out` do not matter.
-    unsafe {
-        gemm::gemm(
-            m,
-            n,
-            columns,
-            out.as_mut_ptr(),
-            1,
-            n as isize,
-            false,
-            left.as_ptr(),
-            1,
-            columns as isize,
-            right.as_ptr(),
-            columns as isize,
-            1,
-            0.0,
-            1.0,
-            false,
-            false,
-            false,
-            gemm::Parallelism::None,
-        );
-    }
+    multiply(out, n, Values::new(left, m, columns, columns), Values::new(right, n, columns, columns).transposed());
 }
 
 #[cfg(test)]

@@ -45,8 +45,10 @@ pub(crate) trait Network {
     fn train_step(&mut self, params: &Params, running: &mut Running, batch: &Batch, key: u64, grads: &mut Params) -> Result<f32>;
     /// Logits `[n, classes]` of the last training step.
     fn logits_of_last_step(&self) -> &[f32];
-    /// Logits `[n, classes]` without dropout, with running statistics.
+    /// Logits `[n, classes]` without dropout, normalised by `running`.
     fn infer(&mut self, params: &Params, running: &Running, x: &[f32]) -> Result<&[f32]>;
+    /// Writes the statistics that batch normalisation has over all of `x` to `running`, layer by layer, without dropout.
+    fn measure_norms(&mut self, params: &Params, running: &mut Running, x: &[f32]) -> Result<()>;
 }
 
 /// The network of `spec` on the chosen device.
@@ -71,6 +73,10 @@ impl Network for Engine {
 
     fn infer(&mut self, params: &Params, running: &Running, x: &[f32]) -> Result<&[f32]> {
         Engine::infer(self, params, running, x)
+    }
+
+    fn measure_norms(&mut self, params: &Params, running: &mut Running, x: &[f32]) -> Result<()> {
+        Engine::measure_norms(self, params, running, x)
     }
 }
 
@@ -129,5 +135,33 @@ impl Network for BurnNetwork {
         }
         self.logits = read.finish()?.concat();
         Ok(&self.logits)
+    }
+
+    fn measure_norms(&mut self, params: &Params, running: &mut Running, x: &[f32]) -> Result<()> {
+        let norms = self.spec.layers.iter().enumerate().filter(|(_, layer)| matches!(layer, Layer::BatchNorm { .. }));
+        for (norm, (index, _)) in norms.enumerate() {
+            // Anew for each normalisation: those before it have their new statistics by now.
+            let net = Cnn::from_params(&self.spec.layers, params, running, &self.device)?;
+            let (means, variances) = (&mut running.means[norm], &mut running.variances[norm]);
+            let mut sums = vec![(0.0f64, 0.0f64); means.len()];
+            let mut count = 0usize;
+            for rows in x.chunks(Self::BATCH * self.spec.n_features) {
+                let mut read = Readback::default();
+                read.add(net.before(Self::matrix(rows, self.spec.n_features, &self.device), index));
+                for values in read.finish()?.concat().chunks_exact(sums.len()) {
+                    count += 1;
+                    for ((sum, square), &value) in sums.iter_mut().zip(values) {
+                        *sum += f64::from(value);
+                        *square += f64::from(value).powi(2);
+                    }
+                }
+            }
+            for ((mean, variance), (sum, square)) in means.iter_mut().zip(variances).zip(sums) {
+                let average = sum / count as f64;
+                *mean = average as f32;
+                *variance = (square / count as f64 - average * average).max(0.0) as f32;
+            }
+        }
+        Ok(())
     }
 }

@@ -208,7 +208,7 @@ impl Stepper {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Device;
+    use crate::model::{Device, NormStatistics};
 
     fn settings(optimizer: Optimizer) -> TrainSettings {
         TrainSettings {
@@ -222,6 +222,7 @@ mod tests {
             mixup: 0.0,
             spec_augment: None,
             class_weights: false,
+            batch_norm: NormStatistics::Population,
             early_stopping: None,
             checkpoint_every: 0,
             device: Device::Cpu,

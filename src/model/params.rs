@@ -74,7 +74,8 @@ fn uniform(rng: &mut ChaCha8Rng) -> f64 {
     f64::from(rng.next_u32() >> 8) * 2f64.powi(-23) - 1.0
 }
 
-/// Running mean and variance of each batch normalisation, in the order of the layers: what inference normalises with.
+/// Mean and variance of each batch normalisation, in the order of the layers: what inference normalises with. In training they are moving
+/// averages over the batches; [`NormStatistics`](super::NormStatistics) says what a trained network has.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Running {
     /// `[channels]` each, 0 at the start.
@@ -92,6 +93,18 @@ impl Running {
         });
         let (means, variances) = channels.map(|count| (vec![0.0; count], vec![1.0; count])).unzip();
         Running { means, variances }
+    }
+
+    /// For each normalisation, by what factor its variances are off those of `exact`, in the median over its channels: above 1 where they are
+    /// larger. Compared are the variances plus epsilon, by which values are divided, so that channels without variance do not count for much.
+    pub fn variance_ratios(&self, exact: &Running) -> Vec<f64> {
+        let of = |(ours, exact): (&Vec<f32>, &Vec<f32>)| {
+            let ratio = |(a, b): (&f32, &f32)| (f64::from(*a) + BATCH_NORM_EPSILON) / (f64::from(*b) + BATCH_NORM_EPSILON);
+            let mut ratios: Vec<f64> = ours.iter().zip(exact).map(ratio).collect();
+            ratios.sort_by(f64::total_cmp);
+            ratios[ratios.len() / 2]
+        };
+        self.variances.iter().zip(&exact.variances).map(of).collect()
     }
 
     /// Moves the statistics of normalisation number `index` towards those of a batch: `0.99 * old + 0.01 * batch`.

@@ -1,10 +1,11 @@
-//! Support vector machine with a linear or Gaussian kernel, one against one, as a baseline.
+//! Support vector machine with a linear or Gaussian kernel, one against one, with probabilities by pairwise coupling.
 
 use serde::{Deserialize, Serialize};
 
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
 use crate::model::classifier::{Classifier, check_width, finite, present, softmax_rows};
+use crate::model::coupling::{Calibration, with_highest};
 use crate::model::distances::{Measure, each_row};
 use crate::model::smo;
 use crate::split::{Matrix, Part, Training};
@@ -32,8 +33,10 @@ pub struct SvmSettings {
 
 /// A fitted machine.
 ///
-/// Probabilities are a softmax over, per class, the pairs it wins plus their bounded margins (scikit-learn's one-against-rest decision
-/// function): the order of the classes means something, the values are not calibrated.
+/// The predicted class is that of scikit-learn's `SVC(break_ties=True)`: each pair of classes has a vote, and of classes with equally many
+/// the one with the larger sum of margins wins. Probabilities couple the calibrated margins of all pairs; where they would name another
+/// class than the decision function, they are changed as little as possible (least squares) so that its class has the highest. A machine
+/// without calibration gives a softmax over votes and bounded margins instead: its values order the classes and are not probabilities.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Svm {
     /// Number of classes of the experiment.
@@ -48,6 +51,8 @@ pub struct Svm {
     pub dual: Vec<f64>,
     /// Subtracted from the sum, one per pair.
     pub rho: Vec<f64>,
+    /// How margins become probabilities; `None` where the machine was not calibrated.
+    pub calibration: Option<Calibration>,
     /// Whether the solver reached its tolerance for every pair.
     pub converged: bool,
 }
@@ -86,59 +91,109 @@ impl Geometry {
         Ok(Geometry { kernel, rows: train.len(), values, scale: scale_gamma(train.x()) })
     }
 
-    /// The kernel matrix of some of the rows.
-    fn kernel_of(&self, rows: &[usize], gamma: Option<f64>) -> Vec<f32> {
-        let mut out = Vec::with_capacity(rows.len() * rows.len());
-        for (at, &i) in rows.iter().enumerate() {
-            let measured = &self.values[i * self.rows..(i + 1) * self.rows];
-            match gamma {
-                None => out.extend(rows.iter().map(|&j| measured[j])),
-                Some(gamma) => {
-                    // The matrix is symmetric: what lies before the diagonal has been computed.
-                    out.extend((0..at).map(|before| out[before * rows.len() + at]).collect::<Vec<f32>>());
-                    out.extend(rows[at..].iter().map(|&j| if i == j { 1.0 } else { (-gamma * f64::from(measured[j])).exp() as f32 }));
-                }
-            }
+    /// The kernel matrix of all rows.
+    fn kernel(&self, gamma: Option<f64>) -> Vec<f32> {
+        let n = self.rows;
+        let Some(gamma) = gamma else { return self.values.clone() };
+        let mut out = Vec::with_capacity(n * n);
+        for i in 0..n {
+            // The matrix is symmetric: what lies before the diagonal has been computed.
+            out.extend((0..i).map(|before| out[before * n + i]).collect::<Vec<f32>>());
+            let measured = &self.values[i * n + i..(i + 1) * n];
+            out.extend(measured.iter().enumerate().map(|(at, &d)| if at == 0 { 1.0 } else { (-gamma * f64::from(d)).exp() as f32 }));
         }
         out
     }
 }
 
+/// What the machines of one training part are fitted on.
+struct Problem<'a> {
+    train: &'a Part<Training>,
+    /// The classes that it holds, ascending.
+    classes: &'a [usize],
+    /// Kernel matrix of all rows.
+    kernel: &'a [f32],
+    c: f64,
+}
+
+impl Problem<'_> {
+    /// Fits the machine of each pair of classes to those of the rows that `takes` names, and calls `visit` with these rows and the solution.
+    fn solve(&self, takes: impl Fn(usize) -> bool, cancel: &Cancel, mut visit: impl FnMut(Vec<usize>, smo::Solution)) -> Result<()> {
+        let (n, y) = (self.train.len(), self.train.y());
+        for (i, &a) in self.classes.iter().enumerate() {
+            for &b in &self.classes[i + 1..] {
+                cancel.check()?;
+                let rows: Vec<usize> = (0..n).filter(|&row| [a, b].contains(&y[row]) && takes(row)).collect();
+                let first: Vec<bool> = rows.iter().map(|&row| y[row] == a).collect();
+                let kernel: Vec<f32> = rows.iter().flat_map(|&row| rows.iter().map(move |&other| self.kernel[row * n + other])).collect();
+                let solution = smo::solve(&kernel, &first, self.c, cancel)?;
+                visit(rows, solution);
+            }
+        }
+        Ok(())
+    }
+
+    /// Calibrates by margins of utterances that a machine was not fitted on. Each inner fold is judged by machines of the others; changed
+    /// copies of utterances are fitted on with them and judged by none.
+    fn calibrate(&self, folds: &[usize], cancel: &Cancel) -> Result<Calibration> {
+        let n = self.train.len();
+        let utterances: Vec<usize> = (0..n).filter(|&row| !self.train.is_copy(row)).collect();
+        let mut margins: Vec<Vec<f64>> = utterances.iter().map(|_| Vec::new()).collect();
+        for fold in 0..=folds.iter().copied().max().unwrap_or(0) {
+            self.solve(
+                |row| folds[row] != fold,
+                cancel,
+                |rows, machine| {
+                    let support: Vec<(usize, f64)> = rows.into_iter().zip(machine.dual).filter(|(_, dual)| *dual != 0.0).collect();
+                    for (&judged, margins) in utterances.iter().zip(&mut margins).filter(|(judged, _)| folds[**judged] == fold) {
+                        let kernel = &self.kernel[judged * n..(judged + 1) * n];
+                        margins.push(support.iter().map(|&(row, dual)| dual * f64::from(kernel[row])).sum::<f64>() - machine.rho);
+                    }
+                },
+            )?;
+        }
+        let place = |row: &usize| self.classes.binary_search(&self.train.y()[*row]).unwrap_or_default();
+        let y: Vec<usize> = utterances.iter().map(place).collect();
+        Ok(Calibration::fit(self.classes.len(), &margins, &y))
+    }
+}
+
 impl Svm {
-    /// Fits one machine per pair of classes; memory grows with the square of the rows.
+    /// Fits one machine per pair of classes, without calibration; memory grows with the square of the rows.
     ///
     /// # Errors
     /// A config error for a `c` or `gamma` that is not positive, a data error for features that are not finite, interrupted when `cancel`
     /// asks for it.
     pub fn fit(settings: &SvmSettings, train: &Part<Training>, cancel: &Cancel) -> Result<Self> {
-        Svm::fit_on(settings, train, &Geometry::of(settings.kernel, train, cancel)?, cancel)
+        Svm::fit_on(settings, train, &Geometry::of(settings.kernel, train, cancel)?, None, cancel)
     }
 
-    /// The same, on the [`Geometry`] of these very rows.
+    /// The same, on the [`Geometry`] of these very rows. `folds` has the inner fold of each row to calibrate by.
     ///
     /// # Errors
-    /// Those of [`Svm::fit`], and an internal one for a geometry of other rows or another kernel.
-    pub fn fit_on(settings: &SvmSettings, train: &Part<Training>, geometry: &Geometry, cancel: &Cancel) -> Result<Self> {
+    /// Those of [`Svm::fit`], and an internal one for a geometry or folds of other rows or another kernel.
+    pub fn fit_on(
+        settings: &SvmSettings,
+        train: &Part<Training>,
+        geometry: &Geometry,
+        folds: Option<&[usize]>,
+        cancel: &Cancel,
+    ) -> Result<Self> {
         for (name, value) in [("c", settings.c), ("gamma", settings.gamma.unwrap_or(1.0))] {
             if !(value.is_finite() && value > 0.0) {
                 return Err(Error::config(format!("{name} = {value} is not a positive number")));
             }
         }
-        if geometry.rows != train.len() || geometry.kernel != settings.kernel {
-            return Err(Error::internal("a support vector machine was given distances of other rows"));
+        if geometry.rows != train.len() || geometry.kernel != settings.kernel || folds.is_some_and(|folds| folds.len() != train.len()) {
+            return Err(Error::internal("a support vector machine was given distances or folds of other rows"));
         }
         let classes = present(train)?;
         let gamma = (settings.kernel == Kernel::Rbf).then(|| settings.gamma.unwrap_or(geometry.scale));
+        let kernel = geometry.kernel(gamma);
+        let problem = Problem { train, classes: &classes, kernel: &kernel, c: settings.c };
         let mut machines = Vec::new();
-        for (i, &a) in classes.iter().enumerate() {
-            for &b in &classes[i + 1..] {
-                cancel.check()?;
-                let rows: Vec<usize> = (0..train.len()).filter(|&r| [a, b].contains(&train.y()[r])).collect();
-                let positive: Vec<bool> = rows.iter().map(|&r| train.y()[r] == a).collect();
-                let solution = smo::solve(&geometry.kernel_of(&rows, gamma), &positive, settings.c, cancel)?;
-                machines.push((rows, solution));
-            }
-        }
+        problem.solve(|_| true, cancel, |rows, solution| machines.push((rows, solution)))?;
+        let calibration = folds.map(|folds| problem.calibrate(folds, cancel)).transpose()?;
         let mut support = vec![false; train.len()];
         for (rows, solution) in &machines {
             for (&row, &dual) in rows.iter().zip(&solution.dual) {
@@ -157,6 +212,7 @@ impl Svm {
             vectors: train.x().select(&kept),
             dual,
             rho: machines.iter().map(|(_, solution)| solution.rho).collect(),
+            calibration,
             converged: machines.iter().all(|(_, solution)| solution.converged),
         })
     }
@@ -183,27 +239,57 @@ impl Svm {
     }
 }
 
-impl Classifier for Svm {
-    fn probabilities(&mut self, x: &Matrix) -> Result<Vec<f32>> {
+impl Svm {
+    /// Probabilities `[rows, classes]`, and in how many rows those of the coupled pairs named another class than the decision function.
+    ///
+    /// # Errors
+    /// A data error when the number of features is not the one that the machine was fitted on.
+    pub fn judge(&self, x: &Matrix) -> Result<(Vec<f32>, usize)> {
         check_width(self.vectors.cols(), x)?;
         let k = self.classes.len();
         let mut out = vec![0.0; x.rows() * self.n_classes];
+        let mut changed = 0;
         self.decide(x, |i, decisions| {
-            let (mut votes, mut margins) = (vec![0.0; k], vec![0.0; k]);
-            let pairs = (0..k).flat_map(|a| (a + 1..k).map(move |b| (a, b)));
-            for ((a, b), &d) in pairs.zip(decisions) {
-                votes[if d > 0.0 { a } else { b }] += 1.0;
-                margins[a] += d;
-                margins[b] -= d;
-            }
-            // The margins only break ties between votes: they are squeezed into a third of a vote.
-            let mut scores: Vec<f32> = votes.iter().zip(&margins).map(|(v, m)| (v + m / (3.0 * (f64::abs(*m) + 1.0))) as f32).collect();
-            softmax_rows(&mut scores, k);
-            for (&class, p) in self.classes.iter().zip(scores) {
+            let scores = scores(k, decisions);
+            let values = match &self.calibration {
+                // What is no number stays none.
+                Some(calibration) if decisions.iter().all(|d| !d.is_nan()) => {
+                    let decided = (0..k).fold(0, |best, class| if scores[class] > scores[best] { class } else { best });
+                    let (values, moved) = with_highest(&calibration.of(k, decisions), decided);
+                    changed += usize::from(moved);
+                    values
+                }
+                _ => {
+                    let mut values: Vec<f32> = scores.iter().map(|&score| score as f32).collect();
+                    softmax_rows(&mut values, k);
+                    values
+                }
+            };
+            for (&class, p) in self.classes.iter().zip(values) {
                 out[i * self.n_classes + class] = p;
             }
         })?;
-        Ok(out)
+        Ok((out, changed))
+    }
+}
+
+/// What decides between `k` classes: the votes of the pairs, and their margins between classes with equally many (scikit-learn's
+/// one-against-rest decision function, with `break_ties=True`).
+fn scores(k: usize, decisions: &[f64]) -> Vec<f64> {
+    let (mut votes, mut margins) = (vec![0.0; k], vec![0.0; k]);
+    let pairs = (0..k).flat_map(|a| (a + 1..k).map(move |b| (a, b)));
+    for ((a, b), &d) in pairs.zip(decisions) {
+        votes[if d > 0.0 { a } else { b }] += 1.0;
+        margins[a] += d;
+        margins[b] -= d;
+    }
+    // Squeezed into a third of a vote, margins only break ties.
+    votes.iter().zip(&margins).map(|(v, m)| v + m / (3.0 * (f64::abs(*m) + 1.0))).collect()
+}
+
+impl Classifier for Svm {
+    fn probabilities(&mut self, x: &Matrix) -> Result<Vec<f32>> {
+        Ok(self.judge(x)?.0)
     }
 }
 
@@ -211,6 +297,8 @@ impl Classifier for Svm {
 mod tests {
     use super::*;
     use crate::model::test_data::{accuracy, blobs, parts};
+    use crate::split::Grouping;
+    use crate::table::predictions::argmax;
 
     const SETTINGS: SvmSettings = SvmSettings { kernel: Kernel::Rbf, c: 10.0, gamma: None };
 
@@ -261,10 +349,32 @@ mod tests {
         for (c, gamma) in [(0.1, None), (10.0, Some(0.05))] {
             let settings = SvmSettings { kernel: Kernel::Rbf, c, gamma };
             let alone = Svm::fit(&settings, &parts.train, &cancel).expect("fitted");
-            assert_eq!(Svm::fit_on(&settings, &parts.train, &shared, &cancel).expect("fitted"), alone);
+            assert_eq!(Svm::fit_on(&settings, &parts.train, &shared, None, &cancel).expect("fitted"), alone);
         }
         let linear = SvmSettings { kernel: Kernel::Linear, c: 1.0, gamma: None };
-        assert!(Svm::fit_on(&linear, &parts.train, &shared, &cancel).is_err());
+        assert!(Svm::fit_on(&linear, &parts.train, &shared, None, &cancel).is_err());
+    }
+
+    /// Overlapping classes: the mean of the highest probability is near the accuracy on rows that were not trained on, and the class of the
+    /// decision function keeps the highest.
+    #[test]
+    fn calibrated_probabilities_are_as_high_as_often_right() {
+        let parts = blobs(900, 3, 4, 2.2, 21);
+        let cancel = Cancel::default();
+        let geometry = Geometry::of(Kernel::Rbf, &parts.train, &cancel).expect("measured");
+        let settings = SvmSettings { kernel: Kernel::Rbf, c: 1.0, gamma: Some(0.3) };
+        let folds = parts.train.inner_fold_numbers(5, Grouping::Utterance, 0).expect("folds");
+        let mut plain = Svm::fit_on(&settings, &parts.train, &geometry, None, &cancel).expect("fitted");
+        let calibrated = Svm::fit_on(&settings, &parts.train, &geometry, Some(&folds), &cancel).expect("fitted");
+        assert_eq!((&calibrated.dual, &calibrated.rho), (&plain.dual, &plain.rho));
+        let (p, changed) = calibrated.judge(parts.test.x()).expect("judged");
+        let decided = plain.probabilities(parts.test.x()).expect("votes");
+        let rows = || p.chunks(3).zip(decided.chunks(3)).zip(parts.test.y());
+        assert!(rows().all(|((p, votes), _)| argmax(p) == argmax(votes) && (p.iter().sum::<f32>() - 1.0).abs() < 1e-5));
+        let n = parts.test.len() as f64;
+        let right = rows().filter(|((p, _), y)| argmax(p) == **y).count() as f64 / n;
+        let sure = rows().map(|((p, _), _)| f64::from(p[argmax(p)])).sum::<f64>() / n;
+        assert!(right > 0.5 && right < 0.95 && (right - sure).abs() < 0.07 && changed < parts.test.len() / 4, "{right} {sure} {changed}");
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::model::checkpoint::{self, Best, Checkpoint, Found, Snapshot};
 use crate::model::engine::Batch;
 use crate::model::network::{NetSpec, Network, network};
 use crate::model::optimizer::Stepper;
-use crate::model::{Params, Running, Schedule, TrainSettings};
+use crate::model::{NormStatistics, Params, Running, Schedule, TrainSettings};
 use crate::split::{Part, Training, Validation};
 use crate::table::predictions::argmax;
 
@@ -25,7 +25,8 @@ pub struct EpochRecord {
     pub train_loss: f64,
     /// Share of training rows put right during the steps (with dropout, and before the steps that followed).
     pub train_accuracy: f64,
-    /// Mean cross-entropy of the validation part at the epoch's end.
+    /// Mean cross-entropy of the validation part at the epoch's end, with the statistics of batch normalisation that the network would be
+    /// kept with.
     pub validation_loss: Option<f64>,
     /// Accuracy on the validation part.
     pub validation_accuracy: Option<f64>,
@@ -55,8 +56,10 @@ pub struct TrainJob<'a> {
 pub struct Trained {
     /// Parameters: of the best epoch with early stopping, else of the last.
     pub params: Params,
-    /// Running statistics of the same epoch.
+    /// The statistics of batch normalisation for these parameters.
     pub running: Running,
+    /// Of moving averages: by what factor each layer's variances are off those over the training part ([`Running::variance_ratios`]).
+    pub variance_ratios: Option<Vec<f64>>,
     /// One record per epoch.
     pub history: Vec<EpochRecord>,
     /// The epoch that the parameters come from.
@@ -225,7 +228,8 @@ impl<'a> Run<'a> {
             learning_rate,
         };
         if let Some(validation) = self.job.validation {
-            let logits = self.network.infer(&self.params, &self.running, validation.x().values())?;
+            let statistics = self.statistics()?;
+            let logits = self.network.infer(&self.params, &statistics, validation.x().values())?;
             let (loss, accuracy) = judge(logits, validation.y(), n_classes);
             if !loss.is_finite() {
                 return Err(diverged(epoch, "validation"));
@@ -233,11 +237,41 @@ impl<'a> Run<'a> {
             record.validation_loss = Some(loss);
             record.validation_accuracy = Some(accuracy);
             if self.job.settings.early_stopping.is_some() && self.best.as_ref().is_none_or(|best| loss < best.loss) {
-                self.best = Some(Best { epoch, loss, snapshot: self.snapshot() });
+                self.best = Some(Best { epoch, loss, snapshot: Snapshot { params: self.params.clone(), running: statistics } });
             }
         }
         self.history.push(record);
         Ok(())
+    }
+
+    /// What batch normalisation would apply if training ended here. Of the training part that takes about as long as half an epoch to a
+    /// whole one.
+    fn statistics(&mut self) -> Result<Running> {
+        let mut statistics = self.running.clone();
+        if self.job.settings.batch_norm == NormStatistics::Population {
+            self.network.measure_norms(&self.params, &mut statistics, self.job.train.x().values())?;
+        }
+        Ok(statistics)
+    }
+
+    /// The network that is kept: that of the best epoch with early stopping, else of the last.
+    fn finish(mut self) -> Result<Trained> {
+        let (epoch, Snapshot { params, running }) = match self.best.take() {
+            Some(best) => (best.epoch, best.snapshot),
+            None => {
+                let running = self.statistics()?;
+                (self.history.len(), Snapshot { params: self.params, running })
+            }
+        };
+        let variance_ratios = match self.job.settings.batch_norm {
+            NormStatistics::Population => None,
+            NormStatistics::MovingAverage => {
+                let mut exact = running.clone();
+                self.network.measure_norms(&params, &mut exact, self.job.train.x().values())?;
+                Some(running.variance_ratios(&exact))
+            }
+        };
+        Ok(Trained { params, running, variance_ratios, history: self.history, epoch, resumed_after: None, ignored_checkpoint: None })
     }
 
     fn snapshot(&self) -> Snapshot {
@@ -311,12 +345,7 @@ pub fn train(job: &TrainJob, cancel: &Cancel, on_epoch: &mut dyn FnMut(&EpochRec
             on_epoch(record);
         }
     }
-    let last = run.history.len();
-    let (epoch, Snapshot { params, running }) = match run.best {
-        Some(best) => (best.epoch, best.snapshot),
-        None => (last, Snapshot { params: run.params, running: run.running }),
-    };
-    Ok(Trained { params, running, history: run.history, epoch, resumed_after, ignored_checkpoint })
+    Ok(Trained { resumed_after, ignored_checkpoint, ..run.finish()? })
 }
 
 #[cfg(test)]

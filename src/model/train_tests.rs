@@ -1,7 +1,7 @@
 use super::*;
 use crate::error::Kind;
 use crate::model::test_data::{accuracy, blobs, gpus, parts};
-use crate::model::{CnnClassifier, Device, EarlyStopping, Layer, Optimizer};
+use crate::model::{CnnClassifier, Device, EarlyStopping, Layer, NormStatistics, Optimizer};
 use crate::split::Parts;
 
 /// Quick settings for tiny problems.
@@ -17,6 +17,7 @@ pub(crate) fn settings() -> TrainSettings {
         mixup: 0.0,
         spec_augment: None,
         class_weights: false,
+        batch_norm: NormStatistics::Population,
         early_stopping: None,
         checkpoint_every: 0,
         device: Device::Cpu,
@@ -70,6 +71,7 @@ fn everything() -> TrainSettings {
         label_smoothing: 0.1,
         mixup: 0.3,
         class_weights: true,
+        batch_norm: NormStatistics::Population,
         early_stopping: Some(EarlyStopping { patience: 4 }),
         epochs: 8,
         ..settings()
@@ -204,6 +206,68 @@ fn early_stopping_keeps_the_best_epoch() {
     // The parameters kept are those that had that loss.
     let cut = TrainSettings { early_stopping: None, epochs: trained.epoch, ..stopping };
     assert_eq!(run(&parts, &cut).expect("cut").params, trained.params);
+}
+
+/// The loss of the validation part under the network that is kept.
+fn validation_loss(parts: &Parts, trained: &Trained) -> f64 {
+    let validation = parts.validation.as_ref().expect("a validation part");
+    let mut engine = network(Device::Cpu, &spec(), 8).expect("an engine");
+    let logits = engine.infer(&trained.params, &trained.running, validation.x().values()).expect("logits").to_vec();
+    judge(&logits, validation.y(), 3).0
+}
+
+#[test]
+fn the_validation_loss_is_that_of_the_network_that_is_kept() {
+    let parts = blobs(45, 3, 13, 0.6, 2);
+    for batch_norm in [NormStatistics::Population, NormStatistics::MovingAverage] {
+        for early_stopping in [None, Some(EarlyStopping { patience: 2 })] {
+            let settings = TrainSettings { batch_norm, early_stopping, learning_rate: 0.05, epochs: 20, ..settings() };
+            let trained = run(&parts, &settings).expect("trained");
+            assert_eq!(trained.history[trained.epoch - 1].validation_loss, Some(validation_loss(&parts, &trained)));
+            assert_eq!(trained.epoch == trained.history.len(), early_stopping.is_none());
+        }
+    }
+}
+
+#[test]
+fn the_fewer_rows_the_further_moving_averages_are_from_the_statistics_of_the_training_part() {
+    let mut factors = Vec::new();
+    // Of these rows, as many are trained on.
+    for (all, rows) in [(90, 60), (222, 150), (450, 300)] {
+        // Small values, and steps by which the parameters hardly move.
+        let Parts { train, validation, test } = blobs(all, 3, 13, 3.0, 4);
+        let parts = Parts { train: train.map_rows(|row| row.iter_mut().for_each(|value| *value *= 0.3)), validation, test };
+        let trained = |batch_norm, mixup| {
+            let settings = TrainSettings { batch_norm, mixup, learning_rate: 1e-4, ..settings() };
+            run(&parts, &settings).expect("trained")
+        };
+        let [population, moving] = [NormStatistics::Population, NormStatistics::MovingAverage].map(|way| trained(way, 0.0));
+        assert_eq!(population.params, moving.params, "they decide nothing else");
+        assert_eq!((parts.train.len(), &population.variance_ratios), (rows, &None));
+        // The true ones, by burn's module; rows that are mixed in training are not mixed here.
+        let exact = |params: &Params| {
+            let mut exact = Running::new(&spec().layers);
+            let mut burn = network(Device::BurnFlex, &spec(), 8).expect("a network");
+            burn.measure_norms(params, &mut exact, parts.train.x().values()).expect("statistics");
+            exact
+        };
+        for trained in [&population, &trained(NormStatistics::Population, 0.4)] {
+            let (ours, exact) = (&trained.running, exact(&trained.params));
+            let pairs = |ours: &[Vec<f32>], exact: &[Vec<f32>]| ours.concat().into_iter().zip(exact.concat()).collect::<Vec<_>>();
+            let pairs = [pairs(&ours.means, &exact.means), pairs(&ours.variances, &exact.variances)].concat();
+            assert!(pairs.iter().all(|(ours, exact)| (ours - exact).abs() < 1e-5), "{pairs:?}");
+        }
+        let exact = exact(&population.params);
+        let ratios = moving.variance_ratios.expect("ratios");
+        assert!(ratios.iter().zip(moving.running.variance_ratios(&exact)).all(|(a, b)| (a - b).abs() < 1e-4), "{ratios:?}");
+        // Of the 1 that they start from, 0.99^steps is left.
+        let left = 0.99f64.powi((steps(rows, 8).len() * 6) as i32);
+        let variance = f64::from(exact.variances[0][2]);
+        let (factor, expected) = (f64::from(moving.running.variances[0][2]) / variance, left / variance + 1.0 - left);
+        assert!((factor / expected - 1.0).abs() < 0.15, "{rows} rows: {factor}, not {expected}");
+        factors.push(ratios[0]);
+    }
+    assert!(factors.iter().all(|factor| *factor > 1.5) && factors.is_sorted_by(|a, b| a > b), "{factors:?}");
 }
 
 #[test]

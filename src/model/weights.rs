@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::model::artifact::Weights;
 use crate::model::burn_net::reverse_axes;
 use crate::model::classifier::Majority;
-use crate::model::{Forest, Knn, KnnWeights, Layer, Leaf, Logistic, Node, Params, Running, Svm};
+use crate::model::{Calibration, Forest, Knn, KnnWeights, Layer, Leaf, Logistic, Node, Params, Running, Sigmoid, Svm};
 use crate::split::Matrix;
 
 /// A tensor of one of the three types that models use.
@@ -123,6 +123,11 @@ pub(crate) fn encode(weights: &Weights, layers: &[Layer]) -> Result<Vec<u8>> {
                 Stored::i64("converged", &[usize::from(m.converged)]),
             ];
             tensors.extend(m.gamma.map(|gamma| Stored::f64("gamma", &[1], &[gamma])));
+            if let Some(Calibration { sigmoids, exponent }) = &m.calibration {
+                let values: Vec<f64> = sigmoids.iter().flat_map(|sigmoid| [sigmoid.slope, sigmoid.offset]).collect();
+                tensors.push(Stored::f64("sigmoids", &[sigmoids.len(), 2], &values));
+                tensors.push(Stored::f64("exponent", &[1], &[*exponent]));
+            }
             tensors
         }
         Weights::Forest(m) => forest(m),
@@ -250,12 +255,23 @@ fn read_svm(file: &mut Tensors, n_features: usize, n_classes: usize) -> Result<W
     // A linear kernel has none.
     let gamma = if file.0.contains_key("gamma") { Some(file.f64("gamma", &[1])?[0]) } else { None };
     let vectors = file.matrix("vectors", n_features)?;
-    // Models of earlier versions do not say.
-    let converged = !file.0.contains_key("converged") || file.count("converged")? != 0;
+    let converged = file.count("converged")? != 0;
     let pairs = classes.len() * (classes.len() - 1) / 2;
     let dual = file.f64("dual", &[pairs, vectors.rows()])?;
     let rho = file.f64("rho", &[pairs])?;
-    Ok(Weights::Svm(Svm { n_classes, classes, gamma, vectors, dual, rho, converged }))
+    // A machine that could not be calibrated has none.
+    let calibration = match file.0.contains_key("sigmoids") {
+        true => {
+            let (values, exponent) = (file.f64("sigmoids", &[pairs, 2])?, file.f64("exponent", &[1])?[0]);
+            if !(values.iter().all(|value| value.is_finite()) && exponent.is_finite() && exponent > 0.0) {
+                return Err("tensors sigmoids and exponent do not hold a calibration".to_owned());
+            }
+            let sigmoids = values.as_chunks::<2>().0.iter().map(|&[slope, offset]| Sigmoid { slope, offset }).collect();
+            Some(Calibration { sigmoids, exponent })
+        }
+        false => None,
+    };
+    Ok(Weights::Svm(Svm { n_classes, classes, gamma, vectors, dual, rho, calibration, converged }))
 }
 
 fn read_forest(file: &mut Tensors, n_features: usize, n_classes: usize) -> Result<Weights, String> {

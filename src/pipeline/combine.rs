@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use super::evaluate::{self, Found};
+use super::evaluate::{self, ECE, Found, METRICS};
 use super::jobs::Work;
 use super::options::Stage;
 use super::pools::RESTRICTED;
@@ -18,7 +18,7 @@ use crate::evaluation::{Vote, argmax, halves, vote};
 use crate::orchestrator::{Context, Finished, Identity, Task};
 use crate::report::FoldSection;
 use crate::split::Role;
-use crate::table::{predictions, predictions::PredictionRow, summary};
+use crate::table::{metrics, predictions, predictions::PredictionRow, summary};
 
 /// The seed of predictions that no draw has a part in.
 const NO_SEED: u64 = 0;
@@ -41,7 +41,11 @@ impl Work<'_, '_> {
             if restricted == Some(RESTRICTED) {
                 inputs.insert(format!("{} restricted", finished.task), finished.hash(RESTRICTED)?);
             }
-            given.push(Member { whole: finished.path(PREDICTIONS), restricted: restricted.map(|name| finished.path(name)) });
+            given.push(Member {
+                whole: finished.path(PREDICTIONS),
+                restricted: restricted.map(|name| finished.path(name)),
+                metrics: finished.path(METRICS),
+            });
         }
         let identity = Identity { inputs, ..self.walk.evaluate_settings(experiment)? };
         let action = move |context: &Context| combine(experiment, utterances, unit, folds, &given, context);
@@ -77,6 +81,7 @@ struct Member {
     whole: PathBuf,
     /// Those with restricted pools, where they are asked for.
     restricted: Option<PathBuf>,
+    metrics: PathBuf,
 }
 
 /// The predictions of all members, each averaged over its seeds, by fold and utterance.
@@ -137,6 +142,14 @@ fn combine(
     context: &Context,
 ) -> Result<()> {
     let whole = Given::read(experiment, members.iter().map(|member| &member.whole))?;
+    let ModelSettings::Ensemble { vote: how, .. } = &experiment.model else {
+        return Err(Error::internal("what is no ensemble was to be combined"));
+    };
+    // A vote counts classes; a mean of probabilities estimates one where every member does.
+    let mut estimates = *how == Vote::Mean;
+    for member in members {
+        estimates &= metrics::read(&member.metrics)?.iter().any(|figure| figure.metric == ECE);
+    }
     let (mut rows, mut sections, mut metrics) = (Vec::new(), Vec::new(), Vec::new());
     for fold in &folds.folds {
         let first = rows.len();
@@ -172,6 +185,16 @@ fn combine(
     });
     let mut shared = folds.about.remarks();
     shared.extend(restricted.is_some().then(evaluate::transductive));
-    let found = Found { labels: whole.labels, rows, unit, restricted: restricted.transpose()?, folds: sections, metrics, shared };
+    let found = Found {
+        labels: whole.labels,
+        rows,
+        unit,
+        restricted: restricted.transpose()?,
+        folds: sections,
+        metrics,
+        shared,
+        estimates,
+        model: experiment.describe(),
+    };
     evaluate::conclude(experiment, utterances, folds, found, context)
 }

@@ -14,13 +14,16 @@ use crate::evaluation::{Scores, Spread, Uncertainty, argmax, vote};
 use crate::files::{hash_bytes, write_atomically};
 use crate::orchestrator::{Context, Finished};
 use crate::report::{EpochLine, ExperimentSection, FoldSection, PredictionLine};
+use crate::split::{Fold, Protocol};
 use crate::table::{self, metrics::MetricRow, predictions::PredictionRow, summary};
 use crate::transform::BALANCED_SPEAKERS;
 
 /// Figures by fold, seed and metric within the task's folder.
 pub(super) const METRICS: &str = "metrics.parquet";
-/// The experiment's section of the report.
-pub(super) const SECTION: &str = "section.json";
+/// The calibration error among them: only where values estimate probabilities.
+pub(super) const ECE: &str = "ece";
+/// The experiment's section of the report; of several directions, one each.
+pub(super) const SECTIONS: &str = "sections.json";
 
 /// Id of an evaluation.
 pub(super) fn id(experiment: &Experiment) -> String {
@@ -58,7 +61,10 @@ pub(super) fn evaluate(
     if experiment.is_transductive() {
         shared.push(transductive());
     }
-    let mut said = BTreeSet::new();
+    shared.extend(experiment.unused_validation());
+    let (mut estimates, mut reconciled, mut chosen) = (true, 0, Vec::new());
+    let mut said: Vec<(String, BTreeSet<u32>)> = Vec::new();
+    let mut variance_ratios = Vec::new();
     for finished in trained {
         let file: FoldFile = from_json(&finished.path(FOLD))?;
         let (found, predictions, _) = table::predictions::read(&finished.path(PREDICTIONS))?;
@@ -73,7 +79,18 @@ pub(super) fn evaluate(
         }
         let scores = score(&labels, pairs(&predictions))?;
         metrics.extend(of_fold(experiment, file.fold, file.seed, &scores));
-        shared.extend(file.warnings.iter().map(|w| format!("fold {}: {w}", file.fold)).filter(|line| said.insert(line.clone())));
+        estimates &= file.estimates;
+        reconciled += file.reconciled;
+        chosen.extend(file.search.as_ref().and_then(|search| Some(search.tried.get(search.chosen)?.settings.clone())));
+        for warning in file.warnings {
+            match said.iter_mut().find(|(text, _)| *text == warning) {
+                Some((_, folds)) => {
+                    folds.insert(file.fold);
+                }
+                None => said.push((warning, BTreeSet::from([file.fold]))),
+            }
+        }
+        variance_ratios.push(file.variance_ratios);
         sections.push(FoldSection {
             fold: file.fold,
             name: file.name,
@@ -89,8 +106,38 @@ pub(super) fn evaluate(
         });
         rows.extend(predictions);
     }
-    let found = Found { labels, rows, unit, restricted, folds: sections, metrics, shared };
+    if reconciled > 0 {
+        shared.push(format!(
+            "probabilities: in {reconciled} of {} predictions they named another class than the decision function of the support vector \
+             machine, and were changed as little as possible so that its class has the highest",
+            rows.len()
+        ));
+    }
+    shared.extend(unsettled(&variance_ratios));
+    shared.extend(said.into_iter().map(|(text, folds)| {
+        let numbers: Vec<String> = folds.iter().map(u32::to_string).collect();
+        format!("fold{} {}: {text}", if folds.len() == 1 { "" } else { "s" }, numbers.join(", "))
+    }));
+    let found =
+        Found { labels, rows, unit, restricted, folds: sections, metrics, shared, estimates, model: experiment.describe_chosen(&chosen) };
     conclude(experiment, utterances, folds, found, context)
+}
+
+/// What must be known of networks whose moving averages are far from what they average: the factor between the variances, by layer, of each
+/// training; none where others were applied.
+fn unsettled(variance_ratios: &[Vec<f64>]) -> Option<String> {
+    const FAR: f64 = 1.5;
+    let worst = |ratios: &Vec<f64>| ratios.iter().map(|ratio| ratio.max(1.0 / ratio)).fold(1.0, f64::max);
+    let mut factors: Vec<f64> = variance_ratios.iter().map(worst).filter(|factor| *factor > FAR).collect();
+    factors.sort_by(f64::total_cmp);
+    let typical = factors.get(factors.len() / 2)?;
+    Some(format!(
+        "batch normalisation applies moving averages that have not settled: in {} of {} trainings the variances of a layer are off those over \
+         the training part by a factor of {FAR} or more, typically {typical:.1}. The figures are those of the averages rather than of the network: \
+         train longer, or with batch_norm = \"population\"",
+        factors.len(),
+        variance_ratios.len()
+    ))
 }
 
 /// The predictions of an experiment with what is known of each fold.
@@ -104,11 +151,63 @@ pub(super) struct Found {
     /// By fold and seed.
     pub metrics: Vec<MetricRow>,
     pub shared: Vec<String>,
+    /// Whether all values by class estimate probabilities, so that a calibration error means something.
+    pub estimates: bool,
+    /// The model in words.
+    pub model: String,
 }
 
-/// Figures over all folds and seeds, and the outputs of the task.
+impl Found {
+    /// What is of one fold.
+    fn of_fold(&self, fold: u32) -> Found {
+        let of_fold = |rows: &[PredictionRow]| rows.iter().filter(|row| row.fold == fold).cloned().collect();
+        Found {
+            labels: self.labels.clone(),
+            rows: of_fold(&self.rows),
+            unit: self.unit,
+            restricted: self.restricted.as_deref().map(of_fold),
+            folds: self.folds.iter().filter(|section| section.fold == fold).cloned().collect(),
+            metrics: self.metrics.iter().filter(|row| row.fold == Some(fold)).cloned().collect(),
+            shared: self.shared.clone(),
+            estimates: self.estimates,
+            model: self.model.clone(),
+        }
+    }
+}
+
+/// Figures over all folds and seeds, of each direction by itself where corpora test each other, and the outputs of the task.
 pub(super) fn conclude(experiment: &Experiment, utterances: &[Utterance], folds: &Folds, found: Found, context: &Context) -> Result<()> {
-    let Found { labels, rows, unit, restricted, folds: sections, mut metrics, mut shared } = found;
+    let (labels, rows, restricted) = (found.labels.clone(), found.rows.clone(), found.restricted.clone());
+    let mut metrics = found.metrics.clone();
+    let mut sections = Vec::new();
+    if experiment.protocol == Protocol::CrossCorpus {
+        for fold in &folds.folds {
+            let (section, figures) = summarise(experiment, utterances, folds, found.of_fold(fold.index), Some(fold))?;
+            sections.push(section);
+            metrics.extend(figures);
+        }
+    } else {
+        let (section, figures) = summarise(experiment, utterances, folds, found, None)?;
+        sections.push(section);
+        metrics.extend(figures);
+    }
+    table::predictions::write(&context.folder.join(PREDICTIONS), &labels, &rows, &table::Meta::new())?;
+    if let Some(restricted) = &restricted {
+        table::predictions::write(&context.folder.join(RESTRICTED), &labels, restricted, &table::Meta::new())?;
+    }
+    table::metrics::write(&context.folder.join(METRICS), &metrics, &table::Meta::new())?;
+    write_atomically(&context.folder.join(SECTIONS), &to_json(&sections)?)
+}
+
+/// The section of a whole experiment, or of one `direction` between corpora, and the figures over its folds and seeds.
+fn summarise(
+    experiment: &Experiment,
+    utterances: &[Utterance],
+    folds: &Folds,
+    found: Found,
+    direction: Option<&Fold>,
+) -> Result<(ExperimentSection, Vec<MetricRow>)> {
+    let Found { labels, rows, unit, restricted, folds: sections, metrics, mut shared, estimates, model } = found;
     let pooled = score(&labels, pairs(&rows))?;
     let spread: BTreeMap<String, Spread> =
         summary::spreads(&metrics)?.into_iter().map(|line| (line.metric, Spread { mean: line.mean, sd: line.sd })).collect();
@@ -119,14 +218,17 @@ pub(super) fn conclude(experiment: &Experiment, utterances: &[Utterance], folds:
         None
     };
     let known: BTreeMap<&str, &Source> = utterances.iter().map(|u| (u.source.id.as_str(), &u.source)).collect();
-    let uncertainty = Uncertainty::of(&labels, &rows, &known)?;
-    metrics.extend(whole(experiment, &pooled, ensemble.as_ref(), &uncertainty));
+    let mut uncertainty = Uncertainty::of(&labels, &rows, &known)?;
+    if !estimates {
+        (uncertainty.calibration, uncertainty.ensemble_calibration) = (None, None);
+    }
+    let mut figures = whole(experiment, direction.map(|fold| fold.index), &pooled, ensemble.as_ref(), &uncertainty);
     if let Some(what) = unit.describe() {
         let (utterances, scores) = by_utterance(&labels, &rows, unit)?;
-        metrics.extend(scores.metrics().into_iter().map(|(metric, value)| MetricRow {
+        figures.extend(scores.metrics().into_iter().map(|(metric, value)| MetricRow {
             experiment: experiment.name.clone(),
             protocol: experiment.protocol.name(),
-            fold: None,
+            fold: direction.map(|fold| fold.index),
             seed: None,
             metric: format!("utterance_{metric}"),
             value,
@@ -156,6 +258,7 @@ pub(super) fn conclude(experiment: &Experiment, utterances: &[Utterance], folds:
         .collect();
     let section = ExperimentSection {
         pooled: Some(pooled),
+        model,
         shared,
         labels: labels.clone(),
         spread,
@@ -166,12 +269,19 @@ pub(super) fn conclude(experiment: &Experiment, utterances: &[Utterance], folds:
         predictions,
         ..empty_section(experiment, Some(folds))
     };
-    table::predictions::write(&context.folder.join(PREDICTIONS), &labels, &rows, &table::Meta::new())?;
-    if let Some(restricted) = &restricted {
-        table::predictions::write(&context.folder.join(RESTRICTED), &labels, restricted, &table::Meta::new())?;
+    Ok((if let Some(fold) = direction { directed(section, fold) } else { section }, figures))
+}
+
+/// The section as that of one direction.
+fn directed(section: ExperimentSection, fold: &Fold) -> ExperimentSection {
+    let tested = fold.name.strip_prefix("corpus ").unwrap_or(&fold.name);
+    ExperimentSection {
+        name: format!("{}-on-{tested}", section.name),
+        direction_of: Some(section.name),
+        protocol: format!("{}, tested on {tested}", section.protocol),
+        leakage: section.leakage.into_iter().filter(|line| line.fold == fold.index).collect(),
+        ..section
     }
-    table::metrics::write(&context.folder.join(METRICS), &metrics, &table::Meta::new())?;
-    write_atomically(&context.folder.join(SECTION), &to_json(&section)?)
 }
 
 /// How many utterances the windows were cut from, and the scores of the mean probability of each one's windows, fold by fold and seed by seed.
@@ -208,12 +318,18 @@ pub(super) fn of_fold(experiment: &Experiment, fold: u32, seed: u64, scores: &Sc
     })
 }
 
-/// Figures over all folds; docs/protocols.md names them.
-fn whole(experiment: &Experiment, pooled: &Scores, ensemble: Option<&Scores>, uncertainty: &Uncertainty) -> Vec<MetricRow> {
+/// Figures over all folds, or over the seeds of one; docs/protocols.md names them.
+fn whole(
+    experiment: &Experiment,
+    fold: Option<u32>,
+    pooled: &Scores,
+    ensemble: Option<&Scores>,
+    uncertainty: &Uncertainty,
+) -> Vec<MetricRow> {
     let row = |seed: Option<u64>, metric: String, value: f64| MetricRow {
         experiment: experiment.name.clone(),
         protocol: experiment.protocol.name(),
-        fold: None,
+        fold,
         seed,
         metric,
         value,
@@ -225,7 +341,9 @@ fn whole(experiment: &Experiment, pooled: &Scores, ensemble: Option<&Scores>, un
             rows.push(row(Some(one.seed), format!("pooled_{metric}"), value));
         }
     }
-    for (over, spreads) in [("folds", &uncertainty.over_folds), ("seeds", &uncertainty.over_seeds)] {
+    let spreads = [("folds", &uncertainty.over_folds), ("seeds", &uncertainty.over_seeds)];
+    // One direction is one fold.
+    for (over, spreads) in spreads.into_iter().skip(usize::from(fold.is_some())) {
         for (metric, spread) in spreads {
             rows.push(row(None, format!("{metric}_{over}_mean"), spread.mean));
             rows.push(row(None, format!("{metric}_{over}_sd"), spread.sd));
@@ -238,7 +356,7 @@ fn whole(experiment: &Experiment, pooled: &Scores, ensemble: Option<&Scores>, un
             rows.push(row(None, format!("{prefix}{metric}_ci_high"), interval.high));
         }
     }
-    for (name, calibration) in [("ece", &uncertainty.calibration), ("ensemble_ece", &uncertainty.ensemble_calibration)] {
+    for (name, calibration) in [(ECE, &uncertainty.calibration), ("ensemble_ece", &uncertainty.ensemble_calibration)] {
         rows.extend(calibration.iter().map(|found| row(None, name.to_owned(), found.ece)));
     }
     for (prefix, scores) in [("ensemble", ensemble), ("vote", uncertainty.vote.as_ref())] {
@@ -295,6 +413,7 @@ fn empty_section(experiment: &Experiment, folds: Option<&Folds>) -> ExperimentSe
     ExperimentSection {
         explanation: None,
         name: experiment.name.clone(),
+        direction_of: None,
         title: experiment.title.clone(),
         protocol: protocol(experiment),
         model: experiment.describe(),
@@ -313,5 +432,18 @@ fn empty_section(experiment: &Experiment, folds: Option<&Folds>) -> ExperimentSe
         restricted_pools: vec![],
         folds: vec![],
         predictions: vec![],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_layer_that_is_furthest_off_counts() {
+        assert_eq!(unsettled(&[vec![], vec![1.0, 1.2], vec![0.7]]), None);
+        let text = unsettled(&[vec![1.1, 7.04], vec![0.25, 1.0], vec![1.0], vec![8.0]]).unwrap();
+        assert!(text.contains("in 3 of 4 trainings") && text.contains("typically 7.0"), "{text}");
+        assert!(unsettled(&[vec![f64::INFINITY]]).unwrap().contains("1 of 1"));
     }
 }

@@ -79,6 +79,14 @@ impl<'a> Walk<'a> {
         if self.options.until == Stage::Split {
             return Ok(running);
         }
+        if !matches!(self.mode, Mode::Only(_)) {
+            for one in running.iter().filter(|one| one.chosen) {
+                one.experiment
+                    .unused_validation()
+                    .into_iter()
+                    .for_each(|why| self.observer.warn(format!("{}: {why}", one.experiment.name)));
+            }
+        }
         self.train_and_evaluate(&mut running, data, outcome)?;
         self.stop_after_failure(outcome)?;
         running.retain(|one| one.chosen || (one.complete && (self.options.until <= Stage::Train || one.evaluated.is_some())));

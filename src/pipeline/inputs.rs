@@ -38,6 +38,9 @@ pub(super) fn tested_copies(job: &Job, pools: Option<&[Option<usize>]>) -> Resul
     copies(job, folder, job.experiment.test_time_augment.kinds(), pooled)
 }
 
+/// Ids and rows of one speaker's clips.
+type Clips = (Vec<String>, Vec<Vec<f32>>);
+
 /// Copies of these utterances, each with the number of the pool within which its speaker is scaled.
 fn copies<'j>(job: &Job<'j>, folder: &Path, kinds: &[Variant], of: impl Iterator<Item = (&'j Utterance, usize)>) -> Result<Variants> {
     let mut variants = Variants::default();
@@ -46,7 +49,7 @@ fn copies<'j>(job: &Job<'j>, folder: &Path, kinds: &[Variant], of: impl Iterator
         let (rows, _) = Rows::read_from(&job.experiment.inputs, &folder.join(variant.name()))?;
         let width = (rows.values.len() / rows.ids.len().max(1)).max(1);
         let columns = columns_in_order(&job.experiment.inputs, &rows.columns).len();
-        let mut by_speaker: BTreeMap<&(&str, usize), (Vec<String>, Vec<Vec<f32>>)> = BTreeMap::new();
+        let mut by_speaker: BTreeMap<&(&str, usize), Clips> = BTreeMap::new();
         for (id, row) in rows.ids.into_iter().zip(rows.values.chunks(width)) {
             let Some(speaker) = speakers.get(id.as_str()) else { continue };
             let (ids, rows) = by_speaker.entry(speaker).or_default();

@@ -4,6 +4,7 @@
 
 mod audit;
 mod augment;
+mod calibrate;
 mod combine;
 mod doubts;
 mod evaluate;

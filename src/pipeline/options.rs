@@ -65,8 +65,8 @@ impl Stage {
             Stage::Split => 3,
             // Each model has its own besides.
             Stage::Train => 1,
-            Stage::Evaluate => 2,
-            Stage::Explain => 2,
+            Stage::Evaluate => 3,
+            Stage::Explain => 3,
             Stage::Tables => 2,
             Stage::Report => crate::report::CODE_VERSION,
         }

@@ -51,7 +51,7 @@ pub(super) fn predict(runs: &[(Job, Finished)], context: &Context) -> Result<Vec
         let roles: Vec<Option<Role>> = job.fold.roles.iter().zip(pools).map(tested).collect();
         let test = Parts::of(data, &roles).test;
         let copies = test.copies(copies)?;
-        predictions.extend(train::predict(job, &saved, &data.labels, (test, &copies))?);
+        predictions.extend(train::predict(job, &saved, &data.labels, (test, &copies))?.0);
         context.progress(done as u64 + 1, runs.len() as u64, "models", String::new());
     }
     Ok(predictions)
@@ -97,8 +97,13 @@ pub(super) fn add_inductive(pipeline: &Pipeline, sections: &mut [ExperimentSecti
     for experiment in &pipeline.experiments {
         twins.extend(pipeline.inductive_twin(experiment).map(|twin| (experiment.name.clone(), twin.name.clone())));
     }
+    // Of each direction between corpora, that direction of the other experiment.
+    let experiment = |section: &ExperimentSection| section.direction_of.clone().unwrap_or_else(|| section.name.clone());
     for at in 0..sections.len() {
-        let Some(twin) = twins.get(&sections[at].name).and_then(|name| sections.iter().find(|section| section.name == *name)) else {
+        let is_twin =
+            |section: &&ExperimentSection, name: &String| experiment(section) == *name && section.protocol == sections[at].protocol;
+        let Some(twin) = twins.get(&experiment(&sections[at])).and_then(|name| sections.iter().find(|section| is_twin(section, name)))
+        else {
             continue;
         };
         let mut pools = sections[at].restricted_pools.clone();
@@ -155,7 +160,7 @@ mod tests {
         let train = Parts::of(data, &roles()).train;
         let scaler = Scaler::fit(ScalerKind::PerSpeaker, &train);
         let train = train.map_rows(|row| scaler.apply_row(row));
-        let settings = LogisticSettings { c: 1000.0, max_iterations: 1000 };
+        let settings = LogisticSettings { c: 1000.0, max_iterations: 1000, standardised: true };
         (scaler, Logistic::fit(&settings, &train, &Cancel::default()).unwrap())
     }
 

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::augment;
 use super::doubts::doubts;
-use super::evaluate::{self, SECTION};
+use super::evaluate::{self, SECTIONS};
 use super::experiments::before_training;
 use super::explain::{self, EXPLANATION};
 use super::extract::{self, SET_ASIDE};
@@ -23,7 +23,7 @@ use super::terms;
 use super::walk::{Later, Seen, Walk};
 use super::windows::{Unit, WINDOWS};
 use crate::cancel::Cancel;
-use crate::config::{CorpusSettings, Pipeline};
+use crate::config::{CorpusSettings, Experiment, Pipeline};
 use crate::corpus::{self, Condition, Listing, Recorded, SetAside, UNKNOWN_SPEAKER, Utterance};
 use crate::error::Result;
 use crate::evaluation::{Answered, Pair, pairs};
@@ -167,27 +167,31 @@ pub(super) fn write_index(options: &Options, cancel: &Cancel, observer: &dyn Obs
 
 /// The sections of what is evaluated or failed, in the order of the pipeline file.
 pub(super) fn sections(pipeline: &Pipeline, experiments: &[Running]) -> Result<Vec<ExperimentSection>> {
-    let section = |one: &Running| match &one.evaluated {
-        Some(done) => Some(from_json::<ExperimentSection>(&done.path(SECTION))),
-        None => one.failed.as_ref().map(|why| Ok(evaluate::failed_section(one.experiment, one.folds.as_ref(), why.clone()))),
-    };
-    // What the pipeline file says besides the results may change without a new evaluation.
-    let with_settings = |one: &Running, section: Result<ExperimentSection>| {
-        section.map(|section| ExperimentSection {
-            title: one.experiment.title.clone(),
+    let mut sections = Vec::new();
+    for one in experiments {
+        let found = match (&one.evaluated, &one.failed) {
+            (Some(done), _) => from_json::<Vec<ExperimentSection>>(&done.path(SECTIONS))?,
+            (None, Some(why)) => vec![evaluate::failed_section(one.experiment, one.folds.as_ref(), why.clone())],
+            (None, None) => continue,
+        };
+        let explanation = one.explained.as_ref().and_then(Seen::there).map(explain::read).transpose()?;
+        // What the pipeline file says besides the results may change without a new evaluation.
+        sections.extend(found.into_iter().map(|section| ExperimentSection {
+            title: title(one.experiment, &section),
             transductive: pipeline.is_transductive(one.experiment),
             inputs: pipeline.describe_inputs(one.experiment),
+            explanation: explanation.clone(),
             ..section
-        })
-    };
-    let explained = |one: &Running, section: Result<ExperimentSection>| match one.explained.as_ref().and_then(Seen::there) {
-        Some(done) => Ok(ExperimentSection { explanation: Some(explain::read(done)?), ..section? }),
-        None => section,
-    };
-    let sections = experiments.iter().filter_map(|one| section(one).map(|section| explained(one, with_settings(one, section))));
-    let mut sections = sections.collect::<Result<Vec<_>>>()?;
+        }));
+    }
     pools::add_inductive(pipeline, &mut sections);
     Ok(sections)
+}
+
+/// The title of an experiment; of one direction, with the corpus that is tested.
+fn title(experiment: &Experiment, section: &ExperimentSection) -> String {
+    let tested = section.direction_of.as_ref().and(section.protocol.split_once(", tested on "));
+    tested.map_or_else(|| experiment.title.clone(), |(_, tested)| format!("{}, tested on {tested}", experiment.title))
 }
 
 /// What a report shows besides the outputs of other tasks.
@@ -328,7 +332,7 @@ impl Walk<'_> {
         inputs.extend(data.audit_hash()?.map(|hash| ("audit".to_owned(), hash)));
         for one in &shown {
             if let Some(done) = &one.evaluated {
-                inputs.insert(evaluate::id(one.experiment), done.hash(SECTION)?);
+                inputs.insert(evaluate::id(one.experiment), done.hash(SECTIONS)?);
             }
             if let Some(done) = one.explained.as_ref().and_then(Seen::there) {
                 inputs.insert(explain::id(one.experiment), done.hash(EXPLANATION)?);

@@ -61,7 +61,7 @@ pub fn variants(pipeline: &str, reports_dir: &Path) -> Result<Vec<(String, Vec<S
 fn lacks(experiment: &Experiment, settings: &BTreeMap<String, String>, report: Option<&PipelineReport>) -> Option<String> {
     let not_run = || Some(NOT_RUN.to_owned());
     let Some(report) = report else { return not_run() };
-    let Some(section) = report.experiments.iter().find(|section| section.name == experiment.name) else { return not_run() };
+    let Some(section) = report.experiments.iter().find(|section| section.experiment() == experiment.name) else { return not_run() };
     if let Some(why) = &section.failed {
         return Some(format!("failed: {why}"));
     }

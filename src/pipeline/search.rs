@@ -40,9 +40,9 @@ pub(super) fn settle(job: &Job, search: &Search, context: &Context) -> Result<Se
         let (rows, _) = Rows::read(&Job { experiment: &viewed, ..*job })?;
         let data = rows.dataset(job.utterances, &viewed)?;
         let variants = variants(&Job { experiment: &viewed, ..*job })?;
-        let Parts { train, .. } = Parts::of(&data, &job.fold.roles);
+        let train = Parts::of(&data, &job.fold.roles).train.keep_together(|id| unit.id(id));
         let mut judgements: Vec<Vec<Judgement>> = own.iter().map(|_| Vec::new()).collect();
-        for (fitted, judged) in train.inner_folds(search.folds, search.by, |id| unit.id(id), experiment.split_seed)? {
+        for (fitted, judged) in train.inner_folds(search.folds, search.by, experiment.split_seed)? {
             let fitted = fitted.with_variants(&variants)?;
             let scaler = Scaler::fit(inputs.scaler, &fitted);
             let scaled = |row: &mut [f32]| {
@@ -96,11 +96,11 @@ fn judge(
 ) -> Result<Judgement> {
     let fitted = match (candidate.model.clone(), shared) {
         (ModelSettings::Svm { kernel, c, gamma }, Some(geometry)) => {
-            Fitted::baseline(Weights::Svm(Svm::fit_on(&svm_settings(kernel, c, gamma), fitted, geometry, context.cancel)?))
+            Fitted::baseline(Weights::Svm(Svm::fit_on(&svm_settings(kernel, c, gamma), fitted, geometry, None, context.cancel)?))
         }
         (model, _) => {
             let experiment = Experiment { model, inputs: candidate.inputs, ..job.experiment.clone() };
-            fit(&Job { experiment: &experiment, ..*job }, fitted, None, context)?
+            fit(&Job { experiment: &experiment, ..*job }, fitted, None, None, context)?
         }
     };
     let spec = || NetSpec { layers: fitted.layers.clone(), n_features: judged.x().cols(), n_classes: judged.n_classes() };

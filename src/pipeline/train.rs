@@ -4,9 +4,11 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::calibrate;
 use super::ingest::to_json;
 use super::inputs::{Rows, tested_copies, variants};
 use super::search::{self, Settled, svm_settings};
+use super::windows::Unit;
 use crate::config::{Experiment, ModelSettings, Pipeline};
 use crate::corpus::Utterance;
 use crate::error::{Error, Result};
@@ -15,13 +17,14 @@ use crate::files::{hash_bytes, write_atomically};
 use crate::model::TrainSettings;
 use crate::model::artifact::{ModelInfo, SavedModel, TestTimeAugment, Weights};
 use crate::model::{
-    self, Domain, EpochRecord, Forest, ForestSettings, Knn, Layer, Logistic, LogisticSettings, Majority, NetSpec, Node, Svm, TrainJob,
+    self, Device, Domain, EpochRecord, Forest, ForestSettings, Geometry, Knn, Layer, Logistic, LogisticSettings, Majority, NetSpec, Node,
+    Svm, TrainJob,
 };
 use crate::orchestrator::Context;
 use crate::report::SearchSection;
 use crate::split::{Dataset, Fold, Part, Parts, Role, Testing, Training, Validation};
 use crate::table::{self, predictions::PredictionRow};
-use crate::transform::{Scaler, columns_in_order, finish_row};
+use crate::transform::{Scaler, ScalerKind, columns_in_order, finish_row};
 
 /// Predictions on the test part within the task's folder.
 pub(super) const PREDICTIONS: &str = "predictions.parquet";
@@ -29,6 +32,10 @@ pub(super) const PREDICTIONS: &str = "predictions.parquet";
 pub(super) const FOLD: &str = "fold.json";
 /// The saved model.
 pub(super) const MODEL: &str = "model";
+
+/// What is known of a network that was trained on an old processor.
+const NOT_FUSED: &str = "trained on a processor without fused multiply-add (AVX2 and FMA): the weights differ from those of other processors by \
+     rounding, which grows from step to step";
 
 /// Far more than L-BFGS needs on standardised features.
 const LOGISTIC_ITERATIONS: u64 = 1000;
@@ -49,12 +56,25 @@ pub(super) struct FoldFile {
     pub best_epoch: Option<usize>,
     pub history: Vec<EpochRecord>,
     pub warnings: Vec<String>,
+    /// Whether the values by class estimate probabilities.
+    #[serde(default = "yes")]
+    pub estimates: bool,
+    /// Tested utterances whose probabilities were changed to give the class of the decision function the highest.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub reconciled: usize,
+    /// Of networks with moving averages: [`Running::variance_ratios`](crate::model::Running::variance_ratios).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub variance_ratios: Vec<f64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub search: Option<SearchSection>,
 }
 
 fn is_zero(n: &usize) -> bool {
     *n == 0
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// Content hash of the true labels.
@@ -106,8 +126,8 @@ pub(super) fn memory(job: &Job) -> u64 {
         ModelSettings::Cnn { .. } | ModelSettings::Perceptron(_) | ModelSettings::Temporal(_) => {
             job.experiment.train.batch_size as u64 * columns * 8_000 + (64 << 20)
         }
-        // Of all pairs of rows, and at most as much again of the pair of classes at work.
-        ModelSettings::Svm { .. } => 2 * rows * rows * size_of::<f32>() as u64 + table,
+        // Distances and kernel of all pairs of rows, and at most as much again of the pair of classes at work.
+        ModelSettings::Svm { .. } => 3 * rows * rows * size_of::<f32>() as u64 + table,
         // Ranks, and nodes of about as many leaves as there are rows in each tree.
         ModelSettings::RandomForest { trees, .. } => table + *trees as u64 * rows * 2 * size_of::<Node>() as u64,
         ModelSettings::Logistic { .. } | ModelSettings::Knn { .. } => table,
@@ -124,7 +144,9 @@ pub(super) fn train(job: &Job, context: &Context) -> Result<()> {
     let (rows, meta) = Rows::read(job)?;
     let data = rows.dataset(job.utterances, job.experiment)?;
     let variants = variants(job)?;
-    let parts = Parts::with_variants(&data, &job.fold.roles, &variants)?;
+    let unit = Unit::of(job.pipeline);
+    let mut parts = Parts::with_variants(&data, &job.fold.roles, &variants)?;
+    parts.train = parts.train.keep_together(|id| unit.id(id));
     let mut warnings = check(&parts, &data)?;
     let n_train = job.fold.count(Role::Train);
     let n_augmented = parts.train.len() - n_train;
@@ -149,18 +171,30 @@ pub(super) fn train(job: &Job, context: &Context) -> Result<()> {
     let validation = parts.validation.map(|part| part.map_rows(scaled));
     let n_test = parts.test.len();
 
-    let fitted = fit(job, &train, validation.as_ref(), context)?;
+    let calibration = match job.experiment.model {
+        ModelSettings::Svm { .. } => Some(calibrate::choose(job.experiment, &train, &data.labels)?),
+        _ => None,
+    };
+    let folds = calibration.as_ref().and_then(|calibration| calibration.folds.as_deref());
+    let fitted = fit(job, &train, validation.as_ref(), folds, context)?;
     let unconverged = match fitted.weights {
         Weights::Svm(Svm { converged: false, .. }) => Some("support vector machine"),
         Weights::Logistic(Logistic { converged: false, .. }) => Some("logistic regression"),
         _ => None,
     };
+    if job.experiment.has_epochs() && job.experiment.train.device == Device::Cpu && !model::has_fused_multiply_add() {
+        warnings.push(NOT_FUSED.to_owned());
+    }
     warnings.extend(unconverged.map(|model| format!("the {model} was stopped before it converged: scale the inputs, or lower c")));
     let mut info = about(job, &rows.columns, &meta, &data, (scaler, domain), &fitted);
     info.provenance.extend(searched.map(search::provenance).unwrap_or_default());
+    if let Some(calibration) = calibration {
+        info.provenance.insert("calibration".into(), calibration.described);
+        warnings.extend(calibration.warning);
+    }
     let saved = SavedModel { info, weights: fitted.weights };
     model::artifact::save(&context.folder.join(MODEL), &saved)?;
-    let rows = predict(job, &saved, &data.labels, (parts.test, &copies))?;
+    let (rows, reconciled) = predict(job, &saved, &data.labels, (parts.test, &copies))?;
     table::predictions::write(&context.folder.join(PREDICTIONS), &data.labels, &rows, &table::Meta::new())?;
     let file = FoldFile {
         fold: job.fold.index,
@@ -173,29 +207,37 @@ pub(super) fn train(job: &Job, context: &Context) -> Result<()> {
         best_epoch: fitted.best_epoch,
         history: fitted.history,
         warnings,
+        estimates: saved.weights.estimates_probabilities(),
+        reconciled,
+        variance_ratios: fitted.variance_ratios,
         search: searched.cloned(),
     };
     write_atomically(&context.folder.join(FOLD), &to_json(&file)?)
 }
 
-/// The predictions of a saved model on test rows before scaling; of a row with copies, the mean over itself and them.
+/// The predictions of a saved model on test rows before scaling, and in how many of them the probabilities of a support vector machine named
+/// another class than its decision function. Of a row with copies, the mean over itself and them counts.
 pub(super) fn predict(
     job: &Job,
     saved: &SavedModel,
     labels: &[String],
     (test, copies): (Part<Testing>, &[Part<Testing>]),
-) -> Result<Vec<PredictionRow>> {
+) -> Result<(Vec<PredictionRow>, usize)> {
     let mut classifier = saved.classifier()?;
     let mut probabilities = |part: &Part<Testing>| {
         let scaled = part.clone().map_rows(|row: &mut [f32]| {
             saved.info.scaler.apply_row(row);
             finish_row(row, &saved.info.inputs);
         });
-        classifier.probabilities(scaled.x())
+        match &saved.weights {
+            Weights::Svm(svm) => svm.judge(scaled.x()),
+            _ => Ok((classifier.probabilities(scaled.x())?, 0)),
+        }
     };
-    let mut views: Vec<Vec<Vec<f32>>> = probabilities(&test)?.chunks(labels.len()).map(|own| vec![own.to_vec()]).collect();
+    let (own, reconciled) = probabilities(&test)?;
+    let mut views: Vec<Vec<Vec<f32>>> = own.chunks(labels.len()).map(|own| vec![own.to_vec()]).collect();
     for kind in copies {
-        let found = probabilities(kind)?;
+        let (found, _) = probabilities(kind)?;
         let mut rows = kind.ids().iter().zip(found.chunks(labels.len())).peekable();
         for (id, views) in test.ids().iter().zip(&mut views) {
             views.extend(rows.next_if(|(copy, _)| *copy == id).map(|(_, found)| found.to_vec()));
@@ -221,7 +263,7 @@ pub(super) fn predict(
             probabilities,
         })
     };
-    test.ids().iter().zip(test.y()).zip(&views).map(row).collect()
+    Ok((test.ids().iter().zip(test.y()).zip(&views).map(row).collect::<Result<_>>()?, reconciled))
 }
 
 /// Refuses what cannot be trained; names what can but should be known.
@@ -248,24 +290,36 @@ pub(super) struct Fitted {
     pub layers: Vec<Layer>,
     best_epoch: Option<usize>,
     history: Vec<EpochRecord>,
+    variance_ratios: Vec<f64>,
 }
 
 impl Fitted {
     /// Of a model without layers and epochs.
     pub(super) fn baseline(weights: Weights) -> Self {
-        Fitted { weights, layers: vec![], best_epoch: None, history: vec![] }
+        Fitted { weights, layers: vec![], best_epoch: None, history: vec![], variance_ratios: vec![] }
     }
 }
 
-pub(super) fn fit(job: &Job, train: &Part<Training>, validation: Option<&Part<Validation>>, context: &Context) -> Result<Fitted> {
+/// Fits the model of an experiment; `folds` are those of [`calibrate`], of a support vector machine.
+pub(super) fn fit(
+    job: &Job,
+    train: &Part<Training>,
+    validation: Option<&Part<Validation>>,
+    folds: Option<&[usize]>,
+    context: &Context,
+) -> Result<Fitted> {
     let weights = match &job.experiment.model {
         ModelSettings::Cnn { .. } | ModelSettings::Perceptron(_) | ModelSettings::Temporal(_) => {
             return fit_network(job, train, validation, context);
         }
         ModelSettings::Logistic { c } => {
-            Weights::Logistic(Logistic::fit(&LogisticSettings { c: *c, max_iterations: LOGISTIC_ITERATIONS }, train, context.cancel)?)
+            let settings = LogisticSettings { c: *c, max_iterations: LOGISTIC_ITERATIONS, standardised: is_standardised(job.experiment) };
+            Weights::Logistic(Logistic::fit(&settings, train, context.cancel)?)
         }
-        ModelSettings::Svm { kernel, c, gamma } => Weights::Svm(Svm::fit(&svm_settings(*kernel, *c, *gamma), train, context.cancel)?),
+        ModelSettings::Svm { kernel, c, gamma } => {
+            let geometry = Geometry::of(*kernel, train, context.cancel)?;
+            Weights::Svm(Svm::fit_on(&svm_settings(*kernel, *c, *gamma), train, &geometry, folds, context.cancel)?)
+        }
         ModelSettings::RandomForest { trees, max_depth, min_leaf, features } => {
             let settings = ForestSettings { trees: *trees, max_depth: *max_depth, min_leaf: *min_leaf, features: *features };
             let mut progress = |done: usize| context.progress(done as u64, *trees as u64, "trees", String::new());
@@ -276,6 +330,12 @@ pub(super) fn fit(job: &Job, train: &Part<Training>, validation: Option<&Part<Va
         ModelSettings::Ensemble { .. } => return Err(Error::internal("an ensemble was to be trained")),
     };
     Ok(Fitted::baseline(weights))
+}
+
+/// Whether the inputs of a model have mean 0 and variance 1 in each column of the training part.
+fn is_standardised(experiment: &Experiment) -> bool {
+    let inputs = &experiment.inputs;
+    inputs.scaler != ScalerKind::None && inputs.clip.is_none() && !inputs.set.is_sequence()
 }
 
 fn fit_network(job: &Job, train: &Part<Training>, validation: Option<&Part<Validation>>, context: &Context) -> Result<Fitted> {
@@ -302,6 +362,7 @@ fn fit_network(job: &Job, train: &Part<Training>, validation: Option<&Part<Valid
         layers: spec.layers,
         best_epoch: Some(trained.epoch),
         history: trained.history,
+        variance_ratios: trained.variance_ratios.unwrap_or_default(),
     })
 }
 
@@ -313,6 +374,10 @@ fn about(job: &Job, columns: &[String], meta: &table::Meta, data: &Dataset, fit:
     provenance.insert("experiment".into(), experiment.name.clone());
     provenance.insert("fold_name".into(), job.fold.name.clone());
     provenance.insert("ser.version".into(), env!("CARGO_PKG_VERSION").into());
+    if !fitted.variance_ratios.is_empty() {
+        let ratios: Vec<String> = fitted.variance_ratios.iter().map(|ratio| format!("{ratio:.3}")).collect();
+        provenance.insert("batch_norm.variance_ratios".into(), ratios.join(", "));
+    }
     if let Ok(Some(hardware)) = experiment.train.device.hardware() {
         provenance.insert("train.hardware".into(), hardware);
     }
@@ -333,7 +398,7 @@ fn about(job: &Job, columns: &[String], meta: &table::Meta, data: &Dataset, fit:
         inputs: experiment.inputs,
         scaler,
         test_time_augment,
-        domain: Some(domain),
+        domain,
         // How often a checkpoint was written changes nothing in the model.
         train: experiment.has_epochs().then(|| TrainSettings { checkpoint_every: 0, ..experiment.train.clone() }),
         pipeline: pipeline.name.clone(),

@@ -61,7 +61,7 @@ impl Panel<'_> {
 
 /// Writes the chart of some of a report's experiments, or nothing where none of them has a result.
 pub(super) fn write(h: &mut Html, report: &PipelineReport, experiments: &[&ExperimentSection]) {
-    let published = compare::comparable(report);
+    let published = compare::published(report);
     let panels: Vec<Panel> =
         [("Speakers unseen: no test speaker was trained on", true), ("Speakers shared between training and test", false)]
             .into_iter()

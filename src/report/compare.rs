@@ -50,10 +50,11 @@ pub(super) fn is_transductive(published: &Published) -> bool {
     })
 }
 
-/// The published figures that this report may show: none beside generated speech, or where every experiment is a control.
+/// The published figures that this report may show: none beside generated speech, beside other classes than the published ones, or where
+/// every experiment is a control.
 pub(super) fn published(report: &PipelineReport) -> &[Published] {
     let only_controls = !report.experiments.is_empty() && results(report).next().is_none();
-    if generated(report) || only_controls { &[] } else { &report.published }
+    if generated(report) || only_controls || other_classes(report).is_some() { &[] } else { &report.published }
 }
 
 /// The experiments that stand beside published figures, with their places: controls on shuffled labels do not.
@@ -76,7 +77,7 @@ pub(super) fn remarks(report: &PipelineReport) -> Vec<String> {
         remarks.push(format!("The corpus differs from the published one: {lacking}."));
     }
     if let Some(other) = other_classes(report) {
-        remarks.push(format!("Not comparable with published figures: {other}."));
+        remarks.push(format!("Another task than the published one, so that no published figures stand here: {other}."));
     }
     let leaks = report.corpus.iter().flat_map(|corpus| &corpus.conditions).filter(|condition| condition.leaks());
     remarks.extend(leaks.map(|condition| format!("The {} gives classes away (Cramér's V {:.2}).", condition.name, condition.association)));
@@ -104,7 +105,7 @@ pub(super) fn differs_from_published(corpus: &CorpusSection) -> Option<String> {
     (!parts.is_empty()).then(|| parts.join(", "))
 }
 
-/// In words, where the corpus has other classes than the publications: no distance can be given then.
+/// In words, where the corpus has other classes than the publications: published figures are of another task then.
 pub(super) fn other_classes(report: &PipelineReport) -> Option<String> {
     let corpus = report.corpus.as_ref().filter(|corpus| !corpus.generated)?;
     let expected = &corpus.expected.as_ref()?.classes;
@@ -117,11 +118,6 @@ pub(super) fn other_classes(report: &PipelineReport) -> Option<String> {
         words.push_str(&format!(" (not here: {})", lacking.join(", ")));
     }
     Some(words)
-}
-
-/// The published figures that a distance to, or a mark in a chart of, our results makes sense for.
-pub(super) fn comparable(report: &PipelineReport) -> &[Published] {
-    if other_classes(report).is_some() { &[] } else { published(report) }
 }
 
 /// Letters that tie the marks in a chart to the rows of a table: A … Z, A2 …
@@ -192,11 +188,11 @@ mod tests {
     fn other_classes_leave_nothing_to_compare() {
         let mut report = fixture::recorded();
         assert_eq!(other_classes(&report), None);
-        assert!(!comparable(&report).is_empty());
+        assert!(!published(&report).is_empty());
         let corpus = report.corpus.as_mut().unwrap();
         let (class, _) = corpus.by_class.pop_first().unwrap();
         assert!(other_classes(&report).is_some_and(|words| words.contains("7 classes") && words.contains(&class)));
-        assert!(comparable(&report).is_empty() && !published(&report).is_empty());
+        assert!(published(&report).is_empty());
     }
 
     #[test]
@@ -209,11 +205,9 @@ mod tests {
         report.corpus.as_mut().unwrap().by_class.pop_first();
         report.corpus.as_mut().unwrap().utterances = 1344;
         let found = remarks(&report).join("\n");
-        for part in [
-            "differs from the published one: 1344 of 1440",
-            "Not comparable with published figures",
-            "overridden for this run: train.epochs=1",
-        ] {
+        for part in
+            ["differs from the published one: 1344 of 1440", "no published figures stand here", "overridden for this run: train.epochs=1"]
+        {
             assert!(found.contains(part), "{found}");
         }
         assert_eq!(remarks(&fixture::generated()), ["Generated sounds, not recorded speech."]);

@@ -153,19 +153,31 @@ pub(super) fn features(report: &PipelineReport) -> Result<Sheet> {
 
 /// What models lean on: a row for each group, each feature, and each class and feature that was blotted out.
 pub(super) fn explain(report: &PipelineReport) -> Result<Sheet> {
-    let mut sheet = Sheet::new(&["experiment", "kind", "name", "group", "class", "uar_lost", "sd", "accuracy_lost", "probability_lost"])?;
+    let mut sheet = Sheet::new(&[
+        "experiment",
+        "kind",
+        "name",
+        "group",
+        "class",
+        "uar_lost",
+        "sd",
+        "uar_low",
+        "uar_high",
+        "accuracy_lost",
+        "probability_lost",
+    ])?;
     for one in &report.experiments {
         let Some(found) = &one.explanation else { continue };
         for (kind, rows) in [("group", &found.groups), ("feature", &found.features)] {
             for row in rows {
-                let figures = [row.uar, row.sd, row.accuracy].map(|value| value.to_string());
-                let [uar, sd, accuracy] = &figures;
-                sheet.row([one.name.as_str(), kind, &row.name, &row.group, "", uar, sd, accuracy, ""])?;
+                let figures = [row.uar, row.sd, row.low, row.high, row.accuracy].map(|value| value.to_string());
+                let [uar, sd, low, high, accuracy] = &figures;
+                sheet.row([one.name.as_str(), kind, &row.name, &row.group, "", uar, sd, low, high, accuracy, ""])?;
             }
         }
         for (class, drops) in found.classes.iter().zip(&found.occlusion) {
             for (feature, drop) in found.features.iter().zip(drops) {
-                sheet.row([one.name.as_str(), "occlusion", &feature.name, &feature.group, class, "", "", "", &drop.to_string()])?;
+                sheet.row([one.name.as_str(), "occlusion", &feature.name, &feature.group, class, "", "", "", "", "", &drop.to_string()])?;
             }
         }
     }

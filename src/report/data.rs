@@ -128,11 +128,15 @@ pub struct LeakageLine {
 /// One experiment: a model in a protocol.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ExperimentSection {
-    /// Name within the pipeline.
+    /// Name within the pipeline; of one direction between two corpora, with the corpus that is tested (`svm-on-emodb`).
     pub name: String,
+    /// The experiment that this is one direction of; `None` where it is the whole. Directions have other utterances and another chance level,
+    /// so that none of their figures is taken together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub direction_of: Option<String>,
     /// For people.
     pub title: String,
-    /// Short protocol name (`stratified-5-fold`).
+    /// Short protocol name (`stratified-5-fold`); of a direction, with the corpus that is tested.
     pub protocol: String,
     /// The model in words (`cnn ravdess`, `logistic C=0.01`).
     pub model: String,
@@ -175,6 +179,13 @@ pub struct ExperimentSection {
     pub folds: Vec<FoldSection>,
     /// All predictions.
     pub predictions: Vec<PredictionLine>,
+}
+
+impl ExperimentSection {
+    /// The name of the experiment in the pipeline file.
+    pub fn experiment(&self) -> &str {
+        self.direction_of.as_deref().unwrap_or(&self.name)
+    }
 }
 
 /// One trained fold.

@@ -81,12 +81,12 @@ fn parts(h: &mut Html, report: &PipelineReport, experiment: &ExperimentSection) 
     sharing(h, report, experiment);
     augmentation(h, experiment);
     pools::write(h, experiment, ID);
-    let kin = compare::comparable(report).iter().any(|p| p.speaker_independent == Some(experiment.speaker_independent));
+    let kin = compare::published(report).iter().any(|p| p.speaker_independent == Some(experiment.speaker_independent));
     if kin && experiment.pooled.is_some() && !experiment.shuffled_labels {
         h.part("x-published", "Beside published figures");
         bars::write(h, report, &[experiment]);
         if experiment.transductive
-            && compare::comparable(report).iter().all(|p| !matches!(compare::standing(experiment, p), Standing::Comparable { .. }))
+            && compare::published(report).iter().all(|p| !matches!(compare::standing(experiment, p), Standing::Comparable { .. }))
         {
             h.raw("<p class=\"warn box\"><strong>Not comparable: transductive.</strong> The published figures are of systems that see one test ");
             h.raw("recording at a time.</p>");

@@ -19,11 +19,16 @@ const LETTERS: usize = 18;
 /// Writes the part; nothing where nobody asked.
 pub(super) fn write(h: &mut Html, experiment: &ExperimentSection, id: &str) {
     let Some(found) = &experiment.explanation else { return };
-    h.part(&format!("{id}-explain"), "What the models lean on");
+    h.part(&format!("{id}-explain"), "Feature importance");
     h.within("p", &[], |h| {
-        h.raw("How many points of UAR ").text(plural(found.models, "model")).raw(" (mean UAR ");
-        h.text(html::percent(found.uar))
-            .raw(" %) lose on the test part when the values of a group of features are shuffled among its utterances, ");
+        h.raw("How many points of UAR ").text(plural(found.models, "model"));
+        // Directions between corpora have no mean in common.
+        if experiment.direction_of.is_none() {
+            h.raw(" (mean UAR ").text(html::percent(found.uar)).raw(" %)");
+        } else {
+            h.raw(" of all directions");
+        }
+        h.raw(" lose on the test part when the values of a group of features are shuffled among its utterances, ");
         h.text(format!("{} times each", found.repeats))
             .raw(". Features that say the same stand in for each other: each alone may seem to matter little.");
     });
@@ -32,23 +37,37 @@ pub(super) fn write(h: &mut Html, experiment: &ExperimentSection, id: &str) {
         h.raw("<p class=\"quiet\">There are too many features to look at each one.</p>");
         return;
     }
-    let mut best: Vec<&Importance> = found.features.iter().collect();
+    let mut best: Vec<&Importance> = found.features.iter().filter(|feature| found.stands_out(feature)).collect();
     best.sort_by(|a, b| b.uar.total_cmp(&a.uar));
+    let ranked = best.len();
     let best: Vec<Importance> = best.into_iter().take(SHOWN).cloned().collect();
     h.within("p", &[], |h| {
-        h.text(format!("The {} features that matter most, each shuffled alone, once in each model; ", best.len()));
+        let noise = html::decimals(found.noise * 100.0, 1);
+        if best.is_empty() {
+            h.text(format!("No single feature matters beyond noise: of {}, ", plural(found.features.len(), "feature")));
+        } else {
+            h.text(format!("Of {}, each shuffled alone, {ranked} ", plural(found.features.len(), "feature")));
+            h.raw(if ranked == 1 { "matters" } else { "matter" }).raw(" beyond noise");
+            if ranked > best.len() {
+                h.text(format!(" (shown: the {} that matter most)", best.len()));
+            }
+            h.raw("; of the others, ");
+        }
+        h.text(format!("none loses more than {noise} points, the most that one gains by chance, with a 95 % interval above zero. "));
         h.raw("<a href=\"explain.csv\">explain.csv</a> has all.");
     });
-    bars(h, experiment, "single features", &best, &format!("{id}-explain-features"));
+    if !best.is_empty() {
+        bars(h, experiment, "single features", &best, &format!("{id}-explain-features"));
+    }
     strips(h, experiment, found, id);
 }
 
 fn bars(h: &mut Html, experiment: &ExperimentSection, what: &'static str, rows: &[Importance], id: &str) {
-    let ends = rows.iter().flat_map(|row| [row.uar - row.sd, row.uar + row.sd]);
+    let ends = rows.iter().flat_map(|row| [row.low.min(row.uar), row.high.max(row.uar)]);
     let [low, high] = ends.fold([0.0f64, 0.01], |[low, high], value| [low.min(value), high.max(value)]);
     let x = |value: f64| LEFT + (RIGHT - LEFT) * (value - low) / (high - low);
     let title = format!("{}: importance of {what}", experiment.title);
-    let description = "Bars: points of UAR lost; whiskers: standard deviation over the models. The table below holds every value.";
+    let description = "Bars: points of UAR lost; whiskers: 95 % interval of the mean. The table below holds every value.";
     let height = 22.0 * rows.len() as f64 + 8.0;
     let picture = Picture { id, title: &title, description, width: RIGHT + 80.0, height };
     picture.write(h, |h| {
@@ -64,9 +83,9 @@ fn bars(h: &mut Html, experiment: &ExperimentSection, what: &'static str, rows: 
                 (x(row.uar.max(0.0)) - x(row.uar.min(0.0)), 16.0),
                 &format!("{}: {points}", row.name),
             );
-            if row.sd > 0.0 {
+            if row.high > row.low {
                 for class in ["halo", "whisker"] {
-                    svg::line(h, class, (x(row.uar - row.sd), middle), (x(row.uar + row.sd), middle));
+                    svg::line(h, class, (x(row.low), middle), (x(row.high), middle));
                 }
             }
             svg::label(h, "value", "start", (RIGHT + 12.0, middle + 4.0), &points);
@@ -76,14 +95,15 @@ fn bars(h: &mut Html, experiment: &ExperimentSection, what: &'static str, rows: 
     let table_id = format!("{id}-table");
     let caption = format!("{}: points lost when {what} are shuffled", experiment.title);
     let table = Table { id: &table_id, caption: &caption, class: "narrow", sortable: true };
-    let columns = [words("Name"), words("Group"), numbers("UAR lost"), numbers("sd over models"), numbers("WA lost")];
+    let columns =
+        [words("Name"), words("Group"), numbers("UAR lost"), numbers("from"), numbers("to"), numbers("sd over models"), numbers("WA lost")];
     table.write(h, &columns, |h| {
         h.raw("<tbody>");
         for row in rows {
             h.raw("<tr>");
             row_head(h, &row.name);
             cell(h, &row.group);
-            for value in [row.uar, row.sd, row.accuracy] {
+            for value in [row.uar, row.low, row.high, row.sd, row.accuracy] {
                 number(h, html::points(value), value);
             }
             h.raw("</tr>");

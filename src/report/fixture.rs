@@ -146,6 +146,7 @@ fn experiment(plan: &Plan) -> ExperimentSection {
     ExperimentSection {
         explanation: Some(explained()),
         name: plan.name.into(),
+        direction_of: None,
         title: plan.title.into(),
         protocol: plan.protocol.into(),
         model: "cnn ravdess".into(),
@@ -511,13 +512,14 @@ fn explained() -> Explanation {
     let mut random = Random(13);
     let mut importance = |name: &str, group: &str| {
         let uar = random.share() * 0.3 - 0.02;
-        Importance { name: name.into(), group: group.into(), uar, sd: 0.02, accuracy: uar * 0.9 }
+        Importance { name: name.into(), group: group.into(), uar, sd: 0.02, low: uar - 0.025, high: uar + 0.025, accuracy: uar * 0.9 }
     };
     let groups = ["mfcc", "chroma", "mel"];
     let names: Vec<(String, &str)> = groups.iter().flat_map(|group| (0..20).map(move |n| (format!("{group}_{n}"), *group))).collect();
     Explanation {
         models: 5,
         repeats: 5,
+        noise: 0.02,
         uar: 0.6,
         groups: groups.iter().map(|group| importance(group, group)).collect(),
         features: names.iter().map(|(name, group)| importance(name, group)).collect(),

@@ -194,9 +194,9 @@ pub fn row_head(h: &mut Html, text: impl AsRef<str>) {
     h.el("th", &[("scope", "row")], text);
 }
 
-/// A share as per cent with two decimals, without the sign.
+/// A share as per cent with one decimal, without the sign: a second is below what any interval can tell.
 pub(super) fn percent(share: f64) -> String {
-    decimals(share * 100.0, 2)
+    decimals(share * 100.0, 1)
 }
 
 /// A finite number with that many decimals; a dash for anything else.
@@ -214,8 +214,21 @@ pub fn decimals(value: f64, places: usize) -> String {
 
 /// A signed distance in percentage points.
 pub(super) fn points(difference: f64) -> String {
-    let text = decimals(difference * 100.0, 2);
-    if difference.is_finite() && !text.starts_with('\u{2212}') && text != "0.00" { format!("+{text}") } else { text }
+    let text = decimals(difference * 100.0, 1);
+    if difference.is_finite() && !text.starts_with('\u{2212}') && text != "0.0" { format!("+{text}") } else { text }
+}
+
+/// A p value: four decimals, or where it is small two digits and the power of ten, `3.1e-09`.
+pub fn p_value(p: f64) -> String {
+    if p >= 0.001 {
+        return format!("{p:.4}");
+    }
+    let text = format!("{p:.1e}");
+    match text.split_once("e-") {
+        Some((digits, power)) => format!("{digits}e-{power:0>2}"),
+        // Smaller than any number.
+        None => "< 1e-300".to_owned(),
+    }
 }
 
 /// A count with thin groups of three digits.
@@ -312,11 +325,16 @@ mod tests {
 
     #[test]
     fn numbers_are_rounded_and_signed_as_people_write_them() {
-        assert_eq!(percent(0.716_12), "71.61");
+        assert_eq!(
+            [0.043_21, 1.0, 0.001, 3.14e-9, 1.23e-5, 2.5e-120].map(p_value),
+            ["0.0432", "1.0000", "0.0010", "3.1e-09", "1.2e-05", "2.5e-120"]
+        );
+        assert_eq!(p_value(0.0), "< 1e-300");
+        assert_eq!(percent(0.716_12), "71.6");
         assert_eq!(percent(f64::NAN), "–");
-        assert_eq!(points(-0.009_8), "\u{2212}0.98");
-        assert_eq!(points(0.012), "+1.20");
-        assert_eq!(points(-0.000_000_1), "0.00");
+        assert_eq!(points(-0.009_8), "\u{2212}1.0");
+        assert_eq!(points(0.012), "+1.2");
+        assert_eq!(points(-0.000_000_1), "0.0");
         assert_eq!(count(1440), "1440");
         assert_eq!(count(15_840), "15\u{202f}840");
         assert_eq!(plural(1, "class"), "1 class");

@@ -33,7 +33,7 @@ pub(super) fn results(report: &PipelineReport) -> String {
     {
         let ours: Vec<&ExperimentSection> =
             compare::results(report).map(|(_, e)| e).filter(|e| Some(e.speaker_independent) == independent && e.pooled.is_some()).collect();
-        let theirs: Vec<&Published> = compare::comparable(report).iter().filter(|p| p.speaker_independent == independent).collect();
+        let theirs: Vec<&Published> = compare::published(report).iter().filter(|p| p.speaker_independent == independent).collect();
         if ours.is_empty() && theirs.is_empty() {
             continue;
         }

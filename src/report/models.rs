@@ -19,7 +19,7 @@ pub(super) enum Kind {
 
 /// The kind of an experiment, by its settings.
 pub(super) fn kind(report: &PipelineReport, experiment: &ExperimentSection) -> Kind {
-    let setting = |key: &str| report.settings.get(&format!("experiment.{}.model.{key}", experiment.name)).map(String::as_str);
+    let setting = |key: &str| report.settings.get(&format!("experiment.{}.model.{key}", experiment.experiment())).map(String::as_str);
     match setting("kind") {
         Some("ensemble") => Kind::Ensemble(setting("members").and_then(|members| serde_json::from_str(members).ok()).unwrap_or_default()),
         Some("cnn" | "perceptron" | "temporal") => Kind::Network,
@@ -73,7 +73,7 @@ pub(super) fn write(out: &mut String, report: &PipelineReport, experiment: &Expe
     }
     let Some(first) = experiment.folds.first() else { return };
     *out += "One model for each fold and seed lies in a folder of its own.\n\n```sh\n";
-    let folder = folder(report, &experiment.name);
+    let folder = folder(report, experiment.experiment());
     let differ = inputs_differ(experiment);
     if !differ {
         let _ = writeln!(out, "ser predict {folder} RECORDINGS        # the mean of all models of this folder");

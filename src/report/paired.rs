@@ -1,7 +1,7 @@
 //! McNemar's test between the experiments of a pipeline, as a table.
 
 use super::data::PipelineReport;
-use super::html::{Html, Table, cell, number, numbers, plural, words};
+use super::html::{Html, Table, cell, number, numbers, p_value, plural, words};
 use super::summary;
 
 /// Pairs that stand open on the page.
@@ -62,8 +62,4 @@ pub(super) fn write(h: &mut Html, report: &PipelineReport) {
     if pairs.len() > OPEN {
         h.raw("</details>");
     }
-}
-
-fn p_value(p: f64) -> String {
-    if p < 0.0001 { "< 0.0001".to_owned() } else { format!("{p:.4}") }
 }

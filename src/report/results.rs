@@ -92,12 +92,14 @@ fn of_pipeline(out: &mut String, pipeline: &ResultsPipeline) {
         .experiments
         .iter()
         .filter(|experiment| experiment.lacks.is_none())
-        .filter_map(|experiment| {
-            let sections = &pipeline.report.as_ref()?.experiments;
-            Some((experiment, sections.iter().find(|section| section.name == experiment.name && section.pooled.is_some())?))
+        .flat_map(|experiment| {
+            let sections = pipeline.report.iter().flat_map(|report| &report.experiments);
+            let its = sections.filter(|section| section.experiment() == experiment.name && section.pooled.is_some());
+            its.map(move |section| (experiment, section))
         })
         .collect();
-    let published: &[Published] = if generated { &[] } else { &pipeline.published };
+    let other_task = pipeline.report.as_ref().and_then(compare::other_classes).is_some();
+    let published: &[Published] = if generated || other_task { &[] } else { &pipeline.published };
     for (independent, heading) in
         [(Some(true), "test speakers unseen"), (Some(false), "test speakers shared with training"), (None, "protocol not known")]
     {
@@ -143,7 +145,7 @@ fn about_corpus(out: &mut String, report: &PipelineReport, generated: bool) {
         out.push_str(&format!(" **Not the corpus of the publications: {}.**", text(&differs)));
     }
     if let Some(other) = compare::other_classes(report) {
-        out.push_str(&format!(" **Not comparable with the published figures: {}.**", text(&other)));
+        out.push_str(&format!(" **Another task than the published one, so that no published figures stand here: {}.**", text(&other)));
     }
     if !report.overrides.is_empty() {
         out.push_str(&format!(" **Overridden for this run: {}.**", text(&report.overrides.join("; "))));

@@ -170,7 +170,7 @@ mod tests {
         assert!(!picture.contains("class=\"dots"));
         assert_eq!(picture.matches("<circle").count(), 2 * 20);
         assert!(
-            picture.contains("group 7, 120 features: 7.00 % between classes") && picture.contains("25.00 % between speakers"),
+            picture.contains("group 7, 120 features: 7.0 % between classes") && picture.contains("25.0 % between speakers"),
             "{picture}"
         );
         assert!(picture.contains(">group 7 (120)</text>"));

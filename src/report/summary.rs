@@ -200,12 +200,6 @@ pub(super) fn distances(h: &mut Html, report: &PipelineReport) {
         return;
     }
     h.raw("<h3 id=\"distances\">Distance to the published figures</h3>");
-    if let Some(other) = compare::other_classes(report) {
-        h.within("p", &[("class", "warn box")], |h| {
-            h.raw("<strong>Not comparable:</strong> ").text(other).raw(". No distance is given.");
-        });
-        return;
-    }
     h.raw(
         "<p>Ours minus theirs, in percentage points, only where both test on speakers of the same kind (unseen, or shared with training). ",
     );

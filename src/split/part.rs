@@ -155,6 +155,10 @@ pub struct Part<R> {
     shape: Shape,
     y: Vec<usize>,
     n_classes: usize,
+    /// The row of the utterance that each row is, or is a copy of.
+    origins: Vec<usize>,
+    /// The first of the rows that each row is kept together with.
+    units: Vec<usize>,
     role: PhantomData<R>,
 }
 
@@ -167,6 +171,8 @@ impl<R> Part<R> {
             shape: data.shape,
             y: index.iter().map(|&i| data.y[i]).collect(),
             n_classes: data.labels.len(),
+            origins: (0..index.len()).collect(),
+            units: (0..index.len()).collect(),
             role: PhantomData,
         }
     }
@@ -221,8 +227,30 @@ impl<R> Part<R> {
 }
 
 impl Part<Training> {
-    /// Some of the training rows, to fit on or to choose by.
+    /// The first of the rows that a row is kept together with: a row's own, unless it is a copy or [`Part::keep_together`] says otherwise.
+    pub(super) fn unit(&self, row: usize) -> usize {
+        self.units[row]
+    }
+
+    /// Keeps rows together in inner folds for whose ids `unit` gives the same (of a changed copy, that of its utterance): windows that were
+    /// cut from one utterance.
+    pub fn keep_together(mut self, unit: impl Fn(&str) -> &str) -> Self {
+        let units = {
+            let mut first: BTreeMap<&str, usize> = BTreeMap::new();
+            (0..self.ids.len()).map(|row| *first.entry(unit(&self.ids[self.origins[row]])).or_insert(row)).collect()
+        };
+        self.units = units;
+        self
+    }
+
+    /// Whether a row is a changed copy of an utterance.
+    pub fn is_copy(&self, row: usize) -> bool {
+        self.origins[row] != row
+    }
+
+    /// Some of the training rows, ascending, to fit on or to choose by. A copy comes with its utterance.
     pub(super) fn rows<R>(&self, index: &[usize]) -> Part<R> {
+        let place = |row: usize| index.binary_search(&row).unwrap_or_default();
         Part {
             ids: index.iter().map(|&i| self.ids[i].clone()).collect(),
             speakers: index.iter().map(|&i| self.speakers[i].clone()).collect(),
@@ -230,6 +258,11 @@ impl Part<Training> {
             shape: self.shape,
             y: index.iter().map(|&i| self.y[i]).collect(),
             n_classes: self.n_classes,
+            origins: index.iter().map(|&i| place(self.origins[i])).collect(),
+            units: {
+                let mut first: BTreeMap<usize, usize> = BTreeMap::new();
+                index.iter().enumerate().map(|(row, &i)| *first.entry(self.units[i]).or_insert(row)).collect()
+            },
             role: PhantomData,
         }
     }
@@ -296,6 +329,8 @@ impl Part<Training> {
                 self.x.values.extend_from_slice(row);
                 self.x.rows += 1;
                 self.y.push(self.y[i]);
+                self.origins.push(i);
+                self.units.push(self.units[i]);
                 self.speakers.push(self.speakers[i].clone());
             }
         }
@@ -321,6 +356,8 @@ impl Part<Testing> {
                 shape: self.shape,
                 y: there.iter().map(|(i, _)| self.y[*i]).collect(),
                 n_classes: self.n_classes,
+                origins: (0..there.len()).collect(),
+                units: (0..there.len()).collect(),
                 role: PhantomData,
             })
         };

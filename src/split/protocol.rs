@@ -37,6 +37,11 @@ pub enum Protocol {
 }
 
 impl Protocol {
+    /// Whether nobody is tested who is trained on, as far as the corpus allows.
+    pub fn keeps_speakers_apart(&self) -> bool {
+        !matches!(self, Protocol::HoldOut { .. } | Protocol::StratifiedKfold { .. })
+    }
+
     /// How many folds there will be in a corpus of so many speakers and sessions.
     pub fn expected_folds(&self, speakers: usize, sessions: usize) -> u32 {
         let folds = match self {

@@ -1,6 +1,7 @@
 //! All integration tests in one binary.
 
 mod architecture;
+mod batch_norm;
 mod bench;
 mod corpora;
 mod features;

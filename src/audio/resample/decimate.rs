@@ -30,7 +30,9 @@ pub(super) struct Decimator {
     before: usize,
     after: usize,
     tiles: Vec<Tile>,
+    /// Followed in blocks of the ratio in lowest terms, `several` of which make one of the above.
     clock: Clock,
+    several: usize,
     /// Rows of samples side by side, kept from call to call.
     panel: Vec<f32>,
 }
@@ -52,19 +54,24 @@ impl Decimator {
     pub(super) fn new(phases: usize, advance: usize, ratio: f64, table: &SincTable) -> Decimator {
         // A ratio such as 1/2 has too few phases to fill a tile.
         let several = (4 * TILE).div_ceil(phases);
+        let (clock, whole) = (Clock::new(phases, advance, ratio), advance as isize);
+        // Whole steps add up without an error, so that no output is ever late.
+        let late = if phases == 1 { 0 } else { several as isize };
         let (phases, advance) = (phases * several, advance * several);
         let step = (ratio * STEPS_PER_CROSSING as f64) as usize;
         let steps_per_sample = ratio * STEPS_PER_CROSSING as f64;
-        // For each phase the input sample at or before the output, and how far behind it the output lies. The last one stands in for a
-        // phase 0 whose time comes out a hair before its sample (see `Clock`).
+        // For each phase the input sample at or before the output, and how far behind it the output lies. The last ones stand in for phases
+        // on a sample, whose time may come out a hair before it (see `Clock`).
         let positions = (0..phases).map(|phase| ((phase * advance / phases) as isize, (phase * advance % phases) as f64 / phases as f64));
         let wing = |fraction: f64| table.wing(fraction * steps_per_sample, step, ratio).map(|weight| weight as f32).collect();
-        let wings: Vec<Wings> =
-            positions.chain([(-1, 1.0)]).map(|(at, fraction)| Wings { at, left: wing(fraction), right: wing(1.0 - fraction) }).collect();
+        let wings: Vec<Wings> = positions
+            .chain((0..late).map(|block| (block * whole - 1, 1.0)))
+            .map(|(at, fraction)| Wings { at, left: wing(fraction), right: wing(1.0 - fraction) })
+            .collect();
         let before = wings.iter().map(|w| w.left.len() as isize - 1 - w.at).max().unwrap_or(0);
         let after = wings.iter().map(|w| w.at + 1 + w.right.len() as isize).max().unwrap_or(0) as usize;
         let tiles = wings.chunks(TILE).map(|wings| Tile::new(wings, before)).collect();
-        Decimator { phases, advance, before: before as usize, after, tiles, clock: Clock::new(phases, advance, ratio), panel: vec![] }
+        Decimator { phases, advance, before: before as usize, after, tiles, clock, several, panel: vec![] }
     }
 
     /// Fills `output` (its length decides how much) from `input`, which is zero outside its ends.
@@ -133,10 +140,10 @@ impl WithSimd for Process<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let Process { decimator, input, output, panel } = self;
-        let Decimator { phases, advance, before, after, ref tiles, ref clock, .. } = *decimator;
+        let Decimator { phases, advance, before, after, ref tiles, ref clock, several, .. } = *decimator;
         let blocks = output.len().div_ceil(phases);
         let stretch = blocks.div_ceil(S::F32_LANES);
-        let errors = clock.errors(blocks + 1);
+        let errors = clock.errors(blocks * several);
         panel.resize((before + BLOCKS * advance + after) * S::F32_LANES, 0.0);
         for first in (0..stretch).step_by(BLOCKS) {
             interleave(S::F32_LANES, input, |lane| ((lane * stretch + first) * advance) as isize - before as isize, panel);
@@ -154,7 +161,8 @@ impl WithSimd for Process<'_> {
                         {
                             *slots = sums;
                         } else {
-                            let late = errors.get(block).is_some_and(|error| *error < 0.0);
+                            let late = errors.get(block * several..).unwrap_or_default();
+                            let late = &late[..several.min(late.len())];
                             place(&sums, phase, phases, late, output.get_mut(block * phases..).unwrap_or_default());
                         }
                     }
@@ -164,13 +172,14 @@ impl WithSimd for Process<'_> {
     }
 }
 
-/// Puts the sums of the phases from `phase` on where they belong in a block; the one after the last phase replaces the first of a late block.
-fn place(sums: &[f32; TILE], phase: usize, phases: usize, late: bool, block: &mut [f32]) {
+/// Puts the sums of the phases from `phase` on where they belong in a block; those after the last phase replace the phases on a sample that are
+/// late by `errors`.
+fn place(sums: &[f32; TILE], phase: usize, phases: usize, errors: &[f64], block: &mut [f32]) {
     for (sum, phase) in sums.iter().zip(phase..) {
-        let at = match phase.cmp(&phases) {
-            std::cmp::Ordering::Less => phase,
-            std::cmp::Ordering::Equal if late => 0,
-            _ => return,
+        let at = match phase.checked_sub(phases) {
+            None => phase,
+            Some(late) if errors.get(late).is_some_and(|error| *error < 0.0) => late * (phases / errors.len()),
+            Some(_) => continue,
         };
         if let Some(slot) = block.get_mut(at) {
             *slot = *sum;

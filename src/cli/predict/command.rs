@@ -111,32 +111,24 @@ fn remark(tally: &Tally, predict: &Predict, predictor: &Predictor, observer: &dy
         );
         if remark.is_warning() { observer.warn(said) } else { observer.note(said) }
     }
-    let usual = predictor.trained_durations().map_or(3.0, |durations| (durations.median * 10.0).round().max(1.0) / 10.0);
+    let trained = predictor.trained_durations();
+    let usual = (trained.median * 10.0).round().max(1.0) / 10.0;
     if tally.long > 0 && predict.window.is_none() {
         let long = recordings(tally.long);
         observer
             .note(format!("{long} longer than {} s, and models are trained on single utterances: try --window {usual}", library::LONG_S));
     }
-    match predictor.trained_durations() {
-        None if tally.rows > 0 => observer.warn(
-            "the model is of an earlier version and does not say what it was trained on: whether these recordings are like that is not known",
-        ),
-        Some(trained) if tally.outside > 0 => {
-            let (low, high) = trained.bounds();
-            let mut why = Vec::new();
-            if tally.outside_duration > 0 {
-                why.push(format!("{} by duration (outside of {low:.2} to {high:.2} s; try --window {usual})", tally.outside_duration));
-            }
-            if tally.outside_features > 0 {
-                why.push(format!("{} by features", tally.outside_features));
-            }
-            let (outside, rows) = (tally.outside, tally.rows);
-            observer.warn(format!(
-                "{outside} of {rows} predictions are outside of what the model was trained on (in_domain false) and should not be relied on: {}",
-                why.join(", ")
-            ));
-        }
-        _ => {}
+    if tally.outside > 0 {
+        let (low, high) = trained.bounds();
+        let by_duration = format!("{} by duration (outside of {low:.2} to {high:.2} s; try --window {usual})", tally.outside_duration);
+        let by_features = format!("{} by features", tally.outside_features);
+        let why = [(tally.outside_duration, by_duration), (tally.outside_features, by_features)];
+        let why: Vec<String> = why.into_iter().filter(|(n, _)| *n > 0).map(|(_, text)| text).collect();
+        let (outside, rows) = (tally.outside, tally.rows);
+        observer.warn(format!(
+            "{outside} of {rows} predictions are outside of what the model was trained on (in_domain false) and should not be relied on: {}",
+            why.join(", ")
+        ));
     }
 }
 

@@ -80,6 +80,11 @@ pub fn scan(settings: &ManifestSettings, sink: &mut dyn FnMut(Source) -> Result<
         labels: Labels::default(),
     };
     let mut set_aside = rows.read(sheet.rows, sink)?;
+    if let Some(why) = rows.labels.measurements() {
+        let hint = "ser trains classifiers: name classes in the column `emotion` (low, middle, high), or give each number a class: \
+                    label_map = { \"1\" = \"low\", … } under [corpus]";
+        return Err(Error::data(format!("{}: {why}", settings.path.display())).hint(hint));
+    }
     let warnings = rows.labels.warnings(&settings.label_map);
     set_aside.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(Listing {
@@ -197,6 +202,7 @@ impl Rows<'_> {
     fn class(&mut self, label: &str) -> Result<String, Refusal> {
         let map = &self.settings.label_map;
         if map.is_empty() {
+            self.labels.class(label);
             return Ok(label.to_owned());
         }
         self.labels.note(label, map);

@@ -1,7 +1,7 @@
 //! Attentive statistics pooling: mean and standard deviation over the length, weighted by what a learned score attends to.
 
-use super::dispatch::vectorised;
 use super::layout::Grid;
+use crate::model::dispatch::vectorised;
 use crate::model::params::ATTEND_EPSILON;
 
 /// Pooling of a signal `[length, channels]` to `[2 * channels]`: means, then deviations.

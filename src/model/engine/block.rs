@@ -160,15 +160,27 @@ impl Block {
         if self.out.is_empty() { &self.raw } else { &self.out }
     }
 
-    /// Computes the output for `n` samples.
-    pub fn forward(&mut self, x: &[f32], n: usize, params: &Params, mode: &mut Mode) {
+    /// Computes the output of the linear map for `n` samples, and returns its bias.
+    fn map<'a>(&mut self, x: &[f32], n: usize, params: &'a Params) -> Option<&'a [f32]> {
         match self.source {
             Source::Copy => copy_samples(x, self.input, &mut self.raw, self.raw_grid, n),
             Source::Conv(conv) => conv.forward(x, &params.tensors[self.weight], n, &mut self.raw),
             Source::Dense(dense) => dense.forward(x, &params.tensors[self.weight], n, &mut self.raw),
             Source::Attend(attend) => attend.forward(x, &params.tensors[self.weight], n, &mut self.attention, &mut self.raw),
         }
-        let bias = self.source.has_bias().then(|| params.tensors[self.weight + 1].as_slice());
+        self.source.has_bias().then(|| params.tensors[self.weight + 1].as_slice())
+    }
+
+    /// Adds the values that the block normalises for `n` samples, without dropout, to the sums of its normalisation.
+    pub fn measure(&mut self, x: &[f32], n: usize, params: &Params) {
+        let bias = self.map(x, n, params);
+        let moments = self.norm.as_mut().map(|norm| &mut norm.sums);
+        activate(&mut self.raw, self.raw_grid, n, bias, self.first.gate(None), moments);
+    }
+
+    /// Computes the output for `n` samples.
+    pub fn forward(&mut self, x: &[f32], n: usize, params: &Params, mode: &mut Mode) {
+        let bias = self.map(x, n, params);
         let key = match mode {
             Mode::Train(_, key) => Some(*key),
             Mode::Infer(_) => None,

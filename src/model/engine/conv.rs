@@ -1,8 +1,8 @@
 //! Convolution as matrix products without a copy of the windows.
 
-use super::dispatch::vectorised;
 use super::layout::Grid;
-use super::product::{Matrix, multiply};
+use crate::model::dispatch::vectorised;
+use crate::model::product::{Matrix, multiply};
 
 /// A convolution between two padded grids of the same length and gap; `gap` is at least half the kernel.
 #[derive(Debug, Clone, Copy)]
@@ -21,7 +21,7 @@ impl Conv {
     }
 
     /// The windows over a padded signal of the given channels, one row each.
-    fn windows<'a>(&self, signal: &'a [f32], channels: usize, n: usize) -> Matrix<'a> {
+    fn windows<'a>(&self, signal: &'a [f32], channels: usize, n: usize) -> Matrix<'a, f32> {
         let first = (self.gap - self.kernel / 2) * channels;
         Matrix::new(&signal[first..], self.rows(n), self.kernel * channels, channels)
     }
@@ -79,7 +79,7 @@ pub(super) struct Dense {
 }
 
 impl Dense {
-    fn signal<'a>(&self, x: &'a [f32], n: usize) -> Matrix<'a> {
+    fn signal<'a>(&self, x: &'a [f32], n: usize) -> Matrix<'a, f32> {
         Matrix::new(&x[self.input.sample(0).start..], n, self.input.volume(), self.input.stride)
     }
 

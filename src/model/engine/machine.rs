@@ -113,18 +113,53 @@ impl Engine {
     ///
     /// A data error if the features are not a whole number of samples, or the parameters belong to another network.
     pub fn infer(&mut self, params: &Params, running: &Running, x: &[f32]) -> Result<&[f32]> {
-        if !x.len().is_multiple_of(self.n_features) {
-            return Err(Error::data(format!("{} values are not rows of {} features", x.len(), self.n_features)));
-        }
-        if !self.fits(params) || !self.fits_running(running) {
-            return Err(Error::data("the model's parameters belong to another network").hint("check the model file and its architecture"));
-        }
+        self.check(params, running, x)?;
         self.logits.clear();
         for samples in x.chunks(self.max_batch * self.n_features) {
             self.forward(samples, params, &mut Mode::Infer(running));
             self.append_logits(samples.len() / self.n_features);
         }
         Ok(&self.logits)
+    }
+
+    /// Writes the statistics that batch normalisation has over all samples `[n, n_features]` to `running`: each layer's mean and variance of
+    /// what the layers before it give without dropout, those normalised by their own new statistics.
+    ///
+    /// Sums are taken in double precision, sample by sample, so that the size of the engine's batch changes nothing. The first layers are
+    /// computed anew for each normalisation behind them, which needs no memory.
+    ///
+    /// # Errors
+    ///
+    /// A data error as that of [`Engine::infer`], or where there is no sample.
+    pub fn measure_norms(&mut self, params: &Params, running: &mut Running, x: &[f32]) -> Result<()> {
+        self.check(params, running, x)?;
+        let n = x.len() / self.n_features;
+        if n == 0 {
+            return Err(Error::data("batch normalisation has no statistics of no samples"));
+        }
+        let batch_len = self.max_batch * self.n_features;
+        if self.taps.as_ref().is_some_and(Taps::normalises) {
+            self.taps.iter_mut().for_each(Taps::clear_sums);
+            for samples in x.chunks(batch_len) {
+                self.enter(samples);
+                self.taps.iter_mut().for_each(|taps| taps.measure(&self.input, samples.len() / self.n_features));
+            }
+            self.taps.iter_mut().for_each(|taps| taps.store_statistics(n, params, running));
+        }
+        for index in 0..self.blocks.len() {
+            let Some(norm) = &mut self.blocks[index].norm else { continue };
+            norm.clear_sums();
+            for samples in x.chunks(batch_len) {
+                let n = samples.len() / self.n_features;
+                self.forward_to(index, samples, params, &mut Mode::Infer(running));
+                let (before, from) = self.blocks.split_at_mut(index);
+                from[0].measure(signal_before(before, self.taps.as_ref(), &self.input), n, params);
+            }
+            if let Block { norm: Some(norm), raw_grid, .. } = &mut self.blocks[index] {
+                norm.store(n * raw_grid.length, running);
+            }
+        }
+        Ok(())
     }
 
     fn fits(&self, params: &Params) -> bool {
@@ -135,18 +170,39 @@ impl Engine {
         [&running.means, &running.variances].into_iter().all(|tensors| tensors.iter().map(Vec::len).eq(self.norm_lens.iter().copied()))
     }
 
-    fn forward(&mut self, x: &[f32], params: &Params, mode: &mut Mode) {
-        let n = x.len() / self.n_features;
+    /// Refuses samples and parameters of another network.
+    fn check(&self, params: &Params, running: &Running, x: &[f32]) -> Result<()> {
+        if !x.len().is_multiple_of(self.n_features) {
+            return Err(Error::data(format!("{} values are not rows of {} features", x.len(), self.n_features)));
+        }
+        if !self.fits(params) || !self.fits_running(running) {
+            return Err(Error::data("the model's parameters belong to another network").hint("check the model file and its architecture"));
+        }
+        Ok(())
+    }
+
+    /// Lays out samples as the first layer reads them.
+    fn enter(&mut self, x: &[f32]) {
         self.input_grid.spread(x, &mut self.input);
         // What a larger batch left behind the last sample would be taken for its neighbour.
-        self.input_grid.clear_gaps(&mut self.input, n);
+        self.input_grid.clear_gaps(&mut self.input, x.len() / self.n_features);
+    }
+
+    fn forward(&mut self, x: &[f32], params: &Params, mode: &mut Mode) {
+        self.forward_to(self.blocks.len(), x, params, mode);
+    }
+
+    /// The forward pass through all that stands before a block.
+    fn forward_to(&mut self, end: usize, x: &[f32], params: &Params, mode: &mut Mode) {
+        let n = x.len() / self.n_features;
+        self.enter(x);
         if let Some(taps) = &mut self.taps {
             match mode {
                 Mode::Train(running, _) => taps.forward_batch(&self.input, n, params, running),
                 Mode::Infer(running) => taps.forward_running(&self.input, n, params, running),
             }
         }
-        for index in 0..self.blocks.len() {
+        for index in 0..end {
             let (before, from) = self.blocks.split_at_mut(index);
             let signal = signal_before(before, self.taps.as_ref(), &self.input);
             from[0].forward(signal, n, params, mode);

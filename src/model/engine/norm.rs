@@ -82,13 +82,27 @@ impl Norm {
 
     /// Takes the statistics of `count` values per channel from the sums, and moves the running ones.
     pub fn use_batch(&mut self, count: usize, params: &Params, running: &mut Running) {
+        self.average(count);
+        running.update(self.running, &self.sums[0], &self.sums[1]);
+        self.settle(params);
+    }
+
+    /// Turns the sums over `count` values per channel into the statistics that inference applies.
+    pub fn store(&mut self, count: usize, running: &mut Running) {
+        self.average(count);
+        let [means, variances] = &self.sums;
+        for (to, from) in [(&mut running.means, means), (&mut running.variances, variances)] {
+            to[self.running] = from.iter().map(|&value| value as f32).collect();
+        }
+    }
+
+    /// From sums of values and squares to means and (biased) variances.
+    fn average(&mut self, count: usize) {
         let [sums, squares] = &mut self.sums;
         for (mean, variance) in sums.iter_mut().zip(squares) {
             *mean /= count as f64;
             *variance = (*variance / count as f64 - *mean * *mean).max(0.0);
         }
-        running.update(self.running, &self.sums[0], &self.sums[1]);
-        self.settle(params);
     }
 
     /// Takes the running statistics.

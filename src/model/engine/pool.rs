@@ -1,9 +1,9 @@
 //! Maximum pooling, together with the normalisation and the gate that may stand before it.
 
-use super::dispatch::vectorised;
 use super::gate::Gate;
 use super::layout::Grid;
 use super::norm::Affine;
+use crate::model::dispatch::vectorised;
 
 /// Non-overlapping windows over the length, and what the forward pass remembers of them.
 #[derive(Debug)]

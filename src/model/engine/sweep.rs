@@ -1,10 +1,10 @@
 //! The passes over whole signals that surround the matrix products: each row is read once, worked on in the first-level cache, written once.
 
-use super::dispatch::vectorised;
 use super::gate::Gate;
 use super::layout::Grid;
 use super::norm::{Affine, Correction};
 use super::pool::Pool;
+use crate::model::dispatch::vectorised;
 
 vectorised! {
     /// `y = gate(y + bias)` in place; adds each channel's sum and sum of squares to `moments`; zeroes the gaps.

@@ -5,9 +5,9 @@
 //! sums of gradient times tap. The outputs are written once and read once.
 
 use super::conv::Conv;
-use super::dispatch::vectorised;
 use super::layout::Grid;
 use super::norm::Norm;
+use crate::model::dispatch::vectorised;
 use crate::model::params::{Params, Running};
 
 /// The convolution, its normalisation and their buffers.
@@ -69,22 +69,36 @@ impl Taps {
 
     /// The output with the batch's statistics, which move the running ones.
     pub fn forward_batch(&mut self, signal: &[f32], n: usize, params: &Params, running: &mut Running) {
+        self.clear_sums();
+        self.measure(signal, n);
         if let Some(mut norm) = self.norm.take() {
-            self.measure(signal, n);
-            let count = (n * self.grid.length) as f64;
-            for channel in 0..self.outputs {
-                // Sums as a pass over the outputs would give them: each output is weight * taps + bias.
-                let (weight, bias) = self.channel(channel, params);
-                let tap = |index: usize| self.taps[index];
-                let linear: f64 = (0..self.kernel).map(|i| weight(i) * tap(i)).sum();
-                let quadratic: f64 = (0..self.kernel).map(|i| weight(i) * self.product_sum(i, weight)).sum();
-                norm.sums[0][channel] = linear + count * bias;
-                norm.sums[1][channel] = quadratic + 2.0 * bias * linear + count * bias * bias;
-            }
+            self.fill_sums(&mut norm, n, params);
             norm.use_batch(n * self.grid.length, params, running);
             self.norm = Some(norm);
         }
         self.forward(signal, n, params);
+    }
+
+    /// Stores the statistics over `n` samples that were all measured since the sums were cleared.
+    pub fn store_statistics(&mut self, n: usize, params: &Params, running: &mut Running) {
+        if let Some(mut norm) = self.norm.take() {
+            self.fill_sums(&mut norm, n, params);
+            norm.store(n * self.grid.length, running);
+            self.norm = Some(norm);
+        }
+    }
+
+    /// The sums that a pass over the outputs of `n` samples would give: each output is weight * taps + bias.
+    fn fill_sums(&self, norm: &mut Norm, n: usize, params: &Params) {
+        let count = (n * self.grid.length) as f64;
+        for channel in 0..self.outputs {
+            let (weight, bias) = self.channel(channel, params);
+            let tap = |index: usize| self.taps[index];
+            let linear: f64 = (0..self.kernel).map(|i| weight(i) * tap(i)).sum();
+            let quadratic: f64 = (0..self.kernel).map(|i| weight(i) * self.product_sum(i, weight)).sum();
+            norm.sums[0][channel] = linear + count * bias;
+            norm.sums[1][channel] = quadratic + 2.0 * bias * linear + count * bias * bias;
+        }
     }
 
     /// The output with the running statistics.
@@ -158,11 +172,23 @@ impl Taps {
         (0..self.kernel).map(|other| weight(other) * self.products[tap * self.kernel + other]).sum()
     }
 
-    /// Sums the taps and their products over the batch.
-    fn measure(&mut self, signal: &[f32], n: usize) {
-        let windows = Windows { signal, grid: self.input, kernel: self.kernel };
+    /// Whether a normalisation follows the convolution.
+    pub fn normalises(&self) -> bool {
+        self.norm.is_some()
+    }
+
+    /// Forgets the samples that were measured.
+    pub fn clear_sums(&mut self) {
         self.taps.fill(0.0);
         self.products.fill(0.0);
+    }
+
+    /// Adds the taps of `n` samples and their products to the sums; without a normalisation nobody needs them.
+    pub fn measure(&mut self, signal: &[f32], n: usize) {
+        if self.norm.is_none() {
+            return;
+        }
+        let windows = Windows { signal, grid: self.input, kernel: self.kernel };
         for (sample, row) in (0..n).flat_map(|sample| (0..self.grid.length).map(move |row| (sample, row))) {
             let window = windows.at(sample, row);
             let products = self.products.chunks_exact_mut(self.kernel);

@@ -205,6 +205,32 @@ impl Case {
         close("running variance", &running.variances.concat(), &moved(&self.running.variances, |pair| pair.1));
     }
 
+    /// The statistics over all samples against those of the reference without dropout, and their independence of the batch and of what stood
+    /// there before.
+    fn check_norms(mut self) {
+        for layer in &mut self.layers {
+            if let Dropout { p } = layer {
+                *p = 0.0;
+            }
+        }
+        let measured = |max_batch: usize, mut running: Running| {
+            self.engine(max_batch).measure_norms(&self.params, &mut running, &self.x).unwrap();
+            running
+        };
+        let statistics = measured(self.n(), self.running.clone());
+        for max_batch in [1, 3] {
+            assert_eq!(measured(max_batch, Running::new(&self.layers)), statistics, "{:?}", self.layers);
+        }
+        let (_, expected) = self.reference(&self.double_params(), true);
+        let ours: Vec<(f32, f32)> =
+            statistics.means.iter().flatten().copied().zip(statistics.variances.iter().flatten().copied()).collect();
+        assert_eq!(ours.len(), expected.len());
+        for (ours, expected) in ours.into_iter().zip(expected) {
+            let close = |ours: f32, expected: f64| (f64::from(ours) - expected).abs() < 2e-5 * expected.abs().max(1.0);
+            assert!(close(ours.0, expected.0) && close(ours.1, expected.1), "{ours:?} for {expected:?} in {:?}", self.layers);
+        }
+    }
+
     /// Every single derivative, for small networks.
     fn check_gradients(&self) {
         let (_, _, grads, _) = self.step(&mut self.engine(self.n()));
@@ -287,12 +313,13 @@ fn small_cases() -> Vec<Case> {
     networks.chain(of_many_channels.into_iter().map(|layers| Case::new(layers, 12, 3, 4))).collect()
 }
 
-const ARCHITECTURES: [Architecture; 7] = [
+const ARCHITECTURES: [Architecture; 8] = [
     Architecture::Baseline,
     Architecture::BaselineNorm1,
     Architecture::BaselineNorm3,
     Architecture::Ravdess,
     Architecture::RavdessNorm2,
+    Architecture::RavdessRelu,
     Architecture::EmodbA,
     Architecture::Iemocap,
 ];
@@ -303,6 +330,29 @@ fn forward_passes_agree_with_the_definition() {
     for architecture in ARCHITECTURES {
         Case::architecture(architecture, 3).check_forward();
     }
+}
+
+#[test]
+fn statistics_over_all_samples_agree_with_the_definition() {
+    small_cases().into_iter().for_each(Case::check_norms);
+    for architecture in ARCHITECTURES {
+        Case::architecture(architecture, 7).check_norms();
+    }
+    let case = Case::architecture(Architecture::EmodbA, 2);
+    assert!(case.engine(2).measure_norms(&case.params, &mut case.running.clone(), &[]).is_err());
+}
+
+#[test]
+fn dropout_takes_no_part_in_statistics_over_all_samples() {
+    let case = Case::new(vec![Flatten, Dropout { p: 0.5 }, Dense { inputs: 11, outputs: 3 }, BatchNorm { channels: 3 }], 11, 3, 6);
+    let mut without = Case::new(case.layers.clone(), 11, 3, 6);
+    without.layers[1] = Dropout { p: 0.0 };
+    let [with, without] = [&case, &without].map(|case| {
+        let mut running = case.running.clone();
+        case.engine(4).measure_norms(&case.params, &mut running, &case.x).unwrap();
+        running
+    });
+    assert_eq!(with, without);
 }
 
 #[test]
@@ -349,7 +399,7 @@ fn threads_and_repetition_change_no_bit() {
 #[test]
 #[cfg(target_arch = "x86_64")]
 fn instruction_sets_change_no_bit() {
-    use super::dispatch::{CEILING, Level};
+    use crate::model::dispatch::{CEILING, Level};
     for case in small_cases().iter().chain(&ARCHITECTURES.map(|architecture| Case::architecture(architecture, 2))) {
         let [plain, avx2, widest] = [Level::Plain, Level::Avx2, Level::Avx512].map(|ceiling| {
             CEILING.set(ceiling);
@@ -366,7 +416,9 @@ fn inference_takes_any_number_of_samples() {
     let whole = case.engine(7).infer(&case.params, &case.running, &case.x).unwrap().to_vec();
     let mut engine = case.engine(3);
     let parts = engine.infer(&case.params, &case.running, &case.x).unwrap();
-    assert_eq!(parts.len(), whole.len());
+    if crate::model::has_fused_multiply_add() {
+        assert_eq!(parts, whole, "a sample's logits do not depend on those beside it");
+    }
     assert!(parts.iter().zip(&whole).all(|(a, b)| (a - b).abs() < 1e-5));
     assert!(engine.infer(&case.params, &case.running, &[]).unwrap().is_empty());
     assert!(engine.infer(&case.params, &case.running, &case.x[1..]).is_err());

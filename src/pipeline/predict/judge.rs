@@ -24,8 +24,7 @@ pub(super) struct Views {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Verdict {
     pub probabilities: Vec<f32>,
-    /// `None` where no model knows what it was trained on.
-    pub outside: Option<Outside>,
+    pub outside: Outside,
 }
 
 /// Computes rows of features and what the models say of them.
@@ -70,7 +69,7 @@ impl<'a> Judge<'a> {
         let mut outside = Vec::new();
         for (model, classifier) in self.predictor.models.iter().zip(&mut self.classifiers) {
             let (info, shape) = (&model.info, model.info.inputs.shape(model.info.feature_names.len()));
-            outside.extend(info.domain.as_ref().map(|domain| domain.compare(duration_s, &views.own, shape)));
+            outside.push(info.domain.compare(duration_s, &views.own, shape));
             let mut of_views = Vec::with_capacity(1 + views.copies.len());
             for row in [Some(&views.own)].into_iter().chain(views.copies.iter().map(Option::as_ref)).flatten() {
                 let mut row = row.clone();

@@ -31,8 +31,8 @@ pub struct Heard {
     pub end_s: f64,
     /// Probabilities of the classes.
     pub probabilities: Vec<f32>,
-    /// Whether the models were trained on the like of it; `None` where they do not know what they were trained on.
-    pub outside: Option<Outside>,
+    /// In what it leaves what the models were trained on.
+    pub outside: Outside,
     /// Whether all samples are the same, so that there is nothing to hear.
     pub silent: bool,
     /// The inputs of the models, as long as nothing was said of them.
@@ -229,7 +229,7 @@ impl<'a> Listeners<'a> {
         let at = |sample: usize| sample as f64 / f64::from(rate);
         let (start_s, end_s) = (at(window.start), at(window.end));
         let silent = samples.iter().all(|sample| Some(sample) == samples.first());
-        let mut heard = Heard { start_s, end_s, probabilities: vec![], outside: None, silent, views: Views::default() };
+        let mut heard = Heard { start_s, end_s, probabilities: vec![], outside: Outside::default(), silent, views: Views::default() };
         self.with_judge(|judge| {
             let views = judge.views(samples, rate, name)?;
             match wanted {

@@ -67,9 +67,9 @@ impl Predictor {
         self.inputs().is_transductive()
     }
 
-    /// How long the recordings were that the models were trained on; of several models the first that knows.
-    pub fn trained_durations(&self) -> Option<&Durations> {
-        self.models.iter().find_map(|model| model.info.domain.as_ref()).map(|domain| &domain.duration_s)
+    /// How long the recordings were that the first of the models was trained on.
+    pub fn trained_durations(&self) -> &Durations {
+        &self.models[0].info.domain.duration_s
     }
 
     /// Copies that all of the models average over.

@@ -84,8 +84,7 @@ impl<W: Write + Send> Output<W> {
             To::Lines(out) => writeln!(out, "{}", line(file, heard, &emotion, &self.labels, self.times)).map_err(failed),
             To::Json(out) => writeln!(out, "{}", json(file, heard, &emotion, &self.labels)).map_err(failed),
             To::Csv(out) => {
-                let is_inside = heard.outside.map_or("", |outside| if outside.is_inside() { "true" } else { "false" }).to_owned();
-                let reason = heard.outside.map_or("", Outside::reason).to_owned();
+                let (is_inside, reason) = (heard.outside.is_inside().to_string(), heard.outside.reason().to_owned());
                 let texts = [inert(file), heard.start_s.to_string(), heard.end_s.to_string(), inert(&emotion), is_inside, reason];
                 let numbers = heard.probabilities.iter().map(f32::to_string);
                 out.write_record(texts.into_iter().chain(numbers)).map_err(|e| csv_failed(&self.path, e))
@@ -95,8 +94,8 @@ impl<W: Write + Send> Output<W> {
                 start_s: heard.start_s,
                 end_s: heard.end_s,
                 emotion,
-                in_domain: heard.outside.map(Outside::is_inside),
-                domain_reason: heard.outside.filter(|outside| !outside.is_inside()).map(|outside| outside.reason().to_owned()),
+                in_domain: heard.outside.is_inside(),
+                domain_reason: reason(heard.outside),
                 probabilities: heard.probabilities.clone(),
             }),
         }
@@ -135,6 +134,11 @@ fn csv_failed(path: &Path, error: csv::Error) -> Error {
     }
 }
 
+/// In what a row leaves the domain of the models, where it does.
+fn reason(outside: Outside) -> Option<String> {
+    (!outside.is_inside()).then(|| outside.reason().to_owned())
+}
+
 /// `a.wav 1.5 to 4.5 s: happy  (happy 0.812, calm 0.188; in_domain true)`.
 fn line(file: &str, heard: &Heard, emotion: &str, labels: &[String], times: bool) -> String {
     let mut sorted: Vec<(&String, &f32)> = labels.iter().zip(&heard.probabilities).collect();
@@ -142,12 +146,11 @@ fn line(file: &str, heard: &Heard, emotion: &str, labels: &[String], times: bool
     let all: Vec<String> = sorted.iter().map(|(label, p)| format!("{label} {p:.3}")).collect();
     let when = if times { format!(" {:.3} to {:.3} s", heard.start_s, heard.end_s) } else { String::new() };
     // Names stay on their line.
-    let domain = match heard.outside {
-        None => String::new(),
-        Some(outside) if outside.is_inside() => "; in_domain true".to_owned(),
-        Some(outside) => format!("; in_domain false: {}", outside.reason()),
+    let domain = match reason(heard.outside) {
+        None => "in_domain true".to_owned(),
+        Some(reason) => format!("in_domain false: {reason}"),
     };
-    format!("{}{when}: {}  ({}{domain})", shown(file), shown(emotion), shown(&all.join(", ")))
+    format!("{}{when}: {}  ({}; {domain})", shown(file), shown(emotion), shown(&all.join(", ")))
 }
 
 fn json(file: &str, heard: &Heard, emotion: &str, labels: &[String]) -> serde_json::Value {
@@ -155,7 +158,7 @@ fn json(file: &str, heard: &Heard, emotion: &str, labels: &[String]) -> serde_js
         labels.iter().zip(&heard.probabilities).map(|(label, p)| (label.clone(), serde_json::json!(p))).collect();
     serde_json::json!({
         "file": file, "start_s": heard.start_s, "end_s": heard.end_s, "emotion": emotion, "probabilities": probabilities,
-        "in_domain": heard.outside.map(Outside::is_inside), "domain_reason": heard.outside.filter(|o| !o.is_inside()).map(Outside::reason),
+        "in_domain": heard.outside.is_inside(), "domain_reason": reason(heard.outside),
     })
 }
 
@@ -167,7 +170,7 @@ mod tests {
         let mut bytes = Vec::new();
         let labels = ["calm".to_owned(), "-happy".to_owned()];
         let mut output = Output::new(format, &mut bytes, Path::new("x"), &labels, true).unwrap();
-        let outside = Some(Outside { duration: true, features: false });
+        let outside = Outside { duration: true, features: false };
         let (probabilities, views) = (vec![0.25, 0.75], Default::default());
         let heard = Heard { start_s: 0.0, end_s: 1.5, probabilities, outside, silent: false, views };
         output.push(file, &heard).unwrap();

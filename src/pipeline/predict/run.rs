@@ -101,7 +101,7 @@ impl Tally {
                 self.rows += heard.len() as u64;
                 let (begin, end) = (heard.first().map_or(0.0, |one| one.start_s), heard.last().map_or(0.0, |one| one.end_s));
                 self.long += u64::from(end - begin > LONG_S);
-                for outside in heard.iter().filter_map(|one| one.outside) {
+                for outside in heard.iter().map(|one| one.outside) {
                     self.outside += u64::from(!outside.is_inside());
                     self.outside_duration += u64::from(outside.duration);
                     self.outside_features += u64::from(outside.features);

@@ -33,8 +33,8 @@ impl Columns {
         self.push(name, values.collect::<StringArray>(), true)
     }
 
-    pub fn optional_flag(self, name: &str, values: impl Iterator<Item = Option<bool>>) -> Self {
-        self.push(name, values.collect::<BooleanArray>(), true)
+    pub fn flag(self, name: &str, values: impl Iterator<Item = bool>) -> Self {
+        self.push(name, values.map(Some).collect::<BooleanArray>(), false)
     }
 
     pub fn number<T: ArrowPrimitiveType>(self, name: &str, values: impl Iterator<Item = T::Native>) -> Self {
@@ -125,8 +125,8 @@ impl Loaded {
         Ok(self.column::<StringArray>(name, &DataType::Utf8)?.iter().map(|v| v.map(str::to_owned)).collect())
     }
 
-    pub fn optional_flag(&self, name: &str) -> Result<Vec<Option<bool>>> {
-        Ok(self.column::<BooleanArray>(name, &DataType::Boolean)?.iter().collect())
+    pub fn flag(&self, name: &str) -> Result<Vec<bool>> {
+        Ok(self.complete::<BooleanArray>(name, &DataType::Boolean)?.iter().flatten().collect())
     }
 
     pub fn number<T: ArrowPrimitiveType>(&self, name: &str) -> Result<Vec<T::Native>> {

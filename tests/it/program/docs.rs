@@ -149,7 +149,7 @@ fn the_tutorial_goes_from_a_folder_to_a_report_and_on() {
     }
     assert_eq!(String::from_utf8(project.read("emotions.csv")).unwrap().lines().count(), 1 + 40);
     let pages = project.pages("stimmen");
-    assert!(pages.contains("Generated sounds, not recorded speech") && pages.contains("What the models lean on"));
+    assert!(pages.contains("Generated sounds, not recorded speech") && pages.contains("Feature importance"));
 }
 
 #[test]
@@ -242,14 +242,14 @@ fn an_explanation_stays_in_the_report_and_changes_no_result() {
     let project = Project::with_tones(3);
     project.ser(&["run", "small", "-q"]).ok();
     let before = project.read("reports/small/predictions.csv");
-    assert!(!project.pages("small").contains("What the models lean on"));
+    assert!(!project.pages("small").contains("Feature importance"));
     project.ser(&["explain", "small", "-q", "--jobs", "1"]).ok();
     let explained = project.read("reports/small/explain.csv");
     let text = String::from_utf8(explained.clone()).unwrap();
     assert_eq!(text.lines().filter(|line| line.contains(",feature,")).count(), 193);
     assert_eq!(text.lines().filter(|line| line.contains(",occlusion,")).count(), 193 * 3);
     let pages = project.pages("small");
-    assert!(pages.contains("What the models lean on") && !pages.contains("Not the settings of the pipeline file"));
+    assert!(pages.contains("Feature importance") && !pages.contains("Not the settings of the pipeline file"));
     project.ser(&["run", "small", "-q"]).ok();
     assert_eq!((project.read("reports/small/explain.csv"), project.read("reports/small/predictions.csv")), (explained.clone(), before));
     let other = Project::with_tones(3);

@@ -63,13 +63,16 @@ fn two_runs_are_listed_shown_and_compared() {
         tasks.iter().filter(|t| t["stage"] == "train" && t["key"].as_str().unwrap().len() == 64 && t["why"] == "never ran").count(),
         2
     );
-    let csv = String::from_utf8(project.read("reports/net/report.json")).unwrap();
-    let report: Value = serde_json::from_str(&csv).unwrap();
     let metric = |run: &Value, name: &str| {
         run["metrics"].as_array().unwrap().iter().find(|m| m["metric"] == name).unwrap()["value"].as_f64().unwrap()
     };
-    assert_eq!(metric(second, "uar"), report["experiments"][0]["pooled"]["uar"].as_f64().unwrap());
-    assert_eq!(metric(second, "macro_f1"), report["experiments"][0]["pooled"]["macro_f1"].as_f64().unwrap());
+    // Each has a report of its own.
+    for (run, name) in [(first, "net"), (second, "net@base.learning-rate-0.03")] {
+        let report: Value = serde_json::from_slice(&project.read(&format!("reports/{name}/report.json"))).unwrap();
+        for figure in ["uar", "macro_f1"] {
+            assert_eq!(metric(run, figure), report["experiments"][0]["pooled"][figure].as_f64().unwrap(), "{name}");
+        }
+    }
 
     let diff = &lines(&project.ser(&["diff", "1", "2", "--json"]).ok())[0];
     let settings = diff["settings"].as_array().unwrap();

@@ -29,13 +29,23 @@ fn each_corpus_is_tested_by_what_was_trained_on_the_other() {
     let aside = report["corpus"]["set_aside"].as_array().unwrap();
     let left_out = |path: &str| aside.iter().filter(|one| one["path"].as_str().unwrap().starts_with(path)).count();
     assert_eq!((left_out("corpus/"), left_out("other/"), aside.len()), (6, 6, 12));
-    for line in experiment["predictions"].as_array().unwrap() {
-        let (id, fold) = (line["utterance_id"].as_str().unwrap(), line["fold"].as_u64().unwrap());
-        assert!(id.starts_with(["one-", "two-"][fold as usize]), "{id} in fold {fold}");
+    let directions = report["experiments"].as_array().unwrap();
+    let names: Vec<&str> = directions.iter().map(|one| one["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["x-on-one", "x-on-two"]);
+    for (one, corpus) in directions.iter().zip(["one", "two"]) {
+        assert_eq!((one["direction_of"].as_str(), one["pooled"]["n"].as_u64()), (Some("x"), Some(12)));
+        assert_eq!(one["protocol"], format!("cross-corpus, tested on {corpus}"));
+        for line in one["predictions"].as_array().unwrap() {
+            let id = line["utterance_id"].as_str().unwrap();
+            assert!(id.starts_with(&format!("{corpus}-")), "{id} where {corpus} is tested");
+        }
     }
     let rooted = PIPELINE.replace("folder = \"other\"", "root = \"other\", folder = \"other\"");
     project.pipeline("wrong", &rooted.replace("\"both\"", "\"wrong\""));
     project.ser(&["run", "wrong"]).fails(3, &["`folder` and `root` both say where the recordings lie"]);
+    // Nowhere is there a figure of both directions together.
+    let metrics = read("reports/both/metrics.csv");
+    assert!(metrics.lines().skip(1).all(|line| line.starts_with("x-on-one,") || line.starts_with("x-on-two,")), "{metrics}");
     let elsewhere = PIPELINE.replace("folder = \"other\"", "folder = \"../other\"");
     project.pipeline("wrong", &elsewhere.replace("\"both\"", "\"wrong\""));
     project.ser(&["run", "wrong"]).fails(3, &["does not lie below corpus.root"]);

@@ -23,7 +23,7 @@ fn plans_and_results_of_several_pipelines_say_whose_they_are() {
     let plan = project.ser(&["plan", "small"]).ok().stdout;
     let report = plan.lines().find(|line| line.contains(" report ")).unwrap();
     assert!(
-        report.contains("(experiments, figures or settings changed: settings.title: \"small\" -> \"New\"; title: \"small\" -> \"New\")"),
+        report.contains("(experiments, figures or settings changed: settings.title: \"small\" -> \"New\"; title: \"small\" -> \"New\"; input changed: pipeline file)"),
         "{plan}"
     );
     let all = project.ser(&["plan", "small", "-v"]).ok().stdout;

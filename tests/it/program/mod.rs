@@ -18,6 +18,7 @@ mod leaks;
 mod messages;
 mod pools;
 mod predict;
+mod processors;
 pub mod project;
 mod runs;
 mod scale;

@@ -134,6 +134,6 @@ fn pools_are_measured_once_and_not_of_controls() {
     std::fs::remove_dir_all(other.path("data")).unwrap();
     other.ser(&["run", "small", "-q", "--jobs", "1"]).ok();
     assert_eq!(other.read("reports/small/restricted-pools.csv"), before);
-    project.ser(&["run", "small", "-q", "--set", "shuffle_labels=true"]).ok();
-    assert!(read(&project, "reports/small/restricted-pools.csv").is_empty());
+    project.ser(&["run", "small", "-q", "--set", "shuffle_labels=true", "--as", "control"]).ok();
+    assert!(read(&project, "reports/small@control/restricted-pools.csv").is_empty());
 }

@@ -312,19 +312,7 @@ fn what_is_outside_of_the_training_data_is_marked_and_counted() {
     assert!(seen.iter().all(|row| !row["domain_reason"].contains("duration")));
     project.ser(&["predict", MODEL, "other", "-o", "out.parquet"]).ok();
     let (_, heard) = ser::table::heard::read(&project.path("out.parquet")).unwrap();
-    assert!(
-        heard.iter().zip(&rows).all(|(one, row)| one.in_domain == Some(false) && one.domain_reason.as_ref() == Some(&row["domain_reason"]))
-    );
+    assert!(heard.iter().zip(&rows).all(|(one, row)| !one.in_domain && one.domain_reason.as_ref() == Some(&row["domain_reason"])));
     let lines = project.ser(&["predict", MODEL, "other/long.wav"]).ok().stdout;
     assert!(lines.contains("; in_domain false: duration"), "{lines}");
-
-    // A model of a version that recorded no ranges.
-    let path = project.path(&format!("{MODEL}/model.json"));
-    let mut model: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
-    model["schema_version"] = 1.into();
-    model.as_object_mut().unwrap().remove("domain").unwrap();
-    fs::write(&path, model.to_string()).unwrap();
-    let ran = project.ser(&["predict", MODEL, "other", "--format", "csv"]).ok();
-    assert_eq!(column(&csv(ran.stdout.as_bytes()), "in_domain"), ["", "", ""]);
-    assert!(ran.stderr.contains("does not say what it was trained on"), "{}", ran.stderr);
 }

@@ -159,7 +159,7 @@ fn one_of_several_pipelines_that_is_wrong_stops_no_other() {
     // An override may fit one pipeline and not another.
     project.pipeline("net", &Project::network(1));
     let ran = project.ser(&["plan", "small", "net", "--set", "train.epochs=3"]).fails(3, &["error: small: --set train.epochs=3"]);
-    assert!(ran.stdout.contains("net: "), "{}", ran.stdout);
+    assert!(ran.stdout.contains("net@epochs-3: "), "{}", ran.stdout);
 }
 
 #[test]
