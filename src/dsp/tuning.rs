@@ -327,11 +327,11 @@ mod tests {
             let places = histogram.doubtful.iter().copied().filter(|(_, cell, other)| cell != other).collect();
             Histogram { doubtful: places, ..histogram }.doubtful_frames()
         };
-        // Two in one cell against one well inside and one at the edge to the first.
-        assert_eq!(doubtful(&[0.105, 0.104, 0.115, 0.109_999]), [3]);
-        // The same with four: whichever cell that peak is in, the first is the fullest.
-        assert!(doubtful(&[0.105, 0.104, 0.106, 0.103, 0.115, 0.109_999]).is_empty());
-        assert!(doubtful(&[0.105, 0.104, 0.115]).is_empty());
+        // Two in a cell, one in the cell below it, and one at the edge between them: of equal counts the lower cell is taken.
+        assert_eq!(doubtful(&[0.115, 0.114, 0.105, 0.110_001]), [3]);
+        // The same with four: whichever cell that peak is in, theirs is the fullest.
+        assert!(doubtful(&[0.115, 0.114, 0.116, 0.113, 0.105, 0.110_001]).is_empty());
+        assert!(doubtful(&[0.115, 0.114, 0.105]).is_empty());
     }
 
     #[test]

@@ -201,7 +201,7 @@ mod tests {
         let (caption, tex) = (caption(&report), results(&report));
         for part in [
             "1344 of 1440 utterances",
-            "Not comparable with published figures: ",
+            "Another task than the published one, so that no published figures stand here: ",
             "overridden for this run: train.epochs=1",
             "{\\dagger}$ Of fewer than 10",
             "Transductive figures hold only if each speaker's clips cover all classes",

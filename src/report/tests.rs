@@ -201,10 +201,10 @@ fn what_figures_are_to_be_read_with_stands_beside_them() {
     let report = fixture::compared();
     let (dir, page) = written(&report);
     let intervals = report.experiments[1].uncertainty.intervals.unwrap();
-    let shown = format!("{:.2} to {:.2}", intervals.uar.low * 100.0, intervals.uar.high * 100.0);
+    let shown = format!("{:.1} to {:.1}", intervals.uar.low * 100.0, intervals.uar.high * 100.0);
     assert_eq!((intervals.units, page.contains(&shown)), (24, true), "{shown}");
     let [first, second] = [0, 1].map(|i: usize| page_of(dir.path(), &report.experiments[i].name));
-    assert!(second.contains("95 % interval, 2000 draws of 24 speakers") && second.contains(&shown));
+    assert!(second.contains("95 % interval, 20000 draws of 24 speakers") && second.contains(&shown));
     assert!(page.contains("majority vote of the seeds") && second.contains("id=\"x-reliability-title\""));
     assert!(first.contains("id=\"x-by-sex\"") && first.contains("id=\"x-by-intensity\"") && !first.contains("id=\"x-by-speaker\""));
     assert_eq!(report.comparisons.len(), 1, "only the two of one protocol are a pair");
