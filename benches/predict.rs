@@ -17,7 +17,7 @@ use rand_chacha::ChaCha8Rng;
 use ser::error::{Error, Result};
 use ser::features::{self, FeatureSet, Profile};
 use ser::model::artifact::{ModelInfo, SavedModel, Weights, save};
-use ser::model::{Architecture, Params, Running};
+use ser::model::{Architecture, Domain, Durations, FeatureRanges, Params, Running};
 use ser::table::heard;
 use ser::transform::{Inputs, Scaler};
 
@@ -132,6 +132,7 @@ fn network(folder: &Path) -> Result<PathBuf> {
     let layers = Architecture::Ravdess.layers(names.len(), labels.len());
     let params = Params::init(&layers, &mut ChaCha8Rng::seed_from_u64(0));
     let running = Running::new(&layers);
+    let ranges = |value: f32| vec![value; names.len()];
     let info = ModelInfo {
         architecture: Some(Architecture::Ravdess),
         layers,
@@ -139,9 +140,14 @@ fn network(folder: &Path) -> Result<PathBuf> {
         feature_set: set.name().into(),
         profile: profile.name().into(),
         feature_code_version: set.code_version(),
-        feature_names: names,
+        feature_names: names.clone(),
         inputs: Inputs::default(),
         scaler: Scaler::None,
+        test_time_augment: None,
+        domain: Domain {
+            duration_s: Durations { min: 1.0, p01: 1.0, p05: 1.0, median: 3.0, p95: 10.0, p99: 10.0, max: 10.0 },
+            features: FeatureRanges { min: ranges(-1.0), p01: ranges(-1.0), p99: ranges(1.0), max: ranges(1.0) },
+        },
         train: None,
         pipeline: "bench".into(),
         corpus: "nothing".into(),

@@ -40,7 +40,8 @@ impl Default for Augment {
 }
 
 /// A kind of copy.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Variant {
     /// Begins a little later.
     Shift,
@@ -92,6 +93,15 @@ impl Copies {
     /// The kinds, in the order of [`Variant::ALL`].
     pub fn kinds(&self) -> &[Variant] {
         &self.0
+    }
+
+    /// The same for copies that are predicted with a recording, of a model that was trained on the copies `trained`.
+    pub fn describe_test_time(&self, trained: &Copies) -> String {
+        match self.0.len() {
+            0 => String::new(),
+            _ if self == trained => ", test-time augmentation".to_owned(),
+            _ => format!(", test-time augmentation by {}", self.0.iter().map(|kind| kind.name()).collect::<Vec<_>>().join(" and ")),
+        }
     }
 
     /// What stands behind the name of a model: `, augmented by speed-up, slow-down`; nothing where there are none.

@@ -17,9 +17,11 @@ pub mod resample;
 pub(crate) mod simd;
 mod stream;
 mod wav;
+mod windows;
 
 pub use budget::{Budget, Permit};
 pub use decode::{
     Audio, Shape, Take, decode, decode_blocks, decode_blocks_of_bytes, decode_bytes, decode_bytes_within, decode_within, measure,
 };
 pub use mono::{Remark, Remarks};
+pub use windows::{Stream, Windows};

@@ -10,10 +10,11 @@ use super::citation;
 use super::experiment;
 use super::joined;
 use super::published;
-use super::raw::{Key, RawAugment, RawCorpus, RawCorpusKind, RawFeatures, RawPipeline, RawSubset, Table};
+use super::raw::{Key, RawAugment, RawCorpus, RawCorpusKind, RawFeatures, RawPipeline, RawSubset, RawWindows, Table};
 use super::slurm;
 use super::texts::{Texts, shorten, suggestion};
 use super::validated::{CorpusKind, CorpusSettings, FeatureSettings, Pipeline};
+use crate::audio::Windows;
 use crate::audio::augment::Augment;
 use crate::corpus::iemocap::{Agreement, Dialogs, Excitement};
 use crate::corpus::text::composed;
@@ -104,6 +105,19 @@ fn subset(raw: Key<Table<RawSubset>>, context: &Context<'_>) -> Result<Option<Su
     Ok(Some(Subset { size, rule, seed: (rule == SubsetRule::Random).then_some(seed) }))
 }
 
+fn windows(raw: Key<Table<RawWindows>>, context: &Context<'_>) -> Result<Option<Windows>> {
+    let Some(Table(raw)) = raw.map(Spanned::into_inner) else { return Ok(None) };
+    let (low, high) = (Windows::SHORTEST_S, Windows::LONGEST_S);
+    let seconds =
+        |key: &str, value: &Spanned<f64>| context.real(key, value, |x| (low..=high).contains(&x), &format!("from {low} to {high} seconds"));
+    let length_s = seconds("length_s", &raw.length_s)?;
+    let hop_s = raw.hop_s.map(|hop| seconds("hop_s", &hop)).transpose()?;
+    Windows::new(length_s, hop_s).map(Some).map_err(|_| {
+        let error = context.texts.error(&raw.length_s.span(), "half of `length_s`, the default of `hop_s`, is too short");
+        error.hint("give hop_s, or a longer window")
+    })
+}
+
 fn feature_sets(raw: Spanned<Vec<Spanned<String>>>, context: &Context<'_>) -> Result<Vec<FeatureSet>> {
     let place = raw.span();
     let mut sets = Vec::new();
@@ -142,6 +156,7 @@ fn corpus(raw: Spanned<Table<RawCorpus>>, context: &Context<'_>) -> Result<Corpu
     };
     let labels = labels(raw.labels, known, context)?;
     let subset = subset(raw.subset, context)?;
+    let windows = windows(raw.windows, context)?;
     let own_root = raw.root.is_some();
     // What this program writes stays where it may write.
     let here = Context { texts: context.texts, corpora_dir: context.corpora_dir.filter(|_| kind != RawCorpusKind::Synthetic) };
@@ -184,7 +199,7 @@ fn corpus(raw: Spanned<Table<RawCorpus>>, context: &Context<'_>) -> Result<Corpu
     };
     let licence = raw.licence.map(|licence| context.text("licence", licence)).transpose()?;
     let citation = raw.citation.map(|citation| citation::check(citation, context)).transpose()?;
-    Ok(CorpusSettings { name, labels, notes: raw.notes.unwrap_or_default(), licence, citation, subset, kind })
+    Ok(CorpusSettings { name, labels, notes: raw.notes.unwrap_or_default(), licence, citation, subset, windows, kind })
 }
 
 /// Keys that another kind of corpus has are no mistake of spelling, so they get their own message.
@@ -227,7 +242,7 @@ pub(super) fn keys_of(kind: RawCorpusKind) -> Vec<&'static str> {
         RawCorpusKind::Synthetic => &["speakers", "sentences", "takes", "sample_rate", "seed"],
         RawCorpusKind::Joined => &["parts"],
     };
-    [&["kind", "name", "root", "labels", "notes", "licence", "citation", "subset"], own].concat()
+    [&["kind", "name", "root", "labels", "notes", "licence", "citation", "subset", "windows"], own].concat()
 }
 
 fn labels(raw: Key<Vec<Spanned<String>>>, known: &[&str], context: &Context<'_>) -> Result<Vec<String>> {

@@ -50,6 +50,7 @@ pub(super) fn refuse_training(raw: &RawExperiment, context: &Context<'_>) -> Res
     for (key, place) in [
         ("inputs", inputs),
         ("augment", span(&raw.augment)),
+        ("test_time_augment", span(&raw.test_time_augment)),
         ("validation", span(&raw.validation)),
         ("search", span(&raw.search)),
         ("train", span(&raw.train)),

@@ -76,13 +76,24 @@ fn one(raw: RawExperiment, name: String, corpus: &CorpusKind, features: &Feature
     }
     let train =
         training::train(raw.train.map(|t| t.into_inner().0).unwrap_or_default(), validation.is_some(), inputs.frames.is_some(), context)?;
+    let test_time_place = span(&raw.test_time_augment);
+    let augment = copies("augment", raw.augment, &Copies::all(), context)?;
+    let test_time_augment = copies("test_time_augment", raw.test_time_augment, &augment, context)?;
+    if let Some(place) = test_time_place {
+        let untrained = test_time_augment.kinds().iter().find(|kind| !augment.kinds().contains(kind));
+        if let Some(kind) = untrained {
+            let message = format!("copies of the kind `{}` are predicted but not trained on", kind.name());
+            return Err(context.texts.error(&place, message).hint("name the same kind in `augment`, or leave it out here"));
+        }
+    }
     Ok(Experiment {
         title,
         default: raw.default.unwrap_or(true),
         protocol,
         split_seed: context.whole("split_seed", raw.split_seed, 0, 0..=i64::MAX)?,
         validation,
-        augment: augment(raw.augment, context)?,
+        augment,
+        test_time_augment,
         inputs,
         search,
         train,
@@ -235,11 +246,16 @@ fn inputs(raw: Option<Table<RawInputs>>, features: &FeatureSettings, context: &C
     })
 }
 
-fn augment(raw: Key<RawCopies>, context: &Context<'_>) -> Result<Copies> {
+/// Kinds of copies; `true` stands for `all`.
+fn copies(key: &str, raw: Key<RawCopies>, all: &Copies, context: &Context<'_>) -> Result<Copies> {
     let Some(raw) = raw else { return Ok(Copies::default()) };
     let place = raw.span();
     let words = match raw.into_inner() {
-        RawCopies::All(all) => return Ok(if all { Copies::all() } else { Copies::default() }),
+        RawCopies::All(true) if all.is_empty() => {
+            let error = context.texts.error(&place, format!("`{key} = true` means the copies that are trained on, and there are none"));
+            return Err(error.hint("add augment = true, or name kinds of copies there"));
+        }
+        RawCopies::All(wanted) => return Ok(if wanted { all.clone() } else { Copies::default() }),
         RawCopies::Of(words) => words,
     };
     let mut kinds = Vec::new();
@@ -254,7 +270,10 @@ fn augment(raw: Key<RawCopies>, context: &Context<'_>) -> Result<Copies> {
         kinds.push(kind);
     }
     if kinds.is_empty() {
-        return Err(context.texts.error(&place, "`augment` names no kind of copy").hint("write augment = false, or name some"));
+        return Err(context
+            .texts
+            .error(&place, format!("`{key}` names no kind of copy"))
+            .hint(format!("write {key} = false, or name some")));
     }
     Ok(Copies::of(kinds))
 }

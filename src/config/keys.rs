@@ -42,7 +42,8 @@ enum ReaderKey<'a> {
 impl CorpusSettings {
     /// The key of an ingest.
     pub fn key(&self) -> CorpusKey<'_> {
-        let CorpusSettings { name, labels, notes: _, licence: _, citation: _, subset, kind } = self;
+        // Windows are cut from what an ingest finds, by a task of their own.
+        let CorpusSettings { name, labels, notes: _, licence: _, citation: _, subset, windows: _, kind } = self;
         let reader = match kind {
             CorpusKind::Ravdess { root: _ } => ReaderKey::Ravdess {},
             CorpusKind::Emodb { root: _, all_clips } => ReaderKey::Emodb { all_clips: *all_clips },
@@ -78,6 +79,8 @@ pub struct ModelKey<'a> {
     inputs: &'a Inputs,
     #[serde(skip_serializing_if = "Copies::is_empty")]
     augment: &'a Copies,
+    #[serde(skip_serializing_if = "Copies::is_empty")]
+    test_time_augment: &'a Copies,
     model: &'a ModelSettings,
     #[serde(skip_serializing_if = "Option::is_none")]
     search: Option<SearchKey<'a>>,
@@ -166,6 +169,7 @@ impl Experiment {
             validation,
             inputs: _,
             augment: _,
+            test_time_augment: _,
             model: _,
             search: _,
             train: _,
@@ -189,6 +193,7 @@ impl Experiment {
             validation: _,
             inputs,
             augment,
+            test_time_augment,
             model,
             search,
             train,
@@ -199,6 +204,6 @@ impl Experiment {
         } = self;
         let train = self.has_epochs().then(|| TrainKey::of(train));
         let search = search.as_ref().map(|search| SearchKey { search, seed: *split_seed });
-        ModelKey { inputs, augment, model, search, train }
+        ModelKey { inputs, augment, test_time_augment, model, search, train }
     }
 }

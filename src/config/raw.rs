@@ -82,6 +82,7 @@ pub(super) struct RawCorpus {
     pub(super) licence: Key<String>,
     pub(super) citation: Key<String>,
     pub(super) subset: Key<Table<RawSubset>>,
+    pub(super) windows: Key<Table<RawWindows>>,
     // emodb
     pub(super) all_clips: Key<bool>,
     // iemocap
@@ -109,6 +110,13 @@ pub(super) struct RawSubset {
     pub(super) size: Spanned<i64>,
     pub(super) rule: Option<SubsetRule>,
     pub(super) seed: Key<i64>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawWindows {
+    pub(super) length_s: Spanned<f64>,
+    pub(super) hop_s: Key<f64>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -141,6 +149,7 @@ pub(super) struct RawExperiment {
     pub(super) validation: Key<f64>,
     pub(super) inputs: Option<Table<RawInputs>>,
     pub(super) augment: Key<RawCopies>,
+    pub(super) test_time_augment: Key<RawCopies>,
     pub(super) explain: Key<bool>,
     pub(super) model: Spanned<Table<RawModel>>,
     pub(super) search: Key<Table<RawSearch>>,

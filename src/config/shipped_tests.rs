@@ -195,6 +195,7 @@ fn every_key_is_in_the_documentation() {
     for table in [
         "corpus",
         "corpus.subset",
+        "corpus.windows",
         "features",
         "features.augment",
         "experiment.a",

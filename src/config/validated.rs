@@ -12,6 +12,7 @@ use super::model::ModelSettings;
 use super::search::Search;
 use super::slurm::SlurmSettings;
 use super::texts::suggestion;
+use crate::audio::Windows;
 use crate::audio::augment::{Augment, Copies};
 use crate::corpus::Subset;
 use crate::corpus::iemocap::{Agreement, Dialogs, Excitement};
@@ -71,6 +72,9 @@ pub struct CorpusSettings {
     /// A rule that leaves utterances out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subset: Option<Subset>,
+    /// Stretches that count in the place of whole utterances, each as an utterance of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub windows: Option<Windows>,
     /// The reader and its options.
     #[serde(flatten)]
     pub kind: CorpusKind,
@@ -241,6 +245,9 @@ pub struct Experiment {
     /// Which changed copies of the training recordings are trained on as well; see [`FeatureSettings::augment`].
     #[serde(skip_serializing_if = "Copies::is_empty")]
     pub augment: Copies,
+    /// Copies of a tested recording whose predictions are averaged with its own; some or all of the kinds of `augment`.
+    #[serde(skip_serializing_if = "Copies::is_empty")]
+    pub test_time_augment: Copies,
     /// Whether its models are asked what they lean on: changes no result.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub explain: bool,
@@ -367,7 +374,8 @@ impl Experiment {
         let of = |key: &&'static str| format!(", {} chosen by inner folds{}", super::search::word(key), counted(key, chosen, each));
         let choices: String = searched.iter().map(of).collect();
         let augmented = self.augment.describe();
-        format!("{}{on}{choices}{augmented}{transductive}", self.model.describe_but(&searched))
+        let tested = self.test_time_augment.describe_test_time(&self.augment);
+        format!("{}{on}{choices}{augmented}{tested}{transductive}", self.model.describe_but(&searched))
     }
 
     /// Why a validation part is of no use to the model, where there is one.

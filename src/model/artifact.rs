@@ -13,16 +13,26 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use crate::audio::augment::{Augment, Variant};
 use crate::error::{Error, Result};
 use crate::features::FeatureSet;
 use crate::files::write_atomically;
 use crate::model::classifier::{Classifier, CnnClassifier, Majority};
 use crate::model::weights::{decode, encode};
-use crate::model::{Architecture, Forest, Knn, Layer, Logistic, NetSpec, NormStatistics, Params, Running, Svm, TrainSettings};
+use crate::model::{Architecture, Domain, Forest, Knn, Layer, Logistic, NetSpec, NormStatistics, Params, Running, Svm, TrainSettings};
 use crate::transform::{BALANCED_SPEAKERS, Inputs, MOST_FRAMES, Scaler};
 
 /// Version of the folder's layout.
 pub const SCHEMA_VERSION: u32 = 2;
+
+/// Copies of a recording that are predicted with it: the mean of the probabilities counts. The model was trained on such copies.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TestTimeAugment {
+    /// Kinds of copies beside the recording itself, in the order of [`Variant::ALL`].
+    pub kinds: Vec<Variant>,
+    /// How much they are changed.
+    pub amounts: Augment,
+}
 
 /// What a model is, apart from its weights.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -45,6 +55,11 @@ pub struct ModelInfo {
     pub inputs: Inputs,
     /// What is applied to a row of inputs before the model sees it.
     pub scaler: Scaler,
+    /// Copies whose predictions are averaged with the recording's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test_time_augment: Option<TestTimeAugment>,
+    /// What its training part covers.
+    pub domain: Domain,
     /// How a network was trained.
     pub train: Option<TrainSettings>,
     /// Name of the pipeline.
@@ -221,6 +236,9 @@ fn flaw(info: &ModelInfo) -> Option<String> {
     if !info.scaler.fits(n) {
         return Some(format!("its scaler does not hold a finite mean and a positive deviation for each of {n} features"));
     }
+    if !info.domain.fits(n) {
+        return Some(format!("its domain does not hold finite ranges for each of {n} features"));
+    }
     None
 }
 
@@ -339,6 +357,7 @@ fn card(model: &SavedModel) -> String {
     } else {
         "Features are scaled with the means and standard deviations of the training part, which `model.json` holds.\n\n"
     };
+    out += &covered(info);
     out += "## Training\n\n";
     out += &format!("Protocol `{}`, fold {}, seed {}.", info.protocol, info.fold, info.seed);
     if let Some(train) = &info.train {
@@ -375,6 +394,25 @@ fn card(model: &SavedModel) -> String {
             out += &format!("- {key}: {value}\n");
         }
     }
+    out
+}
+
+/// What the card says of copies at test time and of the recordings that the model is for.
+fn covered(info: &ModelInfo) -> String {
+    let mut out = String::new();
+    if let Some(copies) = &info.test_time_augment {
+        let kinds: Vec<&str> = copies.kinds.iter().map(|kind| kind.name()).collect();
+        out += &format!(
+            "Test-time augmentation: probabilities are the mean over the recording and copies of it ({}), changed as in training.\n\n",
+            kinds.join(", ")
+        );
+    }
+    let durations = &info.domain.duration_s;
+    out += &format!(
+        "Training recordings last {:.2} to {:.2} s (median {:.2} s). `ser predict` marks recordings and windows that are much shorter or\n\
+         longer, or whose features lie far outside of those in training (`in_domain`).\n\n",
+        durations.min, durations.max, durations.median
+    );
     out
 }
 

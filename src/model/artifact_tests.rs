@@ -3,7 +3,8 @@ use crate::cancel::Cancel;
 use crate::error::Kind;
 use crate::model::test_data;
 use crate::model::{
-    Device, ForestSettings, Geometry, Kernel, KnnWeights, LogisticSettings, NormStatistics, Optimizer, Schedule, SplitFeatures, SvmSettings,
+    Device, Durations, FeatureRanges, ForestSettings, Geometry, Kernel, KnnWeights, LogisticSettings, NormStatistics, Optimizer, Schedule,
+    SplitFeatures, SvmSettings,
 };
 use crate::transform::{Order, ScalerKind};
 use rand::SeedableRng;
@@ -18,6 +19,12 @@ const LAYERS: [Layer; 6] = [
     Layer::Dense { inputs: 6, outputs: 3 },
 ];
 
+fn domain() -> Domain {
+    let duration_s = Durations { min: 1.0, p01: 1.25, p05: 1.5, median: 2.0, p95: 4.0, p99: 4.5, max: 1.0 / 0.3 };
+    let features = FeatureRanges { min: vec![-3.25e-7; 4], p01: vec![-0.1; 4], p99: vec![1.0 / 3.0; 4], max: vec![f32::MAX; 4] };
+    Domain { duration_s, features }
+}
+
 fn info(layers: &[Layer]) -> ModelInfo {
     ModelInfo {
         architecture: (!layers.is_empty()).then_some(Architecture::Ravdess),
@@ -29,6 +36,8 @@ fn info(layers: &[Layer]) -> ModelInfo {
         feature_names: (0..4).map(|i| format!("mfcc_{i:02}")).collect(),
         inputs: Inputs { order: Order::Paper, log_mel: true, scaler: ScalerKind::Standard, ..Inputs::default() },
         scaler: Scaler::Standard { mean: vec![0.1, f32::MIN_POSITIVE, -3.25e-7, 1.0 / 3.0], sd: vec![1.0, 0.7, f32::MAX, 1.1] },
+        test_time_augment: None,
+        domain: domain(),
         train: (!layers.is_empty()).then_some(TrainSettings {
             optimizer: Optimizer::Rmsprop,
             learning_rate: 1e-5,
@@ -171,6 +180,7 @@ fn damage_is_told_apart() {
     assert!(damaged("model.json", replaced("\"kind\": \"cnn\"", "\"kind\": \"forest\"")).contains("no model of kind \"forest\""));
     assert!(damaged("model.json", replaced("\"outputs\": 3,", "\"outputs\": 4,")).contains("has shape [3, 1, 5] instead of [4, 1, 5]"));
     assert!(damaged("model.json", replaced("\"mfcc_03\"", "\"mfcc_03\", \"more\"")).contains("scaler does not hold"));
+    assert!(damaged("model.json", replaced("-0.1,", "-0.1, -0.1,")).contains("domain does not hold"));
     assert!(damaged("model.json", replaced("\"sad\"", "\"sad\", \"bored\"")).contains("as many outputs as classes"));
 }
 
@@ -190,4 +200,16 @@ fn weights_that_contradict_themselves_are_refused() {
     let huge = [Layer::Conv { inputs: usize::MAX, outputs: usize::MAX, kernel: usize::MAX }];
     let bytes = encode(&cnn().weights, &LAYERS).expect("encoded");
     assert!(decode("cnn", &bytes, &huge, [4, 3]).expect_err("huge").contains("has shape"));
+}
+
+#[test]
+fn weights_that_are_no_numbers_are_refused() {
+    for value in [f32::NAN, f32::INFINITY] {
+        let mut model = cnn();
+        if let Weights::Cnn { params, .. } = &mut model.weights {
+            params.tensors[0][3] = value;
+        }
+        let bytes = encode(&model.weights, &LAYERS).expect("encoded");
+        assert!(decode("cnn", &bytes, &LAYERS, [4, 3]).expect_err("broken").contains("not finite"));
+    }
 }

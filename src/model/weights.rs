@@ -166,11 +166,13 @@ impl<'a> Tensors<'a> {
     }
 
     fn f32(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, String> {
-        Ok(self.shaped(name, Dtype::F32, shape)?.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect())
+        let values = self.shaped(name, Dtype::F32, shape)?.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b));
+        finite(name, values.collect(), f32::is_finite)
     }
 
     fn f64(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f64>, String> {
-        Ok(self.shaped(name, Dtype::F64, shape)?.as_chunks::<8>().0.iter().map(|b| f64::from_le_bytes(*b)).collect())
+        let values = self.shaped(name, Dtype::F64, shape)?.as_chunks::<8>().0.iter().map(|b| f64::from_le_bytes(*b));
+        finite(name, values.collect(), f64::is_finite)
     }
 
     /// Whole numbers that are not negative.
@@ -196,7 +198,7 @@ impl<'a> Tensors<'a> {
             return Err(format!("tensor {name} has {found} columns instead of {columns}"));
         }
         let values = tensor.data().as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect();
-        Ok(Matrix::new(*rows, columns, values))
+        Ok(Matrix::new(*rows, columns, finite(name, values, f32::is_finite)?))
     }
 
     /// Ascending class numbers below `n_classes`.
@@ -212,6 +214,11 @@ impl<'a> Tensors<'a> {
             Err("tensor classes names classes that do not exist".to_owned())
         }
     }
+}
+
+/// Refuses weights that are no finite numbers: whatever a model computes with them is none either.
+fn finite<T: Copy>(name: &str, values: Vec<T>, is_finite: impl Fn(T) -> bool) -> Result<Vec<T>, String> {
+    if values.iter().all(|value| is_finite(*value)) { Ok(values) } else { Err(format!("tensor {name} holds numbers that are not finite")) }
 }
 
 fn read_network(file: &mut Tensors, layers: &[Layer]) -> Result<Weights, String> {

@@ -10,6 +10,7 @@ use rayon::prelude::*;
 use super::ingest::Ingested;
 use super::open::{CHUNK, Opener};
 use super::rows::sound;
+use super::windows::Unit;
 use super::workers::Workers;
 use crate::corpus::{Source, Utterance};
 use crate::error::{Error, Result};
@@ -32,11 +33,13 @@ pub(super) fn path(folder: &Path) -> std::path::PathBuf {
 }
 
 /// A number for each utterance that it shares with its copies.
-pub(super) fn groups(utterances: &[Utterance], pairs: &[DuplicateRow]) -> Vec<usize> {
+pub(super) fn groups(utterances: &[Utterance], unit: Unit, pairs: &[DuplicateRow]) -> Vec<usize> {
     let mut first: HashMap<&str, usize> = HashMap::new();
     let mut parents: Vec<usize> = (0..utterances.len()).collect();
-    let position: HashMap<&str, usize> = utterances.iter().enumerate().map(|(i, u)| (u.source.id.as_str(), i)).collect();
+    let mut position: HashMap<&str, usize> = HashMap::new();
     for (i, u) in utterances.iter().enumerate() {
+        // Windows of one recording are no copies of each other, but a copy of it is one of theirs.
+        join(&mut parents, *position.entry(unit.id(&u.source.id)).or_insert(i), i);
         join(&mut parents, *first.entry(&u.content_hash).or_insert(i), i);
     }
     for pair in pairs {

@@ -103,7 +103,7 @@ impl Walk<'_> {
             let action = |context: &Context| extract(set, amounts, ingested, self.root(), &self.workers, &self.rows, context);
             let task = Task::new(id(set), identity, action);
             if wanted.contains(&set) {
-                augmented.0.push((set, self.single(task, vec!["ingest".into()], || false)?));
+                augmented.0.push((set, self.single(task, vec![self.utterances().into()], || false)?));
             } else {
                 augmented.0.extend(self.finished(&task).map(|done| (set, Seen::There(done))));
             }

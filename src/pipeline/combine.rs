@@ -10,6 +10,7 @@ use super::pools::RESTRICTED;
 use super::running::Running;
 use super::split::Folds;
 use super::train::PREDICTIONS;
+use super::windows::Unit;
 use crate::config::{Experiment, ModelSettings};
 use crate::corpus::Utterance;
 use crate::error::{Error, Result};
@@ -25,7 +26,7 @@ const NO_SEED: u64 = 0;
 impl Work<'_, '_> {
     /// The evaluation of an ensemble from those of its members, in their order.
     pub(super) fn combine<'t>(&'t self, one: &'t Running, members: &[&Finished]) -> Result<Task<'t>> {
-        let (experiment, utterances) = (one.experiment, one.utterances(self.data));
+        let (experiment, utterances, unit) = (one.experiment, one.utterances(self.data), Unit::of(self.walk.pipeline));
         let (Some(split), Some(folds)) = (&one.split, &one.folds) else {
             return Err(Error::internal("an ensemble was evaluated without folds"));
         };
@@ -47,7 +48,7 @@ impl Work<'_, '_> {
             });
         }
         let identity = Identity { inputs, ..self.walk.evaluate_settings(experiment)? };
-        let action = move |context: &Context| combine(experiment, utterances, folds, &given, context);
+        let action = move |context: &Context| combine(experiment, utterances, unit, folds, &given, context);
         Ok(Task::new(evaluate::id(experiment), identity, action))
     }
 
@@ -132,7 +133,14 @@ impl<'e> Given<'e> {
 }
 
 /// Brings the predictions of the members together, each first averaged over its seeds, and evaluates them like any others.
-fn combine(experiment: &Experiment, utterances: &[Utterance], folds: &Folds, members: &[Member], context: &Context) -> Result<()> {
+fn combine(
+    experiment: &Experiment,
+    utterances: &[Utterance],
+    unit: Unit,
+    folds: &Folds,
+    members: &[Member],
+    context: &Context,
+) -> Result<()> {
     let whole = Given::read(experiment, members.iter().map(|member| &member.whole))?;
     let ModelSettings::Ensemble { vote: how, .. } = &experiment.model else {
         return Err(Error::internal("what is no ensemble was to be combined"));
@@ -180,6 +188,7 @@ fn combine(experiment: &Experiment, utterances: &[Utterance], folds: &Folds, mem
     let found = Found {
         labels: whole.labels,
         rows,
+        unit,
         restricted: restricted.transpose()?,
         folds: sections,
         metrics,

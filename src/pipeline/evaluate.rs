@@ -6,10 +6,11 @@ use super::ingest::{from_json, to_json};
 use super::pools::{self, RESTRICTED};
 use super::split::Folds;
 use super::train::{FOLD, FoldFile, PREDICTIONS};
+use super::windows::Unit;
 use crate::config::Experiment;
 use crate::corpus::{Source, Utterance};
 use crate::error::{Error, Result};
-use crate::evaluation::{Scores, Spread, Uncertainty};
+use crate::evaluation::{Scores, Spread, Uncertainty, argmax, vote};
 use crate::files::{hash_bytes, write_atomically};
 use crate::orchestrator::{Context, Finished};
 use crate::report::{EpochLine, ExperimentSection, FoldSection, PredictionLine};
@@ -46,6 +47,7 @@ pub(super) fn transductive() -> String {
 pub(super) fn evaluate(
     experiment: &Experiment,
     utterances: &[Utterance],
+    unit: Unit,
     folds: &Folds,
     trained: &[Finished],
     restricted: Option<Vec<PredictionRow>>,
@@ -66,6 +68,10 @@ pub(super) fn evaluate(
     for finished in trained {
         let file: FoldFile = from_json(&finished.path(FOLD))?;
         let (found, predictions, _) = table::predictions::read(&finished.path(PREDICTIONS))?;
+        if predictions.iter().any(|row| row.probabilities.iter().any(|p| !p.is_finite())) {
+            return Err(Error::data(format!("{} gave probabilities that are not finite numbers", finished.task))
+                .hint("scale the inputs, or train with a lower learning rate"));
+        }
         if labels.is_empty() {
             labels = found;
         } else if labels != found {
@@ -112,7 +118,8 @@ pub(super) fn evaluate(
         let numbers: Vec<String> = folds.iter().map(u32::to_string).collect();
         format!("fold{} {}: {text}", if folds.len() == 1 { "" } else { "s" }, numbers.join(", "))
     }));
-    let found = Found { labels, rows, restricted, folds: sections, metrics, shared, estimates, model: experiment.describe_chosen(&chosen) };
+    let found =
+        Found { labels, rows, unit, restricted, folds: sections, metrics, shared, estimates, model: experiment.describe_chosen(&chosen) };
     conclude(experiment, utterances, folds, found, context)
 }
 
@@ -137,6 +144,7 @@ fn unsettled(variance_ratios: &[Vec<f64>]) -> Option<String> {
 pub(super) struct Found {
     pub labels: Vec<String>,
     pub rows: Vec<PredictionRow>,
+    pub unit: Unit,
     /// Predictions with restricted pools, where they were asked for.
     pub restricted: Option<Vec<PredictionRow>>,
     pub folds: Vec<FoldSection>,
@@ -156,6 +164,7 @@ impl Found {
         Found {
             labels: self.labels.clone(),
             rows: of_fold(&self.rows),
+            unit: self.unit,
             restricted: self.restricted.as_deref().map(of_fold),
             folds: self.folds.iter().filter(|section| section.fold == fold).cloned().collect(),
             metrics: self.metrics.iter().filter(|row| row.fold == Some(fold)).cloned().collect(),
@@ -198,7 +207,7 @@ fn summarise(
     found: Found,
     direction: Option<&Fold>,
 ) -> Result<(ExperimentSection, Vec<MetricRow>)> {
-    let Found { labels, rows, restricted, folds: sections, metrics, shared, estimates, model } = found;
+    let Found { labels, rows, unit, restricted, folds: sections, metrics, mut shared, estimates, model } = found;
     let pooled = score(&labels, pairs(&rows))?;
     let spread: BTreeMap<String, Spread> =
         summary::spreads(&metrics)?.into_iter().map(|line| (line.metric, Spread { mean: line.mean, sd: line.sd })).collect();
@@ -213,7 +222,24 @@ fn summarise(
     if !estimates {
         (uncertainty.calibration, uncertainty.ensemble_calibration) = (None, None);
     }
-    let figures = whole(experiment, direction.map(|fold| fold.index), &pooled, ensemble.as_ref(), &uncertainty);
+    let mut figures = whole(experiment, direction.map(|fold| fold.index), &pooled, ensemble.as_ref(), &uncertainty);
+    if let Some(what) = unit.describe() {
+        let (utterances, scores) = by_utterance(&labels, &rows, unit)?;
+        figures.extend(scores.metrics().into_iter().map(|(metric, value)| MetricRow {
+            experiment: experiment.name.clone(),
+            protocol: experiment.protocol.name(),
+            fold: direction.map(|fold| fold.index),
+            seed: None,
+            metric: format!("utterance_{metric}"),
+            value,
+        }));
+        let seeds = if experiment.seeds.len() > 1 { ", each seed for itself" } else { "" };
+        let (wa, uar) = (scores.accuracy * 100.0, scores.uar * 100.0);
+        shared.push(format!(
+            "a row is a window, not an utterance ({what}): figures count windows. By the mean probability of the windows of each of the {utterances} \
+             tested utterances{seeds}, accuracy (WA) is {wa:.1} % and UAR {uar:.1} %"
+        ));
+    }
     let predictions = rows
         .iter()
         .map(|row| {
@@ -256,6 +282,21 @@ fn directed(section: ExperimentSection, fold: &Fold) -> ExperimentSection {
         leakage: section.leakage.into_iter().filter(|line| line.fold == fold.index).collect(),
         ..section
     }
+}
+
+/// How many utterances the windows were cut from, and the scores of the mean probability of each one's windows, fold by fold and seed by seed.
+fn by_utterance(labels: &[String], rows: &[PredictionRow], unit: Unit) -> Result<(usize, Scores)> {
+    let mut whole: BTreeMap<(&str, u32, u64), Vec<&PredictionRow>> = BTreeMap::new();
+    for row in rows {
+        whole.entry((unit.id(&row.utterance_id), row.fold, row.seed)).or_default().push(row);
+    }
+    let utterances = whole.keys().map(|(id, ..)| *id).collect::<BTreeSet<_>>().len();
+    let mean = |rows: &Vec<&PredictionRow>| {
+        let probabilities = vote::mean(&rows.iter().map(|row| row.probabilities.as_slice()).collect::<Vec<_>>(), None);
+        (rows[0].truth.clone(), labels.get(argmax(&probabilities)).cloned().unwrap_or_default())
+    };
+    let means: Vec<(String, String)> = whole.values().map(mean).collect();
+    Ok((utterances, score(labels, means.iter().map(|(truth, predicted)| (truth, predicted)))?))
 }
 
 /// The protocol as pages and CSV files have it.

@@ -17,8 +17,10 @@ use super::running::{Running, Shuffled};
 use super::split::{self};
 use super::train::{self};
 use super::walk::{Came, Later, Mode, Seen, Walk};
+use super::windows::Unit;
 use crate::config::{CorpusKind, Experiment, ModelKey};
 use crate::error::{Error, Kind, Result};
+use crate::model::artifact;
 use crate::orchestrator::{Context, Event, Graph, Identity, Task};
 
 /// What a node of the graph is for.
@@ -92,14 +94,16 @@ impl<'a> Walk<'a> {
     }
 
     fn split(&self, experiment: &'a Experiment, chosen: bool, data: &Data) -> Result<Option<Running<'a>>> {
-        let identity = self.identity(Stage::Split, experiment.split_key(), [("utterances", data.fingerprint.clone())])?;
+        let unit = Unit::of(self.pipeline);
+        let mut identity = self.identity(Stage::Split, experiment.split_key(), [("utterances", data.fingerprint.clone())])?;
+        identity.inputs.extend(unit.are_windows().then(|| ("dealt out".to_owned(), "whole utterances".to_owned())));
         let id = format!("split/{}", experiment.name);
         let joined = matches!(self.pipeline.corpus.kind, CorpusKind::Joined { .. });
-        let shuffled = experiment.shuffle_labels.then(|| Arc::new(Shuffled::of(data.utterances, joined, experiment.split_seed)));
+        let shuffled = experiment.shuffle_labels.then(|| Arc::new(Shuffled::of(data.utterances, unit, joined, experiment.split_seed)));
         let theirs = shuffled.clone();
         let task = Task::new(id, identity, move |context: &Context| {
             let utterances = theirs.as_ref().map_or(data.utterances, |shuffled| &shuffled.utterances);
-            split::split(utterances, experiment, context)
+            split::split(utterances, unit, experiment, context)
         });
         let mut planned = None;
         let seen = if chosen && self.planning() {
@@ -158,6 +162,8 @@ impl<'a> Walk<'a> {
             fold: u32,
             fold_name: &'k str,
             seed: u64,
+            /// What a saved model says of itself is a part of the output.
+            model_schema_version: u32,
             #[serde(flatten)]
             model: ModelKey<'k>,
             /// Version of what the card of a transductive model says.
@@ -172,6 +178,7 @@ impl<'a> Walk<'a> {
             fold,
             fold_name,
             seed,
+            model_schema_version: artifact::SCHEMA_VERSION,
             model: experiment.model_key(),
             transductive_card: experiment.is_transductive().then_some(1),
         };
@@ -184,6 +191,9 @@ impl<'a> Walk<'a> {
             "experiment": experiment.name, "protocol": experiment.protocol.name(),
             "model": experiment.describe(), "seeds": experiment.seeds, "shuffle_labels": experiment.shuffle_labels,
         });
+        if let Some(windows) = Unit::of(self.pipeline).describe() {
+            params["windows"] = windows.into();
+        }
         if self.pipeline.is_transductive(experiment) {
             params["restricted_pools"] = pools::CODE_VERSION.into();
         }

@@ -21,6 +21,7 @@ use super::split;
 use super::tables::LEAKAGE;
 use super::train;
 use super::walk::{Later, Mode, PUBLISH, Seen, Walk};
+use super::windows::Unit;
 use crate::audio::augment::Variant;
 use crate::cancel::Cancel;
 use crate::config::Pipeline;
@@ -33,7 +34,7 @@ use crate::report::StepSection;
 use crate::table;
 
 /// Recordings that a plan opens at most to look at what they hold now.
-const PREVIEWED: usize = 256;
+pub(super) const PREVIEWED: usize = 256;
 
 /// One set aside for so many that are usable is worth a warning.
 const MANY_SET_ASIDE: usize = 20;
@@ -114,7 +115,7 @@ impl<'a> Walk<'a> {
         if self.planning() && listing::must_generate(self.pipeline) {
             self.line("generate", vec![], Decision::Run, vec![self.why_generate()]);
             let certain = !self.store.has_run("ingest");
-            self.foretell_all(&chosen, &Later { task: "generate".into(), certain }, true, None)?;
+            self.foretell_all(&chosen, &Later { task: "generate".into(), certain }, true, None, None)?;
             return Ok(outcome);
         }
         if self.mode == Mode::Run {
@@ -124,21 +125,30 @@ impl<'a> Walk<'a> {
                 .transpose()?;
             listing::generate(self.pipeline, self.workers.pool(), self.why_generate(), self.cancel, self.observer)?;
         }
-        let ingested = match self.ingest()? {
+        let (whole, sources) = match self.ingest()? {
             (Seen::There(finished), sources) => match Ingested::of(finished) {
-                Ok(ingested) => ingested,
+                Ok(ingested) => (ingested, sources),
                 Err(_) if self.planning() => {
                     let later = Later { task: "ingest".into(), certain: false };
-                    self.foretell_all(&chosen, &later, false, Some(&sources))?;
+                    self.foretell_all(&chosen, &later, false, Some(&sources), None)?;
                     return Ok(outcome);
                 }
                 Err(error) => return Err(error),
             },
             (Seen::Later(later), sources) => {
-                self.foretell_all(&chosen, &later, false, Some(&sources))?;
+                self.foretell_all(&chosen, &later, false, Some(&sources), None)?;
                 return Ok(outcome);
             }
         };
+        let windowed = match self.windows(&whole)? {
+            Seen::There(windowed) => windowed,
+            Seen::Later(later) => {
+                self.foretell_all(&chosen, &later, false, Some(&sources), Some(&whole))?;
+                return Ok(outcome);
+            }
+        };
+        drop(sources);
+        let ingested = windowed.as_ref().unwrap_or(&whole);
         let tables = self.options.data_dir.join("tables").join(self.pipeline.full_name());
         let mut publication = Publication::default();
         publication.table(&tables, &ingested.finished, ingest::UTTERANCES)?;
@@ -146,7 +156,7 @@ impl<'a> Walk<'a> {
             self.publish(&publication, None)?;
             return Ok(outcome);
         }
-        let extracted = self.extract(&ingested)?;
+        let extracted = self.extract(ingested)?;
         let mut late: Vec<SetAside> = Vec::new();
         for (set, extracted) in extracted.there() {
             let aside = ingest::from_json::<Vec<SetAside>>(&extracted.path(extract::SET_ASIDE)).or_else(|e| self.excuse(e))?;
@@ -162,7 +172,7 @@ impl<'a> Walk<'a> {
         for set in FeatureSet::ALL.into_iter().filter(|set| !self.pipeline.features.sets.contains(set)) {
             publication.without_table(&tables, &extract::published_name(set));
         }
-        let augmented = self.augment(&ingested, &chosen)?;
+        let augmented = self.augment(ingested, &chosen)?;
         for (set, done) in augmented.there() {
             for variant in Variant::ALL {
                 publication.table_as(&tables, done, &augment::output_name(set, variant), &augment::variant_name(set, variant))?;
@@ -174,13 +184,14 @@ impl<'a> Walk<'a> {
         if self.mode == Mode::Run {
             // Tables are there for people even if no experiment comes to an end.
             self.put(&publication)?;
-            self.tell(&ingested, &late);
+            self.tell(ingested, &late);
         }
         if self.options.until == Stage::Features {
             self.publish(&publication, extracted.later().or(augmented.later()))?;
             return Ok(outcome);
         }
-        let audited = self.audit(&ingested)?;
+        // Copies of recordings are copies of all of their windows.
+        let audited = self.audit(&whole)?;
         if let Seen::There(audited) = &audited {
             publication.table(&tables, audited, audit::DUPLICATES)?;
         }
@@ -189,7 +200,8 @@ impl<'a> Walk<'a> {
             return Ok(outcome);
         }
         // From here on everything is in memory: a split looks at all utterances, and a training at all features.
-        let utterances = usable(&ingested, &extracted, self.planning())?;
+        let utterances = usable(ingested, &extracted, self.planning())?;
+        let unit = Unit::of(self.pipeline);
         if self.mode == Mode::Run {
             for condition in report::conditions(&utterances).iter().filter(|condition| condition.leaks()) {
                 self.observer.warn(condition.warning());
@@ -200,7 +212,9 @@ impl<'a> Walk<'a> {
             Seen::Later(_) => None,
         };
         if self.mode == Mode::Run {
-            doubts(&utterances, pairs.as_deref().unwrap_or_default()).into_iter().for_each(|doubt| self.observer.warn(doubt));
+            doubts(&unit.whole(&utterances).0, pairs.as_deref().unwrap_or_default())
+                .into_iter()
+                .for_each(|doubt| self.observer.warn(doubt));
         }
         let data = Data {
             utterances: &utterances,
@@ -210,7 +224,7 @@ impl<'a> Walk<'a> {
             extracted: &extracted,
             augmented: &augmented,
             audited: &audited,
-            copies: pairs.as_ref().map(|pairs| audit::groups(&utterances, pairs)),
+            copies: pairs.as_ref().map(|pairs| audit::groups(&utterances, unit, pairs)),
             pairs: pairs.unwrap_or_default(),
         };
         let mut experiments = self.experiments(&chosen, &data, &mut outcome)?;
@@ -220,7 +234,7 @@ impl<'a> Walk<'a> {
         if self.options.until == Stage::Report {
             self.explain(&mut experiments, &data, &mut outcome)?;
         }
-        self.bring_together(&ingested, &data, late, experiments, publication, &mut outcome)?;
+        self.bring_together(ingested, &data, late, experiments, publication, &mut outcome)?;
         Ok(outcome)
     }
 
@@ -316,7 +330,7 @@ impl<'a> Walk<'a> {
     /// What comes before publication: tasks that no other waits for.
     fn ends(&self) -> Vec<String> {
         let last: &[&str] = match self.options.until {
-            Stage::Ingest => &["ingest"],
+            Stage::Ingest => return vec![self.utterances().to_owned()],
             Stage::Features => return self.features().into_iter().chain(self.augmenting(&[]).into_iter().map(augment::id)).collect(),
             Stage::Audit => &["audit"],
             Stage::Report => &["tables", "report"],
@@ -333,14 +347,14 @@ impl<'a> Walk<'a> {
         let fingerprint = recordings.clone();
         let identity = self.identity(Stage::Ingest, self.pipeline.corpus.key(), [("recordings", recordings)])?;
         // Where features are wanted anyway, each recording is decoded once for both stages.
-        let rows = (self.mode == Mode::Run && self.options.until > Stage::Ingest).then_some(&self.rows);
+        let whole = self.pipeline.corpus.windows.is_none();
+        let rows = (self.mode == Mode::Run && self.options.until > Stage::Ingest && whole).then_some(&self.rows);
         let action = |context: &Context| {
             let root = self.store.root();
             let probes = if self.planning() { Probes::peek(root) } else { Probes::begin(root)? };
             ingest::ingest(&corpus, probes, &self.workers, rows, context)?;
             if !self.planning() && listing::fingerprint(&listing, &sources, self.root(), &self.workers)? != fingerprint {
-                let error = Error::new(Kind::Io, format!("recordings under {} changed while they were read", self.root().display()));
-                return Err(error.hint("run the same command again: what was read is kept"));
+                return Err(ingest::changed(self.root()));
             }
             Ok(())
         };
@@ -356,7 +370,7 @@ impl<'a> Walk<'a> {
         let one = |set: &FeatureSet| {
             let identity = self.features_identity(*set, [("utterances", ingested.summary.sounds.clone())])?;
             let action = |context: &Context| extract::extract(*set, ingested, self.root(), &self.workers, &self.rows, context);
-            let done = self.single(Task::new(extract::id(*set), identity, action), vec!["ingest".into()], || false)?;
+            let done = self.single(Task::new(extract::id(*set), identity, action), vec![self.utterances().into()], || false)?;
             Ok((*set, done))
         };
         let done = self.pipeline.features.sets.iter().map(one).collect::<Result<_>>().map(Extracted);
@@ -370,7 +384,7 @@ impl<'a> Walk<'a> {
         Ok(Identity { code_version: set.code_version(), ..identity })
     }
 
-    fn audit(&self, ingested: &Ingested) -> Result<Seen<Finished>> {
+    pub(super) fn audit(&self, ingested: &Ingested) -> Result<Seen<Finished>> {
         // Of ids, places and sounds, like features: a label makes no copy.
         let identity = self.identity(Stage::Audit, serde_json::json!({}), [("utterances", ingested.summary.sounds.clone())])?;
         let action = |context: &Context| audit::audit(ingested, self.root(), self.store.root(), &self.workers, context);
@@ -394,7 +408,8 @@ impl<'a> Walk<'a> {
         let (listing, summary) = (&ingested.listing, &ingested.summary);
         let minutes = summary.duration_s / 60.0;
         let usable = (summary.utterances as usize).saturating_sub(late.len());
-        self.observer.note(format!("{}: {usable} utterances, {minutes:.1} minutes", listing.corpus));
+        let what = Unit::of(self.pipeline).describe().unwrap_or_else(|| "utterances".to_owned());
+        self.observer.note(format!("{}: {usable} {what}, {minutes:.1} minutes", listing.corpus));
         if let Some(expected) = listing.expected.as_ref().filter(|e| e.utterances != usable) {
             self.observer.note(format!("       {usable} of {} utterances ({})", expected.utterances, expected.source));
         }

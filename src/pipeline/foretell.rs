@@ -6,22 +6,25 @@ use super::augment;
 use super::evaluate;
 use super::explain;
 use super::extract;
+use super::ingest::Ingested;
 use super::options::Stage;
 use super::publish::Publication;
 use super::walk::{Later, Walk};
+use super::windows::WINDOWS;
 use crate::config::Experiment;
 use crate::corpus::Sources;
 use crate::error::Result;
 use crate::features::FeatureSet;
 
 impl<'a> Walk<'a> {
-    /// Lines of a plan for all that follows an ingest which cannot be looked at in advance.
+    /// Lines of a plan for all that follows an ingest which cannot be looked at in advance, or the windows of `whole`.
     pub(super) fn foretell_all(
         &self,
         chosen: &[&'a Experiment],
         later: &Later,
         with_ingest: bool,
         sources: Option<&Sources>,
+        whole: Option<&Ingested>,
     ) -> Result<()> {
         let until = self.options.until;
         let mut last = later.clone();
@@ -29,20 +32,25 @@ impl<'a> Walk<'a> {
             last =
                 self.later("ingest", Some(&self.identity(Stage::Ingest, self.pipeline.corpus.key(), [])?), vec!["generate".into()], &last);
         }
+        if let Some(windows) = self.pipeline.corpus.windows.filter(|_| last.task != WINDOWS) {
+            last = self.later(WINDOWS, Some(&self.windows_settings(windows)?), vec!["ingest".into()], &last);
+        }
         let mut extracted: BTreeMap<FeatureSet, Later> = BTreeMap::new();
         for set in self.pipeline.features.sets.iter().filter(|_| until >= Stage::Features) {
             let settings = self.features_identity(*set, [])?;
-            extracted.insert(*set, self.later(&extract::id(*set), Some(&settings), vec!["ingest".into()], &last));
+            extracted.insert(*set, self.later(&extract::id(*set), Some(&settings), vec![self.utterances().into()], &last));
         }
         if let Some(amounts) = self.pipeline.features.augment.filter(|_| until >= Stage::Features) {
             for set in self.augmenting(chosen) {
-                self.later(&augment::id(set), Some(&self.augmented_identity(set, amounts, [])?), vec!["ingest".into()], &last);
+                self.later(&augment::id(set), Some(&self.augmented_identity(set, amounts, [])?), vec![self.utterances().into()], &last);
             }
         }
         if let Some(first) = extracted.get(&self.pipeline.features.first()) {
             last = first.clone();
         }
-        if until >= Stage::Audit {
+        if let Some(whole) = whole.filter(|_| until >= Stage::Audit) {
+            self.audit(whole)?;
+        } else if until >= Stage::Audit {
             self.later("audit", Some(&self.identity(Stage::Audit, serde_json::json!({}), [])?), vec!["ingest".into()], later);
         }
         let (mut speakers, mut sessions) = (BTreeSet::new(), BTreeSet::new());

@@ -332,6 +332,12 @@ fn is_file(file: &fs::File) -> bool {
     file.metadata().is_ok_and(|meta| meta.is_file())
 }
 
+/// The error of recordings that are not what they were when an ingest began.
+pub(super) fn changed(root: &Path) -> Error {
+    let error = Error::new(Kind::Io, format!("recordings under {} changed while they were read", root.display()));
+    error.hint("run the same command again: what was read is kept")
+}
+
 /// The set-aside entry of a recording that cannot be used; it says the same wherever the corpus lies.
 pub(super) fn bad_audio(source: &Source, root: &Path, error: &Error) -> SetAside {
     let hint = error.hint_text().map(|h| format!(" ({h})")).unwrap_or_default();

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use super::train::Job;
+use crate::audio::augment::Variant;
 use crate::config::Experiment;
 use crate::corpus::Utterance;
 use crate::error::{Error, Result};
@@ -22,15 +23,33 @@ pub(super) fn arrange(inputs: &Inputs, columns: &[String], row: &[f32]) -> Vec<f
 /// The rows of changed copies, where the experiment trains on them. Where every speaker is scaled, the copies of one kind count as a speaker's
 /// own, by what is trained on alone.
 pub(super) fn variants(job: &Job) -> Result<Variants> {
+    let Some(folder) = job.augmented else { return Ok(Variants::default()) };
+    let trained = job.utterances.iter().zip(&job.fold.roles).filter(|(_, role)| **role == Some(Role::Train)).map(|(u, _)| u);
+    copies(job, folder, job.experiment.augment.kinds(), trained.map(|u| (u, 0)))
+}
+
+/// The rows of the copies that are predicted with the tested recordings, which alone may take them: [`crate::split::Part::copies`]. Where every
+/// speaker is scaled, it is by all of the speaker's copies of one kind, as the recordings themselves are; with `pools`, one for each utterance,
+/// by those of the same pool.
+pub(super) fn tested_copies(job: &Job, pools: Option<&[Option<usize>]>) -> Result<Variants> {
+    let Some(folder) = job.augmented else { return Ok(Variants::default()) };
+    let pool = |i: usize| pools.map_or(Some(0), |pools| pools[i]);
+    let pooled = job.utterances.iter().enumerate().filter_map(|(i, u)| Some((u, pool(i)?)));
+    copies(job, folder, job.experiment.test_time_augment.kinds(), pooled)
+}
+
+/// Ids and rows of one speaker's clips.
+type Clips = (Vec<String>, Vec<Vec<f32>>);
+
+/// Copies of these utterances, each with the number of the pool within which its speaker is scaled.
+fn copies<'j>(job: &Job<'j>, folder: &Path, kinds: &[Variant], of: impl Iterator<Item = (&'j Utterance, usize)>) -> Result<Variants> {
     let mut variants = Variants::default();
-    let Some(folder) = job.augmented else { return Ok(variants) };
-    let trained = job.utterances.iter().zip(&job.fold.roles).filter(|(_, role)| **role == Some(Role::Train));
-    let speakers: HashMap<&str, &str> = trained.map(|(u, _)| (u.source.id.as_str(), u.source.speaker.as_str())).collect();
-    for variant in job.experiment.augment.kinds() {
+    let speakers: HashMap<&str, (&str, usize)> = of.map(|(u, pool)| (u.source.id.as_str(), (u.source.speaker.as_str(), pool))).collect();
+    for variant in kinds {
         let (rows, _) = Rows::read_from(&job.experiment.inputs, &folder.join(variant.name()))?;
         let width = (rows.values.len() / rows.ids.len().max(1)).max(1);
         let columns = columns_in_order(&job.experiment.inputs, &rows.columns).len();
-        let mut by_speaker: BTreeMap<&str, (Vec<String>, Vec<Vec<f32>>)> = BTreeMap::new();
+        let mut by_speaker: BTreeMap<&(&str, usize), Clips> = BTreeMap::new();
         for (id, row) in rows.ids.into_iter().zip(rows.values.chunks(width)) {
             let Some(speaker) = speakers.get(id.as_str()) else { continue };
             let (ids, rows) = by_speaker.entry(speaker).or_default();

@@ -12,6 +12,7 @@ use super::running::Running;
 use super::split::{self, Folds};
 use super::train::{self, Job};
 use super::walk::{Later, Seen, Walk};
+use super::windows::Unit;
 use crate::config::Experiment;
 use crate::corpus::Utterance;
 use crate::error::{Error, Result};
@@ -112,7 +113,7 @@ impl Work<'_, '_> {
     }
 
     pub(super) fn evaluate<'t>(&'t self, one: &'t Running, trained: &[&Finished]) -> Result<Task<'t>> {
-        let (experiment, utterances) = (one.experiment, self.data.utterances);
+        let (experiment, utterances, unit) = (one.experiment, self.data.utterances, Unit::of(self.walk.pipeline));
         let (Some(split), Some(folds)) = (&one.split, &one.folds) else {
             return Err(Error::internal("an experiment was evaluated without folds"));
         };
@@ -125,6 +126,7 @@ impl Work<'_, '_> {
         let runs = if restricts { self.runs(one, folds, trained)? } else { vec![] };
         if restricts {
             inputs.extend(there(&self.features, experiment).map(|(hash, _)| ("features".to_owned(), hash.clone())));
+            inputs.extend(self.tested_copies(experiment).map(|(hash, _)| ("augmented".to_owned(), hash.clone())));
             for finished in trained {
                 inputs.insert(format!("{} model", finished.task), finished.hash(&format!("{}/model.json", train::MODEL))?);
             }
@@ -134,9 +136,14 @@ impl Work<'_, '_> {
         let trained: Vec<Finished> = trained.iter().map(|one| (*one).clone()).collect();
         let action = move |context: &Context| {
             let restricted = restricts.then(|| pools::predict(&runs, context)).transpose()?;
-            evaluate::evaluate(experiment, utterances, folds, &trained, restricted, context)
+            evaluate::evaluate(experiment, utterances, unit, folds, &trained, restricted, context)
         };
         Ok(Task { memory, ..Task::new(evaluate::id(experiment), identity, action) })
+    }
+
+    /// The tables of the copies that tested recordings are predicted with.
+    fn tested_copies(&self, experiment: &Experiment) -> Option<&Tables> {
+        there(&self.augmented, experiment).filter(|_| !experiment.test_time_augment.is_empty())
     }
 
     /// The trainings of an experiment with their outputs.
@@ -145,7 +152,8 @@ impl Work<'_, '_> {
         let Some((_, features)) = there(&self.features, experiment) else {
             return Err(Error::internal("an experiment was evaluated without features"));
         };
-        let job = |fold: &'t Fold, seed: u64| Job { pipeline, experiment, features, augmented: None, utterances, fold, seed };
+        let augmented = self.tested_copies(experiment).map(|(_, folder)| folder.as_path());
+        let job = |fold: &'t Fold, seed: u64| Job { pipeline, experiment, features, augmented, utterances, fold, seed };
         let jobs = folds.folds.iter().flat_map(|fold| experiment.trained_seeds().iter().map(move |&seed| job(fold, seed)));
         Ok(jobs.zip(trained.iter().map(|finished| (*finished).clone())).collect())
     }

@@ -38,6 +38,7 @@ mod tables;
 mod terms;
 mod train;
 mod walk;
+mod windows;
 mod workers;
 
 pub use flow::{Outcome, plan, run, work};

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::inputs::Rows;
+use super::inputs::{Rows, tested_copies};
 use super::train::{self, Job, MODEL};
 use crate::config::{Experiment, Pipeline};
 use crate::error::Result;
@@ -11,9 +11,9 @@ use crate::evaluation::{RestrictedPool, halves};
 use crate::model::artifact;
 use crate::orchestrator::{Context, Finished};
 use crate::report::ExperimentSection;
-use crate::split::{Dataset, Parts, Role};
+use crate::split::{Dataset, Parts, Role, Variants};
 use crate::table::predictions::PredictionRow;
-use crate::transform::{Inputs, finish_row, standardise_pools};
+use crate::transform::{Inputs, standardise_pools};
 
 /// The predictions with restricted pools within the folder of an evaluation: as the table of predictions, without clips that are in no half.
 pub(super) const RESTRICTED: &str = "restricted.parquet";
@@ -46,14 +46,12 @@ pub(super) fn predict(runs: &[(Job, Finished)], context: &Context) -> Result<Vec
                 views.len() - 1
             }
         };
-        let View { data, pools } = &views[at].1;
+        let View { data, pools, copies } = &views[at].1;
         let tested = |(role, pool): (&Option<Role>, &Option<usize>)| role.filter(|role| *role == Role::Test && pool.is_some());
         let roles: Vec<Option<Role>> = job.fold.roles.iter().zip(pools).map(tested).collect();
-        let test = Parts::of(data, &roles).test.map_rows(|row: &mut [f32]| {
-            saved.info.scaler.apply_row(row);
-            finish_row(row, &inputs);
-        });
-        predictions.extend(train::predict(job, &saved, &data.labels, &test)?.0);
+        let test = Parts::of(data, &roles).test;
+        let copies = test.copies(copies)?;
+        predictions.extend(train::predict(job, &saved, &data.labels, (test, &copies))?.0);
         context.progress(done as u64 + 1, runs.len() as u64, "models", String::new());
     }
     Ok(predictions)
@@ -64,6 +62,8 @@ struct View {
     data: Dataset,
     /// The half of each clip.
     pools: Vec<Option<usize>>,
+    /// Scaled in the same way.
+    copies: Variants,
 }
 
 impl View {
@@ -72,7 +72,8 @@ impl View {
         let (rows, _) = Rows::read(&Job { experiment: &experiment, ..*job })?;
         let mut data = rows.unscaled(job.utterances, &experiment)?;
         let pools = restrict(&mut data);
-        Ok(View { data, pools })
+        let copies = tested_copies(&Job { experiment: &experiment, ..*job }, Some(&pools))?;
+        Ok(View { data, pools, copies })
     }
 }
 

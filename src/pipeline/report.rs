@@ -21,6 +21,7 @@ use super::running::Running;
 use super::tables;
 use super::terms;
 use super::walk::{Later, Seen, Walk};
+use super::windows::{Unit, WINDOWS};
 use crate::cancel::Cancel;
 use crate::config::{CorpusSettings, Experiment, Pipeline};
 use crate::corpus::{self, Condition, Listing, Recorded, SetAside, UNKNOWN_SPEAKER, Utterance};
@@ -57,7 +58,10 @@ pub(super) fn corpus_section(listing: &Listing, settings: &CorpusSettings, data:
         set_aside,
         duplicates: summary::duplicates(utterances)?,
         near_duplicates: near_duplicates(&data.pairs),
-        notes: doubts(utterances, &data.pairs).into_iter().chain(listing.warnings.iter().chain(&listing.notes).cloned()).collect(),
+        notes: doubts(&Unit(settings.windows).whole(utterances).0, &data.pairs)
+            .into_iter()
+            .chain(listing.warnings.iter().chain(&listing.notes).cloned())
+            .collect(),
         conditions: conditions(utterances),
         licence: terms::licence(settings),
         references: terms::references(settings),
@@ -105,7 +109,8 @@ pub(super) fn assemble(
         steps,
         overrides: pipeline.changes().map(without_path).collect(),
         file: pipeline.text.clone(),
-        published: if generated { vec![] } else { pipeline.published.clone() },
+        // Published figures are of whole utterances.
+        published: if generated || pipeline.corpus.windows.is_some() { vec![] } else { pipeline.published.clone() },
         settings: pipeline.settings(),
         versions: versions(pipeline),
     }
@@ -222,11 +227,13 @@ pub(super) fn steps(pipeline: &Pipeline, experiments: &[Running]) -> Vec<StepSec
     let step = |name: &str, tasks: usize, after: &[String]| StepSection { name: name.to_owned(), tasks, after: after.to_vec() };
     let sets: Vec<String> = pipeline.features.sets.iter().map(|set| extract::id(*set)).collect();
     let mut steps = vec![step("ingest", 1, &[])];
-    steps.extend(sets.iter().map(|set| step(set, 1, &["ingest".into()])));
+    let utterances = if pipeline.corpus.windows.is_some() { WINDOWS } else { "ingest" };
+    steps.extend((utterances == WINDOWS).then(|| step(WINDOWS, 1, &["ingest".into()])));
+    steps.extend(sets.iter().map(|set| step(set, 1, &[utterances.into()])));
     steps.push(step("audit", 1, &["ingest".into()]));
     let copied: BTreeSet<String> =
         experiments.iter().map(|one| one.experiment).filter(|e| !e.augment.is_empty()).map(|e| augment::id(e.inputs.set)).collect();
-    steps.extend(copied.iter().map(|set| step(set, 1, &["ingest".into()])));
+    steps.extend(copied.iter().map(|set| step(set, 1, &[utterances.into()])));
     let mut ends = Vec::new();
     for one in experiments {
         let name = &one.experiment.name;

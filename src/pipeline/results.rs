@@ -33,7 +33,8 @@ pub fn results(pipeline: &Pipeline, file: &str, run: &str, reports_dir: &Path) -
         title: pipeline.full_title(),
         file: file.to_owned(),
         experiments: experiments.collect(),
-        published: pipeline.published.clone(),
+        // Published figures are of whole utterances.
+        published: if pipeline.corpus.windows.is_none() { pipeline.published.clone() } else { vec![] },
         report,
     })
 }

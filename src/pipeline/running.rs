@@ -8,6 +8,7 @@ use super::plan::Decision;
 use super::split::Folds;
 use super::train;
 use super::walk::{Later, Seen};
+use super::windows::Unit;
 use crate::config::Experiment;
 use crate::corpus::Utterance;
 use crate::error::Error;
@@ -21,12 +22,14 @@ pub(super) struct Shuffled {
 }
 
 impl Shuffled {
-    /// In a joined corpus, whose sessions are its corpora, labels stay within their corpus.
-    pub(super) fn of(utterances: &[Utterance], joined: bool, seed: u64) -> Self {
-        let groups: Vec<Option<&str>> = utterances.iter().map(|u| u.source.session.as_deref().filter(|_| joined)).collect();
+    /// Windows of one utterance keep one label. In a joined corpus, whose sessions are its corpora, labels stay within their corpus.
+    pub(super) fn of(utterances: &[Utterance], unit: Unit, joined: bool, seed: u64) -> Self {
+        let (whole, places) = unit.whole(utterances);
+        let groups: Vec<Option<&str>> = whole.iter().map(|u| u.source.session.as_deref().filter(|_| joined)).collect();
+        let order = crate::split::shuffled(&groups, seed);
         let mut shuffled = utterances.to_vec();
-        for (utterance, from) in shuffled.iter_mut().zip(crate::split::shuffled(&groups, seed)) {
-            utterance.source.emotion.clone_from(&utterances[from].source.emotion);
+        for (utterance, place) in shuffled.iter_mut().zip(places) {
+            utterance.source.emotion.clone_from(&whole[order[place]].source.emotion);
         }
         let labels = train::labels(&shuffled);
         Shuffled { utterances: shuffled, labels }

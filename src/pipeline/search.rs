@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use super::inputs::{Rows, variants};
 use super::train::{Fitted, Job, fit};
+use super::windows::Unit;
 use crate::config::{Candidate, Experiment, Gamma, ModelSettings, Search, SearchMetric};
 use crate::error::Result;
 use crate::evaluation::{Scores, argmax};
@@ -23,7 +24,7 @@ pub(super) struct Settled {
 
 /// Tries every candidate on inner folds of the training part, with the scaler fitted anew in each, and settles on the first of the best.
 pub(super) fn settle(job: &Job, search: &Search, context: &Context) -> Result<Settled> {
-    let experiment = job.experiment;
+    let (experiment, unit) = (job.experiment, Unit::of(job.pipeline));
     let candidates = search.grid.candidates(&experiment.model, &experiment.inputs);
     let all = (candidates.len() * search.folds) as u64;
     let mut done = 0;
@@ -39,7 +40,7 @@ pub(super) fn settle(job: &Job, search: &Search, context: &Context) -> Result<Se
         let (rows, _) = Rows::read(&Job { experiment: &viewed, ..*job })?;
         let data = rows.dataset(job.utterances, &viewed)?;
         let variants = variants(&Job { experiment: &viewed, ..*job })?;
-        let Parts { train, .. } = Parts::of(&data, &job.fold.roles);
+        let train = Parts::of(&data, &job.fold.roles).train.keep_together(|id| unit.id(id));
         let mut judgements: Vec<Vec<Judgement>> = own.iter().map(|_| Vec::new()).collect();
         for (fitted, judged) in train.inner_folds(search.folds, search.by, experiment.split_seed)? {
             let fitted = fitted.with_variants(&variants)?;

@@ -6,6 +6,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::ingest::{from_json, to_json};
+use super::windows::Unit;
 use crate::config::Experiment;
 use crate::corpus::Utterance;
 use crate::error::{Error, Result};
@@ -110,9 +111,8 @@ fn stretch(u: &Utterance) -> Stretch<'_> {
     Stretch { path: &u.source.path, start: u.source.start_s.unwrap_or(0.0), end: u.source.end_s.unwrap_or(f64::INFINITY) }
 }
 
-/// Assigns every utterance its role in every fold.
-pub(super) fn split(utterances: &[Utterance], experiment: &Experiment, context: &Context) -> Result<()> {
-    let items: Vec<Item> = utterances
+fn items(utterances: &[Utterance]) -> Vec<Item<'_>> {
+    utterances
         .iter()
         .map(|u| Item {
             id: &u.source.id,
@@ -121,8 +121,19 @@ pub(super) fn split(utterances: &[Utterance], experiment: &Experiment, context: 
             session: u.source.session.as_deref(),
             declared: u.source.split.as_deref(),
         })
-        .collect();
-    let assignment = split::assign(&experiment.protocol, &items, experiment.validation, experiment.split_seed)?;
+        .collect()
+}
+
+/// Assigns every utterance its role in every fold.
+///
+/// Windows of one utterance have one role: it is the utterances that are dealt out.
+pub(super) fn split(utterances: &[Utterance], unit: Unit, experiment: &Experiment, context: &Context) -> Result<()> {
+    let (whole, places) = unit.whole(utterances);
+    let mut assignment = split::assign(&experiment.protocol, &items(&whole), experiment.validation, experiment.split_seed)?;
+    for fold in &mut assignment.folds {
+        fold.roles = places.iter().map(|&place| fold.roles[place]).collect();
+    }
+    let items = items(utterances);
     let texts: Vec<Option<&str>> = utterances.iter().map(|u| u.source.text_id.as_deref()).collect();
     let hashes: Vec<&str> = utterances.iter().map(|u| u.content_hash.as_str()).collect();
     let stretches: Vec<Stretch> = utterances.iter().map(stretch).collect();

@@ -6,18 +6,19 @@ use serde::{Deserialize, Serialize};
 
 use super::calibrate;
 use super::ingest::to_json;
-use super::inputs::{Rows, variants};
+use super::inputs::{Rows, tested_copies, variants};
 use super::search::{self, Settled, svm_settings};
+use super::windows::Unit;
 use crate::config::{Experiment, ModelSettings, Pipeline};
 use crate::corpus::Utterance;
 use crate::error::{Error, Result};
-use crate::evaluation::argmax;
+use crate::evaluation::{argmax, vote};
 use crate::files::{hash_bytes, write_atomically};
 use crate::model::TrainSettings;
-use crate::model::artifact::{ModelInfo, SavedModel, Weights};
+use crate::model::artifact::{ModelInfo, SavedModel, TestTimeAugment, Weights};
 use crate::model::{
-    self, Device, EpochRecord, Forest, ForestSettings, Geometry, Knn, Layer, Logistic, LogisticSettings, Majority, NetSpec, Node, Svm,
-    TrainJob,
+    self, Device, Domain, EpochRecord, Forest, ForestSettings, Geometry, Knn, Layer, Logistic, LogisticSettings, Majority, NetSpec, Node,
+    Svm, TrainJob,
 };
 use crate::orchestrator::Context;
 use crate::report::SearchSection;
@@ -143,7 +144,9 @@ pub(super) fn train(job: &Job, context: &Context) -> Result<()> {
     let (rows, meta) = Rows::read(job)?;
     let data = rows.dataset(job.utterances, job.experiment)?;
     let variants = variants(job)?;
-    let parts = Parts::with_variants(&data, &job.fold.roles, &variants)?;
+    let unit = Unit::of(job.pipeline);
+    let mut parts = Parts::with_variants(&data, &job.fold.roles, &variants)?;
+    parts.train = parts.train.keep_together(|id| unit.id(id));
     let mut warnings = check(&parts, &data)?;
     let n_train = job.fold.count(Role::Train);
     let n_augmented = parts.train.len() - n_train;
@@ -152,6 +155,13 @@ pub(super) fn train(job: &Job, context: &Context) -> Result<()> {
         warnings.push(format!("{lacking} changed copies of training utterances have no features and are not trained on"));
     }
     drop(variants);
+    let trained = job.utterances.iter().zip(&job.fold.roles).filter(|(_, role)| **role == Some(Role::Train));
+    let domain = Domain::of(&parts.train, trained.map(|(utterance, _)| utterance.duration_s).collect());
+    let copies = parts.test.copies(&tested_copies(job, None)?)?;
+    let without = copies.iter().map(|kind| parts.test.len() - kind.len()).sum::<usize>();
+    if without > 0 {
+        warnings.push(format!("{without} changed copies of test utterances have no features and are not averaged over"));
+    }
     let scaler = Scaler::fit(job.experiment.inputs.scaler, &parts.train);
     let scaled = |row: &mut [f32]| {
         scaler.apply_row(row);
@@ -159,7 +169,7 @@ pub(super) fn train(job: &Job, context: &Context) -> Result<()> {
     };
     let train = parts.train.map_rows(scaled);
     let validation = parts.validation.map(|part| part.map_rows(scaled));
-    let test = parts.test.map_rows(scaled);
+    let n_test = parts.test.len();
 
     let calibration = match job.experiment.model {
         ModelSettings::Svm { .. } => Some(calibrate::choose(job.experiment, &train, &data.labels)?),
@@ -176,7 +186,7 @@ pub(super) fn train(job: &Job, context: &Context) -> Result<()> {
         warnings.push(NOT_FUSED.to_owned());
     }
     warnings.extend(unconverged.map(|model| format!("the {model} was stopped before it converged: scale the inputs, or lower c")));
-    let mut info = about(job, &rows.columns, &meta, &data, scaler, &fitted);
+    let mut info = about(job, &rows.columns, &meta, &data, (scaler, domain), &fitted);
     info.provenance.extend(searched.map(search::provenance).unwrap_or_default());
     if let Some(calibration) = calibration {
         info.provenance.insert("calibration".into(), calibration.described);
@@ -184,7 +194,7 @@ pub(super) fn train(job: &Job, context: &Context) -> Result<()> {
     }
     let saved = SavedModel { info, weights: fitted.weights };
     model::artifact::save(&context.folder.join(MODEL), &saved)?;
-    let (rows, reconciled) = predict(job, &saved, &data.labels, &test)?;
+    let (rows, reconciled) = predict(job, &saved, &data.labels, (parts.test, &copies))?;
     table::predictions::write(&context.folder.join(PREDICTIONS), &data.labels, &rows, &table::Meta::new())?;
     let file = FoldFile {
         fold: job.fold.index,
@@ -193,7 +203,7 @@ pub(super) fn train(job: &Job, context: &Context) -> Result<()> {
         n_train,
         n_augmented,
         n_validation: validation.as_ref().map_or(0, |v| v.len()),
-        n_test: test.len(),
+        n_test,
         best_epoch: fitted.best_epoch,
         history: fitted.history,
         warnings,
@@ -205,24 +215,55 @@ pub(super) fn train(job: &Job, context: &Context) -> Result<()> {
     write_atomically(&context.folder.join(FOLD), &to_json(&file)?)
 }
 
-/// The predictions of a saved model on test rows as it wants them, and in how many of them the probabilities of a support vector machine named
-/// another class than its decision function.
-pub(super) fn predict(job: &Job, saved: &SavedModel, labels: &[String], test: &Part<Testing>) -> Result<(Vec<PredictionRow>, usize)> {
-    let (probabilities, reconciled) = match &saved.weights {
-        Weights::Svm(svm) => svm.judge(test.x())?,
-        _ => (saved.classifier()?.probabilities(test.x())?, 0),
+/// The predictions of a saved model on test rows before scaling, and in how many of them the probabilities of a support vector machine named
+/// another class than its decision function. Of a row with copies, the mean over itself and them counts.
+pub(super) fn predict(
+    job: &Job,
+    saved: &SavedModel,
+    labels: &[String],
+    (test, copies): (Part<Testing>, &[Part<Testing>]),
+) -> Result<(Vec<PredictionRow>, usize)> {
+    let mut classifier = saved.classifier()?;
+    let mut probabilities = |part: &Part<Testing>| {
+        let scaled = part.clone().map_rows(|row: &mut [f32]| {
+            saved.info.scaler.apply_row(row);
+            finish_row(row, &saved.info.inputs);
+        });
+        match &saved.weights {
+            Weights::Svm(svm) => svm.judge(scaled.x()),
+            _ => Ok((classifier.probabilities(scaled.x())?, 0)),
+        }
     };
-    let row = |((id, &truth), p): ((&String, &usize), &[f32])| PredictionRow {
-        experiment: job.experiment.name.clone(),
-        protocol: job.experiment.protocol.name(),
-        fold: job.fold.index,
-        seed: job.seed,
-        utterance_id: id.clone(),
-        truth: labels[truth].clone(),
-        predicted: labels[argmax(p)].clone(),
-        probabilities: p.to_vec(),
+    let (own, reconciled) = probabilities(&test)?;
+    let mut views: Vec<Vec<Vec<f32>>> = own.chunks(labels.len()).map(|own| vec![own.to_vec()]).collect();
+    for kind in copies {
+        let (found, _) = probabilities(kind)?;
+        let mut rows = kind.ids().iter().zip(found.chunks(labels.len())).peekable();
+        for (id, views) in test.ids().iter().zip(&mut views) {
+            views.extend(rows.next_if(|(copy, _)| *copy == id).map(|(_, found)| found.to_vec()));
+        }
+    }
+    let row = |((id, &truth), views): ((&String, &usize), &Vec<Vec<f32>>)| {
+        let probabilities = match views.as_slice() {
+            [own] => own.clone(),
+            all => vote::mean(&all.iter().map(Vec::as_slice).collect::<Vec<_>>(), None),
+        };
+        if probabilities.iter().any(|p| !p.is_finite()) {
+            return Err(Error::data(format!("the model gives {id} probabilities that are not finite numbers"))
+                .hint("scale the inputs (inputs.scaler = \"standard\"), or train with a lower learning rate"));
+        }
+        Ok(PredictionRow {
+            experiment: job.experiment.name.clone(),
+            protocol: job.experiment.protocol.name(),
+            fold: job.fold.index,
+            seed: job.seed,
+            utterance_id: id.clone(),
+            truth: labels[truth].clone(),
+            predicted: labels[argmax(&probabilities)].clone(),
+            probabilities,
+        })
     };
-    Ok((test.ids().iter().zip(test.y()).zip(probabilities.chunks(labels.len())).map(row).collect(), reconciled))
+    Ok((test.ids().iter().zip(test.y()).zip(&views).map(row).collect::<Result<_>>()?, reconciled))
 }
 
 /// Refuses what cannot be trained; names what can but should be known.
@@ -326,8 +367,8 @@ fn fit_network(job: &Job, train: &Part<Training>, validation: Option<&Part<Valid
 }
 
 /// The card of a model: what it needs to be used, and where it comes from.
-fn about(job: &Job, columns: &[String], meta: &table::Meta, data: &Dataset, scaler: Scaler, fitted: &Fitted) -> ModelInfo {
-    let (pipeline, experiment) = (job.pipeline, job.experiment);
+fn about(job: &Job, columns: &[String], meta: &table::Meta, data: &Dataset, fit: (Scaler, Domain), fitted: &Fitted) -> ModelInfo {
+    let (pipeline, experiment, (scaler, domain)) = (job.pipeline, job.experiment, fit);
     let mut provenance = experiment.model_parameters();
     provenance.extend(meta.clone());
     provenance.insert("experiment".into(), experiment.name.clone());
@@ -344,6 +385,8 @@ fn about(job: &Job, columns: &[String], meta: &table::Meta, data: &Dataset, scal
         ModelSettings::Cnn { architecture } => Some(architecture),
         _ => None,
     };
+    let kinds = experiment.test_time_augment.kinds().to_vec();
+    let test_time_augment = pipeline.features.augment.filter(|_| !kinds.is_empty()).map(|amounts| TestTimeAugment { kinds, amounts });
     ModelInfo {
         architecture,
         layers: fitted.layers.clone(),
@@ -354,6 +397,8 @@ fn about(job: &Job, columns: &[String], meta: &table::Meta, data: &Dataset, scal
         feature_names: columns_in_order(&experiment.inputs, columns),
         inputs: experiment.inputs,
         scaler,
+        test_time_augment,
+        domain,
         // How often a checkpoint was written changes nothing in the model.
         train: experiment.has_epochs().then(|| TrainSettings { checkpoint_every: 0, ..experiment.train.clone() }),
         pipeline: pipeline.name.clone(),

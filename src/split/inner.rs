@@ -22,13 +22,14 @@ pub enum Grouping {
 }
 
 impl Part<Training> {
-    /// The inner fold of each row, from 0 to `folds - 1`. Changed copies are in the fold of their utterance.
+    /// The inner fold of each row, from 0 to `folds - 1`. Changed copies are in the fold of their utterance, and so are rows that are
+    /// [kept together](Part::keep_together).
     ///
     /// # Errors
     /// `Data` where there are fewer speakers or utterances than folds.
     pub fn inner_fold_numbers(&self, folds: usize, by: Grouping, seed: u64) -> Result<Vec<usize>> {
         let labels: Vec<String> = (0..self.n_classes()).map(|class| format!("{class:06}")).collect();
-        let utterances: Vec<usize> = (0..self.len()).filter(|&i| !self.is_copy(i)).collect();
+        let utterances: Vec<usize> = (0..self.len()).filter(|&i| self.unit(i) == i).collect();
         let item = |&i: &usize| Item {
             id: &self.ids()[i],
             label: &labels[self.y()[i]],
@@ -53,7 +54,7 @@ impl Part<Training> {
         for (fold, members) in judged.into_iter().enumerate() {
             members.into_iter().for_each(|member| numbers[utterances[member]] = fold);
         }
-        Ok((0..self.len()).map(|i| numbers[self.origin(i)]).collect())
+        Ok((0..self.len()).map(|i| numbers[self.unit(i)]).collect())
     }
 
     /// Cuts these rows into `folds` pairs of a part to fit on and a part to judge by; every utterance is judged once, and its changed copies
@@ -135,9 +136,27 @@ mod tests {
             assert!(judged.ids().iter().all(|id| !id.contains('#')));
             let copied = (0..fitted.len()).filter(|&i| fitted.is_copy(i));
             assert!(copied.clone().count() > 15);
-            copied.for_each(|i| assert_eq!(fitted.ids()[i], format!("{}#faster", fitted.ids()[fitted.origin(i)])));
+            copied.for_each(|i| assert_eq!(fitted.ids()[i], format!("{}#faster", fitted.ids()[fitted.unit(i)])));
             assert!(fitted.ids().iter().all(|id| !judged.ids().contains(&id.replace("#faster", ""))));
         }
+    }
+
+    #[test]
+    fn rows_of_one_utterance_are_judged_together() {
+        let mut variants = Variants::default();
+        variants.add("faster", parts().train.ids().iter().skip(12).map(|id| (id.clone(), vec![-1.0])));
+        // u00 to u09 are of one utterance, u10 to u19 of the next.
+        let train = parts().train.with_variants(&variants).expect("copies").keep_together(|id| &id[..2]);
+        let folds = train.inner_folds(2, Grouping::Utterance, 0).expect("cut");
+        let of = |part: &[String]| part.iter().map(|id| id[..2].to_owned()).collect::<BTreeSet<String>>();
+        for (fitted, judged) in &folds {
+            assert!(of(judged.ids()).is_disjoint(&of(fitted.ids())) && of(judged.ids()).len() == 2);
+            // What was kept together stays so within a part.
+            assert_eq!(fitted.inner_folds(2, Grouping::Utterance, 0).expect("two utterances").len(), 2);
+            assert!(fitted.inner_folds(3, Grouping::Utterance, 0).is_err());
+        }
+        assert_eq!(folds.iter().map(|(_, judged)| judged.len()).sum::<usize>(), 35);
+        assert!(train.inner_folds(5, Grouping::Utterance, 0).is_err(), "four utterances");
     }
 
     #[test]

@@ -157,6 +157,8 @@ pub struct Part<R> {
     n_classes: usize,
     /// The row of the utterance that each row is, or is a copy of.
     origins: Vec<usize>,
+    /// The first of the rows that each row is kept together with.
+    units: Vec<usize>,
     role: PhantomData<R>,
 }
 
@@ -170,6 +172,7 @@ impl<R> Part<R> {
             y: index.iter().map(|&i| data.y[i]).collect(),
             n_classes: data.labels.len(),
             origins: (0..index.len()).collect(),
+            units: (0..index.len()).collect(),
             role: PhantomData,
         }
     }
@@ -224,9 +227,20 @@ impl<R> Part<R> {
 }
 
 impl Part<Training> {
-    /// The row of the utterance that a row is, or is a changed copy of.
-    pub(super) fn origin(&self, row: usize) -> usize {
-        self.origins[row]
+    /// The first of the rows that a row is kept together with: a row's own, unless it is a copy or [`Part::keep_together`] says otherwise.
+    pub(super) fn unit(&self, row: usize) -> usize {
+        self.units[row]
+    }
+
+    /// Keeps rows together in inner folds for whose ids `unit` gives the same (of a changed copy, that of its utterance): windows that were
+    /// cut from one utterance.
+    pub fn keep_together(mut self, unit: impl Fn(&str) -> &str) -> Self {
+        let units = {
+            let mut first: BTreeMap<&str, usize> = BTreeMap::new();
+            (0..self.ids.len()).map(|row| *first.entry(unit(&self.ids[self.origins[row]])).or_insert(row)).collect()
+        };
+        self.units = units;
+        self
     }
 
     /// Whether a row is a changed copy of an utterance.
@@ -245,6 +259,10 @@ impl Part<Training> {
             y: index.iter().map(|&i| self.y[i]).collect(),
             n_classes: self.n_classes,
             origins: index.iter().map(|&i| place(self.origins[i])).collect(),
+            units: {
+                let mut first: BTreeMap<usize, usize> = BTreeMap::new();
+                index.iter().enumerate().map(|(row, &i)| *first.entry(self.units[i]).or_insert(row)).collect()
+            },
             role: PhantomData,
         }
     }
@@ -312,10 +330,38 @@ impl Part<Training> {
                 self.x.rows += 1;
                 self.y.push(self.y[i]);
                 self.origins.push(i);
+                self.units.push(self.units[i]);
                 self.speakers.push(self.speakers[i].clone());
             }
         }
         Ok(())
+    }
+}
+
+impl Part<Testing> {
+    /// The copies of its own utterances, kind by kind, to be predicted with them. An utterance without a copy of a kind is not in that part.
+    ///
+    /// # Errors
+    /// `Internal` where a copy is not as wide as the rows.
+    pub fn copies(&self, variants: &Variants) -> Result<Vec<Part<Testing>>> {
+        let of_kind = |(_, rows): &(String, BTreeMap<String, Vec<f32>>)| {
+            let there: Vec<(usize, &Vec<f32>)> = self.ids.iter().enumerate().filter_map(|(i, id)| Some((i, rows.get(id)?))).collect();
+            if let Some((i, row)) = there.iter().find(|(_, row)| row.len() != self.x.cols) {
+                return Err(Error::internal(format!("a copy of `{}` has {} values, not {}", self.ids[*i], row.len(), self.x.cols)));
+            }
+            Ok(Part {
+                ids: there.iter().map(|(i, _)| self.ids[*i].clone()).collect(),
+                speakers: there.iter().map(|(i, _)| self.speakers[*i].clone()).collect(),
+                x: Matrix::new(there.len(), self.x.cols, there.iter().flat_map(|(_, row)| row.iter().copied()).collect()),
+                shape: self.shape,
+                y: there.iter().map(|(i, _)| self.y[*i]).collect(),
+                n_classes: self.n_classes,
+                origins: (0..there.len()).collect(),
+                units: (0..there.len()).collect(),
+                role: PhantomData,
+            })
+        };
+        variants.0.iter().map(of_kind).collect()
     }
 }
 
@@ -391,6 +437,23 @@ mod tests {
                 assert_eq!(parts.train.x().row(row), value, "{id}");
             }
         }
+    }
+
+    #[test]
+    fn a_test_part_gets_copies_of_its_own_utterances() {
+        let data = dataset(4);
+        let roles = [Some(Role::Train), Some(Role::Test), None, Some(Role::Test)];
+        let mut variants = copies(&data);
+        variants.add("other", [("u3".to_owned(), vec![7.0, 8.0]), ("u0".to_owned(), vec![0.0; 2])]);
+        let copies = Parts::of(&data, &roles).test.copies(&variants).unwrap();
+        assert_eq!(copies.len(), 5);
+        assert_eq!(
+            (copies[1].ids(), copies[1].x().values()),
+            (["u1", "u3"].map(str::to_owned).as_slice(), [2000.0, 1.0, 2000.0, 3.0].as_slice())
+        );
+        assert_eq!((copies[4].ids(), copies[4].x().values()), (["u3".to_owned()].as_slice(), [7.0, 8.0].as_slice()));
+        variants.add("wide", [("u1".to_owned(), vec![0.0; 3])]);
+        assert!(Parts::of(&data, &roles).test.copies(&variants).is_err());
     }
 
     #[test]

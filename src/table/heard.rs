@@ -8,7 +8,7 @@ use arrow::datatypes::{Float32Type, Float64Type};
 use super::file::{self, Columns, Meta, ROW_GROUP, Table};
 use crate::error::{Error, Result};
 
-const TABLE: Table = Table { name: "heard", version: 1 };
+const TABLE: Table = Table { name: "heard", version: 2 };
 const PROBABILITY: &str = "prob_";
 
 /// Whether the file is such a table.
@@ -27,11 +27,16 @@ pub struct HeardRow {
     pub end_s: f64,
     /// The class of the highest probability.
     pub emotion: String,
+    /// Whether the model was trained on the like of it.
+    pub in_domain: bool,
+    /// In what it differs from that: `duration`, `features` or both.
+    pub domain_reason: Option<String>,
     /// In label order.
     pub probabilities: Vec<f32>,
 }
 
-/// Writes the table in the order in which rows come: `file`, `start_s`, `end_s`, `emotion`, then one f32 column `prob_<label>` per class.
+/// Writes the table in the order in which rows come: `file`, `start_s`, `end_s`, `emotion`, `in_domain` (boolean), `domain_reason`
+/// (text or null), then one f32 column `prob_<label>` per class.
 /// Holds a row group at a time; the same rows give the same bytes.
 pub struct Writer<W: Write + Send> {
     labels: Vec<String>,
@@ -86,7 +91,9 @@ fn columns(labels: &[String], rows: &[HeardRow]) -> Columns {
         .text("file", rows.iter().map(|r| r.file.as_str()))
         .number::<Float64Type>("start_s", rows.iter().map(|r| r.start_s))
         .number::<Float64Type>("end_s", rows.iter().map(|r| r.end_s))
-        .text("emotion", rows.iter().map(|r| r.emotion.as_str()));
+        .text("emotion", rows.iter().map(|r| r.emotion.as_str()))
+        .flag("in_domain", rows.iter().map(|r| r.in_domain))
+        .optional_text("domain_reason", rows.iter().map(|r| r.domain_reason.as_deref()));
     for (class, label) in labels.iter().enumerate() {
         columns = columns.number::<Float32Type>(&format!("{PROBABILITY}{label}"), rows.iter().map(|r| r.probabilities[class]));
     }
@@ -107,11 +114,15 @@ pub fn read(path: &Path) -> Result<(Vec<String>, Vec<HeardRow>)> {
     }
     let times = table.number::<Float64Type>("start_s")?.into_iter().zip(table.number::<Float64Type>("end_s")?);
     let texts = table.text("file")?.into_iter().zip(table.text("emotion")?);
-    let rows = texts.zip(times).zip(probabilities).map(|(((file, emotion), (start_s, end_s)), probabilities)| HeardRow {
+    let domain = table.flag("in_domain")?.into_iter().zip(table.optional_text("domain_reason")?);
+    let rows = texts.zip(times).zip(domain).zip(probabilities);
+    let rows = rows.map(|((((file, emotion), (start_s, end_s)), (in_domain, domain_reason)), probabilities)| HeardRow {
         file,
         start_s,
         end_s,
         emotion,
+        in_domain,
+        domain_reason,
         probabilities,
     });
     Ok((labels, rows.collect()))
@@ -123,7 +134,15 @@ mod tests {
 
     fn row(i: usize) -> HeardRow {
         let p = i as f32 / 10_000.0;
-        HeardRow { file: format!("{i}.wav"), start_s: 0.5, end_s: i as f64, emotion: "calm".into(), probabilities: vec![p, 1.0 - p] }
+        HeardRow {
+            file: format!("{i}.wav"),
+            start_s: 0.5,
+            end_s: i as f64,
+            emotion: "calm".into(),
+            in_domain: i % 3 != 2,
+            domain_reason: (i % 3 == 2).then(|| "features".to_owned()),
+            probabilities: vec![p, 1.0 - p],
+        }
     }
 
     #[test]

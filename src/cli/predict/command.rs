@@ -72,11 +72,11 @@ pub fn predict(predict: &Predict, args: &Args, cancel: &Cancel, observer: &dyn O
             Ok(tally)
         })
     })?;
-    conclude(&tally, predict, astray, observer)
+    conclude(&tally, predict, &predictor, astray, observer)
 }
 
 /// Says what was done; what was set aside is an error unless that is what was asked for.
-fn conclude(tally: &Tally, predict: &Predict, astray: bool, observer: &dyn Observer) -> Result<()> {
+fn conclude(tally: &Tally, predict: &Predict, predictor: &Predictor, astray: bool, observer: &dyn Observer) -> Result<()> {
     let (bad, all) = (tally.set_aside(), tally.predicted + tally.set_aside());
     let kinds: Vec<String> = tally.bad.iter().map(|(fault, n)| format!("{n} {}", fault.word())).collect();
     let kinds = if bad == 0 { String::new() } else { format!(" ({})", kinds.join(", ")) };
@@ -84,7 +84,7 @@ fn conclude(tally: &Tally, predict: &Predict, astray: bool, observer: &dyn Obser
     if predict.output.is_some() || all > 1 {
         observer.note(format!("{} recordings predicted{rows}, {bad} set aside{kinds}", tally.predicted));
     }
-    remark(tally, predict, observer);
+    remark(tally, predict, predictor, observer);
     if bad == 0 || predict.skip_bad {
         return Ok(());
     }
@@ -97,7 +97,7 @@ fn conclude(tally: &Tally, predict: &Predict, astray: bool, observer: &dyn Obser
 }
 
 /// Says of which recordings a prediction says little.
-fn remark(tally: &Tally, predict: &Predict, observer: &dyn Observer) {
+fn remark(tally: &Tally, predict: &Predict, predictor: &Predictor, observer: &dyn Observer) {
     let recordings = |n: u64| if n == 1 { "1 recording is".to_owned() } else { format!("{n} recordings are") };
     if let Some(first) = &tally.first_silent {
         let silent = recordings(tally.silent);
@@ -111,9 +111,24 @@ fn remark(tally: &Tally, predict: &Predict, observer: &dyn Observer) {
         );
         if remark.is_warning() { observer.warn(said) } else { observer.note(said) }
     }
+    let trained = predictor.trained_durations();
+    let usual = (trained.median * 10.0).round().max(1.0) / 10.0;
     if tally.long > 0 && predict.window.is_none() {
         let long = recordings(tally.long);
-        observer.note(format!("{long} longer than {} s, and models are trained on single utterances: try --window 3", library::LONG_S));
+        observer
+            .note(format!("{long} longer than {} s, and models are trained on single utterances: try --window {usual}", library::LONG_S));
+    }
+    if tally.outside > 0 {
+        let (low, high) = trained.bounds();
+        let by_duration = format!("{} by duration (outside of {low:.2} to {high:.2} s; try --window {usual})", tally.outside_duration);
+        let by_features = format!("{} by features", tally.outside_features);
+        let why = [(tally.outside_duration, by_duration), (tally.outside_features, by_features)];
+        let why: Vec<String> = why.into_iter().filter(|(n, _)| *n > 0).map(|(_, text)| text).collect();
+        let (outside, rows) = (tally.outside, tally.rows);
+        observer.warn(format!(
+            "{outside} of {rows} predictions are outside of what the model was trained on (in_domain false) and should not be relied on: {}",
+            why.join(", ")
+        ));
     }
 }
 

@@ -89,9 +89,9 @@ fn is_own(path: &Path) -> bool {
     let first = text.lines().next().unwrap_or_default();
     let is_json =
         || serde_json::from_str::<serde_json::Value>(first).is_ok_and(|line| line["file"].is_string() && line["emotion"].is_string());
-    // `a.wav: happy  (happy 0.812, calm 0.188)`
+    // `a.wav: happy  (happy 0.812, calm 0.188; in_domain true)`
     let is_words = || first.ends_with(')') && first.contains(": ") && first.contains("  (");
-    let is_csv = || ["file,start_s,end_s,emotion,prob_", "file,kind,reason"].iter().any(|start| first.starts_with(start));
+    let is_csv = || ["file,start_s,end_s,emotion,", "file,kind,reason"].iter().any(|start| first.starts_with(start));
     n == 0 || is_csv() || is_json() || is_words()
 }
 

@@ -15,6 +15,8 @@ pub enum Fault {
     Undecodable,
     /// Audio of which no features can be computed: too short, say.
     NoFeatures,
+    /// The models give no finite probability.
+    NoPrediction,
     /// A segment that is no stretch of its recording.
     BadSegment,
     /// A row of a manifest that names no recording.
@@ -33,6 +35,7 @@ impl Fault {
             Fault::Unreadable => "unreadable",
             Fault::Undecodable => "undecodable",
             Fault::NoFeatures => "no-features",
+            Fault::NoPrediction => "no-prediction",
             Fault::BadSegment => "bad-segment",
             Fault::BadRow => "bad-row",
             Fault::BadName => "bad-name",

@@ -2,48 +2,95 @@
 
 use super::faults::Fault;
 use super::loader::Predictor;
-use crate::error::{Error, Result};
+use crate::audio::Audio;
+use crate::audio::augment::{Augmenter, Variant};
+use crate::error::{Error, Kind, Result};
 use crate::evaluation::vote;
 use crate::features::Extractor;
-use crate::model::Classifier;
+use crate::model::{Classifier, Outside};
 use crate::pipeline::inputs::arrange;
 use crate::split::Matrix;
 use crate::transform::finish_row;
+
+/// A sound as the models see it, before scaling: its own row and, where they are averaged over, those of its changed copies. Of a copy whose
+/// features cannot be computed there is none, as in training.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Views {
+    pub own: Vec<f32>,
+    pub copies: Vec<Option<Vec<f32>>>,
+}
+
+/// What the models say of a sound.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Verdict {
+    pub probabilities: Vec<f32>,
+    pub outside: Outside,
+}
 
 /// Computes rows of features and what the models say of them.
 pub(super) struct Judge<'a> {
     predictor: &'a Predictor,
     extractor: Extractor,
+    copies: Option<(Augmenter, Vec<Variant>)>,
     classifiers: Vec<Box<dyn Classifier>>,
 }
 
 impl<'a> Judge<'a> {
     pub(super) fn new(predictor: &'a Predictor, extractor: Extractor, classifiers: Vec<Box<dyn Classifier>>) -> Self {
-        Judge { predictor, extractor, classifiers }
+        let copies = predictor.test_time_augment().map(|copies| (Augmenter::new(copies.amounts), copies.kinds.clone()));
+        Judge { predictor, extractor, copies, classifiers }
     }
 
     /// The inputs of the models for a sound, before scaling; `file` is for the message.
-    pub(super) fn row(&mut self, samples: &[f32], sample_rate: u32, file: &str) -> Result<Vec<f32>, (Fault, Error)> {
-        let row = self
-            .extractor
-            .extract(samples, sample_rate)
-            .map_err(|e| (Fault::NoFeatures, Error::data(format!("failed to compute features of {file}")).because(e)))?;
-        Ok(arrange(self.predictor.inputs(), &self.predictor.columns, &row))
+    pub(super) fn views(&mut self, samples: &[f32], sample_rate: u32, file: &str) -> Result<Views, (Fault, Error)> {
+        let (inputs, columns) = (self.predictor.inputs(), &self.predictor.columns);
+        let extractor = &mut self.extractor;
+        let mut row = |samples: &[f32]| extractor.extract(samples, sample_rate).map(|row| arrange(inputs, columns, &row));
+        let failed = |e| (Fault::NoFeatures, Error::data(format!("failed to compute features of {file}")).because(e));
+        let mut views = Views { own: row(samples).map_err(failed)?, copies: vec![] };
+        if let Some((augmenter, kinds)) = &mut self.copies {
+            let audio = Audio { samples: samples.to_vec(), sample_rate, channels: 1, remarks: Default::default() };
+            let hash = audio.content_hash();
+            for kind in kinds {
+                views.copies.push(match row(&augmenter.make(*kind, &audio, &hash).samples) {
+                    Ok(row) => Some(row),
+                    Err(error) if error.kind() == Kind::Data => None,
+                    Err(error) => return Err(failed(error)),
+                });
+            }
+        }
+        Ok(views)
     }
 
-    /// The probabilities of the classes; of several models their mean.
-    pub(super) fn classify(&mut self, row: &[f32]) -> Result<Vec<f32>> {
+    /// The probabilities of the classes, of several models their mean, and whether the models were trained on the like of a sound of
+    /// `duration_s` seconds.
+    pub(super) fn classify(&mut self, views: &Views, duration_s: f64) -> Result<Verdict> {
         let mut all = Vec::with_capacity(self.classifiers.len());
+        let mut outside = Vec::new();
         for (model, classifier) in self.predictor.models.iter().zip(&mut self.classifiers) {
-            let mut row = row.to_vec();
-            model.info.scaler.apply_row(&mut row);
-            finish_row(&mut row, &model.info.inputs);
-            // Row by row: what is said of a recording does not depend on which others are judged with it.
-            all.push(classifier.probabilities(&Matrix::new(1, row.len(), row))?);
+            let (info, shape) = (&model.info, model.info.inputs.shape(model.info.feature_names.len()));
+            outside.push(info.domain.compare(duration_s, &views.own, shape));
+            let mut of_views = Vec::with_capacity(1 + views.copies.len());
+            for row in [Some(&views.own)].into_iter().chain(views.copies.iter().map(Option::as_ref)).flatten() {
+                let mut row = row.clone();
+                info.scaler.apply_row(&mut row);
+                finish_row(&mut row, &info.inputs);
+                // Row by row: what is said of a recording does not depend on which others are judged with it.
+                of_views.push(classifier.probabilities(&Matrix::new(1, row.len(), row))?);
+            }
+            all.push(mean(of_views));
         }
-        match all.len() {
-            1 => Ok(all.swap_remove(0)),
-            _ => Ok(vote::mean(&all.iter().map(Vec::as_slice).collect::<Vec<_>>(), None)),
+        let probabilities = mean(all);
+        if probabilities.iter().any(|p| !p.is_finite()) {
+            return Err(Error::data("the model gives probabilities that are not finite numbers").hint("train the model again"));
         }
+        Ok(Verdict { probabilities, outside: Outside::majority(&outside) })
+    }
+}
+
+fn mean(mut all: Vec<Vec<f32>>) -> Vec<f32> {
+    match all.len() {
+        1 => all.swap_remove(0),
+        _ => vote::mean(&all.iter().map(Vec::as_slice).collect::<Vec<_>>(), None),
     }
 }

@@ -8,13 +8,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use rayon::prelude::*;
 
 use super::faults::Fault;
-use super::judge::Judge;
+use super::judge::{Judge, Verdict, Views};
 use super::loader::Predictor;
 use super::sources::Clip;
-use super::windows::{Stream, Windows};
-use crate::audio::{self, Audio, Budget, Permit, Remark, Remarks};
+use crate::audio::{self, Audio, Budget, Permit, Remark, Remarks, Stream, Windows};
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
+use crate::model::Outside;
 use crate::orchestrator::{Event, Observer};
 use crate::pipeline::workers::BYTES_PER_SECOND;
 
@@ -31,8 +31,24 @@ pub struct Heard {
     pub end_s: f64,
     /// Probabilities of the classes.
     pub probabilities: Vec<f32>,
+    /// In what it leaves what the models were trained on.
+    pub outside: Outside,
     /// Whether all samples are the same, so that there is nothing to hear.
     pub silent: bool,
+    /// The inputs of the models, as long as nothing was said of them.
+    pub(super) views: Views,
+}
+
+impl Heard {
+    /// Seconds.
+    pub fn duration_s(&self) -> f64 {
+        self.end_s - self.start_s
+    }
+
+    /// Takes what the models say.
+    pub(super) fn take(&mut self, verdict: Verdict) {
+        (self.probabilities, self.outside) = (verdict.probabilities, verdict.outside);
+    }
 }
 
 /// What came of a clip: a value for each of its windows.
@@ -43,7 +59,7 @@ pub(super) type Outcome = Result<Vec<Heard>, (Fault, Error)>;
 pub(super) enum Wanted {
     /// What the models say.
     Probabilities,
-    /// Their inputs before scaling, in the place of probabilities.
+    /// Their inputs before scaling.
     Rows,
 }
 
@@ -96,10 +112,10 @@ impl<'a> Listeners<'a> {
         outcomes
     }
 
-    /// What the models say of rows, which are taken as they are.
-    pub(super) fn classify(&self, rows: &mut [Vec<f32>]) -> Result<()> {
-        let one = |row: &mut Vec<f32>| self.with_judge(|judge| judge.classify(row)).map(|probabilities| *row = probabilities);
-        self.pool.install(|| rows.par_iter_mut().try_for_each(one))
+    /// What the models say of inputs, which are taken as they are, each with the seconds of its sound.
+    pub(super) fn classify(&self, views: &[(f64, Views)]) -> Result<Vec<Verdict>> {
+        let one = |(duration_s, views): &(f64, Views)| self.with_judge(|judge| judge.classify(views, *duration_s));
+        self.pool.install(|| views.par_iter().map(one).collect())
     }
 
     /// Clips of one recording, which is decoded once; the windows of a large one are shared by the threads.
@@ -213,14 +229,16 @@ impl<'a> Listeners<'a> {
         let at = |sample: usize| sample as f64 / f64::from(rate);
         let (start_s, end_s) = (at(window.start), at(window.end));
         let silent = samples.iter().all(|sample| Some(sample) == samples.first());
-        let probabilities = self.with_judge(|judge| {
-            let row = judge.row(samples, rate, name)?;
+        let mut heard = Heard { start_s, end_s, probabilities: vec![], outside: Outside::default(), silent, views: Views::default() };
+        self.with_judge(|judge| {
+            let views = judge.views(samples, rate, name)?;
             match wanted {
-                Wanted::Rows => Ok(row),
-                Wanted::Probabilities => judge.classify(&row).map_err(|e| (Fault::NoFeatures, e)),
+                Wanted::Rows => heard.views = views,
+                Wanted::Probabilities => heard.take(judge.classify(&views, heard.duration_s()).map_err(|e| (Fault::NoPrediction, e))?),
             }
+            Ok(())
         })?;
-        Ok(Heard { start_s, end_s, probabilities, silent })
+        Ok(heard)
     }
 
     /// Nothing that is done with a judge waits for other threads, so that none waits for its judge.

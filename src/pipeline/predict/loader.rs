@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use super::judge::Judge;
 use crate::error::{Error, Result};
 use crate::features::{self, Extractor, FeatureSet, Profile};
-use crate::model::artifact::{self, ModelInfo, SavedModel};
+use crate::model::Durations;
+use crate::model::artifact::{self, ModelInfo, SavedModel, TestTimeAugment};
 use crate::transform::{Inputs, columns_in_order};
 
 /// One model, or several whose mean probability counts.
@@ -66,6 +67,16 @@ impl Predictor {
         self.inputs().is_transductive()
     }
 
+    /// How long the recordings were that the first of the models was trained on.
+    pub fn trained_durations(&self) -> &Durations {
+        &self.models[0].info.domain.duration_s
+    }
+
+    /// Copies that all of the models average over.
+    pub(super) fn test_time_augment(&self) -> Option<&TestTimeAugment> {
+        self.models[0].info.test_time_augment.as_ref()
+    }
+
     /// How all of the models see a row of features.
     pub(super) fn inputs(&self) -> &Inputs {
         &self.models[0].info.inputs
@@ -115,6 +126,8 @@ fn same(a: &ModelInfo, b: &ModelInfo, a_folder: &Path, b_folder: &Path) -> Resul
         "classes"
     } else if (a.inputs, &a.profile) != (b.inputs, &b.profile) {
         "inputs"
+    } else if a.test_time_augment != b.test_time_augment {
+        "copies to average over"
     } else {
         return Ok(());
     };

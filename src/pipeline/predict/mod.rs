@@ -8,12 +8,11 @@ mod output;
 mod run;
 mod sources;
 mod speakers;
-mod windows;
 
+pub use crate::audio::Windows;
 pub use faults::{Bad, Fault};
 pub use listen::Heard;
 pub use loader::Predictor;
 pub use output::{Format, Output};
 pub use run::{LONG_S, Settings, Sink, Speakers, Tally, predict};
 pub use sources::{Clip, Item, Sources};
-pub use windows::Windows;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::listen::Heard;
 use crate::error::{Error, Result, shown};
 use crate::evaluation::argmax;
+use crate::model::Outside;
 use crate::report::inert;
 use crate::table::heard::{HeardRow, Writer};
 
@@ -63,7 +64,7 @@ impl<W: Write + Send> Output<W> {
             Format::Parquet => To::Parquet(Box::new(Writer::new(BufWriter::new(out), path, labels, &Default::default())?)),
             Format::Csv => {
                 let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(out);
-                let header = ["file", "start_s", "end_s", "emotion"].into_iter().map(str::to_owned);
+                let header = ["file", "start_s", "end_s", "emotion", "in_domain", "domain_reason"].into_iter().map(str::to_owned);
                 let header = header.chain(labels.iter().map(|label| format!("prob_{label}")));
                 writer.write_record(header).map_err(|e| csv_failed(path, e))?;
                 To::Csv(Box::new(writer))
@@ -83,7 +84,8 @@ impl<W: Write + Send> Output<W> {
             To::Lines(out) => writeln!(out, "{}", line(file, heard, &emotion, &self.labels, self.times)).map_err(failed),
             To::Json(out) => writeln!(out, "{}", json(file, heard, &emotion, &self.labels)).map_err(failed),
             To::Csv(out) => {
-                let texts = [inert(file), heard.start_s.to_string(), heard.end_s.to_string(), inert(&emotion)];
+                let (is_inside, reason) = (heard.outside.is_inside().to_string(), heard.outside.reason().to_owned());
+                let texts = [inert(file), heard.start_s.to_string(), heard.end_s.to_string(), inert(&emotion), is_inside, reason];
                 let numbers = heard.probabilities.iter().map(f32::to_string);
                 out.write_record(texts.into_iter().chain(numbers)).map_err(|e| csv_failed(&self.path, e))
             }
@@ -92,6 +94,8 @@ impl<W: Write + Send> Output<W> {
                 start_s: heard.start_s,
                 end_s: heard.end_s,
                 emotion,
+                in_domain: heard.outside.is_inside(),
+                domain_reason: reason(heard.outside),
                 probabilities: heard.probabilities.clone(),
             }),
         }
@@ -130,14 +134,23 @@ fn csv_failed(path: &Path, error: csv::Error) -> Error {
     }
 }
 
-/// `a.wav 1.5 to 4.5 s: happy  (happy 0.812, calm 0.188)`.
+/// In what a row leaves the domain of the models, where it does.
+fn reason(outside: Outside) -> Option<String> {
+    (!outside.is_inside()).then(|| outside.reason().to_owned())
+}
+
+/// `a.wav 1.5 to 4.5 s: happy  (happy 0.812, calm 0.188; in_domain true)`.
 fn line(file: &str, heard: &Heard, emotion: &str, labels: &[String], times: bool) -> String {
     let mut sorted: Vec<(&String, &f32)> = labels.iter().zip(&heard.probabilities).collect();
     sorted.sort_by(|a, b| b.1.total_cmp(a.1));
     let all: Vec<String> = sorted.iter().map(|(label, p)| format!("{label} {p:.3}")).collect();
     let when = if times { format!(" {:.3} to {:.3} s", heard.start_s, heard.end_s) } else { String::new() };
     // Names stay on their line.
-    format!("{}{when}: {}  ({})", shown(file), shown(emotion), shown(&all.join(", ")))
+    let domain = match reason(heard.outside) {
+        None => "in_domain true".to_owned(),
+        Some(reason) => format!("in_domain false: {reason}"),
+    };
+    format!("{}{when}: {}  ({}; {domain})", shown(file), shown(emotion), shown(&all.join(", ")))
 }
 
 fn json(file: &str, heard: &Heard, emotion: &str, labels: &[String]) -> serde_json::Value {
@@ -145,6 +158,7 @@ fn json(file: &str, heard: &Heard, emotion: &str, labels: &[String]) -> serde_js
         labels.iter().zip(&heard.probabilities).map(|(label, p)| (label.clone(), serde_json::json!(p))).collect();
     serde_json::json!({
         "file": file, "start_s": heard.start_s, "end_s": heard.end_s, "emotion": emotion, "probabilities": probabilities,
+        "in_domain": heard.outside.is_inside(), "domain_reason": reason(heard.outside),
     })
 }
 
@@ -156,7 +170,9 @@ mod tests {
         let mut bytes = Vec::new();
         let labels = ["calm".to_owned(), "-happy".to_owned()];
         let mut output = Output::new(format, &mut bytes, Path::new("x"), &labels, true).unwrap();
-        let heard = Heard { start_s: 0.0, end_s: 1.5, probabilities: vec![0.25, 0.75], silent: false };
+        let outside = Outside { duration: true, features: false };
+        let (probabilities, views) = (vec![0.25, 0.75], Default::default());
+        let heard = Heard { start_s: 0.0, end_s: 1.5, probabilities, outside, silent: false, views };
         output.push(file, &heard).unwrap();
         output.finish().unwrap();
         String::from_utf8(bytes).unwrap()
@@ -165,14 +181,21 @@ mod tests {
     #[test]
     fn csv_quotes_and_lets_no_text_be_a_formula() {
         let csv = written(Format::Csv, "=a,\"b\"\n.wav");
-        assert_eq!(csv, "file,start_s,end_s,emotion,prob_calm,prob_-happy\r\n\"'=a,\"\"b\"\"\n.wav\",0,1.5,'-happy,0.25,0.75\r\n");
+        assert_eq!(
+            csv,
+            "file,start_s,end_s,emotion,in_domain,domain_reason,prob_calm,prob_-happy\r\n\"'=a,\"\"b\"\"\n.wav\",0,1.5,'-happy,false,duration,0.25,0.75\r\n"
+        );
     }
 
     #[test]
     fn json_and_lines_stay_on_one_line() {
         let json: serde_json::Value = serde_json::from_str(&written(Format::JsonLines, "a\nb")).unwrap();
         assert!(json["file"] == "a\nb" && json["probabilities"]["-happy"] == 0.75 && json["end_s"] == 1.5);
-        assert_eq!(written(Format::Table, "a\nb"), "a\\nb 0.000 to 1.500 s: -happy  (-happy 0.750, calm 0.250)\n");
+        assert!(json["in_domain"] == false && json["domain_reason"] == "duration");
+        assert_eq!(
+            written(Format::Table, "a\nb"),
+            "a\\nb 0.000 to 1.500 s: -happy  (-happy 0.750, calm 0.250; in_domain false: duration)\n"
+        );
     }
 
     #[test]

@@ -7,8 +7,7 @@ use super::listen::{Heard, Listeners, Outcome, Wanted};
 use super::loader::Predictor;
 use super::sources::{Clip, Item, Sources};
 use super::speakers::{by_speaker, require_speakers};
-use super::windows::Windows;
-use crate::audio::Remark;
+use crate::audio::{Remark, Windows};
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
 use crate::orchestrator::Observer;
@@ -73,6 +72,12 @@ pub struct Tally {
     pub rows: u64,
     /// What was set aside.
     pub bad: BTreeMap<Fault, u64>,
+    /// Rows that are outside of what the models were trained on.
+    pub outside: u64,
+    /// Of these, by duration.
+    pub outside_duration: u64,
+    /// Of these, by features.
+    pub outside_features: u64,
     /// Of those judged, clips of more than [`LONG_S`].
     pub long: u64,
     /// Of those judged, clips without any sound.
@@ -96,6 +101,11 @@ impl Tally {
                 self.rows += heard.len() as u64;
                 let (begin, end) = (heard.first().map_or(0.0, |one| one.start_s), heard.last().map_or(0.0, |one| one.end_s));
                 self.long += u64::from(end - begin > LONG_S);
+                for outside in heard.iter().map(|one| one.outside) {
+                    self.outside += u64::from(!outside.is_inside());
+                    self.outside_duration += u64::from(outside.duration);
+                    self.outside_features += u64::from(outside.features);
+                }
                 if heard.iter().all(|one| one.silent) {
                     self.silent += 1;
                     self.first_silent.get_or_insert_with(|| clip.name());

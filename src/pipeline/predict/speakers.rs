@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::faults::{Bad, Fault};
-use super::listen::{Heard, Listeners, Outcome, Wanted};
+use super::judge::Views;
+use super::listen::{Listeners, Outcome, Wanted};
 use super::loader::Predictor;
 use super::run::CHUNK;
 use super::sources::{Clip, Item};
@@ -62,25 +63,33 @@ pub(super) fn by_speaker(
     outcomes.into_iter().map(|outcome| outcome.ok_or_else(|| Error::internal("a recording that nobody heard"))).collect()
 }
 
-/// Scales the rows of a speaker's clips, and puts what the models say of them in their place; returns how many there are.
+/// Scales the rows of a speaker's clips, those of changed copies kind by kind, and asks the models; returns how many clips there are.
 fn scale(predictor: &Predictor, speaker: &[usize], outcomes: &mut [Option<Outcome>], listeners: &Listeners) -> Result<usize> {
-    let mut rows = Vec::new();
+    let mut views: Vec<(f64, Views)> = Vec::new();
     for i in speaker {
         if let Some(Ok(heard)) = &mut outcomes[*i] {
-            rows.extend(heard.iter_mut().map(|one| std::mem::take(&mut one.probabilities)));
+            views.extend(heard.iter_mut().map(|one| (one.duration_s(), std::mem::take(&mut one.views))));
         }
     }
-    if rows.is_empty() {
-        return Ok(0);
+    let Some(kinds) = views.first().map(|(_, first)| first.copies.len()) else { return Ok(0) };
+    let columns = predictor.inputs().shape(predictor.columns.len()).columns();
+    standardise(views.iter_mut().map(|(_, views)| &mut views.own), columns);
+    for kind in 0..kinds {
+        standardise(views.iter_mut().filter_map(|(_, views)| views.copies[kind].as_mut()), columns);
     }
-    standardise_speaker(&mut rows, predictor.inputs().shape(predictor.columns.len()).columns());
-    listeners.classify(&mut rows)?;
-    let count = rows.len();
-    let mut rows = rows.into_iter();
+    let count = views.len();
+    let mut verdicts = listeners.classify(&views)?.into_iter();
     for i in speaker {
         if let Some(Ok(heard)) = &mut outcomes[*i] {
-            heard.iter_mut().zip(rows.by_ref()).for_each(|(one, row): (&mut Heard, Vec<f32>)| one.probabilities = row);
+            heard.iter_mut().zip(verdicts.by_ref()).for_each(|(one, verdict)| one.take(verdict));
         }
     }
     Ok(count)
+}
+
+fn standardise<'r>(rows: impl Iterator<Item = &'r mut Vec<f32>>, columns: usize) {
+    let places: Vec<&mut Vec<f32>> = rows.collect();
+    let (mut values, places): (Vec<Vec<f32>>, Vec<_>) = places.into_iter().map(|place| (std::mem::take(place), place)).unzip();
+    standardise_speaker(&mut values, columns);
+    places.into_iter().zip(values).for_each(|(place, row)| *place = row);
 }

@@ -73,7 +73,9 @@ fn fill(pipeline: &Pipeline, order: &Order, store: &Path, index: u32, workers: &
     let share = sources.iter().skip(skip).take(order.shard_size as usize);
     // What the store has seen and has rows for need not be opened again.
     let mut earlier = Rows::fit(store, workers.settings()).then(|| Probes::peek(store));
-    let logs = Rows::at(context.folder).take_all(workers.settings())?;
+    // Features are of windows where there are any, and of these nothing is known yet.
+    let whole = pipeline.corpus.windows.is_none();
+    let logs = if whole { Rows::at(context.folder).take_all(workers.settings())? } else { vec![] };
     let mut look = Look::new(pipeline.corpus.kind.root(), workers, logs, total, context);
     let mut probes = Probes::begin(context.folder)?;
     for chunk in chunks(share) {

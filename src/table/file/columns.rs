@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, ListArray, PrimitiveArray, RecordBatch, StringArray};
+use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, BooleanArray, ListArray, PrimitiveArray, RecordBatch, StringArray};
 use arrow::buffer::OffsetBuffer;
 use arrow::datatypes::{DataType, Field, Float32Type, Schema};
 
@@ -31,6 +31,10 @@ impl Columns {
 
     pub fn optional_text<'a>(self, name: &str, values: impl Iterator<Item = Option<&'a str>>) -> Self {
         self.push(name, values.collect::<StringArray>(), true)
+    }
+
+    pub fn flag(self, name: &str, values: impl Iterator<Item = bool>) -> Self {
+        self.push(name, values.map(Some).collect::<BooleanArray>(), false)
     }
 
     pub fn number<T: ArrowPrimitiveType>(self, name: &str, values: impl Iterator<Item = T::Native>) -> Self {
@@ -119,6 +123,10 @@ impl Loaded {
 
     pub fn optional_text(&self, name: &str) -> Result<Vec<Option<String>>> {
         Ok(self.column::<StringArray>(name, &DataType::Utf8)?.iter().map(|v| v.map(str::to_owned)).collect())
+    }
+
+    pub fn flag(&self, name: &str) -> Result<Vec<bool>> {
+        Ok(self.complete::<BooleanArray>(name, &DataType::Boolean)?.iter().flatten().collect())
     }
 
     pub fn number<T: ArrowPrimitiveType>(&self, name: &str) -> Result<Vec<T::Native>> {

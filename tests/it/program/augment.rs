@@ -159,3 +159,50 @@ fn what_a_subset_leaves_out_is_named() {
     project.ser(&["run", "small", "--set", "corpus.subset.seed=1"]).fails(3, &["size"]);
     project.ser(&["run", "small", "--set", "corpus.subset={ size = 9, seed = 1 }"]).fails(3, &["random"]);
 }
+
+/// Probabilities by recording: those of a run's test part, and those of `ser predict` with the same model.
+fn tested_and_predicted(project: &Project, args: &[&str]) -> Vec<(Vec<f32>, Vec<f32>)> {
+    let (labels, rows, _) = table::predictions::read(&project.path("data/tables/small/predictions.parquet")).unwrap();
+    let model = ["predict", "small/more/fold-00-seed-0", "--format", "jsonl"];
+    let said = json_lines(&project.ser(&[model.as_slice(), args].concat()).ok().stdout);
+    let of = |id: &str| {
+        let line = said.iter().find(|line| line["file"].as_str().unwrap().ends_with(id)).unwrap();
+        labels.iter().map(|label| line["probabilities"][label].as_f64().unwrap() as f32).collect()
+    };
+    rows.into_iter().filter(|row| row.experiment == "more").map(|row| (row.probabilities, of(&row.utterance_id))).collect()
+}
+
+#[test]
+fn test_time_augmentation_is_the_same_in_a_run_and_in_a_prediction() {
+    let project = project();
+    // The copies that are averaged over, and the scaler, of the second experiment.
+    let run = |copies: &str, scaler: &str| {
+        let kinds = format!("augment = [\"speed-up\", \"slow-down\"]\n{copies}");
+        let (head, experiments) = pipeline().split_once("[[experiment]]").map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
+        let experiments = experiments.replace("augment = true", &kinds).replace("scaler = \"standard\"", &format!("scaler = \"{scaler}\""));
+        project.pipeline("small", &format!("{head}[features.augment]\nspeed_up = 1.2\n\n[[experiment]]{experiments}"));
+        project.ser(&["run", "small"])
+    };
+    run("", "standard").ok();
+    let plain = tested_and_predicted(&project, &["corpus"]);
+    assert!(plain.len() == 6 && plain.iter().all(|(run, predict)| run == predict));
+    run("test_time_augment = true", "standard").ok();
+    let averaged = tested_and_predicted(&project, &["corpus"]);
+    assert!(averaged.iter().all(|(run, predict)| run == predict), "{averaged:?}");
+    assert!(plain.iter().zip(&averaged).all(|(a, b)| a.0 != b.0), "the mean is another");
+    let model: serde_json::Value = serde_json::from_slice(&project.read("data/models/small/more/fold-00-seed-0/model.json")).unwrap();
+    assert_eq!(model["test_time_augment"]["kinds"], serde_json::json!(["speed-up", "slow-down"]));
+    assert_eq!(model["test_time_augment"]["amounts"]["speed_up"], 1.2);
+    let card = String::from_utf8(project.read("data/models/small/more/fold-00-seed-0/README.md")).unwrap();
+    assert!(card.contains("Test-time augmentation"), "{card}");
+    assert!(report(&project)["more"]["model"].as_str().unwrap().ends_with("augmented by speed-up and slow-down, test-time augmentation"));
+    // One kind alone, and every speaker scaled by all clips.
+    run("test_time_augment = [\"slow-down\"]", "per-speaker").ok();
+    let scaled = tested_and_predicted(&project, &["corpus/manifest.csv"]);
+    assert!(scaled.iter().all(|(run, predict)| run == predict), "{scaled:?}");
+    for (wrong, said) in [("[\"noise\"]", "predicted but not trained on"), ("[\"faster\"]", "unknown kind"), ("[]", "names no kind")] {
+        run(&format!("test_time_augment = {wrong}"), "standard").fails(3, &["test_time_augment", said]);
+    }
+    project.pipeline("small", &Project::small());
+    project.ser(&["run", "small", "--set", "experiment.base.test_time_augment=true"]).fails(3, &["there are none"]);
+}

@@ -24,3 +24,4 @@ mod runs;
 mod scale;
 mod sets;
 mod variants;
+mod windows;

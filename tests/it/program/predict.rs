@@ -259,7 +259,7 @@ fn long_and_silent_recordings_are_counted() {
     project.write("long/a.wav", wav(&sound.iter().copied().cycle().take(16_000 * 61).collect::<Vec<_>>()));
     project.write("long/b.wav", wav(&sound));
     let said = project.ser(&["predict", MODEL, "long"]).ok().stderr;
-    assert!(said.contains("1 recording is longer than 60 s") && said.contains("--window 3") && !said.contains("silent"), "{said}");
+    assert!(said.contains("1 recording is longer than 60 s") && said.contains("try --window 0.4") && !said.contains("silent"), "{said}");
     let said = project.ser(&["predict", MODEL, "long", "--window", "3"]).ok().stderr;
     assert!(!said.contains("longer than"), "{said}");
     project.write("quiet/a.wav", wav(&[0; 16_000]));
@@ -288,4 +288,31 @@ fn a_model_is_found_by_its_experiment_and_a_slip_is_answered() {
     refused("data/models/small/base/fold-07-seed-0", &["fold-00-seed-0, fold-01-seed-0"]);
     project.ser(&["predict", "corpus/s0_calm_0.wav", "corpus"]).fails(2, &["is a file, not the folder of a model"]);
     project.ser(&["predict", &format!("{MODEL}/model.safetensors"), "corpus"]).fails(2, &[&format!("name its folder: {MODEL}")]);
+}
+
+#[test]
+fn what_is_outside_of_the_training_data_is_marked_and_counted() {
+    let project = trained(2);
+    let sound = tone(300.0, 1.0);
+    project.write("other/long.wav", wav(&sound));
+    project.write("other/short.wav", wav(&sound[..4_000]));
+    let hum: Vec<i16> = (0..6_400i32).map(|i| (i * 7_919 % 20_011 - 10_000) as i16).collect();
+    project.write("other/noise.wav", wav(&hum));
+    let ran = project.ser(&["predict", MODEL, "other", "-o", "out.csv"]).ok();
+    let rows = csv(&project.read("out.csv"));
+    assert_eq!(column(&rows, "in_domain"), ["false", "false", "false"]);
+    assert!(
+        rows[0]["domain_reason"].starts_with("duration")
+            && rows[1]["domain_reason"] == "features"
+            && rows[2]["domain_reason"].starts_with("duration")
+    );
+    let warnings: Vec<&str> = ran.stderr.lines().filter(|line| line.contains("outside of what the model was trained on")).collect();
+    assert!(warnings.len() == 1 && warnings[0].contains("3 of 3 predictions") && warnings[0].contains("0.32 to 0.50 s"), "{}", ran.stderr);
+    let seen = csv(project.ser(&["predict", MODEL, "corpus", "--format", "csv"]).ok().stdout.as_bytes());
+    assert!(seen.iter().all(|row| !row["domain_reason"].contains("duration")));
+    project.ser(&["predict", MODEL, "other", "-o", "out.parquet"]).ok();
+    let (_, heard) = ser::table::heard::read(&project.path("out.parquet")).unwrap();
+    assert!(heard.iter().zip(&rows).all(|(one, row)| !one.in_domain && one.domain_reason.as_ref() == Some(&row["domain_reason"])));
+    let lines = project.ser(&["predict", MODEL, "other/long.wav"]).ok().stdout;
+    assert!(lines.contains("; in_domain false: duration"), "{lines}");
 }

@@ -1,21 +1,24 @@
-//! Stretches of a recording that are judged one by one.
+//! Stretches of a recording that count one by one.
 
 use std::ops::Range;
 
+use serde::{Deserialize, Serialize};
+
 use crate::error::{Error, Result};
 
-/// Of windows and hops, in seconds.
-const SHORTEST: f64 = 0.002;
-const LONGEST: f64 = 1e6;
-
 /// A window that moves over a recording.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Windows {
     length_s: f64,
     hop_s: f64,
 }
 
 impl Windows {
+    /// Shortest window and hop, in seconds.
+    pub const SHORTEST_S: f64 = 0.002;
+    /// Longest, in seconds.
+    pub const LONGEST_S: f64 = 1e6;
+
     /// A window of `length_s` seconds that moves by `hop_s`, or by half its length.
     ///
     /// # Errors
@@ -24,12 +27,22 @@ impl Windows {
         let hop_s = hop_s.unwrap_or(length_s / 2.0);
         for (name, value) in [("window", length_s), ("hop", hop_s)] {
             // Above the shortest that has features at all, below any recording.
-            if !(value.is_finite() && (SHORTEST..=LONGEST).contains(&value)) {
-                let hint = format!("give {SHORTEST} s to {LONGEST} s, such as 3 or 0.5");
+            if !(value.is_finite() && (Self::SHORTEST_S..=Self::LONGEST_S).contains(&value)) {
+                let hint = format!("give {} s to {} s, such as 3 or 0.5", Self::SHORTEST_S, Self::LONGEST_S);
                 return Err(Error::usage(format!("a {name} of {value} s is not possible")).hint(hint));
             }
         }
         Ok(Windows { length_s, hop_s })
+    }
+
+    /// Seconds of a window.
+    pub fn length_s(&self) -> f64 {
+        self.length_s
+    }
+
+    /// Seconds from the beginning of a window to that of the next.
+    pub fn hop_s(&self) -> f64 {
+        self.hop_s
     }
 
     /// The windows of a recording whose length is not known yet.
