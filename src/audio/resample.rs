@@ -16,9 +16,6 @@ use decimate::Decimator;
 use polyphase::Polyphase;
 use sinc::{STEPS_PER_CROSSING, SincTable};
 
-/// Outputs of the direct form that are summed side by side, so that the latency of one sum hides behind the others.
-const SIDE_BY_SIDE: usize = 8;
-
 /// The most phases for which weights are tabulated; 441 serve 8, 16 and 32 kHz, 147 serve 48, 96 and 192 kHz (to 22 050 Hz).
 const MOST_PHASES: usize = 1024;
 
@@ -28,6 +25,8 @@ pub struct Resampler {
     from_hz: u32,
     to_hz: u32,
     form: Form,
+    /// For [`Resampler::exactly`], made when it is first asked for.
+    exact: Option<Polyphase>,
 }
 
 #[derive(Debug)]
@@ -42,8 +41,7 @@ impl Resampler {
     /// A converter between two sampling rates in Hz; a rate of zero is taken as 1 Hz.
     pub fn new(from_hz: u32, to_hz: u32) -> Resampler {
         let (from_hz, to_hz) = (from_hz.max(1), to_hz.max(1));
-        let divisor = greatest_common_divisor(from_hz, to_hz);
-        let (phases, advance) = ((to_hz / divisor) as usize, (from_hz / divisor) as usize);
+        let (phases, advance) = lowest_terms(from_hz, to_hz);
         let (ratio, table) = (ratio(from_hz, to_hz), SincTable::kaiser_best());
         let form = if from_hz == to_hz {
             Form::Unchanged
@@ -54,7 +52,7 @@ impl Resampler {
         } else {
             Form::Polyphase(Polyphase::new(phases, advance, ratio, table))
         };
-        Resampler { from_hz, to_hz, form }
+        Resampler { from_hz, to_hz, form, exact: None }
     }
 
     /// The rate of the input in Hz.
@@ -85,29 +83,33 @@ impl Resampler {
         output.resize(length as usize, 0.0);
         match &mut self.form {
             Form::Decimator(decimator) => decimator.process(samples, output),
-            Form::Polyphase(polyphase) => polyphase.process(samples, output),
-            _ => direct(samples, 0, output, ratio(self.from_hz, self.to_hz)),
+            Form::Polyphase(polyphase) => polyphase.process(samples, 0, output),
+            _ => direct(samples, output, ratio(self.from_hz, self.to_hz)),
         }
         output.resize(length.ceil() as usize, 0.0);
     }
 
-    /// Whether [`Resampler::process`] rounds every sum as resampy does.
-    pub fn is_exact(&self) -> bool {
-        !matches!(self.form, Form::Decimator(_))
-    }
-
-    /// Fills `output` with the samples at the new rate from number `first` on, each sum rounded as resampy rounds it: ten times as slow for a
-    /// rate that goes down.
-    pub fn exactly(&self, samples: &[f32], first: usize, output: &mut [f32]) {
+    /// Computes the samples at the new rate from number `first` on anew, with sums that are rounded as resampy rounds them, where
+    /// [`Resampler::process`] takes the faster form: a rate that goes down. Whether it does; `output` stays as it is otherwise.
+    ///
+    /// Of hundreds of samples the last bit of one may still be another, where that of a weight decides it.
+    pub fn exactly(&mut self, samples: &[f32], first: usize, output: &mut [f32]) -> bool {
+        let Form::Decimator(_) = self.form else { return false };
         let ratio = ratio(self.from_hz, self.to_hz);
+        let (phases, advance) = lowest_terms(self.from_hz, self.to_hz);
+        let exact = self.exact.get_or_insert_with(|| Polyphase::new(phases, advance, ratio, SincTable::kaiser_best()));
         let length = (samples.len() as f64 * ratio) as usize;
         let (inside, beyond) = output.split_at_mut(length.saturating_sub(first).min(output.len()));
+        exact.process(samples, first, inside);
         beyond.fill(0.0);
-        match &self.form {
-            Form::Unchanged => inside.iter_mut().zip(samples.iter().skip(first)).for_each(|(slot, sample)| *slot = *sample),
-            _ => direct(samples, first, inside, ratio),
-        }
+        true
     }
+}
+
+/// Outputs of a block, and the inputs that it advances by.
+fn lowest_terms(from_hz: u32, to_hz: u32) -> (usize, usize) {
+    let divisor = greatest_common_divisor(from_hz, to_hz);
+    ((to_hz / divisor) as usize, (from_hz / divisor) as usize)
 }
 
 fn ratio(from_hz: u32, to_hz: u32) -> f64 {
@@ -118,43 +120,26 @@ fn greatest_common_divisor(a: u32, b: u32) -> u32 {
     if b == 0 { a } else { greatest_common_divisor(b, a % b) }
 }
 
-/// The filter evaluated anew for each output, from number `first` on: any ratio, several times slower.
-fn direct(samples: &[f32], first: usize, output: &mut [f32], ratio: f64) {
+/// The filter evaluated anew for each output: any ratio, several times slower.
+fn direct(samples: &[f32], output: &mut [f32], ratio: f64) {
     let table = SincTable::kaiser_best();
     let scale = ratio.min(1.0);
     // Down to 1 when more than 512 input samples go into one output.
     let step = ((scale * STEPS_PER_CROSSING as f64) as usize).max(1);
     let increment = 1.0 / ratio;
-    // Added up, not multiplied: resampy's register, with its rounding.
-    let mut time = (0..first).fold(0.0, |time, _| time + increment);
-    for slots in output.chunks_mut(SIDE_BY_SIDE) {
-        let mut taps: Vec<_> = slots
-            .iter()
-            .map(|_| {
-                let at = (time as usize).min(samples.len());
-                let fraction = scale * (time - at as f64);
-                let (before, after) = samples.split_at((at + 1).min(samples.len()));
-                let left = table.wing(fraction * STEPS_PER_CROSSING as f64, step, scale);
-                let right = table.wing((scale - fraction).max(0.0) * STEPS_PER_CROSSING as f64, step, scale);
-                time += increment;
-                (left.zip(before.iter().rev()), right.zip(after))
-            })
-            .collect();
-        slots.fill(0.0);
-        let common = |lengths: &mut dyn Iterator<Item = usize>| lengths.min().unwrap_or(0);
-        let add = |slot: &mut f32, (weight, sample): (f64, &f32)| *slot = (f64::from(*slot) + weight * f64::from(*sample)) as f32;
-        for _ in 0..common(&mut taps.iter().map(|(left, _)| left.len())) {
-            for (slot, (left, _)) in slots.iter_mut().zip(&mut taps) {
-                left.next().into_iter().for_each(|tap| add(slot, tap));
-            }
+    let mut time = 0.0;
+    for slot in output {
+        let first = (time as usize).min(samples.len());
+        let fraction = scale * (time - first as f64);
+        let (before, after) = samples.split_at((first + 1).min(samples.len()));
+        let left = table.wing(fraction * STEPS_PER_CROSSING as f64, step, scale);
+        let right = table.wing((scale - fraction).max(0.0) * STEPS_PER_CROSSING as f64, step, scale);
+        let mut sum = 0.0f32;
+        for (weight, sample) in left.zip(before.iter().rev()).chain(right.zip(after)) {
+            sum = (f64::from(sum) + weight * f64::from(*sample)) as f32;
         }
-        slots.iter_mut().zip(&mut taps).for_each(|(slot, (left, _))| left.for_each(|tap| add(slot, tap)));
-        for _ in 0..common(&mut taps.iter().map(|(_, right)| right.len())) {
-            for (slot, (_, right)) in slots.iter_mut().zip(&mut taps) {
-                right.next().into_iter().for_each(|tap| add(slot, tap));
-            }
-        }
-        slots.iter_mut().zip(&mut taps).for_each(|(slot, (_, right))| right.for_each(|tap| add(slot, tap)));
+        *slot = sum;
+        time += increment;
     }
 }
 
@@ -179,7 +164,7 @@ mod tests {
             assert!(matches!(resampler.form, Form::Polyphase(_) | Form::Decimator(_)), "{from_hz}");
             let fast = resampler.process(&samples);
             let mut slow = vec![0.0; (samples.len() as f64 * ratio(from_hz, 22050)) as usize];
-            direct(&samples, 0, &mut slow, ratio(from_hz, 22050));
+            direct(&samples, &mut slow, ratio(from_hz, 22050));
             let unequal = slow.iter().zip(&fast).filter(|(a, b)| a != b).count();
             let worst = slow.iter().zip(&fast).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
             let sampled_up = from_hz < 22050;
@@ -200,26 +185,36 @@ mod tests {
             let samples = noise(from_hz as usize / 2);
             let mut resampler = Resampler::new(from_hz, 22050);
             let fast = resampler.process(&samples);
+            let mut exact = vec![0.0; fast.len()];
+            direct(&samples, &mut exact, ratio(from_hz, 22050));
             for (at, expected) in expected {
-                let mut exact = [0.0f32];
-                resampler.exactly(&samples, at, &mut exact);
-                assert_eq!(exact[0], expected, "{from_hz} Hz: output {at}");
+                assert_eq!(exact[at], expected, "{from_hz} Hz: output {at}");
                 assert!((fast[at] - expected).abs() < 2e-6, "{from_hz} Hz: output {at} is {} instead of {expected}", fast[at]);
             }
         }
     }
 
     #[test]
-    fn a_stretch_computed_exactly_is_that_of_the_whole() {
-        for from_hz in [22_050, 44_101, 48_000] {
-            let samples = noise(9001);
+    fn a_stretch_is_computed_as_resampy_rounds_it() {
+        for from_hz in [31_500, 44_100, 48_000] {
+            let samples = noise(from_hz as usize);
+            let mut slow = vec![0.0; 22050];
+            direct(&samples, &mut slow, ratio(from_hz, 22050));
             let mut resampler = Resampler::new(from_hz, 22050);
-            let whole = resampler.process(&samples);
-            let mut stretch = vec![9.0; 700];
-            let first = whole.len() - 650;
-            resampler.exactly(&samples, first, &mut stretch);
-            assert!(whole[first..].iter().zip(&stretch).all(|(a, b)| (a - b).abs() < 2e-6), "{from_hz}");
-            assert!(stretch[650..].iter().all(|value| *value == 0.0), "{from_hz}");
+            let fast = resampler.process(&samples);
+            let unequal = |some: &[f32], others: &[f32]| some.iter().zip(others).filter(|(a, b)| a != b).count();
+            assert!(unequal(&fast, &slow) > 1000, "{from_hz}: the faster form has other last bits");
+            for (first, length) in [(0, 2048), (9_000, 2048), (21_900, 150), (22_000, 300)] {
+                let mut stretch = vec![9.0; length];
+                assert!(resampler.exactly(&samples, first, &mut stretch));
+                let (inside, beyond) = stretch.split_at(length.min(22050 - first));
+                assert!(unequal(inside, &slow[first..]) * 100 <= length, "{from_hz} from {first} on");
+                assert!(beyond.iter().all(|value| *value == 0.0), "{from_hz} from {first} on");
+            }
+        }
+        let mut untouched = [9.0];
+        for from_hz in [16_000, 22_050, 44_101] {
+            assert!(!Resampler::new(from_hz, 22050).exactly(&noise(100), 3, &mut untouched) && untouched == [9.0]);
         }
     }
 

@@ -10,7 +10,7 @@ const THRESHOLD: f32 = 0.1;
 /// Histogram cells per bin.
 const CELLS: usize = 100;
 /// How far, in parts of itself, the last bits of the samples may move a peak's position or strength: what lies nearer to a limit is in doubt.
-const DOUBT: f32 = 2.0 * f32::EPSILON;
+const DOUBT: f32 = f32::EPSILON;
 /// Values compared at once.
 const LANES: usize = 32;
 /// Marks looked at together: most are not set.
@@ -38,12 +38,13 @@ pub struct TuningEstimator {
     frames: u32,
 }
 
-/// Frequencies (Hz) and heights of the peaks found so far, and the frames that they are from.
+/// Frequencies (Hz) and heights of the peaks found so far.
 #[derive(Debug, Clone, Default)]
 struct Peaks {
     pitches: Vec<f32>,
     strengths: Vec<f32>,
-    frames: Vec<u32>,
+    /// The frames in the order in which they were looked at, and where the peaks of each begin.
+    frames: Vec<(u32, usize)>,
 }
 
 /// The peaks by their cells.
@@ -91,6 +92,9 @@ impl TuningEstimator {
     }
 
     fn find(&mut self, frame: u32, magnitude: &[f32]) {
+        for peaks in [&mut self.magnitude, &mut self.power] {
+            peaks.frames.push((frame, peaks.pitches.len()));
+        }
         let loudest = maximum(magnitude);
         let around = &magnitude[self.first_bin - 1..=self.end_bin];
         self.candidates.resize((self.end_bin - self.first_bin).next_multiple_of(GROUP), 0);
@@ -100,8 +104,8 @@ impl TuningEstimator {
             for index in (first..).zip(group).filter(|(_, marked)| **marked != 0).map(|(index, _)| index) {
                 let bin = (self.first_bin + index) as f64;
                 let spectrum = [around[index], around[index + 1], around[index + 2]];
-                self.magnitude.take(frame, bin, self.bin_hz, spectrum, loudest);
-                self.power.take(frame, bin, self.bin_hz, spectrum.map(|value| value * value), loudest * loudest);
+                self.magnitude.take(bin, self.bin_hz, spectrum, loudest);
+                self.power.take(bin, self.bin_hz, spectrum.map(|value| value * value), loudest * loudest);
             }
         }
     }
@@ -128,31 +132,30 @@ impl TuningEstimator {
         };
         let median = median(&peaks.strengths, &mut self.sorted)?;
         let mut histogram = Histogram { counts: [0; CELLS], doubtful: Vec::new(), missed: Vec::new() };
-        for ((pitch, strength), frame) in peaks.pitches.iter().zip(&peaks.strengths).zip(&peaks.frames) {
-            let near_median = (strength - median).abs() <= DOUBT * median;
-            if *strength < median && !near_median {
-                continue;
-            }
-            let position = bins_per_octave as f32 * log2(*pitch / 27.5);
-            let mut residual = position - position.floor();
-            if residual >= 0.5 {
-                residual -= 1.0;
-            }
-            let cell = cell_of(f64::from(residual));
-            if *strength < median {
-                histogram.missed.push((*frame, cell));
-                continue;
-            }
-            histogram.counts[cell] += 1;
-            let (below, above) = (f64::from(residual) - edge(cell), edge(cell + 1) - f64::from(residual));
-            let doubt = f64::from(DOUBT * position);
-            if near_median {
-                histogram.doubtful.push((*frame, cell, cell));
-            }
-            if below <= doubt {
-                histogram.doubtful.push((*frame, cell, (cell + CELLS - 1) % CELLS));
-            } else if above <= doubt {
-                histogram.doubtful.push((*frame, cell, (cell + 1) % CELLS));
+        let edges: [f64; CELLS + 1] = std::array::from_fn(edge);
+        let least = median - DOUBT * median;
+        for (frame, peaks) in peaks.by_frame() {
+            for (pitch, strength) in peaks.filter(|(_, strength)| **strength >= least) {
+                let position = bins_per_octave as f32 * log2(*pitch / 27.5);
+                let mut residual = position - position.floor();
+                if residual >= 0.5 {
+                    residual -= 1.0;
+                }
+                let (residual, doubt) = (f64::from(residual), f64::from(DOUBT * position));
+                let cell = cell_of(residual, &edges);
+                if *strength < median {
+                    histogram.missed.push((frame, cell));
+                    continue;
+                }
+                histogram.counts[cell] += 1;
+                if *strength <= median + DOUBT * median {
+                    histogram.doubtful.push((frame, cell, cell));
+                }
+                if residual - edges[cell] <= doubt {
+                    histogram.doubtful.push((frame, cell, (cell + CELLS - 1) % CELLS));
+                } else if edges[cell + 1] - residual <= doubt {
+                    histogram.doubtful.push((frame, cell, (cell + 1) % CELLS));
+                }
             }
         }
         Some(histogram)
@@ -164,12 +167,12 @@ fn edge(cell: usize) -> f64 {
     if cell == CELLS { 0.5 } else { cell as f64 * 0.01 - 0.5 }
 }
 
-fn cell_of(residual: f64) -> usize {
+fn cell_of(residual: f64, edges: &[f64; CELLS + 1]) -> usize {
     let mut cell = (((residual + 0.5) * CELLS as f64) as usize).min(CELLS - 1);
-    while cell > 0 && residual < edge(cell) {
+    while cell > 0 && residual < edges[cell] {
         cell -= 1;
     }
-    while cell + 1 < CELLS && residual >= edge(cell + 1) {
+    while cell + 1 < CELLS && residual >= edges[cell + 1] {
         cell += 1;
     }
     cell
@@ -207,7 +210,7 @@ impl Histogram {
 
 impl Peaks {
     /// Keeps the middle one of three values, at `bin`, if it is a peak.
-    fn take(&mut self, frame: u32, bin: f64, bin_hz: f64, [before, peak, after]: [f32; 3], loudest: f32) {
+    fn take(&mut self, bin: f64, bin_hz: f64, [before, peak, after]: [f32; 3], loudest: f32) {
         if !(peak > THRESHOLD * loudest && peak > before && peak >= after) {
             return;
         }
@@ -216,21 +219,24 @@ impl Peaks {
         let shift = slope / (curvature + f32::from(u8::from(curvature.abs() < f32::MIN_POSITIVE)));
         self.pitches.push(((bin + f64::from(shift)) * bin_hz) as f32);
         self.strengths.push(peak + 0.5 * slope * shift);
-        self.frames.push(frame);
     }
 
     fn forget(&mut self, frame: u32) {
-        let mut kept = 0;
-        for index in 0..self.frames.len() {
-            if self.frames[index] != frame {
-                (self.pitches[kept], self.strengths[kept], self.frames[kept]) =
-                    (self.pitches[index], self.strengths[index], self.frames[index]);
-                kept += 1;
-            }
-        }
-        self.pitches.truncate(kept);
-        self.strengths.truncate(kept);
-        self.frames.truncate(kept);
+        let Some(place) = self.frames.iter().position(|(found, _)| *found == frame) else { return };
+        let (_, start) = self.frames.remove(place);
+        let end = self.frames.get(place).map_or(self.pitches.len(), |(_, next)| *next);
+        self.pitches.drain(start..end);
+        self.strengths.drain(start..end);
+        self.frames[place..].iter_mut().for_each(|(_, next)| *next -= end - start);
+    }
+
+    /// Of each frame its number and its peaks: frequencies and heights.
+    fn by_frame(&self) -> impl Iterator<Item = (u32, impl Iterator<Item = (&f32, &f32)>)> {
+        let ends = self.frames.iter().skip(1).map(|(_, start)| *start).chain([self.pitches.len()]);
+        self.frames
+            .iter()
+            .zip(ends)
+            .map(|((frame, start), end)| (*frame, self.pitches[*start..end].iter().zip(&self.strengths[*start..end])))
     }
 }
 
@@ -308,9 +314,9 @@ mod tests {
     fn estimator_of(residuals: &[f32]) -> TuningEstimator {
         let mut estimator = TuningEstimator::new(22050.0, 2048);
         for (frame, residual) in residuals.iter().enumerate() {
+            estimator.magnitude.frames.push((frame as u32, frame));
             estimator.magnitude.pitches.push(27.5 * ((48.0 + residual) / 12.0).exp2());
             estimator.magnitude.strengths.push(1.0);
-            estimator.magnitude.frames.push(frame as u32);
         }
         estimator
     }
@@ -322,7 +328,7 @@ mod tests {
             // All are as strong as the median, so that their strengths are in doubt as well: look at the places alone.
             estimator.magnitude.strengths.push(0.5);
             estimator.magnitude.pitches.push(440.0);
-            estimator.magnitude.frames.push(99);
+            estimator.magnitude.frames.push((99, residuals.len()));
             let histogram = estimator.histogram(TuningSpectrum::Magnitude, 12).unwrap();
             let places = histogram.doubtful.iter().copied().filter(|(_, cell, other)| cell != other).collect();
             Histogram { doubtful: places, ..histogram }.doubtful_frames()
@@ -344,6 +350,7 @@ mod tests {
         estimator.look_again(1, &frames[2]);
         assert_eq!(estimator.magnitude.pitches.len(), 3);
         assert_eq!(estimator.magnitude.pitches[1], estimator.magnitude.pitches[2]);
+        assert_eq!(estimator.magnitude.frames, [(0, 0), (2, 1), (1, 2)]);
         estimator.look_again(1, &frames[1]);
         let mut pitches = estimator.power.pitches.clone();
         pitches.sort_by(f32::total_cmp);
@@ -366,7 +373,7 @@ mod tests {
             let loudest = values.iter().copied().fold(0.0, f32::max);
             let mut all = Peaks::default();
             for (bin, three) in (estimator.first_bin..estimator.end_bin).zip(values[estimator.first_bin - 1..].windows(3)) {
-                all.take(0, bin as f64, estimator.bin_hz, [three[0], three[1], three[2]], loudest);
+                all.take(bin as f64, estimator.bin_hz, [three[0], three[1], three[2]], loudest);
             }
             assert!(all.pitches.len() > 50 && all.pitches == peaks.pitches && all.strengths == peaks.strengths);
         }

@@ -30,15 +30,11 @@ impl Front {
         &self.signal
     }
 
-    /// Computes some samples of the last signal again, bit for bit as resampy rounds them, from the recording that it was made of. Whether
-    /// that may change them.
+    /// Computes some samples of the last signal again, as resampy rounds them, from the recording that it was made of. Whether that may change
+    /// them.
     pub(super) fn exactly(&mut self, samples: &[f32], range: Range<usize>) -> bool {
         let range = range.start.min(self.signal.len())..range.end.min(self.signal.len());
-        match &self.resampler {
-            Some(resampler) if !resampler.is_exact() => resampler.exactly(samples, range.start, &mut self.signal[range]),
-            _ => return false,
-        }
-        true
+        self.resampler.as_mut().is_some_and(|resampler| resampler.exactly(samples, range.start, &mut self.signal[range]))
     }
 
     /// Takes a mono recording.

@@ -245,6 +245,7 @@ impl Issa193 {
     /// contrast. Whether there were any.
     fn settle(&mut self, samples: &[f32], tunings: &[(f64, Vec<usize>)]) -> bool {
         let mut frames = self.contrast.faint_frames();
+        let any_faint = !frames.is_empty();
         frames.extend(tunings.iter().flat_map(|(_, doubtful)| doubtful));
         frames.sort_unstable();
         frames.dedup();
@@ -254,7 +255,9 @@ impl Issa193 {
         if changed {
             let Issa193 { stft, front, tuning, contrast, work, .. } = self;
             stft.frames(front.signal(), frames.into_iter(), &mut work.magnitude, |frame, row| tuning.look_again(frame, row));
-            contrast.apply(&work.magnitude, &mut work.contrast);
+            if any_faint {
+                contrast.apply(&work.magnitude, &mut work.contrast);
+            }
         }
         changed
     }

@@ -1,4 +1,5 @@
-//! The resampling filter for a rate that goes up by a rational ratio, where the positions between the input's samples repeat.
+//! The resampling filter for a rational ratio, where the positions between the input's samples repeat: as exact as resampy. A rate that goes
+//! down has a faster form besides, see [`super::decimate`].
 //!
 //! Output `t` sits at input time `t * advance / phases`, so outputs `phases` apart share their weights, and those weights are computed once.
 //! Eight such outputs are worked on together, one in each lane of a vector, and four phases at a time.
@@ -66,15 +67,16 @@ impl Polyphase {
         Polyphase { phases, advance, left, taps, first, weights, clock: Clock::new(phases, advance, ratio) }
     }
 
-    /// Fills `output` (its length decides how much) from `input`, which is zero outside its ends.
-    pub(super) fn process(&self, input: &[f32], output: &mut [f32]) {
-        let blocks = output.len().div_ceil(self.phases);
-        let errors = self.clock.errors(blocks.next_multiple_of(LANES) + 1);
+    /// Fills `output` (its length decides how much) with the outputs from number `from` on of `input`, which is zero outside its ends.
+    pub(super) fn process(&self, input: &[f32], from: usize, output: &mut [f32]) {
+        let start = from / self.phases;
+        let blocks = (from + output.len()).div_ceil(self.phases);
+        let errors = self.clock.errors(start + (blocks - start).next_multiple_of(LANES) + 1);
         // Row r of the panel holds, for each lane, the input sample r - before after the start of that lane's block.
         let before = self.left;
         let rows = before + self.first[self.phases - 1].unsigned_abs() + self.taps - self.left + 1;
         let mut panel = vec![[0.0f64; LANES]; rows];
-        for block in (0..blocks).step_by(LANES) {
+        for block in (start..blocks).step_by(LANES) {
             for lane in 0..LANES {
                 fill_lane(&mut panel, lane, input, ((block + lane) * self.advance) as isize - before as isize);
             }
@@ -98,7 +100,7 @@ impl Polyphase {
                             std::cmp::Ordering::Equal if errors[lane] < 0.0 => (block + lane) * self.phases,
                             _ => continue,
                         };
-                        if let Some(slot) = output.get_mut(at) {
+                        if let Some(slot) = at.checked_sub(from).and_then(|at| output.get_mut(at)) {
                             *slot = *sum as f32;
                         }
                     }
