@@ -182,7 +182,9 @@ pub(super) struct News<'a> {
 fn predictions(pipeline: &str, row: &TaskRow) -> Option<Predictions> {
     let experiment = row.task.strip_prefix(EVALUATE)?.strip_prefix('/')?;
     let written = row.stage == EVALUATE && row.what != What::Failed && !row.key.is_empty();
-    let path = format!("cache/{pipeline}/tasks/{EVALUATE}/{}/{PREDICTIONS}", row.key);
+    // A variant shares the cache of its pipeline.
+    let store = pipeline.split_once('@').map_or(pipeline, |(store, _)| store);
+    let path = format!("cache/{store}/tasks/{EVALUATE}/{}/{PREDICTIONS}", row.key);
     written.then(|| Predictions { experiment: experiment.to_owned(), key: row.key.clone(), path })
 }
 

@@ -144,7 +144,7 @@ fn the_tutorial_goes_from_a_folder_to_a_report_and_on() {
     let tutorial = fs::read_to_string(repository().join("docs/tutorial.md")).unwrap();
     let shown = tutorial.split("```text\n").nth(1).unwrap().split("```").next().unwrap();
     assert!(said.contains(shown), "what the tutorial shows is not what it prints:\n{said}");
-    for figure in ["svm: WA 58.0 %", "svm-shared: WA 88.0 %"] {
+    for figure in ["svm: WA 57.0 %", "svm-shared: WA 88.0 %"] {
         assert!(said.contains(figure), "{figure} is not in\n{said}");
     }
     assert_eq!(String::from_utf8(project.read("emotions.csv")).unwrap().lines().count(), 1 + 40);
