@@ -95,7 +95,7 @@ fn model_kind(experiment: &DeTable) -> Option<RawModelKind> {
 /// The set of features that `inputs` are of.
 fn set(root: &DeTable, inputs: &DeTable) -> Option<FeatureSet> {
     let features = || root.get("features")?.get_ref().as_table();
-    let first = || features()?.get("sets")?.get_ref().as_array()?.get(0)?.get_ref().as_str();
+    let first = || features()?.get("sets")?.get_ref().as_array()?.first()?.get_ref().as_str();
     let name = text(inputs, "set").or_else(|| text(features()?, "set")).or_else(first);
     name.map_or(Some(FeatureSet::default()), FeatureSet::parse)
 }

@@ -187,9 +187,9 @@ fn filled(voices: &[Voice]) -> Vec<f64> {
     for (frame, voice) in voices.iter().enumerate() {
         let Some(now) = voice.f0.map(f64::ln) else { continue };
         let (start, from) = last.map_or((0, now), |(start, from)| (start + 1, from));
-        for gap in start..frame {
-            let share = (gap + 1 - start) as f64 / (frame + 1 - start) as f64;
-            filled[gap] = from + share * (now - from);
+        for (step, gap) in (1..).zip(&mut filled[start..frame]) {
+            let share = f64::from(step) / (frame + 1 - start) as f64;
+            *gap = from + share * (now - from);
         }
         filled[frame] = now;
         last = Some((frame, now));

@@ -251,7 +251,10 @@ impl Issa193 {
         frames.dedup();
         // Reflected ends are made of samples that the first or last frames hold as well.
         let around = |frame: usize| (frame * HOP_LENGTH).saturating_sub(N_FFT / 2)..frame * HOP_LENGTH + N_FFT / 2;
-        let changed = frames.iter().fold(false, |changed, frame| self.front.exactly(samples, around(*frame)) || changed);
+        let mut changed = false;
+        for frame in &frames {
+            changed |= self.front.exactly(samples, around(*frame));
+        }
         if changed {
             let Issa193 { stft, front, tuning, contrast, work, .. } = self;
             stft.frames(front.signal(), frames.into_iter(), &mut work.magnitude, |frame, row| tuning.look_again(frame, row));
