@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use hound::{SampleFormat, WavSpec, WavWriter};
 use ser::corpus::{Sex, Source, Utterance};
 use ser::model::artifact::{ModelInfo, SavedModel, Weights, save};
-use ser::model::{Layer, Majority, Params, Running};
+use ser::model::{Domain, Durations, FeatureRanges, Layer, Majority, Params, Running};
 use ser::table::features::FeatureTable;
 use ser::table::metrics::MetricRow;
 use ser::table::predictions::PredictionRow;
@@ -240,6 +240,11 @@ fn models(seeds: &Seeds) -> Outcome {
             inputs: Inputs { order: Order::Paper, log_mel: true, scaler: ScalerKind::Standard, ..Inputs::default() },
             scaler: Scaler::Standard { mean: vec![0.5; 4], sd: vec![1.0; 4] },
             train: None,
+            test_time_augment: None,
+            domain: Domain {
+                duration_s: Durations { min: 1.0, p01: 1.0, p05: 1.5, median: 2.0, p95: 3.0, p99: 4.0, max: 4.0 },
+                features: FeatureRanges { min: vec![-1.0; 4], p01: vec![-0.5; 4], p99: vec![0.5; 4], max: vec![1.0; 4] },
+            },
             pipeline: "p".into(),
             corpus: "c".into(),
             protocol: "group-2-fold".into(),
