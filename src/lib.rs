@@ -45,4 +45,7 @@ pub mod ui;
 
 pub mod cli;
 
+#[cfg(test)]
+mod skipped;
+
 pub use error::{Error, Result};

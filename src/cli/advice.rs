@@ -51,7 +51,7 @@ impl Absent {
             elsewhere.push(format!("--corpora-dir names the folder that holds {name}/"));
         }
         if self.whole {
-            elsewhere.push("--set corpus.root=DIR names the corpus itself".to_owned());
+            elsewhere.push("corpus.root in the pipeline file names the corpus itself".to_owned());
         }
         if elsewhere.is_empty() { get } else { format!("{get}; where it lies elsewhere, {}", elsewhere.join(", or ")) }
     }

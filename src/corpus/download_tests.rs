@@ -255,7 +255,7 @@ fn emodb_is_checked_file_by_file() {
     let error = verify_emodb(folder.path()).unwrap_err();
     assert!(error.to_string().contains("535 of the 535") && error.to_string().contains("03a01Fa.wav"), "{error}");
     let Some(corpora) = std::env::var_os("SER_CORPORA") else {
-        println!("skipped: no corpora");
+        crate::skipped::skipped("no corpora");
         return;
     };
     // The copy at hand may be a part of the corpus; what is there has to be right.

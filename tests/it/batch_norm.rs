@@ -20,7 +20,7 @@ const LETTERS: [&str; 4] = ["W", "F", "N", "T"];
 /// The first `rows` recordings of the four classes, standardised.
 fn parts(rows: usize) -> Option<Parts> {
     let Some(folder) = std::env::var_os("SER_GOLDEN") else {
-        println!("skipped: no reference tables");
+        crate::skipped::skipped("no reference tables");
         return None;
     };
     let (paths, columns) = read_table(&std::path::Path::new(&folder).join("all-emodb-librosa-0.8.1.parquet"));

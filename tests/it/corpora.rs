@@ -266,7 +266,7 @@ fn iemocap_roots_that_are_wrong_say_where_the_sessions_are() {
 pub fn recordings(corpus: &str) -> Option<PathBuf> {
     let root = std::env::var_os("SER_CORPORA").map(|folder| PathBuf::from(folder).join(corpus)).filter(|root| root.is_dir());
     if root.is_none() {
-        println!("skipped: no corpora");
+        crate::skipped::skipped("no corpora");
     }
     root
 }

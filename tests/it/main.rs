@@ -10,4 +10,6 @@ mod pitch;
 mod program;
 mod python;
 mod report;
+#[path = "../../src/skipped.rs"]
+mod skipped;
 mod slurm;

@@ -20,7 +20,7 @@ fn folders() -> Option<(PathBuf, PathBuf)> {
     let folder = |name| std::env::var_os(name).map(PathBuf::from);
     let folders = folder("SER_CORPORA").zip(folder("SER_GOLDEN"));
     if folders.is_none() {
-        println!("skipped: no corpora");
+        crate::skipped::skipped("no corpora");
     }
     folders
 }

@@ -123,7 +123,7 @@ const PRAAT: [(&str, [f64; 6]); 8] = [
 #[test]
 fn recorded_voices_are_as_praat_finds_them() {
     let Some(corpora) = std::env::var_os("SER_CORPORA") else {
-        println!("skipped: no corpora");
+        crate::skipped::skipped("no corpora");
         return;
     };
     let mut sums = [0.0; 6];

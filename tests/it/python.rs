@@ -22,7 +22,7 @@ fn has(modules: &[&str]) -> bool {
     let tried = python().arg("-c").arg(format!("import {}", modules.join(", "))).output();
     let found = tried.is_ok_and(|output| output.status.success());
     if !found {
-        println!("skipped: no {} (SER_PYTHON names a Python that has them)", modules.join(", "));
+        crate::skipped::skipped(format_args!("no {} (SER_PYTHON names a Python that has them)", modules.join(", ")));
     }
     found
 }

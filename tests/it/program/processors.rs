@@ -50,7 +50,7 @@ fn pipeline() -> String {
 fn other_processors_give_the_same_bytes() {
     if Command::new("qemu-x86_64").arg("--version").output().is_err() {
         assert!(std::env::var_os("SER_REQUIRE_QEMU").is_none(), "SER_REQUIRE_QEMU is set and there is no qemu-x86_64");
-        println!("skipped: no qemu-x86_64");
+        crate::skipped::skipped("no qemu-x86_64");
         return;
     }
     let project = || {

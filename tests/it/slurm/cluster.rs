@@ -34,7 +34,7 @@ pub fn cluster_for_long() -> Option<&'static Cluster> {
     if std::env::var("SER_SLURM").is_ok_and(|asked| asked == "all") {
         return start();
     }
-    println!("skipped: SER_SLURM is not all");
+    crate::skipped::skipped("SER_SLURM is not all");
     None
 }
 
@@ -56,7 +56,7 @@ fn start() -> Option<&'static Cluster> {
         Some(Cluster { folder, _keeper: keeper, whole: RwLock::new(()) })
     });
     if cluster.is_none() {
-        println!("skipped: no slurm");
+        crate::skipped::skipped("no slurm");
     }
     cluster.as_ref()
 }
