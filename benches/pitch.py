@@ -133,9 +133,12 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folders", nargs="+", type=Path, help="folders of recordings")
     parser.add_argument("--files", type=int, default=50, help="recordings in all (50)")
-    parser.add_argument("--ser", default="target/release/ser", help="the program")
+    parser.add_argument("--ser", help="the program; without it, the one that cargo has built last")
     parser.add_argument("--csv", type=Path, help="write the values of each recording there")
     args = parser.parse_args()
+    if args.ser is None:
+        target = subprocess.check_output([Path(__file__).parent.parent / ".ci/target-dir"], text=True).strip()
+        args.ser = Path(target, "release", "ser")
     paths = [path for folder in args.folders for path in every(folder, args.files // len(args.folders))]
     reference = {path: praat(path) for path in paths}
     paths = [path for path in paths if reference[path]]

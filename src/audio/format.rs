@@ -83,6 +83,10 @@ pub(super) fn of(input: &Input, extension: &str) -> Result<Format, Refusal> {
     if let Some((_, why)) = NO_AUDIO.iter().find(|(mark, _)| head.starts_with(mark)) {
         return Err(Refusal::Told((*why).to_owned()));
     }
+    let text = head.get(..head.len().min(256)).unwrap_or_default().trim_ascii_start().to_ascii_lowercase();
+    if [b"<!doctype".as_slice(), b"<html", b"<?xml"].iter().any(|mark| text.starts_with(mark)) {
+        return Err(Refusal::Told("it is a web page, not audio: download the recording again".to_owned()));
+    }
     if let Some(format) = known(head, extension) {
         return Ok(format);
     }
@@ -101,10 +105,6 @@ pub(super) fn of(input: &Input, extension: &str) -> Result<Format, Refusal> {
     }
     if matches!(head, [0x56, second, ..] if second & 0xE0 == 0xE0) {
         return foreign("AAC in LATM");
-    }
-    let text = head.get(..head.len().min(256)).unwrap_or_default().trim_ascii_start().to_ascii_lowercase();
-    if [b"<!doctype".as_slice(), b"<html", b"<?xml"].iter().any(|mark| text.starts_with(mark)) {
-        return Err(Refusal::Told("it is a web page, not audio: download the recording again".to_owned()));
     }
     match HEADERLESS.iter().find(|(ending, _)| extension.eq_ignore_ascii_case(ending)) {
         Some((_, name)) => foreign(&format!("{name} by its name")),

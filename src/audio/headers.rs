@@ -23,10 +23,8 @@ pub(super) fn sphere(input: &Input) -> Result<Layout, Refusal> {
     let coding = field("sample_coding").unwrap_or("pcm").to_ascii_lowercase();
     let packed = input.bytes::<4>(start)? == Some(*b"ajkg") || coding.contains("shorten");
     if packed || coding.contains("wavpack") {
-        let how = if packed { "shorten" } else { "WavPack" };
-        return Err(Refusal::Told(format!(
-            "it is a SPHERE file compressed with {how}, which ser does not read: convert it with sph2pipe -f wav x.sph x.wav"
-        )));
+        let (how, cure) = if packed { ("shorten", "sph2pipe -f wav x.sph x.wav") } else { ("WavPack", "w_decode of NIST's SPHERE tools") };
+        return Err(Refusal::Told(format!("it is a SPHERE file compressed with {how}, which ser does not read: convert it with {cure}")));
     }
     let bytes = number("sample_n_bytes").unwrap_or(if coding == "pcm" { 2 } else { 1 });
     let coding = match (coding.as_str(), bytes) {

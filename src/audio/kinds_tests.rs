@@ -307,7 +307,11 @@ fn formats_that_are_not_read_are_named_with_the_cure() {
     let path = dir.path().join("my voice.amr");
     std::fs::write(&path, b"#!AMR\n").unwrap();
     let said = decode(&path).unwrap_err().to_string();
-    assert!(said.contains("ffmpeg -i 'my voice.amr' 'my voice.flac'"), "{said}");
+    let wanted = format!("ffmpeg -i '{}' '{}'", path.display(), path.with_extension("flac").display());
+    assert!(said.contains(&wanted), "{said}");
+    let flac = dir.path().join("a.flac");
+    std::fs::write(&flac, b"wvpk0000").unwrap();
+    assert!(decode(&flac).unwrap_err().to_string().ends_with("a.wav"), "no file is its own target");
 }
 
 #[test]

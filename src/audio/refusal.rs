@@ -4,6 +4,7 @@ use std::io;
 use std::path::Path;
 
 use crate::error::{Error, shown};
+use crate::files::shell_word;
 
 /// Why a recording is not read; the text completes "failed to decode x: …".
 #[derive(Debug)]
@@ -48,11 +49,9 @@ impl Refusal {
             Refusal::Damaged(why) => failed(&why).hint("replace the file with an undamaged copy, or take it out of the corpus"),
             Refusal::Foreign(what) => {
                 let from = path.unwrap_or(Path::new("recording"));
-                let quoted = |path: &Path| {
-                    let text = shown(&path.file_name().unwrap_or_default().to_string_lossy());
-                    if text.contains([' ', '\'', '"', '(', '&', ';', '$']) { format!("'{}'", text.replace('\'', "'\\''")) } else { text }
-                };
-                let (from, to) = (quoted(from), quoted(&from.with_extension("flac")));
+                // A file whose extension is wrong must not be its own target.
+                let to = from.with_extension(if from.extension().is_some_and(|ending| ending == "flac") { "wav" } else { "flac" });
+                let [from, to] = [from, &to].map(|path| shell_word(&shown(&path.to_string_lossy())));
                 failed(&format!("it is {what}, which ser does not read: convert it with ffmpeg -i {from} {to}"))
             }
             Refusal::Told(why) => failed(&why),

@@ -157,7 +157,7 @@ pub(super) fn read(input: &Input, known: &Known, extension: &str, out: &mut Mono
     let mut next = next_packet(&mut *format, id, &mut lost)?;
     while let Some(mut packet) = next {
         next = next_packet(&mut *format, id, &mut lost)?;
-        if known.format == Format::Matroska && next.is_none() {
+        if known.format == Format::Matroska && matches!(decoder, Decoder::Opus(_)) && next.is_none() {
             packet.trim_end = (matroska::padding_ns(input)? * u64::from(opus::RATE) / 1_000_000_000).into();
         }
         match decoder.packet(&packet, out, &begin) {

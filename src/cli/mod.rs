@@ -27,6 +27,7 @@ use clap::Parser;
 
 use crate::cancel::Cancel;
 use crate::error::{Error, Kind, Result, shown_lines};
+use crate::files::shell_word;
 use crate::ui;
 
 pub use args::Args;
@@ -182,12 +183,6 @@ fn error_json(what: Option<&str>, error: &Error) -> serde_json::Value {
 fn command_line() -> String {
     let arguments = std::env::args_os().skip(1).map(|arg| shell_word(&arg.to_string_lossy()));
     std::iter::once("ser".to_owned()).chain(arguments).collect::<Vec<_>>().join(" ")
-}
-
-/// A word as a shell takes it.
-fn shell_word(word: &str) -> String {
-    let plain = |c: char| c.is_alphanumeric() || "-_./=:,@+%".contains(c);
-    if !word.is_empty() && word.chars().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', "'\\''")) }
 }
 
 /// A line on standard error; a reader that went away must not end the work.

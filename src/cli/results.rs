@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::args::{Args, Results};
 use super::variants::{self, Named};
-use super::{print, run, shell_word};
+use super::{print, run, say, shell_word};
 use crate::config::{self, Pipeline};
 use crate::error::{Error, Result};
 use crate::files::write_atomically;
@@ -19,6 +19,7 @@ pub fn results(results: &Results, args: &Args) -> Result<()> {
         let Named { file, variant } = variants::named(&results.pipelines_dir, name);
         let pipeline = config::load(&file, &[], None)?;
         let word = shell_word(&file.display().to_string());
+        let one = variant.is_some();
         let mut others = pipeline::variants(&pipeline.name, &results.reports_dir)?;
         match variant {
             None => {
@@ -30,7 +31,8 @@ pub fn results(results: &Results, args: &Args) -> Result<()> {
                 others.retain(|(other, _)| *other == full_name);
                 if others.is_empty() {
                     let error = Error::missing(format!("there is no report of {full_name} in {}", results.reports_dir.display()));
-                    return Err(error.hint(format!("run it first: ser run {name}; --reports-dir names another folder")));
+                    let run = format!("ser run {word} --set KEY=VALUE --as {variant}");
+                    return Err(error.hint(format!("a variant comes of overrides: {run}; --reports-dir names another folder")));
                 }
             }
         }
@@ -38,7 +40,16 @@ pub fn results(results: &Results, args: &Args) -> Result<()> {
             let (_, variant) = config::split_variant(&full_name);
             // Where a corpus lies is not in a report, and changes none of what is compared here.
             let overrides: Vec<String> = overrides.into_iter().filter(|text| text.contains('=')).collect();
-            let variant = config::parse_variant(&pipeline.text, &file.display().to_string(), &overrides, None, variant)?;
+            let read = config::parse_variant(&pipeline.text, &file.display().to_string(), &overrides, None, variant);
+            let forget = || format!("ser gc {} --forget --yes removes it", shell_word(&full_name));
+            let variant = match read {
+                Ok(variant) => variant,
+                Err(error) if one => return Err(error.hint(forget())),
+                Err(error) => {
+                    say(&format!("warning: {full_name} is left out, since its overrides no longer fit the file: {error}; {}", forget()));
+                    continue;
+                }
+            };
             found.push(pipeline::results(&variant, &word, &command(&variant, &word), &results.reports_dir)?);
         }
     }

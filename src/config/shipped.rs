@@ -1,7 +1,7 @@
 //! The pipeline files that come with the program.
 
 /// Name and text of each, sorted by name.
-pub const SHIPPED: [(&str, &str); 13] = [
+pub const SHIPPED: [(&str, &str); 14] = [
     ("cross-corpus", include_str!("../../pipelines/cross-corpus.toml")),
     ("demo", include_str!("../../pipelines/demo.toml")),
     ("emodb", include_str!("../../pipelines/emodb.toml")),
@@ -14,5 +14,6 @@ pub const SHIPPED: [(&str, &str); 13] = [
     ("iemocap-improvised", include_str!("../../pipelines/iemocap-improvised.toml")),
     ("ravdess", include_str!("../../pipelines/ravdess.toml")),
     ("ravdess-recipes", include_str!("../../pipelines/ravdess-recipes.toml")),
+    ("ravdess-reimplementation", include_str!("../../pipelines/ravdess-reimplementation.toml")),
     ("ravdess-steps", include_str!("../../pipelines/ravdess-steps.toml")),
 ];

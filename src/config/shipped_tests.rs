@@ -22,6 +22,10 @@ fn shipped() -> Vec<(String, String)> {
 #[test]
 fn the_shipped_pipelines_are_valid() {
     let shipped = shipped();
+    let in_program: std::collections::BTreeMap<_, _> =
+        super::SHIPPED.iter().map(|(name, text)| (name.to_string(), text.to_string())).collect();
+    assert_eq!(in_program, shipped.iter().cloned().collect(), "the program has the files of the folder");
+    assert!(super::SHIPPED.is_sorted());
     assert_eq!(
         shipped.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(),
         [

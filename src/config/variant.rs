@@ -163,7 +163,7 @@ fn words(key: &[&str], value: &str) -> (String, bool) {
     };
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '.' || c == '-';
     let safe = |text: &str| text.to_ascii_lowercase().chars().map(|c| if plain(c) { c } else { '-' }).collect::<String>();
-    let exact = exact && !value.is_empty() && value.chars().all(plain);
+    let exact = exact && !value.is_empty() && value.chars().chain(whose.chars()).all(plain);
     (format!("{}{}-{}", safe(&whose), safe(&rest.join("-")), safe(&value)), exact)
 }
 
@@ -213,7 +213,7 @@ mod tests {
 
     #[test]
     fn different_overrides_have_different_names() {
-        let lists: [&[&str]; 16] = [
+        let lists: [&[&str]; 18] = [
             &["features.sets=[\"functionals\"]"],
             &["features.sets=[\"functionals\", \"frames\"]"],
             &["features.set=functionals"],
@@ -229,6 +229,8 @@ mod tests {
             &["train.epochs=2", "experiment.quick.train.epochs=3"],
             &["experiment.quick.train.epochs=3", "train.epochs=2"],
             &["train={ epochs = 2 }"],
+            &["experiment.a_b.train.epochs=2"],
+            &["experiment.a-b.train.epochs=2"],
             &["description=a name far longer than any folder should have, and then some more of it", "published=[]"],
         ];
         let names: std::collections::BTreeSet<String> = lists.iter().map(|list| name(list)).collect();

@@ -155,7 +155,11 @@ impl Issa193 {
     /// As [`Issa193::extract`]; of a recording that is too short, too.
     pub fn extract_db(&mut self, samples: &[f32], sample_rate: u32) -> Result<Vec<f32>> {
         let [start, length] = STRETCH.map(|seconds| (seconds * f64::from(sample_rate)) as usize);
-        let samples = samples.get(start..).unwrap_or_default();
+        if samples.len() <= start {
+            return Err(Error::data(format!("the recording is shorter than {} s, from where this set is computed", STRETCH[0]))
+                .hint("take issa193, which is computed from the whole recording"));
+        }
+        let samples = &samples[start..];
         self.compute(&samples[..length.min(samples.len())], sample_rate)?;
         self.means(&self.work.mel_db)
     }

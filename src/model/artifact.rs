@@ -139,7 +139,8 @@ impl Weights {
             Weights::Svm(Svm { calibration: Some(_), .. }) => {
                 "Probabilities are calibrated: margins of utterances that were held out of the training part in turn give a sigmoid for each pair\n\
                  of classes, the pairs are coupled (Wu, Lin, Weng 2004), and one exponent corrects their confidence. The predicted class is that of the decision function; where coupling\n\
-                 names another, the probabilities are changed as little as possible so that the predicted class has the highest."
+                 names another, the probabilities are changed as little as possible so that the predicted class has the highest. An average over several models\n\
+                 or changed copies may name another class."
             }
             Weights::Svm(Svm { calibration: None, .. }) => {
                 "Values by class are no probabilities: the training part was too small to calibrate them, and only their order means anything."

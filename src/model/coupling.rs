@@ -31,6 +31,10 @@ impl Calibration {
             Sigmoid::fit(&values, &first)
         });
         let mut found = Calibration { sigmoids: sigmoids.collect(), exponent: 1.0 };
+        if k < 3 {
+            // Nothing is coupled, and an exponent would undo what the targets of the sigmoid do against separable margins.
+            return found;
+        }
         let logarithms: Vec<Vec<f64>> =
             margins.iter().map(|margins| found.of(k, margins).iter().map(|p| p.max(1e-12).ln()).collect()).collect();
         // The slope of the likelihood falls with the exponent.

@@ -152,6 +152,9 @@ impl Problem<'_> {
                 },
             )?;
         }
+        if !margins.iter().flatten().all(|margin| margin.is_finite()) {
+            return Err(Error::internal("an inner fold of the calibration was fitted on a single class of a pair"));
+        }
         let place = |row: &usize| self.classes.binary_search(&self.train.y()[*row]).unwrap_or_default();
         let y: Vec<usize> = utterances.iter().map(place).collect();
         Ok(Calibration::fit(self.classes.len(), &margins, &y))

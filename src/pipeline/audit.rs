@@ -34,20 +34,19 @@ pub(super) fn path(folder: &Path) -> std::path::PathBuf {
 
 /// A number for each utterance that it shares with its copies.
 pub(super) fn groups(utterances: &[Utterance], unit: Unit, pairs: &[DuplicateRow]) -> Vec<usize> {
+    let (whole, places) = unit.whole(utterances);
     let mut first: HashMap<&str, usize> = HashMap::new();
-    let mut parents: Vec<usize> = (0..utterances.len()).collect();
-    let mut position: HashMap<&str, usize> = HashMap::new();
-    for (i, u) in utterances.iter().enumerate() {
-        // Windows of one recording are no copies of each other, but a copy of it is one of theirs.
-        join(&mut parents, *position.entry(unit.id(&u.source.id)).or_insert(i), i);
+    let mut parents: Vec<usize> = (0..whole.len()).collect();
+    for (i, u) in whole.iter().enumerate() {
         join(&mut parents, *first.entry(&u.content_hash).or_insert(i), i);
     }
+    let position: HashMap<&str, usize> = whole.iter().enumerate().map(|(i, u)| (u.source.id.as_str(), i)).collect();
     for pair in pairs {
         if let (Some(&a), Some(&b)) = (position.get(pair.utterance_a.as_str()), position.get(pair.utterance_b.as_str())) {
             join(&mut parents, a, b);
         }
     }
-    (0..parents.len()).map(|i| top(&mut parents, i)).collect()
+    places.into_iter().map(|place| top(&mut parents, place)).collect()
 }
 
 fn top(parents: &mut [usize], mut i: usize) -> usize {

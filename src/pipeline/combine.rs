@@ -35,6 +35,7 @@ impl Work<'_, '_> {
         let mut given = Vec::new();
         for finished in members {
             inputs.insert(format!("{} predictions", finished.task), finished.hash(PREDICTIONS)?);
+            inputs.insert(format!("{} metrics", finished.task), finished.hash(METRICS)?);
             // The answers of an inductive member do not depend on pools.
             let is_transductive = finished.names().any(|name| name == RESTRICTED);
             let restricted = restricts.then_some(if is_transductive { RESTRICTED } else { PREDICTIONS });
@@ -150,13 +151,34 @@ fn combine(
     for member in members {
         estimates &= metrics::read(&member.metrics)?.iter().any(|figure| figure.metric == ECE);
     }
+    let restricted = members.iter().map(|member| member.restricted.as_ref()).collect::<Option<Vec<_>>>();
+    let restricted = restricted.map(|paths| Given::read(experiment, paths.into_iter())).transpose()?;
+    let given = Members { whole, restricted, estimates };
+    let parts = folds.together(experiment).into_iter();
+    let parts = parts.map(|folds| Ok((found(experiment, utterances, unit, &folds, &given)?, folds))).collect::<Result<Vec<_>>>()?;
+    let tested: usize = parts.iter().map(|(found, _)| found.rows.len()).sum();
+    if given.whole.members.iter().any(|member| member.len() != tested) {
+        return Err(Error::internal(format!("the members of {} tested other utterances than its folds say", experiment.name)));
+    }
+    evaluate::conclude(experiment, utterances, parts, context)
+}
+
+/// The predictions of all members: of the recordings as they are, and where asked for with restricted pools.
+struct Members<'e> {
+    whole: Given<'e>,
+    restricted: Option<Given<'e>>,
+    estimates: bool,
+}
+
+/// The members' predictions on some folds, together.
+fn found(experiment: &Experiment, utterances: &[Utterance], unit: Unit, folds: &Folds, given: &Members) -> Result<Found> {
     let (mut rows, mut sections, mut metrics) = (Vec::new(), Vec::new(), Vec::new());
     for fold in &folds.folds {
         let first = rows.len();
         for (utterance, _) in utterances.iter().zip(&fold.roles).filter(|(_, role)| **role == Some(Role::Test)) {
-            rows.push(whole.together(fold.index, &utterance.source.id, &utterance.source.emotion)?);
+            rows.push(given.whole.together(fold.index, &utterance.source.id, &utterance.source.emotion)?);
         }
-        let scores = evaluate::score(&whole.labels, evaluate::pairs(&rows[first..]))?;
+        let scores = evaluate::score(&given.whole.labels, evaluate::pairs(&rows[first..]))?;
         metrics.extend(evaluate::of_fold(experiment, fold.index, NO_SEED, &scores));
         let count = |role: Role| fold.roles.iter().filter(|found| **found == Some(role)).count();
         sections.push(FoldSection {
@@ -173,28 +195,22 @@ fn combine(
             search: None,
         });
     }
-    if whole.members.iter().any(|member| member.len() != rows.len()) {
-        return Err(Error::internal(format!("the members of {} tested other utterances than its folds say", experiment.name)));
-    }
-    let restricted = members.iter().map(|member| member.restricted.as_ref()).collect::<Option<Vec<_>>>();
-    let restricted = restricted.map(|paths| {
-        let given = Given::read(experiment, paths.into_iter())?;
-        let halves = halves(&whole.labels);
+    let restricted = given.restricted.as_ref().map(|restricted| {
+        let halves = halves(&given.whole.labels);
         let in_a_half = |row: &&PredictionRow| halves.iter().any(|half| half.classes.contains(&row.truth));
-        rows.iter().filter(in_a_half).map(|row| given.together(row.fold, &row.utterance_id, &row.truth)).collect::<Result<Vec<_>>>()
+        rows.iter().filter(in_a_half).map(|row| restricted.together(row.fold, &row.utterance_id, &row.truth)).collect::<Result<Vec<_>>>()
     });
     let mut shared = folds.about.remarks();
     shared.extend(restricted.is_some().then(evaluate::transductive));
-    let found = Found {
-        labels: whole.labels,
+    Ok(Found {
+        labels: given.whole.labels.clone(),
         rows,
         unit,
         restricted: restricted.transpose()?,
         folds: sections,
         metrics,
         shared,
-        estimates,
+        estimates: given.estimates,
         model: experiment.describe(),
-    };
-    evaluate::conclude(experiment, utterances, folds, found, context)
+    })
 }

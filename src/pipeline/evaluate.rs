@@ -1,5 +1,6 @@
 //! The evaluate stage: the predictions of all folds and seeds of an experiment as tables and figures.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::ingest::{from_json, to_json};
@@ -53,6 +54,24 @@ pub(super) fn evaluate(
     restricted: Option<Vec<PredictionRow>>,
     context: &Context,
 ) -> Result<()> {
+    let files = trained.iter().map(|finished| from_json(&finished.path(FOLD))).collect::<Result<Vec<FoldFile>>>()?;
+    let parts = folds.together(experiment);
+    let parts = parts.into_iter().map(|folds| {
+        let trained = trained.iter().zip(&files).filter(|(_, file)| folds.has(file.fold));
+        let restricted = restricted.as_deref().map(|rows| rows.iter().filter(|row| folds.has(row.fold)).cloned().collect());
+        Ok((found(experiment, unit, &folds, trained, restricted)?, folds))
+    });
+    conclude(experiment, utterances, parts.collect::<Result<Vec<_>>>()?, context)
+}
+
+/// Brings some trained folds of an experiment together.
+fn found<'t>(
+    experiment: &Experiment,
+    unit: Unit,
+    folds: &Folds,
+    trained: impl Iterator<Item = (&'t Finished, &'t FoldFile)>,
+    restricted: Option<Vec<PredictionRow>>,
+) -> Result<Found> {
     let mut labels: Vec<String> = Vec::new();
     let mut rows: Vec<PredictionRow> = Vec::new();
     let mut sections = Vec::new();
@@ -65,8 +84,8 @@ pub(super) fn evaluate(
     let (mut estimates, mut reconciled, mut chosen) = (true, 0, Vec::new());
     let mut said: Vec<(String, BTreeSet<u32>)> = Vec::new();
     let mut variance_ratios = Vec::new();
-    for finished in trained {
-        let file: FoldFile = from_json(&finished.path(FOLD))?;
+    for (finished, file) in trained {
+        let file = file.clone();
         let (found, predictions, _) = table::predictions::read(&finished.path(PREDICTIONS))?;
         if predictions.iter().any(|row| row.probabilities.iter().any(|p| !p.is_finite())) {
             return Err(Error::data(format!("{} gave probabilities that are not finite numbers", finished.task))
@@ -107,9 +126,11 @@ pub(super) fn evaluate(
         rows.extend(predictions);
     }
     if reconciled > 0 {
+        let averaged =
+            if experiment.test_time_augment.is_empty() { "" } else { ", before those of the changed copies were averaged with them" };
         shared.push(format!(
             "probabilities: in {reconciled} of {} predictions they named another class than the decision function of the support vector \
-             machine, and were changed as little as possible so that its class has the highest",
+             machine, and were changed as little as possible so that its class has the highest{averaged}",
             rows.len()
         ));
     }
@@ -118,9 +139,7 @@ pub(super) fn evaluate(
         let numbers: Vec<String> = folds.iter().map(u32::to_string).collect();
         format!("fold{} {}: {text}", if folds.len() == 1 { "" } else { "s" }, numbers.join(", "))
     }));
-    let found =
-        Found { labels, rows, unit, restricted, folds: sections, metrics, shared, estimates, model: experiment.describe_chosen(&chosen) };
-    conclude(experiment, utterances, folds, found, context)
+    Ok(Found { labels, rows, unit, restricted, folds: sections, metrics, shared, estimates, model: experiment.describe_chosen(&chosen) })
 }
 
 /// What must be known of networks whose moving averages are far from what they average: the factor between the variances, by layer, of each
@@ -157,56 +176,41 @@ pub(super) struct Found {
     pub model: String,
 }
 
-impl Found {
-    /// What is of one fold.
-    fn of_fold(&self, fold: u32) -> Found {
-        let of_fold = |rows: &[PredictionRow]| rows.iter().filter(|row| row.fold == fold).cloned().collect();
-        Found {
-            labels: self.labels.clone(),
-            rows: of_fold(&self.rows),
-            unit: self.unit,
-            restricted: self.restricted.as_deref().map(of_fold),
-            folds: self.folds.iter().filter(|section| section.fold == fold).cloned().collect(),
-            metrics: self.metrics.iter().filter(|row| row.fold == Some(fold)).cloned().collect(),
-            shared: self.shared.clone(),
-            estimates: self.estimates,
-            model: self.model.clone(),
-        }
-    }
-}
-
-/// Figures over all folds and seeds, of each direction by itself where corpora test each other, and the outputs of the task.
-pub(super) fn conclude(experiment: &Experiment, utterances: &[Utterance], folds: &Folds, found: Found, context: &Context) -> Result<()> {
-    let (labels, rows, restricted) = (found.labels.clone(), found.rows.clone(), found.restricted.clone());
-    let mut metrics = found.metrics.clone();
-    let mut sections = Vec::new();
-    if experiment.protocol == Protocol::CrossCorpus {
-        for fold in &folds.folds {
-            let (section, figures) = summarise(experiment, utterances, folds, found.of_fold(fold.index), Some(fold))?;
-            sections.push(section);
-            metrics.extend(figures);
-        }
-    } else {
-        let (section, figures) = summarise(experiment, utterances, folds, found, None)?;
+/// Figures over all folds and seeds of each part, and the outputs of the task.
+pub(super) fn conclude(
+    experiment: &Experiment,
+    utterances: &[Utterance],
+    parts: Vec<(Found, Cow<'_, Folds>)>,
+    context: &Context,
+) -> Result<()> {
+    let (mut labels, mut rows, mut restricted) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut metrics, mut sections, mut figures) = (Vec::new(), Vec::new(), Vec::new());
+    for (found, folds) in parts {
+        labels.clone_from(&found.labels);
+        rows.extend_from_slice(&found.rows);
+        restricted.extend(found.restricted.clone());
+        metrics.extend_from_slice(&found.metrics);
+        let (section, of_part) = summarise(experiment, utterances, &folds, found)?;
         sections.push(section);
-        metrics.extend(figures);
+        figures.extend(of_part);
     }
+    metrics.extend(figures);
     table::predictions::write(&context.folder.join(PREDICTIONS), &labels, &rows, &table::Meta::new())?;
-    if let Some(restricted) = &restricted {
-        table::predictions::write(&context.folder.join(RESTRICTED), &labels, restricted, &table::Meta::new())?;
+    if !restricted.is_empty() {
+        table::predictions::write(&context.folder.join(RESTRICTED), &labels, &restricted.concat(), &table::Meta::new())?;
     }
     table::metrics::write(&context.folder.join(METRICS), &metrics, &table::Meta::new())?;
     write_atomically(&context.folder.join(SECTIONS), &to_json(&sections)?)
 }
 
-/// The section of a whole experiment, or of one `direction` between corpora, and the figures over its folds and seeds.
+/// The section of a whole experiment, or of one direction between corpora, and the figures over its folds and seeds.
 fn summarise(
     experiment: &Experiment,
     utterances: &[Utterance],
     folds: &Folds,
     found: Found,
-    direction: Option<&Fold>,
 ) -> Result<(ExperimentSection, Vec<MetricRow>)> {
+    let direction = folds.folds.first().filter(|_| experiment.protocol == Protocol::CrossCorpus);
     let Found { labels, rows, unit, restricted, folds: sections, metrics, mut shared, estimates, model } = found;
     let pooled = score(&labels, pairs(&rows))?;
     let spread: BTreeMap<String, Spread> =
@@ -218,7 +222,10 @@ fn summarise(
         None
     };
     let known: BTreeMap<&str, &Source> = utterances.iter().map(|u| (u.source.id.as_str(), &u.source)).collect();
-    let mut uncertainty = Uncertainty::of(&labels, &rows, &known)?;
+    let (whole_utterances, places) = unit.whole(utterances);
+    // Windows of one utterance are drawn together.
+    let drawn = utterances.iter().zip(places).map(|(u, place)| (u.source.id.as_str(), &whole_utterances[place].source)).collect();
+    let mut uncertainty = Uncertainty::of(&labels, &rows, &drawn)?;
     if !estimates {
         (uncertainty.calibration, uncertainty.ensemble_calibration) = (None, None);
     }
@@ -279,24 +286,32 @@ fn directed(section: ExperimentSection, fold: &Fold) -> ExperimentSection {
         name: format!("{}-on-{tested}", section.name),
         direction_of: Some(section.name),
         protocol: format!("{}, tested on {tested}", section.protocol),
-        leakage: section.leakage.into_iter().filter(|line| line.fold == fold.index).collect(),
         ..section
     }
 }
 
 /// How many utterances the windows were cut from, and the scores of the mean probability of each one's windows, fold by fold and seed by seed.
 fn by_utterance(labels: &[String], rows: &[PredictionRow], unit: Unit) -> Result<(usize, Scores)> {
+    let means = of_utterances(labels, rows, unit);
+    let utterances = means.iter().map(|row| row.utterance_id.as_str()).collect::<BTreeSet<_>>().len();
+    Ok((utterances, score(labels, pairs(&means))?))
+}
+
+/// For each utterance, fold and seed a prediction by the mean probability of its windows; of whole utterances, the predictions themselves.
+pub(super) fn of_utterances(labels: &[String], rows: &[PredictionRow], unit: Unit) -> Vec<PredictionRow> {
+    if !unit.are_windows() {
+        return rows.to_vec();
+    }
     let mut whole: BTreeMap<(&str, u32, u64), Vec<&PredictionRow>> = BTreeMap::new();
     for row in rows {
         whole.entry((unit.id(&row.utterance_id), row.fold, row.seed)).or_default().push(row);
     }
-    let utterances = whole.keys().map(|(id, ..)| *id).collect::<BTreeSet<_>>().len();
-    let mean = |rows: &Vec<&PredictionRow>| {
+    let mean = |((id, ..), rows): ((&str, u32, u64), Vec<&PredictionRow>)| {
         let probabilities = vote::mean(&rows.iter().map(|row| row.probabilities.as_slice()).collect::<Vec<_>>(), None);
-        (rows[0].truth.clone(), labels.get(argmax(&probabilities)).cloned().unwrap_or_default())
+        let predicted = labels.get(argmax(&probabilities)).cloned().unwrap_or_default();
+        PredictionRow { utterance_id: id.to_owned(), predicted, probabilities, ..rows[0].clone() }
     };
-    let means: Vec<(String, String)> = whole.values().map(mean).collect();
-    Ok((utterances, score(labels, means.iter().map(|(truth, predicted)| (truth, predicted)))?))
+    whole.into_iter().map(mean).collect()
 }
 
 /// The protocol as pages and CSV files have it.

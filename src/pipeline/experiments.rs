@@ -122,7 +122,7 @@ impl<'a> Walk<'a> {
             Seen::There(done) => {
                 let mut folds = split::read(&done.folder, data.utterances)?;
                 if let Some(groups) = &data.copies {
-                    folds.count_copies(data.utterances, groups);
+                    folds.count_copies(data.utterances, Unit::of(self.pipeline), groups);
                 }
                 Running { chosen, planned, shuffled, split: Some(done), folds: Some(folds), ..Running::of(experiment) }
             }

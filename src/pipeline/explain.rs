@@ -88,7 +88,7 @@ impl Walk<'_> {
         let roles: Vec<String> = folds.iter().map(|fold| train::fingerprint(fold, &labels)).collect();
         inputs.insert("folds".to_owned(), hash_bytes(roles.join("\n").as_bytes()));
         for finished in &one.trained {
-            inputs.insert(format!("{} model", finished.task), finished.hash(&format!("{MODEL}/model.json"))?);
+            inputs.extend(train::model_hashes(finished)?);
         }
         inputs.extend(one.experiment.heeds_speakers().then(|| ("speakers".to_owned(), data.speakers.clone())));
         let identity = Identity { inputs, ..self.explain_settings(one.experiment)? };

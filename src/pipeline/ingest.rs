@@ -123,7 +123,7 @@ pub(super) fn ingest(corpus: &Corpus, mut probes: Probes, workers: &Workers, fea
             corpus.sources.len(),
             corpus.root.display()
         ))
-        .hint("check that the files are audio in a supported format (WAV, FLAC, MP3, Ogg, MP4, AIFF, AU, SPHERE)"));
+        .hint("check that the files are audio in a supported format (WAV, FLAC, MP3, Ogg, WebM, MP4, AAC, AIFF, AU, SPHERE)"));
     }
     table.finish()?;
     probes.finish()?;

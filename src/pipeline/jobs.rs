@@ -128,7 +128,7 @@ impl Work<'_, '_> {
             inputs.extend(there(&self.features, experiment).map(|(hash, _)| ("features".to_owned(), hash.clone())));
             inputs.extend(self.tested_copies(experiment).map(|(hash, _)| ("augmented".to_owned(), hash.clone())));
             for finished in trained {
-                inputs.insert(format!("{} model", finished.task), finished.hash(&format!("{}/model.json", train::MODEL))?);
+                inputs.extend(train::model_hashes(finished)?);
             }
         }
         let memory = runs.first().map_or(0, |(job, _)| train::memory(job));

@@ -56,7 +56,7 @@ pub(super) fn corpus_section(listing: &Listing, settings: &CorpusSettings, data:
         by_session: counts.by_session,
         expected: listing.expected.clone(),
         set_aside,
-        duplicates: summary::duplicates(utterances)?,
+        duplicates: summary::duplicates(&Unit(settings.windows).whole(utterances).0)?,
         near_duplicates: near_duplicates(&data.pairs),
         notes: doubts(&Unit(settings.windows).whole(utterances).0, &data.pairs)
             .into_iter()
@@ -175,12 +175,16 @@ pub(super) fn sections(pipeline: &Pipeline, experiments: &[Running]) -> Result<V
             (None, None) => continue,
         };
         let explanation = one.explained.as_ref().and_then(Seen::there).map(explain::read).transpose()?;
+        let bare = (explanation.is_some() && !one.experiment.test_time_augment.is_empty()).then_some(
+            "feature importance: measured on the recordings as they are, without the changed copies that predictions are averaged with",
+        );
         // What the pipeline file says besides the results may change without a new evaluation.
         sections.extend(found.into_iter().map(|section| ExperimentSection {
             title: title(one.experiment, &section),
             transductive: pipeline.is_transductive(one.experiment),
             inputs: pipeline.describe_inputs(one.experiment),
             explanation: explanation.clone(),
+            shared: section.shared.into_iter().chain(bare.map(str::to_owned)).collect(),
             ..section
         }));
     }
@@ -204,7 +208,7 @@ struct ReportKey<'k> {
 }
 
 /// McNemar's test between the experiments that have results.
-fn comparisons(experiments: &[ExperimentSection]) -> Result<Vec<Pair>> {
+fn comparisons(experiments: &[ExperimentSection], unit: Unit) -> Result<Vec<Pair>> {
     let answered = |section: &ExperimentSection| {
         let row = |line: &PredictionLine| PredictionRow {
             experiment: section.name.clone(),
@@ -216,7 +220,9 @@ fn comparisons(experiments: &[ExperimentSection]) -> Result<Vec<Pair>> {
             predicted: line.predicted.clone(),
             probabilities: line.probabilities.clone(),
         };
-        Answered::of(&section.name, &section.protocol, &section.labels, section.predictions.iter().map(row).collect())
+        let rows: Vec<PredictionRow> = section.predictions.iter().map(row).collect();
+        // Windows of one utterance are no independent answers.
+        Answered::of(&section.name, &section.protocol, &section.labels, evaluate::of_utterances(&section.labels, &rows, unit))
     };
     let answered = experiments.iter().filter(|section| section.pooled.is_some()).map(answered).collect::<Result<Vec<_>>>()?;
     Ok(pairs(&answered))
@@ -342,7 +348,7 @@ impl Walk<'_> {
             let corpus = corpus_section(&ingested.listing, &self.pipeline.corpus, data, late.clone())?;
             let steps = steps(self.pipeline, experiments);
             let mut report = assemble(self.pipeline, Some(corpus), None, sections(self.pipeline, experiments)?, steps);
-            report.comparisons = comparisons(&report.experiments)?;
+            report.comparisons = comparisons(&report.experiments, Unit::of(self.pipeline))?;
             report.overviews = overview::overviews(data.extracted, data.utterances)?;
             report.recordings = frame.recordings.clone();
             report::write(&report, context.folder).map(drop)

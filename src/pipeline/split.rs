@@ -1,5 +1,6 @@
 //! The split stage: the folds of an experiment as a table, with what train and test share.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
@@ -13,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::files::{hash_bytes, write_atomically};
 use crate::orchestrator::Context;
 use crate::report::LeakageLine;
-use crate::split::{self, Fold, Item, Requirement, Role, Sharing, Stretch};
+use crate::split::{self, Fold, Item, Protocol, Requirement, Role, Sharing, Stretch};
 use crate::table::{self, splits::SplitRow};
 
 /// Name of the table of folds within the task's folder.
@@ -46,11 +47,28 @@ pub(super) struct Folds {
 
 impl Folds {
     /// Counts the copies that an audit found; `groups` is [`super::audit::groups`] of the utterances.
-    pub(super) fn count_copies(&mut self, utterances: &[Utterance], groups: &[usize]) {
-        let hashes: Vec<&str> = utterances.iter().map(|u| u.content_hash.as_str()).collect();
+    pub(super) fn count_copies(&mut self, utterances: &[Utterance], unit: Unit, groups: &[usize]) {
+        let (whole, places) = unit.whole(utterances);
+        let hashes: Vec<&str> = places.iter().map(|&place| whole[place].content_hash.as_str()).collect();
         for (fold, sharing) in self.folds.iter().zip(&mut self.about.sharing) {
             sharing.shared_near = Some(split::near_shared(fold, &hashes, groups));
         }
+    }
+
+    /// The folds whose figures stand together: all of them, or each by itself where corpora test each other.
+    pub(super) fn together(&self, experiment: &Experiment) -> Vec<Cow<'_, Folds>> {
+        if experiment.protocol != Protocol::CrossCorpus {
+            return vec![Cow::Borrowed(self)];
+        }
+        let alone = |(fold, sharing): (&Fold, &Sharing)| {
+            let about = About { sharing: vec![sharing.clone()], ..self.about.clone() };
+            Cow::Owned(Folds { folds: vec![fold.clone()], about })
+        };
+        self.folds.iter().zip(&self.about.sharing).map(alone).collect()
+    }
+
+    pub(super) fn has(&self, fold: u32) -> bool {
+        self.folds.iter().any(|one| one.index == fold)
     }
 
     /// What each fold shares, kind by kind.
@@ -135,7 +153,7 @@ pub(super) fn split(utterances: &[Utterance], unit: Unit, experiment: &Experimen
     }
     let items = items(utterances);
     let texts: Vec<Option<&str>> = utterances.iter().map(|u| u.source.text_id.as_deref()).collect();
-    let hashes: Vec<&str> = utterances.iter().map(|u| u.content_hash.as_str()).collect();
+    let hashes: Vec<&str> = places.iter().map(|&place| whole[place].content_hash.as_str()).collect();
     let stretches: Vec<Stretch> = utterances.iter().map(stretch).collect();
     let stretches = split::are_cut(&stretches).then_some(stretches.as_slice());
     let sharing: Vec<_> = assignment.folds.iter().map(|fold| split::sharing(&items, fold, &texts, &hashes, stretches)).collect();

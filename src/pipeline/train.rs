@@ -20,7 +20,7 @@ use crate::model::{
     self, Device, Domain, EpochRecord, Forest, ForestSettings, Geometry, Knn, Layer, Logistic, LogisticSettings, Majority, NetSpec, Node,
     Svm, TrainJob,
 };
-use crate::orchestrator::Context;
+use crate::orchestrator::{Context, Finished};
 use crate::report::SearchSection;
 use crate::split::{Dataset, Fold, Part, Parts, Role, Testing, Training, Validation};
 use crate::table::{self, predictions::PredictionRow};
@@ -39,6 +39,12 @@ const NOT_FUSED: &str = "trained on a processor without fused multiply-add (AVX2
 
 /// Far more than L-BFGS needs on standardised features.
 const LOGISTIC_ITERATIONS: u64 = 1000;
+
+/// Hashes of everything that a model is loaded from, by what tells them apart in a key.
+pub(super) fn model_hashes(trained: &Finished) -> Result<Vec<(String, String)>> {
+    let names = trained.names().filter(|name| name.starts_with(&format!("{MODEL}/")) && !name.ends_with(".md"));
+    names.map(|name| Ok((format!("{} {name}", trained.task), trained.hash(name)?))).collect()
+}
 
 /// What is known of one trained fold besides its predictions.
 #[derive(Debug, Clone, Serialize, Deserialize)]

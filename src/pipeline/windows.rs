@@ -17,6 +17,7 @@ use crate::audio::Windows;
 use crate::config::Pipeline;
 use crate::corpus::{Listing, Sorter, Source, Sources, Utterance};
 use crate::error::Result;
+use crate::files::hash_bytes;
 use crate::orchestrator::{Context, Identity, Task};
 use crate::table;
 
@@ -48,19 +49,23 @@ impl Unit {
         if self.are_windows() { utterance_of(row) } else { row }
     }
 
-    /// An utterance for each unit, with the unit's id, and the place of every row's unit in it.
+    /// An utterance for each unit, with the unit's id and a hash of all its windows' content, and the place of every row's unit in it.
+    ///
+    /// Single windows tell no copies: of silence, many are alike.
     pub(super) fn whole<'u>(self, utterances: &'u [Utterance]) -> (Cow<'u, [Utterance]>, Vec<usize>) {
         if !self.are_windows() {
             return (Cow::Borrowed(utterances), (0..utterances.len()).collect());
         }
         let ids: Vec<&str> = utterances.iter().map(|u| self.id(&u.source.id)).collect::<BTreeSet<_>>().into_iter().collect();
         let places: Vec<usize> = utterances.iter().map(|u| ids.binary_search(&self.id(&u.source.id)).unwrap_or_default()).collect();
-        let mut first: Vec<Option<Utterance>> = vec![None; ids.len()];
+        let mut units: Vec<Option<Utterance>> = vec![None; ids.len()];
         for (utterance, &place) in utterances.iter().zip(&places) {
             let source = || Source { id: ids[place].to_owned(), ..utterance.source.clone() };
-            first[place].get_or_insert_with(|| Utterance { source: source(), ..utterance.clone() });
+            let unit = || Utterance { source: source(), content_hash: String::new(), ..utterance.clone() };
+            units[place].get_or_insert_with(unit).content_hash.push_str(&utterance.content_hash);
         }
-        (Cow::Owned(first.into_iter().flatten().collect()), places)
+        let hashed = |unit: Utterance| Utterance { content_hash: hash_bytes(unit.content_hash.as_bytes()), ..unit };
+        (Cow::Owned(units.into_iter().flatten().map(hashed).collect()), places)
     }
 
     /// `windows of 1 s, one every 0.5 s`.
@@ -154,7 +159,27 @@ mod tests {
         let (whole, places) = Unit(Some(Windows::new(1.0, None).unwrap())).whole(&rows);
         assert_eq!(whole.iter().map(|u| u.source.id.as_str()).collect::<Vec<_>>(), ["a", "a b", "a#0-1.5"]);
         assert_eq!(places, [1, 2, 0, 2, 0]);
+        assert!(whole.iter().map(|u| &u.content_hash).collect::<BTreeSet<_>>().len() == 3);
         let (whole, places) = Unit(None).whole(&rows);
         assert!(whole.as_ref() == rows.as_slice() && places == [0, 1, 2, 3, 4]);
+    }
+
+    #[test]
+    fn windows_of_silence_make_no_copies_but_the_same_windows_throughout_do() {
+        let row = |id: &str, sound: &str| Utterance {
+            source: Source { emotion: "joy".into(), ..Source::named(id, "a.wav") },
+            sample_rate: 8000,
+            channels: 1,
+            n_samples: 8000,
+            duration_s: 1.0,
+            content_hash: sound.into(),
+        };
+        let rows =
+            [("a#00000", "silence"), ("a#00001", "x"), ("b#00000", "silence"), ("b#00001", "y"), ("c#00000", "silence"), ("c#00001", "x")];
+        let rows = rows.map(|(id, sound)| row(id, sound));
+        let unit = Unit(Some(Windows::new(1.0, None).unwrap()));
+        assert_eq!(super::super::audit::groups(&rows, unit, &[]), [0, 0, 1, 1, 0, 0], "c is a copy of a");
+        let hashes: Vec<String> = unit.whole(&rows).0.iter().map(|u| u.content_hash.clone()).collect();
+        assert!(hashes[0] == hashes[2] && hashes[0] != hashes[1], "an exact copy, and no other");
     }
 }

@@ -228,7 +228,7 @@ impl<R> Part<R> {
 
 impl Part<Training> {
     /// The first of the rows that a row is kept together with: a row's own, unless it is a copy or [`Part::keep_together`] says otherwise.
-    pub(super) fn unit(&self, row: usize) -> usize {
+    pub(crate) fn unit(&self, row: usize) -> usize {
         self.units[row]
     }
 
