@@ -44,7 +44,7 @@ impl Absent {
         let get = match (fetched, self.kind) {
             (true, "iemocap") => format!("ser corpora iemocap{place} says how to ask for it"),
             (true, kind) => format!("ser corpora {kind}{place} fetches it"),
-            (false, _) => "put it there; no command fetches it (data/README.md)".to_owned(),
+            (false, _) => "put it there, or correct corpus.root in the pipeline file; no command fetches it".to_owned(),
         };
         let mut elsewhere = Vec::new();
         if self.root.starts_with(corpora_dir.unwrap_or(Path::new(CORPORA))) {

@@ -39,7 +39,8 @@ pub fn gc(gc: &Gc, args: &Args, cancel: &Cancel, observer: &dyn Observer) -> Res
         }
         let referenced = referenced(gc, name)?;
         if referenced.is_empty() {
-            observer.warn(format!("no run of {name} is in the history: only what stands for its tasks at present is kept"));
+            let why = if gc.keep == 0 { "--keep 0 counts no run of" } else { "the history has no run of" };
+            observer.warn(format!("{why} {name}: only what stands for its tasks at present is kept"));
         }
         let garbage = store.garbage(&referenced)?;
         tell(name, &garbage, gc.yes, args.global.json)?;

@@ -5,8 +5,8 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::args::Open;
-use super::print;
 use super::variants::{self, Named};
+use super::{print, shell_word};
 use crate::config;
 use crate::error::{Error, Result};
 
@@ -21,7 +21,8 @@ pub fn open(open: &Open) -> Result<()> {
     };
     if !page.is_file() {
         let error = Error::missing(format!("there is no report at {}", page.display()));
-        return Err(error.hint("run the pipeline first: ser run PIPELINE"));
+        let name = open.pipeline.as_deref().unwrap_or("PIPELINE");
+        return Err(error.hint(format!("run the pipeline first: ser run {}; ser runs lists what was run", shell_word(name))));
     }
     show(&page)?;
     print(&format!("opened {}", page.display()))

@@ -91,9 +91,18 @@ fn folder(data_dir: &Path) -> PathBuf {
 }
 
 /// Remembers the overrides of a variant; nothing for a pipeline as its file has it.
+///
+/// # Errors
+/// A usage error where the name stands for other overrides, whose report and models this run would replace.
 pub fn keep(pipeline: &Pipeline, data_dir: &Path) -> Result<()> {
     if pipeline.variant.is_none() {
         return Ok(());
+    }
+    let full_name = pipeline.full_name();
+    let before = Kept::read(data_dir, &full_name)?;
+    if let Some(before) = before.filter(|kept| config::derived_name(&kept.overrides) != config::derived_name(&pipeline.overrides)) {
+        let error = Error::usage(format!("{full_name} stands for other overrides already: {}", before.overrides.join(", ")));
+        return Err(error.hint(format!("choose another name with --as, or remove that variant first: ser gc {full_name} --forget --yes")));
     }
     create_folder(&folder(data_dir))?;
     let kept = Kept { overrides: pipeline.overrides.clone() };

@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::evaluation::{Scores, Spread, Uncertainty, argmax, vote};
 use crate::files::{hash_bytes, write_atomically};
 use crate::orchestrator::{Context, Finished};
-use crate::report::{EpochLine, ExperimentSection, FoldSection, PredictionLine};
+use crate::report::{EpochLine, ExperimentSection, FoldSection, OfWindows, PredictionLine};
 use crate::split::{Fold, Protocol};
 use crate::table::{self, metrics::MetricRow, predictions::PredictionRow, summary};
 use crate::transform::BALANCED_SPEAKERS;
@@ -229,9 +229,12 @@ fn summarise(
     if !estimates {
         (uncertainty.calibration, uncertainty.ensemble_calibration) = (None, None);
     }
-    let mut figures = whole(experiment, direction.map(|fold| fold.index), &pooled, ensemble.as_ref(), &uncertainty);
-    if let Some(what) = unit.describe() {
+    let mut figures = whole(experiment, direction.map(|fold| fold.index), folds.folds.len(), &pooled, ensemble.as_ref(), &uncertainty);
+    let mut windows = None;
+    if let (Some(what), Some(one)) = (unit.describe(), unit.0) {
         let (utterances, scores) = by_utterance(&labels, &rows, unit)?;
+        let by_metric = scores.metrics().into_iter().map(|(metric, value)| (metric.to_owned(), value)).collect();
+        windows = Some(OfWindows { windows: one, utterances, figures: by_metric });
         figures.extend(scores.metrics().into_iter().map(|(metric, value)| MetricRow {
             experiment: experiment.name.clone(),
             protocol: experiment.protocol.name(),
@@ -267,6 +270,7 @@ fn summarise(
         pooled: Some(pooled),
         model,
         shared,
+        windows,
         labels: labels.clone(),
         spread,
         ensemble,
@@ -337,6 +341,7 @@ pub(super) fn of_fold(experiment: &Experiment, fold: u32, seed: u64, scores: &Sc
 fn whole(
     experiment: &Experiment,
     fold: Option<u32>,
+    folds: usize,
     pooled: &Scores,
     ensemble: Option<&Scores>,
     uncertainty: &Uncertainty,
@@ -356,12 +361,13 @@ fn whole(
             rows.push(row(Some(one.seed), format!("pooled_{metric}"), value));
         }
     }
-    let spreads = [("folds", &uncertainty.over_folds), ("seeds", &uncertainty.over_seeds)];
+    let spreads = [("folds", &uncertainty.over_folds, folds), ("seeds", &uncertainty.over_seeds, uncertainty.by_seed.len())];
     // One direction is one fold.
-    for (over, spreads) in spreads.into_iter().skip(usize::from(fold.is_some())) {
+    for (over, spreads, n) in spreads.into_iter().skip(usize::from(fold.is_some())) {
         for (metric, spread) in spreads {
             rows.push(row(None, format!("{metric}_{over}_mean"), spread.mean));
-            rows.push(row(None, format!("{metric}_{over}_sd"), spread.sd));
+            // One value has no standard deviation.
+            rows.extend((n > 1).then(|| row(None, format!("{metric}_{over}_sd"), spread.sd)));
         }
     }
     for (prefix, intervals) in [("", uncertainty.intervals), ("ensemble_", uncertainty.ensemble_intervals)] {
@@ -437,6 +443,7 @@ fn empty_section(experiment: &Experiment, folds: Option<&Folds>) -> ExperimentSe
         transductive: false,
         inputs: String::new(),
         shared: folds.map(|f| f.about.remarks()).unwrap_or_default(),
+        windows: None,
         leakage: folds.map(Folds::leakage).unwrap_or_default(),
         failed: None,
         labels: vec![],

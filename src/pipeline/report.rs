@@ -40,7 +40,9 @@ pub(super) const LOCKS: &str = ".locks";
 
 /// What the corpus turned out to be.
 pub(super) fn corpus_section(listing: &Listing, settings: &CorpusSettings, data: &Data, late: Vec<SetAside>) -> Result<CorpusSection> {
-    let utterances = data.utterances;
+    // The corpus is of utterances, whatever they are cut into.
+    let (whole, _) = Unit(settings.windows).whole(data.utterances);
+    let utterances = whole.as_ref();
     let counts = summary::counts(utterances)?;
     let mut set_aside = listing.set_aside.clone();
     set_aside.extend(late);
@@ -56,12 +58,9 @@ pub(super) fn corpus_section(listing: &Listing, settings: &CorpusSettings, data:
         by_session: counts.by_session,
         expected: listing.expected.clone(),
         set_aside,
-        duplicates: summary::duplicates(&Unit(settings.windows).whole(utterances).0)?,
+        duplicates: summary::duplicates(utterances)?,
         near_duplicates: near_duplicates(&data.pairs),
-        notes: doubts(&Unit(settings.windows).whole(utterances).0, &data.pairs)
-            .into_iter()
-            .chain(listing.warnings.iter().chain(&listing.notes).cloned())
-            .collect(),
+        notes: doubts(utterances, &data.pairs).into_iter().chain(listing.warnings.iter().chain(&listing.notes).cloned()).collect(),
         conditions: conditions(utterances),
         licence: terms::licence(settings),
         references: terms::references(settings),

@@ -62,7 +62,14 @@ impl Unit {
         for (utterance, &place) in utterances.iter().zip(&places) {
             let source = || Source { id: ids[place].to_owned(), ..utterance.source.clone() };
             let unit = || Utterance { source: source(), content_hash: String::new(), ..utterance.clone() };
-            units[place].get_or_insert_with(unit).content_hash.push_str(&utterance.content_hash);
+            let unit = units[place].get_or_insert_with(unit);
+            unit.content_hash.push_str(&utterance.content_hash);
+            // Windows come in order, the last one ends with the utterance.
+            unit.source.end_s = utterance.source.end_s;
+            if let (Some(start), Some(end)) = (unit.source.start_s, unit.source.end_s) {
+                unit.duration_s = end - start;
+                unit.n_samples = (unit.duration_s * f64::from(unit.sample_rate)).round() as u64;
+            }
         }
         let hashed = |unit: Utterance| Utterance { content_hash: hash_bytes(unit.content_hash.as_bytes()), ..unit };
         (Cow::Owned(units.into_iter().flatten().map(hashed).collect()), places)
@@ -159,7 +166,6 @@ mod tests {
         let (whole, places) = Unit(Some(Windows::new(1.0, None).unwrap())).whole(&rows);
         assert_eq!(whole.iter().map(|u| u.source.id.as_str()).collect::<Vec<_>>(), ["a", "a b", "a#0-1.5"]);
         assert_eq!(places, [1, 2, 0, 2, 0]);
-        assert!(whole.iter().map(|u| &u.content_hash).collect::<BTreeSet<_>>().len() == 3);
         let (whole, places) = Unit(None).whole(&rows);
         assert!(whole.as_ref() == rows.as_slice() && places == [0, 1, 2, 3, 4]);
     }

@@ -94,7 +94,8 @@ pub(super) fn render(report: &PipelineReport, experiment: &ExperimentSection) ->
         _ => plural(experiment.folds.len(), "training"),
     };
     let _ = writeln!(out, "\nOver {} predictions, pooled over {pooled}. Recall by class:\n", scores.n);
-    out += "| class | utterances | recall % |\n| --- | ---: | ---: |\n";
+    let unit = if experiment.windows.is_some() { "windows" } else { "utterances" };
+    let _ = writeln!(out, "| class | {unit} | recall % |\n| --- | ---: | ---: |");
     for class in &scores.per_class {
         let _ = writeln!(out, "| {} | {} | {} |", escape(&class.label), class.support, percent(class.recall));
     }

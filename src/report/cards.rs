@@ -98,7 +98,8 @@ pub(super) fn of_experiment(h: &mut Html, report: &PipelineReport, experiment: &
     };
     h.raw("<div class=\"cards\">");
     card(h, kind, "Each class weighs the same", scores.uar, "UAR", &interval(uar));
-    card(h, kind, "Each utterance weighs the same", scores.accuracy, "WA", &interval(wa));
+    let title = if experiment.windows.is_some() { "Each window weighs the same" } else { "Each utterance weighs the same" };
+    card(h, kind, title, scores.accuracy, "WA", &interval(wa));
     if let Some((chance, majority)) = compare::levels(experiment) {
         let below = format!("chance, any constant guess · WA of the largest class: {} %", percent(majority));
         card(h, "card", "Without a model", chance, "UAR", &below);

@@ -76,7 +76,7 @@ impl<'a> Scope<'a> {
 }
 
 /// Long form: one figure a row. `scope` is pooled, ensemble (mean probability of the seeds), vote (their majority), mean, sd (over folds and
-/// seeds), folds-mean, folds-sd, seeds-mean, seeds-sd, seed (all folds of one) or fold; `class` is empty for whole-set figures.
+/// seeds), folds-mean, folds-sd, seeds-mean, seeds-sd, seed (all folds of one), fold or, of windows, utterances (mean probability of the windows of each); `class` is empty for whole-set figures.
 fn metrics(report: &PipelineReport) -> Result<Sheet> {
     let mut sheet = Sheet::new(&[
         "experiment",
@@ -98,11 +98,14 @@ fn metrics(report: &PipelineReport) -> Result<Sheet> {
             }
         }
         for (metric, spread) in &experiment.spread {
-            for (name, value) in [("mean", spread.mean), ("sd", spread.sd)] {
+            for (name, value) in [("mean", spread.mean), ("sd", spread.sd)].into_iter().take(experiment.folds.len().min(2)) {
                 metric_row(&mut sheet, experiment, &Scope::whole(name), ("", "", metric, value))?;
             }
         }
         sure::metrics(&mut sheet, experiment)?;
+        for (metric, value) in experiment.windows.iter().flat_map(|of| &of.figures) {
+            metric_row(&mut sheet, experiment, &Scope::whole("utterances"), ("", "", metric, *value))?;
+        }
         for fold in &experiment.folds {
             let scope = Scope { name: "fold", fold: fold.fold.to_string(), fold_name: &fold.name, seed: fold.seed.to_string() };
             score_rows(&mut sheet, experiment, &scope, &fold.scores)?;

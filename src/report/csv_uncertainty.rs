@@ -18,7 +18,15 @@ pub(super) fn metrics(sheet: &mut Sheet, experiment: &ExperimentSection) -> Resu
     for (mean, sd, spreads) in [("folds-mean", "folds-sd", &found.over_folds), ("seeds-mean", "seeds-sd", &found.over_seeds)] {
         for (metric, spread) in spreads {
             metric_row(sheet, experiment, &Scope::whole(mean), ("", "", metric, spread.mean))?;
-            metric_row(sheet, experiment, &Scope::whole(sd), ("", "", metric, spread.sd))?;
+            // One value has no standard deviation.
+            let several = if sd == "seeds-sd" {
+                found.by_seed.len() > 1
+            } else {
+                experiment.folds.iter().any(|f| f.fold != experiment.folds[0].fold)
+            };
+            if several {
+                metric_row(sheet, experiment, &Scope::whole(sd), ("", "", metric, spread.sd))?;
+            }
         }
     }
     for (scope, intervals) in [("pooled", &found.intervals), ("ensemble", &found.ensemble_intervals)] {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::audio::Windows;
 use crate::corpus::{Condition, Expected, SetAside};
 use crate::evaluation::{Explanation, Overview, Pair, Published, RestrictedPool, Scores, Spread, Uncertainty};
 
@@ -125,6 +126,18 @@ pub struct LeakageLine {
     pub shared_units: usize,
 }
 
+/// Of an experiment on windows: all its figures count them, and these count the utterances that they were cut from, each by the mean
+/// probability of its windows.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OfWindows {
+    /// Length and hop.
+    pub windows: Windows,
+    /// Utterances that were tested.
+    pub utterances: usize,
+    /// Shares from 0 to 1 by metric, over all folds and seeds.
+    pub figures: BTreeMap<String, f64>,
+}
+
 /// One experiment: a model in a protocol.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ExperimentSection {
@@ -153,6 +166,9 @@ pub struct ExperimentSection {
     pub inputs: String,
     /// What train and test share, in words and counts.
     pub shared: Vec<String>,
+    /// Where the rows are windows, how it does on utterances.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub windows: Option<OfWindows>,
     /// The counts behind it, fold by fold.
     #[serde(default)]
     pub leakage: Vec<LeakageLine>,

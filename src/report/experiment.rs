@@ -205,7 +205,8 @@ fn classes(h: &mut Html, experiment: &ExperimentSection, scores: &Scores, id: &s
     let table_id = format!("{id}-class-table");
     let caption = format!("{}: precision, recall and F1 by class, pooled", experiment.title);
     let table = Table { id: &table_id, caption: &caption, class: "narrow", sortable: true };
-    let columns = [words("Class"), numbers("Precision %"), numbers("Recall %"), numbers("F1 %"), numbers("Utterances")];
+    let unit = if experiment.windows.is_some() { "Windows" } else { "Utterances" };
+    let columns = [words("Class"), numbers("Precision %"), numbers("Recall %"), numbers("F1 %"), numbers(unit)];
     table.write(h, &columns, |h| {
         h.raw("<tbody>");
         for class in &scores.per_class {

@@ -157,6 +157,7 @@ fn experiment(plan: &Plan) -> ExperimentSection {
         uncertainty: uncertainty(&predictions),
         restricted_pools: vec![],
         shared,
+        windows: None,
         leakage: (0..plan.folds)
             .map(|fold| LeakageLine { fold, kind: "speakers".into(), test_units: 24, shared_units: if plan.independent { 0 } else { 24 } })
             .collect(),

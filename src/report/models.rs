@@ -74,11 +74,13 @@ pub(super) fn write(out: &mut String, report: &PipelineReport, experiment: &Expe
     let Some(first) = experiment.folds.first() else { return };
     *out += "One model for each fold and seed lies in a folder of its own.\n\n```sh\n";
     let folder = folder(report, experiment.experiment());
+    let window = experiment.windows.as_ref().map(|of| format!(" --window {} --hop {}", of.windows.length_s(), of.windows.hop_s()));
+    let window = window.unwrap_or_default();
     let differ = inputs_differ(experiment);
     if !differ {
-        let _ = writeln!(out, "ser predict {folder} RECORDINGS        # the mean of all models of this folder");
+        let _ = writeln!(out, "ser predict {folder}{window} RECORDINGS        # the mean of all models of this folder");
     }
-    let _ = writeln!(out, "ser predict {folder}/fold-{:02}-seed-{} RECORDINGS\n```\n", first.fold, first.seed);
+    let _ = writeln!(out, "ser predict {folder}/fold-{:02}-seed-{}{window} RECORDINGS\n```\n", first.fold, first.seed);
     if differ {
         *out += "The search chose different inputs in different folds, so that these models have no mean: use them one by one.\n\n";
     }

@@ -177,6 +177,14 @@ fn ours(out: &mut String, experiment: &ResultsExperiment, section: &ExperimentSe
     let inputs = if experiment.inputs.is_empty() { "those of its members".to_owned() } else { text(&experiment.inputs) };
     let cells = [&name, &inputs, setting, &wa, &accuracy, &recall, &uar, &calibration, &folds.len().to_string(), &shown, &command];
     row(out, &cells);
+    if let Some(of) = &section.windows {
+        let [wa, uar] = ["accuracy", "uar"].map(|metric| of.figures.get(metric).map_or("–".to_owned(), |value| percent(*value)));
+        let (length, hop) = (of.windows.length_s(), of.windows.hop_s());
+        let name = format!(
+            "↳ the figures above count windows ({length} s, hop {hop} s); here utterances, by the mean probability of their windows"
+        );
+        row(out, &[&name, "", setting, &wa, "–", &uar, "–", "–", &folds.len().to_string(), &shown, ""]);
+    }
     let together = [
         ("mean probability", section.ensemble.as_ref(), found.ensemble_intervals.as_ref(), found.ensemble_calibration.as_ref()),
         ("majority vote", found.vote.as_ref(), None, None),

@@ -128,14 +128,16 @@ fn published_row(h: &mut Html, figure: &Published, key: &str) {
 
 /// Mean and standard deviation over folds, WA above UAR.
 fn spread_cell(h: &mut Html, experiment: &ExperimentSection) {
+    let several_folds = experiment.folds.iter().any(|fold| fold.fold != experiment.folds[0].fold);
     let text = |spread: Option<&Spread>| match spread {
-        Some(spread) if experiment.folds.len() > 1 => format!("{} ± {}", percent(spread.mean), percent(spread.sd)),
+        Some(spread) if several_folds => format!("{} ± {}", percent(spread.mean), percent(spread.sd)),
         Some(spread) => format!("{} (1 fold)", percent(spread.mean)),
         None => "–".to_owned(),
     };
     h.within("td", &[("class", "n")], |h| {
-        h.raw("<span class=\"quiet\">WA</span> ").text(text(experiment.spread.get("accuracy")));
-        h.raw("<br><span class=\"quiet\">UAR</span> ").text(text(experiment.spread.get("uar")));
+        let found = &experiment.uncertainty.over_folds;
+        h.raw("<span class=\"quiet\">WA</span> ").text(text(found.get("accuracy")));
+        h.raw("<br><span class=\"quiet\">UAR</span> ").text(text(found.get("uar")));
     });
 }
 
@@ -284,7 +286,7 @@ pub(super) fn legend(h: &mut Html, report: &PipelineReport) {
     h.raw("far too narrow and is marked.</dd>");
     h.raw("<dt>Ensemble</dt><dd>One prediction for each utterance: the class of the highest mean probability over the seeds, or the class that ");
     h.raw("most seeds name.</dd>");
-    h.raw("<dt>Folds ± sd</dt><dd>Mean ± sample standard deviation of the figures of each fold and seed.</dd>");
+    h.raw("<dt>Folds ± sd</dt><dd>Mean ± sample standard deviation over the folds, each the mean over its seeds.</dd>");
     let caveats: Vec<&str> = report.experiments.iter().flat_map(caveats).collect();
     if caveats.contains(&TRANSDUCTIVE) {
         h.raw("<dt>Transductive</dt><dd>Test recordings, without their labels, had a part in scaling what the model sees. ");

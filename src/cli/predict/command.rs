@@ -12,11 +12,12 @@ use super::outputs::Outputs;
 use super::sink::{Errors, Target, Told};
 use crate::cancel::Cancel;
 use crate::cli::args::Args;
+use crate::cli::runs::plural;
 use crate::cli::system;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::orchestrator::{Event, Observer};
-use crate::pipeline::predict::{self as library, Format, Output, Predictor, Settings, Sources, Speakers, Tally, Windows};
+use crate::pipeline::predict::{self as library, Fault, Format, Output, Predictor, Settings, Sources, Speakers, Tally, Windows};
 use crate::transform::BALANCED_SPEAKERS;
 
 /// The most bytes of a recording that come on standard input.
@@ -82,13 +83,17 @@ fn conclude(tally: &Tally, predict: &Predict, predictor: &Predictor, astray: boo
     let kinds = if bad == 0 { String::new() } else { format!(" ({})", kinds.join(", ")) };
     let rows = if tally.rows == tally.predicted { String::new() } else { format!(" in {} rows", tally.rows) };
     if predict.output.is_some() || all > 1 {
-        observer.note(format!("{} recordings predicted{rows}, {bad} set aside{kinds}", tally.predicted));
+        observer.note(format!("{} predicted{rows}, {bad} set aside{kinds}", plural(tally.predicted as usize, "recording")));
     }
     remark(tally, predict, predictor, observer);
     if bad == 0 || predict.skip_bad {
         return Ok(());
     }
-    let error = Error::data(format!("{bad} of {all} recordings could not be predicted{kinds}"));
+    let message = format!("{bad} of {all} recordings could not be predicted{kinds}");
+    if tally.predicted == 0 && !astray && tally.bad.keys().all(|fault| *fault == Fault::Missing) {
+        return Err(Error::missing(message).hint("check the paths: none of them is there"));
+    }
+    let error = Error::data(message);
     let others = if tally.predicted == 0 { "" } else { "the others were; " };
     Err(error.hint(match astray {
         true => "name the folder that the paths of a manifest or list start from: --root DIR".to_owned(),

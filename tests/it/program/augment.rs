@@ -147,10 +147,10 @@ fn what_a_subset_leaves_out_is_named() {
     assert!(page.contains("left out by the subset rule") && page.contains("s1_happy_0.wav") && page.contains("s2_calm_1.wav"));
 
     let drawn = |seed: &str| {
-        let seed = format!("corpus.subset={{ size = 9, rule = \"random\", seed = {seed} }}");
-        let ran = project.ser(&["features", "small", "--as", "some", "--json", "--set", &seed]).ok();
+        let (name, seed) = (format!("drawn-{seed}"), format!("corpus.subset={{ size = 9, rule = \"random\", seed = {seed} }}"));
+        let ran = project.ser(&["features", "small", "--as", &name, "--json", "--set", &seed]).ok();
         assert_eq!(extractions(&ran), 0, "the features of all are there already");
-        table::features::read(&project.path("data/tables/small@some/features.parquet")).unwrap().0.ids
+        table::features::read(&project.path(&format!("data/tables/small@{name}/features.parquet"))).unwrap().0.ids
     };
     let (one, other) = (drawn("1"), drawn("2"));
     assert!(one.len() == 9 && other.len() == 9 && one != other);

@@ -112,6 +112,8 @@ fn a_variant_is_called_by_its_name() {
     let runs = project.ser(&["runs", "small"]).ok().stdout;
     assert!(runs.contains("small@two") && runs.lines().count() == 5, "{runs}");
 
+    let other = project.ser(&["run", "small", "--set", "train.epochs=3", "--as", "two"]);
+    other.fails(2, &["small@two stands for other overrides already: train.epochs=2", "ser gc small@two --forget --yes"]);
     project.ser(&["run", "small@two", "--set", "train.epochs=3"]).fails(2, &["has its overrides already", "--as two"]);
     for command in ["run", "plan", "explain"] {
         project.ser(&[command, "small@none"]).fails(5, &["there is no variant `none` of small", "there are: small@two"]);

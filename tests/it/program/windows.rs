@@ -64,7 +64,21 @@ fn all_windows_of_a_recording_have_one_role() {
         assert!(of_kind.len() == 2 && of_kind.iter().all(|line| line["shared_units"] == 0), "{kind}: {of_kind:?}");
     }
     let metrics = table::metrics::read(&project.path("data/tables/small/metrics.parquet")).unwrap();
-    assert!(metrics.iter().any(|row| row.metric == "utterance_uar"));
+    let uar = metrics.iter().find(|row| row.metric == "utterance_uar").unwrap().value;
+    assert_eq!(section["windows"]["figures"]["uar"].as_f64(), Some(uar));
+    let text = |name: &str| String::from_utf8(project.read(&format!("reports/small/{name}"))).unwrap();
+    assert!(text("metrics.csv").lines().any(|line| line.contains(",utterances,") && line.contains(",uar,")));
+    assert!(!text("metrics.csv").contains("seeds-sd"), "one seed has no standard deviation");
+    assert_eq!(
+        (report["corpus"]["utterances"].as_u64(), report["corpus"]["by_class"].as_object().map(|all| all.len())),
+        (Some(18), Some(3))
+    );
+    let card = text("card-base.md");
+    assert!(
+        card.contains(": 18 utterances, ") && card.contains(" --window 0.4 --hop 0.3 RECORDINGS") && card.contains("| class | windows |")
+    );
+    assert!(text("experiment-base.html").contains("Each window weighs the same"));
+    assert!(project.ser(&["results", "small"]).ok().stdout.contains("the figures above count windows (0.4 s, hop 0.3 s)"));
 
     let plan = project.ser(&["plan", "small", "--json"]);
     let plan = json_lines(&plan.ok().stdout);
