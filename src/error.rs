@@ -108,8 +108,12 @@ impl Error {
             std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
                 Some("free some space and run the same command again: what was finished is kept")
             }
+            std::io::ErrorKind::FileTooLarge => Some("a limit on the size of files is in force: raise it (ulimit -f)"),
             std::io::ErrorKind::PermissionDenied => Some("check the permissions of the file and of its folder"),
             std::io::ErrorKind::NotFound => Some("check that the path exists and was not moved meanwhile"),
+            _ if may_pass(&source) => {
+                Some("such an error often passes: run the same command again, and look after the disk or the network if it stays")
+            }
             _ => None,
         };
         Error {
@@ -145,30 +149,19 @@ impl Error {
     /// Whether the same work may well succeed a little later: a busy or briefly unreachable file system or network, but no full disk and no
     /// missing permission.
     pub fn may_pass(&self) -> bool {
-        use std::io::ErrorKind as E;
-        /// EIO: what a network file system says while its server is away.
-        const INPUT_OUTPUT: i32 = 5;
-        let Some(io) = self.io_cause() else { return self.kind == Kind::Network };
-        matches!(
-            io.kind(),
-            E::Interrupted
-                | E::WouldBlock
-                | E::TimedOut
-                | E::ResourceBusy
-                | E::StaleNetworkFileHandle
-                | E::NetworkDown
-                | E::NetworkUnreachable
-                | E::HostUnreachable
-                | E::ConnectionReset
-                | E::ConnectionAborted
-                | E::OutOfMemory
-        ) || io.raw_os_error() == Some(INPUT_OUTPUT)
+        self.io_cause().map_or(self.kind == Kind::Network, may_pass)
     }
 
     /// What the system said, where that is the cause.
     fn io_cause(&self) -> Option<&std::io::Error> {
         let first = self.source.as_deref().map(|s| s as &dyn std::error::Error);
         std::iter::successors(first, |error| error.source()).find_map(|error| error.downcast_ref())
+    }
+
+    /// Whether a cause of this type is among what led to it.
+    pub fn has_cause<T: std::error::Error + 'static>(&self) -> bool {
+        let first = self.source.as_deref().map(|s| s as &dyn std::error::Error);
+        std::iter::successors(first, |error| error.source()).any(|error| error.is::<T>())
     }
 
     /// What the user can do, where that is known.
@@ -191,6 +184,28 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+/// Whether the same call may well succeed a little later.
+pub fn may_pass(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind as E;
+    /// EIO: what a network file system says while its server is away.
+    const INPUT_OUTPUT: i32 = 5;
+    matches!(
+        error.kind(),
+        E::Interrupted
+            | E::WouldBlock
+            | E::TimedOut
+            | E::ResourceBusy
+            | E::StaleNetworkFileHandle
+            | E::NetworkDown
+            | E::NetworkUnreachable
+            | E::HostUnreachable
+            | E::ConnectionReset
+            | E::ConnectionAborted
+            | E::OutOfMemory
+    ) || error.raw_os_error() == Some(INPUT_OUTPUT)
+}
+
 /// Whether a character does nothing but change the order in which its neighbours are shown: one in a name would turn the text around it.
 pub fn reorders(c: char) -> bool {
     matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')

@@ -1,10 +1,18 @@
 //! Files that are seen whole or not at all, and their hashes.
 
+mod inventory;
+mod patience;
+mod seal;
+
 use std::fs::{self, File};
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::path::Path;
 
-use crate::error::{Error, Result};
+pub use inventory::{INVENTORY, Inventory, files_below, is_link, remove_below, remove_empty_folders, remove_file};
+pub use patience::{patiently, read, read_if_there};
+pub use seal::{from_sealed_json, to_sealed_json};
+
+use crate::error::{Error, Result, may_pass};
 
 /// A word as a shell takes it.
 pub fn shell_word(word: &str) -> String {
@@ -17,28 +25,46 @@ pub fn hash_bytes(bytes: &[u8]) -> String {
     blake3::hash(bytes).to_hex().to_string()
 }
 
+/// The first 8 bytes of the blake3 of some bytes: enough to see damage.
+pub fn short_check(bytes: &[u8]) -> [u8; 8] {
+    let mut check = [0; 8];
+    check.copy_from_slice(&blake3::hash(bytes).as_bytes()[..8]);
+    check
+}
+
 /// Size and hex blake3 of a file.
+///
+/// # Errors
+/// [`crate::error::Kind::Io`] where it cannot be read, after some attempts.
 pub fn hash_file(path: &Path) -> Result<(u64, String)> {
+    patiently(may_pass, || hash(path)).map_err(|e| Error::io("read", path, e))
+}
+
+/// As [`hash_file`]; `None` where there is no such file.
+///
+/// # Errors
+/// As [`hash_file`].
+pub fn hash_if_there(path: &Path) -> Result<Option<(u64, String)>> {
+    match patiently(may_pass, || hash(path)) {
+        Ok(found) => Ok(Some(found)),
+        Err(e) if patience::is_absent(&e) => Ok(None),
+        Err(e) => Err(Error::io("read", path, e)),
+    }
+}
+
+fn hash(path: &Path) -> io::Result<(u64, String)> {
     /// Up to this size a file is read in one piece.
     const SMALL: u64 = 1 << 20;
-    let mut file = File::open(path).map_err(|e| Error::io("open", path, e))?;
-    let size = file.metadata().map_err(|e| Error::io("look at", path, e))?.len();
+    let mut file = File::open(path)?;
+    let size = file.metadata()?.len();
     if size <= SMALL {
         let mut bytes = Vec::with_capacity(size as usize + 1);
-        file.read_to_end(&mut bytes).map_err(|e| Error::io("read", path, e))?;
+        file.read_to_end(&mut bytes)?;
         return Ok((bytes.len() as u64, hash_bytes(&bytes)));
     }
     let mut hasher = blake3::Hasher::new();
-    let mut buffer = vec![0u8; 1 << 16];
-    let mut size = 0u64;
-    loop {
-        let n = file.read(&mut buffer).map_err(|e| Error::io("read", path, e))?;
-        if n == 0 {
-            return Ok((size, hasher.finalize().to_hex().to_string()));
-        }
-        size += n as u64;
-        hasher.update(&buffer[..n]);
-    }
+    hasher.update_reader(&mut file)?;
+    Ok((hasher.count(), hasher.finalize().to_hex().to_string()))
 }
 
 /// Makes a folder and those above it.
@@ -140,13 +166,21 @@ fn fill(file: &File, buffer: &mut [u8], offset: u64) -> std::io::Result<usize> {
     Ok(done)
 }
 
+/// Reads some bytes from `offset` on, wherever the file is read or written otherwise; none where it ends.
+///
+/// # Errors
+/// As reading.
 #[cfg(unix)]
-fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> std::io::Result<usize> {
+pub fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> std::io::Result<usize> {
     std::os::unix::fs::FileExt::read_at(file, buffer, offset)
 }
 
+/// Reads some bytes from `offset` on; none where the file ends.
+///
+/// # Errors
+/// As reading.
 #[cfg(windows)]
-fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> std::io::Result<usize> {
+pub fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> std::io::Result<usize> {
     std::os::windows::fs::FileExt::seek_read(file, buffer, offset)
 }
 
@@ -173,7 +207,15 @@ impl Read for Reader<'_> {
 }
 
 /// Names of what is not whole yet begin with this.
-pub const TEMPORARY: &str = ".tmp-";
+pub const TEMPORARY: &str = ".tmp-ser-";
+
+/// A folder that nobody else may look into, where the system keeps temporary files; gone when it is dropped.
+///
+/// # Errors
+/// [`crate::error::Kind::Io`] where the file system refuses.
+pub fn private_folder() -> Result<tempfile::TempDir> {
+    beside(0o700).tempdir().map_err(|e| Error::io("create a folder in", Path::new("the folder of temporary files"), e))
+}
 
 /// Temporary files are private by default; what is published is for whoever the umask lets in.
 fn beside(mode: u32) -> tempfile::Builder<'static, 'static> {
@@ -194,22 +236,23 @@ fn beside(mode: u32) -> tempfile::Builder<'static, 'static> {
 /// # Errors
 /// As [`write_atomically`].
 pub fn copy(from: &Path, to: &Path) -> Result<()> {
-    let mut source = File::open(from).map_err(|e| Error::io("open", from, e))?;
-    publish(to, |file| std::io::copy(&mut source, file).map(drop).map_err(|e| Error::io("write", to, e)))
+    let mut source = patiently(may_pass, || File::open(from)).map_err(|e| Error::io("open", from, e))?;
+    publish(to, |file| io::copy(&mut source, file).map(drop).map_err(|e| Error::io("write", to, e)))
 }
 
-/// Removes what a killed process left in `folder`, and with `deep` below it: temporary files and folders, by their name.
+/// Removes files that a killed process left in `folder`, and with `deep` below it, by their name. Links are neither removed nor followed.
 ///
 /// # Errors
 /// [`crate::error::Kind::Io`] where something cannot be removed.
 pub fn sweep(folder: &Path, deep: bool) -> Result<()> {
+    if is_link(folder) {
+        return Ok(());
+    }
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        let path = entry.path();
-        let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
-        if entry.file_name().to_string_lossy().starts_with(TEMPORARY) {
-            let gone = if is_folder { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
-            gone.map_err(|e| Error::io("remove", &path, e))?;
-        } else if is_folder && deep {
+        let (path, kind) = (entry.path(), entry.file_type());
+        if kind.as_ref().is_ok_and(|kind| kind.is_file()) && entry.file_name().to_string_lossy().starts_with(TEMPORARY) {
+            remove_file(&path)?;
+        } else if deep && kind.is_ok_and(|kind| kind.is_dir()) {
             sweep(&path, true)?;
         }
     }

@@ -8,9 +8,10 @@ use super::{print, system, variants};
 use crate::cancel::Cancel;
 use crate::config::split_variant;
 use crate::error::{Error, Result};
+use crate::files::Inventory;
 use crate::history::History;
 use crate::orchestrator::{Garbage, Lock, Observer, Owner, Store};
-use crate::report;
+use crate::{corpus, report};
 
 /// Says what would be removed; removes it with `--yes`.
 pub fn gc(gc: &Gc, args: &Args, cancel: &Cancel, observer: &dyn Observer) -> Result<()> {
@@ -72,14 +73,22 @@ fn forget(gc: &Gc, store: &Store, full_name: &str, json: bool) -> Result<()> {
     if there.is_empty() && !variants::known(&gc.data_dir, pipeline).iter().any(|known| known == full_name) {
         return Err(variants::unknown(&gc.data_dir, pipeline, variant.unwrap_or_default()));
     }
-    for folder in there {
+    let generated = variants::generated(&gc.data_dir, full_name)?;
+    let generated = generated.as_ref().filter(|folder| folder.is_dir());
+    for folder in there.into_iter().chain(generated) {
+        let left = match gc.yes {
+            true if Some(folder) == generated => corpus::synthetic::remove(folder)?,
+            true => Inventory::read(folder)?.remove()?,
+            false => vec![],
+        };
         if json {
-            print(&serde_json::json!({ "variant": full_name, "folder": folder, "removed": gc.yes }).to_string())?;
+            print(&serde_json::json!({ "variant": full_name, "folder": folder, "removed": gc.yes, "left": left }).to_string())?;
         } else {
             print(&format!("{}  {}", if gc.yes { "remove" } else { "would remove" }, folder.display()))?;
-        }
-        if gc.yes {
-            std::fs::remove_dir_all(folder).map_err(|e| Error::io("remove", folder, e))?;
+            if let [first, others @ ..] = left.as_slice() {
+                let more = if others.is_empty() { String::new() } else { format!(" and {} more", others.len()) };
+                print(&format!("left    {}{more}: not as ser wrote it", first.display()))?;
+            }
         }
     }
     if gc.yes {

@@ -51,6 +51,16 @@ impl Exit {
     }
 }
 
+/// Where a limit on the size of files is in force, a write beyond it is to fail and say so, rather than end the process.
+#[cfg(unix)]
+fn outlive_file_size_limit() {
+    // SAFETY: the call takes numbers alone, and no handler is installed.
+    unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
+}
+
+#[cfg(not(unix))]
+fn outlive_file_size_limit() {}
+
 /// Parses the command line, runs the command, says what went wrong and returns the documented exit code.
 pub fn main() -> ExitCode {
     let args = match Args::try_parse() {
@@ -62,13 +72,15 @@ pub fn main() -> ExitCode {
         }
         Err(error) => error.exit(),
     };
+    outlive_file_size_limit();
     let json = args.global.json;
     let cancel = Cancel::default();
     // A scheduler may tell a task of its end twice; that is no impatience.
     let patient = matches!(args.command, args::Command::Worker(_));
     install_interrupt_handler(&cancel, json, patient);
     let observer = ui::observer(json, args.global.verbosity());
-    let result = dispatch(&args, &cancel, observer.as_ref());
+    let work = std::panic::AssertUnwindSafe(|| dispatch(&args, &cancel, observer.as_ref()));
+    let result = std::panic::catch_unwind(work).unwrap_or_else(|_| Err(Error::internal("ser stopped in the middle of its work")));
     // Bars that are still drawn would run into the message.
     drop(observer);
     match result {

@@ -65,11 +65,13 @@ fn metrics(line: &ExperimentLine) -> impl Iterator<Item = Metric> {
 /// answer, what stands there stays.
 pub fn page(pipeline: &Pipeline, options: &Options, steps: &[StepSection], observer: &dyn Observer) {
     let written = run_page(pipeline, options, steps).and_then(|page| match page {
-        Some(page) => report::write_run(&page, &options.reports_dir.join(pipeline.full_name())).map(drop),
-        None => Ok(()),
+        Some(page) => report::write_run(&page, &options.reports_dir.join(pipeline.full_name())),
+        None => Ok(true),
     });
-    if let Err(error) = written {
-        observer.warn(format!("the page of the run was not written: {error}"));
+    match written {
+        Ok(true) => {}
+        Ok(false) => observer.warn(format!("{} stays as it is: ser did not write it", report::RUN_PAGE)),
+        Err(error) => observer.warn(format!("the page of the run was not written: {error}")),
     }
 }
 

@@ -8,7 +8,7 @@ use super::args::Run;
 use super::run::{overrides, path};
 use crate::config::{self, Pipeline, split_variant};
 use crate::error::{Error, Result};
-use crate::files::{create_folder, write_atomically};
+use crate::files::{create_folder, from_sealed_json, read_if_there, remove_file, to_sealed_json, write_atomically};
 
 /// The file of a pipeline, and which variant of it is meant.
 pub struct Named {
@@ -64,8 +64,12 @@ pub fn load(run: &Run, name: &str) -> Result<Loaded> {
 
 /// What is remembered of a variant, so that its name stands for its overrides.
 #[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Kept {
     overrides: Vec<String>,
+    /// Where its recordings lie, where they were generated for it alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    generated: Option<PathBuf>,
 }
 
 impl Kept {
@@ -75,12 +79,9 @@ impl Kept {
 
     fn read(data_dir: &Path, full_name: &str) -> Result<Option<Kept>> {
         let path = Kept::file(data_dir, full_name);
-        let bytes = match std::fs::read(&path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            bytes => bytes.map_err(|error| Error::io("read", &path, error))?,
-        };
-        serde_json::from_slice(&bytes).map(Some).map_err(|error| {
-            let error = Error::data(format!("{} does not hold the overrides of a variant", path.display())).because(error);
+        let Some(bytes) = read_if_there(&path)? else { return Ok(None) };
+        from_sealed_json(&bytes).map(|(kept, _)| Some(kept)).map_err(|why| {
+            let error = Error::data(format!("{} does not hold the overrides of a variant: {why}", path.display()));
             error.hint("remove it, and give the overrides with --set and --as again")
         })
     }
@@ -105,26 +106,39 @@ pub fn keep(pipeline: &Pipeline, data_dir: &Path) -> Result<()> {
         return Err(error.hint(format!("choose another name with --as, or remove that variant first: ser gc {full_name} --forget --yes")));
     }
     create_folder(&folder(data_dir))?;
-    let kept = Kept { overrides: pipeline.overrides.clone() };
-    let mut bytes = serde_json::to_vec_pretty(&kept).map_err(|e| Error::internal("failed to write overrides as JSON").because(e))?;
-    bytes.push(b'\n');
-    write_atomically(&Kept::file(data_dir, &pipeline.full_name()), &bytes)
+    let kept = Kept { overrides: pipeline.overrides.clone(), generated: pipeline.own_recordings().map(Path::to_owned) };
+    write_atomically(&Kept::file(data_dir, &pipeline.full_name()), &to_sealed_json(&kept)?)
 }
 
-/// Forgets the overrides of a variant. Returns whether they were known.
-pub fn forget(data_dir: &Path, full_name: &str) -> Result<bool> {
-    let path = Kept::file(data_dir, full_name);
-    match std::fs::remove_file(&path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
-        removed => removed.map(|()| true).map_err(|error| Error::io("remove", &path, error)),
+/// The folder of the recordings that were generated for a variant and serve no other.
+///
+/// # Errors
+/// `Data` where what is remembered of it is damaged.
+pub fn generated(data_dir: &Path, full_name: &str) -> Result<Option<PathBuf>> {
+    let Some(folder) = Kept::read(data_dir, full_name)?.and_then(|kept| kept.generated) else { return Ok(None) };
+    for other in names(data_dir).iter().filter(|other| *other != full_name) {
+        if Kept::read(data_dir, other)?.and_then(|kept| kept.generated).as_ref() == Some(&folder) {
+            return Ok(None);
+        }
     }
+    Ok(Some(folder))
+}
+
+/// Forgets the overrides of a variant, if it is known.
+pub fn forget(data_dir: &Path, full_name: &str) -> Result<()> {
+    remove_file(&Kept::file(data_dir, full_name))
 }
 
 /// Full names of the variants of a pipeline that were run, sorted.
 pub fn known(data_dir: &Path, pipeline: &str) -> Vec<String> {
+    names(data_dir).into_iter().filter(|name| matches!(split_variant(name), (of, Some(_)) if of == pipeline)).collect()
+}
+
+/// Full names of all variants that were run, sorted.
+fn names(data_dir: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(folder(data_dir)).into_iter().flatten().flatten();
     let names = entries.filter_map(|entry| entry.file_name().to_str()?.strip_suffix(".json").map(str::to_owned));
-    let mut names: Vec<String> = names.filter(|name| matches!(split_variant(name), (of, Some(_)) if of == pipeline)).collect();
+    let mut names: Vec<String> = names.collect();
     names.sort();
     names
 }

@@ -58,6 +58,7 @@ pub(super) fn pipeline(raw: RawPipeline, context: &Context<'_>) -> Result<Pipeli
         experiments,
         published,
         slurm: slurm::settings(raw.slurm.map(|Table(slurm)| slurm), context)?,
+        file: std::path::PathBuf::new(),
         text: String::new(),
         overrides: vec![],
         variant: None,

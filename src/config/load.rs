@@ -69,7 +69,7 @@ fn checked(root: Spanned<DeTable<'_>>, texts: &Texts, overrides: &[String], corp
         texts.toml_error_among(&error, &takes)
     })?;
     let pipeline = check::pipeline(raw, &Context { texts, corpora_dir })?;
-    let pipeline = Pipeline { text: texts.file().to_owned(), overrides: overrides.to_vec(), ..pipeline };
+    let pipeline = Pipeline { file: texts.file_name().into(), text: texts.file().to_owned(), overrides: overrides.to_vec(), ..pipeline };
     let Some(classes) = overrides::classes(overrides, &pipeline.corpus.labels) else { return Ok(pipeline) };
     // Title and published figures of the file are of the file's classes: with others it is another task.
     let entitled = overrides.iter().any(|text| overrides::key(text) == "title");
@@ -85,6 +85,15 @@ pub(super) fn refuse_dates(value: &Spanned<DeValue<'_>>, texts: &Texts) -> Resul
         DeValue::Table(table) => table.values().try_for_each(|item| refuse_dates(item, texts)),
         _ => Ok(()),
     }
+}
+
+/// What a pipeline file calls its pipeline; `None` where that cannot be told.
+pub fn name_in(text: &str) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Head {
+        name: String,
+    }
+    toml::from_str::<Head>(text).ok().map(|head| head.name)
 }
 
 /// The text of a profile.

@@ -28,7 +28,7 @@ mod variant;
 
 pub use joined::{CorpusPart, PartKind};
 pub use keys::{CorpusKey, ModelKey, SplitKey};
-pub use load::{load, parse, read};
+pub use load::{load, name_in, parse, read};
 pub use model::{Gamma, ModelSettings};
 pub use search::{Candidate, Grid, Search, SearchMetric};
 pub use shipped::SHIPPED;

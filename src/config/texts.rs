@@ -44,6 +44,10 @@ impl Texts {
         Texts { file_name: file_name.to_owned(), file: file.to_owned(), overrides }
     }
 
+    pub(super) fn file_name(&self) -> &str {
+        &self.file_name
+    }
+
     pub(super) fn file(&self) -> &str {
         &self.file
     }

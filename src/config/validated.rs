@@ -43,6 +43,9 @@ pub struct Pipeline {
     /// What tasks are given on a cluster; changes no result.
     #[serde(skip)]
     pub slurm: SlurmSettings,
+    /// Its file, as it was named.
+    #[serde(skip)]
+    pub file: PathBuf,
     /// The text of its file, without overrides.
     #[serde(skip)]
     pub text: String,

@@ -87,6 +87,16 @@ impl Pipeline {
         self.overrides.iter().map(String::as_str).filter(move |text| other && !is_idle(&key_of(text)))
     }
 
+    /// The folder of its recordings, where they are generated for this variant alone.
+    pub fn own_recordings(&self) -> Option<&Path> {
+        let variant = self.variant.as_ref()?;
+        let root = match &self.corpus.kind {
+            CorpusKind::Synthetic { root, .. } => root,
+            _ => return None,
+        };
+        root.file_name()?.to_str()?.ends_with(&format!("{MARK}{variant}")).then_some(root)
+    }
+
     fn with_variant(&self, text: &str, suffix: impl Fn(&str) -> String) -> String {
         format!("{text}{}", self.variant.as_deref().map(suffix).unwrap_or_default())
     }

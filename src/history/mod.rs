@@ -9,6 +9,7 @@ mod recorder;
 mod revision;
 mod rows;
 mod schema;
+mod seal;
 mod store;
 #[cfg(test)]
 mod tests;

@@ -75,14 +75,17 @@ impl<'a> Recorder<'a> {
         let (notices, back) = (Arc::clone(&trouble), sender.clone());
         let data_dir = data_dir.to_owned();
         let started = now();
-        let writer = std::thread::spawn(move || {
+        let writer = std::thread::Builder::new().spawn(move || {
             // A warning about the history is the only trace of what fails here.
             if let Err(error) = write(data_dir, begin, started, receiver, back, &notices) {
                 let hint = error.hint_text().map(|hint| format!(" ({hint})")).unwrap_or_default();
                 notices.put(format!("the history of this run is not complete: {error}{hint}"));
             }
         });
-        Recorder { inner, begun: Mutex::default(), sender: Mutex::new(sender), writer: Mutex::new(Some(writer)), trouble }
+        if let Err(error) = &writer {
+            trouble.put(format!("this run is not in the history: the system gives no thread for it: {error}"));
+        }
+        Recorder { inner, begun: Mutex::default(), sender: Mutex::new(sender), writer: Mutex::new(writer.ok()), trouble }
     }
 
     /// Records how the run ended, and waits until that is written.
@@ -239,6 +242,9 @@ impl Book<'_> {
 
     fn attempt(&mut self, path: &Path) -> Result<(), Trouble> {
         let mut history = History::open_with(path, STEPS)?;
+        if self.run.is_none() {
+            history.check()?;
+        }
         let run = match self.run {
             Some(run) if history.holds(run, &self.begin, self.started)? => run,
             // It was not written yet, or into a file that somebody has set aside or removed: all of it goes into the new one.

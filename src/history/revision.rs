@@ -29,11 +29,12 @@ impl Lookup {
         let output = child.stdout.take()?;
         let child = Arc::new(Mutex::new(child));
         let asked = Arc::clone(&child);
-        std::thread::spawn(move || {
+        let reader = std::thread::Builder::new().spawn(move || {
             tell(read(BufReader::new(output)));
             end(&asked);
         });
-        Some(Lookup(child))
+        let lookup = Lookup(child);
+        reader.is_ok().then_some(lookup)
     }
 }
 

@@ -4,10 +4,12 @@ use std::path::Path;
 
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 
+use super::seal::seal_all;
 use crate::error::{Error, Kind, Result};
 
 /// Step `i` makes a file of version `i` one of version `i + 1`. A step that was given out is never changed: a new one is added.
-pub(super) const STEPS: &[&str] = &["
+pub(super) const STEPS: &[&str] = &[
+    "
 CREATE TABLE runs (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
   started TEXT NOT NULL,
@@ -54,7 +56,17 @@ CREATE TABLE predictions (
   path TEXT NOT NULL,
   PRIMARY KEY (run, experiment)
 ) STRICT, WITHOUT ROWID;
-"];
+",
+    "
+ALTER TABLE runs ADD COLUMN seal TEXT;
+ALTER TABLE tasks ADD COLUMN seal TEXT;
+ALTER TABLE metrics ADD COLUMN seal TEXT;
+ALTER TABLE predictions ADD COLUMN seal TEXT;
+",
+];
+
+/// The first version whose rows have seals.
+const SEALED: usize = 2;
 
 /// `serh` in ASCII: marks the file as a history, whatever it is called.
 const APPLICATION: i32 = 0x7365_7268;
@@ -77,18 +89,31 @@ impl From<rusqlite::Error> for Trouble {
 impl Trouble {
     /// Whether the file is no database, or no longer a whole one.
     pub fn is_damage(&self) -> bool {
-        matches!(self, Trouble::Sql(e) if matches!(e.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)))
+        let Trouble::Sql(error) = self else { return false };
+        match error {
+            // What no table of this program holds.
+            rusqlite::Error::FromSqlConversionFailure(..)
+            | rusqlite::Error::InvalidColumnType(..)
+            | rusqlite::Error::IntegralValueOutOfRange(..)
+            | rusqlite::Error::Utf8Error(..) => true,
+            // Its statements are right for the tables as they were made, and its rows as well.
+            _ => matches!(
+                error.sqlite_error_code(),
+                Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::Unknown | ErrorCode::ConstraintViolation)
+            ),
+        }
     }
 
     /// The error that a user is shown.
     pub fn of(self, path: &Path) -> Error {
+        let damage = self.is_damage();
         let error = match self {
             Trouble::Refused(error) => return error,
             Trouble::Sql(error) => error,
         };
         let failed = |kind, what: &str| Error::new(kind, format!("failed to {what} the history {}", path.display()));
         match error.sqlite_error_code() {
-            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Error::data(format!("the history {} is damaged", path.display()))
+            _ if damage => Error::data(format!("the history {} is damaged", path.display()))
                 .because(error)
                 .hint("the next run sets it aside under another name and begins a new one"),
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
@@ -118,6 +143,9 @@ pub(super) fn migrate(connection: &mut Connection, path: &Path, steps: &[&str]) 
     let from = version(&transaction, path, steps)?;
     for step in steps.get(from..).unwrap_or_default() {
         transaction.execute_batch(step)?;
+    }
+    if from < SEALED && SEALED <= steps.len() {
+        seal_all(&transaction)?;
     }
     transaction.pragma_update(None, "application_id", APPLICATION)?;
     transaction.pragma_update(None, "user_version", steps.len() as i64)?;

@@ -9,6 +9,7 @@ use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior, params};
 use super::revision::Revision;
 use super::rows::{Begin, End, Predictions, TaskRow, What};
 use super::schema::{STEPS, Trouble, migrate};
+use super::seal;
 use crate::error::{Error, Result};
 use crate::files::create_folder;
 
@@ -43,12 +44,18 @@ impl History {
         History::open_with(&path, STEPS).map_err(|trouble| trouble.of(&path))
     }
 
-    /// Opens the history of a data folder where there is one.
+    /// Opens the history of a data folder where there is one, and reads all of it to see that it is what was written.
     ///
     /// # Errors
     /// As [`History::open`].
     pub fn existing(data_dir: &Path) -> Result<Option<History>> {
-        if data_dir.join(FILE).exists() { History::open(data_dir).map(Some) } else { Ok(None) }
+        let path = data_dir.join(FILE);
+        if !path.exists() {
+            return Ok(None);
+        }
+        let history = History::open(data_dir)?;
+        history.check().map_err(|trouble| trouble.of(&path))?;
+        Ok(Some(history))
     }
 
     pub(super) fn open_with(path: &Path, steps: &[&str]) -> Result<History, Trouble> {
@@ -88,12 +95,8 @@ impl History {
     }
 
     /// Reads the whole file.
-    fn check(&self) -> Result<(), Trouble> {
-        let said: String = self.connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
-        if said == "ok" {
-            return Ok(());
-        }
-        Err(Trouble::Sql(rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT), Some(said))))
+    pub(super) fn check(&self) -> Result<(), Trouble> {
+        seal::check(&self.connection)
     }
 
     /// Writes in one transaction that has the file to itself from its first statement on.
@@ -126,7 +129,8 @@ impl History {
                     parameters
                 ],
             )?;
-            Ok(t.last_insert_rowid())
+            let run = t.last_insert_rowid();
+            seal::seal_run(t, run).map(|()| run)
         })
     }
 
@@ -142,30 +146,33 @@ impl History {
     /// Adds what happened since the last time: tasks, the revision where it is known by now, the end where it is there.
     pub(super) fn add(&mut self, run: i64, pipeline: &str, tasks: &[TaskRow], news: News) -> Result<(), Trouble> {
         self.write(|t| {
-            let mut insert =
-                t.prepare("INSERT OR REPLACE INTO tasks (run, task, stage, key, what, seconds, why) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?;
-            let mut place = t.prepare("INSERT OR REPLACE INTO predictions (run, experiment, key, path) VALUES (?1, ?2, ?3, ?4)")?;
+            let mut insert = t.prepare(
+                "INSERT OR REPLACE INTO tasks (run, task, stage, key, what, seconds, why, seal) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            )?;
+            let mut place =
+                t.prepare("INSERT OR REPLACE INTO predictions (run, experiment, key, path, seal) VALUES (?1, ?2, ?3, ?4, ?5)")?;
             for row in tasks {
-                insert.execute(params![run, row.task, row.stage, row.key, row.what.name(), row.seconds, row.why])?;
+                seal::insert(&mut insert, params![run, row.task, row.stage, row.key, row.what.name(), row.seconds, row.why])?;
                 if let Some(predictions) = predictions(pipeline, row) {
-                    place.execute(params![run, predictions.experiment, predictions.key, predictions.path])?;
+                    seal::insert(&mut place, params![run, predictions.experiment, predictions.key, predictions.path])?;
                 }
             }
             if let Some(revision) = news.revision {
                 t.execute("UPDATE runs SET revision = ?2, dirty = ?3 WHERE id = ?1", params![run, revision.commit, revision.dirty])?;
             }
-            let Some((end, finished)) = news.end else { return Ok(()) };
-            let mut insert =
-                t.prepare("INSERT OR REPLACE INTO metrics (run, experiment, protocol, metric, value, n) VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?;
+            let Some((end, finished)) = news.end else { return seal::seal_run(t, run) };
+            let mut insert = t.prepare(
+                "INSERT OR REPLACE INTO metrics (run, experiment, protocol, metric, value, n, seal) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            )?;
             // SQLite has no NaN.
             for metric in end.metrics.iter().filter(|m| m.value.is_finite()) {
-                insert.execute(params![run, metric.experiment, metric.protocol, metric.metric, metric.value, metric.n as i64])?;
+                seal::insert(&mut insert, params![run, metric.experiment, metric.protocol, metric.metric, metric.value, metric.n as i64])?;
             }
             t.execute(
                 "UPDATE runs SET finished = strftime('%Y-%m-%dT%H:%M:%fZ', ?2, 'unixepoch'), outcome = ?3, error = ?4 WHERE id = ?1",
                 params![run, finished, end.outcome.name(), end.error],
             )?;
-            Ok(())
+            seal::seal_run(t, run)
         })
     }
 }

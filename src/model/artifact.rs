@@ -7,8 +7,6 @@
 //! The same model always gives the same bytes.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::io::ErrorKind;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -16,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::audio::augment::{Augment, Variant};
 use crate::error::{Error, Result};
 use crate::features::FeatureSet;
-use crate::files::write_atomically;
+use crate::files::{read_if_there, write_atomically};
 use crate::model::classifier::{Classifier, CnnClassifier, Majority};
 use crate::model::weights::{decode, encode};
 use crate::model::{Architecture, Domain, Forest, Knn, Layer, Logistic, NetSpec, NormStatistics, Params, Running, Svm, TrainSettings};
@@ -266,10 +264,9 @@ pub fn save(dir: &Path, model: &SavedModel) -> Result<()> {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>> {
-    fs::read(path).map_err(|e| match e.kind() {
-        ErrorKind::NotFound => Error::missing(format!("there is no saved model: {} does not exist", path.display()))
-            .hint("name the folder that a training run wrote (it holds model.json and model.safetensors)"),
-        _ => Error::io("read", path, e),
+    read_if_there(path)?.ok_or_else(|| {
+        Error::missing(format!("there is no saved model: {} does not exist", path.display()))
+            .hint("name the folder that a training run wrote (it holds model.json and model.safetensors)")
     })
 }
 

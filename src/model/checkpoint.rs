@@ -4,14 +4,12 @@
 //! header, then little-endian f32 (parameters, running statistics, the same of the best epoch if there is one) and the optimizer's state as
 //! burn serialises it. Random numbers need no state: their streams are keyed by seed and epoch.
 
-use std::fs;
-use std::io::ErrorKind;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::files::write_atomically;
+use crate::files::{read_if_there, write_atomically};
 use crate::model::train::EpochRecord;
 use crate::model::{Layer, Params, Running};
 
@@ -126,11 +124,7 @@ pub fn save(path: &Path, fingerprint: &str, checkpoint: &Checkpoint) -> Result<(
 /// # Errors
 /// When there is a file that the file system does not let us read.
 pub fn load(path: &Path, fingerprint: &str, layers: &[Layer]) -> Result<Found> {
-    let bytes = match fs::read(path) {
-        Ok(bytes) => bytes,
-        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Found::Nothing),
-        Err(e) => return Err(Error::io("read", path, e)),
-    };
+    let Some(bytes) = read_if_there(path)? else { return Ok(Found::Nothing) };
     let ignored = |why: &str| Ok(Found::Ignored(format!("the checkpoint {} {why}: training starts anew", path.display())));
     let Some(rest) = bytes.strip_prefix(MAGIC) else { return ignored("is of another version or no checkpoint") };
     let Some((hash, body)) = rest.split_at_checked(32) else { return ignored("is cut short") };
@@ -162,6 +156,8 @@ fn decode(body: &[u8], fingerprint: &str, layers: &[Layer]) -> std::result::Resu
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     const LAYERS: [Layer; 2] = [Layer::Dense { inputs: 2, outputs: 3 }, Layer::BatchNorm { channels: 3 }];

@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 
 use super::event::{Event, Observer};
 use super::graph::{Context, Graph, Node, Task};
+use super::record::Finished;
 use super::status::Status;
-use super::store::{Finished, Store};
+use super::store::Store;
 use crate::cancel::Cancel;
 use crate::error::{Error, Kind, Result};
 
@@ -56,7 +57,10 @@ pub fn execute(store: &Store, graph: &Graph, limits: &Limits, cancel: &Cancel, o
     let pool = Pool { store, nodes: graph.nodes(), limits, cancel, observer, state: Mutex::new(State::of(graph)), changed: Condvar::new() };
     std::thread::scope(|scope| {
         for _ in 1..limits.jobs.clamp(1, graph.nodes().len().max(1)) {
-            scope.spawn(|| pool.work());
+            // Where the system gives no more threads, those that there are do all of the work.
+            if std::thread::Builder::new().spawn_scoped(scope, || pool.work()).is_err() {
+                break;
+            }
         }
         pool.work();
     });
@@ -205,7 +209,7 @@ impl Pool<'_, '_> {
     fn run(&self, task: &Task) -> Result<Finished> {
         self.cancel.check()?;
         let key = task.identity.key();
-        let why = match self.store.status(task) {
+        let why = match self.store.status(task)? {
             Status::Fresh(finished) => {
                 self.store.remember(&task.id, &task.identity, &finished.key)?;
                 self.observer.observe(Event::TaskReused {
@@ -244,7 +248,7 @@ impl Pool<'_, '_> {
     /// Whoever finishes a task first takes away what its copies share, which then fail: all the same, the output is there.
     fn finished_elsewhere(&self, task: &Task) -> Option<Finished> {
         match self.store.status(task) {
-            Status::Fresh(finished) if self.store.is_shared() => Some(finished),
+            Ok(Status::Fresh(finished)) if self.store.is_shared() => Some(finished),
             _ => None,
         }
     }

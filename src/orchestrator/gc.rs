@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::store::{ABANDONED, Store};
 use crate::error::{Error, Result};
-use crate::files::TEMPORARY;
+use crate::files::{TEMPORARY, is_link};
 
 /// A folder of the store that nobody refers to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,7 +29,7 @@ impl Store {
     pub fn garbage(&self, referenced: &BTreeSet<(String, String)>) -> Result<Vec<Garbage>> {
         let mut found = Vec::new();
         for stage in folders(&self.root().join("tasks"))? {
-            for folder in folders(&stage)? {
+            for folder in folders(&stage)?.into_iter().filter(|folder| is_key(&name(folder))) {
                 found.push((name(&stage), folder));
             }
         }
@@ -37,7 +37,7 @@ impl Store {
         let shards = folders(&self.root().join("shards"))?.into_iter().filter(|folder| is_old(folder));
         found.extend(shards.map(|folder| ("shards".to_owned(), folder)));
         // A checkpoint is of a task that no run has finished: it goes when nobody has gone on from it for long.
-        let scratch = folders(&self.root().join("scratch"))?.into_iter().filter(|folder| is_old(folder));
+        let scratch = folders(&self.root().join("scratch"))?.into_iter().filter(|folder| is_key(&name(folder)) && is_old(folder));
         found.extend(scratch.map(|folder| ("scratch".to_owned(), folder)));
         // Read last: workers of a cluster take no lock, and note an output after it is in its place.
         let mut keep: BTreeSet<String> = referenced.iter().map(|(_, key)| key.clone()).collect();
@@ -75,7 +75,12 @@ fn name(folder: &Path) -> String {
     folder.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-/// Folders within a folder that may not be there, sorted; what is on its way in or out is not among them.
+/// Whether a folder is called as the store calls its own: what else lies there is somebody else's.
+fn is_key(name: &str) -> bool {
+    name.len() == 64 && name.bytes().all(|b| b.is_ascii_hexdigit())
+}
+
+/// Folders within a folder that may not be there, sorted; links and what is on its way in or out are not among them.
 fn folders(folder: &Path) -> Result<Vec<PathBuf>> {
     let entries = match fs::read_dir(folder) {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(vec![]),
@@ -84,7 +89,7 @@ fn folders(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for entry in entries {
         let path = entry.map_err(|e| Error::io("list", folder, e))?.path();
-        if path.is_dir() && !name(&path).starts_with(TEMPORARY) {
+        if path.is_dir() && !is_link(&path) && !name(&path).starts_with(TEMPORARY) {
             found.push(path);
         }
     }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::event::{Event, Observer};
 use super::identity::Identity;
-use super::store::Finished;
+use super::record::Finished;
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
 

@@ -46,7 +46,8 @@ fn now() -> u64 {
 /// Held while a pipeline is run; dropped with its owner, however that ends.
 #[derive(Debug)]
 pub struct Lock {
-    _file: File,
+    file: File,
+    path: PathBuf,
 }
 
 impl Lock {
@@ -81,6 +82,11 @@ impl Lock {
         }
     }
 
+    /// Whether the folder has lost the lock's file since: somebody removed the folder, or put another in its place.
+    pub fn is_lost(&self) -> bool {
+        !is_same(&self.file, &self.path)
+    }
+
     /// The lock, or a description of who holds it.
     fn attempt(folder: &Path, owner: &Owner) -> Result<Result<Lock, String>> {
         create_folder(folder)?;
@@ -94,7 +100,7 @@ impl Lock {
                     .and_then(|()| file.rewind())
                     .and_then(|()| writeln!(file, "{line}"))
                     .map_err(|e| Error::io("write", &path, e))?;
-                Ok(Ok(Lock { _file: file }))
+                Ok(Ok(Lock { file, path }))
             }
             Err(TryLockError::WouldBlock) => {
                 let mut line = String::new();
@@ -107,6 +113,19 @@ impl Lock {
                 .hint("the folder has to lie on a file system with locks; --data-dir and --reports-dir name others")),
         }
     }
+}
+
+/// Whether an open file is what lies at a path.
+#[cfg(unix)]
+fn is_same(file: &File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let place = |meta: std::fs::Metadata| (meta.dev(), meta.ino());
+    matches!((file.metadata().map(place), std::fs::metadata(path).map(place)), (Ok(open), Ok(there)) if open == there)
+}
+
+#[cfg(not(unix))]
+fn is_same(_: &File, path: &Path) -> bool {
+    path.exists()
 }
 
 #[cfg(test)]

@@ -9,7 +9,9 @@ mod execute;
 mod gc;
 mod graph;
 mod identity;
+mod latest;
 mod lock;
+mod record;
 mod status;
 mod store;
 
@@ -22,5 +24,6 @@ pub use gc::Garbage;
 pub use graph::{Action, Context, Graph, Node, Task, Which};
 pub use identity::{Identity, Key};
 pub use lock::{Lock, Owner};
+pub use record::Finished;
 pub use status::{Status, Why};
-pub use store::{Finished, Store};
+pub use store::Store;

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use super::identity::Identity;
-use super::store::Finished;
+use super::record::Finished;
 
 /// The store's answer for one task.
 #[derive(Debug, Clone)]

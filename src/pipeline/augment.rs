@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use serde::Serialize;
 
 use super::extract::{Tables, Writer, published_name, table_name};
-use super::ingest::Ingested;
+use super::ingest::{Ingested, contradicted};
 use super::open::{CHUNK, Opener};
 use super::options::Stage;
 use super::publish::table_hash;
@@ -105,7 +105,7 @@ impl Walk<'_> {
             if wanted.contains(&set) {
                 augmented.0.push((set, self.single(task, vec![self.utterances().into()], || false)?));
             } else {
-                augmented.0.extend(self.finished(&task).map(|done| (set, Seen::There(done))));
+                augmented.0.extend(self.finished(&task)?.map(|done| (set, Seen::There(done))));
             }
         }
         self.workers.rest();
@@ -225,7 +225,7 @@ impl Copies<'_> {
             let (u, lacks) = &waiting[i];
             let rows = audio.and_then(|audio| {
                 if audio.content_hash() != u.content_hash {
-                    return Err(Error::new(Kind::Io, format!("{} changed while it was read", u.source.path)));
+                    return Err(contradicted(&u.source.path));
                 }
                 self.rows(audio, &u.content_hash, lacks)
             });

@@ -65,7 +65,8 @@ impl Work<'_, '_> {
             } else if !one.chosen || self.walk.options.until == Stage::Train {
                 let evaluated: Option<Vec<&Finished>> = members.iter().map(|member| (*member)?.evaluated.as_ref()).collect();
                 let found = evaluated.map(|evaluated| self.combine(one, &evaluated)).transpose()?;
-                ends.push((place, found.and_then(|task| self.walk.finished(&task)), None));
+                let found = found.map(|task| self.walk.finished(&task)).transpose()?;
+                ends.push((place, found.flatten(), None));
             }
         }
         for (place, evaluated, failed) in ends {

@@ -113,7 +113,7 @@ impl<'a> Walk<'a> {
         } else if chosen {
             self.single(task, self.features(), || true)?
         } else {
-            match self.finished(&task) {
+            match self.finished(&task)? {
                 Some(finished) => Seen::There(finished),
                 None => return Ok(None),
             }

@@ -62,7 +62,7 @@ impl Walk<'_> {
                             }
                         }
                     } else {
-                        self.finished(&task).map(Seen::There)
+                        self.finished(&task)?.map(Seen::There)
                     }
                 }
                 _ if wanted && self.planning() => {

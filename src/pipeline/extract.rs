@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::ingest::{Ingested, bad_audio, to_json};
+use super::ingest::{Ingested, bad_audio, contradicted, to_json};
 use super::open::{CHUNK, Opener};
 use super::publish::table_hash;
 use super::rows::{Rows, sound};
@@ -250,7 +250,7 @@ impl Missing<'_> {
         let row = |i: usize, audio: Result<&Audio>| -> Result<Vec<f32>> {
             let row = audio.and_then(|audio| {
                 if audio.content_hash() != utterances[i].content_hash {
-                    return Err(Error::new(Kind::Io, format!("{} changed while it was read", utterances[i].source.path)));
+                    return Err(contradicted(&utterances[i].source.path));
                 }
                 extracted.fetch_add(1, Ordering::Relaxed);
                 workers.extract(set, audio)

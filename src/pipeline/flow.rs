@@ -1,20 +1,21 @@
 //! The order of the stages; `plan` and `run` are the same walk, so that what runs is what was planned.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use super::audit;
 use super::augment;
 use super::doubts::doubts;
 use super::evaluate;
 use super::extract::{self, Extracted};
-use super::ingest::{self, Corpus, Ingested};
+use super::ingest::{self, Ingested};
 use super::jobs::Data;
 use super::line::ExperimentLine;
 use super::listing;
 use super::options::{Options, Stage};
+use super::origin;
 use super::plan::{Decision, PlanLine};
-use super::probes::Probes;
-use super::publish::{Publication, entries};
+use super::publish::Publication;
 use super::report;
 use super::running::Running;
 use super::split;
@@ -25,16 +26,13 @@ use super::windows::Unit;
 use crate::audio::augment::Variant;
 use crate::cancel::Cancel;
 use crate::config::Pipeline;
-use crate::corpus::{SetAside, Sources, Utterance};
+use crate::corpus::{SetAside, Utterance};
 use crate::error::{Error, Kind, Result};
 use crate::features::FeatureSet;
-use crate::files::{TEMPORARY, sweep};
-use crate::orchestrator::{Context, Event, Finished, Identity, Lock, Observer, Task, Why};
+use crate::files::sweep;
+use crate::orchestrator::{Event, Lock, Observer, Why};
 use crate::report::StepSection;
 use crate::table;
-
-/// Recordings that a plan opens at most to look at what they hold now.
-pub(super) const PREVIEWED: usize = 256;
 
 /// One set aside for so many that are usable is worth a warning.
 const MANY_SET_ASIDE: usize = 20;
@@ -57,6 +55,7 @@ pub struct Outcome {
 /// # Errors
 /// As [`run`], as far as they can be known beforehand.
 pub fn plan(pipeline: &Pipeline, options: &Options, cancel: &Cancel, observer: &dyn Observer) -> Result<Vec<PlanLine>> {
+    origin::check(pipeline, options)?;
     let walk = Walk::new(pipeline, options, cancel, observer, Mode::Plan)?;
     walk.run()?;
     Ok(walk.into_lines())
@@ -71,19 +70,20 @@ pub fn plan(pipeline: &Pipeline, options: &Options, cancel: &Cancel, observer: &
 pub fn run(pipeline: &Pipeline, options: &Options, cancel: &Cancel, observer: &dyn Observer) -> Result<Outcome> {
     observer.observe(Event::PipelineStarted { pipeline: pipeline.full_name() });
     let walk = Walk::new(pipeline, options, cancel, observer, Mode::Run)?;
-    let _lock = lock(options, walk.store.root(), cancel, observer)?;
+    let own = lock(options, walk.store.root(), cancel, observer)?;
     // Reports may be shared by runs with stores of their own.
     let _reports = (options.until == Stage::Report)
         .then(|| lock(options, &options.reports_dir.join(report::LOCKS).join("pipelines").join(pipeline.full_name()), cancel, observer))
         .transpose()?;
+    origin::check(pipeline, options)?;
     walk.store.sweep()?;
-    for folder in ["tables", "models"].map(|kind| options.data_dir.join(kind)).iter().chain([&options.reports_dir]) {
-        sweep(&folder.join(pipeline.full_name()), true)?;
+    for folder in origin::folders(pipeline, options) {
+        sweep(&folder, true)?;
     }
-    match walk.run() {
+    match told_of_loss(walk.run(), &own, walk.store.root()) {
         Err(error) if error.kind() == Kind::Missing && options.until == Stage::Report => {
             let hint = error.hint_text().map(|h| format!(" ({h})")).unwrap_or_default();
-            report::write_missing(pipeline, format!("{error}{hint}"), options, cancel, observer)?;
+            report::write_missing(&walk, format!("{error}{hint}"))?;
             Err(error)
         }
         other => other,
@@ -100,6 +100,22 @@ pub fn work(pipeline: &Pipeline, options: &Options, task: &str, cancel: &Cancel,
     let walk = Walk::new(pipeline, &options, cancel, observer, Mode::Only(task.to_owned()))?;
     walk.run()?;
     Ok(walk.found())
+}
+
+/// Where the cache was removed under a run, what fails since then says little by itself.
+fn told_of_loss(result: Result<Outcome>, lock: &Lock, root: &Path) -> Result<Outcome> {
+    let told = |error: Error| match error.kind() {
+        Kind::Interrupted | Kind::TimedOut | Kind::Busy => error,
+        _ => {
+            let told = Error::new(Kind::Io, format!("{} was removed while the run was working in it", root.display())).because(error);
+            told.hint("run the same command again; the cache may be removed while nothing runs")
+        }
+    };
+    if !lock.is_lost() {
+        return result;
+    }
+    let outcome = result.map_err(told)?;
+    Ok(Outcome { failures: outcome.failures.into_iter().map(told).collect(), ..outcome })
 }
 
 /// The lock of a folder, at once or as soon as it is free.
@@ -150,13 +166,14 @@ impl<'a> Walk<'a> {
         drop(sources);
         let ingested = windowed.as_ref().unwrap_or(&whole);
         let tables = self.options.data_dir.join("tables").join(self.pipeline.full_name());
-        let mut publication = Publication::default();
+        let mut publication = self.publication();
         publication.table(&tables, &ingested.finished, ingest::UTTERANCES)?;
         if self.options.until == Stage::Ingest {
             self.publish(&publication, None)?;
             return Ok(outcome);
         }
-        let extracted = self.extract(ingested)?;
+        let distrusted = |error| self.distrust(error, &[&whole, ingested]);
+        let extracted = self.extract(ingested).map_err(distrusted)?;
         let mut late: Vec<SetAside> = Vec::new();
         for (set, extracted) in extracted.there() {
             let aside = ingest::from_json::<Vec<SetAside>>(&extracted.path(extract::SET_ASIDE)).or_else(|e| self.excuse(e))?;
@@ -172,7 +189,7 @@ impl<'a> Walk<'a> {
         for set in FeatureSet::ALL.into_iter().filter(|set| !self.pipeline.features.sets.contains(set)) {
             publication.without_table(&tables, &extract::published_name(set));
         }
-        let augmented = self.augment(ingested, &chosen)?;
+        let augmented = self.augment(ingested, &chosen).map_err(distrusted)?;
         for (set, done) in augmented.there() {
             for variant in Variant::ALL {
                 publication.table_as(&tables, done, &augment::output_name(set, variant), &augment::variant_name(set, variant))?;
@@ -245,7 +262,7 @@ impl<'a> Walk<'a> {
         data: &Data,
         late: Vec<SetAside>,
         experiments: Vec<Running>,
-        mut publication: Publication,
+        mut publication: Publication<'_>,
         outcome: &mut Outcome,
     ) -> Result<()> {
         let options = self.options;
@@ -269,14 +286,11 @@ impl<'a> Walk<'a> {
         // No model stays of an experiment that is gone or has failed with its present settings.
         let failed = |name: &str| experiments.iter().any(|one| one.experiment.name == name && one.failed.is_some());
         let known = |name: &str| self.pipeline.experiments.iter().any(|e| e.name == name);
-        publication.without(entries(&models).into_iter().filter(|folder| {
-            let name = folder.file_name().unwrap_or_default().to_string_lossy();
-            !name.starts_with(TEMPORARY) && (failed(&name) || !known(&name))
-        }));
+        publication.without_below(&models, |name| failed(name) || !known(name));
         if options.until == Stage::Report {
             let folder = options.reports_dir.join(self.pipeline.full_name());
             match self.report(ingested, data, late, &experiments, open.as_ref())? {
-                Seen::There(done) => publication.report(&folder, &done, &["report.json", "index.html"])?,
+                Seen::There(done) => publication.report(&folder, &done, report::LAST)?,
                 Seen::Later(later) => open = open.or(Some(later)),
             }
             outcome.report = Some(folder.join("index.html"));
@@ -309,9 +323,10 @@ impl<'a> Walk<'a> {
             Mode::Run => {
                 self.put(publication)?;
                 self.end_publication();
+                publication.others()?.into_iter().for_each(|line| self.observer.note(line));
             }
             Mode::Plan => {
-                let problems = self.workers.pool().install(|| publication.problems());
+                let problems = self.workers.pool().install(|| publication.problems(&self.store))?;
                 let after = self.ends();
                 match open {
                     _ if !problems.is_empty() => self.line(PUBLISH, after, Decision::Run, problems),
@@ -337,58 +352,6 @@ impl<'a> Walk<'a> {
             _ => &["tables"],
         };
         last.iter().map(|id| (*id).to_owned()).collect()
-    }
-
-    fn ingest(&self) -> Result<(Seen<Finished>, Sources)> {
-        // A plan leaves nothing behind in the project, not even for a moment.
-        let (listing, sources) = listing::list(self.pipeline, (self.mode == Mode::Run).then(|| self.store.root()))?;
-        let corpus = Corpus { listing: &listing, sources: &sources, root: self.root(), subset: self.pipeline.corpus.subset.as_ref() };
-        let recordings = listing::fingerprint(&listing, &sources, self.root(), &self.workers)?;
-        let fingerprint = recordings.clone();
-        let identity = self.identity(Stage::Ingest, self.pipeline.corpus.key(), [("recordings", recordings)])?;
-        // Where features are wanted anyway, each recording is decoded once for both stages.
-        let whole = self.pipeline.corpus.windows.is_none();
-        let rows = (self.mode == Mode::Run && self.options.until > Stage::Ingest && whole).then_some(&self.rows);
-        let action = |context: &Context| {
-            let root = self.store.root();
-            let probes = if self.planning() { Probes::peek(root) } else { Probes::begin(root)? };
-            ingest::ingest(&corpus, probes, &self.workers, rows, context)?;
-            if !self.planning() && listing::fingerprint(&listing, &sources, self.root(), &self.workers)? != fingerprint {
-                return Err(ingest::changed(self.root()));
-            }
-            Ok(())
-        };
-        let changes = || listing::changes(&sources, self.root(), self.store.root());
-        let which = |_: &str| Some(changes().ok()?.describe().unwrap_or_else(|| "labels or other metadata".to_owned()));
-        let task = Task { which: Some(Box::new(which)), ..Task::new("ingest", identity, action) };
-        let preview = || changes().is_ok_and(|changes| changes.to_open() <= PREVIEWED);
-        let done = self.single(task, vec![], preview)?;
-        Ok((done, sources))
-    }
-
-    fn extract(&self, ingested: &Ingested) -> Result<Extracted> {
-        let one = |set: &FeatureSet| {
-            let identity = self.features_identity(*set, [("utterances", ingested.summary.sounds.clone())])?;
-            let action = |context: &Context| extract::extract(*set, ingested, self.root(), &self.workers, &self.rows, context);
-            let done = self.single(Task::new(extract::id(*set), identity, action), vec![self.utterances().into()], || false)?;
-            Ok((*set, done))
-        };
-        let done = self.pipeline.features.sets.iter().map(one).collect::<Result<_>>().map(Extracted);
-        self.workers.rest();
-        self.rows.close();
-        done
-    }
-
-    pub(super) fn features_identity<const N: usize>(&self, set: FeatureSet, inputs: [(&str, String); N]) -> Result<Identity> {
-        let identity = self.identity(Stage::Features, self.pipeline.features.of(set), inputs)?;
-        Ok(Identity { code_version: set.code_version(), ..identity })
-    }
-
-    pub(super) fn audit(&self, ingested: &Ingested) -> Result<Seen<Finished>> {
-        // Of ids, places and sounds, like features: a label makes no copy.
-        let identity = self.identity(Stage::Audit, serde_json::json!({}), [("utterances", ingested.summary.sounds.clone())])?;
-        let action = |context: &Context| audit::audit(ingested, self.root(), self.store.root(), &self.workers, context);
-        self.single(Task::new("audit", identity, action), vec!["ingest".into()], || false)
     }
 
     fn why_generate(&self) -> Why {

@@ -8,7 +8,6 @@ use super::explain;
 use super::extract;
 use super::ingest::Ingested;
 use super::options::Stage;
-use super::publish::Publication;
 use super::walk::{Later, Walk};
 use super::windows::WINDOWS;
 use crate::config::Experiment;
@@ -86,6 +85,6 @@ impl<'a> Walk<'a> {
         if until == Stage::Report {
             self.later("report", None, shown, &Later { certain: false, ..last.clone() });
         }
-        self.publish(&Publication::default(), Some(&last))
+        self.publish(&self.publication(), Some(&last))
     }
 }

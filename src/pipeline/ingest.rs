@@ -20,7 +20,7 @@ use crate::audio::{Audio, Remark};
 use crate::corpus::{Listing, Reason, SetAside, Source, Sources, Subset, Utterance};
 use crate::error::{Error, Kind, Result};
 use crate::features::FeatureSet;
-use crate::files::write_atomically;
+use crate::files::{read, write_atomically};
 use crate::orchestrator::{Context, Finished};
 use crate::table;
 use crate::table::rowlog::RowLog;
@@ -338,6 +338,24 @@ pub(super) fn changed(root: &Path) -> Error {
     error.hint("run the same command again: what was read is kept")
 }
 
+/// A recording does not sound as the table of utterances says.
+#[derive(Debug)]
+pub(super) struct Contradiction;
+
+impl std::fmt::Display for Contradiction {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("its sound is not the one that was noted when the corpus was read")
+    }
+}
+
+impl std::error::Error for Contradiction {}
+
+/// The error of a recording whose sound is not the one that the ingest noted.
+pub(super) fn contradicted(path: &str) -> Error {
+    let error = Error::new(Kind::Io, format!("{path} changed while it was read")).because(Contradiction);
+    error.hint("run the same command again: all recordings are read anew")
+}
+
 /// The set-aside entry of a recording that cannot be used; it says the same wherever the corpus lies.
 pub(super) fn bad_audio(source: &Source, root: &Path, error: &Error) -> SetAside {
     let hint = error.hint_text().map(|h| format!(" ({h})")).unwrap_or_default();
@@ -354,7 +372,7 @@ pub(super) fn to_json(value: &impl Serialize) -> Result<Vec<u8>> {
 
 /// Reads an output file that [`to_json`] made.
 pub(super) fn from_json<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<T> {
-    let bytes = fs::read(path).map_err(|e| Error::io("read", path, e))?;
+    let bytes = read(path)?;
     serde_json::from_slice(&bytes).map_err(|e| {
         Error::data(format!("failed to read {}", path.display()))
             .because(e)

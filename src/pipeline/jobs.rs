@@ -165,7 +165,7 @@ impl Work<'_, '_> {
         for fold in &folds.folds {
             let fingerprint = train::fingerprint(fold, one.labels(&self.labels));
             for &seed in one.experiment.trained_seeds() {
-                match self.walk.finished(&self.train(one, fold, &fingerprint, seed)?) {
+                match self.walk.finished(&self.train(one, fold, &fingerprint, seed)?)? {
                     Some(finished) => trained.push(finished),
                     None => return Ok((trained, false)),
                 }
@@ -188,7 +188,7 @@ impl Work<'_, '_> {
     pub(super) fn look_up_evaluation(&self, one: &mut Running) -> Result<()> {
         if self.data.audited.there().is_some() {
             let trained: Vec<&Finished> = one.trained.iter().collect();
-            let evaluated = self.walk.finished(&self.evaluate(one, &trained)?);
+            let evaluated = self.walk.finished(&self.evaluate(one, &trained)?)?;
             one.evaluated = evaluated;
         }
         Ok(())

@@ -14,14 +14,16 @@ use super::open::Stat;
 use crate::audio::Remarks;
 use crate::corpus::Source;
 use crate::error::{Error, Result};
-use crate::files::{create_folder, place};
+use crate::files::{create_folder, place, remove_file, short_check};
 
 /// Of the last finished look.
 pub(super) const NAME: &str = "probes.jsonl";
 /// Of one that is under way or was stopped.
 const PART: &str = "probes.part.jsonl";
 /// Raised with every change of what decoding gives.
-const FORMAT: &str = "{\"probes\":4}\n";
+const FORMAT: &str = "{\"probes\":5}\n";
+/// Before and after the check of a line, in hex: the first 8 bytes of the blake3 of what follows, up to the last brace.
+const CHECK: [&str; 2] = ["{\"check\":\"", "\",\"of\":"];
 
 /// What one look at a recording gave.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,6 +44,28 @@ struct Line {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     place: Option<String>,
     probe: Probe,
+}
+
+impl Line {
+    /// The line as it is written, with its end.
+    fn to_text(&self) -> Result<String> {
+        let text = serde_json::to_string(self).map_err(|e| Error::internal("failed to write a probe as JSON").because(e))?;
+        Ok(format!("{}{}{}{text}}}\n", CHECK[0], check(&text), CHECK[1]))
+    }
+
+    /// A line that is what was written, and can be what a look gave.
+    fn parse(text: &str) -> Option<Line> {
+        let (found, rest) = text.strip_prefix(CHECK[0])?.split_once(CHECK[1])?;
+        let text = rest.strip_suffix("}\n").filter(|text| check(text) == found)?;
+        let line: Line = serde_json::from_str(text).ok()?;
+        let Probe { sample_rate, channels, n_samples, content_hash, .. } = &line.probe;
+        let possible = *sample_rate > 0 && *channels > 0 && *n_samples > 0 && blake3::Hash::from_hex(content_hash).is_ok();
+        possible.then_some(line)
+    }
+}
+
+fn check(text: &str) -> String {
+    format!("{:016x}", u64::from_be_bytes(short_check(text.as_bytes())))
 }
 
 fn place_of(source: &Source) -> Option<String> {
@@ -179,9 +203,7 @@ impl Probes {
 }
 
 fn write(out: &mut impl Write, line: &Line, path: &Path) -> Result<()> {
-    let mut text = serde_json::to_vec(line).map_err(|e| Error::internal("failed to write a probe as JSON").because(e))?;
-    text.push(b'\n');
-    out.write_all(&text).map_err(|e| Error::io("write", path, e))
+    out.write_all(line.to_text()?.as_bytes()).map_err(|e| Error::io("write", path, e))
 }
 
 /// Takes over what looks at shares of a corpus gave: files of probes, in the order of their ids.
@@ -224,7 +246,15 @@ fn merge(path: &Path, part: &Path) -> Result<()> {
             }
         }
     })?;
-    fs::remove_file(part).map_err(|e| Error::io("remove", part, e))
+    remove_file(part)
+}
+
+/// Forgets all looks at the recordings of the store at `folder`.
+///
+/// # Errors
+/// `Io` where the file system refuses.
+pub(super) fn forget(folder: &Path) -> Result<()> {
+    remove_file(&folder.join(NAME)).and_then(|()| remove_file(&folder.join(PART)))
 }
 
 /// The lines of a file of probes up to the first that is damaged or out of order: what cannot be read is looked at again.
@@ -248,7 +278,7 @@ impl Iterator for Lines {
     fn next(&mut self) -> Option<Line> {
         let mut text = String::new();
         let read = self.reader.as_mut()?.read_line(&mut text).is_ok();
-        let line = serde_json::from_str::<Line>(&text).ok().filter(|line| read && self.last.as_ref().is_none_or(|last| *last < line.id));
+        let line = Line::parse(&text).filter(|line| read && self.last.as_ref().is_none_or(|last| *last < line.id));
         match &line {
             Some(line) => self.last = Some(line.id.clone()),
             None => self.reader = None,
@@ -271,7 +301,7 @@ mod tests {
             sample_rate: i,
             channels: 1,
             n_samples: 1,
-            content_hash: "ab".into(),
+            content_hash: "ab".repeat(32),
             remarks: Default::default(),
         }
     }
@@ -334,10 +364,37 @@ mod tests {
         let text = fs::read_to_string(&path).unwrap();
         fs::write(&path, &text[..text.len() - 9]).unwrap();
         assert_eq!(look(dir.path(), &[1, 2, 3], true), [1, 2]);
-        fs::write(&path, text.replace("\"002\"", "\"000\"")).unwrap();
-        assert_eq!(look(dir.path(), &[0, 1, 2, 3], true), [1]);
+        // A value that was changed, and one that was written out of order.
+        fs::write(&path, text.replace("\"sample_rate\":2", "\"sample_rate\":3")).unwrap();
+        assert_eq!(look(dir.path(), &[1, 2, 3], true), [1]);
+        let lines: Vec<&str> = text.lines().collect();
+        fs::write(&path, format!("{}\n{}\n{}\n{}\n", lines[0], lines[1], lines[3], lines[2])).unwrap();
+        assert_eq!(look(dir.path(), &[1, 2, 3], true), [1, 3]);
         fs::write(&path, text.replace("probes", "things")).unwrap();
         assert!(look(dir.path(), &[1, 2, 3], true).is_empty());
+    }
+
+    #[test]
+    fn no_bit_of_a_line_can_change_unseen() {
+        let dir = tempfile::tempdir().unwrap();
+        let line = Line { id: "a".into(), place: Some("b#1-2".into()), probe: probe(dir.path(), 7) };
+        let text = line.to_text().unwrap();
+        let same = |found: &Line| found.id == line.id && found.place == line.place && found.probe == line.probe;
+        assert!(Line::parse(&text).is_some_and(|found| same(&found)));
+        for at in 0..text.len() {
+            for bit in 0..8 {
+                let mut bytes = text.clone().into_bytes();
+                bytes[at] ^= 1 << bit;
+                assert!(std::str::from_utf8(&bytes).ok().and_then(Line::parse).is_none(), "byte {at}, bit {bit}");
+            }
+        }
+        // Whole, but nothing that a look can give.
+        for probe in [Probe { sample_rate: 0, ..line.probe.clone() }, Probe { content_hash: "ab".into(), ..line.probe.clone() }] {
+            assert!(
+                Line::parse(&Line { probe, ..Line { id: "a".into(), place: None, probe: line.probe.clone() } }.to_text().unwrap())
+                    .is_none()
+            );
+        }
     }
 
     #[test]

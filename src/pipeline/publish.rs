@@ -6,9 +6,12 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
+use super::options::Options;
+use super::origin;
+use crate::config::Pipeline;
 use crate::error::{Error, Result};
-use crate::files::{self, hash_bytes, hash_file};
-use crate::orchestrator::{Finished, Why};
+use crate::files::{self, Inventory, create_folder, files_below, hash_bytes, hash_file, hash_if_there, is_link, remove_below};
+use crate::orchestrator::{Finished, Store, Why};
 use crate::report;
 
 /// A copy of an output.
@@ -18,24 +21,56 @@ struct Copy {
     content: (u64, String),
 }
 
-impl Copy {
-    fn problem(&self) -> Option<&'static str> {
-        match hash_file(&self.to) {
-            Err(_) => Some("missing"),
-            Ok(found) if found != self.content => Some("differs"),
-            Ok(_) => None,
-        }
-    }
-}
-
-/// What stands under stable names, and what does no longer belong there.
-#[derive(Default)]
-pub(super) struct Publication {
+/// What stands under stable names, and what does no longer belong there. Only what an [`Inventory`] lists is replaced or removed.
+pub(super) struct Publication<'a> {
+    pipeline: &'a Pipeline,
+    folders: [PathBuf; 3],
     copies: Vec<Copy>,
     gone: Vec<PathBuf>,
 }
 
-impl Publication {
+/// What is to be done.
+struct Work<'p> {
+    inventories: Vec<Inventory>,
+    /// To be written, and what is there.
+    stale: Vec<(&'p Copy, &'static str)>,
+    /// To be removed.
+    gone: Vec<&'p Path>,
+    /// Where something lies that ser did not write.
+    blocked: Vec<&'p Copy>,
+}
+
+impl Work<'_> {
+    fn reasons(&self) -> Vec<Why> {
+        const SHOWN: usize = 3;
+        let text = |path: &Path| path.display().to_string();
+        let mut why: Vec<Why> = self.gone.iter().map(|path| Why::Output { path: text(path), problem: "left over" }).collect();
+        why.extend(self.stale.iter().map(|(copy, problem)| Why::Output { path: text(&copy.to), problem }));
+        if why.len() > SHOWN {
+            let more = why.len() - SHOWN;
+            why.truncate(SHOWN);
+            why.push(Why::More { count: more });
+        }
+        why
+    }
+
+    /// Saves the records of folders that hold something.
+    fn save(&mut self, pipeline: &Pipeline) -> Result<()> {
+        for inventory in self.inventories.iter_mut().filter(|inventory| !inventory.is_idle()) {
+            create_folder(inventory.folder())?;
+            origin::note(inventory, pipeline);
+            inventory.save()?;
+        }
+        Ok(())
+    }
+}
+
+impl<'a> Publication<'a> {
+    /// Nothing yet, in the folders of a pipeline.
+    pub(super) fn of(pipeline: &'a Pipeline, options: &Options) -> Publication<'a> {
+        Publication { pipeline, folders: origin::folders(pipeline, options), copies: vec![], gone: vec![] }
+    }
+
     fn copy(&mut self, finished: &Finished, name: &str, to: PathBuf) -> Result<()> {
         let content = finished.size_and_hash(name)?;
         self.copies.push(Copy { from: finished.path(name), to, content });
@@ -87,61 +122,143 @@ impl Publication {
                 self.copy(finished, name, folder.join(leaf).join(name.trim_start_matches("model/")))?;
             }
         }
-        self.gone.extend(entries(folder).into_iter().filter(|path| {
-            let name = name(path);
-            name.starts_with("fold-") && !current.contains(&name)
-        }));
+        self.without_below(folder, |name| name.starts_with("fold-") && !current.contains(name));
         Ok(())
     }
 
-    /// What does no longer belong there, where it is there.
-    pub(super) fn without(&mut self, paths: impl Iterator<Item = PathBuf>) {
-        self.gone.extend(paths.filter(|path| path.exists()));
+    /// Files that a folder has for a report that was made elsewhere.
+    pub(super) fn made_in(&mut self, made: &Path, folder: &Path, last: &[&str]) -> Result<()> {
+        let mut files = files_below(made);
+        files.sort_by_key(|path| last.iter().position(|last| *last == name(path)));
+        for from in files {
+            let (to, content) = (folder.join(name(&from)), hash_file(&from)?);
+            self.copies.push(Copy { from, to, content });
+        }
+        Ok(())
     }
 
-    /// Copies that are not what they should be, and how.
-    fn stale(&self) -> Vec<(&Copy, &'static str)> {
-        let found: Vec<Option<&'static str>> = self.copies.par_iter().map(Copy::problem).collect();
-        self.copies.iter().zip(found).filter_map(|(copy, problem)| Some((copy, problem?))).collect()
+    /// Files that no longer belong there, where they are there.
+    pub(super) fn without(&mut self, paths: impl Iterator<Item = PathBuf>) {
+        self.gone.extend(paths.flat_map(|path| files_below(&path)));
+    }
+
+    /// Entries of a folder that no longer belong there, by their names, with all that is in them.
+    pub(super) fn without_below(&mut self, folder: &Path, goes: impl Fn(&str) -> bool) {
+        let hidden = |name: &str| name.starts_with('.');
+        self.without(entries(folder).into_iter().filter(|path| !hidden(&name(path)) && goes(&name(path))));
+    }
+
+    /// Compares what is there with what should be.
+    fn work(&self, store: &Store) -> Result<Work<'_>> {
+        let inventories: Vec<Inventory> = self.folders.iter().map(|folder| Inventory::read(folder)).collect::<Result<_>>()?;
+        let found = self.copies.par_iter().map(|copy| hash_if_there(&copy.to)).collect::<Result<Vec<_>>>()?;
+        let (mut stale, mut blocked) = (Vec::new(), Vec::new());
+        for (copy, found) in self.copies.iter().zip(found) {
+            match found {
+                Some(found) if found == copy.content => {}
+                Some((_, hash)) if is_link(&copy.to) || !(lists(&inventories, &copy.to) || store.wrote(&hash)) => blocked.push(copy),
+                None if fs::symlink_metadata(&copy.to).is_ok() => blocked.push(copy),
+                Some(_) => stale.push((copy, "differs")),
+                None => stale.push((copy, "missing")),
+            }
+        }
+        let mut gone = Vec::new();
+        for path in &self.gone {
+            if !is_link(path) && hash_if_there(path)?.is_some_and(|(_, hash)| may_go(&inventories, path, &hash)) {
+                gone.push(path.as_path());
+            }
+        }
+        Ok(Work { inventories, stale, gone, blocked })
     }
 
     /// What would be done, the first few of it.
-    pub(super) fn problems(&self) -> Vec<Why> {
-        self.reasons(&self.stale())
-    }
-
-    fn reasons(&self, stale: &[(&Copy, &'static str)]) -> Vec<Why> {
-        const SHOWN: usize = 3;
-        let text = |path: &Path| path.display().to_string();
-        let mut why: Vec<Why> = self.gone.iter().map(|path| Why::Output { path: text(path), problem: "left over" }).collect();
-        why.extend(stale.iter().map(|(copy, problem)| Why::Output { path: text(&copy.to), problem }));
-        if why.len() > SHOWN {
-            let more = why.len() - SHOWN;
-            why.truncate(SHOWN);
-            why.push(Why::More { count: more });
-        }
-        why
+    pub(super) fn problems(&self, store: &Store) -> Result<Vec<Why>> {
+        let work = self.work(store)?;
+        let blocked =
+            work.blocked.iter().map(|copy| Why::Output { path: copy.to.display().to_string(), problem: "in the way, not written by ser" });
+        Ok(work.reasons().into_iter().chain(blocked).collect())
     }
 
     /// Removes what does not belong there, then copies what is not there yet: a table without some of its rows is noticed sooner than one with
     /// rows of another. `begin` is called before the first change, with the reasons.
-    pub(super) fn apply(&self, begin: &dyn Fn(Vec<Why>)) -> Result<()> {
-        let stale = self.stale();
-        let reasons = self.reasons(&stale);
-        if reasons.is_empty() {
-            return Ok(());
+    ///
+    /// # Errors
+    /// `Data` where something lies in the way that ser did not write; all else is done then.
+    pub(super) fn apply(&self, store: &Store, begin: &dyn Fn(Vec<Why>)) -> Result<()> {
+        let mut work = self.work(store)?;
+        let reasons = work.reasons();
+        if !reasons.is_empty() {
+            begin(reasons);
+            // Noted before it is done: what a kill leaves half done is known as our own all the same.
+            for (copy, _) in &work.stale {
+                each_name(&mut work.inventories, &copy.to, |inventory, name| inventory.expect(name, &copy.content.1));
+            }
+            work.save(self.pipeline)?;
+            for path in &work.gone {
+                if let Some(folder) = self.folders.iter().find(|folder| path.starts_with(folder)) {
+                    remove_below(path, folder)?;
+                }
+            }
+            work.stale.iter().try_for_each(|(copy, _)| files::copy(&copy.from, &copy.to))?;
         }
-        begin(reasons);
-        for path in self.gone.iter().filter(|path| path.exists()) {
-            let removed = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
-            removed.map_err(|e| Error::io("remove", path, e))?;
+        for path in &self.gone {
+            each_name(&mut work.inventories, path, |inventory, name| inventory.forget(name));
         }
-        stale.iter().try_for_each(|(copy, _)| files::copy(&copy.from, &copy.to))
+        for copy in self.copies.iter().filter(|copy| !work.blocked.iter().any(|blocked| blocked.to == copy.to)) {
+            each_name(&mut work.inventories, &copy.to, |inventory, name| inventory.settle(name, &copy.content.1));
+        }
+        work.inventories.iter_mut().for_each(Inventory::forget_absent);
+        work.save(self.pipeline)?;
+        match work.blocked.as_slice() {
+            [] => Ok(()),
+            [first, others @ ..] => {
+                let more = if others.is_empty() { String::new() } else { format!(", nor were {} more", others.len()) };
+                let error = Error::data(format!("{} is in the way: ser did not write it{more}", first.to.display()));
+                Err(error.hint("move it elsewhere, or remove it, and run the same command again"))
+            }
+        }
+    }
+
+    /// What ser did not write into the folders of the pipeline, in a line; nothing where there is none.
+    pub(super) fn others(&self) -> Result<Option<String>> {
+        const SHOWN: usize = 3;
+        let mut others = Vec::new();
+        for folder in self.folders.iter().filter(|folder| !is_link(folder)) {
+            others.extend(Inventory::read(folder)?.others());
+        }
+        let left = self.gone.iter().filter(|path| fs::symlink_metadata(path).is_ok() && !others.contains(path));
+        let left: Vec<&PathBuf> = left.collect();
+        let named: Vec<String> = others.iter().chain(left).map(|path| path.display().to_string()).collect();
+        let more = named.len().saturating_sub(SHOWN);
+        let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+        let first = named.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(", ");
+        Ok((!named.is_empty()).then(|| format!("left as they are, since this run did not write them: {first}{more}")))
+    }
+}
+
+/// Whether ser wrote a file of this name.
+fn lists(inventories: &[Inventory], path: &Path) -> bool {
+    inventories.iter().any(|inventory| inventory.name(path).is_some_and(|name| inventory.lists(&name)))
+}
+
+/// Whether a file is one that ser wrote, unchanged, and lies in no folder that is a link.
+fn may_go(inventories: &[Inventory], path: &Path, hash: &str) -> bool {
+    inventories.iter().any(|inventory| {
+        let linked = || path.ancestors().skip(1).take_while(|folder| folder.starts_with(inventory.folder())).any(is_link);
+        inventory.name(path).is_some_and(|name| inventory.holds(&name, hash)) && !linked()
+    })
+}
+
+fn each_name(inventories: &mut [Inventory], path: &Path, change: impl Fn(&mut Inventory, &str)) {
+    for inventory in inventories {
+        if let Some(name) = inventory.name(path) {
+            change(inventory, &name);
+        }
     }
 }
 
 /// What a folder holds, sorted; nothing where it is not there.
-pub(super) fn entries(folder: &Path) -> Vec<PathBuf> {
+fn entries(folder: &Path) -> Vec<PathBuf> {
     let mut paths: Vec<PathBuf> = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
     paths.sort();
     paths

@@ -28,12 +28,15 @@ use crate::corpus::{self, Condition, Listing, Recorded, SetAside, UNKNOWN_SPEAKE
 use crate::error::Result;
 use crate::evaluation::{Answered, Pair, pairs};
 use crate::features::FeatureSet;
-use crate::files::{hash_bytes, sweep};
+use crate::files::{Inventory, hash_bytes, private_folder, sweep};
 use crate::orchestrator::{Context, Finished, Identity, Lock, Observer, Task};
 use crate::report::{self, CorpusSection, ExperimentSection, NearDuplicate, PipelineReport, PredictionLine, RunPage, StepSection};
 use crate::table::duplicates::DuplicateRow;
 use crate::table::predictions::PredictionRow;
 use crate::table::summary;
+
+/// Files of a report that are written after all others: they vouch for what stands beside them.
+pub(super) const LAST: &[&str] = &["report.json", "index.html"];
 
 /// Holds the locks of whoever writes reports.
 pub(super) const LOCKS: &str = ".locks";
@@ -134,22 +137,27 @@ fn versions(pipeline: &Pipeline) -> BTreeMap<String, String> {
 }
 
 /// Says that the corpus is missing, on top of what an earlier run found where there is such a report.
-pub(super) fn write_missing(pipeline: &Pipeline, why: String, options: &Options, cancel: &Cancel, observer: &dyn Observer) -> Result<()> {
+pub(super) fn write_missing(walk: &Walk, why: String) -> Result<()> {
+    let (pipeline, options) = (walk.pipeline, walk.options);
     let folder = options.reports_dir.join(pipeline.full_name());
-    let earlier = std::fs::read(folder.join("report.json")).ok();
-    let earlier = earlier.and_then(|bytes| serde_json::from_slice::<PipelineReport>(&bytes).ok()).filter(|r| !r.experiments.is_empty());
+    // One that is damaged is of no use.
+    let earlier = report::read_report(&folder).ok().flatten().filter(|r| !r.experiments.is_empty());
     let report = match earlier {
         Some(report) => PipelineReport { missing: Some(format!("{why}. What stands below is of an earlier run.")), ..report },
         None => assemble(pipeline, None, Some(why), vec![], vec![]),
     };
-    report::write(&report, &folder)?;
-    write_index(options, cancel, observer)
+    let made = private_folder()?;
+    report::write(&report, made.path())?;
+    let mut publication = walk.publication();
+    publication.made_in(made.path(), &folder, LAST)?;
+    publication.apply(&walk.store, &|_| {})?;
+    write_index(options, walk.cancel, walk.observer)
 }
 
 /// Puts a page without times where there is none yet: whoever recorded the run has them, and writes it anew.
 pub(super) fn write_run(pipeline: &Pipeline, steps: &[StepSection], options: &Options) -> Result<()> {
     let folder = options.reports_dir.join(pipeline.full_name());
-    if folder.join(report::RUN_PAGE).exists() {
+    if folder.join(report::RUN_PAGE).exists() && Inventory::read(&folder)?.lists(report::RUN_PAGE) {
         return Ok(());
     }
     let page = RunPage { title: pipeline.full_title(), steps: steps.to_vec(), ..RunPage::default() };
@@ -161,7 +169,12 @@ pub(super) fn write_index(options: &Options, cancel: &Cancel, observer: &dyn Obs
     let folder = options.reports_dir.join(LOCKS).join("index");
     let _lock = Lock::wait(&folder, &options.owner, cancel, observer)?;
     sweep(&options.reports_dir, false)?;
-    report::write_index(&options.reports_dir)
+    if !report::write_index(&options.reports_dir)? {
+        let page = options.reports_dir.join("index.html");
+        observer
+            .warn(format!("{} stays as it is, since ser did not write it: the page of all pipelines has no other place", page.display()));
+    }
+    Ok(())
 }
 
 /// The sections of what is evaluated or failed, in the order of the pipeline file.

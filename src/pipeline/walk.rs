@@ -15,6 +15,7 @@ use super::workers::Workers;
 use crate::cancel::Cancel;
 use crate::config::Pipeline;
 use crate::error::{Error, Result};
+use crate::files::private_folder;
 use crate::orchestrator::{Context, Ended, Event, Finished, Graph, Identity, Observer, Status, Store, Task, Why, execute, execute_one};
 
 /// Id of the last step: copies of outputs under stable names.
@@ -135,10 +136,15 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// What stands under stable names; nothing yet.
+    pub(super) fn publication(&self) -> Publication<'a> {
+        Publication::of(self.pipeline, self.options)
+    }
+
     /// Puts outputs under stable names, and counts the time.
     pub(super) fn put(&self, publication: &Publication) -> Result<()> {
         let began = Instant::now();
-        self.workers.pool().install(|| publication.apply(&|why| self.begin_publication(why)))?;
+        self.workers.pool().install(|| publication.apply(&self.store, &|why| self.begin_publication(why)))?;
         if let Some(time) = &mut *self.published.lock().unwrap_or_else(PoisonError::into_inner) {
             *time += began.elapsed();
         }
@@ -175,13 +181,13 @@ impl<'a> Walk<'a> {
                 self.line(task.id, after, decision, why);
                 Ok(seen)
             }
-            Mode::Only(_) => self.finished(&task).map(Seen::There).ok_or_else(|| needs(&task.id)),
+            Mode::Only(_) => self.finished(&task)?.map(Seen::There).ok_or_else(|| needs(&task.id)),
         }
     }
 
     /// Whether a task would run, and where `preview` says so what a stale one would give.
     pub(super) fn look_ahead(&self, task: &Task, preview: impl Fn() -> bool) -> Result<(Decision, Vec<Why>, Seen<Finished>)> {
-        let (decision, why, seen) = self.look(task);
+        let (decision, why, seen) = self.look(task)?;
         let seen = match decision {
             Decision::Run if preview() => self.preview(task).map_or(seen, Seen::There),
             _ => seen,
@@ -190,8 +196,8 @@ impl<'a> Walk<'a> {
     }
 
     /// Whether a task would run.
-    fn look(&self, task: &Task) -> (Decision, Vec<Why>, Seen<Finished>) {
-        match self.store.status(task) {
+    fn look(&self, task: &Task) -> Result<(Decision, Vec<Why>, Seen<Finished>)> {
+        Ok(match self.store.status(task)? {
             Status::Fresh(finished) => (Decision::Keep, vec![], Seen::There(finished)),
             Status::Stale { why, expected: Some(expected) } => (Decision::Run, why, Seen::There(expected)),
             Status::Stale { why, expected: None } => {
@@ -200,12 +206,12 @@ impl<'a> Walk<'a> {
                 let certain = new_sounds || why.contains(&Why::NeverRan);
                 (Decision::Run, why, Seen::Later(Later { task: task.id.clone(), certain }))
             }
-        }
+        })
     }
 
     /// What a stale task would give, made where nobody sees it; nothing where it fails.
     fn preview(&self, task: &Task) -> Option<Finished> {
-        let folder = tempfile::tempdir().ok()?;
+        let folder = private_folder().ok()?;
         let context = Context::preview(&task.id, folder.path(), self.cancel, &Unheard);
         (task.action)(&context).ok()?;
         let finished = Finished::preview(task, folder.path()).ok()?;
@@ -260,7 +266,7 @@ impl<'a> Walk<'a> {
     ) -> Result<Vec<Came>> {
         let nodes = graph.nodes();
         let look = |node: &crate::orchestrator::Node, earlier: &[&Finished]| -> Result<(Decision, Vec<Why>, Seen<Finished>)> {
-            Ok(self.look(&node.task(earlier)?))
+            self.look(&node.task(earlier)?)
         };
         let first: Vec<_> = self.workers.pool().install(|| {
             nodes.par_iter().map(|node| node.after.is_empty().then(|| look(node, &[])).transpose()).collect::<Result<Vec<_>>>()
@@ -322,11 +328,11 @@ impl<'a> Walk<'a> {
     }
 
     /// The output of a task that is not to be run, where it is there.
-    pub(super) fn finished(&self, task: &Task) -> Option<Finished> {
-        match self.store.status(task) {
+    pub(super) fn finished(&self, task: &Task) -> Result<Option<Finished>> {
+        Ok(match self.store.status(task)? {
             Status::Fresh(finished) => Some(finished),
             Status::Stale { .. } => None,
-        }
+        })
     }
 }
 

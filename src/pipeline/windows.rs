@@ -6,12 +6,12 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use super::flow::PREVIEWED;
 use super::ingest::{self, Corpus, Ingested, LISTING, UTTERANCES};
 use super::listing;
 use super::options::Stage;
 use super::probes::Probes;
 use super::publish::table_hash;
+use super::recordings::PREVIEWED;
 use super::walk::{Later, Mode, Seen, Walk};
 use crate::audio::Windows;
 use crate::config::Pipeline;

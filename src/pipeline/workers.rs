@@ -5,11 +5,30 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::audio::{Audio, Budget};
 use crate::config::FeatureSettings;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::features::{Extractor, FeatureSet};
 
 /// Bytes that the spectra and the signal of a second of sound take while features are computed of it, besides its samples.
 pub(super) const BYTES_PER_SECOND: u64 = 900_000;
+
+/// A pool of `jobs` threads, or of as many as the system gives.
+///
+/// # Errors
+/// `Io` where it gives none.
+pub(super) fn pool(jobs: usize) -> Result<rayon::ThreadPool> {
+    let mut threads = jobs.max(1);
+    loop {
+        match rayon::ThreadPoolBuilder::new().num_threads(threads).build() {
+            Err(_) if threads > 1 => threads /= 2,
+            built => {
+                return built.map_err(|e| {
+                    let error = Error::new(Kind::Io, "the system gives this process no thread").because(e);
+                    error.hint("raise the limits on processes and memory (ulimit -u, ulimit -v), or end what else is running")
+                });
+            }
+        }
+    }
+}
 
 /// A pool whose threads keep their extractors from recording to recording and from stage to stage.
 pub(super) struct Workers {
@@ -22,10 +41,7 @@ pub(super) struct Workers {
 impl Workers {
     /// Starts `jobs` threads.
     pub(super) fn new(jobs: usize, settings: &FeatureSettings) -> Result<Workers> {
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(jobs)
-            .build()
-            .map_err(|e| Error::internal("failed to start worker threads").because(e))?;
+        let pool = pool(jobs)?;
         let extractors = (0..pool.current_num_threads()).map(|_| Mutex::default()).collect();
         Ok(Workers { pool, settings: settings.clone(), budget: Budget::unlimited(), extractors })
     }

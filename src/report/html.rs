@@ -290,6 +290,12 @@ pub(super) fn relative_link(folder: &str, path: &str) -> String {
     out
 }
 
+/// Whether a file is a page that [`page`] made, of this version or an earlier one.
+pub fn is_written_by_ser(bytes: &[u8]) -> bool {
+    const GENERATOR: &[u8] = b"<meta name=\"generator\" content=\"ser\">";
+    bytes.windows(GENERATOR.len()).any(|window| window == GENERATOR)
+}
+
 /// A whole page: one file that asks for nothing from anywhere.
 pub fn page(title: &str, body: impl FnOnce(&mut Html)) -> String {
     let mut h = Html::new();

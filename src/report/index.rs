@@ -7,13 +7,13 @@ use serde::Deserialize;
 
 use crate::error::{Error, Result};
 use crate::evaluation::Published;
-use crate::files::{create_folder, write_atomically};
+use crate::files::{self, Inventory, create_folder};
 
 use super::compare;
 use super::data::{ExperimentSection, PipelineReport};
 use super::html::{self, Html, Table, cell, number, numbers, percent, relative_link, words};
 use super::summary;
-use super::write::SCHEMA_VERSION;
+use super::write::{SCHEMA_VERSION, is_unchanged};
 
 /// One folder with a `report.json`.
 struct Entry {
@@ -22,14 +22,14 @@ struct Entry {
 }
 
 /// Reads every `*/report.json` under `reports_dir` and writes `reports_dir/index.html`, a table of all pipelines and experiments.
-/// A report that cannot be read is a line of the page.
+/// A report that cannot be read is a line of the page. Returns whether it was written: a page of this name that ser did not write stays.
 ///
 /// # Errors
 /// `Io` where the folder cannot be listed or written.
-pub fn write_index(reports_dir: &Path) -> Result<()> {
+pub fn write_index(reports_dir: &Path) -> Result<bool> {
     create_folder(reports_dir)?;
     let entries = read(reports_dir)?;
-    write_atomically(&reports_dir.join("index.html"), render(&entries).as_bytes())
+    Inventory::write_page(reports_dir, "index.html", render(&entries).as_bytes(), html::is_written_by_ser)
 }
 
 fn read(reports_dir: &Path) -> Result<Vec<Entry>> {
@@ -53,7 +53,10 @@ struct Version {
 }
 
 pub(super) fn parse(path: &Path) -> std::result::Result<PipelineReport, String> {
-    let bytes = std::fs::read(path).map_err(|e| e.to_string())?;
+    let bytes = files::read(path).map_err(|e| e.to_string())?;
+    if !is_unchanged(&bytes) {
+        return Err("it is damaged: its content does not match its checksum".to_owned());
+    }
     let version: Version = serde_json::from_slice(&bytes).map_err(|e| e.to_string())?;
     if version.schema_version > SCHEMA_VERSION {
         return Err(format!("written by a newer ser (schema {}, this program reads up to {SCHEMA_VERSION})", version.schema_version));

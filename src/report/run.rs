@@ -1,13 +1,13 @@
 //! The page of a run: what was done, what was there already, and how long it took. Unlike a report it differs from run to run.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::error::Result;
-use crate::files::write_atomically;
+use crate::files::Inventory;
 
 use super::data::StepSection;
-use super::html::{self, Html, Table, cell, duration, number, numbers, plural, row_head, words};
+use super::html::{self, Html, Table, cell, duration, is_written_by_ser, number, numbers, plural, row_head, words};
 use super::page;
 use super::steps::{self, Note};
 
@@ -42,13 +42,12 @@ pub struct RunTask {
     pub why: String,
 }
 
-/// Writes the page into the folder of a report and returns its path.
+/// Writes the page into the folder of a report. Returns whether it did: a page of this name that ser did not write stays.
 ///
 /// # Errors
 /// `Io` where the folder cannot be written.
-pub fn write_run(run: &RunPage, dir: &Path) -> Result<PathBuf> {
-    let path = dir.join(RUN_PAGE);
-    write_atomically(&path, render(run).as_bytes()).map(|()| path)
+pub fn write_run(run: &RunPage, dir: &Path) -> Result<bool> {
+    Inventory::write_page(dir, RUN_PAGE, render(run).as_bytes(), |there| is_written_by_ser(there))
 }
 
 fn render(run: &RunPage) -> String {

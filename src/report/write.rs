@@ -1,11 +1,12 @@
 //! From a report to its folder.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
 use crate::error::{Error, Result};
-use crate::files::write_atomically;
+use crate::files::{hash_bytes, write_atomically};
 
 use super::compare;
 use super::data::PipelineReport;
@@ -14,9 +15,17 @@ use super::{bibtex, card, csv, experiment, latex, page};
 /// Version of `report.json`; a reader refuses what is newer than itself.
 pub(super) const SCHEMA_VERSION: u32 = 1;
 
+/// Stands before the checksum of `report.json`, and its digits while it is taken.
+const SUM: &[u8] = b"\"blake3\": \"";
+const DIGITS: usize = 64;
+/// Where it begins at the latest.
+const HEAD: usize = 128;
+
 #[derive(Serialize)]
 struct Envelope<'a> {
     schema_version: u32,
+    /// Hex BLAKE3 of the file while these digits are zeros.
+    blake3: String,
     #[serde(flatten)]
     report: &'a PipelineReport,
 }
@@ -57,9 +66,13 @@ pub fn write(report: &PipelineReport, dir: &Path) -> Result<Vec<PathBuf>> {
     for (name, text) in texts {
         paths.push(put(name, text.as_bytes())?);
     }
-    let mut json = serde_json::to_vec_pretty(&Envelope { schema_version: SCHEMA_VERSION, report })
+    let mut json = serde_json::to_vec_pretty(&Envelope { schema_version: SCHEMA_VERSION, blake3: "0".repeat(DIGITS), report })
         .map_err(|e| Error::internal("failed to write report.json").because(e))?;
     json.push(b'\n');
+    let sum = hash_bytes(&json);
+    if let Some(digits) = digits(&json) {
+        json[digits].copy_from_slice(sum.as_bytes());
+    }
     paths.push(put("report.json", &json)?);
     for one in &report.experiments {
         if let (Some(name), Some(text)) = (card_file(&one.name), card::render(report, one)) {
@@ -72,6 +85,21 @@ pub fn write(report: &PipelineReport, dir: &Path) -> Result<Vec<PathBuf>> {
     // The page comes last: whoever sees it finds the files that it links to.
     paths.insert(0, put("index.html", page::render(report).as_bytes())?);
     Ok(paths)
+}
+
+/// Where the checksum of a `report.json` stands.
+fn digits(json: &[u8]) -> Option<Range<usize>> {
+    let start = json.get(..HEAD.min(json.len()))?.windows(SUM.len()).position(|window| window == SUM)? + SUM.len();
+    (start + DIGITS <= json.len()).then_some(start..start + DIGITS)
+}
+
+/// Whether a `report.json` is what was written. One without a checksum, of an earlier version, is taken for whole.
+pub(super) fn is_unchanged(json: &[u8]) -> bool {
+    let Some(digits) = digits(json) else { return true };
+    let (before, after) = (&json[..digits.start], &json[digits.end..]);
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(before).update(&[b'0'; DIGITS]).update(after);
+    hasher.finalize().to_hex().as_bytes() == &json[digits]
 }
 
 /// File name of the card of an experiment's models, beside the page.

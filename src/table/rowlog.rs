@@ -23,8 +23,8 @@ use std::path::{Path, PathBuf};
 
 use blake3::Hash;
 
-use crate::error::{Error, Result};
-use crate::files::{Reader, create_folder, place, read_exact_at};
+use crate::error::{Error, Result, may_pass};
+use crate::files::{Reader, create_folder, patiently, place, read_exact_at, short_check as check};
 
 const MAGIC: &[u8; 8] = b"ser rows";
 const VERSION: u32 = 1;
@@ -111,7 +111,10 @@ impl RowLog {
         let failed = |e| Error::io("open", path, e);
         let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).map_err(failed)?;
         let mut found = [0; HEADER];
-        let same = read_exact_at(&file, &mut found, 0).is_ok() && found == *header;
+        let same = match patiently(may_pass, || read_exact_at(&file, &mut found, 0)) {
+            Err(e) if e.kind() != std::io::ErrorKind::UnexpectedEof => return Err(Error::io("read", path, e)),
+            read => read.is_ok() && found == *header,
+        };
         if !same {
             file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(&header)).map_err(|e| Error::io("write", path, e))?;
         }
@@ -217,7 +220,8 @@ impl RowLog {
     pub fn get(&mut self, sound: &Hash, row: &mut Vec<f32>) -> Result<bool> {
         let Some(&number) = self.index.get(&prefix(sound.as_bytes())) else { return Ok(false) };
         let mut record = vec![0; self.length(number)];
-        read_exact_at(&self.file, &mut record, self.offset(number)).map_err(|e| Error::io("read", &self.path, e))?;
+        let offset = self.offset(number);
+        patiently(may_pass, || read_exact_at(&self.file, &mut record, offset)).map_err(|e| Error::io("read", &self.path, e))?;
         if !is_sound(&record) || record[..HASH] != *sound.as_bytes() {
             let changed = std::io::Error::other("it was changed while it was in use");
             return Err(Error::io("read", &self.path, changed).hint("run the same command again: what is missing is computed"));
@@ -297,12 +301,6 @@ fn header(width: Width, what: &str) -> Vec<u8> {
     header.extend_from_slice(blake3::hash(what.as_bytes()).as_bytes());
     header.extend_from_slice(&check(&header));
     header
-}
-
-fn check(bytes: &[u8]) -> [u8; CHECK] {
-    let mut check = [0; CHECK];
-    check.copy_from_slice(&blake3::hash(bytes).as_bytes()[..CHECK]);
-    check
 }
 
 fn is_sound(record: &[u8]) -> bool {

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::cancel::Cancel;
 use crate::corpus::{Listing, Reason, SetAside, Sex, Source};
 use crate::error::{Error, Result};
-use crate::files::{place, write_atomically};
+use crate::files::{files_below, hash_file, is_link, place, remove_file, write_atomically};
 
 use super::phones::{self, Sound};
 use super::signal;
@@ -168,7 +168,10 @@ pub fn generate(settings: &SyntheticSettings, root: &Path, cancel: &Cancel, tick
     let names: BTreeMap<String, String> = items.iter().map(|item| (item.path(), String::new())).collect();
     let stale: Vec<String> = old.iter().flat_map(|old| old.files.keys()).filter(|path| !names.contains_key(*path)).cloned().collect();
     if known.is_empty() || known.values().any(String::is_empty) {
-        let unsure = names.keys().chain(&stale).map(|path| (path.clone(), String::new())).collect();
+        // What is to go is known by its hash until it has gone.
+        let old_hash = |path: &String| old.as_ref().and_then(|old| old.files.get(path)).cloned().unwrap_or_default();
+        let stale = stale.iter().map(|path| (path.clone(), old_hash(path)));
+        let unsure = names.keys().map(|path| (path.clone(), String::new())).chain(stale).collect();
         Description::new(settings, unsure).write(root)?;
     }
 
@@ -196,16 +199,44 @@ pub fn generate(settings: &SyntheticSettings, root: &Path, cancel: &Cancel, tick
         Ok((name, hash))
     };
     let files = items.par_iter().map(make).collect::<Result<BTreeMap<String, String>>>()?;
-    stale.iter().try_for_each(|name| remove(root, name))?;
+    for name in &stale {
+        remove_recording(root, name, old.as_ref().and_then(|old| old.files.get(name)))?;
+    }
     put(&root.join("README.md"), readme(settings).as_bytes())?;
     Description::new(settings, files).write(root)
 }
 
-/// Whether `root` holds the whole corpus of these settings, as far as its description and the names of its files tell.
+/// Whether `root` holds the whole corpus of these settings: every recording is read.
 pub fn is_complete(settings: &SyntheticSettings, root: &Path) -> bool {
     let Some(description) = Description::read(root) else { return false };
     let known = description.files_for(settings);
-    !known.is_empty() && known.iter().all(|(path, hash)| !hash.is_empty() && root.join(path).is_file())
+    let is_right = |(path, right): (&String, &String)| hash_file(&root.join(path)).is_ok_and(|(_, found)| found == *right);
+    !known.is_empty() && known.par_iter().all(is_right)
+}
+
+/// Removes a generated corpus: what its description lists and holds, and no other file. Returns what is left.
+///
+/// # Errors
+/// `Io` where something cannot be removed.
+pub fn remove(root: &Path) -> Result<Vec<PathBuf>> {
+    if is_link(root) {
+        return Ok(vec![root.to_owned()]);
+    }
+    if let Some(description) = Description::read(root) {
+        for (name, right) in &description.files {
+            remove_recording(root, name, Some(right))?;
+        }
+        let page = root.join("README.md");
+        if fs::read(&page).is_ok_and(|there| there == readme(&description.settings).as_bytes()) {
+            remove_file(&page)?;
+        }
+        if files_below(root) == [root.join(DESCRIPTION)] {
+            remove_file(&root.join(DESCRIPTION))?;
+        }
+    }
+    // Only an empty folder can be removed like this.
+    drop(fs::remove_dir(root));
+    Ok(files_below(root))
 }
 
 fn recording(settings: &SyntheticSettings, item: &Item, speaker: &Speaker, sentence: &[Sound]) -> Result<Vec<u8>> {
@@ -241,18 +272,20 @@ fn put(path: &Path, bytes: &[u8]) -> Result<()> {
     write_atomically(path, bytes)
 }
 
-/// Removes a file of an earlier corpus; a name that this program would not give is left alone, whoever wrote it into the description.
-fn remove(root: &Path, name: &str) -> Result<()> {
+/// Removes a file of an earlier corpus, unless it is not what was generated. A name that this program would not give is left alone, whoever
+/// wrote it into the description; a hash is lacking where an earlier version was stopped halfway.
+fn remove_recording(root: &Path, name: &str, right: Option<&String>) -> Result<()> {
     let plain = |part: &str| part.starts_with("spk") && part.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '.');
     let Some((folder, file)) = name.split_once('/') else { return Ok(()) };
     if !(plain(folder) && plain(file) && file.ends_with(".wav")) {
         return Ok(());
     }
     let path = root.join(name);
-    match fs::remove_file(&path) {
-        Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(Error::io("remove", &path, e)),
-        _ => {}
+    let differs = |right: &&String| !right.is_empty() && hash_file(&path).is_ok_and(|(_, found)| found != **right);
+    if is_link(&root.join(folder)) || is_link(&path) || right.as_ref().is_some_and(differs) {
+        return Ok(());
     }
+    remove_file(&path)?;
     // Only an empty folder can be removed like this, and one that is not empty stays.
     drop(fs::remove_dir(root.join(folder)));
     Ok(())

@@ -7,4 +7,4 @@ mod signal;
 mod voice;
 
 pub use foreign::foreign;
-pub use generated::{SyntheticSettings, generate, is_complete, read};
+pub use generated::{SyntheticSettings, generate, is_complete, read, remove};

@@ -17,6 +17,7 @@ use crate::error::{Error, Result};
 use crate::model::Outside;
 use crate::orchestrator::{Event, Observer};
 use crate::pipeline::workers::BYTES_PER_SECOND;
+use crate::pipeline::workers::pool;
 
 /// Bytes of a file from which on threads share its windows, and no other recording is held beside it: of WAVE, and of what is packed.
 const LARGE: u64 = 16 << 20;
@@ -89,8 +90,7 @@ impl<'a> Listeners<'a> {
         cancel: &'a Cancel,
         observer: &'a dyn Observer,
     ) -> Result<Self> {
-        let failed = |e| Error::internal("failed to start threads").because(e);
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(jobs).build().map_err(failed)?;
+        let pool = pool(jobs)?;
         let judges = pool.broadcast(|_| predictor.judge().map(Mutex::new)).into_iter().collect::<Result<_>>()?;
         let (budget, remarked) = (Budget::new(memory, jobs, BYTES_PER_SECOND), Mutex::default());
         Ok(Listeners { pool, judges, windows, budget, remarked, cancel, observer, total: total as u64, done: AtomicU64::new(0) })

@@ -44,7 +44,7 @@ pub(super) fn make(
 
 /// The shard of an index, if it is there and whole.
 pub(super) fn find(pipeline: &Pipeline, order: &Order, store: &Store, plan: &str, index: u32) -> Result<Option<Finished>> {
-    Ok(match store.status(&task(pipeline, order, plan, index, |_| Ok(()))?) {
+    Ok(match store.status(&task(pipeline, order, plan, index, |_| Ok(()))?)? {
         Status::Fresh(finished) => Some(finished),
         Status::Stale { .. } => None,
     })

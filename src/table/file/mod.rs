@@ -9,6 +9,7 @@ mod columns;
 mod parts;
 mod read;
 mod seal;
+mod source;
 mod write;
 
 pub use read::{Meta, meta};

@@ -13,8 +13,10 @@ use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
 
 use super::columns::Loaded;
 use super::seal::{BODY_SUM, FOOTER_SUM, TAIL, digits, footer_length};
+use super::source::Source;
 use super::write::Table;
 use crate::error::{Error, Result};
+use crate::files::patiently;
 use crate::foreign::{are_sane_pages, guarded, is_sane_footer};
 
 /// What a table says of itself: extractor, profile, parameters and so on by key. `ser.table`, `ser.schema_version` and `ser.version` are
@@ -32,6 +34,7 @@ pub(super) const BATCH: usize = 1_024;
 pub(in crate::table) struct Batches {
     path: PathBuf,
     meta: Meta,
+    source: Source,
     reader: ParquetRecordBatchReader,
     /// Whether anything was handed out: an empty table is one batch without rows.
     begun: bool,
@@ -46,18 +49,25 @@ impl Batches {
     /// # Errors
     /// `Missing` where there is no file; `Data` where it is no Parquet file, is cut short or damaged, or is another table or version.
     pub fn open(path: &Path, table: &Table) -> Result<Batches> {
+        patiently(Error::may_pass, || Batches::attempt(path, table))
+    }
+
+    fn attempt(path: &Path, table: &Table) -> Result<Batches> {
         let mut opened = open(path)?;
         check_kind(path, table, &opened.meta)?;
         opened.check_body(path)?;
         if !are_sane_pages(&opened.file, &opened.footer).map_err(|e| Error::io("read", path, e))? {
             return Err(undecodable(path, &"its pages are damaged"));
         }
+        let length = opened.file.metadata().map_err(|e| Error::io("read", path, e))?.len();
+        let source = Source::new(opened.file, length);
+        let bytes = source.clone();
         let build = || -> Result<ParquetRecordBatchReader, ParquetError> {
             let footer = ArrowReaderMetadata::try_new(opened.footer.into(), ArrowReaderOptions::new())?;
-            ParquetRecordBatchReaderBuilder::new_with_metadata(opened.file, footer).with_batch_size(BATCH).build()
+            ParquetRecordBatchReaderBuilder::new_with_metadata(bytes, footer).with_batch_size(BATCH).build()
         };
-        let reader = guarded(build).map_err(|e| undecodable(path, &e))?.map_err(|e| undecodable(path, &e))?;
-        Ok(Batches { path: path.to_owned(), meta: opened.meta, reader, begun: false, broken: false, rows: 0 })
+        let reader = guarded(build).map_err(|e| failed(path, &source, &e))?.map_err(|e| failed(path, &source, &e))?;
+        Ok(Batches { path: path.to_owned(), meta: opened.meta, source, reader, begun: false, broken: false, rows: 0 })
     }
 
     fn loaded(&mut self, batch: RecordBatch) -> Loaded {
@@ -79,12 +89,17 @@ impl Iterator for Batches {
             Ok(Some(Ok(batch))) => return Some(Ok(self.loaded(batch))),
             Ok(None) if first => return Some(Ok(self.loaded(RecordBatch::new_empty(self.reader.schema())))),
             Ok(None) => return None,
-            Ok(Some(Err(error))) => undecodable(&self.path, &error),
-            Err(error) => undecodable(&self.path, &error),
+            Ok(Some(Err(error))) => failed(&self.path, &self.source, &error),
+            Err(error) => failed(&self.path, &self.source, &error),
         };
         self.broken = true;
         Some(Err(failed))
     }
+}
+
+/// Why a decoder gave up: what the file system refused, or what it says itself.
+fn failed(path: &Path, source: &Source, error: &dyn std::fmt::Display) -> Error {
+    source.refused().map_or_else(|| undecodable(path, error), |refused| Error::io("read", path, refused))
 }
 
 fn undecodable(path: &Path, error: &dyn std::fmt::Display) -> Error {
@@ -108,7 +123,7 @@ pub(in crate::table) fn read(path: &Path, table: &Table) -> Result<Loaded> {
 /// # Errors
 /// `Missing` where there is no file; `Data` where it is no Parquet file of this program or its footer is damaged.
 pub fn meta(path: &Path) -> Result<Meta> {
-    Ok(open(path)?.meta)
+    Ok(patiently(Error::may_pass, || open(path))?.meta)
 }
 
 pub(super) const AGAIN: &str = "delete it and run the command that makes it again";

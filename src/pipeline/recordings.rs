@@ -1,0 +1,85 @@
+//! The tasks that open recordings: ingest, features and audit.
+
+use super::audit;
+use super::extract::{self, Extracted};
+use super::ingest::{self, Contradiction, Corpus, Ingested};
+use super::listing;
+use super::options::Stage;
+use super::probes::{self, Probes};
+use super::walk::{Mode, Seen, Walk};
+use super::windows::WINDOWS;
+use crate::corpus::Sources;
+use crate::error::{Error, Result};
+use crate::features::FeatureSet;
+use crate::orchestrator::{Context, Finished, Identity, Task};
+
+/// Recordings that a plan opens at most to look at what they hold now.
+pub(super) const PREVIEWED: usize = 256;
+
+impl Walk<'_> {
+    pub(super) fn ingest(&self) -> Result<(Seen<Finished>, Sources)> {
+        // A plan leaves nothing behind in the project, not even for a moment.
+        let (listing, sources) = listing::list(self.pipeline, (self.mode == Mode::Run).then(|| self.store.root()))?;
+        let corpus = Corpus { listing: &listing, sources: &sources, root: self.root(), subset: self.pipeline.corpus.subset.as_ref() };
+        let recordings = listing::fingerprint(&listing, &sources, self.root(), &self.workers)?;
+        let fingerprint = recordings.clone();
+        let identity = self.identity(Stage::Ingest, self.pipeline.corpus.key(), [("recordings", recordings)])?;
+        // Where features are wanted anyway, each recording is decoded once for both stages.
+        let whole = self.pipeline.corpus.windows.is_none();
+        let rows = (self.mode == Mode::Run && self.options.until > Stage::Ingest && whole).then_some(&self.rows);
+        let action = |context: &Context| {
+            let root = self.store.root();
+            let probes = if self.planning() { Probes::peek(root) } else { Probes::begin(root)? };
+            ingest::ingest(&corpus, probes, &self.workers, rows, context)?;
+            if !self.planning() && listing::fingerprint(&listing, &sources, self.root(), &self.workers)? != fingerprint {
+                return Err(ingest::changed(self.root()));
+            }
+            Ok(())
+        };
+        let changes = || listing::changes(&sources, self.root(), self.store.root());
+        let which = |_: &str| Some(changes().ok()?.describe().unwrap_or_else(|| "labels or other metadata".to_owned()));
+        let task = Task { which: Some(Box::new(which)), ..Task::new("ingest", identity, action) };
+        let preview = || changes().is_ok_and(|changes| changes.to_open() <= PREVIEWED);
+        let done = self.single(task, vec![], preview)?;
+        Ok((done, sources))
+    }
+
+    pub(super) fn extract(&self, ingested: &Ingested) -> Result<Extracted> {
+        let one = |set: &FeatureSet| {
+            let identity = self.features_identity(*set, [("utterances", ingested.summary.sounds.clone())])?;
+            let action = |context: &Context| extract::extract(*set, ingested, self.root(), &self.workers, &self.rows, context);
+            let done = self.single(Task::new(extract::id(*set), identity, action), vec![self.utterances().into()], || false)?;
+            Ok((*set, done))
+        };
+        let done = self.pipeline.features.sets.iter().map(one).collect::<Result<_>>().map(Extracted);
+        self.workers.rest();
+        self.rows.close();
+        done
+    }
+
+    pub(super) fn features_identity<const N: usize>(&self, set: FeatureSet, inputs: [(&str, String); N]) -> Result<Identity> {
+        let identity = self.identity(Stage::Features, self.pipeline.features.of(set), inputs)?;
+        Ok(Identity { code_version: set.code_version(), ..identity })
+    }
+
+    pub(super) fn audit(&self, ingested: &Ingested) -> Result<Seen<Finished>> {
+        // Of ids, places and sounds, like features: a label makes no copy.
+        let identity = self.identity(Stage::Audit, serde_json::json!({}), [("utterances", ingested.summary.sounds.clone())])?;
+        let action = |context: &Context| audit::audit(ingested, self.root(), self.store.root(), &self.workers, context);
+        self.single(Task::new("audit", identity, action), vec!["ingest".into()], || false)
+    }
+
+    /// Where a recording does not sound as the ingest says, forgets the ingest and all that was noted of recordings: the next run opens them
+    /// anew, and does not come to the same end.
+    pub(super) fn distrust(&self, error: Error, ingests: &[&Ingested]) -> Error {
+        if self.mode == Mode::Run && error.has_cause::<Contradiction>() {
+            let folders = [self.store.root().to_owned(), self.store.root().join(WINDOWS)];
+            let forgotten = folders.iter().try_for_each(|folder| probes::forget(folder));
+            let discarded = ingests.iter().try_for_each(|ingested| self.store.discard(&ingested.finished));
+            if let Err(other) = forgotten.and(discarded) {
+                return other;
+            }
+        }
+        error
+    }
+}
