@@ -14,7 +14,7 @@ use crate::evaluation::{Scores, Spread, Uncertainty, argmax, vote};
 use crate::files::{hash_bytes, write_atomically};
 use crate::orchestrator::{Context, Finished};
 use crate::report::{EpochLine, ExperimentSection, FoldSection, PredictionLine};
-use crate::split::{Fold, Protocol};
+use crate::split::{Fold, Protocol, TestSpeakers};
 use crate::table::{self, metrics::MetricRow, predictions::PredictionRow, summary};
 use crate::transform::BALANCED_SPEAKERS;
 
@@ -57,7 +57,7 @@ pub(super) fn evaluate(
     let mut rows: Vec<PredictionRow> = Vec::new();
     let mut sections = Vec::new();
     let mut metrics = Vec::new();
-    let mut shared = folds.about.remarks();
+    let mut shared = Vec::new();
     if experiment.is_transductive() {
         shared.push(transductive());
     }
@@ -418,10 +418,12 @@ fn empty_section(experiment: &Experiment, folds: Option<&Folds>) -> ExperimentSe
         protocol: protocol(experiment),
         model: experiment.describe(),
         shuffled_labels: experiment.shuffle_labels,
-        speaker_independent: folds.is_some_and(|f| f.about.speaker_independent),
+        // The statement on speakers, and the lines on what folds share, rest on what the pipeline file says is guessed: the report adds them.
+        speakers: TestSpeakers::Unknown,
+        guessed: vec![],
         transductive: false,
         inputs: String::new(),
-        shared: folds.map(|f| f.about.remarks()).unwrap_or_default(),
+        shared: vec![],
         leakage: folds.map(Folds::leakage).unwrap_or_default(),
         failed: None,
         labels: vec![],

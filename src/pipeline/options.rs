@@ -62,10 +62,10 @@ impl Stage {
             Stage::Ingest => 3,
             Stage::Features => crate::features::CODE_VERSION,
             Stage::Audit => crate::fingerprint::CODE_VERSION,
-            Stage::Split => 3,
+            Stage::Split => 4,
             // Each model has its own besides.
             Stage::Train => 1,
-            Stage::Evaluate => 3,
+            Stage::Evaluate => 4,
             Stage::Explain => 3,
             Stage::Tables => 2,
             Stage::Report => crate::report::CODE_VERSION,

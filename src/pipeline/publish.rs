@@ -6,16 +6,23 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
+use super::ingest::to_json;
 use crate::error::{Error, Result};
 use crate::files::{self, hash_bytes, hash_file};
+use crate::model::artifact::{TESTED, Tested};
 use crate::orchestrator::{Finished, Why};
 use crate::report;
 
-/// A copy of an output.
+/// A copy of an output, or a file that says what is known of one.
 struct Copy {
-    from: PathBuf,
+    from: Origin,
     to: PathBuf,
     content: (u64, String),
+}
+
+enum Origin {
+    File(PathBuf),
+    Text(Vec<u8>),
 }
 
 impl Copy {
@@ -38,8 +45,13 @@ pub(super) struct Publication {
 impl Publication {
     fn copy(&mut self, finished: &Finished, name: &str, to: PathBuf) -> Result<()> {
         let content = finished.size_and_hash(name)?;
-        self.copies.push(Copy { from: finished.path(name), to, content });
+        self.copies.push(Copy { from: Origin::File(finished.path(name)), to, content });
         Ok(())
+    }
+
+    fn text(&mut self, text: Vec<u8>, to: PathBuf) {
+        let content = (text.len() as u64, hash_bytes(&text));
+        self.copies.push(Copy { from: Origin::Text(text), to, content });
     }
 
     /// A table in as many files as it has. What an earlier one had besides goes.
@@ -74,17 +86,24 @@ impl Publication {
         self.all(folder, finished, last)
     }
 
-    /// The saved models of an experiment: `<folder>/<fold and seed>/`. Those of earlier settings go: a folder of models is one experiment.
-    pub(super) fn models(&mut self, folder: &Path, trained: &[Finished]) -> Result<()> {
+    /// The saved models of an experiment: `<folder>/<fold and seed>/`, each with what may be said of the speakers that they are tested on. That
+    /// rests on the audit and on what the user has confirmed, neither of which a training waits for. Models of earlier settings go: a folder of
+    /// models is one experiment.
+    pub(super) fn models(&mut self, folder: &Path, trained: &[Finished], tested: &Tested) -> Result<()> {
         const CARD: &str = "model/model.json";
+        const WORDS: &str = "model/README.md";
         let mut current = BTreeSet::new();
         for finished in trained {
             let leaf = finished.task.rsplit('/').next().unwrap_or(&finished.task);
             current.insert(leaf.to_owned());
-            let names = finished.names().filter(|name| name.starts_with("model/") && *name != CARD);
+            let place = folder.join(leaf);
+            let words = std::fs::read(finished.path(WORDS)).map_err(|e| Error::io("read", &finished.path(WORDS), e))?;
+            self.text([words, tested.markdown().into_bytes()].concat(), place.join("README.md"));
+            self.text(to_json(tested)?, place.join(TESTED));
+            let names = finished.names().filter(|name| name.starts_with("model/") && ![CARD, WORDS].contains(name));
             // The card vouches for the weights beside it, so it comes after them.
             for name in names.chain([CARD]).collect::<Vec<_>>() {
-                self.copy(finished, name, folder.join(leaf).join(name.trim_start_matches("model/")))?;
+                self.copy(finished, name, place.join(name.trim_start_matches("model/")))?;
             }
         }
         self.gone.extend(entries(folder).into_iter().filter(|path| {
@@ -136,7 +155,10 @@ impl Publication {
             let removed = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
             removed.map_err(|e| Error::io("remove", path, e))?;
         }
-        stale.iter().try_for_each(|(copy, _)| files::copy(&copy.from, &copy.to))
+        stale.iter().try_for_each(|(copy, _)| match &copy.from {
+            Origin::File(from) => files::copy(from, &copy.to),
+            Origin::Text(text) => files::write_atomically(&copy.to, text),
+        })
     }
 }
 

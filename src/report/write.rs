@@ -12,7 +12,7 @@ use super::data::PipelineReport;
 use super::{bibtex, card, csv, experiment, latex, page};
 
 /// Version of `report.json`; a reader refuses what is newer than itself.
-pub(super) const SCHEMA_VERSION: u32 = 1;
+pub(super) const SCHEMA_VERSION: u32 = 2;
 
 #[derive(Serialize)]
 struct Envelope<'a> {
