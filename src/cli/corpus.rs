@@ -43,7 +43,7 @@ impl Heard {
     fn conditions(&self, proposal: &Proposal) -> Vec<Condition> {
         corpus::conditions(proposal.rows.iter().filter_map(|row| {
             let &(sample_rate, channels) = self.recorded.get(&row.path)?;
-            Some(Recorded { path: &row.path, class: proposal.class(row), sample_rate, channels })
+            Some(Recorded { path: &row.path, class: proposal.class(row), sample_rate, channels, speaker: None })
         }))
     }
 }

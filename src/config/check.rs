@@ -18,7 +18,7 @@ use crate::audio::Windows;
 use crate::audio::augment::Augment;
 use crate::corpus::iemocap::{Agreement, Dialogs, Excitement};
 use crate::corpus::text::composed;
-use crate::corpus::{Subset, SubsetRule};
+use crate::corpus::{Attribute, Subset, SubsetRule};
 use crate::error::{Error, Result};
 use crate::features::{FeatureSet, Profile};
 
@@ -158,6 +158,7 @@ fn corpus(raw: Spanned<Table<RawCorpus>>, context: &Context<'_>) -> Result<Corpu
     let labels = labels(raw.labels, known, context)?;
     let subset = subset(raw.subset, context)?;
     let windows = windows(raw.windows, context)?;
+    let mut guesses = guessed(raw.guessed, context)?;
     let own_root = raw.root.is_some();
     // What this program writes stays where it may write.
     let here = Context { texts: context.texts, corpora_dir: context.corpora_dir.filter(|_| kind != RawCorpusKind::Synthetic) };
@@ -188,7 +189,10 @@ fn corpus(raw: Spanned<Table<RawCorpus>>, context: &Context<'_>) -> Result<Corpu
                 root,
             }
         }
-        RawCorpusKind::Joined => CorpusKind::Joined { root, parts: joined::parts(raw.parts, raw.kind.span(), context)? },
+        RawCorpusKind::Joined => {
+            let parts = joined::parts(raw.parts, raw.kind.span(), &mut guesses, context)?;
+            CorpusKind::Joined { root, parts }
+        }
         RawCorpusKind::Synthetic => CorpusKind::Synthetic {
             root,
             speakers: context.whole("speakers", raw.speakers, 6, 2..=99)?,
@@ -200,7 +204,26 @@ fn corpus(raw: Spanned<Table<RawCorpus>>, context: &Context<'_>) -> Result<Corpu
     };
     let licence = raw.licence.map(|licence| context.text("licence", licence)).transpose()?;
     let citation = raw.citation.map(|citation| citation::check(citation, context)).transpose()?;
-    Ok(CorpusSettings { name, labels, notes: raw.notes.unwrap_or_default(), licence, citation, subset, windows, kind })
+    // The order says nothing.
+    guesses.sort();
+    guesses.dedup();
+    Ok(CorpusSettings { name, labels, notes: raw.notes.unwrap_or_default(), licence, citation, guessed: guesses, subset, windows, kind })
+}
+
+/// Attributes that nobody has confirmed.
+pub(super) fn guessed(raw: Key<Vec<Spanned<String>>>, context: &Context<'_>) -> Result<Vec<Attribute>> {
+    let mut found = Vec::new();
+    for word in raw.map_or_else(Vec::new, Spanned::into_inner) {
+        let Some(attribute) = Attribute::parse(word.get_ref()) else {
+            let error = context.texts.error(&word.span(), format!("`{}` is no attribute that can be guessed", shorten(word.get_ref())));
+            return Err(error.hint(suggestion(word.get_ref(), "attributes", &Attribute::ALL.map(Attribute::name))));
+        };
+        if found.contains(&attribute) {
+            return Err(context.texts.error(&word.span(), format!("the attribute `{}` stands here twice", attribute.name())));
+        }
+        found.push(attribute);
+    }
+    Ok(found)
 }
 
 /// Keys that another kind of corpus has are no mistake of spelling, so they get their own message.
@@ -243,7 +266,7 @@ pub(super) fn keys_of(kind: RawCorpusKind) -> Vec<&'static str> {
         RawCorpusKind::Synthetic => &["speakers", "sentences", "takes", "sample_rate", "seed"],
         RawCorpusKind::Joined => &["parts"],
     };
-    [&["kind", "name", "root", "labels", "notes", "licence", "citation", "subset", "windows"], own].concat()
+    [&["kind", "name", "root", "labels", "notes", "licence", "citation", "guessed", "subset", "windows"], own].concat()
 }
 
 fn labels(raw: Key<Vec<Spanned<String>>>, known: &[&str], context: &Context<'_>) -> Result<Vec<String>> {

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
-use super::check::{Context, label_map, span};
+use super::check::{Context, guessed, label_map, span};
 use super::raw::{Key, Table};
+use crate::corpus::Attribute;
 use crate::error::Result;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -28,6 +29,7 @@ pub(super) struct RawPart {
     root: Key<String>,
     path: Key<String>,
     label_map: Spanned<BTreeMap<String, Spanned<String>>>,
+    guessed: Key<Vec<Spanned<String>>>,
 }
 
 /// One corpus of several.
@@ -80,8 +82,13 @@ impl PartKind {
     }
 }
 
-/// Checks the parts of a joined corpus.
-pub(super) fn parts(raw: Key<Vec<Table<RawPart>>>, place: std::ops::Range<usize>, context: &Context<'_>) -> Result<Vec<CorpusPart>> {
+/// Checks the parts of a joined corpus; adds what is guessed of any part to `guesses`.
+pub(super) fn parts(
+    raw: Key<Vec<Table<RawPart>>>,
+    place: std::ops::Range<usize>,
+    guesses: &mut Vec<Attribute>,
+    context: &Context<'_>,
+) -> Result<Vec<CorpusPart>> {
     let place = span(&raw).unwrap_or(place);
     let raw = raw.map_or_else(Vec::new, Spanned::into_inner);
     if raw.len() < 2 {
@@ -116,6 +123,7 @@ pub(super) fn parts(raw: Key<Vec<Table<RawPart>>>, place: std::ops::Range<usize>
             (RawPartKind::Ravdess, None) => PartKind::Ravdess,
             (RawPartKind::Emodb, None) => PartKind::Emodb,
         };
+        guesses.extend(guessed(raw.guessed, context)?);
         let map_place = raw.label_map.span();
         let label_map = label_map(raw.label_map.into_inner(), context)?;
         if label_map.is_empty() {

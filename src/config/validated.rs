@@ -14,8 +14,8 @@ use super::slurm::SlurmSettings;
 use super::texts::suggestion;
 use crate::audio::Windows;
 use crate::audio::augment::{Augment, Copies};
-use crate::corpus::Subset;
 use crate::corpus::iemocap::{Agreement, Dialogs, Excitement};
+use crate::corpus::{Attribute, Subset};
 use crate::error::{Error, Result};
 use crate::evaluation::Published;
 use crate::features::{FeatureSet, Profile};
@@ -72,6 +72,9 @@ pub struct CorpusSettings {
     /// What to cite for the corpus: BibTeX entries, or words.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub citation: Option<String>,
+    /// Attributes that were inferred from names and that nobody has confirmed, in order, none twice; of a joined corpus those of its parts, too.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub guessed: Vec<Attribute>,
     /// A rule that leaves utterances out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subset: Option<Subset>,

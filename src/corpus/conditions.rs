@@ -22,6 +22,8 @@ pub struct Recorded<'r> {
     pub sample_rate: u32,
     /// Of the file.
     pub channels: u16,
+    /// Who speaks, where that is known.
+    pub speaker: Option<&'r str>,
 }
 
 /// One property of the recordings against their classes.
@@ -35,7 +37,10 @@ pub struct Condition {
     pub association: f64,
 }
 
-/// The sample rate, the number of channels and the type of file of recordings, each against their classes.
+/// Name of the condition that is the speaker.
+const SPEAKER: &str = "speaker";
+
+/// The sample rate, the number of channels, the type of file and the speaker of recordings, each against their classes.
 pub fn conditions<'r>(recordings: impl Iterator<Item = Recorded<'r>>) -> Vec<Condition> {
     let once: BTreeSet<Recorded<'r>> = recordings.collect();
     let all = || once.iter();
@@ -43,6 +48,7 @@ pub fn conditions<'r>(recordings: impl Iterator<Item = Recorded<'r>>) -> Vec<Con
         Condition::of("sample rate", all().map(|one| (one.sample_rate, one.class)), |rate| format!("{rate} Hz")),
         Condition::of("number of channels", all().map(|one| (one.channels, one.class)), u16::to_string),
         Condition::of("type of file", all().map(|one| (extension(one.path), one.class)), String::clone),
+        Condition::of(SPEAKER, all().filter_map(|one| Some((one.speaker?, one.class))), |speaker| (*speaker).to_owned()),
     ]
 }
 
@@ -61,6 +67,11 @@ impl Condition {
         }
     }
 
+    /// Whether it is the speaker: protocols may keep these apart.
+    pub fn is_speaker(&self) -> bool {
+        self.name == SPEAKER
+    }
+
     /// Whether a model that heard nothing else could tell classes apart by it.
     pub fn leaks(&self) -> bool {
         self.association >= TELLS
@@ -76,6 +87,16 @@ impl Condition {
         };
         let values: Vec<String> = self.counts.iter().take(NAMED).map(one).collect();
         let more = if self.counts.len() > NAMED { "; …" } else { "" };
+        if self.is_speaker() {
+            let single = self.counts.iter().filter(|(_, by_class)| by_class.len() == 1).count();
+            return format!(
+                "the speaker gives classes away (Cramér's V {:.2}, {single} of {} speakers have a single class): a model may learn voices in \
+                 place of emotions, and a test on other speakers compares voices, too ({}{more})",
+                self.association,
+                self.counts.len(),
+                values.join("; ")
+            );
+        }
         format!(
             "the {} gives classes away (Cramér's V {:.2}): a model may learn it in place of the emotion ({}{more})",
             self.name,
@@ -134,7 +155,7 @@ mod tests {
 
     #[test]
     fn segments_of_one_recording_count_once() {
-        let of = |path, channels, class| Recorded { path, class, sample_rate: 16_000, channels };
+        let of = |path, channels, class| Recorded { path, class, sample_rate: 16_000, channels, speaker: Some(class) };
         let all = [of("a.wav", 1, "joy"), of("a.wav", 1, "joy"), of("b.flac", 2, "fear")];
         let found = conditions(all.into_iter());
         let counts =

@@ -2,6 +2,7 @@
 
 pub mod archive;
 mod arousal;
+mod attribute;
 mod conditions;
 mod counts;
 pub mod download;
@@ -25,6 +26,7 @@ pub mod ravdess;
 pub const GENERATED_MARK: &str = "GENERATED.txt";
 
 pub use arousal::{Arousal, arousal};
+pub use attribute::{Attribute, NOT_CONFIRMED};
 pub use conditions::{Condition, Recorded, conditions};
 pub use counts::{Counts, compare, describe};
 pub use emodb::EmodbSettings;

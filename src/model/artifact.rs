@@ -4,6 +4,8 @@
 //! - `model.safetensors`: the weights. Those of a network are in PyTorch's layouts under the names of an `nn.Sequential` called `layers`.
 //! - `README.md`: the same for people.
 //!
+//! Where a run puts models under stable names, `tested.json` lies beside them: [`Tested`].
+//!
 //! The same model always gives the same bytes.
 
 use std::collections::BTreeMap;
@@ -12,12 +14,14 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::audio::augment::{Augment, Variant};
+use crate::corpus::{Attribute, NOT_CONFIRMED};
 use crate::error::{Error, Result};
 use crate::features::FeatureSet;
 use crate::files::{read_if_there, write_atomically};
 use crate::model::classifier::{Classifier, CnnClassifier, Majority};
 use crate::model::weights::{decode, encode};
 use crate::model::{Architecture, Domain, Forest, Knn, Layer, Logistic, NetSpec, NormStatistics, Params, Running, Svm, TrainSettings};
+use crate::split::TestSpeakers;
 use crate::transform::{BALANCED_SPEAKERS, Inputs, MOST_FRAMES, Scaler};
 
 /// Version of the folder's layout.
@@ -72,6 +76,52 @@ pub struct ModelInfo {
     pub seed: u64,
     /// Whatever else says where the model comes from (versions, hashes, scores).
     pub provenance: BTreeMap<String, String>,
+}
+
+/// Name of the file with [`Tested`].
+pub const TESTED: &str = "tested.json";
+
+/// What may be said of the recordings that the models of an experiment are tested on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tested {
+    /// Their speakers, over all folds.
+    #[serde(flatten)]
+    pub speakers: TestSpeakers,
+    /// Attributes of the corpus that were inferred from names and not confirmed.
+    pub guessed: Vec<Attribute>,
+}
+
+impl Tested {
+    /// What lies beside a model; `None` where nothing does.
+    ///
+    /// # Errors
+    /// A data error where it cannot be read.
+    pub fn read(dir: &Path) -> Result<Option<Tested>> {
+        let path = dir.join(TESTED);
+        let Some(bytes) = read_if_there(&path)? else { return Ok(None) };
+        serde_json::from_slice(&bytes).map(Some).map_err(|e| {
+            let error = Error::data(format!("{} cannot be read", path.display())).because(e);
+            error.hint("copy the whole folder again, or remove this file, which no prediction needs")
+        })
+    }
+
+    /// A section of the model's card.
+    pub fn markdown(&self) -> String {
+        let (bold, rest) = self.speakers.explain();
+        let mut out = format!("\n## Tested on\n\n**{bold}** {rest}\n");
+        if !self.guessed.is_empty() {
+            out += &format!("\n**{NOT_CONFIRMED}:** {}.\n", Attribute::list(&self.guessed)).replacen("**g", "**G", 1);
+        }
+        out
+    }
+
+    /// What a user of the models has to know; nothing where there is nothing unusual.
+    pub fn warning(&self) -> Option<String> {
+        let usual = matches!(self.speakers, TestSpeakers::Unseen | TestSpeakers::Shared);
+        let guessed = (!self.guessed.is_empty()).then(|| format!("{NOT_CONFIRMED}: {}", Attribute::list(&self.guessed)));
+        let said: Vec<String> = (!usual).then(|| self.speakers.phrase()).into_iter().chain(guessed).collect();
+        (!said.is_empty()).then(|| format!("the corpus that the model was trained and tested on: {}", said.join("; ")))
+    }
 }
 
 impl ModelInfo {

@@ -201,8 +201,7 @@ fn found(experiment: &Experiment, utterances: &[Utterance], unit: Unit, folds: &
         let in_a_half = |row: &&PredictionRow| halves.iter().any(|half| half.classes.contains(&row.truth));
         rows.iter().filter(in_a_half).map(|row| restricted.together(row.fold, &row.utterance_id, &row.truth)).collect::<Result<Vec<_>>>()
     });
-    let mut shared = folds.about.remarks();
-    shared.extend(restricted.is_some().then(evaluate::transductive));
+    let shared = restricted.is_some().then(evaluate::transductive).into_iter().collect();
     Ok(Found {
         labels: given.whole.labels.clone(),
         rows,

@@ -3,24 +3,47 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::corpus::text::some;
-use crate::corpus::{UNKNOWN_SPEAKER, Utterance};
+use crate::corpus::{Attribute, Source, UNKNOWN_SPEAKER, Utterance};
 use crate::table::duplicates::DuplicateRow;
 
 /// Speakers named in one warning.
 const NAMED: usize = 3;
 
+/// What makes a statement on a result doubtful, whatever its folds.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Doubts<'a> {
+    /// Attributes that were inferred from names and not confirmed.
+    pub guessed: &'a [Attribute],
+    /// Pairs of copies of one recording that have different speakers.
+    pub across_speakers: usize,
+}
+
+fn by_id(utterances: &[Utterance]) -> HashMap<&str, &Source> {
+    utterances.iter().map(|u| (u.source.id.as_str(), &u.source)).collect()
+}
+
+fn differ_in_speaker(a: &Source, b: &Source) -> bool {
+    a.speaker != b.speaker && a.speaker != UNKNOWN_SPEAKER && b.speaker != UNKNOWN_SPEAKER
+}
+
+/// How many pairs of copies have different speakers.
+pub(super) fn across_speakers(utterances: &[Utterance], pairs: &[DuplicateRow]) -> usize {
+    let by_id = by_id(utterances);
+    let both = |pair: &DuplicateRow| Some((*by_id.get(pair.utterance_a.as_str())?, *by_id.get(pair.utterance_b.as_str())?));
+    pairs.iter().filter_map(both).filter(|(a, b)| differ_in_speaker(a, b)).count()
+}
+
 /// A sentence for each thing that somebody should look at; none where nothing contradicts itself.
 pub(super) fn doubts(utterances: &[Utterance], pairs: &[DuplicateRow]) -> Vec<String> {
-    let by_id: HashMap<&str, &Utterance> = utterances.iter().map(|u| (u.source.id.as_str(), u)).collect();
+    let by_id = by_id(utterances);
     let both = |pair: &DuplicateRow| Some((*by_id.get(pair.utterance_a.as_str())?, *by_id.get(pair.utterance_b.as_str())?));
     let mut labels = Vec::new();
     let mut voices = Vec::new();
     for (a, b) in pairs.iter().filter_map(both) {
-        let (a, b) = (&a.source, &b.source);
         if a.emotion != b.emotion {
             labels.push(format!("{} ({}) and {} ({})", a.id, a.emotion, b.id, b.emotion));
         }
-        if a.speaker != b.speaker && a.speaker != UNKNOWN_SPEAKER && b.speaker != UNKNOWN_SPEAKER {
+        if differ_in_speaker(a, b) {
             voices.push(format!("{} ({}) and {} ({})", a.id, a.speaker, b.id, b.speaker));
         }
     }

@@ -15,7 +15,7 @@ use crate::evaluation::{Scores, Spread, Uncertainty, argmax, vote};
 use crate::files::{hash_bytes, write_atomically};
 use crate::orchestrator::{Context, Finished};
 use crate::report::{EpochLine, ExperimentSection, FoldSection, OfWindows, PredictionLine};
-use crate::split::{Fold, Protocol};
+use crate::split::{Fold, Protocol, TestSpeakers};
 use crate::table::{self, metrics::MetricRow, predictions::PredictionRow, summary};
 use crate::transform::BALANCED_SPEAKERS;
 
@@ -59,7 +59,7 @@ pub(super) fn evaluate(
     let parts = parts.into_iter().map(|folds| {
         let trained = trained.iter().zip(&files).filter(|(_, file)| folds.has(file.fold));
         let restricted = restricted.as_deref().map(|rows| rows.iter().filter(|row| folds.has(row.fold)).cloned().collect());
-        Ok((found(experiment, unit, &folds, trained, restricted)?, folds))
+        Ok((found(experiment, unit, trained, restricted)?, folds))
     });
     conclude(experiment, utterances, parts.collect::<Result<Vec<_>>>()?, context)
 }
@@ -68,7 +68,6 @@ pub(super) fn evaluate(
 fn found<'t>(
     experiment: &Experiment,
     unit: Unit,
-    folds: &Folds,
     trained: impl Iterator<Item = (&'t Finished, &'t FoldFile)>,
     restricted: Option<Vec<PredictionRow>>,
 ) -> Result<Found> {
@@ -76,7 +75,7 @@ fn found<'t>(
     let mut rows: Vec<PredictionRow> = Vec::new();
     let mut sections = Vec::new();
     let mut metrics = Vec::new();
-    let mut shared = folds.about.remarks();
+    let mut shared = Vec::new();
     if experiment.is_transductive() {
         shared.push(transductive());
     }
@@ -439,10 +438,12 @@ fn empty_section(experiment: &Experiment, folds: Option<&Folds>) -> ExperimentSe
         protocol: protocol(experiment),
         model: experiment.describe(),
         shuffled_labels: experiment.shuffle_labels,
-        speaker_independent: folds.is_some_and(|f| f.about.speaker_independent),
+        // The statement on speakers, and the lines on what folds share, rest on what the pipeline file says is guessed: the report adds them.
+        speakers: TestSpeakers::Unknown,
+        guessed: vec![],
         transductive: false,
         inputs: String::new(),
-        shared: folds.map(|f| f.about.remarks()).unwrap_or_default(),
+        shared: vec![],
         windows: None,
         leakage: folds.map(Folds::leakage).unwrap_or_default(),
         failed: None,

@@ -121,9 +121,7 @@ impl<'a> Walk<'a> {
         Ok(Some(match seen {
             Seen::There(done) => {
                 let mut folds = split::read(&done.folder, data.utterances)?;
-                if let Some(groups) = &data.copies {
-                    folds.count_copies(data.utterances, Unit::of(self.pipeline), groups);
-                }
+                folds.count_copies(data.utterances, unit, data.copies.as_deref());
                 Running { chosen, planned, shuffled, split: Some(done), folds: Some(folds), ..Running::of(experiment) }
             }
             // A plan makes the folds in advance; where that fails, the run will say why.

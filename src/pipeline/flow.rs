@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::audit;
 use super::augment;
-use super::doubts::doubts;
+use super::doubts::{across_speakers, doubts};
 use super::evaluate;
 use super::extract::{self, Extracted};
 use super::ingest::{self, Ingested};
@@ -26,12 +26,14 @@ use super::windows::Unit;
 use crate::audio::augment::Variant;
 use crate::cancel::Cancel;
 use crate::config::Pipeline;
-use crate::corpus::{SetAside, Utterance};
+use crate::corpus::{Attribute, NOT_CONFIRMED, SetAside, Utterance};
 use crate::error::{Error, Kind, Result};
 use crate::features::FeatureSet;
 use crate::files::sweep;
+use crate::model::artifact::Tested;
 use crate::orchestrator::{Event, Lock, Observer, Why};
 use crate::report::StepSection;
+use crate::split::TestSpeakers;
 use crate::table;
 
 /// One set aside for so many that are usable is worth a warning.
@@ -126,6 +128,13 @@ pub(super) fn lock(options: &Options, folder: &std::path::Path, cancel: &Cancel,
 impl<'a> Walk<'a> {
     fn run(&self) -> Result<Outcome> {
         let mut outcome = Outcome::default();
+        let guessed = &self.pipeline.corpus.guessed;
+        if !guessed.is_empty() && !matches!(self.mode, Mode::Only(_)) {
+            self.observer.warn(format!(
+                "{NOT_CONFIRMED}: {}. Look at the manifest and correct what is wrong, then take what is right out of corpus.guessed",
+                Attribute::list(guessed)
+            ));
+        }
         // Tables need no experiment.
         let chosen = if self.options.until > Stage::Features { self.pipeline.select(&self.options.experiments)? } else { vec![] };
         if self.planning() && listing::must_generate(self.pipeline) {
@@ -228,11 +237,13 @@ impl<'a> Walk<'a> {
             Seen::There(done) => Some(table::duplicates::read(&audit::path(&done.folder)).or_else(|e| self.excuse(e))?),
             Seen::Later(_) => None,
         };
+        let whole = unit.whole(&utterances).0;
+        let found = pairs.as_deref().unwrap_or_default();
+        let across_speakers = across_speakers(&whole, found);
         if self.mode == Mode::Run {
-            doubts(&unit.whole(&utterances).0, pairs.as_deref().unwrap_or_default())
-                .into_iter()
-                .for_each(|doubt| self.observer.warn(doubt));
+            doubts(&whole, found).into_iter().for_each(|doubt| self.observer.warn(doubt));
         }
+        drop(whole);
         let data = Data {
             utterances: &utterances,
             fingerprint: split::fingerprint(&utterances),
@@ -243,6 +254,7 @@ impl<'a> Walk<'a> {
             audited: &audited,
             copies: pairs.as_ref().map(|pairs| audit::groups(&utterances, unit, pairs)),
             pairs: pairs.unwrap_or_default(),
+            across_speakers,
         };
         let mut experiments = self.experiments(&chosen, &data, &mut outcome)?;
         if matches!(self.mode, Mode::Only(_)) {
@@ -281,7 +293,10 @@ impl<'a> Walk<'a> {
         }
         let models = options.data_dir.join("models").join(self.pipeline.full_name());
         for one in experiments.iter().filter(|one| one.complete()) {
-            publication.models(&models.join(&one.experiment.name), &one.trained)?;
+            let doubts = data.doubts(self.pipeline);
+            let speakers = one.folds.as_ref().map_or(TestSpeakers::Unknown, |folds| folds.speakers(&doubts, None));
+            let tested = Tested { speakers, guessed: doubts.guessed.to_vec() };
+            publication.models(&models.join(&one.experiment.name), &one.trained, &tested)?;
         }
         // No model stays of an experiment that is gone or has failed with its present settings.
         let failed = |name: &str| experiments.iter().any(|one| one.experiment.name == name && one.failed.is_some());
@@ -297,7 +312,7 @@ impl<'a> Walk<'a> {
         }
         self.publish(&publication, open.as_ref())?;
         if self.mode == Mode::Run {
-            outcome.results = report::sections(self.pipeline, &experiments)?.iter().map(ExperimentLine::of).collect();
+            outcome.results = report::sections(self.pipeline, &experiments, data)?.iter().map(ExperimentLine::of).collect();
             if options.until == Stage::Report {
                 let names: Vec<&str> = self.pipeline.experiments.iter().map(|e| e.name.as_str()).collect();
                 for stage in [Stage::Split, Stage::Train, Stage::Evaluate, Stage::Explain] {

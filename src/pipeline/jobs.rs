@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::audit;
 use super::augment::Augmented;
+use super::doubts::Doubts;
 use super::evaluate;
 use super::extract::{Extracted, Tables};
 use super::pools;
@@ -13,7 +14,7 @@ use super::split::{self, Folds};
 use super::train::{self, Job};
 use super::walk::{Later, Seen, Walk};
 use super::windows::Unit;
-use crate::config::Experiment;
+use crate::config::{Experiment, Pipeline};
 use crate::corpus::Utterance;
 use crate::error::{Error, Result};
 use crate::features::FeatureSet;
@@ -37,9 +38,16 @@ pub(super) struct Data<'a> {
     pub copies: Option<Vec<usize>>,
     /// What the audit found.
     pub pairs: Vec<DuplicateRow>,
+    /// [`across_speakers`](super::doubts::across_speakers) of these pairs.
+    pub across_speakers: usize,
 }
 
 impl Data<'_> {
+    /// What makes statements on results doubtful.
+    pub(super) fn doubts<'d>(&self, pipeline: &'d Pipeline) -> Doubts<'d> {
+        Doubts { guessed: &pipeline.corpus.guessed, across_speakers: self.across_speakers }
+    }
+
     /// Content hash of the pairs.
     pub(super) fn audit_hash(&self) -> Result<Option<String>> {
         self.audited.there().map(|done| table_hash(done, audit::DUPLICATES)).transpose()

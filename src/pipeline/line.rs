@@ -4,9 +4,11 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::corpus::Attribute;
 use crate::evaluation::RestrictedPool;
 use crate::report::leak::{self, Leak};
 use crate::report::{ExperimentSection, pools};
+use crate::split::TestSpeakers;
 use crate::transform::BALANCED_SPEAKERS;
 
 /// The figures of one experiment.
@@ -18,8 +20,11 @@ pub struct ExperimentLine {
     pub protocol: String,
     /// The model in words.
     pub model: String,
-    /// As counted from the folds.
-    pub speaker_independent: bool,
+    /// What may be said of the test speakers: `speaker_independent` is `yes`, `no` or `unknown`.
+    #[serde(flatten)]
+    pub speakers: TestSpeakers,
+    /// Attributes of the corpus that were inferred from names and not confirmed.
+    pub guessed: Vec<Attribute>,
     /// Whether unlabelled clips of test speakers were looked at, by itself or by a member.
     pub transductive: bool,
     /// Predictions of all folds and seeds.
@@ -48,7 +53,8 @@ impl ExperimentLine {
             experiment: section.name.clone(),
             protocol: section.protocol.clone(),
             model: section.model.clone(),
-            speaker_independent: section.speaker_independent,
+            speakers: section.speakers,
+            guessed: section.guessed.clone(),
             transductive: section.transductive,
             n: section.pooled.as_ref().map_or(0, |s| s.n),
             accuracy: section.pooled.as_ref().map(|s| s.accuracy),
@@ -72,7 +78,7 @@ impl fmt::Display for ExperimentLine {
         if let Some(ensemble) = self.ensemble_accuracy {
             write!(f, ", seeds together WA {:.1} %", ensemble * 100.0)?;
         }
-        let speakers = if self.speaker_independent { "speaker-independent" } else { "speakers shared" };
+        let speakers = self.speakers.phrase();
         // Of an ensemble, the name of the model does not say it.
         let transductive = if self.transductive && !self.model.ends_with("transductive") { ", transductive" } else { "" };
         write!(f, " over {} predictions ({}, {speakers}, {}{transductive})", self.n, self.protocol, self.model)?;

@@ -6,19 +6,35 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
+use super::ingest::to_json;
 use super::options::Options;
 use super::origin;
 use crate::config::Pipeline;
 use crate::error::{Error, Result};
 use crate::files::{self, Inventory, create_folder, files_below, hash_bytes, hash_file, hash_if_there, is_link, remove_below};
+use crate::model::artifact::{TESTED, Tested};
 use crate::orchestrator::{Finished, Store, Why};
 use crate::report;
 
-/// A copy of an output.
+/// A copy of an output, or a file that says what is known of one.
 struct Copy {
-    from: PathBuf,
+    from: Origin,
     to: PathBuf,
     content: (u64, String),
+}
+
+enum Origin {
+    File(PathBuf),
+    Text(Vec<u8>),
+}
+
+impl Copy {
+    fn write(&self) -> Result<()> {
+        match &self.from {
+            Origin::File(from) => files::copy(from, &self.to),
+            Origin::Text(text) => files::write_atomically(&self.to, text),
+        }
+    }
 }
 
 /// What stands under stable names, and what does no longer belong there. Only what an [`Inventory`] lists is replaced or removed.
@@ -73,8 +89,13 @@ impl<'a> Publication<'a> {
 
     fn copy(&mut self, finished: &Finished, name: &str, to: PathBuf) -> Result<()> {
         let content = finished.size_and_hash(name)?;
-        self.copies.push(Copy { from: finished.path(name), to, content });
+        self.copies.push(Copy { from: Origin::File(finished.path(name)), to, content });
         Ok(())
+    }
+
+    fn text(&mut self, text: Vec<u8>, to: PathBuf) {
+        let content = (text.len() as u64, hash_bytes(&text));
+        self.copies.push(Copy { from: Origin::Text(text), to, content });
     }
 
     /// A table in as many files as it has. What an earlier one had besides goes.
@@ -109,17 +130,24 @@ impl<'a> Publication<'a> {
         self.all(folder, finished, last)
     }
 
-    /// The saved models of an experiment: `<folder>/<fold and seed>/`. Those of earlier settings go: a folder of models is one experiment.
-    pub(super) fn models(&mut self, folder: &Path, trained: &[Finished]) -> Result<()> {
+    /// The saved models of an experiment: `<folder>/<fold and seed>/`, each with what may be said of the speakers that they are tested on. That
+    /// rests on the audit and on what the user has confirmed, neither of which a training waits for. Models of earlier settings go: a folder of
+    /// models is one experiment.
+    pub(super) fn models(&mut self, folder: &Path, trained: &[Finished], tested: &Tested) -> Result<()> {
         const CARD: &str = "model/model.json";
+        const WORDS: &str = "model/README.md";
         let mut current = BTreeSet::new();
         for finished in trained {
             let leaf = finished.task.rsplit('/').next().unwrap_or(&finished.task);
             current.insert(leaf.to_owned());
-            let names = finished.names().filter(|name| name.starts_with("model/") && *name != CARD);
+            let place = folder.join(leaf);
+            let words = std::fs::read(finished.path(WORDS)).map_err(|e| Error::io("read", &finished.path(WORDS), e))?;
+            self.text([words, tested.markdown().into_bytes()].concat(), place.join("README.md"));
+            self.text(to_json(tested)?, place.join(TESTED));
+            let names = finished.names().filter(|name| name.starts_with("model/") && ![CARD, WORDS].contains(name));
             // The card vouches for the weights beside it, so it comes after them.
             for name in names.chain([CARD]).collect::<Vec<_>>() {
-                self.copy(finished, name, folder.join(leaf).join(name.trim_start_matches("model/")))?;
+                self.copy(finished, name, place.join(name.trim_start_matches("model/")))?;
             }
         }
         self.without_below(folder, |name| name.starts_with("fold-") && !current.contains(name));
@@ -132,7 +160,7 @@ impl<'a> Publication<'a> {
         files.sort_by_key(|path| last.iter().position(|last| *last == name(path)));
         for from in files {
             let (to, content) = (folder.join(name(&from)), hash_file(&from)?);
-            self.copies.push(Copy { from, to, content });
+            self.copies.push(Copy { from: Origin::File(from), to, content });
         }
         Ok(())
     }
@@ -199,7 +227,7 @@ impl<'a> Publication<'a> {
                     remove_below(path, folder)?;
                 }
             }
-            work.stale.iter().try_for_each(|(copy, _)| files::copy(&copy.from, &copy.to))?;
+            work.stale.iter().try_for_each(|(copy, _)| copy.write())?;
         }
         for path in &self.gone {
             each_name(&mut work.inventories, path, |inventory, name| inventory.forget(name));

@@ -6,7 +6,7 @@ use std::path::{Component, Path};
 use serde::Serialize;
 
 use super::augment;
-use super::doubts::doubts;
+use super::doubts::{Doubts, doubts};
 use super::evaluate::{self, SECTIONS};
 use super::experiments::before_training;
 use super::explain::{self, EXPLANATION};
@@ -18,6 +18,7 @@ use super::overview;
 use super::pools;
 use super::publish::table_hash;
 use super::running::Running;
+use super::split::Folds;
 use super::tables;
 use super::terms;
 use super::walk::{Later, Seen, Walk};
@@ -31,6 +32,7 @@ use crate::features::FeatureSet;
 use crate::files::{Inventory, hash_bytes, private_folder, sweep};
 use crate::orchestrator::{Context, Finished, Identity, Lock, Observer, Task};
 use crate::report::{self, CorpusSection, ExperimentSection, NearDuplicate, PipelineReport, PredictionLine, RunPage, StepSection};
+use crate::split::TestSpeakers;
 use crate::table::duplicates::DuplicateRow;
 use crate::table::predictions::PredictionRow;
 use crate::table::summary;
@@ -64,6 +66,7 @@ pub(super) fn corpus_section(listing: &Listing, settings: &CorpusSettings, data:
         duplicates: summary::duplicates(utterances)?,
         near_duplicates: near_duplicates(&data.pairs),
         notes: doubts(utterances, &data.pairs).into_iter().chain(listing.warnings.iter().chain(&listing.notes).cloned()).collect(),
+        guessed: settings.guessed.clone(),
         conditions: conditions(utterances),
         licence: terms::licence(settings),
         references: terms::references(settings),
@@ -75,6 +78,7 @@ pub(super) fn conditions(utterances: &[Utterance]) -> Vec<Condition> {
     corpus::conditions(utterances.iter().map(|u| Recorded {
         path: &u.source.path,
         class: &u.source.emotion,
+        speaker: Some(u.source.speaker.as_str()).filter(|speaker| *speaker != UNKNOWN_SPEAKER),
         sample_rate: u.sample_rate,
         channels: u.channels,
     }))
@@ -178,7 +182,8 @@ pub(super) fn write_index(options: &Options, cancel: &Cancel, observer: &dyn Obs
 }
 
 /// The sections of what is evaluated or failed, in the order of the pipeline file.
-pub(super) fn sections(pipeline: &Pipeline, experiments: &[Running]) -> Result<Vec<ExperimentSection>> {
+pub(super) fn sections(pipeline: &Pipeline, experiments: &[Running], data: &Data) -> Result<Vec<ExperimentSection>> {
+    let doubts = data.doubts(pipeline);
     let mut sections = Vec::new();
     for one in experiments {
         let found = match (&one.evaluated, &one.failed) {
@@ -193,15 +198,33 @@ pub(super) fn sections(pipeline: &Pipeline, experiments: &[Running]) -> Result<V
         // What the pipeline file says besides the results may change without a new evaluation.
         sections.extend(found.into_iter().map(|section| ExperimentSection {
             title: title(one.experiment, &section),
+            speakers: statement(one.folds.as_ref(), &doubts, &section),
+            guessed: doubts.guessed.to_vec(),
+            shared: remarks(one.folds.as_ref(), &doubts, &section).into_iter().chain(bare.map(str::to_owned)).collect(),
             transductive: pipeline.is_transductive(one.experiment),
             inputs: pipeline.describe_inputs(one.experiment),
             explanation: explanation.clone(),
-            shared: section.shared.into_iter().chain(bare.map(str::to_owned)).collect(),
             ..section
         }));
     }
     pools::add_inductive(pipeline, &mut sections);
     Ok(sections)
+}
+
+/// The fold of one direction between corpora.
+fn direction(section: &ExperimentSection) -> Option<u32> {
+    section.direction_of.as_ref().and(section.folds.first()).map(|fold| fold.fold)
+}
+
+/// What may be said of the test speakers of a section.
+fn statement(folds: Option<&Folds>, doubts: &Doubts, section: &ExperimentSection) -> TestSpeakers {
+    folds.map_or(TestSpeakers::Unknown, |folds| folds.speakers(doubts, direction(section)))
+}
+
+/// What training and test share, then what the evaluation remarked.
+fn remarks(folds: Option<&Folds>, doubts: &Doubts, section: &ExperimentSection) -> Vec<String> {
+    let lines = folds.map(|folds| folds.remarks(doubts, direction(section))).unwrap_or_default();
+    lines.into_iter().chain(section.shared.iter().cloned()).collect()
 }
 
 /// The title of an experiment; of one direction, with the corpus that is tested.
@@ -359,7 +382,7 @@ impl Walk<'_> {
         let action = |context: &Context| {
             let corpus = corpus_section(&ingested.listing, &self.pipeline.corpus, data, late.clone())?;
             let steps = steps(self.pipeline, experiments);
-            let mut report = assemble(self.pipeline, Some(corpus), None, sections(self.pipeline, experiments)?, steps);
+            let mut report = assemble(self.pipeline, Some(corpus), None, sections(self.pipeline, experiments, data)?, steps);
             report.comparisons = comparisons(&report.experiments, Unit::of(self.pipeline))?;
             report.overviews = overview::overviews(data.extracted, data.utterances)?;
             report.recordings = frame.recordings.clone();

@@ -1,20 +1,21 @@
 //! The split stage: the folds of an experiment as a table, with what train and test share.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::doubts::Doubts;
 use super::ingest::{from_json, to_json};
 use super::windows::Unit;
 use crate::config::Experiment;
-use crate::corpus::Utterance;
+use crate::corpus::{Attribute, Utterance};
 use crate::error::{Error, Result};
 use crate::files::{hash_bytes, write_atomically};
 use crate::orchestrator::Context;
 use crate::report::LeakageLine;
-use crate::split::{self, Fold, Item, Protocol, Requirement, Role, Sharing, Stretch};
+use crate::split::{self, Fold, Item, Protocol, Requirement, Role, Sharing, Stretch, TestSpeakers};
 use crate::table::{self, splits::SplitRow};
 
 /// Name of the table of folds within the task's folder.
@@ -25,17 +26,9 @@ pub(super) const ABOUT: &str = "about.json";
 /// What is known of the folds besides who is in them.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct About {
-    pub speaker_independent: bool,
     /// By fold.
     pub sharing: Vec<Sharing>,
     pub warnings: Vec<String>,
-}
-
-impl About {
-    /// What has to be known to read a result on these folds.
-    pub(super) fn remarks(&self) -> Vec<String> {
-        split::verdict(&self.sharing).into_iter().chain(self.warnings.iter().cloned()).collect()
-    }
 }
 
 /// The folds of one experiment, read back.
@@ -46,12 +39,20 @@ pub(super) struct Folds {
 }
 
 impl Folds {
-    /// Counts the copies that an audit found; `groups` is [`super::audit::groups`] of the utterances.
-    pub(super) fn count_copies(&mut self, utterances: &[Utterance], unit: Unit, groups: &[usize]) {
+    /// Counts copies on both sides; `groups` is [`super::audit::groups`] of the utterances, where the audit is there. The same samples are
+    /// known without it.
+    pub(super) fn count_copies(&mut self, utterances: &[Utterance], unit: Unit, groups: Option<&[usize]>) {
         let (whole, places) = unit.whole(utterances);
         let hashes: Vec<&str> = places.iter().map(|&place| whole[place].content_hash.as_str()).collect();
+        let stretches: Vec<Stretch> = utterances.iter().map(stretch).collect();
+        let stretches = split::are_cut(&stretches).then_some(stretches.as_slice());
         for (fold, sharing) in self.folds.iter().zip(&mut self.about.sharing) {
-            sharing.shared_near = Some(split::near_shared(fold, &hashes, groups));
+            sharing.shared_near = groups.map(|groups| split::near_shared(fold, &hashes, groups));
+            let found = match groups {
+                Some(groups) => split::on_both_sides(fold, groups, stretches),
+                None => split::on_both_sides(fold, &hashes, stretches),
+            };
+            sharing.both_sides = found.into_iter().map(|i| unit.id(&utterances[i].source.id)).collect::<BTreeSet<_>>().len();
         }
     }
 
@@ -69,6 +70,22 @@ impl Folds {
 
     pub(super) fn has(&self, fold: u32) -> bool {
         self.folds.iter().any(|one| one.index == fold)
+    }
+
+    /// What may be said of the speakers of all folds or, of one direction between corpora, of one.
+    pub(super) fn speakers(&self, doubts: &Doubts, only: Option<u32>) -> TestSpeakers {
+        TestSpeakers::of(&self.sharing(only), doubts.guessed.contains(&Attribute::Speaker), doubts.across_speakers)
+    }
+
+    /// What has to be known to read a result on these folds.
+    pub(super) fn remarks(&self, doubts: &Doubts, only: Option<u32>) -> Vec<String> {
+        let lines = split::verdict(&self.sharing(only), self.speakers(doubts, only), doubts.guessed);
+        lines.into_iter().chain(self.about.warnings.iter().cloned()).collect()
+    }
+
+    fn sharing(&self, only: Option<u32>) -> Vec<Sharing> {
+        let counts = self.folds.iter().zip(&self.about.sharing);
+        counts.filter(|(fold, _)| only.is_none_or(|only| only == fold.index)).map(|(_, sharing)| *sharing).collect()
     }
 
     /// What each fold shares, kind by kind.
@@ -90,7 +107,7 @@ impl Folds {
     /// # Errors
     /// `Data`, with the first fold that falls short.
     pub(super) fn check(&self, experiment: &Experiment) -> Result<()> {
-        let unknown = self.about.sharing.iter().map(|fold| fold.test_without_speaker + fold.train_without_speaker).max().unwrap_or(0);
+        let unknown = self.about.sharing.iter().map(Sharing::without_speaker).max().unwrap_or(0);
         if experiment.is_transductive() && unknown > 0 {
             let message =
                 format!("the experiment {} scales by speaker, and of {unknown} utterances the speaker is not known", experiment.name);
@@ -157,8 +174,7 @@ pub(super) fn split(utterances: &[Utterance], unit: Unit, experiment: &Experimen
     let stretches: Vec<Stretch> = utterances.iter().map(stretch).collect();
     let stretches = split::are_cut(&stretches).then_some(stretches.as_slice());
     let sharing: Vec<_> = assignment.folds.iter().map(|fold| split::sharing(&items, fold, &texts, &hashes, stretches)).collect();
-    let about =
-        About { speaker_independent: split::is_speaker_independent(&assignment.folds, &items), sharing, warnings: assignment.warnings };
+    let about = About { sharing, warnings: assignment.warnings };
     for warning in &about.warnings {
         context.warn(format!("{}: {warning}", experiment.name));
     }

@@ -9,6 +9,7 @@ use super::pools;
 use super::summary;
 use super::svg::{self, Picture};
 use super::uncertainty::{ENOUGH_SPEAKERS, doubt};
+use crate::split::Independence;
 
 const WIDTH: f64 = 640.0;
 const LEFT: f64 = 20.0;
@@ -62,21 +63,21 @@ impl Panel<'_> {
 /// Writes the chart of some of a report's experiments, or nothing where none of them has a result.
 pub(super) fn write(h: &mut Html, report: &PipelineReport, experiments: &[&ExperimentSection]) {
     let published = compare::published(report);
-    let panels: Vec<Panel> =
-        [("Speakers unseen: no test speaker was trained on", true), ("Speakers shared between training and test", false)]
-            .into_iter()
-            .map(|(title, independent)| Panel {
-                title,
-                rows: experiments.iter().copied().filter(|e| e.speaker_independent == independent && e.pooled.is_some()).collect(),
-                marks: published
-                    .iter()
-                    .enumerate()
-                    .filter(|(_, p)| p.speaker_independent == Some(independent))
-                    .map(|(i, p)| (compare::key(i), p))
-                    .collect(),
-            })
-            .filter(|panel| !panel.rows.is_empty())
-            .collect();
+    let experiments: Vec<&ExperimentSection> = experiments.iter().copied().filter(|e| e.pooled.is_some()).collect();
+    let panels: Vec<Panel> = compare::by_speakers(&experiments, |e| *e, published)
+        .into_iter()
+        .filter(|(_, ours, _)| !ours.is_empty())
+        .map(|(speakers, ours, theirs)| Panel {
+            title: speakers.heading(),
+            rows: ours.into_iter().map(|i| experiments[i]).collect(),
+            // What is not known of both is not the same.
+            marks: theirs
+                .into_iter()
+                .filter(|_| speakers.independence() != Independence::Unknown)
+                .map(|i| (compare::key(i), &published[i]))
+                .collect(),
+        })
+        .collect();
     if panels.is_empty() {
         return;
     }

@@ -3,7 +3,9 @@
 
 use std::fmt::Write;
 
+use crate::corpus::Attribute;
 use crate::evaluation::Interval;
+use crate::split::TestSpeakers;
 
 use super::compare;
 use super::data::{ExperimentSection, PipelineReport};
@@ -12,7 +14,7 @@ use super::leak;
 use super::models::{self, Kind};
 use super::pools;
 use super::sheet::escape;
-use super::uncertainty::doubt;
+use super::uncertainty::{self, doubt};
 
 /// What a card says where nobody said anything.
 const UNKNOWN: &str = "not known to this program: ask whoever made it, before models or results are passed on, and write `corpus.licence`";
@@ -38,6 +40,13 @@ pub(super) fn render(report: &PipelineReport, experiment: &ExperimentSection) ->
     if let Some(leak) = leak {
         let _ = writeln!(out, "**The same sound is in training and test:** {}. The figures are too high.\n", leak.describe());
     }
+    if let TestSpeakers::OnBothSides { .. } = experiment.speakers {
+        let (bold, rest) = experiment.speakers.explain();
+        let _ = writeln!(out, "**{bold}** {}\n", escape(rest));
+    }
+    if !experiment.guessed.is_empty() {
+        let _ = writeln!(out, "**Guessed from file names, not confirmed: {}.**\n", Attribute::list(&experiment.guessed));
+    }
     models::write(&mut out, report, experiment);
     out += "## Data\n\n";
     if let Some(corpus) = &report.corpus {
@@ -59,13 +68,8 @@ pub(super) fn render(report: &PipelineReport, experiment: &ExperimentSection) ->
             out += "What to cite: `references.bib` beside this file.\n\n";
         }
     }
-    let unknown = report.corpus.as_ref().is_some_and(|corpus| corpus.unknown_speakers > 0);
-    let speakers = match (experiment.speaker_independent, leak) {
-        (false, _) if unknown => "**Not every speaker is known: test speakers may have been trained on.** Expect less of a new voice.",
-        (true, None) => "No test speaker was trained on.",
-        (true, Some(_)) => "**Sounds that were tested were trained on** under the name of another speaker or recording.",
-        (false, _) => "**Test speakers were trained on**, with other recordings: expect less of a new voice.",
-    };
+    let (bold, rest) = experiment.speakers.explain();
+    let speakers = format!("**{bold}** {}", escape(rest));
     let _ = writeln!(out, "## Protocol\n\n{}. {speakers}", escape(&experiment.protocol));
     if experiment.transductive {
         out += "Transductive: unlabelled recordings of the test speakers had a part in scaling what the models see. ";
@@ -93,7 +97,8 @@ pub(super) fn render(report: &PipelineReport, experiment: &ExperimentSection) ->
         Kind::Ensemble(_) => plural(experiment.folds.len(), "fold"),
         _ => plural(experiment.folds.len(), "training"),
     };
-    let _ = writeln!(out, "\nOver {} predictions, pooled over {pooled}. Recall by class:\n", scores.n);
+    let _ =
+        writeln!(out, "\nOver {} predictions, pooled over {pooled}. Recall by class{}:\n", scores.n, experiment.doubt(Attribute::Emotion));
     let unit = if experiment.windows.is_some() { "windows" } else { "utterances" };
     let _ = writeln!(out, "| class | {unit} | recall % |\n| --- | ---: | ---: |");
     for class in &scores.per_class {
@@ -105,7 +110,7 @@ pub(super) fn render(report: &PipelineReport, experiment: &ExperimentSection) ->
         let _ = writeln!(
             out,
             "\nBy {}: UAR from {} to {} % over {} groups.",
-            escape(&one.attribute),
+            uncertainty::named(experiment, one),
             percent(low),
             percent(high),
             one.groups.len()
@@ -134,7 +139,9 @@ mod tests {
     fn a_card_has_results_with_intervals_protocol_and_licence() {
         let report = fixture::compared();
         let [shared, unseen] = [0, 1].map(|i: usize| render(&report, &report.experiments[i]).unwrap());
-        assert!(shared.contains("**Test speakers were trained on**") && unseen.contains("No test speaker was trained on."));
+        assert!(
+            shared.contains("**Speakers are shared:**") && unseen.contains("**Test speakers are unseen:** none of them was trained on.")
+        );
         let intervals = report.experiments[1].uncertainty.intervals.unwrap();
         let line = format!("| {} to {} |", percent(intervals.uar.low), percent(intervals.uar.high));
         assert!(unseen.contains(&line) && unseen.contains("CC BY-NC-SA 4.0") && unseen.contains("By sex: UAR from"), "{unseen}");
@@ -149,12 +156,14 @@ mod tests {
         report.overrides = vec!["train.epochs=1".into()];
         let one = &mut report.experiments[1];
         one.uncertainty.intervals.as_mut().unwrap().units = 4;
+        one.speakers = TestSpeakers::OnBothSides { recordings: 3 };
         one.leakage.push(super::super::LeakageLine { fold: 0, kind: "duplicates".into(), test_units: 240, shared_units: 3 });
         let card = render(&report, &report.experiments[1]).unwrap();
         let model = card.find("## Model").unwrap();
         assert!(card.find("Overridden for this run: train.epochs=1").unwrap() < model, "{card}");
         assert!(card.find("3 tested utterances are the very same sound").unwrap() < model, "{card}");
-        assert!(!card.contains("No test speaker was trained on."));
+        assert!(!card.contains("Test speakers are unseen"));
+        assert_eq!(card.matches("**Not speaker-independent: 3 recordings are on both sides.**").count(), 2, "{card}");
         assert_eq!(card.matches(", of only 4 speakers: too narrow to trust |").count(), 2, "{card}");
     }
 

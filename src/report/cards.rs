@@ -1,6 +1,7 @@
 //! The figures that a page begins with.
 
 use crate::evaluation::{Interval, Scores};
+use crate::split::Independence;
 
 use super::compare;
 use super::data::{ExperimentSection, PipelineReport};
@@ -8,6 +9,16 @@ use super::html::{self, Html, percent, plural};
 use super::models::{self, Kind};
 use super::pools::TRANSDUCTIVE;
 use super::{leak, uncertainty};
+
+/// The class of a card with a figure of this experiment.
+fn class(experiment: &ExperimentSection) -> &'static str {
+    match experiment.speakers.independence() {
+        _ if leak::of(experiment).is_some() => "card shared",
+        Independence::Yes => "card unseen",
+        Independence::No => "card shared",
+        Independence::Unknown => "card unknown",
+    }
+}
 
 /// The first of the highest UAR.
 fn highest<'r>(results: &[(&'r ExperimentSection, &'r Scores)]) -> Option<(&'r ExperimentSection, &'r Scores)> {
@@ -17,17 +28,17 @@ fn highest<'r>(results: &[(&'r ExperimentSection, &'r Scores)]) -> Option<(&'r E
 /// Writes the cards at the top: the highest result of each kind of protocol, and the level without a model.
 pub(super) fn write(h: &mut Html, report: &PipelineReport) {
     h.raw("<div class=\"cards\">");
-    for (independent, title) in [(true, "Speakers unseen"), (false, "Speakers shared")] {
-        let of_kind: Vec<(&ExperimentSection, &Scores)> = compare::results(report)
-            .filter(|(_, e)| e.speaker_independent == independent)
-            .filter_map(|(_, e)| e.pooled.as_ref().map(|scores| (e, scores)))
-            .collect();
+    let done: Vec<(&ExperimentSection, &Scores)> =
+        compare::results(report).filter_map(|(_, e)| e.pooled.as_ref().map(|scores| (e, scores))).collect();
+    for (speakers, ours, _) in compare::by_speakers(&done, |(e, _)| *e, &[]) {
+        let title = speakers.heading();
+        let of_kind = ours.into_iter().map(|i| done[i]);
         // What looks at unlabelled test clips is another task: it never stands in the place of a result that does not.
-        let (transductive, inductive): (Vec<_>, Vec<_>) = of_kind.into_iter().partition(|(e, _)| e.transductive);
+        let (transductive, inductive): (Vec<_>, Vec<_>) = of_kind.partition(|(e, _)| e.transductive);
         let leading = if inductive.is_empty() { &transductive } else { &inductive };
         let Some((best, scores)) = highest(leading) else { continue };
         let leak = leak::of(best);
-        h.open("div", &[("class", if independent && leak.is_none() { "card unseen" } else { "card shared" })]);
+        h.open("div", &[("class", class(best))]);
         h.el("p", &[("class", "card-title")], if inductive.is_empty() { format!("{title}, {TRANSDUCTIVE}") } else { title.to_owned() });
         h.within("p", &[("class", "big")], |h| {
             h.text(percent(scores.uar)).raw(" %<span class=\"unit\"> UAR</span>");
@@ -69,8 +80,8 @@ pub(super) fn write(h: &mut Html, report: &PipelineReport) {
         h.within("p", &[("class", "big")], |h| {
             h.text(html::count(corpus.utterances)).raw("<span class=\"unit\"> utterances</span>");
         });
-        let facts = [plural(corpus.by_speaker.len(), "speaker"), plural(corpus.by_class.len(), "class"), html::duration(corpus.duration_s)]
-            .join(" · ");
+        let facts =
+            [super::corpus::speakers(corpus), plural(corpus.by_class.len(), "class"), html::duration(corpus.duration_s)].join(" · ");
         h.el("p", &[], facts).raw("</div>");
     }
     h.raw("</div>");
@@ -79,7 +90,7 @@ pub(super) fn write(h: &mut Html, report: &PipelineReport) {
 /// Writes the cards of one experiment: its figures with their intervals, and what they are to be held against.
 pub(super) fn of_experiment(h: &mut Html, report: &PipelineReport, experiment: &ExperimentSection) {
     let Some(scores) = &experiment.pooled else { return };
-    let kind = if experiment.speaker_independent && leak::of(experiment).is_none() { "card unseen" } else { "card shared" };
+    let kind = class(experiment);
     let (wa, uar) = experiment.uncertainty.intervals.as_ref().map(|found| (found.accuracy, found.uar)).unzip();
     let card = |h: &mut Html, class: &str, title: &'static str, value: f64, unit: &'static str, below: &str| {
         h.open("div", &[("class", class)]).el("p", &[("class", "card-title")], title);

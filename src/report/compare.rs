@@ -1,6 +1,8 @@
 //! Which published figures stand beside which experiment, and how far away.
 
+use crate::corpus::Attribute;
 use crate::evaluation::{Mark, Published};
+use crate::split::{Independence, TestSpeakers};
 
 use super::data::{CorpusSection, ExperimentSection, PipelineReport};
 
@@ -20,17 +22,21 @@ pub(super) enum Standing {
     Transductive,
     /// It is not known whether the published test speakers were unseen.
     UnknownProtocol,
+    /// It is not known, or not confirmed, who the speakers of the experiment are.
+    UnknownSpeakers,
     /// The experiment has no result.
     NoResult,
 }
 
 /// Holds one experiment against one published figure.
 pub(super) fn standing(experiment: &ExperimentSection, published: &Published) -> Standing {
-    match published.speaker_independent {
-        None => Standing::UnknownProtocol,
-        Some(independent) if independent != experiment.speaker_independent => Standing::OtherProtocol,
-        Some(_) if experiment.transductive != is_transductive(published) => Standing::Transductive,
-        Some(_) => match &experiment.pooled {
+    let theirs = Independence::of(published.speaker_independent);
+    match experiment.speakers.independence() {
+        _ if theirs == Independence::Unknown => Standing::UnknownProtocol,
+        Independence::Unknown => Standing::UnknownSpeakers,
+        ours if ours != theirs => Standing::OtherProtocol,
+        _ if experiment.transductive != is_transductive(published) => Standing::Transductive,
+        _ => match &experiment.pooled {
             None => Standing::NoResult,
             Some(ours) => Standing::Comparable {
                 accuracy: published.accuracy.map(|theirs| ours.accuracy - theirs),
@@ -38,6 +44,26 @@ pub(super) fn standing(experiment: &ExperimentSection, published: &Published) ->
             },
         },
     }
+}
+
+/// The statement that a published figure stands under.
+pub(super) fn speakers_of(published: &Published) -> TestSpeakers {
+    TestSpeakers::stated(Independence::of(published.speaker_independent))
+}
+
+/// The statements that results stand under, in the order of their tables: each with the experiments and the published figures of its kind.
+pub(super) fn by_speakers<'r, E>(
+    experiments: &[E],
+    of: impl Fn(&E) -> &'r ExperimentSection,
+    published: &'r [Published],
+) -> Vec<(TestSpeakers, Vec<usize>, Vec<usize>)> {
+    let ours: Vec<TestSpeakers> = experiments.iter().map(|one| of(one).speakers).collect();
+    let theirs: Vec<TestSpeakers> = published.iter().map(speakers_of).collect();
+    let mut kinds: Vec<TestSpeakers> = ours.iter().chain(&theirs).copied().collect();
+    kinds.sort();
+    kinds.dedup_by_key(|kind| kind.word());
+    let places = |all: &[TestSpeakers], kind: TestSpeakers| (0..all.len()).filter(|&i| all[i].word() == kind.word()).collect();
+    kinds.into_iter().map(|kind| (kind, places(&ours, kind), places(&theirs, kind))).collect()
 }
 
 /// Whether a published figure says of itself, in its system or protocol, that it is transductive.
@@ -75,6 +101,10 @@ pub(super) fn remarks(report: &PipelineReport) -> Vec<String> {
     }
     if let Some(lacking) = report.corpus.as_ref().and_then(differs_from_published) {
         remarks.push(format!("The corpus differs from the published one: {lacking}."));
+    }
+    let guessed = report.corpus.iter().flat_map(|corpus| &corpus.guessed).copied().collect::<Vec<_>>();
+    if !guessed.is_empty() {
+        remarks.push(format!("Guessed from file names, not confirmed: {}.", Attribute::list(&guessed)));
     }
     if let Some(other) = other_classes(report) {
         remarks.push(format!("Another task than the published one, so that no published figures stand here: {other}."));
@@ -174,6 +204,8 @@ mod tests {
         assert_eq!(standing(shared, &theirs), Standing::Transductive);
         let unknown = Published { speaker_independent: None, ..paper.clone() };
         assert_eq!(standing(shared, &unknown), Standing::UnknownProtocol);
+        let guessed = ExperimentSection { speakers: TestSpeakers::Guessed { disjoint: true }, ..unseen.clone() };
+        assert!(report.published[..5].iter().all(|figure| standing(&guessed, figure) == Standing::UnknownSpeakers));
     }
 
     #[test]

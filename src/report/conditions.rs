@@ -17,7 +17,10 @@ pub(super) fn write(h: &mut Html, conditions: &[Condition]) {
     h.raw("<h3 id=\"corpus-conditions\">Recording conditions</h3>");
     for condition in conditions.iter().filter(|condition| condition.leaks()) {
         h.within("p", &[("class", "warn box")], |h| {
-            h.raw("<strong>A leak:</strong> ").text(condition.warning()).raw(". No protocol of this report keeps that apart.");
+            h.el("strong", &[], heading(condition)).raw(" ").text(condition.warning()).raw(".");
+            if !condition.is_speaker() {
+                h.raw(" No protocol of this report keeps that apart.");
+            }
         });
     }
     for condition in conditions {
@@ -29,6 +32,11 @@ pub(super) fn write(h: &mut Html, conditions: &[Condition]) {
             many => table(h, condition, many.len()),
         }
     }
+}
+
+/// What a condition that leaks is called.
+pub(super) fn heading(condition: &Condition) -> &'static str {
+    if condition.is_speaker() { "Speakers tell emotions:" } else { "A leak:" }
 }
 
 fn table(h: &mut Html, condition: &Condition, values: usize) {

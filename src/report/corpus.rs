@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::corpus::{Reason, SetAside};
+use crate::corpus::{Attribute, Reason, SetAside};
 
 use super::compare;
 use super::conditions;
-use super::data::{CorpusSection, NearDuplicate};
+use super::data::{CorpusSection, NearDuplicate, doubt};
 use super::html::{self, Html, Table, cell, count, number, numbers, plural, row_head, words};
 use super::svg;
 
@@ -35,8 +35,9 @@ pub(super) fn write(h: &mut Html, corpus: &CorpusSection) {
     }
     conditions::write(h, &corpus.conditions);
     classes(h, corpus);
-    groups(h, "speaker", "Utterances by speaker", &corpus.by_speaker);
-    groups(h, "session", "Utterances by session", &corpus.by_session);
+    let by = |noun: &str, attribute| format!("Utterances by {noun}{}", doubt(&corpus.guessed, attribute));
+    groups(h, "speaker", &by("speaker", Attribute::Speaker), &corpus.by_speaker);
+    groups(h, "session", &by("session", Attribute::Session), &corpus.by_session);
     duplicates(h, &corpus.duplicates);
     near_duplicates(h, &corpus.near_duplicates);
     set_aside(h, &corpus.set_aside);
@@ -45,7 +46,7 @@ pub(super) fn write(h: &mut Html, corpus: &CorpusSection) {
 
 /// `24 speakers`, `speakers not known`.
 pub(super) fn speakers(corpus: &CorpusSection) -> String {
-    let known = plural(corpus.by_speaker.len(), "speaker");
+    let known = plural(corpus.by_speaker.len(), "speaker") + &doubt(&corpus.guessed, Attribute::Speaker);
     match (corpus.by_speaker.len(), corpus.unknown_speakers) {
         (_, 0) => known,
         (0, _) => "speakers not known".to_owned(),
@@ -83,7 +84,8 @@ fn classes(h: &mut Html, corpus: &CorpusSection) {
     if expected.is_some() {
         columns.extend([numbers("Published"), numbers("Difference")]);
     }
-    let table = Table { id: "class-counts", caption: "Utterances by class", class: "narrow", sortable: true };
+    let caption = format!("Utterances by class{}", doubt(&corpus.guessed, Attribute::Emotion));
+    let table = Table { id: "class-counts", caption: &caption, class: "narrow", sortable: true };
     table.write(h, &columns, |h| {
         h.raw("<tbody>");
         for class in names {

@@ -134,12 +134,12 @@ pub(super) fn metric_row(
     scope: &Scope,
     (n, class, metric, value): (&str, &str, &str, f64),
 ) -> Result<()> {
-    let independent = experiment.speaker_independent.to_string();
+    let independent = experiment.speakers.independence().name();
     let value = value.to_string();
     sheet.row([
         &experiment.name,
         &experiment.protocol,
-        &independent,
+        independent,
         scope.name,
         &scope.fold,
         scope.fold_name,

@@ -5,6 +5,7 @@ use crate::error::Result;
 use super::csv::{Scope, metric_row};
 use super::data::{ExperimentSection, PipelineReport};
 use super::sheet::Sheet;
+use super::uncertainty;
 
 /// Rows of metrics.csv: by seed, spreads, ends of the intervals, calibration errors.
 pub(super) fn metrics(sheet: &mut Sheet, experiment: &ExperimentSection) -> Result<()> {
@@ -48,8 +49,18 @@ pub(super) fn metrics(sheet: &mut Sheet, experiment: &ExperimentSection) -> Resu
 
 /// Accuracy and UAR by what the corpus says.
 pub(super) fn breakdown(report: &PipelineReport) -> Result<Sheet> {
-    let mut sheet =
-        Sheet::new(&["experiment", "protocol", "attribute", "value", "utterances", "predictions", "classes", "accuracy", "uar"])?;
+    let mut sheet = Sheet::new(&[
+        "experiment",
+        "protocol",
+        "attribute",
+        "value",
+        "utterances",
+        "predictions",
+        "classes",
+        "accuracy",
+        "uar",
+        "guessed",
+    ])?;
     for experiment in &report.experiments {
         for one in &experiment.uncertainty.breakdowns {
             for group in &one.groups {
@@ -63,6 +74,7 @@ pub(super) fn breakdown(report: &PipelineReport) -> Result<Sheet> {
                     group.classes.to_string(),
                     group.accuracy.to_string(),
                     group.uar.to_string(),
+                    uncertainty::is_guessed(experiment, one).to_string(),
                 ])?;
             }
         }

@@ -2,6 +2,7 @@
 
 use crate::error::Result;
 use crate::evaluation::{Interval, Intervals, Scores};
+use crate::split::TestSpeakers;
 use crate::transform::BALANCED_SPEAKERS;
 
 use super::compare;
@@ -56,7 +57,7 @@ pub(super) fn results(report: &PipelineReport) -> Result<Sheet> {
                 &one.model,
                 &one.protocol,
                 // Of what was never trained nothing is known to be shared.
-                &scores.map(|_| one.speaker_independent.to_string()).unwrap_or_default(),
+                scores.map(|_| one.speakers.independence().name()).unwrap_or_default(),
                 &one.transductive.to_string(),
                 &one.labels.len().to_string(),
                 &scores.map(|scores| scores.n.to_string()).unwrap_or_default(),
@@ -76,14 +77,14 @@ pub(super) fn results(report: &PipelineReport) -> Result<Sheet> {
     }
     for figure in compare::published(report) {
         let known = |value: Option<f64>| value.map(|value| value.to_string()).unwrap_or_default();
-        let independent = figure.speaker_independent.map(|known| known.to_string()).unwrap_or_default();
+        let independent = compare::speakers_of(figure).independence().name();
         sheet.row([
             "published",
             "",
             &figure.source,
             &figure.system,
             &figure.protocol,
-            &independent,
+            independent,
             "",
             "",
             "",
@@ -108,9 +109,11 @@ fn note(one: &ExperimentSection, intervals: Option<&Intervals>) -> String {
     if let Some(failed) = &one.failed {
         return failed.clone();
     }
+    let told = ![TestSpeakers::Unseen, TestSpeakers::Shared].contains(&one.speakers);
+    let speakers = (one.pooled.is_some() && told).then(|| one.speakers.phrase());
     let doubt = intervals.and_then(doubt).map(|doubt| format!("interval {doubt}"));
     let condition = one.transductive.then(|| format!("transductive: holds only if {BALANCED_SPEAKERS}"));
-    doubt.into_iter().chain(condition).collect::<Vec<_>>().join("; ")
+    speakers.into_iter().chain(doubt).chain(condition).collect::<Vec<_>>().join("; ")
 }
 
 /// Counts of utterances by class, speaker and session.

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::leak;
 use crate::audio::Windows;
-use crate::corpus::{Condition, Expected, SetAside};
+use crate::corpus::{Attribute, Condition, Expected, NOT_CONFIRMED, SetAside};
 use crate::evaluation::{Explanation, Overview, Pair, Published, RestrictedPool, Scores, Spread, Uncertainty};
+use crate::split::TestSpeakers;
 
 /// One pipeline.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -89,6 +91,9 @@ pub struct CorpusSection {
     pub near_duplicates: Vec<NearDuplicate>,
     /// Remarks of the reader.
     pub notes: Vec<String>,
+    /// Attributes that were inferred from names and not confirmed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub guessed: Vec<Attribute>,
     /// How it was recorded, against its classes.
     #[serde(default)]
     pub conditions: Vec<Condition>,
@@ -118,7 +123,7 @@ pub struct NearDuplicate {
 pub struct LeakageLine {
     /// From 0.
     pub fold: u32,
-    /// `speakers`, `sentences`, `sessions`, `duplicates` or `near-duplicates`.
+    /// A kind of [`crate::split::Sharing::kinds`], such as `speakers` or `duplicates`.
     pub kind: String,
     /// Units of the test part.
     pub test_units: usize,
@@ -156,8 +161,12 @@ pub struct ExperimentSection {
     /// Whether labels were dealt out anew: a control, no result.
     #[serde(default)]
     pub shuffled_labels: bool,
-    /// Whether no test speaker was trained on, as counted from the folds.
-    pub speaker_independent: bool,
+    /// What may be said of its test speakers.
+    #[serde(flatten)]
+    pub speakers: TestSpeakers,
+    /// Attributes of the corpus that were inferred from names and not confirmed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub guessed: Vec<Attribute>,
     /// Whether test utterances, without their labels, had a part in what was done to them.
     #[serde(default)]
     pub transductive: bool,
@@ -198,10 +207,32 @@ pub struct ExperimentSection {
 }
 
 impl ExperimentSection {
+    /// ` (guessed from file names, not confirmed)`: what stands behind the name of an attribute where its values are shown.
+    pub(super) fn doubt(&self, attribute: Attribute) -> String {
+        doubt(&self.guessed, attribute)
+    }
+
     /// The name of the experiment in the pipeline file.
     pub fn experiment(&self) -> &str {
         self.direction_of.as_deref().unwrap_or(&self.name)
     }
+}
+
+impl PipelineReport {
+    /// Of a report that was written before copies on both sides decided what is said of speakers.
+    pub(super) fn settle(mut self) -> PipelineReport {
+        for one in &mut self.experiments {
+            if let (TestSpeakers::Unseen, Some(leak)) = (one.speakers, leak::of(one)) {
+                one.speakers = TestSpeakers::OnBothSides { recordings: leak.same + leak.versions + leak.overlaps };
+            }
+        }
+        self
+    }
+}
+
+/// What stands behind the name of an attribute that nobody has confirmed.
+pub(super) fn doubt(guessed: &[Attribute], attribute: Attribute) -> String {
+    if guessed.contains(&attribute) { format!(" ({NOT_CONFIRMED})") } else { String::new() }
 }
 
 /// One trained fold.

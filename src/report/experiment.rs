@@ -1,11 +1,15 @@
 //! The page of one experiment.
 
+use crate::corpus::Attribute;
 use crate::evaluation::Scores;
+use crate::split::{Independence, TestSpeakers};
 
 use super::compare::Standing;
 use super::data::{ExperimentSection, FoldSection, PipelineReport};
 use super::html::{self, Html, Table, count, number, numbers, percent, row_head, words};
-use super::{banners, bars, cards, compare, curves, explain, heat, leak, page, pools, runs, strip, summary, uncertainty, wrong};
+use super::{
+    banners, bars, cards, compare, conditions, curves, explain, heat, leak, page, pools, runs, strip, summary, uncertainty, wrong,
+};
 
 /// Prefix of the identifiers of the page's parts.
 const ID: &str = "x";
@@ -74,14 +78,15 @@ fn parts(h: &mut Html, report: &PipelineReport, experiment: &ExperimentSection) 
     }
     for condition in report.corpus.iter().flat_map(|corpus| &corpus.conditions).filter(|condition| condition.leaks()) {
         h.within("p", &[("class", "warn box")], |h| {
-            h.raw("<strong>A leak:</strong> ").text(condition.warning()).raw(".");
+            h.el("strong", &[], conditions::heading(condition)).raw(" ").text(condition.warning()).raw(".");
         });
     }
     cards::of_experiment(h, report, experiment);
-    sharing(h, report, experiment);
+    sharing(h, experiment);
     augmentation(h, experiment);
     pools::write(h, experiment, ID);
-    let kin = compare::published(report).iter().any(|p| p.speaker_independent == Some(experiment.speaker_independent));
+    let ours = experiment.speakers.independence();
+    let kin = ours != Independence::Unknown && compare::published(report).iter().any(|p| Independence::of(p.speaker_independent) == ours);
     if kin && experiment.pooled.is_some() && !experiment.shuffled_labels {
         h.part("x-published", "Beside published figures");
         bars::write(h, report, &[experiment]);
@@ -95,11 +100,12 @@ fn parts(h: &mut Html, report: &PipelineReport, experiment: &ExperimentSection) 
     }
     if let Some(scores) = &experiment.pooled {
         h.part("x-confusion", "Confusion");
-        heat::write(h, &scores.confusion, &experiment.title, "x-heat");
+        let doubt = experiment.doubt(Attribute::Emotion).replacen(" (", " (classes ", 1);
+        heat::write(h, &scores.confusion, &format!("{}{doubt}", experiment.title), "x-heat");
         confused(h, scores);
         if let Some(ensemble) = &experiment.ensemble {
             h.raw("<details><summary>Confusion of the ensemble over seeds</summary>");
-            heat::write(h, &ensemble.confusion, &format!("{}, ensemble", experiment.title), "x-ensemble-heat");
+            heat::write(h, &ensemble.confusion, &format!("{}, ensemble{doubt}", experiment.title), "x-ensemble-heat");
             h.raw("</details>");
         }
         classes(h, experiment, scores, ID);
@@ -124,29 +130,35 @@ fn neighbours(h: &mut Html, report: &PipelineReport, index: usize) {
 }
 
 /// What training and test share, a leak first; nothing where nothing was trained.
-fn sharing(h: &mut Html, report: &PipelineReport, experiment: &ExperimentSection) {
+fn sharing(h: &mut Html, experiment: &ExperimentSection) {
     if experiment.pooled.is_none() {
         return;
     }
     let leak = leak::of(experiment);
-    let class = match (leak, experiment.speaker_independent) {
-        (Some(_), _) => "sharing leak box",
-        (None, true) => "sharing unseen box",
-        (None, false) => "sharing shared box",
+    let class = match experiment.speakers.independence() {
+        _ if leak.is_some() => "sharing leak box",
+        Independence::Yes => "sharing unseen box",
+        Independence::No => "sharing shared box",
+        Independence::Unknown => "sharing unknown box",
     };
     h.open("div", &[("class", class)]);
+    let statement = |h: &mut Html| {
+        let (bold, rest) = experiment.speakers.explain();
+        h.raw("<p>").el("strong", &[], bold).raw(" ").text(rest).raw("</p>");
+    };
+    // What the audit found wins over names.
+    let audited = matches!(experiment.speakers, TestSpeakers::OnBothSides { .. });
+    if audited {
+        statement(h);
+    }
     if let Some(leak) = leak {
         h.within("p", &[], |h| {
             h.raw("<strong>The same sound is in training and test:</strong> ").text(leak.describe());
             h.raw(". The figures are too high; the key <code>require</code> of an experiment refuses such folds.");
         });
     }
-    if experiment.speaker_independent {
-        h.raw("<p><strong>Test speakers are unseen:</strong> none of them was trained on.</p>");
-    } else if report.corpus.as_ref().is_some_and(|corpus| corpus.unknown_speakers > 0) {
-        h.raw("<p><strong>Not every speaker is known:</strong> test speakers may have been trained on, and that has to be assumed.</p>");
-    } else {
-        h.raw("<p><strong>Speakers are shared:</strong> the model was trained on other recordings of its test speakers.</p>");
+    if !audited {
+        statement(h);
     }
     if experiment.transductive {
         h.raw("<p><strong>Transductive:</strong> test utterances, without their labels, had a part in scaling what the model sees. ");
@@ -203,7 +215,7 @@ fn confused(h: &mut Html, scores: &Scores) {
 fn classes(h: &mut Html, experiment: &ExperimentSection, scores: &Scores, id: &str) {
     h.part(&format!("{id}-classes"), "By class");
     let table_id = format!("{id}-class-table");
-    let caption = format!("{}: precision, recall and F1 by class, pooled", experiment.title);
+    let caption = format!("{}: precision, recall and F1 by class{}, pooled", experiment.title, experiment.doubt(Attribute::Emotion));
     let table = Table { id: &table_id, caption: &caption, class: "narrow", sortable: true };
     let unit = if experiment.windows.is_some() { "Windows" } else { "Utterances" };
     let columns = [words("Class"), numbers("Precision %"), numbers("Recall %"), numbers("F1 %"), numbers(unit)];

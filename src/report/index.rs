@@ -14,6 +14,7 @@ use super::data::{ExperimentSection, PipelineReport};
 use super::html::{self, Html, Table, cell, number, numbers, percent, relative_link, words};
 use super::summary;
 use super::write::{SCHEMA_VERSION, is_unchanged};
+use crate::split::TestSpeakers;
 
 /// One folder with a `report.json`.
 struct Entry {
@@ -61,7 +62,7 @@ pub(super) fn parse(path: &Path) -> std::result::Result<PipelineReport, String> 
     if version.schema_version > SCHEMA_VERSION {
         return Err(format!("written by a newer ser (schema {}, this program reads up to {SCHEMA_VERSION})", version.schema_version));
     }
-    serde_json::from_slice(&bytes).map_err(|e| e.to_string())
+    serde_json::from_slice(&bytes).map(PipelineReport::settle).map_err(|e| e.to_string())
 }
 
 fn render(entries: &[Entry]) -> String {
@@ -75,9 +76,7 @@ fn render(entries: &[Entry]) -> String {
             h.raw("<p class=\"missing box\">No report yet. Run a pipeline, and it appears here.</p></section></main>");
             return;
         }
-        h.raw(
-            "<p>Figures compare only within one corpus and one kind of protocol: a test on unseen speakers is harder than one on speakers ",
-        );
+        h.raw("<p>Figures compare only within one corpus and one kind of protocol: a test on new speakers is harder than one on speakers ");
         h.raw("shared with training. Published figures are marked, each in its own protocol. Select a column header to sort.</p>");
         table(h, entries);
         h.raw("</section>");
@@ -124,19 +123,29 @@ fn filters(h: &mut Html, entries: &[Entry]) {
     for corpus in corpora {
         h.el("option", &[("value", corpus)], corpus);
     }
-    h.raw("</select></label><label>Test speakers <select name=\"kind\"><option value=\"\">all</option><option value=\"unseen\">unseen</option>");
-    h.raw("<option value=\"shared\">shared with training</option></select></label>");
+    h.raw("</select></label><label>Test speakers <select name=\"kind\"><option value=\"\">all</option>");
+    for speakers in kinds(entries) {
+        h.el("option", &[("value", speakers.word())], speakers.badge());
+    }
+    h.raw("</select></label>");
     h.raw("<label><input type=\"checkbox\" name=\"published\" checked> published figures</label>");
     h.raw("<output aria-live=\"polite\"></output></form>");
 }
 
+/// What the rows say of their test speakers, each once.
+fn kinds(entries: &[Entry]) -> BTreeSet<TestSpeakers> {
+    let mut kinds = BTreeSet::new();
+    for report in entries.iter().filter_map(|entry| entry.report.as_ref().ok()) {
+        kinds.extend(report.experiments.iter().filter(|one| one.pooled.is_some()).map(|one| one.speakers));
+        kinds.extend(compare::published(report).iter().map(compare::speakers_of));
+    }
+    let mut words = BTreeSet::new();
+    kinds.into_iter().filter(|kind| words.insert(kind.word())).collect()
+}
+
 /// The start tag of a row, with what it is filtered by.
-fn open_row(h: &mut Html, corpus: &str, independent: Option<bool>, class: &'static str) {
-    let kind = match independent {
-        Some(true) => "unseen",
-        Some(false) => "shared",
-        None => "",
-    };
+fn open_row(h: &mut Html, corpus: &str, speakers: Option<TestSpeakers>, class: &'static str) {
+    let kind = speakers.map_or("", TestSpeakers::word);
     h.open("tr", &[("class", class), ("data-corpus", corpus), ("data-kind", kind)]);
 }
 
@@ -155,7 +164,7 @@ fn published(h: &mut Html, entries: &[Entry]) {
 }
 
 fn published_row(h: &mut Html, corpus: &str, figure: &Published) {
-    open_row(h, corpus, figure.speaker_independent, "theirs");
+    open_row(h, corpus, Some(compare::speakers_of(figure)), "theirs");
     h.raw("<th scope=\"row\"><span class=\"key\">published</span> ").text(&figure.source).raw(" ");
     summary::mark(h, figure.mark);
     h.raw("</th>");
@@ -167,7 +176,7 @@ fn published_row(h: &mut Html, corpus: &str, figure: &Published) {
         }
     }
     h.raw("<td>");
-    summary::badge(h, figure.speaker_independent);
+    summary::badge(h, compare::speakers_of(figure));
     h.raw("</td>");
     cell(h, &figure.protocol);
     (0..4).for_each(|_| missing(h));
@@ -204,7 +213,7 @@ fn pipeline(h: &mut Html, folder: &str, report: &PipelineReport) {
 
 fn row(h: &mut Html, folder: &str, report: &PipelineReport, experiment: &ExperimentSection, index: usize) {
     let Some(scores) = &experiment.pooled else { return };
-    open_row(h, corpus_of(report), Some(experiment.speaker_independent), "ours");
+    open_row(h, corpus_of(report), Some(experiment.speakers), "ours");
     head(h, folder, Some(report));
     h.raw("<td class=\"w\">")
         .el("a", &[("href", &relative_link(folder, &super::experiment::file(report, index)))], &experiment.title)

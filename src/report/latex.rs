@@ -2,8 +2,9 @@
 
 use std::fmt::Write;
 
+use crate::corpus::Attribute;
 use crate::error::reorders;
-use crate::evaluation::{Interval, Intervals, Published, Scores};
+use crate::evaluation::{Interval, Intervals, Scores};
 
 use super::bibtex;
 use super::compare;
@@ -28,17 +29,11 @@ pub(super) fn results(report: &PipelineReport) -> String {
     );
     let _ = writeln!(out, "  \\label{{tab:{}-results}}", report.name);
     out += "  \\begin{tabular}{llrr}\n    \\toprule\n    System & Protocol & WA & UAR \\\\\n";
-    for (independent, heading) in
-        [(Some(true), "Test speakers unseen"), (Some(false), "Test speakers shared with training"), (None, "Not known")]
-    {
-        let ours: Vec<&ExperimentSection> =
-            compare::results(report).map(|(_, e)| e).filter(|e| Some(e.speaker_independent) == independent && e.pooled.is_some()).collect();
-        let theirs: Vec<&Published> = compare::published(report).iter().filter(|p| p.speaker_independent == independent).collect();
-        if ours.is_empty() && theirs.is_empty() {
-            continue;
-        }
-        let _ = writeln!(out, "    \\midrule\n    \\multicolumn{{4}}{{l}}{{\\emph{{{heading}}}}} \\\\");
-        for one in ours {
+    let published = compare::published(report);
+    let done: Vec<&ExperimentSection> = compare::results(report).map(|(_, e)| e).filter(|e| e.pooled.is_some()).collect();
+    for (speakers, ours, theirs) in compare::by_speakers(&done, |e| *e, published) {
+        let _ = writeln!(out, "    \\midrule\n    \\multicolumn{{4}}{{l}}{{\\emph{{{}}}}} \\\\", speakers.heading());
+        for one in ours.into_iter().map(|i| done[i]) {
             let title = std::iter::once(escape(&one.title)).chain(summary::caveats(one).into_iter().map(|words| format!("({words})")));
             let title = title.collect::<Vec<_>>().join(" ");
             let found = &one.uncertainty;
@@ -46,7 +41,7 @@ pub(super) fn results(report: &PipelineReport) -> String {
             let several = one.ensemble.as_ref().filter(|_| compare::seeds(one).len() > 1);
             row(&mut out, "\\quad ensemble of its seeds", &one.protocol, several, found.ensemble_intervals.as_ref());
         }
-        for figure in theirs {
+        for figure in theirs.into_iter().map(|i| &published[i]) {
             let share = |value: Option<f64>| value.map_or_else(|| "--".to_owned(), percent);
             let _ = writeln!(
                 out,
@@ -99,10 +94,10 @@ pub(super) fn confusions(report: &PipelineReport) -> String {
     for (i, one) in report.experiments.iter().enumerate() {
         let Some(confusion) = one.pooled.as_ref().map(|scores| &scores.confusion) else { continue };
         let control = if one.shuffled_labels { " Control on shuffled labels, no result." } else { "" };
-        let remarks = remarks(report);
+        let (remarks, classes) = (remarks(report), one.doubt(Attribute::Emotion));
         let _ = writeln!(
             out,
-            "\\begin{{table}}\n  \\centering\n  \\caption{{{}: confusion in per cent of the true class (rows).{control}{remarks}}}\n  \\label{{tab:{}-confusion-{}}}",
+            "\\begin{{table}}\n  \\centering\n  \\caption{{{}: confusion in per cent of the true class (rows){classes}.{control}{remarks}}}\n  \\label{{tab:{}-confusion-{}}}",
             escape(&one.title),
             report.name,
             i + 1

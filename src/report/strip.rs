@@ -6,6 +6,7 @@ use super::compare;
 use super::data::ExperimentSection;
 use super::html::{self, Html, Table, numbers, percent, plural, words};
 use super::svg::{self, Picture};
+use crate::corpus::Attribute;
 
 const WIDTH: f64 = 640.0;
 const LEFT: f64 = 26.0;
@@ -39,7 +40,7 @@ pub(super) fn write(h: &mut Html, experiment: &ExperimentSection, id: &str) {
 
     h.part(&format!("{id}-speakers"), "Accuracy by speaker");
     h.within("p", &[], |h| {
-        h.text(plural(speakers.len(), "speaker"));
+        h.text(plural(speakers.len(), "speaker")).text(experiment.doubt(Attribute::Speaker));
         if speakers.len() > 1 {
             h.raw(", from ").text(percent(lowest.1.accuracy())).raw(" % (").text(lowest.0).raw(") to ");
             h.text(percent(highest.1.accuracy())).raw(" % (").text(highest.0).raw(").");
@@ -50,7 +51,7 @@ pub(super) fn write(h: &mut Html, experiment: &ExperimentSection, id: &str) {
     draw(h, experiment, id, &speakers);
     h.raw("<details><summary>Figures by speaker</summary>");
     let table_id = format!("{id}-speaker-table");
-    let caption = format!("{}: accuracy by speaker, all folds and seeds", experiment.title);
+    let caption = format!("{}: accuracy by speaker{}, all folds and seeds", experiment.title, experiment.doubt(Attribute::Speaker));
     let table = Table { id: &table_id, caption: &caption, class: "narrow", sortable: true };
     let by_speaker = experiment.uncertainty.breakdowns.iter().find(|b| b.attribute == "speaker");
     let uar = |speaker: &str| by_speaker.and_then(|b| b.groups.iter().find(|g| g.value == speaker)).map_or(f64::NAN, |g| g.uar);

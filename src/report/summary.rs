@@ -7,6 +7,7 @@ use super::data::{ExperimentSection, PipelineReport};
 use super::html::{self, Html, Table, cell, numbers, percent, points, words};
 use super::pools::{self, TRANSDUCTIVE};
 use super::{experiment, leak, uncertainty};
+use crate::split::{Independence, TestSpeakers};
 
 /// Writes the table of results, and what its words mean.
 pub(super) fn results(h: &mut Html, report: &PipelineReport) {
@@ -120,7 +121,7 @@ fn published_row(h: &mut Html, figure: &Published, key: &str) {
         h.el("td", &[("class", "n")], value.map_or("–".to_owned(), percent));
     }
     h.raw("<td>");
-    badge(h, figure.speaker_independent);
+    badge(h, compare::speakers_of(figure));
     h.raw("</td>");
     cell(h, &figure.protocol);
     h.el("td", &[("colspan", "3"), ("class", "note")], figure.note.as_deref().unwrap_or_default()).raw("</tr>");
@@ -152,25 +153,24 @@ pub(super) fn seeds(experiment: &ExperimentSection) -> String {
 }
 
 /// Says plainly whether the test speakers were heard in training.
-pub(super) fn badge(h: &mut Html, speaker_independent: Option<bool>) {
-    let (class, text) = match speaker_independent {
-        Some(true) => ("badge unseen", "unseen"),
-        Some(false) => ("badge shared", "shared with training"),
-        None => ("badge unknown", "not known"),
+pub(super) fn badge(h: &mut Html, speakers: TestSpeakers) {
+    let class = match speakers.independence() {
+        Independence::Yes => "badge unseen",
+        Independence::No => "badge shared",
+        Independence::Unknown => "badge unknown",
     };
-    h.el("span", &[("class", class)], text);
+    h.el("span", &[("class", class)], speakers.badge());
 }
 
 /// Whether the test speakers were heard in training, and whether test utterances had a part in scaling. Nothing was shared where nothing
-/// was trained; and where the very sounds are shared, unseen speakers are no merit.
+/// was trained.
 pub(super) fn badges(h: &mut Html, experiment: &ExperimentSection) {
     if experiment.pooled.is_some() {
         match leak::of(experiment) {
-            None => badge(h, Some(experiment.speaker_independent)),
+            None => badge(h, experiment.speakers),
             Some(_) => {
                 h.raw("<span class=\"badge leak\">").raw(LEAK).raw("</span> ");
-                let said = if experiment.speaker_independent { "speakers unseen" } else { "speakers shared with training" };
-                h.el("span", &[("class", "badge shared")], said);
+                badge(h, experiment.speakers);
             }
         }
         h.raw(" ");
@@ -203,7 +203,7 @@ pub(super) fn distances(h: &mut Html, report: &PipelineReport) {
     }
     h.raw("<h3 id=\"distances\">Distance to the published figures</h3>");
     h.raw(
-        "<p>Ours minus theirs, in percentage points, only where both test on speakers of the same kind (unseen, or shared with training). ",
+        "<p>Ours minus theirs, in percentage points, only where both test on speakers of the same kind (new to the model, or shared with training). ",
     );
     if experiments.iter().any(|e| e.transductive) {
         h.raw("What looks at unlabelled test recordings (transductive) has no distance to what does not. ");
@@ -244,6 +244,10 @@ fn distance(h: &mut Html, standing: Standing) {
         }
         Standing::Transductive => {
             h.raw("<span class=\"quiet\">not comparable: transductive</span>");
+            return;
+        }
+        Standing::UnknownSpeakers => {
+            h.raw("<span class=\"quiet\">not comparable: speakers not known or not confirmed</span>");
             return;
         }
         Standing::UnknownProtocol => {
@@ -297,9 +301,24 @@ pub(super) fn legend(h: &mut Html, report: &PipelineReport) {
             "<dt>Same sound in training</dt><dd>A test recording, or another version of it, was trained on: the figure is too high.</dd>",
         );
     }
-    h.raw("<dt>Unseen</dt><dd>No test speaker was trained on, counted from the folds themselves.</dd>");
-    h.raw("<dt>Shared</dt><dd>Test speakers were trained on: the figure tells how well known voices are recognised, ");
-    h.raw("and is usually higher than for a new voice.</dd>");
+    let kinds: Vec<Independence> = report
+        .experiments
+        .iter()
+        .map(|one| one.speakers)
+        .chain(compare::published(report).iter().map(compare::speakers_of))
+        .map(TestSpeakers::independence)
+        .collect();
+    if kinds.contains(&Independence::Yes) {
+        h.raw("<dt>Unseen</dt><dd>No test speaker was trained on, counted from the folds themselves.</dd>");
+    }
+    if kinds.contains(&Independence::No) {
+        h.raw("<dt>Shared</dt><dd>Test speakers were trained on: the figure tells how well known voices are recognised, ");
+        h.raw("and is usually higher than for a new voice.</dd>");
+    }
+    if report.experiments.iter().any(|one| matches!(one.speakers, TestSpeakers::Guessed { .. })) {
+        h.raw("<dt>Guessed, not confirmed</dt><dd>The field that is taken for the speaker was inferred from file names. Whether test ");
+        h.raw("speakers were trained on is not known until somebody confirms it.</dd>");
+    }
     if !compare::published(report).is_empty() {
         for mark in [Mark::P, Mark::R, Mark::I] {
             let (letter, meaning) = compare::describe(mark);

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::fixture;
 use super::{PipelineReport, SearchSection, TriedSetting, write, write_index};
+use crate::split::TestSpeakers;
 
 pub(super) fn written(report: &PipelineReport) -> (tempfile::TempDir, String) {
     let dir = tempfile::tempdir().unwrap();
@@ -93,7 +94,7 @@ fn what_was_searched_is_shown() {
 fn a_transductive_result_never_leads() {
     let mut report = fixture::recorded();
     let best = |report: &PipelineReport, transductive: bool| {
-        let unseen = report.experiments.iter().filter(|e| e.speaker_independent && e.transductive == transductive);
+        let unseen = report.experiments.iter().filter(|e| e.speakers == TestSpeakers::Unseen && e.transductive == transductive);
         unseen.filter_map(|e| Some((e.pooled.as_ref()?.uar, e.title.clone()))).reduce(|a, b| if b.0 > a.0 { b } else { a })
     };
     let card = |report: &PipelineReport| {
@@ -101,7 +102,7 @@ fn a_transductive_result_never_leads() {
         let from = page.find("<div class=\"card unseen\">").unwrap();
         page[from..from + page[from..].find("</div>").unwrap()].to_owned()
     };
-    let mut copy = report.experiments.iter().find(|e| e.speaker_independent && e.pooled.is_some()).unwrap().clone();
+    let mut copy = report.experiments.iter().find(|e| e.speakers == TestSpeakers::Unseen && e.pooled.is_some()).unwrap().clone();
     (copy.name, copy.title, copy.transductive) = ("looks".into(), "Looks at test clips".into(), true);
     copy.pooled.as_mut().unwrap().uar = 0.999;
     let before = card(&report);
@@ -113,7 +114,7 @@ fn a_transductive_result_never_leads() {
     for experiment in &mut report.experiments {
         experiment.transductive = true;
     }
-    assert!(card(&report).contains("Speakers unseen, transductive"));
+    assert!(card(&report).contains("Test speakers unseen, transductive"));
 }
 
 #[test]

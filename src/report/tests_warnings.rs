@@ -5,6 +5,7 @@ use std::fs;
 use super::fixture;
 use super::tests::{page_of, rows, written};
 use super::{write, write_index};
+use crate::split::TestSpeakers;
 
 /// One table of a page, by its identifier.
 fn table<'p>(page: &'p str, id: &str) -> &'p str {
@@ -39,14 +40,19 @@ fn the_same_sound_in_training_and_test_is_a_warning_before_anything_is_praised()
     let (dir, page) = written(&report);
     let own = page_of(dir.path(), "speaker-independent");
     let shared = &own[own.find("<div class=\"sharing leak box\">").expect("an amber box")..];
-    let (leak, unseen) =
-        (shared.find("21 tested utterances are the very same sound").unwrap(), shared.find("Test speakers are unseen").unwrap());
-    assert!(leak < unseen && !own.contains("sharing unseen box") && !own.contains("card unseen"));
+    let statement = "<strong>Not speaker-independent: 21 recordings are on both sides.</strong>";
+    let (said, leak) = (shared.find(statement).unwrap(), shared.find("21 tested utterances are the very same sound").unwrap());
+    assert!(said < leak && !own.contains("sharing unseen box") && !own.contains("card unseen") && !own.contains("speakers are unseen"));
+    // The first lines of each page say so, too.
+    assert!([&page, &own].iter().all(|page| page.find(statement).unwrap() < page.find("class=\"cards\"").unwrap()));
+    assert!(page.contains("It concerns: Speaker-independent."));
     let clean = page_of(dir.path(), "looks");
     assert!(clean.contains("sharing unseen box") && clean.contains("card unseen") && !clean.contains("same sound in training"));
     let gallery = &page[page.find("class=\"gallery\"").unwrap()..];
     assert!(
-        gallery.contains("<span class=\"badge leak\">same sound in training</span> <span class=\"badge shared\">speakers unseen</span>")
+        gallery.contains(
+            "<span class=\"badge leak\">same sound in training</span> <span class=\"badge shared\">not speaker-independent</span>"
+        )
     );
     write(&report, &dir.path().join("r")).unwrap();
     write_index(dir.path()).unwrap();
@@ -162,4 +168,86 @@ fn transductive_results_stand_beside_what_they_are_with_restricted_pools() {
     report.experiments[1].restricted_pools.clear();
     let (dir, page) = written(&report);
     assert!(!page.contains("pool-table") && page_of(dir.path(), "speaker-independent").contains("Not measured for this experiment."));
+}
+
+/// Claims that speakers are new to a model, in whatever words the outputs have for it.
+const CLAIMS: [&str; 7] = [
+    "speakers unseen",
+    "unseen speakers",
+    "speakers are unseen",
+    "speaker-independent",
+    ">unseen<",
+    "badge unseen\"",
+    "test speaker was trained on",
+];
+
+#[test]
+fn guesses_are_called_guesses_in_every_file_and_claim_nothing() {
+    let report = fixture::guessed();
+    let dir = tempfile::tempdir().unwrap();
+    write(&report, &dir.path().join("guessed")).unwrap();
+    write_index(dir.path()).unwrap();
+    let mut files: Vec<_> = fs::read_dir(dir.path().join("guessed")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.push(dir.path().join("index.html"));
+    assert!(files.len() > 30);
+    for file in &files {
+        let text = String::from_utf8_lossy(&fs::read(file).unwrap()).to_lowercase();
+        for claim in CLAIMS {
+            assert!(!text.contains(claim), "{} claims: {claim}", file.display());
+        }
+    }
+    let read = |name: &str| fs::read_to_string(dir.path().join("guessed").join(name)).unwrap();
+    let page = read("index.html");
+    let banner = "<strong>Guessed from file names, not confirmed: emotion, speaker, sex.</strong>";
+    assert!([page.as_str(), &read("experiment-x1.html")].iter().all(|page| page.find(banner) < page.find("class=\"cards\"")));
+    assert!(page.contains("Speakers guessed from file names: not confirmed; disjoint in the guessed field</p>"), "a card");
+    assert!(page.contains("Speakers guessed from file names: not confirmed; shared in the guessed field</text>"), "a panel");
+    assert!(page.contains("24 speakers (guessed from file names, not confirmed)"));
+    let own = read("experiment-x1.html");
+    for words in [
+        "System 1 (classes guessed from file names, not confirmed): confusion matrix",
+        "by sex (guessed from file names, not confirmed), all folds",
+        "<strong>Speakers guessed from file names: not confirmed.</strong> Training and test are disjoint in the guessed field",
+    ] {
+        assert!(own.contains(words), "{words}");
+    }
+    assert!(own.contains("by intensity, all folds"), "what nobody guessed is no guess");
+    let results = rows(&dir.path().join("guessed"), "results.csv");
+    assert_eq!([1, 3].map(|row| (results[row][1].as_str(), results[row][5].as_str())), [("x0", "unknown"), ("x1", "unknown")]);
+    let breakdown = rows(&dir.path().join("guessed"), "breakdown.csv");
+    let guessed = |attribute: &str| breakdown.iter().find(|row| row[2] == attribute).unwrap()[9].clone();
+    assert_eq!(["attribute", "sex", "speaker", "intensity"].map(guessed), ["guessed", "true", "true", "false"]);
+    let json: serde_json::Value = serde_json::from_str(&read("report.json")).unwrap();
+    assert_eq!(json["experiments"][1]["speaker_independent"], "unknown");
+    assert_eq!(json["experiments"][1]["guessed"], serde_json::json!(["emotion", "speaker", "sex"]));
+    for (file, words) in [
+        ("card-x1.md", "**Speakers guessed from file names: not confirmed.**"),
+        ("card-x1.md", "By sex (guessed from file names, not confirmed): UAR from"),
+        ("results.tex", "\\emph{Speakers guessed from file names: not confirmed; disjoint in the guessed field}"),
+        ("confusion.tex", "Guessed from file names, not confirmed: emotion, speaker, sex."),
+        ("results.md", "unknown"),
+    ] {
+        assert!(read(file).contains(words), "{words} is not in {file}");
+    }
+}
+
+#[test]
+fn an_older_report_of_copies_on_both_sides_claims_nothing_either() {
+    let mut report = fixture::doubtful();
+    report.experiments[1].speakers = TestSpeakers::Unseen;
+    let dir = tempfile::tempdir().unwrap();
+    write(&report, &dir.path().join("old")).unwrap();
+    let path = dir.path().join("old/report.json");
+    let mut json: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    json["schema_version"] = 1.into();
+    for one in json["experiments"].as_array_mut().unwrap() {
+        let one = one.as_object_mut().unwrap();
+        one.remove("test_speakers");
+        one["speaker_independent"] = (one["speaker_independent"] == "yes").into();
+    }
+    fs::write(&path, json.to_string()).unwrap();
+    let read = super::read_report(&dir.path().join("old")).unwrap().unwrap();
+    let found: Vec<TestSpeakers> = read.experiments.iter().map(|one| one.speakers).collect();
+    let expected = [TestSpeakers::Shared, TestSpeakers::OnBothSides { recordings: 21 }, TestSpeakers::Unseen, TestSpeakers::Shared];
+    assert_eq!(found, expected);
 }

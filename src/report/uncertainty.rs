@@ -1,5 +1,6 @@
 //! How sure the figures of an experiment are: spreads, a reliability diagram, and tables by sex, intensity and so on.
 
+use crate::corpus::{Attribute, NOT_CONFIRMED};
 use crate::evaluation::{Breakdown, Calibration, Interval, Intervals, Resampled, Spread};
 
 use super::compare;
@@ -205,10 +206,21 @@ fn of_hundred(share: f64) -> String {
     format!("{} %", html::decimals(share * 100.0, 1))
 }
 
+/// Whether the attribute of a breakdown was inferred from names and not confirmed.
+pub(super) fn is_guessed(experiment: &ExperimentSection, one: &Breakdown) -> bool {
+    let attribute = if one.attribute == "sentence" { Some(Attribute::Text) } else { Attribute::parse(&one.attribute) };
+    attribute.is_some_and(|attribute| experiment.guessed.contains(&attribute))
+}
+
+/// `sex`, `sex (guessed from file names, not confirmed)`.
+pub(super) fn named(experiment: &ExperimentSection, one: &Breakdown) -> String {
+    if is_guessed(experiment, one) { format!("{} ({NOT_CONFIRMED})", one.attribute) } else { one.attribute.clone() }
+}
+
 fn breakdown(h: &mut Html, experiment: &ExperimentSection, one: &Breakdown, id: &str) {
     h.raw("<div>");
     let table_id = format!("{id}-by-{}", one.attribute);
-    let caption = format!("{}: by {}, all folds and seeds", experiment.title, one.attribute);
+    let caption = format!("{}: by {}, all folds and seeds", experiment.title, named(experiment, one));
     let table = Table { id: &table_id, caption: &caption, class: "narrow", sortable: true };
     let heading = match one.attribute.split_at_checked(1) {
         Some((first, rest)) => first.to_uppercase() + rest,

@@ -13,7 +13,7 @@ use super::data::PipelineReport;
 use super::{bibtex, card, csv, experiment, latex, page};
 
 /// Version of `report.json`; a reader refuses what is newer than itself.
-pub(super) const SCHEMA_VERSION: u32 = 1;
+pub(super) const SCHEMA_VERSION: u32 = 2;
 
 /// Stands before the checksum of `report.json`, and its digits while it is taken.
 const SUM: &[u8] = b"\"blake3\": \"";

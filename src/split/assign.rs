@@ -74,7 +74,7 @@ pub fn assign(protocol: &Protocol, items: &[Item], validation: Option<f64>, seed
     if let Some(share) = validation {
         let speakers_may_be_shared = matches!(protocol, Protocol::HoldOut { .. } | Protocol::StratifiedKfold { .. });
         for fold in folds.iter_mut().filter(|fold| fold.count(Role::Validation) == 0) {
-            let whole_speakers = !speakers_may_be_shared && is_speaker_independent(std::slice::from_ref(fold), &sorted);
+            let whole_speakers = !speakers_may_be_shared && keeps_speakers_apart(std::slice::from_ref(fold), &sorted);
             validation::set_aside(fold, &sorted, share, whole_speakers, seed)?;
         }
     }
@@ -87,8 +87,8 @@ pub fn assign(protocol: &Protocol, items: &[Item], validation: Option<f64>, seed
     Ok(Assignment { folds, warnings })
 }
 
-/// Whether no test speaker takes part in training or validation of the same fold, as counted. Speakers that nobody knows may be any.
-pub fn is_speaker_independent(folds: &[Fold], items: &[Item]) -> bool {
+/// Whether by name no test speaker takes part in training or validation of the same fold. Speakers that nobody knows may be any.
+pub(super) fn keeps_speakers_apart(folds: &[Fold], items: &[Item]) -> bool {
     folds.iter().all(|fold| {
         let of = |tested: bool| -> BTreeSet<&str> {
             let rows = items.iter().zip(&fold.roles).filter(|(_, role)| role.is_some_and(|r| (r == Role::Test) == tested));

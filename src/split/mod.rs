@@ -9,16 +9,18 @@ mod protocol;
 mod requirement;
 mod sharing;
 mod shuffle;
+mod speakers;
 mod stratified;
 mod validation;
 
 #[cfg(test)]
 mod tests;
 
-pub use assign::{Assignment, Fold, Item, assign, is_speaker_independent};
+pub use assign::{Assignment, Fold, Item, assign};
 pub use inner::Grouping;
 pub use part::{Dataset, Matrix, Part, Parts, Role, Shape, Testing, Training, Validation, Variants};
 pub use protocol::Protocol;
 pub use requirement::{Requirement, Unmet};
-pub use sharing::{Sharing, Stretch, are_cut, near_shared, sharing, verdict};
+pub use sharing::{Sharing, Stretch, are_cut, near_shared, on_both_sides, sharing, verdict};
 pub use shuffle::shuffled;
+pub use speakers::{Independence, TestSpeakers};

@@ -6,10 +6,11 @@ use serde::{Deserialize, Serialize};
 
 use super::assign::{Fold, Item};
 use super::part::Role;
-use crate::corpus::UNKNOWN_SPEAKER;
+use super::speakers::TestSpeakers;
+use crate::corpus::{Attribute, NOT_CONFIRMED, UNKNOWN_SPEAKER};
 
 /// What the test part of one fold has in common with what its model was trained or chosen on (training and validation parts).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sharing {
     /// Tested utterances.
     pub test_utterances: usize,
@@ -49,6 +50,9 @@ pub struct Sharing {
     /// Of these, the ones that overlap with what is trained on: some of their sound is the same.
     #[serde(default)]
     pub shared_overlaps: Option<usize>,
+    /// Tested recordings whose sound, or another version of it, is trained on, as far as was looked: see [`on_both_sides`].
+    #[serde(skip)]
+    pub both_sides: usize,
 }
 
 /// Where an utterance lies.
@@ -65,8 +69,8 @@ pub struct Stretch<'a> {
 /// Seconds of common sound below which stretches touch and do not overlap: what rounding of times leaves.
 const TOUCHING: f64 = 1e-3;
 
-/// How many of `tested` are cut from the same recordings as `trained`, and how many of these overlap with them.
-fn cut_from_the_same(stretches: &[Stretch], tested: &[usize], trained: &[usize]) -> (usize, usize) {
+/// Those of `tested` that are cut from the same recordings as `trained`, each with whether it overlaps with them.
+fn cut_from_the_same(stretches: &[Stretch], tested: &[usize], trained: &[usize]) -> Vec<(usize, bool)> {
     let mut known: BTreeMap<&str, Vec<(f64, f64)>> = BTreeMap::new();
     for &i in trained {
         known.entry(stretches[i].path).or_default().push((stretches[i].start, stretches[i].end));
@@ -80,14 +84,14 @@ fn cut_from_the_same(stretches: &[Stretch], tested: &[usize], trained: &[usize])
             *end = furthest;
         }
     }
-    let mut counts = (0, 0);
-    for stretch in tested.iter().map(|&i| stretches[i]) {
+    let mut cut = Vec::new();
+    for &i in tested {
+        let stretch = stretches[i];
         let Some(parts) = known.get(stretch.path) else { continue };
-        counts.0 += 1;
         let before = parts.partition_point(|(start, _)| *start + TOUCHING < stretch.end);
-        counts.1 += usize::from(before.checked_sub(1).is_some_and(|last| parts[last].1 > stretch.start + TOUCHING));
+        cut.push((i, before.checked_sub(1).is_some_and(|last| parts[last].1 > stretch.start + TOUCHING)));
     }
-    counts
+    cut
 }
 
 /// Whether any recording holds more than one utterance.
@@ -125,9 +129,22 @@ pub fn sharing(items: &[Item], fold: &Fold, text_ids: &[Option<&str>], hashes: &
         train_without_session: without_session(&trained),
         shared_duplicates: tested.iter().filter(|&&i| sounds.contains(hashes[i])).count(),
         shared_near: None,
-        shared_recordings: cut.map(|(recordings, _)| recordings),
-        shared_overlaps: cut.map(|(_, overlaps)| overlaps),
+        shared_recordings: cut.as_ref().map(Vec::len),
+        shared_overlaps: cut.map(|cut| cut.iter().filter(|(_, overlaps)| *overlaps).count()),
+        both_sides: 0,
     }
+}
+
+/// Places of the tested items of which some sound is trained on: `sounds` gives copies of one recording the same value, and `stretches`, where
+/// utterances [are cut](are_cut) from recordings, tells which overlap. Both belong to the items of the fold.
+pub fn on_both_sides<S: Ord>(fold: &Fold, sounds: &[S], stretches: Option<&[Stretch]>) -> Vec<usize> {
+    let (tested, trained) = sides(fold);
+    let known: BTreeSet<&S> = trained.iter().map(|&i| &sounds[i]).collect();
+    let mut found: BTreeSet<usize> = tested.iter().copied().filter(|&i| known.contains(&sounds[i])).collect();
+    if let Some(stretches) = stretches {
+        found.extend(cut_from_the_same(stretches, &tested, &trained).into_iter().filter(|(_, overlaps)| *overlaps).map(|(i, _)| i));
+    }
+    found.into_iter().collect()
 }
 
 /// How many tested utterances have a copy with other samples among what is trained on. `groups` gives the copies of one recording the same
@@ -149,6 +166,11 @@ fn sides(fold: &Fold) -> (Vec<usize>, Vec<usize>) {
 }
 
 impl Sharing {
+    /// Tested and trained utterances whose speaker is not known.
+    pub fn without_speaker(&self) -> usize {
+        self.test_without_speaker + self.train_without_speaker
+    }
+
     /// Each kind by its name in tables, with the units of the test part and how many of them are shared.
     pub fn kinds(&self) -> Vec<(&'static str, usize, usize)> {
         let mut kinds = vec![
@@ -158,8 +180,7 @@ impl Sharing {
             ("duplicates", self.test_utterances, self.shared_duplicates),
         ];
         // Of nobody among them can it be said that they are not trained on.
-        let untold = self.test_without_speaker + self.train_without_speaker > 0;
-        kinds.extend(untold.then_some(("unknown-speakers", self.test_utterances, self.test_without_speaker)));
+        kinds.extend((self.without_speaker() > 0).then_some(("unknown-speakers", self.test_utterances, self.test_without_speaker)));
         kinds.extend(self.shared_near.map(|shared| ("near-duplicates", self.test_utterances, shared)));
         kinds.extend(self.shared_recordings.map(|shared| ("recordings", self.test_utterances, shared)));
         kinds.extend(self.shared_overlaps.map(|shared| ("overlaps", self.test_utterances, shared)));
@@ -168,42 +189,30 @@ impl Sharing {
 }
 
 /// The counts of all folds of a protocol in plain words: one sentence each on speakers, sentences, sessions where there are any, duplicates and,
-/// where they were looked for, near-duplicates.
-pub fn verdict(folds: &[Sharing]) -> Vec<String> {
+/// where they were looked for, near-duplicates. `speakers` is the statement on these folds; `guessed` are attributes that nobody has confirmed.
+pub fn verdict(folds: &[Sharing], speakers: TestSpeakers, guessed: &[Attribute]) -> Vec<String> {
     let Some(first) = folds.first() else { return Vec::new() };
     let pairs = |of: fn(&Sharing) -> (usize, usize)| -> Vec<(usize, usize)> { folds.iter().map(of).collect() };
-    let speakers = pairs(|s| (s.shared_speakers, s.test_speakers));
-    let nameless = folds.iter().map(|s| s.test_without_speaker).sum::<usize>();
-    let untold = nameless + folds.iter().map(|s| s.train_without_speaker).sum::<usize>();
-    let first_line = match untold {
-        0 if speakers.iter().all(|&(shared, _)| shared == 0) => format!("speaker-independent: {}", shared("test speaker", &speakers)),
-        0 => format!("speaker-dependent: {}", shared("test speaker", &speakers)),
-        _ if speakers.iter().all(|&(_, all)| all == 0) => {
-            "speakers are not known: whether test speakers are also trained on cannot be told, and has to be assumed".to_owned()
-        }
-        _ => {
-            let counted = shared("named test speaker", &speakers);
-            let trained = untold - nameless;
-            format!(
-                "speaker-dependent, as has to be assumed: {counted}; of {nameless} tested and {trained} trained utterances, over all folds, the \
-                 speaker is not known"
-            )
-        }
-    };
-    let mut lines = vec![first_line];
+    let mut lines = vec![speakers.describe(folds)];
     let groups = [
-        ("sentence", pairs(|s| (s.shared_texts, s.test_texts)), pairs(|s| (s.test_without_text, s.test_utterances))),
-        ("session", pairs(|s| (s.shared_sessions, s.test_sessions)), pairs(|s| (s.test_without_session, s.test_utterances))),
+        ("sentence", Attribute::Text, pairs(|s| (s.shared_texts, s.test_texts)), pairs(|s| (s.test_without_text, s.test_utterances))),
+        (
+            "session",
+            Attribute::Session,
+            pairs(|s| (s.shared_sessions, s.test_sessions)),
+            pairs(|s| (s.test_without_session, s.test_utterances)),
+        ),
     ];
-    for (kind, named, without) in groups {
+    for (kind, attribute, named, without) in groups {
+        let doubt = if guessed.contains(&attribute) { format!(" ({NOT_CONFIRMED})") } else { String::new() };
         let (without, tested) = without.iter().fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
         match without {
-            0 => lines.push(format!("{kind}s: {}", shared(&format!("test {kind}"), &named))),
+            0 => lines.push(format!("{kind}s{doubt}: {}", shared(&format!("test {kind}"), &named))),
             n if n == tested && kind == "session" => {}
             n if n == tested => lines.push(format!("{kind}s: the corpus names none, so that it is not known whether they are shared")),
             n => {
                 let counted = shared(&format!("test {kind}"), &named);
-                lines.push(format!("{kind}s: {counted}; of {n} tested utterances none is named"));
+                lines.push(format!("{kind}s{doubt}: {counted}; of {n} tested utterances none is named"));
             }
         }
     }
@@ -232,7 +241,7 @@ fn copies(counts: impl Iterator<Item = usize>, folds: usize, what: &str) -> Stri
 }
 
 /// `24 of 24 test speakers are also trained on in each of 5 folds`.
-fn shared(what: &str, counts: &[(usize, usize)]) -> String {
+pub(super) fn shared(what: &str, counts: &[(usize, usize)]) -> String {
     let n = counts.len();
     if counts.iter().all(|&(shared, _)| shared == 0) {
         let folds = if n == 1 { "in the only fold".to_owned() } else { format!("in any of {n} folds") };

@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::assign::keeps_speakers_apart;
 use super::draw::Draw;
 use super::sharing::{Stretch, are_cut};
-use super::{Assignment, Fold, Item, Protocol, Requirement, Role, Sharing, assign, is_speaker_independent, near_shared, sharing, verdict};
-use crate::corpus::UNKNOWN_SPEAKER;
+use super::{Assignment, Fold, Item, Protocol, Requirement, Role, Sharing, TestSpeakers, assign, near_shared, on_both_sides, sharing};
+use crate::corpus::{Attribute, UNKNOWN_SPEAKER};
 use crate::error::{Error, Kind};
 
 #[derive(Clone)]
@@ -61,7 +62,7 @@ const ALL: [Protocol; 6] = [
     Protocol::Declared,
 ];
 
-fn is_speaker_independent_by_design(protocol: &Protocol) -> bool {
+fn is_apart_by_design(protocol: &Protocol) -> bool {
     !matches!(protocol, Protocol::HoldOut { .. } | Protocol::StratifiedKfold { .. } | Protocol::Declared)
 }
 
@@ -89,12 +90,12 @@ fn what_must_hold_for_every_protocol_corpus_and_seed() {
                     assert!(!train.is_empty() && !test.is_empty(), "{what}");
                     assert_eq!(held.is_empty(), validation.is_none() && *protocol != Protocol::Declared, "{what}");
                     test.iter().for_each(|&i| times_tested[i] += 1);
-                    if is_speaker_independent_by_design(protocol) {
+                    if is_apart_by_design(protocol) {
                         let [train, held, test] = [train, held, test].map(|rows| speakers(&items, &rows));
                         assert!(train.is_disjoint(&test) && held.is_disjoint(&test) && train.is_disjoint(&held), "{what}");
                     }
                 }
-                assert_eq!(is_speaker_independent(&folds, &items), is_speaker_independent_by_design(protocol), "{what}");
+                assert_eq!(keeps_speakers_apart(&folds, &items), is_apart_by_design(protocol), "{what}");
                 if !matches!(protocol, Protocol::HoldOut { .. } | Protocol::Declared) {
                     assert!(times_tested.iter().all(|&n| n == 1), "{what}");
                 }
@@ -290,7 +291,7 @@ fn what_train_and_test_share_is_counted() {
     assert_eq!((counts.test_utterances, counts.test_speakers, counts.shared_speakers), (2, 2, 1));
     assert_eq!((counts.test_texts, counts.shared_texts, counts.test_without_text, counts.shared_duplicates), (1, 1, 1, 2));
     assert_eq!((counts.test_sessions, counts.test_without_session, counts.train_without_text), (0, 2, 0));
-    assert!(!is_speaker_independent(&[mixed], &items));
+    assert!(!keeps_speakers_apart(&[mixed], &items));
     assert_eq!(
         verdict(&[counts]),
         [
@@ -303,7 +304,7 @@ fn what_train_and_test_share_is_counted() {
     // The undeclared `e` shares speaker 3 but takes no part.
     let apart = fold([Some(Role::Train), Some(Role::Train), Some(Role::Validation), Some(Role::Test), None]);
     let counts = sharing(&items, &apart, &[None; 5], &["h1", "h2", "h3", "h4", "h4"], are_cut(&whole).then_some(&whole[..]));
-    assert!(is_speaker_independent(&[apart], &items));
+    assert!(keeps_speakers_apart(&[apart], &items));
     assert_eq!(
         verdict(&[counts, counts]),
         [
@@ -353,15 +354,136 @@ fn speakers_that_nobody_knows_are_never_unseen() {
     }
     let apart = |i: usize| Some(if rows[i].speaker == rows[0].speaker { Role::Test } else { Role::Train });
     let fold = Fold { index: 0, name: "fold 1".into(), roles: (0..30).map(apart).collect() };
-    assert!(!is_speaker_independent(std::slice::from_ref(&fold), &items(&rows)));
+    assert!(!keeps_speakers_apart(std::slice::from_ref(&fold), &items(&rows)));
     let paths: Vec<Stretch> = rows.iter().map(|row| Stretch { path: &row.id, start: 0.0, end: f64::INFINITY }).collect();
     let counts = sharing(&items(&rows), &fold, &[None; 30], &vec!["h"; 30], are_cut(&paths).then_some(&paths[..]));
     assert_eq!((counts.train_without_speaker, counts.shared_recordings), (1, None));
     assert_eq!(
         verdict(&[counts])[0],
-        "speaker-dependent, as has to be assumed: no named test speaker is trained on in the only fold; of 0 tested and 1 trained utterances, \
-         over all folds, the speaker is not known"
+        "not all speakers known: no named test speaker is trained on in the only fold; of 0 tested and 1 trained utterances, over all folds, the \
+         speaker is not known"
     );
+}
+
+/// The verdict where nothing is guessed and no copies have different speakers.
+fn verdict(folds: &[Sharing]) -> Vec<String> {
+    super::verdict(folds, TestSpeakers::of(folds, false, 0), &[])
+}
+
+#[test]
+fn a_guess_is_never_confirmed_and_what_the_audit_finds_wins() {
+    let apart = Sharing { test_utterances: 4, test_speakers: 2, ..Sharing::default() };
+    let shared = Sharing { shared_speakers: 1, ..apart };
+    let copied = Sharing { both_sides: 339, ..apart };
+    let partly = Sharing { train_without_speaker: 3, ..apart };
+    let nobody = Sharing { test_speakers: 0, test_without_speaker: 4, ..apart };
+    let said = |fold: Sharing, guessed: bool, pairs: usize| {
+        let found = TestSpeakers::of(&[fold, fold], guessed, pairs);
+        let lines = super::verdict(&[fold, fold], found, &[Attribute::Text]);
+        (found.independence().name(), lines[0].clone())
+    };
+    let cases = [
+        (apart, false, 0, "yes", "speaker-independent: no test speaker is trained on in any of 2 folds"),
+        (shared, false, 0, "no", "speaker-dependent: 1 of 2 test speakers are also trained on in each of 2 folds"),
+        (shared, false, 7, "no", "speaker-dependent: 1 of 2 test speakers are also trained on in each of 2 folds"),
+        (
+            copied,
+            false,
+            7,
+            "no",
+            "not speaker-independent: 678 recordings are on both sides; by name, no test speaker is trained on in any of 2 folds",
+        ),
+        (
+            copied,
+            true,
+            7,
+            "no",
+            "not speaker-independent: 678 recordings are on both sides; by name, no test speaker is trained on in any of 2 folds",
+        ),
+        (
+            apart,
+            true,
+            0,
+            "unknown",
+            "speakers guessed from file names: not confirmed; disjoint in the guessed field: no test value is trained on in any of 2 folds",
+        ),
+        (
+            shared,
+            true,
+            0,
+            "unknown",
+            "speakers guessed from file names: not confirmed; shared in the guessed field: 1 of 2 test values are also trained on in each of \
+             2 folds",
+        ),
+        (
+            apart,
+            false,
+            1,
+            "unknown",
+            "speakers in doubt: 1 pair of copies has different speakers; by name, no test speaker is trained on in any of 2 folds",
+        ),
+        (
+            partly,
+            false,
+            0,
+            "unknown",
+            "not all speakers known: no named test speaker is trained on in any of 2 folds; of 0 tested and 6 trained utterances, over all \
+             folds, the speaker is not known",
+        ),
+        (
+            nobody,
+            true,
+            0,
+            "unknown",
+            "speakers are not known: whether test speakers are also trained on cannot be told, and has to be assumed",
+        ),
+    ];
+    for (fold, guessed, pairs, independence, line) in cases {
+        assert_eq!(said(fold, guessed, pairs), (independence, line.to_owned()));
+    }
+    assert_eq!(TestSpeakers::of(&[], false, 0), TestSpeakers::Unknown);
+    let texts = super::verdict(&[Sharing { test_texts: 1, ..apart }], TestSpeakers::Unseen, &[Attribute::Text]);
+    assert_eq!(texts[1], "sentences (guessed from file names, not confirmed): no test sentence is trained on in the only fold");
+}
+
+#[test]
+fn a_statement_is_read_back_and_older_reports_have_true_or_false() {
+    let all = [
+        TestSpeakers::Unseen,
+        TestSpeakers::OnBothSides { recordings: 3 },
+        TestSpeakers::Guessed { disjoint: true },
+        TestSpeakers::Guessed { disjoint: false },
+        TestSpeakers::InDoubt { pairs: 2 },
+        TestSpeakers::Shared,
+        TestSpeakers::PartlyKnown,
+        TestSpeakers::Unknown,
+    ];
+    for one in all {
+        let json = serde_json::to_value(one).unwrap();
+        assert_eq!(json["speaker_independent"], one.independence().name());
+        assert_eq!(serde_json::from_value::<TestSpeakers>(json).unwrap(), one);
+        // Words of a claim stand nowhere but where it is made.
+        let (bold, rest) = one.explain();
+        let words = format!("{} {} {} {bold} {rest}", one.heading(), one.badge(), one.phrase()).to_lowercase();
+        assert_eq!(words.contains("unseen") || words.replace("not speaker-independent", "").contains("speaker-independent"), one == all[0]);
+    }
+    for (text, old) in [("true", TestSpeakers::Unseen), ("false", TestSpeakers::Shared)] {
+        assert_eq!(serde_json::from_str::<TestSpeakers>(&format!("{{\"speaker_independent\": {text}}}")).unwrap(), old);
+    }
+}
+
+#[test]
+fn recordings_on_both_sides_are_counted_once() {
+    let roles = [Some(Role::Train), Some(Role::Test), Some(Role::Test), Some(Role::Validation), Some(Role::Test), None];
+    let fold = Fold { index: 0, name: "fold 1".into(), roles: roles.into() };
+    let cut = |path, start, end| Stretch { path, start, end };
+    let stretches =
+        [cut("a", 0.0, 2.0), cut("a", 1.0, 3.0), cut("a", 2.0, 3.0), cut("b", 0.0, 1.0), cut("c", 0.0, 1.0), cut("c", 0.0, 1.0)];
+    assert_eq!(on_both_sides(&fold, &["h0", "h0", "h2", "h3", "h3", "h5"], None), [1, 4]);
+    // A copy that overlaps as well is one; what takes no part is on no side.
+    assert_eq!(on_both_sides(&fold, &[0, 0, 2, 3, 4, 4], Some(&stretches)), [1]);
+    assert_eq!(on_both_sides(&fold, &[0, 1, 2, 3, 4, 5], Some(&stretches)), [1]);
+    assert!(on_both_sides(&fold, &[0, 1, 2, 3, 4, 5], None).is_empty());
 }
 
 #[test]
@@ -395,6 +517,7 @@ fn a_demand_names_the_first_fold_that_falls_short() {
         train_without_speaker: 0,
         shared_recordings: None,
         shared_overlaps: None,
+        both_sides: 0,
     };
     let unmet = |demand: Requirement, bad: Sharing| demand.unmet(&[fine, bad, bad]);
     for demand in Requirement::ALL {

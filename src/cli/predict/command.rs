@@ -13,7 +13,7 @@ use super::sink::{Errors, Target, Told};
 use crate::cancel::Cancel;
 use crate::cli::args::Args;
 use crate::cli::runs::plural;
-use crate::cli::system;
+use crate::cli::{say, system};
 use crate::error::{Error, Result};
 use crate::files;
 use crate::orchestrator::{Event, Observer};
@@ -36,7 +36,7 @@ pub fn predict(predict: &Predict, args: &Args, cancel: &Cancel, observer: &dyn O
     let folder = model::find(&predict.model, &predict.data_dir)?;
     outputs.spare_model(&folder)?;
     let predictor = Predictor::load(&folder)?;
-    describe(&predictor, observer);
+    describe(&predictor, json, observer);
     let sources = sources(predict)?;
     outputs.spare_recordings(&sources)?;
     outputs.spare_others()?;
@@ -137,7 +137,14 @@ fn remark(tally: &Tally, predict: &Predict, predictor: &Predictor, observer: &dy
     }
 }
 
-fn describe(predictor: &Predictor, observer: &dyn Observer) {
+fn describe(predictor: &Predictor, json: bool, observer: &dyn Observer) {
+    if let Some(tested) = predictor.tested() {
+        if let (true, Ok(mut event)) = (json, serde_json::to_value(tested)) {
+            event["event"] = "model".into();
+            say(&event.to_string());
+        }
+        tested.warning().into_iter().for_each(|warning| observer.warn(warning));
+    }
     if predictor.needs_speaker() {
         observer.warn(format!(
             "the model scales every speaker by their own clips (transductive): predictions can be trusted only if {BALANCED_SPEAKERS}"

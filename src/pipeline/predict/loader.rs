@@ -6,13 +6,14 @@ use super::judge::Judge;
 use crate::error::{Error, Result};
 use crate::features::{self, Extractor, FeatureSet, Profile};
 use crate::model::Durations;
-use crate::model::artifact::{self, ModelInfo, SavedModel, TestTimeAugment};
+use crate::model::artifact::{self, ModelInfo, SavedModel, TestTimeAugment, Tested};
 use crate::transform::{Inputs, columns_in_order};
 
 /// One model, or several whose mean probability counts.
 pub struct Predictor {
     pub(super) models: Vec<SavedModel>,
     folders: Vec<PathBuf>,
+    tested: Option<Tested>,
     set: FeatureSet,
     profile: Profile,
     pub(super) columns: Vec<String>,
@@ -41,7 +42,8 @@ impl Predictor {
             same(&models[0].info, &model.info, &folders[0], folder)?;
             models.push(model);
         }
-        let predictor = Predictor { models, folders, set, profile, columns: features::names(set) };
+        let tested = Tested::read(&folders[0])?;
+        let predictor = Predictor { models, folders, tested, set, profile, columns: features::names(set) };
         // What is wrong with a model is wrong now, not in a thread.
         drop(predictor.judge()?);
         Ok(predictor)
@@ -60,6 +62,11 @@ impl Predictor {
     /// The folders of the models.
     pub fn folders(&self) -> &[PathBuf] {
         &self.folders
+    }
+
+    /// What may be said of the recordings that the first of the models is tested on, where that lies beside it.
+    pub fn tested(&self) -> Option<&Tested> {
+        self.tested.as_ref()
     }
 
     /// Whether a recording alone tells nothing: see [`Inputs::is_transductive`].

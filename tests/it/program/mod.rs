@@ -11,6 +11,7 @@ mod docs;
 mod ensembles;
 mod explain;
 mod faults;
+mod guesses;
 mod history;
 mod init;
 mod joined;
