@@ -21,7 +21,7 @@ pub(super) const NAME: &str = "probes.jsonl";
 /// Of one that is under way or was stopped.
 const PART: &str = "probes.part.jsonl";
 /// Raised with every change of what decoding gives.
-const FORMAT: &str = "{\"probes\":4}\n";
+const FORMAT: &str = "{\"probes\":5}\n";
 
 /// What one look at a recording gave.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

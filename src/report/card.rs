@@ -3,6 +3,7 @@
 
 use std::fmt::Write;
 
+use crate::escape::markdown as escape;
 use crate::evaluation::Interval;
 
 use super::compare;
@@ -11,7 +12,6 @@ use super::html::{percent, plural};
 use super::leak;
 use super::models::{self, Kind};
 use super::pools;
-use super::sheet::escape;
 use super::uncertainty::doubt;
 
 /// What a card says where nobody said anything.

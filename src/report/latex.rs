@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::error::reorders;
+use crate::escape::reorders;
 use crate::evaluation::{Interval, Intervals, Published, Scores};
 
 use super::bibtex;
