@@ -90,10 +90,7 @@ mod tests {
     #[test]
     fn markdown_has_no_markup_of_a_name() {
         let name = "<script>alert(1)</script>\n# x `y` [z](javascript:0) \u{1b}[2J\u{202e}|";
-        assert_eq!(
-            markdown(name),
-            "&lt;script&gt;alert(1)&lt;/script&gt; \\# x \\`y\\` \\[z\\](javascript:0) \u{fffd}\\[2J\u{fffd}\\|"
-        );
+        assert_eq!(markdown(name), "&lt;script&gt;alert(1)&lt;/script&gt; \\# x \\`y\\` \\[z\\](javascript:0) \u{fffd}\\[2J\u{fffd}\\|");
         assert_eq!(markdown_code("a`b|c\u{1b}\n"), "a b c  ");
     }
 }

@@ -106,7 +106,8 @@ mod tests {
 
         fn frame(mut self) -> Vec<u8> {
             self.put(END, 3);
-            let mut block: Vec<u8> = self.0.chunks(8).map(|bits| bits.iter().enumerate().map(|(i, bit)| u8::from(*bit) << (7 - i)).sum()).collect();
+            let mut block: Vec<u8> =
+                self.0.chunks(8).map(|bits| bits.iter().enumerate().map(|(i, bit)| u8::from(*bit) << (7 - i)).sum()).collect();
             let length = block.len() + 7;
             let mut frame = vec![0xFF, 0xF1, 0x5C, 0x80 | (length >> 11) as u8, (length >> 3) as u8, (length << 5) as u8 | 0x1F, 0xFC];
             frame.append(&mut block);

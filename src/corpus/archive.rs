@@ -257,9 +257,14 @@ mod tests {
 
     #[test]
     fn names_that_clash_are_refused() {
-        for (first, second) in
-            [("wav/a.wav", "wav/A.wav"), ("wav/a.wav", "WAV/b.wav"), ("wav", "wav/a.wav"), ("wav/a.wav", "wav"), ("É", "é"), ("\u{e9}.wav", "e\u{301}.wav")]
-        {
+        for (first, second) in [
+            ("wav/a.wav", "wav/A.wav"),
+            ("wav/a.wav", "WAV/b.wav"),
+            ("wav", "wav/a.wav"),
+            ("wav/a.wav", "wav"),
+            ("É", "é"),
+            ("\u{e9}.wav", "e\u{301}.wav"),
+        ] {
             assert!(refused(&zip_of(&[(first, b"1"), (second, b"2")])).contains("would lie where"), "{first} {second}");
         }
         let mut zip = ZipWriter::new(Cursor::new(Vec::new()));

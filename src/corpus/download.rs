@@ -127,7 +127,8 @@ fn set_aside(archive: &Path, why: &str) -> Result<Error> {
     name.push(".bad");
     let bad = archive.with_file_name(name);
     fs::rename(archive, &bad).map_err(|e| Error::io("rename", archive, e))?;
-    Ok(Error::data(format!("{why}; the archive was renamed to {}", bad.display())).hint("run the same command again, which fetches it anew"))
+    Ok(Error::data(format!("{why}; the archive was renamed to {}", bad.display()))
+        .hint("run the same command again, which fetches it anew"))
 }
 
 fn iemocap_instructions(root: &Path) -> String {

@@ -15,8 +15,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::audio::augment::{Augment, Variant};
 use crate::error::{Error, Result};
-use crate::features::FeatureSet;
 use crate::escape::{markdown, markdown_code};
+use crate::features::FeatureSet;
 use crate::files::write_atomically;
 use crate::model::classifier::{Classifier, CnnClassifier, Majority};
 use crate::model::weights::{decode, encode};
@@ -255,8 +255,9 @@ pub fn save(dir: &Path, model: &SavedModel) -> Result<()> {
     }
     let weights = encode(&model.weights, &model.info.layers)?;
     // What loading would refuse is not written: a training that ended in infinities, for one.
-    read_weights(&model.info, model.weights.kind(), &weights)
-        .map_err(|why| Error::data(format!("a model cannot be saved: {why}")).hint("scale the inputs, or train with a lower learning rate"))?;
+    read_weights(&model.info, model.weights.kind(), &weights).map_err(|why| {
+        Error::data(format!("a model cannot be saved: {why}")).hint("scale the inputs, or train with a lower learning rate")
+    })?;
     let document = Document {
         schema_version: SCHEMA_VERSION,
         kind: model.weights.kind().to_owned(),

@@ -105,8 +105,7 @@ pub(super) fn ingest(corpus: &Corpus, mut probes: Probes, workers: &Workers, fea
                 }
                 // What can be opened again by now is no property of the recording: nothing may be published that leaves it out.
                 Some(Err(error))
-                    if error.kind() == Kind::Interrupted
-                        || error.kind() == Kind::Io && opens(&corpus.root.join(&source.path)) =>
+                    if error.kind() == Kind::Interrupted || error.kind() == Kind::Io && opens(&corpus.root.join(&source.path)) =>
                 {
                     failed.get_or_insert(error);
                 }

@@ -141,8 +141,7 @@ impl<'a> Opener<'a> {
             Some(done) => done,
             None => of_group((start, group)),
         };
-        let results: Vec<Vec<Option<T>>> =
-            workers.pool().install(|| starts.par_iter().zip(groups).zip(first).map(others).collect());
+        let results: Vec<Vec<Option<T>>> = workers.pool().install(|| starts.par_iter().zip(groups).zip(first).map(others).collect());
         done.extend(results.into_iter().flatten());
     }
 

@@ -3,9 +3,9 @@
 use std::fmt::Write;
 
 use crate::error::Result;
+use crate::escape::markdown as escape;
 use crate::evaluation::RestrictedPool;
 use crate::transform::BALANCED_SPEAKERS;
-use crate::escape::markdown as escape;
 
 use super::compare;
 use super::data::{ExperimentSection, PipelineReport};

@@ -57,9 +57,7 @@ impl Scaler {
     pub fn unusable(&self) -> Option<usize> {
         match self {
             Scaler::None => None,
-            Scaler::Standard { mean, sd } => {
-                mean.iter().zip(sd).position(|(mean, sd)| !(mean.is_finite() && sd.is_finite() && *sd > 0.0))
-            }
+            Scaler::Standard { mean, sd } => mean.iter().zip(sd).position(|(mean, sd)| !(mean.is_finite() && sd.is_finite() && *sd > 0.0)),
         }
     }
 

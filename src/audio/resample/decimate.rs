@@ -159,7 +159,12 @@ impl WithSimd for Process<'_> {
         let errors = clock.errors((from + blocks) * several);
         panel.resize((before + BLOCKS * advance + after) * S::F32_LANES, 0.0);
         for first in (0..stretch).step_by(BLOCKS) {
-            interleave(S::F32_LANES, input, |lane| ((from + lane * stretch + first) * advance) as isize - (before + offset) as isize, panel);
+            interleave(
+                S::F32_LANES,
+                input,
+                |lane| ((from + lane * stretch + first) * advance) as isize - (before + offset) as isize,
+                panel,
+            );
             let panel = S::as_simd_f32s(panel).0;
             for block in first..(first + BLOCKS).min(stretch) {
                 let rows = &panel[(block - first) * advance..];

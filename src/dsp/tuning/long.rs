@@ -174,7 +174,8 @@ mod tests {
 
     #[test]
     fn three_looks_give_what_one_does() {
-        let frame = |i: usize| -> Vec<f32> { (0..1025).map(|bin| ((bin * 31 + i * 17) % 23) as f32 * 0.1 + 0.01 * (bin % 7) as f32).collect() };
+        let frame =
+            |i: usize| -> Vec<f32> { (0..1025).map(|bin| ((bin * 31 + i * 17) % 23) as f32 * 0.1 + 0.01 * (bin % 7) as f32).collect() };
         let mut once = TuningEstimator::new(22_050.0, 2048);
         once.begin();
         (0..50).for_each(|i| once.look(&frame(i)));
@@ -183,7 +184,8 @@ mod tests {
             (0..50).for_each(|i| thrice.look(&frame(i)));
             thrice.end_pass();
         }
-        let expected = [(TuningSpectrum::Power, 12), (TuningSpectrum::Magnitude, 36)].map(|(kind, bins)| once.estimate_with_doubt(kind, bins));
+        let expected =
+            [(TuningSpectrum::Power, 12), (TuningSpectrum::Magnitude, 36)].map(|(kind, bins)| once.estimate_with_doubt(kind, bins));
         assert_eq!(thrice.estimates(), expected);
         assert!(expected.iter().any(|(tuning, _)| *tuning != 0.0));
     }

@@ -2,8 +2,8 @@
 
 use super::faults::Fault;
 use super::loader::Predictor;
-use crate::audio::{Audio, Budget, Sound};
 use crate::audio::augment::{Augmenter, Variant};
+use crate::audio::{Audio, Budget, Sound};
 use crate::error::{Error, Kind, Result};
 use crate::evaluation::vote;
 use crate::features::Extractor;

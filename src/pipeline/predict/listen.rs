@@ -140,7 +140,9 @@ impl<'a> Listeners<'a> {
         }
         let one = |(i, clip): (usize, &&Clip)| {
             let outcome = match &mut whole {
-                Ok(sound @ Sound::Long(_)) if self.windows.is_none() && clip.start_s.is_none() && clip.end_s.is_none() => self.long(clip, sound, wanted),
+                Ok(sound @ Sound::Long(_)) if self.windows.is_none() && clip.start_s.is_none() && clip.end_s.is_none() => {
+                    self.long(clip, sound, wanted)
+                }
                 Ok(sound) => match sound.whole(&self.budget) {
                     Ok((audio, _permit)) => self.clip(clip, &audio, large, wanted),
                     Err(error) => Some(Err((Fault::of_opening(&error, &clip.path), error))),
@@ -215,7 +217,8 @@ impl<'a> Listeners<'a> {
         let heard = || -> Result<Heard, (Fault, Error)> {
             let silent = sound.is_constant().map_err(|e| (Fault::of_opening(&e, &clip.path), e))?;
             let end_s = sound.duration_s();
-            let mut heard = Heard { start_s: 0.0, end_s, probabilities: vec![], outside: Outside::default(), silent, views: Views::default() };
+            let mut heard =
+                Heard { start_s: 0.0, end_s, probabilities: vec![], outside: Outside::default(), silent, views: Views::default() };
             self.with_judge(|judge| {
                 let views = judge.views_of_long(sound, &self.budget, &name)?;
                 self.take(judge, views, &mut heard, wanted)

@@ -36,7 +36,8 @@ pub(super) fn make(
     let root = options.store(&pipeline.name);
     let store = Store::shared(folder(&root, plan));
     let action = |context: &Context| {
-        let workers = Workers::new(options.limits.jobs, &pipeline.features)?.within(options.limits.memory, cancel).in_folder(Some(root.clone()));
+        let workers =
+            Workers::new(options.limits.jobs, &pipeline.features)?.within(options.limits.memory, cancel).in_folder(Some(root.clone()));
         fill(pipeline, order, &root, index, &workers, context)
     };
     execute_one(&store, &task(pipeline, order, plan, index, action)?, &options.limits, cancel, observer).map(drop)
