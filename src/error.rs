@@ -205,36 +205,3 @@ pub fn may_pass(error: &std::io::Error) -> bool {
             | E::OutOfMemory
     ) || error.raw_os_error() == Some(INPUT_OUTPUT)
 }
-
-/// Whether a character does nothing but change the order in which its neighbours are shown: one in a name would turn the text around it.
-pub fn reorders(c: char) -> bool {
-    matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
-
-/// Text on one line of a terminal: what would break the line, command the terminal or turn the text around is written out.
-pub fn shown(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        if c.is_control() || reorders(c) || matches!(c, '\u{2028}' | '\u{2029}') {
-            out.extend(c.escape_default());
-        } else {
-            out.push(c);
-        }
-    }
-    out
-}
-
-/// [`shown`] for each line of a message that may have several.
-pub fn shown_lines(text: &str) -> String {
-    text.lines().map(shown).collect::<Vec<_>>().join("\n")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_a_terminal_would_obey_is_written_out() {
-        assert_eq!(shown("a\u{1b}[31m\nb\u{202e}ü"), "a\\u{1b}[31m\\nb\\u{202e}ü");
-    }
-}

@@ -6,6 +6,7 @@
 
 pub mod cancel;
 pub mod error;
+pub mod escape;
 pub mod files;
 pub mod foreign;
 

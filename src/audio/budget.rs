@@ -1,6 +1,10 @@
 //! How much memory recordings may take, each by itself and all threads together.
 
+use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::refusal::Refusal;
+use crate::cancel::Cancel;
 
 /// The most samples per channel that a recording may hold: three hours at 48 kHz, and a bound on what a hostile file can make us allocate.
 pub(super) const MAX_FRAMES: u64 = 1 << 29;
@@ -15,6 +19,10 @@ pub struct Budget {
     /// Besides the samples, for a second of sound.
     per_second: u64,
     large: Mutex<()>,
+    /// Looked at while a recording is decoded.
+    cancel: Cancel,
+    /// Where long recordings lie while they are worked on; nothing for where the system keeps temporary files.
+    folder: Option<PathBuf>,
 }
 
 /// The right to hold a large recording, for as long as it is kept.
@@ -23,14 +31,44 @@ pub struct Permit<'a>(Option<MutexGuard<'a, ()>>);
 
 impl Budget {
     /// Nothing but a bound on what a hostile file may ask for.
-    pub const fn unlimited() -> Budget {
-        Budget { each: u64::MAX, one: u64::MAX, per_second: 0, large: Mutex::new(()) }
+    pub fn unlimited() -> Budget {
+        Budget { each: u64::MAX, one: u64::MAX, per_second: 0, large: Mutex::new(()), cancel: Cancel::default(), folder: None }
     }
 
     /// `bytes` for recordings on `threads` threads, each of which takes `per_second` bytes for a second of sound besides its samples.
     pub fn new(bytes: Option<u64>, threads: usize, per_second: u64) -> Budget {
         let Some(bytes) = bytes else { return Budget { per_second, ..Budget::unlimited() } };
-        Budget { each: bytes / 2 / threads.max(1) as u64, one: bytes / 2, per_second, large: Mutex::new(()) }
+        Budget { each: bytes / 2 / threads.max(1) as u64, one: bytes / 2, per_second, ..Budget::unlimited() }
+    }
+
+    /// The same, for work that ends when it is asked to: decoding is then [`crate::error::Kind::Interrupted`].
+    pub fn until(self, cancel: &Cancel) -> Budget {
+        Budget { cancel: cancel.clone(), ..self }
+    }
+
+    /// The same, with the samples of long recordings in files without names in `folder`.
+    pub fn in_folder(self, folder: Option<PathBuf>) -> Budget {
+        Budget { folder, ..self }
+    }
+
+    /// What is looked at during long work.
+    pub fn cancel(&self) -> &Cancel {
+        &self.cancel
+    }
+
+    pub(super) fn folder(&self) -> Option<PathBuf> {
+        self.folder.clone()
+    }
+
+    /// # Errors
+    /// Where a stop was asked for.
+    pub(super) fn check(&self) -> Result<(), Refusal> {
+        if self.cancel.requested() { Err(Refusal::Stopped) } else { Ok(()) }
+    }
+
+    /// Whether a recording of so many samples never may be held.
+    pub(super) fn refuses(&self, frames: u64, sample_rate: u32) -> bool {
+        self.needs(frames, sample_rate) > self.one
     }
 
     /// What a recording of so many frames takes.
@@ -55,6 +93,19 @@ impl Budget {
             permit.0 = Some(self.large.lock().unwrap_or_else(PoisonError::into_inner));
         }
         Ok(())
+    }
+}
+
+impl Budget {
+    /// [`Budget::ask`], with what is said of a recording that may not be held.
+    pub(super) fn claim<'a>(&'a self, frames: u64, sample_rate: u32, permit: &mut Permit<'a>) -> Result<(), Refusal> {
+        self.ask(frames, sample_rate, permit).map_err(|(needs, may)| {
+            let (minutes, needs, may) = (frames as f64 / 60.0 / f64::from(sample_rate), needs >> 20, may >> 20);
+            Refusal::Told(format!(
+                "it lasts {minutes:.0} minutes or more, which takes {needs} MiB of memory where {may} MiB may be used: cut it into shorter \
+                 recordings, predict it with --window, or allow more with ser run --memory"
+            ))
+        })
     }
 }
 

@@ -17,9 +17,10 @@ use super::input::Input;
 use super::mono::{Mono, Remark, Remarks};
 use super::pcm::Layout;
 use super::refusal::Refusal;
+use super::sound::{Sound, Spill, collected};
 use super::stream::{self, Known};
 use super::wav::{self, Wave};
-use super::{headers, mp3, mp4};
+use super::{adts, headers, mp3, mp4};
 
 /// Rates outside this range (Hz) are taken for a damaged header.
 pub(super) const RATES: std::ops::RangeInclusive<u32> = 1_000..=768_000;
@@ -62,20 +63,7 @@ impl Audio {
     /// # Errors
     /// As [`Audio::segment`].
     pub fn segment_bounds(&self, start_s: f64, end_s: f64) -> Result<Range<usize>> {
-        let bad = |why: String| Error::data(why).hint("correct the start and end times, which are seconds from the beginning of the file");
-        if !(start_s.is_finite() && end_s.is_finite() && start_s >= 0.0 && end_s > start_s) {
-            return Err(bad(format!("the segment from {start_s} s to {end_s} s is no interval of time")));
-        }
-        let duration = self.duration_s();
-        if end_s > duration + SEGMENT_TOLERANCE_S {
-            return Err(bad(format!("the segment from {start_s} s to {end_s} s leaves the recording, which lasts {duration:.3} s")));
-        }
-        let at = |seconds: f64| ((seconds * f64::from(self.sample_rate)).round() as usize).min(self.samples.len());
-        let bounds = at(start_s)..at(end_s);
-        if bounds.is_empty() {
-            return Err(bad(format!("the segment from {start_s} s to {end_s} s holds no sample of the recording")));
-        }
-        Ok(bounds)
+        bounds(self.samples.len(), self.sample_rate, start_s, end_s)
     }
 
     /// Hex BLAKE3 over the rate (u32) and the samples (f32), both little-endian: equal sound, equal hash, whatever file it came in.
@@ -83,13 +71,36 @@ impl Audio {
         let mut hasher = blake3::Hasher::new();
         hasher.update(&self.sample_rate.to_le_bytes());
         // In one piece, which the hash works through several times as fast as through a piece after the other.
-        if cfg!(target_endian = "little") {
-            hasher.update(bytemuck::cast_slice(&self.samples));
-        } else {
-            hasher.update(&self.samples.iter().flat_map(|sample| sample.to_le_bytes()).collect::<Vec<u8>>());
-        }
+        hash(&mut hasher, &self.samples);
         hasher.finalize().to_hex().to_string()
     }
+}
+
+/// Adds samples to a hash, little-endian.
+pub(super) fn hash(hasher: &mut blake3::Hasher, samples: &[f32]) {
+    if cfg!(target_endian = "little") {
+        hasher.update(bytemuck::cast_slice(samples));
+    } else {
+        hasher.update(&samples.iter().flat_map(|sample| sample.to_le_bytes()).collect::<Vec<u8>>());
+    }
+}
+
+/// The samples between two times, of a recording of so many: see [`Audio::segment_bounds`].
+pub(super) fn bounds(samples: usize, sample_rate: u32, start_s: f64, end_s: f64) -> Result<Range<usize>> {
+    let bad = |why: String| Error::data(why).hint("correct the start and end times, which are seconds from the beginning of the file");
+    if !(start_s.is_finite() && end_s.is_finite() && start_s >= 0.0 && end_s > start_s) {
+        return Err(bad(format!("the segment from {start_s} s to {end_s} s is no interval of time")));
+    }
+    let duration = samples as f64 / f64::from(sample_rate);
+    if end_s > duration + SEGMENT_TOLERANCE_S {
+        return Err(bad(format!("the segment from {start_s} s to {end_s} s leaves the recording, which lasts {duration:.3} s")));
+    }
+    let at = |seconds: f64| ((seconds * f64::from(sample_rate)).round() as usize).min(samples);
+    let bounds = at(start_s)..at(end_s);
+    if bounds.is_empty() {
+        return Err(bad(format!("the segment from {start_s} s to {end_s} s holds no sample of the recording")));
+    }
+    Ok(bounds)
 }
 
 /// Decodes a recording: WAVE, RF64 and RIFX (PCM, float, G.711, ADPCM), AIFF and AIFC, AU, NIST SPHERE, FLAC, MP3, AAC in MP4 or ADTS, ALAC, and
@@ -103,16 +114,31 @@ impl Audio {
 /// # Errors
 /// [`crate::error::Kind::Io`] where the file cannot be read, [`crate::error::Kind::Data`] where it is no usable audio; both name the file.
 pub fn decode(path: &Path) -> Result<Audio> {
-    decode_within(path, &Budget::unlimited()).map(|(audio, _)| audio)
+    open(path, |input, extension| collect(input, extension, &Budget::unlimited()))
 }
 
-/// [`decode`] within a budget of memory: a recording that would take more is refused, by its header where that says its length. The permit is
-/// kept for as long as the sound is.
+/// [`decode`] of recordings of any length: the samples of one that is longer than five minutes, or than the budget of memory allows, are kept in
+/// a file without a name. The permit is kept for as long as the sound is.
 ///
 /// # Errors
-/// As [`decode`].
-pub fn decode_within<'a>(path: &Path, budget: &'a Budget) -> Result<(Audio, Permit<'a>)> {
-    open(path, |input, extension| collect(input, extension, budget))
+/// As [`decode`]; [`crate::error::Kind::Interrupted`] where a stop was asked for.
+pub fn decode_sound<'a>(path: &Path, budget: &'a Budget) -> Result<(Sound, Permit<'a>)> {
+    open(path, |input, extension| sound(input, extension, budget))
+}
+
+/// [`decode_sound`] of bytes in memory.
+///
+/// # Errors
+/// As [`decode_bytes`]; [`crate::error::Kind::Interrupted`] where a stop was asked for.
+pub fn decode_sound_of_bytes<'a>(bytes: &[u8], budget: &'a Budget) -> Result<(Sound, Permit<'a>)> {
+    sound(&Input::of_bytes(bytes), "", budget).map_err(|refusal| refusal.into_error(None))
+}
+
+fn sound<'a>(input: &Input, extension: &str, budget: &'a Budget) -> Result<(Sound, Permit<'a>), Refusal> {
+    let mut out = Mono::new(budget, None);
+    out.spill = Some(Spill::new(budget.folder()));
+    read(input, extension, &mut out)?;
+    Ok((collected(&mut out)?, out.permit))
 }
 
 /// [`decode`] of bytes in memory; `extension` (without a dot, may be empty) only helps to find an MP3 stream behind leading rubbish.
@@ -120,15 +146,7 @@ pub fn decode_within<'a>(path: &Path, budget: &'a Budget) -> Result<(Audio, Perm
 /// # Errors
 /// [`crate::error::Kind::Data`] where the bytes are no usable audio. Never panics, whatever the bytes.
 pub fn decode_bytes(bytes: &[u8], extension: &str) -> Result<Audio> {
-    collect(&Input::of_bytes(bytes), extension, &Budget::unlimited()).map(|(audio, _)| audio).map_err(|refusal| refusal.into_error(None))
-}
-
-/// [`decode_within`] of bytes in memory.
-///
-/// # Errors
-/// As [`decode_bytes`].
-pub fn decode_bytes_within<'a>(bytes: &[u8], budget: &'a Budget) -> Result<(Audio, Permit<'a>)> {
-    collect(&Input::of_bytes(bytes), "", budget).map_err(|refusal| refusal.into_error(None))
+    collect(&Input::of_bytes(bytes), extension, &Budget::unlimited()).map_err(|refusal| refusal.into_error(None))
 }
 
 /// What is known of a recording whose samples were not kept.
@@ -210,11 +228,10 @@ thread_local! {
     static BYTES: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
-fn collect<'a>(input: &Input, extension: &str, budget: &'a Budget) -> Result<(Audio, Permit<'a>), Refusal> {
+fn collect(input: &Input, extension: &str, budget: &Budget) -> Result<Audio, Refusal> {
     let mut out = Mono::new(budget, None);
     read(input, extension, &mut out)?;
-    let audio = Audio { samples: out.samples, sample_rate: out.sample_rate, channels: out.channels, remarks: out.remarks };
-    Ok((audio, out.permit))
+    Ok(Audio { samples: out.samples, sample_rate: out.sample_rate, channels: out.channels, remarks: out.remarks })
 }
 
 fn blocks(input: &Input, extension: &str, budget: &Budget, take: &mut Take) -> Result<Shape, Refusal> {
@@ -263,7 +280,11 @@ fn read(input: &Input, extension: &str, out: &mut Mono) -> Result<(), Refusal> {
             format::check_ogg(&input)?;
             stream::read(&input, &known, "", out)?;
         }
-        Format::Flac | Format::Matroska | Format::Adts => stream::read(&input, &known, "", out)?,
+        Format::Adts => {
+            adts::check(&input)?;
+            stream::read(&input, &known, "", out)?;
+        }
+        Format::Flac | Format::Matroska => stream::read(&input, &known, "", out)?,
     }
     out.finish()
 }

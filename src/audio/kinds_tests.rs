@@ -381,6 +381,41 @@ fn a_header_cannot_ask_for_more_memory_than_there_may_be() {
     assert!(refusal(&bomb).contains("longer than what is read"), "{}", refusal(&bomb));
     let budget = Budget::new(Some(1 << 20), 1, 900_000);
     let one_second = wav(1, 16, 2, &[0; 32_000]);
-    assert!(decode_bytes_within(&one_second, &budget).unwrap_err().to_string().contains("allow more with ser run --memory"));
-    assert!(decode_bytes_within(&one_second, &Budget::new(Some(8 << 20), 1, 900_000)).is_ok());
+    let (sound, _) = decode_sound_of_bytes(&one_second, &budget).unwrap();
+    assert!(matches!(&sound, Sound::Long(_)) && sound.n_samples() == 16_000, "kept in a file");
+    assert!(sound.whole(&budget).unwrap_err().to_string().contains("allow more with ser run --memory"));
+    let enough = Budget::new(Some(8 << 20), 1, 900_000);
+    assert!(matches!(decode_sound_of_bytes(&one_second, &enough).unwrap().0, Sound::Whole(_)));
+}
+
+#[test]
+fn a_long_recording_is_the_same_in_a_file() {
+    // In memory by its length; in a file for want of memory; FLAC and MP3 come in other blocks than plain samples, and a cut leaves some out.
+    let samples: Vec<u8> = (0..700_000u32).flat_map(|i| ((i.wrapping_mul(i) >> 7) as i16).to_le_bytes()).collect();
+    let plain = wav(1, 16, 2, &samples);
+    let little = Budget::new(Some(1 << 18), 1, 900_000);
+    for bytes in [plain.as_slice(), FLAC, MP3, CUT_AAC] {
+        let expected = audio(bytes);
+        let (sound, _) = decode_sound_of_bytes(bytes, &little).unwrap();
+        assert!(matches!(&sound, Sound::Long(_)));
+        let (whole, _) = sound.whole(&Budget::unlimited()).map(|(whole, permit)| (whole.into_owned(), permit)).unwrap();
+        assert_eq!((whole, sound.content_hash()), (expected.clone(), expected.content_hash()));
+        let seconds = expected.duration_s();
+        let piece = expected.segment(0.25 * seconds, 0.5 * seconds).unwrap();
+        let Sound::Whole(found) = sound.segment(0.25 * seconds, 0.5 * seconds).unwrap() else { panic!("a short segment is held") };
+        assert_eq!(found, piece);
+        assert_eq!(sound.beginning(1).unwrap(), &expected.samples[..expected.samples.len().min(expected.sample_rate as usize)]);
+        assert!(!sound.is_constant().unwrap());
+    }
+}
+
+#[test]
+fn decoding_stops_when_asked() {
+    let cancel = crate::cancel::Cancel::default();
+    let budget = Budget::unlimited().until(&cancel);
+    assert!(decode_sound_of_bytes(FLAC, &budget).is_ok());
+    cancel.request();
+    for bytes in [FLAC, MP3, AAC, wav(1, 16, 2, &[0; 32_000]).as_slice()] {
+        assert_eq!(decode_sound_of_bytes(bytes, &budget).unwrap_err().kind(), crate::error::Kind::Interrupted);
+    }
 }

@@ -1,5 +1,6 @@
 //! From a file to mono samples at the rate that the features want.
 
+mod adts;
 pub mod augment;
 mod budget;
 mod decode;
@@ -14,14 +15,18 @@ mod opus;
 mod pcm;
 mod refusal;
 pub mod resample;
+mod samples;
 pub(crate) mod simd;
+mod sound;
 mod stream;
 mod wav;
 mod windows;
 
 pub use budget::{Budget, Permit};
 pub use decode::{
-    Audio, Shape, Take, decode, decode_blocks, decode_blocks_of_bytes, decode_bytes, decode_bytes_within, decode_within, measure,
+    Audio, Shape, Take, decode, decode_blocks, decode_blocks_of_bytes, decode_bytes, decode_sound, decode_sound_of_bytes, measure,
 };
 pub use mono::{Remark, Remarks};
+pub use samples::Samples;
+pub use sound::{Long, Sound};
 pub use windows::{Stream, Windows};

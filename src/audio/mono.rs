@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::budget::{Budget, MAX_FRAMES, Permit};
 use super::refusal::Refusal;
+use super::simd::dispatch;
+use super::sound::{Spill, is_long};
 
 /// Frames that are mixed at a time.
 pub(super) const BLOCK: usize = 2_048;
@@ -29,11 +31,14 @@ pub enum Remark {
     Shortened,
     /// The number of frames in the header of an MP3 file is not that of its frames.
     Miscounted,
+    /// It is not the published recording of its name.
+    Altered,
 }
 
 impl Remark {
     /// All of them.
-    pub const ALL: [Remark; 5] = [Remark::Cancelled, Remark::OutOfScale, Remark::CoreOnly, Remark::Shortened, Remark::Miscounted];
+    pub const ALL: [Remark; 6] =
+        [Remark::Cancelled, Remark::OutOfScale, Remark::CoreOnly, Remark::Shortened, Remark::Miscounted, Remark::Altered];
 
     /// What is said of recordings that have it.
     pub fn text(self) -> &'static str {
@@ -47,6 +52,9 @@ impl Remark {
             }
             Remark::Shortened => "up to 50 ms less sound than the header says",
             Remark::Miscounted => "the MP3 header counts other frames than there are; all frames there are read",
+            Remark::Altered => {
+                "size or SHA-256 differs from the published recording of the same name: results are not comparable with published ones"
+            }
         }
     }
 
@@ -62,7 +70,8 @@ impl Remark {
 pub struct Remarks(u8);
 
 impl Remarks {
-    pub(super) fn add(&mut self, remark: Remark) {
+    /// Adds one.
+    pub fn add(&mut self, remark: Remark) {
         self.0 |= 1 << remark as u8;
     }
 
@@ -98,6 +107,8 @@ pub(super) struct Mono<'a> {
     budget: &'a Budget,
     pub(super) permit: Permit<'a>,
     taker: Option<&'a mut Taker<'a>>,
+    /// Where the samples go once there are too many; nothing where they are kept in memory however many there are.
+    pub(super) spill: Option<Spill>,
     power: f64,
     mean_power: f64,
     peak: f32,
@@ -119,6 +130,7 @@ impl<'a> Mono<'a> {
             budget,
             permit: Permit::default(),
             taker,
+            spill: None,
             power: 0.0,
             mean_power: 0.0,
             peak: 0.0,
@@ -140,6 +152,8 @@ impl<'a> Mono<'a> {
             (_, frames) => frames,
         };
         match frames {
+            // What is written to a file takes no memory either.
+            Some(frames) if self.taker.is_none() && !self.jumps && self.goes_to_file(frames) => self.begin_spill(),
             Some(frames) if self.taker.is_none() || self.jumps => {
                 self.check(frames)?;
                 self.reserve(frames)
@@ -163,13 +177,20 @@ impl<'a> Mono<'a> {
                 "it lasts {hours:.0} hours or more by its header, longer than what is read: cut it into shorter recordings"
             )));
         }
-        self.budget.ask(frames, self.sample_rate, &mut self.permit).map_err(|(needs, may)| {
-            let (minutes, needs, may) = (frames as f64 / 60.0 / f64::from(self.sample_rate), needs >> 20, may >> 20);
-            Refusal::Told(format!(
-                "it lasts {minutes:.0} minutes or more, which takes {needs} MiB of memory where {may} MiB may be used: cut it into shorter \
-                 recordings, predict it with --window, or allow more with ser run --memory"
-            ))
-        })
+        self.budget.claim(frames, self.sample_rate, &mut self.permit)
+    }
+
+    /// Whether a recording of so many samples is kept in a file.
+    fn goes_to_file(&self, frames: u64) -> bool {
+        let is_too_long = is_long(frames, self.sample_rate) || self.budget.refuses(frames, self.sample_rate);
+        self.spill.is_some() && is_too_long && frames <= MAX_FRAMES
+    }
+
+    fn begin_spill(&mut self) -> Result<(), Refusal> {
+        match &mut self.spill {
+            Some(spill) => Ok(spill.take(&std::mem::take(&mut self.samples), self.sample_rate)?),
+            None => Ok(()),
+        }
     }
 
     fn reserve(&mut self, frames: u64) -> Result<(), Refusal> {
@@ -219,8 +240,14 @@ impl<'a> Mono<'a> {
             self.cut(from, began);
         }
         self.kept += (self.samples.len() - from) as u64;
-        // What a taker leaves is what is held.
-        let held = if self.taker.is_some() && !self.jumps { self.samples.len() as u64 } else { self.kept };
+        self.budget.check()?;
+        let has_begun = self.spill.as_ref().is_some_and(Spill::has_begun);
+        if !self.jumps && (has_begun && Spill::wants(self.samples.len()) || !has_begun && self.goes_to_file(self.kept)) {
+            self.begin_spill()?;
+        }
+        // What a taker or a file leaves is what is held.
+        let passes_on = self.taker.is_some() || self.spill.as_ref().is_some_and(Spill::has_begun);
+        let held = if passes_on && !self.jumps { self.samples.len() as u64 } else { self.kept };
         self.check(if self.kept > MAX_FRAMES { self.kept } else { held })?;
         match &mut self.taker {
             Some(taker) if !self.jumps => taker(&mut self.samples, self.sample_rate, false),
@@ -297,8 +324,13 @@ impl<'a> Mono<'a> {
     }
 }
 
-/// The largest magnitude, and whether all values are finite; side by side as in [`power`].
-fn extent(values: &[f32]) -> (f32, bool) {
+dispatch! {
+    /// The largest magnitude, and whether all values are finite; side by side as in [`power`].
+    fn extent(values: &[f32]) -> (f32, bool) = extent_body
+}
+
+#[inline(always)]
+fn extent_body<const FUSED: bool>(values: &[f32]) -> (f32, bool) {
     let (rows, rest) = values.as_chunks::<16>();
     // Nought times what is not finite is no number, and stays so in a sum.
     let (mut largest, mut noughts) = ([0.0f32; 16], [0.0f32; 16]);

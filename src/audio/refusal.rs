@@ -3,7 +3,8 @@
 use std::io;
 use std::path::Path;
 
-use crate::error::{Error, shown};
+use crate::error::Error;
+use crate::escape::shown;
 use crate::files::shell_word;
 
 /// Why a recording is not read; the text completes "failed to decode x: …".
@@ -17,6 +18,10 @@ pub(super) enum Refusal {
     Told(String),
     /// The file system refuses it.
     Io(io::Error),
+    /// Its samples cannot be kept: the error of the file that they were written into.
+    Kept(Error),
+    /// A stop was asked for.
+    Stopped,
 }
 
 impl From<String> for Refusal {
@@ -28,6 +33,12 @@ impl From<String> for Refusal {
 impl From<&str> for Refusal {
     fn from(why: &str) -> Self {
         Refusal::Damaged(why.to_owned())
+    }
+}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        Refusal::Kept(error)
     }
 }
 
@@ -55,6 +66,8 @@ impl Refusal {
                 failed(&format!("it is {what}, which ser does not read: convert it with ffmpeg -i {from} {to}"))
             }
             Refusal::Told(why) => failed(&why),
+            Refusal::Kept(error) => error,
+            Refusal::Stopped => Error::interrupted(),
             Refusal::Io(error) => match path {
                 Some(path) => Error::io("read", path, error),
                 None => failed("it cannot be read").because(error),

@@ -12,9 +12,20 @@ mod sinc;
 
 pub use halve::Halver;
 
+use std::ops::Range;
+
 use decimate::Decimator;
 use polyphase::Polyphase;
 use sinc::{STEPS_PER_CROSSING, SincTable};
+
+/// A stretch of a recording that is too long to be held: its samples from number `start` on. Outside of it there are zeros.
+#[derive(Debug, Clone, Copy)]
+pub struct Stretch<'a> {
+    /// The samples.
+    pub samples: &'a [f32],
+    /// The number of the first of them.
+    pub start: usize,
+}
 
 /// The most phases for which weights are tabulated; 441 serve 8, 16 and 32 kHz, 147 serve 48, 96 and 192 kHz (to 22 050 Hz).
 const MOST_PHASES: usize = 1024;
@@ -27,6 +38,8 @@ pub struct Resampler {
     form: Form,
     /// For [`Resampler::exactly`], made when it is first asked for.
     exact: Option<Polyphase>,
+    /// The next output of the direct form, and its time.
+    next: (usize, f64),
 }
 
 #[derive(Debug)]
@@ -52,7 +65,7 @@ impl Resampler {
         } else {
             Form::Polyphase(Polyphase::new(phases, advance, ratio, table))
         };
-        Resampler { from_hz, to_hz, form, exact: None }
+        Resampler { from_hz, to_hz, form, exact: None, next: (0, 0.0) }
     }
 
     /// The rate of the input in Hz.
@@ -81,12 +94,71 @@ impl Resampler {
         }
         let length = samples.len() as f64 * ratio(self.from_hz, self.to_hz);
         output.resize(length as usize, 0.0);
+        let whole = Stretch { samples, start: 0 };
         match &mut self.form {
-            Form::Decimator(decimator) => decimator.process(samples, output),
-            Form::Polyphase(polyphase) => polyphase.process(samples, 0, output),
-            _ => direct(samples, output, ratio(self.from_hz, self.to_hz)),
+            Form::Decimator(decimator) => decimator.process(whole, 0, output),
+            Form::Polyphase(polyphase) => polyphase.process(whole, 0, output),
+            _ => drop(direct(whole, 0.0, output, ratio(self.from_hz, self.to_hz))),
         }
         output.resize(length.ceil() as usize, 0.0);
+    }
+
+    /// How many samples at the new rate there are of so many.
+    pub fn length(&self, samples: usize) -> usize {
+        match self.form {
+            Form::Unchanged => samples,
+            _ => (samples as f64 * ratio(self.from_hz, self.to_hz)).ceil() as usize,
+        }
+    }
+
+    /// Stretches of the output have to begin at a multiple of this.
+    pub fn unit(&self) -> usize {
+        match &self.form {
+            Form::Decimator(decimator) => decimator.unit(),
+            _ => 1,
+        }
+    }
+
+    /// The samples that a stretch of the output is made of, of a recording of `total`.
+    pub fn inputs(&self, output: Range<usize>, total: usize) -> Range<usize> {
+        let ratio = ratio(self.from_hz, self.to_hz);
+        let reach = SincTable::kaiser_best().taps(step(ratio.min(1.0))) + 4;
+        let at = |output: usize| (output as f64 / ratio) as usize;
+        at(output.start).saturating_sub(reach).min(total)..(at(output.end) + reach).min(total)
+    }
+
+    /// The samples at the new rate from number `first` on, a multiple of [`Resampler::unit`], of a recording of `total` samples: the same bits as
+    /// [`Resampler::process`]. `input` has to hold [`Resampler::inputs`]. Stretches one after the other take the least time.
+    pub fn stretch(&mut self, input: Stretch, total: usize, first: usize, output: &mut [f32]) {
+        if let Form::Unchanged = self.form {
+            output.copy_from_slice(&input.samples[first - input.start..][..output.len()]);
+            return;
+        }
+        let ratio = ratio(self.from_hz, self.to_hz);
+        let (inside, beyond) = output.split_at_mut(((total as f64 * ratio) as usize).saturating_sub(first).min(output.len()));
+        beyond.fill(0.0);
+        match &mut self.form {
+            Form::Decimator(decimator) => {
+                decimator.follow(first + inside.len());
+                decimator.process(input, first, inside);
+            }
+            Form::Polyphase(polyphase) => {
+                polyphase.follow(first + inside.len());
+                polyphase.process(input, first, inside);
+            }
+            _ => {
+                if self.next.0 != first {
+                    // The times are sums, whose rounding counts.
+                    self.next = (first, (0..first).fold(0.0, |time, _| time + 1.0 / ratio));
+                }
+                self.next = (first + inside.len(), direct(input, self.next.1, inside, ratio));
+            }
+        }
+    }
+
+    /// Whether [`Resampler::exactly`] computes anything.
+    pub fn has_exact_form(&self) -> bool {
+        matches!(self.form, Form::Decimator(_))
     }
 
     /// Computes the samples at the new rate from number `first` on anew, with sums that are rounded as resampy rounds them, where
@@ -94,13 +166,19 @@ impl Resampler {
     ///
     /// Of hundreds of samples the last bit of one may still be another, where that of a weight decides it.
     pub fn exactly(&mut self, samples: &[f32], first: usize, output: &mut [f32]) -> bool {
+        self.exactly_of(Stretch { samples, start: 0 }, samples.len(), first, output)
+    }
+
+    /// [`Resampler::exactly`] of a stretch of a recording of `total` samples, which has to hold [`Resampler::inputs`].
+    pub fn exactly_of(&mut self, input: Stretch, total: usize, first: usize, output: &mut [f32]) -> bool {
         let Form::Decimator(_) = self.form else { return false };
         let ratio = ratio(self.from_hz, self.to_hz);
         let (phases, advance) = lowest_terms(self.from_hz, self.to_hz);
         let exact = self.exact.get_or_insert_with(|| Polyphase::new(phases, advance, ratio, SincTable::kaiser_best()));
-        let length = (samples.len() as f64 * ratio) as usize;
+        let length = (total as f64 * ratio) as usize;
         let (inside, beyond) = output.split_at_mut(length.saturating_sub(first).min(output.len()));
-        exact.process(samples, first, inside);
+        exact.follow(first + inside.len());
+        exact.process(input, first, inside);
         beyond.fill(0.0);
         true
     }
@@ -120,18 +198,21 @@ fn greatest_common_divisor(a: u32, b: u32) -> u32 {
     if b == 0 { a } else { greatest_common_divisor(b, a % b) }
 }
 
-/// The filter evaluated anew for each output: any ratio, several times slower.
-fn direct(samples: &[f32], output: &mut [f32], ratio: f64) {
+/// Steps into the table from one input sample to the next: down to 1 when more than 512 of them go into one output.
+fn step(scale: f64) -> usize {
+    ((scale * STEPS_PER_CROSSING as f64) as usize).max(1)
+}
+
+/// The filter evaluated anew for each output: any ratio, several times slower. The first output is at `time`; returns that of the next.
+fn direct(Stretch { samples, start }: Stretch, mut time: f64, output: &mut [f32], ratio: f64) -> f64 {
     let table = SincTable::kaiser_best();
     let scale = ratio.min(1.0);
-    // Down to 1 when more than 512 input samples go into one output.
-    let step = ((scale * STEPS_PER_CROSSING as f64) as usize).max(1);
+    let step = step(scale);
     let increment = 1.0 / ratio;
-    let mut time = 0.0;
     for slot in output {
-        let first = (time as usize).min(samples.len());
+        let first = (time as usize).min(start + samples.len());
         let fraction = scale * (time - first as f64);
-        let (before, after) = samples.split_at((first + 1).min(samples.len()));
+        let (before, after) = samples.split_at((first + 1).saturating_sub(start).min(samples.len()));
         let left = table.wing(fraction * STEPS_PER_CROSSING as f64, step, scale);
         let right = table.wing((scale - fraction).max(0.0) * STEPS_PER_CROSSING as f64, step, scale);
         let mut sum = 0.0f32;
@@ -141,6 +222,7 @@ fn direct(samples: &[f32], output: &mut [f32], ratio: f64) {
         *slot = sum;
         time += increment;
     }
+    time
 }
 
 #[cfg(test)]
@@ -164,7 +246,7 @@ mod tests {
             assert!(matches!(resampler.form, Form::Polyphase(_) | Form::Decimator(_)), "{from_hz}");
             let fast = resampler.process(&samples);
             let mut slow = vec![0.0; (samples.len() as f64 * ratio(from_hz, 22050)) as usize];
-            direct(&samples, &mut slow, ratio(from_hz, 22050));
+            direct(Stretch { samples: &samples, start: 0 }, 0.0, &mut slow, ratio(from_hz, 22050));
             let unequal = slow.iter().zip(&fast).filter(|(a, b)| a != b).count();
             let worst = slow.iter().zip(&fast).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
             let sampled_up = from_hz < 22050;
@@ -186,7 +268,7 @@ mod tests {
             let mut resampler = Resampler::new(from_hz, 22050);
             let fast = resampler.process(&samples);
             let mut exact = vec![0.0; fast.len()];
-            direct(&samples, &mut exact, ratio(from_hz, 22050));
+            direct(Stretch { samples: &samples, start: 0 }, 0.0, &mut exact, ratio(from_hz, 22050));
             for (at, expected) in expected {
                 assert_eq!(exact[at], expected, "{from_hz} Hz: output {at}");
                 assert!((fast[at] - expected).abs() < 2e-6, "{from_hz} Hz: output {at} is {} instead of {expected}", fast[at]);
@@ -199,7 +281,7 @@ mod tests {
         for from_hz in [31_500, 44_100, 48_000] {
             let samples = noise(from_hz as usize);
             let mut slow = vec![0.0; 22050];
-            direct(&samples, &mut slow, ratio(from_hz, 22050));
+            direct(Stretch { samples: &samples, start: 0 }, 0.0, &mut slow, ratio(from_hz, 22050));
             let mut resampler = Resampler::new(from_hz, 22050);
             let fast = resampler.process(&samples);
             let unequal = |some: &[f32], others: &[f32]| some.iter().zip(others).filter(|(a, b)| a != b).count();
@@ -244,6 +326,32 @@ mod tests {
         for from_hz in [0, 1, 7, 1000, 44101, u32::MAX] {
             let output = Resampler::new(from_hz, 22050).process(&[0.0; 50]);
             assert!(output.iter().all(|v| *v == 0.0));
+        }
+    }
+
+    #[test]
+    fn stretches_are_the_whole_bit_for_bit() {
+        // Down, up, a ratio without a table, and none at all; longer than the times that are followed in advance.
+        for from_hz in [48_000, 44_100, 16_000, 44_101, 22_050] {
+            let samples = noise(from_hz as usize * 13);
+            let mut resampler = Resampler::new(from_hz, 22_050);
+            let whole = resampler.process(&samples);
+            assert_eq!(whole.len(), resampler.length(samples.len()));
+            let mut pieces = Resampler::new(from_hz, 22_050);
+            let piece = 30_000usize.next_multiple_of(pieces.unit());
+            for first in (0..whole.len()).step_by(piece) {
+                let mut output = vec![9.0; piece.min(whole.len() - first)];
+                let inputs = pieces.inputs(first..first + output.len(), samples.len());
+                let input = Stretch { samples: &samples[inputs.clone()], start: inputs.start };
+                pieces.stretch(input, samples.len(), first, &mut output);
+                assert!(output == whole[first..first + output.len()], "{from_hz} from {first} on");
+            }
+            let (mut exact, mut stretch) = (vec![0.0; 2048], vec![0.0; 2048]);
+            let inputs = pieces.inputs(200_000..202_048, samples.len());
+            let input = Stretch { samples: &samples[inputs.clone()], start: inputs.start };
+            let does = resampler.exactly(&samples, 200_000, &mut exact);
+            assert_eq!(pieces.exactly_of(input, samples.len(), 200_000, &mut stretch), does);
+            assert!(exact == stretch, "{from_hz}");
         }
     }
 }

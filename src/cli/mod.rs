@@ -20,13 +20,14 @@ mod system;
 mod unreached;
 mod variants;
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
 
 use crate::cancel::Cancel;
-use crate::error::{Error, Kind, Result, shown_lines};
+use crate::error::{Error, Kind, Result};
+use crate::escape::{shown_json, shown_lines};
 use crate::files::shell_word;
 use crate::ui;
 
@@ -197,14 +198,22 @@ fn command_line() -> String {
     std::iter::once("ser".to_owned()).chain(arguments).collect::<Vec<_>>().join(" ")
 }
 
+/// Lines for a terminal, or an object of JSON: without what a terminal would obey.
+fn visible(text: &str) -> String {
+    if text.starts_with('{') { shown_json(text) } else { shown_lines(text) }
+}
+
 /// A line on standard error; a reader that went away must not end the work.
 fn say(line: &str) {
-    let _ = writeln!(std::io::stderr().lock(), "{line}");
+    let _ = writeln!(std::io::stderr().lock(), "{}", visible(line));
 }
 
 /// A line on standard output. A reader that went away has seen enough: the work goes on, and the exit code says how it ended.
 fn print(line: &str) -> Result<()> {
-    match writeln!(std::io::stdout().lock(), "{line}") {
+    let mut out = std::io::stdout().lock();
+    // Programs get the bytes of names as they are.
+    let line = if out.is_terminal() || line.starts_with('{') { visible(line) } else { line.to_owned() };
+    match writeln!(out, "{line}") {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
         Err(error) => Err(Error::io("write to", std::path::Path::new("standard output"), error)),
         Ok(()) => Ok(()),

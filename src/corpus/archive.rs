@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 
+use unicode_normalization::UnicodeNormalization;
 use zip::ZipArchive;
 
 use crate::cancel::Cancel;
@@ -25,8 +26,9 @@ const RATIO_FROM: u64 = 1 << 20;
 
 /// Unpacks `archive` (zip; stored or deflated) below `dest` and returns the files' paths, in the archive's order.
 ///
-/// Every entry is judged before the first is written: a name that leaves `dest` (`..`, absolute, drive letter, backslash), a link or device,
-/// an encrypted entry, a name that comes twice or differs from another in nothing but case, a file where another entry needs a folder, a name
+/// Every entry is judged before the first is written: a name that leaves `dest` (`..`, absolute, drive letter, backslash), one that some systems
+/// cannot have or change (`CON`, a dot at its end, `?`), a link or device, an encrypted entry, a name that comes twice or differs from another
+/// in nothing but case or the composition of its letters, a file where another entry needs a folder, a name
 /// of more than 1024 bytes or 32 folders, entries that share bytes, or more than 100,000 entries, 8 GiB or a ratio of 200 make the
 /// whole archive unusable. Each file appears whole or not at all. One of the same name that is there stays if it holds the same, and is
 /// otherwise a reason to unpack nothing.
@@ -113,6 +115,9 @@ fn judge(archive: &Path, zip: &mut ZipArchive<BufReader<File>>) -> Result<Vec<Pa
         let Some(path) = inside(&name) else {
             return refuse("would leave the folder that it is unpacked into");
         };
+        if let Some(why) = unportable(&name) {
+            return refuse(why);
+        }
         if name.len() > MAX_NAME || path.components().count() > MAX_DEPTH {
             return Err(hostile(archive, format!("an entry has a name of {} bytes", name.len())));
         }
@@ -141,10 +146,28 @@ fn judge(archive: &Path, zip: &mut ZipArchive<BufReader<File>>) -> Result<Vec<Pa
     Ok(names)
 }
 
-/// What the files and folders of an archive are called, as a file system sees it that tells no case.
+/// Why a name cannot be a file's on every system, or would become another there.
+fn unportable(name: &str) -> Option<&'static str> {
+    name.split('/').find_map(|part| {
+        let stem = part.split('.').next().unwrap_or(part).trim_end().to_ascii_uppercase();
+        let numbered = |word: &str| matches!(stem.strip_prefix(word).map(str::as_bytes), Some([b'0'..=b'9']));
+        match part {
+            _ if part.ends_with(['.', ' ']) => Some("ends in a dot or a space, which Windows drops"),
+            _ if part.contains(['<', '>', '"', '|', '?', '*']) || part.contains(char::is_control) => {
+                Some("has a character that Windows does not allow")
+            }
+            _ if matches!(stem.as_str(), "CON" | "PRN" | "AUX" | "NUL" | "CONIN$" | "CONOUT$") || numbered("COM") || numbered("LPT") => {
+                Some("has the name of a device on Windows")
+            }
+            _ => None,
+        }
+    })
+}
+
+/// What the files and folders of an archive are called, as a file system sees it that tells no case and composes letters.
 #[derive(Default)]
 struct Places {
-    /// The name by its lower case, and whether it is a folder.
+    /// The name by its composed lower case, and whether it is a folder.
     known: HashMap<String, (String, bool)>,
 }
 
@@ -154,10 +177,11 @@ impl Places {
         let (whole, is_folder) = name.strip_suffix('/').map_or((name, false), |folder| (folder, true));
         let folders = whole.match_indices('/').map(|(end, _)| (&whole[..end], true));
         for (part, is_folder) in folders.chain([(whole, is_folder)]) {
-            match self.known.get(&part.to_lowercase()) {
+            let key: String = part.to_lowercase().nfc().collect();
+            match self.known.get(&key) {
                 Some((other, folder)) if other != part || !folder || !is_folder => return Some(other.clone()),
                 Some(_) => {}
-                None => drop(self.known.insert(part.to_lowercase(), (part.to_owned(), is_folder))),
+                None => drop(self.known.insert(key, (part.to_owned(), is_folder))),
             }
         }
         None
@@ -191,12 +215,12 @@ fn copy(entry: &mut dyn Read, out: &mut dyn Write, declared: u64, cancel: &Cance
 }
 
 fn broken(archive: &Path, e: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
-    Error::data(format!("failed to unpack {}", archive.display())).because(e).hint("delete the archive and fetch it again")
+    Error::data(format!("failed to unpack {}", archive.display())).because(e).hint("fetch the archive again")
 }
 
 fn hostile(archive: &Path, why: String) -> Error {
     Error::data(format!("failed to unpack {}: {why}", archive.display()))
-        .hint("this is not the archive that the corpus's page offers: delete it and fetch that one; nothing more of it was unpacked")
+        .hint("this is not the archive that the corpus's page offers: fetch that one; nothing of it is used")
 }
 
 #[cfg(test)]
@@ -274,9 +298,14 @@ mod tests {
 
     #[test]
     fn names_that_clash_are_refused() {
-        for (first, second) in
-            [("wav/a.wav", "wav/A.wav"), ("wav/a.wav", "WAV/b.wav"), ("wav", "wav/a.wav"), ("wav/a.wav", "wav"), ("É", "é")]
-        {
+        for (first, second) in [
+            ("wav/a.wav", "wav/A.wav"),
+            ("wav/a.wav", "WAV/b.wav"),
+            ("wav", "wav/a.wav"),
+            ("wav/a.wav", "wav"),
+            ("É", "é"),
+            ("\u{e9}.wav", "e\u{301}.wav"),
+        ] {
             assert!(refused(&zip_of(&[(first, b"1"), (second, b"2")])).contains("would lie where"), "{first} {second}");
         }
         let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
@@ -288,6 +317,24 @@ mod tests {
         let mut twice = zip_of(&[("aaa.wav", b"1"), ("bbb.wav", b"2")]);
         patch(&mut twice, b"bbb.wav", b"aaa.wav");
         refused(&twice);
+    }
+
+    #[test]
+    fn names_that_some_systems_change_are_refused() {
+        for (name, part) in [
+            ("wav/a.", "ends in a dot"),
+            ("wav /a.wav", "ends in a dot or a space"),
+            ("CON", "a device on Windows"),
+            ("wav/con.wav", "a device on Windows"),
+            ("Lpt1.tar.gz", "a device on Windows"),
+            ("a?.wav", "Windows does not allow"),
+            ("a\u{1b}.wav", "Windows does not allow"),
+        ] {
+            assert!(refused(&zip_of(&[("fine.wav", b"fine"), (name, b"x")])).contains(part), "{name}");
+        }
+        for name in ["contra.wav", "COM.wav", "com10.wav", ".hidden", "a.b c.wav"] {
+            assert!(attempt(&zip_of(&[(name, b"x")])).1.is_ok(), "{name}");
+        }
     }
 
     #[test]

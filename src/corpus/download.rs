@@ -6,21 +6,15 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use md5::{Digest, Md5};
-use sha2::Sha256;
 use ureq::Agent;
 use ureq::http::{Response, StatusCode};
 
 use crate::cancel::Cancel;
 use crate::error::{Error, Kind, Result};
+use crate::files::{sync_folder, temporary_folder};
 
 use super::archive;
-
-/// Name, size and SHA-256 of the 535 recordings of EMO-DB as first released, from a published list.
-const EMODB_FILES: &str = include_str!("emodb_sha256.tsv");
-
-/// RAVDESS: 24 actors, each with an `Actor_XX` folder of 60 recordings of speech.
-const RAVDESS_ACTORS: usize = 24;
-const RAVDESS_PER_ACTOR: usize = 60;
+use super::originals::{each_block, hex, originals};
 
 /// How often a transfer that broke off is taken up again, as long as each attempt brings some bytes.
 const ATTEMPTS: usize = 10;
@@ -51,7 +45,7 @@ pub fn ravdess() -> Download {
     }
 }
 
-/// EMO-DB as first released. No checksum of the archive is published: [`verify_emodb`] checks what comes out of it.
+/// EMO-DB as first released. No checksum of the archive is published: what comes out of it is checked.
 pub fn emodb() -> Download {
     Download {
         corpus: "emodb".to_owned(),
@@ -71,25 +65,70 @@ pub enum Obtained {
     ByHand(String),
 }
 
-/// Puts the corpus `name` (`ravdess`, `emodb`, `iemocap`) into `dest/<name>`: nothing is done where it is complete already, else the archive
-/// is fetched into `dest/downloads` (see [`fetch`]), unpacked (see [`archive::unpack`]) and checked.
+/// Puts the corpus `name` (`ravdess`, `emodb`, `iemocap`) into `dest/<name>`: nothing is done where all its recordings lie there as they were
+/// published, else the archive is fetched into `dest/downloads` (see [`fetch`]), unpacked into a temporary folder (see [`archive::unpack`]),
+/// checked against the sizes and SHA-256 of all recordings ([`super::Originals`]), and put in place.
+///
+/// An archive that is a wrong one is renamed to `<name>.bad`, so that the next call fetches it anew.
 ///
 /// # Errors
-/// Those of [`fetch`], [`archive::unpack`] and [`verify_emodb`]; [`crate::error::Kind::Usage`] for another name.
+/// Those of [`fetch`] and [`archive::unpack`]; [`Kind::Data`] for another content; [`Kind::Usage`] for another name.
 pub fn corpora(name: &str, dest: &Path, cancel: &Cancel, tick: &dyn Fn(u64, Option<u64>)) -> Result<Obtained> {
     let root = dest.join(name);
-    let (spec, check): (Download, fn(&Path) -> Result<()>) = match name {
-        "ravdess" => (ravdess(), verify_ravdess),
-        "emodb" => (emodb(), verify_emodb),
+    let spec = match name {
+        "ravdess" => ravdess(),
+        "emodb" => emodb(),
         "iemocap" => return Ok(Obtained::ByHand(iemocap_instructions(&root))),
         _ => return Err(Error::usage(format!("no corpus is called {name:?}")).hint("choose ravdess, emodb or iemocap")),
     };
-    if check(&root).is_err() {
-        let archive = fetch(&spec, &dest.join("downloads"), cancel, tick)?;
-        archive::unpack(&archive, &root, cancel)?;
-        check(&root)?;
+    let files = originals(name).ok_or_else(|| Error::internal(format!("the files of {name} are not known")))?;
+    match files.verify(&root, cancel) {
+        Ok(()) => return Ok(Obtained::Ready(root)),
+        Err(error) if error.kind() == Kind::Interrupted => return Err(error),
+        Err(_) => {}
     }
+    let archive = fetch(&spec, &dest.join("downloads"), cancel, tick)?;
+    install(&archive, &root, cancel, &|folder| files.verify(folder, cancel))?;
     Ok(Obtained::Ready(root))
+}
+
+/// Unpacks an archive beside `root`, has the outcome checked, and puts its files in place: each by a rename, once all of them are on the disk.
+/// A wrong archive is set aside.
+fn install(archive: &Path, root: &Path, cancel: &Cancel, check: &dyn Fn(&Path) -> Result<()>) -> Result<()> {
+    let beside = root.parent().unwrap_or(Path::new("."));
+    let fresh = temporary_folder(beside, "unpack-")?;
+    let unpacked = archive::unpack(archive, fresh.path(), cancel).and_then(|written| check(fresh.path()).map(|()| written));
+    let written = match unpacked {
+        Err(error) if error.kind() == Kind::Data => return Err(set_aside(archive, &error.to_string())?),
+        other => other?,
+    };
+    let mut folders: Vec<PathBuf> = Vec::new();
+    for path in &written {
+        cancel.check()?;
+        File::open(path).and_then(|file| file.sync_all()).map_err(|e| Error::io("write", path, e))?;
+    }
+    for path in &written {
+        let name = path.strip_prefix(fresh.path()).map_err(|_| Error::internal("a file was unpacked elsewhere"))?;
+        let target = root.join(name);
+        let folder = target.parent().unwrap_or(root);
+        fs::create_dir_all(folder).map_err(|e| Error::io("create", folder, e))?;
+        fs::rename(path, &target).map_err(|e| Error::io("write", &target, e))?;
+        if folders.last().is_none_or(|last| last != folder) {
+            folders.push(folder.to_owned());
+        }
+    }
+    folders.iter().for_each(|folder| sync_folder(folder));
+    Ok(())
+}
+
+/// Renames a wrong archive, and says so.
+fn set_aside(archive: &Path, why: &str) -> Result<Error> {
+    let mut name = archive.file_name().unwrap_or_default().to_owned();
+    name.push(".bad");
+    let bad = archive.with_file_name(name);
+    fs::rename(archive, &bad).map_err(|e| Error::io("rename", archive, e))?;
+    Ok(Error::data(format!("{why}; the archive was renamed to {}", bad.display()))
+        .hint("run the same command again, which fetches it anew"))
 }
 
 fn iemocap_instructions(root: &Path) -> String {
@@ -103,50 +142,9 @@ fn iemocap_instructions(root: &Path) -> String {
     )
 }
 
-/// Checks that every actor's folder holds its recordings of speech; their content is vouched for by the archive's MD5 and CRCs.
-fn verify_ravdess(root: &Path) -> Result<()> {
-    for actor in 1..=RAVDESS_ACTORS {
-        let folder = root.join(format!("Actor_{actor:02}"));
-        let entries = fs::read_dir(&folder).map_err(|e| Error::io("read", &folder, e))?;
-        let recordings = entries.flatten().filter(|e| e.file_name().to_string_lossy().starts_with("03-01-")).count();
-        if recordings != RAVDESS_PER_ACTOR {
-            return Err(Error::data(format!("{} holds {recordings} recordings of {RAVDESS_PER_ACTOR}", folder.display()))
-                .hint("remove the folder and fetch the corpus again"));
-        }
-    }
-    Ok(())
-}
-
-/// Checks `root/wav` against the published sizes and SHA-256 of all 535 recordings of EMO-DB; other files there are not looked at.
-///
-/// # Errors
-/// [`crate::error::Kind::Data`] with the number of missing and differing files and the first of their names.
-pub fn verify_emodb(root: &Path) -> Result<()> {
-    let folder = root.join("wav");
-    let mut wrong = Vec::new();
-    let mut all = 0;
-    for line in EMODB_FILES.lines().skip(1) {
-        let [name, bytes, sha256] = line.split('\t').collect::<Vec<_>>()[..] else {
-            return Err(Error::internal(format!("the list of EMO-DB's files has a bad line: {line}")));
-        };
-        all += 1;
-        let path = folder.join(name);
-        let same_size = fs::metadata(&path).is_ok_and(|m| m.len().to_string() == bytes);
-        if !same_size || fs::read(&path).map_err(|e| Error::io("read", &path, e)).map(|b| hex(&Sha256::digest(&b)))? != sha256 {
-            wrong.push(name);
-        }
-    }
-    if wrong.is_empty() {
-        return Ok(());
-    }
-    let first = wrong.iter().take(3).copied().collect::<Vec<_>>().join(", ");
-    Err(Error::data(format!("{} of the {all} recordings in {} are missing or altered, such as {first}", wrong.len(), folder.display()))
-        .hint("remove the folder and fetch the corpus again; an altered copy has no place in a comparison with published results"))
-}
-
 /// Fetches `spec` into the folder `dest` and returns the file, which has the right size and checksum.
 ///
-/// A file of that name, put there by hand or by an earlier run, is checked and used. The transfer goes to `<name>.part`, is continued there
+/// A file of that name, put there by hand or by an earlier run, is checked and used; a wrong one is renamed to `<name>.bad`. The transfer goes to `<name>.part`, is continued there
 /// after a break (HTTP Range), by itself as long as bytes come and otherwise in the next run, and gets its name once it is right.
 /// `tick` is told the bytes at hand and the bytes in all.
 ///
@@ -158,11 +156,9 @@ pub fn fetch(spec: &Download, dest: &Path, cancel: &Cancel, tick: &dyn Fn(u64, O
     let target = dest.join(&spec.file_name);
     let by_hand = by_hand(spec, dest);
     if target.exists() {
-        return match difference(spec, &target)? {
+        return match difference(spec, &target, cancel)? {
             None => Ok(target),
-            Some(why) => {
-                Err(Error::data(format!("{} {why}", target.display())).hint(format!("remove it and run the command again, {by_hand}")))
-            }
+            Some(why) => Err(set_aside(&target, &format!("{} {why}", target.display()))?),
         };
     }
     let part = dest.join(format!("{}.part", spec.file_name));
@@ -180,7 +176,7 @@ pub fn fetch(spec: &Download, dest: &Path, cancel: &Cancel, tick: &dyn Fn(u64, O
             return Err(transfer.failed("the transfer breaks off again and again".to_owned()));
         }
     }
-    if let Some(why) = difference(spec, &part)? {
+    if let Some(why) = difference(spec, &part, cancel)? {
         // Nothing could be continued from it.
         fs::remove_file(&part).map_err(|e| Error::io("remove", &part, e))?;
         return Err(transfer.failed(format!("what was fetched {why}")));
@@ -194,31 +190,20 @@ fn by_hand(spec: &Download, dest: &Path) -> String {
 }
 
 /// What is wrong with a file, as the end of a sentence; `None` where it is the right one.
-fn difference(spec: &Download, path: &Path) -> Result<Option<String>> {
-    let mut file = File::open(path).map_err(|e| Error::io("read", path, e))?;
-    let size = file.metadata().map_err(|e| Error::io("read", path, e))?.len();
+fn difference(spec: &Download, path: &Path, cancel: &Cancel) -> Result<Option<String>> {
+    let size = fs::metadata(path).map_err(|e| Error::io("read", path, e))?.len();
     if size != spec.bytes {
         return Ok(Some(format!("has {size} bytes instead of {}", spec.bytes)));
     }
     let Some(expected) = &spec.md5 else { return Ok(None) };
     let mut md5 = Md5::new();
-    let mut buffer = vec![0; 256 * 1024];
-    loop {
-        match file.read(&mut buffer).map_err(|e| Error::io("read", path, e))? {
-            0 => break,
-            n => md5.update(&buffer[..n]),
-        }
-    }
+    each_block(path, cancel, |block| md5.update(block))?;
     let found = hex(&md5.finalize());
     Ok((&found != expected).then(|| format!("has the MD5 {found} instead of {expected}")))
 }
 
 fn size_of(path: &Path) -> u64 {
     fs::metadata(path).map_or(0, |m| m.len())
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
 struct Transfer<'a> {

@@ -204,7 +204,10 @@ fn a_file_put_there_by_hand_is_checked() {
         let error = go(&spec, folder.path()).unwrap_err();
         assert_eq!(error.kind(), Kind::Data);
         assert!(error.to_string().contains(word), "{error}");
-        assert!(path.exists(), "what a person put there is the person's to remove");
+        let bad = folder.path().join("a.zip.bad");
+        assert!(error.to_string().contains(&format!("renamed to {}", bad.display())), "{error}");
+        assert_eq!(fs::read_to_string(&bad).unwrap(), wrong, "nothing that a person put there is lost");
+        assert!(!path.exists(), "the next call fetches it");
     }
 }
 
@@ -237,46 +240,51 @@ fn corpora_by_name() {
     fs::create_dir(folder.path().join("downloads")).unwrap();
     fs::write(folder.path().join("downloads/emodb.zip"), "PK").unwrap();
     assert_eq!(get("emodb").unwrap_err().kind(), Kind::Data);
-    // A complete folder is left alone.
-    for actor in 1..=24 {
-        let folder = folder.path().join(format!("ravdess/Actor_{actor:02}"));
-        fs::create_dir_all(&folder).unwrap();
-        (0..60).for_each(|i| fs::write(folder.join(format!("03-01-{i}.wav")), "").unwrap());
-    }
-    assert_eq!(get("ravdess").unwrap(), Obtained::Ready(folder.path().join("ravdess")));
-    fs::remove_file(folder.path().join("ravdess/Actor_24/03-01-7.wav")).unwrap();
-    assert!(verify_ravdess(&folder.path().join("ravdess")).unwrap_err().to_string().contains("holds 59 recordings of 60"));
+    assert_eq!(names(&folder.path().join("downloads")), ["emodb.zip.bad"]);
 }
 
-#[test]
-fn emodb_is_checked_file_by_file() {
-    assert_eq!(EMODB_FILES.lines().count(), 536);
-    let folder = tempfile::tempdir().unwrap();
-    let error = verify_emodb(folder.path()).unwrap_err();
-    assert!(error.to_string().contains("535 of the 535") && error.to_string().contains("03a01Fa.wav"), "{error}");
-    let Some(corpora) = std::env::var_os("SER_CORPORA") else {
-        crate::skipped::skipped("no corpora");
-        return;
-    };
-    // The copy at hand may be a part of the corpus; what is there has to be right.
-    let root = Path::new(&corpora).join("emodb");
-    let there = fs::read_dir(root.join("wav")).unwrap().count();
-    match verify_emodb(&root) {
-        Ok(()) => assert_eq!(there, 535),
-        Err(error) => assert!(error.to_string().starts_with(&format!("{} of the 535", 535 - there)), "{error}"),
-    }
-}
-
-#[test]
-fn an_archive_put_there_by_hand_becomes_a_corpus() {
+/// An archive of these files.
+fn zip_of(files: &[(&str, &[u8])]) -> Vec<u8> {
     let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
-    zip.start_file("wav/03a01Fa.wav", zip::write::SimpleFileOptions::default()).unwrap();
-    zip.write_all(b"RIFF").unwrap();
-    let bytes = zip.finish().unwrap().into_inner();
+    for (name, content) in files {
+        zip.start_file(*name, zip::write::SimpleFileOptions::default()).unwrap();
+        zip.write_all(content).unwrap();
+    }
+    zip.finish().unwrap().into_inner()
+}
+
+#[test]
+fn a_wrong_archive_is_set_aside_and_touches_nothing() {
     let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("a.zip"), &bytes).unwrap();
-    let path = go(&spec("http://127.0.0.1:9/", &bytes), folder.path()).unwrap();
-    let files = archive::unpack(&path, &folder.path().join("emodb"), &Cancel::default()).unwrap();
-    assert_eq!(files, [folder.path().join("emodb/wav/03a01Fa.wav")]);
-    assert!(verify_emodb(&folder.path().join("emodb")).unwrap_err().to_string().contains("missing or altered"));
+    let (archive, root) = (folder.path().join("emodb.zip"), folder.path().join("emodb"));
+    fs::create_dir_all(root.join("wav")).unwrap();
+    fs::write(root.join("wav/own.wav"), "own").unwrap();
+    let files = originals("emodb").unwrap();
+    let check = |folder: &Path| files.verify(folder, &Cancel::default());
+    for bytes in [zip_of(&[("wav/03a01Fa.wav", b"RIFF")]), b"no zip".to_vec(), zip_of(&[("wav/CON.wav", b"x")])] {
+        fs::write(&archive, &bytes).unwrap();
+        let error = install(&archive, &root, &Cancel::default(), &check).unwrap_err();
+        assert!(error.kind() == Kind::Data && error.to_string().contains("emodb.zip.bad"), "{error}");
+        assert_eq!(names(folder.path()), ["emodb", "emodb.zip.bad"]);
+        assert_eq!(names(&root.join("wav")), ["own.wav"]);
+    }
+    // A right one fills the gaps and leaves other files alone.
+    fs::write(&archive, zip_of(&[("wav/a.wav", b"a"), ("wav/b/c.wav", b"c"), ("top.txt", b"t")])).unwrap();
+    fs::write(root.join("wav/a.wav"), "older").unwrap();
+    install(&archive, &root, &Cancel::default(), &|_| Ok(())).unwrap();
+    assert_eq!(names(&root.join("wav")), ["a.wav", "b", "own.wav"]);
+    assert_eq!(fs::read(root.join("wav/a.wav")).unwrap(), b"a");
+    assert_eq!(names(folder.path()), ["emodb", "emodb.zip", "emodb.zip.bad"], "no temporary folder stays");
+}
+
+#[test]
+fn a_stop_in_the_middle_of_a_check_keeps_the_archive() {
+    let content = content();
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("a.zip"), &content).unwrap();
+    let cancel = Cancel::default();
+    cancel.request();
+    let error = fetch(&spec("http://127.0.0.1:9/", &content), folder.path(), &cancel, &|_, _| {}).unwrap_err();
+    assert_eq!(error.kind(), Kind::Interrupted);
+    assert_eq!(names(folder.path()), ["a.zip"]);
 }

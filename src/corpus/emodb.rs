@@ -15,7 +15,7 @@ use crate::error::Result;
 const HINT: &str = "unpack download.zip (http://emodb.bilderbar.info) there, or set the corpus root to where its wav folder lies";
 
 /// Size and SHA-256 of the 535 files of the first release, one a line: name, bytes, sha256.
-pub const ORIGINAL_FILES: &str = include_str!("emodb_sha256.tsv");
+pub const ORIGINAL_FILES: &str = super::originals::EMODB;
 
 static ORIGINALS: LazyLock<BTreeSet<&'static str>> = LazyLock::new(|| {
     let names = ORIGINAL_FILES.lines().skip(1).filter_map(|line| line.split('\t').next());

@@ -77,16 +77,32 @@ impl Contrast {
     /// Fills `contrast` (frames of [`Contrast::bands`] values) in dB. Peaks and valleys are each limited to 80 dB under their own maximum
     /// over the whole recording.
     pub fn apply(&mut self, magnitude: &Tiles, contrast: &mut Tiles) {
-        self.peaks.reset(magnitude.len());
-        self.valleys.reset(magnitude.len());
-        Arch::new().dispatch(Extremes { bands: &self.bands, magnitude, peaks: &mut self.peaks, valleys: &mut self.valleys });
+        self.begin(magnitude.len());
+        self.look(0, magnitude);
+        self.finish(contrast);
+    }
+
+    /// Begins a recording of so many frames, which come in blocks.
+    pub fn begin(&mut self, frames: usize) {
+        self.peaks.reset(frames);
+        self.valleys.reset(frames);
+    }
+
+    /// Looks at a block of frames, the first of which begins a tile.
+    pub fn look(&mut self, first: usize, magnitude: &Tiles) {
+        let (peaks, valleys) = (&mut self.peaks, &mut self.valleys);
+        Arch::new().dispatch(Extremes { bands: &self.bands, first: first / LANES, magnitude, peaks, valleys });
+    }
+
+    /// Fills `contrast` as [`Contrast::apply`], of the frames that were looked at.
+    pub fn finish(&mut self, contrast: &mut Tiles) {
         // A lane without a frame is silent, and changes no maximum.
         for (decibels, powers) in self.decibels.iter_mut().zip([&mut self.peaks, &mut self.valleys]) {
             decibels.clear();
             decibels.extend(powers.values_mut().iter().map(|value| f64::from(*value)));
             power_to_db_f64(decibels, TOP_DB);
         }
-        contrast.reset(magnitude.len());
+        contrast.reset(self.peaks.len());
         let [peaks, valleys] = &self.decibels;
         for ((contrast, peak), valley) in contrast.values_mut().iter_mut().zip(peaks).zip(valleys) {
             *contrast = (peak - valley) as f32;
@@ -97,6 +113,8 @@ impl Contrast {
 /// Finds the mean of the largest and of the smallest magnitudes of every band.
 struct Extremes<'a> {
     bands: &'a [Band],
+    /// The tile of peaks and valleys that belongs to the first of the magnitudes.
+    first: usize,
     magnitude: &'a Tiles,
     peaks: &'a mut Tiles,
     valleys: &'a mut Tiles,
@@ -108,7 +126,7 @@ impl WithSimd for Extremes<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let parts = parts(simd);
-        let tiles = self.magnitude.tiles().zip(self.peaks.tiles_mut()).zip(self.valleys.tiles_mut());
+        let tiles = self.magnitude.tiles().zip(self.peaks.tiles_mut().skip(self.first)).zip(self.valleys.tiles_mut().skip(self.first));
         for ((magnitude, peaks), valleys) in tiles {
             let (peaks, valleys) = (vectors_mut(simd, peaks), vectors_mut(simd, valleys));
             for (index, band) in self.bands.iter().enumerate() {

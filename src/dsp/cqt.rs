@@ -63,6 +63,11 @@ impl CqtBasis {
         let end = filters.iter().map(|filter| filter.start + filter.weights.len()).max().unwrap_or(0);
         CqtBasis { n_fft, filters, bins: first..end }
     }
+
+    /// Samples of a frame of any octave.
+    pub fn n_fft(&self) -> usize {
+        self.n_fft
+    }
 }
 
 /// A Hann-windowed complex exponential of `cycles` per sample, of unit L1 norm times its share of the transform, centred in `n_fft`.
@@ -245,35 +250,47 @@ impl Cqt {
 
     /// Fills `magnitude` (frames of octaves times bins per octave, lowest first) for a signal of at least [`Cqt::shortest`] samples.
     pub fn magnitude(&mut self, signal: &[f32], basis: &CqtBasis, magnitude: &mut Tiles) {
-        let n_fft = basis.n_fft;
-        let transform = match &mut self.transform {
-            Some(transform) if transform.len() == n_fft => transform,
-            other => other.insert(RealTransform::new(n_fft)),
-        };
         self.signal.clear();
         self.signal.extend_from_slice(signal);
         let frames = frame_count(signal.len(), self.hop_length);
         magnitude.reset(frames);
-        self.split.reset(basis.bins.len());
-        let bins = basis.filters.len();
         for octave in 0..self.octaves {
             if octave > 0 {
                 self.halver.process(&self.signal, &mut self.halved);
                 std::mem::swap(&mut self.signal, &mut self.halved);
             }
-            let hop_length = self.hop_length >> octave;
-            let first_bin = bins * (self.octaves - 1 - octave);
-            pad_reflected(&self.signal, n_fft / 2, &mut self.padded);
-            for (tile, first) in magnitude.tiles_mut().zip((0..).step_by(LANES)) {
-                for lane in 0..LANES.min(frames - first) {
-                    pack(&self.padded[(first + lane) * hop_length..][..n_fft], transform.input());
-                    transform.run();
-                    self.split.take(transform.spectrum(), basis.bins.clone(), lane);
-                }
-                Arch::new().dispatch(Respond { basis, split: &self.split, out: &mut tile[first_bin * LANES..][..bins * LANES] });
-            }
+            let mut padded = std::mem::take(&mut self.padded);
+            pad_reflected(&self.signal, basis.n_fft / 2, &mut padded);
+            self.octave(octave, &padded, basis, magnitude);
+            self.padded = padded;
         }
         magnitude.clear_rest();
+    }
+
+    /// Writes the magnitudes of one octave, counted from the highest, of the frames that `magnitude` has room for. `padded` is the signal halved
+    /// as often, or a stretch of it, from half an `n_fft` before the middle of the first frame on.
+    pub fn octave(&mut self, octave: usize, padded: &[f32], basis: &CqtBasis, magnitude: &mut Tiles) {
+        let (n_fft, frames, bins) = (basis.n_fft, magnitude.len(), basis.filters.len());
+        let transform = match &mut self.transform {
+            Some(transform) if transform.len() == n_fft => transform,
+            other => other.insert(RealTransform::new(n_fft)),
+        };
+        self.split.reset(basis.bins.len());
+        let hop_length = self.hop_length >> octave;
+        let first_bin = bins * (self.octaves - 1 - octave);
+        for (tile, first) in magnitude.tiles_mut().zip((0..).step_by(LANES)) {
+            for lane in 0..LANES.min(frames - first) {
+                pack(&padded[(first + lane) * hop_length..][..n_fft], transform.input());
+                transform.run();
+                self.split.take(transform.spectrum(), basis.bins.clone(), lane);
+            }
+            Arch::new().dispatch(Respond { basis, split: &self.split, out: &mut tile[first_bin * LANES..][..bins * LANES] });
+        }
+    }
+
+    /// A stretch of the signal of the next octave: see [`Halver::process`].
+    pub fn halve(&mut self, signal: &[f32], halved: &mut Vec<f32>) {
+        self.halver.process(signal, halved);
     }
 }
 

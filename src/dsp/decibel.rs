@@ -7,8 +7,22 @@ const FLOOR: f64 = 1e-10;
 
 /// Replaces powers by `10 log10` of them, at least -100 dB and at least `top_db` under the maximum (`librosa.power_to_db`).
 pub fn power_to_db(values: &mut [f32], top_db: f32) {
+    in_db(values);
+    at_least(values, loudest(values) - top_db);
+}
+
+/// Replaces powers by `10 log10` of them, at least -100 dB.
+pub fn in_db(values: &mut [f32]) {
     decibels(values);
-    let floor = values.iter().copied().fold(f32::NEG_INFINITY, f32::max) - top_db;
+}
+
+/// The largest value.
+pub fn loudest(values: &[f32]) -> f32 {
+    values.iter().copied().fold(f32::NEG_INFINITY, f32::max)
+}
+
+/// Raises values to a floor.
+pub fn at_least(values: &mut [f32], floor: f32) {
     values.iter_mut().for_each(|value| *value = value.max(floor));
 }
 

@@ -49,10 +49,23 @@ impl Stft {
         magnitude: &mut Tiles,
         mut look: impl FnMut(usize, &[f32]),
     ) {
+        let mut padded = std::mem::take(&mut self.padded);
+        pad_reflected(signal, self.window.len() / 2, &mut padded);
+        self.padded_frames(&padded, frames, magnitude, &mut look);
+        self.padded = padded;
+    }
+
+    /// As [`Stft::frames`], of a signal that is padded already, or of a stretch of one.
+    pub fn padded_frames(
+        &mut self,
+        padded: &[f32],
+        frames: impl Iterator<Item = usize>,
+        magnitude: &mut Tiles,
+        mut look: impl FnMut(usize, &[f32]),
+    ) {
         let n_fft = self.window.len();
-        pad_reflected(signal, n_fft / 2, &mut self.padded);
         for frame in frames {
-            pack(&self.padded[frame * self.hop_length..][..n_fft], &self.window, self.transform.input());
+            pack(&padded[frame * self.hop_length..][..n_fft], &self.window, self.transform.input());
             self.transform.run();
             absolute(self.transform.spectrum(), &mut self.row);
             look(frame, &self.row);

@@ -5,7 +5,7 @@ use pulp::Simd;
 use super::frames::Frames;
 
 /// Frames of a tile. A processor with narrower vectors takes several of them to a tile.
-pub(crate) const LANES: usize = 16;
+pub const LANES: usize = 16;
 
 /// A matrix of frames in which 16 successive frames lie side by side: all their first values, then all their second values, …
 ///
@@ -80,17 +80,9 @@ impl Tiles {
 
     /// The mean over time of each of the `width` values, in double precision; zeros without frames.
     pub fn mean(&self) -> Vec<f64> {
-        let mut sums = vec![[0.0f64; LANES]; self.width];
-        for (tile, first) in self.tiles().zip((0..).step_by(LANES)) {
-            let lanes = (self.frames - first).min(LANES);
-            for (sums, values) in sums.iter_mut().zip(tile.chunks_exact(LANES)) {
-                for (sum, value) in sums.iter_mut().zip(&values[..lanes]) {
-                    *sum += f64::from(*value);
-                }
-            }
-        }
-        let frames = self.frames.max(1) as f64;
-        sums.iter().map(|lanes| lanes.iter().sum::<f64>() / frames).collect()
+        let mut mean = Mean::new(self.width);
+        mean.add(self);
+        mean.finish()
     }
 
     /// The same frames, one after the other.
@@ -104,6 +96,39 @@ impl Tiles {
             }
         }
         frames
+    }
+}
+
+/// The mean over time of frames that come in blocks of whole tiles: the same sums, in the same order, as of all of them at once.
+#[derive(Debug, Clone)]
+pub struct Mean {
+    sums: Vec<[f64; LANES]>,
+    frames: usize,
+}
+
+impl Mean {
+    /// Of frames of `width` values.
+    pub fn new(width: usize) -> Mean {
+        Mean { sums: vec![[0.0; LANES]; width], frames: 0 }
+    }
+
+    /// Takes the next frames; all blocks but the last are whole tiles.
+    pub fn add(&mut self, block: &Tiles) {
+        for (tile, first) in block.tiles().zip((0..).step_by(LANES)) {
+            let lanes = (block.frames - first).min(LANES);
+            for (sums, values) in self.sums.iter_mut().zip(tile.chunks_exact(LANES)) {
+                for (sum, value) in sums.iter_mut().zip(&values[..lanes]) {
+                    *sum += f64::from(*value);
+                }
+            }
+        }
+        self.frames += block.frames;
+    }
+
+    /// The mean of each value, in double precision; zeros without frames.
+    pub fn finish(&self) -> Vec<f64> {
+        let frames = self.frames.max(1) as f64;
+        self.sums.iter().map(|lanes| lanes.iter().sum::<f64>() / frames).collect()
     }
 }
 

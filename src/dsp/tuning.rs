@@ -1,5 +1,9 @@
 //! How far a recording is from A440, in fractions of a bin.
 
+mod long;
+
+pub use long::LongTuning;
+
 use super::log2::log2;
 use crate::audio::simd::dispatch;
 
@@ -48,6 +52,7 @@ struct Peaks {
 }
 
 /// The peaks by their cells.
+#[derive(Debug, Clone)]
 struct Histogram {
     counts: [u32; CELLS],
     /// Of each peak near a limit: its frame, its cell, and the cell that it may be in as well; where it may count or not, the same cell twice.
@@ -131,32 +136,10 @@ impl TuningEstimator {
             TuningSpectrum::Power => &self.power,
         };
         let median = median(&peaks.strengths, &mut self.sorted)?;
-        let mut histogram = Histogram { counts: [0; CELLS], doubtful: Vec::new(), missed: Vec::new() };
+        let mut histogram = Histogram::default();
         let edges: [f64; CELLS + 1] = std::array::from_fn(edge);
-        let least = median - DOUBT * median;
         for (frame, peaks) in peaks.by_frame() {
-            for (pitch, strength) in peaks.filter(|(_, strength)| **strength >= least) {
-                let position = bins_per_octave as f32 * log2(*pitch / 27.5);
-                let mut residual = position - position.floor();
-                if residual >= 0.5 {
-                    residual -= 1.0;
-                }
-                let (residual, doubt) = (f64::from(residual), f64::from(DOUBT * position));
-                let cell = cell_of(residual, &edges);
-                if *strength < median {
-                    histogram.missed.push((frame, cell));
-                    continue;
-                }
-                histogram.counts[cell] += 1;
-                if *strength <= median + DOUBT * median {
-                    histogram.doubtful.push((frame, cell, cell));
-                }
-                if residual - edges[cell] <= doubt {
-                    histogram.doubtful.push((frame, cell, (cell + CELLS - 1) % CELLS));
-                } else if edges[cell + 1] - residual <= doubt {
-                    histogram.doubtful.push((frame, cell, (cell + 1) % CELLS));
-                }
-            }
+            histogram.add(frame, peaks, median, bins_per_octave, &edges);
         }
         Some(histogram)
     }
@@ -178,7 +161,47 @@ fn cell_of(residual: f64, edges: &[f64; CELLS + 1]) -> usize {
     cell
 }
 
+impl Default for Histogram {
+    fn default() -> Self {
+        Histogram { counts: [0; CELLS], doubtful: Vec::new(), missed: Vec::new() }
+    }
+}
+
 impl Histogram {
+    /// Counts those peaks of a frame that are at least as strong as the median.
+    fn add<'a>(
+        &mut self,
+        frame: u32,
+        peaks: impl Iterator<Item = (&'a f32, &'a f32)>,
+        median: f32,
+        bins_per_octave: usize,
+        edges: &[f64; CELLS + 1],
+    ) {
+        let least = median - DOUBT * median;
+        for (pitch, strength) in peaks.filter(|(_, strength)| **strength >= least) {
+            let position = bins_per_octave as f32 * log2(*pitch / 27.5);
+            let mut residual = position - position.floor();
+            if residual >= 0.5 {
+                residual -= 1.0;
+            }
+            let (residual, doubt) = (f64::from(residual), f64::from(DOUBT * position));
+            let cell = cell_of(residual, edges);
+            if *strength < median {
+                self.missed.push((frame, cell));
+                continue;
+            }
+            self.counts[cell] += 1;
+            if *strength <= median + DOUBT * median {
+                self.doubtful.push((frame, cell, cell));
+            }
+            if residual - edges[cell] <= doubt {
+                self.doubtful.push((frame, cell, (cell + CELLS - 1) % CELLS));
+            } else if edges[cell + 1] - residual <= doubt {
+                self.doubtful.push((frame, cell, (cell + 1) % CELLS));
+            }
+        }
+    }
+
     /// The first of the cells with the most peaks.
     fn fullest(&self) -> usize {
         let most = self.counts.iter().max().copied().unwrap_or(0);

@@ -4,6 +4,7 @@ use super::frames::FrameExtractor;
 use super::functionals::FunctionalExtractor;
 use super::issa193::Issa193;
 use super::set::{FeatureSet, Profile};
+use crate::audio::{Budget, Sound};
 use crate::error::Result;
 
 /// Seconds of sound whose buffers are kept for the next recording; those of a longer one are given back.
@@ -52,6 +53,28 @@ impl Extractor {
         if samples.len() > KEPT_S * sample_rate as usize {
             *self = Extractor::new(self.set, self.profile);
         }
+        row
+    }
+
+    /// The row of a recording that is in memory or, where it is long, in a file; the same bits either way. Of a long one, the 193 means take
+    /// little memory, and the other sets what `budget` allows.
+    ///
+    /// # Errors
+    /// As [`Extractor::extract`]; [`crate::error::Kind::Data`] where more memory is needed than the budget allows;
+    /// [`crate::error::Kind::Interrupted`] where a stop is asked for.
+    pub fn extract_sound(&mut self, sound: &Sound, budget: &Budget) -> Result<Vec<f32>> {
+        let row = match (&mut self.kind, sound) {
+            (_, Sound::Whole(audio)) => return self.extract(&audio.samples, audio.sample_rate),
+            (Kind::Issa193(extractor), Sound::Long(long)) => extractor.extract_long(long, budget.cancel()),
+            (Kind::Issa193Db(extractor), Sound::Long(long)) => {
+                extractor.extract_db(&sound.beginning(Issa193::STRETCH_END_S)?, long.sample_rate())
+            }
+            (Kind::Functionals(_) | Kind::Frames(_), Sound::Long(_)) => {
+                let (audio, _permit) = sound.whole(budget)?;
+                return self.extract(&audio.samples, audio.sample_rate);
+            }
+        };
+        *self = Extractor::new(self.set, self.profile);
         row
     }
 }

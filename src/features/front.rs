@@ -83,13 +83,19 @@ impl Front {
 
 /// Refuses sampling rates and samples that no signal has.
 fn check(samples: &[f32], sample_rate: u32) -> Result<()> {
-    if !RATES.contains(&sample_rate) {
-        let message = format!("the sampling rate is {sample_rate} Hz, outside {} to {} Hz", RATES.start(), RATES.end());
-        return Err(Error::data(message).hint("convert the recording to a usual rate, such as 16000 or 48000 Hz"));
-    }
+    check_rate(sample_rate)?;
     if let Some(at) = samples.iter().position(|sample| !sample.is_finite()) {
         let message = format!("sample {at} is not a finite number");
         return Err(Error::data(message).hint("the file is damaged or was written with an overflow: export it again"));
+    }
+    Ok(())
+}
+
+/// Refuses sampling rates that no signal has.
+pub(super) fn check_rate(sample_rate: u32) -> Result<()> {
+    if !RATES.contains(&sample_rate) {
+        let message = format!("the sampling rate is {sample_rate} Hz, outside {} to {} Hz", RATES.start(), RATES.end());
+        return Err(Error::data(message).hint("convert the recording to a usual rate, such as 16000 or 48000 Hz"));
     }
     Ok(())
 }

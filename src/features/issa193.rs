@@ -1,6 +1,9 @@
 //! The 193 time means, after librosa 0.8.1.
 
+mod long;
+
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use super::front::{Front, HOP_LENGTH, N_FFT, SAMPLE_RATE};
 use super::set::Profile;
@@ -106,6 +109,9 @@ pub struct Issa193 {
 }
 
 impl Issa193 {
+    /// Seconds of a recording that [`Issa193::extract_db`] looks at, from its beginning.
+    pub(super) const STRETCH_END_S: usize = 3;
+
     /// An extractor of the set as one profile computes it.
     pub fn new(profile: Profile) -> Issa193 {
         let Profile::Librosa08 = profile;
@@ -166,12 +172,15 @@ impl Issa193 {
 
     fn means(&self, mel: &Tiles) -> Result<Vec<f32>> {
         let work = &self.work;
+        self.vector([&work.mel_db.mean(), &work.chroma.mean(), &mel.mean(), &work.contrast.mean(), &work.cqt_share.mean()])
+    }
+
+    /// The vector of means over time.
+    fn vector(&self, [mel_db, chroma, mel, contrast, cqt_share]: [&[f64]; 5]) -> Result<Vec<f32>> {
         // Both transforms are linear, so the mean may come first.
-        let mut features = self.dct.apply(&work.mel_db.mean());
-        features.extend(work.chroma.mean());
-        features.extend(mel.mean());
-        features.extend(work.contrast.mean());
-        features.extend(tonal_centroid(&work.cqt_share.mean()));
+        let mut features = self.dct.apply(mel_db);
+        features.extend(chroma.iter().chain(mel).chain(contrast));
+        features.extend(tonal_centroid(cqt_share));
         let features: Vec<f32> = features.into_iter().map(|value| value as f32).collect();
         if features.iter().all(|value| value.is_finite()) {
             Ok(features)
@@ -253,8 +262,6 @@ impl Issa193 {
         frames.extend(tunings.iter().flat_map(|(_, doubtful)| doubtful));
         frames.sort_unstable();
         frames.dedup();
-        // Reflected ends are made of samples that the first or last frames hold as well.
-        let around = |frame: usize| (frame * HOP_LENGTH).saturating_sub(N_FFT / 2)..frame * HOP_LENGTH + N_FFT / 2;
         let mut changed = false;
         for frame in &frames {
             changed |= self.front.exactly(samples, around(*frame));
@@ -268,6 +275,11 @@ impl Issa193 {
         }
         changed
     }
+}
+
+/// The samples of a frame. Reflected ends are made of samples that the first or last frames hold as well.
+fn around(frame: usize) -> Range<usize> {
+    (frame * HOP_LENGTH).saturating_sub(N_FFT / 2)..frame * HOP_LENGTH + N_FFT / 2
 }
 
 pub(super) fn hundredths(tuning: f64) -> i32 {

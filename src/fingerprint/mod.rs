@@ -14,7 +14,7 @@ mod tests;
 
 pub use align::{Aligner, Likeness, SAME};
 pub use candidates::{NEAR, NEIGHBOURS, candidates};
-pub use sketch::{Listener, RATE, WIDTH};
+pub use sketch::{LONGEST_S, Listener, RATE, WIDTH};
 
 /// Changes whenever the same recordings would give other sketches, candidates or verdicts.
 pub const CODE_VERSION: u32 = 2;

@@ -8,7 +8,7 @@ use crate::dsp::{Stft, Tiles, hz_to_mel, mel_to_hz};
 /// Rate (Hz) at which recordings are compared: what a telephone still carries.
 pub const RATE: u32 = 8_000;
 /// Seconds of a recording that are listened to, from its beginning.
-const LONGEST_S: usize = 120;
+pub const LONGEST_S: usize = 120;
 const WINDOW: usize = 512;
 const HOP: usize = 128;
 /// Bands of equal width in mel, and the frequencies (Hz) between which they lie.

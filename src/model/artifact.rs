@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::audio::augment::{Augment, Variant};
 use crate::corpus::{Attribute, NOT_CONFIRMED};
 use crate::error::{Error, Result};
+use crate::escape::{markdown, markdown_code};
 use crate::features::FeatureSet;
 use crate::files::{read_if_there, write_atomically};
 use crate::model::classifier::{Classifier, CnnClassifier, Majority};
@@ -283,7 +284,9 @@ fn flaw(info: &ModelInfo) -> Option<String> {
         return Some(format!("its inputs have no frames, or more than {MOST_FRAMES}"));
     }
     if !info.scaler.fits(n) {
-        return Some(format!("its scaler does not hold a finite mean and a positive deviation for each of {n} features"));
+        let first = info.scaler.unusable().and_then(|column| info.feature_names.get(column));
+        let first = first.map(|name| format!("; that of {name} is the first that does not")).unwrap_or_default();
+        return Some(format!("its scaler does not hold a finite mean and a positive deviation for each of {n} features{first}"));
     }
     if !info.domain.fits(n) {
         return Some(format!("its domain does not hold finite ranges for each of {n} features"));
@@ -300,6 +303,10 @@ pub fn save(dir: &Path, model: &SavedModel) -> Result<()> {
         return Err(Error::internal(format!("a model cannot be saved: {flaw}")));
     }
     let weights = encode(&model.weights, &model.info.layers)?;
+    // What loading would refuse is not written: a training that ended in infinities, for one.
+    read_weights(&model.info, model.weights.kind(), &weights).map_err(|why| {
+        Error::data(format!("a model cannot be saved: {why}")).hint("scale the inputs, or train with a lower learning rate")
+    })?;
     let document = Document {
         schema_version: SCHEMA_VERSION,
         kind: model.weights.kind().to_owned(),
@@ -313,7 +320,15 @@ pub fn save(dir: &Path, model: &SavedModel) -> Result<()> {
     write_atomically(&dir.join("model.json"), &json)
 }
 
+fn read_weights(info: &ModelInfo, kind: &str, bytes: &[u8]) -> Result<Weights, String> {
+    decode(kind, bytes, &info.layers, [info.n_inputs(), info.labels.len()])
+}
+
+/// The bytes of a file of a model. Devices and pipes are refused: they have no end, or no beginning.
 fn read(path: &Path) -> Result<Vec<u8>> {
+    if std::fs::metadata(path).is_ok_and(|found| !found.is_file()) {
+        return Err(Error::data(format!("{} is no regular file", path.display())).hint("copy the whole folder of the model again"));
+    }
     read_if_there(path)?.ok_or_else(|| {
         Error::missing(format!("there is no saved model: {} does not exist", path.display()))
             .hint("name the folder that a training run wrote (it holds model.json and model.safetensors)")
@@ -349,8 +364,7 @@ pub fn load(dir: &Path) -> Result<SavedModel> {
         return Err(Error::data(format!("{} is damaged, or belongs to another model.json", weights_path.display()))
             .hint("copy the whole folder again, or train the model again"));
     }
-    let (features, classes) = (document.info.n_inputs(), document.info.labels.len());
-    let weights = decode(&document.kind, &bytes, &document.info.layers, [features, classes])
+    let weights = read_weights(&document.info, &document.kind, &bytes)
         .map_err(|why| Error::data(format!("{} cannot be used: {why}", weights_path.display())))?;
     let model = SavedModel { info: document.info, weights };
     if let Weights::Cnn { .. } = model.weights {
@@ -373,19 +387,19 @@ fn card(model: &SavedModel) -> String {
         (Weights::Knn(_), _) => "A vote of the nearest training utterances".to_owned(),
         (Weights::Majority(_), _) => "A guess by class frequency".to_owned(),
     };
-    let mut out = format!("# {} on {}\n\n", info.pipeline, info.corpus);
+    let corpus = markdown(&info.corpus);
+    let mut out = format!("# {} on {corpus}\n\n", markdown(&info.pipeline));
     out += &format!(
-        "{what} that tells {} emotions apart in recordings of {}: {}.\n\n",
+        "{what} that tells {} emotions apart in recordings of {corpus}: {}.\n\n",
         info.labels.len(),
-        info.corpus,
-        info.labels.join(", ")
+        markdown(&info.labels.join(", "))
     );
     out += "## Input\n\n";
     out += &format!(
         "{} features per utterance (set `{}`, profile `{}`, code version {}), in the order that `model.json` lists.\n",
         info.feature_names.len(),
-        info.feature_set,
-        info.profile,
+        markdown_code(&info.feature_set),
+        markdown_code(&info.profile),
         info.feature_code_version
     );
     if let Some(frames) = info.inputs.frames {
@@ -407,7 +421,7 @@ fn card(model: &SavedModel) -> String {
     };
     out += &covered(info);
     out += "## Training\n\n";
-    out += &format!("Protocol `{}`, fold {}, seed {}.", info.protocol, info.fold, info.seed);
+    out += &format!("Protocol `{}`, fold {}, seed {}.", markdown_code(&info.protocol), info.fold, info.seed);
     if let Some(train) = &info.train {
         out += &format!(
             " {} from learning rate {}, batches of {}, up to {} epochs{}.",
@@ -439,7 +453,7 @@ fn card(model: &SavedModel) -> String {
     if !info.provenance.is_empty() {
         out += "\n## Provenance\n\n";
         for (key, value) in &info.provenance {
-            out += &format!("- {key}: {value}\n");
+            out += &format!("- {}: {}\n", markdown(key), markdown(value));
         }
     }
     out

@@ -182,6 +182,8 @@ fn damage_is_told_apart() {
     assert!(damaged("model.json", replaced("\"kind\": \"cnn\"", "\"kind\": \"forest\"")).contains("no model of kind \"forest\""));
     assert!(damaged("model.json", replaced("\"outputs\": 3,", "\"outputs\": 4,")).contains("has shape [3, 1, 5] instead of [4, 1, 5]"));
     assert!(damaged("model.json", replaced("\"mfcc_03\"", "\"mfcc_03\", \"more\"")).contains("scaler does not hold"));
+    assert!(damaged("model.json", replaced("      0.7,", "      1e39,")).contains("that of mfcc_01 is the first"));
+    assert!(damaged("model.json", replaced("      1.1\n", "      -1.1\n")).contains("that of mfcc_03 is the first"));
     assert!(damaged("model.json", replaced("-0.1,", "-0.1, -0.1,")).contains("domain does not hold"));
     assert!(damaged("model.json", replaced("\"sad\"", "\"sad\", \"bored\"")).contains("as many outputs as classes"));
 }
@@ -214,4 +216,76 @@ fn weights_that_are_no_numbers_are_refused() {
         let bytes = encode(&model.weights, &LAYERS).expect("encoded");
         assert!(decode("cnn", &bytes, &LAYERS, [4, 3]).expect_err("broken").contains("not finite"));
     }
+}
+
+#[test]
+fn weights_that_cannot_be_are_refused_by_name() {
+    let refusal = |model: &SavedModel| {
+        let layers = &model.info.layers;
+        decode(model.weights.kind(), &encode(&model.weights, layers).expect("encoded"), layers, [4, 3]).expect_err("impossible")
+    };
+    let change = |weights: &mut Weights| match weights {
+        Weights::Cnn { running, .. } => {
+            running.variances[0][1] = -0.5;
+            Some("layers.1.running_var holds -0.5")
+        }
+        Weights::Svm(Svm { gamma: Some(gamma), .. }) => {
+            *gamma = -2.0;
+            Some("gamma holds -2")
+        }
+        Weights::Svm(svm) => {
+            svm.rho[0] = f64::NAN;
+            Some("tensor rho holds numbers that are not finite")
+        }
+        Weights::Logistic(logistic) => {
+            logistic.intercepts[0] = f64::INFINITY;
+            Some("tensor intercepts holds numbers that are not finite")
+        }
+        Weights::Forest(forest) => {
+            forest.shares[0] = -1.0;
+            Some("tensor shares holds -1")
+        }
+        Weights::Majority(majority) => {
+            majority.frequencies[0] = -0.25;
+            Some("tensor frequencies holds -0.25")
+        }
+        Weights::Knn(_) => None,
+    };
+    let mut refused = 0;
+    for mut model in all() {
+        let Some(expected) = change(&mut model.weights) else { continue };
+        assert!(refusal(&model).contains(expected), "{}", refusal(&model));
+        let folder = tempfile::tempdir().expect("folder");
+        let error = save(&folder.path().join("m"), &model).expect_err("nothing may be saved that cannot be loaded");
+        assert!(error.kind() == Kind::Data && error.to_string().contains(expected), "{error}");
+        assert!(!folder.path().join("m").exists());
+        refused += 1;
+    }
+    assert_eq!(refused, 7);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_device_is_no_model() {
+    let folder = tempfile::tempdir().expect("folder");
+    for file in ["model.safetensors", "model.json"] {
+        save(folder.path(), &cnn()).expect("saved");
+        fs::remove_file(folder.path().join(file)).expect("removed");
+        std::os::unix::fs::symlink("/dev/zero", folder.path().join(file)).expect("link");
+        let error = load(folder.path()).expect_err("endless");
+        assert!(error.kind() == Kind::Data && error.to_string().contains("is no regular file"), "{error}");
+        fs::remove_file(folder.path().join(file)).expect("removed");
+    }
+}
+
+#[test]
+fn names_in_a_card_are_text() {
+    let mut model = cnn();
+    model.info.labels[0] = "<script>x</script>\u{1b}[2J\u{202e}".to_owned();
+    model.info.corpus = "[c](javascript:0)\n# heading".to_owned();
+    model.info.provenance.insert("fold_name".to_owned(), "speaker <img src=x>|`".to_owned());
+    let card = card(&model);
+    assert!(card.starts_with("# tiny on \\[c\\](javascript:0) \\# heading\n"), "{card}");
+    assert!(card.contains("&lt;script&gt;x&lt;/script&gt;\u{fffd}\\[2J\u{fffd}, calm, sad"), "{card}");
+    assert!(card.contains("- fold\\_name: speaker &lt;img src=x&gt;\\|\\`"), "{card}");
 }

@@ -221,6 +221,14 @@ fn finite<T: Copy>(name: &str, values: Vec<T>, is_finite: impl Fn(T) -> bool) ->
     if values.iter().all(|value| is_finite(*value)) { Ok(values) } else { Err(format!("tensor {name} holds numbers that are not finite")) }
 }
 
+/// Refuses variances and shares below 0.
+fn not_negative(name: &str, values: Vec<f32>) -> Result<Vec<f32>, String> {
+    match values.iter().find(|value| **value < 0.0) {
+        Some(value) => Err(format!("tensor {name} holds {value}, and none of its numbers can be below 0")),
+        None => Ok(values),
+    }
+}
+
 fn read_network(file: &mut Tensors, layers: &[Layer]) -> Result<Weights, String> {
     let mut params = Params { tensors: Vec::new() };
     let mut running = Running { means: Vec::new(), variances: Vec::new() };
@@ -242,7 +250,8 @@ fn read_network(file: &mut Tensors, layers: &[Layer]) -> Result<Weights, String>
                 params.tensors.push(file.f32(&weight, &[channels])?);
                 params.tensors.push(file.f32(&bias, &[channels])?);
                 running.means.push(file.f32(&mean, &[channels])?);
-                running.variances.push(file.f32(&variance, &[channels])?);
+                let variances = file.f32(&variance, &[channels])?;
+                running.variances.push(not_negative(&variance, variances)?);
             }
             Layer::Relu | Layer::Dropout { .. } | Layer::MaxPool { .. } | Layer::Flatten => {}
         }
@@ -254,6 +263,9 @@ fn read_svm(file: &mut Tensors, n_features: usize, n_classes: usize) -> Result<W
     let classes = file.classes(n_classes)?;
     // A linear kernel has none.
     let gamma = if file.0.contains_key("gamma") { Some(file.f64("gamma", &[1])?[0]) } else { None };
+    if let Some(gamma) = gamma.filter(|gamma| *gamma <= 0.0) {
+        return Err(format!("tensor gamma holds {gamma}, and the width of a kernel is above 0"));
+    }
     let vectors = file.matrix("vectors", n_features)?;
     let converged = file.count("converged")? != 0;
     let pairs = classes.len() * (classes.len() - 1) / 2;
@@ -287,7 +299,7 @@ fn read_forest(file: &mut Tensors, n_features: usize, n_classes: usize) -> Resul
         false => Node::Split { feature: features[i], threshold: threshold[i], left: left[i], right: right[i] },
     };
     let nodes = (0..n).map(node).collect();
-    let shares = file.matrix("shares", n_classes)?.values().to_vec();
+    let shares = not_negative("shares", file.matrix("shares", n_classes)?.values().to_vec())?;
     let forest = Forest { n_classes, n_features, roots, nodes, shares };
     forest.flaw().map_or(Ok(Weights::Forest(forest)), Err)
 }
@@ -318,7 +330,7 @@ pub(crate) fn decode(kind: &str, bytes: &[u8], layers: &[Layer], [n_features, n_
         "svm" => read_svm(&mut file, n_features, n_classes)?,
         "random-forest" => read_forest(&mut file, n_features, n_classes)?,
         "knn" => read_knn(&mut file, n_features, n_classes)?,
-        "majority" => Weights::Majority(Majority { frequencies: file.f32("frequencies", &[n_classes])? }),
+        "majority" => Weights::Majority(Majority { frequencies: not_negative("frequencies", file.f32("frequencies", &[n_classes])?)? }),
         other => return Err(format!("this ser knows no model of kind {other:?}")),
     };
     match file.0.keys().next() {

@@ -14,7 +14,7 @@ use super::windows::Unit;
 use super::workers::Workers;
 use crate::corpus::{Source, Utterance};
 use crate::error::{Error, Result};
-use crate::fingerprint::{self, Aligner, Likeness, Listener, NEAR, SAME, WIDTH, candidates};
+use crate::fingerprint::{self, Aligner, LONGEST_S, Likeness, Listener, NEAR, SAME, WIDTH, candidates};
 use crate::orchestrator::Context;
 use crate::table;
 use crate::table::duplicates::DuplicateRow;
@@ -121,11 +121,12 @@ fn sketch(sounds: &[Sound], root: &Path, store: &Path, workers: &Workers, contex
     let (done, total) = (AtomicU64::new((sounds.len() - missing.len()) as u64), sounds.len() as u64);
     for chunk in missing.chunks(CHUNK) {
         let sources: Vec<&Source> = chunk.iter().map(|sound| &sound.source).collect();
-        let listened = opener.each(&sources, workers, context.cancel, |_, audio| {
-            let audio = audio?;
+        let listened = opener.each(&sources, workers, context.cancel, |_, sound| {
+            let sound = sound?;
+            let samples = sound.beginning(LONGEST_S)?;
             let taken = listeners.lock().unwrap_or_else(PoisonError::into_inner).pop();
             let mut listener = taken.unwrap_or_default();
-            let sketch = listener.sketch(&audio.samples, audio.sample_rate).unwrap_or_else(|| vec![f32::NAN; WIDTH]);
+            let sketch = listener.sketch(&samples, sound.sample_rate()).unwrap_or_else(|| vec![f32::NAN; WIDTH]);
             listeners.lock().unwrap_or_else(PoisonError::into_inner).push(listener);
             context.progress(done.fetch_add(1, Ordering::Relaxed) + 1, total, "recordings", "");
             Ok(sketch)
@@ -161,8 +162,9 @@ fn align(
     for (n, chunk) in pairs.chunks(ALIGNED).enumerate() {
         let needed: Vec<usize> = chunk.iter().flat_map(|&(a, b)| [a, b]).collect::<BTreeSet<_>>().into_iter().collect();
         let sources: Vec<&Source> = needed.iter().map(|&i| &sounds[i].source).collect();
-        let opened = opener.each(&sources, workers, context.cancel, |_, audio| {
-            audio.map(|audio| Listener::default().narrow(&audio.samples, audio.sample_rate))
+        let opened = opener.each(&sources, workers, context.cancel, |_, sound| {
+            let sound = sound?;
+            Ok(Listener::default().narrow(&sound.beginning(LONGEST_S)?, sound.sample_rate()))
         });
         context.cancel.check()?;
         let mut narrow: BTreeMap<usize, Vec<f32>> = BTreeMap::new();

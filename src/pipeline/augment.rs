@@ -15,8 +15,8 @@ use super::publish::table_hash;
 use super::rows::Rows;
 use super::walk::{Later, Seen, Walk};
 use super::workers::Workers;
-use crate::audio::Audio;
 use crate::audio::augment::{Augment, Augmenter, CODE_VERSION, Variant};
+use crate::audio::{Audio, Sound};
 use crate::config::{Experiment, SetSettings};
 use crate::corpus::{Source, Utterance};
 use crate::error::{Error, Kind, Result};
@@ -221,13 +221,14 @@ impl Copies<'_> {
         let sources: Vec<&Source> = waiting.iter().map(|(u, _)| &u.source).collect();
         let before = passed - waiting.len() as u64;
         let done = AtomicU64::new(before);
-        let rows = |i: usize, audio: Result<&Audio>| -> Result<Vec<(blake3::Hash, Vec<f32>)>> {
+        let rows = |i: usize, sound: Result<&Sound>| -> Result<Vec<(blake3::Hash, Vec<f32>)>> {
             let (u, lacks) = &waiting[i];
-            let rows = audio.and_then(|audio| {
-                if audio.content_hash() != u.content_hash {
+            let rows = sound.and_then(|sound| {
+                if sound.content_hash() != u.content_hash {
                     return Err(contradicted(&u.source.path));
                 }
-                self.rows(audio, &u.content_hash, lacks)
+                let (audio, _permit) = sound.whole(self.workers.budget())?;
+                self.rows(&audio, &u.content_hash, lacks)
             });
             extracted.fetch_add(rows.as_ref().map_or(0, |rows| rows.len() as u64), Ordering::Relaxed);
             let now = done.fetch_add(1, Ordering::Relaxed) + 1;
@@ -258,7 +259,7 @@ impl Copies<'_> {
         let mut maker = taken.unwrap_or_else(|| Augmenter::new(self.augment));
         let mut rows = Vec::with_capacity(wanted.len());
         for variant in wanted {
-            match self.workers.extract(self.set, &maker.make(*variant, audio, content_hash)) {
+            match self.workers.extract(self.set, &Sound::Whole(maker.make(*variant, audio, content_hash))) {
                 Ok(row) => rows.push((self.augment.copy_of(content_hash, *variant), row)),
                 Err(error) if error.kind() == Kind::Data => {}
                 Err(error) => return Err(error),

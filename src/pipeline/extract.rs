@@ -10,7 +10,7 @@ use super::publish::table_hash;
 use super::rows::{Rows, sound};
 use super::walk::{Later, Seen};
 use super::workers::Workers;
-use crate::audio::Audio;
+use crate::audio::Sound;
 use crate::config::SetSettings;
 use crate::corpus::{SetAside, Source, Utterance};
 use crate::error::{Error, Kind, Result};
@@ -247,13 +247,13 @@ impl Missing<'_> {
         let (set, workers, context, total, extracted) = (self.set, self.workers, self.context, self.total, &self.extracted);
         let before = self.passed - utterances.len() as u64;
         let done = AtomicU64::new(before);
-        let row = |i: usize, audio: Result<&Audio>| -> Result<Vec<f32>> {
-            let row = audio.and_then(|audio| {
-                if audio.content_hash() != utterances[i].content_hash {
+        let row = |i: usize, sound: Result<&Sound>| -> Result<Vec<f32>> {
+            let row = sound.and_then(|sound| {
+                if sound.content_hash() != utterances[i].content_hash {
                     return Err(contradicted(&utterances[i].source.path));
                 }
                 extracted.fetch_add(1, Ordering::Relaxed);
-                workers.extract(set, audio)
+                workers.extract(set, sound)
             });
             let now = done.fetch_add(1, Ordering::Relaxed) + 1;
             if now.is_multiple_of(8) || now == before + utterances.len() as u64 {

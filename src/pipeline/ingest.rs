@@ -16,8 +16,9 @@ use super::open::{Opener, Stat};
 use super::probes::{Probe, Probes};
 use super::rows::{Logs, Rows, sound};
 use super::workers::Workers;
-use crate::audio::{Audio, Remark};
-use crate::corpus::{Listing, Reason, SetAside, Source, Sources, Subset, Utterance};
+use crate::audio::{Remark, Sound};
+use crate::config::CorpusKind;
+use crate::corpus::{Listing, Originals, Reason, SetAside, Source, Sources, Subset, Utterance, originals};
 use crate::error::{Error, Kind, Result};
 use crate::features::FeatureSet;
 use crate::files::{read, write_atomically};
@@ -64,13 +65,23 @@ pub(super) struct Corpus<'a> {
     pub root: &'a Path,
     /// A rule that leaves some of the usable ones out.
     pub subset: Option<&'a Subset>,
+    /// The recordings as they were published, where that is known.
+    pub published: Vec<&'static Originals>,
+}
+
+/// What is known of the recordings of a corpus, or of its parts, as they were published.
+pub(super) fn published(kind: &CorpusKind) -> Vec<&'static Originals> {
+    match kind {
+        CorpusKind::Joined { parts, .. } => parts.iter().filter_map(|part| originals(part.kind.name())).collect(),
+        kind => originals(kind.name()).into_iter().collect(),
+    }
 }
 
 /// Probes every listed recording; unusable ones are set aside. With `features`, those of what is opened are computed on the way, so that the
 /// features stage need not decode it again.
 pub(super) fn ingest(corpus: &Corpus, mut probes: Probes, workers: &Workers, features: Option<&Rows>, context: &Context) -> Result<()> {
     let logs = features.map_or(Ok(vec![]), |rows| rows.take_all(workers.settings()))?;
-    let mut look = Look::new(corpus.root, workers, logs, corpus.sources.len(), context);
+    let mut look = Look::new(corpus.root, corpus.published.clone(), workers, logs, corpus.sources.len(), context);
     let mut taken = Taken::new(context.folder, &corpus.listing.corpus);
     // Which stay is only known of all of them together.
     let mut candidates: Vec<Utterance> = Vec::new();
@@ -94,7 +105,7 @@ pub(super) fn ingest(corpus: &Corpus, mut probes: Probes, workers: &Workers, fea
                 }
                 // What can be opened again by now is no property of the recording: nothing may be published that leaves it out.
                 Some(Err(error))
-                    if error.kind() == Kind::Io && fs::File::open(corpus.root.join(&source.path)).is_ok_and(|f| is_file(&f)) =>
+                    if error.kind() == Kind::Interrupted || error.kind() == Kind::Io && opens(&corpus.root.join(&source.path)) =>
                 {
                     failed.get_or_insert(error);
                 }
@@ -239,6 +250,7 @@ impl Count {
 /// A look at the recordings, chunk after chunk.
 pub(super) struct Look<'a> {
     root: &'a Path,
+    published: Vec<&'static Originals>,
     opener: Opener<'a>,
     workers: &'a Workers,
     /// Where features go: the sets that are computed.
@@ -249,8 +261,15 @@ pub(super) struct Look<'a> {
 
 impl<'a> Look<'a> {
     /// A look at `total` recordings; features of these sets go into `logs`.
-    pub(super) fn new(root: &'a Path, workers: &'a Workers, logs: Logs, total: u64, context: &'a Context<'a>) -> Self {
-        Look { root, opener: Opener::new(root), workers, logs, count: Count { total, ..Count::default() }, context }
+    pub(super) fn new(
+        root: &'a Path,
+        published: Vec<&'static Originals>,
+        workers: &'a Workers,
+        logs: Logs,
+        total: u64,
+        context: &'a Context<'a>,
+    ) -> Self {
+        Look { root, published, opener: Opener::new(root), workers, logs, count: Count { total, ..Count::default() }, context }
     }
 
     /// Looks at a few recordings; opens those that changed, and computes features that the logs lack. `None` for what was not looked at since
@@ -279,7 +298,7 @@ impl<'a> Look<'a> {
         let is_wanted = |(set, log): &&(FeatureSet, RowLog), sound: blake3::Hash| {
             !log.contains(&sound) && claimed.lock().unwrap_or_else(PoisonError::into_inner).insert((*set, sound))
         };
-        let open = |n: usize, audio: Result<&Audio>| -> Result<(Probe, Vec<Row>)> {
+        let open = |n: usize, audio: Result<&Sound>| -> Result<(Probe, Vec<Row>)> {
             let opened = audio.and_then(|audio| {
                 count.opened.fetch_add(1, Ordering::Relaxed);
                 let content_hash = audio.content_hash();
@@ -290,12 +309,22 @@ impl<'a> Look<'a> {
                     // What cannot be computed is met again by the features stage, which says so.
                     rows.extend(workers.extract(*set, audio).ok().map(|row| (*set, sound, row)));
                 }
-                let path = self.root.join(&chunk[fresh[n].0].path);
+                let source = &chunk[fresh[n].0];
+                let path = self.root.join(&source.path);
+                let mut remarks = audio.remarks();
+                // What a window or segment is cut from is looked at as a whole.
+                if source.start_s.is_none() && source.end_s.is_none() {
+                    for published in &self.published {
+                        if published.is_altered(&path, context.cancel)? {
+                            remarks.add(Remark::Altered);
+                        }
+                    }
+                }
                 if Stat::of(&path).ok() != Some(fresh[n].1) {
                     return Err(Error::new(Kind::Io, format!("{} changed while it was read", path.display())));
                 }
-                let (sample_rate, channels, n_samples) = (audio.sample_rate, audio.channels, audio.samples.len() as u64);
-                Ok((Probe { stat: fresh[n].1, sample_rate, channels, n_samples, content_hash, remarks: audio.remarks }, rows))
+                let (sample_rate, channels, n_samples) = (audio.sample_rate(), audio.channels(), audio.n_samples() as u64);
+                Ok((Probe { stat: fresh[n].1, sample_rate, channels, n_samples, content_hash, remarks }, rows))
             });
             count.one(context, !logs.is_empty());
             opened
@@ -328,8 +357,8 @@ impl<'a> Look<'a> {
 /// A sound and its features of one set.
 type Row = (FeatureSet, blake3::Hash, Vec<f32>);
 
-fn is_file(file: &fs::File) -> bool {
-    file.metadata().is_ok_and(|meta| meta.is_file())
+fn opens(path: &Path) -> bool {
+    path.is_file() && fs::File::open(path).is_ok()
 }
 
 /// The error of recordings that are not what they were when an ingest began.

@@ -1,7 +1,7 @@
 //! What a corpus holds before any recording is opened.
 
 use std::collections::BTreeSet;
-use std::fs::File;
+use std::fs::{self, File};
 use std::path::Path;
 use std::time::Instant;
 
@@ -160,9 +160,10 @@ pub(super) fn changes(sources: &Sources, root: &Path, store: &Path) -> Result<Ch
 
 /// Whether a file can be opened is part of its state: permissions change without the time of change.
 fn state(path: &Path) -> (Option<Stat>, bool) {
-    match File::open(path) {
-        Ok(file) => (file.metadata().ok().map(|meta| Stat::from(&meta)), true),
-        Err(_) => (Stat::of(path).ok(), false),
+    match fs::metadata(path) {
+        // Opening a pipe would wait for somebody to write into it.
+        Ok(meta) => (Some(Stat::from(&meta)), meta.is_file() && File::open(path).is_ok()),
+        Err(_) => (None, false),
     }
 }
 

@@ -36,6 +36,7 @@ mod running;
 mod search;
 mod split;
 pub mod spread;
+mod suspects;
 mod tables;
 mod terms;
 mod train;

@@ -7,11 +7,12 @@ use std::time::UNIX_EPOCH;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use super::suspects::{self, Suspects, Thought};
 use super::workers::Workers;
-use crate::audio::{self, Audio};
+use crate::audio::{self, Permit, Sound};
 use crate::cancel::Cancel;
 use crate::corpus::Source;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 
 /// Sources that are looked at before anything is written down: what a kill costs at most.
 pub(super) const CHUNK: usize = 1_024;
@@ -62,7 +63,7 @@ fn identity(_: &fs::Metadata) -> (u64, i128) {
 /// Opens recordings; holds on to the last one that has many segments.
 pub(super) struct Opener<'a> {
     root: &'a Path,
-    last: Option<(String, Stat, Audio)>,
+    last: Option<(String, Stat, Sound)>,
 }
 
 impl<'a> Opener<'a> {
@@ -77,7 +78,7 @@ impl<'a> Opener<'a> {
         sources: &[&Source],
         workers: &Workers,
         cancel: &Cancel,
-        work: impl Fn(usize, Result<&Audio>) -> T + Sync,
+        work: impl Fn(usize, Result<&Sound>) -> T + Sync,
     ) -> Vec<Option<T>> {
         let work = &work;
         let mut done = Vec::with_capacity(sources.len());
@@ -102,7 +103,7 @@ impl<'a> Opener<'a> {
         first: usize,
         workers: &Workers,
         cancel: &Cancel,
-        work: &(impl Fn(usize, Result<&Audio>) -> T + Sync),
+        work: &(impl Fn(usize, Result<&Sound>) -> T + Sync),
         done: &mut Vec<Option<T>>,
     ) {
         let mut starts = Vec::with_capacity(groups.len());
@@ -115,13 +116,32 @@ impl<'a> Opener<'a> {
             if cancel.requested() {
                 return group.iter().map(|_| None).collect();
             }
-            let opened = audio::decode_within(&self.root.join(&group[0].path), workers.budget());
-            // The permit to hold a large recording goes with it.
-            let (whole, _permit) = opened.map_or_else(|e| (Err(e), None), |(audio, permit)| (Ok(audio), Some(permit)));
-            let one = |(i, source): (usize, &&Source)| (!cancel.requested()).then(|| hand(&whole, source, |a| work(start + i, a)));
-            group.iter().enumerate().map(one).collect()
+            let path = self.root.join(&group[0].path);
+            workers.during(&path, || {
+                let opened = decode(&path, workers);
+                if opened.as_ref().is_err_and(is_stopped) {
+                    return group.iter().map(|_| None).collect();
+                }
+                // The permit to hold a large recording goes with it.
+                let (whole, _permit) = opened.map_or_else(|e| (Err(e), None), |(sound, permit)| (Ok(sound), Some(permit)));
+                let one = |(i, source): (usize, &&Source)| (!cancel.requested()).then(|| hand(&whole, source, |a| work(start + i, a)));
+                group.iter().enumerate().map(one).collect()
+            })
         };
-        let results: Vec<Vec<Option<T>>> = workers.pool().install(|| starts.par_iter().zip(groups).map(of_group).collect());
+        // What may have ended an earlier process has nothing beside it.
+        let is_suspect = |group: &&[&Source]| {
+            let thought = |suspects: &Suspects| suspects.of_recording(&self.root.join(&group[0].path));
+            workers.suspects().map(thought) == Some(Thought::Suspected)
+        };
+        let mut first: Vec<Option<Vec<Option<T>>>> = groups.iter().map(|_| None).collect();
+        for (i, group) in groups.iter().enumerate().filter(|(_, group)| is_suspect(group)) {
+            first[i] = Some(workers.pool().install(|| of_group((&starts[i], group))));
+        }
+        let others = |((start, group), first): ((&usize, &&[&Source]), Option<Vec<Option<T>>>)| match first {
+            Some(done) => done,
+            None => of_group((start, group)),
+        };
+        let results: Vec<Vec<Option<T>>> = workers.pool().install(|| starts.par_iter().zip(groups).zip(first).map(others).collect());
         done.extend(results.into_iter().flatten());
     }
 
@@ -131,27 +151,44 @@ impl<'a> Opener<'a> {
         group: &[&Source],
         workers: &Workers,
         cancel: &Cancel,
-        work: &(impl Fn(usize, Result<&Audio>) -> T + Sync),
+        work: &(impl Fn(usize, Result<&Sound>) -> T + Sync),
         done: &mut Vec<Option<T>>,
     ) {
         let path = self.root.join(&group[0].path);
         let stat = Stat::of(&path).ok();
-        let same = |(last, then, _): &(String, Stat, Audio)| *last == group[0].path && Some(*then) == stat;
+        let same = |(last, then, _): &(String, Stat, Sound)| *last == group[0].path && Some(*then) == stat;
         let whole = match self.last.take().filter(same) {
-            Some((_, _, audio)) => Ok(audio),
-            None => audio::decode_within(&path, workers.budget()).map(|(audio, _)| audio),
+            Some((_, _, sound)) => Ok(sound),
+            None => workers.during(&path, || decode(&path, workers)).map(|(sound, _)| sound),
         };
+        if whole.as_ref().is_err_and(is_stopped) {
+            done.extend(group.iter().map(|_| None));
+            return;
+        }
         let start = done.len();
         let one = |(i, source): (usize, &&Source)| (!cancel.requested()).then(|| hand(&whole, source, |a| work(start + i, a)));
         done.extend(workers.pool().install(|| group.par_iter().enumerate().map(one).collect::<Vec<_>>()));
-        if let (Ok(audio), Some(stat)) = (whole, stat) {
-            self.last = Some((group[0].path.clone(), stat, audio));
+        if let (Ok(sound), Some(stat)) = (whole, stat) {
+            self.last = Some((group[0].path.clone(), stat, sound));
         }
     }
 }
 
+/// The sound of a recording, unless it is known to end the process.
+fn decode<'w>(path: &Path, workers: &'w Workers) -> Result<(Sound, Permit<'w>)> {
+    if workers.suspects().is_some_and(|suspects| suspects.of_recording(path) == Thought::Excluded) {
+        return Err(suspects::excluded(path));
+    }
+    audio::decode_sound(path, workers.budget())
+}
+
+/// Whether decoding ended because it was asked to: that says nothing of the recording.
+fn is_stopped(error: &Error) -> bool {
+    error.kind() == Kind::Interrupted
+}
+
 /// Hands on the whole recording, or the segment that a source names.
-fn hand<T>(whole: &Result<Audio>, source: &Source, work: impl Fn(Result<&Audio>) -> T) -> T {
+fn hand<T>(whole: &Result<Sound>, source: &Source, work: impl Fn(Result<&Sound>) -> T) -> T {
     match (whole, source.start_s, source.end_s) {
         (Err(error), ..) => work(Err(again(error))),
         (Ok(whole), None, None) => work(Ok(whole)),
@@ -208,9 +245,9 @@ mod tests {
         let seen = AtomicUsize::new(0);
         let cancel = Cancel::default();
         let mut first = || {
-            opener.each(&sources, &workers, &cancel, |i, audio| {
+            opener.each(&sources, &workers, &cancel, |i, sound| {
                 seen.fetch_add(1, Ordering::Relaxed);
-                (i, audio.map(|a| (a.samples.len(), (a.samples[0] * 32_768.0) as usize)).map_err(|e| e.kind()))
+                (i, sound.map(|s| (s.n_samples(), (s.beginning(1).unwrap()[0] * 32_768.0) as usize)).map_err(|e| e.kind()))
             })
         };
         let got: Vec<_> = first().into_iter().map(Option::unwrap).collect();

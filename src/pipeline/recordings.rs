@@ -20,7 +20,13 @@ impl Walk<'_> {
     pub(super) fn ingest(&self) -> Result<(Seen<Finished>, Sources)> {
         // A plan leaves nothing behind in the project, not even for a moment.
         let (listing, sources) = listing::list(self.pipeline, (self.mode == Mode::Run).then(|| self.store.root()))?;
-        let corpus = Corpus { listing: &listing, sources: &sources, root: self.root(), subset: self.pipeline.corpus.subset.as_ref() };
+        let corpus = Corpus {
+            listing: &listing,
+            sources: &sources,
+            root: self.root(),
+            subset: self.pipeline.corpus.subset.as_ref(),
+            published: ingest::published(&self.pipeline.corpus.kind),
+        };
         let recordings = listing::fingerprint(&listing, &sources, self.root(), &self.workers)?;
         let fingerprint = recordings.clone();
         let identity = self.identity(Stage::Ingest, self.pipeline.corpus.key(), [("recordings", recordings)])?;

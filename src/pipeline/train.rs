@@ -188,6 +188,7 @@ pub(super) fn train(job: &Job, context: &Context) -> Result<()> {
         Weights::Logistic(Logistic { converged: false, .. }) => Some("logistic regression"),
         _ => None,
     };
+    warnings.extend(divergence(&fitted.history, data.labels.len()));
     if job.experiment.has_epochs() && job.experiment.train.device == Device::Cpu && !model::has_fused_multiply_add() {
         warnings.push(NOT_FUSED.to_owned());
     }
@@ -288,6 +289,19 @@ fn check(parts: &Parts, data: &Dataset) -> Result<Vec<String>> {
     let absent =
         (!absent.is_empty()).then(|| format!("no training utterance of {}: it cannot be recognised in this fold", absent.join(", ")));
     Ok(absent.into_iter().collect())
+}
+
+/// A training whose loss ended far above that of a guess, where one did: whatever it learnt was lost again.
+fn divergence(history: &[EpochRecord], n_classes: usize) -> Option<String> {
+    /// How many times the loss of a guess. Early epochs on unscaled inputs pass this; they come down again.
+    const FAR: f64 = 20.0;
+    let last = history.last()?;
+    let guess = (n_classes.max(2) as f64).ln();
+    let loss = last.validation_loss.unwrap_or(last.train_loss).max(last.train_loss);
+    (loss > FAR * guess).then(|| {
+        let order = loss.log10().floor();
+        format!("the training diverged: its loss ended above 1e{order:.0}, where a guess has {guess:.1}: scale the inputs or lower learning_rate")
+    })
 }
 
 /// What a fit leaves behind.
@@ -413,5 +427,28 @@ fn about(job: &Job, columns: &[String], meta: &table::Meta, data: &Dataset, fit:
         fold: job.fold.index,
         seed: job.seed,
         provenance,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_loss_far_above_a_guess_is_a_divergence() {
+        let epoch = |train_loss: f64, validation_loss: Option<f64>| EpochRecord {
+            epoch: 1,
+            train_loss,
+            train_accuracy: 0.1,
+            validation_loss,
+            validation_accuracy: None,
+            learning_rate: 1e-3,
+        };
+        let said = divergence(&[epoch(2.0, None), epoch(1.2e23, None)], 8).unwrap();
+        assert!(said.contains("above 1e23, where a guess has 2.1"), "{said}");
+        assert!(divergence(&[epoch(1.0, Some(5e8))], 8).is_some());
+        // Unscaled inputs begin high and come down.
+        assert_eq!(divergence(&[epoch(900.0, None), epoch(1.9, None)], 8), None);
+        assert_eq!(divergence(&[], 8), None);
     }
 }

@@ -91,8 +91,12 @@ impl<'a> Walk<'a> {
         observer: &'a dyn Observer,
         mode: Mode,
     ) -> Result<Self> {
-        let workers = Workers::new(options.limits.jobs, &pipeline.features)?.within(options.limits.memory);
         let root = options.store(&pipeline.name);
+        let workers = Workers::new(options.limits.jobs, &pipeline.features)?.within(options.limits.memory, cancel);
+        // A plan leaves nothing in the project, not even for a moment.
+        let workers = workers.in_folder((mode != Mode::Plan).then(|| root.clone()));
+        // Others work in a shared store as well.
+        let workers = workers.named_in((mode == Mode::Run).then(|| root.clone()));
         let rows = Rows::at(&root);
         let store = if matches!(mode, Mode::Only(_)) { Store::shared(root) } else { Store::at(root) };
         let store = store.of_variant(pipeline.variant.as_deref());

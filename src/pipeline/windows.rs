@@ -116,7 +116,7 @@ impl Walk<'_> {
             let sources = cut(whole, windows, Sorter::new((self.mode == Mode::Run).then_some(folder)))?;
             let mut listing = Listing { expected: None, ..whole.listing.clone() };
             listing.notes.extend(Unit(Some(windows)).describe().map(|what| format!("{what}, of {} utterances", whole.summary.utterances)));
-            let corpus = Corpus { listing: &listing, sources: &sources, root: self.root(), subset: None };
+            let corpus = Corpus { listing: &listing, sources: &sources, root: self.root(), subset: None, published: vec![] };
             let folder = folder.join(WINDOWS);
             let probes = if self.planning() { Probes::peek(&folder) } else { Probes::begin(&folder)? };
             let before = listing::fingerprint(corpus.listing, &sources, self.root(), &self.workers)?;

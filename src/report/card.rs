@@ -4,6 +4,7 @@
 use std::fmt::Write;
 
 use crate::corpus::Attribute;
+use crate::escape::markdown as escape;
 use crate::evaluation::Interval;
 use crate::split::TestSpeakers;
 
@@ -13,7 +14,6 @@ use super::html::{percent, plural};
 use super::leak;
 use super::models::{self, Kind};
 use super::pools;
-use super::sheet::escape;
 use super::uncertainty::{self, doubt};
 
 /// What a card says where nobody said anything.

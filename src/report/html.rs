@@ -1,7 +1,7 @@
 //! Markup that cannot carry unescaped data: literal markup is `&'static str`, everything else is escaped on its way in.
 
 use super::Style;
-use crate::error::reorders;
+use crate::escape::reorders;
 
 /// A growing piece of HTML or SVG.
 #[derive(Debug, Default)]

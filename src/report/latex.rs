@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use crate::corpus::Attribute;
-use crate::error::reorders;
+use crate::escape::reorders;
 use crate::evaluation::{Interval, Intervals, Scores};
 
 use super::bibtex;

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
+use crate::escape::markdown as escape;
+
 use super::data::{ExperimentSection, PipelineReport};
-use super::sheet::escape;
 
 /// What an experiment is made of.
 #[derive(Debug, Clone, PartialEq, Eq)]

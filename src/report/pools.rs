@@ -3,13 +3,14 @@
 use std::fmt::Write;
 
 use crate::error::Result;
+use crate::escape::markdown as escape;
 use crate::evaluation::RestrictedPool;
 use crate::transform::BALANCED_SPEAKERS;
 
 use super::compare;
 use super::data::{ExperimentSection, PipelineReport};
 use super::html::{self, Html, Table, cell, decimals, number, numbers, row_head, words};
-use super::sheet::{Sheet, escape};
+use super::sheet::Sheet;
 
 /// Stands beside every figure that is transductive, where there is no room for [`condition`].
 pub(super) const TRANSDUCTIVE: &str = "transductive: balanced speakers only";

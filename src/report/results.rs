@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use crate::corpus::Attribute;
-use crate::error::{Error, Result, reorders};
+use crate::error::{Error, Result};
+use crate::escape::{markdown as text, markdown_code as code};
 use crate::evaluation::{Interval, Intervals, Published, Resampled, Spread};
 use crate::split::{Independence, TestSpeakers};
 use crate::transform::BALANCED_SPEAKERS;
@@ -278,27 +279,6 @@ fn not_run(out: &mut String, pipeline: &ResultsPipeline, done: &[(&ResultsExperi
 /// Per cent with one decimal: a second one is below what any of these corpora can tell.
 fn percent(share: f64) -> String {
     decimals(share * 100.0, 1)
-}
-
-/// Words that cannot become markup, nor leave their cell.
-fn text(words: &str) -> String {
-    let mut out = String::with_capacity(words.len());
-    for c in words.chars() {
-        match c {
-            '<' => out.push_str("&lt;"),
-            '&' => out.push_str("&amp;"),
-            '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '#' | '~' | '!' => out.extend(['\\', c]),
-            c if c.is_control() => out.push(' '),
-            c if reorders(c) => out.push('\u{fffd}'),
-            c => out.push(c),
-        }
-    }
-    out
-}
-
-/// Words between backticks within a cell.
-fn code(words: &str) -> String {
-    words.chars().map(|c| if c == '`' || c == '|' || c.is_control() { ' ' } else { c }).collect()
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! A table as a file: CSV with every digit for programs, Markdown for people.
 
 use crate::error::{Error, Result};
+use crate::escape::markdown as escape;
 
 /// Tables of more rows are written as CSV alone: nobody reads them in a text.
 const MOST_ROWS: usize = 500;
@@ -84,26 +85,6 @@ fn rounded(field: &str) -> String {
         Ok(value) if field.contains(['.', 'e']) && value.is_finite() => format!("{value:.4}"),
         _ => field.to_owned(),
     }
-}
-
-/// Text that stays text in Markdown: in a cell, a heading or a line.
-pub(super) fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '\\' | '`' | '*' | '_' | '{' | '}' | '[' | ']' | '#' | '|' | '!' | '~' | '$' => {
-                out.push('\\');
-                out.push(c);
-            }
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '&' => out.push_str("&amp;"),
-            '\n' | '\r' | '\t' => out.push(' '),
-            c if c.is_control() || crate::error::reorders(c) => out.push('\u{fffd}'),
-            c => out.push(c),
-        }
-    }
-    out
 }
 
 #[cfg(test)]

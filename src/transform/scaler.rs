@@ -53,6 +53,14 @@ impl Scaler {
         }
     }
 
+    /// The first column whose mean is not finite, or whose standard deviation is not a positive number.
+    pub fn unusable(&self) -> Option<usize> {
+        match self {
+            Scaler::None => None,
+            Scaler::Standard { mean, sd } => mean.iter().zip(sd).position(|(mean, sd)| !(mean.is_finite() && sd.is_finite() && *sd > 0.0)),
+        }
+    }
+
     /// Scales one row in place; of a sequence, all of its steps.
     ///
     /// # Panics

@@ -7,6 +7,7 @@ use indicatif::{HumanBytes, MultiProgress, ProgressBar, ProgressState, ProgressS
 
 use super::phase::Phase;
 use super::{Verbosity, duration, lines};
+use crate::escape::{shown, shown_lines};
 use crate::orchestrator::{Event, Observer};
 
 /// The unit of transfers.
@@ -91,7 +92,7 @@ impl Observer for Bars {
                     bar.reset_eta();
                 };
                 let (bar, phase) = running.entry(task.clone()).or_insert_with(|| {
-                    let bar = self.all.add(ProgressBar::new(*total).with_style(Bars::style(unit)).with_prefix(task.clone()));
+                    let bar = self.all.add(ProgressBar::new(*total).with_style(Bars::style(unit)).with_prefix(shown(task)));
                     begin(&bar);
                     (bar, Phase::new(unit, *total, *done))
                 });
@@ -100,7 +101,7 @@ impl Observer for Bars {
                     begin(bar);
                 }
                 set(bar, *done, *total);
-                bar.set_message(note.clone());
+                bar.set_message(shown(note));
             }
             // Stages follow one another: a bar of an earlier one is of work that ends without saying so, such as generating a corpus.
             Event::PipelineStarted { .. } | Event::StageStarted { .. } => clear(&self.all, &mut running),
@@ -115,7 +116,7 @@ impl Observer for Bars {
         drop(running);
         if let Some(text) = lines::line(&event, self.verbosity) {
             // A terminal that went away must not end the work.
-            let _ = self.all.println(text);
+            let _ = self.all.println(shown_lines(&text));
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::io::Write;
 
+use crate::escape::shown_json;
 use crate::orchestrator::{Event, Observer};
 
 /// Writes every event as it comes.
@@ -10,10 +11,9 @@ pub struct JsonLines;
 
 impl Observer for JsonLines {
     fn observe(&self, event: Event) {
-        if let Ok(mut line) = serde_json::to_vec(&event) {
-            line.push(b'\n');
+        if let Ok(line) = serde_json::to_string(&event) {
             // A reader that went away must not end the work.
-            let _ = std::io::stderr().lock().write_all(&line);
+            let _ = writeln!(std::io::stderr().lock(), "{}", shown_json(&line));
         }
     }
 }

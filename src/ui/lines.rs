@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::phase::Phase;
 use super::{Verbosity, duration, reasons};
-use crate::error::shown_lines;
+use crate::escape::shown_lines;
 use crate::orchestrator::{Event, Observer};
 
 /// Time between two lines about the progress of one task.
@@ -110,7 +110,7 @@ impl Observer for Lines {
         };
         if let Some(text) = text {
             // A reader that went away must not end the work.
-            let _ = writeln!(std::io::stderr().lock(), "{text}");
+            let _ = writeln!(std::io::stderr().lock(), "{}", shown_lines(&text));
         }
     }
 }

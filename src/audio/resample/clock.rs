@@ -27,7 +27,8 @@ impl Clock {
         clock
     }
 
-    fn follow(&mut self, blocks: usize) {
+    /// Follows the register over so many blocks in advance.
+    pub(super) fn follow(&mut self, blocks: usize) {
         while self.errors.len() < blocks {
             self.errors.push(self.register - (self.errors.len() * self.advance) as f64);
             for _ in 0..self.phases {

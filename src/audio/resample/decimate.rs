@@ -10,6 +10,7 @@
 
 use pulp::{Arch, Simd, WithSimd};
 
+use super::Stretch;
 use super::clock::Clock;
 use super::sinc::{STEPS_PER_CROSSING, SincTable};
 
@@ -74,10 +75,20 @@ impl Decimator {
         Decimator { phases, advance, before: before as usize, after, tiles, clock, several, panel: vec![] }
     }
 
-    /// Fills `output` (its length decides how much) from `input`, which is zero outside its ends.
-    pub(super) fn process(&mut self, input: &[f32], output: &mut [f32]) {
+    /// Outputs of a block.
+    pub(super) fn unit(&self) -> usize {
+        self.phases
+    }
+
+    /// Follows the times of so many outputs in advance.
+    pub(super) fn follow(&mut self, outputs: usize) {
+        self.clock.follow(outputs.div_ceil(self.phases) * self.several);
+    }
+
+    /// Fills `output` (its length decides how much) with the outputs from number `from` on, where a block begins, of `input`.
+    pub(super) fn process(&mut self, input: Stretch, from: usize, output: &mut [f32]) {
         let mut panel = std::mem::take(&mut self.panel);
-        Arch::new().dispatch(Process { decimator: self, input, output, panel: &mut panel });
+        Arch::new().dispatch(Process { decimator: self, input, from: from / self.phases, output, panel: &mut panel });
         self.panel = panel;
     }
 }
@@ -129,7 +140,9 @@ impl Tile {
 
 struct Process<'a> {
     decimator: &'a Decimator,
-    input: &'a [f32],
+    input: Stretch<'a>,
+    /// The number of the first block.
+    from: usize,
     output: &'a mut [f32],
     panel: &'a mut Vec<f32>,
 }
@@ -139,14 +152,19 @@ impl WithSimd for Process<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Process { decimator, input, output, panel } = self;
+        let Process { decimator, input: Stretch { samples: input, start: offset }, from, output, panel } = self;
         let Decimator { phases, advance, before, after, ref tiles, ref clock, several, .. } = *decimator;
         let blocks = output.len().div_ceil(phases);
         let stretch = blocks.div_ceil(S::F32_LANES);
-        let errors = clock.errors(blocks * several);
+        let errors = clock.errors((from + blocks) * several);
         panel.resize((before + BLOCKS * advance + after) * S::F32_LANES, 0.0);
         for first in (0..stretch).step_by(BLOCKS) {
-            interleave(S::F32_LANES, input, |lane| ((lane * stretch + first) * advance) as isize - before as isize, panel);
+            interleave(
+                S::F32_LANES,
+                input,
+                |lane| ((from + lane * stretch + first) * advance) as isize - (before + offset) as isize,
+                panel,
+            );
             let panel = S::as_simd_f32s(panel).0;
             for block in first..(first + BLOCKS).min(stretch) {
                 let rows = &panel[(block - first) * advance..];
@@ -161,7 +179,7 @@ impl WithSimd for Process<'_> {
                         {
                             *slots = sums;
                         } else {
-                            let late = errors.get(block * several..).unwrap_or_default();
+                            let late = errors.get((from + block) * several..).unwrap_or_default();
                             let late = &late[..several.min(late.len())];
                             place(&sums, phase, phases, late, output.get_mut(block * phases..).unwrap_or_default());
                         }

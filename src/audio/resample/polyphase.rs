@@ -4,6 +4,7 @@
 //! Output `t` sits at input time `t * advance / phases`, so outputs `phases` apart share their weights, and those weights are computed once.
 //! Eight such outputs are worked on together, one in each lane of a vector, and four phases at a time.
 
+use super::Stretch;
 use super::clock::Clock;
 use super::sinc::{STEPS_PER_CROSSING, SincTable};
 use crate::audio::simd::{dispatch, multiply_add_f64};
@@ -67,8 +68,13 @@ impl Polyphase {
         Polyphase { phases, advance, left, taps, first, weights, clock: Clock::new(phases, advance, ratio) }
     }
 
-    /// Fills `output` (its length decides how much) with the outputs from number `from` on of `input`, which is zero outside its ends.
-    pub(super) fn process(&self, input: &[f32], from: usize, output: &mut [f32]) {
+    /// Follows the times of so many outputs in advance.
+    pub(super) fn follow(&mut self, outputs: usize) {
+        self.clock.follow(outputs.div_ceil(self.phases) + LANES + 1);
+    }
+
+    /// Fills `output` (its length decides how much) with the outputs from number `from` on of `input`.
+    pub(super) fn process(&self, Stretch { samples: input, start: offset }: Stretch, from: usize, output: &mut [f32]) {
         let start = from / self.phases;
         let blocks = (from + output.len()).div_ceil(self.phases);
         let errors = self.clock.errors(start + (blocks - start).next_multiple_of(LANES) + 1);
@@ -78,7 +84,7 @@ impl Polyphase {
         let mut panel = vec![[0.0f64; LANES]; rows];
         for block in (start..blocks).step_by(LANES) {
             for lane in 0..LANES {
-                fill_lane(&mut panel, lane, input, ((block + lane) * self.advance) as isize - before as isize);
+                fill_lane(&mut panel, lane, input, ((block + lane) * self.advance) as isize - (before + offset) as isize);
             }
             let errors = &errors[block..=block + LANES];
             for (tile, weights) in self.weights.chunks_exact(self.taps).enumerate() {

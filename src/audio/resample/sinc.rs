@@ -38,6 +38,11 @@ impl SincTable {
         SincTable { values }
     }
 
+    /// The most weights of a wing, at this step.
+    pub(crate) fn taps(&self, step: usize) -> usize {
+        self.values.len() / step
+    }
+
     /// The weights of one wing of the filter: every `step`-th value from `start` (in table steps, linearly interpolated) outwards,
     /// times `gain`.
     pub(crate) fn wing(&self, start: f64, step: usize, gain: f64) -> impl ExactSizeIterator<Item = f64> + '_ {

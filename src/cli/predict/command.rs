@@ -64,7 +64,7 @@ pub fn predict(predict: &Predict, args: &Args, cancel: &Cancel, observer: &dyn O
             let gone = Arc::new(AtomicBool::new(false));
             let target = file.map_or_else(|| Target::Standard { gone: Arc::clone(&gone) }, Target::File);
             let path = place.unwrap_or(Path::new("standard output"));
-            let output = Output::new(format, target, path, predictor.labels(), times)?;
+            let output = Output::new(format, target, path, predictor.labels(), times, at_once)?;
             let errors = errors.map(|file| Errors::new(predict.errors.as_deref().unwrap_or(Path::new("")), file)).transpose()?;
             let mut told = Told { output, errors, gone, observer, json, counts: Default::default(), at_once };
             let tally = library::predict(&predictor, sources, &settings, &mut told, cancel, observer)?;

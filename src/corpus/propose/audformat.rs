@@ -8,7 +8,8 @@ use serde_yaml_ng::{Mapping, Value};
 use super::guess::Row;
 use super::place::{Choices, Place};
 use super::sheets;
-use crate::error::{Error, Result, shown};
+use crate::error::{Error, Result};
+use crate::escape::shown;
 
 /// The name of the header.
 pub(super) const HEADER: &str = "db.yaml";

@@ -9,7 +9,8 @@ use super::place::{Choices, Place};
 use super::speaker::{Roles, roles, sex};
 use super::text::some;
 use super::words;
-use crate::error::{Error, Result, shown};
+use crate::error::{Error, Result};
+use crate::escape::shown;
 
 /// Share of recordings whose word must be known for a field to be the emotion.
 const KNOWN: f64 = 0.5;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::place::{At, Place};
 use super::text::some;
 use crate::corpus::walk::stem;
-use crate::error::shown;
+use crate::escape::shown;
 
 /// Values of a field that are shown.
 const SHOWN: usize = 5;

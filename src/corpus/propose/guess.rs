@@ -14,7 +14,8 @@ use super::{audformat, tables, words};
 use crate::corpus::utterance::Source;
 use crate::corpus::walk::{AUDIO, check_root, walk};
 use crate::corpus::{EmodbSettings, GENERATED_MARK, Listing, SetAside, emodb, is_nobody, ravdess, terms};
-use crate::error::{Error, Result, shown};
+use crate::error::{Error, Result};
+use crate::escape::shown;
 
 /// Classes and recordings that are named in one line.
 const SHOWN: usize = 12;

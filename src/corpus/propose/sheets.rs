@@ -10,7 +10,8 @@ use super::text::{composed, plain, some};
 use super::words;
 use crate::corpus::manifest;
 use crate::corpus::walk::stem;
-use crate::error::{Error, Result, shown};
+use crate::error::{Error, Result};
+use crate::escape::shown;
 
 /// Rows looked at most of one table: a corpus of more recordings has a manifest of its own making.
 const MOST_ROWS: usize = 2_000_000;

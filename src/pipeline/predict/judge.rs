@@ -2,8 +2,8 @@
 
 use super::faults::Fault;
 use super::loader::Predictor;
-use crate::audio::Audio;
 use crate::audio::augment::{Augmenter, Variant};
+use crate::audio::{Audio, Budget, Sound};
 use crate::error::{Error, Kind, Result};
 use crate::evaluation::vote;
 use crate::features::Extractor;
@@ -39,6 +39,17 @@ impl<'a> Judge<'a> {
     pub(super) fn new(predictor: &'a Predictor, extractor: Extractor, classifiers: Vec<Box<dyn Classifier>>) -> Self {
         let copies = predictor.test_time_augment().map(|copies| (Augmenter::new(copies.amounts), copies.kinds.clone()));
         Judge { predictor, extractor, copies, classifiers }
+    }
+
+    /// The inputs of the models for a whole recording that is too long to be held.
+    pub(super) fn views_of_long(&mut self, sound: &Sound, budget: &Budget, file: &str) -> Result<Views, (Fault, Error)> {
+        let failed = |e: Error| (Fault::NoFeatures, Error::data(format!("failed to compute features of {file}")).because(e));
+        if self.copies.is_some() {
+            let (audio, _permit) = sound.whole(budget).map_err(failed)?;
+            return self.views(&audio.samples, audio.sample_rate, file);
+        }
+        let row = self.extractor.extract_sound(sound, budget).map_err(failed)?;
+        Ok(Views { own: arrange(self.predictor.inputs(), &self.predictor.columns, &row), copies: vec![] })
     }
 
     /// The inputs of the models for a sound, before scaling; `file` is for the message.

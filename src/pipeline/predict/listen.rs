@@ -11,9 +11,9 @@ use super::faults::Fault;
 use super::judge::{Judge, Verdict, Views};
 use super::loader::Predictor;
 use super::sources::Clip;
-use crate::audio::{self, Audio, Budget, Permit, Remark, Remarks, Stream, Windows};
+use crate::audio::{self, Audio, Budget, Permit, Remark, Remarks, Sound, Stream, Windows};
 use crate::cancel::Cancel;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::model::Outside;
 use crate::orchestrator::{Event, Observer};
 use crate::pipeline::workers::BYTES_PER_SECOND;
@@ -92,7 +92,7 @@ impl<'a> Listeners<'a> {
     ) -> Result<Self> {
         let pool = pool(jobs)?;
         let judges = pool.broadcast(|_| predictor.judge().map(Mutex::new)).into_iter().collect::<Result<_>>()?;
-        let (budget, remarked) = (Budget::new(memory, jobs, BYTES_PER_SECOND), Mutex::default());
+        let (budget, remarked) = (Budget::new(memory, jobs, BYTES_PER_SECOND).until(cancel), Mutex::default());
         Ok(Listeners { pool, judges, windows, budget, remarked, cancel, observer, total: total as u64, done: AtomicU64::new(0) })
     }
 
@@ -132,12 +132,21 @@ impl<'a> Listeners<'a> {
             return vec![outcome];
         }
         let (mut whole, _permit) = open(group[0], &self.budget);
-        if let Ok(audio) = &whole {
-            self.remark(group[0], audio.remarks);
+        if matches!(&whole, Err((_, error)) if error.kind() == Kind::Interrupted) {
+            return group.iter().map(|_| None).collect();
+        }
+        if let Ok(sound) = &whole {
+            self.remark(group[0], sound.remarks());
         }
         let one = |(i, clip): (usize, &&Clip)| {
             let outcome = match &mut whole {
-                Ok(audio) => self.clip(clip, audio, large, wanted),
+                Ok(sound @ Sound::Long(_)) if self.windows.is_none() && clip.start_s.is_none() && clip.end_s.is_none() => {
+                    self.long(clip, sound, wanted)
+                }
+                Ok(sound) => match sound.whole(&self.budget) {
+                    Ok((audio, _permit)) => self.clip(clip, &audio, large, wanted),
+                    Err(error) => Some(Err((Fault::of_opening(&error, &clip.path), error))),
+                },
                 Err((fault, error)) if i + 1 == group.len() => Some(Err((*fault, std::mem::replace(error, Error::interrupted())))),
                 Err((fault, error)) => Some(Err((*fault, again(error)))),
             };
@@ -197,8 +206,38 @@ impl<'a> Listeners<'a> {
                 self.remark(clip, shape.remarks);
                 Some(Ok(heard))
             }
+            (_, None, Err((_, error))) if error.kind() == Kind::Interrupted => None,
             (_, None, Err(fault)) => Some(Err(fault)),
         }
+    }
+
+    /// A whole recording that is too long to be held.
+    fn long(&self, clip: &Clip, sound: &Sound, wanted: Wanted) -> Option<Outcome> {
+        let name = clip.name();
+        let heard = || -> Result<Heard, (Fault, Error)> {
+            let silent = sound.is_constant().map_err(|e| (Fault::of_opening(&e, &clip.path), e))?;
+            let end_s = sound.duration_s();
+            let mut heard =
+                Heard { start_s: 0.0, end_s, probabilities: vec![], outside: Outside::default(), silent, views: Views::default() };
+            self.with_judge(|judge| {
+                let views = judge.views_of_long(sound, &self.budget, &name)?;
+                self.take(judge, views, &mut heard, wanted)
+            })?;
+            Ok(heard)
+        };
+        match heard() {
+            Err(_) if self.cancel.requested() => None,
+            heard => Some(heard.map(|heard| vec![heard])),
+        }
+    }
+
+    /// What is wanted of a sound.
+    fn take(&self, judge: &mut Judge<'a>, views: Views, heard: &mut Heard, wanted: Wanted) -> Result<(), (Fault, Error)> {
+        match wanted {
+            Wanted::Rows => heard.views = views,
+            Wanted::Probabilities => heard.take(judge.classify(&views, heard.duration_s()).map_err(|e| (Fault::NoPrediction, e))?),
+        }
+        Ok(())
     }
 
     fn clip(&self, clip: &Clip, audio: &Audio, large: bool, wanted: Wanted) -> Option<Outcome> {
@@ -232,11 +271,7 @@ impl<'a> Listeners<'a> {
         let mut heard = Heard { start_s, end_s, probabilities: vec![], outside: Outside::default(), silent, views: Views::default() };
         self.with_judge(|judge| {
             let views = judge.views(samples, rate, name)?;
-            match wanted {
-                Wanted::Rows => heard.views = views,
-                Wanted::Probabilities => heard.take(judge.classify(&views, heard.duration_s()).map_err(|e| (Fault::NoPrediction, e))?),
-            }
-            Ok(())
+            self.take(judge, views, &mut heard, wanted)
         })?;
         Ok(heard)
     }
@@ -286,12 +321,12 @@ fn is_large(clip: &Clip) -> bool {
 }
 
 /// The sound of a clip, and the permit to hold it.
-fn open<'a>(clip: &Clip, budget: &'a Budget) -> (Result<Audio, (Fault, Error)>, Permit<'a>) {
+fn open<'a>(clip: &Clip, budget: &'a Budget) -> (Result<Sound, (Fault, Error)>, Permit<'a>) {
     let opened = match &clip.bytes {
-        Some(bytes) => audio::decode_bytes_within(bytes, budget).map_err(|e| (Fault::Undecodable, e)),
-        None => audio::decode_within(&clip.path, budget).map_err(|e| (Fault::of_opening(&e, &clip.path), e)),
+        Some(bytes) => audio::decode_sound_of_bytes(bytes, budget).map_err(|e| (Fault::Undecodable, e)),
+        None => audio::decode_sound(&clip.path, budget).map_err(|e| (Fault::of_opening(&e, &clip.path), e)),
     };
-    opened.map_or_else(|e| (Err(e), Permit::default()), |(audio, permit)| (Ok(audio), permit))
+    opened.map_or_else(|e| (Err(e), Permit::default()), |(sound, permit)| (Ok(sound), permit))
 }
 
 /// The samples of a clip within its recording.

@@ -4,7 +4,8 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use super::listen::Heard;
-use crate::error::{Error, Result, shown};
+use crate::error::{Error, Result};
+use crate::escape::{shown, shown_json};
 use crate::evaluation::argmax;
 use crate::model::Outside;
 use crate::report::inert;
@@ -42,6 +43,8 @@ pub struct Output<W: Write + Send> {
     labels: Vec<String>,
     /// Whether lines for people say when: not where each row is a whole recording.
     times: bool,
+    /// Whether the rows are looked at on a terminal, so that no name in CSV may command it.
+    on_terminal: bool,
     to: To<W>,
 }
 
@@ -53,11 +56,12 @@ enum To<W: Write + Send> {
 }
 
 impl<W: Write + Send> Output<W> {
-    /// Begins to write into `out`; `path` is for messages.
+    /// Begins to write into `out`; `path` is for messages. On a terminal, CSV has the control characters of names written out; lines and
+    /// JSON have that everywhere.
     ///
     /// # Errors
     /// Where it cannot be written.
-    pub fn new(format: Format, out: W, path: &Path, labels: &[String], times: bool) -> Result<Self> {
+    pub fn new(format: Format, out: W, path: &Path, labels: &[String], times: bool, on_terminal: bool) -> Result<Self> {
         let to = match format {
             Format::Table => To::Lines(BufWriter::new(out)),
             Format::JsonLines => To::Json(BufWriter::new(out)),
@@ -65,12 +69,12 @@ impl<W: Write + Send> Output<W> {
             Format::Csv => {
                 let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(out);
                 let header = ["file", "start_s", "end_s", "emotion", "in_domain", "domain_reason"].into_iter().map(str::to_owned);
-                let header = header.chain(labels.iter().map(|label| format!("prob_{label}")));
+                let header = header.chain(labels.iter().map(|label| cell(&format!("prob_{label}"), on_terminal)));
                 writer.write_record(header).map_err(|e| csv_failed(path, e))?;
                 To::Csv(Box::new(writer))
             }
         };
-        Ok(Output { path: path.to_owned(), labels: labels.to_vec(), times, to })
+        Ok(Output { path: path.to_owned(), labels: labels.to_vec(), times, on_terminal, to })
     }
 
     /// Appends a row.
@@ -82,10 +86,11 @@ impl<W: Write + Send> Output<W> {
         let failed = |e| Error::io("write", &self.path, e);
         match &mut self.to {
             To::Lines(out) => writeln!(out, "{}", line(file, heard, &emotion, &self.labels, self.times)).map_err(failed),
-            To::Json(out) => writeln!(out, "{}", json(file, heard, &emotion, &self.labels)).map_err(failed),
+            To::Json(out) => writeln!(out, "{}", shown_json(&json(file, heard, &emotion, &self.labels).to_string())).map_err(failed),
             To::Csv(out) => {
                 let (is_inside, reason) = (heard.outside.is_inside().to_string(), heard.outside.reason().to_owned());
-                let texts = [inert(file), heard.start_s.to_string(), heard.end_s.to_string(), inert(&emotion), is_inside, reason];
+                let [file, emotion] = [file, &emotion].map(|name| cell(name, self.on_terminal));
+                let texts = [file, heard.start_s.to_string(), heard.end_s.to_string(), emotion, is_inside, reason];
                 let numbers = heard.probabilities.iter().map(f32::to_string);
                 out.write_record(texts.into_iter().chain(numbers)).map_err(|e| csv_failed(&self.path, e))
             }
@@ -125,6 +130,11 @@ impl<W: Write + Send> Output<W> {
             _ => Ok(()),
         }
     }
+}
+
+/// A name as a field of CSV.
+fn cell(name: &str, on_terminal: bool) -> String {
+    inert(&if on_terminal { shown(name) } else { name.to_owned() })
 }
 
 fn csv_failed(path: &Path, error: csv::Error) -> Error {
@@ -167,9 +177,13 @@ mod tests {
     use super::*;
 
     fn written(format: Format, file: &str) -> String {
+        written_on(format, file, false)
+    }
+
+    fn written_on(format: Format, file: &str, on_terminal: bool) -> String {
         let mut bytes = Vec::new();
         let labels = ["calm".to_owned(), "-happy".to_owned()];
-        let mut output = Output::new(format, &mut bytes, Path::new("x"), &labels, true).unwrap();
+        let mut output = Output::new(format, &mut bytes, Path::new("x"), &labels, true, on_terminal).unwrap();
         let outside = Outside { duration: true, features: false };
         let (probabilities, views) = (vec![0.25, 0.75], Default::default());
         let heard = Heard { start_s: 0.0, end_s: 1.5, probabilities, outside, silent: false, views };
@@ -185,6 +199,19 @@ mod tests {
             csv,
             "file,start_s,end_s,emotion,in_domain,domain_reason,prob_calm,prob_-happy\r\n\"'=a,\"\"b\"\"\n.wav\",0,1.5,'-happy,false,duration,0.25,0.75\r\n"
         );
+    }
+
+    #[test]
+    fn no_name_commands_a_terminal() {
+        let hostile = "\u{1b}[2J\u{9b}x\u{202e}\n.wav";
+        for format in [Format::Csv, Format::Table, Format::JsonLines] {
+            let text = written_on(format, hostile, true);
+            let bad = |c: char| (c.is_control() && !matches!(c, '\r' | '\n')) || crate::escape::reorders(c);
+            assert!(!text.contains(bad), "{format:?}: {text:?}");
+            let lines = if format == Format::Csv { 2 } else { 1 };
+            assert_eq!(text.lines().count(), lines, "{format:?}: {text:?}");
+        }
+        assert!(written(Format::Csv, hostile).contains(hostile), "programs read the name as it is");
     }
 
     #[test]

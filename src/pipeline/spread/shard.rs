@@ -11,7 +11,7 @@ use crate::config::Pipeline;
 use crate::corpus::Source;
 use crate::error::{Error, Result};
 use crate::orchestrator::{Context, Finished, Identity, Observer, Status, Store, Task, execute_one};
-use crate::pipeline::ingest::Look;
+use crate::pipeline::ingest::{Look, published};
 use crate::pipeline::listing::{self, chunks};
 use crate::pipeline::options::Options;
 use crate::pipeline::probes::{self, Probe, Probes};
@@ -36,7 +36,8 @@ pub(super) fn make(
     let root = options.store(&pipeline.name);
     let store = Store::shared(folder(&root, plan));
     let action = |context: &Context| {
-        let workers = Workers::new(options.limits.jobs, &pipeline.features)?.within(options.limits.memory);
+        let workers =
+            Workers::new(options.limits.jobs, &pipeline.features)?.within(options.limits.memory, cancel).in_folder(Some(root.clone()));
         fill(pipeline, order, &root, index, &workers, context)
     };
     execute_one(&store, &task(pipeline, order, plan, index, action)?, &options.limits, cancel, observer).map(drop)
@@ -76,7 +77,7 @@ fn fill(pipeline: &Pipeline, order: &Order, store: &Path, index: u32, workers: &
     // Features are of windows where there are any, and of these nothing is known yet.
     let whole = pipeline.corpus.windows.is_none();
     let logs = if whole { Rows::at(context.folder).take_all(workers.settings())? } else { vec![] };
-    let mut look = Look::new(pipeline.corpus.kind.root(), workers, logs, total, context);
+    let mut look = Look::new(pipeline.corpus.kind.root(), published(&pipeline.corpus.kind), workers, logs, total, context);
     let mut probes = Probes::begin(context.folder)?;
     for chunk in chunks(share) {
         let chunk: Vec<Source> = chunk?;

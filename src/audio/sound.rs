@@ -1,0 +1,249 @@
+//! A recording as later stages take it: in memory, or, where it is long, in a file.
+
+use std::borrow::Cow;
+use std::path::PathBuf;
+
+use crate::error::Result;
+
+use super::budget::{Budget, Permit};
+use super::decode::{Audio, bounds};
+use super::mono::{Mono, Remarks};
+use super::refusal::Refusal;
+use super::samples::Samples;
+
+/// Seconds from which on the samples of a recording are not held in memory.
+pub(super) const LONG_S: u64 = 300;
+/// Samples that are written or read at a time.
+const PIECE: usize = 1 << 18;
+
+/// The sound of a recording, or of a stretch of one.
+#[derive(Debug)]
+pub enum Sound {
+    /// In memory.
+    Whole(Audio),
+    /// In a file: longer than five minutes, or than memory allows.
+    Long(Long),
+}
+
+/// A long recording, whose length costs no memory.
+#[derive(Debug)]
+pub struct Long {
+    samples: Samples,
+    sample_rate: u32,
+    channels: u16,
+    remarks: Remarks,
+    content_hash: String,
+    folder: Option<PathBuf>,
+}
+
+impl Sound {
+    /// Number of samples.
+    pub fn n_samples(&self) -> usize {
+        match self {
+            Sound::Whole(audio) => audio.samples.len(),
+            Sound::Long(long) => long.samples.len(),
+        }
+    }
+
+    /// Of the file, in Hz.
+    pub fn sample_rate(&self) -> u32 {
+        match self {
+            Sound::Whole(audio) => audio.sample_rate,
+            Sound::Long(long) => long.sample_rate,
+        }
+    }
+
+    /// Of the file.
+    pub fn channels(&self) -> u16 {
+        match self {
+            Sound::Whole(audio) => audio.channels,
+            Sound::Long(long) => long.channels,
+        }
+    }
+
+    /// What should be known of it.
+    pub fn remarks(&self) -> Remarks {
+        match self {
+            Sound::Whole(audio) => audio.remarks,
+            Sound::Long(long) => long.remarks,
+        }
+    }
+
+    /// Length in seconds.
+    pub fn duration_s(&self) -> f64 {
+        self.n_samples() as f64 / f64::from(self.sample_rate())
+    }
+
+    /// Whether all samples are the same, so that there is nothing to hear.
+    ///
+    /// # Errors
+    /// [`crate::error::Kind::Io`] where the file of a long one cannot be read.
+    pub fn is_constant(&self) -> Result<bool> {
+        let first = self.beginning(1)?.first().copied();
+        match self {
+            Sound::Whole(audio) => Ok(audio.samples.iter().all(|sample| Some(*sample) == first)),
+            Sound::Long(long) => {
+                for start in (0..long.samples.len()).step_by(PIECE) {
+                    if long.read(start, PIECE.min(long.samples.len() - start))?.iter().any(|sample| Some(*sample) != first) {
+                        return Ok(false);
+                    }
+                }
+                Ok(true)
+            }
+        }
+    }
+
+    /// As [`Audio::content_hash`].
+    pub fn content_hash(&self) -> String {
+        match self {
+            Sound::Whole(audio) => audio.content_hash(),
+            Sound::Long(long) => long.content_hash.clone(),
+        }
+    }
+
+    /// These samples of one channel, in a file however few they are.
+    ///
+    /// # Errors
+    /// [`crate::error::Kind::Io`] where the file system refuses.
+    pub fn in_file(samples: &[f32], sample_rate: u32) -> Result<Sound> {
+        let mut spill = Spill::new(None);
+        spill.take(samples, sample_rate)?;
+        spill.finish(sample_rate, 1, Remarks::default()).map(Sound::Long)
+    }
+
+    /// Its first seconds: all of it where it is no longer.
+    ///
+    /// # Errors
+    /// [`crate::error::Kind::Io`] where the file of a long one cannot be read.
+    pub fn beginning(&self, seconds: usize) -> Result<Cow<'_, [f32]>> {
+        let most = seconds.saturating_mul(self.sample_rate() as usize).min(self.n_samples());
+        match self {
+            Sound::Whole(audio) => Ok(Cow::Borrowed(&audio.samples[..most])),
+            Sound::Long(long) => long.read(0, most).map(Cow::Owned),
+        }
+    }
+
+    /// All of it in memory, within a budget; the permit is kept for as long as the samples are.
+    ///
+    /// # Errors
+    /// [`crate::error::Kind::Data`] where it takes more than the budget allows.
+    pub fn whole<'a>(&self, budget: &'a Budget) -> Result<(Cow<'_, Audio>, Permit<'a>)> {
+        match self {
+            Sound::Whole(audio) => Ok((Cow::Borrowed(audio), Permit::default())),
+            Sound::Long(long) => {
+                let mut permit = Permit::default();
+                budget.claim(long.samples.len() as u64, long.sample_rate, &mut permit).map_err(|refusal| refusal.into_error(None))?;
+                let samples = long.read(0, long.samples.len())?;
+                let audio = Audio { samples, sample_rate: long.sample_rate, channels: long.channels, remarks: long.remarks };
+                Ok((Cow::Owned(audio), permit))
+            }
+        }
+    }
+
+    /// As [`Audio::segment`].
+    ///
+    /// # Errors
+    /// As [`Audio::segment`]; [`crate::error::Kind::Io`] where the file of a long one cannot be read.
+    pub fn segment(&self, start_s: f64, end_s: f64) -> Result<Sound> {
+        let long = match self {
+            Sound::Whole(audio) => return audio.segment(start_s, end_s).map(Sound::Whole),
+            Sound::Long(long) => long,
+        };
+        let bounds = bounds(long.samples.len(), long.sample_rate, start_s, end_s)?;
+        if !is_long(bounds.len() as u64, long.sample_rate) {
+            let samples = long.read(bounds.start, bounds.len())?;
+            return Ok(Sound::Whole(Audio { samples, sample_rate: long.sample_rate, channels: long.channels, remarks: long.remarks }));
+        }
+        let mut spill = Spill::new(long.folder.clone());
+        for first in bounds.clone().step_by(PIECE) {
+            spill.take(&long.read(first, PIECE.min(bounds.end - first))?, long.sample_rate)?;
+        }
+        Ok(Sound::Long(spill.finish(long.sample_rate, long.channels, long.remarks)?))
+    }
+}
+
+impl Long {
+    /// The samples.
+    pub fn samples(&self) -> &Samples {
+        &self.samples
+    }
+
+    /// Of the file, in Hz.
+    pub fn sample_rate(&self) -> u32 {
+        self.sample_rate
+    }
+
+    /// An empty file beside that of the samples.
+    ///
+    /// # Errors
+    /// [`crate::error::Kind::Io`] where the file system refuses.
+    pub fn beside(&self) -> Result<Samples> {
+        Samples::new(self.folder.as_deref())
+    }
+
+    fn read(&self, first: usize, count: usize) -> Result<Vec<f32>> {
+        let mut samples = vec![0.0; count];
+        self.samples.read(first, &mut samples)?;
+        Ok(samples)
+    }
+}
+
+/// Whether so many samples are not held in memory.
+pub(super) fn is_long(samples: u64, sample_rate: u32) -> bool {
+    samples > LONG_S * u64::from(sample_rate)
+}
+
+/// Samples on their way into a file, hashed as they come.
+#[derive(Debug)]
+pub(super) struct Spill {
+    folder: Option<PathBuf>,
+    samples: Option<Samples>,
+    hasher: blake3::Hasher,
+}
+
+impl Spill {
+    /// A spill that makes its file when the first samples come.
+    pub(super) fn new(folder: Option<PathBuf>) -> Spill {
+        Spill { folder, samples: None, hasher: blake3::Hasher::new() }
+    }
+
+    pub(super) fn has_begun(&self) -> bool {
+        self.samples.is_some()
+    }
+
+    /// Takes the next samples, which all have one rate.
+    pub(super) fn take(&mut self, samples: &[f32], sample_rate: u32) -> Result<()> {
+        let file = match &mut self.samples {
+            Some(file) => file,
+            None => {
+                self.hasher.update(&sample_rate.to_le_bytes());
+                self.samples.insert(Samples::new(self.folder.as_deref())?)
+            }
+        };
+        super::decode::hash(&mut self.hasher, samples);
+        file.push(samples)
+    }
+
+    /// Whether so many samples should be written now.
+    pub(super) fn wants(held: usize) -> bool {
+        held >= PIECE
+    }
+
+    fn finish(self, sample_rate: u32, channels: u16, remarks: Remarks) -> Result<Long> {
+        let Spill { folder, samples, hasher } = self;
+        let samples = samples.map_or_else(|| Samples::new(folder.as_deref()), Ok)?;
+        Ok(Long { samples, sample_rate, channels, remarks, content_hash: hasher.finalize().to_hex().to_string(), folder })
+    }
+}
+
+/// What was decoded.
+pub(super) fn collected(out: &mut Mono) -> Result<Sound, Refusal> {
+    let (sample_rate, channels, remarks) = (out.sample_rate, out.channels, out.remarks);
+    match out.spill.take().filter(Spill::has_begun) {
+        Some(mut spill) => {
+            spill.take(&std::mem::take(&mut out.samples), sample_rate)?;
+            Ok(Sound::Long(spill.finish(sample_rate, channels, remarks)?))
+        }
+        None => Ok(Sound::Whole(Audio { samples: std::mem::take(&mut out.samples), sample_rate, channels, remarks })),
+    }
+}

@@ -1,0 +1,193 @@
+//! Which recordings are being read, so that one that ends the process is known the next time.
+//!
+//! A process that runs out of memory, or is ended by a defect of a decoder, cannot say what it was reading. Each thread therefore names its recording in
+//! a file of its own before it begins. What is found there later was in work when the process ended; but so are recordings of a run that somebody
+//! killed. So a suspect is given a second chance, read before all others and alone: if the process ends again, it is to blame.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use serde::{Deserialize, Serialize};
+
+use super::open::Stat;
+use crate::error::{Error, Result};
+use crate::files::{create_folder, write_atomically};
+
+/// The folder of the threads' files within the store.
+const FOLDER: &str = "reading";
+/// What is known of suspects.
+const SUSPECTS: &str = "suspects.json";
+/// Ends of the process from which on a recording is excluded.
+const MOST: u32 = 2;
+
+/// A recording that was in work when a process ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Suspect {
+    stat: Stat,
+    /// How often.
+    ends: u32,
+}
+
+/// The files of one store. Nothing that goes wrong with them stops the work.
+#[derive(Debug)]
+pub(super) struct Suspects {
+    folder: PathBuf,
+    known: Mutex<BTreeMap<PathBuf, Suspect>>,
+    /// One for each thread.
+    marks: Vec<Mutex<Option<File>>>,
+}
+
+/// What is thought of a recording before it is read.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Thought {
+    /// Nothing against it.
+    Fine,
+    /// It has a second chance, alone.
+    Suspected,
+    /// It is not read again until it changes.
+    Excluded,
+}
+
+impl Suspects {
+    /// Takes in what threads of an earlier process left behind in the store; call it with the store's lock held.
+    pub(super) fn of(store: &Path, threads: usize) -> Suspects {
+        let folder = store.join(FOLDER);
+        let list = fs::read(folder.join(SUSPECTS)).ok();
+        let mut known: BTreeMap<PathBuf, Suspect> = list.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
+        let mut any = false;
+        for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
+            if entry.file_name() == SUSPECTS {
+                continue;
+            }
+            let mark = fs::read(entry.path()).ok().and_then(|bytes| serde_json::from_slice::<(PathBuf, Stat)>(&bytes).ok());
+            if let Some((path, stat)) = mark {
+                any = true;
+                let before = known.get(&path).filter(|suspect| suspect.stat == stat).map_or(0, |suspect| suspect.ends);
+                known.insert(path, Suspect { stat, ends: before + 1 });
+            }
+        }
+        let suspects = Suspects { folder, known: Mutex::new(known), marks: (0..threads).map(|_| Mutex::default()).collect() };
+        if any && suspects.write().is_ok() {
+            for entry in fs::read_dir(&suspects.folder).into_iter().flatten().flatten().filter(|entry| entry.file_name() != SUSPECTS) {
+                // What cannot be removed counts once more.
+                let _ = fs::remove_file(entry.path());
+            }
+        }
+        suspects
+    }
+
+    fn write(&self) -> Result<()> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let bytes = serde_json::to_vec_pretty(&*known).map_err(|e| Error::internal("failed to write JSON").because(e))?;
+        write_atomically(&self.folder.join(SUSPECTS), &bytes)
+    }
+
+    /// What is thought of a recording.
+    pub(super) fn of_recording(&self, path: &Path) -> Thought {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        match known.get(path) {
+            Some(suspect) if Stat::of(path).ok() != Some(suspect.stat) => Thought::Fine,
+            Some(suspect) if suspect.ends >= MOST => Thought::Excluded,
+            Some(_) => Thought::Suspected,
+            None => Thought::Fine,
+        }
+    }
+
+    /// Does some work on a recording on a thread of the pool, which is named for as long.
+    pub(super) fn during<T>(&self, thread: usize, path: &Path, work: impl FnOnce() -> T) -> T {
+        if self.of_recording(path) == Thought::Excluded {
+            return work();
+        }
+        if let Ok(stat) = Stat::of(path) {
+            self.mark(thread, &serde_json::to_vec(&(path, stat)).unwrap_or_default());
+        }
+        let done = work();
+        self.mark(thread, &[]);
+        let cleared = self.known.lock().unwrap_or_else(PoisonError::into_inner).remove(path);
+        if cleared.is_some() {
+            // Otherwise it is suspected once more.
+            let _ = self.write();
+        }
+        done
+    }
+
+    fn mark(&self, thread: usize, bytes: &[u8]) {
+        let Some(slot) = self.marks.get(thread) else { return };
+        let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
+        if slot.is_none() && create_folder(&self.folder).is_ok() {
+            *slot = File::create(self.folder.join(thread.to_string())).ok();
+        }
+        if let Some(file) = slot.as_mut() {
+            // What is shorter than the last would keep the rest of it.
+            let _ = file.set_len(0).and_then(|()| file.seek(SeekFrom::Start(0))).and_then(|_| file.write_all(bytes));
+        }
+    }
+}
+
+impl Drop for Suspects {
+    /// A process that ends by itself suspects nothing.
+    fn drop(&mut self) {
+        for (thread, slot) in self.marks.iter_mut().enumerate() {
+            if slot.get_mut().unwrap_or_else(PoisonError::into_inner).take().is_some() {
+                let _ = fs::remove_file(self.folder.join(thread.to_string()));
+            }
+        }
+        // Goes only where it is empty.
+        let _ = fs::remove_dir(&self.folder);
+    }
+}
+
+/// The error of a recording that is not read again.
+pub(super) fn excluded(path: &Path) -> Error {
+    Error::data(format!("failed to decode {}: the process ended {MOST} times while it was read", path.display()))
+        .hint("convert it with another program, or take it out of the corpus")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_ends_the_process_twice_is_excluded_until_it_changes() {
+        let dir = tempfile::tempdir().unwrap();
+        let (store, bad, good) = (dir.path().join("store"), dir.path().join("bad.wav"), dir.path().join("good.wav"));
+        fs::write(&bad, "x").unwrap();
+        fs::write(&good, "y").unwrap();
+        // A process that ends in the middle drops nothing.
+        let end_while_reading = |paths: &[&Path]| {
+            let suspects = Suspects::of(&store, 2);
+            suspects.during(0, &good, || ());
+            for (thread, path) in paths.iter().enumerate() {
+                suspects.mark(thread, &serde_json::to_vec(&(path, Stat::of(path).unwrap())).unwrap());
+            }
+            std::mem::forget(suspects);
+        };
+        end_while_reading(&[&bad, &good]);
+        let suspects = Suspects::of(&store, 2);
+        assert_eq!([&bad, &good].map(|path| suspects.of_recording(path)), [Thought::Suspected, Thought::Suspected]);
+        suspects.during(1, &good, || ());
+        assert_eq!(suspects.of_recording(&good), Thought::Fine, "it was read in the end");
+        drop(suspects);
+        end_while_reading(&[&bad]);
+        let suspects = Suspects::of(&store, 2);
+        assert_eq!([&bad, &good].map(|path| suspects.of_recording(path)), [Thought::Excluded, Thought::Fine]);
+        drop(suspects);
+        assert_eq!(Suspects::of(&store, 2).of_recording(&bad), Thought::Excluded, "for good");
+        fs::write(&bad, "another").unwrap();
+        assert_eq!(Suspects::of(&store, 2).of_recording(&bad), Thought::Fine);
+    }
+
+    #[test]
+    fn a_run_that_ends_leaves_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("a.wav");
+        fs::write(&file, "x").unwrap();
+        let suspects = Suspects::of(dir.path(), 1);
+        assert_eq!(suspects.during(0, &file, || 7), 7);
+        drop(suspects);
+        assert!(!dir.path().join(FOLDER).exists());
+    }
+}
