@@ -15,7 +15,7 @@ pub fn hash_bytes(bytes: &[u8]) -> String {
 pub fn hash_file(path: &Path) -> Result<(u64, String)> {
     /// Up to this size a file is read in one piece.
     const SMALL: u64 = 1 << 20;
-    let mut file = File::open(path).map_err(|e| Error::io("open", path, e))?;
+    let mut file = open_regular(path).map_err(|e| Error::io("open", path, e))?;
     let size = file.metadata().map_err(|e| Error::io("look at", path, e))?.len();
     if size <= SMALL {
         let mut bytes = Vec::with_capacity(size as usize + 1);
@@ -33,6 +33,19 @@ pub fn hash_file(path: &Path) -> Result<(u64, String)> {
         size += n as u64;
         hasher.update(&buffer[..n]);
     }
+}
+
+/// Opens a file to read it. A pipe or a device is refused: opening one would wait for somebody who writes, and reading one may never end.
+///
+/// # Errors
+/// As opening, and [`std::io::ErrorKind::InvalidInput`] where it is no regular file.
+pub fn open_regular(path: &Path) -> std::io::Result<File> {
+    let found = fs::metadata(path)?;
+    if found.is_file() {
+        return File::open(path);
+    }
+    let what = if found.is_dir() { "it is a folder" } else { "it is a pipe or a device, not a file" };
+    Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, what))
 }
 
 /// Makes a folder and those above it.

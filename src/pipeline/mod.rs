@@ -37,6 +37,7 @@ pub mod spread;
 mod tables;
 mod terms;
 mod train;
+mod unusable;
 mod walk;
 mod windows;
 mod workers;
