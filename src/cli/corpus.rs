@@ -192,13 +192,15 @@ fn tell(proposal: &Proposal, heard: &Heard, manifest: &Path, pipeline: &Path) ->
     let channels =
         heard.channels().into_iter().map(|(n, files)| (if n == 1 { "mono:".to_owned() } else { format!("{n} channels:") }, files));
     print(&format!("  {}; {}", list(rates), list(channels)))?;
-    let reasons = heard.reasons();
-    for (why, (count, first)) in reasons.iter().take(SHOWN) {
-        let which = if *count == 1 { (*first).to_owned() } else { format!("{count} recordings, the first {first}") };
-        print(&format!("  cannot be read: {which}: {why}"))?;
-    }
-    if reasons.len() > SHOWN {
-        print(&format!("  and {} more reasons for which recordings cannot be read; a run sets them aside", reasons.len() - SHOWN))?;
+    if heard.bad.len() <= SHOWN {
+        for (path, why) in &heard.bad {
+            print(&format!("  cannot be read: {path}: {why}"))?;
+        }
+    } else {
+        for (why, (count, first)) in heard.reasons().iter().take(SHOWN) {
+            print(&format!("  cannot be read: {count} of {}, such as {first}: {why}", heard.bad.len()))?;
+        }
+        print("  a run sets these recordings aside")?;
     }
     for aside in proposal.set_aside.iter().take(SHOWN) {
         print(&format!("  left aside: {}: {}", aside.path, aside.detail))?;

@@ -121,7 +121,8 @@ fn too_many_rows(footer: &ParquetMetaData, length: u64) -> Option<String> {
 mod tests {
     use std::sync::Arc;
 
-    use arrow::array::{ArrayRef, RecordBatch, StringArray};
+    use arrow::array::{ArrayRef, DictionaryArray, Int32Array, RecordBatch, StringArray};
+    use arrow::datatypes::Int32Type;
     use parquet::arrow::ArrowWriter;
 
     use super::*;
@@ -191,7 +192,8 @@ mod tests {
 
     /// A table whose rows all hold the same cells.
     fn repeated(rows: usize, cell: &str) -> Vec<u8> {
-        let column: ArrayRef = Arc::new(StringArray::from(vec![cell; rows]));
+        let (keys, values) = (Int32Array::from(vec![0; rows]), StringArray::from(vec![cell]));
+        let column: ArrayRef = Arc::new(DictionaryArray::<Int32Type>::new(keys, Arc::new(values)));
         let properties = parquet::file::properties::WriterProperties::builder()
             .set_compression(parquet::basic::Compression::SNAPPY)
             .set_dictionary_page_size_limit(1 << 30)
@@ -212,7 +214,7 @@ mod tests {
         assert!(error.kind() == Kind::Data && error.to_string().contains("unpack to 1000000 rows"), "{error}");
         assert_eq!(read(&repeated(90_000, "a")).unwrap(), 90_000);
         // One long value for all rows: by the size of its page, or by that of a cell.
-        let error = read(&repeated(40, &"x".repeat(70 << 20))).unwrap_err();
+        let error = read(&repeated(40, &"x".repeat((64 << 20) + 1))).unwrap_err();
         assert!(error.kind() == Kind::Data && error.to_string().contains("more than 64 MiB"), "{error}");
         let error = read(&repeated(40, &"x".repeat(2 << 20))).unwrap_err();
         assert!(error.to_string().contains("a cell of 2 MiB") && error.hint_text().unwrap().contains("leave such columns out"), "{error}");

@@ -63,12 +63,10 @@ impl Columns {
             Some(name) => {
                 let there = some(&header.iter().map(|name| cut(name)).collect::<Vec<_>>(), SHOWN);
                 let meant = |header: &&String| OTHER_NAMES.contains(&(*name, header.to_lowercase().as_str()));
+                let is_one = header.len() == 1 && there.split_whitespace().any(|word| word.eq_ignore_ascii_case(name));
                 let hint = match columns.unused.iter().find(meant).or_else(|| nearest(name, columns.unused.iter())) {
+                    _ if is_one => "separate the cells by commas or tabs, not by spaces".to_owned(),
                     Some(near) => format!("rename the column {} to {name}, or add {name}", cut(near)),
-                    // One column of several names.
-                    None if header.len() == 1 && there.split_whitespace().any(|word| word.eq_ignore_ascii_case(name)) => {
-                        "separate the cells by commas or tabs, not by spaces".to_owned()
-                    }
                     None => format!("add a column {name}"),
                 };
                 Err(Error::data(format!("{} has no column {name}; it has {there}", path.display())).hint(hint))

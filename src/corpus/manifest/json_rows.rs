@@ -1,6 +1,6 @@
 //! Rows of JSON: an object a line, a list of objects, or objects by the name of their recording.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
@@ -26,23 +26,31 @@ fn is_lines(path: &Path) -> bool {
     path.extension().is_some_and(|e| e.eq_ignore_ascii_case("jsonl") || e.eq_ignore_ascii_case("ndjson"))
 }
 
-/// Reads all rows. The columns are the keys of the objects, in their order; a value that no cell can hold is empty.
+/// Reads all rows. The columns are the keys of the objects, whatever their case; a value that no cell can hold is empty.
 ///
 /// # Errors
 /// `Io` where the file cannot be read; `Data` where a line or the file is longer than any, or it is no table.
 pub(super) fn sheet(path: &Path) -> Result<Sheet> {
     let (unit, rows) = if is_lines(path) { ("line", lines(path)?) } else { ("entry", entries(path)?) };
+    let plain = |key: &str| key.trim().to_lowercase();
     let mut columns: Vec<String> = Vec::new();
-    let mut seen: BTreeSet<&str> = BTreeSet::new();
+    let mut places: BTreeMap<String, usize> = BTreeMap::new();
     for key in rows.iter().filter_map(|(_, row)| row.as_ref().ok()).flat_map(|row| row.keys()) {
-        if seen.len() < MOST_COLUMNS && seen.insert(key) {
-            columns.push(key.clone());
+        if places.len() < MOST_COLUMNS && !places.contains_key(&plain(key)) {
+            places.insert(plain(key), columns.len());
+            columns.push(key.trim().to_owned());
         }
     }
-    let cells = |row: &Object| columns.iter().map(|name| row.get(name).map_or_else(String::new, cell)).collect();
-    let rows: Vec<Row> =
-        rows.iter().map(|(place, row)| Row { place: *place, cells: row.as_ref().map(cells).map_err(Clone::clone) }).collect();
-    let columns = columns.iter().map(|name| name.trim().to_owned()).collect();
+    let cells = |row: Object| {
+        let mut cells = vec![String::new(); columns.len()];
+        for (key, value) in &row {
+            if let Some(place) = places.get(&plain(key)).and_then(|place| cells.get_mut(*place)) {
+                *place = cell(value);
+            }
+        }
+        cells
+    };
+    let rows: Vec<Row> = rows.into_iter().map(|(place, row)| Row { place, cells: row.map(cells) }).collect();
     Ok(Sheet { columns, rows: Box::new(rows.into_iter().map(Ok)), unit, notes: vec![] })
 }
 

@@ -9,12 +9,12 @@ use super::labelled::Labelled;
 use super::place::{Choices, Place};
 use super::repeats::{contradicted, first_rows, without_repeats};
 use super::speaker::roles;
-use super::text::{composed, safe, some};
+use super::text::{composed, cut, safe, some};
 use super::{audformat, tables, words};
 use crate::cancel::Cancel;
 use crate::corpus::utterance::Source;
 use crate::corpus::walk::{AUDIO, check_root, walk_until};
-use crate::corpus::{EmodbSettings, GENERATED_MARK, Listing, SetAside, emodb, iemocap, is_nobody, ravdess, terms};
+use crate::corpus::{EmodbSettings, GENERATED_MARK, Listing, SetAside, emodb, iemocap, is_nobody, ravdess, terms, variants};
 use crate::error::{Error, Result, shown};
 
 /// Classes and recordings that are named in one line.
@@ -162,6 +162,7 @@ pub fn propose_until(root: &Path, name: Option<&str>, choices: &Choices, cancel:
     two_classes(root, &proposal)?;
     say_repeats(&mut proposal);
     say_rare(&mut proposal);
+    say_spellings(&mut proposal);
     say_speakers(&mut proposal);
     Ok(proposal)
 }
@@ -369,6 +370,22 @@ fn say_rare(proposal: &mut Proposal) {
         doubts.push(format!("few recordings: {}; {how}", some(&few, SHOWN)));
     }
     proposal.doubts.extend(doubts);
+}
+
+/// Classes and speakers that differ in their spelling alone count as different ones.
+fn say_spellings(proposal: &mut Proposal) {
+    let told = |names: BTreeSet<&str>| {
+        let groups = variants(names);
+        let told: Vec<String> = groups.into_iter().map(|group| group.into_iter().map(cut).collect::<Vec<_>>().join(" and ")).collect();
+        (!told.is_empty()).then(|| some(&told, SHOWN))
+    };
+    let classes = told(proposal.classes.values().map(String::as_str).collect());
+    let speakers = told(proposal.speakers());
+    let doubts = [
+        classes.map(|all| format!("classes that differ in their spelling alone are kept apart: {all}; give them one class in label_map")),
+        speakers.map(|all| format!("speakers whose names differ in their spelling alone count as different voices: {all}")),
+    ];
+    proposal.doubts.extend(doubts.into_iter().flatten());
 }
 
 #[cfg(test)]

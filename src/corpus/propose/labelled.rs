@@ -122,7 +122,7 @@ pub(super) fn labelled(root: &Path, path: &str, names: &Names<'_>, choices: &Cho
             gone.add(cell);
             continue;
         };
-        let Some(emotion) = text(row, emotion) else {
+        let Some(emotion) = text(row, emotion).filter(|label| manifest::fits("emotion", label)) else {
             bare.add(row.get(emotion).map_or("", |cell| cell.trim()));
             continue;
         };

@@ -183,7 +183,7 @@ fn tables_of_the_parts_of_a_split_belong_together() {
 
 #[test]
 fn a_table_of_a_few_recordings_does_not_win_over_the_paths() {
-    let paths: Vec<String> = (0..20).map(|i| format!("s{}/{}/{i:02}.wav", i % 4, emotion(i))).collect();
+    let paths: Vec<String> = (0..20).map(|i| format!("s{}/{}/{i:02}.wav", i / 5, emotion(i))).collect();
     let two = table("file,emotion", (0..2).map(|i| format!("{i:02}.wav,joy")));
     let found = laid_out(&paths, &[("two.csv", two)]).unwrap();
     assert_eq!(counts(&found), [("anger", 10), ("sadness", 10)]);
@@ -278,4 +278,15 @@ fn spreadsheets_and_the_iemocap_release_are_named() {
         error.to_string().contains("official release of IEMOCAP") && error.hint_text().unwrap().contains("ser init iemocap"),
         "{error}"
     );
+}
+
+#[test]
+fn spellings_of_one_name_are_told() {
+    let labels = table(
+        "file,emotion,speaker",
+        (0..20).map(|i| format!("{i:02}.wav,{},{}", ["vola", "Vola", "mira"][i % 3], ["1", "1.0", "2"][i % 3])),
+    );
+    let found = proposed(20, &[("t.csv", labels)], None, None).unwrap();
+    says(&found.doubts, "classes that differ in their spelling alone are kept apart: Vola and vola; give them one class in label_map");
+    says(&found.doubts, "speakers whose names differ in their spelling alone count as different voices: 1 and 1.0");
 }

@@ -162,6 +162,7 @@ const LETTERS: [&[(&str, &str)]; 4] = [
         ("sa", "sadness"),
         ("su", "surprise"),
     ],
+    &[("w", "anger"), ("l", "boredom"), ("e", "disgust"), ("a", "fear"), ("f", "happiness"), ("n", "neutral"), ("t", "sadness")],
     // ShEMO.
     &[("a", "anger"), ("f", "fear"), ("h", "happiness"), ("n", "neutral"), ("s", "sadness"), ("w", "surprise")],
     // MSP-Podcast.
@@ -177,7 +178,6 @@ const LETTERS: [&[(&str, &str)]; 4] = [
         ("u", "surprise"),
         ("x", "no agreement"),
     ],
-    &[("w", "anger"), ("l", "boredom"), ("e", "disgust"), ("a", "fear"), ("f", "happiness"), ("n", "neutral"), ("t", "sadness")],
 ];
 
 /// The classes of letter codes, where all labels are such codes and enough of them to be no mere letters: neutral and two others.

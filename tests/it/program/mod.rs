@@ -23,5 +23,6 @@ pub mod project;
 mod runs;
 mod scale;
 mod sets;
+mod tables;
 mod variants;
 mod windows;
