@@ -55,7 +55,7 @@ pub fn hash_if_there(path: &Path) -> Result<Option<(u64, String)>> {
 fn hash(path: &Path) -> io::Result<(u64, String)> {
     /// Up to this size a file is read in one piece.
     const SMALL: u64 = 1 << 20;
-    let mut file = File::open(path)?;
+    let mut file = open_regular(path)?;
     let size = file.metadata()?.len();
     if size <= SMALL {
         let mut bytes = Vec::with_capacity(size as usize + 1);
@@ -65,6 +65,19 @@ fn hash(path: &Path) -> io::Result<(u64, String)> {
     let mut hasher = blake3::Hasher::new();
     hasher.update_reader(&mut file)?;
     Ok((hasher.count(), hasher.finalize().to_hex().to_string()))
+}
+
+/// Opens a file to read it. A pipe or a device is refused: opening one would wait for somebody who writes, and reading one may never end.
+///
+/// # Errors
+/// As opening, and [`std::io::ErrorKind::InvalidInput`] where it is no regular file.
+pub fn open_regular(path: &Path) -> std::io::Result<File> {
+    let found = fs::metadata(path)?;
+    if found.is_file() {
+        return File::open(path);
+    }
+    let what = if found.is_dir() { "it is a folder" } else { "it is a pipe or a device, not a file" };
+    Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, what))
 }
 
 /// Makes a folder and those above it.

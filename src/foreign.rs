@@ -52,14 +52,15 @@ pub fn is_sane_footer(footer: &[u8]) -> bool {
 
 /// Longest header of a page: statistics hold values of the column, which writers cut.
 const LONGEST_HEADER: usize = 1 << 20;
-/// What a page may be unpacked to, in bytes; writers aim at one million.
-const LARGEST_PAGE: i64 = 256 << 20;
+/// What a page of a table may be unpacked to, in bytes; writers aim at one million.
+pub const LARGEST_PAGE: i64 = 256 << 20;
 
-/// Whether the pages of a Parquet file can be handed to its decoder, which takes lengths in their headers on trust as it does in the footer.
+/// Whether the pages of a Parquet file can be handed to its decoder, which takes lengths in their headers on trust as it does in the footer,
+/// and whether none is unpacked to more than `largest` bytes.
 ///
 /// # Errors
 /// Where the file cannot be read.
-pub fn are_sane_pages(file: &File, footer: &ParquetMetaData) -> io::Result<bool> {
+pub fn are_sane_pages(file: &File, footer: &ParquetMetaData, largest: i64) -> io::Result<bool> {
     let mut buffer = Vec::new();
     for column in footer.row_groups().iter().flat_map(|group| group.columns()) {
         // The range asserts that it is none below zero.
@@ -67,7 +68,7 @@ pub fn are_sane_pages(file: &File, footer: &ParquetMetaData) -> io::Result<bool>
         let Some(end) = start.checked_add(length) else { return Ok(false) };
         let mut at = start;
         while at < end {
-            let Some((header, content)) = page(file, at, end, &mut buffer)? else { return Ok(false) };
+            let Some((header, content)) = page(file, at, end, largest, &mut buffer)? else { return Ok(false) };
             match at.checked_add(header).and_then(|at| at.checked_add(content)) {
                 Some(next) if next <= end => at = next,
                 _ => return Ok(false),
@@ -78,14 +79,14 @@ pub fn are_sane_pages(file: &File, footer: &ParquetMetaData) -> io::Result<bool>
 }
 
 /// Lengths of the header of a page and of what follows it; nothing where they cannot be.
-fn page(file: &File, at: u64, end: u64, buffer: &mut Vec<u8>) -> io::Result<Option<(u64, u64)>> {
+fn page(file: &File, at: u64, end: u64, largest: i64, buffer: &mut Vec<u8>) -> io::Result<Option<(u64, u64)>> {
     // Nearly all headers are short.
     for most in [256, LONGEST_HEADER] {
         let room = usize::try_from(end - at).unwrap_or(usize::MAX).min(most);
         read_at_most(file, buffer, room, at)?;
         let mut thrift = Thrift { rest: buffer };
         if let Some([unpacked, content]) = thrift.page_header() {
-            let sane = (0..=LARGEST_PAGE).contains(&unpacked) && content >= 0;
+            let sane = (0..=largest).contains(&unpacked) && content >= 0;
             let header = (buffer.len() - thrift.rest.len()) as u64;
             return Ok(sane.then_some((header, content.unsigned_abs())));
         }
@@ -214,7 +215,7 @@ mod tests {
         let lengths = |header: &[u8]| {
             let file = tempfile::NamedTempFile::new().unwrap();
             std::fs::write(file.path(), header).unwrap();
-            page(&File::open(file.path()).unwrap(), 0, header.len() as u64, &mut Vec::new()).unwrap()
+            page(&File::open(file.path()).unwrap(), 0, header.len() as u64, LARGEST_PAGE, &mut Vec::new()).unwrap()
         };
         // Type, length unpacked, length, a structure within, the end.
         let header = [0x15, 0, 0x15, 40, 0x15, 20, 0x2C, 0x15, 2, 0, 0];

@@ -41,11 +41,45 @@ impl Heard {
         counted(self.recorded.values().map(|(_, channels)| *channels))
     }
 
+    /// Why recordings cannot be read, the commonest reason first: how many there are, and the first of them.
+    fn reasons(&self) -> Vec<(&str, (usize, &str))> {
+        let mut reasons: BTreeMap<&str, (usize, &str)> = BTreeMap::new();
+        for (path, why) in &self.bad {
+            reasons.entry(why).or_insert((0, path)).0 += 1;
+        }
+        let mut reasons: Vec<_> = reasons.into_iter().collect();
+        reasons.sort_by_key(|(_, (count, _))| std::cmp::Reverse(*count));
+        reasons
+    }
+
     fn conditions(&self, proposal: &Proposal) -> Vec<Condition> {
         corpus::conditions(proposal.rows.iter().filter_map(|row| {
             let &(sample_rate, channels) = self.recorded.get(&row.path)?;
             Some(Recorded { path: &row.path, class: proposal.class(row), sample_rate, channels, speaker: None })
         }))
+    }
+}
+
+/// Why a recording cannot be read, without its name: so that it is told once of many.
+fn reason(error: &Error, path: &Path) -> String {
+    let text = error.to_string();
+    let name = path.display().to_string();
+    text.split_once(&format!("{name}: ")).map_or_else(|| text.replace(&name, "it"), |(_, why)| why.to_owned())
+}
+
+/// The error of a folder in which nothing can be read.
+fn unreadable(folder: &Path, heard: &Heard) -> Error {
+    let reasons = heard.reasons();
+    let all = heard.bad.len();
+    let Some((why, (count, first))) = reasons.first() else {
+        return Error::data(format!("no recording below {} can be read", folder.display())).hint("look whether the folder holds audio");
+    };
+    let share = if *count == all { format!("all {all}") } else { format!("{count} of {all}") };
+    let error = Error::data(format!("no recording below {} can be read: {share} for one reason, such as {first}: {why}", folder.display()));
+    if why.contains("Git LFS") {
+        error.hint("the folder was cloned without Git LFS: install it, then in the folder: git lfs install; git lfs pull")
+    } else {
+        error.hint("fetch or convert the recordings, then run the same command again")
     }
 }
 
@@ -61,7 +95,7 @@ pub fn init(init: &Init, args: &Args, cancel: &Cancel, observer: &dyn Observer) 
         return Err(Error::usage("--emotion none leaves nothing to learn").hint("name a field, or leave --emotion out"));
     }
     let choices = Choices { emotion: init.emotion.clone(), speaker: init.speaker.clone() };
-    let mut proposal = propose::propose(&init.folder, init.name.as_deref(), &choices)?;
+    let mut proposal = propose::propose_until(&init.folder, init.name.as_deref(), &choices, cancel)?;
     let manifest = init.data_dir.join("manifests").join(format!("{}.csv", proposal.name));
     let pipeline = init.pipelines_dir.join(format!("{}.toml", proposal.name));
     for path in [&manifest, &pipeline] {
@@ -71,6 +105,9 @@ pub fn init(init: &Init, args: &Args, cancel: &Cancel, observer: &dyn Observer) 
         }
     }
     let heard = listen(&init.folder, &proposal, cancel, observer)?;
+    if heard.recorded.is_empty() {
+        return Err(unreadable(&init.folder, &heard));
+    }
     let leaks: Vec<String> = heard.conditions(&proposal).iter().filter(|one| one.leaks()).map(Condition::warning).collect();
     proposal.doubts.extend(leaks);
     for (remark, count) in counted(heard.remarked.iter().map(|(remark, _)| *remark)) {
@@ -116,7 +153,7 @@ fn listen(root: &Path, proposal: &Proposal, cancel: &Cancel, observer: &dyn Obse
                         .filter(|remark| remark.is_warning())
                         .for_each(|remark| heard.remarked.push((remark.text(), path.to_owned())));
                 }
-                Err(error) => heard.bad.push((path.to_owned(), error.to_string())),
+                Err(error) => heard.bad.push((path.to_owned(), reason(&error, &root.join(path)))),
             }
         }
         done += some.len() as u64;
@@ -156,11 +193,15 @@ fn tell(proposal: &Proposal, heard: &Heard, manifest: &Path, pipeline: &Path) ->
     let channels =
         heard.channels().into_iter().map(|(n, files)| (if n == 1 { "mono:".to_owned() } else { format!("{n} channels:") }, files));
     print(&format!("  {}; {}", list(rates), list(channels)))?;
-    for (path, why) in heard.bad.iter().take(SHOWN) {
-        print(&format!("  cannot be read: {path}: {why}"))?;
-    }
-    if heard.bad.len() > SHOWN {
-        print(&format!("  and {} more that cannot be read; a run sets them aside", heard.bad.len() - SHOWN))?;
+    if heard.bad.len() <= SHOWN {
+        for (path, why) in &heard.bad {
+            print(&format!("  cannot be read: {path}: {why}"))?;
+        }
+    } else {
+        for (why, (count, first)) in heard.reasons().iter().take(SHOWN) {
+            print(&format!("  cannot be read: {count} of {}, such as {first}: {why}", heard.bad.len()))?;
+        }
+        print("  a run sets these recordings aside")?;
     }
     for aside in proposal.set_aside.iter().take(SHOWN) {
         print(&format!("  left aside: {}: {}", aside.path, aside.detail))?;

@@ -118,7 +118,7 @@ pub enum CorpusKind {
     },
     /// Any other corpus, by a table of its files.
     Manifest {
-        /// CSV, TSV or Parquet.
+        /// CSV, TSV, Parquet or JSON.
         #[serde(serialize_with = "lossy")]
         path: PathBuf,
         /// What the manifest's paths are relative to.

@@ -7,8 +7,10 @@ mod conditions;
 mod counts;
 pub mod download;
 mod listing;
+mod official;
 mod originals;
 mod sources;
+mod spelling;
 mod subset;
 pub mod synthetic;
 mod terms;
@@ -23,6 +25,9 @@ pub mod manifest;
 pub mod propose;
 pub mod ravdess;
 
+/// Classes that a corpus may have: of more, most have a handful of recordings, and the column is most often one of something else.
+pub const MOST_CLASSES: usize = 1_000;
+
 /// A file of this name says that the recordings beside it were generated.
 pub const GENERATED_MARK: &str = "GENERATED.txt";
 
@@ -34,9 +39,11 @@ pub use emodb::EmodbSettings;
 pub use iemocap::IemocapSettings;
 pub use listing::{Expected, Listing, Reason, SetAside};
 pub use manifest::ManifestSettings;
+pub use official::{Official, official};
 pub use originals::{Originals, originals};
 pub use sources::{Sorter, Sources};
+pub use spelling::variants;
 pub use subset::{Subset, SubsetRule};
 pub use terms::{Terms, terms};
-pub use utterance::{Sex, Source, UNKNOWN_SPEAKER, Utterance, is_nobody};
+pub use utterance::{Sex, Source, UNKNOWN_SPEAKER, Utterance, is_missing, is_nobody};
 pub use walk::{Tree, recordings};

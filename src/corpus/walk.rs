@@ -6,6 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::listing::{Reason, SetAside};
+use crate::cancel::Cancel;
 use crate::error::{Error, Result};
 
 /// Extensions (lower case) of the audio files that readers accept. The extension says that a file is audio, its first bytes what it is.
@@ -86,6 +87,12 @@ pub(crate) fn extension(path: &str) -> String {
     name.rsplit_once('.').map_or(String::new(), |(_, extension)| extension.to_ascii_lowercase())
 }
 
+/// Whether a name ends as those of audio or video do, whether that is read or not.
+pub(crate) fn is_audio_name(path: &str) -> bool {
+    let extension = extension(path);
+    AUDIO.iter().chain(UNREAD).any(|known| *known == extension)
+}
+
 /// Orders copies of the same recording: the one nearest to the root is the one to keep.
 pub(crate) fn nearness(path: &str) -> (usize, &str) {
     (path.matches('/').count(), path)
@@ -100,6 +107,14 @@ pub(crate) fn nearness(path: &str) -> (usize, &str) {
 /// # Errors
 /// [`crate::error::Kind::Io`] where the first folder itself cannot be read.
 pub(crate) fn walk(root: &Path, under: &str, wanted: &[&str]) -> Result<Tree> {
+    walk_until(root, under, wanted, &Cancel::default())
+}
+
+/// As [`walk`], as long as nobody asks for a stop.
+///
+/// # Errors
+/// As [`walk`]; `Interrupted` on request.
+pub(crate) fn walk_until(root: &Path, under: &str, wanted: &[&str], cancel: &Cancel) -> Result<Tree> {
     let first = root.join(under);
     let top = fs::canonicalize(&first).map_err(|e| Error::io("read", &first, e))?;
     fs::read_dir(&top).map_err(|e| Error::io("read", &first, e))?;
@@ -107,7 +122,8 @@ pub(crate) fn walk(root: &Path, under: &str, wanted: &[&str]) -> Result<Tree> {
     walk.enter(top.clone(), under.to_owned());
     loop {
         while let Some(folder) = walk.folders.pop() {
-            walk.read(&folder, wanted);
+            walk.read(&folder, wanted, cancel);
+            cancel.check()?;
         }
         let Some((name, real)) = walk.links.pop_first() else { break };
         if !top.starts_with(&real) {
@@ -142,9 +158,12 @@ impl Walk {
         self.tree.set_aside.push(SetAside { path: path.to_owned(), reason, detail });
     }
 
-    fn read(&mut self, folder: &Folder, wanted: &[&str]) {
+    fn read(&mut self, folder: &Folder, wanted: &[&str], cancel: &Cancel) {
         match fs::read_dir(&folder.real).and_then(Iterator::collect::<io::Result<Vec<_>>>) {
-            Ok(entries) => entries.iter().for_each(|entry| self.look_at(folder, entry, wanted)),
+            Ok(entries) => {
+                let entries = entries.iter().take_while(|_| !cancel.requested());
+                entries.for_each(|entry| self.look_at(folder, entry, wanted));
+            }
             Err(error) => {
                 let detail = format!("the folder cannot be read ({error}), so nothing in it is used: check its permissions");
                 self.leave_aside(&folder.name, Reason::BadAudio, detail);

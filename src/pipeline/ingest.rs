@@ -128,13 +128,15 @@ pub(super) fn ingest(corpus: &Corpus, mut probes: Probes, workers: &Workers, fea
     let Taken { table, mut summary, sounds } = taken;
     set_aside.sort_by(|a, b| (&a.path, a.reason).cmp(&(&b.path, b.reason)));
     if summary.utterances == 0 {
-        let first = set_aside.first().map(|s| format!("; the first: {}: {}", s.path, s.detail)).unwrap_or_default();
+        let first = set_aside.iter().find(|one| one.reason == Reason::BadAudio).or(set_aside.first());
+        let hint = hint(first.map_or("", |first| &first.detail));
+        let first = first.map(|s| format!("; the first: {}: {}", s.path, s.detail)).unwrap_or_default();
         return Err(Error::data(format!(
             "none of the {} recordings under {} is usable{first}",
             corpus.sources.len(),
             corpus.root.display()
         ))
-        .hint("check that the files are audio in a supported format (WAV, FLAC, MP3, Ogg, WebM, MP4, AAC, AIFF, AU, SPHERE)"));
+        .hint(hint));
     }
     table.finish()?;
     probes.finish()?;
@@ -149,6 +151,17 @@ pub(super) fn ingest(corpus: &Corpus, mut probes: Probes, workers: &Workers, fea
     }
     write_atomically(&context.folder.join(LISTING), &to_json(&listing)?)?;
     write_atomically(&context.folder.join(SUMMARY), &to_json(&summary)?)
+}
+
+/// What to do where no recording can be used, by what is wrong with the first.
+fn hint(detail: &str) -> &'static str {
+    if detail.contains("Git LFS") {
+        "the folder was cloned without Git LFS: install it, then in the folder: git lfs install; git lfs pull"
+    } else if detail.contains("leaves the recording") {
+        "start and end are seconds from the beginning of the file: divide milliseconds by 1000, and samples by the sample rate"
+    } else {
+        "check that the files are audio in a supported format (WAV, FLAC, MP3, Ogg, MP4, AIFF, AU, SPHERE)"
+    }
 }
 
 /// What decoding remarked on recordings: how many have each remark, and the first of them.

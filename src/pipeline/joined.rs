@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::report::relative;
+use crate::cancel::Cancel;
 use crate::config::{CorpusPart, PartKind};
 use crate::corpus::{self, EmodbSettings, Listing, ManifestSettings, Reason, SetAside, Source, UNKNOWN_SPEAKER};
 use crate::error::{Error, Kind, Result};
@@ -12,7 +13,7 @@ use crate::error::{Error, Kind, Result};
 ///
 /// # Errors
 /// Those of the readers and of `take`.
-pub(super) fn read(root: &Path, parts: &[CorpusPart], take: &mut dyn FnMut(Source) -> Result<()>) -> Result<Listing> {
+pub(super) fn read(root: &Path, parts: &[CorpusPart], cancel: &Cancel, take: &mut dyn FnMut(Source) -> Result<()>) -> Result<Listing> {
     let mut whole = Listing {
         corpus: String::new(),
         sources: vec![],
@@ -40,7 +41,7 @@ pub(super) fn read(root: &Path, parts: &[CorpusPart], take: &mut dyn FnMut(Sourc
             PartKind::Manifest { path } => {
                 let path = if part.root.is_some() { PathBuf::from(path) } else { folder.join(path) };
                 let settings = ManifestSettings { path, root: folder.clone(), label_map: Default::default(), allow_outside: false };
-                corpus::manifest::scan(&settings, &mut map).map_err(|error| elsewhere(error, part, &settings.path))?
+                corpus::manifest::scan(&settings, cancel, &mut map).map_err(|error| elsewhere(error, part, &settings.path))?
             }
         };
         std::mem::take(&mut listing.sources).into_iter().try_for_each(map)?;

@@ -10,13 +10,20 @@ use rayon::prelude::*;
 use super::joined;
 use super::open::{CHUNK, Stat};
 use super::probes::{Changes, Probes};
+use super::unusable;
 use super::workers::Workers;
 use crate::cancel::Cancel;
 use crate::config::{CorpusKind, Pipeline};
 use crate::corpus::synthetic::SyntheticSettings;
-use crate::corpus::{self, EmodbSettings, IemocapSettings, Listing, ManifestSettings, Reason, SetAside, Sorter, Source, Sources};
+use crate::corpus::text::{cut, some};
+use crate::corpus::{
+    self, EmodbSettings, IemocapSettings, Listing, MOST_CLASSES, ManifestSettings, Reason, SetAside, Sorter, Source, Sources,
+};
 use crate::error::{Error, Result};
 use crate::orchestrator::{Event, Observer, Why};
+
+/// Classes named in one message.
+const SHOWN: usize = 12;
 
 /// Makes the recordings of a generated corpus where they are not there yet; nothing for any other corpus.
 pub(super) fn generate(pipeline: &Pipeline, pool: &rayon::ThreadPool, why: Why, cancel: &Cancel, observer: &dyn Observer) -> Result<()> {
@@ -63,14 +70,22 @@ fn generated(pipeline: &Pipeline) -> Option<SyntheticSettings> {
 
 /// Lists the corpus of a pipeline: its candidates, and beside them what is known of the whole. A corpus that is too large for memory is sorted
 /// in `folder`, or where the system keeps temporary files.
-pub(super) fn list(pipeline: &Pipeline, folder: Option<&Path>) -> Result<(Listing, Sources)> {
+///
+/// # Errors
+/// Those of the readers; `Data` where nothing can be used, with the commonest reason, or there are more classes than a corpus may have;
+/// `Interrupted` on request.
+pub(super) fn list(pipeline: &Pipeline, folder: Option<&Path>, cancel: &Cancel) -> Result<(Listing, Sources)> {
     let root = pipeline.corpus.kind.root();
     let wanted = &pipeline.corpus.labels;
     let mut sorter = Sorter::new(folder);
     let mut other = Vec::new();
     let mut found: BTreeSet<String> = BTreeSet::new();
     let mut take = |source: Source| -> Result<()> {
+        cancel.check()?;
         if !found.contains(&source.emotion) {
+            if wanted.is_empty() && found.len() == MOST_CLASSES {
+                return Err(too_many_classes(root, &found));
+            }
             found.insert(source.emotion.clone());
         }
         if wanted.is_empty() || wanted.contains(&source.emotion) {
@@ -90,7 +105,7 @@ pub(super) fn list(pipeline: &Pipeline, folder: Option<&Path>) -> Result<(Listin
         CorpusKind::Manifest { path, label_map, allow_outside, language, .. } => {
             let settings =
                 ManifestSettings { path: path.clone(), root: root.to_owned(), label_map: label_map.clone(), allow_outside: *allow_outside };
-            corpus::manifest::scan(&settings, &mut |mut source| {
+            corpus::manifest::scan(&settings, cancel, &mut |mut source| {
                 if source.language.is_none() {
                     source.language.clone_from(language);
                 }
@@ -98,7 +113,7 @@ pub(super) fn list(pipeline: &Pipeline, folder: Option<&Path>) -> Result<(Listin
             })?
         }
         CorpusKind::Synthetic { .. } => corpus::synthetic::read(root)?,
-        CorpusKind::Joined { parts, .. } => joined::read(root, parts, &mut take)?,
+        CorpusKind::Joined { parts, .. } => joined::read(root, parts, cancel, &mut take)?,
     };
     std::mem::take(&mut listing.sources).into_iter().try_for_each(&mut take)?;
     // In an order that does not depend on that of a manifest's rows.
@@ -109,28 +124,37 @@ pub(super) fn list(pipeline: &Pipeline, folder: Option<&Path>) -> Result<(Listin
     listing.notes.extend(pipeline.corpus.notes.iter().cloned());
     let lacking: Vec<&str> = wanted.iter().filter(|label| !found.contains(*label)).map(String::as_str).collect();
     if !lacking.is_empty() {
-        let there: Vec<&str> = found.iter().map(String::as_str).collect();
+        let there: Vec<String> = found.iter().map(|class| cut(class)).collect();
         listing.warnings.push(format!(
             "no recording is of the class {} of corpus.labels; there are {}",
             lacking.join(", "),
-            there.join(", ")
+            some(&there, SHOWN)
         ));
     }
     let sources = sorter.finish()?;
     if sources.is_empty() {
-        return Err(Error::data(format!("no usable utterance found under {}", root.display()))
-            .hint(format!("{} files were left aside; check corpus.root and corpus.kind in the pipeline file", listing.set_aside.len())));
+        return Err(unusable::error(&pipeline.corpus.kind, &listing));
     }
     Ok((listing, sources))
 }
 
+/// The error of a corpus in which nearly every recording has a class of its own.
+fn too_many_classes(root: &Path, found: &BTreeSet<String>) -> Error {
+    let some = some(&found.iter().map(|class| cut(class)).collect::<Vec<_>>(), 3);
+    Error::data(format!("the recordings under {} have more than {MOST_CLASSES} different classes ({some})", root.display())).hint(
+        "look whether the emotion is taken from the right column; classes that belong together are brought together by corpus.label_map, and \
+         corpus.labels chooses some of them",
+    )
+}
+
 /// Content hash of everything that decides the outcome of an ingest: the listing, the candidates and the state of each file.
-pub(super) fn fingerprint(listing: &Listing, sources: &Sources, root: &Path, workers: &Workers) -> Result<String> {
+pub(super) fn fingerprint(listing: &Listing, sources: &Sources, root: &Path, workers: &Workers, cancel: &Cancel) -> Result<String> {
     let as_json = |e| Error::internal("failed to write a listing as JSON").because(e);
     let mut hasher = blake3::Hasher::new();
     hasher.update(&serde_json::to_vec(listing).map_err(as_json)?);
     for chunk in chunks(sources.iter()) {
         let chunk = chunk?;
+        cancel.check()?;
         let recordings: Vec<&[Source]> = chunk.chunk_by(|a, b| a.path == b.path).collect();
         let states: Vec<_> = workers.pool().install(|| recordings.par_iter().map(|group| state(&root.join(&group[0].path))).collect());
         for (group, state) in recordings.into_iter().zip(states) {
@@ -144,10 +168,11 @@ pub(super) fn fingerprint(listing: &Listing, sources: &Sources, root: &Path, wor
 }
 
 /// How the recordings differ from those that the last ingest looked at.
-pub(super) fn changes(sources: &Sources, root: &Path, store: &Path) -> Result<Changes> {
+pub(super) fn changes(sources: &Sources, root: &Path, store: &Path, cancel: &Cancel) -> Result<Changes> {
     let mut last: Option<(String, Option<Stat>)> = None;
     let with_stat = sources.iter().map(|source| {
         let source = source?;
+        cancel.check()?;
         let stat = match &last {
             Some((path, stat)) if *path == source.path => *stat,
             _ => Stat::of(&root.join(&source.path)).ok(),

@@ -40,6 +40,7 @@ mod suspects;
 mod tables;
 mod terms;
 mod train;
+mod unusable;
 mod walk;
 mod windows;
 mod workers;

@@ -19,7 +19,7 @@ pub(super) const PREVIEWED: usize = 256;
 impl Walk<'_> {
     pub(super) fn ingest(&self) -> Result<(Seen<Finished>, Sources)> {
         // A plan leaves nothing behind in the project, not even for a moment.
-        let (listing, sources) = listing::list(self.pipeline, (self.mode == Mode::Run).then(|| self.store.root()))?;
+        let (listing, sources) = listing::list(self.pipeline, (self.mode == Mode::Run).then(|| self.store.root()), self.cancel)?;
         let corpus = Corpus {
             listing: &listing,
             sources: &sources,
@@ -27,7 +27,7 @@ impl Walk<'_> {
             subset: self.pipeline.corpus.subset.as_ref(),
             published: ingest::published(&self.pipeline.corpus.kind),
         };
-        let recordings = listing::fingerprint(&listing, &sources, self.root(), &self.workers)?;
+        let recordings = listing::fingerprint(&listing, &sources, self.root(), &self.workers, self.cancel)?;
         let fingerprint = recordings.clone();
         let identity = self.identity(Stage::Ingest, self.pipeline.corpus.key(), [("recordings", recordings)])?;
         // Where features are wanted anyway, each recording is decoded once for both stages.
@@ -37,12 +37,12 @@ impl Walk<'_> {
             let root = self.store.root();
             let probes = if self.planning() { Probes::peek(root) } else { Probes::begin(root)? };
             ingest::ingest(&corpus, probes, &self.workers, rows, context)?;
-            if !self.planning() && listing::fingerprint(&listing, &sources, self.root(), &self.workers)? != fingerprint {
+            if !self.planning() && listing::fingerprint(&listing, &sources, self.root(), &self.workers, self.cancel)? != fingerprint {
                 return Err(ingest::changed(self.root()));
             }
             Ok(())
         };
-        let changes = || listing::changes(&sources, self.root(), self.store.root());
+        let changes = || listing::changes(&sources, self.root(), self.store.root(), self.cancel);
         let which = |_: &str| Some(changes().ok()?.describe().unwrap_or_else(|| "labels or other metadata".to_owned()));
         let task = Task { which: Some(Box::new(which)), ..Task::new("ingest", identity, action) };
         let preview = || changes().is_ok_and(|changes| changes.to_open() <= PREVIEWED);

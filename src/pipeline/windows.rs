@@ -119,9 +119,9 @@ impl Walk<'_> {
             let corpus = Corpus { listing: &listing, sources: &sources, root: self.root(), subset: None, published: vec![] };
             let folder = folder.join(WINDOWS);
             let probes = if self.planning() { Probes::peek(&folder) } else { Probes::begin(&folder)? };
-            let before = listing::fingerprint(corpus.listing, &sources, self.root(), &self.workers)?;
+            let before = listing::fingerprint(corpus.listing, &sources, self.root(), &self.workers, self.cancel)?;
             ingest::ingest(&corpus, probes, &self.workers, rows, context)?;
-            match listing::fingerprint(corpus.listing, &sources, self.root(), &self.workers)? {
+            match listing::fingerprint(corpus.listing, &sources, self.root(), &self.workers, self.cancel)? {
                 after if after == before => Ok(()),
                 _ => Err(ingest::changed(self.root())),
             }

@@ -4,8 +4,7 @@ use std::path::Path;
 
 use super::cell::seconds;
 use super::columns::Columns;
-use super::json_rows;
-use super::sheet::{self, Sheet, open};
+use super::sheet::{self, open};
 use crate::corpus::is_nobody;
 use crate::error::{Error, Result};
 
@@ -40,18 +39,13 @@ pub struct Clips {
     pub notes: Vec<String>,
 }
 
-/// Reads a manifest (CSV, TSV, Parquet, JSON lines) with a column `path` and perhaps `speaker`, `start` and `end` (seconds); other columns are passed over. Memory grows with
+/// Reads a manifest (CSV, TSV, Parquet, JSON) with a column `path` and perhaps `speaker`, `start` and `end` (seconds); other columns are passed over. Memory grows with
 /// the rows, by a few hundred bytes each.
 ///
 /// # Errors
 /// `Missing` where the manifest is not there; `Data` where it is no table, lacks the column or has no rows; `Io` where it cannot be read.
 pub fn clips(path: &Path) -> Result<Clips> {
-    let sheet = if json_rows::is_json(path) {
-        let (columns, rows) = (json_rows::COLUMNS.map(str::to_owned).into(), json_rows::rows(path)?);
-        Sheet { columns, rows: Box::new(rows.into_iter().map(Ok)), unit: "line", notes: vec![] }
-    } else {
-        open(path)?
-    };
+    let sheet = open(path)?;
     let columns = Columns::with(&sheet.columns, path, &["path"])?;
     let mut rows: Vec<Result<Clip, BadRow>> = Vec::new();
     for row in sheet.rows {

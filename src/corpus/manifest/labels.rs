@@ -1,11 +1,15 @@
-//! Labels of rows that a label map does not have, and its entries that no row has: together they are most often one misspelt word.
+//! The labels of a manifest: those that a label map does not have, those that look like measurements, those that differ in spelling alone.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::corpus::text::some;
+use crate::corpus::text::{cut, some};
+use crate::corpus::{MOST_CLASSES, variants};
 
 /// Labels named in one warning.
 const NAMED: usize = 8;
+/// Labels of a label map that is written out.
+const MAPPED: usize = 40;
 
 /// More numbers than this are no codes of classes.
 const MOST_CODES: usize = 10;
@@ -13,9 +17,8 @@ const MOST_CODES: usize = 10;
 /// What was found of the labels, and of a label map.
 #[derive(Debug, Default)]
 pub(super) struct Labels {
-    /// Without a label map: the labels that are numbers, as long as all are and they are few.
-    numbers: BTreeSet<String>,
-    words: bool,
+    /// Without a label map: all labels, as long as they are not too many to be classes.
+    all: BTreeSet<String>,
     used: BTreeSet<String>,
     unmapped: BTreeMap<String, u64>,
 }
@@ -31,35 +34,67 @@ impl Labels {
 
     /// Notes a label that is a class by itself.
     pub(super) fn class(&mut self, label: &str) {
-        self.words |= label.parse::<f64>().is_err();
-        if !self.words && self.numbers.len() <= MOST_CODES && !self.numbers.contains(label) {
-            self.numbers.insert(label.to_owned());
+        if self.all.len() <= MOST_CLASSES && !self.all.contains(label) {
+            self.all.insert(label.to_owned());
         }
     }
 
-    /// Why the labels are no classes, where they look like measurements: numbers alone, with decimals or many of them.
+    /// Why the labels are no classes, where they look like measurements: numbers alone, with decimals or many of them. The decimals of `1.0` are
+    /// none: tables of whole numbers with gaps are written like that.
     pub(super) fn measurements(&self) -> Option<String> {
-        let decimal = self.numbers.iter().any(|label| !label.bytes().all(|b| b.is_ascii_digit() || b == b'-' || b == b'+'));
-        if self.words || self.numbers.is_empty() || !(decimal || self.numbers.len() > MOST_CODES) {
+        let numbers: Vec<f64> = self.all.iter().map(|label| label.parse().ok().filter(|n: &f64| n.is_finite())).collect::<Option<_>>()?;
+        let decimal = numbers.iter().any(|number| number.fract() != 0.0);
+        let same: usize = variants(self.all.iter().map(String::as_str)).iter().map(|group| group.len() - 1).sum();
+        let many = numbers.len() - same;
+        if numbers.is_empty() || !(decimal || many > MOST_CODES) {
             return None;
         }
-        let some: Vec<&str> = self.numbers.iter().take(3).map(String::as_str).collect();
-        let many = if self.numbers.len() > MOST_CODES { format!("more than {MOST_CODES}") } else { self.numbers.len().to_string() };
+        let some: Vec<&str> = self.all.iter().take(3).map(String::as_str).collect();
+        let many = if many > MOST_CODES { format!("more than {MOST_CODES}") } else { many.to_string() };
         Some(format!(
             "`emotion` holds {many} different numbers ({}, …): this looks like a regression target, not like classes",
             some.join(", ")
         ))
     }
 
+    /// What to write where labels differ in their spelling alone, so that they count as different classes.
+    fn spellings(&self) -> Option<String> {
+        let groups = variants(self.all.iter().map(String::as_str));
+        let told: Vec<String> = groups.iter().map(|group| group.iter().map(|label| cut(label)).collect::<Vec<_>>().join(" and ")).collect();
+        if told.is_empty() || self.all.len() > MOST_CLASSES {
+            return None;
+        }
+        // The shortest stands for all; of equals the last, which is in lower case where one is.
+        let of = |label: &str| {
+            let group = groups.iter().find(|group| group.contains(&label));
+            group.and_then(|group| group.iter().min_by_key(|one| (one.len(), Reverse(**one))).copied())
+        };
+        let text = |label: &str| toml::Value::String(label.to_owned()).to_string();
+        let entry = |label: &String| format!("{} = {}", text(label), text(of(label).unwrap_or(label)));
+        let map = if self.all.len() <= MAPPED {
+            format!("label_map = {{ {} }}", self.all.iter().map(entry).collect::<Vec<_>>().join(", "))
+        } else {
+            let merged: Vec<String> = self.all.iter().filter(|label| of(label).is_some()).map(entry).collect();
+            format!("label_map = {{ {}, … }} with an entry for every other label too", some(&merged, MAPPED))
+        };
+        Some(format!(
+            "labels that differ in their spelling alone count as different classes: {}; to make one class of each, write below [corpus]: {map}",
+            some(&told, NAMED)
+        ))
+    }
+
     /// What whoever wrote the map should look at. Labels that it leaves out are no mistake as long as every entry of it is used.
     pub(super) fn warnings(&self, map: &BTreeMap<String, String>) -> Vec<String> {
+        if map.is_empty() {
+            return self.spellings().into_iter().collect();
+        }
         let unused: Vec<String> = map.keys().filter(|key| !self.used.contains(*key)).cloned().collect();
         if unused.is_empty() {
             return Vec::new();
         }
         let mut warning = format!("no row has the label {}, which corpus.label_map has", some(&unused, NAMED));
         if !self.unmapped.is_empty() {
-            let rows: Vec<String> = self.unmapped.iter().map(|(label, n)| format!("{label} ({n} rows)")).collect();
+            let rows: Vec<String> = self.unmapped.iter().map(|(label, n)| format!("{} ({n} rows)", cut(label))).collect();
             warning += &format!("; it has no entry for {}", some(&rows, NAMED));
         }
         vec![warning]
@@ -84,7 +119,9 @@ mod tests {
         {
             assert!(found(labels).is_some_and(|why| why.contains(part)), "{labels:?}: {:?}", found(labels));
         }
-        for labels in [&["0", "1", "2"][..], &["1.0", "2.5", "joy"], &[], &many[..10]] {
+        let decimals: Vec<String> = (0..10).flat_map(|n| [n.to_string(), format!("{n}.0")]).collect();
+        let decimals: Vec<&str> = decimals.iter().map(String::as_str).collect();
+        for labels in [&["0", "1", "2"][..], &["1.0", "2.5", "joy"], &[], &many[..10], &decimals, &["inf", "0"]] {
             assert_eq!(found(labels), None, "{labels:?}");
         }
     }
@@ -100,5 +137,23 @@ mod tests {
         );
         labels.note("wuetend", &map);
         assert!(labels.warnings(&map).is_empty());
+    }
+
+    #[test]
+    fn labels_of_several_spellings_are_told_with_the_map_that_merges_them() {
+        let warnings = |labels: &[&str]| {
+            let mut all = Labels::default();
+            labels.iter().for_each(|label| all.class(label));
+            all.warnings(&BTreeMap::new())
+        };
+        let said = &warnings(&["Anger", "joy", "anger", "ANGER", "a \"b\""])[0];
+        assert!(said.contains("count as different classes: ANGER and Anger and anger; "), "{said}");
+        let map = said.split_once("label_map = ").unwrap().1;
+        let map: toml::Table = toml::from_str(&format!("label_map = {map}")).unwrap();
+        let map: BTreeMap<String, String> = map["label_map"].clone().try_into().unwrap();
+        let want = [("ANGER", "anger"), ("Anger", "anger"), ("a \"b\"", "a \"b\""), ("anger", "anger"), ("joy", "joy")];
+        assert_eq!(map, want.map(|(a, b)| (a.to_owned(), b.to_owned())).into());
+        assert!(warnings(&["0", "0.0", "1"])[0].contains("\"0.0\" = \"0\", \"1\" = \"1\""));
+        assert!(warnings(&["anger", "joy"]).is_empty());
     }
 }

@@ -3,61 +3,133 @@
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
+use unicode_normalization::UnicodeNormalization;
+
 use super::cell::Refusal;
+use super::moved;
 use super::read::ManifestSettings;
+use super::remarks::Remark;
+use crate::cancel::Cancel;
 use crate::corpus::listing::Reason;
+use crate::corpus::walk::{AUDIO, is_audio_name};
 use crate::error::{Error, Result};
 
 /// Looks up the paths of a manifest.
 pub(super) struct Locator<'a> {
     settings: &'a ManifestSettings,
+    cancel: &'a Cancel,
     /// The root as absolute paths of a table may have it.
     real_root: PathBuf,
     /// The last cell and its path: the segments of a recording mostly stand together.
-    last: Option<(String, String)>,
+    last: Option<(String, Found)>,
     /// The last folder below the root, and whether it is there when links are followed.
     folder: Option<(String, bool)>,
+    /// What absolute paths begin with in place of the root, once it was looked for.
+    moved: Option<Option<Vec<String>>>,
 }
+
+/// A file below the root, and what in the cell differs from its path.
+pub(super) type Found = (String, Option<Remark>);
 
 impl<'a> Locator<'a> {
     /// Looks below the root that the settings name.
     ///
     /// # Errors
     /// `Io` where the root cannot be looked at.
-    pub(super) fn new(settings: &'a ManifestSettings) -> Result<Self> {
+    pub(super) fn new(settings: &'a ManifestSettings, cancel: &'a Cancel) -> Result<Self> {
         let real_root = fs::canonicalize(&settings.root).map_err(|e| Error::io("read", &settings.root, e))?;
-        Ok(Locator { settings, real_root, last: None, folder: None })
+        Ok(Locator { settings, cancel, real_root, last: None, folder: None, moved: None })
     }
 
     /// The path below the root, `/`-separated and without `.` and `..`, of a file that is there.
-    pub(super) fn locate(&mut self, raw: &str) -> Result<String, Refusal> {
-        if let Some((cell, path)) = &self.last
+    ///
+    /// # Errors
+    /// Where the table has to be read again for its absolute paths, and cannot be. Within, why there is no such file.
+    pub(super) fn locate(&mut self, raw: &str) -> Result<Result<Found, Refusal>> {
+        if let Some((cell, found)) = &self.last
             && cell == raw
         {
-            return Ok(path.clone());
+            return Ok(Ok(found.clone()));
         }
+        let found = self.look(raw)?;
+        if let Ok(found) = &found {
+            self.last = Some((raw.to_owned(), found.clone()));
+        }
+        Ok(found)
+    }
+
+    fn look(&mut self, raw: &str) -> Result<Result<Found, Refusal>> {
         // As it stands first, since a name may begin with a space or hold a backslash; then as a table from Windows means it.
-        let tries = [raw.to_owned(), raw.trim().to_owned(), raw.trim().replace('\\', "/")];
+        let plain = raw.trim().replace('\\', "/");
+        let mut tries = [raw, raw.trim_end(), raw.trim()].map(|name| (name.to_owned(), None)).to_vec();
+        tries.push((plain.clone(), Some(Remark::Backslashes)));
+        if !plain.is_ascii() {
+            let accents = Some(Remark::Accents);
+            tries.extend([(plain.nfc().collect(), accents), (plain.nfd().collect(), accents)]);
+        }
         let mut refusal = (Reason::BadRow, "the path is empty: fill it".to_owned());
-        for (i, candidate) in tries.iter().enumerate() {
-            if tries[..i].contains(candidate) {
+        for (i, (candidate, remark)) in tries.iter().enumerate() {
+            if tries[..i].iter().any(|(earlier, _)| earlier == candidate) {
                 continue;
             }
             match self.exactly(candidate) {
-                Ok(path) => {
-                    self.last = Some((raw.to_owned(), path.clone()));
-                    return Ok(path);
-                }
+                Ok(path) => return Ok(Ok((path, *remark))),
                 Err(error) => refusal = error,
             }
         }
-        Err(refusal)
+        if refusal.0 != Reason::MissingAudio {
+            return Ok(Err(refusal));
+        }
+        let rest = self.below_root(&plain)?;
+        if let Some(Ok(path)) = rest.as_deref().map(|rest| self.exactly(rest)) {
+            return Ok(Ok((path, Some(Remark::Moved))));
+        }
+        let name = rest.as_deref().unwrap_or(&plain);
+        Ok(match &self.other_extensions(name)[..] {
+            [] => Err(refusal),
+            [one] => Ok((one.clone(), Some(Remark::OtherExtension))),
+            several => {
+                Err((Reason::MissingAudio, format!("the recording is not there, but {} are: name one of them", several.join(" and "))))
+            }
+        })
+    }
+
+    /// What of an absolute path lies below the root, where the table was made elsewhere.
+    fn below_root(&mut self, path: &str) -> Result<Option<String>> {
+        let Some(parts) = moved::absolute(path) else { return Ok(None) };
+        if self.moved.is_none() {
+            self.moved = Some(moved::folder_of(&self.settings.path, &self.settings.root, self.cancel)?);
+        }
+        let folder = self.moved.as_ref().and_then(Option::as_ref);
+        Ok(folder.and_then(|folder| parts.strip_prefix(folder.as_slice())).map(|rest| rest.join("/")))
+    }
+
+    /// Recordings of that name with another extension: in another case where there is one, or else of any kind that is read.
+    fn other_extensions(&mut self, name: &str) -> Vec<String> {
+        let (stem, own) = match name.rsplit_once('.') {
+            Some((stem, own)) if is_audio_name(name) => (stem, own),
+            _ => (name, ""),
+        };
+        for own in [own.to_lowercase(), own.to_uppercase()] {
+            if let Some(Ok(path)) = (!own.is_empty()).then(|| self.exactly(&format!("{stem}.{own}"))) {
+                return vec![path];
+            }
+        }
+        let lower: Vec<String> = AUDIO.iter().filter_map(|other| self.exactly(&format!("{stem}.{other}")).ok()).collect();
+        if lower.is_empty() && own.is_empty() {
+            return AUDIO.iter().filter_map(|other| self.exactly(&format!("{stem}.{}", other.to_uppercase())).ok()).collect();
+        }
+        lower
     }
 
     fn exactly(&mut self, given: &str) -> Result<String, Refusal> {
         let outside = || (Reason::BadRow, "the path leads out of the corpus root: move the file or set allow_outside = true".to_owned());
+        let missing = |why: &str| (Reason::MissingAudio, format!("the recording cannot be found ({why}): restore it or correct the path"));
         let path = Path::new(given);
         let path = path.strip_prefix(&self.settings.root).or_else(|_| path.strip_prefix(&self.real_root)).unwrap_or(path);
+        if path.is_absolute() && !self.settings.allow_outside && !path.exists() {
+            return Err(missing("no such file"));
+        }
         let mut parts: Vec<&str> = Vec::new();
         for component in path.components() {
             match component {
@@ -75,7 +147,7 @@ impl<'a> Locator<'a> {
             Ok(found) if found.is_file() && (self.settings.allow_outside || self.stays(&tidy, &place)) => Ok(tidy),
             Ok(found) if found.is_file() => Err(outside()),
             Ok(_) => Err((Reason::BadAudio, "the path is no file: correct it".into())),
-            Err(error) => Err((Reason::MissingAudio, format!("the recording cannot be found ({error}): restore it or correct the path"))),
+            Err(error) => Err(missing(&error.to_string())),
         }
     }
 

@@ -8,6 +8,8 @@ use serde_yaml_ng::{Mapping, Value};
 use super::guess::Row;
 use super::place::{Choices, Place};
 use super::sheets;
+use crate::cancel::Cancel;
+use crate::corpus::is_missing;
 use crate::error::{Error, Result};
 use crate::escape::shown;
 
@@ -86,7 +88,7 @@ pub(super) fn read(root: &Path, choices: &Choices) -> Result<Database> {
     let sexes = sexes(&header);
     let mut out = Vec::new();
     for ((file, start, end), row) in &cells {
-        let Some(emotion) = row.get(&emotion).filter(|e| !e.is_empty()) else { continue };
+        let Some(emotion) = row.get(&emotion).filter(|e| !is_missing(e)) else { continue };
         let speaker = speaker.as_ref().and_then(|column| row.get(column)).or_else(|| of_file.get(file.as_str()).copied()).cloned();
         let mut more = BTreeMap::new();
         if let Some(sex) = speaker.as_ref().and_then(|speaker| sexes.get(speaker)) {
@@ -238,7 +240,7 @@ fn rows(root: &Path, name: &str, doubts: &mut Vec<String>) -> Result<Vec<(Index,
         return Err(error.hint("save the database with audformat as CSV or Parquet; a pickled table (.pkl) is a program, and is not run"));
     };
     let sheets::Sheet { columns, rows: cells, doubts: more } =
-        sheets::read(&path, &path.file_name().unwrap_or_default().to_string_lossy())?;
+        sheets::read(&path, &path.file_name().unwrap_or_default().to_string_lossy(), &Cancel::default())?;
     doubts.extend(more);
     let place = |wanted: &str| columns.iter().position(|column| column == wanted);
     let Some(file) = place("file") else {

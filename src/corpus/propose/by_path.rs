@@ -14,6 +14,8 @@ use crate::escape::shown;
 
 /// Share of recordings whose word must be known for a field to be the emotion.
 const KNOWN: f64 = 0.5;
+/// Share of recordings in which two fields of emotions may differ by slips of who named them.
+const SLIPS: f64 = 0.05;
 /// Fields whose values are shown.
 const SHOWN: usize = 8;
 
@@ -28,6 +30,10 @@ pub(super) fn by_path(root: &Path, files: &[String], choices: &Choices, tables: 
         Some(place) => field(root, &all, place, "--emotion")?,
         None => found(&telling, files.len()).ok_or_else(|| unknown(root, &all, &telling, tables))?,
     };
+    let rivals = if choices.emotion.is_none() { disagreeing(&telling, emotion) } else { vec![] };
+    if let Some((rival, differ)) = rivals.iter().find(|(_, differ)| *differ as f64 > SLIPS * files.len() as f64) {
+        return Err(which(root, files, emotion, rival, *differ));
+    }
     let known = emotion.values.iter().flatten().filter(|value| words::emotion(value).is_some()).count();
     let mut evidence = vec![format!(
         "emotion: {}, {} values, of {:.0} % of the recordings a known word",
@@ -46,6 +52,10 @@ pub(super) fn by_path(root: &Path, files: &[String], choices: &Choices, tables: 
         evidence.extend(field.map(|field| format!("{what}: {}, {} values", field.place.told(), field.distinct().len())));
     }
     let mut doubts = roles.doubts;
+    doubts.extend(rivals.iter().map(|(rival, differ)| {
+        let first = first_of(files, emotion, rival).unwrap_or_default();
+        format!("{} tells another emotion of {differ} recordings, such as {first}: look which is right", rival.place.told())
+    }));
     let mut rows = Vec::new();
     let mut lacking = 0;
     for (i, path) in files.iter().enumerate() {
@@ -97,6 +107,48 @@ fn found(telling: &[Field], n: usize) -> Option<&Field> {
         .reduce(|a, b| if b.0.0 > a.0.0 + 1e-9 { b } else { a })
         .map(|(_, field)| field);
     words.or_else(|| telling.iter().find(|field| field.is_whole() && words::letters(&field.distinct()).is_some()))
+}
+
+/// Fields of words for emotions that say otherwise than `emotion`, and of how many recordings.
+fn disagreeing<'f>(telling: &'f [Field], emotion: &Field) -> Vec<(&'f Field, usize)> {
+    let known =
+        |field: &Field| -> Vec<Option<&'static str>> { field.values.iter().map(|value| words::emotion(value.as_deref()?)).collect() };
+    let own = known(emotion);
+    let differ = |field: &'f Field| {
+        let other = known(field);
+        let classes: BTreeSet<&str> = other.iter().flatten().copied().collect();
+        let is_emotion = other.iter().flatten().count() as f64 >= KNOWN * other.len() as f64 && classes.len() >= 2;
+        let differ = own.iter().zip(&other).filter(|(a, b)| a.is_some() && b.is_some() && a != b).count();
+        (is_emotion && differ > 0).then_some((field, differ))
+    };
+    telling.iter().filter_map(differ).collect()
+}
+
+/// A recording of which two fields tell different emotions, with both.
+fn first_of(files: &[String], a: &Field, b: &Field) -> Option<String> {
+    let differ = |i: &usize| {
+        let class = |field: &Field| field.values.get(*i).and_then(|value| words::emotion(value.as_deref()?));
+        class(a).zip(class(b)).is_some_and(|(a, b)| a != b)
+    };
+    let i = (0..files.len()).find(differ)?;
+    let word = |field: &Field| shown(field.values.get(i).and_then(Option::as_deref).unwrap_or_default());
+    Some(format!("{} ({} and {})", shown(files.get(i)?), word(a), word(b)))
+}
+
+/// Two fields tell emotions, and not the same ones: nothing says which of them is meant.
+fn which(root: &Path, files: &[String], a: &Field, b: &Field, differ: usize) -> Error {
+    let (n, all) = (first_of(files, a, b).unwrap_or_default(), files.len());
+    let error = format!(
+        "two fields of the paths below {} are emotions, and they differ in {differ} of {all} recordings, such as {n}",
+        root.display()
+    );
+    Error::data(error).hint(format!(
+        "say which one is the emotion of the recording: --emotion {} ({}) or --emotion {} ({})",
+        a.place,
+        a.seen(),
+        b.place,
+        b.seen()
+    ))
 }
 
 /// Why no field is the emotion.

@@ -5,15 +5,16 @@ use std::path::Path;
 
 use super::by_path::{by_path, field};
 use super::fields::{Field, fields, telling};
+use super::labelled::Labelled;
 use super::place::{Choices, Place};
 use super::repeats::{contradicted, first_rows, without_repeats};
-use super::sheets::Labelled;
 use super::speaker::roles;
-use super::text::{composed, safe, some};
+use super::text::{composed, cut, safe, some};
 use super::{audformat, tables, words};
+use crate::cancel::Cancel;
 use crate::corpus::utterance::Source;
-use crate::corpus::walk::{AUDIO, check_root, walk};
-use crate::corpus::{EmodbSettings, GENERATED_MARK, Listing, SetAside, emodb, is_nobody, ravdess, terms};
+use crate::corpus::walk::{AUDIO, check_root, walk_until};
+use crate::corpus::{EmodbSettings, GENERATED_MARK, Listing, SetAside, emodb, iemocap, is_nobody, ravdess, terms, variants};
 use crate::error::{Error, Result};
 use crate::escape::shown;
 
@@ -113,19 +114,34 @@ impl Proposal {
 /// `Missing` where there is no such folder; `Data` where it has no recordings, nothing in it tells emotions, there are not two classes of two
 /// recordings, or what `choices` name is not there.
 pub fn propose(root: &Path, name: Option<&str>, choices: &Choices) -> Result<Proposal> {
+    propose_until(root, name, choices, &Cancel::default())
+}
+
+/// As [`propose`], as long as nobody asks for a stop.
+///
+/// # Errors
+/// As [`propose`]; `Interrupted` on request.
+pub fn propose_until(root: &Path, name: Option<&str>, choices: &Choices, cancel: &Cancel) -> Result<Proposal> {
     check_root(root, "the folder of recordings", "name the folder that holds them")?;
-    let tree = walk(root, "", AUDIO)?;
+    if let Some(place) = iemocap::place(root) {
+        let error = Error::data(format!("{} is the official release of IEMOCAP, which has a reader of its own", root.display()));
+        return Err(error.hint(format!(
+            "write its pipeline and run it there: ser init iemocap; ser run iemocap --set corpus.root={}",
+            place.display()
+        )));
+    }
+    let tree = walk_until(root, "", AUDIO, cancel)?;
     if tree.files.is_empty() {
         let others = tree.unread().map(|said| format!(": {said}")).unwrap_or_default();
         let error = Error::data(format!("{} holds no recording{others}", root.display()));
         return Err(error.hint(format!("ser reads {} files; name the folder that holds them", AUDIO.join(", "))));
     }
     let folder = std::fs::canonicalize(root).ok().and_then(|path| Some(path.file_name()?.to_string_lossy().into_owned()));
-    let mut proposal = found(root, &tree.files, choices)?;
+    let mut proposal = found(root, &tree.files, choices, cancel)?;
     if let Some(Place::Column(column)) = &choices.speaker
         && proposal.rows.iter().all(|row| row.speaker.is_none())
     {
-        let speakers = tables::column(root, &tree.files, column)?;
+        let speakers = tables::column(root, &tree.files, column, cancel)?;
         proposal.rows.iter_mut().for_each(|row| row.speaker = speakers.get(&row.path).cloned());
         proposal.evidence.push(format!("speaker: column:{column}, {} values", proposal.speakers().len()));
     }
@@ -147,6 +163,7 @@ pub fn propose(root: &Path, name: Option<&str>, choices: &Choices) -> Result<Pro
     two_classes(root, &proposal)?;
     say_repeats(&mut proposal);
     say_rare(&mut proposal);
+    say_spellings(&mut proposal);
     say_speakers(&mut proposal);
     Ok(proposal)
 }
@@ -200,7 +217,7 @@ fn say_speakers(proposal: &mut Proposal) {
     }
 }
 
-fn found(root: &Path, files: &[String], choices: &Choices) -> Result<Proposal> {
+fn found(root: &Path, files: &[String], choices: &Choices, cancel: &Cancel) -> Result<Proposal> {
     let empty = Proposal {
         name: String::new(),
         language: None,
@@ -230,7 +247,15 @@ fn found(root: &Path, files: &[String], choices: &Choices) -> Result<Proposal> {
             return Ok(Proposal { rows: sources.into_iter().map(row).collect(), evidence, set_aside, licence, citation, ..empty });
         }
     }
-    let tables::Look { best, doubts: others, rejected } = tables::look(root, files, choices)?;
+    let tables::Look { best, doubts: others, rejected } = tables::look(root, files, choices, cancel)?;
+    if let (Some(table), None) = (&best, &choices.emotion)
+        && let Ok(mut proposal) = by_path(root, files, choices, &[], empty.clone())
+        && let Some(why) = tables::outdone(table, &proposal.rows)
+    {
+        proposal.doubts.push(why);
+        proposal.doubts.extend(others);
+        return Ok(proposal);
+    }
     match (best, &choices.emotion) {
         (Some(Labelled { rows, evidence, mut doubts, .. }), _) if by_column => {
             doubts.extend(others);
@@ -346,6 +371,22 @@ fn say_rare(proposal: &mut Proposal) {
         doubts.push(format!("few recordings: {}; {how}", some(&few, SHOWN)));
     }
     proposal.doubts.extend(doubts);
+}
+
+/// Classes and speakers that differ in their spelling alone count as different ones.
+fn say_spellings(proposal: &mut Proposal) {
+    let told = |names: BTreeSet<&str>| {
+        let groups = variants(names);
+        let told: Vec<String> = groups.into_iter().map(|group| group.into_iter().map(cut).collect::<Vec<_>>().join(" and ")).collect();
+        (!told.is_empty()).then(|| some(&told, SHOWN))
+    };
+    let classes = told(proposal.classes.values().map(String::as_str).collect());
+    let speakers = told(proposal.speakers());
+    let doubts = [
+        classes.map(|all| format!("classes that differ in their spelling alone are kept apart: {all}; give them one class in label_map")),
+        speakers.map(|all| format!("speakers whose names differ in their spelling alone count as different voices: {all}")),
+    ];
+    proposal.doubts.extend(doubts.into_iter().flatten());
 }
 
 #[cfg(test)]

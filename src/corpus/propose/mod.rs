@@ -2,9 +2,12 @@
 
 mod audformat;
 mod by_path;
+mod dialogues;
 mod fields;
 mod guess;
+mod labelled;
 mod latin;
+mod names;
 mod place;
 mod repeats;
 mod sheets;
@@ -14,6 +17,6 @@ mod text;
 pub(super) mod words;
 mod write;
 
-pub use guess::{Proposal, Row, propose};
+pub use guess::{Proposal, Row, propose, propose_until};
 pub use place::{Choices, Place};
 pub use write::{manifest, pipeline};

@@ -1,25 +1,31 @@
-//! Which of the tables in the tree is the one of labels.
+//! Which of the tables in the tree are those of labels.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use super::dialogues::part_of;
 use super::guess::Row;
+use super::labelled::{Labelled, Rejected, labelled};
+use super::names::Names;
 use super::place::Choices;
 use super::repeats::contradicted;
-use super::sheets::{self, Labelled, Names, Rejected, labelled};
-use super::text::some;
+use super::sheets;
+use super::text::{cut, some};
 use super::words;
-use crate::corpus::walk::walk;
+use crate::cancel::Cancel;
+use crate::corpus::walk::{extension, walk_until};
 use crate::error::{Error, Result};
 
-const EXTENSIONS: &[&str] = &["csv", "tsv", "tab", "parquet", "txt"];
+const EXTENSIONS: &[&str] = &["csv", "tsv", "tab", "parquet", "txt", "jsonl", "ndjson", "json"];
+/// Tables that are named and not read.
+const SPREADSHEETS: &[&str] = &["xlsx", "xls", "xlsm", "ods"];
 /// Tables that are named; a folder may hold a text beside each recording.
 const SHOWN: usize = 6;
 
 /// What the tables say.
 pub(super) struct Look {
-    /// The one that is believed.
+    /// The one that is believed, or several of one form.
     pub(super) best: Option<Labelled>,
     /// What should be known of the others.
     pub(super) doubts: Vec<String>,
@@ -30,13 +36,20 @@ pub(super) struct Look {
 /// Looks at all tables below `root`.
 ///
 /// # Errors
-/// `Io` where the folder cannot be read.
-pub(super) fn look(root: &Path, files: &[String], choices: &Choices) -> Result<Look> {
-    let names = Names::of(files);
+/// `Io` where the folder cannot be read; `Interrupted` on request.
+pub(super) fn look(root: &Path, files: &[String], choices: &Choices, cancel: &Cancel) -> Result<Look> {
+    let names = Names::of(files, cancel);
     let mut found: Vec<Labelled> = Vec::new();
     let (mut rejected, mut doubts) = (Vec::new(), Vec::new());
-    for table in walk(root, "", EXTENSIONS)?.files {
-        match labelled(root, &table, &names, choices) {
+    for table in walk_until(root, "", &[EXTENSIONS, SPREADSHEETS].concat(), cancel)?.files {
+        let labels = if SPREADSHEETS.contains(&extension(&table).as_str()) {
+            let why = "a spreadsheet, which ser does not read: export the sheet of labels as CSV (UTF-8) beside it".to_owned();
+            Err(Rejected { why, matters: true })
+        } else {
+            labelled(root, &table, &names, choices)
+        };
+        cancel.check()?;
+        match labels {
             Ok(labels) => found.push(labels),
             Err(Rejected { why, matters }) => {
                 let told = format!("{table}: {why}");
@@ -47,17 +60,18 @@ pub(super) fn look(root: &Path, files: &[String], choices: &Choices) -> Result<L
             }
         }
     }
+    let mut found = together(found);
     found.sort_by_cached_key(|labels| {
-        let covered = labels.rows.iter().map(|row| &row.path).collect::<BTreeSet<_>>().len();
         let speakers = labels.rows.iter().any(|row| row.speaker.is_some());
-        (Reverse(covered), !contradicted(&labels.rows).is_empty(), !speakers, labels.table.clone())
+        let parted = labels.rows.iter().any(|row| row.more.contains_key("split"));
+        (Reverse(labels.covered().len()), !contradicted(&labels.rows).is_empty(), !speakers, !parted, labels.tables.clone())
     });
     let mut found = found.into_iter();
-    let best = found.next();
+    let best = found.next().map(|labels| told(labels, files.len()));
     if let Some(best) = &best {
         for other in found {
             let differ = differing(&best.rows, &other.rows);
-            doubts.push(format!("{} also names the recordings; {differ} labels differ from those of {}", other.table, best.table));
+            doubts.push(format!("{} also names the recordings; {differ} labels differ from those of {}", other.name(), best.name()));
         }
     }
     if doubts.len() > SHOWN {
@@ -66,6 +80,75 @@ pub(super) fn look(root: &Path, files: &[String], choices: &Choices) -> Result<L
         doubts.push(format!("{more} more tables name the recordings or cannot be read"));
     }
     Ok(Look { best, doubts, rejected })
+}
+
+impl Labelled {
+    /// The recordings that have a label.
+    pub(super) fn covered(&self) -> BTreeSet<&String> {
+        self.rows.iter().map(|row| &row.path).collect()
+    }
+
+    /// What the tables are called.
+    pub(super) fn name(&self) -> String {
+        some(&self.tables, SHOWN)
+    }
+}
+
+/// Tables of one form that name different recordings are the parts of one, and where their names say a part of a split, it is that of their rows.
+fn together(mut found: Vec<Labelled>) -> Vec<Labelled> {
+    found.sort_by(|a, b| a.tables.cmp(&b.tables));
+    let mut out: Vec<Vec<Labelled>> = Vec::new();
+    for labels in found {
+        let fits = |group: &&mut Vec<Labelled>| {
+            let of_one_form = group.iter().all(|other| other.form == labels.form);
+            of_one_form && group.iter().all(|other| other.covered().is_disjoint(&labels.covered()))
+        };
+        match out.iter_mut().find(fits) {
+            Some(group) => group.push(labels),
+            None => out.push(vec![labels]),
+        }
+    }
+    out.into_iter().filter_map(joined).collect()
+}
+
+fn joined(mut group: Vec<Labelled>) -> Option<Labelled> {
+    let parts: Vec<Option<&str>> = group.iter().map(|labels| part_of(labels.tables.first()?)).collect();
+    if parts.iter().flatten().collect::<BTreeSet<_>>().len() > 1 {
+        for (labels, part) in group.iter_mut().zip(&parts) {
+            let Some(part) = part else { continue };
+            for row in &mut labels.rows {
+                row.more.entry("split").or_insert_with(|| (*part).to_owned());
+            }
+            labels.evidence.push(format!("{} is the part {part}, as its name says", labels.tables.join(", ")));
+        }
+    }
+    group.into_iter().reduce(|mut all, one| {
+        all.tables.extend(one.tables);
+        all.rows.extend(one.rows);
+        for (all, one) in [(&mut all.evidence, one.evidence), (&mut all.doubts, one.doubts)] {
+            all.extend(one.into_iter().filter(|line| !all.contains(line)).collect::<Vec<_>>());
+        }
+        all
+    })
+}
+
+/// With what is known once all tables of the form are together.
+fn told(mut labels: Labelled, recordings: usize) -> Labelled {
+    let tables = if labels.tables.len() == 1 { "table" } else { "tables" };
+    let name = labels.name();
+    if let Some(first) = labels.evidence.first_mut() {
+        *first = format!("the {tables} {name}: {first}");
+    }
+    let lacking = recordings.saturating_sub(labels.covered().len());
+    if lacking > 0 {
+        labels.doubts.push(format!("{lacking} recordings are not in {name}, or have no emotion there: they are left out"));
+    }
+    if labels.doubts.len() > 2 * SHOWN {
+        let more = labels.doubts.len() - 2 * SHOWN;
+        labels.doubts.truncate(2 * SHOWN);
+        labels.doubts.push(format!("{more} more remarks like these on the {tables}"));
+    }
+    labels
 }
 
 /// How many recordings have other classes in `b` than in `a`.
@@ -81,24 +164,38 @@ fn differing(a: &[Row], b: &[Row]) -> usize {
     b.iter().filter(|(path, labels)| a.get(*path).is_some_and(|others| others != *labels)).count()
 }
 
+/// Why a table is not believed: the paths tell the emotion of more recordings than it does.
+pub(super) fn outdone(table: &Labelled, by_path: &[Row]) -> Option<String> {
+    let covered = table.covered().len();
+    let known = by_path.iter().filter(|row| words::emotion(&row.emotion).is_some()).map(|row| &row.path).collect::<BTreeSet<_>>().len();
+    (known > covered).then(|| {
+        format!(
+            "{} has emotions of {covered} recordings and is not used, since the paths tell those of {known} ({} differ); to use it, say --emotion \"column:{}\"",
+            table.name(),
+            differing(by_path, &table.rows),
+            table.form.1.get(1).and_then(|c| table.form.0.get(*c)).map_or("", String::as_str)
+        )
+    })
+}
+
 /// What a column of a table says of each recording: of several tables the one that names most recordings counts.
 ///
 /// # Errors
 /// `Data` where no table that names the recordings has it.
-pub(super) fn column(root: &Path, files: &[String], name: &str) -> Result<BTreeMap<String, String>> {
-    let names = Names::of(files);
+pub(super) fn column(root: &Path, files: &[String], name: &str, cancel: &Cancel) -> Result<BTreeMap<String, String>> {
+    let names = Names::of(files, cancel);
     let mut best = BTreeMap::new();
     let mut seen = Vec::new();
-    for table in walk(root, "", EXTENSIONS)?.files {
-        let Ok(sheet) = sheets::read(&root.join(&table), &table) else { continue };
-        let folder = sheets::folder(&table);
-        let Some(file) = sheet.of_files(&names, &folder) else { continue };
+    for table in walk_until(root, "", EXTENSIONS, cancel)?.files {
+        cancel.check()?;
+        let Ok(sheet) = sheets::read(&root.join(&table), &table, cancel) else { continue };
+        let Some((file, finder)) = sheet.of_files(&names, &table) else { continue };
         seen.push(format!("{table} has {}", sheet.seen(0..sheet.columns.len())));
         let Some(column) = sheet.place(name) else { continue };
         let mut values = BTreeMap::new();
         for row in &sheet.rows {
             let (Some(cell), Some(value)) = (row.get(file), row.get(column).map(|value| value.trim())) else { continue };
-            if let (Some(path), false) = (names.find(&folder, cell), value.is_empty()) {
+            if let (Some(path), false) = (finder.find(cell), value.is_empty()) {
                 values.entry(path.clone()).or_insert_with(|| value.to_owned());
             }
         }
@@ -108,7 +205,7 @@ pub(super) fn column(root: &Path, files: &[String], name: &str) -> Result<BTreeM
     }
     if best.is_empty() {
         let seen = if seen.is_empty() { "no table names the recordings".to_owned() } else { some(&seen, SHOWN) };
-        let error = Error::data(format!("no table below {} that names the recordings has a column {name}", root.display()));
+        let error = Error::data(format!("no table below {} that names the recordings has a column {}", root.display(), cut(name)));
         return Err(error.hint(seen));
     }
     Ok(best)

@@ -97,7 +97,7 @@ const WORDS: [(&str, &[&str]); 13] = [
             "blij",
         ],
     ),
-    ("neutral", &["neutral", "neu", "neutrality", "neutre", "neutrale", "neutro", "neutralny", "notr", "neytralno", "normal", "none"]),
+    ("neutral", &["neutral", "neu", "neutrality", "neutre", "neutrale", "neutro", "neutralny", "notr", "neytralno", "normal"]),
     (
         "sadness",
         &[
@@ -149,7 +149,7 @@ pub(in crate::corpus) fn emotion(word: &str) -> Option<&'static str> {
 }
 
 /// Letters for emotions, as English and as German corpora use them.
-const LETTERS: [&[(&str, &str)]; 2] = [
+const LETTERS: [&[(&str, &str)]; 4] = [
     &[
         ("a", "anger"),
         ("b", "boredom"),
@@ -163,6 +163,21 @@ const LETTERS: [&[(&str, &str)]; 2] = [
         ("su", "surprise"),
     ],
     &[("w", "anger"), ("l", "boredom"), ("e", "disgust"), ("a", "fear"), ("f", "happiness"), ("n", "neutral"), ("t", "sadness")],
+    // ShEMO.
+    &[("a", "anger"), ("f", "fear"), ("h", "happiness"), ("n", "neutral"), ("s", "sadness"), ("w", "surprise")],
+    // MSP-Podcast.
+    &[
+        ("a", "anger"),
+        ("c", "contempt"),
+        ("d", "disgust"),
+        ("f", "fear"),
+        ("h", "happiness"),
+        ("n", "neutral"),
+        ("o", "other"),
+        ("s", "sadness"),
+        ("u", "surprise"),
+        ("x", "no agreement"),
+    ],
 ];
 
 /// The classes of letter codes, where all labels are such codes and enough of them to be no mere letters: neutral and two others.
@@ -234,7 +249,7 @@ pub(super) fn is_speaker_column(name: &str) -> bool {
 }
 
 /// The sex that a word stands for.
-pub(super) fn sex(word: &str) -> Option<&'static str> {
+pub(in crate::corpus) fn sex(word: &str) -> Option<&'static str> {
     match plain(word).as_str() {
         "female" | "f" | "w" | "fem" | "woman" | "women" | "girl" | "weiblich" | "frau" | "frauen" | "femme" | "femmes" | "femminile"
         | "donna" | "donne" | "femenino" | "mujer" | "mujeres" | "feminino" | "mulher" | "kobieta" | "kadin" | "vrouw" => Some("female"),
@@ -245,7 +260,7 @@ pub(super) fn sex(word: &str) -> Option<&'static str> {
 }
 
 /// The part of a split that a word stands for, as manifests write it.
-pub(super) fn part(word: &str) -> Option<&'static str> {
+pub(in crate::corpus) fn part(word: &str) -> Option<&'static str> {
     match plain(word).as_str() {
         "train" | "training" | "trn" | "trainset" => Some("train"),
         "validation" | "valid" | "val" | "dev" | "devel" | "development" | "validierung" => Some("validation"),

@@ -118,7 +118,7 @@ pub fn plan(
     let pipeline = order.pipeline()?;
     let chosen = pipeline.select(&order.experiments)?;
     generate(&pipeline, options, look_only, cancel, observer)?;
-    let (_, sources) = listing::list(&pipeline, None)?;
+    let (_, sources) = listing::list(&pipeline, None, cancel)?;
     let (mut speakers, mut sessions) = (BTreeSet::new(), BTreeSet::new());
     for source in sources.iter() {
         let source = source?;

@@ -67,7 +67,7 @@ fn task<'a>(
 }
 
 fn fill(pipeline: &Pipeline, order: &Order, store: &Path, index: u32, workers: &Workers, context: &Context) -> Result<()> {
-    let (_, sources) = listing::list(pipeline, None)?;
+    let (_, sources) = listing::list(pipeline, None, context.cancel)?;
     let first = u64::from(index) * u64::from(order.shard_size);
     let total = sources.len().saturating_sub(first).min(u64::from(order.shard_size));
     let skip = usize::try_from(first).unwrap_or(usize::MAX);

@@ -16,8 +16,8 @@ use super::seal::{BODY_SUM, FOOTER_SUM, TAIL, digits, footer_length};
 use super::source::Source;
 use super::write::Table;
 use crate::error::{Error, Result};
-use crate::files::patiently;
-use crate::foreign::{are_sane_pages, guarded, is_sane_footer};
+use crate::files::{open_regular, patiently};
+use crate::foreign::{LARGEST_PAGE, are_sane_pages, guarded, is_sane_footer};
 
 /// What a table says of itself: extractor, profile, parameters and so on by key. `ser.table`, `ser.schema_version` and `ser.version` are
 /// set by the writer and present in what is read.
@@ -56,7 +56,7 @@ impl Batches {
         let mut opened = open(path)?;
         check_kind(path, table, &opened.meta)?;
         opened.check_body(path)?;
-        if !are_sane_pages(&opened.file, &opened.footer).map_err(|e| Error::io("read", path, e))? {
+        if !are_sane_pages(&opened.file, &opened.footer, LARGEST_PAGE).map_err(|e| Error::io("read", path, e))? {
             return Err(undecodable(path, &"its pages are damaged"));
         }
         let length = opened.file.metadata().map_err(|e| Error::io("read", path, e))?.len();
@@ -148,7 +148,7 @@ fn open(path: &Path) -> Result<Opened> {
     let wrong = |what: &str| Error::data(format!("{} {what}", path.display())).hint(AGAIN);
     let damaged = || wrong("is damaged: its footer does not match its checksum");
 
-    let mut file = File::open(path).map_err(failed)?;
+    let mut file = open_regular(path).map_err(failed)?;
     let length = file.metadata().map_err(failed)?.len();
     let mut head = [0; 4];
     if length >= 4 {

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use clap::Parser;
 
-use super::project::{Project, Ran};
+use super::project::{Project, Ran, tone, wav};
 
 /// What cannot be checked here, by its first word, and why.
 const ELSEWHERE: [(&str, &str); 17] = [
@@ -165,6 +165,9 @@ fn what_is_proposed_is_never_written_over_and_what_cannot_be_told_is_said() {
     for path in ["wut/a.wav", "wut/c.wav", "freude/b.wav", "freude/\u{1b}[31m\nd.wav"] {
         project.write(&format!("bad/{path}"), "no sound");
     }
+    project.ser(&["corpus", "init", "bad"]).fails(4, &["no recording below bad can be read: all 4 for one reason, such as freude/"]);
+    assert!(!project.path("data/manifests/bad.csv").exists());
+    project.write("bad/wut/e.wav", wav(&tone(200.0, 0.3)));
     let ran = project.ser(&["corpus", "init", "bad"]).ok();
     for part in [
         "cannot be read: freude/b.wav",
@@ -179,7 +182,7 @@ fn what_is_proposed_is_never_written_over_and_what_cannot_be_told_is_said() {
     project.ser(&["corpus", "init", "words"]).fails(4, &["tells the emotion", "folder:1: x 1, y 1"]);
     project.ser(&["corpus", "init", "nowhere"]).fails(5, &["nowhere"]);
     project.ser(&["corpus", "init", "words", "--emotion", "piece:1"]).fails(2, &["folder:1.2"]);
-    project.ser(&["corpus", "init", "bad", "--emotion", "folder:3"]).fails(4, &["have no folder:3", "folder:1: freude 2, wut 2"]);
+    project.ser(&["corpus", "init", "bad", "--emotion", "folder:3"]).fails(4, &["have no folder:3", "folder:1: wut 3, freude 2"]);
     project.write("empty/readme.txt", "");
     project.ser(&["corpus", "init", "empty", "--json"]).fails(4, &["holds no recording"]);
 }

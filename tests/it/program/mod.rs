@@ -24,5 +24,6 @@ pub mod project;
 mod runs;
 mod scale;
 mod sets;
+mod tables;
 mod variants;
 mod windows;

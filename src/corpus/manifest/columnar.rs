@@ -1,0 +1,222 @@
+//! A Parquet table as rows of text.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::Path;
+
+use parquet::errors::ParquetError;
+use parquet::file::metadata::ParquetMetaData;
+use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::record::Field;
+use parquet::record::reader::RowIter;
+
+use super::sheet::{Row, Sheet};
+use crate::error::{Error, Result};
+use crate::foreign::{are_sane_pages, guarded, is_sane_footer};
+
+/// What a page may be unpacked to, in bytes; writers aim at one million.
+const LARGEST_PAGE: i64 = 64 << 20;
+/// The longest cell, in bytes: a dictionary holds a long one once, however many rows repeat it.
+const LONGEST_CELL: usize = 1 << 20;
+/// Rows that any table may have, and that one may have for each of its bytes: paths and times never compress as far as repeated rows do.
+const FEW_ROWS: u64 = 100_000;
+const ROWS_PER_BYTE: u64 = 64;
+
+/// Opens a table; what unpacks to far more than a manifest can need is refused by its sizes, before anything is decoded.
+///
+/// # Errors
+/// `Io` where it cannot be read, `Data` where it is damaged or too large; both also from the rows.
+pub(super) fn parquet_rows(path: &Path) -> Result<Sheet> {
+    let shown = path.to_owned();
+    let broken = move |e: Box<dyn std::error::Error + Send + Sync>| {
+        Error::data(format!("failed to read {}", shown.display()))
+            .hint("write the table again, uncompressed or with snappy compression")
+            .because(e)
+    };
+    let mut file = File::open(path).map_err(|e| Error::io("read", path, e))?;
+    if !has_sane_footer(&mut file).map_err(|e| Error::io("read", path, e))? {
+        return Err(broken("its footer is damaged".into()));
+    }
+    let pages = file.try_clone().map_err(|e| Error::io("read", path, e))?;
+    let length = file.metadata().map_err(|e| Error::io("read", path, e))?.len();
+    let opened = guarded(|| {
+        let reader = SerializedFileReader::new(file)?;
+        too_many_rows(reader.metadata(), length).map_or(Ok(()), |why| Err(ParquetError::General(why)))?;
+        if !are_sane_pages(&pages, reader.metadata(), LARGEST_PAGE)? {
+            let why = format!("its pages are damaged, or one unpacks to more than {} MiB", LARGEST_PAGE >> 20);
+            return Err(ParquetError::General(why));
+        }
+        let fields = reader.metadata().file_metadata().schema().get_fields().to_vec();
+        Ok((fields, RowIter::from_file_into(Box::new(reader))))
+    });
+    let (fields, mut rows) = opened.map_err(|e| broken(e.into()))?.map_err(|e: ParquetError| broken(e.into()))?;
+    let columns = fields.iter().map(|f| f.name().trim().to_owned()).collect();
+    let mut next = move || match guarded(|| rows.next()) {
+        Ok(Some(Ok(row))) => match row.get_column_iter().find(|(_, field)| longest(field) > LONGEST_CELL) {
+            Some((name, field)) => {
+                let why = format!("the column {name} has a cell of {} MiB", longest(field) >> 20);
+                Some(Err(broken(why.into()).hint("a manifest names recordings and labels: leave such columns out")))
+            }
+            None => Some(Ok(row.get_column_iter().map(|(_, field)| text(field)).collect())),
+        },
+        Ok(Some(Err(error))) => Some(Err(broken(error.into()))),
+        Ok(None) => None,
+        Err(error) => Some(Err(broken(error.into()))),
+    };
+    let mut done = false;
+    let rows = (1..).map_while(move |place| {
+        let cells = if done { None } else { next() };
+        done = !matches!(cells, Some(Ok(_)));
+        Some(cells?.map(|cells| Row { place, cells: Ok(cells) }))
+    });
+    Ok(Sheet { columns, rows: Box::new(rows), unit: "row", notes: Vec::new() })
+}
+
+/// Whether a Parquet file ends in a footer that can be handed to its decoder.
+fn has_sane_footer(file: &mut File) -> io::Result<bool> {
+    let mut tail = [0; 8];
+    let length = file.metadata()?.len();
+    if length < tail.len() as u64 {
+        return Ok(false);
+    }
+    file.seek(SeekFrom::End(-8)).and_then(|_| file.read_exact(&mut tail))?;
+    let [a, b, c, d, ..] = tail;
+    let Some(start) = (length - 8).checked_sub(u32::from_le_bytes([a, b, c, d]).into()) else { return Ok(false) };
+    let mut footer = Vec::new();
+    file.seek(SeekFrom::Start(start))?;
+    Read::by_ref(file).take(length - 8 - start).read_to_end(&mut footer)?;
+    file.rewind()?;
+    Ok(is_sane_footer(&footer))
+}
+
+/// A cell as CSV would show it; what no manifest column can hold (lists, groups) is empty.
+fn text(field: &Field) -> String {
+    match field {
+        Field::Str(s) => s.clone(),
+        Field::Bytes(b) => String::from_utf8(b.data().to_vec()).unwrap_or_default(),
+        Field::Null | Field::Group(_) | Field::ListInternal(_) | Field::MapInternal(_) => String::new(),
+        Field::Double(x) => x.to_string(),
+        Field::Float(x) => x.to_string(),
+        other => other.to_string(),
+    }
+}
+
+/// Bytes of a text.
+fn longest(field: &Field) -> usize {
+    match field {
+        Field::Str(text) => text.len(),
+        Field::Bytes(bytes) => bytes.len(),
+        _ => 0,
+    }
+}
+
+/// Why a table of `length` bytes cannot be a manifest, where its footer promises more rows than those could tell apart.
+fn too_many_rows(footer: &ParquetMetaData, length: u64) -> Option<String> {
+    let rows = footer.row_groups().iter().map(|group| group.num_rows().unsigned_abs()).fold(0, u64::saturating_add);
+    let most = length.saturating_mul(ROWS_PER_BYTE).max(FEW_ROWS);
+    (rows > most).then(|| format!("its {length} bytes unpack to {rows} rows, which repeat each other"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{ArrayRef, DictionaryArray, Int32Array, RecordBatch, StringArray};
+    use arrow::datatypes::Int32Type;
+    use parquet::arrow::ArrowWriter;
+
+    use super::*;
+    use crate::corpus::manifest::sheet::open;
+    use crate::error::Kind;
+
+    fn parquet_of(columns: [(&str, ArrayRef); 2]) -> Vec<u8> {
+        let batch = RecordBatch::try_from_iter(columns).unwrap();
+        let mut bytes = Vec::new();
+        let mut writer = ArrowWriter::try_new(&mut bytes, batch.schema(), None).unwrap();
+        writer.write(&batch).unwrap();
+        writer.close().unwrap();
+        bytes
+    }
+
+    /// The rows of a table, or its error.
+    fn read(bytes: &[u8]) -> Result<usize> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("m.parquet");
+        std::fs::write(&path, bytes).unwrap();
+        let mut count = 0;
+        for row in open(&path)?.rows {
+            row?;
+            count += 1;
+        }
+        Ok(count)
+    }
+
+    #[test]
+    fn damage_in_any_byte_of_a_parquet_table_is_an_error_at_worst() {
+        let cells = ["a.wav", "b.wav", "a.wav", "a.wav", "c.wav"];
+        let column: ArrayRef = Arc::new(StringArray::from(cells.to_vec()));
+        let whole = parquet_of([("path", column.clone()), ("emotion", column)]);
+        assert_eq!(read(&whole).unwrap(), cells.len());
+        let (mut errors, mut unsound) = (0, 0);
+        for at in 4..whole.len() {
+            for byte in [whole[at] ^ 1, whole[at] ^ 0x80, 0, 0xFF] {
+                let mut bytes = whole.clone();
+                bytes[at] = byte;
+                if let Err(error) = read(&bytes) {
+                    assert_eq!(error.kind(), Kind::Data, "{error}");
+                    errors += 1;
+                    unsound += usize::from(error.to_string().contains("its pages are damaged"));
+                }
+            }
+        }
+        assert!(errors > 500 && unsound > 100, "{errors} errors, {unsound} of them before anything was decoded");
+    }
+
+    #[test]
+    fn a_schema_as_deep_as_its_file_is_long_is_refused() {
+        const LEVELS: usize = 300_000;
+        // Thrift: version 2, then a list of groups with one child each, then a column.
+        let mut footer = vec![0x15, 4, 0x19, 0xFC];
+        let mut length = LEVELS + 1;
+        while length > 0x7F {
+            footer.push((length & 0x7F) as u8 | 0x80);
+            length >>= 7;
+        }
+        footer.push(length as u8);
+        footer.extend([0x48, 1, b'a', 0x15, 2, 0].repeat(LEVELS));
+        footer.extend([0x15, 2, 0x25, 0, 0x18, 1, b'a', 0, 0x16, 0, 0x19, 0x0C, 0]);
+        let file = [b"PAR1", &footer[..], &(footer.len() as u32).to_le_bytes(), b"PAR1"].concat();
+        let error = read(&file).unwrap_err();
+        assert!(error.kind() == Kind::Data && error.to_string().ends_with("its footer is damaged"), "{error}");
+    }
+
+    /// A table whose rows all hold the same cells.
+    fn repeated(rows: usize, cell: &str) -> Vec<u8> {
+        let (keys, values) = (Int32Array::from(vec![0; rows]), StringArray::from(vec![cell]));
+        let column: ArrayRef = Arc::new(DictionaryArray::<Int32Type>::new(keys, Arc::new(values)));
+        let properties = parquet::file::properties::WriterProperties::builder()
+            .set_compression(parquet::basic::Compression::SNAPPY)
+            .set_dictionary_page_size_limit(1 << 30)
+            .build();
+        let batch = RecordBatch::try_from_iter([("path", column.clone()), ("emotion", column)]).unwrap();
+        let mut bytes = Vec::new();
+        let mut writer = ArrowWriter::try_new(&mut bytes, batch.schema(), Some(properties)).unwrap();
+        writer.write(&batch).unwrap();
+        writer.close().unwrap();
+        bytes
+    }
+
+    #[test]
+    fn tables_that_unpack_to_far_more_than_they_hold_are_refused_by_their_sizes() {
+        let rows = repeated(1_000_000, "a");
+        assert!(rows.len() < 10_000, "{}", rows.len());
+        let error = read(&rows).unwrap_err();
+        assert!(error.kind() == Kind::Data && error.to_string().contains("unpack to 1000000 rows"), "{error}");
+        assert_eq!(read(&repeated(90_000, "a")).unwrap(), 90_000);
+        // One long value for all rows: by the size of its page, or by that of a cell.
+        let error = read(&repeated(40, &"x".repeat((64 << 20) + 1))).unwrap_err();
+        assert!(error.kind() == Kind::Data && error.to_string().contains("more than 64 MiB"), "{error}");
+        let error = read(&repeated(40, &"x".repeat(2 << 20))).unwrap_err();
+        assert!(error.to_string().contains("a cell of 2 MiB") && error.hint_text().unwrap().contains("leave such columns out"), "{error}");
+    }
+}
