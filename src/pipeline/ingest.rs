@@ -160,7 +160,7 @@ fn hint(detail: &str) -> &'static str {
     } else if detail.contains("leaves the recording") {
         "start and end are seconds from the beginning of the file: divide milliseconds by 1000, and samples by the sample rate"
     } else {
-        "check that the files are audio in a supported format (WAV, FLAC, MP3, Ogg, MP4, AIFF, AU, SPHERE)"
+        "check that the files are audio in a supported format (WAV, FLAC, MP3, Ogg, WebM, MP4, AAC, AIFF, AU, SPHERE)"
     }
 }
 
