@@ -27,7 +27,7 @@ pub(super) struct Calibration {
     pub warning: Option<String>,
 }
 
-/// Chooses inner folds of unseen speakers where the protocol keeps speakers apart and the training part has enough of them, and stratified
+/// Chooses inner folds that hold out whole speakers where the protocol keeps speakers apart and the training part has enough of them, and stratified
 /// ones otherwise.
 pub(super) fn choose(experiment: &Experiment, train: &Part<Training>, labels: &[String]) -> Result<Calibration> {
     let utterances: Vec<usize> = (0..train.len()).filter(|&row| !train.is_copy(row)).collect();
@@ -53,7 +53,7 @@ pub(super) fn choose(experiment: &Experiment, train: &Part<Training>, labels: &[
             let n = FOLDS.min(speakers.len());
             let folds = train.inner_fold_numbers(n, Grouping::Speaker, SEED)?;
             if (0..n).all(|fold| fits_all_classes(train, &folds, fold)) {
-                let described = format!("a sigmoid for each pair of classes, by {n} inner folds of unseen speakers");
+                let described = format!("a sigmoid for each pair of classes, by {n} inner folds that hold out whole speakers");
                 return Ok(Calibration { folds: Some(folds), described, warning: None });
             }
         }
