@@ -70,7 +70,8 @@ impl ModelSettings {
     /// Changes whenever the same rows and settings would give another model.
     pub fn code_version(&self) -> u32 {
         match self {
-            ModelSettings::Svm { .. } | ModelSettings::Logistic { .. } => 3,
+            ModelSettings::Svm { .. } => 4,
+            ModelSettings::Logistic { .. } => 3,
             ModelSettings::Cnn { .. } | ModelSettings::Perceptron(_) | ModelSettings::Temporal(_) => 2,
             _ => 1,
         }

@@ -29,7 +29,7 @@ pub(super) struct Calibration {
     pub warning: Option<String>,
 }
 
-/// Chooses inner folds of unseen speakers where the protocol keeps speakers apart and the training part has enough of them, and stratified
+/// Chooses inner folds that hold out whole speakers where the protocol keeps speakers apart and the training part has enough of them, and stratified
 /// ones otherwise.
 pub(super) fn choose(experiment: &Experiment, train: &Part<Training>, labels: &[String]) -> Result<Calibration> {
     // Windows of one utterance are judged together, so that it is utterances that are counted.
@@ -52,7 +52,7 @@ pub(super) fn choose(experiment: &Experiment, train: &Part<Training>, labels: &[
     if experiment.protocol.keeps_speakers_apart() {
         match speaker_folds(train)? {
             Ok((n, folds)) => {
-                let described = format!("a sigmoid for each pair of classes, by {n} inner folds of unseen speakers");
+                let described = format!("a sigmoid for each pair of classes, by {n} inner folds that hold out whole speakers");
                 return Ok(Calibration { folds: Some(folds), described, warning: None });
             }
             Err(reason) => {
@@ -155,7 +155,7 @@ mod tests {
         let loso = |rows: &[(usize, usize, &str)]| chosen("leave-one-speaker-out", rows);
         let rows_of_three = rows(2, &["a", "b", "c"]);
         let found = loso(&rows_of_three);
-        assert!(found.described.ends_with("by 3 inner folds of unseen speakers") && found.warning.is_none(), "{found:?}");
+        assert!(found.described.ends_with("by 3 inner folds that hold out whole speakers") && found.warning.is_none(), "{found:?}");
         let folds = found.folds.expect("folds");
         assert_eq!(folds.chunks(4).map(|rows| rows[0]).collect::<BTreeSet<usize>>().len(), 3);
         assert!(folds.chunks(4).all(|rows| rows.iter().all(|fold| *fold == rows[0])));
@@ -172,6 +172,6 @@ mod tests {
         // Of six speakers in five folds, two who alone have a class may fall into one fold: another draw parts them.
         let by_two: Vec<_> =
             rows(9, &["a", "b", "c", "d", "e", "f"]).into_iter().filter(|row| row.1 == 0 || "af".contains(row.2)).collect();
-        assert!(loso(&by_two).described.contains("unseen speakers"));
+        assert!(loso(&by_two).described.contains("whole speakers"));
     }
 }

@@ -46,11 +46,12 @@ impl Folds {
         let hashes: Vec<&str> = places.iter().map(|&place| whole[place].content_hash.as_str()).collect();
         let stretches: Vec<Stretch> = utterances.iter().map(stretch).collect();
         let stretches = split::are_cut(&stretches).then_some(stretches.as_slice());
+        let repeated = groups.map_or_else(|| split::repeated(&hashes), split::repeated);
         for (fold, sharing) in self.folds.iter().zip(&mut self.about.sharing) {
             sharing.shared_near = groups.map(|groups| split::near_shared(fold, &hashes, groups));
             let found = match groups {
-                Some(groups) => split::on_both_sides(fold, groups, stretches),
-                None => split::on_both_sides(fold, &hashes, stretches),
+                Some(groups) => split::on_both_sides(fold, groups, &repeated, stretches),
+                None => split::on_both_sides(fold, &hashes, &repeated, stretches),
             };
             sharing.both_sides = found.into_iter().map(|i| unit.id(&utterances[i].source.id)).collect::<BTreeSet<_>>().len();
         }

@@ -28,13 +28,20 @@ fn x(share: f64) -> f64 {
 /// One panel: the experiments of one kind of protocol with the published figures of that kind.
 struct Panel<'a> {
     title: &'static str,
+    /// What of the title stands on a line of its own.
+    detail: Option<&'static str>,
     rows: Vec<&'a ExperimentSection>,
     marks: Vec<(String, &'a Published)>,
 }
 
 impl Panel<'_> {
+    /// Room for the title.
+    fn head(&self) -> f64 {
+        if self.detail.is_some() { 52.0 } else { 30.0 }
+    }
+
     fn height(&self) -> f64 {
-        30.0 + if self.marks.is_empty() { 0.0 } else { 20.0 * self.levels() as f64 + 6.0 } + ROW * self.rows.len() as f64 + 14.0
+        self.head() + if self.marks.is_empty() { 0.0 } else { 20.0 * self.levels() as f64 + 6.0 } + ROW * self.rows.len() as f64 + 14.0
     }
 
     /// Heights of the letters: neighbours closer than a letter's width stand above each other.
@@ -68,7 +75,8 @@ pub(super) fn write(h: &mut Html, report: &PipelineReport, experiments: &[&Exper
         .into_iter()
         .filter(|(_, ours, _)| !ours.is_empty())
         .map(|(speakers, ours, theirs)| Panel {
-            title: speakers.heading(),
+            title: speakers.heading().split("; ").next().unwrap_or_default(),
+            detail: speakers.heading().split_once("; ").map(|(_, detail)| detail),
             rows: ours.into_iter().map(|i| experiments[i]).collect(),
             // What is not known of both is not the same.
             marks: theirs
@@ -108,7 +116,10 @@ pub(super) fn write(h: &mut Html, report: &PipelineReport, experiments: &[&Exper
 fn draw_panel(h: &mut Html, panel: &Panel, top: f64) {
     svg::label(h, "strong", "start", (0.0, top + 16.0), panel.title);
     let bottom = top + panel.height() - 10.0;
-    let letters = top + 30.0;
+    if let Some(detail) = panel.detail {
+        svg::label(h, "tick", "start", (0.0, top + 36.0), detail);
+    }
+    let letters = top + panel.head();
     let rows = if panel.marks.is_empty() { letters } else { letters + 20.0 * panel.levels() as f64 + 6.0 };
     for tick in 0..=5 {
         let at = x(f64::from(tick) / 5.0);

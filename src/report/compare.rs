@@ -60,9 +60,9 @@ pub(super) fn by_speakers<'r, E>(
     let ours: Vec<TestSpeakers> = experiments.iter().map(|one| of(one).speakers).collect();
     let theirs: Vec<TestSpeakers> = published.iter().map(speakers_of).collect();
     let mut kinds: Vec<TestSpeakers> = ours.iter().chain(&theirs).copied().collect();
-    kinds.sort();
-    kinds.dedup_by_key(|kind| kind.word());
-    let places = |all: &[TestSpeakers], kind: TestSpeakers| (0..all.len()).filter(|&i| all[i].word() == kind.word()).collect();
+    kinds.sort_by_key(|kind| kind.place());
+    kinds.dedup_by_key(|kind| kind.place());
+    let places = |all: &[TestSpeakers], kind: TestSpeakers| (0..all.len()).filter(|&i| all[i].place() == kind.place()).collect();
     kinds.into_iter().map(|kind| (kind, places(&ours, kind), places(&theirs, kind))).collect()
 }
 

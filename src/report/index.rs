@@ -133,14 +133,15 @@ fn filters(h: &mut Html, entries: &[Entry]) {
 }
 
 /// What the rows say of their test speakers, each once.
-fn kinds(entries: &[Entry]) -> BTreeSet<TestSpeakers> {
-    let mut kinds = BTreeSet::new();
+fn kinds(entries: &[Entry]) -> Vec<TestSpeakers> {
+    let mut kinds = Vec::new();
     for report in entries.iter().filter_map(|entry| entry.report.as_ref().ok()) {
         kinds.extend(report.experiments.iter().filter(|one| one.pooled.is_some()).map(|one| one.speakers));
         kinds.extend(compare::published(report).iter().map(compare::speakers_of));
     }
-    let mut words = BTreeSet::new();
-    kinds.into_iter().filter(|kind| words.insert(kind.word())).collect()
+    kinds.sort_by_key(|kind| kind.place());
+    kinds.dedup_by_key(|kind| kind.place());
+    kinds
 }
 
 /// The start tag of a row, with what it is filtered by.

@@ -66,7 +66,7 @@ fn spreads(h: &mut Html, experiment: &ExperimentSection, id: &str) {
     h.raw("<ul>");
     if let Some(intervals) = &uncertainty.intervals {
         h.within("li", &[], |h| {
-            h.text(describe(intervals)).raw(": ");
+            h.text(describe(intervals)).text(experiment.doubt(Attribute::Speaker)).raw(": ");
             for (name, interval) in [("WA ", intervals.accuracy), (" %, UAR ", intervals.uar)] {
                 h.raw(name).text(percent(interval.low)).raw(" to ").text(percent(interval.high));
             }

@@ -135,13 +135,25 @@ pub fn sharing(items: &[Item], fold: &Fold, text_ids: &[Option<&str>], hashes: &
     }
 }
 
-/// Places of the tested items of which some sound is trained on: `sounds` gives copies of one recording the same value, and `stretches`, where
-/// utterances [are cut](are_cut) from recordings, tells which overlap. Both belong to the items of the fold.
-pub fn on_both_sides<S: Ord>(fold: &Fold, sounds: &[S], stretches: Option<&[Stretch]>) -> Vec<usize> {
-    let (tested, trained) = sides(fold);
-    let known: BTreeSet<&S> = trained.iter().map(|&i| &sounds[i]).collect();
-    let mut found: BTreeSet<usize> = tested.iter().copied().filter(|&i| known.contains(&sounds[i])).collect();
+/// Places of the items whose value is not theirs alone.
+pub fn repeated<S: Ord>(sounds: &[S]) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..sounds.len()).collect();
+    order.sort_by(|&a, &b| sounds[a].cmp(&sounds[b]));
+    let mut places: Vec<usize> = order.chunk_by(|&a, &b| sounds[a] == sounds[b]).filter(|same| same.len() > 1).flatten().copied().collect();
+    places.sort_unstable();
+    places
+}
+
+/// Places of the tested items of which some sound is trained on: `sounds` gives copies of one recording the same value, `repeated` are the
+/// [places](repeated) of those with copies, and `stretches`, where utterances [are cut](are_cut) from recordings, tell which overlap. All belong
+/// to the items of the fold.
+pub fn on_both_sides<S: Ord>(fold: &Fold, sounds: &[S], repeated: &[usize], stretches: Option<&[Stretch]>) -> Vec<usize> {
+    let role = |i: &&usize, is: fn(Role) -> bool| fold.roles[**i].is_some_and(is);
+    let known: BTreeSet<&S> = repeated.iter().filter(|i| role(i, |role| role != Role::Test)).map(|&i| &sounds[i]).collect();
+    let tested = repeated.iter().filter(|i| role(i, |role| role == Role::Test));
+    let mut found: BTreeSet<usize> = tested.copied().filter(|&i| known.contains(&sounds[i])).collect();
     if let Some(stretches) = stretches {
+        let (tested, trained) = sides(fold);
         found.extend(cut_from_the_same(stretches, &tested, &trained).into_iter().filter(|(_, overlaps)| *overlaps).map(|(i, _)| i));
     }
     found.into_iter().collect()

@@ -191,6 +191,20 @@ impl TestSpeakers {
         }
     }
 
+    /// Place in the order of tables: what may be held beside figures of other speakers comes first.
+    pub fn place(self) -> usize {
+        match self {
+            TestSpeakers::Unseen => 0,
+            TestSpeakers::OnBothSides { .. } => 1,
+            TestSpeakers::Guessed { disjoint: true } => 2,
+            TestSpeakers::InDoubt { .. } => 3,
+            TestSpeakers::Shared => 4,
+            TestSpeakers::Guessed { disjoint: false } => 5,
+            TestSpeakers::PartlyKnown => 6,
+            TestSpeakers::Unknown => 7,
+        }
+    }
+
     /// Above a table, a panel or a card of results of this kind.
     pub fn heading(self) -> &'static str {
         match self {
@@ -198,7 +212,7 @@ impl TestSpeakers {
             TestSpeakers::OnBothSides { .. } => "Not speaker-independent: recordings are on both sides",
             TestSpeakers::Guessed { disjoint: true } => "Speakers guessed from file names: not confirmed; disjoint in the guessed field",
             TestSpeakers::Guessed { disjoint: false } => "Speakers guessed from file names: not confirmed; shared in the guessed field",
-            TestSpeakers::InDoubt { .. } => "Speakers in doubt: copies of one recording have different speakers",
+            TestSpeakers::InDoubt { .. } => "Speakers in doubt; copies of one recording have different speakers",
             TestSpeakers::Shared => "Test speakers shared with training",
             TestSpeakers::PartlyKnown => "Not all test speakers known",
             TestSpeakers::Unknown => "Test speakers not known",
@@ -210,7 +224,8 @@ impl TestSpeakers {
         match self {
             TestSpeakers::Unseen => "unseen",
             TestSpeakers::OnBothSides { .. } => "not speaker-independent",
-            TestSpeakers::Guessed { .. } => "guessed, not confirmed",
+            TestSpeakers::Guessed { disjoint: true } => "guessed, not confirmed",
+            TestSpeakers::Guessed { disjoint: false } => "shared in the guessed field",
             TestSpeakers::InDoubt { .. } => "in doubt",
             TestSpeakers::Shared => "shared with training",
             TestSpeakers::PartlyKnown => "not all known",

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::assign::keeps_speakers_apart;
 use super::draw::Draw;
 use super::sharing::{Stretch, are_cut};
-use super::{Assignment, Fold, Item, Protocol, Requirement, Role, Sharing, TestSpeakers, assign, near_shared, on_both_sides, sharing};
+use super::{
+    Assignment, Fold, Item, Protocol, Requirement, Role, Sharing, TestSpeakers, assign, near_shared, on_both_sides, repeated, sharing,
+};
 use crate::corpus::{Attribute, UNKNOWN_SPEAKER};
 use crate::error::{Error, Kind};
 
@@ -479,11 +481,13 @@ fn recordings_on_both_sides_are_counted_once() {
     let cut = |path, start, end| Stretch { path, start, end };
     let stretches =
         [cut("a", 0.0, 2.0), cut("a", 1.0, 3.0), cut("a", 2.0, 3.0), cut("b", 0.0, 1.0), cut("c", 0.0, 1.0), cut("c", 0.0, 1.0)];
-    assert_eq!(on_both_sides(&fold, &["h0", "h0", "h2", "h3", "h3", "h5"], None), [1, 4]);
+    assert_eq!(repeated(&["h0", "h0", "h2", "h3", "h3", "h5"]), [0, 1, 3, 4]);
+    assert_eq!(on_both_sides(&fold, &["h0", "h0", "h2", "h3", "h3", "h5"], &[0, 1, 3, 4], None), [1, 4]);
+    let found = |groups: [usize; 6], stretches| on_both_sides(&fold, &groups, &repeated(&groups), stretches);
     // A copy that overlaps as well is one; what takes no part is on no side.
-    assert_eq!(on_both_sides(&fold, &[0, 0, 2, 3, 4, 4], Some(&stretches)), [1]);
-    assert_eq!(on_both_sides(&fold, &[0, 1, 2, 3, 4, 5], Some(&stretches)), [1]);
-    assert!(on_both_sides(&fold, &[0, 1, 2, 3, 4, 5], None).is_empty());
+    assert_eq!(found([0, 0, 2, 3, 4, 4], Some(&stretches[..])), [1]);
+    assert_eq!(found([0, 1, 2, 3, 4, 5], Some(&stretches[..])), [1]);
+    assert!(found([0, 1, 2, 3, 4, 5], None).is_empty());
 }
 
 #[test]

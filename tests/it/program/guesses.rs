@@ -89,7 +89,9 @@ fn one_emotion_each(project: &Project) -> Vec<[String; 4]> {
 fn a_guessed_speaker_is_unknown_until_it_is_confirmed_and_confirming_trains_nothing() {
     let project = Project::new();
     let rows = one_emotion_each(&project);
-    let line = |[path, emotion, _, number]: &[String; 4]| format!("{path},{emotion},{number},female");
+    let line = |[path, emotion, _, number]: &[String; 4]| {
+        format!("{path},{emotion},{number},{}", if number < &"F4".to_owned() { "female" } else { "male" })
+    };
     manifest(&project, &rows.iter().map(line).collect::<Vec<_>>());
     let protocol = "{ kind = \"group-kfold\", folds = 3 }";
     pipeline(&project, protocol, "guessed = [\"speaker\", \"sex\"]");
