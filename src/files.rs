@@ -337,6 +337,14 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
+    fn a_private_folder_is_for_its_owner_alone() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = private_folder().unwrap();
+        assert_eq!(std::fs::metadata(folder.path()).unwrap().permissions().mode() & 0o777, 0o700);
+    }
+
+    #[cfg(unix)]
+    #[test]
     fn others_may_read_what_the_umask_lets_them() {
         use std::os::unix::fs::PermissionsExt;
         let dir = tempfile::tempdir().unwrap();

@@ -287,6 +287,21 @@ mod tests {
     }
 
     #[test]
+    fn a_file_that_is_there_with_other_content_is_not_replaced() {
+        let (folder, result) = attempt(&zip_of(&[("wav/a.wav", b"one"), ("wav/b.wav", b"two")]));
+        result.unwrap();
+        let dest = folder.path().join("in/dest");
+        fs::write(dest.join("wav/b.wav"), b"own").unwrap();
+        fs::remove_file(dest.join("wav/a.wav")).unwrap();
+        let error = unpack(&folder.path().join("a.zip"), &dest, &Cancel::default()).unwrap_err();
+        assert!(error.kind() == Kind::Data && error.to_string().contains("b.wav is there already"), "{error}");
+        assert_eq!(fs::read(dest.join("wav/b.wav")).unwrap(), b"own");
+        assert!(!dest.join("wav/a.wav").exists(), "nothing was unpacked");
+        fs::remove_file(dest.join("wav/b.wav")).unwrap();
+        assert_eq!(unpack(&folder.path().join("a.zip"), &dest, &Cancel::default()).unwrap().len(), 2);
+    }
+
+    #[test]
     fn names_that_leave_the_folder_are_refused() {
         for name in ["../../evil", "/tmp/evil", "ok/../../e", "C:\\evil.x", "c:/evil", "..\\evil", "a//evil", "./evil"] {
             let stand_in = "n".repeat(name.len());

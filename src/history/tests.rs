@@ -342,3 +342,38 @@ fn a_folder_that_cannot_be_made_costs_one_warning() {
     let warnings = said.0.into_inner().unwrap();
     assert!(warnings.len() == 1 && warnings[0].starts_with("the history of this run is not complete: "), "{warnings:?}");
 }
+
+#[test]
+fn a_row_that_was_changed_is_seen_and_rows_of_an_older_file_are_sealed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(FILE);
+    {
+        let older = History::open_with(&path, &STEPS[..1]).unwrap();
+        let row = "INSERT INTO runs (started, pipeline, title, command, folder, version, host, pid, birth, jobs, outcome, parameters)
+                   VALUES ('2025-11-24T23:46:40.250Z', 'demo', '', '', '', '', 'here', 1, '', 2, 'done', '{}')";
+        older.connection.execute_batch(row).unwrap();
+        older.connection.execute_batch("INSERT INTO metrics VALUES (1, 'quick', 'p', 'uar', 1, 12)").unwrap();
+    }
+    let run = record(folder.path(), "demo", "k");
+    let mut history = History::existing(folder.path()).unwrap().unwrap();
+    assert_eq!((run, history.metrics(1).unwrap()), (2, vec![metric("uar", 1.0)]));
+    let revision = Revision { commit: "ab".repeat(20), dirty: false };
+    let end = end(Outcome::Done, vec![metric("uar", 0.5)]);
+    history.add(run, "demo", &[], News { revision: Some(&revision), end: None }).unwrap();
+    history.add(run, "demo", &[], News { revision: None, end: Some((&end, 1_764_028_002.75)) }).unwrap();
+    drop(history);
+    for (change, back) in [
+        ("UPDATE runs SET revision = 'cd' WHERE id = 2", "UPDATE runs SET revision = replace(hex(zeroblob(20)), '00', 'ab') WHERE id = 2"),
+        ("UPDATE metrics SET value = 0.75 WHERE run = 2", "UPDATE metrics SET value = 0.5 WHERE run = 2"),
+        ("UPDATE metrics SET value = 2 WHERE run = 1", "UPDATE metrics SET value = 1 WHERE run = 1"),
+        ("UPDATE tasks SET why = ''", "UPDATE tasks SET why = 'never ran'"),
+        ("UPDATE predictions SET experiment = 'x'", "UPDATE predictions SET experiment = 'quick'"),
+        ("DROP INDEX runs_of_a_pipeline", "CREATE INDEX runs_of_a_pipeline ON runs (pipeline, id)"),
+    ] {
+        History::open(folder.path()).unwrap().connection.execute_batch(change).unwrap();
+        let error = History::existing(folder.path()).unwrap_err();
+        assert!(error.kind() == Kind::Data && error.to_string().contains("is damaged"), "{change}: {error}");
+        History::open(folder.path()).unwrap().connection.execute_batch(back).unwrap();
+        History::existing(folder.path()).unwrap();
+    }
+}

@@ -244,13 +244,13 @@ impl SavedModel {
     /// # Errors
     /// When the layers make no network.
     pub fn classifier(&self) -> Result<Box<dyn Classifier>> {
-        self.weights.classifier(|| self.spec())
+        self.weights.classifier(|| self.spec()).map_err(unusable)
     }
 
     /// The network, where the model is one.
     pub fn network(&self) -> Option<Result<CnnClassifier>> {
         match &self.weights {
-            Weights::Cnn { params, running } => Some(CnnClassifier::new(self.spec(), params.clone(), running.clone())),
+            Weights::Cnn { params, running } => Some(CnnClassifier::new(self.spec(), params.clone(), running.clone()).map_err(unusable)),
             _ => None,
         }
     }
@@ -261,7 +261,10 @@ impl SavedModel {
     /// As [`SavedModel::classifier`].
     pub fn classifier_of_rows(&self) -> Result<Box<dyn Classifier>> {
         match &self.weights {
-            Weights::Cnn { params, running } => Ok(Box::new(CnnClassifier::with_batch(self.spec(), params.clone(), running.clone(), 1)?)),
+            Weights::Cnn { params, running } => {
+                let network = CnnClassifier::with_batch(self.spec(), params.clone(), running.clone(), 1).map_err(unusable)?;
+                Ok(Box::new(network))
+            }
             _ => self.classifier(),
         }
     }
@@ -269,6 +272,11 @@ impl SavedModel {
     fn spec(&self) -> NetSpec {
         NetSpec { layers: self.info.layers.clone(), n_features: self.info.n_inputs(), n_classes: self.info.labels.len() }
     }
+}
+
+/// A saved model that cannot be put together is wrong data, whoever finds out.
+fn unusable(error: Error) -> Error {
+    Error::data("the saved model cannot be used").because(error).hint("copy the whole folder again, or train the model again")
 }
 
 /// What is wrong with an info, if anything.

@@ -159,7 +159,8 @@ impl Project {
         pages
     }
 
-    /// All files below `folder` with their contents, sorted by name; but for pages of runs, which have times in them.
+    /// All files below `folder` with their contents, sorted by name; but for pages of runs, which have times in them, and for the records of
+    /// what ser wrote, which tell the way to the pipeline file.
     pub fn tree(&self, folder: &str) -> Vec<(String, Vec<u8>)> {
         fn walk(root: &Path, folder: &Path, into: &mut Vec<(String, Vec<u8>)>) {
             for entry in fs::read_dir(folder).unwrap() {
@@ -170,7 +171,7 @@ impl Project {
                 }
                 if path.is_dir() {
                     walk(root, &path, into);
-                } else if path.file_name().is_none_or(|name| name != "run.html") {
+                } else if path.file_name().is_none_or(|name| name != "run.html" && name != ".ser-files.json") {
                     into.push((path.strip_prefix(root).unwrap().display().to_string(), fs::read(&path).unwrap()));
                 }
             }
