@@ -49,9 +49,9 @@ impl Tree {
 /// The recordings below a folder, by their extensions.
 ///
 /// # Errors
-/// [`crate::error::Kind::Io`] where the folder itself cannot be read.
-pub fn recordings(folder: &Path) -> Result<Tree> {
-    walk(folder, "", AUDIO)
+/// [`crate::error::Kind::Io`] where the folder itself cannot be read; `Interrupted` on request.
+pub fn recordings(folder: &Path, cancel: &Cancel) -> Result<Tree> {
+    walk_until(folder, "", AUDIO, cancel)
 }
 
 /// A folder still to be read: where it is, and what it is called below the root.

@@ -37,7 +37,7 @@ pub fn predict(predict: &Predict, args: &Args, cancel: &Cancel, observer: &dyn O
     outputs.spare_model(&folder)?;
     let predictor = Predictor::load(&folder)?;
     describe(&predictor, json, observer);
-    let sources = sources(predict)?;
+    let sources = sources(predict, cancel)?;
     outputs.spare_recordings(&sources)?;
     outputs.spare_others()?;
     sources.notes.iter().for_each(|note| observer.note(note.as_str()));
@@ -169,8 +169,8 @@ fn format(predict: &Predict, json: bool) -> Result<Format> {
 }
 
 /// All recordings that the command line names.
-fn sources(predict: &Predict) -> Result<Sources> {
-    let mut sources = Sources::under(predict.root.as_deref());
+fn sources(predict: &Predict, cancel: &Cancel) -> Result<Sources> {
+    let mut sources = Sources::under(predict.root.as_deref()).until(cancel);
     let list = Path::new("-");
     let lists = predict.paths.iter().filter(|path| *path == list).count();
     if lists + usize::from(predict.stdin) > 1 {

@@ -5,6 +5,7 @@ use std::path::Path;
 use super::cell::seconds;
 use super::columns::Columns;
 use super::sheet::{self, open};
+use crate::cancel::Cancel;
 use crate::corpus::is_nobody;
 use crate::error::{Error, Result};
 
@@ -43,13 +44,14 @@ pub struct Clips {
 /// the rows, by a few hundred bytes each.
 ///
 /// # Errors
-/// `Missing` where the manifest is not there; `Data` where it is no table, lacks the column or has no rows; `Io` where it cannot be read.
-pub fn clips(path: &Path) -> Result<Clips> {
+/// `Missing` where the manifest is not there; `Data` where it is no table, lacks the column or has no rows; `Io` where it cannot be read; `Interrupted` on request.
+pub fn clips(path: &Path, cancel: &Cancel) -> Result<Clips> {
     let sheet = open(path)?;
     let columns = Columns::with(&sheet.columns, path, &["path"])?;
     let mut rows: Vec<Result<Clip, BadRow>> = Vec::new();
     for row in sheet.rows {
         let sheet::Row { place, cells } = row?;
+        cancel.check()?;
         let named = cells.as_ref().ok().and_then(|cells| columns.cell(cells, "path")).map(str::to_owned);
         let clip = cells.and_then(|cells| clip(&cells, &columns));
         rows.push(clip.map_err(|why| BadRow { path: named, why: format!("{} {place}: {why}", sheet.unit) }));
@@ -87,7 +89,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join(name);
         std::fs::write(&path, text).unwrap();
-        clips(&path)
+        clips(&path, &Cancel::default())
     }
 
     #[test]

@@ -20,7 +20,7 @@ const LARGEST_PAGE: i64 = 64 << 20;
 const LONGEST_CELL: usize = 1 << 20;
 /// Rows that any table may have, and that one may have for each of its bytes: paths and times never compress as far as repeated rows do.
 const FEW_ROWS: u64 = 100_000;
-const ROWS_PER_BYTE: u64 = 64;
+const ROWS_PER_BYTE: u64 = 4;
 
 /// Opens a table; what unpacks to far more than a manifest can need is refused by its sizes, before anything is decoded.
 ///

@@ -32,7 +32,8 @@ impl<'f> Names<'f> {
     pub(super) fn beside<'n, 'c>(&'n self, table: &str, cells: impl Iterator<Item = &'c str>) -> Finder<'n, 'f> {
         let folder = folder(table);
         // A table among recordings speaks of those; one apart from all of them, of any.
-        let below = if self.files.iter().any(|file| file.starts_with(&folder)) { folder.clone() } else { String::new() };
+        let first = self.files.get(self.files.partition_point(|file| *file < folder));
+        let below = if first.is_some_and(|file| file.starts_with(&folder)) { folder.clone() } else { String::new() };
         let above = cells.filter_map(absolute).fold(None, |above, path| shared(above, &path)).map_or(0, |above| above.len());
         Finder { names: self, folder, below, above }
     }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::faults::{Bad, Fault};
+use crate::cancel::Cancel;
 use crate::corpus::manifest::{self, BadRow};
 use crate::corpus::{self, Reason};
 use crate::error::{Error, Result};
@@ -54,12 +55,19 @@ pub struct Sources {
     root: Option<PathBuf>,
     /// Whether that was asked for by any of them.
     rooted: bool,
+    cancel: Cancel,
 }
 
 impl Sources {
     /// Sources of which manifests and lists are relative to `root`, where there is one.
     pub fn under(root: Option<&Path>) -> Sources {
         Sources { root: root.map(Path::to_owned), ..Sources::default() }
+    }
+
+    /// Looks at folders and manifests as long as nobody asks for a stop.
+    #[must_use]
+    pub fn until(self, cancel: &Cancel) -> Sources {
+        Sources { cancel: cancel.clone(), ..self }
     }
 
     /// Whether any manifest or list was taken.
@@ -138,7 +146,7 @@ impl Sources {
     }
 
     fn add_folder(&mut self, folder: &Path) -> Result<()> {
-        let found = corpus::recordings(folder)?;
+        let found = corpus::recordings(folder, &self.cancel)?;
         let (files, unread) = (found.files.len(), found.unread());
         let others = found.others - found.unread.values().sum::<u64>();
         self.items.extend(found.files.into_iter().map(|file| Ok(Clip { path: folder.join(file), ..Clip::default() })));
@@ -155,7 +163,7 @@ impl Sources {
     }
 
     fn add_manifest(&mut self, path: &Path) -> Result<()> {
-        let found = manifest::clips(path)?;
+        let found = manifest::clips(path, &self.cancel)?;
         let folder = self.root.clone().unwrap_or_else(|| path.parent().unwrap_or(Path::new("")).to_owned());
         let folder = folder.as_path();
         self.rooted = true;
