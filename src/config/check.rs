@@ -199,7 +199,26 @@ fn corpus(raw: Spanned<Table<RawCorpus>>, context: &Context<'_>) -> Result<Corpu
     };
     let licence = raw.licence.map(|licence| context.text("licence", licence)).transpose()?;
     let citation = raw.citation.map(|citation| citation::check(citation, context)).transpose()?;
-    Ok(CorpusSettings { name, labels, notes: raw.notes.unwrap_or_default(), licence, citation, subset, windows, kind })
+    let guessed = guessed(raw.guessed, context)?;
+    Ok(CorpusSettings { name, labels, notes: raw.notes.unwrap_or_default(), licence, citation, guessed, subset, windows, kind })
+}
+
+/// Attributes of recordings that names can suggest and a user can confirm.
+const GUESSED: [&str; 6] = ["emotion", "speaker", "sex", "session", "text", "group"];
+
+fn guessed(raw: Key<Vec<Spanned<String>>>, context: &Context<'_>) -> Result<Vec<String>> {
+    let mut out: Vec<String> = Vec::new();
+    for one in raw.map_or_else(Vec::new, Spanned::into_inner) {
+        let (span, one) = (one.span(), one.into_inner());
+        if !GUESSED.contains(&one.as_str()) {
+            let error = context.texts.error(&span, format!("`{}` is no attribute that can be guessed", shorten(&one)));
+            return Err(error.hint(suggestion(&one, "attributes", &GUESSED)));
+        }
+        if !out.contains(&one) {
+            out.push(one);
+        }
+    }
+    Ok(out)
 }
 
 /// Keys that another kind of corpus has are no mistake of spelling, so they get their own message.
@@ -242,7 +261,7 @@ pub(super) fn keys_of(kind: RawCorpusKind) -> Vec<&'static str> {
         RawCorpusKind::Synthetic => &["speakers", "sentences", "takes", "sample_rate", "seed"],
         RawCorpusKind::Joined => &["parts"],
     };
-    [&["kind", "name", "root", "labels", "notes", "licence", "citation", "subset", "windows"], own].concat()
+    [&["kind", "name", "root", "labels", "notes", "licence", "citation", "guessed", "subset", "windows"], own].concat()
 }
 
 fn labels(raw: Key<Vec<Spanned<String>>>, known: &[&str], context: &Context<'_>) -> Result<Vec<String>> {

@@ -43,7 +43,7 @@ impl CorpusSettings {
     /// The key of an ingest.
     pub fn key(&self) -> CorpusKey<'_> {
         // Windows are cut from what an ingest finds, by a task of their own.
-        let CorpusSettings { name, labels, notes: _, licence: _, citation: _, subset, windows: _, kind } = self;
+        let CorpusSettings { name, labels, notes: _, licence: _, citation: _, guessed: _, subset, windows: _, kind } = self;
         let reader = match kind {
             CorpusKind::Ravdess { root: _ } => ReaderKey::Ravdess {},
             CorpusKind::Emodb { root: _, all_clips } => ReaderKey::Emodb { all_clips: *all_clips },

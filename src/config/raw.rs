@@ -81,6 +81,7 @@ pub(super) struct RawCorpus {
     pub(super) notes: Option<Vec<String>>,
     pub(super) licence: Key<String>,
     pub(super) citation: Key<String>,
+    pub(super) guessed: Key<Vec<Spanned<String>>>,
     pub(super) subset: Key<Table<RawSubset>>,
     pub(super) windows: Key<Table<RawWindows>>,
     // emodb

@@ -68,6 +68,16 @@ fn a_corpus_says_its_terms() {
 }
 
 #[test]
+fn attributes_that_were_guessed_are_named() {
+    let with = |line: &str| MINIMAL.replace("kind = \"ravdess\"", &format!("kind = \"ravdess\"\n{line}"));
+    assert!(read(MINIMAL, &[]).unwrap().corpus.guessed.is_empty());
+    let corpus = read(&with("guessed = [\"speaker\", \"text\", \"speaker\"]"), &[]).unwrap().corpus;
+    assert_eq!(corpus.guessed, ["speaker", "text"]);
+    let error = wrong("kind = \"ravdess\"", "kind = \"ravdess\"\nguessed = [\"speakers\"]");
+    says(&error, &["`speakers` is no attribute that can be guessed", "speaker"]);
+}
+
+#[test]
 fn what_is_not_written_has_its_documented_default() {
     let pipeline = read(MINIMAL, &[]).unwrap();
     let settings = pipeline.settings();

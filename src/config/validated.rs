@@ -69,6 +69,10 @@ pub struct CorpusSettings {
     /// What to cite for the corpus: BibTeX entries, or words.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub citation: Option<String>,
+    /// Attributes that were inferred from names and that nobody has confirmed yet: some of
+    /// `emotion`, `speaker`, `sex`, `session`, `text`, `group`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub guessed: Vec<String>,
     /// A rule that leaves utterances out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subset: Option<Subset>,
