@@ -6,6 +6,7 @@ mod conditions;
 mod counts;
 pub mod download;
 mod listing;
+mod same_name;
 mod sources;
 mod subset;
 pub mod synthetic;

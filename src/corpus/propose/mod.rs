@@ -3,17 +3,25 @@
 mod audformat;
 mod by_path;
 mod fields;
+mod forms;
 mod guess;
 mod latin;
+mod media;
+mod ours;
 mod place;
 mod repeats;
+mod several;
 mod sheets;
+mod sounds;
 mod speaker;
 mod tables;
 mod text;
+pub(super) mod treated;
+mod twins;
 pub(super) mod words;
 mod write;
 
 pub use guess::{Proposal, Row, propose};
 pub use place::{Choices, Place};
+pub use sounds::{Sound, heed};
 pub use write::{manifest, pipeline};

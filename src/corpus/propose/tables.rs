@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::guess::Row;
+use super::ours::without_ours;
 use super::place::Choices;
 use super::repeats::contradicted;
 use super::sheets::{self, Labelled, Names, Rejected, labelled};
@@ -35,7 +36,7 @@ pub(super) fn look(root: &Path, files: &[String], choices: &Choices) -> Result<L
     let names = Names::of(files);
     let mut found: Vec<Labelled> = Vec::new();
     let (mut rejected, mut doubts) = (Vec::new(), Vec::new());
-    for table in walk(root, "", EXTENSIONS)?.files {
+    for table in without_ours(root, walk(root, "", EXTENSIONS)?.files) {
         match labelled(root, &table, &names, choices) {
             Ok(labels) => found.push(labels),
             Err(Rejected { why, matters }) => {
@@ -89,7 +90,7 @@ pub(super) fn column(root: &Path, files: &[String], name: &str) -> Result<BTreeM
     let names = Names::of(files);
     let mut best = BTreeMap::new();
     let mut seen = Vec::new();
-    for table in walk(root, "", EXTENSIONS)?.files {
+    for table in without_ours(root, walk(root, "", EXTENSIONS)?.files) {
         let Ok(sheet) = sheets::read(&root.join(&table), &table) else { continue };
         let folder = sheets::folder(&table);
         let Some(file) = sheet.of_files(&names, &folder) else { continue };
