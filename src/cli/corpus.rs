@@ -27,6 +27,7 @@ struct Heard {
     seconds: f64,
     /// Sample rate in Hz and number of channels, by path.
     recorded: BTreeMap<String, (u32, u16)>,
+    sounds: BTreeMap<String, propose::Sound>,
     bad: Vec<(String, String)>,
     /// What decoding remarked, with the path.
     remarked: Vec<(&'static str, String)>,
@@ -108,6 +109,8 @@ pub fn init(init: &Init, args: &Args, cancel: &Cancel, observer: &dyn Observer) 
     if heard.recorded.is_empty() {
         return Err(unreadable(&init.folder, &heard));
     }
+    propose::heed(&mut proposal, &heard.sounds);
+    proposal.doubts.extend(speakers_tell(&proposal));
     let leaks: Vec<String> = heard.conditions(&proposal).iter().filter(|one| one.leaks()).map(Condition::warning).collect();
     proposal.doubts.extend(leaks);
     for (remark, count) in counted(heard.remarked.iter().map(|(remark, _)| *remark)) {
@@ -128,9 +131,29 @@ pub fn init(init: &Init, args: &Args, cancel: &Cancel, observer: &dyn Observer) 
     }
 }
 
+/// The warning that speakers tell the emotion, where they do.
+fn speakers_tell(proposal: &Proposal) -> Option<String> {
+    let rows = || proposal.rows.iter();
+    let pairs = rows().filter_map(|row| Some((row.speaker.as_deref()?, proposal.class(row))));
+    let condition = Condition::of("speaker", pairs, |speaker| (*speaker).to_owned());
+    condition.leaks().then(|| condition.warning())
+}
+
 /// With `/` between folders, as pipeline files have it on every system.
 fn plain(path: &Path) -> String {
     path.components().map(|part| part.as_os_str().to_string_lossy()).collect::<Vec<_>>().join("/").replace("//", "/")
+}
+
+/// Decodes a recording to its end and keeps a hash of its samples.
+fn measure(path: &Path) -> Result<(audio::Shape, propose::Sound)> {
+    let mut hasher = blake3::Hasher::new();
+    let shape = audio::decode_blocks(path, &audio::Budget::unlimited(), &mut |block, _, _| {
+        hasher.update(&block.iter().flat_map(|sample| sample.to_le_bytes()).collect::<Vec<u8>>());
+        block.clear();
+        true
+    })?;
+    hasher.update(&shape.sample_rate.to_le_bytes());
+    Ok((shape, propose::Sound { hash: *hasher.finalize().as_bytes(), seconds: shape.duration_s() }))
 }
 
 fn listen(root: &Path, proposal: &Proposal, cancel: &Cancel, observer: &dyn Observer) -> Result<Heard> {
@@ -141,10 +164,11 @@ fn listen(root: &Path, proposal: &Proposal, cancel: &Cancel, observer: &dyn Obse
     let mut done = 0;
     for some in paths.chunks(256) {
         cancel.check()?;
-        let found: Vec<_> = some.par_iter().map(|path| (*path, audio::measure(&root.join(path)))).collect();
+        let found: Vec<_> = some.par_iter().map(|path| (*path, measure(&root.join(path)))).collect();
         for (path, audio) in found {
             match audio {
-                Ok(audio) => {
+                Ok((audio, sound)) => {
+                    heard.sounds.insert(path.to_owned(), sound);
                     heard.seconds += audio.duration_s();
                     heard.recorded.insert(path.to_owned(), (audio.sample_rate, audio.channels));
                     audio

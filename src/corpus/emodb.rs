@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use super::labels;
 use super::listing::{Expected, Listing, Reason, SetAside};
+use super::same_name::{Settled, settle};
 use super::utterance::{Sex, Source};
-use super::walk::{AUDIO, check_root, nearness, stem, walk};
+use super::walk::{AUDIO, check_root, stem, walk};
 use crate::error::Result;
 
 const HINT: &str = "unpack download.zip (http://emodb.bilderbar.info) there, or set the corpus root to where its wav folder lies";
@@ -36,45 +37,49 @@ pub struct EmodbSettings {
 
 /// Reads an EMO-DB folder: the one that holds `wav/`, the `wav` folder itself, or one that holds either deeper down.
 ///
-/// Only names count; no audio is opened. Names are read without regard to case and ids are given in the corpus's own case. Of several
-/// files with one name the one nearest to the root is kept.
+/// Names are read without regard to case and ids are given in the corpus's own case. Of several files with one name one is kept: that in `wav`
+/// or the root itself, nearest to the root. A file with the same bytes is a copy; where a folder holds other contents under the same names
+/// (laryngograms, noise), nothing of it is used.
 ///
 /// # Errors
 /// [`crate::error::Kind::Missing`] where there is no such folder, `Data` where it is a file, `Io` where it cannot be read.
 pub fn read(root: &Path, settings: &EmodbSettings) -> Result<Listing> {
     check_root(root, "EMO-DB", HINT)?;
-    let mut tree = walk(root, "", AUDIO)?;
-    tree.files.sort_by(|a, b| nearness(a).cmp(&nearness(b)));
-    let mut found: BTreeMap<String, Source> = BTreeMap::new();
+    let tree = walk(root, "", AUDIO)?;
+    let mut found = Vec::new();
     let mut set_aside = tree.set_aside;
     for path in tree.files {
         let (reason, detail) = match parse(&path) {
             Err(why) => (Reason::UnknownCode, why),
-            Ok(source) => match found.get(&source.id) {
-                Some(first) => (Reason::Duplicate, format!("{} has the same name and is used: remove this copy", first.path)),
-                None if !settings.all_clips && !ORIGINALS.contains(source.id.as_str()) => {
-                    (Reason::NotInSubset, "not among the 535 files of the first release: set all_clips = true to use it".into())
-                }
-                None => {
-                    found.insert(source.id.clone(), source);
-                    continue;
-                }
-            },
+            Ok(source) if !settings.all_clips && !ORIGINALS.contains(source.id.as_str()) => {
+                (Reason::NotInSubset, "not among the 535 files of the first release: set all_clips = true to use it".into())
+            }
+            Ok(source) => {
+                found.push(source);
+                continue;
+            }
         };
         set_aside.push(SetAside { path, reason, detail });
     }
+    let Settled { sources, set_aside: others, warnings } =
+        settle(root, found, |folder| folder.is_empty() || folder.rsplit('/').next() == Some("wav"));
+    set_aside.extend(others);
     set_aside.sort_by(|a, b| a.path.cmp(&b.path));
-    let sources: Vec<Source> = found.into_values().collect();
+    let sources: Vec<Source> = sources.into_values().collect();
     let notes = mixed_folders(&sources).into_iter().collect();
-    Ok(Listing {
-        corpus: "emodb".into(),
-        sources,
-        set_aside,
-        expected: Some(expected(settings)),
-        warnings: vec![],
-        notes,
-        generated: false,
-    })
+    Ok(Listing { corpus: "emodb".into(), sources, set_aside, expected: Some(expected(settings)), warnings, notes, generated: false })
+}
+
+/// Whether a file has a name of the corpus.
+pub(super) fn is_name(path: &str) -> bool {
+    parse(path).is_ok()
+}
+
+/// Whether most of the sentences are those of the corpus: other corpora may name files in the same form.
+pub(super) fn is_likely(sources: &[Source]) -> bool {
+    const SENTENCES: [&str; 10] = ["a01", "a02", "a04", "a05", "a07", "b01", "b02", "b03", "b09", "b10"];
+    let known = |source: &&Source| source.text_id.as_deref().is_some_and(|text| SENTENCES.contains(&text));
+    sources.iter().filter(known).count() * 10 >= sources.len() * 9
 }
 
 /// The published counts of what `settings` ask for. EmoDB 2.0 comes without class counts here.

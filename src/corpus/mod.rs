@@ -9,6 +9,7 @@ pub mod download;
 mod listing;
 mod official;
 mod originals;
+mod same_name;
 mod sources;
 mod spelling;
 mod subset;

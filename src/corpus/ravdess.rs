@@ -5,8 +5,9 @@ use std::path::Path;
 
 use super::labels;
 use super::listing::{Expected, Listing, Reason, SetAside};
+use super::same_name::{Settled, settle};
 use super::utterance::{Sex, Source};
-use super::walk::{AUDIO, check_root, extension, nearness, stem, walk};
+use super::walk::{AUDIO, check_root, extension, stem, walk};
 use crate::error::Result;
 
 const HINT: &str =
@@ -20,28 +21,25 @@ const ACTORS: u8 = 24;
 /// Reads a RAVDESS folder: `Actor_AA` folders as unpacked, all files flat, or either nested deeper.
 ///
 /// Only names count; no audio is opened. The song part and the audio-visual and video-only copies are the same voices, and partly the same
-/// recordings, again: they are set aside and counted. Of several files with one name the one nearest to the root is kept.
+/// recordings, again: they are set aside and counted. Of several files with one name one is kept: that in a
+/// folder as the corpus has it, nearest to the root. A file with the same bytes is a copy; where a folder holds other contents under the same
+/// names, nothing of it is used.
 ///
 /// # Errors
 /// [`crate::error::Kind::Missing`] where there is no such folder, `Data` where it is a file, `Io` where it cannot be read.
 pub fn read(root: &Path) -> Result<Listing> {
     check_root(root, "RAVDESS", HINT)?;
     let wanted: Vec<&str> = AUDIO.iter().chain(VIDEO).copied().collect();
-    let mut tree = walk(root, "", &wanted)?;
-    tree.files.sort_by(|a, b| nearness(a).cmp(&nearness(b)));
-    let mut found: BTreeMap<String, Source> = BTreeMap::new();
+    let tree = walk(root, "", &wanted)?;
+    let mut found = Vec::new();
     let mut set_aside = tree.set_aside;
-    let (mut songs, mut films, mut misplaced) = (0, 0, 0);
+    let (mut songs, mut films) = (0, 0);
     for path in tree.files {
         let (reason, detail) = match parse(&path) {
-            Name::Speech(source) => match found.get(&source.id) {
-                None => {
-                    misplaced += usize::from(in_another_actors_folder(&path, &source.speaker));
-                    found.insert(source.id.clone(), *source);
-                    continue;
-                }
-                Some(first) => (Reason::Duplicate, format!("{} has the same name and is used: remove this copy", first.path)),
-            },
+            Name::Speech(source) => {
+                found.push(*source);
+                continue;
+            }
             Name::Song => {
                 songs += 1;
                 (Reason::OtherMaterial, "song, not speech: nothing to do, or move the song part to a folder of its own".into())
@@ -54,6 +52,12 @@ pub fn read(root: &Path) -> Result<Listing> {
         };
         set_aside.push(SetAside { path, reason, detail });
     }
+    let Settled { sources, set_aside: others, warnings } = settle(root, found, |folder| {
+        let last = folder.rsplit('/').next().unwrap_or(folder);
+        last.is_empty() || last.starts_with("Actor_") || last.to_lowercase().starts_with("audio_speech_actors")
+    });
+    set_aside.extend(others);
+    let misplaced = sources.values().filter(|source| in_another_actors_folder(&source.path, &source.speaker)).count();
     set_aside.sort_by(|a, b| a.path.cmp(&b.path));
     let mut notes = Vec::new();
     if songs + films > 0 {
@@ -64,10 +68,10 @@ pub fn read(root: &Path) -> Result<Listing> {
     }
     Ok(Listing {
         corpus: "ravdess".into(),
-        sources: found.into_values().collect(),
+        sources: sources.into_values().collect(),
         set_aside,
         expected: Some(expected()),
-        warnings: vec![],
+        warnings,
         notes,
         generated: false,
     })
@@ -77,6 +81,23 @@ pub fn read(root: &Path) -> Result<Listing> {
 pub fn expected() -> Expected {
     let classes = labels::RAVDESS.iter().map(|c| (c.label.to_owned(), c.count)).collect();
     Expected { source: "Livingstone & Russo 2018, speech part".into(), utterances: 1440, speakers: usize::from(ACTORS), classes }
+}
+
+/// Whether a file has a name of the speech part, the song part or their films.
+pub(super) fn is_name(path: &str) -> bool {
+    !matches!(parse(path), Name::Unknown(_))
+}
+
+/// Whether most actors have as many recordings of each class that is there as the published corpus: other corpora name files in the same form.
+pub(super) fn is_complete(sources: &[Source]) -> bool {
+    let mut actors: BTreeMap<&str, BTreeMap<&str, usize>> = BTreeMap::new();
+    for source in sources {
+        *actors.entry(&source.speaker).or_default().entry(&source.emotion).or_default() += 1;
+    }
+    let is_whole = |(&class, n): (&&str, &usize)| {
+        labels::RAVDESS.iter().find(|code| code.label == class).is_some_and(|code| code.count == n * usize::from(ACTORS))
+    };
+    actors.values().filter(|classes| classes.iter().all(is_whole)).count() * 2 > actors.len()
 }
 
 /// What a file name says.

@@ -6,6 +6,7 @@ use std::path::Path;
 use serde_yaml_ng::{Mapping, Value};
 
 use super::guess::Row;
+use super::media::{folder, one_medium};
 use super::place::{Choices, Place};
 use super::sheets;
 use crate::cancel::Cancel;
@@ -49,6 +50,8 @@ pub(super) fn read(root: &Path, choices: &Choices) -> Result<Database> {
         );
     };
     let all: BTreeSet<String> = tables.iter().flat_map(|(_, table)| columns(table).into_keys()).collect();
+    let (choices, asked) = of_a_table(tables, choices, &all);
+    let choices = &choices;
     let tables = tables_of_interest(tables, choices);
     let (emotion, others) = emotion_column(&path, &tables, choices, &all)?;
     let speaker = speaker_column(&path, &tables, choices, &all)?;
@@ -59,6 +62,9 @@ pub(super) fn read(root: &Path, choices: &Choices) -> Result<Database> {
         doubts.push(format!("the emotion could also be column {}: say so with --emotion \"column:{first}\"", others.join(", ")));
     }
     let mut parts: BTreeMap<Index, &str> = BTreeMap::new();
+    // The table of each folder that is wanted most: one that was asked for, or else the one with the plainest name.
+    let mut named: BTreeMap<String, (bool, usize)> = BTreeMap::new();
+    let mut tables_of: BTreeMap<String, &str> = BTreeMap::new();
     for (name, table, wanted) in tables {
         let wanted: BTreeSet<&String> = wanted.keys().filter(|column| **column == emotion || Some(*column) == speaker.as_ref()).collect();
         if wanted.is_empty() {
@@ -68,6 +74,12 @@ pub(super) fn read(root: &Path, choices: &Choices) -> Result<Database> {
         let part = part(&header, table);
         let mut others = 0;
         for (index, row) in rows(root, name, &mut doubts)? {
+            let rank = (asked.as_deref() != Some(name), name.matches('.').count());
+            let best = named.entry(folder(&index.0).to_owned()).or_insert(rank);
+            *best = rank.min(*best);
+            if wanted.contains(&emotion) {
+                tables_of.entry(folder(&index.0).to_owned()).or_insert(name);
+            }
             if let Some(part) = part {
                 parts.insert(index.clone(), part);
             }
@@ -106,6 +118,11 @@ pub(super) fn read(root: &Path, choices: &Choices) -> Result<Database> {
             more.insert("split", (*part).to_owned());
         }
         out.push(Row { path: file.clone(), emotion: emotion.clone(), speaker, more });
+    }
+    let (out, other_media) = one_medium(out, |folder| named.get(folder).copied());
+    for (folder, n) in other_media {
+        let how = tables_of.get(&folder).map(|table| format!(": for these say --emotion \"column:{table}.{emotion}\"")).unwrap_or_default();
+        doubts.push(format!("{n} rows name other sounds of the same recordings, in {folder}/, and are not used{how}"));
     }
     evidence.push(format!("column {emotion} is the emotion"));
     let whole = |row: &Row| !row.more.contains_key("start") && !row.more.contains_key("end");
@@ -159,6 +176,25 @@ fn columns(table: &Value) -> BTreeMap<String, Option<String>> {
     let columns = table.get("columns").and_then(Value::as_mapping).into_iter().flatten();
     let scheme = |column: &Value| column.get("scheme_id").and_then(Value::as_str).map(str::to_owned);
     columns.filter_map(|(name, column)| Some((name.as_str()?.to_owned(), scheme(column)))).collect()
+}
+
+/// The choices with `column:TABLE.COLUMN`, or `column:TABLE`, as the column alone, and the table that it names.
+fn of_a_table(tables: &Mapping, choices: &Choices, all: &BTreeSet<String>) -> (Choices, Option<String>) {
+    let asked = named(choices.emotion.as_ref()).filter(|asked| !all.contains(*asked)).and_then(|asked| {
+        tables.iter().find_map(|(name, table)| {
+            let name = name.as_str()?;
+            let of_emotions = columns(table).into_iter().find(|(_, scheme)| scheme.as_deref() == Some("emotion"));
+            let column = match asked.strip_prefix(name)? {
+                "" => of_emotions?.0,
+                rest => columns(table).into_keys().find(|column| rest.strip_prefix('.') == Some(column))?,
+            };
+            Some((name.to_owned(), column))
+        })
+    });
+    match asked {
+        Some((table, column)) => (Choices { emotion: Some(Place::Column(column)), speaker: choices.speaker.clone() }, Some(table)),
+        None => (choices.clone(), None),
+    }
 }
 
 /// The column that a choice names.

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::fields::{Field, fields, telling};
+use super::forms;
 use super::guess::{Proposal, Row};
 use super::place::{Choices, Place};
-use super::speaker::{Roles, roles, sex};
+use super::speaker::{Roles, are_sexed, roles, sex, together};
 use super::text::some;
 use super::words;
 use crate::error::{Error, Result};
@@ -26,76 +27,103 @@ const SHOWN: usize = 8;
 pub(super) fn by_path(root: &Path, files: &[String], choices: &Choices, tables: &[String], empty: Proposal) -> Result<Proposal> {
     let all = fields(files);
     let telling = telling(&all);
+    let form = forms::form_of(files.iter().map(String::as_str));
+    let said = form.as_ref().map_or(&[][..], |(_, said)| said);
+    let spelled = forms::field(said, |said| said.emotion.map(str::to_owned));
     let emotion = match &choices.emotion {
         Some(place) => field(root, &all, place, "--emotion")?,
-        None => found(&telling, files.len()).ok_or_else(|| unknown(root, &all, &telling, tables))?,
+        None => match spelled {
+            Some(field) => field,
+            None => found(&telling, files.len()).cloned().ok_or_else(|| unknown(root, &all, &telling, tables))?,
+        },
     };
-    let rivals = if choices.emotion.is_none() { disagreeing(&telling, emotion) } else { vec![] };
+    let rivals = if choices.emotion.is_none() { disagreeing(&telling, &emotion) } else { vec![] };
     if let Some((rival, differ)) = rivals.iter().find(|(_, differ)| *differ as f64 > SLIPS * files.len() as f64) {
-        return Err(which(root, files, emotion, rival, *differ));
+        return Err(which(root, files, &emotion, rival, *differ));
     }
     let known = emotion.values.iter().flatten().filter(|value| words::emotion(value).is_some()).count();
+    let told = |field: &Field| match (&form, &field.place) {
+        (Some((form, _)), Place::Nowhere) => format!("file names as in {}", form.name),
+        (_, place) => place.told(),
+    };
     let mut evidence = vec![format!(
         "emotion: {}, {} values, of {:.0} % of the recordings a known word",
-        emotion.place.told(),
+        told(&emotion),
         emotion.distinct().len(),
         100.0 * known as f64 / files.len().max(1) as f64
     )];
     let folders: Vec<&str> = files.iter().map(|path| path.rsplit_once('/').map_or("", |(folder, _)| folder)).collect();
-    let mut roles = roles(&telling, emotion, &folders);
+    let mut roles = match forms::field(said, |said| Some(said.speaker.clone())) {
+        // The names of a known corpus leave nothing to look for, but for the part and a sex that a folder says.
+        Some(speaker) => Roles { speaker: Some(speaker), doubts: vec![], open: vec![], ..roles(&telling, &emotion, &folders) },
+        None => roles(&telling, &emotion, &folders),
+    };
     match &choices.speaker {
         None => {}
         Some(Place::Nowhere | Place::Column(_)) => roles = Roles { speaker: None, doubts: vec![], ..roles },
         Some(place) => roles = Roles { speaker: Some(field(root, &all, place, "--speaker")?), doubts: vec![], ..roles },
     }
-    for (what, field) in [("speaker", roles.speaker), ("sex", roles.sex), ("split", roles.split)] {
-        evidence.extend(field.map(|field| format!("{what}: {}, {} values", field.place.told(), field.distinct().len())));
+    for (what, field) in [("speaker", &roles.speaker), ("sex", &roles.sex), ("split", &roles.split)] {
+        evidence.extend(field.as_ref().map(|field| format!("{what}: {}, {} values", told(field), field.distinct().len())));
     }
     let mut doubts = roles.doubts;
     doubts.extend(rivals.iter().map(|(rival, differ)| {
-        let first = first_of(files, emotion, rival).unwrap_or_default();
+        let first = first_of(files, &emotion, rival).unwrap_or_default();
         format!("{} tells another emotion of {differ} recordings, such as {first}: look which is right", rival.place.told())
     }));
     let mut rows = Vec::new();
     let mut lacking = 0;
+    let is_form = choices.speaker.is_none();
     for (i, path) in files.iter().enumerate() {
         let at = |field: Option<&Field>| field.and_then(|field| field.values.get(i).cloned().flatten());
-        let Some(word) = at(Some(emotion)) else {
+        let Some(word) = at(Some(&emotion)) else {
             lacking += 1;
             continue;
         };
         let mut more = BTreeMap::new();
-        more.extend(at(roles.sex).as_deref().and_then(words::sex).map(|sex| ("sex", sex.to_owned())));
-        more.extend(at(roles.split).as_deref().and_then(words::part).map(|part| ("split", part.to_owned())));
-        rows.push(Row { path: path.clone(), emotion: word, speaker: at(roles.speaker), more });
+        let sex = said.get(i).and_then(|said| said.as_ref()?.sex).filter(|_| is_form);
+        more.extend(sex.or_else(|| at(roles.sex.as_ref()).as_deref().and_then(words::sex)).map(|sex| ("sex", sex.to_owned())));
+        more.extend(at(roles.split.as_ref()).as_deref().and_then(words::part).map(|part| ("split", part.to_owned())));
+        rows.push(Row { path: path.clone(), emotion: word, speaker: at(roles.speaker.as_ref()), more });
     }
     // One or two speakers that look like a sex are no reason to call it one.
-    if roles.sex.is_none() && rows.iter().all(|row| row.speaker.as_deref().and_then(sex).is_some()) {
+    if rows.iter().all(|row| !row.more.contains_key("sex")) && are_sexed(rows.iter().map(|row| row.speaker.as_deref().unwrap_or_default()))
+    {
         for row in &mut rows {
             row.more.extend(row.speaker.as_deref().and_then(sex).map(|sex| ("sex", sex.to_owned())));
         }
     }
     if lacking > 0 {
-        doubts.push(format!("{lacking} recordings have no {}: they are left out", emotion.place.told()));
+        doubts.push(format!("{lacking} recordings have no {}: they are left out", told(&emotion)));
     }
-    Ok(Proposal { rows, evidence, doubts, ..empty })
+    let guessed = [
+        ("emotion", choices.emotion.is_none()),
+        ("speaker", choices.speaker.is_none() && rows.iter().any(|row| row.speaker.is_some())),
+        ("sex", rows.iter().any(|row| row.more.contains_key("sex"))),
+    ];
+    let guessed = guessed.into_iter().filter(|(_, is)| *is).map(|(what, _)| what).collect();
+    Ok(Proposal { rows, evidence, doubts, guessed, ..empty })
 }
 
 /// The field that a path is given by.
 ///
 /// # Errors
 /// `Data` where no path has it.
-pub(super) fn field<'f>(root: &Path, all: &'f [Field], place: &Place, option: &str) -> Result<&'f Field> {
+pub(super) fn field(root: &Path, all: &[Field], place: &Place, option: &str) -> Result<Field> {
+    if let Place::Together(places) = place {
+        let fields = places.iter().map(|place| field(root, all, place, option)).collect::<Result<Vec<_>>>()?;
+        return Ok(together(&fields.iter().collect::<Vec<_>>()));
+    }
     // Where all paths have as many parts, the last stands there by its number alone.
     let greatest = || all.iter().filter(|field| place.may_be(&field.place)).max_by(|a, b| a.place.cmp(&b.place));
-    all.iter().find(|field| field.place == *place).or_else(greatest).ok_or_else(|| {
+    all.iter().find(|field| field.place == *place).or_else(greatest).cloned().ok_or_else(|| {
         let error = Error::data(format!("the recordings below {} have no {place}, which {option} names", root.display()));
         error.hint(format!("they have {}", seen(all)))
     })
 }
 
 /// The field with most known words, of equals the first; where none has any, one of letters for emotions.
-fn found(telling: &[Field], n: usize) -> Option<&Field> {
+pub(super) fn found(telling: &[Field], n: usize) -> Option<&Field> {
     let known = |field: &Field| {
         let classes: Vec<&str> = field.values.iter().flatten().filter_map(|value| words::emotion(value)).collect();
         (classes.len() as f64 / n.max(1) as f64, classes.into_iter().collect::<BTreeSet<_>>().len())

@@ -28,7 +28,7 @@ impl Field {
     }
 
     pub(super) fn is_folder(&self) -> bool {
-        matches!(self.place, Place::Folder(_) | Place::Piece(..))
+        self.place.is_folder()
     }
 
     /// Where it is and what stands there most often: `folder:1: 01_happy 10, 02_sad 10`.

@@ -6,15 +6,18 @@ use std::path::Path;
 use super::by_path::{by_path, field};
 use super::fields::{Field, fields, telling};
 use super::labelled::Labelled;
+use super::ours::without_ours;
 use super::place::{Choices, Place};
 use super::repeats::{contradicted, first_rows, without_repeats};
+use super::several::refuse_several;
 use super::speaker::roles;
-use super::text::{composed, cut, safe, some};
+use super::text::{composed, cut, plain, safe, some};
+use super::twins::{Once, once};
 use super::{audformat, tables, words};
 use crate::cancel::Cancel;
 use crate::corpus::utterance::Source;
 use crate::corpus::walk::{AUDIO, check_root, walk_until};
-use crate::corpus::{EmodbSettings, GENERATED_MARK, Listing, SetAside, emodb, iemocap, is_nobody, ravdess, terms, variants};
+use crate::corpus::{EmodbSettings, GENERATED_MARK, Listing, Reason, SetAside, emodb, iemocap, is_nobody, ravdess, terms, variants};
 use crate::error::{Error, Result};
 use crate::escape::shown;
 
@@ -55,6 +58,8 @@ pub struct Proposal {
     pub evidence: Vec<String>,
     /// What could not be told, or may be otherwise.
     pub doubts: Vec<String>,
+    /// What was inferred from folders and file names, in the words of `corpus.guessed`.
+    pub guessed: Vec<&'static str>,
     /// Whether a program made the sounds, as a file beside them says.
     pub generated: bool,
     /// Files that cannot be used.
@@ -130,7 +135,8 @@ pub fn propose_until(root: &Path, name: Option<&str>, choices: &Choices, cancel:
             place.display()
         )));
     }
-    let tree = walk_until(root, "", AUDIO, cancel)?;
+    let mut tree = walk_until(root, "", AUDIO, cancel)?;
+    tree.files = without_ours(root, tree.files);
     if tree.files.is_empty() {
         let others = tree.unread().map(|said| format!(": {said}")).unwrap_or_default();
         let error = Error::data(format!("{} holds no recording{others}", root.display()));
@@ -161,6 +167,7 @@ pub fn propose_until(root: &Path, name: Option<&str>, choices: &Choices, cancel:
     proposal.rows.sort_by(|a, b| a.path.cmp(&b.path).then(start(a).total_cmp(&start(b))));
     classes(&mut proposal);
     two_classes(root, &proposal)?;
+    say_clashes(&mut proposal);
     say_repeats(&mut proposal);
     say_rare(&mut proposal);
     say_spellings(&mut proposal);
@@ -184,6 +191,20 @@ fn two_classes(root: &Path, proposal: &Proposal) -> Result<()> {
         "a classifier needs two classes of two recordings each. How these were told: {}; say where else the emotion stands with --emotion FIELD",
         evidence.join("; ")
     )))
+}
+
+/// Names that differ in the form of their accents alone are one name on some systems.
+fn say_clashes(proposal: &mut Proposal) {
+    let paths: BTreeSet<&str> = proposal.rows.iter().map(|row| row.path.as_str()).collect();
+    let mut first: BTreeMap<String, &str> = BTreeMap::new();
+    let twins: Vec<&str> = paths.into_iter().filter(|path| first.insert(composed(path), path).is_some()).collect();
+    if let Some(twin) = twins.first() {
+        let n = twins.len();
+        proposal.doubts.push(format!(
+            "{n} recordings have the name of another one in another form of its accents (NFC and NFD), such as {twin}: on some systems these are \
+             one file, so rename or remove one of each"
+        ));
+    }
 }
 
 fn say_repeats(proposal: &mut Proposal) {
@@ -227,6 +248,7 @@ fn found(root: &Path, files: &[String], choices: &Choices, cancel: &Cancel) -> R
         classes: BTreeMap::new(),
         evidence: vec![],
         doubts: vec![],
+        guessed: vec![],
         generated: root.join(GENERATED_MARK).is_file(),
         set_aside: vec![],
     };
@@ -238,14 +260,29 @@ fn found(root: &Path, files: &[String], choices: &Choices, cancel: &Cancel) -> R
         ("RAVDESS", terms("ravdess"), ravdess::read(root)),
         ("EMO-DB", terms("emodb"), emodb::read(root, &EmodbSettings { all_clips: true })),
     ];
+    let mut likeness = None;
     for (name, terms, listing) in known.into_iter().filter(|_| *choices == Choices::default()) {
-        if let Ok(Listing { sources, set_aside, .. }) = listing
-            && sources.len() * 10 >= files.len() * 9
-        {
-            let evidence = vec![format!("{} of {} file names are those of {name}", sources.len(), files.len())];
-            let (licence, citation) = (terms.map(|terms| terms.licence.to_owned()), terms.map(|terms| terms.citation.to_owned()));
-            return Ok(Proposal { rows: sources.into_iter().map(row).collect(), evidence, set_aside, licence, citation, ..empty });
+        let Ok(Listing { sources, set_aside, warnings, .. }) = listing else { continue };
+        let copies = set_aside.iter().filter(|aside| matches!(aside.reason, Reason::Duplicate | Reason::OtherMaterial)).count();
+        if sources.is_empty() || (sources.len() + copies) * 10 < files.len() * 9 {
+            continue;
         }
+        let is_it = if name == "RAVDESS" { ravdess::is_complete(&sources) } else { emodb::is_likely(&sources) };
+        if !is_it {
+            likeness = Some(format!(
+                "the file names have the form of {name}'s, but not its numbers of recordings, so that nothing is said of what their codes mean. \
+                 If they are a part of {name}, use a pipeline with kind = \"{}\"",
+                name.to_lowercase().replace('-', "")
+            ));
+            continue;
+        }
+        let mut evidence = vec![format!("{} of {} file names are those of {name}", sources.len(), files.len())];
+        if copies > 0 {
+            evidence.push(format!("{copies} other files are copies of these, or other material of the same voices, and are not used"));
+        }
+        let (licence, citation) = (terms.map(|terms| terms.licence.to_owned()), terms.map(|terms| terms.citation.to_owned()));
+        let rows = sources.into_iter().map(row).collect();
+        return Ok(Proposal { rows, evidence, doubts: warnings, set_aside, licence, citation, ..empty });
     }
     let tables::Look { best, doubts: others, rejected } = tables::look(root, files, choices, cancel)?;
     if let (Some(table), None) = (&best, &choices.emotion)
@@ -272,8 +309,19 @@ fn found(root: &Path, files: &[String], choices: &Choices, cancel: &Cancel) -> R
         }
         _ => {
             let rejected: Vec<String> = rejected.iter().map(|line| shown(line)).collect();
-            let mut proposal = by_path(root, files, choices, &rejected, empty)?;
-            proposal.doubts.extend(others);
+            if *choices == Choices::default() {
+                refuse_several(root, files)?;
+            }
+            let Once { files, set_aside, doubts } = once(root, files);
+            let mut proposal =
+                by_path(root, &files, choices, &rejected, Proposal { set_aside, ..empty }).map_err(|error| match &likeness {
+                    Some(likeness) => {
+                        let hint = error.hint_text().unwrap_or_default().to_owned();
+                        error.hint(format!("{likeness}. Otherwise: {hint}"))
+                    }
+                    None => error,
+                })?;
+            proposal.doubts.extend(doubts.into_iter().chain(likeness).chain(others));
             Ok(proposal)
         }
     }
@@ -288,8 +336,11 @@ fn speaker_of_paths(files: &[String], rows: &[Row]) -> Option<String> {
     let values = files.iter().map(|path| emotions.get(path).map(|emotion| (*emotion).clone())).collect();
     let folders: Vec<&str> = files.iter().map(|path| path.rsplit_once('/').map_or("", |(folder, _)| folder)).collect();
     let telling = telling(&fields(files));
-    let speaker = roles(&telling, &Field { place: Place::Nowhere, values }, &folders).speaker?;
-    Some(format!("the speaker could be {}: say --speaker {} if it is", speaker.seen(), speaker.place))
+    let roles = roles(&telling, &Field { place: Place::Nowhere, values }, &folders);
+    let could: Vec<Field> = roles.speaker.into_iter().chain(roles.open).collect();
+    let speaker = could.first()?;
+    let seen: Vec<String> = could.iter().map(Field::seen).collect();
+    Some(format!("the speaker could be {}: say --speaker {} if it is", some(&seen, SHOWN).replace(", folder", " or folder"), speaker.place))
 }
 
 /// The speakers of a table's rows by their paths.
@@ -348,6 +399,23 @@ fn classes(proposal: &mut Proposal) {
         words::emotion(word).or(letter).map_or_else(|| composed(word), str::to_owned)
     };
     proposal.classes = own.into_iter().map(|word| (word.to_owned(), class(word))).collect();
+    say_merged(proposal);
+}
+
+/// Words of one class that are not forms of one word: happy and joy, fear and anxiety.
+fn say_merged(proposal: &mut Proposal) {
+    let stem = |word: &str| plain(word).chars().filter(|c| c.is_alphanumeric()).take(3).collect::<String>();
+    let mut of: BTreeMap<&str, BTreeMap<String, &str>> = BTreeMap::new();
+    for (own, class) in &proposal.classes {
+        of.entry(class).or_default().entry(stem(own)).or_insert(own);
+    }
+    let merged = of.into_iter().filter(|(_, words)| words.len() > 1);
+    let told: Vec<String> =
+        merged.map(|(class, words)| format!("{} as {class}", words.into_values().collect::<Vec<_>>().join(" and "))).collect();
+    if !told.is_empty() {
+        let told = some(&told, SHOWN);
+        proposal.doubts.push(format!("labels are merged: {told}. Are they one class? If not, correct label_map in the pipeline file"));
+    }
 }
 
 /// Classes of one recording are not among the labels that the pipeline file takes; others can be taken out there.

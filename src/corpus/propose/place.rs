@@ -25,6 +25,8 @@ pub enum Place {
     Letters(At),
     /// A column of a table beside the recordings: `column:emo`.
     Column(String),
+    /// Several parts of a path together: `folder:1+name:2`.
+    Together(Vec<Place>),
     /// Nowhere: `none`.
     Nowhere,
 }
@@ -41,6 +43,15 @@ impl Place {
         }
     }
 
+    /// Whether it lies in the folders alone.
+    pub(super) fn is_folder(&self) -> bool {
+        match self {
+            Place::Folder(_) | Place::Piece(..) => true,
+            Place::Together(places) => places.iter().all(Place::is_folder),
+            Place::Name(_) | Place::Letters(_) | Place::Column(_) | Place::Nowhere => false,
+        }
+    }
+
     /// With what it means, where that is not plain.
     pub(super) fn told(&self) -> String {
         let what = match self {
@@ -48,7 +59,7 @@ impl Place {
             Place::Piece(folder, at) => format!("{} of {}", at.of("piece"), folder.of("folder")),
             Place::Name(at) => format!("{} of the file name", at.of("piece")),
             Place::Letters(at) => format!("{} of the file name", at.of("letters or digits")),
-            Place::Folder(_) | Place::Column(_) | Place::Nowhere => return self.to_string(),
+            Place::Folder(_) | Place::Column(_) | Place::Together(_) | Place::Nowhere => return self.to_string(),
         };
         format!("{self} ({what})")
     }
@@ -87,6 +98,7 @@ impl fmt::Display for Place {
             Place::Name(at) => write!(f, "name:{at}"),
             Place::Letters(at) => write!(f, "letters:{at}"),
             Place::Column(name) => write!(f, "column:{name}"),
+            Place::Together(places) => f.write_str(&places.iter().map(Place::to_string).collect::<Vec<_>>().join("+")),
             Place::Nowhere => f.write_str("none"),
         }
     }
@@ -108,9 +120,15 @@ impl FromStr for Place {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = |()| "none of folder:1, folder:1.2, name:1, letters:1 (counted from 1, or `last`), column:NAME".to_owned();
+        let wrong =
+            |()| "none of folder:1, folder:1.2, name:1, letters:1 (counted from 1, or `last`; several joined by +), column:NAME".to_owned();
         if text == "none" {
             return Ok(Place::Nowhere);
+        }
+        if text.contains('+') && !text.starts_with("column:") {
+            let places = text.split('+').map(str::parse).collect::<Result<Vec<Place>, _>>()?;
+            let is_part = |place: &Place| !matches!(place, Place::Column(_) | Place::Nowhere);
+            return places.iter().all(is_part).then_some(Place::Together(places)).ok_or(()).map_err(wrong);
         }
         let (kind, rest) = text.split_once(':').ok_or(()).map_err(wrong)?;
         let place = match (kind, rest.split_once('.')) {
@@ -140,12 +158,22 @@ mod tests {
 
     #[test]
     fn places_are_read_as_they_are_shown() {
-        for text in
-            ["folder:1", "folder:last", "folder:2.1", "folder:1.last", "name:3", "name:last", "letters:2", "column:VP Nr: x", "none"]
-        {
+        for text in [
+            "folder:1",
+            "folder:last",
+            "folder:2.1",
+            "folder:1.last",
+            "name:3",
+            "name:last",
+            "letters:2",
+            "folder:1+name:2",
+            "column:VP Nr: x",
+            "column:a+b",
+            "none",
+        ] {
             assert_eq!(text.parse::<Place>().unwrap().to_string(), text);
         }
-        for text in ["folder", "folder:0", "folder:x", "name:1.2", "column:", "column: ", "piece:1", ""] {
+        for text in ["folder", "folder:0", "folder:x", "name:1.2", "column:", "column: ", "piece:1", "name:1+none", "name:1+", ""] {
             assert!(text.parse::<Place>().unwrap_err().contains("folder:1"), "{text}");
         }
         assert_eq!("name:2".parse::<Place>().unwrap().told(), "name:2 (piece 2 of the file name)");

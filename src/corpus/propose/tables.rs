@@ -8,6 +8,7 @@ use super::dialogues::part_of;
 use super::guess::Row;
 use super::labelled::{Labelled, Rejected, labelled};
 use super::names::Names;
+use super::ours::without_ours;
 use super::place::Choices;
 use super::repeats::contradicted;
 use super::sheets;
@@ -41,7 +42,7 @@ pub(super) fn look(root: &Path, files: &[String], choices: &Choices, cancel: &Ca
     let names = Names::of(files, cancel);
     let mut found: Vec<Labelled> = Vec::new();
     let (mut rejected, mut doubts) = (Vec::new(), Vec::new());
-    for table in walk_until(root, "", &[EXTENSIONS, SPREADSHEETS].concat(), cancel)?.files {
+    for table in without_ours(root, walk_until(root, "", &[EXTENSIONS, SPREADSHEETS].concat(), cancel)?.files) {
         let labels = if SPREADSHEETS.contains(&extension(&table).as_str()) {
             let why = "a spreadsheet, which ser does not read: export the sheet of labels as CSV (UTF-8) beside it".to_owned();
             Err(Rejected { why, matters: true })
@@ -186,7 +187,7 @@ pub(super) fn column(root: &Path, files: &[String], name: &str, cancel: &Cancel)
     let names = Names::of(files, cancel);
     let mut best = BTreeMap::new();
     let mut seen = Vec::new();
-    for table in walk_until(root, "", EXTENSIONS, cancel)?.files {
+    for table in without_ours(root, walk_until(root, "", EXTENSIONS, cancel)?.files) {
         cancel.check()?;
         let Ok(sheet) = sheets::read(&root.join(&table), &table, cancel) else { continue };
         let Some((file, finder)) = sheet.of_files(&names, &table) else { continue };

@@ -269,114 +269,6 @@ pub(in crate::corpus) fn part(word: &str) -> Option<&'static str> {
     }
 }
 
-/// Whether a word, with or without a number, names something that recordings share and that is no speaker: a session, a strength, a batch.
-pub(super) fn is_other_word(word: &str) -> bool {
-    const WORDS: [&str; 95] = [
-        "room",
-        "raum",
-        "mic",
-        "mikro",
-        "mono",
-        "stereo",
-        "left",
-        "right",
-        "intensity",
-        "level",
-        "version",
-        "ver",
-        "v",
-        "sent",
-        "prompt",
-        "phrase",
-        "script",
-        "improvisation",
-        "impro",
-        "language",
-        "lang",
-        "de",
-        "en",
-        "fr",
-        "es",
-        "it",
-        "nl",
-        "pl",
-        "pt",
-        "ru",
-        "tr",
-        "zh",
-        "ja",
-        "ko",
-        "deu",
-        "eng",
-        "german",
-        "session",
-        "ses",
-        "sess",
-        "sitzung",
-        "day",
-        "tag",
-        "date",
-        "take",
-        "rep",
-        "repetition",
-        "batch",
-        "set",
-        "part",
-        "fold",
-        "cd",
-        "disc",
-        "disk",
-        "corpus",
-        "korpus",
-        "folder",
-        "scene",
-        "scenario",
-        "sentence",
-        "satz",
-        "text",
-        "utterance",
-        "utt",
-        "file",
-        "clip",
-        "audio",
-        "wav",
-        "wave",
-        "rec",
-        "recording",
-        "recordings",
-        "aufnahme",
-        "aufnahmen",
-        "track",
-        "segment",
-        "seg",
-        "chunk",
-        "speech",
-        "song",
-        "high",
-        "low",
-        "medium",
-        "hi",
-        "lo",
-        "md",
-        "xx",
-        "strong",
-        "weak",
-        "mild",
-        "normal",
-        "copy",
-        "version",
-        "room",
-        "mic",
-    ];
-    // A day: 2024-01-03, 20240103.
-    if word.chars().all(|c| c.is_ascii_digit() || "-_.".contains(c)) && word.chars().filter(char::is_ascii_digit).count() == 8 {
-        return true;
-    }
-    let first: String = plain(word).chars().take_while(|c| c.is_alphabetic()).collect();
-    let rest = word.chars().skip(first.chars().count());
-    WORDS.contains(&first.as_str()) && rest.clone().filter(|c| c.is_alphabetic()).count() <= 1
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -420,17 +312,11 @@ mod tests {
     }
 
     #[test]
-    fn parts_sexes_and_other_words_are_no_speakers() {
+    fn parts_and_sexes_are_words() {
         assert_eq!([part("Training"), part("devel"), part("eval"), part("s1")], [Some("train"), Some("validation"), Some("test"), None]);
         assert_eq!(
             [sex("Weiblich"), sex("Ma\u{308}nnlich"), sex("hombre"), sex("anna")],
             [Some("female"), Some("male"), Some("male"), None]
         );
-        assert!(
-            ["session1", "Session_2", "high", "batch_a", "Aufnahmen", "room_A", "stereo", "2024-01-03", "de"]
-                .iter()
-                .all(|word| is_other_word(word))
-        );
-        assert!(!["anna", "s1", "lola", "1001", "setareh", "marco"].iter().any(|word| is_other_word(word)));
     }
 }

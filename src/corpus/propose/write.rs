@@ -54,6 +54,14 @@ pub fn pipeline(proposal: &Proposal, manifest: &str, root: &str) -> String {
             let _ = writeln!(out, "{key} = {}", text(value));
         }
     }
+    if !proposal.guessed.is_empty() {
+        let guessed: Vec<String> = proposal.guessed.iter().map(|what| text(what)).collect();
+        let _ = writeln!(
+            out,
+            "# Inferred from folders and file names, not read from a table: delete each entry once you have confirmed it.\nguessed = [{}]",
+            guessed.join(", ")
+        );
+    }
     let single: Vec<&str> = counts.iter().filter(|(_, n)| **n < 2).map(|(class, _)| *class).collect();
     if !single.is_empty() {
         let kept: Vec<String> = counts.iter().filter(|(_, n)| **n > 1).map(|(class, _)| text(class)).collect();
@@ -139,9 +147,22 @@ fn experiment(out: &mut String, [name, title]: [&str; 2], protocol: &str, unseen
     out.push('\n');
 }
 
-/// A TOML string.
+/// A TOML string on one line, which can be a key as well.
 fn text(text: &str) -> String {
-    toml::Value::String(text.to_owned()).to_string()
+    let mut out = String::from('"');
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => out.extend(['\\', c]),
+            '\n' => out.push_str("\\n"),
+            '\t' => out.push_str("\\t"),
+            c if c.is_control() => {
+                let _ = write!(out, "\\u{:04X}", u32::from(c));
+            }
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    out
 }
 
 /// Text that stays within its line.
