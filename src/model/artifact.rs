@@ -111,7 +111,7 @@ impl Tested {
         let (bold, rest) = self.speakers.explain();
         let mut out = format!("\n## Tested on\n\n**{bold}** {rest}\n");
         if !self.guessed.is_empty() {
-            out += &format!("\n**{NOT_CONFIRMED}:** {}.\n", Attribute::list(&self.guessed)).replacen("**g", "**G", 1);
+            out += &format!("\n**Guessed from file names, not confirmed:** {}.\n", Attribute::list(&self.guessed));
         }
         out
     }

@@ -30,11 +30,11 @@ pub(super) enum Standing {
 
 /// Holds one experiment against one published figure.
 pub(super) fn standing(experiment: &ExperimentSection, published: &Published) -> Standing {
-    let theirs = Independence::of(published.speaker_independent);
-    match experiment.speakers.independence() {
-        _ if theirs == Independence::Unknown => Standing::UnknownProtocol,
+    let (ours, theirs) = (experiment.speakers, speakers_of(published));
+    match ours.independence() {
+        _ if theirs.independence() == Independence::Unknown => Standing::UnknownProtocol,
         Independence::Unknown => Standing::UnknownSpeakers,
-        ours if ours != theirs => Standing::OtherProtocol,
+        _ if ours.place() != theirs.place() => Standing::OtherProtocol,
         _ if experiment.transductive != is_transductive(published) => Standing::Transductive,
         _ => match &experiment.pooled {
             None => Standing::NoResult,
@@ -205,6 +205,8 @@ mod tests {
         let unknown = Published { speaker_independent: None, ..paper.clone() };
         assert_eq!(standing(shared, &unknown), Standing::UnknownProtocol);
         let guessed = ExperimentSection { speakers: TestSpeakers::Guessed { disjoint: true }, ..unseen.clone() };
+        let copied = ExperimentSection { speakers: TestSpeakers::OnBothSides { recordings: 2 }, ..unseen.clone() };
+        assert!(report.published[..5].iter().all(|figure| standing(&copied, figure) == Standing::OtherProtocol));
         assert!(report.published[..5].iter().all(|figure| standing(&guessed, figure) == Standing::UnknownSpeakers));
     }
 

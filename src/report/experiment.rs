@@ -85,8 +85,9 @@ fn parts(h: &mut Html, report: &PipelineReport, experiment: &ExperimentSection) 
     sharing(h, experiment);
     augmentation(h, experiment);
     pools::write(h, experiment, ID);
-    let ours = experiment.speakers.independence();
-    let kin = ours != Independence::Unknown && compare::published(report).iter().any(|p| Independence::of(p.speaker_independent) == ours);
+    let ours = experiment.speakers;
+    let kin = ours.independence() != Independence::Unknown
+        && compare::published(report).iter().any(|figure| compare::speakers_of(figure).place() == ours.place());
     if kin && experiment.pooled.is_some() && !experiment.shuffled_labels {
         h.part("x-published", "Beside published figures");
         bars::write(h, report, &[experiment]);
