@@ -59,7 +59,7 @@ impl Stage {
     /// Raised when the stage's own code would give other bytes for the same inputs and parameters.
     pub(super) fn code_version(self) -> u32 {
         match self {
-            Stage::Ingest => 3,
+            Stage::Ingest => 4,
             Stage::Features => crate::features::CODE_VERSION,
             Stage::Audit => crate::fingerprint::CODE_VERSION,
             Stage::Split => 3,
