@@ -189,15 +189,22 @@ pub fn decode_blocks_of_bytes(bytes: &[u8], budget: &Budget, take: &mut Take) ->
     blocks(&Input::of_bytes(bytes), "", budget, take).map_err(|refusal| refusal.into_error(None))
 }
 
-/// Decodes a recording to its end and keeps nothing of it.
+/// Decodes a recording to its end and keeps nothing of it but the BLAKE3 of its samples (f32, little-endian).
 ///
 /// # Errors
 /// As [`decode`].
-pub fn measure(path: &Path) -> Result<Shape> {
-    decode_blocks(path, &Budget::unlimited(), &mut |block, _, _| {
+pub fn measure(path: &Path) -> Result<(Shape, [u8; 32])> {
+    let mut hasher = blake3::Hasher::new();
+    let shape = decode_blocks(path, &Budget::unlimited(), &mut |block, _, _| {
+        if cfg!(target_endian = "little") {
+            hasher.update(bytemuck::cast_slice(block));
+        } else {
+            hasher.update(&block.iter().flat_map(|sample| sample.to_le_bytes()).collect::<Vec<u8>>());
+        }
         block.clear();
         true
-    })
+    })?;
+    Ok((shape, *hasher.finalize().as_bytes()))
 }
 
 /// Opens a file and hands on its bytes.

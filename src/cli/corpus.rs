@@ -144,18 +144,6 @@ fn plain(path: &Path) -> String {
     path.components().map(|part| part.as_os_str().to_string_lossy()).collect::<Vec<_>>().join("/").replace("//", "/")
 }
 
-/// Decodes a recording to its end and keeps a hash of its samples.
-fn measure(path: &Path) -> Result<(audio::Shape, propose::Sound)> {
-    let mut hasher = blake3::Hasher::new();
-    let shape = audio::decode_blocks(path, &audio::Budget::unlimited(), &mut |block, _, _| {
-        hasher.update(&block.iter().flat_map(|sample| sample.to_le_bytes()).collect::<Vec<u8>>());
-        block.clear();
-        true
-    })?;
-    hasher.update(&shape.sample_rate.to_le_bytes());
-    Ok((shape, propose::Sound { hash: *hasher.finalize().as_bytes(), seconds: shape.duration_s() }))
-}
-
 fn listen(root: &Path, proposal: &Proposal, cancel: &Cancel, observer: &dyn Observer) -> Result<Heard> {
     let mut paths: Vec<&str> = proposal.rows.iter().map(|row| row.path.as_str()).collect();
     paths.dedup();
@@ -164,11 +152,11 @@ fn listen(root: &Path, proposal: &Proposal, cancel: &Cancel, observer: &dyn Obse
     let mut done = 0;
     for some in paths.chunks(256) {
         cancel.check()?;
-        let found: Vec<_> = some.par_iter().map(|path| (*path, measure(&root.join(path)))).collect();
+        let found: Vec<_> = some.par_iter().map(|path| (*path, audio::measure(&root.join(path)))).collect();
         for (path, audio) in found {
             match audio {
-                Ok((audio, sound)) => {
-                    heard.sounds.insert(path.to_owned(), sound);
+                Ok((audio, hash)) => {
+                    heard.sounds.insert(path.to_owned(), propose::Sound { hash, seconds: audio.duration_s() });
                     heard.seconds += audio.duration_s();
                     heard.recorded.insert(path.to_owned(), (audio.sample_rate, audio.channels));
                     audio

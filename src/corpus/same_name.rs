@@ -29,8 +29,8 @@ pub(super) fn settle(root: &Path, mut found: Vec<Source>, in_layout: impl Fn(&st
     let rank = |path: &str| (is_treated(folder(path)), !in_layout(folder(path)), nearness(path).0, path.to_owned());
     found.sort_by_cached_key(|source| rank(&source.path));
     let mut first: BTreeMap<&str, &Source> = BTreeMap::new();
-    // By folder, which folder has other sounds under the same names, and how many.
-    let mut others: BTreeMap<&str, (&str, usize)> = BTreeMap::new();
+    // The folders that have other contents under names that are used, each with such a name and where that lies.
+    let mut others: BTreeMap<&str, (&str, &str)> = BTreeMap::new();
     let mut copies: BTreeSet<&str> = BTreeSet::new();
     for source in &found {
         match first.get(source.id.as_str()) {
@@ -42,29 +42,34 @@ pub(super) fn settle(root: &Path, mut found: Vec<Source>, in_layout: impl Fn(&st
             }
             // Two formats may lie in one folder, of which the rest is needed.
             Some(used) if folder(&used.path) == folder(&source.path) => {}
-            Some(used) => others.entry(folder(&source.path)).or_insert((folder(&used.path), 0)).1 += 1,
+            Some(used) => {
+                others.entry(folder(&source.path)).or_insert((&source.path, &used.path));
+            }
         }
     }
     let mut out = Settled::default();
-    for (place, (used, n)) in others.iter().take(SHOWN) {
+    let mut places: BTreeMap<(String, String), (usize, &str, &str)> = BTreeMap::new();
+    for source in &found {
+        if let Some((path, used)) = others.get(folder(&source.path)) {
+            places.entry((parting(path, used), parting(used, path))).or_insert((0, path, used)).0 += 1;
+        }
+    }
+    for ((place, used_place), (n, path, used)) in places.iter().take(SHOWN) {
         out.warnings.push(format!(
-            "{n} files in {} have the names of files in {} but other contents: {} is used. If the recordings lie elsewhere, set corpus.root to \
-             their folder",
-            named(place),
-            named(used),
-            named(used)
+            "{place} has other contents under the names of files in {used_place}, such as {path} beside {used}: {used_place} is used, and the {n} \
+             files in {place} are not. If these are the recordings, set corpus.root to their folder"
         ));
     }
-    if others.len() > SHOWN {
-        out.warnings.push(format!("{} more folders hold other contents under names of files that are used", others.len() - SHOWN));
+    if places.len() > SHOWN {
+        out.warnings.push(format!("{} more folders have other contents under names of files that are used", places.len() - SHOWN));
     }
     for source in &found {
         let path = source.path.clone();
         let used = first.get(source.id.as_str()).map_or("", |used| used.path.as_str());
         let (reason, detail) = if copies.contains(path.as_str()) {
             (Reason::Duplicate, format!("the same file as {used}, which is used: nothing to do, or remove this copy"))
-        } else if let Some((other, _)) = others.get(folder(&path)) {
-            (Reason::OtherMaterial, format!("its folder holds other contents under the names of {}, which is used", named(other)))
+        } else if let Some((path, used)) = others.get(folder(&path)) {
+            (Reason::OtherMaterial, format!("its folder has other contents under names that are used, such as {path} beside {used}"))
         } else if used != path {
             let kind = if extension(used) == extension(&path) { "name" } else { "name in another format" };
             (Reason::OtherMaterial, format!("{used} has the same {kind}, and is used"))
@@ -85,8 +90,12 @@ fn folder(path: &str) -> &str {
     path.rsplit_once('/').map_or("", |(folder, _)| folder)
 }
 
-fn named(folder: &str) -> String {
-    if folder.is_empty() { "the corpus root".to_owned() } else { format!("{folder}/") }
+/// The folder of a path from which on it is another one than that of `other`, for people.
+pub(super) fn parting(path: &str, other: &str) -> String {
+    let parts: Vec<&str> = folder(path).split('/').collect();
+    let same = parts.iter().zip(folder(other).split('/')).take_while(|(a, b)| *a == b).count();
+    let named = parts.get(..=same).unwrap_or(&parts).join("/");
+    if named.is_empty() { "the folder itself".to_owned() } else { format!("{named}/") }
 }
 
 /// Whether two files hold the same bytes; no where one of them cannot be read.
@@ -108,5 +117,51 @@ fn same_bytes(a: &Path, b: &Path) -> io::Result<bool> {
         if b.read_exact(there).is_err() || here != &*there {
             return Ok(false);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tree(files: &[(&str, &str)]) -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        for (path, text) in files {
+            let path = dir.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        dir
+    }
+
+    fn settled(files: &[(&str, &str)]) -> (Vec<String>, Vec<Reason>, Vec<String>) {
+        let dir = tree(files);
+        let found = files.iter().map(|(path, _)| Source::named(super::super::walk::stem(path), *path)).collect();
+        let settled = settle(dir.path(), found, |folder| folder.is_empty() || folder.ends_with("wav"));
+        let paths = settled.sources.into_values().map(|source| source.path).collect();
+        (paths, settled.set_aside.iter().map(|aside| aside.reason).collect(), settled.warnings)
+    }
+
+    #[test]
+    fn the_folder_of_the_layout_is_used_and_other_sounds_are_no_copies() {
+        for other in ["laryngo", "noisy", "augmented", "anything"] {
+            let of = |name: &str| format!("{other}/{name}.wav");
+            let files = [("wav/a.wav", "1"), ("wav/b.wav", "2"), (&of("a"), "x"), (&of("b"), "y"), (&of("c"), "z")];
+            let (paths, reasons, warnings) = settled(&files);
+            assert_eq!(paths, ["wav/a.wav", "wav/b.wav"], "{other}");
+            assert_eq!(reasons, [Reason::OtherMaterial; 3]);
+            assert!(warnings.len() == 1 && warnings[0].starts_with(&format!("{other}/ has other contents")), "{warnings:?}");
+            assert!(!warnings[0].contains("remove"));
+        }
+    }
+
+    #[test]
+    fn equal_files_are_copies_and_formats_lie_beside_each_other() {
+        let (paths, reasons, warnings) = settled(&[("wav/a.wav", "1"), ("old/wav/a.wav", "1"), ("old/wav/b.wav", "2")]);
+        assert_eq!((paths, reasons), (vec!["wav/a.wav".to_owned(), "old/wav/b.wav".to_owned()], vec![Reason::Duplicate]));
+        assert!(warnings.is_empty());
+        let (paths, reasons, warnings) = settled(&[("a.flac", "1"), ("a.mp3", "2"), ("b.mp3", "3")]);
+        assert_eq!((paths, reasons), (vec!["a.flac".to_owned(), "b.mp3".to_owned()], vec![Reason::OtherMaterial]));
+        assert!(warnings.is_empty());
     }
 }

@@ -10,6 +10,7 @@ use super::place::{Choices, Place};
 use super::speaker::{Roles, are_sexed, roles, sex, together};
 use super::text::some;
 use super::words;
+use crate::corpus::{Reason, SetAside};
 use crate::error::{Error, Result};
 use crate::escape::shown;
 
@@ -73,8 +74,16 @@ pub(super) fn by_path(root: &Path, files: &[String], choices: &Choices, tables: 
     }));
     let mut rows = Vec::new();
     let mut lacking = 0;
+    let mut set_aside = empty.set_aside.clone();
     let is_form = choices.speaker.is_none();
     for (i, path) in files.iter().enumerate() {
+        if let (Some((form, said)), true) = (&form, is_form)
+            && said.get(i).is_none_or(Option::is_none)
+        {
+            let detail = format!("its name is not one as in {}, so that its speaker is not known: rename or remove the file", form.name);
+            set_aside.push(SetAside { path: path.clone(), reason: Reason::UnknownCode, detail });
+            continue;
+        }
         let at = |field: Option<&Field>| field.and_then(|field| field.values.get(i).cloned().flatten());
         let Some(word) = at(Some(&emotion)) else {
             lacking += 1;
@@ -102,7 +111,7 @@ pub(super) fn by_path(root: &Path, files: &[String], choices: &Choices, tables: 
         ("sex", rows.iter().any(|row| row.more.contains_key("sex"))),
     ];
     let guessed = guessed.into_iter().filter(|(_, is)| *is).map(|(what, _)| what).collect();
-    Ok(Proposal { rows, evidence, doubts, guessed, ..empty })
+    Ok(Proposal { rows, evidence, doubts, guessed, set_aside, ..empty })
 }
 
 /// The field that a path is given by.

@@ -26,7 +26,7 @@ pub(super) struct Form {
 }
 
 /// Each by its authors' description; the lists of speakers are closed, so that other corpora of a like form are not taken for these.
-const FORMS: [Form; 15] = [
+const FORMS: [Form; 16] = [
     Form { name: "CREMA-D", read: crema_d },
     Form { name: "SAVEE", read: savee },
     Form { name: "TESS", read: tess },
@@ -41,6 +41,7 @@ const FORMS: [Form; 15] = [
     Form { name: "ASED", read: ased },
     Form { name: "AESDD", read: aesdd },
     Form { name: "ShEMO", read: shemo },
+    Form { name: "Emotions in Polish speech recordings", read: polish },
     Form { name: "the song part of RAVDESS", read: ravdess_song },
 ];
 
@@ -95,9 +96,10 @@ fn crema_d(path: &str) -> Option<Said> {
     let [actor, sentence, emotion, level] = stem(path).split('_').collect::<Vec<_>>()[..] else { return None };
     let fits = is_digits(actor, 4)
         && within(actor, 1001..=1091)
-        && is_capitals(sentence, 3)
+        && sentence.len() == 3
+        && sentence.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit())
         && ["ANG", "DIS", "FEA", "HAP", "NEU", "SAD"].contains(&emotion)
-        && ["LO", "MD", "HI", "XX", "X"].contains(&level);
+        && (is_capitals(level, 2) || is_capitals(level, 1));
     said(actor).filter(|_| fits)
 }
 
@@ -146,7 +148,9 @@ fn emovo(path: &str) -> Option<Said> {
 /// 10.1371/journal.pone.0250173).
 fn subesco(path: &str) -> Option<Said> {
     let [sex, number, _, s, sentence, _, take] = stem(path).split('_').collect::<Vec<_>>()[..] else { return None };
-    let fits = is_digits(number, 2) && within(number, 1..=10) && s == "S" && is_number(sentence) && is_number(take);
+    let fits = is_digits(number, 2) && within(number, 1..=10) && s == "S" && is_number(sentence);
+    // One name of the corpus ends in a bracket.
+    let fits = fits && is_number(take.trim_end_matches(']'));
     let speaker = format!("{sex}_{number}");
     Some(Said { speaker, sex: Some(of_letter(sex)?), emotion: None }).filter(|_| fits)
 }
@@ -228,6 +232,15 @@ fn shemo(path: &str) -> Option<Said> {
     Some(Said { speaker: stem[..3].to_owned(), sex: Some(of_letter(&stem[..1])?), emotion: Some(emotion) })
 }
 
+/// `m1.a_nie_1`: speaker with the sex, emotion (anger, neutral, fear), word, take (Miesikowska and Swisulski 2020).
+fn polish(path: &str) -> Option<Said> {
+    let (speaker, rest) = stem(path).split_once('.')?;
+    let [emotion, word, take] = rest.split('_').collect::<Vec<_>>()[..] else { return None };
+    let sex = of_letter(&speaker.get(..1)?.to_ascii_uppercase())?;
+    let fits = is_number(&speaker[1..]) && ["a", "n", "s"].contains(&emotion) && word.len() > 2 && is_number(take);
+    Some(Said { speaker: speaker.into(), sex: Some(sex), emotion: None }).filter(|_| fits)
+}
+
 /// `03-02-05-01-02-01-24`, of which the reader of the speech part takes none.
 fn ravdess_song(path: &str) -> Option<Said> {
     let fields: Vec<&str> = stem(path).split('-').collect();
@@ -259,6 +272,7 @@ mod tests {
             ("ASED", "01Neutral/n1-01-01-01-03.wav", "03", "05Angry/a5-06-02-02-52.wav", "52"),
             ("AESDD", "anger/a01 (1).wav", "1", "fear/f11 (6).wav", "6"),
             ("ShEMO", "female/F01A01.wav", "F01", "male/M18N07.wav", "M18"),
+            ("Emotions in Polish speech recordings", "m1.a_nie_1.wav", "m1", "m5.s_trzymaj_2.wav", "m5"),
             ("the song part of RAVDESS", "Actor_01/03-02-05-01-02-01-01.wav", "01", "03-02-01-01-01-02-24.wav", "24"),
         ];
         for (name, a, speaker_a, b, speaker_b) in cases {

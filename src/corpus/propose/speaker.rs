@@ -78,7 +78,8 @@ pub(super) fn roles(fields: &[Field], emotion: &Field, folders: &[&str]) -> Role
     // What stands beside a recording but tells no two speakers apart.
     let beside: Vec<String> = (0..emotion.values.len())
         .map(|i| {
-            let more = [split, sexes].into_iter().flatten().chain(others.iter().copied());
+            let folders = others.iter().copied().filter(|field| field.is_folder());
+            let more = [split, sexes].into_iter().flatten().chain(folders);
             let more: Vec<&str> = more.map(|field| field.values.get(i).and_then(Option::as_deref).unwrap_or_default()).collect();
             format!("{:?}{:?}", emotion.values.get(i).and_then(Option::as_deref), more)
         })

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::treated::{self, Form, form};
 use crate::corpus::listing::{Reason, SetAside};
-use crate::corpus::same_name::is_same_file;
+use crate::corpus::same_name::{is_same_file, parting};
 use crate::corpus::walk::{extension, stem};
 
 /// Share of a folder's names that must lie in the other for both to be the same recordings.
@@ -30,7 +30,7 @@ pub(super) fn once(root: &Path, files: &[String]) -> Once {
         left.retain(|path| !repeats.contains_key(*path));
     }
     let mut out = Once { files: left.iter().map(|path| (*path).to_owned()).collect(), set_aside: vec![], doubts: vec![] };
-    let mut groups: BTreeMap<(bool, String, String), usize> = BTreeMap::new();
+    let mut groups: BTreeMap<(bool, String), (usize, String, String)> = BTreeMap::new();
     for (path, first) in repeats {
         let is_copy = is_same_file(&root.join(&path), &root.join(&first));
         let (reason, detail) = if is_copy {
@@ -38,34 +38,30 @@ pub(super) fn once(root: &Path, files: &[String]) -> Once {
         } else {
             (Reason::OtherMaterial, format!("{first} is the same recording by its name, and is used"))
         };
-        *groups.entry((is_copy, place(&path, &first), place(&first, &path))).or_default() += 1;
+        groups.entry((is_copy, place(&path, &first))).or_insert_with(|| (0, path.clone(), first.clone())).0 += 1;
         out.set_aside.push(SetAside { path, reason, detail });
     }
-    for ((is_copy, place, used), n) in groups {
+    for ((is_copy, place), (n, path, first)) in groups {
         out.doubts.push(if is_copy {
-            format!("{n} files in {place} are copies of those in {used}, and are not used")
+            format!("{n} {place} are copies of files that are used, such as {path} of {first}, and are not used")
         } else {
             format!(
-                "{n} files in {place} have the names of those in {used} with other contents (a format, a treatment, another sensor), and are \
-                 not used: if they are the recordings that you want, run ser corpus init on their folder alone"
+                "{n} {place} are by their names recordings that are used in another form (a format, a treatment, another sensor), such as {path} \
+                 beside {first}, and are not used: if they are the ones that you want, run ser corpus init on their folder alone"
             )
         });
     }
     out
 }
 
-/// What tells a path from another one, for people: the folder in which they part, or the kind of file.
-fn place(path: &str, other: &str) -> String {
-    let folder = |path: &'_ str| path.rsplit_once('/').map_or(String::new(), |(folder, _)| folder.to_owned());
-    let (own, others) = (folder(path), folder(other));
-    if own == others {
-        let kind = extension(path);
-        return if kind == extension(other) { "files of the same folder".to_owned() } else { format!(".{kind} files") };
+/// What is said of where a file lies that repeats another one.
+fn place(path: &str, first: &str) -> String {
+    let folder = |path: &str| path.rsplit_once('/').map(|(folder, _)| folder.to_owned());
+    match (folder(path) == folder(first), extension(path)) {
+        (false, _) => format!("files in {}", parting(path, first)),
+        (true, kind) if kind != extension(first) => format!(".{kind} files"),
+        (true, _) => "files".to_owned(),
     }
-    let parts: Vec<&str> = own.split('/').collect();
-    let same = parts.iter().zip(others.split('/')).take_while(|(a, b)| *a == b).count();
-    let named = parts.get(..=same).unwrap_or(&parts).join("/");
-    if named.is_empty() { "the folder itself".to_owned() } else { format!("{named}/") }
 }
 
 /// Folders whose files all lie in the folder around them as well: `audio/Actor_01/x.wav` beside `Actor_01/x.wav`.
