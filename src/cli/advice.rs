@@ -99,7 +99,7 @@ mod tests {
         assert!(advice("/c d/emodb", "emodb", Some("/c d")).starts_with("ser corpora emodb --corpora-dir '/c d' fetches it"));
         assert!(advice("data/corpora/iemocap", "iemocap", None).starts_with("ser corpora iemocap says how to ask for it"));
         for (root, kind) in [("data/corpora/emodb-2s", "emodb"), ("mine", "manifest"), ("ravdess", "manifest")] {
-            assert!(advice(root, kind, None).starts_with("put it there; no command"), "{root}");
+            assert!(advice(root, kind, None).starts_with("put it there, or correct corpus.root"), "{root}");
         }
         assert!(!advice("mine", "manifest", None).contains("--corpora-dir"), "which has no part in it");
     }
