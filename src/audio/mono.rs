@@ -245,10 +245,11 @@ impl<'a> Mono<'a> {
         if !self.jumps && (has_begun && Spill::wants(self.samples.len()) || !has_begun && self.goes_to_file(self.kept)) {
             self.begin_spill()?;
         }
-        // What a taker or a file leaves is what is held.
-        let passes_on = self.taker.is_some() || self.spill.as_ref().is_some_and(Spill::has_begun);
-        let held = if passes_on && !self.jumps { self.samples.len() as u64 } else { self.kept };
-        self.check(if self.kept > MAX_FRAMES { self.kept } else { held })?;
+        if self.kept > MAX_FRAMES || !self.spill.as_ref().is_some_and(Spill::has_begun) {
+            // What a taker leaves is what is held.
+            let held = if self.taker.is_some() && !self.jumps { self.samples.len() as u64 } else { self.kept };
+            self.check(if self.kept > MAX_FRAMES { self.kept } else { held })?;
+        }
         match &mut self.taker {
             Some(taker) if !self.jumps => taker(&mut self.samples, self.sample_rate, false),
             _ => Ok(()),

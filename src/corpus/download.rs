@@ -11,7 +11,7 @@ use ureq::http::{Response, StatusCode};
 
 use crate::cancel::Cancel;
 use crate::error::{Error, Kind, Result};
-use crate::files::{sync_folder, temporary_folder};
+use crate::files::{TEMPORARY, sync_folder, temporary_folder};
 
 use super::archive;
 use super::originals::{each_block, hex, originals};
@@ -96,7 +96,14 @@ pub fn corpora(name: &str, dest: &Path, cancel: &Cancel, tick: &dyn Fn(u64, Opti
 /// A wrong archive is set aside.
 fn install(archive: &Path, root: &Path, cancel: &Cancel, check: &dyn Fn(&Path) -> Result<()>) -> Result<()> {
     let beside = root.parent().unwrap_or(Path::new("."));
-    let fresh = temporary_folder(beside, "unpack-")?;
+    let mark = format!("unpack-{}-", root.file_name().unwrap_or_default().to_string_lossy());
+    // A process that was killed leaves its folder behind.
+    for entry in fs::read_dir(beside).into_iter().flatten().flatten() {
+        if entry.file_name().to_string_lossy().starts_with(&format!("{TEMPORARY}{mark}")) {
+            fs::remove_dir_all(entry.path()).map_err(|e| Error::io("remove", &entry.path(), e))?;
+        }
+    }
+    let fresh = temporary_folder(beside, &mark)?;
     let unpacked = archive::unpack(archive, fresh.path(), cancel).and_then(|written| check(fresh.path()).map(|()| written));
     let written = match unpacked {
         Err(error) if error.kind() == Kind::Data => return Err(set_aside(archive, &error.to_string())?),
