@@ -180,12 +180,17 @@ const LETTERS: [&[(&str, &str)]; 4] = [
     ],
 ];
 
+/// Labels that there have to be where one may stand for no agreement.
+const FEWEST_WITH_X: usize = 5;
+
 /// The classes of letter codes, where all labels are such codes and enough of them to be no mere letters: neutral and two others.
 pub(super) fn letters<'w>(labels: &BTreeSet<&'w str>) -> Option<BTreeMap<&'w str, &'static str>> {
     if labels.len() < 3 || !labels.iter().any(|label| label.eq_ignore_ascii_case("n")) {
         return None;
     }
-    LETTERS.iter().find_map(|codes| {
+    // An `x` among three letters may be anything.
+    let fits = |codes: &&&[(&str, &str)]| labels.len() >= FEWEST_WITH_X || codes.iter().all(|(code, _)| *code != "x");
+    LETTERS.iter().filter(fits).find_map(|codes| {
         let class = |label: &str| codes.iter().find(|(code, _)| label.eq_ignore_ascii_case(code)).map(|(_, class)| *class);
         labels.iter().map(|label| Some((*label, class(label)?))).collect()
     })
