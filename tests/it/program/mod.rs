@@ -20,6 +20,7 @@ mod pools;
 mod predict;
 mod processors;
 pub mod project;
+mod proposals;
 mod runs;
 mod scale;
 mod sets;
