@@ -421,7 +421,7 @@ pub struct Init {
     /// file name), `letters:2` (run 2 of letters or digits), `last` in place of a number, or `column:NAME` of a table beside the recordings
     #[arg(long, value_name = "FIELD")]
     pub emotion: Option<Place>,
-    /// Where the speaker stands, in the same words, or `none`
+    /// Where the speaker stands, in the same words, several of them joined by `+` (`folder:1+folder:2`), or `none`
     #[arg(long, value_name = "FIELD")]
     pub speaker: Option<Place>,
     /// Write over files that are there

@@ -388,7 +388,12 @@ impl Context<'_> {
     /// A path; `data/corpora` at its front stands for the folder of `--corpora-dir`, unless the path comes from an override.
     pub(super) fn folder(&self, key: &str, value: Key<String>, default: &str) -> Result<PathBuf> {
         let literal = value.as_ref().is_some_and(|value| self.texts.is_override(&value.span()));
-        let path = PathBuf::from(self.text_or(key, value, default)?);
+        // A folder is called as it is on the disk, be it over two lines.
+        let is_odd = |value: &Spanned<String>| value.get_ref().chars().any(|c| c.is_control() && c != '\0');
+        let path = PathBuf::from(match value {
+            Some(value) if is_odd(&value) => value.into_inner(),
+            value => self.text_or(key, value, default)?,
+        });
         Ok(match (self.corpora_dir, path.strip_prefix(CORPORA)) {
             (Some(dir), Ok(rest)) if !literal => dir.join(rest),
             _ => path,

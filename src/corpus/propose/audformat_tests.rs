@@ -98,3 +98,31 @@ fn the_gold_standard_is_taken_and_other_columns_are_named() {
     let dir = database(&[(HEADER, &header), ("db.a.csv", "file,a\na.wav,wut\n"), ("db.gold.csv", "file,z\na.wav,freude\n")]);
     assert_eq!(read(dir.path(), &Choices::default()).unwrap().rows[0].emotion, "freude");
 }
+
+#[test]
+fn another_sensor_is_used_only_when_it_is_asked_for() {
+    let scheme = "{scheme_id: emotion}";
+    let header =
+        format!("name: x\ntables:\n  emotion: {{columns: {{emotion: {scheme}}}}}\n  laryngo.emotion: {{columns: {{emotion: {scheme}}}}}\n");
+    let text = |folder: &str| format!("file,emotion\n{folder}/a.wav,wut\n{folder}/b.wav,freude\n");
+    let dir = database(&[(HEADER, &header), ("db.emotion.csv", &text("wav")), ("db.laryngo.emotion.csv", &text("laryngo"))]);
+    let folders = |choice: Option<&str>| {
+        let choices = Choices { emotion: choice.map(|name| Place::Column(name.to_owned())), speaker: None };
+        let found = read(dir.path(), &choices).unwrap();
+        (found.rows.iter().map(|row| row.path.clone()).collect::<Vec<_>>(), found.doubts)
+    };
+    let (paths, doubts) = folders(None);
+    assert_eq!(paths, ["wav/a.wav", "wav/b.wav"]);
+    assert!(
+        doubts.iter().any(|doubt| doubt.contains("2 rows name other sounds") && doubt.contains("column:laryngo.emotion.emotion")),
+        "{doubts:?}"
+    );
+    for asked in ["laryngo.emotion", "laryngo.emotion.emotion"] {
+        assert_eq!(folders(Some(asked)).0, ["laryngo/a.wav", "laryngo/b.wav"]);
+    }
+    // Parts that number their files alike are other recordings: their labels differ.
+    let header = format!("name: x\ntables:\n  emotion: {{columns: {{emotion: {scheme}}}}}\n");
+    let rows = "file,emotion\ntrain/a.wav,wut\ntrain/b.wav,freude\ntest/a.wav,freude\ntest/b.wav,wut\n";
+    let dir = database(&[(HEADER, &header), ("db.emotion.csv", rows)]);
+    assert_eq!(read(dir.path(), &Choices::default()).unwrap().rows.len(), 4);
+}

@@ -340,7 +340,7 @@ fn speaker_of_paths(files: &[String], rows: &[Row]) -> Option<String> {
     let could: Vec<Field> = roles.speaker.into_iter().chain(roles.open).collect();
     let speaker = could.first()?;
     let seen: Vec<String> = could.iter().map(Field::seen).collect();
-    Some(format!("the speaker could be {}: say --speaker {} if it is", some(&seen, SHOWN).replace(", folder", " or folder"), speaker.place))
+    Some(format!("the speaker could be {}: say --speaker {} if it is", seen.join("; or "), speaker.place))
 }
 
 /// The speakers of a table's rows by their paths.
@@ -396,10 +396,15 @@ fn classes(proposal: &mut Proposal) {
     }
     let class = |word: &str| {
         let letter = letters.as_ref().and_then(|letters| letters.get(word).copied());
-        words::emotion(word).or(letter).map_or_else(|| composed(word), str::to_owned)
+        words::emotion(word).or(letter).map_or_else(|| class_name(word), str::to_owned)
     };
     proposal.classes = own.into_iter().map(|word| (word.to_owned(), class(word))).collect();
     say_merged(proposal);
+}
+
+/// An unknown word as the name of a class, which stays on its line.
+fn class_name(word: &str) -> String {
+    composed(word).chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 /// Words of one class that are not forms of one word: happy and joy, fear and anxiety.

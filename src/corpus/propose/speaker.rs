@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::fields::Field;
 use super::place::Place;
-use super::text::some;
 use super::treated::is_no_speaker;
 use super::words;
 
@@ -137,8 +136,8 @@ pub(super) fn together(fields: &[&Field]) -> Field {
 /// Proposes one of the candidates, or says which could be the speaker.
 fn decide(candidates: Vec<Candidate>, mut roles: Roles) -> Roles {
     let told = |one: &Candidate| format!("{} ({} values)", one.field.place.told(), one.field.distinct().len());
-    let how = |some: &[&Candidate]| {
-        let places: Vec<String> = some.iter().take(SHOWN).map(|one| format!("--speaker {}", one.field.place)).collect();
+    let how = |could_be: &[&Candidate]| {
+        let places: Vec<String> = could_be.iter().take(SHOWN).map(|one| format!("--speaker {}", one.field.place)).collect();
         places.join(" or ")
     };
     let strong: Vec<&Candidate> = candidates.iter().filter(|one| !one.weak).collect();
@@ -157,10 +156,11 @@ fn decide(candidates: Vec<Candidate>, mut roles: Roles) -> Roles {
         return roles;
     }
     let [one] = best[..] else {
-        let names: Vec<String> = best.iter().map(|one| told(one)).collect();
+        let names: Vec<String> = best.iter().take(SHOWN).map(|one| told(one)).collect();
+        let more = if best.len() > SHOWN { ", or another field" } else { "" };
         roles.doubts.push(format!(
-            "no speaker is proposed: it could be {}. If one of them is, say {}",
-            some(&names, SHOWN).replace(", ", " or "),
+            "no speaker is proposed: it could be {}{more}. If one of them is, say {}",
+            names.join(" or "),
             how(&best)
         ));
         roles.open = best.iter().map(|one| one.field.clone()).collect();

@@ -23,6 +23,7 @@ mod pools;
 mod predict;
 mod processors;
 pub mod project;
+mod proposals;
 mod refusals;
 mod runs;
 mod scale;
