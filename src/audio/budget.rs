@@ -66,8 +66,8 @@ impl Budget {
         if self.cancel.requested() { Err(Refusal::Stopped) } else { Ok(()) }
     }
 
-    /// Whether a recording of so many samples never may be held.
-    pub(super) fn refuses(&self, frames: u64, sample_rate: u32) -> bool {
+    /// Whether a recording of so many samples per channel never may be held.
+    pub fn refuses(&self, frames: u64, sample_rate: u32) -> bool {
         self.needs(frames, sample_rate) > self.one
     }
 

@@ -65,6 +65,11 @@ impl FeatureSet {
         self == FeatureSet::Frames
     }
 
+    /// Whether a long recording needs no more memory than a short one: the others take it as a whole.
+    pub fn is_computed_in_blocks(self) -> bool {
+        matches!(self, FeatureSet::Issa193 | FeatureSet::Issa193Db)
+    }
+
     /// Number of features; of a sequence, those of one frame.
     pub fn size(self) -> usize {
         names(self).len()

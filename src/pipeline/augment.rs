@@ -99,7 +99,8 @@ impl Walk<'_> {
         let (Some(amounts), wanted) = (self.pipeline.features.augment, self.augmenting(chosen)) else { return Ok(augmented) };
         let sets: BTreeSet<FeatureSet> = self.pipeline.experiments.iter().filter(|e| !e.augment.is_empty()).map(|e| e.inputs.set).collect();
         for set in sets {
-            let identity = self.augmented_identity(set, amounts, [("utterances", ingested.summary.sounds.clone())])?;
+            let mut identity = self.augmented_identity(set, amounts, [("utterances", ingested.summary.sounds.clone())])?;
+            identity.inputs.extend(ingested.too_long(self.workers.budget())?.map(|(name, hash)| (name.to_owned(), hash)));
             let action = |context: &Context| extract(set, amounts, ingested, self.root(), &self.workers, &self.rows, context);
             let task = Task::new(id(set), identity, action);
             if wanted.contains(&set) {

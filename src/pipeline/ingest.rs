@@ -16,12 +16,12 @@ use super::open::{Opener, Stat};
 use super::probes::{Probe, Probes};
 use super::rows::{Logs, Rows, sound};
 use super::workers::Workers;
-use crate::audio::{Remark, Sound};
+use crate::audio::{Budget, LONG_S, Remark, Sound};
 use crate::config::CorpusKind;
 use crate::corpus::{Listing, Originals, Reason, SetAside, Source, Sources, Subset, Utterance, originals};
 use crate::error::{Error, Kind, Result};
 use crate::features::FeatureSet;
-use crate::files::{read, write_atomically};
+use crate::files::{hash_bytes, read, write_atomically};
 use crate::orchestrator::{Context, Finished};
 use crate::table;
 use crate::table::rowlog::RowLog;
@@ -38,6 +38,9 @@ const SUMMARY: &str = "summary.json";
 pub(super) struct Summary {
     pub utterances: u64,
     pub duration_s: f64,
+    /// Utterances of more than [`LONG_S`], of which memory may exclude some.
+    #[serde(default)]
+    pub long: u64,
     /// Content hash of what features depend on.
     pub sounds: String,
 }
@@ -51,6 +54,25 @@ pub(super) struct Ingested {
 }
 
 impl Ingested {
+    /// The hash of which utterances are too long for the memory that may be used, where there are any: with more memory their features are
+    /// not excluded, so that what was made without them is no longer up to date.
+    ///
+    /// # Errors
+    /// Where the table of utterances cannot be read.
+    pub(super) fn too_long(&self, budget: &Budget) -> Result<Option<(&'static str, String)>> {
+        if self.summary.long == 0 {
+            return Ok(None);
+        }
+        let mut ids = String::new();
+        for batch in table::utterances::stream(&self.finished.folder) {
+            for u in batch?.into_iter().filter(|u| budget.refuses(u.n_samples, u.sample_rate)) {
+                ids.push_str(&u.source.id);
+                ids.push('\n');
+            }
+        }
+        Ok((!ids.is_empty()).then(|| ("excluded for want of memory", hash_bytes(ids.as_bytes()))))
+    }
+
     /// Reads what stands beside the table of utterances.
     pub(super) fn of(finished: Finished) -> Result<Ingested> {
         let (summary, listing) = (from_json(&finished.path(SUMMARY))?, from_json(&finished.path(LISTING))?);
@@ -202,7 +224,7 @@ impl Taken {
     fn new(folder: &Path, corpus: &str) -> Taken {
         Taken {
             table: table::utterances::Writer::new(folder, corpus, &table::Meta::new()),
-            summary: Summary { utterances: 0, duration_s: 0.0, sounds: String::new() },
+            summary: Summary { utterances: 0, duration_s: 0.0, long: 0, sounds: String::new() },
             sounds: extract::Fingerprint::default(),
         }
     }
@@ -210,6 +232,7 @@ impl Taken {
     fn push(&mut self, utterance: Utterance) -> Result<()> {
         self.summary.utterances += 1;
         self.summary.duration_s += utterance.duration_s;
+        self.summary.long += u64::from(utterance.duration_s > LONG_S as f64);
         self.sounds.add(&utterance);
         self.table.push(utterance)
     }

@@ -52,7 +52,10 @@ impl Walk<'_> {
 
     pub(super) fn extract(&self, ingested: &Ingested) -> Result<Extracted> {
         let one = |set: &FeatureSet| {
-            let identity = self.features_identity(*set, [("utterances", ingested.summary.sounds.clone())])?;
+            let mut identity = self.features_identity(*set, [("utterances", ingested.summary.sounds.clone())])?;
+            if !set.is_computed_in_blocks() {
+                identity.inputs.extend(ingested.too_long(self.workers.budget())?.map(|(name, hash)| (name.to_owned(), hash)));
+            }
             let action = |context: &Context| extract::extract(*set, ingested, self.root(), &self.workers, &self.rows, context);
             let done = self.single(Task::new(extract::id(*set), identity, action), vec![self.utterances().into()], || false)?;
             Ok((*set, done))
