@@ -91,7 +91,7 @@ impl Condition {
             let single = self.counts.iter().filter(|(_, by_class)| by_class.len() == 1).count();
             return format!(
                 "the speaker gives classes away (Cramér's V {:.2}, {single} of {} speakers have a single class): a model may learn voices in \
-                 place of emotions, and a test on other speakers compares voices, too ({}{more})",
+                 place of emotions, and each class is tested on few voices ({}{more})",
                 self.association,
                 self.counts.len(),
                 values.join("; ")
