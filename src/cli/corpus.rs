@@ -64,7 +64,7 @@ impl Heard {
 /// Why a recording cannot be read, without its name: so that it is told once of many.
 fn reason(error: &Error, path: &Path) -> String {
     let text = error.to_string();
-    let name = path.display().to_string();
+    let name = shown(&path.to_string_lossy());
     text.split_once(&format!("{name}: ")).map_or_else(|| text.replace(&name, "it"), |(_, why)| why.to_owned())
 }
 

@@ -18,6 +18,8 @@ use crate::foreign::{are_sane_pages, guarded, is_sane_footer};
 const LARGEST_PAGE: i64 = 64 << 20;
 /// The longest cell, in bytes: a dictionary holds a long one once, however many rows repeat it.
 const LONGEST_CELL: usize = 1 << 20;
+/// What to do with a table that holds more than that.
+const PLAIN: &str = "a manifest has a row for each recording, with its path and its label: leave other columns out, or write it as CSV";
 /// Rows that any table may have, and that one may have for each of its bytes: paths and times never compress as far as repeated rows do.
 const FEW_ROWS: u64 = 100_000;
 const ROWS_PER_BYTE: u64 = 4;
@@ -41,21 +43,23 @@ pub(super) fn parquet_rows(path: &Path) -> Result<Sheet> {
     let length = file.metadata().map_err(|e| Error::io("read", path, e))?.len();
     let opened = guarded(|| {
         let reader = SerializedFileReader::new(file)?;
-        too_many_rows(reader.metadata(), length).map_or(Ok(()), |why| Err(ParquetError::General(why)))?;
+        if let Some(why) = too_many_rows(reader.metadata(), length) {
+            return Ok(Err(why));
+        }
         if !are_sane_pages(&pages, reader.metadata(), LARGEST_PAGE)? {
-            let why = format!("its pages are damaged, or one unpacks to more than {} MiB", LARGEST_PAGE >> 20);
-            return Err(ParquetError::General(why));
+            return Ok(Err(format!("its pages are damaged, or one unpacks to more than {} MiB", LARGEST_PAGE >> 20)));
         }
         let fields = reader.metadata().file_metadata().schema().get_fields().to_vec();
-        Ok((fields, RowIter::from_file_into(Box::new(reader))))
+        Ok(Ok((fields, RowIter::from_file_into(Box::new(reader)))))
     });
-    let (fields, mut rows) = opened.map_err(|e| broken(e.into()))?.map_err(|e: ParquetError| broken(e.into()))?;
+    let opened = opened.map_err(|e| broken(e.into()))?.map_err(|e: ParquetError| broken(e.into()))?;
+    let (fields, mut rows) = opened.map_err(|why| broken(why.into()).hint(PLAIN))?;
     let columns = fields.iter().map(|f| f.name().trim().to_owned()).collect();
     let mut next = move || match guarded(|| rows.next()) {
         Ok(Some(Ok(row))) => match row.get_column_iter().find(|(_, field)| longest(field) > LONGEST_CELL) {
             Some((name, field)) => {
                 let why = format!("the column {name} has a cell of {} MiB", longest(field) >> 20);
-                Some(Err(broken(why.into()).hint("a manifest names recordings and labels: leave such columns out")))
+                Some(Err(broken(why.into()).hint(PLAIN)))
             }
             None => Some(Ok(row.get_column_iter().map(|(_, field)| text(field)).collect())),
         },
@@ -217,6 +221,6 @@ mod tests {
         let error = read(&repeated(40, &"x".repeat((64 << 20) + 1))).unwrap_err();
         assert!(error.kind() == Kind::Data && error.to_string().contains("more than 64 MiB"), "{error}");
         let error = read(&repeated(40, &"x".repeat(2 << 20))).unwrap_err();
-        assert!(error.to_string().contains("a cell of 2 MiB") && error.hint_text().unwrap().contains("leave such columns out"), "{error}");
+        assert!(error.to_string().contains("a cell of 2 MiB") && error.hint_text().unwrap().contains("leave other columns out"), "{error}");
     }
 }

@@ -15,6 +15,10 @@ const LONGEST: u64 = 64 << 20;
 /// Columns looked at, as of other tables.
 const MOST_COLUMNS: usize = 10_000;
 
+/// A table has at most so many cells for each value that is there: of objects with other keys each, nearly all cells would be empty.
+const SPARSE: usize = 16;
+const FEW_CELLS: usize = 1_000_000;
+
 type Object = Map<String, Value>;
 
 /// Whether a manifest is one of JSON, by its extension.
@@ -41,8 +45,14 @@ pub(super) fn sheet(path: &Path) -> Result<Sheet> {
             columns.push(key.trim().to_owned());
         }
     }
-    let cells = |row: Object| {
-        let mut cells = vec![String::new(); columns.len()];
+    let filled: usize = rows.iter().filter_map(|(_, row)| row.as_ref().ok()).map(Map::len).sum();
+    if columns.len().saturating_mul(rows.len()) > SPARSE * filled + FEW_CELLS {
+        let error = Error::data(format!("{} is no table: its objects have other keys each", path.display()));
+        return Err(error.hint("give all objects the same keys, or write a table as CSV"));
+    }
+    let width = columns.len();
+    let cells = move |row: Object| {
+        let mut cells = vec![String::new(); width];
         for (key, value) in &row {
             if let Some(place) = places.get(&plain(key)).and_then(|place| cells.get_mut(*place)) {
                 *place = cell(value);
@@ -50,8 +60,8 @@ pub(super) fn sheet(path: &Path) -> Result<Sheet> {
         }
         cells
     };
-    let rows: Vec<Row> = rows.into_iter().map(|(place, row)| Row { place, cells: row.map(cells) }).collect();
-    Ok(Sheet { columns, rows: Box::new(rows.into_iter().map(Ok)), unit, notes: vec![] })
+    let rows = rows.into_iter().map(move |(place, row)| Ok(Row { place, cells: row.map(&cells) }));
+    Ok(Sheet { columns, rows: Box::new(rows), unit, notes: vec![] })
 }
 
 type Found = Vec<(u64, Result<Object, String>)>;
@@ -186,5 +196,14 @@ mod tests {
             std::fs::write(&path, text).unwrap();
             assert_eq!(sheet(&path).map(|_| ()).unwrap_err().kind(), crate::error::Kind::Data, "{}", text.len());
         }
+    }
+
+    #[test]
+    fn objects_with_other_keys_each_are_no_table() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("m.json");
+        let keys: Vec<String> = (0..2_000).map(|i| format!("\"k{i}\": 1")).collect();
+        std::fs::write(&path, format!("[{{{}}}{}]", keys.join(", "), ", {}".repeat(2_000))).unwrap();
+        assert!(sheet(&path).map(|_| ()).unwrap_err().to_string().ends_with("its objects have other keys each"));
     }
 }

@@ -168,7 +168,8 @@ fn elsewhere(sheet: &Sheet, names: &Names<'_>) -> Rejected {
         let there = sheet.cells(c).zip(&bare).filter(|(cell, name)| cell.contains(['/', '\\']) && finder.find(name).is_some());
         let there: Vec<&str> = there.map(|(cell, _)| cell).collect();
         if let Some(first) = there.first().filter(|_| there.len() * 2 > sheet.rows.len()) {
-            let why = format!("column {} names recordings in folders that are not there, such as {}", cut(column), cut(first));
+            let (n, column, first) = (there.len(), cut(column), cut(first));
+            let why = format!("column {column} names recordings in folders that are not there: {n} rows, such as {first}");
             return Rejected::new(why, true);
         }
     }

@@ -114,23 +114,25 @@ fn together(mut found: Vec<Labelled>) -> Vec<Labelled> {
 
 fn joined(mut group: Vec<Labelled>) -> Option<Labelled> {
     let parts: Vec<Option<&str>> = group.iter().map(|labels| part_of(labels.tables.first()?)).collect();
+    let mut told = None;
     if parts.iter().flatten().collect::<BTreeSet<_>>().len() > 1 {
+        let named = group.iter().zip(&parts).filter_map(|(labels, part)| Some(format!("{} {}", labels.tables.first()?, (*part)?)));
+        told = Some(format!("the names of the tables say the part: {}", some(&named.collect::<Vec<_>>(), SHOWN)));
         for (labels, part) in group.iter_mut().zip(&parts) {
             let Some(part) = part else { continue };
             for row in &mut labels.rows {
                 row.more.entry("split").or_insert_with(|| (*part).to_owned());
             }
-            labels.evidence.push(format!("{} is the part {part}, as its name says", labels.tables.join(", ")));
         }
     }
-    group.into_iter().reduce(|mut all, one| {
+    let mut all = group.into_iter().reduce(|mut all, one| {
         all.tables.extend(one.tables);
         all.rows.extend(one.rows);
-        for (all, one) in [(&mut all.evidence, one.evidence), (&mut all.doubts, one.doubts)] {
-            all.extend(one.into_iter().filter(|line| !all.contains(line)).collect::<Vec<_>>());
-        }
+        all.doubts.extend(one.doubts);
         all
-    })
+    })?;
+    all.evidence.extend(told);
+    Some(all)
 }
 
 /// With what is known once all tables of the form are together.
@@ -171,7 +173,8 @@ pub(super) fn outdone(table: &Labelled, by_path: &[Row]) -> Option<String> {
     let known = by_path.iter().filter(|row| words::emotion(&row.emotion).is_some()).map(|row| &row.path).collect::<BTreeSet<_>>().len();
     (known > covered).then(|| {
         format!(
-            "{} has emotions of {covered} recordings and is not used, since the paths tell those of {known} ({} differ); to use it, say --emotion \"column:{}\"",
+            "{covered} recordings have an emotion in {}, which is not used, since the paths tell those of {known} ({} differ); to use it, say \
+             --emotion \"column:{}\"",
             table.name(),
             differing(by_path, &table.rows),
             table.form.1.get(1).and_then(|c| table.form.0.get(*c)).map_or("", String::as_str)

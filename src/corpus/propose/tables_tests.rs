@@ -120,7 +120,10 @@ fn rows_of_recordings_that_are_not_there_label_no_others_of_the_same_name() {
     says(&found.doubts, "8 rows of labels.csv name recordings that are not there, such as s1/0.wav");
     // A table of others alone is none of these recordings.
     let error = laid_out(&there, &[("labels.csv", rows(&["s1"]))]).unwrap_err();
-    assert!(error.hint_text().unwrap().contains("column file names recordings in folders that are not there, such as s1/0.wav"), "{error}");
+    assert!(
+        error.hint_text().unwrap().contains("column file names recordings in folders that are not there: 8 rows, such as s1/0.wav"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -188,7 +191,7 @@ fn a_table_of_a_few_recordings_does_not_win_over_the_paths() {
     let found = laid_out(&paths, &[("two.csv", two)]).unwrap();
     assert_eq!(counts(&found), [("anger", 10), ("sadness", 10)]);
     assert_eq!(found.speakers().len(), 4);
-    says(&found.doubts, "two.csv has emotions of 2 recordings and is not used, since the paths tell those of 20 (2 differ)");
+    says(&found.doubts, "2 recordings have an emotion in two.csv, which is not used, since the paths tell those of 20 (2 differ)");
     // Where the paths tell nothing, the table is what there is.
     let bare: Vec<String> = (0..20).map(|i| format!("{i:02}.wav")).collect();
     let some = table("file,emotion", (0..12).map(|i| format!("{i:02}.wav,{}", emotion(i))));
