@@ -10,7 +10,7 @@ fn speakers(values: &[&str], name: impl Fn(&str, &str, usize) -> String) -> (Vec
 
 #[test]
 fn formats_treatments_and_conditions_are_no_speakers() {
-    let conditions: [&[&str]; 14] = [
+    let conditions: [&[&str]; 15] = [
         &["normal", "strong"],
         &["Faible", "Fort"],
         &["slow", "fast"],
@@ -19,6 +19,7 @@ fn formats_treatments_and_conditions_are_no_speakers() {
         &["age_20", "age_60"],
         &["20-29", "30-39"],
         &["english", "german"],
+        &["DK", "EN"],
         &["take1", "take2"],
         &["rater1", "rater2", "rater3"],
         &["listener_a", "listener_b"],
@@ -117,7 +118,7 @@ fn a_number_within_a_sex_is_a_person() {
 fn copies_of_ravdess_are_read_and_counted() {
     let first = ravdess(&["01", "02"]);
     let copies: Vec<String> = first.iter().map(|path| format!("audio_speech_actors_01-24/{path}")).collect();
-    let songs: Vec<String> = first.iter().map(|path| format!("Songs/{}", path.replace("03-01", "03-02"))).collect();
+    let songs: Vec<String> = first.iter().map(|path| format!("Songs/{}", path.replacen("03-01", "03-02", 1))).collect();
     let found = looked_at(&[first, copies, songs].concat());
     assert_eq!((found.rows.len(), found.speakers().len(), found.set_aside.len()), (120, 2, 240));
     assert!(found.evidence[1].starts_with("240 other files are copies of these"), "{:?}", found.evidence);
@@ -190,7 +191,11 @@ fn several_corpora_in_one_folder_are_named_with_the_commands() {
     assert!(error.to_string().contains("holds 3 corpora: Crema/ (CREMA-D), Rav dess/ (RAVDESS), own/"), "{error}");
     let hint = error.hint_text().unwrap();
     assert!(hint.contains("Rav dess' --name rav-dess; ") && hint.contains("kind = \"joined\""), "{hint}");
-    // Speakers, sexes and parts are no corpora.
+    // Speakers, sexes and parts are no corpora, be there one speaker in one of them.
+    let part = |part: &str, speakers: &[&str]| {
+        recordings(speakers, &["ANG", "HAP"], |s, e, t| format!("{part}/{s}_{}_{e}_XX.wav", ["DFA", "IEO", "TIE", "ITS"][t]))
+    };
+    assert!(looked_at(&[part("train", &["1001", "1002"]), part("test", &["1003"])].concat()).is_parted());
     let again: Vec<String> = own.iter().map(|path| path.replace("own", "more")).collect();
     assert_eq!(looked_at(&[own, again].concat()).rows.len(), 32);
 }
