@@ -257,8 +257,8 @@ mod tests {
         let left = inventory.remove().unwrap();
         assert_eq!(left, [folder.join("a/changed"), folder.join("notes")]);
         assert!(!folder.join("b").exists() && !folder.join("a/ours").exists());
-        fs::remove_file(&left[0]).unwrap();
-        fs::remove_file(&left[1]).unwrap();
+        fs::remove_dir_all(folder.join("a")).unwrap();
+        fs::remove_file(folder.join("notes")).unwrap();
         assert!(Inventory::read(&folder).unwrap().remove().unwrap().is_empty());
         assert!(!folder.exists());
     }

@@ -37,6 +37,15 @@ fn same(a: &[(String, Vec<u8>)], b: &[(String, Vec<u8>)], what: &str) {
     }
 }
 
+/// Without the checksum in `report.json`, which is of the way to the recordings as well.
+fn unsummed(files: Vec<(String, Vec<u8>)>) -> Vec<(String, Vec<u8>)> {
+    let without = |bytes: Vec<u8>| {
+        let lines = bytes.split_inclusive(|byte| *byte == b'\n').filter(|line| !line.starts_with(b"  \"blake3\": "));
+        lines.flatten().copied().collect()
+    };
+    files.into_iter().map(|(name, bytes)| if name.ends_with("report.json") { (name, without(bytes)) } else { (name, bytes) }).collect()
+}
+
 /// A seeded stream of numbers in [0, 1): moments that differ and come again.
 struct Moments(u64);
 
@@ -229,7 +238,7 @@ fn a_disk_that_fills_up_at_any_point() {
             copy.write(&format!("reports/net/{name}"), text.replace(&way, "../../corpus"));
         }
     }
-    same(&whole, &outputs(&copy), "after a full disk");
+    same(&unsummed(whole), &unsummed(outputs(&copy)), "after a full disk");
 }
 
 #[test]
