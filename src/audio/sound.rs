@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::path::PathBuf;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 use super::budget::{Budget, Permit};
 use super::decode::{Audio, bounds};
@@ -132,7 +132,11 @@ impl Sound {
             Sound::Whole(audio) => Ok((Cow::Borrowed(audio), Permit::default())),
             Sound::Long(long) => {
                 let mut permit = Permit::default();
-                budget.claim(long.samples.len() as u64, long.sample_rate, &mut permit).map_err(|refusal| refusal.into_error(None))?;
+                let claim = budget.claim(long.samples.len() as u64, long.sample_rate, &mut permit);
+                claim.map_err(|refusal| match refusal {
+                    Refusal::Told(why) => Error::data(why),
+                    other => other.into_error(None),
+                })?;
                 let samples = long.read(0, long.samples.len())?;
                 let audio = Audio { samples, sample_rate: long.sample_rate, channels: long.channels, remarks: long.remarks };
                 Ok((Cow::Owned(audio), permit))

@@ -15,6 +15,7 @@ use super::listing::chunks;
 use super::open::{Opener, Stat};
 use super::probes::{Probe, Probes};
 use super::rows::{Logs, Rows, sound};
+use super::suspects::Suspects;
 use super::workers::Workers;
 use crate::audio::{Budget, LONG_S, Remark, Sound};
 use crate::config::CorpusKind;
@@ -102,6 +103,9 @@ pub(super) fn published(kind: &CorpusKind) -> Vec<&'static Originals> {
 /// Probes every listed recording; unusable ones are set aside. With `features`, those of what is opened are computed on the way, so that the
 /// features stage need not decode it again.
 pub(super) fn ingest(corpus: &Corpus, mut probes: Probes, workers: &Workers, features: Option<&Rows>, context: &Context) -> Result<()> {
+    if let Some(warning) = workers.suspects().and_then(Suspects::warning) {
+        context.warn(warning);
+    }
     let logs = features.map_or(Ok(vec![]), |rows| rows.take_all(workers.settings()))?;
     let mut look = Look::new(corpus.root, corpus.published.clone(), workers, logs, corpus.sources.len(), context);
     let mut taken = Taken::new(context.folder, &corpus.listing.corpus);

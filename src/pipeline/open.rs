@@ -137,11 +137,10 @@ impl<'a> Opener<'a> {
         for (i, group) in groups.iter().enumerate().filter(|(_, group)| is_suspect(group)) {
             first[i] = Some(workers.pool().install(|| of_group((&starts[i], group))));
         }
-        let others = |((start, group), first): ((&usize, &&[&Source]), Option<Vec<Option<T>>>)| match first {
-            Some(done) => done,
-            None => of_group((start, group)),
-        };
-        let results: Vec<Vec<Option<T>>> = workers.pool().install(|| starts.par_iter().zip(groups).zip(first).map(others).collect());
+        let results: Vec<Vec<Option<T>>> = workers.pool().install(|| {
+            let others = starts.par_iter().zip(groups).zip(first);
+            others.map(|((start, group), first)| first.unwrap_or_else(|| of_group((start, group)))).collect()
+        });
         done.extend(results.into_iter().flatten());
     }
 

@@ -85,6 +85,18 @@ impl Suspects {
         write_atomically(&self.folder.join(SUSPECTS), &bytes)
     }
 
+    /// Says which recordings have a second chance; nothing where none has.
+    pub(super) fn warning(&self) -> Option<String> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut waiting = known.iter().filter(|(_, suspect)| suspect.ends < MOST).map(|(path, _)| path.display());
+        let first = waiting.next()?;
+        let more = match waiting.count() {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        Some(format!("an earlier run ended while {first}{more} was read: read first and alone, and excluded if the run ends again"))
+    }
+
     /// What is thought of a recording.
     pub(super) fn of_recording(&self, path: &Path) -> Thought {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
@@ -168,12 +180,14 @@ mod tests {
         end_while_reading(&[&bad, &good]);
         let suspects = Suspects::of(&store, 2);
         assert_eq!([&bad, &good].map(|path| suspects.of_recording(path)), [Thought::Suspected, Thought::Suspected]);
+        assert!(suspects.warning().unwrap().contains("bad.wav and 1 more was read"), "{:?}", suspects.warning());
         suspects.during(1, &good, || ());
         assert_eq!(suspects.of_recording(&good), Thought::Fine, "it was read in the end");
         drop(suspects);
         end_while_reading(&[&bad]);
         let suspects = Suspects::of(&store, 2);
         assert_eq!([&bad, &good].map(|path| suspects.of_recording(path)), [Thought::Excluded, Thought::Fine]);
+        assert_eq!(suspects.warning(), None);
         drop(suspects);
         assert_eq!(Suspects::of(&store, 2).of_recording(&bad), Thought::Excluded, "for good");
         fs::write(&bad, "another").unwrap();

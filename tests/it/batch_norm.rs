@@ -114,6 +114,6 @@ fn a_report_says_where_moving_averages_have_not_settled() {
     assert!(project.pages("net").contains(WARNING));
     assert!(!project.pages("other").contains("have not settled"));
     let card = |pipeline: &str| String::from_utf8(project.read(&format!("data/models/{pipeline}/base/fold-00-seed-0/README.md"))).unwrap();
-    assert!(card("net").contains("applies moving averages") && card("net").contains("batch_norm.variance_ratios: "));
-    assert!(card("other").contains("over the whole training part") && !card("other").contains("variance_ratios"));
+    assert!(card("net").contains("applies moving averages") && card("net").contains("batch\\_norm.variance\\_ratios: "));
+    assert!(card("other").contains("over the whole training part") && !card("other").contains("ratios"));
 }

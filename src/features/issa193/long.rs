@@ -46,6 +46,9 @@ impl Signal<'_> {
     }
 }
 
+/// By power and by magnitude, each with the frames that leave it in doubt.
+type Tunings = [(f64, Vec<usize>); 2];
+
 /// What a pass does with the frames, in order.
 trait Pass {
     /// A frame's magnitudes.
@@ -164,7 +167,7 @@ impl Issa193 {
     }
 
     /// The tunings with the frames that leave them in doubt, and the loudest mel band in dB; the contrast looks at the frames as well, if asked.
-    fn survey(&mut self, signal: &Signal, with_contrast: bool, cancel: &Cancel) -> Result<([(f64, Vec<usize>); 2], f32)> {
+    fn survey(&mut self, signal: &Signal, with_contrast: bool, cancel: &Cancel) -> Result<(Tunings, f32)> {
         let mut tuning = LongTuning::new(f64::from(SAMPLE_RATE), N_FFT, [CLASSES, CQT_BINS]);
         let (stft, magnitude) = (&mut self.stft, &mut self.work.magnitude);
         let mut first = Extremes {

@@ -89,7 +89,7 @@ fn shuffled_labels_come_out_at_chance_everywhere() {
     // The choice of every fold is on the page and on the card.
     assert!(page.contains("Chosen within the training part"));
     let card = String::from_utf8(project.read("data/models/controls@shuffled/groups-searched/fold-00-seed-0/README.md")).unwrap();
-    assert!(card.contains("search.chosen: inputs.log_mel="), "{card}");
+    assert!(card.contains("search.chosen: inputs.log\\_mel="), "{card}");
     // What was saved listens to a recording.
     for model in ["groups-forest", "groups-knn", "groups-linear", "groups-searched"] {
         let folder = format!("data/models/controls@shuffled/{model}/fold-00-seed-0");
