@@ -269,7 +269,7 @@ fn a_wrong_archive_is_set_aside_and_touches_nothing() {
         assert_eq!(names(&root.join("wav")), ["own.wav"]);
     }
     // A right one fills the gaps and leaves other files alone.
-    fs::create_dir(folder.path().join(".tmp-unpack-emodb-killed")).unwrap();
+    fs::create_dir(folder.path().join(format!("{}unpack-emodb-killed", crate::files::TEMPORARY))).unwrap();
     fs::write(&archive, zip_of(&[("wav/a.wav", b"a"), ("wav/b/c.wav", b"c"), ("top.txt", b"t")])).unwrap();
     fs::write(root.join("wav/a.wav"), "older").unwrap();
     install(&archive, &root, &Cancel::default(), &|_| Ok(())).unwrap();
