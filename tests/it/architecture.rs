@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const BASE: &[&str] = &["error", "escape", "cancel", "files", "foreign"];
+const BASE: &[&str] = &["error", "escape", "cancel", "files", "foreign", "skipped"];
 /// The science, in the direction in which data flows.
 const SCIENCE: &[&str] =
     &["corpus", "audio", "dsp", "fingerprint", "features", "table", "split", "transform", "model", "evaluation", "report"];
