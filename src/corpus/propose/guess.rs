@@ -230,7 +230,7 @@ fn say_speakers(proposal: &mut Proposal) {
             _ => format!("speakers are not known of {without} of {} rows", proposal.rows.len()),
         };
         proposal.doubts.push(format!(
-            "{who}: nothing can be tested on unseen speakers, and figures will be those of known voices. Say where speakers stand with \
+            "{who}: no test can keep them apart, and figures will be those of known voices. Say where speakers stand with \
              --speaker FIELD, or add them in the manifest's column speaker, then choose group-kfold or leave-one-speaker-out"
         ));
     } else if speakers * 2 > recordings {
