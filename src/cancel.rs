@@ -1,7 +1,8 @@
 //! A request to stop that long work looks at between its steps.
 
-use std::sync::Arc;
+use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Kind, Result};
@@ -10,18 +11,35 @@ use crate::error::{Error, Kind, Result};
 #[derive(Debug, Clone, Default)]
 pub struct Cancel {
     asked: Arc<AtomicBool>,
+    hooks: Arc<Mutex<Hooks>>,
     limit: Option<(Instant, Duration)>,
+}
+
+/// What is done when a stop is asked for.
+#[derive(Default)]
+struct Hooks(Vec<Box<dyn Fn() + Send>>);
+
+impl fmt::Debug for Hooks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} hooks", self.0.len())
+    }
 }
 
 impl Cancel {
     /// Asks everyone who holds a clone to stop at the next safe point.
     pub fn request(&self) {
         self.asked.store(true, Ordering::Relaxed);
+        self.hooks.lock().unwrap_or_else(PoisonError::into_inner).0.iter().for_each(|hook| hook());
+    }
+
+    /// Has something short done at each request.
+    pub fn on_request(&self, hook: impl Fn() + Send + 'static) {
+        self.hooks.lock().unwrap_or_else(PoisonError::into_inner).0.push(Box::new(hook));
     }
 
     /// The same flag for work that begins now and may last no longer than `limit`.
     pub fn within(&self, limit: Option<Duration>) -> Cancel {
-        Cancel { asked: Arc::clone(&self.asked), limit: limit.map(|limit| (Instant::now(), limit)) }
+        Cancel { asked: Arc::clone(&self.asked), hooks: Arc::clone(&self.hooks), limit: limit.map(|limit| (Instant::now(), limit)) }
     }
 
     /// Whether a stop was asked for, or the time is over.

@@ -28,5 +28,5 @@ pub use decode::{
 };
 pub use mono::{Remark, Remarks};
 pub use samples::Samples;
-pub use sound::{LONG_S, Long, Sound};
+pub use sound::{Long, Sound};
 pub use windows::{Stream, Windows};

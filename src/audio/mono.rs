@@ -188,7 +188,12 @@ impl<'a> Mono<'a> {
 
     fn begin_spill(&mut self) -> Result<(), Refusal> {
         match &mut self.spill {
-            Some(spill) => Ok(spill.take(&std::mem::take(&mut self.samples), self.sample_rate)?),
+            Some(spill) => {
+                spill.take(&std::mem::take(&mut self.samples), self.sample_rate)?;
+                // What lies in a file takes no memory; whoever reads all of it asks anew.
+                self.permit = Permit::default();
+                Ok(())
+            }
             None => Ok(()),
         }
     }

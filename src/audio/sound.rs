@@ -12,7 +12,7 @@ use super::refusal::Refusal;
 use super::samples::Samples;
 
 /// Seconds from which on the samples of a recording are not held in memory.
-pub const LONG_S: u64 = 300;
+pub(super) const LONG_S: u64 = 300;
 /// Samples that are written or read at a time.
 const PIECE: usize = 1 << 18;
 

@@ -1,6 +1,6 @@
 //! Unpacking a downloaded archive into a folder, and nowhere else.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{BufReader, Read, Write};
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use zip::ZipArchive;
 
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
-use crate::files::{hash_if_there, place};
+use crate::files::place;
 
 /// What an archive may hold at most. The corpora stay far below: RAVDESS unpacks to 590 MB in 1440 files, at a ratio of 3.
 const MAX_ENTRIES: usize = 100_000;
@@ -30,8 +30,7 @@ const RATIO_FROM: u64 = 1 << 20;
 /// cannot have or change (`CON`, a dot at its end, `?`), a link or device, an encrypted entry, a name that comes twice or differs from another
 /// in nothing but case or the composition of its letters, a file where another entry needs a folder, a name
 /// of more than 1024 bytes or 32 folders, entries that share bytes, or more than 100,000 entries, 8 GiB or a ratio of 200 make the
-/// whole archive unusable. Each file appears whole or not at all. One of the same name that is there stays if it holds the same, and is
-/// otherwise a reason to unpack nothing.
+/// whole archive unusable. Each file appears whole or not at all; `dest` should be a folder of its own, since files there are replaced.
 ///
 /// # Errors
 /// [`crate::error::Kind::Data`] naming archive and entry for all of the above and for a wrong CRC;
@@ -40,7 +39,6 @@ pub fn unpack(archive: &Path, dest: &Path, cancel: &Cancel) -> Result<Vec<PathBu
     let file = File::open(archive).map_err(|e| Error::io("read", archive, e))?;
     let mut zip = ZipArchive::new(BufReader::new(file)).map_err(|e| broken(archive, e))?;
     let names = judge(archive, &mut zip)?;
-    let there = present(archive, &mut zip, &names, dest, cancel)?;
     let mut written = Vec::new();
     for (index, name) in names.iter().enumerate() {
         cancel.check()?;
@@ -51,49 +49,10 @@ pub fn unpack(archive: &Path, dest: &Path, cancel: &Cancel) -> Result<Vec<PathBu
             continue;
         }
         let declared = entry.size();
-        if !there.contains(&index) {
-            place(&path, |out| copy(&mut entry, out, declared, cancel, (archive, &path)))?;
-        }
+        place(&path, |out| copy(&mut entry, out, declared, cancel, (archive, &path)))?;
         written.push(path);
     }
     Ok(written)
-}
-
-/// Places of the entries whose files lie below `dest` already, from an earlier attempt.
-fn present(
-    archive: &Path,
-    zip: &mut ZipArchive<BufReader<File>>,
-    names: &[PathBuf],
-    dest: &Path,
-    cancel: &Cancel,
-) -> Result<BTreeSet<usize>> {
-    let mut there = BTreeSet::new();
-    for (index, name) in names.iter().enumerate() {
-        cancel.check()?;
-        let path = dest.join(name);
-        if std::fs::symlink_metadata(&path).is_err() {
-            continue;
-        }
-        let mut entry = zip.by_index(index).map_err(|e| broken(archive, e))?;
-        if entry.is_dir() && path.is_dir() {
-            continue;
-        }
-        let declared = entry.size();
-        let same = match hash_if_there(&path)? {
-            Some((bytes, hash)) if bytes == declared => {
-                let mut hasher = blake3::Hasher::new();
-                copy(&mut entry, &mut hasher, declared, cancel, (archive, &path))?;
-                hasher.finalize().to_hex().as_str() == hash
-            }
-            _ => false,
-        };
-        if !same {
-            return Err(Error::data(format!("{} is there already, and is not what {} holds", path.display(), archive.display()))
-                .hint("move it elsewhere, or remove it, and run the same command again; nothing was unpacked"));
-        }
-        there.insert(index);
-    }
-    Ok(there)
 }
 
 /// The relative path of every entry, or what is wrong with one of them.
@@ -284,21 +243,6 @@ mod tests {
         assert_eq!(fs::read_dir(dest.join("wav")).unwrap().count(), 2, "no temporary file stays");
         // A second time over what is there.
         unpack(&folder.path().join("a.zip"), &dest, &Cancel::default()).unwrap();
-    }
-
-    #[test]
-    fn a_file_that_is_there_with_other_content_is_not_replaced() {
-        let (folder, result) = attempt(&zip_of(&[("wav/a.wav", b"one"), ("wav/b.wav", b"two")]));
-        result.unwrap();
-        let dest = folder.path().join("in/dest");
-        fs::write(dest.join("wav/b.wav"), b"own").unwrap();
-        fs::remove_file(dest.join("wav/a.wav")).unwrap();
-        let error = unpack(&folder.path().join("a.zip"), &dest, &Cancel::default()).unwrap_err();
-        assert!(error.kind() == Kind::Data && error.to_string().contains("b.wav is there already"), "{error}");
-        assert_eq!(fs::read(dest.join("wav/b.wav")).unwrap(), b"own");
-        assert!(!dest.join("wav/a.wav").exists(), "nothing was unpacked");
-        fs::remove_file(dest.join("wav/b.wav")).unwrap();
-        assert_eq!(unpack(&folder.path().join("a.zip"), &dest, &Cancel::default()).unwrap().len(), 2);
     }
 
     #[test]

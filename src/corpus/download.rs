@@ -11,7 +11,7 @@ use ureq::http::{Response, StatusCode};
 
 use crate::cancel::Cancel;
 use crate::error::{Error, Kind, Result};
-use crate::files::{TEMPORARY, sync_folder, temporary_folder};
+use crate::files::{TEMPORARY, hash_if_there, sync_folder, temporary_folder};
 
 use super::archive;
 use super::originals::{each_block, hex, originals};
@@ -84,7 +84,7 @@ pub fn corpora(name: &str, dest: &Path, cancel: &Cancel, tick: &dyn Fn(u64, Opti
     let files = originals(name).ok_or_else(|| Error::internal(format!("the files of {name} are not known")))?;
     match files.verify(&root, cancel) {
         Ok(()) => return Ok(Obtained::Ready(root)),
-        Err(error) if error.kind() == Kind::Interrupted => return Err(error),
+        Err(error) if ![Kind::Data, Kind::Missing].contains(&error.kind()) => return Err(error),
         Err(_) => {}
     }
     let archive = fetch(&spec, &dest.join("downloads"), cancel, tick)?;
@@ -95,6 +95,8 @@ pub fn corpora(name: &str, dest: &Path, cancel: &Cancel, tick: &dyn Fn(u64, Opti
 /// Unpacks an archive beside `root`, has the outcome checked, and puts its files in place: each by a rename, once all of them are on the disk.
 /// A wrong archive is set aside.
 fn install(archive: &Path, root: &Path, cancel: &Cancel, check: &dyn Fn(&Path) -> Result<()>) -> Result<()> {
+    // A link to another disk is followed: nothing can be renamed from one to another.
+    let root = &fs::canonicalize(root).unwrap_or_else(|_| root.to_owned());
     let beside = root.parent().unwrap_or(Path::new("."));
     let mark = format!("unpack-{}-", root.file_name().unwrap_or_default().to_string_lossy());
     // A process that was killed leaves its folder behind.
@@ -115,6 +117,16 @@ fn install(archive: &Path, root: &Path, cancel: &Cancel, check: &dyn Fn(&Path) -
         File::open(path).and_then(|file| file.sync_all()).map_err(|e| Error::io("write", path, e))?;
     }
     for path in &written {
+        cancel.check()?;
+        let name = path.strip_prefix(fresh.path()).map_err(|_| Error::internal("a file was unpacked elsewhere"))?;
+        let target = root.join(name);
+        let there = hash_if_there(&target)?;
+        if there.is_some() && there != hash_if_there(path)? {
+            return Err(Error::data(format!("{} is there already, and is not what {} holds", target.display(), archive.display()))
+                .hint("move it elsewhere, or remove it, and run the same command again; nothing was unpacked"));
+        }
+    }
+    for path in &written {
         let name = path.strip_prefix(fresh.path()).map_err(|_| Error::internal("a file was unpacked elsewhere"))?;
         let target = root.join(name);
         let folder = target.parent().unwrap_or(root);
@@ -130,9 +142,13 @@ fn install(archive: &Path, root: &Path, cancel: &Cancel, check: &dyn Fn(&Path) -
 
 /// Renames a wrong archive, and says so.
 fn set_aside(archive: &Path, why: &str) -> Result<Error> {
-    let mut name = archive.file_name().unwrap_or_default().to_owned();
-    name.push(".bad");
-    let bad = archive.with_file_name(name);
+    let named = |end: String| {
+        let mut name = archive.file_name().unwrap_or_default().to_owned();
+        name.push(end);
+        archive.with_file_name(name)
+    };
+    let mut names = std::iter::once(".bad".to_owned()).chain((2..).map(|n| format!(".bad-{n}"))).map(named);
+    let bad = names.find(|path| fs::symlink_metadata(path).is_err()).unwrap_or_else(|| named(".bad".to_owned()));
     fs::rename(archive, &bad).map_err(|e| Error::io("rename", archive, e))?;
     Ok(Error::data(format!("{why}; the archive was renamed to {}", bad.display()))
         .hint("run the same command again, which fetches it anew"))

@@ -267,15 +267,24 @@ fn a_wrong_archive_is_set_aside_and_touches_nothing() {
         assert!(error.kind() == Kind::Data && error.to_string().contains("emodb.zip.bad"), "{error}");
         assert_eq!(names(folder.path()), ["emodb", "emodb.zip.bad"]);
         assert_eq!(names(&root.join("wav")), ["own.wav"]);
+        fs::write(&archive, &bytes).unwrap();
+        assert!(
+            install(&archive, &root, &Cancel::default(), &check).unwrap_err().to_string().contains("emodb.zip.bad-2"),
+            "none is replaced"
+        );
+        ["emodb.zip.bad", "emodb.zip.bad-2"].iter().for_each(|name| fs::remove_file(folder.path().join(name)).unwrap());
     }
     // A right one fills the gaps and leaves other files alone.
     fs::create_dir(folder.path().join(format!("{}unpack-emodb-killed", crate::files::TEMPORARY))).unwrap();
     fs::write(&archive, zip_of(&[("wav/a.wav", b"a"), ("wav/b/c.wav", b"c"), ("top.txt", b"t")])).unwrap();
     fs::write(root.join("wav/a.wav"), "older").unwrap();
+    let error = install(&archive, &root, &Cancel::default(), &|_| Ok(())).unwrap_err();
+    assert!(error.to_string().contains("a.wav is there already"), "{error}");
+    assert_eq!(names(&root.join("wav")), ["a.wav", "own.wav"], "nothing was put there");
+    fs::write(root.join("wav/a.wav"), "a").unwrap();
     install(&archive, &root, &Cancel::default(), &|_| Ok(())).unwrap();
     assert_eq!(names(&root.join("wav")), ["a.wav", "b", "own.wav"]);
-    assert_eq!(fs::read(root.join("wav/a.wav")).unwrap(), b"a");
-    assert_eq!(names(folder.path()), ["emodb", "emodb.zip", "emodb.zip.bad"], "no temporary folder stays");
+    assert_eq!(names(folder.path()), ["emodb", "emodb.zip"], "no temporary folder stays");
 }
 
 #[test]

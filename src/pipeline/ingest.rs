@@ -16,8 +16,8 @@ use super::open::{Opener, Stat};
 use super::probes::{Probe, Probes};
 use super::rows::{Logs, Rows, sound};
 use super::suspects::Suspects;
-use super::workers::Workers;
-use crate::audio::{Budget, LONG_S, Remark, Sound};
+use super::workers::{BYTES_PER_SECOND, Workers};
+use crate::audio::{Budget, Remark, Sound};
 use crate::config::CorpusKind;
 use crate::corpus::{Listing, Originals, Reason, SetAside, Source, Sources, Subset, Utterance, originals};
 use crate::error::{Error, Kind, Result};
@@ -39,9 +39,9 @@ const SUMMARY: &str = "summary.json";
 pub(super) struct Summary {
     pub utterances: u64,
     pub duration_s: f64,
-    /// Utterances of more than [`LONG_S`], of which memory may exclude some.
+    /// Samples and sampling rate of the utterance that takes most memory.
     #[serde(default)]
-    pub long: u64,
+    pub largest: (u64, u32),
     /// Content hash of what features depend on.
     pub sounds: String,
 }
@@ -61,7 +61,8 @@ impl Ingested {
     /// # Errors
     /// Where the table of utterances cannot be read.
     pub(super) fn too_long(&self, budget: &Budget) -> Result<Option<(&'static str, String)>> {
-        if self.summary.long == 0 {
+        let (samples, rate) = self.summary.largest;
+        if !budget.refuses(samples, rate) {
             return Ok(None);
         }
         let mut ids = String::new();
@@ -228,7 +229,7 @@ impl Taken {
     fn new(folder: &Path, corpus: &str) -> Taken {
         Taken {
             table: table::utterances::Writer::new(folder, corpus, &table::Meta::new()),
-            summary: Summary { utterances: 0, duration_s: 0.0, long: 0, sounds: String::new() },
+            summary: Summary { utterances: 0, duration_s: 0.0, largest: (0, 1), sounds: String::new() },
             sounds: extract::Fingerprint::default(),
         }
     }
@@ -236,7 +237,11 @@ impl Taken {
     fn push(&mut self, utterance: Utterance) -> Result<()> {
         self.summary.utterances += 1;
         self.summary.duration_s += utterance.duration_s;
-        self.summary.long += u64::from(utterance.duration_s > LONG_S as f64);
+        let needs = |(samples, rate): (u64, u32)| 4 * samples + BYTES_PER_SECOND * (samples / u64::from(rate.max(1)));
+        self.summary.largest = [self.summary.largest, (utterance.n_samples, utterance.sample_rate)]
+            .into_iter()
+            .max_by_key(|one| needs(*one))
+            .unwrap_or_default();
         self.sounds.add(&utterance);
         self.table.push(utterance)
     }

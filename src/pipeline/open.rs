@@ -166,7 +166,8 @@ impl<'a> Opener<'a> {
         }
         let start = done.len();
         let one = |(i, source): (usize, &&Source)| (!cancel.requested()).then(|| hand(&whole, source, |a| work(start + i, a)));
-        done.extend(workers.pool().install(|| group.par_iter().enumerate().map(one).collect::<Vec<_>>()));
+        let all = || workers.pool().install(|| group.par_iter().enumerate().map(one).collect::<Vec<_>>());
+        done.extend(workers.during(&path, all));
         if let (Ok(sound), Some(stat)) = (whole, stat) {
             self.last = Some((group[0].path.clone(), stat, sound));
         }

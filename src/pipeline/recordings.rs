@@ -18,6 +18,8 @@ pub(super) const PREVIEWED: usize = 256;
 
 impl Walk<'_> {
     pub(super) fn ingest(&self) -> Result<(Seen<Finished>, Sources)> {
+        // What ended an earlier process decides on what is read.
+        self.workers.suspects();
         // A plan leaves nothing behind in the project, not even for a moment.
         let (listing, sources) = listing::list(self.pipeline, (self.mode == Mode::Run).then(|| self.store.root()), self.cancel)?;
         let corpus = Corpus {

@@ -63,7 +63,7 @@ impl Folds {
             return vec![Cow::Borrowed(self)];
         }
         let alone = |(fold, sharing): (&Fold, &Sharing)| {
-            let about = About { sharing: vec![sharing.clone()], ..self.about.clone() };
+            let about = About { sharing: vec![*sharing], ..self.about.clone() };
             Cow::Owned(Folds { folds: vec![fold.clone()], about })
         };
         self.folds.iter().zip(&self.about.sharing).map(alone).collect()

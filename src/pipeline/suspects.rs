@@ -8,13 +8,15 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
 use super::open::Stat;
+use crate::cancel::Cancel;
 use crate::error::{Error, Result};
-use crate::files::{create_folder, write_atomically};
+use crate::files::{create_folder, hash_bytes, write_atomically};
 
 /// The folder of the threads' files within the store.
 const FOLDER: &str = "reading";
@@ -36,8 +38,27 @@ struct Suspect {
 pub(super) struct Suspects {
     folder: PathBuf,
     known: Mutex<BTreeMap<PathBuf, Suspect>>,
-    /// One for each thread.
-    marks: Vec<Mutex<Option<File>>>,
+    marks: Arc<Marks>,
+}
+
+/// One for each thread.
+#[derive(Debug)]
+struct Marks {
+    files: Vec<Mutex<Option<File>>>,
+    /// Whoever stops a process twice, or with a second signal, is the one who ends it.
+    stopping: AtomicBool,
+}
+
+impl Marks {
+    /// Blames no recording for an end that was asked for.
+    fn stop(&self) {
+        self.stopping.store(true, Ordering::SeqCst);
+        for file in &self.files {
+            if let Some(file) = file.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
+                let _ = file.set_len(0);
+            }
+        }
+    }
 }
 
 /// What is thought of a recording before it is read.
@@ -51,9 +72,18 @@ pub(super) enum Thought {
     Excluded,
 }
 
+/// A hash of which recordings are excluded in a store, where there are any: what is made without them is not what is made with them.
+pub(super) fn exclusions(store: &Path) -> Option<String> {
+    let bytes = fs::read(store.join(FOLDER).join(SUSPECTS)).ok()?;
+    let known: BTreeMap<PathBuf, Suspect> = serde_json::from_slice(&bytes).ok()?;
+    let excluded = known.iter().filter(|(path, suspect)| suspect.ends >= MOST && Stat::of(path).ok() == Some(suspect.stat));
+    let text: String = excluded.map(|(path, suspect)| format!("{path:?} {:?}\n", suspect.stat)).collect();
+    (!text.is_empty()).then(|| hash_bytes(text.as_bytes()))
+}
+
 impl Suspects {
     /// Takes in what threads of an earlier process left behind in the store; call it with the store's lock held.
-    pub(super) fn of(store: &Path, threads: usize) -> Suspects {
+    pub(super) fn of(store: &Path, threads: usize, cancel: &Cancel) -> Suspects {
         let folder = store.join(FOLDER);
         let list = fs::read(folder.join(SUSPECTS)).ok();
         let mut known: BTreeMap<PathBuf, Suspect> = list.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
@@ -69,7 +99,14 @@ impl Suspects {
                 known.insert(path, Suspect { stat, ends: before + 1 });
             }
         }
-        let suspects = Suspects { folder, known: Mutex::new(known), marks: (0..threads).map(|_| Mutex::default()).collect() };
+        let marks = Arc::new(Marks { files: (0..threads).map(|_| Mutex::default()).collect(), stopping: AtomicBool::new(false) });
+        let weak = Arc::downgrade(&marks);
+        cancel.on_request(move || {
+            if let Some(marks) = weak.upgrade() {
+                marks.stop();
+            }
+        });
+        let suspects = Suspects { folder, known: Mutex::new(known), marks };
         if any && suspects.write().is_ok() {
             for entry in fs::read_dir(&suspects.folder).into_iter().flatten().flatten().filter(|entry| entry.file_name() != SUSPECTS) {
                 // What cannot be removed counts once more.
@@ -127,8 +164,11 @@ impl Suspects {
     }
 
     fn mark(&self, thread: usize, bytes: &[u8]) {
-        let Some(slot) = self.marks.get(thread) else { return };
+        let Some(slot) = self.marks.files.get(thread) else { return };
         let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.marks.stopping.load(Ordering::SeqCst) {
+            return;
+        }
         if slot.is_none() && create_folder(&self.folder).is_ok() {
             *slot = File::create(self.folder.join(thread.to_string())).ok();
         }
@@ -142,10 +182,19 @@ impl Suspects {
 impl Drop for Suspects {
     /// A process that ends by itself suspects nothing.
     fn drop(&mut self) {
-        for (thread, slot) in self.marks.iter_mut().enumerate() {
-            if slot.get_mut().unwrap_or_else(PoisonError::into_inner).take().is_some() {
+        for (thread, slot) in self.marks.files.iter().enumerate() {
+            if slot.lock().unwrap_or_else(PoisonError::into_inner).take().is_some() {
                 let _ = fs::remove_file(self.folder.join(thread.to_string()));
             }
+        }
+        let known = self.known.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let before = known.len();
+        known.retain(|_, suspect| suspect.ends >= MOST);
+        let (some, fewer) = (!known.is_empty(), known.len() < before);
+        if some && fewer {
+            let _ = self.write();
+        } else if fewer {
+            let _ = fs::remove_file(self.folder.join(SUSPECTS));
         }
         // Goes only where it is empty.
         let _ = fs::remove_dir(&self.folder);
@@ -170,7 +219,7 @@ mod tests {
         fs::write(&good, "y").unwrap();
         // A process that ends in the middle drops nothing.
         let end_while_reading = |paths: &[&Path]| {
-            let suspects = Suspects::of(&store, 2);
+            let suspects = Suspects::of(&store, 2, &Cancel::default());
             suspects.during(0, &good, || ());
             for (thread, path) in paths.iter().enumerate() {
                 suspects.mark(thread, &serde_json::to_vec(&(path, Stat::of(path).unwrap())).unwrap());
@@ -178,20 +227,20 @@ mod tests {
             std::mem::forget(suspects);
         };
         end_while_reading(&[&bad, &good]);
-        let suspects = Suspects::of(&store, 2);
+        let suspects = Suspects::of(&store, 2, &Cancel::default());
         assert_eq!([&bad, &good].map(|path| suspects.of_recording(path)), [Thought::Suspected, Thought::Suspected]);
         assert!(suspects.warning().unwrap().contains("bad.wav and 1 more was read"), "{:?}", suspects.warning());
         suspects.during(1, &good, || ());
         assert_eq!(suspects.of_recording(&good), Thought::Fine, "it was read in the end");
         drop(suspects);
         end_while_reading(&[&bad]);
-        let suspects = Suspects::of(&store, 2);
+        let suspects = Suspects::of(&store, 2, &Cancel::default());
         assert_eq!([&bad, &good].map(|path| suspects.of_recording(path)), [Thought::Excluded, Thought::Fine]);
         assert_eq!(suspects.warning(), None);
         drop(suspects);
-        assert_eq!(Suspects::of(&store, 2).of_recording(&bad), Thought::Excluded, "for good");
+        assert_eq!(Suspects::of(&store, 2, &Cancel::default()).of_recording(&bad), Thought::Excluded, "for good");
         fs::write(&bad, "another").unwrap();
-        assert_eq!(Suspects::of(&store, 2).of_recording(&bad), Thought::Fine);
+        assert_eq!(Suspects::of(&store, 2, &Cancel::default()).of_recording(&bad), Thought::Fine);
     }
 
     #[test]
@@ -199,7 +248,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("a.wav");
         fs::write(&file, "x").unwrap();
-        let suspects = Suspects::of(dir.path(), 1);
+        let suspects = Suspects::of(dir.path(), 1, &Cancel::default());
         assert_eq!(suspects.during(0, &file, || 7), 7);
         drop(suspects);
         assert!(!dir.path().join(FOLDER).exists());

@@ -1,5 +1,6 @@
 //! The walk over the stages: what tasks have in common, whether they are planned or run.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -11,6 +12,7 @@ use super::options::{Options, Stage};
 use super::plan::{Decision, PlanLine};
 use super::publish::Publication;
 use super::rows::Rows;
+use super::suspects;
 use super::workers::Workers;
 use crate::cancel::Cancel;
 use crate::config::Pipeline;
@@ -323,11 +325,15 @@ impl<'a> Walk<'a> {
         params: impl serde::Serialize,
         inputs: [(&str, String); N],
     ) -> Result<Identity> {
+        let mut inputs: BTreeMap<String, String> = inputs.into_iter().map(|(name, hash)| (name.to_owned(), hash)).collect();
+        if matches!(stage, Stage::Ingest | Stage::Features) {
+            inputs.extend(suspects::exclusions(self.store.root()).map(|hash| ("excluded after ends of the process".to_owned(), hash)));
+        }
         Ok(Identity {
             stage: stage.name().into(),
             code_version: stage.code_version(),
             params: serde_json::to_value(params).map_err(|e| Error::internal("failed to write parameters as JSON").because(e))?,
-            inputs: inputs.into_iter().map(|(name, hash)| (name.to_owned(), hash)).collect(),
+            inputs,
         })
     }
 

@@ -71,7 +71,7 @@ impl Workers {
     /// What ended an earlier process, where that is looked at. The store's lock has to be held.
     pub(super) fn suspects(&self) -> Option<&Suspects> {
         let store = self.store.as_ref()?;
-        Some(self.suspects.get_or_init(|| Suspects::of(store, self.pool.current_num_threads())))
+        Some(self.suspects.get_or_init(|| Suspects::of(store, self.pool.current_num_threads(), self.budget.cancel())))
     }
 
     /// Does some work on a recording, on a thread of the pool.

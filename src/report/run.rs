@@ -47,7 +47,7 @@ pub struct RunTask {
 /// # Errors
 /// `Io` where the folder cannot be written.
 pub fn write_run(run: &RunPage, dir: &Path) -> Result<bool> {
-    Inventory::write_page(dir, RUN_PAGE, render(run).as_bytes(), |there| is_written_by_ser(there))
+    Inventory::write_page(dir, RUN_PAGE, render(run).as_bytes(), is_written_by_ser)
 }
 
 fn render(run: &RunPage) -> String {

@@ -259,8 +259,9 @@ impl TestSpeakers {
             TestSpeakers::Unseen => ("Test speakers are unseen:", "none of them was trained on."),
             TestSpeakers::OnBothSides { .. } => (
                 "",
-                "Copies of them were trained on under other names, so that the figures say nothing about new voices. Remove the copies (one \
-                 of two formats, say) or correct the speakers; require = \"duplicate-free\" refuses such folds.",
+                "These recordings, other versions of them or overlapping parts were trained on, so that the figures say nothing about new \
+                 voices. Remove the copies (one of two formats, say), or correct speakers and times; require = \"duplicate-free\" refuses such \
+                 folds.",
             ),
             TestSpeakers::Guessed { disjoint: true } => (
                 "Speakers guessed from file names: not confirmed.",

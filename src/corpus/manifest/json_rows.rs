@@ -104,7 +104,8 @@ fn entries(path: &Path) -> Result<Found> {
     let objects = match whole {
         Value::Array(list) => list,
         Value::Object(object) => {
-            let mut values = object.values().filter_map(Value::as_array).filter(|list| list.iter().all(Value::is_object));
+            let mut values =
+                object.values().filter_map(Value::as_array).filter(|list| !list.is_empty() && list.iter().all(Value::is_object));
             match (values.next(), values.next(), of_columns(&object)) {
                 (Some(list), None, _) if !list.is_empty() => list.clone(),
                 (_, _, Some(rows)) => rows,

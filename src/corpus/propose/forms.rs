@@ -234,8 +234,14 @@ fn polish(path: &str) -> Option<Said> {
     let (speaker, rest) = stem(path).split_once('.')?;
     let [emotion, word, take] = rest.split('_').collect::<Vec<_>>()[..] else { return None };
     let sex = of_letter(&speaker.get(..1)?.to_ascii_uppercase())?;
-    let fits = is_number(&speaker[1..]) && ["a", "n", "s"].contains(&emotion) && word.len() > 2 && is_number(take);
-    Some(Said { speaker: speaker.into(), sex: Some(sex), emotion: None }).filter(|_| fits)
+    let emotion = match emotion {
+        "a" => "anger",
+        "n" => "neutral",
+        "s" => "fear",
+        _ => return None,
+    };
+    let fits = is_number(&speaker[1..]) && word.len() > 2 && is_number(take);
+    Some(Said { speaker: speaker.into(), sex: Some(sex), emotion: Some(emotion) }).filter(|_| fits)
 }
 
 /// `03-02-05-01-02-01-24`, of which the reader of the speech part takes none.

@@ -20,6 +20,7 @@ use crate::corpus::walk::{AUDIO, check_root, walk_until};
 use crate::corpus::{EmodbSettings, GENERATED_MARK, Listing, Reason, SetAside, emodb, iemocap, is_nobody, ravdess, terms, variants};
 use crate::error::{Error, Result};
 use crate::escape::shown;
+use crate::files::shell_word;
 
 /// Classes and recordings that are named in one line.
 const SHOWN: usize = 12;
@@ -131,8 +132,8 @@ pub fn propose_until(root: &Path, name: Option<&str>, choices: &Choices, cancel:
     if let Some(place) = iemocap::place(root) {
         let error = Error::data(format!("{} is the official release of IEMOCAP, which has a reader of its own", root.display()));
         return Err(error.hint(format!(
-            "write its pipeline and run it there: ser init iemocap; ser run iemocap --set corpus.root={}",
-            place.display()
+            "write its pipeline, give corpus.root in it the folder {}, and run it: ser init iemocap; ser run iemocap",
+            shell_word(&place.display().to_string())
         )));
     }
     let mut tree = walk_until(root, "", AUDIO, cancel)?;
@@ -285,12 +286,15 @@ fn found(root: &Path, files: &[String], choices: &Choices, cancel: &Cancel) -> R
         return Ok(Proposal { rows, evidence, doubts: warnings, set_aside, licence, citation, ..empty });
     }
     let tables::Look { best, doubts: others, rejected } = tables::look(root, files, choices, cancel)?;
+    // Of recordings that lie there twice one is used, and counted, whatever tells of them.
+    let one_of_each = once(root, files);
     if let (Some(table), None) = (&best, &choices.emotion)
-        && let Ok(mut proposal) = by_path(root, files, choices, &[], empty.clone())
+        && let Ok(mut proposal) = by_path(root, &one_of_each.files, choices, &[], empty.clone())
         && let Some(why) = tables::outdone(table, &proposal.rows)
     {
+        proposal.set_aside.extend(one_of_each.set_aside);
         proposal.doubts.push(why);
-        proposal.doubts.extend(others);
+        proposal.doubts.extend(one_of_each.doubts.into_iter().chain(likeness).chain(others));
         return Ok(proposal);
     }
     match (best, &choices.emotion) {
@@ -312,7 +316,7 @@ fn found(root: &Path, files: &[String], choices: &Choices, cancel: &Cancel) -> R
             if *choices == Choices::default() {
                 refuse_several(root, files)?;
             }
-            let Once { files, set_aside, doubts } = once(root, files);
+            let Once { files, set_aside, doubts } = one_of_each;
             let mut proposal =
                 by_path(root, &files, choices, &rejected, Proposal { set_aside, ..empty }).map_err(|error| match &likeness {
                     Some(likeness) => {
@@ -388,6 +392,11 @@ fn classes(proposal: &mut Proposal) {
     let is_unknown = own.iter().all(|word| words::emotion(word).is_none());
     let letters = if is_unknown { words::letters(&own) } else { None };
     let unknown: Vec<String> = own.iter().filter(|word| words::emotion(word).is_none()).map(|word| (*word).to_owned()).collect();
+    if own.contains("X") && letters.as_ref().is_some_and(|letters| letters.get("X") == Some(&words::NO_AGREEMENT)) {
+        proposal.rows.retain(|row| row.emotion != "X");
+        proposal.doubts.push("recordings on whose emotion the raters do not agree (X) are left out".to_owned());
+        return classes(proposal);
+    }
     if let Some(letters) = &letters {
         let read: Vec<String> = letters.iter().map(|(letter, class)| format!("{letter} as {class}")).collect();
         proposal.doubts.push(format!("letters are read as emotions: {}; correct label_map in the pipeline file", read.join(", ")));

@@ -9,6 +9,7 @@ use super::text::{safe, some};
 use super::{forms, words};
 use crate::corpus::{emodb, ravdess};
 use crate::error::{Error, Result};
+use crate::files::shell_word;
 
 /// Share of a folder's names that must be of one form.
 const MOST: f64 = 0.9;
@@ -49,21 +50,13 @@ pub(super) fn refuse_several(root: &Path, files: &[String]) -> Result<()> {
         .collect();
     let commands: Vec<String> = kinds
         .iter()
-        .map(|(folder, _)| format!("ser corpus init {} --name {}", quoted(&root.join(folder).display().to_string()), safe(folder)))
+        .map(|(folder, _)| format!("ser corpus init {} --name {}", shell_word(&root.join(folder).display().to_string()), safe(folder)))
         .collect();
     let error = Error::data(format!("{} holds {} corpora: {}", root.display(), kinds.len(), some(&told, SHOWN)));
     Err(error.hint(format!(
         "init each, then join them with kind = \"joined\" (pipelines/README.md): {}",
         if commands.len() > SHOWN { format!("{}; …", commands[..SHOWN].join("; ")) } else { commands.join("; ") }
     )))
-}
-
-fn quoted(path: &str) -> String {
-    if path.chars().all(|c| c.is_alphanumeric() || "/._-".contains(c)) {
-        path.to_owned()
-    } else {
-        format!("'{}'", path.replace('\'', "'\\''"))
-    }
 }
 
 /// What the names of a folder's recordings are; `None` where they do not tell two emotions.

@@ -49,6 +49,7 @@ pub fn heed(proposal: &mut Proposal, sounds: &BTreeMap<String, Sound>) {
         proposal.guessed.remove(at);
         proposal.rows.iter_mut().for_each(|row| row.speaker = None);
         proposal.evidence.retain(|line| !line.starts_with("speaker: "));
+        proposal.doubts.retain(|doubt| !doubt.contains("is taken for the speaker") && !doubt.contains("look whether these are speakers"));
         proposal.doubts.push(format!(
             "what was taken for speakers are none: {why}. No speaker is proposed; say where speakers stand with --speaker FIELD, and name the \
              folder of one form of the recordings"

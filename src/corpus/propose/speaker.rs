@@ -143,7 +143,7 @@ fn decide(candidates: Vec<Candidate>, mut roles: Roles) -> Roles {
     let strong: Vec<&Candidate> = candidates.iter().filter(|one| !one.weak).collect();
     let best = strong.iter().map(|one| one.named).max();
     let best: Vec<&Candidate> = strong.iter().copied().filter(|one| Some(one.named) == best).collect();
-    if let [] = best[..] {
+    if best.is_empty() {
         if let Some(one) = candidates.first() {
             roles.doubts.push(format!(
                 "no speaker is proposed: {} could be one, but also a number of the recording, since no value comes again beside the same \

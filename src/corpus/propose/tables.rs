@@ -98,18 +98,22 @@ impl Labelled {
 /// Tables of one form that name different recordings are the parts of one, and where their names say a part of a split, it is that of their rows.
 fn together(mut found: Vec<Labelled>) -> Vec<Labelled> {
     found.sort_by(|a, b| a.tables.cmp(&b.tables));
-    let mut out: Vec<Vec<Labelled>> = Vec::new();
+    // Each group with the recordings that it covers.
+    let mut out: Vec<(BTreeSet<String>, Vec<Labelled>)> = Vec::new();
     for labels in found {
-        let fits = |group: &&mut Vec<Labelled>| {
-            let of_one_form = group.iter().all(|other| other.form == labels.form);
-            of_one_form && group.iter().all(|other| other.covered().is_disjoint(&labels.covered()))
+        let covered: BTreeSet<String> = labels.covered().into_iter().cloned().collect();
+        let fits = |(all, group): &&mut (BTreeSet<String>, Vec<Labelled>)| {
+            group.iter().all(|other| other.form == labels.form) && covered.iter().all(|path| !all.contains(path))
         };
         match out.iter_mut().find(fits) {
-            Some(group) => group.push(labels),
-            None => out.push(vec![labels]),
+            Some((all, group)) => {
+                all.extend(covered);
+                group.push(labels);
+            }
+            None => out.push((covered, vec![labels])),
         }
     }
-    out.into_iter().filter_map(joined).collect()
+    out.into_iter().filter_map(|(_, group)| joined(group)).collect()
 }
 
 fn joined(mut group: Vec<Labelled>) -> Option<Labelled> {

@@ -256,7 +256,7 @@ fn the_consensus_table_of_msp_podcast_is_read() {
         let (code, part) = (["A", "S", "N", "U", "X"][i % 5], ["Train", "Development", "Test1", "Test2"][i % 4]);
         format!(
             "MSP-PODCAST_{i:04}_0001.wav,{code},4.2,{},{},{part}",
-            if i % 8 == 0 { "Unknown".to_owned() } else { (i % 7).to_string() },
+            if i.is_multiple_of(8) { "Unknown".to_owned() } else { (i % 7).to_string() },
             ["Male", "Female", "Unknown"][i % 3]
         )
     };

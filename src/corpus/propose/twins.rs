@@ -67,7 +67,9 @@ fn place(path: &str, first: &str) -> String {
 /// Folders whose files all lie in the folder around them as well: `audio/Actor_01/x.wav` beside `Actor_01/x.wav`.
 fn nested(files: &[&str]) -> BTreeMap<String, String> {
     let all: BTreeSet<&str> = files.iter().copied().collect();
-    let mut below: BTreeMap<&str, (usize, Vec<(&str, String)>)> = BTreeMap::new();
+    /// How many files lie below a folder, and those of them that lie around it, too.
+    type Below<'f> = (usize, Vec<(&'f str, String)>);
+    let mut below: BTreeMap<&str, Below> = BTreeMap::new();
     for path in files {
         for (end, _) in path.match_indices('/') {
             let (around, rest) = (path[..end].rfind('/').map_or("", |at| &path[..=at]), &path[end + 1..]);

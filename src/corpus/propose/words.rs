@@ -148,6 +148,9 @@ pub(in crate::corpus) fn emotion(word: &str) -> Option<&'static str> {
     WORDS.iter().find(|(_, words)| words.contains(&plain.as_str())).map(|(class, _)| *class)
 }
 
+/// What is no class: the raters of a recording do not agree.
+pub(super) const NO_AGREEMENT: &str = "no agreement";
+
 /// Letters for emotions, as English and as German corpora use them.
 const LETTERS: [&[(&str, &str)]; 4] = [
     &[
@@ -176,7 +179,7 @@ const LETTERS: [&[(&str, &str)]; 4] = [
         ("o", "other"),
         ("s", "sadness"),
         ("u", "surprise"),
-        ("x", "no agreement"),
+        ("x", NO_AGREEMENT),
     ],
 ];
 

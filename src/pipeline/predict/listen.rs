@@ -143,6 +143,7 @@ impl<'a> Listeners<'a> {
                 Ok(sound @ Sound::Long(_)) if self.windows.is_none() && clip.start_s.is_none() && clip.end_s.is_none() => {
                     self.long(clip, sound, wanted)
                 }
+                Ok(sound @ Sound::Long(_)) if clip.start_s.is_some() || clip.end_s.is_some() => self.stretch(clip, sound, large, wanted),
                 Ok(sound) => match sound.whole(&self.budget) {
                     Ok((audio, _permit)) => self.clip(clip, &audio, large, wanted),
                     Err(error) => Some(Err((Fault::of_opening(&error, &clip.path), error))),
@@ -229,6 +230,29 @@ impl<'a> Listeners<'a> {
             Err(_) if self.cancel.requested() => None,
             heard => Some(heard.map(|heard| vec![heard])),
         }
+    }
+
+    /// A stretch of a long recording, of which no more is read than that.
+    fn stretch(&self, clip: &Clip, sound: &Sound, large: bool, wanted: Wanted) -> Option<Outcome> {
+        let start_s = clip.start_s.unwrap_or(0.0);
+        let cut = sound.segment(start_s, clip.end_s.unwrap_or_else(|| sound.duration_s()));
+        let cut = match cut.map_err(|error| (Fault::BadSegment, error)) {
+            Ok(cut) => cut,
+            Err(failed) => return Some(Err(failed)),
+        };
+        let held = cut.whole(&self.budget).map_err(|error| (Fault::of_opening(&error, &clip.path), error));
+        let (audio, _permit) = match held {
+            Ok(held) => held,
+            Err(failed) => return Some(Err(failed)),
+        };
+        let alone = Clip { start_s: None, end_s: None, ..clip.clone() };
+        let mut outcome = self.clip(&alone, &audio, large, wanted)?;
+        let rate = f64::from(audio.sample_rate);
+        let later = |seconds: f64| ((seconds * rate).round() + (start_s * rate).round()) / rate;
+        for heard in outcome.iter_mut().flatten() {
+            (heard.start_s, heard.end_s) = (later(heard.start_s), later(heard.end_s));
+        }
+        Some(outcome)
     }
 
     /// What is wanted of a sound.
