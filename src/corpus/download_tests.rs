@@ -199,12 +199,12 @@ fn a_file_put_there_by_hand_is_checked() {
     let path = folder.path().join("a.zip");
     fs::write(&path, "right").unwrap();
     assert_eq!(go(&spec, folder.path()).unwrap(), path);
-    for (wrong, word) in [("wrong", "MD5"), ("short of it", "11 bytes instead of 5")] {
+    for (wrong, word, name) in [("wrong", "MD5", "a.zip.bad"), ("short of it", "11 bytes instead of 5", "a.zip.bad-2")] {
         fs::write(&path, wrong).unwrap();
         let error = go(&spec, folder.path()).unwrap_err();
         assert_eq!(error.kind(), Kind::Data);
         assert!(error.to_string().contains(word), "{error}");
-        let bad = folder.path().join("a.zip.bad");
+        let bad = folder.path().join(name);
         assert!(error.to_string().contains(&format!("renamed to {}", bad.display())), "{error}");
         assert_eq!(fs::read_to_string(&bad).unwrap(), wrong, "nothing that a person put there is lost");
         assert!(!path.exists(), "the next call fetches it");

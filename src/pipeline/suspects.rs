@@ -232,15 +232,40 @@ mod tests {
         assert!(suspects.warning().unwrap().contains("bad.wav and 1 more was read"), "{:?}", suspects.warning());
         suspects.during(1, &good, || ());
         assert_eq!(suspects.of_recording(&good), Thought::Fine, "it was read in the end");
-        drop(suspects);
+        std::mem::forget(suspects);
         end_while_reading(&[&bad]);
         let suspects = Suspects::of(&store, 2, &Cancel::default());
         assert_eq!([&bad, &good].map(|path| suspects.of_recording(path)), [Thought::Excluded, Thought::Fine]);
         assert_eq!(suspects.warning(), None);
         drop(suspects);
         assert_eq!(Suspects::of(&store, 2, &Cancel::default()).of_recording(&bad), Thought::Excluded, "for good");
+        assert!(exclusions(&store).is_some());
         fs::write(&bad, "another").unwrap();
         assert_eq!(Suspects::of(&store, 2, &Cancel::default()).of_recording(&bad), Thought::Fine);
+        assert!(exclusions(&store).is_none(), "it is another one now");
+    }
+
+    #[test]
+    fn an_end_that_was_asked_for_blames_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("a.wav");
+        fs::write(&file, "x").unwrap();
+        let cancel = Cancel::default();
+        let suspects = Suspects::of(dir.path(), 1, &cancel);
+        let mark = dir.path().join(FOLDER).join("0");
+        suspects.during(0, &file, || {
+            assert!(!fs::read(&mark).unwrap().is_empty());
+            cancel.request();
+            assert!(fs::read(&mark).unwrap().is_empty());
+        });
+        suspects.during(0, &file, || assert!(fs::read(&mark).unwrap().is_empty(), "nor what is still finished"));
+        std::mem::forget(suspects);
+        assert_eq!(Suspects::of(dir.path(), 1, &Cancel::default()).of_recording(&file), Thought::Fine);
+        // A run that ends by itself forgets what it did not read again.
+        fs::write(&mark, serde_json::to_vec(&(&file, Stat::of(&file).unwrap())).unwrap()).unwrap();
+        assert_eq!(Suspects::of(dir.path(), 1, &Cancel::default()).of_recording(&file), Thought::Suspected);
+        assert_eq!(Suspects::of(dir.path(), 1, &Cancel::default()).of_recording(&file), Thought::Fine);
+        assert_eq!(exclusions(dir.path()), None);
     }
 
     #[test]

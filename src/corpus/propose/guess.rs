@@ -392,11 +392,6 @@ fn classes(proposal: &mut Proposal) {
     let is_unknown = own.iter().all(|word| words::emotion(word).is_none());
     let letters = if is_unknown { words::letters(&own) } else { None };
     let unknown: Vec<String> = own.iter().filter(|word| words::emotion(word).is_none()).map(|word| (*word).to_owned()).collect();
-    if own.contains("X") && letters.as_ref().is_some_and(|letters| letters.get("X") == Some(&words::NO_AGREEMENT)) {
-        proposal.rows.retain(|row| row.emotion != "X");
-        proposal.doubts.push("recordings on whose emotion the raters do not agree (X) are left out".to_owned());
-        return classes(proposal);
-    }
     if let Some(letters) = &letters {
         let read: Vec<String> = letters.iter().map(|(letter, class)| format!("{letter} as {class}")).collect();
         proposal.doubts.push(format!("letters are read as emotions: {}; correct label_map in the pipeline file", read.join(", ")));
@@ -408,6 +403,13 @@ fn classes(proposal: &mut Proposal) {
         words::emotion(word).or(letter).map_or_else(|| class_name(word), str::to_owned)
     };
     proposal.classes = own.into_iter().map(|word| (word.to_owned(), class(word))).collect();
+    let unclear: Vec<String> =
+        proposal.classes.iter().filter(|(_, class)| *class == words::NO_AGREEMENT).map(|(word, _)| word.clone()).collect();
+    if !unclear.is_empty() {
+        proposal.classes.retain(|word, _| !unclear.contains(word));
+        proposal.rows.retain(|row| !unclear.contains(&row.emotion));
+        proposal.doubts.push(format!("recordings on whose emotion the raters do not agree ({}) are left out", unclear.join(", ")));
+    }
     say_merged(proposal);
 }
 
