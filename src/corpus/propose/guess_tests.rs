@@ -42,7 +42,7 @@ fn looked_at(paths: &[String]) -> Proposal {
 #[test]
 fn letters_of_a_known_form_are_those_of_its_language() {
     let paths =
-        recordings(&["m1", "k2", "m3"], &["a", "n", "s"], |s, e, t| format!("{s}.{e}_{}_{t}.wav", ["nie", "tak", "stop", "prosto"][t]));
+        recordings(&["m1", "f2", "m3"], &["a", "n", "s"], |s, e, t| format!("{s}.{e}_{}_{t}.wav", ["nie", "tak", "stop", "prosto"][t]));
     assert_eq!(looked_at(&paths).counts().keys().copied().collect::<Vec<_>>(), ["anger", "fear", "neutral"]);
 }
 
