@@ -63,7 +63,7 @@ impl<'de> Deserialize<'de> for Independence {
 pub enum TestSpeakers {
     /// None is trained on.
     Unseen,
-    /// By name none is trained on, but the recordings are, as copies under other names.
+    /// Whatever they are called, recordings of theirs are trained on: the same ones, other versions or overlapping parts.
     OnBothSides {
         /// Tested recordings with a copy in training, summed over folds.
         recordings: usize,
