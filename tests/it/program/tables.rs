@@ -50,7 +50,7 @@ fn the_release_of_iemocap_is_named_whatever_kind_is_set() {
     project.ser(&["features", "small"]).fails(4, &said);
     project
         .ser(&["corpus", "init", "corpus"])
-        .fails(4, &["official release of IEMOCAP", "ser run iemocap --set corpus.root=corpus/IEMOCAP_full_release"]);
+        .fails(4, &["official release of IEMOCAP", "give corpus.root in it the folder corpus/IEMOCAP_full_release", "ser run iemocap"]);
 }
 
 #[test]
