@@ -198,7 +198,12 @@ fn recordings_on_both_sides_win_over_names() {
         let page = String::from_utf8(project.read("reports/small/index.html")).unwrap();
         let head = &page[..page.find("class=\"cards\"").unwrap()];
         let capital = statement.replacen('n', "N", 1);
-        assert!(head.contains(&format!("<strong>{capital}.</strong> These recordings, other versions of them or overlapping parts were trained on")), "{head}");
+        assert!(
+            head.contains(&format!(
+                "<strong>{capital}.</strong> These recordings, other versions of them or overlapping parts were trained on"
+            )),
+            "{head}"
+        );
         assert!(head.contains("Remove the copies (one of two formats, say), or correct speakers and times"));
         let results = String::from_utf8(project.read("reports/small/results.csv")).unwrap();
         let row = results.lines().find(|line| line.starts_with("experiment,apart,")).unwrap();
