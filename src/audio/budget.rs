@@ -29,6 +29,13 @@ pub struct Budget {
 #[derive(Debug, Default)]
 pub struct Permit<'a>(Option<MutexGuard<'a, ()>>);
 
+/// Bytes that a recording of `frames` samples per channel at `sample_rate` Hz takes in memory: its samples as `f32`, and `per_second` bytes
+/// for each second of what is computed of them.
+pub fn memory_needed(frames: u64, sample_rate: u32, per_second: u64) -> u64 {
+    let seconds = frames / u64::from(sample_rate.max(1)) + 1;
+    frames.saturating_mul(4).saturating_add(seconds.saturating_mul(per_second))
+}
+
 impl Budget {
     /// Nothing but a bound on what a hostile file may ask for.
     pub fn unlimited() -> Budget {
@@ -71,10 +78,8 @@ impl Budget {
         self.needs(frames, sample_rate) > self.one
     }
 
-    /// What a recording of so many frames takes.
     fn needs(&self, frames: u64, sample_rate: u32) -> u64 {
-        let seconds = frames / u64::from(sample_rate.max(1)) + 1;
-        frames.saturating_mul(4).saturating_add(seconds.saturating_mul(self.per_second))
+        memory_needed(frames, sample_rate, self.per_second)
     }
 
     /// Waits until a recording of `frames` samples at `sample_rate` Hz may be held.

@@ -22,7 +22,7 @@ mod stream;
 mod wav;
 mod windows;
 
-pub use budget::{Budget, Permit};
+pub use budget::{Budget, Permit, memory_needed};
 pub use decode::{
     Audio, Shape, Take, decode, decode_blocks, decode_blocks_of_bytes, decode_bytes, decode_sound, decode_sound_of_bytes, measure,
 };

@@ -56,7 +56,7 @@ impl Heard {
     fn conditions(&self, proposal: &Proposal) -> Vec<Condition> {
         corpus::conditions(proposal.rows.iter().filter_map(|row| {
             let &(sample_rate, channels) = self.recorded.get(&row.path)?;
-            Some(Recorded { path: &row.path, class: proposal.class(row), sample_rate, channels, speaker: None })
+            Some(Recorded { path: &row.path, class: proposal.class(row), sample_rate, channels, speaker: row.speaker.as_deref() })
         }))
     }
 }
@@ -96,7 +96,7 @@ pub fn init(init: &Init, args: &Args, cancel: &Cancel, observer: &dyn Observer) 
         return Err(Error::usage("--emotion none leaves nothing to learn").hint("name a field, or leave --emotion out"));
     }
     let choices = Choices { emotion: init.emotion.clone(), speaker: init.speaker.clone() };
-    let mut proposal = propose::propose_until(&init.folder, init.name.as_deref(), &choices, cancel)?;
+    let proposal = propose::propose_until(&init.folder, init.name.as_deref(), &choices, cancel)?;
     let manifest = init.data_dir.join("manifests").join(format!("{}.csv", proposal.name));
     let pipeline = init.pipelines_dir.join(format!("{}.toml", proposal.name));
     for path in [&manifest, &pipeline] {
@@ -109,8 +109,11 @@ pub fn init(init: &Init, args: &Args, cancel: &Cancel, observer: &dyn Observer) 
     if heard.recorded.is_empty() {
         return Err(unreadable(&init.folder, &heard));
     }
-    propose::heed(&mut proposal, &heard.sounds);
-    proposal.doubts.extend(speakers_tell(&proposal));
+    let without_speakers = || {
+        let choices = Choices { speaker: Some(Place::Nowhere), ..choices };
+        propose::propose_until(&init.folder, init.name.as_deref(), &choices, cancel)
+    };
+    let mut proposal = propose::heed(proposal, &heard.sounds, without_speakers)?;
     let leaks: Vec<String> = heard.conditions(&proposal).iter().filter(|one| one.leaks()).map(Condition::warning).collect();
     proposal.doubts.extend(leaks);
     for (remark, count) in counted(heard.remarked.iter().map(|(remark, _)| *remark)) {
@@ -129,14 +132,6 @@ pub fn init(init: &Init, args: &Args, cancel: &Cancel, observer: &dyn Observer) 
     } else {
         tell(&proposal, &heard, &manifest, &pipeline)
     }
-}
-
-/// The warning that speakers tell the emotion, where they do.
-fn speakers_tell(proposal: &Proposal) -> Option<String> {
-    let rows = || proposal.rows.iter();
-    let pairs = rows().filter_map(|row| Some((row.speaker.as_deref()?, proposal.class(row))));
-    let condition = Condition::of("speaker", pairs, |speaker| (*speaker).to_owned());
-    condition.leaks().then(|| condition.warning())
 }
 
 /// With `/` between folders, as pipeline files have it on every system.

@@ -17,7 +17,7 @@ use super::probes::{Probe, Probes};
 use super::rows::{Logs, Rows, sound};
 use super::suspects::Suspects;
 use super::workers::{BYTES_PER_SECOND, Workers};
-use crate::audio::{Budget, Remark, Sound};
+use crate::audio::{Budget, Remark, Sound, memory_needed};
 use crate::config::CorpusKind;
 use crate::corpus::{Listing, Originals, Reason, SetAside, Source, Sources, Subset, Utterance, originals};
 use crate::error::{Error, Kind, Result};
@@ -237,11 +237,11 @@ impl Taken {
     fn push(&mut self, utterance: Utterance) -> Result<()> {
         self.summary.utterances += 1;
         self.summary.duration_s += utterance.duration_s;
-        let needs = |(samples, rate): (u64, u32)| 4 * samples + BYTES_PER_SECOND * (samples / u64::from(rate.max(1)));
-        self.summary.largest = [self.summary.largest, (utterance.n_samples, utterance.sample_rate)]
-            .into_iter()
-            .max_by_key(|one| needs(*one))
-            .unwrap_or_default();
+        let needs = |(samples, rate): (u64, u32)| memory_needed(samples, rate, BYTES_PER_SECOND);
+        let one = (utterance.n_samples, utterance.sample_rate);
+        if needs(one) > needs(self.summary.largest) {
+            self.summary.largest = one;
+        }
         self.sounds.add(&utterance);
         self.table.push(utterance)
     }

@@ -20,11 +20,7 @@ pub(super) fn metrics(sheet: &mut Sheet, experiment: &ExperimentSection) -> Resu
         for (metric, spread) in spreads {
             metric_row(sheet, experiment, &Scope::whole(mean), ("", "", metric, spread.mean))?;
             // One value has no standard deviation.
-            let several = if sd == "seeds-sd" {
-                found.by_seed.len() > 1
-            } else {
-                experiment.folds.iter().any(|f| f.fold != experiment.folds[0].fold)
-            };
+            let several = if sd == "seeds-sd" { found.by_seed.len() > 1 } else { experiment.has_several_folds() };
             if several {
                 metric_row(sheet, experiment, &Scope::whole(sd), ("", "", metric, spread.sd))?;
             }

@@ -212,6 +212,11 @@ impl ExperimentSection {
         doubt(&self.guessed, attribute)
     }
 
+    /// Whether there is more than one fold, whatever the number of seeds.
+    pub(super) fn has_several_folds(&self) -> bool {
+        self.folds.first().is_some_and(|first| self.folds.iter().any(|fold| fold.fold != first.fold))
+    }
+
     /// The name of the experiment in the pipeline file.
     pub fn experiment(&self) -> &str {
         self.direction_of.as_deref().unwrap_or(&self.name)

@@ -129,9 +129,8 @@ fn published_row(h: &mut Html, figure: &Published, key: &str) {
 
 /// Mean and standard deviation over folds, WA above UAR.
 fn spread_cell(h: &mut Html, experiment: &ExperimentSection) {
-    let several_folds = experiment.folds.iter().any(|fold| fold.fold != experiment.folds[0].fold);
     let text = |spread: Option<&Spread>| match spread {
-        Some(spread) if several_folds => format!("{} ± {}", percent(spread.mean), percent(spread.sd)),
+        Some(spread) if experiment.has_several_folds() => format!("{} ± {}", percent(spread.mean), percent(spread.sd)),
         Some(spread) => format!("{} (1 fold)", percent(spread.mean)),
         None => "–".to_owned(),
     };

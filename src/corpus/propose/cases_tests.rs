@@ -251,25 +251,24 @@ fn sounds_take_guessed_speakers_back() {
     };
     // Lengths by file name: the same under both speakers, or not.
     let length = |name: &str| name.bytes().fold(1.0, |sum, b| sum * 1.01 + f64::from(b) / 50.0);
-    let fresh = || looked_at(&recordings(&["alpha", "beta"], &["wut", "freude", "trauer"], |s, e, t| format!("{s}/{e}_{t}.wav")));
+    let paths = recordings(&["alpha", "beta"], &["wut", "freude", "trauer"], |s, e, t| format!("{s}/{e}_{t}.wav"));
+    let fresh = || looked_at(&paths);
+    let without = || chosen(&paths, None, Some("none"));
     let n = fresh().rows.len();
-    let mut apart = fresh();
-    let all = sounds(&apart, &|i, name| (i as u8, length(name) + if i * 2 < n { 0.3 } else { 0.0 }));
-    heed(&mut apart, &all);
-    assert_eq!(apart, fresh(), "two voices");
+    let all = sounds(&fresh(), &|i, name| (i as u8, length(name) + if i * 2 < n { 0.3 } else { 0.0 }));
+    assert_eq!(heed(fresh(), &all, without).unwrap(), fresh(), "two voices");
     for (what, of) in [
         ("copies", &(|i: usize, name: &str| ((i * 2 % n) as u8, length(name) + i as f64)) as &dyn Fn(usize, &str) -> (u8, f64)),
         ("another form", &|i: usize, name: &str| (i as u8, length(name))),
     ] {
-        let mut found = fresh();
-        let all = sounds(&found, of);
-        heed(&mut found, &all);
+        let all = sounds(&fresh(), of);
+        let found = heed(fresh(), &all, without).unwrap();
         assert!(found.speakers().is_empty() && found.guessed == ["emotion"], "{what}");
         doubted(&found, "what was taken for speakers are none");
+        doubted(&found, "speakers are not known");
+        assert!(!found.evidence.iter().any(|line| line.starts_with("speaker: ")), "{:?}", found.evidence);
         // The user's word stands, with a remark.
-        let paths: Vec<String> = found.rows.iter().map(|row| row.path.clone()).collect();
-        let mut said = chosen(&paths, None, Some("folder:1")).unwrap();
-        heed(&mut said, &all);
+        let said = heed(chosen(&paths, None, Some("folder:1")).unwrap(), &all, without).unwrap();
         assert_eq!(said.speakers().len(), 2);
         doubted(&said, "look whether the speakers are speakers");
     }

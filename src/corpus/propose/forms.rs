@@ -201,7 +201,7 @@ fn ased(path: &str) -> Option<Said> {
     said(speaker).filter(|_| fits && within(speaker, 1..=65))
 }
 
-/// `a01 (1)`: emotion, sentence, speaker (Vryzas et al. 2018, doi 10.17743/jaes.2018.0036).
+/// `a01 (1)`: emotion, sentence, speaker (Vryzas et al. 2018).
 fn aesdd(path: &str) -> Option<Said> {
     let (name, rest) = stem(path).split_once('(')?;
     let speaker = rest.split(')').next()?;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::guess::{Proposal, Row};
+use crate::error::Result;
 
 /// Share of recordings that lie under two speakers, from which on these are no speakers.
 const COPIES: f64 = 0.1;
@@ -20,43 +21,55 @@ pub struct Sound {
     pub seconds: f64,
 }
 
-/// Takes guessed speakers back where the sounds contradict them, and says which recordings are copies; `sounds` by path.
-pub fn heed(proposal: &mut Proposal, sounds: &BTreeMap<String, Sound>) {
+/// Says which recordings are copies, and takes guessed speakers back where the sounds contradict them: what was proposed then gives way to
+/// what `without_speakers` proposes, of the same recordings. `sounds` by path.
+///
+/// # Errors
+/// Those of `without_speakers`.
+pub fn heed(proposal: Proposal, sounds: &BTreeMap<String, Sound>, without_speakers: impl FnOnce() -> Result<Proposal>) -> Result<Proposal> {
     let mut paths: BTreeMap<[u8; 32], BTreeSet<&str>> = BTreeMap::new();
     for (path, sound) in sounds {
         paths.entry(sound.hash).or_default().insert(path);
     }
-    let copies: usize = paths.values().filter(|paths| paths.len() > 1).map(BTreeSet::len).sum();
-    if copies > 0 {
-        let n = paths.values().filter(|paths| paths.len() > 1).count();
-        let first =
-            paths.values().find(|paths| paths.len() > 1).map(|paths| paths.iter().take(2).copied().collect::<Vec<_>>().join(" and "));
-        let doubt = format!("{copies} recordings are {n} sounds (such as {}): a run uses each sound once", first.unwrap_or_default());
-        proposal.doubts.push(doubt);
-    }
-    let shared = under_two_speakers(&proposal.rows, sounds);
-    let n = proposal.rows.len().max(1) as f64;
     // Where there are few sounds for many names, the files are stand-ins.
     let stand_ins = paths.len() * 4 < sounds.len();
-    let why = if shared as f64 >= COPIES * n && !stand_ins {
-        format!("{shared} recordings lie under two of them with the same samples")
-    } else if let Some(alike) = alike(&proposal.rows, sounds) {
-        format!("{alike} recordings have the name and the length of another one's, as copies in another form have")
-    } else {
-        return;
+    let copies: Vec<BTreeSet<&str>> = paths.into_values().filter(|paths| paths.len() > 1).collect();
+    let why = contradiction(&proposal.rows, sounds, stand_ins);
+    let mut heeded = match &why {
+        Some(why) if proposal.guessed.contains(&"speaker") => {
+            let mut heeded = without_speakers()?;
+            let paths: BTreeSet<&str> = proposal.rows.iter().map(|row| row.path.as_str()).collect();
+            heeded.rows.retain(|row| paths.contains(row.path.as_str()));
+            heeded.set_aside.clone_from(&proposal.set_aside);
+            heeded.doubts.push(format!(
+                "what was taken for speakers are none: {why}. No speaker is proposed; say where speakers stand with --speaker FIELD, and name \
+                 the folder of one form of the recordings"
+            ));
+            heeded
+        }
+        Some(why) if !proposal.speakers().is_empty() => {
+            let mut doubted = proposal;
+            doubted.doubts.push(format!("look whether the speakers are speakers: {why}"));
+            doubted
+        }
+        _ => proposal,
     };
-    if let Some(at) = proposal.guessed.iter().position(|what| *what == "speaker") {
-        proposal.guessed.remove(at);
-        proposal.rows.iter_mut().for_each(|row| row.speaker = None);
-        proposal.evidence.retain(|line| !line.starts_with("speaker: "));
-        proposal.doubts.retain(|doubt| !doubt.contains("is taken for the speaker") && !doubt.contains("look whether these are speakers"));
-        proposal.doubts.push(format!(
-            "what was taken for speakers are none: {why}. No speaker is proposed; say where speakers stand with --speaker FIELD, and name the \
-             folder of one form of the recordings"
-        ));
-    } else if !proposal.speakers().is_empty() {
-        proposal.doubts.push(format!("look whether the speakers are speakers: {why}"));
+    if let Some(first) = copies.first() {
+        let (n, first) = (copies.len(), first.iter().take(2).copied().collect::<Vec<_>>().join(" and "));
+        let recordings: usize = copies.iter().map(BTreeSet::len).sum();
+        heeded.doubts.push(format!("{recordings} recordings are {n} sounds (such as {first}): a run uses each sound once"));
     }
+    Ok(heeded)
+}
+
+/// Why the speakers of the rows cannot be speakers.
+fn contradiction(rows: &[Row], sounds: &BTreeMap<String, Sound>, stand_ins: bool) -> Option<String> {
+    let shared = under_two_speakers(rows, sounds);
+    if shared as f64 >= COPIES * rows.len().max(1) as f64 && !stand_ins {
+        return Some(format!("{shared} recordings lie under two of them with the same samples"));
+    }
+    let alike = alike(rows, sounds)?;
+    Some(format!("{alike} recordings have the name and the length of another one's, as copies in another form have"))
 }
 
 /// Recordings whose sound lies under another speaker, too.

@@ -143,11 +143,7 @@ fn speakers_of_one_emotion_each_are_warned_of() {
 
 /// Voices in two formats, as CREMA-D is often cloned: `<format>/<speaker>_<sentence>_<emotion>_<take>X.wav`.
 fn two_formats(project: &Project) -> Vec<[String; 3]> {
-    let made = "name = \"made\"\n[corpus]\nkind = \"synthetic\"\nroot = \"made\"\nspeakers = 4\nsentences = 2\ntakes = 2\n\
-                [[experiment]]\nname = \"base\"\nprotocol = { kind = \"stratified-kfold\", folds = 2 }\nmodel = { kind = \"majority\" }\n";
-    project.pipeline("made", made);
-    project.ser(&["features", "made"]).ok();
-    let utterances = ser::table::utterances::read(&project.path("data/tables/made/utterances.parquet")).unwrap();
+    let utterances = project.voices("made", 4, 2);
     let mut rows = Vec::new();
     for u in utterances {
         let code = match u.source.emotion.as_str() {

@@ -17,11 +17,7 @@ struct Row {
 /// Generated voices in declared parts: the last speaker of three is tested, on sentences of her own, in a session of her own.
 fn apart() -> (Project, Vec<Row>) {
     let project = Project::new();
-    let made = "name = \"made\"\n[corpus]\nkind = \"synthetic\"\nroot = \"corpus\"\nspeakers = 3\nsentences = 3\ntakes = 2\n\
-                [[experiment]]\nname = \"base\"\nprotocol = { kind = \"stratified-kfold\", folds = 2 }\nmodel = { kind = \"majority\" }\n";
-    project.pipeline("made", made);
-    project.ser(&["features", "made"]).ok();
-    let utterances = ser::table::utterances::read(&project.path("data/tables/made/utterances.parquet")).unwrap();
+    let utterances = project.voices("corpus", 3, 3);
     let mut rows = Vec::new();
     for u in utterances {
         let (speaker, text) = (u.source.speaker, u.source.text_id.unwrap());

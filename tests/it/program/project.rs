@@ -113,6 +113,17 @@ impl Project {
         self.write(&format!("pipelines/{name}.toml"), text);
     }
 
+    /// Generated voices, two takes of each sentence, in the folder `root`; the pipeline that made them is called `made`.
+    pub fn voices(&self, root: &str, speakers: usize, sentences: usize) -> Vec<ser::corpus::Utterance> {
+        let made = format!(
+            "name = \"made\"\n[corpus]\nkind = \"synthetic\"\nroot = \"{root}\"\nspeakers = {speakers}\nsentences = {sentences}\ntakes = 2\n\
+             [[experiment]]\nname = \"base\"\nprotocol = {{ kind = \"stratified-kfold\", folds = 2 }}\nmodel = {{ kind = \"majority\" }}\n"
+        );
+        self.pipeline("made", &made);
+        self.ser(&["features", "made"]).ok();
+        ser::table::utterances::read(&self.path("data/tables/made/utterances.parquet")).unwrap()
+    }
+
     /// A harmonic tone of `seconds` at 16 kHz with a little seeded noise, 16 bit.
     pub fn tone(&self, name: &str, pitch: f32, seconds: f32) {
         self.write(&format!("corpus/{name}"), wav(&tone(pitch, seconds)));

@@ -14,7 +14,7 @@ fn shim(folder: &Project) -> Option<PathBuf> {
     if compiled.is_ok_and(|status| status.success()) {
         return Some(library);
     }
-    println!("skipped: no C compiler");
+    crate::skipped::skipped("no C compiler");
     None
 }
 
