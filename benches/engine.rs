@@ -1,6 +1,8 @@
-//! CPU time per training sample of the RAVDESS network, beside the time of its matrix products alone.
+//! CPU time per training sample of the RAVDESS network, beside the time of its matrix products
+//! alone.
 //!
-//! `cargo bench --bench engine`; on Linux the thread's own CPU time counts, so that other work on the machine disturbs little.
+//! `cargo bench --bench engine`; on Linux the thread's own CPU time counts, so that other work on
+//! the machine disturbs little.
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -16,10 +18,24 @@ fn main() {
         let mut rng = ChaCha8Rng::seed_from_u64(1);
         let params = Params::init(&layers, &mut rng);
         let (mut running, mut grads) = (Running::new(&layers), Params::zeros(&layers));
-        let x: Vec<f32> = (0..n * FEATURES).map(|_| rng.next_u32() as f32 / u32::MAX as f32 * 3.0 - 1.5).collect();
-        let targets: Vec<f32> = (0..n * CLASSES).map(|i| if i % CLASSES == (i / CLASSES) % CLASSES { 1.0 } else { 0.0 }).collect();
+        let x: Vec<f32> = (0..n * FEATURES)
+            .map(|_| rng.next_u32() as f32 / u32::MAX as f32 * 3.0 - 1.5)
+            .collect();
+        let targets: Vec<f32> = (0..n * CLASSES)
+            .map(|i| {
+                if i % CLASSES == (i / CLASSES) % CLASSES {
+                    1.0
+                } else {
+                    0.0
+                }
+            })
+            .collect();
         let mut engine = Engine::new(&layers, FEATURES, n).expect("the paper's network composes");
-        let batch = Batch { x: &x, targets: &targets, weights: None };
+        let batch = Batch {
+            x: &x,
+            targets: &targets,
+            weights: None,
+        };
         let mut key = 0;
         let step = best_of(|| {
             key += 1;
@@ -41,7 +57,8 @@ fn main() {
     }
 }
 
-/// Seconds of one run: the best mean of a few windows, since interference only ever adds. A window is long beside the clock's grain (a tick).
+/// Seconds of one run: the best mean of a few windows, since interference only ever adds. A window
+/// is long beside the clock's grain (a tick).
 fn best_of(mut work: impl FnMut()) -> f64 {
     const WINDOW: f64 = 0.4;
     work();
@@ -59,17 +76,24 @@ fn best_of(mut work: impl FnMut()) -> f64 {
     windows.fold(f64::INFINITY, f64::min)
 }
 
-/// Time and operations of the convolutions' products (forward, and both gradients) on plain dense matrices of the same sizes.
+/// Time and operations of the convolutions' products (forward, and both gradients) on plain dense
+/// matrices of the same sizes.
 fn products(layers: &[Layer], n: usize) -> (f64, f64) {
     let (mut seconds, mut flops, mut length) = (0.0, 0.0, FEATURES);
     for layer in layers {
         match *layer {
             Layer::MaxPool { size } => length /= size,
-            Layer::Conv { inputs, outputs, kernel } if inputs > 1 => {
+            Layer::Conv {
+                inputs,
+                outputs,
+                kernel,
+            } if inputs > 1 => {
                 let rows = n * (length + 2);
-                for (m, width, inner) in
-                    [(rows, outputs, kernel * inputs), (rows, inputs, kernel * outputs), (kernel * inputs, outputs, rows)]
-                {
+                for (m, width, inner) in [
+                    (rows, outputs, kernel * inputs),
+                    (rows, inputs, kernel * outputs),
+                    (kernel * inputs, outputs, rows),
+                ] {
                     seconds += product_seconds(m, width, inner);
                     flops += 2.0 * (m * width * inner) as f64;
                 }
@@ -114,9 +138,17 @@ fn product_seconds(rows: usize, columns: usize, inner: usize) -> f64 {
 
 /// CPU time of this thread; elsewhere than on Linux, time since the first call.
 fn cpu_seconds() -> f64 {
-    static START: std::sync::LazyLock<std::time::Instant> = std::sync::LazyLock::new(std::time::Instant::now);
+    static START: std::sync::LazyLock<std::time::Instant> =
+        std::sync::LazyLock::new(std::time::Instant::now);
     let nanoseconds = std::fs::read_to_string("/proc/thread-self/schedstat")
         .ok()
-        .and_then(|line| line.split_whitespace().next().and_then(|field| field.parse::<f64>().ok()));
-    nanoseconds.map_or_else(|| START.elapsed().as_secs_f64(), |nanoseconds| nanoseconds * 1e-9)
+        .and_then(|line| {
+            line.split_whitespace()
+                .next()
+                .and_then(|field| field.parse::<f64>().ok())
+        });
+    nanoseconds.map_or_else(
+        || START.elapsed().as_secs_f64(),
+        |nanoseconds| nanoseconds * 1e-9,
+    )
 }

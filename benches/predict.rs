@@ -1,11 +1,13 @@
-//! How much faster than real time `ser predict` is: the whole process on a folder of recordings, on one core.
+//! How much faster than real time `ser predict` is: the whole process on a folder of recordings, on
+//! one core.
 //!
-//! `make bench-predict`, `make bench-predict CORPUS=/path/to/ravdess MODEL=data/models/ravdess/quick/fold-00-seed-0`, or
-//! `cargo bench --bench predict -- --rounds 5`.
+//! `make bench-predict`, `make bench-predict CORPUS=/path/to/ravdess
+//! MODEL=data/models/ravdess/quick/fold-00-seed-0`, or `cargo bench --bench predict -- --rounds 5`.
 //!
-//! Without a corpus it makes two minutes of a made-up voice at 48 kHz, in clips of four seconds; without a model it saves the paper's network for
-//! RAVDESS with random weights, which takes as long as a trained one. Prints a line a round: seconds of sound, user and system time of
-//! the process, and the former by the latter.
+//! Without a corpus it makes two minutes of a made-up voice at 48 kHz, in clips of four seconds;
+//! without a model it saves the paper's network for RAVDESS with random weights, which takes as
+//! long as a trained one. Prints a line a round: seconds of sound, user and system time of the
+//! process, and the former by the latter.
 
 use std::f32::consts::TAU;
 use std::path::{Path, PathBuf};
@@ -64,14 +66,26 @@ fn main() -> ExitCode {
 /// The lowest ratio of all rounds.
 fn measure(options: &Options) -> Result<f64> {
     let scratch = ser::files::temporary_folder(&std::env::temp_dir(), "bench-")?;
-    let corpus = options.corpus.clone().map_or_else(|| voices(&scratch.path().join("voices")), Ok)?;
-    let model = options.model.clone().map_or_else(|| network(&scratch.path().join("model")), Ok)?;
+    let corpus = options
+        .corpus
+        .clone()
+        .map_or_else(|| voices(&scratch.path().join("voices")), Ok)?;
+    let model = options
+        .model
+        .clone()
+        .map_or_else(|| network(&scratch.path().join("model")), Ok)?;
     let output = scratch.path().join("out.parquet");
     let mut worst = f64::INFINITY;
     for round in 1..=options.rounds.max(1) {
         let before = children_cpu_s();
         let mut command = Command::new(env!("CARGO_BIN_EXE_ser"));
-        command.arg("predict").arg(&model).arg(&corpus).arg("-o").arg(&output).args(["--jobs", "1", "--quiet", "--skip-bad"]);
+        command
+            .arg("predict")
+            .arg(&model)
+            .arg(&corpus)
+            .arg("-o")
+            .arg(&output)
+            .args(["--jobs", "1", "--quiet", "--skip-bad"]);
         if let Some(window) = options.window {
             command.args(["--window", &window.to_string()]);
         }
@@ -83,7 +97,9 @@ fn measure(options: &Options) -> Result<f64> {
         let cpu_s = children_cpu_s() - before;
         let (rows, sound_s) = sound(&output)?;
         let ratio = sound_s / cpu_s;
-        println!("round={round} rows={rows} sound_s={sound_s:.1} cpu_s={cpu_s:.3} times_real_time={ratio:.0}");
+        println!(
+            "round={round} rows={rows} sound_s={sound_s:.1} cpu_s={cpu_s:.3} times_real_time={ratio:.0}"
+        );
         worst = worst.min(ratio);
     }
     Ok(worst)
@@ -93,7 +109,10 @@ fn measure(options: &Options) -> Result<f64> {
 fn sound(path: &Path) -> Result<(usize, f64)> {
     let (_, rows) = heard::read(path)?;
     let recordings = rows.chunk_by(|a, b| a.file == b.file);
-    let sound_s = recordings.filter_map(|windows| windows.last()).map(|last| last.end_s).sum();
+    let sound_s = recordings
+        .filter_map(|windows| windows.last())
+        .map(|last| last.end_s)
+        .sum();
     Ok((rows.len(), sound_s))
 }
 
@@ -105,18 +124,31 @@ fn voices(folder: &Path) -> Result<PathBuf> {
         let mut phase = 0.0;
         let samples = (0..RATE * CLIP_S).map(|t| {
             let seconds = t as f32 / RATE as f32;
-            phase = (phase + (120.0 + 5.0 * clip as f32 + 40.0 * (TAU * 0.7 * seconds).sin()) / RATE as f32).fract();
-            let tone: f32 = (1..=20).map(|k| (TAU * phase * k as f32).sin() / k as f32).sum();
+            phase = (phase
+                + (120.0 + 5.0 * clip as f32 + 40.0 * (TAU * 0.7 * seconds).sin()) / RATE as f32)
+                .fract();
+            let tone: f32 = (1..=20)
+                .map(|k| (TAU * phase * k as f32).sin() / k as f32)
+                .sum();
             0.15 * tone * (TAU * 1.5 * seconds).sin().abs() + rng.random_range(-0.003..0.003)
         });
         let path = folder.join(format!("{clip:02}.wav"));
-        write_wav(&path, samples).map_err(|e| Error::data(format!("failed to write {}", path.display())).because(e))?;
+        write_wav(&path, samples)
+            .map_err(|e| Error::data(format!("failed to write {}", path.display())).because(e))?;
     }
     Ok(folder.to_owned())
 }
 
-fn write_wav(path: &Path, samples: impl Iterator<Item = f32>) -> std::result::Result<(), hound::Error> {
-    let spec = hound::WavSpec { channels: 1, sample_rate: RATE, bits_per_sample: 16, sample_format: hound::SampleFormat::Int };
+fn write_wav(
+    path: &Path,
+    samples: impl Iterator<Item = f32>,
+) -> std::result::Result<(), hound::Error> {
+    let spec = hound::WavSpec {
+        channels: 1,
+        sample_rate: RATE,
+        bits_per_sample: 16,
+        sample_format: hound::SampleFormat::Int,
+    };
     let mut writer = hound::WavWriter::create(path, spec)?;
     for sample in samples {
         writer.write_sample((sample * 32_767.0) as i16)?;
@@ -145,8 +177,21 @@ fn network(folder: &Path) -> Result<PathBuf> {
         scaler: Scaler::None,
         test_time_augment: None,
         domain: Domain {
-            duration_s: Durations { min: 1.0, p01: 1.0, p05: 1.0, median: 3.0, p95: 10.0, p99: 10.0, max: 10.0 },
-            features: FeatureRanges { min: ranges(-1.0), p01: ranges(-1.0), p99: ranges(1.0), max: ranges(1.0) },
+            duration_s: Durations {
+                min: 1.0,
+                p01: 1.0,
+                p05: 1.0,
+                median: 3.0,
+                p95: 10.0,
+                p99: 10.0,
+                max: 10.0,
+            },
+            features: FeatureRanges {
+                min: ranges(-1.0),
+                p01: ranges(-1.0),
+                p99: ranges(1.0),
+                max: ranges(1.0),
+            },
         },
         train: None,
         pipeline: "bench".into(),
@@ -156,7 +201,13 @@ fn network(folder: &Path) -> Result<PathBuf> {
         seed: 0,
         provenance: Default::default(),
     };
-    save(folder, &SavedModel { info, weights: Weights::Cnn { params, running } })?;
+    save(
+        folder,
+        &SavedModel {
+            info,
+            weights: Weights::Cnn { params, running },
+        },
+    )?;
     Ok(folder.to_owned())
 }
 

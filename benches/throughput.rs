@@ -1,12 +1,15 @@
-//! Training and inference of the paper's RAVDESS network as ser does them for a fold: the counterpart of `benches/peers/torch_cnn.py`.
+//! Training and inference of the paper's RAVDESS network as ser does them for a fold: the
+//! counterpart of `benches/peers/torch_cnn.py`.
 //!
 //! `cargo bench --bench throughput -- --mode train --batch 64 --workers 1 --seconds 10`
 //!
-//! Training is `model::train` on 1152 random rows of 193 features in 8 classes: taking rows, dropout, both passes, RMSprop. Inference is
-//! the classifier that a saved model gives. Workers are threads with a model each, as the folds of an experiment run side by side.
+//! Training is `model::train` on 1152 random rows of 193 features in 8 classes: taking rows,
+//! dropout, both passes, RMSprop. Inference is the classifier that a saved model gives. Workers are
+//! threads with a model each, as the folds of an experiment run side by side.
 //!
-//! Every worker warms up; then all clocks start together, and no worker rests before all clocks have stopped. Prints one line: samples
-//! per second summed over the workers, and CPU time (user and system) per sample.
+//! Every worker warms up; then all clocks start together, and no worker rests before all clocks
+//! have stopped. Prints one line: samples per second summed over the workers, and CPU time (user
+//! and system) per sample.
 
 use std::process::ExitCode;
 use std::sync::Barrier;
@@ -20,8 +23,8 @@ use rand_chacha::ChaCha8Rng;
 use ser::cancel::Cancel;
 use ser::error::{Error, Kind, Result};
 use ser::model::{
-    Architecture, Classifier, CnnClassifier, Device, NetSpec, NormStatistics, Optimizer, Params, Running, Schedule, TrainJob,
-    TrainSettings, train,
+    Architecture, Classifier, CnnClassifier, Device, NetSpec, NormStatistics, Optimizer, Params,
+    Running, Schedule, TrainJob, TrainSettings, train,
 };
 use ser::split::{Dataset, Matrix, Parts, Role, Shape};
 
@@ -60,7 +63,10 @@ enum Mode {
 }
 
 fn seconds(text: &str) -> Result<f64, String> {
-    text.parse().ok().filter(|s: &f64| s.is_finite() && *s > 0.0).ok_or_else(|| "a positive number of seconds is needed".to_owned())
+    text.parse()
+        .ok()
+        .filter(|s: &f64| s.is_finite() && *s > 0.0)
+        .ok_or_else(|| "a positive number of seconds is needed".to_owned())
 }
 
 fn device(name: &str) -> Result<Device, String> {
@@ -71,11 +77,22 @@ fn main() -> ExitCode {
     let options = Options::parse();
     match measure(&options) {
         Ok(total) => {
-            let mode = if options.mode == Mode::Train { "train" } else { "infer" };
+            let mode = if options.mode == Mode::Train {
+                "train"
+            } else {
+                "infer"
+            };
             let Options { batch, workers, .. } = options;
-            let Window { samples, rate, cpu_s, .. } = total;
+            let Window {
+                samples,
+                rate,
+                cpu_s,
+                ..
+            } = total;
             let cpu_ms = cpu_s * 1e3 / samples as f64;
-            println!("mode={mode} batch={batch} workers={workers} samples_per_s={rate:.1} cpu_ms_per_sample={cpu_ms:.4} samples={samples}");
+            println!(
+                "mode={mode} batch={batch} workers={workers} samples_per_s={rate:.1} cpu_ms_per_sample={cpu_ms:.4} samples={samples}"
+            );
             ExitCode::SUCCESS
         }
         Err(error) => {
@@ -95,24 +112,50 @@ struct Window {
 
 fn measure(options: &Options) -> Result<Window> {
     if options.mode == Mode::Infer && options.device != Device::Cpu {
-        return Err(Error::usage("a saved model predicts on the CPU").hint("leave --device out, or use --mode train"));
+        return Err(Error::usage("a saved model predicts on the CPU")
+            .hint("leave --device out, or use --mode train"));
     }
     let workers = usize::from(options.workers);
-    // A lone worker is charged for all threads of the process, should a device have its own; of several, each for its own thread.
-    let cpu_clock = if workers == 1 { libc::CLOCK_PROCESS_CPUTIME_ID } else { libc::CLOCK_THREAD_CPUTIME_ID };
-    let gate = Gate { start: Barrier::new(workers), working: AtomicUsize::new(workers), seconds: options.seconds, cpu_clock };
+    // A lone worker is charged for all threads of the process, should a device have its own; of
+    // several, each for its own thread.
+    let cpu_clock = if workers == 1 {
+        libc::CLOCK_PROCESS_CPUTIME_ID
+    } else {
+        libc::CLOCK_THREAD_CPUTIME_ID
+    };
+    let gate = Gate {
+        start: Barrier::new(workers),
+        working: AtomicUsize::new(workers),
+        seconds: options.seconds,
+        cpu_clock,
+    };
     let one = |seed| match options.mode {
         Mode::Train => trained(options, &gate, seed),
         Mode::Infer => inferred(options, &gate, seed),
     };
     let windows: Vec<Result<Window>> = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..options.workers).map(|seed| scope.spawn(move || one(u64::from(seed)))).collect();
-        threads.into_iter().map(|thread| thread.join().unwrap_or_else(|_| Err(Error::internal("a worker panicked")))).collect()
+        let threads: Vec<_> = (0..options.workers)
+            .map(|seed| scope.spawn(move || one(u64::from(seed))))
+            .collect();
+        threads
+            .into_iter()
+            .map(|thread| {
+                thread
+                    .join()
+                    .unwrap_or_else(|_| Err(Error::internal("a worker panicked")))
+            })
+            .collect()
     });
-    windows.into_iter().try_fold(Window::default(), |sum, window| {
-        let window = window?;
-        Ok(Window { samples: sum.samples + window.samples, rate: sum.rate + window.rate, cpu_s: sum.cpu_s + window.cpu_s })
-    })
+    windows
+        .into_iter()
+        .try_fold(Window::default(), |sum, window| {
+            let window = window?;
+            Ok(Window {
+                samples: sum.samples + window.samples,
+                rate: sum.rate + window.rate,
+                cpu_s: sum.cpu_s + window.cpu_s,
+            })
+        })
 }
 
 /// Where the workers wait for each other.
@@ -134,7 +177,12 @@ struct Clock<'a> {
 
 impl<'a> Clock<'a> {
     fn new(gate: &'a Gate) -> Self {
-        Clock { gate, samples: 0, begun: None, window: None }
+        Clock {
+            gate,
+            samples: 0,
+            begun: None,
+            window: None,
+        }
     }
 
     /// Warm: waits for the others and starts.
@@ -150,7 +198,11 @@ impl<'a> Clock<'a> {
             let seconds = wall.elapsed().as_secs_f64();
             if seconds >= self.gate.seconds {
                 let (samples, cpu_s) = (self.samples, cpu_seconds(self.gate.cpu_clock) - cpu);
-                self.window = Some(Window { samples, rate: samples as f64 / seconds, cpu_s });
+                self.window = Some(Window {
+                    samples,
+                    rate: samples as f64 / seconds,
+                    cpu_s,
+                });
                 self.gate.working.fetch_sub(1, Ordering::AcqRel);
             }
         }
@@ -158,16 +210,27 @@ impl<'a> Clock<'a> {
     }
 
     fn read(self) -> Result<Window> {
-        self.window.ok_or_else(|| Error::internal("the work ended before its clock"))
+        self.window
+            .ok_or_else(|| Error::internal("the work ended before its clock"))
     }
 }
 
 fn network() -> NetSpec {
-    NetSpec { layers: Architecture::Ravdess.layers(FEATURES, CLASSES), n_features: FEATURES, n_classes: CLASSES }
+    NetSpec {
+        layers: Architecture::Ravdess.layers(FEATURES, CLASSES),
+        n_features: FEATURES,
+        n_classes: CLASSES,
+    }
 }
 
 fn rows(rng: &mut ChaCha8Rng) -> Matrix {
-    Matrix::new(ROWS, FEATURES, (0..ROWS * FEATURES).map(|_| rng.random_range(-1.0f32..1.0)).collect())
+    Matrix::new(
+        ROWS,
+        FEATURES,
+        (0..ROWS * FEATURES)
+            .map(|_| rng.random_range(-1.0f32..1.0))
+            .collect(),
+    )
 }
 
 fn trained(options: &Options, gate: &Gate, seed: u64) -> Result<Window> {
@@ -198,7 +261,14 @@ fn trained(options: &Options, gate: &Gate, seed: u64) -> Result<Window> {
         device: options.device,
     };
     let (spec, cancel, mut clock) = (network(), Cancel::default(), Clock::new(gate));
-    let job = TrainJob { spec: &spec, settings: &settings, train: &parts.train, validation: None, seed, checkpoint: None };
+    let job = TrainJob {
+        spec: &spec,
+        settings: &settings,
+        train: &parts.train,
+        validation: None,
+        seed,
+        checkpoint: None,
+    };
     // The first epoch warms up; a request to stop is the only end.
     let outcome = train(&job, &cancel, &mut |record| {
         if record.epoch == 1 {
@@ -217,7 +287,10 @@ fn trained(options: &Options, gate: &Gate, seed: u64) -> Result<Window> {
 fn inferred(options: &Options, gate: &Gate, seed: u64) -> Result<Window> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let (spec, x) = (network(), rows(&mut rng));
-    let (params, running) = (Params::init(&spec.layers, &mut rng), Running::new(&spec.layers));
+    let (params, running) = (
+        Params::init(&spec.layers, &mut rng),
+        Running::new(&spec.layers),
+    );
     let mut classifier: Box<dyn Classifier> = Box::new(CnnClassifier::new(spec, params, running)?);
     let mut order: Vec<usize> = (0..ROWS).collect();
     let batch = usize::from(options.batch);
@@ -239,7 +312,10 @@ fn inferred(options: &Options, gate: &Gate, seed: u64) -> Result<Window> {
 
 /// User and system time by one of the system's clocks.
 fn cpu_seconds(clock: libc::clockid_t) -> f64 {
-    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    let mut time = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
     // SAFETY: `time` is a valid place for the answer; an unknown clock would leave it at zero.
     unsafe { libc::clock_gettime(clock, &mut time) };
     time.tv_sec as f64 + time.tv_nsec as f64 * 1e-9

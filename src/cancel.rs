@@ -29,30 +29,50 @@ impl Cancel {
     /// Asks everyone who holds a clone to stop at the next safe point.
     pub fn request(&self) {
         self.asked.store(true, Ordering::Relaxed);
-        self.hooks.lock().unwrap_or_else(PoisonError::into_inner).0.iter().for_each(|hook| hook());
+        self.hooks
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .0
+            .iter()
+            .for_each(|hook| hook());
     }
 
     /// Has something short done at each request.
     pub fn on_request(&self, hook: impl Fn() + Send + 'static) {
-        self.hooks.lock().unwrap_or_else(PoisonError::into_inner).0.push(Box::new(hook));
+        self.hooks
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .0
+            .push(Box::new(hook));
     }
 
     /// The same flag for work that begins now and may last no longer than `limit`.
     pub fn within(&self, limit: Option<Duration>) -> Cancel {
-        Cancel { asked: Arc::clone(&self.asked), hooks: Arc::clone(&self.hooks), limit: limit.map(|limit| (Instant::now(), limit)) }
+        Cancel {
+            asked: Arc::clone(&self.asked),
+            hooks: Arc::clone(&self.hooks),
+            limit: limit.map(|limit| (Instant::now(), limit)),
+        }
     }
 
     /// Whether a stop was asked for, or the time is over.
     pub fn requested(&self) -> bool {
-        self.asked.load(Ordering::Relaxed) || self.limit.is_some_and(|(began, limit)| began.elapsed() >= limit)
+        self.asked.load(Ordering::Relaxed)
+            || self
+                .limit
+                .is_some_and(|(began, limit)| began.elapsed() >= limit)
     }
 
-    /// An error once [`Cancel::requested`]: [`Kind::Interrupted`] where a stop was asked for, [`Kind::TimedOut`] where the time is over.
+    /// An error once [`Cancel::requested`]: [`Kind::Interrupted`] where a stop was asked for,
+    /// [`Kind::TimedOut`] where the time is over.
     pub fn check(&self) -> Result<()> {
         match self.limit {
             _ if self.asked.load(Ordering::Relaxed) => Err(Error::interrupted()),
             Some((began, limit)) if began.elapsed() >= limit => {
-                let error = Error::new(Kind::TimedOut, format!("stopped at the time limit of {} s", limit.as_secs_f64()));
+                let error = Error::new(
+                    Kind::TimedOut,
+                    format!("stopped at the time limit of {} s", limit.as_secs_f64()),
+                );
                 Err(error.hint("run the same command with a longer --time-limit: what was finished is kept, and a training goes on"))
             }
             _ => Ok(()),
@@ -84,9 +104,17 @@ mod tests {
         let all = Cancel::default();
         let one = all.within(Some(Duration::ZERO));
         assert_eq!(one.check().unwrap_err().kind(), Kind::TimedOut);
-        assert!(all.check().is_ok() && all.within(None).check().is_ok() && all.within(Some(Duration::from_secs(3600))).check().is_ok());
+        assert!(
+            all.check().is_ok()
+                && all.within(None).check().is_ok()
+                && all.within(Some(Duration::from_secs(3600))).check().is_ok()
+        );
         all.request();
-        assert_eq!(one.check().unwrap_err().kind(), Kind::Interrupted, "who asks comes before the clock");
+        assert_eq!(
+            one.check().unwrap_err().kind(),
+            Kind::Interrupted,
+            "who asks comes before the clock"
+        );
         assert!(all.within(None).sleep(Duration::from_secs(3600)).is_err());
     }
 }

@@ -64,12 +64,18 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 impl Error {
     /// An error of the given kind.
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Error { kind, message: message.into(), hint: None, source: None }
+        Error {
+            kind,
+            message: message.into(),
+            hint: None,
+            source: None,
+        }
     }
 
     /// A defect of this program.
     pub fn internal(message: impl Into<String>) -> Self {
-        Error::new(Kind::Internal, message).hint("this is a defect of ser: please report it with the command that you ran")
+        Error::new(Kind::Internal, message)
+            .hint("this is a defect of ser: please report it with the command that you ran")
     }
 
     /// A command line that cannot be carried out.
@@ -108,12 +114,18 @@ impl Error {
             std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
                 Some("free some space and run the same command again: what was finished is kept")
             }
-            std::io::ErrorKind::FileTooLarge => Some("a limit on the size of files is in force: raise it (ulimit -f)"),
-            std::io::ErrorKind::PermissionDenied => Some("check the permissions of the file and of its folder"),
-            std::io::ErrorKind::NotFound => Some("check that the path exists and was not moved meanwhile"),
-            _ if may_pass(&source) => {
-                Some("such an error often passes: run the same command again, and look after the disk or the network if it stays")
+            std::io::ErrorKind::FileTooLarge => {
+                Some("a limit on the size of files is in force: raise it (ulimit -f)")
             }
+            std::io::ErrorKind::PermissionDenied => {
+                Some("check the permissions of the file and of its folder")
+            }
+            std::io::ErrorKind::NotFound => {
+                Some("check that the path exists and was not moved meanwhile")
+            }
+            _ if may_pass(&source) => Some(
+                "such an error often passes: run the same command again, and look after the disk or the network if it stays",
+            ),
             _ => None,
         };
         Error {
@@ -143,11 +155,16 @@ impl Error {
 
     /// Whether there is no room left on a disk: nothing else can be written either.
     pub fn is_disk_full(&self) -> bool {
-        self.io_cause().is_some_and(|io| matches!(io.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded))
+        self.io_cause().is_some_and(|io| {
+            matches!(
+                io.kind(),
+                std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded
+            )
+        })
     }
 
-    /// Whether the same work may well succeed a little later: a busy or briefly unreachable file system or network, but no full disk and no
-    /// missing permission.
+    /// Whether the same work may well succeed a little later: a busy or briefly unreachable file
+    /// system or network, but no full disk and no missing permission.
     pub fn may_pass(&self) -> bool {
         self.io_cause().map_or(self.kind == Kind::Network, may_pass)
     }
@@ -174,7 +191,8 @@ impl fmt::Display for Error {
     /// The message with its chain of causes, on one line.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)?;
-        let mut cause: Option<&dyn std::error::Error> = self.source.as_deref().map(|s| s as &dyn std::error::Error);
+        let mut cause: Option<&dyn std::error::Error> =
+            self.source.as_deref().map(|s| s as &dyn std::error::Error);
         while let Some(error) = cause {
             write!(f, ": {error}")?;
             cause = error.source();

@@ -1,8 +1,10 @@
-//! Names and messages as text: what a terminal, Markdown or a line of JSON would take for more than text is written out or taken away.
+//! Names and messages as text: what a terminal, Markdown or a line of JSON would take for more than
+//! text is written out or taken away.
 //!
 //! HTML, LaTeX and BibTeX have escapes of their own in `report`.
 
-/// Whether a character does nothing but change the order in which its neighbours are shown: one in a name would turn the text around it.
+/// Whether a character does nothing but change the order in which its neighbours are shown: one in
+/// a name would turn the text around it.
 pub fn reorders(c: char) -> bool {
     matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
@@ -12,7 +14,8 @@ fn commands(c: char) -> bool {
     c.is_control() || reorders(c) || matches!(c, '\u{2028}' | '\u{2029}')
 }
 
-/// Text on one line of a terminal: what would break the line, command the terminal or turn the text around is written out.
+/// Text on one line of a terminal: what would break the line, command the terminal or turn the text
+/// around is written out.
 pub fn shown(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
@@ -30,7 +33,8 @@ pub fn shown_lines(text: &str) -> String {
     text.lines().map(shown).collect::<Vec<_>>().join("\n")
 }
 
-/// JSON on one line, with the characters that JSON allows and a terminal obeys written as `\u202e`: the same value.
+/// JSON on one line, with the characters that JSON allows and a terminal obeys written as `\u202e`:
+/// the same value.
 pub fn shown_json(json: &str) -> String {
     let mut out = String::with_capacity(json.len());
     for c in json.chars() {
@@ -66,7 +70,15 @@ pub fn markdown(text: &str) -> String {
 
 /// Text between backticks in Markdown, where no escape works.
 pub fn markdown_code(text: &str) -> String {
-    text.chars().map(|c| if c == '`' || c == '|' || commands(c) { ' ' } else { c }).collect()
+    text.chars()
+        .map(|c| {
+            if c == '`' || c == '|' || commands(c) {
+                ' '
+            } else {
+                c
+            }
+        })
+        .collect()
 }
 
 #[cfg(test)]
@@ -75,8 +87,15 @@ mod tests {
 
     #[test]
     fn what_a_terminal_would_obey_is_written_out() {
-        assert_eq!(shown("a\u{1b}[31m\nb\u{202e}ü"), "a\\u{1b}[31m\\nb\\u{202e}ü");
-        assert_eq!(shown_lines(&shown("\u{9b}2J\n")), "\\u{9b}2J\\n", "escaping twice changes nothing more");
+        assert_eq!(
+            shown("a\u{1b}[31m\nb\u{202e}ü"),
+            "a\\u{1b}[31m\\nb\\u{202e}ü"
+        );
+        assert_eq!(
+            shown_lines(&shown("\u{9b}2J\n")),
+            "\\u{9b}2J\\n",
+            "escaping twice changes nothing more"
+        );
     }
 
     #[test]
@@ -84,13 +103,19 @@ mod tests {
         let value = serde_json::json!({ "a\u{1b}": "\u{202e}x\u{9b}2J\u{7f}ü" });
         let line = shown_json(&value.to_string());
         assert!(!line.chars().any(commands), "{line}");
-        assert_eq!(serde_json::from_str::<serde_json::Value>(&line).unwrap(), value);
+        assert_eq!(
+            serde_json::from_str::<serde_json::Value>(&line).unwrap(),
+            value
+        );
     }
 
     #[test]
     fn markdown_has_no_markup_of_a_name() {
         let name = "<script>alert(1)</script>\n# x `y` [z](javascript:0) \u{1b}[2J\u{202e}|";
-        assert_eq!(markdown(name), "&lt;script&gt;alert(1)&lt;/script&gt; \\# x \\`y\\` \\[z\\](javascript:0) \u{fffd}\\[2J\u{fffd}\\|");
+        assert_eq!(
+            markdown(name),
+            "&lt;script&gt;alert(1)&lt;/script&gt; \\# x \\`y\\` \\[z\\](javascript:0) \u{fffd}\\[2J\u{fffd}\\|"
+        );
         assert_eq!(markdown_code("a`b|c\u{1b}\n"), "a b c  ");
     }
 }

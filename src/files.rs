@@ -8,7 +8,9 @@ use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::Path;
 
-pub use inventory::{INVENTORY, Inventory, files_below, is_link, remove_below, remove_empty_folders, remove_file};
+pub use inventory::{
+    INVENTORY, Inventory, files_below, is_link, remove_below, remove_empty_folders, remove_file,
+};
 pub use patience::{patiently, read, read_if_there};
 pub use seal::{from_sealed_json, to_sealed_json};
 
@@ -17,7 +19,11 @@ use crate::error::{Error, Result, may_pass};
 /// A word as a shell takes it.
 pub fn shell_word(word: &str) -> String {
     let plain = |c: char| c.is_alphanumeric() || "-_./=:,@+%".contains(c);
-    if !word.is_empty() && word.chars().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', "'\\''")) }
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
 }
 
 /// Hex blake3 of some bytes.
@@ -67,7 +73,8 @@ fn hash(path: &Path) -> io::Result<(u64, String)> {
     Ok((hasher.count(), hasher.finalize().to_hex().to_string()))
 }
 
-/// Opens a file to read it. A pipe or a device is refused: opening one would wait for somebody who writes, and reading one may never end.
+/// Opens a file to read it. A pipe or a device is refused: opening one would wait for somebody who
+/// writes, and reading one may never end.
 ///
 /// # Errors
 /// As opening, and [`std::io::ErrorKind::InvalidInput`] where it is no regular file.
@@ -76,7 +83,11 @@ pub fn open_regular(path: &Path) -> std::io::Result<File> {
     if found.is_file() {
         return File::open(path);
     }
-    let what = if found.is_dir() { "it is a folder" } else { "it is a pipe or a device, not a file" };
+    let what = if found.is_dir() {
+        "it is a folder"
+    } else {
+        "it is a pipe or a device, not a file"
+    };
     Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, what))
 }
 
@@ -88,9 +99,13 @@ pub fn create_folder(path: &Path) -> Result<()> {
 /// Writes a file in one piece: beside its place, synced, then renamed into it. Makes the folder.
 ///
 /// # Errors
-/// [`crate::error::Kind::Io`]; the file that was there before is then untouched, and nothing is left beside it.
+/// [`crate::error::Kind::Io`]; the file that was there before is then untouched, and nothing is
+/// left beside it.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
-    publish(path, |file| file.write_all(bytes).map_err(|e| Error::io("write", path, e)))
+    publish(path, |file| {
+        file.write_all(bytes)
+            .map_err(|e| Error::io("write", path, e))
+    })
 }
 
 /// As [`write_atomically`], for content that `fill` streams.
@@ -106,8 +121,8 @@ pub fn publish(path: &Path, fill: impl FnOnce(&mut File) -> Result<()>) -> Resul
     Ok(())
 }
 
-/// As [`publish`], but leaves it to the system when the bytes reach the disk: for files that a power cut may take since they can be made again.
-/// Returns the folder.
+/// As [`publish`], but leaves it to the system when the bytes reach the disk: for files that a
+/// power cut may take since they can be made again. Returns the folder.
 ///
 /// # Errors
 /// As [`publish`].
@@ -116,23 +131,35 @@ pub fn place(path: &Path, fill: impl FnOnce(&mut File) -> Result<()>) -> Result<
     let folder = match path.parent() {
         Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
         Some(parent) => parent,
-        None => return Err(failed(std::io::Error::new(std::io::ErrorKind::IsADirectory, "not a file name"))),
+        None => {
+            return Err(failed(std::io::Error::new(
+                std::io::ErrorKind::IsADirectory,
+                "not a file name",
+            )));
+        }
     };
     create_folder(folder)?;
-    let mut temp = beside(0o666).tempfile_in(folder).map_err(|e| Error::io("create a file in", folder, e))?;
+    let mut temp = beside(0o666)
+        .tempfile_in(folder)
+        .map_err(|e| Error::io("create a file in", folder, e))?;
     fill(temp.as_file_mut())?;
     temp.persist(path).map_err(|e| failed(e.error))?;
     Ok(folder)
 }
 
-/// A fresh folder within `parent`, removed when it is dropped; its name begins with [`TEMPORARY`] and `mark`.
+/// A fresh folder within `parent`, removed when it is dropped; its name begins with [`TEMPORARY`]
+/// and `mark`.
 pub fn temporary_folder(parent: &Path, mark: &str) -> Result<tempfile::TempDir> {
     create_folder(parent)?;
     let prefix = format!("{TEMPORARY}{mark}");
-    beside(0o777).prefix(&prefix).tempdir_in(parent).map_err(|e| Error::io("create a folder in", parent, e))
+    beside(0o777)
+        .prefix(&prefix)
+        .tempdir_in(parent)
+        .map_err(|e| Error::io("create a folder in", parent, e))
 }
 
-/// A file without a name, gone with its owner however that ends; in `folder`, or where the system keeps temporary files.
+/// A file without a name, gone with its owner however that ends; in `folder`, or where the system
+/// keeps temporary files.
 ///
 /// # Errors
 /// [`crate::error::Kind::Io`] where the file system refuses.
@@ -142,7 +169,13 @@ pub fn nameless_file(folder: Option<&Path>) -> Result<File> {
             create_folder(folder)?;
             tempfile::tempfile_in(folder).map_err(|e| Error::io("create a file in", folder, e))
         }
-        None => tempfile::tempfile().map_err(|e| Error::io("create a file in", Path::new("the folder of temporary files"), e)),
+        None => tempfile::tempfile().map_err(|e| {
+            Error::io(
+                "create a file in",
+                Path::new("the folder of temporary files"),
+                e,
+            )
+        }),
     }
 }
 
@@ -151,14 +184,23 @@ pub fn nameless_file(folder: Option<&Path>) -> Result<File> {
 /// # Errors
 /// As reading, and where the file ends before the buffer is full.
 pub fn read_exact_at(file: &File, buffer: &mut [u8], offset: u64) -> std::io::Result<()> {
-    if fill(file, buffer, offset)? == buffer.len() { Ok(()) } else { Err(std::io::ErrorKind::UnexpectedEof.into()) }
+    if fill(file, buffer, offset)? == buffer.len() {
+        Ok(())
+    } else {
+        Err(std::io::ErrorKind::UnexpectedEof.into())
+    }
 }
 
 /// Fills `buffer` with up to `most` bytes from `offset` on: fewer where the file ends.
 ///
 /// # Errors
 /// As reading.
-pub fn read_at_most(file: &File, buffer: &mut Vec<u8>, most: usize, offset: u64) -> std::io::Result<()> {
+pub fn read_at_most(
+    file: &File,
+    buffer: &mut Vec<u8>,
+    most: usize,
+    offset: u64,
+) -> std::io::Result<()> {
     buffer.resize(most, 0);
     let done = fill(file, buffer, offset)?;
     buffer.truncate(done);
@@ -179,7 +221,8 @@ fn fill(file: &File, buffer: &mut [u8], offset: u64) -> std::io::Result<usize> {
     Ok(done)
 }
 
-/// Reads some bytes from `offset` on, wherever the file is read or written otherwise; none where it ends.
+/// Reads some bytes from `offset` on, wherever the file is read or written otherwise; none where it
+/// ends.
 ///
 /// # Errors
 /// As reading.
@@ -222,12 +265,19 @@ impl Read for Reader<'_> {
 /// Names of what is not whole yet begin with this.
 pub const TEMPORARY: &str = ".tmp-ser-";
 
-/// A folder that nobody else may look into, where the system keeps temporary files; gone when it is dropped.
+/// A folder that nobody else may look into, where the system keeps temporary files; gone when it is
+/// dropped.
 ///
 /// # Errors
 /// [`crate::error::Kind::Io`] where the file system refuses.
 pub fn private_folder() -> Result<tempfile::TempDir> {
-    beside(0o700).tempdir().map_err(|e| Error::io("create a folder in", Path::new("the folder of temporary files"), e))
+    beside(0o700).tempdir().map_err(|e| {
+        Error::io(
+            "create a folder in",
+            Path::new("the folder of temporary files"),
+            e,
+        )
+    })
 }
 
 /// Temporary files are private by default; what is published is for whoever the umask lets in.
@@ -249,11 +299,17 @@ fn beside(mode: u32) -> tempfile::Builder<'static, 'static> {
 /// # Errors
 /// As [`write_atomically`].
 pub fn copy(from: &Path, to: &Path) -> Result<()> {
-    let mut source = patiently(may_pass, || File::open(from)).map_err(|e| Error::io("open", from, e))?;
-    publish(to, |file| io::copy(&mut source, file).map(drop).map_err(|e| Error::io("write", to, e)))
+    let mut source =
+        patiently(may_pass, || File::open(from)).map_err(|e| Error::io("open", from, e))?;
+    publish(to, |file| {
+        io::copy(&mut source, file)
+            .map(drop)
+            .map_err(|e| Error::io("write", to, e))
+    })
 }
 
-/// Removes files that a killed process left in `folder`, and with `deep` below it, by their name. Links are neither removed nor followed.
+/// Removes files that a killed process left in `folder`, and with `deep` below it, by their name.
+/// Links are neither removed nor followed.
 ///
 /// # Errors
 /// [`crate::error::Kind::Io`] where something cannot be removed.
@@ -263,7 +319,9 @@ pub fn sweep(folder: &Path, deep: bool) -> Result<()> {
     }
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let (path, kind) = (entry.path(), entry.file_type());
-        if kind.as_ref().is_ok_and(|kind| kind.is_file()) && entry.file_name().to_string_lossy().starts_with(TEMPORARY) {
+        if kind.as_ref().is_ok_and(|kind| kind.is_file())
+            && entry.file_name().to_string_lossy().starts_with(TEMPORARY)
+        {
             remove_file(&path)?;
         } else if deep && kind.is_ok_and(|kind| kind.is_dir()) {
             sweep(&path, true)?;
@@ -272,7 +330,8 @@ pub fn sweep(folder: &Path, deep: bool) -> Result<()> {
     Ok(())
 }
 
-/// Syncs a folder, so that a rename in it survives a power cut; a file system that cannot is let be.
+/// Syncs a folder, so that a rename in it survives a power cut; a file system that cannot is let
+/// be.
 pub fn sync_folder(path: &Path) {
     if let Ok(folder) = File::open(path) {
         let _ = folder.sync_all();
@@ -285,7 +344,10 @@ mod tests {
     use crate::error::Kind;
 
     fn names(folder: &Path) -> Vec<String> {
-        let mut names: Vec<String> = std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        let mut names: Vec<String> = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|e| e.unwrap().file_name().into_string().unwrap())
+            .collect();
         names.sort();
         names
     }
@@ -306,7 +368,12 @@ mod tests {
         let path = dir.path().join("table");
         let full = |file: &mut File| {
             // What the kernel says on a full disk, from the device that always is.
-            let written = file.write_all(b"half of i").and_then(|()| File::options().write(true).open("/dev/full")?.write_all(b"t"));
+            let written = file.write_all(b"half of i").and_then(|()| {
+                File::options()
+                    .write(true)
+                    .open("/dev/full")?
+                    .write_all(b"t")
+            });
             written.map_err(|e| Error::io("write", &path, e))
         };
         let error = publish(&path, full).unwrap_err();
@@ -315,7 +382,12 @@ mod tests {
 
         write_atomically(&path, b"older").unwrap();
         let error = publish(&path, full).unwrap_err();
-        assert!(error.to_string().starts_with(&format!("failed to write {}", path.display())), "{error}");
+        assert!(
+            error
+                .to_string()
+                .starts_with(&format!("failed to write {}", path.display())),
+            "{error}"
+        );
         assert!(error.hint_text().unwrap().contains("free some space"));
         assert_eq!(std::fs::read(&path).unwrap(), b"older");
         assert_eq!(names(dir.path()), ["table"]);
@@ -326,13 +398,24 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let folder = dir.path().join("taken");
         std::fs::create_dir(&folder).unwrap();
-        assert_eq!(write_atomically(&folder, b"x").unwrap_err().kind(), Kind::Io);
+        assert_eq!(
+            write_atomically(&folder, b"x").unwrap_err().kind(),
+            Kind::Io
+        );
         assert_eq!(names(dir.path()), ["taken"]);
 
         let file = dir.path().join("file");
         std::fs::write(&file, b"").unwrap();
-        assert_eq!(write_atomically(&file.join("table"), b"x").unwrap_err().kind(), Kind::Io);
-        assert_eq!(write_atomically(Path::new("/"), b"x").unwrap_err().kind(), Kind::Io);
+        assert_eq!(
+            write_atomically(&file.join("table"), b"x")
+                .unwrap_err()
+                .kind(),
+            Kind::Io
+        );
+        assert_eq!(
+            write_atomically(Path::new("/"), b"x").unwrap_err().kind(),
+            Kind::Io
+        );
     }
 
     #[cfg(unix)]
@@ -340,7 +423,14 @@ mod tests {
     fn a_private_folder_is_for_its_owner_alone() {
         use std::os::unix::fs::PermissionsExt;
         let folder = private_folder().unwrap();
-        assert_eq!(std::fs::metadata(folder.path()).unwrap().permissions().mode() & 0o777, 0o700);
+        assert_eq!(
+            std::fs::metadata(folder.path())
+                .unwrap()
+                .permissions()
+                .mode()
+                & 0o777,
+            0o700
+        );
     }
 
     #[cfg(unix)]

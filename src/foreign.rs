@@ -14,8 +14,9 @@ thread_local! {
     static GUARDED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Calls a decoder that may panic on damaged or hostile bytes: a panic becomes an error with its message, and is printed nowhere. What the
-/// decoder was working on is not to be used again after that.
+/// Calls a decoder that may panic on damaged or hostile bytes: a panic becomes an error with its
+/// message, and is printed nowhere. What the decoder was working on is not to be used again after
+/// that.
 ///
 /// # Errors
 /// The message of the panic.
@@ -33,19 +34,24 @@ pub fn guarded<T>(decoder: impl FnOnce() -> T) -> Result<T, String> {
     let result = catch_unwind(AssertUnwindSafe(decoder));
     GUARDED.set(outer);
     result.map_err(|payload| {
-        let text = payload.downcast_ref::<String>().map(String::as_str).or_else(|| payload.downcast_ref::<&str>().copied());
+        let text = payload
+            .downcast_ref::<String>()
+            .map(String::as_str)
+            .or_else(|| payload.downcast_ref::<&str>().copied());
         text.unwrap_or("its decoder gives up").to_owned()
     })
 }
 
-/// Columns and groups of columns that a Parquet schema may have: some ten times what the widest table has. A schema is a tree that its decoder
-/// goes through by a call for each level, and one of very many elements may be as deep.
+/// Columns and groups of columns that a Parquet schema may have: some ten times what the widest
+/// table has. A schema is a tree that its decoder goes through by a call for each level, and one of
+/// very many elements may be as deep.
 const MOST_COLUMNS: u64 = 10_000;
 /// Structures within structures; Parquet's own go half as deep.
 const DEEPEST: u32 = 16;
 
-/// Whether a Parquet footer can be handed to its decoder, which takes the lengths of lists that it does not know on trust: a few bytes can
-/// promise thousands of millions of elements that take none.
+/// Whether a Parquet footer can be handed to its decoder, which takes the lengths of lists that it
+/// does not know on trust: a few bytes can promise thousands of millions of elements that take
+/// none.
 pub fn is_sane_footer(footer: &[u8]) -> bool {
     Thrift { rest: footer }.structure(0, true).is_some()
 }
@@ -55,8 +61,9 @@ const LONGEST_HEADER: usize = 1 << 20;
 /// What a page of a table may be unpacked to, in bytes; writers aim at one million.
 pub const LARGEST_PAGE: i64 = 256 << 20;
 
-/// Whether the pages of a Parquet file can be handed to its decoder, which takes lengths in their headers on trust as it does in the footer,
-/// and whether none is unpacked to more than `largest` bytes.
+/// Whether the pages of a Parquet file can be handed to its decoder, which takes lengths in their
+/// headers on trust as it does in the footer, and whether none is unpacked to more than `largest`
+/// bytes.
 ///
 /// # Errors
 /// Where the file cannot be read.
@@ -64,12 +71,21 @@ pub fn are_sane_pages(file: &File, footer: &ParquetMetaData, largest: i64) -> io
     let mut buffer = Vec::new();
     for column in footer.row_groups().iter().flat_map(|group| group.columns()) {
         // The range asserts that it is none below zero.
-        let Ok((start, length)) = guarded(|| column.byte_range()) else { return Ok(false) };
-        let Some(end) = start.checked_add(length) else { return Ok(false) };
+        let Ok((start, length)) = guarded(|| column.byte_range()) else {
+            return Ok(false);
+        };
+        let Some(end) = start.checked_add(length) else {
+            return Ok(false);
+        };
         let mut at = start;
         while at < end {
-            let Some((header, content)) = page(file, at, end, largest, &mut buffer)? else { return Ok(false) };
-            match at.checked_add(header).and_then(|at| at.checked_add(content)) {
+            let Some((header, content)) = page(file, at, end, largest, &mut buffer)? else {
+                return Ok(false);
+            };
+            match at
+                .checked_add(header)
+                .and_then(|at| at.checked_add(content))
+            {
                 Some(next) if next <= end => at = next,
                 _ => return Ok(false),
             }
@@ -79,7 +95,13 @@ pub fn are_sane_pages(file: &File, footer: &ParquetMetaData, largest: i64) -> io
 }
 
 /// Lengths of the header of a page and of what follows it; nothing where they cannot be.
-fn page(file: &File, at: u64, end: u64, largest: i64, buffer: &mut Vec<u8>) -> io::Result<Option<(u64, u64)>> {
+fn page(
+    file: &File,
+    at: u64,
+    end: u64,
+    largest: i64,
+    buffer: &mut Vec<u8>,
+) -> io::Result<Option<(u64, u64)>> {
     // Nearly all headers are short.
     for most in [256, LONGEST_HEADER] {
         let room = usize::try_from(end - at).unwrap_or(usize::MAX).min(most);
@@ -94,7 +116,8 @@ fn page(file: &File, at: u64, end: u64, largest: i64, buffer: &mut Vec<u8>) -> i
     Ok(None)
 }
 
-/// Bytes in Thrift's compact protocol, gone through without regard to what they mean; `None` where they cannot be a footer.
+/// Bytes in Thrift's compact protocol, gone through without regard to what they mean; `None` where
+/// they cannot be a footer.
 struct Thrift<'a> {
     rest: &'a [u8],
 }
@@ -126,7 +149,8 @@ impl Thrift<'_> {
 
     /// A number with its sign in the lowest bit.
     fn signed(&mut self) -> Option<i64> {
-        self.number().map(|zigzag| (zigzag >> 1) as i64 ^ -((zigzag & 1) as i64))
+        self.number()
+            .map(|zigzag| (zigzag >> 1) as i64 ^ -((zigzag & 1) as i64))
     }
 
     /// The header of a page: its length unpacked and as it stands in the file, in bytes.
@@ -162,7 +186,11 @@ impl Thrift<'_> {
                 0 => field = self.signed()?,
                 step => field += i64::from(step),
             }
-            let most = if is_footer && field == 2 { MOST_COLUMNS } else { u64::MAX };
+            let most = if is_footer && field == 2 {
+                MOST_COLUMNS
+            } else {
+                u64::MAX
+            };
             self.value(head & 0x0F, depth, most)?;
         }
     }
@@ -180,10 +208,18 @@ impl Thrift<'_> {
             }
             9 | 10 => {
                 let head = self.byte()?;
-                let length = if head >> 4 == 15 { self.number()? } else { u64::from(head >> 4) };
+                let length = if head >> 4 == 15 {
+                    self.number()?
+                } else {
+                    u64::from(head >> 4)
+                };
                 let of = head & 0x0F;
-                // Readers do not agree on how many bytes a truth takes in a list, and no footer has any.
-                if depth == DEEPEST || length > most.min(self.rest.len() as u64) || (length > 0 && matches!(of, 1 | 2)) {
+                // Readers do not agree on how many bytes a truth takes in a list, and no footer has
+                // any.
+                if depth == DEEPEST
+                    || length > most.min(self.rest.len() as u64)
+                    || (length > 0 && matches!(of, 1 | 2))
+                {
                     return None;
                 }
                 (0..length).try_for_each(|_| self.value(of, depth + 1, u64::MAX))
@@ -202,11 +238,26 @@ mod tests {
     #[test]
     fn a_panic_becomes_its_message() {
         assert_eq!(guarded(|| 7), Ok(7));
-        assert_eq!(guarded(|| [1, 2][std::hint::black_box(0)]).map(|x| x + 1), Ok(2));
-        assert_eq!(guarded(|| -> u8 { panic!("row {}", 3) }), Err("row 3".to_owned()));
-        assert_eq!(guarded(|| -> u8 { panic!("no row") }), Err("no row".to_owned()));
-        assert_eq!(guarded(|| guarded(|| -> u8 { panic!("within") })), Ok(Err("within".to_owned())));
-        assert_eq!(guarded(|| -> u8 { std::panic::panic_any(1_u8) }), Err("its decoder gives up".to_owned()));
+        assert_eq!(
+            guarded(|| [1, 2][std::hint::black_box(0)]).map(|x| x + 1),
+            Ok(2)
+        );
+        assert_eq!(
+            guarded(|| -> u8 { panic!("row {}", 3) }),
+            Err("row 3".to_owned())
+        );
+        assert_eq!(
+            guarded(|| -> u8 { panic!("no row") }),
+            Err("no row".to_owned())
+        );
+        assert_eq!(
+            guarded(|| guarded(|| -> u8 { panic!("within") })),
+            Ok(Err("within".to_owned()))
+        );
+        assert_eq!(
+            guarded(|| -> u8 { std::panic::panic_any(1_u8) }),
+            Err("its decoder gives up".to_owned())
+        );
         assert!(!GUARDED.get());
     }
 
@@ -215,7 +266,14 @@ mod tests {
         let lengths = |header: &[u8]| {
             let file = tempfile::NamedTempFile::new().unwrap();
             std::fs::write(file.path(), header).unwrap();
-            page(&File::open(file.path()).unwrap(), 0, header.len() as u64, LARGEST_PAGE, &mut Vec::new()).unwrap()
+            page(
+                &File::open(file.path()).unwrap(),
+                0,
+                header.len() as u64,
+                LARGEST_PAGE,
+                &mut Vec::new(),
+            )
+            .unwrap()
         };
         // Type, length unpacked, length, a structure within, the end.
         let header = [0x15, 0, 0x15, 40, 0x15, 20, 0x2C, 0x15, 2, 0, 0];
@@ -233,7 +291,9 @@ mod tests {
             &[0x15, 0, 0x18, 1, 7, 0x15, 20, 0],
             &[0x15, 0, 0x15, 40, 0],
             // Thousands of millions of elements.
-            &[0x15, 0, 0x15, 40, 0x15, 20, 0x29, 0xF5, 0xFF, 0xFF, 0xFF, 0xFF, 7, 0],
+            &[
+                0x15, 0, 0x15, 40, 0x15, 20, 0x29, 0xF5, 0xFF, 0xFF, 0xFF, 0xFF, 7, 0,
+            ],
         ] {
             assert_eq!(lengths(wrong), None, "{wrong:?}");
         }
@@ -241,15 +301,27 @@ mod tests {
 
     #[test]
     fn footers_that_promise_more_than_they_hold_are_refused() {
-        let columns =
-            |n: usize| [&[0x15, 4, 0x19, 0xFC, (n & 0x7F | 0x80) as u8, (n >> 7) as u8][..], &[0x18, 1, b'a', 0].repeat(n), &[0]].concat();
+        let columns = |n: usize| {
+            [
+                &[0x15, 4, 0x19, 0xFC, (n & 0x7F | 0x80) as u8, (n >> 7) as u8][..],
+                &[0x18, 1, b'a', 0].repeat(n),
+                &[0],
+            ]
+            .concat()
+        };
         assert!(is_sane_footer(&columns(10_000)) && !is_sane_footer(&columns(10_001)));
         let mut footer = columns(200);
         footer.pop();
         // Another list may be longer, and a field may give its number in full.
         footer.extend([0x19, 0xF5, 0x90, 0x4E]);
         footer.extend([7; 10_000]);
-        assert!(is_sane_footer(&[&footer[..], &[0x11, 0x12, 0x05, 0x08, 9, 0x17, 1, 2, 3, 4, 5, 6, 7, 8, 0][..]].concat()));
+        assert!(is_sane_footer(
+            &[
+                &footer[..],
+                &[0x11, 0x12, 0x05, 0x08, 9, 0x17, 1, 2, 3, 4, 5, 6, 7, 8, 0][..]
+            ]
+            .concat()
+        ));
         for wrong in [
             &[][..],
             &[0x15],
@@ -259,7 +331,9 @@ mod tests {
             &[0x19, 0xF1, 0xFF, 0xFF, 0xFF, 0xFF, 7, 0],
             &[0x19, 0xF5, 0xFF, 0xFF, 0xFF, 0xFF, 7, 0],
             &[0x18, 0xFF, 0xFF, 0xFF, 0xFF, 7, 0],
-            &[0x18, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0],
+            &[
+                0x18, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0,
+            ],
             &[0x1B, 0x05, 0x11, 0],
             &[0x1F, 0],
         ] {

@@ -1,8 +1,9 @@
 //! Corpora of recorded speech in; feature tables, models and honest reports out.
 //!
-//! Data flows one way through the science modules, in the order of their declaration in the first block below; a module imports only from
-//! those before it. The orchestrator knows stages, not emotions; [`pipeline`] is the one file that joins the two.
-//! The library never prints, reads the environment or exits: [`cli`] and [`ui`] do, for the `ser` program.
+//! Data flows one way through the science modules, in the order of their declaration in the first
+//! block below; a module imports only from those before it. The orchestrator knows stages, not
+//! emotions; [`pipeline`] is the one file that joins the two. The library never prints, reads the
+//! environment or exits: [`cli`] and [`ui`] do, for the `ser` program.
 
 pub mod cancel;
 pub mod error;

@@ -3,7 +3,8 @@
 use std::fmt::Display;
 use std::io::Write;
 
-/// Writes `skipped: reason` past the capture of the test harness, which hides what tests that pass print.
+/// Writes `skipped: reason` past the capture of the test harness, which hides what tests that pass
+/// print.
 pub fn skipped(reason: impl Display) {
     let _ = writeln!(std::io::stderr(), "skipped: {reason}");
 }

@@ -22,12 +22,16 @@ pub struct Invocation {
 impl Invocation {
     /// A program without arguments.
     pub fn new(program: &Path) -> Self {
-        Invocation { argv: vec![program.into()], env: Vec::new() }
+        Invocation {
+            argv: vec![program.into()],
+            env: Vec::new(),
+        }
     }
 
     /// Adds arguments.
     pub fn with<T: AsRef<OsStr>>(mut self, args: impl IntoIterator<Item = T>) -> Self {
-        self.argv.extend(args.into_iter().map(|arg| arg.as_ref().to_owned()));
+        self.argv
+            .extend(args.into_iter().map(|arg| arg.as_ref().to_owned()));
         self
     }
 
@@ -40,15 +44,24 @@ impl Invocation {
     /// As one would type it in `root`.
     pub fn text(&self, root: &Path) -> String {
         let prefix = format!("{}/", root.display());
-        let variables = self.env.iter().map(|(name, value)| format!("{name}={value}"));
-        let words = self.argv.iter().map(|word| quoted(&word.to_string_lossy().replace(&prefix, "")));
+        let variables = self
+            .env
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"));
+        let words = self
+            .argv
+            .iter()
+            .map(|word| quoted(&word.to_string_lossy().replace(&prefix, "")));
         variables.chain(words).collect::<Vec<_>>().join(" ")
     }
 
     /// A process to be, in `root`.
     pub fn command(&self, root: &Path) -> Command {
         let mut command = Command::new(&self.argv[0]);
-        command.args(&self.argv[1..]).current_dir(root).envs(self.env.iter().cloned());
+        command
+            .args(&self.argv[1..])
+            .current_dir(root)
+            .envs(self.env.iter().cloned());
         REMOVED.iter().for_each(|name| {
             command.env_remove(name);
         });
@@ -63,7 +76,11 @@ impl Invocation {
 /// A word for a POSIX shell.
 fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+@%".contains(c);
-    if !word.is_empty() && word.chars().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', "'\\''")) }
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
 }
 
 /// A process that ended well.
@@ -84,25 +101,35 @@ pub struct Finished {
 /// Runs one process to its end.
 ///
 /// # Errors
-/// Why it could not be started, or how it failed, with its error message or the last line that it wrote to standard error.
+/// Why it could not be started, or how it failed, with its error message or the last line that it
+/// wrote to standard error.
 pub fn run(invocation: &Invocation, root: &Path) -> Result<Finished, String> {
     Started::new(invocation, root, Stdio::null())?.finish(invocation)
 }
 
-/// Runs processes side by side: each says `ready` and waits, and all are set off at once when the last one is.
+/// Runs processes side by side: each says `ready` and waits, and all are set off at once when the
+/// last one is.
 ///
 /// # Errors
 /// As [`run`], for the first that fails, once the others have come to their own end.
 pub fn run_together(invocations: &[Invocation], root: &Path) -> Result<Vec<Finished>, String> {
     let mut started = Vec::new();
     let outcome = set_off(invocations, root, &mut started);
-    let ended: Vec<_> = started.into_iter().zip(invocations).map(|(process, invocation)| process.finish(invocation)).collect();
+    let ended: Vec<_> = started
+        .into_iter()
+        .zip(invocations)
+        .map(|(process, invocation)| process.finish(invocation))
+        .collect();
     // A process that fails says more about itself than those who were waiting for it.
     let finished = ended.into_iter().collect::<Result<Vec<_>, String>>()?;
     outcome.map(|()| finished)
 }
 
-fn set_off(invocations: &[Invocation], root: &Path, started: &mut Vec<Started>) -> Result<(), String> {
+fn set_off(
+    invocations: &[Invocation],
+    root: &Path,
+    started: &mut Vec<Started>,
+) -> Result<(), String> {
     for invocation in invocations {
         started.push(Started::new(invocation, root, Stdio::piped())?);
     }
@@ -127,15 +154,29 @@ impl Started {
         // Files, not pipes: a pipe stays open as long as any helper of the process lives.
         let file = || tempfile::tempfile().map_err(|e| format!("no temporary file: {e}"));
         let (stdout, stderr) = (file()?, file()?);
-        let copy = |file: &File| file.try_clone().map_err(|e| format!("no temporary file: {e}"));
+        let copy = |file: &File| {
+            file.try_clone()
+                .map_err(|e| format!("no temporary file: {e}"))
+        };
         let mut command = invocation.command(root);
-        command.stdin(stdin).stdout(copy(&stdout)?).stderr(copy(&stderr)?);
+        command
+            .stdin(stdin)
+            .stdout(copy(&stdout)?)
+            .stderr(copy(&stderr)?);
         let begun = Instant::now();
-        let child = command.spawn().map_err(|e| format!("{} cannot be started: {e}", invocation.program()))?;
-        Ok(Started { child, begun, stdout, stderr })
+        let child = command
+            .spawn()
+            .map_err(|e| format!("{} cannot be started: {e}", invocation.program()))?;
+        Ok(Started {
+            child,
+            begun,
+            stdout,
+            stderr,
+        })
     }
 
-    /// Looks for the line until it is there or the process has ended; what is wrong then is told when it is finished.
+    /// Looks for the line until it is there or the process has ended; what is wrong then is told
+    /// when it is finished.
     fn wait_until_ready(&mut self) -> Result<(), String> {
         loop {
             if lines(&self.stdout).iter().any(|line| line == "ready") {
@@ -152,7 +193,8 @@ impl Started {
     fn has_ended(&self) -> bool {
         let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
         let options = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
-        // SAFETY: `info` is a valid place for the answer, and zeroed, which is what "not yet" looks like.
+        // SAFETY: `info` is a valid place for the answer, and zeroed, which is what "not yet" looks
+        // like.
         let (rc, pid) = unsafe {
             let rc = libc::waitid(libc::P_PID, self.child.id(), info.as_mut_ptr(), options);
             (rc, info.assume_init().si_pid())
@@ -179,9 +221,16 @@ impl Started {
                 format!("failed with exit code {}", libc::WEXITSTATUS(status))
             };
             let errors = lines(&self.stderr);
-            let told = errors.iter().find(|line| line.starts_with("error: ")).or(errors.last());
+            let told = errors
+                .iter()
+                .find(|line| line.starts_with("error: "))
+                .or(errors.last());
             let said: String = told.map_or("", String::as_str).chars().take(300).collect();
-            return Err(format!("{} {how}{}{said}", invocation.program(), if said.is_empty() { "" } else { ": " }));
+            return Err(format!(
+                "{} {how}{}{said}",
+                invocation.program(),
+                if said.is_empty() { "" } else { ": " }
+            ));
         }
         let seconds = |time: libc::timeval| time.tv_sec as f64 + time.tv_usec as f64 * 1e-6;
         Ok(Finished {
@@ -190,7 +239,8 @@ impl Started {
             user_s: seconds(usage.ru_utime),
             system_s: seconds(usage.ru_stime),
             // Linux counts in KiB, macOS in bytes.
-            max_rss_bytes: usage.ru_maxrss as u64 * if cfg!(target_os = "macos") { 1 } else { 1024 },
+            max_rss_bytes: usage.ru_maxrss as u64
+                * if cfg!(target_os = "macos") { 1 } else { 1024 },
         })
     }
 }
@@ -201,14 +251,23 @@ fn lines(file: &File) -> Vec<String> {
     while let Ok(n @ 1..) = file.read_at(&mut block, bytes.len() as u64) {
         bytes.extend_from_slice(&block[..n]);
     }
-    String::from_utf8_lossy(&bytes).lines().filter(|line| !line.trim().is_empty()).map(str::to_owned).collect()
+    String::from_utf8_lossy(&bytes)
+        .lines()
+        .filter(|line| !line.trim().is_empty())
+        .map(str::to_owned)
+        .collect()
 }
 
 fn wait(pid: u32) -> Result<(libc::c_int, libc::rusage), String> {
     let (mut status, mut usage) = (0, MaybeUninit::<libc::rusage>::zeroed());
     loop {
         // SAFETY: both are valid places for the answer; all zeros is a valid `rusage`.
-        let (rc, usage) = unsafe { (libc::wait4(pid as libc::pid_t, &mut status, 0, usage.as_mut_ptr()), usage.assume_init()) };
+        let (rc, usage) = unsafe {
+            (
+                libc::wait4(pid as libc::pid_t, &mut status, 0, usage.as_mut_ptr()),
+                usage.assume_init(),
+            )
+        };
         if rc >= 0 {
             return Ok((status, usage));
         }

@@ -39,10 +39,17 @@ impl Corpus {
     ///
     /// # Errors
     /// Why it cannot be used, and what to do.
-    pub fn prepare(name: &'static str, title: &'static str, choice: Choice) -> Result<Corpus, String> {
+    pub fn prepare(
+        name: &'static str,
+        title: &'static str,
+        choice: Choice,
+    ) -> Result<Corpus, String> {
         let root = choice.corpora.join(name);
         if !root.is_dir() {
-            return Err(format!("{title} is not at {}: make corpora DATASET={name}, or give CORPORA_DIR", root.display()));
+            return Err(format!(
+                "{title} is not at {}: make corpora DATASET={name}, or give CORPORA_DIR",
+                root.display()
+            ));
         }
         let refused = |path: &Path| {
             let path = path.display().to_string();
@@ -60,7 +67,11 @@ impl Corpus {
         if folder.exists() {
             fs::remove_dir_all(&folder).map_err(refused(&folder))?;
         }
-        let chosen: Vec<&PathBuf> = files.iter().step_by(choice.every).take(choice.limit).collect();
+        let chosen: Vec<&PathBuf> = files
+            .iter()
+            .step_by(choice.every)
+            .take(choice.limit)
+            .collect();
         for file in &chosen {
             let link = folder.join(file.strip_prefix(&root).unwrap_or(file));
             let parent = link.parent().unwrap_or(&folder);
@@ -68,9 +79,18 @@ impl Corpus {
             std::os::unix::fs::symlink(file, &link).map_err(refused(&link))?;
         }
         for file in &files {
-            File::open(file).and_then(|mut file| io::copy(&mut file, &mut io::sink())).map_err(refused(file))?;
+            File::open(file)
+                .and_then(|mut file| io::copy(&mut file, &mut io::sink()))
+                .map_err(refused(file))?;
         }
-        Ok(Corpus { name, title, whole: choice.corpora.to_owned(), files: files.len(), taken: chosen.len(), part })
+        Ok(Corpus {
+            name,
+            title,
+            whole: choice.corpora.to_owned(),
+            files: files.len(),
+            taken: chosen.len(),
+            part,
+        })
     }
 }
 

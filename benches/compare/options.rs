@@ -11,12 +11,18 @@ use super::results::Part;
 #[command(name = "compare")]
 pub struct Options {
     /// Folder with ravdess/ and emodb/
-    #[arg(long, value_name = "DIR", env = "SER_CORPORA", default_value = "data/corpora")]
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "SER_CORPORA",
+        default_value = "data/corpora"
+    )]
     pub corpora: PathBuf,
     /// Rounds: in each, every program runs once [default: 5, with --quick 1]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
     rounds: Option<u16>,
-    /// The peers read every K-th recording; prime to the 60 of a RAVDESS speaker, so that it meets every emotion [default: 7]
+    /// The peers read every K-th recording; prime to the 60 of a RAVDESS speaker, so that it meets
+    /// every emotion [default: 7]
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(u16).range(1..))]
     every: Option<u16>,
     /// How long a training or an inference is measured [default: 8, with --quick 1]
@@ -42,7 +48,8 @@ pub struct Options {
 impl Options {
     /// Rounds.
     pub fn rounds(&self) -> usize {
-        self.rounds.map_or(if self.quick { 1 } else { 5 }, usize::from)
+        self.rounds
+            .map_or(if self.quick { 1 } else { 5 }, usize::from)
     }
 
     /// The peers read every so many-th recording.
@@ -62,6 +69,10 @@ impl Options {
 
     /// Whether a part is wanted; a quick run leaves the engine out, which has windows of its own.
     pub fn wants(&self, part: Part) -> bool {
-        if self.only.is_empty() { !(self.quick && part == Part::Engine) } else { self.only.contains(&part) }
+        if self.only.is_empty() {
+            !(self.quick && part == Part::Engine)
+        } else {
+            self.only.contains(&part)
+        }
     }
 }

@@ -21,7 +21,13 @@ pub enum Part {
 
 impl Part {
     /// All, in the order of the page.
-    pub const ALL: [Part; 5] = [Part::Features, Part::Training, Part::Inference, Part::Rerun, Part::Engine];
+    pub const ALL: [Part; 5] = [
+        Part::Features,
+        Part::Training,
+        Part::Inference,
+        Part::Rerun,
+        Part::Engine,
+    ];
 
     /// The word for it in options and files.
     pub fn word(self) -> &'static str {
@@ -74,7 +80,11 @@ impl Metric {
 
     /// How many times as fast the first is as the second.
     pub fn ratio(self, ours: f64, theirs: f64) -> f64 {
-        if self.more_is_faster() { ours / theirs } else { theirs / ours }
+        if self.more_is_faster() {
+            ours / theirs
+        } else {
+            theirs / ours
+        }
     }
 
     fn more_is_faster(self) -> bool {
@@ -155,7 +165,8 @@ pub struct Comparison {
     pub metric: Metric,
     /// Id of ser's contestant.
     pub ours: &'static str,
-    /// Ids of the peer's layouts, of which the one with the best median counts; empty where ser stands alone.
+    /// Ids of the peer's layouts, of which the one with the best median counts; empty where ser
+    /// stands alone.
     pub theirs: Vec<&'static str>,
     /// Whether it is shown at the top of the page.
     pub headline: bool,
@@ -223,28 +234,61 @@ impl Results {
     }
 
     /// The runs of one contestant that came to something, with their rounds.
-    pub fn measured<'a>(&'a self, scenario: &'a str, contestant: &'a str) -> impl Iterator<Item = (usize, &'a Measured)> {
+    pub fn measured<'a>(
+        &'a self,
+        scenario: &'a str,
+        contestant: &'a str,
+    ) -> impl Iterator<Item = (usize, &'a Measured)> {
         let of = move |run: &&Run| run.scenario == scenario && run.contestant == contestant;
-        self.runs.iter().filter(of).filter_map(|run| run.outcome.as_ref().ok().map(|measured| (run.round, measured)))
+        self.runs.iter().filter(of).filter_map(|run| {
+            run.outcome
+                .as_ref()
+                .ok()
+                .map(|measured| (run.round, measured))
+        })
     }
 
     /// Every comparison with its figures.
     pub fn rows(&self) -> Vec<Row> {
-        self.comparisons.iter().filter_map(|comparison| self.row(comparison)).collect()
+        self.comparisons
+            .iter()
+            .filter_map(|comparison| self.row(comparison))
+            .collect()
     }
 
     fn row(&self, comparison: &Comparison) -> Option<Row> {
         let scenario = self.scenario(&comparison.scenario)?;
         let ours = self.side(scenario, comparison.ours, comparison.metric)?;
-        let sides = comparison.theirs.iter().filter_map(|id| self.side(scenario, id, comparison.metric).map(|side| (*id, side)));
+        let sides = comparison.theirs.iter().filter_map(|id| {
+            self.side(scenario, id, comparison.metric)
+                .map(|side| (*id, side))
+        });
         // A lower ratio is a faster peer, whatever the unit.
-        let speed = |side: &Side| side.value.as_ref().map_or(f64::INFINITY, |value| comparison.metric.ratio(1.0, value.median));
-        let best = sides.reduce(|best, next| if speed(&next.1) < speed(&best.1) { next } else { best });
+        let speed = |side: &Side| {
+            side.value.as_ref().map_or(f64::INFINITY, |value| {
+                comparison.metric.ratio(1.0, value.median)
+            })
+        };
+        let best = sides.reduce(|best, next| {
+            if speed(&next.1) < speed(&best.1) {
+                next
+            } else {
+                best
+            }
+        });
         let ratio = best.as_ref().and_then(|(id, _)| {
-            let theirs: BTreeMap<usize, f64> =
-                self.measured(&scenario.id, id).map(|(round, run)| (round, comparison.metric.of(run))).collect();
+            let theirs: BTreeMap<usize, f64> = self
+                .measured(&scenario.id, id)
+                .map(|(round, run)| (round, comparison.metric.of(run)))
+                .collect();
             let ours = self.measured(&scenario.id, comparison.ours);
-            spread(ours.filter_map(|(round, run)| Some(comparison.metric.ratio(comparison.metric.of(run), *theirs.get(&round)?))))
+            spread(ours.filter_map(|(round, run)| {
+                Some(
+                    comparison
+                        .metric
+                        .ratio(comparison.metric.of(run), *theirs.get(&round)?),
+                )
+            }))
         });
         Some(Row {
             part: scenario.part,
@@ -259,36 +303,89 @@ impl Results {
     }
 
     fn side(&self, scenario: &Scenario, id: &str, metric: Metric) -> Option<Side> {
-        let contestant = scenario.contestants.iter().find(|contestant| contestant.id == id)?;
-        let value = spread(self.measured(&scenario.id, id).map(|(_, run)| metric.of(run)));
+        let contestant = scenario
+            .contestants
+            .iter()
+            .find(|contestant| contestant.id == id)?;
+        let value = spread(
+            self.measured(&scenario.id, id)
+                .map(|(_, run)| metric.of(run)),
+        );
         let value = value.ok_or_else(|| self.why_not(scenario, contestant));
-        Some(Side { name: contestant.name.clone(), command: contestant.command.clone(), value })
+        Some(Side {
+            name: contestant.name.clone(),
+            command: contestant.command.clone(),
+            value,
+        })
     }
 
     fn why_not(&self, scenario: &Scenario, contestant: &Contestant) -> String {
         let of = |run: &&Run| run.scenario == scenario.id && run.contestant == contestant.id;
-        let failure = self.runs.iter().filter(of).find_map(|run| run.outcome.as_ref().err());
-        contestant.absent.as_ref().or(failure).cloned().unwrap_or_else(|| "its turn has not come yet".to_owned())
+        let failure = self
+            .runs
+            .iter()
+            .filter(of)
+            .find_map(|run| run.outcome.as_ref().err());
+        contestant
+            .absent
+            .as_ref()
+            .or(failure)
+            .cloned()
+            .unwrap_or_else(|| "its turn has not come yet".to_owned())
     }
 
-    /// Contestants of ser that failed, with the reason: a defect, where a peer that fails is only not measured.
+    /// Contestants of ser that failed, with the reason: a defect, where a peer that fails is only
+    /// not measured.
     pub fn failures_of_ours(&self) -> Vec<String> {
-        let ours = |run: &&Run| self.comparisons.iter().any(|c| c.scenario == run.scenario && c.ours == run.contestant);
+        let ours = |run: &&Run| {
+            self.comparisons
+                .iter()
+                .any(|c| c.scenario == run.scenario && c.ours == run.contestant)
+        };
         let failed = self.runs.iter().filter(ours);
-        failed.filter_map(|run| run.outcome.as_ref().err().map(|why| format!("{}, {}: {why}", run.scenario, run.contestant))).collect()
+        failed
+            .filter_map(|run| {
+                run.outcome
+                    .as_ref()
+                    .err()
+                    .map(|why| format!("{}, {}: {why}", run.scenario, run.contestant))
+            })
+            .collect()
     }
 
     /// Versions as the programs printed them, by the first of them: the program's own.
     pub fn versions(&self) -> BTreeMap<String, String> {
-        const FIGURES: [&str; 11] =
-            ["files", "audio_s", "wall_s", "cpu_s", "mode", "batch", "threads", "workers", "samples_per_s", "cpu_ms_per_sample", "samples"];
+        const FIGURES: [&str; 11] = [
+            "files",
+            "audio_s",
+            "wall_s",
+            "cpu_s",
+            "mode",
+            "batch",
+            "threads",
+            "workers",
+            "samples_per_s",
+            "cpu_ms_per_sample",
+            "samples",
+        ];
         let mut versions = BTreeMap::new();
         for run in &self.runs {
-            let Ok(Measured { printed, .. }) = &run.outcome else { continue };
-            let found: Vec<(&str, &str)> = stats::words(printed).filter(|(key, _)| !FIGURES.contains(key)).collect();
+            let Ok(Measured { printed, .. }) = &run.outcome else {
+                continue;
+            };
+            let found: Vec<(&str, &str)> = stats::words(printed)
+                .filter(|(key, _)| !FIGURES.contains(key))
+                .collect();
             if let [(name, version), rest @ ..] = found.as_slice() {
-                let beside: Vec<String> = rest.iter().map(|(key, value)| format!("{key} {value}")).collect();
-                let value = if beside.is_empty() { (*version).to_owned() } else { format!("{version} ({})", beside.join(", ")) };
+                let beside: Vec<String> = rest
+                    .iter()
+                    .map(|(key, value)| format!("{key} {value}"))
+                    .collect();
+                let value = if beside.is_empty() {
+                    (*version).to_owned()
+                } else {
+                    format!("{version} ({})", beside.join(", "))
+                };
                 versions.insert(format!("{name} {version}"), value);
             }
         }

@@ -15,19 +15,37 @@ pub struct Spread {
 
 /// The spread of the finite values among `values`; `None` where there are none.
 pub fn spread(values: impl IntoIterator<Item = f64>) -> Option<Spread> {
-    let mut sorted: Vec<f64> = values.into_iter().filter(|value| value.is_finite()).collect();
+    let mut sorted: Vec<f64> = values
+        .into_iter()
+        .filter(|value| value.is_finite())
+        .collect();
     sorted.sort_by(f64::total_cmp);
     let (min, max, middle) = (*sorted.first()?, *sorted.last()?, sorted.len() / 2);
-    let median = if sorted.len() % 2 == 1 { sorted[middle] } else { (sorted[middle - 1] + sorted[middle]) / 2.0 };
-    Some(Spread { median, min, max, runs: sorted.len() })
+    let median = if sorted.len() % 2 == 1 {
+        sorted[middle]
+    } else {
+        (sorted[middle - 1] + sorted[middle]) / 2.0
+    };
+    Some(Spread {
+        median,
+        min,
+        max,
+        runs: sorted.len(),
+    })
 }
 
 /// The numbers in a line of `key=value` words, by their keys.
 pub fn number(line: &str, key: &str) -> Option<f64> {
-    words(line).find(|(name, _)| *name == key)?.1.parse().ok().filter(|value: &f64| value.is_finite())
+    words(line)
+        .find(|(name, _)| *name == key)?
+        .1
+        .parse()
+        .ok()
+        .filter(|value: &f64| value.is_finite())
 }
 
 /// The `key=value` words of a line, in order.
 pub fn words(line: &str) -> impl Iterator<Item = (&str, &str)> {
-    line.split_whitespace().filter_map(|word| word.split_once('='))
+    line.split_whitespace()
+        .filter_map(|word| word.split_once('='))
 }

@@ -1,4 +1,5 @@
-//! Writes valid inputs for every fuzz target: `seeds FOLDER` makes `FOLDER/<target>/…`. Recordings among them are tones.
+//! Writes valid inputs for every fuzz target: `seeds FOLDER` makes `FOLDER/<target>/…`. Recordings
+//! among them are tones.
 
 use std::fs;
 use std::io::{Cursor, Write};
@@ -73,27 +74,50 @@ fn repository() -> PathBuf {
 }
 
 fn recordings(seeds: &Seeds) -> Outcome {
-    for (bits, format) in
-        [(8, SampleFormat::Int), (16, SampleFormat::Int), (24, SampleFormat::Int), (32, SampleFormat::Int), (32, SampleFormat::Float)]
-    {
+    for (bits, format) in [
+        (8, SampleFormat::Int),
+        (16, SampleFormat::Int),
+        (24, SampleFormat::Int),
+        (32, SampleFormat::Int),
+        (32, SampleFormat::Float),
+    ] {
         for (channels, sample_rate) in [(1, 16_000), (2, 44_100)] {
             let mut file = Cursor::new(Vec::new());
-            let mut writer = WavWriter::new(&mut file, WavSpec { channels, sample_rate, bits_per_sample: bits, sample_format: format })?;
+            let mut writer = WavWriter::new(
+                &mut file,
+                WavSpec {
+                    channels,
+                    sample_rate,
+                    bits_per_sample: bits,
+                    sample_format: format,
+                },
+            )?;
             for i in 0..300_u16 * channels {
                 let value = (f32::from(i / channels) * 0.2).sin() * 0.5;
                 match format {
                     SampleFormat::Float => writer.write_sample(value)?,
-                    SampleFormat::Int => writer.write_sample((value * (1_u32 << (bits - 1)) as f32) as i32)?,
+                    SampleFormat::Int => {
+                        writer.write_sample((value * (1_u32 << (bits - 1)) as f32) as i32)?
+                    }
                 }
             }
             writer.finalize()?;
-            seeds.put(&format!("{format:?}-{bits}-{channels}.wav"), file.into_inner())?;
+            seeds.put(
+                &format!("{format:?}-{bits}-{channels}.wav"),
+                file.into_inner(),
+            )?;
         }
     }
     for entry in fs::read_dir(repository().join("src/audio/testdata"))? {
         let path = entry?.path();
-        if path.file_stem().is_some_and(|stem| stem.to_string_lossy().starts_with("tone")) {
-            seeds.put(&path.file_name().unwrap_or_default().to_string_lossy(), fs::read(&path)?)?;
+        if path
+            .file_stem()
+            .is_some_and(|stem| stem.to_string_lossy().starts_with("tone"))
+        {
+            seeds.put(
+                &path.file_name().unwrap_or_default().to_string_lossy(),
+                fs::read(&path)?,
+            )?;
         }
     }
     Ok(())
@@ -102,8 +126,15 @@ fn recordings(seeds: &Seeds) -> Outcome {
 fn pipelines(seeds: &Seeds) -> Outcome {
     for entry in fs::read_dir(repository().join("pipelines"))? {
         let path = entry?.path();
-        if path.extension().is_some_and(|extension| extension == "toml") {
-            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if path
+            .extension()
+            .is_some_and(|extension| extension == "toml")
+        {
+            let name = path
+                .file_name()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned();
             let text = fs::read_to_string(&path)?;
             seeds.put(
                 &format!("{name}.set"),
@@ -123,11 +154,23 @@ fn labels(seeds: &Seeds) -> Outcome {
     for how in [2, 6, 10, 14] {
         seeds.put_as(how, &format!("evaluation-{how}.txt"), evaluation)?;
     }
-    seeds.put_as(0, "ravdess", "03-01-05-01-01-01-12\n03-01-01-02-01-01-01\n01-02-05-01-01-01-12\n03-01-08-02-02-02-24")?;
+    seeds.put_as(
+        0,
+        "ravdess",
+        "03-01-05-01-01-01-12\n03-01-01-02-01-01-01\n01-02-05-01-01-01-12\n03-01-08-02-02-02-24",
+    )?;
     for how in [1, 5] {
-        seeds.put_as(how, &format!("emodb-{how}"), "03a01Fa\n16b10wb\n11A05TA\n08a07N")?;
+        seeds.put_as(
+            how,
+            &format!("emodb-{how}"),
+            "03a01Fa\n16b10wb\n11A05TA\n08a07N",
+        )?;
     }
-    seeds.put_as(3, "iemocap", "Ses02F_impro01_F000\nSes02M_script01_1b_M003\nSes02F_impro05a_FXX0")
+    seeds.put_as(
+        3,
+        "iemocap",
+        "Ses02F_impro01_F000\nSes02M_script01_1b_M003\nSes02F_impro05a_FXX0",
+    )
 }
 
 fn manifests(seeds: &Seeds) -> Outcome {
@@ -139,7 +182,11 @@ fn manifests(seeds: &Seeds) -> Outcome {
     seeds.put_as(1, "1.tsv", rows.replace(',', "\t"))?;
     seeds.put_as(2, "semicolons", rows.replace(',', ";"))?;
     // A table of utterances has the columns of a manifest.
-    seeds.put_as(3, "3.parquet", written(|path| utterances::write(path, "c", &some_utterances(), &Meta::new()))?)
+    seeds.put_as(
+        3,
+        "3.parquet",
+        written(|path| utterances::write(path, "c", &some_utterances(), &Meta::new()))?,
+    )
 }
 
 fn some_utterances() -> Vec<Utterance> {
@@ -159,7 +206,11 @@ fn some_utterances() -> Vec<Utterance> {
         duration_s: 1.0,
         content_hash: "ab".into(),
     };
-    vec![utterance("u1", "a.wav", Some(Sex::Female)), utterance("u2", "d/b.wav", None), utterance("u3", "link.wav", Some(Sex::Male))]
+    vec![
+        utterance("u1", "a.wav", Some(Sex::Female)),
+        utterance("u2", "d/b.wav", None),
+        utterance("u3", "link.wav", Some(Sex::Male)),
+    ]
 }
 
 /// What `write` puts into the file that it is given.
@@ -172,14 +223,22 @@ fn written(write: impl FnOnce(&Path) -> ser::Result<()>) -> Outcome<Vec<u8>> {
 
 fn tables(seeds: &Seeds) -> Outcome {
     let meta = Meta::from([("profile".to_owned(), "librosa-0.8".to_owned())]);
-    seeds.put_as(0, "utterances", written(|path| utterances::write(path, "c", &some_utterances(), &meta))?)?;
+    seeds.put_as(
+        0,
+        "utterances",
+        written(|path| utterances::write(path, "c", &some_utterances(), &meta))?,
+    )?;
     let rows = FeatureTable {
         ids: vec!["u1".into(), "u2".into()],
         content_hashes: vec!["ab".into(), "cd".into()],
         columns: vec!["mfcc_00".into(), "mfcc_01".into(), "chroma_00".into()],
         values: vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0],
     };
-    seeds.put_as(1, "features", written(|path| features::write(path, &rows, &meta))?)?;
+    seeds.put_as(
+        1,
+        "features",
+        written(|path| features::write(path, &rows, &meta))?,
+    )?;
     let split = |fold, role: &'static str| SplitRow {
         experiment: "e".into(),
         protocol: "group-2-fold".into(),
@@ -188,7 +247,11 @@ fn tables(seeds: &Seeds) -> Outcome {
         utterance_id: "u1".into(),
         role: role.into(),
     };
-    seeds.put_as(2, "splits", written(|path| splits::write(path, &[split(0, "train"), split(1, "test")], &meta))?)?;
+    seeds.put_as(
+        2,
+        "splits",
+        written(|path| splits::write(path, &[split(0, "train"), split(1, "test")], &meta))?,
+    )?;
     let prediction = PredictionRow {
         experiment: "e".into(),
         protocol: "group-2-fold".into(),
@@ -200,9 +263,19 @@ fn tables(seeds: &Seeds) -> Outcome {
         probabilities: vec![0.25, 0.75],
     };
     let classes = ["joy".to_owned(), "sad".to_owned()];
-    seeds.put_as(3, "predictions", written(|path| predictions::write(path, &classes, &[prediction], &meta))?)?;
-    let metric =
-        |fold| MetricRow { experiment: "e".into(), protocol: "group-2-fold".into(), fold, seed: None, metric: "uar".into(), value: 0.5 };
+    seeds.put_as(
+        3,
+        "predictions",
+        written(|path| predictions::write(path, &classes, &[prediction], &meta))?,
+    )?;
+    let metric = |fold| MetricRow {
+        experiment: "e".into(),
+        protocol: "group-2-fold".into(),
+        fold,
+        seed: None,
+        metric: "uar".into(),
+        value: 0.5,
+    };
     let of_metrics = written(|path| metrics::write(path, &[metric(None), metric(Some(1))], &meta))?;
     seeds.put_as(4, "metrics", &of_metrics)?;
     seeds.put_as(5, "meta", of_metrics)?;
@@ -217,17 +290,31 @@ fn tables(seeds: &Seeds) -> Outcome {
 
 fn models(seeds: &Seeds) -> Outcome {
     let layers = [
-        Layer::Conv { inputs: 1, outputs: 2, kernel: 3 },
+        Layer::Conv {
+            inputs: 1,
+            outputs: 2,
+            kernel: 3,
+        },
         Layer::BatchNorm { channels: 2 },
         Layer::Relu,
         Layer::MaxPool { size: 2 },
         Layer::Flatten,
-        Layer::Dense { inputs: 4, outputs: 2 },
+        Layer::Dense {
+            inputs: 4,
+            outputs: 2,
+        },
     ];
     let tensors = [6, 2, 2, 2, 8, 2].map(|n| vec![0.5; n]).to_vec();
-    let network =
-        Weights::Cnn { params: Params { tensors }, running: Running { means: vec![vec![0.5, -0.25]], variances: vec![vec![1.0, 2.0]] } };
-    let guess = Weights::Majority(Majority { frequencies: vec![0.25, 0.75] });
+    let network = Weights::Cnn {
+        params: Params { tensors },
+        running: Running {
+            means: vec![vec![0.5, -0.25]],
+            variances: vec![vec![1.0, 2.0]],
+        },
+    };
+    let guess = Weights::Majority(Majority {
+        frequencies: vec![0.25, 0.75],
+    });
     for (name, layers, weights) in [("cnn", &layers[..], network), ("majority", &[], guess)] {
         let info = ModelInfo {
             architecture: None,
@@ -237,13 +324,34 @@ fn models(seeds: &Seeds) -> Outcome {
             profile: "librosa-0.8".into(),
             feature_code_version: 1,
             feature_names: (0..4).map(|i| format!("mfcc_{i:02}")).collect(),
-            inputs: Inputs { order: Order::Paper, log_mel: true, scaler: ScalerKind::Standard, ..Inputs::default() },
-            scaler: Scaler::Standard { mean: vec![0.5; 4], sd: vec![1.0; 4] },
+            inputs: Inputs {
+                order: Order::Paper,
+                log_mel: true,
+                scaler: ScalerKind::Standard,
+                ..Inputs::default()
+            },
+            scaler: Scaler::Standard {
+                mean: vec![0.5; 4],
+                sd: vec![1.0; 4],
+            },
             train: None,
             test_time_augment: None,
             domain: Domain {
-                duration_s: Durations { min: 1.0, p01: 1.0, p05: 1.5, median: 2.0, p95: 3.0, p99: 4.0, max: 4.0 },
-                features: FeatureRanges { min: vec![-1.0; 4], p01: vec![-0.5; 4], p99: vec![0.5; 4], max: vec![1.0; 4] },
+                duration_s: Durations {
+                    min: 1.0,
+                    p01: 1.0,
+                    p05: 1.5,
+                    median: 2.0,
+                    p95: 3.0,
+                    p99: 4.0,
+                    max: 4.0,
+                },
+                features: FeatureRanges {
+                    min: vec![-1.0; 4],
+                    p01: vec![-0.5; 4],
+                    p99: vec![0.5; 4],
+                    max: vec![1.0; 4],
+                },
             },
             pipeline: "p".into(),
             corpus: "c".into(),
@@ -254,14 +362,18 @@ fn models(seeds: &Seeds) -> Outcome {
         };
         let folder = tempfile::tempdir()?;
         save(folder.path(), &SavedModel { info, weights })?;
-        let [json, tensors] = ["model.json", "model.safetensors"].map(|file| fs::read(folder.path().join(file)));
+        let [json, tensors] =
+            ["model.json", "model.safetensors"].map(|file| fs::read(folder.path().join(file)));
         seeds.put(name, [&json?[..], &[0], &tensors?].concat())?;
     }
     Ok(())
 }
 
 fn archives(seeds: &Seeds) -> Outcome {
-    for (name, method) in [("stored.zip", CompressionMethod::Stored), ("deflated.zip", CompressionMethod::Deflated)] {
+    for (name, method) in [
+        ("stored.zip", CompressionMethod::Stored),
+        ("deflated.zip", CompressionMethod::Deflated),
+    ] {
         let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
         let options = SimpleFileOptions::default().compression_method(method);
         zip.add_directory("wav/", options)?;

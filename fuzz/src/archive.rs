@@ -26,6 +26,10 @@ pub fn archive(bytes: &[u8]) {
 fn only(folder: &Path, names: &[&str]) {
     for entry in fs::read_dir(folder).expect("a folder") {
         let name = entry.expect("an entry").file_name();
-        assert!(names.iter().any(|known| name == *known), "{}", name.display());
+        assert!(
+            names.iter().any(|known| name == *known),
+            "{}",
+            name.display()
+        );
     }
 }

@@ -32,7 +32,8 @@ fn look_at(audio: &Audio) {
     }
     if audio.samples.len() <= ANALYSED {
         EXTRACTOR.with_borrow_mut(|extractor| {
-            let extractor = extractor.get_or_insert_with(|| Extractor::new(FeatureSet::Issa193, Profile::Librosa08));
+            let extractor = extractor
+                .get_or_insert_with(|| Extractor::new(FeatureSet::Issa193, Profile::Librosa08));
             if let Ok(row) = extractor.extract(&audio.samples, audio.sample_rate) {
                 assert!(row.iter().all(|value| value.is_finite()));
             }

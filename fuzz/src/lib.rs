@@ -1,7 +1,8 @@
-//! What the fuzz targets do with the bytes that they are given, by the ways on which a user's files come in.
+//! What the fuzz targets do with the bytes that they are given, by the ways on which a user's files
+//! come in.
 //!
-//! A target returns from whatever it gets. Beside panics it looks for results that cannot be: samples that are not finite, files outside the
-//! folder that an archive is unpacked into.
+//! A target returns from whatever it gets. Beside panics it looks for results that cannot be:
+//! samples that are not finite, files outside the folder that an archive is unpacked into.
 
 mod archive;
 mod audio;

@@ -12,11 +12,17 @@ thread_local! {
     static FOLDER: RefCell<TempDir> = RefCell::new(scratch::folder());
 }
 
-/// A saved model: `model.json`, a zero byte, `model.safetensors`. The hash of the weights that the first gives is made to fit.
+/// A saved model: `model.json`, a zero byte, `model.safetensors`. The hash of the weights that the
+/// first gives is made to fit.
 pub fn model(bytes: &[u8]) {
     let cut = bytes.iter().position(|b| *b == 0).unwrap_or(bytes.len());
-    let (mut json, weights) = (bytes[..cut].to_vec(), bytes.get(cut + 1..).unwrap_or_default());
-    if let Some(at) = json.windows(KEY.len()).position(|window| window == KEY.as_bytes())
+    let (mut json, weights) = (
+        bytes[..cut].to_vec(),
+        bytes.get(cut + 1..).unwrap_or_default(),
+    );
+    if let Some(at) = json
+        .windows(KEY.len())
+        .position(|window| window == KEY.as_bytes())
         && let Some(digits) = json.get_mut(at + KEY.len()..at + KEY.len() + 64)
     {
         digits.copy_from_slice(blake3::hash(weights).to_hex().as_bytes());

@@ -7,6 +7,10 @@ use tempfile::TempDir;
 /// A folder of its own that goes away with its owner.
 pub(crate) fn folder() -> TempDir {
     let memory = Path::new("/dev/shm");
-    let made = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
+    let made = if memory.is_dir() {
+        tempfile::tempdir_in(memory)
+    } else {
+        tempfile::tempdir()
+    };
     made.expect("a folder for scratch files")
 }

@@ -7,7 +7,8 @@ use tempfile::TempDir;
 
 use crate::scratch;
 
-/// The hashes in a table's footer, which nothing but a writer of tables would get right: the body's and the footer's.
+/// The hashes in a table's footer, which nothing but a writer of tables would get right: the body's
+/// and the footer's.
 const SUMS: [&str; 2] = ["ser.body_blake3", "ser.footer_blake3"];
 const DIGITS: usize = 64;
 /// Values of a row in the log of rows.
@@ -19,13 +20,20 @@ thread_local! {
     static FOLDER: RefCell<TempDir> = RefCell::new(scratch::folder());
 }
 
-/// A table or a log of feature rows; the first byte says which, and whether its checksums are made to fit first.
+/// A table or a log of feature rows; the first byte says which, and whether its checksums are made
+/// to fit first.
 pub fn table(bytes: &[u8]) {
-    let Some((how, rest)) = bytes.split_first() else { return };
+    let Some((how, rest)) = bytes.split_first() else {
+        return;
+    };
     let mut content = rest.to_vec();
     let log = how & 7 == 6;
     if how & 8 == 0 {
-        if log { seal_rows(&mut content) } else { seal(&mut content) }
+        if log {
+            seal_rows(&mut content)
+        } else {
+            seal(&mut content)
+        }
     }
     FOLDER.with_borrow(|folder| {
         let path = folder.path().join("t.parquet");
@@ -40,7 +48,10 @@ pub fn table(bytes: &[u8]) {
             2 => drop(splits::read(&path)),
             3 => {
                 if let Ok((labels, rows, _)) = predictions::read(&path) {
-                    assert!(rows.iter().all(|row| row.probabilities.len() == labels.len()));
+                    assert!(
+                        rows.iter()
+                            .all(|row| row.probabilities.len() == labels.len())
+                    );
                 }
             }
             4 => drop(metrics::read(&path)),
@@ -53,23 +64,32 @@ pub fn table(bytes: &[u8]) {
 fn rows(path: &std::path::Path, content: &[u8]) {
     let mut log = RowLog::open(path, Width::Fixed(WIDTH), WHAT).expect("a log");
     let mut row = Vec::new();
-    for record in content.get(56..).unwrap_or_default().chunks_exact(40 + 4 * WIDTH) {
+    for record in content
+        .get(56..)
+        .unwrap_or_default()
+        .chunks_exact(40 + 4 * WIDTH)
+    {
         let sound = blake3::Hash::from_bytes(record[..32].try_into().expect("a hash"));
         if log.get(&sound, &mut row).is_ok_and(|found| found) {
             assert_eq!(row.len(), WIDTH);
         }
     }
     let sound = blake3::hash(content);
-    log.append([(&sound, &[0.5; WIDTH][..])]).expect("a row more");
+    log.append([(&sound, &[0.5; WIDTH][..])])
+        .expect("a row more");
     assert!(log.get(&sound, &mut row).expect("the row"));
     log.compact().expect("a smaller log");
 }
 
 /// Puts the checksums into a table that they would have if `ser` had written it.
 fn seal(table: &mut [u8]) {
-    let Some(end) = table.len().checked_sub(8) else { return };
+    let Some(end) = table.len().checked_sub(8) else {
+        return;
+    };
     let length = u32::from_le_bytes([table[end], table[end + 1], table[end + 2], table[end + 3]]);
-    let Some(start) = end.checked_sub(length as usize) else { return };
+    let Some(start) = end.checked_sub(length as usize) else {
+        return;
+    };
     let body = blake3::hash(&table[..start]).to_hex();
     let footer = &mut table[start..end];
     put(footer, SUMS[0], body.as_bytes());
@@ -80,15 +100,23 @@ fn seal(table: &mut [u8]) {
 
 /// A sum stands after its key and two bytes of a Thrift string's header.
 fn put(footer: &mut [u8], key: &str, sum: &[u8]) {
-    let found = footer.windows(key.len()).rposition(|window| window == key.as_bytes());
-    if let Some(digits) = found.and_then(|at| footer.get_mut(at + key.len() + 2..at + key.len() + 2 + DIGITS)) {
+    let found = footer
+        .windows(key.len())
+        .rposition(|window| window == key.as_bytes());
+    if let Some(digits) =
+        found.and_then(|at| footer.get_mut(at + key.len() + 2..at + key.len() + 2 + DIGITS))
+    {
         digits.copy_from_slice(sum);
     }
 }
 
 /// The same for the log of rows, whose records each end with eight bytes of a hash.
 fn seal_rows(log: &mut [u8]) {
-    for record in log.get_mut(56..).unwrap_or_default().chunks_exact_mut(40 + 4 * WIDTH) {
+    for record in log
+        .get_mut(56..)
+        .unwrap_or_default()
+        .chunks_exact_mut(40 + 4 * WIDTH)
+    {
         let (row, check) = record.split_at_mut(32 + 4 * WIDTH);
         check.copy_from_slice(&blake3::hash(row).as_bytes()[..8]);
     }

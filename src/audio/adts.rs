@@ -1,7 +1,8 @@
 //! AAC in ADTS frames: whether they hold more than its core (ISO 14496-3).
 //!
-//! HE-AAC in ADTS does not say what it is: its header gives the rate of the core, half of the true one, and the upper band stands in a fill
-//! element at the end of each frame. A decoder of the core alone would silently give half the band.
+//! HE-AAC in ADTS does not say what it is: its header gives the rate of the core, half of the true
+//! one, and the upper band stands in a fill element at the end of each frame. A decoder of the core
+//! alone would silently give half the band.
 
 use super::input::Input;
 use super::refusal::Refusal;
@@ -21,8 +22,9 @@ const UPPER_BAND: [u32; 2] = [13, 14];
 
 /// Refuses streams whose frames end in a fill element with the upper band of HE-AAC.
 ///
-/// Where a frame's fill elements begin is known only to who decodes all that stands before. But its end is known, and so each place is tried from
-/// which an element would reach exactly to there. In an ordinary frame that fits by chance once in about twenty; hence most of the frames have to.
+/// Where a frame's fill elements begin is known only to who decodes all that stands before. But its
+/// end is known, and so each place is tried from which an element would reach exactly to there. In
+/// an ordinary frame that fits by chance once in about twenty; hence most of the frames have to.
 pub(super) fn check(input: &Input) -> Result<(), Refusal> {
     let mut bytes = vec![0; LOOKED_AT];
     let n = input.read(0, &mut bytes)?;
@@ -42,7 +44,9 @@ pub(super) fn check(input: &Input) -> Result<(), Refusal> {
 
 /// The data of the first frame, and what stands behind it.
 fn frame(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
-    let &[0xFF, second, _, high, middle, low, ..] = bytes else { return None };
+    let &[0xFF, second, _, high, middle, low, ..] = bytes else {
+        return None;
+    };
     if second & 0xF6 != 0xF0 {
         return None;
     }
@@ -53,13 +57,16 @@ fn frame(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
 
 /// Some bits as a number.
 fn bits(bytes: &[u8], at: usize, count: usize) -> u32 {
-    (at..at + count).fold(0, |all, at| all << 1 | u32::from(bytes[at / 8] >> (7 - at % 8) & 1))
+    (at..at + count).fold(0, |all, at| {
+        all << 1 | u32::from(bytes[at / 8] >> (7 - at % 8) & 1)
+    })
 }
 
 fn has_upper_band(block: &[u8]) -> bool {
     // The last element is followed by fewer bits than a byte has.
     let ends = (0..8).filter_map(|unused| (block.len() * 8).checked_sub(unused + 3));
-    ends.filter(|end| bits(block, *end, 3) == END).any(|end| ends_in_band(block, end, DEPTH))
+    ends.filter(|end| bits(block, *end, 3) == END)
+        .any(|end| ends_in_band(block, end, DEPTH))
 }
 
 /// Whether a fill element that ends here holds the upper band, or one before it.
@@ -67,14 +74,17 @@ fn ends_in_band(block: &[u8], end: usize, depth: usize) -> bool {
     // Its length in bytes stands in four bits, or from 15 on in eight more.
     (1..=269usize).any(|length| {
         let head = if length < 15 { 7 } else { 15 };
-        let Some(start) = end.checked_sub(8 * length + head) else { return false };
+        let Some(start) = end.checked_sub(8 * length + head) else {
+            return false;
+        };
         let count = bits(block, start + 3, 4) as usize;
         let fits = match length {
             ..15 => count == length,
             _ => count == 15 && 14 + bits(block, start + 7, 8) as usize == length,
         };
         fits && bits(block, start, 3) == FILL
-            && (UPPER_BAND.contains(&bits(block, start + head, 4)) || depth > 1 && ends_in_band(block, start, depth - 1))
+            && (UPPER_BAND.contains(&bits(block, start + head, 4))
+                || depth > 1 && ends_in_band(block, start, depth - 1))
     })
 }
 
@@ -88,7 +98,8 @@ mod tests {
 
     impl Writer {
         fn put(&mut self, value: u32, count: u32) {
-            self.0.extend((0..count).rev().map(|bit| value >> bit & 1 == 1));
+            self.0
+                .extend((0..count).rev().map(|bit| value >> bit & 1 == 1));
         }
 
         /// A fill element of so many bytes, of which the first four bits say what it is.
@@ -106,10 +117,26 @@ mod tests {
 
         fn frame(mut self) -> Vec<u8> {
             self.put(END, 3);
-            let mut block: Vec<u8> =
-                self.0.chunks(8).map(|bits| bits.iter().enumerate().map(|(i, bit)| u8::from(*bit) << (7 - i)).sum()).collect();
+            let mut block: Vec<u8> = self
+                .0
+                .chunks(8)
+                .map(|bits| {
+                    bits.iter()
+                        .enumerate()
+                        .map(|(i, bit)| u8::from(*bit) << (7 - i))
+                        .sum()
+                })
+                .collect();
             let length = block.len() + 7;
-            let mut frame = vec![0xFF, 0xF1, 0x5C, 0x80 | (length >> 11) as u8, (length >> 3) as u8, (length << 5) as u8 | 0x1F, 0xFC];
+            let mut frame = vec![
+                0xFF,
+                0xF1,
+                0x5C,
+                0x80 | (length >> 11) as u8,
+                (length >> 3) as u8,
+                (length << 5) as u8 | 0x1F,
+                0xFC,
+            ];
             frame.append(&mut block);
             frame
         }
@@ -130,14 +157,23 @@ mod tests {
 
     #[test]
     fn the_upper_band_is_found_at_the_end_of_a_frame() {
-        for (kind, bytes, padding) in [(13, 9, None), (14, 40, None), (13, 14, Some(3)), (13, 269, None), (13, 20, Some(60))] {
+        for (kind, bytes, padding) in [
+            (13, 9, None),
+            (14, 40, None),
+            (13, 14, Some(3)),
+            (13, 269, None),
+            (13, 20, Some(60)),
+        ] {
             let frame = |i: u32| {
                 let mut writer = core(i);
                 writer.fill(kind, bytes);
                 padding.into_iter().for_each(|bytes| writer.fill(0, bytes));
                 writer.frame()
             };
-            assert!(matches!(judged(frame), Err(Refusal::Foreign(name)) if name.contains("HE-AAC")), "{kind} {bytes} {padding:?}");
+            assert!(
+                matches!(judged(frame), Err(Refusal::Foreign(name)) if name.contains("HE-AAC")),
+                "{kind} {bytes} {padding:?}"
+            );
         }
     }
 
@@ -153,6 +189,8 @@ mod tests {
             };
             assert!(judged(frame).is_ok(), "{kind}");
         }
-        assert!(check(&Input::of_bytes(b"\xFF\xF1")).is_ok() && check(&Input::of_bytes(&[])).is_ok());
+        assert!(
+            check(&Input::of_bytes(b"\xFF\xF1")).is_ok() && check(&Input::of_bytes(&[])).is_ok()
+        );
     }
 }

@@ -1,7 +1,8 @@
 //! Changed copies of a recording: what the paper trained on beside its recordings of EMO-DB.
 //!
-//! Quoted from it are the four changes, how much faster and slower, and how much of a recording gets noise. How far the beginning is moved and
-//! how loud the noise is are not published: [`Augment::default`] is this project's choice there.
+//! Quoted from it are the four changes, how much faster and slower, and how much of a recording
+//! gets noise. How far the beginning is moved and how loud the noise is are not published:
+//! [`Augment::default`] is this project's choice there.
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -21,7 +22,8 @@ const MOST_CUT: usize = 4;
 /// How much is changed.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Augment {
-    /// Seconds that the beginning is moved by: as much is cut off, at most a quarter of the recording.
+    /// Seconds that the beginning is moved by: as much is cut off, at most a quarter of the
+    /// recording.
     pub shift_s: f64,
     /// Speed of the faster copy, above 1; pitch and formants rise with it, as on a tape.
     pub speed_up: f64,
@@ -35,7 +37,13 @@ pub struct Augment {
 
 impl Default for Augment {
     fn default() -> Augment {
-        Augment { shift_s: 0.05, speed_up: 1.0123, slow_down: 0.9919, noise_share: 0.25, noise_snr_db: 20.0 }
+        Augment {
+            shift_s: 0.05,
+            speed_up: 1.0123,
+            slow_down: 0.9919,
+            noise_share: 0.25,
+            noise_snr_db: 20.0,
+        }
     }
 }
 
@@ -55,7 +63,12 @@ pub enum Variant {
 
 impl Variant {
     /// Every kind, in the order in which training rows are appended.
-    pub const ALL: [Variant; 4] = [Variant::Shift, Variant::SpeedUp, Variant::SlowDown, Variant::Noise];
+    pub const ALL: [Variant; 4] = [
+        Variant::Shift,
+        Variant::SpeedUp,
+        Variant::SlowDown,
+        Variant::Noise,
+    ];
 
     /// The name in tables and, behind a `#`, in the ids of training rows.
     pub fn name(self) -> &'static str {
@@ -95,21 +108,37 @@ impl Copies {
         &self.0
     }
 
-    /// The same for copies that are predicted with a recording, of a model that was trained on the copies `trained`.
+    /// The same for copies that are predicted with a recording, of a model that was trained on the
+    /// copies `trained`.
     pub fn describe_test_time(&self, trained: &Copies) -> String {
         match self.0.len() {
             0 => String::new(),
             _ if self == trained => ", test-time augmentation".to_owned(),
-            _ => format!(", test-time augmentation by {}", self.0.iter().map(|kind| kind.name()).collect::<Vec<_>>().join(" and ")),
+            _ => format!(
+                ", test-time augmentation by {}",
+                self.0
+                    .iter()
+                    .map(|kind| kind.name())
+                    .collect::<Vec<_>>()
+                    .join(" and ")
+            ),
         }
     }
 
-    /// What stands behind the name of a model: `, augmented by speed-up, slow-down`; nothing where there are none.
+    /// What stands behind the name of a model: `, augmented by speed-up, slow-down`; nothing where
+    /// there are none.
     pub fn describe(&self) -> String {
         match self.0.len() {
             0 => String::new(),
             n if n == Variant::ALL.len() => ", augmented".to_owned(),
-            _ => format!(", augmented by {}", self.0.iter().map(|kind| kind.name()).collect::<Vec<_>>().join(" and ")),
+            _ => format!(
+                ", augmented by {}",
+                self.0
+                    .iter()
+                    .map(|kind| kind.name())
+                    .collect::<Vec<_>>()
+                    .join(" and ")
+            ),
         }
     }
 }
@@ -151,7 +180,11 @@ impl Augmenter {
             let (from, to) = fraction(speed);
             Resampler::new(from, to)
         };
-        Augmenter { faster: to_speed(settings.speed_up), slower: to_speed(settings.slow_down), settings }
+        Augmenter {
+            faster: to_speed(settings.speed_up),
+            slower: to_speed(settings.slow_down),
+            settings,
+        }
     }
 
     /// One copy. It depends on the sound and the settings alone; `content_hash` is that of `audio`.
@@ -176,7 +209,12 @@ impl Augmenter {
         let power = samples.iter().map(|s| f64::from(*s).powi(2)).sum::<f64>() / n.max(1) as f64;
         // Values that are spread evenly from -a to a have the power a²/3.
         let amplitude = (3.0 * power * 10f64.powf(-self.settings.noise_snr_db / 10.0)).sqrt();
-        let mut random = ChaCha8Rng::from_seed(*self.settings.copy_of(content_hash, Variant::Noise).as_bytes());
+        let mut random = ChaCha8Rng::from_seed(
+            *self
+                .settings
+                .copy_of(content_hash, Variant::Noise)
+                .as_bytes(),
+        );
         let places = (n - length) as u128 + 1;
         let start = ((u128::from(random.next_u64()) * places) >> 64) as usize;
         for sample in &mut samples[start..start + length] {
@@ -187,11 +225,15 @@ impl Augmenter {
     }
 }
 
-/// The fraction with a denominator of at most [`MOST_PHASES`] that is nearest to a speed, of equally near ones the simplest.
+/// The fraction with a denominator of at most [`MOST_PHASES`] that is nearest to a speed, of
+/// equally near ones the simplest.
 fn fraction(speed: f64) -> (u32, u32) {
     let of = |to: u32| ((speed * f64::from(to)).round().max(1.0) as u32, to);
     let distance = |(from, to): (u32, u32)| (f64::from(from) / f64::from(to) - speed).abs();
-    (1..=MOST_PHASES).map(of).min_by(|a, b| distance(*a).total_cmp(&distance(*b))).unwrap_or((1, 1))
+    (1..=MOST_PHASES)
+        .map(of)
+        .min_by(|a, b| distance(*a).total_cmp(&distance(*b)))
+        .unwrap_or((1, 1))
 }
 
 #[cfg(test)]
@@ -199,8 +241,14 @@ mod tests {
     use super::*;
 
     fn tone(hz: f64, samples: usize) -> Audio {
-        let value = |t: usize| (0.5 * (hz * std::f64::consts::TAU * t as f64 / 16_000.0).sin()) as f32;
-        Audio { samples: (0..samples).map(value).collect(), sample_rate: 16_000, channels: 1, remarks: Default::default() }
+        let value =
+            |t: usize| (0.5 * (hz * std::f64::consts::TAU * t as f64 / 16_000.0).sin()) as f32;
+        Audio {
+            samples: (0..samples).map(value).collect(),
+            sample_rate: 16_000,
+            channels: 1,
+            remarks: Default::default(),
+        }
     }
 
     fn make(variant: Variant, audio: &Audio) -> Audio {
@@ -210,7 +258,9 @@ mod tests {
     /// Of a tone, by its zero crossings away from the ends.
     fn hz(audio: &Audio) -> f64 {
         let middle = &audio.samples[1_000..audio.samples.len() - 1_000];
-        let rises: Vec<usize> = (1..middle.len()).filter(|&i| middle[i - 1] < 0.0 && middle[i] >= 0.0).collect();
+        let rises: Vec<usize> = (1..middle.len())
+            .filter(|&i| middle[i - 1] < 0.0 && middle[i] >= 0.0)
+            .collect();
         (rises.len() - 1) as f64 * 16_000.0 / (rises[rises.len() - 1] - rises[0]) as f64
     }
 
@@ -218,14 +268,21 @@ mod tests {
     fn speeds_are_the_published_ones() {
         for speed in [1.0123, 0.9919, 1.25, 0.5] {
             let (from, to) = fraction(speed);
-            assert!((f64::from(from) / f64::from(to) - speed).abs() < 5e-6, "{from}/{to} for {speed}");
+            assert!(
+                (f64::from(from) / f64::from(to) - speed).abs() < 5e-6,
+                "{from}/{to} for {speed}"
+            );
         }
         assert_eq!((fraction(1.25), fraction(0.5)), ((5, 4), (1, 2)));
         let audio = tone(440.0, 48_000);
         for (variant, speed) in [(Variant::SpeedUp, 1.0123), (Variant::SlowDown, 0.9919)] {
             let copy = make(variant, &audio);
             assert_eq!(copy.sample_rate, 16_000);
-            assert!((copy.samples.len() as f64 - 48_000.0 / speed).abs() < 2.0, "{} samples", copy.samples.len());
+            assert!(
+                (copy.samples.len() as f64 - 48_000.0 / speed).abs() < 2.0,
+                "{} samples",
+                copy.samples.len()
+            );
             assert!((hz(&copy) / 440.0 - speed).abs() < 5e-4, "{} Hz", hz(&copy));
         }
     }
@@ -242,17 +299,35 @@ mod tests {
     fn noise_fills_one_stretch_at_its_level_and_comes_out_the_same() {
         let audio = tone(440.0, 40_000);
         let copy = make(Variant::Noise, &audio);
-        let changed: Vec<usize> = (0..40_000).filter(|&i| copy.samples[i] != audio.samples[i]).collect();
+        let changed: Vec<usize> = (0..40_000)
+            .filter(|&i| copy.samples[i] != audio.samples[i])
+            .collect();
         let (first, last) = (changed[0], changed[changed.len() - 1]);
-        assert!(last - first < 10_000 && changed.len() > 9_950, "{first} to {last}, {} changed", changed.len());
+        assert!(
+            last - first < 10_000 && changed.len() > 9_950,
+            "{first} to {last}, {} changed",
+            changed.len()
+        );
         let power = |values: &mut dyn Iterator<Item = f64>| values.map(|v| v * v).sum::<f64>();
-        let noise = power(&mut changed.iter().map(|&i| f64::from(copy.samples[i] - audio.samples[i]))) / 10_000.0;
+        let noise = power(
+            &mut changed
+                .iter()
+                .map(|&i| f64::from(copy.samples[i] - audio.samples[i])),
+        ) / 10_000.0;
         let signal = power(&mut audio.samples.iter().map(|s| f64::from(*s))) / 40_000.0;
-        assert!((10.0 * (signal / noise).log10() - 20.0).abs() < 0.3, "{} dB", 10.0 * (signal / noise).log10());
+        assert!(
+            (10.0 * (signal / noise).log10() - 20.0).abs() < 0.3,
+            "{} dB",
+            10.0 * (signal / noise).log10()
+        );
         assert_eq!(copy, make(Variant::Noise, &audio));
         let other = tone(441.0, 40_000);
         let moved = make(Variant::Noise, &other);
-        assert_ne!((0..40_000).find(|&i| moved.samples[i] != other.samples[i]), Some(first), "another sound, another stretch");
+        assert_ne!(
+            (0..40_000).find(|&i| moved.samples[i] != other.samples[i]),
+            Some(first),
+            "another sound, another stretch"
+        );
     }
 
     #[test]
@@ -261,7 +336,12 @@ mod tests {
         let mut used = Augmenter::new(Augment::default());
         for variant in Variant::ALL {
             used.make(variant, &other, &other.content_hash());
-            assert_eq!(used.make(variant, &one, &one.content_hash()), make(variant, &one), "{}", variant.name());
+            assert_eq!(
+                used.make(variant, &one, &one.content_hash()),
+                make(variant, &one),
+                "{}",
+                variant.name()
+            );
         }
     }
 
@@ -270,15 +350,28 @@ mod tests {
         for samples in [0, 1, 2, 5] {
             for variant in Variant::ALL {
                 let copy = make(variant, &tone(440.0, samples));
-                assert!(copy.samples.len() <= samples + 1, "{} of {samples}", variant.name());
+                assert!(
+                    copy.samples.len() <= samples + 1,
+                    "{} of {samples}",
+                    variant.name()
+                );
             }
         }
     }
 
     #[test]
     fn an_amount_names_its_own_copy_alone() {
-        let (usual, more) = (Augment::default(), Augment { shift_s: 0.1, ..Augment::default() });
-        let same: Vec<bool> = Variant::ALL.iter().map(|v| usual.copy_of("00", *v) == more.copy_of("00", *v)).collect();
+        let (usual, more) = (
+            Augment::default(),
+            Augment {
+                shift_s: 0.1,
+                ..Augment::default()
+            },
+        );
+        let same: Vec<bool> = Variant::ALL
+            .iter()
+            .map(|v| usual.copy_of("00", *v) == more.copy_of("00", *v))
+            .collect();
         assert_eq!(same, [false, true, true, true]);
     }
 }

@@ -25,7 +25,10 @@ const FOREIGN: [(&[u8], &str); 37] = [
     (b"#!SILK", "SILK"),
     (b"\x02#!SILK", "SILK"),
     (b"#!EVS", "EVS"),
-    (b"\x30\x26\xB2\x75\x8E\x66\xCF\x11", "Windows Media (WMA or ASF)"),
+    (
+        b"\x30\x26\xB2\x75\x8E\x66\xCF\x11",
+        "Windows Media (WMA or ASF)",
+    ),
     (b"riff\x2E\x91\xCF\x11", "Wave64 (W64)"),
     (b"caff", "Core Audio Format (CAF)"),
     (b"MAC ", "Monkey's Audio"),
@@ -61,18 +64,33 @@ const FOREIGN: [(&[u8], &str); 37] = [
 
 /// First bytes of what is no audio at all, with what helps.
 const NO_AUDIO: [(&[u8], &str); 8] = [
-    (b"version https://git-lfs.github.com/spec/", "it is a Git LFS pointer, not audio: run git lfs pull"),
-    (b"/annex/objects/", "it is a git-annex pointer, not audio: run git annex get"),
+    (
+        b"version https://git-lfs.github.com/spec/",
+        "it is a Git LFS pointer, not audio: run git lfs pull",
+    ),
+    (
+        b"/annex/objects/",
+        "it is a git-annex pointer, not audio: run git annex get",
+    ),
     (b"PK\x03\x04", "it is a ZIP archive, not audio: unpack it"),
     (b"\x1F\x8B", "it is a gzip archive, not audio: unpack it"),
     (b"Rar!", "it is a RAR archive, not audio: unpack it"),
-    (b"7z\xBC\xAF\x27\x1C", "it is a 7z archive, not audio: unpack it"),
+    (
+        b"7z\xBC\xAF\x27\x1C",
+        "it is a 7z archive, not audio: unpack it",
+    ),
     (b"MThd", "it is MIDI, which has notes and no sound"),
     (b"%PDF", "it is a PDF document, not audio"),
 ];
 
 /// Extensions of files without a header that says what they are.
-const HEADERLESS: [(&str, &str); 5] = [("gsm", "GSM 06.10"), ("g722", "G.722"), ("g729", "G.729"), ("amr", "AMR"), ("awb", "AMR-WB")];
+const HEADERLESS: [(&str, &str); 5] = [
+    ("gsm", "GSM 06.10"),
+    ("g722", "G.722"),
+    ("g729", "G.729"),
+    ("amr", "AMR"),
+    ("awb", "AMR-WB"),
+];
 
 /// What the first bytes say; `extension` (lower or upper case) helps where they say nothing.
 pub(super) fn of(input: &Input, extension: &str) -> Result<Format, Refusal> {
@@ -83,9 +101,18 @@ pub(super) fn of(input: &Input, extension: &str) -> Result<Format, Refusal> {
     if let Some((_, why)) = NO_AUDIO.iter().find(|(mark, _)| head.starts_with(mark)) {
         return Err(Refusal::Told((*why).to_owned()));
     }
-    let text = head.get(..head.len().min(256)).unwrap_or_default().trim_ascii_start().to_ascii_lowercase();
-    if [b"<!doctype".as_slice(), b"<html", b"<?xml"].iter().any(|mark| text.starts_with(mark)) {
-        return Err(Refusal::Told("it is a web page, not audio: download the recording again".to_owned()));
+    let text = head
+        .get(..head.len().min(256))
+        .unwrap_or_default()
+        .trim_ascii_start()
+        .to_ascii_lowercase();
+    if [b"<!doctype".as_slice(), b"<html", b"<?xml"]
+        .iter()
+        .any(|mark| text.starts_with(mark))
+    {
+        return Err(Refusal::Told(
+            "it is a web page, not audio: download the recording again".to_owned(),
+        ));
     }
     if let Some(format) = known(head, extension) {
         return Ok(format);
@@ -93,7 +120,12 @@ pub(super) fn of(input: &Input, extension: &str) -> Result<Format, Refusal> {
     let foreign = |name: &str| Err(Refusal::Foreign(name.to_owned()));
     match (head.get(..4), head.get(8..12)) {
         (Some(b"RIFF" | b"RIFX"), Some(b"AVI ")) => return foreign("AVI"),
-        (Some(b"RIFF" | b"RIFX"), Some(form)) => return foreign(&format!("a RIFF file of the kind {}", String::from_utf8_lossy(form))),
+        (Some(b"RIFF" | b"RIFX"), Some(form)) => {
+            return foreign(&format!(
+                "a RIFF file of the kind {}",
+                String::from_utf8_lossy(form)
+            ));
+        }
         (Some(b"FORM"), Some(b"8SVX" | b"16SV")) => return foreign("IFF (8SVX)"),
         _ => {}
     }
@@ -106,7 +138,10 @@ pub(super) fn of(input: &Input, extension: &str) -> Result<Format, Refusal> {
     if matches!(head, [0x56, second, ..] if second & 0xE0 == 0xE0) {
         return foreign("AAC in LATM");
     }
-    match HEADERLESS.iter().find(|(ending, _)| extension.eq_ignore_ascii_case(ending)) {
+    match HEADERLESS
+        .iter()
+        .find(|(ending, _)| extension.eq_ignore_ascii_case(ending))
+    {
         Some((_, name)) => foreign(&format!("{name} by its name")),
         None => Err("it is no audio in a known format".into()),
     }
@@ -115,9 +150,18 @@ pub(super) fn of(input: &Input, extension: &str) -> Result<Format, Refusal> {
 fn known(head: &[u8], extension: &str) -> Option<Format> {
     let form = head.get(8..12);
     match head {
-        // A header that is cut off within its first twelve bytes is still a WAVE header to its reader, which says so.
-        [b'R', b'I', b'F', b'F' | b'X', ..] | [b'R', b'F', b'6', b'4', ..] if form.is_none_or(|form| form == b"WAVE") => Some(Format::Wave),
-        [b'F', b'O', b'R', b'M', ..] if form.is_none_or(|form| form == b"AIFF" || form == b"AIFC") => Some(Format::Aiff),
+        // A header that is cut off within its first twelve bytes is still a WAVE header to its
+        // reader, which says so.
+        [b'R', b'I', b'F', b'F' | b'X', ..] | [b'R', b'F', b'6', b'4', ..]
+            if form.is_none_or(|form| form == b"WAVE") =>
+        {
+            Some(Format::Wave)
+        }
+        [b'F', b'O', b'R', b'M', ..]
+            if form.is_none_or(|form| form == b"AIFF" || form == b"AIFC") =>
+        {
+            Some(Format::Aiff)
+        }
         [b'N', b'I', b'S', b'T', b'_', b'1', b'A', ..] => Some(Format::Sphere),
         [b'.', b's', b'n', b'd', ..] | [b'd', b'n', b's', b'.', ..] => Some(Format::Au),
         [b'f', b'L', b'a', b'C', ..] => Some(Format::Flac),
@@ -125,13 +169,17 @@ fn known(head: &[u8], extension: &str) -> Option<Format> {
         [0x1A, 0x45, 0xDF, 0xA3, ..] => Some(Format::Matroska),
         [_, _, _, _, b'f', b't', b'y', b'p', ..] => Some(Format::Mp4),
         // QuickTime before 2001 has no ftyp.
-        [0, _, _, _, b'm', b'o', b'o', b'v', ..] | [0, _, _, _, b'm', b'd', b'a', b't', ..] | [0, 0, 0, 8, b'w', b'i', b'd', b'e', ..] => {
-            Some(Format::Mp4)
-        }
+        [0, _, _, _, b'm', b'o', b'o', b'v', ..]
+        | [0, _, _, _, b'm', b'd', b'a', b't', ..]
+        | [0, 0, 0, 8, b'w', b'i', b'd', b'e', ..] => Some(Format::Mp4),
         [0xFF, second, ..] if second & 0xF6 == 0xF0 => Some(Format::Adts),
         [0xFF, second, ..] if second & 0xE0 == 0xE0 => Some(Format::Mpeg),
         // Behind rubbish, an MP3 stream may still begin.
-        _ if extension.eq_ignore_ascii_case("mp3") && !FOREIGN.iter().any(|(mark, _)| head.starts_with(mark)) => Some(Format::Mpeg),
+        _ if extension.eq_ignore_ascii_case("mp3")
+            && !FOREIGN.iter().any(|(mark, _)| head.starts_with(mark)) =>
+        {
+            Some(Format::Mpeg)
+        }
         _ => None,
     }
 }
@@ -163,7 +211,13 @@ pub(super) fn without_tags<'a>(input: &Input<'a>) -> Result<Input<'a>, Refusal> 
         let end = input.len();
         let tag = if end >= 128 && input.bytes::<3>(end - 128)? == Some(*b"TAG") {
             128
-        } else if let Some(size) = end.checked_sub(32).map(|at| input.bytes::<16>(at)).transpose()?.flatten().and_then(ape) {
+        } else if let Some(size) = end
+            .checked_sub(32)
+            .map(|at| input.bytes::<16>(at))
+            .transpose()?
+            .flatten()
+            .and_then(ape)
+        {
             size
         } else {
             return Ok(input);
@@ -177,24 +231,33 @@ pub(super) fn without_tags<'a>(input: &Input<'a>) -> Result<Input<'a>, Refusal> 
 
 /// The length of the ID3 tag that begins at a place; nought where none does.
 pub(super) fn tag_in_front(input: &Input, at: u64) -> Result<u64, Refusal> {
-    let Some([b'I', b'D', b'3', _, _, flags, size @ ..]) = input.bytes::<10>(at)? else { return Ok(0) };
+    let Some([b'I', b'D', b'3', _, _, flags, size @ ..]) = input.bytes::<10>(at)? else {
+        return Ok(0);
+    };
     let footer = if flags & 0x10 == 0 { 0 } else { 10 };
-    Ok(10 + size.iter().fold(0, |all, byte| all << 7 | u64::from(byte & 0x7F)) + footer)
+    Ok(10
+        + size
+            .iter()
+            .fold(0, |all, byte| all << 7 | u64::from(byte & 0x7F))
+        + footer)
 }
 
 /// The length of the APE tag that ends with this footer.
 fn ape(footer: [u8; 16]) -> Option<u64> {
     let [magic @ .., s0, s1, s2, s3] = footer;
     // The size counts the footer and not the header, which version 2 has.
-    magic
-        .starts_with(b"APETAGEX")
-        .then(|| u64::from(u32::from_le_bytes([s0, s1, s2, s3])) + if magic[8..] == [0xD0, 7, 0, 0] { 32 } else { 0 })
+    magic.starts_with(b"APETAGEX").then(|| {
+        u64::from(u32::from_le_bytes([s0, s1, s2, s3]))
+            + if magic[8..] == [0xD0, 7, 0, 0] { 32 } else { 0 }
+    })
 }
 
 /// Names what in Ogg is not read.
 pub(super) fn check_ogg(input: &Input) -> Result<(), Refusal> {
     match input.bytes::<12>(28)? {
-        Some(first) if first.starts_with(b"Speex") => Err(Refusal::Foreign("Speex in Ogg".to_owned())),
+        Some(first) if first.starts_with(b"Speex") => {
+            Err(Refusal::Foreign("Speex in Ogg".to_owned()))
+        }
         _ => Ok(()),
     }
 }

@@ -19,12 +19,22 @@ pub(super) struct Input<'a> {
 impl<'a> Input<'a> {
     /// All of it is in memory.
     pub(super) fn of_bytes(bytes: &'a [u8]) -> Input<'a> {
-        Input { held: bytes, file: None, start: 0, end: bytes.len() as u64 }
+        Input {
+            held: bytes,
+            file: None,
+            start: 0,
+            end: bytes.len() as u64,
+        }
     }
 
     /// A file of `length` bytes whose first ones were read before.
     pub(super) fn of_file(file: &'a File, held: &'a [u8], length: u64) -> Input<'a> {
-        Input { held, file: Some(file), start: 0, end: length.max(held.len() as u64) }
+        Input {
+            held,
+            file: Some(file),
+            start: 0,
+            end: length.max(held.len() as u64),
+        }
     }
 
     /// The number of bytes.
@@ -35,7 +45,11 @@ impl<'a> Input<'a> {
     /// The bytes from one place to another, each at most at the end.
     pub(super) fn part(&self, from: u64, to: u64) -> Input<'a> {
         let start = self.start.saturating_add(from).min(self.end);
-        Input { start, end: self.start.saturating_add(to).clamp(start, self.end), ..*self }
+        Input {
+            start,
+            end: self.start.saturating_add(to).clamp(start, self.end),
+            ..*self
+        }
     }
 
     /// The first bytes, as far as they are in memory.
@@ -52,13 +66,20 @@ impl<'a> Input<'a> {
     /// Fills `buffer` from a place on; returns how many bytes there are.
     pub(super) fn read(&self, at: u64, buffer: &mut [u8]) -> io::Result<usize> {
         let at = self.start.saturating_add(at);
-        let wanted = buffer.len().min(usize::try_from(self.end.saturating_sub(at)).unwrap_or(usize::MAX));
+        let wanted = buffer
+            .len()
+            .min(usize::try_from(self.end.saturating_sub(at)).unwrap_or(usize::MAX));
         let buffer = &mut buffer[..wanted];
-        if let Some(held) = usize::try_from(at).ok().and_then(|at| self.held.get(at..at + wanted)) {
+        if let Some(held) = usize::try_from(at)
+            .ok()
+            .and_then(|at| self.held.get(at..at + wanted))
+        {
             buffer.copy_from_slice(held);
             return Ok(wanted);
         }
-        let Some(mut file) = self.file else { return Ok(0) };
+        let Some(mut file) = self.file else {
+            return Ok(0);
+        };
         file.seek(SeekFrom::Start(at))?;
         let mut done = 0;
         while done < buffer.len() {
@@ -80,7 +101,10 @@ impl<'a> Input<'a> {
 
     /// As something that Symphonia reads.
     pub(super) fn reader(&self) -> Reader<'a> {
-        Reader { input: *self, at: 0 }
+        Reader {
+            input: *self,
+            at: 0,
+        }
     }
 }
 
@@ -105,7 +129,9 @@ impl Seek for Reader<'_> {
             SeekFrom::End(by) => (self.input.len(), by),
             SeekFrom::Current(by) => (self.at, by),
         };
-        self.at = from.checked_add_signed(by).ok_or(io::ErrorKind::InvalidInput)?;
+        self.at = from
+            .checked_add_signed(by)
+            .ok_or(io::ErrorKind::InvalidInput)?;
         Ok(self.at)
     }
 }

@@ -24,7 +24,8 @@ mod windows;
 
 pub use budget::{Budget, Permit, memory_needed};
 pub use decode::{
-    Audio, Shape, Take, decode, decode_blocks, decode_blocks_of_bytes, decode_bytes, decode_sound, decode_sound_of_bytes, measure,
+    Audio, Shape, Take, decode, decode_blocks, decode_blocks_of_bytes, decode_bytes, decode_sound,
+    decode_sound_of_bytes, measure,
 };
 pub use mono::{Remark, Remarks};
 pub use samples::Samples;

@@ -1,4 +1,5 @@
-//! Decoded samples on their way: averaged over the channels, cut to what is to be heard, checked and counted.
+//! Decoded samples on their way: averaged over the channels, cut to what is to be heard, checked
+//! and counted.
 
 use std::ops::Range;
 
@@ -37,8 +38,14 @@ pub enum Remark {
 
 impl Remark {
     /// All of them.
-    pub const ALL: [Remark; 6] =
-        [Remark::Cancelled, Remark::OutOfScale, Remark::CoreOnly, Remark::Shortened, Remark::Miscounted, Remark::Altered];
+    pub const ALL: [Remark; 6] = [
+        Remark::Cancelled,
+        Remark::OutOfScale,
+        Remark::CoreOnly,
+        Remark::Shortened,
+        Remark::Miscounted,
+        Remark::Altered,
+    ];
 
     /// What is said of recordings that have it.
     pub fn text(self) -> &'static str {
@@ -46,12 +53,16 @@ impl Remark {
             Remark::Cancelled => {
                 "the channels cancel each other (their mean has less than a hundredth of their power): one may be inverted; keep a single channel"
             }
-            Remark::OutOfScale => "samples far beyond full scale: float samples should lie within [-1, 1]; scale them",
+            Remark::OutOfScale => {
+                "samples far beyond full scale: float samples should lie within [-1, 1]; scale them"
+            }
             Remark::CoreOnly => {
                 "HE-AAC: only the core at half the sample rate is decoded, without the upper band; convert with ffmpeg to keep it"
             }
             Remark::Shortened => "up to 50 ms less sound than the header says",
-            Remark::Miscounted => "the MP3 header counts other frames than there are; all frames there are read",
+            Remark::Miscounted => {
+                "the MP3 header counts other frames than there are; all frames there are read"
+            }
             Remark::Altered => {
                 "size or SHA-256 differs from the published recording of the same name: results are not comparable with published ones"
             }
@@ -82,11 +93,14 @@ impl Remarks {
 
     /// One after the other.
     pub fn iter(self) -> impl Iterator<Item = Remark> {
-        Remark::ALL.into_iter().filter(move |remark| self.0 & (1 << *remark as u8) != 0)
+        Remark::ALL
+            .into_iter()
+            .filter(move |remark| self.0 & (1 << *remark as u8) != 0)
     }
 }
 
-/// Takes blocks of samples as they come, their rate, and whether they are the last; what it leaves in the buffer is there again the next time.
+/// Takes blocks of samples as they come, their rate, and whether they are the last; what it leaves
+/// in the buffer is there again the next time.
 pub(super) type Taker<'a> = dyn FnMut(&mut Vec<f32>, u32, bool) -> Result<(), Refusal> + 'a;
 
 /// Collects samples, or hands them on block after block.
@@ -107,7 +121,8 @@ pub(super) struct Mono<'a> {
     budget: &'a Budget,
     pub(super) permit: Permit<'a>,
     taker: Option<&'a mut Taker<'a>>,
-    /// Where the samples go once there are too many; nothing where they are kept in memory however many there are.
+    /// Where the samples go once there are too many; nothing where they are kept in memory however
+    /// many there are.
     pub(super) spill: Option<Spill>,
     power: f64,
     mean_power: f64,
@@ -115,7 +130,8 @@ pub(super) struct Mono<'a> {
 }
 
 impl<'a> Mono<'a> {
-    /// Keeps what the budget allows; a `taker` gets the samples as they come, and says what it leaves.
+    /// Keeps what the budget allows; a `taker` gets the samples as they come, and says what it
+    /// leaves.
     pub(super) fn new(budget: &'a Budget, taker: Option<&'a mut Taker<'a>>) -> Mono<'a> {
         Mono {
             samples: Vec::new(),
@@ -137,8 +153,14 @@ impl<'a> Mono<'a> {
         }
     }
 
-    /// Says what comes, and how many frames where that is known: memory for them is asked for before any is decoded.
-    pub(super) fn begin(&mut self, sample_rate: u32, channels: u16, frames: Option<u64>) -> Result<(), Refusal> {
+    /// Says what comes, and how many frames where that is known: memory for them is asked for
+    /// before any is decoded.
+    pub(super) fn begin(
+        &mut self,
+        sample_rate: u32,
+        channels: u16,
+        frames: Option<u64>,
+    ) -> Result<(), Refusal> {
         if !super::decode::RATES.contains(&sample_rate) {
             return Err(format!("its sample rate of {sample_rate} Hz is not possible").into());
         }
@@ -146,14 +168,20 @@ impl<'a> Mono<'a> {
             return Err("its header says that it has no channels".into());
         }
         (self.sample_rate, self.channels) = (sample_rate, channels);
-        let heard = self.spans.iter().map(|span| span.end.saturating_sub(span.start)).reduce(u64::saturating_add);
+        let heard = self
+            .spans
+            .iter()
+            .map(|span| span.end.saturating_sub(span.start))
+            .reduce(u64::saturating_add);
         let frames = match (heard, frames) {
             (Some(heard), Some(frames)) if !self.jumps => Some(heard.min(frames)),
             (_, frames) => frames,
         };
         match frames {
             // What is written to a file takes no memory either.
-            Some(frames) if self.taker.is_none() && !self.jumps && self.goes_to_file(frames) => self.begin_spill(),
+            Some(frames) if self.taker.is_none() && !self.jumps && self.goes_to_file(frames) => {
+                self.begin_spill()
+            }
             Some(frames) if self.taker.is_none() || self.jumps => {
                 self.check(frames)?;
                 self.reserve(frames)
@@ -177,12 +205,14 @@ impl<'a> Mono<'a> {
                 "it lasts {hours:.0} hours or more by its header, longer than what is read: cut it into shorter recordings"
             )));
         }
-        self.budget.claim(frames, self.sample_rate, &mut self.permit)
+        self.budget
+            .claim(frames, self.sample_rate, &mut self.permit)
     }
 
     /// Whether a recording of so many samples is kept in a file.
     fn goes_to_file(&self, frames: u64) -> bool {
-        let is_too_long = is_long(frames, self.sample_rate) || self.budget.refuses(frames, self.sample_rate);
+        let is_too_long =
+            is_long(frames, self.sample_rate) || self.budget.refuses(frames, self.sample_rate);
         self.spill.is_some() && is_too_long && frames <= MAX_FRAMES
     }
 
@@ -199,7 +229,9 @@ impl<'a> Mono<'a> {
     }
 
     fn reserve(&mut self, frames: u64) -> Result<(), Refusal> {
-        let more = usize::try_from(frames).ok().and_then(|frames| self.samples.try_reserve_exact(frames).ok());
+        let more = usize::try_from(frames)
+            .ok()
+            .and_then(|frames| self.samples.try_reserve_exact(frames).ok());
         more.ok_or_else(|| {
             let needs = (self.samples.len() as u64 + frames) >> 18;
             Refusal::Told(format!("its samples take {needs} MiB of memory, more than there is: cut it into shorter recordings"))
@@ -212,7 +244,8 @@ impl<'a> Mono<'a> {
         if free >= frames {
             return Ok(());
         }
-        // By half of what is there, so that growing costs little in all and never doubles what is needed.
+        // By half of what is there, so that growing costs little in all and never doubles what is
+        // needed.
         self.reserve((self.samples.len() / 2).max(frames).max(BLOCK) as u64)
     }
 
@@ -226,15 +259,29 @@ impl<'a> Mono<'a> {
             self.power += power(block) / channels as f64;
             let count = channels as f32;
             self.mono(block.len() / channels, |out| match channels {
-                2 => out.extend(block.as_chunks::<2>().0.iter().map(|[left, right]| (left + right) / count)),
-                _ => out.extend(block.chunks_exact(channels).map(|frame| frame.iter().sum::<f32>() / count)),
+                2 => out.extend(
+                    block
+                        .as_chunks::<2>()
+                        .0
+                        .iter()
+                        .map(|[left, right]| (left + right) / count),
+                ),
+                _ => out.extend(
+                    block
+                        .chunks_exact(channels)
+                        .map(|frame| frame.iter().sum::<f32>() / count),
+                ),
             })?;
         }
         Ok(())
     }
 
     /// Takes `frames` samples of one channel, or of a mean, which `add` appends.
-    pub(super) fn mono(&mut self, frames: usize, add: impl FnOnce(&mut Vec<f32>)) -> Result<(), Refusal> {
+    pub(super) fn mono(
+        &mut self,
+        frames: usize,
+        add: impl FnOnce(&mut Vec<f32>),
+    ) -> Result<(), Refusal> {
         self.make_room(frames)?;
         let from = self.samples.len();
         add(&mut self.samples);
@@ -247,13 +294,24 @@ impl<'a> Mono<'a> {
         self.kept += (self.samples.len() - from) as u64;
         self.budget.check()?;
         let has_begun = self.spill.as_ref().is_some_and(Spill::has_begun);
-        if !self.jumps && (has_begun && Spill::wants(self.samples.len()) || !has_begun && self.goes_to_file(self.kept)) {
+        if !self.jumps
+            && (has_begun && Spill::wants(self.samples.len())
+                || !has_begun && self.goes_to_file(self.kept))
+        {
             self.begin_spill()?;
         }
         if self.kept > MAX_FRAMES || !self.spill.as_ref().is_some_and(Spill::has_begun) {
             // What a taker leaves is what is held.
-            let held = if self.taker.is_some() && !self.jumps { self.samples.len() as u64 } else { self.kept };
-            self.check(if self.kept > MAX_FRAMES { self.kept } else { held })?;
+            let held = if self.taker.is_some() && !self.jumps {
+                self.samples.len() as u64
+            } else {
+                self.kept
+            };
+            self.check(if self.kept > MAX_FRAMES {
+                self.kept
+            } else {
+                held
+            })?;
         }
         match &mut self.taker {
             Some(taker) if !self.jumps => taker(&mut self.samples, self.sample_rate, false),
@@ -266,7 +324,11 @@ impl<'a> Mono<'a> {
         let fresh = &self.samples[from..];
         let (largest, is_finite) = extent(fresh);
         if !is_finite {
-            let at = self.decoded as usize + fresh.iter().position(|s| !s.is_finite()).unwrap_or_default();
+            let at = self.decoded as usize
+                + fresh
+                    .iter()
+                    .position(|s| !s.is_finite())
+                    .unwrap_or_default();
             return Err(format!("sample {at} is not a finite number").into());
         }
         self.peak = self.peak.max(largest);
@@ -283,7 +345,10 @@ impl<'a> Mono<'a> {
         while let Some(span) = self.spans.get(self.span) {
             let (start, stop) = (span.start.max(began), span.end.min(end));
             if start < stop {
-                let (a, b) = (from + (start - began) as usize, from + (stop - began) as usize);
+                let (a, b) = (
+                    from + (start - began) as usize,
+                    from + (stop - began) as usize,
+                );
                 self.samples.copy_within(a..b, to);
                 to += b - a;
             }
@@ -312,7 +377,9 @@ impl<'a> Mono<'a> {
             self.kept = spans.iter().map(|span| span.len() as u64).sum();
             self.check(self.kept)?;
             self.reserve(self.kept)?;
-            spans.into_iter().for_each(|span| self.samples.extend_from_slice(&whole[span]));
+            spans
+                .into_iter()
+                .for_each(|span| self.samples.extend_from_slice(&whole[span]));
         }
         if self.kept == 0 {
             return Err("it holds no samples".into());
@@ -342,7 +409,11 @@ fn extent_body<const FUSED: bool>(values: &[f32]) -> (f32, bool) {
     let (mut largest, mut noughts) = ([0.0f32; 16], [0.0f32; 16]);
     let look = |largest: &mut f32, nought: &mut f32, value: f32| {
         let magnitude = value.abs();
-        *largest = if magnitude > *largest { magnitude } else { *largest };
+        *largest = if magnitude > *largest {
+            magnitude
+        } else {
+            *largest
+        };
         *nought += 0.0 * value;
     };
     for row in rows {
@@ -350,8 +421,12 @@ fn extent_body<const FUSED: bool>(values: &[f32]) -> (f32, bool) {
             look(largest, nought, *value);
         }
     }
-    rest.iter().for_each(|value| look(&mut largest[0], &mut noughts[0], *value));
-    (largest.into_iter().fold(0.0, f32::max), noughts.iter().all(|nought| *nought == 0.0))
+    rest.iter()
+        .for_each(|value| look(&mut largest[0], &mut noughts[0], *value));
+    (
+        largest.into_iter().fold(0.0, f32::max),
+        noughts.iter().all(|nought| *nought == 0.0),
+    )
 }
 
 /// Sum of squares, in several sums so that the compiler can work on them side by side.
@@ -359,7 +434,12 @@ fn power(values: &[f32]) -> f64 {
     let (rows, rest) = values.as_chunks::<16>();
     let mut sums = [0.0f32; 16];
     for row in rows {
-        sums.iter_mut().zip(row).for_each(|(sum, value)| *sum += value * value);
+        sums.iter_mut()
+            .zip(row)
+            .for_each(|(sum, value)| *sum += value * value);
     }
-    sums.iter().chain(&[rest.iter().map(|value| value * value).sum::<f32>()]).map(|sum| f64::from(*sum)).sum()
+    sums.iter()
+        .chain(&[rest.iter().map(|value| value * value).sum::<f32>()])
+        .map(|sum| f64::from(*sum))
+        .sum()
 }

@@ -1,4 +1,5 @@
-//! The frames of an MPEG audio stream, counted: what headers say of their number is often an estimate, or wrong.
+//! The frames of an MPEG audio stream, counted: what headers say of their number is often an
+//! estimate, or wrong.
 
 use super::format;
 use super::input::Input;
@@ -41,10 +42,18 @@ impl Frame {
     fn parse([first, second, third, fourth]: [u8; 4]) -> Option<Frame> {
         const RATES: [u32; 3] = [44_100, 48_000, 32_000];
         const KILOBITS: [[u16; 14]; 5] = [
-            [32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448],
-            [32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384],
-            [32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320],
-            [32, 48, 56, 64, 80, 96, 112, 128, 144, 160, 176, 192, 224, 256],
+            [
+                32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448,
+            ],
+            [
+                32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384,
+            ],
+            [
+                32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320,
+            ],
+            [
+                32, 48, 56, 64, 80, 96, 112, 128, 144, 160, 176, 192, 224, 256,
+            ],
             [8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160],
         ];
         if first != 0xFF || second & 0xE0 != 0xE0 {
@@ -69,8 +78,19 @@ impl Frame {
             _ => 1152,
         };
         let padding = u64::from(third >> 1 & 1);
-        let bytes = if layer == 1 { (12 * bits / u64::from(rate) + padding) * 4 } else { samples / 8 * bits / u64::from(rate) + padding };
-        Some(Frame { version, layer, rate, mono: fourth >> 6 == 3, bytes, samples })
+        let bytes = if layer == 1 {
+            (12 * bits / u64::from(rate) + padding) * 4
+        } else {
+            samples / 8 * bits / u64::from(rate) + padding
+        };
+        Some(Frame {
+            version,
+            layer,
+            rate,
+            mono: fourth >> 6 == 3,
+            bytes,
+            samples,
+        })
     }
 
     fn is_like(&self, other: &Frame) -> bool {
@@ -95,13 +115,20 @@ fn frame(input: &Input, at: u64) -> Result<Option<Frame>, Refusal> {
 /// Walks from frame to frame.
 ///
 /// # Errors
-/// Where there are no frames; where the number of channels or the sample rate changes; and where rubbish stands between frames, since some are
-/// missing there.
+/// Where there are no frames; where the number of channels or the sample rate changes; and where
+/// rubbish stands between frames, since some are missing there.
 pub(super) fn walk(input: &Input) -> Result<Stream, Refusal> {
     let (mut at, first) = first_frame(input)?.ok_or("it holds no MPEG audio")?;
     let (tag, tag_at) = (Tag::read(input, at, &first)?, at);
     if first.layer != 3 {
-        return Err(Refusal::Foreign(format!("MPEG audio of layer {}", if first.layer == 2 { "II (MP2)" } else { "I (MP1)" })));
+        return Err(Refusal::Foreign(format!(
+            "MPEG audio of layer {}",
+            if first.layer == 2 {
+                "II (MP2)"
+            } else {
+                "I (MP1)"
+            }
+        )));
     }
     if tag.is_some() {
         at += first.bytes;
@@ -116,13 +143,16 @@ pub(super) fn walk(input: &Input) -> Result<Stream, Refusal> {
                 at += tag;
                 continue;
             }
-            // What follows the last frame is a tag or a part of a frame, and nothing that frames come behind.
+            // What follows the last frame is a tag or a part of a frame, and nothing that frames
+            // come behind.
             if frames > 0 && next_frame(input, at, &first)?.is_none() {
                 break;
             }
-            return Err(
-                format!("it is damaged at {:.3} s: other bytes stand between its frames", samples as f64 / f64::from(first.rate)).into()
-            );
+            return Err(format!(
+                "it is damaged at {:.3} s: other bytes stand between its frames",
+                samples as f64 / f64::from(first.rate)
+            )
+            .into());
         };
         if !found.is_like(&first) || found.mono != first.mono {
             return Err(format!(
@@ -144,17 +174,37 @@ pub(super) fn walk(input: &Input) -> Result<Stream, Refusal> {
     }
     let (delay, padding, miscounted) = match tag {
         None => (0, 0, false),
-        Some(Tag { frames: counted, bytes, delay, padding }) => {
+        Some(Tag {
+            frames: counted,
+            bytes,
+            delay,
+            padding,
+        }) => {
             let agrees = counted == Some(frames);
             let lacking = counted.unwrap_or(0).saturating_sub(frames) * first.samples;
             // Either number alone is often wrong.
-            if lacking as f64 > MAY_LACK_S * f64::from(first.rate) && bytes.is_some_and(|bytes| at - tag_at < bytes) {
-                return Err(format!("it ends after {samples} of {} samples", samples + lacking).into());
+            if lacking as f64 > MAY_LACK_S * f64::from(first.rate)
+                && bytes.is_some_and(|bytes| at - tag_at < bytes)
+            {
+                return Err(
+                    format!("it ends after {samples} of {} samples", samples + lacking).into(),
+                );
             }
-            (delay, if agrees { padding } else { 0 }, counted.is_some_and(|n| n != 0 && n != frames))
+            (
+                delay,
+                if agrees { padding } else { 0 },
+                counted.is_some_and(|n| n != 0 && n != frames),
+            )
         }
     };
-    Ok(Stream { start, end: at, samples, delay: delay.min(samples), padding: padding.min(samples - delay.min(samples)), miscounted })
+    Ok(Stream {
+        start,
+        end: at,
+        samples,
+        delay: delay.min(samples),
+        padding: padding.min(samples - delay.min(samples)),
+        miscounted,
+    })
 }
 
 /// The first frame that another like it follows, or that ends the file.
@@ -162,9 +212,13 @@ fn first_frame(input: &Input) -> Result<Option<(u64, Frame)>, Refusal> {
     let mut head = vec![0; RUBBISH];
     let n = input.read(0, &mut head)?;
     for at in 0..n.saturating_sub(3) {
-        let Some(found) = head[at..].first_chunk().copied().and_then(Frame::parse) else { continue };
+        let Some(found) = head[at..].first_chunk().copied().and_then(Frame::parse) else {
+            continue;
+        };
         let next = at as u64 + found.bytes;
-        if next >= input.len() && at == 0 || frame(input, next)?.is_some_and(|next| next.is_like(&found)) {
+        if next >= input.len() && at == 0
+            || frame(input, next)?.is_some_and(|next| next.is_like(&found))
+        {
             return Ok(Some((at as u64, found)));
         }
     }
@@ -176,7 +230,14 @@ fn next_frame(input: &Input, from: u64, like: &Frame) -> Result<Option<u64>, Ref
     let mut some = vec![0; RUBBISH];
     let n = input.read(from, &mut some)?;
     for at in 0..n.saturating_sub(3) {
-        let Some(found) = some[at..].first_chunk().copied().and_then(Frame::parse).filter(|f| f.is_like(like)) else { continue };
+        let Some(found) = some[at..]
+            .first_chunk()
+            .copied()
+            .and_then(Frame::parse)
+            .filter(|f| f.is_like(like))
+        else {
+            continue;
+        };
         let at = from + at as u64;
         if frame(input, at + found.bytes)?.is_some_and(|next| next.is_like(like)) {
             return Ok(Some(at));
@@ -202,25 +263,65 @@ impl Tag {
         let size = bytes.len().min(frame.bytes as usize);
         let n = input.read(at, &mut bytes[..size])?;
         let bytes = &bytes[..n];
-        let u32_at = |at: usize| bytes.get(at..at + 4).and_then(|b| b.try_into().ok()).map(u32::from_be_bytes);
+        let u32_at = |at: usize| {
+            bytes
+                .get(at..at + 4)
+                .and_then(|b| b.try_into().ok())
+                .map(u32::from_be_bytes)
+        };
         if bytes.get(36..40) == Some(b"VBRI") {
             let (frames, bytes) = (u32_at(50).map(u64::from), u32_at(46).map(u64::from));
-            return Ok(Some(Tag { frames, bytes, delay: 0, padding: 0 }));
+            return Ok(Some(Tag {
+                frames,
+                bytes,
+                delay: 0,
+                padding: 0,
+            }));
         }
         let place = frame.tag_at() as usize;
         if !matches!(bytes.get(place..place + 4), Some(b"Xing" | b"Info")) {
             return Ok(None);
         }
-        let Some(flags) = u32_at(place + 4) else { return Ok(None) };
-        let frames = (flags & 1 != 0).then(|| u32_at(place + 8)).flatten().map(u64::from);
+        let Some(flags) = u32_at(place + 4) else {
+            return Ok(None);
+        };
+        let frames = (flags & 1 != 0)
+            .then(|| u32_at(place + 8))
+            .flatten()
+            .map(u64::from);
         let bytes_at = place + if flags & 1 != 0 { 12 } else { 8 };
-        let counted_bytes = (flags & 2 != 0).then(|| u32_at(bytes_at)).flatten().map(u64::from);
+        let counted_bytes = (flags & 2 != 0)
+            .then(|| u32_at(bytes_at))
+            .flatten()
+            .map(u64::from);
         // Frames, bytes, table of contents, quality.
-        let lame =
-            place + 8 + [4, 4, 100, 4].iter().enumerate().filter(|(bit, _)| flags >> bit & 1 != 0).map(|(_, size)| size).sum::<usize>();
-        let by_lame = bytes.get(lame..lame + 4).is_some_and(|name| [b"LAME", b"Lavf", b"Lavc"].iter().any(|known| name == *known));
-        let trim = u32_at(lame + 20).filter(|_| by_lame).map(|word| u64::from(word & 0x00FF_FFFF));
-        let (delay, padding) = trim.map_or((0, 0), |trim| ((trim >> 12) + DECODER_DELAY, (trim & 0xFFF).saturating_sub(DECODER_DELAY)));
-        Ok(Some(Tag { frames, bytes: counted_bytes, delay, padding }))
+        let lame = place
+            + 8
+            + [4, 4, 100, 4]
+                .iter()
+                .enumerate()
+                .filter(|(bit, _)| flags >> bit & 1 != 0)
+                .map(|(_, size)| size)
+                .sum::<usize>();
+        let by_lame = bytes.get(lame..lame + 4).is_some_and(|name| {
+            [b"LAME", b"Lavf", b"Lavc"]
+                .iter()
+                .any(|known| name == *known)
+        });
+        let trim = u32_at(lame + 20)
+            .filter(|_| by_lame)
+            .map(|word| u64::from(word & 0x00FF_FFFF));
+        let (delay, padding) = trim.map_or((0, 0), |trim| {
+            (
+                (trim >> 12) + DECODER_DELAY,
+                (trim & 0xFFF).saturating_sub(DECODER_DELAY),
+            )
+        });
+        Ok(Some(Tag {
+            frames,
+            bytes: counted_bytes,
+            delay,
+            padding,
+        }))
     }
 }

@@ -10,7 +10,8 @@ use super::refusal::Refusal;
 #[derive(Debug, Default)]
 pub(super) struct Track {
     pub id: u32,
-    /// What is to be heard of it, in units of `timescale`, in order; all of it where there is no list.
+    /// What is to be heard of it, in units of `timescale`, in order; all of it where there is no
+    /// list.
     edits: Vec<Edit>,
     pub timescale: u32,
     /// Uncompressed samples, and the stretches of bytes that hold them.
@@ -53,38 +54,70 @@ fn boxes(bytes: &[u8]) -> impl Iterator<Item = Atom<'_>> {
 }
 
 fn find<'a>(bytes: &'a [u8], path: &[&[u8; 4]]) -> Option<&'a [u8]> {
-    path.iter().try_fold(bytes, |bytes, name| boxes(bytes).find(|(found, _)| found == *name).map(|(_, content)| content))
+    path.iter().try_fold(bytes, |bytes, name| {
+        boxes(bytes)
+            .find(|(found, _)| found == *name)
+            .map(|(_, content)| content)
+    })
 }
 
 fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
-    bytes.get(at..)?.first_chunk().copied().map(u16::from_be_bytes)
+    bytes
+        .get(at..)?
+        .first_chunk()
+        .copied()
+        .map(u16::from_be_bytes)
 }
 
 fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
-    bytes.get(at..)?.first_chunk().copied().map(u32::from_be_bytes)
+    bytes
+        .get(at..)?
+        .first_chunk()
+        .copied()
+        .map(u32::from_be_bytes)
 }
 
 fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
-    bytes.get(at..)?.first_chunk().copied().map(u64::from_be_bytes)
+    bytes
+        .get(at..)?
+        .first_chunk()
+        .copied()
+        .map(u64::from_be_bytes)
 }
 
-/// Looks at the header. Nothing where there is none or no audio track, which is for Symphonia to say.
+/// Looks at the header. Nothing where there is none or no audio track, which is for Symphonia to
+/// say.
 ///
 /// # Errors
 /// Where the track is in a form that is not read.
 pub(super) fn read(input: &Input) -> Result<Option<Track>, Refusal> {
-    let Some(moov) = header(input)? else { return Ok(None) };
-    let is_sound = |track: &[u8]| find(track, &[b"mdia", b"hdlr"]).is_some_and(|handler| handler.get(8..12) == Some(b"soun"));
-    let Some(trak) = boxes(&moov).find(|(name, content)| name == b"trak" && is_sound(content)).map(|(_, content)| content) else {
+    let Some(moov) = header(input)? else {
+        return Ok(None);
+    };
+    let is_sound = |track: &[u8]| {
+        find(track, &[b"mdia", b"hdlr"]).is_some_and(|handler| handler.get(8..12) == Some(b"soun"))
+    };
+    let Some(trak) = boxes(&moov)
+        .find(|(name, content)| name == b"trak" && is_sound(content))
+        .map(|(_, content)| content)
+    else {
         return Ok(None);
     };
     let read = || -> Option<Result<Track, Refusal>> {
         let (movie, media) = (find(&moov, &[b"mvhd"])?, find(trak, &[b"mdia", b"mdhd"])?);
-        let scale = |head: &[u8]| u32_at(head, if head.first() == Some(&1) { 20 } else { 12 }).filter(|scale| *scale > 0);
+        let scale = |head: &[u8]| {
+            u32_at(head, if head.first() == Some(&1) { 20 } else { 12 }).filter(|scale| *scale > 0)
+        };
         let heading = find(trak, &[b"tkhd"])?;
         let id = u32_at(heading, if heading.first() == Some(&1) { 20 } else { 12 })?;
-        let edits = find(trak, &[b"edts", b"elst"]).map_or(Some(vec![]), |list| edits(list, scale(movie)?))?;
-        let mut track = Track { id, edits, timescale: scale(media)?, ..Track::default() };
+        let edits = find(trak, &[b"edts", b"elst"])
+            .map_or(Some(vec![]), |list| edits(list, scale(movie)?))?;
+        let mut track = Track {
+            id,
+            edits,
+            timescale: scale(media)?,
+            ..Track::default()
+        };
         let table = find(trak, &[b"mdia", b"minf", b"stbl"])?;
         let described = describe(&mut track, table)?;
         Some(described.map(|()| track))
@@ -122,12 +155,24 @@ fn header(input: &Input) -> Result<Option<Vec<u8>>, Refusal> {
 fn edits(list: &[u8], movie_scale: u32) -> Option<Vec<Edit>> {
     let long = list.first() == Some(&1);
     let count = u32_at(list, 4)? as usize;
-    let rows = list.get(8..)?.chunks_exact(if long { 20 } else { 12 }).take(count);
+    let rows = list
+        .get(8..)?
+        .chunks_exact(if long { 20 } else { 12 })
+        .take(count);
     let edits = rows.filter_map(|row| {
-        let (duration, start) =
-            if long { (u64_at(row, 0)?, u64_at(row, 8)? as i64) } else { (u64::from(u32_at(row, 0)?), i64::from(u32_at(row, 4)? as i32)) };
+        let (duration, start) = if long {
+            (u64_at(row, 0)?, u64_at(row, 8)? as i64)
+        } else {
+            (
+                u64::from(u32_at(row, 0)?),
+                i64::from(u32_at(row, 4)? as i32),
+            )
+        };
         let start = u64::try_from(start).ok()?;
-        Some(Edit { start, seconds: duration as f64 / f64::from(movie_scale) })
+        Some(Edit {
+            start,
+            seconds: duration as f64 / f64::from(movie_scale),
+        })
     });
     Some(edits.collect())
 }
@@ -139,7 +184,11 @@ impl Track {
         let span = |edit: &Edit| {
             let start = (edit.start as f64 * rate / f64::from(self.timescale)).round() as u64;
             let frames = (edit.seconds * rate).round() as u64;
-            start..if frames == 0 { u64::MAX } else { start.saturating_add(frames) }
+            start..if frames == 0 {
+                u64::MAX
+            } else {
+                start.saturating_add(frames)
+            }
         };
         self.edits.iter().map(span).collect()
     }
@@ -168,7 +217,10 @@ fn describe(track: &mut Track, table: &[u8]) -> Option<Result<(), Refusal>> {
         let elementary = find(more, &[b"esds"]).or_else(|| find(more, &[b"wave", b"esds"]))?;
         return Some(advanced(track, elementary, rate, table));
     }
-    let little = find(more, &[b"wave", b"enda"]).or_else(|| find(more, &[b"enda"])).and_then(|enda| u16_at(enda, 0)) == Some(1);
+    let little = find(more, &[b"wave", b"enda"])
+        .or_else(|| find(more, &[b"enda"]))
+        .and_then(|enda| u16_at(enda, 0))
+        == Some(1);
     let configured = find(more, &[b"pcmC"]);
     let (coding, big_endian) = match &codec {
         b"sowt" => (Coding::Signed(2), false),
@@ -187,7 +239,11 @@ fn describe(track: &mut Track, table: &[u8]) -> Option<Result<(), Refusal>> {
                 (b"fpcm", 32) => Coding::Float32,
                 (b"fpcm", 64) => Coding::Float64,
                 (b"ipcm", 16 | 24 | 32) => Coding::Signed(usize::from(width) / 8),
-                _ => return Some(Err(format!("{width} bits per sample are not supported").into())),
+                _ => {
+                    return Some(Err(
+                        format!("{width} bits per sample are not supported").into()
+                    ));
+                }
             };
             (coding, order == 0)
         }
@@ -199,29 +255,57 @@ fn describe(track: &mut Track, table: &[u8]) -> Option<Result<(), Refusal>> {
                 (1, 64) => Coding::Float64,
                 (0, 8) if flags & 4 == 0 => Coding::Unsigned8,
                 (0, 8 | 16 | 24 | 32) if flags & 4 != 0 => Coding::Signed(bits as usize / 8),
-                _ => return Some(Err(format!("{bits} bits per sample are not supported").into())),
+                _ => {
+                    return Some(Err(
+                        format!("{bits} bits per sample are not supported").into()
+                    ));
+                }
             };
             (coding, flags & 2 != 0)
         }
         _ => return Some(Ok(())),
     };
-    let layout = Layout { coding, big_endian, channels: u16::try_from(channels).ok()?, sample_rate: rate, start: 0, promised: None };
-    track.plain = Some((layout, pieces(table, coding.width() as u64 * u64::from(channels))?));
+    let layout = Layout {
+        coding,
+        big_endian,
+        channels: u16::try_from(channels).ok()?,
+        sample_rate: rate,
+        start: 0,
+        promised: None,
+    };
+    track.plain = Some((
+        layout,
+        pieces(table, coding.width() as u64 * u64::from(channels))?,
+    ));
     Some(Ok(()))
 }
 
 /// Where the samples of an uncompressed track lie: position and length of each chunk.
 fn pieces(table: &[u8], frame: u64) -> Option<Vec<(u64, u64)>> {
     let offsets: Vec<u64> = match (find(table, &[b"stco"]), find(table, &[b"co64"])) {
-        (Some(list), _) => list.get(8..)?.as_chunks::<4>().0.iter().map(|b| u64::from(u32::from_be_bytes(*b))).collect(),
-        (None, Some(list)) => list.get(8..)?.as_chunks::<8>().0.iter().map(|b| u64::from_be_bytes(*b)).collect(),
+        (Some(list), _) => list
+            .get(8..)?
+            .as_chunks::<4>()
+            .0
+            .iter()
+            .map(|b| u64::from(u32::from_be_bytes(*b)))
+            .collect(),
+        (None, Some(list)) => list
+            .get(8..)?
+            .as_chunks::<8>()
+            .0
+            .iter()
+            .map(|b| u64::from_be_bytes(*b))
+            .collect(),
         _ => return None,
     };
     let runs = find(table, &[b"stsc"])?.get(8..)?.as_chunks::<12>().0;
     let mut pieces = Vec::with_capacity(offsets.len());
     for (i, run) in runs.iter().enumerate() {
         let (first, samples) = (u32_at(run, 0)? as usize, u64::from(u32_at(run, 4)?));
-        let next = runs.get(i + 1).map_or(Some(offsets.len() + 1), |run| u32_at(run, 0).map(|n| n as usize))?;
+        let next = runs.get(i + 1).map_or(Some(offsets.len() + 1), |run| {
+            u32_at(run, 0).map(|n| n as usize)
+        })?;
         let some = offsets.get(first.checked_sub(1)?..next.checked_sub(1)?.min(offsets.len()))?;
         pieces.extend(some.iter().map(|at| (*at, samples * frame)));
     }
@@ -230,17 +314,32 @@ fn pieces(table: &[u8], frame: u64) -> Option<Vec<(u64, u64)>> {
 
 /// Looks at the description of AAC: ISO 14496-3, AudioSpecificConfig.
 fn advanced(track: &mut Track, elementary: &[u8], rate: u32, table: &[u8]) -> Result<(), Refusal> {
-    let Some(config) = specific(elementary) else { return Ok(()) };
-    let mut bits = Bits { bytes: config, at: 0 };
+    let Some(config) = specific(elementary) else {
+        return Ok(());
+    };
+    let mut bits = Bits {
+        bytes: config,
+        at: 0,
+    };
     let (kind, core) = (bits.kind(), bits.rate());
     match kind {
         5 => return Err(Refusal::Foreign("HE-AAC (explicit SBR)".into())),
-        29 => return Err(Refusal::Foreign("HE-AAC v2 (explicit parametric stereo)".into())),
+        29 => {
+            return Err(Refusal::Foreign(
+                "HE-AAC v2 (explicit parametric stereo)".into(),
+            ));
+        }
         1 | 2 | 4 => {}
-        kind => return Err(Refusal::Foreign(format!("MPEG-4 audio of object type {kind}"))),
+        kind => {
+            return Err(Refusal::Foreign(format!(
+                "MPEG-4 audio of object type {kind}"
+            )));
+        }
     }
-    // Behind the description of the core, 0x2B7, 5 and a set bit say that there is an upper band. Without them, twice the rate elsewhere gives it away.
-    let told = (bits.at..config.len() * 8).any(|at| Bits { bytes: config, at }.take(17) == (0x2B7 << 5 | 5) << 1 | 1);
+    // Behind the description of the core, 0x2B7, 5 and a set bit say that there is an upper band.
+    // Without them, twice the rate elsewhere gives it away.
+    let told = (bits.at..config.len() * 8)
+        .any(|at| Bits { bytes: config, at }.take(17) == (0x2B7 << 5 | 5) << 1 | 1);
     let doubled = rate == 2 * core || packet(table) == Some(2048) && track.timescale == 2 * core;
     track.core_only = core > 0 && (told || doubled);
     Ok(())
@@ -257,7 +356,10 @@ fn specific(elementary: &[u8]) -> Option<&[u8]> {
     loop {
         let tag = *rest.first()?;
         let length = rest[1..].iter().take(4).position(|byte| byte & 0x80 == 0)? + 1;
-        let size = rest.get(1..=length)?.iter().fold(0, |all, byte| all << 7 | usize::from(byte & 0x7F));
+        let size = rest
+            .get(1..=length)?
+            .iter()
+            .fold(0, |all, byte| all << 7 | usize::from(byte & 0x7F));
         let content = rest.get(1 + length..)?;
         rest = match tag {
             3 => content.get(3..)?,
@@ -276,7 +378,11 @@ struct Bits<'a> {
 impl Bits<'_> {
     /// The next bits as a number; beyond the end, zeros.
     fn take(&mut self, count: usize) -> u32 {
-        let bit = |at: usize| self.bytes.get(at / 8).map_or(0, |byte| u32::from(byte >> (7 - at % 8) & 1));
+        let bit = |at: usize| {
+            self.bytes
+                .get(at / 8)
+                .map_or(0, |byte| u32::from(byte >> (7 - at % 8) & 1))
+        };
         let value = (self.at..self.at + count).fold(0, |all, at| all << 1 | bit(at));
         self.at += count;
         value
@@ -290,7 +396,10 @@ impl Bits<'_> {
     }
 
     fn rate(&mut self) -> u32 {
-        const RATES: [u32; 13] = [96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000, 7_350];
+        const RATES: [u32; 13] = [
+            96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025,
+            8_000, 7_350,
+        ];
         match self.take(4) as usize {
             15 => self.take(24),
             index => RATES.get(index).copied().unwrap_or(0),

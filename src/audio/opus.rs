@@ -20,20 +20,33 @@ pub(super) struct Opus {
 }
 
 impl Opus {
-    /// A decoder for streams with this identification header (RFC 7845, 5.1), whose numbers are big-endian in MP4.
+    /// A decoder for streams with this identification header (RFC 7845, 5.1), whose numbers are
+    /// big-endian in MP4.
     pub(super) fn new(header: &[u8], big_endian: bool) -> Result<Opus, Refusal> {
-        let fields: &[u8; 11] =
-            header.strip_prefix(b"OpusHead").and_then(|fields| fields.first_chunk()).ok_or("its Opus header is damaged")?;
+        let fields: &[u8; 11] = header
+            .strip_prefix(b"OpusHead")
+            .and_then(|fields| fields.first_chunk())
+            .ok_or("its Opus header is damaged")?;
         let channels = usize::from(fields[1]);
         let word = |at: usize| {
-            if !big_endian { u16::from_le_bytes([fields[at], fields[at + 1]]) } else { u16::from_be_bytes([fields[at], fields[at + 1]]) }
+            if !big_endian {
+                u16::from_le_bytes([fields[at], fields[at + 1]])
+            } else {
+                u16::from_be_bytes([fields[at], fields[at + 1]])
+            }
         };
         if fields[10] != 0 || !(1..=2).contains(&channels) {
             return Err(Refusal::Foreign(format!("Opus with {channels} channels")));
         }
         let decoder = OpusDecoder::new(RATE as i32, channels).map_err(|e| e.to_string())?;
         let gain = 10f32.powf(f32::from(word(8).cast_signed()) / (20.0 * 256.0));
-        Ok(Opus { decoder, channels, gain, block: vec![0.0; LONGEST * channels], delay: u64::from(word(2)) })
+        Ok(Opus {
+            decoder,
+            channels,
+            gain,
+            block: vec![0.0; LONGEST * channels],
+            delay: u64::from(word(2)),
+        })
     }
 
     pub(super) fn channels(&self) -> u16 {
@@ -45,7 +58,10 @@ impl Opus {
         if packet.is_empty() {
             return Err("a packet is empty".into());
         }
-        let frames = self.decoder.decode(packet, LONGEST, &mut self.block).map_err(|e| e.to_string())?;
+        let frames = self
+            .decoder
+            .decode(packet, LONGEST, &mut self.block)
+            .map_err(|e| e.to_string())?;
         let block = &mut self.block[..frames * self.channels];
         if self.gain != 1.0 {
             block.iter_mut().for_each(|value| *value *= self.gain);

@@ -54,16 +54,29 @@ impl From<io::Error> for Refusal {
 impl Refusal {
     /// The error for the file at `path`, or for bytes without one.
     pub(super) fn into_error(self, path: Option<&Path>) -> Error {
-        let name = path.map_or_else(|| "the given bytes".to_owned(), |path| shown(&path.to_string_lossy()));
+        let name = path.map_or_else(
+            || "the given bytes".to_owned(),
+            |path| shown(&path.to_string_lossy()),
+        );
         let failed = |why: &str| Error::data(format!("failed to decode {name}: {why}"));
         match self {
-            Refusal::Damaged(why) => failed(&why).hint("replace the file with an undamaged copy, or take it out of the corpus"),
+            Refusal::Damaged(why) => failed(&why)
+                .hint("replace the file with an undamaged copy, or take it out of the corpus"),
             Refusal::Foreign(what) => {
                 let from = path.unwrap_or(Path::new("recording"));
                 // A file whose extension is wrong must not be its own target.
-                let to = from.with_extension(if from.extension().is_some_and(|ending| ending == "flac") { "wav" } else { "flac" });
-                let [from, to] = [from, &to].map(|path| shell_word(&shown(&path.to_string_lossy())));
-                failed(&format!("it is {what}, which ser does not read: convert it with ffmpeg -i {from} {to}"))
+                let to = from.with_extension(
+                    if from.extension().is_some_and(|ending| ending == "flac") {
+                        "wav"
+                    } else {
+                        "flac"
+                    },
+                );
+                let [from, to] =
+                    [from, &to].map(|path| shell_word(&shown(&path.to_string_lossy())));
+                failed(&format!(
+                    "it is {what}, which ser does not read: convert it with ffmpeg -i {from} {to}"
+                ))
             }
             Refusal::Told(why) => failed(&why),
             Refusal::Kept(error) => error,

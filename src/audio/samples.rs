@@ -23,7 +23,10 @@ impl Samples {
     /// # Errors
     /// [`crate::error::Kind::Io`] where the file system refuses, as for all of the following.
     pub fn new(folder: Option<&Path>) -> Result<Samples> {
-        Ok(Samples { file: files::nameless_file(folder)?, len: 0 })
+        Ok(Samples {
+            file: files::nameless_file(folder)?,
+            len: 0,
+        })
     }
 
     /// Number of samples.
@@ -46,26 +49,40 @@ impl Samples {
     /// Overwrites samples from number `first` on.
     pub fn write(&mut self, first: usize, samples: &[f32]) -> Result<()> {
         let to = SeekFrom::Start(first as u64 * 4);
-        let written = self.file.seek(to).and_then(|_| self.file.write_all(bytemuck::cast_slice(samples)));
+        let written = self
+            .file
+            .seek(to)
+            .and_then(|_| self.file.write_all(bytemuck::cast_slice(samples)));
         written.map_err(|e| Error::io("write", Path::new(NAME), e))
     }
 
     /// The samples from number `first` on; all of them have to be there.
     pub fn read(&self, first: usize, samples: &mut [f32]) -> Result<()> {
         let bytes = bytemuck::cast_slice_mut(samples);
-        files::read_exact_at(&self.file, bytes, first as u64 * 4).map_err(|e| Error::io("read", Path::new(NAME), e))
+        files::read_exact_at(&self.file, bytes, first as u64 * 4)
+            .map_err(|e| Error::io("read", Path::new(NAME), e))
     }
 
-    /// The samples from number `first` on, which may lie before the beginning: reflected at both ends, the sample at the edge is not
-    /// repeated. The samples must be more than what lies outside.
+    /// The samples from number `first` on, which may lie before the beginning: reflected at both
+    /// ends, the sample at the edge is not repeated. The samples must be more than what lies
+    /// outside.
     pub fn read_reflected(&self, first: isize, samples: &mut [f32]) -> Result<()> {
         let (end, last) = (first + samples.len() as isize, self.len as isize - 1);
-        let (from, to) = (first.clamp(0, self.len as isize), end.clamp(0, self.len as isize));
-        self.read(from as usize, &mut samples[(from - first) as usize..(to - first).max(from - first) as usize])?;
+        let (from, to) = (
+            first.clamp(0, self.len as isize),
+            end.clamp(0, self.len as isize),
+        );
+        self.read(
+            from as usize,
+            &mut samples[(from - first) as usize..(to - first).max(from - first) as usize],
+        )?;
         let outside = (first..from.min(end)).chain(to.max(first)..end);
         let mut one = [0.0];
         for at in outside {
-            self.read((if at < 0 { -at } else { 2 * last - at }).clamp(0, last) as usize, &mut one)?;
+            self.read(
+                (if at < 0 { -at } else { 2 * last - at }).clamp(0, last) as usize,
+                &mut one,
+            )?;
             samples[(at - first) as usize] = one[0];
         }
         Ok(())
@@ -92,7 +109,11 @@ mod tests {
     fn ends_are_reflected() {
         let mut samples = Samples::new(None).unwrap();
         samples.push(&[0.0, 1.0, 2.0, 3.0, 4.0]).unwrap();
-        for (first, expected) in [(-3, [3.0, 2.0, 1.0, 0.0, 1.0]), (1, [1.0, 2.0, 3.0, 4.0, 3.0]), (4, [4.0, 3.0, 2.0, 1.0, 0.0])] {
+        for (first, expected) in [
+            (-3, [3.0, 2.0, 1.0, 0.0, 1.0]),
+            (1, [1.0, 2.0, 3.0, 4.0, 3.0]),
+            (4, [4.0, 3.0, 2.0, 1.0, 0.0]),
+        ] {
             let mut found = [9.0; 5];
             samples.read_reflected(first, &mut found).unwrap();
             assert_eq!(found, expected, "{first}");

@@ -1,10 +1,13 @@
-//! One loop, compiled twice: for the baseline processor and for one with wide vectors and a fused multiply-add, chosen at run time.
+//! One loop, compiled twice: for the baseline processor and for one with wide vectors and a fused
+//! multiply-add, chosen at run time.
 //!
-//! The binary is built for baseline x86-64, so the hot loops would otherwise run at a quarter of what the machine can do. A loop is written
-//! once, as an `#[inline(always)]` function generic over whether a fused multiply-add is an instruction; [`dispatch`] wraps it.
-//! The choice depends on the machine alone, so results do not depend on the number of threads.
+//! The binary is built for baseline x86-64, so the hot loops would otherwise run at a quarter of
+//! what the machine can do. A loop is written once, as an `#[inline(always)]` function generic over
+//! whether a fused multiply-add is an instruction; [`dispatch`] wraps it. The choice depends on the
+//! machine alone, so results do not depend on the number of threads.
 
-/// `a * b + c`, fused where `FUSED` says that this is one instruction (without that, the fused form would be a slow library call).
+/// `a * b + c`, fused where `FUSED` says that this is one instruction (without that, the fused form
+/// would be a slow library call).
 #[inline(always)]
 pub(crate) fn multiply_add<const FUSED: bool>(a: f32, b: f32, c: f32) -> f32 {
     if FUSED { a.mul_add(b, c) } else { a * b + c }
@@ -16,14 +19,21 @@ pub(crate) fn multiply_add_f64<const FUSED: bool>(a: f64, b: f64, c: f64) -> f64
     if FUSED { a.mul_add(b, c) } else { a * b + c }
 }
 
-/// Whether the processor has the AVX-512 subset of 2017's servers and everything since that has AVX-512 at all.
+/// Whether the processor has the AVX-512 subset of 2017's servers and everything since that has
+/// AVX-512 at all.
 #[cfg(target_arch = "x86_64")]
 pub(crate) fn has_avx512() -> bool {
     use std::arch::is_x86_feature_detected as has;
-    has!("avx512f") && has!("avx512vl") && has!("avx512dq") && has!("avx512bw") && has!("avx2") && has!("fma")
+    has!("avx512f")
+        && has!("avx512vl")
+        && has!("avx512dq")
+        && has!("avx512bw")
+        && has!("avx2")
+        && has!("fma")
 }
 
-/// Defines `fn name(arguments)` that runs `body::<FUSED>(arguments)` in the best version that this processor can run.
+/// Defines `fn name(arguments)` that runs `body::<FUSED>(arguments)` in the best version that this
+/// processor can run.
 macro_rules! dispatch {
     ($(#[$attribute:meta])* $visibility:vis fn $name:ident($($argument:ident: $type:ty),* $(,)?) $(-> $returned:ty)? = $body:ident) => {
         $(#[$attribute])*

@@ -84,7 +84,11 @@ impl Sound {
             Sound::Whole(audio) => Ok(audio.samples.iter().all(|sample| Some(*sample) == first)),
             Sound::Long(long) => {
                 for start in (0..long.samples.len()).step_by(PIECE) {
-                    if long.read(start, PIECE.min(long.samples.len() - start))?.iter().any(|sample| Some(*sample) != first) {
+                    if long
+                        .read(start, PIECE.min(long.samples.len() - start))?
+                        .iter()
+                        .any(|sample| Some(*sample) != first)
+                    {
                         return Ok(false);
                     }
                 }
@@ -108,7 +112,9 @@ impl Sound {
     pub fn in_file(samples: &[f32], sample_rate: u32) -> Result<Sound> {
         let mut spill = Spill::new(None);
         spill.take(samples, sample_rate)?;
-        spill.finish(sample_rate, 1, Remarks::default()).map(Sound::Long)
+        spill
+            .finish(sample_rate, 1, Remarks::default())
+            .map(Sound::Long)
     }
 
     /// Its first seconds: all of it where it is no longer.
@@ -116,7 +122,9 @@ impl Sound {
     /// # Errors
     /// [`crate::error::Kind::Io`] where the file of a long one cannot be read.
     pub fn beginning(&self, seconds: usize) -> Result<Cow<'_, [f32]>> {
-        let most = seconds.saturating_mul(self.sample_rate() as usize).min(self.n_samples());
+        let most = seconds
+            .saturating_mul(self.sample_rate() as usize)
+            .min(self.n_samples());
         match self {
             Sound::Whole(audio) => Ok(Cow::Borrowed(&audio.samples[..most])),
             Sound::Long(long) => long.read(0, most).map(Cow::Owned),
@@ -138,7 +146,12 @@ impl Sound {
                     other => other.into_error(None),
                 })?;
                 let samples = long.read(0, long.samples.len())?;
-                let audio = Audio { samples, sample_rate: long.sample_rate, channels: long.channels, remarks: long.remarks };
+                let audio = Audio {
+                    samples,
+                    sample_rate: long.sample_rate,
+                    channels: long.channels,
+                    remarks: long.remarks,
+                };
                 Ok((Cow::Owned(audio), permit))
             }
         }
@@ -147,7 +160,8 @@ impl Sound {
     /// As [`Audio::segment`].
     ///
     /// # Errors
-    /// As [`Audio::segment`]; [`crate::error::Kind::Io`] where the file of a long one cannot be read.
+    /// As [`Audio::segment`]; [`crate::error::Kind::Io`] where the file of a long one cannot be
+    /// read.
     pub fn segment(&self, start_s: f64, end_s: f64) -> Result<Sound> {
         let long = match self {
             Sound::Whole(audio) => return audio.segment(start_s, end_s).map(Sound::Whole),
@@ -156,13 +170,25 @@ impl Sound {
         let bounds = bounds(long.samples.len(), long.sample_rate, start_s, end_s)?;
         if !is_long(bounds.len() as u64, long.sample_rate) {
             let samples = long.read(bounds.start, bounds.len())?;
-            return Ok(Sound::Whole(Audio { samples, sample_rate: long.sample_rate, channels: long.channels, remarks: long.remarks }));
+            return Ok(Sound::Whole(Audio {
+                samples,
+                sample_rate: long.sample_rate,
+                channels: long.channels,
+                remarks: long.remarks,
+            }));
         }
         let mut spill = Spill::new(long.folder.clone());
         for first in bounds.clone().step_by(PIECE) {
-            spill.take(&long.read(first, PIECE.min(bounds.end - first))?, long.sample_rate)?;
+            spill.take(
+                &long.read(first, PIECE.min(bounds.end - first))?,
+                long.sample_rate,
+            )?;
         }
-        Ok(Sound::Long(spill.finish(long.sample_rate, long.channels, long.remarks)?))
+        Ok(Sound::Long(spill.finish(
+            long.sample_rate,
+            long.channels,
+            long.remarks,
+        )?))
     }
 }
 
@@ -208,7 +234,11 @@ pub(super) struct Spill {
 impl Spill {
     /// A spill that makes its file when the first samples come.
     pub(super) fn new(folder: Option<PathBuf>) -> Spill {
-        Spill { folder, samples: None, hasher: blake3::Hasher::new() }
+        Spill {
+            folder,
+            samples: None,
+            hasher: blake3::Hasher::new(),
+        }
     }
 
     pub(super) fn has_begun(&self) -> bool {
@@ -234,9 +264,20 @@ impl Spill {
     }
 
     fn finish(self, sample_rate: u32, channels: u16, remarks: Remarks) -> Result<Long> {
-        let Spill { folder, samples, hasher } = self;
+        let Spill {
+            folder,
+            samples,
+            hasher,
+        } = self;
         let samples = samples.map_or_else(|| Samples::new(folder.as_deref()), Ok)?;
-        Ok(Long { samples, sample_rate, channels, remarks, content_hash: hasher.finalize().to_hex().to_string(), folder })
+        Ok(Long {
+            samples,
+            sample_rate,
+            channels,
+            remarks,
+            content_hash: hasher.finalize().to_hex().to_string(),
+            folder,
+        })
     }
 }
 
@@ -248,6 +289,11 @@ pub(super) fn collected(out: &mut Mono) -> Result<Sound, Refusal> {
             spill.take(&std::mem::take(&mut out.samples), sample_rate)?;
             Ok(Sound::Long(spill.finish(sample_rate, channels, remarks)?))
         }
-        None => Ok(Sound::Whole(Audio { samples: std::mem::take(&mut out.samples), sample_rate, channels, remarks })),
+        None => Ok(Sound::Whole(Audio {
+            samples: std::mem::take(&mut out.samples),
+            sample_rate,
+            channels,
+            remarks,
+        })),
     }
 }

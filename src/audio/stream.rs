@@ -45,26 +45,39 @@ enum Decoder {
 
 impl Decoder {
     fn new(parameters: &AudioCodecParameters, known: &Known) -> Result<Decoder, Refusal> {
-        let channels = parameters.channels.as_ref().map_or(0, |channels| channels.count());
+        let channels = parameters
+            .channels
+            .as_ref()
+            .map_or(0, |channels| channels.count());
         match parameters.codec {
             CODEC_ID_OPUS => {
                 let header = parameters.extra_data.as_deref().unwrap_or_default();
-                return Ok(Decoder::Opus(Box::new(Opus::new(header, known.format == Format::Mp4)?)));
+                return Ok(Decoder::Opus(Box::new(Opus::new(
+                    header,
+                    known.format == Format::Mp4,
+                )?)));
             }
             // Symphonia takes the channels of more apart wrongly.
-            CODEC_ID_VORBIS if channels > 2 => return Err(Refusal::Foreign(format!("Vorbis with {channels} channels"))),
+            CODEC_ID_VORBIS if channels > 2 => {
+                return Err(Refusal::Foreign(format!("Vorbis with {channels} channels")));
+            }
             CODEC_ID_VORBIS | CODEC_ID_FLAC => {}
             _ if known.format == Format::Matroska => {
                 return Err(foreign_matroska());
             }
             _ => {}
         }
-        // What encoders add in front and behind is taken off by the frames that were counted here, where a header may be wrong.
-        let options = AudioDecoderOptions::default().verify(true).gapless(known.mp3.is_none());
+        // What encoders add in front and behind is taken off by the frames that were counted here,
+        // where a header may be wrong.
+        let options = AudioDecoderOptions::default()
+            .verify(true)
+            .gapless(known.mp3.is_none());
         match symphonia::default::get_codecs().make_audio_decoder(parameters, &options) {
             Ok(decoder) => Ok(Decoder::Symphonia(decoder, Vec::new())),
             Err(SymphoniaError::Unsupported(what)) => Err(match &known.mp4 {
-                Some(track) => Refusal::Foreign(format!("MP4 with sound in {}", track.codec.escape_ascii())),
+                Some(track) => {
+                    Refusal::Foreign(format!("MP4 with sound in {}", track.codec.escape_ascii()))
+                }
                 None => what.into(),
             }),
             Err(error) => Err(error.into()),
@@ -85,7 +98,9 @@ impl Decoder {
                     begin(out, opus::RATE, channels)?;
                 }
                 let values = opus.decode(&packet.data)?;
-                let kept = values.len().saturating_sub(packet.trim_end.get() as usize * usize::from(channels));
+                let kept = values
+                    .len()
+                    .saturating_sub(packet.trim_end.get() as usize * usize::from(channels));
                 out.interleaved(&values[..kept])?;
                 Ok(kept / usize::from(channels))
             }
@@ -114,28 +129,47 @@ impl Decoder {
 
 /// Decodes the first audio track.
 ///
-/// The delay that an encoder adds is taken off where the container says how long it is. A recording that lacks its end by more than
-/// [`MAY_LACK_S`] is refused, and so is one with a packet that does not decode, since leaving it out would shift everything that follows. FLAC is
-/// checked against its own MD5.
-pub(super) fn read(input: &Input, known: &Known, extension: &str, out: &mut Mono) -> Result<(), Refusal> {
+/// The delay that an encoder adds is taken off where the container says how long it is. A recording
+/// that lacks its end by more than [`MAY_LACK_S`] is refused, and so is one with a packet that does
+/// not decode, since leaving it out would shift everything that follows. FLAC is checked against
+/// its own MD5.
+pub(super) fn read(
+    input: &Input,
+    known: &Known,
+    extension: &str,
+    out: &mut Mono,
+) -> Result<(), Refusal> {
     if known.format == Format::Matroska && matroska::is_cut(input)? {
         return Err("it ends early, before the end that its header gives".into());
     }
-    let source = MediaSourceStream::new(Box::new(input.reader()), MediaSourceStreamOptions::default());
+    let source = MediaSourceStream::new(
+        Box::new(input.reader()),
+        MediaSourceStreamOptions::default(),
+    );
     let mut hint = Hint::new();
     if !extension.is_empty() {
         hint.with_extension(extension);
     }
-    let mut format = symphonia::default::get_probe().probe(&hint, source, FormatOptions::default(), MetadataOptions::default())?;
+    let mut format = symphonia::default::get_probe().probe(
+        &hint,
+        source,
+        FormatOptions::default(),
+        MetadataOptions::default(),
+    )?;
     let wanted = known.mp4.as_ref().map(|track| track.id);
-    let track =
-        wanted.and_then(|id| format.tracks().iter().find(|track| track.id == id)).or_else(|| format.default_track(TrackType::Audio));
+    let track = wanted
+        .and_then(|id| format.tracks().iter().find(|track| track.id == id))
+        .or_else(|| format.default_track(TrackType::Audio));
     let track = track.ok_or_else(|| match known.format {
         Format::Matroska => foreign_matroska(),
         _ => "it has no audio track".into(),
     })?;
     let (id, num_frames) = (track.id, track.num_frames);
-    let parameters = track.codec_params.as_ref().and_then(|p| p.audio()).ok_or("its audio track has no description")?;
+    let parameters = track
+        .codec_params
+        .as_ref()
+        .and_then(|p| p.audio())
+        .ok_or("its audio track has no description")?;
     let mut decoder = Decoder::new(parameters, known)?;
     let delay = match &decoder {
         Decoder::Opus(opus) => opus.delay,
@@ -145,20 +179,32 @@ pub(super) fn read(input: &Input, known: &Known, extension: &str, out: &mut Mono
     let begin = |out: &mut Mono, rate: u32, channels: u16| {
         let spans = match (&known.mp4, known.mp3) {
             (Some(track), _) => track.spans(rate),
-            (_, Some(stream)) => std::iter::once(stream.delay..stream.samples - stream.padding).collect(),
+            (_, Some(stream)) => {
+                std::iter::once(stream.delay..stream.samples - stream.padding).collect()
+            }
             _ => vec![],
         };
-        let spans = if spans.is_empty() && delay > 0 { std::iter::once(delay..u64::MAX).collect() } else { spans };
+        let spans = if spans.is_empty() && delay > 0 {
+            std::iter::once(delay..u64::MAX).collect()
+        } else {
+            spans
+        };
         out.hear(spans);
-        out.begin(rate, channels, expected.filter(|_| matches!(known.format, Format::Flac | Format::Ogg | Format::Mpeg)))
+        out.begin(
+            rate,
+            channels,
+            expected.filter(|_| matches!(known.format, Format::Flac | Format::Ogg | Format::Mpeg)),
+        )
     };
 
     let mut lost = Lost::default();
     let mut next = next_packet(&mut *format, id, &mut lost)?;
     while let Some(mut packet) = next {
         next = next_packet(&mut *format, id, &mut lost)?;
-        if known.format == Format::Matroska && matches!(decoder, Decoder::Opus(_)) && next.is_none() {
-            packet.trim_end = (matroska::padding_ns(input)? * u64::from(opus::RATE) / 1_000_000_000).into();
+        if known.format == Format::Matroska && matches!(decoder, Decoder::Opus(_)) && next.is_none()
+        {
+            packet.trim_end =
+                (matroska::padding_ns(input)? * u64::from(opus::RATE) / 1_000_000_000).into();
         }
         match decoder.packet(&packet, out, &begin) {
             Ok(0) => {}
@@ -171,14 +217,23 @@ pub(super) fn read(input: &Input, known: &Known, extension: &str, out: &mut Mono
         }
     }
     if out.decoded == 0 {
-        return Err(lost.why.map_or_else(|| "it holds no samples".into(), Refusal::Damaged));
+        return Err(lost
+            .why
+            .map_or_else(|| "it holds no samples".into(), Refusal::Damaged));
     }
     let whole = out.has_all();
-    let scale = known.mp4.as_ref().map_or(1.0, |track| f64::from(out.sample_rate) / f64::from(track.timescale.max(1)));
+    let scale = known.mp4.as_ref().map_or(1.0, |track| {
+        f64::from(out.sample_rate) / f64::from(track.timescale.max(1))
+    });
     let expected = expected.map(|frames| (frames as f64 * scale).round() as u64);
-    let promised = expected.filter(|_| known.mp3.is_none() && matches!(known.format, Format::Flac | Format::Ogg | Format::Mp4));
-    // The numbers of Ogg count the frames that are left out at the beginning, which were decoded as well.
-    let lacking = promised.map_or(0, |frames| frames.saturating_sub(out.decoded)).max(lost.frames);
+    let promised = expected.filter(|_| {
+        known.mp3.is_none() && matches!(known.format, Format::Flac | Format::Ogg | Format::Mp4)
+    });
+    // The numbers of Ogg count the frames that are left out at the beginning, which were decoded as
+    // well.
+    let lacking = promised
+        .map_or(0, |frames| frames.saturating_sub(out.decoded))
+        .max(lost.frames);
     // What was recorded as it came has no length in Matroska, and ends where it ends.
     let is_cut = lost.cut && !matches!(known.format, Format::Adts | Format::Matroska);
     if !whole && (lacking > 0 || is_cut) {
@@ -186,7 +241,13 @@ pub(super) fn read(input: &Input, known: &Known, extension: &str, out: &mut Mono
         if lacking as f64 > may || lacking > out.decoded / 10 || (is_cut && promised.is_none()) {
             return Err(lost.why.map_or_else(
                 || format!("it ends early, after {} samples", out.decoded).into(),
-                |why| format!("it is damaged from {:.3} s on: {why}", out.decoded as f64 / f64::from(out.sample_rate)).into(),
+                |why| {
+                    format!(
+                        "it is damaged from {:.3} s on: {why}",
+                        out.decoded as f64 / f64::from(out.sample_rate)
+                    )
+                    .into()
+                },
             ));
         }
         out.remarks.add(Remark::Shortened);
@@ -204,7 +265,11 @@ fn foreign_matroska() -> Refusal {
 }
 
 /// The next packet of a track.
-fn next_packet(format: &mut dyn FormatReader, id: u32, lost: &mut Lost) -> Result<Option<Packet>, Refusal> {
+fn next_packet(
+    format: &mut dyn FormatReader,
+    id: u32,
+    lost: &mut Lost,
+) -> Result<Option<Packet>, Refusal> {
     loop {
         match format.next_packet() {
             Ok(Some(packet)) if packet.track_id == id => return Ok(Some(packet)),
@@ -233,13 +298,20 @@ impl Lost {
     fn one(&mut self, packet: &Packet, out: &Mono, why: String) {
         self.why.get_or_insert(why);
         // Units of time are samples in all formats but Matroska and some MP4; nought is not known.
-        self.frames += packet.block_dur().get().max(u64::from(out.sample_rate) / 50);
+        self.frames += packet
+            .block_dur()
+            .get()
+            .max(u64::from(out.sample_rate) / 50);
     }
 
     /// What was lost stands before something that was not.
     fn found_more(&self, out: &Mono) -> Result<(), Refusal> {
         match &self.why {
-            Some(why) => Err(format!("it is damaged near {:.3} s: {why}", out.decoded as f64 / f64::from(out.sample_rate.max(1))).into()),
+            Some(why) => Err(format!(
+                "it is damaged near {:.3} s: {why}",
+                out.decoded as f64 / f64::from(out.sample_rate.max(1))
+            )
+            .into()),
             None => Ok(()),
         }
     }

@@ -1,7 +1,9 @@
-//! RIFF/WAVE, leniently: chunks in any number around `data`, sizes that the file does not keep, headers that contradict themselves.
+//! RIFF/WAVE, leniently: chunks in any number around `data`, sizes that the file does not keep,
+//! headers that contradict themselves.
 //!
-//! Symphonia's reader refuses much of what every other program reads. This one is as lenient as libsndfile and ffmpeg, but for a recording
-//! that lacks its end: that is refused, since what is left of an utterance may not be what its label says.
+//! Symphonia's reader refuses much of what every other program reads. This one is as lenient as
+//! libsndfile and ffmpeg, but for a recording that lacks its end: that is refused, since what is
+//! left of an utterance may not be what its label says.
 
 use super::input::Input;
 use super::pcm::{Coding, Layout};
@@ -27,7 +29,8 @@ const EXTENSIBLE: u16 = 0xFFFE;
 /// Bytes 2 to 15 of every `KSDATAFORMAT_SUBTYPE_*` that stands for a plain format tag.
 const SUBTYPE_TAIL: [u8; 14] = [0, 0, 0, 0, 0x10, 0, 0x80, 0, 0, 0xAA, 0, 0x38, 0x9B, 0x71];
 
-/// A size from which on it is none: a program that writes to a pipe does not know the size and promises the largest one.
+/// A size from which on it is none: a program that writes to a pipe does not know the size and
+/// promises the largest one.
 const UNKNOWN: u64 = 0x7FFF_0000;
 
 /// Bytes of a format chunk that say anything.
@@ -41,11 +44,19 @@ struct Order {
 
 impl Order {
     fn u16(self, bytes: [u8; 2]) -> u16 {
-        if self.big { u16::from_be_bytes(bytes) } else { u16::from_le_bytes(bytes) }
+        if self.big {
+            u16::from_be_bytes(bytes)
+        } else {
+            u16::from_le_bytes(bytes)
+        }
     }
 
     fn u32(self, bytes: [u8; 4]) -> u32 {
-        if self.big { u32::from_be_bytes(bytes) } else { u32::from_le_bytes(bytes) }
+        if self.big {
+            u32::from_be_bytes(bytes)
+        } else {
+            u32::from_le_bytes(bytes)
+        }
     }
 }
 
@@ -60,7 +71,9 @@ struct Format {
 
 /// Reads the header.
 pub(super) fn read(input: &Input) -> Result<Wave, Refusal> {
-    let order = Order { big: input.head().starts_with(b"RIFX") };
+    let order = Order {
+        big: input.head().starts_with(b"RIFX"),
+    };
     let mut format = None;
     let mut large_data = None;
     let mut at = 12;
@@ -90,21 +103,42 @@ pub(super) fn read(input: &Input) -> Result<Wave, Refusal> {
         // A chunk of odd size is followed by a byte that its size does not count.
         at = body + size + (size & 1);
     }
-    Err(if format.is_none() { "its header is cut off or damaged" } else { "it has no data chunk" }.into())
+    Err(if format.is_none() {
+        "its header is cut off or damaged"
+    } else {
+        "it has no data chunk"
+    }
+    .into())
 }
 
 /// Whether another chunk begins here: then an empty data chunk is meant.
 fn is_followed(input: &Input, at: u64, order: Order) -> Result<bool, Refusal> {
-    let Some([a, b, c, d, size @ ..]) = input.bytes::<8>(at)? else { return Ok(false) };
-    let is_name = [a, b, c, d].iter().all(|byte| byte.is_ascii_alphanumeric() || b" _-".contains(byte));
+    let Some([a, b, c, d, size @ ..]) = input.bytes::<8>(at)? else {
+        return Ok(false);
+    };
+    let is_name = [a, b, c, d]
+        .iter()
+        .all(|byte| byte.is_ascii_alphanumeric() || b" _-".contains(byte));
     Ok(is_name && at + 8 + u64::from(order.u32(size)) <= input.len())
 }
 
 impl Format {
     fn parse(chunk: &[u8], order: Order) -> Result<Format, Refusal> {
         let cut = "its format chunk is cut off";
-        let word = |at: usize| chunk.get(at..at + 2).and_then(|b| b.try_into().ok()).map(|b| order.u16(b)).ok_or(cut);
-        let double = |at: usize| chunk.get(at..at + 4).and_then(|b| b.try_into().ok()).map(|b| order.u32(b)).ok_or(cut);
+        let word = |at: usize| {
+            chunk
+                .get(at..at + 2)
+                .and_then(|b| b.try_into().ok())
+                .map(|b| order.u16(b))
+                .ok_or(cut)
+        };
+        let double = |at: usize| {
+            chunk
+                .get(at..at + 4)
+                .and_then(|b| b.try_into().ok())
+                .map(|b| order.u32(b))
+                .ok_or(cut)
+        };
         let mut format = Format {
             tag: word(0)?,
             channels: word(2)?,
@@ -123,10 +157,12 @@ impl Format {
         Ok(format)
     }
 
-    /// Samples are scaled by the width of their container, as libsndfile does: fewer valid bits stand at its upper end.
+    /// Samples are scaled by the width of their container, as libsndfile does: fewer valid bits
+    /// stand at its upper end.
     fn layout(&self, order: Order, start: u64, promised: Option<u64>) -> Result<Wave, Refusal> {
         let bytes = usize::from(self.bits.div_ceil(8));
-        let in_four = self.bits == 24 && usize::from(self.block_align) == 4 * usize::from(self.channels);
+        let in_four =
+            self.bits == 24 && usize::from(self.block_align) == 4 * usize::from(self.channels);
         let coding = match (self.tag, bytes) {
             (PCM, 1) => Coding::Unsigned8,
             (PCM, 3) if in_four => Coding::Signed24In4,
@@ -135,18 +171,31 @@ impl Format {
             (FLOAT, 8) => Coding::Float64,
             (MU_LAW, _) => Coding::MuLaw,
             (A_LAW, _) => Coding::ALaw,
-            (PCM | FLOAT, _) => return Err(format!("{} bits per sample are not supported", self.bits).into()),
+            (PCM | FLOAT, _) => {
+                return Err(format!("{} bits per sample are not supported", self.bits).into());
+            }
             (ADPCM_MS | ADPCM_IMA, _) if !order.big => return Ok(Wave::Adpcm),
             (tag, _) => return Err(Refusal::Foreign(named(tag))),
         };
         let frame = coding.width() as u64 * u64::from(self.channels);
-        let (block, by_rate) = (u64::from(self.block_align), u64::from(self.sample_rate) * frame);
-        // Too large a block, or none, is a careless header; too small a one, which the byte rate shares, may mean other channels or bits.
+        let (block, by_rate) = (
+            u64::from(self.block_align),
+            u64::from(self.sample_rate) * frame,
+        );
+        // Too large a block, or none, is a careless header; too small a one, which the byte rate
+        // shares, may mean other channels or bits.
         if block != 0 && block < frame && u64::from(self.bytes_per_second) != by_rate {
             let (channels, bits) = (self.channels, self.bits);
             return Err(format!("its header contradicts itself: {channels} channel(s) of {bits} bits in blocks of {block} bytes").into());
         }
-        let layout = Layout { coding, big_endian: order.big, channels: self.channels, sample_rate: self.sample_rate, start, promised };
+        let layout = Layout {
+            coding,
+            big_endian: order.big,
+            channels: self.channels,
+            sample_rate: self.sample_rate,
+            start,
+            promised,
+        };
         Ok(Wave::Plain(layout))
     }
 }

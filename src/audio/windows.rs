@@ -28,8 +28,14 @@ impl Windows {
         for (name, value) in [("window", length_s), ("hop", hop_s)] {
             // Above the shortest that has features at all, below any recording.
             if !(value.is_finite() && (Self::SHORTEST_S..=Self::LONGEST_S).contains(&value)) {
-                let hint = format!("give {} s to {} s, such as 3 or 0.5", Self::SHORTEST_S, Self::LONGEST_S);
-                return Err(Error::usage(format!("a {name} of {value} s is not possible")).hint(hint));
+                let hint = format!(
+                    "give {} s to {} s, such as 3 or 0.5",
+                    Self::SHORTEST_S,
+                    Self::LONGEST_S
+                );
+                return Err(
+                    Error::usage(format!("a {name} of {value} s is not possible")).hint(hint),
+                );
             }
         }
         Ok(Windows { length_s, hop_s })
@@ -47,11 +53,17 @@ impl Windows {
 
     /// The windows of a recording whose length is not known yet.
     pub fn stream(&self, sample_rate: u32) -> Stream {
-        Stream { windows: *self, sample_rate, next: 0, last: None }
+        Stream {
+            windows: *self,
+            sample_rate,
+            next: 0,
+            last: None,
+        }
     }
 
-    /// The windows over `samples` samples, in order: each begins a hop after the one before it and ends within the recording; one more ends with
-    /// the recording where the last of these does not. A recording no longer than a window is one.
+    /// The windows over `samples` samples, in order: each begins a hop after the one before it and
+    /// ends within the recording; one more ends with the recording where the last of these does
+    /// not. A recording no longer than a window is one.
     pub fn over(&self, samples: usize, sample_rate: u32) -> Vec<Range<usize>> {
         let at = |seconds: f64| (seconds * f64::from(sample_rate)).round() as usize;
         let length = at(self.length_s).max(1);
@@ -59,13 +71,19 @@ impl Windows {
             return std::iter::once(0..samples).collect();
         }
         let last = samples - length;
-        let mut starts: Vec<usize> = (0u32..).map(|i| at(f64::from(i) * self.hop_s)).take_while(|start| *start <= last).collect();
+        let mut starts: Vec<usize> = (0u32..)
+            .map(|i| at(f64::from(i) * self.hop_s))
+            .take_while(|start| *start <= last)
+            .collect();
         // A hop of less than a sample comes to the same place twice.
         starts.dedup();
         if starts.last() != Some(&last) {
             starts.push(last);
         }
-        starts.into_iter().map(|start| start..start + length).collect()
+        starts
+            .into_iter()
+            .map(|start| start..start + length)
+            .collect()
     }
 }
 
@@ -92,7 +110,8 @@ impl Stream {
         self.at(f64::from(self.next) * self.windows.hop_s)
     }
 
-    /// The windows that end before sample `there`, in order; of a recording no longer than a window, none.
+    /// The windows that end before sample `there`, in order; of a recording no longer than a
+    /// window, none.
     pub fn ready(&mut self, there: usize) -> Vec<Range<usize>> {
         let mut ready = Vec::new();
         let length = self.length();
@@ -114,7 +133,8 @@ impl Stream {
         self.length() + WINDOWS * self.at(self.windows.hop_s).clamp(1, 1 << 17)
     }
 
-    /// The first sample that is still needed of `there`: of the next window, or of one that ends with the recording.
+    /// The first sample that is still needed of `there`: of the next window, or of one that ends
+    /// with the recording.
     pub fn needed(&self, there: usize) -> usize {
         self.start().min(there.saturating_sub(self.length()))
     }
@@ -145,23 +165,39 @@ mod tests {
     #[test]
     fn a_recording_no_longer_than_a_window_is_one() {
         let windows = Windows::new(2.0, Some(0.5)).unwrap();
-        assert!(windows.over(20, 10).iter().eq([&(0..20)]) && windows.over(7, 10).iter().eq([&(0..7)]));
+        assert!(
+            windows.over(20, 10).iter().eq([&(0..20)]) && windows.over(7, 10).iter().eq([&(0..7)])
+        );
     }
 
     #[test]
     fn hops_beyond_the_window_leave_gaps_but_not_at_the_end() {
-        assert_eq!(Windows::new(1.0, Some(3.0)).unwrap().over(55, 10), [0..10, 30..40, 45..55]);
+        assert_eq!(
+            Windows::new(1.0, Some(3.0)).unwrap().over(55, 10),
+            [0..10, 30..40, 45..55]
+        );
     }
 
     #[test]
     fn hops_that_are_no_whole_samples_do_not_drift() {
-        let starts: Vec<usize> = Windows::new(1.0, Some(0.25)).unwrap().over(30, 10).iter().map(|w| w.start).collect();
+        let starts: Vec<usize> = Windows::new(1.0, Some(0.25))
+            .unwrap()
+            .over(30, 10)
+            .iter()
+            .map(|w| w.start)
+            .collect();
         assert_eq!(starts, [0, 3, 5, 8, 10, 13, 15, 18, 20]);
     }
 
     #[test]
     fn pieces_give_the_same_windows_as_the_whole() {
-        for (length, hop) in [(2.0, None), (1.0, Some(0.25)), (1.0, Some(3.0)), (0.35, Some(0.02)), (4.0, Some(4.0))] {
+        for (length, hop) in [
+            (2.0, None),
+            (1.0, Some(0.25)),
+            (1.0, Some(3.0)),
+            (0.35, Some(0.02)),
+            (4.0, Some(4.0)),
+        ] {
             let windows = Windows::new(length, hop).unwrap();
             for samples in (1..90).chain([1_000]) {
                 for piece in [1, 7, 64] {
@@ -171,10 +207,20 @@ mod tests {
                         found.extend(stream.ready(there));
                         let after = stream.needed(there);
                         assert!(after <= there);
-                        assert!(stream.clone().rest(there).iter().all(|window| window.start >= after));
+                        assert!(
+                            stream
+                                .clone()
+                                .rest(there)
+                                .iter()
+                                .all(|window| window.start >= after)
+                        );
                     }
                     found.extend(stream.rest(samples));
-                    assert_eq!(found, windows.over(samples, 10), "{length} {hop:?} {samples} {piece}");
+                    assert_eq!(
+                        found,
+                        windows.over(samples, 10),
+                        "{length} {hop:?} {samples} {piece}"
+                    );
                 }
             }
         }
@@ -182,8 +228,18 @@ mod tests {
 
     #[test]
     fn times_that_are_none_are_refused() {
-        for (length, hop) in [(0.0, None), (-1.0, None), (f64::NAN, None), (1.0, Some(0.0)), (1.0, Some(f64::INFINITY))] {
-            assert_eq!(Windows::new(length, hop).unwrap_err().kind(), crate::error::Kind::Usage, "{length} {hop:?}");
+        for (length, hop) in [
+            (0.0, None),
+            (-1.0, None),
+            (f64::NAN, None),
+            (1.0, Some(0.0)),
+            (1.0, Some(f64::INFINITY)),
+        ] {
+            assert_eq!(
+                Windows::new(length, hop).unwrap_err().kind(),
+                crate::error::Kind::Usage,
+                "{length} {hop:?}"
+            );
         }
     }
 }

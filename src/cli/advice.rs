@@ -1,4 +1,5 @@
-//! What to do where the recordings of a pipeline are not there, in the same words wherever that shows.
+//! What to do where the recordings of a pipeline are not there, in the same words wherever that
+//! shows.
 
 use std::path::{Path, PathBuf};
 
@@ -17,15 +18,25 @@ pub struct Absent {
     pub whole: bool,
 }
 
-/// The folders that a pipeline reads and that are not there: of a joined corpus those of its parts. Generated ones are made where they lack.
+/// The folders that a pipeline reads and that are not there: of a joined corpus those of its parts.
+/// Generated ones are made where they lack.
 pub fn absent(pipeline: &Pipeline) -> Vec<Absent> {
     let kind = &pipeline.corpus.kind;
     let all = match kind {
         CorpusKind::Synthetic { .. } => vec![],
-        CorpusKind::Joined { root, parts } => {
-            parts.iter().map(|part| Absent { root: part.root(root), kind: part.kind.name(), whole: false }).collect()
-        }
-        other => vec![Absent { root: other.root().to_owned(), kind: other.name(), whole: true }],
+        CorpusKind::Joined { root, parts } => parts
+            .iter()
+            .map(|part| Absent {
+                root: part.root(root),
+                kind: part.kind.name(),
+                whole: false,
+            })
+            .collect(),
+        other => vec![Absent {
+            root: other.root().to_owned(),
+            kind: other.name(),
+            whole: true,
+        }],
     };
     all.into_iter().filter(|one| !one.root.is_dir()).collect()
 }
@@ -33,34 +44,65 @@ pub fn absent(pipeline: &Pipeline) -> Vec<Absent> {
 impl Absent {
     /// How to get it, or how to say where it lies.
     pub fn advice(&self, corpora_dir: Option<&Path>) -> String {
-        let name = self.root.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let name = self
+            .root
+            .file_name()
+            .map(|name| name.to_string_lossy().into_owned())
+            .unwrap_or_default();
         if let Some(meant) = corpora_dir.and_then(|given| self.one_too_deep(given)) {
-            return format!("did you mean --corpora-dir {}? It names the folder that holds {name}/", super::shell_word(&meant));
+            return format!(
+                "did you mean --corpora-dir {}? It names the folder that holds {name}/",
+                super::shell_word(&meant)
+            );
         }
         let fetched = self.kind == name && ["ravdess", "emodb", "iemocap"].contains(&self.kind);
         let parent = self.root.parent().unwrap_or(Path::new(""));
-        let place =
-            if parent == Path::new(CORPORA) { String::new() } else { format!(" --corpora-dir {}", super::shell_word(&text(parent))) };
+        let place = if parent == Path::new(CORPORA) {
+            String::new()
+        } else {
+            format!(" --corpora-dir {}", super::shell_word(&text(parent)))
+        };
         let get = match (fetched, self.kind) {
             (true, "iemocap") => format!("ser corpora iemocap{place} says how to ask for it"),
             (true, kind) => format!("ser corpora {kind}{place} fetches it"),
-            (false, _) => "put it there, or correct corpus.root in the pipeline file; no command fetches it".to_owned(),
+            (false, _) => {
+                "put it there, or correct corpus.root in the pipeline file; no command fetches it"
+                    .to_owned()
+            }
         };
         let mut elsewhere = Vec::new();
-        if self.root.starts_with(corpora_dir.unwrap_or(Path::new(CORPORA))) {
+        if self
+            .root
+            .starts_with(corpora_dir.unwrap_or(Path::new(CORPORA)))
+        {
             elsewhere.push(format!("--corpora-dir names the folder that holds {name}/"));
         }
         if self.whole {
             elsewhere.push("corpus.root in the pipeline file names the corpus itself".to_owned());
         }
-        if elsewhere.is_empty() { get } else { format!("{get}; where it lies elsewhere, {}", elsewhere.join(", or ")) }
+        if elsewhere.is_empty() {
+            get
+        } else {
+            format!(
+                "{get}; where it lies elsewhere, {}",
+                elsewhere.join(", or ")
+            )
+        }
     }
 
     /// The folder above the one given, where that is the corpus itself.
     fn one_too_deep(&self, given: &Path) -> Option<String> {
-        let itself = given.file_name() == self.root.file_name() && self.root.starts_with(given) && given.is_dir();
+        let itself = given.file_name() == self.root.file_name()
+            && self.root.starts_with(given)
+            && given.is_dir();
         let above = given.parent()?;
-        itself.then(|| if above.as_os_str().is_empty() { ".".to_owned() } else { text(above) })
+        itself.then(|| {
+            if above.as_os_str().is_empty() {
+                ".".to_owned()
+            } else {
+                text(above)
+            }
+        })
     }
 }
 
@@ -68,12 +110,18 @@ impl Absent {
 pub fn with_advice(error: Error, pipeline: &Pipeline, corpora_dir: Option<&Path>) -> Error {
     // Where the table of a manifest is not there, its folder of recordings is not what lacks.
     let told = matches!(&pipeline.corpus.kind, CorpusKind::Manifest { path, .. } if !path.exists());
-    let absent = if error.kind() == Kind::Missing && !told { absent(pipeline) } else { vec![] };
+    let absent = if error.kind() == Kind::Missing && !told {
+        absent(pipeline)
+    } else {
+        vec![]
+    };
     match absent.as_slice() {
         [] => error,
         [only] => error.hint(only.advice(corpora_dir)),
         several => {
-            let each = several.iter().map(|one| format!("{}: {}", one.root.display(), one.advice(corpora_dir)));
+            let each = several
+                .iter()
+                .map(|one| format!("{}: {}", one.root.display(), one.advice(corpora_dir)));
             error.hint(each.collect::<Vec<_>>().join("; "))
         }
     }
@@ -88,20 +136,42 @@ mod tests {
     use super::*;
 
     fn advice(root: &str, kind: &'static str, corpora_dir: Option<&str>) -> String {
-        Absent { root: root.into(), kind, whole: true }.advice(corpora_dir.map(Path::new))
+        Absent {
+            root: root.into(),
+            kind,
+            whole: true,
+        }
+        .advice(corpora_dir.map(Path::new))
     }
 
     #[test]
     fn each_corpus_has_its_own_command() {
         assert!(
-            advice("data/corpora/ravdess", "ravdess", None).starts_with("ser corpora ravdess fetches it; where it lies elsewhere, --corp")
+            advice("data/corpora/ravdess", "ravdess", None)
+                .starts_with("ser corpora ravdess fetches it; where it lies elsewhere, --corp")
         );
-        assert!(advice("/c d/emodb", "emodb", Some("/c d")).starts_with("ser corpora emodb --corpora-dir '/c d' fetches it"));
-        assert!(advice("data/corpora/iemocap", "iemocap", None).starts_with("ser corpora iemocap says how to ask for it"));
-        for (root, kind) in [("data/corpora/emodb-2s", "emodb"), ("mine", "manifest"), ("ravdess", "manifest")] {
-            assert!(advice(root, kind, None).starts_with("put it there, or correct corpus.root"), "{root}");
+        assert!(
+            advice("/c d/emodb", "emodb", Some("/c d"))
+                .starts_with("ser corpora emodb --corpora-dir '/c d' fetches it")
+        );
+        assert!(
+            advice("data/corpora/iemocap", "iemocap", None)
+                .starts_with("ser corpora iemocap says how to ask for it")
+        );
+        for (root, kind) in [
+            ("data/corpora/emodb-2s", "emodb"),
+            ("mine", "manifest"),
+            ("ravdess", "manifest"),
+        ] {
+            assert!(
+                advice(root, kind, None).starts_with("put it there, or correct corpus.root"),
+                "{root}"
+            );
         }
-        assert!(!advice("mine", "manifest", None).contains("--corpora-dir"), "which has no part in it");
+        assert!(
+            !advice("mine", "manifest", None).contains("--corpora-dir"),
+            "which has no part in it"
+        );
     }
 
     #[test]
@@ -109,9 +179,23 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let given = folder.path().join("ravdess");
         std::fs::create_dir(&given).unwrap();
-        let said = advice(&given.join("ravdess").display().to_string(), "ravdess", given.to_str());
-        assert!(said.starts_with(&format!("did you mean --corpora-dir {}?", folder.path().display())), "{said}");
-        let said = advice(&given.join("emodb").display().to_string(), "emodb", given.to_str());
+        let said = advice(
+            &given.join("ravdess").display().to_string(),
+            "ravdess",
+            given.to_str(),
+        );
+        assert!(
+            said.starts_with(&format!(
+                "did you mean --corpora-dir {}?",
+                folder.path().display()
+            )),
+            "{said}"
+        );
+        let said = advice(
+            &given.join("emodb").display().to_string(),
+            "emodb",
+            given.to_str(),
+        );
         assert!(said.starts_with("ser corpora emodb"), "{said}");
     }
 }

@@ -75,7 +75,8 @@ pub enum Command {
     Runs(Runs),
     /// Compare two runs: settings, figures, predictions
     Diff(Diff),
-    /// Print what the last reports of pipelines hold, a table for each protocol, or write it to a file such as RESULTS.md
+    /// Print what the last reports of pipelines hold, a table for each protocol, or write it to a
+    /// file such as RESULTS.md
     Results(Results),
     /// Say which emotion a saved model hears in recordings
     Predict(Box<Predict>),
@@ -86,7 +87,8 @@ pub enum Command {
     /// Do one task of a plan: what runs on a cluster
     #[command(hide = true)]
     Worker(Worker),
-    /// Write pipeline files that come with ser, such as demo and ravdess, to run them or to start your own from
+    /// Write pipeline files that come with ser, such as demo and ravdess, to run them or to start
+    /// your own from
     Init(InitPipelines),
     /// Download a corpus from its official place and unpack it
     Corpora(Corpora),
@@ -105,35 +107,41 @@ pub enum Command {
 /// Which pipelines, with which changes.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Run {
-    /// Names of pipelines (`ravdess` is pipelines/ravdess.toml), paths of pipeline files, or either with a variant (`ravdess@epochs-15`);
-    /// `plan` without any plans all whose corpus is there
+    /// Names of pipelines (`ravdess` is pipelines/ravdess.toml), paths of pipeline files, or either
+    /// with a variant (`ravdess@epochs-15`); `plan` without any plans all whose corpus is there
     #[arg(value_name = "PIPELINE")]
     pub pipelines: Vec<String>,
-    /// Run this experiment (may be repeated); without it, those that the pipeline runs by default, which `default` names beside others. Of
-    /// several pipelines, those that have none of the named ones run nothing. Results of the other experiments stay where they are up to date
+    /// Run this experiment (may be repeated); without it, those that the pipeline runs by default,
+    /// which `default` names beside others. Of several pipelines, those that have none of the named
+    /// ones run nothing. Results of the other experiments stay where they are up to date
     #[arg(short, long = "experiment", value_name = "NAME")]
     pub experiments: Vec<String>,
-    /// Override a setting: `train.epochs=15`, `experiment.quick.train.batch_size=64` (may be repeated). The results go to a variant of the
-    /// pipeline, such as `demo@epochs-15`, with tables, models and a report of its own; those of the pipeline file stay as they are
+    /// Override a setting: `train.epochs=15`, `experiment.quick.train.batch_size=64` (may be
+    /// repeated). The results go to a variant of the pipeline, such as `demo@epochs-15`, with
+    /// tables, models and a report of its own; those of the pipeline file stay as they are
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub overrides: Vec<String>,
     /// Name of the variant, in place of one made from the overrides
     #[arg(long = "as", value_name = "NAME")]
     pub variant: Option<String>,
-    /// Use this protocol in every experiment, in a variant as with --set: `stratified-kfold:5`, `group-kfold:5`, `leave-one-speaker-out`, `leave-one-session-out`,
-    /// `hold-out:0.2`, `published:emobox`
+    /// Use this protocol in every experiment, in a variant as with --set: `stratified-kfold:5`,
+    /// `group-kfold:5`, `leave-one-speaker-out`, `leave-one-session-out`, `hold-out:0.2`,
+    /// `published:emobox`
     #[arg(long, value_name = "PROTOCOL")]
     pub protocol: Option<String>,
-    /// Train every network on this device, in a variant as with --set where the file says another; `cuda` and `wgpu` need a build with the cargo feature of that name
+    /// Train every network on this device, in a variant as with --set where the file says another;
+    /// `cuda` and `wgpu` need a build with the cargo feature of that name
     #[arg(long, value_name = "DEVICE", value_parser = PossibleValuesParser::new(Device::ALL.map(Device::name)))]
     pub device: Option<String>,
     /// Tasks side by side, and threads of those that share their work; all cores by default
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub jobs: Option<u16>,
-    /// Memory that tasks may need together, such as 4GiB: of those that would need more, some wait. By default what is free
+    /// Memory that tasks may need together, such as 4GiB: of those that would need more, some wait.
+    /// By default what is free
     #[arg(long, value_name = "BYTES", value_parser = system::parse_bytes)]
     pub memory: Option<u64>,
-    /// How often a task is tried again after an error that may pass (a busy or briefly unreachable file system)
+    /// How often a task is tried again after an error that may pass (a busy or briefly unreachable
+    /// file system)
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(0..=10))]
     pub retries: u32,
     /// Time that a task may take, such as 90s, 15min or 2h; a training keeps a checkpoint
@@ -275,13 +283,15 @@ pub struct Gc {
     /// Names of pipelines, whose variants share their cache; without any, all that have run
     #[arg(value_name = "PIPELINE")]
     pub pipelines: Vec<String>,
-    /// Keep what the last N runs of a pipeline and of each of its variants used; what stands for their tasks at present is always kept
+    /// Keep what the last N runs of a pipeline and of each of its variants used; what stands for
+    /// their tasks at present is always kept
     #[arg(long, value_name = "N", default_value_t = 5)]
     pub keep: usize,
     /// Really remove it; without this, it is only listed
     #[arg(short, long)]
     pub yes: bool,
-    /// Also remove the named variants (`demo@epochs-2`): their reports, tables and models, and what of the cache only they use
+    /// Also remove the named variants (`demo@epochs-2`): their reports, tables and models, and what
+    /// of the cache only they use
     #[arg(long)]
     pub forget: bool,
     /// Fail at once, rather than wait, where another process works on the same pipeline
@@ -323,7 +333,8 @@ pub enum OneRun {
 /// Which run.
 #[derive(Debug, clap::Args)]
 pub struct Show {
-    /// Number of a run, `latest`, `latest~1` (the one before), when it started (`2026-11-24 23:46`), or a pipeline or variant for its last one
+    /// Number of a run, `latest`, `latest~1` (the one before), when it started (`2026-11-24
+    /// 23:46`), or a pipeline or variant for its last one
     #[arg(value_name = "RUN")]
     pub run: String,
     /// Folder of tables, models, the cache and the history
@@ -334,8 +345,8 @@ pub struct Show {
 /// Which two runs.
 #[derive(Debug, clap::Args)]
 pub struct Diff {
-    /// The earlier run: its number, `latest`, `latest~1` (the one before), when it started, or a pipeline or variant (`demo@epochs-2`) for its
-    /// last one
+    /// The earlier run: its number, `latest`, `latest~1` (the one before), when it started, or a
+    /// pipeline or variant (`demo@epochs-2`) for its last one
     #[arg(value_name = "A")]
     pub a: String,
     /// The run that is compared with it
@@ -349,7 +360,8 @@ pub struct Diff {
 /// Whose results, to where.
 #[derive(Debug, clap::Args)]
 pub struct Results {
-    /// Names of pipelines or paths of pipeline files, each with its variants, or single variants (`demo@epochs-2`); without any, all
+    /// Names of pipelines or paths of pipeline files, each with its variants, or single variants
+    /// (`demo@epochs-2`); without any, all
     #[arg(value_name = "PIPELINE")]
     pub pipelines: Vec<String>,
     /// Leave out the variants of the named pipelines
@@ -417,11 +429,13 @@ pub struct Init {
     /// Name of the corpus and of its pipeline; by default that of the folder
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,
-    /// Where the emotion stands, as this command shows it: `folder:1`, `folder:1.2` (piece 2 of the name of folder 1), `name:2` (piece 2 of the
-    /// file name), `letters:2` (run 2 of letters or digits), `last` in place of a number, or `column:NAME` of a table beside the recordings
+    /// Where the emotion stands, as this command shows it: `folder:1`, `folder:1.2` (piece 2 of the
+    /// name of folder 1), `name:2` (piece 2 of the file name), `letters:2` (run 2 of letters or
+    /// digits), `last` in place of a number, or `column:NAME` of a table beside the recordings
     #[arg(long, value_name = "FIELD")]
     pub emotion: Option<Place>,
-    /// Where the speaker stands, in the same words, several of them joined by `+` (`folder:1+folder:2`), or `none`
+    /// Where the speaker stands, in the same words, several of them joined by `+`
+    /// (`folder:1+folder:2`), or `none`
     #[arg(long, value_name = "FIELD")]
     pub speaker: Option<Place>,
     /// Write over files that are there
@@ -446,7 +460,8 @@ pub struct Generate {
 /// Which report.
 #[derive(Debug, clap::Args)]
 pub struct Open {
-    /// Name of a pipeline or of a variant (`demo@epochs-2`), or path of a pipeline file; without one, the index of all
+    /// Name of a pipeline or of a variant (`demo@epochs-2`), or path of a pipeline file; without
+    /// one, the index of all
     #[arg(value_name = "PIPELINE")]
     pub pipeline: Option<String>,
     /// Folder of the pipeline files

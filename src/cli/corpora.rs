@@ -11,7 +11,12 @@ use crate::error::Result;
 use crate::orchestrator::{Event, Observer};
 
 /// Downloads, checks and unpacks a corpus, or says how a person gets it.
-pub fn corpora(corpora: &Corpora, args: &Args, cancel: &Cancel, observer: &dyn Observer) -> Result<()> {
+pub fn corpora(
+    corpora: &Corpora,
+    args: &Args,
+    cancel: &Cancel,
+    observer: &dyn Observer,
+) -> Result<()> {
     let task = format!("download {}", corpora.corpus);
     let began = Cell::new(None);
     let tick = |done: u64, total: Option<u64>| {
@@ -35,9 +40,18 @@ pub fn corpora(corpora: &Corpora, args: &Args, cancel: &Cancel, observer: &dyn O
     }
     let json = args.global.json;
     match obtained {
-        Obtained::Ready(root) if json => print(&serde_json::json!({ "corpus": corpora.corpus, "root": root }).to_string()),
-        Obtained::Ready(root) => print(&format!("{} is ready in {}", corpora.corpus, root.display())),
-        Obtained::ByHand(text) if json => print(&serde_json::json!({ "corpus": corpora.corpus, "by_hand": text.trim_end() }).to_string()),
+        Obtained::Ready(root) if json => {
+            print(&serde_json::json!({ "corpus": corpora.corpus, "root": root }).to_string())
+        }
+        Obtained::Ready(root) => print(&format!(
+            "{} is ready in {}",
+            corpora.corpus,
+            root.display()
+        )),
+        Obtained::ByHand(text) if json => print(
+            &serde_json::json!({ "corpus": corpora.corpus, "by_hand": text.trim_end() })
+                .to_string(),
+        ),
         Obtained::ByHand(text) => print(text.trim_end()),
     }
 }

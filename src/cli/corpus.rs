@@ -42,7 +42,8 @@ impl Heard {
         counted(self.recorded.values().map(|(_, channels)| *channels))
     }
 
-    /// Why recordings cannot be read, the commonest reason first: how many there are, and the first of them.
+    /// Why recordings cannot be read, the commonest reason first: how many there are, and the first
+    /// of them.
     fn reasons(&self) -> Vec<(&str, (usize, &str))> {
         let mut reasons: BTreeMap<&str, (usize, &str)> = BTreeMap::new();
         for (path, why) in &self.bad {
@@ -56,7 +57,13 @@ impl Heard {
     fn conditions(&self, proposal: &Proposal) -> Vec<Condition> {
         corpus::conditions(proposal.rows.iter().filter_map(|row| {
             let &(sample_rate, channels) = self.recorded.get(&row.path)?;
-            Some(Recorded { path: &row.path, class: proposal.class(row), sample_rate, channels, speaker: row.speaker.as_deref() })
+            Some(Recorded {
+                path: &row.path,
+                class: proposal.class(row),
+                sample_rate,
+                channels,
+                speaker: row.speaker.as_deref(),
+            })
         }))
     }
 }
@@ -65,7 +72,8 @@ impl Heard {
 fn reason(error: &Error, path: &Path) -> String {
     let text = error.to_string();
     let name = shown(&path.to_string_lossy());
-    text.split_once(&format!("{name}: ")).map_or_else(|| text.replace(&name, "it"), |(_, why)| why.to_owned())
+    text.split_once(&format!("{name}: "))
+        .map_or_else(|| text.replace(&name, "it"), |(_, why)| why.to_owned())
 }
 
 /// The error of a folder in which nothing can be read.
@@ -73,10 +81,21 @@ fn unreadable(folder: &Path, heard: &Heard) -> Error {
     let reasons = heard.reasons();
     let all = heard.bad.len();
     let Some((why, (count, first))) = reasons.first() else {
-        return Error::data(format!("no recording below {} can be read", folder.display())).hint("look whether the folder holds audio");
+        return Error::data(format!(
+            "no recording below {} can be read",
+            folder.display()
+        ))
+        .hint("look whether the folder holds audio");
     };
-    let share = if *count == all { format!("all {all}") } else { format!("{count} of {all}") };
-    let error = Error::data(format!("no recording below {} can be read: {share} for one reason, such as {first}: {why}", folder.display()));
+    let share = if *count == all {
+        format!("all {all}")
+    } else {
+        format!("{count} of {all}")
+    };
+    let error = Error::data(format!(
+        "no recording below {} can be read: {share} for one reason, such as {first}: {why}",
+        folder.display()
+    ));
     if why.contains("Git LFS") {
         error.hint("the folder was cloned without Git LFS: install it, then in the folder: git lfs install; git lfs pull")
     } else {
@@ -93,16 +112,26 @@ fn counted<K: Ord>(values: impl Iterator<Item = K>) -> BTreeMap<K, usize> {
 /// Looks at a folder and writes a manifest and a pipeline file for it.
 pub fn init(init: &Init, args: &Args, cancel: &Cancel, observer: &dyn Observer) -> Result<()> {
     if init.emotion == Some(Place::Nowhere) {
-        return Err(Error::usage("--emotion none leaves nothing to learn").hint("name a field, or leave --emotion out"));
+        return Err(Error::usage("--emotion none leaves nothing to learn")
+            .hint("name a field, or leave --emotion out"));
     }
-    let choices = Choices { emotion: init.emotion.clone(), speaker: init.speaker.clone() };
+    let choices = Choices {
+        emotion: init.emotion.clone(),
+        speaker: init.speaker.clone(),
+    };
     let proposal = propose::propose_until(&init.folder, init.name.as_deref(), &choices, cancel)?;
-    let manifest = init.data_dir.join("manifests").join(format!("{}.csv", proposal.name));
+    let manifest = init
+        .data_dir
+        .join("manifests")
+        .join(format!("{}.csv", proposal.name));
     let pipeline = init.pipelines_dir.join(format!("{}.toml", proposal.name));
     for path in [&manifest, &pipeline] {
         if path.exists() && !init.force {
-            return Err(Error::usage(format!("{} is there already", path.display()))
-                .hint("give the corpus another name with --name, or write over the file with --force"));
+            return Err(
+                Error::usage(format!("{} is there already", path.display())).hint(
+                    "give the corpus another name with --name, or write over the file with --force",
+                ),
+            );
         }
     }
     let heard = listen(&init.folder, &proposal, cancel, observer)?;
@@ -110,23 +139,44 @@ pub fn init(init: &Init, args: &Args, cancel: &Cancel, observer: &dyn Observer) 
         return Err(unreadable(&init.folder, &heard));
     }
     let without_speakers = || {
-        let choices = Choices { speaker: Some(Place::Nowhere), ..choices };
+        let choices = Choices {
+            speaker: Some(Place::Nowhere),
+            ..choices
+        };
         propose::propose_until(&init.folder, init.name.as_deref(), &choices, cancel)
     };
     let mut proposal = propose::heed(proposal, &heard.sounds, without_speakers)?;
-    let leaks: Vec<String> = heard.conditions(&proposal).iter().filter(|one| one.leaks()).map(Condition::warning).collect();
+    let leaks: Vec<String> = heard
+        .conditions(&proposal)
+        .iter()
+        .filter(|one| one.leaks())
+        .map(Condition::warning)
+        .collect();
     proposal.doubts.extend(leaks);
     for (remark, count) in counted(heard.remarked.iter().map(|(remark, _)| *remark)) {
-        let first = heard.remarked.iter().find(|(said, _)| *said == remark).map_or("", |(_, path)| path);
-        let recordings = if count == 1 { "1 recording".to_owned() } else { format!("{count} recordings") };
-        proposal.doubts.push(format!("{recordings}: {remark} (the first: {first})"));
+        let first = heard
+            .remarked
+            .iter()
+            .find(|(said, _)| *said == remark)
+            .map_or("", |(_, path)| path);
+        let recordings = if count == 1 {
+            "1 recording".to_owned()
+        } else {
+            format!("{count} recordings")
+        };
+        proposal
+            .doubts
+            .push(format!("{recordings}: {remark} (the first: {first})"));
     }
     let root = plain(&init.folder);
     for folder in [manifest.parent(), pipeline.parent()].into_iter().flatten() {
         create_folder(folder)?;
     }
     write_atomically(&manifest, &propose::manifest(&proposal)?)?;
-    write_atomically(&pipeline, propose::pipeline(&proposal, &plain(&manifest), &root).as_bytes())?;
+    write_atomically(
+        &pipeline,
+        propose::pipeline(&proposal, &plain(&manifest), &root).as_bytes(),
+    )?;
     if args.global.json {
         print_raw(&as_json(&proposal, &heard, &manifest, &pipeline).to_string())
     } else {
@@ -136,10 +186,19 @@ pub fn init(init: &Init, args: &Args, cancel: &Cancel, observer: &dyn Observer) 
 
 /// With `/` between folders, as pipeline files have it on every system.
 fn plain(path: &Path) -> String {
-    path.components().map(|part| part.as_os_str().to_string_lossy()).collect::<Vec<_>>().join("/").replace("//", "/")
+    path.components()
+        .map(|part| part.as_os_str().to_string_lossy())
+        .collect::<Vec<_>>()
+        .join("/")
+        .replace("//", "/")
 }
 
-fn listen(root: &Path, proposal: &Proposal, cancel: &Cancel, observer: &dyn Observer) -> Result<Heard> {
+fn listen(
+    root: &Path,
+    proposal: &Proposal,
+    cancel: &Cancel,
+    observer: &dyn Observer,
+) -> Result<Heard> {
     let mut paths: Vec<&str> = proposal.rows.iter().map(|row| row.path.as_str()).collect();
     paths.dedup();
     let (task, began) = ("look at recordings".to_owned(), std::time::Instant::now());
@@ -147,28 +206,52 @@ fn listen(root: &Path, proposal: &Proposal, cancel: &Cancel, observer: &dyn Obse
     let mut done = 0;
     for some in paths.chunks(256) {
         cancel.check()?;
-        let found: Vec<_> = some.par_iter().map(|path| (*path, audio::measure(&root.join(path)))).collect();
+        let found: Vec<_> = some
+            .par_iter()
+            .map(|path| (*path, audio::measure(&root.join(path))))
+            .collect();
         for (path, audio) in found {
             match audio {
                 Ok((audio, hash)) => {
-                    heard.sounds.insert(path.to_owned(), propose::Sound { hash, seconds: audio.duration_s() });
+                    heard.sounds.insert(
+                        path.to_owned(),
+                        propose::Sound {
+                            hash,
+                            seconds: audio.duration_s(),
+                        },
+                    );
                     heard.seconds += audio.duration_s();
-                    heard.recorded.insert(path.to_owned(), (audio.sample_rate, audio.channels));
+                    heard
+                        .recorded
+                        .insert(path.to_owned(), (audio.sample_rate, audio.channels));
                     audio
                         .remarks
                         .iter()
                         .filter(|remark| remark.is_warning())
                         .for_each(|remark| heard.remarked.push((remark.text(), path.to_owned())));
                 }
-                Err(error) => heard.bad.push((path.to_owned(), reason(&error, &root.join(path)))),
+                Err(error) => heard
+                    .bad
+                    .push((path.to_owned(), reason(&error, &root.join(path)))),
             }
         }
         done += some.len() as u64;
         let total = paths.len() as u64;
-        observer.observe(Event::TaskProgress { task: task.clone(), done, total, unit: "recordings", note: String::new() });
+        observer.observe(Event::TaskProgress {
+            task: task.clone(),
+            done,
+            total,
+            unit: "recordings",
+            note: String::new(),
+        });
     }
     let seconds = began.elapsed().as_secs_f64();
-    observer.observe(Event::TaskFinished { task, stage: "corpus".into(), key: String::new(), seconds });
+    observer.observe(Event::TaskFinished {
+        task,
+        stage: "corpus".into(),
+        key: String::new(),
+        seconds,
+    });
     Ok(heard)
 }
 
@@ -178,17 +261,30 @@ fn print(line: &str) -> Result<()> {
 }
 
 fn list<K: std::fmt::Display>(counts: impl IntoIterator<Item = (K, usize)>) -> String {
-    counts.into_iter().map(|(name, n)| format!("{name} {n}")).collect::<Vec<_>>().join(", ")
+    counts
+        .into_iter()
+        .map(|(name, n)| format!("{name} {n}"))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 fn tell(proposal: &Proposal, heard: &Heard, manifest: &Path, pipeline: &Path) -> Result<()> {
-    print(&format!("{}: {}, {}", proposal.name, proposal.size(), ui::duration(heard.seconds)))?;
+    print(&format!(
+        "{}: {}, {}",
+        proposal.name,
+        proposal.size(),
+        ui::duration(heard.seconds)
+    ))?;
     for line in &proposal.evidence {
         print(&format!("  {line}"))?;
     }
     print(&format!("  emotions: {}", list(proposal.counts())))?;
     let mut speakers: BTreeMap<&str, usize> = BTreeMap::new();
-    for speaker in proposal.rows.iter().filter_map(|row| row.speaker.as_deref()) {
+    for speaker in proposal
+        .rows
+        .iter()
+        .filter_map(|row| row.speaker.as_deref())
+    {
         *speakers.entry(speaker).or_default() += 1;
     }
     match speakers.len() {
@@ -196,9 +292,20 @@ fn tell(proposal: &Proposal, heard: &Heard, manifest: &Path, pipeline: &Path) ->
         n if n <= 24 => print(&format!("  speakers: {}", list(speakers)))?,
         n => print(&format!("  speakers: {n}"))?,
     }
-    let rates = heard.rates().into_iter().map(|(rate, n)| (format!("{rate} Hz:"), n));
-    let channels =
-        heard.channels().into_iter().map(|(n, files)| (if n == 1 { "mono:".to_owned() } else { format!("{n} channels:") }, files));
+    let rates = heard
+        .rates()
+        .into_iter()
+        .map(|(rate, n)| (format!("{rate} Hz:"), n));
+    let channels = heard.channels().into_iter().map(|(n, files)| {
+        (
+            if n == 1 {
+                "mono:".to_owned()
+            } else {
+                format!("{n} channels:")
+            },
+            files,
+        )
+    });
     print(&format!("  {}; {}", list(rates), list(channels)))?;
     if heard.bad.len() <= SHOWN {
         for (path, why) in &heard.bad {
@@ -206,7 +313,10 @@ fn tell(proposal: &Proposal, heard: &Heard, manifest: &Path, pipeline: &Path) ->
         }
     } else {
         for (why, (count, first)) in heard.reasons().iter().take(SHOWN) {
-            print(&format!("  cannot be read: {count} of {}, such as {first}: {why}", heard.bad.len()))?;
+            print(&format!(
+                "  cannot be read: {count} of {}, such as {first}: {why}",
+                heard.bad.len()
+            ))?;
         }
         print("  a run sets these recordings aside")?;
     }
@@ -214,17 +324,28 @@ fn tell(proposal: &Proposal, heard: &Heard, manifest: &Path, pipeline: &Path) ->
         print(&format!("  left aside: {}: {}", aside.path, aside.detail))?;
     }
     if proposal.set_aside.len() > SHOWN {
-        print(&format!("  and {} more left aside", proposal.set_aside.len() - SHOWN))?;
+        print(&format!(
+            "  and {} more left aside",
+            proposal.set_aside.len() - SHOWN
+        ))?;
     }
     for doubt in &proposal.doubts {
         print(&format!("  not sure: {doubt}"))?;
     }
     print(&format!("wrote {}", manifest.display()))?;
     print(&format!("wrote {}", pipeline.display()))?;
-    print(&format!("next: look at both files, then: ser run {}", proposal.name))
+    print(&format!(
+        "next: look at both files, then: ser run {}",
+        proposal.name
+    ))
 }
 
-fn as_json(proposal: &Proposal, heard: &Heard, manifest: &Path, pipeline: &Path) -> serde_json::Value {
+fn as_json(
+    proposal: &Proposal,
+    heard: &Heard,
+    manifest: &Path,
+    pipeline: &Path,
+) -> serde_json::Value {
     serde_json::json!({
         "name": proposal.name, "recordings": proposal.recordings(), "rows": proposal.rows.len(), "seconds": heard.seconds, "emotions": proposal.counts(),
         "speakers": proposal.speakers(), "sample_rates": heard.rates(), "channels": heard.channels(),
@@ -238,11 +359,27 @@ fn as_json(proposal: &Proposal, heard: &Heard, manifest: &Path, pipeline: &Path)
 pub fn generate(generate: &Generate, args: &Args, cancel: &Cancel) -> Result<()> {
     let folder: &PathBuf = &generate.folder;
     if folder.exists() {
-        return Err(Error::usage(format!("{} is there already", folder.display())).hint("name a folder that is not there yet"));
+        return Err(
+            Error::usage(format!("{} is there already", folder.display()))
+                .hint("name a folder that is not there yet"),
+        );
     }
-    let n = foreign(&SyntheticSettings { speakers: 5, sentences: 4, takes: 2, sample_rate: 16_000, seed: 7 }, folder, cancel)?;
+    let n = foreign(
+        &SyntheticSettings {
+            speakers: 5,
+            sentences: 4,
+            takes: 2,
+            sample_rate: 16_000,
+            seed: 7,
+        },
+        folder,
+        cancel,
+    )?;
     if args.global.json {
         return print_raw(&serde_json::json!({ "folder": folder, "recordings": n }).to_string());
     }
-    print(&format!("{}: {n} generated recordings of 5 invented speakers; they are no speech of people", folder.display()))
+    print(&format!(
+        "{}: {n} generated recordings of 5 invented speakers; they are no speech of people",
+        folder.display()
+    ))
 }

@@ -66,40 +66,67 @@ pub fn diff(diff: &Diff, args: &Args) -> Result<()> {
     }
     heading(&a, &b)?;
     if a.pipeline != b.pipeline {
-        print(&format!("\nthese are runs of different pipelines, {} and {}", a.pipeline, b.pipeline))?;
+        print(&format!(
+            "\nthese are runs of different pipelines, {} and {}",
+            a.pipeline, b.pipeline
+        ))?;
     }
     show_settings(&settings)?;
     let data = |run: &Run| -> Result<Vec<String>> {
-        let tasks = history.tasks(run.id)?.into_iter().filter(|task| task.stage == "features" && !task.key.is_empty());
+        let tasks = history
+            .tasks(run.id)?
+            .into_iter()
+            .filter(|task| task.stage == "features" && !task.key.is_empty());
         Ok(tasks.map(|task| task.key).collect())
     };
     let (of_a, of_b) = (data(&a)?, data(&b)?);
     if !of_a.is_empty() && !of_b.is_empty() && of_a != of_b {
         print("\nrecordings or features: not the same in both")?;
     }
-    let shared = figures.iter().any(|figure| figure.a.is_some() && figure.b.is_some());
+    let shared = figures
+        .iter()
+        .any(|figure| figure.a.is_some() && figure.b.is_some());
     if shared || figures.is_empty() {
         show_figures(&figures, &a, &b)?;
     } else {
         show_contents(&figures, &a, &b)?;
     }
-    compared.iter().try_for_each(|one| show_predictions(one, &a, &b))
+    compared
+        .iter()
+        .try_for_each(|one| show_predictions(one, &a, &b))
 }
 
 fn settings(a: &Run, b: &Run) -> Vec<Setting> {
     let names: BTreeSet<&String> = a.parameters.keys().chain(b.parameters.keys()).collect();
-    let both = names.into_iter().map(|name| (name, a.parameters.get(name), b.parameters.get(name)));
-    both.filter(|(_, a, b)| a != b).map(|(name, a, b)| Setting { name: name.clone(), a: a.cloned(), b: b.cloned() }).collect()
+    let both = names
+        .into_iter()
+        .map(|name| (name, a.parameters.get(name), b.parameters.get(name)));
+    both.filter(|(_, a, b)| a != b)
+        .map(|(name, a, b)| Setting {
+            name: name.clone(),
+            a: a.cloned(),
+            b: b.cloned(),
+        })
+        .collect()
 }
 
 fn figures(a: &[Metric], b: &[Metric]) -> Vec<Figure> {
     let key = |m: &Metric| (m.experiment.clone(), m.protocol.clone(), m.metric.clone());
     let keys: BTreeSet<(String, String, String)> = a.iter().chain(b).map(key).collect();
-    let value = |metrics: &[Metric], wanted: &(String, String, String)| metrics.iter().find(|m| key(m) == *wanted).map(|m| m.value);
+    let value = |metrics: &[Metric], wanted: &(String, String, String)| {
+        metrics.iter().find(|m| key(m) == *wanted).map(|m| m.value)
+    };
     let figure = |wanted: (String, String, String)| {
         let (a, b) = (value(a, &wanted), value(b, &wanted));
         let (experiment, protocol, metric) = wanted;
-        Figure { experiment, protocol, metric, a, b, difference: a.zip(b).map(|(a, b)| b - a) }
+        Figure {
+            experiment,
+            protocol,
+            metric,
+            a,
+            b,
+            difference: a.zip(b).map(|(a, b)| b - a),
+        }
     };
     keys.into_iter().map(figure).collect()
 }
@@ -107,30 +134,52 @@ fn figures(a: &[Metric], b: &[Metric]) -> Vec<Figure> {
 /// For every experiment of which both runs have predictions.
 fn predictions(history: &History, a: &Run, b: &Run, data_dir: &Path) -> Result<Vec<Compared>> {
     let (of_a, of_b) = (history.predictions(a.id)?, history.predictions(b.id)?);
-    let pairs = of_a.iter().filter_map(|a| Some((a, of_b.iter().find(|b| b.experiment == a.experiment)?)));
-    pairs.map(|(first, second)| compare(first, second, (a.id, b.id), data_dir)).collect()
+    let pairs = of_a
+        .iter()
+        .filter_map(|a| Some((a, of_b.iter().find(|b| b.experiment == a.experiment)?)));
+    pairs
+        .map(|(first, second)| compare(first, second, (a.id, b.id), data_dir))
+        .collect()
 }
 
-fn compare(a: &Predictions, b: &Predictions, runs: (i64, i64), data_dir: &Path) -> Result<Compared> {
+fn compare(
+    a: &Predictions,
+    b: &Predictions,
+    runs: (i64, i64),
+    data_dir: &Path,
+) -> Result<Compared> {
     let mut gone = Vec::new();
-    let mut read = |place: &Predictions, run: i64| match table::predictions::read(&data_dir.join(&place.path)) {
-        Ok((labels, rows, _)) => Ok(Some((labels, rows))),
-        Err(error) if error.kind() == Kind::Missing => {
-            gone.push(format!("those of run {run} are gone ({} is not there): they were removed from the cache", place.path));
-            Ok(None)
-        }
-        Err(error) if error.kind() == Kind::Data => {
-            gone.push(format!("those of run {run} cannot be read: {error}"));
-            Ok(None)
-        }
-        Err(error) => Err(error),
-    };
+    let mut read =
+        |place: &Predictions, run: i64| match table::predictions::read(&data_dir.join(&place.path))
+        {
+            Ok((labels, rows, _)) => Ok(Some((labels, rows))),
+            Err(error) if error.kind() == Kind::Missing => {
+                gone.push(format!(
+                "those of run {run} are gone ({} is not there): they were removed from the cache",
+                place.path
+            ));
+                Ok(None)
+            }
+            Err(error) if error.kind() == Kind::Data => {
+                gone.push(format!("those of run {run} cannot be read: {error}"));
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        };
     let (first, second) = (read(a, runs.0)?, read(b, runs.1)?);
     let paired = match (first, second) {
-        (Some((a_labels, a_rows)), Some((b_labels, b_rows))) => Some(evaluation::compare((&a_labels, a_rows), (&b_labels, b_rows))?),
+        (Some((a_labels, a_rows)), Some((b_labels, b_rows))) => Some(evaluation::compare(
+            (&a_labels, a_rows),
+            (&b_labels, b_rows),
+        )?),
         _ => None,
     };
-    Ok(Compared { experiment: a.experiment.clone(), gone, same_output: a.key == b.key, paired })
+    Ok(Compared {
+        experiment: a.experiment.clone(),
+        gone,
+        same_output: a.key == b.key,
+        paired,
+    })
 }
 
 fn heading(a: &Run, b: &Run) -> Result<()> {
@@ -152,7 +201,15 @@ fn show_settings(settings: &[Setting]) -> Result<()> {
     }
     print("\nsettings")?;
     let word = |value: &Option<String>| value.clone().unwrap_or_else(|| "(not there)".to_owned());
-    let rows: Vec<[String; 2]> = settings.iter().map(|s| [format!("  {}", s.name), format!("{} -> {}", word(&s.a), word(&s.b))]).collect();
+    let rows: Vec<[String; 2]> = settings
+        .iter()
+        .map(|s| {
+            [
+                format!("  {}", s.name),
+                format!("{} -> {}", word(&s.a), word(&s.b)),
+            ]
+        })
+        .collect();
     aligned(&rows, &[]).iter().try_for_each(|line| print(line))
 }
 
@@ -161,8 +218,16 @@ fn show_figures(figures: &[Figure], a: &Run, b: &Run) -> Result<()> {
         return print("\nfigures: neither run has any");
     }
     print("\nfigures, in %")?;
-    let percent = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |v| format!("{:.2}", v * 100.0));
-    let mut rows = vec![["".to_owned(), "".to_owned(), "".to_owned(), a.id.to_string(), b.id.to_string(), "difference".to_owned()]];
+    let percent =
+        |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |v| format!("{:.2}", v * 100.0));
+    let mut rows = vec![[
+        "".to_owned(),
+        "".to_owned(),
+        "".to_owned(),
+        a.id.to_string(),
+        b.id.to_string(),
+        "difference".to_owned(),
+    ]];
     for figure in figures {
         rows.push([
             format!("  {}", figure.experiment),
@@ -170,20 +235,38 @@ fn show_figures(figures: &[Figure], a: &Run, b: &Run) -> Result<()> {
             metric_name(&figure.metric).to_owned(),
             percent(figure.a),
             percent(figure.b),
-            figure.difference.map_or_else(|| "-".to_owned(), |d| format!("{:+.2}", d * 100.0)),
+            figure
+                .difference
+                .map_or_else(|| "-".to_owned(), |d| format!("{:+.2}", d * 100.0)),
         ]);
     }
-    aligned(&rows, &[3, 4, 5]).iter().try_for_each(|line| print(line))
+    aligned(&rows, &[3, 4, 5])
+        .iter()
+        .try_for_each(|line| print(line))
 }
 
 /// What each run has, where neither has anything that the other has.
 fn show_contents(figures: &[Figure], a: &Run, b: &Run) -> Result<()> {
-    print("\nthe runs share no experiment with the same protocol, so there is no figure to compare")?;
+    print(
+        "\nthe runs share no experiment with the same protocol, so there is no figure to compare",
+    )?;
     let of = |run: &Run, has: fn(&Figure) -> bool| {
-        let names: BTreeSet<String> =
-            figures.iter().filter(|figure| has(figure)).map(|figure| format!("{} ({})", figure.experiment, figure.protocol)).collect();
+        let names: BTreeSet<String> = figures
+            .iter()
+            .filter(|figure| has(figure))
+            .map(|figure| format!("{} ({})", figure.experiment, figure.protocol))
+            .collect();
         let names = names.into_iter().collect::<Vec<_>>().join(", ");
-        format!("  run {} of {} has {}", run.id, run.pipeline, if names.is_empty() { "no figures".to_owned() } else { names })
+        format!(
+            "  run {} of {} has {}",
+            run.id,
+            run.pipeline,
+            if names.is_empty() {
+                "no figures".to_owned()
+            } else {
+                names
+            }
+        )
     };
     print(&of(a, |figure| figure.a.is_some()))?;
     print(&of(b, |figure| figure.b.is_some()))
@@ -191,11 +274,22 @@ fn show_contents(figures: &[Figure], a: &Run, b: &Run) -> Result<()> {
 
 fn show_predictions(compared: &Compared, a: &Run, b: &Run) -> Result<()> {
     print(&format!("\npredictions of {}", compared.experiment))?;
-    compared.gone.iter().try_for_each(|line| print(&format!("  {line}")))?;
-    let Some(paired) = &compared.paired else { return Ok(()) };
+    compared
+        .gone
+        .iter()
+        .try_for_each(|line| print(&format!("  {line}")))?;
+    let Some(paired) = &compared.paired else {
+        return Ok(());
+    };
     if paired.n == 0 && paired.other_truth == 0 {
-        let (one, other) = (plural(paired.only_a, "utterance"), plural(paired.only_b, "utterance"));
-        return print(&format!("  no utterance in common: run {} predicted {one}, run {} predicted {other}", a.id, b.id));
+        let (one, other) = (
+            plural(paired.only_a, "utterance"),
+            plural(paired.only_b, "utterance"),
+        );
+        return print(&format!(
+            "  no utterance in common: run {} predicted {one}, run {} predicted {other}",
+            a.id, b.id
+        ));
     }
     let mut left_out = Vec::new();
     for (n, why) in [
@@ -207,8 +301,15 @@ fn show_predictions(compared: &Compared, a: &Run, b: &Run) -> Result<()> {
             left_out.push(format!("{n} {why}"));
         }
     }
-    let left_out = if left_out.is_empty() { String::new() } else { format!(" (left out: {})", left_out.join(", ")) };
-    print(&format!("  both predicted {}{left_out}", plural(paired.n, "utterance")))?;
+    let left_out = if left_out.is_empty() {
+        String::new()
+    } else {
+        format!(" (left out: {})", left_out.join(", "))
+    };
+    print(&format!(
+        "  both predicted {}{left_out}",
+        plural(paired.n, "utterance")
+    ))?;
     if paired.averaged > 1 {
         print(&format!(
             "  up to {} predictions of an utterance are taken together: the class of the highest mean probability",
@@ -221,10 +322,19 @@ fn show_predictions(compared: &Compared, a: &Run, b: &Run) -> Result<()> {
     if compared.same_output {
         return print("  they are the same output: nothing that they depend on differs");
     }
-    let McNemar { b: first, c: second, p, mid_p } = paired.mcnemar;
+    let McNemar {
+        b: first,
+        c: second,
+        p,
+        mid_p,
+    } = paired.mcnemar;
     print(&format!(
         "  right in both: {}, in {} alone: {first}, in {} alone: {second}, in neither: {}",
         paired.both_right, a.id, b.id, paired.both_wrong
     ))?;
-    print(&format!("  McNemar's exact test: p = {} (mid-p {})", p_value(p), p_value(mid_p)))
+    print(&format!(
+        "  McNemar's exact test: p = {} (mid-p {})",
+        p_value(p),
+        p_value(mid_p)
+    ))
 }

@@ -40,16 +40,31 @@ struct Finding {
 }
 
 fn fine(what: impl Into<String>) -> Finding {
-    Finding { state: State::Ok, what: what.into(), todo: None, kind: Kind::Internal }
+    Finding {
+        state: State::Ok,
+        what: what.into(),
+        todo: None,
+        kind: Kind::Internal,
+    }
 }
 
 fn warn(what: impl Into<String>, todo: impl Into<String>) -> Finding {
-    Finding { state: State::Warn, what: what.into(), todo: Some(todo.into()), kind: Kind::Internal }
+    Finding {
+        state: State::Warn,
+        what: what.into(),
+        todo: Some(todo.into()),
+        kind: Kind::Internal,
+    }
 }
 
 fn fail(what: impl Into<String>, error: &Error) -> Finding {
     let todo = error.hint_text().map(str::to_owned);
-    Finding { state: State::Fail, what: format!("{}: {error}", what.into()), todo, kind: error.kind() }
+    Finding {
+        state: State::Fail,
+        what: format!("{}: {error}", what.into()),
+        todo,
+        kind: error.kind(),
+    }
 }
 
 /// Looks, prints a line for each thing, and fails with the kind of the first failure.
@@ -63,7 +78,8 @@ pub fn doctor(doctor: &Doctor, args: &Args) -> Result<Exit> {
     found.extend(tools());
     for finding in &found {
         let line = match (args.global.json, finding.state) {
-            (true, _) => serde_json::to_string(finding).map_err(|e| Error::internal("failed to write JSON").because(e))?,
+            (true, _) => serde_json::to_string(finding)
+                .map_err(|e| Error::internal("failed to write JSON").because(e))?,
             (_, State::Ok) => format!("ok    {}", finding.what),
             (_, State::Warn) => format!("warn  {}", finding.what),
             (_, State::Fail) => format!("FAIL  {}", finding.what),
@@ -78,20 +94,35 @@ pub fn doctor(doctor: &Doctor, args: &Args) -> Result<Exit> {
 }
 
 fn program() -> Finding {
-    let gpu: Vec<&str> = [("cuda", cfg!(feature = "cuda")), ("wgpu", cfg!(feature = "wgpu"))]
-        .into_iter()
-        .filter(|(_, on)| *on)
-        .map(|(name, _)| name)
-        .collect();
-    let devices =
-        if gpu.is_empty() { "cpu alone (a GPU: make build DEVICE=wgpu, or cuda)".to_owned() } else { format!("cpu, {}", gpu.join(", ")) };
-    fine(format!("ser {} for {}-{}; networks train on {devices}", env!("CARGO_PKG_VERSION"), std::env::consts::ARCH, std::env::consts::OS))
+    let gpu: Vec<&str> = [
+        ("cuda", cfg!(feature = "cuda")),
+        ("wgpu", cfg!(feature = "wgpu")),
+    ]
+    .into_iter()
+    .filter(|(_, on)| *on)
+    .map(|(name, _)| name)
+    .collect();
+    let devices = if gpu.is_empty() {
+        "cpu alone (a GPU: make build DEVICE=wgpu, or cuda)".to_owned()
+    } else {
+        format!("cpu, {}", gpu.join(", "))
+    };
+    fine(format!(
+        "ser {} for {}-{}; networks train on {devices}",
+        env!("CARGO_PKG_VERSION"),
+        std::env::consts::ARCH,
+        std::env::consts::OS
+    ))
 }
 
 fn machine() -> Vec<Finding> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let simd = format!("{:?}", pulp::Arch::new());
-    let simd = simd.split(['(', ' ', '{']).next().unwrap_or_default().to_owned();
+    let simd = simd
+        .split(['(', ' ', '{'])
+        .next()
+        .unwrap_or_default()
+        .to_owned();
     let slow = simd == "Scalar";
     let mut out = vec![match slow {
         true => warn(
@@ -101,11 +132,15 @@ fn machine() -> Vec<Finding> {
         false => fine(format!("{cores} cores, vector instructions {simd}")),
     }];
     out.push(match system::memory() {
-        Some(free) if free < 1 << 30 => {
-            warn(format!("{:.1} GiB of memory are free", gib(free)), "end other programs, or run with --jobs 1")
-        }
+        Some(free) if free < 1 << 30 => warn(
+            format!("{:.1} GiB of memory are free", gib(free)),
+            "end other programs, or run with --jobs 1",
+        ),
         Some(free) => fine(format!("{:.1} GiB of memory are free", gib(free))),
-        None => warn("how much memory is free is not known here", "tell tasks with --memory"),
+        None => warn(
+            "how much memory is free is not known here",
+            "tell tasks with --memory",
+        ),
     });
     out
 }
@@ -117,41 +152,77 @@ fn gib(bytes: u64) -> f64 {
 /// Whether files can be made in a folder, or in the first one above it that is there.
 fn writable(folder: &Path) -> Finding {
     let there = existing(folder);
-    match tempfile::Builder::new().prefix(".ser-doctor").tempfile_in(&there) {
+    match tempfile::Builder::new()
+        .prefix(".ser-doctor")
+        .tempfile_in(&there)
+    {
         Ok(_) => fine(format!("{} can be written", folder.display())),
-        Err(e) => {
-            fail(folder.display().to_string(), &Error::io("write in", &there, e).hint("check its permissions, or name another folder"))
-        }
+        Err(e) => fail(
+            folder.display().to_string(),
+            &Error::io("write in", &there, e).hint("check its permissions, or name another folder"),
+        ),
     }
 }
 
 fn existing(folder: &Path) -> PathBuf {
     let whole = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
-    whole.ancestors().find(|path| path.exists()).unwrap_or(Path::new("/")).to_owned()
+    whole
+        .ancestors()
+        .find(|path| path.exists())
+        .unwrap_or(Path::new("/"))
+        .to_owned()
 }
 
 /// What `df` says, which every Unix has.
 fn space(folder: &Path) -> Finding {
-    let output = Command::new("df").arg("-Pk").arg(existing(folder)).output().ok();
+    let output = Command::new("df")
+        .arg("-Pk")
+        .arg(existing(folder))
+        .output()
+        .ok();
     let free = output.and_then(|output| {
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        text.lines().last()?.split_whitespace().nth(3)?.parse::<u64>().ok().map(|kib| kib * 1024)
+        text.lines()
+            .last()?
+            .split_whitespace()
+            .nth(3)?
+            .parse::<u64>()
+            .ok()
+            .map(|kib| kib * 1024)
     });
     match free {
         Some(free) if free < LITTLE => warn(
-            format!("{:.1} GiB of disk are free for {}", gib(free), folder.display()),
+            format!(
+                "{:.1} GiB of disk are free for {}",
+                gib(free),
+                folder.display()
+            ),
             "ser gc -y removes what no recent run used; or name another folder with --data-dir",
         ),
-        Some(free) => fine(format!("{:.0} GiB of disk are free for {}", gib(free), folder.display())),
-        None => warn("how much disk is free is not known here", "see to it that there are some GiB"),
+        Some(free) => fine(format!(
+            "{:.0} GiB of disk are free for {}",
+            gib(free),
+            folder.display()
+        )),
+        None => warn(
+            "how much disk is free is not known here",
+            "see to it that there are some GiB",
+        ),
     }
 }
 
 fn history(data_dir: &Path) -> Option<Finding> {
-    match History::existing(data_dir).and_then(|history| history.map(|history| history.runs(None, 1, &system::host())).transpose()) {
+    match History::existing(data_dir).and_then(|history| {
+        history
+            .map(|history| history.runs(None, 1, &system::host()))
+            .transpose()
+    }) {
         Ok(None) => None,
         Ok(Some(runs)) => Some(match runs.first() {
-            Some(run) => fine(format!("the history of runs is readable; the last is {} of {}", run.id, run.started_here)),
+            Some(run) => fine(format!(
+                "the history of runs is readable; the last is {} of {}",
+                run.id, run.started_here
+            )),
             None => fine("the history of runs is readable and empty"),
         }),
         Err(error) => Some(fail("history", &error)),
@@ -162,23 +233,39 @@ fn pipelines(doctor: &Doctor) -> Vec<Finding> {
     let names = match doctor.pipelines.as_slice() {
         [] => match run::known(&doctor.pipelines_dir) {
             Ok(names) => names,
-            Err(error) => return vec![warn(error.to_string(), error.hint_text().unwrap_or_default())],
+            Err(error) => {
+                return vec![warn(
+                    error.to_string(),
+                    error.hint_text().unwrap_or_default(),
+                )];
+            }
         },
         named => named.to_vec(),
     };
     let mut out = Vec::new();
     let mut lacking: BTreeMap<PathBuf, (Absent, Vec<&str>)> = BTreeMap::new();
     for name in &names {
-        match config::load(&run::path(&doctor.pipelines_dir, name), &[], doctor.corpora_dir.as_deref()) {
+        match config::load(
+            &run::path(&doctor.pipelines_dir, name),
+            &[],
+            doctor.corpora_dir.as_deref(),
+        ) {
             Err(error) => out.push(fail(format!("pipeline {name}"), &error)),
             Ok(pipeline) => {
                 let absent = advice::absent(&pipeline);
                 if absent.is_empty() {
-                    let (n, root) = (pipeline.experiments.len(), pipeline.corpus.kind.root().display());
-                    out.push(fine(format!("pipeline {name}: {n} experiments; its corpus is in {root}")));
+                    let (n, root) = (
+                        pipeline.experiments.len(),
+                        pipeline.corpus.kind.root().display(),
+                    );
+                    out.push(fine(format!(
+                        "pipeline {name}: {n} experiments; its corpus is in {root}"
+                    )));
                 }
                 for one in absent {
-                    let (known, names) = lacking.entry(one.root.clone()).or_insert_with(|| (one.clone(), vec![]));
+                    let (known, names) = lacking
+                        .entry(one.root.clone())
+                        .or_insert_with(|| (one.clone(), vec![]));
                     known.whole |= one.whole;
                     names.push(name);
                 }
@@ -187,8 +274,16 @@ fn pipelines(doctor: &Doctor) -> Vec<Finding> {
     }
     // What several pipelines lack is got once.
     out.extend(lacking.into_values().map(|(one, names)| {
-        let pipelines = if names.len() == 1 { "pipeline" } else { "pipelines" };
-        let what = format!("no corpus at {}: {pipelines} {} cannot run", one.root.display(), names.join(", "));
+        let pipelines = if names.len() == 1 {
+            "pipeline"
+        } else {
+            "pipelines"
+        };
+        let what = format!(
+            "no corpus at {}: {pipelines} {} cannot run",
+            one.root.display(),
+            names.join(", ")
+        );
         warn(what, one.advice(doctor.corpora_dir.as_deref()))
     }));
     out
@@ -196,10 +291,14 @@ fn pipelines(doctor: &Doctor) -> Vec<Finding> {
 
 /// Programs that some commands use.
 fn tools() -> Vec<Finding> {
-    let has =
-        |name: &str| std::env::var_os("PATH").is_some_and(|path| std::env::split_paths(&path).any(|folder| folder.join(name).is_file()));
-    let browser =
-        std::env::var_os("BROWSER").is_some() || cfg!(any(windows, target_os = "macos")) || (super::open::has_display() && has("xdg-open"));
+    let has = |name: &str| {
+        std::env::var_os("PATH").is_some_and(|path| {
+            std::env::split_paths(&path).any(|folder| folder.join(name).is_file())
+        })
+    };
+    let browser = std::env::var_os("BROWSER").is_some()
+        || cfg!(any(windows, target_os = "macos"))
+        || (super::open::has_display() && has("xdg-open"));
     let mut out = Vec::new();
     out.push(match (has("cargo"), has("cc"), has("make")) {
         (true, true, true) => fine("cargo, a C compiler and make are here, to build ser"),

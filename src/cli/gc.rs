@@ -17,12 +17,19 @@ use crate::{corpus, report};
 pub fn gc(gc: &Gc, args: &Args, cancel: &Cancel, observer: &dyn Observer) -> Result<()> {
     let cache = gc.data_dir.join("cache");
     let (named, variants) = named(gc)?;
-    let pipelines = if gc.pipelines.is_empty() { pipelines(&cache)? } else { named };
+    let pipelines = if gc.pipelines.is_empty() {
+        pipelines(&cache)?
+    } else {
+        named
+    };
     let owner = Owner::this(system::host(), super::command_line());
     for name in &pipelines {
         let root = cache.join(name);
         if !root.is_dir() {
-            let error = Error::missing(format!("nothing is cached of `{name}`: {} is not there", root.display()));
+            let error = Error::missing(format!(
+                "nothing is cached of `{name}`: {} is not there",
+                root.display()
+            ));
             return Err(error.hint("name a pipeline that has run, as `ser runs` lists them"));
         }
         let store = Store::at(&root);
@@ -35,13 +42,22 @@ pub fn gc(gc: &Gc, args: &Args, cancel: &Cancel, observer: &dyn Observer) -> Res
         if gc.yes {
             store.sweep()?;
         }
-        for variant in variants.iter().filter(|variant| gc.forget && split_variant(variant).0 == name) {
+        for variant in variants
+            .iter()
+            .filter(|variant| gc.forget && split_variant(variant).0 == name)
+        {
             forget(gc, &store, variant, args.global.json)?;
         }
         let referenced = referenced(gc, name)?;
         if referenced.is_empty() {
-            let why = if gc.keep == 0 { "--keep 0 counts no run of" } else { "the history has no run of" };
-            observer.warn(format!("{why} {name}: only what stands for its tasks at present is kept"));
+            let why = if gc.keep == 0 {
+                "--keep 0 counts no run of"
+            } else {
+                "the history has no run of"
+            };
+            observer.warn(format!(
+                "{why} {name}: only what stands for its tasks at present is kept"
+            ));
         }
         let garbage = store.garbage(&referenced)?;
         tell(name, &garbage, gc.yes, args.global.json)?;
@@ -54,12 +70,21 @@ pub fn gc(gc: &Gc, args: &Args, cancel: &Cancel, observer: &dyn Observer) -> Res
 
 /// Names of the pipelines and, apart, of the variants among what was named.
 fn named(gc: &Gc) -> Result<(Vec<String>, Vec<String>)> {
-    let variants: Vec<String> = gc.pipelines.iter().filter(|name| split_variant(name).1.is_some()).cloned().collect();
+    let variants: Vec<String> = gc
+        .pipelines
+        .iter()
+        .filter(|name| split_variant(name).1.is_some())
+        .cloned()
+        .collect();
     if gc.forget && (variants.is_empty() || variants.len() < gc.pipelines.len()) {
         let error = Error::usage("--forget removes variants, and takes their names alone");
         return Err(error.hint("for example: ser gc demo@epochs-2 --forget"));
     }
-    let mut pipelines: Vec<String> = gc.pipelines.iter().map(|name| split_variant(name).0.to_owned()).collect();
+    let mut pipelines: Vec<String> = gc
+        .pipelines
+        .iter()
+        .map(|name| split_variant(name).0.to_owned())
+        .collect();
     pipelines.sort();
     pipelines.dedup();
     Ok((pipelines, variants))
@@ -67,11 +92,23 @@ fn named(gc: &Gc) -> Result<(Vec<String>, Vec<String>)> {
 
 /// Removes what stands under the name of a variant, or says what that is.
 fn forget(gc: &Gc, store: &Store, full_name: &str, json: bool) -> Result<()> {
-    let folders = [gc.reports_dir.join(full_name), gc.data_dir.join("tables").join(full_name), gc.data_dir.join("models").join(full_name)];
+    let folders = [
+        gc.reports_dir.join(full_name),
+        gc.data_dir.join("tables").join(full_name),
+        gc.data_dir.join("models").join(full_name),
+    ];
     let there: Vec<&PathBuf> = folders.iter().filter(|folder| folder.is_dir()).collect();
     let (pipeline, variant) = split_variant(full_name);
-    if there.is_empty() && !variants::known(&gc.data_dir, pipeline).iter().any(|known| known == full_name) {
-        return Err(variants::unknown(&gc.data_dir, pipeline, variant.unwrap_or_default()));
+    if there.is_empty()
+        && !variants::known(&gc.data_dir, pipeline)
+            .iter()
+            .any(|known| known == full_name)
+    {
+        return Err(variants::unknown(
+            &gc.data_dir,
+            pipeline,
+            variant.unwrap_or_default(),
+        ));
     }
     let generated = variants::generated(&gc.data_dir, full_name)?;
     let generated = generated.as_ref().filter(|folder| folder.is_dir());
@@ -84,10 +121,21 @@ fn forget(gc: &Gc, store: &Store, full_name: &str, json: bool) -> Result<()> {
         if json {
             print(&serde_json::json!({ "variant": full_name, "folder": folder, "removed": gc.yes, "left": left }).to_string())?;
         } else {
-            print(&format!("{}  {}", if gc.yes { "remove" } else { "would remove" }, folder.display()))?;
+            print(&format!(
+                "{}  {}",
+                if gc.yes { "remove" } else { "would remove" },
+                folder.display()
+            ))?;
             if let [first, others @ ..] = left.as_slice() {
-                let more = if others.is_empty() { String::new() } else { format!(" and {} more", others.len()) };
-                print(&format!("left    {}{more}: not as ser wrote it", first.display()))?;
+                let more = if others.is_empty() {
+                    String::new()
+                } else {
+                    format!(" and {} more", others.len())
+                };
+                print(&format!(
+                    "left    {}{more}: not as ser wrote it",
+                    first.display()
+                ))?;
             }
         }
     }
@@ -102,17 +150,34 @@ fn forget(gc: &Gc, store: &Store, full_name: &str, json: bool) -> Result<()> {
 fn tell(pipeline: &str, garbage: &[Garbage], yes: bool, json: bool) -> Result<()> {
     let total: u64 = garbage.iter().map(|one| one.bytes).sum();
     if json {
-        let folders: Vec<_> =
-            garbage.iter().map(|one| serde_json::json!({ "stage": one.stage, "key": one.key, "bytes": one.bytes })).collect();
+        let folders: Vec<_> = garbage
+            .iter()
+            .map(
+                |one| serde_json::json!({ "stage": one.stage, "key": one.key, "bytes": one.bytes }),
+            )
+            .collect();
         let line = serde_json::json!({ "pipeline": pipeline, "garbage": folders, "bytes": total, "removed": yes });
         return print(&line.to_string());
     }
     for one in garbage {
         let key = one.key.get(..12).unwrap_or(&one.key);
-        print(&format!("{}  {}/{key}  {}", if yes { "remove" } else { "would remove" }, one.stage, mebibytes(one.bytes)))?;
+        print(&format!(
+            "{}  {}/{key}  {}",
+            if yes { "remove" } else { "would remove" },
+            one.stage,
+            mebibytes(one.bytes)
+        ))?;
     }
-    let hint = if yes || garbage.is_empty() { "" } else { "; nothing is removed without --yes" };
-    print(&format!("{pipeline}: {} outputs that no recent run refers to, {}{hint}", garbage.len(), mebibytes(total)))
+    let hint = if yes || garbage.is_empty() {
+        ""
+    } else {
+        "; nothing is removed without --yes"
+    };
+    print(&format!(
+        "{pipeline}: {} outputs that no recent run refers to, {}{hint}",
+        garbage.len(),
+        mebibytes(total)
+    ))
 }
 
 fn mebibytes(bytes: u64) -> String {
@@ -120,7 +185,9 @@ fn mebibytes(bytes: u64) -> String {
 }
 
 fn pipelines(cache: &Path) -> Result<Vec<String>> {
-    let Ok(entries) = std::fs::read_dir(cache) else { return Ok(vec![]) };
+    let Ok(entries) = std::fs::read_dir(cache) else {
+        return Ok(vec![]);
+    };
     let mut names: Vec<String> = entries
         .flatten()
         .filter(|entry| entry.path().join("tasks").is_dir())
@@ -132,7 +199,9 @@ fn pipelines(cache: &Path) -> Result<Vec<String>> {
 
 /// Stage and key of what the last runs of a pipeline and of its variants used.
 fn referenced(gc: &Gc, pipeline: &str) -> Result<BTreeSet<(String, String)>> {
-    let Some(history) = History::existing(&gc.data_dir)? else { return Ok(BTreeSet::new()) };
+    let Some(history) = History::existing(&gc.data_dir)? else {
+        return Ok(BTreeSet::new());
+    };
     let mut referenced = history.referenced(pipeline, gc.keep)?;
     for variant in variants::known(&gc.data_dir, pipeline) {
         referenced.extend(history.referenced(&variant, gc.keep)?);

@@ -18,7 +18,9 @@ pub fn completions(completions: &Completions) -> Result<()> {
 pub fn man(man: &Man) -> Result<()> {
     let mut command = Args::command();
     command.build();
-    let Some(folder) = &man.output else { return print(String::from_utf8_lossy(&page(command)?).trim_end()) };
+    let Some(folder) = &man.output else {
+        return print(String::from_utf8_lossy(&page(command)?).trim_end());
+    };
     create_folder(folder)?;
     let mut names = vec![];
     collect(&command, "ser", &mut names);
@@ -31,13 +33,18 @@ pub fn man(man: &Man) -> Result<()> {
 /// Every command that is shown, under the name of its page.
 fn collect(command: &Command, name: &str, into: &mut Vec<(String, Command)>) {
     into.push((name.to_owned(), command.clone()));
-    for inner in command.get_subcommands().filter(|inner| !inner.is_hide_set() && inner.get_name() != "help") {
+    for inner in command
+        .get_subcommands()
+        .filter(|inner| !inner.is_hide_set() && inner.get_name() != "help")
+    {
         collect(inner, &format!("{name}-{}", inner.get_name()), into);
     }
 }
 
 fn page(command: Command) -> Result<Vec<u8>> {
     let mut page = Vec::new();
-    clap_mangen::Man::new(command).render(&mut page).map_err(|e| Error::internal("failed to write a manual page").because(e))?;
+    clap_mangen::Man::new(command)
+        .render(&mut page)
+        .map_err(|e| Error::internal("failed to write a manual page").because(e))?;
     Ok(page)
 }

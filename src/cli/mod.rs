@@ -52,7 +52,8 @@ impl Exit {
     }
 }
 
-/// Where a limit on the size of files is in force, a write beyond it is to fail and say so, rather than end the process.
+/// Where a limit on the size of files is in force, a write beyond it is to fail and say so, rather
+/// than end the process.
 #[cfg(unix)]
 fn outlive_file_size_limit() {
     // SAFETY: the call takes numbers alone, and no handler is installed.
@@ -62,7 +63,8 @@ fn outlive_file_size_limit() {
 #[cfg(not(unix))]
 fn outlive_file_size_limit() {}
 
-/// Parses the command line, runs the command, says what went wrong and returns the documented exit code.
+/// Parses the command line, runs the command, says what went wrong and returns the documented exit
+/// code.
 pub fn main() -> ExitCode {
     let args = match Args::try_parse() {
         Ok(args) => args,
@@ -81,7 +83,8 @@ pub fn main() -> ExitCode {
     install_interrupt_handler(&cancel, json, patient);
     let observer = ui::observer(json, args.global.verbosity());
     let work = std::panic::AssertUnwindSafe(|| dispatch(&args, &cancel, observer.as_ref()));
-    let result = std::panic::catch_unwind(work).unwrap_or_else(|_| Err(Error::internal("ser stopped in the middle of its work")));
+    let result = std::panic::catch_unwind(work)
+        .unwrap_or_else(|_| Err(Error::internal("ser stopped in the middle of its work")));
     // Bars that are still drawn would run into the message.
     drop(observer);
     match result {
@@ -97,12 +100,20 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn dispatch(args: &Args, cancel: &Cancel, observer: &dyn crate::orchestrator::Observer) -> Result<Exit> {
+fn dispatch(
+    args: &Args,
+    cancel: &Cancel,
+    observer: &dyn crate::orchestrator::Observer,
+) -> Result<Exit> {
     use crate::pipeline::Stage;
     use args::Command;
     match &args.command {
-        Command::Run(run) if run.executor == args::Executor::Slurm => slurm::submit(run, !run.detach, args, cancel, observer),
-        Command::Run(run) | Command::Report(run) => run::until(run, Stage::Report, args, cancel, observer),
+        Command::Run(run) if run.executor == args::Executor::Slurm => {
+            slurm::submit(run, !run.detach, args, cancel, observer)
+        }
+        Command::Run(run) | Command::Report(run) => {
+            run::until(run, Stage::Report, args, cancel, observer)
+        }
         Command::Features(run) => run::until(run, Stage::Features, args, cancel, observer),
         Command::Train(run) => run::until(run, Stage::Train, args, cancel, observer),
         Command::Evaluate(run) => run::until(run, Stage::Evaluate, args, cancel, observer),
@@ -111,26 +122,31 @@ fn dispatch(args: &Args, cancel: &Cancel, observer: &dyn crate::orchestrator::Ob
         Command::Runs(runs) => runs::runs(runs, args).map(|()| Exit::Done),
         Command::Diff(diff) => diff::diff(diff, args).map(|()| Exit::Done),
         Command::Results(one) => results::results(one, args).map(|()| Exit::Done),
-        Command::Predict(predict) => predict::predict(predict, args, cancel, observer).map(|()| Exit::Done),
+        Command::Predict(predict) => {
+            predict::predict(predict, args, cancel, observer).map(|()| Exit::Done)
+        }
         Command::Gc(gc) => gc::gc(gc, args, cancel, observer).map(|()| Exit::Done),
         Command::Slurm(one) => slurm::slurm(one, args, cancel, observer),
         Command::Worker(worker) => slurm::worker(worker, cancel, observer),
-        Command::Corpus(args::CorpusArgs { command: args::CorpusCommand::Init(init) }) => {
-            corpus::init(init, args, cancel, observer).map(|()| Exit::Done)
-        }
-        Command::Corpus(args::CorpusArgs { command: args::CorpusCommand::Generate(one) }) => {
-            corpus::generate(one, args, cancel).map(|()| Exit::Done)
-        }
+        Command::Corpus(args::CorpusArgs {
+            command: args::CorpusCommand::Init(init),
+        }) => corpus::init(init, args, cancel, observer).map(|()| Exit::Done),
+        Command::Corpus(args::CorpusArgs {
+            command: args::CorpusCommand::Generate(one),
+        }) => corpus::generate(one, args, cancel).map(|()| Exit::Done),
         Command::Init(one) => init::init(one, args).map(|()| Exit::Done),
         Command::Open(one) => open::open(one).map(|()| Exit::Done),
         Command::Doctor(one) => doctor::doctor(one, args),
         Command::Completions(one) => manual::completions(one).map(|()| Exit::Done),
         Command::Man(one) => manual::man(one).map(|()| Exit::Done),
-        Command::Corpora(corpora) => corpora::corpora(corpora, args, cancel, observer).map(|()| Exit::Done),
+        Command::Corpora(corpora) => {
+            corpora::corpora(corpora, args, cancel, observer).map(|()| Exit::Done)
+        }
     }
 }
 
-/// Whether the same command, given again, goes on where it was. What is followed on a cluster runs on by itself.
+/// Whether the same command, given again, goes on where it was. What is followed on a cluster runs
+/// on by itself.
 fn goes_on(command: &args::Command) -> bool {
     use args::Command;
     match command {
@@ -158,7 +174,11 @@ fn install_interrupt_handler(cancel: &Cancel, json: bool, patient: bool) {
         }
         cancel.request();
         let message = "stopping at the next safe point; press ctrl-C again to stop at once";
-        say(&if json { serde_json::json!({ "event": "stopping", "message": message }).to_string() } else { message.to_owned() });
+        say(&if json {
+            serde_json::json!({ "event": "stopping", "message": message }).to_string()
+        } else {
+            message.to_owned()
+        });
     });
 }
 
@@ -177,7 +197,10 @@ fn error_text(what: Option<&str>, error: &Error, json: bool) -> String {
         return error_json(what, error).to_string();
     }
     let what = what.map(|what| format!("{what}: ")).unwrap_or_default();
-    let hint = error.hint_text().map(|hint| format!("\nhint: {hint}")).unwrap_or_default();
+    let hint = error
+        .hint_text()
+        .map(|hint| format!("\nhint: {hint}"))
+        .unwrap_or_default();
     shown_lines(&format!("error: {what}{error}{hint}"))
 }
 
@@ -194,13 +217,22 @@ fn error_json(what: Option<&str>, error: &Error) -> serde_json::Value {
 
 /// The command as it could be typed again.
 fn command_line() -> String {
-    let arguments = std::env::args_os().skip(1).map(|arg| shell_word(&arg.to_string_lossy()));
-    std::iter::once("ser".to_owned()).chain(arguments).collect::<Vec<_>>().join(" ")
+    let arguments = std::env::args_os()
+        .skip(1)
+        .map(|arg| shell_word(&arg.to_string_lossy()));
+    std::iter::once("ser".to_owned())
+        .chain(arguments)
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 /// Lines for a terminal, or an object of JSON: without what a terminal would obey.
 fn visible(text: &str) -> String {
-    if text.starts_with('{') { shown_json(text) } else { shown_lines(text) }
+    if text.starts_with('{') {
+        shown_json(text)
+    } else {
+        shown_lines(text)
+    }
 }
 
 /// A line on standard error; a reader that went away must not end the work.
@@ -208,14 +240,23 @@ fn say(line: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{}", visible(line));
 }
 
-/// A line on standard output. A reader that went away has seen enough: the work goes on, and the exit code says how it ended.
+/// A line on standard output. A reader that went away has seen enough: the work goes on, and the
+/// exit code says how it ended.
 fn print(line: &str) -> Result<()> {
     let mut out = std::io::stdout().lock();
     // Programs get the bytes of names as they are.
-    let line = if out.is_terminal() || line.starts_with('{') { visible(line) } else { line.to_owned() };
+    let line = if out.is_terminal() || line.starts_with('{') {
+        visible(line)
+    } else {
+        line.to_owned()
+    };
     match writeln!(out, "{line}") {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-        Err(error) => Err(Error::io("write to", std::path::Path::new("standard output"), error)),
+        Err(error) => Err(Error::io(
+            "write to",
+            std::path::Path::new("standard output"),
+            error,
+        )),
         Ok(()) => Ok(()),
     }
 }

@@ -16,35 +16,54 @@ const WAITED: Duration = Duration::from_secs(2);
 /// Opens the report of a pipeline, or the index of all.
 pub fn open(open: &Open) -> Result<()> {
     let page = match &open.pipeline {
-        Some(name) => open.reports_dir.join(report_of(open, name)).join("index.html"),
+        Some(name) => open
+            .reports_dir
+            .join(report_of(open, name))
+            .join("index.html"),
         None => open.reports_dir.join("index.html"),
     };
     if !page.is_file() {
         let error = Error::missing(format!("there is no report at {}", page.display()));
         let name = open.pipeline.as_deref().unwrap_or("PIPELINE");
-        return Err(error.hint(format!("run the pipeline first: ser run {}; ser runs lists what was run", shell_word(name))));
+        return Err(error.hint(format!(
+            "run the pipeline first: ser run {}; ser runs lists what was run",
+            shell_word(name)
+        )));
     }
     show(&page)?;
     print(&format!("opened {}", page.display()))
 }
 
-/// The folder of a pipeline's report: what its file says it is called, or, where that cannot be read any more, what the file is called.
+/// The folder of a pipeline's report: what its file says it is called, or, where that cannot be
+/// read any more, what the file is called.
 fn report_of(open: &Open, name: &str) -> PathBuf {
     let Named { file, variant } = variants::named(&open.pipelines_dir, name);
     let pipeline = match config::load(&file, &[], None) {
         Ok(pipeline) => pipeline.name,
-        Err(_) => file.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
+        Err(_) => file
+            .file_stem()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned(),
     };
-    variant.map_or_else(|| pipeline.clone(), |variant| format!("{pipeline}@{variant}")).into()
+    variant
+        .map_or_else(
+            || pipeline.clone(),
+            |variant| format!("{pipeline}@{variant}"),
+        )
+        .into()
 }
 
-/// Shows a page in the browser that `BROWSER` names, or in the desktop's own. A browser that goes on running is not waited for.
+/// Shows a page in the browser that `BROWSER` names, or in the desktop's own. A browser that goes
+/// on running is not waited for.
 ///
 /// # Errors
 /// `Missing` where there is no display or no browser, or where the browser fails at once.
 pub fn show(page: &Path) -> Result<()> {
     let page = std::path::absolute(page).map_err(|e| Error::io("find", page, e))?;
-    let chosen = std::env::var("BROWSER").ok().filter(|browser| !browser.trim().is_empty());
+    let chosen = std::env::var("BROWSER")
+        .ok()
+        .filter(|browser| !browser.trim().is_empty());
     let mut command = match &chosen {
         Some(browser) => Command::new(browser.trim()),
         None if cfg!(target_os = "macos") => Command::new("open"),
@@ -53,17 +72,30 @@ pub fn show(page: &Path) -> Result<()> {
             command.args(["/C", "start", ""]);
             command
         }
-        None if !has_display() => return Err(by_hand(&page, "there is no display here (neither DISPLAY nor WAYLAND_DISPLAY is set)")),
+        None if !has_display() => {
+            return Err(by_hand(
+                &page,
+                "there is no display here (neither DISPLAY nor WAYLAND_DISPLAY is set)",
+            ));
+        }
         None => Command::new("xdg-open"),
     };
     let program = command.get_program().to_string_lossy().into_owned();
-    let begun = command.arg(&page).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
-    let mut begun = begun.map_err(|e| by_hand(&page, &format!("{program} could not be started: {e}")))?;
+    let begun = command
+        .arg(&page)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn();
+    let mut begun =
+        begun.map_err(|e| by_hand(&page, &format!("{program} could not be started: {e}")))?;
     let start = Instant::now();
     while start.elapsed() < WAITED {
         match begun.try_wait() {
             Ok(Some(status)) if status.success() => return Ok(()),
-            Ok(Some(status)) => return Err(by_hand(&page, &format!("{program} failed ({status})"))),
+            Ok(Some(status)) => {
+                return Err(by_hand(&page, &format!("{program} failed ({status})")));
+            }
             Ok(None) => std::thread::sleep(Duration::from_millis(20)),
             Err(_) => break,
         }
@@ -73,7 +105,9 @@ pub fn show(page: &Path) -> Result<()> {
 
 /// Whether this process can reach a desktop; under WSL that of Windows.
 pub fn has_display() -> bool {
-    ["DISPLAY", "WAYLAND_DISPLAY", "WSL_DISTRO_NAME"].iter().any(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))
+    ["DISPLAY", "WAYLAND_DISPLAY", "WSL_DISTRO_NAME"]
+        .iter()
+        .any(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))
 }
 
 fn by_hand(page: &Path, why: &str) -> Error {

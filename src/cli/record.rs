@@ -10,12 +10,18 @@ use crate::report::{self, RunPage, RunTask, StepSection};
 use crate::ui;
 
 /// Begins to record a run.
-pub fn begin<'a>(pipeline: &Pipeline, options: &Options, observer: &'a dyn Observer) -> Recorder<'a> {
+pub fn begin<'a>(
+    pipeline: &Pipeline,
+    options: &Options,
+    observer: &'a dyn Observer,
+) -> Recorder<'a> {
     let begin = Begin {
         pipeline: pipeline.full_name(),
         title: pipeline.full_title(),
         command: command_line(),
-        folder: std::env::current_dir().map(|folder| folder.to_string_lossy().into_owned()).unwrap_or_default(),
+        folder: std::env::current_dir()
+            .map(|folder| folder.to_string_lossy().into_owned())
+            .unwrap_or_default(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         process: Process::this(system::host()),
         jobs: options.limits.jobs,
@@ -25,21 +31,37 @@ pub fn begin<'a>(pipeline: &Pipeline, options: &Options, observer: &'a dyn Obser
 }
 
 /// Records what a run came to.
-pub fn end(recorder: Recorder, pipeline: &Pipeline, options: &Options, result: &Result<pipeline::Outcome>) {
+pub fn end(
+    recorder: Recorder,
+    pipeline: &Pipeline,
+    options: &Options,
+    result: &Result<pipeline::Outcome>,
+) {
     let end = match result {
         Ok(outcome) => {
             // The report also shows finished experiments that this run did not touch.
             let chosen = pipeline.select(&options.experiments).unwrap_or_default();
-            let own = outcome.results.iter().filter(|line| chosen.iter().any(|e| e.name == line.experiment));
+            let own = outcome
+                .results
+                .iter()
+                .filter(|line| chosen.iter().any(|e| e.name == line.experiment));
             let first = outcome.failures.first();
             End {
-                outcome: if first.is_some() { Outcome::Failed } else { Outcome::Done },
+                outcome: if first.is_some() {
+                    Outcome::Failed
+                } else {
+                    Outcome::Done
+                },
                 error: first.map(ToString::to_string),
                 metrics: own.flat_map(metrics).collect(),
             }
         }
         Err(error) => End {
-            outcome: if error.kind() == Kind::Interrupted { Outcome::Interrupted } else { Outcome::Failed },
+            outcome: if error.kind() == Kind::Interrupted {
+                Outcome::Interrupted
+            } else {
+                Outcome::Failed
+            },
             error: Some(error.to_string()),
             metrics: vec![],
         },
@@ -57,33 +79,70 @@ fn metrics(line: &ExperimentLine) -> impl Iterator<Item = Metric> {
     ];
     values.into_iter().filter_map(|(metric, value)| {
         let (experiment, protocol) = (line.experiment.clone(), line.protocol.clone());
-        Some(Metric { experiment, protocol, metric: metric.to_owned(), value: value?, n: line.n })
+        Some(Metric {
+            experiment,
+            protocol,
+            metric: metric.to_owned(),
+            value: value?,
+            n: line.n,
+        })
     })
 }
 
-/// Writes the page of the last run beside its report: what ran, what was there, and for how long. It is a comfort: where the history does not
-/// answer, what stands there stays.
-pub fn page(pipeline: &Pipeline, options: &Options, steps: &[StepSection], observer: &dyn Observer) {
+/// Writes the page of the last run beside its report: what ran, what was there, and for how long.
+/// It is a comfort: where the history does not answer, what stands there stays.
+pub fn page(
+    pipeline: &Pipeline,
+    options: &Options,
+    steps: &[StepSection],
+    observer: &dyn Observer,
+) {
     let written = run_page(pipeline, options, steps).and_then(|page| match page {
         Some(page) => report::write_run(&page, &options.reports_dir.join(pipeline.full_name())),
         None => Ok(true),
     });
     match written {
         Ok(true) => {}
-        Ok(false) => observer.warn(format!("{} stays as it is: ser did not write it", report::RUN_PAGE)),
+        Ok(false) => observer.warn(format!(
+            "{} stays as it is: ser did not write it",
+            report::RUN_PAGE
+        )),
         Err(error) => observer.warn(format!("the page of the run was not written: {error}")),
     }
 }
 
-fn run_page(pipeline: &Pipeline, options: &Options, steps: &[StepSection]) -> Result<Option<RunPage>> {
-    let Some(history) = History::existing(&options.data_dir)? else { return Ok(None) };
-    let Some(run) = history.latest_of(&pipeline.full_name(), &system::host())? else { return Ok(None) };
+fn run_page(
+    pipeline: &Pipeline,
+    options: &Options,
+    steps: &[StepSection],
+) -> Result<Option<RunPage>> {
+    let Some(history) = History::existing(&options.data_dir)? else {
+        return Ok(None);
+    };
+    let Some(run) = history.latest_of(&pipeline.full_name(), &system::host())? else {
+        return Ok(None);
+    };
     let mut tasks = Vec::new();
     for row in history.tasks(run.id)? {
-        let seconds = if row.what == What::Reused { history.made_in(&row.stage, &row.key)? } else { row.seconds };
-        tasks.push(RunTask { task: row.task, what: row.what.name().to_owned(), seconds, why: row.why });
+        let seconds = if row.what == What::Reused {
+            history.made_in(&row.stage, &row.key)?
+        } else {
+            row.seconds
+        };
+        tasks.push(RunTask {
+            task: row.task,
+            what: row.what.name().to_owned(),
+            seconds,
+            why: row.why,
+        });
     }
-    let revision = run.revision.map(|revision| if run.dirty == Some(true) { format!("{revision}, with changes") } else { revision });
+    let revision = run.revision.map(|revision| {
+        if run.dirty == Some(true) {
+            format!("{revision}, with changes")
+        } else {
+            revision
+        }
+    });
     let facts = [
         ("run", Some(run.id.to_string())),
         ("started", Some(run.started_here)),
@@ -95,6 +154,14 @@ fn run_page(pipeline: &Pipeline, options: &Options, steps: &[StepSection]) -> Re
         ("outcome", Some(run.outcome.name().to_owned())),
         ("error", run.error),
     ];
-    let facts = facts.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect();
-    Ok(Some(RunPage { title: pipeline.full_title(), facts, steps: steps.to_vec(), tasks }))
+    let facts = facts
+        .into_iter()
+        .filter_map(|(name, value)| Some((name.to_owned(), value?)))
+        .collect();
+    Ok(Some(RunPage {
+        title: pipeline.full_title(),
+        facts,
+        steps: steps.to_vec(),
+        tasks,
+    }))
 }

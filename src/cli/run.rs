@@ -14,29 +14,50 @@ use crate::pipeline::{self, Decision, Options, PlanLine, Stage};
 use crate::ui;
 
 /// Runs every named pipeline up to `stage`, or shows what that would do with `--dry-run`.
-pub fn until(run: &Run, stage: Stage, args: &Args, cancel: &Cancel, observer: &dyn Observer) -> Result<Exit> {
+pub fn until(
+    run: &Run,
+    stage: Stage,
+    args: &Args,
+    cancel: &Cancel,
+    observer: &dyn Observer,
+) -> Result<Exit> {
     work(run, stage, false, args, cancel, observer)
 }
 
-/// `ser explain`: a run to the report, in which the models of the named experiments are asked what they lean on.
+/// `ser explain`: a run to the report, in which the models of the named experiments are asked what
+/// they lean on.
 pub fn explain(run: &Run, args: &Args, cancel: &Cancel, observer: &dyn Observer) -> Result<Exit> {
     work(run, Stage::Report, true, args, cancel, observer)
 }
 
-fn work(run: &Run, stage: Stage, explain: bool, args: &Args, cancel: &Cancel, observer: &dyn Observer) -> Result<Exit> {
+fn work(
+    run: &Run,
+    stage: Stage,
+    explain: bool,
+    args: &Args,
+    cancel: &Cancel,
+    observer: &dyn Observer,
+) -> Result<Exit> {
     if run.executor == Executor::Slurm || run.profile.is_some() || run.detach {
-        let error = Error::usage("--executor slurm, --profile and --detach are for `ser run`, and the last two for a cluster");
+        let error = Error::usage(
+            "--executor slurm, --profile and --detach are for `ser run`, and the last two for a cluster",
+        );
         return Err(error.hint("ser run PIPELINE --executor slurm"));
     }
     if run.dag.is_some() && !run.dry_run {
-        return Err(Error::usage("--dag is for `ser plan` and --dry-run: a run shows no graph"));
+        return Err(Error::usage(
+            "--dag is for `ser plan` and --dry-run: a run shows no graph",
+        ));
     }
     if run.dry_run {
         return show_plan(run, stage, args, cancel, observer);
     }
     let reports: RefCell<Vec<PathBuf>> = RefCell::default();
     let exit = each(run, args, observer, |pipeline, experiments| {
-        let options = Options { explain, ..options(run, stage, experiments) };
+        let options = Options {
+            explain,
+            ..options(run, stage, experiments)
+        };
         variants::keep(pipeline, &run.data_dir)?;
         let recorder = record::begin(pipeline, &options, observer);
         let result = pipeline::run(pipeline, &options, cancel, &recorder);
@@ -46,14 +67,26 @@ fn work(run: &Run, stage: Stage, explain: bool, args: &Args, cancel: &Cancel, ob
             record::page(pipeline, &options, &outcome.steps, observer);
         }
         // Experiments of several pipelines often have the same names.
-        let whose = if run.pipelines.len() > 1 { format!("{}/", pipeline.full_name()) } else { String::new() };
+        let whose = if run.pipelines.len() > 1 {
+            format!("{}/", pipeline.full_name())
+        } else {
+            String::new()
+        };
         for line in &outcome.results {
-            print(&if args.global.json { json_line("result", &pipeline.full_name(), line) } else { format!("{whose}{line}") })?;
+            print(&if args.global.json {
+                json_line("result", &pipeline.full_name(), line)
+            } else {
+                format!("{whose}{line}")
+            })?;
         }
         if let Some(path) = &outcome.report {
             reports.borrow_mut().push(path.clone());
             let path = path.display().to_string();
-            print(&if args.global.json { json_line("report", &pipeline.full_name(), &path) } else { format!("report: {path}") })?;
+            print(&if args.global.json {
+                json_line("report", &pipeline.full_name(), &path)
+            } else {
+                format!("report: {path}")
+            })?;
         }
         Ok(outcome.failures.into_iter().next())
     })?;
@@ -76,18 +109,33 @@ pub fn plan(run: &Run, args: &Args, cancel: &Cancel, observer: &dyn Observer) ->
     show_plan(run, Stage::Report, args, cancel, observer)
 }
 
-fn show_plan(run: &Run, stage: Stage, args: &Args, cancel: &Cancel, observer: &dyn Observer) -> Result<Exit> {
+fn show_plan(
+    run: &Run,
+    stage: Stage,
+    args: &Args,
+    cancel: &Cancel,
+    observer: &dyn Observer,
+) -> Result<Exit> {
     let plans: RefCell<Vec<(String, Vec<PlanLine>)>> = RefCell::default();
     let json = args.global.json;
     let all;
     let run = if run.pipelines.is_empty() {
-        all = Run { pipelines: known(&run.pipelines_dir)?, skip_missing: true, ..run.clone() };
+        all = Run {
+            pipelines: known(&run.pipelines_dir)?,
+            skip_missing: true,
+            ..run.clone()
+        };
         &all
     } else {
         run
     };
     let exit = each(run, args, observer, |pipeline, experiments| {
-        let lines = pipeline::plan(pipeline, &options(run, stage, experiments), cancel, observer)?;
+        let lines = pipeline::plan(
+            pipeline,
+            &options(run, stage, experiments),
+            cancel,
+            observer,
+        )?;
         if run.dag == Some(Dag::Dot) {
             plans.borrow_mut().push((pipeline.full_name(), lines));
             return Ok(None);
@@ -98,32 +146,60 @@ fn show_plan(run: &Run, stage: Stage, args: &Args, cancel: &Cancel, observer: &d
         match run.dag {
             Some(_) if !json => print(pipeline::dag_text(&lines).trim_end())?,
             _ => lines.iter().try_for_each(|line| {
-                let text = || line.with_reasons(&ui::reasons(&line.task, &line.why, args.global.verbose));
-                print(&if json { serde_json::json!({"pipeline": pipeline.full_name(), "plan": line}).to_string() } else { text() })
+                let text =
+                    || line.with_reasons(&ui::reasons(&line.task, &line.why, args.global.verbose));
+                print(&if json {
+                    serde_json::json!({"pipeline": pipeline.full_name(), "plan": line}).to_string()
+                } else {
+                    text()
+                })
             })?,
         }
         if !json {
-            let count = |decision: Decision| lines.iter().filter(|line| line.decision == decision).count();
+            let count = |decision: Decision| {
+                lines
+                    .iter()
+                    .filter(|line| line.decision == decision)
+                    .count()
+            };
             let maybe = match count(Decision::Maybe) {
                 0 => String::new(),
                 n => format!("{n} perhaps, "),
             };
-            print(&format!("{}: {} to run, {maybe}{} up to date", pipeline.full_name(), count(Decision::Run), count(Decision::Keep)))?;
+            print(&format!(
+                "{}: {} to run, {maybe}{} up to date",
+                pipeline.full_name(),
+                count(Decision::Run),
+                count(Decision::Keep)
+            ))?;
         }
         Ok(None)
     })?;
     if run.dag == Some(Dag::Dot) {
         let plans = plans.borrow();
-        print(pipeline::dag_dot(plans.iter().map(|(name, lines)| (name.as_str(), lines.as_slice()))).trim_end())?;
+        print(
+            pipeline::dag_dot(
+                plans
+                    .iter()
+                    .map(|(name, lines)| (name.as_str(), lines.as_slice())),
+            )
+            .trim_end(),
+        )?;
     }
     Ok(exit)
 }
 
-/// Does `work` with every named pipeline and the named experiments that it has; `work` returns the first failure that did not stop it.
+/// Does `work` with every named pipeline and the named experiments that it has; `work` returns the
+/// first failure that did not stop it.
 ///
-/// What is wrong with one of several pipelines, its file included, is said at once and stops no other one; the first error decides the
-/// exit code.
-fn each(run: &Run, args: &Args, observer: &dyn Observer, work: impl Fn(&Pipeline, Vec<String>) -> Result<Option<Error>>) -> Result<Exit> {
+/// What is wrong with one of several pipelines, its file included, is said at once and stops no
+/// other one; the first error decides the exit code.
+fn each(
+    run: &Run,
+    args: &Args,
+    observer: &dyn Observer,
+    work: impl Fn(&Pipeline, Vec<String>) -> Result<Option<Error>>,
+) -> Result<Exit> {
     if run.pipelines.is_empty() {
         return Err(unnamed(run)?);
     }
@@ -139,17 +215,25 @@ fn each(run: &Run, args: &Args, observer: &dyn Observer, work: impl Fn(&Pipeline
             Ok(pipeline) => {
                 let own = own_experiments(&run.experiments, &pipeline);
                 if several && own.is_empty() && !run.experiments.is_empty() {
-                    observer.note(format!("{}: has no experiment {}", pipeline.name, run.experiments.join(", ")));
+                    observer.note(format!(
+                        "{}: has no experiment {}",
+                        pipeline.name,
+                        run.experiments.join(", ")
+                    ));
                     continue;
                 }
                 if !run.overrides.is_empty() || run.device.is_some() {
                     let file = path(&run.pipelines_dir, name);
                     unreached::warn(&pipeline, &file, run.corpora_dir.as_deref(), &own, observer);
                 }
-                match work(&pipeline, own).map_err(|error| with_advice(error, &pipeline, run.corpora_dir.as_deref())) {
+                match work(&pipeline, own)
+                    .map_err(|error| with_advice(error, &pipeline, run.corpora_dir.as_deref()))
+                {
                     Ok(failure) => failure,
                     Err(error) if error.kind() == Kind::Interrupted => {
-                        return Err(error.hint("run the same command again to go on: what was finished is kept"));
+                        return Err(error.hint(
+                            "run the same command again to go on: what was finished is kept",
+                        ));
                     }
                     Err(error) if run.skip_missing && error.kind() == Kind::Missing => {
                         observer.warn(format!("{name}: {error}"));
@@ -173,7 +257,10 @@ fn each(run: &Run, args: &Args, observer: &dyn Observer, work: impl Fn(&Pipeline
 
 /// What is wrong where no pipeline is named.
 pub(super) fn unnamed(run: &Run) -> Result<Error> {
-    Ok(Error::usage("no pipeline is named").hint(format!("name one or more of: {}", known(&run.pipelines_dir)?.join(", "))))
+    Ok(Error::usage("no pipeline is named").hint(format!(
+        "name one or more of: {}",
+        known(&run.pipelines_dir)?.join(", ")
+    )))
 }
 
 /// Names of all pipeline files in their folder.
@@ -182,7 +269,13 @@ pub(super) fn known(folder: &Path) -> Result<Vec<String>> {
         let hint = "run this in a folder with pipelines/, name it with --pipelines-dir, or write the files that come with ser: ser init";
         Error::missing(format!("there is no folder {}", folder.display())).because(e).hint(hint)
     })?;
-    let names = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.strip_suffix(".toml").map(str::to_owned));
+    let names = entries.flatten().filter_map(|entry| {
+        entry
+            .file_name()
+            .to_str()?
+            .strip_suffix(".toml")
+            .map(str::to_owned)
+    });
     let mut names: Vec<String> = names.collect();
     names.sort();
     Ok(names)
@@ -195,14 +288,28 @@ fn known_somewhere(names: &[String], loaded: &[Result<Pipeline>]) -> Result<()> 
     if pipelines.len() < loaded.len() {
         return Ok(());
     }
-    let unknown = names.iter().find(|name| !pipelines.iter().any(|p| p.has(name)));
+    let unknown = names
+        .iter()
+        .find(|name| !pipelines.iter().any(|p| p.has(name)));
     match (unknown, pipelines.as_slice()) {
         (None, _) => Ok(()),
         (Some(unknown), [only]) => only.select(std::slice::from_ref(unknown)).map(drop),
         (Some(unknown), all) => {
-            let of =
-                |p: &&Pipeline| format!("{}: {}", p.name, p.experiments.iter().map(|e| e.name.as_str()).collect::<Vec<_>>().join(", "));
-            let error = Error::usage(format!("none of the {} pipelines has an experiment `{unknown}`", all.len()));
+            let of = |p: &&Pipeline| {
+                format!(
+                    "{}: {}",
+                    p.name,
+                    p.experiments
+                        .iter()
+                        .map(|e| e.name.as_str())
+                        .collect::<Vec<_>>()
+                        .join(", ")
+                )
+            };
+            let error = Error::usage(format!(
+                "none of the {} pipelines has an experiment `{unknown}`",
+                all.len()
+            ));
             Err(error.hint(all.iter().map(of).collect::<Vec<_>>().join("; ")))
         }
     }
@@ -214,7 +321,10 @@ fn same_name(files: &[String], loaded: &[Result<Pipeline>]) -> Result<()> {
     for (file, pipeline) in files.iter().zip(loaded) {
         let Ok(pipeline) = pipeline else { continue };
         if let Some(other) = seen.insert(pipeline.full_name(), file) {
-            let error = Error::config(format!("{other} and {file} are both called `{}`", pipeline.full_name()));
+            let error = Error::config(format!(
+                "{other} and {file} are both called `{}`",
+                pipeline.full_name()
+            ));
             return Err(error.hint("give each pipeline file a name of its own: it names the folders of its tables, models and reports"));
         }
     }
@@ -222,7 +332,11 @@ fn same_name(files: &[String], loaded: &[Result<Pipeline>]) -> Result<()> {
 }
 
 fn own_experiments(names: &[String], pipeline: &Pipeline) -> Vec<String> {
-    names.iter().filter(|name| pipeline.has(name)).cloned().collect()
+    names
+        .iter()
+        .filter(|name| pipeline.has(name))
+        .cloned()
+        .collect()
 }
 
 fn json_line(what: &str, pipeline: &str, value: impl serde::Serialize) -> String {
@@ -237,7 +351,10 @@ fn options(run: &Run, until: Stage, experiments: Vec<String>) -> Options {
         until,
         experiments,
         limits: Limits {
-            jobs: run.jobs.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from),
+            jobs: run.jobs.map_or_else(
+                || std::thread::available_parallelism().map_or(1, usize::from),
+                usize::from,
+            ),
             memory: run.memory.or_else(system::memory),
             retries: run.retries,
             time_limit: run.time_limit,
@@ -270,7 +387,9 @@ pub(super) fn path(pipelines_dir: &Path, name: &str) -> PathBuf {
 
 /// The inline table that a word such as `group-kfold:5` stands for.
 fn protocol_value(word: &str) -> Result<String> {
-    let (kind, argument) = word.split_once(':').map_or((word, None), |(kind, argument)| (kind, Some(argument)));
+    let (kind, argument) = word
+        .split_once(':')
+        .map_or((word, None), |(kind, argument)| (kind, Some(argument)));
     let key = match kind {
         "stratified-kfold" | "group-kfold" => Some("folds"),
         "hold-out" => Some("test_fraction"),

@@ -1,4 +1,5 @@
-//! `slurm` and `run --executor slurm`: pipelines on a cluster. And `worker`, which is what runs there.
+//! `slurm` and `run --executor slurm`: pipelines on a cluster. And `worker`, which is what runs
+//! there.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -37,7 +38,11 @@ pub fn slurm(slurm: &Slurm, args: &Args, cancel: &Cancel, observer: &dyn Observe
             if submitted.is_empty() {
                 observer.note(format!("{}: nothing to submit", opened.run.plan().id));
             }
-            if plan.follow { opened.follow(args, cancel, observer) } else { Ok(Exit::Done) }
+            if plan.follow {
+                opened.follow(args, cancel, observer)
+            } else {
+                Ok(Exit::Done)
+            }
         }
         SlurmCommand::Cancel(plan) => {
             let opened = Opened::find(plan)?;
@@ -46,18 +51,31 @@ pub fn slurm(slurm: &Slurm, args: &Args, cancel: &Cancel, observer: &dyn Observe
             let jobs: Vec<String> = jobs.iter().map(u64::to_string).collect();
             let id = &opened.run.plan().id;
             print(&match jobs.is_empty() {
-                _ if args.global.json => serde_json::json!({ "plan": id, "cancelled": jobs }).to_string(),
+                _ if args.global.json => {
+                    serde_json::json!({ "plan": id, "cancelled": jobs }).to_string()
+                }
                 true => format!("{id}: the scheduler has nothing of it under way"),
                 false => format!("{id}: cancelled job {}", jobs.join(", ")),
             })?;
             Ok(Exit::Done)
         }
-        SlurmCommand::Logs(logs) => self::logs(&Opened::find(&logs.plan)?.run, logs.stage.as_deref(), logs.index).map(|()| Exit::Done),
+        SlurmCommand::Logs(logs) => self::logs(
+            &Opened::find(&logs.plan)?.run,
+            logs.stage.as_deref(),
+            logs.index,
+        )
+        .map(|()| Exit::Done),
     }
 }
 
 /// Submits every named pipeline; with `follow` stays until all are done.
-pub fn submit(run: &RunArgs, follow: bool, args: &Args, cancel: &Cancel, observer: &dyn Observer) -> Result<Exit> {
+pub fn submit(
+    run: &RunArgs,
+    follow: bool,
+    args: &Args,
+    cancel: &Cancel,
+    observer: &dyn Observer,
+) -> Result<Exit> {
     if run.pipelines.is_empty() {
         return Err(run::unnamed(run)?);
     }
@@ -65,14 +83,28 @@ pub fn submit(run: &RunArgs, follow: bool, args: &Args, cancel: &Cancel, observe
         return Err(Error::usage("--fail-fast, --no-wait and --open are for runs on this machine and have no effect on a cluster")
             .hint("leave them out; `ser open PIPELINE` shows the report when it is there"));
     }
-    if run.jobs.is_some() || run.memory.is_some() || run.time_limit.is_some() || run.dag.is_some() || run.skip_missing {
+    if run.jobs.is_some()
+        || run.memory.is_some()
+        || run.time_limit.is_some()
+        || run.dag.is_some()
+        || run.skip_missing
+    {
         return Err(Error::usage("--jobs, --memory, --time-limit, --dag and --skip-missing are for runs on this machine")
             .hint("what tasks are given on a cluster stands under [slurm] or in a profile: cpus, memory, time"));
     }
-    let profile = run.profile.as_deref().map(config::load_profile).transpose()?.unwrap_or_default();
+    let profile = run
+        .profile
+        .as_deref()
+        .map(config::load_profile)
+        .transpose()?
+        .unwrap_or_default();
     let mut submitted = Vec::new();
     for name in &run.pipelines {
-        let Loaded { file_name, text, pipeline } = variants::load(run, name)?;
+        let Loaded {
+            file_name,
+            text,
+            pipeline,
+        } = variants::load(run, name)?;
         let order = Order {
             file_name,
             text,
@@ -89,10 +121,21 @@ pub fn submit(run: &RunArgs, follow: bool, args: &Args, cancel: &Cancel, observe
         };
         let options = options(&order, 0);
         let (program, folder) = (this_program()?, working_folder()?);
-        let place = Place { program: &program, folder: &folder };
+        let place = Place {
+            program: &program,
+            folder: &folder,
+        };
         let settings = profile.clone().over(pipeline.slurm.clone());
-        let plan = spread::plan(order, &settings, &place, &options, run.dry_run, cancel, observer)
-            .map_err(|error| with_advice(error, &pipeline, run.corpora_dir.as_deref()))?;
+        let plan = spread::plan(
+            order,
+            &settings,
+            &place,
+            &options,
+            run.dry_run,
+            cancel,
+            observer,
+        )
+        .map_err(|error| with_advice(error, &pipeline, run.corpora_dir.as_deref()))?;
         let at = run.data_dir.join("slurm").join(&plan.id);
         if run.dry_run {
             show_dry(&Run::at(&folder.join(&at), plan))?;
@@ -106,7 +149,11 @@ pub fn submit(run: &RunArgs, follow: bool, args: &Args, cancel: &Cancel, observe
             opened.with_session(cancel, observer, |session| session.advance())?;
         }
         let id = &opened.run.plan().id;
-        print(&if args.global.json { serde_json::json!({ "plan": id, "folder": at }).to_string() } else { format!("submitted: {id}") })?;
+        print(&if args.global.json {
+            serde_json::json!({ "plan": id, "folder": at }).to_string()
+        } else {
+            format!("submitted: {id}")
+        })?;
         submitted.push(opened);
     }
     let mut exit = Exit::Done;
@@ -122,8 +169,18 @@ pub fn submit(run: &RunArgs, follow: bool, args: &Args, cancel: &Cancel, observe
 pub fn worker(worker: &Worker, cancel: &Cancel, observer: &dyn Observer) -> Result<Exit> {
     let run = Run::open(&worker.plan)?;
     let order = Order::of(&run)?;
-    let cpus = run.plan().stage(&worker.stage).map_or(1, |stage| stage.resources.cpus);
-    spread::worker(&run, &worker.stage, worker.index, &options(&order, cpus as usize), cancel, observer)?;
+    let cpus = run
+        .plan()
+        .stage(&worker.stage)
+        .map_or(1, |stage| stage.resources.cpus);
+    spread::worker(
+        &run,
+        &worker.stage,
+        worker.index,
+        &options(&order, cpus as usize),
+        cancel,
+        observer,
+    )?;
     Ok(Exit::Done)
 }
 
@@ -139,8 +196,14 @@ impl Opened {
     fn of(run: Run) -> Result<Opened> {
         let order = Order::of(&run)?;
         // The paths of a plan are relative to where it was made.
-        std::env::set_current_dir(&run.plan().folder).map_err(|e| Error::io("go to", &run.plan().folder, e))?;
-        Ok(Opened { pipeline: order.pipeline()?, client: Client::new(std::env::vars_os()), order, run })
+        std::env::set_current_dir(&run.plan().folder)
+            .map_err(|e| Error::io("go to", &run.plan().folder, e))?;
+        Ok(Opened {
+            pipeline: order.pipeline()?,
+            client: Client::new(std::env::vars_os()),
+            order,
+            run,
+        })
     }
 
     /// By its id, or the latest of a pipeline.
@@ -150,7 +213,11 @@ impl Opened {
         match runs.pop() {
             Some(run) => Opened::of(run),
             None => {
-                let error = Error::missing(format!("there is no plan `{}` in {}", args.plan, root.display()));
+                let error = Error::missing(format!(
+                    "there is no plan `{}` in {}",
+                    args.plan,
+                    root.display()
+                ));
                 Err(error.hint("name a plan by its id, or by its pipeline for the latest; `ser slurm submit` makes one"))
             }
         }
@@ -160,10 +227,29 @@ impl Opened {
         Lock::take(self.run.folder(), &owner())
     }
 
-    fn with_session<T>(&self, cancel: &Cancel, observer: &dyn Observer, work: impl FnOnce(&Session) -> Result<T>) -> Result<T> {
+    fn with_session<T>(
+        &self,
+        cancel: &Cancel,
+        observer: &dyn Observer,
+        work: impl FnOnce(&Session) -> Result<T>,
+    ) -> Result<T> {
         let options = options(&self.order, 0);
-        let look = || -> Result<Done> { spread::done(&self.run, &self.order, &self.pipeline, &options, cancel, observer) };
-        work(&Session { client: &self.client, run: &self.run, look: &look, observer })
+        let look = || -> Result<Done> {
+            spread::done(
+                &self.run,
+                &self.order,
+                &self.pipeline,
+                &options,
+                cancel,
+                observer,
+            )
+        };
+        work(&Session {
+            client: &self.client,
+            run: &self.run,
+            look: &look,
+            observer,
+        })
     }
 
     fn follow(&self, args: &Args, cancel: &Cancel, observer: &dyn Observer) -> Result<Exit> {
@@ -177,9 +263,16 @@ impl Opened {
             return Err(Error::new(Kind::Scheduler, format!("{id} came to its end with outputs missing"))
                 .hint(format!("`ser slurm logs {id}` shows why, and `ser slurm resume {id}` submits what is missing")));
         }
-        let report = self.order.reports_dir.join(self.pipeline.full_name()).join("index.html").display().to_string();
+        let report = self
+            .order
+            .reports_dir
+            .join(self.pipeline.full_name())
+            .join("index.html")
+            .display()
+            .to_string();
         print(&if args.global.json {
-            serde_json::json!({ "pipeline": self.pipeline.full_name(), "report": report }).to_string()
+            serde_json::json!({ "pipeline": self.pipeline.full_name(), "report": report })
+                .to_string()
         } else {
             format!("report: {report}")
         })?;
@@ -190,7 +283,8 @@ impl Opened {
 /// Plans by that id or of that pipeline, the latest last.
 fn plans(root: &Path, name: &str) -> Result<Vec<Run>> {
     if name.is_empty() || name.contains(['/', '\\']) {
-        return Err(Error::usage(format!("`{name}` names no plan")).hint("give the id of a plan, or the name of a pipeline"));
+        return Err(Error::usage(format!("`{name}` names no plan"))
+            .hint("give the id of a plan, or the name of a pipeline"));
     }
     let root = std::path::absolute(root).map_err(|e| Error::io("find", root, e))?;
     if root.join(name).join("plan.json").is_file() {
@@ -199,7 +293,9 @@ fn plans(root: &Path, name: &str) -> Result<Vec<Run>> {
     let mut runs = Vec::new();
     for entry in fs::read_dir(&root).into_iter().flatten().flatten() {
         let folder = entry.file_name().to_string_lossy().into_owned();
-        let of_this = folder.rsplit_once('-').is_some_and(|(pipeline, _)| pipeline == name);
+        let of_this = folder
+            .rsplit_once('-')
+            .is_some_and(|(pipeline, _)| pipeline == name);
         if of_this && entry.path().join("plan.json").is_file() {
             runs.push(Run::open(&entry.path())?);
         }
@@ -210,19 +306,26 @@ fn plans(root: &Path, name: &str) -> Result<Vec<Run>> {
 
 /// Two plans of one pipeline would do the same work twice.
 fn refuse_second(data_dir: &Path, pipeline: &Pipeline) -> Result<()> {
-    let Some(last) = plans(&data_dir.join("slurm"), &pipeline.full_name())?.pop() else { return Ok(()) };
+    let Some(last) = plans(&data_dir.join("slurm"), &pipeline.full_name())?.pop() else {
+        return Ok(());
+    };
     let queue = Queue::ask(&Client::new(std::env::vars_os()), last.plan())?;
     if !queue.is_active() {
         return Ok(());
     }
     let id = &last.plan().id;
-    Err(Error::usage(format!("{id}, a plan of the same pipeline, is still under way"))
-        .hint(format!("`ser slurm status {id}` shows it; `ser slurm cancel {id}` ends it")))
+    Err(Error::usage(format!(
+        "{id}, a plan of the same pipeline, is still under way"
+    ))
+    .hint(format!(
+        "`ser slurm status {id}` shows it; `ser slurm cancel {id}` ends it"
+    )))
 }
 
 fn show(status: &Status, args: &Args) -> Result<()> {
     if args.global.json {
-        let text = serde_json::to_string(status).map_err(|e| Error::internal("failed to write JSON").because(e))?;
+        let text = serde_json::to_string(status)
+            .map_err(|e| Error::internal("failed to write JSON").because(e))?;
         return print(&text);
     }
     print(&status.to_string())
@@ -231,11 +334,25 @@ fn show(status: &Status, args: &Args) -> Result<()> {
 fn show_dry(run: &Run) -> Result<()> {
     let plan = run.plan();
     for (i, stage) in plan.stages.iter().enumerate() {
-        let after: Vec<String> = stage.after.iter().map(|after| format!("<job of {after}>")).collect();
+        let after: Vec<String> = stage
+            .after
+            .iter()
+            .map(|after| format!("<job of {after}>"))
+            .collect();
         let line = cluster::command_line(run, stage, &stage.indices(), 1, i == 0, &after)?;
-        print(&format!("# {}: {}", stage.name, run.script(&stage.name).display()))?;
+        print(&format!(
+            "# {}: {}",
+            stage.name,
+            run.script(&stage.name).display()
+        ))?;
         print(cluster::script(stage)?.trim_end())?;
-        print(&format!("\n# submitted by\n{}\n", line.iter().map(|word| shell_word(word)).collect::<Vec<_>>().join(" ")))?;
+        print(&format!(
+            "\n# submitted by\n{}\n",
+            line.iter()
+                .map(|word| shell_word(word))
+                .collect::<Vec<_>>()
+                .join(" ")
+        ))?;
     }
     Ok(())
 }
@@ -243,11 +360,22 @@ fn show_dry(run: &Run) -> Result<()> {
 /// What tasks wrote: of one task, of a stage, or of all.
 fn logs(run: &Run, stage: Option<&str>, index: Option<u32>) -> Result<()> {
     if let Some(name) = stage.filter(|name| run.plan().stage(name).is_none()) {
-        let names: Vec<&str> = run.plan().stages.iter().map(|stage| stage.name.as_str()).collect();
-        return Err(Error::usage(format!("the plan has no stage `{name}`")).hint(format!("it has {}", names.join(", "))));
+        let names: Vec<&str> = run
+            .plan()
+            .stages
+            .iter()
+            .map(|stage| stage.name.as_str())
+            .collect();
+        return Err(Error::usage(format!("the plan has no stage `{name}`"))
+            .hint(format!("it has {}", names.join(", "))));
     }
     let mut any = false;
-    for of in run.plan().stages.iter().filter(|of| stage.is_none_or(|name| of.name == name)) {
+    for of in run
+        .plan()
+        .stages
+        .iter()
+        .filter(|of| stage.is_none_or(|name| of.name == name))
+    {
         for i in (0..of.count).filter(|i| index.is_none_or(|index| index == *i)) {
             let path = run.log(&of.name, i);
             let Ok(bytes) = fs::read(&path) else { continue };
@@ -256,11 +384,21 @@ fn logs(run: &Run, stage: Option<&str>, index: Option<u32>) -> Result<()> {
             print(String::from_utf8_lossy(&bytes).trim_end())?;
         }
     }
-    if any { Ok(()) } else { Err(Error::missing("none of these tasks has written anything yet")) }
+    if any {
+        Ok(())
+    } else {
+        Err(Error::missing(
+            "none of these tasks has written anything yet",
+        ))
+    }
 }
 
 fn options(order: &Order, jobs: usize) -> crate::pipeline::Options {
-    let jobs = if jobs > 0 { jobs } else { std::thread::available_parallelism().map_or(1, usize::from) };
+    let jobs = if jobs > 0 {
+        jobs
+    } else {
+        std::thread::available_parallelism().map_or(1, usize::from)
+    };
     order.options(jobs, system::memory(), owner())
 }
 

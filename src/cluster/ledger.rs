@@ -99,20 +99,30 @@ impl Ledger {
     /// Writes down an event; it is on the disk when this returns.
     pub(super) fn add(&self, event: Event) -> Result<()> {
         let failed = |e| Error::io("write", &self.path, e);
-        let mut line = serde_json::to_vec(&Entry { at: now(), event }).map_err(|e| Error::internal("failed to write JSON").because(e))?;
+        let mut line = serde_json::to_vec(&Entry { at: now(), event })
+            .map_err(|e| Error::internal("failed to write JSON").because(e))?;
         line.push(b'\n');
         // What a kill cut short stays a line of its own.
         if fs::read(&self.path).is_ok_and(|text| text.last().is_some_and(|last| *last != b'\n')) {
             line.insert(0, b'\n');
         }
-        let mut file = OpenOptions::new().create(true).append(true).open(&self.path).map_err(failed)?;
-        file.write_all(&line).and_then(|()| file.sync_all()).map_err(failed)
+        let mut file = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&self.path)
+            .map_err(failed)?;
+        file.write_all(&line)
+            .and_then(|()| file.sync_all())
+            .map_err(failed)
     }
 
     /// All events in their order; a line that was cut short is passed over.
     pub(super) fn read(&self) -> Result<Vec<Entry>> {
         match fs::read_to_string(&self.path) {
-            Ok(text) => Ok(text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()),
+            Ok(text) => Ok(text
+                .lines()
+                .filter_map(|line| serde_json::from_str(line).ok())
+                .collect()),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(vec![]),
             Err(error) => Err(Error::io("read", &self.path, error)),
         }
@@ -121,7 +131,9 @@ impl Ledger {
 
 /// Seconds since 1970.
 pub(super) fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs())
 }
 
 #[cfg(test)]
@@ -133,12 +145,37 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let ledger = Ledger::at(folder.path().join("ledger.jsonl"));
         assert!(ledger.read().unwrap().is_empty());
-        let intent = Event::Intent { stage: "train".into(), attempt: 1, indices: "0-3".into() };
+        let intent = Event::Intent {
+            stage: "train".into(),
+            attempt: 1,
+            indices: "0-3".into(),
+        };
         ledger.add(intent.clone()).unwrap();
         let whole = fs::read(&ledger.path).unwrap();
         fs::write(&ledger.path, [&whole[..], &whole[..9]].concat()).unwrap();
-        ledger.add(Event::Submitted { stage: "train".into(), attempt: 1, job: 7 }).unwrap();
-        let events: Vec<Event> = ledger.read().unwrap().into_iter().map(|entry| entry.event).collect();
-        assert_eq!(events, [intent, Event::Submitted { stage: "train".into(), attempt: 1, job: 7 }]);
+        ledger
+            .add(Event::Submitted {
+                stage: "train".into(),
+                attempt: 1,
+                job: 7,
+            })
+            .unwrap();
+        let events: Vec<Event> = ledger
+            .read()
+            .unwrap()
+            .into_iter()
+            .map(|entry| entry.event)
+            .collect();
+        assert_eq!(
+            events,
+            [
+                intent,
+                Event::Submitted {
+                    stage: "train".into(),
+                    attempt: 1,
+                    job: 7
+                }
+            ]
+        );
     }
 }

@@ -1,6 +1,8 @@
-//! Plans of work on a Slurm cluster: what was submitted, what the scheduler says of it, and what is still missing.
+//! Plans of work on a Slurm cluster: what was submitted, what the scheduler says of it, and what is
+//! still missing.
 //!
-//! The outputs say what is done; the scheduler's word stands beside it. A [`Run`] is the folder of one plan, a [`Session`] works on it.
+//! The outputs say what is done; the scheduler's word stands beside it. A [`Run`] is the folder of
+//! one plan, a [`Session`] works on it.
 
 mod client;
 mod ledger;

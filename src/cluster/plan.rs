@@ -64,8 +64,20 @@ pub struct Resources {
 
 impl Plan {
     /// A plan as of now.
-    pub fn new(id: String, folder: PathBuf, stages: Vec<Stage>, request: serde_json::Value) -> Plan {
-        Plan { format: FORMAT, id, created: super::ledger::now(), folder, stages, request }
+    pub fn new(
+        id: String,
+        folder: PathBuf,
+        stages: Vec<Stage>,
+        request: serde_json::Value,
+    ) -> Plan {
+        Plan {
+            format: FORMAT,
+            id,
+            created: super::ledger::now(),
+            folder,
+            stages,
+            request,
+        }
     }
 
     /// The stage of that name.
@@ -91,11 +103,16 @@ impl Stage {
 pub struct Indices(pub BTreeSet<u32>);
 
 impl Indices {
-    /// Reads what [`fmt::Display`] writes, with a `%` and what follows it left out: `0-3,7,10-14:2%4`.
+    /// Reads what [`fmt::Display`] writes, with a `%` and what follows it left out:
+    /// `0-3,7,10-14:2%4`.
     pub fn parse(text: &str) -> Option<Indices> {
         let mut indices = BTreeSet::new();
         for part in text.split('%').next()?.split(',') {
-            let (range, step) = part.split_once(':').map_or(Some((part, 1)), |(range, step)| Some((range, step.parse().ok()?)))?;
+            let (range, step) = part
+                .split_once(':')
+                .map_or(Some((part, 1)), |(range, step)| {
+                    Some((range, step.parse().ok()?))
+                })?;
             let (first, last) = range.split_once('-').unwrap_or((range, range));
             let (first, last): (u32, u32) = (first.parse().ok()?, last.parse().ok()?);
             if step == 0 || last < first || last - first > 10_000_000 {
@@ -131,7 +148,10 @@ pub(super) fn tests_plan() -> Plan {
         count: 3,
         after: after.map(str::to_owned),
         command: vec!["/bin/ser".into(), "worker".into()],
-        resources: Resources { cpus: 1, ..Resources::default() },
+        resources: Resources {
+            cpus: 1,
+            ..Resources::default()
+        },
         resumable: name == "train",
     };
     Plan {
@@ -150,12 +170,19 @@ mod tests {
 
     #[test]
     fn indices_are_written_as_ranges_and_read_back() {
-        for (text, indices) in [("0", vec![0]), ("0-3,7,9-10", vec![0, 1, 2, 3, 7, 9, 10]), ("5-6", vec![5, 6])] {
+        for (text, indices) in [
+            ("0", vec![0]),
+            ("0-3,7,9-10", vec![0, 1, 2, 3, 7, 9, 10]),
+            ("5-6", vec![5, 6]),
+        ] {
             let indices = Indices(indices.into_iter().collect());
             assert_eq!(indices.to_string(), text);
             assert_eq!(Indices::parse(&format!("{text}%2")), Some(indices));
         }
-        assert_eq!(Indices::parse("1-7:3").unwrap().0, BTreeSet::from([1, 4, 7]));
+        assert_eq!(
+            Indices::parse("1-7:3").unwrap().0,
+            BTreeSet::from([1, 4, 7])
+        );
         for wrong in ["", "N/A", "3-1", "1-2:0", "1-", "0-4294967295"] {
             assert_eq!(Indices::parse(wrong), None, "{wrong}");
         }

@@ -27,10 +27,21 @@ pub struct Task {
 }
 
 impl Task {
-    /// Whether something is still to be expected of it. A state that is not known counts as such: nothing is submitted twice by mistake.
+    /// Whether something is still to be expected of it. A state that is not known counts as such:
+    /// nothing is submitted twice by mistake.
     pub fn is_active(&self) -> bool {
-        const OVER: [&str; 10] =
-            ["COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL", "BOOT_FAIL", "DEADLINE", "OUT_OF_MEMORY", "PREEMPTED", "REVOKED"];
+        const OVER: [&str; 10] = [
+            "COMPLETED",
+            "FAILED",
+            "CANCELLED",
+            "TIMEOUT",
+            "NODE_FAIL",
+            "BOOT_FAIL",
+            "DEADLINE",
+            "OUT_OF_MEMORY",
+            "PREEMPTED",
+            "REVOKED",
+        ];
         !OVER.contains(&self.state.as_str()) && self.reason != "DependencyNeverSatisfied"
     }
 
@@ -66,30 +77,60 @@ impl Queue {
         let mut queue = Queue::default();
         for line in text.lines() {
             let fields: Vec<&str> = line.splitn(6, '|').collect();
-            let [job, indices, state, reason, node, comment] = fields[..] else { return Err(strange(line)) };
-            let Some(rest) = comment.trim().strip_prefix(&plan.mark()) else { continue };
+            let [job, indices, state, reason, node, comment] = fields[..] else {
+                return Err(strange(line));
+            };
+            let Some(rest) = comment.trim().strip_prefix(&plan.mark()) else {
+                continue;
+            };
             let parsed = rest.split_once('/').and_then(|(stage, attempt)| {
-                Some((plan.stage(stage)?.name.clone(), attempt.parse().ok()?, job.parse().ok()?, Indices::parse(indices)?))
+                Some((
+                    plan.stage(stage)?.name.clone(),
+                    attempt.parse().ok()?,
+                    job.parse().ok()?,
+                    Indices::parse(indices)?,
+                ))
             });
             let (stage, attempt, job, indices) = parsed.ok_or_else(|| strange(line))?;
-            let task = Task { job, attempt, state: state.into(), reason: reason.into(), node: node.into() };
+            let task = Task {
+                job,
+                attempt,
+                state: state.into(),
+                reason: reason.into(),
+                node: node.into(),
+            };
             let tasks = queue.stages.entry(stage).or_default();
-            indices.0.into_iter().for_each(|index| tasks.entry(index).or_default().push(task.clone()));
+            indices
+                .0
+                .into_iter()
+                .for_each(|index| tasks.entry(index).or_default().push(task.clone()));
         }
-        queue.stages.values_mut().flat_map(BTreeMap::values_mut).for_each(|tasks| tasks.sort_by_key(|task| (task.attempt, task.job)));
+        queue
+            .stages
+            .values_mut()
+            .flat_map(BTreeMap::values_mut)
+            .for_each(|tasks| tasks.sort_by_key(|task| (task.attempt, task.job)));
         Ok(queue)
     }
 
     /// The tasks of a stage with their indices.
     pub fn of<'q>(&'q self, stage: &str) -> impl Iterator<Item = (u32, &'q Task)> + use<'q> {
         let tasks = self.stages.get(stage);
-        tasks.into_iter().flatten().flat_map(|(index, tasks)| tasks.iter().map(|task| (*index, task)))
+        tasks
+            .into_iter()
+            .flatten()
+            .flat_map(|(index, tasks)| tasks.iter().map(|task| (*index, task)))
     }
 
-    /// What counts of an index: an active task before one that is over, a later one before an earlier one.
+    /// What counts of an index: an active task before one that is over, a later one before an
+    /// earlier one.
     pub fn task(&self, stage: &str, index: u32) -> Option<&Task> {
         let tasks = self.stages.get(stage)?.get(&index)?;
-        tasks.iter().rev().find(|task| task.is_active()).or(tasks.last())
+        tasks
+            .iter()
+            .rev()
+            .find(|task| task.is_active())
+            .or(tasks.last())
     }
 
     /// All tasks of all stages.
@@ -99,7 +140,9 @@ impl Queue {
 
     /// The job of one submission, where it is known.
     pub fn job(&self, stage: &str, attempt: u32) -> Option<u64> {
-        self.of(stage).find(|(_, task)| task.attempt == attempt).map(|(_, task)| task.job)
+        self.of(stage)
+            .find(|(_, task)| task.attempt == attempt)
+            .map(|(_, task)| task.job)
     }
 
     /// Whether anything is still to be expected.
@@ -109,7 +152,10 @@ impl Queue {
 }
 
 fn strange(line: &str) -> Error {
-    Error::new(Kind::Scheduler, format!("squeue wrote a line that cannot be read: {line}"))
+    Error::new(
+        Kind::Scheduler,
+        format!("squeue wrote a line that cannot be read: {line}"),
+    )
 }
 
 #[cfg(test)]
@@ -122,22 +168,58 @@ mod tests {
         let text = "7|0-2%2|PENDING|None||p-1/train/1\n6|N/A|RUNNING|None|n1|\n5|1|FAILED|NonZeroExitCode|n1|p-1/shards/1\n\
                     8|1|RUNNING|None|n2|p-1/shards/2\n9|0|PENDING|Dependency||p-2/train/1\n10|0|RUNNING|None||other/x\n";
         let queue = Queue::parse(text, &tests_plan()).unwrap();
-        assert_eq!(queue.of("train").map(|(index, task)| (index, task.job)).collect::<Vec<_>>(), [(0, 7), (1, 7), (2, 7)]);
+        assert_eq!(
+            queue
+                .of("train")
+                .map(|(index, task)| (index, task.job))
+                .collect::<Vec<_>>(),
+            [(0, 7), (1, 7), (2, 7)]
+        );
         let task = queue.task("shards", 1).unwrap();
-        assert_eq!((task.job, task.is_active(), task.node.as_str()), (8, true, "n2"));
+        assert_eq!(
+            (task.job, task.is_active(), task.node.as_str()),
+            (8, true, "n2")
+        );
         assert_eq!(queue.all().count(), 5);
-        assert_eq!((queue.job("shards", 1), queue.job("shards", 3)), (Some(5), None));
-        for wrong in ["x", "7|N/A|PENDING|None||p-1/train/1", "7|0|PENDING|None||p-1/other/1"] {
-            assert_eq!(Queue::parse(wrong, &tests_plan()).unwrap_err().kind(), Kind::Scheduler, "{wrong}");
+        assert_eq!(
+            (queue.job("shards", 1), queue.job("shards", 3)),
+            (Some(5), None)
+        );
+        for wrong in [
+            "x",
+            "7|N/A|PENDING|None||p-1/train/1",
+            "7|0|PENDING|None||p-1/other/1",
+        ] {
+            assert_eq!(
+                Queue::parse(wrong, &tests_plan()).unwrap_err().kind(),
+                Kind::Scheduler,
+                "{wrong}"
+            );
         }
     }
 
     #[test]
     fn what_is_over_and_what_is_held() {
-        let task = |state: &str, reason: &str| Task { job: 1, attempt: 1, state: state.into(), reason: reason.into(), node: String::new() };
-        assert!(task("PENDING", "Dependency").is_active() && task("COMPLETING", "None").is_active() && task("NEW_STATE", "").is_active());
-        assert!(!task("NODE_FAIL", "None").is_active() && !task("PENDING", "DependencyNeverSatisfied").is_active());
-        assert!(task("PENDING", "JobHeldUser").is_held() && task("PENDING", "launch failed requeued held").is_held());
+        let task = |state: &str, reason: &str| Task {
+            job: 1,
+            attempt: 1,
+            state: state.into(),
+            reason: reason.into(),
+            node: String::new(),
+        };
+        assert!(
+            task("PENDING", "Dependency").is_active()
+                && task("COMPLETING", "None").is_active()
+                && task("NEW_STATE", "").is_active()
+        );
+        assert!(
+            !task("NODE_FAIL", "None").is_active()
+                && !task("PENDING", "DependencyNeverSatisfied").is_active()
+        );
+        assert!(
+            task("PENDING", "JobHeldUser").is_held()
+                && task("PENDING", "launch failed requeued held").is_held()
+        );
         assert!(!task("PENDING", "Dependency").is_held() && !task("RUNNING", "None").is_held());
     }
 }

@@ -28,7 +28,10 @@ pub struct Run {
 impl Run {
     /// A plan as it would lie in `folder`; nothing is written.
     pub fn at(folder: &Path, plan: Plan) -> Run {
-        Run { folder: folder.to_owned(), plan }
+        Run {
+            folder: folder.to_owned(),
+            plan,
+        }
     }
 
     /// Writes down a plan in `folder`, with its scripts; the plan comes last.
@@ -41,7 +44,8 @@ impl Run {
         for stage in &run.plan.stages {
             write_atomically(&run.script(&stage.name), script(stage)?.as_bytes())?;
         }
-        let mut text = serde_json::to_vec_pretty(&run.plan).map_err(|e| Error::internal("failed to write a plan as JSON").because(e))?;
+        let mut text = serde_json::to_vec_pretty(&run.plan)
+            .map_err(|e| Error::internal("failed to write a plan as JSON").because(e))?;
         text.push(b'\n');
         write_atomically(&run.folder.join(PLAN), &text)?;
         Ok(run)
@@ -55,17 +59,32 @@ impl Run {
         let path = folder.join(PLAN);
         let bytes = match fs::read(&path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                return Err(Error::missing(format!("there is no plan in {}", folder.display())));
+                return Err(Error::missing(format!(
+                    "there is no plan in {}",
+                    folder.display()
+                )));
             }
             other => other.map_err(|e| Error::io("read", &path, e))?,
         };
-        let unusable = |why: String| Error::data(format!("{} is no plan of this version of ser: {why}", path.display()));
-        let value: serde_json::Value = serde_json::from_slice(&bytes).map_err(|e| unusable(e.to_string()))?;
+        let unusable = |why: String| {
+            Error::data(format!(
+                "{} is no plan of this version of ser: {why}",
+                path.display()
+            ))
+        };
+        let value: serde_json::Value =
+            serde_json::from_slice(&bytes).map_err(|e| unusable(e.to_string()))?;
         if value["format"] != FORMAT {
-            return Err(unusable(format!("its format is {}, not {FORMAT}", value["format"])));
+            return Err(unusable(format!(
+                "its format is {}, not {FORMAT}",
+                value["format"]
+            )));
         }
         let plan = serde_json::from_value(value).map_err(|e| unusable(e.to_string()))?;
-        Ok(Run { folder: folder.to_owned(), plan })
+        Ok(Run {
+            folder: folder.to_owned(),
+            plan,
+        })
     }
 
     /// Where it lies.
@@ -121,7 +140,11 @@ mod tests {
         assert_eq!(Run::open(&at).unwrap().plan(), run.plan());
         assert!(run.script("train").is_file() && run.logs().is_dir());
         let text = fs::read_to_string(at.join(PLAN)).unwrap();
-        fs::write(at.join(PLAN), text.replace("\"format\": 1", "\"format\": 2")).unwrap();
+        fs::write(
+            at.join(PLAN),
+            text.replace("\"format\": 1", "\"format\": 2"),
+        )
+        .unwrap();
         assert_eq!(Run::open(&at).unwrap_err().kind(), Kind::Data);
     }
 }

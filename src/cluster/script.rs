@@ -14,7 +14,11 @@ const RESTARTS: u32 = 100;
 /// # Errors
 /// `Usage` where the command cannot be written down.
 pub fn script(stage: &Stage) -> Result<String> {
-    let command: Vec<String> = stage.command.iter().map(|word| quoted(word)).collect::<Result<_>>()?;
+    let command: Vec<String> = stage
+        .command
+        .iter()
+        .map(|word| quoted(word))
+        .collect::<Result<_>>()?;
     let again = if stage.resumable {
         format!(
             "# Told of its end and stopped at a safe point: what it keeps there lets it go on, so it queues again.\n\
@@ -43,14 +47,28 @@ pub fn script(stage: &Stage) -> Result<String> {
     ))
 }
 
-/// Program and arguments that submit some tasks of a stage. `after`: jobs, or tasks of jobs (`12_3`), that have to end well before.
+/// Program and arguments that submit some tasks of a stage. `after`: jobs, or tasks of jobs
+/// (`12_3`), that have to end well before.
 ///
 /// # Errors
 /// `Usage` where a path cannot be written down.
-pub fn command_line(run: &Run, stage: &Stage, indices: &Indices, attempt: u32, held: bool, after: &[String]) -> Result<Vec<String>> {
+pub fn command_line(
+    run: &Run,
+    stage: &Stage,
+    indices: &Indices,
+    attempt: u32,
+    held: bool,
+    after: &[String],
+) -> Result<Vec<String>> {
     let (plan, resources) = (run.plan(), &stage.resources);
-    let throttle = resources.max_concurrent.map(|n| format!("%{n}")).unwrap_or_default();
-    let warning = resources.time_s.map_or(WARNING_S, |limit| WARNING_S.min(limit / 4)).max(1);
+    let throttle = resources
+        .max_concurrent
+        .map(|n| format!("%{n}"))
+        .unwrap_or_default();
+    let warning = resources
+        .time_s
+        .map_or(WARNING_S, |limit| WARNING_S.min(limit / 4))
+        .max(1);
     let logs = text(&run.logs())?.replace('%', "%%");
     let mut line = vec![
         "sbatch".to_owned(),
@@ -68,8 +86,18 @@ pub fn command_line(run: &Run, stage: &Stage, indices: &Indices, attempt: u32, h
         "--ntasks=1".into(),
         format!("--cpus-per-task={}", resources.cpus.max(1)),
     ];
-    line.extend(resources.partition.iter().map(|name| format!("--partition={name}")));
-    line.extend(resources.account.iter().map(|name| format!("--account={name}")));
+    line.extend(
+        resources
+            .partition
+            .iter()
+            .map(|name| format!("--partition={name}")),
+    );
+    line.extend(
+        resources
+            .account
+            .iter()
+            .map(|name| format!("--account={name}")),
+    );
     line.extend(resources.time_s.map(|s| format!("--time={}", clock(s))));
     line.extend(resources.memory.iter().map(|size| format!("--mem={size}")));
     if held {
@@ -98,7 +126,11 @@ fn clock(seconds: u64) -> String {
 fn text(path: &std::path::Path) -> Result<String> {
     let text = path.to_str().filter(|text| !text.contains(['\\', '\n']));
     text.map(str::to_owned).ok_or_else(|| {
-        Error::usage(format!("the path {} cannot be given to sbatch", path.display())).hint("use a folder whose name is plain text")
+        Error::usage(format!(
+            "the path {} cannot be given to sbatch",
+            path.display()
+        ))
+        .hint("use a folder whose name is plain text")
     })
 }
 
@@ -134,32 +166,65 @@ mod tests {
     #[test]
     fn a_command_line_states_everything() {
         let held = line("a%b", true, &[]).unwrap();
-        for word in ["--array=0,2%4", "--hold", "--comment=p-1/train/3", "--time=1:30:00", "--signal=B:USR1@120", "--chdir=/work dir"] {
+        for word in [
+            "--array=0,2%4",
+            "--hold",
+            "--comment=p-1/train/3",
+            "--time=1:30:00",
+            "--signal=B:USR1@120",
+            "--chdir=/work dir",
+        ] {
             assert!(held.iter().any(|w| w == word), "{word} in {held:?}");
         }
-        assert!(held.iter().any(|w| w.starts_with("--output=/") && w.ends_with("a%%b/logs/train-%a.log")), "{held:?}");
+        assert!(
+            held.iter()
+                .any(|w| w.starts_with("--output=/") && w.ends_with("a%%b/logs/train-%a.log")),
+            "{held:?}"
+        );
         let after = line("x", false, &["12".into(), "14_3".into()]).unwrap();
-        assert!(after.contains(&"--dependency=afterok:12:14_3".into()) && after.contains(&"--kill-on-invalid-dep=yes".into()));
+        assert!(
+            after.contains(&"--dependency=afterok:12:14_3".into())
+                && after.contains(&"--kill-on-invalid-dep=yes".into())
+        );
         assert!(line("a\\b", false, &[]).is_err());
     }
 
     #[test]
     fn a_script_passes_signals_on_and_ends_as_its_program_does() {
         let folder = tempfile::tempdir().unwrap();
-        let (script_path, program) = (folder.path().join("s.sh"), folder.path().join("it's a program"));
-        std::fs::write(&program, "trap 'echo stopped; exit 130' TERM\necho \"$1 $2\"\nsleep 30 & wait $!\n").unwrap();
+        let (script_path, program) = (
+            folder.path().join("s.sh"),
+            folder.path().join("it's a program"),
+        );
+        std::fs::write(
+            &program,
+            "trap 'echo stopped; exit 130' TERM\necho \"$1 $2\"\nsleep 30 & wait $!\n",
+        )
+        .unwrap();
         let mut stage = tests_plan().stages[0].clone();
-        stage.command = vec!["/bin/bash".into(), program.to_str().unwrap().into(), "a  b".into()];
+        stage.command = vec![
+            "/bin/bash".into(),
+            program.to_str().unwrap().into(),
+            "a  b".into(),
+        ];
         std::fs::write(&script_path, script(&stage).unwrap()).unwrap();
         let out = std::fs::File::create(folder.path().join("out")).unwrap();
         let mut bash = std::process::Command::new("/bin/bash");
-        let mut child = bash.arg(&script_path).env("SLURM_ARRAY_TASK_ID", "7").stdout(out).spawn().unwrap();
+        let mut child = bash
+            .arg(&script_path)
+            .env("SLURM_ARRAY_TASK_ID", "7")
+            .stdout(out)
+            .spawn()
+            .unwrap();
         let said = || std::fs::read_to_string(folder.path().join("out")).unwrap();
         while said().is_empty() {
             assert!(child.try_wait().unwrap().is_none());
             std::thread::sleep(std::time::Duration::from_millis(20));
         }
-        std::process::Command::new("kill").args(["-USR1", &child.id().to_string()]).status().unwrap();
+        std::process::Command::new("kill")
+            .args(["-USR1", &child.id().to_string()])
+            .status()
+            .unwrap();
         assert_eq!(child.wait().unwrap().code(), Some(130));
         assert_eq!(said(), "a  b 7\nstopped\n");
     }

@@ -24,12 +24,16 @@ pub struct Done(pub BTreeMap<String, BTreeSet<u32>>);
 impl Done {
     /// Whether the output of a task is there.
     pub fn has(&self, stage: &str, index: u32) -> bool {
-        self.0.get(stage).is_some_and(|indices| indices.contains(&index))
+        self.0
+            .get(stage)
+            .is_some_and(|indices| indices.contains(&index))
     }
 
     /// How many of a stage's outputs are there.
     pub fn count(&self, stage: &Stage) -> usize {
-        (0..stage.count).filter(|index| self.has(&stage.name, *index)).count()
+        (0..stage.count)
+            .filter(|index| self.has(&stage.name, *index))
+            .count()
     }
 
     /// Whether nothing of a stage is missing.
@@ -61,13 +65,20 @@ impl Session<'_> {
         Ok(Status::of(self.run, &(self.look)()?, queue))
     }
 
-    /// Cancels every job of the plan, one by one, and waits until the scheduler says that they are over.
+    /// Cancels every job of the plan, one by one, and waits until the scheduler says that they are
+    /// over.
     ///
     /// # Errors
     /// `Scheduler` where it does not answer, or where jobs do not end.
     pub fn cancel(&self) -> Result<Vec<u64>> {
         let queue = Queue::ask(self.client, self.run.plan())?;
-        self.cancel_jobs(queue.all().filter(|task| task.is_active() || task.is_waiting()).map(|task| task.job.to_string()).collect())
+        self.cancel_jobs(
+            queue
+                .all()
+                .filter(|task| task.is_active() || task.is_waiting())
+                .map(|task| task.job.to_string())
+                .collect(),
+        )
     }
 
     /// Cancels jobs, or tasks of jobs (`12_3`).
@@ -89,7 +100,10 @@ impl Session<'_> {
             let queue = Queue::ask(self.client, self.run.plan())?;
             let mut left: BTreeSet<String> = BTreeSet::new();
             for stage in &self.run.plan().stages {
-                for (index, task) in queue.of(&stage.name).filter(|(_, task)| task.is_active() || task.is_waiting()) {
+                for (index, task) in queue
+                    .of(&stage.name)
+                    .filter(|(_, task)| task.is_active() || task.is_waiting())
+                {
                     let names = [task.job.to_string(), format!("{}_{index}", task.job)];
                     left.extend(names.into_iter().find(|name| ids.contains(name)));
                 }
@@ -99,7 +113,10 @@ impl Session<'_> {
             }
             if Instant::now() >= deadline {
                 let left: Vec<String> = left.into_iter().collect();
-                let error = Error::new(Kind::Scheduler, format!("these jobs were cancelled but go on: {}", left.join(", ")));
+                let error = Error::new(
+                    Kind::Scheduler,
+                    format!("these jobs were cancelled but go on: {}", left.join(", ")),
+                );
                 return Err(error.hint("look at them with squeue, and run the same command again"));
             }
             sleep(Duration::from_millis(250));
@@ -110,7 +127,8 @@ impl Session<'_> {
         Ok(jobs.into_iter().collect())
     }
 
-    /// Tells how the plan gets on until the scheduler has nothing more to do for it; returns what the outputs then say.
+    /// Tells how the plan gets on until the scheduler has nothing more to do for it; returns what
+    /// the outputs then say.
     ///
     /// # Errors
     /// `Interrupted` where a stop is asked for: the jobs go on.
@@ -122,7 +140,8 @@ impl Session<'_> {
                     silent = false;
                     let line = summary(self.run.plan().stages.as_slice(), &queue);
                     if line != said && !line.is_empty() {
-                        self.observer.note(format!("{}: {line}", self.run.plan().id));
+                        self.observer
+                            .note(format!("{}: {line}", self.run.plan().id));
                     }
                     said = line;
                     if !queue.is_active() {
@@ -152,7 +171,9 @@ fn summary(stages: &[Stage], queue: &Queue) -> String {
     for stage in stages {
         let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
         for index in 0..stage.count {
-            let Some(task) = queue.task(&stage.name, index) else { continue };
+            let Some(task) = queue.task(&stage.name, index) else {
+                continue;
+            };
             let word = match task.state.as_str() {
                 _ if task.is_waiting() => "waiting",
                 "COMPLETED" => "ended",
@@ -162,7 +183,10 @@ fn summary(stages: &[Stage], queue: &Queue) -> String {
             *counts.entry(word).or_default() += 1;
         }
         if !counts.is_empty() {
-            let words: Vec<String> = counts.iter().map(|(word, n)| format!("{n} {word}")).collect();
+            let words: Vec<String> = counts
+                .iter()
+                .map(|(word, n)| format!("{n} {word}"))
+                .collect();
             parts.push(format!("{} {}", stage.name, words.join(", ")));
         }
     }

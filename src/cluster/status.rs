@@ -53,14 +53,29 @@ impl Status {
             Err(error) => (Queue::default(), Some(error.to_string())),
         };
         let stages = plan.stages.iter().map(|stage| {
-            let missing = (0..stage.count).filter(|index| !done.has(&stage.name, *index)).map(|index| {
-                let log = run.log(&stage.name, index);
-                let log = log.is_file().then(|| log.display().to_string());
-                TaskStatus { index, scheduler: queue.task(&stage.name, index).cloned(), log }
-            });
-            StageStatus { stage: stage.name.clone(), tasks: stage.count, done: done.count(stage), missing: missing.collect() }
+            let missing = (0..stage.count)
+                .filter(|index| !done.has(&stage.name, *index))
+                .map(|index| {
+                    let log = run.log(&stage.name, index);
+                    let log = log.is_file().then(|| log.display().to_string());
+                    TaskStatus {
+                        index,
+                        scheduler: queue.task(&stage.name, index).cloned(),
+                        log,
+                    }
+                });
+            StageStatus {
+                stage: stage.name.clone(),
+                tasks: stage.count,
+                done: done.count(stage),
+                missing: missing.collect(),
+            }
         });
-        Status { plan: plan.id.clone(), stages: stages.collect(), silent }
+        Status {
+            plan: plan.id.clone(),
+            stages: stages.collect(),
+            silent,
+        }
     }
 
     /// Whether all outputs are there.
@@ -71,30 +86,55 @@ impl Status {
     /// Whether the scheduler has something under way, as far as it says.
     pub fn is_active(&self) -> bool {
         let tasks = self.stages.iter().flat_map(|stage| &stage.missing);
-        tasks.filter_map(|task| task.scheduler.as_ref()).any(Task::is_active)
+        tasks
+            .filter_map(|task| task.scheduler.as_ref())
+            .any(Task::is_active)
     }
 }
 
 impl fmt::Display for Status {
-    /// A line per stage and, below it, one per group of tasks that the scheduler speaks of in the same way.
+    /// A line per stage and, below it, one per group of tasks that the scheduler speaks of in the
+    /// same way.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.plan)?;
         for stage in &self.stages {
-            write!(f, "\n  {}: {} of {} done", stage.stage, stage.done, stage.tasks)?;
+            write!(
+                f,
+                "\n  {}: {} of {} done",
+                stage.stage, stage.done, stage.tasks
+            )?;
             let word = |task: &TaskStatus| match &task.scheduler {
                 None if self.silent.is_some() => String::new(),
                 None => "not in the queue".to_owned(),
-                Some(task) if task.reason == "None" || task.reason.is_empty() => format!("job {}, {}", task.job, task.state),
+                Some(task) if task.reason == "None" || task.reason.is_empty() => {
+                    format!("job {}, {}", task.job, task.state)
+                }
                 Some(task) => format!("job {}, {} ({})", task.job, task.state, task.reason),
             };
             for group in stage.missing.chunk_by(|a, b| word(a) == word(b)) {
                 let [first, ..] = group else { continue };
-                let last = group.last().filter(|last| last.index != first.index).map(|last| format!(" to {}", last.index));
-                let nodes = first.scheduler.as_ref().filter(|task| !task.node.is_empty()).map(|task| format!(" on {}", task.node));
-                let log = first.log.as_ref().filter(|_| !first.scheduler.as_ref().is_some_and(Task::is_active));
+                let last = group
+                    .last()
+                    .filter(|last| last.index != first.index)
+                    .map(|last| format!(" to {}", last.index));
+                let nodes = first
+                    .scheduler
+                    .as_ref()
+                    .filter(|task| !task.node.is_empty())
+                    .map(|task| format!(" on {}", task.node));
+                let log = first
+                    .log
+                    .as_ref()
+                    .filter(|_| !first.scheduler.as_ref().is_some_and(Task::is_active));
                 let words = word(first);
                 let colon = if words.is_empty() { "" } else { ": " };
-                write!(f, "\n    missing {}{}{colon}{words}{}", first.index, last.unwrap_or_default(), nodes.unwrap_or_default())?;
+                write!(
+                    f,
+                    "\n    missing {}{}{colon}{words}{}",
+                    first.index,
+                    last.unwrap_or_default(),
+                    nodes.unwrap_or_default()
+                )?;
                 if let Some(log) = log {
                     write!(f, "\n      {log}")?;
                 }

@@ -12,12 +12,16 @@ pub(super) fn check(value: Spanned<String>, context: &Context<'_>) -> Result<Str
     let text = text.trim();
     let wrong = |what: &str| {
         let error = context.texts.error(&place, format!("`citation` {what}"));
-        Err(error.hint("write BibTeX entries (@article{key, …}), or plain words that name the source"))
+        Err(error
+            .hint("write BibTeX entries (@article{key, …}), or plain words that name the source"))
     };
     if text.is_empty() {
         return wrong("is empty");
     }
-    if text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) {
+    if text
+        .chars()
+        .any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t'))
+    {
         return wrong("holds a control character");
     }
     if !text.starts_with('@') {
@@ -38,11 +42,18 @@ fn entry(text: &str) -> Option<usize> {
     let (kind, body) = text.strip_prefix('@')?.split_once('{')?;
     let (key, _) = body.split_once(',')?;
     // What is no entry is written for TeX itself.
-    if !kind.chars().all(|c| c.is_ascii_alphabetic()) || ["preamble", "string", "comment"].contains(&kind.to_lowercase().as_str()) {
+    if !kind.chars().all(|c| c.is_ascii_alphabetic())
+        || ["preamble", "string", "comment"].contains(&kind.to_lowercase().as_str())
+    {
         return None;
     }
     let key = key.trim();
-    if text.starts_with("@{") || key.is_empty() || !key.chars().all(|c| c.is_ascii_alphanumeric() || "-_:.+/".contains(c)) {
+    if text.starts_with("@{")
+        || key.is_empty()
+        || !key
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "-_:.+/".contains(c))
+    {
         return None;
     }
     let mut depth = 0;
@@ -65,9 +76,15 @@ mod tests {
     fn an_entry_ends_with_its_brace() {
         let one = "@article{me2020, title = {A {B} C}, year = 2020}";
         assert_eq!(entry(&format!("{one}\n@misc{{x,}}")), Some(one.len()));
-        for bad in
-            ["@article{me2020, title = {A}", "@{a,}", "@article{,}", "@article{a b,}", "article{a,}", "@article{a}", "@Preamble{a, \"b\"}"]
-        {
+        for bad in [
+            "@article{me2020, title = {A}",
+            "@{a,}",
+            "@article{,}",
+            "@article{a b,}",
+            "article{a,}",
+            "@article{a}",
+            "@Preamble{a, \"b\"}",
+        ] {
             assert_eq!(entry(bad), None, "{bad}");
         }
     }

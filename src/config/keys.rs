@@ -1,7 +1,7 @@
 //! What the output of a stage depends on, as types of their own.
 //!
-//! Each is made by taking the settings apart without `..`: a field that is new does not compile before it is decided here whether it belongs
-//! to a key or, as `field: _`, to none.
+//! Each is made by taking the settings apart without `..`: a field that is new does not compile
+//! before it is decided here whether it belongs to a key or, as `field: _`, to none.
 
 use serde::Serialize;
 
@@ -12,7 +12,9 @@ use super::validated::{CorpusKind, CorpusSettings, Experiment};
 use crate::audio::augment::Copies;
 use crate::corpus::Subset;
 use crate::corpus::iemocap::{Agreement, Dialogs, Excitement};
-use crate::model::{Device, EarlyStopping, NormStatistics, Optimizer, Schedule, SpecAugment, TrainSettings};
+use crate::model::{
+    Device, EarlyStopping, NormStatistics, Optimizer, Schedule, SpecAugment, TrainSettings,
+};
 use crate::split::Protocol;
 use crate::transform::Inputs;
 
@@ -32,34 +34,96 @@ pub struct CorpusKey<'a> {
 #[serde(untagged)]
 enum ReaderKey<'a> {
     Ravdess {},
-    Emodb { all_clips: bool },
-    Iemocap { excitement: Excitement, dialogs: Dialogs, agreement: Agreement },
-    Manifest { label_map: &'a std::collections::BTreeMap<String, String>, allow_outside: bool, language: Option<&'a str> },
-    Synthetic { speakers: usize, sentences: usize, takes: usize, sample_rate: u32, seed: u64 },
-    Joined { parts: &'a [CorpusPart] },
+    Emodb {
+        all_clips: bool,
+    },
+    Iemocap {
+        excitement: Excitement,
+        dialogs: Dialogs,
+        agreement: Agreement,
+    },
+    Manifest {
+        label_map: &'a std::collections::BTreeMap<String, String>,
+        allow_outside: bool,
+        language: Option<&'a str>,
+    },
+    Synthetic {
+        speakers: usize,
+        sentences: usize,
+        takes: usize,
+        sample_rate: u32,
+        seed: u64,
+    },
+    Joined {
+        parts: &'a [CorpusPart],
+    },
 }
 
 impl CorpusSettings {
     /// The key of an ingest.
     pub fn key(&self) -> CorpusKey<'_> {
-        // Windows are cut from what an ingest finds, by a task of their own.
-        // What is guessed changes what is said of results and none of them: confirming it computes nothing anew.
-        let CorpusSettings { name, labels, notes: _, licence: _, citation: _, guessed: _, subset, windows: _, kind } = self;
+        // Windows are cut from what an ingest finds, by a task of their own. What is guessed
+        // changes what is said of results and none of them: confirming it computes nothing anew.
+        let CorpusSettings {
+            name,
+            labels,
+            notes: _,
+            licence: _,
+            citation: _,
+            guessed: _,
+            subset,
+            windows: _,
+            kind,
+        } = self;
         let reader = match kind {
             CorpusKind::Ravdess { root: _ } => ReaderKey::Ravdess {},
-            CorpusKind::Emodb { root: _, all_clips } => ReaderKey::Emodb { all_clips: *all_clips },
-            CorpusKind::Iemocap { root: _, excitement, dialogs, agreement } => {
-                ReaderKey::Iemocap { excitement: *excitement, dialogs: *dialogs, agreement: *agreement }
-            }
-            CorpusKind::Manifest { path: _, root: _, label_map, allow_outside, language } => {
-                ReaderKey::Manifest { label_map, allow_outside: *allow_outside, language: language.as_deref() }
-            }
-            CorpusKind::Synthetic { root: _, speakers, sentences, takes, sample_rate, seed } => {
-                ReaderKey::Synthetic { speakers: *speakers, sentences: *sentences, takes: *takes, sample_rate: *sample_rate, seed: *seed }
-            }
+            CorpusKind::Emodb { root: _, all_clips } => ReaderKey::Emodb {
+                all_clips: *all_clips,
+            },
+            CorpusKind::Iemocap {
+                root: _,
+                excitement,
+                dialogs,
+                agreement,
+            } => ReaderKey::Iemocap {
+                excitement: *excitement,
+                dialogs: *dialogs,
+                agreement: *agreement,
+            },
+            CorpusKind::Manifest {
+                path: _,
+                root: _,
+                label_map,
+                allow_outside,
+                language,
+            } => ReaderKey::Manifest {
+                label_map,
+                allow_outside: *allow_outside,
+                language: language.as_deref(),
+            },
+            CorpusKind::Synthetic {
+                root: _,
+                speakers,
+                sentences,
+                takes,
+                sample_rate,
+                seed,
+            } => ReaderKey::Synthetic {
+                speakers: *speakers,
+                sentences: *sentences,
+                takes: *takes,
+                sample_rate: *sample_rate,
+                seed: *seed,
+            },
             CorpusKind::Joined { root: _, parts } => ReaderKey::Joined { parts },
         };
-        CorpusKey { name, labels, subset: subset.as_ref(), kind: kind.name(), reader }
+        CorpusKey {
+            name,
+            labels,
+            subset: subset.as_ref(),
+            kind: kind.name(),
+            reader,
+        }
     }
 }
 
@@ -179,12 +243,19 @@ impl Experiment {
             require: _,
             explain: _,
         } = self;
-        SplitKey { experiment: name, protocol, split_seed: *split_seed, validation: *validation, shuffle_labels: *shuffle_labels }
+        SplitKey {
+            experiment: name,
+            protocol,
+            split_seed: *split_seed,
+            validation: *validation,
+            shuffle_labels: *shuffle_labels,
+        }
     }
 
     /// The key of a training.
     pub fn model_key(&self) -> ModelKey<'_> {
-        // Folds, validation part, labels and changed copies reach a training by their content, the seed by the task.
+        // Folds, validation part, labels and changed copies reach a training by their content, the
+        // seed by the task.
         let Experiment {
             name: _,
             title: _,
@@ -204,7 +275,17 @@ impl Experiment {
             explain: _,
         } = self;
         let train = self.has_epochs().then(|| TrainKey::of(train));
-        let search = search.as_ref().map(|search| SearchKey { search, seed: *split_seed });
-        ModelKey { inputs, augment, test_time_augment, model, search, train }
+        let search = search.as_ref().map(|search| SearchKey {
+            search,
+            seed: *split_seed,
+        });
+        ModelKey {
+            inputs,
+            augment,
+            test_time_augment,
+            model,
+            search,
+            train,
+        }
     }
 }

@@ -34,5 +34,7 @@ pub use search::{Candidate, Grid, Search, SearchMetric};
 pub use shipped::SHIPPED;
 pub use slurm::{SLURM_STAGES, SlurmSettings, SlurmShare, load_profile};
 pub(crate) use texts::suggestion;
-pub use validated::{CorpusKind, CorpusSettings, Experiment, FeatureSettings, Pipeline, SetSettings};
+pub use validated::{
+    CorpusKind, CorpusSettings, Experiment, FeatureSettings, Pipeline, SetSettings,
+};
 pub use variant::{derived_name, parse_variant, split_variant};

@@ -55,7 +55,8 @@ pub enum ModelSettings {
     Perceptron(Perceptron),
     /// A convolutional network along the time of spectrograms.
     Temporal(Temporal),
-    /// The predictions of other experiments on the same folds, brought together; nothing is trained.
+    /// The predictions of other experiments on the same folds, brought together; nothing is
+    /// trained.
     Ensemble {
         /// Names of experiments of the same pipeline: at least two, no ensembles.
         members: Vec<String>,
@@ -72,14 +73,19 @@ impl ModelSettings {
         match self {
             ModelSettings::Svm { .. } => 4,
             ModelSettings::Logistic { .. } => 3,
-            ModelSettings::Cnn { .. } | ModelSettings::Perceptron(_) | ModelSettings::Temporal(_) => 2,
+            ModelSettings::Cnn { .. }
+            | ModelSettings::Perceptron(_)
+            | ModelSettings::Temporal(_) => 2,
             _ => 1,
         }
     }
 
     /// Whether it is trained in epochs.
     pub fn is_network(&self) -> bool {
-        matches!(self, ModelSettings::Cnn { .. } | ModelSettings::Perceptron(_) | ModelSettings::Temporal(_))
+        matches!(
+            self,
+            ModelSettings::Cnn { .. } | ModelSettings::Perceptron(_) | ModelSettings::Temporal(_)
+        )
     }
 
     /// Whether chance plays a part in the training, so that several seeds mean something.
@@ -90,7 +96,9 @@ impl ModelSettings {
     /// The layers of a network for rows of this shape; `None` for other models.
     pub fn layers(&self, shape: Shape, n_classes: usize) -> Option<Vec<Layer>> {
         match self {
-            ModelSettings::Cnn { architecture } => Some(architecture.layers(shape.size(), n_classes)),
+            ModelSettings::Cnn { architecture } => {
+                Some(architecture.layers(shape.size(), n_classes))
+            }
             ModelSettings::Perceptron(net) => Some(net.layers(shape.size(), n_classes)),
             ModelSettings::Temporal(net) => Some(net.layers(shape.channels, n_classes)),
             _ => None,
@@ -119,30 +127,73 @@ impl ModelSettings {
 
     /// The same without the settings of these dotted keys, which a search chooses.
     pub(super) fn describe_but(&self, searched: &[&str]) -> String {
-        let given = |key: &str, text: String| if searched.contains(&key) { String::new() } else { text };
+        let given = |key: &str, text: String| {
+            if searched.contains(&key) {
+                String::new()
+            } else {
+                text
+            }
+        };
         match self {
             ModelSettings::Cnn { architecture } => format!("cnn {}", word(architecture)),
-            ModelSettings::Logistic { c } => format!("logistic{}", given("model.c", format!(" C={c}"))),
-            ModelSettings::Svm { kernel, c, gamma } => {
-                let gamma = gamma.map(|gamma| given("model.gamma", format!(" gamma={}", gamma.describe()))).unwrap_or_default();
-                format!("svm {}{}{gamma}", word(kernel), given("model.c", format!(" C={c}")))
+            ModelSettings::Logistic { c } => {
+                format!("logistic{}", given("model.c", format!(" C={c}")))
             }
-            ModelSettings::RandomForest { trees, max_depth, min_leaf, features } => {
+            ModelSettings::Svm { kernel, c, gamma } => {
+                let gamma = gamma
+                    .map(|gamma| given("model.gamma", format!(" gamma={}", gamma.describe())))
+                    .unwrap_or_default();
+                format!(
+                    "svm {}{}{gamma}",
+                    word(kernel),
+                    given("model.c", format!(" C={c}"))
+                )
+            }
+            ModelSettings::RandomForest {
+                trees,
+                max_depth,
+                min_leaf,
+                features,
+            } => {
                 let trees = given("model.trees", format!(" of {trees} trees"));
-                let depth = max_depth.map(|most| given("model.max_depth", format!(", depth up to {most}"))).unwrap_or_default();
-                let leaf = if *min_leaf > 1 { format!(", {min_leaf} a leaf") } else { String::new() };
-                let all = if *features == SplitFeatures::All { ", all features at each split" } else { "" };
+                let depth = max_depth
+                    .map(|most| given("model.max_depth", format!(", depth up to {most}")))
+                    .unwrap_or_default();
+                let leaf = if *min_leaf > 1 {
+                    format!(", {min_leaf} a leaf")
+                } else {
+                    String::new()
+                };
+                let all = if *features == SplitFeatures::All {
+                    ", all features at each split"
+                } else {
+                    ""
+                };
                 format!("random forest{trees}{depth}{leaf}{all}")
             }
-            ModelSettings::Knn { k, weights } => format!("knn{} weights={}", given("model.k", format!(" k={k}")), word(weights)),
+            ModelSettings::Knn { k, weights } => format!(
+                "knn{} weights={}",
+                given("model.k", format!(" k={k}")),
+                word(weights)
+            ),
             ModelSettings::Majority => "majority class".to_owned(),
             ModelSettings::Perceptron(net) => format!("perceptron of {} hidden units", net.hidden),
-            ModelSettings::Temporal(net) => format!("temporal cnn of {} channels with attention", net.channels),
-            ModelSettings::Ensemble { members, vote, weights } => {
+            ModelSettings::Temporal(net) => {
+                format!("temporal cnn of {} channels with attention", net.channels)
+            }
+            ModelSettings::Ensemble {
+                members,
+                vote,
+                weights,
+            } => {
                 let members: Vec<String> = members
                     .iter()
                     .enumerate()
-                    .map(|(i, member)| weights.get(i).map_or_else(|| member.clone(), |weight| format!("{weight} {member}")))
+                    .map(|(i, member)| {
+                        weights
+                            .get(i)
+                            .map_or_else(|| member.clone(), |weight| format!("{weight} {member}"))
+                    })
                     .collect();
                 let how = match vote {
                     Vote::Mean => "mean",

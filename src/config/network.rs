@@ -1,4 +1,5 @@
-//! Checks of the networks that are not the paper's: a perceptron for statistics, temporal convolutions for spectrograms.
+//! Checks of the networks that are not the paper's: a perceptron for statistics, temporal
+//! convolutions for spectrograms.
 
 use toml::Spanned;
 
@@ -27,24 +28,44 @@ pub(super) fn temporal(raw: RawModel, context: &Context<'_>) -> Result<Temporal>
     })
 }
 
-fn share(key: &str, value: Option<Spanned<f64>>, default: f64, context: &Context<'_>) -> Result<f64> {
-    value.map_or(Ok(default), |value| context.real(key, &value, |x| (0.0..1.0).contains(&x), "at least 0 and below 1"))
+fn share(
+    key: &str,
+    value: Option<Spanned<f64>>,
+    default: f64,
+    context: &Context<'_>,
+) -> Result<f64> {
+    value.map_or(Ok(default), |value| {
+        context.real(
+            key,
+            &value,
+            |x| (0.0..1.0).contains(&x),
+            "at least 0 and below 1",
+        )
+    })
 }
 
 /// Whether a network gets rows of the kind that it is made for.
-pub(super) fn fits(model: &ModelSettings, inputs: &Inputs, place: &std::ops::Range<usize>, context: &Context<'_>) -> Result<()> {
+pub(super) fn fits(
+    model: &ModelSettings,
+    inputs: &Inputs,
+    place: &std::ops::Range<usize>,
+    context: &Context<'_>,
+) -> Result<()> {
     /// Two poolings halve the frames.
     const FEWEST: usize = 4;
     let error = |message: &str| -> Result<()> { Err(context.texts.error(place, message)) };
     match (model, inputs.frames) {
-        (ModelSettings::Temporal(_), None) => {
-            error("a temporal network reads sequences").map_err(|e| e.hint("set inputs = { set = \"frames\", … }"))
-        }
+        (ModelSettings::Temporal(_), None) => error("a temporal network reads sequences")
+            .map_err(|e| e.hint("set inputs = { set = \"frames\", … }")),
         (ModelSettings::Temporal(_), Some(frames)) if frames < FEWEST => {
-            error("a temporal network needs 4 frames or more").map_err(|e| e.hint("set inputs.frames = 128, about three seconds"))
+            error("a temporal network needs 4 frames or more")
+                .map_err(|e| e.hint("set inputs.frames = 128, about three seconds"))
         }
-        (ModelSettings::Cnn { .. } | ModelSettings::Perceptron(_), Some(_)) => error("this network reads vectors, not sequences of frames")
-            .map_err(|e| e.hint("take another set of features, or model = { kind = \"temporal\" }")),
+        (ModelSettings::Cnn { .. } | ModelSettings::Perceptron(_), Some(_)) => {
+            error("this network reads vectors, not sequences of frames").map_err(|e| {
+                e.hint("take another set of features, or model = { kind = \"temporal\" }")
+            })
+        }
         _ => Ok(()),
     }
 }
@@ -58,7 +79,10 @@ pub(super) fn spec_augment(
     let Some(raw) = raw else { return Ok(None) };
     let place = raw.span();
     if !sequence {
-        let error: Error = context.texts.error(&place, "`spec_augment` changes spectrograms: it needs the set `frames`");
+        let error: Error = context.texts.error(
+            &place,
+            "`spec_augment` changes spectrograms: it needs the set `frames`",
+        );
         return Err(error.hint("remove it, or set inputs = { set = \"frames\", … } with model = { kind = \"temporal\" }"));
     }
     let Table(raw) = raw.into_inner();

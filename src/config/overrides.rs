@@ -1,4 +1,5 @@
-//! `--set key=value`: the same keys as in the file, put into the table that the file gives before anything is checked.
+//! `--set key=value`: the same keys as in the file, put into the table that the file gives before
+//! anything is checked.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -11,21 +12,46 @@ use super::validated::Pipeline;
 use crate::error::{Error, Result};
 
 /// First keys that mean the pipeline itself.
-const OF_THE_PIPELINE: [&str; 7] = ["name", "title", "description", "corpus", "features", "published", "slurm"];
+const OF_THE_PIPELINE: [&str; 7] = [
+    "name",
+    "title",
+    "description",
+    "corpus",
+    "features",
+    "published",
+    "slurm",
+];
 /// First keys that mean every experiment.
-const OF_EXPERIMENTS: [&str; 9] =
-    ["protocol", "split_seed", "validation", "inputs", "augment", "model", "default", "shuffle_labels", "require"];
+const OF_EXPERIMENTS: [&str; 9] = [
+    "protocol",
+    "split_seed",
+    "validation",
+    "inputs",
+    "augment",
+    "model",
+    "default",
+    "shuffle_labels",
+    "require",
+];
 /// First keys that mean every experiment with one of these models.
-const OF_MODELS: [(&str, &[&str]); 2] =
-    [("train", &["cnn", "perceptron", "temporal"]), ("seeds", &["cnn", "perceptron", "temporal", "random-forest"])];
+const OF_MODELS: [(&str, &[&str]); 2] = [
+    ("train", &["cnn", "perceptron", "temporal"]),
+    ("seeds", &["cnn", "perceptron", "temporal", "random-forest"]),
+];
 
 /// Keys that decide which classes there are.
-const OF_CLASSES: [&str; 4] = ["corpus.labels", "corpus.label_map", "corpus.excitement", "corpus.parts"];
+const OF_CLASSES: [&str; 4] = [
+    "corpus.labels",
+    "corpus.label_map",
+    "corpus.excitement",
+    "corpus.parts",
+];
 
 /// Experiments that are tried one by one at most, to say which of them an override fits.
 const MOST_TRIED: usize = 64;
 
-/// Parts that a key has at most: no pipeline goes half as deep, and a table is gone through by a call for each.
+/// Parts that a key has at most: no pipeline goes half as deep, and a table is gone through by a
+/// call for each.
 const DEEPEST: usize = 16;
 
 /// One part of a dotted key, with its place.
@@ -40,10 +66,15 @@ pub(super) fn apply<'a>(root: &mut DeTable<'a>, texts: &'a Texts) -> Result<()> 
         };
         let path = segments(key, base);
         if let Some((_, span)) = path.iter().find(|(word, _)| word.is_empty()) {
-            return Err(texts.error(span, "a part of the key is empty").hint("for example --set train.epochs=15"));
+            return Err(texts
+                .error(span, "a part of the key is empty")
+                .hint("for example --set train.epochs=15"));
         }
         if path.len() > DEEPEST {
-            let error = texts.error(&(base..base + key.len()), format!("a key of {} parts", path.len()));
+            let error = texts.error(
+                &(base..base + key.len()),
+                format!("a key of {} parts", path.len()),
+            );
             return Err(error.hint("for example --set train.epochs=15"));
         }
         let value = parse_value(written, base + key.len() + 1, texts)?;
@@ -57,10 +88,16 @@ pub(super) fn key(text: &str) -> &str {
     text.split('=').next().unwrap_or_default().trim()
 }
 
-/// In words, where overrides change which classes there are; `labels` are those that are left, where the pipeline names them.
+/// In words, where overrides change which classes there are; `labels` are those that are left,
+/// where the pipeline names them.
 pub(super) fn classes(overrides: &[String], labels: &[String]) -> Option<String> {
     let of_classes = |text: &String| {
-        OF_CLASSES.iter().any(|of| key(text) == *of || key(text).strip_prefix(of).is_some_and(|rest| rest.starts_with('.')))
+        OF_CLASSES.iter().any(|of| {
+            key(text) == *of
+                || key(text)
+                    .strip_prefix(of)
+                    .is_some_and(|rest| rest.starts_with('.'))
+        })
     };
     overrides.iter().any(of_classes).then(|| {
         if labels.is_empty() {
@@ -71,16 +108,25 @@ pub(super) fn classes(overrides: &[String], labels: &[String]) -> Option<String>
     })
 }
 
-/// Where one override for all experiments is what is wrong, and some of them would take it: says which, and how to name one. `with` reads the file
-/// `text` with other overrides.
-pub(super) fn by_name(error: Error, text: &str, overrides: &[String], with: &dyn Fn(&[String]) -> Result<Pipeline>) -> Error {
+/// Where one override for all experiments is what is wrong, and some of them would take it: says
+/// which, and how to name one. `with` reads the file `text` with other overrides.
+pub(super) fn by_name(
+    error: Error,
+    text: &str,
+    overrides: &[String],
+    with: &dyn Fn(&[String]) -> Result<Pipeline>,
+) -> Error {
     match narrower(text, overrides, with) {
         Some(hint) => error.hint(hint),
         None => error,
     }
 }
 
-fn narrower(text: &str, overrides: &[String], with: &dyn Fn(&[String]) -> Result<Pipeline>) -> Option<String> {
+fn narrower(
+    text: &str,
+    overrides: &[String],
+    with: &dyn Fn(&[String]) -> Result<Pipeline>,
+) -> Option<String> {
     let for_all = |text: &str| {
         let first = text.split(['.', '=']).next().unwrap_or_default().trim();
         OF_EXPERIMENTS.contains(&first) || OF_MODELS.iter().any(|(key, _)| *key == first)
@@ -89,15 +135,32 @@ fn narrower(text: &str, overrides: &[String], with: &dyn Fn(&[String]) -> Result
         let (before, after) = (overrides.iter().take(i), overrides.iter().skip(i + 1));
         before.cloned().chain(other).chain(after.cloned()).collect()
     };
-    let candidates = overrides.iter().enumerate().filter(|(_, text)| for_all(text));
-    let (i, wrong) = candidates.take(MOST_TRIED).find(|(i, _)| with(&in_place(*i, None)).is_ok())?;
+    let candidates = overrides
+        .iter()
+        .enumerate()
+        .filter(|(_, text)| for_all(text));
+    let (i, wrong) = candidates
+        .take(MOST_TRIED)
+        .find(|(i, _)| with(&in_place(*i, None)).is_ok())?;
     let mut root = DeTable::parse(text).ok()?.into_inner();
-    let names: Vec<String> = experiments(&mut root).filter_map(|e| string(e, "name").map(str::to_owned)).take(MOST_TRIED).collect();
+    let names: Vec<String> = experiments(&mut root)
+        .filter_map(|e| string(e, "name").map(str::to_owned))
+        .take(MOST_TRIED)
+        .collect();
     let named = |name: &str| format!("experiment.{name}.{}", wrong.trim());
-    let (fit, unfit): (Vec<&String>, Vec<&String>) = names.iter().partition(|name| with(&in_place(i, Some(named(name)))).is_ok());
+    let (fit, unfit): (Vec<&String>, Vec<&String>) = names
+        .iter()
+        .partition(|name| with(&in_place(i, Some(named(name)))).is_ok());
     let (first, refusing) = (fit.first()?, unfit.first()?);
-    let others = if unfit.len() > 1 { format!(" and {} more", unfit.len() - 1) } else { String::new() };
-    Some(format!("experiment `{refusing}`{others} cannot take it; name one that can: --set {}", named(first)))
+    let others = if unfit.len() > 1 {
+        format!(" and {} more", unfit.len() - 1)
+    } else {
+        String::new()
+    };
+    Some(format!(
+        "experiment `{refusing}`{others} cannot take it; name one that can: --set {}",
+        named(first)
+    ))
 }
 
 fn segments(key: &str, base: usize) -> Vec<Segment<'_>> {
@@ -121,22 +184,33 @@ fn parse_value<'a>(written: &'a str, base: usize, texts: &Texts) -> Result<Spann
             let span = error.span().unwrap_or(0..trimmed.len());
             Err(texts.error(&(span.start + base..span.end + base), error.message()))
         }
-        Err(_) => Ok(Spanned::new(base..base + trimmed.len(), DeValue::String(Cow::Borrowed(trimmed)))),
+        Err(_) => Ok(Spanned::new(
+            base..base + trimmed.len(),
+            DeValue::String(Cow::Borrowed(trimmed)),
+        )),
     }
 }
 
-/// The same value with every span moved into the offsets of [`Texts`]. Depth is bounded by the TOML reader.
+/// The same value with every span moved into the offsets of [`Texts`]. Depth is bounded by the TOML
+/// reader.
 fn shift(value: Spanned<DeValue<'_>>, by: usize) -> Spanned<DeValue<'_>> {
     let moved = |span: Range<usize>| span.start + by..span.end + by;
     let span = moved(value.span());
     let inner = match value.into_inner() {
         DeValue::Array(items) => {
             let mut array = DeArray::new();
-            items.into_iter().for_each(|item| array.push(shift(item, by)));
+            items
+                .into_iter()
+                .for_each(|item| array.push(shift(item, by)));
             DeValue::Array(array)
         }
         DeValue::Table(table) => {
-            let entry = |(key, value): (Spanned<_>, _)| (Spanned::new(moved(key.span()), key.into_inner()), shift(value, by));
+            let entry = |(key, value): (Spanned<_>, _)| {
+                (
+                    Spanned::new(moved(key.span()), key.into_inner()),
+                    shift(value, by),
+                )
+            };
             DeValue::Table(table.into_iter().map(entry).collect())
         }
         other => other,
@@ -144,33 +218,62 @@ fn shift(value: Spanned<DeValue<'_>>, by: usize) -> Spanned<DeValue<'_>> {
     Spanned::new(span, inner)
 }
 
-fn put<'a>(root: &mut DeTable<'a>, path: &[Segment<'a>], value: &Spanned<DeValue<'a>>, texts: &Texts) -> Result<()> {
-    let Some(((first, span), rest)) = path.split_first() else { return Ok(()) };
+fn put<'a>(
+    root: &mut DeTable<'a>,
+    path: &[Segment<'a>],
+    value: &Spanned<DeValue<'a>>,
+    texts: &Texts,
+) -> Result<()> {
+    let Some(((first, span), rest)) = path.split_first() else {
+        return Ok(());
+    };
     if OF_THE_PIPELINE.contains(first) {
         return insert(root, path, value, texts);
     }
     if *first == "experiment" {
         return put_by_name(root, span, rest, value, texts);
     }
-    let models = OF_MODELS.iter().find(|(key, _)| key == first).map(|(_, models)| models);
+    let models = OF_MODELS
+        .iter()
+        .find(|(key, _)| key == first)
+        .map(|(_, models)| models);
     if models.is_none() && !OF_EXPERIMENTS.contains(first) {
-        let known = [&OF_THE_PIPELINE[..], &["experiment.NAME"], &OF_EXPERIMENTS, &OF_MODELS.map(|(key, _)| key)].concat();
-        return Err(texts.error(span, format!("unknown key `{}`", shorten(first))).hint(suggestion(first, "keys", &known)));
+        let known = [
+            &OF_THE_PIPELINE[..],
+            &["experiment.NAME"],
+            &OF_EXPERIMENTS,
+            &OF_MODELS.map(|(key, _)| key),
+        ]
+        .concat();
+        return Err(texts
+            .error(span, format!("unknown key `{}`", shorten(first)))
+            .hint(suggestion(first, "keys", &known)));
     }
     let mut any = false;
-    let fits = |e: &DeTable| models.is_none_or(|models| kind_of_model(e).is_some_and(|kind| models.contains(&kind)));
+    let fits = |e: &DeTable| {
+        models.is_none_or(|models| kind_of_model(e).is_some_and(|kind| models.contains(&kind)))
+    };
     for experiment in experiments(root).filter(|e| fits(e)) {
         any = true;
         // An ensemble has none of them: its members do.
-        if ["inputs", "validation", "augment"].contains(first) && kind_of_model(experiment) == Some("ensemble") {
+        if ["inputs", "validation", "augment"].contains(first)
+            && kind_of_model(experiment) == Some("ensemble")
+        {
             continue;
         }
         insert(experiment, path, value, texts)?;
     }
     // A file without any experiment is wrong in itself and said to be so later.
     if let Some(models) = models.filter(|_| !any && experiments(root).next().is_some()) {
-        let what = if models.len() > 1 { "a network or a random forest" } else { "a network" };
-        return Err(texts.error(span, format!("no experiment here trains {what}: `{first}` would change nothing")));
+        let what = if models.len() > 1 {
+            "a network or a random forest"
+        } else {
+            "a network"
+        };
+        return Err(texts.error(
+            span,
+            format!("no experiment here trains {what}: `{first}` would change nothing"),
+        ));
     }
     Ok(())
 }
@@ -188,14 +291,14 @@ fn put_by_name<'a>(
             .error(span, "an experiment's key is experiment.NAME.KEY")
             .hint("for example --set experiment.quick.train.epochs=15"));
     };
-    let names: Vec<String> = experiments(root).filter_map(|e| string(e, "name").map(str::to_owned)).collect();
+    let names: Vec<String> = experiments(root)
+        .filter_map(|e| string(e, "name").map(str::to_owned))
+        .collect();
     if !names.is_empty() && !names.iter().any(|n| n == name) {
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        return Err(texts.error(name_span, format!("no experiment `{}` here", shorten(name))).hint(suggestion(
-            name,
-            "experiments",
-            &names,
-        )));
+        return Err(texts
+            .error(name_span, format!("no experiment `{}` here", shorten(name)))
+            .hint(suggestion(name, "experiments", &names)));
     }
     for experiment in experiments(root).filter(|e| string(e, "name") == Some(*name)) {
         insert(experiment, path, value, texts)?;
@@ -203,8 +306,15 @@ fn put_by_name<'a>(
     Ok(())
 }
 
-fn insert<'a>(table: &mut DeTable<'a>, path: &[Segment<'a>], value: &Spanned<DeValue<'a>>, texts: &Texts) -> Result<()> {
-    let Some(((key, span), rest)) = path.split_first() else { return Ok(()) };
+fn insert<'a>(
+    table: &mut DeTable<'a>,
+    path: &[Segment<'a>],
+    value: &Spanned<DeValue<'a>>,
+    texts: &Texts,
+) -> Result<()> {
+    let Some(((key, span), rest)) = path.split_first() else {
+        return Ok(());
+    };
     let spanned = Spanned::new(span.clone(), Cow::Borrowed(*key));
     if rest.is_empty() {
         // The old key would keep its old place.
@@ -213,17 +323,25 @@ fn insert<'a>(table: &mut DeTable<'a>, path: &[Segment<'a>], value: &Spanned<DeV
         return Ok(());
     }
     if !table.contains_key(*key) {
-        table.insert(spanned, Spanned::new(span.clone(), DeValue::Table(DeTable::new())));
+        table.insert(
+            spanned,
+            Spanned::new(span.clone(), DeValue::Table(DeTable::new())),
+        );
     }
     match table.get_mut(*key).map(Spanned::get_mut) {
         Some(DeValue::Table(inner)) => insert(inner, rest, value, texts),
-        _ => Err(texts.error(span, format!("`{}` is no table and has no keys of its own", shorten(key)))),
+        _ => Err(texts.error(
+            span,
+            format!("`{}` is no table and has no keys of its own", shorten(key)),
+        )),
     }
 }
 
-/// The tables under `experiment`; none where the file has something else there, which is reported later.
+/// The tables under `experiment`; none where the file has something else there, which is reported
+/// later.
 fn experiments<'t, 'a>(root: &'t mut DeTable<'a>) -> impl Iterator<Item = &'t mut DeTable<'a>> {
-    let items: &mut [Spanned<DeValue<'a>>] = match root.get_mut("experiment").map(Spanned::get_mut) {
+    let items: &mut [Spanned<DeValue<'a>>] = match root.get_mut("experiment").map(Spanned::get_mut)
+    {
         Some(DeValue::Array(items)) => items,
         _ => &mut [],
     };
@@ -253,7 +371,14 @@ mod tests {
 
     #[test]
     fn an_override_that_some_experiments_refuse_is_offered_to_the_others() {
-        says(&refused(MINIMAL, &["model.c=2"]), &["`c`", "experiment `a` cannot take it", "--set experiment.b.model.c=2"]);
+        says(
+            &refused(MINIMAL, &["model.c=2"]),
+            &[
+                "`c`",
+                "experiment `a` cannot take it",
+                "--set experiment.b.model.c=2",
+            ],
+        );
         assert!(read(MINIMAL, &["experiment.b.model.c=2"]).is_ok());
         let nobody = refused(MINIMAL, &["model.frobnicate=2"]);
         assert!(!nobody.contains("cannot take it"), "{nobody}");
@@ -263,11 +388,16 @@ mod tests {
 
     #[test]
     fn other_classes_are_another_task() {
-        let file = format!("{MINIMAL}\n[[published]]\nsource = \"S\"\nsystem = \"s\"\nprotocol = \"p\"\naccuracy = 0.5\nmark = \"P\"\n");
+        let file = format!(
+            "{MINIMAL}\n[[published]]\nsource = \"S\"\nsystem = \"s\"\nprotocol = \"p\"\naccuracy = 0.5\nmark = \"P\"\n"
+        );
         let plain = read(&file, &["split_seed=3"]).unwrap();
         assert_eq!(plain.published.len(), 1);
         let few = read(&file, &["corpus.labels=[\"angry\", \"sad\"]"]).unwrap();
-        assert_eq!(few.title, format!("{} (these classes alone: angry, sad)", plain.title));
+        assert_eq!(
+            few.title,
+            format!("{} (these classes alone: angry, sad)", plain.title)
+        );
         assert!(few.published.is_empty());
         let titled = read(&file, &["corpus.labels=[\"angry\", \"sad\"]", "title=Two"]).unwrap();
         assert_eq!((titled.title.as_str(), titled.published.len()), ("Two", 0));
@@ -275,9 +405,18 @@ mod tests {
 
     #[test]
     fn a_single_value_is_offered_as_a_list() {
-        says(&refused(MINIMAL, &["seeds=3"]), &["expected a list", "--set 'seeds=[3]'"]);
-        says(&refused(MINIMAL, &["features.sets=frames"]), &["expected a list", "--set 'features.sets=[\"frames\"]'"]);
-        let file = MINIMAL.replace("kind = \"ravdess\"", "kind = \"ravdess\"\nlabels = \"angry\"");
+        says(
+            &refused(MINIMAL, &["seeds=3"]),
+            &["expected a list", "--set 'seeds=[3]'"],
+        );
+        says(
+            &refused(MINIMAL, &["features.sets=frames"]),
+            &["expected a list", "--set 'features.sets=[\"frames\"]'"],
+        );
+        let file = MINIMAL.replace(
+            "kind = \"ravdess\"",
+            "kind = \"ravdess\"\nlabels = \"angry\"",
+        );
         says(&refused(&file, &[]), &["stands in brackets: [\"angry\"]"]);
     }
 }

@@ -1,4 +1,5 @@
-//! A pipeline file as it is written: every key that may stand in it, with its place, and nothing decided yet.
+//! A pipeline file as it is written: every key that may stand in it, with its place, and nothing
+//! decided yet.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -16,7 +17,9 @@ use super::slurm::RawSlurm;
 use crate::corpus::SubsetRule;
 use crate::corpus::iemocap::{Agreement, Dialogs, Excitement};
 use crate::evaluation::{Mark, Vote};
-use crate::model::{Architecture, Device, Kernel, KnnWeights, NormStatistics, Optimizer, SplitFeatures};
+use crate::model::{
+    Architecture, Device, Kernel, KnnWeights, NormStatistics, Optimizer, SplitFeatures,
+};
 use crate::transform::{Order, ScalerKind};
 
 /// A key that may be absent.
@@ -304,7 +307,11 @@ impl<'de> Deserialize<'de> for Gamma {
             }
 
             fn visit_str<E: de::Error>(self, word: &str) -> Result<Gamma, E> {
-                if word == "scale" { Ok(Gamma::Scale) } else { Err(E::invalid_value(de::Unexpected::Str(word), &self)) }
+                if word == "scale" {
+                    Ok(Gamma::Scale)
+                } else {
+                    Err(E::invalid_value(de::Unexpected::Str(word), &self))
+                }
             }
 
             fn visit_f64<E: de::Error>(self, value: f64) -> Result<Gamma, E> {

@@ -1,4 +1,5 @@
-//! `search` of an experiment: settings that are chosen by cross-validation within each training part.
+//! `search` of an experiment: settings that are chosen by cross-validation within each training
+//! part.
 
 use std::collections::BTreeMap;
 
@@ -76,7 +77,8 @@ pub struct Search {
     pub grid: Grid,
 }
 
-/// Values to try, all with all; an empty list leaves the experiment's own value. Later lists vary faster.
+/// Values to try, all with all; an empty list leaves the experiment's own value. Later lists vary
+/// faster.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Grid {
     log_mel: Vec<bool>,
@@ -112,7 +114,14 @@ impl SearchMetric {
 impl Grid {
     /// Number of values by dotted key, in the order of the grid.
     fn lists(&self) -> [(&'static str, usize); 6] {
-        let Grid { log_mel, c, gamma, k, trees, max_depth } = self;
+        let Grid {
+            log_mel,
+            c,
+            gamma,
+            k,
+            trees,
+            max_depth,
+        } = self;
         [
             ("inputs.log_mel", log_mel.len()),
             ("model.c", c.len()),
@@ -125,17 +134,33 @@ impl Grid {
 
     /// The dotted keys that have values.
     pub fn keys(&self) -> Vec<&'static str> {
-        self.lists().into_iter().filter(|(_, n)| *n > 0).map(|(key, _)| key).collect()
+        self.lists()
+            .into_iter()
+            .filter(|(_, n)| *n > 0)
+            .map(|(key, _)| key)
+            .collect()
     }
 
     fn len(&self) -> usize {
-        self.lists().iter().map(|(_, n)| (*n).max(1)).fold(1, usize::saturating_mul)
+        self.lists()
+            .iter()
+            .map(|(_, n)| (*n).max(1))
+            .fold(1, usize::saturating_mul)
     }
 
     /// All points, in order.
     pub fn candidates(&self, model: &ModelSettings, inputs: &Inputs) -> Vec<Candidate> {
-        let mut points = vec![Candidate { model: model.clone(), inputs: *inputs, settings: BTreeMap::new() }];
-        vary(&mut points, "inputs.log_mel", &self.log_mel, |point, value| point.inputs.log_mel = *value);
+        let mut points = vec![Candidate {
+            model: model.clone(),
+            inputs: *inputs,
+            settings: BTreeMap::new(),
+        }];
+        vary(
+            &mut points,
+            "inputs.log_mel",
+            &self.log_mel,
+            |point, value| point.inputs.log_mel = *value,
+        );
         vary(&mut points, "model.c", &self.c, |point, value| {
             if let ModelSettings::Svm { c, .. } | ModelSettings::Logistic { c } = &mut point.model {
                 *c = *value;
@@ -156,21 +181,33 @@ impl Grid {
                 *trees = *value;
             }
         });
-        vary(&mut points, "model.max_depth", &self.max_depth, |point, value| {
-            if let ModelSettings::RandomForest { max_depth, .. } = &mut point.model {
-                *max_depth = Some(*value);
-            }
-        });
+        vary(
+            &mut points,
+            "model.max_depth",
+            &self.max_depth,
+            |point, value| {
+                if let ModelSettings::RandomForest { max_depth, .. } = &mut point.model {
+                    *max_depth = Some(*value);
+                }
+            },
+        );
         points
     }
 }
 
 /// Puts one point for each value in the place of every point.
-fn vary<T: Written>(points: &mut Vec<Candidate>, key: &str, values: &[T], set: impl Fn(&mut Candidate, &T)) {
+fn vary<T: Written>(
+    points: &mut Vec<Candidate>,
+    key: &str,
+    values: &[T],
+    set: impl Fn(&mut Candidate, &T),
+) {
     if values.is_empty() {
         return;
     }
-    let varied = points.iter().flat_map(|point| values.iter().map(move |value| (point.clone(), value)));
+    let varied = points
+        .iter()
+        .flat_map(|point| values.iter().map(move |value| (point.clone(), value)));
     let place = |(mut point, value): (Candidate, &T)| {
         set(&mut point, value);
         point.settings.insert(key.to_owned(), value.written());
@@ -220,8 +257,15 @@ pub(super) fn word(key: &'static str) -> &'static str {
 /// Whether a model takes a key of the grid.
 fn takes(model: &ModelSettings, key: &str) -> bool {
     match model {
-        ModelSettings::Svm { kernel: Kernel::Rbf, .. } => matches!(key, "model.c" | "model.gamma"),
-        ModelSettings::Svm { kernel: Kernel::Linear, .. } | ModelSettings::Logistic { .. } => key == "model.c",
+        ModelSettings::Svm {
+            kernel: Kernel::Rbf,
+            ..
+        } => matches!(key, "model.c" | "model.gamma"),
+        ModelSettings::Svm {
+            kernel: Kernel::Linear,
+            ..
+        }
+        | ModelSettings::Logistic { .. } => key == "model.c",
         ModelSettings::Knn { .. } => key == "model.k",
         ModelSettings::RandomForest { .. } => matches!(key, "model.trees" | "model.max_depth"),
         ModelSettings::Cnn { .. }
@@ -233,18 +277,34 @@ fn takes(model: &ModelSettings, key: &str) -> bool {
 }
 
 /// Checks a search for a model in a protocol.
-pub(super) fn search(raw: Spanned<Table<RawSearch>>, protocol: &Protocol, model: &ModelSettings, context: &Context<'_>) -> Result<Search> {
+pub(super) fn search(
+    raw: Spanned<Table<RawSearch>>,
+    protocol: &Protocol,
+    model: &ModelSettings,
+    context: &Context<'_>,
+) -> Result<Search> {
     let place = raw.span();
     let Table(raw) = raw.into_inner();
     if model.is_network() || matches!(model, ModelSettings::Majority) {
-        let error = context.texts.error(&place, format!("`search` is not for this model ({})", model.describe()));
+        let error = context.texts.error(
+            &place,
+            format!("`search` is not for this model ({})", model.describe()),
+        );
         return Err(error.hint("models that can be searched: svm, logistic, random-forest, knn"));
     }
-    let by = raw.by.unwrap_or(if protocol.keeps_speakers_apart() { Grouping::Speaker } else { Grouping::Utterance });
+    let by = raw.by.unwrap_or(if protocol.keeps_speakers_apart() {
+        Grouping::Speaker
+    } else {
+        Grouping::Utterance
+    });
     let grid_place = raw.grid.span();
     let Table(grid) = raw.grid.into_inner();
-    let of_model = grid.model.map_or_else(RawModelGrid::default, |Table(grid)| grid);
-    let of_inputs = grid.inputs.map_or_else(RawInputsGrid::default, |Table(grid)| grid);
+    let of_model = grid
+        .model
+        .map_or_else(RawModelGrid::default, |Table(grid)| grid);
+    let of_inputs = grid
+        .inputs
+        .map_or_else(RawInputsGrid::default, |Table(grid)| grid);
     for (key, place) in [
         ("model.c", span(&of_model.c)),
         ("model.gamma", span(&of_model.gamma)),
@@ -253,28 +313,70 @@ pub(super) fn search(raw: Spanned<Table<RawSearch>>, protocol: &Protocol, model:
         ("model.max_depth", span(&of_model.max_depth)),
     ] {
         if let Some(place) = place.filter(|_| !takes(model, key)) {
-            return Err(context.texts.error(&place, format!("`{key}` does not belong to this model ({})", model.describe())));
+            return Err(context.texts.error(
+                &place,
+                format!(
+                    "`{key}` does not belong to this model ({})",
+                    model.describe()
+                ),
+            ));
         }
     }
     let whole = |key: &'static str, range: std::ops::RangeInclusive<i64>| {
         move |value: Spanned<i64>| context.whole::<usize>(key, Some(value), 0, range.clone())
     };
     let grid = Grid {
-        log_mel: values("log_mel", of_inputs.log_mel, |value| Ok(value.into_inner()), context)?,
-        c: values("c", of_model.c, |value| context.real("c", &value, |x| x > 0.0, "above 0"), context)?,
-        gamma: values("gamma", of_model.gamma, |value| gamma(&value, context), context)?,
+        log_mel: values(
+            "log_mel",
+            of_inputs.log_mel,
+            |value| Ok(value.into_inner()),
+            context,
+        )?,
+        c: values(
+            "c",
+            of_model.c,
+            |value| context.real("c", &value, |x| x > 0.0, "above 0"),
+            context,
+        )?,
+        gamma: values(
+            "gamma",
+            of_model.gamma,
+            |value| gamma(&value, context),
+            context,
+        )?,
         k: values("k", of_model.k, whole("k", NEIGHBOURS), context)?,
         trees: values("trees", of_model.trees, whole("trees", TREES), context)?,
-        max_depth: values("max_depth", of_model.max_depth, whole("max_depth", DEPTHS), context)?,
+        max_depth: values(
+            "max_depth",
+            of_model.max_depth,
+            whole("max_depth", DEPTHS),
+            context,
+        )?,
     };
     if grid.len() < 2 || grid.len() > MOST {
-        let error = context.texts.error(&grid_place, format!("this grid has {} candidates, and must have from 2 to {MOST}", grid.len()));
+        let error = context.texts.error(
+            &grid_place,
+            format!(
+                "this grid has {} candidates, and must have from 2 to {MOST}",
+                grid.len()
+            ),
+        );
         return Err(error.hint("write for example grid = { model.c = [0.1, 1, 10] }"));
     }
-    Ok(Search { folds: context.whole("folds", raw.folds, 4, FOLDS)?, by, metric: raw.metric.unwrap_or(SearchMetric::Uar), grid })
+    Ok(Search {
+        folds: context.whole("folds", raw.folds, 4, FOLDS)?,
+        by,
+        metric: raw.metric.unwrap_or(SearchMetric::Uar),
+        grid,
+    })
 }
 
-fn values<R, T: PartialEq>(key: &str, raw: Values<R>, check: impl Fn(Spanned<R>) -> Result<T>, context: &Context<'_>) -> Result<Vec<T>> {
+fn values<R, T: PartialEq>(
+    key: &str,
+    raw: Values<R>,
+    check: impl Fn(Spanned<R>) -> Result<T>,
+    context: &Context<'_>,
+) -> Result<Vec<T>> {
     let Some(raw) = raw else { return Ok(vec![]) };
     let place = raw.span();
     let mut checked = Vec::new();
@@ -282,9 +384,15 @@ fn values<R, T: PartialEq>(key: &str, raw: Values<R>, check: impl Fn(Spanned<R>)
         let place = value.span();
         let value = check(value)?;
         if checked.contains(&value) {
-            return Err(context.texts.error(&place, format!("a value of `{key}` stands here twice")));
+            return Err(context
+                .texts
+                .error(&place, format!("a value of `{key}` stands here twice")));
         }
         checked.push(value);
     }
-    if checked.is_empty() { Err(context.texts.error(&place, format!("`{key}` is empty"))) } else { Ok(checked) }
+    if checked.is_empty() {
+        Err(context.texts.error(&place, format!("`{key}` is empty")))
+    } else {
+        Ok(checked)
+    }
 }

@@ -13,21 +13,41 @@ use crate::split::Protocol;
 
 fn shipped() -> Vec<(String, String)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("pipelines");
-    let mut files: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()).collect();
+    let mut files: Vec<PathBuf> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|e| e.unwrap().path())
+        .collect();
     files.retain(|path| path.extension().is_some_and(|e| e == "toml"));
     files.sort();
-    files.iter().map(|p| (p.file_stem().unwrap().to_str().unwrap().to_owned(), std::fs::read_to_string(p).unwrap())).collect()
+    files
+        .iter()
+        .map(|p| {
+            (
+                p.file_stem().unwrap().to_str().unwrap().to_owned(),
+                std::fs::read_to_string(p).unwrap(),
+            )
+        })
+        .collect()
 }
 
 #[test]
 fn the_shipped_pipelines_are_valid() {
     let shipped = shipped();
-    let in_program: std::collections::BTreeMap<_, _> =
-        super::SHIPPED.iter().map(|(name, text)| (name.to_string(), text.to_string())).collect();
-    assert_eq!(in_program, shipped.iter().cloned().collect(), "the program has the files of the folder");
+    let in_program: std::collections::BTreeMap<_, _> = super::SHIPPED
+        .iter()
+        .map(|(name, text)| (name.to_string(), text.to_string()))
+        .collect();
+    assert_eq!(
+        in_program,
+        shipped.iter().cloned().collect(),
+        "the program has the files of the folder"
+    );
     assert!(super::SHIPPED.is_sorted());
     assert_eq!(
-        shipped.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(),
+        shipped
+            .iter()
+            .map(|(name, _)| name.as_str())
+            .collect::<Vec<_>>(),
         [
             "cross-corpus",
             "demo",
@@ -50,33 +70,71 @@ fn the_shipped_pipelines_are_valid() {
         assert_eq!(&pipeline.name, name);
         assert!(!pipeline.select(&[]).unwrap().is_empty());
         if name == "ravdess-recipes" {
-            assert!(pipeline.experiments.iter().all(|e| e.validation.is_some()), "candidates are judged on validation parts");
+            assert!(
+                pipeline.experiments.iter().all(|e| e.validation.is_some()),
+                "candidates are judged on validation parts"
+            );
             continue;
         }
         if name == "cross-corpus" {
-            assert!(pipeline.published.is_empty() && pipeline.experiments.iter().all(|e| e.protocol == Protocol::CrossCorpus));
+            assert!(
+                pipeline.published.is_empty()
+                    && pipeline
+                        .experiments
+                        .iter()
+                        .all(|e| e.protocol == Protocol::CrossCorpus)
+            );
             continue;
         }
         let is_variant = name == "emodb-2s" || name == "emodb-four";
-        assert_eq!(pipeline.published.is_empty(), name == "demo" || is_variant, "{name}");
-        let is_part = name.ends_with("-reimplementation") || name.ends_with("-steps") || name.ends_with("-sensitivity") || is_variant;
+        assert_eq!(
+            pipeline.published.is_empty(),
+            name == "demo" || is_variant,
+            "{name}"
+        );
+        let is_part = name.ends_with("-reimplementation")
+            || name.ends_with("-steps")
+            || name.ends_with("-sensitivity")
+            || is_variant;
         let has_paper = pipeline.experiments.iter().any(|e| e.name == "paper");
-        assert!(has_paper || is_part, "{name}: the paper's experiment is found under this name");
+        assert!(
+            has_paper || is_part,
+            "{name}: the paper's experiment is found under this name"
+        );
         for experiment in &pipeline.experiments {
-            assert!(!experiment.name.starts_with("paper") || !experiment.default, "{name}: {} would run for hours", experiment.name);
+            assert!(
+                !experiment.name.starts_with("paper") || !experiment.default,
+                "{name}: {} would run for hours",
+                experiment.name
+            );
             let keras = experiment.train.batch_norm == NormStatistics::MovingAverage;
-            assert_eq!(keras, experiment.name.starts_with("paper"), "{name}: {} normalises the other way", experiment.name);
+            assert_eq!(
+                keras,
+                experiment.name.starts_with("paper"),
+                "{name}: {} normalises the other way",
+                experiment.name
+            );
         }
     }
 }
 
 #[test]
 fn the_paper_s_recipe_is_what_is_known_of_it() {
-    let (_, text) = shipped().into_iter().find(|(name, _)| name == "ravdess").unwrap();
+    let (_, text) = shipped()
+        .into_iter()
+        .find(|(name, _)| name == "ravdess")
+        .unwrap();
     let pipeline = read(&text, &[]).unwrap();
-    let paper = pipeline.experiments.iter().find(|e| e.name == "paper").unwrap();
+    let paper = pipeline
+        .experiments
+        .iter()
+        .find(|e| e.name == "paper")
+        .unwrap();
     assert_eq!(paper.protocol, Protocol::StratifiedKfold { folds: 5 });
-    assert_eq!((paper.train.optimizer, paper.train.learning_rate), (Optimizer::Rmsprop, 1e-5));
+    assert_eq!(
+        (paper.train.optimizer, paper.train.learning_rate),
+        (Optimizer::Rmsprop, 1e-5)
+    );
     assert_eq!(paper.train.schedule, Schedule::InverseTime { decay: 1e-6 });
     assert_eq!((paper.train.epochs, paper.train.batch_size), (700, 32));
     assert_eq!(pipeline.published[0].accuracy, Some(0.7161));
@@ -84,33 +142,63 @@ fn the_paper_s_recipe_is_what_is_known_of_it() {
 
 #[test]
 fn steps_differ_in_the_step_alone() {
-    for (name, text) in shipped().into_iter().filter(|(name, _)| name.ends_with("-steps")) {
+    for (name, text) in shipped()
+        .into_iter()
+        .filter(|(name, _)| name.ends_with("-steps"))
+    {
         let pipeline = read(&text, &[]).unwrap();
-        let (shared, unseen): (Vec<&Experiment>, Vec<&Experiment>) =
-            pipeline.experiments.iter().partition(|e| !e.name.ends_with("-speaker-independent"));
+        let (shared, unseen): (Vec<&Experiment>, Vec<&Experiment>) = pipeline
+            .experiments
+            .iter()
+            .partition(|e| !e.name.ends_with("-speaker-independent"));
         assert_eq!(shared.len(), unseen.len());
         for steps in [&shared, &unseen] {
             let first = steps[0];
             let folds = |e: &Experiment| (e.protocol.clone(), e.split_seed, e.validation);
-            assert!(steps.iter().all(|e| folds(e) == folds(first)), "{name}: the same folds");
-            assert!(steps.iter().all(|e| (&e.train, &e.inputs, &e.seeds) == (&first.train, &first.inputs, &first.seeds)), "{name}");
+            assert!(
+                steps.iter().all(|e| folds(e) == folds(first)),
+                "{name}: the same folds"
+            );
+            assert!(
+                steps.iter().all(|e| (&e.train, &e.inputs, &e.seeds)
+                    == (&first.train, &first.inputs, &first.seeds)),
+                "{name}"
+            );
             for pair in steps.windows(2) {
-                assert!((pair[0].model == pair[1].model) != (pair[0].augment == pair[1].augment), "{name}: one change a step");
+                assert!(
+                    (pair[0].model == pair[1].model) != (pair[0].augment == pair[1].augment),
+                    "{name}: one change a step"
+                );
             }
         }
-        let models = |steps: &[&Experiment]| steps.iter().map(|e| (e.model.clone(), e.augment.clone())).collect::<Vec<_>>();
+        let models = |steps: &[&Experiment]| {
+            steps
+                .iter()
+                .map(|e| (e.model.clone(), e.augment.clone()))
+                .collect::<Vec<_>>()
+        };
         assert_eq!(models(&shared), models(&unseen));
     }
 }
 
 #[test]
 fn the_paper_s_augmentation_is_what_is_quoted_of_it() {
-    let (_, text) = shipped().into_iter().find(|(name, _)| name == "emodb-520").unwrap();
+    let (_, text) = shipped()
+        .into_iter()
+        .find(|(name, _)| name == "emodb-520")
+        .unwrap();
     let pipeline = read(&text, &[]).unwrap();
     let augment = pipeline.features.augment.unwrap();
-    assert_eq!((augment.speed_up, augment.slow_down, augment.noise_share), (1.0123, 0.9919, 0.25));
+    assert_eq!(
+        (augment.speed_up, augment.slow_down, augment.noise_share),
+        (1.0123, 0.9919, 0.25)
+    );
     assert_eq!(pipeline.corpus.subset.as_ref().map(|s| s.size), Some(520));
-    let paper = pipeline.experiments.iter().find(|e| e.name == "paper").unwrap();
+    let paper = pipeline
+        .experiments
+        .iter()
+        .find(|e| e.name == "paper")
+        .unwrap();
     assert!(!paper.augment.is_empty() && paper.train.epochs == 300);
 }
 
@@ -142,18 +230,22 @@ fn a_damaged_file_never_panics_and_its_error_has_a_place() {
     ];
     let (mut valid, mut refused) = (0, 0);
     for (name, text) in shipped() {
-        let mut check = |damaged: &str, overrides: &[String]| match parse(damaged, "p.toml", overrides, None) {
-            Ok(pipeline) => {
-                valid += 1;
-                assert!(!pipeline.settings().is_empty());
-            }
-            Err(error) => {
-                refused += 1;
-                assert_eq!(error.kind(), Kind::Config, "{name}: {error}");
-                let message = error.to_string();
-                assert!(message.starts_with("p.toml") || message.starts_with("--set"), "{name}: {message}");
-            }
-        };
+        let mut check =
+            |damaged: &str, overrides: &[String]| match parse(damaged, "p.toml", overrides, None) {
+                Ok(pipeline) => {
+                    valid += 1;
+                    assert!(!pipeline.settings().is_empty());
+                }
+                Err(error) => {
+                    refused += 1;
+                    assert_eq!(error.kind(), Kind::Config, "{name}: {error}");
+                    let message = error.to_string();
+                    assert!(
+                        message.starts_with("p.toml") || message.starts_with("--set"),
+                        "{name}: {message}"
+                    );
+                }
+            };
         for round in 0..400 {
             let mut bytes = text.clone().into_bytes();
             for _ in 0..=draw(3) {
@@ -161,7 +253,10 @@ fn a_damaged_file_never_panics_and_its_error_has_a_place() {
                 match draw(5) {
                     0 => bytes.truncate(at),
                     1 => drop(bytes.splice(at..at, pieces[draw(pieces.len())].bytes())),
-                    2 => drop(bytes.splice(at..(at + draw(40)).min(bytes.len()), pieces[draw(pieces.len())].bytes())),
+                    2 => drop(bytes.splice(
+                        at..(at + draw(40)).min(bytes.len()),
+                        pieces[draw(pieces.len())].bytes(),
+                    )),
                     3 => bytes[at] = draw(256) as u8,
                     _ => {
                         let to = draw(bytes.len());
@@ -174,15 +269,22 @@ fn a_damaged_file_never_panics_and_its_error_has_a_place() {
                 }
             }
             check(&String::from_utf8_lossy(&bytes), &[]);
-            let override_text: String =
-                (0..=draw(6)).map(|_| ["train", ".", "epochs", "=", "3", pieces[draw(pieces.len())]][draw(6)]).collect();
+            let override_text: String = (0..=draw(6))
+                .map(|_| ["train", ".", "epochs", "=", "3", pieces[draw(pieces.len())]][draw(6)])
+                .collect();
             let cut = text.len().min(round * 17);
-            check(&text[..(0..=cut).rev().find(|&i| text.is_char_boundary(i)).unwrap()], std::slice::from_ref(&override_text));
+            check(
+                &text[..(0..=cut).rev().find(|&i| text.is_char_boundary(i)).unwrap()],
+                std::slice::from_ref(&override_text),
+            );
             check(&text, &[override_text]);
         }
     }
     // Both outcomes occur, or the damage is too small or too large to tell anything.
-    assert!(valid > 50 && refused > 1000, "{valid} valid, {refused} refused");
+    assert!(
+        valid > 50 && refused > 1000,
+        "{valid} valid, {refused} refused"
+    );
 }
 
 #[test]
@@ -193,7 +295,12 @@ fn every_key_is_in_the_documentation() {
     let listed = |overrides: &str| {
         let error = read(&format!("{MINIMAL}[[published]]\n"), &[overrides]).unwrap_err();
         let hint = error.hint_text().unwrap().to_owned();
-        hint.split_once("known keys: ").unwrap().1.split(", ").map(str::to_owned).collect::<Vec<_>>()
+        hint.split_once("known keys: ")
+            .unwrap()
+            .1
+            .split(", ")
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
     };
     let mut keys = 0;
     for table in [
@@ -211,14 +318,25 @@ fn every_key_is_in_the_documentation() {
         "train.spec_augment",
     ] {
         for key in listed(&format!("{table}.no_such_key=1")) {
-            assert!(page.contains(&format!("\n| `{key}` | ")), "pipelines/README.md does not tell of `{key}` ({table})");
+            assert!(
+                page.contains(&format!("\n| `{key}` | ")),
+                "pipelines/README.md does not tell of `{key}` ({table})"
+            );
             keys += 1;
         }
     }
     assert!(keys > 50, "{keys}");
-    let hint = read(&MINIMAL.replace("stratified-kfold", "no"), &[]).unwrap_err().hint_text().unwrap().to_owned();
+    let hint = read(&MINIMAL.replace("stratified-kfold", "no"), &[])
+        .unwrap_err()
+        .hint_text()
+        .unwrap()
+        .to_owned();
     for kind in hint.split_once("known values: ").unwrap().1.split(", ") {
-        assert!(page.contains(&format!("\n| `{kind}` | ")) && protocols.contains(&format!("\n| `{kind}`")), "{kind}");
+        assert!(
+            page.contains(&format!("\n| `{kind}` | "))
+                && protocols.contains(&format!("\n| `{kind}`")),
+            "{kind}"
+        );
     }
 }
 
@@ -228,9 +346,16 @@ fn transductive_experiments_stand_beside_the_inductive_ones_that_they_are_named_
     for (file, text) in &shipped() {
         let pipeline = read(text, &[]).unwrap();
         for experiment in &pipeline.experiments {
-            let twin = pipeline.inductive_twin(experiment).map(|twin| twin.name.as_str());
+            let twin = pipeline
+                .inductive_twin(experiment)
+                .map(|twin| twin.name.as_str());
             let named_after = experiment.name.strip_suffix("-transductive");
-            let there = named_after.filter(|name| pipeline.experiments.iter().any(|other| other.name == **name));
+            let there = named_after.filter(|name| {
+                pipeline
+                    .experiments
+                    .iter()
+                    .any(|other| other.name == **name)
+            });
             assert_eq!(twin, there, "{file}: {}", experiment.name);
             pairs += usize::from(twin.is_some());
         }

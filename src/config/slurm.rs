@@ -1,4 +1,5 @@
-//! What tasks are given on a Slurm cluster: `[slurm]` in a pipeline file, or a file of its own, a profile. It changes no result.
+//! What tasks are given on a Slurm cluster: `[slurm]` in a pipeline file, or a file of its own, a
+//! profile. It changes no result.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -71,7 +72,8 @@ struct RawShare {
     options: Key<Vec<Spanned<String>>>,
 }
 
-/// What is said of a task; what is not is left to whoever is asked next, and at last to the cluster.
+/// What is said of a task; what is not is left to whoever is asked next, and at last to the
+/// cluster.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SlurmShare {
     /// Where it runs.
@@ -123,38 +125,63 @@ impl SlurmSettings {
             let own = self.stages.remove(&stage).unwrap_or_default();
             self.stages.insert(stage, own.over(share));
         }
-        SlurmSettings { all: self.all.over(base.all), stages: self.stages, shard_size: self.shard_size.or(base.shard_size) }
+        SlurmSettings {
+            all: self.all.over(base.all),
+            stages: self.stages,
+            shard_size: self.shard_size.or(base.shard_size),
+        }
     }
 
     /// What a task of `stage` is given.
     pub fn of(&self, stage: &str) -> SlurmShare {
-        self.stages.get(stage).cloned().unwrap_or_default().over(self.all.clone())
+        self.stages
+            .get(stage)
+            .cloned()
+            .unwrap_or_default()
+            .over(self.all.clone())
     }
 }
 
 /// Reads a profile: a file of the keys that may stand under `[slurm]`.
 ///
 /// # Errors
-/// `Missing` where there is no such file; `Config` with file, line and column for what is wrong in it; `Io` where it cannot be read.
+/// `Missing` where there is no such file; `Config` with file, line and column for what is wrong in
+/// it; `Io` where it cannot be read.
 pub fn load_profile(path: &Path) -> Result<SlurmSettings> {
     let text = load::read_profile(path)?;
     let texts = Texts::new(&path.display().to_string(), &text, &[]);
     let root = DeTable::parse(texts.file()).map_err(|error| texts.toml_error(&error))?;
-    root.get_ref().values().try_for_each(|value| load::refuse_dates(value, &texts))?;
-    let raw = RawSlurm::deserialize(Deserializer::from(root)).map_err(|error| texts.toml_error(&error))?;
-    settings(Some(raw), &Context { texts: &texts, corpora_dir: None })
+    root.get_ref()
+        .values()
+        .try_for_each(|value| load::refuse_dates(value, &texts))?;
+    let raw = RawSlurm::deserialize(Deserializer::from(root))
+        .map_err(|error| texts.toml_error(&error))?;
+    settings(
+        Some(raw),
+        &Context {
+            texts: &texts,
+            corpora_dir: None,
+        },
+    )
 }
 
 /// Checks everything that is said.
 pub(super) fn settings(raw: Option<RawSlurm>, context: &Context<'_>) -> Result<SlurmSettings> {
     let raw = raw.unwrap_or_default();
     let mut stages = BTreeMap::new();
-    for (stage, own) in SLURM_STAGES.into_iter().zip([raw.features, raw.prepare, raw.train, raw.report]) {
+    for (stage, own) in
+        SLURM_STAGES
+            .into_iter()
+            .zip([raw.features, raw.prepare, raw.train, raw.report])
+    {
         if let Some(Table(own)) = own {
             stages.insert(stage.to_owned(), share(own, context)?);
         }
     }
-    let shard_size = raw.shard_size.map(|n| context.whole("shard_size", Some(n), 0, 1..=10_000_000)).transpose()?;
+    let shard_size = raw
+        .shard_size
+        .map(|n| context.whole("shard_size", Some(n), 0, 1..=10_000_000))
+        .transpose()?;
     let all = RawShare {
         partition: raw.partition,
         account: raw.account,
@@ -164,7 +191,11 @@ pub(super) fn settings(raw: Option<RawSlurm>, context: &Context<'_>) -> Result<S
         max_concurrent: raw.max_concurrent,
         options: raw.options,
     };
-    Ok(SlurmSettings { all: share(all, context)?, stages, shard_size })
+    Ok(SlurmSettings {
+        all: share(all, context)?,
+        stages,
+        shard_size,
+    })
 }
 
 fn share(raw: RawShare, context: &Context<'_>) -> Result<SlurmShare> {
@@ -172,12 +203,22 @@ fn share(raw: RawShare, context: &Context<'_>) -> Result<SlurmShare> {
         let Some(value) = value else { return Ok(None) };
         let span = value.span();
         let text = context.text(key, value)?;
-        if text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.,:@+".contains(c)) {
+        if text
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "-_.,:@+".contains(c))
+        {
             return Ok(Some(text));
         }
-        Err(context.texts.error(&span, format!("`{key}` is no name that Slurm knows: `{}`", shorten(&text))))
+        Err(context.texts.error(
+            &span,
+            format!("`{key}` is no name that Slurm knows: `{}`", shorten(&text)),
+        ))
     };
-    let number = |key: &str, value: Key<i64>| value.map(|n| context.whole(key, Some(n), 0, 1..=4_096)).transpose();
+    let number = |key: &str, value: Key<i64>| {
+        value
+            .map(|n| context.whole(key, Some(n), 0, 1..=4_096))
+            .transpose()
+    };
     Ok(SlurmShare {
         partition: word("partition", raw.partition)?,
         account: word("account", raw.account)?,
@@ -185,7 +226,16 @@ fn share(raw: RawShare, context: &Context<'_>) -> Result<SlurmShare> {
         memory: raw.memory.map(|memory| size(memory, context)).transpose()?,
         cpus: number("cpus", raw.cpus)?,
         max_concurrent: number("max_concurrent", raw.max_concurrent)?,
-        options: raw.options.map(|options| options.into_inner().into_iter().map(|o| option(o, context)).collect()).transpose()?,
+        options: raw
+            .options
+            .map(|options| {
+                options
+                    .into_inner()
+                    .into_iter()
+                    .map(|o| option(o, context))
+                    .collect()
+            })
+            .transpose()?,
     })
 }
 
@@ -193,11 +243,17 @@ fn share(raw: RawShare, context: &Context<'_>) -> Result<SlurmShare> {
 fn seconds(time: Spanned<String>, context: &Context<'_>) -> Result<u64> {
     let parse = |text: &str| -> Option<u64> {
         let (days, clock) = text.split_once('-').unwrap_or(("0", text));
-        let numbers: Vec<u64> = clock.split(':').map(|n| n.parse().ok()).collect::<Option<_>>()?;
-        let [hours, minutes, seconds] = numbers[..] else { return None };
+        let numbers: Vec<u64> = clock
+            .split(':')
+            .map(|n| n.parse().ok())
+            .collect::<Option<_>>()?;
+        let [hours, minutes, seconds] = numbers[..] else {
+            return None;
+        };
         let days: u64 = days.parse().ok()?;
         let fits = minutes < 60 && seconds < 60 && days < 10_000 && hours < 100_000;
-        fits.then_some(((days * 24 + hours) * 60 + minutes) * 60 + seconds).filter(|all| *all >= 60)
+        fits.then_some(((days * 24 + hours) * 60 + minutes) * 60 + seconds)
+            .filter(|all| *all >= 60)
     };
     parse(time.get_ref()).ok_or_else(|| {
         let error = context.texts.error(&time.span(), format!("`time` is no time limit: `{}`", shorten(time.get_ref())));
@@ -211,20 +267,34 @@ fn size(memory: Spanned<String>, context: &Context<'_>) -> Result<String> {
     if digits.parse::<u32>().is_ok_and(|n| n > 0) && digits.bytes().all(|b| b.is_ascii_digit()) {
         return Ok(memory.into_inner());
     }
-    let error = context.texts.error(&memory.span(), format!("`memory` is no size: `{}`", shorten(text)));
+    let error = context.texts.error(
+        &memory.span(),
+        format!("`memory` is no size: `{}`", shorten(text)),
+    );
     Err(error.hint("write a number with K, M, G or T: memory = \"4G\""))
 }
 
 fn option(option: Spanned<String>, context: &Context<'_>) -> Result<String> {
     let span = option.span();
     let text = context.text("an option", option)?;
-    let Some(name) = text.strip_prefix("--").map(|rest| rest.split('=').next().unwrap_or(rest).to_owned()).filter(|n| !n.is_empty()) else {
-        return Err(context.texts.error(&span, "an option of sbatch begins with `--`").hint("for example options = [\"--gres=gpu:1\"]"));
+    let Some(name) = text
+        .strip_prefix("--")
+        .map(|rest| rest.split('=').next().unwrap_or(rest).to_owned())
+        .filter(|n| !n.is_empty())
+    else {
+        return Err(context
+            .texts
+            .error(&span, "an option of sbatch begins with `--`")
+            .hint("for example options = [\"--gres=gpu:1\"]"));
     };
     // Sbatch also takes the beginning of a name.
     if let Some(own) = OWN.iter().find(|own| own.starts_with(&name)) {
-        let error = context.texts.error(&span, format!("`--{own}` is stated by ser itself"));
-        return Err(error.hint("partition, account, time, memory, cpus and max_concurrent are keys of their own"));
+        let error = context
+            .texts
+            .error(&span, format!("`--{own}` is stated by ser itself"));
+        return Err(error.hint(
+            "partition, account, time, memory, cpus and max_concurrent are keys of their own",
+        ));
     }
     Ok(text)
 }
@@ -244,26 +314,46 @@ mod tests {
     #[test]
     fn a_stage_has_its_own_before_what_all_have_and_a_profile_comes_first() {
         let base = profile("partition = \"cpu\"\ntime = \"1-02:00:00\"\nshard_size = 10\n[train]\ncpus = 4\nmemory = \"8G\"\n").unwrap();
-        let over = profile("partition = \"fast\"\n[train]\npartition = \"gpu\"\noptions = [\"--gres=gpu:1\"]\n").unwrap();
+        let over = profile(
+            "partition = \"fast\"\n[train]\npartition = \"gpu\"\noptions = [\"--gres=gpu:1\"]\n",
+        )
+        .unwrap();
         let settings = over.over(base);
         let train = settings.of("train");
         assert_eq!(
-            (train.partition.as_deref(), train.time_s, train.cpus, train.memory.as_deref()),
+            (
+                train.partition.as_deref(),
+                train.time_s,
+                train.cpus,
+                train.memory.as_deref()
+            ),
             (Some("gpu"), Some(93_600), Some(4), Some("8G"))
         );
         assert_eq!(train.options, Some(vec!["--gres=gpu:1".to_owned()]));
-        assert_eq!((settings.of("report").partition.as_deref(), settings.shard_size), (Some("fast"), Some(10)));
+        assert_eq!(
+            (
+                settings.of("report").partition.as_deref(),
+                settings.shard_size
+            ),
+            (Some("fast"), Some(10))
+        );
     }
 
     #[test]
     fn what_is_wrong_is_named_with_its_place() {
         for (text, words) in [
             ("partitoin = \"x\"\n", "did you mean `partition`?"),
-            ("time = \"90\"\n", "p.toml:1:8: `time` is no time limit: `90`"),
+            (
+                "time = \"90\"\n",
+                "p.toml:1:8: `time` is no time limit: `90`",
+            ),
             ("time = \"1:75:00\"\n", "no time limit"),
             ("memory = \"4 GB\"\n", "`memory` is no size: `4 GB`"),
             ("cpus = 0\n", "`cpus` is 0, but must be from 1 to 4096"),
-            ("options = [\"--arr=0-3\"]\n", "`--array` is stated by ser itself"),
+            (
+                "options = [\"--arr=0-3\"]\n",
+                "`--array` is stated by ser itself",
+            ),
             ("options = [\"gres\"]\n", "begins with `--`"),
             ("partition = \"a b\"\n", "no name that Slurm knows"),
             ("[train]\nshard_size = 1\n", "unknown key `shard_size`"),
@@ -273,6 +363,9 @@ mod tests {
             let all = format!("{error} {}", error.hint_text().unwrap_or_default());
             assert!(all.contains(words), "`{words}` is not in {all}");
         }
-        assert_eq!(load_profile(Path::new("/no/such.toml")).unwrap_err().kind(), Kind::Missing);
+        assert_eq!(
+            load_profile(Path::new("/no/such.toml")).unwrap_err().kind(),
+            Kind::Missing
+        );
     }
 }

@@ -66,13 +66,15 @@ pub struct CorpusSettings {
     pub labels: Vec<String>,
     /// Remarks for the report.
     pub notes: Vec<String>,
-    /// On which terms the recordings may be used, in words for the report; what is known of the corpus where it is `None`.
+    /// On which terms the recordings may be used, in words for the report; what is known of the
+    /// corpus where it is `None`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub licence: Option<String>,
     /// What to cite for the corpus: BibTeX entries, or words.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub citation: Option<String>,
-    /// Attributes that were inferred from names and that nobody has confirmed, in order, none twice; of a joined corpus those of its parts, too.
+    /// Attributes that were inferred from names and that nobody has confirmed, in order, none
+    /// twice; of a joined corpus those of its parts, too.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub guessed: Vec<Attribute>,
     /// A rule that leaves utterances out.
@@ -211,7 +213,10 @@ impl FeatureSettings {
 
     /// The settings of one set.
     pub fn of(&self, set: FeatureSet) -> SetSettings {
-        SetSettings { set, profile: self.profile }
+        SetSettings {
+            set,
+            profile: self.profile,
+        }
     }
 }
 
@@ -248,10 +253,12 @@ pub struct Experiment {
     pub validation: Option<f64>,
     /// The experiment's view of the feature table.
     pub inputs: Inputs,
-    /// Which changed copies of the training recordings are trained on as well; see [`FeatureSettings::augment`].
+    /// Which changed copies of the training recordings are trained on as well; see
+    /// [`FeatureSettings::augment`].
     #[serde(skip_serializing_if = "Copies::is_empty")]
     pub augment: Copies,
-    /// Copies of a tested recording whose predictions are averaged with its own; some or all of the kinds of `augment`.
+    /// Copies of a tested recording whose predictions are averaged with its own; some or all of the
+    /// kinds of `augment`.
     #[serde(skip_serializing_if = "Copies::is_empty")]
     pub test_time_augment: Copies,
     /// Whether its models are asked what they lean on: changes no result.
@@ -259,37 +266,55 @@ pub struct Experiment {
     pub explain: bool,
     /// What is trained.
     pub model: ModelSettings,
-    /// Settings that are chosen within each training part; those of `model` and `inputs` hold for all others.
+    /// Settings that are chosen within each training part; those of `model` and `inputs` hold for
+    /// all others.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub search: Option<Search>,
     /// How a network is trained; models without epochs ignore it.
     pub train: TrainSettings,
     /// One training run each; not empty, no seed twice.
     pub seeds: Vec<u64>,
-    /// Whether labels are dealt out anew before anything else is done: a control, which must come out at chance.
+    /// Whether labels are dealt out anew before anything else is done: a control, which must come
+    /// out at chance.
     pub shuffle_labels: bool,
     /// What every fold has to satisfy, or nothing is trained; none twice.
     pub require: Vec<Requirement>,
 }
 
 impl Pipeline {
-    /// The experiments that run: those named (`default` names the default ones), or the default ones where none is named, and with an ensemble
-    /// its members; in the order of the file.
+    /// The experiments that run: those named (`default` names the default ones), or the default
+    /// ones where none is named, and with an ensemble its members; in the order of the file.
     ///
     /// # Errors
-    /// [`crate::error::Kind::Usage`] for a name that the pipeline does not have, or where there is nothing to run.
+    /// [`crate::error::Kind::Usage`] for a name that the pipeline does not have, or where there is
+    /// nothing to run.
     pub fn select(&self, names: &[String]) -> Result<Vec<&Experiment>> {
         let known: Vec<&str> = self.experiments.iter().map(|e| e.name.as_str()).collect();
         if let Some(unknown) = names.iter().find(|name| !self.has(name)) {
-            let error = Error::usage(format!("pipeline `{}` has no experiment `{unknown}`", self.name));
+            let error = Error::usage(format!(
+                "pipeline `{}` has no experiment `{unknown}`",
+                self.name
+            ));
             return Err(error.hint(suggestion(unknown, "experiments", &known)));
         }
         let defaults = names.is_empty() || names.iter().any(|name| self.is_default_word(name));
         let named = |e: &Experiment| (defaults && e.default) || names.contains(&e.name);
-        let needed: Vec<&String> = self.experiments.iter().filter(|e| named(e)).flat_map(|e| e.members()).collect();
-        let chosen: Vec<&Experiment> = self.experiments.iter().filter(|e| named(e) || needed.contains(&&e.name)).collect();
+        let needed: Vec<&String> = self
+            .experiments
+            .iter()
+            .filter(|e| named(e))
+            .flat_map(|e| e.members())
+            .collect();
+        let chosen: Vec<&Experiment> = self
+            .experiments
+            .iter()
+            .filter(|e| named(e) || needed.contains(&&e.name))
+            .collect();
         if chosen.is_empty() {
-            let error = Error::usage(format!("no experiment of pipeline `{}` runs by default", self.name));
+            let error = Error::usage(format!(
+                "no experiment of pipeline `{}` runs by default",
+                self.name
+            ));
             return Err(error.hint(format!("name one with --experiment: {}", known.join(", "))));
         }
         Ok(chosen)
@@ -305,9 +330,14 @@ impl Pipeline {
         name == "default" && self.experiments.iter().all(|e| e.name != name)
     }
 
-    /// Whether an experiment, or for an ensemble any member, [is transductive](Experiment::is_transductive).
+    /// Whether an experiment, or for an ensemble any member, [is
+    /// transductive](Experiment::is_transductive).
     pub fn is_transductive(&self, experiment: &Experiment) -> bool {
-        experiment.is_transductive() || self.experiments.iter().any(|e| experiment.members().contains(&e.name) && e.is_transductive())
+        experiment.is_transductive()
+            || self
+                .experiments
+                .iter()
+                .any(|e| experiment.members().contains(&e.name) && e.is_transductive())
     }
 
     /// What the model of an experiment sees, in words; empty for an ensemble.
@@ -315,14 +345,30 @@ impl Pipeline {
         if !experiment.members().is_empty() {
             return String::new();
         }
-        let Inputs { set, frames, order: _, log_mel, scaler, clip } = experiment.inputs;
+        let Inputs {
+            set,
+            frames,
+            order: _,
+            log_mel,
+            scaler,
+            clip,
+        } = experiment.inputs;
         let log_mel = if log_mel { ", log mel" } else { "" };
-        let frames = frames.map(|frames| format!(", {frames} of them")).unwrap_or_default();
-        let clip = clip.map(|clip| format!(", within {clip} sd")).unwrap_or_default();
-        format!("{}{frames}{log_mel}, scaler {}{clip}", set.name(), word(&scaler))
+        let frames = frames
+            .map(|frames| format!(", {frames} of them"))
+            .unwrap_or_default();
+        let clip = clip
+            .map(|clip| format!(", within {clip} sd"))
+            .unwrap_or_default();
+        format!(
+            "{}{frames}{log_mel}, scaler {}{clip}",
+            set.name(),
+            word(&scaler)
+        )
     }
 
-    /// Every setting in force by dotted key (`experiment.quick.train.epochs`), without the published figures.
+    /// Every setting in force by dotted key (`experiment.quick.train.epochs`), without the
+    /// published figures.
     pub fn settings(&self) -> BTreeMap<String, String> {
         let mut settings = BTreeMap::new();
         for (key, text) in [("name", &self.name), ("title", &self.title)] {
@@ -337,10 +383,16 @@ impl Pipeline {
                 of_one.retain(|key, _| !key.starts_with("train."));
             }
             if !experiment.members().is_empty() {
-                of_one.retain(|key, _| !key.starts_with("inputs.") && key != "validation" && key != "seeds");
+                of_one.retain(|key, _| {
+                    !key.starts_with("inputs.") && key != "validation" && key != "seeds"
+                });
             }
             of_one.remove("name");
-            settings.extend(of_one.into_iter().map(|(key, text)| (format!("experiment.{}.{key}", experiment.name), text)));
+            settings.extend(
+                of_one
+                    .into_iter()
+                    .map(|(key, text)| (format!("experiment.{}.{key}", experiment.name), text)),
+            );
         }
         settings
     }
@@ -352,19 +404,26 @@ impl Experiment {
         self.model.is_network()
     }
 
-    /// Whether the model is given what depends on clips that it is tested on; see [`Inputs::is_transductive`].
+    /// Whether the model is given what depends on clips that it is tested on; see
+    /// [`Inputs::is_transductive`].
     pub fn is_transductive(&self) -> bool {
         self.inputs.is_transductive()
     }
 
     /// Whether the names of the speakers have a part in what is learned, beside the folds.
     pub fn heeds_speakers(&self) -> bool {
-        let calibrated_by_speaker = matches!(self.model, ModelSettings::Svm { .. }) && self.protocol.keeps_speakers_apart();
-        self.is_transductive() || calibrated_by_speaker || self.search.as_ref().is_some_and(|search| search.by == Grouping::Speaker)
+        let calibrated_by_speaker =
+            matches!(self.model, ModelSettings::Svm { .. }) && self.protocol.keeps_speakers_apart();
+        self.is_transductive()
+            || calibrated_by_speaker
+            || self
+                .search
+                .as_ref()
+                .is_some_and(|search| search.by == Grouping::Speaker)
     }
 
-    /// The model in words, with what must be known to read its result: `svm rbf C=10 gamma=scale on functionals, transductive`. What is
-    /// searched has no value.
+    /// The model in words, with what must be known to read its result: `svm rbf C=10 gamma=scale on
+    /// functionals, transductive`. What is searched has no value.
     pub fn describe(&self) -> String {
         self.describe_chosen(&[])
     }
@@ -373,27 +432,55 @@ impl Experiment {
     /// `svm rbf C=3 on functionals, gamma chosen by inner folds: 0.0005 (4 folds), 0.001 (2)`.
     pub fn describe_chosen(&self, chosen: &[BTreeMap<String, String>]) -> String {
         let set = self.inputs.set;
-        let on = if set == FeatureSet::default() || !self.members().is_empty() { String::new() } else { format!(" on {}", set.name()) };
-        let transductive = if self.is_transductive() { ", transductive" } else { "" };
-        let searched = self.search.as_ref().map(|search| search.grid.keys()).unwrap_or_default();
-        let each = if self.seeds.len() > 1 { "training" } else { "fold" };
-        let of = |key: &&'static str| format!(", {} chosen by inner folds{}", super::search::word(key), counted(key, chosen, each));
+        let on = if set == FeatureSet::default() || !self.members().is_empty() {
+            String::new()
+        } else {
+            format!(" on {}", set.name())
+        };
+        let transductive = if self.is_transductive() {
+            ", transductive"
+        } else {
+            ""
+        };
+        let searched = self
+            .search
+            .as_ref()
+            .map(|search| search.grid.keys())
+            .unwrap_or_default();
+        let each = if self.seeds.len() > 1 {
+            "training"
+        } else {
+            "fold"
+        };
+        let of = |key: &&'static str| {
+            format!(
+                ", {} chosen by inner folds{}",
+                super::search::word(key),
+                counted(key, chosen, each)
+            )
+        };
         let choices: String = searched.iter().map(of).collect();
         let augmented = self.augment.describe();
         let tested = self.test_time_augment.describe_test_time(&self.augment);
-        format!("{}{on}{choices}{augmented}{tested}{transductive}", self.model.describe_but(&searched))
+        format!(
+            "{}{on}{choices}{augmented}{tested}{transductive}",
+            self.model.describe_but(&searched)
+        )
     }
 
     /// Why a validation part is of no use to the model, where there is one.
     pub fn unused_validation(&self) -> Option<String> {
-        let share = self.validation.filter(|_| !self.has_epochs() && self.members().is_empty())?;
+        let share = self
+            .validation
+            .filter(|_| !self.has_epochs() && self.members().is_empty())?;
         Some(format!(
             "validation = {share} takes utterances away from training that this model ({}) makes no use of: remove it, or choose a network",
             self.model.name()
         ))
     }
 
-    /// Names of the experiments whose predictions are brought together; empty for everything but an ensemble.
+    /// Names of the experiments whose predictions are brought together; empty for everything but an
+    /// ensemble.
     pub fn members(&self) -> &[String] {
         match &self.model {
             ModelSettings::Ensemble { members, .. } => members,
@@ -403,7 +490,11 @@ impl Experiment {
 
     /// Seeds of the training runs of each fold: none for an ensemble.
     pub fn trained_seeds(&self) -> &[u64] {
-        if self.members().is_empty() { &self.seeds } else { &[] }
+        if self.members().is_empty() {
+            &self.seeds
+        } else {
+            &[]
+        }
     }
 
     /// [`Experiment::model_key`] by dotted key.
@@ -414,7 +505,8 @@ impl Experiment {
     }
 }
 
-/// `: 0.0005 (4 folds), 0.001 (2)`: how often each value was chosen, the most frequent first and of equals the one chosen first.
+/// `: 0.0005 (4 folds), 0.001 (2)`: how often each value was chosen, the most frequent first and of
+/// equals the one chosen first.
 fn counted(key: &str, chosen: &[BTreeMap<String, String>], each: &str) -> String {
     let mut counts: Vec<(&String, usize)> = Vec::new();
     for value in chosen.iter().filter_map(|settings| settings.get(key)) {
@@ -424,9 +516,14 @@ fn counted(key: &str, chosen: &[BTreeMap<String, String>], each: &str) -> String
         }
     }
     counts.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
-    let Some(((value, n), others)) = counts.split_first() else { return String::new() };
+    let Some(((value, n), others)) = counts.split_first() else {
+        return String::new();
+    };
     let plural = if *n == 1 { "" } else { "s" };
-    let others: String = others.iter().map(|(value, n)| format!(", {value} ({n})")).collect();
+    let others: String = others
+        .iter()
+        .map(|(value, n)| format!(", {value} ({n})"))
+        .collect();
     format!(": {value} ({n} {each}{plural}){others}")
 }
 
@@ -447,7 +544,11 @@ fn flatten(prefix: &str, value: &Value, into: &mut BTreeMap<String, String>) {
     match value {
         Value::Object(map) => {
             for (key, value) in map {
-                let key = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
+                let key = if prefix.is_empty() {
+                    key.clone()
+                } else {
+                    format!("{prefix}.{key}")
+                };
                 flatten(&key, value, into);
             }
         }

@@ -12,29 +12,35 @@ use crate::cancel::Cancel;
 use crate::error::{Error, Result};
 use crate::files::place;
 
-/// What an archive may hold at most. The corpora stay far below: RAVDESS unpacks to 590 MB in 1440 files, at a ratio of 3.
+/// What an archive may hold at most. The corpora stay far below: RAVDESS unpacks to 590 MB in 1440
+/// files, at a ratio of 3.
 const MAX_ENTRIES: usize = 100_000;
 const MAX_BYTES: u64 = 8 << 30;
 const MAX_RATIO: u64 = 200;
 
-/// No file of a corpus has a longer name (bytes) or lies deeper, and what is done for each folder of a name has to be bounded.
+/// No file of a corpus has a longer name (bytes) or lies deeper, and what is done for each folder
+/// of a name has to be bounded.
 const MAX_NAME: usize = 1_024;
 const MAX_DEPTH: usize = 32;
 
 /// Below this size no ratio is suspicious.
 const RATIO_FROM: u64 = 1 << 20;
 
-/// Unpacks `archive` (zip; stored or deflated) below `dest` and returns the files' paths, in the archive's order.
+/// Unpacks `archive` (zip; stored or deflated) below `dest` and returns the files' paths, in the
+/// archive's order.
 ///
-/// Every entry is judged before the first is written: a name that leaves `dest` (`..`, absolute, drive letter, backslash), one that some systems
-/// cannot have or change (`CON`, a dot at its end, `?`), a link or device, an encrypted entry, a name that comes twice or differs from another
-/// in nothing but case or the composition of its letters, a file where another entry needs a folder, a name
-/// of more than 1024 bytes or 32 folders, entries that share bytes, or more than 100,000 entries, 8 GiB or a ratio of 200 make the
-/// whole archive unusable. Each file appears whole or not at all; `dest` should be a folder of its own, since files there are replaced.
+/// Every entry is judged before the first is written: a name that leaves `dest` (`..`, absolute,
+/// drive letter, backslash), one that some systems cannot have or change (`CON`, a dot at its end,
+/// `?`), a link or device, an encrypted entry, a name that comes twice or differs from another in
+/// nothing but case or the composition of its letters, a file where another entry needs a folder, a
+/// name of more than 1024 bytes or 32 folders, entries that share bytes, or more than 100,000
+/// entries, 8 GiB or a ratio of 200 make the whole archive unusable. Each file appears whole or not
+/// at all; `dest` should be a folder of its own, since files there are replaced.
 ///
 /// # Errors
 /// [`crate::error::Kind::Data`] naming archive and entry for all of the above and for a wrong CRC;
-/// [`crate::error::Kind::Io`] where a file cannot be read or written; [`crate::error::Kind::Interrupted`].
+/// [`crate::error::Kind::Io`] where a file cannot be read or written;
+/// [`crate::error::Kind::Interrupted`].
 pub fn unpack(archive: &Path, dest: &Path, cancel: &Cancel) -> Result<Vec<PathBuf>> {
     let file = File::open(archive).map_err(|e| Error::io("read", archive, e))?;
     let mut zip = ZipArchive::new(BufReader::new(file)).map_err(|e| broken(archive, e))?;
@@ -49,7 +55,9 @@ pub fn unpack(archive: &Path, dest: &Path, cancel: &Cancel) -> Result<Vec<PathBu
             continue;
         }
         let declared = entry.size();
-        place(&path, |out| copy(&mut entry, out, declared, cancel, (archive, &path)))?;
+        place(&path, |out| {
+            copy(&mut entry, out, declared, cancel, (archive, &path))
+        })?;
         written.push(path);
     }
     Ok(written)
@@ -61,13 +69,17 @@ fn judge(archive: &Path, zip: &mut ZipArchive<BufReader<File>>) -> Result<Vec<Pa
         return Err(hostile(archive, format!("it has {} entries", zip.len())));
     }
     if zip.has_duplicate_names() {
-        return Err(hostile(archive, "it has several entries of one name".to_owned()));
+        return Err(hostile(
+            archive,
+            "it has several entries of one name".to_owned(),
+        ));
     }
     let mut names = Vec::with_capacity(zip.len());
     let mut places = Places::default();
     let mut total: u64 = 0;
     for index in 0..zip.len() {
-        // Raw: an encrypted entry could not be opened otherwise, and would be called a missing password.
+        // Raw: an encrypted entry could not be opened otherwise, and would be called a missing
+        // password.
         let entry = zip.by_index_raw(index).map_err(|e| broken(archive, e))?;
         let name = entry.name().map_err(|e| broken(archive, e))?.into_owned();
         let refuse = |why: &str| Err(hostile(archive, format!("its entry {name:?} {why}")));
@@ -78,28 +90,45 @@ fn judge(archive: &Path, zip: &mut ZipArchive<BufReader<File>>) -> Result<Vec<Pa
             return refuse(why);
         }
         if name.len() > MAX_NAME || path.components().count() > MAX_DEPTH {
-            return Err(hostile(archive, format!("an entry has a name of {} bytes", name.len())));
+            return Err(hostile(
+                archive,
+                format!("an entry has a name of {} bytes", name.len()),
+            ));
         }
         // The type of file as Unix writes it (S_IFMT): none given, a regular file or a folder.
-        if entry.is_symlink() || entry.unix_mode().is_some_and(|mode| !matches!(mode & 0o170_000, 0 | 0o100_000 | 0o040_000)) {
+        if entry.is_symlink()
+            || entry
+                .unix_mode()
+                .is_some_and(|mode| !matches!(mode & 0o170_000, 0 | 0o100_000 | 0o040_000))
+        {
             return refuse("is a link or a device");
         }
         if entry.encrypted() {
             return refuse("is encrypted");
         }
         if entry.size() > RATIO_FROM && entry.size() / MAX_RATIO > entry.compressed_size() {
-            return refuse(&format!("unpacks from {} bytes to {}", entry.compressed_size(), entry.size()));
+            return refuse(&format!(
+                "unpacks from {} bytes to {}",
+                entry.compressed_size(),
+                entry.size()
+            ));
         }
         total = total.saturating_add(entry.size());
         if total > MAX_BYTES {
-            return Err(hostile(archive, format!("it unpacks to more than {MAX_BYTES} bytes")));
+            return Err(hostile(
+                archive,
+                format!("it unpacks to more than {MAX_BYTES} bytes"),
+            ));
         }
         if let Some(other) = places.taken(&name) {
             return refuse(&format!("would lie where {other:?} does"));
         }
         names.push(path);
     }
-    if zip.has_overlapping_files().map_err(|e| broken(archive, e))? {
+    if zip
+        .has_overlapping_files()
+        .map_err(|e| broken(archive, e))?
+    {
         return Err(hostile(archive, "its entries share bytes".to_owned()));
     }
     Ok(names)
@@ -108,14 +137,33 @@ fn judge(archive: &Path, zip: &mut ZipArchive<BufReader<File>>) -> Result<Vec<Pa
 /// Why a name cannot be a file's on every system, or would become another there.
 fn unportable(name: &str) -> Option<&'static str> {
     name.split('/').find_map(|part| {
-        let stem = part.split('.').next().unwrap_or(part).trim_end().to_ascii_uppercase();
-        let numbered = |word: &str| matches!(stem.strip_prefix(word).map(str::as_bytes), Some([b'0'..=b'9']));
+        let stem = part
+            .split('.')
+            .next()
+            .unwrap_or(part)
+            .trim_end()
+            .to_ascii_uppercase();
+        let numbered = |word: &str| {
+            matches!(
+                stem.strip_prefix(word).map(str::as_bytes),
+                Some([b'0'..=b'9'])
+            )
+        };
         match part {
-            _ if part.ends_with(['.', ' ']) => Some("ends in a dot or a space, which Windows drops"),
-            _ if part.contains(['<', '>', '"', '|', '?', '*']) || part.contains(char::is_control) => {
+            _ if part.ends_with(['.', ' ']) => {
+                Some("ends in a dot or a space, which Windows drops")
+            }
+            _ if part.contains(['<', '>', '"', '|', '?', '*'])
+                || part.contains(char::is_control) =>
+            {
                 Some("has a character that Windows does not allow")
             }
-            _ if matches!(stem.as_str(), "CON" | "PRN" | "AUX" | "NUL" | "CONIN$" | "CONOUT$") || numbered("COM") || numbered("LPT") => {
+            _ if matches!(
+                stem.as_str(),
+                "CON" | "PRN" | "AUX" | "NUL" | "CONIN$" | "CONOUT$"
+            ) || numbered("COM")
+                || numbered("LPT") =>
+            {
                 Some("has the name of a device on Windows")
             }
             _ => None,
@@ -123,7 +171,8 @@ fn unportable(name: &str) -> Option<&'static str> {
     })
 }
 
-/// What the files and folders of an archive are called, as a file system sees it that tells no case and composes letters.
+/// What the files and folders of an archive are called, as a file system sees it that tells no case
+/// and composes letters.
 #[derive(Default)]
 struct Places {
     /// The name by its composed lower case, and whether it is a folder.
@@ -133,12 +182,18 @@ struct Places {
 impl Places {
     /// Notes an entry and the folders that it lies in; what stands in its way, if anything.
     fn taken(&mut self, name: &str) -> Option<String> {
-        let (whole, is_folder) = name.strip_suffix('/').map_or((name, false), |folder| (folder, true));
-        let folders = whole.match_indices('/').map(|(end, _)| (&whole[..end], true));
+        let (whole, is_folder) = name
+            .strip_suffix('/')
+            .map_or((name, false), |folder| (folder, true));
+        let folders = whole
+            .match_indices('/')
+            .map(|(end, _)| (&whole[..end], true));
         for (part, is_folder) in folders.chain([(whole, is_folder)]) {
             let key: String = part.to_lowercase().nfc().collect();
             match self.known.get(&key) {
-                Some((other, folder)) if other != part || !folder || !is_folder => return Some(other.clone()),
+                Some((other, folder)) if other != part || !folder || !is_folder => {
+                    return Some(other.clone());
+                }
                 Some(_) => {}
                 None => drop(self.known.insert(key, (part.to_owned(), is_folder))),
             }
@@ -149,13 +204,23 @@ impl Places {
 
 /// `name` as a relative path of plain components, on any system; `None` where it is anything else.
 fn inside(name: &str) -> Option<PathBuf> {
-    let plain = |part: &str| !part.is_empty() && part != "." && part != ".." && !part.contains(['\\', ':', '\0']);
+    let plain = |part: &str| {
+        !part.is_empty() && part != "." && part != ".." && !part.contains(['\\', ':', '\0'])
+    };
     let name = name.strip_suffix('/').unwrap_or(name);
-    name.split('/').all(plain).then(|| name.split('/').collect())
+    name.split('/')
+        .all(plain)
+        .then(|| name.split('/').collect())
 }
 
 /// Copies an entry, which may be as long as it declares and no longer.
-fn copy(entry: &mut dyn Read, out: &mut dyn Write, declared: u64, cancel: &Cancel, (archive, path): (&Path, &Path)) -> Result<()> {
+fn copy(
+    entry: &mut dyn Read,
+    out: &mut dyn Write,
+    declared: u64,
+    cancel: &Cancel,
+    (archive, path): (&Path, &Path),
+) -> Result<()> {
     let mut entry = entry.take(declared.saturating_add(1));
     let mut buffer = vec![0; 256 * 1024];
     let mut copied = 0;
@@ -164,17 +229,28 @@ fn copy(entry: &mut dyn Read, out: &mut dyn Write, declared: u64, cancel: &Cance
         match entry.read(&mut buffer) {
             Ok(0) if copied == declared => return Ok(()),
             Ok(n) if n > 0 && copied + n as u64 <= declared => {
-                out.write_all(&buffer[..n]).map_err(|e| Error::io("write", path, e))?;
+                out.write_all(&buffer[..n])
+                    .map_err(|e| Error::io("write", path, e))?;
                 copied += n as u64;
             }
-            Ok(_) => return Err(hostile(archive, format!("its entry for {} has another size than it says", path.display()))),
+            Ok(_) => {
+                return Err(hostile(
+                    archive,
+                    format!(
+                        "its entry for {} has another size than it says",
+                        path.display()
+                    ),
+                ));
+            }
             Err(e) => return Err(broken(archive, e)),
         }
     }
 }
 
 fn broken(archive: &Path, e: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
-    Error::data(format!("failed to unpack {}", archive.display())).because(e).hint("fetch the archive again")
+    Error::data(format!("failed to unpack {}", archive.display()))
+        .because(e)
+        .hint("fetch the archive again")
 }
 
 fn hostile(archive: &Path, why: String) -> Error {
@@ -196,16 +272,23 @@ mod tests {
     fn zip_of(entries: &[(&str, &[u8])]) -> Vec<u8> {
         let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
         for (name, content) in entries {
-            zip.start_file(*name, SimpleFileOptions::default().compression_method(CompressionMethod::Deflated)).unwrap();
+            zip.start_file(
+                *name,
+                SimpleFileOptions::default().compression_method(CompressionMethod::Deflated),
+            )
+            .unwrap();
             zip.write_all(content).unwrap();
         }
         zip.finish().unwrap().into_inner()
     }
 
-    /// Replaces every occurrence of `from` (a name is in the local header and in the directory) by as many bytes.
+    /// Replaces every occurrence of `from` (a name is in the local header and in the directory) by
+    /// as many bytes.
     fn patch(bytes: &mut [u8], from: &[u8], to: &[u8]) {
         assert_eq!(from.len(), to.len());
-        let places: Vec<usize> = (0..=bytes.len() - from.len()).filter(|&i| &bytes[i..i + from.len()] == from).collect();
+        let places: Vec<usize> = (0..=bytes.len() - from.len())
+            .filter(|&i| &bytes[i..i + from.len()] == from)
+            .collect();
         assert!(!places.is_empty());
         for at in places {
             bytes[at..at + to.len()].copy_from_slice(to);
@@ -227,7 +310,10 @@ mod tests {
         let error = result.unwrap_err();
         assert_eq!(error.kind(), Kind::Data);
         assert!(error.to_string().contains("a.zip"), "{error}");
-        let left: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
+        let left: Vec<_> = fs::read_dir(folder.path())
+            .unwrap()
+            .map(|e| e.unwrap().file_name())
+            .collect();
         assert_eq!(left, ["a.zip"]);
         error.to_string()
     }
@@ -235,19 +321,39 @@ mod tests {
     #[test]
     fn files_and_folders_come_out_as_they_went_in() {
         let long = vec![7; 300_000];
-        let (folder, result) = attempt(&zip_of(&[("wav/x y.wav", &long), ("wav/deep/z.wav", b"z"), ("top.txt", b"")]));
+        let (folder, result) = attempt(&zip_of(&[
+            ("wav/x y.wav", &long),
+            ("wav/deep/z.wav", b"z"),
+            ("top.txt", b""),
+        ]));
         let dest = folder.path().join("in/dest");
-        assert_eq!(result.unwrap(), ["wav/x y.wav", "wav/deep/z.wav", "top.txt"].map(|name| dest.join(name)));
+        assert_eq!(
+            result.unwrap(),
+            ["wav/x y.wav", "wav/deep/z.wav", "top.txt"].map(|name| dest.join(name))
+        );
         assert_eq!(fs::read(dest.join("wav/x y.wav")).unwrap(), long);
         assert_eq!(fs::read(dest.join("top.txt")).unwrap(), b"");
-        assert_eq!(fs::read_dir(dest.join("wav")).unwrap().count(), 2, "no temporary file stays");
+        assert_eq!(
+            fs::read_dir(dest.join("wav")).unwrap().count(),
+            2,
+            "no temporary file stays"
+        );
         // A second time over what is there.
         unpack(&folder.path().join("a.zip"), &dest, &Cancel::default()).unwrap();
     }
 
     #[test]
     fn names_that_leave_the_folder_are_refused() {
-        for name in ["../../evil", "/tmp/evil", "ok/../../e", "C:\\evil.x", "c:/evil", "..\\evil", "a//evil", "./evil"] {
+        for name in [
+            "../../evil",
+            "/tmp/evil",
+            "ok/../../e",
+            "C:\\evil.x",
+            "c:/evil",
+            "..\\evil",
+            "a//evil",
+            "./evil",
+        ] {
             let stand_in = "n".repeat(name.len());
             let mut bytes = zip_of(&[("fine.wav", b"fine"), (&stand_in, b"evil")]);
             patch(&mut bytes, stand_in.as_bytes(), name.as_bytes());
@@ -265,14 +371,24 @@ mod tests {
             ("É", "é"),
             ("\u{e9}.wav", "e\u{301}.wav"),
         ] {
-            assert!(refused(&zip_of(&[(first, b"1"), (second, b"2")])).contains("would lie where"), "{first} {second}");
+            assert!(
+                refused(&zip_of(&[(first, b"1"), (second, b"2")])).contains("would lie where"),
+                "{first} {second}"
+            );
         }
         let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
-        zip.add_directory("wav/", SimpleFileOptions::default()).unwrap();
+        zip.add_directory("wav/", SimpleFileOptions::default())
+            .unwrap();
         for name in ["wav/a.wav", "wav/b.wav"] {
             zip.start_file(name, SimpleFileOptions::default()).unwrap();
         }
-        assert_eq!(attempt(&zip.finish().unwrap().into_inner()).1.unwrap().len(), 2);
+        assert_eq!(
+            attempt(&zip.finish().unwrap().into_inner())
+                .1
+                .unwrap()
+                .len(),
+            2
+        );
         let mut twice = zip_of(&[("aaa.wav", b"1"), ("bbb.wav", b"2")]);
         patch(&mut twice, b"bbb.wav", b"aaa.wav");
         refused(&twice);
@@ -289,7 +405,10 @@ mod tests {
             ("a?.wav", "Windows does not allow"),
             ("a\u{1b}.wav", "Windows does not allow"),
         ] {
-            assert!(refused(&zip_of(&[("fine.wav", b"fine"), (name, b"x")])).contains(part), "{name}");
+            assert!(
+                refused(&zip_of(&[("fine.wav", b"fine"), (name, b"x")])).contains(part),
+                "{name}"
+            );
         }
         for name in ["contra.wav", "COM.wav", "com10.wav", ".hidden", "a.b c.wav"] {
             assert!(attempt(&zip_of(&[(name, b"x")])).1.is_ok(), "{name}");
@@ -299,38 +418,62 @@ mod tests {
     #[test]
     fn absurd_names_are_refused() {
         for name in ["n".repeat(MAX_NAME + 1), vec!["d"; MAX_DEPTH + 1].join("/")] {
-            assert!(refused(&zip_of(&[("fine.wav", b"fine"), (&name, b"")])).contains("an entry has a name of"));
+            assert!(
+                refused(&zip_of(&[("fine.wav", b"fine"), (&name, b"")]))
+                    .contains("an entry has a name of")
+            );
         }
     }
 
     #[test]
     fn links_are_refused() {
         let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
-        zip.add_symlink("link", "/etc", SimpleFileOptions::default()).unwrap();
-        zip.start_file("link/passwd", SimpleFileOptions::default()).unwrap();
+        zip.add_symlink("link", "/etc", SimpleFileOptions::default())
+            .unwrap();
+        zip.start_file("link/passwd", SimpleFileOptions::default())
+            .unwrap();
         assert!(refused(&zip.finish().unwrap().into_inner()).contains("is a link"));
     }
 
     #[test]
     fn bombs_are_refused() {
         let zeros = vec![0; 4 << 20];
-        assert!(refused(&zip_of(&[("fine.wav", b"fine"), ("bomb", &zeros)])).contains("unpacks from"));
+        assert!(
+            refused(&zip_of(&[("fine.wav", b"fine"), ("bomb", &zeros)])).contains("unpacks from")
+        );
         // An entry that declares less than it holds.
         let mut bytes = zip_of(&[("a", &[1; 5_000])]);
         patch(&mut bytes, &5_000_u32.to_le_bytes(), &50_u32.to_le_bytes());
         let (folder, result) = attempt(&bytes);
         assert_eq!(result.unwrap_err().kind(), Kind::Data);
-        assert!(fs::read_dir(folder.path().join("in/dest")).unwrap().next().is_none());
-        // More in all than any corpus: sixty entries that declare 4 GiB (stored, so that their ratio is inconspicuous).
+        assert!(
+            fs::read_dir(folder.path().join("in/dest"))
+                .unwrap()
+                .next()
+                .is_none()
+        );
+        // More in all than any corpus: sixty entries that declare 4 GiB (stored, so that their
+        // ratio is inconspicuous).
         let names: Vec<String> = (0..60).map(|i| format!("{i}")).collect();
-        let entries: Vec<(&str, &[u8])> = names.iter().map(|n| (n.as_str(), [9_u8; 777].as_slice())).collect();
+        let entries: Vec<(&str, &[u8])> = names
+            .iter()
+            .map(|n| (n.as_str(), [9_u8; 777].as_slice()))
+            .collect();
         let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
         for (name, content) in entries {
-            zip.start_file(name, SimpleFileOptions::default().compression_method(CompressionMethod::Stored)).unwrap();
+            zip.start_file(
+                name,
+                SimpleFileOptions::default().compression_method(CompressionMethod::Stored),
+            )
+            .unwrap();
             zip.write_all(content).unwrap();
         }
         let mut bytes = zip.finish().unwrap().into_inner();
-        patch(&mut bytes, &777_u32.to_le_bytes(), &0xFFFF_FFF0_u32.to_le_bytes());
+        patch(
+            &mut bytes,
+            &777_u32.to_le_bytes(),
+            &0xFFFF_FFF0_u32.to_le_bytes(),
+        );
         refused(&bytes);
     }
 
@@ -346,7 +489,12 @@ mod tests {
         flipped[200] ^= 0x10;
         let (folder, result) = attempt(&flipped);
         assert_eq!(result.unwrap_err().kind(), Kind::Data);
-        assert!(fs::read_dir(folder.path().join("in/dest")).unwrap().next().is_none());
+        assert!(
+            fs::read_dir(folder.path().join("in/dest"))
+                .unwrap()
+                .next()
+                .is_none()
+        );
     }
 
     #[test]
@@ -356,7 +504,10 @@ mod tests {
         fs::write(&archive, zip_of(&[("x", b"x")])).unwrap();
         let cancel = Cancel::default();
         cancel.request();
-        assert_eq!(unpack(&archive, folder.path(), &cancel).unwrap_err().kind(), Kind::Interrupted);
+        assert_eq!(
+            unpack(&archive, folder.path(), &cancel).unwrap_err().kind(),
+            Kind::Interrupted
+        );
         assert!(!folder.path().join("x").exists());
     }
 }

@@ -25,8 +25,14 @@ pub enum Attribute {
 
 impl Attribute {
     /// All of them.
-    pub const ALL: [Attribute; 6] =
-        [Attribute::Emotion, Attribute::Speaker, Attribute::Sex, Attribute::Session, Attribute::Text, Attribute::Group];
+    pub const ALL: [Attribute; 6] = [
+        Attribute::Emotion,
+        Attribute::Speaker,
+        Attribute::Sex,
+        Attribute::Session,
+        Attribute::Text,
+        Attribute::Group,
+    ];
 
     /// The word of a pipeline file.
     pub fn name(self) -> &'static str {
@@ -47,6 +53,10 @@ impl Attribute {
 
     /// `emotion, speaker`.
     pub fn list(attributes: &[Attribute]) -> String {
-        attributes.iter().map(|one| one.name()).collect::<Vec<_>>().join(", ")
+        attributes
+            .iter()
+            .map(|one| one.name())
+            .collect::<Vec<_>>()
+            .join(", ")
     }
 }

@@ -1,4 +1,5 @@
-//! Fetching a corpus from where its makers offer it: resumed after a break, checked against known sizes and checksums.
+//! Fetching a corpus from where its makers offer it: resumed after a break, checked against known
+//! sizes and checksums.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Write};
@@ -16,7 +17,8 @@ use crate::files::{TEMPORARY, hash_if_there, sync_folder, temporary_folder};
 use super::archive;
 use super::originals::{each_block, hex, originals};
 
-/// How often a transfer that broke off is taken up again, as long as each attempt brings some bytes.
+/// How often a transfer that broke off is taken up again, as long as each attempt brings some
+/// bytes.
 const ATTEMPTS: usize = 10;
 
 /// An archive on the web and what is known of it.
@@ -38,14 +40,16 @@ pub struct Download {
 pub fn ravdess() -> Download {
     Download {
         corpus: "ravdess".to_owned(),
-        url: "https://zenodo.org/records/1188976/files/Audio_Speech_Actors_01-24.zip?download=1".to_owned(),
+        url: "https://zenodo.org/records/1188976/files/Audio_Speech_Actors_01-24.zip?download=1"
+            .to_owned(),
         file_name: "Audio_Speech_Actors_01-24.zip".to_owned(),
         bytes: 208_468_073,
         md5: Some("bc696df654c87fed845eb13823edef8a".to_owned()),
     }
 }
 
-/// EMO-DB as first released. No checksum of the archive is published: what comes out of it is checked.
+/// EMO-DB as first released. No checksum of the archive is published: what comes out of it is
+/// checked.
 pub fn emodb() -> Download {
     Download {
         corpus: "emodb".to_owned(),
@@ -65,60 +69,94 @@ pub enum Obtained {
     ByHand(String),
 }
 
-/// Puts the corpus `name` (`ravdess`, `emodb`, `iemocap`) into `dest/<name>`: nothing is done where all its recordings lie there as they were
-/// published, else the archive is fetched into `dest/downloads` (see [`fetch`]), unpacked into a temporary folder (see [`archive::unpack`]),
-/// checked against the sizes and SHA-256 of all recordings ([`super::Originals`]), and put in place.
+/// Puts the corpus `name` (`ravdess`, `emodb`, `iemocap`) into `dest/<name>`: nothing is done where
+/// all its recordings lie there as they were published, else the archive is fetched into
+/// `dest/downloads` (see [`fetch`]), unpacked into a temporary folder (see [`archive::unpack`]),
+/// checked against the sizes and SHA-256 of all recordings ([`super::Originals`]), and put in
+/// place.
 ///
-/// An archive that is a wrong one is renamed to `<name>.bad`, so that the next call fetches it anew.
+/// An archive that is a wrong one is renamed to `<name>.bad`, so that the next call fetches it
+/// anew.
 ///
 /// # Errors
-/// Those of [`fetch`] and [`archive::unpack`]; [`Kind::Data`] for another content; [`Kind::Usage`] for another name.
-pub fn corpora(name: &str, dest: &Path, cancel: &Cancel, tick: &dyn Fn(u64, Option<u64>)) -> Result<Obtained> {
+/// Those of [`fetch`] and [`archive::unpack`]; [`Kind::Data`] for another content; [`Kind::Usage`]
+/// for another name.
+pub fn corpora(
+    name: &str,
+    dest: &Path,
+    cancel: &Cancel,
+    tick: &dyn Fn(u64, Option<u64>),
+) -> Result<Obtained> {
     let root = dest.join(name);
     let spec = match name {
         "ravdess" => ravdess(),
         "emodb" => emodb(),
         "iemocap" => return Ok(Obtained::ByHand(iemocap_instructions(&root))),
-        _ => return Err(Error::usage(format!("no corpus is called {name:?}")).hint("choose ravdess, emodb or iemocap")),
+        _ => {
+            return Err(Error::usage(format!("no corpus is called {name:?}"))
+                .hint("choose ravdess, emodb or iemocap"));
+        }
     };
-    let files = originals(name).ok_or_else(|| Error::internal(format!("the files of {name} are not known")))?;
+    let files = originals(name)
+        .ok_or_else(|| Error::internal(format!("the files of {name} are not known")))?;
     match files.verify(&root, cancel) {
         Ok(()) => return Ok(Obtained::Ready(root)),
         Err(error) if ![Kind::Data, Kind::Missing].contains(&error.kind()) => return Err(error),
         Err(_) => {}
     }
     let archive = fetch(&spec, &dest.join("downloads"), cancel, tick)?;
-    install(&archive, &root, cancel, &|folder| files.verify(folder, cancel))?;
+    install(&archive, &root, cancel, &|folder| {
+        files.verify(folder, cancel)
+    })?;
     Ok(Obtained::Ready(root))
 }
 
-/// Unpacks an archive beside `root`, has the outcome checked, and puts its files in place: each by a rename, once all of them are on the disk.
-/// A wrong archive is set aside.
-fn install(archive: &Path, root: &Path, cancel: &Cancel, check: &dyn Fn(&Path) -> Result<()>) -> Result<()> {
+/// Unpacks an archive beside `root`, has the outcome checked, and puts its files in place: each by
+/// a rename, once all of them are on the disk. A wrong archive is set aside.
+fn install(
+    archive: &Path,
+    root: &Path,
+    cancel: &Cancel,
+    check: &dyn Fn(&Path) -> Result<()>,
+) -> Result<()> {
     // A link to another disk is followed: nothing can be renamed from one to another.
     let root = &fs::canonicalize(root).unwrap_or_else(|_| root.to_owned());
     let beside = root.parent().unwrap_or(Path::new("."));
-    let mark = format!("unpack-{}-", root.file_name().unwrap_or_default().to_string_lossy());
+    let mark = format!(
+        "unpack-{}-",
+        root.file_name().unwrap_or_default().to_string_lossy()
+    );
     // A process that was killed leaves its folder behind.
     for entry in fs::read_dir(beside).into_iter().flatten().flatten() {
-        if entry.file_name().to_string_lossy().starts_with(&format!("{TEMPORARY}{mark}")) {
+        if entry
+            .file_name()
+            .to_string_lossy()
+            .starts_with(&format!("{TEMPORARY}{mark}"))
+        {
             fs::remove_dir_all(entry.path()).map_err(|e| Error::io("remove", &entry.path(), e))?;
         }
     }
     let fresh = temporary_folder(beside, &mark)?;
-    let unpacked = archive::unpack(archive, fresh.path(), cancel).and_then(|written| check(fresh.path()).map(|()| written));
+    let unpacked = archive::unpack(archive, fresh.path(), cancel)
+        .and_then(|written| check(fresh.path()).map(|()| written));
     let written = match unpacked {
-        Err(error) if error.kind() == Kind::Data => return Err(set_aside(archive, &error.to_string())?),
+        Err(error) if error.kind() == Kind::Data => {
+            return Err(set_aside(archive, &error.to_string())?);
+        }
         other => other?,
     };
     let mut folders: Vec<PathBuf> = Vec::new();
     for path in &written {
         cancel.check()?;
-        File::open(path).and_then(|file| file.sync_all()).map_err(|e| Error::io("write", path, e))?;
+        File::open(path)
+            .and_then(|file| file.sync_all())
+            .map_err(|e| Error::io("write", path, e))?;
     }
     for path in &written {
         cancel.check()?;
-        let name = path.strip_prefix(fresh.path()).map_err(|_| Error::internal("a file was unpacked elsewhere"))?;
+        let name = path
+            .strip_prefix(fresh.path())
+            .map_err(|_| Error::internal("a file was unpacked elsewhere"))?;
         let target = root.join(name);
         let there = hash_if_there(&target)?;
         if there.is_some() && there != hash_if_there(path)? {
@@ -127,7 +165,9 @@ fn install(archive: &Path, root: &Path, cancel: &Cancel, check: &dyn Fn(&Path) -
         }
     }
     for path in &written {
-        let name = path.strip_prefix(fresh.path()).map_err(|_| Error::internal("a file was unpacked elsewhere"))?;
+        let name = path
+            .strip_prefix(fresh.path())
+            .map_err(|_| Error::internal("a file was unpacked elsewhere"))?;
         let target = root.join(name);
         let folder = target.parent().unwrap_or(root);
         fs::create_dir_all(folder).map_err(|e| Error::io("create", folder, e))?;
@@ -147,11 +187,18 @@ fn set_aside(archive: &Path, why: &str) -> Result<Error> {
         name.push(end);
         archive.with_file_name(name)
     };
-    let mut names = std::iter::once(".bad".to_owned()).chain((2..).map(|n| format!(".bad-{n}"))).map(named);
-    let bad = names.find(|path| fs::symlink_metadata(path).is_err()).unwrap_or_else(|| named(".bad".to_owned()));
+    let mut names = std::iter::once(".bad".to_owned())
+        .chain((2..).map(|n| format!(".bad-{n}")))
+        .map(named);
+    let bad = names
+        .find(|path| fs::symlink_metadata(path).is_err())
+        .unwrap_or_else(|| named(".bad".to_owned()));
     fs::rename(archive, &bad).map_err(|e| Error::io("rename", archive, e))?;
-    Ok(Error::data(format!("{why}; the archive was renamed to {}", bad.display()))
-        .hint("run the same command again, which fetches it anew"))
+    Ok(Error::data(format!(
+        "{why}; the archive was renamed to {}",
+        bad.display()
+    ))
+    .hint("run the same command again, which fetches it anew"))
 }
 
 fn iemocap_instructions(root: &Path) -> String {
@@ -165,16 +212,24 @@ fn iemocap_instructions(root: &Path) -> String {
     )
 }
 
-/// Fetches `spec` into the folder `dest` and returns the file, which has the right size and checksum.
+/// Fetches `spec` into the folder `dest` and returns the file, which has the right size and
+/// checksum.
 ///
-/// A file of that name, put there by hand or by an earlier run, is checked and used; a wrong one is renamed to `<name>.bad`. The transfer goes to `<name>.part`, is continued there
-/// after a break (HTTP Range), by itself as long as bytes come and otherwise in the next run, and gets its name once it is right.
-/// `tick` is told the bytes at hand and the bytes in all.
+/// A file of that name, put there by hand or by an earlier run, is checked and used; a wrong one is
+/// renamed to `<name>.bad`. The transfer goes to `<name>.part`, is continued there after a break
+/// (HTTP Range), by itself as long as bytes come and otherwise in the next run, and gets its name
+/// once it is right. `tick` is told the bytes at hand and the bytes in all.
 ///
 /// # Errors
-/// [`crate::error::Kind::Network`] with what to do by hand; [`crate::error::Kind::Data`] where a file put there by hand is a wrong one;
-/// [`crate::error::Kind::Io`]; [`crate::error::Kind::Interrupted`], which keeps what was fetched.
-pub fn fetch(spec: &Download, dest: &Path, cancel: &Cancel, tick: &dyn Fn(u64, Option<u64>)) -> Result<PathBuf> {
+/// [`crate::error::Kind::Network`] with what to do by hand; [`crate::error::Kind::Data`] where a
+/// file put there by hand is a wrong one; [`crate::error::Kind::Io`];
+/// [`crate::error::Kind::Interrupted`], which keeps what was fetched.
+pub fn fetch(
+    spec: &Download,
+    dest: &Path,
+    cancel: &Cancel,
+    tick: &dyn Fn(u64, Option<u64>),
+) -> Result<PathBuf> {
     fs::create_dir_all(dest).map_err(|e| Error::io("create", dest, e))?;
     let target = dest.join(&spec.file_name);
     let by_hand = by_hand(spec, dest);
@@ -185,13 +240,20 @@ pub fn fetch(spec: &Download, dest: &Path, cancel: &Cancel, tick: &dyn Fn(u64, O
         };
     }
     let part = dest.join(format!("{}.part", spec.file_name));
-    let transfer = Transfer { spec, part: &part, by_hand: &by_hand, cancel, tick };
+    let transfer = Transfer {
+        spec,
+        part: &part,
+        by_hand: &by_hand,
+        cancel,
+        tick,
+    };
     let mut attempt = 1;
     while size_of(&part) != spec.bytes {
         let before = size_of(&part);
         match transfer.attempt(before) {
             Ok(()) => {}
-            Err(e) if e.kind() == Kind::Network && attempt < ATTEMPTS && size_of(&part) > before => {}
+            Err(e)
+                if e.kind() == Kind::Network && attempt < ATTEMPTS && size_of(&part) > before => {}
             Err(e) => return Err(e),
         }
         attempt += 1;
@@ -209,16 +271,26 @@ pub fn fetch(spec: &Download, dest: &Path, cancel: &Cancel, tick: &dyn Fn(u64, O
 }
 
 fn by_hand(spec: &Download, dest: &Path) -> String {
-    format!("or download {} by hand and put it into {} as {} ({} bytes)", spec.url, dest.display(), spec.file_name, spec.bytes)
+    format!(
+        "or download {} by hand and put it into {} as {} ({} bytes)",
+        spec.url,
+        dest.display(),
+        spec.file_name,
+        spec.bytes
+    )
 }
 
 /// What is wrong with a file, as the end of a sentence; `None` where it is the right one.
 fn difference(spec: &Download, path: &Path, cancel: &Cancel) -> Result<Option<String>> {
-    let size = fs::metadata(path).map_err(|e| Error::io("read", path, e))?.len();
+    let size = fs::metadata(path)
+        .map_err(|e| Error::io("read", path, e))?
+        .len();
     if size != spec.bytes {
         return Ok(Some(format!("has {size} bytes instead of {}", spec.bytes)));
     }
-    let Some(expected) = &spec.md5 else { return Ok(None) };
+    let Some(expected) = &spec.md5 else {
+        return Ok(None);
+    };
     let mut md5 = Md5::new();
     each_block(path, cancel, |block| md5.update(block))?;
     let found = hex(&md5.finalize());
@@ -239,8 +311,10 @@ struct Transfer<'a> {
 
 impl Transfer<'_> {
     fn failed(&self, why: String) -> Error {
-        Error::network(format!("failed to fetch {}: {why}", self.spec.url))
-            .hint(format!("run the same command again, which continues where it stopped, {}", self.by_hand))
+        Error::network(format!("failed to fetch {}: {why}", self.spec.url)).hint(format!(
+            "run the same command again, which continues where it stopped, {}",
+            self.by_hand
+        ))
     }
 
     /// One request; returns with the part longer, complete, or an error.
@@ -256,16 +330,26 @@ impl Transfer<'_> {
             StatusCode::OK => have = 0,
             StatusCode::RANGE_NOT_SATISFIABLE | StatusCode::PARTIAL_CONTENT if have > 0 => {
                 fs::remove_file(self.part).map_err(|e| Error::io("remove", self.part, e))?;
-                return Err(self.failed("the server does not continue the transfer from where it stopped".to_owned()));
+                return Err(self.failed(
+                    "the server does not continue the transfer from where it stopped".to_owned(),
+                ));
             }
             status => return Err(self.failed(format!("the server answers {status}"))),
         }
         if let Some(length) = length
             && have + length != self.spec.bytes
         {
-            return Err(self.failed(format!("the server offers {} bytes instead of {}", have + length, self.spec.bytes)));
+            return Err(self.failed(format!(
+                "the server offers {} bytes instead of {}",
+                have + length,
+                self.spec.bytes
+            )));
         }
-        let opened = if have > 0 { OpenOptions::new().append(true).open(self.part) } else { File::create(self.part) };
+        let opened = if have > 0 {
+            OpenOptions::new().append(true).open(self.part)
+        } else {
+            File::create(self.part)
+        };
         let mut file = opened.map_err(|e| Error::io("write", self.part, e))?;
         let mut body = response.body_mut().as_reader();
         let mut buffer = vec![0; 64 * 1024];
@@ -275,17 +359,30 @@ impl Transfer<'_> {
             let n = match body.read(&mut buffer) {
                 Ok(0) => break,
                 Ok(n) => n,
-                Err(e) => return Err(self.failed("the connection breaks off".to_owned()).because(e)),
+                Err(e) => {
+                    return Err(self
+                        .failed("the connection breaks off".to_owned())
+                        .because(e));
+                }
             };
             have += n as u64;
             if have > self.spec.bytes {
-                return Err(self.failed(format!("the server sends more than {} bytes", self.spec.bytes)));
+                return Err(self.failed(format!(
+                    "the server sends more than {} bytes",
+                    self.spec.bytes
+                )));
             }
-            file.write_all(&buffer[..n]).map_err(|e| Error::io("write", self.part, e))?;
+            file.write_all(&buffer[..n])
+                .map_err(|e| Error::io("write", self.part, e))?;
             (self.tick)(have, Some(self.spec.bytes));
         }
-        file.sync_all().map_err(|e| Error::io("write", self.part, e))?;
-        if have < self.spec.bytes { Err(self.failed(format!("only {have} of {} bytes came", self.spec.bytes))) } else { Ok(()) }
+        file.sync_all()
+            .map_err(|e| Error::io("write", self.part, e))?;
+        if have < self.spec.bytes {
+            Err(self.failed(format!("only {have} of {} bytes came", self.spec.bytes)))
+        } else {
+            Ok(())
+        }
     }
 
     fn request(&self, have: u64) -> Result<Response<ureq::Body>> {
@@ -302,14 +399,26 @@ impl Transfer<'_> {
         if have > 0 {
             request = request.header("Range", format!("bytes={have}-"));
         }
-        request.call().map_err(|e| self.failed("no answer".to_owned()).because(e))
+        request
+            .call()
+            .map_err(|e| self.failed("no answer".to_owned()).because(e))
     }
 }
 
 /// Whether a partial answer begins where it was asked to (`Content-Range: bytes 100-199/200`).
 fn range_starts_at(response: &Response<ureq::Body>, have: u64) -> bool {
-    let range = response.headers().get("content-range").and_then(|v| v.to_str().ok());
-    range.and_then(|r| r.strip_prefix("bytes ")?.split('-').next()?.trim().parse().ok()) == Some(have)
+    let range = response
+        .headers()
+        .get("content-range")
+        .and_then(|v| v.to_str().ok());
+    range.and_then(|r| {
+        r.strip_prefix("bytes ")?
+            .split('-')
+            .next()?
+            .trim()
+            .parse()
+            .ok()
+    }) == Some(have)
 }
 
 #[cfg(test)]

@@ -29,9 +29,20 @@ fn serve(content: &[u8], modes: Vec<Mode>) -> (String, JoinHandle<Vec<Option<Str
     let thread = std::thread::spawn(move || {
         let answer = |mode| {
             let (mut stream, _) = listener.accept().unwrap();
-            let lines = BufReader::new(&stream).lines().map(Result::unwrap).take_while(|line| !line.is_empty());
-            let range = lines.filter_map(|line| line.to_lowercase().strip_prefix("range: bytes=").map(str::to_owned)).last();
-            let from: Option<usize> = range.as_ref().map(|r| r.trim_end_matches('-').parse().unwrap());
+            let lines = BufReader::new(&stream)
+                .lines()
+                .map(Result::unwrap)
+                .take_while(|line| !line.is_empty());
+            let range = lines
+                .filter_map(|line| {
+                    line.to_lowercase()
+                        .strip_prefix("range: bytes=")
+                        .map(str::to_owned)
+                })
+                .last();
+            let from: Option<usize> = range
+                .as_ref()
+                .map(|r| r.trim_end_matches('-').parse().unwrap());
             let (status, from) = match (&mode, from) {
                 (Mode::NotFound, _) => ("404 Not Found", content.len()),
                 (Mode::Unsatisfiable, _) => ("416 Range Not Satisfiable", content.len()),
@@ -40,11 +51,24 @@ fn serve(content: &[u8], modes: Vec<Mode>) -> (String, JoinHandle<Vec<Option<Str
                 (_, Some(from)) => ("206 Partial Content", from),
             };
             let body = &content[from..];
-            let place = format!("Content-Range: bytes {from}-{}/{}\r\n", content.len() - 1, content.len());
-            let head = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n{place}Connection: close\r\n\r\n", body.len());
-            let sent = if let Mode::Cut(n) = mode { &body[..n.min(body.len())] } else { body };
+            let place = format!(
+                "Content-Range: bytes {from}-{}/{}\r\n",
+                content.len() - 1,
+                content.len()
+            );
+            let head = format!(
+                "HTTP/1.1 {status}\r\nContent-Length: {}\r\n{place}Connection: close\r\n\r\n",
+                body.len()
+            );
+            let sent = if let Mode::Cut(n) = mode {
+                &body[..n.min(body.len())]
+            } else {
+                body
+            };
             // A client that has read enough closes the connection.
-            let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(sent));
+            let _ = stream
+                .write_all(head.as_bytes())
+                .and_then(|()| stream.write_all(sent));
             range
         };
         modes.into_iter().map(answer).collect()
@@ -53,7 +77,9 @@ fn serve(content: &[u8], modes: Vec<Mode>) -> (String, JoinHandle<Vec<Option<Str
 }
 
 fn content() -> Vec<u8> {
-    (0..300_000_u32).flat_map(|i| (i.wrapping_mul(2_654_435_761) >> 16).to_le_bytes()).collect()
+    (0..300_000_u32)
+        .flat_map(|i| (i.wrapping_mul(2_654_435_761) >> 16).to_le_bytes())
+        .collect()
 }
 
 fn spec(url: &str, content: &[u8]) -> Download {
@@ -71,7 +97,10 @@ fn go(spec: &Download, dest: &Path) -> Result<PathBuf> {
 }
 
 fn names(folder: &Path) -> Vec<String> {
-    let mut names: Vec<String> = fs::read_dir(folder).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+    let mut names: Vec<String> = fs::read_dir(folder)
+        .unwrap()
+        .map(|e| e.unwrap().file_name().into_string().unwrap())
+        .collect();
     names.sort();
     names
 }
@@ -84,7 +113,10 @@ fn a_file_is_fetched_once() {
     let (url, server) = serve(&content, vec![Mode::Proper]);
     let spec = spec(&url, &content);
     let ticks = RefCell::new(Vec::new());
-    let path = fetch(&spec, &dest, &Cancel::default(), &|done, total| ticks.borrow_mut().push((done, total))).unwrap();
+    let path = fetch(&spec, &dest, &Cancel::default(), &|done, total| {
+        ticks.borrow_mut().push((done, total))
+    })
+    .unwrap();
     assert_eq!(fs::read(&path).unwrap(), content);
     assert_eq!(names(&dest), ["a.zip"]);
     let total = Some(content.len() as u64);
@@ -100,14 +132,30 @@ fn a_file_is_fetched_once() {
 fn a_broken_transfer_is_continued() {
     let content = content();
     let folder = tempfile::tempdir().unwrap();
-    let (url, server) = serve(&content, vec![Mode::Cut(500_000), Mode::Cut(100_000), Mode::Proper]);
+    let (url, server) = serve(
+        &content,
+        vec![Mode::Cut(500_000), Mode::Cut(100_000), Mode::Proper],
+    );
     let path = go(&spec(&url, &content), folder.path()).unwrap();
     assert_eq!(fs::read(path).unwrap(), content);
     let ranges = server.join().unwrap();
     assert_eq!(ranges[0], None);
-    let second: usize = ranges[1].as_ref().unwrap().trim_end_matches('-').parse().unwrap();
-    let third: usize = ranges[2].as_ref().unwrap().trim_end_matches('-').parse().unwrap();
-    assert!(0 < second && second <= 500_000 && second < third && third <= second + 100_000, "{ranges:?}");
+    let second: usize = ranges[1]
+        .as_ref()
+        .unwrap()
+        .trim_end_matches('-')
+        .parse()
+        .unwrap();
+    let third: usize = ranges[2]
+        .as_ref()
+        .unwrap()
+        .trim_end_matches('-')
+        .parse()
+        .unwrap();
+    assert!(
+        0 < second && second <= 500_000 && second < third && third <= second + 100_000,
+        "{ranges:?}"
+    );
 }
 
 #[test]
@@ -115,9 +163,10 @@ fn a_later_run_continues_what_an_earlier_one_left() {
     let content = content();
     let folder = tempfile::tempdir().unwrap();
     let part = folder.path().join("a.zip.part");
-    for (modes, ranges) in
-        [(vec![Mode::Proper], vec![Some("700000-".to_owned())]), (vec![Mode::WithoutRanges], vec![Some("700000-".to_owned())])]
-    {
+    for (modes, ranges) in [
+        (vec![Mode::Proper], vec![Some("700000-".to_owned())]),
+        (vec![Mode::WithoutRanges], vec![Some("700000-".to_owned())]),
+    ] {
         fs::write(&part, &content[..700_000]).unwrap();
         let (url, server) = serve(&content, modes);
         let path = go(&spec(&url, &content), folder.path()).unwrap();
@@ -132,7 +181,10 @@ fn a_later_run_continues_what_an_earlier_one_left() {
     // Longer than the file: from the beginning.
     fs::write(&part, [content.as_slice(), b"more"].concat()).unwrap();
     let (url, server) = serve(&content, vec![Mode::Proper]);
-    assert_eq!(fs::read(go(&spec(&url, &content), folder.path()).unwrap()).unwrap(), content);
+    assert_eq!(
+        fs::read(go(&spec(&url, &content), folder.path()).unwrap()).unwrap(),
+        content
+    );
     assert_eq!(server.join().unwrap(), [None]);
 }
 
@@ -155,7 +207,10 @@ fn a_wrong_checksum_is_refused_and_forgotten() {
     let content = content();
     let folder = tempfile::tempdir().unwrap();
     let (url, server) = serve(&content, vec![Mode::Proper]);
-    let spec = Download { md5: Some("0".repeat(32)), ..spec(&url, &content) };
+    let spec = Download {
+        md5: Some("0".repeat(32)),
+        ..spec(&url, &content)
+    };
     let error = go(&spec, folder.path()).unwrap_err();
     assert_eq!(error.kind(), Kind::Network);
     assert!(error.to_string().contains("MD5"), "{error}");
@@ -168,9 +223,17 @@ fn a_wrong_size_is_refused_before_anything_is_fetched() {
     let content = content();
     let folder = tempfile::tempdir().unwrap();
     let (url, server) = serve(&content, vec![Mode::Proper]);
-    let spec = Download { bytes: 7, ..spec(&url, &content) };
+    let spec = Download {
+        bytes: 7,
+        ..spec(&url, &content)
+    };
     let error = go(&spec, folder.path()).unwrap_err();
-    assert!(error.to_string().contains("offers 1200000 bytes instead of 7"), "{error}");
+    assert!(
+        error
+            .to_string()
+            .contains("offers 1200000 bytes instead of 7"),
+        "{error}"
+    );
     assert!(names(folder.path()).is_empty());
     drop(server);
 }
@@ -179,13 +242,26 @@ fn a_wrong_size_is_refused_before_anything_is_fetched() {
 fn failures_say_what_to_do_by_hand() {
     let folder = tempfile::tempdir().unwrap();
     let (url, server) = serve(b"x", vec![Mode::NotFound]);
-    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    for (url, part) in [(url, "404"), (format!("http://{closed}/a.zip"), "no answer")] {
+    let closed = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    for (url, part) in [
+        (url, "404"),
+        (format!("http://{closed}/a.zip"), "no answer"),
+    ] {
         let error = go(&spec(&url, b"x"), folder.path()).unwrap_err();
         assert_eq!(error.kind(), Kind::Network);
-        assert!(error.to_string().contains(part) && error.to_string().contains(&url), "{error}");
+        assert!(
+            error.to_string().contains(part) && error.to_string().contains(&url),
+            "{error}"
+        );
         let hint = error.hint_text().unwrap();
-        for word in [url.as_str(), "a.zip (1 bytes)", &folder.path().display().to_string()] {
+        for word in [
+            url.as_str(),
+            "a.zip (1 bytes)",
+            &folder.path().display().to_string(),
+        ] {
             assert!(hint.contains(word), "{hint}");
         }
     }
@@ -199,14 +275,26 @@ fn a_file_put_there_by_hand_is_checked() {
     let path = folder.path().join("a.zip");
     fs::write(&path, "right").unwrap();
     assert_eq!(go(&spec, folder.path()).unwrap(), path);
-    for (wrong, word, name) in [("wrong", "MD5", "a.zip.bad"), ("short of it", "11 bytes instead of 5", "a.zip.bad-2")] {
+    for (wrong, word, name) in [
+        ("wrong", "MD5", "a.zip.bad"),
+        ("short of it", "11 bytes instead of 5", "a.zip.bad-2"),
+    ] {
         fs::write(&path, wrong).unwrap();
         let error = go(&spec, folder.path()).unwrap_err();
         assert_eq!(error.kind(), Kind::Data);
         assert!(error.to_string().contains(word), "{error}");
         let bad = folder.path().join(name);
-        assert!(error.to_string().contains(&format!("renamed to {}", bad.display())), "{error}");
-        assert_eq!(fs::read_to_string(&bad).unwrap(), wrong, "nothing that a person put there is lost");
+        assert!(
+            error
+                .to_string()
+                .contains(&format!("renamed to {}", bad.display())),
+            "{error}"
+        );
+        assert_eq!(
+            fs::read_to_string(&bad).unwrap(),
+            wrong,
+            "nothing that a person put there is lost"
+        );
         assert!(!path.exists(), "the next call fetches it");
     }
 }
@@ -233,8 +321,13 @@ fn a_stop_keeps_what_was_fetched() {
 fn corpora_by_name() {
     let folder = tempfile::tempdir().unwrap();
     let get = |name| corpora(name, folder.path(), &Cancel::default(), &|_, _| {});
-    let Ok(Obtained::ByHand(text)) = get("iemocap") else { panic!("iemocap cannot be fetched") };
-    assert!(text.contains("sail.usc.edu/iemocap") && text.contains(&folder.path().join("iemocap").display().to_string()));
+    let Ok(Obtained::ByHand(text)) = get("iemocap") else {
+        panic!("iemocap cannot be fetched")
+    };
+    assert!(
+        text.contains("sail.usc.edu/iemocap")
+            && text.contains(&folder.path().join("iemocap").display().to_string())
+    );
     assert_eq!(get("ravdes").unwrap_err().kind(), Kind::Usage);
     // An archive that a person put there, which is not the right one.
     fs::create_dir(folder.path().join("downloads")).unwrap();
@@ -247,7 +340,8 @@ fn corpora_by_name() {
 fn zip_of(files: &[(&str, &[u8])]) -> Vec<u8> {
     let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
     for (name, content) in files {
-        zip.start_file(*name, zip::write::SimpleFileOptions::default()).unwrap();
+        zip.start_file(*name, zip::write::SimpleFileOptions::default())
+            .unwrap();
         zip.write_all(content).unwrap();
     }
     zip.finish().unwrap().into_inner()
@@ -261,30 +355,66 @@ fn a_wrong_archive_is_set_aside_and_touches_nothing() {
     fs::write(root.join("wav/own.wav"), "own").unwrap();
     let files = originals("emodb").unwrap();
     let check = |folder: &Path| files.verify(folder, &Cancel::default());
-    for bytes in [zip_of(&[("wav/03a01Fa.wav", b"RIFF")]), b"no zip".to_vec(), zip_of(&[("wav/CON.wav", b"x")])] {
+    for bytes in [
+        zip_of(&[("wav/03a01Fa.wav", b"RIFF")]),
+        b"no zip".to_vec(),
+        zip_of(&[("wav/CON.wav", b"x")]),
+    ] {
         fs::write(&archive, &bytes).unwrap();
         let error = install(&archive, &root, &Cancel::default(), &check).unwrap_err();
-        assert!(error.kind() == Kind::Data && error.to_string().contains("emodb.zip.bad"), "{error}");
+        assert!(
+            error.kind() == Kind::Data && error.to_string().contains("emodb.zip.bad"),
+            "{error}"
+        );
         assert_eq!(names(folder.path()), ["emodb", "emodb.zip.bad"]);
         assert_eq!(names(&root.join("wav")), ["own.wav"]);
         fs::write(&archive, &bytes).unwrap();
         assert!(
-            install(&archive, &root, &Cancel::default(), &check).unwrap_err().to_string().contains("emodb.zip.bad-2"),
+            install(&archive, &root, &Cancel::default(), &check)
+                .unwrap_err()
+                .to_string()
+                .contains("emodb.zip.bad-2"),
             "none is replaced"
         );
-        ["emodb.zip.bad", "emodb.zip.bad-2"].iter().for_each(|name| fs::remove_file(folder.path().join(name)).unwrap());
+        ["emodb.zip.bad", "emodb.zip.bad-2"]
+            .iter()
+            .for_each(|name| fs::remove_file(folder.path().join(name)).unwrap());
     }
     // A right one fills the gaps and leaves other files alone.
-    fs::create_dir(folder.path().join(format!("{}unpack-emodb-killed", crate::files::TEMPORARY))).unwrap();
-    fs::write(&archive, zip_of(&[("wav/a.wav", b"a"), ("wav/b/c.wav", b"c"), ("top.txt", b"t")])).unwrap();
+    fs::create_dir(
+        folder
+            .path()
+            .join(format!("{}unpack-emodb-killed", crate::files::TEMPORARY)),
+    )
+    .unwrap();
+    fs::write(
+        &archive,
+        zip_of(&[
+            ("wav/a.wav", b"a"),
+            ("wav/b/c.wav", b"c"),
+            ("top.txt", b"t"),
+        ]),
+    )
+    .unwrap();
     fs::write(root.join("wav/a.wav"), "older").unwrap();
     let error = install(&archive, &root, &Cancel::default(), &|_| Ok(())).unwrap_err();
-    assert!(error.to_string().contains("a.wav is there already"), "{error}");
-    assert_eq!(names(&root.join("wav")), ["a.wav", "own.wav"], "nothing was put there");
+    assert!(
+        error.to_string().contains("a.wav is there already"),
+        "{error}"
+    );
+    assert_eq!(
+        names(&root.join("wav")),
+        ["a.wav", "own.wav"],
+        "nothing was put there"
+    );
     fs::write(root.join("wav/a.wav"), "a").unwrap();
     install(&archive, &root, &Cancel::default(), &|_| Ok(())).unwrap();
     assert_eq!(names(&root.join("wav")), ["a.wav", "b", "own.wav"]);
-    assert_eq!(names(folder.path()), ["emodb", "emodb.zip"], "no temporary folder stays");
+    assert_eq!(
+        names(folder.path()),
+        ["emodb", "emodb.zip"],
+        "no temporary folder stays"
+    );
 }
 
 #[test]
@@ -294,7 +424,13 @@ fn a_stop_in_the_middle_of_a_check_keeps_the_archive() {
     fs::write(folder.path().join("a.zip"), &content).unwrap();
     let cancel = Cancel::default();
     cancel.request();
-    let error = fetch(&spec("http://127.0.0.1:9/", &content), folder.path(), &cancel, &|_, _| {}).unwrap_err();
+    let error = fetch(
+        &spec("http://127.0.0.1:9/", &content),
+        folder.path(),
+        &cancel,
+        &|_, _| {},
+    )
+    .unwrap_err();
     assert_eq!(error.kind(), Kind::Interrupted);
     assert_eq!(names(folder.path()), ["a.zip"]);
 }

@@ -1,4 +1,5 @@
-//! The codes of the known corpora: what each stands for and how many utterances of it were published.
+//! The codes of the known corpora: what each stands for and how many utterances of it were
+//! published.
 
 /// One emotion code of a corpus.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,7 +61,11 @@ pub(crate) fn find(codes: &'static [Code], code: &str) -> Option<&'static Code> 
 
 /// The codes of a corpus in a line for people: "01 neutral, 02 calm, …".
 pub(crate) fn list(codes: &[Code]) -> String {
-    codes.iter().map(|c| format!("{} {}", c.code, c.label)).collect::<Vec<_>>().join(", ")
+    codes
+        .iter()
+        .map(|c| format!("{} {}", c.code, c.label))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 #[cfg(test)]
@@ -70,6 +75,9 @@ mod tests {
     #[test]
     fn the_published_totals_add_up() {
         let total = |codes: &[Code]| codes.iter().map(|c| c.count).sum::<usize>();
-        assert_eq!((total(&RAVDESS), total(&EMODB), total(&IEMOCAP)), (1440, 535, 10_039));
+        assert_eq!(
+            (total(&RAVDESS), total(&EMODB), total(&IEMOCAP)),
+            (1440, 535, 10_039)
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! What a corpus reader reports: what it found, what it left aside and why, and what should have been there.
+//! What a corpus reader reports: what it found, what it left aside and why, and what should have
+//! been there.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +11,8 @@ use super::utterance::Source;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Reason {
-    /// A modality or vocal channel that repeats the same voices (RAVDESS song, audio-visual copies).
+    /// A modality or vocal channel that repeats the same voices (RAVDESS song, audio-visual
+    /// copies).
     OtherMaterial,
     /// A file name or label code that the corpus does not define.
     UnknownCode,
@@ -37,7 +39,14 @@ pub enum Reason {
 impl Reason {
     /// Whether somebody has something to mend, rather than that a choice was made.
     pub fn is_mistake(self) -> bool {
-        matches!(self, Reason::UnknownCode | Reason::MissingAudio | Reason::BadAudio | Reason::BadName | Reason::BadRow)
+        matches!(
+            self,
+            Reason::UnknownCode
+                | Reason::MissingAudio
+                | Reason::BadAudio
+                | Reason::BadName
+                | Reason::BadRow
+        )
     }
 
     /// A few words for people.
@@ -98,6 +107,7 @@ pub struct Listing {
     pub warnings: Vec<String>,
     /// Remarks for the report ("emodb-2s: cut to 2 s, not comparable with published results").
     pub notes: Vec<String>,
-    /// Generated, not recorded: a report says so everywhere and never shows published figures beside it.
+    /// Generated, not recorded: a report says so everywhere and never shows published figures
+    /// beside it.
     pub generated: bool,
 }

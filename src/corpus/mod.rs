@@ -26,7 +26,8 @@ pub mod manifest;
 pub mod propose;
 pub mod ravdess;
 
-/// Classes that a corpus may have: of more, most have a handful of recordings, and the column is most often one of something else.
+/// Classes that a corpus may have: of more, most have a handful of recordings, and the column is
+/// most often one of something else.
 pub const MOST_CLASSES: usize = 1_000;
 
 /// A file of this name says that the recordings beside it were generated.

@@ -15,15 +15,30 @@ pub struct Official {
     pub root: PathBuf,
 }
 
-/// The corpus that lies at `root` in the layout in which it was published; `None` where it is none of those, or cannot be read.
+/// The corpus that lies at `root` in the layout in which it was published; `None` where it is none
+/// of those, or cannot be read.
 pub fn official(root: &Path) -> Option<Official> {
-    let here = |name, kind| Some(Official { name, kind, root: root.to_owned() });
+    let here = |name, kind| {
+        Some(Official {
+            name,
+            kind,
+            root: root.to_owned(),
+        })
+    };
     if let Some(root) = iemocap::place(root) {
-        return Some(Official { name: "IEMOCAP", kind: "iemocap", root });
+        return Some(Official {
+            name: "IEMOCAP",
+            kind: "iemocap",
+            root,
+        });
     }
     if ravdess::read(root).is_ok_and(|listing| !listing.sources.is_empty()) {
         return here("RAVDESS", "ravdess");
     }
     let emodb = emodb::read(root, &EmodbSettings { all_clips: true });
-    if emodb.is_ok_and(|listing| !listing.sources.is_empty()) { here("EMO-DB", "emodb") } else { None }
+    if emodb.is_ok_and(|listing| !listing.sources.is_empty()) {
+        here("EMO-DB", "emodb")
+    } else {
+        None
+    }
 }

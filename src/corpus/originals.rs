@@ -16,7 +16,8 @@ pub(super) const EMODB: &str = include_str!("emodb_sha256.tsv");
 /// The speech part of RAVDESS: 1440 recordings, from the archive with the published MD5.
 const RAVDESS: &str = include_str!("ravdess_sha256.tsv");
 
-/// The recordings of one release by their file names, each with its size in bytes and its SHA-256 in hex.
+/// The recordings of one release by their file names, each with its size in bytes and its SHA-256
+/// in hex.
 #[derive(Debug)]
 pub struct Originals {
     files: BTreeMap<&'static str, (u64, &'static str)>,
@@ -24,13 +25,17 @@ pub struct Originals {
     place: fn(&str) -> PathBuf,
 }
 
-static OF_EMODB: LazyLock<Originals> = LazyLock::new(|| Originals::of(EMODB, |name| Path::new("wav").join(name)));
+static OF_EMODB: LazyLock<Originals> =
+    LazyLock::new(|| Originals::of(EMODB, |name| Path::new("wav").join(name)));
 static OF_RAVDESS: LazyLock<Originals> = LazyLock::new(|| {
     // The last two digits of `03-01-06-01-02-01-12.wav` are the actor.
-    Originals::of(RAVDESS, |name| Path::new(&format!("Actor_{}", name.get(18..20).unwrap_or_default())).join(name))
+    Originals::of(RAVDESS, |name| {
+        Path::new(&format!("Actor_{}", name.get(18..20).unwrap_or_default())).join(name)
+    })
 });
 
-/// The files of the release that a reader (`emodb`, `ravdess`) reads, where a list of them is known.
+/// The files of the release that a reader (`emodb`, `ravdess`) reads, where a list of them is
+/// known.
 pub fn originals(reader: &str) -> Option<&'static Originals> {
     match reader {
         "emodb" => Some(&OF_EMODB),
@@ -46,16 +51,22 @@ impl Originals {
             let (bytes, sha256) = rest.split_once('\t')?;
             Some((name, (bytes.parse().ok()?, sha256)))
         };
-        Originals { files: list.lines().skip(1).filter_map(file).collect(), place }
+        Originals {
+            files: list.lines().skip(1).filter_map(file).collect(),
+            place,
+        }
     }
 
-    /// Whether a file has the name of one of these recordings and another content. Its size tells most of them apart; only where that is
-    /// right, the file is read.
+    /// Whether a file has the name of one of these recordings and another content. Its size tells
+    /// most of them apart; only where that is right, the file is read.
     ///
     /// # Errors
     /// [`crate::error::Kind::Io`] where it cannot be read; [`crate::error::Kind::Interrupted`].
     pub fn is_altered(&self, path: &Path, cancel: &Cancel) -> Result<bool> {
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let name = path
+            .file_name()
+            .and_then(|name| name.to_str())
+            .unwrap_or_default();
         match self.files.get(name) {
             Some((bytes, sha256)) => Ok(!is_same(path, *bytes, sha256, cancel)?),
             None => Ok(false),
@@ -65,8 +76,9 @@ impl Originals {
     /// Checks that all recordings lie below `root`, unaltered; other files there are not looked at.
     ///
     /// # Errors
-    /// [`crate::error::Kind::Data`] with the number of missing and altered files and the first of their names;
-    /// [`crate::error::Kind::Io`] where one cannot be read; [`crate::error::Kind::Interrupted`].
+    /// [`crate::error::Kind::Data`] with the number of missing and altered files and the first of
+    /// their names; [`crate::error::Kind::Io`] where one cannot be read;
+    /// [`crate::error::Kind::Interrupted`].
     pub fn verify(&self, root: &Path, cancel: &Cancel) -> Result<()> {
         let mut wrong = Vec::new();
         for (name, (bytes, sha256)) in &self.files {
@@ -125,12 +137,30 @@ mod tests {
         let [emodb, ravdess] = ["emodb", "ravdess"].map(|name| originals(name).unwrap());
         assert_eq!((emodb.files.len(), ravdess.files.len()), (535, 1440));
         assert!(originals("manifest").is_none());
-        let is_hash = |(_, sha256): &(u64, &str)| sha256.len() == 64 && sha256.bytes().all(|b| b.is_ascii_hexdigit());
-        assert!(emodb.files.values().chain(ravdess.files.values()).all(is_hash));
-        assert_eq!((ravdess.place)("03-01-06-01-02-01-12.wav"), Path::new("Actor_12/03-01-06-01-02-01-12.wav"));
+        let is_hash = |(_, sha256): &(u64, &str)| {
+            sha256.len() == 64 && sha256.bytes().all(|b| b.is_ascii_hexdigit())
+        };
+        assert!(
+            emodb
+                .files
+                .values()
+                .chain(ravdess.files.values())
+                .all(is_hash)
+        );
+        assert_eq!(
+            (ravdess.place)("03-01-06-01-02-01-12.wav"),
+            Path::new("Actor_12/03-01-06-01-02-01-12.wav")
+        );
         // 24 actors of 60 recordings each, and none of another name.
         for actor in 1..=24 {
-            assert_eq!(ravdess.files.keys().filter(|name| name.ends_with(&format!("-{actor:02}.wav"))).count(), 60);
+            assert_eq!(
+                ravdess
+                    .files
+                    .keys()
+                    .filter(|name| name.ends_with(&format!("-{actor:02}.wav")))
+                    .count(),
+                60
+            );
         }
     }
 
@@ -147,15 +177,26 @@ mod tests {
             fs::write(dir.path().join((ravdess.place)(name)), "").unwrap();
         }
         let error = ravdess.verify(dir.path(), &cancel).unwrap_err();
-        assert!(error.kind() == Kind::Data && error.to_string().starts_with("1440 of the 1440"), "{error}");
+        assert!(
+            error.kind() == Kind::Data && error.to_string().starts_with("1440 of the 1440"),
+            "{error}"
+        );
         // The right size with another content, as well.
         let (name, (bytes, _)) = ravdess.files.first_key_value().unwrap();
         let path = dir.path().join((ravdess.place)(name));
         File::create(&path).unwrap().set_len(*bytes).unwrap();
         assert!(ravdess.is_altered(&path, &cancel).unwrap());
-        assert!(!ravdess.is_altered(&dir.path().join("other.wav"), &cancel).unwrap(), "no name of the list, no judgement");
+        assert!(
+            !ravdess
+                .is_altered(&dir.path().join("other.wav"), &cancel)
+                .unwrap(),
+            "no name of the list, no judgement"
+        );
         cancel.request();
-        assert_eq!(ravdess.is_altered(&path, &cancel).unwrap_err().kind(), Kind::Interrupted);
+        assert_eq!(
+            ravdess.is_altered(&path, &cancel).unwrap_err().kind(),
+            Kind::Interrupted
+        );
     }
 
     #[test]
@@ -165,16 +206,32 @@ mod tests {
             return;
         };
         let (corpora, cancel) = (Path::new(&corpora), Cancel::default());
-        let check = |folder: &str, reader: &str| originals(reader).unwrap().verify(&corpora.join(folder), &cancel);
+        let check = |folder: &str, reader: &str| {
+            originals(reader)
+                .unwrap()
+                .verify(&corpora.join(folder), &cancel)
+        };
         for name in ["emodb", "ravdess"] {
             // The copy at hand may be a part of the corpus; what is there has to be right.
             let list = originals(name).unwrap();
-            let lacking = list.files.keys().filter(|file| !corpora.join(name).join((list.place)(file)).is_file()).count();
+            let lacking = list
+                .files
+                .keys()
+                .filter(|file| !corpora.join(name).join((list.place)(file)).is_file())
+                .count();
             match check(name, name) {
                 Ok(()) => assert_eq!(lacking, 0),
-                Err(error) => assert!(error.to_string().starts_with(&format!("{lacking} of the")), "{error}"),
+                Err(error) => assert!(
+                    error.to_string().starts_with(&format!("{lacking} of the")),
+                    "{error}"
+                ),
             }
         }
-        assert!(check("emodb-2s", "emodb").unwrap_err().to_string().starts_with("535 of the 535"));
+        assert!(
+            check("emodb-2s", "emodb")
+                .unwrap_err()
+                .to_string()
+                .starts_with("535 of the 535")
+        );
     }
 }

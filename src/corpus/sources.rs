@@ -1,7 +1,7 @@
 //! Candidates in the order of their ids, however many there are.
 //!
-//! A few thousand are kept and sorted in memory; more are sorted piece by piece into files without names and merged, so that a run holds no
-//! more of a large corpus than of a small one.
+//! A few thousand are kept and sorted in memory; more are sorted piece by piece into files without
+//! names and merged, so that a run holds no more of a large corpus than of a small one.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -65,13 +65,21 @@ pub struct Sorter {
 }
 
 impl Sorter {
-    /// What does not fit into memory goes to `folder`, or to where the system keeps temporary files; nothing of it stays there.
+    /// What does not fit into memory goes to `folder`, or to where the system keeps temporary
+    /// files; nothing of it stays there.
     pub fn new(folder: Option<&Path>) -> Sorter {
         Sorter::sized(folder, RUN, FAN_IN)
     }
 
     fn sized(folder: Option<&Path>, run: usize, fan_in: usize) -> Sorter {
-        Sorter { folder: folder.map(Path::to_owned), run, fan_in, waiting: Vec::new(), sorted: Vec::new(), len: 0 }
+        Sorter {
+            folder: folder.map(Path::to_owned),
+            run,
+            fan_in,
+            waiting: Vec::new(),
+            sorted: Vec::new(),
+            len: 0,
+        }
     }
 
     /// Takes a source; of those with one id the first comes first.
@@ -81,7 +89,11 @@ impl Sorter {
     pub fn push(&mut self, source: Source) -> Result<()> {
         self.len += 1;
         self.waiting.push(source);
-        if self.waiting.len() > self.run { self.spill() } else { Ok(()) }
+        if self.waiting.len() > self.run {
+            self.spill()
+        } else {
+            Ok(())
+        }
     }
 
     /// The sources in order.
@@ -91,7 +103,10 @@ impl Sorter {
     pub fn finish(mut self) -> Result<Sources> {
         if self.sorted.is_empty() {
             self.waiting.sort_by(|a, b| a.id.cmp(&b.id));
-            return Ok(Sources { kept: Kept::Here(self.waiting), len: self.len });
+            return Ok(Sources {
+                kept: Kept::Here(self.waiting),
+                len: self.len,
+            });
         }
         self.spill()?;
         self.waiting = Vec::new();
@@ -108,7 +123,10 @@ impl Sorter {
             }
         }
         match self.sorted.pop().and_then(|mut files| files.pop()) {
-            Some(file) => Ok(Sources { kept: Kept::There(file), len: self.len }),
+            Some(file) => Ok(Sources {
+                kept: Kept::There(file),
+                len: self.len,
+            }),
             None => Err(Error::internal("a sorted corpus got lost")),
         }
     }
@@ -151,11 +169,21 @@ impl Sorter {
 
     fn write(&self, lines: impl Iterator<Item = Result<String>>) -> Result<File> {
         let file = nameless_file(self.folder.as_deref())?;
-        let refused = |e| Error::io("write a file in", self.folder.as_deref().unwrap_or(Path::new("the folder of temporary files")), e);
+        let refused = |e| {
+            Error::io(
+                "write a file in",
+                self.folder
+                    .as_deref()
+                    .unwrap_or(Path::new("the folder of temporary files")),
+                e,
+            )
+        };
         let mut out = BufWriter::new(&file);
         for line in lines {
             let line = line?;
-            out.write_all(line.as_bytes()).and_then(|()| out.write_all(b"\n")).map_err(refused)?;
+            out.write_all(line.as_bytes())
+                .and_then(|()| out.write_all(b"\n"))
+                .map_err(refused)?;
         }
         out.flush().map_err(refused)?;
         drop(out);
@@ -164,7 +192,8 @@ impl Sorter {
 }
 
 fn line(source: &Source) -> Result<String> {
-    serde_json::to_string(source).map_err(|e| Error::internal("failed to write a source as JSON").because(e))
+    serde_json::to_string(source)
+        .map_err(|e| Error::internal("failed to write a source as JSON").because(e))
 }
 
 /// The sources of a file that a [`Sorter`] wrote.
@@ -174,7 +203,9 @@ struct Lines<'a> {
 
 impl<'a> Lines<'a> {
     fn new(file: &'a File) -> Self {
-        Lines { reader: BufReader::new(Reader::new(file, 0)) }
+        Lines {
+            reader: BufReader::new(Reader::new(file, 0)),
+        }
     }
 
     fn line(&mut self) -> Result<Option<String>> {
@@ -185,12 +216,18 @@ impl<'a> Lines<'a> {
                 line.truncate(line.trim_end_matches('\n').len());
                 Ok(Some(line))
             }
-            Err(error) => Err(Error::io("read", Path::new("a file of sorted sources"), error)),
+            Err(error) => Err(Error::io(
+                "read",
+                Path::new("a file of sorted sources"),
+                error,
+            )),
         }
     }
 
     fn with_id(&mut self) -> Result<Option<(String, String)>> {
-        let Some(line) = self.line()? else { return Ok(None) };
+        let Some(line) = self.line()? else {
+            return Ok(None);
+        };
         Ok(Some((parse(&line)?.id, line)))
     }
 }
@@ -199,12 +236,16 @@ impl Iterator for Lines<'_> {
     type Item = Result<Source>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.line().and_then(|line| line.map(|line| parse(&line)).transpose()).transpose()
+        self.line()
+            .and_then(|line| line.map(|line| parse(&line)).transpose())
+            .transpose()
     }
 }
 
 fn parse(line: &str) -> Result<Source> {
-    serde_json::from_str(line).map_err(|e| Error::internal("a file of sorted sources changed while it was in use").because(e))
+    serde_json::from_str(line).map_err(|e| {
+        Error::internal("a file of sorted sources changed while it was in use").because(e)
+    })
 }
 
 #[cfg(test)]
@@ -217,11 +258,20 @@ mod tests {
         for i in 0..n {
             // An order that is none, with ids that occur twice.
             let id = format!("{:03}\n", i * 7919 % 101 / 2);
-            sorter.push(Source { start_s: Some(0.1), ..Source::named(id, format!("{i:03}")) }).unwrap();
+            sorter
+                .push(Source {
+                    start_s: Some(0.1),
+                    ..Source::named(id, format!("{i:03}"))
+                })
+                .unwrap();
         }
         let sources = sorter.finish().unwrap();
         assert_eq!((sources.len(), sources.is_empty()), (n as u64, n == 0));
-        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "nothing is left by name");
+        assert_eq!(
+            std::fs::read_dir(dir.path()).unwrap().count(),
+            0,
+            "nothing is left by name"
+        );
         let once: Vec<Source> = sources.iter().map(|s| s.unwrap()).collect();
         let again: Vec<Source> = sources.iter().map(|s| s.unwrap()).collect();
         assert_eq!(once, again);

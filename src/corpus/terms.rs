@@ -1,4 +1,5 @@
-//! On which terms the corpora may be used that have a reader of their own, and what their authors ask to cite.
+//! On which terms the corpora may be used that have a reader of their own, and what their authors
+//! ask to cite.
 
 /// What a corpus asks of whoever uses it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -9,7 +10,8 @@ pub struct Terms {
     pub citation: &'static str,
 }
 
-/// The terms of the corpus that a reader is made for, by the reader's name; `None` for a manifest of any corpus.
+/// The terms of the corpus that a reader is made for, by the reader's name; `None` for a manifest
+/// of any corpus.
 pub fn terms(reader: &str) -> Option<Terms> {
     Some(match reader {
         "ravdess" => Terms {

@@ -4,7 +4,11 @@ use unicode_normalization::UnicodeNormalization;
 
 /// In the composed form, in which the names of one file on two systems are the same text.
 pub fn composed(text: &str) -> String {
-    if text.is_ascii() { text.to_owned() } else { text.nfc().collect() }
+    if text.is_ascii() {
+        text.to_owned()
+    } else {
+        text.nfc().collect()
+    }
 }
 
 /// Characters of a cell or a name that a message shows.
@@ -20,7 +24,12 @@ pub fn cut(text: &str) -> String {
 
 /// At most `most` things in a line, and how many more there are.
 pub fn some(things: &[String], most: usize) -> String {
-    let mut out = things.iter().take(most).cloned().collect::<Vec<_>>().join(", ");
+    let mut out = things
+        .iter()
+        .take(most)
+        .cloned()
+        .collect::<Vec<_>>()
+        .join(", ");
     if things.len() > most {
         out += &format!(" and {} more", things.len() - most);
     }

@@ -5,9 +5,12 @@ use serde::{Deserialize, Serialize};
 /// Stands for the speaker where nobody knows who it is: not a person, and never unseen.
 pub const UNKNOWN_SPEAKER: &str = "unknown";
 
-/// What tables hold where a value is missing, in lower case: nothing, a mark, or what pandas, R and spreadsheets write.
-const MISSING: [&str; 17] =
-    ["", "?", "-", "--", "\u{2013}", "\u{2014}", "na", "n/a", "n.a.", "<na>", "#n/a", "nan", "-nan", "nat", "none", "null", "nil"];
+/// What tables hold where a value is missing, in lower case: nothing, a mark, or what pandas, R and
+/// spreadsheets write.
+const MISSING: [&str; 17] = [
+    "", "?", "-", "--", "\u{2013}", "\u{2014}", "na", "n/a", "n.a.", "<na>", "#n/a", "nan", "-nan",
+    "nat", "none", "null", "nil",
+];
 
 /// Whether a cell of a table holds no value: it is empty, or what tables have in its place.
 pub fn is_missing(cell: &str) -> bool {
@@ -114,6 +117,7 @@ pub struct Utterance {
     pub n_samples: u64,
     /// `n_samples / sample_rate`.
     pub duration_s: f64,
-    /// Hex blake3 over rate and decoded mono samples: the same sound gives the same hash under any name or tag.
+    /// Hex blake3 over rate and decoded mono samples: the same sound gives the same hash under any
+    /// name or tag.
     pub content_hash: String,
 }

@@ -9,16 +9,18 @@ use super::listing::{Reason, SetAside};
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
 
-/// Extensions (lower case) of the audio files that readers accept. The extension says that a file is audio, its first bytes what it is.
+/// Extensions (lower case) of the audio files that readers accept. The extension says that a file
+/// is audio, its first bytes what it is.
 pub(crate) const AUDIO: &[&str] = &[
-    "wav", "wave", "flac", "mp3", "ogg", "oga", "opus", "m4a", "m4b", "mp4", "mov", "3gp", "3g2", "aac", "aif", "aiff", "aifc", "au",
-    "snd", "sph", "webm", "mka", "mkv",
+    "wav", "wave", "flac", "mp3", "ogg", "oga", "opus", "m4a", "m4b", "mp4", "mov", "3gp", "3g2",
+    "aac", "aif", "aiff", "aifc", "au", "snd", "sph", "webm", "mka", "mkv",
 ];
 
 /// Extensions (lower case) of audio and video that is not read.
 const UNREAD: &[&str] = &[
-    "ac3", "aiffc", "amr", "ape", "asf", "avi", "awb", "caf", "dff", "dsf", "dts", "flv", "g722", "gsm", "mp2", "mpc", "mpeg", "mpg",
-    "mts", "ra", "rm", "shn", "spx", "tta", "vob", "voc", "w64", "wma", "wmv", "wv",
+    "ac3", "aiffc", "amr", "ape", "asf", "avi", "awb", "caf", "dff", "dsf", "dts", "flv", "g722",
+    "gsm", "mp2", "mpc", "mpeg", "mpg", "mts", "ra", "rm", "shn", "spx", "tta", "vob", "voc",
+    "w64", "wma", "wmv", "wv",
 ];
 
 /// What a walk found.
@@ -38,11 +40,21 @@ impl Tree {
     /// What is said of audio that is not read: nothing where there is none.
     pub fn unread(&self) -> Option<String> {
         let (first, _) = self.unread.first_key_value()?;
-        let counts: Vec<String> = self.unread.iter().map(|(extension, n)| format!("{n} .{extension}")).collect();
+        let counts: Vec<String> = self
+            .unread
+            .iter()
+            .map(|(extension, n)| format!("{n} .{extension}"))
+            .collect();
         let total: u64 = self.unread.values().sum();
-        let (files, they) = if total == 1 { ("file", "it is audio") } else { ("files", "they are audio") };
+        let (files, they) = if total == 1 {
+            ("file", "it is audio")
+        } else {
+            ("files", "they are audio")
+        };
         let counts = counts.join(", ");
-        Some(format!("{counts} {files} not read: {they} in a format that ser does not read; convert with ffmpeg -i x.{first} x.flac"))
+        Some(format!(
+            "{counts} {files} not read: {they} in a format that ser does not read; convert with ffmpeg -i x.{first} x.flac"
+        ))
     }
 }
 
@@ -63,12 +75,22 @@ struct Folder {
 /// Checks that `root` is a folder, naming the corpus and what to do if it is not.
 ///
 /// # Errors
-/// [`crate::error::Kind::Missing`] where nothing is there, `Data` where it is no folder, `Io` where it cannot be looked at.
+/// [`crate::error::Kind::Missing`] where nothing is there, `Data` where it is no folder, `Io` where
+/// it cannot be looked at.
 pub(crate) fn check_root(root: &Path, corpus: &str, hint: &str) -> Result<()> {
     match fs::metadata(root) {
         Ok(found) if found.is_dir() => Ok(()),
-        Ok(_) => Err(Error::data(format!("{} is a file, not the folder of {corpus}", root.display())).hint(hint)),
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+        Ok(_) => Err(Error::data(format!(
+            "{} is a file, not the folder of {corpus}",
+            root.display()
+        ))
+        .hint(hint)),
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+            ) =>
+        {
             Err(Error::missing(format!("{corpus} is not at {}", root.display())).hint(hint))
         }
         Err(error) => Err(Error::io("read", root, error)),
@@ -84,7 +106,10 @@ pub(crate) fn stem(path: &str) -> &str {
 /// The extension in lower case, empty where there is none.
 pub(crate) fn extension(path: &str) -> String {
     let name = path.rsplit('/').next().unwrap_or(path);
-    name.rsplit_once('.').map_or(String::new(), |(_, extension)| extension.to_ascii_lowercase())
+    name.rsplit_once('.')
+        .map_or(String::new(), |(_, extension)| {
+            extension.to_ascii_lowercase()
+        })
 }
 
 /// Whether a name ends as those of audio or video do, whether that is read or not.
@@ -98,11 +123,13 @@ pub(crate) fn nearness(path: &str) -> (usize, &str) {
     (path.matches('/').count(), path)
 }
 
-/// Lists the files with a `wanted` extension (lower case, compared without case) in the folder `under` of `root` (empty: all of it).
+/// Lists the files with a `wanted` extension (lower case, compared without case) in the folder
+/// `under` of `root` (empty: all of it).
 ///
-/// Every folder is read once however many links lead to it, real folders before linked ones; a link to a folder that contains the root is
-/// not followed. Names that begin with a dot and `__MACOSX` folders, which archives made on macOS leave behind, are passed over. A folder
-/// that cannot be read, a link that leads nowhere, a name that is not UTF-8 and a special file are set aside.
+/// Every folder is read once however many links lead to it, real folders before linked ones; a link
+/// to a folder that contains the root is not followed. Names that begin with a dot and `__MACOSX`
+/// folders, which archives made on macOS leave behind, are passed over. A folder that cannot be
+/// read, a link that leads nowhere, a name that is not UTF-8 and a special file are set aside.
 ///
 /// # Errors
 /// [`crate::error::Kind::Io`] where the first folder itself cannot be read.
@@ -114,7 +141,12 @@ pub(crate) fn walk(root: &Path, under: &str, wanted: &[&str]) -> Result<Tree> {
 ///
 /// # Errors
 /// As [`walk`]; `Interrupted` on request.
-pub(crate) fn walk_until(root: &Path, under: &str, wanted: &[&str], cancel: &Cancel) -> Result<Tree> {
+pub(crate) fn walk_until(
+    root: &Path,
+    under: &str,
+    wanted: &[&str],
+    cancel: &Cancel,
+) -> Result<Tree> {
     let first = root.join(under);
     let top = fs::canonicalize(&first).map_err(|e| Error::io("read", &first, e))?;
     fs::read_dir(&top).map_err(|e| Error::io("read", &first, e))?;
@@ -125,7 +157,9 @@ pub(crate) fn walk_until(root: &Path, under: &str, wanted: &[&str], cancel: &Can
             walk.read(&folder, wanted, cancel);
             cancel.check()?;
         }
-        let Some((name, real)) = walk.links.pop_first() else { break };
+        let Some((name, real)) = walk.links.pop_first() else {
+            break;
+        };
         if !top.starts_with(&real) {
             walk.enter(real, name);
         }
@@ -141,7 +175,8 @@ pub(crate) fn walk_until(root: &Path, under: &str, wanted: &[&str], cancel: &Can
 struct Walk {
     tree: Tree,
     folders: Vec<Folder>,
-    /// Linked folders wait until all real ones are read, so that files are named by their real place where there is a choice.
+    /// Linked folders wait until all real ones are read, so that files are named by their real
+    /// place where there is a choice.
     links: BTreeSet<(String, PathBuf)>,
     seen: BTreeSet<PathBuf>,
 }
@@ -155,7 +190,11 @@ impl Walk {
     }
 
     fn leave_aside(&mut self, path: &str, reason: Reason, detail: String) {
-        self.tree.set_aside.push(SetAside { path: path.to_owned(), reason, detail });
+        self.tree.set_aside.push(SetAside {
+            path: path.to_owned(),
+            reason,
+            detail,
+        });
     }
 
     fn read(&mut self, folder: &Folder, wanted: &[&str], cancel: &Cancel) {
@@ -165,7 +204,9 @@ impl Walk {
                 entries.for_each(|entry| self.look_at(folder, entry, wanted));
             }
             Err(error) => {
-                let detail = format!("the folder cannot be read ({error}), so nothing in it is used: check its permissions");
+                let detail = format!(
+                    "the folder cannot be read ({error}), so nothing in it is used: check its permissions"
+                );
                 self.leave_aside(&folder.name, Reason::BadAudio, detail);
             }
         }
@@ -181,21 +222,34 @@ impl Walk {
         let is_wanted = wanted.contains(&extension(&shown).as_str());
         match fs::metadata(&place) {
             Err(error) if is_wanted => {
-                let detail = format!("nothing can be opened under this name ({error}): restore the file or remove the link");
+                let detail = format!(
+                    "nothing can be opened under this name ({error}): restore the file or remove the link"
+                );
                 self.leave_aside(&shown, Reason::BadAudio, detail);
             }
             Err(_) => {}
             Ok(found) if name.to_str().is_none() => {
                 if found.is_dir() {
-                    self.leave_aside(&shown, Reason::BadName, "the folder's name is not UTF-8, so nothing in it is used: rename it".into());
+                    self.leave_aside(
+                        &shown,
+                        Reason::BadName,
+                        "the folder's name is not UTF-8, so nothing in it is used: rename it"
+                            .into(),
+                    );
                 } else if is_wanted {
-                    self.leave_aside(&shown, Reason::BadName, "the name is not UTF-8: rename the file".into());
+                    self.leave_aside(
+                        &shown,
+                        Reason::BadName,
+                        "the name is not UTF-8: rename the file".into(),
+                    );
                 }
             }
             Ok(found) if found.is_dir() => {
                 if entry.file_type().is_ok_and(|t| t.is_symlink()) {
-                    // A link that cannot be resolved any more has just been removed: there is nothing to follow.
-                    self.links.extend(fs::canonicalize(&place).map(|real| (shown, real)));
+                    // A link that cannot be resolved any more has just been removed: there is
+                    // nothing to follow.
+                    self.links
+                        .extend(fs::canonicalize(&place).map(|real| (shown, real)));
                 } else {
                     self.enter(place, shown);
                 }
@@ -209,13 +263,21 @@ impl Walk {
             }
             Ok(_) if !is_wanted => {}
             Ok(found) if found.is_file() => self.tree.files.push(shown),
-            Ok(_) => self.leave_aside(&shown, Reason::BadAudio, "neither a file nor a folder: remove it".into()),
+            Ok(_) => self.leave_aside(
+                &shown,
+                Reason::BadAudio,
+                "neither a file nor a folder: remove it".into(),
+            ),
         }
     }
 }
 
 fn join(folder: &str, name: &str) -> String {
-    if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") }
+    if folder.is_empty() {
+        name.to_owned()
+    } else {
+        format!("{folder}/{name}")
+    }
 }
 
 #[cfg(test)]
@@ -235,23 +297,47 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         touch(
             dir.path(),
-            &["b/x.wav", "b/with space.WAV", "a/new\nline.flac", "z.wav", "notes.txt", "b/._x.wav", "__MACOSX/q.wav", ".git/q.wav"],
+            &[
+                "b/x.wav",
+                "b/with space.WAV",
+                "a/new\nline.flac",
+                "z.wav",
+                "notes.txt",
+                "b/._x.wav",
+                "__MACOSX/q.wav",
+                ".git/q.wav",
+            ],
         );
         let tree = walk(dir.path(), "", AUDIO).unwrap();
-        assert_eq!(tree.files, ["a/new\nline.flac", "b/with space.WAV", "b/x.wav", "z.wav"]);
+        assert_eq!(
+            tree.files,
+            ["a/new\nline.flac", "b/with space.WAV", "b/x.wav", "z.wav"]
+        );
         assert!(tree.set_aside.is_empty() && tree.others == 1, "{tree:?}");
-        assert_eq!(walk(dir.path(), "b", AUDIO).unwrap().files, ["b/with space.WAV", "b/x.wav"]);
+        assert_eq!(
+            walk(dir.path(), "b", AUDIO).unwrap().files,
+            ["b/with space.WAV", "b/x.wav"]
+        );
     }
 
     #[test]
     fn audio_of_all_kinds_is_listed_and_other_audio_is_counted() {
         let dir = tempfile::tempdir().unwrap();
-        touch(dir.path(), &["a.mp4", "b.OPUS", "c.sph", "d.wma", "e.WMA", "f.amr", "g.txt"]);
+        touch(
+            dir.path(),
+            &[
+                "a.mp4", "b.OPUS", "c.sph", "d.wma", "e.WMA", "f.amr", "g.txt",
+            ],
+        );
         let tree = walk(dir.path(), "", AUDIO).unwrap();
         assert_eq!(tree.files, ["a.mp4", "b.OPUS", "c.sph"]);
         assert_eq!(tree.others, 4);
         let said = tree.unread().unwrap();
-        assert!(said.starts_with("1 .amr, 2 .wma files not read") && said.contains("ffmpeg -i x.amr x.flac"), "{said}");
+        assert!(
+            said.starts_with("1 .amr, 2 .wma files not read")
+                && said.contains("ffmpeg -i x.amr x.flac"),
+            "{said}"
+        );
         assert_eq!(Tree::default().unread(), None);
     }
 
@@ -271,7 +357,10 @@ mod tests {
         let tree = walk(&root, "", AUDIO).unwrap();
         assert_eq!(tree.files, ["disk/w.wav", "z/x.wav"]);
         assert_eq!(tree.set_aside.len(), 1);
-        assert_eq!((tree.set_aside[0].path.as_str(), tree.set_aside[0].reason), ("gone.wav", Reason::BadAudio));
+        assert_eq!(
+            (tree.set_aside[0].path.as_str(), tree.set_aside[0].reason),
+            ("gone.wav", Reason::BadAudio)
+        );
     }
 
     #[cfg(target_os = "linux")]
@@ -288,8 +377,18 @@ mod tests {
         fs::write(folder.join("y.wav"), b"").unwrap();
         let tree = walk(dir.path(), "", AUDIO).unwrap();
         assert_eq!(tree.files, ["x.wav"]);
-        let names: Vec<_> = tree.set_aside.iter().map(|s| (s.path.as_str(), s.reason)).collect();
-        assert_eq!(names, [("d\u{fffd}", Reason::BadName), ("\u{fffd}t\u{fffd}.wav", Reason::BadName)]);
+        let names: Vec<_> = tree
+            .set_aside
+            .iter()
+            .map(|s| (s.path.as_str(), s.reason))
+            .collect();
+        assert_eq!(
+            names,
+            [
+                ("d\u{fffd}", Reason::BadName),
+                ("\u{fffd}t\u{fffd}.wav", Reason::BadName)
+            ]
+        );
     }
 
     #[cfg(unix)]
@@ -318,6 +417,11 @@ mod tests {
         assert_eq!(error.kind(), crate::error::Kind::Missing);
         assert_eq!(error.hint_text(), Some("download it"));
         touch(dir.path(), &["file"]);
-        assert_eq!(check_root(&dir.path().join("file"), "RAVDESS", "").unwrap_err().kind(), crate::error::Kind::Data);
+        assert_eq!(
+            check_root(&dir.path().join("file"), "RAVDESS", "")
+                .unwrap_err()
+                .kind(),
+            crate::error::Kind::Data
+        );
     }
 }

@@ -7,7 +7,8 @@ use super::tiles::{Tiles, parts, vectors, vectors_mut};
 /// Pitch classes.
 const CLASSES: usize = 12;
 
-/// Gaussian filters that fold a power spectrum into 12 pitch classes from C (`librosa.filters.chroma` with its defaults).
+/// Gaussian filters that fold a power spectrum into 12 pitch classes from C
+/// (`librosa.filters.chroma` with its defaults).
 #[derive(Debug, Clone)]
 pub struct ChromaFilters {
     /// For each bin what it adds to each class.
@@ -19,19 +20,29 @@ impl ChromaFilters {
     pub fn new(sample_rate: f64, n_fft: usize, tuning: f64) -> ChromaFilters {
         let a4 = 440.0 * (tuning / CLASSES as f64).exp2();
         let bins = n_fft / 2 + 1;
-        // Positions in semitones above the lowest A; the first bin, at 0 Hz, is put an octave and a half under the second.
-        let mut positions: Vec<f64> =
-            (1..bins + 1).map(|bin| CLASSES as f64 * (bin as f64 * sample_rate / n_fft as f64 / (a4 / 16.0)).log2()).collect();
+        // Positions in semitones above the lowest A; the first bin, at 0 Hz, is put an octave and a
+        // half under the second.
+        let mut positions: Vec<f64> = (1..bins + 1)
+            .map(|bin| {
+                CLASSES as f64 * (bin as f64 * sample_rate / n_fft as f64 / (a4 / 16.0)).log2()
+            })
+            .collect();
         positions.insert(0, positions[0] - 1.5 * CLASSES as f64);
         let mut weights = vec![[0.0f32; CLASSES]; bins];
         for (bin, pair) in positions.windows(2).take(bins).enumerate() {
             let (position, width) = (pair[0], (pair[1] - pair[0]).max(1.0));
             let half = CLASSES as f64 / 2.0;
             let column: [f64; CLASSES] = std::array::from_fn(|class| {
-                let distance = (position - class as f64 + half + 10.0 * CLASSES as f64).rem_euclid(CLASSES as f64) - half;
+                let distance = (position - class as f64 + half + 10.0 * CLASSES as f64)
+                    .rem_euclid(CLASSES as f64)
+                    - half;
                 (-0.5 * (2.0 * distance / width).powi(2)).exp()
             });
-            let norm = column.iter().map(|weight| weight * weight).sum::<f64>().sqrt();
+            let norm = column
+                .iter()
+                .map(|weight| weight * weight)
+                .sum::<f64>()
+                .sqrt();
             let octave = (-0.5 * ((position / CLASSES as f64 - 5.0) / 2.0).powi(2)).exp();
             for (class, weight) in column.iter().enumerate() {
                 // The columns start at A; the result starts at C.
@@ -41,10 +52,15 @@ impl ChromaFilters {
         ChromaFilters { weights }
     }
 
-    /// Fills `chroma` (frames of 12 values) from magnitude spectra: power by pitch class, each frame divided by its largest value.
+    /// Fills `chroma` (frames of 12 values) from magnitude spectra: power by pitch class, each
+    /// frame divided by its largest value.
     pub fn apply(&self, magnitude: &Tiles, chroma: &mut Tiles) {
         chroma.reset(magnitude.len());
-        Arch::new().dispatch(Apply { weights: &self.weights, magnitude, chroma });
+        Arch::new().dispatch(Apply {
+            weights: &self.weights,
+            magnitude,
+            chroma,
+        });
     }
 }
 
@@ -79,13 +95,18 @@ impl WithSimd for Apply<'_> {
     }
 }
 
-/// Divides each frame by its largest value, of values that are not negative; a frame of zeros stays.
+/// Divides each frame by its largest value, of values that are not negative; a frame of zeros
+/// stays.
 #[inline(always)]
 pub(super) fn normalize_peak<S: Simd>(simd: S, classes: &mut [S::f32s; CLASSES]) {
-    let peak = classes.iter().fold(simd.splat_f32s(0.0), |peak, value| simd.max_f32s(peak, *value));
+    let peak = classes.iter().fold(simd.splat_f32s(0.0), |peak, value| {
+        simd.max_f32s(peak, *value)
+    });
     let silent = simd.less_than_f32s(peak, simd.splat_f32s(f32::MIN_POSITIVE));
     let divisor = simd.select_f32s(silent, simd.splat_f32s(1.0), peak);
-    classes.iter_mut().for_each(|value| *value = simd.div_f32s(*value, divisor));
+    classes
+        .iter_mut()
+        .for_each(|value| *value = simd.div_f32s(*value, divisor));
 }
 
 #[cfg(test)]

@@ -14,15 +14,32 @@ impl Dct {
     /// `count` coefficients of `length` values.
     pub fn new(length: usize, count: usize) -> Dct {
         let weight = |k: usize, n: usize| {
-            let norm = if k == 0 { 1.0 / length as f64 } else { 2.0 / length as f64 };
+            let norm = if k == 0 {
+                1.0 / length as f64
+            } else {
+                2.0 / length as f64
+            };
             norm.sqrt() * (PI * (k * (2 * n + 1)) as f64 / (2 * length) as f64).cos()
         };
-        Dct { length, basis: (0..count).flat_map(|k| (0..length).map(move |n| weight(k, n))).collect() }
+        Dct {
+            length,
+            basis: (0..count)
+                .flat_map(|k| (0..length).map(move |n| weight(k, n)))
+                .collect(),
+        }
     }
 
     /// The coefficients of `values`.
     pub fn apply(&self, values: &[f64]) -> Vec<f64> {
-        self.basis.chunks_exact(self.length).map(|row| row.iter().zip(values).map(|(weight, value)| weight * value).sum()).collect()
+        self.basis
+            .chunks_exact(self.length)
+            .map(|row| {
+                row.iter()
+                    .zip(values)
+                    .map(|(weight, value)| weight * value)
+                    .sum()
+            })
+            .collect()
     }
 }
 

@@ -10,7 +10,10 @@ pub struct Frames {
 impl Frames {
     /// An empty matrix for rows of `width` values.
     pub fn new(width: usize) -> Frames {
-        Frames { width, values: Vec::new() }
+        Frames {
+            width,
+            values: Vec::new(),
+        }
     }
 
     /// Makes room for `rows` rows of zeros, keeping the allocation.
@@ -73,16 +76,24 @@ pub fn frame_count(samples: usize, hop_length: usize) -> usize {
     1 + samples / hop_length
 }
 
-/// Overwrites `padded` with the signal between `pad` reflected samples on each side (the edge sample is not repeated).
+/// Overwrites `padded` with the signal between `pad` reflected samples on each side (the edge
+/// sample is not repeated).
 ///
-/// A signal shorter than the padding is reflected back and forth, as numpy does; a single sample is repeated.
+/// A signal shorter than the padding is reflected back and forth, as numpy does; a single sample is
+/// repeated.
 pub fn pad_reflected(signal: &[f32], pad: usize, padded: &mut Vec<f32>) {
     padded.clear();
-    let Some(last) = signal.len().checked_sub(1) else { return };
+    let Some(last) = signal.len().checked_sub(1) else {
+        return;
+    };
     let period = (2 * last).max(1);
     let at = |index: isize| {
         let folded = index.rem_euclid(period as isize) as usize;
-        signal[if folded > last { period - folded } else { folded }]
+        signal[if folded > last {
+            period - folded
+        } else {
+            folded
+        }]
     };
     padded.extend((-(pad as isize)..0).map(at));
     padded.extend_from_slice(signal);
@@ -101,13 +112,24 @@ mod tests {
 
     #[test]
     fn reflection_does_not_repeat_the_edge() {
-        assert_eq!(padded(&[1.0, 2.0, 3.0, 4.0], 2), [3.0, 2.0, 1.0, 2.0, 3.0, 4.0, 3.0, 2.0]);
+        assert_eq!(
+            padded(&[1.0, 2.0, 3.0, 4.0], 2),
+            [3.0, 2.0, 1.0, 2.0, 3.0, 4.0, 3.0, 2.0]
+        );
     }
 
     #[test]
     fn short_signals_are_reflected_back_and_forth() {
-        assert_eq!(padded(&[1.0, 2.0, 3.0], 5), [2.0, 1.0, 2.0, 3.0, 2.0, 1.0, 2.0, 3.0, 2.0, 1.0, 2.0, 3.0, 2.0]);
-        assert_eq!(padded(&[1.0, 2.0], 3), [2.0, 1.0, 2.0, 1.0, 2.0, 1.0, 2.0, 1.0]);
+        assert_eq!(
+            padded(&[1.0, 2.0, 3.0], 5),
+            [
+                2.0, 1.0, 2.0, 3.0, 2.0, 1.0, 2.0, 3.0, 2.0, 1.0, 2.0, 3.0, 2.0
+            ]
+        );
+        assert_eq!(
+            padded(&[1.0, 2.0], 3),
+            [2.0, 1.0, 2.0, 1.0, 2.0, 1.0, 2.0, 1.0]
+        );
         assert_eq!(padded(&[5.0], 2), [5.0; 5]);
         assert!(padded(&[], 2).is_empty());
     }

@@ -10,7 +10,8 @@ use super::pitch::Voice;
 /// The next pulse lies between these shares of the period away.
 const SHORTER: f64 = 0.8;
 const LONGER: f64 = 1.25;
-/// A pulse counts if its surroundings correlate more than this with those of the last, and are louder than this share of the recording's peak.
+/// A pulse counts if its surroundings correlate more than this with those of the last, and are
+/// louder than this share of the recording's peak.
 const SIMILAR: f64 = 0.3;
 const AUDIBLE: f32 = 0.01;
 /// The same for the last pulse of a stretch, which lies outside.
@@ -37,7 +38,8 @@ pub struct Irregularity {
     pub shimmer_db: f64,
 }
 
-/// Finds glottal pulses as the places where a period of the signal resembles the last most (Praat's way from pitch and sound to pulses).
+/// Finds glottal pulses as the places where a period of the signal resembles the last most (Praat's
+/// way from pitch and sound to pulses).
 pub struct GlottalPulses {
     sample_rate: f64,
     hop_length: f64,
@@ -60,7 +62,14 @@ impl GlottalPulses {
     /// For voices of frames every `hop_length` samples.
     pub fn new(sample_rate: f64, hop_length: usize) -> GlottalPulses {
         let hop_length = hop_length as f64;
-        GlottalPulses { sample_rate, hop_length, pulses: Vec::new(), stretch: Vec::new(), products: Vec::new(), arch: Arch::new() }
+        GlottalPulses {
+            sample_rate,
+            hop_length,
+            pulses: Vec::new(),
+            stretch: Vec::new(),
+            products: Vec::new(),
+            arch: Arch::new(),
+        }
     }
 
     /// Jitter and shimmer of a signal whose frames from `first` on have these voices.
@@ -75,12 +84,18 @@ impl GlottalPulses {
         let mut rightmost = f64::NEG_INFINITY;
         let mut end = 0;
         while let Some(start) = (end..voices.len()).find(|frame| voices[*frame].f0.is_some()) {
-            end = (start..voices.len()).find(|frame| voices[*frame].f0.is_none()).unwrap_or(voices.len());
+            end = (start..voices.len())
+                .find(|frame| voices[*frame].f0.is_none())
+                .unwrap_or(voices.len());
             let bound = |frame: usize| ((first + frame) as f64 - 0.5) * hop_length;
             let stretch = bound(start)..bound(end);
             let middle = 0.5 * (stretch.start + stretch.end);
-            let period = |at: f64| f0_at(voices, at / hop_length - first as f64).map(|f0| sample_rate / f0);
-            let Some(pulse) = period(middle).and_then(|period| highest(signal, middle, period)) else { continue };
+            let period =
+                |at: f64| f0_at(voices, at / hop_length - first as f64).map(|f0| sample_rate / f0);
+            let Some(pulse) = period(middle).and_then(|period| highest(signal, middle, period))
+            else {
+                continue;
+            };
             self.pulses.push(pulse);
             for direction in [-1.0, 1.0] {
                 let mut at = pulse;
@@ -97,9 +112,16 @@ impl GlottalPulses {
                         }
                     };
                     let is_outside = !stretch.contains(&at);
-                    let (least, quietest) = if is_outside { (SIMILAR_OUTSIDE, AUDIBLE_OUTSIDE) } else { (SIMILAR, AUDIBLE) };
+                    let (least, quietest) = if is_outside {
+                        (SIMILAR_OUTSIDE, AUDIBLE_OUTSIDE)
+                    } else {
+                        (SIMILAR, AUDIBLE)
+                    };
                     // A short gap between two stretches is not filled twice.
-                    if correlation > least && peak > quietest * loudest && at - rightmost > SHORTER * period {
+                    if correlation > least
+                        && peak > quietest * loudest
+                        && at - rightmost > SHORTER * period
+                    {
                         self.pulses.push(at);
                     }
                     if is_outside {
@@ -120,10 +142,13 @@ impl GlottalPulses {
             return None;
         }
         let one = &signal[start as usize..=end as usize];
-        let nearest = at + direction * if direction > 0.0 { SHORTER } else { LONGER } * period - half;
-        let farthest = at + direction * if direction > 0.0 { LONGER } else { SHORTER } * period - half;
+        let nearest =
+            at + direction * if direction > 0.0 { SHORTER } else { LONGER } * period - half;
+        let farthest =
+            at + direction * if direction > 0.0 { LONGER } else { SHORTER } * period - half;
         let from = nearest.floor().max(0.0) as usize;
-        let to = (farthest.ceil().max(0.0) as usize + 1).min((signal.len() + 1).saturating_sub(one.len()));
+        let to = (farthest.ceil().max(0.0) as usize + 1)
+            .min((signal.len() + 1).saturating_sub(one.len()));
         if from + 3 > to {
             return None;
         }
@@ -133,19 +158,36 @@ impl GlottalPulses {
             let here = correlations[*i];
             here >= correlations[i - 1] && here >= correlations[i + 1]
         });
-        let best = places.reduce(|best, i| if correlations[i] > correlations[best] { i } else { best })?;
-        let [before, here, after] = [-1isize, 0, 1].map(|step| f64::from(correlations[best.saturating_add_signed(step)]));
+        let best = places.reduce(|best, i| {
+            if correlations[i] > correlations[best] {
+                i
+            } else {
+                best
+            }
+        })?;
+        let [before, here, after] =
+            [-1isize, 0, 1].map(|step| f64::from(correlations[best.saturating_add_signed(step)]));
         let bend = 2.0 * here - before - after;
-        let shift = if bend > 0.0 { 0.5 * (after - before) / bend } else { 0.0 };
+        let shift = if bend > 0.0 {
+            0.5 * (after - before) / bend
+        } else {
+            0.0
+        };
         let peak = peak(&signal[from + best..][..one.len()]);
-        Some(Match { at: at + (from + best) as f64 + shift - start, correlation: here, peak })
+        Some(Match {
+            at: at + (from + best) as f64 + shift - start,
+            correlation: here,
+            peak,
+        })
     }
 
-    /// Fills `products` with the normalised correlations of `one` with each of the `places` stretches as long in `signal`.
+    /// Fills `products` with the normalised correlations of `one` with each of the `places`
+    /// stretches as long in `signal`.
     fn correlate(&mut self, one: &[f32], signal: &[f32], places: usize) {
         self.stretch.clear();
         self.stretch.extend_from_slice(signal);
-        self.stretch.resize(one.len() + places.next_multiple_of(LANES), 0.0);
+        self.stretch
+            .resize(one.len() + places.next_multiple_of(LANES), 0.0);
         self.products.clear();
         self.products.resize(places.div_ceil(LANES), [0.0; LANES]);
         let (stretch, products) = (&self.stretch, &mut self.products);
@@ -153,7 +195,9 @@ impl GlottalPulses {
             for (first, products) in (0..).step_by(LANES).zip(products.iter_mut()) {
                 let mut sums = [0.0; LANES];
                 for (a, others) in one.iter().zip(stretch[first..].array_windows::<LANES>()) {
-                    sums.iter_mut().zip(others).for_each(|(sum, b)| *sum += a * b);
+                    sums.iter_mut()
+                        .zip(others)
+                        .for_each(|(sum, b)| *sum += a * b);
                 }
                 *products = sums;
             }
@@ -161,19 +205,36 @@ impl GlottalPulses {
         let square = |x: &f32| f64::from(*x) * f64::from(*x);
         let energy: f64 = one.iter().map(square).sum();
         let mut other: f64 = signal[..one.len()].iter().map(square).sum();
-        for (place, product) in self.products.as_flattened_mut().iter_mut().take(places).enumerate() {
-            *product = (f64::from(*product) / (energy * other).sqrt().max(f64::MIN_POSITIVE)) as f32;
+        for (place, product) in self
+            .products
+            .as_flattened_mut()
+            .iter_mut()
+            .take(places)
+            .enumerate()
+        {
+            *product =
+                (f64::from(*product) / (energy * other).sqrt().max(f64::MIN_POSITIVE)) as f32;
             other += signal.get(place + one.len()).map_or(0.0, square) - square(&signal[place]);
             other = other.max(0.0);
         }
     }
 
     fn measure(&self, signal: &[f32]) -> Irregularity {
-        let (shortest, longest) = (PERIOD_S.start * self.sample_rate, PERIOD_S.end * self.sample_rate);
+        let (shortest, longest) = (
+            PERIOD_S.start * self.sample_rate,
+            PERIOD_S.end * self.sample_rate,
+        );
         let is_period = |distance: f64| (shortest..=longest).contains(&distance);
-        let alike = |a: f64, b: f64| is_period(a) && is_period(b) && a.max(b) <= MOST_PERIOD_FACTOR * a.min(b);
-        let (mut jitter, mut period, mut shimmer, mut shimmer_db, mut mean_height) =
-            (Mean::default(), Mean::default(), Mean::default(), Mean::default(), Mean::default());
+        let alike = |a: f64, b: f64| {
+            is_period(a) && is_period(b) && a.max(b) <= MOST_PERIOD_FACTOR * a.min(b)
+        };
+        let (mut jitter, mut period, mut shimmer, mut shimmer_db, mut mean_height) = (
+            Mean::default(),
+            Mean::default(),
+            Mean::default(),
+            Mean::default(),
+            Mean::default(),
+        );
         let mut last: Option<(f64, f64)> = None;
         for pulses in self.pulses.windows(3) {
             let (before, after) = (pulses[1] - pulses[0], pulses[2] - pulses[1]);
@@ -182,7 +243,14 @@ impl GlottalPulses {
             }
             jitter.add((after - before).abs());
             period.add(0.5 * (before + after));
-            let Some(height) = height(signal, pulses[1], HEIGHT_REACH * before, HEIGHT_REACH * after) else { continue };
+            let Some(height) = height(
+                signal,
+                pulses[1],
+                HEIGHT_REACH * before,
+                HEIGHT_REACH * after,
+            ) else {
+                continue;
+            };
             mean_height.add(height);
             if let Some((at, last)) = last
                 && is_period(pulses[1] - at)
@@ -193,8 +261,18 @@ impl GlottalPulses {
             }
             last = Some((pulses[1], height));
         }
-        let ratio = |a: &Mean, b: &Mean| if b.get() > 0.0 { a.get() / b.get() } else { 0.0 };
-        Irregularity { jitter: ratio(&jitter, &period), shimmer: ratio(&shimmer, &mean_height), shimmer_db: shimmer_db.get() }
+        let ratio = |a: &Mean, b: &Mean| {
+            if b.get() > 0.0 {
+                a.get() / b.get()
+            } else {
+                0.0
+            }
+        };
+        Irregularity {
+            jitter: ratio(&jitter, &period),
+            shimmer: ratio(&shimmer, &mean_height),
+            shimmer_db: shimmer_db.get(),
+        }
     }
 }
 
@@ -216,9 +294,16 @@ impl Mean {
     }
 }
 
-/// The pitch between frames: on the line through the two neighbours, or that of the nearest where the other is unvoiced.
+/// The pitch between frames: on the line through the two neighbours, or that of the nearest where
+/// the other is unvoiced.
 fn f0_at(voices: &[Voice], at: f64) -> Option<f64> {
-    let f0 = |frame: f64| if frame < 0.0 { None } else { voices.get(frame as usize)?.f0 };
+    let f0 = |frame: f64| {
+        if frame < 0.0 {
+            None
+        } else {
+            voices.get(frame as usize)?.f0
+        }
+    };
     let (near, low) = (at.round(), at.floor());
     let one = f0(near)?;
     let other = f0(if near > low { low } else { low + 1.0 }).unwrap_or(one);
@@ -229,14 +314,25 @@ fn f0_at(voices: &[Voice], at: f64) -> Option<f64> {
 fn highest(signal: &[f32], middle: f64, period: f64) -> Option<f64> {
     let start = (middle - 0.5 * period).max(0.0) as usize;
     let samples = signal.get(start..signal.len().min((middle + 0.5 * period) as usize + 1))?;
-    let largest = samples.iter().enumerate().reduce(|most, next| if next.1.abs() > most.1.abs() { next } else { most })?;
+    let largest = samples.iter().enumerate().reduce(|most, next| {
+        if next.1.abs() > most.1.abs() {
+            next
+        } else {
+            most
+        }
+    })?;
     Some((start + largest.0) as f64)
 }
 
-/// Root of the mean square around `at` under a Hann window whose halves are `left` and `right` long; none beyond the ends or of silence.
+/// Root of the mean square around `at` under a Hann window whose halves are `left` and `right`
+/// long; none beyond the ends or of silence.
 fn height(signal: &[f32], at: f64, left: f64, right: f64) -> Option<f64> {
     let (start, end) = ((at - left).ceil(), (at + right).floor());
-    let samples = if start < 0.0 { None } else { signal.get(start as usize..=end as usize) }?;
+    let samples = if start < 0.0 {
+        None
+    } else {
+        signal.get(start as usize..=end as usize)
+    }?;
     let (before, after) = samples.split_at(samples.len().min((at.ceil() - start) as usize));
     let (mut square, mut total) = (0.0, 0.0);
     let mut add = |away: f64, half: f64, samples: &mut dyn Iterator<Item = &f32>| {
@@ -274,7 +370,12 @@ mod tests {
                 let t = (place as f64 - at) / RATE;
                 if let Some(sample) = signal.get_mut(place) {
                     let rise = 1.0 - (-t / 2e-4).exp();
-                    *sample += (0.3 * height * rise * (-t / 5e-4).exp() * (std::f64::consts::TAU * 650.0 * t).sin()) as f32;
+                    *sample += (0.3
+                        * height
+                        * rise
+                        * (-t / 5e-4).exp()
+                        * (std::f64::consts::TAU * 650.0 * t).sin())
+                        as f32;
                 }
             }
             at += distance;
@@ -283,7 +384,8 @@ mod tests {
     }
 
     fn irregularity(signal: &[f32]) -> Irregularity {
-        let voices = PitchTracker::new(RATE, HOP_LENGTH).track(signal, 0..1 + signal.len() / HOP_LENGTH);
+        let voices =
+            PitchTracker::new(RATE, HOP_LENGTH).track(signal, 0..1 + signal.len() / HOP_LENGTH);
         GlottalPulses::new(RATE, HOP_LENGTH).irregularity(signal, &voices, 0)
     }
 
@@ -295,7 +397,11 @@ mod tests {
             1.0 + most * (f64::from(state >> 8) / f64::from(1 << 23) - 1.0)
         };
         let values: Vec<f64> = (0..1000).map(next).collect();
-        let difference = values.windows(2).map(|pair| (pair[1] - pair[0]).abs()).sum::<f64>() / 999.0;
+        let difference = values
+            .windows(2)
+            .map(|pair| (pair[1] - pair[0]).abs())
+            .sum::<f64>()
+            / 999.0;
         (values, difference)
     }
 
@@ -304,8 +410,12 @@ mod tests {
         for period in [95.4, 121.3, 190.7] {
             for most in [0.0, 0.01, 0.04] {
                 let (factors, jitter) = irregular(most);
-                let found = irregularity(&voice(factors.iter().map(|factor| (factor * period, 1.0))));
-                assert!((found.jitter - jitter).abs() < 0.0005 + 0.1 * jitter, "{period} {jitter}: {found:?}");
+                let found =
+                    irregularity(&voice(factors.iter().map(|factor| (factor * period, 1.0))));
+                assert!(
+                    (found.jitter - jitter).abs() < 0.0005 + 0.1 * jitter,
+                    "{period} {jitter}: {found:?}"
+                );
                 assert!(found.shimmer < 0.03, "{period} {jitter}: {found:?}");
             }
         }
@@ -317,9 +427,19 @@ mod tests {
             for most in [0.0, 0.05, 0.15] {
                 let (heights, shimmer) = irregular(most);
                 let found = irregularity(&voice(heights.iter().map(|height| (period, *height))));
-                let decibels: f64 = heights.windows(2).map(|pair| (20.0 * (pair[1] / pair[0]).log10()).abs()).sum::<f64>() / 999.0;
-                assert!((found.shimmer - shimmer).abs() < 0.002 + 0.1 * shimmer, "{period} {shimmer}: {found:?}");
-                assert!((found.shimmer_db - decibels).abs() < 0.02 + 0.1 * decibels, "{period} {shimmer}: {found:?}");
+                let decibels: f64 = heights
+                    .windows(2)
+                    .map(|pair| (20.0 * (pair[1] / pair[0]).log10()).abs())
+                    .sum::<f64>()
+                    / 999.0;
+                assert!(
+                    (found.shimmer - shimmer).abs() < 0.002 + 0.1 * shimmer,
+                    "{period} {shimmer}: {found:?}"
+                );
+                assert!(
+                    (found.shimmer_db - decibels).abs() < 0.02 + 0.1 * decibels,
+                    "{period} {shimmer}: {found:?}"
+                );
                 assert!(found.jitter < 0.002, "{period} {shimmer}: {found:?}");
             }
         }
@@ -327,15 +447,38 @@ mod tests {
 
     #[test]
     fn nothing_voiced_and_hardly_anything_are_regular() {
-        let voiced = Voice { f0: Some(200.0), strength: 0.9 };
+        let voiced = Voice {
+            f0: Some(200.0),
+            strength: 0.9,
+        };
         let mut pulses = GlottalPulses::new(RATE, HOP_LENGTH);
-        for signal in [vec![], vec![0.5], vec![0.0; 3_000], vec![0.3; 3_000], (0..3_000).map(|n| f32::from(u8::from(n == 700))).collect()] {
-            for voices in [vec![], vec![voiced], vec![voiced; 9], vec![Voice::default(); 9]] {
+        for signal in [
+            vec![],
+            vec![0.5],
+            vec![0.0; 3_000],
+            vec![0.3; 3_000],
+            (0..3_000).map(|n| f32::from(u8::from(n == 700))).collect(),
+        ] {
+            for voices in [
+                vec![],
+                vec![voiced],
+                vec![voiced; 9],
+                vec![Voice::default(); 9],
+            ] {
                 let found = pulses.irregularity(&signal, &voices, 0);
                 let values = [found.jitter, found.shimmer, found.shimmer_db];
-                assert!(values.iter().all(|value| value.is_finite() && *value >= 0.0), "{} samples: {found:?}", signal.len());
+                assert!(
+                    values
+                        .iter()
+                        .all(|value| value.is_finite() && *value >= 0.0),
+                    "{} samples: {found:?}",
+                    signal.len()
+                );
             }
         }
-        assert_eq!(pulses.irregularity(&[0.0; 9_000], &[Voice::default(); 9], 0), Irregularity::default());
+        assert_eq!(
+            pulses.irregularity(&[0.0; 9_000], &[Voice::default(); 9], 0),
+            Irregularity::default()
+        );
     }
 }

@@ -3,8 +3,9 @@
 /// Intervals of the mantissa that have a polynomial each.
 const INTERVALS: usize = 16;
 
-/// `log2(1 + r) / r` by interval, in ascending powers of `r`: the bits of single-precision coefficients. They were found by fitting: of all
-/// numbers between 3/4 and 3/2, each gives the value that numpy 1.23.5 gives on a processor with AVX-512. They are the coefficients of Intel's
+/// `log2(1 + r) / r` by interval, in ascending powers of `r`: the bits of single-precision
+/// coefficients. They were found by fitting: of all numbers between 3/4 and 3/2, each gives the
+/// value that numpy 1.23.5 gives on a processor with AVX-512. They are the coefficients of Intel's
 /// SVML, which numpy includes under the BSD 3-clause licence.
 const POLYNOMIALS: [[u32; 4]; INTERVALS] = [
     [0x3fb8_aa3b, 0xbf38_a934, 0x3ef5_910c, 0xbea7_7e4a],
@@ -25,29 +26,37 @@ const POLYNOMIALS: [[u32; 4]; INTERVALS] = [
     [0x3fb8_aa3b, 0xbf38_aa62, 0x3ef6_07b4, 0xbec2_4184],
 ];
 
-/// The logarithm to the base 2 of a positive, normal number, to the bit as numpy from 1.22 on computes it with AVX-512.
+/// The logarithm to the base 2 of a positive, normal number, to the bit as numpy from 1.22 on
+/// computes it with AVX-512.
 ///
-/// It is within a unit of the last place, but not rounded correctly: of a few numbers in a hundred the last bit is another, which is enough to
-/// move a peak across the limit of two cells of a histogram.
+/// It is within a unit of the last place, but not rounded correctly: of a few numbers in a hundred
+/// the last bit is another, which is enough to move a peak across the limit of two cells of a
+/// histogram.
 pub(super) fn log2(x: f32) -> f32 {
     let bits = x.to_bits();
     let interval = (bits >> 19) as usize % INTERVALS;
     // The mantissa goes from 3/4 to 3/2, so that nothing cancels near 1.
     let upper = interval >= INTERVALS / 2;
     let exponent = (bits >> 23) as i32 - 127 + i32::from(upper);
-    let mantissa = f32::from_bits((bits & 0x007f_ffff) | if upper { 0x3f00_0000 } else { 0x3f80_0000 });
+    let mantissa =
+        f32::from_bits((bits & 0x007f_ffff) | if upper { 0x3f00_0000 } else { 0x3f80_0000 });
     let r = mantissa - 1.0;
     let [c0, c1, c2, c3] = POLYNOMIALS[interval].map(f32::from_bits);
     // In double precision the product is exact: a fused multiply-add on every processor.
     let fused = |a: f32, b: f32, c: f32| (f64::from(a) * f64::from(b) + f64::from(c)) as f32;
-    fused(fused(fused(fused(c3, r, c2), r, c1), r, c0), r, exponent as f32)
+    fused(
+        fused(fused(fused(c3, r, c2), r, c1), r, c0),
+        r,
+        exponent as f32,
+    )
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// One number of each interval of which the correctly rounded logarithm is another: values of numpy 1.23.5.
+    /// One number of each interval of which the correctly rounded logarithm is another: values of
+    /// numpy 1.23.5.
     const NUMPY: [(f32, f32); INTERVALS] = [
         (16.811_295, 4.071_359),
         (69.825_41, 6.125_68),
@@ -80,7 +89,10 @@ mod tests {
         for step in 0..10_000u32 {
             let x = f32::from_bits(0x3e00_0000 + step * 12_345);
             let (value, expected) = (f64::from(log2(x)), f64::from(x).log2());
-            assert!((value - expected).abs() <= 1.2e-7 * expected.abs() + 1e-9, "{x}: {value} {expected}");
+            assert!(
+                (value - expected).abs() <= 1.2e-7 * expected.abs() + 1e-9,
+                "{x}: {value} {expected}"
+            );
         }
         assert_eq!([1.0, 2.0, 0.5, 1024.0].map(log2), [0.0, 1.0, -1.0, 10.0]);
     }

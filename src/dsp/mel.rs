@@ -15,15 +15,24 @@ fn log_step() -> f64 {
 
 /// Slaney's mel scale: linear to 1 kHz, logarithmic above.
 pub fn hz_to_mel(hz: f64) -> f64 {
-    if hz >= BREAK_HZ { BREAK_MEL + (hz / BREAK_HZ).ln() / log_step() } else { hz / LINEAR_STEP }
+    if hz >= BREAK_HZ {
+        BREAK_MEL + (hz / BREAK_HZ).ln() / log_step()
+    } else {
+        hz / LINEAR_STEP
+    }
 }
 
 /// The inverse of [`hz_to_mel`].
 pub fn mel_to_hz(mel: f64) -> f64 {
-    if mel >= BREAK_MEL { BREAK_HZ * (log_step() * (mel - BREAK_MEL)).exp() } else { LINEAR_STEP * mel }
+    if mel >= BREAK_MEL {
+        BREAK_HZ * (log_step() * (mel - BREAK_MEL)).exp()
+    } else {
+        LINEAR_STEP * mel
+    }
 }
 
-/// Triangular filters from 0 Hz to the Nyquist frequency, each of unit area (`librosa.filters.mel` with its defaults).
+/// Triangular filters from 0 Hz to the Nyquist frequency, each of unit area (`librosa.filters.mel`
+/// with its defaults).
 #[derive(Debug, Clone)]
 pub struct MelFilters {
     filters: Vec<Filter>,
@@ -36,7 +45,9 @@ impl MelFilters {
     /// `count` filters for power spectra of `n_fft / 2 + 1` bins.
     pub fn new(sample_rate: f64, n_fft: usize, count: usize) -> MelFilters {
         let top = hz_to_mel(sample_rate / 2.0);
-        let edges: Vec<f64> = (0..count + 2).map(|i| mel_to_hz(top * i as f64 / (count + 1) as f64)).collect();
+        let edges: Vec<f64> = (0..count + 2)
+            .map(|i| mel_to_hz(top * i as f64 / (count + 1) as f64))
+            .collect();
         let bin_hz = sample_rate / n_fft as f64;
         let filters = edges
             .windows(3)
@@ -48,7 +59,13 @@ impl MelFilters {
                     rising.min(falling).max(0.0) as f32 * (2.0 / (edge[2] - edge[0])) as f32
                 };
                 let start = (0..=n_fft / 2).find(|bin| weight(*bin) > 0.0).unwrap_or(0);
-                (start, (start..=n_fft / 2).map(weight).take_while(|weight| *weight > 0.0).collect())
+                (
+                    start,
+                    (start..=n_fft / 2)
+                        .map(weight)
+                        .take_while(|weight| *weight > 0.0)
+                        .collect(),
+                )
             })
             .collect();
         MelFilters { filters }
@@ -59,10 +76,15 @@ impl MelFilters {
         self.filters.len()
     }
 
-    /// Fills `mel` (frames of [`MelFilters::count`] values) with the power in each filter, from magnitude spectra.
+    /// Fills `mel` (frames of [`MelFilters::count`] values) with the power in each filter, from
+    /// magnitude spectra.
     pub fn apply(&self, magnitude: &Tiles, mel: &mut Tiles) {
         mel.reset(magnitude.len());
-        Arch::new().dispatch(Apply { filters: &self.filters, magnitude, mel });
+        Arch::new().dispatch(Apply {
+            filters: &self.filters,
+            magnitude,
+            mel,
+        });
     }
 }
 
@@ -83,9 +105,15 @@ impl WithSimd for Apply<'_> {
             for (mel, (start, weights)) in mel.chunks_exact_mut(parts).zip(self.filters) {
                 for (part, mel) in mel.iter_mut().enumerate() {
                     let mut total = simd.splat_f32s(0.0);
-                    for (magnitude, weight) in magnitude[start * parts..].chunks_exact(parts).zip(weights) {
+                    for (magnitude, weight) in
+                        magnitude[start * parts..].chunks_exact(parts).zip(weights)
+                    {
                         let magnitude = magnitude[part];
-                        total = simd.mul_add_e_f32s(simd.mul_f32s(magnitude, magnitude), simd.splat_f32s(*weight), total);
+                        total = simd.mul_add_e_f32s(
+                            simd.mul_f32s(magnitude, magnitude),
+                            simd.splat_f32s(*weight),
+                            total,
+                        );
                     }
                     *mel = total;
                 }
@@ -124,7 +152,8 @@ mod tests {
             assert!((value * 22050.0 / 2048.0 - 1.0).abs() < 0.03, "{value}");
         }
         assert!(mel.iter().all(|value| *value > 0.0));
-        // The second filter spans 2 to 4 steps of 9.68 Hz around its peak; a tone far above leaves it empty.
+        // The second filter spans 2 to 4 steps of 9.68 Hz around its peak; a tone far above leaves
+        // it empty.
         let tone = bank(&|bin| f32::from(u8::from(bin == 500)));
         assert!(tone.iter().filter(|value| **value > 0.0).count() == 2);
     }

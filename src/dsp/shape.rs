@@ -1,11 +1,19 @@
-//! How the energy of a frame is spread over its spectrum: moments, roll-offs, balances, slopes and the strength of harmonics.
+//! How the energy of a frame is spread over its spectrum: moments, roll-offs, balances, slopes and
+//! the strength of harmonics.
 
 use std::ops::Range;
 
 /// Added to sums of power that stand below a fraction bar or under a logarithm.
 const TINY: f64 = 1e-10;
 /// Bounds of the bands whose shares are taken, in Hz.
-const BANDS: [(f64, f64); 6] = [(0.0, 250.0), (250.0, 650.0), (650.0, 1000.0), (1000.0, 2000.0), (2000.0, 4000.0), (4000.0, 8000.0)];
+const BANDS: [(f64, f64); 6] = [
+    (0.0, 250.0),
+    (250.0, 650.0),
+    (650.0, 1000.0),
+    (1000.0, 2000.0),
+    (2000.0, 4000.0),
+    (4000.0, 8000.0),
+];
 /// Ranges of the two slopes, in Hz.
 const SLOPES: [(f64, f64); 2] = [(20.0, 500.0), (500.0, 1500.0)];
 /// Shares of the power below the roll-offs.
@@ -54,8 +62,13 @@ impl SpectralShape {
     pub fn new(sample_rate: f64, n_fft: usize) -> SpectralShape {
         let (bins, bin_hz) = (n_fft / 2 + 1, sample_rate / n_fft as f64);
         let range = |(low, high): (f64, f64)| {
-            let first = (0..bins).find(|bin| *bin as f64 * bin_hz >= low).unwrap_or(bins);
-            first..(first..bins).find(|bin| *bin as f64 * bin_hz >= high).unwrap_or(bins)
+            let first = (0..bins)
+                .find(|bin| *bin as f64 * bin_hz >= low)
+                .unwrap_or(bins);
+            first
+                ..(first..bins)
+                    .find(|bin| *bin as f64 * bin_hz >= high)
+                    .unwrap_or(bins)
         };
         SpectralShape {
             bin_hz,
@@ -77,11 +90,13 @@ impl SpectralShape {
     pub fn pass(&mut self, magnitude: &[f32]) {
         let total = magnitude.iter().map(|s| f64::from(*s)).sum::<f64>() + TINY;
         self.last.clear();
-        self.last.extend(magnitude.iter().map(|s| f64::from(*s) / total));
+        self.last
+            .extend(magnitude.iter().map(|s| f64::from(*s) / total));
     }
 
-    /// Writes into `out`, in the order of [`SHAPE_NAMES`]: centroid, bandwidth and roll-offs in Hz, the natural logarithm of the flatness, the
-    /// flux, balances in dB, slopes in dB per Hz, and the first harmonic of `f0` (in Hz) over the second and the third in dB.
+    /// Writes into `out`, in the order of [`SHAPE_NAMES`]: centroid, bandwidth and roll-offs in Hz,
+    /// the natural logarithm of the flatness, the flux, balances in dB, slopes in dB per Hz, and
+    /// the first harmonic of `f0` (in Hz) over the second and the third in dB.
     pub fn describe(&mut self, magnitude: &[f32], f0: f64, out: &mut [f64; SHAPE_NAMES.len()]) {
         let (mut sum, mut first, mut second, mut total) = (0.0, 0.0, 0.0, 0.0);
         for (bin, (power, s)) in self.power.iter_mut().zip(magnitude).enumerate() {
@@ -103,7 +118,10 @@ impl SpectralShape {
         out[7] = self.flux(magnitude, norm);
         let [low, high] = self.alpha.each_ref().map(|band| self.sum(band) + TINY);
         out[8] = decibels(low / high);
-        let [low, high] = self.hammarberg.each_ref().map(|band| self.power[band.clone()].iter().copied().fold(0.0, f64::max));
+        let [low, high] = self
+            .hammarberg
+            .each_ref()
+            .map(|band| self.power[band.clone()].iter().copied().fold(0.0, f64::max));
         out[9] = decibels(low / (high + TINY) + TINY);
         for (slot, band) in out[10..16].iter_mut().zip(&self.bands) {
             *slot = decibels((self.sum(band) + TINY) / total);
@@ -146,7 +164,8 @@ impl SpectralShape {
     /// Distance of the spectra that sum to one.
     fn flux(&mut self, magnitude: &[f32], norm: f64) -> f64 {
         if self.last.is_empty() {
-            self.last.extend(magnitude.iter().map(|s| f64::from(*s) * norm));
+            self.last
+                .extend(magnitude.iter().map(|s| f64::from(*s) * norm));
             return 0.0;
         }
         let mut square = 0.0;
@@ -172,8 +191,13 @@ impl SpectralShape {
 
     /// The largest power of the bin nearest to `hz` and its neighbours.
     fn near(&self, hz: f64) -> f64 {
-        let bin = (hz / self.bin_hz).round_ties_even().clamp(1.0, (self.power.len() - 2) as f64) as usize;
-        self.power[bin - 1..=bin + 1].iter().copied().fold(0.0, f64::max)
+        let bin = (hz / self.bin_hz)
+            .round_ties_even()
+            .clamp(1.0, (self.power.len() - 2) as f64) as usize;
+        self.power[bin - 1..=bin + 1]
+            .iter()
+            .copied()
+            .fold(0.0, f64::max)
     }
 }
 
@@ -196,7 +220,10 @@ mod tests {
     fn a_line_is_all_in_one_place() {
         let hz = 22_050.0 / 2048.0;
         let shape = describe(|bin| if bin == 150 { 3.0 } else { 0.0 }, 150.0 * hz);
-        assert!((shape[0] - 150.0 * hz).abs() < 1e-6 && shape[1] < 0.1, "{shape:?}");
+        assert!(
+            (shape[0] - 150.0 * hz).abs() < 1e-6 && shape[1] < 0.1,
+            "{shape:?}"
+        );
         assert!(shape[2..6].iter().all(|hz_of| *hz_of == 150.0 * hz));
         // 1615 Hz: all of the power is in the fourth band, and none above 2 kHz.
         assert!(shape[13].abs() < 1e-9 && shape[9] > 100.0 && shape[8] < -99.9 && shape[6] < -18.0);
@@ -206,16 +233,32 @@ mod tests {
     #[test]
     fn a_flat_spectrum_is_flat() {
         let shape = describe(|_| 0.5, 100.0);
-        assert!((shape[0] - 11_025.0 / 2.0).abs() < 1e-6 && shape[6].abs() < 1e-9 && shape[16].abs() < 1e-12 && shape[17].abs() < 1e-12);
+        assert!(
+            (shape[0] - 11_025.0 / 2.0).abs() < 1e-6
+                && shape[6].abs() < 1e-9
+                && shape[16].abs() < 1e-12
+                && shape[17].abs() < 1e-12
+        );
         assert!(shape[9].abs() < 1e-8 && shape[18].abs() < 1e-9 && shape[19].abs() < 1e-9);
         // A slope of 6 dB in 100 Hz.
-        let slope = describe(|bin| 10f64.powf(bin as f64 * 22_050.0 / 2048.0 * 0.06 / 20.0).min(1e9) as f32, 100.0);
+        let slope = describe(
+            |bin| {
+                10f64
+                    .powf(bin as f64 * 22_050.0 / 2048.0 * 0.06 / 20.0)
+                    .min(1e9) as f32
+            },
+            100.0,
+        );
         assert!((slope[16] - 0.06).abs() < 1e-6 && (slope[17] - 0.06).abs() < 1e-6);
     }
 
     #[test]
     fn silence_is_finite_and_flux_is_between_frames() {
-        assert!(describe(|_| 0.0, 100.0).iter().all(|value| value.is_finite()));
+        assert!(
+            describe(|_| 0.0, 100.0)
+                .iter()
+                .all(|value| value.is_finite())
+        );
         let mut shape = SpectralShape::new(22_050.0, 2048);
         let (mut a, mut b) = (vec![0.0; 1025], vec![0.0; 1025]);
         (a[3], b[4]) = (2.0, 7.0);

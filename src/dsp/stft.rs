@@ -10,8 +10,9 @@ use crate::audio::simd::{dispatch, multiply_add};
 
 /// Magnitudes of a centred, reflect-padded, Hann-windowed short-time Fourier transform.
 ///
-/// The transform runs in double precision and its values are then rounded to single, as numpy's FFT under librosa 0.8.1 does: a
-/// single-precision transform would drown what lies 105 dB below the rest.
+/// The transform runs in double precision and its values are then rounded to single, as numpy's FFT
+/// under librosa 0.8.1 does: a single-precision transform would drown what lies 105 dB below the
+/// rest.
 pub struct Stft {
     hop_length: usize,
     /// Half the window, as [`RealTransform`] takes its input.
@@ -25,7 +26,13 @@ impl Stft {
     /// A transform of `n_fft` samples (even) every `hop_length` samples.
     pub fn new(n_fft: usize, hop_length: usize) -> Stft {
         let window = hann(n_fft).iter().map(|weight| 0.5 * weight).collect();
-        Stft { hop_length, window, transform: RealTransform::new(n_fft), padded: Vec::new(), row: vec![0.0; n_fft / 2 + 1] }
+        Stft {
+            hop_length,
+            window,
+            transform: RealTransform::new(n_fft),
+            padded: Vec::new(),
+            row: vec![0.0; n_fft / 2 + 1],
+        }
     }
 
     /// Bins per frame: `n_fft / 2 + 1`.
@@ -33,15 +40,20 @@ impl Stft {
         self.window.len() / 2 + 1
     }
 
-    /// Fills `magnitude` (frames of [`Stft::bins`] values) with the magnitudes of a signal of at least one sample, and hands each frame's to
-    /// `look` on the way.
-    pub fn magnitude(&mut self, signal: &[f32], magnitude: &mut Tiles, mut look: impl FnMut(&[f32])) {
+    /// Fills `magnitude` (frames of [`Stft::bins`] values) with the magnitudes of a signal of at
+    /// least one sample, and hands each frame's to `look` on the way.
+    pub fn magnitude(
+        &mut self,
+        signal: &[f32],
+        magnitude: &mut Tiles,
+        mut look: impl FnMut(&[f32]),
+    ) {
         magnitude.reset(frame_count(signal.len(), self.hop_length));
         self.frames(signal, 0..magnitude.len(), magnitude, |_, row| look(row));
     }
 
-    /// Computes some of the frames of `magnitude` anew, from the same signal with other samples there, and hands each with its number to
-    /// `look`.
+    /// Computes some of the frames of `magnitude` anew, from the same signal with other samples
+    /// there, and hands each with its number to `look`.
     pub fn frames(
         &mut self,
         signal: &[f32],
@@ -65,7 +77,11 @@ impl Stft {
     ) {
         let n_fft = self.window.len();
         for frame in frames {
-            pack(&padded[frame * self.hop_length..][..n_fft], &self.window, self.transform.input());
+            pack(
+                &padded[frame * self.hop_length..][..n_fft],
+                &self.window,
+                self.transform.input(),
+            );
             self.transform.run();
             absolute(self.transform.spectrum(), &mut self.row);
             look(frame, &self.row);
@@ -80,21 +96,33 @@ dispatch! {
 
 #[inline(always)]
 fn pack_body<const FUSED: bool>(samples: &[f32], window: &[f64], packed: &mut [Complex<f64>]) {
-    for ((slot, samples), window) in packed.iter_mut().zip(samples.chunks_exact(2)).zip(window.chunks_exact(2)) {
-        *slot = Complex::new(f64::from(samples[0]) * window[0], f64::from(samples[1]) * window[1]);
+    for ((slot, samples), window) in packed
+        .iter_mut()
+        .zip(samples.chunks_exact(2))
+        .zip(window.chunks_exact(2))
+    {
+        *slot = Complex::new(
+            f64::from(samples[0]) * window[0],
+            f64::from(samples[1]) * window[1],
+        );
     }
 }
 
 dispatch! {
-    /// In single precision and by the formula that numpy vectorises: the last bit decides which of two nearly equal neighbours is a peak,
-    /// and by that the tuning.
+    /// In single precision and by the formula that numpy vectorises: the last bit decides which of
+    /// two nearly equal neighbours is a peak, and by that the tuning.
     fn absolute(spectrum: (&[Complex<f64>], &[Complex<f64>]), magnitude: &mut [f32]) = absolute_body
 }
 
 #[inline(always)]
-fn absolute_body<const FUSED: bool>((packed, twiddles): (&[Complex<f64>], &[Complex<f64>]), magnitude: &mut [f32]) {
+fn absolute_body<const FUSED: bool>(
+    (packed, twiddles): (&[Complex<f64>], &[Complex<f64>]),
+    magnitude: &mut [f32],
+) {
     let mirrored = packed.iter().rev();
-    for (((magnitude, value), mirrored), twiddle) in magnitude.iter_mut().zip(packed).zip(mirrored).zip(twiddles) {
+    for (((magnitude, value), mirrored), twiddle) in
+        magnitude.iter_mut().zip(packed).zip(mirrored).zip(twiddles)
+    {
         let value = unpack(*value, *mirrored, *twiddle);
         let (re, im) = ((value.re as f32).abs(), (value.im as f32).abs());
         let (larger, smaller) = (if re > im { re } else { im }, if re > im { im } else { re });
@@ -109,15 +137,29 @@ mod tests {
 
     #[test]
     fn a_tone_in_the_middle_of_a_bin_gives_the_window_s_gain() {
-        let signal: Vec<f32> = (0..8192).map(|t| (std::f64::consts::TAU * 32.0 * t as f64 / 2048.0).cos() as f32).collect();
+        let signal: Vec<f32> = (0..8192)
+            .map(|t| (std::f64::consts::TAU * 32.0 * t as f64 / 2048.0).cos() as f32)
+            .collect();
         let mut stft = Stft::new(2048, 512);
         let mut magnitude = Tiles::new(stft.bins());
         stft.magnitude(&signal, &mut magnitude, |_| {});
         let magnitude = magnitude.to_frames();
         assert_eq!((magnitude.len(), magnitude.width()), (17, 1025));
-        let row = magnitude.rows().nth(8).map(<[f32]>::to_vec).unwrap_or_default();
-        assert!((row[32] - 512.0).abs() < 1e-3 && (row[31] - 256.0).abs() < 1e-3 && (row[33] - 256.0).abs() < 1e-3);
-        assert!(row.iter().enumerate().all(|(bin, value)| bin.abs_diff(32) < 2 || *value < 1e-3));
+        let row = magnitude
+            .rows()
+            .nth(8)
+            .map(<[f32]>::to_vec)
+            .unwrap_or_default();
+        assert!(
+            (row[32] - 512.0).abs() < 1e-3
+                && (row[31] - 256.0).abs() < 1e-3
+                && (row[33] - 256.0).abs() < 1e-3
+        );
+        assert!(
+            row.iter()
+                .enumerate()
+                .all(|(bin, value)| bin.abs_diff(32) < 2 || *value < 1e-3)
+        );
     }
 
     #[test]
@@ -128,6 +170,11 @@ mod tests {
         let mut magnitude = Tiles::new(stft.bins());
         stft.magnitude(&signal, &mut magnitude, |_| {});
         let magnitude = magnitude.to_frames();
-        assert!(magnitude.rows().nth(4).is_some_and(|row| row.iter().all(|value| (value - 2.0).abs() < 1e-5)));
+        assert!(
+            magnitude
+                .rows()
+                .nth(4)
+                .is_some_and(|row| row.iter().all(|value| (value - 2.0).abs() < 1e-5))
+        );
     }
 }

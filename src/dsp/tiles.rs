@@ -1,4 +1,5 @@
-//! Frames side by side: what is computed the same way for every frame is computed for a vector of frames at once.
+//! Frames side by side: what is computed the same way for every frame is computed for a vector of
+//! frames at once.
 
 use pulp::Simd;
 
@@ -7,7 +8,8 @@ use super::frames::Frames;
 /// Frames of a tile. A processor with narrower vectors takes several of them to a tile.
 pub const LANES: usize = 16;
 
-/// A matrix of frames in which 16 successive frames lie side by side: all their first values, then all their second values, …
+/// A matrix of frames in which 16 successive frames lie side by side: all their first values, then
+/// all their second values, …
 ///
 /// The last tile may have lanes without a frame, which hold zeros.
 #[derive(Debug, Clone, Default)]
@@ -20,13 +22,19 @@ pub struct Tiles {
 impl Tiles {
     /// An empty matrix for frames of `width` values.
     pub fn new(width: usize) -> Tiles {
-        Tiles { width, frames: 0, values: Vec::new() }
+        Tiles {
+            width,
+            frames: 0,
+            values: Vec::new(),
+        }
     }
 
-    /// Makes room for `frames` frames, keeping the allocation. Lanes without a frame become zeros; what the others hold is left over.
+    /// Makes room for `frames` frames, keeping the allocation. Lanes without a frame become zeros;
+    /// what the others hold is left over.
     pub fn reset(&mut self, frames: usize) {
         self.frames = frames;
-        self.values.resize(frames.div_ceil(LANES) * self.width * LANES, 0.0);
+        self.values
+            .resize(frames.div_ceil(LANES) * self.width * LANES, 0.0);
         self.clear_rest();
     }
 
@@ -36,7 +44,8 @@ impl Tiles {
         if rest > 0
             && let Some(last) = self.tiles_mut().next_back()
         {
-            last.chunks_exact_mut(LANES).for_each(|lanes| lanes[rest..].fill(0.0));
+            last.chunks_exact_mut(LANES)
+                .for_each(|lanes| lanes[rest..].fill(0.0));
         }
     }
 
@@ -99,7 +108,8 @@ impl Tiles {
     }
 }
 
-/// The mean over time of frames that come in blocks of whole tiles: the same sums, in the same order, as of all of them at once.
+/// The mean over time of frames that come in blocks of whole tiles: the same sums, in the same
+/// order, as of all of them at once.
 #[derive(Debug, Clone)]
 pub struct Mean {
     sums: Vec<[f64; LANES]>,
@@ -109,7 +119,10 @@ pub struct Mean {
 impl Mean {
     /// Of frames of `width` values.
     pub fn new(width: usize) -> Mean {
-        Mean { sums: vec![[0.0; LANES]; width], frames: 0 }
+        Mean {
+            sums: vec![[0.0; LANES]; width],
+            frames: 0,
+        }
     }
 
     /// Takes the next frames; all blocks but the last are whole tiles.
@@ -128,7 +141,10 @@ impl Mean {
     /// The mean of each value, in double precision; zeros without frames.
     pub fn finish(&self) -> Vec<f64> {
         let frames = self.frames.max(1) as f64;
-        self.sums.iter().map(|lanes| lanes.iter().sum::<f64>() / frames).collect()
+        self.sums
+            .iter()
+            .map(|lanes| lanes.iter().sum::<f64>() / frames)
+            .collect()
     }
 }
 
@@ -165,10 +181,16 @@ mod tests {
             }
             let rows = tiles.to_frames();
             assert_eq!((rows.len(), rows.width(), tiles.len()), (frames, 3, frames));
-            assert!(rows.rows().enumerate().all(|(frame, row)| row[2] == (frame * 10 + 2) as f32));
+            assert!(
+                rows.rows()
+                    .enumerate()
+                    .all(|(frame, row)| row[2] == (frame * 10 + 2) as f32)
+            );
             assert_eq!(tiles.mean()[1], rows.mean()[1]);
         }
         tiles.reset(17);
-        assert!(tiles.tiles().nth(1).is_some_and(|tile| (0..3).all(|value| tile[value * LANES + 1..][..15].iter().all(|v| *v == 0.0))));
+        assert!(tiles.tiles().nth(1).is_some_and(|tile| {
+            (0..3).all(|value| tile[value * LANES + 1..][..15].iter().all(|v| *v == 0.0))
+        }));
     }
 }

@@ -1,7 +1,7 @@
 //! The Fourier transform of a real signal through a complex one of half the length.
 //!
-//! The last step, which unpacks the two interleaved halves, is left to the callers: one takes magnitudes on the way, another needs only some
-//! of the bins.
+//! The last step, which unpacks the two interleaved halves, is left to the callers: one takes
+//! magnitudes on the way, another needs only some of the bins.
 
 use std::sync::Arc;
 
@@ -13,7 +13,8 @@ pub(super) struct RealTransform<T> {
     plan: Arc<dyn Fft<T>>,
     /// exp(-2 pi i k / n) for k from 0 to n / 2.
     twiddles: Vec<Complex<T>>,
-    /// Half as many complex values as the signal has samples, and one more that repeats the first after the transform.
+    /// Half as many complex values as the signal has samples, and one more that repeats the first
+    /// after the transform.
     packed: Vec<Complex<T>>,
     scratch: Vec<Complex<T>>,
 }
@@ -25,8 +26,15 @@ impl<T: FftNum> RealTransform<T> {
         let zero = Complex::new(T::zero(), T::zero());
         let turn = |k: usize| -std::f64::consts::TAU * k as f64 / length as f64;
         let single = |value: f64| T::from_f64(value).unwrap_or_else(T::zero);
-        let twiddles = (0..=half).map(|k| Complex::new(single(turn(k).cos()), single(turn(k).sin()))).collect();
-        RealTransform { twiddles, packed: vec![zero; half + 1], scratch: vec![zero; plan.get_inplace_scratch_len()], plan }
+        let twiddles = (0..=half)
+            .map(|k| Complex::new(single(turn(k).cos()), single(turn(k).sin())))
+            .collect();
+        RealTransform {
+            twiddles,
+            packed: vec![zero; half + 1],
+            scratch: vec![zero; plan.get_inplace_scratch_len()],
+            plan,
+        }
     }
 
     /// Samples per transform.
@@ -34,7 +42,8 @@ impl<T: FftNum> RealTransform<T> {
         2 * (self.packed.len() - 1)
     }
 
-    /// Where the signal goes: even samples as real parts, odd ones as imaginary parts. All of them at half their value.
+    /// Where the signal goes: even samples as real parts, odd ones as imaginary parts. All of them
+    /// at half their value.
     pub(super) fn input(&mut self) -> &mut [Complex<T>] {
         let half = self.packed.len() - 1;
         &mut self.packed[..half]
@@ -43,7 +52,8 @@ impl<T: FftNum> RealTransform<T> {
     /// Transforms the input; [`unpack`] makes bin `k` of the result's values `k` and `n / 2 - k`.
     pub(super) fn run(&mut self) {
         let half = self.packed.len() - 1;
-        self.plan.process_with_scratch(&mut self.packed[..half], &mut self.scratch);
+        self.plan
+            .process_with_scratch(&mut self.packed[..half], &mut self.scratch);
         self.packed[half] = self.packed[0];
     }
 
@@ -53,12 +63,20 @@ impl<T: FftNum> RealTransform<T> {
     }
 }
 
-/// Bin `k` of a real signal's spectrum from the packed spectrum's values `k` and `n / 2 - k` and the twiddle factor `k`.
+/// Bin `k` of a real signal's spectrum from the packed spectrum's values `k` and `n / 2 - k` and
+/// the twiddle factor `k`.
 #[inline(always)]
-pub(super) fn unpack<T: FftNum>(value: Complex<T>, mirrored: Complex<T>, twiddle: Complex<T>) -> Complex<T> {
+pub(super) fn unpack<T: FftNum>(
+    value: Complex<T>,
+    mirrored: Complex<T>,
+    twiddle: Complex<T>,
+) -> Complex<T> {
     let (even_re, even_im) = (value.re + mirrored.re, value.im - mirrored.im);
     let (odd_re, odd_im) = (value.im + mirrored.im, mirrored.re - value.re);
-    Complex::new(even_re + (twiddle.re * odd_re - twiddle.im * odd_im), even_im + (twiddle.re * odd_im + twiddle.im * odd_re))
+    Complex::new(
+        even_re + (twiddle.re * odd_re - twiddle.im * odd_im),
+        even_im + (twiddle.re * odd_im + twiddle.im * odd_re),
+    )
 }
 
 #[cfg(test)]
@@ -76,8 +94,13 @@ mod tests {
         let (packed, twiddles) = transform.spectrum();
         for k in 0..=8 {
             let value = unpack(packed[k], packed[8 - k], twiddles[k]);
-            let expected: Complex<f64> =
-                signal.iter().enumerate().map(|(n, x)| Complex::from_polar(*x, -std::f64::consts::TAU * (n * k) as f64 / 16.0)).sum();
+            let expected: Complex<f64> = signal
+                .iter()
+                .enumerate()
+                .map(|(n, x)| {
+                    Complex::from_polar(*x, -std::f64::consts::TAU * (n * k) as f64 / 16.0)
+                })
+                .sum();
             assert!((value - expected).norm() < 1e-14, "{k}: {value} {expected}");
         }
     }

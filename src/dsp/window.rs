@@ -2,7 +2,9 @@
 
 /// The periodic Hann window of `length` samples (`scipy.signal.get_window("hann", length)`).
 pub fn hann(length: usize) -> Vec<f64> {
-    (0..length).map(|n| 0.5 - 0.5 * (std::f64::consts::TAU * n as f64 / length as f64).cos()).collect()
+    (0..length)
+        .map(|n| 0.5 - 0.5 * (std::f64::consts::TAU * n as f64 / length as f64).cos())
+        .collect()
 }
 
 #[cfg(test)]

@@ -1,18 +1,22 @@
-//! How far accuracy and UAR would move with other speakers: percentile intervals of a bootstrap that draws whole speakers.
+//! How far accuracy and UAR would move with other speakers: percentile intervals of a bootstrap
+//! that draws whole speakers.
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-/// Draws of an interval: with so many, its ends move by a tenth of a point or less with other draws.
+/// Draws of an interval: with so many, its ends move by a tenth of a point or less with other
+/// draws.
 pub const REPLICATES: usize = 20_000;
-/// Units drawn for an interval at most, so that corpora of many speakers do not take minutes: they have fewer draws, but this many at least.
+/// Units drawn for an interval at most, so that corpora of many speakers do not take minutes: they
+/// have fewer draws, but this many at least.
 const MOST_UNITS: usize = 40_000_000;
 const FEWEST_REPLICATES: usize = 2000;
 /// Share of the replicates between the ends of an interval.
 pub const COVERED: f64 = 0.95;
 
-/// The same draws for every experiment with as many units, so that intervals on the same speakers move together.
+/// The same draws for every experiment with as many units, so that intervals on the same speakers
+/// move together.
 const KEY: &[u8; 32] = b"bootstrap of accuracy and recall";
 
 /// What is drawn with replacement.
@@ -72,35 +76,56 @@ pub struct Trial {
     pub right: bool,
 }
 
-/// Accuracy and UAR over the draws of `units` from `trials`; each replicate is scored for every seed and averaged over the seeds. `None` where
-/// there are fewer than two units.
+/// Accuracy and UAR over the draws of `units` from `trials`; each replicate is scored for every
+/// seed and averaged over the seeds. `None` where there are fewer than two units.
 ///
 /// # Panics
 /// When a class, seed or unit is out of its range: a defect of the caller, never of data.
-pub fn intervals(trials: &[Trial], resampled: Resampled, units: usize, seeds: usize, classes: usize) -> Option<Intervals> {
+pub fn intervals(
+    trials: &[Trial],
+    resampled: Resampled,
+    units: usize,
+    seeds: usize,
+    classes: usize,
+) -> Option<Intervals> {
     let replicates = (MOST_UNITS / units.max(1)).clamp(FEWEST_REPLICATES, REPLICATES);
     draw(trials, (resampled, units), seeds, classes, replicates)
 }
 
-fn draw(trials: &[Trial], (resampled, units): (Resampled, usize), seeds: usize, classes: usize, replicates: usize) -> Option<Intervals> {
+fn draw(
+    trials: &[Trial],
+    (resampled, units): (Resampled, usize),
+    seeds: usize,
+    classes: usize,
+    replicates: usize,
+) -> Option<Intervals> {
     if units < 2 || seeds == 0 || classes == 0 {
         return None;
     }
-    // By unit: of each seed and class that it has, how many utterances there are and how many were recognised.
+    // By unit: of each seed and class that it has, how many utterances there are and how many were
+    // recognised.
     let mut counts: Vec<Vec<(usize, [u64; 2])>> = vec![Vec::new(); units];
     for trial in trials {
-        assert!(trial.seed < seeds && trial.truth < classes, "a trial of an unknown seed or class");
+        assert!(
+            trial.seed < seeds && trial.truth < classes,
+            "a trial of an unknown seed or class"
+        );
         let (cell, unit) = (trial.seed * classes + trial.truth, &mut counts[trial.unit]);
-        let place = unit.binary_search_by_key(&cell, |(cell, _)| *cell).unwrap_or_else(|place| {
-            unit.insert(place, (cell, [0; 2]));
-            place
-        });
+        let place = unit
+            .binary_search_by_key(&cell, |(cell, _)| *cell)
+            .unwrap_or_else(|place| {
+                unit.insert(place, (cell, [0; 2]));
+                place
+            });
         unit[place].1[0] += 1;
         unit[place].1[1] += u64::from(trial.right);
     }
     let mut random = ChaCha8Rng::from_seed(*KEY);
     random.set_stream(u64::from(resampled == Resampled::Utterances));
-    let (mut accuracies, mut uars) = (Vec::with_capacity(replicates), Vec::with_capacity(replicates));
+    let (mut accuracies, mut uars) = (
+        Vec::with_capacity(replicates),
+        Vec::with_capacity(replicates),
+    );
     let mut drawn = vec![[0u64; 2]; seeds * classes];
     for _ in 0..replicates {
         drawn.fill([0; 2]);
@@ -115,35 +140,57 @@ fn draw(trials: &[Trial], (resampled, units): (Resampled, usize), seeds: usize, 
         accuracies.push(accuracy);
         uars.push(uar);
     }
-    Some(Intervals { resampled, units, replicates, accuracy: ends(accuracies), uar: ends(uars) })
+    Some(Intervals {
+        resampled,
+        units,
+        replicates,
+        accuracy: ends(accuracies),
+        uar: ends(uars),
+    })
 }
 
 /// Accuracy and UAR of each seed, averaged over the seeds that have utterances.
 fn score(drawn: &[[u64; 2]], classes: usize) -> (f64, f64) {
     let (mut accuracy, mut uar, mut seeds) = (0.0, 0.0, 0.0);
     for seed in drawn.chunks(classes) {
-        let (n, right) = seed.iter().fold((0, 0), |(n, right), cell| (n + cell[0], right + cell[1]));
+        let (n, right) = seed
+            .iter()
+            .fold((0, 0), |(n, right), cell| (n + cell[0], right + cell[1]));
         if n == 0 {
             continue;
         }
-        let recalls = seed.iter().filter(|cell| cell[0] > 0).map(|cell| cell[1] as f64 / cell[0] as f64);
-        let (sum, occurring) = recalls.fold((0.0, 0.0), |(sum, occurring), recall| (sum + recall, occurring + 1.0));
+        let recalls = seed
+            .iter()
+            .filter(|cell| cell[0] > 0)
+            .map(|cell| cell[1] as f64 / cell[0] as f64);
+        let (sum, occurring) = recalls.fold((0.0, 0.0), |(sum, occurring), recall| {
+            (sum + recall, occurring + 1.0)
+        });
         accuracy += right as f64 / n as f64;
         uar += sum / occurring;
         seeds += 1.0;
     }
-    if seeds == 0.0 { (0.0, 0.0) } else { (accuracy / seeds, uar / seeds) }
+    if seeds == 0.0 {
+        (0.0, 0.0)
+    } else {
+        (accuracy / seeds, uar / seeds)
+    }
 }
 
 fn ends(mut values: Vec<f64>) -> Interval {
     values.sort_by(f64::total_cmp);
     let tail = (1.0 - COVERED) / 2.0;
-    Interval { low: quantile(&values, tail), high: quantile(&values, 1.0 - tail) }
+    Interval {
+        low: quantile(&values, tail),
+        high: quantile(&values, 1.0 - tail),
+    }
 }
 
 /// Between the two nearest of sorted values, in proportion: numpy's default.
 fn quantile(sorted: &[f64], share: f64) -> f64 {
-    let Some(last) = sorted.len().checked_sub(1) else { return 0.0 };
+    let Some(last) = sorted.len().checked_sub(1) else {
+        return 0.0;
+    };
     let place = share * last as f64;
     let (below, rest) = (place.floor() as usize, place.fract());
     let above = (below + 1).min(last);
@@ -155,40 +202,84 @@ mod tests {
     use super::*;
 
     fn trial(unit: usize, seed: usize, truth: usize, right: bool) -> Trial {
-        Trial { unit, seed, truth, right }
+        Trial {
+            unit,
+            seed,
+            truth,
+            right,
+        }
     }
 
     #[test]
     fn two_speakers_of_whom_one_is_always_missed_leave_everything_open() {
-        // Replicates are 0, 1/2 and 1 with shares of 1/4, 1/2 and 1/4: both percentiles lie in the outer quarters.
-        let trials: Vec<Trial> = (0..8).map(|i| trial(i % 2, 0, (i / 2) % 2, i % 2 == 0)).collect();
+        // Replicates are 0, 1/2 and 1 with shares of 1/4, 1/2 and 1/4: both percentiles lie in the
+        // outer quarters.
+        let trials: Vec<Trial> = (0..8)
+            .map(|i| trial(i % 2, 0, (i / 2) % 2, i % 2 == 0))
+            .collect();
         let found = intervals(&trials, Resampled::Speakers, 2, 1, 2).unwrap();
-        assert_eq!((found.accuracy, found.uar), (Interval { low: 0.0, high: 1.0 }, Interval { low: 0.0, high: 1.0 }));
+        assert_eq!(
+            (found.accuracy, found.uar),
+            (
+                Interval {
+                    low: 0.0,
+                    high: 1.0
+                },
+                Interval {
+                    low: 0.0,
+                    high: 1.0
+                }
+            )
+        );
         assert_eq!((found.units, found.replicates), (2, REPLICATES));
     }
 
     #[test]
     fn speakers_who_are_all_alike_leave_nothing_open() {
         // Each: class 0 three of four, class 1 one of two. Accuracy 4/6, UAR (3/4 + 1/2) / 2.
-        let each = |unit| [(0, true), (0, true), (0, true), (0, false), (1, true), (1, false)].map(|(c, right)| trial(unit, 0, c, right));
+        let each = |unit| {
+            [
+                (0, true),
+                (0, true),
+                (0, true),
+                (0, false),
+                (1, true),
+                (1, false),
+            ]
+            .map(|(c, right)| trial(unit, 0, c, right))
+        };
         let trials: Vec<Trial> = (0..5).flat_map(each).collect();
         let found = intervals(&trials, Resampled::Speakers, 5, 1, 2).unwrap();
         for (interval, want) in [(found.accuracy, 4.0 / 6.0), (found.uar, 0.625)] {
-            assert!((interval.low - want).abs() < 1e-12 && (interval.high - want).abs() < 1e-12, "{interval:?} for {want}");
+            assert!(
+                (interval.low - want).abs() < 1e-12 && (interval.high - want).abs() < 1e-12,
+                "{interval:?} for {want}"
+            );
         }
     }
 
     #[test]
     fn seeds_are_averaged_within_a_replicate() {
         // One seed is right where the other is wrong: whoever is drawn, their mean is a half.
-        let trials: Vec<Trial> = (0..6).flat_map(|unit| [trial(unit, 0, 0, unit < 3), trial(unit, 1, 0, unit >= 3)]).collect();
+        let trials: Vec<Trial> = (0..6)
+            .flat_map(|unit| [trial(unit, 0, 0, unit < 3), trial(unit, 1, 0, unit >= 3)])
+            .collect();
         let found = intervals(&trials, Resampled::Speakers, 6, 2, 1).unwrap();
-        assert_eq!(found.accuracy, Interval { low: 0.5, high: 0.5 });
+        assert_eq!(
+            found.accuracy,
+            Interval {
+                low: 0.5,
+                high: 0.5
+            }
+        );
     }
 
     #[test]
     fn one_unit_has_no_interval() {
-        assert_eq!(intervals(&[trial(0, 0, 0, true)], Resampled::Speakers, 1, 1, 1), None);
+        assert_eq!(
+            intervals(&[trial(0, 0, 0, true)], Resampled::Speakers, 1, 1, 1),
+            None
+        );
         assert_eq!(intervals(&[], Resampled::Utterances, 0, 0, 0), None);
     }
 
@@ -201,7 +292,8 @@ mod tests {
         assert_eq!(quantile(&[], 0.5), 0.0);
     }
 
-    /// Speakers differ (their accuracy is anywhere from 0.3 to 0.9, 0.6 in the mean); how often does an interval hold 0.6?
+    /// Speakers differ (their accuracy is anywhere from 0.3 to 0.9, 0.6 in the mean); how often
+    /// does an interval hold 0.6?
     #[test]
     fn intervals_by_speaker_hold_the_truth_about_as_often_as_they_say() {
         let mut random = ChaCha8Rng::seed_from_u64(7);
@@ -215,11 +307,26 @@ mod tests {
                 trials.extend((0..each).map(|_| trial(speaker, 0, 0, share() < skill)));
             }
             let holds = |interval: Interval| interval.low <= 0.6 && 0.6 <= interval.high;
-            by_speaker += usize::from(holds(draw(&trials, (Resampled::Speakers, speakers), 1, 1, 1000).unwrap().accuracy));
-            let single: Vec<Trial> = trials.iter().enumerate().map(|(unit, t)| Trial { unit, ..*t }).collect();
-            by_utterance += usize::from(holds(draw(&single, (Resampled::Utterances, single.len()), 1, 1, 1000).unwrap().accuracy));
+            by_speaker += usize::from(holds(
+                draw(&trials, (Resampled::Speakers, speakers), 1, 1, 1000)
+                    .unwrap()
+                    .accuracy,
+            ));
+            let single: Vec<Trial> = trials
+                .iter()
+                .enumerate()
+                .map(|(unit, t)| Trial { unit, ..*t })
+                .collect();
+            by_utterance += usize::from(holds(
+                draw(&single, (Resampled::Utterances, single.len()), 1, 1, 1000)
+                    .unwrap()
+                    .accuracy,
+            ));
         }
-        let (by_speaker, by_utterance) = (by_speaker as f64 / worlds as f64, by_utterance as f64 / worlds as f64);
+        let (by_speaker, by_utterance) = (
+            by_speaker as f64 / worlds as f64,
+            by_utterance as f64 / worlds as f64,
+        );
         assert!((0.89..=0.99).contains(&by_speaker), "{by_speaker}");
         assert!(by_utterance < 0.85, "{by_utterance}");
     }

@@ -5,7 +5,10 @@ use super::scores::{ClassScores, Confusion, Scores, Spread};
 impl Confusion {
     /// No counts yet for `labels`.
     pub fn new(labels: &[String]) -> Confusion {
-        Confusion { labels: labels.to_vec(), counts: vec![vec![0; labels.len()]; labels.len()] }
+        Confusion {
+            labels: labels.to_vec(),
+            counts: vec![vec![0; labels.len()]; labels.len()],
+        }
     }
 
     /// Counts one utterance of class `truth` predicted as class `predicted`.
@@ -28,19 +31,29 @@ impl Confusion {
 
     /// Predictions of each class.
     pub fn predicted(&self) -> Vec<u64> {
-        (0..self.labels.len()).map(|class| self.counts.iter().map(|row| row[class]).sum()).collect()
+        (0..self.labels.len())
+            .map(|class| self.counts.iter().map(|row| row[class]).sum())
+            .collect()
     }
 
     /// Each row as shares of its class, which sum to 1; all 0 for a class without utterances.
     pub fn row_shares(&self) -> Vec<Vec<f64>> {
-        let share = |row: &Vec<u64>| -> Vec<f64> { row.iter().map(|&count| ratio(count, row.iter().sum())).collect() };
+        let share = |row: &Vec<u64>| -> Vec<f64> {
+            row.iter()
+                .map(|&count| ratio(count, row.iter().sum()))
+                .collect()
+        };
         self.counts.iter().map(share).collect()
     }
 }
 
 /// `part / whole`, or 0 where there is no whole.
 fn ratio(part: u64, whole: u64) -> f64 {
-    if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
+    if whole == 0 {
+        0.0
+    } else {
+        part as f64 / whole as f64
+    }
 }
 
 fn mean(values: impl Iterator<Item = f64>) -> f64 {
@@ -51,11 +64,13 @@ fn mean(values: impl Iterator<Item = f64>) -> f64 {
 impl Scores {
     /// The figures of `predicted` against `truth`, both classes of `labels`, one per utterance.
     ///
-    /// Accuracy, UAR, macro F1 and the figures by class are those of scikit-learn's `accuracy_score`, `balanced_accuracy_score`,
-    /// `f1_score(average="macro", zero_division=0)` and `precision_recall_fscore_support(zero_division=0)`. Without utterances all are 0.
+    /// Accuracy, UAR, macro F1 and the figures by class are those of scikit-learn's
+    /// `accuracy_score`, `balanced_accuracy_score`, `f1_score(average="macro", zero_division=0)`
+    /// and `precision_recall_fscore_support(zero_division=0)`. Without utterances all are 0.
     ///
     /// # Panics
-    /// When the lengths differ or a class is not one of the labels: a defect of the caller, never of data.
+    /// When the lengths differ or a class is not one of the labels: a defect of the caller, never
+    /// of data.
     pub fn of(labels: &[String], truth: &[usize], predicted: &[usize]) -> Scores {
         assert_eq!(truth.len(), predicted.len(), "one prediction per utterance");
         let mut confusion = Confusion::new(labels);
@@ -68,7 +83,12 @@ impl Scores {
     /// The figures that counts give.
     pub fn of_confusion(confusion: Confusion) -> Scores {
         let (support, predicted) = (confusion.support(), confusion.predicted());
-        let hits: Vec<u64> = confusion.counts.iter().enumerate().map(|(class, row)| row[class]).collect();
+        let hits: Vec<u64> = confusion
+            .counts
+            .iter()
+            .enumerate()
+            .map(|(class, row)| row[class])
+            .collect();
         let per_class: Vec<ClassScores> = confusion
             .labels
             .iter()
@@ -84,8 +104,19 @@ impl Scores {
         Scores {
             n: confusion.total(),
             accuracy: ratio(hits.iter().sum(), confusion.total()),
-            uar: mean(per_class.iter().filter(|class| class.support > 0).map(|class| class.recall)),
-            macro_f1: mean(per_class.iter().zip(&predicted).filter(|(class, n)| class.support + **n > 0).map(|(class, _)| class.f1)),
+            uar: mean(
+                per_class
+                    .iter()
+                    .filter(|class| class.support > 0)
+                    .map(|class| class.recall),
+            ),
+            macro_f1: mean(
+                per_class
+                    .iter()
+                    .zip(&predicted)
+                    .filter(|(class, n)| class.support + **n > 0)
+                    .map(|(class, _)| class.f1),
+            ),
             per_class,
             confusion,
         }
@@ -93,7 +124,11 @@ impl Scores {
 
     /// The figures by the names that tables and reports use, in their order.
     pub fn metrics(&self) -> [(&'static str, f64); 3] {
-        [("accuracy", self.accuracy), ("uar", self.uar), ("macro_f1", self.macro_f1)]
+        [
+            ("accuracy", self.accuracy),
+            ("uar", self.uar),
+            ("macro_f1", self.macro_f1),
+        ]
     }
 }
 
@@ -102,7 +137,11 @@ impl Spread {
     pub fn of(values: &[f64]) -> Spread {
         let centre = mean(values.iter().copied());
         let squares: f64 = values.iter().map(|v| (v - centre).powi(2)).sum();
-        let sd = if values.len() < 2 { 0.0 } else { (squares / (values.len() - 1) as f64).sqrt() };
+        let sd = if values.len() < 2 {
+            0.0
+        } else {
+            (squares / (values.len() - 1) as f64).sqrt()
+        };
         Spread { mean: centre, sd }
     }
 }
@@ -112,7 +151,10 @@ mod tests {
     use super::*;
 
     fn labels(n: usize) -> Vec<String> {
-        ["a", "b", "c", "d"][..n].iter().map(|l| l.to_string()).collect()
+        ["a", "b", "c", "d"][..n]
+            .iter()
+            .map(|l| l.to_string())
+            .collect()
     }
 
     fn close(got: f64, want: f64) {
@@ -130,23 +172,50 @@ mod tests {
         close(scores.accuracy, 0.6);
         close(scores.uar, 0.5888888888888889);
         close(scores.macro_f1, 0.5793650793650794);
-        let by_class: Vec<[f64; 3]> = scores.per_class.iter().map(|c| [c.precision, c.recall, c.f1]).collect();
-        for (got, want) in
-            by_class.iter().flatten().zip([0.75, 0.6, 0.6666666666666666, 0.5, 0.6666666666666666, 0.5714285714285714, 0.5, 0.5, 0.5])
-        {
+        let by_class: Vec<[f64; 3]> = scores
+            .per_class
+            .iter()
+            .map(|c| [c.precision, c.recall, c.f1])
+            .collect();
+        for (got, want) in by_class.iter().flatten().zip([
+            0.75,
+            0.6,
+            0.6666666666666666,
+            0.5,
+            0.6666666666666666,
+            0.5714285714285714,
+            0.5,
+            0.5,
+            0.5,
+        ]) {
             close(*got, want);
         }
-        assert_eq!(scores.per_class.iter().map(|c| c.support).collect::<Vec<_>>(), [5, 3, 2]);
+        assert_eq!(
+            scores
+                .per_class
+                .iter()
+                .map(|c| c.support)
+                .collect::<Vec<_>>(),
+            [5, 3, 2]
+        );
     }
 
     #[test]
     fn classes_that_do_not_occur_count_as_scikit_learn_counts_them() {
-        // Class 2 is predicted but never true: it counts in macro F1 (as 0), not in UAR. Class 3 occurs nowhere: it counts in neither.
+        // Class 2 is predicted but never true: it counts in macro F1 (as 0), not in UAR. Class 3
+        // occurs nowhere: it counts in neither.
         let scores = Scores::of(&labels(4), &[0, 0, 1, 1], &[0, 2, 1, 1]);
         close(scores.accuracy, 0.75);
         close(scores.uar, 0.75);
         close(scores.macro_f1, 0.5555555555555555);
-        assert_eq!((scores.per_class[2].precision, scores.per_class[2].recall, scores.per_class[3].f1), (0.0, 0.0, 0.0));
+        assert_eq!(
+            (
+                scores.per_class[2].precision,
+                scores.per_class[2].recall,
+                scores.per_class[3].f1
+            ),
+            (0.0, 0.0, 0.0)
+        );
         assert_eq!(scores.confusion.row_shares()[0], [0.5, 0.0, 0.5, 0.0]);
         assert_eq!(scores.confusion.row_shares()[3], [0.0; 4]);
     }
@@ -154,7 +223,10 @@ mod tests {
     #[test]
     fn no_utterances_give_zeros() {
         let scores = Scores::of(&labels(2), &[], &[]);
-        assert_eq!((scores.n, scores.accuracy, scores.uar, scores.macro_f1), (0, 0.0, 0.0, 0.0));
+        assert_eq!(
+            (scores.n, scores.accuracy, scores.uar, scores.macro_f1),
+            (0, 0.0, 0.0, 0.0)
+        );
         assert_eq!(Scores::of(&[], &[], &[]).uar, 0.0);
     }
 

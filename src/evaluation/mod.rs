@@ -18,7 +18,9 @@ pub mod vote;
 pub use bootstrap::{Interval, Intervals, Resampled};
 pub use breakdown::{Breakdown, Group};
 pub use calibration::{Bin, Calibration};
-pub use importance::{Columns, Explanation, Importance, Lost, MOST_FEATURES, REPEATS, explanation, lost};
+pub use importance::{
+    Columns, Explanation, Importance, Lost, MOST_FEATURES, REPEATS, explanation, lost,
+};
 pub use overview::{DETAILED, FeatureByClass, FeatureSummary, MOST_ROWS, Overview, Row, overview};
 pub use pairs::{Answered, Pair, holm, pairs};
 pub use pools::{Half, InductiveTwin, RestrictedPool, halves};

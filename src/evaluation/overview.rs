@@ -1,4 +1,5 @@
-//! What a table of features is like before any model: how each feature is distributed over the classes, and how much of it is the speaker.
+//! What a table of features is like before any model: how each feature is distributed over the
+//! classes, and how much of it is the speaker.
 
 use std::collections::BTreeMap;
 
@@ -48,7 +49,8 @@ pub struct FeatureSummary {
     /// The 0th, 25th, 50th, 75th and 100th percentile.
     #[serde(deserialize_with = "five_or_nan")]
     pub percentiles: [f64; 5],
-    /// Share of its variance that lies between the classes (eta squared), 0 to 1; 0 for a constant feature.
+    /// Share of its variance that lies between the classes (eta squared), 0 to 1; 0 for a constant
+    /// feature.
     pub by_class: f64,
     /// Share of its variance that lies between the speakers.
     pub by_speaker: f64,
@@ -74,7 +76,10 @@ fn five_or_nan<'de, D: Deserializer<'de>>(source: D) -> Result<[f64; 5], D::Erro
 }
 
 fn fives_or_nan<'de, D: Deserializer<'de>>(source: D) -> Result<Vec<[f64; 5]>, D::Error> {
-    Ok(Vec::<[Option<f64>; 5]>::deserialize(source)?.into_iter().map(|five| five.map(|value| value.unwrap_or(f64::NAN))).collect())
+    Ok(Vec::<[Option<f64>; 5]>::deserialize(source)?
+        .into_iter()
+        .map(|five| five.map(|value| value.unwrap_or(f64::NAN)))
+        .collect())
 }
 
 /// A row with what is known of it.
@@ -88,21 +93,33 @@ pub struct Row<'r> {
     pub values: &'r [f32],
 }
 
-/// Looks at `[rows, columns]`; each column has its name and its group. Values that are not finite are passed over.
+/// Looks at `[rows, columns]`; each column has its name and its group. Values that are not finite
+/// are passed over.
 pub fn overview(set: &str, columns: &[(String, String)], rows: &[Row]) -> Overview {
-    let kept: Vec<Row> = evenly(rows.len(), MOST_ROWS).filter_map(|i| rows.get(i).copied()).collect();
+    let kept: Vec<Row> = evenly(rows.len(), MOST_ROWS)
+        .filter_map(|i| rows.get(i).copied())
+        .collect();
     let (classes, class_of) = numbered(kept.iter().map(|row| row.class));
     let (speakers, speaker_of) = numbered(kept.iter().map(|row| row.speaker));
-    let column = |c: usize| -> Vec<f64> { kept.iter().map(|row| row.values.get(c).map_or(f64::NAN, |&v| f64::from(v))).collect() };
+    let column = |c: usize| -> Vec<f64> {
+        kept.iter()
+            .map(|row| row.values.get(c).map_or(f64::NAN, |&v| f64::from(v)))
+            .collect()
+    };
     let mut features = Vec::with_capacity(columns.len());
-    let projected: Vec<usize> = evenly(kept.len(), (MOST_VALUES / columns.len().max(1)).max(1)).collect();
+    let projected: Vec<usize> =
+        evenly(kept.len(), (MOST_VALUES / columns.len().max(1)).max(1)).collect();
     let mut standardised = Array2::zeros((projected.len(), columns.len()));
     for (c, (name, group)) in columns.iter().enumerate() {
         let values = column(c);
         let (mean, sd) = moments(&values);
         for (place, &row) in standardised.column_mut(c).iter_mut().zip(&projected) {
             let value = values[row];
-            *place = if sd > 0.0 && value.is_finite() { (value - mean) / sd } else { 0.0 };
+            *place = if sd > 0.0 && value.is_finite() {
+                (value - mean) / sd
+            } else {
+                0.0
+            };
         }
         features.push(FeatureSummary {
             name: name.clone(),
@@ -114,14 +131,34 @@ pub fn overview(set: &str, columns: &[(String, String)], rows: &[Row]) -> Overvi
             by_speaker: between(&values, &speaker_of, speakers.len()),
         });
     }
-    let mut best: Vec<usize> = (0..features.len()).filter(|&c| features[c].by_class > 0.0).collect();
-    best.sort_by(|&a, &b| features[b].by_class.total_cmp(&features[a].by_class).then(a.cmp(&b)));
-    let detail =
-        |&c: &usize| FeatureByClass { name: features[c].name.clone(), percentiles: by_class(&column(c), &class_of, classes.len()) };
+    let mut best: Vec<usize> = (0..features.len())
+        .filter(|&c| features[c].by_class > 0.0)
+        .collect();
+    best.sort_by(|&a, &b| {
+        features[b]
+            .by_class
+            .total_cmp(&features[a].by_class)
+            .then(a.cmp(&b))
+    });
+    let detail = |&c: &usize| FeatureByClass {
+        name: features[c].name.clone(),
+        percentiles: by_class(&column(c), &class_of, classes.len()),
+    };
     let detailed = best.iter().take(DETAILED).map(detail).collect();
-    let places = projected.iter().map(|&row| u16::try_from(class_of[row]).unwrap_or(u16::MAX)).collect();
+    let places = projected
+        .iter()
+        .map(|&row| u16::try_from(class_of[row]).unwrap_or(u16::MAX))
+        .collect();
     let projection = project(&standardised, places);
-    Overview { set: set.to_owned(), rows: kept.len(), of: rows.len(), classes, features, detailed, projection }
+    Overview {
+        set: set.to_owned(),
+        rows: kept.len(),
+        of: rows.len(),
+        classes,
+        features,
+        detailed,
+        projection,
+    }
 }
 
 /// At most `limit` of `n` places, evenly spaced.
@@ -133,8 +170,17 @@ fn evenly(n: usize, limit: usize) -> impl Iterator<Item = usize> {
 /// The distinct names in ascending order, and the place of each name in them.
 fn numbered<'n>(names: impl Iterator<Item = &'n str>) -> (Vec<String>, Vec<usize>) {
     let names: Vec<&str> = names.collect();
-    let places: BTreeMap<&str, usize> = names.iter().copied().collect::<std::collections::BTreeSet<_>>().into_iter().zip(0..).collect();
-    let of = names.iter().filter_map(|name| places.get(name).copied()).collect();
+    let places: BTreeMap<&str, usize> = names
+        .iter()
+        .copied()
+        .collect::<std::collections::BTreeSet<_>>()
+        .into_iter()
+        .zip(0..)
+        .collect();
+    let of = names
+        .iter()
+        .filter_map(|name| places.get(name).copied())
+        .collect();
     (places.into_keys().map(str::to_owned).collect(), of)
 }
 
@@ -147,7 +193,14 @@ fn moments(values: &[f64]) -> (f64, f64) {
     let mean = finite().sum::<f64>() / n as f64;
     let variance = finite().map(|value| (value - mean).powi(2)).sum::<f64>() / n as f64;
     // What rounding leaves of a constant is no variance.
-    (mean, if variance.sqrt() <= mean.abs() * 1e-7 { 0.0 } else { variance.sqrt() })
+    (
+        mean,
+        if variance.sqrt() <= mean.abs() * 1e-7 {
+            0.0
+        } else {
+            variance.sqrt()
+        },
+    )
 }
 
 /// Share of the sum of squares that lies between groups.
@@ -158,14 +211,22 @@ fn between(values: &[f64], groups: &[usize], n_groups: usize) -> f64 {
     }
     let mut sums = vec![(0.0, 0usize); n_groups];
     let mut total = 0.0;
-    for (value, &group) in values.iter().zip(groups).filter(|(value, _)| value.is_finite()) {
+    for (value, &group) in values
+        .iter()
+        .zip(groups)
+        .filter(|(value, _)| value.is_finite())
+    {
         total += (value - mean).powi(2);
         if let Some((sum, n)) = sums.get_mut(group) {
             *sum += value - mean;
             *n += 1;
         }
     }
-    let explained: f64 = sums.iter().filter(|(_, n)| *n > 0).map(|(sum, n)| sum * sum / *n as f64).sum();
+    let explained: f64 = sums
+        .iter()
+        .filter(|(_, n)| *n > 0)
+        .map(|(sum, n)| sum * sum / *n as f64)
+        .sum();
     (explained / total).clamp(0.0, 1.0)
 }
 
@@ -176,15 +237,21 @@ fn by_class(values: &[f64], classes: &[usize], n_classes: usize) -> Vec<[f64; 5]
             group.push(*value);
         }
     }
-    groups.into_iter().map(|group| percentiles(group, [0.05, 0.25, 0.5, 0.75, 0.95])).collect()
+    groups
+        .into_iter()
+        .map(|group| percentiles(group, [0.05, 0.25, 0.5, 0.75, 0.95]))
+        .collect()
 }
 
-/// Percentiles with linear interpolation between neighbours (numpy's default); NaN where no value is finite.
+/// Percentiles with linear interpolation between neighbours (numpy's default); NaN where no value
+/// is finite.
 fn percentiles(mut values: Vec<f64>, wanted: [f64; 5]) -> [f64; 5] {
     values.retain(|value| value.is_finite());
     values.sort_by(f64::total_cmp);
     wanted.map(|share| {
-        let Some(last) = values.len().checked_sub(1) else { return f64::NAN };
+        let Some(last) = values.len().checked_sub(1) else {
+            return f64::NAN;
+        };
         let place = share * last as f64;
         let (low, high) = (place.floor() as usize, (place.ceil() as usize).min(last));
         values[low] + (values[high] - values[low]) * (place - place.floor())
@@ -201,14 +268,33 @@ mod tests {
         let mut names = Vec::new();
         for i in 0..48 {
             let (class, speaker) = (i % 3, (i / 3) % 4);
-            values.push([class as f32, speaker as f32 * 2.0, ((i * 7) % 5) as f32, 4.0, f32::NAN, (class * speaker) as f32]);
+            values.push([
+                class as f32,
+                speaker as f32 * 2.0,
+                ((i * 7) % 5) as f32,
+                4.0,
+                f32::NAN,
+                (class * speaker) as f32,
+            ]);
             names.push((["c", "a", "b"][class], ["u", "v", "w", "x"][speaker]));
         }
-        let rows: Vec<Row> = values.iter().zip(&names).map(|(v, (class, speaker))| Row { class, speaker, values: v }).collect();
-        let columns: Vec<(String, String)> =
-            ["class", "voice", "noise", "constant", "nan", "both"].map(|n| (n.to_owned(), "g".to_owned())).to_vec();
+        let rows: Vec<Row> = values
+            .iter()
+            .zip(&names)
+            .map(|(v, (class, speaker))| Row {
+                class,
+                speaker,
+                values: v,
+            })
+            .collect();
+        let columns: Vec<(String, String)> = ["class", "voice", "noise", "constant", "nan", "both"]
+            .map(|n| (n.to_owned(), "g".to_owned()))
+            .to_vec();
         let seen = overview("some", &columns, &rows);
-        assert_eq!((seen.rows, seen.of, seen.classes.join("")), (48, 48, "abc".to_owned()));
+        assert_eq!(
+            (seen.rows, seen.of, seen.classes.join("")),
+            (48, 48, "abc".to_owned())
+        );
         let share = |i: usize| (seen.features[i].by_class, seen.features[i].by_speaker);
         assert!((share(0).0 - 1.0).abs() < 1e-12 && share(0).1 < 1e-12);
         assert!(share(1).0 < 1e-12 && (share(1).1 - 1.0).abs() < 1e-12);
@@ -222,7 +308,10 @@ mod tests {
 
     #[test]
     fn percentiles_interpolate_as_numpy_does() {
-        assert_eq!(percentiles(vec![4.0, 1.0, 3.0, 2.0], [0.0, 0.25, 0.5, 0.75, 1.0]), [1.0, 1.75, 2.5, 3.25, 4.0]);
+        assert_eq!(
+            percentiles(vec![4.0, 1.0, 3.0, 2.0], [0.0, 0.25, 0.5, 0.75, 1.0]),
+            [1.0, 1.75, 2.5, 3.25, 4.0]
+        );
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! McNemar's test between all experiments that tested the same utterances, with a correction for the number of tests.
+//! McNemar's test between all experiments that tested the same utterances, with a correction for
+//! the number of tests.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -43,45 +44,86 @@ impl Answered {
     ///
     /// # Errors
     /// `Internal` where a row has not one probability per label.
-    pub fn of(name: &str, protocol: &str, labels: &[String], rows: Vec<PredictionRow>) -> Result<Answered> {
+    pub fn of(
+        name: &str,
+        protocol: &str,
+        labels: &[String],
+        rows: Vec<PredictionRow>,
+    ) -> Result<Answered> {
         let mut folds: BTreeMap<String, BTreeSet<u32>> = BTreeMap::new();
         for row in &rows {
-            folds.entry(row.utterance_id.clone()).or_default().insert(row.fold);
+            folds
+                .entry(row.utterance_id.clone())
+                .or_default()
+                .insert(row.fold);
         }
         let (answers, _) = by_utterance(labels, rows)?;
-        Ok(Answered { name: name.to_owned(), protocol: protocol.to_owned(), answers, folds })
+        Ok(Answered {
+            name: name.to_owned(),
+            protocol: protocol.to_owned(),
+            answers,
+            folds,
+        })
     }
 }
 
-/// Tests every pair of the same protocol whose folds test the same utterances with the same truths: of others, the luck of the folds would pass
-/// for a difference of the systems. In the order of `experiments`.
+/// Tests every pair of the same protocol whose folds test the same utterances with the same truths:
+/// of others, the luck of the folds would pass for a difference of the systems. In the order of
+/// `experiments`.
 pub fn pairs(experiments: &[Answered]) -> Vec<Pair> {
     let mut pairs = Vec::new();
     for (i, a) in experiments.iter().enumerate() {
-        for b in experiments[i + 1..].iter().filter(|b| b.protocol == a.protocol) {
+        for b in experiments[i + 1..]
+            .iter()
+            .filter(|b| b.protocol == a.protocol)
+        {
             let alike = a.folds == b.folds
                 && a.answers.len() == b.answers.len()
-                && a.answers
-                    .iter()
-                    .zip(&b.answers)
-                    .all(|((id, (truth, _)), (other, (other_truth, _)))| id == other && truth == other_truth);
+                && a.answers.iter().zip(&b.answers).all(
+                    |((id, (truth, _)), (other, (other_truth, _)))| {
+                        id == other && truth == other_truth
+                    },
+                );
             if !alike || a.answers.is_empty() {
                 continue;
             }
-            let right = a.answers.values().zip(b.answers.values()).map(|((_, a), (_, b))| (*a, *b));
-            let (only_a, only_b) = right.fold((0, 0), |(first, second), (a, b)| (first + u64::from(a && !b), second + u64::from(b && !a)));
+            let right = a
+                .answers
+                .values()
+                .zip(b.answers.values())
+                .map(|((_, a), (_, b))| (*a, *b));
+            let (only_a, only_b) = right.fold((0, 0), |(first, second), (a, b)| {
+                (first + u64::from(a && !b), second + u64::from(b && !a))
+            });
             let p = McNemar::of(only_a, only_b).p;
-            let (a, b, protocol, n) = (a.name.clone(), b.name.clone(), a.protocol.clone(), a.answers.len() as u64);
-            pairs.push(Pair { a, b, protocol, n, only_a, only_b, p, p_holm: p });
+            let (a, b, protocol, n) = (
+                a.name.clone(),
+                b.name.clone(),
+                a.protocol.clone(),
+                a.answers.len() as u64,
+            );
+            pairs.push(Pair {
+                a,
+                b,
+                protocol,
+                n,
+                only_a,
+                only_b,
+                p,
+                p_holm: p,
+            });
         }
     }
     let corrected = holm(&pairs.iter().map(|pair| pair.p).collect::<Vec<_>>());
-    pairs.iter_mut().zip(corrected).for_each(|(pair, p)| pair.p_holm = p);
+    pairs
+        .iter_mut()
+        .zip(corrected)
+        .for_each(|(pair, p)| pair.p_holm = p);
     pairs
 }
 
-/// Holm's step-down correction: the smallest p value counts as many times as there are values, the next once less, and none falls below the one
-/// before it.
+/// Holm's step-down correction: the smallest p value counts as many times as there are values, the
+/// next once less, and none falls below the one before it.
 pub fn holm(p: &[f64]) -> Vec<f64> {
     let mut order: Vec<usize> = (0..p.len()).collect();
     order.sort_by(|&a, &b| p[a].total_cmp(&p[b]));
@@ -122,9 +164,19 @@ mod tests {
             utterance_id: format!("{i:02}"),
             truth: "a".into(),
             predicted: if right { "a" } else { "b" }.into(),
-            probabilities: if right { vec![1.0, 0.0] } else { vec![0.0, 1.0] },
+            probabilities: if right {
+                vec![1.0, 0.0]
+            } else {
+                vec![0.0, 1.0]
+            },
         });
-        Answered::of(name, protocol, &["a", "b"].map(str::to_owned), rows.collect()).unwrap()
+        Answered::of(
+            name,
+            protocol,
+            &["a", "b"].map(str::to_owned),
+            rows.collect(),
+        )
+        .unwrap()
     }
 
     #[test]
@@ -141,10 +193,22 @@ mod tests {
             in_folds("other folds", "random", &all, 3),
         ];
         let found = pairs(&given);
-        let names: Vec<(&str, &str)> = found.iter().map(|pair| (pair.a.as_str(), pair.b.as_str())).collect();
+        let names: Vec<(&str, &str)> = found
+            .iter()
+            .map(|pair| (pair.a.as_str(), pair.b.as_str()))
+            .collect();
         assert_eq!(names, [("good", "bad"), ("elsewhere", "other")]);
         // Five to none: 2 / 2^5. Two tests.
-        assert_eq!((found[0].n, found[0].only_a, found[0].only_b, found[0].p, found[0].p_holm), (8, 5, 0, 0.0625, 0.125));
+        assert_eq!(
+            (
+                found[0].n,
+                found[0].only_a,
+                found[0].only_b,
+                found[0].p,
+                found[0].p_holm
+            ),
+            (8, 5, 0, 0.0625, 0.125)
+        );
         assert_eq!((found[1].p, found[1].p_holm), (1.0, 1.0));
     }
 }

@@ -47,7 +47,10 @@ pub struct Baselines {
 pub fn chance_and_majority(counts: &[u64]) -> Option<Baselines> {
     let classes = counts.iter().filter(|&&count| count > 0).count();
     let largest = counts.iter().max().copied().filter(|&count| count > 0)?;
-    Some(Baselines { chance: 1.0 / classes as f64, majority: largest as f64 / counts.iter().sum::<u64>() as f64 })
+    Some(Baselines {
+        chance: 1.0 / classes as f64,
+        majority: largest as f64 / counts.iter().sum::<u64>() as f64,
+    })
 }
 
 #[cfg(test)]
@@ -60,12 +63,24 @@ mod tests {
         let mut counts = [192; 8];
         counts[0] = 96;
         let baselines = chance_and_majority(&counts).unwrap();
-        assert_eq!(baselines, Baselines { chance: 0.125, majority: 192.0 / 1440.0 });
+        assert_eq!(
+            baselines,
+            Baselines {
+                chance: 0.125,
+                majority: 192.0 / 1440.0
+            }
+        );
     }
 
     #[test]
     fn only_classes_that_occur_can_be_guessed() {
-        assert_eq!(chance_and_majority(&[3, 0, 1]), Some(Baselines { chance: 0.5, majority: 0.75 }));
+        assert_eq!(
+            chance_and_majority(&[3, 0, 1]),
+            Some(Baselines {
+                chance: 0.5,
+                majority: 0.75
+            })
+        );
         assert_eq!(chance_and_majority(&[]), None);
         assert_eq!(chance_and_majority(&[0, 0]), None);
     }

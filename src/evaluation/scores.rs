@@ -11,7 +11,8 @@ pub struct Confusion {
     pub counts: Vec<Vec<u64>>,
 }
 
-/// Per-class figures; a ratio without a denominator is 0, as in scikit-learn with `zero_division=0`.
+/// Per-class figures; a ratio without a denominator is 0, as in scikit-learn with
+/// `zero_division=0`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ClassScores {
     /// Class name.

@@ -17,7 +17,8 @@ pub struct McNemar {
     pub c: u64,
     /// Two-sided p value of the exact binomial test; 1 where no pair is discordant.
     pub p: f64,
-    /// The same with half of the weight on what was observed: less conservative where pairs are few.
+    /// The same with half of the weight on what was observed: less conservative where pairs are
+    /// few.
     pub mid_p: f64,
 }
 
@@ -26,10 +27,17 @@ impl McNemar {
     pub fn of(b: u64, c: u64) -> McNemar {
         let (n, least) = (b + c, b.min(c));
         if n == 0 {
-            return McNemar { b, c, p: 1.0, mid_p: 1.0 };
+            return McNemar {
+                b,
+                c,
+                p: 1.0,
+                mid_p: 1.0,
+            };
         }
         // ln of C(n, least) / 2^n; the product itself would overflow.
-        let log: f64 = (1..=least).map(|i| ((n - least + i) as f64 / i as f64).ln()).sum();
+        let log: f64 = (1..=least)
+            .map(|i| ((n - least + i) as f64 / i as f64).ln())
+            .sum();
         let observed = (log - n as f64 * std::f64::consts::LN_2).exp();
         // Terms of the tail in units of the observed one: each is smaller than the one before.
         let (mut tail, mut term) = (1.0, 1.0);
@@ -41,7 +49,12 @@ impl McNemar {
             }
         }
         let p = (2.0 * observed * tail).min(1.0);
-        McNemar { b, c, p, mid_p: (2.0 * observed * tail - observed).min(1.0) }
+        McNemar {
+            b,
+            c,
+            p,
+            mid_p: (2.0 * observed * tail - observed).min(1.0),
+        }
     }
 }
 
@@ -66,18 +79,25 @@ pub struct Paired {
     pub averaged: usize,
 }
 
-/// Compares the predictions of one experiment with those of another, each with its labels in the order of the probabilities.
+/// Compares the predictions of one experiment with those of another, each with its labels in the
+/// order of the probabilities.
 ///
-/// Folds are pooled; an utterance that was predicted several times (by several seeds) counts once, with the class of the highest mean
-/// probability.
+/// Folds are pooled; an utterance that was predicted several times (by several seeds) counts once,
+/// with the class of the highest mean probability.
 ///
 /// # Errors
 /// `Internal` where a row has not one probability per label.
-pub fn compare(a: (&[String], Vec<PredictionRow>), b: (&[String], Vec<PredictionRow>)) -> Result<Paired> {
+pub fn compare(
+    a: (&[String], Vec<PredictionRow>),
+    b: (&[String], Vec<PredictionRow>),
+) -> Result<Paired> {
     let ((a, of_a), (b, of_b)) = (by_utterance(a.0, a.1)?, by_utterance(b.0, b.1)?);
-    let (mut n, mut other_truth, mut both_right, mut both_wrong, mut first, mut second) = (0, 0, 0, 0, 0, 0);
+    let (mut n, mut other_truth, mut both_right, mut both_wrong, mut first, mut second) =
+        (0, 0, 0, 0, 0, 0);
     for (id, (truth, right)) in &a {
-        let Some((other, other_right)) = b.get(id) else { continue };
+        let Some((other, other_right)) = b.get(id) else {
+            continue;
+        };
         if truth != other {
             other_truth += 1;
             continue;
@@ -106,8 +126,12 @@ pub fn compare(a: (&[String], Vec<PredictionRow>), b: (&[String], Vec<Prediction
 /// True class of each utterance, and whether it was recognised.
 pub(super) type Answers = BTreeMap<String, (String, bool)>;
 
-/// The truth of each utterance and whether it was found, and the most predictions that any of them has.
-pub(super) fn by_utterance(labels: &[String], mut rows: Vec<PredictionRow>) -> Result<(Answers, usize)> {
+/// The truth of each utterance and whether it was found, and the most predictions that any of them
+/// has.
+pub(super) fn by_utterance(
+    labels: &[String],
+    mut rows: Vec<PredictionRow>,
+) -> Result<(Answers, usize)> {
     // One group per utterance, whichever experiment, protocol and fold it was predicted in.
     for row in &mut rows {
         row.experiment.clear();
@@ -131,7 +155,8 @@ mod tests {
         assert!((got - want).abs() <= want * 1e-12, "{got} for {want}");
     }
 
-    // Wanted: the binomial sums in rational arithmetic; 121 and 59 is the example of statsmodels' `mcnemar(exact=True)`.
+    // Wanted: the binomial sums in rational arithmetic; 121 and 59 is the example of statsmodels'
+    // `mcnemar(exact=True)`.
     #[test]
     fn p_values_are_those_of_the_binomial_distribution() {
         for (b, c, p, mid) in [
@@ -148,7 +173,14 @@ mod tests {
                 close(test.mid_p, mid);
             }
         }
-        assert_eq!((McNemar::of(7, 7).p, McNemar::of(0, 0).p, McNemar::of(0, 0).mid_p), (1.0, 1.0, 1.0));
+        assert_eq!(
+            (
+                McNemar::of(7, 7).p,
+                McNemar::of(0, 0).p,
+                McNemar::of(0, 0).mid_p
+            ),
+            (1.0, 1.0, 1.0)
+        );
         close(McNemar::of(0, 5).p, 0.0625);
         close(McNemar::of(1, 9).p, 0.021484375);
     }
@@ -156,7 +188,8 @@ mod tests {
     #[test]
     fn many_pairs_are_no_trouble() {
         let test = McNemar::of(500_000, 501_000);
-        // The normal approximation with continuity correction: z = 999 / sqrt(1001000), p = 0.31803.
+        // The normal approximation with continuity correction: z = 999 / sqrt(1001000), p =
+        // 0.31803.
         assert!((test.p - 0.31803).abs() < 1e-4, "{}", test.p);
         assert_eq!(McNemar::of(10, 1_000_000).p, 0.0);
     }
@@ -198,11 +231,25 @@ mod tests {
             row("only b too", 0, 0, "calm", 0.9),
         ];
         let paired = compare((&labels, a.clone()), (&labels, b)).unwrap();
-        assert_eq!((paired.n, paired.other_truth, paired.only_a, paired.only_b), (4, 1, 1, 2));
-        assert_eq!((paired.both_right, paired.both_wrong, paired.mcnemar.b, paired.mcnemar.c), (1, 1, 1, 1));
+        assert_eq!(
+            (paired.n, paired.other_truth, paired.only_a, paired.only_b),
+            (4, 1, 1, 2)
+        );
+        assert_eq!(
+            (
+                paired.both_right,
+                paired.both_wrong,
+                paired.mcnemar.b,
+                paired.mcnemar.c
+            ),
+            (1, 1, 1, 1)
+        );
         assert_eq!(paired.averaged, 2);
         let same = compare((&labels, a.clone()), (&labels, a)).unwrap();
-        assert_eq!((same.n, same.mcnemar.b + same.mcnemar.c, same.mcnemar.p), (6, 0, 1.0));
+        assert_eq!(
+            (same.n, same.mcnemar.b + same.mcnemar.c, same.mcnemar.p),
+            (6, 0, 1.0)
+        );
         assert!(compare((&[], vec![row("x", 0, 0, "calm", 0.5)]), (&labels, vec![])).is_err());
     }
 }

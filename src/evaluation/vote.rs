@@ -25,35 +25,51 @@ impl Vote {
     }
 }
 
-/// Means by class. `weights` count as given, one for each prediction; without them all count alike. Sums are taken in the order given.
+/// Means by class. `weights` count as given, one for each prediction; without them all count alike.
+/// Sums are taken in the order given.
 ///
 /// # Panics
 /// When predictions differ in length: a defect of the caller, never of data.
 pub fn mean(predictions: &[&[f32]], weights: Option<&[f64]>) -> Vec<f32> {
-    means(predictions, weights).into_iter().map(|value| value as f32).collect()
+    means(predictions, weights)
+        .into_iter()
+        .map(|value| value as f32)
+        .collect()
 }
 
 fn means(predictions: &[&[f32]], weights: Option<&[f64]>) -> Vec<f64> {
     let classes = predictions.first().map_or(0, |first| first.len());
-    let weight = |i: usize| weights.and_then(|weights| weights.get(i)).copied().unwrap_or(1.0);
+    let weight = |i: usize| {
+        weights
+            .and_then(|weights| weights.get(i))
+            .copied()
+            .unwrap_or(1.0)
+    };
     let mut sums = vec![0.0; classes];
     let mut whole = 0.0;
     for (i, prediction) in predictions.iter().enumerate() {
         assert_eq!(prediction.len(), classes, "one probability per class");
         whole += weight(i);
-        sums.iter_mut().zip(prediction.iter()).for_each(|(sum, &p)| *sum += weight(i) * f64::from(p));
+        sums.iter_mut()
+            .zip(prediction.iter())
+            .for_each(|(sum, &p)| *sum += weight(i) * f64::from(p));
     }
     sums.iter_mut().for_each(|sum| *sum /= whole);
     sums
 }
 
-/// The votes for each class as shares, with the mean of the probabilities as one vote more: the highest is the class of the most votes, and
-/// of equals the one of the highest mean. A prediction without any finite probability has no vote.
+/// The votes for each class as shares, with the mean of the probabilities as one vote more: the
+/// highest is the class of the most votes, and of equals the one of the highest mean. A prediction
+/// without any finite probability has no vote.
 ///
 /// # Panics
 /// As [`mean`].
 pub fn majority(predictions: &[&[f32]]) -> Vec<f32> {
-    let voting: Vec<&[f32]> = predictions.iter().copied().filter(|p| p.iter().all(|p| p.is_finite())).collect();
+    let voting: Vec<&[f32]> = predictions
+        .iter()
+        .copied()
+        .filter(|p| p.iter().all(|p| p.is_finite()))
+        .collect();
     if voting.is_empty() {
         return mean(predictions, None);
     }
@@ -63,7 +79,10 @@ pub fn majority(predictions: &[&[f32]]) -> Vec<f32> {
             *vote += 1.0;
         }
     }
-    votes.into_iter().map(|vote| (vote / (voting.len() + 1) as f64) as f32).collect()
+    votes
+        .into_iter()
+        .map(|vote| (vote / (voting.len() + 1) as f64) as f32)
+        .collect()
 }
 
 #[cfg(test)]
@@ -86,7 +105,10 @@ mod tests {
         let votes = majority(&given);
         assert_eq!(argmax(&votes), 0);
         // (2 + 0.4) / 4 and (1 + 0.6) / 4.
-        assert!((votes[0] - 0.6).abs() < 1e-6 && (votes[1] - 0.4).abs() < 1e-6, "{votes:?}");
+        assert!(
+            (votes[0] - 0.6).abs() < 1e-6 && (votes[1] - 0.4).abs() < 1e-6,
+            "{votes:?}"
+        );
     }
 
     #[test]

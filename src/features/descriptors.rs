@@ -7,8 +7,9 @@ use super::front::{Front, HOP_LENGTH, N_FFT, SAMPLE_RATE, check_finite};
 use super::issa193::hundredths;
 use super::set::{Profile, numbered};
 use crate::dsp::{
-    ChromaFilters, Contrast, Dct, GlottalPulses, Irregularity, MelFilters, PITCH_RANGE, PitchTracker, SHAPE_NAMES, SpectralShape, Stft,
-    Tiles, TuningEstimator, TuningSpectrum, Voice, active_stretch, energy_db, frame_count, pad_reflected, power_to_db, zero_crossings,
+    ChromaFilters, Contrast, Dct, GlottalPulses, Irregularity, MelFilters, PITCH_RANGE,
+    PitchTracker, SHAPE_NAMES, SpectralShape, Stft, Tiles, TuningEstimator, TuningSpectrum, Voice,
+    active_stretch, energy_db, frame_count, pad_reflected, power_to_db, zero_crossings,
 };
 use crate::error::Result;
 
@@ -40,7 +41,12 @@ pub fn descriptor_names() -> Vec<String> {
     names.extend(numbered("logmel", MEL / BAND));
     names.extend(numbered("chroma", CLASSES));
     names.extend(numbered("contrast", CONTRAST_OCTAVES + 1));
-    names.extend(["f0", "voicing", "energy", "zcr"].into_iter().chain(SHAPE_NAMES).map(str::to_owned));
+    names.extend(
+        ["f0", "voicing", "energy", "zcr"]
+            .into_iter()
+            .chain(SHAPE_NAMES)
+            .map(str::to_owned),
+    );
     names
 }
 
@@ -57,7 +63,8 @@ pub struct Descriptors {
     pub frames: usize,
 }
 
-/// Computes [`Descriptors`]. Plans, filters and buffers are kept from file to file: make one for each thread.
+/// Computes [`Descriptors`]. Plans, filters and buffers are kept from file to file: make one for
+/// each thread.
 pub struct DescriptorExtractor {
     front: Front,
     stft: Stft,
@@ -83,7 +90,10 @@ impl DescriptorExtractor {
     pub fn new(profile: Profile) -> DescriptorExtractor {
         let Profile::Librosa08 = profile;
         let rate = f64::from(SAMPLE_RATE);
-        let (stft, contrast) = (Stft::new(N_FFT, HOP_LENGTH), Contrast::new(rate, N_FFT, CONTRAST_OCTAVES));
+        let (stft, contrast) = (
+            Stft::new(N_FFT, HOP_LENGTH),
+            Contrast::new(rate, N_FFT, CONTRAST_OCTAVES),
+        );
         DescriptorExtractor {
             front: Front::default(),
             mel_filters: MelFilters::new(rate, N_FFT, MEL),
@@ -124,24 +134,30 @@ impl DescriptorExtractor {
         let (mut index, mut described) = (0, [0.0; SHAPE_NAMES.len()]);
         self.tuning.begin();
         self.shape.begin();
-        self.stft.magnitude(signal, &mut self.magnitude, |magnitude| {
-            self.tuning.look(magnitude);
-            if active.contains(&index) {
-                let at = index - active.start;
-                self.shape.describe(magnitude, f0[at].exp(), &mut described);
-                let row = &mut rows[at];
-                row[F0] = f0[at];
-                row[VOICING] = voices[at].strength;
-                row[ENERGY] = energies[index] + level;
-                row[ZERO_CROSSINGS] = zero_crossings(frame(index));
-                row[SHAPE..].copy_from_slice(&described);
-            } else if index + 1 == active.start {
-                self.shape.pass(magnitude);
-            }
-            index += 1;
-        });
+        self.stft
+            .magnitude(signal, &mut self.magnitude, |magnitude| {
+                self.tuning.look(magnitude);
+                if active.contains(&index) {
+                    let at = index - active.start;
+                    self.shape.describe(magnitude, f0[at].exp(), &mut described);
+                    let row = &mut rows[at];
+                    row[F0] = f0[at];
+                    row[VOICING] = voices[at].strength;
+                    row[ENERGY] = energies[index] + level;
+                    row[ZERO_CROSSINGS] = zero_crossings(frame(index));
+                    row[SHAPE..].copy_from_slice(&described);
+                } else if index + 1 == active.start {
+                    self.shape.pass(magnitude);
+                }
+                index += 1;
+            });
         self.spectra(&active, level as f32, &mut rows)?;
-        Ok(Descriptors { rows, voices, irregularity, frames })
+        Ok(Descriptors {
+            rows,
+            voices,
+            irregularity,
+            frames,
+        })
     }
 
     /// What follows from the spectra of all frames of a signal that was lowered by `level` dB.
@@ -150,18 +166,33 @@ impl DescriptorExtractor {
         self.mel_filters.apply(&self.magnitude, &mut self.mel);
         check_finite(self.mel.values_mut())?;
         power_to_db(self.mel.values_mut(), f32::INFINITY);
-        self.mel.values_mut().iter_mut().for_each(|value| *value += level);
+        self.mel
+            .values_mut()
+            .iter_mut()
+            .for_each(|value| *value += level);
         self.mel_db.clone_from(&self.mel);
-        let loudest = self.mel.values_mut().iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        self.mel_db.values_mut().iter_mut().for_each(|value| *value = value.max(loudest - TOP_DB));
+        let loudest = self
+            .mel
+            .values_mut()
+            .iter()
+            .copied()
+            .fold(f32::NEG_INFINITY, f32::max);
+        self.mel_db
+            .values_mut()
+            .iter_mut()
+            .for_each(|value| *value = value.max(loudest - TOP_DB));
         let tuning = self.tuning.estimate(TuningSpectrum::Power, CLASSES);
-        let filters =
-            self.chroma_filters.entry(hundredths(tuning)).or_insert_with(|| ChromaFilters::new(f64::from(SAMPLE_RATE), N_FFT, tuning));
+        let filters = self
+            .chroma_filters
+            .entry(hundredths(tuning))
+            .or_insert_with(|| ChromaFilters::new(f64::from(SAMPLE_RATE), N_FFT, tuning));
         filters.apply(&self.magnitude, &mut self.chroma);
-        let [mel, mel_db, chroma, contrast] = [&self.mel, &self.mel_db, &self.chroma, &self.contrasts].map(Tiles::to_frames);
+        let [mel, mel_db, chroma, contrast] =
+            [&self.mel, &self.mel_db, &self.chroma, &self.contrasts].map(Tiles::to_frames);
         let inside = |frames: &crate::dsp::Frames| -> Vec<Vec<f64>> {
             let rows = frames.rows().skip(active.start).take(active.len());
-            rows.map(|row| row.iter().map(|value| f64::from(*value)).collect()).collect()
+            rows.map(|row| row.iter().map(|value| f64::from(*value)).collect())
+                .collect()
         };
         for (row, mel_db) in rows.iter_mut().zip(inside(&mel_db)) {
             row[..MFCC].copy_from_slice(&self.dct.apply(&mel_db));
@@ -171,7 +202,8 @@ impl DescriptorExtractor {
                 *slot = band.iter().sum::<f64>() / BAND as f64;
             }
         }
-        for ((row, chroma), contrast) in rows.iter_mut().zip(inside(&chroma)).zip(inside(&contrast)) {
+        for ((row, chroma), contrast) in rows.iter_mut().zip(inside(&chroma)).zip(inside(&contrast))
+        {
             row[CHROMA..CONTRAST].copy_from_slice(&chroma);
             row[CONTRAST..F0].copy_from_slice(&contrast);
         }
@@ -179,13 +211,16 @@ impl DescriptorExtractor {
     }
 }
 
-/// The natural logarithm of the pitch of every frame: between voiced frames on a straight line, before the first and after the last as there,
-/// and in the middle of [`PITCH_RANGE`] where no frame is voiced.
+/// The natural logarithm of the pitch of every frame: between voiced frames on a straight line,
+/// before the first and after the last as there, and in the middle of [`PITCH_RANGE`] where no
+/// frame is voiced.
 fn filled(voices: &[Voice]) -> Vec<f64> {
     let mut filled = vec![0.5 * (PITCH_RANGE.start * PITCH_RANGE.end).ln(); voices.len()];
     let mut last: Option<(usize, f64)> = None;
     for (frame, voice) in voices.iter().enumerate() {
-        let Some(now) = voice.f0.map(f64::ln) else { continue };
+        let Some(now) = voice.f0.map(f64::ln) else {
+            continue;
+        };
         let (start, from) = last.map_or((0, now), |(start, from)| (start + 1, from));
         for (step, gap) in (1..).zip(&mut filled[start..frame]) {
             let share = f64::from(step) / (frame + 1 - start) as f64;
@@ -206,12 +241,36 @@ mod tests {
 
     #[test]
     fn pitch_runs_straight_over_unvoiced_frames() {
-        let voices = |hz: &[f64]| -> Vec<Voice> { hz.iter().map(|f0| Voice { f0: (*f0 > 0.0).then_some(*f0), strength: 0.5 }).collect() };
+        let voices = |hz: &[f64]| -> Vec<Voice> {
+            hz.iter()
+                .map(|f0| Voice {
+                    f0: (*f0 > 0.0).then_some(*f0),
+                    strength: 0.5,
+                })
+                .collect()
+        };
         let found = filled(&voices(&[0.0, 100.0, 0.0, 0.0, 0.0, 400.0, 200.0, 0.0]));
-        for (found, expected) in found.iter().zip([100.0, 100.0, 100.0 * 2f64.sqrt(), 200.0, 200.0 * 2f64.sqrt(), 400.0, 200.0, 200.0]) {
-            assert!((found.exp() / expected - 1.0).abs() < 1e-12, "{} instead of {expected}", found.exp());
+        for (found, expected) in found.iter().zip([
+            100.0,
+            100.0,
+            100.0 * 2f64.sqrt(),
+            200.0,
+            200.0 * 2f64.sqrt(),
+            400.0,
+            200.0,
+            200.0,
+        ]) {
+            assert!(
+                (found.exp() / expected - 1.0).abs() < 1e-12,
+                "{} instead of {expected}",
+                found.exp()
+            );
         }
-        assert!(filled(&voices(&[0.0; 3])).iter().all(|value| (value.exp() - 36_000f64.sqrt()).abs() < 1e-9));
+        assert!(
+            filled(&voices(&[0.0; 3]))
+                .iter()
+                .all(|value| (value.exp() - 36_000f64.sqrt()).abs() < 1e-9)
+        );
         assert!(filled(&[]).is_empty());
     }
 }

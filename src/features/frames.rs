@@ -2,7 +2,9 @@
 
 use super::front::{Front, HOP_LENGTH, N_FFT, SAMPLE_RATE, check_finite, finite};
 use super::set::{Profile, numbered};
-use crate::dsp::{MelFilters, Stft, Tiles, active_stretch, energy_db, frame_count, pad_reflected, power_to_db};
+use crate::dsp::{
+    MelFilters, Stft, Tiles, active_stretch, energy_db, frame_count, pad_reflected, power_to_db,
+};
 use crate::error::Result;
 
 const MEL: usize = 64;
@@ -44,7 +46,9 @@ impl FrameExtractor {
         let signal = self.front.signal();
         pad_reflected(signal, N_FFT / 2, &mut self.padded);
         let frames = frame_count(signal.len(), HOP_LENGTH);
-        let energies: Vec<f64> = (0..frames).map(|index| energy_db(&self.padded[index * HOP_LENGTH..][..N_FFT])).collect();
+        let energies: Vec<f64> = (0..frames)
+            .map(|index| energy_db(&self.padded[index * HOP_LENGTH..][..N_FFT]))
+            .collect();
         let active = active_stretch(&energies, ACTIVE_DB);
         self.stft.magnitude(signal, &mut self.magnitude, |_| {});
         self.mel_filters.apply(&self.magnitude, &mut self.mel);
@@ -53,7 +57,8 @@ impl FrameExtractor {
         let decibels = self.mel.to_frames();
         let mut row: Vec<f32> = decibels.values()[active.start * MEL..active.end * MEL].to_vec();
         let floor = row.iter().copied().fold(f32::NEG_INFINITY, f32::max) - TOP_DB;
-        row.iter_mut().for_each(|value| *value = value.max(floor) + level as f32);
+        row.iter_mut()
+            .for_each(|value| *value = value.max(floor) + level as f32);
         finite(row)
     }
 }

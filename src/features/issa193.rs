@@ -8,8 +8,8 @@ use std::ops::Range;
 use super::front::{Front, HOP_LENGTH, N_FFT, SAMPLE_RATE};
 use super::set::Profile;
 use crate::dsp::{
-    ChromaFilters, Contrast, Cqt, CqtBasis, Dct, Frames, MelFilters, Stft, TONNETZ, Tiles, TuningEstimator, TuningSpectrum, fold_to_chroma,
-    normalize_sum, power_to_db, tonal_centroid,
+    ChromaFilters, Contrast, Cqt, CqtBasis, Dct, Frames, MelFilters, Stft, TONNETZ, Tiles,
+    TuningEstimator, TuningSpectrum, fold_to_chroma, normalize_sum, power_to_db, tonal_centroid,
 };
 use crate::error::{Error, Result};
 
@@ -23,7 +23,8 @@ const CONTRAST_OCTAVES: usize = 6;
 const CQT_OCTAVES: usize = 7;
 const CQT_BINS: usize = 36;
 
-/// What is known of a recording frame by frame, from which the features are averaged. Frames are 512 samples apart at 22 050 Hz.
+/// What is known of a recording frame by frame, from which the features are averaged. Frames are
+/// 512 samples apart at 22 050 Hz.
 #[derive(Debug, Clone)]
 pub struct Analysis {
     /// The signal at 22 050 Hz.
@@ -93,7 +94,8 @@ struct Work {
     cqt_tuning: f64,
 }
 
-/// Computes the vectors of [`super::FeatureSet::Issa193`]. Plans, filters and buffers are kept from file to file: make one for each thread.
+/// Computes the vectors of [`super::FeatureSet::Issa193`]. Plans, filters and buffers are kept from
+/// file to file: make one for each thread.
 pub struct Issa193 {
     front: Front,
     stft: Stft,
@@ -116,7 +118,10 @@ impl Issa193 {
     pub fn new(profile: Profile) -> Issa193 {
         let Profile::Librosa08 = profile;
         let rate = f64::from(SAMPLE_RATE);
-        let (stft, contrast) = (Stft::new(N_FFT, HOP_LENGTH), Contrast::new(rate, N_FFT, CONTRAST_OCTAVES));
+        let (stft, contrast) = (
+            Stft::new(N_FFT, HOP_LENGTH),
+            Contrast::new(rate, N_FFT, CONTRAST_OCTAVES),
+        );
         let work = Work {
             magnitude: Tiles::new(stft.bins()),
             mel: Tiles::new(MEL),
@@ -147,14 +152,15 @@ impl Issa193 {
     ///
     /// # Errors
     ///
-    /// As [`Issa193::analyse`]; and when a feature is not finite, which takes samples far outside [-1, 1].
+    /// As [`Issa193::analyse`]; and when a feature is not finite, which takes samples far outside
+    /// [-1, 1].
     pub fn extract(&mut self, samples: &[f32], sample_rate: u32) -> Result<Vec<f32>> {
         self.compute(samples, sample_rate)?;
         self.means(&self.work.mel)
     }
 
-    /// As [`Issa193::extract`], of the 2.5 s from 0.5 s on alone, and with the mel bands in dB (at most 80 dB under their maximum) before the
-    /// mean is taken.
+    /// As [`Issa193::extract`], of the 2.5 s from 0.5 s on alone, and with the mel bands in dB (at
+    /// most 80 dB under their maximum) before the mean is taken.
     ///
     /// # Errors
     ///
@@ -162,8 +168,11 @@ impl Issa193 {
     pub fn extract_db(&mut self, samples: &[f32], sample_rate: u32) -> Result<Vec<f32>> {
         let [start, length] = STRETCH.map(|seconds| (seconds * f64::from(sample_rate)) as usize);
         if samples.len() <= start {
-            return Err(Error::data(format!("the recording is shorter than {} s, from where this set is computed", STRETCH[0]))
-                .hint("take issa193, which is computed from the whole recording"));
+            return Err(Error::data(format!(
+                "the recording is shorter than {} s, from where this set is computed",
+                STRETCH[0]
+            ))
+            .hint("take issa193, which is computed from the whole recording"));
         }
         let samples = &samples[start..];
         self.compute(&samples[..length.min(samples.len())], sample_rate)?;
@@ -172,7 +181,13 @@ impl Issa193 {
 
     fn means(&self, mel: &Tiles) -> Result<Vec<f32>> {
         let work = &self.work;
-        self.vector([&work.mel_db.mean(), &work.chroma.mean(), &mel.mean(), &work.contrast.mean(), &work.cqt_share.mean()])
+        self.vector([
+            &work.mel_db.mean(),
+            &work.chroma.mean(),
+            &mel.mean(),
+            &work.contrast.mean(),
+            &work.cqt_share.mean(),
+        ])
     }
 
     /// The vector of means over time.
@@ -185,7 +200,10 @@ impl Issa193 {
         if features.iter().all(|value| value.is_finite()) {
             Ok(features)
         } else {
-            Err(Error::data("the features are not finite: the samples are too large").hint("scale the recording to [-1, 1]"))
+            Err(
+                Error::data("the features are not finite: the samples are too large")
+                    .hint("scale the recording to [-1, 1]"),
+            )
         }
     }
 
@@ -193,8 +211,9 @@ impl Issa193 {
     ///
     /// # Errors
     ///
-    /// [`crate::error::Kind::Data`] for a recording without samples, with samples that are no numbers, at a sampling rate outside 1 to
-    /// 768 kHz, or shorter than the 33 samples at 22 050 Hz (1.5 ms) that librosa 0.8.1 needs as well.
+    /// [`crate::error::Kind::Data`] for a recording without samples, with samples that are no
+    /// numbers, at a sampling rate outside 1 to 768 kHz, or shorter than the 33 samples at 22 050
+    /// Hz (1.5 ms) that librosa 0.8.1 needs as well.
     pub fn analyse(&mut self, samples: &[f32], sample_rate: u32) -> Result<Analysis> {
         self.compute(samples, sample_rate)?;
         let work = &self.work;
@@ -217,7 +236,10 @@ impl Issa193 {
         self.front.load(samples, sample_rate)?;
         let work = &mut self.work;
         self.tuning.begin();
-        self.stft.magnitude(self.front.signal(), &mut work.magnitude, |frame| self.tuning.look(frame));
+        self.stft
+            .magnitude(self.front.signal(), &mut work.magnitude, |frame| {
+                self.tuning.look(frame)
+            });
         self.contrast.apply(&work.magnitude, &mut work.contrast);
         let mut tunings = self.tunings();
         if self.settle(samples, &tunings) {
@@ -250,12 +272,15 @@ impl Issa193 {
 impl Issa193 {
     /// Of both chromas, with the frames that leave them in doubt.
     fn tunings(&mut self) -> [(f64, Vec<usize>); 2] {
-        [(TuningSpectrum::Power, CLASSES), (TuningSpectrum::Magnitude, CQT_BINS)]
-            .map(|(spectrum, bins)| self.tuning.estimate_with_doubt(spectrum, bins))
+        [
+            (TuningSpectrum::Power, CLASSES),
+            (TuningSpectrum::Magnitude, CQT_BINS),
+        ]
+        .map(|(spectrum, bins)| self.tuning.estimate_with_doubt(spectrum, bins))
     }
 
-    /// Computes again, from samples that are resampy's bit for bit, the frames of which a last bit may decide the tuning or much of the
-    /// contrast. Whether there were any.
+    /// Computes again, from samples that are resampy's bit for bit, the frames of which a last bit
+    /// may decide the tuning or much of the contrast. Whether there were any.
     fn settle(&mut self, samples: &[f32], tunings: &[(f64, Vec<usize>)]) -> bool {
         let mut frames = self.contrast.faint_frames();
         let any_faint = !frames.is_empty();
@@ -267,8 +292,20 @@ impl Issa193 {
             changed |= self.front.exactly(samples, around(*frame));
         }
         if changed {
-            let Issa193 { stft, front, tuning, contrast, work, .. } = self;
-            stft.frames(front.signal(), frames.into_iter(), &mut work.magnitude, |frame, row| tuning.look_again(frame, row));
+            let Issa193 {
+                stft,
+                front,
+                tuning,
+                contrast,
+                work,
+                ..
+            } = self;
+            stft.frames(
+                front.signal(),
+                frames.into_iter(),
+                &mut work.magnitude,
+                |frame, row| tuning.look_again(frame, row),
+            );
             if any_faint {
                 contrast.apply(&work.magnitude, &mut work.contrast);
             }
@@ -277,7 +314,8 @@ impl Issa193 {
     }
 }
 
-/// The samples of a frame. Reflected ends are made of samples that the first or last frames hold as well.
+/// The samples of a frame. Reflected ends are made of samples that the first or last frames hold as
+/// well.
 fn around(frame: usize) -> Range<usize> {
     (frame * HOP_LENGTH).saturating_sub(N_FFT / 2)..frame * HOP_LENGTH + N_FFT / 2
 }
@@ -296,7 +334,9 @@ mod tests {
     }
 
     fn tone(sample_rate: u32, samples: usize) -> Vec<f32> {
-        (0..samples).map(|t| 0.5 * (t as f32 * 440.0 * std::f32::consts::TAU / sample_rate as f32).sin()).collect()
+        (0..samples)
+            .map(|t| 0.5 * (t as f32 * 440.0 * std::f32::consts::TAU / sample_rate as f32).sin())
+            .collect()
     }
 
     #[test]
@@ -309,8 +349,11 @@ mod tests {
 
     #[test]
     fn a_short_tone_gives_what_librosa_gives() -> Result<()> {
-        // sin(0.3 t) / 2 over 100 samples at 22 050 Hz, far less than a frame: values of librosa 0.8.1.
-        let samples: Vec<f32> = (0..100).map(|t| (f64::from(t) * 0.3).sin() as f32 * 0.5).collect();
+        // sin(0.3 t) / 2 over 100 samples at 22 050 Hz, far less than a frame: values of librosa
+        // 0.8.1.
+        let samples: Vec<f32> = (0..100)
+            .map(|t| (f64::from(t) * 0.3).sin() as f32 * 0.5)
+            .collect();
         let features = extract(&samples, 22050)?;
         for (index, expected) in [
             (0, -97.970_18),
@@ -326,8 +369,14 @@ mod tests {
             (188, 0.205_083),
             (192, -0.125_075_5),
         ] {
-            let (value, tolerance) = (f64::from(features[index]), 1e-4 * f64::max(1.0, f64::abs(expected)));
-            assert!((value - expected).abs() < tolerance, "feature {index} is {value} instead of {expected}");
+            let (value, tolerance) = (
+                f64::from(features[index]),
+                1e-4 * f64::max(1.0, f64::abs(expected)),
+            );
+            assert!(
+                (value - expected).abs() < tolerance,
+                "feature {index} is {value} instead of {expected}"
+            );
         }
         Ok(())
     }
@@ -352,7 +401,9 @@ mod tests {
         ] {
             let error = result.err();
             assert!(
-                error.as_ref().is_some_and(|error| error.kind() == Kind::Data && error.to_string().contains(part)),
+                error.as_ref().is_some_and(
+                    |error| error.kind() == Kind::Data && error.to_string().contains(part)
+                ),
                 "{part}: {error:?}"
             );
         }
@@ -360,7 +411,10 @@ mod tests {
 
     #[test]
     fn all_sets_take_what_the_constant_q_transform_takes() {
-        assert_eq!(Cqt::new(CQT_OCTAVES, HOP_LENGTH).shortest(), super::super::front::SHORTEST);
+        assert_eq!(
+            Cqt::new(CQT_OCTAVES, HOP_LENGTH).shortest(),
+            super::super::front::SHORTEST
+        );
     }
 
     #[test]
@@ -370,7 +424,11 @@ mod tests {
         for sample_rate in [1000, 8000, 11025, 44100, 44101, 192_000, 768_000] {
             let features = extract(&tone(sample_rate, sample_rate as usize / 4), sample_rate)?;
             // A4 is the tenth class.
-            assert!(features[49] > 0.9, "{sample_rate} Hz: {:?}", &features[40..52]);
+            assert!(
+                features[49] > 0.9,
+                "{sample_rate} Hz: {:?}",
+                &features[40..52]
+            );
         }
         Ok(())
     }
@@ -379,12 +437,24 @@ mod tests {
     fn the_variant_is_in_decibels_and_of_a_stretch() -> Result<()> {
         let mut extractor = Issa193::new(Profile::Librosa08);
         let samples = tone(22050, 4 * 22050);
-        let (plain, decibels) = (extractor.extract(&samples[11025..66150], 22050)?, extractor.extract_db(&samples, 22050)?);
-        assert_eq!((&plain[..52], &plain[180..]), (&decibels[..52], &decibels[180..]));
-        // Nearly constant over time, the mean may be taken before or after in the band of the tone; the floor is 80 dB below.
-        let loudest = (52..180).max_by(|a, b| plain[*a].total_cmp(&plain[*b])).unwrap_or(52);
+        let (plain, decibels) = (
+            extractor.extract(&samples[11025..66150], 22050)?,
+            extractor.extract_db(&samples, 22050)?,
+        );
+        assert_eq!(
+            (&plain[..52], &plain[180..]),
+            (&decibels[..52], &decibels[180..])
+        );
+        // Nearly constant over time, the mean may be taken before or after in the band of the tone;
+        // the floor is 80 dB below.
+        let loudest = (52..180)
+            .max_by(|a, b| plain[*a].total_cmp(&plain[*b]))
+            .unwrap_or(52);
         assert!((decibels[loudest] - 10.0 * plain[loudest].log10()).abs() < 0.1);
-        let least = decibels[52..180].iter().copied().fold(f32::INFINITY, f32::min);
+        let least = decibels[52..180]
+            .iter()
+            .copied()
+            .fold(f32::INFINITY, f32::min);
         assert!(decibels[loudest] - least < 80.1 && least < -20.0, "{least}");
         assert!(extractor.extract_db(&samples[..11000], 22050).is_err());
         Ok(())

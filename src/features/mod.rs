@@ -1,4 +1,5 @@
-//! Feature sets: versioned rows of one utterance. `docs/features.md` has what is in them, with formulas and sources.
+//! Feature sets: versioned rows of one utterance. `docs/features.md` has what is in them, with
+//! formulas and sources.
 
 mod descriptors;
 mod extractor;

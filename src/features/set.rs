@@ -8,13 +8,17 @@ use serde::{Deserialize, Serialize};
 pub const CODE_VERSION: u32 = 3;
 
 /// A set of features with a name.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum FeatureSet {
-    /// The 193 time means of Issa et al. 2020: MFCC 40, chroma 12, mel 128, spectral contrast 7, Tonnetz 6.
+    /// The 193 time means of Issa et al. 2020: MFCC 40, chroma 12, mel 128, spectral contrast 7,
+    /// Tonnetz 6.
     #[default]
     Issa193,
-    /// The same means with the mel bands in dB before the mean, of 2.5 s from 0.5 s on: as a public re-implementation of the paper has them.
+    /// The same means with the mel bands in dB before the mean, of 2.5 s from 0.5 s on: as a public
+    /// re-implementation of the paper has them.
     #[serde(rename = "issa193-db")]
     Issa193Db,
     /// Statistics over time of spectral, prosodic and voice-quality descriptors.
@@ -26,7 +30,8 @@ pub enum FeatureSet {
 /// Whose numbers the features are.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Profile {
-    /// librosa 0.8.1 with resampy 0.2.2 at its defaults: 22 050 Hz, n_fft 2048, hop 512, reflect padding.
+    /// librosa 0.8.1 with resampy 0.2.2 at its defaults: 22 050 Hz, n_fft 2048, hop 512, reflect
+    /// padding.
     #[default]
     #[serde(rename = "librosa-0.8")]
     Librosa08,
@@ -34,7 +39,12 @@ pub enum Profile {
 
 impl FeatureSet {
     /// Every set.
-    pub const ALL: [FeatureSet; 4] = [FeatureSet::Issa193, FeatureSet::Issa193Db, FeatureSet::Functionals, FeatureSet::Frames];
+    pub const ALL: [FeatureSet; 4] = [
+        FeatureSet::Issa193,
+        FeatureSet::Issa193Db,
+        FeatureSet::Functionals,
+        FeatureSet::Frames,
+    ];
 
     /// The set with this name.
     pub fn parse(name: &str) -> Option<FeatureSet> {
@@ -60,12 +70,14 @@ impl FeatureSet {
         }
     }
 
-    /// Whether a row has as many frames as its recording, each of [`FeatureSet::size`] values, in place of one value a column.
+    /// Whether a row has as many frames as its recording, each of [`FeatureSet::size`] values, in
+    /// place of one value a column.
     pub fn is_sequence(self) -> bool {
         self == FeatureSet::Frames
     }
 
-    /// Whether a long recording needs no more memory than a short one: the others take it as a whole.
+    /// Whether a long recording needs no more memory than a short one: the others take it as a
+    /// whole.
     pub fn is_computed_in_blocks(self) -> bool {
         matches!(self, FeatureSet::Issa193 | FeatureSet::Issa193Db)
     }
@@ -82,7 +94,9 @@ impl Profile {
 
     /// The profile with this name.
     pub fn parse(name: &str) -> Option<Profile> {
-        Profile::ALL.into_iter().find(|profile| profile.name() == name)
+        Profile::ALL
+            .into_iter()
+            .find(|profile| profile.name() == name)
     }
 
     /// The name in configuration files and table metadata.
@@ -93,7 +107,8 @@ impl Profile {
     }
 }
 
-/// The groups of a set in order, with the columns of each: neighbours whose names begin with the same word.
+/// The groups of a set in order, with the columns of each: neighbours whose names begin with the
+/// same word.
 pub fn groups(set: FeatureSet) -> Vec<(String, Range<usize>)> {
     let mut groups: Vec<(String, Range<usize>)> = Vec::new();
     for (column, name) in names(set).iter().enumerate() {
@@ -106,13 +121,20 @@ pub fn groups(set: FeatureSet) -> Vec<(String, Range<usize>)> {
     groups
 }
 
-/// The column names of a set, in order; of the 193 `mfcc_00`, ..., `mel_127`, ..., `tonnetz_5`. Of a sequence, those of one frame.
+/// The column names of a set, in order; of the 193 `mfcc_00`, ..., `mel_127`, ..., `tonnetz_5`. Of
+/// a sequence, those of one frame.
 pub fn names(set: FeatureSet) -> Vec<String> {
     match set {
-        FeatureSet::Issa193 | FeatureSet::Issa193Db => [("mfcc", 40), ("chroma", 12), ("mel", 128), ("contrast", 7), ("tonnetz", 6)]
-            .iter()
-            .flat_map(|(word, n)| numbered(word, *n))
-            .collect(),
+        FeatureSet::Issa193 | FeatureSet::Issa193Db => [
+            ("mfcc", 40),
+            ("chroma", 12),
+            ("mel", 128),
+            ("contrast", 7),
+            ("tonnetz", 6),
+        ]
+        .iter()
+        .flat_map(|(word, n)| numbered(word, *n))
+        .collect(),
         FeatureSet::Functionals => super::functionals::names(),
         FeatureSet::Frames => super::frames::names(),
     }
@@ -133,20 +155,47 @@ mod tests {
         let names = names(FeatureSet::Issa193);
         assert_eq!(names.len(), 193);
         assert_eq!(FeatureSet::Issa193.size(), 193);
-        assert_eq!([&names[0], &names[39], &names[40], &names[52]], ["mfcc_00", "mfcc_39", "chroma_00", "mel_000"]);
         assert_eq!(
-            [&names[179], &names[180], &names[186], &names[187], &names[192]],
-            ["mel_127", "contrast_0", "contrast_6", "tonnetz_0", "tonnetz_5"]
+            [&names[0], &names[39], &names[40], &names[52]],
+            ["mfcc_00", "mfcc_39", "chroma_00", "mel_000"]
+        );
+        assert_eq!(
+            [
+                &names[179],
+                &names[180],
+                &names[186],
+                &names[187],
+                &names[192]
+            ],
+            [
+                "mel_127",
+                "contrast_0",
+                "contrast_6",
+                "tonnetz_0",
+                "tonnetz_5"
+            ]
         );
     }
 
     #[test]
     fn names_in_files_are_fixed() {
-        assert_eq!(serde_json::to_string(&FeatureSet::Issa193).ok().as_deref(), Some("\"issa193\""));
-        assert_eq!(serde_json::to_string(&Profile::Librosa08).ok().as_deref(), Some("\"librosa-0.8\""));
-        assert_eq!((FeatureSet::Issa193.name(), Profile::Librosa08.name()), ("issa193", "librosa-0.8"));
+        assert_eq!(
+            serde_json::to_string(&FeatureSet::Issa193).ok().as_deref(),
+            Some("\"issa193\"")
+        );
+        assert_eq!(
+            serde_json::to_string(&Profile::Librosa08).ok().as_deref(),
+            Some("\"librosa-0.8\"")
+        );
+        assert_eq!(
+            (FeatureSet::Issa193.name(), Profile::Librosa08.name()),
+            ("issa193", "librosa-0.8")
+        );
         for set in FeatureSet::ALL {
-            assert_eq!(serde_json::to_string(&set).ok(), Some(format!("\"{}\"", set.name())));
+            assert_eq!(
+                serde_json::to_string(&set).ok(),
+                Some(format!("\"{}\"", set.name()))
+            );
         }
     }
 }

@@ -1,4 +1,5 @@
-//! Which files of a folder ser wrote: these alone may be replaced or removed. Such folders are people's as well.
+//! Which files of a folder ser wrote: these alone may be replaced or removed. Such folders are
+//! people's as well.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -23,8 +24,8 @@ struct Document {
     /// The way from the folder to the pipeline file whose results it holds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pipeline_file: Option<String>,
-    /// Hex BLAKE3 of each file by its name within the folder, `/`-separated: two while it is being replaced, none of a page that every run
-    /// writes anew.
+    /// Hex BLAKE3 of each file by its name within the folder, `/`-separated: two while it is being
+    /// replaced, none of a page that every run writes anew.
     files: BTreeMap<String, BTreeSet<String>>,
 }
 
@@ -41,13 +42,20 @@ impl Inventory {
     /// # Errors
     /// [`crate::error::Kind::Io`] where there is one that cannot be read.
     pub fn read(folder: &Path) -> Result<Inventory> {
-        let none = || Document { format: FORMAT, pipeline_file: None, files: BTreeMap::new() };
+        let none = || Document {
+            format: FORMAT,
+            pipeline_file: None,
+            files: BTreeMap::new(),
+        };
         let bytes = read_if_there(&folder.join(INVENTORY))?;
         let read = bytes.and_then(|bytes| match from_sealed_json::<Document>(&bytes) {
             Ok((document, true)) if document.format == FORMAT => Some(document),
             _ => None,
         });
-        Ok(Inventory { folder: folder.to_owned(), document: read.unwrap_or_else(none) })
+        Ok(Inventory {
+            folder: folder.to_owned(),
+            document: read.unwrap_or_else(none),
+        })
     }
 
     /// Whether it lists nothing, and there is none.
@@ -78,17 +86,27 @@ impl Inventory {
 
     /// Whether ser wrote a file of this name with this content.
     pub fn holds(&self, name: &str, hash: &str) -> bool {
-        self.document.files.get(name).is_some_and(|hashes| hashes.is_empty() || hashes.contains(hash))
+        self.document
+            .files
+            .get(name)
+            .is_some_and(|hashes| hashes.is_empty() || hashes.contains(hash))
     }
 
-    /// Notes that a file with this content is about to be written, or is there; what it held until now stays noted.
+    /// Notes that a file with this content is about to be written, or is there; what it held until
+    /// now stays noted.
     pub fn expect(&mut self, name: &str, hash: &str) {
-        self.document.files.entry(name.to_owned()).or_default().insert(hash.to_owned());
+        self.document
+            .files
+            .entry(name.to_owned())
+            .or_default()
+            .insert(hash.to_owned());
     }
 
     /// Notes that a file holds this and nothing else.
     pub fn settle(&mut self, name: &str, hash: &str) {
-        self.document.files.insert(name.to_owned(), BTreeSet::from([hash.to_owned()]));
+        self.document
+            .files
+            .insert(name.to_owned(), BTreeSet::from([hash.to_owned()]));
     }
 
     /// Forgets a file.
@@ -99,7 +117,9 @@ impl Inventory {
     /// Forgets files that are not there.
     pub fn forget_absent(&mut self) {
         let folder = &self.folder;
-        self.document.files.retain(|name, _| fs::symlink_metadata(folder.join(name)).is_ok());
+        self.document
+            .files
+            .retain(|name, _| fs::symlink_metadata(folder.join(name)).is_ok());
     }
 
     /// Puts the record into the folder, unless it says the same already.
@@ -115,26 +135,34 @@ impl Inventory {
         write_atomically(&path, &bytes)
     }
 
-    /// Writes a page that every run writes anew. Returns whether it did: a file of this name that ser did not write stays, unless `is_ours`
-    /// knows its content.
+    /// Writes a page that every run writes anew. Returns whether it did: a file of this name that
+    /// ser did not write stays, unless `is_ours` knows its content.
     ///
     /// # Errors
     /// As [`write_atomically`].
-    pub fn write_page(folder: &Path, name: &str, bytes: &[u8], is_ours: impl Fn(&[u8]) -> bool) -> Result<bool> {
+    pub fn write_page(
+        folder: &Path,
+        name: &str,
+        bytes: &[u8],
+        is_ours: impl Fn(&[u8]) -> bool,
+    ) -> Result<bool> {
         let path = folder.join(name);
         let mut inventory = Inventory::read(folder)?;
         if !inventory.lists(name) {
             if is_link(&path) || read_if_there(&path)?.is_some_and(|there| !is_ours(&there)) {
                 return Ok(false);
             }
-            inventory.document.files.insert(name.to_owned(), BTreeSet::new());
+            inventory
+                .document
+                .files
+                .insert(name.to_owned(), BTreeSet::new());
             inventory.save()?;
         }
         write_atomically(&path, bytes).map(|()| true)
     }
 
-    /// Removes what ser wrote into the folder, the record, and folders that are empty then; returns what is left. Nothing is removed from a
-    /// folder that is a link to another.
+    /// Removes what ser wrote into the folder, the record, and folders that are empty then; returns
+    /// what is left. Nothing is removed from a folder that is a link to another.
     ///
     /// # Errors
     /// [`crate::error::Kind::Io`] where something cannot be removed.
@@ -143,13 +171,18 @@ impl Inventory {
             return Ok(vec![self.folder]);
         }
         for path in files_below(&self.folder) {
-            let Some(name) = self.name(&path) else { continue };
+            let Some(name) = self.name(&path) else {
+                continue;
+            };
             if self.lists(&name) && !is_link(&path) && self.holds(&name, &hash_file(&path)?.1) {
                 remove_below(&path, &self.folder)?;
                 self.forget(&name);
             }
         }
-        let left: Vec<PathBuf> = files_below(&self.folder).into_iter().filter(|path| *path != self.folder.join(INVENTORY)).collect();
+        let left: Vec<PathBuf> = files_below(&self.folder)
+            .into_iter()
+            .filter(|path| *path != self.folder.join(INVENTORY))
+            .collect();
         if left.is_empty() && self.folder.join(INVENTORY).exists() {
             remove_file(&self.folder.join(INVENTORY))?;
         } else if !left.is_empty() {
@@ -171,9 +204,14 @@ impl Inventory {
     pub fn others(&self) -> Vec<PathBuf> {
         let own = |path: &PathBuf| {
             let leaf = path.file_name().unwrap_or_default().to_string_lossy();
-            leaf == INVENTORY || leaf.starts_with(TEMPORARY) || self.name(path).is_some_and(|name| self.lists(&name))
+            leaf == INVENTORY
+                || leaf.starts_with(TEMPORARY)
+                || self.name(path).is_some_and(|name| self.lists(&name))
         };
-        files_below(&self.folder).into_iter().filter(|path| !own(path)).collect()
+        files_below(&self.folder)
+            .into_iter()
+            .filter(|path| !own(path))
+            .collect()
     }
 }
 
@@ -184,13 +222,23 @@ pub fn is_link(path: &Path) -> bool {
 
 /// Files and links at and below a path, sorted. Folders that are links are not entered.
 pub fn files_below(path: &Path) -> Vec<PathBuf> {
-    let Ok(meta) = fs::symlink_metadata(path) else { return vec![] };
+    let Ok(meta) = fs::symlink_metadata(path) else {
+        return vec![];
+    };
     if !meta.is_dir() {
         return vec![path.to_owned()];
     }
-    let mut entries: Vec<PathBuf> = fs::read_dir(path).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+    let mut entries: Vec<PathBuf> = fs::read_dir(path)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path())
+        .collect();
     entries.sort();
-    entries.iter().flat_map(|entry| files_below(entry)).collect()
+    entries
+        .iter()
+        .flat_map(|entry| files_below(entry))
+        .collect()
 }
 
 /// Removes empty folders at and below a path; any other stays.
@@ -224,7 +272,11 @@ pub fn remove_file(path: &Path) -> Result<()> {
 /// [`crate::error::Kind::Io`].
 pub fn remove_below(path: &Path, root: &Path) -> Result<()> {
     remove_file(path)?;
-    for folder in path.ancestors().skip(1).take_while(|folder| *folder != root) {
+    for folder in path
+        .ancestors()
+        .skip(1)
+        .take_while(|folder| *folder != root)
+    {
         if fs::remove_dir(folder).is_err() {
             break;
         }
@@ -241,12 +293,22 @@ mod tests {
     fn what_others_wrote_or_changed_stays() {
         let dir = tempfile::tempdir().unwrap();
         let folder = dir.path().join("k");
-        for (name, text) in [("a/ours", "1"), ("a/changed", "2"), ("b/ours", "3"), ("notes", "mine")] {
+        for (name, text) in [
+            ("a/ours", "1"),
+            ("a/changed", "2"),
+            ("b/ours", "3"),
+            ("notes", "mine"),
+        ] {
             write_atomically(&folder.join(name), text.as_bytes()).unwrap();
         }
         let mut inventory = Inventory::read(&folder).unwrap();
         assert!(!inventory.lists("a/ours"));
-        for (name, text) in [("a/ours", "1"), ("a/changed", "other"), ("b/ours", "3"), ("gone", "4")] {
+        for (name, text) in [
+            ("a/ours", "1"),
+            ("a/changed", "other"),
+            ("b/ours", "3"),
+            ("gone", "4"),
+        ] {
             inventory.settle(name, &hash_bytes(text.as_bytes()));
         }
         inventory.forget_absent();
@@ -259,7 +321,13 @@ mod tests {
         assert!(!folder.join("b").exists() && !folder.join("a/ours").exists());
         fs::remove_dir_all(folder.join("a")).unwrap();
         fs::remove_file(folder.join("notes")).unwrap();
-        assert!(Inventory::read(&folder).unwrap().remove().unwrap().is_empty());
+        assert!(
+            Inventory::read(&folder)
+                .unwrap()
+                .remove()
+                .unwrap()
+                .is_empty()
+        );
         assert!(!folder.exists());
     }
 

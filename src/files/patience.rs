@@ -1,4 +1,5 @@
-//! Reading where the file system may refuse for a moment: a network server that is away, a file that was replaced, an interrupted call.
+//! Reading where the file system may refuse for a moment: a network server that is away, a file
+//! that was replaced, an interrupted call.
 
 use std::fs;
 use std::io;
@@ -8,13 +9,20 @@ use std::time::Duration;
 use crate::error::{Error, Result, may_pass};
 
 /// Pauses between the attempts.
-const PAUSES: [Duration; 3] = [Duration::from_millis(20), Duration::from_millis(100), Duration::from_millis(400)];
+const PAUSES: [Duration; 3] = [
+    Duration::from_millis(20),
+    Duration::from_millis(100),
+    Duration::from_millis(400),
+];
 
 /// Tries up to four times as long as the error is one that [`may_pass`].
 ///
 /// # Errors
 /// That of the last attempt.
-pub fn patiently<T, E>(passes: impl Fn(&E) -> bool, mut attempt: impl FnMut() -> std::result::Result<T, E>) -> std::result::Result<T, E> {
+pub fn patiently<T, E>(
+    passes: impl Fn(&E) -> bool,
+    mut attempt: impl FnMut() -> std::result::Result<T, E>,
+) -> std::result::Result<T, E> {
     for pause in PAUSES {
         match attempt() {
             Err(error) if passes(&error) => std::thread::sleep(pause),
@@ -44,9 +52,13 @@ pub fn read(path: &Path) -> Result<Vec<u8>> {
     patiently(may_pass, || fs::read(path)).map_err(|e| Error::io("read", path, e))
 }
 
-/// Whether nothing lies at the path, or a folder where a file should, or a file where a folder should.
+/// Whether nothing lies at the path, or a folder where a file should, or a file where a folder
+/// should.
 pub(super) fn is_absent(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::IsADirectory)
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::IsADirectory
+    )
 }
 
 #[cfg(test)]
@@ -55,7 +67,10 @@ mod tests {
 
     #[test]
     fn errors_that_may_pass_are_tried_four_times_and_others_once() {
-        for (kind, expected) in [(io::ErrorKind::StaleNetworkFileHandle, 4), (io::ErrorKind::PermissionDenied, 1)] {
+        for (kind, expected) in [
+            (io::ErrorKind::StaleNetworkFileHandle, 4),
+            (io::ErrorKind::PermissionDenied, 1),
+        ] {
             let mut tries = 0;
             let failed: io::Result<()> = patiently(may_pass, || {
                 tries += 1;
@@ -66,7 +81,11 @@ mod tests {
         let mut left = 2;
         let passed: io::Result<u8> = patiently(may_pass, || {
             left -= 1;
-            if left == 0 { Ok(7) } else { Err(io::Error::from_raw_os_error(5)) }
+            if left == 0 {
+                Ok(7)
+            } else {
+                Err(io::Error::from_raw_os_error(5))
+            }
         });
         assert_eq!(passed.unwrap(), 7);
     }

@@ -18,7 +18,9 @@ pub fn to_sealed_json(value: &impl Serialize) -> Result<Vec<u8>> {
     let failed = |e| Error::internal("failed to write JSON").because(e);
     let mut value = serde_json::to_value(value).map_err(failed)?;
     let sum = hash_bytes(&serde_json::to_vec(&value).map_err(failed)?);
-    let object = value.as_object_mut().ok_or_else(|| Error::internal("only an object can be sealed"))?;
+    let object = value
+        .as_object_mut()
+        .ok_or_else(|| Error::internal("only an object can be sealed"))?;
     object.insert(SUM.to_owned(), sum.into());
     let mut bytes = serde_json::to_vec_pretty(&value).map_err(failed)?;
     bytes.push(b'\n');
@@ -29,14 +31,23 @@ pub fn to_sealed_json(value: &impl Serialize) -> Result<Vec<u8>> {
 ///
 /// # Errors
 /// In words, what is wrong with it.
-pub fn from_sealed_json<T: DeserializeOwned>(bytes: &[u8]) -> std::result::Result<(T, bool), String> {
+pub fn from_sealed_json<T: DeserializeOwned>(
+    bytes: &[u8],
+) -> std::result::Result<(T, bool), String> {
     let mut value: Value = serde_json::from_slice(bytes).map_err(|e| e.to_string())?;
     let sum = value.as_object_mut().and_then(|object| object.remove(SUM));
-    let found = serde_json::to_vec(&value).map(|bytes| hash_bytes(&bytes)).map_err(|e| e.to_string())?;
-    if sum.as_ref().is_some_and(|sum| sum.as_str() != Some(found.as_str())) {
+    let found = serde_json::to_vec(&value)
+        .map(|bytes| hash_bytes(&bytes))
+        .map_err(|e| e.to_string())?;
+    if sum
+        .as_ref()
+        .is_some_and(|sum| sum.as_str() != Some(found.as_str()))
+    {
         return Err("its content does not match its checksum".to_owned());
     }
-    serde_json::from_value(value).map(|value| (value, sum.is_some())).map_err(|e| e.to_string())
+    serde_json::from_value(value)
+        .map(|value| (value, sum.is_some()))
+        .map_err(|e| e.to_string())
 }
 
 #[cfg(test)]
@@ -58,9 +69,15 @@ mod tests {
             for bit in 0..8 {
                 let mut flipped = bytes.clone();
                 flipped[at] ^= 1 << bit;
-                // Another kind of white space, or a checksum that is no longer called one, leaves all else as it was.
+                // Another kind of white space, or a checksum that is no longer called one, leaves
+                // all else as it was.
                 if let Ok((back, _)) = read(&flipped) {
-                    assert!(whole.iter().all(|(key, value)| back.get(key) == Some(value)), "byte {at}, bit {bit}");
+                    assert!(
+                        whole
+                            .iter()
+                            .all(|(key, value)| back.get(key) == Some(value)),
+                        "byte {at}, bit {bit}"
+                    );
                 }
             }
         }

@@ -6,11 +6,13 @@ use super::sketch::WIDTH;
 
 /// Distance of two sketches up to which their sounds are compared.
 pub const NEAR: f32 = 2.2;
-/// The nearest sketches of each that are looked at: in a corpus of sounds that are all alike, the comparisons stay proportional to their number.
+/// The nearest sketches of each that are looked at: in a corpus of sounds that are all alike, the
+/// comparisons stay proportional to their number.
 pub const NEIGHBOURS: usize = 8;
 
-/// Pairs of rows of `sketches` (each [`WIDTH`] long) that lie within `near` of each other and are among the [`NEIGHBOURS`] nearest of one of the
-/// two, in ascending order. Runs on the threads of the pool that it is called in; the result does not depend on their number.
+/// Pairs of rows of `sketches` (each [`WIDTH`] long) that lie within `near` of each other and are
+/// among the [`NEIGHBOURS`] nearest of one of the two, in ascending order. Runs on the threads of
+/// the pool that it is called in; the result does not depend on their number.
 pub fn candidates(sketches: &[f32], near: f32) -> Vec<(usize, usize)> {
     let row = |i: usize| &sketches[i * WIDTH..(i + 1) * WIDTH];
     let n = sketches.len() / WIDTH;
@@ -23,11 +25,16 @@ pub fn candidates(sketches: &[f32], near: f32) -> Vec<(usize, usize)> {
         let within = |other: &&usize| (row(**other)[axis] - row(own)[axis]).abs() <= near;
         let before = order[..place].iter().rev().take_while(within);
         let after = order[place + 1..].iter().take_while(within);
-        let mut found: Vec<(f32, usize)> =
-            before.chain(after).filter_map(|&other| distance(row(own), row(other), near).map(|d| (d, other))).collect();
+        let mut found: Vec<(f32, usize)> = before
+            .chain(after)
+            .filter_map(|&other| distance(row(own), row(other), near).map(|d| (d, other)))
+            .collect();
         found.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
         found.truncate(NEIGHBOURS);
-        found.into_iter().map(|(_, other)| (own.min(other), own.max(other))).collect()
+        found
+            .into_iter()
+            .map(|(_, other)| (own.min(other), own.max(other)))
+            .collect()
     };
     let mut pairs: Vec<(usize, usize)> = (0..n).into_par_iter().flat_map_iter(of_one).collect();
     pairs.par_sort_unstable();
@@ -59,5 +66,7 @@ fn widest(sketches: &[f32]) -> usize {
         }
     }
     let variance = |i: usize| squares[i] / n - (sums[i] / n) * (sums[i] / n);
-    (0..WIDTH).max_by(|&a, &b| variance(a).total_cmp(&variance(b)).then(b.cmp(&a))).unwrap_or_default()
+    (0..WIDTH)
+        .max_by(|&a, &b| variance(a).total_cmp(&variance(b)).then(b.cmp(&a)))
+        .unwrap_or_default()
 }

@@ -1,9 +1,11 @@
-//! Recordings of the same sound that are not the same samples: found by a short sketch of each, confirmed by aligning the waveforms.
+//! Recordings of the same sound that are not the same samples: found by a short sketch of each,
+//! confirmed by aligning the waveforms.
 //!
-//! A sketch hears what survives a copy in another format (the spectrum and the rhythm between 200 and 3400 Hz) and not what changes with
-//! it: level, rate, padding. [`candidates`] are recordings with nearly the same sketch; only for these are the sounds opened again, and
-//! [`Aligner::likeness`] is the height of the peak of their cross-correlation. Takes of one sentence by one speaker have like sketches but
-//! waveforms that fit at no shift.
+//! A sketch hears what survives a copy in another format (the spectrum and the rhythm between 200
+//! and 3400 Hz) and not what changes with it: level, rate, padding. [`candidates`] are recordings
+//! with nearly the same sketch; only for these are the sounds opened again, and
+//! [`Aligner::likeness`] is the height of the peak of their cross-correlation. Takes of one
+//! sentence by one speaker have like sketches but waveforms that fit at no shift.
 
 mod align;
 mod candidates;

@@ -15,11 +15,13 @@ const HOP: usize = 128;
 const BANDS: usize = 24;
 const LOWEST_HZ: f64 = 200.0;
 const HIGHEST_HZ: f64 = 3_400.0;
-/// Frequencies of the rhythm: multiples of half a hertz, of the bands below and above a thousand hertz.
+/// Frequencies of the rhythm: multiples of half a hertz, of the bands below and above a thousand
+/// hertz.
 const RHYTHMS: usize = 16;
 const RHYTHM_HZ: f32 = 0.5;
 const BREAK_HZ: f64 = 1_000.0;
-/// Share of the power below which a band is as good as silent: a coarse quantisation adds noise there.
+/// Share of the power below which a band is as good as silent: a coarse quantisation adds noise
+/// there.
 const FLOOR: f32 = 1e-3;
 /// What a step in rhythm weighs against one in the decadic logarithm of a band's power.
 const RHYTHM_WEIGHT: f32 = 3.0;
@@ -43,9 +45,17 @@ impl Default for Listener {
         let stft = Stft::new(WINDOW, HOP);
         let (bottom, top) = (hz_to_mel(LOWEST_HZ), hz_to_mel(HIGHEST_HZ));
         let hz = |i: usize| mel_to_hz(bottom + (top - bottom) * i as f64 / BANDS as f64);
-        let edges = (0..=BANDS).map(|i| (hz(i) * WINDOW as f64 / f64::from(RATE)).round() as usize).collect();
+        let edges = (0..=BANDS)
+            .map(|i| (hz(i) * WINDOW as f64 / f64::from(RATE)).round() as usize)
+            .collect();
         let low = (0..BANDS).filter(|&i| hz(i + 1) <= BREAK_HZ).count();
-        Listener { resampler: Resampler::new(RATE, RATE), magnitude: Tiles::new(stft.bins()), stft, edges, low }
+        Listener {
+            resampler: Resampler::new(RATE, RATE),
+            magnitude: Tiles::new(stft.bins()),
+            stft,
+            edges,
+            low,
+        }
     }
 }
 
@@ -59,8 +69,8 @@ impl Listener {
         self.resampler.process(&samples[..heard])
     }
 
-    /// The sketch of a sound: [`WIDTH`] numbers, the same for any level and nearly the same whatever silence surrounds it. Nothing where the
-    /// sound is silent.
+    /// The sketch of a sound: [`WIDTH`] numbers, the same for any level and nearly the same
+    /// whatever silence surrounds it. Nothing where the sound is silent.
     pub fn sketch(&mut self, samples: &[f32], sample_rate: u32) -> Option<Vec<f32>> {
         let narrow = self.narrow(samples, sample_rate);
         if narrow.is_empty() {
@@ -76,13 +86,19 @@ impl Listener {
                 bands[i] += power;
                 halves[usize::from(i >= low)] += power;
             }
-            envelopes.iter_mut().zip(halves).for_each(|(envelope, power)| envelope.push(power));
+            envelopes
+                .iter_mut()
+                .zip(halves)
+                .for_each(|(envelope, power)| envelope.push(power));
         });
         let total: f32 = bands.iter().sum();
         if !(total.is_finite() && total > f32::MIN_POSITIVE) {
             return None;
         }
-        let mut sketch: Vec<f32> = bands.iter().map(|power| (power / total + FLOOR).log10()).collect();
+        let mut sketch: Vec<f32> = bands
+            .iter()
+            .map(|power| (power / total + FLOOR).log10())
+            .collect();
         for envelope in &envelopes {
             sketch.extend(rhythm(envelope).map(|strength| RHYTHM_WEIGHT * strength));
         }
@@ -90,7 +106,8 @@ impl Listener {
     }
 }
 
-/// How strongly a power rises and falls at each frequency, from 0 to 1: magnitudes, so that a shift changes nothing.
+/// How strongly a power rises and falls at each frequency, from 0 to 1: magnitudes, so that a shift
+/// changes nothing.
 fn rhythm(envelope: &[f32]) -> impl Iterator<Item = f32> {
     let total: f32 = envelope.iter().sum::<f32>().max(f32::MIN_POSITIVE);
     (1..=RHYTHMS).map(move |k| {

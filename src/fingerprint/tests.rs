@@ -5,22 +5,32 @@ use crate::audio::resample::Resampler;
 
 const HZ: u32 = 16_000;
 
-/// Syllables of a buzzing voice in a little noise: its melody, rhythm and formants are drawn from the seed, its noise and phases from the take.
+/// Syllables of a buzzing voice in a little noise: its melody, rhythm and formants are drawn from
+/// the seed, its noise and phases from the take.
 fn voice(seed: u64, take: u64) -> Vec<f32> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0xd1b5_4a32_d192_ed03;
     let mut draw = || {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         (state >> 40) as f32 / 16_777_216.0
     };
     let mut noise_state = (seed ^ take.wrapping_mul(77_777)) as u32 | 1;
     let mut noise = || {
-        noise_state = noise_state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        noise_state = noise_state
+            .wrapping_mul(1_664_525)
+            .wrapping_add(1_013_904_223);
         (noise_state >> 8) as f32 / 8_388_608.0 - 1.0
     };
     let mut samples = vec![0.0; HZ as usize / 5];
     for _ in 0..7 {
-        let (length, pitch, glide, formant, level) =
-            (0.12 + 0.2 * draw(), 90.0 + 150.0 * draw(), draw() - 0.5, 400.0 + 2000.0 * draw(), 0.3 + draw());
+        let (length, pitch, glide, formant, level) = (
+            0.12 + 0.2 * draw(),
+            90.0 + 150.0 * draw(),
+            draw() - 0.5,
+            400.0 + 2000.0 * draw(),
+            0.3 + draw(),
+        );
         let drift = 1.0 + 0.02 * noise();
         let n = (length * HZ as f32) as usize;
         let mut phase = noise();
@@ -29,14 +39,23 @@ fn voice(seed: u64, take: u64) -> Vec<f32> {
             let hz = pitch * drift * (1.0 + 0.3 * glide * t);
             phase += hz / HZ as f32;
             let buzz: f32 = (1..16)
-                .map(|k| (k as f32 * phase * std::f32::consts::TAU).sin() / (1.0 + ((k as f32 * hz - formant) / 300.0).powi(2)))
+                .map(|k| {
+                    (k as f32 * phase * std::f32::consts::TAU).sin()
+                        / (1.0 + ((k as f32 * hz - formant) / 300.0).powi(2))
+                })
                 .sum();
             samples.push(0.2 * level * (std::f32::consts::PI * t).sin() * buzz);
         }
-        samples.extend(std::iter::repeat_n(0.0, (0.08 * draw() * HZ as f32) as usize));
+        samples.extend(std::iter::repeat_n(
+            0.0,
+            (0.08 * draw() * HZ as f32) as usize,
+        ));
     }
     samples.extend(vec![0.0; HZ as usize / 5]);
-    samples.iter().map(|sample| sample + 1e-3 * noise()).collect()
+    samples
+        .iter()
+        .map(|sample| sample + 1e-3 * noise())
+        .collect()
 }
 
 /// A recording in another form: samples and rate.
@@ -47,17 +66,37 @@ fn copies(original: &[f32]) -> Vec<Copy> {
     let padded = [vec![0.0; 3_000], original.to_vec(), vec![0.0; 5_000]].concat();
     let (mut down, mut up) = (Resampler::new(HZ, 11_025), Resampler::new(HZ, 48_000));
     vec![
-        ("quieter and upside down", original.iter().map(|x| -0.2 * x).collect(), HZ),
-        ("of 8 bits", original.iter().map(|x| eight(*x)).collect(), HZ),
+        (
+            "quieter and upside down",
+            original.iter().map(|x| -0.2 * x).collect(),
+            HZ,
+        ),
+        (
+            "of 8 bits",
+            original.iter().map(|x| eight(*x)).collect(),
+            HZ,
+        ),
         ("padded", padded, HZ),
-        ("trimmed", original[2_000..original.len() - 2_500].to_vec(), HZ),
+        (
+            "trimmed",
+            original[2_000..original.len() - 2_500].to_vec(),
+            HZ,
+        ),
         ("at 11 025 Hz", down.process(original), 11_025),
-        ("at 48 000 Hz and quieter", up.process(original).iter().map(|x| 0.5 * x).collect(), 48_000),
+        (
+            "at 48 000 Hz and quieter",
+            up.process(original).iter().map(|x| 0.5 * x).collect(),
+            48_000,
+        ),
     ]
 }
 
 fn distance(a: &[f32], b: &[f32]) -> f32 {
-    a.iter().zip(b).map(|(x, y)| (x - y) * (x - y)).sum::<f32>().sqrt()
+    a.iter()
+        .zip(b)
+        .map(|(x, y)| (x - y) * (x - y))
+        .sum::<f32>()
+        .sqrt()
 }
 
 #[test]
@@ -65,7 +104,10 @@ fn copies_are_near_and_fit() {
     let (mut listener, mut aligner) = (Listener::default(), Aligner::default());
     for seed in 0..5 {
         let original = voice(seed, 0);
-        let (sketch, narrow) = (listener.sketch(&original, HZ).unwrap(), listener.narrow(&original, HZ));
+        let (sketch, narrow) = (
+            listener.sketch(&original, HZ).unwrap(),
+            listener.narrow(&original, HZ),
+        );
         assert_eq!(sketch.len(), WIDTH);
         for (what, samples, rate) in copies(&original) {
             let near = distance(&sketch, &listener.sketch(&samples, rate).unwrap());
@@ -90,14 +132,21 @@ fn another_take_is_near_but_does_not_fit() {
     let mut nearest = f32::MAX;
     for seed in 0..5 {
         let (one, other) = (voice(seed, 0), voice(seed, 1));
-        nearest = nearest.min(distance(&listener.sketch(&one, HZ).unwrap(), &listener.sketch(&other, HZ).unwrap()));
+        nearest = nearest.min(distance(
+            &listener.sketch(&one, HZ).unwrap(),
+            &listener.sketch(&other, HZ).unwrap(),
+        ));
         let likeness = aligner.likeness(&listener.narrow(&one, HZ), &listener.narrow(&other, HZ));
         assert!(likeness.similarity < SAME - 0.1, "{seed}: {likeness:?}");
         let stranger = voice(seed + 100, 0);
-        let likeness = aligner.likeness(&listener.narrow(&one, HZ), &listener.narrow(&stranger, HZ));
+        let likeness =
+            aligner.likeness(&listener.narrow(&one, HZ), &listener.narrow(&stranger, HZ));
         assert!(likeness.similarity < 0.5 * SAME, "{seed}: {likeness:?}");
     }
-    assert!(nearest < NEAR, "takes this alike reach the comparison of waveforms: {nearest}");
+    assert!(
+        nearest < NEAR,
+        "takes this alike reach the comparison of waveforms: {nearest}"
+    );
 }
 
 #[test]
@@ -124,15 +173,30 @@ fn candidates_are_all_pairs_within_reach_whoever_looks() {
     // The nearest few of each, found by looking at everything.
     let mut expected = std::collections::BTreeSet::new();
     for i in 0..n {
-        let mut others: Vec<(f32, usize)> =
-            (0..n).filter(|&j| j != i).map(|j| (distance(row(i), row(j)), j)).filter(|(d, _)| *d < near).collect();
+        let mut others: Vec<(f32, usize)> = (0..n)
+            .filter(|&j| j != i)
+            .map(|j| (distance(row(i), row(j)), j))
+            .filter(|(d, _)| *d < near)
+            .collect();
         others.sort_by(|a, b| a.0.total_cmp(&b.0));
-        expected.extend(others.iter().take(NEIGHBOURS).map(|&(_, j)| (i.min(j), i.max(j))));
+        expected.extend(
+            others
+                .iter()
+                .take(NEIGHBOURS)
+                .map(|&(_, j)| (i.min(j), i.max(j))),
+        );
     }
-    assert!(expected.len() > 20 && expected.len() < n * (n - 1) / 4, "{}", expected.len());
+    assert!(
+        expected.len() > 20 && expected.len() < n * (n - 1) / 4,
+        "{}",
+        expected.len()
+    );
     let expected: Vec<(usize, usize)> = expected.into_iter().collect();
     for threads in [1, 2, 5] {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build()
+            .unwrap();
         assert_eq!(pool.install(|| candidates(&sketches, near)), expected);
     }
     assert!(candidates(&[], near).is_empty());

@@ -1,7 +1,7 @@
 //! What was run, when, with which settings, and what came of it: `data/runs.sqlite`.
 //!
-//! A [`Recorder`] listens to a run and writes in the background; [`History`] answers afterwards. A history that cannot be written costs a
-//! warning, never a run.
+//! A [`Recorder`] listens to a run and writes in the background; [`History`] answers afterwards. A
+//! history that cannot be written costs a warning, never a run.
 
 mod process;
 mod query;

@@ -21,7 +21,11 @@ impl Process {
     /// This process on the machine that calls itself `host`.
     pub fn this(host: impl Into<String>) -> Process {
         let pid = std::process::id();
-        Process { host: host.into(), pid, birth: birth(pid).unwrap_or_default() }
+        Process {
+            host: host.into(),
+            pid,
+            birth: birth(pid).unwrap_or_default(),
+        }
     }
 
     /// Whether it has ended, where that can be seen: on the same machine.
@@ -49,13 +53,20 @@ fn birth(pid: u32) -> Option<String> {
     Some(format!("{} {}", boot.trim(), fields.nth(18)?))
 }
 
-/// Whether a process of this number is there, where the system has no /proc; taken to be there where nobody can tell.
+/// Whether a process of this number is there, where the system has no /proc; taken to be there
+/// where nobody can tell.
 fn answers(pid: u32) -> bool {
     let mut command = Command::new("kill");
-    command.args(["-0", &pid.to_string()]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    command
+        .args(["-0", &pid.to_string()])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped());
     match command.output() {
         // A process of someone else may not be signalled, but is there.
-        Ok(output) => output.status.success() || String::from_utf8_lossy(&output.stderr).contains("ermi"),
+        Ok(output) => {
+            output.status.success() || String::from_utf8_lossy(&output.stderr).contains("ermi")
+        }
         Err(_) => true,
     }
 }
@@ -69,16 +80,38 @@ mod tests {
         let this = Process::this("here");
         assert!(!this.is_gone("here") && !this.is_gone("elsewhere"));
         if cfg!(target_os = "linux") {
-            assert!(Process { birth: format!("{} 1", this.birth), ..this.clone() }.is_gone("here"));
+            assert!(
+                Process {
+                    birth: format!("{} 1", this.birth),
+                    ..this.clone()
+                }
+                .is_gone("here")
+            );
         }
-        assert!(!Process { birth: String::new(), ..this.clone() }.is_gone("here"));
+        assert!(
+            !Process {
+                birth: String::new(),
+                ..this.clone()
+            }
+            .is_gone("here")
+        );
 
         let mut child = Command::new("sleep").arg("60").spawn().unwrap();
-        let other = Process { host: "here".into(), pid: child.id(), birth: birth(child.id()).unwrap_or_default() };
+        let other = Process {
+            host: "here".into(),
+            pid: child.id(),
+            birth: birth(child.id()).unwrap_or_default(),
+        };
         assert!(!other.is_gone("here"));
         child.kill().unwrap();
         child.wait().unwrap();
         assert!(other.is_gone("here") && !other.is_gone("elsewhere"));
-        assert!(Process { birth: String::new(), ..other }.is_gone("here"));
+        assert!(
+            Process {
+                birth: String::new(),
+                ..other
+            }
+            .is_gone("here")
+        );
     }
 }

@@ -17,19 +17,35 @@ const RUN: &str = "SELECT id, started, strftime('%Y-%m-%d %H:%M', started, 'loca
   (SELECT count(*) FROM tasks WHERE run = id AND what = 'failed') FROM runs";
 
 impl History {
-    fn ask<T>(&self, sql: &str, values: impl rusqlite::Params, read: impl FnMut(&Row) -> rusqlite::Result<T>) -> Result<Vec<T>> {
-        let rows = || self.connection.prepare(sql)?.query_map(values, read)?.collect::<rusqlite::Result<Vec<T>>>();
+    fn ask<T>(
+        &self,
+        sql: &str,
+        values: impl rusqlite::Params,
+        read: impl FnMut(&Row) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>> {
+        let rows = || {
+            self.connection
+                .prepare(sql)?
+                .query_map(values, read)?
+                .collect::<rusqlite::Result<Vec<T>>>()
+        };
         rows().map_err(|error| Trouble::Sql(error).of(&self.path))
     }
 
-    /// The last `limit` runs, of `pipeline` and its variants where one is named, the latest first, as seen from the machine `host`.
+    /// The last `limit` runs, of `pipeline` and its variants where one is named, the latest first,
+    /// as seen from the machine `host`.
     ///
     /// # Errors
     /// `Io`, or `Data` where the file is damaged.
     pub fn runs(&self, pipeline: Option<&str>, limit: usize, host: &str) -> Result<Vec<Run>> {
-        let sql =
-            format!("{RUN} WHERE ?1 IS NULL OR pipeline = ?1 OR substr(pipeline, 1, length(?1) + 1) = ?1 || '@' ORDER BY id DESC LIMIT ?2");
-        self.ask(&sql, params![pipeline, i64::try_from(limit).unwrap_or(i64::MAX)], |row| run(row, host))
+        let sql = format!(
+            "{RUN} WHERE ?1 IS NULL OR pipeline = ?1 OR substr(pipeline, 1, length(?1) + 1) = ?1 || '@' ORDER BY id DESC LIMIT ?2"
+        );
+        self.ask(
+            &sql,
+            params![pipeline, i64::try_from(limit).unwrap_or(i64::MAX)],
+            |row| run(row, host),
+        )
     }
 
     /// The last run of exactly this pipeline or variant.
@@ -37,30 +53,51 @@ impl History {
     /// # Errors
     /// As [`History::runs`].
     pub fn latest_of(&self, name: &str, host: &str) -> Result<Option<Run>> {
-        let found = self.ask(&format!("{RUN} WHERE pipeline = ?1 ORDER BY id DESC LIMIT 1"), [name], |row| run(row, host))?;
+        let found = self.ask(
+            &format!("{RUN} WHERE pipeline = ?1 ORDER BY id DESC LIMIT 1"),
+            [name],
+            |row| run(row, host),
+        )?;
         Ok(found.into_iter().next())
     }
 
-    /// The run that `name` stands for: its number, `latest`, `latest~1` for the one before, a pipeline or variant for its last one, or the
-    /// beginning of its start in local time or UTC (`2026-11-24 23:4`) where only one run began then.
+    /// The run that `name` stands for: its number, `latest`, `latest~1` for the one before, a
+    /// pipeline or variant for its last one, or the beginning of its start in local time or UTC
+    /// (`2026-11-24 23:4`) where only one run began then.
     ///
     /// # Errors
-    /// `Missing` where there is no such run; `Usage` where there are several, or `name` is none of these.
+    /// `Missing` where there is no such run; `Usage` where there are several, or `name` is none of
+    /// these.
     pub fn find(&self, name: &str, host: &str) -> Result<Run> {
         let none = || {
-            let error = Error::missing(format!("there is no run `{name}` in {}", self.path.display()));
+            let error = Error::missing(format!(
+                "there is no run `{name}` in {}",
+                self.path.display()
+            ));
             error.hint("`ser runs` lists them")
         };
-        let back = name.strip_prefix("latest").map(|rest| rest.strip_prefix('~').ok_or(rest));
+        let back = name
+            .strip_prefix("latest")
+            .map(|rest| rest.strip_prefix('~').ok_or(rest));
         let found = match back {
-            Some(Err("")) => self.ask(&format!("{RUN} ORDER BY id DESC LIMIT 1"), [], |row| run(row, host))?,
-            Some(Ok(steps)) if steps.parse::<u32>().is_ok() => {
-                self.ask(&format!("{RUN} ORDER BY id DESC LIMIT 1 OFFSET ?1"), [steps.parse::<u32>().unwrap_or(0)], |row| run(row, host))?
-            }
-            _ if name.parse::<i64>().is_ok() => {
-                self.ask(&format!("{RUN} WHERE id = ?1"), [name.parse::<i64>().unwrap_or(0)], |row| run(row, host))?
-            }
-            _ if name.len() >= 4 && name.bytes().all(|b| b.is_ascii_digit() || b"-: TZ.".contains(&b)) => {
+            Some(Err("")) => self.ask(&format!("{RUN} ORDER BY id DESC LIMIT 1"), [], |row| {
+                run(row, host)
+            })?,
+            Some(Ok(steps)) if steps.parse::<u32>().is_ok() => self.ask(
+                &format!("{RUN} ORDER BY id DESC LIMIT 1 OFFSET ?1"),
+                [steps.parse::<u32>().unwrap_or(0)],
+                |row| run(row, host),
+            )?,
+            _ if name.parse::<i64>().is_ok() => self.ask(
+                &format!("{RUN} WHERE id = ?1"),
+                [name.parse::<i64>().unwrap_or(0)],
+                |row| run(row, host),
+            )?,
+            _ if name.len() >= 4
+                && name
+                    .bytes()
+                    .all(|b| b.is_ascii_digit() || b"-: TZ.".contains(&b)) =>
+            {
                 let sql = format!(
                     "{RUN} WHERE substr(started, 1, length(?1)) = ?1
                      OR substr(strftime('%Y-%m-%d %H:%M:%f', started, 'localtime'), 1, length(?1)) = ?1 ORDER BY id"
@@ -81,7 +118,11 @@ impl History {
         match (found.next(), found.next()) {
             (None, _) => Err(none()),
             (Some(run), None) => Ok(run),
-            _ => Err(Error::usage(format!("`{name}` may be any of the runs {}", ids.join(", "))).hint("name one by its number")),
+            _ => Err(Error::usage(format!(
+                "`{name}` may be any of the runs {}",
+                ids.join(", ")
+            ))
+            .hint("name one by its number")),
         }
     }
 
@@ -104,13 +145,18 @@ impl History {
         })
     }
 
-    /// Wall time of the run that made the output of a stage under a key, in seconds; the latest where several did.
+    /// Wall time of the run that made the output of a stage under a key, in seconds; the latest
+    /// where several did.
     ///
     /// # Errors
     /// As [`History::runs`].
     pub fn made_in(&self, stage: &str, key: &str) -> Result<Option<f64>> {
         let sql = "SELECT seconds FROM tasks WHERE stage = ?1 AND key = ?2 AND what = 'ran' ORDER BY run DESC LIMIT 1";
-        Ok(self.ask(sql, params![stage, key], |row| row.get::<_, Option<f64>>(0))?.into_iter().flatten().next())
+        Ok(self
+            .ask(sql, params![stage, key], |row| row.get::<_, Option<f64>>(0))?
+            .into_iter()
+            .flatten()
+            .next())
     }
 
     /// Figures of a run, by experiment, protocol and metric.
@@ -135,19 +181,30 @@ impl History {
     /// # Errors
     /// As [`History::runs`].
     pub fn predictions(&self, run: i64) -> Result<Vec<Predictions>> {
-        let sql = "SELECT experiment, key, path FROM predictions WHERE run = ?1 ORDER BY experiment";
-        self.ask(sql, [run], |row| Ok(Predictions { experiment: row.get(0)?, key: row.get(1)?, path: row.get(2)? }))
+        let sql =
+            "SELECT experiment, key, path FROM predictions WHERE run = ?1 ORDER BY experiment";
+        self.ask(sql, [run], |row| {
+            Ok(Predictions {
+                experiment: row.get(0)?,
+                key: row.get(1)?,
+                path: row.get(2)?,
+            })
+        })
     }
 
-    /// Stages and keys of all outputs that the last `last_n` runs of `pipeline`, or of the variant of this name, made or used, whatever these
-    /// runs came to.
+    /// Stages and keys of all outputs that the last `last_n` runs of `pipeline`, or of the variant
+    /// of this name, made or used, whatever these runs came to.
     ///
     /// # Errors
     /// As [`History::runs`].
     pub fn referenced(&self, pipeline: &str, last_n: usize) -> Result<BTreeSet<(String, String)>> {
         let sql = "SELECT DISTINCT stage, key FROM tasks WHERE key <> '' AND run IN
                    (SELECT id FROM runs WHERE pipeline = ?1 ORDER BY id DESC LIMIT ?2)";
-        let keys = self.ask(sql, params![pipeline, i64::try_from(last_n).unwrap_or(i64::MAX)], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let keys = self.ask(
+            sql,
+            params![pipeline, i64::try_from(last_n).unwrap_or(i64::MAX)],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )?;
         Ok(keys.into_iter().collect())
     }
 
@@ -156,13 +213,22 @@ impl History {
     /// # Errors
     /// As [`History::runs`].
     pub fn version(&self) -> Result<i64> {
-        let version = self.connection.query_row("PRAGMA user_version", [], |row| row.get(0)).optional();
-        version.map(Option::unwrap_or_default).map_err(|error| Trouble::Sql(error).of(&self.path))
+        let version = self
+            .connection
+            .query_row("PRAGMA user_version", [], |row| row.get(0))
+            .optional();
+        version
+            .map(Option::unwrap_or_default)
+            .map_err(|error| Trouble::Sql(error).of(&self.path))
     }
 }
 
 fn run(row: &Row, host: &str) -> rusqlite::Result<Run> {
-    let process = Process { host: row.get(12)?, pid: row.get(13)?, birth: row.get(14)? };
+    let process = Process {
+        host: row.get(12)?,
+        pid: row.get(13)?,
+        birth: row.get(14)?,
+    };
     let count = |at: usize| row.get::<_, i64>(at).map(i64::unsigned_abs);
     let outcome = match Outcome::of(&row.get::<_, String>(16)?) {
         Outcome::Running if process.is_gone(host) => Outcome::Killed,
@@ -187,6 +253,10 @@ fn run(row: &Row, host: &str) -> rusqlite::Result<Run> {
         error: row.get(17)?,
         // What is no JSON was not written by this program.
         parameters: serde_json::from_str(&row.get::<_, String>(18)?).unwrap_or_default(),
-        tasks: Tasks { ran: count(19)?, reused: count(20)?, failed: count(21)? },
+        tasks: Tasks {
+            ran: count(19)?,
+            reused: count(20)?,
+            failed: count(21)?,
+        },
     })
 }

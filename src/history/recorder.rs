@@ -1,4 +1,5 @@
-//! Listens to a run and writes its history from a thread of its own, so that the run waits for neither disk nor lock.
+//! Listens to a run and writes its history from a thread of its own, so that the run waits for
+//! neither disk nor lock.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -54,13 +55,18 @@ struct Notices {
 
 impl Notices {
     fn put(&self, line: String) {
-        self.lines.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+        self.lines
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(line);
         self.any.store(true, Ordering::Release);
     }
 
     fn tell(&self, observer: &dyn Observer) {
         if self.any.swap(false, Ordering::AcqRel) {
-            for line in std::mem::take(&mut *self.lines.lock().unwrap_or_else(PoisonError::into_inner)) {
+            for line in
+                std::mem::take(&mut *self.lines.lock().unwrap_or_else(PoisonError::into_inner))
+            {
                 observer.warn(line);
             }
         }
@@ -68,7 +74,8 @@ impl Notices {
 }
 
 impl<'a> Recorder<'a> {
-    /// Begins a run in the history of `data_dir`. Where that does not work, the run is not recorded and `inner` gets one warning.
+    /// Begins a run in the history of `data_dir`. Where that does not work, the run is not recorded
+    /// and `inner` gets one warning.
     pub fn begin(data_dir: &Path, begin: Begin, inner: &'a dyn Observer) -> Recorder<'a> {
         let (sender, receiver) = channel();
         let trouble = Arc::new(Notices::default());
@@ -78,14 +85,27 @@ impl<'a> Recorder<'a> {
         let writer = std::thread::Builder::new().spawn(move || {
             // A warning about the history is the only trace of what fails here.
             if let Err(error) = write(data_dir, begin, started, receiver, back, &notices) {
-                let hint = error.hint_text().map(|hint| format!(" ({hint})")).unwrap_or_default();
-                notices.put(format!("the history of this run is not complete: {error}{hint}"));
+                let hint = error
+                    .hint_text()
+                    .map(|hint| format!(" ({hint})"))
+                    .unwrap_or_default();
+                notices.put(format!(
+                    "the history of this run is not complete: {error}{hint}"
+                ));
             }
         });
         if let Err(error) = &writer {
-            trouble.put(format!("this run is not in the history: the system gives no thread for it: {error}"));
+            trouble.put(format!(
+                "this run is not in the history: the system gives no thread for it: {error}"
+            ));
         }
-        Recorder { inner, begun: Mutex::default(), sender: Mutex::new(sender), writer: Mutex::new(writer.ok()), trouble }
+        Recorder {
+            inner,
+            begun: Mutex::default(),
+            sender: Mutex::new(sender),
+            writer: Mutex::new(writer.ok()),
+            trouble,
+        }
     }
 
     /// Records how the run ended, and waits until that is written.
@@ -95,19 +115,43 @@ impl<'a> Recorder<'a> {
 
     fn send(&self, message: Message) {
         // A writer that gave up has said so.
-        let _ = self.sender.lock().unwrap_or_else(PoisonError::into_inner).send(message);
+        let _ = self
+            .sender
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .send(message);
     }
 
     fn begun(&self, task: &str) -> Option<Begun> {
-        self.begun.lock().unwrap_or_else(PoisonError::into_inner).remove(task)
+        self.begun
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(task)
     }
 
     fn note(&self, event: &Event) {
         let row = match event {
-            Event::TaskStarted { task, stage, key, why } => {
-                let why = why.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
-                let begun = Begun { stage: stage.clone(), key: key.clone(), why, at: Instant::now() };
-                self.begun.lock().unwrap_or_else(PoisonError::into_inner).insert(task.clone(), begun);
+            Event::TaskStarted {
+                task,
+                stage,
+                key,
+                why,
+            } => {
+                let why = why
+                    .iter()
+                    .map(ToString::to_string)
+                    .collect::<Vec<_>>()
+                    .join("; ");
+                let begun = Begun {
+                    stage: stage.clone(),
+                    key: key.clone(),
+                    why,
+                    at: Instant::now(),
+                };
+                self.begun
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .insert(task.clone(), begun);
                 return;
             }
             Event::TaskReused { task, stage, key } => TaskRow {
@@ -118,7 +162,12 @@ impl<'a> Recorder<'a> {
                 seconds: None,
                 why: String::new(),
             },
-            Event::TaskFinished { task, stage, key, seconds } => TaskRow {
+            Event::TaskFinished {
+                task,
+                stage,
+                key,
+                seconds,
+            } => TaskRow {
                 task: task.clone(),
                 stage: stage.clone(),
                 key: key.clone(),
@@ -130,8 +179,18 @@ impl<'a> Recorder<'a> {
                 let begun = self.begun(task);
                 let seconds = begun.as_ref().map(|begun| begun.at.elapsed().as_secs_f64());
                 let first = || task.split('/').next().unwrap_or(task).to_owned();
-                let (stage, key) = begun.map_or_else(|| (first(), String::new()), |begun| (begun.stage, begun.key));
-                TaskRow { task: task.clone(), stage, key, what: What::Failed, seconds, why: error.clone() }
+                let (stage, key) = begun.map_or_else(
+                    || (first(), String::new()),
+                    |begun| (begun.stage, begun.key),
+                );
+                TaskRow {
+                    task: task.clone(),
+                    stage,
+                    key,
+                    what: What::Failed,
+                    seconds,
+                    why: error.clone(),
+                }
             }
             _ => return,
         };
@@ -152,7 +211,12 @@ impl Drop for Recorder<'_> {
     fn drop(&mut self) {
         // After an end that was said, nobody is there to hear this one.
         self.send(Message::End(None));
-        if let Some(writer) = self.writer.get_mut().unwrap_or_else(PoisonError::into_inner).take() {
+        if let Some(writer) = self
+            .writer
+            .get_mut()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
+        {
             let _ = writer.join();
         }
         self.trouble.tell(self.inner);
@@ -168,13 +232,27 @@ fn write(
     back: Sender<Message>,
     notices: &Notices,
 ) -> Result<()> {
-    let lookup = Lookup::begin(Path::new(&begin.folder), move |revision| drop(back.send(Message::Revision(revision))));
+    let lookup = Lookup::begin(Path::new(&begin.folder), move |revision| {
+        drop(back.send(Message::Revision(revision)))
+    });
     let mut asking = lookup.is_some();
-    let mut book = Book { data_dir, begin, started, run: None, rows: vec![], revision: None, end: None, written: 0, notices };
+    let mut book = Book {
+        data_dir,
+        begin,
+        started,
+        run: None,
+        rows: vec![],
+        revision: None,
+        end: None,
+        written: 0,
+        notices,
+    };
     book.write()?;
     let mut due: Option<Instant> = None;
     loop {
-        let wait = due.map_or(Duration::from_secs(3600), |due| due.saturating_duration_since(Instant::now()));
+        let wait = due.map_or(Duration::from_secs(3600), |due| {
+            due.saturating_duration_since(Instant::now())
+        });
         match receiver.recv_timeout(wait) {
             Ok(Message::Task(row)) => {
                 book.rows.push(row);
@@ -224,7 +302,8 @@ struct Book<'n> {
 }
 
 impl Book<'_> {
-    /// Brings the history up to date. The file is open only meanwhile, so that a damaged one can be set aside at any other time.
+    /// Brings the history up to date. The file is open only meanwhile, so that a damaged one can be
+    /// set aside at any other time.
     fn write(&mut self) -> Result<()> {
         create_folder(&self.data_dir)?;
         let path = self.data_dir.join(FILE);
@@ -247,7 +326,8 @@ impl Book<'_> {
         }
         let run = match self.run {
             Some(run) if history.holds(run, &self.begin, self.started)? => run,
-            // It was not written yet, or into a file that somebody has set aside or removed: all of it goes into the new one.
+            // It was not written yet, or into a file that somebody has set aside or removed: all of
+            // it goes into the new one.
             _ => {
                 self.written = 0;
                 history.begin(&self.begin, self.started)?
@@ -258,7 +338,10 @@ impl Book<'_> {
         if rows.is_empty() && self.revision.is_none() && self.end.is_none() {
             return Ok(());
         }
-        let news = News { revision: self.revision.as_ref(), end: self.end.as_ref().map(|(end, at)| (end, *at)) };
+        let news = News {
+            revision: self.revision.as_ref(),
+            end: self.end.as_ref().map(|(end, at)| (end, *at)),
+        };
         history.add(run, &self.begin.pipeline, rows, news)?;
         self.written = self.rows.len();
         Ok(())

@@ -18,14 +18,31 @@ pub struct Revision {
 pub(super) struct Lookup(Arc<Mutex<Child>>);
 
 impl Lookup {
-    /// Asks git about `folder`, and hands its answer to `tell` from another thread. `None` where there is no repository or no git.
-    pub fn begin(folder: &Path, tell: impl FnOnce(Option<Revision>) + Send + 'static) -> Option<Lookup> {
+    /// Asks git about `folder`, and hands its answer to `tell` from another thread. `None` where
+    /// there is no repository or no git.
+    pub fn begin(
+        folder: &Path,
+        tell: impl FnOnce(Option<Revision>) + Send + 'static,
+    ) -> Option<Lookup> {
         if !folder.ancestors().any(|above| above.join(".git").exists()) {
             return None;
         }
         let mut command = Command::new("git");
-        command.args(["--no-optional-locks", "status", "--porcelain=v2", "--branch", "--untracked-files=no"]).current_dir(folder);
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().ok()?;
+        command
+            .args([
+                "--no-optional-locks",
+                "status",
+                "--porcelain=v2",
+                "--branch",
+                "--untracked-files=no",
+            ])
+            .current_dir(folder);
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .ok()?;
         let output = child.stdout.take()?;
         let child = Arc::new(Mutex::new(child));
         let asked = Arc::clone(&child);
@@ -57,12 +74,21 @@ fn read(output: impl BufRead) -> Option<Revision> {
     for line in output.lines() {
         let line = line.ok()?;
         if let Some(oid) = line.strip_prefix("# branch.oid ") {
-            commit = oid.bytes().all(|b| b.is_ascii_hexdigit()).then(|| oid.to_owned());
+            commit = oid
+                .bytes()
+                .all(|b| b.is_ascii_hexdigit())
+                .then(|| oid.to_owned());
         } else if !line.starts_with('#') {
-            return commit.map(|commit| Revision { commit, dirty: true });
+            return commit.map(|commit| Revision {
+                commit,
+                dirty: true,
+            });
         }
     }
-    commit.map(|commit| Revision { commit, dirty: false })
+    commit.map(|commit| Revision {
+        commit,
+        dirty: false,
+    })
 }
 
 #[cfg(test)]
@@ -75,10 +101,25 @@ mod tests {
     #[test]
     fn git_is_understood() {
         let oid = "# branch.oid 93e82d2aa0\n# branch.head main\n";
-        assert_eq!(read(oid.as_bytes()), Some(Revision { commit: "93e82d2aa0".into(), dirty: false }));
+        assert_eq!(
+            read(oid.as_bytes()),
+            Some(Revision {
+                commit: "93e82d2aa0".into(),
+                dirty: false
+            })
+        );
         let changed = format!("{oid}1 .M N... 100644 100644 100644 aa bb src/lib.rs\n");
-        assert_eq!(read(changed.as_bytes()), Some(Revision { commit: "93e82d2aa0".into(), dirty: true }));
-        assert_eq!(read("# branch.oid (initial)\n1 A. N... x\n".as_bytes()), None);
+        assert_eq!(
+            read(changed.as_bytes()),
+            Some(Revision {
+                commit: "93e82d2aa0".into(),
+                dirty: true
+            })
+        );
+        assert_eq!(
+            read("# branch.oid (initial)\n1 A. N... x\n".as_bytes()),
+            None
+        );
         assert_eq!(read("".as_bytes()), None);
     }
 
@@ -94,8 +135,18 @@ mod tests {
         assert_eq!(ask(folder.path()), None);
         let git = |args: &[&str]| {
             let mut command = Command::new("git");
-            command.args(["-c", "user.name=n", "-c", "user.email=e@example.org"]).args(args).current_dir(folder.path());
-            assert!(command.stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap().success());
+            command
+                .args(["-c", "user.name=n", "-c", "user.email=e@example.org"])
+                .args(args)
+                .current_dir(folder.path());
+            assert!(
+                command
+                    .stdout(Stdio::null())
+                    .stderr(Stdio::null())
+                    .status()
+                    .unwrap()
+                    .success()
+            );
         };
         git(&["init"]);
         assert_eq!(ask(folder.path()), None, "no commit yet");
@@ -106,8 +157,17 @@ mod tests {
         std::fs::create_dir(&below).unwrap();
         std::fs::write(below.join("untracked"), "").unwrap();
         let revision = ask(&below).unwrap();
-        assert!(revision.commit.len() == 40 && !revision.dirty, "{revision:?}");
+        assert!(
+            revision.commit.len() == 40 && !revision.dirty,
+            "{revision:?}"
+        );
         std::fs::write(folder.path().join("file"), "changed").unwrap();
-        assert_eq!(ask(&below).unwrap(), Revision { dirty: true, ..revision });
+        assert_eq!(
+            ask(&below).unwrap(),
+            Revision {
+                dirty: true,
+                ..revision
+            }
+        );
     }
 }

@@ -68,7 +68,10 @@ impl Outcome {
     }
 
     pub(super) fn of(name: &str) -> Outcome {
-        [Outcome::Done, Outcome::Failed, Outcome::Interrupted].into_iter().find(|o| o.name() == name).unwrap_or(Outcome::Running)
+        [Outcome::Done, Outcome::Failed, Outcome::Interrupted]
+            .into_iter()
+            .find(|o| o.name() == name)
+            .unwrap_or(Outcome::Running)
     }
 }
 
@@ -101,7 +104,10 @@ impl What {
     }
 
     pub(super) fn of(name: &str) -> What {
-        [What::Ran, What::Reused].into_iter().find(|w| w.name() == name).unwrap_or(What::Failed)
+        [What::Ran, What::Reused]
+            .into_iter()
+            .find(|w| w.name() == name)
+            .unwrap_or(What::Failed)
     }
 }
 

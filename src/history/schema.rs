@@ -7,7 +7,8 @@ use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 use super::seal::seal_all;
 use crate::error::{Error, Kind, Result};
 
-/// Step `i` makes a file of version `i` one of version `i + 1`. A step that was given out is never changed: a new one is added.
+/// Step `i` makes a file of version `i` one of version `i + 1`. A step that was given out is never
+/// changed: a new one is added.
 pub(super) const STEPS: &[&str] = &[
     "
 CREATE TABLE runs (
@@ -89,7 +90,9 @@ impl From<rusqlite::Error> for Trouble {
 impl Trouble {
     /// Whether the file is no database, or no longer a whole one.
     pub fn is_damage(&self) -> bool {
-        let Trouble::Sql(error) = self else { return false };
+        let Trouble::Sql(error) = self else {
+            return false;
+        };
         match error {
             // What no table of this program holds.
             rusqlite::Error::FromSqlConversionFailure(..)
@@ -99,7 +102,12 @@ impl Trouble {
             // Its statements are right for the tables as they were made, and its rows as well.
             _ => matches!(
                 error.sqlite_error_code(),
-                Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::Unknown | ErrorCode::ConstraintViolation)
+                Some(
+                    ErrorCode::DatabaseCorrupt
+                        | ErrorCode::NotADatabase
+                        | ErrorCode::Unknown
+                        | ErrorCode::ConstraintViolation
+                )
             ),
         }
     }
@@ -111,25 +119,41 @@ impl Trouble {
             Trouble::Refused(error) => return error,
             Trouble::Sql(error) => error,
         };
-        let failed = |kind, what: &str| Error::new(kind, format!("failed to {what} the history {}", path.display()));
+        let failed = |kind, what: &str| {
+            Error::new(
+                kind,
+                format!("failed to {what} the history {}", path.display()),
+            )
+        };
         match error.sqlite_error_code() {
             _ if damage => Error::data(format!("the history {} is damaged", path.display()))
                 .because(error)
                 .hint("the next run sets it aside under another name and begins a new one"),
-            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
-                failed(Kind::Io, "use").because(error).hint("another process holds it: try again when that one is done")
-            }
-            Some(ErrorCode::DiskFull) => failed(Kind::Io, "write").because(error).hint("free some space"),
-            Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::SystemIoFailure) => {
-                failed(Kind::Io, "use").because(error).hint("check the permissions of the file and of its folder")
-            }
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => failed(Kind::Io, "use")
+                .because(error)
+                .hint("another process holds it: try again when that one is done"),
+            Some(ErrorCode::DiskFull) => failed(Kind::Io, "write")
+                .because(error)
+                .hint("free some space"),
+            Some(
+                ErrorCode::CannotOpen
+                | ErrorCode::ReadOnly
+                | ErrorCode::PermissionDenied
+                | ErrorCode::SystemIoFailure,
+            ) => failed(Kind::Io, "use")
+                .because(error)
+                .hint("check the permissions of the file and of its folder"),
             _ => failed(Kind::Internal, "use").because(error),
         }
     }
 }
 
 /// Brings a file to the newest version, or refuses it; two processes may do so at once.
-pub(super) fn migrate(connection: &mut Connection, path: &Path, steps: &[&str]) -> Result<(), Trouble> {
+pub(super) fn migrate(
+    connection: &mut Connection,
+    path: &Path,
+    steps: &[&str],
+) -> Result<(), Trouble> {
     // All in one transaction: another process may be making the tables just now.
     // Read in one transaction: another process may be making the tables just now.
     let reading = connection.transaction()?;
@@ -158,18 +182,29 @@ fn version(connection: &Connection, path: &Path, steps: &[&str]) -> Result<usize
     let number = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
     let (version, application) = (number("user_version")?, number("application_id")?);
     if application != i64::from(APPLICATION) {
-        let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_master", [], |row| row.get(0))?;
+        let tables: i64 =
+            connection.query_row("SELECT count(*) FROM sqlite_master", [], |row| row.get(0))?;
         if tables > 0 || version != 0 {
-            let error = Error::data(format!("{} is a database of another program, not a history of runs", path.display()));
-            return Err(Trouble::Refused(error.hint("move it elsewhere, or name another folder with --data-dir")));
+            let error = Error::data(format!(
+                "{} is a database of another program, not a history of runs",
+                path.display()
+            ));
+            return Err(Trouble::Refused(
+                error.hint("move it elsewhere, or name another folder with --data-dir"),
+            ));
         }
     }
     match usize::try_from(version) {
         Ok(version) if version <= steps.len() => Ok(version),
         _ => {
             let known = steps.len();
-            let error = Error::data(format!("the history {} has version {version}; this ser knows versions up to {known}", path.display()));
-            Err(Trouble::Refused(error.hint("a newer ser wrote it: use that one, or name another folder with --data-dir")))
+            let error = Error::data(format!(
+                "the history {} has version {version}; this ser knows versions up to {known}",
+                path.display()
+            ));
+            Err(Trouble::Refused(error.hint(
+                "a newer ser wrote it: use that one, or name another folder with --data-dir",
+            )))
         }
     }
 }

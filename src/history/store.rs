@@ -36,15 +36,16 @@ impl History {
     /// Opens the history of a data folder, or begins one.
     ///
     /// # Errors
-    /// `Io` where the file system refuses or another process holds it for long; `Data` where it is damaged, of a newer `ser`, or of another
-    /// program.
+    /// `Io` where the file system refuses or another process holds it for long; `Data` where it is
+    /// damaged, of a newer `ser`, or of another program.
     pub fn open(data_dir: &Path) -> Result<History> {
         create_folder(data_dir)?;
         let path = data_dir.join(FILE);
         History::open_with(&path, STEPS).map_err(|trouble| trouble.of(&path))
     }
 
-    /// Opens the history of a data folder where there is one, and reads all of it to see that it is what was written.
+    /// Opens the history of a data folder where there is one, and reads all of it to see that it is
+    /// what was written.
     ///
     /// # Errors
     /// As [`History::open`].
@@ -64,18 +65,26 @@ impl History {
     }
 
     fn open_guarded(path: &Path, steps: &[&str], guard: Option<Guard>) -> Result<History, Trouble> {
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+            | OpenFlags::SQLITE_OPEN_CREATE
+            | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut connection = Connection::open_with_flags(path, flags)?;
         connection.busy_timeout(PATIENCE)?;
         connection.pragma_update(None, "foreign_keys", true)?;
-        // With a rollback journal (the folder may lie on a network, where a write-ahead log does not work) NORMAL survives a killed process as
-        // FULL does; what a power cut at the wrong instant may cost is a history, not a result.
+        // With a rollback journal (the folder may lie on a network, where a write-ahead log does
+        // not work) NORMAL survives a killed process as FULL does; what a power cut at the wrong
+        // instant may cost is a history, not a result.
         connection.pragma_update(None, "synchronous", "NORMAL")?;
         migrate(&mut connection, path, steps)?;
-        Ok(History { connection, path: path.to_owned(), _guard: guard })
+        Ok(History {
+            connection,
+            path: path.to_owned(),
+            _guard: guard,
+        })
     }
 
-    /// Renames a damaged history, with its journal; returns its new place, or `None` where it is whole: another process did so meanwhile.
+    /// Renames a damaged history, with its journal; returns its new place, or `None` where it is
+    /// whole: another process did so meanwhile.
     pub(super) fn set_aside(data_dir: &Path) -> Result<Option<PathBuf>> {
         let path = data_dir.join(FILE);
         let _guard = Guard::alone(&path)?;
@@ -85,10 +94,14 @@ impl History {
             Err(trouble) => return Err(trouble.of(&path)),
         }
         let beside = |suffix: &str| data_dir.join(format!("{FILE}{suffix}"));
-        let free = (1..).map(|i| format!(".damaged-{i}")).find(|name| !beside(name).exists()).unwrap_or_default();
+        let free = (1..)
+            .map(|i| format!(".damaged-{i}"))
+            .find(|name| !beside(name).exists())
+            .unwrap_or_default();
         let journal = beside("-journal");
         if journal.exists() {
-            fs::rename(&journal, beside(&format!("{free}-journal"))).map_err(|e| Error::io("rename", &journal, e))?;
+            fs::rename(&journal, beside(&format!("{free}-journal")))
+                .map_err(|e| Error::io("rename", &journal, e))?;
         }
         fs::rename(&path, beside(&free)).map_err(|e| Error::io("rename", &path, e))?;
         Ok(Some(beside(&free)))
@@ -100,8 +113,13 @@ impl History {
     }
 
     /// Writes in one transaction that has the file to itself from its first statement on.
-    fn write<T>(&mut self, work: impl FnOnce(&Transaction) -> rusqlite::Result<T>) -> Result<T, Trouble> {
-        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    fn write<T>(
+        &mut self,
+        work: impl FnOnce(&Transaction) -> rusqlite::Result<T>,
+    ) -> Result<T, Trouble> {
+        let transaction = self
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)?;
         let value = work(&transaction)?;
         transaction.commit()?;
         Ok(value)
@@ -109,8 +127,9 @@ impl History {
 
     /// Notes that a run began at `started` (seconds since 1970); returns its id.
     pub(super) fn begin(&mut self, begin: &Begin, started: f64) -> Result<i64, Trouble> {
-        let parameters = serde_json::to_string(&begin.parameters)
-            .map_err(|e| Trouble::Refused(Error::internal("failed to write settings as JSON").because(e)))?;
+        let parameters = serde_json::to_string(&begin.parameters).map_err(|e| {
+            Trouble::Refused(Error::internal("failed to write settings as JSON").because(e))
+        })?;
         self.write(|t| {
             t.execute(
                 "INSERT INTO runs (started, pipeline, title, command, folder, version, host, pid, birth, jobs, outcome, parameters)
@@ -134,17 +153,35 @@ impl History {
         })
     }
 
-    /// Whether `run` is the run that [`History::begin`] noted with the same arguments: the file may be another one by now.
+    /// Whether `run` is the run that [`History::begin`] noted with the same arguments: the file may
+    /// be another one by now.
     pub(super) fn holds(&self, run: i64, begin: &Begin, started: f64) -> Result<bool, Trouble> {
         let same = "SELECT count(*) FROM runs WHERE id = ?1 AND started = strftime('%Y-%m-%dT%H:%M:%fZ', ?2, 'unixepoch')
                     AND host = ?3 AND pid = ?4 AND birth = ?5 AND pipeline = ?6";
         let process = &begin.process;
-        let values = params![run, started, process.host, process.pid, process.birth, begin.pipeline];
-        Ok(self.connection.query_row(same, values, |row| row.get::<_, i64>(0))? == 1)
+        let values = params![
+            run,
+            started,
+            process.host,
+            process.pid,
+            process.birth,
+            begin.pipeline
+        ];
+        Ok(self
+            .connection
+            .query_row(same, values, |row| row.get::<_, i64>(0))?
+            == 1)
     }
 
-    /// Adds what happened since the last time: tasks, the revision where it is known by now, the end where it is there.
-    pub(super) fn add(&mut self, run: i64, pipeline: &str, tasks: &[TaskRow], news: News) -> Result<(), Trouble> {
+    /// Adds what happened since the last time: tasks, the revision where it is known by now, the
+    /// end where it is there.
+    pub(super) fn add(
+        &mut self,
+        run: i64,
+        pipeline: &str,
+        tasks: &[TaskRow],
+        news: News,
+    ) -> Result<(), Trouble> {
         self.write(|t| {
             let mut insert = t.prepare(
                 "INSERT OR REPLACE INTO tasks (run, task, stage, key, what, seconds, why, seal) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
@@ -190,18 +227,26 @@ fn predictions(pipeline: &str, row: &TaskRow) -> Option<Predictions> {
     let experiment = row.task.strip_prefix(EVALUATE)?.strip_prefix('/')?;
     let written = row.stage == EVALUATE && row.what != What::Failed && !row.key.is_empty();
     // A variant shares the cache of its pipeline.
-    let store = pipeline.split_once('@').map_or(pipeline, |(store, _)| store);
+    let store = pipeline
+        .split_once('@')
+        .map_or(pipeline, |(store, _)| store);
     let path = format!("cache/{store}/tasks/{EVALUATE}/{}/{PREDICTIONS}", row.key);
-    written.then(|| Predictions { experiment: experiment.to_owned(), key: row.key.clone(), path })
+    written.then(|| Predictions {
+        experiment: experiment.to_owned(),
+        key: row.key.clone(),
+        path,
+    })
 }
 
 /// Seconds since 1970.
 pub(super) fn now() -> f64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |time| time.as_secs_f64())
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0.0, |time| time.as_secs_f64())
 }
 
-/// Keeps a history from being renamed while it is open: SQLite knows a journal by its name, so a connection to a renamed file would take the
-/// journal of the new one for its own.
+/// Keeps a history from being renamed while it is open: SQLite knows a journal by its name, so a
+/// connection to a renamed file would take the journal of the new one for its own.
 #[derive(Debug)]
 struct Guard {
     _file: fs::File,
@@ -211,10 +256,16 @@ impl Guard {
     fn file(path: &Path) -> std::io::Result<fs::File> {
         let mut name = path.as_os_str().to_owned();
         name.push(".lock");
-        fs::OpenOptions::new().create(true).truncate(false).read(true).write(true).open(Path::new(&name))
+        fs::OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .read(true)
+            .write(true)
+            .open(Path::new(&name))
     }
 
-    /// Beside others. Where there are no locks, or no permission to have one, nobody sets a history aside either.
+    /// Beside others. Where there are no locks, or no permission to have one, nobody sets a history
+    /// aside either.
     fn shared(path: &Path) -> Option<Guard> {
         let file = Guard::file(path).ok()?;
         file.lock_shared().ok()?;

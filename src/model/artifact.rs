@@ -1,7 +1,9 @@
-//! A saved model: a folder of three files that says all that is needed to use it, and how it came to be.
+//! A saved model: a folder of three files that says all that is needed to use it, and how it came
+//! to be.
 //!
 //! - `model.json`: [`ModelInfo`], with the hash of the weights.
-//! - `model.safetensors`: the weights. Those of a network are in PyTorch's layouts under the names of an `nn.Sequential` called `layers`.
+//! - `model.safetensors`: the weights. Those of a network are in PyTorch's layouts under the names
+//!   of an `nn.Sequential` called `layers`.
 //! - `README.md`: the same for people.
 //!
 //! Where a run puts models under stable names, `tested.json` lies beside them: [`Tested`].
@@ -21,14 +23,18 @@ use crate::features::FeatureSet;
 use crate::files::{read_if_there, write_atomically};
 use crate::model::classifier::{Classifier, CnnClassifier, Majority};
 use crate::model::weights::{decode, encode};
-use crate::model::{Architecture, Domain, Forest, Knn, Layer, Logistic, NetSpec, NormStatistics, Params, Running, Svm, TrainSettings};
+use crate::model::{
+    Architecture, Domain, Forest, Knn, Layer, Logistic, NetSpec, NormStatistics, Params, Running,
+    Svm, TrainSettings,
+};
 use crate::split::TestSpeakers;
 use crate::transform::{BALANCED_SPEAKERS, Inputs, MOST_FRAMES, Scaler};
 
 /// Version of the folder's layout.
 pub const SCHEMA_VERSION: u32 = 2;
 
-/// Copies of a recording that are predicted with it: the mean of the probabilities counts. The model was trained on such copies.
+/// Copies of a recording that are predicted with it: the mean of the probabilities counts. The
+/// model was trained on such copies.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TestTimeAugment {
     /// Kinds of copies beside the recording itself, in the order of [`Variant::ALL`].
@@ -99,10 +105,13 @@ impl Tested {
     /// A data error where it cannot be read.
     pub fn read(dir: &Path) -> Result<Option<Tested>> {
         let path = dir.join(TESTED);
-        let Some(bytes) = read_if_there(&path)? else { return Ok(None) };
+        let Some(bytes) = read_if_there(&path)? else {
+            return Ok(None);
+        };
         serde_json::from_slice(&bytes).map(Some).map_err(|e| {
             let error = Error::data(format!("{} cannot be read", path.display())).because(e);
-            error.hint("copy the whole folder again, or remove this file, which no prediction needs")
+            error
+                .hint("copy the whole folder again, or remove this file, which no prediction needs")
         })
     }
 
@@ -111,7 +120,10 @@ impl Tested {
         let (bold, rest) = self.speakers.explain();
         let mut out = format!("\n## Tested on\n\n**{bold}** {rest}\n");
         if !self.guessed.is_empty() {
-            out += &format!("\n**Guessed from file names, not confirmed:** {}.\n", Attribute::list(&self.guessed));
+            out += &format!(
+                "\n**Guessed from file names, not confirmed:** {}.\n",
+                Attribute::list(&self.guessed)
+            );
         }
         out
     }
@@ -119,9 +131,19 @@ impl Tested {
     /// What a user of the models has to know; nothing where there is nothing unusual.
     pub fn warning(&self) -> Option<String> {
         let usual = matches!(self.speakers, TestSpeakers::Unseen | TestSpeakers::Shared);
-        let guessed = (!self.guessed.is_empty()).then(|| format!("{NOT_CONFIRMED}: {}", Attribute::list(&self.guessed)));
-        let said: Vec<String> = (!usual).then(|| self.speakers.phrase()).into_iter().chain(guessed).collect();
-        (!said.is_empty()).then(|| format!("the corpus that the model was trained and tested on: {}", said.join("; ")))
+        let guessed = (!self.guessed.is_empty())
+            .then(|| format!("{NOT_CONFIRMED}: {}", Attribute::list(&self.guessed)));
+        let said: Vec<String> = (!usual)
+            .then(|| self.speakers.phrase())
+            .into_iter()
+            .chain(guessed)
+            .collect();
+        (!said.is_empty()).then(|| {
+            format!(
+                "the corpus that the model was trained and tested on: {}",
+                said.join("; ")
+            )
+        })
     }
 }
 
@@ -169,10 +191,13 @@ impl Weights {
 }
 
 impl Weights {
-    /// Whether the values by class may be read as probabilities, so that a calibration error means something.
+    /// Whether the values by class may be read as probabilities, so that a calibration error means
+    /// something.
     pub fn estimates_probabilities(&self) -> bool {
         match self {
-            Weights::Cnn { .. } | Weights::Logistic(_) | Weights::Forest(_) | Weights::Knn(_) => true,
+            Weights::Cnn { .. } | Weights::Logistic(_) | Weights::Forest(_) | Weights::Knn(_) => {
+                true
+            }
             Weights::Svm(svm) => svm.calibration.is_some(),
             // The same for every recording.
             Weights::Majority(_) => false,
@@ -185,13 +210,18 @@ impl Weights {
             Weights::Cnn { .. } | Weights::Logistic(_) => {
                 "Probabilities are a softmax fitted by maximum likelihood; nothing calibrates them beyond that."
             }
-            Weights::Svm(Svm { calibration: Some(_), .. }) => {
+            Weights::Svm(Svm {
+                calibration: Some(_),
+                ..
+            }) => {
                 "Probabilities are calibrated: margins of utterances that were held out of the training part in turn give a sigmoid for each pair\n\
                  of classes, the pairs are coupled (Wu, Lin, Weng 2004), and one exponent corrects their confidence. The predicted class is that of the decision function; where coupling\n\
                  names another, the probabilities are changed as little as possible so that the predicted class has the highest. An average over several models\n\
                  or changed copies may name another class."
             }
-            Weights::Svm(Svm { calibration: None, .. }) => {
+            Weights::Svm(Svm {
+                calibration: None, ..
+            }) => {
                 "Values by class are no probabilities: the training part was too small to calibrate them, and only their order means anything."
             }
             Weights::Forest(_) => {
@@ -200,7 +230,9 @@ impl Weights {
             Weights::Knn(_) => {
                 "Probabilities are the neighbours' shares of the vote, in as coarse steps as there are neighbours; nothing calibrates them."
             }
-            Weights::Majority(_) => "Probabilities are the class shares of the training part, the same for every recording.",
+            Weights::Majority(_) => {
+                "Probabilities are the class shares of the training part, the same for every recording."
+            }
         }
     }
 
@@ -210,7 +242,9 @@ impl Weights {
     /// When the layers make no network.
     pub fn classifier(&self, spec: impl FnOnce() -> NetSpec) -> Result<Box<dyn Classifier>> {
         Ok(match self {
-            Weights::Cnn { params, running } => Box::new(CnnClassifier::new(spec(), params.clone(), running.clone())?),
+            Weights::Cnn { params, running } => {
+                Box::new(CnnClassifier::new(spec(), params.clone(), running.clone())?)
+            }
             Weights::Logistic(model) => Box::new(model.clone()),
             Weights::Svm(model) => Box::new(model.clone()),
             Weights::Forest(model) => Box::new(model.clone()),
@@ -250,19 +284,24 @@ impl SavedModel {
     /// The network, where the model is one.
     pub fn network(&self) -> Option<Result<CnnClassifier>> {
         match &self.weights {
-            Weights::Cnn { params, running } => Some(CnnClassifier::new(self.spec(), params.clone(), running.clone()).map_err(unusable)),
+            Weights::Cnn { params, running } => Some(
+                CnnClassifier::new(self.spec(), params.clone(), running.clone()).map_err(unusable),
+            ),
             _ => None,
         }
     }
 
-    /// As [`SavedModel::classifier`], of one row at a time: a network then takes a small part of the memory.
+    /// As [`SavedModel::classifier`], of one row at a time: a network then takes a small part of
+    /// the memory.
     ///
     /// # Errors
     /// As [`SavedModel::classifier`].
     pub fn classifier_of_rows(&self) -> Result<Box<dyn Classifier>> {
         match &self.weights {
             Weights::Cnn { params, running } => {
-                let network = CnnClassifier::with_batch(self.spec(), params.clone(), running.clone(), 1).map_err(unusable)?;
+                let network =
+                    CnnClassifier::with_batch(self.spec(), params.clone(), running.clone(), 1)
+                        .map_err(unusable)?;
                 Ok(Box::new(network))
             }
             _ => self.classifier(),
@@ -270,13 +309,19 @@ impl SavedModel {
     }
 
     fn spec(&self) -> NetSpec {
-        NetSpec { layers: self.info.layers.clone(), n_features: self.info.n_inputs(), n_classes: self.info.labels.len() }
+        NetSpec {
+            layers: self.info.layers.clone(),
+            n_features: self.info.n_inputs(),
+            n_classes: self.info.labels.len(),
+        }
     }
 }
 
 /// A saved model that cannot be put together is wrong data, whoever finds out.
 fn unusable(error: Error) -> Error {
-    Error::data("the saved model cannot be used").because(error).hint("copy the whole folder again, or train the model again")
+    Error::data("the saved model cannot be used")
+        .because(error)
+        .hint("copy the whole folder again, or train the model again")
 }
 
 /// What is wrong with an info, if anything.
@@ -285,24 +330,42 @@ fn flaw(info: &ModelInfo) -> Option<String> {
     if n == 0 || info.labels.is_empty() {
         return Some("it names no features or no labels".to_owned());
     }
-    if info.inputs.set.name() != info.feature_set || info.inputs.frames.is_some() != info.inputs.set.is_sequence() {
+    if info.inputs.set.name() != info.feature_set
+        || info.inputs.frames.is_some() != info.inputs.set.is_sequence()
+    {
         return Some("its inputs are not those of its feature set".to_owned());
     }
-    if info.inputs.frames.is_some_and(|frames| frames == 0 || frames > MOST_FRAMES) {
-        return Some(format!("its inputs have no frames, or more than {MOST_FRAMES}"));
+    if info
+        .inputs
+        .frames
+        .is_some_and(|frames| frames == 0 || frames > MOST_FRAMES)
+    {
+        return Some(format!(
+            "its inputs have no frames, or more than {MOST_FRAMES}"
+        ));
     }
     if !info.scaler.fits(n) {
-        let first = info.scaler.unusable().and_then(|column| info.feature_names.get(column));
-        let first = first.map(|name| format!("; that of {name} is the first that does not")).unwrap_or_default();
-        return Some(format!("its scaler does not hold a finite mean and a positive deviation for each of {n} features{first}"));
+        let first = info
+            .scaler
+            .unusable()
+            .and_then(|column| info.feature_names.get(column));
+        let first = first
+            .map(|name| format!("; that of {name} is the first that does not"))
+            .unwrap_or_default();
+        return Some(format!(
+            "its scaler does not hold a finite mean and a positive deviation for each of {n} features{first}"
+        ));
     }
     if !info.domain.fits(n) {
-        return Some(format!("its domain does not hold finite ranges for each of {n} features"));
+        return Some(format!(
+            "its domain does not hold finite ranges for each of {n} features"
+        ));
     }
     None
 }
 
-/// Writes the folder, creating it if need be; `model.json` comes last, so that a folder with one is whole.
+/// Writes the folder, creating it if need be; `model.json` comes last, so that a folder with one is
+/// whole.
 ///
 /// # Errors
 /// An internal error for a model that contradicts itself, and what the file system refuses.
@@ -313,7 +376,8 @@ pub fn save(dir: &Path, model: &SavedModel) -> Result<()> {
     let weights = encode(&model.weights, &model.info.layers)?;
     // What loading would refuse is not written: a training that ended in infinities, for one.
     read_weights(&model.info, model.weights.kind(), &weights).map_err(|why| {
-        Error::data(format!("a model cannot be saved: {why}")).hint("scale the inputs, or train with a lower learning rate")
+        Error::data(format!("a model cannot be saved: {why}"))
+            .hint("scale the inputs, or train with a lower learning rate")
     })?;
     let document = Document {
         schema_version: SCHEMA_VERSION,
@@ -321,7 +385,8 @@ pub fn save(dir: &Path, model: &SavedModel) -> Result<()> {
         weights_blake3: blake3::hash(&weights).to_hex().to_string(),
         info: model.info.clone(),
     };
-    let mut json = serde_json::to_vec_pretty(&document).map_err(|e| Error::internal("model.json cannot be serialised").because(e))?;
+    let mut json = serde_json::to_vec_pretty(&document)
+        .map_err(|e| Error::internal("model.json cannot be serialised").because(e))?;
     json.push(b'\n');
     write_atomically(&dir.join("model.safetensors"), &weights)?;
     write_atomically(&dir.join("README.md"), card(model).as_bytes())?;
@@ -329,24 +394,39 @@ pub fn save(dir: &Path, model: &SavedModel) -> Result<()> {
 }
 
 fn read_weights(info: &ModelInfo, kind: &str, bytes: &[u8]) -> Result<Weights, String> {
-    decode(kind, bytes, &info.layers, [info.n_inputs(), info.labels.len()])
+    decode(
+        kind,
+        bytes,
+        &info.layers,
+        [info.n_inputs(), info.labels.len()],
+    )
 }
 
-/// The bytes of a file of a model. Devices and pipes are refused: they have no end, or no beginning.
+/// The bytes of a file of a model. Devices and pipes are refused: they have no end, or no
+/// beginning.
 fn read(path: &Path) -> Result<Vec<u8>> {
     if std::fs::metadata(path).is_ok_and(|found| !found.is_file()) {
-        return Err(Error::data(format!("{} is no regular file", path.display())).hint("copy the whole folder of the model again"));
+        return Err(
+            Error::data(format!("{} is no regular file", path.display()))
+                .hint("copy the whole folder of the model again"),
+        );
     }
     read_if_there(path)?.ok_or_else(|| {
-        Error::missing(format!("there is no saved model: {} does not exist", path.display()))
-            .hint("name the folder that a training run wrote (it holds model.json and model.safetensors)")
+        Error::missing(format!(
+            "there is no saved model: {} does not exist",
+            path.display()
+        ))
+        .hint(
+            "name the folder that a training run wrote (it holds model.json and model.safetensors)",
+        )
     })
 }
 
 /// Reads a folder that [`save`] wrote, and checks that its parts fit each other.
 ///
 /// # Errors
-/// Missing where there is no model; a data error for another schema version, damaged files, and shapes that do not fit.
+/// Missing where there is no model; a data error for another schema version, damaged files, and
+/// shapes that do not fit.
 pub fn load(dir: &Path) -> Result<SavedModel> {
     #[derive(Deserialize)]
     struct Version {
@@ -354,7 +434,13 @@ pub fn load(dir: &Path) -> Result<SavedModel> {
     }
     let (json_path, weights_path) = (dir.join("model.json"), dir.join("model.safetensors"));
     let json = read(&json_path)?;
-    let unreadable = |e: serde_json::Error| Error::data(format!("{} is not a model description", json_path.display())).because(e);
+    let unreadable = |e: serde_json::Error| {
+        Error::data(format!(
+            "{} is not a model description",
+            json_path.display()
+        ))
+        .because(e)
+    };
     let Version { schema_version } = serde_json::from_slice(&json).map_err(unreadable)?;
     if schema_version != SCHEMA_VERSION {
         return Err(Error::data(format!(
@@ -365,18 +451,29 @@ pub fn load(dir: &Path) -> Result<SavedModel> {
     }
     let document: Document = serde_json::from_slice(&json).map_err(unreadable)?;
     if let Some(flaw) = flaw(&document.info) {
-        return Err(Error::data(format!("{} cannot be used: {flaw}", json_path.display())));
+        return Err(Error::data(format!(
+            "{} cannot be used: {flaw}",
+            json_path.display()
+        )));
     }
     let bytes = read(&weights_path)?;
     if blake3::hash(&bytes).to_hex().as_str() != document.weights_blake3 {
-        return Err(Error::data(format!("{} is damaged, or belongs to another model.json", weights_path.display()))
-            .hint("copy the whole folder again, or train the model again"));
+        return Err(Error::data(format!(
+            "{} is damaged, or belongs to another model.json",
+            weights_path.display()
+        ))
+        .hint("copy the whole folder again, or train the model again"));
     }
     let weights = read_weights(&document.info, &document.kind, &bytes)
         .map_err(|why| Error::data(format!("{} cannot be used: {why}", weights_path.display())))?;
-    let model = SavedModel { info: document.info, weights };
+    let model = SavedModel {
+        info: document.info,
+        weights,
+    };
     if let Weights::Cnn { .. } = model.weights {
-        model.spec().check().map_err(|e| Error::data(format!("{} cannot be used", json_path.display())).because(e))?;
+        model.spec().check().map_err(|e| {
+            Error::data(format!("{} cannot be used", json_path.display())).because(e)
+        })?;
     }
     Ok(model)
 }
@@ -386,7 +483,10 @@ fn card(model: &SavedModel) -> String {
     let info = &model.info;
     let what = match (&model.weights, info.architecture) {
         (Weights::Cnn { .. }, Some(architecture)) => {
-            format!("A convolutional network (`{}` of Issa, Demirci, Yazici 2020)", word(&architecture))
+            format!(
+                "A convolutional network (`{}` of Issa, Demirci, Yazici 2020)",
+                word(&architecture)
+            )
         }
         (Weights::Cnn { .. }, None) => "A convolutional network".to_owned(),
         (Weights::Logistic(_), _) => "A logistic regression".to_owned(),
@@ -411,15 +511,26 @@ fn card(model: &SavedModel) -> String {
         info.feature_code_version
     );
     if let Some(frames) = info.inputs.frames {
-        out += &format!("They are those of one of {frames} frames: longer recordings are cut to their middle, shorter ones padded.\n");
+        out += &format!(
+            "They are those of one of {frames} frames: longer recordings are cut to their middle, shorter ones padded.\n"
+        );
     }
     if info.inputs.set == FeatureSet::Issa193 {
-        out += &format!("Mel means are {}. ", if info.inputs.log_mel { "logarithms of power" } else { "raw power" });
+        out += &format!(
+            "Mel means are {}. ",
+            if info.inputs.log_mel {
+                "logarithms of power"
+            } else {
+                "raw power"
+            }
+        );
     }
     if info.inputs.is_transductive() {
         out += "Features of each speaker are first scaled with the means and standard deviations of all of that speaker's clips, those that the\n";
         out += "model was tested on among them, without their labels: its results are transductive, and it cannot tell anything of one clip alone.\n";
-        out += &format!("They hold only if {BALANCED_SPEAKERS}: for a speaker with clips of few emotions an\n");
+        out += &format!(
+            "They hold only if {BALANCED_SPEAKERS}: for a speaker with clips of few emotions an\n"
+        );
         out += "inductive model is the better choice.\n";
     }
     out += if info.scaler == Scaler::None {
@@ -429,7 +540,12 @@ fn card(model: &SavedModel) -> String {
     };
     out += &covered(info);
     out += "## Training\n\n";
-    out += &format!("Protocol `{}`, fold {}, seed {}.", markdown_code(&info.protocol), info.fold, info.seed);
+    out += &format!(
+        "Protocol `{}`, fold {}, seed {}.",
+        markdown_code(&info.protocol),
+        info.fold,
+        info.seed
+    );
     if let Some(train) = &info.train {
         out += &format!(
             " {} from learning rate {}, batches of {}, up to {} epochs{}.",
@@ -437,19 +553,30 @@ fn card(model: &SavedModel) -> String {
             train.learning_rate,
             train.batch_size,
             train.epochs,
-            if train.early_stopping.is_some() { ", ended by the validation loss" } else { "" }
+            if train.early_stopping.is_some() {
+                ", ended by the validation loss"
+            } else {
+                ""
+            }
         );
-        if info.layers.iter().any(|layer| matches!(layer, Layer::BatchNorm { .. })) {
+        if info
+            .layers
+            .iter()
+            .any(|layer| matches!(layer, Layer::BatchNorm { .. }))
+        {
             out += match train.batch_norm {
-                NormStatistics::Population => " Batch normalisation applies the means and variances over the whole training part.",
-                NormStatistics::MovingAverage => " Batch normalisation applies moving averages over the batches of training.",
+                NormStatistics::Population => {
+                    " Batch normalisation applies the means and variances over the whole training part."
+                }
+                NormStatistics::MovingAverage => {
+                    " Batch normalisation applies moving averages over the batches of training."
+                }
             };
         }
     }
     out += "\n\n";
     if let Weights::Cnn { .. } = model.weights {
-        out +=
-            "`model.safetensors` follows PyTorch: `layers.<i>` is the i-th layer, kernels are `[outputs, inputs, width]`, dense weights\n";
+        out += "`model.safetensors` follows PyTorch: `layers.<i>` is the i-th layer, kernels are `[outputs, inputs, width]`, dense weights\n";
         out += "`[outputs, inputs]`. The flatten keeps channels fastest (`x.transpose(1, 2).flatten(1)`), batch normalisation has epsilon 1e-3.\n\n";
     }
     out += "## Not for\n\n";
@@ -488,7 +615,10 @@ fn covered(info: &ModelInfo) -> String {
 
 /// The word that stands for a value in configuration files.
 fn word(value: &impl Serialize) -> String {
-    serde_json::to_value(value).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
+    serde_json::to_value(value)
+        .ok()
+        .and_then(|v| v.as_str().map(str::to_owned))
+        .unwrap_or_default()
 }
 
 #[cfg(test)]

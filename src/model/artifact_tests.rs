@@ -5,26 +5,49 @@ use crate::cancel::Cancel;
 use crate::error::Kind;
 use crate::model::test_data;
 use crate::model::{
-    Device, Durations, FeatureRanges, ForestSettings, Geometry, Kernel, KnnWeights, LogisticSettings, NormStatistics, Optimizer, Schedule,
-    SplitFeatures, SvmSettings,
+    Device, Durations, FeatureRanges, ForestSettings, Geometry, Kernel, KnnWeights,
+    LogisticSettings, NormStatistics, Optimizer, Schedule, SplitFeatures, SvmSettings,
 };
 use crate::transform::{Order, ScalerKind};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
 const LAYERS: [Layer; 6] = [
-    Layer::Conv { inputs: 1, outputs: 3, kernel: 5 },
+    Layer::Conv {
+        inputs: 1,
+        outputs: 3,
+        kernel: 5,
+    },
     Layer::BatchNorm { channels: 3 },
     Layer::Relu,
     Layer::MaxPool { size: 2 },
     Layer::Flatten,
-    Layer::Dense { inputs: 6, outputs: 3 },
+    Layer::Dense {
+        inputs: 6,
+        outputs: 3,
+    },
 ];
 
 fn domain() -> Domain {
-    let duration_s = Durations { min: 1.0, p01: 1.25, p05: 1.5, median: 2.0, p95: 4.0, p99: 4.5, max: 1.0 / 0.3 };
-    let features = FeatureRanges { min: vec![-3.25e-7; 4], p01: vec![-0.1; 4], p99: vec![1.0 / 3.0; 4], max: vec![f32::MAX; 4] };
-    Domain { duration_s, features }
+    let duration_s = Durations {
+        min: 1.0,
+        p01: 1.25,
+        p05: 1.5,
+        median: 2.0,
+        p95: 4.0,
+        p99: 4.5,
+        max: 1.0 / 0.3,
+    };
+    let features = FeatureRanges {
+        min: vec![-3.25e-7; 4],
+        p01: vec![-0.1; 4],
+        p99: vec![1.0 / 3.0; 4],
+        max: vec![f32::MAX; 4],
+    };
+    Domain {
+        duration_s,
+        features,
+    }
 }
 
 fn info(layers: &[Layer]) -> ModelInfo {
@@ -36,8 +59,16 @@ fn info(layers: &[Layer]) -> ModelInfo {
         profile: "librosa08".to_owned(),
         feature_code_version: 1,
         feature_names: (0..4).map(|i| format!("mfcc_{i:02}")).collect(),
-        inputs: Inputs { order: Order::Paper, log_mel: true, scaler: ScalerKind::Standard, ..Inputs::default() },
-        scaler: Scaler::Standard { mean: vec![0.1, f32::MIN_POSITIVE, -3.25e-7, 1.0 / 3.0], sd: vec![1.0, 0.7, f32::MAX, 1.1] },
+        inputs: Inputs {
+            order: Order::Paper,
+            log_mel: true,
+            scaler: ScalerKind::Standard,
+            ..Inputs::default()
+        },
+        scaler: Scaler::Standard {
+            mean: vec![0.1, f32::MIN_POSITIVE, -3.25e-7, 1.0 / 3.0],
+            sd: vec![1.0, 0.7, f32::MAX, 1.1],
+        },
         test_time_augment: None,
         domain: domain(),
         train: (!layers.is_empty()).then_some(TrainSettings {
@@ -61,27 +92,70 @@ fn info(layers: &[Layer]) -> ModelInfo {
         protocol: "random-5-fold".to_owned(),
         fold: 2,
         seed: u64::MAX,
-        provenance: BTreeMap::from([("uar".to_owned(), "0.71".to_owned()), ("ser".to_owned(), "0.1.0".to_owned())]),
+        provenance: BTreeMap::from([
+            ("uar".to_owned(), "0.71".to_owned()),
+            ("ser".to_owned(), "0.1.0".to_owned()),
+        ]),
     }
 }
 
 fn cnn() -> SavedModel {
     let params = Params::init(&LAYERS, &mut ChaCha8Rng::seed_from_u64(1));
-    let running = Running { means: vec![vec![0.5, -0.25, 0.0]], variances: vec![vec![1.0, 2.0, 0.125]] };
-    SavedModel { info: info(&LAYERS), weights: Weights::Cnn { params, running } }
+    let running = Running {
+        means: vec![vec![0.5, -0.25, 0.0]],
+        variances: vec![vec![1.0, 2.0, 0.125]],
+    };
+    SavedModel {
+        info: info(&LAYERS),
+        weights: Weights::Cnn { params, running },
+    }
 }
 
 fn all() -> Vec<SavedModel> {
     let train = test_data::parts(&[0, 2, 0, 2, 0, 2, 2], 0, 3, 4).train;
-    let logistic =
-        Logistic::fit(&LogisticSettings { c: 1.0, max_iterations: 100, standardised: true }, &train, &Cancel::default()).expect("logistic");
-    let svm = |kernel| Svm::fit(&SvmSettings { kernel, c: 1.0, gamma: None }, &train, &Cancel::default()).expect("svm");
+    let logistic = Logistic::fit(
+        &LogisticSettings {
+            c: 1.0,
+            max_iterations: 100,
+            standardised: true,
+        },
+        &train,
+        &Cancel::default(),
+    )
+    .expect("logistic");
+    let svm = |kernel| {
+        Svm::fit(
+            &SvmSettings {
+                kernel,
+                c: 1.0,
+                gamma: None,
+            },
+            &train,
+            &Cancel::default(),
+        )
+        .expect("svm")
+    };
     let folds = [0, 0, 1, 1, 0, 1, 1];
     let geometry = Geometry::of(Kernel::Rbf, &train, &Cancel::default()).expect("geometry");
-    let calibrated =
-        Svm::fit_on(&SvmSettings { kernel: Kernel::Rbf, c: 1.0, gamma: None }, &train, &geometry, Some(&folds), &Cancel::default());
-    let settings = ForestSettings { trees: 9, max_depth: None, min_leaf: 1, features: SplitFeatures::Sqrt };
-    let forest = Forest::fit(&settings, &train, 0, &Cancel::default(), &mut |_| {}).expect("forest");
+    let calibrated = Svm::fit_on(
+        &SvmSettings {
+            kernel: Kernel::Rbf,
+            c: 1.0,
+            gamma: None,
+        },
+        &train,
+        &geometry,
+        Some(&folds),
+        &Cancel::default(),
+    );
+    let settings = ForestSettings {
+        trees: 9,
+        max_depth: None,
+        min_leaf: 1,
+        features: SplitFeatures::Sqrt,
+    };
+    let forest =
+        Forest::fit(&settings, &train, 0, &Cancel::default(), &mut |_| {}).expect("forest");
     let baselines = [
         Weights::Logistic(logistic),
         Weights::Svm(svm(Kernel::Rbf)),
@@ -92,7 +166,10 @@ fn all() -> Vec<SavedModel> {
         Weights::Majority(Majority::fit(&train).expect("majority")),
     ];
     let mut models = vec![cnn()];
-    models.extend(baselines.map(|weights| SavedModel { info: info(&[]), weights }));
+    models.extend(baselines.map(|weights| SavedModel {
+        info: info(&[]),
+        weights,
+    }));
     models
 }
 
@@ -106,36 +183,70 @@ fn every_kind_round_trips_bit_for_bit_in_the_same_bytes() {
         assert_eq!(loaded, model);
         save(&b, &loaded).expect("saved again");
         for file in ["model.json", "model.safetensors", "README.md"] {
-            assert_eq!(fs::read(a.join(file)).expect("a"), fs::read(b.join(file)).expect("b"), "{file}");
+            assert_eq!(
+                fs::read(a.join(file)).expect("a"),
+                fs::read(b.join(file)).expect("b"),
+                "{file}"
+            );
         }
         let x = test_data::parts(&[0, 1], 0, 3, 4).train;
-        let p = loaded.classifier().expect("usable").probabilities(x.x()).expect("probabilities");
-        assert!(p.chunks(3).all(|row| (row.iter().sum::<f32>() - 1.0).abs() < 1e-5), "{}: {p:?}", model.weights.kind());
+        let p = loaded
+            .classifier()
+            .expect("usable")
+            .probabilities(x.x())
+            .expect("probabilities");
+        assert!(
+            p.chunks(3)
+                .all(|row| (row.iter().sum::<f32>() - 1.0).abs() < 1e-5),
+            "{}: {p:?}",
+            model.weights.kind()
+        );
     }
 }
 
 #[test]
 fn kernels_are_stored_as_pytorch_has_them() {
     let model = cnn();
-    let Weights::Cnn { params, .. } = &model.weights else { unreachable!("a network") };
+    let Weights::Cnn { params, .. } = &model.weights else {
+        unreachable!("a network")
+    };
     let bytes = encode(&model.weights, &LAYERS).expect("encoded");
     let file = safetensors::SafeTensors::deserialize(&bytes).expect("safetensors");
     let value = |name: &str, at: usize| {
         let data = file.tensor(name).expect("tensor").data();
         f32::from_le_bytes(data[4 * at..4 * at + 4].try_into().expect("four bytes"))
     };
-    assert_eq!(file.tensor("layers.0.weight").expect("kernel").shape(), [3, 1, 5]);
+    assert_eq!(
+        file.tensor("layers.0.weight").expect("kernel").shape(),
+        [3, 1, 5]
+    );
     // Output 2, input 0, tap 4.
-    assert_eq!(value("layers.0.weight", 2 * 5 + 4), params.tensors[0][4 * 3 + 2]);
-    assert_eq!(file.tensor("layers.5.weight").expect("dense").shape(), [3, 6]);
-    assert_eq!(value("layers.5.weight", 6 + 4), params.tensors[4][4 * 3 + 1]);
+    assert_eq!(
+        value("layers.0.weight", 2 * 5 + 4),
+        params.tensors[0][4 * 3 + 2]
+    );
+    assert_eq!(
+        file.tensor("layers.5.weight").expect("dense").shape(),
+        [3, 6]
+    );
+    assert_eq!(
+        value("layers.5.weight", 6 + 4),
+        params.tensors[4][4 * 3 + 1]
+    );
     assert_eq!(value("layers.1.running_var", 2), 0.125);
 }
 
 #[test]
 fn the_card_says_what_the_model_is_not_for() {
     let card = card(&cnn());
-    for part in ["# tiny on synthetic", "angry, calm, sad", "fold 2", "It must not be used to judge", "- uar: 0.71", "rmsprop"] {
+    for part in [
+        "# tiny on synthetic",
+        "angry, calm, sad",
+        "fold 2",
+        "It must not be used to judge",
+        "- uar: 0.71",
+        "rmsprop",
+    ] {
         assert!(card.contains(part), "{part} in {card}");
     }
 }
@@ -143,7 +254,10 @@ fn the_card_says_what_the_model_is_not_for() {
 #[test]
 fn a_folder_without_a_model_is_missing() {
     let folder = tempfile::tempdir().expect("folder");
-    assert_eq!(load(folder.path()).expect_err("empty").kind(), Kind::Missing);
+    assert_eq!(
+        load(folder.path()).expect_err("empty").kind(),
+        Kind::Missing
+    );
     save(folder.path(), &cnn()).expect("saved");
     fs::remove_file(folder.path().join("model.safetensors")).expect("removed");
     assert_eq!(load(folder.path()).expect_err("half").kind(), Kind::Missing);
@@ -178,14 +292,46 @@ fn damage_is_told_apart() {
     assert!(damaged("model.safetensors", flip).contains("is damaged"));
     assert!(damaged("model.safetensors", |_| Vec::new()).contains("is damaged"));
     assert!(damaged("model.json", |_| b"{".to_vec()).contains("is not a model description"));
-    assert!(damaged("model.json", replaced("\"schema_version\": 2", "\"schema_version\": 9")).contains("schema version 9"));
-    assert!(damaged("model.json", replaced("\"kind\": \"cnn\"", "\"kind\": \"forest\"")).contains("no model of kind \"forest\""));
-    assert!(damaged("model.json", replaced("\"outputs\": 3,", "\"outputs\": 4,")).contains("has shape [3, 1, 5] instead of [4, 1, 5]"));
-    assert!(damaged("model.json", replaced("\"mfcc_03\"", "\"mfcc_03\", \"more\"")).contains("scaler does not hold"));
-    assert!(damaged("model.json", replaced("      0.7,", "      1e39,")).contains("that of mfcc_01 is the first"));
-    assert!(damaged("model.json", replaced("      1.1\n", "      -1.1\n")).contains("that of mfcc_03 is the first"));
-    assert!(damaged("model.json", replaced("-0.1,", "-0.1, -0.1,")).contains("domain does not hold"));
-    assert!(damaged("model.json", replaced("\"sad\"", "\"sad\", \"bored\"")).contains("as many outputs as classes"));
+    assert!(
+        damaged(
+            "model.json",
+            replaced("\"schema_version\": 2", "\"schema_version\": 9")
+        )
+        .contains("schema version 9")
+    );
+    assert!(
+        damaged(
+            "model.json",
+            replaced("\"kind\": \"cnn\"", "\"kind\": \"forest\"")
+        )
+        .contains("no model of kind \"forest\"")
+    );
+    assert!(
+        damaged("model.json", replaced("\"outputs\": 3,", "\"outputs\": 4,"))
+            .contains("has shape [3, 1, 5] instead of [4, 1, 5]")
+    );
+    assert!(
+        damaged(
+            "model.json",
+            replaced("\"mfcc_03\"", "\"mfcc_03\", \"more\"")
+        )
+        .contains("scaler does not hold")
+    );
+    assert!(
+        damaged("model.json", replaced("      0.7,", "      1e39,"))
+            .contains("that of mfcc_01 is the first")
+    );
+    assert!(
+        damaged("model.json", replaced("      1.1\n", "      -1.1\n"))
+            .contains("that of mfcc_03 is the first")
+    );
+    assert!(
+        damaged("model.json", replaced("-0.1,", "-0.1, -0.1,")).contains("domain does not hold")
+    );
+    assert!(
+        damaged("model.json", replaced("\"sad\"", "\"sad\", \"bored\""))
+            .contains("as many outputs as classes")
+    );
 }
 
 #[test]
@@ -195,15 +341,34 @@ fn weights_that_contradict_themselves_are_refused() {
         let bytes = encode(&model.weights, &model.info.layers).expect("encoded");
         let kind = model.weights.kind();
         assert!(decode(kind, &bytes, &model.info.layers, [4, 3]).is_ok());
-        assert!(decode(kind, &bytes[..bytes.len() - 1], &model.info.layers, [4, 3]).expect_err("cut").contains("safetensors"));
+        assert!(
+            decode(kind, &bytes[..bytes.len() - 1], &model.info.layers, [4, 3])
+                .expect_err("cut")
+                .contains("safetensors")
+        );
         if kind != "cnn" {
-            assert!(decode(kind, &bytes, &[], [4, 2]).is_err() || kind == "majority", "{kind}");
-            assert!(decode("cnn", &bytes, &[], [4, 3]).expect_err("other kind").contains("belongs to no part"));
+            assert!(
+                decode(kind, &bytes, &[], [4, 2]).is_err() || kind == "majority",
+                "{kind}"
+            );
+            assert!(
+                decode("cnn", &bytes, &[], [4, 3])
+                    .expect_err("other kind")
+                    .contains("belongs to no part")
+            );
         }
     }
-    let huge = [Layer::Conv { inputs: usize::MAX, outputs: usize::MAX, kernel: usize::MAX }];
+    let huge = [Layer::Conv {
+        inputs: usize::MAX,
+        outputs: usize::MAX,
+        kernel: usize::MAX,
+    }];
     let bytes = encode(&cnn().weights, &LAYERS).expect("encoded");
-    assert!(decode("cnn", &bytes, &huge, [4, 3]).expect_err("huge").contains("has shape"));
+    assert!(
+        decode("cnn", &bytes, &huge, [4, 3])
+            .expect_err("huge")
+            .contains("has shape")
+    );
 }
 
 #[test]
@@ -214,7 +379,11 @@ fn weights_that_are_no_numbers_are_refused() {
             params.tensors[0][3] = value;
         }
         let bytes = encode(&model.weights, &LAYERS).expect("encoded");
-        assert!(decode("cnn", &bytes, &LAYERS, [4, 3]).expect_err("broken").contains("not finite"));
+        assert!(
+            decode("cnn", &bytes, &LAYERS, [4, 3])
+                .expect_err("broken")
+                .contains("not finite")
+        );
     }
 }
 
@@ -222,14 +391,22 @@ fn weights_that_are_no_numbers_are_refused() {
 fn weights_that_cannot_be_are_refused_by_name() {
     let refusal = |model: &SavedModel| {
         let layers = &model.info.layers;
-        decode(model.weights.kind(), &encode(&model.weights, layers).expect("encoded"), layers, [4, 3]).expect_err("impossible")
+        decode(
+            model.weights.kind(),
+            &encode(&model.weights, layers).expect("encoded"),
+            layers,
+            [4, 3],
+        )
+        .expect_err("impossible")
     };
     let change = |weights: &mut Weights| match weights {
         Weights::Cnn { running, .. } => {
             running.variances[0][1] = -0.5;
             Some("layers.1.running_var holds -0.5")
         }
-        Weights::Svm(Svm { gamma: Some(gamma), .. }) => {
+        Weights::Svm(Svm {
+            gamma: Some(gamma), ..
+        }) => {
             *gamma = -2.0;
             Some("gamma holds -2")
         }
@@ -253,11 +430,17 @@ fn weights_that_cannot_be_are_refused_by_name() {
     };
     let mut refused = 0;
     for mut model in all() {
-        let Some(expected) = change(&mut model.weights) else { continue };
+        let Some(expected) = change(&mut model.weights) else {
+            continue;
+        };
         assert!(refusal(&model).contains(expected), "{}", refusal(&model));
         let folder = tempfile::tempdir().expect("folder");
-        let error = save(&folder.path().join("m"), &model).expect_err("nothing may be saved that cannot be loaded");
-        assert!(error.kind() == Kind::Data && error.to_string().contains(expected), "{error}");
+        let error = save(&folder.path().join("m"), &model)
+            .expect_err("nothing may be saved that cannot be loaded");
+        assert!(
+            error.kind() == Kind::Data && error.to_string().contains(expected),
+            "{error}"
+        );
         assert!(!folder.path().join("m").exists());
         refused += 1;
     }
@@ -273,7 +456,10 @@ fn a_device_is_no_model() {
         fs::remove_file(folder.path().join(file)).expect("removed");
         std::os::unix::fs::symlink("/dev/zero", folder.path().join(file)).expect("link");
         let error = load(folder.path()).expect_err("endless");
-        assert!(error.kind() == Kind::Data && error.to_string().contains("is no regular file"), "{error}");
+        assert!(
+            error.kind() == Kind::Data && error.to_string().contains("is no regular file"),
+            "{error}"
+        );
         fs::remove_file(folder.path().join(file)).expect("removed");
     }
 }
@@ -283,9 +469,21 @@ fn names_in_a_card_are_text() {
     let mut model = cnn();
     model.info.labels[0] = "<script>x</script>\u{1b}[2J\u{202e}".to_owned();
     model.info.corpus = "[c](javascript:0)\n# heading".to_owned();
-    model.info.provenance.insert("fold_name".to_owned(), "speaker <img src=x>|`".to_owned());
+    model
+        .info
+        .provenance
+        .insert("fold_name".to_owned(), "speaker <img src=x>|`".to_owned());
     let card = card(&model);
-    assert!(card.starts_with("# tiny on \\[c\\](javascript:0) \\# heading\n"), "{card}");
-    assert!(card.contains("&lt;script&gt;x&lt;/script&gt;\u{fffd}\\[2J\u{fffd}, calm, sad"), "{card}");
-    assert!(card.contains("- fold\\_name: speaker &lt;img src=x&gt;\\|\\`"), "{card}");
+    assert!(
+        card.starts_with("# tiny on \\[c\\](javascript:0) \\# heading\n"),
+        "{card}"
+    );
+    assert!(
+        card.contains("&lt;script&gt;x&lt;/script&gt;\u{fffd}\\[2J\u{fffd}, calm, sad"),
+        "{card}"
+    );
+    assert!(
+        card.contains("- fold\\_name: speaker &lt;img src=x&gt;\\|\\`"),
+        "{card}"
+    );
 }

@@ -1,4 +1,5 @@
-//! The rows of each training step: order, targets and sample weights, all drawn from streams keyed by seed and epoch.
+//! The rows of each training step: order, targets and sample weights, all drawn from streams keyed
+//! by seed and epoch.
 
 use std::f64::consts::TAU;
 
@@ -19,7 +20,8 @@ pub(crate) enum Purpose {
     Masks = 4,
 }
 
-/// The stream of one purpose in one epoch: nothing depends on what was drawn before, so a resumed training needs no generator's state.
+/// The stream of one purpose in one epoch: nothing depends on what was drawn before, so a resumed
+/// training needs no generator's state.
 pub(crate) fn stream(seed: u64, epoch: usize, purpose: Purpose) -> ChaCha8Rng {
     let mut key = [0; 32];
     key[..8].copy_from_slice(&seed.to_le_bytes());
@@ -28,9 +30,13 @@ pub(crate) fn stream(seed: u64, epoch: usize, purpose: Purpose) -> ChaCha8Rng {
     ChaCha8Rng::from_seed(key)
 }
 
-/// Row ranges of the steps of an epoch over `rows` rows; a last step of one row joins the one before (batch normalisation needs two rows).
+/// Row ranges of the steps of an epoch over `rows` rows; a last step of one row joins the one
+/// before (batch normalisation needs two rows).
 pub(crate) fn steps(rows: usize, batch_size: usize) -> Vec<std::ops::Range<usize>> {
-    let mut steps: Vec<_> = (0..rows).step_by(batch_size).map(|start| start..rows.min(start + batch_size)).collect();
+    let mut steps: Vec<_> = (0..rows)
+        .step_by(batch_size)
+        .map(|start| start..rows.min(start + batch_size))
+        .collect();
     if steps.len() > 1 && rows % batch_size == 1 {
         steps.pop();
         if let Some(last) = steps.last_mut() {
@@ -40,14 +46,24 @@ pub(crate) fn steps(rows: usize, batch_size: usize) -> Vec<std::ops::Range<usize
     steps
 }
 
-/// Weights of the classes by inverse frequency, so that a row weighs 1 on average; classes without rows weigh 0.
+/// Weights of the classes by inverse frequency, so that a row weighs 1 on average; classes without
+/// rows weigh 0.
 pub(crate) fn class_weights(y: &[usize], n_classes: usize) -> Vec<f32> {
     let mut counts = vec![0usize; n_classes];
     for &class in y {
         counts[class] += 1;
     }
     let present = counts.iter().filter(|&&c| c > 0).count();
-    counts.iter().map(|&c| if c == 0 { 0.0 } else { (y.len() as f64 / (present * c) as f64) as f32 }).collect()
+    counts
+        .iter()
+        .map(|&c| {
+            if c == 0 {
+                0.0
+            } else {
+                (y.len() as f64 / (present * c) as f64) as f32
+            }
+        })
+        .collect()
 }
 
 /// The buffers of one step and the streams of one epoch.
@@ -73,12 +89,18 @@ pub(crate) struct Batches<'a> {
 
 impl<'a> Batches<'a> {
     /// No epoch begun yet.
-    pub(crate) fn new(train: &'a Part<Training>, settings: &TrainSettings, channels: usize) -> Self {
+    pub(crate) fn new(
+        train: &'a Part<Training>,
+        settings: &TrainSettings,
+        channels: usize,
+    ) -> Self {
         Batches {
             train,
             smoothing: settings.label_smoothing as f32,
             mixup: settings.mixup,
-            class_weights: settings.class_weights.then(|| class_weights(train.y(), train.n_classes())),
+            class_weights: settings
+                .class_weights
+                .then(|| class_weights(train.y(), train.n_classes())),
             order: Vec::new(),
             dropout: stream(0, 0, Purpose::Dropout),
             mixing: stream(0, 0, Purpose::Mixup),
@@ -94,13 +116,15 @@ impl<'a> Batches<'a> {
     /// Shuffles for an epoch.
     pub(crate) fn begin(&mut self, seed: u64, epoch: usize) {
         self.order = (0..self.train.len()).collect();
-        self.order.shuffle(&mut stream(seed, epoch, Purpose::Shuffle));
+        self.order
+            .shuffle(&mut stream(seed, epoch, Purpose::Shuffle));
         self.dropout = stream(seed, epoch, Purpose::Dropout);
         self.mixing = stream(seed, epoch, Purpose::Mixup);
         self.changing = stream(seed, epoch, Purpose::Masks);
     }
 
-    /// Fills the buffers with the next step's rows and returns its dropout key; steps are taken in order.
+    /// Fills the buffers with the next step's rows and returns its dropout key; steps are taken in
+    /// order.
     pub(crate) fn fill(&mut self, step: std::ops::Range<usize>) -> u64 {
         let (train, classes) = (self.train, self.train.n_classes());
         self.x.clear();
@@ -111,7 +135,12 @@ impl<'a> Batches<'a> {
             let begin = self.x.len();
             self.x.extend_from_slice(train.x().row(row));
             if let Some(spec_augment) = &self.spec_augment {
-                change(&mut self.x[begin..], self.channels, spec_augment, &mut self.changing);
+                change(
+                    &mut self.x[begin..],
+                    self.channels,
+                    spec_augment,
+                    &mut self.changing,
+                );
             }
             let floor = self.smoothing / classes as f32;
             let start = self.targets.len();
@@ -119,7 +148,8 @@ impl<'a> Batches<'a> {
             self.targets[start + train.y()[row]] += 1.0 - self.smoothing;
         }
         if let Some(weights) = &self.class_weights {
-            self.weights.extend(rows.iter().map(|&row| weights[train.y()[row]]));
+            self.weights
+                .extend(rows.iter().map(|&row| weights[train.y()[row]]));
         }
         if self.mixup > 0.0 {
             self.mix();
@@ -127,12 +157,15 @@ impl<'a> Batches<'a> {
         self.dropout.next_u64()
     }
 
-    /// Mixes every row with a partner of the same step (Zhang et al. 2018, arXiv 1710.09412), one share per row.
+    /// Mixes every row with a partner of the same step (Zhang et al. 2018, arXiv 1710.09412), one
+    /// share per row.
     fn mix(&mut self) {
         let n = self.x.len() / self.train.x().cols();
         let mut partners: Vec<usize> = (0..n).collect();
         partners.shuffle(&mut self.mixing);
-        let shares: Vec<f32> = (0..n).map(|_| beta(self.mixup, &mut self.mixing) as f32).collect();
+        let shares: Vec<f32> = (0..n)
+            .map(|_| beta(self.mixup, &mut self.mixing) as f32)
+            .collect();
         let blend = |values: &mut Vec<f32>| {
             let width = values.len() / n;
             let old = values.clone();
@@ -171,7 +204,9 @@ fn change(frames: &mut [f32], channels: usize, spec_augment: &SpecAugment, rng: 
     };
     for _ in 0..spec_augment.frequency_masks {
         let masked = stretch(spec_augment.frequency_width, channels);
-        frames.chunks_exact_mut(channels).for_each(|frame| frame[masked.clone()].fill(0.0));
+        frames
+            .chunks_exact_mut(channels)
+            .for_each(|frame| frame[masked.clone()].fill(0.0));
     }
     for _ in 0..spec_augment.time_masks {
         let masked = stretch(spec_augment.time_width, length);
@@ -241,7 +276,12 @@ mod tests {
         };
         let (first, again, second, other) = (epoch(1, 1), epoch(1, 1), epoch(1, 2), epoch(2, 1));
         assert_eq!(first, again);
-        assert!(first.0 != second.0 && first.0 != other.0 && first.1 != second.1 && first.1[0] != first.1[1]);
+        assert!(
+            first.0 != second.0
+                && first.0 != other.0
+                && first.1 != second.1
+                && first.1[0] != first.1[1]
+        );
         let sorted = |mut x: Vec<f32>| {
             x.sort_by(f32::total_cmp);
             x
@@ -252,24 +292,44 @@ mod tests {
     #[test]
     fn targets_weights_and_mixtures_stay_distributions() {
         let parts = test_data::parts(&[0, 0, 0, 1, 0, 0], 0, 3, 2);
-        let settings = TrainSettings { label_smoothing: 0.3, class_weights: true, mixup: 0.4, ..settings() };
+        let settings = TrainSettings {
+            label_smoothing: 0.3,
+            class_weights: true,
+            mixup: 0.4,
+            ..settings()
+        };
         let mut batches = Batches::new(&parts.train, &settings, 1);
         batches.begin(3, 1);
         batches.fill(0..6);
         for row in batches.targets.chunks(3) {
-            assert!((row.iter().sum::<f32>() - 1.0).abs() < 1e-6 && row.iter().all(|&p| p >= 0.1 - 1e-6), "{row:?}");
+            assert!(
+                (row.iter().sum::<f32>() - 1.0).abs() < 1e-6
+                    && row.iter().all(|&p| p >= 0.1 - 1e-6),
+                "{row:?}"
+            );
         }
         assert_eq!(class_weights(parts.train.y(), 3), [0.6, 3.0, 0.0]);
         assert!(batches.weights.iter().all(|w| (0.6..=3.0).contains(w)));
         batches.mixup = 0.0;
         batches.fill(0..6);
-        assert!(batches.targets.chunks(3).all(|row| row.iter().any(|&p| (p - 0.8).abs() < 1e-6)));
+        assert!(
+            batches
+                .targets
+                .chunks(3)
+                .all(|row| row.iter().any(|&p| (p - 0.8).abs() < 1e-6))
+        );
         assert!((batches.weights.iter().sum::<f32>() - 6.0).abs() < 1e-5);
     }
 
     #[test]
     fn spectrograms_are_shifted_and_masked() {
-        let spec_augment = SpecAugment { frequency_masks: 1, frequency_width: 2, time_masks: 1, time_width: 3, shift: 4 };
+        let spec_augment = SpecAugment {
+            frequency_masks: 1,
+            frequency_width: 2,
+            time_masks: 1,
+            time_width: 3,
+            shift: 4,
+        };
         let original: Vec<f32> = (1..=200).map(|v| v as f32).collect();
         let mut rng = stream(5, 1, Purpose::Masks);
         let (mut shifts, mut bands, mut times) = (vec![], vec![], vec![]);
@@ -277,17 +337,42 @@ mod tests {
             let mut frames = original.clone();
             change(&mut frames, 10, &spec_augment, &mut rng);
             // What is left of a value says by how many frames it moved.
-            let moved: Vec<i64> = frames.iter().enumerate().filter(|(_, v)| **v != 0.0).map(|(i, v)| i as i64 - (*v as i64 - 1)).collect();
+            let moved: Vec<i64> = frames
+                .iter()
+                .enumerate()
+                .filter(|(_, v)| **v != 0.0)
+                .map(|(i, v)| i as i64 - (*v as i64 - 1))
+                .collect();
             assert!(moved.iter().all(|by| *by == moved[0] && by % 10 == 0));
             shifts.push(moved[0] / 10);
-            bands.push((0..10).filter(|c| (0..20).all(|t| frames[t * 10 + c] == 0.0)).count());
-            times.push((0..20).filter(|t| (0..10).all(|c| frames[t * 10 + c] == 0.0)).count());
+            bands.push(
+                (0..10)
+                    .filter(|c| (0..20).all(|t| frames[t * 10 + c] == 0.0))
+                    .count(),
+            );
+            times.push(
+                (0..20)
+                    .filter(|t| (0..10).all(|c| frames[t * 10 + c] == 0.0))
+                    .count(),
+            );
         }
-        assert_eq!((shifts.iter().min(), shifts.iter().max()), (Some(&-4), Some(&4)));
-        assert_eq!((bands.iter().min(), bands.iter().max()), (Some(&0), Some(&2)));
+        assert_eq!(
+            (shifts.iter().min(), shifts.iter().max()),
+            (Some(&-4), Some(&4))
+        );
+        assert_eq!(
+            (bands.iter().min(), bands.iter().max()),
+            (Some(&0), Some(&2))
+        );
         assert!(times.iter().max() == Some(&7) && times.contains(&0));
         let mut same = original.clone();
-        let nothing = SpecAugment { frequency_masks: 0, frequency_width: 0, time_masks: 0, time_width: 0, shift: 0 };
+        let nothing = SpecAugment {
+            frequency_masks: 0,
+            frequency_width: 0,
+            time_masks: 0,
+            time_width: 0,
+            shift: 0,
+        };
         change(&mut same, 10, &nothing, &mut rng);
         assert_eq!(same, original);
     }
@@ -300,7 +385,10 @@ mod tests {
             let mean = draws.iter().sum::<f64>() / 20_000.0;
             let variance = draws.iter().map(|d| (d - mean).powi(2)).sum::<f64>() / 20_000.0;
             assert!((mean - 0.5).abs() < 0.015, "alpha {alpha}: mean {mean}");
-            assert!((variance - 0.25 / (2.0 * alpha + 1.0)).abs() < 0.005, "alpha {alpha}: variance {variance}");
+            assert!(
+                (variance - 0.25 / (2.0 * alpha + 1.0)).abs() < 0.005,
+                "alpha {alpha}: variance {variance}"
+            );
         }
     }
 }

@@ -1,4 +1,5 @@
-//! The networks as a burn module: their definition, and the reference that the CPU engine is measured against.
+//! The networks as a burn module: their definition, and the reference that the CPU engine is
+//! measured against.
 
 use burn::module::{Module, Param, RunningState};
 use burn::nn::conv::{Conv1d, Conv1dConfig};
@@ -11,13 +12,17 @@ use crate::error::{Error, Result};
 use crate::model::architecture::input_channels;
 use crate::model::device::gave_up;
 use crate::model::engine::dropout_mask;
-use crate::model::{ATTEND_EPSILON, BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM, Layer, Params, Running};
+use crate::model::{
+    ATTEND_EPSILON, BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM, Layer, Params, Running,
+};
 
 /// A network built from a list of layers.
 ///
-/// `forward` works on any burn device. On an autodiff device batch normalisation uses the batch and updates its running statistics,
-/// elsewhere it uses the running statistics. Dropout is part of the call and not of the module: burn's own draws from one generator per
-/// process, which would tie concurrent trainings together, so masks come from a key instead and are the same on every device.
+/// `forward` works on any burn device. On an autodiff device batch normalisation uses the batch and
+/// updates its running statistics, elsewhere it uses the running statistics. Dropout is part of the
+/// call and not of the module: burn's own draws from one generator per process, which would tie
+/// concurrent trainings together, so masks come from a key instead and are the same on every
+/// device.
 #[derive(Module, Debug)]
 pub struct Cnn {
     conv: Vec<Conv1d>,
@@ -28,14 +33,15 @@ pub struct Cnn {
     layers: Vec<Layer>,
 }
 
-/// What flows between layers: `[batch, channels, length]` until the flatten, `[batch, features]` after it.
+/// What flows between layers: `[batch, channels, length]` until the flatten, `[batch, features]`
+/// after it.
 enum Signal {
     Map(Tensor<3>),
     Flat(Tensor<2>),
 }
 
-/// `[a, b, c]` row major to `[c, b, a]`: between the engine's kernels `[kernel, inputs, outputs]` and burn's and PyTorch's
-/// `[outputs, inputs, kernel]`, which is the same movement both ways.
+/// `[a, b, c]` row major to `[c, b, a]`: between the engine's kernels `[kernel, inputs, outputs]`
+/// and burn's and PyTorch's `[outputs, inputs, kernel]`, which is the same movement both ways.
 pub(crate) fn reverse_axes(values: &[f32], [a, b, c]: [usize; 3]) -> Vec<f32> {
     let mut out = Vec::with_capacity(values.len());
     for k in 0..c {
@@ -46,7 +52,8 @@ pub(crate) fn reverse_axes(values: &[f32], [a, b, c]: [usize; 3]) -> Vec<f32> {
     out
 }
 
-/// Tensors that are read from their device in one go: a GPU is then waited for once, and not once a tensor.
+/// Tensors that are read from their device in one go: a GPU is then waited for once, and not once a
+/// tensor.
 #[derive(Default)]
 pub(crate) struct Readback {
     transaction: Transaction,
@@ -66,7 +73,8 @@ impl Readback {
     }
 
     fn register<const D: usize>(&mut self, tensor: Tensor<D>, kernel: Option<[usize; 3]>) {
-        self.transaction = std::mem::take(&mut self.transaction).register(tensor.without_autodiff());
+        self.transaction =
+            std::mem::take(&mut self.transaction).register(tensor.without_autodiff());
         self.kernels.push(kernel);
     }
 
@@ -84,7 +92,11 @@ impl Readback {
                 None => values,
             })
         };
-        tensors.into_iter().zip(self.kernels).map(laid_out).collect()
+        tensors
+            .into_iter()
+            .zip(self.kernels)
+            .map(laid_out)
+            .collect()
     }
 }
 
@@ -92,7 +104,11 @@ fn vector(values: &[f32], on: &BurnDevice) -> Tensor<1> {
     Tensor::from_data(TensorData::new(values.to_vec(), [values.len()]), on)
 }
 
-fn parameter<const D: usize>(values: Vec<f32>, shape: [usize; D], on: &BurnDevice) -> Param<Tensor<D>> {
+fn parameter<const D: usize>(
+    values: Vec<f32>,
+    shape: [usize; D],
+    on: &BurnDevice,
+) -> Param<Tensor<D>> {
     Param::from_data(TensorData::new(values, shape), on)
 }
 
@@ -101,29 +117,53 @@ impl Cnn {
     ///
     /// # Errors
     /// An internal error when a tensor does not fit the layers.
-    pub fn from_params(layers: &[Layer], params: &Params, running: &Running, device: &BurnDevice) -> Result<Self> {
+    pub fn from_params(
+        layers: &[Layer],
+        params: &Params,
+        running: &Running,
+        device: &BurnDevice,
+    ) -> Result<Self> {
         let unfit = || Error::internal("parameters do not fit the layers of the network");
         let mut tensors = params.tensors.iter();
         let mut take = |len: usize| tensors.next().filter(|t| t.len() == len).ok_or_else(unfit);
-        let mut net = Cnn { conv: Vec::new(), norm: Vec::new(), dense: Vec::new(), attention: Vec::new(), layers: layers.to_vec() };
+        let mut net = Cnn {
+            conv: Vec::new(),
+            norm: Vec::new(),
+            dense: Vec::new(),
+            attention: Vec::new(),
+            layers: layers.to_vec(),
+        };
         for layer in layers {
             match *layer {
-                Layer::Conv { inputs, outputs, kernel } => {
-                    let mut conv = Conv1dConfig::new(inputs, outputs, kernel).with_padding(PaddingConfig1d::Same).init(device);
-                    let weight = reverse_axes(take(kernel * inputs * outputs)?, [kernel, inputs, outputs]);
+                Layer::Conv {
+                    inputs,
+                    outputs,
+                    kernel,
+                } => {
+                    let mut conv = Conv1dConfig::new(inputs, outputs, kernel)
+                        .with_padding(PaddingConfig1d::Same)
+                        .init(device);
+                    let weight =
+                        reverse_axes(take(kernel * inputs * outputs)?, [kernel, inputs, outputs]);
                     conv.weight = parameter(weight, [outputs, inputs, kernel], device);
                     conv.bias = Some(parameter(take(outputs)?.clone(), [outputs], device));
                     net.conv.push(conv);
                 }
                 Layer::BatchNorm { channels } => {
                     // burn's momentum is the weight of the new value, Keras' that of the old one.
-                    let config = BatchNormConfig::new(channels).with_epsilon(BATCH_NORM_EPSILON).with_momentum(1.0 - BATCH_NORM_MOMENTUM);
+                    let config = BatchNormConfig::new(channels)
+                        .with_epsilon(BATCH_NORM_EPSILON)
+                        .with_momentum(1.0 - BATCH_NORM_MOMENTUM);
                     let mut norm = config.init(device);
                     norm.gamma = parameter(take(channels)?.clone(), [channels], device);
                     norm.beta = parameter(take(channels)?.clone(), [channels], device);
                     let i = net.norm.len();
-                    let statistics =
-                        |list: &[Vec<f32>]| list.get(i).filter(|v| v.len() == channels).map(|v| vector(v, device)).ok_or_else(unfit);
+                    let statistics = |list: &[Vec<f32>]| {
+                        list.get(i)
+                            .filter(|v| v.len() == channels)
+                            .map(|v| vector(v, device))
+                            .ok_or_else(unfit)
+                    };
                     norm.running_mean = RunningState::new(statistics(&running.means)?);
                     norm.running_var = RunningState::new(statistics(&running.variances)?);
                     net.norm.push(norm);
@@ -135,14 +175,19 @@ impl Cnn {
                 }
                 Layer::Dense { inputs, outputs } => {
                     let mut dense = LinearConfig::new(inputs, outputs).init(device);
-                    dense.weight = parameter(take(inputs * outputs)?.clone(), [inputs, outputs], device);
+                    dense.weight =
+                        parameter(take(inputs * outputs)?.clone(), [inputs, outputs], device);
                     dense.bias = Some(parameter(take(outputs)?.clone(), [outputs], device));
                     net.dense.push(dense);
                 }
                 Layer::Relu | Layer::Dropout { .. } | Layer::MaxPool { .. } | Layer::Flatten => {}
             }
         }
-        if tensors.next().is_some() { Err(unfit()) } else { Ok(net) }
+        if tensors.next().is_some() {
+            Err(unfit())
+        } else {
+            Ok(net)
+        }
     }
 
     /// Adds one tensor per parameter to `read`, in the order of [`Params`].
@@ -154,7 +199,8 @@ impl Cnn {
         vector: impl Fn(&Param<Tensor<1>>) -> Result<Tensor<1>>,
     ) -> Result<()> {
         let absent = || Error::internal("a layer of the network has no bias");
-        let (mut conv, mut norm, mut dense) = (self.conv.iter(), self.norm.iter(), self.dense.iter());
+        let (mut conv, mut norm, mut dense) =
+            (self.conv.iter(), self.norm.iter(), self.dense.iter());
         let mut attention = self.attention.iter();
         for layer in &self.layers {
             match layer {
@@ -194,7 +240,9 @@ impl Cnn {
     pub fn to_params(&self) -> Result<Params> {
         let mut read = Readback::default();
         self.add(&mut read, |p| Ok(p.val()), |p| Ok(p.val()), |p| Ok(p.val()))?;
-        Ok(Params { tensors: read.finish()? })
+        Ok(Params {
+            tensors: read.finish()?,
+        })
     }
 
     /// Adds the gradients of one backward pass to `read`, as many as [`Params`] has tensors.
@@ -203,19 +251,31 @@ impl Cnn {
     /// An internal error when a parameter took no part in that pass.
     pub(crate) fn add_gradients(&self, gradients: &Gradients, read: &mut Readback) -> Result<()> {
         fn of<const D: usize>(p: &Param<Tensor<D>>, gradients: &Gradients) -> Result<Tensor<D>> {
-            p.val().grad(gradients).ok_or_else(|| Error::internal("a parameter has no gradient"))
+            p.val()
+                .grad(gradients)
+                .ok_or_else(|| Error::internal("a parameter has no gradient"))
         }
-        self.add(read, |p| of(p, gradients), |p| of(p, gradients), |p| of(p, gradients))
+        self.add(
+            read,
+            |p| of(p, gradients),
+            |p| of(p, gradients),
+            |p| of(p, gradients),
+        )
     }
 
-    /// Adds the running means and then the running variances of batch normalisation to `read`, with the last forward pass of this thread
-    /// counted in (burn keeps it pending).
+    /// Adds the running means and then the running variances of batch normalisation to `read`, with
+    /// the last forward pass of this thread counted in (burn keeps it pending).
     pub(crate) fn add_running(&self, read: &mut Readback) {
-        self.norm.iter().for_each(|n| read.add(n.running_mean.value_sync()));
-        self.norm.iter().for_each(|n| read.add(n.running_var.value_sync()));
+        self.norm
+            .iter()
+            .for_each(|n| read.add(n.running_mean.value_sync()));
+        self.norm
+            .iter()
+            .for_each(|n| read.add(n.running_var.value_sync()));
     }
 
-    /// Logits `[batch, classes]` of features `[batch, length * channels]`, channels fastest; with a key, dropout is active and its masks are those of the key.
+    /// Logits `[batch, classes]` of features `[batch, length * channels]`, channels fastest; with a
+    /// key, dropout is active and its masks are those of the key.
     pub fn forward(&self, x: Tensor<2>, dropout: Option<u64>) -> Tensor<2> {
         match self.run(x, dropout, self.layers.len()) {
             Signal::Flat(x) => x,
@@ -223,8 +283,8 @@ impl Cnn {
         }
     }
 
-    /// The input of layer number `index` without dropout, `[rows, channels]`: a row for each sample, before the flatten for each of its
-    /// positions.
+    /// The input of layer number `index` without dropout, `[rows, channels]`: a row for each
+    /// sample, before the flatten for each of its positions.
     pub(crate) fn before(&self, x: Tensor<2>, index: usize) -> Tensor<2> {
         match self.run(x, None, index) {
             Signal::Flat(x) => x,
@@ -239,9 +299,13 @@ impl Cnn {
     fn run(&self, x: Tensor<2>, dropout: Option<u64>, end: usize) -> Signal {
         let [batch, features] = x.dims();
         let channels = input_channels(&self.layers).max(1);
-        let (mut conv, mut norm, mut dense) = (self.conv.iter(), self.norm.iter(), self.dense.iter());
+        let (mut conv, mut norm, mut dense) =
+            (self.conv.iter(), self.norm.iter(), self.dense.iter());
         let mut attention = self.attention.iter();
-        let mut signal = Signal::Map(x.reshape([batch, features / channels, channels]).swap_dims(1, 2));
+        let mut signal = Signal::Map(
+            x.reshape([batch, features / channels, channels])
+                .swap_dims(1, 2),
+        );
         for (index, layer) in self.layers.iter().enumerate().take(end) {
             signal = match (layer, signal) {
                 (Layer::Conv { .. }, Signal::Map(x)) => Signal::Map(match conv.next() {
@@ -259,7 +323,12 @@ impl Cnn {
                     Some(key) => drop_out(signal, key, index, *p),
                     None => signal,
                 },
-                (Layer::MaxPool { size }, Signal::Map(x)) => Signal::Map(MaxPool1dConfig::new(*size).with_stride(*size).init().forward(x)),
+                (Layer::MaxPool { size }, Signal::Map(x)) => Signal::Map(
+                    MaxPool1dConfig::new(*size)
+                        .with_stride(*size)
+                        .init()
+                        .forward(x),
+                ),
                 (Layer::Flatten, Signal::Map(x)) => Signal::Flat(flatten(x)),
                 (Layer::Attend { .. }, Signal::Map(x)) => Signal::Flat(match attention.next() {
                     Some(scores) => attend(scores, x),
@@ -293,12 +362,16 @@ fn attend(scores: &Linear, x: Tensor<3>) -> Tensor<2> {
     Tensor::cat(vec![mean, deviation], 1).flatten(1, 2)
 }
 
-/// Multiplies by the mask of `key` and layer `index`, drawn in the engine's order `[batch, length, channels]`.
+/// Multiplies by the mask of `key` and layer `index`, drawn in the engine's order `[batch, length,
+/// channels]`.
 fn drop_out(signal: Signal, key: u64, index: usize, p: f64) -> Signal {
     match signal {
         Signal::Map(x) => {
             let [n, channels, length] = x.dims();
-            let mask = TensorData::new(dropout_mask(key, index, n * length * channels, p), [n, length, channels]);
+            let mask = TensorData::new(
+                dropout_mask(key, index, n * length * channels, p),
+                [n, length, channels],
+            );
             let mask = Tensor::<3>::from_data(mask, &x.device()).swap_dims(1, 2);
             Signal::Map(x * mask)
         }
@@ -311,15 +384,21 @@ fn drop_out(signal: Signal, key: u64, index: usize, p: f64) -> Signal {
     }
 }
 
-/// Mean over the batch of `weight * cross-entropy(softmax(logits), target)`, targets being probabilities `[batch, classes]`.
-pub fn cross_entropy(logits: Tensor<2>, targets: Tensor<2>, weights: Option<Tensor<1>>) -> Tensor<1> {
+/// Mean over the batch of `weight * cross-entropy(softmax(logits), target)`, targets being
+/// probabilities `[batch, classes]`.
+pub fn cross_entropy(
+    logits: Tensor<2>,
+    targets: Tensor<2>,
+    weights: Option<Tensor<1>>,
+) -> Tensor<1> {
     let [n, _] = logits.dims();
     let rows = (log_softmax(logits, 1) * targets).sum_dim(1).neg();
     let rows = match weights {
         Some(w) => rows * w.reshape([n, 1]),
         None => rows,
     };
-    // Along a dimension: burn's sum of a whole tensor may add atomically on a GPU, in another order each time.
+    // Along a dimension: burn's sum of a whole tensor may add atomically on a GPU, in another order
+    // each time.
     rows.mean_dim(0).reshape([1])
 }
 

@@ -1,4 +1,5 @@
-//! What every fitted model can do, and the two simplest that do it: the network, and a guess at the most frequent class.
+//! What every fitted model can do, and the two simplest that do it: the network, and a guess at the
+//! most frequent class.
 
 use serde::{Deserialize, Serialize};
 
@@ -21,14 +22,21 @@ pub(crate) fn check_width(expected: usize, x: &Matrix) -> Result<()> {
     if x.cols() == expected {
         return Ok(());
     }
-    Err(Error::data(format!("the model expects {expected} features but the table has {}", x.cols()))
-        .hint("predict with the feature set that the model was trained on"))
+    Err(Error::data(format!(
+        "the model expects {expected} features but the table has {}",
+        x.cols()
+    ))
+    .hint("predict with the feature set that the model was trained on"))
 }
 
 /// Refuses features that are no finite numbers.
 pub(crate) fn finite(x: &Matrix) -> Result<()> {
     match x.values().iter().position(|v| !v.is_finite()) {
-        Some(at) => Err(Error::data(format!("feature {} of row {} is not a finite number", at % x.cols(), at / x.cols()))),
+        Some(at) => Err(Error::data(format!(
+            "feature {} of row {} is not a finite number",
+            at % x.cols(),
+            at / x.cols()
+        ))),
         None => Ok(()),
     }
 }
@@ -40,7 +48,11 @@ pub(crate) fn present(train: &Part<Training>) -> Result<Vec<usize>> {
         seen[class] = true;
     }
     let classes: Vec<usize> = (0..seen.len()).filter(|&c| seen[c]).collect();
-    if classes.is_empty() { Err(Error::data("the training part has no utterance")) } else { Ok(classes) }
+    if classes.is_empty() {
+        Err(Error::data("the training part has no utterance"))
+    } else {
+        Ok(classes)
+    }
 }
 
 /// Softmax of every row of `classes` values, in place.
@@ -82,9 +94,19 @@ impl CnnClassifier {
     ///
     /// # Errors
     /// As [`CnnClassifier::new`].
-    pub fn with_batch(spec: NetSpec, params: Params, running: Running, batch: usize) -> Result<Self> {
+    pub fn with_batch(
+        spec: NetSpec,
+        params: Params,
+        running: Running,
+        batch: usize,
+    ) -> Result<Self> {
         let engine = Engine::new(&spec.layers, spec.n_features, batch)?;
-        Ok(CnnClassifier { engine, spec, params, running })
+        Ok(CnnClassifier {
+            engine,
+            spec,
+            params,
+            running,
+        })
     }
 
     /// Outputs of the last layer, `[rows, classes]`: their softmax are the probabilities.
@@ -93,7 +115,10 @@ impl CnnClassifier {
     /// As [`Classifier::probabilities`].
     pub fn logits(&mut self, x: &Matrix) -> Result<Vec<f32>> {
         check_width(self.spec.n_features, x)?;
-        Ok(self.engine.infer(&self.params, &self.running, x.values())?.to_vec())
+        Ok(self
+            .engine
+            .infer(&self.params, &self.running, x.values())?
+            .to_vec())
     }
 }
 
@@ -105,7 +130,8 @@ impl Classifier for CnnClassifier {
     }
 }
 
-/// Predicts the class frequencies of the training part for every row, and so its most frequent class: what accuracy is without learning.
+/// Predicts the class frequencies of the training part for every row, and so its most frequent
+/// class: what accuracy is without learning.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Majority {
     /// Share of each class in the training part.
@@ -145,7 +171,13 @@ mod tests {
         let parts = test_data::parts(&[0, 1, 1, 1], 0, 3, 2);
         let mut model = Majority::fit(&parts.train).expect("fitted");
         assert_eq!(model.frequencies, [0.25, 0.75, 0.0]);
-        assert_eq!(model.probabilities(parts.train.x()).expect("probabilities").len(), 12);
+        assert_eq!(
+            model
+                .probabilities(parts.train.x())
+                .expect("probabilities")
+                .len(),
+            12
+        );
     }
 
     #[test]
@@ -159,6 +191,9 @@ mod tests {
     #[test]
     fn a_table_of_another_width_is_refused() {
         let error = check_width(193, &Matrix::new(1, 2, vec![0.0; 2])).expect_err("wrong width");
-        assert_eq!(error.to_string(), "the model expects 193 features but the table has 2");
+        assert_eq!(
+            error.to_string(),
+            "the model expects 193 features but the table has 2"
+        );
     }
 }

@@ -15,7 +15,8 @@ pub enum Device {
     BurnFlex,
     /// The burn module on an NVIDIA GPU; only in builds with the feature `cuda`.
     Cuda,
-    /// The burn module on a GPU by way of Vulkan, Metal, Direct3D 12 or OpenGL; only in builds with the feature `wgpu`.
+    /// The burn module on a GPU by way of Vulkan, Metal, Direct3D 12 or OpenGL; only in builds with
+    /// the feature `wgpu`.
     Wgpu,
 }
 
@@ -47,12 +48,15 @@ impl Device {
         }
     }
 
-    /// What the hardware calls itself, once it has shown that it computes; `None` where any machine will do.
+    /// What the hardware calls itself, once it has shown that it computes; `None` where any machine
+    /// will do.
     ///
-    /// The first call per process and device opens it, which may take a second; later ones repeat the answer.
+    /// The first call per process and device opens it, which may take a second; later ones repeat
+    /// the answer.
     ///
     /// # Errors
-    /// Missing where this machine has no such device, or none that works; a config error where this build lacks it.
+    /// Missing where this machine has no such device, or none that works; a config error where this
+    /// build lacks it.
     pub fn hardware(self) -> Result<Option<String>> {
         match self {
             Device::Cpu | Device::BurnFlex => Ok(None),
@@ -85,20 +89,31 @@ impl Device {
     pub(crate) fn lacking(self) -> Option<Error> {
         let feature = self.lacking_feature()?;
         let error = Error::config(format!("this build of ser has no device `{}`", self.name()));
-        Some(error.hint(format!("build it with cargo build --release --features {feature}, or take the device `cpu`")))
+        Some(error.hint(format!(
+            "build it with cargo build --release --features {feature}, or take the device `cpu`"
+        )))
     }
 }
 
 /// The device gave up in the midst of the work, most often for lack of memory.
 pub(super) fn gave_up(why: &impl std::fmt::Display) -> Error {
-    Error::missing(format!("the training device gave up: {}", one_line(&why.to_string())))
-        .hint("a smaller batch_size needs less of its memory; the device `cpu` trains on any machine")
+    Error::missing(format!(
+        "the training device gave up: {}",
+        one_line(&why.to_string())
+    ))
+    .hint("a smaller batch_size needs less of its memory; the device `cpu` trains on any machine")
 }
 
 /// Messages of drivers have several lines, the first of which often says nothing alone.
 fn one_line(message: &str) -> String {
     const LONGEST: usize = 300;
-    message.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(LONGEST).collect()
+    message
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ")
+        .chars()
+        .take(LONGEST)
+        .collect()
 }
 
 #[cfg(not(any(feature = "cuda", feature = "wgpu")))]
@@ -121,7 +136,8 @@ mod gpu {
 
     type Opened = Result<(BurnDevice, String), String>;
 
-    /// Opens the device at the first call: a runtime cannot be set up twice, and what is absent stays absent.
+    /// Opens the device at the first call: a runtime cannot be set up twice, and what is absent
+    /// stays absent.
     pub(super) fn open(device: Device) -> Opened {
         static CUDA: OnceLock<Opened> = OnceLock::new();
         static WGPU: OnceLock<Opened> = OnceLock::new();
@@ -134,7 +150,9 @@ mod gpu {
 
     #[cfg(feature = "cuda")]
     fn cuda() -> Result<BurnDevice, String> {
-        let found = BurnDevice::enumerate(burn::tensor::DeviceType::Cuda).into_iter().next();
+        let found = BurnDevice::enumerate(burn::tensor::DeviceType::Cuda)
+            .into_iter()
+            .next();
         found.ok_or_else(|| "no NVIDIA driver with a GPU is found".to_owned())
     }
 
@@ -146,10 +164,12 @@ mod gpu {
     #[cfg(feature = "wgpu")]
     fn wgpu() -> Result<BurnDevice, String> {
         use burn::tensor::wgpu::WgpuInitError::AdapterUnavailable;
-        BurnDevice::wgpu_options().init().map_err(|error| match error {
-            AdapterUnavailable { message, .. } => message,
-            other => other.to_string(),
-        })
+        BurnDevice::wgpu_options()
+            .init()
+            .map_err(|error| match error {
+                AdapterUnavailable { message, .. } => message,
+                other => other.to_string(),
+            })
     }
 
     #[cfg(not(feature = "wgpu"))]
@@ -157,8 +177,9 @@ mod gpu {
         Err("it is not part of this build".to_owned())
     }
 
-    /// Finds the device and lets it add two numbers. What is found may still fail to start (a driver that is too old, a card in use by
-    /// another), and then burn panics, in threads of its own first: nobody is to see that but as the error it becomes.
+    /// Finds the device and lets it add two numbers. What is found may still fail to start (a
+    /// driver that is too old, a card in use by another), and then burn panics, in threads of its
+    /// own first: nobody is to see that but as the error it becomes.
     fn probe(find: fn() -> Result<BurnDevice, String>) -> Opened {
         let first = Arc::new(OnceLock::new());
         let (hook, said) = (take_hook(), Arc::clone(&first));
@@ -167,17 +188,29 @@ mod gpu {
         }));
         let result = catch_unwind(|| {
             let device = find()?;
-            let sum = Tensor::<1>::from_floats([1.0, 2.0], &device).sum().try_into_data().map_err(|e| e.to_string())?;
+            let sum = Tensor::<1>::from_floats([1.0, 2.0], &device)
+                .sum()
+                .try_into_data()
+                .map_err(|e| e.to_string())?;
             match sum.as_slice::<f32>() {
                 Ok([3.0]) => {}
                 other => return Err(format!("it adds 1 and 2 to {other:?}")),
             }
-            let name = device.identity().map_or_else(|| "unknown".to_owned(), |identity| identity.name);
+            let name = device
+                .identity()
+                .map_or_else(|| "unknown".to_owned(), |identity| identity.name);
             Ok((device, name))
         });
         set_hook(hook);
-        let panicked = || Err(first.get().cloned().unwrap_or_else(|| "its driver panics".to_owned()));
-        result.unwrap_or_else(|_| panicked()).map_err(|why| one_line(&why))
+        let panicked = || {
+            Err(first
+                .get()
+                .cloned()
+                .unwrap_or_else(|| "its driver panics".to_owned()))
+        };
+        result
+            .unwrap_or_else(|_| panicked())
+            .map_err(|why| one_line(&why))
     }
 }
 
@@ -211,7 +244,12 @@ mod tests {
                 (Some(feature), result) => {
                     let error = result.unwrap_err();
                     assert_eq!(error.kind(), Kind::Config);
-                    assert!(error.hint_text().unwrap().contains(&format!("cargo build --release --features {feature}")));
+                    assert!(
+                        error
+                            .hint_text()
+                            .unwrap()
+                            .contains(&format!("cargo build --release --features {feature}"))
+                    );
                 }
             }
         }
@@ -219,7 +257,10 @@ mod tests {
 
     #[test]
     fn a_message_of_many_lines_becomes_one() {
-        assert_eq!(one_line("No adapter\nCaused by:\n  nothing"), "No adapter Caused by: nothing");
+        assert_eq!(
+            one_line("No adapter\nCaused by:\n  nothing"),
+            "No adapter Caused by: nothing"
+        );
         assert_eq!(one_line(&"x".repeat(1000)).len(), 300);
     }
 }

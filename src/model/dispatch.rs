@@ -1,6 +1,7 @@
 //! One body, several instruction sets, chosen when the program runs.
 
-/// The instruction sets that kernels are compiled for on x86-64. Other targets have but one level, what they guarantee (aarch64: NEON).
+/// The instruction sets that kernels are compiled for on x86-64. Other targets have but one level,
+/// what they guarantee (aarch64: NEON).
 #[cfg(target_arch = "x86_64")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Level {
@@ -26,19 +27,27 @@ pub(super) fn level() -> Level {
     let ceiling = CEILING.get();
     #[cfg(not(test))]
     let ceiling = Level::Avx512;
-    if ceiling == Level::Plain || !is_x86_feature_detected!("avx2") || !is_x86_feature_detected!("fma") {
+    if ceiling == Level::Plain
+        || !is_x86_feature_detected!("avx2")
+        || !is_x86_feature_detected!("fma")
+    {
         return Level::Plain;
     }
     let avx512 = is_x86_feature_detected!("avx512f")
         && is_x86_feature_detected!("avx512bw")
         && is_x86_feature_detected!("avx512dq")
         && is_x86_feature_detected!("avx512vl");
-    if avx512 && ceiling == Level::Avx512 { Level::Avx512 } else { Level::Avx2 }
+    if avx512 && ceiling == Level::Avx512 {
+        Level::Avx512
+    } else {
+        Level::Avx2
+    }
 }
 
 /// Whether this processor adds a product to a sum with a single rounding (FMA).
 ///
-/// All processors that do, of one architecture, compute the same bits; the others agree with them but for rounding.
+/// All processors that do, of one architecture, compute the same bits; the others agree with them
+/// but for rounding.
 pub fn has_fused_multiply_add() -> bool {
     #[cfg(target_arch = "x86_64")]
     let has = level() != Level::Plain;
@@ -47,10 +56,12 @@ pub fn has_fused_multiply_add() -> bool {
     has
 }
 
-/// Compiles a function's body once for each instruction set; the function itself calls the widest that this processor has.
+/// Compiles a function's body once for each instruction set; the function itself calls the widest
+/// that this processor has.
 ///
-/// The body is plain Rust that the compiler vectorises. It never reorders a sum, and fuses a multiplication with an addition only where the
-/// body says `mul_add`, so all levels give the same bits.
+/// The body is plain Rust that the compiler vectorises. It never reorders a sum, and fuses a
+/// multiplication with an addition only where the body says `mul_add`, so all levels give the same
+/// bits.
 macro_rules! vectorised {
     (
         $(#[$attribute:meta])*
@@ -72,9 +83,11 @@ macro_rules! vectorised {
                     plain($($argument),*);
                 }
                 match $crate::model::dispatch::level() {
-                    // SAFETY: `level` answers Avx2 only on a processor that has both features that this function needs.
+                    // SAFETY: `level` answers Avx2 only on a processor that has both features that
+                    // this function needs.
                     $crate::model::dispatch::Level::Avx2 => return unsafe { avx2($($argument),*) },
-                    // SAFETY: `level` answers Avx512 only on a processor that has each of the features that this function needs.
+                    // SAFETY: `level` answers Avx512 only on a processor that has each of the
+                    // features that this function needs.
                     $crate::model::dispatch::Level::Avx512 => return unsafe { avx512($($argument),*) },
                     $crate::model::dispatch::Level::Plain => {}
                 }

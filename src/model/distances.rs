@@ -22,18 +22,32 @@ fn wide(values: &[f32]) -> Vec<f64> {
 
 /// The sum of squares of each row.
 fn squares(values: &[f64], columns: usize) -> Vec<f64> {
-    values.chunks_exact(columns).map(|row| row.iter().map(|v| v * v).sum()).collect()
+    values
+        .chunks_exact(columns)
+        .map(|row| row.iter().map(|v| v * v).sum())
+        .collect()
 }
 
-/// Calls `visit` with every row of `a` in turn, by its number, and what is measured between it and each row of `b`.
+/// Calls `visit` with every row of `a` in turn, by its number, and what is measured between it and
+/// each row of `b`.
 ///
 /// # Errors
 /// Those of `visit`, after which nothing more is visited.
 ///
 /// # Panics
 /// If the tables have different numbers of columns, or none.
-pub(super) fn each_row(measure: Measure, a: &Matrix, b: &Matrix, mut visit: impl FnMut(usize, &[f64]) -> Result<()>) -> Result<()> {
-    assert!(a.cols() == b.cols() && b.cols() > 0, "tables of {} and {} columns", a.cols(), b.cols());
+pub(super) fn each_row(
+    measure: Measure,
+    a: &Matrix,
+    b: &Matrix,
+    mut visit: impl FnMut(usize, &[f64]) -> Result<()>,
+) -> Result<()> {
+    assert!(
+        a.cols() == b.cols() && b.cols() > 0,
+        "tables of {} and {} columns",
+        a.cols(),
+        b.cols()
+    );
     let (columns, others) = (b.cols(), b.rows());
     if others == 0 {
         return (0..a.rows()).try_for_each(|i| visit(i, &[]));
@@ -46,7 +60,10 @@ pub(super) fn each_row(measure: Measure, a: &Matrix, b: &Matrix, mut visit: impl
         let left = wide(&a.values()[start * columns..(start + rows) * columns]);
         products(&mut measured[..rows * others], &left, &right, columns);
         let left_squares = squares(&left, columns);
-        for (i, row) in measured[..rows * others].chunks_exact_mut(others).enumerate() {
+        for (i, row) in measured[..rows * others]
+            .chunks_exact_mut(others)
+            .enumerate()
+        {
             if measure == Measure::SquaredDistance {
                 for (value, square) in row.iter_mut().zip(&right_squares) {
                     // Not `max`, which would take a number for one that is none.
@@ -63,7 +80,12 @@ pub(super) fn each_row(measure: Measure, a: &Matrix, b: &Matrix, mut visit: impl
 /// `out[i][j]` = row i of `left` times row j of `right`, all rows of `columns` values.
 fn products(out: &mut [f64], left: &[f64], right: &[f64], columns: usize) {
     let (m, n) = (left.len() / columns, right.len() / columns);
-    multiply(out, n, Values::new(left, m, columns, columns), Values::new(right, n, columns, columns).transposed());
+    multiply(
+        out,
+        n,
+        Values::new(left, m, columns, columns),
+        Values::new(right, n, columns, columns).transposed(),
+    );
 }
 
 #[cfg(test)]
@@ -81,12 +103,21 @@ mod tests {
                 assert_eq!(i, seen);
                 seen += 1;
                 for (j, &value) in row.iter().enumerate() {
-                    let pairs = a.x().row(i).iter().zip(b.row(j)).map(|(&x, &y)| (f64::from(x), f64::from(y)));
+                    let pairs = a
+                        .x()
+                        .row(i)
+                        .iter()
+                        .zip(b.row(j))
+                        .map(|(&x, &y)| (f64::from(x), f64::from(y)));
                     let wanted: f64 = match measure {
                         Measure::Product => pairs.map(|(x, y)| x * y).sum(),
                         Measure::SquaredDistance => pairs.map(|(x, y)| (x - y).powi(2)).sum(),
                     };
-                    assert!((value - wanted).abs() < 1e-12 && (measure == Measure::Product || value >= 0.0), "{i} {j}: {value} {wanted}");
+                    assert!(
+                        (value - wanted).abs() < 1e-12
+                            && (measure == Measure::Product || value >= 0.0),
+                        "{i} {j}: {value} {wanted}"
+                    );
                 }
                 Ok(())
             };

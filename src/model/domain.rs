@@ -1,15 +1,19 @@
-//! What a model was trained on, in ranges: how long its recordings were and where its features lay. A prediction says where it leaves them.
+//! What a model was trained on, in ranges: how long its recordings were and where its features lay.
+//! A prediction says where it leaves them.
 
 use serde::{Deserialize, Serialize};
 
 use crate::split::{Part, Shape, Training};
 
-/// A recording may be this much shorter or longer, as a factor, than those between the first and the last percentile of the training part.
+/// A recording may be this much shorter or longer, as a factor, than those between the first and
+/// the last percentile of the training part.
 pub const DURATION_FACTOR: f64 = 1.25;
-/// A feature is far outside where it lies further from the range between its first and 99th percentile than this many widths of that range.
+/// A feature is far outside where it lies further from the range between its first and 99th
+/// percentile than this many widths of that range.
 ///
-/// Of held-out speakers of RAVDESS and EMO-DB, 0.0 to 0.7 % of the utterances have more features than [`MOST_FAR`] this far outside; of
-/// utterances of the respective other corpus 87 to 99.6 % (the 193 features and functionals).
+/// Of held-out speakers of RAVDESS and EMO-DB, 0.0 to 0.7 % of the utterances have more features
+/// than [`MOST_FAR`] this far outside; of utterances of the respective other corpus 87 to 99.6 %
+/// (the 193 features and functionals).
 pub const FAR: f32 = 0.25;
 /// Most features, as a share, that may be far outside.
 pub const MOST_FAR: f64 = 0.03;
@@ -38,18 +42,27 @@ impl Durations {
     fn of(mut durations: Vec<f64>) -> Durations {
         durations.sort_by(f64::total_cmp);
         let at = |share: f64| percentile(&durations, share);
-        Durations { min: at(0.0), p01: at(0.01), p05: at(0.05), median: at(0.5), p95: at(0.95), p99: at(0.99), max: at(1.0) }
+        Durations {
+            min: at(0.0),
+            p01: at(0.01),
+            p05: at(0.05),
+            median: at(0.5),
+            p95: at(0.95),
+            p99: at(0.99),
+            max: at(1.0),
+        }
     }
 
-    /// Shortest and longest that count as trained on, in seconds: the range from the first to the 99th percentile, widened by
-    /// [`DURATION_FACTOR`] at both ends.
+    /// Shortest and longest that count as trained on, in seconds: the range from the first to the
+    /// 99th percentile, widened by [`DURATION_FACTOR`] at both ends.
     pub fn bounds(&self) -> (f64, f64) {
         (self.p01 / DURATION_FACTOR, self.p99 * DURATION_FACTOR)
     }
 }
 
-/// Values of each input over the training rows, changed copies included, before the model's scaler; of a model that scales speakers, after
-/// that. Of a sequence, each channel's mean over the frames of a recording.
+/// Values of each input over the training rows, changed copies included, before the model's scaler;
+/// of a model that scales speakers, after that. Of a sequence, each channel's mean over the frames
+/// of a recording.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FeatureRanges {
     /// Least value of each input.
@@ -96,21 +109,38 @@ impl Outside {
         }
     }
 
-    /// What several models say together: each of the two counts where more than half of them find it.
+    /// What several models say together: each of the two counts where more than half of them find
+    /// it.
     pub fn majority(found: &[Outside]) -> Outside {
-        let most = |is: fn(&Outside) -> bool| 2 * found.iter().filter(|one| is(one)).count() > found.len();
-        Outside { duration: most(|one| one.duration), features: most(|one| one.features) }
+        let most =
+            |is: fn(&Outside) -> bool| 2 * found.iter().filter(|one| is(one)).count() > found.len();
+        Outside {
+            duration: most(|one| one.duration),
+            features: most(|one| one.features),
+        }
     }
 }
 
 impl Domain {
-    /// Of a training part before scaling, and the durations of its recordings in seconds, of which there has to be one.
+    /// Of a training part before scaling, and the durations of its recordings in seconds, of which
+    /// there has to be one.
     pub fn of(train: &Part<Training>, durations_s: Vec<f64>) -> Domain {
         let columns = train.shape().columns();
-        let rows: Vec<Vec<f32>> = (0..train.len()).map(|row| summary(train.x().row(row), train.shape())).collect();
-        let mut ranges = FeatureRanges { min: vec![], p01: vec![], p99: vec![], max: vec![] };
+        let rows: Vec<Vec<f32>> = (0..train.len())
+            .map(|row| summary(train.x().row(row), train.shape()))
+            .collect();
+        let mut ranges = FeatureRanges {
+            min: vec![],
+            p01: vec![],
+            p99: vec![],
+            max: vec![],
+        };
         for column in 0..columns {
-            let mut values: Vec<f64> = rows.iter().map(|row| f64::from(row[column])).filter(|value| value.is_finite()).collect();
+            let mut values: Vec<f64> = rows
+                .iter()
+                .map(|row| f64::from(row[column]))
+                .filter(|value| value.is_finite())
+                .collect();
             values.sort_by(f64::total_cmp);
             let at = |share: f64| percentile(&values, share) as f32;
             ranges.min.push(at(0.0));
@@ -118,18 +148,24 @@ impl Domain {
             ranges.p99.push(at(0.99));
             ranges.max.push(at(1.0));
         }
-        Domain { duration_s: Durations::of(durations_s), features: ranges }
+        Domain {
+            duration_s: Durations::of(durations_s),
+            features: ranges,
+        }
     }
 
     /// Whether it belongs to inputs of `columns` values.
     pub fn fits(&self, columns: usize) -> bool {
         let FeatureRanges { min, p01, p99, max } = &self.features;
-        let whole = |values: &Vec<f32>| values.len() == columns && values.iter().all(|value| value.is_finite());
+        let whole = |values: &Vec<f32>| {
+            values.len() == columns && values.iter().all(|value| value.is_finite())
+        };
         let (low, high) = self.duration_s.bounds();
         [min, p01, p99, max].into_iter().all(whole) && low.is_finite() && high.is_finite()
     }
 
-    /// Compares a recording of `duration_s` seconds and its row of inputs, laid out as `shape` says and not yet scaled.
+    /// Compares a recording of `duration_s` seconds and its row of inputs, laid out as `shape` says
+    /// and not yet scaled.
     pub fn compare(&self, duration_s: f64, row: &[f32], shape: Shape) -> Outside {
         let (low, high) = self.duration_s.bounds();
         let FeatureRanges { min, p01, p99, max } = &self.features;
@@ -142,26 +178,39 @@ impl Domain {
             !near.contains(value)
         };
         let far = values.iter().enumerate().filter(|one| is_far(*one)).count();
-        Outside { duration: !(low..=high).contains(&duration_s), features: far as f64 > MOST_FAR * values.len() as f64 }
+        Outside {
+            duration: !(low..=high).contains(&duration_s),
+            features: far as f64 > MOST_FAR * values.len() as f64,
+        }
     }
 }
 
-/// A value for each column: the row itself, or of a sequence the means over the frames that are there.
+/// A value for each column: the row itself, or of a sequence the means over the frames that are
+/// there.
 fn summary(row: &[f32], shape: Shape) -> Vec<f32> {
     if shape.channels == 1 {
         return row.to_vec();
     }
     let mean = |channel: usize| {
-        let values = row.iter().skip(channel).step_by(shape.channels).filter(|value| value.is_finite());
-        let (sum, n) = values.fold((0.0f64, 0u32), |(sum, n), value| (sum + f64::from(*value), n + 1));
+        let values = row
+            .iter()
+            .skip(channel)
+            .step_by(shape.channels)
+            .filter(|value| value.is_finite());
+        let (sum, n) = values.fold((0.0f64, 0u32), |(sum, n), value| {
+            (sum + f64::from(*value), n + 1)
+        });
         (sum / f64::from(n)) as f32
     };
     (0..shape.channels).map(mean).collect()
 }
 
-/// The value below which `share` of the sorted values lie, with linear interpolation between neighbours (numpy's default); 0 of none.
+/// The value below which `share` of the sorted values lie, with linear interpolation between
+/// neighbours (numpy's default); 0 of none.
 fn percentile(sorted: &[f64], share: f64) -> f64 {
-    let Some(last) = sorted.len().checked_sub(1) else { return 0.0 };
+    let Some(last) = sorted.len().checked_sub(1) else {
+        return 0.0;
+    };
     let place = share * last as f64;
     let below = place.floor() as usize;
     let above = (below + 1).min(last);
@@ -173,10 +222,14 @@ mod tests {
     use super::*;
     use crate::split::{Dataset, Matrix, Parts, Role};
 
-    /// The domain of rows of the last part, of `channels` channels, with a test row that must not count.
+    /// The domain of rows of the last part, of `channels` channels, with a test row that must not
+    /// count.
     fn domain(rows: &[Vec<f32>], channels: usize, durations: &[f64]) -> Domain {
         let width = rows[0].len();
-        let shape = Shape { length: width / channels, channels };
+        let shape = Shape {
+            length: width / channels,
+            channels,
+        };
         let far = vec![1e9f32; width];
         let values: Vec<f32> = rows.iter().chain([&far]).flatten().copied().collect();
         let n = rows.len() + 1;
@@ -188,21 +241,38 @@ mod tests {
             y: vec![0; n],
             speakers: vec!["s".into(); n],
         };
-        let roles: Vec<Option<Role>> = (0..n).map(|i| Some(if i + 1 == n { Role::Test } else { Role::Train })).collect();
+        let roles: Vec<Option<Role>> = (0..n)
+            .map(|i| Some(if i + 1 == n { Role::Test } else { Role::Train }))
+            .collect();
         Domain::of(&Parts::of(&data, &roles).train, durations.to_vec())
     }
 
     #[test]
     fn percentiles_are_those_of_numpy_and_of_the_training_part_alone() {
-        let rows: Vec<Vec<f32>> = (0..101).map(|i| vec![(i * 37 % 101) as f32, -5.0, f32::NAN]).collect();
-        let durations: Vec<f64> = (0..11).map(|i| 3.0 + f64::from(i * 7 % 11) / 10.0).collect();
+        let rows: Vec<Vec<f32>> = (0..101)
+            .map(|i| vec![(i * 37 % 101) as f32, -5.0, f32::NAN])
+            .collect();
+        let durations: Vec<f64> = (0..11)
+            .map(|i| 3.0 + f64::from(i * 7 % 11) / 10.0)
+            .collect();
         let domain = domain(&rows, 1, &durations);
         let FeatureRanges { min, p01, p99, max } = &domain.features;
         assert_eq!((min[0], p01[0], p99[0], max[0]), (0.0, 1.0, 99.0, 100.0));
         assert_eq!((min[1], max[1], min[2], max[2]), (-5.0, -5.0, 0.0, 0.0));
         // numpy.percentile([3.0, 3.1, ..., 4.0], [1, 5, 50, 95, 99])
-        let Durations { min, p01, p05, median, p95, p99, max } = domain.duration_s;
-        for (found, wanted) in [min, p01, p05, median, p95, p99, max].into_iter().zip([3.0, 3.01, 3.05, 3.5, 3.95, 3.99, 4.0]) {
+        let Durations {
+            min,
+            p01,
+            p05,
+            median,
+            p95,
+            p99,
+            max,
+        } = domain.duration_s;
+        for (found, wanted) in [min, p01, p05, median, p95, p99, max]
+            .into_iter()
+            .zip([3.0, 3.01, 3.05, 3.5, 3.95, 3.99, 4.0])
+        {
             assert!((found - wanted).abs() < 1e-12, "{found} {wanted}");
         }
         assert!(domain.fits(3) && !domain.fits(4));
@@ -216,10 +286,27 @@ mod tests {
         let domain = domain(&rows, 1, &[4.0; 5]);
         let shape = Shape::vector(40);
         let outside = |duration, row: &[f32]| domain.compare(duration, row, shape);
-        for (duration, is) in [(4.0, false), (3.21, false), (3.19, true), (4.99, false), (5.01, true), (f64::NAN, true)] {
-            assert_eq!(outside(duration, &rows[50]), Outside { duration: is, features: false }, "{duration}");
+        for (duration, is) in [
+            (4.0, false),
+            (3.21, false),
+            (3.19, true),
+            (4.99, false),
+            (5.01, true),
+            (f64::NAN, true),
+        ] {
+            assert_eq!(
+                outside(duration, &rows[50]),
+                Outside {
+                    duration: is,
+                    features: false
+                },
+                "{duration}"
+            );
         }
-        assert!(rows.iter().all(|row| outside(4.0, row).is_inside()), "what was trained on is inside");
+        assert!(
+            rows.iter().all(|row| outside(4.0, row).is_inside()),
+            "what was trained on is inside"
+        );
         let mut row = vec![0.5; 40];
         // The range is 0.98 wide.
         row[..3].fill(1.22);
@@ -227,7 +314,13 @@ mod tests {
         row[0] = 1.25;
         assert!(outside(4.0, &row).is_inside(), "2.5 % of the features");
         row[2] = -0.25;
-        assert_eq!(outside(9.0, &row), Outside { duration: true, features: true });
+        assert_eq!(
+            outside(9.0, &row),
+            Outside {
+                duration: true,
+                features: true
+            }
+        );
         assert!(outside(4.0, &[f32::NAN; 40]).features);
     }
 
@@ -236,17 +329,38 @@ mod tests {
         let frames = |mean: f32| vec![mean - 10.0, 7.0, mean + 10.0, 7.0, f32::NAN, f32::NAN];
         let rows: Vec<Vec<f32>> = (0..21).map(|i| frames(i as f32 / 20.0)).collect();
         let domain = domain(&rows, 2, &[1.0]);
-        let shape = Shape { length: 3, channels: 2 };
-        assert_eq!((domain.features.min.clone(), domain.features.max.clone()), (vec![0.0, 7.0], vec![1.0, 7.0]));
-        assert!(domain.compare(1.0, &frames(0.3), shape).is_inside() && domain.compare(1.0, &frames(9.0), shape).features);
-        assert!(domain.compare(1.0, &[f32::NAN; 6], shape).features, "no frame at all");
+        let shape = Shape {
+            length: 3,
+            channels: 2,
+        };
+        assert_eq!(
+            (domain.features.min.clone(), domain.features.max.clone()),
+            (vec![0.0, 7.0], vec![1.0, 7.0])
+        );
+        assert!(
+            domain.compare(1.0, &frames(0.3), shape).is_inside()
+                && domain.compare(1.0, &frames(9.0), shape).features
+        );
+        assert!(
+            domain.compare(1.0, &[f32::NAN; 6], shape).features,
+            "no frame at all"
+        );
     }
 
     #[test]
     fn more_than_half_of_the_models_decide() {
         let one = |duration, features| Outside { duration, features };
-        assert_eq!(Outside::majority(&[one(true, false), one(false, false)]), one(false, false));
-        assert_eq!(Outside::majority(&[one(true, false), one(true, true), one(false, true)]), one(true, true));
-        assert_eq!([one(true, true), one(false, true), one(false, false)].map(Outside::reason), ["duration features", "features", ""]);
+        assert_eq!(
+            Outside::majority(&[one(true, false), one(false, false)]),
+            one(false, false)
+        );
+        assert_eq!(
+            Outside::majority(&[one(true, false), one(true, true), one(false, true)]),
+            one(true, true)
+        );
+        assert_eq!(
+            [one(true, true), one(false, true), one(false, false)].map(Outside::reason),
+            ["duration features", "features", ""]
+        );
     }
 }

@@ -1,7 +1,7 @@
 //! A random forest (Breiman 2001), as a baseline.
 //!
-//! `linfa-ensemble` 0.8 is not used: it draws the features of a tree once instead of at each split, and its trees vote with a class where
-//! probabilities are wanted.
+//! `linfa-ensemble` 0.8 is not used: it draws the features of a tree once instead of at each split,
+//! and its trees vote with a class where probabilities are wanted.
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -39,8 +39,8 @@ pub struct ForestSettings {
     pub features: SplitFeatures,
 }
 
-/// Trees that were each grown on a bootstrap sample, every split the best (by Gini impurity) among features drawn anew.
-/// Probabilities are the mean over the trees of the class shares in the leaf.
+/// Trees that were each grown on a bootstrap sample, every split the best (by Gini impurity) among
+/// features drawn anew. Probabilities are the mean over the trees of the class shares in the leaf.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Forest {
     /// Number of classes of the experiment.
@@ -58,7 +58,12 @@ pub struct Forest {
 /// The stream of one tree.
 fn stream(seed: u64, tree: usize) -> ChaCha8Rng {
     let mut key = [0; 32];
-    for (place, word) in key.as_chunks_mut::<8>().0.iter_mut().zip([seed, tree as u64, STREAM]) {
+    for (place, word) in key
+        .as_chunks_mut::<8>()
+        .0
+        .iter_mut()
+        .zip([seed, tree as u64, STREAM])
+    {
         *place = word.to_le_bytes();
     }
     ChaCha8Rng::from_seed(key)
@@ -70,11 +75,12 @@ pub(super) fn below(rng: &mut ChaCha8Rng, n: usize) -> usize {
 }
 
 impl Forest {
-    /// Grows the trees one by one; each depends on the seed and its own number alone. `progress` is told how many there are.
+    /// Grows the trees one by one; each depends on the seed and its own number alone. `progress` is
+    /// told how many there are.
     ///
     /// # Errors
-    /// A config error for no trees or empty leaves, a data error for features that are not finite or no row, interrupted when `cancel` asks
-    /// for it.
+    /// A config error for no trees or empty leaves, a data error for features that are not finite
+    /// or no row, interrupted when `cancel` asks for it.
     pub fn fit(
         settings: &ForestSettings,
         train: &Part<Training>,
@@ -83,13 +89,20 @@ impl Forest {
         progress: &mut dyn FnMut(usize),
     ) -> Result<Self> {
         if settings.trees == 0 || settings.min_leaf == 0 || settings.max_depth == Some(0) {
-            return Err(Error::config("a forest needs trees, max_depth and min_leaf of at least 1"));
+            return Err(Error::config(
+                "a forest needs trees, max_depth and min_leaf of at least 1",
+            ));
         }
         finite(train.x())?;
         present(train)?;
         let ranked = Ranked::of(train.x());
-        let mut forest =
-            Forest { n_classes: train.n_classes(), n_features: train.x().cols(), roots: vec![], nodes: vec![], shares: vec![] };
+        let mut forest = Forest {
+            n_classes: train.n_classes(),
+            n_features: train.x().cols(),
+            roots: vec![],
+            nodes: vec![],
+            shares: vec![],
+        };
         for number in 0..settings.trees {
             cancel.check()?;
             let mut rng = stream(seed, number);
@@ -111,12 +124,21 @@ impl Forest {
         }
         let fits = |(at, node): (usize, &Node)| match *node {
             // Children behind their parent: no walk goes on for ever.
-            Node::Split { feature, left, right, .. } => {
-                feature < self.n_features && left > at && right > at && left.max(right) < self.nodes.len()
+            Node::Split {
+                feature,
+                left,
+                right,
+                ..
+            } => {
+                feature < self.n_features
+                    && left > at
+                    && right > at
+                    && left.max(right) < self.nodes.len()
             }
             Node::Leaf(Leaf(leaf)) => leaf < leaves,
         };
-        (!self.nodes.iter().enumerate().all(fits)).then(|| "its trees have splits or leaves that do not exist".to_owned())
+        (!self.nodes.iter().enumerate().all(fits))
+            .then(|| "its trees have splits or leaves that do not exist".to_owned())
     }
 
     /// Where a row ends up in the tree of a root.
@@ -124,7 +146,18 @@ impl Forest {
         let mut at = root;
         loop {
             match self.nodes[at] {
-                Node::Split { feature, threshold, left, right } => at = if row[feature] <= threshold { left } else { right },
+                Node::Split {
+                    feature,
+                    threshold,
+                    left,
+                    right,
+                } => {
+                    at = if row[feature] <= threshold {
+                        left
+                    } else {
+                        right
+                    }
+                }
                 Node::Leaf(Leaf(leaf)) => return leaf,
             }
         }
@@ -140,9 +173,14 @@ impl Classifier for Forest {
             let mut sums = vec![0.0; k];
             for &root in &self.roots {
                 let leaf = self.leaf(root, x.row(i));
-                sums.iter_mut().zip(&self.shares[leaf * k..]).for_each(|(sum, &share)| *sum += f64::from(share));
+                sums.iter_mut()
+                    .zip(&self.shares[leaf * k..])
+                    .for_each(|(sum, &share)| *sum += f64::from(share));
             }
-            out.extend(sums.iter().map(|sum| (sum / self.roots.len() as f64) as f32));
+            out.extend(
+                sums.iter()
+                    .map(|sum| (sum / self.roots.len() as f64) as f32),
+            );
         }
         Ok(out)
     }
@@ -153,11 +191,17 @@ mod tests {
     use super::*;
     use crate::model::test_data::{accuracy, blobs, parts};
 
-    const SETTINGS: ForestSettings = ForestSettings { trees: 40, max_depth: None, min_leaf: 1, features: SplitFeatures::Sqrt };
+    const SETTINGS: ForestSettings = ForestSettings {
+        trees: 40,
+        max_depth: None,
+        min_leaf: 1,
+        features: SplitFeatures::Sqrt,
+    };
 
     fn fit(settings: &ForestSettings, train: &Part<Training>, seed: u64) -> Forest {
         let mut told = 0;
-        let forest = Forest::fit(settings, train, seed, &Cancel::default(), &mut |n| told = n).expect("fitted");
+        let forest = Forest::fit(settings, train, seed, &Cancel::default(), &mut |n| told = n)
+            .expect("fitted");
         assert_eq!((told, forest.flaw()), (settings.trees, None));
         forest
     }
@@ -169,8 +213,19 @@ mod tests {
         assert_eq!(accuracy(&mut model, &parts.test), 1.0);
         assert_eq!(model, fit(&SETTINGS, &parts.train, 0));
         assert_ne!(model, fit(&SETTINGS, &parts.train, 1));
-        let fewer = fit(&ForestSettings { trees: 7, ..SETTINGS }, &parts.train, 0);
-        assert_eq!(model.nodes[..fewer.nodes.len()], fewer.nodes, "a tree does not depend on how many there are");
+        let fewer = fit(
+            &ForestSettings {
+                trees: 7,
+                ..SETTINGS
+            },
+            &parts.train,
+            0,
+        );
+        assert_eq!(
+            model.nodes[..fewer.nodes.len()],
+            fewer.nodes,
+            "a tree does not depend on how many there are"
+        );
     }
 
     /// A class inside a ring of another: no line parts them, and trees do.
@@ -181,12 +236,23 @@ mod tests {
         let mut angle = 0.0f32;
         let ring = all.train.map_rows(|row| {
             angle += 2.4;
-            let radius = if (angle / 2.4).round() as usize % 2 == 1 { 0.5 } else { 1.0 };
+            let radius = if (angle / 2.4).round() as usize % 2 == 1 {
+                0.5
+            } else {
+                1.0
+            };
             row.copy_from_slice(&[radius * angle.cos(), radius * angle.sin()]);
         });
         let mut model = fit(&SETTINGS, &ring, 3);
         assert!(accuracy(&mut model, &ring) > 0.99);
-        let mut stumps = fit(&ForestSettings { max_depth: Some(1), ..SETTINGS }, &ring, 3);
+        let mut stumps = fit(
+            &ForestSettings {
+                max_depth: Some(1),
+                ..SETTINGS
+            },
+            &ring,
+            3,
+        );
         assert!(accuracy(&mut stumps, &ring) < 0.9);
         assert!(stumps.nodes.len() <= 3 * SETTINGS.trees);
     }
@@ -194,10 +260,16 @@ mod tests {
     #[test]
     fn leaves_hold_what_they_must() {
         let parts = blobs(90, 3, 5, 3.0, 2);
-        let settings = ForestSettings { min_leaf: 10, ..SETTINGS };
+        let settings = ForestSettings {
+            min_leaf: 10,
+            ..SETTINGS
+        };
         let forest = fit(&settings, &parts.train, 0);
         let leaves = forest.shares.len() / 3;
-        assert!(leaves <= settings.trees * parts.train.len() / 10, "{leaves}");
+        assert!(
+            leaves <= settings.trees * parts.train.len() / 10,
+            "{leaves}"
+        );
         assert!(leaves < fit(&SETTINGS, &parts.train, 0).shares.len() / 3);
     }
 
@@ -206,9 +278,15 @@ mod tests {
         let parts = parts(&[0, 2, 0, 2, 0, 2], 2, 4, 3);
         let mut model = fit(&SETTINGS, &parts.train, 0);
         let p = model.probabilities(parts.train.x()).expect("probabilities");
-        assert!(p.chunks(4).all(|row| row[1] == 0.0 && row[3] == 0.0 && (row.iter().sum::<f32>() - 1.0).abs() < 1e-5));
+        assert!(p.chunks(4).all(|row| row[1] == 0.0
+            && row[3] == 0.0
+            && (row.iter().sum::<f32>() - 1.0).abs() < 1e-5));
         let constant = parts.train.map_rows(|row| row.fill(7.0));
-        assert_eq!(fit(&SETTINGS, &constant, 0).nodes.len(), SETTINGS.trees, "nothing to split by");
+        assert_eq!(
+            fit(&SETTINGS, &constant, 0).nodes.len(),
+            SETTINGS.trees,
+            "nothing to split by"
+        );
     }
 
     #[test]

@@ -21,7 +21,8 @@ pub enum KnnWeights {
 
 /// Neighbours, found with `linfa-nn`, and their votes.
 ///
-/// All rows are compared: in hundreds of dimensions, where every search tree ends up doing the same, an index gains nothing.
+/// All rows are compared: in hundreds of dimensions, where every search tree ends up doing the
+/// same, an index gains nothing.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Knn {
     /// Number of classes of the experiment.
@@ -30,7 +31,8 @@ pub struct Knn {
     pub k: usize,
     /// What their votes count.
     pub weights: KnnWeights,
-    /// Training rows `[rows, features]`, in the order of their ids: of two at the same distance, the first is the nearer.
+    /// Training rows `[rows, features]`, in the order of their ids: of two at the same distance,
+    /// the first is the nearer.
     pub rows: Matrix,
     /// Class of each.
     pub targets: Vec<usize>,
@@ -49,20 +51,40 @@ impl Knn {
             return Err(Error::data("the training part has no utterance"));
         }
         finite(train.x())?;
-        Ok(Knn { n_classes: train.n_classes(), k, weights, rows: train.x().clone(), targets: train.y().to_vec() })
+        Ok(Knn {
+            n_classes: train.n_classes(),
+            k,
+            weights,
+            rows: train.x().clone(),
+            targets: train.y().to_vec(),
+        })
     }
 
     /// The nearest rows and their distances, nearest first.
-    fn nearest(&self, index: &dyn NearestNeighbourIndex<f64>, row: ArrayView1<'_, f64>) -> Result<Vec<(usize, f64)>> {
+    fn nearest(
+        &self,
+        index: &dyn NearestNeighbourIndex<f64>,
+        row: ArrayView1<'_, f64>,
+    ) -> Result<Vec<(usize, f64)>> {
         let failed = |error| Error::internal(format!("searching neighbours: {error}"));
         let distance = |other: ArrayView1<'_, f64>| L2Dist.distance(row, other);
         let found = index.k_nearest(row, self.k).map_err(failed)?;
-        let Some(farthest) = found.iter().map(|(other, _)| distance(*other)).max_by(f64::total_cmp) else { return Ok(Vec::new()) };
-        // The search says nothing about rows at the same distance: all that are as near as the last one are asked for, and put in order.
-        // "Within" means nearer than the reach, which therefore lies a little beyond it; also where it is 0.
+        let Some(farthest) = found
+            .iter()
+            .map(|(other, _)| distance(*other))
+            .max_by(f64::total_cmp)
+        else {
+            return Ok(Vec::new());
+        };
+        // The search says nothing about rows at the same distance: all that are as near as the last
+        // one are asked for, and put in order. "Within" means nearer than the reach, which
+        // therefore lies a little beyond it; also where it is 0.
         let reach = farthest * (1.0 + 1e-9) + 1e-150;
         let found = index.within_range(row, reach).map_err(failed)?;
-        let mut nearest: Vec<(usize, f64)> = found.into_iter().map(|(other, i)| (i, distance(other))).collect();
+        let mut nearest: Vec<(usize, f64)> = found
+            .into_iter()
+            .map(|(other, i)| (i, distance(other)))
+            .collect();
         nearest.sort_unstable_by(|a, b| a.1.total_cmp(&b.1).then(a.0.cmp(&b.0)));
         nearest.truncate(self.k);
         Ok(nearest)
@@ -85,7 +107,8 @@ impl Knn {
 
 fn wide(x: &Matrix) -> Result<Array2<f64>> {
     let values = x.values().iter().map(|v| f64::from(*v)).collect();
-    Array2::from_shape_vec((x.rows(), x.cols()), values).map_err(|error| Error::internal(error.to_string()))
+    Array2::from_shape_vec((x.rows(), x.cols()), values)
+        .map_err(|error| Error::internal(error.to_string()))
 }
 
 impl Classifier for Knn {
@@ -93,10 +116,15 @@ impl Classifier for Knn {
         check_width(self.rows.cols(), x)?;
         finite(x)?;
         let (rows, asked) = (wide(&self.rows)?, wide(x)?);
-        let index =
-            LinearSearch::new().from_batch(&rows, L2Dist).map_err(|error| Error::data(format!("no neighbours to search: {error}")))?;
+        let index = LinearSearch::new()
+            .from_batch(&rows, L2Dist)
+            .map_err(|error| Error::data(format!("no neighbours to search: {error}")))?;
         let mut out = vec![0.0; x.rows() * self.n_classes];
-        for (row, votes) in asked.rows().into_iter().zip(out.chunks_exact_mut(self.n_classes)) {
+        for (row, votes) in asked
+            .rows()
+            .into_iter()
+            .zip(out.chunks_exact_mut(self.n_classes))
+        {
             self.vote(&self.nearest(index.as_ref(), row)?, votes);
         }
         Ok(out)
@@ -120,8 +148,18 @@ mod tests {
     #[test]
     fn votes_are_counted_by_hand() {
         let rows = Matrix::new(4, 1, vec![0.0, 1.0, 3.0, 10.0]);
-        let model = |k, weights| Knn { n_classes: 3, k, weights, rows: rows.clone(), targets: vec![0, 1, 1, 2] };
-        let p = |k, weights, at: f32| model(k, weights).probabilities(&Matrix::new(1, 1, vec![at])).expect("probabilities");
+        let model = |k, weights| Knn {
+            n_classes: 3,
+            k,
+            weights,
+            rows: rows.clone(),
+            targets: vec![0, 1, 1, 2],
+        };
+        let p = |k, weights, at: f32| {
+            model(k, weights)
+                .probabilities(&Matrix::new(1, 1, vec![at]))
+                .expect("probabilities")
+        };
         assert_eq!(p(1, KnnWeights::Uniform, 0.4), [1.0, 0.0, 0.0]);
         assert_eq!(p(2, KnnWeights::Uniform, 0.4), [0.5, 0.5, 0.0]);
         assert_eq!(p(9, KnnWeights::Uniform, 0.4), [0.25, 0.5, 0.25]);

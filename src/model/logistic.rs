@@ -1,7 +1,8 @@
 //! Multinomial logistic regression with an L2 penalty, as a baseline.
 //!
-//! `linfa-logistic` 0.8 is not used: its log-sum-exp subtracts the largest logit of all rows instead of each row's own and floors the rest at
-//! 1e-15, so that on heavy-tailed features (mel power) loss and gradient contradict each other, and it stops far from the optimum unnoticed.
+//! `linfa-logistic` 0.8 is not used: its log-sum-exp subtracts the largest logit of all rows
+//! instead of each row's own and floors the rest at 1e-15, so that on heavy-tailed features (mel
+//! power) loss and gradient contradict each other, and it stops far from the optimum unnoticed.
 
 use std::collections::VecDeque;
 
@@ -16,12 +17,13 @@ use crate::split::{Matrix, Part, Training};
 /// How the regression is fitted.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct LogisticSettings {
-    /// Inverse strength of the penalty, as in scikit-learn: minimised is `C * sum of log losses + |weights|^2 / 2` with the weights of the
-    /// features as they are given, intercepts free.
+    /// Inverse strength of the penalty, as in scikit-learn: minimised is `C * sum of log losses +
+    /// |weights|^2 / 2` with the weights of the features as they are given, intercepts free.
     pub c: f64,
     /// Limit on L-BFGS iterations; [`Logistic::converged`] tells whether it was hit.
     pub max_iterations: u64,
-    /// Whether the features were standardised before: they are once more, in double precision, so that no rounding is left in mean and variance.
+    /// Whether the features were standardised before: they are once more, in double precision, so
+    /// that no rounding is left in mean and variance.
     pub standardised: bool,
 }
 
@@ -46,7 +48,8 @@ pub struct Logistic {
 fn records(x: &Matrix) -> Result<Array2<f64>> {
     finite(x)?;
     let values = x.values().iter().map(|&v| f64::from(v)).collect();
-    Array2::from_shape_vec((x.rows(), x.cols()), values).map_err(|e| Error::internal("a feature matrix has the wrong size").because(e))
+    Array2::from_shape_vec((x.rows(), x.cols()), values)
+        .map_err(|e| Error::internal("a feature matrix has the wrong size").because(e))
 }
 
 /// Mean and standard deviation of each column; 1 in place of a deviation of 0.
@@ -61,11 +64,12 @@ fn moments(x: &Array2<f64>) -> Vec<(f64, f64)> {
     x.columns().into_iter().map(of).collect()
 }
 
-/// Sum of log losses + penalty / 2 |weights / units|^2 over rows that were centred and divided by the units; parameters are weights
-/// `[features, classes]`, then intercepts.
+/// Sum of log losses + penalty / 2 |weights / units|^2 over rows that were centred and divided by
+/// the units; parameters are weights `[features, classes]`, then intercepts.
 struct Problem {
     x: Array2<f64>,
-    /// By weight: what a weight of the rows at hand is divided by to be one of the features as they are penalised.
+    /// By weight: what a weight of the rows at hand is divided by to be one of the features as they
+    /// are penalised.
     units: Vec<f64>,
     y: Vec<usize>,
     n_classes: usize,
@@ -90,7 +94,11 @@ impl Problem {
         let k = self.n_classes;
         let split = self.x.ncols() * k;
         let mut gradient = vec![0.0; at.len()];
-        let penalised: Vec<f64> = at[..split].iter().zip(&self.units).map(|(weight, unit)| weight / unit).collect();
+        let penalised: Vec<f64> = at[..split]
+            .iter()
+            .zip(&self.units)
+            .map(|(weight, unit)| weight / unit)
+            .collect();
         let mut value = 0.5 * self.penalty * dot(&penalised, &penalised);
         for ((gradient, weight), unit) in gradient.iter_mut().zip(&penalised).zip(&self.units) {
             *gradient += self.penalty * (weight / unit);
@@ -135,7 +143,10 @@ impl Problem {
                 shares.push(share);
             }
             // Without a memory the first step has length 1.
-            let scale = memory.back().map_or(1.0 / dot(&gradient, &gradient).sqrt(), |(_, change, rho)| 1.0 / (rho * dot(change, change)));
+            let scale = memory.back().map_or(
+                1.0 / dot(&gradient, &gradient).sqrt(),
+                |(_, change, rho)| 1.0 / (rho * dot(change, change)),
+            );
             direction.iter_mut().for_each(|d| *d *= scale);
             for ((step, change, rho), share) in memory.iter().zip(shares.iter().rev()) {
                 let back = rho * dot(change, &direction);
@@ -157,7 +168,11 @@ impl Problem {
                 }
             };
             let step: Vec<f64> = next.iter().zip(&at).map(|(a, b)| a - b).collect();
-            let change: Vec<f64> = next_gradient.iter().zip(&gradient).map(|(a, b)| a - b).collect();
+            let change: Vec<f64> = next_gradient
+                .iter()
+                .zip(&gradient)
+                .map(|(a, b)| a - b)
+                .collect();
             let curvature = dot(&step, &change);
             if curvature > 1e-12 * dot(&change, &change) {
                 if memory.len() == Self::MEMORY {
@@ -175,36 +190,64 @@ impl Problem {
 impl Logistic {
     /// Fits by L-BFGS until no component of the objective's gradient, per row, exceeds 1e-6.
     ///
-    /// Inside, features are centred and divided by units in which all weights have about the same curvature, so that features of very
-    /// different sizes converge too; the weights are carried back. That changes the way to the optimum, and not the optimum.
+    /// Inside, features are centred and divided by units in which all weights have about the same
+    /// curvature, so that features of very different sizes converge too; the weights are carried
+    /// back. That changes the way to the optimum, and not the optimum.
     ///
     /// # Errors
-    /// A config error for a `c` that is not positive, a data error for features that are not finite; `Interrupted` once `cancel` says so.
-    pub fn fit(settings: &LogisticSettings, train: &Part<Training>, cancel: &Cancel) -> Result<Self> {
+    /// A config error for a `c` that is not positive, a data error for features that are not
+    /// finite; `Interrupted` once `cancel` says so.
+    pub fn fit(
+        settings: &LogisticSettings,
+        train: &Part<Training>,
+        cancel: &Cancel,
+    ) -> Result<Self> {
         if !(settings.c.is_finite() && settings.c > 0.0) {
-            return Err(Error::config(format!("c = {} is not a positive number", settings.c)));
+            return Err(Error::config(format!(
+                "c = {} is not a positive number",
+                settings.c
+            )));
         }
         let classes = present(train)?;
         let (n_features, n_classes) = (train.x().cols(), train.n_classes());
         let mut records = records(train.x())?;
         if classes.len() == 1 {
-            return Ok(Logistic { n_classes, n_features, classes, weights: vec![0.0; n_features], intercepts: vec![0.0], converged: true });
+            return Ok(Logistic {
+                n_classes,
+                n_features,
+                classes,
+                weights: vec![0.0; n_features],
+                intercepts: vec![0.0],
+                converged: true,
+            });
         }
         let mut moments = moments(&records);
         let mut units = vec![1.0; n_features];
         if !settings.standardised {
-            // Curvatures of log loss, at most n / 4 for a feature of variance 1, and of the penalty, 1 / C, together.
+            // Curvatures of log loss, at most n / 4 for a feature of variance 1, and of the
+            // penalty, 1 / C, together.
             let held = (4.0 / (settings.c * train.len() as f64)).sqrt();
             moments.iter_mut().for_each(|(_, sd)| *sd = sd.hypot(held));
             units = moments.iter().map(|(_, unit)| *unit).collect();
         }
-        let units: Vec<f64> = units.into_iter().flat_map(|unit| std::iter::repeat_n(unit, classes.len())).collect();
+        let units: Vec<f64> = units
+            .into_iter()
+            .flat_map(|unit| std::iter::repeat_n(unit, classes.len()))
+            .collect();
         for mut row in records.rows_mut() {
-            row.iter_mut().zip(&moments).for_each(|(v, (mean, sd))| *v = (*v - mean) / sd);
+            row.iter_mut()
+                .zip(&moments)
+                .for_each(|(v, (mean, sd))| *v = (*v - mean) / sd);
         }
         let place = |class: &usize| classes.iter().position(|c| c == class);
         let y: Vec<usize> = train.y().iter().filter_map(place).collect();
-        let problem = Problem { x: records, units, y, n_classes: classes.len(), penalty: 1.0 / settings.c };
+        let problem = Problem {
+            x: records,
+            units,
+            y,
+            n_classes: classes.len(),
+            penalty: 1.0 / settings.c,
+        };
         let (fitted, converged) = problem.minimise(settings.max_iterations, cancel)?;
         let (fitted, intercept) = fitted.split_at(n_features * classes.len());
         let mut intercepts = intercept.to_vec();
@@ -215,7 +258,14 @@ impl Logistic {
                 *intercept -= weight * mean / sd;
             }
         }
-        Ok(Logistic { n_classes, n_features, classes, weights, intercepts, converged })
+        Ok(Logistic {
+            n_classes,
+            n_features,
+            classes,
+            weights,
+            intercepts,
+            converged,
+        })
     }
 }
 
@@ -225,7 +275,11 @@ impl Classifier for Logistic {
         let mut out = vec![0.0; x.rows() * self.n_classes];
         for i in 0..x.rows() {
             let mut logits = self.intercepts.clone();
-            for (&value, weights) in x.row(i).iter().zip(self.weights.chunks_exact(self.classes.len())) {
+            for (&value, weights) in x
+                .row(i)
+                .iter()
+                .zip(self.weights.chunks_exact(self.classes.len()))
+            {
                 for (logit, weight) in logits.iter_mut().zip(weights) {
                     *logit += f64::from(value) * weight;
                 }
@@ -246,10 +300,14 @@ mod tests {
     use super::*;
     use crate::model::test_data::{accuracy, blobs, parts};
 
-    const SETTINGS: LogisticSettings = LogisticSettings { c: 1.0, max_iterations: 200, standardised: true };
+    const SETTINGS: LogisticSettings = LogisticSettings {
+        c: 1.0,
+        max_iterations: 200,
+        standardised: true,
+    };
 
-    /// The gradient of scikit-learn's objective on standardised features vanishes at the fitted point: checks alpha's scaling, the way back
-    /// to raw features, and a constant column.
+    /// The gradient of scikit-learn's objective on standardised features vanishes at the fitted
+    /// point: checks alpha's scaling, the way back to raw features, and a constant column.
     #[test]
     fn the_optimum_is_that_of_scikit_learns_objective() {
         let parts = blobs(60, 3, 4, 0.9, 5);
@@ -261,8 +319,16 @@ mod tests {
         let moments = moments(&records(train.x()).expect("records"));
         assert_eq!(moments[3].1, 1.0);
         for c in [0.05, 1.0] {
-            let mut model = Logistic::fit(&LogisticSettings { c, max_iterations: 500, standardised: true }, &train, &Cancel::default())
-                .expect("fitted");
+            let mut model = Logistic::fit(
+                &LogisticSettings {
+                    c,
+                    max_iterations: 500,
+                    standardised: true,
+                },
+                &train,
+                &Cancel::default(),
+            )
+            .expect("fitted");
             assert!(model.converged);
             let p = model.probabilities(train.x()).expect("probabilities");
             let mut norm = 0.0;
@@ -272,9 +338,15 @@ mod tests {
                     let mut gradient = weight;
                     for i in 0..train.len() {
                         let hit = f64::from(u8::from(train.y()[i] == k));
-                        gradient += c * (f64::from(p[i * 3 + k]) - hit) * (f64::from(train.x().row(i)[f]) - mean) / sd;
+                        gradient += c
+                            * (f64::from(p[i * 3 + k]) - hit)
+                            * (f64::from(train.x().row(i)[f]) - mean)
+                            / sd;
                     }
-                    assert!(gradient.abs() < 1e-3, "c {c}: gradient {gradient} of weight {f},{k}");
+                    assert!(
+                        gradient.abs() < 1e-3,
+                        "c {c}: gradient {gradient} of weight {f},{k}"
+                    );
                     norm += weight * weight;
                 }
             }
@@ -296,15 +368,36 @@ mod tests {
             [0.0, -150.0],
         ];
         let mut rows = X.iter();
-        let train = parts(&[0, 1, 2, 0, 1, 2, 0, 1, 2], 0, 3, 2).train.map_rows(|row| {
-            row.copy_from_slice(rows.next().expect("nine rows"));
-        });
-        let settings = LogisticSettings { c: 0.7, max_iterations: 1000, standardised: false };
+        let train = parts(&[0, 1, 2, 0, 1, 2, 0, 1, 2], 0, 3, 2)
+            .train
+            .map_rows(|row| {
+                row.copy_from_slice(rows.next().expect("nine rows"));
+            });
+        let settings = LogisticSettings {
+            c: 0.7,
+            max_iterations: 1000,
+            standardised: false,
+        };
         let mut model = Logistic::fit(&settings, &train, &Cancel::default()).expect("fitted");
-        let p = model.probabilities(&Matrix::new(2, 2, vec![0.5, 120.0, 1.0, -80.0])).expect("probabilities");
+        let p = model
+            .probabilities(&Matrix::new(2, 2, vec![0.5, 120.0, 1.0, -80.0]))
+            .expect("probabilities");
         // Of scikit-learn 1.9.1.
-        let wanted = [0.468_781_3, 0.291_511_3, 0.239_707_4, 0.261_674_1, 0.478_350_2, 0.259_975_7];
-        assert!(model.converged && p.iter().zip(wanted).all(|(p, wanted)| (f64::from(*p) - wanted).abs() < 2e-5), "{p:?}");
+        let wanted = [
+            0.468_781_3,
+            0.291_511_3,
+            0.239_707_4,
+            0.261_674_1,
+            0.478_350_2,
+            0.259_975_7,
+        ];
+        assert!(
+            model.converged
+                && p.iter()
+                    .zip(wanted)
+                    .all(|(p, wanted)| (f64::from(*p) - wanted).abs() < 2e-5),
+            "{p:?}"
+        );
     }
 
     #[test]
@@ -314,22 +407,41 @@ mod tests {
         assert_eq!(accuracy(&mut model, &parts.test), 1.0);
     }
 
-    /// Features with tails like those of mel power, on which a regression must fit the training rows better the freer it is.
+    /// Features with tails like those of mel power, on which a regression must fit the training
+    /// rows better the freer it is.
     #[test]
     fn heavy_tails_are_fitted_too() {
-        let train = blobs(240, 3, 12, 4.0, 7).train.map_rows(|row| row.iter_mut().for_each(|v| *v = (3.0 * *v).exp()));
-        let settings = |c| LogisticSettings { c, max_iterations: 2000, standardised: true };
-        let fitted = [0.01, 1.0, 100.0].map(|c| Logistic::fit(&settings(c), &train, &Cancel::default()).expect("fitted"));
+        let train = blobs(240, 3, 12, 4.0, 7)
+            .train
+            .map_rows(|row| row.iter_mut().for_each(|v| *v = (3.0 * *v).exp()));
+        let settings = |c| LogisticSettings {
+            c,
+            max_iterations: 2000,
+            standardised: true,
+        };
+        let fitted = [0.01, 1.0, 100.0]
+            .map(|c| Logistic::fit(&settings(c), &train, &Cancel::default()).expect("fitted"));
         let losses = fitted.map(|mut model| {
             assert!(model.converged);
             let p = model.probabilities(train.x()).expect("probabilities");
-            p.chunks(3).zip(train.y()).map(|(row, &y)| -f64::from(row[y]).ln()).sum::<f64>()
+            p.chunks(3)
+                .zip(train.y())
+                .map(|(row, &y)| -f64::from(row[y]).ln())
+                .sum::<f64>()
         });
         assert!(losses.is_sorted_by(|a, b| a > b), "{losses:?}");
         assert!(
-            !Logistic::fit(&LogisticSettings { c: 100.0, max_iterations: 2, standardised: true }, &train, &Cancel::default())
-                .expect("fitted")
-                .converged
+            !Logistic::fit(
+                &LogisticSettings {
+                    c: 100.0,
+                    max_iterations: 2,
+                    standardised: true
+                },
+                &train,
+                &Cancel::default()
+            )
+            .expect("fitted")
+            .converged
         );
     }
 
@@ -338,8 +450,11 @@ mod tests {
         let parts = parts(&[0, 2, 0, 2, 0, 2], 2, 4, 3);
         let mut model = Logistic::fit(&SETTINGS, &parts.train, &Cancel::default()).expect("fitted");
         let p = model.probabilities(parts.train.x()).expect("probabilities");
-        assert!(p.chunks(4).all(|row| row[1] == 0.0 && row[3] == 0.0 && (row.iter().sum::<f32>() - 1.0).abs() < 1e-6));
-        let one = Logistic::fit(&SETTINGS, &super::tests::single(), &Cancel::default()).expect("one class");
+        assert!(p.chunks(4).all(|row| row[1] == 0.0
+            && row[3] == 0.0
+            && (row.iter().sum::<f32>() - 1.0).abs() < 1e-6));
+        let one = Logistic::fit(&SETTINGS, &super::tests::single(), &Cancel::default())
+            .expect("one class");
         assert_eq!(one.classes, [1]);
     }
 
@@ -351,6 +466,9 @@ mod tests {
     fn features_that_are_no_numbers_are_refused() {
         let train = single().map_rows(|row| row[1] = f32::NAN);
         let error = Logistic::fit(&SETTINGS, &train, &Cancel::default()).expect_err("refused");
-        assert_eq!(error.to_string(), "feature 1 of row 0 is not a finite number");
+        assert_eq!(
+            error.to_string(),
+            "feature 1 of row 0 is not a finite number"
+        );
     }
 }

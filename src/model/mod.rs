@@ -39,7 +39,9 @@ pub use knn::{Knn, KnnWeights};
 pub use logistic::{Logistic, LogisticSettings};
 pub use network::NetSpec;
 pub use params::{ATTEND_EPSILON, BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM, Params, Running};
-pub use settings::{EarlyStopping, NormStatistics, Optimizer, Schedule, SpecAugment, TrainSettings};
+pub use settings::{
+    EarlyStopping, NormStatistics, Optimizer, Schedule, SpecAugment, TrainSettings,
+};
 pub use svm::{Geometry, Kernel, Svm, SvmSettings};
 pub use train::{EpochRecord, TrainJob, Trained, train};
 pub use tree::{Leaf, Node};

@@ -42,28 +42,51 @@ impl NetSpec {
 /// What trains and evaluates a network; all state lies outside.
 pub(crate) trait Network {
     /// Mean loss of the batch; writes `grads` and moves `running`.
-    fn train_step(&mut self, params: &Params, running: &mut Running, batch: &Batch, key: u64, grads: &mut Params) -> Result<f32>;
+    fn train_step(
+        &mut self,
+        params: &Params,
+        running: &mut Running,
+        batch: &Batch,
+        key: u64,
+        grads: &mut Params,
+    ) -> Result<f32>;
     /// Logits `[n, classes]` of the last training step.
     fn logits_of_last_step(&self) -> &[f32];
     /// Logits `[n, classes]` without dropout, normalised by `running`.
     fn infer(&mut self, params: &Params, running: &Running, x: &[f32]) -> Result<&[f32]>;
-    /// Writes the statistics that batch normalisation has over all of `x` to `running`, layer by layer, without dropout.
+    /// Writes the statistics that batch normalisation has over all of `x` to `running`, layer by
+    /// layer, without dropout.
     fn measure_norms(&mut self, params: &Params, running: &mut Running, x: &[f32]) -> Result<()>;
 }
 
 /// The network of `spec` on the chosen device.
-pub(crate) fn network(device: Device, spec: &NetSpec, max_batch: usize) -> Result<Box<dyn Network>> {
+pub(crate) fn network(
+    device: Device,
+    spec: &NetSpec,
+    max_batch: usize,
+) -> Result<Box<dyn Network>> {
     spec.check()?;
     // The engine is built in any case: it refuses lists of layers that do not compose.
     let engine = Engine::new(&spec.layers, spec.n_features, max_batch)?;
     Ok(match device.burn()? {
         None => Box::new(engine),
-        Some(device) => Box::new(BurnNetwork { spec: spec.clone(), device, logits: Vec::new() }),
+        Some(device) => Box::new(BurnNetwork {
+            spec: spec.clone(),
+            device,
+            logits: Vec::new(),
+        }),
     })
 }
 
 impl Network for Engine {
-    fn train_step(&mut self, params: &Params, running: &mut Running, batch: &Batch, key: u64, grads: &mut Params) -> Result<f32> {
+    fn train_step(
+        &mut self,
+        params: &Params,
+        running: &mut Running,
+        batch: &Batch,
+        key: u64,
+        grads: &mut Params,
+    ) -> Result<f32> {
         Ok(Engine::train_step(self, params, running, batch, key, grads))
     }
 
@@ -82,10 +105,12 @@ impl Network for Engine {
 
 /// The burn module with burn's autodiff, on any of burn's devices.
 ///
-/// Parameters, optimizer and checkpoints are those of the CPU path and stay with the host, as does the drawing of dropout masks, so that
-/// they are the same everywhere. On a GPU that costs transfers: for a step of the paper's RAVDESS network with batch 64, 2 MB of parameters
-/// and 8 MB of masks go up and 2 MB of gradients come down, in one wait, and a core takes some milliseconds for masks and optimizer.
-/// Keeping the parameters on the device would save the smaller part of it, and need a second way of making checkpoints.
+/// Parameters, optimizer and checkpoints are those of the CPU path and stay with the host, as does
+/// the drawing of dropout masks, so that they are the same everywhere. On a GPU that costs
+/// transfers: for a step of the paper's RAVDESS network with batch 64, 2 MB of parameters and 8 MB
+/// of masks go up and 2 MB of gradients come down, in one wait, and a core takes some milliseconds
+/// for masks and optimizer. Keeping the parameters on the device would save the smaller part of it,
+/// and need a second way of making checkpoints.
 struct BurnNetwork {
     spec: NetSpec,
     device: BurnDevice,
@@ -97,17 +122,33 @@ impl BurnNetwork {
     const BATCH: usize = 64;
 
     fn matrix(values: &[f32], columns: usize, on: &BurnDevice) -> Tensor<2> {
-        Tensor::from_data(TensorData::new(values.to_vec(), [values.len() / columns, columns]), on)
+        Tensor::from_data(
+            TensorData::new(values.to_vec(), [values.len() / columns, columns]),
+            on,
+        )
     }
 }
 
 impl Network for BurnNetwork {
-    fn train_step(&mut self, params: &Params, running: &mut Running, batch: &Batch, key: u64, grads: &mut Params) -> Result<f32> {
+    fn train_step(
+        &mut self,
+        params: &Params,
+        running: &mut Running,
+        batch: &Batch,
+        key: u64,
+        grads: &mut Params,
+    ) -> Result<f32> {
         let on = self.device.clone().autodiff();
         let net = Cnn::from_params(&self.spec.layers, params, running, &on)?;
         let logits = net.forward(Self::matrix(batch.x, self.spec.n_features, &on), Some(key));
-        let weights = batch.weights.map(|w| Tensor::<1>::from_data(TensorData::new(w.to_vec(), [w.len()]), &on));
-        let loss = cross_entropy(logits.clone(), Self::matrix(batch.targets, self.spec.n_classes, &on), weights);
+        let weights = batch
+            .weights
+            .map(|w| Tensor::<1>::from_data(TensorData::new(w.to_vec(), [w.len()]), &on));
+        let loss = cross_entropy(
+            logits.clone(),
+            Self::matrix(batch.targets, self.spec.n_classes, &on),
+            weights,
+        );
         let gradients = loss.backward();
         let mut read = Readback::default();
         read.add(loss);
@@ -118,9 +159,16 @@ impl Network for BurnNetwork {
         let mut take = |n: usize| values.by_ref().take(n).collect::<Vec<_>>();
         let loss = take(1).concat();
         self.logits = take(1).concat();
-        *grads = Params { tensors: take(params.tensors.len()) };
-        *running = Running { means: take(running.means.len()), variances: take(running.variances.len()) };
-        loss.first().copied().ok_or_else(|| Error::internal("a loss has no value"))
+        *grads = Params {
+            tensors: take(params.tensors.len()),
+        };
+        *running = Running {
+            means: take(running.means.len()),
+            variances: take(running.variances.len()),
+        };
+        loss.first()
+            .copied()
+            .ok_or_else(|| Error::internal("a loss has no value"))
     }
 
     fn logits_of_last_step(&self) -> &[f32] {
@@ -138,7 +186,12 @@ impl Network for BurnNetwork {
     }
 
     fn measure_norms(&mut self, params: &Params, running: &mut Running, x: &[f32]) -> Result<()> {
-        let norms = self.spec.layers.iter().enumerate().filter(|(_, layer)| matches!(layer, Layer::BatchNorm { .. }));
+        let norms = self
+            .spec
+            .layers
+            .iter()
+            .enumerate()
+            .filter(|(_, layer)| matches!(layer, Layer::BatchNorm { .. }));
         for (norm, (index, _)) in norms.enumerate() {
             // Anew for each normalisation: those before it have their new statistics by now.
             let net = Cnn::from_params(&self.spec.layers, params, running, &self.device)?;
@@ -147,7 +200,10 @@ impl Network for BurnNetwork {
             let mut count = 0usize;
             for rows in x.chunks(Self::BATCH * self.spec.n_features) {
                 let mut read = Readback::default();
-                read.add(net.before(Self::matrix(rows, self.spec.n_features, &self.device), index));
+                read.add(net.before(
+                    Self::matrix(rows, self.spec.n_features, &self.device),
+                    index,
+                ));
                 for values in read.finish()?.concat().chunks_exact(sums.len()) {
                     count += 1;
                     for ((sum, square), &value) in sums.iter_mut().zip(values) {

@@ -1,14 +1,19 @@
-//! Turns gradients into steps: burn's optimizers over flat parameters, whoever computed the gradients.
+//! Turns gradients into steps: burn's optimizers over flat parameters, whoever computed the
+//! gradients.
 //!
-//! Where burn's formulas leave Keras': RMSprop is the same, `g / (sqrt(mean square) + epsilon)`. Adam adds its epsilon to the corrected
-//! moment, as algorithm 1 of its paper (arXiv 1412.6980) and PyTorch do, where Keras adds it to the uncorrected one (the paper's "epsilon
-//! hat"): with epsilon 1e-7 that only shows where gradients are below about 1e-5. Weight decay pulls on kernels alone, not on biases and
-//! batch normalisation.
+//! Where burn's formulas leave Keras': RMSprop is the same, `g / (sqrt(mean square) + epsilon)`.
+//! Adam adds its epsilon to the corrected moment, as algorithm 1 of its paper (arXiv 1412.6980) and
+//! PyTorch do, where Keras adds it to the uncorrected one (the paper's "epsilon hat"): with epsilon
+//! 1e-7 that only shows where gradients are below about 1e-5. Weight decay pulls on kernels alone,
+//! not on biases and batch normalisation.
 
 use std::f64::consts::PI;
 
 use burn::module::{Module, Param, ParamGroup, ParamId};
-use burn::optim::{AdamConfig, AdamWConfig, GradientsParams, ModuleOptimizer, RecordState, RmsPropConfig, StateSink, StateSource};
+use burn::optim::{
+    AdamConfig, AdamWConfig, GradientsParams, ModuleOptimizer, RecordState, RmsPropConfig,
+    StateSink, StateSource,
+};
 use burn::tensor::{Bytes, Device as BurnDevice, Tensor, TensorData};
 
 use crate::error::{Error, Result};
@@ -47,8 +52,9 @@ impl std::fmt::Debug for Rule {
 
 /// burn's rule with a state that is restored on the device where steps are taken.
 ///
-/// burn itself restores it on its default device and moves it later. In a build with a GPU backend that is a GPU, whatever a network is
-/// trained on, and where there is none a resumed training would end in a panic.
+/// burn itself restores it on its default device and moves it later. In a build with a GPU backend
+/// that is a GPU, whatever a network is trained on, and where there is none a resumed training
+/// would end in a panic.
 #[derive(Clone)]
 struct OnHost<O>(O);
 
@@ -93,7 +99,8 @@ fn vector(values: &[f32], on: &BurnDevice) -> Tensor<1> {
     Tensor::from_data(TensorData::new(values.to_vec(), [values.len()]), on)
 }
 
-/// Which tensors of [`Params`] are kernels of convolutions and dense layers, the only ones that weight decay pulls on.
+/// Which tensors of [`Params`] are kernels of convolutions and dense layers, the only ones that
+/// weight decay pulls on.
 pub(crate) fn kernels(layers: &[Layer]) -> Vec<bool> {
     let mut kernels = Vec::new();
     for layer in layers {
@@ -126,31 +133,73 @@ pub fn learning_rate(schedule: Schedule, peak: f64, step: usize, total_steps: us
 /// burn's optimizer for these settings; weight decay (AdamW) only where `decayed` says so.
 pub(crate) fn rule(settings: &TrainSettings, decayed: ParamGroup) -> ModuleOptimizer {
     match settings.optimizer {
-        Optimizer::Rmsprop => OnHost(RmsPropConfig::new().with_alpha(0.9).with_momentum(0.0).with_epsilon(EPSILON).build()).into(),
+        Optimizer::Rmsprop => OnHost(
+            RmsPropConfig::new()
+                .with_alpha(0.9)
+                .with_momentum(0.0)
+                .with_epsilon(EPSILON)
+                .build(),
+        )
+        .into(),
         Optimizer::Adam => OnHost(AdamConfig::new().with_epsilon(EPSILON).build()).into(),
         Optimizer::Adamw => {
-            let plain = AdamWConfig::new().with_epsilon(EPSILON).with_weight_decay(0.0);
-            let pulled = AdamWConfig::new().with_epsilon(EPSILON).with_weight_decay(settings.weight_decay as f32);
-            ModuleOptimizer::from(OnHost(plain.build())).with_group(decayed, OnHost(pulled.build()), None)
+            let plain = AdamWConfig::new()
+                .with_epsilon(EPSILON)
+                .with_weight_decay(0.0);
+            let pulled = AdamWConfig::new()
+                .with_epsilon(EPSILON)
+                .with_weight_decay(settings.weight_decay as f32);
+            ModuleOptimizer::from(OnHost(plain.build())).with_group(
+                decayed,
+                OnHost(pulled.build()),
+                None,
+            )
         }
     }
 }
 
 impl Stepper {
     /// An optimizer at step 0 that starts from `params`, the parameters of `layers`.
-    pub fn new(settings: &TrainSettings, layers: &[Layer], params: &Params, total_steps: usize) -> Self {
+    pub fn new(
+        settings: &TrainSettings,
+        layers: &[Layer],
+        params: &Params,
+        total_steps: usize,
+    ) -> Self {
         let on = device().autodiff();
-        let mut flat = Flat { kernels: Vec::new(), others: Vec::new() };
+        let mut flat = Flat {
+            kernels: Vec::new(),
+            others: Vec::new(),
+        };
         let mut places = Vec::with_capacity(params.tensors.len());
         for (i, (values, kernel)) in params.tensors.iter().zip(kernels(layers)).enumerate() {
-            let list = if kernel { &mut flat.kernels } else { &mut flat.others };
+            let list = if kernel {
+                &mut flat.kernels
+            } else {
+                &mut flat.others
+            };
             places.push((kernel, list.len()));
-            // Fixed ids: the optimizer files its state under them, in checkpoints too. No gradient is asked for: burn would note every new value
-            // of a parameter in a graph that only its own backward pass clears, and none is ever run here.
-            list.push(Param::initialized(ParamId::from(i as u64), vector(values, &on)));
+            // Fixed ids: the optimizer files its state under them, in checkpoints too. No gradient
+            // is asked for: burn would note every new value of a parameter in a graph that only its
+            // own backward pass clears, and none is ever run here.
+            list.push(Param::initialized(
+                ParamId::from(i as u64),
+                vector(values, &on),
+            ));
         }
-        let rule = Rule(rule(settings, ParamGroup::ids_from_module(flat.kernels.clone())));
-        Stepper { flat, places, rule, schedule: settings.schedule, learning_rate: settings.learning_rate, total_steps, step: 0 }
+        let rule = Rule(rule(
+            settings,
+            ParamGroup::ids_from_module(flat.kernels.clone()),
+        ));
+        Stepper {
+            flat,
+            places,
+            rule,
+            schedule: settings.schedule,
+            learning_rate: settings.learning_rate,
+            total_steps,
+            step: 0,
+        }
     }
 
     /// Steps taken so far.
@@ -160,23 +209,40 @@ impl Stepper {
 
     /// Moves `params` one step against `grads` and returns the learning rate used.
     ///
-    /// `params` must be what the last call left (or what [`Stepper::new`] or [`Stepper::restore`] was given).
+    /// `params` must be what the last call left (or what [`Stepper::new`] or [`Stepper::restore`]
+    /// was given).
     ///
     /// # Errors
     /// An internal error when a parameter cannot be read back.
     pub fn step(&mut self, params: &mut Params, grads: &Params) -> Result<f64> {
-        let rate = learning_rate(self.schedule, self.learning_rate, self.step, self.total_steps);
+        let rate = learning_rate(
+            self.schedule,
+            self.learning_rate,
+            self.step,
+            self.total_steps,
+        );
         let on = device();
         let mut registered = GradientsParams::new();
         for (i, values) in grads.tensors.iter().enumerate() {
             registered.register::<1>(ParamId::from(i as u64), vector(values, &on));
         }
-        let flat = Flat { kernels: std::mem::take(&mut self.flat.kernels), others: std::mem::take(&mut self.flat.others) };
+        let flat = Flat {
+            kernels: std::mem::take(&mut self.flat.kernels),
+            others: std::mem::take(&mut self.flat.others),
+        };
         self.flat = self.rule.0.step(rate, flat, registered);
         for (values, &(kernel, place)) in params.tensors.iter_mut().zip(&self.places) {
-            let list = if kernel { &self.flat.kernels } else { &self.flat.others };
+            let list = if kernel {
+                &self.flat.kernels
+            } else {
+                &self.flat.others
+            };
             let data = list[place].val().inner().into_data();
-            values.copy_from_slice(data.as_slice::<f32>().map_err(|e| Error::internal(format!("parameters cannot be read back: {e:?}")))?);
+            values.copy_from_slice(
+                data.as_slice::<f32>().map_err(|e| {
+                    Error::internal(format!("parameters cannot be read back: {e:?}"))
+                })?,
+            );
         }
         self.step += 1;
         Ok(rate)
@@ -187,18 +253,26 @@ impl Stepper {
     /// # Errors
     /// An internal error when burn cannot serialise it.
     pub fn state(&self) -> Result<Vec<u8>> {
-        let bytes = self.rule.0.into_bytes().map_err(|e| Error::internal(format!("optimizer state cannot be saved: {e:?}")))?;
+        let bytes = self
+            .rule
+            .0
+            .into_bytes()
+            .map_err(|e| Error::internal(format!("optimizer state cannot be saved: {e:?}")))?;
         Ok(bytes.to_vec())
     }
 
-    /// The optimizer after `step` steps, with a state that [`Stepper::state`] gave and the parameters of that moment.
+    /// The optimizer after `step` steps, with a state that [`Stepper::state`] gave and the
+    /// parameters of that moment.
     ///
     /// # Errors
     /// A data error when the state cannot be read.
     pub fn restore(mut self, state: &[u8], step: usize) -> Result<Self> {
         let bytes = Bytes::from_bytes_vec(state.to_vec());
-        let rule =
-            self.rule.0.from_bytes(bytes).map_err(|e| Error::data(format!("optimizer state of a checkpoint is unreadable: {e:?}")))?;
+        let rule = self.rule.0.from_bytes(bytes).map_err(|e| {
+            Error::data(format!(
+                "optimizer state of a checkpoint is unreadable: {e:?}"
+            ))
+        })?;
         self.rule = Rule(rule);
         self.step = step;
         Ok(self)
@@ -230,13 +304,20 @@ mod tests {
     }
 
     /// A dense layer of two weights and one bias.
-    const LAYERS: [Layer; 1] = [Layer::Dense { inputs: 2, outputs: 1 }];
+    const LAYERS: [Layer; 1] = [Layer::Dense {
+        inputs: 2,
+        outputs: 1,
+    }];
 
     fn run(optimizer: Optimizer, grads: &[[f64; 3]]) -> Vec<f32> {
-        let mut params = Params { tensors: vec![vec![0.5, -0.25], vec![1.0]] };
+        let mut params = Params {
+            tensors: vec![vec![0.5, -0.25], vec![1.0]],
+        };
         let mut stepper = Stepper::new(&settings(optimizer), &LAYERS, &params, grads.len());
         for g in grads {
-            let grads = Params { tensors: vec![vec![g[0] as f32, g[1] as f32], vec![g[2] as f32]] };
+            let grads = Params {
+                tensors: vec![vec![g[0] as f32, g[1] as f32], vec![g[2] as f32]],
+            };
             stepper.step(&mut params, &grads).expect("a step");
         }
         params.tensors.concat()
@@ -269,8 +350,13 @@ mod tests {
         let mut moments = [(0.0, 0.0); 3];
         for (t, g) in GRADS.iter().enumerate() {
             let rate = 0.01 / (1.0 + 0.5 * t as f64);
-            let corrections = (1.0 - 0.9f64.powi(t as i32 + 1), 1.0 - 0.999f64.powi(t as i32 + 1));
-            for (((g, (first, second)), decay), want) in g.iter().zip(&mut moments).zip(decay).zip(&mut want) {
+            let corrections = (
+                1.0 - 0.9f64.powi(t as i32 + 1),
+                1.0 - 0.999f64.powi(t as i32 + 1),
+            );
+            for (((g, (first, second)), decay), want) in
+                g.iter().zip(&mut moments).zip(decay).zip(&mut want)
+            {
                 *first = 0.9 * *first + 0.1 * g;
                 *second = 0.999 * *second + 0.001 * g * g;
                 let (m, v): (f64, f64) = (*first / corrections.0, *second / corrections.1);
@@ -302,14 +388,26 @@ mod tests {
         assert!(rates[2..].windows(2).all(|w| w[1] < w[0]));
     }
 
-    /// Each value that asks for a gradient leaves a note of some kilobytes in burn's graph, at every step, until the process ends.
+    /// Each value that asks for a gradient leaves a note of some kilobytes in burn's graph, at
+    /// every step, until the process ends.
     #[test]
     fn no_parameter_asks_burn_for_a_gradient() {
-        let mut params = Params { tensors: vec![vec![0.5, -0.25], vec![1.0]] };
+        let mut params = Params {
+            tensors: vec![vec![0.5, -0.25], vec![1.0]],
+        };
         let mut stepper = Stepper::new(&settings(Optimizer::Adamw), &LAYERS, &params, 2);
-        let asks = |stepper: &Stepper| stepper.flat.kernels.iter().chain(&stepper.flat.others).any(|param| param.val().is_require_grad());
+        let asks = |stepper: &Stepper| {
+            stepper
+                .flat
+                .kernels
+                .iter()
+                .chain(&stepper.flat.others)
+                .any(|param| param.val().is_require_grad())
+        };
         assert!(!asks(&stepper));
-        let grads = Params { tensors: vec![vec![0.1, 0.2], vec![0.3]] };
+        let grads = Params {
+            tensors: vec![vec![0.1, 0.2], vec![0.3]],
+        };
         stepper.step(&mut params, &grads).expect("a step");
         assert!(!asks(&stepper) && params.tensors[0][0] < 0.5);
     }
@@ -318,18 +416,26 @@ mod tests {
     fn a_restored_optimizer_goes_on_bit_for_bit() {
         for optimizer in [Optimizer::Rmsprop, Optimizer::Adam, Optimizer::Adamw] {
             let settings = settings(optimizer);
-            let grads = |i: usize| Params { tensors: vec![vec![0.3 * i as f32, -1.0], vec![0.01]] };
-            let mut params = Params { tensors: vec![vec![0.5, -0.25], vec![1.0]] };
+            let grads = |i: usize| Params {
+                tensors: vec![vec![0.3 * i as f32, -1.0], vec![0.01]],
+            };
+            let mut params = Params {
+                tensors: vec![vec![0.5, -0.25], vec![1.0]],
+            };
             let mut straight = Stepper::new(&settings, &LAYERS, &params, 6);
             for i in 0..3 {
                 straight.step(&mut params, &grads(i)).expect("a step");
             }
             let state = straight.state().expect("a state");
             let mut resumed_params = params.clone();
-            let mut resumed = Stepper::new(&settings, &LAYERS, &params, 6).restore(&state, 3).expect("restored");
+            let mut resumed = Stepper::new(&settings, &LAYERS, &params, 6)
+                .restore(&state, 3)
+                .expect("restored");
             for i in 3..6 {
                 straight.step(&mut params, &grads(i)).expect("a step");
-                resumed.step(&mut resumed_params, &grads(i)).expect("a step");
+                resumed
+                    .step(&mut resumed_params, &grads(i))
+                    .expect("a step");
             }
             assert_eq!(params.tensors, resumed_params.tensors, "{optimizer:?}");
         }

@@ -43,17 +43,20 @@ pub struct EarlyStopping {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum NormStatistics {
-    /// Those of the whole training part, computed layer by layer after training, without dropout: population statistics, also known as
-    /// precise batch normalisation (Wu and Johnson 2021, arXiv 2105.07576).
+    /// Those of the whole training part, computed layer by layer after training, without dropout:
+    /// population statistics, also known as precise batch normalisation (Wu and Johnson 2021, arXiv
+    /// 2105.07576).
     Population,
-    /// Keras' moving averages over the batches of training, which start at mean 0 and variance 1 and keep 0.99 of their value at each step:
-    /// after a few hundred steps much of the start is left. The way of models that were saved without this setting.
+    /// Keras' moving averages over the batches of training, which start at mean 0 and variance 1
+    /// and keep 0.99 of their value at each step: after a few hundred steps much of the start is
+    /// left. The way of models that were saved without this setting.
     #[default]
     MovingAverage,
 }
 
-/// How a spectrogram is changed each time that it is trained on (SpecAugment, Park et al. 2019, arXiv 1904.08779, without time warping, and a
-/// shift in time). What is masked becomes 0, the mean of scaled inputs.
+/// How a spectrogram is changed each time that it is trained on (SpecAugment, Park et al. 2019,
+/// arXiv 1904.08779, without time warping, and a shift in time). What is masked becomes 0, the mean
+/// of scaled inputs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SpecAugment {
     /// Masks of neighbouring channels.

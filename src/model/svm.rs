@@ -1,4 +1,5 @@
-//! Support vector machine with a linear or Gaussian kernel, one against one, with probabilities by pairwise coupling.
+//! Support vector machine with a linear or Gaussian kernel, one against one, with probabilities by
+//! pairwise coupling.
 
 use serde::{Deserialize, Serialize};
 
@@ -27,16 +28,19 @@ pub struct SvmSettings {
     pub kernel: Kernel,
     /// Penalty of margin violations, as in scikit-learn and LIBSVM.
     pub c: f64,
-    /// `gamma` of the Gaussian kernel; `None` is scikit-learn's "scale", 1 / (features * variance of all training values).
+    /// `gamma` of the Gaussian kernel; `None` is scikit-learn's "scale", 1 / (features * variance
+    /// of all training values).
     pub gamma: Option<f64>,
 }
 
 /// A fitted machine.
 ///
-/// The predicted class is that of scikit-learn's `SVC(break_ties=True)`: each pair of classes has a vote, and of classes with equally many
-/// the one with the larger sum of margins wins. Probabilities couple the calibrated margins of all pairs; where they would name another
-/// class than the decision function, they are changed as little as possible (least squares) so that its class has the highest. A machine
-/// without calibration gives a softmax over votes and bounded margins instead: its values order the classes and are not probabilities.
+/// The predicted class is that of scikit-learn's `SVC(break_ties=True)`: each pair of classes has a
+/// vote, and of classes with equally many the one with the larger sum of margins wins.
+/// Probabilities couple the calibrated margins of all pairs; where they would name another class
+/// than the decision function, they are changed as little as possible (least squares) so that its
+/// class has the highest. A machine without calibration gives a softmax over votes and bounded
+/// margins instead: its values order the classes and are not probabilities.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Svm {
     /// Number of classes of the experiment.
@@ -47,7 +51,8 @@ pub struct Svm {
     pub gamma: Option<f64>,
     /// Support vectors `[vectors, features]`.
     pub vectors: Matrix,
-    /// Signed dual coefficients `[pairs, vectors]`, pairs (a, b) with a < b in lexical order of `classes`; positive speaks for a.
+    /// Signed dual coefficients `[pairs, vectors]`, pairs (a, b) with a < b in lexical order of
+    /// `classes`; positive speaks for a.
     pub dual: Vec<f64>,
     /// Subtracted from the sum, one per pair.
     pub rho: Vec<f64>,
@@ -60,12 +65,22 @@ pub struct Svm {
 fn scale_gamma(x: &Matrix) -> f64 {
     let n = x.values().len() as f64;
     let mean = x.values().iter().map(|&v| f64::from(v)).sum::<f64>() / n;
-    let variance = x.values().iter().map(|&v| (f64::from(v) - mean).powi(2)).sum::<f64>() / n;
-    if variance > 0.0 { 1.0 / (x.cols() as f64 * variance) } else { 1.0 }
+    let variance = x
+        .values()
+        .iter()
+        .map(|&v| (f64::from(v) - mean).powi(2))
+        .sum::<f64>()
+        / n;
+    if variance > 0.0 {
+        1.0 / (x.cols() as f64 * variance)
+    } else {
+        1.0
+    }
 }
 
-/// What all machines of one kernel on the same rows share, whatever their `c` and `gamma`: dot products or squared distances of all pairs of
-/// rows, in single precision as LIBSVM's cache has them.
+/// What all machines of one kernel on the same rows share, whatever their `c` and `gamma`: dot
+/// products or squared distances of all pairs of rows, in single precision as LIBSVM's cache has
+/// them.
 #[derive(Debug, Clone)]
 pub struct Geometry {
     kernel: Kernel,
@@ -81,26 +96,47 @@ impl Geometry {
     /// A data error for features that are not finite, interrupted when `cancel` asks for it.
     pub fn of(kernel: Kernel, train: &Part<Training>, cancel: &Cancel) -> Result<Self> {
         finite(train.x())?;
-        let measure = if kernel == Kernel::Linear { Measure::Product } else { Measure::SquaredDistance };
+        let measure = if kernel == Kernel::Linear {
+            Measure::Product
+        } else {
+            Measure::SquaredDistance
+        };
         let mut values = Vec::with_capacity(train.len() * train.len());
         each_row(measure, train.x(), train.x(), |_, row| {
             cancel.check()?;
             values.extend(row.iter().map(|&v| v as f32));
             Ok(())
         })?;
-        Ok(Geometry { kernel, rows: train.len(), values, scale: scale_gamma(train.x()) })
+        Ok(Geometry {
+            kernel,
+            rows: train.len(),
+            values,
+            scale: scale_gamma(train.x()),
+        })
     }
 
     /// The kernel matrix of all rows.
     fn kernel(&self, gamma: Option<f64>) -> Vec<f32> {
         let n = self.rows;
-        let Some(gamma) = gamma else { return self.values.clone() };
+        let Some(gamma) = gamma else {
+            return self.values.clone();
+        };
         let mut out = Vec::with_capacity(n * n);
         for i in 0..n {
             // The matrix is symmetric: what lies before the diagonal has been computed.
-            out.extend((0..i).map(|before| out[before * n + i]).collect::<Vec<f32>>());
+            out.extend(
+                (0..i)
+                    .map(|before| out[before * n + i])
+                    .collect::<Vec<f32>>(),
+            );
             let measured = &self.values[i * n + i..(i + 1) * n];
-            out.extend(measured.iter().enumerate().map(|(at, &d)| if at == 0 { 1.0 } else { (-gamma * f64::from(d)).exp() as f32 }));
+            out.extend(measured.iter().enumerate().map(|(at, &d)| {
+                if at == 0 {
+                    1.0
+                } else {
+                    (-gamma * f64::from(d)).exp() as f32
+                }
+            }));
         }
         out
     }
@@ -117,15 +153,26 @@ struct Problem<'a> {
 }
 
 impl Problem<'_> {
-    /// Fits the machine of each pair of classes to those of the rows that `takes` names, and calls `visit` with these rows and the solution.
-    fn solve(&self, takes: impl Fn(usize) -> bool, cancel: &Cancel, mut visit: impl FnMut(Vec<usize>, smo::Solution)) -> Result<()> {
+    /// Fits the machine of each pair of classes to those of the rows that `takes` names, and calls
+    /// `visit` with these rows and the solution.
+    fn solve(
+        &self,
+        takes: impl Fn(usize) -> bool,
+        cancel: &Cancel,
+        mut visit: impl FnMut(Vec<usize>, smo::Solution),
+    ) -> Result<()> {
         let (n, y) = (self.train.len(), self.train.y());
         for (i, &a) in self.classes.iter().enumerate() {
             for &b in &self.classes[i + 1..] {
                 cancel.check()?;
-                let rows: Vec<usize> = (0..n).filter(|&row| [a, b].contains(&y[row]) && takes(row)).collect();
+                let rows: Vec<usize> = (0..n)
+                    .filter(|&row| [a, b].contains(&y[row]) && takes(row))
+                    .collect();
                 let first: Vec<bool> = rows.iter().map(|&row| y[row] == a).collect();
-                let kernel: Vec<f32> = rows.iter().flat_map(|&row| rows.iter().map(move |&other| self.kernel[row * n + other])).collect();
+                let kernel: Vec<f32> = rows
+                    .iter()
+                    .flat_map(|&row| rows.iter().map(move |&other| self.kernel[row * n + other]))
+                    .collect();
                 let solution = smo::solve(&kernel, &first, self.c, cancel)?;
                 visit(rows, solution);
             }
@@ -133,8 +180,9 @@ impl Problem<'_> {
         Ok(())
     }
 
-    /// Calibrates by margins of utterances that a machine was not fitted on. Each inner fold is judged by machines of the others; changed
-    /// copies of utterances are fitted on with them and judged by none.
+    /// Calibrates by margins of utterances that a machine was not fitted on. Each inner fold is
+    /// judged by machines of the others; changed copies of utterances are fitted on with them and
+    /// judged by none.
     fn calibrate(&self, folds: &[usize], cancel: &Cancel) -> Result<Calibration> {
         let n = self.train.len();
         let utterances: Vec<usize> = (0..n).filter(|&row| !self.train.is_copy(row)).collect();
@@ -144,37 +192,66 @@ impl Problem<'_> {
                 |row| folds[row] != fold,
                 cancel,
                 |rows, machine| {
-                    let support: Vec<(usize, f64)> = rows.into_iter().zip(machine.dual).filter(|(_, dual)| *dual != 0.0).collect();
-                    for (&judged, margins) in utterances.iter().zip(&mut margins).filter(|(judged, _)| folds[**judged] == fold) {
+                    let support: Vec<(usize, f64)> = rows
+                        .into_iter()
+                        .zip(machine.dual)
+                        .filter(|(_, dual)| *dual != 0.0)
+                        .collect();
+                    for (&judged, margins) in utterances
+                        .iter()
+                        .zip(&mut margins)
+                        .filter(|(judged, _)| folds[**judged] == fold)
+                    {
                         let kernel = &self.kernel[judged * n..(judged + 1) * n];
-                        margins.push(support.iter().map(|&(row, dual)| dual * f64::from(kernel[row])).sum::<f64>() - machine.rho);
+                        margins.push(
+                            support
+                                .iter()
+                                .map(|&(row, dual)| dual * f64::from(kernel[row]))
+                                .sum::<f64>()
+                                - machine.rho,
+                        );
                     }
                 },
             )?;
         }
         if !margins.iter().flatten().all(|margin| margin.is_finite()) {
-            return Err(Error::internal("an inner fold of the calibration was fitted on a single class of a pair"));
+            return Err(Error::internal(
+                "an inner fold of the calibration was fitted on a single class of a pair",
+            ));
         }
-        let place = |row: &usize| self.classes.binary_search(&self.train.y()[*row]).unwrap_or_default();
+        let place = |row: &usize| {
+            self.classes
+                .binary_search(&self.train.y()[*row])
+                .unwrap_or_default()
+        };
         let y: Vec<usize> = utterances.iter().map(place).collect();
         Ok(Calibration::fit(self.classes.len(), &margins, &y))
     }
 }
 
 impl Svm {
-    /// Fits one machine per pair of classes, without calibration; memory grows with the square of the rows.
+    /// Fits one machine per pair of classes, without calibration; memory grows with the square of
+    /// the rows.
     ///
     /// # Errors
-    /// A config error for a `c` or `gamma` that is not positive, a data error for features that are not finite, interrupted when `cancel`
-    /// asks for it.
+    /// A config error for a `c` or `gamma` that is not positive, a data error for features that are
+    /// not finite, interrupted when `cancel` asks for it.
     pub fn fit(settings: &SvmSettings, train: &Part<Training>, cancel: &Cancel) -> Result<Self> {
-        Svm::fit_on(settings, train, &Geometry::of(settings.kernel, train, cancel)?, None, cancel)
+        Svm::fit_on(
+            settings,
+            train,
+            &Geometry::of(settings.kernel, train, cancel)?,
+            None,
+            cancel,
+        )
     }
 
-    /// The same, on the [`Geometry`] of these very rows. `folds` has the inner fold of each row to calibrate by.
+    /// The same, on the [`Geometry`] of these very rows. `folds` has the inner fold of each row to
+    /// calibrate by.
     ///
     /// # Errors
-    /// Those of [`Svm::fit`], and an internal one for a geometry or folds of other rows or another kernel.
+    /// Those of [`Svm::fit`], and an internal one for a geometry or folds of other rows or another
+    /// kernel.
     pub fn fit_on(
         settings: &SvmSettings,
         train: &Part<Training>,
@@ -184,19 +261,38 @@ impl Svm {
     ) -> Result<Self> {
         for (name, value) in [("c", settings.c), ("gamma", settings.gamma.unwrap_or(1.0))] {
             if !(value.is_finite() && value > 0.0) {
-                return Err(Error::config(format!("{name} = {value} is not a positive number")));
+                return Err(Error::config(format!(
+                    "{name} = {value} is not a positive number"
+                )));
             }
         }
-        if geometry.rows != train.len() || geometry.kernel != settings.kernel || folds.is_some_and(|folds| folds.len() != train.len()) {
-            return Err(Error::internal("a support vector machine was given distances or folds of other rows"));
+        if geometry.rows != train.len()
+            || geometry.kernel != settings.kernel
+            || folds.is_some_and(|folds| folds.len() != train.len())
+        {
+            return Err(Error::internal(
+                "a support vector machine was given distances or folds of other rows",
+            ));
         }
         let classes = present(train)?;
-        let gamma = (settings.kernel == Kernel::Rbf).then(|| settings.gamma.unwrap_or(geometry.scale));
+        let gamma =
+            (settings.kernel == Kernel::Rbf).then(|| settings.gamma.unwrap_or(geometry.scale));
         let kernel = geometry.kernel(gamma);
-        let problem = Problem { train, classes: &classes, kernel: &kernel, c: settings.c };
+        let problem = Problem {
+            train,
+            classes: &classes,
+            kernel: &kernel,
+            c: settings.c,
+        };
         let mut machines = Vec::new();
-        problem.solve(|_| true, cancel, |rows, solution| machines.push((rows, solution)))?;
-        let calibration = folds.map(|folds| problem.calibrate(folds, cancel)).transpose()?;
+        problem.solve(
+            |_| true,
+            cancel,
+            |rows, solution| machines.push((rows, solution)),
+        )?;
+        let calibration = folds
+            .map(|folds| problem.calibrate(folds, cancel))
+            .transpose()?;
         let mut support = vec![false; train.len()];
         for (rows, solution) in &machines {
             for (&row, &dual) in rows.iter().zip(&solution.dual) {
@@ -206,7 +302,10 @@ impl Svm {
         let kept: Vec<usize> = (0..train.len()).filter(|&r| support[r]).collect();
         let mut dual = Vec::with_capacity(machines.len() * kept.len());
         for (rows, solution) in &machines {
-            dual.extend(kept.iter().map(|row| rows.binary_search(row).map_or(0.0, |at| solution.dual[at])));
+            dual.extend(
+                kept.iter()
+                    .map(|row| rows.binary_search(row).map_or(0.0, |at| solution.dual[at])),
+            );
         }
         Ok(Svm {
             n_classes: train.n_classes(),
@@ -222,7 +321,11 @@ impl Svm {
 
     /// Calls `visit` with every row's number and the decision value of every pair.
     fn decide(&self, x: &Matrix, mut visit: impl FnMut(usize, &[f64])) -> Result<()> {
-        let measure = if self.gamma.is_none() { Measure::Product } else { Measure::SquaredDistance };
+        let measure = if self.gamma.is_none() {
+            Measure::Product
+        } else {
+            Measure::SquaredDistance
+        };
         let mut kernel = Vec::with_capacity(self.vectors.rows());
         let mut decisions = Vec::with_capacity(self.rho.len());
         each_row(measure, x, &self.vectors, |i, measured| {
@@ -243,7 +346,8 @@ impl Svm {
 }
 
 impl Svm {
-    /// Probabilities `[rows, classes]`, and in how many rows those of the coupled pairs named another class than the decision function.
+    /// Probabilities `[rows, classes]`, and in how many rows those of the coupled pairs named
+    /// another class than the decision function.
     ///
     /// # Errors
     /// A data error when the number of features is not the one that the machine was fitted on.
@@ -257,7 +361,13 @@ impl Svm {
             let values = match &self.calibration {
                 // What is no number stays none.
                 Some(calibration) if decisions.iter().all(|d| !d.is_nan()) => {
-                    let decided = (0..k).fold(0, |best, class| if scores[class] > scores[best] { class } else { best });
+                    let decided = (0..k).fold(0, |best, class| {
+                        if scores[class] > scores[best] {
+                            class
+                        } else {
+                            best
+                        }
+                    });
                     let (values, moved) = with_highest(&calibration.of(k, decisions), decided);
                     changed += usize::from(moved);
                     values
@@ -276,8 +386,8 @@ impl Svm {
     }
 }
 
-/// What decides between `k` classes: the votes of the pairs, and their margins between classes with equally many (scikit-learn's
-/// one-against-rest decision function, with `break_ties=True`).
+/// What decides between `k` classes: the votes of the pairs, and their margins between classes with
+/// equally many (scikit-learn's one-against-rest decision function, with `break_ties=True`).
 fn scores(k: usize, decisions: &[f64]) -> Vec<f64> {
     let (mut votes, mut margins) = (vec![0.0; k], vec![0.0; k]);
     let pairs = (0..k).flat_map(|a| (a + 1..k).map(move |b| (a, b)));
@@ -287,7 +397,11 @@ fn scores(k: usize, decisions: &[f64]) -> Vec<f64> {
         margins[b] -= d;
     }
     // Squeezed into a third of a vote, margins only break ties.
-    votes.iter().zip(&margins).map(|(v, m)| v + m / (3.0 * (f64::abs(*m) + 1.0))).collect()
+    votes
+        .iter()
+        .zip(&margins)
+        .map(|(v, m)| v + m / (3.0 * (f64::abs(*m) + 1.0)))
+        .collect()
 }
 
 impl Classifier for Svm {
@@ -303,40 +417,72 @@ mod tests {
     use crate::split::Grouping;
     use crate::table::predictions::argmax;
 
-    const SETTINGS: SvmSettings = SvmSettings { kernel: Kernel::Rbf, c: 10.0, gamma: None };
+    const SETTINGS: SvmSettings = SvmSettings {
+        kernel: Kernel::Rbf,
+        c: 10.0,
+        gamma: None,
+    };
 
     #[test]
     fn separable_classes_are_learnt() {
         let parts = blobs(60, 3, 4, 0.1, 1);
         for kernel in [Kernel::Rbf, Kernel::Linear] {
-            let mut model = Svm::fit(&SvmSettings { kernel, ..SETTINGS }, &parts.train, &Cancel::default()).expect("fitted");
+            let mut model = Svm::fit(
+                &SvmSettings { kernel, ..SETTINGS },
+                &parts.train,
+                &Cancel::default(),
+            )
+            .expect("fitted");
             assert_eq!(accuracy(&mut model, &parts.test), 1.0);
             assert!(model.converged && model.vectors.rows() < parts.train.len());
         }
     }
 
-    /// The Karush-Kuhn-Tucker conditions of LIBSVM's problem hold, on both sides of the box of C: checks C, gamma and the signs.
+    /// The Karush-Kuhn-Tucker conditions of LIBSVM's problem hold, on both sides of the box of C:
+    /// checks C, gamma and the signs.
     #[test]
     fn the_dual_solution_is_optimal() {
         let (mut bound, mut free) = (0, 0);
-        for (kernel, c, seed) in [(Kernel::Rbf, 0.7, 3), (Kernel::Linear, 0.7, 3), (Kernel::Rbf, 30.0, 4), (Kernel::Linear, 3.0, 5)] {
+        for (kernel, c, seed) in [
+            (Kernel::Rbf, 0.7, 3),
+            (Kernel::Linear, 0.7, 3),
+            (Kernel::Rbf, 30.0, 4),
+            (Kernel::Linear, 3.0, 5),
+        ] {
             let parts = blobs(60, 2, 3, 1.6, seed);
-            let model = Svm::fit(&SvmSettings { kernel, c, gamma: Some(0.4) }, &parts.train, &Cancel::default()).expect("fitted");
+            let model = Svm::fit(
+                &SvmSettings {
+                    kernel,
+                    c,
+                    gamma: Some(0.4),
+                },
+                &parts.train,
+                &Cancel::default(),
+            )
+            .expect("fitted");
             assert!(model.converged && model.dual.iter().sum::<f64>().abs() < 1e-9);
             let check = |i: usize, decisions: &[f64]| {
                 let sign = if parts.train.y()[i] == 0 { 1.0 } else { -1.0 };
                 let margin = sign * decisions[0];
                 let row = parts.train.x().row(i);
-                let alpha = (0..model.vectors.rows()).find(|&v| model.vectors.row(v) == row).map_or(0.0, |v| sign * model.dual[v]);
+                let alpha = (0..model.vectors.rows())
+                    .find(|&v| model.vectors.row(v) == row)
+                    .map_or(0.0, |v| sign * model.dual[v]);
                 assert!((-1e-12..=c + 1e-12).contains(&alpha), "alpha {alpha}");
                 if alpha < 1e-9 {
-                    assert!(margin > 1.0 - 2e-3, "row {i} lies outside of the margin: {margin}");
+                    assert!(
+                        margin > 1.0 - 2e-3,
+                        "row {i} lies outside of the margin: {margin}"
+                    );
                 } else if alpha > c - 1e-9 {
                     bound += 1;
                     assert!(margin < 1.0 + 2e-3, "row {i} violates the margin: {margin}");
                 } else {
                     free += 1;
-                    assert!((margin - 1.0).abs() < 2e-3, "row {i} lies on the margin: {margin}");
+                    assert!(
+                        (margin - 1.0).abs() < 2e-3,
+                        "row {i} lies on the margin: {margin}"
+                    );
                 }
             };
             model.decide(parts.train.x(), check).expect("decided");
@@ -350,34 +496,67 @@ mod tests {
         let cancel = Cancel::default();
         let shared = Geometry::of(Kernel::Rbf, &parts.train, &cancel).expect("measured");
         for (c, gamma) in [(0.1, None), (10.0, Some(0.05))] {
-            let settings = SvmSettings { kernel: Kernel::Rbf, c, gamma };
+            let settings = SvmSettings {
+                kernel: Kernel::Rbf,
+                c,
+                gamma,
+            };
             let alone = Svm::fit(&settings, &parts.train, &cancel).expect("fitted");
-            assert_eq!(Svm::fit_on(&settings, &parts.train, &shared, None, &cancel).expect("fitted"), alone);
+            assert_eq!(
+                Svm::fit_on(&settings, &parts.train, &shared, None, &cancel).expect("fitted"),
+                alone
+            );
         }
-        let linear = SvmSettings { kernel: Kernel::Linear, c: 1.0, gamma: None };
+        let linear = SvmSettings {
+            kernel: Kernel::Linear,
+            c: 1.0,
+            gamma: None,
+        };
         assert!(Svm::fit_on(&linear, &parts.train, &shared, None, &cancel).is_err());
     }
 
-    /// Overlapping classes: the mean of the highest probability is near the accuracy on rows that were not trained on, and the class of the
-    /// decision function keeps the highest.
+    /// Overlapping classes: the mean of the highest probability is near the accuracy on rows that
+    /// were not trained on, and the class of the decision function keeps the highest.
     #[test]
     fn calibrated_probabilities_are_as_high_as_often_right() {
         let parts = blobs(900, 3, 4, 2.2, 21);
         let cancel = Cancel::default();
         let geometry = Geometry::of(Kernel::Rbf, &parts.train, &cancel).expect("measured");
-        let settings = SvmSettings { kernel: Kernel::Rbf, c: 1.0, gamma: Some(0.3) };
-        let folds = parts.train.inner_fold_numbers(5, Grouping::Utterance, 0).expect("folds");
-        let mut plain = Svm::fit_on(&settings, &parts.train, &geometry, None, &cancel).expect("fitted");
-        let calibrated = Svm::fit_on(&settings, &parts.train, &geometry, Some(&folds), &cancel).expect("fitted");
-        assert_eq!((&calibrated.dual, &calibrated.rho), (&plain.dual, &plain.rho));
+        let settings = SvmSettings {
+            kernel: Kernel::Rbf,
+            c: 1.0,
+            gamma: Some(0.3),
+        };
+        let folds = parts
+            .train
+            .inner_fold_numbers(5, Grouping::Utterance, 0)
+            .expect("folds");
+        let mut plain =
+            Svm::fit_on(&settings, &parts.train, &geometry, None, &cancel).expect("fitted");
+        let calibrated =
+            Svm::fit_on(&settings, &parts.train, &geometry, Some(&folds), &cancel).expect("fitted");
+        assert_eq!(
+            (&calibrated.dual, &calibrated.rho),
+            (&plain.dual, &plain.rho)
+        );
         let (p, changed) = calibrated.judge(parts.test.x()).expect("judged");
         let decided = plain.probabilities(parts.test.x()).expect("votes");
         let rows = || p.chunks(3).zip(decided.chunks(3)).zip(parts.test.y());
-        assert!(rows().all(|((p, votes), _)| argmax(p) == argmax(votes) && (p.iter().sum::<f32>() - 1.0).abs() < 1e-5));
+        assert!(rows().all(|((p, votes), _)| argmax(p) == argmax(votes)
+            && (p.iter().sum::<f32>() - 1.0).abs() < 1e-5));
         let n = parts.test.len() as f64;
         let right = rows().filter(|((p, _), y)| argmax(p) == **y).count() as f64 / n;
-        let sure = rows().map(|((p, _), _)| f64::from(p[argmax(p)])).sum::<f64>() / n;
-        assert!(right > 0.5 && right < 0.95 && (right - sure).abs() < 0.07 && changed < parts.test.len() / 4, "{right} {sure} {changed}");
+        let sure = rows()
+            .map(|((p, _), _)| f64::from(p[argmax(p)]))
+            .sum::<f64>()
+            / n;
+        assert!(
+            right > 0.5
+                && right < 0.95
+                && (right - sure).abs() < 0.07
+                && changed < parts.test.len() / 4,
+            "{right} {sure} {changed}"
+        );
     }
 
     #[test]
@@ -388,7 +567,10 @@ mod tests {
         assert!(p.chunks(4).all(|row| row[1] == 0.0 && row[3] == 0.0));
         let single = super::super::test_data::parts(&[1, 1], 0, 2, 3);
         let mut one = Svm::fit(&SETTINGS, &single.train, &Cancel::default()).expect("one class");
-        assert_eq!(one.probabilities(single.train.x()).expect("probabilities"), [0.0, 1.0, 0.0, 1.0]);
+        assert_eq!(
+            one.probabilities(single.train.x()).expect("probabilities"),
+            [0.0, 1.0, 0.0, 1.0]
+        );
     }
 
     #[test]

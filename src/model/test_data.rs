@@ -7,11 +7,22 @@ use crate::model::Device;
 use crate::model::classifier::Classifier;
 use crate::split::{Dataset, Matrix, Part, Parts, Role, Shape};
 
-/// Rows with these training classes and as many features of pseudo-random noise; the last `validation` of them form the validation part.
+/// Rows with these training classes and as many features of pseudo-random noise; the last
+/// `validation` of them form the validation part.
 pub(crate) fn parts(y: &[usize], validation: usize, n_classes: usize, n_features: usize) -> Parts {
     let mut rng = ChaCha8Rng::seed_from_u64(11);
-    let values = (0..y.len() * n_features).map(|_| rng.random_range(-1.0f32..1.0)).collect();
-    let roles: Vec<_> = (0..y.len()).map(|i| Some(if i + validation < y.len() { Role::Train } else { Role::Validation })).collect();
+    let values = (0..y.len() * n_features)
+        .map(|_| rng.random_range(-1.0f32..1.0))
+        .collect();
+    let roles: Vec<_> = (0..y.len())
+        .map(|i| {
+            Some(if i + validation < y.len() {
+                Role::Train
+            } else {
+                Role::Validation
+            })
+        })
+        .collect();
     Parts::of(&dataset(values, y.to_vec(), n_classes, n_features), &roles)
 }
 
@@ -26,14 +37,25 @@ fn dataset(values: Vec<f32>, y: Vec<usize>, n_classes: usize, n_features: usize)
     }
 }
 
-/// One cloud per class around corners of a cube, noise uniform within `spread`; two rows of three train, then validation and test in turn.
-pub(crate) fn blobs(rows: usize, n_classes: usize, n_features: usize, spread: f32, seed: u64) -> Parts {
+/// One cloud per class around corners of a cube, noise uniform within `spread`; two rows of three
+/// train, then validation and test in turn.
+pub(crate) fn blobs(
+    rows: usize,
+    n_classes: usize,
+    n_features: usize,
+    spread: f32,
+    seed: u64,
+) -> Parts {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let y: Vec<usize> = (0..rows).map(|i| i % n_classes).collect();
     let mut values = Vec::new();
     for &class in &y {
         for f in 0..n_features {
-            let centre = if (f + class) % n_classes.max(2) == 0 { 1.0 } else { -1.0 };
+            let centre = if (f + class) % n_classes.max(2) == 0 {
+                1.0
+            } else {
+                -1.0
+            };
             values.push(centre + spread * rng.random_range(-1.0f32..1.0));
         }
     }
@@ -46,7 +68,8 @@ pub(crate) fn blobs(rows: usize, n_classes: usize, n_features: usize, spread: f3
     Parts::of(&dataset(values, y, n_classes, n_features), &roles)
 }
 
-/// The GPUs that this build knows and this machine has; those that are not there are said to be skipped.
+/// The GPUs that this build knows and this machine has; those that are not there are said to be
+/// skipped.
 pub(crate) fn gpus() -> Vec<Device> {
     let there = |device: &Device| {
         let hardware = device.hardware();
@@ -56,12 +79,20 @@ pub(crate) fn gpus() -> Vec<Device> {
         }
         hardware.is_ok()
     };
-    Device::ALL.into_iter().filter(|device| device.is_gpu()).filter(there).collect()
+    Device::ALL
+        .into_iter()
+        .filter(|device| device.is_gpu())
+        .filter(there)
+        .collect()
 }
 
 /// Share of rows whose most probable class is the true one.
 pub(crate) fn accuracy<R>(model: &mut dyn Classifier, part: &Part<R>) -> f64 {
     let p = model.probabilities(part.x()).expect("probabilities");
-    let hits = p.chunks(part.n_classes()).zip(part.y()).filter(|(row, y)| row.iter().all(|v| v <= &row[**y])).count();
+    let hits = p
+        .chunks(part.n_classes())
+        .zip(part.y())
+        .filter(|(row, y)| row.iter().all(|v| v <= &row[**y]))
+        .count();
     hits as f64 / part.len() as f64
 }

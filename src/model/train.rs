@@ -21,12 +21,14 @@ use crate::table::predictions::argmax;
 pub struct EpochRecord {
     /// From 1.
     pub epoch: usize,
-    /// Mean loss of the epoch's steps as minimised: with dropout, label smoothing, mixup and class weights.
+    /// Mean loss of the epoch's steps as minimised: with dropout, label smoothing, mixup and class
+    /// weights.
     pub train_loss: f64,
-    /// Share of training rows put right during the steps (with dropout, and before the steps that followed).
+    /// Share of training rows put right during the steps (with dropout, and before the steps that
+    /// followed).
     pub train_accuracy: f64,
-    /// Mean cross-entropy of the validation part at the epoch's end, with the statistics of batch normalisation that the network would be
-    /// kept with.
+    /// Mean cross-entropy of the validation part at the epoch's end, with the statistics of batch
+    /// normalisation that the network would be kept with.
     pub validation_loss: Option<f64>,
     /// Accuracy on the validation part.
     pub validation_accuracy: Option<f64>,
@@ -58,7 +60,8 @@ pub struct Trained {
     pub params: Params,
     /// The statistics of batch normalisation for these parameters.
     pub running: Running,
-    /// Of moving averages: by what factor each layer's variances are off those over the training part ([`Running::variance_ratios`]).
+    /// Of moving averages: by what factor each layer's variances are off those over the training
+    /// part ([`Running::variance_ratios`]).
     pub variance_ratios: Option<Vec<f64>>,
     /// One record per epoch.
     pub history: Vec<EpochRecord>,
@@ -81,17 +84,33 @@ fn check_settings(settings: &TrainSettings, validated: bool) -> Result<()> {
     let checks = [
         (settings.batch_size >= 2, "batch_size is below 2"),
         (settings.epochs >= 1, "epochs is 0"),
-        (positive(settings.learning_rate), "learning_rate is not a positive number"),
-        (schedule, "the schedule has a decay below 0 or a warm-up outside of [0, 1]"),
-        (settings.weight_decay.is_finite() && settings.weight_decay >= 0.0, "weight_decay is negative"),
-        (share(settings.label_smoothing), "label_smoothing is not in [0, 1)"),
-        (settings.mixup.is_finite() && settings.mixup >= 0.0, "mixup is negative"),
+        (
+            positive(settings.learning_rate),
+            "learning_rate is not a positive number",
+        ),
+        (
+            schedule,
+            "the schedule has a decay below 0 or a warm-up outside of [0, 1]",
+        ),
+        (
+            settings.weight_decay.is_finite() && settings.weight_decay >= 0.0,
+            "weight_decay is negative",
+        ),
+        (
+            share(settings.label_smoothing),
+            "label_smoothing is not in [0, 1)",
+        ),
+        (
+            settings.mixup.is_finite() && settings.mixup >= 0.0,
+            "mixup is negative",
+        ),
     ];
     if let Some((_, what)) = checks.iter().find(|(fine, _)| !fine) {
         return Err(Error::config(format!("training settings: {what}")));
     }
     if settings.early_stopping.is_some() && !validated {
-        return Err(Error::config("early stopping needs a validation part").hint("set `validation` to a share of the training folds"));
+        return Err(Error::config("early stopping needs a validation part")
+            .hint("set `validation` to a share of the training folds"));
     }
     Ok(())
 }
@@ -108,8 +127,11 @@ fn check_part<R>(name: &str, part: &Part<R>, spec: &NetSpec) -> Result<()> {
     }
     if let Some(at) = part.x().values().iter().position(|v| !v.is_finite()) {
         let (row, column) = (at / spec.n_features, at % spec.n_features);
-        return Err(Error::data(format!("utterance {} has a feature (column {column}) that is not a finite number", part.ids()[row]))
-            .hint("extract its features again, or leave the utterance out"));
+        return Err(Error::data(format!(
+            "utterance {} has a feature (column {column}) that is not a finite number",
+            part.ids()[row]
+        ))
+        .hint("extract its features again, or leave the utterance out"));
     }
     Ok(())
 }
@@ -119,17 +141,30 @@ fn fingerprint(job: &TrainJob) -> Result<String> {
     fn hash_part<R>(hasher: &mut blake3::Hasher, part: &Part<R>) {
         hasher.update(&(part.len() as u64).to_le_bytes());
         for (id, class) in part.ids().iter().zip(part.y()) {
-            hasher.update(&(id.len() as u64).to_le_bytes()).update(id.as_bytes()).update(&(*class as u64).to_le_bytes());
+            hasher
+                .update(&(id.len() as u64).to_le_bytes())
+                .update(id.as_bytes())
+                .update(&(*class as u64).to_le_bytes());
         }
-        let values: Vec<u8> = part.x().values().iter().flat_map(|v| v.to_le_bytes()).collect();
+        let values: Vec<u8> = part
+            .x()
+            .values()
+            .iter()
+            .flat_map(|v| v.to_le_bytes())
+            .collect();
         hasher.update(&values);
     }
     // How often a checkpoint is written decides nothing.
-    let settings = TrainSettings { checkpoint_every: 0, ..job.settings.clone() };
-    let words =
-        serde_json::to_vec(&(job.spec, settings, job.seed)).map_err(|e| Error::internal("settings cannot be serialised").because(e))?;
+    let settings = TrainSettings {
+        checkpoint_every: 0,
+        ..job.settings.clone()
+    };
+    let words = serde_json::to_vec(&(job.spec, settings, job.seed))
+        .map_err(|e| Error::internal("settings cannot be serialised").because(e))?;
     let mut hasher = blake3::Hasher::new();
-    hasher.update(&(words.len() as u64).to_le_bytes()).update(&words);
+    hasher
+        .update(&(words.len() as u64).to_le_bytes())
+        .update(&words);
     hash_part(&mut hasher, job.train);
     if let Some(validation) = job.validation {
         hash_part(&mut hasher, validation);
@@ -150,8 +185,10 @@ fn judge(logits: &[f32], y: &[usize], n_classes: usize) -> (f64, f64) {
 }
 
 fn diverged(epoch: usize, what: &str) -> Error {
-    Error::data(format!("training diverges in epoch {epoch}: the {what} loss is no longer a finite number"))
-        .hint("lower learning_rate, or scale the inputs (scaler = \"standard\", log_mel = true)")
+    Error::data(format!(
+        "training diverges in epoch {epoch}: the {what} loss is no longer a finite number"
+    ))
+    .hint("lower learning_rate, or scale the inputs (scaler = \"standard\", log_mel = true)")
 }
 
 /// A run between two epochs.
@@ -169,22 +206,59 @@ struct Run<'a> {
 
 impl<'a> Run<'a> {
     fn new(job: TrainJob<'a>, found: Option<Checkpoint>) -> Result<Self> {
-        let TrainJob { spec, settings, train, seed, .. } = job;
+        let TrainJob {
+            spec,
+            settings,
+            train,
+            seed,
+            ..
+        } = job;
         let plan = steps(train.len(), settings.batch_size);
         let largest = plan.iter().map(std::ops::Range::len).max().unwrap_or(0);
         let network = network(settings.device, spec, largest)?;
         let total = plan.len() * settings.epochs;
-        let (batches, grads) = (Batches::new(train, settings, input_channels(&spec.layers)), Params::zeros(&spec.layers));
+        let (batches, grads) = (
+            Batches::new(train, settings, input_channels(&spec.layers)),
+            Params::zeros(&spec.layers),
+        );
         Ok(match found {
-            Some(Checkpoint { step, snapshot: Snapshot { params, running }, best, history, optimizer, .. }) => {
-                let stepper = Stepper::new(settings, &spec.layers, &params, total).restore(&optimizer, step)?;
-                Run { job, network, batches, grads, stepper, params, running, best, history }
+            Some(Checkpoint {
+                step,
+                snapshot: Snapshot { params, running },
+                best,
+                history,
+                optimizer,
+                ..
+            }) => {
+                let stepper = Stepper::new(settings, &spec.layers, &params, total)
+                    .restore(&optimizer, step)?;
+                Run {
+                    job,
+                    network,
+                    batches,
+                    grads,
+                    stepper,
+                    params,
+                    running,
+                    best,
+                    history,
+                }
             }
             None => {
                 let params = Params::init(&spec.layers, &mut stream(seed, 0, Purpose::Initial));
                 let stepper = Stepper::new(settings, &spec.layers, &params, total);
                 let running = Running::new(&spec.layers);
-                Run { job, network, batches, grads, stepper, params, running, best: None, history: Vec::new() }
+                Run {
+                    job,
+                    network,
+                    batches,
+                    grads,
+                    stepper,
+                    params,
+                    running,
+                    best: None,
+                    history: Vec::new(),
+                }
             }
         })
     }
@@ -208,15 +282,33 @@ impl<'a> Run<'a> {
             cancel.map_or(Ok(()), Cancel::check)?;
             let rows = step.len();
             let key = self.batches.fill(step);
-            let Batches { x, targets, weights, .. } = &self.batches;
-            let batch = Batch { x, targets, weights: (!weights.is_empty()).then_some(weights) };
-            let step_loss = self.network.train_step(&self.params, &mut self.running, &batch, key, &mut self.grads)?;
+            let Batches {
+                x,
+                targets,
+                weights,
+                ..
+            } = &self.batches;
+            let batch = Batch {
+                x,
+                targets,
+                weights: (!weights.is_empty()).then_some(weights),
+            };
+            let step_loss = self.network.train_step(
+                &self.params,
+                &mut self.running,
+                &batch,
+                key,
+                &mut self.grads,
+            )?;
             if !step_loss.is_finite() {
                 return Err(diverged(epoch, "training"));
             }
             loss += f64::from(step_loss) * rows as f64;
             let logits = self.network.logits_of_last_step().chunks_exact(n_classes);
-            hits += logits.zip(targets.chunks_exact(n_classes)).filter(|(row, target)| argmax(row) == argmax(target)).count();
+            hits += logits
+                .zip(targets.chunks_exact(n_classes))
+                .filter(|(row, target)| argmax(row) == argmax(target))
+                .count();
             learning_rate = self.stepper.step(&mut self.params, &self.grads)?;
         }
         let mut record = EpochRecord {
@@ -229,27 +321,42 @@ impl<'a> Run<'a> {
         };
         if let Some(validation) = self.job.validation {
             let statistics = self.statistics()?;
-            let logits = self.network.infer(&self.params, &statistics, validation.x().values())?;
+            let logits = self
+                .network
+                .infer(&self.params, &statistics, validation.x().values())?;
             let (loss, accuracy) = judge(logits, validation.y(), n_classes);
             if !loss.is_finite() {
                 return Err(diverged(epoch, "validation"));
             }
             record.validation_loss = Some(loss);
             record.validation_accuracy = Some(accuracy);
-            if self.job.settings.early_stopping.is_some() && self.best.as_ref().is_none_or(|best| loss < best.loss) {
-                self.best = Some(Best { epoch, loss, snapshot: Snapshot { params: self.params.clone(), running: statistics } });
+            if self.job.settings.early_stopping.is_some()
+                && self.best.as_ref().is_none_or(|best| loss < best.loss)
+            {
+                self.best = Some(Best {
+                    epoch,
+                    loss,
+                    snapshot: Snapshot {
+                        params: self.params.clone(),
+                        running: statistics,
+                    },
+                });
             }
         }
         self.history.push(record);
         Ok(())
     }
 
-    /// What batch normalisation would apply if training ended here. Of the training part that takes about as long as half an epoch to a
-    /// whole one.
+    /// What batch normalisation would apply if training ended here. Of the training part that takes
+    /// about as long as half an epoch to a whole one.
     fn statistics(&mut self) -> Result<Running> {
         let mut statistics = self.running.clone();
         if self.job.settings.batch_norm == NormStatistics::Population {
-            self.network.measure_norms(&self.params, &mut statistics, self.job.train.x().values())?;
+            self.network.measure_norms(
+                &self.params,
+                &mut statistics,
+                self.job.train.x().values(),
+            )?;
         }
         Ok(statistics)
     }
@@ -260,22 +367,40 @@ impl<'a> Run<'a> {
             Some(best) => (best.epoch, best.snapshot),
             None => {
                 let running = self.statistics()?;
-                (self.history.len(), Snapshot { params: self.params, running })
+                (
+                    self.history.len(),
+                    Snapshot {
+                        params: self.params,
+                        running,
+                    },
+                )
             }
         };
         let variance_ratios = match self.job.settings.batch_norm {
             NormStatistics::Population => None,
             NormStatistics::MovingAverage => {
                 let mut exact = running.clone();
-                self.network.measure_norms(&params, &mut exact, self.job.train.x().values())?;
+                self.network
+                    .measure_norms(&params, &mut exact, self.job.train.x().values())?;
                 Some(running.variance_ratios(&exact))
             }
         };
-        Ok(Trained { params, running, variance_ratios, history: self.history, epoch, resumed_after: None, ignored_checkpoint: None })
+        Ok(Trained {
+            params,
+            running,
+            variance_ratios,
+            history: self.history,
+            epoch,
+            resumed_after: None,
+            ignored_checkpoint: None,
+        })
     }
 
     fn snapshot(&self) -> Snapshot {
-        Snapshot { params: self.params.clone(), running: self.running.clone() }
+        Snapshot {
+            params: self.params.clone(),
+            running: self.running.clone(),
+        }
     }
 
     fn checkpoint(&self) -> Result<Checkpoint> {
@@ -292,23 +417,32 @@ impl<'a> Run<'a> {
 
 /// Trains a network, or goes on from the job's checkpoint.
 ///
-/// The result depends on the job alone: not on threads, on other trainings beside it, or on whether it was interrupted and resumed.
-/// With a checkpoint a request to stop takes effect, after it is written, at the end of the epoch under way; without, before the next step.
-/// The last epoch writes none: what follows is for the caller to store.
-/// `on_epoch` hears of every epoch trained by this call.
+/// The result depends on the job alone: not on threads, on other trainings beside it, or on whether
+/// it was interrupted and resumed. With a checkpoint a request to stop takes effect, after it is
+/// written, at the end of the epoch under way; without, before the next step. The last epoch writes
+/// none: what follows is for the caller to store. `on_epoch` hears of every epoch trained by this
+/// call.
 ///
 /// # Errors
-/// Config errors for settings that make no run (early stopping without a validation part among them), data errors for fewer than two
-/// training rows, features that are not finite and training that diverges, interrupted on request, and what the file system refuses.
-pub fn train(job: &TrainJob, cancel: &Cancel, on_epoch: &mut dyn FnMut(&EpochRecord)) -> Result<Trained> {
+/// Config errors for settings that make no run (early stopping without a validation part among
+/// them), data errors for fewer than two training rows, features that are not finite and training
+/// that diverges, interrupted on request, and what the file system refuses.
+pub fn train(
+    job: &TrainJob,
+    cancel: &Cancel,
+    on_epoch: &mut dyn FnMut(&EpochRecord),
+) -> Result<Trained> {
     let validation = job.validation.filter(|part| !part.is_empty());
     let job = TrainJob { validation, ..*job };
     check_settings(job.settings, validation.is_some())?;
     check_part("training", job.train, job.spec)?;
     validation.map_or(Ok(()), |part| check_part("validation", part, job.spec))?;
     if job.train.len() < 2 {
-        return Err(Error::data(format!("the training part has {} utterances, and a network needs at least 2", job.train.len()))
-            .hint("use fewer folds or a larger corpus"));
+        return Err(Error::data(format!(
+            "the training part has {} utterances, and a network needs at least 2",
+            job.train.len()
+        ))
+        .hint("use fewer folds or a larger corpus"));
     }
     let every = job.settings.checkpoint_every;
     let place = match job.checkpoint {
@@ -345,7 +479,11 @@ pub fn train(job: &TrainJob, cancel: &Cancel, on_epoch: &mut dyn FnMut(&EpochRec
             on_epoch(record);
         }
     }
-    Ok(Trained { resumed_after, ignored_checkpoint, ..run.finish()? })
+    Ok(Trained {
+        resumed_after,
+        ignored_checkpoint,
+        ..run.finish()?
+    })
 }
 
 #[cfg(test)]

@@ -9,7 +9,10 @@ use crate::error::{Error, Result};
 use crate::model::artifact::Weights;
 use crate::model::burn_net::reverse_axes;
 use crate::model::classifier::Majority;
-use crate::model::{Calibration, Forest, Knn, KnnWeights, Layer, Leaf, Logistic, Node, Params, Running, Sigmoid, Svm};
+use crate::model::{
+    Calibration, Forest, Knn, KnnWeights, Layer, Leaf, Logistic, Node, Params, Running, Sigmoid,
+    Svm,
+};
 use crate::split::Matrix;
 
 /// A tensor of one of the three types that models use.
@@ -23,17 +26,35 @@ struct Stored {
 impl Stored {
     fn f32(name: impl Into<String>, shape: &[usize], values: &[f32]) -> Self {
         let bytes = values.iter().flat_map(|v| v.to_le_bytes()).collect();
-        Stored { name: name.into(), dtype: Dtype::F32, shape: shape.to_vec(), bytes }
+        Stored {
+            name: name.into(),
+            dtype: Dtype::F32,
+            shape: shape.to_vec(),
+            bytes,
+        }
     }
 
     fn f64(name: &str, shape: &[usize], values: &[f64]) -> Self {
         let bytes = values.iter().flat_map(|v| v.to_le_bytes()).collect();
-        Stored { name: name.to_owned(), dtype: Dtype::F64, shape: shape.to_vec(), bytes }
+        Stored {
+            name: name.to_owned(),
+            dtype: Dtype::F64,
+            shape: shape.to_vec(),
+            bytes,
+        }
     }
 
     fn i64(name: &str, values: &[usize]) -> Self {
-        let bytes = values.iter().flat_map(|&v| (v as i64).to_le_bytes()).collect();
-        Stored { name: name.to_owned(), dtype: Dtype::I64, shape: vec![values.len()], bytes }
+        let bytes = values
+            .iter()
+            .flat_map(|&v| (v as i64).to_le_bytes())
+            .collect();
+        Stored {
+            name: name.to_owned(),
+            dtype: Dtype::I64,
+            shape: vec![values.len()],
+            bytes,
+        }
     }
 }
 
@@ -44,47 +65,97 @@ fn transpose(values: &[f32], rows: usize, cols: usize) -> Vec<f32> {
 
 /// PyTorch's names of the tensors of a layer.
 fn names(index: usize, layer: &Layer) -> [String; 4] {
-    let mean_and_variance = if matches!(layer, Layer::BatchNorm { .. }) { ["running_mean", "running_var"] } else { ["", ""] };
-    ["weight", "bias", mean_and_variance[0], mean_and_variance[1]].map(|part| format!("layers.{index}.{part}"))
+    let mean_and_variance = if matches!(layer, Layer::BatchNorm { .. }) {
+        ["running_mean", "running_var"]
+    } else {
+        ["", ""]
+    };
+    ["weight", "bias", mean_and_variance[0], mean_and_variance[1]]
+        .map(|part| format!("layers.{index}.{part}"))
 }
 
 fn network(params: &Params, running: &Running, layers: &[Layer]) -> Option<Vec<Stored>> {
-    let (mut tensors, mut means, mut variances) = (params.tensors.iter(), running.means.iter(), running.variances.iter());
+    let (mut tensors, mut means, mut variances) = (
+        params.tensors.iter(),
+        running.means.iter(),
+        running.variances.iter(),
+    );
     let mut out = Vec::new();
     for (index, layer) in layers.iter().enumerate() {
         let [weight, bias, mean, variance] = names(index, layer);
         match *layer {
-            Layer::Conv { inputs, outputs, kernel } => {
-                let values = tensors.next().filter(|t| t.len() == kernel * inputs * outputs)?;
-                out.push(Stored::f32(weight, &[outputs, inputs, kernel], &reverse_axes(values, [kernel, inputs, outputs])));
-                out.push(Stored::f32(bias, &[outputs], tensors.next().filter(|t| t.len() == outputs)?));
+            Layer::Conv {
+                inputs,
+                outputs,
+                kernel,
+            } => {
+                let values = tensors
+                    .next()
+                    .filter(|t| t.len() == kernel * inputs * outputs)?;
+                out.push(Stored::f32(
+                    weight,
+                    &[outputs, inputs, kernel],
+                    &reverse_axes(values, [kernel, inputs, outputs]),
+                ));
+                out.push(Stored::f32(
+                    bias,
+                    &[outputs],
+                    tensors.next().filter(|t| t.len() == outputs)?,
+                ));
             }
             Layer::Dense { inputs, outputs } => {
                 let values = tensors.next().filter(|t| t.len() == inputs * outputs)?;
-                out.push(Stored::f32(weight, &[outputs, inputs], &transpose(values, inputs, outputs)));
-                out.push(Stored::f32(bias, &[outputs], tensors.next().filter(|t| t.len() == outputs)?));
+                out.push(Stored::f32(
+                    weight,
+                    &[outputs, inputs],
+                    &transpose(values, inputs, outputs),
+                ));
+                out.push(Stored::f32(
+                    bias,
+                    &[outputs],
+                    tensors.next().filter(|t| t.len() == outputs)?,
+                ));
             }
             Layer::Attend { channels } => {
-                out.push(Stored::f32(weight, &[1, channels], tensors.next().filter(|t| t.len() == channels)?));
+                out.push(Stored::f32(
+                    weight,
+                    &[1, channels],
+                    tensors.next().filter(|t| t.len() == channels)?,
+                ));
             }
             Layer::BatchNorm { channels } => {
-                for (name, values) in [(weight, tensors.next()), (bias, tensors.next()), (mean, means.next()), (variance, variances.next())]
-                {
-                    out.push(Stored::f32(name, &[channels], values.filter(|v| v.len() == channels)?));
+                for (name, values) in [
+                    (weight, tensors.next()),
+                    (bias, tensors.next()),
+                    (mean, means.next()),
+                    (variance, variances.next()),
+                ] {
+                    out.push(Stored::f32(
+                        name,
+                        &[channels],
+                        values.filter(|v| v.len() == channels)?,
+                    ));
                 }
             }
             Layer::Relu | Layer::Dropout { .. } | Layer::MaxPool { .. } | Layer::Flatten => {}
         }
     }
-    (tensors.next().is_none() && means.next().is_none() && variances.next().is_none()).then_some(out)
+    (tensors.next().is_none() && means.next().is_none() && variances.next().is_none())
+        .then_some(out)
 }
 
-/// Nodes as columns: the feature that a split asks, or one more than there are for a leaf; where to go, or the row of a leaf's shares.
+/// Nodes as columns: the feature that a split asks, or one more than there are for a leaf; where to
+/// go, or the row of a leaf's shares.
 fn forest(m: &Forest) -> Vec<Stored> {
     let (mut features, mut thresholds, mut left, mut right) = (vec![], vec![], vec![], vec![]);
     for node in &m.nodes {
         let (feature, threshold, to_left, to_right) = match *node {
-            Node::Split { feature, threshold, left, right } => (feature, threshold, left, right),
+            Node::Split {
+                feature,
+                threshold,
+                left,
+                right,
+            } => (feature, threshold, left, right),
             Node::Leaf(Leaf(leaf)) => (m.n_features, 0.0, leaf, leaf),
         };
         features.push(feature);
@@ -98,16 +169,19 @@ fn forest(m: &Forest) -> Vec<Stored> {
         Stored::f32("threshold", &[thresholds.len()], &thresholds),
         Stored::i64("left", &left),
         Stored::i64("right", &right),
-        Stored::f32("shares", &[m.shares.len() / m.n_classes.max(1), m.n_classes], &m.shares),
+        Stored::f32(
+            "shares",
+            &[m.shares.len() / m.n_classes.max(1), m.n_classes],
+            &m.shares,
+        ),
     ]
 }
 
 /// The bytes of `model.safetensors`.
 pub(crate) fn encode(weights: &Weights, layers: &[Layer]) -> Result<Vec<u8>> {
     let stored = match weights {
-        Weights::Cnn { params, running } => {
-            network(params, running, layers).ok_or_else(|| Error::internal("parameters do not fit the layers of the network"))?
-        }
+        Weights::Cnn { params, running } => network(params, running, layers)
+            .ok_or_else(|| Error::internal("parameters do not fit the layers of the network"))?,
         Weights::Logistic(m) => vec![
             Stored::i64("classes", &m.classes),
             Stored::f64("weights", &[m.n_features, m.classes.len()], &m.weights),
@@ -117,14 +191,21 @@ pub(crate) fn encode(weights: &Weights, layers: &[Layer]) -> Result<Vec<u8>> {
         Weights::Svm(m) => {
             let mut tensors = vec![
                 Stored::i64("classes", &m.classes),
-                Stored::f32("vectors", &[m.vectors.rows(), m.vectors.cols()], m.vectors.values()),
+                Stored::f32(
+                    "vectors",
+                    &[m.vectors.rows(), m.vectors.cols()],
+                    m.vectors.values(),
+                ),
                 Stored::f64("dual", &[m.rho.len(), m.vectors.rows()], &m.dual),
                 Stored::f64("rho", &[m.rho.len()], &m.rho),
                 Stored::i64("converged", &[usize::from(m.converged)]),
             ];
             tensors.extend(m.gamma.map(|gamma| Stored::f64("gamma", &[1], &[gamma])));
             if let Some(Calibration { sigmoids, exponent }) = &m.calibration {
-                let values: Vec<f64> = sigmoids.iter().flat_map(|sigmoid| [sigmoid.slope, sigmoid.offset]).collect();
+                let values: Vec<f64> = sigmoids
+                    .iter()
+                    .flat_map(|sigmoid| [sigmoid.slope, sigmoid.offset])
+                    .collect();
                 tensors.push(Stored::f64("sigmoids", &[sigmoids.len(), 2], &values));
                 tensors.push(Stored::f64("exponent", &[1], &[*exponent]));
             }
@@ -133,16 +214,28 @@ pub(crate) fn encode(weights: &Weights, layers: &[Layer]) -> Result<Vec<u8>> {
         Weights::Forest(m) => forest(m),
         Weights::Knn(m) => vec![
             Stored::i64("k", &[m.k]),
-            Stored::i64("by_distance", &[usize::from(m.weights == KnnWeights::Distance)]),
+            Stored::i64(
+                "by_distance",
+                &[usize::from(m.weights == KnnWeights::Distance)],
+            ),
             Stored::f32("rows", &[m.rows.rows(), m.rows.cols()], m.rows.values()),
             Stored::i64("targets", &m.targets),
         ],
-        Weights::Majority(m) => vec![Stored::f32("frequencies", &[m.frequencies.len()], &m.frequencies)],
+        Weights::Majority(m) => vec![Stored::f32(
+            "frequencies",
+            &[m.frequencies.len()],
+            &m.frequencies,
+        )],
     };
-    let internal = |e: safetensors::SafeTensorError| Error::internal("weights cannot be serialised").because(e);
+    let internal = |e: safetensors::SafeTensorError| {
+        Error::internal("weights cannot be serialised").because(e)
+    };
     let mut views = Vec::with_capacity(stored.len());
     for s in &stored {
-        views.push((s.name.as_str(), TensorView::new(s.dtype, s.shape.clone(), &s.bytes).map_err(internal)?));
+        views.push((
+            s.name.as_str(),
+            TensorView::new(s.dtype, s.shape.clone(), &s.bytes).map_err(internal)?,
+        ));
     }
     safetensors::serialize(views, None).map_err(internal)
 }
@@ -152,8 +245,18 @@ struct Tensors<'a>(BTreeMap<String, TensorView<'a>>);
 
 impl<'a> Tensors<'a> {
     fn take(&mut self, name: &str, dtype: Dtype) -> Result<TensorView<'a>, String> {
-        let tensor = self.0.remove(name).ok_or_else(|| format!("tensor {name} is missing"))?;
-        if tensor.dtype() == dtype { Ok(tensor) } else { Err(format!("tensor {name} has type {:?} instead of {dtype:?}", tensor.dtype())) }
+        let tensor = self
+            .0
+            .remove(name)
+            .ok_or_else(|| format!("tensor {name} is missing"))?;
+        if tensor.dtype() == dtype {
+            Ok(tensor)
+        } else {
+            Err(format!(
+                "tensor {name} has type {:?} instead of {dtype:?}",
+                tensor.dtype()
+            ))
+        }
     }
 
     fn shaped(&mut self, name: &str, dtype: Dtype, shape: &[usize]) -> Result<&'a [u8], String> {
@@ -161,50 +264,93 @@ impl<'a> Tensors<'a> {
         if tensor.shape() == shape {
             Ok(tensor.data())
         } else {
-            Err(format!("tensor {name} has shape {:?} instead of {shape:?}", tensor.shape()))
+            Err(format!(
+                "tensor {name} has shape {:?} instead of {shape:?}",
+                tensor.shape()
+            ))
         }
     }
 
     fn f32(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, String> {
-        let values = self.shaped(name, Dtype::F32, shape)?.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b));
+        let values = self
+            .shaped(name, Dtype::F32, shape)?
+            .as_chunks::<4>()
+            .0
+            .iter()
+            .map(|b| f32::from_le_bytes(*b));
         finite(name, values.collect(), f32::is_finite)
     }
 
     fn f64(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f64>, String> {
-        let values = self.shaped(name, Dtype::F64, shape)?.as_chunks::<8>().0.iter().map(|b| f64::from_le_bytes(*b));
+        let values = self
+            .shaped(name, Dtype::F64, shape)?
+            .as_chunks::<8>()
+            .0
+            .iter()
+            .map(|b| f64::from_le_bytes(*b));
         finite(name, values.collect(), f64::is_finite)
     }
 
     /// Whole numbers that are not negative.
     fn counts(&mut self, name: &str) -> Result<Vec<usize>, String> {
         let tensor = self.take(name, Dtype::I64)?;
-        let values = tensor.data().as_chunks::<8>().0.iter().map(|b| usize::try_from(i64::from_le_bytes(*b)));
-        values.collect::<Result<_, _>>().map_err(|_| format!("tensor {name} holds numbers below 0"))
+        let values = tensor
+            .data()
+            .as_chunks::<8>()
+            .0
+            .iter()
+            .map(|b| usize::try_from(i64::from_le_bytes(*b)));
+        values
+            .collect::<Result<_, _>>()
+            .map_err(|_| format!("tensor {name} holds numbers below 0"))
     }
 
     /// One whole number.
     fn count(&mut self, name: &str) -> Result<usize, String> {
         match self.counts(name)?.as_slice() {
             [one] => Ok(*one),
-            other => Err(format!("tensor {name} holds {} numbers instead of one", other.len())),
+            other => Err(format!(
+                "tensor {name} holds {} numbers instead of one",
+                other.len()
+            )),
         }
     }
 
     /// A matrix of `columns` columns and any number of rows.
     fn matrix(&mut self, name: &str, columns: usize) -> Result<Matrix, String> {
         let tensor = self.take(name, Dtype::F32)?;
-        let [rows, found] = tensor.shape() else { return Err(format!("tensor {name} is not a matrix")) };
+        let [rows, found] = tensor.shape() else {
+            return Err(format!("tensor {name} is not a matrix"));
+        };
         if *found != columns {
-            return Err(format!("tensor {name} has {found} columns instead of {columns}"));
+            return Err(format!(
+                "tensor {name} has {found} columns instead of {columns}"
+            ));
         }
-        let values = tensor.data().as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect();
-        Ok(Matrix::new(*rows, columns, finite(name, values, f32::is_finite)?))
+        let values = tensor
+            .data()
+            .as_chunks::<4>()
+            .0
+            .iter()
+            .map(|b| f32::from_le_bytes(*b))
+            .collect();
+        Ok(Matrix::new(
+            *rows,
+            columns,
+            finite(name, values, f32::is_finite)?,
+        ))
     }
 
     /// Ascending class numbers below `n_classes`.
     fn classes(&mut self, n_classes: usize) -> Result<Vec<usize>, String> {
         let tensor = self.take("classes", Dtype::I64)?;
-        let classes: Vec<i64> = tensor.data().as_chunks::<8>().0.iter().map(|b| i64::from_le_bytes(*b)).collect();
+        let classes: Vec<i64> = tensor
+            .data()
+            .as_chunks::<8>()
+            .0
+            .iter()
+            .map(|b| i64::from_le_bytes(*b))
+            .collect();
         let fits = classes.is_sorted_by(|a, b| a < b)
             && classes.first().is_some_and(|&c| c >= 0)
             && classes.last().is_some_and(|&c| c < n_classes as i64);
@@ -217,27 +363,48 @@ impl<'a> Tensors<'a> {
 }
 
 /// Refuses weights that are no finite numbers: whatever a model computes with them is none either.
-fn finite<T: Copy>(name: &str, values: Vec<T>, is_finite: impl Fn(T) -> bool) -> Result<Vec<T>, String> {
-    if values.iter().all(|value| is_finite(*value)) { Ok(values) } else { Err(format!("tensor {name} holds numbers that are not finite")) }
+fn finite<T: Copy>(
+    name: &str,
+    values: Vec<T>,
+    is_finite: impl Fn(T) -> bool,
+) -> Result<Vec<T>, String> {
+    if values.iter().all(|value| is_finite(*value)) {
+        Ok(values)
+    } else {
+        Err(format!("tensor {name} holds numbers that are not finite"))
+    }
 }
 
 /// Refuses variances and shares below 0.
 fn not_negative(name: &str, values: Vec<f32>) -> Result<Vec<f32>, String> {
     match values.iter().find(|value| **value < 0.0) {
-        Some(value) => Err(format!("tensor {name} holds {value}, and none of its numbers can be below 0")),
+        Some(value) => Err(format!(
+            "tensor {name} holds {value}, and none of its numbers can be below 0"
+        )),
         None => Ok(values),
     }
 }
 
 fn read_network(file: &mut Tensors, layers: &[Layer]) -> Result<Weights, String> {
-    let mut params = Params { tensors: Vec::new() };
-    let mut running = Running { means: Vec::new(), variances: Vec::new() };
+    let mut params = Params {
+        tensors: Vec::new(),
+    };
+    let mut running = Running {
+        means: Vec::new(),
+        variances: Vec::new(),
+    };
     for (index, layer) in layers.iter().enumerate() {
         let [weight, bias, mean, variance] = names(index, layer);
         match *layer {
-            Layer::Conv { inputs, outputs, kernel } => {
+            Layer::Conv {
+                inputs,
+                outputs,
+                kernel,
+            } => {
                 let values = file.f32(&weight, &[outputs, inputs, kernel])?;
-                params.tensors.push(reverse_axes(&values, [outputs, inputs, kernel]));
+                params
+                    .tensors
+                    .push(reverse_axes(&values, [outputs, inputs, kernel]));
                 params.tensors.push(file.f32(&bias, &[outputs])?);
             }
             Layer::Dense { inputs, outputs } => {
@@ -262,9 +429,15 @@ fn read_network(file: &mut Tensors, layers: &[Layer]) -> Result<Weights, String>
 fn read_svm(file: &mut Tensors, n_features: usize, n_classes: usize) -> Result<Weights, String> {
     let classes = file.classes(n_classes)?;
     // A linear kernel has none.
-    let gamma = if file.0.contains_key("gamma") { Some(file.f64("gamma", &[1])?[0]) } else { None };
+    let gamma = if file.0.contains_key("gamma") {
+        Some(file.f64("gamma", &[1])?[0])
+    } else {
+        None
+    };
     if let Some(gamma) = gamma.filter(|gamma| *gamma <= 0.0) {
-        return Err(format!("tensor gamma holds {gamma}, and the width of a kernel is above 0"));
+        return Err(format!(
+            "tensor gamma holds {gamma}, and the width of a kernel is above 0"
+        ));
     }
     let vectors = file.matrix("vectors", n_features)?;
     let converged = file.count("converged")? != 0;
@@ -274,16 +447,36 @@ fn read_svm(file: &mut Tensors, n_features: usize, n_classes: usize) -> Result<W
     // A machine that could not be calibrated has none.
     let calibration = match file.0.contains_key("sigmoids") {
         true => {
-            let (values, exponent) = (file.f64("sigmoids", &[pairs, 2])?, file.f64("exponent", &[1])?[0]);
-            if !(values.iter().all(|value| value.is_finite()) && exponent.is_finite() && exponent > 0.0) {
+            let (values, exponent) = (
+                file.f64("sigmoids", &[pairs, 2])?,
+                file.f64("exponent", &[1])?[0],
+            );
+            if !(values.iter().all(|value| value.is_finite())
+                && exponent.is_finite()
+                && exponent > 0.0)
+            {
                 return Err("tensors sigmoids and exponent do not hold a calibration".to_owned());
             }
-            let sigmoids = values.as_chunks::<2>().0.iter().map(|&[slope, offset]| Sigmoid { slope, offset }).collect();
+            let sigmoids = values
+                .as_chunks::<2>()
+                .0
+                .iter()
+                .map(|&[slope, offset]| Sigmoid { slope, offset })
+                .collect();
             Some(Calibration { sigmoids, exponent })
         }
         false => None,
     };
-    Ok(Weights::Svm(Svm { n_classes, classes, gamma, vectors, dual, rho, calibration, converged }))
+    Ok(Weights::Svm(Svm {
+        n_classes,
+        classes,
+        gamma,
+        vectors,
+        dual,
+        rho,
+        calibration,
+        converged,
+    }))
 }
 
 fn read_forest(file: &mut Tensors, n_features: usize, n_classes: usize) -> Result<Weights, String> {
@@ -296,27 +489,63 @@ fn read_forest(file: &mut Tensors, n_features: usize, n_classes: usize) -> Resul
     }
     let node = |i: usize| match features[i] == n_features {
         true => Node::Leaf(Leaf(left[i])),
-        false => Node::Split { feature: features[i], threshold: threshold[i], left: left[i], right: right[i] },
+        false => Node::Split {
+            feature: features[i],
+            threshold: threshold[i],
+            left: left[i],
+            right: right[i],
+        },
     };
     let nodes = (0..n).map(node).collect();
-    let shares = not_negative("shares", file.matrix("shares", n_classes)?.values().to_vec())?;
-    let forest = Forest { n_classes, n_features, roots, nodes, shares };
+    let shares = not_negative(
+        "shares",
+        file.matrix("shares", n_classes)?.values().to_vec(),
+    )?;
+    let forest = Forest {
+        n_classes,
+        n_features,
+        roots,
+        nodes,
+        shares,
+    };
     forest.flaw().map_or(Ok(Weights::Forest(forest)), Err)
 }
 
 fn read_knn(file: &mut Tensors, n_features: usize, n_classes: usize) -> Result<Weights, String> {
     let (k, by_distance) = (file.count("k")?, file.count("by_distance")?);
     let (rows, targets) = (file.matrix("rows", n_features)?, file.counts("targets")?);
-    if k == 0 || targets.is_empty() || targets.len() != rows.rows() || targets.iter().any(|&class| class >= n_classes) {
-        return Err("tensor targets does not name a class for each row, or tensor k asks none".to_owned());
+    if k == 0
+        || targets.is_empty()
+        || targets.len() != rows.rows()
+        || targets.iter().any(|&class| class >= n_classes)
+    {
+        return Err(
+            "tensor targets does not name a class for each row, or tensor k asks none".to_owned(),
+        );
     }
-    let weights = if by_distance == 0 { KnnWeights::Uniform } else { KnnWeights::Distance };
-    Ok(Weights::Knn(Knn { n_classes, k, weights, rows, targets }))
+    let weights = if by_distance == 0 {
+        KnnWeights::Uniform
+    } else {
+        KnnWeights::Distance
+    };
+    Ok(Weights::Knn(Knn {
+        n_classes,
+        k,
+        weights,
+        rows,
+        targets,
+    }))
 }
 
 /// The weights of a model of `kind`, or what is wrong with the bytes.
-pub(crate) fn decode(kind: &str, bytes: &[u8], layers: &[Layer], [n_features, n_classes]: [usize; 2]) -> Result<Weights, String> {
-    let file = SafeTensors::deserialize(bytes).map_err(|e| format!("it is not a safetensors file: {e}"))?;
+pub(crate) fn decode(
+    kind: &str,
+    bytes: &[u8],
+    layers: &[Layer],
+    [n_features, n_classes]: [usize; 2],
+) -> Result<Weights, String> {
+    let file = SafeTensors::deserialize(bytes)
+        .map_err(|e| format!("it is not a safetensors file: {e}"))?;
     let mut file = Tensors(file.tensors().into_iter().collect());
     let weights = match kind {
         "cnn" => read_network(&mut file, layers)?,
@@ -324,13 +553,25 @@ pub(crate) fn decode(kind: &str, bytes: &[u8], layers: &[Layer], [n_features, n_
             let classes = file.classes(n_classes)?;
             let weights = file.f64("weights", &[n_features, classes.len()])?;
             let intercepts = file.f64("intercepts", &[classes.len()])?;
-            let converged = file.shaped("converged", Dtype::I64, &[1])?.iter().any(|&b| b != 0);
-            Weights::Logistic(Logistic { n_classes, n_features, classes, weights, intercepts, converged })
+            let converged = file
+                .shaped("converged", Dtype::I64, &[1])?
+                .iter()
+                .any(|&b| b != 0);
+            Weights::Logistic(Logistic {
+                n_classes,
+                n_features,
+                classes,
+                weights,
+                intercepts,
+                converged,
+            })
         }
         "svm" => read_svm(&mut file, n_features, n_classes)?,
         "random-forest" => read_forest(&mut file, n_features, n_classes)?,
         "knn" => read_knn(&mut file, n_features, n_classes)?,
-        "majority" => Weights::Majority(Majority { frequencies: not_negative("frequencies", file.f32("frequencies", &[n_classes])?)? }),
+        "majority" => Weights::Majority(Majority {
+            frequencies: not_negative("frequencies", file.f32("frequencies", &[n_classes])?)?,
+        }),
         other => return Err(format!("this ser knows no model of kind {other:?}")),
     };
     match file.0.keys().next() {

@@ -107,11 +107,15 @@ pub trait Observer: Sync {
 impl dyn Observer + '_ {
     /// Sends a [`Event::Warning`].
     pub fn warn(&self, message: impl Into<String>) {
-        self.observe(Event::Warning { message: message.into() });
+        self.observe(Event::Warning {
+            message: message.into(),
+        });
     }
 
     /// Sends a [`Event::Note`].
     pub fn note(&self, message: impl Into<String>) {
-        self.observe(Event::Note { message: message.into() });
+        self.observe(Event::Note {
+            message: message.into(),
+        });
     }
 }

@@ -17,7 +17,8 @@ use crate::error::{Error, Kind, Result};
 pub struct Limits {
     /// Tasks side by side.
     pub jobs: usize,
-    /// Bytes that tasks which run side by side may need together by their own estimate; one that needs more runs alone.
+    /// Bytes that tasks which run side by side may need together by their own estimate; one that
+    /// needs more runs alone.
     pub memory: Option<u64>,
     /// How often a task is tried again after an error that may pass.
     pub retries: u32,
@@ -30,7 +31,13 @@ pub struct Limits {
 impl Default for Limits {
     /// One task at a time, no retry, no limit, on after a failure.
     fn default() -> Self {
-        Limits { jobs: 1, memory: None, retries: 0, time_limit: None, keep_going: true }
+        Limits {
+            jobs: 1,
+            memory: None,
+            retries: 0,
+            time_limit: None,
+            keep_going: true,
+        }
     }
 }
 
@@ -50,33 +57,72 @@ pub enum Ended {
 
 /// Runs all stale tasks; the results stand in the order of the graph.
 ///
-/// A failure skips what depends on it, and everything else that has not begun unless [`Limits::keep_going`], or in any case where the disk is
-/// full; an interruption stops all at
+/// A failure skips what depends on it, and everything else that has not begun unless
+/// [`Limits::keep_going`], or in any case where the disk is full; an interruption stops all at
 /// their next safe point.
-pub fn execute(store: &Store, graph: &Graph, limits: &Limits, cancel: &Cancel, observer: &dyn Observer) -> Vec<Ended> {
-    let pool = Pool { store, nodes: graph.nodes(), limits, cancel, observer, state: Mutex::new(State::of(graph)), changed: Condvar::new() };
+pub fn execute(
+    store: &Store,
+    graph: &Graph,
+    limits: &Limits,
+    cancel: &Cancel,
+    observer: &dyn Observer,
+) -> Vec<Ended> {
+    let pool = Pool {
+        store,
+        nodes: graph.nodes(),
+        limits,
+        cancel,
+        observer,
+        state: Mutex::new(State::of(graph)),
+        changed: Condvar::new(),
+    };
     std::thread::scope(|scope| {
         for _ in 1..limits.jobs.clamp(1, graph.nodes().len().max(1)) {
             // Where the system gives no more threads, those that there are do all of the work.
-            if std::thread::Builder::new().spawn_scoped(scope, || pool.work()).is_err() {
+            if std::thread::Builder::new()
+                .spawn_scoped(scope, || pool.work())
+                .is_err()
+            {
                 break;
             }
         }
         pool.work();
     });
-    let state = pool.state.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let state = pool
+        .state
+        .into_inner()
+        .unwrap_or_else(PoisonError::into_inner);
     let lost = || Ended::Failed(Error::internal("a task was never taken up"));
-    state.ended.into_iter().map(|ended| ended.unwrap_or_else(lost)).collect()
+    state
+        .ended
+        .into_iter()
+        .map(|ended| ended.unwrap_or_else(lost))
+        .collect()
 }
 
 /// Runs one task if it is stale.
 ///
 /// # Errors
 /// What the task returns.
-pub fn execute_one(store: &Store, task: &Task, limits: &Limits, cancel: &Cancel, observer: &dyn Observer) -> Result<Finished> {
+pub fn execute_one(
+    store: &Store,
+    task: &Task,
+    limits: &Limits,
+    cancel: &Cancel,
+    observer: &dyn Observer,
+) -> Result<Finished> {
     let state = Mutex::new(State::of(&Graph::default()));
-    let pool = Pool { store, nodes: &[], limits, cancel, observer, state, changed: Condvar::new() };
-    pool.run(task).inspect_err(|error| pool.tell(&task.id, error))
+    let pool = Pool {
+        store,
+        nodes: &[],
+        limits,
+        cancel,
+        observer,
+        state,
+        changed: Condvar::new(),
+    };
+    pool.run(task)
+        .inspect_err(|error| pool.tell(&task.id, error))
 }
 
 struct Pool<'p, 'a> {
@@ -109,10 +155,14 @@ impl State {
         let nodes = graph.nodes();
         let mut followers = vec![Vec::new(); nodes.len()];
         for (place, node) in nodes.iter().enumerate() {
-            node.after.iter().for_each(|before| followers[*before].push(place));
+            node.after
+                .iter()
+                .for_each(|before| followers[*before].push(place));
         }
         State {
-            ready: (0..nodes.len()).filter(|place| nodes[*place].after.is_empty()).collect(),
+            ready: (0..nodes.len())
+                .filter(|place| nodes[*place].after.is_empty())
+                .collect(),
             waits_for: nodes.iter().map(|node| node.after.len()).collect(),
             followers,
             ended: nodes.iter().map(|_| None).collect(),
@@ -146,7 +196,13 @@ impl State {
                     self.ready.insert(follower);
                 }
             } else if self.ended[follower].is_none() {
-                self.end(follower, Ended::Skipped { because: because.clone() }, nodes);
+                self.end(
+                    follower,
+                    Ended::Skipped {
+                        because: because.clone(),
+                    },
+                    nodes,
+                );
             }
         }
     }
@@ -176,18 +232,33 @@ impl Pool<'_, '_> {
     fn tell(&self, id: &str, error: &Error) {
         if error.kind() != Kind::Interrupted {
             let hint = error.hint_text().map(str::to_owned);
-            self.observer.observe(Event::TaskFailed { task: id.to_owned(), error: error.to_string(), hint });
+            self.observer.observe(Event::TaskFailed {
+                task: id.to_owned(),
+                error: error.to_string(),
+                hint,
+            });
         }
     }
 
-    /// The next task that can be taken up, with the outputs that it waited for; waits for one as long as any is to come.
+    /// The next task that can be taken up, with the outputs that it waited for; waits for one as
+    /// long as any is to come.
     fn next(&self) -> Option<(usize, Vec<Finished>)> {
         let mut state = self.state();
         loop {
-            let stop = if self.limits.keep_going { &state.full } else { &state.failed };
+            let stop = if self.limits.keep_going {
+                &state.full
+            } else {
+                &state.failed
+            };
             if let Some(because) = stop.clone() {
                 while let Some(place) = state.ready.pop_first() {
-                    state.end(place, Ended::Skipped { because: because.clone() }, self.nodes);
+                    state.end(
+                        place,
+                        Ended::Skipped {
+                            because: because.clone(),
+                        },
+                        self.nodes,
+                    );
                 }
                 self.changed.notify_all();
             }
@@ -202,7 +273,10 @@ impl Pool<'_, '_> {
             if state.open == 0 {
                 return None;
             }
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = self
+                .changed
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
         }
     }
 
@@ -211,7 +285,8 @@ impl Pool<'_, '_> {
         let key = task.identity.key();
         let why = match self.store.status(task)? {
             Status::Fresh(finished) => {
-                self.store.remember(&task.id, &task.identity, &finished.key)?;
+                self.store
+                    .remember(&task.id, &task.identity, &finished.key)?;
                 self.observer.observe(Event::TaskReused {
                     task: task.id.clone(),
                     stage: task.identity.stage.clone(),
@@ -223,7 +298,12 @@ impl Pool<'_, '_> {
         };
         let _memory = self.admit(task.memory)?;
         let stage = task.identity.stage.clone();
-        self.observer.observe(Event::TaskStarted { task: task.id.clone(), stage, key: key.as_str().to_owned(), why });
+        self.observer.observe(Event::TaskStarted {
+            task: task.id.clone(),
+            stage,
+            key: key.as_str().to_owned(),
+            why,
+        });
         let mut attempt = 0;
         loop {
             match self.attempt(task) {
@@ -245,7 +325,8 @@ impl Pool<'_, '_> {
         }
     }
 
-    /// Whoever finishes a task first takes away what its copies share, which then fail: all the same, the output is there.
+    /// Whoever finishes a task first takes away what its copies share, which then fail: all the
+    /// same, the output is there.
     fn finished_elsewhere(&self, task: &Task) -> Option<Finished> {
         match self.store.status(task) {
             Ok(Status::Fresh(finished)) if self.store.is_shared() => Some(finished),
@@ -258,12 +339,20 @@ impl Pool<'_, '_> {
         let cancel = self.cancel.within(self.limits.time_limit);
         let work = self.store.workspace(&task.identity.stage)?;
         let scratch = self.store.scratch(&task.identity.key());
-        let context = Context { folder: work.path(), scratch, cancel: &cancel, task: &task.id, observer: self.observer };
+        let context = Context {
+            folder: work.path(),
+            scratch,
+            cancel: &cancel,
+            task: &task.id,
+            observer: self.observer,
+        };
         // A defect in one task must not take the others with it.
         std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| (task.action)(&context)))
             .unwrap_or_else(|_| Err(Error::internal(format!("task {} panicked", task.id))))?;
         let seconds = start.elapsed().as_secs_f64();
-        let finished = self.store.publish(&task.id, &task.identity, work, seconds)?;
+        let finished = self
+            .store
+            .publish(&task.id, &task.identity, work, seconds)?;
         self.observer.observe(Event::TaskFinished {
             task: task.id.clone(),
             stage: task.identity.stage.clone(),
@@ -276,13 +365,26 @@ impl Pool<'_, '_> {
     /// Waits until a task that needs this much memory may run beside those that do.
     fn admit(&self, bytes: u64) -> Result<Admitted<'_>> {
         let mut state = self.state();
-        while state.running > 0 && self.limits.memory.is_some_and(|limit| state.memory.saturating_add(bytes) > limit) {
+        while state.running > 0
+            && self
+                .limits
+                .memory
+                .is_some_and(|limit| state.memory.saturating_add(bytes) > limit)
+        {
             self.cancel.check()?;
-            state = self.changed.wait_timeout(state, Duration::from_millis(100)).unwrap_or_else(PoisonError::into_inner).0;
+            state = self
+                .changed
+                .wait_timeout(state, Duration::from_millis(100))
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
         }
         state.running += 1;
         state.memory = state.memory.saturating_add(bytes);
-        Ok(Admitted { state: &self.state, changed: &self.changed, bytes })
+        Ok(Admitted {
+            state: &self.state,
+            changed: &self.changed,
+            bytes,
+        })
     }
 }
 

@@ -31,7 +31,9 @@ impl Observer for Log {
             Event::TaskStarted { task, .. } => format!("start {task}"),
             Event::TaskReused { task, .. } => format!("reuse {task}"),
             Event::TaskFailed { task, error, .. } => format!("fail {task}: {error}"),
-            Event::TaskRetried { task, attempt, of, .. } => format!("again {task} {attempt}/{of}"),
+            Event::TaskRetried {
+                task, attempt, of, ..
+            } => format!("again {task} {attempt}/{of}"),
             _ => return,
         };
         self.0.lock().unwrap().push(line);
@@ -40,7 +42,16 @@ impl Observer for Log {
 
 fn task<'a>(id: &str, action: impl Fn(&Context) -> Result<()> + Send + Sync + 'a) -> Task<'a> {
     let params = serde_json::json!({ "id": id });
-    Task::new(id, Identity { stage: "s".into(), code_version: 1, params, inputs: BTreeMap::new() }, action)
+    Task::new(
+        id,
+        Identity {
+            stage: "s".into(),
+            code_version: 1,
+            params,
+            inputs: BTreeMap::new(),
+        },
+        action,
+    )
 }
 
 fn write(context: &Context) -> Result<()> {
@@ -74,27 +85,60 @@ fn a_failure_stops_what_depends_on_it_and_nothing_else() {
     let (folder, store) = store();
     let mut graph = Graph::default();
     let a = graph.add(|| task("a", write)).unwrap();
-    let b = graph.add(|| task("b", |_| Err(Error::data("no good")))).unwrap();
-    let after = graph.add_after("ab", vec![a, b], |_| Ok(task("ab", write))).unwrap();
-    graph.add_after("abc", vec![after], |_| Ok(task("abc", write))).unwrap();
-    graph.add_after("a2", vec![a], |_| Ok(task("a2", write))).unwrap();
+    let b = graph
+        .add(|| task("b", |_| Err(Error::data("no good"))))
+        .unwrap();
+    let after = graph
+        .add_after("ab", vec![a, b], |_| Ok(task("ab", write)))
+        .unwrap();
+    graph
+        .add_after("abc", vec![after], |_| Ok(task("abc", write)))
+        .unwrap();
+    graph
+        .add_after("a2", vec![a], |_| Ok(task("a2", write)))
+        .unwrap();
     for jobs in [1, 2, 8] {
-        let limits = Limits { jobs, ..Limits::default() };
+        let limits = Limits {
+            jobs,
+            ..Limits::default()
+        };
         let (ended, log) = run(&store, &graph, &limits);
-        assert!(ended == "done Data after b after b done" || ended == "reused Data after b after b reused", "{ended}");
+        assert!(
+            ended == "done Data after b after b done"
+                || ended == "reused Data after b after b reused",
+            "{ended}"
+        );
         assert!(log.contains(&"fail b: no good".to_owned()));
     }
-    assert!(!fs::read_dir(folder.path().join("tasks/s")).unwrap().flatten().any(|e| e.file_name().to_string_lossy().starts_with(".tmp")));
-    assert!(graph.add_after("x", vec![9], |_| Ok(task("x", write))).is_err());
+    assert!(
+        !fs::read_dir(folder.path().join("tasks/s"))
+            .unwrap()
+            .flatten()
+            .any(|e| e.file_name().to_string_lossy().starts_with(".tmp"))
+    );
+    assert!(
+        graph
+            .add_after("x", vec![9], |_| Ok(task("x", write)))
+            .is_err()
+    );
 }
 
 #[test]
 fn without_keep_going_nothing_is_begun_after_a_failure() {
     let (_folder, store) = store();
     let mut graph = Graph::default();
-    graph.add(|| task("a", |_| Err(Error::data("no good")))).unwrap();
+    graph
+        .add(|| task("a", |_| Err(Error::data("no good"))))
+        .unwrap();
     graph.add(|| task("b", write)).unwrap();
-    let (ended, log) = run(&store, &graph, &Limits { keep_going: false, ..Limits::default() });
+    let (ended, log) = run(
+        &store,
+        &graph,
+        &Limits {
+            keep_going: false,
+            ..Limits::default()
+        },
+    );
     assert_eq!(ended, "Data after a");
     assert_eq!(log, ["start a", "fail a: no good"]);
 }
@@ -108,12 +152,26 @@ fn what_follows_sees_the_outputs_that_it_waits_for_in_order() {
     let second = graph.add(|| task("b", write)).unwrap();
     graph
         .add_after("c", vec![second, first], |earlier| {
-            names.lock().unwrap().extend(earlier.iter().map(|f| f.task.clone()));
+            names
+                .lock()
+                .unwrap()
+                .extend(earlier.iter().map(|f| f.task.clone()));
             earlier.iter().try_for_each(|f| f.hash("out").map(drop))?;
             Ok(task("c", write))
         })
         .unwrap();
-    assert_eq!(run(&store, &graph, &Limits { jobs: 2, ..Limits::default() }).0, "done done done");
+    assert_eq!(
+        run(
+            &store,
+            &graph,
+            &Limits {
+                jobs: 2,
+                ..Limits::default()
+            }
+        )
+        .0,
+        "done done done"
+    );
     assert_eq!(*names.lock().unwrap(), ["b", "a"]);
 }
 
@@ -134,12 +192,26 @@ fn what_may_pass_is_tried_again_as_often_as_allowed_and_nothing_else_is() {
         let action = &action;
         let mut graph = Graph::default();
         graph.add(move || task("a", action)).unwrap();
-        let (ended, log) = run(&store, &graph, &Limits { retries, ..Limits::default() });
+        let (ended, log) = run(
+            &store,
+            &graph,
+            &Limits {
+                retries,
+                ..Limits::default()
+            },
+        );
         (ended, log.iter().filter(|l| l.starts_with("again")).count())
     };
-    assert_eq!(ended(1, ErrorKind::StaleNetworkFileHandle, 1), ("done".into(), 1));
+    assert_eq!(
+        ended(1, ErrorKind::StaleNetworkFileHandle, 1),
+        ("done".into(), 1)
+    );
     assert_eq!(ended(2, ErrorKind::ResourceBusy, 1), ("Io".into(), 1));
-    assert_eq!(ended(1, ErrorKind::StorageFull, 5), ("Io".into(), 0), "a full disk stays full");
+    assert_eq!(
+        ended(1, ErrorKind::StorageFull, 5),
+        ("Io".into(), 0),
+        "a full disk stays full"
+    );
     assert_eq!(ended(1, ErrorKind::PermissionDenied, 5), ("Io".into(), 0));
 }
 
@@ -147,12 +219,26 @@ fn what_may_pass_is_tried_again_as_often_as_allowed_and_nothing_else_is() {
 fn a_task_that_takes_too_long_fails_alone() {
     let (_folder, store) = store();
     let mut graph = Graph::default();
-    graph.add(|| task("slow", |context| context.cancel.sleep(Duration::from_secs(60)))).unwrap();
+    graph
+        .add(|| {
+            task("slow", |context| {
+                context.cancel.sleep(Duration::from_secs(60))
+            })
+        })
+        .unwrap();
     graph.add(|| task("quick", write)).unwrap();
-    let limits = Limits { jobs: 2, time_limit: Some(Duration::from_millis(30)), ..Limits::default() };
+    let limits = Limits {
+        jobs: 2,
+        time_limit: Some(Duration::from_millis(30)),
+        ..Limits::default()
+    };
     let (ended, log) = run(&store, &graph, &limits);
     assert_eq!(ended, "TimedOut done");
-    assert!(log.iter().any(|l| l.starts_with("fail slow: stopped at the time limit of 0.03 s")), "{log:?}");
+    assert!(
+        log.iter()
+            .any(|l| l.starts_with("fail slow: stopped at the time limit of 0.03 s")),
+        "{log:?}"
+    );
 }
 
 #[test]
@@ -169,10 +255,26 @@ fn tasks_that_need_too_much_memory_together_run_one_after_the_other() {
         };
         let mut graph = Graph::default();
         for id in ["a", "b", "c"] {
-            graph.add(move || Task { memory: 60, ..task(id, action) }).unwrap();
+            graph
+                .add(move || Task {
+                    memory: 60,
+                    ..task(id, action)
+                })
+                .unwrap();
         }
-        let (ended, _) = run(&store, &graph, &Limits { jobs: 3, memory: Some(memory), ..Limits::default() });
-        assert_eq!(ended, "done done done", "also what needs more than there is");
+        let (ended, _) = run(
+            &store,
+            &graph,
+            &Limits {
+                jobs: 3,
+                memory: Some(memory),
+                ..Limits::default()
+            },
+        );
+        assert_eq!(
+            ended, "done done done",
+            "also what needs more than there is"
+        );
         most.load(Ordering::SeqCst)
     };
     assert_eq!((most_together(10), most_together(130)), (1, 2));
@@ -195,7 +297,10 @@ fn an_interruption_publishes_nothing_half_written() {
     graph.add(|| task("b", write)).unwrap();
     let ended = execute(&store, &graph, &Limits::default(), &cancel, &Log::default());
     assert_eq!(states(&ended), "Interrupted Interrupted");
-    assert_eq!(fs::read_dir(folder.path().join("tasks/s")).unwrap().count(), 0);
+    assert_eq!(
+        fs::read_dir(folder.path().join("tasks/s")).unwrap().count(),
+        0
+    );
 }
 
 #[test]
@@ -226,11 +331,20 @@ fn two_processes_that_publish_the_same_task_leave_one_whole_output() {
                 run(store, &graph, &Limits::default()).0
             }));
         }
-        handles.into_iter().for_each(|h| assert_eq!(h.join().unwrap(), "done"));
+        handles
+            .into_iter()
+            .for_each(|h| assert_eq!(h.join().unwrap(), "done"));
     });
-    let names: Vec<_> = fs::read_dir(folder.path().join("tasks/s")).unwrap().map(|e| e.unwrap().file_name()).collect();
+    let names: Vec<_> = fs::read_dir(folder.path().join("tasks/s"))
+        .unwrap()
+        .map(|e| e.unwrap().file_name())
+        .collect();
     assert_eq!(names.len(), 1, "{names:?}");
-    assert_eq!(one.garbage(&Default::default()).unwrap(), [], "the latest output of a task is none");
+    assert_eq!(
+        one.garbage(&Default::default()).unwrap(),
+        [],
+        "the latest output of a task is none"
+    );
 }
 
 #[test]
@@ -238,7 +352,15 @@ fn what_no_run_refers_to_is_found_and_removed() {
     let (_folder, store) = store();
     for version in 1..=3 {
         let mut graph = Graph::default();
-        graph.add(|| Task { identity: Identity { code_version: version, ..task("a", write).identity }, ..task("a", write) }).unwrap();
+        graph
+            .add(|| Task {
+                identity: Identity {
+                    code_version: version,
+                    ..task("a", write).identity
+                },
+                ..task("a", write)
+            })
+            .unwrap();
         assert_eq!(run(&store, &graph, &Limits::default()).0, "done");
     }
     let garbage = store.garbage(&Default::default()).unwrap();
@@ -256,11 +378,21 @@ fn what_no_run_refers_to_is_found_and_removed() {
 fn a_copy_that_fails_after_another_has_finished_takes_the_output_for_its_own() {
     for (shared, expected) in [(true, "reused"), (false, "Data")] {
         let (folder, alone) = store();
-        let here = if shared { Store::shared(folder.path()) } else { alone };
+        let here = if shared {
+            Store::shared(folder.path())
+        } else {
+            alone
+        };
         let mut graph = Graph::default();
         let overtaken = |_: &Context| {
             let there = Store::shared(folder.path());
-            execute_one(&there, &task("a", write), &Limits::default(), &Cancel::default(), &Log::default())?;
+            execute_one(
+                &there,
+                &task("a", write),
+                &Limits::default(),
+                &Cancel::default(),
+                &Log::default(),
+            )?;
             Err(Error::data("what copies share is gone"))
         };
         graph.add(move || task("a", overtaken)).unwrap();

@@ -20,7 +20,8 @@ pub struct Task<'a> {
     pub id: String,
     /// What its output depends on.
     pub identity: Identity,
-    /// Writes the outputs into [`Context::folder`]; must depend on nothing that the identity does not name.
+    /// Writes the outputs into [`Context::folder`]; must depend on nothing that the identity does
+    /// not name.
     pub action: Action<'a>,
     /// Says more of an input that changed: which of many files, say. Asked with the input's name.
     pub which: Option<Which<'a>>,
@@ -30,8 +31,18 @@ pub struct Task<'a> {
 
 impl<'a> Task<'a> {
     /// A task that needs little memory.
-    pub fn new(id: impl Into<String>, identity: Identity, action: impl Fn(&Context) -> Result<()> + Send + Sync + 'a) -> Self {
-        Task { id: id.into(), identity, action: Box::new(action), which: None, memory: 0 }
+    pub fn new(
+        id: impl Into<String>,
+        identity: Identity,
+        action: impl Fn(&Context) -> Result<()> + Send + Sync + 'a,
+    ) -> Self {
+        Task {
+            id: id.into(),
+            identity,
+            action: Box::new(action),
+            which: None,
+            memory: 0,
+        }
     }
 }
 
@@ -39,7 +50,8 @@ impl<'a> Task<'a> {
 pub struct Context<'a> {
     /// Empty folder for the outputs; published whole when the action returns.
     pub folder: &'a Path,
-    /// May hold what an interrupted run of the same identity left; made by the action when it needs it.
+    /// May hold what an interrupted run of the same identity left; made by the action when it needs
+    /// it.
     pub scratch: PathBuf,
     /// To look at between steps.
     pub cancel: &'a Cancel,
@@ -49,13 +61,30 @@ pub struct Context<'a> {
 
 impl<'a> Context<'a> {
     /// For an action whose output is looked at and thrown away.
-    pub fn preview(task: &'a str, folder: &'a Path, cancel: &'a Cancel, observer: &'a dyn Observer) -> Self {
-        Context { folder, scratch: folder.join("scratch"), cancel, task, observer }
+    pub fn preview(
+        task: &'a str,
+        folder: &'a Path,
+        cancel: &'a Cancel,
+        observer: &'a dyn Observer,
+    ) -> Self {
+        Context {
+            folder,
+            scratch: folder.join("scratch"),
+            cancel,
+            task,
+            observer,
+        }
     }
 
     /// Tells how far the action has got.
     pub fn progress(&self, done: u64, total: u64, unit: &'static str, note: impl Into<String>) {
-        self.observer.observe(Event::TaskProgress { task: self.task.to_owned(), done, total, unit, note: note.into() });
+        self.observer.observe(Event::TaskProgress {
+            task: self.task.to_owned(),
+            done,
+            total,
+            unit,
+            note: note.into(),
+        });
     }
 
     /// Something worth a look that stops nothing.
@@ -93,10 +122,12 @@ pub struct Graph<'a> {
 }
 
 impl<'a> Graph<'a> {
-    /// Adds a task whose identity follows from the outputs of those at the places `after`; returns its place.
+    /// Adds a task whose identity follows from the outputs of those at the places `after`; returns
+    /// its place.
     ///
     /// # Errors
-    /// Where `after` names a place that is not there yet: a defect of the caller, and what keeps cycles out.
+    /// Where `after` names a place that is not there yet: a defect of the caller, and what keeps
+    /// cycles out.
     pub fn add_after(
         &mut self,
         id: impl Into<String>,
@@ -105,15 +136,25 @@ impl<'a> Graph<'a> {
     ) -> Result<usize> {
         let id = id.into();
         if after.iter().any(|place| *place >= self.nodes.len()) {
-            return Err(Error::internal(format!("task {id} waits for one that comes after it")));
+            return Err(Error::internal(format!(
+                "task {id} waits for one that comes after it"
+            )));
         }
-        self.nodes.push(Node { id, after, prepare: Box::new(prepare) });
+        self.nodes.push(Node {
+            id,
+            after,
+            prepare: Box::new(prepare),
+        });
         Ok(self.nodes.len() - 1)
     }
 
     /// Ids of what comes before a task.
     pub fn names(&self, node: &Node) -> Vec<String> {
-        node.after.iter().filter_map(|before| self.nodes.get(*before)).map(|before| before.id.clone()).collect()
+        node.after
+            .iter()
+            .filter_map(|before| self.nodes.get(*before))
+            .map(|before| before.id.clone())
+            .collect()
     }
 
     /// All of them.

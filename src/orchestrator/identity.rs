@@ -41,7 +41,11 @@ pub struct Identity {
 impl Identity {
     /// The key: a hash over the canonical JSON of all fields (object keys sorted).
     pub fn key(&self) -> Key {
-        let inputs: BTreeMap<&str, &str> = self.inputs.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+        let inputs: BTreeMap<&str, &str> = self
+            .inputs
+            .iter()
+            .map(|(k, v)| (k.as_str(), v.as_str()))
+            .collect();
         let flat = flatten(&self.params);
         let text = serde_json::json!([self.stage, self.code_version, flat, inputs]).to_string();
         Key(hash_bytes(text.as_bytes()))
@@ -55,11 +59,22 @@ impl Identity {
 
 fn flatten(value: &Value) -> BTreeMap<String, String> {
     fn walk(prefix: &str, value: &Value, out: &mut BTreeMap<String, String>) {
-        let at = |key: &str| if prefix.is_empty() { key.to_owned() } else { format!("{prefix}.{key}") };
+        let at = |key: &str| {
+            if prefix.is_empty() {
+                key.to_owned()
+            } else {
+                format!("{prefix}.{key}")
+            }
+        };
         match value {
-            Value::Object(map) if !map.is_empty() => map.iter().for_each(|(key, inner)| walk(&at(key), inner, out)),
+            Value::Object(map) if !map.is_empty() => map
+                .iter()
+                .for_each(|(key, inner)| walk(&at(key), inner, out)),
             Value::Array(items) if items.iter().any(|item| item.is_object() || item.is_array()) => {
-                items.iter().enumerate().for_each(|(i, inner)| walk(&at(&i.to_string()), inner, out));
+                items
+                    .iter()
+                    .enumerate()
+                    .for_each(|(i, inner)| walk(&at(&i.to_string()), inner, out));
             }
             other => {
                 out.insert(prefix.to_owned(), other.to_string());
@@ -76,7 +91,12 @@ mod tests {
     use super::*;
 
     fn identity(params: Value) -> Identity {
-        Identity { stage: "train".into(), code_version: 1, params, inputs: BTreeMap::from([("features".into(), "ab".into())]) }
+        Identity {
+            stage: "train".into(),
+            code_version: 1,
+            params,
+            inputs: BTreeMap::from([("features".into(), "ab".into())]),
+        }
     }
 
     #[test]
@@ -90,12 +110,16 @@ mod tests {
         let mut other = a.clone();
         other.inputs.insert("features".into(), "ac".into());
         assert_ne!(a.key(), other.key());
-        assert_ne!(a.key(), identity(serde_json::json!({"x": 1, "y": {"a": [1, 3], "b": 2}})).key());
+        assert_ne!(
+            a.key(),
+            identity(serde_json::json!({"x": 1, "y": {"a": [1, 3], "b": 2}})).key()
+        );
     }
 
     #[test]
     fn parameters_flatten_to_dotted_names() {
-        let flat = identity(serde_json::json!({"train": {"epochs": 15}, "seeds": [0, 1]})).flat_params();
+        let flat =
+            identity(serde_json::json!({"train": {"epochs": 15}, "seeds": [0, 1]})).flat_params();
         assert_eq!(flat["train.epochs"], "15");
         assert_eq!(flat["seeds"], "[0,1]");
     }

@@ -1,4 +1,5 @@
-//! Which outputs the tasks of a pipeline stand for at present: the identity that each had last, against which a change is explained.
+//! Which outputs the tasks of a pipeline stand for at present: the identity that each had last,
+//! against which a change is explained.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -11,7 +12,9 @@ use super::record::{FORMAT, to_json};
 use super::status::{Why, explain_settings};
 use super::store::Store;
 use crate::error::{Error, Result};
-use crate::files::{files_below, read, read_if_there, remove_empty_folders, remove_file, write_atomically};
+use crate::files::{
+    files_below, read, read_if_there, remove_empty_folders, remove_file, write_atomically,
+};
 
 /// Name of the folder; `latest@<variant>` for a variant.
 pub(super) const LATEST: &str = "latest";
@@ -41,8 +44,16 @@ impl Store {
     }
 
     pub(super) fn latest(&self, task: &str) -> Option<Identity> {
-        let read = |folder: &String| read_if_there(&self.root().join(folder).join(format!("{task}.json"))).ok().flatten();
-        self.latest_folders().iter().find_map(read).and_then(|bytes| Latest::parse(&bytes)).map(|latest| latest.identity)
+        let read = |folder: &String| {
+            read_if_there(&self.root().join(folder).join(format!("{task}.json")))
+                .ok()
+                .flatten()
+        };
+        self.latest_folders()
+            .iter()
+            .find_map(read)
+            .and_then(|bytes| Latest::parse(&bytes))
+            .map(|latest| latest.identity)
     }
 
     /// Keys that tasks stand for at present, those of variants included.
@@ -59,7 +70,9 @@ impl Store {
                 } else if path.extension().is_some_and(|e| e == "json") {
                     let latest = Latest::parse(&read(&path)?);
                     // Where a bit of one was flipped, the other still keeps the output.
-                    let keys = latest.iter().flat_map(|latest| [latest.key.clone(), latest.identity.key()]);
+                    let keys = latest
+                        .iter()
+                        .flat_map(|latest| [latest.key.clone(), latest.identity.key()]);
                     into.extend(keys.map(|key| key.as_str().to_owned()));
                 }
             }
@@ -73,19 +86,27 @@ impl Store {
         for entry in entries {
             let entry = entry.map_err(|e| Error::io("list", self.root(), e))?;
             let name = entry.file_name();
-            if name.to_str().is_some_and(|name| name.split('@').next() == Some(LATEST)) {
+            if name
+                .to_str()
+                .is_some_and(|name| name.split('@').next() == Some(LATEST))
+            {
                 walk(&entry.path(), &mut keys)?;
             }
         }
         Ok(keys)
     }
 
-    /// Forgets that tasks of a stage ever ran whose next part of the id is none of `names`: they explain nothing and keep nothing any more.
+    /// Forgets that tasks of a stage ever ran whose next part of the id is none of `names`: they
+    /// explain nothing and keep nothing any more.
     ///
     /// # Errors
     /// `Io` where something cannot be removed.
     pub fn forget_others(&self, stage: &str, names: &[&str]) -> Result<()> {
-        for entry in fs::read_dir(self.latest_folder().join(stage)).into_iter().flatten().flatten() {
+        for entry in fs::read_dir(self.latest_folder().join(stage))
+            .into_iter()
+            .flatten()
+            .flatten()
+        {
             let name = entry.file_name().to_string_lossy().into_owned();
             if !names.contains(&name.strip_suffix(".json").unwrap_or(&name)) {
                 forget(&entry.path())?;
@@ -99,19 +120,27 @@ impl Store {
         self.latest(task).is_some()
     }
 
-    /// What can be said of a task whose inputs are not known yet: `None` where it never ran, else what differs in its settings.
+    /// What can be said of a task whose inputs are not known yet: `None` where it never ran, else
+    /// what differs in its settings.
     pub fn settings_changed(&self, task: &str, identity: &Identity) -> Option<Vec<Why>> {
-        self.latest(task).map(|before| explain_settings(&before, identity))
+        self.latest(task)
+            .map(|before| explain_settings(&before, identity))
     }
 
-    /// Notes that `task` now stands for `finished`, so that the next change can be explained against it.
+    /// Notes that `task` now stands for `finished`, so that the next change can be explained
+    /// against it.
     pub(super) fn remember(&self, task: &str, identity: &Identity, key: &Key) -> Result<()> {
-        let latest = Latest { format: FORMAT, key: key.clone(), identity: identity.clone() };
+        let latest = Latest {
+            format: FORMAT,
+            key: key.clone(),
+            identity: identity.clone(),
+        };
         let path = self.latest_folder().join(format!("{task}.json"));
         let bytes = to_json(&latest)?;
         match fs::read(&path) {
             Ok(old) if old == bytes => Ok(()),
-            // Whoever holds the lock may sweep the file away while it is written: it notes the same when it comes to the task.
+            // Whoever holds the lock may sweep the file away while it is written: it notes the same
+            // when it comes to the task.
             _ if self.is_shared() => write_atomically(&path, &bytes).or(Ok(())),
             _ => write_atomically(&path, &bytes),
         }
@@ -121,7 +150,9 @@ impl Store {
 /// Removes what says which output a task stands for, at and below a path, and nothing else.
 fn forget(path: &Path) -> Result<()> {
     for file in files_below(path) {
-        if file.extension().is_some_and(|e| e == "json") && read_if_there(&file)?.is_some_and(|bytes| is_latest(&bytes)) {
+        if file.extension().is_some_and(|e| e == "json")
+            && read_if_there(&file)?.is_some_and(|bytes| is_latest(&bytes))
+        {
             remove_file(&file)?;
         }
     }

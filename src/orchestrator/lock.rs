@@ -1,4 +1,5 @@
-//! One writer per store: an advisory lock that the system releases when its owner dies, however that happens.
+//! One writer per store: an advisory lock that the system releases when its owner dies, however
+//! that happens.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
@@ -28,19 +29,34 @@ pub struct Owner {
 impl Owner {
     /// This process.
     pub fn this(host: impl Into<String>, command: impl Into<String>) -> Owner {
-        Owner { pid: std::process::id(), host: host.into(), command: command.into(), since: now() }
+        Owner {
+            pid: std::process::id(),
+            host: host.into(),
+            command: command.into(),
+            since: now(),
+        }
     }
 
     fn describe(&self) -> String {
         let minutes = now().saturating_sub(self.since) / 60;
-        let since = if minutes == 0 { "just begun".to_owned() } else { format!("for {minutes} min") };
-        let host = if self.host.is_empty() { String::new() } else { format!(" on {}", self.host) };
+        let since = if minutes == 0 {
+            "just begun".to_owned()
+        } else {
+            format!("for {minutes} min")
+        };
+        let host = if self.host.is_empty() {
+            String::new()
+        } else {
+            format!(" on {}", self.host)
+        };
         format!("process {}{host} ({}, {since})", self.pid, self.command)
     }
 }
 
 fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs())
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |time| time.as_secs())
 }
 
 /// Held while a pipeline is run; dropped with its owner, however that ends.
@@ -58,8 +74,11 @@ impl Lock {
     pub fn take(folder: &Path, owner: &Owner) -> Result<Lock> {
         match Lock::attempt(folder, owner)? {
             Ok(lock) => Ok(lock),
-            Err(holder) => Err(Error::new(Kind::Busy, format!("{holder} is already working in {}", folder.display()))
-                .hint("wait until it has finished, or stop it; the lock goes with its process")),
+            Err(holder) => Err(Error::new(
+                Kind::Busy,
+                format!("{holder} is already working in {}", folder.display()),
+            )
+            .hint("wait until it has finished, or stop it; the lock goes with its process")),
         }
     }
 
@@ -67,13 +86,21 @@ impl Lock {
     ///
     /// # Errors
     /// [`Kind::Interrupted`] where a stop is asked for meanwhile; [`Kind::Io`].
-    pub fn wait(folder: &Path, owner: &Owner, cancel: &Cancel, observer: &dyn Observer) -> Result<Lock> {
+    pub fn wait(
+        folder: &Path,
+        owner: &Owner,
+        cancel: &Cancel,
+        observer: &dyn Observer,
+    ) -> Result<Lock> {
         let mut said = false;
         loop {
             match Lock::attempt(folder, owner)? {
                 Ok(lock) => return Ok(lock),
                 Err(holder) if !said => {
-                    observer.note(format!("waiting for {holder}, which is working in {}", folder.display()));
+                    observer.note(format!(
+                        "waiting for {holder}, which is working in {}",
+                        folder.display()
+                    ));
                     said = true;
                 }
                 Err(_) => {}
@@ -82,7 +109,8 @@ impl Lock {
         }
     }
 
-    /// Whether the folder has lost the lock's file since: somebody removed the folder, or put another in its place.
+    /// Whether the folder has lost the lock's file since: somebody removed the folder, or put
+    /// another in its place.
     pub fn is_lost(&self) -> bool {
         !is_same(&self.file, &self.path)
     }
@@ -91,8 +119,13 @@ impl Lock {
     fn attempt(folder: &Path, owner: &Owner) -> Result<Result<Lock, String>> {
         create_folder(folder)?;
         let path: PathBuf = folder.join("lock");
-        let mut file =
-            OpenOptions::new().create(true).truncate(false).read(true).write(true).open(&path).map_err(|e| Error::io("open", &path, e))?;
+        let mut file = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .read(true)
+            .write(true)
+            .open(&path)
+            .map_err(|e| Error::io("open", &path, e))?;
         match file.try_lock() {
             Ok(()) => {
                 let line = serde_json::to_string(owner).map_err(|e| Error::internal("failed to write a lock as JSON").because(e))?;
@@ -148,20 +181,35 @@ mod tests {
         let first = Lock::take(folder.path(), &owner).unwrap();
         let refused = Lock::take(folder.path(), &owner).unwrap_err().to_string();
         let pid = std::process::id();
-        assert!(refused.contains(&format!("process {pid} on here (ser run demo, just begun) is already working")), "{refused}");
+        assert!(
+            refused.contains(&format!(
+                "process {pid} on here (ser run demo, just begun) is already working"
+            )),
+            "{refused}"
+        );
 
         let said = Said(Default::default());
         let stop = Cancel::default();
         stop.request();
-        assert_eq!(Lock::wait(folder.path(), &owner, &stop, &said).unwrap_err().kind(), Kind::Interrupted);
+        assert_eq!(
+            Lock::wait(folder.path(), &owner, &stop, &said)
+                .unwrap_err()
+                .kind(),
+            Kind::Interrupted
+        );
         std::thread::scope(|scope| {
-            let waiting = scope.spawn(|| Lock::wait(folder.path(), &owner, &Cancel::default(), &said).map(drop));
+            let waiting = scope
+                .spawn(|| Lock::wait(folder.path(), &owner, &Cancel::default(), &said).map(drop));
             std::thread::sleep(Duration::from_millis(250));
             assert!(!waiting.is_finished());
             drop(first);
             waiting.join().unwrap().unwrap();
         });
-        assert_eq!(said.0.into_inner().unwrap().len(), 2, "once each, however long it lasts");
+        assert_eq!(
+            said.0.into_inner().unwrap().len(),
+            2,
+            "once each, however long it lasts"
+        );
         Lock::take(folder.path(), &owner).unwrap();
     }
 }

@@ -1,8 +1,9 @@
 //! Stages, tasks, keys and their execution; knows nothing of emotions.
 //!
-//! A [`Task`] is an identity (stage, code version, parameters, content of its inputs) and an action that writes files into a folder. A
-//! [`Graph`] says which task waits for which. The [`Store`] keeps one folder per identity, published by a rename when it is whole; [`execute`]
-//! runs what the store does not hold.
+//! A [`Task`] is an identity (stage, code version, parameters, content of its inputs) and an action
+//! that writes files into a folder. A [`Graph`] says which task waits for which. The [`Store`]
+//! keeps one folder per identity, published by a rename when it is whole; [`execute`] runs what the
+//! store does not hold.
 
 mod event;
 mod execute;

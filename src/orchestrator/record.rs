@@ -1,4 +1,5 @@
-//! What stands in the store of a finished task: its record, and whether the files are still what it says.
+//! What stands in the store of a finished task: its record, and whether the files are still what it
+//! says.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -39,7 +40,9 @@ impl Record {
     /// # Errors
     /// `Io` where it cannot be read.
     pub fn read(folder: &Path) -> Result<Option<Record>> {
-        let Some(bytes) = read_if_there(&folder.join(RECORD))? else { return Ok(None) };
+        let Some(bytes) = read_if_there(&folder.join(RECORD))? else {
+            return Ok(None);
+        };
         let record = serde_json::from_slice::<Record>(&bytes).ok();
         Ok(record.filter(|record| record.format == FORMAT && record.key == record.identity.key()))
     }
@@ -52,10 +55,15 @@ impl Record {
         for (name, output) in &self.outputs {
             let problem = match hash_if_there(&folder.join(name))? {
                 None => "missing",
-                Some((bytes, blake3)) if bytes != output.bytes || blake3 != output.blake3 => "damaged",
+                Some((bytes, blake3)) if bytes != output.bytes || blake3 != output.blake3 => {
+                    "damaged"
+                }
                 Some(_) => continue,
             };
-            return Ok(Some(Why::Output { path: name.clone(), problem }));
+            return Ok(Some(Why::Output {
+                path: name.clone(),
+                problem,
+            }));
         }
         Ok(None)
     }
@@ -90,7 +98,10 @@ impl Finished {
     pub fn hash(&self, name: &str) -> Result<String> {
         match self.outputs.get(name) {
             Some(output) => Ok(output.blake3.clone()),
-            None => Err(Error::internal(format!("task {} wrote no {name}", self.task))),
+            None => Err(Error::internal(format!(
+                "task {} wrote no {name}",
+                self.task
+            ))),
         }
     }
 
@@ -100,7 +111,8 @@ impl Finished {
     /// As [`Finished::hash`].
     pub fn size_and_hash(&self, name: &str) -> Result<(u64, String)> {
         let bytes = self.outputs.get(name).map(|output| output.bytes);
-        self.hash(name).map(|hash| (bytes.unwrap_or_default(), hash))
+        self.hash(name)
+            .map(|hash| (bytes.unwrap_or_default(), hash))
     }
 
     /// Names of all outputs, sorted, `/`-separated.
@@ -116,18 +128,30 @@ impl Finished {
         let mut outputs = BTreeMap::new();
         collect(folder, "", &mut outputs)?;
         let (task, key) = (task.id.clone(), task.identity.key());
-        Ok(Finished { task, key, folder: folder.to_owned(), reused: false, seconds: 0.0, outputs })
+        Ok(Finished {
+            task,
+            key,
+            folder: folder.to_owned(),
+            reused: false,
+            seconds: 0.0,
+            outputs,
+        })
     }
 }
 
 pub(super) fn to_json(value: &impl Serialize) -> Result<Vec<u8>> {
-    let mut bytes = serde_json::to_vec_pretty(value).map_err(|e| Error::internal("failed to write a record as JSON").because(e))?;
+    let mut bytes = serde_json::to_vec_pretty(value)
+        .map_err(|e| Error::internal("failed to write a record as JSON").because(e))?;
     bytes.push(b'\n');
     Ok(bytes)
 }
 
 /// Size and hash of every file in a folder, by its name.
-pub(super) fn collect(folder: &Path, prefix: &str, outputs: &mut BTreeMap<String, Output>) -> Result<()> {
+pub(super) fn collect(
+    folder: &Path,
+    prefix: &str,
+    outputs: &mut BTreeMap<String, Output>,
+) -> Result<()> {
     for entry in fs::read_dir(folder).map_err(|e| Error::io("read", folder, e))? {
         let entry = entry.map_err(|e| Error::io("read", folder, e))?;
         let name = format!("{prefix}{}", entry.file_name().to_string_lossy());

@@ -16,7 +16,8 @@ pub enum Status {
     Stale {
         /// Not empty.
         why: Vec<Why>,
-        /// Where outputs are missing or damaged but the record of them is whole: what will be there again.
+        /// Where outputs are missing or damaged but the record of them is whole: what will be there
+        /// again.
         expected: Option<Finished>,
     },
 }
@@ -76,9 +77,14 @@ impl fmt::Display for Why {
         let word = |value: &Option<String>| shorten(value.as_deref().unwrap_or("none"));
         match self {
             Why::NeverRan => f.write_str("never ran"),
-            Why::Parameter { name, old, new } => write!(f, "{name}: {} -> {}", word(old), word(new)),
+            Why::Parameter { name, old, new } => {
+                write!(f, "{name}: {} -> {}", word(old), word(new))
+            }
             Why::Input { name, which: None } => write!(f, "input changed: {name}"),
-            Why::Input { name, which: Some(which) } => write!(f, "input changed: {name}: {which}"),
+            Why::Input {
+                name,
+                which: Some(which),
+            } => write!(f, "input changed: {name}: {which}"),
             Why::CodeVersion { old, new } => write!(f, "code version {old} -> {new}"),
             Why::Output { path, problem } => write!(f, "output {problem}: {path}"),
             Why::Resumes => f.write_str("goes on from a checkpoint"),
@@ -115,8 +121,13 @@ pub(super) fn explain(old: &Identity, new: &Identity) -> Vec<Why> {
     let mut names: Vec<&String> = old.inputs.keys().chain(new.inputs.keys()).collect();
     names.sort();
     names.dedup();
-    let changed = names.into_iter().filter(|n| old.inputs.get(*n) != new.inputs.get(*n));
-    why.extend(changed.map(|n| Why::Input { name: n.clone(), which: None }));
+    let changed = names
+        .into_iter()
+        .filter(|n| old.inputs.get(*n) != new.inputs.get(*n));
+    why.extend(changed.map(|n| Why::Input {
+        name: n.clone(),
+        which: None,
+    }));
     why
 }
 
@@ -124,7 +135,10 @@ pub(super) fn explain(old: &Identity, new: &Identity) -> Vec<Why> {
 pub(super) fn explain_settings(old: &Identity, new: &Identity) -> Vec<Why> {
     let mut why = Vec::new();
     if old.code_version != new.code_version {
-        why.push(Why::CodeVersion { old: old.code_version, new: new.code_version });
+        why.push(Why::CodeVersion {
+            old: old.code_version,
+            new: new.code_version,
+        });
     }
     let (before, now) = (old.flat_params(), new.flat_params());
     let mut names: Vec<&String> = before.keys().chain(now.keys()).collect();
@@ -132,7 +146,11 @@ pub(super) fn explain_settings(old: &Identity, new: &Identity) -> Vec<Why> {
     names.dedup();
     for name in names {
         if before.get(name) != now.get(name) {
-            why.push(Why::Parameter { name: name.clone(), old: before.get(name).cloned(), new: now.get(name).cloned() });
+            why.push(Why::Parameter {
+                name: name.clone(),
+                old: before.get(name).cloned(),
+                new: now.get(name).cloned(),
+            });
         }
     }
     why

@@ -42,18 +42,32 @@ pub struct Store {
 impl Store {
     /// Opens (without creating) the store under `root`.
     pub fn at(root: impl Into<PathBuf>) -> Store {
-        Store { root: root.into(), shared: false, latest: vec![LATEST.to_owned()], settings: Mutex::default(), written: Mutex::default() }
+        Store {
+            root: root.into(),
+            shared: false,
+            latest: vec![LATEST.to_owned()],
+            settings: Mutex::default(),
+            written: Mutex::default(),
+        }
     }
 
-    /// The same for a process that works without the store's lock, beside others: nobody sweeps away what it has under way.
+    /// The same for a process that works without the store's lock, beside others: nobody sweeps
+    /// away what it has under way.
     pub fn shared(root: impl Into<PathBuf>) -> Store {
-        Store { shared: true, ..Store::at(root) }
+        Store {
+            shared: true,
+            ..Store::at(root)
+        }
     }
 
-    /// The same for a variant of the pipeline: the outputs are shared, but which of them tasks stand for is noted apart.
+    /// The same for a variant of the pipeline: the outputs are shared, but which of them tasks
+    /// stand for is noted apart.
     pub fn of_variant(self, variant: Option<&str>) -> Store {
         let own = variant.map(|variant| format!("{LATEST}@{variant}"));
-        Store { latest: own.into_iter().chain([LATEST.to_owned()]).collect(), ..self }
+        Store {
+            latest: own.into_iter().chain([LATEST.to_owned()]).collect(),
+            ..self
+        }
     }
 
     /// Whether other processes may be at the same task.
@@ -76,7 +90,8 @@ impl Store {
     }
 
     pub(super) fn latest_folder(&self) -> PathBuf {
-        self.root.join(self.latest.first().map_or(LATEST, String::as_str))
+        self.root
+            .join(self.latest.first().map_or(LATEST, String::as_str))
     }
 
     /// Where a task with this key may keep what lets it go on after an interruption.
@@ -95,14 +110,33 @@ impl Store {
         Ok(match Record::read(&folder)? {
             Some(record) if record.identity == *identity => {
                 let damage = record.damage(&folder)?;
-                let finished = Finished { task: id.clone(), key, folder, reused: true, seconds: record.seconds, outputs: record.outputs };
+                let finished = Finished {
+                    task: id.clone(),
+                    key,
+                    folder,
+                    reused: true,
+                    seconds: record.seconds,
+                    outputs: record.outputs,
+                };
                 match damage {
-                    Some(why) => Status::Stale { why: vec![why], expected: Some(finished) },
+                    Some(why) => Status::Stale {
+                        why: vec![why],
+                        expected: Some(finished),
+                    },
                     None => Status::Fresh(finished),
                 }
             }
-            _ if folder.exists() => Status::Stale { why: vec![Why::Output { path: RECORD.into(), problem: "damaged" }], expected: None },
-            _ => Status::Stale { why: self.explain(task), expected: None },
+            _ if folder.exists() => Status::Stale {
+                why: vec![Why::Output {
+                    path: RECORD.into(),
+                    problem: "damaged",
+                }],
+                expected: None,
+            },
+            _ => Status::Stale {
+                why: self.explain(task),
+                expected: None,
+            },
         })
     }
 
@@ -111,10 +145,18 @@ impl Store {
     /// # Errors
     /// `Io` where it cannot be removed.
     pub fn discard(&self, finished: &Finished) -> Result<()> {
-        let stage = finished.folder.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy().into_owned();
+        let stage = finished
+            .folder
+            .parent()
+            .and_then(Path::file_name)
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
         let aside = self.workspace(&stage)?;
         match fs::rename(&finished.folder, aside.path().join("wrong")) {
-            Err(e) if e.kind() != ErrorKind::NotFound => Err(Error::io("remove", &finished.folder, e)),
+            Err(e) if e.kind() != ErrorKind::NotFound => {
+                Err(Error::io("remove", &finished.folder, e))
+            }
             _ => Ok(()),
         }
     }
@@ -123,7 +165,9 @@ impl Store {
     pub fn wrote(&self, hash: &str) -> bool {
         let mut known = self.written.lock().unwrap_or_else(PoisonError::into_inner);
         let written = known.get_or_insert_with(|| {
-            let outputs = self.records(None).flat_map(|record| record.outputs.into_values());
+            let outputs = self
+                .records(None)
+                .flat_map(|record| record.outputs.into_values());
             outputs.map(|output| output.blake3).collect()
         });
         written.contains(hash)
@@ -131,15 +175,32 @@ impl Store {
 
     /// Records of finished tasks, of one stage or of all; what cannot be read is passed over.
     fn records(&self, stage: Option<&str>) -> impl Iterator<Item = Record> {
-        let entries = |folder: PathBuf| fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+        let entries = |folder: PathBuf| {
+            fs::read_dir(folder)
+                .into_iter()
+                .flatten()
+                .flatten()
+                .map(|entry| entry.path())
+        };
         let tasks = self.root.join("tasks");
-        let stages: Vec<PathBuf> = stage.map_or_else(|| entries(tasks.clone()).collect(), |stage| vec![tasks.join(stage)]);
-        stages.into_iter().flat_map(entries).filter_map(|folder| Record::read(&folder).ok().flatten())
+        let stages: Vec<PathBuf> = stage.map_or_else(
+            || entries(tasks.clone()).collect(),
+            |stage| vec![tasks.join(stage)],
+        );
+        stages
+            .into_iter()
+            .flat_map(entries)
+            .filter_map(|folder| Record::read(&folder).ok().flatten())
     }
 
     fn explain(&self, task: &Task) -> Vec<Why> {
-        let resumes = self.scratch(&task.identity.key()).exists().then_some(Why::Resumes);
-        let Some(before) = self.latest(&task.id) else { return [Why::NeverRan].into_iter().chain(resumes).collect() };
+        let resumes = self
+            .scratch(&task.identity.key())
+            .exists()
+            .then_some(Why::Resumes);
+        let Some(before) = self.latest(&task.id) else {
+            return [Why::NeverRan].into_iter().chain(resumes).collect();
+        };
         let mut why = explain(&before, &task.identity);
         for one in &mut why {
             if let (Why::Input { name, which }, Some(ask)) = (one, &task.which) {
@@ -147,7 +208,10 @@ impl Store {
             }
         }
         if why.is_empty() {
-            why.push(Why::Output { path: RECORD.into(), problem: "missing" });
+            why.push(Why::Output {
+                path: RECORD.into(),
+                problem: "missing",
+            });
         }
         why.extend(resumes);
         why
@@ -157,18 +221,41 @@ impl Store {
     pub fn knows_settings(&self, settings: &Identity) -> bool {
         let mut known = self.settings.lock().unwrap_or_else(PoisonError::into_inner);
         let of_stage = known.entry(settings.stage.clone()).or_insert_with(|| {
-            self.records(Some(&settings.stage)).map(|record| Identity { inputs: BTreeMap::new(), ..record.identity }.key()).collect()
+            self.records(Some(&settings.stage))
+                .map(|record| {
+                    Identity {
+                        inputs: BTreeMap::new(),
+                        ..record.identity
+                    }
+                    .key()
+                })
+                .collect()
         });
-        of_stage.contains(&Identity { inputs: BTreeMap::new(), ..settings.clone() }.key())
+        of_stage.contains(
+            &Identity {
+                inputs: BTreeMap::new(),
+                ..settings.clone()
+            }
+            .key(),
+        )
     }
 
     /// A fresh folder for a task to write into, on the same file system as its final place.
     pub(super) fn workspace(&self, stage: &str) -> Result<tempfile::TempDir> {
-        temporary_folder(&self.root.join("tasks").join(stage), if self.shared { SHARED } else { "" })
+        temporary_folder(
+            &self.root.join("tasks").join(stage),
+            if self.shared { SHARED } else { "" },
+        )
     }
 
     /// Publishes a finished workspace under its key.
-    pub(super) fn publish(&self, task: &str, identity: &Identity, work: tempfile::TempDir, seconds: f64) -> Result<Finished> {
+    pub(super) fn publish(
+        &self,
+        task: &str,
+        identity: &Identity,
+        work: tempfile::TempDir,
+        seconds: f64,
+    ) -> Result<Finished> {
         let key = identity.key();
         let mut outputs = BTreeMap::new();
         collect(work.path(), "", &mut outputs)?;
@@ -186,10 +273,18 @@ impl Store {
         self.remember(task, identity, &key)?;
         // Checkpoints of a finished task serve no one.
         let _ = fs::remove_dir_all(self.scratch(&key));
-        Ok(Finished { task: task.to_owned(), key, folder, reused: false, seconds, outputs })
+        Ok(Finished {
+            task: task.to_owned(),
+            key,
+            folder,
+            reused: false,
+            seconds,
+            outputs,
+        })
     }
 
-    /// Moves a finished workspace to its place. Another process may be doing the same: whoever comes second leaves what is whole.
+    /// Moves a finished workspace to its place. Another process may be doing the same: whoever
+    /// comes second leaves what is whole.
     fn place(&self, work: tempfile::TempDir, folder: &Path, record: &Record) -> Result<()> {
         let refused = |e| Error::io("publish", folder, e);
         for _ in 0..8 {
@@ -202,7 +297,14 @@ impl Store {
                     }
                     return Ok(());
                 }
-                Err(e) if !matches!(e.kind(), ErrorKind::DirectoryNotEmpty | ErrorKind::AlreadyExists) => return Err(refused(e)),
+                Err(e)
+                    if !matches!(
+                        e.kind(),
+                        ErrorKind::DirectoryNotEmpty | ErrorKind::AlreadyExists
+                    ) =>
+                {
+                    return Err(refused(e));
+                }
                 Err(_) => {}
             }
             if let Some(there) = Record::read(folder)?
@@ -211,26 +313,46 @@ impl Store {
             {
                 return Ok(());
             }
-            // Out of the way under a name of its own: at no time is a half-removed folder seen under the key.
+            // Out of the way under a name of its own: at no time is a half-removed folder seen
+            // under the key.
             let aside = self.workspace(&record.identity.stage)?;
             match fs::rename(folder, aside.path().join("replaced")) {
                 Err(e) if e.kind() != ErrorKind::NotFound => return Err(refused(e)),
                 _ => {}
             }
         }
-        Err(Error::new(Kind::Io, format!("{} comes back each time it is replaced", folder.display()))
-            .hint("another process writes there: stop it, and run the same command again"))
+        Err(Error::new(
+            Kind::Io,
+            format!("{} comes back each time it is replaced", folder.display()),
+        )
+        .hint("another process writes there: stop it, and run the same command again"))
     }
 
-    /// Removes half-written files and folders that a killed run left; call it with the store's lock held.
+    /// Removes half-written files and folders that a killed run left; call it with the store's lock
+    /// held.
     pub fn sweep(&self) -> Result<()> {
         sweep(&self.root, false)?;
-        self.latest.iter().try_for_each(|folder| sweep(&self.root.join(folder), true))?;
-        for stage in fs::read_dir(self.root.join("tasks")).into_iter().flatten().flatten() {
+        self.latest
+            .iter()
+            .try_for_each(|folder| sweep(&self.root.join(folder), true))?;
+        for stage in fs::read_dir(self.root.join("tasks"))
+            .into_iter()
+            .flatten()
+            .flatten()
+        {
             for entry in fs::read_dir(stage.path()).into_iter().flatten().flatten() {
-                let (name, path) = (entry.file_name().to_string_lossy().into_owned(), entry.path());
-                let Some(rest) = name.strip_prefix(TEMPORARY) else { continue };
-                let age = entry.metadata().and_then(|meta| meta.modified()).ok().and_then(|time| time.elapsed().ok());
+                let (name, path) = (
+                    entry.file_name().to_string_lossy().into_owned(),
+                    entry.path(),
+                );
+                let Some(rest) = name.strip_prefix(TEMPORARY) else {
+                    continue;
+                };
+                let age = entry
+                    .metadata()
+                    .and_then(|meta| meta.modified())
+                    .ok()
+                    .and_then(|time| time.elapsed().ok());
                 if rest.starts_with(SHARED) && age.is_none_or(|age| age < ABANDONED) {
                     continue;
                 }
@@ -262,7 +384,9 @@ mod tests {
         let work = store.workspace("train").unwrap();
         fs::create_dir(work.path().join("model")).unwrap();
         fs::write(work.path().join("model/weights.bin"), b"weights").unwrap();
-        store.publish("train/quick/fold-0", identity, work, 1.5).unwrap()
+        store
+            .publish("train/quick/fold-0", identity, work, 1.5)
+            .unwrap()
     }
 
     fn why(store: &Store, identity: &Identity) -> Vec<String> {
@@ -283,12 +407,21 @@ mod tests {
         let mut other = identity(15);
         other.inputs.insert("features".into(), "bb".into());
         other.code_version = 2;
-        assert_eq!(why(&store, &other), ["code version 1 -> 2", "input changed: features"]);
+        assert_eq!(
+            why(&store, &other),
+            ["code version 1 -> 2", "input changed: features"]
+        );
 
         fs::write(done.path("model/weights.bin"), b"weightz").unwrap();
-        assert_eq!(why(&store, &identity(15)), ["output damaged: model/weights.bin"]);
+        assert_eq!(
+            why(&store, &identity(15)),
+            ["output damaged: model/weights.bin"]
+        );
         fs::remove_file(done.path("model/weights.bin")).unwrap();
-        assert_eq!(why(&store, &identity(15)), ["output missing: model/weights.bin"]);
+        assert_eq!(
+            why(&store, &identity(15)),
+            ["output missing: model/weights.bin"]
+        );
         finish(&store, &identity(15));
         assert!(why(&store, &identity(15)).is_empty());
     }

@@ -1,4 +1,5 @@
-//! The audit stage: which recordings have the same sound, to the sample or nearly, whatever they are called.
+//! The audit stage: which recordings have the same sound, to the sample or nearly, whatever they
+//! are called.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
@@ -14,7 +15,9 @@ use super::windows::Unit;
 use super::workers::Workers;
 use crate::corpus::{Source, Utterance};
 use crate::error::{Error, Result};
-use crate::fingerprint::{self, Aligner, LONGEST_S, Likeness, Listener, NEAR, SAME, WIDTH, candidates};
+use crate::fingerprint::{
+    self, Aligner, LONGEST_S, Likeness, Listener, NEAR, SAME, WIDTH, candidates,
+};
 use crate::orchestrator::Context;
 use crate::table;
 use crate::table::duplicates::DuplicateRow;
@@ -40,13 +43,23 @@ pub(super) fn groups(utterances: &[Utterance], unit: Unit, pairs: &[DuplicateRow
     for (i, u) in whole.iter().enumerate() {
         join(&mut parents, *first.entry(&u.content_hash).or_insert(i), i);
     }
-    let position: HashMap<&str, usize> = whole.iter().enumerate().map(|(i, u)| (u.source.id.as_str(), i)).collect();
+    let position: HashMap<&str, usize> = whole
+        .iter()
+        .enumerate()
+        .map(|(i, u)| (u.source.id.as_str(), i))
+        .collect();
     for pair in pairs {
-        if let (Some(&a), Some(&b)) = (position.get(pair.utterance_a.as_str()), position.get(pair.utterance_b.as_str())) {
+        if let (Some(&a), Some(&b)) = (
+            position.get(pair.utterance_a.as_str()),
+            position.get(pair.utterance_b.as_str()),
+        ) {
             join(&mut parents, a, b);
         }
     }
-    places.into_iter().map(|place| top(&mut parents, place)).collect()
+    places
+        .into_iter()
+        .map(|place| top(&mut parents, place))
+        .collect()
 }
 
 fn top(parents: &mut [usize], mut i: usize) -> usize {
@@ -68,8 +81,15 @@ struct Sound {
     hash: blake3::Hash,
 }
 
-/// Finds the pairs and writes their table. Sketches are kept in the store at `store`, so that only new sounds are listened to.
-pub(super) fn audit(ingested: &Ingested, root: &Path, store: &Path, workers: &Workers, context: &Context) -> Result<()> {
+/// Finds the pairs and writes their table. Sketches are kept in the store at `store`, so that only
+/// new sounds are listened to.
+pub(super) fn audit(
+    ingested: &Ingested,
+    root: &Path,
+    store: &Path,
+    workers: &Workers,
+    context: &Context,
+) -> Result<()> {
     let mut sounds: Vec<Sound> = Vec::new();
     let mut first: HashMap<blake3::Hash, usize> = HashMap::new();
     let mut rows: Vec<DuplicateRow> = Vec::new();
@@ -78,10 +98,21 @@ pub(super) fn audit(ingested: &Ingested, root: &Path, store: &Path, workers: &Wo
         for u in batch? {
             let hash = sound(&u.content_hash)?;
             match first.get(&hash) {
-                Some(&same) => rows.push(pair(&sounds[same].source.id, &u.source.id, true, Likeness { similarity: 1.0, lag_s: 0.0 })),
+                Some(&same) => rows.push(pair(
+                    &sounds[same].source.id,
+                    &u.source.id,
+                    true,
+                    Likeness {
+                        similarity: 1.0,
+                        lag_s: 0.0,
+                    },
+                )),
                 None => {
                     first.insert(hash, sounds.len());
-                    sounds.push(Sound { source: u.source, hash });
+                    sounds.push(Sound {
+                        source: u.source,
+                        hash,
+                    });
                 }
             }
         }
@@ -93,11 +124,19 @@ pub(super) fn audit(ingested: &Ingested, root: &Path, store: &Path, workers: &Wo
     let found: Vec<(usize, usize)> = found.into_iter().map(|(a, b)| (kept[a], kept[b])).collect();
     for ((a, b), likeness) in align(&sounds, &found, root, workers, context)? {
         if likeness.similarity >= SAME {
-            rows.push(pair(&sounds[a].source.id, &sounds[b].source.id, false, likeness));
+            rows.push(pair(
+                &sounds[a].source.id,
+                &sounds[b].source.id,
+                false,
+                likeness,
+            ));
         }
     }
     rows.sort_by(|a, b| (&a.utterance_a, &a.utterance_b).cmp(&(&b.utterance_a, &b.utterance_b)));
-    let meta = table::Meta::from([("ser.fingerprint_code_version".into(), fingerprint::CODE_VERSION.to_string())]);
+    let meta = table::Meta::from([(
+        "ser.fingerprint_code_version".into(),
+        fingerprint::CODE_VERSION.to_string(),
+    )]);
     table::duplicates::write(&path(context.folder), &rows, &meta)
 }
 
@@ -114,29 +153,65 @@ fn pair(a: &str, b: &str, exact: bool, likeness: Likeness) -> DuplicateRow {
 }
 
 /// The sketches of all sounds that are not silent, one after the other, and which sounds those are.
-fn sketch(sounds: &[Sound], root: &Path, store: &Path, workers: &Workers, context: &Context) -> Result<(Vec<usize>, Vec<f32>)> {
-    let mut log = RowLog::open(&store.join(SKETCHES), Width::Fixed(WIDTH), &format!("sketch {}", fingerprint::CODE_VERSION))?;
-    let missing: Vec<&Sound> = sounds.iter().filter(|sound| !log.contains(&sound.hash)).collect();
+fn sketch(
+    sounds: &[Sound],
+    root: &Path,
+    store: &Path,
+    workers: &Workers,
+    context: &Context,
+) -> Result<(Vec<usize>, Vec<f32>)> {
+    let mut log = RowLog::open(
+        &store.join(SKETCHES),
+        Width::Fixed(WIDTH),
+        &format!("sketch {}", fingerprint::CODE_VERSION),
+    )?;
+    let missing: Vec<&Sound> = sounds
+        .iter()
+        .filter(|sound| !log.contains(&sound.hash))
+        .collect();
     let (mut opener, listeners) = (Opener::new(root), Mutex::new(Vec::<Listener>::new()));
-    let (done, total) = (AtomicU64::new((sounds.len() - missing.len()) as u64), sounds.len() as u64);
+    let (done, total) = (
+        AtomicU64::new((sounds.len() - missing.len()) as u64),
+        sounds.len() as u64,
+    );
     for chunk in missing.chunks(CHUNK) {
         let sources: Vec<&Source> = chunk.iter().map(|sound| &sound.source).collect();
         let listened = opener.each(&sources, workers, context.cancel, |_, sound| {
             let sound = sound?;
             let samples = sound.beginning(LONGEST_S)?;
-            let taken = listeners.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            let taken = listeners
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .pop();
             let mut listener = taken.unwrap_or_default();
-            let sketch = listener.sketch(&samples, sound.sample_rate()).unwrap_or_else(|| vec![f32::NAN; WIDTH]);
-            listeners.lock().unwrap_or_else(PoisonError::into_inner).push(listener);
-            context.progress(done.fetch_add(1, Ordering::Relaxed) + 1, total, "recordings", "");
+            let sketch = listener
+                .sketch(&samples, sound.sample_rate())
+                .unwrap_or_else(|| vec![f32::NAN; WIDTH]);
+            listeners
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(listener);
+            context.progress(
+                done.fetch_add(1, Ordering::Relaxed) + 1,
+                total,
+                "recordings",
+                "",
+            );
             Ok(sketch)
         });
         let mut fresh = Vec::with_capacity(chunk.len());
         for (sound, sketch) in chunk.iter().zip(listened) {
-            fresh.push((&sound.hash, sketch.transpose().map_err(vanished)?.unwrap_or_default()));
+            fresh.push((
+                &sound.hash,
+                sketch.transpose().map_err(vanished)?.unwrap_or_default(),
+            ));
         }
         context.cancel.check()?;
-        log.append(fresh.iter().map(|(hash, sketch)| (*hash, sketch.as_slice())))?;
+        log.append(
+            fresh
+                .iter()
+                .map(|(hash, sketch)| (*hash, sketch.as_slice())),
+        )?;
     }
     let (mut kept, mut all, mut row) = (Vec::new(), Vec::new(), Vec::new());
     for (i, sound) in sounds.iter().enumerate() {
@@ -160,7 +235,12 @@ fn align(
 ) -> Result<Vec<((usize, usize), Likeness)>> {
     let (mut opener, mut all) = (Opener::new(root), Vec::with_capacity(pairs.len()));
     for (n, chunk) in pairs.chunks(ALIGNED).enumerate() {
-        let needed: Vec<usize> = chunk.iter().flat_map(|&(a, b)| [a, b]).collect::<BTreeSet<_>>().into_iter().collect();
+        let needed: Vec<usize> = chunk
+            .iter()
+            .flat_map(|&(a, b)| [a, b])
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .collect();
         let sources: Vec<&Source> = needed.iter().map(|&i| &sounds[i].source).collect();
         let opened = opener.each(&sources, workers, context.cancel, |_, sound| {
             let sound = sound?;
@@ -171,9 +251,21 @@ fn align(
         for (i, one) in needed.into_iter().zip(opened) {
             narrow.insert(i, one.transpose().map_err(vanished)?.unwrap_or_default());
         }
-        let one = |aligner: &mut Aligner, (a, b): &(usize, usize)| ((*a, *b), aligner.likeness(&narrow[a], &narrow[b]));
-        all.extend(workers.pool().install(|| chunk.par_iter().map_init(Aligner::default, one).collect::<Vec<_>>()));
-        context.progress(((n + 1) * ALIGNED).min(pairs.len()) as u64, pairs.len() as u64, "pairs", "");
+        let one = |aligner: &mut Aligner, (a, b): &(usize, usize)| {
+            ((*a, *b), aligner.likeness(&narrow[a], &narrow[b]))
+        };
+        all.extend(workers.pool().install(|| {
+            chunk
+                .par_iter()
+                .map_init(Aligner::default, one)
+                .collect::<Vec<_>>()
+        }));
+        context.progress(
+            ((n + 1) * ALIGNED).min(pairs.len()) as u64,
+            pairs.len() as u64,
+            "pairs",
+            "",
+        );
     }
     Ok(all)
 }
@@ -181,5 +273,6 @@ fn align(
 /// The ingest could open it.
 fn vanished(error: Error) -> Error {
     let message = format!("a recording of the tables cannot be opened any more: {error}");
-    Error::new(error.kind(), message).hint("run the same command again, which looks at the recordings anew")
+    Error::new(error.kind(), message)
+        .hint("run the same command again, which looks at the recordings anew")
 }

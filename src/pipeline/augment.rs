@@ -1,4 +1,5 @@
-//! Features of changed copies of the recordings: a table for each kind of copy, made only where an experiment trains on them.
+//! Features of changed copies of the recordings: a table for each kind of copy, made only where an
+//! experiment trains on them.
 
 use std::collections::{BTreeSet, HashSet};
 use std::path::Path;
@@ -61,7 +62,9 @@ impl Augmented {
 
     /// Those that are there.
     pub(super) fn there(&self) -> impl Iterator<Item = (FeatureSet, &Finished)> {
-        self.0.iter().filter_map(|(set, seen)| Some((*set, seen.there()?)))
+        self.0
+            .iter()
+            .filter_map(|(set, seen)| Some((*set, seen.there()?)))
     }
 
     /// The content of all tables and where they lie, set by set.
@@ -71,9 +74,13 @@ impl Augmented {
                 *set,
                 match seen {
                     Seen::There(done) => {
-                        let hashes = Variant::ALL.map(|variant| table_hash(done, &output_name(*set, variant)));
+                        let hashes = Variant::ALL
+                            .map(|variant| table_hash(done, &output_name(*set, variant)));
                         let hashes: Vec<String> = hashes.into_iter().collect::<Result<_>>()?;
-                        Seen::There((hash_bytes(hashes.join("\n").as_bytes()), done.folder.clone()))
+                        Seen::There((
+                            hash_bytes(hashes.join("\n").as_bytes()),
+                            done.folder.clone(),
+                        ))
                     }
                     Seen::Later(later) => Seen::Later(later.clone()),
                 },
@@ -84,29 +91,72 @@ impl Augmented {
 }
 
 impl Walk<'_> {
-    /// Sets of whose recordings changed copies are trained on by these experiments; where only tables are wanted, by those that would be run.
+    /// Sets of whose recordings changed copies are trained on by these experiments; where only
+    /// tables are wanted, by those that would be run.
     pub(super) fn augmenting(&self, chosen: &[&Experiment]) -> BTreeSet<FeatureSet> {
         let would_run = match self.options.until {
-            Stage::Features => self.pipeline.select(&self.options.experiments).unwrap_or_default(),
+            Stage::Features => self
+                .pipeline
+                .select(&self.options.experiments)
+                .unwrap_or_default(),
             _ => vec![],
         };
-        chosen.iter().copied().chain(would_run).filter(|e| !e.augment.is_empty()).map(|e| e.inputs.set).collect()
+        chosen
+            .iter()
+            .copied()
+            .chain(would_run)
+            .filter(|e| !e.augment.is_empty())
+            .map(|e| e.inputs.set)
+            .collect()
     }
 
-    /// The features of changed copies, where they are wanted; of other experiments, what is there of them.
+    /// The features of changed copies, where they are wanted; of other experiments, what is there
+    /// of them.
     pub(super) fn augment(&self, ingested: &Ingested, chosen: &[&Experiment]) -> Result<Augmented> {
         let mut augmented = Augmented::default();
-        let (Some(amounts), wanted) = (self.pipeline.features.augment, self.augmenting(chosen)) else { return Ok(augmented) };
-        let sets: BTreeSet<FeatureSet> = self.pipeline.experiments.iter().filter(|e| !e.augment.is_empty()).map(|e| e.inputs.set).collect();
+        let (Some(amounts), wanted) = (self.pipeline.features.augment, self.augmenting(chosen))
+        else {
+            return Ok(augmented);
+        };
+        let sets: BTreeSet<FeatureSet> = self
+            .pipeline
+            .experiments
+            .iter()
+            .filter(|e| !e.augment.is_empty())
+            .map(|e| e.inputs.set)
+            .collect();
         for set in sets {
-            let mut identity = self.augmented_identity(set, amounts, [("utterances", ingested.summary.sounds.clone())])?;
-            identity.inputs.extend(ingested.too_long(self.workers.budget())?.map(|(name, hash)| (name.to_owned(), hash)));
-            let action = |context: &Context| extract(set, amounts, ingested, self.root(), &self.workers, &self.rows, context);
+            let mut identity = self.augmented_identity(
+                set,
+                amounts,
+                [("utterances", ingested.summary.sounds.clone())],
+            )?;
+            identity.inputs.extend(
+                ingested
+                    .too_long(self.workers.budget())?
+                    .map(|(name, hash)| (name.to_owned(), hash)),
+            );
+            let action = |context: &Context| {
+                extract(
+                    set,
+                    amounts,
+                    ingested,
+                    self.root(),
+                    &self.workers,
+                    &self.rows,
+                    context,
+                )
+            };
             let task = Task::new(id(set), identity, action);
             if wanted.contains(&set) {
-                augmented.0.push((set, self.single(task, vec![self.utterances().into()], || false)?));
+                augmented.0.push((
+                    set,
+                    self.single(task, vec![self.utterances().into()], || false)?,
+                ));
             } else {
-                augmented.0.extend(self.finished(&task)?.map(|done| (set, Seen::There(done))));
+                augmented
+                    .0
+                    .extend(self.finished(&task)?.map(|done| (set, Seen::There(done))));
             }
         }
         self.workers.rest();
@@ -126,13 +176,21 @@ impl Walk<'_> {
             feature_code_version: u32,
             augment: Augment,
         }
-        let key = Key { set: self.pipeline.features.of(set), feature_code_version: set.code_version(), augment: amounts };
+        let key = Key {
+            set: self.pipeline.features.of(set),
+            feature_code_version: set.code_version(),
+            augment: amounts,
+        };
         let identity = self.identity(Stage::Features, key, inputs)?;
-        Ok(Identity { code_version: CODE_VERSION, ..identity })
+        Ok(Identity {
+            code_version: CODE_VERSION,
+            ..identity
+        })
     }
 }
 
-/// Writes the tables of a set. A copy whose features cannot be computed has no row; training goes without it and says so.
+/// Writes the tables of a set. A copy whose features cannot be computed has no row; training goes
+/// without it and says so.
 pub(super) fn extract(
     set: FeatureSet,
     augment: Augment,
@@ -144,7 +202,14 @@ pub(super) fn extract(
 ) -> Result<()> {
     let settings = workers.settings().of(set);
     let mut log = rows.augmented(settings)?;
-    let copies = Copies { set, augment, workers, context, makers: Mutex::default(), total: ingested.summary.utterances };
+    let copies = Copies {
+        set,
+        augment,
+        workers,
+        context,
+        makers: Mutex::default(),
+        total: ingested.summary.utterances,
+    };
     copies.complete(ingested, root, &mut log)?;
     workers.rest();
     workers.pool().install(|| {
@@ -197,7 +262,9 @@ impl Copies<'_> {
             self.context.cancel.check()?;
             for u in batch? {
                 passed += 1;
-                let lacking = |variant: &Variant| !log.contains(&self.augment.copy_of(&u.content_hash, *variant));
+                let lacking = |variant: &Variant| {
+                    !log.contains(&self.augment.copy_of(&u.content_hash, *variant))
+                };
                 let lacks: Vec<Variant> = Variant::ALL.into_iter().filter(lacking).collect();
                 if !lacks.is_empty() && sounds.insert(u.content_hash.clone()) {
                     waiting.push((u, lacks));
@@ -231,10 +298,18 @@ impl Copies<'_> {
                 let (audio, _permit) = sound.whole(self.workers.budget())?;
                 self.rows(&audio, &u.content_hash, lacks)
             });
-            extracted.fetch_add(rows.as_ref().map_or(0, |rows| rows.len() as u64), Ordering::Relaxed);
+            extracted.fetch_add(
+                rows.as_ref().map_or(0, |rows| rows.len() as u64),
+                Ordering::Relaxed,
+            );
             let now = done.fetch_add(1, Ordering::Relaxed) + 1;
             if now.is_multiple_of(8) || now == before + waiting.len() as u64 {
-                self.context.progress(now, self.total, "files", format!("{} extracted", extracted.load(Ordering::Relaxed)));
+                self.context.progress(
+                    now,
+                    self.total,
+                    "files",
+                    format!("{} extracted", extracted.load(Ordering::Relaxed)),
+                );
             }
             rows
         };
@@ -244,9 +319,14 @@ impl Copies<'_> {
         for rows in computed.into_iter().flatten() {
             match rows {
                 Ok(rows) => made.extend(rows),
-                // What is a property of the recording was said when the recording itself was looked at.
+                // What is a property of the recording was said when the recording itself was looked
+                // at.
                 Err(error) if error.kind() == Kind::Data => {}
-                Err(error) => stopped = stopped.and(Err(error.hint("run the same command again: what was computed is kept"))),
+                Err(error) => {
+                    stopped = stopped.and(Err(
+                        error.hint("run the same command again: what was computed is kept")
+                    ))
+                }
             }
         }
         log.append(made.iter().map(|(copy, row)| (copy, row.as_slice())))?;
@@ -254,13 +334,21 @@ impl Copies<'_> {
     }
 
     /// The rows of some copies of a sound; of a copy of which none can be computed, no row.
-    fn rows(&self, audio: &Audio, content_hash: &str, wanted: &[Variant]) -> Result<Vec<(blake3::Hash, Vec<f32>)>> {
+    fn rows(
+        &self,
+        audio: &Audio,
+        content_hash: &str,
+        wanted: &[Variant],
+    ) -> Result<Vec<(blake3::Hash, Vec<f32>)>> {
         let idle = || self.makers.lock().unwrap_or_else(PoisonError::into_inner);
         let taken = idle().pop();
         let mut maker = taken.unwrap_or_else(|| Augmenter::new(self.augment));
         let mut rows = Vec::with_capacity(wanted.len());
         for variant in wanted {
-            match self.workers.extract(self.set, &Sound::Whole(maker.make(*variant, audio, content_hash))) {
+            match self.workers.extract(
+                self.set,
+                &Sound::Whole(maker.make(*variant, audio, content_hash)),
+            ) {
                 Ok(row) => rows.push((self.augment.copy_of(content_hash, *variant), row)),
                 Err(error) if error.kind() == Kind::Data => {}
                 Err(error) => return Err(error),

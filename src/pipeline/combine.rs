@@ -1,4 +1,5 @@
-//! Ensembles: the predictions of other experiments on the same folds, brought together in an evaluation without a training.
+//! Ensembles: the predictions of other experiments on the same folds, brought together in an
+//! evaluation without a training.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -25,8 +26,16 @@ const NO_SEED: u64 = 0;
 
 impl Work<'_, '_> {
     /// The evaluation of an ensemble from those of its members, in their order.
-    pub(super) fn combine<'t>(&'t self, one: &'t Running, members: &[&Finished]) -> Result<Task<'t>> {
-        let (experiment, utterances, unit) = (one.experiment, one.utterances(self.data), Unit::of(self.walk.pipeline));
+    pub(super) fn combine<'t>(
+        &'t self,
+        one: &'t Running,
+        members: &[&Finished],
+    ) -> Result<Task<'t>> {
+        let (experiment, utterances, unit) = (
+            one.experiment,
+            one.utterances(self.data),
+            Unit::of(self.walk.pipeline),
+        );
         let (Some(split), Some(folds)) = (&one.split, &one.folds) else {
             return Err(Error::internal("an ensemble was evaluated without folds"));
         };
@@ -34,13 +43,26 @@ impl Work<'_, '_> {
         let restricts = self.walk.pipeline.restricts_pools(experiment);
         let mut given = Vec::new();
         for finished in members {
-            inputs.insert(format!("{} predictions", finished.task), finished.hash(PREDICTIONS)?);
-            inputs.insert(format!("{} metrics", finished.task), finished.hash(METRICS)?);
+            inputs.insert(
+                format!("{} predictions", finished.task),
+                finished.hash(PREDICTIONS)?,
+            );
+            inputs.insert(
+                format!("{} metrics", finished.task),
+                finished.hash(METRICS)?,
+            );
             // The answers of an inductive member do not depend on pools.
             let is_transductive = finished.names().any(|name| name == RESTRICTED);
-            let restricted = restricts.then_some(if is_transductive { RESTRICTED } else { PREDICTIONS });
+            let restricted = restricts.then_some(if is_transductive {
+                RESTRICTED
+            } else {
+                PREDICTIONS
+            });
             if restricted == Some(RESTRICTED) {
-                inputs.insert(format!("{} restricted", finished.task), finished.hash(RESTRICTED)?);
+                inputs.insert(
+                    format!("{} restricted", finished.task),
+                    finished.hash(RESTRICTED)?,
+                );
             }
             given.push(Member {
                 whole: finished.path(PREDICTIONS),
@@ -48,23 +70,55 @@ impl Work<'_, '_> {
                 metrics: finished.path(METRICS),
             });
         }
-        let identity = Identity { inputs, ..self.walk.evaluate_settings(experiment)? };
-        let action = move |context: &Context| combine(experiment, utterances, unit, folds, &given, context);
+        let identity = Identity {
+            inputs,
+            ..self.walk.evaluate_settings(experiment)?
+        };
+        let action =
+            move |context: &Context| combine(experiment, utterances, unit, folds, &given, context);
         Ok(Task::new(evaluate::id(experiment), identity, action))
     }
 
-    /// Says why an ensemble has no result, and finds what there is of those that were not to be run.
+    /// Says why an ensemble has no result, and finds what there is of those that were not to be
+    /// run.
     pub(super) fn end_ensembles(&self, running: &mut [Running]) -> Result<()> {
         let mut ends = Vec::new();
-        for (place, one) in running.iter().enumerate().filter(|(_, one)| one.is_ensemble() && one.evaluated.is_none()) {
-            let members: Vec<Option<&Running>> =
-                one.experiment.members().iter().map(|member| running.iter().find(|other| other.experiment.name == *member)).collect();
-            let failed = members.iter().flatten().find(|member| member.failed.is_some());
+        for (place, one) in running
+            .iter()
+            .enumerate()
+            .filter(|(_, one)| one.is_ensemble() && one.evaluated.is_none())
+        {
+            let members: Vec<Option<&Running>> = one
+                .experiment
+                .members()
+                .iter()
+                .map(|member| {
+                    running
+                        .iter()
+                        .find(|other| other.experiment.name == *member)
+                })
+                .collect();
+            let failed = members
+                .iter()
+                .flatten()
+                .find(|member| member.failed.is_some());
             if let Some(member) = failed.filter(|_| one.chosen && one.failed.is_none()) {
-                ends.push((place, None, Some(format!("its member {} has no result", member.experiment.name))));
+                ends.push((
+                    place,
+                    None,
+                    Some(format!(
+                        "its member {} has no result",
+                        member.experiment.name
+                    )),
+                ));
             } else if !one.chosen || self.walk.options.until == Stage::Train {
-                let evaluated: Option<Vec<&Finished>> = members.iter().map(|member| (*member)?.evaluated.as_ref()).collect();
-                let found = evaluated.map(|evaluated| self.combine(one, &evaluated)).transpose()?;
+                let evaluated: Option<Vec<&Finished>> = members
+                    .iter()
+                    .map(|member| (*member)?.evaluated.as_ref())
+                    .collect();
+                let found = evaluated
+                    .map(|evaluated| self.combine(one, &evaluated))
+                    .transpose()?;
                 let found = found.map(|task| self.walk.finished(&task)).transpose()?;
                 ends.push((place, found.flatten(), None));
             }
@@ -94,31 +148,62 @@ struct Given<'e> {
 }
 
 impl<'e> Given<'e> {
-    fn read<'p>(experiment: &'e Experiment, paths: impl Iterator<Item = &'p PathBuf>) -> Result<Self> {
-        let mut given = Given { experiment, labels: Vec::new(), members: Vec::new() };
+    fn read<'p>(
+        experiment: &'e Experiment,
+        paths: impl Iterator<Item = &'p PathBuf>,
+    ) -> Result<Self> {
+        let mut given = Given {
+            experiment,
+            labels: Vec::new(),
+            members: Vec::new(),
+        };
         for path in paths {
             let (found, rows, _) = predictions::read(path)?;
             if !given.labels.is_empty() && given.labels != found {
-                return Err(Error::internal("two members of an ensemble have different classes"));
+                return Err(Error::internal(
+                    "two members of an ensemble have different classes",
+                ));
             }
             let rows = summary::ensemble(&found, &rows)?;
             given.labels = found;
-            given.members.push(rows.into_iter().map(|row| ((row.fold, row.utterance_id.clone()), row)).collect());
+            given.members.push(
+                rows.into_iter()
+                    .map(|row| ((row.fold, row.utterance_id.clone()), row))
+                    .collect(),
+            );
         }
         Ok(given)
     }
 
     /// The one prediction that the members make together.
     fn together(&self, fold: u32, utterance: &str, truth: &str) -> Result<PredictionRow> {
-        let ModelSettings::Ensemble { vote: how, weights, .. } = &self.experiment.model else {
+        let ModelSettings::Ensemble {
+            vote: how, weights, ..
+        } = &self.experiment.model
+        else {
             return Err(Error::internal("what is no ensemble was to be combined"));
         };
         let key = (fold, utterance.to_owned());
-        let lacks = || Error::internal(format!("a member of {} did not test {utterance} in fold {fold}", self.experiment.name));
-        let given = self.members.iter().map(|rows| rows.get(&key).ok_or_else(lacks)).collect::<Result<Vec<_>>>()?;
-        let probabilities: Vec<&[f32]> = given.iter().map(|row| row.probabilities.as_slice()).collect();
+        let lacks = || {
+            Error::internal(format!(
+                "a member of {} did not test {utterance} in fold {fold}",
+                self.experiment.name
+            ))
+        };
+        let given = self
+            .members
+            .iter()
+            .map(|rows| rows.get(&key).ok_or_else(lacks))
+            .collect::<Result<Vec<_>>>()?;
+        let probabilities: Vec<&[f32]> = given
+            .iter()
+            .map(|row| row.probabilities.as_slice())
+            .collect();
         let probabilities = match how {
-            Vote::Mean => vote::mean(&probabilities, (!weights.is_empty()).then_some(weights.as_slice())),
+            Vote::Mean => vote::mean(
+                &probabilities,
+                (!weights.is_empty()).then_some(weights.as_slice()),
+            ),
             Vote::Majority => vote::majority(&probabilities),
         };
         Ok(PredictionRow {
@@ -128,13 +213,18 @@ impl<'e> Given<'e> {
             seed: NO_SEED,
             utterance_id: key.1,
             truth: truth.to_owned(),
-            predicted: self.labels.get(argmax(&probabilities)).cloned().unwrap_or_default(),
+            predicted: self
+                .labels
+                .get(argmax(&probabilities))
+                .cloned()
+                .unwrap_or_default(),
             probabilities,
         })
     }
 }
 
-/// Brings the predictions of the members together, each first averaged over its seeds, and evaluates them like any others.
+/// Brings the predictions of the members together, each first averaged over its seeds, and
+/// evaluates them like any others.
 fn combine(
     experiment: &Experiment,
     utterances: &[Utterance],
@@ -150,21 +240,43 @@ fn combine(
     // A vote counts classes; a mean of probabilities estimates one where every member does.
     let mut estimates = *how == Vote::Mean;
     for member in members {
-        estimates &= metrics::read(&member.metrics)?.iter().any(|figure| figure.metric == ECE);
+        estimates &= metrics::read(&member.metrics)?
+            .iter()
+            .any(|figure| figure.metric == ECE);
     }
-    let restricted = members.iter().map(|member| member.restricted.as_ref()).collect::<Option<Vec<_>>>();
-    let restricted = restricted.map(|paths| Given::read(experiment, paths.into_iter())).transpose()?;
-    let given = Members { whole, restricted, estimates };
+    let restricted = members
+        .iter()
+        .map(|member| member.restricted.as_ref())
+        .collect::<Option<Vec<_>>>();
+    let restricted = restricted
+        .map(|paths| Given::read(experiment, paths.into_iter()))
+        .transpose()?;
+    let given = Members {
+        whole,
+        restricted,
+        estimates,
+    };
     let parts = folds.together(experiment).into_iter();
-    let parts = parts.map(|folds| Ok((found(experiment, utterances, unit, &folds, &given)?, folds))).collect::<Result<Vec<_>>>()?;
+    let parts = parts
+        .map(|folds| Ok((found(experiment, utterances, unit, &folds, &given)?, folds)))
+        .collect::<Result<Vec<_>>>()?;
     let tested: usize = parts.iter().map(|(found, _)| found.rows.len()).sum();
-    if given.whole.members.iter().any(|member| member.len() != tested) {
-        return Err(Error::internal(format!("the members of {} tested other utterances than its folds say", experiment.name)));
+    if given
+        .whole
+        .members
+        .iter()
+        .any(|member| member.len() != tested)
+    {
+        return Err(Error::internal(format!(
+            "the members of {} tested other utterances than its folds say",
+            experiment.name
+        )));
     }
     evaluate::conclude(experiment, utterances, parts, context)
 }
 
-/// The predictions of all members: of the recordings as they are, and where asked for with restricted pools.
+/// The predictions of all members: of the recordings as they are, and where asked for with
+/// restricted pools.
 struct Members<'e> {
     whole: Given<'e>,
     restricted: Option<Given<'e>>,
@@ -172,16 +284,35 @@ struct Members<'e> {
 }
 
 /// The members' predictions on some folds, together.
-fn found(experiment: &Experiment, utterances: &[Utterance], unit: Unit, folds: &Folds, given: &Members) -> Result<Found> {
+fn found(
+    experiment: &Experiment,
+    utterances: &[Utterance],
+    unit: Unit,
+    folds: &Folds,
+    given: &Members,
+) -> Result<Found> {
     let (mut rows, mut sections, mut metrics) = (Vec::new(), Vec::new(), Vec::new());
     for fold in &folds.folds {
         let first = rows.len();
-        for (utterance, _) in utterances.iter().zip(&fold.roles).filter(|(_, role)| **role == Some(Role::Test)) {
-            rows.push(given.whole.together(fold.index, &utterance.source.id, &utterance.source.emotion)?);
+        for (utterance, _) in utterances
+            .iter()
+            .zip(&fold.roles)
+            .filter(|(_, role)| **role == Some(Role::Test))
+        {
+            rows.push(given.whole.together(
+                fold.index,
+                &utterance.source.id,
+                &utterance.source.emotion,
+            )?);
         }
         let scores = evaluate::score(&given.whole.labels, evaluate::pairs(&rows[first..]))?;
         metrics.extend(evaluate::of_fold(experiment, fold.index, NO_SEED, &scores));
-        let count = |role: Role| fold.roles.iter().filter(|found| **found == Some(role)).count();
+        let count = |role: Role| {
+            fold.roles
+                .iter()
+                .filter(|found| **found == Some(role))
+                .count()
+        };
         sections.push(FoldSection {
             fold: fold.index,
             name: fold.name.clone(),
@@ -198,10 +329,18 @@ fn found(experiment: &Experiment, utterances: &[Utterance], unit: Unit, folds: &
     }
     let restricted = given.restricted.as_ref().map(|restricted| {
         let halves = halves(&given.whole.labels);
-        let in_a_half = |row: &&PredictionRow| halves.iter().any(|half| half.classes.contains(&row.truth));
-        rows.iter().filter(in_a_half).map(|row| restricted.together(row.fold, &row.utterance_id, &row.truth)).collect::<Result<Vec<_>>>()
+        let in_a_half =
+            |row: &&PredictionRow| halves.iter().any(|half| half.classes.contains(&row.truth));
+        rows.iter()
+            .filter(in_a_half)
+            .map(|row| restricted.together(row.fold, &row.utterance_id, &row.truth))
+            .collect::<Result<Vec<_>>>()
     });
-    let shared = restricted.is_some().then(evaluate::transductive).into_iter().collect();
+    let shared = restricted
+        .is_some()
+        .then(evaluate::transductive)
+        .into_iter()
+        .collect();
     Ok(Found {
         labels: given.whole.labels.clone(),
         rows,

@@ -1,4 +1,5 @@
-//! The evaluate stage: the predictions of all folds and seeds of an experiment as tables and figures.
+//! The evaluate stage: the predictions of all folds and seeds of an experiment as tables and
+//! figures.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -54,14 +55,30 @@ pub(super) fn evaluate(
     restricted: Option<Vec<PredictionRow>>,
     context: &Context,
 ) -> Result<()> {
-    let files = trained.iter().map(|finished| from_json(&finished.path(FOLD))).collect::<Result<Vec<FoldFile>>>()?;
+    let files = trained
+        .iter()
+        .map(|finished| from_json(&finished.path(FOLD)))
+        .collect::<Result<Vec<FoldFile>>>()?;
     let parts = folds.together(experiment);
     let parts = parts.into_iter().map(|folds| {
-        let trained = trained.iter().zip(&files).filter(|(_, file)| folds.has(file.fold));
-        let restricted = restricted.as_deref().map(|rows| rows.iter().filter(|row| folds.has(row.fold)).cloned().collect());
+        let trained = trained
+            .iter()
+            .zip(&files)
+            .filter(|(_, file)| folds.has(file.fold));
+        let restricted = restricted.as_deref().map(|rows| {
+            rows.iter()
+                .filter(|row| folds.has(row.fold))
+                .cloned()
+                .collect()
+        });
         Ok((found(experiment, unit, trained, restricted)?, folds))
     });
-    conclude(experiment, utterances, parts.collect::<Result<Vec<_>>>()?, context)
+    conclude(
+        experiment,
+        utterances,
+        parts.collect::<Result<Vec<_>>>()?,
+        context,
+    )
 }
 
 /// Brings some trained folds of an experiment together.
@@ -86,20 +103,32 @@ fn found<'t>(
     for (finished, file) in trained {
         let file = file.clone();
         let (found, predictions, _) = table::predictions::read(&finished.path(PREDICTIONS))?;
-        if predictions.iter().any(|row| row.probabilities.iter().any(|p| !p.is_finite())) {
-            return Err(Error::data(format!("{} gave probabilities that are not finite numbers", finished.task))
-                .hint("scale the inputs, or train with a lower learning rate"));
+        if predictions
+            .iter()
+            .any(|row| row.probabilities.iter().any(|p| !p.is_finite()))
+        {
+            return Err(Error::data(format!(
+                "{} gave probabilities that are not finite numbers",
+                finished.task
+            ))
+            .hint("scale the inputs, or train with a lower learning rate"));
         }
         if labels.is_empty() {
             labels = found;
         } else if labels != found {
-            return Err(Error::internal("two folds of one experiment have different classes"));
+            return Err(Error::internal(
+                "two folds of one experiment have different classes",
+            ));
         }
         let scores = score(&labels, pairs(&predictions))?;
         metrics.extend(of_fold(experiment, file.fold, file.seed, &scores));
         estimates &= file.estimates;
         reconciled += file.reconciled;
-        chosen.extend(file.search.as_ref().and_then(|search| Some(search.tried.get(search.chosen)?.settings.clone())));
+        chosen.extend(
+            file.search
+                .as_ref()
+                .and_then(|search| Some(search.tried.get(search.chosen)?.settings.clone())),
+        );
         for warning in file.warnings {
             match said.iter_mut().find(|(text, _)| *text == warning) {
                 Some((_, folds)) => {
@@ -125,8 +154,11 @@ fn found<'t>(
         rows.extend(predictions);
     }
     if reconciled > 0 {
-        let averaged =
-            if experiment.test_time_augment.is_empty() { "" } else { ", before those of the changed copies were averaged with them" };
+        let averaged = if experiment.test_time_augment.is_empty() {
+            ""
+        } else {
+            ", before those of the changed copies were averaged with them"
+        };
         shared.push(format!(
             "probabilities: in {reconciled} of {} predictions they named another class than the decision function of the support vector \
              machine, and were changed as little as possible so that its class has the highest{averaged}",
@@ -136,17 +168,40 @@ fn found<'t>(
     shared.extend(unsettled(&variance_ratios));
     shared.extend(said.into_iter().map(|(text, folds)| {
         let numbers: Vec<String> = folds.iter().map(u32::to_string).collect();
-        format!("fold{} {}: {text}", if folds.len() == 1 { "" } else { "s" }, numbers.join(", "))
+        format!(
+            "fold{} {}: {text}",
+            if folds.len() == 1 { "" } else { "s" },
+            numbers.join(", ")
+        )
     }));
-    Ok(Found { labels, rows, unit, restricted, folds: sections, metrics, shared, estimates, model: experiment.describe_chosen(&chosen) })
+    Ok(Found {
+        labels,
+        rows,
+        unit,
+        restricted,
+        folds: sections,
+        metrics,
+        shared,
+        estimates,
+        model: experiment.describe_chosen(&chosen),
+    })
 }
 
-/// What must be known of networks whose moving averages are far from what they average: the factor between the variances, by layer, of each
-/// training; none where others were applied.
+/// What must be known of networks whose moving averages are far from what they average: the factor
+/// between the variances, by layer, of each training; none where others were applied.
 fn unsettled(variance_ratios: &[Vec<f64>]) -> Option<String> {
     const FAR: f64 = 1.5;
-    let worst = |ratios: &Vec<f64>| ratios.iter().map(|ratio| ratio.max(1.0 / ratio)).fold(1.0, f64::max);
-    let mut factors: Vec<f64> = variance_ratios.iter().map(worst).filter(|factor| *factor > FAR).collect();
+    let worst = |ratios: &Vec<f64>| {
+        ratios
+            .iter()
+            .map(|ratio| ratio.max(1.0 / ratio))
+            .fold(1.0, f64::max)
+    };
+    let mut factors: Vec<f64> = variance_ratios
+        .iter()
+        .map(worst)
+        .filter(|factor| *factor > FAR)
+        .collect();
     factors.sort_by(f64::total_cmp);
     let typical = factors.get(factors.len() / 2)?;
     Some(format!(
@@ -169,7 +224,8 @@ pub(super) struct Found {
     /// By fold and seed.
     pub metrics: Vec<MetricRow>,
     pub shared: Vec<String>,
-    /// Whether all values by class estimate probabilities, so that a calibration error means something.
+    /// Whether all values by class estimate probabilities, so that a calibration error means
+    /// something.
     pub estimates: bool,
     /// The model in words.
     pub model: String,
@@ -194,55 +250,123 @@ pub(super) fn conclude(
         figures.extend(of_part);
     }
     metrics.extend(figures);
-    table::predictions::write(&context.folder.join(PREDICTIONS), &labels, &rows, &table::Meta::new())?;
+    table::predictions::write(
+        &context.folder.join(PREDICTIONS),
+        &labels,
+        &rows,
+        &table::Meta::new(),
+    )?;
     if !restricted.is_empty() {
-        table::predictions::write(&context.folder.join(RESTRICTED), &labels, &restricted.concat(), &table::Meta::new())?;
+        table::predictions::write(
+            &context.folder.join(RESTRICTED),
+            &labels,
+            &restricted.concat(),
+            &table::Meta::new(),
+        )?;
     }
     table::metrics::write(&context.folder.join(METRICS), &metrics, &table::Meta::new())?;
     write_atomically(&context.folder.join(SECTIONS), &to_json(&sections)?)
 }
 
-/// The section of a whole experiment, or of one direction between corpora, and the figures over its folds and seeds.
+/// The section of a whole experiment, or of one direction between corpora, and the figures over its
+/// folds and seeds.
 fn summarise(
     experiment: &Experiment,
     utterances: &[Utterance],
     folds: &Folds,
     found: Found,
 ) -> Result<(ExperimentSection, Vec<MetricRow>)> {
-    let direction = folds.folds.first().filter(|_| experiment.protocol == Protocol::CrossCorpus);
-    let Found { labels, rows, unit, restricted, folds: sections, metrics, mut shared, estimates, model } = found;
+    let direction = folds
+        .folds
+        .first()
+        .filter(|_| experiment.protocol == Protocol::CrossCorpus);
+    let Found {
+        labels,
+        rows,
+        unit,
+        restricted,
+        folds: sections,
+        metrics,
+        mut shared,
+        estimates,
+        model,
+    } = found;
     let pooled = score(&labels, pairs(&rows))?;
-    let spread: BTreeMap<String, Spread> =
-        summary::spreads(&metrics)?.into_iter().map(|line| (line.metric, Spread { mean: line.mean, sd: line.sd })).collect();
+    let spread: BTreeMap<String, Spread> = summary::spreads(&metrics)?
+        .into_iter()
+        .map(|line| {
+            (
+                line.metric,
+                Spread {
+                    mean: line.mean,
+                    sd: line.sd,
+                },
+            )
+        })
+        .collect();
     let ensemble = if experiment.seeds.len() > 1 {
         let ensembled = summary::ensemble(&labels, &rows)?;
-        Some(score(&labels, ensembled.iter().map(|r| (&r.truth, &r.predicted)))?)
+        Some(score(
+            &labels,
+            ensembled.iter().map(|r| (&r.truth, &r.predicted)),
+        )?)
     } else {
         None
     };
-    let known: BTreeMap<&str, &Source> = utterances.iter().map(|u| (u.source.id.as_str(), &u.source)).collect();
+    let known: BTreeMap<&str, &Source> = utterances
+        .iter()
+        .map(|u| (u.source.id.as_str(), &u.source))
+        .collect();
     let (whole_utterances, places) = unit.whole(utterances);
     // Windows of one utterance are drawn together.
-    let drawn = utterances.iter().zip(places).map(|(u, place)| (u.source.id.as_str(), &whole_utterances[place].source)).collect();
+    let drawn = utterances
+        .iter()
+        .zip(places)
+        .map(|(u, place)| (u.source.id.as_str(), &whole_utterances[place].source))
+        .collect();
     let mut uncertainty = Uncertainty::of(&labels, &rows, &drawn)?;
     if !estimates {
         (uncertainty.calibration, uncertainty.ensemble_calibration) = (None, None);
     }
-    let mut figures = whole(experiment, direction.map(|fold| fold.index), folds.folds.len(), &pooled, ensemble.as_ref(), &uncertainty);
+    let mut figures = whole(
+        experiment,
+        direction.map(|fold| fold.index),
+        folds.folds.len(),
+        &pooled,
+        ensemble.as_ref(),
+        &uncertainty,
+    );
     let mut windows = None;
     if let (Some(what), Some(one)) = (unit.describe(), unit.0) {
         let (utterances, scores) = by_utterance(&labels, &rows, unit)?;
-        let by_metric = scores.metrics().into_iter().map(|(metric, value)| (metric.to_owned(), value)).collect();
-        windows = Some(OfWindows { windows: one, utterances, figures: by_metric });
-        figures.extend(scores.metrics().into_iter().map(|(metric, value)| MetricRow {
-            experiment: experiment.name.clone(),
-            protocol: experiment.protocol.name(),
-            fold: direction.map(|fold| fold.index),
-            seed: None,
-            metric: format!("utterance_{metric}"),
-            value,
-        }));
-        let seeds = if experiment.seeds.len() > 1 { ", each seed for itself" } else { "" };
+        let by_metric = scores
+            .metrics()
+            .into_iter()
+            .map(|(metric, value)| (metric.to_owned(), value))
+            .collect();
+        windows = Some(OfWindows {
+            windows: one,
+            utterances,
+            figures: by_metric,
+        });
+        figures.extend(
+            scores
+                .metrics()
+                .into_iter()
+                .map(|(metric, value)| MetricRow {
+                    experiment: experiment.name.clone(),
+                    protocol: experiment.protocol.name(),
+                    fold: direction.map(|fold| fold.index),
+                    seed: None,
+                    metric: format!("utterance_{metric}"),
+                    value,
+                }),
+        );
+        let seeds = if experiment.seeds.len() > 1 {
+            ", each seed for itself"
+        } else {
+            ""
+        };
         let (wa, uar) = (scores.accuracy * 100.0, scores.uar * 100.0);
         shared.push(format!(
             "a row is a window, not an utterance ({what}): figures count windows. By the mean probability of the windows of each of the {utterances} \
@@ -274,12 +398,22 @@ fn summarise(
         spread,
         ensemble,
         uncertainty,
-        restricted_pools: restricted.as_ref().map(|restricted| pools::figures(&labels, &rows, restricted)).unwrap_or_default(),
+        restricted_pools: restricted
+            .as_ref()
+            .map(|restricted| pools::figures(&labels, &rows, restricted))
+            .unwrap_or_default(),
         folds: sections,
         predictions,
         ..empty_section(experiment, Some(folds))
     };
-    Ok((if let Some(fold) = direction { directed(section, fold) } else { section }, figures))
+    Ok((
+        if let Some(fold) = direction {
+            directed(section, fold)
+        } else {
+            section
+        },
+        figures,
+    ))
 }
 
 /// The section as that of one direction.
@@ -293,47 +427,86 @@ fn directed(section: ExperimentSection, fold: &Fold) -> ExperimentSection {
     }
 }
 
-/// How many utterances the windows were cut from, and the scores of the mean probability of each one's windows, fold by fold and seed by seed.
+/// How many utterances the windows were cut from, and the scores of the mean probability of each
+/// one's windows, fold by fold and seed by seed.
 fn by_utterance(labels: &[String], rows: &[PredictionRow], unit: Unit) -> Result<(usize, Scores)> {
     let means = of_utterances(labels, rows, unit);
-    let utterances = means.iter().map(|row| row.utterance_id.as_str()).collect::<BTreeSet<_>>().len();
+    let utterances = means
+        .iter()
+        .map(|row| row.utterance_id.as_str())
+        .collect::<BTreeSet<_>>()
+        .len();
     Ok((utterances, score(labels, pairs(&means))?))
 }
 
-/// For each utterance, fold and seed a prediction by the mean probability of its windows; of whole utterances, the predictions themselves.
-pub(super) fn of_utterances(labels: &[String], rows: &[PredictionRow], unit: Unit) -> Vec<PredictionRow> {
+/// For each utterance, fold and seed a prediction by the mean probability of its windows; of whole
+/// utterances, the predictions themselves.
+pub(super) fn of_utterances(
+    labels: &[String],
+    rows: &[PredictionRow],
+    unit: Unit,
+) -> Vec<PredictionRow> {
     if !unit.are_windows() {
         return rows.to_vec();
     }
     let mut whole: BTreeMap<(&str, u32, u64), Vec<&PredictionRow>> = BTreeMap::new();
     for row in rows {
-        whole.entry((unit.id(&row.utterance_id), row.fold, row.seed)).or_default().push(row);
+        whole
+            .entry((unit.id(&row.utterance_id), row.fold, row.seed))
+            .or_default()
+            .push(row);
     }
     let mean = |((id, ..), rows): ((&str, u32, u64), Vec<&PredictionRow>)| {
-        let probabilities = vote::mean(&rows.iter().map(|row| row.probabilities.as_slice()).collect::<Vec<_>>(), None);
-        let predicted = labels.get(argmax(&probabilities)).cloned().unwrap_or_default();
-        PredictionRow { utterance_id: id.to_owned(), predicted, probabilities, ..rows[0].clone() }
+        let probabilities = vote::mean(
+            &rows
+                .iter()
+                .map(|row| row.probabilities.as_slice())
+                .collect::<Vec<_>>(),
+            None,
+        );
+        let predicted = labels
+            .get(argmax(&probabilities))
+            .cloned()
+            .unwrap_or_default();
+        PredictionRow {
+            utterance_id: id.to_owned(),
+            predicted,
+            probabilities,
+            ..rows[0].clone()
+        }
     };
     whole.into_iter().map(mean).collect()
 }
 
 /// The protocol as pages and CSV files have it.
 fn protocol(experiment: &Experiment) -> String {
-    let shuffled = if experiment.shuffle_labels { ", labels shuffled" } else { "" };
+    let shuffled = if experiment.shuffle_labels {
+        ", labels shuffled"
+    } else {
+        ""
+    };
     format!("{}{shuffled}", experiment.protocol.name())
 }
 
 /// The three figures of one fold and seed as rows.
-pub(super) fn of_fold(experiment: &Experiment, fold: u32, seed: u64, scores: &Scores) -> impl Iterator<Item = MetricRow> {
+pub(super) fn of_fold(
+    experiment: &Experiment,
+    fold: u32,
+    seed: u64,
+    scores: &Scores,
+) -> impl Iterator<Item = MetricRow> {
     let (experiment, protocol) = (experiment.name.clone(), experiment.protocol.name());
-    scores.metrics().into_iter().map(move |(metric, value)| MetricRow {
-        experiment: experiment.clone(),
-        protocol: protocol.clone(),
-        fold: Some(fold),
-        seed: Some(seed),
-        metric: metric.to_owned(),
-        value,
-    })
+    scores
+        .metrics()
+        .into_iter()
+        .map(move |(metric, value)| MetricRow {
+            experiment: experiment.clone(),
+            protocol: protocol.clone(),
+            fold: Some(fold),
+            seed: Some(seed),
+            metric: metric.to_owned(),
+            value,
+        })
 }
 
 /// Figures over all folds, or over the seeds of one; docs/protocols.md names them.
@@ -353,14 +526,24 @@ fn whole(
         metric,
         value,
     };
-    let mut rows: Vec<MetricRow> =
-        pooled.metrics().into_iter().map(|(metric, value)| row(None, format!("pooled_{metric}"), value)).collect();
+    let mut rows: Vec<MetricRow> = pooled
+        .metrics()
+        .into_iter()
+        .map(|(metric, value)| row(None, format!("pooled_{metric}"), value))
+        .collect();
     for one in &uncertainty.by_seed {
-        for (metric, value) in [("accuracy", one.accuracy), ("uar", one.uar), ("macro_f1", one.macro_f1)] {
+        for (metric, value) in [
+            ("accuracy", one.accuracy),
+            ("uar", one.uar),
+            ("macro_f1", one.macro_f1),
+        ] {
             rows.push(row(Some(one.seed), format!("pooled_{metric}"), value));
         }
     }
-    let spreads = [("folds", &uncertainty.over_folds, folds), ("seeds", &uncertainty.over_seeds, uncertainty.by_seed.len())];
+    let spreads = [
+        ("folds", &uncertainty.over_folds, folds),
+        ("seeds", &uncertainty.over_seeds, uncertainty.by_seed.len()),
+    ];
     // One direction is one fold.
     for (over, spreads, n) in spreads.into_iter().skip(usize::from(fold.is_some())) {
         for (metric, spread) in spreads {
@@ -369,15 +552,29 @@ fn whole(
             rows.extend((n > 1).then(|| row(None, format!("{metric}_{over}_sd"), spread.sd)));
         }
     }
-    for (prefix, intervals) in [("", uncertainty.intervals), ("ensemble_", uncertainty.ensemble_intervals)] {
+    for (prefix, intervals) in [
+        ("", uncertainty.intervals),
+        ("ensemble_", uncertainty.ensemble_intervals),
+    ] {
         let Some(found) = intervals else { continue };
         for (metric, interval) in [("accuracy", found.accuracy), ("uar", found.uar)] {
             rows.push(row(None, format!("{prefix}{metric}_ci_low"), interval.low));
-            rows.push(row(None, format!("{prefix}{metric}_ci_high"), interval.high));
+            rows.push(row(
+                None,
+                format!("{prefix}{metric}_ci_high"),
+                interval.high,
+            ));
         }
     }
-    for (name, calibration) in [(ECE, &uncertainty.calibration), ("ensemble_ece", &uncertainty.ensemble_calibration)] {
-        rows.extend(calibration.iter().map(|found| row(None, name.to_owned(), found.ece)));
+    for (name, calibration) in [
+        (ECE, &uncertainty.calibration),
+        ("ensemble_ece", &uncertainty.ensemble_calibration),
+    ] {
+        rows.extend(
+            calibration
+                .iter()
+                .map(|found| row(None, name.to_owned(), found.ece)),
+        );
     }
     for (prefix, scores) in [("ensemble", ensemble), ("vote", uncertainty.vote.as_ref())] {
         let figures = scores.into_iter().flat_map(Scores::metrics);
@@ -390,7 +587,20 @@ fn whole(
 pub(super) fn fingerprint(utterances: &[Utterance]) -> String {
     let line = |u: &Utterance| {
         let s = &u.source;
-        format!("{:?}\n", (&s.id, &s.path, &s.emotion, &s.speaker, s.sex, &s.intensity, &s.text_id, &s.session, &u.content_hash))
+        format!(
+            "{:?}\n",
+            (
+                &s.id,
+                &s.path,
+                &s.emotion,
+                &s.speaker,
+                s.sex,
+                &s.intensity,
+                &s.text_id,
+                &s.session,
+                &u.content_hash
+            )
+        )
     };
     hash_bytes(utterances.iter().map(line).collect::<String>().as_bytes())
 }
@@ -400,9 +610,15 @@ pub(super) fn pairs(rows: &[PredictionRow]) -> impl Iterator<Item = (&String, &S
 }
 
 /// Scores of pairs of truth and prediction.
-pub(super) fn score<'a>(labels: &[String], pairs: impl Iterator<Item = (&'a String, &'a String)>) -> Result<Scores> {
+pub(super) fn score<'a>(
+    labels: &[String],
+    pairs: impl Iterator<Item = (&'a String, &'a String)>,
+) -> Result<Scores> {
     let index = |label: &String| {
-        labels.iter().position(|l| l == label).ok_or_else(|| Error::data(format!("a prediction names the unknown class {label}")))
+        labels
+            .iter()
+            .position(|l| l == label)
+            .ok_or_else(|| Error::data(format!("a prediction names the unknown class {label}")))
     };
     let (mut truth, mut predicted) = (vec![], vec![]);
     for (t, p) in pairs {
@@ -425,8 +641,15 @@ impl From<&crate::model::EpochRecord> for EpochLine {
 }
 
 /// The section of an experiment that could not be finished.
-pub(super) fn failed_section(experiment: &Experiment, folds: Option<&Folds>, why: String) -> ExperimentSection {
-    ExperimentSection { failed: Some(why), ..empty_section(experiment, folds) }
+pub(super) fn failed_section(
+    experiment: &Experiment,
+    folds: Option<&Folds>,
+    why: String,
+) -> ExperimentSection {
+    ExperimentSection {
+        failed: Some(why),
+        ..empty_section(experiment, folds)
+    }
 }
 
 fn empty_section(experiment: &Experiment, folds: Option<&Folds>) -> ExperimentSection {
@@ -438,7 +661,8 @@ fn empty_section(experiment: &Experiment, folds: Option<&Folds>) -> ExperimentSe
         protocol: protocol(experiment),
         model: experiment.describe(),
         shuffled_labels: experiment.shuffle_labels,
-        // The statement on speakers, and the lines on what folds share, rest on what the pipeline file says is guessed: the report adds them.
+        // The statement on speakers, and the lines on what folds share, rest on what the pipeline
+        // file says is guessed: the report adds them.
         speakers: TestSpeakers::Unknown,
         guessed: vec![],
         transductive: false,
@@ -466,7 +690,14 @@ mod tests {
     fn the_layer_that_is_furthest_off_counts() {
         assert_eq!(unsettled(&[vec![], vec![1.0, 1.2], vec![0.7]]), None);
         let text = unsettled(&[vec![1.1, 7.04], vec![0.25, 1.0], vec![1.0], vec![8.0]]).unwrap();
-        assert!(text.contains("in 3 of 4 trainings") && text.contains("typically 7.0"), "{text}");
-        assert!(unsettled(&[vec![f64::INFINITY]]).unwrap().contains("1 of 1"));
+        assert!(
+            text.contains("in 3 of 4 trainings") && text.contains("typically 7.0"),
+            "{text}"
+        );
+        assert!(
+            unsettled(&[vec![f64::INFINITY]])
+                .unwrap()
+                .contains("1 of 1")
+        );
     }
 }

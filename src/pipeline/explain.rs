@@ -35,16 +35,33 @@ pub(super) fn id(experiment: &Experiment) -> String {
 }
 
 impl Walk<'_> {
-    /// Explains the experiments of which that is wanted, and finds what was explained before. Results stand whatever comes of it: an
-    /// explanation that fails is told, and the report lacks it.
-    pub(super) fn explain(&self, experiments: &mut [Running], data: &Data, outcome: &mut Outcome) -> Result<()> {
-        for one in experiments.iter().filter(|one| one.is_ensemble() && one.chosen && self.options.explain) {
-            let members: Vec<String> = one.experiment.members().iter().map(|member| format!("-e {member}")).collect();
+    /// Explains the experiments of which that is wanted, and finds what was explained before.
+    /// Results stand whatever comes of it: an explanation that fails is told, and the report lacks
+    /// it.
+    pub(super) fn explain(
+        &self,
+        experiments: &mut [Running],
+        data: &Data,
+        outcome: &mut Outcome,
+    ) -> Result<()> {
+        for one in experiments
+            .iter()
+            .filter(|one| one.is_ensemble() && one.chosen && self.options.explain)
+        {
+            let members: Vec<String> = one
+                .experiment
+                .members()
+                .iter()
+                .map(|member| format!("-e {member}"))
+                .collect();
             let (name, pipeline) = (&one.experiment.name, self.pipeline.full_name());
             self.observer
                 .warn(format!("{name} is an ensemble and is not asked; ask its members: ser explain {pipeline} {}", members.join(" ")));
         }
-        for one in experiments.iter_mut().filter(|one| !one.is_ensemble() && one.failed.is_none()) {
+        for one in experiments
+            .iter_mut()
+            .filter(|one| !one.is_ensemble() && one.failed.is_none())
+        {
             let wanted = one.chosen && (one.experiment.explain || self.options.explain);
             let after = vec![evaluate::id(one.experiment)];
             let tables = data.extracted.table(one.experiment.inputs.set)?;
@@ -66,8 +83,16 @@ impl Walk<'_> {
                     }
                 }
                 _ if wanted && self.planning() => {
-                    let upstream = Later { task: after[0].clone(), certain: one.later.as_ref().is_some_and(|later| later.certain) };
-                    Some(Seen::Later(self.later(&id(one.experiment), Some(&self.explain_settings(one.experiment)?), after, &upstream)))
+                    let upstream = Later {
+                        task: after[0].clone(),
+                        certain: one.later.as_ref().is_some_and(|later| later.certain),
+                    };
+                    Some(Seen::Later(self.later(
+                        &id(one.experiment),
+                        Some(&self.explain_settings(one.experiment)?),
+                        after,
+                        &upstream,
+                    )))
                 }
                 _ => None,
             };
@@ -77,21 +102,44 @@ impl Walk<'_> {
     }
 
     pub(super) fn explain_settings(&self, experiment: &Experiment) -> Result<Identity> {
-        self.identity(Stage::Explain, serde_json::json!({ "experiment": experiment.name, "inputs": experiment.inputs }), [])
+        self.identity(
+            Stage::Explain,
+            serde_json::json!({ "experiment": experiment.name, "inputs": experiment.inputs }),
+            [],
+        )
     }
 
-    fn explain_task<'t>(&'t self, one: &'t Running, data: &'t Data, tables: &'t Tables) -> Result<Task<'t>> {
+    fn explain_task<'t>(
+        &'t self,
+        one: &'t Running,
+        data: &'t Data,
+        tables: &'t Tables,
+    ) -> Result<Task<'t>> {
         let (hash, folder) = tables;
         let mut inputs = BTreeMap::from([("features".to_owned(), hash.clone())]);
-        let folds = one.folds.as_ref().map(|folds| folds.folds.as_slice()).unwrap_or_default();
+        let folds = one
+            .folds
+            .as_ref()
+            .map(|folds| folds.folds.as_slice())
+            .unwrap_or_default();
         let labels = train::labels(one.utterances(data));
-        let roles: Vec<String> = folds.iter().map(|fold| train::fingerprint(fold, &labels)).collect();
+        let roles: Vec<String> = folds
+            .iter()
+            .map(|fold| train::fingerprint(fold, &labels))
+            .collect();
         inputs.insert("folds".to_owned(), hash_bytes(roles.join("\n").as_bytes()));
         for finished in &one.trained {
             inputs.extend(train::model_hashes(finished)?);
         }
-        inputs.extend(one.experiment.heeds_speakers().then(|| ("speakers".to_owned(), data.speakers.clone())));
-        let identity = Identity { inputs, ..self.explain_settings(one.experiment)? };
+        inputs.extend(
+            one.experiment
+                .heeds_speakers()
+                .then(|| ("speakers".to_owned(), data.speakers.clone())),
+        );
+        let identity = Identity {
+            inputs,
+            ..self.explain_settings(one.experiment)?
+        };
         let action = move |context: &Context| {
             let job = |fold: &'t Fold, seed: u64| Job {
                 pipeline: self.pipeline,
@@ -116,7 +164,8 @@ impl Walk<'_> {
     }
 }
 
-/// The corpus as models see it whose inputs are the same; a search may have chosen others for another fold.
+/// The corpus as models see it whose inputs are the same; a search may have chosen others for
+/// another fold.
 struct View {
     experiment: Experiment,
     data: Dataset,
@@ -125,11 +174,21 @@ struct View {
 
 impl View {
     fn of(job: &Job, inputs: &Inputs) -> Result<View> {
-        let experiment = Experiment { inputs: *inputs, ..job.experiment.clone() };
-        let (rows, _) = Rows::read(&Job { experiment: &experiment, ..*job })?;
+        let experiment = Experiment {
+            inputs: *inputs,
+            ..job.experiment.clone()
+        };
+        let (rows, _) = Rows::read(&Job {
+            experiment: &experiment,
+            ..*job
+        })?;
         let data = rows.dataset(job.utterances, &experiment)?;
         let names = columns_in_order(inputs, &rows.columns);
-        Ok(View { experiment, data, names })
+        Ok(View {
+            experiment,
+            data,
+            names,
+        })
     }
 }
 
@@ -143,18 +202,32 @@ fn explain(runs: &[(Job, &Finished)], walk: &Walk, context: &Context) -> Result<
             views.push(View::of(job, &inputs)?);
         }
     }
-    let Some(first) = views.first() else { return Err(Error::internal("an experiment without models was to be explained")) };
+    let Some(first) = views.first() else {
+        return Err(Error::internal(
+            "an experiment without models was to be explained",
+        ));
+    };
     // The same features in the same order in all views; only their logarithms have other names.
     let same = |c: usize| views.iter().all(|view| view.names[c] == first.names[c]);
-    let name = |(c, name): (usize, &String)| if same(c) { name.clone() } else { name.trim_start_matches("log_").to_owned() };
+    let name = |(c, name): (usize, &String)| {
+        if same(c) {
+            name.clone()
+        } else {
+            name.trim_start_matches("log_").to_owned()
+        }
+    };
     let names: Vec<String> = first.names.iter().enumerate().map(name).collect();
     let inputs = &first.experiment.inputs;
     let (groups, features) = columns(inputs.set, &names, inputs.frames.unwrap_or(1));
     let done = std::sync::atomic::AtomicU64::new(0);
     let one = |(job, finished): &(Job, &Finished)| -> Result<Lost> {
         let saved = load(finished)?;
-        let view = views.iter().find(|view| view.experiment.inputs == saved.info.inputs);
-        let data = &view.ok_or_else(|| Error::internal("a model's inputs got lost"))?.data;
+        let view = views
+            .iter()
+            .find(|view| view.experiment.inputs == saved.info.inputs);
+        let data = &view
+            .ok_or_else(|| Error::internal("a model's inputs got lost"))?
+            .data;
         let parts = Parts::with_variants(data, &job.fold.roles, &Variants::default())?;
         let test = parts.test.map_rows(|row: &mut [f32]| {
             saved.info.scaler.apply_row(row);
@@ -165,28 +238,44 @@ fn explain(runs: &[(Job, &Finished)], walk: &Walk, context: &Context) -> Result<
         let cancel: &Cancel = walk.cancel;
         let key = format!("{}/{}/{}", job.experiment.name, job.fold.index, job.seed);
         let check = || cancel.check();
-        let lost = lost(model.as_mut(), (test.x(), test.y()), data.labels.len(), [&groups, &features], (&neutral, &key), &check)?;
+        let lost = lost(
+            model.as_mut(),
+            (test.x(), test.y()),
+            data.labels.len(),
+            [&groups, &features],
+            (&neutral, &key),
+            &check,
+        )?;
         let done = done.fetch_add(1, std::sync::atomic::Ordering::Relaxed) + 1;
         context.progress(done, runs.len() as u64, "models", String::new());
         Ok(lost)
     };
-    let found = walk.workers.pool().install(|| runs.par_iter().map(one).collect::<Result<Vec<Lost>>>())?;
+    let found = walk
+        .workers
+        .pool()
+        .install(|| runs.par_iter().map(one).collect::<Result<Vec<Lost>>>())?;
     let found = explanation(&groups, &features, &first.data.labels, &found);
     if found.is_finite() {
         return Ok(found);
     }
-    Err(Error::data("a model gives probabilities that are not finite, so that nothing can be said of it")
-        .hint("scale the inputs, or train with a lower learning rate"))
+    Err(Error::data(
+        "a model gives probabilities that are not finite, so that nothing can be said of it",
+    )
+    .hint("scale the inputs, or train with a lower learning rate"))
 }
 
-/// The value of each input that says nothing: the mean of the training part, which is 0 where inputs are scaled.
+/// The value of each input that says nothing: the mean of the training part, which is 0 where
+/// inputs are scaled.
 fn neutral(info: &ModelInfo, train: &Matrix) -> Vec<f32> {
     let mut means = vec![0.0f64; train.cols()];
     if info.scaler == Scaler::None {
         for row in 0..train.rows() {
             let mut values = train.row(row).to_vec();
             finish_row(&mut values, &info.inputs);
-            means.iter_mut().zip(values).for_each(|(mean, value)| *mean += f64::from(value) / train.rows() as f64);
+            means
+                .iter_mut()
+                .zip(values)
+                .for_each(|(mean, value)| *mean += f64::from(value) / train.rows() as f64);
         }
     }
     means.into_iter().map(|mean| mean as f32).collect()
@@ -197,9 +286,14 @@ fn columns(set: FeatureSet, names: &[String], frames: usize) -> (Vec<Columns>, V
     let table = features::names(set);
     let groups = features::groups(set);
     let group_of = |name: &str| {
-        let plain = name.strip_prefix("log_").filter(|plain| table.iter().any(|t| t == plain)).unwrap_or(name);
+        let plain = name
+            .strip_prefix("log_")
+            .filter(|plain| table.iter().any(|t| t == plain))
+            .unwrap_or(name);
         let place = table.iter().position(|t| t == plain);
-        place.and_then(|place| groups.iter().find(|(_, columns)| columns.contains(&place))).map_or("", |(group, _)| group.as_str())
+        place
+            .and_then(|place| groups.iter().find(|(_, columns)| columns.contains(&place)))
+            .map_or("", |(group, _)| group.as_str())
     };
     let places = |c: usize| (0..frames).map(move |frame| frame * names.len() + c);
     let mut together: Vec<Columns> = Vec::new();
@@ -208,9 +302,17 @@ fn columns(set: FeatureSet, names: &[String], frames: usize) -> (Vec<Columns>, V
         let group = group_of(name);
         match together.iter_mut().find(|columns| columns.name == group) {
             Some(columns) => columns.places.extend(places(c)),
-            None => together.push(Columns { name: group.to_owned(), group: group.to_owned(), places: places(c).collect() }),
+            None => together.push(Columns {
+                name: group.to_owned(),
+                group: group.to_owned(),
+                places: places(c).collect(),
+            }),
         }
-        single.push(Columns { name: name.clone(), group: group.to_owned(), places: places(c).collect() });
+        single.push(Columns {
+            name: name.clone(),
+            group: group.to_owned(),
+            places: places(c).collect(),
+        });
     }
     if single.len() > MOST_FEATURES {
         single.clear();

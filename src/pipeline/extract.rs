@@ -22,10 +22,15 @@ use crate::table::rowlog::RowLog;
 
 /// Name of the table of a set within the task's folder.
 pub(super) fn table_name(set: FeatureSet) -> &'static str {
-    if set.is_sequence() { "frames" } else { "features" }
+    if set.is_sequence() {
+        "frames"
+    } else {
+        "features"
+    }
 }
 
-/// Name of the table of a set among those of all stages. The first set has the name from before there were others.
+/// Name of the table of a set among those of all stages. The first set has the name from before
+/// there were others.
 pub(super) fn published_name(set: FeatureSet) -> String {
     match set {
         FeatureSet::Issa193 => "features".to_owned(),
@@ -51,7 +56,16 @@ pub(super) struct Fingerprint(blake3::Hasher);
 impl Fingerprint {
     /// Takes in the next utterance.
     pub(super) fn add(&mut self, u: &Utterance) {
-        let text = format!("{:?}\n", (&u.source.id, &u.source.path, u.source.start_s, u.source.end_s, &u.content_hash));
+        let text = format!(
+            "{:?}\n",
+            (
+                &u.source.id,
+                &u.source.path,
+                u.source.start_s,
+                u.source.end_s,
+                &u.content_hash
+            )
+        );
         self.0.update(text.as_bytes());
     }
 
@@ -69,7 +83,9 @@ pub(super) struct Extracted(pub Vec<(FeatureSet, Seen<Finished>)>);
 impl Extracted {
     /// The tables that are there.
     pub(super) fn there(&self) -> impl Iterator<Item = (FeatureSet, &Finished)> {
-        self.0.iter().filter_map(|(set, seen)| Some((*set, seen.there()?)))
+        self.0
+            .iter()
+            .filter_map(|(set, seen)| Some((*set, seen.there()?)))
     }
 
     /// The first that is not.
@@ -80,9 +96,15 @@ impl Extracted {
     /// The content of the table of a set and where it lies.
     pub(super) fn table(&self, set: FeatureSet) -> Result<Seen<Tables>> {
         match self.0.iter().find(|(of, _)| *of == set) {
-            Some((_, Seen::There(extracted))) => Ok(Seen::There((table_hash(extracted, table_name(set))?, extracted.folder.clone()))),
+            Some((_, Seen::There(extracted))) => Ok(Seen::There((
+                table_hash(extracted, table_name(set))?,
+                extracted.folder.clone(),
+            ))),
             Some((_, Seen::Later(later))) => Ok(Seen::Later(later.clone())),
-            None => Err(Error::internal(format!("there is no table of the set `{}`", set.name()))),
+            None => Err(Error::internal(format!(
+                "there is no table of the set `{}`",
+                set.name()
+            ))),
         }
     }
 }
@@ -91,18 +113,30 @@ fn meta(settings: SetSettings) -> table::Meta {
     table::Meta::from([
         ("ser.feature_set".into(), settings.set.name().into()),
         ("ser.profile".into(), settings.profile.name().into()),
-        ("ser.feature_code_version".into(), settings.set.code_version().to_string()),
+        (
+            "ser.feature_code_version".into(),
+            settings.set.code_version().to_string(),
+        ),
     ])
 }
 
 /// Writes the table of a set; utterances without features are set aside.
-pub(super) fn extract(set: FeatureSet, ingested: &Ingested, root: &Path, workers: &Workers, rows: &Rows, context: &Context) -> Result<()> {
+pub(super) fn extract(
+    set: FeatureSet,
+    ingested: &Ingested,
+    root: &Path,
+    workers: &Workers,
+    rows: &Rows,
+    context: &Context,
+) -> Result<()> {
     let settings = workers.settings().of(set);
     let mut log = rows.take(settings)?;
     let failed = complete(set, ingested, root, workers, &mut log, context)?;
     // The table comes next, on a thread whose heap has the room that its extractor leaves.
     workers.rest();
-    workers.pool().install(|| write(ingested, settings, &mut log, &failed, context))?;
+    workers
+        .pool()
+        .install(|| write(ingested, settings, &mut log, &failed, context))?;
     log.compact()
 }
 
@@ -114,7 +148,11 @@ pub(super) enum Writer {
 
 impl Writer {
     /// Begins the table; `more` stands in its meta beside how the features are made.
-    pub(super) fn new<const N: usize>(folder: &Path, settings: SetSettings, more: [(&str, String); N]) -> Writer {
+    pub(super) fn new<const N: usize>(
+        folder: &Path,
+        settings: SetSettings,
+        more: [(&str, String); N],
+    ) -> Writer {
         let (names, mut meta) = (features::names(settings.set), meta(settings));
         meta.extend(more.map(|(key, text)| (key.to_owned(), text)));
         match settings.set.is_sequence() {
@@ -159,7 +197,13 @@ pub(super) fn ids(set: FeatureSet, folder: &Path) -> Result<Vec<String>> {
 }
 
 /// Copies rows from the log into the table.
-fn write(ingested: &Ingested, settings: SetSettings, log: &mut RowLog, failed: &BTreeMap<String, String>, context: &Context) -> Result<()> {
+fn write(
+    ingested: &Ingested,
+    settings: SetSettings,
+    log: &mut RowLog,
+    failed: &BTreeMap<String, String>,
+    context: &Context,
+) -> Result<()> {
     let mut table = Writer::new(context.folder, settings, []);
     let mut set_aside: Vec<SetAside> = Vec::new();
     let mut row = Vec::new();
@@ -170,14 +214,24 @@ fn write(ingested: &Ingested, settings: SetSettings, log: &mut RowLog, failed: &
                 table.push(&u.source.id, &u.content_hash, &row)?;
             } else {
                 let detail = failed.get(&u.content_hash).cloned().unwrap_or_default();
-                set_aside.push(SetAside { path: u.source.path, reason: crate::corpus::Reason::BadAudio, detail });
+                set_aside.push(SetAside {
+                    path: u.source.path,
+                    reason: crate::corpus::Reason::BadAudio,
+                    detail,
+                });
             }
         }
     }
     if table.rows() == 0 {
-        let first = set_aside.first().map(|s| format!("; the first: {}: {}", s.path, s.detail)).unwrap_or_default();
-        return Err(Error::data(format!("no features could be computed for any of the {} recordings{first}", ingested.summary.utterances))
-            .hint("check that the recordings are long enough and not damaged"));
+        let first = set_aside
+            .first()
+            .map(|s| format!("; the first: {}: {}", s.path, s.detail))
+            .unwrap_or_default();
+        return Err(Error::data(format!(
+            "no features could be computed for any of the {} recordings{first}",
+            ingested.summary.utterances
+        ))
+        .hint("check that the recordings are long enough and not damaged"));
     }
     table.finish()?;
     write_atomically(&context.folder.join(SET_ASIDE), &to_json(&set_aside)?)
@@ -226,7 +280,10 @@ fn complete(
         for u in batch? {
             missing.passed += 1;
             let sound = sound(&u.content_hash)?;
-            if !missing.log.contains(&sound) && !missing.failed.contains_key(&u.content_hash) && sounds.insert(sound) {
+            if !missing.log.contains(&sound)
+                && !missing.failed.contains_key(&u.content_hash)
+                && sounds.insert(sound)
+            {
                 waiting.push(u);
             }
             if waiting.len() == CHUNK {
@@ -244,7 +301,13 @@ impl Missing<'_> {
     /// Computes the rows of some utterances with different sounds and appends them to the log.
     fn compute(&mut self, utterances: &[Utterance]) -> Result<()> {
         let sources: Vec<&Source> = utterances.iter().map(|u| &u.source).collect();
-        let (set, workers, context, total, extracted) = (self.set, self.workers, self.context, self.total, &self.extracted);
+        let (set, workers, context, total, extracted) = (
+            self.set,
+            self.workers,
+            self.context,
+            self.total,
+            &self.extracted,
+        );
         let before = self.passed - utterances.len() as u64;
         let done = AtomicU64::new(before);
         let row = |i: usize, sound: Result<&Sound>| -> Result<Vec<f32>> {
@@ -257,7 +320,12 @@ impl Missing<'_> {
             });
             let now = done.fetch_add(1, Ordering::Relaxed) + 1;
             if now.is_multiple_of(8) || now == before + utterances.len() as u64 {
-                context.progress(now, total, "files", format!("{} extracted", extracted.load(Ordering::Relaxed)));
+                context.progress(
+                    now,
+                    total,
+                    "files",
+                    format!("{} extracted", extracted.load(Ordering::Relaxed)),
+                );
             }
             row
         };
@@ -267,17 +335,24 @@ impl Missing<'_> {
         for (u, row) in utterances.iter().zip(rows) {
             match row {
                 Some(Ok(row)) => computed.push((sound(&u.content_hash)?, row)),
-                // Ingest could read it a moment ago: that is no property of the recording, and nothing may be published that leaves it out.
+                // Ingest could read it a moment ago: that is no property of the recording, and
+                // nothing may be published that leaves it out.
                 Some(Err(error)) if error.kind() != Kind::Data => {
-                    stopped = stopped.and(Err(error.hint("run the same command again: what was computed is kept")));
+                    stopped = stopped.and(Err(
+                        error.hint("run the same command again: what was computed is kept")
+                    ));
                 }
                 Some(Err(error)) => {
-                    self.failed.insert(u.content_hash.clone(), bad_audio(&u.source, self.root, &error).detail);
+                    self.failed.insert(
+                        u.content_hash.clone(),
+                        bad_audio(&u.source, self.root, &error).detail,
+                    );
                 }
                 None => {}
             }
         }
-        self.log.append(computed.iter().map(|(sound, row)| (sound, row.as_slice())))?;
+        self.log
+            .append(computed.iter().map(|(sound, row)| (sound, row.as_slice())))?;
         stopped
     }
 }

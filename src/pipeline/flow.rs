@@ -1,4 +1,5 @@
-//! The order of the stages; `plan` and `run` are the same walk, so that what runs is what was planned.
+//! The order of the stages; `plan` and `run` are the same walk, so that what runs is what was
+//! planned.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -56,7 +57,12 @@ pub struct Outcome {
 ///
 /// # Errors
 /// As [`run`], as far as they can be known beforehand.
-pub fn plan(pipeline: &Pipeline, options: &Options, cancel: &Cancel, observer: &dyn Observer) -> Result<Vec<PlanLine>> {
+pub fn plan(
+    pipeline: &Pipeline,
+    options: &Options,
+    cancel: &Cancel,
+    observer: &dyn Observer,
+) -> Result<Vec<PlanLine>> {
     origin::check(pipeline, options)?;
     let walk = Walk::new(pipeline, options, cancel, observer, Mode::Plan)?;
     walk.run()?;
@@ -66,16 +72,35 @@ pub fn plan(pipeline: &Pipeline, options: &Options, cancel: &Cancel, observer: &
 /// Runs a pipeline up to the chosen stage.
 ///
 /// # Errors
-/// Whatever stops all experiments: a missing corpus ([`Kind::Missing`], after a report that says so was written), unusable data, a file
-/// system that refuses, an interruption, and with [`crate::orchestrator::Limits::keep_going`] off the first failure. What fails for one
-/// experiment alone is in the outcome.
-pub fn run(pipeline: &Pipeline, options: &Options, cancel: &Cancel, observer: &dyn Observer) -> Result<Outcome> {
-    observer.observe(Event::PipelineStarted { pipeline: pipeline.full_name() });
+/// Whatever stops all experiments: a missing corpus ([`Kind::Missing`], after a report that says so
+/// was written), unusable data, a file system that refuses, an interruption, and with
+/// [`crate::orchestrator::Limits::keep_going`] off the first failure. What fails for one experiment
+/// alone is in the outcome.
+pub fn run(
+    pipeline: &Pipeline,
+    options: &Options,
+    cancel: &Cancel,
+    observer: &dyn Observer,
+) -> Result<Outcome> {
+    observer.observe(Event::PipelineStarted {
+        pipeline: pipeline.full_name(),
+    });
     let walk = Walk::new(pipeline, options, cancel, observer, Mode::Run)?;
     let own = lock(options, walk.store.root(), cancel, observer)?;
     // Reports may be shared by runs with stores of their own.
     let _reports = (options.until == Stage::Report)
-        .then(|| lock(options, &options.reports_dir.join(report::LOCKS).join("pipelines").join(pipeline.full_name()), cancel, observer))
+        .then(|| {
+            lock(
+                options,
+                &options
+                    .reports_dir
+                    .join(report::LOCKS)
+                    .join("pipelines")
+                    .join(pipeline.full_name()),
+                cancel,
+                observer,
+            )
+        })
         .transpose()?;
     origin::check(pipeline, options)?;
     walk.store.sweep()?;
@@ -84,7 +109,10 @@ pub fn run(pipeline: &Pipeline, options: &Options, cancel: &Cancel, observer: &d
     }
     match told_of_loss(walk.run(), &own, walk.store.root()) {
         Err(error) if error.kind() == Kind::Missing && options.until == Stage::Report => {
-            let hint = error.hint_text().map(|h| format!(" ({h})")).unwrap_or_default();
+            let hint = error
+                .hint_text()
+                .map(|h| format!(" ({h})"))
+                .unwrap_or_default();
             report::write_missing(&walk, format!("{error}{hint}"))?;
             Err(error)
         }
@@ -92,14 +120,30 @@ pub fn run(pipeline: &Pipeline, options: &Options, cancel: &Cancel, observer: &d
     }
 }
 
-/// Runs one training by its id, without the store's lock and beside other processes that do the same: what comes before it has to be there,
-/// and nothing is put under a stable name. Returns whether there is such a training.
+/// Runs one training by its id, without the store's lock and beside other processes that do the
+/// same: what comes before it has to be there, and nothing is put under a stable name. Returns
+/// whether there is such a training.
 ///
 /// # Errors
 /// [`Kind::Missing`] where what comes before it is not there; whatever the training returns.
-pub fn work(pipeline: &Pipeline, options: &Options, task: &str, cancel: &Cancel, observer: &dyn Observer) -> Result<bool> {
-    let options = Options { until: Stage::Train, ..options.clone() };
-    let walk = Walk::new(pipeline, &options, cancel, observer, Mode::Only(task.to_owned()))?;
+pub fn work(
+    pipeline: &Pipeline,
+    options: &Options,
+    task: &str,
+    cancel: &Cancel,
+    observer: &dyn Observer,
+) -> Result<bool> {
+    let options = Options {
+        until: Stage::Train,
+        ..options.clone()
+    };
+    let walk = Walk::new(
+        pipeline,
+        &options,
+        cancel,
+        observer,
+        Mode::Only(task.to_owned()),
+    )?;
     walk.run()?;
     Ok(walk.found())
 }
@@ -109,7 +153,14 @@ fn told_of_loss(result: Result<Outcome>, lock: &Lock, root: &Path) -> Result<Out
     let told = |error: Error| match error.kind() {
         Kind::Interrupted | Kind::TimedOut | Kind::Busy => error,
         _ => {
-            let told = Error::new(Kind::Io, format!("{} was removed while the run was working in it", root.display())).because(error);
+            let told = Error::new(
+                Kind::Io,
+                format!(
+                    "{} was removed while the run was working in it",
+                    root.display()
+                ),
+            )
+            .because(error);
             told.hint("run the same command again; the cache may be removed while nothing runs")
         }
     };
@@ -117,12 +168,24 @@ fn told_of_loss(result: Result<Outcome>, lock: &Lock, root: &Path) -> Result<Out
         return result;
     }
     let outcome = result.map_err(told)?;
-    Ok(Outcome { failures: outcome.failures.into_iter().map(told).collect(), ..outcome })
+    Ok(Outcome {
+        failures: outcome.failures.into_iter().map(told).collect(),
+        ..outcome
+    })
 }
 
 /// The lock of a folder, at once or as soon as it is free.
-pub(super) fn lock(options: &Options, folder: &std::path::Path, cancel: &Cancel, observer: &dyn Observer) -> Result<Lock> {
-    if options.wait { Lock::wait(folder, &options.owner, cancel, observer) } else { Lock::take(folder, &options.owner) }
+pub(super) fn lock(
+    options: &Options,
+    folder: &std::path::Path,
+    cancel: &Cancel,
+    observer: &dyn Observer,
+) -> Result<Lock> {
+    if options.wait {
+        Lock::wait(folder, &options.owner, cancel, observer)
+    } else {
+        Lock::take(folder, &options.owner)
+    }
 }
 
 impl<'a> Walk<'a> {
@@ -136,25 +199,54 @@ impl<'a> Walk<'a> {
             ));
         }
         // Tables need no experiment.
-        let chosen = if self.options.until > Stage::Features { self.pipeline.select(&self.options.experiments)? } else { vec![] };
+        let chosen = if self.options.until > Stage::Features {
+            self.pipeline.select(&self.options.experiments)?
+        } else {
+            vec![]
+        };
         if self.planning() && listing::must_generate(self.pipeline) {
             self.line("generate", vec![], Decision::Run, vec![self.why_generate()]);
             let certain = !self.store.has_run("ingest");
-            self.foretell_all(&chosen, &Later { task: "generate".into(), certain }, true, None, None)?;
+            self.foretell_all(
+                &chosen,
+                &Later {
+                    task: "generate".into(),
+                    certain,
+                },
+                true,
+                None,
+                None,
+            )?;
             return Ok(outcome);
         }
         if self.mode == Mode::Run {
             // Recordings may be shared by pipelines.
             let _lock = listing::must_generate(self.pipeline)
-                .then(|| lock(self.options, &self.options.data_dir.join("cache"), self.cancel, self.observer))
+                .then(|| {
+                    lock(
+                        self.options,
+                        &self.options.data_dir.join("cache"),
+                        self.cancel,
+                        self.observer,
+                    )
+                })
                 .transpose()?;
-            listing::generate(self.pipeline, self.workers.pool(), self.why_generate(), self.cancel, self.observer)?;
+            listing::generate(
+                self.pipeline,
+                self.workers.pool(),
+                self.why_generate(),
+                self.cancel,
+                self.observer,
+            )?;
         }
         let (whole, sources) = match self.ingest()? {
             (Seen::There(finished), sources) => match Ingested::of(finished) {
                 Ok(ingested) => (ingested, sources),
                 Err(_) if self.planning() => {
-                    let later = Later { task: "ingest".into(), certain: false };
+                    let later = Later {
+                        task: "ingest".into(),
+                        certain: false,
+                    };
                     self.foretell_all(&chosen, &later, false, Some(&sources), None)?;
                     return Ok(outcome);
                 }
@@ -174,7 +266,11 @@ impl<'a> Walk<'a> {
         };
         drop(sources);
         let ingested = windowed.as_ref().unwrap_or(&whole);
-        let tables = self.options.data_dir.join("tables").join(self.pipeline.full_name());
+        let tables = self
+            .options
+            .data_dir
+            .join("tables")
+            .join(self.pipeline.full_name());
         let mut publication = self.publication();
         publication.table(&tables, &ingested.finished, ingest::UTTERANCES)?;
         if self.options.until == Stage::Ingest {
@@ -185,27 +281,50 @@ impl<'a> Walk<'a> {
         let extracted = self.extract(ingested).map_err(distrusted)?;
         let mut late: Vec<SetAside> = Vec::new();
         for (set, extracted) in extracted.there() {
-            let aside = ingest::from_json::<Vec<SetAside>>(&extracted.path(extract::SET_ASIDE)).or_else(|e| self.excuse(e))?;
+            let aside = ingest::from_json::<Vec<SetAside>>(&extracted.path(extract::SET_ASIDE))
+                .or_else(|e| self.excuse(e))?;
             let known = late.len();
             late.extend(aside);
             // What one set says of a recording is enough.
             let (before, after) = late.split_at(known);
-            let new: Vec<SetAside> = after.iter().filter(|one| !before.iter().any(|b| b.path == one.path)).cloned().collect();
+            let new: Vec<SetAside> = after
+                .iter()
+                .filter(|one| !before.iter().any(|b| b.path == one.path))
+                .cloned()
+                .collect();
             late.truncate(known);
             late.extend(new);
-            publication.table_as(&tables, extracted, extract::table_name(set), &extract::published_name(set))?;
+            publication.table_as(
+                &tables,
+                extracted,
+                extract::table_name(set),
+                &extract::published_name(set),
+            )?;
         }
-        for set in FeatureSet::ALL.into_iter().filter(|set| !self.pipeline.features.sets.contains(set)) {
+        for set in FeatureSet::ALL
+            .into_iter()
+            .filter(|set| !self.pipeline.features.sets.contains(set))
+        {
             publication.without_table(&tables, &extract::published_name(set));
         }
         let augmented = self.augment(ingested, &chosen).map_err(distrusted)?;
         for (set, done) in augmented.there() {
             for variant in Variant::ALL {
-                publication.table_as(&tables, done, &augment::output_name(set, variant), &augment::variant_name(set, variant))?;
+                publication.table_as(
+                    &tables,
+                    done,
+                    &augment::output_name(set, variant),
+                    &augment::variant_name(set, variant),
+                )?;
             }
         }
-        for set in FeatureSet::ALL.into_iter().filter(|set| !augmented.knows(*set)) {
-            Variant::ALL.iter().for_each(|variant| publication.without_table(&tables, &augment::variant_name(set, *variant)));
+        for set in FeatureSet::ALL
+            .into_iter()
+            .filter(|set| !augmented.knows(*set))
+        {
+            Variant::ALL.iter().for_each(|variant| {
+                publication.without_table(&tables, &augment::variant_name(set, *variant))
+            });
         }
         if self.mode == Mode::Run {
             // Tables are there for people even if no experiment comes to an end.
@@ -225,23 +344,31 @@ impl<'a> Walk<'a> {
             self.publish(&publication, audited.later())?;
             return Ok(outcome);
         }
-        // From here on everything is in memory: a split looks at all utterances, and a training at all features.
+        // From here on everything is in memory: a split looks at all utterances, and a training at
+        // all features.
         let utterances = usable(ingested, &extracted, self.planning())?;
         let unit = Unit::of(self.pipeline);
         if self.mode == Mode::Run {
-            for condition in report::conditions(&utterances).iter().filter(|condition| condition.leaks()) {
+            for condition in report::conditions(&utterances)
+                .iter()
+                .filter(|condition| condition.leaks())
+            {
                 self.observer.warn(condition.warning());
             }
         }
         let pairs = match &audited {
-            Seen::There(done) => Some(table::duplicates::read(&audit::path(&done.folder)).or_else(|e| self.excuse(e))?),
+            Seen::There(done) => Some(
+                table::duplicates::read(&audit::path(&done.folder)).or_else(|e| self.excuse(e))?,
+            ),
             Seen::Later(_) => None,
         };
         let whole = unit.whole(&utterances).0;
         let found = pairs.as_deref().unwrap_or_default();
         let across_speakers = across_speakers(&whole, found);
         if self.mode == Mode::Run {
-            doubts(&whole, found).into_iter().for_each(|doubt| self.observer.warn(doubt));
+            doubts(&whole, found)
+                .into_iter()
+                .for_each(|doubt| self.observer.warn(doubt));
         }
         drop(whole);
         let data = Data {
@@ -252,7 +379,9 @@ impl<'a> Walk<'a> {
             extracted: &extracted,
             augmented: &augmented,
             audited: &audited,
-            copies: pairs.as_ref().map(|pairs| audit::groups(&utterances, unit, pairs)),
+            copies: pairs
+                .as_ref()
+                .map(|pairs| audit::groups(&utterances, unit, pairs)),
             pairs: pairs.unwrap_or_default(),
             across_speakers,
         };
@@ -263,7 +392,14 @@ impl<'a> Walk<'a> {
         if self.options.until == Stage::Report {
             self.explain(&mut experiments, &data, &mut outcome)?;
         }
-        self.bring_together(ingested, &data, late, experiments, publication, &mut outcome)?;
+        self.bring_together(
+            ingested,
+            &data,
+            late,
+            experiments,
+            publication,
+            &mut outcome,
+        )?;
         Ok(outcome)
     }
 
@@ -278,28 +414,56 @@ impl<'a> Walk<'a> {
         outcome: &mut Outcome,
     ) -> Result<()> {
         let options = self.options;
-        let open = data.extracted.later().or(data.augmented.later()).or(data.audited.later());
-        let mut open: Option<Later> = open.cloned().or_else(|| experiments.iter().find_map(|one| one.later.clone()));
-        let tables = options.data_dir.join("tables").join(self.pipeline.full_name());
+        let open = data
+            .extracted
+            .later()
+            .or(data.augmented.later())
+            .or(data.audited.later());
+        let mut open: Option<Later> = open
+            .cloned()
+            .or_else(|| experiments.iter().find_map(|one| one.later.clone()));
+        let tables = options
+            .data_dir
+            .join("tables")
+            .join(self.pipeline.full_name());
         match self.tables(&experiments, data, open.as_ref())? {
             Some(Seen::There(done)) => {
                 publication.all(&tables, &done, &[])?;
-                let others =
-                    [split::SPLITS, LEAKAGE, train::PREDICTIONS, evaluate::METRICS].into_iter().filter(|name| done.hash(name).is_err());
+                let others = [
+                    split::SPLITS,
+                    LEAKAGE,
+                    train::PREDICTIONS,
+                    evaluate::METRICS,
+                ]
+                .into_iter()
+                .filter(|name| done.hash(name).is_err());
                 publication.without(others.map(|name| tables.join(name)));
             }
             Some(Seen::Later(later)) => open = open.or(Some(later)),
             None => {}
         }
-        let models = options.data_dir.join("models").join(self.pipeline.full_name());
+        let models = options
+            .data_dir
+            .join("models")
+            .join(self.pipeline.full_name());
         for one in experiments.iter().filter(|one| one.complete()) {
             let doubts = data.doubts(self.pipeline);
-            let speakers = one.folds.as_ref().map_or(TestSpeakers::Unknown, |folds| folds.speakers(&doubts, None));
-            let tested = Tested { speakers, guessed: doubts.guessed.to_vec() };
+            let speakers = one
+                .folds
+                .as_ref()
+                .map_or(TestSpeakers::Unknown, |folds| folds.speakers(&doubts, None));
+            let tested = Tested {
+                speakers,
+                guessed: doubts.guessed.to_vec(),
+            };
             publication.models(&models.join(&one.experiment.name), &one.trained, &tested)?;
         }
         // No model stays of an experiment that is gone or has failed with its present settings.
-        let failed = |name: &str| experiments.iter().any(|one| one.experiment.name == name && one.failed.is_some());
+        let failed = |name: &str| {
+            experiments
+                .iter()
+                .any(|one| one.experiment.name == name && one.failed.is_some())
+        };
         let known = |name: &str| self.pipeline.experiments.iter().any(|e| e.name == name);
         publication.without_below(&models, |name| failed(name) || !known(name));
         if options.until == Stage::Report {
@@ -312,18 +476,37 @@ impl<'a> Walk<'a> {
         }
         self.publish(&publication, open.as_ref())?;
         if self.mode == Mode::Run {
-            outcome.results = report::sections(self.pipeline, &experiments, data)?.iter().map(ExperimentLine::of).collect();
+            outcome.results = report::sections(self.pipeline, &experiments, data)?
+                .iter()
+                .map(ExperimentLine::of)
+                .collect();
             if options.until == Stage::Report {
-                let names: Vec<&str> = self.pipeline.experiments.iter().map(|e| e.name.as_str()).collect();
+                let names: Vec<&str> = self
+                    .pipeline
+                    .experiments
+                    .iter()
+                    .map(|e| e.name.as_str())
+                    .collect();
                 for stage in [Stage::Split, Stage::Train, Stage::Evaluate, Stage::Explain] {
                     self.store.forget_others(stage.name(), &names)?;
                 }
-                let augmented = FeatureSet::ALL
+                let augmented = FeatureSet::ALL.into_iter().filter(|set| {
+                    self.pipeline
+                        .experiments
+                        .iter()
+                        .any(|e| e.inputs.set == *set && !e.augment.is_empty())
+                });
+                let ids = self
+                    .features()
                     .into_iter()
-                    .filter(|set| self.pipeline.experiments.iter().any(|e| e.inputs.set == *set && !e.augment.is_empty()));
-                let ids = self.features().into_iter().chain(augmented.map(augment::id));
-                let names: Vec<String> = ids.filter_map(|id| Some(id.split_once('/')?.1.to_owned())).collect();
-                self.store.forget_others(Stage::Features.name(), &names.iter().map(String::as_str).collect::<Vec<_>>())?;
+                    .chain(augmented.map(augment::id));
+                let names: Vec<String> = ids
+                    .filter_map(|id| Some(id.split_once('/')?.1.to_owned()))
+                    .collect();
+                self.store.forget_others(
+                    Stage::Features.name(),
+                    &names.iter().map(String::as_str).collect::<Vec<_>>(),
+                )?;
                 outcome.steps = report::steps(self.pipeline, &experiments);
                 report::write_run(self.pipeline, &outcome.steps, options)?;
                 report::write_index(options, self.cancel, self.observer)?;
@@ -338,16 +521,33 @@ impl<'a> Walk<'a> {
             Mode::Run => {
                 self.put(publication)?;
                 self.end_publication();
-                publication.others()?.into_iter().for_each(|line| self.observer.note(line));
+                publication
+                    .others()?
+                    .into_iter()
+                    .for_each(|line| self.observer.note(line));
             }
             Mode::Plan => {
-                let problems = self.workers.pool().install(|| publication.problems(&self.store))?;
+                let problems = self
+                    .workers
+                    .pool()
+                    .install(|| publication.problems(&self.store))?;
                 let after = self.ends();
                 match open {
                     _ if !problems.is_empty() => self.line(PUBLISH, after, Decision::Run, problems),
                     Some(open) => {
-                        let decision = if open.certain { Decision::Run } else { Decision::Maybe };
-                        self.line(PUBLISH, after, decision, vec![Why::Upstream { task: open.task.clone() }]);
+                        let decision = if open.certain {
+                            Decision::Run
+                        } else {
+                            Decision::Maybe
+                        };
+                        self.line(
+                            PUBLISH,
+                            after,
+                            decision,
+                            vec![Why::Upstream {
+                                task: open.task.clone(),
+                            }],
+                        );
                     }
                     None => self.line(PUBLISH, after, Decision::Keep, vec![]),
                 }
@@ -361,7 +561,13 @@ impl<'a> Walk<'a> {
     fn ends(&self) -> Vec<String> {
         let last: &[&str] = match self.options.until {
             Stage::Ingest => return vec![self.utterances().to_owned()],
-            Stage::Features => return self.features().into_iter().chain(self.augmenting(&[]).into_iter().map(augment::id)).collect(),
+            Stage::Features => {
+                return self
+                    .features()
+                    .into_iter()
+                    .chain(self.augmenting(&[]).into_iter().map(augment::id))
+                    .collect();
+            }
             Stage::Audit => &["audit"],
             Stage::Report => &["tables", "report"],
             _ => &["tables"],
@@ -371,14 +577,21 @@ impl<'a> Walk<'a> {
 
     fn why_generate(&self) -> Why {
         match self.store.has_run("ingest") {
-            true => Why::Output { path: "the generated recordings".into(), problem: "differs" },
+            true => Why::Output {
+                path: "the generated recordings".into(),
+                problem: "differs",
+            },
             false => Why::NeverRan,
         }
     }
 
     /// A preview lacks what only a run leaves behind.
     fn excuse<T: Default>(&self, error: Error) -> Result<T> {
-        if self.planning() { Ok(T::default()) } else { Err(error) }
+        if self.planning() {
+            Ok(T::default())
+        } else {
+            Err(error)
+        }
     }
 
     /// A few lines for people about what was found.
@@ -386,18 +599,32 @@ impl<'a> Walk<'a> {
         let (listing, summary) = (&ingested.listing, &ingested.summary);
         let minutes = summary.duration_s / 60.0;
         let usable = (summary.utterances as usize).saturating_sub(late.len());
-        let what = Unit::of(self.pipeline).describe().unwrap_or_else(|| "utterances".to_owned());
-        self.observer.note(format!("{}: {usable} {what}, {minutes:.1} minutes", listing.corpus));
+        let what = Unit::of(self.pipeline)
+            .describe()
+            .unwrap_or_else(|| "utterances".to_owned());
+        self.observer.note(format!(
+            "{}: {usable} {what}, {minutes:.1} minutes",
+            listing.corpus
+        ));
         if let Some(expected) = listing.expected.as_ref().filter(|e| e.utterances != usable) {
-            self.observer.note(format!("       {usable} of {} utterances ({})", expected.utterances, expected.source));
+            self.observer.note(format!(
+                "       {usable} of {} utterances ({})",
+                expected.utterances, expected.source
+            ));
         }
-        listing.warnings.iter().for_each(|warning| self.observer.warn(warning.clone()));
+        listing
+            .warnings
+            .iter()
+            .for_each(|warning| self.observer.warn(warning.clone()));
         let mut reasons: BTreeMap<&str, (usize, &SetAside)> = BTreeMap::new();
         for one in listing.set_aside.iter().chain(late) {
             reasons.entry(one.reason.describe()).or_insert((0, one)).0 += 1;
         }
         for (reason, (count, first)) in reasons {
-            let line = format!("set aside: {count} ({reason}), such as {}: {}", first.path, first.detail);
+            let line = format!(
+                "set aside: {count} ({reason}), such as {}: {}",
+                first.path, first.detail
+            );
             // So many that the corpus is hardly what was meant: told even where little is.
             if first.reason.is_mistake() && count * MANY_SET_ASIDE > usable {
                 self.observer.warn(line);
@@ -405,8 +632,15 @@ impl<'a> Walk<'a> {
                 self.observer.note(format!("       {line}"));
             }
         }
-        for one in listing.set_aside.iter().chain(late).filter(|s| s.reason == crate::corpus::Reason::BadAudio).take(5) {
-            self.observer.warn(format!("{} is set aside: {}", one.path, one.detail));
+        for one in listing
+            .set_aside
+            .iter()
+            .chain(late)
+            .filter(|s| s.reason == crate::corpus::Reason::BadAudio)
+            .take(5)
+        {
+            self.observer
+                .warn(format!("{} is set aside: {}", one.path, one.detail));
         }
     }
 }
@@ -418,7 +652,8 @@ fn usable(ingested: &Ingested, extracted: &Extracted, planning: bool) -> Result<
         match extract::ids(set, &extracted.folder) {
             // Where outputs are damaged, a plan takes them for whole: they will be again.
             Err(_) if planning => {
-                let late: Vec<SetAside> = ingest::from_json(&extracted.path(extract::SET_ASIDE)).unwrap_or_default();
+                let late: Vec<SetAside> =
+                    ingest::from_json(&extracted.path(extract::SET_ASIDE)).unwrap_or_default();
                 utterances.retain(|u| !late.iter().any(|one| one.path == u.source.path));
             }
             read => {

@@ -19,7 +19,9 @@ use super::suspects::Suspects;
 use super::workers::{BYTES_PER_SECOND, Workers};
 use crate::audio::{Budget, Remark, Sound, memory_needed};
 use crate::config::CorpusKind;
-use crate::corpus::{Listing, Originals, Reason, SetAside, Source, Sources, Subset, Utterance, originals};
+use crate::corpus::{
+    Listing, Originals, Reason, SetAside, Source, Sources, Subset, Utterance, originals,
+};
 use crate::error::{Error, Kind, Result};
 use crate::features::FeatureSet;
 use crate::files::{hash_bytes, read, write_atomically};
@@ -55,8 +57,9 @@ pub(super) struct Ingested {
 }
 
 impl Ingested {
-    /// The hash of which utterances are too long for the memory that may be used, where there are any: with more memory their features are
-    /// not excluded, so that what was made without them is no longer up to date.
+    /// The hash of which utterances are too long for the memory that may be used, where there are
+    /// any: with more memory their features are not excluded, so that what was made without them is
+    /// no longer up to date.
     ///
     /// # Errors
     /// Where the table of utterances cannot be read.
@@ -67,7 +70,10 @@ impl Ingested {
         }
         let mut ids = String::new();
         for batch in table::utterances::stream(&self.finished.folder) {
-            for u in batch?.into_iter().filter(|u| budget.refuses(u.n_samples, u.sample_rate)) {
+            for u in batch?
+                .into_iter()
+                .filter(|u| budget.refuses(u.n_samples, u.sample_rate))
+            {
                 ids.push_str(&u.source.id);
                 ids.push('\n');
             }
@@ -77,8 +83,15 @@ impl Ingested {
 
     /// Reads what stands beside the table of utterances.
     pub(super) fn of(finished: Finished) -> Result<Ingested> {
-        let (summary, listing) = (from_json(&finished.path(SUMMARY))?, from_json(&finished.path(LISTING))?);
-        Ok(Ingested { finished, summary, listing })
+        let (summary, listing) = (
+            from_json(&finished.path(SUMMARY))?,
+            from_json(&finished.path(LISTING))?,
+        );
+        Ok(Ingested {
+            finished,
+            summary,
+            listing,
+        })
     }
 }
 
@@ -96,19 +109,35 @@ pub(super) struct Corpus<'a> {
 /// What is known of the recordings of a corpus, or of its parts, as they were published.
 pub(super) fn published(kind: &CorpusKind) -> Vec<&'static Originals> {
     match kind {
-        CorpusKind::Joined { parts, .. } => parts.iter().filter_map(|part| originals(part.kind.name())).collect(),
+        CorpusKind::Joined { parts, .. } => parts
+            .iter()
+            .filter_map(|part| originals(part.kind.name()))
+            .collect(),
         kind => originals(kind.name()).into_iter().collect(),
     }
 }
 
-/// Probes every listed recording; unusable ones are set aside. With `features`, those of what is opened are computed on the way, so that the
-/// features stage need not decode it again.
-pub(super) fn ingest(corpus: &Corpus, mut probes: Probes, workers: &Workers, features: Option<&Rows>, context: &Context) -> Result<()> {
+/// Probes every listed recording; unusable ones are set aside. With `features`, those of what is
+/// opened are computed on the way, so that the features stage need not decode it again.
+pub(super) fn ingest(
+    corpus: &Corpus,
+    mut probes: Probes,
+    workers: &Workers,
+    features: Option<&Rows>,
+    context: &Context,
+) -> Result<()> {
     if let Some(warning) = workers.suspects().and_then(Suspects::warning) {
         context.warn(warning);
     }
     let logs = features.map_or(Ok(vec![]), |rows| rows.take_all(workers.settings()))?;
-    let mut look = Look::new(corpus.root, corpus.published.clone(), workers, logs, corpus.sources.len(), context);
+    let mut look = Look::new(
+        corpus.root,
+        corpus.published.clone(),
+        workers,
+        logs,
+        corpus.sources.len(),
+        context,
+    );
     let mut taken = Taken::new(context.folder, &corpus.listing.corpus);
     // Which stay is only known of all of them together.
     let mut candidates: Vec<Utterance> = Vec::new();
@@ -130,9 +159,11 @@ pub(super) fn ingest(corpus: &Corpus, mut probes: Probes, workers: &Workers, fea
                         None => taken.push(utterance)?,
                     }
                 }
-                // What can be opened again by now is no property of the recording: nothing may be published that leaves it out.
+                // What can be opened again by now is no property of the recording: nothing may be
+                // published that leaves it out.
                 Some(Err(error))
-                    if error.kind() == Kind::Interrupted || error.kind() == Kind::Io && opens(&corpus.root.join(&source.path)) =>
+                    if error.kind() == Kind::Interrupted
+                        || error.kind() == Kind::Io && opens(&corpus.root.join(&source.path)) =>
                 {
                     failed.get_or_insert(error);
                 }
@@ -152,12 +183,21 @@ pub(super) fn ingest(corpus: &Corpus, mut probes: Probes, workers: &Workers, fea
     if let Some(subset) = corpus.subset.filter(|_| !candidates.is_empty()) {
         set_aside.extend(taken.subset(subset, candidates)?);
     }
-    let Taken { table, mut summary, sounds } = taken;
+    let Taken {
+        table,
+        mut summary,
+        sounds,
+    } = taken;
     set_aside.sort_by(|a, b| (&a.path, a.reason).cmp(&(&b.path, b.reason)));
     if summary.utterances == 0 {
-        let first = set_aside.iter().find(|one| one.reason == Reason::BadAudio).or(set_aside.first());
+        let first = set_aside
+            .iter()
+            .find(|one| one.reason == Reason::BadAudio)
+            .or(set_aside.first());
         let hint = hint(first.map_or("", |first| &first.detail));
-        let first = first.map(|s| format!("; the first: {}: {}", s.path, s.detail)).unwrap_or_default();
+        let first = first
+            .map(|s| format!("; the first: {}: {}", s.path, s.detail))
+            .unwrap_or_default();
         return Err(Error::data(format!(
             "none of the {} recordings under {} is usable{first}",
             corpus.sources.len(),
@@ -168,7 +208,11 @@ pub(super) fn ingest(corpus: &Corpus, mut probes: Probes, workers: &Workers, fea
     table.finish()?;
     probes.finish()?;
     summary.sounds = sounds.finish();
-    let mut listing = Listing { set_aside, sources: vec![], ..corpus.listing.clone() };
+    let mut listing = Listing {
+        set_aside,
+        sources: vec![],
+        ..corpus.listing.clone()
+    };
     for (remark, said) in remarked.said() {
         if remark.is_warning() {
             listing.warnings.push(said);
@@ -206,14 +250,24 @@ impl Remarked {
         }
         self.last.clone_from(&source.path);
         for remark in probe.remarks.iter() {
-            self.counts.entry(remark).or_insert_with(|| (0, source.path.clone())).0 += 1;
+            self.counts
+                .entry(remark)
+                .or_insert_with(|| (0, source.path.clone()))
+                .0 += 1;
         }
     }
 
     fn said(self) -> impl Iterator<Item = (Remark, String)> {
         self.counts.into_iter().map(|(remark, (count, first))| {
-            let recordings = if count == 1 { "1 recording".to_owned() } else { format!("{count} recordings") };
-            (remark, format!("{recordings}: {} (the first: {first})", remark.text()))
+            let recordings = if count == 1 {
+                "1 recording".to_owned()
+            } else {
+                format!("{count} recordings")
+            };
+            (
+                remark,
+                format!("{recordings}: {} (the first: {first})", remark.text()),
+            )
         })
     }
 }
@@ -229,7 +283,12 @@ impl Taken {
     fn new(folder: &Path, corpus: &str) -> Taken {
         Taken {
             table: table::utterances::Writer::new(folder, corpus, &table::Meta::new()),
-            summary: Summary { utterances: 0, duration_s: 0.0, largest: (0, 1), sounds: String::new() },
+            summary: Summary {
+                utterances: 0,
+                duration_s: 0.0,
+                largest: (0, 1),
+                sounds: String::new(),
+            },
             sounds: extract::Fingerprint::default(),
         }
     }
@@ -255,7 +314,11 @@ impl Taken {
                 self.push(utterance)?;
             } else {
                 let detail = subset.why(&utterance);
-                left_out.push(SetAside { path: utterance.source.path, reason: Reason::SubsetRule, detail });
+                left_out.push(SetAside {
+                    path: utterance.source.path,
+                    reason: Reason::SubsetRule,
+                    detail,
+                });
             }
         }
         Ok(left_out)
@@ -286,8 +349,17 @@ impl Count {
     fn one(&self, context: &Context, extracting: bool) {
         let now = self.done.fetch_add(1, Ordering::Relaxed) + 1;
         if now.is_multiple_of(16) || now == self.total {
-            let (n, what) = if extracting { (&self.extracted, "extracted") } else { (&self.opened, "read") };
-            context.progress(now, self.total, "files", format!("{} {what}", n.load(Ordering::Relaxed)));
+            let (n, what) = if extracting {
+                (&self.extracted, "extracted")
+            } else {
+                (&self.opened, "read")
+            };
+            context.progress(
+                now,
+                self.total,
+                "files",
+                format!("{} {what}", n.load(Ordering::Relaxed)),
+            );
         }
     }
 }
@@ -314,19 +386,40 @@ impl<'a> Look<'a> {
         total: u64,
         context: &'a Context<'a>,
     ) -> Self {
-        Look { root, published, opener: Opener::new(root), workers, logs, count: Count { total, ..Count::default() }, context }
+        Look {
+            root,
+            published,
+            opener: Opener::new(root),
+            workers,
+            logs,
+            count: Count {
+                total,
+                ..Count::default()
+            },
+            context,
+        }
     }
 
-    /// Looks at a few recordings; opens those that changed, and computes features that the logs lack. `None` for what was not looked at since
-    /// a stop was asked for.
-    pub(super) fn at(&mut self, chunk: &[Source], earlier: Vec<Option<Probe>>) -> Result<Vec<Option<Result<Probe>>>> {
+    /// Looks at a few recordings; opens those that changed, and computes features that the logs
+    /// lack. `None` for what was not looked at since a stop was asked for.
+    pub(super) fn at(
+        &mut self,
+        chunk: &[Source],
+        earlier: Vec<Option<Probe>>,
+    ) -> Result<Vec<Option<Result<Probe>>>> {
         let mut probed: Vec<Option<Result<Probe>>> = Vec::with_capacity(chunk.len());
         let mut fresh: Vec<(usize, Stat)> = Vec::new();
-        for (i, ((source, earlier), stat)) in chunk.iter().zip(earlier).zip(self.stats(chunk)).enumerate() {
+        for (i, ((source, earlier), stat)) in
+            chunk.iter().zip(earlier).zip(self.stats(chunk)).enumerate()
+        {
             match (stat, earlier) {
                 (Err((kind, why)), _) => {
                     let path = self.root.join(&source.path);
-                    probed.push(Some(Err(Error::io("look at", &path, io::Error::new(kind, why)))));
+                    probed.push(Some(Err(Error::io(
+                        "look at",
+                        &path,
+                        io::Error::new(kind, why),
+                    ))));
                 }
                 (Ok(stat), Some(probe)) if probe.stat == stat => probed.push(Some(Ok(probe))),
                 (Ok(stat), _) => {
@@ -341,7 +434,11 @@ impl<'a> Look<'a> {
         let claimed: Mutex<HashSet<(FeatureSet, blake3::Hash)>> = Mutex::default();
         // Of one sound under several names, one thread computes the features.
         let is_wanted = |(set, log): &&(FeatureSet, RowLog), sound: blake3::Hash| {
-            !log.contains(&sound) && claimed.lock().unwrap_or_else(PoisonError::into_inner).insert((*set, sound))
+            !log.contains(&sound)
+                && claimed
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .insert((*set, sound))
         };
         let open = |n: usize, audio: Result<&Sound>| -> Result<(Probe, Vec<Row>)> {
             let opened = audio.and_then(|audio| {
@@ -352,7 +449,12 @@ impl<'a> Look<'a> {
                 for (set, _) in logs.iter().filter(|log| is_wanted(log, sound)) {
                     count.extracted.fetch_add(1, Ordering::Relaxed);
                     // What cannot be computed is met again by the features stage, which says so.
-                    rows.extend(workers.extract(*set, audio).ok().map(|row| (*set, sound, row)));
+                    rows.extend(
+                        workers
+                            .extract(*set, audio)
+                            .ok()
+                            .map(|row| (*set, sound, row)),
+                    );
                 }
                 let source = &chunk[fresh[n].0];
                 let path = self.root.join(&source.path);
@@ -366,17 +468,38 @@ impl<'a> Look<'a> {
                     }
                 }
                 if Stat::of(&path).ok() != Some(fresh[n].1) {
-                    return Err(Error::new(Kind::Io, format!("{} changed while it was read", path.display())));
+                    return Err(Error::new(
+                        Kind::Io,
+                        format!("{} changed while it was read", path.display()),
+                    ));
                 }
-                let (sample_rate, channels, n_samples) = (audio.sample_rate(), audio.channels(), audio.n_samples() as u64);
-                Ok((Probe { stat: fresh[n].1, sample_rate, channels, n_samples, content_hash, remarks }, rows))
+                let (sample_rate, channels, n_samples) = (
+                    audio.sample_rate(),
+                    audio.channels(),
+                    audio.n_samples() as u64,
+                );
+                Ok((
+                    Probe {
+                        stat: fresh[n].1,
+                        sample_rate,
+                        channels,
+                        n_samples,
+                        content_hash,
+                        remarks,
+                    },
+                    rows,
+                ))
             });
             count.one(context, !logs.is_empty());
             opened
         };
         let sources: Vec<&Source> = fresh.iter().map(|(i, _)| &chunk[*i]).collect();
         let mut computed: Vec<Row> = Vec::new();
-        for ((i, _), opened) in fresh.iter().zip(self.opener.each(&sources, workers, context.cancel, open)) {
+        for ((i, _), opened) in
+            fresh
+                .iter()
+                .zip(self.opener.each(&sources, workers, context.cancel, open))
+        {
             probed[*i] = opened.map(|opened| {
                 opened.map(|(probe, rows)| {
                     computed.extend(rows);
@@ -385,17 +508,32 @@ impl<'a> Look<'a> {
             });
         }
         for (set, log) in &mut self.logs {
-            log.append(computed.iter().filter(|(of, ..)| of == set).map(|(_, sound, row)| (sound, row.as_slice())))?;
+            log.append(
+                computed
+                    .iter()
+                    .filter(|(of, ..)| of == set)
+                    .map(|(_, sound, row)| (sound, row.as_slice())),
+            )?;
         }
         Ok(probed)
     }
 
-    /// What the file system says of every source, asked once for the segments of a recording that stand together.
+    /// What the file system says of every source, asked once for the segments of a recording that
+    /// stand together.
     fn stats(&self, chunk: &[Source]) -> Vec<Result<Stat, (io::ErrorKind, String)>> {
         let recordings: Vec<&[Source]> = chunk.chunk_by(|a, b| a.path == b.path).collect();
-        let stat = |group: &&[Source]| Stat::of(&self.root.join(&group[0].path)).map_err(|e| (e.kind(), e.to_string()));
-        let stats: Vec<_> = self.workers.pool().install(|| recordings.par_iter().map(stat).collect());
-        recordings.iter().zip(stats).flat_map(|(group, stat)| std::iter::repeat_n(stat, group.len())).collect()
+        let stat = |group: &&[Source]| {
+            Stat::of(&self.root.join(&group[0].path)).map_err(|e| (e.kind(), e.to_string()))
+        };
+        let stats: Vec<_> = self
+            .workers
+            .pool()
+            .install(|| recordings.par_iter().map(stat).collect());
+        recordings
+            .iter()
+            .zip(stats)
+            .flat_map(|(group, stat)| std::iter::repeat_n(stat, group.len()))
+            .collect()
     }
 }
 
@@ -408,7 +546,13 @@ fn opens(path: &Path) -> bool {
 
 /// The error of recordings that are not what they were when an ingest began.
 pub(super) fn changed(root: &Path) -> Error {
-    let error = Error::new(Kind::Io, format!("recordings under {} changed while they were read", root.display()));
+    let error = Error::new(
+        Kind::Io,
+        format!(
+            "recordings under {} changed while they were read",
+            root.display()
+        ),
+    );
     error.hint("run the same command again: what was read is kept")
 }
 
@@ -426,20 +570,30 @@ impl std::error::Error for Contradiction {}
 
 /// The error of a recording whose sound is not the one that the ingest noted.
 pub(super) fn contradicted(path: &str) -> Error {
-    let error = Error::new(Kind::Io, format!("{path} changed while it was read")).because(Contradiction);
+    let error =
+        Error::new(Kind::Io, format!("{path} changed while it was read")).because(Contradiction);
     error.hint("run the same command again: all recordings are read anew")
 }
 
-/// The set-aside entry of a recording that cannot be used; it says the same wherever the corpus lies.
+/// The set-aside entry of a recording that cannot be used; it says the same wherever the corpus
+/// lies.
 pub(super) fn bad_audio(source: &Source, root: &Path, error: &Error) -> SetAside {
-    let hint = error.hint_text().map(|h| format!(" ({h})")).unwrap_or_default();
+    let hint = error
+        .hint_text()
+        .map(|h| format!(" ({h})"))
+        .unwrap_or_default();
     let prefix = format!("{}{}", root.display(), std::path::MAIN_SEPARATOR);
-    SetAside { path: source.path.clone(), reason: Reason::BadAudio, detail: format!("{error}{hint}").replace(&prefix, "") }
+    SetAside {
+        path: source.path.clone(),
+        reason: Reason::BadAudio,
+        detail: format!("{error}{hint}").replace(&prefix, ""),
+    }
 }
 
 /// JSON for an output file.
 pub(super) fn to_json(value: &impl Serialize) -> Result<Vec<u8>> {
-    let mut bytes = serde_json::to_vec_pretty(value).map_err(|e| Error::internal("failed to write JSON").because(e))?;
+    let mut bytes = serde_json::to_vec_pretty(value)
+        .map_err(|e| Error::internal("failed to write JSON").because(e))?;
     bytes.push(b'\n');
     Ok(bytes)
 }

@@ -39,7 +39,8 @@ pub struct ExperimentLine {
     pub ensemble_accuracy: Option<f64>,
     /// UAR of these, 0 to 1.
     pub ensemble_uar: Option<f64>,
-    /// What becomes of a transductive result where the clips of test speakers are of some classes alone; empty where it was not measured.
+    /// What becomes of a transductive result where the clips of test speakers are of some classes
+    /// alone; empty where it was not measured.
     pub restricted_pools: Vec<RestrictedPool>,
     /// Which tested sounds were trained on, in words; `None` where none was.
     pub leak: Option<String>,
@@ -72,16 +73,35 @@ impl ExperimentLine {
 impl fmt::Display for ExperimentLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (Some(accuracy), Some(uar)) = (self.accuracy, self.uar) else {
-            return write!(f, "{}: no result: {}", self.experiment, self.failed.as_deref().unwrap_or("not finished"));
+            return write!(
+                f,
+                "{}: no result: {}",
+                self.experiment,
+                self.failed.as_deref().unwrap_or("not finished")
+            );
         };
-        write!(f, "{}: WA {:.1} %, UAR {:.1} %", self.experiment, accuracy * 100.0, uar * 100.0)?;
+        write!(
+            f,
+            "{}: WA {:.1} %, UAR {:.1} %",
+            self.experiment,
+            accuracy * 100.0,
+            uar * 100.0
+        )?;
         if let Some(ensemble) = self.ensemble_accuracy {
             write!(f, ", seeds together WA {:.1} %", ensemble * 100.0)?;
         }
         let speakers = self.speakers.phrase();
         // Of an ensemble, the name of the model does not say it.
-        let transductive = if self.transductive && !self.model.ends_with("transductive") { ", transductive" } else { "" };
-        write!(f, " over {} predictions ({}, {speakers}, {}{transductive})", self.n, self.protocol, self.model)?;
+        let transductive = if self.transductive && !self.model.ends_with("transductive") {
+            ", transductive"
+        } else {
+            ""
+        };
+        write!(
+            f,
+            " over {} predictions ({}, {speakers}, {}{transductive})",
+            self.n, self.protocol, self.model
+        )?;
         if self.transductive {
             write!(f, "; holds only if {BALANCED_SPEAKERS}")?;
             if let Some(pools) = pools::in_words(&self.restricted_pools) {

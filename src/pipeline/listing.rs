@@ -17,7 +17,8 @@ use crate::config::{CorpusKind, Pipeline};
 use crate::corpus::synthetic::SyntheticSettings;
 use crate::corpus::text::{cut, some};
 use crate::corpus::{
-    self, EmodbSettings, IemocapSettings, Listing, MOST_CLASSES, ManifestSettings, Reason, SetAside, Sorter, Source, Sources,
+    self, EmodbSettings, IemocapSettings, Listing, MOST_CLASSES, ManifestSettings, Reason,
+    SetAside, Sorter, Source, Sources,
 };
 use crate::error::{Error, Result};
 use crate::orchestrator::{Event, Observer, Why};
@@ -25,15 +26,29 @@ use crate::orchestrator::{Event, Observer, Why};
 /// Classes named in one message.
 const SHOWN: usize = 12;
 
-/// Makes the recordings of a generated corpus where they are not there yet; nothing for any other corpus.
-pub(super) fn generate(pipeline: &Pipeline, pool: &rayon::ThreadPool, why: Why, cancel: &Cancel, observer: &dyn Observer) -> Result<()> {
+/// Makes the recordings of a generated corpus where they are not there yet; nothing for any other
+/// corpus.
+pub(super) fn generate(
+    pipeline: &Pipeline,
+    pool: &rayon::ThreadPool,
+    why: Why,
+    cancel: &Cancel,
+    observer: &dyn Observer,
+) -> Result<()> {
     const TASK: &str = "generate";
-    let Some(settings) = generated(pipeline) else { return Ok(()) };
+    let Some(settings) = generated(pipeline) else {
+        return Ok(());
+    };
     let root = pipeline.corpus.kind.root();
     if corpus::synthetic::is_complete(&settings, root) {
         return Ok(());
     }
-    observer.observe(Event::TaskStarted { task: TASK.into(), stage: TASK.into(), key: String::new(), why: vec![why] });
+    observer.observe(Event::TaskStarted {
+        task: TASK.into(),
+        stage: TASK.into(),
+        key: String::new(),
+        why: vec![why],
+    });
     let start = Instant::now();
     let tick = |done: usize, total: usize| {
         observer.observe(Event::TaskProgress {
@@ -56,25 +71,43 @@ pub(super) fn generate(pipeline: &Pipeline, pool: &rayon::ThreadPool, why: Why, 
 
 /// Whether [`generate`] has something to do.
 pub(super) fn must_generate(pipeline: &Pipeline) -> bool {
-    generated(pipeline).is_some_and(|settings| !corpus::synthetic::is_complete(&settings, pipeline.corpus.kind.root()))
+    generated(pipeline).is_some_and(|settings| {
+        !corpus::synthetic::is_complete(&settings, pipeline.corpus.kind.root())
+    })
 }
 
 fn generated(pipeline: &Pipeline) -> Option<SyntheticSettings> {
     match pipeline.corpus.kind {
-        CorpusKind::Synthetic { speakers, sentences, takes, sample_rate, seed, .. } => {
-            Some(SyntheticSettings { speakers, sentences, takes, sample_rate, seed })
-        }
+        CorpusKind::Synthetic {
+            speakers,
+            sentences,
+            takes,
+            sample_rate,
+            seed,
+            ..
+        } => Some(SyntheticSettings {
+            speakers,
+            sentences,
+            takes,
+            sample_rate,
+            seed,
+        }),
         _ => None,
     }
 }
 
-/// Lists the corpus of a pipeline: its candidates, and beside them what is known of the whole. A corpus that is too large for memory is sorted
-/// in `folder`, or where the system keeps temporary files.
+/// Lists the corpus of a pipeline: its candidates, and beside them what is known of the whole. A
+/// corpus that is too large for memory is sorted in `folder`, or where the system keeps temporary
+/// files.
 ///
 /// # Errors
-/// Those of the readers; `Data` where nothing can be used, with the commonest reason, or there are more classes than a corpus may have;
-/// `Interrupted` on request.
-pub(super) fn list(pipeline: &Pipeline, folder: Option<&Path>, cancel: &Cancel) -> Result<(Listing, Sources)> {
+/// Those of the readers; `Data` where nothing can be used, with the commonest reason, or there are
+/// more classes than a corpus may have; `Interrupted` on request.
+pub(super) fn list(
+    pipeline: &Pipeline,
+    folder: Option<&Path>,
+    cancel: &Cancel,
+) -> Result<(Listing, Sources)> {
     let root = pipeline.corpus.kind.root();
     let wanted = &pipeline.corpus.labels;
     let mut sorter = Sorter::new(folder);
@@ -91,20 +124,52 @@ pub(super) fn list(pipeline: &Pipeline, folder: Option<&Path>, cancel: &Cancel) 
         if wanted.is_empty() || wanted.contains(&source.emotion) {
             return sorter.push(source);
         }
-        let detail = format!("class {} is not among the pipeline's corpus.labels", source.emotion);
-        other.push(SetAside { path: source.path, reason: Reason::ClassNotUsed, detail });
+        let detail = format!(
+            "class {} is not among the pipeline's corpus.labels",
+            source.emotion
+        );
+        other.push(SetAside {
+            path: source.path,
+            reason: Reason::ClassNotUsed,
+            detail,
+        });
         Ok(())
     };
     let mut listing = match &pipeline.corpus.kind {
         CorpusKind::Ravdess { .. } => corpus::ravdess::read(root)?,
-        CorpusKind::Emodb { all_clips, .. } => corpus::emodb::read(root, &EmodbSettings { all_clips: *all_clips })?,
-        CorpusKind::Iemocap { excitement, dialogs, agreement, .. } => {
-            let settings = IemocapSettings { excitement: *excitement, dialogs: *dialogs, agreement: *agreement, ..Default::default() };
+        CorpusKind::Emodb { all_clips, .. } => corpus::emodb::read(
+            root,
+            &EmodbSettings {
+                all_clips: *all_clips,
+            },
+        )?,
+        CorpusKind::Iemocap {
+            excitement,
+            dialogs,
+            agreement,
+            ..
+        } => {
+            let settings = IemocapSettings {
+                excitement: *excitement,
+                dialogs: *dialogs,
+                agreement: *agreement,
+                ..Default::default()
+            };
             corpus::iemocap::read(root, &settings)?
         }
-        CorpusKind::Manifest { path, label_map, allow_outside, language, .. } => {
-            let settings =
-                ManifestSettings { path: path.clone(), root: root.to_owned(), label_map: label_map.clone(), allow_outside: *allow_outside };
+        CorpusKind::Manifest {
+            path,
+            label_map,
+            allow_outside,
+            language,
+            ..
+        } => {
+            let settings = ManifestSettings {
+                path: path.clone(),
+                root: root.to_owned(),
+                label_map: label_map.clone(),
+                allow_outside: *allow_outside,
+            };
             corpus::manifest::scan(&settings, cancel, &mut |mut source| {
                 if source.language.is_none() {
                     source.language.clone_from(language);
@@ -115,14 +180,20 @@ pub(super) fn list(pipeline: &Pipeline, folder: Option<&Path>, cancel: &Cancel) 
         CorpusKind::Synthetic { .. } => corpus::synthetic::read(root)?,
         CorpusKind::Joined { parts, .. } => joined::read(root, parts, cancel, &mut take)?,
     };
-    std::mem::take(&mut listing.sources).into_iter().try_for_each(&mut take)?;
+    std::mem::take(&mut listing.sources)
+        .into_iter()
+        .try_for_each(&mut take)?;
     // In an order that does not depend on that of a manifest's rows.
     other.sort_by(|a, b| (&a.path, &a.detail).cmp(&(&b.path, &b.detail)));
     listing.set_aside.extend(other);
     listing.set_aside.sort_by(|a, b| a.path.cmp(&b.path));
     listing.corpus.clone_from(&pipeline.corpus.name);
     listing.notes.extend(pipeline.corpus.notes.iter().cloned());
-    let lacking: Vec<&str> = wanted.iter().filter(|label| !found.contains(*label)).map(String::as_str).collect();
+    let lacking: Vec<&str> = wanted
+        .iter()
+        .filter(|label| !found.contains(*label))
+        .map(String::as_str)
+        .collect();
     if !lacking.is_empty() {
         let there: Vec<String> = found.iter().map(|class| cut(class)).collect();
         listing.warnings.push(format!(
@@ -147,8 +218,15 @@ fn too_many_classes(root: &Path, found: &BTreeSet<String>) -> Error {
     )
 }
 
-/// Content hash of everything that decides the outcome of an ingest: the listing, the candidates and the state of each file.
-pub(super) fn fingerprint(listing: &Listing, sources: &Sources, root: &Path, workers: &Workers, cancel: &Cancel) -> Result<String> {
+/// Content hash of everything that decides the outcome of an ingest: the listing, the candidates
+/// and the state of each file.
+pub(super) fn fingerprint(
+    listing: &Listing,
+    sources: &Sources,
+    root: &Path,
+    workers: &Workers,
+    cancel: &Cancel,
+) -> Result<String> {
     let as_json = |e| Error::internal("failed to write a listing as JSON").because(e);
     let mut hasher = blake3::Hasher::new();
     hasher.update(&serde_json::to_vec(listing).map_err(as_json)?);
@@ -156,7 +234,12 @@ pub(super) fn fingerprint(listing: &Listing, sources: &Sources, root: &Path, wor
         let chunk = chunk?;
         cancel.check()?;
         let recordings: Vec<&[Source]> = chunk.chunk_by(|a, b| a.path == b.path).collect();
-        let states: Vec<_> = workers.pool().install(|| recordings.par_iter().map(|group| state(&root.join(&group[0].path))).collect());
+        let states: Vec<_> = workers.pool().install(|| {
+            recordings
+                .par_iter()
+                .map(|group| state(&root.join(&group[0].path)))
+                .collect()
+        });
         for (group, state) in recordings.into_iter().zip(states) {
             for source in group {
                 hasher.update(&serde_json::to_vec(source).map_err(as_json)?);
@@ -168,7 +251,12 @@ pub(super) fn fingerprint(listing: &Listing, sources: &Sources, root: &Path, wor
 }
 
 /// How the recordings differ from those that the last ingest looked at.
-pub(super) fn changes(sources: &Sources, root: &Path, store: &Path, cancel: &Cancel) -> Result<Changes> {
+pub(super) fn changes(
+    sources: &Sources,
+    root: &Path,
+    store: &Path,
+    cancel: &Cancel,
+) -> Result<Changes> {
     let mut last: Option<(String, Option<Stat>)> = None;
     let with_stat = sources.iter().map(|source| {
         let source = source?;
@@ -183,20 +271,28 @@ pub(super) fn changes(sources: &Sources, root: &Path, store: &Path, cancel: &Can
     Probes::peek(store).compare(with_stat)
 }
 
-/// Whether a file can be opened is part of its state: permissions change without the time of change.
+/// Whether a file can be opened is part of its state: permissions change without the time of
+/// change.
 fn state(path: &Path) -> (Option<Stat>, bool) {
     match fs::metadata(path) {
         // Opening a pipe would wait for somebody to write into it.
-        Ok(meta) => (Some(Stat::from(&meta)), meta.is_file() && File::open(path).is_ok()),
+        Ok(meta) => (
+            Some(Stat::from(&meta)),
+            meta.is_file() && File::open(path).is_ok(),
+        ),
         Err(_) => (None, false),
     }
 }
 
 /// A few of the sources after the other.
-pub(super) fn chunks(sources: impl Iterator<Item = Result<Source>>) -> impl Iterator<Item = Result<Vec<Source>>> {
+pub(super) fn chunks(
+    sources: impl Iterator<Item = Result<Source>>,
+) -> impl Iterator<Item = Result<Vec<Source>>> {
     let mut sources = sources.fuse();
     std::iter::from_fn(move || {
         let chunk: Result<Vec<Source>> = sources.by_ref().take(CHUNK).collect();
-        chunk.map(|chunk| (!chunk.is_empty()).then_some(chunk)).transpose()
+        chunk
+            .map(|chunk| (!chunk.is_empty()).then_some(chunk))
+            .transpose()
     })
 }

@@ -17,7 +17,8 @@ use crate::error::{Error, Kind, Result};
 /// Sources that are looked at before anything is written down: what a kill costs at most.
 pub(super) const CHUNK: usize = 1_024;
 
-/// From this many segments of one recording on, threads share its segments; below it, they share recordings.
+/// From this many segments of one recording on, threads share its segments; below it, they share
+/// recordings.
 const LONG: usize = CHUNK / 4;
 
 /// What the file system says of a recording without reading it.
@@ -26,8 +27,8 @@ pub(super) struct Stat {
     bytes: u64,
     /// Nanoseconds since 1970, negative before; 0 where the system keeps no such time.
     modified_ns: i128,
-    /// Number of the file, and when anything about it was last changed, its time of change included: what no program sets at will. 0 where the
-    /// system keeps neither.
+    /// Number of the file, and when anything about it was last changed, its time of change
+    /// included: what no program sets at will. 0 where the system keeps neither.
     inode: u64,
     changed_ns: i128,
 }
@@ -40,19 +41,29 @@ impl Stat {
 
 impl From<&fs::Metadata> for Stat {
     fn from(meta: &fs::Metadata) -> Stat {
-        let modified_ns = meta.modified().map_or(0, |time| match time.duration_since(UNIX_EPOCH) {
-            Ok(after) => after.as_nanos() as i128,
-            Err(before) => -(before.duration().as_nanos() as i128),
-        });
+        let modified_ns = meta
+            .modified()
+            .map_or(0, |time| match time.duration_since(UNIX_EPOCH) {
+                Ok(after) => after.as_nanos() as i128,
+                Err(before) => -(before.duration().as_nanos() as i128),
+            });
         let (inode, changed_ns) = identity(meta);
-        Stat { bytes: meta.len(), modified_ns, inode, changed_ns }
+        Stat {
+            bytes: meta.len(),
+            modified_ns,
+            inode,
+            changed_ns,
+        }
     }
 }
 
 #[cfg(unix)]
 fn identity(meta: &fs::Metadata) -> (u64, i128) {
     use std::os::unix::fs::MetadataExt;
-    (meta.ino(), i128::from(meta.ctime()) * 1_000_000_000 + i128::from(meta.ctime_nsec()))
+    (
+        meta.ino(),
+        i128::from(meta.ctime()) * 1_000_000_000 + i128::from(meta.ctime_nsec()),
+    )
 }
 
 #[cfg(not(unix))]
@@ -71,8 +82,8 @@ impl<'a> Opener<'a> {
         Opener { root, last: None }
     }
 
-    /// Hands the sound of every source to `work`, on the threads of the pool; the results stand in the order of `sources`. `None` for what was
-    /// not looked at since a stop was asked for.
+    /// Hands the sound of every source to `work`, on the threads of the pool; the results stand in
+    /// the order of `sources`. `None` for what was not looked at since a stop was asked for.
     pub(super) fn each<T: Send>(
         &mut self,
         sources: &[&Source],
@@ -123,23 +134,35 @@ impl<'a> Opener<'a> {
                     return group.iter().map(|_| None).collect();
                 }
                 // The permit to hold a large recording goes with it.
-                let (whole, _permit) = opened.map_or_else(|e| (Err(e), None), |(sound, permit)| (Ok(sound), Some(permit)));
-                let one = |(i, source): (usize, &&Source)| (!cancel.requested()).then(|| hand(&whole, source, |a| work(start + i, a)));
+                let (whole, _permit) = opened.map_or_else(
+                    |e| (Err(e), None),
+                    |(sound, permit)| (Ok(sound), Some(permit)),
+                );
+                let one = |(i, source): (usize, &&Source)| {
+                    (!cancel.requested()).then(|| hand(&whole, source, |a| work(start + i, a)))
+                };
                 group.iter().enumerate().map(one).collect()
             })
         };
         // What may have ended an earlier process has nothing beside it.
         let is_suspect = |group: &&[&Source]| {
-            let thought = |suspects: &Suspects| suspects.of_recording(&self.root.join(&group[0].path));
+            let thought =
+                |suspects: &Suspects| suspects.of_recording(&self.root.join(&group[0].path));
             workers.suspects().map(thought) == Some(Thought::Suspected)
         };
         let mut first: Vec<Option<Vec<Option<T>>>> = groups.iter().map(|_| None).collect();
-        for (i, group) in groups.iter().enumerate().filter(|(_, group)| is_suspect(group)) {
+        for (i, group) in groups
+            .iter()
+            .enumerate()
+            .filter(|(_, group)| is_suspect(group))
+        {
             first[i] = Some(workers.pool().install(|| of_group((&starts[i], group))));
         }
         let results: Vec<Vec<Option<T>>> = workers.pool().install(|| {
             let others = starts.par_iter().zip(groups).zip(first);
-            others.map(|((start, group), first)| first.unwrap_or_else(|| of_group((start, group)))).collect()
+            others
+                .map(|((start, group), first)| first.unwrap_or_else(|| of_group((start, group))))
+                .collect()
         });
         done.extend(results.into_iter().flatten());
     }
@@ -155,18 +178,27 @@ impl<'a> Opener<'a> {
     ) {
         let path = self.root.join(&group[0].path);
         let stat = Stat::of(&path).ok();
-        let same = |(last, then, _): &(String, Stat, Sound)| *last == group[0].path && Some(*then) == stat;
+        let same =
+            |(last, then, _): &(String, Stat, Sound)| *last == group[0].path && Some(*then) == stat;
         let whole = match self.last.take().filter(same) {
             Some((_, _, sound)) => Ok(sound),
-            None => workers.during(&path, || decode(&path, workers)).map(|(sound, _)| sound),
+            None => workers
+                .during(&path, || decode(&path, workers))
+                .map(|(sound, _)| sound),
         };
         if whole.as_ref().is_err_and(is_stopped) {
             done.extend(group.iter().map(|_| None));
             return;
         }
         let start = done.len();
-        let one = |(i, source): (usize, &&Source)| (!cancel.requested()).then(|| hand(&whole, source, |a| work(start + i, a)));
-        let all = || workers.pool().install(|| group.par_iter().enumerate().map(one).collect::<Vec<_>>());
+        let one = |(i, source): (usize, &&Source)| {
+            (!cancel.requested()).then(|| hand(&whole, source, |a| work(start + i, a)))
+        };
+        let all = || {
+            workers
+                .pool()
+                .install(|| group.par_iter().enumerate().map(one).collect::<Vec<_>>())
+        };
         done.extend(workers.during(&path, all));
         if let (Ok(sound), Some(stat)) = (whole, stat) {
             self.last = Some((group[0].path.clone(), stat, sound));
@@ -176,7 +208,10 @@ impl<'a> Opener<'a> {
 
 /// The sound of a recording, unless it is known to end the process.
 fn decode<'w>(path: &Path, workers: &'w Workers) -> Result<(Sound, Permit<'w>)> {
-    if workers.suspects().is_some_and(|suspects| suspects.of_recording(path) == Thought::Excluded) {
+    if workers
+        .suspects()
+        .is_some_and(|suspects| suspects.of_recording(path) == Thought::Excluded)
+    {
         return Err(suspects::excluded(path));
     }
     audio::decode_sound(path, workers.budget())
@@ -192,7 +227,10 @@ fn hand<T>(whole: &Result<Sound>, source: &Source, work: impl Fn(Result<&Sound>)
     match (whole, source.start_s, source.end_s) {
         (Err(error), ..) => work(Err(again(error))),
         (Ok(whole), None, None) => work(Ok(whole)),
-        (Ok(whole), start, end) => match whole.segment(start.unwrap_or(0.0), end.unwrap_or_else(|| whole.duration_s())) {
+        (Ok(whole), start, end) => match whole.segment(
+            start.unwrap_or(0.0),
+            end.unwrap_or_else(|| whole.duration_s()),
+        ) {
             Ok(segment) => work(Ok(&segment)),
             Err(error) => work(Err(error)),
         },
@@ -218,7 +256,12 @@ mod tests {
     fn wav(folder: &Path, name: &str, samples: usize) {
         let mut writer = hound::WavWriter::create(
             folder.join(name),
-            hound::WavSpec { channels: 1, sample_rate: 8000, bits_per_sample: 16, sample_format: hound::SampleFormat::Int },
+            hound::WavSpec {
+                channels: 1,
+                sample_rate: 8000,
+                bits_per_sample: 16,
+                sample_format: hound::SampleFormat::Int,
+            },
         )
         .unwrap();
         (0..samples).for_each(|i| writer.write_sample((i % 30_000) as i16).unwrap());
@@ -227,7 +270,11 @@ mod tests {
 
     fn piece(path: &str, i: usize) -> Source {
         let at = |i: usize| Some(i as f64 / 1000.0);
-        Source { start_s: at(i), end_s: at(i + 1), ..Source::named(format!("{path}#{i}"), path) }
+        Source {
+            start_s: at(i),
+            end_s: at(i + 1),
+            ..Source::named(format!("{path}#{i}"), path)
+        }
     }
 
     #[test]
@@ -239,7 +286,15 @@ mod tests {
         sources.extend((0..7).map(|i| piece("short.wav", i)));
         sources.push(Source::named("x", "gone.wav"));
         sources.push(Source::named("y", "short.wav"));
-        let workers = Workers::new(2, &FeatureSettings { sets: vec![], profile: Default::default(), augment: None }).unwrap();
+        let workers = Workers::new(
+            2,
+            &FeatureSettings {
+                sets: vec![],
+                profile: Default::default(),
+                augment: None,
+            },
+        )
+        .unwrap();
         let mut opener = Opener::new(dir.path());
         let sources: Vec<&Source> = sources.iter().collect();
         let seen = AtomicUsize::new(0);
@@ -247,7 +302,17 @@ mod tests {
         let mut first = || {
             opener.each(&sources, &workers, &cancel, |i, sound| {
                 seen.fetch_add(1, Ordering::Relaxed);
-                (i, sound.map(|s| (s.n_samples(), (s.beginning(1).unwrap()[0] * 32_768.0) as usize)).map_err(|e| e.kind()))
+                (
+                    i,
+                    sound
+                        .map(|s| {
+                            (
+                                s.n_samples(),
+                                (s.beginning(1).unwrap()[0] * 32_768.0) as usize,
+                            )
+                        })
+                        .map_err(|e| e.kind()),
+                )
             })
         };
         let got: Vec<_> = first().into_iter().map(Option::unwrap).collect();
@@ -260,7 +325,12 @@ mod tests {
         assert_eq!(short[8], Ok((40, 0)));
         assert_eq!(seen.load(Ordering::Relaxed), sources.len());
         // The long recording is not decoded again while it stays the same.
-        assert!(first().iter().take(LONG).all(|one| matches!(one, Some((_, Ok(_))))));
+        assert!(
+            first()
+                .iter()
+                .take(LONG)
+                .all(|one| matches!(one, Some((_, Ok(_)))))
+        );
         cancel.request();
         assert!(first().iter().all(Option::is_none));
     }

@@ -85,13 +85,15 @@ pub struct Options {
     pub until: Stage,
     /// Names of the experiments to run; empty: those that the pipeline marks as default.
     pub experiments: Vec<String>,
-    /// Whether the models of these experiments are asked what they lean on, whatever the pipeline file says.
+    /// Whether the models of these experiments are asked what they lean on, whatever the pipeline
+    /// file says.
     pub explain: bool,
     /// How tasks are run; each stage uses as many threads as there are tasks side by side.
     pub limits: Limits,
     /// Who runs them, for others that have to wait.
     pub owner: Owner,
-    /// Whether to wait for another process that works on the same pipeline; without it, that is an error.
+    /// Whether to wait for another process that works on the same pipeline; without it, that is an
+    /// error.
     pub wait: bool,
 }
 

@@ -1,4 +1,5 @@
-//! Whose results the folders under stable names hold: two pipeline files of one name would write over each other's.
+//! Whose results the folders under stable names hold: two pipeline files of one name would write
+//! over each other's.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,7 +12,11 @@ use crate::files::Inventory;
 
 /// Folders that hold one for each pipeline and variant.
 fn shelves(options: &Options) -> [PathBuf; 3] {
-    [options.data_dir.join("tables"), options.data_dir.join("models"), options.reports_dir.clone()]
+    [
+        options.data_dir.join("tables"),
+        options.data_dir.join("models"),
+        options.reports_dir.clone(),
+    ]
 }
 
 /// The folders of a pipeline or variant.
@@ -19,8 +24,8 @@ pub(super) fn folders(pipeline: &Pipeline, options: &Options) -> [PathBuf; 3] {
     shelves(options).map(|shelf| shelf.join(pipeline.full_name()))
 }
 
-/// Refuses a pipeline whose name is that of another file as well, if results of that one are there. A file that was moved, or that has
-/// another name by now, is in nobody's way, nor is a copy.
+/// Refuses a pipeline whose name is that of another file as well, if results of that one are there.
+/// A file that was moved, or that has another name by now, is in nobody's way, nor is a copy.
 ///
 /// # Errors
 /// `Config` that names the other file; `Io` where a record cannot be read.
@@ -78,7 +83,12 @@ pub(super) fn note(inventory: &mut Inventory, pipeline: &Pipeline) {
     if matches!(claim(inventory, pipeline), Some((_, Claim::Copy))) {
         return;
     }
-    let way = |folder: &Path| relative(&fs::canonicalize(folder).ok()?, &fs::canonicalize(&pipeline.file).ok()?);
+    let way = |folder: &Path| {
+        relative(
+            &fs::canonicalize(folder).ok()?,
+            &fs::canonicalize(&pipeline.file).ok()?,
+        )
+    };
     if let Some(way) = way(inventory.folder()) {
         inventory.set_pipeline_file(Some(way));
     }

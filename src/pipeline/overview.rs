@@ -11,24 +11,46 @@ use crate::table;
 
 /// Looks at each set that has one row an utterance.
 pub(super) fn overviews(extracted: &Extracted, utterances: &[Utterance]) -> Result<Vec<Overview>> {
-    let by_id: HashMap<&str, &Utterance> = utterances.iter().map(|u| (u.source.id.as_str(), u)).collect();
+    let by_id: HashMap<&str, &Utterance> = utterances
+        .iter()
+        .map(|u| (u.source.id.as_str(), u))
+        .collect();
     let tables = extracted.there().filter(|(set, _)| !set.is_sequence());
-    tables.map(|(set, finished)| one(set, &finished.folder, &by_id)).collect()
+    tables
+        .map(|(set, finished)| one(set, &finished.folder, &by_id))
+        .collect()
 }
 
-fn one(set: FeatureSet, folder: &std::path::Path, by_id: &HashMap<&str, &Utterance>) -> Result<Overview> {
+fn one(
+    set: FeatureSet,
+    folder: &std::path::Path,
+    by_id: &HashMap<&str, &Utterance>,
+) -> Result<Overview> {
     let (table, _) = table::features::read_parts(folder)?;
     let groups = groups(set);
-    let group_of = |column: usize| groups.iter().find(|(_, columns)| columns.contains(&column)).map(|(name, _)| name.clone());
-    let columns: Vec<(String, String)> =
-        table.columns.iter().enumerate().map(|(c, name)| (name.clone(), group_of(c).unwrap_or_default())).collect();
+    let group_of = |column: usize| {
+        groups
+            .iter()
+            .find(|(_, columns)| columns.contains(&column))
+            .map(|(name, _)| name.clone())
+    };
+    let columns: Vec<(String, String)> = table
+        .columns
+        .iter()
+        .enumerate()
+        .map(|(c, name)| (name.clone(), group_of(c).unwrap_or_default()))
+        .collect();
     let rows: Vec<Row> = table
         .ids
         .iter()
         .enumerate()
         .filter_map(|(i, id)| {
             let source = &by_id.get(id.as_str())?.source;
-            Some(Row { class: &source.emotion, speaker: &source.speaker, values: table.row(i) })
+            Some(Row {
+                class: &source.emotion,
+                speaker: &source.speaker,
+                values: table.row(i),
+            })
         })
         .collect();
     Ok(overview(set.name(), &columns, &rows))

@@ -54,7 +54,12 @@ pub struct PlanLine {
 }
 
 impl PlanLine {
-    pub(super) fn new(task: impl Into<String>, after: Vec<String>, decision: Decision, why: Vec<Why>) -> PlanLine {
+    pub(super) fn new(
+        task: impl Into<String>,
+        after: Vec<String>,
+        decision: Decision,
+        why: Vec<Why>,
+    ) -> PlanLine {
         let task = task.into();
         let mut parts = task.split('/').map(str::to_owned);
         let stage = parts.next().unwrap_or_default();
@@ -65,14 +70,27 @@ impl PlanLine {
             Some((fold.parse().ok()?, seed.parse().ok()?))
         });
         let (fold, seed) = fold_and_seed.unzip();
-        PlanLine { task, stage, experiment, fold, seed, after, decision, why }
+        PlanLine {
+            task,
+            stage,
+            experiment,
+            fold,
+            seed,
+            after,
+            decision,
+            why,
+        }
     }
 }
 
 impl PlanLine {
     /// The line with the reasons as the caller words them.
     pub fn with_reasons(&self, reasons: &str) -> String {
-        let reasons = if reasons.is_empty() { String::new() } else { format!("  ({reasons})") };
+        let reasons = if reasons.is_empty() {
+            String::new()
+        } else {
+            format!("  ({reasons})")
+        };
         format!("{:5} {}{reasons}", self.decision, self.task)
     }
 }
@@ -87,26 +105,41 @@ impl fmt::Display for PlanLine {
 pub fn dag_text(lines: &[PlanLine]) -> String {
     let mut text = String::new();
     for line in lines {
-        let after = if line.after.is_empty() { String::new() } else { format!("  <- {}", line.after.join(", ")) };
+        let after = if line.after.is_empty() {
+            String::new()
+        } else {
+            format!("  <- {}", line.after.join(", "))
+        };
         text.push_str(&format!("{:5} {}{after}\n", line.decision, line.task));
     }
     text
 }
 
-/// The tasks of several pipelines as a graph for Graphviz: what runs is bold, what may run is dashed.
+/// The tasks of several pipelines as a graph for Graphviz: what runs is bold, what may run is
+/// dashed.
 pub fn dag_dot<'p>(pipelines: impl IntoIterator<Item = (&'p str, &'p [PlanLine])>) -> String {
     let quoted = |text: &str| format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""));
-    let mut text = String::from("digraph ser {\n  rankdir=LR;\n  node [shape=box, fontname=\"sans-serif\"];\n");
+    let mut text = String::from(
+        "digraph ser {\n  rankdir=LR;\n  node [shape=box, fontname=\"sans-serif\"];\n",
+    );
     for (pipeline, lines) in pipelines {
         let node = |task: &str| quoted(&format!("{pipeline}/{task}"));
-        text.push_str(&format!("  subgraph {} {{\n    label={};\n", quoted(&format!("cluster {pipeline}")), quoted(pipeline)));
+        text.push_str(&format!(
+            "  subgraph {} {{\n    label={};\n",
+            quoted(&format!("cluster {pipeline}")),
+            quoted(pipeline)
+        ));
         for line in lines {
             let style = match line.decision {
                 Decision::Keep => "solid",
                 Decision::Run => "bold",
                 Decision::Maybe => "dashed",
             };
-            text.push_str(&format!("    {} [label={}, style={style}];\n", node(&line.task), quoted(&line.task)));
+            text.push_str(&format!(
+                "    {} [label={}, style={style}];\n",
+                node(&line.task),
+                quoted(&line.task)
+            ));
         }
         text.push_str("  }\n");
         for line in lines {
@@ -125,11 +158,30 @@ mod tests {
 
     #[test]
     fn a_line_knows_the_parts_of_its_id() {
-        let line = PlanLine::new("train/quick/fold-02-seed-7", vec![], Decision::Run, vec![Why::NeverRan]);
-        assert_eq!((line.stage.as_str(), line.experiment.as_deref(), line.fold, line.seed), ("train", Some("quick"), Some(2), Some(7)));
-        assert_eq!(line.to_string(), "run   train/quick/fold-02-seed-7  (never ran)");
+        let line = PlanLine::new(
+            "train/quick/fold-02-seed-7",
+            vec![],
+            Decision::Run,
+            vec![Why::NeverRan],
+        );
+        assert_eq!(
+            (
+                line.stage.as_str(),
+                line.experiment.as_deref(),
+                line.fold,
+                line.seed
+            ),
+            ("train", Some("quick"), Some(2), Some(7))
+        );
+        assert_eq!(
+            line.to_string(),
+            "run   train/quick/fold-02-seed-7  (never ran)"
+        );
         let line = PlanLine::new("ingest", vec![], Decision::Keep, vec![]);
-        assert_eq!((line.stage.as_str(), line.experiment, line.fold), ("ingest", None, None));
+        assert_eq!(
+            (line.stage.as_str(), line.experiment, line.fold),
+            ("ingest", None, None)
+        );
     }
 
     #[test]
@@ -139,7 +191,13 @@ mod tests {
             PlanLine::new("split/a\"b", vec!["ingest".into()], Decision::Maybe, vec![]),
         ];
         let dot = dag_dot([("p", lines.as_slice())]);
-        assert!(dot.contains("\"p/ingest\" -> \"p/split/a\\\"b\";") && dot.contains("style=dashed"), "{dot}");
-        assert_eq!(dag_text(&lines), "keep  ingest\nmaybe split/a\"b  <- ingest\n");
+        assert!(
+            dot.contains("\"p/ingest\" -> \"p/split/a\\\"b\";") && dot.contains("style=dashed"),
+            "{dot}"
+        );
+        assert_eq!(
+            dag_text(&lines),
+            "keep  ingest\nmaybe split/a\"b  <- ingest\n"
+        );
     }
 }

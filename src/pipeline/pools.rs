@@ -1,5 +1,5 @@
-//! A part of the evaluation of what is transductive: predictions of the same models, every test speaker being scaled by their clips of one half
-//! of the classes alone.
+//! A part of the evaluation of what is transductive: predictions of the same models, every test
+//! speaker being scaled by their clips of one half of the classes alone.
 
 use std::collections::BTreeMap;
 
@@ -15,22 +15,23 @@ use crate::split::{Dataset, Parts, Role, Variants};
 use crate::table::predictions::PredictionRow;
 use crate::transform::{Inputs, standardise_pools};
 
-/// The predictions with restricted pools within the folder of an evaluation: as the table of predictions, without clips that are in no half.
+/// The predictions with restricted pools within the folder of an evaluation: as the table of
+/// predictions, without clips that are in no half.
 pub(super) const RESTRICTED: &str = "restricted.parquet";
 
 /// Raised when the halves, or what is done with them, change.
 pub(super) const CODE_VERSION: u32 = 1;
 
 impl Pipeline {
-    /// Whether pools are restricted in the evaluation of an experiment: where it is transductive, but for a control, whose labels are not
-    /// those of its clips.
+    /// Whether pools are restricted in the evaluation of an experiment: where it is transductive,
+    /// but for a control, whose labels are not those of its clips.
     pub(super) fn restricts_pools(&self, experiment: &Experiment) -> bool {
         self.is_transductive(experiment) && !experiment.shuffle_labels
     }
 }
 
-/// Predicts the test clips of every trained fold and seed with restricted pools. What was fitted, the scaling of the training part included,
-/// stays as it is.
+/// Predicts the test clips of every trained fold and seed with restricted pools. What was fitted,
+/// the scaling of the training part included, stays as it is.
 pub(super) fn predict(runs: &[(Job, Finished)], context: &Context) -> Result<Vec<PredictionRow>> {
     let mut views: Vec<(Inputs, View)> = Vec::new();
     let mut predictions = Vec::new();
@@ -46,8 +47,14 @@ pub(super) fn predict(runs: &[(Job, Finished)], context: &Context) -> Result<Vec
                 views.len() - 1
             }
         };
-        let View { data, pools, copies } = &views[at].1;
-        let tested = |(role, pool): (&Option<Role>, &Option<usize>)| role.filter(|role| *role == Role::Test && pool.is_some());
+        let View {
+            data,
+            pools,
+            copies,
+        } = &views[at].1;
+        let tested = |(role, pool): (&Option<Role>, &Option<usize>)| {
+            role.filter(|role| *role == Role::Test && pool.is_some())
+        };
         let roles: Vec<Option<Role>> = job.fold.roles.iter().zip(pools).map(tested).collect();
         let test = Parts::of(data, &roles).test;
         let copies = test.copies(copies)?;
@@ -68,47 +75,92 @@ struct View {
 
 impl View {
     fn of(job: &Job, inputs: &Inputs) -> Result<View> {
-        let experiment = Experiment { inputs: *inputs, ..job.experiment.clone() };
-        let (rows, _) = Rows::read(&Job { experiment: &experiment, ..*job })?;
+        let experiment = Experiment {
+            inputs: *inputs,
+            ..job.experiment.clone()
+        };
+        let (rows, _) = Rows::read(&Job {
+            experiment: &experiment,
+            ..*job
+        })?;
         let mut data = rows.unscaled(job.utterances, &experiment)?;
         let pools = restrict(&mut data);
-        let copies = tested_copies(&Job { experiment: &experiment, ..*job }, Some(&pools))?;
-        Ok(View { data, pools, copies })
+        let copies = tested_copies(
+            &Job {
+                experiment: &experiment,
+                ..*job
+            },
+            Some(&pools),
+        )?;
+        Ok(View {
+            data,
+            pools,
+            copies,
+        })
     }
 }
 
-/// Scales every clip by its speaker's clips of the same half of the classes, and returns the half of each clip.
+/// Scales every clip by its speaker's clips of the same half of the classes, and returns the half
+/// of each clip.
 fn restrict(data: &mut Dataset) -> Vec<Option<usize>> {
     let halves = halves(&data.labels);
     let half = |label: &String| halves.iter().position(|half| half.classes.contains(label));
-    let pools: Vec<Option<usize>> = data.y.iter().map(|&class| half(&data.labels[class])).collect();
+    let pools: Vec<Option<usize>> = data
+        .y
+        .iter()
+        .map(|&class| half(&data.labels[class]))
+        .collect();
     standardise_pools(data, &pools);
     pools
 }
 
 /// The figures of both halves.
-pub(super) fn figures(labels: &[String], full: &[PredictionRow], restricted: &[PredictionRow]) -> Vec<RestrictedPool> {
-    halves(labels).iter().map(|half| RestrictedPool::of(half, full, restricted)).filter(|pool| pool.n > 0).collect()
+pub(super) fn figures(
+    labels: &[String],
+    full: &[PredictionRow],
+    restricted: &[PredictionRow],
+) -> Vec<RestrictedPool> {
+    halves(labels)
+        .iter()
+        .map(|half| RestrictedPool::of(half, full, restricted))
+        .filter(|pool| pool.n > 0)
+        .collect()
 }
 
-/// Puts beside the figures of every transductive experiment those of the inductive one that differs in nothing but its scaler.
+/// Puts beside the figures of every transductive experiment those of the inductive one that differs
+/// in nothing but its scaler.
 pub(super) fn add_inductive(pipeline: &Pipeline, sections: &mut [ExperimentSection]) {
     let mut twins: BTreeMap<String, String> = BTreeMap::new();
     for experiment in &pipeline.experiments {
-        twins.extend(pipeline.inductive_twin(experiment).map(|twin| (experiment.name.clone(), twin.name.clone())));
+        twins.extend(
+            pipeline
+                .inductive_twin(experiment)
+                .map(|twin| (experiment.name.clone(), twin.name.clone())),
+        );
     }
     // Of each direction between corpora, that direction of the other experiment.
-    let experiment = |section: &ExperimentSection| section.direction_of.clone().unwrap_or_else(|| section.name.clone());
+    let experiment = |section: &ExperimentSection| {
+        section
+            .direction_of
+            .clone()
+            .unwrap_or_else(|| section.name.clone())
+    };
     for at in 0..sections.len() {
-        let is_twin =
-            |section: &&ExperimentSection, name: &String| experiment(section) == *name && section.protocol == sections[at].protocol;
-        let Some(twin) = twins.get(&experiment(&sections[at])).and_then(|name| sections.iter().find(|section| is_twin(section, name)))
+        let is_twin = |section: &&ExperimentSection, name: &String| {
+            experiment(section) == *name && section.protocol == sections[at].protocol
+        };
+        let Some(twin) = twins
+            .get(&experiment(&sections[at]))
+            .and_then(|name| sections.iter().find(|section| is_twin(section, name)))
         else {
             continue;
         };
         let mut pools = sections[at].restricted_pools.clone();
         for pool in &mut pools {
-            let pairs = twin.predictions.iter().map(|line| (line.truth.as_str(), line.predicted.as_str()));
+            let pairs = twin
+                .predictions
+                .iter()
+                .map(|line| (line.truth.as_str(), line.predicted.as_str()));
             pool.set_inductive(&twin.name, pairs);
         }
         sections[at].restricted_pools = pools;
@@ -128,7 +180,8 @@ mod tests {
     const SPEAKERS: usize = 12;
     const TAKES: usize = 5;
 
-    /// Clips of a single feature, in which classes lie one apart (sad, calm, happy, angry), and speakers up to 0.9 beside each other.
+    /// Clips of a single feature, in which classes lie one apart (sad, calm, happy, angry), and
+    /// speakers up to 0.9 beside each other.
     fn corpus() -> Dataset {
         let (mut x, mut y, mut speakers) = (vec![], vec![], vec![]);
         for speaker in 0..SPEAKERS {
@@ -153,19 +206,32 @@ mod tests {
 
     fn roles() -> Vec<Option<Role>> {
         let half = SPEAKERS * CLASSES.len() * TAKES / 2;
-        [[Some(Role::Train)].repeat(half), [Some(Role::Test)].repeat(half)].concat()
+        [
+            [Some(Role::Train)].repeat(half),
+            [Some(Role::Test)].repeat(half),
+        ]
+        .concat()
     }
 
     fn fitted(data: &Dataset) -> (Scaler, Logistic) {
         let train = Parts::of(data, &roles()).train;
         let scaler = Scaler::fit(ScalerKind::PerSpeaker, &train);
         let train = train.map_rows(|row| scaler.apply_row(row));
-        let settings = LogisticSettings { c: 1000.0, max_iterations: 1000, standardised: true };
-        (scaler, Logistic::fit(&settings, &train, &Cancel::default()).unwrap())
+        let settings = LogisticSettings {
+            c: 1000.0,
+            max_iterations: 1000,
+            standardised: true,
+        };
+        (
+            scaler,
+            Logistic::fit(&settings, &train, &Cancel::default()).unwrap(),
+        )
     }
 
     fn predictions(data: &Dataset, (scaler, model): &mut (Scaler, Logistic)) -> Vec<PredictionRow> {
-        let test = Parts::of(data, &roles()).test.map_rows(|row| scaler.apply_row(row));
+        let test = Parts::of(data, &roles())
+            .test
+            .map_rows(|row| scaler.apply_row(row));
         let probabilities = model.probabilities(test.x()).unwrap();
         let row = |((id, &truth), p): ((&String, &usize), &[f32])| PredictionRow {
             experiment: "e".into(),
@@ -177,7 +243,12 @@ mod tests {
             predicted: CLASSES[argmax(p)].to_owned(),
             probabilities: p.to_vec(),
         };
-        test.ids().iter().zip(test.y()).zip(probabilities.chunks(CLASSES.len())).map(row).collect()
+        test.ids()
+            .iter()
+            .zip(test.y())
+            .zip(probabilities.chunks(CLASSES.len()))
+            .map(row)
+            .collect()
     }
 
     #[test]
@@ -192,12 +263,26 @@ mod tests {
         let pools = restrict(&mut data);
         assert!(pools.iter().all(Option::is_some));
         let mut found = figures(&data.labels, &full, &predictions(&data, &mut model));
-        assert_eq!(found.iter().map(|pool| pool.classes.join(" ")).collect::<Vec<_>>(), ["angry happy", "calm sad"]);
+        assert_eq!(
+            found
+                .iter()
+                .map(|pool| pool.classes.join(" "))
+                .collect::<Vec<_>>(),
+            ["angry happy", "calm sad"]
+        );
         for pool in &mut found {
-            pool.set_inductive("plain", plain.iter().map(|row| (row.truth.as_str(), row.predicted.as_str())));
+            pool.set_inductive(
+                "plain",
+                plain
+                    .iter()
+                    .map(|row| (row.truth.as_str(), row.predicted.as_str())),
+            );
             let inductive = pool.inductive.as_ref().unwrap().uar;
             // The two classes of a half come to lie where the outer two of four were.
-            assert!(pool.full > 0.99 && (0.55..0.9).contains(&inductive) && pool.restricted <= 0.5, "{pool:?}");
+            assert!(
+                pool.full > 0.99 && (0.55..0.9).contains(&inductive) && pool.restricted <= 0.5,
+                "{pool:?}"
+            );
         }
     }
 }

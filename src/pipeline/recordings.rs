@@ -21,7 +21,11 @@ impl Walk<'_> {
         // What ended an earlier process decides on what is read.
         self.workers.suspects();
         // A plan leaves nothing behind in the project, not even for a moment.
-        let (listing, sources) = listing::list(self.pipeline, (self.mode == Mode::Run).then(|| self.store.root()), self.cancel)?;
+        let (listing, sources) = listing::list(
+            self.pipeline,
+            (self.mode == Mode::Run).then(|| self.store.root()),
+            self.cancel,
+        )?;
         let corpus = Corpus {
             listing: &listing,
             sources: &sources,
@@ -29,24 +33,52 @@ impl Walk<'_> {
             subset: self.pipeline.corpus.subset.as_ref(),
             published: ingest::published(&self.pipeline.corpus.kind),
         };
-        let recordings = listing::fingerprint(&listing, &sources, self.root(), &self.workers, self.cancel)?;
+        let recordings =
+            listing::fingerprint(&listing, &sources, self.root(), &self.workers, self.cancel)?;
         let fingerprint = recordings.clone();
-        let identity = self.identity(Stage::Ingest, self.pipeline.corpus.key(), [("recordings", recordings)])?;
+        let identity = self.identity(
+            Stage::Ingest,
+            self.pipeline.corpus.key(),
+            [("recordings", recordings)],
+        )?;
         // Where features are wanted anyway, each recording is decoded once for both stages.
         let whole = self.pipeline.corpus.windows.is_none();
-        let rows = (self.mode == Mode::Run && self.options.until > Stage::Ingest && whole).then_some(&self.rows);
+        let rows = (self.mode == Mode::Run && self.options.until > Stage::Ingest && whole)
+            .then_some(&self.rows);
         let action = |context: &Context| {
             let root = self.store.root();
-            let probes = if self.planning() { Probes::peek(root) } else { Probes::begin(root)? };
+            let probes = if self.planning() {
+                Probes::peek(root)
+            } else {
+                Probes::begin(root)?
+            };
             ingest::ingest(&corpus, probes, &self.workers, rows, context)?;
-            if !self.planning() && listing::fingerprint(&listing, &sources, self.root(), &self.workers, self.cancel)? != fingerprint {
+            if !self.planning()
+                && listing::fingerprint(
+                    &listing,
+                    &sources,
+                    self.root(),
+                    &self.workers,
+                    self.cancel,
+                )? != fingerprint
+            {
                 return Err(ingest::changed(self.root()));
             }
             Ok(())
         };
         let changes = || listing::changes(&sources, self.root(), self.store.root(), self.cancel);
-        let which = |_: &str| Some(changes().ok()?.describe().unwrap_or_else(|| "labels or other metadata".to_owned()));
-        let task = Task { which: Some(Box::new(which)), ..Task::new("ingest", identity, action) };
+        let which = |_: &str| {
+            Some(
+                changes()
+                    .ok()?
+                    .describe()
+                    .unwrap_or_else(|| "labels or other metadata".to_owned()),
+            )
+        };
+        let task = Task {
+            which: Some(Box::new(which)),
+            ..Task::new("ingest", identity, action)
+        };
         let preview = || changes().is_ok_and(|changes| changes.to_open() <= PREVIEWED);
         let done = self.single(task, vec![], preview)?;
         Ok((done, sources))
@@ -54,39 +86,92 @@ impl Walk<'_> {
 
     pub(super) fn extract(&self, ingested: &Ingested) -> Result<Extracted> {
         let one = |set: &FeatureSet| {
-            let mut identity = self.features_identity(*set, [("utterances", ingested.summary.sounds.clone())])?;
+            let mut identity =
+                self.features_identity(*set, [("utterances", ingested.summary.sounds.clone())])?;
             if !set.is_computed_in_blocks() {
-                identity.inputs.extend(ingested.too_long(self.workers.budget())?.map(|(name, hash)| (name.to_owned(), hash)));
+                identity.inputs.extend(
+                    ingested
+                        .too_long(self.workers.budget())?
+                        .map(|(name, hash)| (name.to_owned(), hash)),
+                );
             }
-            let action = |context: &Context| extract::extract(*set, ingested, self.root(), &self.workers, &self.rows, context);
-            let done = self.single(Task::new(extract::id(*set), identity, action), vec![self.utterances().into()], || false)?;
+            let action = |context: &Context| {
+                extract::extract(
+                    *set,
+                    ingested,
+                    self.root(),
+                    &self.workers,
+                    &self.rows,
+                    context,
+                )
+            };
+            let done = self.single(
+                Task::new(extract::id(*set), identity, action),
+                vec![self.utterances().into()],
+                || false,
+            )?;
             Ok((*set, done))
         };
-        let done = self.pipeline.features.sets.iter().map(one).collect::<Result<_>>().map(Extracted);
+        let done = self
+            .pipeline
+            .features
+            .sets
+            .iter()
+            .map(one)
+            .collect::<Result<_>>()
+            .map(Extracted);
         self.workers.rest();
         self.rows.close();
         done
     }
 
-    pub(super) fn features_identity<const N: usize>(&self, set: FeatureSet, inputs: [(&str, String); N]) -> Result<Identity> {
+    pub(super) fn features_identity<const N: usize>(
+        &self,
+        set: FeatureSet,
+        inputs: [(&str, String); N],
+    ) -> Result<Identity> {
         let identity = self.identity(Stage::Features, self.pipeline.features.of(set), inputs)?;
-        Ok(Identity { code_version: set.code_version(), ..identity })
+        Ok(Identity {
+            code_version: set.code_version(),
+            ..identity
+        })
     }
 
     pub(super) fn audit(&self, ingested: &Ingested) -> Result<Seen<Finished>> {
         // Of ids, places and sounds, like features: a label makes no copy.
-        let identity = self.identity(Stage::Audit, serde_json::json!({}), [("utterances", ingested.summary.sounds.clone())])?;
-        let action = |context: &Context| audit::audit(ingested, self.root(), self.store.root(), &self.workers, context);
-        self.single(Task::new("audit", identity, action), vec!["ingest".into()], || false)
+        let identity = self.identity(
+            Stage::Audit,
+            serde_json::json!({}),
+            [("utterances", ingested.summary.sounds.clone())],
+        )?;
+        let action = |context: &Context| {
+            audit::audit(
+                ingested,
+                self.root(),
+                self.store.root(),
+                &self.workers,
+                context,
+            )
+        };
+        self.single(
+            Task::new("audit", identity, action),
+            vec!["ingest".into()],
+            || false,
+        )
     }
 
-    /// Where a recording does not sound as the ingest says, forgets the ingest and all that was noted of recordings: the next run opens them
-    /// anew, and does not come to the same end.
+    /// Where a recording does not sound as the ingest says, forgets the ingest and all that was
+    /// noted of recordings: the next run opens them anew, and does not come to the same end.
     pub(super) fn distrust(&self, error: Error, ingests: &[&Ingested]) -> Error {
         if self.mode == Mode::Run && error.has_cause::<Contradiction>() {
-            let folders = [self.store.root().to_owned(), self.store.root().join(WINDOWS)];
+            let folders = [
+                self.store.root().to_owned(),
+                self.store.root().join(WINDOWS),
+            ];
             let forgotten = folders.iter().try_for_each(|folder| probes::forget(folder));
-            let discarded = ingests.iter().try_for_each(|ingested| self.store.discard(&ingested.finished));
+            let discarded = ingests
+                .iter()
+                .try_for_each(|ingested| self.store.discard(&ingested.finished));
             if let Err(other) = forgotten.and(discarded) {
                 return other;
             }

@@ -22,17 +22,27 @@ pub(super) struct Shuffled {
 }
 
 impl Shuffled {
-    /// Windows of one utterance keep one label. In a joined corpus, whose sessions are its corpora, labels stay within their corpus.
+    /// Windows of one utterance keep one label. In a joined corpus, whose sessions are its corpora,
+    /// labels stay within their corpus.
     pub(super) fn of(utterances: &[Utterance], unit: Unit, joined: bool, seed: u64) -> Self {
         let (whole, places) = unit.whole(utterances);
-        let groups: Vec<Option<&str>> = whole.iter().map(|u| u.source.session.as_deref().filter(|_| joined)).collect();
+        let groups: Vec<Option<&str>> = whole
+            .iter()
+            .map(|u| u.source.session.as_deref().filter(|_| joined))
+            .collect();
         let order = crate::split::shuffled(&groups, seed);
         let mut shuffled = utterances.to_vec();
         for (utterance, place) in shuffled.iter_mut().zip(places) {
-            utterance.source.emotion.clone_from(&whole[order[place]].source.emotion);
+            utterance
+                .source
+                .emotion
+                .clone_from(&whole[order[place]].source.emotion);
         }
         let labels = train::labels(&shuffled);
-        Shuffled { utterances: shuffled, labels }
+        Shuffled {
+            utterances: shuffled,
+            labels,
+        }
     }
 }
 
@@ -75,18 +85,24 @@ impl<'a> Running<'a> {
 
     /// The utterances with the labels that this experiment goes by.
     pub(super) fn utterances<'t>(&'t self, data: &'t Data) -> &'t [Utterance] {
-        self.shuffled.as_ref().map_or(data.utterances, |shuffled| &shuffled.utterances)
+        self.shuffled
+            .as_ref()
+            .map_or(data.utterances, |shuffled| &shuffled.utterances)
     }
 
     pub(super) fn labels<'t>(&'t self, own: &'t str) -> &'t str {
-        self.shuffled.as_ref().map_or(own, |shuffled| &shuffled.labels)
+        self.shuffled
+            .as_ref()
+            .map_or(own, |shuffled| &shuffled.labels)
     }
 
     /// Whether all of its folds are trained.
     pub fn complete(&self) -> bool {
         self.folds.is_some()
             && self.failed.is_none()
-            && self.trained.len() == self.folds.as_ref().map_or(0, |f| f.folds.len()) * self.experiment.trained_seeds().len()
+            && self.trained.len()
+                == self.folds.as_ref().map_or(0, |f| f.folds.len())
+                    * self.experiment.trained_seeds().len()
     }
 
     pub fn is_ensemble(&self) -> bool {
@@ -100,7 +116,14 @@ impl<'a> Running<'a> {
     }
 
     pub(super) fn failed(experiment: &'a Experiment, error: &Error) -> Self {
-        let hint = error.hint_text().map(|h| format!(" ({h})")).unwrap_or_default();
-        Running { failed: Some(format!("{error}{hint}")), complete: false, ..Running::of(experiment) }
+        let hint = error
+            .hint_text()
+            .map(|h| format!(" ({h})"))
+            .unwrap_or_default();
+        Running {
+            failed: Some(format!("{error}{hint}")),
+            complete: false,
+            ..Running::of(experiment)
+        }
     }
 }

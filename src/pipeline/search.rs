@@ -1,5 +1,5 @@
-//! The search of an experiment, within the training part of one fold: every candidate is judged on rows that it was not fitted on, and none of
-//! them is a test row.
+//! The search of an experiment, within the training part of one fold: every candidate is judged on
+//! rows that it was not fitted on, and none of them is a test row.
 
 use std::collections::BTreeMap;
 
@@ -22,10 +22,13 @@ pub(super) struct Settled {
     pub section: SearchSection,
 }
 
-/// Tries every candidate on inner folds of the training part, with the scaler fitted anew in each, and settles on the first of the best.
+/// Tries every candidate on inner folds of the training part, with the scaler fitted anew in each,
+/// and settles on the first of the best.
 pub(super) fn settle(job: &Job, search: &Search, context: &Context) -> Result<Settled> {
     let (experiment, unit) = (job.experiment, Unit::of(job.pipeline));
-    let candidates = search.grid.candidates(&experiment.model, &experiment.inputs);
+    let candidates = search
+        .grid
+        .candidates(&experiment.model, &experiment.inputs);
     let all = (candidates.len() * search.folds) as u64;
     let mut done = 0;
     let mut tried: Vec<Option<TriedSetting>> = candidates.iter().map(|_| None).collect();
@@ -35,12 +38,25 @@ pub(super) fn settle(job: &Job, search: &Search, context: &Context) -> Result<Se
             continue;
         }
         seen.push(*inputs);
-        let own: Vec<usize> = (0..candidates.len()).filter(|&i| candidates[i].inputs == *inputs).collect();
-        let viewed = Experiment { inputs: *inputs, ..experiment.clone() };
-        let (rows, _) = Rows::read(&Job { experiment: &viewed, ..*job })?;
+        let own: Vec<usize> = (0..candidates.len())
+            .filter(|&i| candidates[i].inputs == *inputs)
+            .collect();
+        let viewed = Experiment {
+            inputs: *inputs,
+            ..experiment.clone()
+        };
+        let (rows, _) = Rows::read(&Job {
+            experiment: &viewed,
+            ..*job
+        })?;
         let data = rows.dataset(job.utterances, &viewed)?;
-        let variants = variants(&Job { experiment: &viewed, ..*job })?;
-        let train = Parts::of(&data, &job.fold.roles).train.keep_together(|id| unit.id(id));
+        let variants = variants(&Job {
+            experiment: &viewed,
+            ..*job
+        })?;
+        let train = Parts::of(&data, &job.fold.roles)
+            .train
+            .keep_together(|id| unit.id(id));
         let mut judgements: Vec<Vec<Judgement>> = own.iter().map(|_| Vec::new()).collect();
         for (fitted, judged) in train.inner_folds(search.folds, search.by, experiment.split_seed)? {
             let fitted = fitted.with_variants(&variants)?;
@@ -53,35 +69,75 @@ pub(super) fn settle(job: &Job, search: &Search, context: &Context) -> Result<Se
             let shared = shared(&experiment.model, &fitted, context)?;
             for (&i, judgements) in own.iter().zip(&mut judgements) {
                 context.cancel.check()?;
-                judgements.push(judge(job, &candidates[i], &fitted, &judged, shared.as_ref(), context)?);
+                judgements.push(judge(
+                    job,
+                    &candidates[i],
+                    &fitted,
+                    &judged,
+                    shared.as_ref(),
+                    context,
+                )?);
                 done += 1;
                 context.progress(done, all, "fits of the search", String::new());
             }
         }
         for (i, judgements) in own.into_iter().zip(judgements) {
             let score = |judgements: &[Judgement]| value(search.metric, &data.labels, judgements);
-            let by_fold = judgements.iter().map(|one| score(std::slice::from_ref(one))).collect();
-            tried[i] = Some(TriedSetting { settings: candidates[i].settings.clone(), score: score(&judgements), by_fold });
+            let by_fold = judgements
+                .iter()
+                .map(|one| score(std::slice::from_ref(one)))
+                .collect();
+            tried[i] = Some(TriedSetting {
+                settings: candidates[i].settings.clone(),
+                score: score(&judgements),
+                by_fold,
+            });
         }
     }
     let tried: Vec<TriedSetting> = tried.into_iter().flatten().collect();
-    let chosen = (0..tried.len()).fold(0, |best, i| if tried[i].score > tried[best].score { i } else { best });
+    let chosen = (0..tried.len()).fold(0, |best, i| {
+        if tried[i].score > tried[best].score {
+            i
+        } else {
+            best
+        }
+    });
     let Candidate { model, inputs, .. } = candidates[chosen].clone();
     let by = match search.by {
         Grouping::Speaker => "speaker",
         Grouping::Utterance => "utterance",
     };
-    let section = SearchSection { folds: search.folds, by: by.to_owned(), metric: search.metric.name().to_owned(), tried, chosen };
-    Ok(Settled { experiment: Experiment { model, inputs, search: None, ..experiment.clone() }, section })
+    let section = SearchSection {
+        folds: search.folds,
+        by: by.to_owned(),
+        metric: search.metric.name().to_owned(),
+        tried,
+        chosen,
+    };
+    Ok(Settled {
+        experiment: Experiment {
+            model,
+            inputs,
+            search: None,
+            ..experiment.clone()
+        },
+        section,
+    })
 }
 
 /// Truth and prediction of every row of an inner fold.
 type Judgement = Vec<(usize, usize)>;
 
 /// What the candidates of a support vector machine share.
-fn shared(model: &ModelSettings, fitted: &Part<Training>, context: &Context) -> Result<Option<Geometry>> {
+fn shared(
+    model: &ModelSettings,
+    fitted: &Part<Training>,
+    context: &Context,
+) -> Result<Option<Geometry>> {
     match model {
-        ModelSettings::Svm { kernel, .. } => Geometry::of(*kernel, fitted, context.cancel).map(Some),
+        ModelSettings::Svm { kernel, .. } => {
+            Geometry::of(*kernel, fitted, context.cancel).map(Some)
+        }
         _ => Ok(None),
     }
 }
@@ -96,16 +152,44 @@ fn judge(
 ) -> Result<Judgement> {
     let fitted = match (candidate.model.clone(), shared) {
         (ModelSettings::Svm { kernel, c, gamma }, Some(geometry)) => {
-            Fitted::baseline(Weights::Svm(Svm::fit_on(&svm_settings(kernel, c, gamma), fitted, geometry, None, context.cancel)?))
+            Fitted::baseline(Weights::Svm(Svm::fit_on(
+                &svm_settings(kernel, c, gamma),
+                fitted,
+                geometry,
+                None,
+                context.cancel,
+            )?))
         }
         (model, _) => {
-            let experiment = Experiment { model, inputs: candidate.inputs, ..job.experiment.clone() };
-            fit(&Job { experiment: &experiment, ..*job }, fitted, None, None, context)?
+            let experiment = Experiment {
+                model,
+                inputs: candidate.inputs,
+                ..job.experiment.clone()
+            };
+            fit(
+                &Job {
+                    experiment: &experiment,
+                    ..*job
+                },
+                fitted,
+                None,
+                None,
+                context,
+            )?
         }
     };
-    let spec = || NetSpec { layers: fitted.layers.clone(), n_features: judged.x().cols(), n_classes: judged.n_classes() };
+    let spec = || NetSpec {
+        layers: fitted.layers.clone(),
+        n_features: judged.x().cols(),
+        n_classes: judged.n_classes(),
+    };
     let probabilities = fitted.weights.classifier(spec)?.probabilities(judged.x())?;
-    Ok(judged.y().iter().copied().zip(probabilities.chunks(judged.n_classes()).map(argmax)).collect())
+    Ok(judged
+        .y()
+        .iter()
+        .copied()
+        .zip(probabilities.chunks(judged.n_classes()).map(argmax))
+        .collect())
 }
 
 /// The settings of a machine as the model module has them.
@@ -132,8 +216,19 @@ pub(super) fn provenance(section: &SearchSection) -> BTreeMap<String, String> {
     let line = |tried: &TriedSetting| format!("{}: {:.4}", tried.describe(), tried.score);
     let mut said = BTreeMap::from([
         ("search.metric".to_owned(), section.metric.clone()),
-        ("search.inner_folds".to_owned(), format!("{} by {}", section.folds, section.by)),
-        ("search.tried".to_owned(), section.tried.iter().map(line).collect::<Vec<_>>().join("; ")),
+        (
+            "search.inner_folds".to_owned(),
+            format!("{} by {}", section.folds, section.by),
+        ),
+        (
+            "search.tried".to_owned(),
+            section
+                .tried
+                .iter()
+                .map(line)
+                .collect::<Vec<_>>()
+                .join("; "),
+        ),
     ]);
     if let Some(chosen) = section.tried.get(section.chosen) {
         said.insert("search.chosen".to_owned(), line(chosen));

@@ -39,11 +39,19 @@ pub(super) struct Folds {
 }
 
 impl Folds {
-    /// Counts copies on both sides; `groups` is [`super::audit::groups`] of the utterances, where the audit is there. The same samples are
-    /// known without it.
-    pub(super) fn count_copies(&mut self, utterances: &[Utterance], unit: Unit, groups: Option<&[usize]>) {
+    /// Counts copies on both sides; `groups` is [`super::audit::groups`] of the utterances, where
+    /// the audit is there. The same samples are known without it.
+    pub(super) fn count_copies(
+        &mut self,
+        utterances: &[Utterance],
+        unit: Unit,
+        groups: Option<&[usize]>,
+    ) {
         let (whole, places) = unit.whole(utterances);
-        let hashes: Vec<&str> = places.iter().map(|&place| whole[place].content_hash.as_str()).collect();
+        let hashes: Vec<&str> = places
+            .iter()
+            .map(|&place| whole[place].content_hash.as_str())
+            .collect();
         let stretches: Vec<Stretch> = utterances.iter().map(stretch).collect();
         let stretches = split::are_cut(&stretches).then_some(stretches.as_slice());
         let repeated = groups.map_or_else(|| split::repeated(&hashes), split::repeated);
@@ -53,20 +61,35 @@ impl Folds {
                 Some(groups) => split::on_both_sides(fold, groups, &repeated, stretches),
                 None => split::on_both_sides(fold, &hashes, &repeated, stretches),
             };
-            sharing.both_sides = found.into_iter().map(|i| unit.id(&utterances[i].source.id)).collect::<BTreeSet<_>>().len();
+            sharing.both_sides = found
+                .into_iter()
+                .map(|i| unit.id(&utterances[i].source.id))
+                .collect::<BTreeSet<_>>()
+                .len();
         }
     }
 
-    /// The folds whose figures stand together: all of them, or each by itself where corpora test each other.
+    /// The folds whose figures stand together: all of them, or each by itself where corpora test
+    /// each other.
     pub(super) fn together(&self, experiment: &Experiment) -> Vec<Cow<'_, Folds>> {
         if experiment.protocol != Protocol::CrossCorpus {
             return vec![Cow::Borrowed(self)];
         }
         let alone = |(fold, sharing): (&Fold, &Sharing)| {
-            let about = About { sharing: vec![*sharing], ..self.about.clone() };
-            Cow::Owned(Folds { folds: vec![fold.clone()], about })
+            let about = About {
+                sharing: vec![*sharing],
+                ..self.about.clone()
+            };
+            Cow::Owned(Folds {
+                folds: vec![fold.clone()],
+                about,
+            })
         };
-        self.folds.iter().zip(&self.about.sharing).map(alone).collect()
+        self.folds
+            .iter()
+            .zip(&self.about.sharing)
+            .map(alone)
+            .collect()
     }
 
     pub(super) fn has(&self, fold: u32) -> bool {
@@ -75,32 +98,53 @@ impl Folds {
 
     /// What may be said of the speakers of all folds or, of one direction between corpora, of one.
     pub(super) fn speakers(&self, doubts: &Doubts, only: Option<u32>) -> TestSpeakers {
-        TestSpeakers::of(&self.sharing(only), doubts.guessed.contains(&Attribute::Speaker), doubts.across_speakers)
+        TestSpeakers::of(
+            &self.sharing(only),
+            doubts.guessed.contains(&Attribute::Speaker),
+            doubts.across_speakers,
+        )
     }
 
     /// What has to be known to read a result on these folds.
     pub(super) fn remarks(&self, doubts: &Doubts, only: Option<u32>) -> Vec<String> {
-        let lines = split::verdict(&self.sharing(only), self.speakers(doubts, only), doubts.guessed);
-        lines.into_iter().chain(self.about.warnings.iter().cloned()).collect()
+        let lines = split::verdict(
+            &self.sharing(only),
+            self.speakers(doubts, only),
+            doubts.guessed,
+        );
+        lines
+            .into_iter()
+            .chain(self.about.warnings.iter().cloned())
+            .collect()
     }
 
     fn sharing(&self, only: Option<u32>) -> Vec<Sharing> {
         let counts = self.folds.iter().zip(&self.about.sharing);
-        counts.filter(|(fold, _)| only.is_none_or(|only| only == fold.index)).map(|(_, sharing)| *sharing).collect()
+        counts
+            .filter(|(fold, _)| only.is_none_or(|only| only == fold.index))
+            .map(|(_, sharing)| *sharing)
+            .collect()
     }
 
     /// What each fold shares, kind by kind.
     pub(super) fn leakage(&self) -> Vec<LeakageLine> {
         let of_fold = |(fold, sharing): (&Fold, &Sharing)| {
             let index = fold.index;
-            sharing.kinds().into_iter().map(move |(kind, test_units, shared_units)| LeakageLine {
-                fold: index,
-                kind: kind.to_owned(),
-                test_units,
-                shared_units,
-            })
+            sharing
+                .kinds()
+                .into_iter()
+                .map(move |(kind, test_units, shared_units)| LeakageLine {
+                    fold: index,
+                    kind: kind.to_owned(),
+                    test_units,
+                    shared_units,
+                })
         };
-        self.folds.iter().zip(&self.about.sharing).flat_map(of_fold).collect()
+        self.folds
+            .iter()
+            .zip(&self.about.sharing)
+            .flat_map(of_fold)
+            .collect()
     }
 
     /// Refuses folds that are not what their experiment requires, or needs.
@@ -108,24 +152,44 @@ impl Folds {
     /// # Errors
     /// `Data`, with the first fold that falls short.
     pub(super) fn check(&self, experiment: &Experiment) -> Result<()> {
-        let unknown = self.about.sharing.iter().map(Sharing::without_speaker).max().unwrap_or(0);
+        let unknown = self
+            .about
+            .sharing
+            .iter()
+            .map(Sharing::without_speaker)
+            .max()
+            .unwrap_or(0);
         if experiment.is_transductive() && unknown > 0 {
-            let message =
-                format!("the experiment {} scales by speaker, and of {unknown} utterances the speaker is not known", experiment.name);
+            let message = format!(
+                "the experiment {} scales by speaker, and of {unknown} utterances the speaker is not known",
+                experiment.name
+            );
             return Err(Error::data(message).hint("fill the manifest's column speaker, remove these rows, or write scaler = \"standard\""));
         }
-        let unmet = |demand: &Requirement| demand.unmet(&self.about.sharing).map(|unmet| (demand.name(), unmet));
-        let Some((demand, unmet)) = experiment.require.iter().find_map(unmet) else { return Ok(()) };
-        let fold = self.folds.get(unmet.fold).map(|fold| match format!("fold {}", fold.index) {
-            plain if plain == fold.name => plain,
-            plain => format!("{plain} ({})", fold.name),
-        });
+        let unmet = |demand: &Requirement| {
+            demand
+                .unmet(&self.about.sharing)
+                .map(|unmet| (demand.name(), unmet))
+        };
+        let Some((demand, unmet)) = experiment.require.iter().find_map(unmet) else {
+            return Ok(());
+        };
+        let fold = self
+            .folds
+            .get(unmet.fold)
+            .map(|fold| match format!("fold {}", fold.index) {
+                plain if plain == fold.name => plain,
+                plain => format!("{plain} ({})", fold.name),
+            });
         let fold = fold.unwrap_or_default();
         let more = match (unmet.folds, self.folds.len()) {
             (n, all) if all > 1 => format!(" ({n} of {all} folds fall short)"),
             _ => String::new(),
         };
-        let message = format!("the experiment {} requires `{demand}`, but in {fold}, {}{more}", experiment.name, unmet.what);
+        let message = format!(
+            "the experiment {} requires `{demand}`, but in {fold}, {}{more}",
+            experiment.name, unmet.what
+        );
         Err(Error::data(message).hint(unmet.hint))
     }
 }
@@ -135,7 +199,19 @@ pub(super) fn fingerprint(utterances: &[Utterance]) -> String {
     let mut text = String::new();
     for u in utterances {
         let s = &u.source;
-        text.push_str(&format!("{:?}\n", (&s.id, &s.path, &s.emotion, &s.speaker, &s.session, &s.split, &s.text_id, &u.content_hash)));
+        text.push_str(&format!(
+            "{:?}\n",
+            (
+                &s.id,
+                &s.path,
+                &s.emotion,
+                &s.speaker,
+                &s.session,
+                &s.split,
+                &s.text_id,
+                &u.content_hash
+            )
+        ));
         if s.start_s.is_some() || s.end_s.is_some() {
             text.push_str(&format!("{:?}\n", (s.start_s, s.end_s)));
         }
@@ -144,7 +220,11 @@ pub(super) fn fingerprint(utterances: &[Utterance]) -> String {
 }
 
 fn stretch(u: &Utterance) -> Stretch<'_> {
-    Stretch { path: &u.source.path, start: u.source.start_s.unwrap_or(0.0), end: u.source.end_s.unwrap_or(f64::INFINITY) }
+    Stretch {
+        path: &u.source.path,
+        start: u.source.start_s.unwrap_or(0.0),
+        end: u.source.end_s.unwrap_or(f64::INFINITY),
+    }
 }
 
 fn items(utterances: &[Utterance]) -> Vec<Item<'_>> {
@@ -163,19 +243,42 @@ fn items(utterances: &[Utterance]) -> Vec<Item<'_>> {
 /// Assigns every utterance its role in every fold.
 ///
 /// Windows of one utterance have one role: it is the utterances that are dealt out.
-pub(super) fn split(utterances: &[Utterance], unit: Unit, experiment: &Experiment, context: &Context) -> Result<()> {
+pub(super) fn split(
+    utterances: &[Utterance],
+    unit: Unit,
+    experiment: &Experiment,
+    context: &Context,
+) -> Result<()> {
     let (whole, places) = unit.whole(utterances);
-    let mut assignment = split::assign(&experiment.protocol, &items(&whole), experiment.validation, experiment.split_seed)?;
+    let mut assignment = split::assign(
+        &experiment.protocol,
+        &items(&whole),
+        experiment.validation,
+        experiment.split_seed,
+    )?;
     for fold in &mut assignment.folds {
         fold.roles = places.iter().map(|&place| fold.roles[place]).collect();
     }
     let items = items(utterances);
-    let texts: Vec<Option<&str>> = utterances.iter().map(|u| u.source.text_id.as_deref()).collect();
-    let hashes: Vec<&str> = places.iter().map(|&place| whole[place].content_hash.as_str()).collect();
+    let texts: Vec<Option<&str>> = utterances
+        .iter()
+        .map(|u| u.source.text_id.as_deref())
+        .collect();
+    let hashes: Vec<&str> = places
+        .iter()
+        .map(|&place| whole[place].content_hash.as_str())
+        .collect();
     let stretches: Vec<Stretch> = utterances.iter().map(stretch).collect();
     let stretches = split::are_cut(&stretches).then_some(stretches.as_slice());
-    let sharing: Vec<_> = assignment.folds.iter().map(|fold| split::sharing(&items, fold, &texts, &hashes, stretches)).collect();
-    let about = About { sharing, warnings: assignment.warnings };
+    let sharing: Vec<_> = assignment
+        .folds
+        .iter()
+        .map(|fold| split::sharing(&items, fold, &texts, &hashes, stretches))
+        .collect();
+    let about = About {
+        sharing,
+        warnings: assignment.warnings,
+    };
     for warning in &about.warnings {
         context.warn(format!("{}: {warning}", experiment.name));
     }
@@ -185,16 +288,19 @@ pub(super) fn split(utterances: &[Utterance], unit: Unit, experiment: &Experimen
         .iter()
         .flat_map(|fold| {
             let protocol = &protocol;
-            fold.roles.iter().zip(&items).filter_map(move |(role, item)| {
-                role.map(|role| SplitRow {
-                    experiment: experiment.name.as_str().into(),
-                    protocol: protocol.as_str().into(),
-                    fold: fold.index,
-                    fold_name: fold.name.as_str().into(),
-                    utterance_id: item.id.into(),
-                    role: role.as_str().into(),
+            fold.roles
+                .iter()
+                .zip(&items)
+                .filter_map(move |(role, item)| {
+                    role.map(|role| SplitRow {
+                        experiment: experiment.name.as_str().into(),
+                        protocol: protocol.as_str().into(),
+                        fold: fold.index,
+                        fold_name: fold.name.as_str().into(),
+                        utterance_id: item.id.into(),
+                        role: role.as_str().into(),
+                    })
                 })
-            })
         })
         .collect();
     table::splits::write(&context.folder.join(SPLITS), &rows, &table::Meta::new())?;
@@ -203,7 +309,11 @@ pub(super) fn split(utterances: &[Utterance], unit: Unit, experiment: &Experimen
 
 /// Reads the folds back; roles stand in the order of `utterances`.
 pub(super) fn read(folder: &Path, utterances: &[Utterance]) -> Result<Folds> {
-    let position: HashMap<&str, usize> = utterances.iter().enumerate().map(|(i, u)| (u.source.id.as_str(), i)).collect();
+    let position: HashMap<&str, usize> = utterances
+        .iter()
+        .enumerate()
+        .map(|(i, u)| (u.source.id.as_str(), i))
+        .collect();
     let mut folds: BTreeMap<u32, Fold> = BTreeMap::new();
     table::splits::each(&folder.join(SPLITS), |row| {
         let fold = folds.entry(row.fold).or_insert_with(|| Fold {
@@ -211,12 +321,21 @@ pub(super) fn read(folder: &Path, utterances: &[Utterance]) -> Result<Folds> {
             name: row.fold_name.into_owned(),
             roles: vec![None; utterances.len()],
         });
-        let (Some(&i), Some(role)) = (position.get(row.utterance_id.as_ref()), Role::parse(&row.role)) else {
-            return Err(Error::data(format!("the table of folds names {} as {}, which does not fit", row.utterance_id, row.role))
-                .hint("remove data/cache and run the command again"));
+        let (Some(&i), Some(role)) = (
+            position.get(row.utterance_id.as_ref()),
+            Role::parse(&row.role),
+        ) else {
+            return Err(Error::data(format!(
+                "the table of folds names {} as {}, which does not fit",
+                row.utterance_id, row.role
+            ))
+            .hint("remove data/cache and run the command again"));
         };
         fold.roles[i] = Some(role);
         Ok(())
     })?;
-    Ok(Folds { folds: folds.into_values().collect(), about: from_json(&folder.join(ABOUT))? })
+    Ok(Folds {
+        folds: folds.into_values().collect(),
+        about: from_json(&folder.join(ABOUT))?,
+    })
 }

@@ -1,4 +1,5 @@
-//! The tables stage: folds, predictions and figures of all experiments of a pipeline as one table each.
+//! The tables stage: folds, predictions and figures of all experiments of a pipeline as one table
+//! each.
 
 use super::running::Running;
 use super::split::Folds;
@@ -16,25 +17,39 @@ pub(super) fn inputs(experiments: &[Running]) -> Result<Vec<(String, String)>> {
     let mut inputs = Vec::new();
     for experiment in experiments {
         let name = &experiment.experiment.name;
-        let Some(split) = &experiment.split else { continue };
+        let Some(split) = &experiment.split else {
+            continue;
+        };
         inputs.push((format!("split/{name}"), split.hash(split::SPLITS)?));
         inputs.push((format!("split/{name} sharing"), split.hash(split::ABOUT)?));
         if let Some(done) = &experiment.evaluated {
-            inputs.push((format!("evaluate/{name} predictions"), done.hash(train::PREDICTIONS)?));
-            inputs.push((format!("evaluate/{name} metrics"), done.hash(evaluate::METRICS)?));
+            inputs.push((
+                format!("evaluate/{name} predictions"),
+                done.hash(train::PREDICTIONS)?,
+            ));
+            inputs.push((
+                format!("evaluate/{name} metrics"),
+                done.hash(evaluate::METRICS)?,
+            ));
         }
     }
     Ok(inputs)
 }
 
-/// Writes the tables of folds, of what they share and, where anything is evaluated, of predictions and metrics.
+/// Writes the tables of folds, of what they share and, where anything is evaluated, of predictions
+/// and metrics.
 pub(super) fn write(experiments: &[Running], context: &Context) -> Result<()> {
-    let (mut splits, mut leakage, mut predictions, mut metrics, mut labels) = (vec![], vec![], vec![], vec![], vec![]);
+    let (mut splits, mut leakage, mut predictions, mut metrics, mut labels) =
+        (vec![], vec![], vec![], vec![], vec![]);
     for experiment in experiments {
-        let Some(split) = &experiment.split else { continue };
+        let Some(split) = &experiment.split else {
+            continue;
+        };
         splits.extend(table::splits::read(&split.path(split::SPLITS))?);
         leakage.extend(shared(experiment));
-        let Some(evaluated) = &experiment.evaluated else { continue };
+        let Some(evaluated) = &experiment.evaluated else {
+            continue;
+        };
         let (found, rows, _) = table::predictions::read(&evaluated.path(train::PREDICTIONS))?;
         labels = found;
         predictions.extend(rows);
@@ -44,7 +59,12 @@ pub(super) fn write(experiments: &[Running], context: &Context) -> Result<()> {
     table::splits::write(&context.folder.join(split::SPLITS), &splits, &meta)?;
     table::leakage::write(&context.folder.join(LEAKAGE), &leakage, &meta)?;
     if !predictions.is_empty() {
-        table::predictions::write(&context.folder.join(train::PREDICTIONS), &labels, &predictions, &meta)?;
+        table::predictions::write(
+            &context.folder.join(train::PREDICTIONS),
+            &labels,
+            &predictions,
+            &meta,
+        )?;
         table::metrics::write(&context.folder.join(evaluate::METRICS), &metrics, &meta)?;
     }
     Ok(())

@@ -3,14 +3,20 @@
 use crate::config::{CorpusKind, CorpusSettings};
 use crate::corpus::terms;
 
-/// The licence in words: what the pipeline file says, or what is known of the corpus, or of each part of it.
+/// The licence in words: what the pipeline file says, or what is known of the corpus, or of each
+/// part of it.
 pub(super) fn licence(corpus: &CorpusSettings) -> Option<String> {
     let known = |reader: &str| terms(reader).map(|terms| terms.licence);
     match (&corpus.licence, &corpus.kind) {
         (Some(own), _) => Some(own.clone()),
         (None, CorpusKind::Joined { parts, .. }) => {
-            let lines =
-                parts.iter().map(|part| format!("{}: {}", part.name, known(part.kind.name()).unwrap_or("not known to this program")));
+            let lines = parts.iter().map(|part| {
+                format!(
+                    "{}: {}",
+                    part.name,
+                    known(part.kind.name()).unwrap_or("not known to this program")
+                )
+            });
             Some(lines.collect::<Vec<_>>().join("; "))
         }
         (None, kind) => known(kind.name()).map(str::to_owned),
@@ -23,6 +29,8 @@ pub(super) fn references(corpus: &CorpusSettings) -> Vec<String> {
         CorpusKind::Joined { parts, .. } => parts.iter().map(|part| part.kind.name()).collect(),
         kind => vec![kind.name()],
     };
-    let known = readers.into_iter().filter_map(|reader| Some(terms(reader)?.citation.to_owned()));
+    let known = readers
+        .into_iter()
+        .filter_map(|reader| Some(terms(reader)?.citation.to_owned()));
     known.chain(corpus.citation.clone()).collect()
 }

@@ -17,8 +17,8 @@ use crate::files::{hash_bytes, write_atomically};
 use crate::model::TrainSettings;
 use crate::model::artifact::{ModelInfo, SavedModel, TestTimeAugment, Weights};
 use crate::model::{
-    self, Device, Domain, EpochRecord, Forest, ForestSettings, Geometry, Knn, Layer, Logistic, LogisticSettings, Majority, NetSpec, Node,
-    Svm, TrainJob,
+    self, Device, Domain, EpochRecord, Forest, ForestSettings, Geometry, Knn, Layer, Logistic,
+    LogisticSettings, Majority, NetSpec, Node, Svm, TrainJob,
 };
 use crate::orchestrator::{Context, Finished};
 use crate::report::SearchSection;
@@ -42,8 +42,12 @@ const LOGISTIC_ITERATIONS: u64 = 1000;
 
 /// Hashes of everything that a model is loaded from, by what tells them apart in a key.
 pub(super) fn model_hashes(trained: &Finished) -> Result<Vec<(String, String)>> {
-    let names = trained.names().filter(|name| name.starts_with(&format!("{MODEL}/")) && !name.ends_with(".md"));
-    names.map(|name| Ok((format!("{} {name}", trained.task), trained.hash(name)?))).collect()
+    let names = trained
+        .names()
+        .filter(|name| name.starts_with(&format!("{MODEL}/")) && !name.ends_with(".md"));
+    names
+        .map(|name| Ok((format!("{} {name}", trained.task), trained.hash(name)?)))
+        .collect()
 }
 
 /// What is known of one trained fold besides its predictions.
@@ -65,10 +69,12 @@ pub(super) struct FoldFile {
     /// Whether the values by class estimate probabilities.
     #[serde(default = "yes")]
     pub estimates: bool,
-    /// Tested utterances whose probabilities were changed to give the class of the decision function the highest.
+    /// Tested utterances whose probabilities were changed to give the class of the decision
+    /// function the highest.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub reconciled: usize,
-    /// Of networks with moving averages: [`Running::variance_ratios`](crate::model::Running::variance_ratios).
+    /// Of networks with moving averages:
+    /// [`Running::variance_ratios`](crate::model::Running::variance_ratios).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub variance_ratios: Vec<f64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -85,20 +91,31 @@ fn yes() -> bool {
 
 /// Content hash of the true labels.
 pub(super) fn labels(utterances: &[Utterance]) -> String {
-    let lines: String = utterances.iter().map(|u| format!("{:?}\n", (&u.source.id, &u.source.emotion))).collect();
+    let lines: String = utterances
+        .iter()
+        .map(|u| format!("{:?}\n", (&u.source.id, &u.source.emotion)))
+        .collect();
     hash_bytes(lines.as_bytes())
 }
 
 /// Content hash of who speaks: a part of what is learned where [`Experiment::heeds_speakers`].
 pub(super) fn speakers(utterances: &[Utterance]) -> String {
-    let lines: String = utterances.iter().map(|u| format!("{:?}\n", (&u.source.id, &u.source.speaker))).collect();
+    let lines: String = utterances
+        .iter()
+        .map(|u| format!("{:?}\n", (&u.source.id, &u.source.speaker)))
+        .collect();
     hash_bytes(lines.as_bytes())
 }
 
 /// Content hash of who does what in one fold, with the [`labels`].
 pub(super) fn fingerprint(fold: &Fold, labels: &str) -> String {
-    let roles = fold.roles.iter().map(|role| role.map_or("-", |role| role.as_str()));
-    let text: String = std::iter::once(labels).chain(roles.flat_map(|role| ["\n", role])).collect();
+    let roles = fold
+        .roles
+        .iter()
+        .map(|role| role.map_or("-", |role| role.as_str()));
+    let text: String = std::iter::once(labels)
+        .chain(roles.flat_map(|role| ["\n", role]))
+        .collect();
     hash_bytes(text.as_bytes())
 }
 
@@ -120,22 +137,32 @@ pub(super) fn id(experiment: &Experiment, fold: u32, seed: u64) -> String {
     format!("train/{}/fold-{fold:02}-seed-{seed}", experiment.name)
 }
 
-/// About how many bytes a training needs at most: the table as it is read, as columns in order and as scaled parts, and what the model adds.
+/// About how many bytes a training needs at most: the table as it is read, as columns in order and
+/// as scaled parts, and what the model adds.
 pub(super) fn memory(job: &Job) -> u64 {
     const COPIES: u64 = 4;
     let copies = job.experiment.augment.kinds().len() as u64;
-    let (rows, columns) =
-        (job.utterances.len() as u64 * (1 + copies), job.experiment.inputs.shape(job.experiment.inputs.set.size()).size() as u64);
+    let (rows, columns) = (
+        job.utterances.len() as u64 * (1 + copies),
+        job.experiment
+            .inputs
+            .shape(job.experiment.inputs.set.size())
+            .size() as u64,
+    );
     let table = COPIES * rows * columns * size_of::<f32>() as u64;
     let model = match &job.experiment.model {
-        // About a thousand channels and their gradients for each feature of each sample of a batch, and the weights with their moments.
+        // About a thousand channels and their gradients for each feature of each sample of a batch,
+        // and the weights with their moments.
         ModelSettings::Cnn { .. } | ModelSettings::Perceptron(_) | ModelSettings::Temporal(_) => {
             job.experiment.train.batch_size as u64 * columns * 8_000 + (64 << 20)
         }
-        // Distances and kernel of all pairs of rows, and at most as much again of the pair of classes at work.
+        // Distances and kernel of all pairs of rows, and at most as much again of the pair of
+        // classes at work.
         ModelSettings::Svm { .. } => 3 * rows * rows * size_of::<f32>() as u64 + table,
         // Ranks, and nodes of about as many leaves as there are rows in each tree.
-        ModelSettings::RandomForest { trees, .. } => table + *trees as u64 * rows * 2 * size_of::<Node>() as u64,
+        ModelSettings::RandomForest { trees, .. } => {
+            table + *trees as u64 * rows * 2 * size_of::<Node>() as u64
+        }
         ModelSettings::Logistic { .. } | ModelSettings::Knn { .. } => table,
         ModelSettings::Majority | ModelSettings::Ensemble { .. } => 0,
     };
@@ -144,9 +171,19 @@ pub(super) fn memory(job: &Job) -> u64 {
 
 /// Trains, saves the model and predicts the test part.
 pub(super) fn train(job: &Job, context: &Context) -> Result<()> {
-    let settled = job.experiment.search.as_ref().map(|search| search::settle(job, search, context)).transpose()?;
+    let settled = job
+        .experiment
+        .search
+        .as_ref()
+        .map(|search| search::settle(job, search, context))
+        .transpose()?;
     let searched = settled.as_ref().map(|settled| &settled.section);
-    let job = &Job { experiment: settled.as_ref().map_or(job.experiment, |Settled { experiment, .. }| experiment), ..*job };
+    let job = &Job {
+        experiment: settled
+            .as_ref()
+            .map_or(job.experiment, |Settled { experiment, .. }| experiment),
+        ..*job
+    };
     let (rows, meta) = Rows::read(job)?;
     let data = rows.dataset(job.utterances, job.experiment)?;
     let variants = variants(job)?;
@@ -161,12 +198,24 @@ pub(super) fn train(job: &Job, context: &Context) -> Result<()> {
         warnings.push(format!("{lacking} changed copies of training utterances have no features and are not trained on"));
     }
     drop(variants);
-    let trained = job.utterances.iter().zip(&job.fold.roles).filter(|(_, role)| **role == Some(Role::Train));
-    let domain = Domain::of(&parts.train, trained.map(|(utterance, _)| utterance.duration_s).collect());
+    let trained = job
+        .utterances
+        .iter()
+        .zip(&job.fold.roles)
+        .filter(|(_, role)| **role == Some(Role::Train));
+    let domain = Domain::of(
+        &parts.train,
+        trained.map(|(utterance, _)| utterance.duration_s).collect(),
+    );
     let copies = parts.test.copies(&tested_copies(job, None)?)?;
-    let without = copies.iter().map(|kind| parts.test.len() - kind.len()).sum::<usize>();
+    let without = copies
+        .iter()
+        .map(|kind| parts.test.len() - kind.len())
+        .sum::<usize>();
     if without > 0 {
-        warnings.push(format!("{without} changed copies of test utterances have no features and are not averaged over"));
+        warnings.push(format!(
+            "{without} changed copies of test utterances have no features and are not averaged over"
+        ));
     }
     let scaler = Scaler::fit(job.experiment.inputs.scaler, &parts.train);
     let scaled = |row: &mut [f32]| {
@@ -181,28 +230,49 @@ pub(super) fn train(job: &Job, context: &Context) -> Result<()> {
         ModelSettings::Svm { .. } => Some(calibrate::choose(job.experiment, &train, &data.labels)?),
         _ => None,
     };
-    let folds = calibration.as_ref().and_then(|calibration| calibration.folds.as_deref());
+    let folds = calibration
+        .as_ref()
+        .and_then(|calibration| calibration.folds.as_deref());
     let fitted = fit(job, &train, validation.as_ref(), folds, context)?;
     let unconverged = match fitted.weights {
-        Weights::Svm(Svm { converged: false, .. }) => Some("support vector machine"),
-        Weights::Logistic(Logistic { converged: false, .. }) => Some("logistic regression"),
+        Weights::Svm(Svm {
+            converged: false, ..
+        }) => Some("support vector machine"),
+        Weights::Logistic(Logistic {
+            converged: false, ..
+        }) => Some("logistic regression"),
         _ => None,
     };
     warnings.extend(divergence(&fitted.history, data.labels.len()));
-    if job.experiment.has_epochs() && job.experiment.train.device == Device::Cpu && !model::has_fused_multiply_add() {
+    if job.experiment.has_epochs()
+        && job.experiment.train.device == Device::Cpu
+        && !model::has_fused_multiply_add()
+    {
         warnings.push(NOT_FUSED.to_owned());
     }
-    warnings.extend(unconverged.map(|model| format!("the {model} was stopped before it converged: scale the inputs, or lower c")));
+    warnings.extend(unconverged.map(|model| {
+        format!("the {model} was stopped before it converged: scale the inputs, or lower c")
+    }));
     let mut info = about(job, &rows.columns, &meta, &data, (scaler, domain), &fitted);
-    info.provenance.extend(searched.map(search::provenance).unwrap_or_default());
+    info.provenance
+        .extend(searched.map(search::provenance).unwrap_or_default());
     if let Some(calibration) = calibration {
-        info.provenance.insert("calibration".into(), calibration.described);
+        info.provenance
+            .insert("calibration".into(), calibration.described);
         warnings.extend(calibration.warning);
     }
-    let saved = SavedModel { info, weights: fitted.weights };
+    let saved = SavedModel {
+        info,
+        weights: fitted.weights,
+    };
     model::artifact::save(&context.folder.join(MODEL), &saved)?;
     let (rows, reconciled) = predict(job, &saved, &data.labels, (parts.test, &copies))?;
-    table::predictions::write(&context.folder.join(PREDICTIONS), &data.labels, &rows, &table::Meta::new())?;
+    table::predictions::write(
+        &context.folder.join(PREDICTIONS),
+        &data.labels,
+        &rows,
+        &table::Meta::new(),
+    )?;
     let file = FoldFile {
         fold: job.fold.index,
         name: job.fold.name.clone(),
@@ -222,8 +292,9 @@ pub(super) fn train(job: &Job, context: &Context) -> Result<()> {
     write_atomically(&context.folder.join(FOLD), &to_json(&file)?)
 }
 
-/// The predictions of a saved model on test rows before scaling, and in how many of them the probabilities of a support vector machine named
-/// another class than its decision function. Of a row with copies, the mean over itself and them counts.
+/// The predictions of a saved model on test rows before scaling, and in how many of them the
+/// probabilities of a support vector machine named another class than its decision function. Of a
+/// row with copies, the mean over itself and them counts.
 pub(super) fn predict(
     job: &Job,
     saved: &SavedModel,
@@ -242,12 +313,18 @@ pub(super) fn predict(
         }
     };
     let (own, reconciled) = probabilities(&test)?;
-    let mut views: Vec<Vec<Vec<f32>>> = own.chunks(labels.len()).map(|own| vec![own.to_vec()]).collect();
+    let mut views: Vec<Vec<Vec<f32>>> = own
+        .chunks(labels.len())
+        .map(|own| vec![own.to_vec()])
+        .collect();
     for kind in copies {
         let (found, _) = probabilities(kind)?;
         let mut rows = kind.ids().iter().zip(found.chunks(labels.len())).peekable();
         for (id, views) in test.ids().iter().zip(&mut views) {
-            views.extend(rows.next_if(|(copy, _)| *copy == id).map(|(_, found)| found.to_vec()));
+            views.extend(
+                rows.next_if(|(copy, _)| *copy == id)
+                    .map(|(_, found)| found.to_vec()),
+            );
         }
     }
     let row = |((id, &truth), views): ((&String, &usize), &Vec<Vec<f32>>)| {
@@ -270,34 +347,61 @@ pub(super) fn predict(
             probabilities,
         })
     };
-    Ok((test.ids().iter().zip(test.y()).zip(&views).map(row).collect::<Result<_>>()?, reconciled))
+    Ok((
+        test.ids()
+            .iter()
+            .zip(test.y())
+            .zip(&views)
+            .map(row)
+            .collect::<Result<_>>()?,
+        reconciled,
+    ))
 }
 
 /// Refuses what cannot be trained; names what can but should be known.
 fn check(parts: &Parts, data: &Dataset) -> Result<Vec<String>> {
     if parts.train.is_empty() || parts.test.is_empty() {
-        let role = if parts.train.is_empty() { "training" } else { "test" };
-        return Err(Error::data(format!("the {role} part of this fold is empty")).hint("use fewer folds or another protocol"));
-    }
-    let absent: Vec<&str> =
-        (0..data.labels.len()).filter(|class| !parts.train.y().contains(class)).map(|class| data.labels[class].as_str()).collect();
-    if data.labels.len() - absent.len() < 2 {
+        let role = if parts.train.is_empty() {
+            "training"
+        } else {
+            "test"
+        };
         return Err(
-            Error::data("the training part of this fold has a single class").hint("use fewer folds, or check the labels of the corpus")
+            Error::data(format!("the {role} part of this fold is empty"))
+                .hint("use fewer folds or another protocol"),
         );
     }
-    let absent =
-        (!absent.is_empty()).then(|| format!("no training utterance of {}: it cannot be recognised in this fold", absent.join(", ")));
+    let absent: Vec<&str> = (0..data.labels.len())
+        .filter(|class| !parts.train.y().contains(class))
+        .map(|class| data.labels[class].as_str())
+        .collect();
+    if data.labels.len() - absent.len() < 2 {
+        return Err(
+            Error::data("the training part of this fold has a single class")
+                .hint("use fewer folds, or check the labels of the corpus"),
+        );
+    }
+    let absent = (!absent.is_empty()).then(|| {
+        format!(
+            "no training utterance of {}: it cannot be recognised in this fold",
+            absent.join(", ")
+        )
+    });
     Ok(absent.into_iter().collect())
 }
 
-/// A training whose loss ended far above that of a guess, where one did: whatever it learnt was lost again.
+/// A training whose loss ended far above that of a guess, where one did: whatever it learnt was
+/// lost again.
 fn divergence(history: &[EpochRecord], n_classes: usize) -> Option<String> {
-    /// How many times the loss of a guess. Early epochs on unscaled inputs pass this; they come down again.
+    /// How many times the loss of a guess. Early epochs on unscaled inputs pass this; they come
+    /// down again.
     const FAR: f64 = 20.0;
     let last = history.last()?;
     let guess = (n_classes.max(2) as f64).ln();
-    let loss = last.validation_loss.unwrap_or(last.train_loss).max(last.train_loss);
+    let loss = last
+        .validation_loss
+        .unwrap_or(last.train_loss)
+        .max(last.train_loss);
     (loss > FAR * guess).then(|| {
         let order = loss.log10().floor();
         format!("the training diverged: its loss ended above 1e{order:.0}, where a guess has {guess:.1}: scale the inputs or lower learning_rate")
@@ -316,11 +420,18 @@ pub(super) struct Fitted {
 impl Fitted {
     /// Of a model without layers and epochs.
     pub(super) fn baseline(weights: Weights) -> Self {
-        Fitted { weights, layers: vec![], best_epoch: None, history: vec![], variance_ratios: vec![] }
+        Fitted {
+            weights,
+            layers: vec![],
+            best_epoch: None,
+            history: vec![],
+            variance_ratios: vec![],
+        }
     }
 }
 
-/// Fits the model of an experiment; `folds` are those of [`calibrate`], of a support vector machine.
+/// Fits the model of an experiment; `folds` are those of [`calibrate`], of a support vector
+/// machine.
 pub(super) fn fit(
     job: &Job,
     train: &Part<Training>,
@@ -333,21 +444,50 @@ pub(super) fn fit(
             return fit_network(job, train, validation, context);
         }
         ModelSettings::Logistic { c } => {
-            let settings = LogisticSettings { c: *c, max_iterations: LOGISTIC_ITERATIONS, standardised: is_standardised(job.experiment) };
+            let settings = LogisticSettings {
+                c: *c,
+                max_iterations: LOGISTIC_ITERATIONS,
+                standardised: is_standardised(job.experiment),
+            };
             Weights::Logistic(Logistic::fit(&settings, train, context.cancel)?)
         }
         ModelSettings::Svm { kernel, c, gamma } => {
             let geometry = Geometry::of(*kernel, train, context.cancel)?;
-            Weights::Svm(Svm::fit_on(&svm_settings(*kernel, *c, *gamma), train, &geometry, folds, context.cancel)?)
+            Weights::Svm(Svm::fit_on(
+                &svm_settings(*kernel, *c, *gamma),
+                train,
+                &geometry,
+                folds,
+                context.cancel,
+            )?)
         }
-        ModelSettings::RandomForest { trees, max_depth, min_leaf, features } => {
-            let settings = ForestSettings { trees: *trees, max_depth: *max_depth, min_leaf: *min_leaf, features: *features };
-            let mut progress = |done: usize| context.progress(done as u64, *trees as u64, "trees", String::new());
-            Weights::Forest(Forest::fit(&settings, train, job.seed, context.cancel, &mut progress)?)
+        ModelSettings::RandomForest {
+            trees,
+            max_depth,
+            min_leaf,
+            features,
+        } => {
+            let settings = ForestSettings {
+                trees: *trees,
+                max_depth: *max_depth,
+                min_leaf: *min_leaf,
+                features: *features,
+            };
+            let mut progress =
+                |done: usize| context.progress(done as u64, *trees as u64, "trees", String::new());
+            Weights::Forest(Forest::fit(
+                &settings,
+                train,
+                job.seed,
+                context.cancel,
+                &mut progress,
+            )?)
         }
         ModelSettings::Knn { k, weights } => Weights::Knn(Knn::fit(*k, *weights, train)?),
         ModelSettings::Majority => Weights::Majority(Majority::fit(train)?),
-        ModelSettings::Ensemble { .. } => return Err(Error::internal("an ensemble was to be trained")),
+        ModelSettings::Ensemble { .. } => {
+            return Err(Error::internal("an ensemble was to be trained"));
+        }
     };
     Ok(Fitted::baseline(weights))
 }
@@ -358,19 +498,44 @@ fn is_standardised(experiment: &Experiment) -> bool {
     inputs.scaler != ScalerKind::None && inputs.clip.is_none() && !inputs.set.is_sequence()
 }
 
-fn fit_network(job: &Job, train: &Part<Training>, validation: Option<&Part<Validation>>, context: &Context) -> Result<Fitted> {
+fn fit_network(
+    job: &Job,
+    train: &Part<Training>,
+    validation: Option<&Part<Validation>>,
+    context: &Context,
+) -> Result<Fitted> {
     let (n_features, n_classes) = (train.x().cols(), train.n_classes());
     let layers = job.experiment.model.layers(train.shape(), n_classes);
-    let layers = layers.ok_or_else(|| Error::internal("a model without layers was to be trained as a network"))?;
-    let spec = NetSpec { layers, n_features, n_classes };
+    let layers = layers
+        .ok_or_else(|| Error::internal("a model without layers was to be trained as a network"))?;
+    let spec = NetSpec {
+        layers,
+        n_features,
+        n_classes,
+    };
     let settings = &job.experiment.train;
     let checkpoint = context.scratch.join("checkpoint");
     let mut on_epoch = |epoch: &EpochRecord| {
-        let watched = epoch.validation_accuracy.map(|a| format!(", validation {:.1} %", a * 100.0)).unwrap_or_default();
-        context.progress(epoch.epoch as u64, settings.epochs as u64, "epochs", format!("loss {:.3}{watched}", epoch.train_loss));
+        let watched = epoch
+            .validation_accuracy
+            .map(|a| format!(", validation {:.1} %", a * 100.0))
+            .unwrap_or_default();
+        context.progress(
+            epoch.epoch as u64,
+            settings.epochs as u64,
+            "epochs",
+            format!("loss {:.3}{watched}", epoch.train_loss),
+        );
     };
     let trained = model::train(
-        &TrainJob { spec: &spec, settings, train, validation, seed: job.seed, checkpoint: Some(&checkpoint) },
+        &TrainJob {
+            spec: &spec,
+            settings,
+            train,
+            validation,
+            seed: job.seed,
+            checkpoint: Some(&checkpoint),
+        },
         context.cancel,
         &mut on_epoch,
     )?;
@@ -378,7 +543,10 @@ fn fit_network(job: &Job, train: &Part<Training>, validation: Option<&Part<Valid
         context.warn(format!("a checkpoint was not used: {why}"));
     }
     Ok(Fitted {
-        weights: Weights::Cnn { params: trained.params, running: trained.running },
+        weights: Weights::Cnn {
+            params: trained.params,
+            running: trained.running,
+        },
         layers: spec.layers,
         best_epoch: Some(trained.epoch),
         history: trained.history,
@@ -387,7 +555,14 @@ fn fit_network(job: &Job, train: &Part<Training>, validation: Option<&Part<Valid
 }
 
 /// The card of a model: what it needs to be used, and where it comes from.
-fn about(job: &Job, columns: &[String], meta: &table::Meta, data: &Dataset, fit: (Scaler, Domain), fitted: &Fitted) -> ModelInfo {
+fn about(
+    job: &Job,
+    columns: &[String],
+    meta: &table::Meta,
+    data: &Dataset,
+    fit: (Scaler, Domain),
+    fitted: &Fitted,
+) -> ModelInfo {
     let (pipeline, experiment, (scaler, domain)) = (job.pipeline, job.experiment, fit);
     let mut provenance = experiment.model_parameters();
     provenance.extend(meta.clone());
@@ -395,7 +570,11 @@ fn about(job: &Job, columns: &[String], meta: &table::Meta, data: &Dataset, fit:
     provenance.insert("fold_name".into(), job.fold.name.clone());
     provenance.insert("ser.version".into(), env!("CARGO_PKG_VERSION").into());
     if !fitted.variance_ratios.is_empty() {
-        let ratios: Vec<String> = fitted.variance_ratios.iter().map(|ratio| format!("{ratio:.3}")).collect();
+        let ratios: Vec<String> = fitted
+            .variance_ratios
+            .iter()
+            .map(|ratio| format!("{ratio:.3}"))
+            .collect();
         provenance.insert("batch_norm.variance_ratios".into(), ratios.join(", "));
     }
     if let Ok(Some(hardware)) = experiment.train.device.hardware() {
@@ -406,7 +585,11 @@ fn about(job: &Job, columns: &[String], meta: &table::Meta, data: &Dataset, fit:
         _ => None,
     };
     let kinds = experiment.test_time_augment.kinds().to_vec();
-    let test_time_augment = pipeline.features.augment.filter(|_| !kinds.is_empty()).map(|amounts| TestTimeAugment { kinds, amounts });
+    let test_time_augment = pipeline
+        .features
+        .augment
+        .filter(|_| !kinds.is_empty())
+        .map(|amounts| TestTimeAugment { kinds, amounts });
     ModelInfo {
         architecture,
         layers: fitted.layers.clone(),
@@ -420,7 +603,10 @@ fn about(job: &Job, columns: &[String], meta: &table::Meta, data: &Dataset, fit:
         test_time_augment,
         domain,
         // How often a checkpoint was written changes nothing in the model.
-        train: experiment.has_epochs().then(|| TrainSettings { checkpoint_every: 0, ..experiment.train.clone() }),
+        train: experiment.has_epochs().then(|| TrainSettings {
+            checkpoint_every: 0,
+            ..experiment.train.clone()
+        }),
         pipeline: pipeline.name.clone(),
         corpus: pipeline.corpus.name.clone(),
         protocol: experiment.protocol.name(),

@@ -1,5 +1,5 @@
-//! Windows of utterances in the place of the utterances: the same table, a row for each window, so that all later stages work on windows as on
-//! the segments of a manifest.
+//! Windows of utterances in the place of the utterances: the same table, a row for each window, so
+//! that all later stages work on windows as on the segments of a manifest.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -31,7 +31,8 @@ fn utterance_of(id: &str) -> &str {
     id.rsplit_once(MARK).map_or(id, |(utterance, _)| utterance)
 }
 
-/// What rows are kept together by: the utterance that they were cut from, or their own id where they are whole utterances.
+/// What rows are kept together by: the utterance that they were cut from, or their own id where
+/// they are whole utterances.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Unit(pub Option<Windows>);
 
@@ -46,22 +47,48 @@ impl Unit {
 
     /// The id that rows of one utterance share.
     pub(super) fn id(self, row: &str) -> &str {
-        if self.are_windows() { utterance_of(row) } else { row }
+        if self.are_windows() {
+            utterance_of(row)
+        } else {
+            row
+        }
     }
 
-    /// An utterance for each unit, with the unit's id and a hash of all its windows' content, and the place of every row's unit in it.
+    /// An utterance for each unit, with the unit's id and a hash of all its windows' content, and
+    /// the place of every row's unit in it.
     ///
     /// Single windows tell no copies: of silence, many are alike.
-    pub(super) fn whole<'u>(self, utterances: &'u [Utterance]) -> (Cow<'u, [Utterance]>, Vec<usize>) {
+    pub(super) fn whole<'u>(
+        self,
+        utterances: &'u [Utterance],
+    ) -> (Cow<'u, [Utterance]>, Vec<usize>) {
         if !self.are_windows() {
             return (Cow::Borrowed(utterances), (0..utterances.len()).collect());
         }
-        let ids: Vec<&str> = utterances.iter().map(|u| self.id(&u.source.id)).collect::<BTreeSet<_>>().into_iter().collect();
-        let places: Vec<usize> = utterances.iter().map(|u| ids.binary_search(&self.id(&u.source.id)).unwrap_or_default()).collect();
+        let ids: Vec<&str> = utterances
+            .iter()
+            .map(|u| self.id(&u.source.id))
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .collect();
+        let places: Vec<usize> = utterances
+            .iter()
+            .map(|u| {
+                ids.binary_search(&self.id(&u.source.id))
+                    .unwrap_or_default()
+            })
+            .collect();
         let mut units: Vec<Option<Utterance>> = vec![None; ids.len()];
         for (utterance, &place) in utterances.iter().zip(&places) {
-            let source = || Source { id: ids[place].to_owned(), ..utterance.source.clone() };
-            let unit = || Utterance { source: source(), content_hash: String::new(), ..utterance.clone() };
+            let source = || Source {
+                id: ids[place].to_owned(),
+                ..utterance.source.clone()
+            };
+            let unit = || Utterance {
+                source: source(),
+                content_hash: String::new(),
+                ..utterance.clone()
+            };
             let unit = units[place].get_or_insert_with(unit);
             unit.content_hash.push_str(&utterance.content_hash);
             // Windows come in order, the last one ends with the utterance.
@@ -71,13 +98,25 @@ impl Unit {
                 unit.n_samples = (unit.duration_s * f64::from(unit.sample_rate)).round() as u64;
             }
         }
-        let hashed = |unit: Utterance| Utterance { content_hash: hash_bytes(unit.content_hash.as_bytes()), ..unit };
-        (Cow::Owned(units.into_iter().flatten().map(hashed).collect()), places)
+        let hashed = |unit: Utterance| Utterance {
+            content_hash: hash_bytes(unit.content_hash.as_bytes()),
+            ..unit
+        };
+        (
+            Cow::Owned(units.into_iter().flatten().map(hashed).collect()),
+            places,
+        )
     }
 
     /// `windows of 1 s, one every 0.5 s`.
     pub(super) fn describe(self) -> Option<String> {
-        self.0.map(|windows| format!("windows of {} s, one every {} s", windows.length_s(), windows.hop_s()))
+        self.0.map(|windows| {
+            format!(
+                "windows of {} s, one every {} s",
+                windows.length_s(),
+                windows.hop_s()
+            )
+        })
     }
 }
 
@@ -91,7 +130,12 @@ fn cut(whole: &Ingested, windows: Windows, sorter: Sorter) -> Result<Sources> {
             let samples = usize::try_from(u.n_samples).unwrap_or(usize::MAX);
             for (i, range) in windows.over(samples, u.sample_rate).into_iter().enumerate() {
                 let id = format!("{}{MARK}{i:05}", u.source.id);
-                sorter.push(Source { id, start_s: at(range.start), end_s: at(range.end), ..u.source.clone() })?;
+                sorter.push(Source {
+                    id,
+                    start_s: at(range.start),
+                    end_s: at(range.end),
+                    ..u.source.clone()
+                })?;
             }
         }
     }
@@ -101,40 +145,93 @@ fn cut(whole: &Ingested, windows: Windows, sorter: Sorter) -> Result<Sources> {
 impl Walk<'_> {
     /// Id of the task whose utterances the features are of.
     pub(super) fn utterances(&self) -> &'static str {
-        if self.pipeline.corpus.windows.is_some() { WINDOWS } else { "ingest" }
+        if self.pipeline.corpus.windows.is_some() {
+            WINDOWS
+        } else {
+            "ingest"
+        }
     }
 
-    /// The windows of the utterances that were ingested; nothing where the pipeline works on whole utterances.
+    /// The windows of the utterances that were ingested; nothing where the pipeline works on whole
+    /// utterances.
     pub(super) fn windows(&self, whole: &Ingested) -> Result<Seen<Option<Ingested>>> {
-        let Some(windows) = self.pipeline.corpus.windows else { return Ok(Seen::There(None)) };
+        let Some(windows) = self.pipeline.corpus.windows else {
+            return Ok(Seen::There(None));
+        };
         let mut identity = self.windows_settings(windows)?;
-        identity.inputs.insert(UTTERANCES.to_owned(), table_hash(&whole.finished, UTTERANCES)?);
-        identity.inputs.insert(LISTING.to_owned(), whole.finished.hash(LISTING)?);
-        let rows = (self.mode == Mode::Run && self.options.until > Stage::Ingest).then_some(&self.rows);
+        identity.inputs.insert(
+            UTTERANCES.to_owned(),
+            table_hash(&whole.finished, UTTERANCES)?,
+        );
+        identity
+            .inputs
+            .insert(LISTING.to_owned(), whole.finished.hash(LISTING)?);
+        let rows =
+            (self.mode == Mode::Run && self.options.until > Stage::Ingest).then_some(&self.rows);
         let action = |context: &Context| {
             let folder = self.store.root();
-            let sources = cut(whole, windows, Sorter::new((self.mode == Mode::Run).then_some(folder)))?;
-            let mut listing = Listing { expected: None, ..whole.listing.clone() };
-            listing.notes.extend(Unit(Some(windows)).describe().map(|what| format!("{what}, of {} utterances", whole.summary.utterances)));
-            let corpus = Corpus { listing: &listing, sources: &sources, root: self.root(), subset: None, published: vec![] };
+            let sources = cut(
+                whole,
+                windows,
+                Sorter::new((self.mode == Mode::Run).then_some(folder)),
+            )?;
+            let mut listing = Listing {
+                expected: None,
+                ..whole.listing.clone()
+            };
+            listing.notes.extend(
+                Unit(Some(windows))
+                    .describe()
+                    .map(|what| format!("{what}, of {} utterances", whole.summary.utterances)),
+            );
+            let corpus = Corpus {
+                listing: &listing,
+                sources: &sources,
+                root: self.root(),
+                subset: None,
+                published: vec![],
+            };
             let folder = folder.join(WINDOWS);
-            let probes = if self.planning() { Probes::peek(&folder) } else { Probes::begin(&folder)? };
-            let before = listing::fingerprint(corpus.listing, &sources, self.root(), &self.workers, self.cancel)?;
+            let probes = if self.planning() {
+                Probes::peek(&folder)
+            } else {
+                Probes::begin(&folder)?
+            };
+            let before = listing::fingerprint(
+                corpus.listing,
+                &sources,
+                self.root(),
+                &self.workers,
+                self.cancel,
+            )?;
             ingest::ingest(&corpus, probes, &self.workers, rows, context)?;
-            match listing::fingerprint(corpus.listing, &sources, self.root(), &self.workers, self.cancel)? {
+            match listing::fingerprint(
+                corpus.listing,
+                &sources,
+                self.root(),
+                &self.workers,
+                self.cancel,
+            )? {
                 after if after == before => Ok(()),
                 _ => Err(ingest::changed(self.root())),
             }
         };
         let few = whole.summary.utterances <= PREVIEWED as u64;
-        let finished = match self.single(Task::new(WINDOWS, identity, action), vec!["ingest".into()], || few)? {
+        let finished = match self.single(
+            Task::new(WINDOWS, identity, action),
+            vec!["ingest".into()],
+            || few,
+        )? {
             Seen::There(finished) => finished,
             Seen::Later(later) => return Ok(Seen::Later(later)),
         };
         match Ingested::of(finished) {
             Ok(windows) => Ok(Seen::There(Some(windows))),
             // Damaged: it will be made again.
-            Err(_) if self.planning() => Ok(Seen::Later(Later { task: WINDOWS.to_owned(), certain: false })),
+            Err(_) if self.planning() => Ok(Seen::Later(Later {
+                task: WINDOWS.to_owned(),
+                certain: false,
+            })),
             Err(error) => Err(error),
         }
     }
@@ -155,16 +252,32 @@ mod tests {
     #[test]
     fn windows_of_one_utterance_stand_together_whatever_its_id() {
         let row = |id: &str| Utterance {
-            source: Source { emotion: "joy".into(), ..Source::named(id, "a.wav") },
+            source: Source {
+                emotion: "joy".into(),
+                ..Source::named(id, "a.wav")
+            },
             sample_rate: 8000,
             channels: 1,
             n_samples: 8000,
             duration_s: 1.0,
             content_hash: id.into(),
         };
-        let rows = ["a b#00000", "a#0-1.5#00000", "a#00000", "a#0-1.5#00001", "a#00001"].map(row);
+        let rows = [
+            "a b#00000",
+            "a#0-1.5#00000",
+            "a#00000",
+            "a#0-1.5#00001",
+            "a#00001",
+        ]
+        .map(row);
         let (whole, places) = Unit(Some(Windows::new(1.0, None).unwrap())).whole(&rows);
-        assert_eq!(whole.iter().map(|u| u.source.id.as_str()).collect::<Vec<_>>(), ["a", "a b", "a#0-1.5"]);
+        assert_eq!(
+            whole
+                .iter()
+                .map(|u| u.source.id.as_str())
+                .collect::<Vec<_>>(),
+            ["a", "a b", "a#0-1.5"]
+        );
         assert_eq!(places, [1, 2, 0, 2, 0]);
         let (whole, places) = Unit(None).whole(&rows);
         assert!(whole.as_ref() == rows.as_slice() && places == [0, 1, 2, 3, 4]);
@@ -173,19 +286,40 @@ mod tests {
     #[test]
     fn windows_of_silence_make_no_copies_but_the_same_windows_throughout_do() {
         let row = |id: &str, sound: &str| Utterance {
-            source: Source { emotion: "joy".into(), ..Source::named(id, "a.wav") },
+            source: Source {
+                emotion: "joy".into(),
+                ..Source::named(id, "a.wav")
+            },
             sample_rate: 8000,
             channels: 1,
             n_samples: 8000,
             duration_s: 1.0,
             content_hash: sound.into(),
         };
-        let rows =
-            [("a#00000", "silence"), ("a#00001", "x"), ("b#00000", "silence"), ("b#00001", "y"), ("c#00000", "silence"), ("c#00001", "x")];
+        let rows = [
+            ("a#00000", "silence"),
+            ("a#00001", "x"),
+            ("b#00000", "silence"),
+            ("b#00001", "y"),
+            ("c#00000", "silence"),
+            ("c#00001", "x"),
+        ];
         let rows = rows.map(|(id, sound)| row(id, sound));
         let unit = Unit(Some(Windows::new(1.0, None).unwrap()));
-        assert_eq!(super::super::audit::groups(&rows, unit, &[]), [0, 0, 1, 1, 0, 0], "c is a copy of a");
-        let hashes: Vec<String> = unit.whole(&rows).0.iter().map(|u| u.content_hash.clone()).collect();
-        assert!(hashes[0] == hashes[2] && hashes[0] != hashes[1], "an exact copy, and no other");
+        assert_eq!(
+            super::super::audit::groups(&rows, unit, &[]),
+            [0, 0, 1, 1, 0, 0],
+            "c is a copy of a"
+        );
+        let hashes: Vec<String> = unit
+            .whole(&rows)
+            .0
+            .iter()
+            .map(|u| u.content_hash.clone())
+            .collect();
+        assert!(
+            hashes[0] == hashes[2] && hashes[0] != hashes[1],
+            "an exact copy, and no other"
+        );
     }
 }

@@ -11,7 +11,8 @@ use crate::config::FeatureSettings;
 use crate::error::{Error, Kind, Result};
 use crate::features::{Extractor, FeatureSet};
 
-/// Bytes that the spectra and the signal of a second of sound take while features are computed of it, besides its samples.
+/// Bytes that the spectra and the signal of a second of sound take while features are computed of
+/// it, besides its samples.
 pub(super) const BYTES_PER_SECOND: u64 = 900_000;
 
 /// A pool of `jobs` threads, or of as many as the system gives.
@@ -39,7 +40,8 @@ pub(super) struct Workers {
     settings: FeatureSettings,
     budget: Budget,
     extractors: Vec<Mutex<BTreeMap<FeatureSet, Extractor>>>,
-    /// The store in which recordings that are being read are named, and what is named there; made when the first is read.
+    /// The store in which recordings that are being read are named, and what is named there; made
+    /// when the first is read.
     store: Option<PathBuf>,
     suspects: OnceLock<Suspects>,
 }
@@ -48,19 +50,32 @@ impl Workers {
     /// Starts `jobs` threads.
     pub(super) fn new(jobs: usize, settings: &FeatureSettings) -> Result<Workers> {
         let pool = pool(jobs)?;
-        let extractors = (0..pool.current_num_threads()).map(|_| Mutex::default()).collect();
-        Ok(Workers { pool, settings: settings.clone(), budget: Budget::unlimited(), extractors, store: None, suspects: OnceLock::new() })
+        let extractors = (0..pool.current_num_threads())
+            .map(|_| Mutex::default())
+            .collect();
+        Ok(Workers {
+            pool,
+            settings: settings.clone(),
+            budget: Budget::unlimited(),
+            extractors,
+            store: None,
+            suspects: OnceLock::new(),
+        })
     }
 
     /// The same threads, with a limit on the memory that recordings take, where there is one.
     pub(super) fn within(self, memory: Option<u64>, cancel: &Cancel) -> Workers {
-        let budget = Budget::new(memory, self.pool.current_num_threads(), BYTES_PER_SECOND).until(cancel);
+        let budget =
+            Budget::new(memory, self.pool.current_num_threads(), BYTES_PER_SECOND).until(cancel);
         Workers { budget, ..self }
     }
 
     /// The same threads, with the samples of long recordings in files without names in `folder`.
     pub(super) fn in_folder(self, folder: Option<PathBuf>) -> Workers {
-        Workers { budget: self.budget.in_folder(folder), ..self }
+        Workers {
+            budget: self.budget.in_folder(folder),
+            ..self
+        }
     }
 
     /// The same threads, which name in a store the recordings that they read: see [`Suspects`].
@@ -71,13 +86,19 @@ impl Workers {
     /// What ended an earlier process, where that is looked at. The store's lock has to be held.
     pub(super) fn suspects(&self) -> Option<&Suspects> {
         let store = self.store.as_ref()?;
-        Some(self.suspects.get_or_init(|| Suspects::of(store, self.pool.current_num_threads(), self.budget.cancel())))
+        Some(self.suspects.get_or_init(|| {
+            Suspects::of(store, self.pool.current_num_threads(), self.budget.cancel())
+        }))
     }
 
     /// Does some work on a recording, on a thread of the pool.
     pub(super) fn during<T>(&self, path: &Path, work: impl FnOnce() -> T) -> T {
         match self.suspects() {
-            Some(suspects) => suspects.during(self.pool.current_thread_index().unwrap_or_default(), path, work),
+            Some(suspects) => suspects.during(
+                self.pool.current_thread_index().unwrap_or_default(),
+                path,
+                work,
+            ),
             None => work(),
         }
     }
@@ -98,7 +119,10 @@ impl Workers {
     /// The features of a sound, on a thread of the pool.
     pub(super) fn extract(&self, set: FeatureSet, sound: &Sound) -> Result<Vec<f32>> {
         let thread = self.pool.current_thread_index().unwrap_or_default();
-        let slot = self.extractors.get(thread).ok_or_else(|| Error::internal("a worker thread without an extractor"))?;
+        let slot = self
+            .extractors
+            .get(thread)
+            .ok_or_else(|| Error::internal("a worker thread without an extractor"))?;
         // One that panicked halfway is not used again.
         let mut extractors = slot.lock().unwrap_or_else(|poisoned| {
             slot.clear_poison();
@@ -107,7 +131,10 @@ impl Workers {
             extractors
         });
         let fresh = || Extractor::new(set, self.settings.profile);
-        extractors.entry(set).or_insert_with(fresh).extract_sound(sound, &self.budget)
+        extractors
+            .entry(set)
+            .or_insert_with(fresh)
+            .extract_sound(sound, &self.budget)
     }
 
     /// Lets go of what only extraction needs.

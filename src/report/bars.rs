@@ -1,4 +1,5 @@
-//! The chart of the verdict: accuracy and UAR of every experiment with their intervals, published figures as marked lines.
+//! The chart of the verdict: accuracy and UAR of every experiment with their intervals, published
+//! figures as marked lines.
 
 use crate::evaluation::{Interval, Published};
 
@@ -41,18 +42,31 @@ impl Panel<'_> {
     }
 
     fn height(&self) -> f64 {
-        self.head() + if self.marks.is_empty() { 0.0 } else { 20.0 * self.levels() as f64 + 6.0 } + ROW * self.rows.len() as f64 + 14.0
+        self.head()
+            + if self.marks.is_empty() {
+                0.0
+            } else {
+                20.0 * self.levels() as f64 + 6.0
+            }
+            + ROW * self.rows.len() as f64
+            + 14.0
     }
 
     /// Heights of the letters: neighbours closer than a letter's width stand above each other.
     fn staggered(&self) -> Vec<(f64, usize, &str, &Published)> {
-        let mut marks: Vec<(f64, &str, &Published)> =
-            self.marks.iter().filter_map(|(key, p)| p.accuracy.or(p.uar).map(|v| (x(v), key.as_str(), *p))).collect();
+        let mut marks: Vec<(f64, &str, &Published)> = self
+            .marks
+            .iter()
+            .filter_map(|(key, p)| p.accuracy.or(p.uar).map(|v| (x(v), key.as_str(), *p)))
+            .collect();
         marks.sort_by(|a, b| a.0.total_cmp(&b.0));
         let mut ends: Vec<f64> = Vec::new();
         let mut out = Vec::new();
         for (position, key, published) in marks {
-            let level = ends.iter().position(|&end| position - end >= 24.0).unwrap_or(ends.len());
+            let level = ends
+                .iter()
+                .position(|&end| position - end >= 24.0)
+                .unwrap_or(ends.len());
             match ends.get_mut(level) {
                 Some(end) => *end = position,
                 None => ends.push(position),
@@ -63,20 +77,31 @@ impl Panel<'_> {
     }
 
     fn levels(&self) -> usize {
-        self.staggered().iter().map(|mark| mark.1 + 1).max().unwrap_or(0)
+        self.staggered()
+            .iter()
+            .map(|mark| mark.1 + 1)
+            .max()
+            .unwrap_or(0)
     }
 }
 
 /// Writes the chart of some of a report's experiments, or nothing where none of them has a result.
 pub(super) fn write(h: &mut Html, report: &PipelineReport, experiments: &[&ExperimentSection]) {
     let published = compare::published(report);
-    let experiments: Vec<&ExperimentSection> = experiments.iter().copied().filter(|e| e.pooled.is_some()).collect();
+    let experiments: Vec<&ExperimentSection> = experiments
+        .iter()
+        .copied()
+        .filter(|e| e.pooled.is_some())
+        .collect();
     let panels: Vec<Panel> = compare::by_speakers(&experiments, |e| *e, published)
         .into_iter()
         .filter(|(_, ours, _)| !ours.is_empty())
         .map(|(speakers, ours, theirs)| Panel {
             title: speakers.heading().split("; ").next().unwrap_or_default(),
-            detail: speakers.heading().split_once("; ").map(|(_, detail)| detail),
+            detail: speakers
+                .heading()
+                .split_once("; ")
+                .map(|(_, detail)| detail),
             rows: ours.into_iter().map(|i| experiments[i]).collect(),
             // What is not known of both is not the same.
             marks: theirs
@@ -94,7 +119,13 @@ pub(super) fn write(h: &mut Html, report: &PipelineReport, experiments: &[&Exper
         "Horizontal bars, one pair for each of {} experiments, from 0 to 100 per cent. Every value is in the table of results above.",
         panels.iter().map(|panel| panel.rows.len()).sum::<usize>()
     );
-    let picture = Picture { id: "bars", title: "Accuracy and UAR by experiment", description: &description, width: WIDTH, height };
+    let picture = Picture {
+        id: "bars",
+        title: "Accuracy and UAR by experiment",
+        description: &description,
+        width: WIDTH,
+        height,
+    };
     picture.write(h, |h| {
         let mut top = 4.0;
         for panel in &panels {
@@ -103,12 +134,25 @@ pub(super) fn write(h: &mut Html, report: &PipelineReport, experiments: &[&Exper
         }
         for tick in 0..=5 {
             let share = f64::from(tick) / 5.0;
-            svg::label(h, "tick", "middle", (x(share), top + 10.0), &format!("{} %", tick * 20));
+            svg::label(
+                h,
+                "tick",
+                "middle",
+                (x(share), top + 10.0),
+                &format!("{} %", tick * 20),
+            );
         }
     });
-    let few = panels.iter().flat_map(|panel| &panel.rows).any(|one| is_doubtful(one));
+    let few = panels
+        .iter()
+        .flat_map(|panel| &panel.rows)
+        .any(|one| is_doubtful(one));
     legend(h, !panels.iter().all(|panel| panel.marks.is_empty()), few);
-    if panels.iter().flat_map(|panel| &panel.rows).any(|one| one.transductive) {
+    if panels
+        .iter()
+        .flat_map(|panel| &panel.rows)
+        .any(|one| one.transductive)
+    {
         h.el("p", &[("class", "quiet")], pools::condition());
     }
 }
@@ -120,7 +164,11 @@ fn draw_panel(h: &mut Html, panel: &Panel, top: f64) {
         svg::label(h, "tick", "start", (0.0, top + 36.0), detail);
     }
     let letters = top + panel.head();
-    let rows = if panel.marks.is_empty() { letters } else { letters + 20.0 * panel.levels() as f64 + 6.0 };
+    let rows = if panel.marks.is_empty() {
+        letters
+    } else {
+        letters + 20.0 * panel.levels() as f64 + 6.0
+    };
     for tick in 0..=5 {
         let at = x(f64::from(tick) / 5.0);
         svg::line(h, "grid", (at, rows), (at, bottom));
@@ -130,18 +178,35 @@ fn draw_panel(h: &mut Html, panel: &Panel, top: f64) {
     }
     for (position, level, key, published) in panel.staggered() {
         let y = letters + 20.0 * level as f64;
-        let kind = if published.accuracy.is_some() { "accuracy" } else { "UAR" };
+        let kind = if published.accuracy.is_some() {
+            "accuracy"
+        } else {
+            "UAR"
+        };
         let value = published.accuracy.or(published.uar).unwrap_or(f64::NAN);
         svg::line(h, "theirs", (position, y + 16.0), (position, bottom));
         h.raw("<g>");
         h.el(
             "title",
             &[],
-            format!("{key}: {} {} {kind} {} % (mark {:?})", published.source, published.system, percent(value), published.mark),
+            format!(
+                "{key}: {} {} {kind} {} % (mark {:?})",
+                published.source,
+                published.system,
+                percent(value),
+                published.mark
+            ),
         );
         h.open(
             "rect",
-            &[("class", "badge"), ("x", &svg::at(position - 10.0)), ("y", &svg::at(y)), ("width", "20"), ("height", "16"), ("rx", "3")],
+            &[
+                ("class", "badge"),
+                ("x", &svg::at(position - 10.0)),
+                ("y", &svg::at(y)),
+                ("width", "20"),
+                ("height", "16"),
+                ("rx", "3"),
+            ],
         );
         h.raw("</rect>");
         svg::label(h, "letter", "middle", (position, y + 12.0), key);
@@ -154,38 +219,95 @@ fn draw_panel(h: &mut Html, panel: &Panel, top: f64) {
 
 /// The name of an experiment and what must be known of it, over the lines of the chart.
 fn draw_words(h: &mut Html, experiment: &ExperimentSection, top: f64) {
-    svg::label(h, "name", "start", (0.0, top + 15.0), &shorten(&experiment.title, LETTERS));
-    let said: String = summary::caveats(experiment).into_iter().map(|words| format!(", {words}")).collect();
-    let protocol = shorten(&experiment.protocol, LETTERS.saturating_sub(said.chars().count()));
-    svg::label(h, "tick", "start", (0.0, top + 34.0), &format!("{protocol}{said}"));
+    svg::label(
+        h,
+        "name",
+        "start",
+        (0.0, top + 15.0),
+        &shorten(&experiment.title, LETTERS),
+    );
+    let said: String = summary::caveats(experiment)
+        .into_iter()
+        .map(|words| format!(", {words}"))
+        .collect();
+    let protocol = shorten(
+        &experiment.protocol,
+        LETTERS.saturating_sub(said.chars().count()),
+    );
+    svg::label(
+        h,
+        "tick",
+        "start",
+        (0.0, top + 34.0),
+        &format!("{protocol}{said}"),
+    );
 }
 
 fn is_doubtful(experiment: &ExperimentSection) -> bool {
-    experiment.uncertainty.intervals.as_ref().is_some_and(|found| doubt(found).is_some())
+    experiment
+        .uncertainty
+        .intervals
+        .as_ref()
+        .is_some_and(|found| doubt(found).is_some())
 }
 
 fn draw_row(h: &mut Html, experiment: &ExperimentSection, top: f64) {
-    let Some(scores) = &experiment.pooled else { return };
+    let Some(scores) = &experiment.pooled else {
+        return;
+    };
     let top = top + WORDS;
-    let lines = [("accuracy", "WA", scores.accuracy, "wa"), ("uar", "UAR", scores.uar, "uar")];
+    let lines = [
+        ("accuracy", "WA", scores.accuracy, "wa"),
+        ("uar", "UAR", scores.uar, "uar"),
+    ];
     for (i, (metric, short, value, class)) in lines.into_iter().enumerate() {
         let y = top + i as f64 * (BAR + 3.0);
-        svg::bar(h, class, (LEFT, y), (x(value) - LEFT, BAR), &format!("{} {short} {} %", experiment.title, percent(value)));
+        svg::bar(
+            h,
+            class,
+            (LEFT, y),
+            (x(value) - LEFT, BAR),
+            &format!("{} {short} {} %", experiment.title, percent(value)),
+        );
         let intervals = experiment.uncertainty.intervals.as_ref();
-        if let Some(Interval { low, high }) = intervals.map(|found| if metric == "uar" { found.uar } else { found.accuracy }) {
+        if let Some(Interval { low, high }) = intervals.map(|found| {
+            if metric == "uar" {
+                found.uar
+            } else {
+                found.accuracy
+            }
+        }) {
             let middle = y + BAR / 2.0;
-            for class in ["halo", if is_doubtful(experiment) { "whisker few" } else { "whisker" }] {
+            for class in [
+                "halo",
+                if is_doubtful(experiment) {
+                    "whisker few"
+                } else {
+                    "whisker"
+                },
+            ] {
                 svg::line(h, class, (x(low), middle), (x(high), middle));
             }
             for end in [low, high] {
                 svg::line(h, "whisker", (x(end), middle - 3.5), (x(end), middle + 3.5));
             }
         }
-        svg::label(h, "value", "start", (RIGHT + 12.0, y + 12.0), &format!("{short} {} %", percent(value)));
+        svg::label(
+            h,
+            "value",
+            "start",
+            (RIGHT + 12.0, y + 12.0),
+            &format!("{short} {} %", percent(value)),
+        );
     }
     if let Some((chance, majority)) = compare::levels(experiment) {
         let bottom = top + 2.0 * BAR + 7.0;
-        for (class, share) in [("halo", chance), ("halo", majority), ("chance", chance), ("majority", majority)] {
+        for (class, share) in [
+            ("halo", chance),
+            ("halo", majority),
+            ("chance", chance),
+            ("majority", majority),
+        ] {
             svg::line(h, class, (x(share), top - 4.0), (x(share), bottom));
         }
     }
@@ -195,12 +317,24 @@ fn legend(h: &mut Html, with_published: bool, few: bool) {
     h.raw("<ul class=\"legend\"><li><i class=\"sw wa\"></i>WA, accuracy (pooled)</li><li><i class=\"sw uar\"></i>UAR (pooled)</li>");
     svg::line_key(h, "whisker", "95 % interval");
     if few {
-        svg::line_key(h, "whisker few", &format!("interval of fewer than {ENOUGH_SPEAKERS} speakers: too narrow to trust"));
+        svg::line_key(
+            h,
+            "whisker few",
+            &format!("interval of fewer than {ENOUGH_SPEAKERS} speakers: too narrow to trust"),
+        );
     }
     svg::line_key(h, "chance", "chance: UAR of any constant guess");
-    svg::line_key(h, "majority", "majority: WA of always naming the largest class");
+    svg::line_key(
+        h,
+        "majority",
+        "majority: WA of always naming the largest class",
+    );
     if with_published {
-        svg::line_key(h, "theirs", "published figure of the same kind of protocol; its letter is in the tables");
+        svg::line_key(
+            h,
+            "theirs",
+            "published figure of the same kind of protocol; its letter is in the tables",
+        );
     }
     h.raw("</ul>");
 }

@@ -1,4 +1,5 @@
-//! What to cite for a report: the method, the corpus, the sources of the published figures, and this program.
+//! What to cite for a report: the method, the corpus, the sources of the published figures, and
+//! this program.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -43,7 +44,9 @@ const KNOWN: [Known; 5] = [
 ];
 
 fn known(source: &str) -> Option<&'static Known> {
-    KNOWN.iter().find(|known| known.marks.iter().any(|mark| source.contains(mark)))
+    KNOWN
+        .iter()
+        .find(|known| known.marks.iter().any(|mark| source.contains(mark)))
 }
 
 /// The citation key of a source.
@@ -60,7 +63,11 @@ pub(super) fn key(source: &str) -> String {
         }
     }
     let key = key.trim_end_matches('-');
-    if key.is_empty() { "source".to_owned() } else { key.chars().take(60).collect() }
+    if key.is_empty() {
+        "source".to_owned()
+    } else {
+        key.chars().take(60).collect()
+    }
 }
 
 /// The bibliography, ordered by key.
@@ -71,7 +78,10 @@ pub(super) fn references(report: &PipelineReport) -> String {
     }
     if let Some(corpus) = report.corpus.as_ref().filter(|corpus| !corpus.generated) {
         for reference in &corpus.references {
-            if let Some(own) = reference.strip_prefix('@').and_then(|rest| rest.split_once('{')?.1.split_once(',')) {
+            if let Some(own) = reference
+                .strip_prefix('@')
+                .and_then(|rest| rest.split_once('{')?.1.split_once(','))
+            {
                 entries.insert(own.0.trim().to_owned(), format!("{reference}\n"));
             } else {
                 let (key, entry) = of_words(reference);
@@ -83,9 +93,17 @@ pub(super) fn references(report: &PipelineReport) -> String {
         let (key, entry) = of_words(&figure.source);
         entries.insert(key, entry);
     }
-    let version = report.versions.get("ser").map(String::as_str).unwrap_or_default();
+    let version = report
+        .versions
+        .get("ser")
+        .map(String::as_str)
+        .unwrap_or_default();
     // A corpus may have taken the key.
-    let own = if entries.contains_key("ser") { "ser-program" } else { "ser" };
+    let own = if entries.contains_key("ser") {
+        "ser-program"
+    } else {
+        "ser"
+    };
     let program = format!(
         "@software{{{own},\n  title = {{ser: reproducible speech-emotion-recognition results from corpora of recorded speech}},\n  version = {{{}}}\n}}\n",
         escape(version)
@@ -107,19 +125,31 @@ fn of_words(source: &str) -> (String, String) {
 
 /// Text in a BibTeX field: braces balance whatever stands before them.
 fn escape(text: &str) -> String {
-    latex::escape(text).replace("\\{", "\\textbraceleft{}").replace("\\}", "\\textbraceright{}")
+    latex::escape(text)
+        .replace("\\{", "\\textbraceleft{}")
+        .replace("\\}", "\\textbraceright{}")
 }
 
 /// A source of which nothing is known but its name.
 fn unknown(key: &str, source: &str) -> String {
     let words = source.split_whitespace().collect::<Vec<_>>();
-    let arxiv = words.windows(2).find_map(|pair| (pair[0] == "arXiv").then_some(pair[1]));
+    let arxiv = words
+        .windows(2)
+        .find_map(|pair| (pair[0] == "arXiv").then_some(pair[1]));
     let more = match (arxiv, words.as_slice()) {
-        (Some(number), _) => format!("  eprint = {{{}}},\n  archiveprefix = {{arXiv}},\n", escape(number)),
-        (None, [address]) if address.contains('/') => format!("  howpublished = {{{}}},\n", escape(address)),
+        (Some(number), _) => format!(
+            "  eprint = {{{}}},\n  archiveprefix = {{arXiv}},\n",
+            escape(number)
+        ),
+        (None, [address]) if address.contains('/') => {
+            format!("  howpublished = {{{}}},\n", escape(address))
+        }
         _ => String::new(),
     };
-    format!("@misc{{{key},\n  title = {{{}}},\n{more}  note = {{complete this entry: only its name is known}}\n}}\n", escape(source))
+    format!(
+        "@misc{{{key},\n  title = {{{}}},\n{more}  note = {{complete this entry: only its name is known}}\n}}\n",
+        escape(source)
+    )
 }
 
 #[cfg(test)]
@@ -142,10 +172,20 @@ mod tests {
     #[test]
     fn a_corpus_brings_entries_and_words_of_its_own() {
         let mut report = fixture::recorded();
-        report.corpus.as_mut().unwrap().references = vec!["@misc{a,\n  x = {}\n}\n@misc{b,}".into(), "Doe {2020}: a corpus".into()];
+        report.corpus.as_mut().unwrap().references = vec![
+            "@misc{a,\n  x = {}\n}\n@misc{b,}".into(),
+            "Doe {2020}: a corpus".into(),
+        ];
         let bib = references(&report);
-        assert!(bib.contains("\n@misc{a,\n  x = {}\n}\n@misc{b,}\n") && bib.contains("@misc{doe-2020-a-corpus,"), "{bib}");
-        assert!(!bib.contains("livingstone2018") && bib.matches('{').count() == bib.matches('}').count());
+        assert!(
+            bib.contains("\n@misc{a,\n  x = {}\n}\n@misc{b,}\n")
+                && bib.contains("@misc{doe-2020-a-corpus,"),
+            "{bib}"
+        );
+        assert!(
+            !bib.contains("livingstone2018")
+                && bib.matches('{').count() == bib.matches('}').count()
+        );
     }
 
     #[test]
@@ -154,6 +194,9 @@ mod tests {
         assert!(unknown("k", "arXiv 2111.02735").contains("eprint = {2111.02735}"));
         assert!(unknown("k", "github.com/a/b_c").contains("howpublished = {github.com/a/b\\_c}"));
         assert_eq!(key("}\n@evil{"), "evil");
-        assert!(unknown("evil", "}\n@evil{").contains("title = {\\textbraceright{} @evil\\textbraceleft{}}"));
+        assert!(
+            unknown("evil", "}\n@evil{")
+                .contains("title = {\\textbraceright{} @evil\\textbraceleft{}}")
+        );
     }
 }

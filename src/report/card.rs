@@ -1,5 +1,5 @@
-//! The card of an experiment's models: data, protocol, results with intervals, limits. Each model has one of its own besides, without results,
-//! which are known only when all are tested.
+//! The card of an experiment's models: data, protocol, results with intervals, limits. Each model
+//! has one of its own besides, without results, which are known only when all are tested.
 
 use std::fmt::Write;
 
@@ -38,14 +38,22 @@ pub(super) fn render(report: &PipelineReport, experiment: &ExperimentSection) ->
     }
     let leak = leak::of(experiment);
     if let Some(leak) = leak {
-        let _ = writeln!(out, "**The same sound is in training and test:** {}. The figures are too high.\n", leak.describe());
+        let _ = writeln!(
+            out,
+            "**The same sound is in training and test:** {}. The figures are too high.\n",
+            leak.describe()
+        );
     }
     if let TestSpeakers::OnBothSides { .. } = experiment.speakers {
         let (bold, rest) = experiment.speakers.explain();
         let _ = writeln!(out, "**{bold}** {}\n", escape(rest));
     }
     if !experiment.guessed.is_empty() {
-        let _ = writeln!(out, "**Guessed from file names, not confirmed: {}.**\n", Attribute::list(&experiment.guessed));
+        let _ = writeln!(
+            out,
+            "**Guessed from file names, not confirmed: {}.**\n",
+            Attribute::list(&experiment.guessed)
+        );
     }
     models::write(&mut out, report, experiment);
     out += "## Data\n\n";
@@ -70,26 +78,42 @@ pub(super) fn render(report: &PipelineReport, experiment: &ExperimentSection) ->
     }
     let (bold, rest) = experiment.speakers.explain();
     let speakers = format!("**{bold}** {}", escape(rest));
-    let _ = writeln!(out, "## Protocol\n\n{}. {speakers}", escape(&experiment.protocol));
+    let _ = writeln!(
+        out,
+        "## Protocol\n\n{}. {speakers}",
+        escape(&experiment.protocol)
+    );
     if experiment.transductive {
         out += "Transductive: unlabelled recordings of the test speakers had a part in scaling what the models see. ";
-        let _ =
-            writeln!(out, "**{}** For a speaker with clips of few emotions an inductive model is the better choice.", pools::condition());
+        let _ = writeln!(
+            out,
+            "**{}** For a speaker with clips of few emotions an inductive model is the better choice.",
+            pools::condition()
+        );
     }
     for line in &experiment.shared {
         let _ = writeln!(out, "- {}", escape(line));
     }
     out += "\n## Results\n\n| | % | 95 % interval |\n| --- | ---: | ---: |\n";
     let found = experiment.uncertainty.intervals.as_ref();
-    let doubt = found.and_then(doubt).map(|doubt| format!(", {doubt}")).unwrap_or_default();
+    let doubt = found
+        .and_then(doubt)
+        .map(|doubt| format!(", {doubt}"))
+        .unwrap_or_default();
     let figures = [
         ("UAR", scores.uar, found.map(|found| found.uar)),
-        ("WA (accuracy)", scores.accuracy, found.map(|found| found.accuracy)),
+        (
+            "WA (accuracy)",
+            scores.accuracy,
+            found.map(|found| found.accuracy),
+        ),
         ("macro F1", scores.macro_f1, None),
     ];
     for (name, value, interval) in figures {
-        let interval =
-            interval.map_or_else(|| "–".to_owned(), |Interval { low, high }| format!("{} to {}{doubt}", percent(low), percent(high)));
+        let interval = interval.map_or_else(
+            || "–".to_owned(),
+            |Interval { low, high }| format!("{} to {}{doubt}", percent(low), percent(high)),
+        );
         let _ = writeln!(out, "| {name} | {} | {interval} |", percent(value));
     }
     pools::markdown(&mut out, experiment);
@@ -97,16 +121,40 @@ pub(super) fn render(report: &PipelineReport, experiment: &ExperimentSection) ->
         Kind::Ensemble(_) => plural(experiment.folds.len(), "fold"),
         _ => plural(experiment.folds.len(), "training"),
     };
-    let _ =
-        writeln!(out, "\nOver {} predictions, pooled over {pooled}. Recall by class{}:\n", scores.n, experiment.doubt(Attribute::Emotion));
-    let unit = if experiment.windows.is_some() { "windows" } else { "utterances" };
+    let _ = writeln!(
+        out,
+        "\nOver {} predictions, pooled over {pooled}. Recall by class{}:\n",
+        scores.n,
+        experiment.doubt(Attribute::Emotion)
+    );
+    let unit = if experiment.windows.is_some() {
+        "windows"
+    } else {
+        "utterances"
+    };
     let _ = writeln!(out, "| class | {unit} | recall % |\n| --- | ---: | ---: |");
     for class in &scores.per_class {
-        let _ = writeln!(out, "| {} | {} | {} |", escape(&class.label), class.support, percent(class.recall));
+        let _ = writeln!(
+            out,
+            "| {} | {} | {} |",
+            escape(&class.label),
+            class.support,
+            percent(class.recall)
+        );
     }
-    for one in experiment.uncertainty.breakdowns.iter().filter(|one| one.attribute == "sex" || one.attribute == "speaker") {
-        let (low, high) =
-            one.groups.iter().map(|group| group.uar).fold((f64::INFINITY, 0.0f64), |(low, high), uar| (low.min(uar), high.max(uar)));
+    for one in experiment
+        .uncertainty
+        .breakdowns
+        .iter()
+        .filter(|one| one.attribute == "sex" || one.attribute == "speaker")
+    {
+        let (low, high) = one
+            .groups
+            .iter()
+            .map(|group| group.uar)
+            .fold((f64::INFINITY, 0.0f64), |(low, high), uar| {
+                (low.min(uar), high.max(uar))
+            });
         let _ = writeln!(
             out,
             "\nBy {}: UAR from {} to {} % over {} groups.",
@@ -123,7 +171,11 @@ pub(super) fn render(report: &PipelineReport, experiment: &ExperimentSection) ->
             classes, whatever they hear. Probabilities are those of the model";
     match &experiment.uncertainty.calibration {
         Some(calibration) => {
-            let _ = writeln!(out, ": their expected calibration error is {} %.", percent(calibration.ece));
+            let _ = writeln!(
+                out,
+                ": their expected calibration error is {} %.",
+                percent(calibration.ece)
+            );
         }
         None => out += " and not calibrated.\n",
     }
@@ -138,15 +190,28 @@ mod tests {
     #[test]
     fn a_card_has_results_with_intervals_protocol_and_licence() {
         let report = fixture::compared();
-        let [shared, unseen] = [0, 1].map(|i: usize| render(&report, &report.experiments[i]).unwrap());
+        let [shared, unseen] =
+            [0, 1].map(|i: usize| render(&report, &report.experiments[i]).unwrap());
         assert!(
-            shared.contains("**Speakers are shared:**") && unseen.contains("**Test speakers are unseen:** none of them was trained on.")
+            shared.contains("**Speakers are shared:**")
+                && unseen.contains("**Test speakers are unseen:** none of them was trained on.")
         );
         let intervals = report.experiments[1].uncertainty.intervals.unwrap();
-        let line = format!("| {} to {} |", percent(intervals.uar.low), percent(intervals.uar.high));
-        assert!(unseen.contains(&line) && unseen.contains("CC BY-NC-SA 4.0") && unseen.contains("By sex: UAR from"), "{unseen}");
+        let line = format!(
+            "| {} to {} |",
+            percent(intervals.uar.low),
+            percent(intervals.uar.high)
+        );
         assert!(
-            render(&fixture::generated(), &fixture::generated().experiments[0]).unwrap().contains("**Generated, not recorded speech.**")
+            unseen.contains(&line)
+                && unseen.contains("CC BY-NC-SA 4.0")
+                && unseen.contains("By sex: UAR from"),
+            "{unseen}"
+        );
+        assert!(
+            render(&fixture::generated(), &fixture::generated().experiments[0])
+                .unwrap()
+                .contains("**Generated, not recorded speech.**")
         );
     }
 
@@ -157,14 +222,39 @@ mod tests {
         let one = &mut report.experiments[1];
         one.uncertainty.intervals.as_mut().unwrap().units = 4;
         one.speakers = TestSpeakers::OnBothSides { recordings: 3 };
-        one.leakage.push(super::super::LeakageLine { fold: 0, kind: "duplicates".into(), test_units: 240, shared_units: 3 });
+        one.leakage.push(super::super::LeakageLine {
+            fold: 0,
+            kind: "duplicates".into(),
+            test_units: 240,
+            shared_units: 3,
+        });
         let card = render(&report, &report.experiments[1]).unwrap();
         let model = card.find("## Model").unwrap();
-        assert!(card.find("Overridden for this run: train.epochs=1").unwrap() < model, "{card}");
-        assert!(card.find("3 tested utterances are the very same sound").unwrap() < model, "{card}");
+        assert!(
+            card.find("Overridden for this run: train.epochs=1")
+                .unwrap()
+                < model,
+            "{card}"
+        );
+        assert!(
+            card.find("3 tested utterances are the very same sound")
+                .unwrap()
+                < model,
+            "{card}"
+        );
         assert!(!card.contains("Test speakers are unseen"));
-        assert_eq!(card.matches("**Not speaker-independent: 3 recordings are on both sides.**").count(), 2, "{card}");
-        assert_eq!(card.matches(", of only 4 speakers: too narrow to trust |").count(), 2, "{card}");
+        assert_eq!(
+            card.matches("**Not speaker-independent: 3 recordings are on both sides.**")
+                .count(),
+            2,
+            "{card}"
+        );
+        assert_eq!(
+            card.matches(", of only 4 speakers: too narrow to trust |")
+                .count(),
+            2,
+            "{card}"
+        );
     }
 
     #[test]

@@ -32,7 +32,8 @@ pub const TABLES: [&str; 16] = [
 /// A file of the report: its name and its bytes.
 pub(super) type File = (String, Vec<u8>);
 
-/// What stands beside the page: each table as CSV, and as Markdown where it is short; in a fixed order.
+/// What stands beside the page: each table as CSV, and as Markdown where it is short; in a fixed
+/// order.
 pub(super) fn files(report: &PipelineReport) -> Result<Vec<File>> {
     let sheets = [
         wide::results(report)?,
@@ -71,12 +72,19 @@ pub(super) struct Scope<'a> {
 
 impl<'a> Scope<'a> {
     pub(super) fn whole(name: &'a str) -> Self {
-        Scope { name, fold: String::new(), fold_name: "", seed: String::new() }
+        Scope {
+            name,
+            fold: String::new(),
+            fold_name: "",
+            seed: String::new(),
+        }
     }
 }
 
-/// Long form: one figure a row. `scope` is pooled, ensemble (mean probability of the seeds), vote (their majority), mean, sd (over folds and
-/// seeds), folds-mean, folds-sd, seeds-mean, seeds-sd, seed (all folds of one), fold or, of windows, utterances (mean probability of the windows of each); `class` is empty for whole-set figures.
+/// Long form: one figure a row. `scope` is pooled, ensemble (mean probability of the seeds), vote
+/// (their majority), mean, sd (over folds and seeds), folds-mean, folds-sd, seeds-mean, seeds-sd,
+/// seed (all folds of one), fold or, of windows, utterances (mean probability of the windows of
+/// each); `class` is empty for whole-set figures.
 fn metrics(report: &PipelineReport) -> Result<Sheet> {
     let mut sheet = Sheet::new(&[
         "experiment",
@@ -92,36 +100,71 @@ fn metrics(report: &PipelineReport) -> Result<Sheet> {
         "value",
     ])?;
     for experiment in &report.experiments {
-        for (name, scores) in [("pooled", &experiment.pooled), ("ensemble", &experiment.ensemble), ("vote", &experiment.uncertainty.vote)] {
+        for (name, scores) in [
+            ("pooled", &experiment.pooled),
+            ("ensemble", &experiment.ensemble),
+            ("vote", &experiment.uncertainty.vote),
+        ] {
             if let Some(scores) = scores {
                 score_rows(&mut sheet, experiment, &Scope::whole(name), scores)?;
             }
         }
         for (metric, spread) in &experiment.spread {
-            for (name, value) in [("mean", spread.mean), ("sd", spread.sd)].into_iter().take(experiment.folds.len().min(2)) {
-                metric_row(&mut sheet, experiment, &Scope::whole(name), ("", "", metric, value))?;
+            for (name, value) in [("mean", spread.mean), ("sd", spread.sd)]
+                .into_iter()
+                .take(experiment.folds.len().min(2))
+            {
+                metric_row(
+                    &mut sheet,
+                    experiment,
+                    &Scope::whole(name),
+                    ("", "", metric, value),
+                )?;
             }
         }
         sure::metrics(&mut sheet, experiment)?;
         for (metric, value) in experiment.windows.iter().flat_map(|of| &of.figures) {
-            metric_row(&mut sheet, experiment, &Scope::whole("utterances"), ("", "", metric, *value))?;
+            metric_row(
+                &mut sheet,
+                experiment,
+                &Scope::whole("utterances"),
+                ("", "", metric, *value),
+            )?;
         }
         for fold in &experiment.folds {
-            let scope = Scope { name: "fold", fold: fold.fold.to_string(), fold_name: &fold.name, seed: fold.seed.to_string() };
+            let scope = Scope {
+                name: "fold",
+                fold: fold.fold.to_string(),
+                fold_name: &fold.name,
+                seed: fold.seed.to_string(),
+            };
             score_rows(&mut sheet, experiment, &scope, &fold.scores)?;
         }
     }
     Ok(sheet)
 }
 
-fn score_rows(sheet: &mut Sheet, experiment: &ExperimentSection, scope: &Scope, scores: &Scores) -> Result<()> {
+fn score_rows(
+    sheet: &mut Sheet,
+    experiment: &ExperimentSection,
+    scope: &Scope,
+    scores: &Scores,
+) -> Result<()> {
     let n = scores.n.to_string();
-    for (metric, value) in [("accuracy", scores.accuracy), ("uar", scores.uar), ("macro_f1", scores.macro_f1)] {
+    for (metric, value) in [
+        ("accuracy", scores.accuracy),
+        ("uar", scores.uar),
+        ("macro_f1", scores.macro_f1),
+    ] {
         metric_row(sheet, experiment, scope, (&n, "", metric, value))?;
     }
     for class in &scores.per_class {
         let n = class.support.to_string();
-        for (metric, value) in [("precision", class.precision), ("recall", class.recall), ("f1", class.f1)] {
+        for (metric, value) in [
+            ("precision", class.precision),
+            ("recall", class.recall),
+            ("f1", class.f1),
+        ] {
             metric_row(sheet, experiment, scope, (&n, &class.label, metric, value))?;
         }
     }
@@ -153,16 +196,41 @@ pub(super) fn metric_row(
 
 /// Counts of truth against prediction, pooled over folds and seeds, and of the ensemble over seeds.
 fn confusion(report: &PipelineReport) -> Result<Sheet> {
-    let mut sheet = Sheet::new(&["experiment", "protocol", "scope", "truth", "predicted", "count", "row_share"])?;
+    let mut sheet = Sheet::new(&[
+        "experiment",
+        "protocol",
+        "scope",
+        "truth",
+        "predicted",
+        "count",
+        "row_share",
+    ])?;
     for experiment in &report.experiments {
-        for (scope, scores) in [("pooled", &experiment.pooled), ("ensemble", &experiment.ensemble)] {
-            let Some(matrix) = scores.as_ref().map(|s| &s.confusion) else { continue };
+        for (scope, scores) in [
+            ("pooled", &experiment.pooled),
+            ("ensemble", &experiment.ensemble),
+        ] {
+            let Some(matrix) = scores.as_ref().map(|s| &s.confusion) else {
+                continue;
+            };
             for (truth, row) in matrix.labels.iter().zip(&matrix.counts) {
                 let total: u64 = row.iter().sum();
                 for (predicted, &n) in matrix.labels.iter().zip(row) {
-                    let share = if total == 0 { 0.0 } else { n as f64 / total as f64 };
+                    let share = if total == 0 {
+                        0.0
+                    } else {
+                        n as f64 / total as f64
+                    };
                     let (n, share) = (n.to_string(), share.to_string());
-                    sheet.row([&experiment.name, &experiment.protocol, scope, truth, predicted, &n, &share])?;
+                    sheet.row([
+                        &experiment.name,
+                        &experiment.protocol,
+                        scope,
+                        truth,
+                        predicted,
+                        &n,
+                        &share,
+                    ])?;
                 }
             }
         }
@@ -170,7 +238,8 @@ fn confusion(report: &PipelineReport) -> Result<Sheet> {
     Ok(sheet)
 }
 
-/// Every prediction. The probability columns are the classes of all experiments, in order of first appearance.
+/// Every prediction. The probability columns are the classes of all experiments, in order of first
+/// appearance.
 fn predictions(report: &PipelineReport) -> Result<Sheet> {
     let mut classes: Vec<&str> = Vec::new();
     for label in report.experiments.iter().flat_map(|e| &e.labels) {
@@ -178,14 +247,27 @@ fn predictions(report: &PipelineReport) -> Result<Sheet> {
             classes.push(label);
         }
     }
-    let mut header: Vec<String> =
-        ["experiment", "protocol", "fold", "seed", "utterance_id", "path", "speaker", "truth", "predicted", "correct"]
-            .map(str::to_owned)
-            .to_vec();
+    let mut header: Vec<String> = [
+        "experiment",
+        "protocol",
+        "fold",
+        "seed",
+        "utterance_id",
+        "path",
+        "speaker",
+        "truth",
+        "predicted",
+        "correct",
+    ]
+    .map(str::to_owned)
+    .to_vec();
     header.extend(classes.iter().map(|class| format!("prob_{class}")));
     let mut sheet = Sheet::new(&header.iter().map(String::as_str).collect::<Vec<_>>())?;
     for experiment in &report.experiments {
-        let places: Vec<Option<usize>> = classes.iter().map(|class| experiment.labels.iter().position(|label| label == class)).collect();
+        let places: Vec<Option<usize>> = classes
+            .iter()
+            .map(|class| experiment.labels.iter().position(|label| label == class))
+            .collect();
         for line in &experiment.predictions {
             let mut row = vec![
                 experiment.name.clone(),
@@ -199,7 +281,12 @@ fn predictions(report: &PipelineReport) -> Result<Sheet> {
                 line.predicted.clone(),
                 (line.truth == line.predicted).to_string(),
             ];
-            row.extend(places.iter().map(|place| place.and_then(|i| line.probabilities.get(i)).map(f32::to_string).unwrap_or_default()));
+            row.extend(places.iter().map(|place| {
+                place
+                    .and_then(|i| line.probabilities.get(i))
+                    .map(f32::to_string)
+                    .unwrap_or_default()
+            }));
             sheet.row(row)?;
         }
     }
@@ -247,22 +334,45 @@ fn folds(report: &PipelineReport) -> Result<Sheet> {
 
 /// One row a fold and kind: what its test part shares with what the model was trained or chosen on.
 fn leakage(report: &PipelineReport) -> Result<Sheet> {
-    let mut sheet = Sheet::new(&["experiment", "protocol", "fold", "kind", "test_units", "shared_units"])?;
+    let mut sheet = Sheet::new(&[
+        "experiment",
+        "protocol",
+        "fold",
+        "kind",
+        "test_units",
+        "shared_units",
+    ])?;
     for experiment in &report.experiments {
         for line in &experiment.leakage {
-            let (fold, tested, shared) = (line.fold.to_string(), line.test_units.to_string(), line.shared_units.to_string());
-            sheet.row([&experiment.name, &experiment.protocol, &fold, &line.kind, &tested, &shared])?;
+            let (fold, tested, shared) = (
+                line.fold.to_string(),
+                line.test_units.to_string(),
+                line.shared_units.to_string(),
+            );
+            sheet.row([
+                &experiment.name,
+                &experiment.protocol,
+                &fold,
+                &line.kind,
+                &tested,
+                &shared,
+            ])?;
         }
     }
     Ok(sheet)
 }
 
-/// One row a pair: of recordings with the same samples, the first with each other; of versions of one recording, all that were found.
+/// One row a pair: of recordings with the same samples, the first with each other; of versions of
+/// one recording, all that were found.
 fn duplicates(report: &PipelineReport) -> Result<Sheet> {
     let mut sheet = Sheet::new(&["utterance_a", "utterance_b", "kind", "similarity", "lag_s"])?;
-    let Some(corpus) = &report.corpus else { return Ok(sheet) };
+    let Some(corpus) = &report.corpus else {
+        return Ok(sheet);
+    };
     for group in &corpus.duplicates {
-        let Some((first, others)) = group.split_first() else { continue };
+        let Some((first, others)) = group.split_first() else {
+            continue;
+        };
         for other in others {
             sheet.row([first.as_str(), other, "exact", "1", "0"])?;
         }

@@ -1,4 +1,5 @@
-//! The tables that a paper or a spreadsheet begins with: a row for each system, class, or recording that was set aside.
+//! The tables that a paper or a spreadsheet begins with: a row for each system, class, or recording
+//! that was set aside.
 
 use crate::error::Result;
 use crate::evaluation::{Interval, Intervals, Scores};
@@ -34,22 +35,37 @@ pub(super) fn results(report: &PipelineReport) -> Result<Sheet> {
         "mark",
         "note",
     ])?;
-    let ends =
-        |interval: Option<Interval>| interval.map_or_else(Default::default, |Interval { low, high }| [low.to_string(), high.to_string()]);
+    let ends = |interval: Option<Interval>| {
+        interval.map_or_else(Default::default, |Interval { low, high }| {
+            [low.to_string(), high.to_string()]
+        })
+    };
     for (_, one) in compare::results(report) {
         let found = &one.uncertainty;
         let kinds: [(&str, Option<&Scores>, _); 2] = [
             ("experiment", one.pooled.as_ref(), &found.intervals),
-            ("ensemble over seeds", one.ensemble.as_ref(), &found.ensemble_intervals),
+            (
+                "ensemble over seeds",
+                one.ensemble.as_ref(),
+                &found.ensemble_intervals,
+            ),
         ];
         for (kind, scores, intervals) in kinds {
             if scores.is_none() && kind != "experiment" {
                 continue;
             }
-            let (wa, uar) = intervals.as_ref().map(|found| (found.accuracy, found.uar)).unzip();
+            let (wa, uar) = intervals
+                .as_ref()
+                .map(|found| (found.accuracy, found.uar))
+                .unzip();
             let ([wa_low, wa_high], [uar_low, uar_high]) = (ends(wa), ends(uar));
-            let share = |of: fn(&Scores) -> f64| scores.map(|scores| of(scores).to_string()).unwrap_or_default();
-            let folds: std::collections::BTreeSet<u32> = one.folds.iter().map(|fold| fold.fold).collect();
+            let share = |of: fn(&Scores) -> f64| {
+                scores
+                    .map(|scores| of(scores).to_string())
+                    .unwrap_or_default()
+            };
+            let folds: std::collections::BTreeSet<u32> =
+                one.folds.iter().map(|fold| fold.fold).collect();
             sheet.row([
                 kind,
                 &one.name,
@@ -57,10 +73,14 @@ pub(super) fn results(report: &PipelineReport) -> Result<Sheet> {
                 &one.model,
                 &one.protocol,
                 // Of what was never trained nothing is known to be shared.
-                scores.map(|_| one.speakers.independence().name()).unwrap_or_default(),
+                scores
+                    .map(|_| one.speakers.independence().name())
+                    .unwrap_or_default(),
                 &one.transductive.to_string(),
                 &one.labels.len().to_string(),
-                &scores.map(|scores| scores.n.to_string()).unwrap_or_default(),
+                &scores
+                    .map(|scores| scores.n.to_string())
+                    .unwrap_or_default(),
                 &folds.len().to_string(),
                 &compare::seeds(one).len().to_string(),
                 &share(|s| s.accuracy),
@@ -111,19 +131,45 @@ fn note(one: &ExperimentSection, intervals: Option<&Intervals>) -> String {
     }
     let told = ![TestSpeakers::Unseen, TestSpeakers::Shared].contains(&one.speakers);
     let speakers = (one.pooled.is_some() && told).then(|| one.speakers.phrase());
-    let doubt = intervals.and_then(doubt).map(|doubt| format!("interval {doubt}"));
-    let condition = one.transductive.then(|| format!("transductive: holds only if {BALANCED_SPEAKERS}"));
-    speakers.into_iter().chain(doubt).chain(condition).collect::<Vec<_>>().join("; ")
+    let doubt = intervals
+        .and_then(doubt)
+        .map(|doubt| format!("interval {doubt}"));
+    let condition = one
+        .transductive
+        .then(|| format!("transductive: holds only if {BALANCED_SPEAKERS}"));
+    speakers
+        .into_iter()
+        .chain(doubt)
+        .chain(condition)
+        .collect::<Vec<_>>()
+        .join("; ")
 }
 
 /// Counts of utterances by class, speaker and session.
 pub(super) fn corpus(report: &PipelineReport) -> Result<Sheet> {
     let mut sheet = Sheet::new(&["by", "name", "utterances", "published"])?;
-    let Some(corpus) = &report.corpus else { return Ok(sheet) };
-    let published = |class: &str| corpus.expected.as_ref().and_then(|e| e.classes.get(class)).map(usize::to_string).unwrap_or_default();
-    for (by, counts) in [("class", &corpus.by_class), ("speaker", &corpus.by_speaker), ("session", &corpus.by_session)] {
+    let Some(corpus) = &report.corpus else {
+        return Ok(sheet);
+    };
+    let published = |class: &str| {
+        corpus
+            .expected
+            .as_ref()
+            .and_then(|e| e.classes.get(class))
+            .map(usize::to_string)
+            .unwrap_or_default()
+    };
+    for (by, counts) in [
+        ("class", &corpus.by_class),
+        ("speaker", &corpus.by_speaker),
+        ("session", &corpus.by_session),
+    ] {
         for (name, n) in counts {
-            let expected = if by == "class" { published(name) } else { String::new() };
+            let expected = if by == "class" {
+                published(name)
+            } else {
+                String::new()
+            };
             sheet.row([by, name, &n.to_string(), &expected])?;
         }
     }
@@ -146,15 +192,27 @@ pub(super) fn features(report: &PipelineReport) -> Result<Sheet> {
         "variance_between_classes",
         "variance_between_speakers",
     ])?;
-    for (set, feature) in report.overviews.iter().flat_map(|one| one.features.iter().map(move |feature| (&one.set, feature))) {
-        let figures = [feature.mean, feature.sd].into_iter().chain(feature.percentiles).chain([feature.by_class, feature.by_speaker]);
+    for (set, feature) in report
+        .overviews
+        .iter()
+        .flat_map(|one| one.features.iter().map(move |feature| (&one.set, feature)))
+    {
+        let figures = [feature.mean, feature.sd]
+            .into_iter()
+            .chain(feature.percentiles)
+            .chain([feature.by_class, feature.by_speaker]);
         let words = [set.clone(), feature.name.clone(), feature.group.clone()];
-        sheet.row(words.into_iter().chain(figures.map(|value| value.to_string())))?;
+        sheet.row(
+            words
+                .into_iter()
+                .chain(figures.map(|value| value.to_string())),
+        )?;
     }
     Ok(sheet)
 }
 
-/// What models lean on: a row for each group, each feature, and each class and feature that was blotted out.
+/// What models lean on: a row for each group, each feature, and each class and feature that was
+/// blotted out.
 pub(super) fn explain(report: &PipelineReport) -> Result<Sheet> {
     let mut sheet = Sheet::new(&[
         "experiment",
@@ -170,17 +228,44 @@ pub(super) fn explain(report: &PipelineReport) -> Result<Sheet> {
         "probability_lost",
     ])?;
     for one in &report.experiments {
-        let Some(found) = &one.explanation else { continue };
+        let Some(found) = &one.explanation else {
+            continue;
+        };
         for (kind, rows) in [("group", &found.groups), ("feature", &found.features)] {
             for row in rows {
-                let figures = [row.uar, row.sd, row.low, row.high, row.accuracy].map(|value| value.to_string());
+                let figures = [row.uar, row.sd, row.low, row.high, row.accuracy]
+                    .map(|value| value.to_string());
                 let [uar, sd, low, high, accuracy] = &figures;
-                sheet.row([one.name.as_str(), kind, &row.name, &row.group, "", uar, sd, low, high, accuracy, ""])?;
+                sheet.row([
+                    one.name.as_str(),
+                    kind,
+                    &row.name,
+                    &row.group,
+                    "",
+                    uar,
+                    sd,
+                    low,
+                    high,
+                    accuracy,
+                    "",
+                ])?;
             }
         }
         for (class, drops) in found.classes.iter().zip(&found.occlusion) {
             for (feature, drop) in found.features.iter().zip(drops) {
-                sheet.row([one.name.as_str(), "occlusion", &feature.name, &feature.group, class, "", "", "", "", "", &drop.to_string()])?;
+                sheet.row([
+                    one.name.as_str(),
+                    "occlusion",
+                    &feature.name,
+                    &feature.group,
+                    class,
+                    "",
+                    "",
+                    "",
+                    "",
+                    "",
+                    &drop.to_string(),
+                ])?;
             }
         }
     }

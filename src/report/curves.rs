@@ -17,13 +17,21 @@ type Figure = fn(&EpochLine) -> Option<f64>;
 
 /// Writes both charts, or nothing where no fold has epochs.
 pub(super) fn write(h: &mut Html, experiment: &ExperimentSection, id: &str) {
-    let folds: Vec<&FoldSection> = experiment.folds.iter().filter(|fold| !fold.history.is_empty()).collect();
+    let folds: Vec<&FoldSection> = experiment
+        .folds
+        .iter()
+        .filter(|fold| !fold.history.is_empty())
+        .collect();
     if folds.is_empty() {
         return;
     }
     h.part(&format!("{id}-curves"), "Learning curves");
     h.raw("<ul class=\"legend\"><li><i class=\"sw train\"></i>training</li>");
-    let watched = folds.iter().any(|fold| fold.history.iter().any(|e| e.validation_loss.is_some() || e.validation_accuracy.is_some()));
+    let watched = folds.iter().any(|fold| {
+        fold.history
+            .iter()
+            .any(|e| e.validation_loss.is_some() || e.validation_accuracy.is_some())
+    });
     if watched {
         h.raw("<li><i class=\"sw validation\"></i>validation</li>");
     }
@@ -35,9 +43,18 @@ pub(super) fn write(h: &mut Html, experiment: &ExperimentSection, id: &str) {
         h.raw("<p class=\"quiet\">No part was set aside to watch the training, so there is no validation curve; the test part is never shown here.</p>");
     }
     h.raw("<div class=\"pair\">");
-    let loss = Chart { title: "Loss by epoch", percent: false, train: |e| Some(e.train_loss), validation: |e| e.validation_loss };
-    let accuracy =
-        Chart { title: "Accuracy by epoch", percent: true, train: |e| Some(e.train_accuracy), validation: |e| e.validation_accuracy };
+    let loss = Chart {
+        title: "Loss by epoch",
+        percent: false,
+        train: |e| Some(e.train_loss),
+        validation: |e| e.validation_loss,
+    };
+    let accuracy = Chart {
+        title: "Accuracy by epoch",
+        percent: true,
+        train: |e| Some(e.train_accuracy),
+        validation: |e| e.validation_accuracy,
+    };
     loss.write(h, experiment, &folds, &format!("{id}-loss"));
     accuracy.write(h, experiment, &folds, &format!("{id}-accuracy"));
     h.raw("</div>");
@@ -51,8 +68,19 @@ struct Chart {
 }
 
 impl Chart {
-    fn write(&self, h: &mut Html, experiment: &ExperimentSection, folds: &[&FoldSection], id: &str) {
-        let last = folds.iter().filter_map(|fold| fold.history.last()).map(|e| e.epoch).max().unwrap_or(1);
+    fn write(
+        &self,
+        h: &mut Html,
+        experiment: &ExperimentSection,
+        folds: &[&FoldSection],
+        id: &str,
+    ) {
+        let last = folds
+            .iter()
+            .filter_map(|fold| fold.history.last())
+            .map(|e| e.epoch)
+            .max()
+            .unwrap_or(1);
         let most = folds
             .iter()
             .flat_map(|fold| &fold.history)
@@ -60,18 +88,38 @@ impl Chart {
             .flatten()
             .filter(|v| v.is_finite())
             .fold(0.0, f64::max);
-        let y_ticks = if self.percent { svg::ticks(1.0, 5) } else { svg::ticks(most, 5) };
+        let y_ticks = if self.percent {
+            svg::ticks(1.0, 5)
+        } else {
+            svg::ticks(most, 5)
+        };
         let y_most = y_ticks.last().copied().unwrap_or(1.0);
         let x = |epoch: usize| LEFT + (RIGHT - LEFT) * epoch as f64 / last as f64;
         let y = |value: f64| BOTTOM - (BOTTOM - TOP) * value / y_most;
         let ends = |figure: Figure| {
-            let values: Vec<f64> = folds.iter().filter_map(|fold| fold.history.last().and_then(figure)).filter(|v| v.is_finite()).collect();
+            let values: Vec<f64> = folds
+                .iter()
+                .filter_map(|fold| fold.history.last().and_then(figure))
+                .filter(|v| v.is_finite())
+                .collect();
             (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
         };
-        let show = |value: f64| if self.percent { format!("{:.1} %", value * 100.0) } else { format!("{value:.3}") };
-        let mut description = format!("Curves of {} training runs over up to {last} epochs.", folds.len());
+        let show = |value: f64| {
+            if self.percent {
+                format!("{:.1} %", value * 100.0)
+            } else {
+                format!("{value:.3}")
+            }
+        };
+        let mut description = format!(
+            "Curves of {} training runs over up to {last} epochs.",
+            folds.len()
+        );
         if let Some(value) = ends(self.train) {
-            description.push_str(&format!(" Mean at the last epoch: training {}", show(value)));
+            description.push_str(&format!(
+                " Mean at the last epoch: training {}",
+                show(value)
+            ));
             if let Some(value) = ends(self.validation) {
                 description.push_str(&format!(", validation {}", show(value)));
             }
@@ -79,32 +127,68 @@ impl Chart {
         }
         let title = format!("{}: {}", experiment.title, self.title);
         h.within("figure", &[], |h| {
-            let picture = Picture { id, title: &title, description: &description, width: WIDTH, height: HEIGHT };
+            let picture = Picture {
+                id,
+                title: &title,
+                description: &description,
+                width: WIDTH,
+                height: HEIGHT,
+            };
             picture.write(h, |h| {
                 for &tick in &y_ticks {
                     svg::line(h, "grid", (LEFT, y(tick)), (RIGHT, y(tick)));
-                    let text = if self.percent { format!("{:.0} %", tick * 100.0) } else { svg::tick_text(tick) };
+                    let text = if self.percent {
+                        format!("{:.0} %", tick * 100.0)
+                    } else {
+                        svg::tick_text(tick)
+                    };
                     svg::label(h, "tick", "end", (LEFT - 7.0, y(tick) + 4.0), &text);
                 }
-                for tick in svg::ticks(last as f64, 5).into_iter().filter(|&t| t <= last as f64) {
-                    let at = LEFT + (RIGHT - LEFT) * tick / last as f64;
-                    svg::label(h, "tick", "middle", (at, BOTTOM + 17.0), &svg::tick_text(tick));
-                }
-                svg::label(h, "tick", "middle", ((LEFT + RIGHT) / 2.0, HEIGHT - 6.0), "epoch");
-                let limit = (POINTS / (2 * folds.len())).clamp(16, 140);
-                for (figure, thin, thick) in
-                    [(self.train, "train thin", "train thick"), (self.validation, "validation thin", "validation thick")]
+                for tick in svg::ticks(last as f64, 5)
+                    .into_iter()
+                    .filter(|&t| t <= last as f64)
                 {
+                    let at = LEFT + (RIGHT - LEFT) * tick / last as f64;
+                    svg::label(
+                        h,
+                        "tick",
+                        "middle",
+                        (at, BOTTOM + 17.0),
+                        &svg::tick_text(tick),
+                    );
+                }
+                svg::label(
+                    h,
+                    "tick",
+                    "middle",
+                    ((LEFT + RIGHT) / 2.0, HEIGHT - 6.0),
+                    "epoch",
+                );
+                let limit = (POINTS / (2 * folds.len())).clamp(16, 140);
+                for (figure, thin, thick) in [
+                    (self.train, "train thin", "train thick"),
+                    (self.validation, "validation thin", "validation thick"),
+                ] {
                     for fold in folds {
                         let kept = svg::thin(fold.history.len(), limit);
                         let class = if folds.len() == 1 { thick } else { thin };
                         let points = kept.into_iter().filter_map(|i| fold.history.get(i));
-                        svg::polyline(h, class, points.map(|e| (x(e.epoch), figure(e).map_or(f64::NAN, y))));
+                        svg::polyline(
+                            h,
+                            class,
+                            points.map(|e| (x(e.epoch), figure(e).map_or(f64::NAN, y))),
+                        );
                     }
                     if folds.len() > 1 {
                         let mean = mean_curve(folds, figure);
                         let kept = svg::thin(mean.len(), 200);
-                        svg::polyline(h, thick, kept.into_iter().filter_map(|i| mean.get(i)).map(|&(epoch, value)| (x(epoch), y(value))));
+                        svg::polyline(
+                            h,
+                            thick,
+                            kept.into_iter()
+                                .filter_map(|i| mean.get(i))
+                                .map(|&(epoch, value)| (x(epoch), y(value))),
+                        );
                     }
                 }
             });
@@ -115,12 +199,25 @@ impl Chart {
 
 /// The mean over folds, epoch by epoch, up to the end of the shortest.
 fn mean_curve(folds: &[&FoldSection], figure: Figure) -> Vec<(usize, f64)> {
-    let shortest = folds.iter().map(|fold| fold.history.len()).min().unwrap_or(0);
+    let shortest = folds
+        .iter()
+        .map(|fold| fold.history.len())
+        .min()
+        .unwrap_or(0);
     (0..shortest)
         .map(|i| {
-            let values: Option<Vec<f64>> = folds.iter().map(|fold| fold.history.get(i).and_then(figure)).collect();
+            let values: Option<Vec<f64>> = folds
+                .iter()
+                .map(|fold| fold.history.get(i).and_then(figure))
+                .collect();
             let mean = values.map_or(f64::NAN, |v| v.iter().sum::<f64>() / v.len() as f64);
-            (folds.first().and_then(|fold| fold.history.get(i)).map_or(i + 1, |e| e.epoch), mean)
+            (
+                folds
+                    .first()
+                    .and_then(|fold| fold.history.get(i))
+                    .map_or(i + 1, |e| e.epoch),
+                mean,
+            )
         })
         .collect()
 }

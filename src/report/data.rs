@@ -1,4 +1,5 @@
-//! Everything a pipeline's report shows, as plain values: the pages and CSV files are pure functions of it.
+//! Everything a pipeline's report shows, as plain values: the pages and CSV files are pure
+//! functions of it.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +8,9 @@ use serde::{Deserialize, Deserializer, Serialize};
 use super::leak;
 use crate::audio::Windows;
 use crate::corpus::{Attribute, Condition, Expected, NOT_CONFIRMED, SetAside};
-use crate::evaluation::{Explanation, Overview, Pair, Published, RestrictedPool, Scores, Spread, Uncertainty};
+use crate::evaluation::{
+    Explanation, Overview, Pair, Published, RestrictedPool, Scores, Spread, Uncertainty,
+};
 use crate::split::TestSpeakers;
 
 /// One pipeline.
@@ -26,7 +29,8 @@ pub struct PipelineReport {
     /// What the feature tables are like.
     #[serde(default)]
     pub overviews: Vec<Overview>,
-    /// Relative path from the folder of this report to that of the recordings, where they can be reached by one.
+    /// Relative path from the folder of this report to that of the recordings, where they can be
+    /// reached by one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recordings: Option<String>,
     /// McNemar's test between all experiments that tested the same utterances in the same protocol.
@@ -35,7 +39,8 @@ pub struct PipelineReport {
     /// The tasks that made it, step by step.
     #[serde(default)]
     pub steps: Vec<StepSection>,
-    /// Settings that were overridden for this run, as `key=value`: the results are not those of the pipeline file.
+    /// Settings that were overridden for this run, as `key=value`: the results are not those of the
+    /// pipeline file.
     #[serde(default)]
     pub overrides: Vec<String>,
     /// Text of the pipeline file, without the overrides.
@@ -86,7 +91,8 @@ pub struct CorpusSection {
     pub set_aside: Vec<SetAside>,
     /// Groups of ids whose sound is the same.
     pub duplicates: Vec<Vec<String>>,
-    /// Pairs of ids that are versions of one recording; of sounds that are the same, the first id alone.
+    /// Pairs of ids that are versions of one recording; of sounds that are the same, the first id
+    /// alone.
     #[serde(default)]
     pub near_duplicates: Vec<NearDuplicate>,
     /// Remarks of the reader.
@@ -131,8 +137,8 @@ pub struct LeakageLine {
     pub shared_units: usize,
 }
 
-/// Of an experiment on windows: all its figures count them, and these count the utterances that they were cut from, each by the mean
-/// probability of its windows.
+/// Of an experiment on windows: all its figures count them, and these count the utterances that
+/// they were cut from, each by the mean probability of its windows.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct OfWindows {
     /// Length and hop.
@@ -146,10 +152,11 @@ pub struct OfWindows {
 /// One experiment: a model in a protocol.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ExperimentSection {
-    /// Name within the pipeline; of one direction between two corpora, with the corpus that is tested (`svm-on-emodb`).
+    /// Name within the pipeline; of one direction between two corpora, with the corpus that is
+    /// tested (`svm-on-emodb`).
     pub name: String,
-    /// The experiment that this is one direction of; `None` where it is the whole. Directions have other utterances and another chance level,
-    /// so that none of their figures is taken together.
+    /// The experiment that this is one direction of; `None` where it is the whole. Directions have
+    /// other utterances and another chance level, so that none of their figures is taken together.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub direction_of: Option<String>,
     /// For people.
@@ -194,7 +201,8 @@ pub struct ExperimentSection {
     /// Intervals, spreads, calibration, breakdowns.
     #[serde(default)]
     pub uncertainty: Uncertainty,
-    /// Of a transductive experiment: its value where the pools of test speakers are restricted to one half of the classes.
+    /// Of a transductive experiment: its value where the pools of test speakers are restricted to
+    /// one half of the classes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub restricted_pools: Vec<RestrictedPool>,
     /// What its models lean on, where they were asked.
@@ -207,14 +215,17 @@ pub struct ExperimentSection {
 }
 
 impl ExperimentSection {
-    /// ` (guessed from file names, not confirmed)`: what stands behind the name of an attribute where its values are shown.
+    /// ` (guessed from file names, not confirmed)`: what stands behind the name of an attribute
+    /// where its values are shown.
     pub(super) fn doubt(&self, attribute: Attribute) -> String {
         doubt(&self.guessed, attribute)
     }
 
     /// Whether there is more than one fold, whatever the number of seeds.
     pub(super) fn has_several_folds(&self) -> bool {
-        self.folds.first().is_some_and(|first| self.folds.iter().any(|fold| fold.fold != first.fold))
+        self.folds
+            .first()
+            .is_some_and(|first| self.folds.iter().any(|fold| fold.fold != first.fold))
     }
 
     /// The name of the experiment in the pipeline file.
@@ -228,7 +239,9 @@ impl PipelineReport {
     pub(super) fn settle(mut self) -> PipelineReport {
         for one in &mut self.experiments {
             if let (TestSpeakers::Unseen, Some(leak)) = (one.speakers, leak::of(one)) {
-                one.speakers = TestSpeakers::OnBothSides { recordings: leak.same + leak.versions + leak.overlaps };
+                one.speakers = TestSpeakers::OnBothSides {
+                    recordings: leak.same + leak.versions + leak.overlaps,
+                };
             }
         }
         self
@@ -237,7 +250,11 @@ impl PipelineReport {
 
 /// What stands behind the name of an attribute that nobody has confirmed.
 pub(super) fn doubt(guessed: &[Attribute], attribute: Attribute) -> String {
-    if guessed.contains(&attribute) { format!(" ({NOT_CONFIRMED})") } else { String::new() }
+    if guessed.contains(&attribute) {
+        format!(" ({NOT_CONFIRMED})")
+    } else {
+        String::new()
+    }
 }
 
 /// One trained fold.
@@ -298,7 +315,11 @@ pub struct TriedSetting {
 impl TriedSetting {
     /// `model.c=10, model.gamma=scale`.
     pub fn describe(&self) -> String {
-        self.settings.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(", ")
+        self.settings
+            .iter()
+            .map(|(key, value)| format!("{key}={value}"))
+            .collect::<Vec<_>>()
+            .join(", ")
     }
 }
 
@@ -345,12 +366,16 @@ pub struct PredictionLine {
     pub probabilities: Vec<f32>,
 }
 
-/// JSON has no NaN or infinity: serde_json writes them as null, and a diverged run must still be readable.
+/// JSON has no NaN or infinity: serde_json writes them as null, and a diverged run must still be
+/// readable.
 fn number_or_nan<'de, D: Deserializer<'de>>(source: D) -> Result<f64, D::Error> {
     Ok(Option::<f64>::deserialize(source)?.unwrap_or(f64::NAN))
 }
 
 /// The same for a list.
 fn numbers_or_nan<'de, D: Deserializer<'de>>(source: D) -> Result<Vec<f32>, D::Error> {
-    Ok(Vec::<Option<f32>>::deserialize(source)?.into_iter().map(|value| value.unwrap_or(f32::NAN)).collect())
+    Ok(Vec::<Option<f32>>::deserialize(source)?
+        .into_iter()
+        .map(|value| value.unwrap_or(f32::NAN))
+        .collect())
 }

@@ -8,7 +8,8 @@ use super::compare::Standing;
 use super::data::{ExperimentSection, FoldSection, PipelineReport};
 use super::html::{self, Html, Table, count, number, numbers, percent, row_head, words};
 use super::{
-    banners, bars, cards, compare, conditions, curves, explain, heat, leak, page, pools, runs, strip, summary, uncertainty, wrong,
+    banners, bars, cards, compare, conditions, curves, explain, heat, leak, page, pools, runs,
+    strip, summary, uncertainty, wrong,
 };
 
 /// Prefix of the identifiers of the page's parts.
@@ -16,14 +17,26 @@ const ID: &str = "x";
 
 /// File name of the page of the experiment at `index`, beside the pipeline's own.
 pub(super) fn file(report: &PipelineReport, index: usize) -> String {
-    let name = report.experiments.get(index).map_or("", |experiment| experiment.name.as_str());
-    let safe = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
-    if safe { format!("experiment-{name}.html") } else { format!("experiment-{}.html", index + 1) }
+    let name = report
+        .experiments
+        .get(index)
+        .map_or("", |experiment| experiment.name.as_str());
+    let safe = !name.is_empty()
+        && name
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
+    if safe {
+        format!("experiment-{name}.html")
+    } else {
+        format!("experiment-{}.html", index + 1)
+    }
 }
 
 /// The page as text, a pure function of the report; empty where there is no such experiment.
 pub(super) fn render(report: &PipelineReport, index: usize) -> String {
-    let Some(experiment) = report.experiments.get(index) else { return String::new() };
+    let Some(experiment) = report.experiments.get(index) else {
+        return String::new();
+    };
     let mut body = Html::new();
     parts(&mut body, report, experiment);
     html::page(&format!("{} · {}", experiment.title, report.title), |h| {
@@ -36,15 +49,28 @@ pub(super) fn render(report: &PipelineReport, index: usize) -> String {
     })
 }
 
-fn header(h: &mut Html, report: &PipelineReport, experiment: &ExperimentSection, parts: &[(String, String)]) {
+fn header(
+    h: &mut Html,
+    report: &PipelineReport,
+    experiment: &ExperimentSection,
+    parts: &[(String, String)],
+) {
     h.raw("<header><div class=\"top\"><p class=\"crumb\"><a href=\"../index.html\">All pipelines</a> / <a href=\"index.html\">");
-    h.text(&report.title).raw("</a> / ").text(&experiment.name).raw("</p>").raw(page::THEME).raw("</div>");
+    h.text(&report.title)
+        .raw("</a> / ")
+        .text(&experiment.name)
+        .raw("</p>")
+        .raw(page::THEME)
+        .raw("</div>");
     h.within("h1", &[], |h| {
         h.text(&experiment.title);
     });
     h.within("p", &[], |h| {
         summary::badges(h, experiment);
-        h.raw(" <span class=\"quiet\">").text(&experiment.protocol).raw(" · ").text(&experiment.model);
+        h.raw(" <span class=\"quiet\">")
+            .text(&experiment.protocol)
+            .raw(" · ")
+            .text(&experiment.model);
         if !experiment.inputs.is_empty() {
             h.raw(" · ").text(&experiment.inputs);
         }
@@ -76,9 +102,17 @@ fn parts(h: &mut Html, report: &PipelineReport, experiment: &ExperimentSection) 
     } else if experiment.pooled.is_none() {
         h.raw("<p class=\"warn box\"><strong>Not finished yet.</strong> Run the pipeline again to complete it.</p>");
     }
-    for condition in report.corpus.iter().flat_map(|corpus| &corpus.conditions).filter(|condition| condition.leaks()) {
+    for condition in report
+        .corpus
+        .iter()
+        .flat_map(|corpus| &corpus.conditions)
+        .filter(|condition| condition.leaks())
+    {
         h.within("p", &[("class", "warn box")], |h| {
-            h.el("strong", &[], conditions::heading(condition)).raw(" ").text(condition.warning()).raw(".");
+            h.el("strong", &[], conditions::heading(condition))
+                .raw(" ")
+                .text(condition.warning())
+                .raw(".");
         });
     }
     cards::of_experiment(h, report, experiment);
@@ -87,12 +121,19 @@ fn parts(h: &mut Html, report: &PipelineReport, experiment: &ExperimentSection) 
     pools::write(h, experiment, ID);
     let ours = experiment.speakers;
     let kin = ours.independence() != Independence::Unknown
-        && compare::published(report).iter().any(|figure| compare::speakers_of(figure).place() == ours.place());
+        && compare::published(report)
+            .iter()
+            .any(|figure| compare::speakers_of(figure).place() == ours.place());
     if kin && experiment.pooled.is_some() && !experiment.shuffled_labels {
         h.part("x-published", "Beside published figures");
         bars::write(h, report, &[experiment]);
         if experiment.transductive
-            && compare::published(report).iter().all(|p| !matches!(compare::standing(experiment, p), Standing::Comparable { .. }))
+            && compare::published(report).iter().all(|p| {
+                !matches!(
+                    compare::standing(experiment, p),
+                    Standing::Comparable { .. }
+                )
+            })
         {
             h.raw("<p class=\"warn box\"><strong>Not comparable: transductive.</strong> The published figures are of systems that see one test ");
             h.raw("recording at a time.</p>");
@@ -101,12 +142,24 @@ fn parts(h: &mut Html, report: &PipelineReport, experiment: &ExperimentSection) 
     }
     if let Some(scores) = &experiment.pooled {
         h.part("x-confusion", "Confusion");
-        let doubt = experiment.doubt(Attribute::Emotion).replacen(" (", " (classes ", 1);
-        heat::write(h, &scores.confusion, &format!("{}{doubt}", experiment.title), "x-heat");
+        let doubt = experiment
+            .doubt(Attribute::Emotion)
+            .replacen(" (", " (classes ", 1);
+        heat::write(
+            h,
+            &scores.confusion,
+            &format!("{}{doubt}", experiment.title),
+            "x-heat",
+        );
         confused(h, scores);
         if let Some(ensemble) = &experiment.ensemble {
             h.raw("<details><summary>Confusion of the ensemble over seeds</summary>");
-            heat::write(h, &ensemble.confusion, &format!("{}, ensemble{doubt}", experiment.title), "x-ensemble-heat");
+            heat::write(
+                h,
+                &ensemble.confusion,
+                &format!("{}, ensemble{doubt}", experiment.title),
+                "x-ensemble-heat",
+            );
             h.raw("</details>");
         }
         classes(h, experiment, scores, ID);
@@ -124,8 +177,14 @@ fn parts(h: &mut Html, report: &PipelineReport, experiment: &ExperimentSection) 
 fn neighbours(h: &mut Html, report: &PipelineReport, index: usize) {
     h.raw("<nav class=\"neighbours\" aria-label=\"Other experiments\"><ul>");
     for (at, arrow) in [(index.checked_sub(1), "← "), (Some(index + 1), "→ ")] {
-        let Some((at, other)) = at.and_then(|at| Some((at, report.experiments.get(at)?))) else { continue };
-        h.raw("<li>").open("a", &[("href", &file(report, at))]).raw(arrow).text(&other.title).raw("</a></li>");
+        let Some((at, other)) = at.and_then(|at| Some((at, report.experiments.get(at)?))) else {
+            continue;
+        };
+        h.raw("<li>")
+            .open("a", &[("href", &file(report, at))])
+            .raw(arrow)
+            .text(&other.title)
+            .raw("</a></li>");
     }
     h.raw("<li><a href=\"index.html\">All experiments of this pipeline</a></li></ul></nav>");
 }
@@ -145,7 +204,11 @@ fn sharing(h: &mut Html, experiment: &ExperimentSection) {
     h.open("div", &[("class", class)]);
     let statement = |h: &mut Html| {
         let (bold, rest) = experiment.speakers.explain();
-        h.raw("<p>").el("strong", &[], bold).raw(" ").text(rest).raw("</p>");
+        h.raw("<p>")
+            .el("strong", &[], bold)
+            .raw(" ")
+            .text(rest)
+            .raw("</p>");
     };
     // What the audit found wins over names.
     let audited = matches!(experiment.speakers, TestSpeakers::OnBothSides { .. });
@@ -185,8 +248,18 @@ fn sharing(h: &mut Html, experiment: &ExperimentSection) {
 /// What was trained on beside the recordings of the corpus.
 fn augmentation(h: &mut Html, experiment: &ExperimentSection) {
     let range = |of: &dyn Fn(&FoldSection) -> usize| -> String {
-        let (least, most) = experiment.folds.iter().map(of).fold((usize::MAX, 0), |(least, most), n| (least.min(n), most.max(n)));
-        if least == most { count(most) } else { format!("{} to {}", count(least), count(most)) }
+        let (least, most) = experiment
+            .folds
+            .iter()
+            .map(of)
+            .fold((usize::MAX, 0), |(least, most), n| {
+                (least.min(n), most.max(n))
+            });
+        if least == most {
+            count(most)
+        } else {
+            format!("{} to {}", count(least), count(most))
+        }
     };
     if experiment.folds.iter().all(|fold| fold.n_augmented == 0) {
         return;
@@ -206,8 +279,16 @@ fn confused(h: &mut Html, scores: &Scores) {
     h.raw("<h3>Most confused</h3><ol class=\"pairs\">");
     for (truth, predicted, n, share) in pairs {
         h.within("li", &[], |h| {
-            h.el("b", &[], truth).raw(" taken for ").el("b", &[], predicted).raw(": ");
-            h.text(n.to_string()).raw(" <span class=\"quiet\">(").text(percent(share)).raw(" % of ").text(truth).raw(")</span>");
+            h.el("b", &[], truth)
+                .raw(" taken for ")
+                .el("b", &[], predicted)
+                .raw(": ");
+            h.text(n.to_string())
+                .raw(" <span class=\"quiet\">(")
+                .text(percent(share))
+                .raw(" % of ")
+                .text(truth)
+                .raw(")</span>");
         });
     }
     h.raw("</ol>");
@@ -216,10 +297,29 @@ fn confused(h: &mut Html, scores: &Scores) {
 fn classes(h: &mut Html, experiment: &ExperimentSection, scores: &Scores, id: &str) {
     h.part(&format!("{id}-classes"), "By class");
     let table_id = format!("{id}-class-table");
-    let caption = format!("{}: precision, recall and F1 by class{}, pooled", experiment.title, experiment.doubt(Attribute::Emotion));
-    let table = Table { id: &table_id, caption: &caption, class: "narrow", sortable: true };
-    let unit = if experiment.windows.is_some() { "Windows" } else { "Utterances" };
-    let columns = [words("Class"), numbers("Precision %"), numbers("Recall %"), numbers("F1 %"), numbers(unit)];
+    let caption = format!(
+        "{}: precision, recall and F1 by class{}, pooled",
+        experiment.title,
+        experiment.doubt(Attribute::Emotion)
+    );
+    let table = Table {
+        id: &table_id,
+        caption: &caption,
+        class: "narrow",
+        sortable: true,
+    };
+    let unit = if experiment.windows.is_some() {
+        "Windows"
+    } else {
+        "Utterances"
+    };
+    let columns = [
+        words("Class"),
+        numbers("Precision %"),
+        numbers("Recall %"),
+        numbers("F1 %"),
+        numbers(unit),
+    ];
     table.write(h, &columns, |h| {
         h.raw("<tbody>");
         for class in &scores.per_class {

@@ -1,20 +1,31 @@
-//! Reports made up for tests: one like RAVDESS, one of a generated corpus, one without a corpus, one of hostile names.
-//! `tests/it/report.rs` includes this file too; `ser` is this crate in both places.
+//! Reports made up for tests: one like RAVDESS, one of a generated corpus, one without a corpus,
+//! one of hostile names. `tests/it/report.rs` includes this file too; `ser` is this crate in both
+//! places.
 
 use std::collections::BTreeMap;
 
 use super::ser::corpus::{Attribute, Condition, Expected, Reason, SetAside, Sex, Source};
 use super::ser::evaluation::{
-    Answered, ClassScores, Confusion, Explanation, Half, Importance, InductiveTwin, Mark, Overview, Published, RestrictedPool, Row, Scores,
-    Spread, Uncertainty, halves, overview, pairs,
+    Answered, ClassScores, Confusion, Explanation, Half, Importance, InductiveTwin, Mark, Overview,
+    Published, RestrictedPool, Row, Scores, Spread, Uncertainty, halves, overview, pairs,
 };
 use super::ser::report::{
-    CorpusSection, EpochLine, ExperimentSection, FoldSection, LeakageLine, NearDuplicate, PipelineReport, PredictionLine, StepSection,
+    CorpusSection, EpochLine, ExperimentSection, FoldSection, LeakageLine, NearDuplicate,
+    PipelineReport, PredictionLine, StepSection,
 };
 use super::ser::split::TestSpeakers;
 use super::ser::table::predictions::PredictionRow;
 
-const CLASSES: [&str; 8] = ["neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised"];
+const CLASSES: [&str; 8] = [
+    "neutral",
+    "calm",
+    "happy",
+    "sad",
+    "angry",
+    "fearful",
+    "disgust",
+    "surprised",
+];
 
 /// A small generator (SplitMix64), so that the pages are the same everywhere.
 struct Random(u64);
@@ -57,8 +68,18 @@ fn scores(predictions: &[PredictionLine]) -> Scores {
             let support: u64 = counts[i].iter().sum();
             let named: u64 = counts.iter().map(|row| row[i]).sum();
             let (precision, recall) = (ratio(counts[i][i], named), ratio(counts[i][i], support));
-            let f1 = if precision + recall == 0.0 { 0.0 } else { 2.0 * precision * recall / (precision + recall) };
-            ClassScores { label: CLASSES[i].into(), support, precision, recall, f1 }
+            let f1 = if precision + recall == 0.0 {
+                0.0
+            } else {
+                2.0 * precision * recall / (precision + recall)
+            };
+            ClassScores {
+                label: CLASSES[i].into(),
+                support,
+                precision,
+                recall,
+                f1,
+            }
         })
         .collect();
     Scores {
@@ -67,20 +88,43 @@ fn scores(predictions: &[PredictionLine]) -> Scores {
         uar: per_class.iter().map(|c| c.recall).sum::<f64>() / 8.0,
         macro_f1: per_class.iter().map(|c| c.f1).sum::<f64>() / 8.0,
         per_class,
-        confusion: Confusion { labels: CLASSES.map(str::to_owned).to_vec(), counts },
+        confusion: Confusion {
+            labels: CLASSES.map(str::to_owned).to_vec(),
+            counts,
+        },
     }
 }
 
 fn prediction(random: &mut Random, plan: &Plan, n: usize, fold: u32, seed: u64) -> PredictionLine {
     let (speaker, within) = (n / 60, n % 60);
     let class = if within < 4 { 0 } else { (within - 4) / 8 + 1 };
-    let skill = plan.accuracy + ((speaker * 7) % 11) as f64 / 50.0 - 0.1 - if class == 2 { 0.15 } else { 0.0 };
-    let named = if random.share() < skill { class } else { (class + [1, 1, 3, 5][(random.next() % 4) as usize]) % 8 };
+    let skill = plan.accuracy + ((speaker * 7) % 11) as f64 / 50.0
+        - 0.1
+        - if class == 2 { 0.15 } else { 0.0 };
+    let named = if random.share() < skill {
+        class
+    } else {
+        (class + [1, 1, 3, 5][(random.next() % 4) as usize]) % 8
+    };
     let sure = 0.3 + 0.6 * random.share();
-    let probabilities = (0..8).map(|i| if i == named { sure as f32 } else { ((1.0 - sure) / 7.0) as f32 }).collect();
+    let probabilities = (0..8)
+        .map(|i| {
+            if i == named {
+                sure as f32
+            } else {
+                ((1.0 - sure) / 7.0) as f32
+            }
+        })
+        .collect();
     PredictionLine {
         utterance_id: format!("03-01-{:02}-{:02}-{:02}", class + 1, within, speaker + 1),
-        path: format!("Actor_{:02}/03-01-{:02}-{:02}-{:02}.wav", speaker + 1, class + 1, within, speaker + 1),
+        path: format!(
+            "Actor_{:02}/03-01-{:02}-{:02}-{:02}.wav",
+            speaker + 1,
+            class + 1,
+            within,
+            speaker + 1
+        ),
         speaker: format!("{:02}", speaker + 1),
         fold,
         seed,
@@ -100,8 +144,12 @@ fn history(random: &mut Random, plan: &Plan) -> Vec<EpochLine> {
                 epoch,
                 train_loss: 2.1 - 1.9 * learned + jitter + noise,
                 train_accuracy: 0.13 + 0.85 * learned - jitter,
-                validation_loss: Some(2.1 - 1.1 * learned + 0.3 * learned * learned + jitter + 2.0 * noise),
-                validation_accuracy: Some((0.13 + (plan.accuracy - 0.1) * learned + noise - jitter).max(0.0)),
+                validation_loss: Some(
+                    2.1 - 1.1 * learned + 0.3 * learned * learned + jitter + 2.0 * noise,
+                ),
+                validation_accuracy: Some(
+                    (0.13 + (plan.accuracy - 0.1) * learned + noise - jitter).max(0.0),
+                ),
             }
         })
         .collect()
@@ -110,7 +158,14 @@ fn history(random: &mut Random, plan: &Plan) -> Vec<EpochLine> {
 fn spread(values: &[f64]) -> Spread {
     let mean = values.iter().sum::<f64>() / values.len() as f64;
     let sum: f64 = values.iter().map(|v| (v - mean).powi(2)).sum();
-    Spread { mean, sd: if values.len() < 2 { 0.0 } else { (sum / (values.len() - 1) as f64).sqrt() } }
+    Spread {
+        mean,
+        sd: if values.len() < 2 {
+            0.0
+        } else {
+            (sum / (values.len() - 1) as f64).sqrt()
+        },
+    }
 }
 
 fn experiment(plan: &Plan) -> ExperimentSection {
@@ -119,11 +174,24 @@ fn experiment(plan: &Plan) -> ExperimentSection {
     let mut predictions = Vec::new();
     for seed in 0..plan.seeds {
         for fold in 0..plan.folds {
-            let tested = |n: &usize| if plan.independent { (n / 60) as u32 % plan.folds == fold } else { *n as u32 % plan.folds == fold };
-            let lines: Vec<PredictionLine> = (0..1440).filter(tested).map(|n| prediction(&mut random, plan, n, fold, seed)).collect();
+            let tested = |n: &usize| {
+                if plan.independent {
+                    (n / 60) as u32 % plan.folds == fold
+                } else {
+                    *n as u32 % plan.folds == fold
+                }
+            };
+            let lines: Vec<PredictionLine> = (0..1440)
+                .filter(tested)
+                .map(|n| prediction(&mut random, plan, n, fold, seed))
+                .collect();
             folds.push(FoldSection {
                 fold,
-                name: if plan.independent { format!("speakers of fold {}", fold + 1) } else { format!("fold {}", fold + 1) },
+                name: if plan.independent {
+                    format!("speakers of fold {}", fold + 1)
+                } else {
+                    format!("fold {}", fold + 1)
+                },
                 seed,
                 n_train: 1440 - lines.len() - 120,
                 n_augmented: 0,
@@ -137,11 +205,26 @@ fn experiment(plan: &Plan) -> ExperimentSection {
             predictions.extend(lines);
         }
     }
-    let of = |metric: fn(&Scores) -> f64| spread(&folds.iter().map(|fold| metric(&fold.scores)).collect::<Vec<_>>());
+    let of = |metric: fn(&Scores) -> f64| {
+        spread(
+            &folds
+                .iter()
+                .map(|fold| metric(&fold.scores))
+                .collect::<Vec<_>>(),
+        )
+    };
     let shared = if plan.independent {
-        vec!["no speaker".to_owned(), "2 of 2 sentences in every fold".to_owned(), "no sound".to_owned()]
+        vec![
+            "no speaker".to_owned(),
+            "2 of 2 sentences in every fold".to_owned(),
+            "no sound".to_owned(),
+        ]
     } else {
-        vec!["24 of 24 speakers in every fold".to_owned(), "2 of 2 sentences in every fold".to_owned(), "no sound".to_owned()]
+        vec![
+            "24 of 24 speakers in every fold".to_owned(),
+            "2 of 2 sentences in every fold".to_owned(),
+            "no sound".to_owned(),
+        ]
     };
     let pooled = scores(&predictions);
     ExperimentSection {
@@ -152,7 +235,11 @@ fn experiment(plan: &Plan) -> ExperimentSection {
         protocol: plan.protocol.into(),
         model: "cnn ravdess".into(),
         shuffled_labels: false,
-        speakers: if plan.independent { TestSpeakers::Unseen } else { TestSpeakers::Shared },
+        speakers: if plan.independent {
+            TestSpeakers::Unseen
+        } else {
+            TestSpeakers::Shared
+        },
         guessed: vec![],
         transductive: false,
         inputs: "issa193, scaler standard".into(),
@@ -161,7 +248,12 @@ fn experiment(plan: &Plan) -> ExperimentSection {
         shared,
         windows: None,
         leakage: (0..plan.folds)
-            .map(|fold| LeakageLine { fold, kind: "speakers".into(), test_units: 24, shared_units: if plan.independent { 0 } else { 24 } })
+            .map(|fold| LeakageLine {
+                fold,
+                kind: "speakers".into(),
+                test_units: 24,
+                shared_units: if plan.independent { 0 } else { 24 },
+            })
             .collect(),
         failed: None,
         labels: CLASSES.map(str::to_owned).to_vec(),
@@ -193,12 +285,26 @@ fn row(line: &PredictionLine) -> PredictionRow {
 fn uncertainty(predictions: &[PredictionLine]) -> Uncertainty {
     let source = |line: &PredictionLine| Source {
         speaker: line.speaker.clone(),
-        sex: Some(if line.speaker.ends_with(['0', '2', '4', '6', '8']) { Sex::Female } else { Sex::Male }),
-        intensity: Some(if line.utterance_id.as_bytes()[10].is_multiple_of(2) { "normal" } else { "strong" }.to_owned()),
+        sex: Some(if line.speaker.ends_with(['0', '2', '4', '6', '8']) {
+            Sex::Female
+        } else {
+            Sex::Male
+        }),
+        intensity: Some(
+            if line.utterance_id.as_bytes()[10].is_multiple_of(2) {
+                "normal"
+            } else {
+                "strong"
+            }
+            .to_owned(),
+        ),
         ..Source::named(line.utterance_id.clone(), line.path.clone())
     };
     let sources: Vec<Source> = predictions.iter().map(source).collect();
-    let sources: BTreeMap<&str, &Source> = sources.iter().map(|source| (source.id.as_str(), source)).collect();
+    let sources: BTreeMap<&str, &Source> = sources
+        .iter()
+        .map(|source| (source.id.as_str(), source))
+        .collect();
     let rows: Vec<PredictionRow> = predictions.iter().map(row).collect();
     Uncertainty::of(&CLASSES.map(str::to_owned), &rows, &sources).unwrap()
 }
@@ -210,7 +316,11 @@ pub(crate) fn compared() -> PipelineReport {
     let mut second = report.experiments[1].clone();
     second.name = "second".into();
     second.title = "A second system".into();
-    second.predictions.iter_mut().step_by(3).for_each(|line| line.probabilities.rotate_left(1));
+    second
+        .predictions
+        .iter_mut()
+        .step_by(3)
+        .for_each(|line| line.probabilities.rotate_left(1));
     report.experiments.push(second);
     let answered = report.experiments.iter().map(|e| {
         let rows = e.predictions.iter().map(row).collect();
@@ -221,7 +331,14 @@ pub(crate) fn compared() -> PipelineReport {
 }
 
 fn published() -> Vec<Published> {
-    let figure = |source: &str, system: &str, protocol: &str, speaker_independent, accuracy, uar, mark, note: Option<&str>| Published {
+    let figure = |source: &str,
+                  system: &str,
+                  protocol: &str,
+                  speaker_independent,
+                  accuracy,
+                  uar,
+                  mark,
+                  note: Option<&str>| Published {
         source: source.into(),
         system: system.into(),
         protocol: protocol.into(),
@@ -231,10 +348,20 @@ fn published() -> Vec<Published> {
         mark,
         note: note.map(str::to_owned),
     };
-    let claim = Some("its abstract says speaker-independent; the evidence says speakers are shared");
+    let claim =
+        Some("its abstract says speaker-independent; the evidence says speakers are shared");
     let (five, six) = ("random 5-fold", "6 folds of 4 held-out actors");
     vec![
-        figure("Issa et al. 2020", "CNN, 193 features", five, Some(false), Some(0.7161), None, Mark::P, claim),
+        figure(
+            "Issa et al. 2020",
+            "CNN, 193 features",
+            five,
+            Some(false),
+            Some(0.7161),
+            None,
+            Mark::P,
+            claim,
+        ),
         figure(
             "antipixel1/speech_em_rec",
             "the same CNN, re-implemented",
@@ -245,9 +372,36 @@ fn published() -> Vec<Published> {
             Mark::R,
             Some("± 2.43 over folds"),
         ),
-        figure("EmoBox 2024", "HuBERT-base, frozen", six, Some(true), Some(0.6621), Some(0.6543), Mark::P, None),
-        figure("EmoBox 2024", "WavLM-large, frozen", six, Some(true), Some(0.7222), Some(0.72), Mark::P, None),
-        figure("EmoBox 2024", "Whisper-large-v3, frozen", six, Some(true), Some(0.7587), Some(0.7532), Mark::P, None),
+        figure(
+            "EmoBox 2024",
+            "HuBERT-base, frozen",
+            six,
+            Some(true),
+            Some(0.6621),
+            Some(0.6543),
+            Mark::P,
+            None,
+        ),
+        figure(
+            "EmoBox 2024",
+            "WavLM-large, frozen",
+            six,
+            Some(true),
+            Some(0.7222),
+            Some(0.72),
+            Mark::P,
+            None,
+        ),
+        figure(
+            "EmoBox 2024",
+            "Whisper-large-v3, frozen",
+            six,
+            Some(true),
+            Some(0.7587),
+            Some(0.7532),
+            Mark::P,
+            None,
+        ),
         figure(
             "Livingstone & Russo 2018",
             "human listeners, audio",
@@ -262,29 +416,72 @@ fn published() -> Vec<Published> {
 }
 
 fn corpus() -> CorpusSection {
-    let by_class: BTreeMap<String, usize> =
-        CLASSES.iter().map(|class| ((*class).to_owned(), if *class == "neutral" { 96 } else { 192 })).collect();
-    let aside = |path: &str, reason, detail: &str| SetAside { path: path.into(), reason, detail: detail.into() };
-    let mut set_aside: Vec<SetAside> =
-        (1..=230).map(|n| aside(&format!("Actor_01/03-02-{n:03}.wav"), Reason::OtherMaterial, "song, not speech")).collect();
-    set_aside.push(aside("Actor_03/cover.jpg", Reason::UnknownCode, "not a file name of this corpus; move it elsewhere"));
+    let by_class: BTreeMap<String, usize> = CLASSES
+        .iter()
+        .map(|class| {
+            (
+                (*class).to_owned(),
+                if *class == "neutral" { 96 } else { 192 },
+            )
+        })
+        .collect();
+    let aside = |path: &str, reason, detail: &str| SetAside {
+        path: path.into(),
+        reason,
+        detail: detail.into(),
+    };
+    let mut set_aside: Vec<SetAside> = (1..=230)
+        .map(|n| {
+            aside(
+                &format!("Actor_01/03-02-{n:03}.wav"),
+                Reason::OtherMaterial,
+                "song, not speech",
+            )
+        })
+        .collect();
+    set_aside.push(aside(
+        "Actor_03/cover.jpg",
+        Reason::UnknownCode,
+        "not a file name of this corpus; move it elsewhere",
+    ));
     CorpusSection {
         corpus: "ravdess".into(),
         generated: false,
         utterances: 1440,
         duration_s: 5328.7,
-        expected: Some(Expected { source: "Livingstone & Russo 2018".into(), utterances: 1440, speakers: 24, classes: by_class.clone() }),
+        expected: Some(Expected {
+            source: "Livingstone & Russo 2018".into(),
+            utterances: 1440,
+            speakers: 24,
+            classes: by_class.clone(),
+        }),
         by_class,
         by_speaker: (1..=24).map(|n| (format!("{n:02}"), 60)).collect(),
         unknown_speakers: 0,
         by_session: BTreeMap::new(),
         set_aside,
-        duplicates: vec![vec!["03-01-01-01-05".to_owned(), "03-01-01-02-05".to_owned()]],
-        near_duplicates: vec![NearDuplicate { a: "03-01-01-03-05".into(), b: "03-01-01-04-05".into(), similarity: 0.98, lag_s: -0.25 }],
+        duplicates: vec![vec![
+            "03-01-01-01-05".to_owned(),
+            "03-01-01-02-05".to_owned(),
+        ]],
+        near_duplicates: vec![NearDuplicate {
+            a: "03-01-01-03-05".into(),
+            b: "03-01-01-04-05".into(),
+            similarity: 0.98,
+            lag_s: -0.25,
+        }],
         notes: vec!["four recordings have two channels; both are averaged".to_owned()],
         conditions: vec![
-            Condition::of("sample rate", CLASSES.iter().map(|class| (48_000, *class)), |rate| format!("{rate} Hz")),
-            Condition::of("number of channels", (0..80).map(|i| (1 + i / 8 % 2, CLASSES[i % 8])), usize::to_string),
+            Condition::of(
+                "sample rate",
+                CLASSES.iter().map(|class| (48_000, *class)),
+                |rate| format!("{rate} Hz"),
+            ),
+            Condition::of(
+                "number of channels",
+                (0..80).map(|i| (1 + i / 8 % 2, CLASSES[i % 8])),
+                usize::to_string,
+            ),
         ],
         guessed: vec![],
         licence: Some("CC BY-NC-SA 4.0: no commercial use, share alike".into()),
@@ -294,11 +491,21 @@ fn corpus() -> CorpusSection {
 
 fn steps(experiments: &[&str]) -> Vec<StepSection> {
     let step = |name: String, tasks, after: Vec<String>| StepSection { name, tasks, after };
-    let mut steps = vec![step("ingest".into(), 1, vec![]), step("features".into(), 1, vec!["ingest".into()])];
+    let mut steps = vec![
+        step("ingest".into(), 1, vec![]),
+        step("features".into(), 1, vec!["ingest".into()]),
+    ];
     for name in experiments {
         steps.push(step(format!("train/{name}"), 5, vec!["features".into()]));
     }
-    steps.push(step("report".into(), 1, experiments.iter().map(|name| format!("train/{name}")).collect()));
+    steps.push(step(
+        "report".into(),
+        1,
+        experiments
+            .iter()
+            .map(|name| format!("train/{name}"))
+            .collect(),
+    ));
     steps
 }
 
@@ -348,7 +555,9 @@ pub(crate) fn recorded() -> PipelineReport {
         ]
         .map(|(k, v)| (k.to_owned(), v.to_owned()))
         .into(),
-        versions: [("features", "1"), ("ser", "0.1.0"), ("tables", "1")].map(|(k, v)| (k.to_owned(), v.to_owned())).into(),
+        versions: [("features", "1"), ("ser", "0.1.0"), ("tables", "1")]
+            .map(|(k, v)| (k.to_owned(), v.to_owned()))
+            .into(),
     }
 }
 
@@ -360,8 +569,16 @@ pub(crate) fn large() -> PipelineReport {
     for (i, independent) in [true, false].into_iter().enumerate() {
         report.experiments[i] = experiment(&Plan {
             name: if independent { "loso" } else { "paper" },
-            title: if independent { "Leave one speaker out, eleven seeds" } else { "Random folds, eleven seeds" },
-            protocol: if independent { "leave-one-speaker-out" } else { "stratified-5-fold" },
+            title: if independent {
+                "Leave one speaker out, eleven seeds"
+            } else {
+                "Random folds, eleven seeds"
+            },
+            protocol: if independent {
+                "leave-one-speaker-out"
+            } else {
+                "stratified-5-fold"
+            },
             independent,
             folds: if independent { 24 } else { 5 },
             seeds: 11,
@@ -372,8 +589,8 @@ pub(crate) fn large() -> PipelineReport {
     report
 }
 
-/// Results that must not be believed as they stand: four speakers, a sound that is tested and trained on, a transductive run, overridden
-/// settings, and an experiment that never ran.
+/// Results that must not be believed as they stand: four speakers, a sound that is tested and
+/// trained on, a transductive run, overridden settings, and an experiment that never ran.
 pub(crate) fn doubtful() -> PipelineReport {
     let mut report = recorded();
     report.name = "doubtful".into();
@@ -382,14 +599,31 @@ pub(crate) fn doubtful() -> PipelineReport {
     let mut failed = failed(&report.experiments[0], "the folds could not be drawn");
     (failed.name, failed.title) = ("failed".into(), "Never trained".into());
     let mut looks = report.experiments[1].clone();
-    (looks.name, looks.title, looks.transductive) = ("looks".into(), "Scaled by each speaker".into(), true);
+    (looks.name, looks.title, looks.transductive) =
+        ("looks".into(), "Scaled by each speaker".into(), true);
     looks.restricted_pools = pools();
     let leaky = &mut report.experiments[1];
     leaky.speakers = TestSpeakers::OnBothSides { recordings: 21 };
-    leaky.leakage.push(LeakageLine { fold: 2, kind: "duplicates".into(), test_units: 240, shared_units: 21 });
-    leaky.leakage.push(LeakageLine { fold: 2, kind: "near-duplicates".into(), test_units: 240, shared_units: 0 });
+    leaky.leakage.push(LeakageLine {
+        fold: 2,
+        kind: "duplicates".into(),
+        test_units: 240,
+        shared_units: 21,
+    });
+    leaky.leakage.push(LeakageLine {
+        fold: 2,
+        kind: "near-duplicates".into(),
+        test_units: 240,
+        shared_units: 0,
+    });
     leaky.shared.push("duplicates: 21 tested utterances over 6 folds are the very same sound as one that is trained on".into());
-    for intervals in [&mut leaky.uncertainty.intervals, &mut leaky.uncertainty.ensemble_intervals].into_iter().flatten() {
+    for intervals in [
+        &mut leaky.uncertainty.intervals,
+        &mut leaky.uncertainty.ensemble_intervals,
+    ]
+    .into_iter()
+    .flatten()
+    {
         intervals.units = 4;
     }
     report.experiments.extend([looks, failed]);
@@ -397,7 +631,8 @@ pub(crate) fn doubtful() -> PipelineReport {
     report
 }
 
-/// A corpus whose labels, speakers and sexes were inferred from names and that nobody has confirmed.
+/// A corpus whose labels, speakers and sexes were inferred from names and that nobody has
+/// confirmed.
 pub(crate) fn guessed() -> PipelineReport {
     let mut report = compared();
     report.name = "guessed".into();
@@ -405,7 +640,9 @@ pub(crate) fn guessed() -> PipelineReport {
     let guesses = vec![Attribute::Emotion, Attribute::Speaker, Attribute::Sex];
     for (i, one) in report.experiments.iter_mut().enumerate() {
         (one.name, one.title) = (format!("x{i}"), format!("System {i}"));
-        one.speakers = TestSpeakers::Guessed { disjoint: one.speakers == TestSpeakers::Unseen };
+        one.speakers = TestSpeakers::Guessed {
+            disjoint: one.speakers == TestSpeakers::Unseen,
+        };
         one.guessed.clone_from(&guesses);
     }
     report.comparisons.clear();
@@ -418,18 +655,23 @@ pub(crate) fn guessed() -> PipelineReport {
     report
 }
 
-/// What becomes of a transductive result where speakers are not balanced; without an inductive figure for the second half.
+/// What becomes of a transductive result where speakers are not balanced; without an inductive
+/// figure for the second half.
 pub(crate) fn pools() -> Vec<RestrictedPool> {
     let labels: Vec<String> = CLASSES.map(str::to_owned).to_vec();
     let figures = [(0.741, 0.553, Some(0.629)), (0.676, 0.361, None)];
-    let pool = |(half, (full, restricted, inductive)): (Half, (f64, f64, Option<f64>))| RestrictedPool {
-        pool: half.name.into(),
-        classes: half.classes,
-        n: 720,
-        full,
-        restricted,
-        inductive: inductive.map(|uar| InductiveTwin { experiment: "second".into(), uar }),
-    };
+    let pool =
+        |(half, (full, restricted, inductive)): (Half, (f64, f64, Option<f64>))| RestrictedPool {
+            pool: half.name.into(),
+            classes: half.classes,
+            n: 720,
+            full,
+            restricted,
+            inductive: inductive.map(|uar| InductiveTwin {
+                experiment: "second".into(),
+                uar,
+            }),
+        };
     halves(&labels).into_iter().zip(figures).map(pool).collect()
 }
 
@@ -479,7 +721,8 @@ pub(crate) fn missing() -> PipelineReport {
     }
 }
 
-/// Names that try to leave their place, a failed experiment, curves that diverge, counts that differ from the published ones.
+/// Names that try to leave their place, a failed experiment, curves that diverge, counts that
+/// differ from the published ones.
 pub(crate) fn hostile() -> PipelineReport {
     let evil = "</script><script>alert('x')</script>\"&\n<b onload=\"y\">";
     let mut report = recorded();
@@ -497,8 +740,17 @@ pub(crate) fn hostile() -> PipelineReport {
         corpus.by_speaker.insert(evil.into(), 1);
         corpus.by_session.insert(evil.into(), 3);
         corpus.duplicates.push(vec![evil.into(), evil.into()]);
-        corpus.near_duplicates.push(NearDuplicate { a: evil.into(), b: evil.into(), similarity: 1.0, lag_s: 0.0 });
-        corpus.set_aside.push(SetAside { path: evil.into(), reason: Reason::BadName, detail: evil.into() });
+        corpus.near_duplicates.push(NearDuplicate {
+            a: evil.into(),
+            b: evil.into(),
+            similarity: 1.0,
+            lag_s: 0.0,
+        });
+        corpus.set_aside.push(SetAside {
+            path: evil.into(),
+            reason: Reason::BadName,
+            detail: evil.into(),
+        });
     }
     let odd = &mut report.experiments[0];
     odd.title = evil.into();
@@ -506,7 +758,10 @@ pub(crate) fn hostile() -> PipelineReport {
     odd.labels[2] = evil.into();
     odd.inputs = evil.into();
     odd.transductive = true;
-    odd.uncertainty.breakdowns.iter_mut().for_each(|one| one.groups[0].value = evil.into());
+    odd.uncertainty
+        .breakdowns
+        .iter_mut()
+        .for_each(|one| one.groups[0].value = evil.into());
     odd.folds[0].name = evil.into();
     odd.folds[0].history[3].train_loss = f64::NAN;
     odd.folds[0].history[4].train_loss = f64::INFINITY;
@@ -538,19 +793,38 @@ fn explained() -> Explanation {
     let mut random = Random(13);
     let mut importance = |name: &str, group: &str| {
         let uar = random.share() * 0.3 - 0.02;
-        Importance { name: name.into(), group: group.into(), uar, sd: 0.02, low: uar - 0.025, high: uar + 0.025, accuracy: uar * 0.9 }
+        Importance {
+            name: name.into(),
+            group: group.into(),
+            uar,
+            sd: 0.02,
+            low: uar - 0.025,
+            high: uar + 0.025,
+            accuracy: uar * 0.9,
+        }
     };
     let groups = ["mfcc", "chroma", "mel"];
-    let names: Vec<(String, &str)> = groups.iter().flat_map(|group| (0..20).map(move |n| (format!("{group}_{n}"), *group))).collect();
+    let names: Vec<(String, &str)> = groups
+        .iter()
+        .flat_map(|group| (0..20).map(move |n| (format!("{group}_{n}"), *group)))
+        .collect();
     Explanation {
         models: 5,
         repeats: 5,
         noise: 0.02,
         uar: 0.6,
-        groups: groups.iter().map(|group| importance(group, group)).collect(),
-        features: names.iter().map(|(name, group)| importance(name, group)).collect(),
+        groups: groups
+            .iter()
+            .map(|group| importance(group, group))
+            .collect(),
+        features: names
+            .iter()
+            .map(|(name, group)| importance(name, group))
+            .collect(),
         classes: CLASSES.map(str::to_owned).to_vec(),
-        occlusion: (0..8).map(|_| (0..60).map(|_| random.share() * 0.2 - 0.05).collect()).collect(),
+        occlusion: (0..8)
+            .map(|_| (0..60).map(|_| random.share() * 0.2 - 0.05).collect())
+            .collect(),
     }
 }
 
@@ -561,7 +835,10 @@ fn grouped(groups: usize, each: usize) -> Overview {
     let source = one.features.clone();
     let feature = |n: usize| {
         let mut feature = source[(n * 7) % source.len()].clone();
-        (feature.group, feature.name) = (format!("descriptor {}", n / each + 1), format!("descriptor_{}_{}", n / each + 1, n % each));
+        (feature.group, feature.name) = (
+            format!("descriptor {}", n / each + 1),
+            format!("descriptor_{}_{}", n / each + 1, n % each),
+        );
         feature
     };
     one.features = (0..groups * each).map(feature).collect();
@@ -572,16 +849,37 @@ fn grouped(groups: usize, each: usize) -> Overview {
 /// A table of features in which some are the class, some the speaker, and some neither.
 fn overviewed() -> Overview {
     let mut random = Random(11);
-    let columns: Vec<(String, String)> =
-        ["mfcc", "chroma", "mel"].iter().flat_map(|group| (0..8).map(move |n| (format!("{group}_{n}"), (*group).to_owned()))).collect();
-    let names: Vec<(String, String)> = (0..480).map(|i| (CLASSES[i % 8].to_owned(), format!("actor-{:02}", (i / 8) % 24))).collect();
+    let columns: Vec<(String, String)> = ["mfcc", "chroma", "mel"]
+        .iter()
+        .flat_map(|group| (0..8).map(move |n| (format!("{group}_{n}"), (*group).to_owned())))
+        .collect();
+    let names: Vec<(String, String)> = (0..480)
+        .map(|i| {
+            (
+                CLASSES[i % 8].to_owned(),
+                format!("actor-{:02}", (i / 8) % 24),
+            )
+        })
+        .collect();
     let values: Vec<Vec<f32>> = (0..480)
         .map(|i| {
             (0..columns.len())
-                .map(|c| ((i % 8 * c) as f64 / 40.0 + ((i / 8) % 24 * (24 - c)) as f64 / 200.0 + random.share()) as f32)
+                .map(|c| {
+                    ((i % 8 * c) as f64 / 40.0
+                        + ((i / 8) % 24 * (24 - c)) as f64 / 200.0
+                        + random.share()) as f32
+                })
                 .collect()
         })
         .collect();
-    let rows: Vec<Row> = names.iter().zip(&values).map(|((class, speaker), values)| Row { class, speaker, values }).collect();
+    let rows: Vec<Row> = names
+        .iter()
+        .zip(&values)
+        .map(|((class, speaker), values)| Row {
+            class,
+            speaker,
+            values,
+        })
+        .collect();
     overview("issa193", &columns, &rows)
 }

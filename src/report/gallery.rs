@@ -1,4 +1,5 @@
-//! All experiments at a glance: a small confusion matrix each, which leads to the experiment's page.
+//! All experiments at a glance: a small confusion matrix each, which leads to the experiment's
+//! page.
 
 use std::fmt::Write;
 
@@ -32,11 +33,21 @@ fn tile(h: &mut Html, experiment: &ExperimentSection, page: &str) {
         Some(scores) => {
             thumbnail(h, &scores.confusion);
             h.within("p", &[], |h| {
-                h.el("b", &[], percent(scores.uar)).raw(" % UAR · ").text(percent(scores.accuracy)).raw(" % WA");
+                h.el("b", &[], percent(scores.uar))
+                    .raw(" % UAR · ")
+                    .text(percent(scores.accuracy))
+                    .raw(" % WA");
             });
         }
         None => {
-            h.el("p", &[], experiment.failed.as_deref().map_or("not finished yet", |_| "no result"));
+            h.el(
+                "p",
+                &[],
+                experiment
+                    .failed
+                    .as_deref()
+                    .map_or("not finished yet", |_| "no result"),
+            );
         }
     }
     h.within("p", &[], |h| {
@@ -54,15 +65,33 @@ fn thumbnail(h: &mut Html, confusion: &Confusion) {
     for (truth, row) in confusion.counts.iter().enumerate() {
         let total: u64 = row.iter().sum();
         for (predicted, &count) in row.iter().enumerate() {
-            let share = if total == 0 { 0.0 } else { count as f64 / total as f64 };
+            let share = if total == 0 {
+                0.0
+            } else {
+                count as f64 / total as f64
+            };
             if let Some(path) = cells.get_mut(heat::step(share)) {
                 let _ = write!(path, "M{predicted} {truth}h1v1h-1z");
             }
         }
     }
-    h.open("svg", &[("class", "thumb"), ("aria-hidden", "true"), ("viewBox", &format!("0 0 {n} {n}")), ("width", "96"), ("height", "96")]);
-    for (step, path) in cells.iter().enumerate().filter(|(_, path)| !path.is_empty()) {
-        h.open("path", &[("class", &format!("f{step}")), ("d", path)]).raw("</path>");
+    h.open(
+        "svg",
+        &[
+            ("class", "thumb"),
+            ("aria-hidden", "true"),
+            ("viewBox", &format!("0 0 {n} {n}")),
+            ("width", "96"),
+            ("height", "96"),
+        ],
+    );
+    for (step, path) in cells
+        .iter()
+        .enumerate()
+        .filter(|(_, path)| !path.is_empty())
+    {
+        h.open("path", &[("class", &format!("f{step}")), ("d", path)])
+            .raw("</path>");
     }
     h.raw("</svg>");
 }

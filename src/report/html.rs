@@ -1,4 +1,5 @@
-//! Markup that cannot carry unescaped data: literal markup is `&'static str`, everything else is escaped on its way in.
+//! Markup that cannot carry unescaped data: literal markup is `&'static str`, everything else is
+//! escaped on its way in.
 
 use super::Style;
 use crate::escape::reorders;
@@ -55,12 +56,22 @@ impl Html {
     }
 
     /// An element that holds text only.
-    pub fn el(&mut self, tag: &'static str, attributes: Attributes, text: impl AsRef<str>) -> &mut Self {
+    pub fn el(
+        &mut self,
+        tag: &'static str,
+        attributes: Attributes,
+        text: impl AsRef<str>,
+    ) -> &mut Self {
         self.open(tag, attributes).text(text).close(tag)
     }
 
     /// An element whose content `fill` writes.
-    pub fn within(&mut self, tag: &'static str, attributes: Attributes, fill: impl FnOnce(&mut Html)) -> &mut Self {
+    pub fn within(
+        &mut self,
+        tag: &'static str,
+        attributes: Attributes,
+        fill: impl FnOnce(&mut Html),
+    ) -> &mut Self {
         self.open(tag, attributes);
         fill(self);
         self.close(tag)
@@ -96,8 +107,8 @@ impl Html {
     }
 }
 
-/// Escapes for text and for double-quoted attributes. Control characters that HTML forbids, and those that turn the text around
-/// them, become U+FFFD.
+/// Escapes for text and for double-quoted attributes. Control characters that HTML forbids, and
+/// those that turn the text around them, become U+FFFD.
 fn escape_into(out: &mut String, text: &str, attribute: bool) {
     for c in text.chars() {
         match c {
@@ -137,12 +148,20 @@ impl<'a> Column<'a> {
 
 /// A column of words.
 pub fn words(title: &str) -> Column<'_> {
-    Column { title, numeric: false, badges: &[] }
+    Column {
+        title,
+        numeric: false,
+        badges: &[],
+    }
 }
 
 /// A column of numbers, aligned to the right.
 pub fn numbers(title: &str) -> Column<'_> {
-    Column { title, numeric: true, badges: &[] }
+    Column {
+        title,
+        numeric: true,
+        badges: &[],
+    }
 }
 
 /// How a table behaves.
@@ -162,16 +181,40 @@ impl Table<'_> {
     /// Writes the table in its own scrolling frame; `rows` writes everything after the header row.
     pub fn write(self, h: &mut Html, columns: &[Column], rows: impl FnOnce(&mut Html)) {
         let caption_id = format!("{}-caption", self.id);
-        h.line_break().open("div", &[("class", "scroll"), ("tabindex", "0"), ("role", "group"), ("aria-labelledby", &caption_id)]);
-        h.open("table", &[("id", self.id), ("class", self.class), ("data-sortable", if self.sortable { "yes" } else { "no" })]);
-        h.open("caption", &[("id", &caption_id)]).el("span", &[], self.caption).raw("</caption><thead><tr>");
+        h.line_break().open(
+            "div",
+            &[
+                ("class", "scroll"),
+                ("tabindex", "0"),
+                ("role", "group"),
+                ("aria-labelledby", &caption_id),
+            ],
+        );
+        h.open(
+            "table",
+            &[
+                ("id", self.id),
+                ("class", self.class),
+                ("data-sortable", if self.sortable { "yes" } else { "no" }),
+            ],
+        );
+        h.open("caption", &[("id", &caption_id)])
+            .el("span", &[], self.caption)
+            .raw("</caption><thead><tr>");
         for column in columns {
-            h.within("th", &[("scope", "col"), ("class", if column.numeric { "n" } else { "w" })], |h| {
-                h.text(column.title);
-                for badge in column.badges {
-                    h.raw(" ").el("span", &[("class", "badge unknown")], badge);
-                }
-            });
+            h.within(
+                "th",
+                &[
+                    ("scope", "col"),
+                    ("class", if column.numeric { "n" } else { "w" }),
+                ],
+                |h| {
+                    h.text(column.title);
+                    for badge in column.badges {
+                        h.raw(" ").el("span", &[("class", "badge unknown")], badge);
+                    }
+                },
+            );
         }
         h.raw("</tr></thead>");
         rows(h);
@@ -186,7 +229,11 @@ pub fn cell(h: &mut Html, text: impl AsRef<str>) {
 
 /// A cell of a number that is shown rounded and sorted by its full value.
 pub fn number(h: &mut Html, shown: impl AsRef<str>, value: f64) {
-    h.el("td", &[("class", "n"), ("data-v", &value.to_string())], shown);
+    h.el(
+        "td",
+        &[("class", "n"), ("data-v", &value.to_string())],
+        shown,
+    );
 }
 
 /// A row header.
@@ -194,7 +241,8 @@ pub fn row_head(h: &mut Html, text: impl AsRef<str>) {
     h.el("th", &[("scope", "row")], text);
 }
 
-/// A share as per cent with one decimal, without the sign: a second is below what any interval can tell.
+/// A share as per cent with one decimal, without the sign: a second is below what any interval can
+/// tell.
 pub(super) fn percent(share: f64) -> String {
     decimals(share * 100.0, 1)
 }
@@ -215,7 +263,11 @@ pub fn decimals(value: f64, places: usize) -> String {
 /// A signed distance in percentage points.
 pub(super) fn points(difference: f64) -> String {
     let text = decimals(difference * 100.0, 1);
-    if difference.is_finite() && !text.starts_with('\u{2212}') && text != "0.0" { format!("+{text}") } else { text }
+    if difference.is_finite() && !text.starts_with('\u{2212}') && text != "0.0" {
+        format!("+{text}")
+    } else {
+        text
+    }
 }
 
 /// A p value: four decimals, or where it is small two digits and the power of ten, `3.1e-09`.
@@ -293,7 +345,9 @@ pub(super) fn relative_link(folder: &str, path: &str) -> String {
 /// Whether a file is a page that [`page`] made, of this version or an earlier one.
 pub fn is_written_by_ser(bytes: &[u8]) -> bool {
     const GENERATOR: &[u8] = b"<meta name=\"generator\" content=\"ser\">";
-    bytes.windows(GENERATOR.len()).any(|window| window == GENERATOR)
+    bytes
+        .windows(GENERATOR.len())
+        .any(|window| window == GENERATOR)
 }
 
 /// A whole page: one file that asks for nothing from anywhere.
@@ -304,11 +358,21 @@ pub fn page(title: &str, body: impl FnOnce(&mut Html)) -> String {
         Style::script_hash()
     );
     h.raw("<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n");
-    h.open("meta", &[("http-equiv", "Content-Security-Policy"), ("content", &policy)]);
+    h.open(
+        "meta",
+        &[
+            ("http-equiv", "Content-Security-Policy"),
+            ("content", &policy),
+        ],
+    );
     h.raw("\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<meta name=\"generator\" content=\"ser\">\n");
     h.raw("<meta name=\"color-scheme\" content=\"light dark\">\n<link rel=\"icon\" href=\"data:,\">\n");
     h.el("title", &[], title);
-    h.raw("\n<style>\n").raw(Style::CSS).raw("</style>\n<script>").raw(Style::SCRIPT).raw("</script>\n</head>\n<body>\n");
+    h.raw("\n<style>\n")
+        .raw(Style::CSS)
+        .raw("</style>\n<script>")
+        .raw(Style::SCRIPT)
+        .raw("</script>\n</head>\n<body>\n");
     h.raw("<a class=\"skip\" href=\"#main\">Skip to the results</a>\n");
     body(&mut h);
     h.raw("\n</body>\n</html>\n");
@@ -322,7 +386,11 @@ mod tests {
     #[test]
     fn text_and_attributes_are_escaped() {
         let mut h = Html::new();
-        h.el("p", &[("title", "a\"b'c\nd<e>&\u{0}")], "</p><script>alert('x')</script>&\u{7}\n");
+        h.el(
+            "p",
+            &[("title", "a\"b'c\nd<e>&\u{0}")],
+            "</p><script>alert('x')</script>&\u{7}\n",
+        );
         assert_eq!(
             h.into_string(),
             "<p title=\"a&quot;b&#39;c&#10;d&lt;e&gt;&amp;\u{fffd}\">&lt;/p&gt;&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;&amp;\u{fffd}\n</p>"
@@ -333,7 +401,9 @@ mod tests {
     fn numbers_are_rounded_and_signed_as_people_write_them() {
         assert_eq!(
             [0.043_21, 1.0, 0.001, 3.14e-9, 1.23e-5, 2.5e-120].map(p_value),
-            ["0.0432", "1.0000", "0.0010", "3.1e-09", "1.2e-05", "2.5e-120"]
+            [
+                "0.0432", "1.0000", "0.0010", "3.1e-09", "1.2e-05", "2.5e-120"
+            ]
         );
         assert_eq!(p_value(0.0), "< 1e-300");
         assert_eq!(percent(0.716_12), "71.6");

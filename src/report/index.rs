@@ -22,15 +22,21 @@ struct Entry {
     report: std::result::Result<Box<PipelineReport>, String>,
 }
 
-/// Reads every `*/report.json` under `reports_dir` and writes `reports_dir/index.html`, a table of all pipelines and experiments.
-/// A report that cannot be read is a line of the page. Returns whether it was written: a page of this name that ser did not write stays.
+/// Reads every `*/report.json` under `reports_dir` and writes `reports_dir/index.html`, a table of
+/// all pipelines and experiments. A report that cannot be read is a line of the page. Returns
+/// whether it was written: a page of this name that ser did not write stays.
 ///
 /// # Errors
 /// `Io` where the folder cannot be listed or written.
 pub fn write_index(reports_dir: &Path) -> Result<bool> {
     create_folder(reports_dir)?;
     let entries = read(reports_dir)?;
-    Inventory::write_page(reports_dir, "index.html", render(&entries).as_bytes(), html::is_written_by_ser)
+    Inventory::write_page(
+        reports_dir,
+        "index.html",
+        render(&entries).as_bytes(),
+        html::is_written_by_ser,
+    )
 }
 
 fn read(reports_dir: &Path) -> Result<Vec<Entry>> {
@@ -39,7 +45,10 @@ fn read(reports_dir: &Path) -> Result<Vec<Entry>> {
         let item = item.map_err(|e| Error::io("list", reports_dir, e))?;
         let path = item.path().join("report.json");
         if path.is_file() {
-            entries.push(Entry { folder: item.file_name().to_string_lossy().into_owned(), report: parse(&path).map(Box::new) });
+            entries.push(Entry {
+                folder: item.file_name().to_string_lossy().into_owned(),
+                report: parse(&path).map(Box::new),
+            });
         }
     }
     // A pipeline, then its variants.
@@ -60,9 +69,14 @@ pub(super) fn parse(path: &Path) -> std::result::Result<PipelineReport, String> 
     }
     let version: Version = serde_json::from_slice(&bytes).map_err(|e| e.to_string())?;
     if version.schema_version > SCHEMA_VERSION {
-        return Err(format!("written by a newer ser (schema {}, this program reads up to {SCHEMA_VERSION})", version.schema_version));
+        return Err(format!(
+            "written by a newer ser (schema {}, this program reads up to {SCHEMA_VERSION})",
+            version.schema_version
+        ));
     }
-    serde_json::from_slice(&bytes).map(PipelineReport::settle).map_err(|e| e.to_string())
+    serde_json::from_slice(&bytes)
+        .map(PipelineReport::settle)
+        .map_err(|e| e.to_string())
 }
 
 fn render(entries: &[Entry]) -> String {
@@ -80,7 +94,9 @@ fn render(entries: &[Entry]) -> String {
         h.raw("shared with training. Published figures are marked, each in its own protocol. Select a column header to sort.</p>");
         table(h, entries);
         h.raw("</section>");
-        h.raw("</main><footer><p>Written by ser. The same reports give this same page.</p></footer>");
+        h.raw(
+            "</main><footer><p>Written by ser. The same reports give this same page.</p></footer>",
+        );
     })
 }
 
@@ -100,13 +116,24 @@ fn table(h: &mut Html, entries: &[Entry]) {
     ];
     filters(h, entries);
     let caption = "Pipelines and experiments, pooled figures, and published figures (marked) of the same corpora";
-    let table = Table { id: "pipelines", caption, class: "results", sortable: true };
+    let table = Table {
+        id: "pipelines",
+        caption,
+        class: "results",
+        sortable: true,
+    };
     table.write(h, &columns, |h| {
         h.raw("<tbody>");
         for entry in entries {
             match &entry.report {
                 Ok(report) => pipeline(h, &entry.folder, report),
-                Err(why) => line(h, &entry.folder, None, "broken", &format!("report.json cannot be read: {why}")),
+                Err(why) => line(
+                    h,
+                    &entry.folder,
+                    None,
+                    "broken",
+                    &format!("report.json cannot be read: {why}"),
+                ),
             }
         }
         published(h, entries);
@@ -116,8 +143,11 @@ fn table(h: &mut Html, entries: &[Entry]) {
 
 /// What narrows the table down; without script it is not there.
 fn filters(h: &mut Html, entries: &[Entry]) {
-    let corpora: BTreeSet<&str> =
-        entries.iter().filter_map(|e| e.report.as_ref().ok()?.corpus.as_ref()).map(|c| c.corpus.as_str()).collect();
+    let corpora: BTreeSet<&str> = entries
+        .iter()
+        .filter_map(|e| e.report.as_ref().ok()?.corpus.as_ref())
+        .map(|c| c.corpus.as_str())
+        .collect();
     h.raw("<form class=\"filters js-only\" data-filter=\"pipelines\"><label>Search <input type=\"search\" name=\"words\"></label>");
     h.raw("<label>Corpus <select name=\"corpus\"><option value=\"\">all</option>");
     for corpus in corpora {
@@ -135,8 +165,17 @@ fn filters(h: &mut Html, entries: &[Entry]) {
 /// What the rows say of their test speakers, each once.
 fn kinds(entries: &[Entry]) -> Vec<TestSpeakers> {
     let mut kinds = Vec::new();
-    for report in entries.iter().filter_map(|entry| entry.report.as_ref().ok()) {
-        kinds.extend(report.experiments.iter().filter(|one| one.pooled.is_some()).map(|one| one.speakers));
+    for report in entries
+        .iter()
+        .filter_map(|entry| entry.report.as_ref().ok())
+    {
+        kinds.extend(
+            report
+                .experiments
+                .iter()
+                .filter(|one| one.pooled.is_some())
+                .map(|one| one.speakers),
+        );
         kinds.extend(compare::published(report).iter().map(compare::speakers_of));
     }
     kinds.sort_by_key(|kind| kind.place());
@@ -147,17 +186,33 @@ fn kinds(entries: &[Entry]) -> Vec<TestSpeakers> {
 /// The start tag of a row, with what it is filtered by.
 fn open_row(h: &mut Html, corpus: &str, speakers: Option<TestSpeakers>, class: &'static str) {
     let kind = speakers.map_or("", TestSpeakers::word);
-    h.open("tr", &[("class", class), ("data-corpus", corpus), ("data-kind", kind)]);
+    h.open(
+        "tr",
+        &[
+            ("class", class),
+            ("data-corpus", corpus),
+            ("data-kind", kind),
+        ],
+    );
 }
 
 /// The figures of the literature, once each, marked, with the corpus that they are about.
 fn published(h: &mut Html, entries: &[Entry]) {
     let mut seen = BTreeSet::new();
-    for report in entries.iter().filter_map(|entry| entry.report.as_ref().ok()) {
-        let Some(corpus) = report.corpus.as_ref().map(|c| c.corpus.as_str()) else { continue };
+    for report in entries
+        .iter()
+        .filter_map(|entry| entry.report.as_ref().ok())
+    {
+        let Some(corpus) = report.corpus.as_ref().map(|c| c.corpus.as_str()) else {
+            continue;
+        };
         for figure in compare::published(report) {
             let values = [figure.accuracy, figure.uar].map(|value| value.map(f64::to_bits));
-            if seen.insert((corpus, [&figure.source, &figure.system, &figure.protocol], values)) {
+            if seen.insert((
+                corpus,
+                [&figure.source, &figure.system, &figure.protocol],
+                values,
+            )) {
                 published_row(h, corpus, figure);
             }
         }
@@ -166,7 +221,9 @@ fn published(h: &mut Html, entries: &[Entry]) {
 
 fn published_row(h: &mut Html, corpus: &str, figure: &Published) {
     open_row(h, corpus, Some(compare::speakers_of(figure)), "theirs");
-    h.raw("<th scope=\"row\"><span class=\"key\">published</span> ").text(&figure.source).raw(" ");
+    h.raw("<th scope=\"row\"><span class=\"key\">published</span> ")
+        .text(&figure.source)
+        .raw(" ");
     summary::mark(h, figure.mark);
     h.raw("</th>");
     cell(h, &figure.system);
@@ -191,7 +248,10 @@ fn missing(h: &mut Html) {
 }
 
 fn corpus_of(report: &PipelineReport) -> &str {
-    report.corpus.as_ref().map_or("–", |corpus| corpus.corpus.as_str())
+    report
+        .corpus
+        .as_ref()
+        .map_or("–", |corpus| corpus.corpus.as_str())
 }
 
 fn pipeline(h: &mut Html, folder: &str, report: &PipelineReport) {
@@ -203,7 +263,13 @@ fn pipeline(h: &mut Html, folder: &str, report: &PipelineReport) {
             Some(_) => row(h, folder, report, experiment, i),
             None => {
                 let why = experiment.failed.as_deref().unwrap_or("not finished yet");
-                line(h, folder, Some(report), "no result", &format!("{}: {why}", experiment.title));
+                line(
+                    h,
+                    folder,
+                    Some(report),
+                    "no result",
+                    &format!("{}: {why}", experiment.title),
+                );
             }
         }
     }
@@ -212,14 +278,30 @@ fn pipeline(h: &mut Html, folder: &str, report: &PipelineReport) {
     }
 }
 
-fn row(h: &mut Html, folder: &str, report: &PipelineReport, experiment: &ExperimentSection, index: usize) {
-    let Some(scores) = &experiment.pooled else { return };
+fn row(
+    h: &mut Html,
+    folder: &str,
+    report: &PipelineReport,
+    experiment: &ExperimentSection,
+    index: usize,
+) {
+    let Some(scores) = &experiment.pooled else {
+        return;
+    };
     open_row(h, corpus_of(report), Some(experiment.speakers), "ours");
     head(h, folder, Some(report));
     h.raw("<td class=\"w\">")
-        .el("a", &[("href", &relative_link(folder, &super::experiment::file(report, index)))], &experiment.title)
+        .el(
+            "a",
+            &[(
+                "href",
+                &relative_link(folder, &super::experiment::file(report, index)),
+            )],
+            &experiment.title,
+        )
         .raw("<br>");
-    h.el("span", &[("class", "quiet")], &experiment.model).raw("</td>");
+    h.el("span", &[("class", "quiet")], &experiment.model)
+        .raw("</td>");
     for value in [scores.accuracy, scores.uar] {
         number(h, percent(value), value);
     }
@@ -231,7 +313,11 @@ fn row(h: &mut Html, folder: &str, report: &PipelineReport, experiment: &Experim
     h.raw("</td>");
     cell(h, &experiment.protocol);
     number(h, percent(scores.macro_f1), scores.macro_f1);
-    number(h, experiment.labels.len().to_string(), experiment.labels.len() as f64);
+    number(
+        h,
+        experiment.labels.len().to_string(),
+        experiment.labels.len() as f64,
+    );
     number(h, html::count(scores.n as usize), scores.n as f64);
     let seeds = compare::seeds(experiment).len();
     number(h, seeds.to_string(), seeds as f64);
@@ -244,7 +330,9 @@ fn line(h: &mut Html, folder: &str, report: Option<&PipelineReport>, state: &str
     open_row(h, report.map_or("–", corpus_of), None, "ours");
     head(h, folder, report);
     h.within("td", &[("colspan", "9"), ("class", "failed")], |h| {
-        h.el("span", &[("class", "badge unknown")], state).raw(" ").text(why);
+        h.el("span", &[("class", "badge unknown")], state)
+            .raw(" ")
+            .text(why);
     });
     match report {
         Some(report) => cell(h, corpus_of(report)),
@@ -257,11 +345,13 @@ fn head(h: &mut Html, folder: &str, report: Option<&PipelineReport>) {
     h.raw("<th scope=\"row\">");
     match report {
         Some(report) => {
-            h.el("a", &[("href", &relative_link(folder, "index.html"))], &report.title).raw("<br>").el(
-                "span",
-                &[("class", "quiet")],
-                folder,
-            );
+            h.el(
+                "a",
+                &[("href", &relative_link(folder, "index.html"))],
+                &report.title,
+            )
+            .raw("<br>")
+            .el("span", &[("class", "quiet")], folder);
             if compare::generated(report) {
                 h.raw("<br><span class=\"badge generated\">generated, not recorded</span>");
             }
@@ -283,8 +373,17 @@ mod tests {
 
     #[test]
     fn links_survive_odd_folder_names() {
-        assert_eq!(relative_link("emodb-2s", "index.html"), "./emodb-2s/index.html");
-        assert_eq!(relative_link("a b#\"é", "index.html"), "./a%20b%23%22%C3%A9/index.html");
-        assert_eq!(relative_link("javascript:x", "index.html"), "./javascript%3Ax/index.html");
+        assert_eq!(
+            relative_link("emodb-2s", "index.html"),
+            "./emodb-2s/index.html"
+        );
+        assert_eq!(
+            relative_link("a b#\"é", "index.html"),
+            "./a%20b%23%22%C3%A9/index.html"
+        );
+        assert_eq!(
+            relative_link("javascript:x", "index.html"),
+            "./javascript%3Ax/index.html"
+        );
     }
 }

@@ -58,8 +58,8 @@ pub const CODE_VERSION: u32 = 8;
 
 pub use csv::TABLES;
 pub use data::{
-    CorpusSection, EpochLine, ExperimentSection, FoldSection, LeakageLine, NearDuplicate, OfWindows, PipelineReport, PredictionLine,
-    SearchSection, StepSection, TriedSetting,
+    CorpusSection, EpochLine, ExperimentSection, FoldSection, LeakageLine, NearDuplicate,
+    OfWindows, PipelineReport, PredictionLine, SearchSection, StepSection, TriedSetting,
 };
 pub use index::write_index;
 pub use results::{RESULTS_HEAD, ResultsExperiment, ResultsPipeline, read as read_report, results};

@@ -1,4 +1,5 @@
-//! What kind of models an experiment left behind, and how they are used: the part of its card that depends on it.
+//! What kind of models an experiment left behind, and how they are used: the part of its card that
+//! depends on it.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -20,9 +21,21 @@ pub(super) enum Kind {
 
 /// The kind of an experiment, by its settings.
 pub(super) fn kind(report: &PipelineReport, experiment: &ExperimentSection) -> Kind {
-    let setting = |key: &str| report.settings.get(&format!("experiment.{}.model.{key}", experiment.experiment())).map(String::as_str);
+    let setting = |key: &str| {
+        report
+            .settings
+            .get(&format!(
+                "experiment.{}.model.{key}",
+                experiment.experiment()
+            ))
+            .map(String::as_str)
+    };
     match setting("kind") {
-        Some("ensemble") => Kind::Ensemble(setting("members").and_then(|members| serde_json::from_str(members).ok()).unwrap_or_default()),
+        Some("ensemble") => Kind::Ensemble(
+            setting("members")
+                .and_then(|members| serde_json::from_str(members).ok())
+                .unwrap_or_default(),
+        ),
         Some("cnn" | "perceptron" | "temporal") => Kind::Network,
         Some(_) => Kind::Other,
         // A report without settings still has its histories, and only networks have epochs.
@@ -35,14 +48,22 @@ pub(super) fn kind(report: &PipelineReport, experiment: &ExperimentSection) -> K
 fn inputs_differ(experiment: &ExperimentSection) -> bool {
     let chosen = experiment.folds.iter().filter_map(|fold| {
         let search = fold.search.as_ref()?;
-        let inputs = search.tried.get(search.chosen)?.settings.iter().filter(|(key, _)| key.starts_with("inputs."));
+        let inputs = search
+            .tried
+            .get(search.chosen)?
+            .settings
+            .iter()
+            .filter(|(key, _)| key.starts_with("inputs."));
         Some(inputs.collect::<Vec<_>>())
     });
     chosen.collect::<BTreeSet<_>>().len() > 1
 }
 
 fn is_plain(name: &str) -> bool {
-    !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
+    !name.is_empty()
+        && name
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
 }
 
 /// Where `ser` puts the models of an experiment.
@@ -72,16 +93,31 @@ pub(super) fn write(out: &mut String, report: &PipelineReport, experiment: &Expe
         ensemble(out, report, experiment, members);
         return;
     }
-    let Some(first) = experiment.folds.first() else { return };
+    let Some(first) = experiment.folds.first() else {
+        return;
+    };
     *out += "One model for each fold and seed lies in a folder of its own.\n\n```sh\n";
     let folder = folder(report, experiment.experiment());
-    let window = experiment.windows.as_ref().map(|of| format!(" --window {} --hop {}", of.windows.length_s(), of.windows.hop_s()));
+    let window = experiment.windows.as_ref().map(|of| {
+        format!(
+            " --window {} --hop {}",
+            of.windows.length_s(),
+            of.windows.hop_s()
+        )
+    });
     let window = window.unwrap_or_default();
     let differ = inputs_differ(experiment);
     if !differ {
-        let _ = writeln!(out, "ser predict {folder}{window} RECORDINGS        # the mean of all models of this folder");
+        let _ = writeln!(
+            out,
+            "ser predict {folder}{window} RECORDINGS        # the mean of all models of this folder"
+        );
     }
-    let _ = writeln!(out, "ser predict {folder}/fold-{:02}-seed-{}{window} RECORDINGS\n```\n", first.fold, first.seed);
+    let _ = writeln!(
+        out,
+        "ser predict {folder}/fold-{:02}-seed-{}{window} RECORDINGS\n```\n",
+        first.fold, first.seed
+    );
     if differ {
         *out += "The search chose different inputs in different folds, so that these models have no mean: use them one by one.\n\n";
     }
@@ -90,11 +126,20 @@ pub(super) fn write(out: &mut String, report: &PipelineReport, experiment: &Expe
     }
 }
 
-fn ensemble(out: &mut String, report: &PipelineReport, experiment: &ExperimentSection, members: &[String]) {
+fn ensemble(
+    out: &mut String,
+    report: &PipelineReport,
+    experiment: &ExperimentSection,
+    members: &[String],
+) {
     *out += "An ensemble has no models of its own: it brings the predictions of its members together, each averaged over its seeds. Predict with ";
     *out += "each member, then combine the probabilities of each recording";
     let mean = experiment.model.starts_with("mean of ");
-    *out += if mean { " by their mean, in the weights above where there are any" } else { " by majority vote" };
+    *out += if mean {
+        " by their mean, in the weights above where there are any"
+    } else {
+        " by majority vote"
+    };
     *out += ".\n\n";
     if !members.is_empty() {
         *out += "```sh\n";
@@ -113,7 +158,9 @@ mod tests {
 
     fn set(report: &mut PipelineReport, key: &str, value: &str) {
         let name = report.experiments[0].name.clone();
-        report.settings.insert(format!("experiment.{name}.model.{key}"), value.to_owned());
+        report
+            .settings
+            .insert(format!("experiment.{name}.model.{key}"), value.to_owned());
     }
 
     fn rendered(report: &PipelineReport) -> String {
@@ -143,14 +190,25 @@ mod tests {
     #[test]
     fn the_folder_named_is_one_that_is_there() {
         let mut report = fixture::recorded();
-        report.experiments[0].folds.iter_mut().for_each(|fold| (fold.fold, fold.seed) = (fold.fold + 1, 7));
-        assert!(rendered(&report).contains("ser predict data/models/ravdess/paper/fold-01-seed-7 RECORDINGS"), "{}", rendered(&report));
+        report.experiments[0]
+            .folds
+            .iter_mut()
+            .for_each(|fold| (fold.fold, fold.seed) = (fold.fold + 1, 7));
+        assert!(
+            rendered(&report)
+                .contains("ser predict data/models/ravdess/paper/fold-01-seed-7 RECORDINGS"),
+            "{}",
+            rendered(&report)
+        );
     }
 
     #[test]
     fn only_networks_are_loaded_in_pytorch() {
         let mut report = fixture::recorded();
-        assert!(rendered(&report).contains("load_in_pytorch"), "it has epochs");
+        assert!(
+            rendered(&report).contains("load_in_pytorch"),
+            "it has epochs"
+        );
         set(&mut report, "kind", "svm");
         assert!(!rendered(&report).contains("pytorch"));
     }
@@ -160,15 +218,34 @@ mod tests {
         let mut report = fixture::recorded();
         let searched = |chosen: usize| {
             let tried = ["false", "true"].map(|value| TriedSetting {
-                settings: [("inputs.log_mel".to_owned(), value.to_owned()), ("model.c".to_owned(), value.to_owned())].into(),
+                settings: [
+                    ("inputs.log_mel".to_owned(), value.to_owned()),
+                    ("model.c".to_owned(), value.to_owned()),
+                ]
+                .into(),
                 score: 0.5,
                 by_fold: vec![0.5; 2],
             });
-            Some(SearchSection { folds: 2, by: "speaker".into(), metric: "uar".into(), tried: tried.into(), chosen })
+            Some(SearchSection {
+                folds: 2,
+                by: "speaker".into(),
+                metric: "uar".into(),
+                tried: tried.into(),
+                chosen,
+            })
         };
-        report.experiments[0].folds.iter_mut().for_each(|fold| fold.search = searched(1));
-        assert!(rendered(&report).contains("# the mean of all models") && !rendered(&report).contains("one by one"));
+        report.experiments[0]
+            .folds
+            .iter_mut()
+            .for_each(|fold| fold.search = searched(1));
+        assert!(
+            rendered(&report).contains("# the mean of all models")
+                && !rendered(&report).contains("one by one")
+        );
         report.experiments[0].folds[2].search = searched(0);
-        assert!(!rendered(&report).contains("# the mean of all models") && rendered(&report).contains("use them one by one"));
+        assert!(
+            !rendered(&report).contains("# the mean of all models")
+                && rendered(&report).contains("use them one by one")
+        );
     }
 }

@@ -4,28 +4,58 @@ use std::collections::BTreeMap;
 
 use super::data::PipelineReport;
 use super::html::{self, Html, Table, cell, row_head, words};
-use super::{banners, bars, cards, compare, corpus, experiment, gallery, overview, paired, pools, settings, steps, summary};
+use super::{
+    banners, bars, cards, compare, corpus, experiment, gallery, overview, paired, pools, settings,
+    steps, summary,
+};
 
 /// Files that stand beside the page, with what they hold.
 const FILES: [(&str, &str); 20] = [
-    ("results.csv", "a row for each system and published figure, as in the table above"),
-    ("metrics.csv", "every figure: pooled, by fold, by seed, by class, with intervals"),
+    (
+        "results.csv",
+        "a row for each system and published figure, as in the table above",
+    ),
+    (
+        "metrics.csv",
+        "every figure: pooled, by fold, by seed, by class, with intervals",
+    ),
     ("confusion.csv", "confusion matrices, counts and row shares"),
     ("predictions.csv", "every prediction with its probabilities"),
     ("folds.csv", "every fold and seed"),
-    ("breakdown.csv", "accuracy and UAR by speaker, sex, intensity, sentence, session"),
-    ("calibration.csv", "predictions by their highest probability"),
+    (
+        "breakdown.csv",
+        "accuracy and UAR by speaker, sex, intensity, sentence, session",
+    ),
+    (
+        "calibration.csv",
+        "predictions by their highest probability",
+    ),
     ("comparisons.csv", "McNemar's test between experiments"),
-    ("restricted-pools.csv", "UAR of experiments that scale each speaker, with their clips of some classes alone to scale by"),
+    (
+        "restricted-pools.csv",
+        "UAR of experiments that scale each speaker, with their clips of some classes alone to scale by",
+    ),
     ("history.csv", "every epoch"),
     ("leakage.csv", "what train and test share, fold by fold"),
     ("corpus.csv", "utterances by class, speaker and session"),
-    ("features.csv", "every feature: mean, spread, shares of its variance between classes and speakers"),
-    ("explain.csv", "what models lean on, where they were asked (ser explain)"),
+    (
+        "features.csv",
+        "every feature: mean, spread, shares of its variance between classes and speakers",
+    ),
+    (
+        "explain.csv",
+        "what models lean on, where they were asked (ser explain)",
+    ),
     ("duplicates.csv", "recordings with the same sound"),
     ("set-aside.csv", "files that are no utterance, and why"),
-    ("results.tex", "the table of results for a paper (LaTeX, booktabs)"),
-    ("confusion.tex", "a confusion matrix for each experiment (LaTeX, booktabs)"),
+    (
+        "results.tex",
+        "the table of results for a paper (LaTeX, booktabs)",
+    ),
+    (
+        "confusion.tex",
+        "a confusion matrix for each experiment (LaTeX, booktabs)",
+    ),
     ("references.bib", "what to cite (BibTeX)"),
     ("report.json", "all of this page as data"),
 ];
@@ -33,28 +63,41 @@ const FILES: [(&str, &str); 20] = [
 /// The end of every page of a pipeline.
 pub(super) const FOOTER: &str = "<footer><p>Written by ser. The same inputs, settings and versions give this same page.</p></footer>";
 /// The button that changes between light and dark.
-pub(super) const THEME: &str = "<button type=\"button\" class=\"js-only\" id=\"theme\">Dark mode</button>";
+pub(super) const THEME: &str =
+    "<button type=\"button\" class=\"js-only\" id=\"theme\">Dark mode</button>";
 
 /// The page as text; a pure function of the report.
 pub(super) fn render(report: &PipelineReport) -> String {
-    html::page(&format!("{} · speech emotion recognition", report.title), |h| {
-        header(h, report);
-        h.raw("<main id=\"main\" tabindex=\"-1\">");
-        banners::write(h, report);
-        if !report.experiments.is_empty() {
-            verdict(h, report);
-        }
-        gallery::write(h, report);
-        if let Some(section) = &report.corpus {
-            corpus::write(h, section);
-        }
-        overview::write(h, &report.overviews);
-        steps::write(h, &report.steps);
-        settings::write(h, report);
-        pairs(h, ("versions", "Versions", "What made these figures", ["Part", "Version"]), &report.versions);
-        files(h);
-        h.raw("</main>").raw(FOOTER);
-    })
+    html::page(
+        &format!("{} · speech emotion recognition", report.title),
+        |h| {
+            header(h, report);
+            h.raw("<main id=\"main\" tabindex=\"-1\">");
+            banners::write(h, report);
+            if !report.experiments.is_empty() {
+                verdict(h, report);
+            }
+            gallery::write(h, report);
+            if let Some(section) = &report.corpus {
+                corpus::write(h, section);
+            }
+            overview::write(h, &report.overviews);
+            steps::write(h, &report.steps);
+            settings::write(h, report);
+            pairs(
+                h,
+                (
+                    "versions",
+                    "Versions",
+                    "What made these figures",
+                    ["Part", "Version"],
+                ),
+                &report.versions,
+            );
+            files(h);
+            h.raw("</main>").raw(FOOTER);
+        },
+    )
 }
 
 /// So many experiments have links at the top of the page; more are folded away there.
@@ -65,8 +108,12 @@ fn header(h: &mut Html, report: &PipelineReport) {
     h.raw(THEME).raw("</div>");
     h.el("h1", &[], &report.title);
     h.raw("<nav aria-label=\"On this page\"><ul>");
-    let experiments: Vec<(String, &str)> =
-        report.experiments.iter().enumerate().map(|(i, e)| (experiment::file(report, i), e.title.as_str())).collect();
+    let experiments: Vec<(String, &str)> = report
+        .experiments
+        .iter()
+        .enumerate()
+        .map(|(i, e)| (experiment::file(report, i), e.title.as_str()))
+        .collect();
     let folded = experiments.len() > MOST_LINKS;
     let mut links: Vec<(String, &str)> = Vec::new();
     if report.missing.is_some() {
@@ -105,7 +152,9 @@ fn header(h: &mut Html, report: &PipelineReport) {
     list(h, &links);
     h.raw("</ul>");
     if folded {
-        h.raw("<details><summary>").text(format!("{} experiments", experiments.len())).raw("</summary><ul>");
+        h.raw("<details><summary>")
+            .text(format!("{} experiments", experiments.len()))
+            .raw("</summary><ul>");
         list(h, &experiments);
         h.raw("</ul></details>");
     }
@@ -118,7 +167,11 @@ fn verdict(h: &mut Html, report: &PipelineReport) {
     cards::write(h, report);
     summary::results(h, report);
     summary::legend(h, report);
-    bars::write(h, report, &compare::results(report).map(|(_, e)| e).collect::<Vec<_>>());
+    bars::write(
+        h,
+        report,
+        &compare::results(report).map(|(_, e)| e).collect::<Vec<_>>(),
+    );
     if published.iter().any(|p| p.speaker_independent.is_none()) {
         h.raw("<p class=\"quiet\">Published figures whose protocol is not known are listed in the table, not drawn.</p>");
     }
@@ -128,14 +181,25 @@ fn verdict(h: &mut Html, report: &PipelineReport) {
     h.raw("</section>");
 }
 
-fn pairs(h: &mut Html, (id, title, caption, heads): (&'static str, &str, &str, [&str; 2]), values: &BTreeMap<String, String>) {
+fn pairs(
+    h: &mut Html,
+    (id, title, caption, heads): (&'static str, &str, &str, [&str; 2]),
+    values: &BTreeMap<String, String>,
+) {
     if values.is_empty() {
         return;
     }
     let title_id = format!("{id}-title");
-    h.line_break().open("section", &[("id", id), ("aria-labelledby", &title_id)]).el("h2", &[("id", &title_id)], title);
+    h.line_break()
+        .open("section", &[("id", id), ("aria-labelledby", &title_id)])
+        .el("h2", &[("id", &title_id)], title);
     let table_id = format!("{id}-table");
-    let table = Table { id: &table_id, caption, class: "narrow pairs", sortable: false };
+    let table = Table {
+        id: &table_id,
+        caption,
+        class: "narrow pairs",
+        sortable: false,
+    };
     table.write(h, &heads.map(words), |h| {
         h.raw("<tbody>");
         for (key, value) in values {

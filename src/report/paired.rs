@@ -25,13 +25,21 @@ pub(super) fn write(h: &mut Html, report: &PipelineReport) {
     };
     h.raw("<h3 id=\"paired\">Which differences are more than chance</h3>");
     h.raw("<p>McNemar's exact test, two-sided, between all experiments that tested the same utterances in the same protocol; several seeds of one ");
-    h.raw("count as one prediction, by mean probability. The last column corrects for ").text(plural(pairs.len(), "test"));
+    h.raw("count as one prediction, by mean probability. The last column corrects for ")
+        .text(plural(pairs.len(), "test"));
     h.raw(" after Holm: below 0.05, the two differ in accuracy on these utterances. The test takes utterances for independent, which those of ");
     h.raw("one speaker are not: a p value just below 0.05 says little.</p>");
     if pairs.len() > OPEN {
-        h.raw("<details><summary>").text(plural(pairs.len(), "pair")).raw("</summary>");
+        h.raw("<details><summary>")
+            .text(plural(pairs.len(), "pair"))
+            .raw("</summary>");
     }
-    let table = Table { id: "paired-table", caption: "McNemar's test, utterance by utterance", class: "tall", sortable: true };
+    let table = Table {
+        id: "paired-table",
+        caption: "McNemar's test, utterance by utterance",
+        class: "tall",
+        sortable: true,
+    };
     let columns = [
         words("First"),
         words("Second"),

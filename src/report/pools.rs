@@ -42,7 +42,8 @@ pub(super) fn write(h: &mut Html, experiment: &ExperimentSection, id: &str) {
     h.part(&format!("{id}-pools"), "Restricted pools");
     if experiment.restricted_pools.is_empty() {
         h.within("p", &[], |h| {
-            h.text(condition()).raw(" Not measured for this experiment.");
+            h.text(condition())
+                .raw(" Not measured for this experiment.");
         });
         return;
     }
@@ -52,8 +53,10 @@ pub(super) fn write(h: &mut Html, experiment: &ExperimentSection, id: &str) {
 
 /// Writes all of a pipeline's transductive results together.
 pub(super) fn overview(h: &mut Html, report: &PipelineReport) {
-    let measured: Vec<&ExperimentSection> =
-        compare::results(report).map(|(_, one)| one).filter(|one| !one.restricted_pools.is_empty()).collect();
+    let measured: Vec<&ExperimentSection> = compare::results(report)
+        .map(|(_, one)| one)
+        .filter(|one| !one.restricted_pools.is_empty())
+        .collect();
     if measured.is_empty() {
         return;
     }
@@ -86,13 +89,24 @@ fn table(h: &mut Html, id: &str, experiments: &[&ExperimentSection]) {
     };
     table.write(h, &columns, |h| {
         h.raw("<tbody>");
-        for (one, pool) in experiments.iter().flat_map(|one| one.restricted_pools.iter().map(move |pool| (one, pool))) {
+        for (one, pool) in experiments
+            .iter()
+            .flat_map(|one| one.restricted_pools.iter().map(move |pool| (one, pool)))
+        {
             h.raw("<tr>");
             row_head(h, &one.title);
             cell(h, named(pool));
             number(h, html::count(pool.n as usize), pool.n as f64);
-            for value in [Some(pool.full), Some(pool.restricted), pool.inductive.as_ref().map(|twin| twin.uar)] {
-                number(h, value.map_or("–".to_owned(), percent), value.unwrap_or(f64::NAN));
+            for value in [
+                Some(pool.full),
+                Some(pool.restricted),
+                pool.inductive.as_ref().map(|twin| twin.uar),
+            ] {
+                number(
+                    h,
+                    value.map_or("–".to_owned(), percent),
+                    value.unwrap_or(f64::NAN),
+                );
             }
             h.raw("</tr>");
         }
@@ -108,27 +122,59 @@ pub(super) fn markdown(out: &mut String, experiment: &ExperimentSection) {
     let _ = writeln!(out, "\n{MEASURED}\n");
     out.push_str("| clips of | UAR %, full pool | UAR %, restricted pool | UAR %, inductive |\n| --- | ---: | ---: | ---: |\n");
     for pool in &experiment.restricted_pools {
-        let twin = pool.inductive.as_ref().map_or("–".to_owned(), |twin| percent(twin.uar));
-        let _ = writeln!(out, "| {} | {} | {} | {twin} |", escape(&named(pool)), percent(pool.full), percent(pool.restricted));
+        let twin = pool
+            .inductive
+            .as_ref()
+            .map_or("–".to_owned(), |twin| percent(twin.uar));
+        let _ = writeln!(
+            out,
+            "| {} | {} | {} | {twin} |",
+            escape(&named(pool)),
+            percent(pool.full),
+            percent(pool.restricted)
+        );
     }
 }
 
-/// `high-arousal 55.3 (full pool 74.1, inductive 62.9), low-arousal …`: UAR with restricted pools in per cent; `None` where it was not measured.
+/// `high-arousal 55.3 (full pool 74.1, inductive 62.9), low-arousal …`: UAR with restricted pools
+/// in per cent; `None` where it was not measured.
 pub fn in_words(pools: &[RestrictedPool]) -> Option<String> {
     let one = |pool: &RestrictedPool| {
-        let twin = pool.inductive.as_ref().map(|twin| format!(", inductive {}", percent(twin.uar))).unwrap_or_default();
-        format!("{} {} (full pool {}{twin})", pool.pool, percent(pool.restricted), percent(pool.full))
+        let twin = pool
+            .inductive
+            .as_ref()
+            .map(|twin| format!(", inductive {}", percent(twin.uar)))
+            .unwrap_or_default();
+        format!(
+            "{} {} (full pool {}{twin})",
+            pool.pool,
+            percent(pool.restricted),
+            percent(pool.full)
+        )
     };
     (!pools.is_empty()).then(|| pools.iter().map(one).collect::<Vec<_>>().join(", "))
 }
 
 /// A row for each transductive experiment and half of the classes; shares, not per cent.
 pub(super) fn sheet(report: &PipelineReport) -> Result<Sheet> {
-    let mut sheet =
-        Sheet::new(&["experiment", "protocol", "pool", "classes", "n", "uar_full", "uar_restricted", "inductive", "uar_inductive"])?;
+    let mut sheet = Sheet::new(&[
+        "experiment",
+        "protocol",
+        "pool",
+        "classes",
+        "n",
+        "uar_full",
+        "uar_restricted",
+        "inductive",
+        "uar_inductive",
+    ])?;
     for one in &report.experiments {
         for pool in &one.restricted_pools {
-            let (inductive, uar) = pool.inductive.as_ref().map(|twin| (twin.experiment.clone(), twin.uar.to_string())).unwrap_or_default();
+            let (inductive, uar) = pool
+                .inductive
+                .as_ref()
+                .map(|twin| (twin.experiment.clone(), twin.uar.to_string()))
+                .unwrap_or_default();
             sheet.row([
                 one.name.clone(),
                 one.protocol.clone(),

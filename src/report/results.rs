@@ -1,4 +1,5 @@
-//! RESULTS.md: the finished experiments of several pipelines beside the published figures, a table for each protocol.
+//! RESULTS.md: the finished experiments of several pipelines beside the published figures, a table
+//! for each protocol.
 
 use std::path::Path;
 
@@ -60,7 +61,10 @@ pub fn read(folder: &Path) -> Result<Option<PipelineReport>> {
     if !path.is_file() {
         return Ok(None);
     }
-    let wrong = |why| Error::data(format!("{} cannot be read: {why}", path.display())).hint("run the pipeline again");
+    let wrong = |why| {
+        Error::data(format!("{} cannot be read: {why}", path.display()))
+            .hint("run the pipeline again")
+    };
     index::parse(&path).map(Some).map_err(wrong)
 }
 
@@ -86,7 +90,11 @@ pub fn results(pipelines: &[ResultsPipeline], version: &str) -> String {
 }
 
 fn of_pipeline(out: &mut String, pipeline: &ResultsPipeline) {
-    out.push_str(&format!("\n## {}\n\nPipeline file: `{}`.\n", text(&pipeline.title), code(&pipeline.file)));
+    out.push_str(&format!(
+        "\n## {}\n\nPipeline file: `{}`.\n",
+        text(&pipeline.title),
+        code(&pipeline.file)
+    ));
     let generated = pipeline.report.as_ref().is_some_and(compare::generated);
     if let Some(report) = &pipeline.report {
         about_corpus(out, report, generated);
@@ -96,14 +104,29 @@ fn of_pipeline(out: &mut String, pipeline: &ResultsPipeline) {
         .iter()
         .filter(|experiment| experiment.lacks.is_none())
         .flat_map(|experiment| {
-            let sections = pipeline.report.iter().flat_map(|report| &report.experiments);
-            let its = sections.filter(|section| section.experiment() == experiment.name && section.pooled.is_some());
+            let sections = pipeline
+                .report
+                .iter()
+                .flat_map(|report| &report.experiments);
+            let its = sections.filter(|section| {
+                section.experiment() == experiment.name && section.pooled.is_some()
+            });
             its.map(move |section| (experiment, section))
         })
         .collect();
-    let other_task = pipeline.report.as_ref().and_then(compare::other_classes).is_some();
-    let published: &[Published] = if generated || other_task { &[] } else { &pipeline.published };
-    for (speakers, tested, theirs) in compare::by_speakers(&done, |(_, section)| *section, published) {
+    let other_task = pipeline
+        .report
+        .as_ref()
+        .and_then(compare::other_classes)
+        .is_some();
+    let published: &[Published] = if generated || other_task {
+        &[]
+    } else {
+        &pipeline.published
+    };
+    for (speakers, tested, theirs) in
+        compare::by_speakers(&done, |(_, section)| *section, published)
+    {
         let heading = lower_first(speakers.heading());
         let of_kind: Vec<_> = tested.into_iter().map(|i| &done[i]).collect();
         let mut protocols: Vec<&str> = Vec::new();
@@ -114,20 +137,35 @@ fn of_pipeline(out: &mut String, pipeline: &ResultsPipeline) {
         }
         for protocol in protocols {
             out.push_str(&format!("\n### {}: {heading}\n\n", text(protocol)));
-            let rows: Vec<_> = of_kind.iter().filter(|(_, section)| section.protocol == protocol).collect();
-            if let Some((chance, majority)) = rows.first().and_then(|(_, section)| compare::levels(section)) {
+            let rows: Vec<_> = of_kind
+                .iter()
+                .filter(|(_, section)| section.protocol == protocol)
+                .collect();
+            if let Some((chance, majority)) = rows
+                .first()
+                .and_then(|(_, section)| compare::levels(section))
+            {
                 let (chance, majority) = (percent(chance), percent(majority));
                 out.push_str(&format!("Without a model: UAR {chance} (any constant guess), WA {majority} (the largest class).\n\n"));
             }
             out.push_str("| system | inputs | setting | WA | 95 % | UAR | 95 % | ECE | folds | seeds | command |\n");
             out.push_str("|---|---|---|---:|---|---:|---|---:|---:|---:|---|\n");
-            rows.iter().for_each(|(experiment, section)| ours(out, experiment, section));
-            restricted(out, &rows.iter().map(|(experiment, section)| (*experiment, *section)).collect::<Vec<_>>());
+            rows.iter()
+                .for_each(|(experiment, section)| ours(out, experiment, section));
+            restricted(
+                out,
+                &rows
+                    .iter()
+                    .map(|(experiment, section)| (*experiment, *section))
+                    .collect::<Vec<_>>(),
+            );
         }
         if !theirs.is_empty() {
             out.push_str(&format!("\n#### Published: {heading}\n\n"));
             out.push_str("| mark | source | system | their protocol | WA | UAR | note |\n|---|---|---|---|---:|---:|---|\n");
-            theirs.into_iter().for_each(|i| published_row(out, &published[i]));
+            theirs
+                .into_iter()
+                .for_each(|i| published_row(out, &published[i]));
         }
     }
     not_run(out, pipeline, &done);
@@ -142,36 +180,52 @@ fn lower_first(heading: &str) -> String {
 fn about_corpus(out: &mut String, report: &PipelineReport, generated: bool) {
     let Some(corpus) = &report.corpus else { return };
     let (speakers, classes) = (super::corpus::speakers(corpus), corpus.by_class.len());
-    out.push_str(&format!("\n{} utterances, {speakers}, {classes} classes.", corpus.utterances));
+    out.push_str(&format!(
+        "\n{} utterances, {speakers}, {classes} classes.",
+        corpus.utterances
+    ));
     if generated {
         out.push_str(
             " **Generated by a program, not recorded: the figures say nothing about emotions, and no published figure stands here.**",
         );
     }
     if let Some(differs) = compare::differs_from_published(corpus) {
-        out.push_str(&format!(" **Not the corpus of the publications: {}.**", text(&differs)));
+        out.push_str(&format!(
+            " **Not the corpus of the publications: {}.**",
+            text(&differs)
+        ));
     }
     if let Some(other) = compare::other_classes(report) {
         out.push_str(&format!(" **Another task than the published one, so that no published figures stand here: {}.**", text(&other)));
     }
     if !corpus.guessed.is_empty() {
-        out.push_str(&format!(" **Guessed from file names, not confirmed: {}.**", Attribute::list(&corpus.guessed)));
+        out.push_str(&format!(
+            " **Guessed from file names, not confirmed: {}.**",
+            Attribute::list(&corpus.guessed)
+        ));
     }
     if !report.overrides.is_empty() {
-        out.push_str(&format!(" **Overridden for this run: {}.**", text(&report.overrides.join("; "))));
+        out.push_str(&format!(
+            " **Overridden for this run: {}.**",
+            text(&report.overrides.join("; "))
+        ));
     }
     out.push('\n');
 }
 
 fn ours(out: &mut String, experiment: &ResultsExperiment, section: &ExperimentSection) {
-    let Some(pooled) = &section.pooled else { return };
+    let Some(pooled) = &section.pooled else {
+        return;
+    };
     let found = &section.uncertainty;
     let setting = setting(experiment.transductive);
     let mut setting = setting.to_owned();
     if leak::of(section).is_some() {
         setting.push_str(", **same sound in training**");
     }
-    if section.speakers.independence() != Independence::Yes && section.speakers != TestSpeakers::Shared {
+    if section.speakers.independence() != Independence::Yes
+        && section.speakers != TestSpeakers::Shared
+    {
         setting.push_str(&format!(", **{}**", section.speakers.phrase()));
     }
     let setting = setting.as_str();
@@ -185,24 +239,74 @@ fn ours(out: &mut String, experiment: &ResultsExperiment, section: &ExperimentSe
     };
     let (accuracy, uar) = ends(found.intervals.as_ref());
     let name = format!("{}: {}", text(&experiment.title), text(&section.model));
-    let calibration = found.calibration.as_ref().map_or("–".to_owned(), |c| percent(c.ece));
+    let calibration = found
+        .calibration
+        .as_ref()
+        .map_or("–".to_owned(), |c| percent(c.ece));
     let command = format!("`{}`", code(&experiment.command));
-    let (wa, recall) = (figure("accuracy", pooled.accuracy), figure("uar", pooled.uar));
+    let (wa, recall) = (
+        figure("accuracy", pooled.accuracy),
+        figure("uar", pooled.uar),
+    );
     // What is made of other experiments has no seed of its own.
-    let shown = if experiment.inputs.is_empty() { "–".to_owned() } else { seeds.to_string() };
-    let inputs = if experiment.inputs.is_empty() { "those of its members".to_owned() } else { text(&experiment.inputs) };
-    let cells = [&name, &inputs, setting, &wa, &accuracy, &recall, &uar, &calibration, &folds.len().to_string(), &shown, &command];
+    let shown = if experiment.inputs.is_empty() {
+        "–".to_owned()
+    } else {
+        seeds.to_string()
+    };
+    let inputs = if experiment.inputs.is_empty() {
+        "those of its members".to_owned()
+    } else {
+        text(&experiment.inputs)
+    };
+    let cells = [
+        &name,
+        &inputs,
+        setting,
+        &wa,
+        &accuracy,
+        &recall,
+        &uar,
+        &calibration,
+        &folds.len().to_string(),
+        &shown,
+        &command,
+    ];
     row(out, &cells);
     if let Some(of) = &section.windows {
-        let [wa, uar] = ["accuracy", "uar"].map(|metric| of.figures.get(metric).map_or("–".to_owned(), |value| percent(*value)));
+        let [wa, uar] = ["accuracy", "uar"].map(|metric| {
+            of.figures
+                .get(metric)
+                .map_or("–".to_owned(), |value| percent(*value))
+        });
         let (length, hop) = (of.windows.length_s(), of.windows.hop_s());
         let name = format!(
             "↳ the figures above count windows ({length} s, hop {hop} s); here utterances, by the mean probability of their windows"
         );
-        row(out, &[&name, "", setting, &wa, "–", &uar, "–", "–", &folds.len().to_string(), &shown, ""]);
+        row(
+            out,
+            &[
+                &name,
+                "",
+                setting,
+                &wa,
+                "–",
+                &uar,
+                "–",
+                "–",
+                &folds.len().to_string(),
+                &shown,
+                "",
+            ],
+        );
     }
     let together = [
-        ("mean probability", section.ensemble.as_ref(), found.ensemble_intervals.as_ref(), found.ensemble_calibration.as_ref()),
+        (
+            "mean probability",
+            section.ensemble.as_ref(),
+            found.ensemble_intervals.as_ref(),
+            found.ensemble_calibration.as_ref(),
+        ),
         ("majority vote", found.vote.as_ref(), None, None),
     ];
     for (how, scores, intervals, calibration) in together {
@@ -210,31 +314,74 @@ fn ours(out: &mut String, experiment: &ResultsExperiment, section: &ExperimentSe
         let (accuracy, uar) = ends(intervals);
         let name = format!("↳ its {seeds} seeds as one, {how}");
         let calibration = calibration.map_or("–".to_owned(), |c| percent(c.ece));
-        let (wa, recall, folds) = (percent(scores.accuracy), percent(scores.uar), folds.len().to_string());
-        row(out, &[&name, "", setting, &wa, &accuracy, &recall, &uar, &calibration, &folds, &seeds.to_string(), ""]);
+        let (wa, recall, folds) = (
+            percent(scores.accuracy),
+            percent(scores.uar),
+            folds.len().to_string(),
+        );
+        row(
+            out,
+            &[
+                &name,
+                "",
+                setting,
+                &wa,
+                &accuracy,
+                &recall,
+                &uar,
+                &calibration,
+                &folds,
+                &seeds.to_string(),
+                "",
+            ],
+        );
     }
 }
 
 fn setting(transductive: bool) -> &'static str {
-    if transductive { "**transductive**: balanced speakers only" } else { "inductive" }
+    if transductive {
+        "**transductive**: balanced speakers only"
+    } else {
+        "inductive"
+    }
 }
 
 /// The transductive rows of a table once more, by the pools that test speakers are scaled by.
 fn restricted(out: &mut String, rows: &[(&ResultsExperiment, &ExperimentSection)]) {
-    if rows.iter().all(|(_, section)| section.restricted_pools.is_empty()) {
+    if rows
+        .iter()
+        .all(|(_, section)| section.restricted_pools.is_empty())
+    {
         return;
     }
     out.push_str(
         "\nRestricted pools: UAR of the same models on the clips of some classes, each test speaker scaled by all of their clips (full) \
                   or by their clips of these classes alone (restricted); inductive is the system that differs in its scaler alone.\n\n",
     );
-    out.push_str("| system | clips of | full | restricted | inductive |\n|---|---|---:|---:|---:|\n");
-    for (experiment, pool) in
-        rows.iter().flat_map(|(experiment, section)| section.restricted_pools.iter().map(move |pool| (experiment, pool)))
-    {
+    out.push_str(
+        "| system | clips of | full | restricted | inductive |\n|---|---|---:|---:|---:|\n",
+    );
+    for (experiment, pool) in rows.iter().flat_map(|(experiment, section)| {
+        section
+            .restricted_pools
+            .iter()
+            .map(move |pool| (experiment, pool))
+    }) {
         let clips = format!("{}: {}", pool.pool, text(&pool.classes.join(", ")));
-        let twin = pool.inductive.as_ref().map_or("–".to_owned(), |twin| percent(twin.uar));
-        row(out, &[&text(&experiment.title), &clips, &percent(pool.full), &percent(pool.restricted), &twin]);
+        let twin = pool
+            .inductive
+            .as_ref()
+            .map_or("–".to_owned(), |twin| percent(twin.uar));
+        row(
+            out,
+            &[
+                &text(&experiment.title),
+                &clips,
+                &percent(pool.full),
+                &percent(pool.restricted),
+                &twin,
+            ],
+        );
     }
 }
 
@@ -244,12 +391,17 @@ fn row(out: &mut String, cells: &[&str]) {
 
 /// The intervals of accuracy and UAR.
 fn ends(intervals: Option<&Intervals>) -> (String, String) {
-    let Some(found) = intervals else { return ("–".to_owned(), "–".to_owned()) };
+    let Some(found) = intervals else {
+        return ("–".to_owned(), "–".to_owned());
+    };
     let by = match (found.resampled, doubt(found)) {
         (Resampled::Utterances, _) => " (draws utterances)".to_owned(),
-        (Resampled::Speakers, doubt) => doubt.map(|doubt| format!(" ({doubt})")).unwrap_or_default(),
+        (Resampled::Speakers, doubt) => {
+            doubt.map(|doubt| format!(" ({doubt})")).unwrap_or_default()
+        }
     };
-    let one = |Interval { low, high }: Interval| format!("{} to {}{by}", percent(low), percent(high));
+    let one =
+        |Interval { low, high }: Interval| format!("{} to {}{by}", percent(low), percent(high));
     (one(found.accuracy), one(found.uar))
 }
 
@@ -257,22 +409,59 @@ fn published_row(out: &mut String, figure: &Published) {
     let share = |value: Option<f64>| value.map_or("–".to_owned(), percent);
     let mark = format!("**{}**", compare::describe(figure.mark).0);
     let note = figure.note.as_deref().map(text).unwrap_or_default();
-    let (source, system, protocol) = (text(&figure.source), text(&figure.system), text(&figure.protocol));
-    row(out, &[&mark, &source, &system, &protocol, &share(figure.accuracy), &share(figure.uar), &note]);
+    let (source, system, protocol) = (
+        text(&figure.source),
+        text(&figure.system),
+        text(&figure.protocol),
+    );
+    row(
+        out,
+        &[
+            &mark,
+            &source,
+            &system,
+            &protocol,
+            &share(figure.accuracy),
+            &share(figure.uar),
+            &note,
+        ],
+    );
 }
 
-fn not_run(out: &mut String, pipeline: &ResultsPipeline, done: &[(&ResultsExperiment, &ExperimentSection)]) {
-    let lacking: Vec<&ResultsExperiment> =
-        pipeline.experiments.iter().filter(|experiment| !done.iter().any(|(other, _)| other.name == experiment.name)).collect();
+fn not_run(
+    out: &mut String,
+    pipeline: &ResultsPipeline,
+    done: &[(&ResultsExperiment, &ExperimentSection)],
+) {
+    let lacking: Vec<&ResultsExperiment> = pipeline
+        .experiments
+        .iter()
+        .filter(|experiment| !done.iter().any(|(other, _)| other.name == experiment.name))
+        .collect();
     if lacking.is_empty() {
         return;
     }
     out.push_str("\n### Without a result\n\n| experiment | protocol | setting | state | command |\n|---|---|---|---|---|\n");
     for experiment in lacking {
         let setting = setting(experiment.transductive);
-        let state = experiment.lacks.as_deref().map_or_else(|| "not run".to_owned(), text);
-        let (title, command) = (text(&experiment.title), format!("`{}`", code(&experiment.command)));
-        row(out, &[&title, &text(&experiment.protocol), setting, &state, &command]);
+        let state = experiment
+            .lacks
+            .as_deref()
+            .map_or_else(|| "not run".to_owned(), text);
+        let (title, command) = (
+            text(&experiment.title),
+            format!("`{}`", code(&experiment.command)),
+        );
+        row(
+            out,
+            &[
+                &title,
+                &text(&experiment.protocol),
+                setting,
+                &state,
+                &command,
+            ],
+        );
     }
 }
 
@@ -319,23 +508,46 @@ mod tests {
             lacks: Some("not run".into()),
         });
         let text = results(&[given], "9.9");
-        let place = |words: &str| text.find(words).unwrap_or_else(|| panic!("no `{words}` in\n{text}"));
+        let place = |words: &str| {
+            text.find(words)
+                .unwrap_or_else(|| panic!("no `{words}` in\n{text}"))
+        };
         let unseen = place("### published-emobox: test speakers unseen");
         let shared = place("### stratified-5-fold: test speakers shared with training");
-        let (emobox, issa) = (place("| **P** | EmoBox 2024"), place("| **P** | Issa et al. 2020"));
-        assert!(unseen < emobox && emobox < shared && shared < issa, "{text}");
+        let (emobox, issa) = (
+            place("| **P** | EmoBox 2024"),
+            place("| **P** | Issa et al. 2020"),
+        );
+        assert!(
+            unseen < emobox && emobox < shared && shared < issa,
+            "{text}"
+        );
         assert!(place("#### Published: test speakers not known") < place("| **I** | Livingstone"));
         assert!(text.contains("Written by `ser results` (ser 9.9; `make results` runs everything first) and never by hand"));
-        let paper = text.lines().find(|line| line.contains("Paper's setting: cnn ravdess")).unwrap();
+        let paper = text
+            .lines()
+            .find(|line| line.contains("Paper's setting: cnn ravdess"))
+            .unwrap();
         assert!(
             paper.contains("| **transductive**: balanced speakers only |")
                 && paper.contains("`ser run pipelines/p.toml --experiment paper`"),
             "{paper}"
         );
-        let two_seeds = text.lines().find(|line| line.starts_with("| Speaker-independent:")).unwrap();
-        assert!(two_seeds.contains(" ± ") && two_seeds.contains("| inductive |") && two_seeds.contains("| 6 | 2 |"), "{two_seeds}");
+        let two_seeds = text
+            .lines()
+            .find(|line| line.starts_with("| Speaker-independent:"))
+            .unwrap();
+        assert!(
+            two_seeds.contains(" ± ")
+                && two_seeds.contains("| inductive |")
+                && two_seeds.contains("| 6 | 2 |"),
+            "{two_seeds}"
+        );
         for how in ["mean probability", "majority vote"] {
-            assert!(text.contains(&format!("↳ its 2 seeds as one, {how}")), "{text}");
+            assert!(
+                text.contains(&format!("↳ its 2 seeds as one, {how}")),
+                "{text}"
+            );
         }
         assert!(text.contains(
             "| Other | hold-out-20 | **transductive**: balanced speakers only | not run | `ser run pipelines/p.toml --experiment other` |"
@@ -344,7 +556,10 @@ mod tests {
         for table in text.split("\n\n").filter(|part| part.starts_with('|')) {
             let cells = |line: &str| line.replace("\\|", "").matches('|').count();
             let first = table.lines().next().unwrap();
-            assert!(table.lines().all(|line| cells(line) == cells(first)), "{table}");
+            assert!(
+                table.lines().all(|line| cells(line) == cells(first)),
+                "{table}"
+            );
         }
     }
 
@@ -356,10 +571,23 @@ mod tests {
         let one = &mut report.experiments[1];
         one.uncertainty.intervals.as_mut().unwrap().units = 4;
         one.speakers = TestSpeakers::OnBothSides { recordings: 3 };
-        one.leakage.push(super::super::LeakageLine { fold: 0, kind: "duplicates".into(), test_units: 240, shared_units: 3 });
+        one.leakage.push(super::super::LeakageLine {
+            fold: 0,
+            kind: "duplicates".into(),
+            test_units: 240,
+            shared_units: 3,
+        });
         let text = results(&[pipeline(report)], "1");
-        let row = text.lines().find(|line| line.starts_with("| Speaker-independent:")).unwrap();
-        assert_eq!(row.matches("(of only 4 speakers: too narrow to trust)").count(), 2, "{row}");
+        let row = text
+            .lines()
+            .find(|line| line.starts_with("| Speaker-independent:"))
+            .unwrap();
+        assert_eq!(
+            row.matches("(of only 4 speakers: too narrow to trust)")
+                .count(),
+            2,
+            "{row}"
+        );
         assert!(
             row.contains("| inductive, **same sound in training**, **not speaker-independent: 3 recordings are on both sides** |")
                 && text.contains("Overridden for this run: train.epochs=1"),
@@ -370,13 +598,22 @@ mod tests {
     #[test]
     fn a_generated_corpus_stands_beside_nothing() {
         let text = results(&[pipeline(fixture::generated())], "1");
-        assert!(text.contains("Generated by a program") && !text.contains("EmoBox") && !text.contains("Issa"), "{text}");
+        assert!(
+            text.contains("Generated by a program")
+                && !text.contains("EmoBox")
+                && !text.contains("Issa"),
+            "{text}"
+        );
     }
 
     #[test]
     fn nothing_from_the_data_becomes_markup() {
         let text = results(&[pipeline(fixture::hostile())], "1");
         assert!(!text.contains("<script") && !text.contains("<b onload"));
-        assert!(text.lines().filter(|line| line.contains("alert")).all(|line| line.starts_with("| ") || line.starts_with("## ")));
+        assert!(
+            text.lines()
+                .filter(|line| line.contains("alert"))
+                .all(|line| line.starts_with("| ") || line.starts_with("## "))
+        );
     }
 }

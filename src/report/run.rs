@@ -1,4 +1,5 @@
-//! The page of a run: what was done, what was there already, and how long it took. Unlike a report it differs from run to run.
+//! The page of a run: what was done, what was there already, and how long it took. Unlike a report
+//! it differs from run to run.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -7,7 +8,9 @@ use crate::error::Result;
 use crate::files::Inventory;
 
 use super::data::StepSection;
-use super::html::{self, Html, Table, cell, duration, is_written_by_ser, number, numbers, plural, row_head, words};
+use super::html::{
+    self, Html, Table, cell, duration, is_written_by_ser, number, numbers, plural, row_head, words,
+};
 use super::page;
 use super::steps::{self, Note};
 
@@ -42,7 +45,8 @@ pub struct RunTask {
     pub why: String,
 }
 
-/// Writes the page into the folder of a report. Returns whether it did: a page of this name that ser did not write stays.
+/// Writes the page into the folder of a report. Returns whether it did: a page of this name that
+/// ser did not write stays.
 ///
 /// # Errors
 /// `Io` where the folder cannot be written.
@@ -53,7 +57,10 @@ pub fn write_run(run: &RunPage, dir: &Path) -> Result<bool> {
 fn render(run: &RunPage) -> String {
     html::page(&format!("Run · {}", run.title), |h| {
         h.raw("<header><div class=\"top\"><p class=\"crumb\"><a href=\"../index.html\">All pipelines</a> / <a href=\"index.html\">");
-        h.text(&run.title).raw("</a> / run</p>").raw(page::THEME).raw("</div><h1>How it ran</h1></header>\n");
+        h.text(&run.title)
+            .raw("</a> / run</p>")
+            .raw(page::THEME)
+            .raw("</div><h1>How it ran</h1></header>\n");
         h.raw("<main id=\"main\" class=\"one\" tabindex=\"-1\">");
         facts(h, run);
         if !run.steps.is_empty() {
@@ -76,7 +83,12 @@ fn facts(h: &mut Html, run: &RunPage) {
         h.raw("(<code>ser slurm status</code> tells of it).</p>");
         return;
     }
-    let table = Table { id: "facts", caption: "The last run of this pipeline", class: "narrow pairs", sortable: false };
+    let table = Table {
+        id: "facts",
+        caption: "The last run of this pipeline",
+        class: "narrow pairs",
+        sortable: false,
+    };
     table.write(h, &[words("What"), words("Value")], |h| {
         h.raw("<tbody>");
         for (name, value) in &run.facts {
@@ -91,24 +103,41 @@ fn facts(h: &mut Html, run: &RunPage) {
 
 /// The step that a task belongs to: the longest name that the task's begins with.
 fn step_of<'s>(steps: &'s [StepSection], task: &str) -> Option<&'s str> {
-    let fits = |name: &str| task.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-    steps.iter().map(|step| step.name.as_str()).filter(|name| fits(name)).max_by_key(|name| name.len())
+    let fits = |name: &str| {
+        task.strip_prefix(name)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    steps
+        .iter()
+        .map(|step| step.name.as_str())
+        .filter(|name| fits(name))
+        .max_by_key(|name| name.len())
 }
 
 fn notes(run: &RunPage) -> BTreeMap<&str, Note> {
     let mut sums: BTreeMap<&str, (f64, usize)> = BTreeMap::new();
     for task in &run.tasks {
-        let (Some(step), Some(seconds)) = (step_of(&run.steps, &task.task), task.seconds) else { continue };
+        let (Some(step), Some(seconds)) = (step_of(&run.steps, &task.task), task.seconds) else {
+            continue;
+        };
         let (sum, ran) = sums.entry(step).or_default();
         *sum += seconds;
         *ran += usize::from(task.what != "reused");
     }
-    let most = sums.values().map(|(seconds, _)| *seconds).fold(0.0, f64::max);
+    let most = sums
+        .values()
+        .map(|(seconds, _)| *seconds)
+        .fold(0.0, f64::max);
     let note = |(seconds, ran): (f64, usize)| {
         let reused = if ran == 0 { " (kept)" } else { "" };
-        Note { text: format!("{}{reused}", duration(seconds)), share: if most > 0.0 { seconds / most } else { 0.0 } }
+        Note {
+            text: format!("{}{reused}", duration(seconds)),
+            share: if most > 0.0 { seconds / most } else { 0.0 },
+        }
     };
-    sums.into_iter().map(|(step, sum)| (step, note(sum))).collect()
+    sums.into_iter()
+        .map(|(step, sum)| (step, note(sum)))
+        .collect()
 }
 
 fn tasks(h: &mut Html, run: &RunPage) {
@@ -118,25 +147,50 @@ fn tasks(h: &mut Html, run: &RunPage) {
     h.part("tasks", "Tasks");
     let count = |what: &str| run.tasks.iter().filter(|task| task.what == what).count();
     let (ran, reused, failed) = (count("ran"), count("reused"), count("failed"));
-    h.el("p", &[], format!("{}: {ran} ran, {reused} were there already, {failed} failed.", plural(run.tasks.len(), "task")));
-    let table = Table { id: "task-table", caption: "Tasks of the run", class: "tall", sortable: true };
-    table.write(h, &[words("Task"), words("What"), numbers("Seconds"), words("Why")], |h| {
-        h.raw("<tbody>");
-        for task in run.tasks.iter().take(LISTED) {
-            h.raw("<tr>");
-            row_head(h, &task.task);
-            cell(h, &task.what);
-            match task.seconds {
-                Some(seconds) => number(h, html::decimals(seconds, 2), seconds),
-                None => number(h, "–", f64::NAN),
+    h.el(
+        "p",
+        &[],
+        format!(
+            "{}: {ran} ran, {reused} were there already, {failed} failed.",
+            plural(run.tasks.len(), "task")
+        ),
+    );
+    let table = Table {
+        id: "task-table",
+        caption: "Tasks of the run",
+        class: "tall",
+        sortable: true,
+    };
+    table.write(
+        h,
+        &[
+            words("Task"),
+            words("What"),
+            numbers("Seconds"),
+            words("Why"),
+        ],
+        |h| {
+            h.raw("<tbody>");
+            for task in run.tasks.iter().take(LISTED) {
+                h.raw("<tr>");
+                row_head(h, &task.task);
+                cell(h, &task.what);
+                match task.seconds {
+                    Some(seconds) => number(h, html::decimals(seconds, 2), seconds),
+                    None => number(h, "–", f64::NAN),
+                }
+                cell(h, &task.why);
+                h.raw("</tr>");
             }
-            cell(h, &task.why);
-            h.raw("</tr>");
-        }
-        h.raw("</tbody>");
-    });
+            h.raw("</tbody>");
+        },
+    );
     if run.tasks.len() > LISTED {
-        h.el("p", &[("class", "quiet")], format!("The first {LISTED} are shown; `ser runs show latest` has all."));
+        h.el(
+            "p",
+            &[("class", "quiet")],
+            format!("The first {LISTED} are shown; `ser runs show latest` has all."),
+        );
     }
 }
 
@@ -145,13 +199,25 @@ mod tests {
     use super::*;
 
     fn run() -> RunPage {
-        let step =
-            |name: &str, after: &[&str]| StepSection { name: name.into(), tasks: 1, after: after.iter().map(|a| (*a).into()).collect() };
-        let task = |task: &str, what: &str, seconds| RunTask { task: task.into(), what: what.into(), seconds, why: "<b>why".into() };
+        let step = |name: &str, after: &[&str]| StepSection {
+            name: name.into(),
+            tasks: 1,
+            after: after.iter().map(|a| (*a).into()).collect(),
+        };
+        let task = |task: &str, what: &str, seconds| RunTask {
+            task: task.into(),
+            what: what.into(),
+            seconds,
+            why: "<b>why".into(),
+        };
         RunPage {
             title: "A & B".into(),
             facts: vec![("command".into(), "ser run <x>".into())],
-            steps: vec![step("features", &[]), step("features/more", &["features"]), step("train/a", &["features"])],
+            steps: vec![
+                step("features", &[]),
+                step("features/more", &["features"]),
+                step("train/a", &["features"]),
+            ],
             tasks: vec![
                 task("features", "reused", Some(2.0)),
                 task("features/more", "ran", Some(1.0)),
@@ -173,7 +239,11 @@ mod tests {
     #[test]
     fn nothing_in_a_run_becomes_markup() {
         let page = render(&run());
-        assert!(page.contains("ser run &lt;x&gt;") && page.contains("A &amp; B") && !page.contains("<b>why"));
+        assert!(
+            page.contains("ser run &lt;x&gt;")
+                && page.contains("A &amp; B")
+                && !page.contains("<b>why")
+        );
         assert!(page.contains("2 ran, 1 were there already, 1 failed"));
         assert!(render(&RunPage::default()).contains("No times are known"));
     }

@@ -1,9 +1,12 @@
-//! How much of each feature is the class and how much the speaker: a dot for each feature, or, where there are many, a row for each group.
+//! How much of each feature is the class and how much the speaker: a dot for each feature, or,
+//! where there are many, a row for each group.
 
 use crate::evaluation::{FeatureSummary, Overview};
 
 use super::glyph;
-use super::html::{Html, Table, count, decimals, number, numbers, percent, plural, row_head, shorten, words};
+use super::html::{
+    Html, Table, count, decimals, number, numbers, percent, plural, row_head, shorten, words,
+};
 use super::overview::{HEIGHT, LEFT, TOP, WIDTH, scale};
 use super::svg::{self, Picture};
 
@@ -24,7 +27,12 @@ struct Group<'a> {
 
 impl Group<'_> {
     fn mean(&self, of: fn(&FeatureSummary) -> f64) -> f64 {
-        let values: Vec<f64> = self.features.iter().map(|f| of(f)).filter(|v| v.is_finite()).collect();
+        let values: Vec<f64> = self
+            .features
+            .iter()
+            .map(|f| of(f))
+            .filter(|v| v.is_finite())
+            .collect();
         values.iter().sum::<f64>() / values.len().max(1) as f64
     }
 }
@@ -35,7 +43,10 @@ fn groups(one: &Overview) -> Vec<Group<'_>> {
     for feature in &one.features {
         match groups.iter_mut().find(|group| group.name == feature.group) {
             Some(group) => group.features.push(feature),
-            None => groups.push(Group { name: &feature.group, features: vec![feature] }),
+            None => groups.push(Group {
+                name: &feature.group,
+                features: vec![feature],
+            }),
         }
     }
     groups
@@ -44,7 +55,11 @@ fn groups(one: &Overview) -> Vec<Group<'_>> {
 /// Writes the picture that can be read with so many features.
 pub(super) fn write(h: &mut Html, one: &Overview, id: &str) {
     let groups = groups(one);
-    let more = one.features.iter().filter(|f| f.by_speaker > f.by_class).count();
+    let more = one
+        .features
+        .iter()
+        .filter(|f| f.by_speaker > f.by_class)
+        .count();
     h.within("figure", &[], |h| {
         if groups.len() <= MOST_GROUPS && one.features.len() <= MOST_DOTS {
             dots(h, one, &groups, more, id);
@@ -52,17 +67,30 @@ pub(super) fn write(h: &mut Html, one: &Overview, id: &str) {
             rows(h, one, &groups, id);
         }
         h.within("figcaption", &[], |h| {
-            h.text(format!("{more} of {} features tell more of the speaker than of the class", one.features.len()));
+            h.text(format!(
+                "{more} of {} features tell more of the speaker than of the class",
+                one.features.len()
+            ));
         });
     });
 }
 
 fn dots(h: &mut Html, one: &Overview, groups: &[Group], more: usize, id: &str) {
-    let most = one.features.iter().flat_map(|f| [f.by_class, f.by_speaker]).fold(0.1, f64::max);
+    let most = one
+        .features
+        .iter()
+        .flat_map(|f| [f.by_class, f.by_speaker])
+        .fold(0.1, f64::max);
     let ticks = svg::ticks(most, 5);
     let end = ticks.last().copied().unwrap_or(1.0);
-    let (x, y) = (scale([0.0, end], [LEFT, WIDTH - 24.0]), scale([0.0, end], [HEIGHT - 48.0, TOP + 8.0]));
-    let title = format!("{}: share of each feature's variance between classes and between speakers", one.set);
+    let (x, y) = (
+        scale([0.0, end], [LEFT, WIDTH - 24.0]),
+        scale([0.0, end], [HEIGHT - 48.0, TOP + 8.0]),
+    );
+    let title = format!(
+        "{}: share of each feature's variance between classes and between speakers",
+        one.set
+    );
     let description = format!(
         "A dot for each of {} features. {more} of them differ more between speakers than between classes: they lie above the diagonal.",
         one.features.len()
@@ -70,7 +98,13 @@ fn dots(h: &mut Html, one: &Overview, groups: &[Group], more: usize, id: &str) {
     let plot = format!("{id}-shares");
     let names: Vec<String> = groups.iter().map(|group| group.name.to_owned()).collect();
     glyph::legend(h, &names, &plot);
-    let picture = Picture { id: &plot, title: &title, description: &description, width: WIDTH, height: HEIGHT };
+    let picture = Picture {
+        id: &plot,
+        title: &title,
+        description: &description,
+        width: WIDTH,
+        height: HEIGHT,
+    };
     picture.write(h, |h| {
         for &tick in &ticks {
             let text = format!("{:.0} %", tick * 100.0);
@@ -79,42 +113,101 @@ fn dots(h: &mut Html, one: &Overview, groups: &[Group], more: usize, id: &str) {
             svg::label(h, "tick", "middle", (x(tick), HEIGHT - 30.0), &text);
         }
         svg::line(h, "diagonal", (x(0.0), y(0.0)), (x(end), y(end)));
-        svg::label(h, "tick", "middle", ((LEFT + WIDTH) / 2.0, HEIGHT - 10.0), "of the variance lies between classes");
-        svg::upright(h, (12.0, (TOP + HEIGHT - 48.0) / 2.0), "lies between speakers");
+        svg::label(
+            h,
+            "tick",
+            "middle",
+            ((LEFT + WIDTH) / 2.0, HEIGHT - 10.0),
+            "of the variance lies between classes",
+        );
+        svg::upright(
+            h,
+            (12.0, (TOP + HEIGHT - 48.0) / 2.0),
+            "lies between speakers",
+        );
         for (place, group) in groups.iter().enumerate() {
-            glyph::write(h, place, group.features.iter().map(|f| (x(f.by_class), y(f.by_speaker))));
+            glyph::write(
+                h,
+                place,
+                group
+                    .features
+                    .iter()
+                    .map(|f| (x(f.by_class), y(f.by_speaker))),
+            );
         }
     });
 }
 
-/// A row for each group: the mean share between classes and the mean share between speakers, joined by a line.
+/// A row for each group: the mean share between classes and the mean share between speakers, joined
+/// by a line.
 fn rows(h: &mut Html, one: &Overview, groups: &[Group], id: &str) {
-    let means: Vec<(f64, f64)> = groups.iter().map(|group| (group.mean(|f| f.by_class), group.mean(|f| f.by_speaker))).collect();
-    let most = means.iter().flat_map(|&(class, speaker)| [class, speaker]).fold(0.05, f64::max);
+    let means: Vec<(f64, f64)> = groups
+        .iter()
+        .map(|group| (group.mean(|f| f.by_class), group.mean(|f| f.by_speaker)))
+        .collect();
+    let most = means
+        .iter()
+        .flat_map(|&(class, speaker)| [class, speaker])
+        .fold(0.05, f64::max);
     let ticks = svg::ticks(most, 4);
-    let x = scale([0.0, ticks.last().copied().unwrap_or(1.0)], [NAMES, WIDTH - 24.0]);
+    let x = scale(
+        [0.0, ticks.last().copied().unwrap_or(1.0)],
+        [NAMES, WIDTH - 24.0],
+    );
     let floor = TOP + ROW * groups.len() as f64;
-    let title = format!("{}: mean share of the variance of each group of features between classes and between speakers", one.set);
-    let description =
-        format!("A row for each of {} groups of {} features. The table below holds every value.", groups.len(), one.features.len());
+    let title = format!(
+        "{}: mean share of the variance of each group of features between classes and between speakers",
+        one.set
+    );
+    let description = format!(
+        "A row for each of {} groups of {} features. The table below holds every value.",
+        groups.len(),
+        one.features.len()
+    );
     let plot = format!("{id}-shares");
     h.raw("<ul class=\"legend\"><li><i class=\"sw wa\"></i>mean share between classes</li>");
     h.raw("<li><i class=\"sw uar\"></i>mean share between speakers</li></ul>");
-    let picture = Picture { id: &plot, title: &title, description: &description, width: WIDTH, height: floor + 44.0 };
+    let picture = Picture {
+        id: &plot,
+        title: &title,
+        description: &description,
+        width: WIDTH,
+        height: floor + 44.0,
+    };
     picture.write(h, |h| {
         for &tick in &ticks {
             svg::line(h, "grid", (x(tick), TOP), (x(tick), floor));
-            svg::label(h, "tick", "middle", (x(tick), floor + 17.0), &format!("{} %", decimals(tick * 100.0, 0)));
+            svg::label(
+                h,
+                "tick",
+                "middle",
+                (x(tick), floor + 17.0),
+                &format!("{} %", decimals(tick * 100.0, 0)),
+            );
         }
-        svg::label(h, "tick", "middle", ((NAMES + WIDTH) / 2.0, floor + 36.0), "of the variance");
+        svg::label(
+            h,
+            "tick",
+            "middle",
+            ((NAMES + WIDTH) / 2.0, floor + 36.0),
+            "of the variance",
+        );
         for (i, (group, &(class, speaker))) in groups.iter().zip(&means).enumerate() {
             let middle = TOP + ROW * (i as f64 + 0.5);
             let n = format!(" ({})", group.features.len());
-            let name = format!("{}{n}", shorten(group.name, LETTERS.saturating_sub(n.len())));
+            let name = format!(
+                "{}{n}",
+                shorten(group.name, LETTERS.saturating_sub(n.len()))
+            );
             svg::label(h, "tick", "end", (NAMES - 12.0, middle + 4.0), &name);
             svg::line(h, "axis", (x(class), middle), (x(speaker), middle));
             for (kind, share, between) in [("uar", speaker, "speakers"), ("wa", class, "classes")] {
-                let text = format!("{}, {}: {} % between {between}", group.name, plural(group.features.len(), "feature"), percent(share));
+                let text = format!(
+                    "{}, {}: {} % between {between}",
+                    group.name,
+                    plural(group.features.len(), "feature"),
+                    percent(share)
+                );
                 svg::dot(h, kind, (x(share), middle), 5.0, &text);
             }
         }
@@ -125,8 +218,18 @@ fn rows(h: &mut Html, one: &Overview, groups: &[Group], id: &str) {
 pub(super) fn table(h: &mut Html, one: &Overview, id: &str) {
     let table_id = format!("{id}-groups");
     let caption = format!("{}: groups of features, means over each", one.set);
-    let table = Table { id: &table_id, caption: &caption, class: "narrow", sortable: true };
-    let columns = [words("Group"), numbers("Features"), numbers("Between classes %"), numbers("Between speakers %")];
+    let table = Table {
+        id: &table_id,
+        caption: &caption,
+        class: "narrow",
+        sortable: true,
+    };
+    let columns = [
+        words("Group"),
+        numbers("Features"),
+        numbers("Between classes %"),
+        numbers("Between speakers %"),
+    ];
     table.write(h, &columns, |h| {
         h.raw("<tbody>");
         for group in groups(one) {
@@ -170,7 +273,8 @@ mod tests {
         assert!(!picture.contains("class=\"dots"));
         assert_eq!(picture.matches("<circle").count(), 2 * 20);
         assert!(
-            picture.contains("group 7, 120 features: 7.0 % between classes") && picture.contains("25.0 % between speakers"),
+            picture.contains("group 7, 120 features: 7.0 % between classes")
+                && picture.contains("25.0 % between speakers"),
             "{picture}"
         );
         assert!(picture.contains(">group 7 (120)</text>"));

@@ -16,8 +16,15 @@ pub(super) struct Sheet {
 
 impl Sheet {
     pub(super) fn new(header: &[&str]) -> Result<Self> {
-        let csv = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
-        let mut sheet = Sheet { csv, header: header.iter().map(|&name| name.to_owned()).collect(), rows: Vec::new(), n: 0 };
+        let csv = csv::WriterBuilder::new()
+            .terminator(csv::Terminator::CRLF)
+            .from_writer(Vec::new());
+        let mut sheet = Sheet {
+            csv,
+            header: header.iter().map(|&name| name.to_owned()).collect(),
+            rows: Vec::new(),
+            n: 0,
+        };
         sheet.record(header)?;
         Ok(sheet)
     }
@@ -27,7 +34,12 @@ impl Sheet {
         self.record(&fields)?;
         self.n += 1;
         if self.n <= MOST_ROWS {
-            self.rows.push(fields.iter().map(|field| field.as_ref().to_owned()).collect());
+            self.rows.push(
+                fields
+                    .iter()
+                    .map(|field| field.as_ref().to_owned())
+                    .collect(),
+            );
         } else {
             self.rows.clear();
         }
@@ -36,27 +48,43 @@ impl Sheet {
 
     fn record<T: AsRef<str>>(&mut self, fields: &[T]) -> Result<()> {
         let fields = fields.iter().map(|field| inert(field.as_ref()));
-        self.csv.write_record(fields.map(String::into_bytes)).map_err(|e| Error::internal("failed to write a row of a CSV file").because(e))
+        self.csv
+            .write_record(fields.map(String::into_bytes))
+            .map_err(|e| Error::internal("failed to write a row of a CSV file").because(e))
     }
 
     /// The table as CSV, and as Markdown where it is short enough to be read.
     pub(super) fn finish(self) -> Result<(Vec<u8>, Option<Vec<u8>>)> {
-        let csv = self.csv.into_inner().map_err(|e| Error::internal("failed to finish a CSV file").because(e.into_error()))?;
-        let markdown = (self.n <= MOST_ROWS).then(|| markdown(&self.header, &self.rows).into_bytes());
+        let csv = self
+            .csv
+            .into_inner()
+            .map_err(|e| Error::internal("failed to finish a CSV file").because(e.into_error()))?;
+        let markdown =
+            (self.n <= MOST_ROWS).then(|| markdown(&self.header, &self.rows).into_bytes());
         Ok((csv, markdown))
     }
 }
 
-/// A field that no spreadsheet takes for a formula: text that begins like one gets an apostrophe before it. Numbers stay as they are.
+/// A field that no spreadsheet takes for a formula: text that begins like one gets an apostrophe
+/// before it. Numbers stay as they are.
 pub fn inert(field: &str) -> String {
-    let risky = field.starts_with(['=', '+', '-', '@', '\t', '\r']) && field.parse::<f64>().is_err();
-    if risky { format!("'{field}") } else { field.to_owned() }
+    let risky =
+        field.starts_with(['=', '+', '-', '@', '\t', '\r']) && field.parse::<f64>().is_err();
+    if risky {
+        format!("'{field}")
+    } else {
+        field.to_owned()
+    }
 }
 
 fn markdown(header: &[String], rows: &[Vec<String>]) -> String {
     let numeric: Vec<bool> = (0..header.len())
         .map(|column| {
-            let mut fields = rows.iter().filter_map(|row| row.get(column)).filter(|field| !field.is_empty()).peekable();
+            let mut fields = rows
+                .iter()
+                .filter_map(|row| row.get(column))
+                .filter(|field| !field.is_empty())
+                .peekable();
             fields.peek().is_some() && fields.all(|field| field.parse::<f64>().is_ok())
         })
         .collect();
@@ -71,9 +99,21 @@ fn markdown(header: &[String], rows: &[Vec<String>]) -> String {
         out.push('\n');
     };
     line(&mut header.iter().map(|name| escape(name)));
-    line(&mut numeric.iter().map(|&numeric| if numeric { "---:".to_owned() } else { "---".to_owned() }));
+    line(&mut numeric.iter().map(|&numeric| {
+        if numeric {
+            "---:".to_owned()
+        } else {
+            "---".to_owned()
+        }
+    }));
     for row in rows {
-        line(&mut row.iter().zip(&numeric).map(|(field, &numeric)| if numeric { rounded(field) } else { escape(field) }));
+        line(&mut row.iter().zip(&numeric).map(|(field, &numeric)| {
+            if numeric {
+                rounded(field)
+            } else {
+                escape(field)
+            }
+        }));
     }
     out
 }
@@ -81,7 +121,9 @@ fn markdown(header: &[String], rows: &[Vec<String>]) -> String {
 /// A number short enough for a text; counts stay whole.
 fn rounded(field: &str) -> String {
     match field.parse::<f64>() {
-        Ok(value) if field.contains(['.', 'e']) && value != 0.0 && value.abs() < 1e-3 => format!("{value:.2e}"),
+        Ok(value) if field.contains(['.', 'e']) && value != 0.0 && value.abs() < 1e-3 => {
+            format!("{value:.2e}")
+        }
         Ok(value) if field.contains(['.', 'e']) && value.is_finite() => format!("{value:.4}"),
         _ => field.to_owned(),
     }
@@ -107,7 +149,11 @@ mod tests {
         sheet.row(["a|b <i>\nc", "12", "0.123456"]).unwrap();
         sheet.row(["[x](y) \u{202e}z", "3", "0.00001"]).unwrap();
         let (csv, markdown) = sheet.finish().unwrap();
-        assert!(String::from_utf8(csv).unwrap().starts_with("name,n,uar\r\n\"a|b <i>\nc\",12,0.123456\r\n"));
+        assert!(
+            String::from_utf8(csv)
+                .unwrap()
+                .starts_with("name,n,uar\r\n\"a|b <i>\nc\",12,0.123456\r\n")
+        );
         let text = String::from_utf8(markdown.unwrap()).unwrap();
         assert_eq!(
             text,

@@ -22,7 +22,11 @@ struct Tally {
 
 impl Tally {
     fn accuracy(self) -> f64 {
-        if self.n == 0 { 0.0 } else { self.correct as f64 / self.n as f64 }
+        if self.n == 0 {
+            0.0
+        } else {
+            self.correct as f64 / self.n as f64
+        }
     }
 }
 
@@ -36,14 +40,25 @@ pub(super) fn write(h: &mut Html, experiment: &ExperimentSection, id: &str) {
     }
     let mut speakers: Vec<(&str, Tally)> = tallies.into_iter().collect();
     speakers.sort_by(|a, b| a.1.accuracy().total_cmp(&b.1.accuracy()).then(a.0.cmp(b.0)));
-    let (Some(lowest), Some(highest)) = (speakers.first().copied(), speakers.last().copied()) else { return };
+    let (Some(lowest), Some(highest)) = (speakers.first().copied(), speakers.last().copied())
+    else {
+        return;
+    };
 
     h.part(&format!("{id}-speakers"), "Accuracy by speaker");
     h.within("p", &[], |h| {
-        h.text(plural(speakers.len(), "speaker")).text(experiment.doubt(Attribute::Speaker));
+        h.text(plural(speakers.len(), "speaker"))
+            .text(experiment.doubt(Attribute::Speaker));
         if speakers.len() > 1 {
-            h.raw(", from ").text(percent(lowest.1.accuracy())).raw(" % (").text(lowest.0).raw(") to ");
-            h.text(percent(highest.1.accuracy())).raw(" % (").text(highest.0).raw(").");
+            h.raw(", from ")
+                .text(percent(lowest.1.accuracy()))
+                .raw(" % (")
+                .text(lowest.0)
+                .raw(") to ");
+            h.text(percent(highest.1.accuracy()))
+                .raw(" % (")
+                .text(highest.0)
+                .raw(").");
         } else {
             h.raw(".");
         }
@@ -51,11 +66,34 @@ pub(super) fn write(h: &mut Html, experiment: &ExperimentSection, id: &str) {
     draw(h, experiment, id, &speakers);
     h.raw("<details><summary>Figures by speaker</summary>");
     let table_id = format!("{id}-speaker-table");
-    let caption = format!("{}: accuracy by speaker{}, all folds and seeds", experiment.title, experiment.doubt(Attribute::Speaker));
-    let table = Table { id: &table_id, caption: &caption, class: "narrow", sortable: true };
-    let by_speaker = experiment.uncertainty.breakdowns.iter().find(|b| b.attribute == "speaker");
-    let uar = |speaker: &str| by_speaker.and_then(|b| b.groups.iter().find(|g| g.value == speaker)).map_or(f64::NAN, |g| g.uar);
-    let columns = [words("Speaker"), numbers("Accuracy %"), numbers("UAR %"), numbers("Correct"), numbers("Predictions")];
+    let caption = format!(
+        "{}: accuracy by speaker{}, all folds and seeds",
+        experiment.title,
+        experiment.doubt(Attribute::Speaker)
+    );
+    let table = Table {
+        id: &table_id,
+        caption: &caption,
+        class: "narrow",
+        sortable: true,
+    };
+    let by_speaker = experiment
+        .uncertainty
+        .breakdowns
+        .iter()
+        .find(|b| b.attribute == "speaker");
+    let uar = |speaker: &str| {
+        by_speaker
+            .and_then(|b| b.groups.iter().find(|g| g.value == speaker))
+            .map_or(f64::NAN, |g| g.uar)
+    };
+    let columns = [
+        words("Speaker"),
+        numbers("Accuracy %"),
+        numbers("UAR %"),
+        numbers("Correct"),
+        numbers("Predictions"),
+    ];
     table.write(h, &columns, |h| {
         h.raw("<tbody>");
         for (speaker, tally) in &speakers {
@@ -80,7 +118,10 @@ fn draw(h: &mut Html, experiment: &ExperimentSection, id: &str, speakers: &[(&st
     let mut placed = Vec::new();
     for (speaker, tally) in speakers {
         let position = x(tally.accuracy());
-        let level = ends.iter().position(|&end| position - end >= step).unwrap_or(ends.len());
+        let level = ends
+            .iter()
+            .position(|&end| position - end >= step)
+            .unwrap_or(ends.len());
         match ends.get_mut(level) {
             Some(end) => *end = position,
             None => ends.push(position),
@@ -91,24 +132,54 @@ fn draw(h: &mut Html, experiment: &ExperimentSection, id: &str, speakers: &[(&st
     let floor = 32.0 + tallest * step;
     let plot = format!("{id}-strip");
     let title = format!("{}: accuracy by speaker", experiment.title);
-    let description = format!("{} dots between 0 and 100 per cent; the table below holds every value.", speakers.len());
-    let picture = Picture { id: &plot, title: &title, description: &description, width: WIDTH, height: floor + 28.0 };
+    let description = format!(
+        "{} dots between 0 and 100 per cent; the table below holds every value.",
+        speakers.len()
+    );
+    let picture = Picture {
+        id: &plot,
+        title: &title,
+        description: &description,
+        width: WIDTH,
+        height: floor + 28.0,
+    };
     picture.write(h, |h| {
         svg::line(h, "axis", (LEFT, floor), (RIGHT, floor));
         for tick in 0..=5 {
             let at = x(f64::from(tick) / 5.0);
             svg::line(h, "axis", (at, floor), (at, floor + 4.0));
-            svg::label(h, "tick", "middle", (at, floor + 20.0), &format!("{} %", tick * 20));
+            svg::label(
+                h,
+                "tick",
+                "middle",
+                (at, floor + 20.0),
+                &format!("{} %", tick * 20),
+            );
         }
-        if let (Some((chance, _)), Some(scores)) = (compare::levels(experiment), &experiment.pooled) {
-            for (class, text, share) in [("chance", "chance", chance), ("mean", "WA", scores.accuracy)] {
+        if let (Some((chance, _)), Some(scores)) = (compare::levels(experiment), &experiment.pooled)
+        {
+            for (class, text, share) in [
+                ("chance", "chance", chance),
+                ("mean", "WA", scores.accuracy),
+            ] {
                 svg::line(h, class, (x(share), 22.0), (x(share), floor));
-                svg::label(h, "tick", "middle", (x(share), 16.0), &format!("{text} {:.1} %", share * 100.0));
+                svg::label(
+                    h,
+                    "tick",
+                    "middle",
+                    (x(share), 16.0),
+                    &format!("{text} {:.1} %", share * 100.0),
+                );
             }
         }
         for (speaker, tally, level) in placed {
             let y = floor - 3.0 - RADIUS - level as f64 * step;
-            let title = format!("{speaker}: {} % ({} of {})", percent(tally.accuracy()), tally.correct, tally.n);
+            let title = format!(
+                "{speaker}: {} % ({} of {})",
+                percent(tally.accuracy()),
+                tally.correct,
+                tally.n
+            );
             svg::dot(h, "speaker", (x(tally.accuracy()), y), RADIUS, &title);
         }
     });

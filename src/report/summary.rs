@@ -1,4 +1,5 @@
-//! The verdict: every experiment as a row, the published figures as marked rows, and the distances between them.
+//! The verdict: every experiment as a row, the published figures as marked rows, and the distances
+//! between them.
 
 use crate::evaluation::{Intervals, Mark, Published, Scores, Spread};
 
@@ -23,8 +24,17 @@ pub(super) fn results(h: &mut Html, report: &PipelineReport) {
         words("Seed"),
     ];
     let published = compare::published(report);
-    let caption = if published.is_empty() { "Results of this pipeline" } else { "Results of this pipeline, and published figures" };
-    let table = Table { id: "results", caption, class: "results", sortable: false };
+    let caption = if published.is_empty() {
+        "Results of this pipeline"
+    } else {
+        "Results of this pipeline, and published figures"
+    };
+    let table = Table {
+        id: "results",
+        caption,
+        class: "results",
+        sortable: false,
+    };
     table.write(h, &columns, |h| {
         h.raw("<tbody>");
         for (i, one) in compare::results(report) {
@@ -44,14 +54,25 @@ pub(super) fn results(h: &mut Html, report: &PipelineReport) {
 
 /// Writes the experiments on shuffled labels, in a table of their own.
 fn controls(h: &mut Html, report: &PipelineReport, columns: &[html::Column]) {
-    let controls = || report.experiments.iter().enumerate().filter(|(_, experiment)| experiment.shuffled_labels);
+    let controls = || {
+        report
+            .experiments
+            .iter()
+            .enumerate()
+            .filter(|(_, experiment)| experiment.shuffled_labels)
+    };
     if controls().next().is_none() {
         return;
     }
     h.raw("<h3 id=\"controls-title\">Controls: labels shuffled</h3>");
     h.raw("<p class=\"warn box\"><strong>Not results.</strong> The labels of these experiments were dealt out anew before anything was split or ");
     h.raw("trained, so that nothing can be learnt from them. What stands clearly above chance here is a leak.</p>");
-    let table = Table { id: "controls", caption: "Controls on shuffled labels", class: "results", sortable: false };
+    let table = Table {
+        id: "controls",
+        caption: "Controls on shuffled labels",
+        class: "results",
+        sortable: false,
+    };
     table.write(h, columns, |h| {
         h.raw("<tbody>");
         for (i, one) in controls() {
@@ -64,10 +85,16 @@ fn controls(h: &mut Html, report: &PipelineReport, columns: &[html::Column]) {
 fn experiment_row(h: &mut Html, experiment: &ExperimentSection, page: &str) {
     h.raw("<tr><th scope=\"row\">");
     h.el("a", &[("href", page)], &experiment.title).raw("<br>");
-    h.el("span", &[("class", "quiet")], &experiment.model).raw("</th>");
+    h.el("span", &[("class", "quiet")], &experiment.model)
+        .raw("</th>");
     match &experiment.pooled {
         Some(scores) => {
-            figures(h, experiment, scores, experiment.uncertainty.intervals.as_ref());
+            figures(
+                h,
+                experiment,
+                scores,
+                experiment.uncertainty.intervals.as_ref(),
+            );
             spread_cell(h, experiment);
         }
         None => {
@@ -81,12 +108,22 @@ fn experiment_row(h: &mut Html, experiment: &ExperimentSection, page: &str) {
     }
     cell(h, seeds(experiment));
     h.raw("</tr>");
-    let (intervals, vote) = (experiment.uncertainty.ensemble_intervals.as_ref(), experiment.uncertainty.vote.as_ref());
-    for (how, scores, intervals) in
-        [("probabilities averaged over seeds", experiment.ensemble.as_ref(), intervals), ("majority vote of the seeds", vote, None)]
-    {
+    let (intervals, vote) = (
+        experiment.uncertainty.ensemble_intervals.as_ref(),
+        experiment.uncertainty.vote.as_ref(),
+    );
+    for (how, scores, intervals) in [
+        (
+            "probabilities averaged over seeds",
+            experiment.ensemble.as_ref(),
+            intervals,
+        ),
+        ("majority vote of the seeds", vote, None),
+    ] {
         let Some(scores) = scores else { continue };
-        h.raw("<tr class=\"sub\"><th scope=\"row\">↳ ensemble<br>").el("span", &[("class", "quiet")], how).raw("</th>");
+        h.raw("<tr class=\"sub\"><th scope=\"row\">↳ ensemble<br>")
+            .el("span", &[("class", "quiet")], how)
+            .raw("</th>");
         figures(h, experiment, scores, intervals);
         h.raw("<td class=\"n\">–</td>");
         cell(h, seeds(experiment));
@@ -95,7 +132,12 @@ fn experiment_row(h: &mut Html, experiment: &ExperimentSection, page: &str) {
 }
 
 /// From WA to macro F1, with whom and how they were tested.
-fn figures(h: &mut Html, experiment: &ExperimentSection, scores: &Scores, intervals: Option<&Intervals>) {
+fn figures(
+    h: &mut Html,
+    experiment: &ExperimentSection,
+    scores: &Scores,
+    intervals: Option<&Intervals>,
+) {
     let (accuracy, uar) = intervals.map(|found| (found.accuracy, found.uar)).unzip();
     let figure = |h: &mut Html, value: f64, interval| {
         h.within("td", &[("class", "n")], |h| {
@@ -114,30 +156,48 @@ fn figures(h: &mut Html, experiment: &ExperimentSection, scores: &Scores, interv
 
 fn published_row(h: &mut Html, figure: &Published, key: &str) {
     h.raw("<tr><th scope=\"row\">");
-    h.el("span", &[("class", "key")], key).raw(" ").text(&figure.source).raw(" ");
+    h.el("span", &[("class", "key")], key)
+        .raw(" ")
+        .text(&figure.source)
+        .raw(" ");
     mark(h, figure.mark);
-    h.raw("<br>").el("span", &[("class", "quiet")], &figure.system).raw("</th>");
+    h.raw("<br>")
+        .el("span", &[("class", "quiet")], &figure.system)
+        .raw("</th>");
     for value in [figure.accuracy, figure.uar] {
-        h.el("td", &[("class", "n")], value.map_or("–".to_owned(), percent));
+        h.el(
+            "td",
+            &[("class", "n")],
+            value.map_or("–".to_owned(), percent),
+        );
     }
     h.raw("<td>");
     badge(h, compare::speakers_of(figure));
     h.raw("</td>");
     cell(h, &figure.protocol);
-    h.el("td", &[("colspan", "3"), ("class", "note")], figure.note.as_deref().unwrap_or_default()).raw("</tr>");
+    h.el(
+        "td",
+        &[("colspan", "3"), ("class", "note")],
+        figure.note.as_deref().unwrap_or_default(),
+    )
+    .raw("</tr>");
 }
 
 /// Mean and standard deviation over folds, WA above UAR.
 fn spread_cell(h: &mut Html, experiment: &ExperimentSection) {
     let text = |spread: Option<&Spread>| match spread {
-        Some(spread) if experiment.has_several_folds() => format!("{} ± {}", percent(spread.mean), percent(spread.sd)),
+        Some(spread) if experiment.has_several_folds() => {
+            format!("{} ± {}", percent(spread.mean), percent(spread.sd))
+        }
         Some(spread) => format!("{} (1 fold)", percent(spread.mean)),
         None => "–".to_owned(),
     };
     h.within("td", &[("class", "n")], |h| {
         let found = &experiment.uncertainty.over_folds;
-        h.raw("<span class=\"quiet\">WA</span> ").text(text(found.get("accuracy")));
-        h.raw("<br><span class=\"quiet\">UAR</span> ").text(text(found.get("uar")));
+        h.raw("<span class=\"quiet\">WA</span> ")
+            .text(text(found.get("accuracy")));
+        h.raw("<br><span class=\"quiet\">UAR</span> ")
+            .text(text(found.get("uar")));
     });
 }
 
@@ -145,10 +205,17 @@ fn spread_cell(h: &mut Html, experiment: &ExperimentSection) {
 pub(super) fn seeds(experiment: &ExperimentSection) -> String {
     let seeds = compare::seeds(experiment);
     if seeds.len() > 6 {
-        let (first, last) = (seeds.first().copied().unwrap_or(0), seeds.last().copied().unwrap_or(0));
+        let (first, last) = (
+            seeds.first().copied().unwrap_or(0),
+            seeds.last().copied().unwrap_or(0),
+        );
         return format!("{} ({first} to {last})", seeds.len());
     }
-    seeds.iter().map(u64::to_string).collect::<Vec<_>>().join(", ")
+    seeds
+        .iter()
+        .map(u64::to_string)
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 /// Says plainly whether the test speakers were heard in training.
@@ -161,21 +228,25 @@ pub(super) fn badge(h: &mut Html, speakers: TestSpeakers) {
     h.el("span", &[("class", class)], speakers.badge());
 }
 
-/// Whether the test speakers were heard in training, and whether test utterances had a part in scaling. Nothing was shared where nothing
-/// was trained.
+/// Whether the test speakers were heard in training, and whether test utterances had a part in
+/// scaling. Nothing was shared where nothing was trained.
 pub(super) fn badges(h: &mut Html, experiment: &ExperimentSection) {
     if experiment.pooled.is_some() {
         match leak::of(experiment) {
             None => badge(h, experiment.speakers),
             Some(_) => {
-                h.raw("<span class=\"badge leak\">").raw(LEAK).raw("</span> ");
+                h.raw("<span class=\"badge leak\">")
+                    .raw(LEAK)
+                    .raw("</span> ");
                 badge(h, experiment.speakers);
             }
         }
         h.raw(" ");
     }
     if experiment.transductive {
-        h.raw("<span class=\"badge unknown\">").raw(TRANSDUCTIVE).raw("</span>");
+        h.raw("<span class=\"badge unknown\">")
+            .raw(TRANSDUCTIVE)
+            .raw("</span>");
     }
 }
 
@@ -183,8 +254,14 @@ const LEAK: &str = "same sound in training";
 
 /// What must be known of a result where it stands beside others by its name alone.
 pub(super) fn caveats(experiment: &ExperimentSection) -> Vec<&'static str> {
-    let said = [(leak::of(experiment).is_some(), LEAK), (experiment.transductive, TRANSDUCTIVE)];
-    said.into_iter().filter(|(applies, _)| *applies).map(|(_, words)| words).collect()
+    let said = [
+        (leak::of(experiment).is_some(), LEAK),
+        (experiment.transductive, TRANSDUCTIVE),
+    ];
+    said.into_iter()
+        .filter(|(applies, _)| *applies)
+        .map(|(_, words)| words)
+        .collect()
 }
 
 /// The mark of a published figure, which says where it comes from.
@@ -196,7 +273,10 @@ pub(super) fn mark(h: &mut Html, mark: Mark) {
 /// Writes how far each experiment stands from each published figure of the same kind of protocol.
 pub(super) fn distances(h: &mut Html, report: &PipelineReport) {
     let published = compare::published(report);
-    let experiments: Vec<&ExperimentSection> = compare::results(report).map(|(_, e)| e).filter(|e| e.pooled.is_some()).collect();
+    let experiments: Vec<&ExperimentSection> = compare::results(report)
+        .map(|(_, e)| e)
+        .filter(|e| e.pooled.is_some())
+        .collect();
     if published.is_empty() || experiments.is_empty() {
         return;
     }
@@ -208,7 +288,11 @@ pub(super) fn distances(h: &mut Html, report: &PipelineReport) {
         h.raw("What looks at unlabelled test recordings (transductive) has no distance to what does not. ");
     }
     h.raw("Number of folds, training and class sets may still differ: the protocol column above says how.</p>");
-    if let Some(lacking) = report.corpus.as_ref().and_then(compare::differs_from_published) {
+    if let Some(lacking) = report
+        .corpus
+        .as_ref()
+        .and_then(compare::differs_from_published)
+    {
         h.within("p", &[("class", "warn box")], |h| {
             h.raw("<strong>Not like for like:</strong> this corpus differs from its published counts (").text(lacking);
             h.raw("), so every distance below is between different sets of utterances.");
@@ -216,13 +300,28 @@ pub(super) fn distances(h: &mut Html, report: &PipelineReport) {
     }
     let mut columns = vec![words("Published figure")];
     let caveats: Vec<Vec<&'static str>> = experiments.iter().map(|e| caveats(e)).collect();
-    columns.extend(experiments.iter().zip(&caveats).map(|(e, caveats)| numbers(&e.title).badged(caveats)));
-    let table = Table { id: "distance-table", caption: "Distance in points: ours minus theirs", class: "distances", sortable: false };
+    columns.extend(
+        experiments
+            .iter()
+            .zip(&caveats)
+            .map(|(e, caveats)| numbers(&e.title).badged(caveats)),
+    );
+    let table = Table {
+        id: "distance-table",
+        caption: "Distance in points: ours minus theirs",
+        class: "distances",
+        sortable: false,
+    };
     table.write(h, &columns, |h| {
         h.raw("<tbody>");
         for (i, figure) in published.iter().enumerate() {
-            h.raw("<tr><th scope=\"row\">").el("span", &[("class", "key")], compare::key(i)).raw(" ").text(&figure.source).raw("<br>");
-            h.el("span", &[("class", "quiet")], &figure.system).raw("</th>");
+            h.raw("<tr><th scope=\"row\">")
+                .el("span", &[("class", "key")], compare::key(i))
+                .raw(" ")
+                .text(&figure.source)
+                .raw("<br>");
+            h.el("span", &[("class", "quiet")], &figure.system)
+                .raw("</th>");
             for experiment in &experiments {
                 h.raw("<td class=\"n\">");
                 distance(h, compare::standing(experiment, figure));
@@ -246,7 +345,9 @@ fn distance(h: &mut Html, standing: Standing) {
             return;
         }
         Standing::UnknownSpeakers => {
-            h.raw("<span class=\"quiet\">not comparable: speakers not known or not confirmed</span>");
+            h.raw(
+                "<span class=\"quiet\">not comparable: speakers not known or not confirmed</span>",
+            );
             return;
         }
         Standing::UnknownProtocol => {
@@ -266,7 +367,11 @@ fn distance(h: &mut Html, standing: Standing) {
         }
         first = false;
         let sign = if value < 0.0 { "minus" } else { "plus" };
-        h.el("span", &[("class", "quiet")], name).raw(" ").el("strong", &[("class", sign)], points(value));
+        h.el("span", &[("class", "quiet")], name).raw(" ").el(
+            "strong",
+            &[("class", sign)],
+            points(value),
+        );
     }
     if first {
         h.raw("–");
@@ -314,7 +419,11 @@ pub(super) fn legend(h: &mut Html, report: &PipelineReport) {
         h.raw("<dt>Shared</dt><dd>Test speakers were trained on: the figure tells how well known voices are recognised, ");
         h.raw("and is usually higher than for a new voice.</dd>");
     }
-    if report.experiments.iter().any(|one| matches!(one.speakers, TestSpeakers::Guessed { .. })) {
+    if report
+        .experiments
+        .iter()
+        .any(|one| matches!(one.speakers, TestSpeakers::Guessed { .. }))
+    {
         h.raw("<dt>Guessed, not confirmed</dt><dd>The field that is taken for the speaker was inferred from file names. Whether test ");
         h.raw("speakers were trained on is not known until somebody confirms it.</dd>");
     }

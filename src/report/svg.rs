@@ -1,4 +1,5 @@
-//! The ground that the charts share: a titled drawing, axes, ticks and numbers short enough for a page.
+//! The ground that the charts share: a titled drawing, axes, ticks and numbers short enough for a
+//! page.
 
 use super::html::{Attributes, Html};
 
@@ -25,12 +26,21 @@ pub struct Picture<'a> {
 impl Picture<'_> {
     /// Writes the drawing in its own scrolling frame.
     pub fn write(self, h: &mut Html, draw: impl FnOnce(&mut Html)) {
-        let (title_id, description_id) = (format!("{}-title", self.id), format!("{}-desc", self.id));
+        let (title_id, description_id) =
+            (format!("{}-title", self.id), format!("{}-desc", self.id));
         let labelled = format!("{title_id} {description_id}");
         let view = format!("0 0 {} {}", at(self.width), at(self.height));
         let (width, height) = (at(self.width), at(self.height));
         let frame = format!("{}: chart", self.title);
-        h.line_break().open("div", &[("class", "scroll chart"), ("tabindex", "0"), ("role", "group"), ("aria-label", &frame)]);
+        h.line_break().open(
+            "div",
+            &[
+                ("class", "scroll chart"),
+                ("tabindex", "0"),
+                ("role", "group"),
+                ("aria-label", &frame),
+            ],
+        );
         h.open(
             "svg",
             &[
@@ -45,7 +55,11 @@ impl Picture<'_> {
                 ("style", &format!("max-width: {}px", at(self.width * 1.25))),
             ],
         );
-        h.el("title", &[("id", &title_id)], self.title).el("desc", &[("id", &description_id)], self.description);
+        h.el("title", &[("id", &title_id)], self.title).el(
+            "desc",
+            &[("id", &description_id)],
+            self.description,
+        );
         draw(h);
         h.raw("</svg></div>");
     }
@@ -53,7 +67,17 @@ impl Picture<'_> {
 
 /// A straight line.
 pub fn line(h: &mut Html, class: &str, (x1, y1): (f64, f64), (x2, y2): (f64, f64)) {
-    h.open("line", &[("class", class), ("x1", &at(x1)), ("y1", &at(y1)), ("x2", &at(x2)), ("y2", &at(y2))]).raw("</line>");
+    h.open(
+        "line",
+        &[
+            ("class", class),
+            ("x1", &at(x1)),
+            ("y1", &at(y1)),
+            ("x2", &at(x2)),
+            ("y2", &at(y2)),
+        ],
+    )
+    .raw("</line>");
 }
 
 /// An entry of a legend: a short piece of the very line that the chart draws.
@@ -65,13 +89,34 @@ pub(super) fn line_key(h: &mut Html, class: &str, text: &str) {
 
 /// Text whose anchor is `start`, `middle` or `end`.
 pub fn label(h: &mut Html, class: &str, anchor: &str, (x, y): (f64, f64), text: &str) {
-    h.el("text", &[("class", class), ("text-anchor", anchor), ("x", &at(x)), ("y", &at(y))], text);
+    h.el(
+        "text",
+        &[
+            ("class", class),
+            ("text-anchor", anchor),
+            ("x", &at(x)),
+            ("y", &at(y)),
+        ],
+        text,
+    );
 }
 
 /// A filled box with slightly rounded corners; `title` is shown on hover.
-pub fn bar(h: &mut Html, class: &str, (x, y): (f64, f64), (width, height): (f64, f64), title: &str) {
-    let attributes: Attributes =
-        &[("class", class), ("x", &at(x)), ("y", &at(y)), ("width", &at(width.max(0.0))), ("height", &at(height)), ("rx", "2")];
+pub fn bar(
+    h: &mut Html,
+    class: &str,
+    (x, y): (f64, f64),
+    (width, height): (f64, f64),
+    title: &str,
+) {
+    let attributes: Attributes = &[
+        ("class", class),
+        ("x", &at(x)),
+        ("y", &at(y)),
+        ("width", &at(width.max(0.0))),
+        ("height", &at(height)),
+        ("rx", "2"),
+    ];
     h.within("rect", attributes, |h| {
         h.el("title", &[], title);
     });
@@ -79,15 +124,34 @@ pub fn bar(h: &mut Html, class: &str, (x, y): (f64, f64), (width, height): (f64,
 
 /// A dot; `title` is shown on hover.
 pub(super) fn dot(h: &mut Html, class: &str, (x, y): (f64, f64), radius: f64, title: &str) {
-    h.within("circle", &[("class", class), ("cx", &at(x)), ("cy", &at(y)), ("r", &at(radius))], |h| {
-        h.el("title", &[], title);
-    });
+    h.within(
+        "circle",
+        &[
+            ("class", class),
+            ("cx", &at(x)),
+            ("cy", &at(y)),
+            ("r", &at(radius)),
+        ],
+        |h| {
+            h.el("title", &[], title);
+        },
+    );
 }
 
 /// A short text that runs upwards, with its middle at a place.
 pub(super) fn upright(h: &mut Html, (x, y): (f64, f64), text: &str) {
     let turn = format!("rotate(-90 {} {})", at(x), at(y));
-    h.el("text", &[("class", "tick"), ("text-anchor", "middle"), ("x", &at(x)), ("y", &at(y)), ("transform", &turn)], text);
+    h.el(
+        "text",
+        &[
+            ("class", "tick"),
+            ("text-anchor", "middle"),
+            ("x", &at(x)),
+            ("y", &at(y)),
+            ("transform", &turn),
+        ],
+        text,
+    );
 }
 
 /// An open line through the finite points; a gap where there are none.
@@ -106,7 +170,8 @@ pub(super) fn polyline(h: &mut Html, class: &str, points: impl IntoIterator<Item
         }
     }
     if !path.is_empty() {
-        h.open("path", &[("class", class), ("d", &path)]).raw("</path>");
+        h.open("path", &[("class", class), ("d", &path)])
+            .raw("</path>");
     }
 }
 
@@ -117,7 +182,11 @@ pub(super) fn ticks(most: f64, wanted: usize) -> Vec<f64> {
     }
     let rough = most / wanted.max(1) as f64;
     let power = 10f64.powf(rough.log10().floor());
-    let step = [1.0, 2.0, 5.0, 10.0].into_iter().map(|m| m * power).find(|&step| step >= rough * 0.999_999).unwrap_or(10.0 * power);
+    let step = [1.0, 2.0, 5.0, 10.0]
+        .into_iter()
+        .map(|m| m * power)
+        .find(|&step| step >= rough * 0.999_999)
+        .unwrap_or(10.0 * power);
     let steps = (most / step - 1e-9).ceil().max(1.0) as usize;
     (0..=steps).map(|i| i as f64 * step).collect()
 }
@@ -134,7 +203,11 @@ pub(super) fn tick_text(value: f64) -> String {
 /// At most `limit` indices of `0..n`, evenly spread, with the first and the last.
 pub(super) fn thin(n: usize, limit: usize) -> Vec<usize> {
     let limit = limit.max(2);
-    if n <= limit { (0..n).collect() } else { (0..limit).map(|i| i * (n - 1) / (limit - 1)).collect() }
+    if n <= limit {
+        (0..n).collect()
+    } else {
+        (0..limit).map(|i| i * (n - 1) / (limit - 1)).collect()
+    }
 }
 
 #[cfg(test)]
@@ -161,7 +234,14 @@ mod tests {
     #[test]
     fn a_diverged_curve_leaves_a_gap() {
         let mut h = Html::new();
-        polyline(&mut h, "c", [(0.0, 1.0), (1.0, f64::NAN), (2.0, 3.0), (3.0, 4.0)]);
-        assert_eq!(h.into_string(), "<path class=\"c\" d=\"M0,1M2,3 3,4\"></path>");
+        polyline(
+            &mut h,
+            "c",
+            [(0.0, 1.0), (1.0, f64::NAN), (2.0, 3.0), (3.0, 4.0)],
+        );
+        assert_eq!(
+            h.into_string(),
+            "<path class=\"c\" d=\"M0,1M2,3 3,4\"></path>"
+        );
     }
 }

@@ -30,12 +30,14 @@ struct Envelope<'a> {
     report: &'a PipelineReport,
 }
 
-/// Writes the page (`index.html`), a page for each experiment (`experiment-<name>.html`), the tables (as CSV, those of at most 500 rows as
-/// Markdown as well), LaTeX tables (`results.tex`, `confusion.tex`), what to cite (`references.bib`) and `report.json` into `dir`, which is
-/// created where it is missing. Returns the paths, the page first.
+/// Writes the page (`index.html`), a page for each experiment (`experiment-<name>.html`), the
+/// tables (as CSV, those of at most 500 rows as Markdown as well), LaTeX tables (`results.tex`,
+/// `confusion.tex`), what to cite (`references.bib`) and `report.json` into `dir`, which is created
+/// where it is missing. Returns the paths, the page first.
 ///
-/// Each file appears whole or not at all, and the same report gives the same bytes. Beside a generated corpus, or where every
-/// experiment is a control on shuffled labels, no published figure is written anywhere.
+/// Each file appears whole or not at all, and the same report gives the same bytes. Beside a
+/// generated corpus, or where every experiment is a control on shuffled labels, no published figure
+/// is written anywhere.
 ///
 /// # Errors
 /// `Io` where the folder cannot be written.
@@ -45,7 +47,10 @@ pub fn write(report: &PipelineReport, dir: &Path) -> Result<Vec<PathBuf>> {
         stripped = without_published(report.clone());
         &stripped
     } else if compare::published(report).is_empty() {
-        stripped = PipelineReport { published: vec![], ..report.clone() };
+        stripped = PipelineReport {
+            published: vec![],
+            ..report.clone()
+        };
         &stripped
     } else {
         report
@@ -66,8 +71,12 @@ pub fn write(report: &PipelineReport, dir: &Path) -> Result<Vec<PathBuf>> {
     for (name, text) in texts {
         paths.push(put(name, text.as_bytes())?);
     }
-    let mut json = serde_json::to_vec_pretty(&Envelope { schema_version: SCHEMA_VERSION, blake3: "0".repeat(DIGITS), report })
-        .map_err(|e| Error::internal("failed to write report.json").because(e))?;
+    let mut json = serde_json::to_vec_pretty(&Envelope {
+        schema_version: SCHEMA_VERSION,
+        blake3: "0".repeat(DIGITS),
+        report,
+    })
+    .map_err(|e| Error::internal("failed to write report.json").because(e))?;
     json.push(b'\n');
     let sum = hash_bytes(&json);
     if let Some(digits) = digits(&json) {
@@ -80,7 +89,10 @@ pub fn write(report: &PipelineReport, dir: &Path) -> Result<Vec<PathBuf>> {
         }
     }
     for index in 0..report.experiments.len() {
-        paths.push(put(&experiment::file(report, index), experiment::render(report, index).as_bytes())?);
+        paths.push(put(
+            &experiment::file(report, index),
+            experiment::render(report, index).as_bytes(),
+        )?);
     }
     // The page comes last: whoever sees it finds the files that it links to.
     paths.insert(0, put("index.html", page::render(report).as_bytes())?);
@@ -89,13 +101,20 @@ pub fn write(report: &PipelineReport, dir: &Path) -> Result<Vec<PathBuf>> {
 
 /// Where the checksum of a `report.json` stands.
 fn digits(json: &[u8]) -> Option<Range<usize>> {
-    let start = json.get(..HEAD.min(json.len()))?.windows(SUM.len()).position(|window| window == SUM)? + SUM.len();
+    let start = json
+        .get(..HEAD.min(json.len()))?
+        .windows(SUM.len())
+        .position(|window| window == SUM)?
+        + SUM.len();
     (start + DIGITS <= json.len()).then_some(start..start + DIGITS)
 }
 
-/// Whether a `report.json` is what was written. One without a checksum, of an earlier version, is taken for whole.
+/// Whether a `report.json` is what was written. One without a checksum, of an earlier version, is
+/// taken for whole.
 pub(super) fn is_unchanged(json: &[u8]) -> bool {
-    let Some(digits) = digits(json) else { return true };
+    let Some(digits) = digits(json) else {
+        return true;
+    };
     let (before, after) = (&json[..digits.start], &json[digits.end..]);
     let mut hasher = blake3::Hasher::new();
     hasher.update(before).update(&[b'0'; DIGITS]).update(after);
@@ -104,7 +123,10 @@ pub(super) fn is_unchanged(json: &[u8]) -> bool {
 
 /// File name of the card of an experiment's models, beside the page.
 pub(super) fn card_file(experiment: &str) -> Option<String> {
-    let safe = !experiment.is_empty() && experiment.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
+    let safe = !experiment.is_empty()
+        && experiment
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
     safe.then(|| format!("card-{experiment}.md"))
 }
 

@@ -6,13 +6,24 @@ use super::html::{self, Html, Table, cell, count, number, numbers, plural, row_h
 /// Misclassified utterances shown; `predictions.csv` holds all.
 const SHOWN: usize = 200;
 
-/// Writes the list, the surest mistakes first. Where there is a way from the page to the folder of the `recordings`, each can be heard.
-pub(super) fn write(h: &mut Html, experiment: &ExperimentSection, recordings: Option<&str>, id: &str) {
+/// Writes the list, the surest mistakes first. Where there is a way from the page to the folder of
+/// the `recordings`, each can be heard.
+pub(super) fn write(
+    h: &mut Html,
+    experiment: &ExperimentSection,
+    recordings: Option<&str>,
+    id: &str,
+) {
     if experiment.predictions.is_empty() {
         return;
     }
     let probability = |line: &PredictionLine, class: &str| {
-        experiment.labels.iter().position(|l| l == class).and_then(|i| line.probabilities.get(i)).map_or(f64::NAN, |&p| f64::from(p))
+        experiment
+            .labels
+            .iter()
+            .position(|l| l == class)
+            .and_then(|i| line.probabilities.get(i))
+            .map_or(f64::NAN, |&p| f64::from(p))
     };
     let mut wrong: Vec<(f64, &PredictionLine)> = experiment
         .predictions
@@ -21,23 +32,40 @@ pub(super) fn write(h: &mut Html, experiment: &ExperimentSection, recordings: Op
         .map(|line| (probability(line, &line.predicted), line))
         .collect();
     wrong.sort_by(|a, b| {
-        b.0.total_cmp(&a.0).then_with(|| (&a.1.utterance_id, a.1.seed, a.1.fold).cmp(&(&b.1.utterance_id, b.1.seed, b.1.fold)))
+        b.0.total_cmp(&a.0).then_with(|| {
+            (&a.1.utterance_id, a.1.seed, a.1.fold).cmp(&(&b.1.utterance_id, b.1.seed, b.1.fold))
+        })
     });
     h.part(&format!("{id}-wrong"), "Misclassified utterances");
     h.within("p", &[], |h| {
-        h.text(count(wrong.len())).raw(" of ").text(plural(experiment.predictions.len(), "prediction")).raw(" are wrong");
-        h.raw(if wrong.is_empty() { "." } else { ", listed by how sure the model was." });
+        h.text(count(wrong.len()))
+            .raw(" of ")
+            .text(plural(experiment.predictions.len(), "prediction"))
+            .raw(" are wrong");
+        h.raw(if wrong.is_empty() {
+            "."
+        } else {
+            ", listed by how sure the model was."
+        });
         if wrong.len() > SHOWN {
-            h.text(format!(" The first {SHOWN} are shown; ")).raw("<a href=\"predictions.csv\">predictions.csv</a> holds all.");
+            h.text(format!(" The first {SHOWN} are shown; "))
+                .raw("<a href=\"predictions.csv\">predictions.csv</a> holds all.");
         }
     });
     if wrong.is_empty() {
         return;
     }
-    h.raw("<details><summary>").text(plural(wrong.len().min(SHOWN), "utterance")).raw("</summary>");
+    h.raw("<details><summary>")
+        .text(plural(wrong.len().min(SHOWN), "utterance"))
+        .raw("</summary>");
     let table_id = format!("{id}-wrong-table");
     let caption = format!("{}: misclassified utterances", experiment.title);
-    let table = Table { id: &table_id, caption: &caption, class: "tall", sortable: true };
+    let table = Table {
+        id: &table_id,
+        caption: &caption,
+        class: "tall",
+        sortable: true,
+    };
     let columns = [
         words("Utterance"),
         words("Truth"),
@@ -66,7 +94,10 @@ pub(super) fn write(h: &mut Html, experiment: &ExperimentSection, recordings: Op
                 Some(folder) => {
                     h.raw("<td class=\"path\">").el(
                         "a",
-                        &[("data-sound", ""), ("href", &html::relative_link(folder, &line.path))],
+                        &[
+                            ("data-sound", ""),
+                            ("href", &html::relative_link(folder, &line.path)),
+                        ],
                         &line.path,
                     );
                     h.raw("</td>");

@@ -54,14 +54,22 @@ pub struct Assignment {
 /// A fold's name and the indices of what it tests.
 pub(super) type Tested = (String, Vec<usize>);
 
-/// Gives each item a role in each fold of `protocol`. The result depends on ids, not on the order of `items`; `roles` follow that order.
+/// Gives each item a role in each fold of `protocol`. The result depends on ids, not on the order
+/// of `items`; `roles` follow that order.
 ///
-/// `validation` sets that share of each fold's training utterances aside: whole speakers where no test speaker is trained on, a stratified
-/// random part where the protocol shares speakers. A part that a manifest declares as validation goes before it.
+/// `validation` sets that share of each fold's training utterances aside: whole speakers where no
+/// test speaker is trained on, a stratified random part where the protocol shares speakers. A part
+/// that a manifest declares as validation goes before it.
 ///
 /// # Errors
-/// `Config` for a share or a number of folds that cannot be; `Data` where the corpus does not have what the protocol needs.
-pub fn assign(protocol: &Protocol, items: &[Item], validation: Option<f64>, seed: u64) -> Result<Assignment> {
+/// `Config` for a share or a number of folds that cannot be; `Data` where the corpus does not have
+/// what the protocol needs.
+pub fn assign(
+    protocol: &Protocol,
+    items: &[Item],
+    validation: Option<f64>,
+    seed: u64,
+) -> Result<Assignment> {
     let mut order: Vec<usize> = (0..items.len()).collect();
     order.sort_by_key(|&i| items[i].id);
     let sorted: Vec<Item> = order.iter().map(|&i| items[i]).collect();
@@ -72,44 +80,71 @@ pub fn assign(protocol: &Protocol, items: &[Item], validation: Option<f64>, seed
         _ => around(tested(protocol, &sorted, seed)?, sorted.len()),
     };
     if let Some(share) = validation {
-        let speakers_may_be_shared = matches!(protocol, Protocol::HoldOut { .. } | Protocol::StratifiedKfold { .. });
-        for fold in folds.iter_mut().filter(|fold| fold.count(Role::Validation) == 0) {
-            let whole_speakers = !speakers_may_be_shared && keeps_speakers_apart(std::slice::from_ref(fold), &sorted);
+        let speakers_may_be_shared = matches!(
+            protocol,
+            Protocol::HoldOut { .. } | Protocol::StratifiedKfold { .. }
+        );
+        for fold in folds
+            .iter_mut()
+            .filter(|fold| fold.count(Role::Validation) == 0)
+        {
+            let whole_speakers = !speakers_may_be_shared
+                && keeps_speakers_apart(std::slice::from_ref(fold), &sorted);
             validation::set_aside(fold, &sorted, share, whole_speakers, seed)?;
         }
     }
     let warnings = inspect(protocol, &folds, &sorted)?;
     for fold in &mut folds {
         let mut roles = vec![None; items.len()];
-        order.iter().zip(&fold.roles).for_each(|(&i, &role)| roles[i] = role);
+        order
+            .iter()
+            .zip(&fold.roles)
+            .for_each(|(&i, &role)| roles[i] = role);
         fold.roles = roles;
     }
     Ok(Assignment { folds, warnings })
 }
 
-/// Whether by name no test speaker takes part in training or validation of the same fold. Speakers that nobody knows may be any.
+/// Whether by name no test speaker takes part in training or validation of the same fold. Speakers
+/// that nobody knows may be any.
 pub(super) fn keeps_speakers_apart(folds: &[Fold], items: &[Item]) -> bool {
     folds.iter().all(|fold| {
         let of = |tested: bool| -> BTreeSet<&str> {
-            let rows = items.iter().zip(&fold.roles).filter(|(_, role)| role.is_some_and(|r| (r == Role::Test) == tested));
+            let rows = items
+                .iter()
+                .zip(&fold.roles)
+                .filter(|(_, role)| role.is_some_and(|r| (r == Role::Test) == tested));
             rows.map(|(item, _)| item.speaker).collect()
         };
         let (tested, trained) = (of(true), of(false));
-        tested.is_disjoint(&trained) && !tested.contains(UNKNOWN_SPEAKER) && !trained.contains(UNKNOWN_SPEAKER)
+        tested.is_disjoint(&trained)
+            && !tested.contains(UNKNOWN_SPEAKER)
+            && !trained.contains(UNKNOWN_SPEAKER)
     })
 }
 
 /// Indices by class, classes in alphabetical order.
-pub(super) fn by_class(items: &[Item], among: impl Iterator<Item = usize>) -> BTreeMap<String, Vec<usize>> {
+pub(super) fn by_class(
+    items: &[Item],
+    among: impl Iterator<Item = usize>,
+) -> BTreeMap<String, Vec<usize>> {
     let mut classes: BTreeMap<String, Vec<usize>> = BTreeMap::new();
-    among.for_each(|i| classes.entry(items[i].label.to_owned()).or_default().push(i));
+    among.for_each(|i| {
+        classes
+            .entry(items[i].label.to_owned())
+            .or_default()
+            .push(i)
+    });
     classes
 }
 
 fn check(protocol: &Protocol, items: &[Item], validation: Option<f64>) -> Result<()> {
     let share = |key: &str, value: f64| match value > 0.0 && value < 1.0 {
         true => Ok(()),
-        false => Err(Error::config(format!("{key} is {value}, not between 0 and 1")).hint("give a share such as 0.2")),
+        false => Err(
+            Error::config(format!("{key} is {value}, not between 0 and 1"))
+                .hint("give a share such as 0.2"),
+        ),
     };
     if let Some(value) = validation {
         share("the validation share", value)?;
@@ -117,17 +152,23 @@ fn check(protocol: &Protocol, items: &[Item], validation: Option<f64>) -> Result
     match protocol {
         Protocol::HoldOut { test_fraction } => share("test_fraction", *test_fraction)?,
         Protocol::StratifiedKfold { folds } | Protocol::GroupKfold { folds } if *folds < 2 => {
-            return Err(
-                Error::config(format!("{} has no part to train on: folds must be at least 2", protocol.name())).hint("set folds = 5")
-            );
+            return Err(Error::config(format!(
+                "{} has no part to train on: folds must be at least 2",
+                protocol.name()
+            ))
+            .hint("set folds = 5"));
         }
         _ => {}
     }
     if let Some(pair) = items.windows(2).find(|pair| pair[0].id == pair[1].id) {
-        return Err(Error::data(format!("utterance `{}` is there twice", pair[0].id)).hint("utterance ids must differ"));
+        return Err(
+            Error::data(format!("utterance `{}` is there twice", pair[0].id))
+                .hint("utterance ids must differ"),
+        );
     }
     match by_class(items, 0..items.len()).len() {
-        0 => Err(Error::data("there is no utterance to split").hint("check corpus.root and corpus.labels in the pipeline file")),
+        0 => Err(Error::data("there is no utterance to split")
+            .hint("check corpus.root and corpus.labels in the pipeline file")),
         1 => Err(Error::data(format!(
             "all {} utterances are of the class `{}`: there is nothing to tell apart",
             items.len(),
@@ -141,14 +182,21 @@ fn check(protocol: &Protocol, items: &[Item], validation: Option<f64>) -> Result
 fn tested(protocol: &Protocol, items: &[Item], seed: u64) -> Result<Vec<Tested>> {
     match protocol {
         Protocol::HoldOut { test_fraction } => {
-            let part = stratified_part(items, 0..items.len(), *test_fraction, seed, 0)
-                .ok_or_else(|| Error::data("every class has a single utterance: none can be held out").hint("use a larger corpus"))?;
+            let part = stratified_part(items, 0..items.len(), *test_fraction, seed, 0).ok_or_else(
+                || {
+                    Error::data("every class has a single utterance: none can be held out")
+                        .hint("use a larger corpus")
+                },
+            )?;
             Ok(vec![("hold-out".into(), part)])
         }
         Protocol::StratifiedKfold { folds } => {
             if items.len() < *folds {
-                return Err(Error::data(format!("{} utterances cannot fill {folds} folds", items.len()))
-                    .hint(format!("set folds to at most {}", items.len())));
+                return Err(Error::data(format!(
+                    "{} utterances cannot fill {folds} folds",
+                    items.len()
+                ))
+                .hint(format!("set folds to at most {}", items.len())));
             }
             Ok(numbered(stratified_folds(items, *folds, seed)))
         }
@@ -158,7 +206,10 @@ fn tested(protocol: &Protocol, items: &[Item], seed: u64) -> Result<Vec<Tested>>
         // A joined corpus has the corpus in the place of the session.
         Protocol::CrossCorpus => {
             let folds = groups::leave_one_session_out(items)?;
-            Ok(folds.into_iter().map(|(name, part)| (name.replacen("session", "corpus", 1), part)).collect())
+            Ok(folds
+                .into_iter()
+                .map(|(name, part)| (name.replacen("session", "corpus", 1), part))
+                .collect())
         }
         Protocol::Published { name } => groups::published(name, items),
         Protocol::Declared => Ok(Vec::new()),
@@ -166,7 +217,11 @@ fn tested(protocol: &Protocol, items: &[Item], seed: u64) -> Result<Vec<Tested>>
 }
 
 fn numbered(folds: Vec<Vec<usize>>) -> Vec<Tested> {
-    folds.into_iter().enumerate().map(|(i, part)| (format!("fold {i}"), part)).collect()
+    folds
+        .into_iter()
+        .enumerate()
+        .map(|(i, part)| (format!("fold {i}"), part))
+        .collect()
 }
 
 /// Trains on whatever is not tested.
@@ -174,7 +229,11 @@ fn around(tested: Vec<Tested>, n: usize) -> Vec<Fold> {
     let fold = |(index, (name, part)): (usize, Tested)| {
         let mut roles = vec![Some(Role::Train); n];
         part.into_iter().for_each(|i| roles[i] = Some(Role::Test));
-        Fold { index: index as u32, name, roles }
+        Fold {
+            index: index as u32,
+            name,
+            roles,
+        }
     };
     tested.into_iter().enumerate().map(fold).collect()
 }
@@ -187,11 +246,20 @@ fn declared(items: &[Item]) -> Result<Fold> {
                 .hint("declare train, validation or test in the manifest")
         }),
     };
-    let fold = Fold { index: 0, name: "declared".into(), roles: items.iter().map(role).collect::<Result<_>>()? };
+    let fold = Fold {
+        index: 0,
+        name: "declared".into(),
+        roles: items.iter().map(role).collect::<Result<_>>()?,
+    };
     for role in [Role::Test, Role::Train] {
         if fold.count(role) == 0 {
-            return Err(Error::data(format!("the manifest declares no {} utterance", role.as_str()))
-                .hint("fill its split column with train, validation and test, or choose another protocol"));
+            return Err(Error::data(format!(
+                "the manifest declares no {} utterance",
+                role.as_str()
+            ))
+            .hint(
+                "fill its split column with train, validation and test, or choose another protocol",
+            ));
         }
     }
     Ok(fold)
@@ -202,12 +270,23 @@ fn inspect(protocol: &Protocol, folds: &[Fold], items: &[Item]) -> Result<Vec<St
     let mut untrained: BTreeMap<String, Vec<&str>> = BTreeMap::new();
     let mut never_tested: BTreeSet<String> = by_class(items, 0..items.len()).into_keys().collect();
     for fold in folds {
-        let of = |role| by_class(items, (0..items.len()).filter(move |&i| fold.roles[i] == Some(role)));
+        let of = |role| {
+            by_class(
+                items,
+                (0..items.len()).filter(move |&i| fold.roles[i] == Some(role)),
+            )
+        };
         let (train, test) = (of(Role::Train), of(Role::Test));
         if train.len() < 2 || test.is_empty() {
-            let what = if test.is_empty() { "tests nothing" } else { "trains on fewer than two classes" };
-            return Err(Error::data(format!("{} of {} {what}", fold.name, protocol.name()))
-                .hint("choose another protocol or use more of the corpus"));
+            let what = if test.is_empty() {
+                "tests nothing"
+            } else {
+                "trains on fewer than two classes"
+            };
+            return Err(
+                Error::data(format!("{} of {} {what}", fold.name, protocol.name()))
+                    .hint("choose another protocol or use more of the corpus"),
+            );
         }
         for class in test.into_keys() {
             never_tested.remove(&class);
@@ -218,21 +297,39 @@ fn inspect(protocol: &Protocol, folds: &[Fold], items: &[Item]) -> Result<Vec<St
     }
     let mut warnings = Vec::new();
     if let Protocol::StratifiedKfold { folds } = protocol {
-        let few = by_class(items, 0..items.len()).into_iter().filter(|(_, members)| members.len() < *folds);
+        let few = by_class(items, 0..items.len())
+            .into_iter()
+            .filter(|(_, members)| members.len() < *folds);
         warnings.extend(few.map(|(class, members)| {
-            format!("class `{class}` has {} utterances for {folds} folds: some folds do not test it", members.len())
+            format!(
+                "class `{class}` has {} utterances for {folds} folds: some folds do not test it",
+                members.len()
+            )
         }));
     }
     let list = |names: Vec<&str>| names.join(", ");
-    warnings
-        .extend(untrained.into_iter().map(|(class, names)| format!("class `{class}` is tested without being trained on: {}", list(names))));
-    warnings.extend(never_tested.into_iter().map(|class| format!("class `{class}` is tested in no fold")));
+    warnings.extend(untrained.into_iter().map(|(class, names)| {
+        format!(
+            "class `{class}` is tested without being trained on: {}",
+            list(names)
+        )
+    }));
+    warnings.extend(
+        never_tested
+            .into_iter()
+            .map(|class| format!("class `{class}` is tested in no fold")),
+    );
     if let Protocol::Published { name } = protocol {
         warnings.extend(groups::absent(name, items));
     }
-    let left_out = (0..items.len()).filter(|&i| folds.iter().all(|fold| fold.roles[i].is_none())).count();
+    let left_out = (0..items.len())
+        .filter(|&i| folds.iter().all(|fold| fold.roles[i].is_none()))
+        .count();
     if left_out > 0 {
-        warnings.push(format!("{left_out} of {} utterances are declared in no part and take none", items.len()));
+        warnings.push(format!(
+            "{left_out} of {} utterances are declared in no part and take none",
+            items.len()
+        ));
     }
     Ok(warnings)
 }

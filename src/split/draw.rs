@@ -1,5 +1,5 @@
-//! Seeded choices that stay the same over releases of the random crates: the ChaCha8 stream is fixed by its definition, and what is made of
-//! it is written here.
+//! Seeded choices that stay the same over releases of the random crates: the ChaCha8 stream is
+//! fixed by its definition, and what is made of it is written here.
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -54,9 +54,15 @@ mod tests {
         for seed in 0..4000 {
             let mut values = [0, 1, 2, 3];
             Draw::new(seed, 0).shuffle(&mut values);
-            values.iter().enumerate().for_each(|(place, &value)| seen[value][place] += 1);
+            values
+                .iter()
+                .enumerate()
+                .for_each(|(place, &value)| seen[value][place] += 1);
         }
         // Binomial(4000, 1/4) has a standard deviation of 27.
-        assert!(seen.iter().flatten().all(|&n: &i32| (n - 1000).abs() < 150), "{seen:?}");
+        assert!(
+            seen.iter().flatten().all(|&n: &i32| (n - 1000).abs() < 150),
+            "{seen:?}"
+        );
     }
 }

@@ -18,9 +18,13 @@ mod tests;
 
 pub use assign::{Assignment, Fold, Item, assign};
 pub use inner::Grouping;
-pub use part::{Dataset, Matrix, Part, Parts, Role, Shape, Testing, Training, Validation, Variants};
+pub use part::{
+    Dataset, Matrix, Part, Parts, Role, Shape, Testing, Training, Validation, Variants,
+};
 pub use protocol::Protocol;
 pub use requirement::{Requirement, Unmet};
-pub use sharing::{Sharing, Stretch, are_cut, near_shared, on_both_sides, repeated, sharing, verdict};
+pub use sharing::{
+    Sharing, Stretch, are_cut, near_shared, on_both_sides, repeated, sharing, verdict,
+};
 pub use shuffle::shuffled;
 pub use speakers::{Independence, TestSpeakers};

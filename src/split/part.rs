@@ -1,4 +1,5 @@
-//! Rows that know their role: what is fitted can only be fitted on [`Training`] rows, because nothing else type-checks.
+//! Rows that know their role: what is fitted can only be fitted on [`Training`] rows, because
+//! nothing else type-checks.
 
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
@@ -56,7 +57,11 @@ impl Matrix {
         for &i in index {
             values.extend_from_slice(self.row(i));
         }
-        Matrix { rows: index.len(), cols: self.cols, values }
+        Matrix {
+            rows: index.len(),
+            cols: self.cols,
+            values,
+        }
     }
 }
 
@@ -72,7 +77,10 @@ pub struct Shape {
 impl Shape {
     /// Of a vector of features.
     pub fn vector(features: usize) -> Shape {
-        Shape { length: features, channels: 1 }
+        Shape {
+            length: features,
+            channels: 1,
+        }
     }
 
     /// Values of a row.
@@ -80,9 +88,14 @@ impl Shape {
         self.length * self.channels
     }
 
-    /// Columns that are scaled each on its own: the features of a vector, the channels of a sequence.
+    /// Columns that are scaled each on its own: the features of a vector, the channels of a
+    /// sequence.
     pub fn columns(self) -> usize {
-        if self.channels == 1 { self.length } else { self.channels }
+        if self.channels == 1 {
+            self.length
+        } else {
+            self.channels
+        }
     }
 }
 
@@ -103,13 +116,14 @@ pub struct Dataset {
     pub speakers: Vec<String>,
 }
 
-/// Rows of changed copies of recordings, kind by kind. They are no data of their own: a training part alone takes them, and only those of
-/// its own utterances.
+/// Rows of changed copies of recordings, kind by kind. They are no data of their own: a training
+/// part alone takes them, and only those of its own utterances.
 #[derive(Debug, Clone, Default)]
 pub struct Variants(Vec<(String, BTreeMap<String, Vec<f32>>)>);
 
 impl Variants {
-    /// Adds the rows of one kind, by the id of the utterance that each is a copy of; an utterance without one has none.
+    /// Adds the rows of one kind, by the id of the utterance that each is a copy of; an utterance
+    /// without one has none.
     pub fn add(&mut self, kind: &str, rows: impl IntoIterator<Item = (String, Vec<f32>)>) {
         self.0.push((kind.to_owned(), rows.into_iter().collect()));
     }
@@ -126,7 +140,8 @@ pub struct Training;
 /// Marks rows that may end a training run or choose between settings.
 #[derive(Debug, Clone, Copy)]
 pub struct Validation;
-/// Marks rows that may only be predicted. A scaler, say, can be fitted on rows of training and on no other:
+/// Marks rows that may only be predicted. A scaler, say, can be fitted on rows of training and on
+/// no other:
 ///
 /// ```
 /// use ser::split::{Part, Training};
@@ -146,7 +161,8 @@ pub struct Validation;
 #[derive(Debug, Clone, Copy)]
 pub struct Testing;
 
-/// The rows of one role in one fold. Only [`Parts::of`] and [`Parts::with_variants`] make one, and a training part those within itself.
+/// The rows of one role in one fold. Only [`Parts::of`] and [`Parts::with_variants`] make one, and
+/// a training part those within itself.
 #[derive(Debug, Clone)]
 pub struct Part<R> {
     ids: Vec<String>,
@@ -177,7 +193,8 @@ impl<R> Part<R> {
         }
     }
 
-    /// Utterance ids; of a changed copy, the utterance's with `#` and the kind of the change behind it.
+    /// Utterance ids; of a changed copy, the utterance's with `#` and the kind of the change behind
+    /// it.
     pub fn ids(&self) -> &[String] {
         &self.ids
     }
@@ -227,17 +244,24 @@ impl<R> Part<R> {
 }
 
 impl Part<Training> {
-    /// The first of the rows that a row is kept together with: a row's own, unless it is a copy or [`Part::keep_together`] says otherwise.
+    /// The first of the rows that a row is kept together with: a row's own, unless it is a copy or
+    /// [`Part::keep_together`] says otherwise.
     pub(crate) fn unit(&self, row: usize) -> usize {
         self.units[row]
     }
 
-    /// Keeps rows together in inner folds for whose ids `unit` gives the same (of a changed copy, that of its utterance): windows that were
-    /// cut from one utterance.
+    /// Keeps rows together in inner folds for whose ids `unit` gives the same (of a changed copy,
+    /// that of its utterance): windows that were cut from one utterance.
     pub fn keep_together(mut self, unit: impl Fn(&str) -> &str) -> Self {
         let units = {
             let mut first: BTreeMap<&str, usize> = BTreeMap::new();
-            (0..self.ids.len()).map(|row| *first.entry(unit(&self.ids[self.origins[row]])).or_insert(row)).collect()
+            (0..self.ids.len())
+                .map(|row| {
+                    *first
+                        .entry(unit(&self.ids[self.origins[row]]))
+                        .or_insert(row)
+                })
+                .collect()
         };
         self.units = units;
         self
@@ -248,7 +272,8 @@ impl Part<Training> {
         self.origins[row] != row
     }
 
-    /// Some of the training rows, ascending, to fit on or to choose by. A copy comes with its utterance.
+    /// Some of the training rows, ascending, to fit on or to choose by. A copy comes with its
+    /// utterance.
     pub(super) fn rows<R>(&self, index: &[usize]) -> Part<R> {
         let place = |row: usize| index.binary_search(&row).unwrap_or_default();
         Part {
@@ -261,7 +286,11 @@ impl Part<Training> {
             origins: index.iter().map(|&i| place(self.origins[i])).collect(),
             units: {
                 let mut first: BTreeMap<usize, usize> = BTreeMap::new();
-                index.iter().enumerate().map(|(row, &i)| *first.entry(self.units[i]).or_insert(row)).collect()
+                index
+                    .iter()
+                    .enumerate()
+                    .map(|(row, &i)| *first.entry(self.units[i]).or_insert(row))
+                    .collect()
             },
             role: PhantomData,
         }
@@ -302,7 +331,9 @@ impl Role {
 
     /// The role that a table's word names.
     pub fn parse(word: &str) -> Option<Role> {
-        [Role::Train, Role::Validation, Role::Test].into_iter().find(|r| r.as_str() == word)
+        [Role::Train, Role::Validation, Role::Test]
+            .into_iter()
+            .find(|r| r.as_str() == word)
     }
 }
 
@@ -321,9 +352,16 @@ impl Part<Training> {
         let utterances = self.len();
         for (kind, rows) in &variants.0 {
             for i in 0..utterances {
-                let Some(row) = rows.get(&self.ids[i]) else { continue };
+                let Some(row) = rows.get(&self.ids[i]) else {
+                    continue;
+                };
                 if row.len() != self.x.cols {
-                    return Err(Error::internal(format!("a copy of `{}` has {} values, not {}", self.ids[i], row.len(), self.x.cols)));
+                    return Err(Error::internal(format!(
+                        "a copy of `{}` has {} values, not {}",
+                        self.ids[i],
+                        row.len(),
+                        self.x.cols
+                    )));
                 }
                 self.ids.push(format!("{}#{kind}", self.ids[i]));
                 self.x.values.extend_from_slice(row);
@@ -339,20 +377,41 @@ impl Part<Training> {
 }
 
 impl Part<Testing> {
-    /// The copies of its own utterances, kind by kind, to be predicted with them. An utterance without a copy of a kind is not in that part.
+    /// The copies of its own utterances, kind by kind, to be predicted with them. An utterance
+    /// without a copy of a kind is not in that part.
     ///
     /// # Errors
     /// `Internal` where a copy is not as wide as the rows.
     pub fn copies(&self, variants: &Variants) -> Result<Vec<Part<Testing>>> {
         let of_kind = |(_, rows): &(String, BTreeMap<String, Vec<f32>>)| {
-            let there: Vec<(usize, &Vec<f32>)> = self.ids.iter().enumerate().filter_map(|(i, id)| Some((i, rows.get(id)?))).collect();
+            let there: Vec<(usize, &Vec<f32>)> = self
+                .ids
+                .iter()
+                .enumerate()
+                .filter_map(|(i, id)| Some((i, rows.get(id)?)))
+                .collect();
             if let Some((i, row)) = there.iter().find(|(_, row)| row.len() != self.x.cols) {
-                return Err(Error::internal(format!("a copy of `{}` has {} values, not {}", self.ids[*i], row.len(), self.x.cols)));
+                return Err(Error::internal(format!(
+                    "a copy of `{}` has {} values, not {}",
+                    self.ids[*i],
+                    row.len(),
+                    self.x.cols
+                )));
             }
             Ok(Part {
                 ids: there.iter().map(|(i, _)| self.ids[*i].clone()).collect(),
-                speakers: there.iter().map(|(i, _)| self.speakers[*i].clone()).collect(),
-                x: Matrix::new(there.len(), self.x.cols, there.iter().flat_map(|(_, row)| row.iter().copied()).collect()),
+                speakers: there
+                    .iter()
+                    .map(|(i, _)| self.speakers[*i].clone())
+                    .collect(),
+                x: Matrix::new(
+                    there.len(),
+                    self.x.cols,
+                    there
+                        .iter()
+                        .flat_map(|(_, row)| row.iter().copied())
+                        .collect(),
+                ),
                 shape: self.shape,
                 y: there.iter().map(|(i, _)| self.y[*i]).collect(),
                 n_classes: self.n_classes,
@@ -366,20 +425,30 @@ impl Part<Testing> {
 }
 
 impl Parts {
-    /// As [`Parts::of`], and behind the training rows the copies of those very utterances. No other part gets any, and there is no way to name
-    /// an utterance whose copies should be there: the roles decide.
+    /// As [`Parts::of`], and behind the training rows the copies of those very utterances. No other
+    /// part gets any, and there is no way to name an utterance whose copies should be there: the
+    /// roles decide.
     ///
     /// # Errors
     /// `Internal` where a copy is not as wide as the rows of `data`.
-    pub fn with_variants(data: &Dataset, roles: &[Option<Role>], variants: &Variants) -> Result<Parts> {
+    pub fn with_variants(
+        data: &Dataset,
+        roles: &[Option<Role>],
+        variants: &Variants,
+    ) -> Result<Parts> {
         let mut parts = Parts::of(data, roles);
         parts.train.append(variants)?;
         Ok(parts)
     }
 
-    /// The parts that `roles` (one per utterance of `data`; `None` takes no part in this fold) name.
+    /// The parts that `roles` (one per utterance of `data`; `None` takes no part in this fold)
+    /// name.
     pub fn of(data: &Dataset, roles: &[Option<Role>]) -> Parts {
-        let rows = |role| -> Vec<usize> { (0..roles.len()).filter(|&i| roles[i] == Some(role)).collect() };
+        let rows = |role| -> Vec<usize> {
+            (0..roles.len())
+                .filter(|&i| roles[i] == Some(role))
+                .collect()
+        };
         let validation = rows(Role::Validation);
         Parts {
             train: Part::take(data, &rows(Role::Train)),
@@ -410,7 +479,13 @@ mod tests {
     fn copies(data: &Dataset) -> Variants {
         let mut variants = Variants::default();
         for (k, kind) in KINDS.iter().enumerate() {
-            variants.add(kind, data.ids.iter().enumerate().map(|(i, id)| (id.clone(), vec![1000.0 * (k + 1) as f32, i as f32])));
+            variants.add(
+                kind,
+                data.ids
+                    .iter()
+                    .enumerate()
+                    .map(|(i, id)| (id.clone(), vec![1000.0 * (k + 1) as f32, i as f32])),
+            );
         }
         variants
     }
@@ -419,20 +494,38 @@ mod tests {
     fn copies_of_training_utterances_alone_are_trained_on() {
         let data = dataset(30);
         for seed in 0..40usize {
-            let role =
-                |i: usize| [Some(Role::Train), Some(Role::Test), Some(Role::Validation), None][(i * i * 7 + seed * (i + 3)) % 11 % 4];
+            let role = |i: usize| {
+                [
+                    Some(Role::Train),
+                    Some(Role::Test),
+                    Some(Role::Validation),
+                    None,
+                ][(i * i * 7 + seed * (i + 3)) % 11 % 4]
+            };
             let roles: Vec<Option<Role>> = (0..30).map(role).collect();
             let plain = Parts::of(&data, &roles);
             let parts = Parts::with_variants(&data, &roles, &copies(&data)).unwrap();
             assert_eq!(parts.train.len(), 5 * plain.train.len(), "425 become 2125");
             assert_eq!(parts.test.ids(), plain.test.ids());
-            assert_eq!(parts.validation.as_ref().map(|p| p.ids().to_vec()), plain.validation.map(|p| p.ids().to_vec()));
+            assert_eq!(
+                parts.validation.as_ref().map(|p| p.ids().to_vec()),
+                plain.validation.map(|p| p.ids().to_vec())
+            );
             for (row, id) in parts.train.ids().iter().enumerate() {
-                let (of, kind) = id.split_once('#').map_or((id.as_str(), None), |(of, kind)| (of, Some(kind)));
+                let (of, kind) = id
+                    .split_once('#')
+                    .map_or((id.as_str(), None), |(of, kind)| (of, Some(kind)));
                 let i: usize = of[1..].parse().unwrap();
-                assert_eq!((roles[i], parts.train.y()[row]), (Some(Role::Train), data.y[i]), "{id}");
+                assert_eq!(
+                    (roles[i], parts.train.y()[row]),
+                    (Some(Role::Train), data.y[i]),
+                    "{id}"
+                );
                 let value = kind.map_or([2.0 * i as f32, 2.0 * i as f32 + 1.0], |kind| {
-                    [1000.0 * (1 + KINDS.iter().position(|k| *k == kind).unwrap()) as f32, i as f32]
+                    [
+                        1000.0 * (1 + KINDS.iter().position(|k| *k == kind).unwrap()) as f32,
+                        i as f32,
+                    ]
                 });
                 assert_eq!(parts.train.x().row(row), value, "{id}");
             }
@@ -444,14 +537,26 @@ mod tests {
         let data = dataset(4);
         let roles = [Some(Role::Train), Some(Role::Test), None, Some(Role::Test)];
         let mut variants = copies(&data);
-        variants.add("other", [("u3".to_owned(), vec![7.0, 8.0]), ("u0".to_owned(), vec![0.0; 2])]);
+        variants.add(
+            "other",
+            [
+                ("u3".to_owned(), vec![7.0, 8.0]),
+                ("u0".to_owned(), vec![0.0; 2]),
+            ],
+        );
         let copies = Parts::of(&data, &roles).test.copies(&variants).unwrap();
         assert_eq!(copies.len(), 5);
         assert_eq!(
             (copies[1].ids(), copies[1].x().values()),
-            (["u1", "u3"].map(str::to_owned).as_slice(), [2000.0, 1.0, 2000.0, 3.0].as_slice())
+            (
+                ["u1", "u3"].map(str::to_owned).as_slice(),
+                [2000.0, 1.0, 2000.0, 3.0].as_slice()
+            )
         );
-        assert_eq!((copies[4].ids(), copies[4].x().values()), (["u3".to_owned()].as_slice(), [7.0, 8.0].as_slice()));
+        assert_eq!(
+            (copies[4].ids(), copies[4].x().values()),
+            (["u3".to_owned()].as_slice(), [7.0, 8.0].as_slice())
+        );
         variants.add("wide", [("u1".to_owned(), vec![0.0; 3])]);
         assert!(Parts::of(&data, &roles).test.copies(&variants).is_err());
     }
@@ -461,7 +566,14 @@ mod tests {
         let data = dataset(3);
         let roles = [Some(Role::Train), Some(Role::Train), Some(Role::Test)];
         let mut variants = Variants::default();
-        variants.add("noise", [("u1".to_owned(), vec![0.0; 2]), ("u2".to_owned(), vec![0.0; 2]), ("u9".to_owned(), vec![0.0; 2])]);
+        variants.add(
+            "noise",
+            [
+                ("u1".to_owned(), vec![0.0; 2]),
+                ("u2".to_owned(), vec![0.0; 2]),
+                ("u9".to_owned(), vec![0.0; 2]),
+            ],
+        );
         let parts = Parts::with_variants(&data, &roles, &variants).unwrap();
         assert_eq!(parts.train.ids(), ["u0", "u1", "u1#noise"]);
         variants.add("shift", [("u0".to_owned(), vec![0.0; 3])]);

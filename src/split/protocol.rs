@@ -39,7 +39,10 @@ pub enum Protocol {
 impl Protocol {
     /// Whether nobody is tested who is trained on, as far as the corpus allows.
     pub fn keeps_speakers_apart(&self) -> bool {
-        !matches!(self, Protocol::HoldOut { .. } | Protocol::StratifiedKfold { .. })
+        !matches!(
+            self,
+            Protocol::HoldOut { .. } | Protocol::StratifiedKfold { .. }
+        )
     }
 
     /// How many folds there will be in a corpus of so many speakers and sessions.
@@ -57,7 +60,9 @@ impl Protocol {
     /// The short name used in tables and file names.
     pub fn name(&self) -> String {
         match self {
-            Protocol::HoldOut { test_fraction } => format!("hold-out-{}", (test_fraction * 1e8).round() / 1e6),
+            Protocol::HoldOut { test_fraction } => {
+                format!("hold-out-{}", (test_fraction * 1e8).round() / 1e6)
+            }
             Protocol::StratifiedKfold { folds } => format!("stratified-{folds}-fold"),
             Protocol::GroupKfold { folds } => format!("group-{folds}-fold"),
             Protocol::LeaveOneSpeakerOut => "leave-one-speaker-out".into(),

@@ -14,7 +14,8 @@ pub enum Requirement {
     TextDisjoint,
     /// No test session is trained on, and every session is known.
     SessionDisjoint,
-    /// No tested sound is trained on, neither under another name nor as another version of the recording.
+    /// No tested sound is trained on, neither under another name nor as another version of the
+    /// recording.
     DuplicateFree,
 }
 
@@ -33,8 +34,12 @@ pub struct Unmet {
 
 impl Requirement {
     /// All of them.
-    pub const ALL: [Requirement; 4] =
-        [Requirement::SpeakerDisjoint, Requirement::TextDisjoint, Requirement::SessionDisjoint, Requirement::DuplicateFree];
+    pub const ALL: [Requirement; 4] = [
+        Requirement::SpeakerDisjoint,
+        Requirement::TextDisjoint,
+        Requirement::SessionDisjoint,
+        Requirement::DuplicateFree,
+    ];
 
     /// The word of a pipeline file.
     pub fn name(self) -> &'static str {
@@ -51,29 +56,68 @@ impl Requirement {
         Requirement::ALL.into_iter().find(|one| one.name() == word)
     }
 
-    /// How the folds fall short of the demand; nothing where they meet it. Near-duplicates count as far as they were looked for.
+    /// How the folds fall short of the demand; nothing where they meet it. Near-duplicates count as
+    /// far as they were looked for.
     pub fn unmet(self, folds: &[Sharing]) -> Option<Unmet> {
-        let short: Vec<(usize, String)> = folds.iter().enumerate().filter_map(|(i, fold)| Some((i, self.lacks(fold)?))).collect();
+        let short: Vec<(usize, String)> = folds
+            .iter()
+            .enumerate()
+            .filter_map(|(i, fold)| Some((i, self.lacks(fold)?)))
+            .collect();
         let (fold, what) = short.first()?.clone();
-        Some(Unmet { fold, folds: short.len(), what, hint: self.hint() })
+        Some(Unmet {
+            fold,
+            folds: short.len(),
+            what,
+            hint: self.hint(),
+        })
     }
 
     fn lacks(self, fold: &Sharing) -> Option<String> {
-        let shared = |n: usize, all: usize, what: &str| (n > 0).then(|| format!("{n} of {all} {what} are also trained on"));
+        let shared = |n: usize, all: usize, what: &str| {
+            (n > 0).then(|| format!("{n} of {all} {what} are also trained on"))
+        };
         let unknown = |tested: usize, trained: usize, what: &str| {
-            (tested + trained > 0).then(|| format!("{tested} tested and {trained} trained utterances have no named {what}"))
+            (tested + trained > 0).then(|| {
+                format!("{tested} tested and {trained} trained utterances have no named {what}")
+            })
         };
         match self {
-            Requirement::SpeakerDisjoint => shared(fold.shared_speakers, fold.test_speakers, "test speakers")
-                .or_else(|| unknown(fold.test_without_speaker, fold.train_without_speaker, "speaker")),
-            Requirement::TextDisjoint => shared(fold.shared_texts, fold.test_texts, "test sentences")
-                .or_else(|| unknown(fold.test_without_text, fold.train_without_text, "sentence")),
-            Requirement::SessionDisjoint => shared(fold.shared_sessions, fold.test_sessions, "test sessions")
-                .or_else(|| unknown(fold.test_without_session, fold.train_without_session, "session")),
+            Requirement::SpeakerDisjoint => {
+                shared(fold.shared_speakers, fold.test_speakers, "test speakers").or_else(|| {
+                    unknown(
+                        fold.test_without_speaker,
+                        fold.train_without_speaker,
+                        "speaker",
+                    )
+                })
+            }
+            Requirement::TextDisjoint => {
+                shared(fold.shared_texts, fold.test_texts, "test sentences").or_else(|| {
+                    unknown(fold.test_without_text, fold.train_without_text, "sentence")
+                })
+            }
+            Requirement::SessionDisjoint => {
+                shared(fold.shared_sessions, fold.test_sessions, "test sessions").or_else(|| {
+                    unknown(
+                        fold.test_without_session,
+                        fold.train_without_session,
+                        "session",
+                    )
+                })
+            }
             Requirement::DuplicateFree => {
-                let (exact, near, all) = (fold.shared_duplicates, fold.shared_near.unwrap_or_default(), fold.test_utterances);
+                let (exact, near, all) = (
+                    fold.shared_duplicates,
+                    fold.shared_near.unwrap_or_default(),
+                    fold.test_utterances,
+                );
                 let cut = fold.shared_overlaps.unwrap_or_default();
-                let overlaps = if cut > 0 { format!(", and {cut} overlap with one in the same recording") } else { String::new() };
+                let overlaps = if cut > 0 {
+                    format!(", and {cut} overlap with one in the same recording")
+                } else {
+                    String::new()
+                };
                 let words = format!(
                     "of {all} tested utterances, {exact} have the same sound as one that is trained on and {near} are another version of \
                      one{overlaps}"

@@ -5,8 +5,9 @@ use super::draw::Draw;
 /// Sets the draw apart from those of folds.
 const LABELS: u64 = 0x006c_6162_656c_7300;
 
-/// Where each label goes: `labels[order[i]]` becomes the label of item `i`. Items are only exchanged with others of the same `group` (their
-/// corpus); within it, how often each label occurs stays.
+/// Where each label goes: `labels[order[i]]` becomes the label of item `i`. Items are only
+/// exchanged with others of the same `group` (their corpus); within it, how often each label occurs
+/// stays.
 pub fn shuffled<T: Ord>(groups: &[T], seed: u64) -> Vec<usize> {
     let mut places: Vec<usize> = (0..groups.len()).collect();
     places.sort_by_key(|&i| &groups[i]);
@@ -14,7 +15,10 @@ pub fn shuffled<T: Ord>(groups: &[T], seed: u64) -> Vec<usize> {
     for (stream, group) in places.chunk_by(|&a, &b| groups[a] == groups[b]).enumerate() {
         let mut dealt = group.to_vec();
         Draw::new(seed ^ LABELS, stream as u64).shuffle(&mut dealt);
-        group.iter().zip(dealt).for_each(|(&place, from)| order[place] = from);
+        group
+            .iter()
+            .zip(dealt)
+            .for_each(|(&place, from)| order[place] = from);
     }
     order
 }
@@ -27,7 +31,12 @@ mod tests {
     fn labels_stay_in_their_group_and_none_is_lost() {
         let groups: Vec<char> = "aabbbabbbaaabbbaaa".chars().collect();
         let order = shuffled(&groups, 3);
-        assert!(order.iter().enumerate().all(|(i, &from)| groups[i] == groups[from]));
+        assert!(
+            order
+                .iter()
+                .enumerate()
+                .all(|(i, &from)| groups[i] == groups[from])
+        );
         let mut all = order.clone();
         all.sort_unstable();
         assert_eq!(all, (0..groups.len()).collect::<Vec<_>>());

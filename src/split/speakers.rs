@@ -1,5 +1,5 @@
-//! What may be said of the speakers of test parts. [`TestSpeakers::of`] alone turns counts and doubts into a statement; whatever shows a result
-//! takes its words from there.
+//! What may be said of the speakers of test parts. [`TestSpeakers::of`] alone turns counts and
+//! doubts into a statement; whatever shows a result takes its words from there.
 
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -63,7 +63,8 @@ impl<'de> Deserialize<'de> for Independence {
 pub enum TestSpeakers {
     /// None is trained on.
     Unseen,
-    /// Whatever they are called, recordings of theirs are trained on: the same ones, other versions or overlapping parts.
+    /// Whatever they are called, recordings of theirs are trained on: the same ones, other versions
+    /// or overlapping parts.
     OnBothSides {
         /// Tested recordings with a copy in training, summed over folds.
         recordings: usize,
@@ -121,7 +122,10 @@ impl From<TestSpeakers> for Stored {
 
 impl From<Stored> for TestSpeakers {
     fn from(stored: Stored) -> TestSpeakers {
-        let (recordings, pairs) = (stored.recordings_on_both_sides, stored.copies_of_other_speakers);
+        let (recordings, pairs) = (
+            stored.recordings_on_both_sides,
+            stored.copies_of_other_speakers,
+        );
         let all = [
             TestSpeakers::Unseen,
             TestSpeakers::OnBothSides { recordings },
@@ -133,15 +137,19 @@ impl From<Stored> for TestSpeakers {
             TestSpeakers::Unknown,
         ];
         match stored.test_speakers {
-            Some(word) => all.into_iter().find(|one| one.word() == word).unwrap_or(TestSpeakers::Unknown),
+            Some(word) => all
+                .into_iter()
+                .find(|one| one.word() == word)
+                .unwrap_or(TestSpeakers::Unknown),
             None => TestSpeakers::stated(stored.speaker_independent),
         }
     }
 }
 
 impl TestSpeakers {
-    /// The statement that `folds` allow. `guessed` says that the speakers were inferred from names and not confirmed, `pairs` how many pairs of
-    /// copies of one recording in the corpus have different speakers. What the audit found wins over names.
+    /// The statement that `folds` allow. `guessed` says that the speakers were inferred from names
+    /// and not confirmed, `pairs` how many pairs of copies of one recording in the corpus have
+    /// different speakers. What the audit found wins over names.
     pub fn of(folds: &[Sharing], guessed: bool, pairs: usize) -> TestSpeakers {
         let sum = |of: fn(&Sharing) -> usize| folds.iter().map(of).sum::<usize>();
         let (named, trained_on) = (sum(|s| s.test_speakers), sum(|s| s.shared_speakers));
@@ -150,7 +158,9 @@ impl TestSpeakers {
             1.. if !guessed => TestSpeakers::Shared,
             _ if recordings > 0 => TestSpeakers::OnBothSides { recordings },
             _ if named == 0 => TestSpeakers::Unknown,
-            _ if guessed => TestSpeakers::Guessed { disjoint: trained_on + nameless == 0 },
+            _ if guessed => TestSpeakers::Guessed {
+                disjoint: trained_on + nameless == 0,
+            },
             _ if nameless > 0 => TestSpeakers::PartlyKnown,
             _ if pairs > 0 => TestSpeakers::InDoubt { pairs },
             _ => TestSpeakers::Unseen,
@@ -171,9 +181,10 @@ impl TestSpeakers {
         match self {
             TestSpeakers::Unseen => Independence::Yes,
             TestSpeakers::Shared | TestSpeakers::OnBothSides { .. } => Independence::No,
-            TestSpeakers::Guessed { .. } | TestSpeakers::InDoubt { .. } | TestSpeakers::PartlyKnown | TestSpeakers::Unknown => {
-                Independence::Unknown
-            }
+            TestSpeakers::Guessed { .. }
+            | TestSpeakers::InDoubt { .. }
+            | TestSpeakers::PartlyKnown
+            | TestSpeakers::Unknown => Independence::Unknown,
         }
     }
 
@@ -209,10 +220,18 @@ impl TestSpeakers {
     pub fn heading(self) -> &'static str {
         match self {
             TestSpeakers::Unseen => "Test speakers unseen",
-            TestSpeakers::OnBothSides { .. } => "Not speaker-independent: recordings are on both sides",
-            TestSpeakers::Guessed { disjoint: true } => "Speakers guessed from file names: not confirmed; disjoint in the guessed field",
-            TestSpeakers::Guessed { disjoint: false } => "Speakers guessed from file names: not confirmed; shared in the guessed field",
-            TestSpeakers::InDoubt { .. } => "Speakers in doubt; copies of one recording have different speakers",
+            TestSpeakers::OnBothSides { .. } => {
+                "Not speaker-independent: recordings are on both sides"
+            }
+            TestSpeakers::Guessed { disjoint: true } => {
+                "Speakers guessed from file names: not confirmed; disjoint in the guessed field"
+            }
+            TestSpeakers::Guessed { disjoint: false } => {
+                "Speakers guessed from file names: not confirmed; shared in the guessed field"
+            }
+            TestSpeakers::InDoubt { .. } => {
+                "Speakers in doubt; copies of one recording have different speakers"
+            }
             TestSpeakers::Shared => "Test speakers shared with training",
             TestSpeakers::PartlyKnown => "Not all test speakers known",
             TestSpeakers::Unknown => "Test speakers not known",
@@ -233,20 +252,31 @@ impl TestSpeakers {
         }
     }
 
-    /// On the line of a result: `speaker-independent`, `not speaker-independent: 678 recordings are on both sides`.
+    /// On the line of a result: `speaker-independent`, `not speaker-independent: 678 recordings are
+    /// on both sides`.
     pub fn phrase(self) -> String {
         match self {
             TestSpeakers::Unseen => "speaker-independent".to_owned(),
-            TestSpeakers::OnBothSides { recordings: 1 } => "not speaker-independent: 1 recording is on both sides".to_owned(),
-            TestSpeakers::OnBothSides { recordings } => format!("not speaker-independent: {recordings} recordings are on both sides"),
+            TestSpeakers::OnBothSides { recordings: 1 } => {
+                "not speaker-independent: 1 recording is on both sides".to_owned()
+            }
+            TestSpeakers::OnBothSides { recordings } => {
+                format!("not speaker-independent: {recordings} recordings are on both sides")
+            }
             TestSpeakers::Guessed { disjoint: true } => {
-                "speakers guessed from file names: not confirmed; disjoint in the guessed field".to_owned()
+                "speakers guessed from file names: not confirmed; disjoint in the guessed field"
+                    .to_owned()
             }
             TestSpeakers::Guessed { disjoint: false } => {
-                "speakers guessed from file names: not confirmed; shared in the guessed field".to_owned()
+                "speakers guessed from file names: not confirmed; shared in the guessed field"
+                    .to_owned()
             }
-            TestSpeakers::InDoubt { pairs: 1 } => "speakers in doubt: 1 pair of copies has different speakers".to_owned(),
-            TestSpeakers::InDoubt { pairs } => format!("speakers in doubt: {pairs} pairs of copies have different speakers"),
+            TestSpeakers::InDoubt { pairs: 1 } => {
+                "speakers in doubt: 1 pair of copies has different speakers".to_owned()
+            }
+            TestSpeakers::InDoubt { pairs } => {
+                format!("speakers in doubt: {pairs} pairs of copies have different speakers")
+            }
             TestSpeakers::Shared => "speakers shared".to_owned(),
             TestSpeakers::PartlyKnown => "not all speakers known".to_owned(),
             TestSpeakers::Unknown => "speakers not known".to_owned(),
@@ -278,10 +308,14 @@ impl TestSpeakers {
                 "At least one of each pair is attributed to the wrong speaker. Correct the speakers, or remove one recording of each pair \
                  (duplicates.csv).",
             ),
-            TestSpeakers::Shared => ("Speakers are shared:", "the model was trained on other recordings of its test speakers."),
-            TestSpeakers::PartlyKnown | TestSpeakers::Unknown => {
-                ("Not every speaker is known:", "test speakers may have been trained on, and that has to be assumed.")
-            }
+            TestSpeakers::Shared => (
+                "Speakers are shared:",
+                "the model was trained on other recordings of its test speakers.",
+            ),
+            TestSpeakers::PartlyKnown | TestSpeakers::Unknown => (
+                "Not every speaker is known:",
+                "test speakers may have been trained on, and that has to be assumed.",
+            ),
         };
         if bold.is_empty() {
             let phrase = self.phrase();
@@ -293,8 +327,16 @@ impl TestSpeakers {
 
     /// The statement with the counts behind it.
     pub(super) fn describe(self, folds: &[Sharing]) -> String {
-        let counts: Vec<(usize, usize)> = folds.iter().map(|s| (s.shared_speakers, s.test_speakers)).collect();
-        let (tested, trained) = folds.iter().fold((0, 0), |sum, s| (sum.0 + s.test_without_speaker, sum.1 + s.train_without_speaker));
+        let counts: Vec<(usize, usize)> = folds
+            .iter()
+            .map(|s| (s.shared_speakers, s.test_speakers))
+            .collect();
+        let (tested, trained) = folds.iter().fold((0, 0), |sum, s| {
+            (
+                sum.0 + s.test_without_speaker,
+                sum.1 + s.train_without_speaker,
+            )
+        });
         let noun = match (self, tested + trained) {
             (TestSpeakers::Guessed { .. }, _) => "test value",
             (_, 0) => "test speaker",
@@ -306,14 +348,21 @@ impl TestSpeakers {
                     .to_owned();
             }
             TestSpeakers::Shared => "speaker-dependent".to_owned(),
-            TestSpeakers::OnBothSides { .. } | TestSpeakers::InDoubt { .. } => format!("{}; by name", self.phrase()),
+            TestSpeakers::OnBothSides { .. } | TestSpeakers::InDoubt { .. } => {
+                format!("{}; by name", self.phrase())
+            }
             other => other.phrase(),
         };
-        let counted =
-            if folds.iter().all(|s| s.test_speakers == 0) { "no test speaker is known".to_owned() } else { shared(noun, &counts) };
+        let counted = if folds.iter().all(|s| s.test_speakers == 0) {
+            "no test speaker is known".to_owned()
+        } else {
+            shared(noun, &counts)
+        };
         let nameless = match tested + trained {
             0 => String::new(),
-            _ => format!("; of {tested} tested and {trained} trained utterances, over all folds, the speaker is not known"),
+            _ => format!(
+                "; of {tested} tested and {trained} trained utterances, over all folds, the speaker is not known"
+            ),
         };
         let colon = if begin.ends_with("by name") { "," } else { ":" };
         format!("{begin}{colon} {counted}{nameless}")

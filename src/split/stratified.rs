@@ -3,7 +3,8 @@
 use super::assign::{Item, by_class};
 use super::draw::Draw;
 
-/// Deals the utterances out like cards, class after class: every class is spread as evenly as it can be, and so is the whole.
+/// Deals the utterances out like cards, class after class: every class is spread as evenly as it
+/// can be, and so is the whole.
 pub(super) fn stratified_folds(items: &[Item], folds: usize, seed: u64) -> Vec<Vec<usize>> {
     let mut draw = Draw::new(seed, 0);
     let mut parts = vec![Vec::new(); folds];
@@ -18,8 +19,9 @@ pub(super) fn stratified_folds(items: &[Item], folds: usize, seed: u64) -> Vec<V
     parts
 }
 
-/// A random part of about `share` of the indices `among`, by class in proportion (largest remainders first), that leaves at least one
-/// utterance of every class behind. `None` where that leaves nothing to take.
+/// A random part of about `share` of the indices `among`, by class in proportion (largest
+/// remainders first), that leaves at least one utterance of every class behind. `None` where that
+/// leaves nothing to take.
 pub(super) fn stratified_part(
     items: &[Item],
     among: impl Iterator<Item = usize>,
@@ -38,14 +40,32 @@ pub(super) fn stratified_part(
     }
     let wanted = ((all as f64 * share).round() as usize).clamp(1, most);
     let exact = |members: &[usize]| members.len() as f64 * share;
-    let mut quotas: Vec<usize> = classes.iter().map(|members| (exact(members) as usize).min(members.len() - 1)).collect();
+    let mut quotas: Vec<usize> = classes
+        .iter()
+        .map(|members| (exact(members) as usize).min(members.len() - 1))
+        .collect();
     let mut by_remainder: Vec<usize> = (0..classes.len()).collect();
-    by_remainder.sort_by(|&a, &b| exact(&classes[b]).fract().total_cmp(&exact(&classes[a]).fract()));
-    // The sum of the floors is at most the wanted number, but for a part that is all but everything.
+    by_remainder.sort_by(|&a, &b| {
+        exact(&classes[b])
+            .fract()
+            .total_cmp(&exact(&classes[a]).fract())
+    });
+    // The sum of the floors is at most the wanted number, but for a part that is all but
+    // everything.
     while quotas.iter().sum::<usize>() < wanted {
         let missing = wanted - quotas.iter().sum::<usize>();
-        let open: Vec<usize> = by_remainder.iter().copied().filter(|&c| quotas[c] < classes[c].len() - 1).collect();
+        let open: Vec<usize> = by_remainder
+            .iter()
+            .copied()
+            .filter(|&c| quotas[c] < classes[c].len() - 1)
+            .collect();
         open.into_iter().take(missing).for_each(|c| quotas[c] += 1);
     }
-    Some(classes.into_iter().zip(quotas).flat_map(|(members, quota)| members.into_iter().take(quota)).collect())
+    Some(
+        classes
+            .into_iter()
+            .zip(quotas)
+            .flat_map(|(members, quota)| members.into_iter().take(quota))
+            .collect(),
+    )
 }

@@ -7,7 +7,10 @@ use arrow::datatypes::Float64Type;
 use super::file::{self, Columns, Meta, Table};
 use crate::error::Result;
 
-const TABLE: Table = Table { name: "duplicates", version: 1 };
+const TABLE: Table = Table {
+    name: "duplicates",
+    version: 1,
+};
 
 /// Two utterances.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,7 +21,8 @@ pub struct DuplicateRow {
     pub utterance_b: String,
     /// The same samples at the same rate.
     pub exact: bool,
-    /// Height of the peak of the normalised cross-correlation, from 0 to 1; 1 where the samples are the same.
+    /// Height of the peak of the normalised cross-correlation, from 0 to 1; 1 where the samples are
+    /// the same.
     pub similarity: f64,
     /// Seconds by which the first is late against the second.
     pub lag_s: f64,
@@ -36,7 +40,8 @@ impl DuplicateRow {
     }
 }
 
-/// Writes the table in its row order: `utterance_a`, `utterance_b`, `kind` (`exact` or `near`), `similarity`, `lag_s`.
+/// Writes the table in its row order: `utterance_a`, `utterance_b`, `kind` (`exact` or `near`),
+/// `similarity`, `lag_s`.
 ///
 /// # Errors
 /// `Io` where the file system refuses.
@@ -56,16 +61,30 @@ pub fn write(path: &Path, rows: &[DuplicateRow], meta: &Meta) -> Result<()> {
 /// `Missing` where there is no file; `Data` where it is damaged or another table.
 pub fn read(path: &Path) -> Result<Vec<DuplicateRow>> {
     let table = file::read(path, &TABLE)?;
-    let (first, second, kinds) = (table.text("utterance_a")?, table.text("utterance_b")?, table.text("kind")?);
-    let (similarity, lags) = (table.numbers::<Float64Type>("similarity")?, table.numbers::<Float64Type>("lag_s")?);
-    let rows = first.into_iter().zip(second).zip(kinds).zip(similarity).zip(lags);
+    let (first, second, kinds) = (
+        table.text("utterance_a")?,
+        table.text("utterance_b")?,
+        table.text("kind")?,
+    );
+    let (similarity, lags) = (
+        table.numbers::<Float64Type>("similarity")?,
+        table.numbers::<Float64Type>("lag_s")?,
+    );
+    let rows = first
+        .into_iter()
+        .zip(second)
+        .zip(kinds)
+        .zip(similarity)
+        .zip(lags);
     Ok(rows
-        .map(|((((utterance_a, utterance_b), kind), &similarity), &lag_s)| DuplicateRow {
-            utterance_a,
-            utterance_b,
-            exact: kind == EXACT,
-            similarity,
-            lag_s,
-        })
+        .map(
+            |((((utterance_a, utterance_b), kind), &similarity), &lag_s)| DuplicateRow {
+                utterance_a,
+                utterance_b,
+                exact: kind == EXACT,
+                similarity,
+                lag_s,
+            },
+        )
         .collect())
 }

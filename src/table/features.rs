@@ -7,7 +7,10 @@ use arrow::datatypes::Float32Type;
 use super::file::{self, Batches, Columns, Keys, Loaded, Meta, Parts, Shape, Table};
 use crate::error::{Error, Result};
 
-const TABLE: Table = Table { name: "features", version: 1 };
+const TABLE: Table = Table {
+    name: "features",
+    version: 1,
+};
 
 /// The rows of a feature table.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -29,10 +32,12 @@ impl FeatureTable {
     }
 }
 
-/// Writes the table in its row order: `utterance_id`, `content_hash`, then one f32 column per feature. `meta` says how the features were made.
+/// Writes the table in its row order: `utterance_id`, `content_hash`, then one f32 column per
+/// feature. `meta` says how the features were made.
 ///
 /// # Errors
-/// `Data` where an id or a column occurs twice; `Io` where the file system refuses; `Internal` where the lengths do not fit.
+/// `Data` where an id or a column occurs twice; `Io` where the file system refuses; `Internal`
+/// where the lengths do not fit.
 pub fn write(path: &Path, rows: &FeatureTable, meta: &Meta) -> Result<()> {
     let (n, width) = (rows.ids.len(), rows.columns.len());
     if rows.content_hashes.len() != n || rows.values.len() != n * width {
@@ -47,14 +52,19 @@ pub fn write(path: &Path, rows: &FeatureTable, meta: &Meta) -> Result<()> {
     }
     let mut columns = Columns::default()
         .text("utterance_id", rows.ids.iter().map(String::as_str))
-        .text("content_hash", rows.content_hashes.iter().map(String::as_str));
+        .text(
+            "content_hash",
+            rows.content_hashes.iter().map(String::as_str),
+        );
     for (c, name) in rows.columns.iter().enumerate() {
-        columns = columns.number::<Float32Type>(name, rows.values.iter().skip(c).step_by(width).copied());
+        columns =
+            columns.number::<Float32Type>(name, rows.values.iter().skip(c).step_by(width).copied());
     }
     file::write(path, &TABLE, columns, meta)
 }
 
-/// A feature table of any number of rows on its way into a folder: `features.parquet`, or `features-00000.parquet`, … where they are many.
+/// A feature table of any number of rows on its way into a folder: `features.parquet`, or
+/// `features-00000.parquet`, … where they are many.
 pub struct Writer {
     parts: Parts,
     keys: Keys,
@@ -67,7 +77,8 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Begins a table with feature columns `names`. The folder is expected to be published as a whole.
+    /// Begins a table with feature columns `names`. The folder is expected to be published as a
+    /// whole.
     pub fn new(folder: &Path, names: Vec<String>, meta: &Meta) -> Writer {
         Writer::shaped(folder, names, meta, Shape::STANDARD)
     }
@@ -87,12 +98,16 @@ impl Writer {
     /// Appends a row; ids have to come in ascending order.
     ///
     /// # Errors
-    /// `Data` where an id or a column occurs twice; `Io` where the file system refuses; `Internal` where ids are out of order or the row has
-    /// not one value per column.
+    /// `Data` where an id or a column occurs twice; `Io` where the file system refuses; `Internal`
+    /// where ids are out of order or the row has not one value per column.
     pub fn push(&mut self, id: &str, content_hash: &str, row: &[f32]) -> Result<()> {
         self.keys.next(id, &self.parts.path(), &TABLE)?;
         if row.len() != self.columns.len() {
-            return Err(Error::internal(format!("`{id}` has {} features, not {}", row.len(), self.columns.len())));
+            return Err(Error::internal(format!(
+                "`{id}` has {} features, not {}",
+                row.len(),
+                self.columns.len()
+            )));
         }
         self.ids.push(id.to_owned());
         self.content_hashes.push(content_hash.to_owned());
@@ -100,11 +115,18 @@ impl Writer {
             column.push(*value);
         }
         self.rows += 1;
-        if self.ids.len() == self.parts.shape().batch() { self.write_batch() } else { Ok(()) }
+        if self.ids.len() == self.parts.shape().batch() {
+            self.write_batch()
+        } else {
+            Ok(())
+        }
     }
 
     fn write_batch(&mut self) -> Result<()> {
-        let (ids, content_hashes) = (std::mem::take(&mut self.ids), std::mem::take(&mut self.content_hashes));
+        let (ids, content_hashes) = (
+            std::mem::take(&mut self.ids),
+            std::mem::take(&mut self.content_hashes),
+        );
         let mut columns = Columns::default()
             .text("utterance_id", ids.iter().map(String::as_str))
             .text("content_hash", content_hashes.iter().map(String::as_str));
@@ -139,7 +161,8 @@ pub fn read(path: &Path) -> Result<(FeatureTable, Meta)> {
     gather(Batches::open(path, &TABLE)?)
 }
 
-/// Reads a table that [`Writer`] wrote into `folder`, in its row order, with the meta of its first file.
+/// Reads a table that [`Writer`] wrote into `folder`, in its row order, with the meta of its first
+/// file.
 ///
 /// # Errors
 /// As [`read`].
@@ -152,7 +175,11 @@ fn gather(batches: impl Iterator<Item = Result<Loaded>>) -> Result<(FeatureTable
     for batch in batches {
         let batch = batch?;
         if meta.is_none() {
-            table.columns = batch.names().into_iter().filter(|name| name != "utterance_id" && name != "content_hash").collect();
+            table.columns = batch
+                .names()
+                .into_iter()
+                .filter(|name| name != "utterance_id" && name != "content_hash")
+                .collect();
         }
         let (first, width) = (table.ids.len(), table.columns.len());
         table.ids.extend(batch.text("utterance_id")?);

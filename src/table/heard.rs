@@ -1,4 +1,5 @@
-//! The `heard` table: what a saved model says of recordings, a row for each or for each window of one.
+//! The `heard` table: what a saved model says of recordings, a row for each or for each window of
+//! one.
 
 use std::io::Write;
 use std::path::Path;
@@ -8,7 +9,10 @@ use arrow::datatypes::{Float32Type, Float64Type};
 use super::file::{self, Columns, Meta, ROW_GROUP, Table};
 use crate::error::{Error, Result};
 
-const TABLE: Table = Table { name: "heard", version: 2 };
+const TABLE: Table = Table {
+    name: "heard",
+    version: 2,
+};
 const PROBABILITY: &str = "prob_";
 
 /// Whether the file is such a table.
@@ -35,9 +39,9 @@ pub struct HeardRow {
     pub probabilities: Vec<f32>,
 }
 
-/// Writes the table in the order in which rows come: `file`, `start_s`, `end_s`, `emotion`, `in_domain` (boolean), `domain_reason`
-/// (text or null), then one f32 column `prob_<label>` per class.
-/// Holds a row group at a time; the same rows give the same bytes.
+/// Writes the table in the order in which rows come: `file`, `start_s`, `end_s`, `emotion`,
+/// `in_domain` (boolean), `domain_reason` (text or null), then one f32 column `prob_<label>` per
+/// class. Holds a row group at a time; the same rows give the same bytes.
 pub struct Writer<W: Write + Send> {
     labels: Vec<String>,
     rows: Vec<HeardRow>,
@@ -53,20 +57,31 @@ impl<W: Write + Send> Writer<W> {
         let like = columns(labels, &[]);
         like.check(path, &TABLE)?;
         let out = file::Writer::new(out, path, &TABLE, &like, meta, ROW_GROUP)?;
-        Ok(Writer { labels: labels.to_vec(), rows: Vec::new(), out })
+        Ok(Writer {
+            labels: labels.to_vec(),
+            rows: Vec::new(),
+            out,
+        })
     }
 
     /// Appends a row.
     ///
     /// # Errors
-    /// `Io` where the file system refuses; `Internal` where the row has not one probability per label.
+    /// `Io` where the file system refuses; `Internal` where the row has not one probability per
+    /// label.
     pub fn push(&mut self, row: HeardRow) -> Result<()> {
         if row.probabilities.len() != self.labels.len() {
             let (file, found, wanted) = (&row.file, row.probabilities.len(), self.labels.len());
-            return Err(Error::internal(format!("{file} has {found} probabilities for {wanted} classes")));
+            return Err(Error::internal(format!(
+                "{file} has {found} probabilities for {wanted} classes"
+            )));
         }
         self.rows.push(row);
-        if self.rows.len() == ROW_GROUP { self.write_group() } else { Ok(()) }
+        if self.rows.len() == ROW_GROUP {
+            self.write_group()
+        } else {
+            Ok(())
+        }
     }
 
     fn write_group(&mut self) -> Result<()> {
@@ -93,9 +108,15 @@ fn columns(labels: &[String], rows: &[HeardRow]) -> Columns {
         .number::<Float64Type>("end_s", rows.iter().map(|r| r.end_s))
         .text("emotion", rows.iter().map(|r| r.emotion.as_str()))
         .flag("in_domain", rows.iter().map(|r| r.in_domain))
-        .optional_text("domain_reason", rows.iter().map(|r| r.domain_reason.as_deref()));
+        .optional_text(
+            "domain_reason",
+            rows.iter().map(|r| r.domain_reason.as_deref()),
+        );
     for (class, label) in labels.iter().enumerate() {
-        columns = columns.number::<Float32Type>(&format!("{PROBABILITY}{label}"), rows.iter().map(|r| r.probabilities[class]));
+        columns = columns.number::<Float32Type>(
+            &format!("{PROBABILITY}{label}"),
+            rows.iter().map(|r| r.probabilities[class]),
+        );
     }
     columns
 }
@@ -106,25 +127,43 @@ fn columns(labels: &[String], rows: &[HeardRow]) -> Columns {
 /// `Missing` where there is no file; `Data` where it is damaged or another table.
 pub fn read(path: &Path) -> Result<(Vec<String>, Vec<HeardRow>)> {
     let table = file::read(path, &TABLE)?;
-    let labels: Vec<String> = table.names().iter().filter_map(|name| name.strip_prefix(PROBABILITY)).map(str::to_owned).collect();
+    let labels: Vec<String> = table
+        .names()
+        .iter()
+        .filter_map(|name| name.strip_prefix(PROBABILITY))
+        .map(str::to_owned)
+        .collect();
     let mut probabilities = vec![Vec::with_capacity(labels.len()); table.rows()];
     for label in &labels {
         let column = table.number::<Float32Type>(&format!("{PROBABILITY}{label}"))?;
-        probabilities.iter_mut().zip(column).for_each(|(row, value)| row.push(value));
+        probabilities
+            .iter_mut()
+            .zip(column)
+            .for_each(|(row, value)| row.push(value));
     }
-    let times = table.number::<Float64Type>("start_s")?.into_iter().zip(table.number::<Float64Type>("end_s")?);
+    let times = table
+        .number::<Float64Type>("start_s")?
+        .into_iter()
+        .zip(table.number::<Float64Type>("end_s")?);
     let texts = table.text("file")?.into_iter().zip(table.text("emotion")?);
-    let domain = table.flag("in_domain")?.into_iter().zip(table.optional_text("domain_reason")?);
+    let domain = table
+        .flag("in_domain")?
+        .into_iter()
+        .zip(table.optional_text("domain_reason")?);
     let rows = texts.zip(times).zip(domain).zip(probabilities);
-    let rows = rows.map(|((((file, emotion), (start_s, end_s)), (in_domain, domain_reason)), probabilities)| HeardRow {
-        file,
-        start_s,
-        end_s,
-        emotion,
-        in_domain,
-        domain_reason,
-        probabilities,
-    });
+    let rows = rows.map(
+        |((((file, emotion), (start_s, end_s)), (in_domain, domain_reason)), probabilities)| {
+            HeardRow {
+                file,
+                start_s,
+                end_s,
+                emotion,
+                in_domain,
+                domain_reason,
+                probabilities,
+            }
+        },
+    );
     Ok((labels, rows.collect()))
 }
 
@@ -155,7 +194,10 @@ mod tests {
             (0..n).for_each(|i| writer.push(row(i)).unwrap());
             std::fs::write(&path, writer.finish().unwrap()).unwrap();
             let (found, rows) = read(&path).unwrap();
-            assert!(found == labels && rows == (0..n).map(row).collect::<Vec<_>>(), "{n}");
+            assert!(
+                found == labels && rows == (0..n).map(row).collect::<Vec<_>>(),
+                "{n}"
+            );
         }
     }
 
@@ -163,7 +205,18 @@ mod tests {
     fn a_row_with_other_classes_is_a_defect() {
         let labels = ["calm".to_owned()];
         let mut writer = Writer::new(Vec::new(), Path::new("x"), &labels, &Meta::new()).unwrap();
-        assert_eq!(writer.push(row(1)).unwrap_err().kind(), crate::error::Kind::Internal);
-        assert!(Writer::new(Vec::new(), Path::new("x"), &["a".into(), "a".into()], &Meta::new()).is_err());
+        assert_eq!(
+            writer.push(row(1)).unwrap_err().kind(),
+            crate::error::Kind::Internal
+        );
+        assert!(
+            Writer::new(
+                Vec::new(),
+                Path::new("x"),
+                &["a".into(), "a".into()],
+                &Meta::new()
+            )
+            .is_err()
+        );
     }
 }

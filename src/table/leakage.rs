@@ -1,4 +1,5 @@
-//! The `leakage` table: what the test part of each fold shares with what its model was trained or chosen on.
+//! The `leakage` table: what the test part of each fold shares with what its model was trained or
+//! chosen on.
 
 use std::path::Path;
 
@@ -7,7 +8,10 @@ use arrow::datatypes::{UInt32Type, UInt64Type};
 use super::file::{self, Columns, Meta, Table};
 use crate::error::Result;
 
-const TABLE: Table = Table { name: "leakage", version: 1 };
+const TABLE: Table = Table {
+    name: "leakage",
+    version: 1,
+};
 
 /// One kind of sharing in one fold.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,13 +24,15 @@ pub struct LeakageRow {
     pub fold: u32,
     /// `speakers`, `sentences`, `sessions`, `duplicates` or `near-duplicates`.
     pub kind: String,
-    /// Speakers, named sentences or sessions of the test part; of the last two kinds, its utterances.
+    /// Speakers, named sentences or sessions of the test part; of the last two kinds, its
+    /// utterances.
     pub test_units: u64,
     /// Of these, the ones that the training or validation part has as well.
     pub shared_units: u64,
 }
 
-/// Writes the table in its row order: `experiment`, `protocol`, `fold`, `kind`, `test_units`, `shared_units`.
+/// Writes the table in its row order: `experiment`, `protocol`, `fold`, `kind`, `test_units`,
+/// `shared_units`.
 ///
 /// # Errors
 /// `Io` where the file system refuses.
@@ -47,18 +53,33 @@ pub fn write(path: &Path, rows: &[LeakageRow], meta: &Meta) -> Result<()> {
 /// `Missing` where there is no file; `Data` where it is damaged or another table.
 pub fn read(path: &Path) -> Result<Vec<LeakageRow>> {
     let table = file::read(path, &TABLE)?;
-    let (experiments, protocols, kinds) = (table.text("experiment")?, table.text("protocol")?, table.text("kind")?);
+    let (experiments, protocols, kinds) = (
+        table.text("experiment")?,
+        table.text("protocol")?,
+        table.text("kind")?,
+    );
     let folds = table.numbers::<UInt32Type>("fold")?;
-    let (tested, shared) = (table.numbers::<UInt64Type>("test_units")?, table.numbers::<UInt64Type>("shared_units")?);
-    let rows = experiments.into_iter().zip(protocols).zip(kinds).zip(folds).zip(tested).zip(shared);
+    let (tested, shared) = (
+        table.numbers::<UInt64Type>("test_units")?,
+        table.numbers::<UInt64Type>("shared_units")?,
+    );
+    let rows = experiments
+        .into_iter()
+        .zip(protocols)
+        .zip(kinds)
+        .zip(folds)
+        .zip(tested)
+        .zip(shared);
     Ok(rows
-        .map(|(((((experiment, protocol), kind), &fold), &test_units), &shared_units)| LeakageRow {
-            experiment,
-            protocol,
-            fold,
-            kind,
-            test_units,
-            shared_units,
-        })
+        .map(
+            |(((((experiment, protocol), kind), &fold), &test_units), &shared_units)| LeakageRow {
+                experiment,
+                protocol,
+                fold,
+                kind,
+                test_units,
+                shared_units,
+            },
+        )
         .collect())
 }

@@ -7,7 +7,10 @@ use arrow::datatypes::{Float64Type, UInt32Type, UInt64Type};
 use super::file::{self, Columns, Meta, Table};
 use crate::error::Result;
 
-const TABLE: Table = Table { name: "metrics", version: 1 };
+const TABLE: Table = Table {
+    name: "metrics",
+    version: 1,
+};
 
 /// One figure of an experiment.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,7 +29,8 @@ pub struct MetricRow {
     pub value: f64,
 }
 
-/// Writes the table in its row order: `experiment`, `protocol`, `fold` (or null), `seed` (or null), `metric`, `value`.
+/// Writes the table in its row order: `experiment`, `protocol`, `fold` (or null), `seed` (or null),
+/// `metric`, `value`.
 ///
 /// # Errors
 /// `Io` where the file system refuses.
@@ -48,10 +52,28 @@ pub fn write(path: &Path, rows: &[MetricRow], meta: &Meta) -> Result<()> {
 pub fn read(path: &Path) -> Result<Vec<MetricRow>> {
     let table = file::read(path, &TABLE)?;
     let (experiments, protocols) = (table.text("experiment")?, table.text("protocol")?);
-    let (folds, seeds) = (table.optional_number::<UInt32Type>("fold")?, table.optional_number::<UInt64Type>("seed")?);
+    let (folds, seeds) = (
+        table.optional_number::<UInt32Type>("fold")?,
+        table.optional_number::<UInt64Type>("seed")?,
+    );
     let (metrics, values) = (table.text("metric")?, table.number::<Float64Type>("value")?);
-    let rows = experiments.into_iter().zip(protocols).zip(folds).zip(seeds).zip(metrics).zip(values);
+    let rows = experiments
+        .into_iter()
+        .zip(protocols)
+        .zip(folds)
+        .zip(seeds)
+        .zip(metrics)
+        .zip(values);
     Ok(rows
-        .map(|(((((experiment, protocol), fold), seed), metric), value)| MetricRow { experiment, protocol, fold, seed, metric, value })
+        .map(
+            |(((((experiment, protocol), fold), seed), metric), value)| MetricRow {
+                experiment,
+                protocol,
+                fold,
+                seed,
+                metric,
+                value,
+            },
+        )
         .collect())
 }

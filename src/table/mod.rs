@@ -1,8 +1,10 @@
 //! The Parquet tables, their schemas and their versions.
 //!
-//! Six tables, keyed by utterance id: [`utterances`], [`features`], [`frames`], [`splits`], [`predictions`], [`metrics`]; and two of an audit:
-//! [`duplicates`], [`leakage`]; and [`heard`], what a saved model says of recordings. They hold plain types, and [`frames`] lists of numbers, so that pandas, polars and DuckDB open them as they
-//! are. [`summary`] answers the questions that a report asks of them.
+//! Six tables, keyed by utterance id: [`utterances`], [`features`], [`frames`], [`splits`],
+//! [`predictions`], [`metrics`]; and two of an audit: [`duplicates`], [`leakage`]; and [`heard`],
+//! what a saved model says of recordings. They hold plain types, and [`frames`] lists of numbers,
+//! so that pandas, polars and DuckDB open them as they are. [`summary`] answers the questions that
+//! a report asks of them.
 
 mod file;
 

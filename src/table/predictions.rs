@@ -7,7 +7,10 @@ use arrow::datatypes::{Float32Type, UInt32Type, UInt64Type};
 use super::file::{self, Columns, Meta, Table};
 use crate::error::{Error, Result};
 
-const TABLE: Table = Table { name: "predictions", version: 1 };
+const TABLE: Table = Table {
+    name: "predictions",
+    version: 1,
+};
 const PROBABILITY: &str = "prob_";
 
 /// One prediction on a test utterance.
@@ -31,11 +34,12 @@ pub struct PredictionRow {
     pub probabilities: Vec<f32>,
 }
 
-/// Writes the table in its row order: `experiment`, `protocol`, `fold`, `seed`, `utterance_id`, `truth`, `predicted`, then one f32 column
-/// `prob_<label>` per class in the order of `labels`.
+/// Writes the table in its row order: `experiment`, `protocol`, `fold`, `seed`, `utterance_id`,
+/// `truth`, `predicted`, then one f32 column `prob_<label>` per class in the order of `labels`.
 ///
 /// # Errors
-/// `Data` where a label occurs twice; `Io` where the file system refuses; `Internal` where a row has not one probability per label.
+/// `Data` where a label occurs twice; `Io` where the file system refuses; `Internal` where a row
+/// has not one probability per label.
 pub fn write(path: &Path, labels: &[String], rows: &[PredictionRow], meta: &Meta) -> Result<()> {
     if let Some(row) = rows.iter().find(|r| r.probabilities.len() != labels.len()) {
         return Err(Error::internal(format!(
@@ -54,7 +58,10 @@ pub fn write(path: &Path, labels: &[String], rows: &[PredictionRow], meta: &Meta
         .text("truth", rows.iter().map(|r| r.truth.as_str()))
         .text("predicted", rows.iter().map(|r| r.predicted.as_str()));
     for (class, label) in labels.iter().enumerate() {
-        columns = columns.number::<Float32Type>(&format!("{PROBABILITY}{label}"), rows.iter().map(|r| r.probabilities[class]));
+        columns = columns.number::<Float32Type>(
+            &format!("{PROBABILITY}{label}"),
+            rows.iter().map(|r| r.probabilities[class]),
+        );
     }
     file::write(path, &TABLE, columns, meta)
 }
@@ -65,7 +72,12 @@ pub fn write(path: &Path, labels: &[String], rows: &[PredictionRow], meta: &Meta
 /// `Missing` where there is no file; `Data` where it is damaged or another table.
 pub fn read(path: &Path) -> Result<(Vec<String>, Vec<PredictionRow>, Meta)> {
     let table = file::read(path, &TABLE)?;
-    let labels: Vec<String> = table.names().iter().filter_map(|name| name.strip_prefix(PROBABILITY)).map(str::to_owned).collect();
+    let labels: Vec<String> = table
+        .names()
+        .iter()
+        .filter_map(|name| name.strip_prefix(PROBABILITY))
+        .map(str::to_owned)
+        .collect();
     let mut probabilities = vec![Vec::with_capacity(labels.len()); table.rows()];
     for label in &labels {
         let column = table.number::<Float32Type>(&format!("{PROBABILITY}{label}"))?;
@@ -74,27 +86,44 @@ pub fn read(path: &Path) -> Result<(Vec<String>, Vec<PredictionRow>, Meta)> {
         }
     }
     let (experiments, protocols) = (table.text("experiment")?, table.text("protocol")?);
-    let (folds, seeds) = (table.number::<UInt32Type>("fold")?, table.number::<UInt64Type>("seed")?);
-    let (ids, truths, predicted) = (table.text("utterance_id")?, table.text("truth")?, table.text("predicted")?);
+    let (folds, seeds) = (
+        table.number::<UInt32Type>("fold")?,
+        table.number::<UInt64Type>("seed")?,
+    );
+    let (ids, truths, predicted) = (
+        table.text("utterance_id")?,
+        table.text("truth")?,
+        table.text("predicted")?,
+    );
     let keys = experiments.into_iter().zip(protocols).zip(folds).zip(seeds);
-    let outcomes = ids.into_iter().zip(truths).zip(predicted).zip(probabilities);
+    let outcomes = ids
+        .into_iter()
+        .zip(truths)
+        .zip(predicted)
+        .zip(probabilities);
     let rows = keys
         .zip(outcomes)
-        .map(|((((experiment, protocol), fold), seed), (((utterance_id, truth), predicted), probabilities))| PredictionRow {
-            experiment,
-            protocol,
-            fold,
-            seed,
-            utterance_id,
-            truth,
-            predicted,
-            probabilities,
-        })
+        .map(
+            |(
+                (((experiment, protocol), fold), seed),
+                (((utterance_id, truth), predicted), probabilities),
+            )| PredictionRow {
+                experiment,
+                protocol,
+                fold,
+                seed,
+                utterance_id,
+                truth,
+                predicted,
+                probabilities,
+            },
+        )
         .collect();
     Ok((labels, rows, table.meta))
 }
 
-/// The class of the highest probability: the first of equals, 0 for none. A NaN never wins over a number.
+/// The class of the highest probability: the first of equals, 0 for none. A NaN never wins over a
+/// number.
 pub fn argmax(probabilities: &[f32]) -> usize {
     let mut best = 0;
     for (class, p) in probabilities.iter().enumerate() {

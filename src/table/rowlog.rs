@@ -13,8 +13,11 @@
 //! record   blake3 of the sound (32 bytes)  count u32  check (8 bytes)  count x f32  check (8 bytes)
 //! ```
 //!
-//! so that damaged values cost a row and a damaged count, with which the place of the next record is lost, the rest of the log. All numbers are little-endian; a check is the first 8 bytes of the blake3 of what stands before it in the header or record. A run that is
-//! killed leaves a last record that is short or wrong, which is passed over like any other damage: what it held is computed again.
+//! so that damaged values cost a row and a damaged count, with which the place of the next record
+//! is lost, the rest of the log. All numbers are little-endian; a check is the first 8 bytes of the
+//! blake3 of what stands before it in the header or record. A run that is killed leaves a last
+//! record that is short or wrong, which is passed over like any other damage: what it held is
+//! computed again.
 
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
@@ -34,7 +37,8 @@ const HASH: usize = 32;
 /// Hash, count and check of a record that says how long it is.
 const COUNTED_HEAD: usize = HASH + 4 + CHECK;
 
-/// As much of a hash as tells the rows of one log apart; a row is only believed if all of it agrees.
+/// As much of a hash as tells the rows of one log apart; a row is only believed if all of it
+/// agrees.
 type Prefix = [u8; 16];
 
 /// How many values a row has.
@@ -56,7 +60,12 @@ impl Width {
     }
 
     /// Reads the next record, of which `left` bytes are there at most; false where no whole one is.
-    fn read(self, reader: &mut impl Read, left: u64, record: &mut Vec<u8>) -> std::io::Result<bool> {
+    fn read(
+        self,
+        reader: &mut impl Read,
+        left: u64,
+        record: &mut Vec<u8>,
+    ) -> std::io::Result<bool> {
         let length = match self {
             Width::Fixed(width) => HASH + 4 * width + CHECK,
             Width::Any => {
@@ -66,7 +75,9 @@ impl Width {
                 }
                 reader.read_exact(record)?;
                 match record[HASH..HASH + 4].try_into() {
-                    Ok(count) if is_sound(record) => COUNTED_HEAD + 4 * u32::from_le_bytes(count) as usize + CHECK,
+                    Ok(count) if is_sound(record) => {
+                        COUNTED_HEAD + 4 * u32::from_le_bytes(count) as usize + CHECK
+                    }
                     _ => return Ok(false),
                 }
             }
@@ -80,7 +91,8 @@ impl Width {
     }
 }
 
-/// The open log. It holds 20 bytes per row in memory, about 40 with the room that a hash table leaves.
+/// The open log. It holds 20 bytes per row in memory, about 40 with the room that a hash table
+/// leaves.
 #[derive(Debug)]
 pub struct RowLog {
     path: PathBuf,
@@ -97,8 +109,9 @@ pub struct RowLog {
 }
 
 impl RowLog {
-    /// Opens the log at `path`, or begins it; rows have as many values as `width` says. `what` says how they are made: a log of rows that were made in another
-    /// way is begun anew. Every record is read and checked.
+    /// Opens the log at `path`, or begins it; rows have as many values as `width` says. `what` says
+    /// how they are made: a log of rows that were made in another way is begun anew. Every record
+    /// is read and checked.
     ///
     /// # Errors
     /// `Io` where the file system refuses.
@@ -109,16 +122,36 @@ impl RowLog {
 
     fn with_header(path: &Path, width: Width, header: Vec<u8>) -> Result<RowLog> {
         let failed = |e| Error::io("open", path, e);
-        let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).map_err(failed)?;
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(path)
+            .map_err(failed)?;
         let mut found = [0; HEADER];
         let same = match patiently(may_pass, || read_exact_at(&file, &mut found, 0)) {
-            Err(e) if e.kind() != std::io::ErrorKind::UnexpectedEof => return Err(Error::io("read", path, e)),
+            Err(e) if e.kind() != std::io::ErrorKind::UnexpectedEof => {
+                return Err(Error::io("read", path, e));
+            }
             read => read.is_ok() && found == *header,
         };
         if !same {
-            file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(&header)).map_err(|e| Error::io("write", path, e))?;
+            file.set_len(0)
+                .and_then(|()| file.rewind())
+                .and_then(|()| file.write_all(&header))
+                .map_err(|e| Error::io("write", path, e))?;
         }
-        let mut log = RowLog { path: path.to_owned(), file, header, width, records: 0, ends: vec![], index: HashMap::new(), read: vec![] };
+        let mut log = RowLog {
+            path: path.to_owned(),
+            file,
+            header,
+            width,
+            records: 0,
+            ends: vec![],
+            index: HashMap::new(),
+            read: vec![],
+        };
         log.scan()?;
         Ok(log)
     }
@@ -126,14 +159,21 @@ impl RowLog {
     /// Whether there is a log at `path` whose rows are made in this way.
     pub fn fits(path: &Path, width: Width, what: &str) -> bool {
         let mut found = [0; HEADER];
-        File::open(path).is_ok_and(|file| read_exact_at(&file, &mut found, 0).is_ok()) && found == *header(width, what)
+        File::open(path).is_ok_and(|file| read_exact_at(&file, &mut found, 0).is_ok())
+            && found == *header(width, what)
     }
 
     /// Where a record begins.
     fn offset(&self, record: u32) -> u64 {
         match self.width {
-            Width::Fixed(width) => HEADER as u64 + u64::from(record) * (HASH + 4 * width + CHECK) as u64,
-            Width::Any => record.checked_sub(1).and_then(|before| self.ends.get(before as usize)).copied().unwrap_or(HEADER as u64),
+            Width::Fixed(width) => {
+                HEADER as u64 + u64::from(record) * (HASH + 4 * width + CHECK) as u64
+            }
+            Width::Any => record
+                .checked_sub(1)
+                .and_then(|before| self.ends.get(before as usize))
+                .copied()
+                .unwrap_or(HEADER as u64),
         }
     }
 
@@ -146,11 +186,16 @@ impl RowLog {
         let failed = |e| Error::io("read", &self.path, e);
         let length = self.file.metadata().map_err(failed)?.len();
         if let Width::Fixed(width) = self.width {
-            self.index.reserve((length / (HASH + 4 * width + CHECK) as u64) as usize);
+            self.index
+                .reserve((length / (HASH + 4 * width + CHECK) as u64) as usize);
         }
         let mut reader = BufReader::with_capacity(1 << 16, Reader::new(&self.file, HEADER as u64));
         let (mut record, mut at) = (Vec::new(), HEADER as u64);
-        while self.width.read(&mut reader, length.saturating_sub(at), &mut record).map_err(failed)? {
+        while self
+            .width
+            .read(&mut reader, length.saturating_sub(at), &mut record)
+            .map_err(failed)?
+        {
             if is_sound(&record) {
                 self.index.entry(prefix(&record)).or_insert(self.records);
             }
@@ -158,10 +203,15 @@ impl RowLog {
             if self.width == Width::Any {
                 self.ends.push(at);
             }
-            self.records = self.records.checked_add(1).ok_or_else(|| full(&self.path))?;
+            self.records = self
+                .records
+                .checked_add(1)
+                .ok_or_else(|| full(&self.path))?;
         }
         if at < length {
-            self.file.set_len(at).map_err(|e| Error::io("write", &self.path, e))?;
+            self.file
+                .set_len(at)
+                .map_err(|e| Error::io("write", &self.path, e))?;
         }
         Ok(())
     }
@@ -175,29 +225,45 @@ impl RowLog {
     ///
     /// # Errors
     /// `Io` where the file system refuses; `Internal` where a row has another width.
-    pub fn append<'r>(&mut self, rows: impl IntoIterator<Item = (&'r Hash, &'r [f32])>) -> Result<()> {
+    pub fn append<'r>(
+        &mut self,
+        rows: impl IntoIterator<Item = (&'r Hash, &'r [f32])>,
+    ) -> Result<()> {
         let (end, mut bytes, mut added) = (self.offset(self.records), Vec::new(), Vec::new());
         for (sound, row) in rows {
             if let Width::Fixed(width) = self.width
                 && row.len() != width
             {
-                return Err(Error::internal(format!("a row of {} values for {} of {width}", row.len(), self.path.display())));
+                return Err(Error::internal(format!(
+                    "a row of {} values for {} of {width}",
+                    row.len(),
+                    self.path.display()
+                )));
             }
-            if self.contains(sound) || added.iter().any(|(before, _)| *before == prefix(sound.as_bytes())) {
+            if self.contains(sound)
+                || added
+                    .iter()
+                    .any(|(before, _)| *before == prefix(sound.as_bytes()))
+            {
                 continue;
             }
             let start = bytes.len();
             bytes.extend_from_slice(sound.as_bytes());
             if self.width == Width::Any {
-                let count = u32::try_from(row.len()).map_err(|_| Error::internal(format!("a row of {} values", row.len())))?;
+                let count = u32::try_from(row.len())
+                    .map_err(|_| Error::internal(format!("a row of {} values", row.len())))?;
                 bytes.extend_from_slice(&count.to_le_bytes());
                 bytes.extend_from_slice(&check(&bytes[start..]));
             }
-            row.iter().for_each(|value| bytes.extend_from_slice(&value.to_le_bytes()));
+            row.iter()
+                .for_each(|value| bytes.extend_from_slice(&value.to_le_bytes()));
             bytes.extend_from_slice(&check(&bytes[start..]));
             added.push((prefix(sound.as_bytes()), end + bytes.len() as u64));
         }
-        let written = self.file.seek(SeekFrom::Start(end)).and_then(|_| self.file.write_all(&bytes));
+        let written = self
+            .file
+            .seek(SeekFrom::Start(end))
+            .and_then(|_| self.file.write_all(&bytes));
         if let Err(error) = written {
             // Half a record at the end would shift all that are appended after it.
             let _ = self.file.set_len(end);
@@ -208,7 +274,10 @@ impl RowLog {
             if self.width == Width::Any {
                 self.ends.push(end);
             }
-            self.records = self.records.checked_add(1).ok_or_else(|| full(&self.path))?;
+            self.records = self
+                .records
+                .checked_add(1)
+                .ok_or_else(|| full(&self.path))?;
         }
         Ok(())
     }
@@ -218,13 +287,17 @@ impl RowLog {
     /// # Errors
     /// `Io` where the record cannot be read, or was damaged since the log was opened.
     pub fn get(&mut self, sound: &Hash, row: &mut Vec<f32>) -> Result<bool> {
-        let Some(&number) = self.index.get(&prefix(sound.as_bytes())) else { return Ok(false) };
+        let Some(&number) = self.index.get(&prefix(sound.as_bytes())) else {
+            return Ok(false);
+        };
         let mut record = vec![0; self.length(number)];
         let offset = self.offset(number);
-        patiently(may_pass, || read_exact_at(&self.file, &mut record, offset)).map_err(|e| Error::io("read", &self.path, e))?;
+        patiently(may_pass, || read_exact_at(&self.file, &mut record, offset))
+            .map_err(|e| Error::io("read", &self.path, e))?;
         if !is_sound(&record) || record[..HASH] != *sound.as_bytes() {
             let changed = std::io::Error::other("it was changed while it was in use");
-            return Err(Error::io("read", &self.path, changed).hint("run the same command again: what is missing is computed"));
+            return Err(Error::io("read", &self.path, changed)
+                .hint("run the same command again: what is missing is computed"));
         }
         row.clear();
         row.extend(values(&record[self.width.head()..record.len() - CHECK]));
@@ -250,8 +323,13 @@ impl RowLog {
             record.resize(other.length(number), 0);
             reader.read_exact(&mut record).map_err(failed)?;
             if is_sound(&record) {
-                let sound: [u8; HASH] = record[..HASH].try_into().map_err(|_| Error::internal("a record without a hash"))?;
-                rows.push((Hash::from_bytes(sound), values(&record[other.width.head()..record.len() - CHECK]).collect()));
+                let sound: [u8; HASH] = record[..HASH]
+                    .try_into()
+                    .map_err(|_| Error::internal("a record without a hash"))?;
+                rows.push((
+                    Hash::from_bytes(sound),
+                    values(&record[other.width.head()..record.len() - CHECK]).collect(),
+                ));
             }
             if rows.len() == AT_ONCE || number + 1 == other.records {
                 self.append(rows.iter().map(|(sound, row)| (sound, row.as_slice())))?;
@@ -279,7 +357,9 @@ impl RowLog {
             out.write_all(&self.header).map_err(failed)?;
             for number in 0..self.records {
                 record.resize(self.length(number), 0);
-                reader.read_exact(&mut record).map_err(|e| Error::io("read", &self.path, e))?;
+                reader
+                    .read_exact(&mut record)
+                    .map_err(|e| Error::io("read", &self.path, e))?;
                 if self.read[number as usize / 64] >> (number % 64) & 1 == 1 {
                     out.write_all(&record).map_err(failed)?;
                 }
@@ -309,7 +389,9 @@ fn is_sound(record: &[u8]) -> bool {
 }
 
 fn values(bytes: &[u8]) -> impl Iterator<Item = f32> {
-    bytes.chunks_exact(4).map(|four| f32::from_le_bytes([four[0], four[1], four[2], four[3]]))
+    bytes
+        .chunks_exact(4)
+        .map(|four| f32::from_le_bytes([four[0], four[1], four[2], four[3]]))
 }
 
 fn prefix(sound: &[u8]) -> Prefix {
@@ -319,7 +401,11 @@ fn prefix(sound: &[u8]) -> Prefix {
 }
 
 fn full(path: &Path) -> Error {
-    Error::data(format!("{} has more rows than it can number", path.display())).hint("divide the corpus into several pipelines")
+    Error::data(format!(
+        "{} has more rows than it can number",
+        path.display()
+    ))
+    .hint("divide the corpus into several pipelines")
 }
 
 #[cfg(test)]

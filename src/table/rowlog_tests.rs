@@ -8,7 +8,8 @@ fn sound(i: u8) -> Hash {
 fn filled(path: &Path, n: u8) -> RowLog {
     let mut log = RowLog::open(path, Width::Fixed(2), "a").unwrap();
     let rows: Vec<_> = (0..n).map(|i| (sound(i), [f32::from(i), -0.5])).collect();
-    log.append(rows.iter().map(|(sound, row)| (sound, row.as_slice()))).unwrap();
+    log.append(rows.iter().map(|(sound, row)| (sound, row.as_slice())))
+        .unwrap();
     log
 }
 
@@ -28,9 +29,17 @@ fn rows_come_back_now_and_later_and_count_once() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("made/sounds.rows");
     let mut log = filled(&path, 3);
-    log.append([(&sound(1), [9.0, 9.0].as_slice()), (&sound(3), &[3.0, -0.5]), (&sound(3), &[4.0, 4.0])]).unwrap();
+    log.append([
+        (&sound(1), [9.0, 9.0].as_slice()),
+        (&sound(3), &[3.0, -0.5]),
+        (&sound(3), &[4.0, 4.0]),
+    ])
+    .unwrap();
     assert_eq!(held(&mut log, 5), [0, 1, 2, 3]);
-    assert_eq!(held(&mut RowLog::open(&path, Width::Fixed(2), "a").unwrap(), 5), [0, 1, 2, 3]);
+    assert_eq!(
+        held(&mut RowLog::open(&path, Width::Fixed(2), "a").unwrap(), 5),
+        [0, 1, 2, 3]
+    );
     let wide = log.append([(&sound(9), [1.0].as_slice())]);
     assert_eq!(wide.unwrap_err().kind(), Kind::Internal);
 }
@@ -42,7 +51,11 @@ fn rows_that_were_made_otherwise_are_not_there() {
     drop(filled(&path, 3));
     assert!(held(&mut RowLog::open(&path, Width::Fixed(2), "b").unwrap(), 3).is_empty());
     drop(filled(&path, 3));
-    assert!(!RowLog::open(&path, Width::Fixed(3), "a").unwrap().contains(&sound(0)));
+    assert!(
+        !RowLog::open(&path, Width::Fixed(3), "a")
+            .unwrap()
+            .contains(&sound(0))
+    );
     std::fs::write(&path, "no log").unwrap();
     assert_eq!(held(&mut filled(&path, 2), 3), [0, 1]);
 }
@@ -68,12 +81,18 @@ fn what_a_kill_or_damage_leaves_is_passed_over() {
         let mut log = RowLog::open(&path, Width::Fixed(2), "a").unwrap();
         assert_eq!(held(&mut log, 4), [0, 2, 3]);
         log.append([(&sound(1), [1.0, -0.5].as_slice())]).unwrap();
-        assert_eq!(held(&mut RowLog::open(&path, Width::Fixed(2), "a").unwrap(), 4), [0, 1, 2, 3]);
+        assert_eq!(
+            held(&mut RowLog::open(&path, Width::Fixed(2), "a").unwrap(), 4),
+            [0, 1, 2, 3]
+        );
     }
     std::fs::write(&path, &whole).unwrap();
     let mut log = RowLog::open(&path, Width::Fixed(2), "a").unwrap();
     std::fs::write(&path, vec![0; whole.len()]).unwrap();
-    assert_eq!(log.get(&sound(0), &mut Vec::new()).unwrap_err().kind(), Kind::Io);
+    assert_eq!(
+        log.get(&sound(0), &mut Vec::new()).unwrap_err().kind(),
+        Kind::Io
+    );
 }
 
 #[test]
@@ -84,7 +103,10 @@ fn the_rows_of_another_log_are_taken_in_once() {
     let mut other = filled(&there, 6);
     log.take_in(&mut other).unwrap();
     log.take_in(&mut other).unwrap();
-    assert_eq!(std::fs::read(&here).unwrap(), std::fs::read(&there).unwrap());
+    assert_eq!(
+        std::fs::read(&here).unwrap(),
+        std::fs::read(&there).unwrap()
+    );
     assert_eq!(held(&mut log, 7), [0, 1, 2, 3, 4, 5]);
     assert!(
         RowLog::fits(&here, Width::Fixed(2), "a")
@@ -104,28 +126,40 @@ fn dead_rows_go_once_they_are_the_greater_part() {
     assert!(log.contains(&sound(5)), "half of them are alive");
     held(&mut log, 2);
     log.compact().unwrap();
-    assert_eq!(held(&mut RowLog::open(&path, Width::Fixed(2), "a").unwrap(), 6), [0, 1]);
+    assert_eq!(
+        held(&mut RowLog::open(&path, Width::Fixed(2), "a").unwrap(), 6),
+        [0, 1]
+    );
 }
 
 #[test]
 fn rows_of_different_lengths_come_back_and_damage_costs_no_more_than_it_must() {
     let dir = tempfile::tempdir().unwrap();
-    let (path, there) = (dir.path().join("sounds.rows"), dir.path().join("there.rows"));
+    let (path, there) = (
+        dir.path().join("sounds.rows"),
+        dir.path().join("there.rows"),
+    );
     let row = |i: u8| vec![f32::from(i) + 0.5; usize::from(i) * 3];
     let fill = |path: &Path, n: u8| {
         let mut log = RowLog::open(path, Width::Any, "a").unwrap();
         let rows: Vec<(Hash, Vec<f32>)> = (0..n).map(|i| (sound(i), row(i))).collect();
-        log.append(rows.iter().map(|(sound, row)| (sound, row.as_slice()))).unwrap();
+        log.append(rows.iter().map(|(sound, row)| (sound, row.as_slice())))
+            .unwrap();
         log
     };
     let there_are = |log: &mut RowLog| -> Vec<u8> {
         let mut got = Vec::new();
-        (0..9).filter(|i| log.get(&sound(*i), &mut got).unwrap() && got == row(*i)).collect()
+        (0..9)
+            .filter(|i| log.get(&sound(*i), &mut got).unwrap() && got == row(*i))
+            .collect()
     };
     drop(fill(&path, 3));
     let mut log = fill(&path, 5);
     assert_eq!(there_are(&mut log), [0, 1, 2, 3, 4]);
-    assert_eq!(there_are(&mut RowLog::open(&path, Width::Any, "a").unwrap()), [0, 1, 2, 3, 4]);
+    assert_eq!(
+        there_are(&mut RowLog::open(&path, Width::Any, "a").unwrap()),
+        [0, 1, 2, 3, 4]
+    );
     assert!(RowLog::fits(&path, Width::Any, "a") && !RowLog::fits(&path, Width::Fixed(3), "a"));
 
     let whole = std::fs::read(&path).unwrap();
@@ -135,24 +169,42 @@ fn rows_of_different_lengths_come_back_and_damage_costs_no_more_than_it_must() {
         bytes[at] ^= 1;
         std::fs::write(&path, &bytes).unwrap();
         let mut log = RowLog::open(&path, Width::Any, "a").unwrap();
-        let expected: &[u8] = if at < starts[2] + COUNTED_HEAD { &[0, 1] } else { &[0, 1, 3, 4] };
+        let expected: &[u8] = if at < starts[2] + COUNTED_HEAD {
+            &[0, 1]
+        } else {
+            &[0, 1, 3, 4]
+        };
         assert_eq!(there_are(&mut log), expected, "byte {at}");
         drop(log);
         assert_eq!(there_are(&mut fill(&path, 5)), [0, 1, 2, 3, 4]);
     }
     for length in starts[3]..whole.len() {
         std::fs::write(&path, &whole[..length]).unwrap();
-        let expected: &[u8] = if length < starts[4] { &[0, 1, 2] } else { &[0, 1, 2, 3] };
-        assert_eq!(there_are(&mut RowLog::open(&path, Width::Any, "a").unwrap()), expected, "cut at {length}");
+        let expected: &[u8] = if length < starts[4] {
+            &[0, 1, 2]
+        } else {
+            &[0, 1, 2, 3]
+        };
+        assert_eq!(
+            there_are(&mut RowLog::open(&path, Width::Any, "a").unwrap()),
+            expected,
+            "cut at {length}"
+        );
     }
     std::fs::write(&path, &whole).unwrap();
     let mut other = fill(&there, 8);
     let mut log = RowLog::open(&path, Width::Any, "a").unwrap();
     log.take_in(&mut other).unwrap();
-    assert_eq!(std::fs::read(&path).unwrap(), std::fs::read(&there).unwrap());
+    assert_eq!(
+        std::fs::read(&path).unwrap(),
+        std::fs::read(&there).unwrap()
+    );
     let mut log = RowLog::open(&path, Width::Any, "a").unwrap();
     let mut got = Vec::new();
     assert!(log.get(&sound(1), &mut got).unwrap() && log.get(&sound(7), &mut got).unwrap());
     log.compact().unwrap();
-    assert_eq!(there_are(&mut RowLog::open(&path, Width::Any, "a").unwrap()), [1, 7]);
+    assert_eq!(
+        there_are(&mut RowLog::open(&path, Width::Any, "a").unwrap()),
+        [1, 7]
+    );
 }

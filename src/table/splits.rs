@@ -8,7 +8,10 @@ use arrow::datatypes::UInt32Type;
 use super::file::{self, Columns, Meta, Table};
 use crate::error::Result;
 
-const TABLE: Table = Table { name: "splits", version: 2 };
+const TABLE: Table = Table {
+    name: "splits",
+    version: 2,
+};
 
 /// One utterance in one fold.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -27,7 +30,8 @@ pub struct SplitRow<'a> {
     pub role: Cow<'a, str>,
 }
 
-/// Writes the table in its row order: `experiment`, `protocol`, `fold`, `fold_name`, `utterance_id`, `role`.
+/// Writes the table in its row order: `experiment`, `protocol`, `fold`, `fold_name`,
+/// `utterance_id`, `role`.
 ///
 /// # Errors
 /// `Io` where the file system refuses.
@@ -70,16 +74,27 @@ pub fn read(path: &Path) -> Result<Vec<SplitRow<'static>>> {
 pub fn each(path: &Path, mut take: impl FnMut(SplitRow) -> Result<()>) -> Result<()> {
     let table = file::read(path, &TABLE)?;
     let experiments = table.texts("experiment")?;
-    let (protocols, folds, names) = (table.texts("protocol")?, table.numbers::<UInt32Type>("fold")?, table.texts("fold_name")?);
+    let (protocols, folds, names) = (
+        table.texts("protocol")?,
+        table.numbers::<UInt32Type>("fold")?,
+        table.texts("fold_name")?,
+    );
     let (ids, roles) = (table.texts("utterance_id")?, table.texts("role")?);
-    let rows = experiments.zip(protocols).zip(folds).zip(names).zip(ids).zip(roles);
-    rows.map(|(((((experiment, protocol), &fold), fold_name), utterance_id), role)| SplitRow {
-        experiment: experiment.into(),
-        protocol: protocol.into(),
-        fold,
-        fold_name: fold_name.into(),
-        utterance_id: utterance_id.into(),
-        role: role.into(),
-    })
+    let rows = experiments
+        .zip(protocols)
+        .zip(folds)
+        .zip(names)
+        .zip(ids)
+        .zip(roles);
+    rows.map(
+        |(((((experiment, protocol), &fold), fold_name), utterance_id), role)| SplitRow {
+            experiment: experiment.into(),
+            protocol: protocol.into(),
+            fold,
+            fold_name: fold_name.into(),
+            utterance_id: utterance_id.into(),
+            role: role.into(),
+        },
+    )
     .try_for_each(&mut take)
 }

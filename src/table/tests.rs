@@ -11,7 +11,9 @@ use crate::corpus::{Sex, Source, Utterance};
 use crate::error::{Error, Kind};
 
 pub(super) fn some_meta() -> Meta {
-    [("extractor", "issa193"), ("profile", "librosa-0.8")].map(|(k, v)| (k.to_owned(), v.to_owned())).into()
+    [("extractor", "issa193"), ("profile", "librosa-0.8")]
+        .map(|(k, v)| (k.to_owned(), v.to_owned()))
+        .into()
 }
 
 pub(super) fn utterance(id: &str, full: bool) -> Utterance {
@@ -41,7 +43,14 @@ pub(super) fn utterance(id: &str, full: bool) -> Utterance {
 }
 
 /// An utterance by what summaries look at.
-pub(super) fn speech(id: &str, emotion: &str, speaker: &str, session: Option<&str>, duration_s: f64, hash: &str) -> Utterance {
+pub(super) fn speech(
+    id: &str,
+    emotion: &str,
+    speaker: &str,
+    session: Option<&str>,
+    duration_s: f64,
+    hash: &str,
+) -> Utterance {
     let mut it = utterance(id, false);
     (it.source.emotion, it.source.speaker) = (emotion.into(), speaker.into());
     it.source.session = session.map(str::to_owned);
@@ -56,7 +65,9 @@ pub(super) fn feature_table(rows: usize, width: usize) -> FeatureTable {
         ids: (0..rows).map(|i| format!("u{i:04}")).collect(),
         content_hashes: (0..rows).map(|i| format!("{i:064x}")).collect(),
         columns: (0..width).map(|c| format!("mfcc_{c:02}")).collect(),
-        values: (0..rows * width).map(|i| odd.get(i).copied().unwrap_or((i as f32).sin())).collect(),
+        values: (0..rows * width)
+            .map(|i| odd.get(i).copied().unwrap_or((i as f32).sin()))
+            .collect(),
     }
 }
 
@@ -74,7 +85,14 @@ fn prediction(seed: u64, id: &str) -> PredictionRow {
 }
 
 fn metric(fold: Option<u32>, seed: Option<u64>) -> MetricRow {
-    MetricRow { experiment: "paper".into(), protocol: "p".into(), fold, seed, metric: "uar".into(), value: 2.0 / 3.0 }
+    MetricRow {
+        experiment: "paper".into(),
+        protocol: "p".into(),
+        fold,
+        seed,
+        metric: "uar".into(),
+        value: 2.0 / 3.0,
+    }
 }
 
 fn split(fold: u32, id: &str) -> SplitRow<'_> {
@@ -100,13 +118,25 @@ fn every_table_comes_back_as_it_was_written() {
     let table = feature_table(31, 193);
     features::write(&path("features"), &table, &some_meta()).unwrap();
     let (back, its_meta) = features::read(&path("features")).unwrap();
-    assert_eq!((&back.ids, &back.content_hashes, &back.columns), (&table.ids, &table.content_hashes, &table.columns));
+    assert_eq!(
+        (&back.ids, &back.content_hashes, &back.columns),
+        (&table.ids, &table.content_hashes, &table.columns)
+    );
     let bits = |values: &[f32]| values.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
     assert_eq!(bits(&back.values), bits(&table.values));
     assert_eq!(back.row(3), &table.values[3 * 193..4 * 193]);
     assert_eq!(its_meta["profile"], "librosa-0.8");
     assert_eq!(its_meta, meta(&path("features")).unwrap());
-    assert_eq!(its_meta.keys().collect::<Vec<_>>(), ["extractor", "profile", "ser.schema_version", "ser.table", "ser.version"]);
+    assert_eq!(
+        its_meta.keys().collect::<Vec<_>>(),
+        [
+            "extractor",
+            "profile",
+            "ser.schema_version",
+            "ser.table",
+            "ser.version"
+        ]
+    );
 
     let rows = vec![split(0, "a"), split(1, "a")];
     splits::write(&path("splits"), &rows, &Meta::new()).unwrap();
@@ -130,7 +160,15 @@ fn empty_tables_are_tables() {
     let path = dir.path().join("t.parquet");
     utterances::write(&path, "x", &[], &Meta::new()).unwrap();
     assert!(utterances::read(&path).unwrap().is_empty());
-    features::write(&path, &FeatureTable { columns: vec!["a".into()], ..FeatureTable::default() }, &Meta::new()).unwrap();
+    features::write(
+        &path,
+        &FeatureTable {
+            columns: vec!["a".into()],
+            ..FeatureTable::default()
+        },
+        &Meta::new(),
+    )
+    .unwrap();
     assert_eq!(features::read(&path).unwrap().0.columns, ["a"]);
     features::write(&path, &FeatureTable::default(), &Meta::new()).unwrap();
     assert_eq!(features::read(&path).unwrap().0, FeatureTable::default());
@@ -163,10 +201,24 @@ fn tables_hold_the_documented_plain_types() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("t.parquet");
     let columns = |path: &Path| -> Vec<String> {
-        let reader = ParquetRecordBatchReaderBuilder::try_new(std::fs::File::open(path).unwrap()).unwrap();
-        assert_eq!(reader.metadata().file_metadata().created_by(), Some(concat!("ser version ", env!("CARGO_PKG_VERSION"))));
+        let reader =
+            ParquetRecordBatchReaderBuilder::try_new(std::fs::File::open(path).unwrap()).unwrap();
+        assert_eq!(
+            reader.metadata().file_metadata().created_by(),
+            Some(concat!("ser version ", env!("CARGO_PKG_VERSION")))
+        );
         let fields = reader.schema().fields().clone();
-        fields.iter().map(|f| format!("{} {}{}", f.name(), f.data_type(), if f.is_nullable() { "?" } else { "" })).collect()
+        fields
+            .iter()
+            .map(|f| {
+                format!(
+                    "{} {}{}",
+                    f.name(),
+                    f.data_type(),
+                    if f.is_nullable() { "?" } else { "" }
+                )
+            })
+            .collect()
     };
     utterances::write(&path, "x", &[utterance("a", true)], &Meta::new()).unwrap();
     assert_eq!(
@@ -194,18 +246,54 @@ fn tables_hold_the_documented_plain_types() {
         ]
     );
     features::write(&path, &feature_table(3, 2), &Meta::new()).unwrap();
-    assert_eq!(columns(&path), ["utterance_id Utf8", "content_hash Utf8", "mfcc_00 Float32", "mfcc_01 Float32"]);
+    assert_eq!(
+        columns(&path),
+        [
+            "utterance_id Utf8",
+            "content_hash Utf8",
+            "mfcc_00 Float32",
+            "mfcc_01 Float32"
+        ]
+    );
     splits::write(&path, &[], &Meta::new()).unwrap();
-    assert_eq!(columns(&path), ["experiment Utf8", "protocol Utf8", "fold UInt32", "fold_name Utf8", "utterance_id Utf8", "role Utf8"]);
+    assert_eq!(
+        columns(&path),
+        [
+            "experiment Utf8",
+            "protocol Utf8",
+            "fold UInt32",
+            "fold_name Utf8",
+            "utterance_id Utf8",
+            "role Utf8"
+        ]
+    );
     predictions::write(&path, &["sad".into()], &[], &Meta::new()).unwrap();
-    assert_eq!(columns(&path)[4..], ["utterance_id Utf8", "truth Utf8", "predicted Utf8", "prob_sad Float32"]);
+    assert_eq!(
+        columns(&path)[4..],
+        [
+            "utterance_id Utf8",
+            "truth Utf8",
+            "predicted Utf8",
+            "prob_sad Float32"
+        ]
+    );
     metrics::write(&path, &[], &Meta::new()).unwrap();
-    assert_eq!(columns(&path)[2..], ["fold UInt32?", "seed UInt64?", "metric Utf8", "value Float64"]);
+    assert_eq!(
+        columns(&path)[2..],
+        [
+            "fold UInt32?",
+            "seed UInt64?",
+            "metric Utf8",
+            "value Float64"
+        ]
+    );
 }
 
 /// Message and hint of an error of the given kind.
 pub(super) fn told<T>(result: Result<T, Error>, kind: Kind) -> String {
-    let Err(error) = result else { panic!("no error") };
+    let Err(error) = result else {
+        panic!("no error")
+    };
     assert_eq!(error.kind(), kind, "{error}");
     format!("{error} | {}", error.hint_text().unwrap_or_default())
 }
@@ -218,14 +306,25 @@ fn what_is_no_table_is_named_for_what_it_is() {
     assert!(told(meta(&path), Kind::Missing).contains("does not exist"));
     told(features::read(dir.path()), Kind::Io);
 
-    for junk in ["", "PAR", "utterance_id,emotion\n", "PAR1 and then something else entirely"] {
+    for junk in [
+        "",
+        "PAR",
+        "utterance_id,emotion\n",
+        "PAR1 and then something else entirely",
+    ] {
         std::fs::write(&path, junk).unwrap();
         let said = told(features::read(&path), Kind::Data);
-        assert!(said.contains("not a Parquet file") || said.contains("cut short"), "{junk}: {said}");
+        assert!(
+            said.contains("not a Parquet file") || said.contains("cut short"),
+            "{junk}: {said}"
+        );
     }
     metrics::write(&path, &[], &Meta::new()).unwrap();
     let said = told(features::read(&path), Kind::Data);
-    assert!(said.contains("is a table of metrics, not of features"), "{said}");
+    assert!(
+        said.contains("is a table of metrics, not of features"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -235,9 +334,23 @@ fn another_schema_version_names_both_and_the_remedy() {
     let path = dir.path().join("t.parquet");
     for (version, remedy) in [(9, "use ser"), (0, "delete it and run")] {
         let columns = Columns::default().text("utterance_id", ["a"].into_iter());
-        file::write(&path, &Table { name: "features", version }, columns, &Meta::new()).unwrap();
+        file::write(
+            &path,
+            &Table {
+                name: "features",
+                version,
+            },
+            columns,
+            &Meta::new(),
+        )
+        .unwrap();
         let said = told(features::read(&path), Kind::Data);
-        assert!(said.contains(&format!("schema version {version}")) && said.contains("reads version 1") && said.contains(remedy), "{said}");
+        assert!(
+            said.contains(&format!("schema version {version}"))
+                && said.contains("reads version 1")
+                && said.contains(remedy),
+            "{said}"
+        );
     }
 }
 
@@ -247,39 +360,69 @@ fn missing_mistyped_and_incomplete_columns_are_named() {
     use arrow::datatypes::UInt32Type;
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("t.parquet");
-    let table = Table { name: "features", version: 1 };
+    let table = Table {
+        name: "features",
+        version: 1,
+    };
     let ids = || Columns::default().text("utterance_id", ["a"].into_iter());
 
     file::write(&path, &table, ids(), &Meta::new()).unwrap();
     assert!(told(features::read(&path), Kind::Data).contains("has no column `content_hash`"));
 
-    let columns = ids().text("content_hash", ["h"].into_iter()).number::<UInt32Type>("mfcc_00", [1].into_iter());
+    let columns = ids()
+        .text("content_hash", ["h"].into_iter())
+        .number::<UInt32Type>("mfcc_00", [1].into_iter());
     file::write(&path, &table, columns, &Meta::new()).unwrap();
     let said = told(features::read(&path), Kind::Data);
-    assert!(said.contains("column `mfcc_00`") && said.contains("holds UInt32, not Float32"), "{said}");
+    assert!(
+        said.contains("column `mfcc_00`") && said.contains("holds UInt32, not Float32"),
+        "{said}"
+    );
 
-    file::write(&path, &table, ids().optional_text("content_hash", [None].into_iter()), &Meta::new()).unwrap();
-    assert!(told(features::read(&path), Kind::Data).contains("column `content_hash` has no value in row 1"));
+    file::write(
+        &path,
+        &table,
+        ids().optional_text("content_hash", [None].into_iter()),
+        &Meta::new(),
+    )
+    .unwrap();
+    assert!(
+        told(features::read(&path), Kind::Data)
+            .contains("column `content_hash` has no value in row 1")
+    );
 }
 
 #[test]
 fn rows_that_make_no_table_are_refused() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("t.parquet");
-    let twice = utterances::write(&path, "x", &[utterance("a", true), utterance("a", false)], &Meta::new());
+    let twice = utterances::write(
+        &path,
+        "x",
+        &[utterance("a", true), utterance("a", false)],
+        &Meta::new(),
+    );
     assert!(told(twice, Kind::Data).contains("utterance `a` is twice"));
     let mut table = feature_table(2, 2);
     table.columns[1] = "mfcc_00".into();
-    assert!(told(features::write(&path, &table, &Meta::new()), Kind::Data).contains("two columns `mfcc_00`"));
+    assert!(
+        told(features::write(&path, &table, &Meta::new()), Kind::Data)
+            .contains("two columns `mfcc_00`")
+    );
     table.values.pop();
     told(features::write(&path, &table, &Meta::new()), Kind::Internal);
-    told(predictions::write(&path, &[], &[prediction(0, "a")], &Meta::new()), Kind::Internal);
+    told(
+        predictions::write(&path, &[], &[prediction(0, "a")], &Meta::new()),
+        Kind::Internal,
+    );
     assert!(!path.exists());
 }
 
 /// A small generator, so that a failure can be repeated.
 fn next(state: &mut u64) -> usize {
-    *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+    *state = state
+        .wrapping_mul(6_364_136_223_846_793_005)
+        .wrapping_add(1_442_695_040_888_963_407);
     (*state >> 33) as usize
 }
 

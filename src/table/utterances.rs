@@ -8,12 +8,16 @@ use super::file::{self, Batches, Columns, Keys, Loaded, Meta, Parts, Shape, Tabl
 use crate::corpus::{Sex, Source, Utterance};
 use crate::error::Result;
 
-const TABLE: Table = Table { name: "utterances", version: 1 };
+const TABLE: Table = Table {
+    name: "utterances",
+    version: 1,
+};
 
 /// Writes `rows` of the corpus named `corpus`, in their order.
 ///
-/// Columns: `utterance_id`, `corpus`, `path` (relative to the corpus root), `speaker`, `sex` (`female`, `male` or null), `emotion`, `text_id`,
-/// `session`, `intensity`, `repetition`, `sample_rate` (Hz), `channels`, `n_samples`, `duration_s`, `content_hash`; then what only some
+/// Columns: `utterance_id`, `corpus`, `path` (relative to the corpus root), `speaker`, `sex`
+/// (`female`, `male` or null), `emotion`, `text_id`, `session`, `intensity`, `repetition`,
+/// `sample_rate` (Hz), `channels`, `n_samples`, `duration_s`, `content_hash`; then what only some
 /// manifests say: `language`, `split`, `start_s`, `end_s`.
 ///
 /// # Errors
@@ -49,7 +53,8 @@ fn columns(corpus: &str, rows: &[Utterance]) -> Columns {
         .optional_number::<Float64Type>("end_s", of().map(|s| s.end_s))
 }
 
-/// A table of any number of utterances on its way into a folder: `utterances.parquet`, or `utterances-00000.parquet`, … where they are many.
+/// A table of any number of utterances on its way into a folder: `utterances.parquet`, or
+/// `utterances-00000.parquet`, … where they are many.
 pub struct Writer {
     parts: Parts,
     keys: Keys,
@@ -59,7 +64,8 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Begins the table of the corpus named `corpus`. The folder is expected to be published as a whole.
+    /// Begins the table of the corpus named `corpus`. The folder is expected to be published as a
+    /// whole.
     pub fn new(folder: &Path, corpus: &str, meta: &Meta) -> Writer {
         Writer::shaped(folder, corpus, meta, Shape::STANDARD)
     }
@@ -77,16 +83,23 @@ impl Writer {
     /// Appends an utterance; ids have to come in ascending order.
     ///
     /// # Errors
-    /// `Data` where an id occurs twice; `Io` where the file system refuses; `Internal` where ids are out of order.
+    /// `Data` where an id occurs twice; `Io` where the file system refuses; `Internal` where ids
+    /// are out of order.
     pub fn push(&mut self, utterance: Utterance) -> Result<()> {
-        self.keys.next(&utterance.source.id, &self.parts.path(), &TABLE)?;
+        self.keys
+            .next(&utterance.source.id, &self.parts.path(), &TABLE)?;
         self.rows.push(utterance);
-        if self.rows.len() == self.parts.shape().batch() { self.write_batch() } else { Ok(()) }
+        if self.rows.len() == self.parts.shape().batch() {
+            self.write_batch()
+        } else {
+            Ok(())
+        }
     }
 
     fn write_batch(&mut self) -> Result<()> {
         self.begun = true;
-        self.parts.write(columns(&self.corpus, &self.rows), self.rows.len())?;
+        self.parts
+            .write(columns(&self.corpus, &self.rows), self.rows.len())?;
         self.rows.clear();
         Ok(())
     }
@@ -111,7 +124,8 @@ pub fn read(path: &Path) -> Result<Vec<Utterance>> {
     gather(Batches::open(path, &TABLE)?.map(|batch| rows(&batch?)))
 }
 
-/// The utterances of a table that [`Writer`] wrote into `folder`, in its row order, a thousand at a time.
+/// The utterances of a table that [`Writer`] wrote into `folder`, in its row order, a thousand at a
+/// time.
 ///
 /// # Errors
 /// As [`read`], from the iterator.
@@ -136,13 +150,21 @@ fn gather(batches: impl Iterator<Item = Result<Vec<Utterance>>>) -> Result<Vec<U
 }
 
 fn rows(table: &Loaded) -> Result<Vec<Utterance>> {
-    let mut sexes = table.optional_text("sex")?.into_iter().map(|word| match word.as_deref() {
-        None => Ok(None),
-        Some(word) => match [Sex::Female, Sex::Male].into_iter().find(|sex| sex.as_str() == word) {
-            Some(sex) => Ok(Some(sex)),
-            None => Err(table.wrong(format!("`{word}` in column `sex` is neither female nor male"))),
-        },
-    });
+    let mut sexes = table
+        .optional_text("sex")?
+        .into_iter()
+        .map(|word| match word.as_deref() {
+            None => Ok(None),
+            Some(word) => match [Sex::Female, Sex::Male]
+                .into_iter()
+                .find(|sex| sex.as_str() == word)
+            {
+                Some(sex) => Ok(Some(sex)),
+                None => Err(table.wrong(format!(
+                    "`{word}` in column `sex` is neither female nor male"
+                ))),
+            },
+        });
     let mut id = table.text("utterance_id")?.into_iter();
     let mut file_path = table.text("path")?.into_iter();
     let mut speaker = table.text("speaker")?.into_iter();

@@ -25,13 +25,15 @@ pub enum ScalerKind {
     None,
     /// Zero mean and unit variance per column, fitted on the training part.
     Standard,
-    /// Zero mean and unit variance per column within each speaker, over all clips of that speaker whatever their role, and then as
-    /// [`ScalerKind::Standard`]. No label is looked at, but the clips of test speakers are: this is transductive.
+    /// Zero mean and unit variance per column within each speaker, over all clips of that speaker
+    /// whatever their role, and then as [`ScalerKind::Standard`]. No label is looked at, but the
+    /// clips of test speakers are: this is transductive.
     PerSpeaker,
 }
 
-/// The condition of every result that [is transductive](Inputs::is_transductive), to follow words such as "The figures hold only if". The mean
-/// of a speaker's clips of some emotions alone holds the voice and those emotions: scaling by it takes away both.
+/// The condition of every result that [is transductive](Inputs::is_transductive), to follow words
+/// such as "The figures hold only if". The mean of a speaker's clips of some emotions alone holds
+/// the voice and those emotions: scaling by it takes away both.
 pub const BALANCED_SPEAKERS: &str = "each speaker's clips cover all classes in about equal numbers";
 
 /// Most frames of a row.
@@ -40,7 +42,8 @@ pub const MOST_FRAMES: usize = 10_000;
 /// An experiment's view of the feature table.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Inputs {
-    /// The set whose table it is. The first of all sets goes unsaid, so that models and keys are those from before there were others.
+    /// The set whose table it is. The first of all sets goes unsaid, so that models and keys are
+    /// those from before there were others.
     #[serde(default, skip_serializing_if = "is_first")]
     pub set: FeatureSet,
     /// Frames of a row, of a set whose rows are sequences; see [`super::fit_length`].
@@ -52,8 +55,8 @@ pub struct Inputs {
     pub log_mel: bool,
     /// Scaling.
     pub scaler: ScalerKind,
-    /// Scaled values are kept within so many standard deviations of the mean: a statistic that explodes on one recording then says no more
-    /// than that it is large.
+    /// Scaled values are kept within so many standard deviations of the mean: a statistic that
+    /// explodes on one recording then says no more than that it is large.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clip: Option<u16>,
 }
@@ -63,8 +66,8 @@ fn is_first(set: &FeatureSet) -> bool {
 }
 
 impl Inputs {
-    /// Whether what a model is given depends on clips that it is tested on, though on no label of theirs. Wherever such a result is shown, it
-    /// is called transductive.
+    /// Whether what a model is given depends on clips that it is tested on, though on no label of
+    /// theirs. Wherever such a result is shown, it is called transductive.
     pub fn is_transductive(&self) -> bool {
         self.scaler == ScalerKind::PerSpeaker
     }
@@ -72,8 +75,14 @@ impl Inputs {
     /// How rows of this table with `columns` columns are laid out.
     pub fn shape(&self, columns: usize) -> Shape {
         match self.frames {
-            Some(frames) => Shape { length: frames, channels: columns },
-            None => Shape { length: columns, channels: 1 },
+            Some(frames) => Shape {
+                length: frames,
+                channels: columns,
+            },
+            None => Shape {
+                length: columns,
+                channels: 1,
+            },
         }
     }
 }

@@ -1,5 +1,5 @@
-//! From a row of the feature table to the input of a model; whatever is fitted is fitted on the training part, but for what is called
-//! transductive.
+//! From a row of the feature table to the input of a model; whatever is fitted is fitted on the
+//! training part, but for what is called transductive.
 
 mod inputs;
 mod order;

@@ -15,20 +15,26 @@ pub enum Scaler {
     Standard {
         /// Of each column over the training rows.
         mean: Vec<f32>,
-        /// Population standard deviation (divided by n, as scikit-learn's `StandardScaler`) of each column; 1 for a constant column.
+        /// Population standard deviation (divided by n, as scikit-learn's `StandardScaler`) of each
+        /// column; 1 for a constant column.
         sd: Vec<f32>,
     },
 }
 
 impl Scaler {
-    /// Fits on the training rows: per feature, or per channel over all steps of a sequence. Sums are taken in f64 in row order, so that the result is the same everywhere; values that are not finite
-    /// are passed over, so that neither mean nor standard deviation ever is NaN.
+    /// Fits on the training rows: per feature, or per channel over all steps of a sequence. Sums
+    /// are taken in f64 in row order, so that the result is the same everywhere; values that are
+    /// not finite are passed over, so that neither mean nor standard deviation ever is NaN.
     pub fn fit(kind: ScalerKind, train: &Part<Training>) -> Scaler {
         match kind {
             ScalerKind::None => Scaler::None,
-            // What is done to speakers was done to the whole table before: see [`super::standardise_speakers`].
+            // What is done to speakers was done to the whole table before: see
+            // [`super::standardise_speakers`].
             ScalerKind::Standard | ScalerKind::PerSpeaker => {
-                let (mean, sd) = moments((0..train.x().rows()).map(|row| train.x().row(row)), train.shape().columns());
+                let (mean, sd) = moments(
+                    (0..train.x().rows()).map(|row| train.x().row(row)),
+                    train.shape().columns(),
+                );
                 Scaler::Standard { mean, sd }
             }
         }
@@ -42,29 +48,38 @@ impl Scaler {
         }
     }
 
-    /// Whether it can be applied to rows of `columns` values: to be asked of a scaler that was read from a file.
+    /// Whether it can be applied to rows of `columns` values: to be asked of a scaler that was read
+    /// from a file.
     pub fn fits(&self, columns: usize) -> bool {
         match self {
             Scaler::None => true,
             Scaler::Standard { mean, sd } => {
                 let usable = |sd: &f32| sd.is_finite() && *sd > 0.0;
-                mean.len() == columns && sd.len() == columns && mean.iter().all(|m| m.is_finite()) && sd.iter().all(usable)
+                mean.len() == columns
+                    && sd.len() == columns
+                    && mean.iter().all(|m| m.is_finite())
+                    && sd.iter().all(usable)
             }
         }
     }
 
-    /// The first column whose mean is not finite, or whose standard deviation is not a positive number.
+    /// The first column whose mean is not finite, or whose standard deviation is not a positive
+    /// number.
     pub fn unusable(&self) -> Option<usize> {
         match self {
             Scaler::None => None,
-            Scaler::Standard { mean, sd } => mean.iter().zip(sd).position(|(mean, sd)| !(mean.is_finite() && sd.is_finite() && *sd > 0.0)),
+            Scaler::Standard { mean, sd } => mean
+                .iter()
+                .zip(sd)
+                .position(|(mean, sd)| !(mean.is_finite() && sd.is_finite() && *sd > 0.0)),
         }
     }
 
     /// Scales one row in place; of a sequence, all of its steps.
     ///
     /// # Panics
-    /// When the row is not made of steps as wide as those it was fitted on: a defect of the caller (see [`Scaler::fits`]).
+    /// When the row is not made of steps as wide as those it was fitted on: a defect of the caller
+    /// (see [`Scaler::fits`]).
     pub fn apply_row(&self, row: &mut [f32]) {
         if let Scaler::Standard { mean, sd } = self {
             scale(row, mean, sd);
@@ -74,7 +89,10 @@ impl Scaler {
 
 /// `(x - mean) / sd`, step by step.
 pub(super) fn scale(row: &mut [f32], mean: &[f32], sd: &[f32]) {
-    assert!(row.len().is_multiple_of(mean.len()), "a row of steps as wide as the scaler");
+    assert!(
+        row.len().is_multiple_of(mean.len()),
+        "a row of steps as wide as the scaler"
+    );
     for step in row.chunks_exact_mut(mean.len()) {
         for ((x, mean), sd) in step.iter_mut().zip(mean).zip(sd) {
             *x = (*x - mean) / sd;
@@ -82,27 +100,43 @@ pub(super) fn scale(row: &mut [f32], mean: &[f32], sd: &[f32]) {
     }
 }
 
-/// Mean and population standard deviation of the finite values of each column; 1 for the deviation of a constant one. Rows hold one or more
-/// steps of `columns` values.
-pub(super) fn moments<'r>(rows: impl Iterator<Item = &'r [f32]> + Clone, columns: usize) -> (Vec<f32>, Vec<f32>) {
+/// Mean and population standard deviation of the finite values of each column; 1 for the deviation
+/// of a constant one. Rows hold one or more steps of `columns` values.
+pub(super) fn moments<'r>(
+    rows: impl Iterator<Item = &'r [f32]> + Clone,
+    columns: usize,
+) -> (Vec<f32>, Vec<f32>) {
     let each = |add: &mut dyn FnMut(usize, f64)| {
         for step in rows.clone().flat_map(|row| row.chunks_exact(columns)) {
-            step.iter().enumerate().filter(|(_, v)| v.is_finite()).for_each(|(c, v)| add(c, f64::from(*v)));
+            step.iter()
+                .enumerate()
+                .filter(|(_, v)| v.is_finite())
+                .for_each(|(c, v)| add(c, f64::from(*v)));
         }
     };
-    let (mut count, mut mean, mut square) = (vec![0u64; columns], vec![0.0f64; columns], vec![0.0f64; columns]);
+    let (mut count, mut mean, mut square) = (
+        vec![0u64; columns],
+        vec![0.0f64; columns],
+        vec![0.0f64; columns],
+    );
     each(&mut |c, v| {
         count[c] += 1;
         mean[c] += v;
     });
-    mean.iter_mut().zip(&count).for_each(|(sum, n)| *sum /= (*n).max(1) as f64);
+    mean.iter_mut()
+        .zip(&count)
+        .for_each(|(sum, n)| *sum /= (*n).max(1) as f64);
     each(&mut |c, v| square[c] += (v - mean[c]).powi(2));
     let sd = |(square, n): (&f64, &u64)| {
         let sd = (square / (*n).max(1) as f64).sqrt() as f32;
-        // Below this a division would overflow: such a column is constant for all that a model can see.
+        // Below this a division would overflow: such a column is constant for all that a model can
+        // see.
         if sd < f32::MIN_POSITIVE { 1.0 } else { sd }
     };
-    (mean.iter().map(|mean| *mean as f32).collect(), square.iter().zip(&count).map(sd).collect())
+    (
+        mean.iter().map(|mean| *mean as f32).collect(),
+        square.iter().zip(&count).map(sd).collect(),
+    )
 }
 
 #[cfg(test)]
@@ -126,15 +160,35 @@ mod tests {
     #[test]
     fn training_rows_alone_decide() {
         let roles = [Role::Train, Role::Train, Role::Test];
-        let one = Scaler::fit(ScalerKind::Standard, &parts(&[&[1.0, 5.0], &[3.0, 5.0], &[1e6, -1e6]], &roles).train);
-        assert_eq!(one, Scaler::Standard { mean: vec![2.0, 5.0], sd: vec![1.0, 1.0] });
-        let other = Scaler::fit(ScalerKind::Standard, &parts(&[&[1.0, 5.0], &[3.0, 5.0], &[0.0, f32::NAN]], &roles).train);
+        let one = Scaler::fit(
+            ScalerKind::Standard,
+            &parts(&[&[1.0, 5.0], &[3.0, 5.0], &[1e6, -1e6]], &roles).train,
+        );
+        assert_eq!(
+            one,
+            Scaler::Standard {
+                mean: vec![2.0, 5.0],
+                sd: vec![1.0, 1.0]
+            }
+        );
+        let other = Scaler::fit(
+            ScalerKind::Standard,
+            &parts(&[&[1.0, 5.0], &[3.0, 5.0], &[0.0, f32::NAN]], &roles).train,
+        );
         assert_eq!(one, other);
     }
 
     #[test]
     fn scaled_training_rows_have_mean_0_and_variance_1() {
-        let rows: Vec<[f32; 3]> = (0..50).map(|i| [(i as f32).sin() * 40.0 - 300.0, i as f32 * 1e-4, (i % 7) as f32 * 1e8]).collect();
+        let rows: Vec<[f32; 3]> = (0..50)
+            .map(|i| {
+                [
+                    (i as f32).sin() * 40.0 - 300.0,
+                    i as f32 * 1e-4,
+                    (i % 7) as f32 * 1e8,
+                ]
+            })
+            .collect();
         let rows: Vec<&[f32]> = rows.iter().map(|r| r.as_slice()).collect();
         let train = parts(&rows, &[Role::Train; 50]).train;
         let scaler = Scaler::fit(ScalerKind::Standard, &train);
@@ -143,18 +197,33 @@ mod tests {
             let column: Vec<f64> = (0..50).map(|i| f64::from(scaled.x().row(i)[c])).collect();
             let mean = column.iter().sum::<f64>() / 50.0;
             let variance = column.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / 50.0;
-            assert!(mean.abs() < 1e-5 && (variance - 1.0).abs() < 1e-5, "column {c}: {mean} {variance}");
+            assert!(
+                mean.abs() < 1e-5 && (variance - 1.0).abs() < 1e-5,
+                "column {c}: {mean} {variance}"
+            );
         }
     }
 
     #[test]
     fn constant_and_broken_columns_stay_finite() {
-        let train =
-            parts(&[&[0.1, f32::NAN, 1e-42, f32::MAX], &[0.1, 2.0, 2e-42, -f32::MAX], &[0.1, 4.0, 0.0, 0.0]], &[Role::Train; 3]).train;
+        let train = parts(
+            &[
+                &[0.1, f32::NAN, 1e-42, f32::MAX],
+                &[0.1, 2.0, 2e-42, -f32::MAX],
+                &[0.1, 4.0, 0.0, 0.0],
+            ],
+            &[Role::Train; 3],
+        )
+        .train;
         let scaler = Scaler::fit(ScalerKind::Standard, &train);
         assert!(scaler.fits(4) && !scaler.fits(3));
-        let Scaler::Standard { mean, sd } = &scaler else { panic!("{scaler:?}") };
-        assert_eq!((mean[0], sd[0], mean[1], sd[1], sd[2]), (0.1, 1.0, 3.0, 1.0, 1.0));
+        let Scaler::Standard { mean, sd } = &scaler else {
+            panic!("{scaler:?}")
+        };
+        assert_eq!(
+            (mean[0], sd[0], mean[1], sd[1], sd[2]),
+            (0.1, 1.0, 3.0, 1.0, 1.0)
+        );
         let mut row = [0.1, 3.0, 0.0, 0.0];
         scaler.apply_row(&mut row);
         assert!(row.iter().all(|v| v.is_finite()) && row[0] == 0.0 && row[1] == 0.0);
@@ -165,10 +234,17 @@ mod tests {
         let train = parts(&[&[0.1, 7.3e-12], &[1.0 / 3.0, 1.1e-12]], &[Role::Train; 2]).train;
         for kind in [ScalerKind::None, ScalerKind::Standard] {
             let scaler = Scaler::fit(kind, &train);
-            let back: Scaler = serde_json::from_str(&serde_json::to_string(&scaler).unwrap()).unwrap();
+            let back: Scaler =
+                serde_json::from_str(&serde_json::to_string(&scaler).unwrap()).unwrap();
             assert_eq!(back, scaler);
         }
         assert_eq!((Scaler::None.columns(), Scaler::None.fits(5)), (None, true));
-        assert!(!Scaler::Standard { mean: vec![0.0], sd: vec![0.0] }.fits(1));
+        assert!(
+            !Scaler::Standard {
+                mean: vec![0.0],
+                sd: vec![0.0]
+            }
+            .fits(1)
+        );
     }
 }

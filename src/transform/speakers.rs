@@ -1,19 +1,22 @@
-//! Scaling of every speaker by all of that speaker's clips. It looks at clips that a model is tested on, though at no label: transductive.
+//! Scaling of every speaker by all of that speaker's clips. It looks at clips that a model is
+//! tested on, though at no label: transductive.
 
 use std::collections::BTreeMap;
 
 use super::scaler::{moments, scale};
 use crate::split::Dataset;
 
-/// Gives each column zero mean and unit variance within every speaker: per feature, or per channel over all steps of a sequence. A column that
-/// is constant for a speaker is 0 there. What this does to a clip depends on its speaker's other clips, whatever their role.
+/// Gives each column zero mean and unit variance within every speaker: per feature, or per channel
+/// over all steps of a sequence. A column that is constant for a speaker is 0 there. What this does
+/// to a clip depends on its speaker's other clips, whatever their role.
 pub fn standardise_speakers(data: &mut Dataset) {
     let pools = vec![Some(0); data.speakers.len()];
     standardise_pools(data, &pools);
 }
 
-/// The same with the clips of every speaker divided into pools: each clip is scaled by its speaker's clips of the same pool. `pools` has an
-/// entry for each row; a row without a pool stays as it is.
+/// The same with the clips of every speaker divided into pools: each clip is scaled by its
+/// speaker's clips of the same pool. `pools` has an entry for each row; a row without a pool stays
+/// as it is.
 pub fn standardise_pools(data: &mut Dataset, pools: &[Option<usize>]) {
     let mut clips: BTreeMap<(&str, usize), Vec<usize>> = BTreeMap::new();
     for (row, (speaker, pool)) in data.speakers.iter().zip(pools).enumerate() {
@@ -22,8 +25,12 @@ pub fn standardise_pools(data: &mut Dataset, pools: &[Option<usize>]) {
         }
     }
     for rows in clips.values() {
-        let (mean, sd) = moments(rows.iter().map(|row| data.x.row(*row)), data.shape.columns());
-        rows.iter().for_each(|row| scale(data.x.row_mut(*row), &mean, &sd));
+        let (mean, sd) = moments(
+            rows.iter().map(|row| data.x.row(*row)),
+            data.shape.columns(),
+        );
+        rows.iter()
+            .for_each(|row| scale(data.x.row_mut(*row), &mean, &sd));
     }
 }
 
@@ -69,20 +76,35 @@ mod tests {
     fn labels_do_not_matter_and_a_single_clip_is_zero() {
         let rows: [&[f32]; 2] = [&[5.0, -2.0], &[6.0, 9.0]];
         let mut one = dataset(Shape::vector(2), &rows, &["a", "b"]);
-        let mut other = Dataset { y: vec![1, 0], labels: vec!["x".into(), "y".into()], ..one.clone() };
+        let mut other = Dataset {
+            y: vec![1, 0],
+            labels: vec!["x".into(), "y".into()],
+            ..one.clone()
+        };
         standardise_speakers(&mut one);
         standardise_speakers(&mut other);
-        assert_eq!((one.x.values(), other.x.values()), ([0.0; 4].as_slice(), [0.0; 4].as_slice()));
+        assert_eq!(
+            (one.x.values(), other.x.values()),
+            ([0.0; 4].as_slice(), [0.0; 4].as_slice())
+        );
     }
 
     #[test]
     fn channels_of_sequences_are_scaled_over_the_frames_that_are_there() {
-        let shape = Shape { length: 3, channels: 2 };
-        let (a, b) = ([1.0, 10.0, 3.0, 10.0, f32::NAN, f32::NAN], [1.0, 10.0, 3.0, 10.0, 2.0, 10.0]);
+        let shape = Shape {
+            length: 3,
+            channels: 2,
+        };
+        let (a, b) = (
+            [1.0, 10.0, 3.0, 10.0, f32::NAN, f32::NAN],
+            [1.0, 10.0, 3.0, 10.0, 2.0, 10.0],
+        );
         let mut data = dataset(shape, &[&a, &b], &["a", "a"]);
         standardise_speakers(&mut data);
         let row = data.x.row(1);
-        assert!((row[0] + row[2]).abs() < 1e-6 && row[0] < -1.0 && row[4].abs() < 1e-6 && row[1] == 0.0);
+        assert!(
+            (row[0] + row[2]).abs() < 1e-6 && row[0] < -1.0 && row[4].abs() < 1e-6 && row[1] == 0.0
+        );
         assert!(data.x.row(0)[4].is_nan());
     }
 }

@@ -1,4 +1,5 @@
-//! Holds the arrows of ARCHITECTURE.md: a science module uses only those before it, and the orchestrator knows no science.
+//! Holds the arrows of ARCHITECTURE.md: a science module uses only those before it, and the
+//! orchestrator knows no science.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -6,8 +7,19 @@ use std::path::{Path, PathBuf};
 
 const BASE: &[&str] = &["error", "escape", "cancel", "files", "foreign", "skipped"];
 /// The science, in the direction in which data flows.
-const SCIENCE: &[&str] =
-    &["corpus", "audio", "dsp", "fingerprint", "features", "table", "split", "transform", "model", "evaluation", "report"];
+const SCIENCE: &[&str] = &[
+    "corpus",
+    "audio",
+    "dsp",
+    "fingerprint",
+    "features",
+    "table",
+    "split",
+    "transform",
+    "model",
+    "evaluation",
+    "report",
+];
 
 fn allowed(module: &str) -> BTreeSet<&'static str> {
     let mut names: BTreeSet<&str> = BASE.iter().copied().collect();
@@ -17,12 +29,21 @@ fn allowed(module: &str) -> BTreeSet<&'static str> {
         "config" => names.extend(SCIENCE),
         "ui" | "history" => names.extend(["orchestrator"]),
         "pipeline" => names.extend(SCIENCE.iter().chain(&["orchestrator", "cluster", "config"])),
-        "cli" => names.extend(SCIENCE.iter().chain(&["orchestrator", "cluster", "history", "config", "pipeline", "ui"])),
+        "cli" => names.extend(SCIENCE.iter().chain(&[
+            "orchestrator",
+            "cluster",
+            "history",
+            "config",
+            "pipeline",
+            "ui",
+        ])),
         _ => {
             if let Some(position) = SCIENCE.iter().position(|name| *name == module) {
                 names.extend(&SCIENCE[..position]);
             } else if !BASE.contains(&module) && module != "lib" && module != "main" {
-                panic!("src/{module} has no place in the order: add it here and to ARCHITECTURE.md");
+                panic!(
+                    "src/{module} has no place in the order: add it here and to ARCHITECTURE.md"
+                );
             }
         }
     }
@@ -30,7 +51,10 @@ fn allowed(module: &str) -> BTreeSet<&'static str> {
 }
 
 fn rust_files(folder: &Path, into: &mut Vec<PathBuf>) {
-    let mut entries: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()).collect();
+    let mut entries: Vec<PathBuf> = fs::read_dir(folder)
+        .unwrap()
+        .map(|e| e.unwrap().path())
+        .collect();
     entries.sort();
     for path in entries {
         if path.is_dir() {
@@ -44,13 +68,27 @@ fn rust_files(folder: &Path, into: &mut Vec<PathBuf>) {
 /// Names of top-level modules after `crate::` in code (not in comments).
 fn uses(text: &str) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
-    for line in text.lines().map(str::trim).filter(|line| !line.starts_with("//")) {
+    for line in text
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.starts_with("//"))
+    {
         for (at, _) in line.match_indices("crate::") {
             let rest = &line[at + "crate::".len()..];
-            let group = rest.strip_prefix('{').map_or(rest, |inside| inside.split('}').next().unwrap_or(inside));
-            let parts: Vec<&str> = if rest.starts_with('{') { group.split(',').collect() } else { vec![group] };
+            let group = rest
+                .strip_prefix('{')
+                .map_or(rest, |inside| inside.split('}').next().unwrap_or(inside));
+            let parts: Vec<&str> = if rest.starts_with('{') {
+                group.split(',').collect()
+            } else {
+                vec![group]
+            };
             for part in parts {
-                let name: String = part.trim().chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
+                let name: String = part
+                    .trim()
+                    .chars()
+                    .take_while(|c| c.is_ascii_alphanumeric() || *c == '_')
+                    .collect();
                 if name.chars().next().is_some_and(|c| c.is_ascii_lowercase()) {
                     names.insert(name);
                 }
@@ -69,7 +107,12 @@ fn modules_use_only_what_comes_before_them() {
     let mut wrong = Vec::new();
     for path in files {
         let relative = path.strip_prefix(&src).unwrap();
-        let first = relative.components().next().unwrap().as_os_str().to_string_lossy();
+        let first = relative
+            .components()
+            .next()
+            .unwrap()
+            .as_os_str()
+            .to_string_lossy();
         let module = first.trim_end_matches(".rs");
         if module == "lib" || module == "main" {
             continue;
@@ -81,7 +124,11 @@ fn modules_use_only_what_comes_before_them() {
             }
         }
     }
-    assert!(wrong.is_empty(), "arrows against the order of ARCHITECTURE.md:\n{}", wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "arrows against the order of ARCHITECTURE.md:\n{}",
+        wrong.join("\n")
+    );
 }
 
 #[test]
@@ -91,10 +138,20 @@ fn mod_files_only_declare_and_re_export() {
     rust_files(&src, &mut files);
     let with_code: Vec<_> = files
         .iter()
-        .filter(|path| path.ends_with("mod.rs") && !path.ends_with("cli/mod.rs") && !path.ends_with("ui/mod.rs"))
         .filter(|path| {
-            fs::read_to_string(path).unwrap().lines().any(|l| l.starts_with("fn ") || l.starts_with("pub fn ") || l.starts_with("impl"))
+            path.ends_with("mod.rs")
+                && !path.ends_with("cli/mod.rs")
+                && !path.ends_with("ui/mod.rs")
+        })
+        .filter(|path| {
+            fs::read_to_string(path)
+                .unwrap()
+                .lines()
+                .any(|l| l.starts_with("fn ") || l.starts_with("pub fn ") || l.starts_with("impl"))
         })
         .collect();
-    assert!(with_code.is_empty(), "mod.rs files that hold code: {with_code:?}");
+    assert!(
+        with_code.is_empty(),
+        "mod.rs files that hold code: {with_code:?}"
+    );
 }

@@ -1,4 +1,5 @@
-//! The corpus readers on trees in the layouts that the corpora come in, and on the recordings themselves where `SER_CORPORA` names them.
+//! The corpus readers on trees in the layouts that the corpora come in, and on the recordings
+//! themselves where `SER_CORPORA` names them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -6,7 +7,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use ser::corpus::iemocap::{Agreement, Dialogs, Excitement};
-use ser::corpus::{Counts, EmodbSettings, IemocapSettings, Listing, Reason, compare, describe, emodb, iemocap, ravdess};
+use ser::corpus::{
+    Counts, EmodbSettings, IemocapSettings, Listing, Reason, compare, describe, emodb, iemocap,
+    ravdess,
+};
 use ser::error::Kind;
 
 /// One turn as the generator meant it.
@@ -20,14 +24,20 @@ struct Truth {
     text_id: Option<String>,
 }
 
-/// A small IEMOCAP in the official layout, in which the facts are decided first and the files written from them.
+/// A small IEMOCAP in the official layout, in which the facts are decided first and the files
+/// written from them.
 struct Release {
     dir: tempfile::TempDir,
     turns: Vec<Truth>,
 }
 
-const SCENES: [(&str, Option<&str>); 5] =
-    [("impro01", None), ("impro05a", None), ("impro05b", None), ("script01_1", Some("script01_1")), ("script01_1b", Some("script01_1"))];
+const SCENES: [(&str, Option<&str>); 5] = [
+    ("impro01", None),
+    ("impro05a", None),
+    ("impro05b", None),
+    ("script01_1", Some("script01_1")),
+    ("script01_1b", Some("script01_1")),
+];
 
 const CODES: [(&str, &str); 11] = [
     ("ang", "Anger"),
@@ -52,9 +62,18 @@ impl Release {
             for (scene, script) in SCENES {
                 for marked in ["F", "M"] {
                     let dialog = format!("Ses{session:02}{marked}_{scene}");
-                    let mut file = String::from("% [START_TIME - END_TIME] TURN_NAME EMOTION [V, A, D]\n\n");
-                    // Both actors speak in every dialog, whoever wears the markers, and not equally often.
-                    for (field, letter) in [("F000", "F"), ("M000", "M"), ("M001", "M"), ("F001", "F"), ("M002", "M"), ("MXX0", "M")] {
+                    let mut file =
+                        String::from("% [START_TIME - END_TIME] TURN_NAME EMOTION [V, A, D]\n\n");
+                    // Both actors speak in every dialog, whoever wears the markers, and not equally
+                    // often.
+                    for (field, letter) in [
+                        ("F000", "F"),
+                        ("M000", "M"),
+                        ("M001", "M"),
+                        ("F001", "F"),
+                        ("M002", "M"),
+                        ("MXX0", "M"),
+                    ] {
                         let (code, word) = CODES[count % CODES.len()];
                         let kind = count % 4;
                         count += 1;
@@ -71,12 +90,24 @@ impl Release {
                             name,
                         });
                     }
-                    let labels = dir.path().join(format!("Session{session}/dialog/EmoEvaluation"));
-                    write_file(&labels.join(format!("{dialog}.txt")), &latin1(&file, marked == "M"));
-                    // Single raters' files say something else, under names that look like the real ones.
-                    write_file(&labels.join(format!("Categorical/{dialog}_e2_cat.txt")), format!("{dialog}_F000 :Anger; ()\n").as_bytes());
+                    let labels = dir
+                        .path()
+                        .join(format!("Session{session}/dialog/EmoEvaluation"));
+                    write_file(
+                        &labels.join(format!("{dialog}.txt")),
+                        &latin1(&file, marked == "M"),
+                    );
+                    // Single raters' files say something else, under names that look like the real
+                    // ones.
+                    write_file(
+                        &labels.join(format!("Categorical/{dialog}_e2_cat.txt")),
+                        format!("{dialog}_F000 :Anger; ()\n").as_bytes(),
+                    );
                     let contradiction = format!("[0.0 - 1.0]\t{dialog}_F000\tfea\t[1, 1, 1]\n");
-                    write_file(&labels.join(format!("Self-evaluation/{dialog}.txt")), contradiction.as_bytes());
+                    write_file(
+                        &labels.join(format!("Self-evaluation/{dialog}.txt")),
+                        contradiction.as_bytes(),
+                    );
                     write_file(&labels.join(format!("._{dialog}.txt")), b"\0\x05\x16\x07");
                 }
             }
@@ -90,7 +121,10 @@ impl Release {
 
     fn recording(&self, name: &str) -> PathBuf {
         let (dialog, _) = name.rsplit_once('_').unwrap();
-        self.dir.path().join(format!("Session{}/sentences/wav/{dialog}/{name}.wav", &name[4..5]))
+        self.dir.path().join(format!(
+            "Session{}/sentences/wav/{dialog}/{name}.wav",
+            &name[4..5]
+        ))
     }
 
     fn read(&self, settings: &IemocapSettings) -> Listing {
@@ -98,7 +132,11 @@ impl Release {
     }
 
     /// Utterances by class as the tree's own labels have them.
-    fn classes(&self, excitement: Excitement, wanted: impl Fn(&Truth) -> bool) -> BTreeMap<String, usize> {
+    fn classes(
+        &self,
+        excitement: Excitement,
+        wanted: impl Fn(&Truth) -> bool,
+    ) -> BTreeMap<String, usize> {
         let mut classes = BTreeMap::new();
         for turn in self.turns.iter().filter(|t| wanted(t)) {
             let class = match (turn.code, excitement) {
@@ -114,7 +152,8 @@ impl Release {
     }
 }
 
-/// The lines under a turn: 0 all agree (the actor differs), 1 one rater names two, 2 one differs, 3 no categories at all.
+/// The lines under a turn: 0 all agree (the actor differs), 1 one rater names two, 2 one differs, 3
+/// no categories at all.
 fn raters(kind: usize, word: &str) -> String {
     let (second, third) = match kind {
         0 => (format!("{word};"), format!("{word};")),
@@ -129,8 +168,14 @@ fn raters(kind: usize, word: &str) -> String {
 
 /// The bytes of a text whose characters are all below 256, with Windows line ends where asked.
 fn latin1(text: &str, windows: bool) -> Vec<u8> {
-    let text = if windows { text.replace('\n', "\r\n") } else { text.to_owned() };
-    text.chars().map(|c| u8::try_from(u32::from(c)).unwrap()).collect()
+    let text = if windows {
+        text.replace('\n', "\r\n")
+    } else {
+        text.to_owned()
+    };
+    text.chars()
+        .map(|c| u8::try_from(u32::from(c)).unwrap())
+        .collect()
 }
 
 fn write_file(path: &Path, bytes: &[u8]) {
@@ -139,7 +184,11 @@ fn write_file(path: &Path, bytes: &[u8]) {
 }
 
 fn count(listing: &Listing, reason: Reason) -> usize {
-    listing.set_aside.iter().filter(|s| s.reason == reason).count()
+    listing
+        .set_aside
+        .iter()
+        .filter(|s| s.reason == reason)
+        .count()
 }
 
 #[test]
@@ -149,19 +198,42 @@ fn iemocap_speakers_and_texts_are_those_of_the_turn() {
     let by_id: BTreeMap<&str, _> = listing.sources.iter().map(|s| (s.id.as_str(), s)).collect();
     assert!(!by_id.is_empty() && by_id.len() == listing.sources.len());
     for turn in &release.turns {
-        let Some(source) = by_id.get(turn.name.as_str()) else { continue };
+        let Some(source) = by_id.get(turn.name.as_str()) else {
+            continue;
+        };
         assert_eq!(source.speaker, turn.speaker, "{}", turn.name);
-        assert_eq!(source.sex.map(|s| s.as_str()), Some(if turn.speaker.ends_with('F') { "female" } else { "male" }));
+        assert_eq!(
+            source.sex.map(|s| s.as_str()),
+            Some(if turn.speaker.ends_with('F') {
+                "female"
+            } else {
+                "male"
+            })
+        );
         assert_eq!(source.session, Some(format!("Session{}", turn.session)));
         assert_eq!(source.text_id, turn.text_id);
-        assert_eq!(listing_path(&release, &source.path), release.recording(&turn.name));
+        assert_eq!(
+            listing_path(&release, &source.path),
+            release.recording(&turn.name)
+        );
     }
     // Half of the turns are not of the actor that the dialog's name has.
-    assert!(listing.sources.iter().filter(|s| s.id[5..6] != s.speaker[5..6]).count() > listing.sources.len() / 3);
+    assert!(
+        listing
+            .sources
+            .iter()
+            .filter(|s| s.id[5..6] != s.speaker[5..6])
+            .count()
+            > listing.sources.len() / 3
+    );
     assert_eq!(Counts::of(&listing.sources).by_speaker.len(), 10);
     // The same play in another session, with other markers and in another take is the same text.
-    let sessions: BTreeSet<_> =
-        listing.sources.iter().filter(|s| s.text_id.as_deref() == Some("script01_1_M000")).map(|s| &s.session).collect();
+    let sessions: BTreeSet<_> = listing
+        .sources
+        .iter()
+        .filter(|s| s.text_id.as_deref() == Some("script01_1_M000"))
+        .map(|s| &s.session)
+        .collect();
     assert!(sessions.len() > 1);
 }
 
@@ -175,7 +247,12 @@ fn iemocap_subsets_hold_what_their_labels_say() {
     for excitement in [Excitement::Merge, Excitement::Drop] {
         for dialogs in [Dialogs::All, Dialogs::Improvised, Dialogs::Scripted] {
             for agreement in [Agreement::Majority, Agreement::Full] {
-                let settings = IemocapSettings { excitement, dialogs, agreement, ..IemocapSettings::default() };
+                let settings = IemocapSettings {
+                    excitement,
+                    dialogs,
+                    agreement,
+                    ..IemocapSettings::default()
+                };
                 let listing = release.read(&settings);
                 let wanted = |t: &Truth| {
                     (agreement == Agreement::Majority || t.unanimous)
@@ -187,10 +264,21 @@ fn iemocap_subsets_hold_what_their_labels_say() {
                 };
                 let classes = release.classes(excitement, wanted);
                 assert_eq!(classes.len(), 4);
-                assert_eq!(Counts::of(&listing.sources).by_class, classes, "{settings:?}");
-                assert_eq!(listing.sources.len() + listing.set_aside.len(), release.turns.len());
-                let reasons: BTreeSet<Reason> = listing.set_aside.iter().map(|s| s.reason).collect();
-                assert!(reasons.is_subset(&BTreeSet::from([Reason::ClassNotUsed, Reason::NotInSubset])), "{reasons:?}");
+                assert_eq!(
+                    Counts::of(&listing.sources).by_class,
+                    classes,
+                    "{settings:?}"
+                );
+                assert_eq!(
+                    listing.sources.len() + listing.set_aside.len(),
+                    release.turns.len()
+                );
+                let reasons: BTreeSet<Reason> =
+                    listing.set_aside.iter().map(|s| s.reason).collect();
+                assert!(
+                    reasons.is_subset(&BTreeSet::from([Reason::ClassNotUsed, Reason::NotInSubset])),
+                    "{reasons:?}"
+                );
             }
         }
     }
@@ -200,10 +288,19 @@ fn iemocap_subsets_hold_what_their_labels_say() {
 fn iemocap_published_counts_stand_beside_the_found_ones() {
     let listing = Release::write().read(&IemocapSettings::default());
     let lines = describe(&listing).join("\n");
-    assert!(lines.contains("of 5531 utterances (IEMOCAP, all dialogs)"), "{lines}");
-    assert!(lines.contains("the label files hold 300 of 10039 turns: ang 28 of 1103"), "{lines}");
+    assert!(
+        lines.contains("of 5531 utterances (IEMOCAP, all dialogs)"),
+        "{lines}"
+    );
+    assert!(
+        lines.contains("the label files hold 300 of 10039 turns: ang 28 of 1103"),
+        "{lines}"
+    );
     assert!(lines.contains("of 1085, Session2"), "{lines}");
-    let full = IemocapSettings { agreement: Agreement::Full, ..IemocapSettings::default() };
+    let full = IemocapSettings {
+        agreement: Agreement::Full,
+        ..IemocapSettings::default()
+    };
     assert_eq!(Release::write().read(&full).expected, None);
 }
 
@@ -212,13 +309,29 @@ fn iemocap_losses_are_loud() {
     let release = Release::write();
     let before = release.read(&IemocapSettings::default());
     let used = |name: &str| before.sources.iter().any(|s| s.id == name);
-    let labels = |dialog: &str| release.dir.path().join(format!("Session{}/dialog/EmoEvaluation/{dialog}.txt", &dialog[4..5]));
+    let labels = |dialog: &str| {
+        release.dir.path().join(format!(
+            "Session{}/dialog/EmoEvaluation/{dialog}.txt",
+            &dialog[4..5]
+        ))
+    };
 
-    // One recording of a used turn, one label file, a folder of recordings, a recording more than labels, lines that cannot be read.
-    let gone = release.turns.iter().find(|t| t.session == 1 && used(&t.name)).unwrap();
+    // One recording of a used turn, one label file, a folder of recordings, a recording more than
+    // labels, lines that cannot be read.
+    let gone = release
+        .turns
+        .iter()
+        .find(|t| t.session == 1 && used(&t.name))
+        .unwrap();
     fs::remove_file(release.recording(&gone.name)).unwrap();
     fs::remove_file(labels("Ses02M_impro05a")).unwrap();
-    fs::remove_dir_all(release.dir.path().join("Session3/sentences/wav/Ses03F_script01_1b")).unwrap();
+    fs::remove_dir_all(
+        release
+            .dir
+            .path()
+            .join("Session3/sentences/wav/Ses03F_script01_1b"),
+    )
+    .unwrap();
     write_file(&release.recording("Ses04F_impro01_F999"), b"");
     let broken = labels("Ses05F_impro01");
     let mut text = fs::read(&broken).unwrap();
@@ -227,25 +340,55 @@ fn iemocap_losses_are_loud() {
     fs::write(&broken, text).unwrap();
 
     let after = release.read(&IemocapSettings::default());
-    let in_dialog = |dialog: &str| before.sources.iter().filter(|s| s.id.starts_with(&format!("{dialog}_"))).count();
-    let (unlabelled, unrecorded) = (in_dialog("Ses02M_impro05a"), in_dialog("Ses03F_script01_1b"));
+    let in_dialog = |dialog: &str| {
+        before
+            .sources
+            .iter()
+            .filter(|s| s.id.starts_with(&format!("{dialog}_")))
+            .count()
+    };
+    let (unlabelled, unrecorded) = (
+        in_dialog("Ses02M_impro05a"),
+        in_dialog("Ses03F_script01_1b"),
+    );
     assert!(unlabelled > 0 && unrecorded > 0);
-    assert_eq!(after.sources.len(), before.sources.len() - 1 - unlabelled - unrecorded);
+    assert_eq!(
+        after.sources.len(),
+        before.sources.len() - 1 - unlabelled - unrecorded
+    );
     assert_eq!(count(&after, Reason::MissingAudio), 1 + unrecorded);
     assert_eq!(count(&after, Reason::MissingLabel), 6 + 1);
     assert_eq!(count(&after, Reason::BadRow), 2);
     assert_eq!(count(&after, Reason::Duplicate), 1);
     assert_eq!(count(&after, Reason::UnknownCode), 1);
     let notes = after.notes.join("\n");
-    assert!(notes.contains("Ses02M_impro05a.txt is not there or labels nothing: 6 recordings"), "{notes}");
-    assert!(notes.contains("Session3/sentences/wav/Ses03F_script01_1b holds no recording"), "{notes}");
-    assert!(after.set_aside.iter().all(|s| !s.detail.is_empty() && !s.path.is_empty()));
+    assert!(
+        notes.contains("Ses02M_impro05a.txt is not there or labels nothing: 6 recordings"),
+        "{notes}"
+    );
+    assert!(
+        notes.contains("Session3/sentences/wav/Ses03F_script01_1b holds no recording"),
+        "{notes}"
+    );
+    assert!(
+        after
+            .set_aside
+            .iter()
+            .all(|s| !s.detail.is_empty() && !s.path.is_empty())
+    );
 
     // A label file that is there but cut off after its header is as lost as one that is not.
-    fs::write(labels("Ses01F_impro01"), b"% [START_TIME - END_TIME] TURN_NAME EMOTION [V, A, D]\n\n").unwrap();
+    fs::write(
+        labels("Ses01F_impro01"),
+        b"% [START_TIME - END_TIME] TURN_NAME EMOTION [V, A, D]\n\n",
+    )
+    .unwrap();
     fs::remove_dir_all(release.dir.path().join("Session5")).unwrap();
     let notes = release.read(&IemocapSettings::default()).notes.join("\n");
-    assert!(notes.contains("Ses01F_impro01.txt is not there or labels nothing"), "{notes}");
+    assert!(
+        notes.contains("Ses01F_impro01.txt is not there or labels nothing"),
+        "{notes}"
+    );
     assert!(notes.contains("Session5 is not there"), "{notes}");
 }
 
@@ -259,12 +402,22 @@ fn iemocap_roots_that_are_wrong_say_where_the_sessions_are() {
     fs::create_dir(&inside).unwrap();
     fs::rename(release.dir.path().join("Session1"), inside.join("Session1")).unwrap();
     let error = iemocap::read(parent.path(), &IemocapSettings::default()).unwrap_err();
-    assert!(error.hint_text().unwrap().ends_with("IEMOCAP_full_release"), "{error:?}");
-    assert_eq!(iemocap::read(&parent.path().join("no"), &IemocapSettings::default()).unwrap_err().kind(), Kind::Missing);
+    assert!(
+        error.hint_text().unwrap().ends_with("IEMOCAP_full_release"),
+        "{error:?}"
+    );
+    assert_eq!(
+        iemocap::read(&parent.path().join("no"), &IemocapSettings::default())
+            .unwrap_err()
+            .kind(),
+        Kind::Missing
+    );
 }
 
 pub fn recordings(corpus: &str) -> Option<PathBuf> {
-    let root = std::env::var_os("SER_CORPORA").map(|folder| PathBuf::from(folder).join(corpus)).filter(|root| root.is_dir());
+    let root = std::env::var_os("SER_CORPORA")
+        .map(|folder| PathBuf::from(folder).join(corpus))
+        .filter(|root| root.is_dir());
     if root.is_none() {
         crate::skipped::skipped("no corpora");
     }
@@ -273,17 +426,28 @@ pub fn recordings(corpus: &str) -> Option<PathBuf> {
 
 #[test]
 fn recorded_ravdess_is_complete() {
-    let Some(root) = recordings("ravdess") else { return };
+    let Some(root) = recordings("ravdess") else {
+        return;
+    };
     let listing = ravdess::read(&root).unwrap();
     let counts = Counts::of(&listing.sources);
-    assert_eq!((counts.utterances, counts.by_speaker.len(), counts.by_class.len()), (1440, 24, 8));
+    assert_eq!(
+        (
+            counts.utterances,
+            counts.by_speaker.len(),
+            counts.by_class.len()
+        ),
+        (1440, 24, 8)
+    );
     assert!(counts.matches(listing.expected.as_ref().unwrap()));
     assert!(listing.set_aside.is_empty() && listing.notes.is_empty());
 }
 
 #[test]
 fn recorded_emodb_is_counted_against_the_published_set() {
-    let Some(root) = recordings("emodb") else { return };
+    let Some(root) = recordings("emodb") else {
+        return;
+    };
     let listing = emodb::read(&root, &EmodbSettings::default()).unwrap();
     let lines = compare(&Counts::of(&listing.sources), listing.expected.as_ref());
     assert_eq!(
@@ -291,13 +455,19 @@ fn recorded_emodb_is_counted_against_the_published_set() {
         "found 535 of 535 utterances (Burkhardt et al. 2005): anger 127 of 127, boredom 81 of 81, disgust 46 of 46, fear 69 of 69, \
          happiness 71 of 71, neutral 79 of 79, sadness 62 of 62"
     );
-    assert!(lines[1].starts_with("speakers: 10 of 10 (03 49, 08 58,"), "{}", lines[1]);
+    assert!(
+        lines[1].starts_with("speakers: 10 of 10 (03 49, 08 58,"),
+        "{}",
+        lines[1]
+    );
     assert!(listing.set_aside.is_empty());
 }
 
 #[test]
 fn recorded_emodb_2s_has_every_utterance() {
-    let Some(root) = recordings("emodb-2s") else { return };
+    let Some(root) = recordings("emodb-2s") else {
+        return;
+    };
     let listing = emodb::read(&root, &EmodbSettings::default()).unwrap();
     assert!(Counts::of(&listing.sources).matches(listing.expected.as_ref().unwrap()));
     assert_eq!((listing.sources.len(), listing.set_aside.len()), (535, 0));

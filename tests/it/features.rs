@@ -1,4 +1,5 @@
-//! The sets `functionals` and `frames` against numbers that numpy, scipy and librosa 0.8.1 gave for the same signals, and on recorded speech.
+//! The sets `functionals` and `frames` against numbers that numpy, scipy and librosa 0.8.1 gave for
+//! the same signals, and on recorded speech.
 //!
 //! SER_CORPORA names the folder with `ravdess/` and `emodb/`.
 
@@ -39,7 +40,9 @@ fn voice() -> Vec<f32> {
         phase += TAU * (140.0 + 40.0 * (TAU * 1.3 * t).sin()) / rate;
         let harmonics = [(1.0, 0.5), (2.0, 0.4), (3.0, 0.25), (4.0, 0.1), (7.0, 0.08)];
         let sum: f64 = harmonics.iter().map(|(k, a)| a * (k * phase).sin()).sum();
-        let envelope = (t / 0.1).min((SAMPLES as f64 / rate - t) / 0.2).clamp(0.0, 1.0);
+        let envelope = (t / 0.1)
+            .min((SAMPLES as f64 / rate - t) / 0.2)
+            .clamp(0.0, 1.0);
         let quiet = n < (0.15 * rate) as usize || n >= SAMPLES - (0.2 * rate) as usize;
         ((sum * envelope * 0.4 + 0.004 * noise[n]) * if quiet { 0.001 } else { 1.0 }) as f32
     };
@@ -56,13 +59,16 @@ fn sweep() -> Vec<f32> {
 }
 
 fn extract(set: FeatureSet, samples: &[f32], rate: u32) -> Vec<f32> {
-    Extractor::new(set, Profile::Librosa08).extract(samples, rate).expect("the features can be computed")
+    Extractor::new(set, Profile::Librosa08)
+        .extract(samples, rate)
+        .expect("the features can be computed")
 }
 
 #[test]
 fn functionals_and_frames_equal_the_reference() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/features.json");
-    let reference: BTreeMap<String, Reference> = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    let reference: BTreeMap<String, Reference> =
+        serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
     assert_eq!(reference.len(), 3);
     for (name, reference) in &reference {
         let signal = match name.as_str() {
@@ -74,19 +80,46 @@ fn functionals_and_frames_equal_the_reference() {
         // All but jitter, shimmer and harmonics-to-noise ratio, for which see `pitch.rs`.
         assert_eq!(reference.functionals.len(), found.len() - 5, "{name}");
         let mut wrong = Vec::new();
-        for ((column, found), expected) in names(FeatureSet::Functionals).iter().zip(&found).zip(&reference.functionals) {
+        for ((column, found), expected) in names(FeatureSet::Functionals)
+            .iter()
+            .zip(&found)
+            .zip(&reference.functionals)
+        {
             // Medians of differences in dB lie between neighbours that single precision may swap.
-            let least = if column.starts_with("contrast") { 0.1 } else { 0.01 };
+            let least = if column.starts_with("contrast") {
+                0.1
+            } else {
+                0.01
+            };
             let error = (f64::from(*found) - expected).abs() / expected.abs().max(least);
             if error > 1e-3 {
                 wrong.push(format!("{column}: {found} instead of {expected}"));
             }
         }
-        assert!(wrong.is_empty(), "{name}: {} of {}\n{}", wrong.len(), found.len(), wrong.join("\n"));
+        assert!(
+            wrong.is_empty(),
+            "{name}: {} of {}\n{}",
+            wrong.len(),
+            found.len(),
+            wrong.join("\n")
+        );
         let frames = extract(FeatureSet::Frames, &signal, RATE);
-        assert_eq!(frames.len().div_ceil(STRIDE), reference.frames.len(), "{name}");
-        for (i, (found, expected)) in frames.iter().step_by(STRIDE).zip(&reference.frames).enumerate() {
-            assert!((f64::from(*found) - expected).abs() < 2e-3, "{name}: value {} is {found} instead of {expected}", i * STRIDE);
+        assert_eq!(
+            frames.len().div_ceil(STRIDE),
+            reference.frames.len(),
+            "{name}"
+        );
+        for (i, (found, expected)) in frames
+            .iter()
+            .step_by(STRIDE)
+            .zip(&reference.frames)
+            .enumerate()
+        {
+            assert!(
+                (f64::from(*found) - expected).abs() < 2e-3,
+                "{name}: value {} is {found} instead of {expected}",
+                i * STRIDE
+            );
         }
     }
 }
@@ -97,12 +130,35 @@ fn columns_have_names_and_groups() {
     let mut distinct = columns.clone();
     distinct.sort();
     distinct.dedup();
-    assert_eq!((columns.len(), distinct.len(), FeatureSet::Functionals.size()), (2487, 2487, 2487));
-    assert_eq!([&columns[3 * 26], &columns[3 * 26 + 12], &columns[3 * 26 + 25]], ["mfcc_03_mean", "mfcc_03_d_mean", "mfcc_03_dd_sd"]);
+    assert_eq!(
+        (
+            columns.len(),
+            distinct.len(),
+            FeatureSet::Functionals.size()
+        ),
+        (2487, 2487, 2487)
+    );
+    assert_eq!(
+        [
+            &columns[3 * 26],
+            &columns[3 * 26 + 12],
+            &columns[3 * 26 + 25]
+        ],
+        ["mfcc_03_mean", "mfcc_03_d_mean", "mfcc_03_dd_sd"]
+    );
     assert!(columns.contains(&"f0_p95".to_owned()) && columns.contains(&"h1_h3_slope".to_owned()));
     let groups = groups(FeatureSet::Functionals);
-    assert_eq!((groups[0].0.as_str(), groups[0].1.clone()), ("mfcc", 0..520));
-    assert_eq!(groups.iter().map(|(_, columns)| columns.len()).sum::<usize>(), 2487);
+    assert_eq!(
+        (groups[0].0.as_str(), groups[0].1.clone()),
+        ("mfcc", 0..520)
+    );
+    assert_eq!(
+        groups
+            .iter()
+            .map(|(_, columns)| columns.len())
+            .sum::<usize>(),
+        2487
+    );
     assert_eq!(FeatureSet::Frames.size(), 64);
 }
 
@@ -120,13 +176,32 @@ fn silence_constants_and_the_shortest_recordings_are_finite() {
     ];
     for (n, signal) in signals.iter().enumerate() {
         let row = extract(FeatureSet::Functionals, signal, RATE);
-        assert!(row.len() == 2487 && row.iter().all(|value| value.is_finite() && value.abs() < 1e5), "signal {n}");
+        assert!(
+            row.len() == 2487
+                && row
+                    .iter()
+                    .all(|value| value.is_finite() && value.abs() < 1e5),
+            "signal {n}"
+        );
         let frames = extract(FeatureSet::Frames, signal, RATE);
-        assert!(!frames.is_empty() && frames.len().is_multiple_of(64) && frames.iter().all(|value| value.is_finite()), "signal {n}");
+        assert!(
+            !frames.is_empty()
+                && frames.len().is_multiple_of(64)
+                && frames.iter().all(|value| value.is_finite()),
+            "signal {n}"
+        );
     }
     for set in [FeatureSet::Functionals, FeatureSet::Frames] {
-        assert!(Extractor::new(set, Profile::Librosa08).extract(&[0.1; 32], RATE).is_err());
-        assert!(Extractor::new(set, Profile::Librosa08).extract(&[f32::MAX; 4_000], RATE).is_err());
+        assert!(
+            Extractor::new(set, Profile::Librosa08)
+                .extract(&[0.1; 32], RATE)
+                .is_err()
+        );
+        assert!(
+            Extractor::new(set, Profile::Librosa08)
+                .extract(&[f32::MAX; 4_000], RATE)
+                .is_err()
+        );
     }
 }
 
@@ -137,7 +212,11 @@ fn what_came_before_does_not_matter() {
         let first = extractor.extract(&voice(), RATE).unwrap();
         extractor.extract(&sweep(), 48_000).unwrap();
         extractor.extract(&[], 16_000).unwrap_err();
-        assert!(extractor.extract(&voice(), RATE).unwrap() == first, "{}", set.name());
+        assert!(
+            extractor.extract(&voice(), RATE).unwrap() == first,
+            "{}",
+            set.name()
+        );
     }
 }
 
@@ -148,11 +227,22 @@ fn women_of_emodb_speak_higher_than_its_men() {
         return;
     };
     let folder = Path::new(&corpora).join("emodb/wav");
-    let column = |name: &str| names(FeatureSet::Functionals).iter().position(|column| column == name).unwrap();
-    let (median, share, active) = (column("voiced_f0_p50"), column("voiced_share"), column("active_share"));
+    let column = |name: &str| {
+        names(FeatureSet::Functionals)
+            .iter()
+            .position(|column| column == name)
+            .unwrap()
+    };
+    let (median, share, active) = (
+        column("voiced_f0_p50"),
+        column("voiced_share"),
+        column("active_share"),
+    );
     let mut extractor = Extractor::new(FeatureSet::Functionals, Profile::Librosa08);
     let mut pitch = |speaker: &str| -> f64 {
-        let paths = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap());
+        let paths = std::fs::read_dir(&folder)
+            .unwrap()
+            .map(|entry| entry.unwrap());
         // Neutral ones; the letter is that of the German word.
         let neutral = paths.filter(|entry| {
             let name = entry.file_name().to_string_lossy().into_owned();
@@ -161,8 +251,13 @@ fn women_of_emodb_speak_higher_than_its_men() {
         let mut found = Vec::new();
         for entry in neutral {
             let audio = ser::audio::decode(&entry.path()).unwrap();
-            let row = extractor.extract(&audio.samples, audio.sample_rate).unwrap();
-            assert!(row[share] > 0.3 && row[share] < 1.0 && row[active] > 0.5 && row[active] <= 1.0, "{entry:?}");
+            let row = extractor
+                .extract(&audio.samples, audio.sample_rate)
+                .unwrap();
+            assert!(
+                row[share] > 0.3 && row[share] < 1.0 && row[active] > 0.5 && row[active] <= 1.0,
+                "{entry:?}"
+            );
             found.push(f64::from(row[median]).exp());
         }
         assert!(found.len() > 2, "{speaker}");
@@ -171,5 +266,9 @@ fn women_of_emodb_speak_higher_than_its_men() {
     let men: Vec<f64> = ["03", "10", "11", "12", "15"].map(&mut pitch).to_vec();
     let women: Vec<f64> = ["08", "09", "13", "14", "16"].map(&mut pitch).to_vec();
     println!("men {men:.0?}, women {women:.0?} Hz");
-    assert!(men.iter().all(|hz| (80.0..170.0).contains(hz)) && women.iter().all(|hz| (150.0..260.0).contains(hz)), "{men:?} {women:?}");
+    assert!(
+        men.iter().all(|hz| (80.0..170.0).contains(hz))
+            && women.iter().all(|hz| (150.0..260.0).contains(hz)),
+        "{men:?} {women:?}"
+    );
 }

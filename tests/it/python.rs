@@ -1,5 +1,5 @@
-//! What ser writes, opened by the tools that others use: pandas, polars, DuckDB, PyTorch. `SER_PYTHON` names the interpreter; what it lacks is
-//! skipped, and said.
+//! What ser writes, opened by the tools that others use: pandas, polars, DuckDB, PyTorch.
+//! `SER_PYTHON` names the interpreter; what it lacks is skipped, and said.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -19,10 +19,16 @@ fn python() -> Command {
 
 /// Whether the interpreter has all of the modules.
 fn has(modules: &[&str]) -> bool {
-    let tried = python().arg("-c").arg(format!("import {}", modules.join(", "))).output();
+    let tried = python()
+        .arg("-c")
+        .arg(format!("import {}", modules.join(", ")))
+        .output();
     let found = tried.is_ok_and(|output| output.status.success());
     if !found {
-        crate::skipped::skipped(format_args!("no {} (SER_PYTHON names a Python that has them)", modules.join(", ")));
+        crate::skipped::skipped(format_args!(
+            "no {} (SER_PYTHON names a Python that has them)",
+            modules.join(", ")
+        ));
     }
     found
 }
@@ -53,21 +59,47 @@ fn cell(field: &Field) -> Value {
 
 fn parquet(path: &Path) -> Value {
     let reader = SerializedFileReader::new(fs::File::open(path).unwrap()).unwrap();
-    let columns: Vec<String> = reader.metadata().file_metadata().schema().get_fields().iter().map(|f| f.name().to_owned()).collect();
-    let rows: Vec<Vec<Value>> =
-        reader.get_row_iter(None).unwrap().map(|row| row.unwrap().get_column_iter().map(|(_, field)| cell(field)).collect()).collect();
+    let columns: Vec<String> = reader
+        .metadata()
+        .file_metadata()
+        .schema()
+        .get_fields()
+        .iter()
+        .map(|f| f.name().to_owned())
+        .collect();
+    let rows: Vec<Vec<Value>> = reader
+        .get_row_iter(None)
+        .unwrap()
+        .map(|row| {
+            row.unwrap()
+                .get_column_iter()
+                .map(|(_, field)| cell(field))
+                .collect()
+        })
+        .collect();
     json!({ "columns": columns, "rows": rows })
 }
 
 fn sheet(path: &Path) -> Value {
     let mut reader = csv::ReaderBuilder::new().from_path(path).unwrap();
-    let columns: Vec<String> = reader.headers().unwrap().iter().map(str::to_owned).collect();
-    let rows: Vec<Vec<String>> = reader.records().map(|row| row.unwrap().iter().map(str::to_owned).collect()).collect();
+    let columns: Vec<String> = reader
+        .headers()
+        .unwrap()
+        .iter()
+        .map(str::to_owned)
+        .collect();
+    let rows: Vec<Vec<String>> = reader
+        .records()
+        .map(|row| row.unwrap().iter().map(str::to_owned).collect())
+        .collect();
     json!({ "columns": columns, "rows": rows })
 }
 
 fn files(folder: &Path, extension: &str) -> Vec<PathBuf> {
-    let mut files: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut files: Vec<PathBuf> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
     files.retain(|path| path.extension().is_some_and(|e| e == extension));
     files.sort();
     files
@@ -77,9 +109,17 @@ fn compare(tables: BTreeMap<String, Value>) {
     let dir = tempfile::tempdir().unwrap();
     let expected = dir.path().join("expected.json");
     fs::write(&expected, serde_json::to_vec(&tables).unwrap()).unwrap();
-    let output = python().arg(repository("tests/it/python/tables.py")).arg(&expected).output().unwrap();
+    let output = python()
+        .arg(repository("tests/it/python/tables.py"))
+        .arg(&expected)
+        .output()
+        .unwrap();
     print!("{}", String::from_utf8_lossy(&output.stdout));
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
 }
 
 #[test]
@@ -88,16 +128,32 @@ fn every_table_opens_in_pandas_polars_and_duckdb_cell_by_cell() {
         return;
     }
     let project = Project::with_tones(3);
-    let frames =
-        Project::small().replace("[[experiment]]", "[features]\nsets = [\"issa193\", \"functionals\", \"frames\"]\n\n[[experiment]]");
+    let frames = Project::small().replace(
+        "[[experiment]]",
+        "[features]\nsets = [\"issa193\", \"functionals\", \"frames\"]\n\n[[experiment]]",
+    );
     project.pipeline("small", &frames);
     project.ser(&["run", "small", "-q"]).ok();
     let mut tables = BTreeMap::new();
     for path in files(&project.path("data/tables/small"), "parquet") {
         tables.insert(path.display().to_string(), parquet(&path));
     }
-    for name in ["utterances", "features", "features-functionals", "features-frames", "splits", "predictions", "metrics"] {
-        assert!(tables.keys().any(|path| path.ends_with(&format!("/{name}.parquet"))), "{name}: {:?}", tables.keys());
+    for name in [
+        "utterances",
+        "features",
+        "features-functionals",
+        "features-frames",
+        "splits",
+        "predictions",
+        "metrics",
+    ] {
+        assert!(
+            tables
+                .keys()
+                .any(|path| path.ends_with(&format!("/{name}.parquet"))),
+            "{name}: {:?}",
+            tables.keys()
+        );
     }
     for path in files(&project.path("reports/small"), "csv") {
         tables.insert(path.display().to_string(), sheet(&path));
@@ -112,18 +168,37 @@ fn csv_files_with_hostile_names_open_in_pandas_polars_and_duckdb() {
     }
     let dir = tempfile::tempdir().unwrap();
     ser::report::write(&fixture::hostile(), dir.path()).unwrap();
-    compare(files(dir.path(), "csv").into_iter().map(|path| (path.display().to_string(), sheet(&path))).collect());
+    compare(
+        files(dir.path(), "csv")
+            .into_iter()
+            .map(|path| (path.display().to_string(), sheet(&path)))
+            .collect(),
+    );
 }
 
 /// Logits by utterance, from the script that users copy.
 fn pytorch(model: &Path, table: &Path) -> Vec<(String, Vec<f32>)> {
-    let output = python().arg(repository("examples/load_in_pytorch.py")).arg(model).arg(table).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let output = python()
+        .arg(repository("examples/load_in_pytorch.py"))
+        .arg(model)
+        .arg(table)
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     let mut reader = csv::Reader::from_reader(output.stdout.as_slice());
     reader
         .records()
         .map(|row| row.unwrap())
-        .map(|row| (row[0].to_owned(), row.iter().skip(1).map(|v| v.parse().unwrap()).collect()))
+        .map(|row| {
+            (
+                row[0].to_owned(),
+                row.iter().skip(1).map(|v| v.parse().unwrap()).collect(),
+            )
+        })
         .collect()
 }
 
@@ -135,13 +210,23 @@ fn networks_give_the_same_logits_in_pytorch() {
     let project = Project::with_tones(3);
     let perceptron = Project::network(2)
         .replace("name = \"net\"", "name = \"mlp\"")
-        .replace("kind = \"cnn\", architecture = \"emodb-a\"", "kind = \"perceptron\", hidden = 16")
+        .replace(
+            "kind = \"cnn\", architecture = \"emodb-a\"",
+            "kind = \"perceptron\", hidden = 16",
+        )
         .replace("scaler = \"standard\"", "scaler = \"standard\", clip = 3");
     let keras = Project::network(2)
         .replace("name = \"net\"", "name = \"keras\"")
         .replace("architecture = \"emodb-a\"", "architecture = \"ravdess\"")
-        .replace("log_mel = true, scaler = \"standard\"", "order = \"keras\", scaler = \"none\"");
-    for (name, text) in [("net", Project::network(2)), ("mlp", perceptron), ("keras", keras)] {
+        .replace(
+            "log_mel = true, scaler = \"standard\"",
+            "order = \"keras\", scaler = \"none\"",
+        );
+    for (name, text) in [
+        ("net", Project::network(2)),
+        ("mlp", perceptron),
+        ("keras", keras),
+    ] {
         project.pipeline(name, &text);
         project.ser(&["train", name, "-q"]).ok();
         let folder = project.path(&format!("data/models/{name}/base/fold-00-seed-0"));
@@ -153,14 +238,22 @@ fn networks_give_the_same_logits_in_pytorch() {
         assert_eq!(theirs.len(), features.ids.len());
         for (i, (id, logits)) in theirs.iter().enumerate() {
             assert_eq!(*id, features.ids[i]);
-            let mut row = ser::transform::rearrange(&saved.info.inputs, &features.columns, features.row(i));
+            let mut row =
+                ser::transform::rearrange(&saved.info.inputs, &features.columns, features.row(i));
             saved.info.scaler.apply_row(&mut row);
             ser::transform::finish_row(&mut row, &saved.info.inputs);
-            let ours = network.logits(&ser::split::Matrix::new(1, row.len(), row)).unwrap();
+            let ours = network
+                .logits(&ser::split::Matrix::new(1, row.len(), row))
+                .unwrap();
             // Logits above 1 have fewer digits behind the point.
-            let scale = ours.iter().fold(1.0f32, |most, value| most.max(value.abs()));
+            let scale = ours
+                .iter()
+                .fold(1.0f32, |most, value| most.max(value.abs()));
             for (a, b) in ours.iter().zip(logits) {
-                assert!((a - b).abs() <= 1e-5 * scale, "{name}, {id}: {ours:?} and {logits:?}");
+                assert!(
+                    (a - b).abs() <= 1e-5 * scale,
+                    "{name}, {id}: {ours:?} and {logits:?}"
+                );
             }
         }
     }

@@ -6,10 +6,12 @@ use crate::audio::simd::{dispatch, multiply_add};
 /// Outputs that are computed together.
 const LANES: usize = 32;
 
-/// Low-pass (resampy's `kaiser_fast`) and decimation by two, with the output scaled by sqrt(2) to keep its energy.
+/// Low-pass (resampy's `kaiser_fast`) and decimation by two, with the output scaled by sqrt(2) to
+/// keep its energy.
 #[derive(Debug)]
 pub struct Halver {
-    /// Weights of the samples at even distances from the output, farthest in the past first; then those at odd distances.
+    /// Weights of the samples at even distances from the output, farthest in the past first; then
+    /// those at odd distances.
     even: Vec<f32>,
     odd: Vec<f32>,
     /// The two interleaved halves of the input with zeros around them.
@@ -27,20 +29,36 @@ impl Halver {
     /// The filter of 63 taps.
     pub fn new() -> Halver {
         let gain = 0.5 / 0.5f64.sqrt();
-        let wing: Vec<f32> = SincTable::kaiser_fast().wing(0.0, STEPS_PER_CROSSING / 2, gain).map(|weight| weight as f32).collect();
+        let wing: Vec<f32> = SincTable::kaiser_fast()
+            .wing(0.0, STEPS_PER_CROSSING / 2, gain)
+            .map(|weight| weight as f32)
+            .collect();
         let reach = wing.len() as isize - 1;
         let weights = |parity: isize| {
-            (-reach..=reach).filter(|offset| offset.rem_euclid(2) == parity).map(|offset| wing[offset.unsigned_abs()]).collect()
+            (-reach..=reach)
+                .filter(|offset| offset.rem_euclid(2) == parity)
+                .map(|offset| wing[offset.unsigned_abs()])
+                .collect()
         };
-        Halver { even: weights(0), odd: weights(1), even_samples: Vec::new(), odd_samples: Vec::new() }
+        Halver {
+            even: weights(0),
+            odd: weights(1),
+            even_samples: Vec::new(),
+            odd_samples: Vec::new(),
+        }
     }
 
-    /// Writes `ceil(n / 2)` samples for the `n` of `input`; for odd `n` the last one is zero, as librosa's length fix leaves it.
+    /// Writes `ceil(n / 2)` samples for the `n` of `input`; for odd `n` the last one is zero, as
+    /// librosa's length fix leaves it.
     pub fn process(&mut self, input: &[f32], output: &mut Vec<f32>) {
         let filtered = input.len() / 2;
-        // Output t needs the even samples t - even/2 ..= t + even/2 and the odd ones t - odd/2 .. t + odd/2.
+        // Output t needs the even samples t - even/2 ..= t + even/2 and the odd ones t - odd/2 .. t
+        // + odd/2.
         let pad = self.odd.len() / 2;
-        for (buffer, skip, before) in [(&mut self.even_samples, 0, self.even.len() / 2), (&mut self.odd_samples, 1, pad)] {
+        for (buffer, skip, before) in [
+            (&mut self.even_samples, 0, self.even.len() / 2),
+            (&mut self.odd_samples, 1, pad),
+        ] {
             buffer.clear();
             buffer.resize(before, 0.0);
             buffer.extend(input.iter().skip(skip).step_by(2));
@@ -48,7 +66,13 @@ impl Halver {
         }
         output.clear();
         output.resize(filtered.next_multiple_of(LANES), 0.0);
-        filter(&self.even_samples, &self.even, &self.odd_samples, &self.odd, output);
+        filter(
+            &self.even_samples,
+            &self.even,
+            &self.odd_samples,
+            &self.odd,
+            output,
+        );
         output.truncate(filtered);
         output.resize(input.len().div_ceil(2), 0.0);
     }
@@ -59,7 +83,13 @@ dispatch! {
 }
 
 #[inline(always)]
-fn filter_body<const FUSED: bool>(even_samples: &[f32], even: &[f32], odd_samples: &[f32], odd: &[f32], output: &mut [f32]) {
+fn filter_body<const FUSED: bool>(
+    even_samples: &[f32],
+    even: &[f32],
+    odd_samples: &[f32],
+    odd: &[f32],
+    output: &mut [f32],
+) {
     for (block, output) in output.chunks_exact_mut(LANES).enumerate() {
         let mut totals = [0.0f32; LANES];
         for (samples, weights) in [(even_samples, even), (odd_samples, odd)] {

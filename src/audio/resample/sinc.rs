@@ -6,7 +6,8 @@ use std::sync::OnceLock;
 /// Table steps per zero crossing of the sinc (resampy's precision 9).
 pub(crate) const STEPS_PER_CROSSING: usize = 512;
 
-/// The right half of a Kaiser-windowed sinc: `crossings * STEPS_PER_CROSSING + 1` values from the centre outwards.
+/// The right half of a Kaiser-windowed sinc: `crossings * STEPS_PER_CROSSING + 1` values from the
+/// centre outwards.
 #[derive(Debug)]
 pub(crate) struct SincTable {
     values: Vec<f64>,
@@ -43,31 +44,50 @@ impl SincTable {
         self.values.len() / step
     }
 
-    /// The weights of one wing of the filter: every `step`-th value from `start` (in table steps, linearly interpolated) outwards,
-    /// times `gain`.
-    pub(crate) fn wing(&self, start: f64, step: usize, gain: f64) -> impl ExactSizeIterator<Item = f64> + '_ {
-        self.wing_with_slope(start, step, gain).map(|(weight, _)| weight)
+    /// The weights of one wing of the filter: every `step`-th value from `start` (in table steps,
+    /// linearly interpolated) outwards, times `gain`.
+    pub(crate) fn wing(
+        &self,
+        start: f64,
+        step: usize,
+        gain: f64,
+    ) -> impl ExactSizeIterator<Item = f64> + '_ {
+        self.wing_with_slope(start, step, gain)
+            .map(|(weight, _)| weight)
     }
 
     /// As [`SincTable::wing`], each weight with its change per table step.
-    pub(crate) fn wing_with_slope(&self, start: f64, step: usize, gain: f64) -> impl ExactSizeIterator<Item = (f64, f64)> + '_ {
+    pub(crate) fn wing_with_slope(
+        &self,
+        start: f64,
+        step: usize,
+        gain: f64,
+    ) -> impl ExactSizeIterator<Item = (f64, f64)> + '_ {
         let offset = start as usize;
         let between = start - offset as f64;
         let count = (self.values.len() - offset) / step;
         (0..count).map(move |tap| {
             let index = offset + tap * step;
             let value = self.values[index] * gain;
-            let slope = self.values.get(index + 1).map_or(0.0, |next| next * gain - value);
+            let slope = self
+                .values
+                .get(index + 1)
+                .map_or(0.0, |next| next * gain - value);
             (value + between * slope, slope)
         })
     }
 }
 
 fn sinc(x: f64) -> f64 {
-    if x == 0.0 { 1.0 } else { (PI * x).sin() / (PI * x) }
+    if x == 0.0 {
+        1.0
+    } else {
+        (PI * x).sin() / (PI * x)
+    }
 }
 
-/// The modified Bessel function of the first kind, order 0, by its power series (all terms positive, so nothing cancels).
+/// The modified Bessel function of the first kind, order 0, by its power series (all terms
+/// positive, so nothing cancels).
 fn bessel_i0(x: f64) -> f64 {
     let quarter_square = x * x / 4.0;
     let (mut sum, mut term, mut k) = (1.0, 1.0, 1.0);
@@ -85,14 +105,25 @@ mod tests {
 
     #[test]
     fn bessel_matches_tabulated_values() {
-        for (x, expected) in [(0.0, 1.0), (1.0, 1.266_065_877_752_008_4), (5.0, 27.239_871_823_604_442)] {
-            assert!((bessel_i0(x) / expected - 1.0).abs() < 1e-14, "I0({x}) = {}", bessel_i0(x));
+        for (x, expected) in [
+            (0.0, 1.0),
+            (1.0, 1.266_065_877_752_008_4),
+            (5.0, 27.239_871_823_604_442),
+        ] {
+            assert!(
+                (bessel_i0(x) / expected - 1.0).abs() < 1e-14,
+                "I0({x}) = {}",
+                bessel_i0(x)
+            );
         }
     }
 
     #[test]
     fn the_tables_start_at_the_roll_off_and_fade_out() {
-        for (table, roll_off, length) in [(SincTable::kaiser_best(), 0.9475937167399596, 32769), (SincTable::kaiser_fast(), 0.85, 8193)] {
+        for (table, roll_off, length) in [
+            (SincTable::kaiser_best(), 0.9475937167399596, 32769),
+            (SincTable::kaiser_fast(), 0.85, 8193),
+        ] {
             assert_eq!(table.values.len(), length);
             assert_eq!(table.values[0], roll_off);
             assert!(table.values[length - 1].abs() < 1e-4);

@@ -9,18 +9,22 @@ use crate::pipeline::predict as library;
 /// Recordings for a saved model.
 #[derive(Debug, clap::Args)]
 pub struct Predict {
-    /// Folder of a saved model, such as data/models/ravdess/quick/fold-00-seed-0, or of an experiment, such as data/models/ravdess/quick: then
-    /// the mean probability of all its models counts. ravdess/quick means the same
+    /// Folder of a saved model, such as data/models/ravdess/quick/fold-00-seed-0, or of an
+    /// experiment, such as data/models/ravdess/quick: then the mean probability of all its models
+    /// counts. ravdess/quick means the same
     #[arg(value_name = "MODEL")]
     pub model: PathBuf,
-    /// Audio files (WAV, FLAC, MP3, Ogg, WebM, MP4, AIFF, AU, SPHERE), folders (all audio files below them), manifests (.csv, .tsv,
-    /// .parquet, .jsonl with a column path), or - for a list of paths on standard input, one a line
+    /// Audio files (WAV, FLAC, MP3, Ogg, WebM, MP4, AIFF, AU, SPHERE), folders (all audio files
+    /// below them), manifests (.csv, .tsv, .parquet, .jsonl with a column path), or - for a list of
+    /// paths on standard input, one a line
     #[arg(value_name = "PATH", required_unless_present = "stdin")]
     pub paths: Vec<PathBuf>,
-    /// Paths in manifests and lists start from this folder, in place of that of the manifest or the working directory
+    /// Paths in manifests and lists start from this folder, in place of that of the manifest or the
+    /// working directory
     #[arg(long, value_name = "DIR")]
     pub root: Option<PathBuf>,
-    /// Judge one recording whose bytes come on standard input: ffmpeg … -f wav - | ser predict MODEL --stdin
+    /// Judge one recording whose bytes come on standard input: ffmpeg … -f wav - | ser predict
+    /// MODEL --stdin
     #[arg(long, conflicts_with = "null")]
     pub stdin: bool,
     /// The list on standard input has zero bytes between its paths, as find -print0 writes them
@@ -32,13 +36,16 @@ pub struct Predict {
     /// Time from the begin of a window to that of the next; half a window by default
     #[arg(long, value_name = "SECONDS", requires = "window")]
     pub hop: Option<f64>,
-    /// All recordings are of one speaker: for a model that scales speakers, which then scales by exactly these
+    /// All recordings are of one speaker: for a model that scales speakers, which then scales by
+    /// exactly these
     #[arg(long)]
     pub one_speaker: bool,
-    /// Set aside recordings of which no manifest says who speaks (a model that scales speakers always does)
+    /// Set aside recordings of which no manifest says who speaks (a model that scales speakers
+    /// always does)
     #[arg(long, conflicts_with = "one_speaker")]
     pub by_speaker: bool,
-    /// How the predictions are written; by default what the output's extension says, else a table for people
+    /// How the predictions are written; by default what the output's extension says, else a table
+    /// for people
     #[arg(long, value_enum)]
     pub format: Option<Format>,
     /// Write to this file, which appears once it is whole, in place of standard output

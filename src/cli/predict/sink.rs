@@ -65,8 +65,14 @@ pub(super) struct Told<'a> {
 impl Sink for Told<'_> {
     fn heard(&mut self, clip: &Clip, heard: &[Heard]) -> Result<()> {
         let name = clip.name();
-        heard.iter().try_for_each(|one| self.output.push(&name, one))?;
-        if self.at_once { self.output.flush() } else { Ok(()) }
+        heard
+            .iter()
+            .try_for_each(|one| self.output.push(&name, one))?;
+        if self.at_once {
+            self.output.flush()
+        } else {
+            Ok(())
+        }
     }
 
     fn bad(&mut self, bad: &Bad) -> Result<()> {
@@ -87,7 +93,10 @@ impl Sink for Told<'_> {
             } else {
                 "only counted; --errors FILE.csv names all of them"
             };
-            self.observer.warn(format!("further {} recordings are {more}", bad.fault.word()));
+            self.observer.warn(format!(
+                "further {} recordings are {more}",
+                bad.fault.word()
+            ));
         }
         Ok(())
     }
@@ -105,18 +114,26 @@ pub(super) struct Errors<'a> {
 
 impl<'a> Errors<'a> {
     pub(super) fn new(path: &'a Path, file: &'a mut File) -> Result<Self> {
-        let csv = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(file);
+        let csv = csv::WriterBuilder::new()
+            .terminator(csv::Terminator::CRLF)
+            .from_writer(file);
         let mut errors = Errors { path, csv };
         errors.record(["file", "kind", "reason"].map(str::to_owned))?;
         Ok(errors)
     }
 
     fn push(&mut self, bad: &Bad) -> Result<()> {
-        self.record([inert(&bad.file), bad.fault.word().to_owned(), inert(&bad.error.to_string())])
+        self.record([
+            inert(&bad.file),
+            bad.fault.word().to_owned(),
+            inert(&bad.error.to_string()),
+        ])
     }
 
     fn record(&mut self, cells: [String; 3]) -> Result<()> {
-        self.csv.write_record(cells).map_err(|e| self.failed(e.into()))
+        self.csv
+            .write_record(cells)
+            .map_err(|e| self.failed(e.into()))
     }
 
     pub(super) fn finish(mut self) -> Result<()> {

@@ -14,9 +14,14 @@ pub(super) struct Turn {
 }
 
 impl Turn {
-    /// Whether every external rater names the turn's label and nothing else, given the label's word (`anger`, …).
+    /// Whether every external rater names the turn's label and nothing else, given the label's word
+    /// (`anger`, …).
     pub(super) fn is_unanimous(&self, label: &str) -> bool {
-        !self.raters.is_empty() && self.raters.iter().all(|named| matches!(&named[..], [only] if category(only) == label))
+        !self.raters.is_empty()
+            && self
+                .raters
+                .iter()
+                .all(|named| matches!(&named[..], [only] if category(only) == label))
     }
 }
 
@@ -37,7 +42,8 @@ pub(super) struct Evaluation {
     pub(super) bad: Vec<(usize, String)>,
 }
 
-/// Reads a label file. Only lines that begin with `[` are turns; rater lines belong to the turn above them.
+/// Reads a label file. Only lines that begin with `[` are turns; rater lines belong to the turn
+/// above them.
 ///
 /// Raters' comments may hold any byte, so what is not UTF-8 is replaced: names and codes are ASCII.
 pub(super) fn parse(bytes: &[u8]) -> Evaluation {
@@ -54,11 +60,22 @@ pub(super) fn parse(bytes: &[u8]) -> Evaluation {
                 [_, name, code, ..] if !name.is_empty() && !code.is_empty() => {
                     open = true;
                     let code = code.to_ascii_lowercase();
-                    evaluation.turns.push(Turn { name: name.to_owned(), line: number, code, raters: Vec::new() });
+                    evaluation.turns.push(Turn {
+                        name: name.to_owned(),
+                        line: number,
+                        code,
+                        raters: Vec::new(),
+                    });
                 }
-                _ => evaluation.bad.push((number, "fewer than three fields between tabs: restore the file from the release".into())),
+                _ => evaluation.bad.push((
+                    number,
+                    "fewer than three fields between tabs: restore the file from the release"
+                        .into(),
+                )),
             }
-        } else if let (true, Some(turn), Some(named)) = (open, evaluation.turns.last_mut(), external_rating(line)) {
+        } else if let (true, Some(turn), Some(named)) =
+            (open, evaluation.turns.last_mut(), external_rating(line))
+        {
             turn.raters.push(named);
         }
     }
@@ -70,7 +87,13 @@ fn external_rating(line: &str) -> Option<Vec<String>> {
     let (rater, rest) = line.split_once(':')?;
     rater.trim().strip_prefix("C-E")?;
     let named = rest.trim_start().split('\t').next()?;
-    Some(named.split(';').map(|word| word.trim().to_lowercase()).filter(|word| !word.is_empty()).collect())
+    Some(
+        named
+            .split(';')
+            .map(|word| word.trim().to_lowercase())
+            .filter(|word| !word.is_empty())
+            .collect(),
+    )
 }
 
 /// The name of a dialog, taken apart.
@@ -93,14 +116,21 @@ impl<'a> Dialog<'a> {
         let take = scene.strip_suffix(['a', 'b']).unwrap_or(scene);
         let digits = |s: &str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_digit());
         if take.strip_prefix("impro").is_some_and(digits) {
-            return Some(Dialog { session, script: None });
+            return Some(Dialog {
+                session,
+                script: None,
+            });
         }
         let (play, part) = take.strip_prefix("script")?.split_once('_')?;
-        (digits(play) && digits(part)).then_some(Dialog { session, script: Some(take) })
+        (digits(play) && digits(part)).then_some(Dialog {
+            session,
+            script: Some(take),
+        })
     }
 }
 
-/// The last field of a turn's name, `M003`, whose letter says who speaks; `None` where the turn is not of `dialog`.
+/// The last field of a turn's name, `M003`, whose letter says who speaks; `None` where the turn is
+/// not of `dialog`.
 pub(super) fn turn_field<'a>(name: &'a str, dialog: &str) -> Option<&'a str> {
     let field = name.strip_prefix(dialog)?.strip_prefix('_')?;
     let number = field.strip_prefix(['F', 'M'])?;
@@ -122,9 +152,19 @@ mod tests {
     fn turns_raters_and_broken_lines_are_told_apart() {
         let found = parse(FILE);
         assert_eq!(found.turns.len(), 2);
-        assert_eq!((found.turns[0].name.as_str(), found.turns[0].code.as_str(), found.turns[0].line), ("Ses01F_impro01_F000", "neu", 3));
+        assert_eq!(
+            (
+                found.turns[0].name.as_str(),
+                found.turns[0].code.as_str(),
+                found.turns[0].line
+            ),
+            ("Ses01F_impro01_F000", "neu", 3)
+        );
         assert_eq!(found.turns[0].raters, [["neutral"], ["neutral state"]]);
-        assert_eq!(found.turns[1].raters, [vec!["excited", "happiness"], vec!["excited"]]);
+        assert_eq!(
+            found.turns[1].raters,
+            [vec!["excited", "happiness"], vec!["excited"]]
+        );
         assert_eq!(found.bad.len(), 1);
         assert_eq!(found.bad[0].0, 12);
         assert_eq!(parse(b""), Evaluation::default());
@@ -137,20 +177,51 @@ mod tests {
         assert!(found.turns[0].is_unanimous("neutral"));
         assert!(!found.turns[0].is_unanimous("anger"));
         assert!(!found.turns[1].is_unanimous("excitement"));
-        assert!(!Turn { raters: Vec::new(), ..found.turns[0].clone() }.is_unanimous("neutral"));
+        assert!(
+            !Turn {
+                raters: Vec::new(),
+                ..found.turns[0].clone()
+            }
+            .is_unanimous("neutral")
+        );
     }
 
     #[test]
     fn names_are_taken_apart() {
-        assert_eq!(Dialog::parse("Ses05M_impro05a"), Some(Dialog { session: 5, script: None }));
-        assert_eq!(Dialog::parse("Ses03F_script01_1b"), Some(Dialog { session: 3, script: Some("script01_1") }));
-        for wrong in
-            ["Ses06F_impro01", "Ses01X_impro01", "Ses01F_impro", "Ses01F_impro01c", "Ses01F_script01", "Ses01F_script01_", "readme", ""]
-        {
+        assert_eq!(
+            Dialog::parse("Ses05M_impro05a"),
+            Some(Dialog {
+                session: 5,
+                script: None
+            })
+        );
+        assert_eq!(
+            Dialog::parse("Ses03F_script01_1b"),
+            Some(Dialog {
+                session: 3,
+                script: Some("script01_1")
+            })
+        );
+        for wrong in [
+            "Ses06F_impro01",
+            "Ses01X_impro01",
+            "Ses01F_impro",
+            "Ses01F_impro01c",
+            "Ses01F_script01",
+            "Ses01F_script01_",
+            "readme",
+            "",
+        ] {
             assert_eq!(Dialog::parse(wrong), None, "{wrong}");
         }
-        assert_eq!(turn_field("Ses01F_impro01_M003", "Ses01F_impro01"), Some("M003"));
-        assert_eq!(turn_field("Ses01F_impro01_FXX0", "Ses01F_impro01"), Some("FXX0"));
+        assert_eq!(
+            turn_field("Ses01F_impro01_M003", "Ses01F_impro01"),
+            Some("M003")
+        );
+        assert_eq!(
+            turn_field("Ses01F_impro01_FXX0", "Ses01F_impro01"),
+            Some("FXX0")
+        );
         assert_eq!(turn_field("Ses01F_impro02_M003", "Ses01F_impro01"), None);
         assert_eq!(turn_field("Ses01F_impro01_X003", "Ses01F_impro01"), None);
     }

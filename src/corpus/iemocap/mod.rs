@@ -1,4 +1,5 @@
-//! IEMOCAP, the official layout: `Session{1..5}/sentences/wav` and `Session{k}/dialog/EmoEvaluation` (Busso et al. 2008).
+//! IEMOCAP, the official layout: `Session{1..5}/sentences/wav` and
+//! `Session{k}/dialog/EmoEvaluation` (Busso et al. 2008).
 
 mod evaluation;
 mod place;

@@ -40,11 +40,13 @@ pub struct Clips {
     pub notes: Vec<String>,
 }
 
-/// Reads a manifest (CSV, TSV, Parquet, JSON) with a column `path` and perhaps `speaker`, `start` and `end` (seconds); other columns are passed over. Memory grows with
-/// the rows, by a few hundred bytes each.
+/// Reads a manifest (CSV, TSV, Parquet, JSON) with a column `path` and perhaps `speaker`, `start`
+/// and `end` (seconds); other columns are passed over. Memory grows with the rows, by a few hundred
+/// bytes each.
 ///
 /// # Errors
-/// `Missing` where the manifest is not there; `Data` where it is no table, lacks the column or has no rows; `Io` where it cannot be read; `Interrupted` on request.
+/// `Missing` where the manifest is not there; `Data` where it is no table, lacks the column or has
+/// no rows; `Io` where it cannot be read; `Interrupted` on request.
 pub fn clips(path: &Path, cancel: &Cancel) -> Result<Clips> {
     let sheet = open(path)?;
     let columns = Columns::with(&sheet.columns, path, &["path"])?;
@@ -52,15 +54,25 @@ pub fn clips(path: &Path, cancel: &Cancel) -> Result<Clips> {
     for row in sheet.rows {
         let sheet::Row { place, cells } = row?;
         cancel.check()?;
-        let named = cells.as_ref().ok().and_then(|cells| columns.cell(cells, "path")).map(str::to_owned);
+        let named = cells
+            .as_ref()
+            .ok()
+            .and_then(|cells| columns.cell(cells, "path"))
+            .map(str::to_owned);
         let clip = cells.and_then(|cells| clip(&cells, &columns));
-        rows.push(clip.map_err(|why| BadRow { path: named, why: format!("{} {place}: {why}", sheet.unit) }));
+        rows.push(clip.map_err(|why| BadRow {
+            path: named,
+            why: format!("{} {place}: {why}", sheet.unit),
+        }));
     }
     if rows.is_empty() {
         let error = Error::data(format!("{} has a header but no rows", path.display()));
         return Err(error.hint("write a row for each recording"));
     }
-    Ok(Clips { rows, notes: sheet.notes })
+    Ok(Clips {
+        rows,
+        notes: sheet.notes,
+    })
 }
 
 fn clip(cells: &[String], columns: &Columns) -> Result<Clip, String> {
@@ -70,8 +82,16 @@ fn clip(cells: &[String], columns: &Columns) -> Result<Clip, String> {
     let time = |name: &str| seconds(name, columns.cell(cells, name)).map_err(|(_, why)| why);
     Ok(Clip {
         // Untrimmed: a name may begin with a space.
-        path: columns.index.get("path").and_then(|at| cells.get(*at)).cloned().unwrap_or_default(),
-        speaker: columns.cell(cells, "speaker").filter(|speaker| !is_nobody(speaker)).map(str::to_owned),
+        path: columns
+            .index
+            .get("path")
+            .and_then(|at| cells.get(*at))
+            .cloned()
+            .unwrap_or_default(),
+        speaker: columns
+            .cell(cells, "speaker")
+            .filter(|speaker| !is_nobody(speaker))
+            .map(str::to_owned),
         start_s: time("start")?,
         end_s: time("end")?,
     })
@@ -95,34 +115,101 @@ mod tests {
     #[test]
     fn a_column_of_paths_is_enough() {
         let found = read("note,Path\nx,a.wav\ny,\n\"z\",b.wav,c\n").unwrap();
-        assert_eq!(found.rows[0], Ok(Clip { path: "a.wav".into(), speaker: None, start_s: None, end_s: None }));
-        assert_eq!(found.rows[1], Err(BadRow { path: None, why: "line 3: the path is empty: fill it".into() }));
-        assert!(found.rows[2].as_ref().unwrap_err().why.starts_with("line 4: 3 cells where the header has 2"));
+        assert_eq!(
+            found.rows[0],
+            Ok(Clip {
+                path: "a.wav".into(),
+                speaker: None,
+                start_s: None,
+                end_s: None
+            })
+        );
+        assert_eq!(
+            found.rows[1],
+            Err(BadRow {
+                path: None,
+                why: "line 3: the path is empty: fill it".into()
+            })
+        );
+        assert!(
+            found.rows[2]
+                .as_ref()
+                .unwrap_err()
+                .why
+                .starts_with("line 4: 3 cells where the header has 2")
+        );
     }
 
     #[test]
     fn speakers_and_segments_are_read_where_they_are_there() {
-        let found = read("path,speaker,start,end\na.wav, s1 ,0.5,1\na.wav,,1,x\na.wav,,1,\n").unwrap();
-        assert_eq!(found.rows[0], Ok(Clip { path: "a.wav".into(), speaker: Some("s1".into()), start_s: Some(0.5), end_s: Some(1.0) }));
+        let found =
+            read("path,speaker,start,end\na.wav, s1 ,0.5,1\na.wav,,1,x\na.wav,,1,\n").unwrap();
+        assert_eq!(
+            found.rows[0],
+            Ok(Clip {
+                path: "a.wav".into(),
+                speaker: Some("s1".into()),
+                start_s: Some(0.5),
+                end_s: Some(1.0)
+            })
+        );
         let bad = found.rows[1].clone().unwrap_err();
-        assert!(bad.path.as_deref() == Some("a.wav") && bad.why.contains("the end x is not a number of seconds"), "{bad:?}");
-        assert_eq!(found.rows[2], Ok(Clip { path: "a.wav".into(), speaker: None, start_s: Some(1.0), end_s: None }));
+        assert!(
+            bad.path.as_deref() == Some("a.wav")
+                && bad.why.contains("the end x is not a number of seconds"),
+            "{bad:?}"
+        );
+        assert_eq!(
+            found.rows[2],
+            Ok(Clip {
+                path: "a.wav".into(),
+                speaker: None,
+                start_s: Some(1.0),
+                end_s: None
+            })
+        );
     }
 
     #[test]
     fn json_lines_are_rows_too() {
         let text = "{\"path\": \"a.wav\", \"Speaker\": 7, \"start\": 0.5, \"tags\": [1]}\n\n[1]\n{\"speaker\": \"x\"}\n";
         let found = read_as("m.jsonl", text).unwrap();
-        assert_eq!(found.rows[0], Ok(Clip { path: "a.wav".into(), speaker: Some("7".into()), start_s: Some(0.5), end_s: None }));
-        assert!(found.rows[1].as_ref().unwrap_err().why.starts_with("line 3: no JSON object"));
-        assert!(found.rows[2].as_ref().unwrap_err().why.starts_with("line 4: the path is empty"));
+        assert_eq!(
+            found.rows[0],
+            Ok(Clip {
+                path: "a.wav".into(),
+                speaker: Some("7".into()),
+                start_s: Some(0.5),
+                end_s: None
+            })
+        );
+        assert!(
+            found.rows[1]
+                .as_ref()
+                .unwrap_err()
+                .why
+                .starts_with("line 3: no JSON object")
+        );
+        assert!(
+            found.rows[2]
+                .as_ref()
+                .unwrap_err()
+                .why
+                .starts_with("line 4: the path is empty")
+        );
         assert!(read_as("m.ndjson", "\n").is_err());
     }
 
     #[test]
     fn a_table_without_paths_is_refused() {
         let error = read("file,emotion\na.wav,calm\n").unwrap_err();
-        assert!(error.to_string().contains("has no column path") && error.hint_text().unwrap().contains("rename the column file"));
+        assert!(
+            error.to_string().contains("has no column path")
+                && error
+                    .hint_text()
+                    .unwrap()
+                    .contains("rename the column file")
+        );
         assert!(read("path\n").unwrap_err().to_string().contains("no rows"));
     }
 }

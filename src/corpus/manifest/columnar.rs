@@ -20,11 +20,13 @@ const LARGEST_PAGE: i64 = 64 << 20;
 const LONGEST_CELL: usize = 1 << 20;
 /// What to do with a table that holds more than that.
 const PLAIN: &str = "a manifest has a row for each recording, with its path and its label: leave other columns out, or write it as CSV";
-/// Rows that any table may have, and that one may have for each of its bytes: paths and times never compress as far as repeated rows do.
+/// Rows that any table may have, and that one may have for each of its bytes: paths and times never
+/// compress as far as repeated rows do.
 const FEW_ROWS: u64 = 100_000;
 const ROWS_PER_BYTE: u64 = 4;
 
-/// Opens a table; what unpacks to far more than a manifest can need is refused by its sizes, before anything is decoded.
+/// Opens a table; what unpacks to far more than a manifest can need is refused by its sizes, before
+/// anything is decoded.
 ///
 /// # Errors
 /// `Io` where it cannot be read, `Data` where it is damaged or too large; both also from the rows.
@@ -40,28 +42,50 @@ pub(super) fn parquet_rows(path: &Path) -> Result<Sheet> {
         return Err(broken("its footer is damaged".into()));
     }
     let pages = file.try_clone().map_err(|e| Error::io("read", path, e))?;
-    let length = file.metadata().map_err(|e| Error::io("read", path, e))?.len();
+    let length = file
+        .metadata()
+        .map_err(|e| Error::io("read", path, e))?
+        .len();
     let opened = guarded(|| {
         let reader = SerializedFileReader::new(file)?;
         if let Some(why) = too_many_rows(reader.metadata(), length) {
             return Ok(Err(why));
         }
         if !are_sane_pages(&pages, reader.metadata(), LARGEST_PAGE)? {
-            return Ok(Err(format!("its pages are damaged, or one unpacks to more than {} MiB", LARGEST_PAGE >> 20)));
+            return Ok(Err(format!(
+                "its pages are damaged, or one unpacks to more than {} MiB",
+                LARGEST_PAGE >> 20
+            )));
         }
-        let fields = reader.metadata().file_metadata().schema().get_fields().to_vec();
+        let fields = reader
+            .metadata()
+            .file_metadata()
+            .schema()
+            .get_fields()
+            .to_vec();
         Ok(Ok((fields, RowIter::from_file_into(Box::new(reader)))))
     });
-    let opened = opened.map_err(|e| broken(e.into()))?.map_err(|e: ParquetError| broken(e.into()))?;
+    let opened = opened
+        .map_err(|e| broken(e.into()))?
+        .map_err(|e: ParquetError| broken(e.into()))?;
     let (fields, mut rows) = opened.map_err(|why| broken(why.into()).hint(PLAIN))?;
     let columns = fields.iter().map(|f| f.name().trim().to_owned()).collect();
     let mut next = move || match guarded(|| rows.next()) {
-        Ok(Some(Ok(row))) => match row.get_column_iter().find(|(_, field)| longest(field) > LONGEST_CELL) {
+        Ok(Some(Ok(row))) => match row
+            .get_column_iter()
+            .find(|(_, field)| longest(field) > LONGEST_CELL)
+        {
             Some((name, field)) => {
-                let why = format!("the column {name} has a cell of {} MiB", longest(field) >> 20);
+                let why = format!(
+                    "the column {name} has a cell of {} MiB",
+                    longest(field) >> 20
+                );
                 Some(Err(broken(why.into()).hint(PLAIN)))
             }
-            None => Some(Ok(row.get_column_iter().map(|(_, field)| text(field)).collect())),
+            None => Some(Ok(row
+                .get_column_iter()
+                .map(|(_, field)| text(field))
+                .collect())),
         },
         Ok(Some(Err(error))) => Some(Err(broken(error.into()))),
         Ok(None) => None,
@@ -71,9 +95,17 @@ pub(super) fn parquet_rows(path: &Path) -> Result<Sheet> {
     let rows = (1..).map_while(move |place| {
         let cells = if done { None } else { next() };
         done = !matches!(cells, Some(Ok(_)));
-        Some(cells?.map(|cells| Row { place, cells: Ok(cells) }))
+        Some(cells?.map(|cells| Row {
+            place,
+            cells: Ok(cells),
+        }))
     });
-    Ok(Sheet { columns, rows: Box::new(rows), unit: "row", notes: Vec::new() })
+    Ok(Sheet {
+        columns,
+        rows: Box::new(rows),
+        unit: "row",
+        notes: Vec::new(),
+    })
 }
 
 /// Whether a Parquet file ends in a footer that can be handed to its decoder.
@@ -83,12 +115,17 @@ fn has_sane_footer(file: &mut File) -> io::Result<bool> {
     if length < tail.len() as u64 {
         return Ok(false);
     }
-    file.seek(SeekFrom::End(-8)).and_then(|_| file.read_exact(&mut tail))?;
+    file.seek(SeekFrom::End(-8))
+        .and_then(|_| file.read_exact(&mut tail))?;
     let [a, b, c, d, ..] = tail;
-    let Some(start) = (length - 8).checked_sub(u32::from_le_bytes([a, b, c, d]).into()) else { return Ok(false) };
+    let Some(start) = (length - 8).checked_sub(u32::from_le_bytes([a, b, c, d]).into()) else {
+        return Ok(false);
+    };
     let mut footer = Vec::new();
     file.seek(SeekFrom::Start(start))?;
-    Read::by_ref(file).take(length - 8 - start).read_to_end(&mut footer)?;
+    Read::by_ref(file)
+        .take(length - 8 - start)
+        .read_to_end(&mut footer)?;
     file.rewind()?;
     Ok(is_sane_footer(&footer))
 }
@@ -98,7 +135,9 @@ fn text(field: &Field) -> String {
     match field {
         Field::Str(s) => s.clone(),
         Field::Bytes(b) => String::from_utf8(b.data().to_vec()).unwrap_or_default(),
-        Field::Null | Field::Group(_) | Field::ListInternal(_) | Field::MapInternal(_) => String::new(),
+        Field::Null | Field::Group(_) | Field::ListInternal(_) | Field::MapInternal(_) => {
+            String::new()
+        }
         Field::Double(x) => x.to_string(),
         Field::Float(x) => x.to_string(),
         other => other.to_string(),
@@ -114,11 +153,17 @@ fn longest(field: &Field) -> usize {
     }
 }
 
-/// Why a table of `length` bytes cannot be a manifest, where its footer promises more rows than those could tell apart.
+/// Why a table of `length` bytes cannot be a manifest, where its footer promises more rows than
+/// those could tell apart.
 fn too_many_rows(footer: &ParquetMetaData, length: u64) -> Option<String> {
-    let rows = footer.row_groups().iter().map(|group| group.num_rows().unsigned_abs()).fold(0, u64::saturating_add);
+    let rows = footer
+        .row_groups()
+        .iter()
+        .map(|group| group.num_rows().unsigned_abs())
+        .fold(0, u64::saturating_add);
     let most = length.saturating_mul(ROWS_PER_BYTE).max(FEW_ROWS);
-    (rows > most).then(|| format!("its {length} bytes unpack to {rows} rows, which repeat each other"))
+    (rows > most)
+        .then(|| format!("its {length} bytes unpack to {rows} rows, which repeat each other"))
 }
 
 #[cfg(test)]
@@ -173,7 +218,10 @@ mod tests {
                 }
             }
         }
-        assert!(errors > 500 && unsound > 100, "{errors} errors, {unsound} of them before anything was decoded");
+        assert!(
+            errors > 500 && unsound > 100,
+            "{errors} errors, {unsound} of them before anything was decoded"
+        );
     }
 
     #[test]
@@ -189,22 +237,36 @@ mod tests {
         footer.push(length as u8);
         footer.extend([0x48, 1, b'a', 0x15, 2, 0].repeat(LEVELS));
         footer.extend([0x15, 2, 0x25, 0, 0x18, 1, b'a', 0, 0x16, 0, 0x19, 0x0C, 0]);
-        let file = [b"PAR1", &footer[..], &(footer.len() as u32).to_le_bytes(), b"PAR1"].concat();
+        let file = [
+            b"PAR1",
+            &footer[..],
+            &(footer.len() as u32).to_le_bytes(),
+            b"PAR1",
+        ]
+        .concat();
         let error = read(&file).unwrap_err();
-        assert!(error.kind() == Kind::Data && error.to_string().ends_with("its footer is damaged"), "{error}");
+        assert!(
+            error.kind() == Kind::Data && error.to_string().ends_with("its footer is damaged"),
+            "{error}"
+        );
     }
 
     /// A table whose rows all hold the same cells.
     fn repeated(rows: usize, cell: &str) -> Vec<u8> {
-        let (keys, values) = (Int32Array::from(vec![0; rows]), StringArray::from(vec![cell]));
+        let (keys, values) = (
+            Int32Array::from(vec![0; rows]),
+            StringArray::from(vec![cell]),
+        );
         let column: ArrayRef = Arc::new(DictionaryArray::<Int32Type>::new(keys, Arc::new(values)));
         let properties = parquet::file::properties::WriterProperties::builder()
             .set_compression(parquet::basic::Compression::SNAPPY)
             .set_dictionary_page_size_limit(1 << 30)
             .build();
-        let batch = RecordBatch::try_from_iter([("path", column.clone()), ("emotion", column)]).unwrap();
+        let batch =
+            RecordBatch::try_from_iter([("path", column.clone()), ("emotion", column)]).unwrap();
         let mut bytes = Vec::new();
-        let mut writer = ArrowWriter::try_new(&mut bytes, batch.schema(), Some(properties)).unwrap();
+        let mut writer =
+            ArrowWriter::try_new(&mut bytes, batch.schema(), Some(properties)).unwrap();
         writer.write(&batch).unwrap();
         writer.close().unwrap();
         bytes
@@ -215,12 +277,25 @@ mod tests {
         let rows = repeated(1_000_000, "a");
         assert!(rows.len() < 10_000, "{}", rows.len());
         let error = read(&rows).unwrap_err();
-        assert!(error.kind() == Kind::Data && error.to_string().contains("unpack to 1000000 rows"), "{error}");
+        assert!(
+            error.kind() == Kind::Data && error.to_string().contains("unpack to 1000000 rows"),
+            "{error}"
+        );
         assert_eq!(read(&repeated(90_000, "a")).unwrap(), 90_000);
         // One long value for all rows: by the size of its page, or by that of a cell.
         let error = read(&repeated(40, &"x".repeat((64 << 20) + 1))).unwrap_err();
-        assert!(error.kind() == Kind::Data && error.to_string().contains("more than 64 MiB"), "{error}");
+        assert!(
+            error.kind() == Kind::Data && error.to_string().contains("more than 64 MiB"),
+            "{error}"
+        );
         let error = read(&repeated(40, &"x".repeat(2 << 20))).unwrap_err();
-        assert!(error.to_string().contains("a cell of 2 MiB") && error.hint_text().unwrap().contains("leave other columns out"), "{error}");
+        assert!(
+            error.to_string().contains("a cell of 2 MiB")
+                && error
+                    .hint_text()
+                    .unwrap()
+                    .contains("leave other columns out"),
+            "{error}"
+        );
     }
 }

@@ -15,7 +15,8 @@ const LONGEST: u64 = 64 << 20;
 /// Columns looked at, as of other tables.
 const MOST_COLUMNS: usize = 10_000;
 
-/// A table has at most so many cells for each value that is there: of objects with other keys each, nearly all cells would be empty.
+/// A table has at most so many cells for each value that is there: of objects with other keys each,
+/// nearly all cells would be empty.
 const SPARSE: usize = 16;
 const FEW_CELLS: usize = 1_000_000;
 
@@ -23,45 +24,79 @@ type Object = Map<String, Value>;
 
 /// Whether a manifest is one of JSON, by its extension.
 pub(super) fn is_json(path: &Path) -> bool {
-    is_lines(path) || path.extension().is_some_and(|e| e.eq_ignore_ascii_case("json"))
+    is_lines(path)
+        || path
+            .extension()
+            .is_some_and(|e| e.eq_ignore_ascii_case("json"))
 }
 
 fn is_lines(path: &Path) -> bool {
-    path.extension().is_some_and(|e| e.eq_ignore_ascii_case("jsonl") || e.eq_ignore_ascii_case("ndjson"))
+    path.extension()
+        .is_some_and(|e| e.eq_ignore_ascii_case("jsonl") || e.eq_ignore_ascii_case("ndjson"))
 }
 
-/// Reads all rows. The columns are the keys of the objects, whatever their case; a value that no cell can hold is empty.
+/// Reads all rows. The columns are the keys of the objects, whatever their case; a value that no
+/// cell can hold is empty.
 ///
 /// # Errors
-/// `Io` where the file cannot be read; `Data` where a line or the file is longer than any, or it is no table.
+/// `Io` where the file cannot be read; `Data` where a line or the file is longer than any, or it is
+/// no table.
 pub(super) fn sheet(path: &Path) -> Result<Sheet> {
-    let (unit, rows) = if is_lines(path) { ("line", lines(path)?) } else { ("entry", entries(path)?) };
+    let (unit, rows) = if is_lines(path) {
+        ("line", lines(path)?)
+    } else {
+        ("entry", entries(path)?)
+    };
     let plain = |key: &str| key.trim().to_lowercase();
     let mut columns: Vec<String> = Vec::new();
     let mut places: BTreeMap<String, usize> = BTreeMap::new();
-    for key in rows.iter().filter_map(|(_, row)| row.as_ref().ok()).flat_map(|row| row.keys()) {
+    for key in rows
+        .iter()
+        .filter_map(|(_, row)| row.as_ref().ok())
+        .flat_map(|row| row.keys())
+    {
         if places.len() < MOST_COLUMNS && !places.contains_key(&plain(key)) {
             places.insert(plain(key), columns.len());
             columns.push(key.trim().to_owned());
         }
     }
-    let filled: usize = rows.iter().filter_map(|(_, row)| row.as_ref().ok()).map(Map::len).sum();
+    let filled: usize = rows
+        .iter()
+        .filter_map(|(_, row)| row.as_ref().ok())
+        .map(Map::len)
+        .sum();
     if columns.len().saturating_mul(rows.len()) > SPARSE * filled + FEW_CELLS {
-        let error = Error::data(format!("{} is no table: its objects have other keys each", path.display()));
+        let error = Error::data(format!(
+            "{} is no table: its objects have other keys each",
+            path.display()
+        ));
         return Err(error.hint("give all objects the same keys, or write a table as CSV"));
     }
     let width = columns.len();
     let cells = move |row: Object| {
         let mut cells = vec![String::new(); width];
         for (key, value) in &row {
-            if let Some(place) = places.get(&plain(key)).and_then(|place| cells.get_mut(*place)) {
+            if let Some(place) = places
+                .get(&plain(key))
+                .and_then(|place| cells.get_mut(*place))
+            {
                 *place = cell(value);
             }
         }
         cells
     };
-    let rows = rows.into_iter().map(move |(place, row)| Ok(Row { place, cells: row.map(&cells) }));
-    Ok(Sheet { columns, rows: Box::new(rows), unit, notes: vec![] })
+    let rows = rows.into_iter().map(move |(place, row)| {
+        Ok(Row {
+            place,
+            cells: row.map(&cells),
+        })
+    });
+    Ok(Sheet {
+        columns,
+        rows: Box::new(rows),
+        unit,
+        notes: vec![],
+    })
 }
 
 type Found = Vec<(u64, Result<Object, String>)>;
@@ -72,30 +107,48 @@ fn lines(path: &Path) -> Result<Found> {
     let (mut reader, mut rows, mut line) = (BufReader::new(file), Vec::new(), Vec::new());
     for place in 1.. {
         line.clear();
-        let read = Read::by_ref(&mut reader).take(LONGEST).read_until(b'\n', &mut line);
+        let read = Read::by_ref(&mut reader)
+            .take(LONGEST)
+            .read_until(b'\n', &mut line);
         match read.map_err(|e| Error::io("read", path, e))? as u64 {
             0 => break,
-            LONGEST => return Err(Error::data(format!("line {place} of {} is longer than any row", path.display()))),
+            LONGEST => {
+                return Err(Error::data(format!(
+                    "line {place} of {} is longer than any row",
+                    path.display()
+                )));
+            }
             _ => {}
         }
-        let text = line.strip_prefix(b"\xef\xbb\xbf").filter(|_| place == 1).unwrap_or(&line).trim_ascii();
+        let text = line
+            .strip_prefix(b"\xef\xbb\xbf")
+            .filter(|_| place == 1)
+            .unwrap_or(&line)
+            .trim_ascii();
         if !text.is_empty() {
-            rows.push((place, serde_json::from_slice::<Object>(text).map_err(|e| format!("no JSON object: {e}"))));
+            rows.push((
+                place,
+                serde_json::from_slice::<Object>(text).map_err(|e| format!("no JSON object: {e}")),
+            ));
         }
     }
     Ok(rows)
 }
 
-/// The entries of one value: a list of objects, alone or as the one list of an object; lists of equal lengths, a column each; or what is said
-/// of each recording by its name, which becomes the column `path`.
+/// The entries of one value: a list of objects, alone or as the one list of an object; lists of
+/// equal lengths, a column each; or what is said of each recording by its name, which becomes the
+/// column `path`.
 fn entries(path: &Path) -> Result<Found> {
     let wrong = |why: String| {
-        Error::data(format!("{} is no table: {why}", path.display()))
-            .hint("write a list of objects with the keys path, emotion and speaker, or a table as CSV")
+        Error::data(format!("{} is no table: {why}", path.display())).hint(
+            "write a list of objects with the keys path, emotion and speaker, or a table as CSV",
+        )
     };
     let file = open_regular(path).map_err(|e| Error::io("read", path, e))?;
     let mut bytes = Vec::new();
-    file.take(LONGEST + 1).read_to_end(&mut bytes).map_err(|e| Error::io("read", path, e))?;
+    file.take(LONGEST + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|e| Error::io("read", path, e))?;
     if bytes.len() as u64 > LONGEST {
         return Err(wrong(format!("it has more than {} MiB", LONGEST >> 20)));
     }
@@ -104,12 +157,17 @@ fn entries(path: &Path) -> Result<Found> {
     let objects = match whole {
         Value::Array(list) => list,
         Value::Object(object) => {
-            let mut values =
-                object.values().filter_map(Value::as_array).filter(|list| !list.is_empty() && list.iter().all(Value::is_object));
+            let mut values = object
+                .values()
+                .filter_map(Value::as_array)
+                .filter(|list| !list.is_empty() && list.iter().all(Value::is_object));
             match (values.next(), values.next(), of_columns(&object)) {
                 (Some(list), None, _) if !list.is_empty() => list.clone(),
                 (_, _, Some(rows)) => rows,
-                _ => object.into_iter().map(|(name, about)| Value::Object(named(name, about))).collect(),
+                _ => object
+                    .into_iter()
+                    .map(|(name, about)| Value::Object(named(name, about)))
+                    .collect(),
             }
         }
         _ => return Err(wrong("it is one value".to_owned())),
@@ -123,12 +181,20 @@ fn entries(path: &Path) -> Result<Found> {
 
 /// Rows out of columns: lists of equal lengths.
 fn of_columns(object: &Object) -> Option<Vec<Value>> {
-    let lists: Vec<(&String, &Vec<Value>)> = object.iter().map(|(name, list)| Some((name, list.as_array()?))).collect::<Option<_>>()?;
+    let lists: Vec<(&String, &Vec<Value>)> = object
+        .iter()
+        .map(|(name, list)| Some((name, list.as_array()?)))
+        .collect::<Option<_>>()?;
     let rows = lists.first()?.1.len();
     if lists.len() < 2 || lists.iter().any(|(_, list)| list.len() != rows) {
         return None;
     }
-    let row = |i: usize| lists.iter().filter_map(|(name, list)| Some(((*name).clone(), list.get(i)?.clone()))).collect();
+    let row = |i: usize| {
+        lists
+            .iter()
+            .filter_map(|(name, list)| Some(((*name).clone(), list.get(i)?.clone())))
+            .collect()
+    };
     Some((0..rows).map(|i| Value::Object(row(i))).collect())
 }
 
@@ -136,7 +202,11 @@ fn of_columns(object: &Object) -> Option<Vec<Value>> {
 fn named(name: String, about: Value) -> Object {
     let mut row = Map::new();
     match about {
-        Value::Object(about) if about.keys().all(|key| !key.trim().eq_ignore_ascii_case("path")) => {
+        Value::Object(about)
+            if about
+                .keys()
+                .all(|key| !key.trim().eq_ignore_ascii_case("path")) =>
+        {
             row.insert("path".to_owned(), Value::String(name));
             row.extend(about);
         }
@@ -168,23 +238,44 @@ mod tests {
         let path = dir.path().join(name);
         std::fs::write(&path, text).unwrap();
         let sheet = sheet(&path).unwrap();
-        (sheet.columns, sheet.rows.map(|row| row.unwrap().cells.unwrap()).collect())
+        (
+            sheet.columns,
+            sheet.rows.map(|row| row.unwrap().cells.unwrap()).collect(),
+        )
     }
 
     #[test]
     fn json_of_every_form_is_the_same_table() {
         let forms = [
-            ("m.jsonl", "{\"path\": \"a.wav\", \"emotion\": \"joy\"}\n\n{\"path\": \"b.wav\", \"emotion\": 1}\n"),
-            ("m.json", "[{\"path\": \"a.wav\", \"emotion\": \"joy\"}, {\"path\": \"b.wav\", \"emotion\": 1}]"),
-            ("m.json", "{\"version\": 2, \"data\": [{\"path\": \"a.wav\", \"emotion\": \"joy\"}, {\"path\": \"b.wav\", \"emotion\": 1}]}"),
-            ("m.json", "\u{feff}{\"a.wav\": {\"emotion\": \"joy\"}, \"b.wav\": {\"emotion\": 1, \"list\": [1]}}"),
+            (
+                "m.jsonl",
+                "{\"path\": \"a.wav\", \"emotion\": \"joy\"}\n\n{\"path\": \"b.wav\", \"emotion\": 1}\n",
+            ),
+            (
+                "m.json",
+                "[{\"path\": \"a.wav\", \"emotion\": \"joy\"}, {\"path\": \"b.wav\", \"emotion\": 1}]",
+            ),
+            (
+                "m.json",
+                "{\"version\": 2, \"data\": [{\"path\": \"a.wav\", \"emotion\": \"joy\"}, {\"path\": \"b.wav\", \"emotion\": 1}]}",
+            ),
+            (
+                "m.json",
+                "\u{feff}{\"a.wav\": {\"emotion\": \"joy\"}, \"b.wav\": {\"emotion\": 1, \"list\": [1]}}",
+            ),
             ("m.json", "{\"a.wav\": \"joy\", \"b.wav\": 1}"),
-            ("m.json", "{\"path\": [\"a.wav\", \"b.wav\"], \"emotion\": [\"joy\", 1]}"),
+            (
+                "m.json",
+                "{\"path\": [\"a.wav\", \"b.wav\"], \"emotion\": [\"joy\", 1]}",
+            ),
         ];
         for (name, text) in forms {
             let (columns, rows) = read(name, text);
             let place = |wanted: &str| columns.iter().position(|column| column == wanted).unwrap();
-            let cells: Vec<[&str; 2]> = rows.iter().map(|row| ["path", "emotion"].map(|name| row[place(name)].as_str())).collect();
+            let cells: Vec<[&str; 2]> = rows
+                .iter()
+                .map(|row| ["path", "emotion"].map(|name| row[place(name)].as_str()))
+                .collect();
             assert_eq!(cells, [["a.wav", "joy"], ["b.wav", "1"]], "{text}");
         }
     }
@@ -195,7 +286,12 @@ mod tests {
         let path = dir.path().join("m.json");
         for text in ["", "7", "[", &"[".repeat(100_000)] {
             std::fs::write(&path, text).unwrap();
-            assert_eq!(sheet(&path).map(|_| ()).unwrap_err().kind(), crate::error::Kind::Data, "{}", text.len());
+            assert_eq!(
+                sheet(&path).map(|_| ()).unwrap_err().kind(),
+                crate::error::Kind::Data,
+                "{}",
+                text.len()
+            );
         }
     }
 
@@ -204,7 +300,17 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("m.json");
         let keys: Vec<String> = (0..2_000).map(|i| format!("\"k{i}\": 1")).collect();
-        std::fs::write(&path, format!("[{{{}}}{}]", keys.join(", "), ", {}".repeat(2_000))).unwrap();
-        assert!(sheet(&path).map(|_| ()).unwrap_err().to_string().ends_with("its objects have other keys each"));
+        std::fs::write(
+            &path,
+            format!("[{{{}}}{}]", keys.join(", "), ", {}".repeat(2_000)),
+        )
+        .unwrap();
+        assert!(
+            sheet(&path)
+                .map(|_| ())
+                .unwrap_err()
+                .to_string()
+                .ends_with("its objects have other keys each")
+        );
     }
 }

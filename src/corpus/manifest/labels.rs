@@ -1,4 +1,5 @@
-//! The labels of a manifest: those that a label map does not have, those that look like measurements, those that differ in spelling alone.
+//! The labels of a manifest: those that a label map does not have, those that look like
+//! measurements, those that differ in spelling alone.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -39,43 +40,82 @@ impl Labels {
         }
     }
 
-    /// Why the labels are no classes, where they look like measurements: numbers alone, with decimals or many of them. The decimals of `1.0` are
-    /// none: tables of whole numbers with gaps are written like that.
+    /// Why the labels are no classes, where they look like measurements: numbers alone, with
+    /// decimals or many of them. The decimals of `1.0` are none: tables of whole numbers with gaps
+    /// are written like that.
     pub(super) fn measurements(&self) -> Option<String> {
-        let numbers: Vec<f64> = self.all.iter().map(|label| label.parse().ok().filter(|n: &f64| n.is_finite())).collect::<Option<_>>()?;
+        let numbers: Vec<f64> = self
+            .all
+            .iter()
+            .map(|label| label.parse().ok().filter(|n: &f64| n.is_finite()))
+            .collect::<Option<_>>()?;
         let decimal = numbers.iter().any(|number| number.fract() != 0.0);
-        let same: usize = variants(self.all.iter().map(String::as_str)).iter().map(|group| group.len() - 1).sum();
+        let same: usize = variants(self.all.iter().map(String::as_str))
+            .iter()
+            .map(|group| group.len() - 1)
+            .sum();
         let many = numbers.len() - same;
         if numbers.is_empty() || !(decimal || many > MOST_CODES) {
             return None;
         }
         let some: Vec<&str> = self.all.iter().take(3).map(String::as_str).collect();
-        let many = if many > MOST_CODES { format!("more than {MOST_CODES}") } else { many.to_string() };
+        let many = if many > MOST_CODES {
+            format!("more than {MOST_CODES}")
+        } else {
+            many.to_string()
+        };
         Some(format!(
             "`emotion` holds {many} different numbers ({}, …): this looks like a regression target, not like classes",
             some.join(", ")
         ))
     }
 
-    /// What to write where labels differ in their spelling alone, so that they count as different classes.
+    /// What to write where labels differ in their spelling alone, so that they count as different
+    /// classes.
     fn spellings(&self) -> Option<String> {
         let groups = variants(self.all.iter().map(String::as_str));
-        let told: Vec<String> = groups.iter().map(|group| group.iter().map(|label| cut(label)).collect::<Vec<_>>().join(" and ")).collect();
+        let told: Vec<String> = groups
+            .iter()
+            .map(|group| {
+                group
+                    .iter()
+                    .map(|label| cut(label))
+                    .collect::<Vec<_>>()
+                    .join(" and ")
+            })
+            .collect();
         if told.is_empty() || self.all.len() > MOST_CLASSES {
             return None;
         }
         // The shortest stands for all; of equals the last, which is in lower case where one is.
         let of = |label: &str| {
             let group = groups.iter().find(|group| group.contains(&label));
-            group.and_then(|group| group.iter().min_by_key(|one| (one.len(), Reverse(**one))).copied())
+            group.and_then(|group| {
+                group
+                    .iter()
+                    .min_by_key(|one| (one.len(), Reverse(**one)))
+                    .copied()
+            })
         };
         let text = |label: &str| toml::Value::String(label.to_owned()).to_string();
-        let entry = |label: &String| format!("{} = {}", text(label), text(of(label).unwrap_or(label)));
+        let entry =
+            |label: &String| format!("{} = {}", text(label), text(of(label).unwrap_or(label)));
         let map = if self.all.len() <= MAPPED {
-            format!("label_map = {{ {} }}", self.all.iter().map(entry).collect::<Vec<_>>().join(", "))
+            format!(
+                "label_map = {{ {} }}",
+                self.all.iter().map(entry).collect::<Vec<_>>().join(", ")
+            )
         } else {
-            let merged: Vec<String> = self.all.iter().filter(|label| of(label).is_some()).map(entry).collect();
-            format!("label_map = {{ {}, … }} with an entry for every other label too", some(&merged, MAPPED))
+            let merged: Vec<String> = self
+                .all
+                .iter()
+                .filter(|label| of(label).is_some())
+                .map(entry)
+                .collect();
+            format!(
+                "label_map = {{ {}, … }} with an entry for every other label too",
+                some(&merged, MAPPED)
+            )
         };
         Some(format!(
             "labels that differ in their spelling alone count as different classes: {}; to make one class of each, write below [corpus]: {map}",
@@ -83,18 +123,30 @@ impl Labels {
         ))
     }
 
-    /// What whoever wrote the map should look at. Labels that it leaves out are no mistake as long as every entry of it is used.
+    /// What whoever wrote the map should look at. Labels that it leaves out are no mistake as long
+    /// as every entry of it is used.
     pub(super) fn warnings(&self, map: &BTreeMap<String, String>) -> Vec<String> {
         if map.is_empty() {
             return self.spellings().into_iter().collect();
         }
-        let unused: Vec<String> = map.keys().filter(|key| !self.used.contains(*key)).cloned().collect();
+        let unused: Vec<String> = map
+            .keys()
+            .filter(|key| !self.used.contains(*key))
+            .cloned()
+            .collect();
         if unused.is_empty() {
             return Vec::new();
         }
-        let mut warning = format!("no row has the label {}, which corpus.label_map has", some(&unused, NAMED));
+        let mut warning = format!(
+            "no row has the label {}, which corpus.label_map has",
+            some(&unused, NAMED)
+        );
         if !self.unmapped.is_empty() {
-            let rows: Vec<String> = self.unmapped.iter().map(|(label, n)| format!("{} ({n} rows)", cut(label))).collect();
+            let rows: Vec<String> = self
+                .unmapped
+                .iter()
+                .map(|(label, n)| format!("{} ({n} rows)", cut(label)))
+                .collect();
             warning += &format!("; it has no entry for {}", some(&rows, NAMED));
         }
         vec![warning]
@@ -114,26 +166,49 @@ mod tests {
         };
         let many: Vec<String> = (0..11).map(|n| n.to_string()).collect();
         let many: Vec<&str> = many.iter().map(String::as_str).collect();
-        for (labels, part) in
-            [(&["1.0", "2.5", "5.0"][..], "3 different numbers (1.0, 2.5, 5.0"), (&many, "more than 10 different numbers")]
-        {
-            assert!(found(labels).is_some_and(|why| why.contains(part)), "{labels:?}: {:?}", found(labels));
+        for (labels, part) in [
+            (
+                &["1.0", "2.5", "5.0"][..],
+                "3 different numbers (1.0, 2.5, 5.0",
+            ),
+            (&many, "more than 10 different numbers"),
+        ] {
+            assert!(
+                found(labels).is_some_and(|why| why.contains(part)),
+                "{labels:?}: {:?}",
+                found(labels)
+            );
         }
-        let decimals: Vec<String> = (0..10).flat_map(|n| [n.to_string(), format!("{n}.0")]).collect();
+        let decimals: Vec<String> = (0..10)
+            .flat_map(|n| [n.to_string(), format!("{n}.0")])
+            .collect();
         let decimals: Vec<&str> = decimals.iter().map(String::as_str).collect();
-        for labels in [&["0", "1", "2"][..], &["1.0", "2.5", "joy"], &[], &many[..10], &decimals, &["inf", "0"]] {
+        for labels in [
+            &["0", "1", "2"][..],
+            &["1.0", "2.5", "joy"],
+            &[],
+            &many[..10],
+            &decimals,
+            &["inf", "0"],
+        ] {
             assert_eq!(found(labels), None, "{labels:?}");
         }
     }
 
     #[test]
     fn a_misspelt_entry_is_named_beside_the_label_that_it_misses() {
-        let map = BTreeMap::from([("wuetend", "anger"), ("froh", "joy")].map(|(a, b)| (a.to_owned(), b.to_owned())));
+        let map = BTreeMap::from(
+            [("wuetend", "anger"), ("froh", "joy")].map(|(a, b)| (a.to_owned(), b.to_owned())),
+        );
         let mut labels = Labels::default();
-        ["froh", "wütend", "froh", "wütend", "wütend"].iter().for_each(|label| labels.note(label, &map));
+        ["froh", "wütend", "froh", "wütend", "wütend"]
+            .iter()
+            .for_each(|label| labels.note(label, &map));
         assert_eq!(
             labels.warnings(&map),
-            ["no row has the label wuetend, which corpus.label_map has; it has no entry for wütend (3 rows)"]
+            [
+                "no row has the label wuetend, which corpus.label_map has; it has no entry for wütend (3 rows)"
+            ]
         );
         labels.note("wuetend", &map);
         assert!(labels.warnings(&map).is_empty());
@@ -147,11 +222,20 @@ mod tests {
             all.warnings(&BTreeMap::new())
         };
         let said = &warnings(&["Anger", "joy", "anger", "ANGER", "a \"b\""])[0];
-        assert!(said.contains("count as different classes: ANGER and Anger and anger; "), "{said}");
+        assert!(
+            said.contains("count as different classes: ANGER and Anger and anger; "),
+            "{said}"
+        );
         let map = said.split_once("label_map = ").unwrap().1;
         let map: toml::Table = toml::from_str(&format!("label_map = {map}")).unwrap();
         let map: BTreeMap<String, String> = map["label_map"].clone().try_into().unwrap();
-        let want = [("ANGER", "anger"), ("Anger", "anger"), ("a \"b\"", "a \"b\""), ("anger", "anger"), ("joy", "joy")];
+        let want = [
+            ("ANGER", "anger"),
+            ("Anger", "anger"),
+            ("a \"b\"", "a \"b\""),
+            ("anger", "anger"),
+            ("joy", "joy"),
+        ];
         assert_eq!(map, want.map(|(a, b)| (a.to_owned(), b.to_owned())).into());
         assert!(warnings(&["0", "0.0", "1"])[0].contains("\"0.0\" = \"0\", \"1\" = \"1\""));
         assert!(warnings(&["anger", "joy"]).is_empty());

@@ -37,14 +37,23 @@ impl<'a> Locator<'a> {
     /// # Errors
     /// `Io` where the root cannot be looked at.
     pub(super) fn new(settings: &'a ManifestSettings, cancel: &'a Cancel) -> Result<Self> {
-        let real_root = fs::canonicalize(&settings.root).map_err(|e| Error::io("read", &settings.root, e))?;
-        Ok(Locator { settings, cancel, real_root, last: None, folder: None, moved: None })
+        let real_root =
+            fs::canonicalize(&settings.root).map_err(|e| Error::io("read", &settings.root, e))?;
+        Ok(Locator {
+            settings,
+            cancel,
+            real_root,
+            last: None,
+            folder: None,
+            moved: None,
+        })
     }
 
     /// The path below the root, `/`-separated and without `.` and `..`, of a file that is there.
     ///
     /// # Errors
-    /// Where the table has to be read again for its absolute paths, and cannot be. Within, why there is no such file.
+    /// Where the table has to be read again for its absolute paths, and cannot be. Within, why
+    /// there is no such file.
     pub(super) fn locate(&mut self, raw: &str) -> Result<Result<Found, Refusal>> {
         if let Some((cell, found)) = &self.last
             && cell == raw
@@ -59,13 +68,19 @@ impl<'a> Locator<'a> {
     }
 
     fn look(&mut self, raw: &str) -> Result<Result<Found, Refusal>> {
-        // As it stands first, since a name may begin with a space or hold a backslash; then as a table from Windows means it.
+        // As it stands first, since a name may begin with a space or hold a backslash; then as a
+        // table from Windows means it.
         let plain = raw.trim().replace('\\', "/");
-        let mut tries = [raw, raw.trim_end(), raw.trim()].map(|name| (name.to_owned(), None)).to_vec();
+        let mut tries = [raw, raw.trim_end(), raw.trim()]
+            .map(|name| (name.to_owned(), None))
+            .to_vec();
         tries.push((plain.clone(), Some(Remark::Backslashes)));
         if !plain.is_ascii() {
             let accents = Some(Remark::Accents);
-            tries.extend([(plain.nfc().collect(), accents), (plain.nfd().collect(), accents)]);
+            tries.extend([
+                (plain.nfc().collect(), accents),
+                (plain.nfd().collect(), accents),
+            ]);
         }
         let mut refusal = (Reason::BadRow, "the path is empty: fill it".to_owned());
         for (i, (candidate, remark)) in tries.iter().enumerate() {
@@ -88,45 +103,83 @@ impl<'a> Locator<'a> {
         Ok(match &self.other_extensions(name)[..] {
             [] => Err(refusal),
             [one] => Ok((one.clone(), Some(Remark::OtherExtension))),
-            several => {
-                Err((Reason::MissingAudio, format!("the recording is not there, but {} are: name one of them", several.join(" and "))))
-            }
+            several => Err((
+                Reason::MissingAudio,
+                format!(
+                    "the recording is not there, but {} are: name one of them",
+                    several.join(" and ")
+                ),
+            )),
         })
     }
 
     /// What of an absolute path lies below the root, where the table was made elsewhere.
     fn below_root(&mut self, path: &str) -> Result<Option<String>> {
-        let Some(parts) = moved::absolute(path) else { return Ok(None) };
+        let Some(parts) = moved::absolute(path) else {
+            return Ok(None);
+        };
         if self.moved.is_none() {
-            self.moved = Some(moved::folder_of(&self.settings.path, &self.settings.root, self.cancel)?);
+            self.moved = Some(moved::folder_of(
+                &self.settings.path,
+                &self.settings.root,
+                self.cancel,
+            )?);
         }
         let folder = self.moved.as_ref().and_then(Option::as_ref);
-        Ok(folder.and_then(|folder| parts.strip_prefix(folder.as_slice())).map(|rest| rest.join("/")))
+        Ok(folder
+            .and_then(|folder| parts.strip_prefix(folder.as_slice()))
+            .map(|rest| rest.join("/")))
     }
 
-    /// Recordings of that name with another extension: in another case where there is one, or else of any kind that is read.
+    /// Recordings of that name with another extension: in another case where there is one, or else
+    /// of any kind that is read.
     fn other_extensions(&mut self, name: &str) -> Vec<String> {
         let (stem, own) = match name.rsplit_once('.') {
             Some((stem, own)) if is_audio_name(name) => (stem, own),
             _ => (name, ""),
         };
         for own in [own.to_lowercase(), own.to_uppercase()] {
-            if let Some(Ok(path)) = (!own.is_empty()).then(|| self.exactly(&format!("{stem}.{own}"))) {
+            if let Some(Ok(path)) =
+                (!own.is_empty()).then(|| self.exactly(&format!("{stem}.{own}")))
+            {
                 return vec![path];
             }
         }
-        let lower: Vec<String> = AUDIO.iter().filter_map(|other| self.exactly(&format!("{stem}.{other}")).ok()).collect();
+        let lower: Vec<String> = AUDIO
+            .iter()
+            .filter_map(|other| self.exactly(&format!("{stem}.{other}")).ok())
+            .collect();
         if lower.is_empty() && own.is_empty() {
-            return AUDIO.iter().filter_map(|other| self.exactly(&format!("{stem}.{}", other.to_uppercase())).ok()).collect();
+            return AUDIO
+                .iter()
+                .filter_map(|other| {
+                    self.exactly(&format!("{stem}.{}", other.to_uppercase()))
+                        .ok()
+                })
+                .collect();
         }
         lower
     }
 
     fn exactly(&mut self, given: &str) -> Result<String, Refusal> {
-        let outside = || (Reason::BadRow, "the path leads out of the corpus root: move the file or set allow_outside = true".to_owned());
-        let missing = |why: &str| (Reason::MissingAudio, format!("the recording cannot be found ({why}): restore it or correct the path"));
+        let outside = || {
+            (
+                Reason::BadRow,
+                "the path leads out of the corpus root: move the file or set allow_outside = true"
+                    .to_owned(),
+            )
+        };
+        let missing = |why: &str| {
+            (
+                Reason::MissingAudio,
+                format!("the recording cannot be found ({why}): restore it or correct the path"),
+            )
+        };
         let path = Path::new(given);
-        let path = path.strip_prefix(&self.settings.root).or_else(|_| path.strip_prefix(&self.real_root)).unwrap_or(path);
+        let path = path
+            .strip_prefix(&self.settings.root)
+            .or_else(|_| path.strip_prefix(&self.real_root))
+            .unwrap_or(path);
         if path.is_absolute() && !self.settings.allow_outside && !path.exists() {
             return Err(missing("no such file"));
         }
@@ -135,16 +188,27 @@ impl<'a> Locator<'a> {
             match component {
                 Component::Normal(part) => parts.push(part.to_str().unwrap_or_default()),
                 Component::CurDir => {}
-                Component::ParentDir if parts.last().is_some_and(|last| *last != "..") => drop(parts.pop()),
+                Component::ParentDir if parts.last().is_some_and(|last| *last != "..") => {
+                    parts.pop();
+                }
                 Component::ParentDir if self.settings.allow_outside => parts.push(".."),
                 Component::RootDir | Component::Prefix(_) if self.settings.allow_outside => {}
                 _ => return Err(outside()),
             }
         }
-        let tidy = if path.is_absolute() { format!("/{}", parts.join("/")) } else { parts.join("/") };
+        let tidy = if path.is_absolute() {
+            format!("/{}", parts.join("/"))
+        } else {
+            parts.join("/")
+        };
         let place = self.settings.root.join(&tidy);
         match fs::metadata(&place) {
-            Ok(found) if found.is_file() && (self.settings.allow_outside || self.stays(&tidy, &place)) => Ok(tidy),
+            Ok(found)
+                if found.is_file()
+                    && (self.settings.allow_outside || self.stays(&tidy, &place)) =>
+            {
+                Ok(tidy)
+            }
             Ok(found) if found.is_file() => Err(outside()),
             Ok(_) => Err((Reason::BadAudio, "the path is no file: correct it".into())),
             Err(error) => Err(missing(&error.to_string())),
@@ -153,7 +217,9 @@ impl<'a> Locator<'a> {
 
     /// Whether a file is below the root when links are followed.
     fn stays(&mut self, tidy: &str, place: &Path) -> bool {
-        let below = |path: &Path| fs::canonicalize(path).is_ok_and(|real| real.starts_with(&self.real_root));
+        let below = |path: &Path| {
+            fs::canonicalize(path).is_ok_and(|real| real.starts_with(&self.real_root))
+        };
         if fs::symlink_metadata(place).is_ok_and(|found| found.is_symlink()) {
             return below(place);
         }

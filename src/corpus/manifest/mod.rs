@@ -1,4 +1,5 @@
-//! Any other corpus: a table (CSV, TSV, Parquet or JSON) that names one recording, or one segment of a recording, a row.
+//! Any other corpus: a table (CSV, TSV, Parquet or JSON) that names one recording, or one segment
+//! of a recording, a row.
 
 mod cell;
 mod clips;

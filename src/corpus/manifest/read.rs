@@ -31,7 +31,8 @@ pub struct ManifestSettings {
     pub path: PathBuf,
     /// The folder that the table's paths start from.
     pub root: PathBuf,
-    /// The class for each label of the table; labels that are not in it are left out. Empty: the labels are the classes.
+    /// The class for each label of the table; labels that are not in it are left out. Empty: the
+    /// labels are the classes.
     #[serde(default)]
     pub label_map: BTreeMap<String, String>,
     /// Whether a recording may lie outside `root`, by its path or by a link.
@@ -54,19 +55,28 @@ pub fn read(settings: &ManifestSettings) -> Result<Listing> {
     Ok(listing)
 }
 
-/// Reads a manifest: columns `path`, `emotion`, `speaker`; optional `id`, `sex`, `text_id`, `session`, `split` (train, validation, test),
-/// `start` and `end` (seconds), `language`, `intensity`, `repetition`. Column names are compared without case and surrounding space.
+/// Reads a manifest: columns `path`, `emotion`, `speaker`; optional `id`, `sex`, `text_id`,
+/// `session`, `split` (train, validation, test), `start` and `end` (seconds), `language`,
+/// `intensity`, `repetition`. Column names are compared without case and surrounding space.
 ///
-/// A row's id is its `id`, or else its path, with `#start-end` for a segment. Of rows with one id, or with the same path and segment, the
-/// first counts. A row that cannot be used is set aside with its line, one without a label too; an optional cell that says nothing usable is
-/// left empty, and counted. A path that is not there as it stands is looked for with other separators, accents and extensions, and, where it is
-/// absolute, below another folder: the listing says how many rows were found so. Sources go to `sink` in the order of the rows; the listing
-/// that is returned holds none. Memory grows by some 40 bytes a row, by twice as much where there is a column `id`, and by what is set aside.
+/// A row's id is its `id`, or else its path, with `#start-end` for a segment. Of rows with one id,
+/// or with the same path and segment, the first counts. A row that cannot be used is set aside with
+/// its line, one without a label too; an optional cell that says nothing usable is left empty, and
+/// counted. A path that is not there as it stands is looked for with other separators, accents and
+/// extensions, and, where it is absolute, below another folder: the listing says how many rows were
+/// found so. Sources go to `sink` in the order of the rows; the listing that is returned holds
+/// none. Memory grows by some 40 bytes a row, by twice as much where there is a column `id`, and by
+/// what is set aside.
 ///
 /// # Errors
-/// `Missing` where the manifest or the root is not there; `Data` where it is no table, lacks a required column or has no rows; `Io` where
-/// it cannot be read; `Interrupted` on request; what `sink` returns.
-pub fn scan(settings: &ManifestSettings, cancel: &Cancel, sink: &mut dyn FnMut(Source) -> Result<()>) -> Result<Listing> {
+/// `Missing` where the manifest or the root is not there; `Data` where it is no table, lacks a
+/// required column or has no rows; `Io` where it cannot be read; `Interrupted` on request; what
+/// `sink` returns.
+pub fn scan(
+    settings: &ManifestSettings,
+    cancel: &Cancel,
+    sink: &mut dyn FnMut(Source) -> Result<()>,
+) -> Result<Listing> {
     let sheet = open(&settings.path)?;
     check_root(
         &settings.root,
@@ -77,7 +87,10 @@ pub fn scan(settings: &ManifestSettings, cancel: &Cancel, sink: &mut dyn FnMut(S
     let mut notes = sheet.notes;
     if !columns.unused.is_empty() {
         let unused: Vec<String> = columns.unused.iter().map(|name| cut(name)).collect();
-        notes.push(format!("columns of the manifest that are not used: {}", some(&unused, SHOWN)));
+        notes.push(format!(
+            "columns of the manifest that are not used: {}",
+            some(&unused, SHOWN)
+        ));
     }
     let mut rows = Rows {
         settings,
@@ -123,7 +136,12 @@ struct Rows<'a> {
 }
 
 impl Rows<'_> {
-    fn read(&mut self, rows: sheet::Rows, cancel: &Cancel, sink: &mut dyn FnMut(Source) -> Result<()>) -> Result<Vec<SetAside>> {
+    fn read(
+        &mut self,
+        rows: sheet::Rows,
+        cancel: &Cancel,
+        sink: &mut dyn FnMut(Source) -> Result<()>,
+    ) -> Result<Vec<SetAside>> {
         let mut set_aside = Vec::new();
         // Without a column of ids, an id says no more than the recording and its segment.
         let mut ids = self.columns.index.contains_key("id").then(Repeats::default);
@@ -135,7 +153,12 @@ impl Rows<'_> {
             let (path, refusal) = match cells {
                 Err(why) => (self.manifest_name(), (Reason::BadRow, why)),
                 Ok(cells) => match self.source(&cells)? {
-                    Err(refusal) => (self.columns.cell(&cells, "path").map_or_else(|| self.manifest_name(), shortened), refusal),
+                    Err(refusal) => (
+                        self.columns
+                            .cell(&cells, "path")
+                            .map_or_else(|| self.manifest_name(), shortened),
+                        refusal,
+                    ),
                     Ok(source) => match self.repeated(&source, place, ids.as_mut()) {
                         Some(refusal) => (source.path, refusal),
                         None => {
@@ -145,30 +168,51 @@ impl Rows<'_> {
                     },
                 },
             };
-            set_aside.push(SetAside { path, reason: refusal.0, detail: format!("{} {place}: {}", self.unit, refusal.1) });
+            set_aside.push(SetAside {
+                path,
+                reason: refusal.0,
+                detail: format!("{} {place}: {}", self.unit, refusal.1),
+            });
         }
         if !any {
-            return Err(
-                Error::data(format!("{} has a header but no rows", self.settings.path.display())).hint("write a row for each recording")
-            );
+            return Err(Error::data(format!(
+                "{} has a header but no rows",
+                self.settings.path.display()
+            ))
+            .hint("write a row for each recording"));
         }
         Ok(set_aside)
     }
 
     /// Why a source is none of its own; one that is, is noted.
-    fn repeated(&mut self, source: &Source, place: u64, ids: Option<&mut Repeats>) -> Option<Refusal> {
+    fn repeated(
+        &mut self,
+        source: &Source,
+        place: u64,
+        ids: Option<&mut Repeats>,
+    ) -> Option<Refusal> {
         let sound = format!("{}{}", source.path, segment(source));
         if let Some((first, contradiction)) = self.sounds.first(&sound, &source.emotion) {
             if contradiction {
                 self.remarks.add(Remark::Contradicts, &sound);
             }
-            let contradiction = if contradiction { ", with another emotion" } else { "" };
-            let detail = format!("the same recording as {} {first}{contradiction}: remove one of the rows", self.unit);
+            let contradiction = if contradiction {
+                ", with another emotion"
+            } else {
+                ""
+            };
+            let detail = format!(
+                "the same recording as {} {first}{contradiction}: remove one of the rows",
+                self.unit
+            );
             return Some((Reason::Duplicate, detail));
         }
         if let Some(ids) = ids {
             if let Some((first, _)) = ids.first(&source.id, "") {
-                let detail = format!("the id {} is also that of {} {first}: make ids unique", source.id, self.unit);
+                let detail = format!(
+                    "the id {} is also that of {} {first}: make ids unique",
+                    source.id, self.unit
+                );
                 return Some((Reason::Duplicate, detail));
             }
             ids.note(&source.id, place, "");
@@ -178,17 +222,26 @@ impl Rows<'_> {
     }
 
     fn manifest_name(&self) -> String {
-        self.settings.path.file_name().map_or_else(|| "manifest".into(), |n| n.to_string_lossy().into_owned())
+        self.settings
+            .path
+            .file_name()
+            .map_or_else(|| "manifest".into(), |n| n.to_string_lossy().into_owned())
     }
 
-    /// The recording that a row names, or why it names none; the path is looked up last, since that takes longest.
+    /// The recording that a row names, or why it names none; the path is looked up last, since that
+    /// takes longest.
     fn source(&mut self, cells: &[String]) -> Result<Result<Source, Refusal>> {
         let mut source = match self.said(cells) {
             Ok(source) => source,
             Err(refusal) => return Ok(Err(refusal)),
         };
         // The cell as it stands, since a name may begin or end with a space.
-        let raw = self.columns.index.get("path").and_then(|at| cells.get(*at)).map_or("", String::as_str);
+        let raw = self
+            .columns
+            .index
+            .get("path")
+            .and_then(|at| cells.get(*at))
+            .map_or("", String::as_str);
         let (path, remark) = match self.locator.locate(raw)? {
             Ok(found) => found,
             Err(refusal) => return Ok(Err(refusal)),
@@ -208,25 +261,49 @@ impl Rows<'_> {
         let cell = |name| self.columns.cell(cells, name);
         let bad = |why: String| (Reason::BadRow, why);
         if cell("path").is_none() {
-            return Err(bad("the cell path is empty: fill it or remove the row".to_owned()));
+            return Err(bad(
+                "the cell path is empty: fill it or remove the row".to_owned()
+            ));
         }
-        for (name, text) in ["path", "emotion", "speaker", "id"].into_iter().filter_map(|name| Some((name, cell(name)?))) {
+        for (name, text) in ["path", "emotion", "speaker", "id"]
+            .into_iter()
+            .filter_map(|name| Some((name, cell(name)?)))
+        {
             if is_too_long(name, text) {
-                return Err(bad(format!("the cell {name} is {} bytes long, more than any such name: correct it", text.len())));
+                return Err(bad(format!(
+                    "the cell {name} is {} bytes long, more than any such name: correct it",
+                    text.len()
+                )));
             }
             if text.contains('\n') && matches!(name, "emotion" | "speaker") {
-                return Err(bad(format!("the cell {name} goes over several lines: look for a quotation mark that is never closed")));
+                return Err(bad(format!(
+                    "the cell {name} goes over several lines: look for a quotation mark that is never closed"
+                )));
             }
         }
         let label = composed(cell("emotion").unwrap_or_default());
-        let speaker = cell("speaker").filter(|speaker| !is_nobody(speaker)).map_or_else(|| UNKNOWN_SPEAKER.to_owned(), composed);
-        let (start_s, end_s) = (seconds("start", cell("start"))?, seconds("end", cell("end"))?);
+        let speaker = cell("speaker")
+            .filter(|speaker| !is_nobody(speaker))
+            .map_or_else(|| UNKNOWN_SPEAKER.to_owned(), composed);
+        let (start_s, end_s) = (
+            seconds("start", cell("start"))?,
+            seconds("end", cell("end"))?,
+        );
         if end_s.is_some_and(|end| end <= start_s.unwrap_or(0.0)) {
-            return Err(bad("the end is not after the start: correct the times (seconds)".into()));
+            return Err(bad(
+                "the end is not after the start: correct the times (seconds)".into(),
+            ));
         }
         let id = cell("id").unwrap_or_default().to_owned();
         let emotion = self.class(&label)?;
-        let mut source = Source { id, emotion, speaker, start_s, end_s, ..Source::named(String::new(), String::new()) };
+        let mut source = Source {
+            id,
+            emotion,
+            speaker,
+            start_s,
+            end_s,
+            ..Source::named(String::new(), String::new())
+        };
         source.sex = self.sex(cells);
         source.split = self.part(cells);
         for (name, place) in [
@@ -245,7 +322,10 @@ impl Rows<'_> {
     }
 
     fn sex(&mut self, cells: &[String]) -> Option<Sex> {
-        let text = self.columns.cell(cells, "sex").filter(|text| !is_missing(text))?;
+        let text = self
+            .columns
+            .cell(cells, "sex")
+            .filter(|text| !is_missing(text))?;
         let found = sex(text);
         if found.is_none() {
             self.remarks.add(Remark::NoSex, text);
@@ -254,7 +334,10 @@ impl Rows<'_> {
     }
 
     fn part(&mut self, cells: &[String]) -> Option<String> {
-        let text = self.columns.cell(cells, "split").filter(|text| !is_missing(text))?;
+        let text = self
+            .columns
+            .cell(cells, "split")
+            .filter(|text| !is_missing(text))?;
         let found = part(text);
         match found {
             None => self.remarks.add(Remark::NoPart, text),
@@ -268,7 +351,10 @@ impl Rows<'_> {
         let map = &self.settings.label_map;
         if is_missing(label) && !map.contains_key(label) {
             return Err(match label {
-                "" => (Reason::MissingLabel, "the cell emotion is empty: fill it or remove the row".to_owned()),
+                "" => (
+                    Reason::MissingLabel,
+                    "the cell emotion is empty: fill it or remove the row".to_owned(),
+                ),
                 _ => (
                     Reason::MissingLabel,
                     format!(
@@ -283,15 +369,26 @@ impl Rows<'_> {
         }
         self.labels.note(label, map);
         map.get(label).cloned().ok_or_else(|| {
-            let near = nearest(&label.to_lowercase(), map.keys()).map_or(String::new(), |near| format!(" (it has {near})"));
-            (Reason::ClassNotUsed, format!("the label map has no entry {}{near}: add one to use the row", cut(label)))
+            let near = nearest(&label.to_lowercase(), map.keys())
+                .map_or(String::new(), |near| format!(" (it has {near})"));
+            (
+                Reason::ClassNotUsed,
+                format!(
+                    "the label map has no entry {}{near}: add one to use the row",
+                    cut(label)
+                ),
+            )
         })
     }
 }
 
 /// A path of a row that is left aside: as it stands, unless it is longer than any.
 fn shortened(path: &str) -> String {
-    if is_too_long("path", path) { cut(path) } else { path.to_owned() }
+    if is_too_long("path", path) {
+        cut(path)
+    } else {
+        path.to_owned()
+    }
 }
 
 /// `#start-end` in seconds for a segment, nothing for a whole file.

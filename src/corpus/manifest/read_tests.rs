@@ -19,7 +19,14 @@ fn case(name: &str, table: impl AsRef<[u8]>, recordings: &[&str]) -> Case {
     }
     let path = dir.path().join(name);
     fs::write(&path, table).unwrap();
-    Case { settings: ManifestSettings { path, root, ..ManifestSettings::default() }, dir }
+    Case {
+        settings: ManifestSettings {
+            path,
+            root,
+            ..ManifestSettings::default()
+        },
+        dir,
+    }
 }
 
 fn ids(listing: &Listing) -> Vec<&str> {
@@ -27,7 +34,11 @@ fn ids(listing: &Listing) -> Vec<&str> {
 }
 
 fn asides(listing: &Listing) -> Vec<(&str, Reason)> {
-    listing.set_aside.iter().map(|s| (s.path.as_str(), s.reason)).collect()
+    listing
+        .set_aside
+        .iter()
+        .map(|s| (s.path.as_str(), s.reason))
+        .collect()
 }
 
 #[test]
@@ -51,7 +62,10 @@ fn a_full_row_is_read_whatever_the_form_of_the_header() {
         ..Source::named("u1", "a, b.wav")
     };
     assert_eq!(listing.sources, [want]);
-    assert_eq!(listing.notes, ["columns of the manifest that are not used: mood"]);
+    assert_eq!(
+        listing.notes,
+        ["columns of the manifest that are not used: mood"]
+    );
 }
 
 #[test]
@@ -72,45 +86,93 @@ fn a_missing_column_is_named_with_what_is_there() {
         let case = case("m.csv", format!("{header}\na,b,c\n"), &[]);
         let error = read(&case.settings).unwrap_err();
         assert_eq!(error.kind(), crate::error::Kind::Data);
-        (error.to_string(), error.hint_text().unwrap_or_default().to_owned())
+        (
+            error.to_string(),
+            error.hint_text().unwrap_or_default().to_owned(),
+        )
     };
     let (text, hint) = message("path,emotoin,speaker");
-    assert!(text.ends_with("has no column emotion; it has path, emotoin, speaker"), "{text}");
+    assert!(
+        text.ends_with("has no column emotion; it has path, emotoin, speaker"),
+        "{text}"
+    );
     assert_eq!(hint, "rename the column emotoin to emotion, or add emotion");
-    assert_eq!(message("file,emotion,speaker").1, "rename the column file to path, or add path");
+    assert_eq!(
+        message("file,emotion,speaker").1,
+        "rename the column file to path, or add path"
+    );
     assert_eq!(message("path,emotion,zzz").1, "add a column speaker");
-    assert!(message("path,emotion,speaker,Path").0.contains("two columns path"));
+    assert!(
+        message("path,emotion,speaker,Path")
+            .0
+            .contains("two columns path")
+    );
 }
 
 #[test]
 fn bad_rows_are_told_by_line() {
     let table = "path,emotion,speaker,start,end\n\nok.wav,joy,1,,\n,joy,1,,\nok2.wav,,1,,\n\n\nwho.wav,joy, ,,\nok2.wav,joy,1\n\
         ok2.wav,joy,1,x,\nok2.wav,joy,1,2,1\nok2.wav,joy,1,-1,\nok.wav,joy,1,NaN,\n\"new\nline.wav\",joy,1,,\ngone.wav,joy,1,,\n";
-    let case = case("m.csv", table, &["ok.wav", "ok2.wav", "who.wav", "new\nline.wav"]);
+    let case = case(
+        "m.csv",
+        table,
+        &["ok.wav", "ok2.wav", "who.wav", "new\nline.wav"],
+    );
     let listing = read(&case.settings).unwrap();
     assert_eq!(ids(&listing), ["new\nline.wav", "ok.wav", "who.wav"]);
     assert_eq!(listing.sources[2].speaker, UNKNOWN_SPEAKER);
     let mut lines: Vec<(u32, Reason)> = listing
         .set_aside
         .iter()
-        .map(|s| (s.detail.strip_prefix("line ").and_then(|d| d.split(':').next()).unwrap().parse().unwrap(), s.reason))
+        .map(|s| {
+            (
+                s.detail
+                    .strip_prefix("line ")
+                    .and_then(|d| d.split(':').next())
+                    .unwrap()
+                    .parse()
+                    .unwrap(),
+                s.reason,
+            )
+        })
         .collect();
     lines.sort_unstable();
     use Reason::{BadRow, MissingAudio, MissingLabel};
     let bad = [4, 9, 10, 11, 12].map(|line| (line, BadRow));
     assert_eq!([lines[0], lines[2], lines[3], lines[4], lines[5]], bad);
     // `NaN` is no time but what a table has where none is known.
-    assert_eq!([lines[1], lines[6], lines[7]], [(5, MissingLabel), (13, Reason::Duplicate), (16, MissingAudio)]);
+    assert_eq!(
+        [lines[1], lines[6], lines[7]],
+        [
+            (5, MissingLabel),
+            (13, Reason::Duplicate),
+            (16, MissingAudio)
+        ]
+    );
 }
 
 #[test]
 fn a_quotation_mark_that_is_never_closed_does_not_swallow_rows_in_silence() {
-    let case = case("m.csv", "path,emotion,speaker\na.wav,joy,1\nb.wav,\"joy,1\nc.wav,joy,1\n", &["a.wav", "b.wav", "c.wav"]);
+    let case = case(
+        "m.csv",
+        "path,emotion,speaker\na.wav,joy,1\nb.wav,\"joy,1\nc.wav,joy,1\n",
+        &["a.wav", "b.wav", "c.wav"],
+    );
     let listing = read(&case.settings).unwrap();
     assert_eq!(ids(&listing), ["a.wav"]);
-    assert!(listing.set_aside[0].detail.starts_with("line 3: a quotation mark is opened and never closed"), "{:?}", listing.set_aside);
+    assert!(
+        listing.set_aside[0]
+            .detail
+            .starts_with("line 3: a quotation mark is opened and never closed"),
+        "{:?}",
+        listing.set_aside
+    );
     // The last column takes the rest of the file without a wrong number of cells.
-    let case = self::case("m.csv", "path,emotion,speaker\na.wav,joy,\"1\nc.wav,joy,1\nd.wav,joy,\"2\"\n", &["a.wav", "c.wav", "d.wav"]);
+    let case = self::case(
+        "m.csv",
+        "path,emotion,speaker\na.wav,joy,\"1\nc.wav,joy,1\nd.wav,joy,\"2\"\n",
+        &["a.wav", "c.wav", "d.wav"],
+    );
     let listing = read(&case.settings).unwrap();
     assert!(listing.sources.is_empty(), "{:?}", listing.sources);
 }
@@ -122,19 +184,46 @@ fn paths_stay_inside_the_root_unless_allowed() {
     fs::write(case.dir.path().join("b.wav"), b"").unwrap();
     let listing = read(&case.settings).unwrap();
     assert_eq!(ids(&listing), ["a.wav", "d/c.wav"]);
-    assert_eq!(asides(&listing), [("../b.wav", Reason::BadRow), ("d/../../b.wav", Reason::BadRow)]);
+    assert_eq!(
+        asides(&listing),
+        [
+            ("../b.wav", Reason::BadRow),
+            ("d/../../b.wav", Reason::BadRow)
+        ]
+    );
     case.settings.allow_outside = true;
     let listing = read(&case.settings).unwrap();
     assert_eq!(ids(&listing), ["../b.wav", "a.wav", "d/c.wav"]);
     assert_eq!(asides(&listing), [("../b.wav", Reason::Duplicate)]);
 
-    let (inside, outside) = (case.settings.root.join("a.wav"), case.dir.path().join("b.wav"));
-    fs::write(&case.settings.path, format!("path,emotion,speaker\n{},joy,1\n{},joy,1\n", inside.display(), outside.display())).unwrap();
+    let (inside, outside) = (
+        case.settings.root.join("a.wav"),
+        case.dir.path().join("b.wav"),
+    );
+    fs::write(
+        &case.settings.path,
+        format!(
+            "path,emotion,speaker\n{},joy,1\n{},joy,1\n",
+            inside.display(),
+            outside.display()
+        ),
+    )
+    .unwrap();
     let listing = read(&case.settings).unwrap();
-    assert_eq!(listing.sources.iter().map(|s| s.path.clone()).collect::<Vec<_>>(), [outside.display().to_string(), "a.wav".into()]);
+    assert_eq!(
+        listing
+            .sources
+            .iter()
+            .map(|s| s.path.clone())
+            .collect::<Vec<_>>(),
+        [outside.display().to_string(), "a.wav".into()]
+    );
     case.settings.allow_outside = false;
     let listing = read(&case.settings).unwrap();
-    assert_eq!((ids(&listing), asides(&listing)[0].1), (vec!["a.wav"], Reason::BadRow));
+    assert_eq!(
+        (ids(&listing), asides(&listing)[0].1),
+        (vec!["a.wav"], Reason::BadRow)
+    );
 }
 
 #[cfg(unix)]
@@ -156,10 +245,17 @@ fn links_out_of_the_root_are_paths_out_of_it() {
     let root = case.dir.path().join("linked-root");
     symlink(&case.settings.root, &root).unwrap();
     for root in [case.settings.root.clone(), root] {
-        case.settings = ManifestSettings { root, allow_outside: false, ..case.settings.clone() };
+        case.settings = ManifestSettings {
+            root,
+            allow_outside: false,
+            ..case.settings.clone()
+        };
         let listing = read(&case.settings).unwrap();
         assert_eq!(ids(&listing), ["a.wav", "d/back.wav", "in.wav"]);
-        assert_eq!(asides(&listing), ["d/b.wav", "d/c.wav", "link.wav"].map(|path| (path, Reason::BadRow)));
+        assert_eq!(
+            asides(&listing),
+            ["d/b.wav", "d/c.wav", "link.wav"].map(|path| (path, Reason::BadRow))
+        );
         case.settings.allow_outside = true;
         assert_eq!(read(&case.settings).unwrap().sources.len(), 6);
     }
@@ -172,35 +268,91 @@ fn repeated_recordings_and_ids_count_once_but_segments_may_share_a_file() {
     let case = case("m.csv", table, &["a.wav", "b.wav", "c.wav"]);
     let listing = read(&case.settings).unwrap();
     assert_eq!(ids(&listing), ["a.wav#0-1.5", "a.wav#1.5-", "u"]);
-    assert_eq!(asides(&listing), [("a.wav", Reason::Duplicate), ("b.wav", Reason::Duplicate), ("c.wav", Reason::Duplicate)]);
-    assert!(listing.set_aside[1].detail.contains("line 6: the same recording as line 5, with another emotion"));
-    assert!(listing.set_aside[2].detail.contains("the id u is also that of line 5"));
+    assert_eq!(
+        asides(&listing),
+        [
+            ("a.wav", Reason::Duplicate),
+            ("b.wav", Reason::Duplicate),
+            ("c.wav", Reason::Duplicate)
+        ]
+    );
+    assert!(
+        listing.set_aside[1]
+            .detail
+            .contains("line 6: the same recording as line 5, with another emotion")
+    );
+    assert!(
+        listing.set_aside[2]
+            .detail
+            .contains("the id u is also that of line 5")
+    );
 }
 
 #[test]
 fn a_label_map_renames_and_leaves_out() {
-    let mut case = case("m.csv", "path,emotion,speaker\na.wav,Joy,1\nb.wav,joy,1\nc.wav,rage,1\n", &["a.wav", "b.wav", "c.wav"]);
+    let mut case = case(
+        "m.csv",
+        "path,emotion,speaker\na.wav,Joy,1\nb.wav,joy,1\nc.wav,rage,1\n",
+        &["a.wav", "b.wav", "c.wav"],
+    );
     case.settings.label_map = BTreeMap::from([("joy".to_owned(), "happiness".to_owned())]);
     let listing = read(&case.settings).unwrap();
-    assert_eq!(listing.sources.iter().map(|s| s.emotion.as_str()).collect::<Vec<_>>(), ["happiness"]);
-    assert_eq!(asides(&listing), [("a.wav", Reason::ClassNotUsed), ("c.wav", Reason::ClassNotUsed)]);
-    assert!(listing.set_aside[0].detail.contains("no entry Joy (it has joy)"));
+    assert_eq!(
+        listing
+            .sources
+            .iter()
+            .map(|s| s.emotion.as_str())
+            .collect::<Vec<_>>(),
+        ["happiness"]
+    );
+    assert_eq!(
+        asides(&listing),
+        [
+            ("a.wav", Reason::ClassNotUsed),
+            ("c.wav", Reason::ClassNotUsed)
+        ]
+    );
+    assert!(
+        listing.set_aside[0]
+            .detail
+            .contains("no entry Joy (it has joy)")
+    );
 }
 
 #[test]
 fn what_is_no_table_is_refused() {
-    for bytes in [&b""[..], b"path,emotion,speaker\n", b"\xff\xfep\0a\0", b"PAR1 and nothing else", b"p\xe4th,emotion,speaker\n"] {
+    for bytes in [
+        &b""[..],
+        b"path,emotion,speaker\n",
+        b"\xff\xfep\0a\0",
+        b"PAR1 and nothing else",
+        b"p\xe4th,emotion,speaker\n",
+    ] {
         let case = case("m.csv", bytes, &[]);
-        assert_eq!(read(&case.settings).unwrap_err().kind(), crate::error::Kind::Data, "{bytes:?}");
+        assert_eq!(
+            read(&case.settings).unwrap_err().kind(),
+            crate::error::Kind::Data,
+            "{bytes:?}"
+        );
     }
     let mut case = case("m.csv", "", &[]);
     case.settings.path = case.dir.path().join("other.csv");
-    assert_eq!(read(&case.settings).unwrap_err().kind(), crate::error::Kind::Missing);
-    fs::write(&case.settings.path, b"path,emotion,speaker\n\xe4.wav,joy,1\n").unwrap();
+    assert_eq!(
+        read(&case.settings).unwrap_err().kind(),
+        crate::error::Kind::Missing
+    );
+    fs::write(
+        &case.settings.path,
+        b"path,emotion,speaker\n\xe4.wav,joy,1\n",
+    )
+    .unwrap();
     let listing = read(&case.settings).unwrap();
     assert_eq!(asides(&listing), [("other.csv", Reason::BadRow)]);
     case.settings.root = case.dir.path().join("no");
-    assert_eq!(read(&case.settings).unwrap_err().kind(), crate::error::Kind::Missing);
+    assert_eq!(
+        read(&case.settings).unwrap_err().kind(),
+        crate::error::Kind::Missing
+    );
 }
 
 #[test]
@@ -218,12 +370,27 @@ fn many_rows_stream_in_their_order_and_a_zero_byte_spoils_one_of_them() {
         Ok(())
     };
     let listing = scan(&case.settings, &Cancel::default(), &mut take).unwrap();
-    assert_eq!(starts, (0..5_000).map(|i| Some(f64::from(i))).collect::<Vec<_>>());
+    assert_eq!(
+        starts,
+        (0..5_000).map(|i| Some(f64::from(i))).collect::<Vec<_>>()
+    );
     assert!(listing.sources.is_empty());
-    let details: Vec<&str> = listing.set_aside.iter().map(|s| s.detail.as_str()).collect();
-    assert!(details[0].starts_with("line 10003: the same recording as line 17: "), "{details:?}");
-    assert!(details[1].starts_with("line 10002: a byte that is zero"), "{details:?}");
-    let stop = scan(&case.settings, &Cancel::default(), &mut |_| Err(Error::interrupted()));
+    let details: Vec<&str> = listing
+        .set_aside
+        .iter()
+        .map(|s| s.detail.as_str())
+        .collect();
+    assert!(
+        details[0].starts_with("line 10003: the same recording as line 17: "),
+        "{details:?}"
+    );
+    assert!(
+        details[1].starts_with("line 10002: a byte that is zero"),
+        "{details:?}"
+    );
+    let stop = scan(&case.settings, &Cancel::default(), &mut |_| {
+        Err(Error::interrupted())
+    });
     assert_eq!(stop.unwrap_err().kind(), crate::error::Kind::Interrupted);
 }
 
@@ -233,41 +400,106 @@ fn parquet_says_the_same_as_csv() {
 
     use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray};
     let columns: [(&str, ArrayRef); 5] = [
-        ("path", Arc::new(StringArray::from(vec!["a.wav", "a.wav", "gone.wav"]))),
-        ("emotion", Arc::new(StringArray::from(vec![Some("joy"), Some("fear"), None]))),
+        (
+            "path",
+            Arc::new(StringArray::from(vec!["a.wav", "a.wav", "gone.wav"])),
+        ),
+        (
+            "emotion",
+            Arc::new(StringArray::from(vec![Some("joy"), Some("fear"), None])),
+        ),
         ("speaker", Arc::new(Int64Array::from(vec![3, 3, 4]))),
-        ("start", Arc::new(Float64Array::from(vec![Some(0.25), None, None]))),
-        ("end", Arc::new(Float64Array::from(vec![Some(1.0), Some(0.2), None]))),
+        (
+            "start",
+            Arc::new(Float64Array::from(vec![Some(0.25), None, None])),
+        ),
+        (
+            "end",
+            Arc::new(Float64Array::from(vec![Some(1.0), Some(0.2), None])),
+        ),
     ];
     let batch = RecordBatch::try_from_iter(columns).unwrap();
     let mut bytes = Vec::new();
-    let mut writer = parquet::arrow::ArrowWriter::try_new(&mut bytes, batch.schema(), None).unwrap();
+    let mut writer =
+        parquet::arrow::ArrowWriter::try_new(&mut bytes, batch.schema(), None).unwrap();
     writer.write(&batch).unwrap();
     writer.close().unwrap();
     let binary = case("m.parquet", bytes, &["a.wav"]);
-    let text = case("m.csv", "path,emotion,speaker,start,end\na.wav,joy,3,0.25,1\na.wav,fear,3,,0.2\ngone.wav,,4,,\n", &["a.wav"]);
-    let (binary, text) = (read(&binary.settings).unwrap(), read(&text.settings).unwrap());
+    let text = case(
+        "m.csv",
+        "path,emotion,speaker,start,end\na.wav,joy,3,0.25,1\na.wav,fear,3,,0.2\ngone.wav,,4,,\n",
+        &["a.wav"],
+    );
+    let (binary, text) = (
+        read(&binary.settings).unwrap(),
+        read(&text.settings).unwrap(),
+    );
     assert_eq!(ids(&binary), ["a.wav#-0.2", "a.wav#0.25-1"]);
     assert_eq!(binary.sources, text.sources);
     assert_eq!(asides(&binary), asides(&text));
-    assert_eq!(binary.set_aside[0].detail, "row 3: the cell emotion is empty: fill it or remove the row");
+    assert_eq!(
+        binary.set_aside[0].detail,
+        "row 3: the cell emotion is empty: fill it or remove the row"
+    );
 }
 
 #[test]
 fn what_tables_have_for_a_missing_label_is_no_class() {
-    let labels = ["None", "N/A", "nan", "-", "", "NULL", " ", "neutral", "none of these"];
+    let labels = [
+        "None",
+        "N/A",
+        "nan",
+        "-",
+        "",
+        "NULL",
+        " ",
+        "neutral",
+        "none of these",
+    ];
     let names: Vec<String> = (0..labels.len()).map(|i| format!("{i}.wav")).collect();
-    let rows: Vec<String> = names.iter().zip(labels).map(|(name, label)| format!("{name},{label},s1\n")).collect();
+    let rows: Vec<String> = names
+        .iter()
+        .zip(labels)
+        .map(|(name, label)| format!("{name},{label},s1\n"))
+        .collect();
     let files: Vec<&str> = names.iter().map(String::as_str).collect();
-    let mut case = case("m.csv", format!("path,emotion,speaker\n{}", rows.concat()), &files);
+    let mut case = case(
+        "m.csv",
+        format!("path,emotion,speaker\n{}", rows.concat()),
+        &files,
+    );
     let listing = read(&case.settings).unwrap();
-    let emotions = |listing: &Listing| listing.sources.iter().map(|s| s.emotion.clone()).collect::<Vec<_>>();
+    let emotions = |listing: &Listing| {
+        listing
+            .sources
+            .iter()
+            .map(|s| s.emotion.clone())
+            .collect::<Vec<_>>()
+    };
     assert_eq!(emotions(&listing), ["neutral", "none of these"]);
-    assert_eq!(asides(&listing), files[..7].iter().map(|name| (*name, Reason::MissingLabel)).collect::<Vec<_>>());
-    assert!(listing.set_aside[0].detail.starts_with("line 2: the emotion is None, which is no label"), "{:?}", listing.set_aside[0]);
+    assert_eq!(
+        asides(&listing),
+        files[..7]
+            .iter()
+            .map(|name| (*name, Reason::MissingLabel))
+            .collect::<Vec<_>>()
+    );
+    assert!(
+        listing.set_aside[0]
+            .detail
+            .starts_with("line 2: the emotion is None, which is no label"),
+        "{:?}",
+        listing.set_aside[0]
+    );
     // A class that is called so is kept by a label map.
-    case.settings.label_map = BTreeMap::from([("None".to_owned(), "nothing".to_owned()), ("neutral".to_owned(), "neutral".to_owned())]);
-    assert_eq!(emotions(&read(&case.settings).unwrap()), ["nothing", "neutral"]);
+    case.settings.label_map = BTreeMap::from([
+        ("None".to_owned(), "nothing".to_owned()),
+        ("neutral".to_owned(), "neutral".to_owned()),
+    ]);
+    assert_eq!(
+        emotions(&read(&case.settings).unwrap()),
+        ["nothing", "neutral"]
+    );
 }
 
 #[test]
@@ -277,35 +509,94 @@ fn optional_cells_that_say_nothing_leave_the_row_as_it_is() {
         "path,emotion,speaker,sex,split,text_id\n1.wav,joy,1,unknown,Development,{long}\n2.wav,joy,1,child,Test1,t\n3.wav,joy,1,NA,Test2,t\n\
          4.wav,joy,1,Frau,2,t\n5.wav,joy,1,,,t\n"
     );
-    let case = case("m.csv", table, &["1.wav", "2.wav", "3.wav", "4.wav", "5.wav"]);
+    let case = case(
+        "m.csv",
+        table,
+        &["1.wav", "2.wav", "3.wav", "4.wav", "5.wav"],
+    );
     let listing = read(&case.settings).unwrap();
     assert!(listing.set_aside.is_empty());
-    assert_eq!(listing.sources.iter().map(|s| s.sex).collect::<Vec<_>>(), [None, None, None, Some(Sex::Female), None]);
+    assert_eq!(
+        listing.sources.iter().map(|s| s.sex).collect::<Vec<_>>(),
+        [None, None, None, Some(Sex::Female), None]
+    );
     let parts: Vec<Option<&str>> = listing.sources.iter().map(|s| s.split.as_deref()).collect();
-    assert_eq!(parts, [Some("validation"), Some("test"), Some("test"), None, None]);
-    assert_eq!(listing.sources.iter().filter(|s| s.text_id.is_some()).count(), 4);
+    assert_eq!(
+        parts,
+        [Some("validation"), Some("test"), Some("test"), None, None]
+    );
+    assert_eq!(
+        listing
+            .sources
+            .iter()
+            .filter(|s| s.text_id.is_some())
+            .count(),
+        4
+    );
     assert_eq!(listing.warnings.len(), 3, "{:#?}", listing.warnings);
     assert!(
         listing.warnings[0]
             .starts_with("2 rows of the manifest have a sex that is neither female nor male: the cell is left empty, such as child")
     );
-    assert!(listing.warnings[1].starts_with("1 row of the manifest has a split that is none of train, validation, test"));
-    assert!(listing.warnings[2].len() < 200, "{}", listing.warnings[2].len());
-    assert_eq!(listing.notes, ["2 rows of the manifest have a split with a number behind it, which is passed over, such as Test1"]);
+    assert!(
+        listing.warnings[1].starts_with(
+            "1 row of the manifest has a split that is none of train, validation, test"
+        )
+    );
+    assert!(
+        listing.warnings[2].len() < 200,
+        "{}",
+        listing.warnings[2].len()
+    );
+    assert_eq!(
+        listing.notes,
+        [
+            "2 rows of the manifest have a split with a number behind it, which is passed over, such as Test1"
+        ]
+    );
 }
 
 #[test]
 fn paths_of_other_machines_are_found_where_they_can_mean_one_file_only() {
-    let files = ["s1/a.wav", "s1/b.flac", "s2/a.wav", "c.wav", "two.mp3", "two.ogg", "u\u{308}.wav", "UP.WAV", " blank.wav"];
+    let files = [
+        "s1/a.wav",
+        "s1/b.flac",
+        "s2/a.wav",
+        "c.wav",
+        "two.mp3",
+        "two.ogg",
+        "u\u{308}.wav",
+        "UP.WAV",
+        " blank.wav",
+    ];
     let table = "path,emotion,speaker\nC:\\data\\rec\\s1\\a.wav,joy,1\nC:\\data\\rec\\s1\\b.wav,joy,1\nC:\\data\\rec\\c.wav,joy,1\n\
         C:\\data\\rec\\s3\\a.wav,fear,1\ns2\\./a,joy,2\ntwo.wav,joy,2\nü.wav,joy,2\nUP.wav,joy,1\n blank.wav ,joy,1\n";
     let case = case("m.csv", table, &files);
     let listing = read(&case.settings).unwrap();
-    assert_eq!(ids(&listing), [" blank.wav", "UP.WAV", "c.wav", "s1/a.wav", "s1/b.flac", "s2/a.wav", "u\u{308}.wav"]);
+    assert_eq!(
+        ids(&listing),
+        [
+            " blank.wav",
+            "UP.WAV",
+            "c.wav",
+            "s1/a.wav",
+            "s1/b.flac",
+            "s2/a.wav",
+            "u\u{308}.wav"
+        ]
+    );
     // The recording of a speaker who is not there is nobody else's of the same name.
-    assert_eq!(asides(&listing), [("C:\\data\\rec\\s3\\a.wav", Reason::MissingAudio), ("two.wav", Reason::MissingAudio)]);
+    assert_eq!(
+        asides(&listing),
+        [
+            ("C:\\data\\rec\\s3\\a.wav", Reason::MissingAudio),
+            ("two.wav", Reason::MissingAudio)
+        ]
+    );
     assert!(
-        listing.set_aside[1].detail.ends_with("not there, but two.mp3 and two.ogg are: name one of them"),
+        listing.set_aside[1]
+            .detail
+            .ends_with("not there, but two.mp3 and two.ogg are: name one of them"),
         "{:?}",
         listing.set_aside[1]
     );
@@ -315,29 +606,62 @@ fn paths_of_other_machines_are_found_where_they_can_mean_one_file_only() {
         "3 rows of the manifest name a recording that is there with another",
         "1 row of the manifest names a recording whose accents",
     ];
-    assert!(told.len() == 3 && told.iter().zip(starts).all(|(line, start)| line.starts_with(start)), "{told:#?}");
+    assert!(
+        told.len() == 3
+            && told
+                .iter()
+                .zip(starts)
+                .all(|(line, start)| line.starts_with(start)),
+        "{told:#?}"
+    );
 }
 
 #[test]
 fn one_folder_stands_for_the_root_in_all_absolute_paths() {
-    // Were each path cut by itself, the rows of the other speakers would name the files that lie there.
+    // Were each path cut by itself, the rows of the other speakers would name the files that lie
+    // there.
     let rows = |speakers: &[&str]| -> String {
-        let row = |speaker: &&str| format!("/data/{speaker}/a.wav,{speaker},{speaker}\n/data/{speaker}/b.wav,{speaker},{speaker}\n");
-        format!("path,emotion,speaker\n{}", speakers.iter().map(row).collect::<String>())
+        let row = |speaker: &&str| {
+            format!(
+                "/data/{speaker}/a.wav,{speaker},{speaker}\n/data/{speaker}/b.wav,{speaker},{speaker}\n"
+            )
+        };
+        format!(
+            "path,emotion,speaker\n{}",
+            speakers.iter().map(row).collect::<String>()
+        )
     };
     let several = case("m.csv", rows(&["s1", "s2", "s4"]), &["a.wav", "b.wav"]);
     assert!(read(&several.settings).unwrap().sources.is_empty());
-    let below = case("m.csv", rows(&["s1", "s2", "s4"]), &["s4/a.wav", "s4/b.wav"]);
-    assert_eq!(read(&below.settings).unwrap().sources.iter().map(|s| s.speaker.as_str()).collect::<Vec<_>>(), ["s4", "s4"]);
+    let below = case(
+        "m.csv",
+        rows(&["s1", "s2", "s4"]),
+        &["s4/a.wav", "s4/b.wav"],
+    );
+    assert_eq!(
+        read(&below.settings)
+            .unwrap()
+            .sources
+            .iter()
+            .map(|s| s.speaker.as_str())
+            .collect::<Vec<_>>(),
+        ["s4", "s4"]
+    );
 }
 
 #[test]
 fn recordings_with_two_labels_are_told() {
-    let case = case("m.csv", "path,emotion,speaker\na.wav,joy,1\na.wav,fear,1\nb.wav,joy,1\nb.wav,joy,1\n", &["a.wav", "b.wav"]);
+    let case = case(
+        "m.csv",
+        "path,emotion,speaker\na.wav,joy,1\na.wav,fear,1\nb.wav,joy,1\nb.wav,joy,1\n",
+        &["a.wav", "b.wav"],
+    );
     let listing = read(&case.settings).unwrap();
     assert_eq!(
         listing.warnings,
-        ["1 row of the manifest repeats a recording with another label than the first row of it, which counts, such as a.wav"]
+        [
+            "1 row of the manifest repeats a recording with another label than the first row of it, which counts, such as a.wav"
+        ]
     );
 }
 
@@ -346,32 +670,75 @@ fn more_forms_of_tables_are_read() {
     for (name, table) in [
         ("m.csv", "path|emotion|speaker\na.wav|joy|1\n"),
         ("m.csv", "sep=;\r\npath;emotion;speaker\r\na.wav;joy;1\r\n"),
-        ("m.csv", "# my labels\n# of 2024\npath,emotion,speaker\na.wav,joy,1\n"),
-        ("m.jsonl", "{\"path\": \"a.wav\", \"emotion\": \"joy\", \"speaker\": 1}"),
-        ("m.json", "{\"a.wav\": {\"emotion\": \"joy\", \"speaker\": \"1\"}}"),
-        ("m.csv", "\u{feff}path;emotion;speaker;text\na.wav;joy;1;\"two\nlines; one text\"\n"),
-        ("m.csv", "path,emotion,speaker,start (s),end [sec]\na.wav,joy,1,NaT,\n,,,s,s\n"),
+        (
+            "m.csv",
+            "# my labels\n# of 2024\npath,emotion,speaker\na.wav,joy,1\n",
+        ),
+        (
+            "m.jsonl",
+            "{\"path\": \"a.wav\", \"emotion\": \"joy\", \"speaker\": 1}",
+        ),
+        (
+            "m.json",
+            "{\"a.wav\": {\"emotion\": \"joy\", \"speaker\": \"1\"}}",
+        ),
+        (
+            "m.csv",
+            "\u{feff}path;emotion;speaker;text\na.wav;joy;1;\"two\nlines; one text\"\n",
+        ),
+        (
+            "m.csv",
+            "path,emotion,speaker,start (s),end [sec]\na.wav,joy,1,NaT,\n,,,s,s\n",
+        ),
     ] {
         let case = case(name, table, &["a.wav"]);
         let listing = read(&case.settings).unwrap();
-        assert_eq!((ids(&listing), listing.sources[0].speaker.as_str()), (vec!["a.wav"], "1"), "{table}");
+        assert_eq!(
+            (ids(&listing), listing.sources[0].speaker.as_str()),
+            (vec!["a.wav"], "1"),
+            "{table}"
+        );
     }
-    let broken = case("m.csv", "sep=;\n# x\npath;emotion;speaker\n\na.wav;joy;1\nb;joy\n", &["a.wav"]);
-    assert!(read(&broken.settings).unwrap().set_aside[0].detail.starts_with("line 6: 2 cells"));
-    let times = case("m.csv", "path,emotion,speaker,start_ms,End_ms\na.wav,joy,1,0,9\n", &["a.wav"]);
-    assert!(read(&times.settings).unwrap().warnings[0].starts_with("the columns start_ms and End_ms look like the times of segments"));
+    let broken = case(
+        "m.csv",
+        "sep=;\n# x\npath;emotion;speaker\n\na.wav;joy;1\nb;joy\n",
+        &["a.wav"],
+    );
+    assert!(
+        read(&broken.settings).unwrap().set_aside[0]
+            .detail
+            .starts_with("line 6: 2 cells")
+    );
+    let times = case(
+        "m.csv",
+        "path,emotion,speaker,start_ms,End_ms\na.wav,joy,1,0,9\n",
+        &["a.wav"],
+    );
+    assert!(
+        read(&times.settings).unwrap().warnings[0]
+            .starts_with("the columns start_ms and End_ms look like the times of segments")
+    );
     let spaces = case("m.csv", "path emotion speaker\na.wav joy 1\n", &["a.wav"]);
-    assert_eq!(read(&spaces.settings).unwrap_err().hint_text(), Some("separate the cells by commas or tabs, not by spaces"));
+    assert_eq!(
+        read(&spaces.settings).unwrap_err().hint_text(),
+        Some("separate the cells by commas or tabs, not by spaces")
+    );
 }
 
 #[test]
 fn a_label_as_long_as_a_book_is_refused_and_messages_stay_short() {
     let long = "x".repeat(1_000_000);
-    let table = format!("path,emotion,speaker,{long}\na.wav,{long},1,y\n{long},joy,1,y\nb.wav,joy,1,y\n");
+    let table =
+        format!("path,emotion,speaker,{long}\na.wav,{long},1,y\n{long},joy,1,y\nb.wav,joy,1,y\n");
     let listing = read(&case("m.csv", table, &["a.wav", "b.wav"]).settings).unwrap();
     assert_eq!(ids(&listing), ["b.wav"]);
-    assert!(format!("{listing:?}").len() < 3_000, "{}", format!("{listing:?}").len());
-    let error = read(&case("m.csv", format!("path,{long}\na.wav,joy\n"), &[]).settings).unwrap_err();
+    assert!(
+        format!("{listing:?}").len() < 3_000,
+        "{}",
+        format!("{listing:?}").len()
+    );
+    let error =
+        read(&case("m.csv", format!("path,{long}\na.wav,joy\n"), &[]).settings).unwrap_err();
     assert!(error.to_string().len() < 500);
 }
 
@@ -380,18 +747,38 @@ fn a_label_as_long_as_a_book_is_refused_and_messages_stay_short() {
 fn a_pipe_is_refused_and_not_waited_for() {
     let case = case("m.csv", "", &[]);
     fs::remove_file(&case.settings.path).unwrap();
-    assert!(std::process::Command::new("mkfifo").arg(&case.settings.path).status().unwrap().success());
+    assert!(
+        std::process::Command::new("mkfifo")
+            .arg(&case.settings.path)
+            .status()
+            .unwrap()
+            .success()
+    );
     let error = read(&case.settings).unwrap_err();
-    assert!(error.kind() == crate::error::Kind::Data && error.to_string().contains("a pipe or a device"), "{error}");
+    assert!(
+        error.kind() == crate::error::Kind::Data
+            && error.to_string().contains("a pipe or a device"),
+        "{error}"
+    );
 }
 
 #[test]
 fn pointers_and_spreadsheets_are_named() {
     for (bytes, part) in [
-        (&b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n"[..], "git lfs pull"),
+        (
+            &b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n"[..],
+            "git lfs pull",
+        ),
         (b"PK\x03\x04\0\0", "export the sheet as CSV"),
     ] {
-        assert!(read(&case("m.csv", bytes, &[]).settings).unwrap_err().hint_text().unwrap().contains(part), "{part}");
+        assert!(
+            read(&case("m.csv", bytes, &[]).settings)
+                .unwrap_err()
+                .hint_text()
+                .unwrap()
+                .contains(part),
+            "{part}"
+        );
     }
 }
 
@@ -400,5 +787,10 @@ fn a_request_to_stop_is_seen_although_no_row_is_usable() {
     let table = format!("path,emotion,speaker\n{}", "gone.wav,joy,1\n".repeat(10));
     let (case, cancel) = (case("m.csv", table, &[]), Cancel::default());
     cancel.request();
-    assert_eq!(scan(&case.settings, &cancel, &mut |_| Ok(())).unwrap_err().kind(), crate::error::Kind::Interrupted);
+    assert_eq!(
+        scan(&case.settings, &cancel, &mut |_| Ok(()))
+            .unwrap_err()
+            .kind(),
+        crate::error::Kind::Interrupted
+    );
 }

@@ -18,12 +18,20 @@ struct First {
 impl Repeats {
     /// The row in which `key` stood before, and whether it had another label there.
     pub(super) fn first(&self, key: &str, label: &str) -> Option<(u64, bool)> {
-        self.first.get(&short(key)).map(|first| (u64::from(first.place), first.label != code(label)))
+        self.first
+            .get(&short(key))
+            .map(|first| (u64::from(first.place), first.label != code(label)))
     }
 
     /// Notes that `key` stands in row `place` with a label.
     pub(super) fn note(&mut self, key: &str, place: u64, label: &str) {
-        self.first.insert(short(key), First { place: u32::try_from(place).unwrap_or(u32::MAX), label: code(label) });
+        self.first.insert(
+            short(key),
+            First {
+                place: u32::try_from(place).unwrap_or(u32::MAX),
+                label: code(label),
+            },
+        );
     }
 }
 

@@ -11,7 +11,8 @@ use crate::cancel::Cancel;
 use crate::error::{Error, Result};
 use crate::files::open_regular;
 
-/// The longest row: without a bound, a quotation mark that is never closed would bring the rest of any file into memory.
+/// The longest row: without a bound, a quotation mark that is never closed would bring the rest of
+/// any file into memory.
 const LONGEST_ROW: usize = 64 << 20;
 
 /// What to do with a table of an older program.
@@ -40,32 +41,44 @@ pub(super) struct Row {
     pub(super) cells: Result<Vec<String>, String>,
 }
 
-/// Opens a manifest. Parquet is known by its first bytes, JSON by its extension; a `.tsv` or `.tab` file is cut at tabs; any other text at the
-/// separator that its first line names (`sep=;`, as spreadsheets write it), or that its header holds most of: comma, semicolon, tab or bar.
-/// Lines before the header that begin with `#` and hold no separator are comments.
+/// Opens a manifest. Parquet is known by its first bytes, JSON by its extension; a `.tsv` or `.tab`
+/// file is cut at tabs; any other text at the separator that its first line names (`sep=;`, as
+/// spreadsheets write it), or that its header holds most of: comma, semicolon, tab or bar. Lines
+/// before the header that begin with `#` and hold no separator are comments.
 ///
 /// # Errors
-/// `Missing` where the file is not there, `Io` where it cannot be read, `Data` where it is no table; the last two also from the rows.
+/// `Missing` where the file is not there, `Io` where it cannot be read, `Data` where it is no
+/// table; the last two also from the rows.
 pub(super) fn open(path: &Path) -> Result<Sheet> {
     let file = match open_regular(path) {
         Ok(file) => file,
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+            ) =>
+        {
             return Err(Error::missing(format!("the manifest is not at {}", path.display()))
                 .hint("write a table with the columns path, emotion and speaker there, or set the manifest's path"));
         }
         Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
-            return Err(Error::data(format!("{} cannot be read: {error}", path.display())).hint("name a table in a file"));
+            return Err(
+                Error::data(format!("{} cannot be read: {error}", path.display()))
+                    .hint("name a table in a file"),
+            );
         }
         Err(error) => return Err(Error::io("read", path, error)),
     };
     let mut tap = Tap::new(file, LONGEST_ROW);
     let head = tap.head().map_err(|e| Error::io("read", path, e))?;
-    let refused = |what: &str, hint: &str| Err(Error::data(format!("{} {what}", path.display())).hint(hint));
+    let refused =
+        |what: &str, hint: &str| Err(Error::data(format!("{} {what}", path.display())).hint(hint));
     match head {
         _ if head.starts_with(b"PAR1") => parquet_rows(path),
-        _ if head.starts_with(b"version https://git-lfs.github.com/spec/") => {
-            refused("is a Git LFS pointer, not a table", "fetch the files that the repository points to: git lfs pull")
-        }
+        _ if head.starts_with(b"version https://git-lfs.github.com/spec/") => refused(
+            "is a Git LFS pointer, not a table",
+            "fetch the files that the repository points to: git lfs pull",
+        ),
         _ if head.starts_with(b"PK\x03\x04") || head.starts_with(b"\xd0\xcf\x11\xe0") => refused(
             "is a spreadsheet or an archive, which ser does not read",
             "export the sheet as CSV (in a spreadsheet program: save as \"CSV UTF-8\")",
@@ -91,7 +104,12 @@ pub(crate) struct Cells {
 /// As [`open`]; `Interrupted` on request.
 pub(crate) fn cells_of(path: &Path, most: usize, cancel: &Cancel) -> Result<Cells> {
     let sheet = open(path)?;
-    let mut out = Cells { columns: sheet.columns, rows: Vec::new(), refused: 0, why: None };
+    let mut out = Cells {
+        columns: sheet.columns,
+        rows: Vec::new(),
+        refused: 0,
+        why: None,
+    };
     for row in sheet.rows.take(most) {
         cancel.check()?;
         let Row { place, cells } = row?;
@@ -99,7 +117,8 @@ pub(crate) fn cells_of(path: &Path, most: usize, cancel: &Cancel) -> Result<Cell
             Ok(cells) => out.rows.push(cells),
             Err(why) => {
                 out.refused += 1;
-                out.why.get_or_insert(format!("{} {place}: {why}", sheet.unit));
+                out.why
+                    .get_or_insert(format!("{} {place}: {why}", sheet.unit));
             }
         }
     }
@@ -109,36 +128,73 @@ pub(crate) fn cells_of(path: &Path, most: usize, cancel: &Cancel) -> Result<Cell
 fn text_rows(path: &Path, mut tap: Tap<File>) -> Result<Sheet> {
     let head = tap.head().map_err(|e| Error::io("read", path, e))?;
     if head.starts_with(b"\xff\xfe") || head.starts_with(b"\xfe\xff") || head.contains(&0) {
-        return Err(Error::data(format!("{} is not UTF-8 text", path.display())).hint("save the manifest as CSV in UTF-8, or as Parquet"));
+        return Err(Error::data(format!("{} is not UTF-8 text", path.display()))
+            .hint("save the manifest as CSV in UTF-8, or as Parquet"));
     }
-    let mark = if head.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
-    let tabs = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("tsv") || e.eq_ignore_ascii_case("tab"));
+    let mark = if head.starts_with(b"\xef\xbb\xbf") {
+        3
+    } else {
+        0
+    };
+    let tabs = path
+        .extension()
+        .is_some_and(|e| e.eq_ignore_ascii_case("tsv") || e.eq_ignore_ascii_case("tab"));
     let before = Preamble::of(&head[mark..]);
-    let separator = if tabs { b'\t' } else { before.separator.unwrap_or_else(|| separator(&head[mark + before.length..])) };
+    let separator = if tabs {
+        b'\t'
+    } else {
+        before
+            .separator
+            .unwrap_or_else(|| separator(&head[mark + before.length..]))
+    };
     let mut notes = Vec::new();
     match separator {
-        b';' => notes.push("the cells of the manifest are separated by semicolons, not commas".into()),
+        b';' => {
+            notes.push("the cells of the manifest are separated by semicolons, not commas".into())
+        }
         b'|' => notes.push("the cells of the manifest are separated by bars, not commas".into()),
         _ => {}
     }
     if before.comments > 0 {
-        notes.push(format!("lines before the header of the manifest that begin with # are passed over: {}", before.comments));
+        notes.push(format!(
+            "lines before the header of the manifest that begin with # are passed over: {}",
+            before.comments
+        ));
     }
     tap.skip(mark + before.length);
-    let reader = csv::ReaderBuilder::new().delimiter(separator).flexible(true).has_headers(false).from_reader(tap);
-    let mut text = Text { path: path.to_owned(), reader, record: csv::ByteRecord::new(), width: 0, passed: before.lines, done: false };
+    let reader = csv::ReaderBuilder::new()
+        .delimiter(separator)
+        .flexible(true)
+        .has_headers(false)
+        .from_reader(tap);
+    let mut text = Text {
+        path: path.to_owned(),
+        reader,
+        record: csv::ByteRecord::new(),
+        width: 0,
+        passed: before.lines,
+        done: false,
+    };
     if !text.advance()? {
         return Err(Error::data(format!("{} is empty", path.display()))
             .hint("write a header with path, emotion and speaker, then a row for each recording"));
     }
     let mut columns = Vec::new();
     for cell in &text.record {
-        let cell = std::str::from_utf8(cell)
-            .map_err(|e| Error::data(format!("the header of {} is not UTF-8", path.display())).hint(AS_UTF8).because(e))?;
+        let cell = std::str::from_utf8(cell).map_err(|e| {
+            Error::data(format!("the header of {} is not UTF-8", path.display()))
+                .hint(AS_UTF8)
+                .because(e)
+        })?;
         columns.push(cell.trim().to_owned());
     }
     text.width = columns.len();
-    Ok(Sheet { columns, rows: Box::new(text), unit: "line", notes })
+    Ok(Sheet {
+        columns,
+        rows: Box::new(text),
+        unit: "line",
+        notes,
+    })
 }
 
 /// The rows of a text.
@@ -156,7 +212,9 @@ impl Text {
     fn advance(&mut self) -> Result<bool> {
         let position = self.reader.position().byte();
         self.reader.get_mut().release(position);
-        self.reader.read_byte_record(&mut self.record).map_err(|e| self.broken(e))
+        self.reader
+            .read_byte_record(&mut self.record)
+            .map_err(|e| self.broken(e))
     }
 
     fn broken(&self, error: csv::Error) -> Error {
@@ -177,12 +235,23 @@ impl Text {
             return Ok(None);
         }
         let after = self.reader.position().byte();
-        let last = self.reader.get_mut().ends_at(after).map_err(|e| self.broken(e.into()))?;
+        let last = self
+            .reader
+            .get_mut()
+            .ends_at(after)
+            .map_err(|e| self.broken(e.into()))?;
         let raw = self.reader.get_ref().between(before, after);
         // The reader's own line number counts blank lines before a row as part of it.
-        let blank = raw.iter().take_while(|b| matches!(b, b'\r' | b'\n')).filter(|b| **b == b'\n').count() as u64;
+        let blank = raw
+            .iter()
+            .take_while(|b| matches!(b, b'\r' | b'\n'))
+            .filter(|b| **b == b'\n')
+            .count() as u64;
         let line = self.record.position().map_or(0, csv::Position::line) + blank + self.passed;
-        Ok(Some(Row { place: line, cells: cells(&self.record, raw, self.width, last) }))
+        Ok(Some(Row {
+            place: line,
+            cells: cells(&self.record, raw, self.width, last),
+        }))
     }
 }
 
@@ -200,7 +269,12 @@ impl Iterator for Text {
 }
 
 /// The cells of a record, or what is wrong with it.
-fn cells(record: &csv::ByteRecord, raw: &[u8], width: usize, last: bool) -> Result<Vec<String>, String> {
+fn cells(
+    record: &csv::ByteRecord,
+    raw: &[u8],
+    width: usize,
+    last: bool,
+) -> Result<Vec<String>, String> {
     let quotes = raw.iter().filter(|b| **b == b'"').count();
     if last && quotes % 2 == 1 && raw.trim_ascii().contains(&b'\n') {
         return Err("a quotation mark is opened and never closed, so that everything after it is one cell: close it".into());
@@ -209,9 +283,15 @@ fn cells(record: &csv::ByteRecord, raw: &[u8], width: usize, last: bool) -> Resu
         return Err("a byte that is zero, which no text holds: save the manifest as CSV in UTF-8, or as Parquet".into());
     }
     if record.len() != width {
-        return Err(format!("{} cells where the header has {width}: quote cells that hold the separator", record.len()));
+        return Err(format!(
+            "{} cells where the header has {width}: quote cells that hold the separator",
+            record.len()
+        ));
     }
-    let texts = record.iter().map(|cell| std::str::from_utf8(cell).map(str::to_owned)).collect::<Result<_, _>>();
+    let texts = record
+        .iter()
+        .map(|cell| std::str::from_utf8(cell).map(str::to_owned))
+        .collect::<Result<_, _>>();
     texts.map_err(|_| format!("not UTF-8: {AS_UTF8}"))
 }
 
@@ -232,14 +312,21 @@ struct Preamble {
 impl Preamble {
     fn of(head: &[u8]) -> Preamble {
         let mut out = Preamble::default();
-        for line in head.split_inclusive(|b| *b == b'\n').filter(|line| line.ends_with(b"\n")) {
+        for line in head
+            .split_inclusive(|b| *b == b'\n')
+            .filter(|line| line.ends_with(b"\n"))
+        {
             let text = line.trim_ascii();
             match text {
-                [b's' | b'S', b'e' | b'E', b'p' | b'P', b'=', separator] if out.lines == 0 && SEPARATORS.contains(separator) => {
+                [b's' | b'S', b'e' | b'E', b'p' | b'P', b'=', separator]
+                    if out.lines == 0 && SEPARATORS.contains(separator) =>
+                {
                     out.separator = Some(*separator);
                 }
                 // A separator that is a tab is trimmed away.
-                b"sep=" if out.lines == 0 && line.starts_with(b"sep=\t") => out.separator = Some(b'\t'),
+                b"sep=" if out.lines == 0 && line.starts_with(b"sep=\t") => {
+                    out.separator = Some(b'\t')
+                }
                 [b'#', ..] if !text.iter().any(|b| SEPARATORS.contains(b)) => out.comments += 1,
                 _ => break,
             }
@@ -252,7 +339,15 @@ impl Preamble {
 
 /// The most frequent separator of the first line; of equals the first.
 fn separator(bytes: &[u8]) -> u8 {
-    let line = bytes.split(|b| *b == b'\n').find(|line| !line.trim_ascii().is_empty()).unwrap_or_default();
+    let line = bytes
+        .split(|b| *b == b'\n')
+        .find(|line| !line.trim_ascii().is_empty())
+        .unwrap_or_default();
     let count = |separator: u8| line.iter().filter(|b| **b == separator).count();
-    SEPARATORS.into_iter().rev().max_by_key(|s| count(*s)).filter(|s| count(*s) > 0).unwrap_or(b',')
+    SEPARATORS
+        .into_iter()
+        .rev()
+        .max_by_key(|s| count(*s))
+        .filter(|s| count(*s) > 0)
+        .unwrap_or(b',')
 }

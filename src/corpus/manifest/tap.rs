@@ -22,7 +22,14 @@ pub(super) struct Tap<R> {
 impl<R: Read> Tap<R> {
     /// Reads `inner`, and refuses where more than `most` bytes would have to be kept.
     pub(super) fn new(inner: R, most: usize) -> Self {
-        Tap { inner, kept: Vec::new(), start: 0, given: 0, released: 0, most }
+        Tap {
+            inner,
+            kept: Vec::new(),
+            start: 0,
+            given: 0,
+            released: 0,
+            most,
+        }
     }
 
     /// Reads on; false at the end.
@@ -32,10 +39,15 @@ impl<R: Read> Tap<R> {
         self.start += dead as u64;
         self.given -= dead;
         if self.kept.len() > self.most {
-            return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("a row of more than {} bytes", self.most)));
+            return Err(io::Error::new(
+                io::ErrorKind::FileTooLarge,
+                format!("a row of more than {} bytes", self.most),
+            ));
         }
         let before = self.kept.len();
-        let read = (&mut self.inner).take(BLOCK as u64).read_to_end(&mut self.kept)?;
+        let read = (&mut self.inner)
+            .take(BLOCK as u64)
+            .read_to_end(&mut self.kept)?;
         debug_assert_eq!(before + read, self.kept.len());
         Ok(read > 0)
     }

@@ -1,4 +1,5 @@
-//! Databases in audformat (<https://audeering.github.io/audformat/>): a header `db.yaml`, and a table `db.<name>.csv` or `.parquet` each.
+//! Databases in audformat (<https://audeering.github.io/audformat/>): a header `db.yaml`, and a
+//! table `db.<name>.csv` or `.parquet` each.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -31,25 +32,31 @@ pub(super) struct Database {
 /// One recording, or one segment of it.
 type Index = (String, String, String);
 
-/// The tables in the order in which they are believed, with their columns of interest and the scheme of each.
+/// The tables in the order in which they are believed, with their columns of interest and the
+/// scheme of each.
 type Tables<'h> = Vec<(&'h str, &'h Value, BTreeMap<String, String>)>;
 
 /// Reads the header and the tables below `root`.
 ///
 /// # Errors
-/// `Data` where the header is no audformat header, a table that is needed is there as a pickle alone, or no table has emotions.
+/// `Data` where the header is no audformat header, a table that is needed is there as a pickle
+/// alone, or no table has emotions.
 pub(super) fn read(root: &Path, choices: &Choices) -> Result<Database> {
     let path = root.join(HEADER);
     let text = std::fs::read_to_string(&path).map_err(|e| Error::io("read", &path, e))?;
     let header: Value = serde_yaml_ng::from_str(&text).map_err(|e| {
-        Error::data(format!("{} is not YAML", path.display())).because(e).hint("save the database again with audformat, or remove the file")
+        Error::data(format!("{} is not YAML", path.display()))
+            .because(e)
+            .hint("save the database again with audformat, or remove the file")
     })?;
     let Some(tables) = header.get("tables").and_then(Value::as_mapping) else {
-        return Err(
-            Error::data(format!("{} has no tables", path.display())).hint("it is no audformat header, or that of an empty database")
-        );
+        return Err(Error::data(format!("{} has no tables", path.display()))
+            .hint("it is no audformat header, or that of an empty database"));
     };
-    let all: BTreeSet<String> = tables.iter().flat_map(|(_, table)| columns(table).into_keys()).collect();
+    let all: BTreeSet<String> = tables
+        .iter()
+        .flat_map(|(_, table)| columns(table).into_keys())
+        .collect();
     let (choices, asked) = of_a_table(tables, choices, &all);
     let choices = &choices;
     let tables = tables_of_interest(tables, choices);
@@ -59,14 +66,21 @@ pub(super) fn read(root: &Path, choices: &Choices) -> Result<Database> {
     let mut evidence = Vec::new();
     let mut doubts = Vec::new();
     if let Some(first) = others.first() {
-        doubts.push(format!("the emotion could also be column {}: say so with --emotion \"column:{first}\"", others.join(", ")));
+        doubts.push(format!(
+            "the emotion could also be column {}: say so with --emotion \"column:{first}\"",
+            others.join(", ")
+        ));
     }
     let mut parts: BTreeMap<Index, &str> = BTreeMap::new();
-    // The table of each folder that is wanted most: one that was asked for, or else the one with the plainest name.
+    // The table of each folder that is wanted most: one that was asked for, or else the one with
+    // the plainest name.
     let mut named: BTreeMap<String, (bool, usize)> = BTreeMap::new();
     let mut tables_of: BTreeMap<String, &str> = BTreeMap::new();
     for (name, table, wanted) in tables {
-        let wanted: BTreeSet<&String> = wanted.keys().filter(|column| **column == emotion || Some(*column) == speaker.as_ref()).collect();
+        let wanted: BTreeSet<&String> = wanted
+            .keys()
+            .filter(|column| **column == emotion || Some(*column) == speaker.as_ref())
+            .collect();
         if wanted.is_empty() {
             continue;
         }
@@ -84,9 +98,14 @@ pub(super) fn read(root: &Path, choices: &Choices) -> Result<Database> {
                 parts.insert(index.clone(), part);
             }
             let known = cells.entry(index).or_default();
-            let other = |column: &String, value: &String| wanted.contains(column) && known.get(column).is_some_and(|old| old != value);
+            let other = |column: &String, value: &String| {
+                wanted.contains(column) && known.get(column).is_some_and(|old| old != value)
+            };
             others += usize::from(row.iter().any(|(column, value)| other(column, value)));
-            for (column, value) in row.into_iter().filter(|(column, _)| wanted.contains(column)) {
+            for (column, value) in row
+                .into_iter()
+                .filter(|(column, _)| wanted.contains(column))
+            {
                 known.entry(column).or_insert(value);
             }
         }
@@ -95,13 +114,21 @@ pub(super) fn read(root: &Path, choices: &Choices) -> Result<Database> {
         }
     }
     // A filewise speaker holds for every segment of its file.
-    let of_file: BTreeMap<&str, &String> =
-        cells.iter().filter_map(|((file, ..), row)| Some((file.as_str(), row.get(speaker.as_ref()?)?))).collect();
+    let of_file: BTreeMap<&str, &String> = cells
+        .iter()
+        .filter_map(|((file, ..), row)| Some((file.as_str(), row.get(speaker.as_ref()?)?)))
+        .collect();
     let sexes = sexes(&header);
     let mut out = Vec::new();
     for ((file, start, end), row) in &cells {
-        let Some(emotion) = row.get(&emotion).filter(|e| !is_missing(e)) else { continue };
-        let speaker = speaker.as_ref().and_then(|column| row.get(column)).or_else(|| of_file.get(file.as_str()).copied()).cloned();
+        let Some(emotion) = row.get(&emotion).filter(|e| !is_missing(e)) else {
+            continue;
+        };
+        let speaker = speaker
+            .as_ref()
+            .and_then(|column| row.get(column))
+            .or_else(|| of_file.get(file.as_str()).copied())
+            .cloned();
         let mut more = BTreeMap::new();
         if let Some(sex) = speaker.as_ref().and_then(|speaker| sexes.get(speaker)) {
             more.insert("sex", (*sex).to_owned());
@@ -114,33 +141,62 @@ pub(super) fn read(root: &Path, choices: &Choices) -> Result<Database> {
             more.insert("end", end.clone());
         }
         let part = parts.get(&(file.clone(), start.clone(), end.clone()));
-        if let Some(part) = part.or_else(|| parts.get(&(file.clone(), String::new(), String::new()))) {
+        if let Some(part) =
+            part.or_else(|| parts.get(&(file.clone(), String::new(), String::new())))
+        {
             more.insert("split", (*part).to_owned());
         }
-        out.push(Row { path: file.clone(), emotion: emotion.clone(), speaker, more });
+        out.push(Row {
+            path: file.clone(),
+            emotion: emotion.clone(),
+            speaker,
+            more,
+        });
     }
     let (out, other_media) = one_medium(out, |folder| named.get(folder).copied());
     for (folder, n) in other_media {
-        let how = tables_of.get(&folder).map(|table| format!(": for these say --emotion \"column:{table}.{emotion}\"")).unwrap_or_default();
-        doubts.push(format!("{n} rows name other sounds of the same recordings, in {folder}/, and are not used{how}"));
+        let how = tables_of
+            .get(&folder)
+            .map(|table| format!(": for these say --emotion \"column:{table}.{emotion}\""))
+            .unwrap_or_default();
+        doubts.push(format!(
+            "{n} rows name other sounds of the same recordings, in {folder}/, and are not used{how}"
+        ));
     }
     evidence.push(format!("column {emotion} is the emotion"));
     let whole = |row: &Row| !row.more.contains_key("start") && !row.more.contains_key("end");
-    let files: BTreeSet<&str> = out.iter().filter(|row| whole(row)).map(|row| row.path.as_str()).collect();
-    let twice = out.iter().filter(|row| !whole(row) && files.contains(row.path.as_str())).count();
+    let files: BTreeSet<&str> = out
+        .iter()
+        .filter(|row| whole(row))
+        .map(|row| row.path.as_str())
+        .collect();
+    let twice = out
+        .iter()
+        .filter(|row| !whole(row) && files.contains(row.path.as_str()))
+        .count();
     if twice > 0 {
         doubts.push(format!("{twice} segments lie in recordings that have an emotion as a whole, too: keep one of both in the manifest"));
     }
     match &speaker {
         Some(column) => evidence.push(format!("column {column} is the speaker")),
-        None if choices.speaker.is_none() => doubts.push("no table has a scheme `speaker`".to_owned()),
+        None if choices.speaker.is_none() => {
+            doubts.push("no table has a scheme `speaker`".to_owned())
+        }
         None => {}
     }
     let text = |key: &str| header.get(key).and_then(Value::as_str).map(str::to_owned);
-    let language = header.get("languages").and_then(|list| list.get(0)).and_then(Value::as_str).map(str::to_owned);
+    let language = header
+        .get("languages")
+        .and_then(|list| list.get(0))
+        .and_then(Value::as_str)
+        .map(str::to_owned);
     let told = |keys: &[&str], between: &str| {
-        let words: Vec<String> =
-            keys.iter().filter_map(|key| text(key)).map(|text| one_line(&text)).filter(|text| !text.is_empty()).collect();
+        let words: Vec<String> = keys
+            .iter()
+            .filter_map(|key| text(key))
+            .map(|text| one_line(&text))
+            .filter(|text| !text.is_empty())
+            .collect();
         (!words.is_empty()).then(|| words.join(between))
     };
     Ok(Database {
@@ -157,7 +213,10 @@ pub(super) fn read(root: &Path, choices: &Choices) -> Result<Database> {
 }
 
 fn one_line(text: &str) -> String {
-    text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
+    text.split(|c: char| c.is_whitespace() || c.is_control())
+        .filter(|word| !word.is_empty())
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 /// The part of a split that a table stands for, in the words of a manifest.
@@ -173,26 +232,54 @@ fn part(header: &Value, table: &Value) -> Option<&'static str> {
 
 /// Columns of a table, with the scheme of each that has one.
 fn columns(table: &Value) -> BTreeMap<String, Option<String>> {
-    let columns = table.get("columns").and_then(Value::as_mapping).into_iter().flatten();
-    let scheme = |column: &Value| column.get("scheme_id").and_then(Value::as_str).map(str::to_owned);
-    columns.filter_map(|(name, column)| Some((name.as_str()?.to_owned(), scheme(column)))).collect()
+    let columns = table
+        .get("columns")
+        .and_then(Value::as_mapping)
+        .into_iter()
+        .flatten();
+    let scheme = |column: &Value| {
+        column
+            .get("scheme_id")
+            .and_then(Value::as_str)
+            .map(str::to_owned)
+    };
+    columns
+        .filter_map(|(name, column)| Some((name.as_str()?.to_owned(), scheme(column))))
+        .collect()
 }
 
-/// The choices with `column:TABLE.COLUMN`, or `column:TABLE`, as the column alone, and the table that it names.
-fn of_a_table(tables: &Mapping, choices: &Choices, all: &BTreeSet<String>) -> (Choices, Option<String>) {
-    let asked = named(choices.emotion.as_ref()).filter(|asked| !all.contains(*asked)).and_then(|asked| {
-        tables.iter().find_map(|(name, table)| {
-            let name = name.as_str()?;
-            let of_emotions = columns(table).into_iter().find(|(_, scheme)| scheme.as_deref() == Some("emotion"));
-            let column = match asked.strip_prefix(name)? {
-                "" => of_emotions?.0,
-                rest => columns(table).into_keys().find(|column| rest.strip_prefix('.') == Some(column))?,
-            };
-            Some((name.to_owned(), column))
-        })
-    });
+/// The choices with `column:TABLE.COLUMN`, or `column:TABLE`, as the column alone, and the table
+/// that it names.
+fn of_a_table(
+    tables: &Mapping,
+    choices: &Choices,
+    all: &BTreeSet<String>,
+) -> (Choices, Option<String>) {
+    let asked = named(choices.emotion.as_ref())
+        .filter(|asked| !all.contains(*asked))
+        .and_then(|asked| {
+            tables.iter().find_map(|(name, table)| {
+                let name = name.as_str()?;
+                let of_emotions = columns(table)
+                    .into_iter()
+                    .find(|(_, scheme)| scheme.as_deref() == Some("emotion"));
+                let column = match asked.strip_prefix(name)? {
+                    "" => of_emotions?.0,
+                    rest => columns(table)
+                        .into_keys()
+                        .find(|column| rest.strip_prefix('.') == Some(column))?,
+                };
+                Some((name.to_owned(), column))
+            })
+        });
     match asked {
-        Some((table, column)) => (Choices { emotion: Some(Place::Column(column)), speaker: choices.speaker.clone() }, Some(table)),
+        Some((table, column)) => (
+            Choices {
+                emotion: Some(Place::Column(column)),
+                speaker: choices.speaker.clone(),
+            },
+            Some(table),
+        ),
         None => (choices.clone(), None),
     }
 }
@@ -205,17 +292,28 @@ fn named(choice: Option<&Place>) -> Option<&String> {
     }
 }
 
-/// Tables with columns of emotions or speakers: those of a gold standard first, the others as the header has them.
+/// Tables with columns of emotions or speakers: those of a gold standard first, the others as the
+/// header has them.
 fn tables_of_interest<'h>(tables: &'h Mapping, choices: &Choices) -> Tables<'h> {
-    let chosen = [(named(choices.emotion.as_ref()), "emotion"), (named(choices.speaker.as_ref()), "speaker")];
+    let chosen = [
+        (named(choices.emotion.as_ref()), "emotion"),
+        (named(choices.speaker.as_ref()), "speaker"),
+    ];
     let mut out: Tables<'h> = Vec::new();
     for (name, table) in tables {
         let scheme = |column: &String, scheme: Option<String>| {
-            let choice = chosen.iter().find(|(name, _)| *name == Some(column)).map(|(_, scheme)| (*scheme).to_owned());
-            choice.or(scheme).filter(|scheme| scheme == "emotion" || scheme == "speaker")
+            let choice = chosen
+                .iter()
+                .find(|(name, _)| *name == Some(column))
+                .map(|(_, scheme)| (*scheme).to_owned());
+            choice
+                .or(scheme)
+                .filter(|scheme| scheme == "emotion" || scheme == "speaker")
         };
-        let wanted: BTreeMap<String, String> =
-            columns(table).into_iter().filter_map(|(column, of)| Some((column.clone(), scheme(&column, of)?))).collect();
+        let wanted: BTreeMap<String, String> = columns(table)
+            .into_iter()
+            .filter_map(|(column, of)| Some((column.clone(), scheme(&column, of)?)))
+            .collect();
         if let (Some(name), false) = (name.as_str(), wanted.is_empty()) {
             out.push((name, table, wanted));
         }
@@ -225,10 +323,19 @@ fn tables_of_interest<'h>(tables: &'h Mapping, choices: &Choices) -> Tables<'h> 
 }
 
 /// The column of emotions, and others that could be it where nobody said which.
-fn emotion_column(path: &Path, tables: &Tables<'_>, choices: &Choices, all: &BTreeSet<String>) -> Result<(String, Vec<String>)> {
+fn emotion_column(
+    path: &Path,
+    tables: &Tables<'_>,
+    choices: &Choices,
+    all: &BTreeSet<String>,
+) -> Result<(String, Vec<String>)> {
     let found = candidates(tables, "emotion");
     if let Some(column) = named(choices.emotion.as_ref()) {
-        return if found.contains(column) { Ok((column.clone(), vec![])) } else { Err(missing(path, column, all)) };
+        return if found.contains(column) {
+            Ok((column.clone(), vec![]))
+        } else {
+            Err(missing(path, column, all))
+        };
     }
     let mut found = found.into_iter();
     let first = found.next().ok_or_else(|| {
@@ -241,7 +348,12 @@ fn emotion_column(path: &Path, tables: &Tables<'_>, choices: &Choices, all: &BTr
 }
 
 /// The column of speakers, where there is one and nobody said that they stand elsewhere.
-fn speaker_column(path: &Path, tables: &Tables<'_>, choices: &Choices, all: &BTreeSet<String>) -> Result<Option<String>> {
+fn speaker_column(
+    path: &Path,
+    tables: &Tables<'_>,
+    choices: &Choices,
+    all: &BTreeSet<String>,
+) -> Result<Option<String>> {
     let found = candidates(tables, "speaker");
     match (named(choices.speaker.as_ref()), &choices.speaker) {
         (Some(column), _) if found.contains(column) => Ok(Some(column.clone())),
@@ -253,13 +365,21 @@ fn speaker_column(path: &Path, tables: &Tables<'_>, choices: &Choices, all: &BTr
 
 fn missing(path: &Path, column: &str, all: &BTreeSet<String>) -> Error {
     let all: Vec<String> = all.iter().map(|column| shown(column)).collect();
-    Error::data(format!("{} has no table with a column {column}", path.display())).hint(format!("its columns: {}", all.join(", ")))
+    Error::data(format!(
+        "{} has no table with a column {column}",
+        path.display()
+    ))
+    .hint(format!("its columns: {}", all.join(", ")))
 }
 
 /// The columns of a scheme: one that is called like it first, then in the order of the tables.
 fn candidates(tables: &Tables<'_>, scheme: &str) -> Vec<String> {
     let mut out: Vec<String> = Vec::new();
-    for (column, _) in tables.iter().flat_map(|(.., columns)| columns).filter(|(_, of)| *of == scheme) {
+    for (column, _) in tables
+        .iter()
+        .flat_map(|(.., columns)| columns)
+        .filter(|(_, of)| *of == scheme)
+    {
         if !out.contains(column) {
             out.push(column.clone());
         }
@@ -269,63 +389,126 @@ fn candidates(tables: &Tables<'_>, scheme: &str) -> Vec<String> {
 }
 
 /// The rows of a table by file and, where it has them, start and end.
-fn rows(root: &Path, name: &str, doubts: &mut Vec<String>) -> Result<Vec<(Index, BTreeMap<String, String>)>> {
-    let file = ["csv", "parquet"].map(|extension| root.join(format!("db.{name}.{extension}"))).into_iter().find(|path| path.is_file());
+fn rows(
+    root: &Path,
+    name: &str,
+    doubts: &mut Vec<String>,
+) -> Result<Vec<(Index, BTreeMap<String, String>)>> {
+    let file = ["csv", "parquet"]
+        .map(|extension| root.join(format!("db.{name}.{extension}")))
+        .into_iter()
+        .find(|path| path.is_file());
     let Some(path) = file else {
-        let error = Error::data(format!("the table {name} of {} is not there as CSV or Parquet", root.join(HEADER).display()));
+        let error = Error::data(format!(
+            "the table {name} of {} is not there as CSV or Parquet",
+            root.join(HEADER).display()
+        ));
         return Err(error.hint("save the database with audformat as CSV or Parquet; a pickled table (.pkl) is a program, and is not run"));
     };
-    let sheets::Sheet { columns, rows: cells, doubts: more } =
-        sheets::read(&path, &path.file_name().unwrap_or_default().to_string_lossy(), &Cancel::default())?;
+    let sheets::Sheet {
+        columns,
+        rows: cells,
+        doubts: more,
+    } = sheets::read(
+        &path,
+        &path.file_name().unwrap_or_default().to_string_lossy(),
+        &Cancel::default(),
+    )?;
     doubts.extend(more);
     let place = |wanted: &str| columns.iter().position(|column| column == wanted);
     let Some(file) = place("file") else {
-        return Err(Error::data(format!("{} has no column file", path.display())).hint("save the database again with audformat"));
+        return Err(
+            Error::data(format!("{} has no column file", path.display()))
+                .hint("save the database again with audformat"),
+        );
     };
-    let index: BTreeSet<usize> = ["file", "start", "end"].iter().filter_map(|name| place(name)).collect();
+    let index: BTreeSet<usize> = ["file", "start", "end"]
+        .iter()
+        .filter_map(|name| place(name))
+        .collect();
     // Parquet keeps times as nanoseconds.
-    let nanoseconds = path.extension().is_some_and(|extension| extension == "parquet");
-    let text = |row: &[String], c: Option<usize>| c.and_then(|c| row.get(c)).cloned().unwrap_or_default();
+    let nanoseconds = path
+        .extension()
+        .is_some_and(|extension| extension == "parquet");
+    let text =
+        |row: &[String], c: Option<usize>| c.and_then(|c| row.get(c)).cloned().unwrap_or_default();
     let time = |row: &[String], name: &str| seconds(&text(row, place(name)), nanoseconds);
     let row = |row: &Vec<String>| -> Result<(Index, BTreeMap<String, String>)> {
-        let rest = columns.iter().zip(row).enumerate().filter(|(c, (_, cell))| !index.contains(c) && !cell.is_empty());
-        let values = rest.map(|(_, (column, cell))| (column.clone(), cell.clone())).collect();
-        Ok(((text(row, Some(file)), time(row, "start")?, time(row, "end")?), values))
+        let rest = columns
+            .iter()
+            .zip(row)
+            .enumerate()
+            .filter(|(c, (_, cell))| !index.contains(c) && !cell.is_empty());
+        let values = rest
+            .map(|(_, (column, cell))| (column.clone(), cell.clone()))
+            .collect();
+        Ok((
+            (
+                text(row, Some(file)),
+                time(row, "start")?,
+                time(row, "end")?,
+            ),
+            values,
+        ))
     };
     cells.iter().map(row).collect()
 }
 
 /// What the scheme of speakers says of their sex.
 fn sexes(header: &Value) -> BTreeMap<String, &'static str> {
-    let labels = header.get("schemes").and_then(|schemes| schemes.get("speaker")?.get("labels")?.as_mapping());
+    let labels = header
+        .get("schemes")
+        .and_then(|schemes| schemes.get("speaker")?.get("labels")?.as_mapping());
     let one = |(key, about): (&Value, &Value)| {
         let speaker = match key {
             Value::String(text) => text.clone(),
             Value::Number(number) => number.to_string(),
             _ => return None,
         };
-        let word = ["gender", "sex"].iter().find_map(|key| about.get(*key)?.as_str())?;
-        Some((speaker, ["female", "male"].into_iter().find(|known| *known == word)?))
+        let word = ["gender", "sex"]
+            .iter()
+            .find_map(|key| about.get(*key)?.as_str())?;
+        Some((
+            speaker,
+            ["female", "male"]
+                .into_iter()
+                .find(|known| *known == word)?,
+        ))
     };
     labels.into_iter().flatten().filter_map(one).collect()
 }
 
-/// A time as seconds: a pandas Timedelta (`0 days`, `0 days 00:00:01.500000`), a number of seconds, or of nanoseconds. What is open stays
-/// empty.
+/// A time as seconds: a pandas Timedelta (`0 days`, `0 days 00:00:01.500000`), a number of seconds,
+/// or of nanoseconds. What is open stays empty.
 fn seconds(text: &str, nanoseconds: bool) -> Result<String> {
-    let bad = || Error::data(format!("`{text}` is no time of a segment")).hint("audformat writes times as 0 days 00:00:01.500000");
+    let bad = || {
+        Error::data(format!("`{text}` is no time of a segment"))
+            .hint("audformat writes times as 0 days 00:00:01.500000")
+    };
     if text.is_empty() || text == "NaT" {
         return Ok(String::new());
     }
     if let Ok(number) = text.parse::<f64>() {
-        return Ok(if nanoseconds { (number / 1e9).to_string() } else { text.to_owned() });
+        return Ok(if nanoseconds {
+            (number / 1e9).to_string()
+        } else {
+            text.to_owned()
+        });
     }
     let (days, clock) = text.split_once(" days").ok_or_else(bad)?;
-    let clock = if clock.trim().is_empty() { "0:0:0" } else { clock.trim().trim_start_matches('+') };
+    let clock = if clock.trim().is_empty() {
+        "0:0:0"
+    } else {
+        clock.trim().trim_start_matches('+')
+    };
     let mut parts = clock.split(':').map(str::parse::<f64>);
-    let (Ok(days), Some(Ok(hours)), Some(Ok(minutes)), Some(Ok(seconds)), None) =
-        (days.trim().parse::<f64>(), parts.next(), parts.next(), parts.next(), parts.next())
-    else {
+    let (Ok(days), Some(Ok(hours)), Some(Ok(minutes)), Some(Ok(seconds)), None) = (
+        days.trim().parse::<f64>(),
+        parts.next(),
+        parts.next(),
+        parts.next(),
+        parts.next(),
+    ) else {
         return Err(bad());
     };
     Ok((((days * 24.0 + hours) * 60.0 + minutes) * 60.0 + seconds).to_string())

@@ -21,12 +21,37 @@ fn tables_are_joined_and_times_are_seconds() {
         ),
     ]);
     let found = read(dir.path(), &Choices::default()).unwrap();
-    assert_eq!((found.name.as_str(), found.language.as_deref(), found.rows.len()), ("tiny", Some("deu"), 2));
+    assert_eq!(
+        (
+            found.name.as_str(),
+            found.language.as_deref(),
+            found.rows.len()
+        ),
+        ("tiny", Some("deu"), 2)
+    );
     let row = &found.rows[1];
-    assert_eq!((row.path.as_str(), row.emotion.as_str(), row.speaker.as_deref()), ("b.wav", "freude", Some("8")));
+    assert_eq!(
+        (
+            row.path.as_str(),
+            row.emotion.as_str(),
+            row.speaker.as_deref()
+        ),
+        ("b.wav", "freude", Some("8"))
+    );
     let more: Vec<(&str, &str)> = row.more.iter().map(|(k, v)| (*k, v.as_str())).collect();
-    assert_eq!(more, [("end", "62"), ("sex", "female"), ("split", "test"), ("start", "60")]);
-    assert_eq!((found.licence.as_deref(), found.citation.as_deref()), (Some("CC0-1.0"), Some("A. Doe. tiny. https://x.org/tiny")));
+    assert_eq!(
+        more,
+        [
+            ("end", "62"),
+            ("sex", "female"),
+            ("split", "test"),
+            ("start", "60")
+        ]
+    );
+    assert_eq!(
+        (found.licence.as_deref(), found.citation.as_deref()),
+        (Some("CC0-1.0"), Some("A. Doe. tiny. https://x.org/tiny"))
+    );
     assert!(found.doubts.is_empty(), "{:?}", found.doubts);
 }
 
@@ -36,37 +61,85 @@ fn tables_that_disagree_and_segments_of_labelled_files_are_doubts() {
     let dir = database(&[
         (HEADER, header),
         ("db.a.csv", "file,emotion\na.wav,wut\nb.wav,wut\n"),
-        ("db.b.csv", "file,start,end,emotion\na.wav,,,freude\nb.wav,0.5,1,freude\n"),
+        (
+            "db.b.csv",
+            "file,start,end,emotion\na.wav,,,freude\nb.wav,0.5,1,freude\n",
+        ),
     ]);
     let found = read(dir.path(), &Choices::default()).unwrap();
     assert_eq!(found.rows[0].emotion, "wut");
-    assert!(found.doubts[0].starts_with("1 rows of the table b") && found.doubts[1].starts_with("1 segments"), "{:?}", found.doubts);
+    assert!(
+        found.doubts[0].starts_with("1 rows of the table b")
+            && found.doubts[1].starts_with("1 segments"),
+        "{:?}",
+        found.doubts
+    );
 }
 
 #[test]
 fn times_are_written_in_several_ways() {
     let read = |text: &str, nanoseconds| seconds(text, nanoseconds).unwrap();
-    assert_eq!([read("0 days", false), read("1 days 00:01:00.25", false), read("2.5", false)], ["0", "86460.25", "2.5"]);
-    assert_eq!([read("1200000000", true), read("NaT", false), read("", true)], ["1.2", "", ""]);
+    assert_eq!(
+        [
+            read("0 days", false),
+            read("1 days 00:01:00.25", false),
+            read("2.5", false)
+        ],
+        ["0", "86460.25", "2.5"]
+    );
+    assert_eq!(
+        [read("1200000000", true), read("NaT", false), read("", true)],
+        ["1.2", "", ""]
+    );
     assert!(seconds("soon", false).is_err());
 }
 
 #[test]
 fn what_cannot_be_read_is_named() {
-    let pickled = database(&[(HEADER, DB), ("db.files.csv", "file,speaker\n"), ("db.emotion.pkl", "")]);
+    let pickled = database(&[
+        (HEADER, DB),
+        ("db.files.csv", "file,speaker\n"),
+        ("db.emotion.pkl", ""),
+    ]);
     let error = read(pickled.path(), &Choices::default()).err().unwrap();
-    assert!(error.to_string().contains("the table emotion") && error.hint_text().unwrap().contains("pickled"));
-    let none = database(&[(HEADER, "name: x\ntables:\n  a: {columns: {arousal: {scheme_id: arousal}}}\n")]);
-    assert!(read(none.path(), &Choices::default()).err().unwrap().to_string().contains("no table with a scheme `emotion`"));
-    assert!(read(database(&[(HEADER, "a: [")]).path(), &Choices::default()).err().unwrap().to_string().contains("not YAML"));
+    assert!(
+        error.to_string().contains("the table emotion")
+            && error.hint_text().unwrap().contains("pickled")
+    );
+    let none = database(&[(
+        HEADER,
+        "name: x\ntables:\n  a: {columns: {arousal: {scheme_id: arousal}}}\n",
+    )]);
+    assert!(
+        read(none.path(), &Choices::default())
+            .err()
+            .unwrap()
+            .to_string()
+            .contains("no table with a scheme `emotion`")
+    );
+    assert!(
+        read(database(&[(HEADER, "a: [")]).path(), &Choices::default())
+            .err()
+            .unwrap()
+            .to_string()
+            .contains("not YAML")
+    );
 }
 
 #[test]
 fn segments_may_be_open_on_either_side() {
     let header = "name: x\ntables:\n  a: {columns: {emotion: {scheme_id: emotion}}}\n";
     let text = "file,start,end,emotion\na.wav,0 days 00:00:02,NaT,wut\na.wav,0 days,0 days 00:00:01,wut\nb.wav,0 days,NaT,freude\n";
-    let found = read(database(&[(HEADER, header), ("db.a.csv", text)]).path(), &Choices::default()).unwrap();
-    let mut more: Vec<Vec<(&str, &str)>> = found.rows.iter().map(|row| row.more.iter().map(|(k, v)| (*k, v.as_str())).collect()).collect();
+    let found = read(
+        database(&[(HEADER, header), ("db.a.csv", text)]).path(),
+        &Choices::default(),
+    )
+    .unwrap();
+    let mut more: Vec<Vec<(&str, &str)>> = found
+        .rows
+        .iter()
+        .map(|row| row.more.iter().map(|(k, v)| (*k, v.as_str())).collect())
+        .collect();
     more.sort();
     assert_eq!(more, [vec![], vec![("end", "1")], vec![("start", "2")]]);
 }
@@ -79,42 +152,93 @@ fn the_gold_standard_is_taken_and_other_columns_are_named() {
     );
     let dir = database(&[
         (HEADER, &header),
-        ("db.votes.csv", "file,rater1,rater2\na.wav,wut,freude\nb.wav,wut,wut\n"),
+        (
+            "db.votes.csv",
+            "file,rater1,rater2\na.wav,wut,freude\nb.wav,wut,wut\n",
+        ),
         ("db.x.gold.csv", "file,emotion\na.wav,trauer\nb.wav,wut\n"),
         ("db.y.csv", "file,mood\na.wav,good\nb.wav,bad\n"),
     ]);
     let labels = |choice: Option<&str>| {
-        let choices = Choices { emotion: choice.map(|name| Place::Column(name.to_owned())), speaker: None };
-        read(dir.path(), &choices).map(|found| (found.rows.into_iter().map(|row| row.emotion).collect::<Vec<_>>(), found.doubts))
+        let choices = Choices {
+            emotion: choice.map(|name| Place::Column(name.to_owned())),
+            speaker: None,
+        };
+        read(dir.path(), &choices).map(|found| {
+            (
+                found
+                    .rows
+                    .into_iter()
+                    .map(|row| row.emotion)
+                    .collect::<Vec<_>>(),
+                found.doubts,
+            )
+        })
     };
     let (found, doubts) = labels(None).unwrap();
     assert_eq!(found, ["trauer", "wut"]);
-    assert!(doubts[0].contains("rater1, rater2") && doubts[0].contains("--emotion \"column:rater1\""), "{doubts:?}");
+    assert!(
+        doubts[0].contains("rater1, rater2") && doubts[0].contains("--emotion \"column:rater1\""),
+        "{doubts:?}"
+    );
     assert_eq!(labels(Some("rater2")).unwrap().0, ["freude", "wut"]);
     assert_eq!(labels(Some("mood")).unwrap().0, ["good", "bad"]);
-    assert!(labels(Some("moot")).unwrap_err().hint_text().unwrap().contains("mood"));
+    assert!(
+        labels(Some("moot"))
+            .unwrap_err()
+            .hint_text()
+            .unwrap()
+            .contains("mood")
+    );
     // Without a column of that very name, a table of a gold standard counts.
-    let header = format!("name: x\ntables:\n  a: {{columns: {{a: {scheme}}}}}\n  gold: {{columns: {{z: {scheme}}}}}\n");
-    let dir = database(&[(HEADER, &header), ("db.a.csv", "file,a\na.wav,wut\n"), ("db.gold.csv", "file,z\na.wav,freude\n")]);
-    assert_eq!(read(dir.path(), &Choices::default()).unwrap().rows[0].emotion, "freude");
+    let header = format!(
+        "name: x\ntables:\n  a: {{columns: {{a: {scheme}}}}}\n  gold: {{columns: {{z: {scheme}}}}}\n"
+    );
+    let dir = database(&[
+        (HEADER, &header),
+        ("db.a.csv", "file,a\na.wav,wut\n"),
+        ("db.gold.csv", "file,z\na.wav,freude\n"),
+    ]);
+    assert_eq!(
+        read(dir.path(), &Choices::default()).unwrap().rows[0].emotion,
+        "freude"
+    );
 }
 
 #[test]
 fn another_sensor_is_used_only_when_it_is_asked_for() {
     let scheme = "{scheme_id: emotion}";
-    let header =
-        format!("name: x\ntables:\n  emotion: {{columns: {{emotion: {scheme}}}}}\n  laryngo.emotion: {{columns: {{emotion: {scheme}}}}}\n");
+    let header = format!(
+        "name: x\ntables:\n  emotion: {{columns: {{emotion: {scheme}}}}}\n  laryngo.emotion: {{columns: {{emotion: {scheme}}}}}\n"
+    );
     let text = |folder: &str| format!("file,emotion\n{folder}/a.wav,wut\n{folder}/b.wav,freude\n");
-    let dir = database(&[(HEADER, &header), ("db.emotion.csv", &text("wav")), ("db.laryngo.emotion.csv", &text("laryngo"))]);
+    let dir = database(&[
+        (HEADER, &header),
+        ("db.emotion.csv", &text("wav")),
+        ("db.laryngo.emotion.csv", &text("laryngo")),
+    ]);
     let folders = |choice: Option<&str>| {
-        let choices = Choices { emotion: choice.map(|name| Place::Column(name.to_owned())), speaker: None };
+        let choices = Choices {
+            emotion: choice.map(|name| Place::Column(name.to_owned())),
+            speaker: None,
+        };
         let found = read(dir.path(), &choices).unwrap();
-        (found.rows.iter().map(|row| row.path.clone()).collect::<Vec<_>>(), found.doubts)
+        (
+            found
+                .rows
+                .iter()
+                .map(|row| row.path.clone())
+                .collect::<Vec<_>>(),
+            found.doubts,
+        )
     };
     let (paths, doubts) = folders(None);
     assert_eq!(paths, ["wav/a.wav", "wav/b.wav"]);
     assert!(
-        doubts.iter().any(|doubt| doubt.contains("2 rows name other sounds") && doubt.contains("column:laryngo.emotion.emotion")),
+        doubts
+            .iter()
+            .any(|doubt| doubt.contains("2 rows name other sounds")
+                && doubt.contains("column:laryngo.emotion.emotion")),
         "{doubts:?}"
     );
     for asked in ["laryngo.emotion", "laryngo.emotion.emotion"] {
@@ -122,7 +246,8 @@ fn another_sensor_is_used_only_when_it_is_asked_for() {
     }
     // Parts that number their files alike are other recordings: their labels differ.
     let header = format!("name: x\ntables:\n  emotion: {{columns: {{emotion: {scheme}}}}}\n");
-    let rows = "file,emotion\ntrain/a.wav,wut\ntrain/b.wav,freude\ntest/a.wav,freude\ntest/b.wav,wut\n";
+    let rows =
+        "file,emotion\ntrain/a.wav,wut\ntrain/b.wav,freude\ntest/a.wav,freude\ntest/b.wav,wut\n";
     let dir = database(&[(HEADER, &header), ("db.emotion.csv", rows)]);
     assert_eq!(read(dir.path(), &Choices::default()).unwrap().rows.len(), 4);
 }

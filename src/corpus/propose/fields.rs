@@ -39,24 +39,34 @@ impl Field {
         }
         let mut counts: Vec<(&str, usize)> = counts.into_iter().collect();
         counts.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
-        let counts: Vec<String> = counts.into_iter().map(|(value, n)| format!("{} {n}", shown(value))).collect();
+        let counts: Vec<String> = counts
+            .into_iter()
+            .map(|(value, n)| format!("{} {n}", shown(value)))
+            .collect();
         format!("{}: {}", self.place, some(&counts, SHOWN))
     }
 
-    /// The values by number, in the order in which they come first: the same for fields that tell the same things apart.
+    /// The values by number, in the order in which they come first: the same for fields that tell
+    /// the same things apart.
     pub(super) fn partition<'f>(&'f self) -> Vec<Option<usize>> {
         let mut numbers: BTreeMap<&'f str, usize> = BTreeMap::new();
         let mut number = |value: &'f str| {
             let next = numbers.len();
             *numbers.entry(value).or_insert(next)
         };
-        self.values.iter().map(|value| value.as_deref().map(&mut number)).collect()
+        self.values
+            .iter()
+            .map(|value| value.as_deref().map(&mut number))
+            .collect()
     }
 }
 
 /// Pieces between separators.
 fn pieces(name: &str) -> Vec<String> {
-    name.split(['_', '-', ' ', '.', '(', ')', '+', '~']).filter(|piece| !piece.is_empty()).map(str::to_owned).collect()
+    name.split(['_', '-', ' ', '.', '(', ')', '+', '~'])
+        .filter(|piece| !piece.is_empty())
+        .map(str::to_owned)
+        .collect()
 }
 
 /// Pieces of letters and of digits.
@@ -66,7 +76,9 @@ fn runs(name: &str) -> Vec<String> {
     for c in name.chars() {
         let is = if c.is_numeric() {
             Some(0)
-        } else if c.is_alphabetic() || kind == Some(1) && unicode_normalization::char::is_combining_mark(c) {
+        } else if c.is_alphabetic()
+            || kind == Some(1) && unicode_normalization::char::is_combining_mark(c)
+        {
             Some(1)
         } else {
             None
@@ -81,20 +93,32 @@ fn runs(name: &str) -> Vec<String> {
     out
 }
 
-/// All fields of the paths: folders and their pieces, pieces of the file name between separators counted from both ends, runs of letters and
-/// digits. Those that are the same everywhere are among them.
+/// All fields of the paths: folders and their pieces, pieces of the file name between separators
+/// counted from both ends, runs of letters and digits. Those that are the same everywhere are among
+/// them.
 pub(super) fn fields(paths: &[String]) -> Vec<Field> {
     let folders: Vec<Vec<String>> = paths
         .iter()
-        .map(|path| path.rsplit_once('/').map_or(vec![], |(folders, _)| folders.split('/').map(str::to_owned).collect()))
+        .map(|path| {
+            path.rsplit_once('/').map_or(vec![], |(folders, _)| {
+                folders.split('/').map(str::to_owned).collect()
+            })
+        })
         .collect();
     let names: Vec<Vec<String>> = paths.iter().map(|path| pieces(stem(path))).collect();
     let letters: Vec<Vec<String>> = paths.iter().map(|path| runs(stem(path))).collect();
     let mut out = Vec::new();
     add(&mut out, &folders, Place::Folder);
-    for folder in out.iter().map(|field| field.place.clone()).collect::<Vec<_>>() {
+    for folder in out
+        .iter()
+        .map(|field| field.place.clone())
+        .collect::<Vec<_>>()
+    {
         let Place::Folder(at) = folder else { continue };
-        let inside: Vec<Vec<String>> = folders.iter().map(|folders| at.get(folders).map_or(vec![], |folder| pieces(folder))).collect();
+        let inside: Vec<Vec<String>> = folders
+            .iter()
+            .map(|folders| at.get(folders).map_or(vec![], |folder| pieces(folder)))
+            .collect();
         if inside.iter().any(|pieces| pieces.len() > 1) {
             add(&mut out, &inside, |piece| Place::Piece(at, piece));
         }
@@ -104,10 +128,15 @@ pub(super) fn fields(paths: &[String]) -> Vec<Field> {
     out
 }
 
-/// The fields that can tell something: what is the same everywhere cannot, and what another field says already tells nothing new.
+/// The fields that can tell something: what is the same everywhere cannot, and what another field
+/// says already tells nothing new.
 pub(super) fn telling(fields: &[Field]) -> Vec<Field> {
     let mut seen = BTreeSet::new();
-    fields.iter().filter(|field| field.distinct().len() > 1 && seen.insert(&field.values)).cloned().collect()
+    fields
+        .iter()
+        .filter(|field| field.distinct().len() > 1 && seen.insert(&field.values))
+        .cloned()
+        .collect()
 }
 
 fn add(out: &mut Vec<Field>, parts: &[Vec<String>], place: impl Fn(At) -> Place) {
@@ -115,7 +144,10 @@ fn add(out: &mut Vec<Field>, parts: &[Vec<String>], place: impl Fn(At) -> Place)
     let least = parts.iter().map(Vec::len).min().unwrap_or(0);
     let last = (least < most).then_some(At::Last);
     for at in (1..=most).map(At::Nth).chain(last) {
-        out.push(Field { place: place(at), values: parts.iter().map(|parts| at.get(parts).cloned()).collect() });
+        out.push(Field {
+            place: place(at),
+            values: parts.iter().map(|parts| at.get(parts).cloned()).collect(),
+        });
     }
 }
 
@@ -125,24 +157,49 @@ mod tests {
 
     fn places(paths: &[&str]) -> Vec<String> {
         let paths: Vec<String> = paths.iter().map(|path| (*path).to_owned()).collect();
-        telling(&fields(&paths)).iter().map(|field| field.place.to_string()).collect()
+        telling(&fields(&paths))
+            .iter()
+            .map(|field| field.place.to_string())
+            .collect()
     }
 
     #[test]
     fn paths_are_taken_apart_in_every_way_that_differs() {
-        let paths = ["s1/anger/x_01.wav", "s2/anger/x_02.wav", "s2/joy/x_03b.wav"].map(str::to_owned);
+        let paths =
+            ["s1/anger/x_01.wav", "s2/anger/x_02.wav", "s2/joy/x_03b.wav"].map(str::to_owned);
         let found = telling(&fields(&paths));
         let names: Vec<String> = found.iter().map(|field| field.place.to_string()).collect();
-        assert_eq!(names, ["folder:1", "folder:2", "name:2", "letters:2", "letters:last"]);
-        assert_eq!(found[0].distinct().into_iter().collect::<Vec<_>>(), ["s1", "s2"]);
+        assert_eq!(
+            names,
+            [
+                "folder:1",
+                "folder:2",
+                "name:2",
+                "letters:2",
+                "letters:last"
+            ]
+        );
+        assert_eq!(
+            found[0].distinct().into_iter().collect::<Vec<_>>(),
+            ["s1", "s2"]
+        );
         assert_eq!(found[4].values[2].as_deref(), Some("b"));
         assert!(found.iter().all(Field::is_whole));
-        assert_eq!((found[0].seen().as_str(), found[0].partition()), ("folder:1: s2 2, s1 1", vec![Some(0), Some(1), Some(1)]));
+        assert_eq!(
+            (found[0].seen().as_str(), found[0].partition()),
+            ("folder:1: s2 2, s1 1", vec![Some(0), Some(1), Some(1)])
+        );
     }
 
     #[test]
     fn folders_have_pieces_too() {
-        assert_eq!(places(&["01_happy/a.wav", "02_sad/a.wav"]), ["folder:1", "folder:1.1", "folder:1.2"]);
-        assert_eq!(places(&["wu\u{308}tend1.wav", "froh1.wav"]), ["name:1", "letters:1"]);
+        assert_eq!(
+            places(&["01_happy/a.wav", "02_sad/a.wav"]),
+            ["folder:1", "folder:1.1", "folder:1.2"]
+        );
+        assert_eq!(
+            places(&["wu\u{308}tend1.wav", "froh1.wav"]),
+            ["name:1", "letters:1"]
+        );
     }
 }

@@ -16,10 +16,36 @@ use crate::error::Error;
 
 /// Optional columns of a manifest, and what they are called elsewhere.
 const OPTIONAL: &[(&str, &[&str])] = &[
-    ("sex", &["sex", "gender", "geschlecht", "sexe", "sexo", "sesso"]),
-    ("text_id", &["textid", "sentence", "sentenceid", "text", "transcript", "transcription", "utterance", "satz"]),
+    (
+        "sex",
+        &["sex", "gender", "geschlecht", "sexe", "sexo", "sesso"],
+    ),
+    (
+        "text_id",
+        &[
+            "textid",
+            "sentence",
+            "sentenceid",
+            "text",
+            "transcript",
+            "transcription",
+            "utterance",
+            "satz",
+        ],
+    ),
     ("session", &["session", "sessionid", "sitzung"]),
-    ("split", &["split", "splitset", "partition", "set", "fold", "part", "subset"]),
+    (
+        "split",
+        &[
+            "split",
+            "splitset",
+            "partition",
+            "set",
+            "fold",
+            "part",
+            "subset",
+        ],
+    ),
     ("start", &["start", "starts", "begin", "onset"]),
     ("end", &["end", "ends", "stop", "offset"]),
     ("language", &["language", "lang", "sprache"]),
@@ -29,7 +55,8 @@ const OPTIONAL: &[(&str, &[&str])] = &[
 pub(super) struct Labelled {
     /// Their paths below the root.
     pub(super) tables: Vec<String>,
-    /// The header, and the numbers of the columns that are taken: tables that share these are of one form.
+    /// The header, and the numbers of the columns that are taken: tables that share these are of
+    /// one form.
     pub(super) form: (Vec<String>, Vec<usize>),
     /// Rows of the recordings that they name.
     pub(super) rows: Vec<Row>,
@@ -73,18 +100,35 @@ impl Counted {
     }
 }
 
-/// Reads the table at `path` (below `root`) if one of its columns names recordings and another holds emotions.
-pub(super) fn labelled(root: &Path, path: &str, names: &Names<'_>, choices: &Choices) -> Result<Labelled, Rejected> {
+/// Reads the table at `path` (below `root`) if one of its columns names recordings and another
+/// holds emotions.
+pub(super) fn labelled(
+    root: &Path,
+    path: &str,
+    names: &Names<'_>,
+    choices: &Choices,
+) -> Result<Labelled, Rejected> {
     let is_text = path.to_lowercase().ends_with(".txt");
     let unread = |e: Error| {
         let text = e.to_string().replace(&format!("{}/", root.display()), "");
-        let hint = e.hint_text().map(|hint| format!(" ({hint})")).unwrap_or_default();
-        Rejected::new(format!("{}{hint}", text.strip_prefix(&format!("{path} ")).unwrap_or(&text)), !is_text)
+        let hint = e
+            .hint_text()
+            .map(|hint| format!(" ({hint})"))
+            .unwrap_or_default();
+        Rejected::new(
+            format!(
+                "{}{hint}",
+                text.strip_prefix(&format!("{path} ")).unwrap_or(&text)
+            ),
+            !is_text,
+        )
     };
     let mut sheet = read(&root.join(path), path, names.cancel).map_err(unread)?;
     sheet.without_header(names, path);
     dialogues::name_recordings(&mut sheet, path, names);
-    let Some((file, finder)) = sheet.of_files(names, path) else { return Err(elsewhere(&sheet, names)) };
+    let Some((file, finder)) = sheet.of_files(names, path) else {
+        return Err(elsewhere(&sheet, names));
+    };
     let column = |c: usize| sheet.columns.get(c).map_or("", String::as_str);
     let emotion = emotion(&sheet, file, path, choices)?;
     let mut doubts = sheet.doubts.clone();
@@ -96,15 +140,34 @@ pub(super) fn labelled(root: &Path, path: &str, names: &Names<'_>, choices: &Cho
         Some(Place::Column(name)) => sheet.place(name),
         Some(_) => None,
     };
-    let text = |row: &Vec<String>, c: usize| row.get(c).map(|cell| cell.trim().to_owned()).filter(|cell| !is_missing(cell));
+    let text = |row: &Vec<String>, c: usize| {
+        row.get(c)
+            .map(|cell| cell.trim().to_owned())
+            .filter(|cell| !is_missing(cell))
+    };
     let mut optional = Vec::new();
     for (name, others) in OPTIONAL {
-        let is = |c: usize| others.contains(&plain(column(c)).chars().filter(|c| c.is_alphanumeric()).collect::<String>().as_str());
-        let Some(c) = (0..sheet.columns.len()).find(|&c| free(c) && Some(c) != speaker && is(c)) else { continue };
+        let is = |c: usize| {
+            others.contains(
+                &plain(column(c))
+                    .chars()
+                    .filter(|c| c.is_alphanumeric())
+                    .collect::<String>()
+                    .as_str(),
+            )
+        };
+        let Some(c) = (0..sheet.columns.len()).find(|&c| free(c) && Some(c) != speaker && is(c))
+        else {
+            continue;
+        };
         let cells: Vec<String> = sheet.rows.iter().filter_map(|row| text(row, c)).collect();
         let mut odd = Counted::default();
-        cells.iter().filter(|cell| value(name, cell).is_none()).for_each(|cell| odd.add(cell));
-        // A time that cannot be read makes a segment another one; of the others a cell may stay empty.
+        cells
+            .iter()
+            .filter(|cell| value(name, cell).is_none())
+            .for_each(|cell| odd.add(cell));
+        // A time that cannot be read makes a segment another one; of the others a cell may stay
+        // empty.
         let is_needed = matches!(*name, "start" | "end");
         if odd.count == 0 || (!is_needed && odd.count * 2 < cells.len()) {
             optional.push((*name, c));
@@ -112,26 +175,45 @@ pub(super) fn labelled(root: &Path, path: &str, names: &Names<'_>, choices: &Cho
                 format!("{n} cells of column {} of {path} are no {name}, such as {first}: they are left empty", column(c))
             }));
         } else {
-            doubts.push(format!("column {} of {path} is not taken for {name}: it has the value {}", column(c), odd.first));
+            doubts.push(format!(
+                "column {} of {path} is not taken for {name}: it has the value {}",
+                column(c),
+                odd.first
+            ));
         }
     }
-    let (mut rows, mut gone, mut bare, mut other) = (Vec::new(), Counted::default(), Counted::default(), Counted::default());
+    let (mut rows, mut gone, mut bare, mut other) = (
+        Vec::new(),
+        Counted::default(),
+        Counted::default(),
+        Counted::default(),
+    );
     for row in &sheet.rows {
-        let Some(cell) = row.get(file).filter(|cell| !cell.trim().is_empty()) else { continue };
+        let Some(cell) = row.get(file).filter(|cell| !cell.trim().is_empty()) else {
+            continue;
+        };
         let Some(found) = finder.find(cell) else {
             gone.add(cell);
             continue;
         };
-        let Some(emotion) = text(row, emotion).filter(|label| manifest::fits("emotion", label)) else {
+        let Some(emotion) = text(row, emotion).filter(|label| manifest::fits("emotion", label))
+        else {
             bare.add(row.get(emotion).map_or("", |cell| cell.trim()));
             continue;
         };
         if is_audio_name(cell.trim()) && extension(cell.trim()) != extension(found) {
             other.add(&format!("{} for {found}", cell.trim()));
         }
-        let more: BTreeMap<&'static str, String> =
-            optional.iter().filter_map(|(name, c)| Some((*name, value(name, &text(row, *c)?)?))).collect();
-        rows.push(Row { path: found.clone(), emotion, speaker: speaker.and_then(|c| text(row, c)), more });
+        let more: BTreeMap<&'static str, String> = optional
+            .iter()
+            .filter_map(|(name, c)| Some((*name, value(name, &text(row, *c)?)?)))
+            .collect();
+        rows.push(Row {
+            path: found.clone(),
+            emotion,
+            speaker: speaker.and_then(|c| text(row, c)),
+            more,
+        });
     }
     doubts
         .extend(gone.told(|n, first| format!("{n} rows of {path} name recordings that are not there, such as {first}: they are left out")));
@@ -142,34 +224,68 @@ pub(super) fn labelled(root: &Path, path: &str, names: &Names<'_>, choices: &Cho
     doubts.extend(
         other.told(|n, first| format!("{n} rows of {path} name a file of another type than the one that is there, such as {first}")),
     );
-    let mut evidence = vec![format!("column {} names the recordings, column {} the emotion", column(file), column(emotion))];
+    let mut evidence = vec![format!(
+        "column {} names the recordings, column {} the emotion",
+        column(file),
+        column(emotion)
+    )];
     match speaker {
-        Some(speaker) => evidence.push(format!("column {} of it names the speaker", column(speaker))),
-        None if choices.speaker.is_none() => doubts.push(format!("{path} has no column for speakers")),
+        Some(speaker) => evidence.push(format!(
+            "column {} of it names the speaker",
+            column(speaker)
+        )),
+        None if choices.speaker.is_none() => {
+            doubts.push(format!("{path} has no column for speakers"))
+        }
         None => {}
     }
-    let used: Vec<usize> = [file, emotion].into_iter().chain(speaker).chain(optional.iter().map(|(_, c)| *c)).collect();
+    let used: Vec<usize> = [file, emotion]
+        .into_iter()
+        .chain(speaker)
+        .chain(optional.iter().map(|(_, c)| *c))
+        .collect();
     let unused = sheet.seen((0..sheet.columns.len()).filter(|c| !used.contains(c)));
     if !unused.is_empty() {
         evidence.push(format!("not used: {unused}"));
     }
     if rows.is_empty() {
-        return Err(Rejected::new(format!("column {} has no emotion of any recording", column(emotion)), true));
+        return Err(Rejected::new(
+            format!("column {} has no emotion of any recording", column(emotion)),
+            true,
+        ));
     }
-    Ok(Labelled { tables: vec![path.to_owned()], form: (sheet.columns.clone(), used), rows, evidence, doubts })
+    Ok(Labelled {
+        tables: vec![path.to_owned()],
+        form: (sheet.columns.clone(), used),
+        rows,
+        evidence,
+        doubts,
+    })
 }
 
 /// Why no column names the recordings; one may name others, of which bare names are the same.
 fn elsewhere(sheet: &Sheet, names: &Names<'_>) -> Rejected {
-    let name = |cell: &str| cell.trim().replace('\\', "/").rsplit('/').next().unwrap_or_default().to_owned();
+    let name = |cell: &str| {
+        cell.trim()
+            .replace('\\', "/")
+            .rsplit('/')
+            .next()
+            .unwrap_or_default()
+            .to_owned()
+    };
     for (c, column) in sheet.columns.iter().enumerate() {
         let bare: Vec<String> = sheet.cells(c).map(name).collect();
         let finder = names.beside("", [].into_iter());
-        let there = sheet.cells(c).zip(&bare).filter(|(cell, name)| cell.contains(['/', '\\']) && finder.find(name).is_some());
+        let there = sheet
+            .cells(c)
+            .zip(&bare)
+            .filter(|(cell, name)| cell.contains(['/', '\\']) && finder.find(name).is_some());
         let there: Vec<&str> = there.map(|(cell, _)| cell).collect();
         if let Some(first) = there.first().filter(|_| there.len() * 2 > sheet.rows.len()) {
             let (n, column, first) = (there.len(), cut(column), cut(first));
-            let why = format!("column {column} names recordings in folders that are not there: {n} rows, such as {first}");
+            let why = format!(
+                "column {column} names recordings in folders that are not there: {n} rows, such as {first}"
+            );
             return Rejected::new(why, true);
         }
     }
@@ -185,18 +301,36 @@ struct Emotion {
 fn emotion(sheet: &Sheet, file: usize, path: &str, choices: &Choices) -> Result<Emotion, Rejected> {
     let column = |c: usize| sheet.columns.get(c).map_or("", String::as_str);
     let others = || sheet.seen((0..sheet.columns.len()).filter(|c| *c != file));
-    let none =
-        |what: String| Err(Rejected::new(format!("column {} names the recordings, but none {what}: {}", column(file), others()), true));
+    let none = |what: String| {
+        Err(Rejected::new(
+            format!(
+                "column {} names the recordings, but none {what}: {}",
+                column(file),
+                others()
+            ),
+            true,
+        ))
+    };
     if let Some(Place::Column(name)) = &choices.emotion {
-        let Some(column) = sheet.place(name) else { return none(format!("is {name}")) };
+        let Some(column) = sheet.place(name) else {
+            return none(format!("is {name}"));
+        };
         let distinct: BTreeSet<&str> = sheet.cells(column).collect();
         if distinct.len() > MOST_CLASSES {
-            return none(format!("of few enough classes is {name} ({} values)", distinct.len()));
+            return none(format!(
+                "of few enough classes is {name} ({} values)",
+                distinct.len()
+            ));
         }
-        return Ok(Emotion { column, doubt: None });
+        return Ok(Emotion {
+            column,
+            doubt: None,
+        });
     }
     let found = sheet.emotions(file);
-    let Some((&first, more)) = found.columns.split_first() else { return none("holds emotions".to_owned()) };
+    let Some((&first, more)) = found.columns.split_first() else {
+        return none("holds emotions".to_owned());
+    };
     if let Some((rival, rows)) = found.rival {
         return Err(Rejected::new(
             format!(
@@ -209,16 +343,28 @@ fn emotion(sheet: &Sheet, file: usize, path: &str, choices: &Choices) -> Result<
             true,
         ));
     }
-    let Some(which) = more.first() else { return Ok(Emotion { column: first, doubt: None }) };
+    let Some(which) = more.first() else {
+        return Ok(Emotion {
+            column: first,
+            doubt: None,
+        });
+    };
     let names: Vec<&str> = more.iter().map(|&c| column(c)).collect();
     let differ = sheet.differing(first, *which);
-    let differ = if differ > 0 { format!(" ({differ} rows differ)") } else { String::new() };
+    let differ = if differ > 0 {
+        format!(" ({differ} rows differ)")
+    } else {
+        String::new()
+    };
     let doubt = format!(
         "the emotion could also be column {} of {path}{differ}: say so with --emotion \"column:{}\"",
         names.join(", "),
         column(*which)
     );
-    Ok(Emotion { column: first, doubt: Some(doubt) })
+    Ok(Emotion {
+        column: first,
+        doubt: Some(doubt),
+    })
 }
 
 /// A cell as a manifest takes it; `None` where it does not.

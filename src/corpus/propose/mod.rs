@@ -1,4 +1,5 @@
-//! A guess at an unknown corpus: which part of a path is the emotion, which the speaker, and what cannot be told.
+//! A guess at an unknown corpus: which part of a path is the emotion, which the speaker, and what
+//! cannot be told.
 
 mod audformat;
 mod by_path;

@@ -14,33 +14,57 @@ const PREDICTIONS: [&str; 2] = ["file,start_s,end_s,emotion,", "file,kind,reason
 pub(super) fn without_ours(root: &Path, paths: Vec<String>) -> Vec<String> {
     let mut known = std::collections::BTreeMap::new();
     let mut in_our_folder = |path: &str| {
-        let ends = path.match_indices('/').map(|(end, _)| end).collect::<Vec<_>>();
-        ends.into_iter().any(|end| *known.entry(path[..end].to_owned()).or_insert_with(|| is_our_folder(root, &path[..end])))
+        let ends = path
+            .match_indices('/')
+            .map(|(end, _)| end)
+            .collect::<Vec<_>>();
+        ends.into_iter().any(|end| {
+            *known
+                .entry(path[..end].to_owned())
+                .or_insert_with(|| is_our_folder(root, &path[..end]))
+        })
     };
-    paths.into_iter().filter(|path| !in_our_folder(path) && !is_our_table(&root.join(path))).collect()
+    paths
+        .into_iter()
+        .filter(|path| !in_our_folder(path) && !is_our_table(&root.join(path)))
+        .collect()
 }
 
 fn is_our_folder(root: &Path, folder: &str) -> bool {
     let place = root.join(folder);
     let holds = |wanted: &dyn Fn(&Path) -> bool| {
-        fs::read_dir(&place).into_iter().flatten().filter_map(Result::ok).any(|entry| wanted(&entry.path()))
+        fs::read_dir(&place)
+            .into_iter()
+            .flatten()
+            .filter_map(Result::ok)
+            .any(|entry| wanted(&entry.path()))
     };
     match folder.rsplit('/').next().unwrap_or(folder) {
-        "data" => place.join("cache").is_dir() || is_our_folder(root, &format!("{folder}/manifests")) || place.join(HISTORY).is_file(),
+        "data" => {
+            place.join("cache").is_dir()
+                || is_our_folder(root, &format!("{folder}/manifests"))
+                || place.join(HISTORY).is_file()
+        }
         "manifests" => holds(&|path| begins(path, &[MANIFEST])),
         "reports" => holds(&|path| path.join("report.json").is_file()),
-        "pipelines" => holds(&|path| path.extension().is_some_and(|extension| extension == "toml")),
+        "pipelines" => holds(&|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "toml")
+        }),
         _ => place.join(HISTORY).is_file(),
     }
 }
 
 fn is_our_table(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv")) && begins(path, &PREDICTIONS)
+    path.extension()
+        .is_some_and(|extension| extension.eq_ignore_ascii_case("csv"))
+        && begins(path, &PREDICTIONS)
 }
 
 fn begins(path: &Path, starts: &[&str]) -> bool {
     let mut line = String::new();
-    let read = fs::File::open(path).and_then(|file| BufReader::new(std::io::Read::take(file, 4096)).read_line(&mut line));
+    let read = fs::File::open(path)
+        .and_then(|file| BufReader::new(std::io::Read::take(file, 4096)).read_line(&mut line));
     read.is_ok() && starts.iter().any(|start| line.starts_with(start))
 }
 
@@ -56,7 +80,10 @@ mod tests {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, text).unwrap();
         };
-        write("data/manifests/u.csv", "path,emotion,speaker\na.wav,joy,1\n");
+        write(
+            "data/manifests/u.csv",
+            "path,emotion,speaker\na.wav,joy,1\n",
+        );
         write("data/tables/u/utterances.csv", "path,label\n");
         write("data/corpora/demo/x.wav", "");
         write("elsewhere/manifests/u.csv", "path,emotion,speaker,sex\n");
@@ -67,8 +94,18 @@ mod tests {
         write("sub/data/a.wav", "");
         write("sub/data/metadata.csv", "path,emotion,speaker\n");
         write("manifests/of-the-corpus.csv", "file;emotion\n");
-        let all = crate::corpus::walk::walk(dir.path(), "", &["csv", "wav", "json"]).unwrap().files;
+        let all = crate::corpus::walk::walk(dir.path(), "", &["csv", "wav", "json"])
+            .unwrap()
+            .files;
         let left = without_ours(dir.path(), all);
-        assert_eq!(left, ["labels.csv", "manifests/of-the-corpus.csv", "sub/data/a.wav", "sub/data/metadata.csv"]);
+        assert_eq!(
+            left,
+            [
+                "labels.csv",
+                "manifests/of-the-corpus.csv",
+                "sub/data/a.wav",
+                "sub/data/metadata.csv"
+            ]
+        );
     }
 }

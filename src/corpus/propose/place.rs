@@ -1,4 +1,5 @@
-//! Where an emotion or a speaker stands, in the words in which it is shown and given: `folder:1`, `name:2`, `column:emo`.
+//! Where an emotion or a speaker stands, in the words in which it is shown and given: `folder:1`,
+//! `name:2`, `column:emo`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -59,7 +60,9 @@ impl Place {
             Place::Piece(folder, at) => format!("{} of {}", at.of("piece"), folder.of("folder")),
             Place::Name(at) => format!("{} of the file name", at.of("piece")),
             Place::Letters(at) => format!("{} of the file name", at.of("letters or digits")),
-            Place::Folder(_) | Place::Column(_) | Place::Together(_) | Place::Nowhere => return self.to_string(),
+            Place::Folder(_) | Place::Column(_) | Place::Together(_) | Place::Nowhere => {
+                return self.to_string();
+            }
         };
         format!("{self} ({what})")
     }
@@ -98,7 +101,13 @@ impl fmt::Display for Place {
             Place::Name(at) => write!(f, "name:{at}"),
             Place::Letters(at) => write!(f, "letters:{at}"),
             Place::Column(name) => write!(f, "column:{name}"),
-            Place::Together(places) => f.write_str(&places.iter().map(Place::to_string).collect::<Vec<_>>().join("+")),
+            Place::Together(places) => f.write_str(
+                &places
+                    .iter()
+                    .map(Place::to_string)
+                    .collect::<Vec<_>>()
+                    .join("+"),
+            ),
             Place::Nowhere => f.write_str("none"),
         }
     }
@@ -120,20 +129,31 @@ impl FromStr for Place {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong =
-            |()| "none of folder:1, folder:1.2, name:1, letters:1 (counted from 1, or `last`; several joined by +), column:NAME".to_owned();
+        let wrong = |()| {
+            "none of folder:1, folder:1.2, name:1, letters:1 (counted from 1, or `last`; several joined by +), column:NAME".to_owned()
+        };
         if text == "none" {
             return Ok(Place::Nowhere);
         }
         if text.contains('+') && !text.starts_with("column:") {
-            let places = text.split('+').map(str::parse).collect::<Result<Vec<Place>, _>>()?;
+            let places = text
+                .split('+')
+                .map(str::parse)
+                .collect::<Result<Vec<Place>, _>>()?;
             let is_part = |place: &Place| !matches!(place, Place::Column(_) | Place::Nowhere);
-            return places.iter().all(is_part).then_some(Place::Together(places)).ok_or(()).map_err(wrong);
+            return places
+                .iter()
+                .all(is_part)
+                .then_some(Place::Together(places))
+                .ok_or(())
+                .map_err(wrong);
         }
         let (kind, rest) = text.split_once(':').ok_or(()).map_err(wrong)?;
         let place = match (kind, rest.split_once('.')) {
             ("column", _) if !rest.trim().is_empty() => Ok(Place::Column(rest.trim().to_owned())),
-            ("folder", Some((folder, at))) => folder.parse().and_then(|folder| Ok(Place::Piece(folder, at.parse()?))),
+            ("folder", Some((folder, at))) => folder
+                .parse()
+                .and_then(|folder| Ok(Place::Piece(folder, at.parse()?))),
             ("folder", None) => rest.parse().map(Place::Folder),
             ("name", _) => rest.parse().map(Place::Name),
             ("letters", _) => rest.parse().map(Place::Letters),
@@ -173,11 +193,31 @@ mod tests {
         ] {
             assert_eq!(text.parse::<Place>().unwrap().to_string(), text);
         }
-        for text in ["folder", "folder:0", "folder:x", "name:1.2", "column:", "column: ", "piece:1", "name:1+none", "name:1+", ""] {
-            assert!(text.parse::<Place>().unwrap_err().contains("folder:1"), "{text}");
+        for text in [
+            "folder",
+            "folder:0",
+            "folder:x",
+            "name:1.2",
+            "column:",
+            "column: ",
+            "piece:1",
+            "name:1+none",
+            "name:1+",
+            "",
+        ] {
+            assert!(
+                text.parse::<Place>().unwrap_err().contains("folder:1"),
+                "{text}"
+            );
         }
-        assert_eq!("name:2".parse::<Place>().unwrap().told(), "name:2 (piece 2 of the file name)");
-        assert_eq!("folder:1.2".parse::<Place>().unwrap().told(), "folder:1.2 (piece 2 of folder 1)");
+        assert_eq!(
+            "name:2".parse::<Place>().unwrap().told(),
+            "name:2 (piece 2 of the file name)"
+        );
+        assert_eq!(
+            "folder:1.2".parse::<Place>().unwrap().told(),
+            "folder:1.2 (piece 2 of folder 1)"
+        );
         assert_eq!("folder:1".parse::<Place>().unwrap().told(), "folder:1");
     }
 }

@@ -14,7 +14,10 @@ pub(super) fn sound(row: &Row) -> Sound<'_> {
 /// The rows of which no earlier one says the same of the same sound.
 pub(super) fn without_repeats(rows: &[Row]) -> Vec<Row> {
     let mut seen = BTreeSet::new();
-    rows.iter().filter(|row| seen.insert((sound(row), &row.emotion, &row.speaker))).cloned().collect()
+    rows.iter()
+        .filter(|row| seen.insert((sound(row), &row.emotion, &row.speaker)))
+        .cloned()
+        .collect()
 }
 
 /// The first row of each sound: what a run takes.
@@ -27,8 +30,17 @@ pub(super) fn first_rows(rows: &[Row]) -> impl Iterator<Item = &Row> {
 pub(super) fn contradicted(rows: &[Row]) -> BTreeMap<Sound<'_>, BTreeSet<&str>> {
     let mut said: BTreeMap<Sound<'_>, BTreeSet<(&str, Option<&str>)>> = BTreeMap::new();
     for row in rows {
-        said.entry(sound(row)).or_default().insert((&row.emotion, row.speaker.as_deref()));
+        said.entry(sound(row))
+            .or_default()
+            .insert((&row.emotion, row.speaker.as_deref()));
     }
     let several = said.into_iter().filter(|(_, said)| said.len() > 1);
-    several.map(|(sound, said)| (sound, said.into_iter().map(|(emotion, _)| emotion).collect())).collect()
+    several
+        .map(|(sound, said)| {
+            (
+                sound,
+                said.into_iter().map(|(emotion, _)| emotion).collect(),
+            )
+        })
+        .collect()
 }

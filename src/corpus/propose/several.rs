@@ -36,7 +36,10 @@ pub(super) fn refuse_several(root: &Path, files: &[String]) -> Result<()> {
     if below.len() < 2 || files.iter().any(|path| !path.contains('/')) {
         return Ok(());
     }
-    let kinds: Vec<(&str, Kind)> = below.iter().filter_map(|(folder, files)| Some((*folder, kind(files)?))).collect();
+    let kinds: Vec<(&str, Kind)> = below
+        .iter()
+        .filter_map(|(folder, files)| Some((*folder, kind(files)?)))
+        .collect();
     let distinct: BTreeSet<&Kind> = kinds.iter().map(|(_, kind)| kind).collect();
     if distinct.len() < 2 || !distinct.iter().any(|kind| matches!(kind, Kind::Known(_))) {
         return Ok(());
@@ -50,18 +53,35 @@ pub(super) fn refuse_several(root: &Path, files: &[String]) -> Result<()> {
         .collect();
     let commands: Vec<String> = kinds
         .iter()
-        .map(|(folder, _)| format!("ser corpus init {} --name {}", shell_word(&root.join(folder).display().to_string()), safe(folder)))
+        .map(|(folder, _)| {
+            format!(
+                "ser corpus init {} --name {}",
+                shell_word(&root.join(folder).display().to_string()),
+                safe(folder)
+            )
+        })
         .collect();
-    let error = Error::data(format!("{} holds {} corpora: {}", root.display(), kinds.len(), some(&told, SHOWN)));
+    let error = Error::data(format!(
+        "{} holds {} corpora: {}",
+        root.display(),
+        kinds.len(),
+        some(&told, SHOWN)
+    ));
     Err(error.hint(format!(
         "init each, then join them with kind = \"joined\" (pipelines/README.md): {}",
-        if commands.len() > SHOWN { format!("{}; …", commands[..SHOWN].join("; ")) } else { commands.join("; ") }
+        if commands.len() > SHOWN {
+            format!("{}; …", commands[..SHOWN].join("; "))
+        } else {
+            commands.join("; ")
+        }
     )))
 }
 
 /// What the names of a folder's recordings are; `None` where they do not tell two emotions.
 fn kind(paths: &[&str]) -> Option<Kind> {
-    let share = |is: fn(&str) -> bool| paths.iter().filter(|path| is(path)).count() as f64 >= MOST * paths.len() as f64;
+    let share = |is: fn(&str) -> bool| {
+        paths.iter().filter(|path| is(path)).count() as f64 >= MOST * paths.len() as f64
+    };
     if share(ravdess::is_name) {
         return Some(Kind::Known("RAVDESS"));
     }
@@ -74,6 +94,10 @@ fn kind(paths: &[&str]) -> Option<Kind> {
     let paths: Vec<String> = paths.iter().map(|path| (*path).to_owned()).collect();
     let telling = telling(&fields(&paths));
     let emotion = found(&telling, paths.len())?;
-    let classes: BTreeSet<&str> = emotion.distinct().into_iter().map(|value| words::emotion(value).unwrap_or(value)).collect();
+    let classes: BTreeSet<&str> = emotion
+        .distinct()
+        .into_iter()
+        .map(|value| words::emotion(value).unwrap_or(value))
+        .collect();
     (classes.len() > 1).then(|| Kind::Unknown(emotion.place.to_string()))
 }

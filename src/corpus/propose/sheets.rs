@@ -58,7 +58,11 @@ pub(super) struct Sheet {
 pub(super) fn read(path: &Path, name: &str, cancel: &Cancel) -> Result<Sheet> {
     let first = manifest::cells(path, MOST_ROWS, cancel);
     let is_whole = first.as_ref().is_ok_and(|cells| cells.refused == 0);
-    let copy = if is_whole { None } else { latin::as_utf8(path)? };
+    let copy = if is_whole {
+        None
+    } else {
+        latin::as_utf8(path)?
+    };
     let mut doubts = Vec::new();
     let cells = match &copy {
         None => first?,
@@ -70,16 +74,24 @@ pub(super) fn read(path: &Path, name: &str, cancel: &Cancel) -> Result<Sheet> {
         }
     };
     if let Some(why) = &cells.why {
-        doubts.push(format!("{} rows of {name} cannot be read and are left out, such as {why}", cells.refused));
+        doubts.push(format!(
+            "{} rows of {name} cannot be read and are left out, such as {why}",
+            cells.refused
+        ));
     }
-    Ok(Sheet { columns: cells.columns, rows: cells.rows, doubts })
+    Ok(Sheet {
+        columns: cells.columns,
+        rows: cells.rows,
+        doubts,
+    })
 }
 
 /// Columns that may be the emotion.
 pub(super) struct Emotions {
     /// The likeliest first.
     pub(super) columns: Vec<usize>,
-    /// Of two columns of known words that disagree: the second of them, and on how many rows. Nothing else says which is meant.
+    /// Of two columns of known words that disagree: the second of them, and on how many rows.
+    /// Nothing else says which is meant.
     pub(super) rival: Option<(usize, usize)>,
 }
 
@@ -87,40 +99,64 @@ impl Sheet {
     /// The column of that name.
     pub(super) fn place(&self, name: &str) -> Option<usize> {
         let exactly = self.columns.iter().position(|column| column == name);
-        exactly.or_else(|| self.columns.iter().position(|column| plain(column.trim()) == plain(name.trim())))
+        exactly.or_else(|| {
+            self.columns
+                .iter()
+                .position(|column| plain(column.trim()) == plain(name.trim()))
+        })
     }
 
-    /// The column whose cells name recordings, and who finds them: most of its cells, or most of the recordings.
-    pub(super) fn of_files<'n, 'f>(&self, names: &'n Names<'f>, table: &str) -> Option<(usize, Finder<'n, 'f>)> {
+    /// The column whose cells name recordings, and who finds them: most of its cells, or most of
+    /// the recordings.
+    pub(super) fn of_files<'n, 'f>(
+        &self,
+        names: &'n Names<'f>,
+        table: &str,
+    ) -> Option<(usize, Finder<'n, 'f>)> {
         (0..self.columns.len()).find_map(|c| {
             let finder = names.beside(table, self.cells(c));
             let cells = self.cells(c).take_while(|_| !names.cancel.requested());
             let found: Vec<&String> = cells.filter_map(|cell| finder.find(cell)).collect();
             let files: BTreeSet<&&String> = found.iter().collect();
-            let names_them = found.len() * 2 > self.rows.len() || (files.len() * 2 > names.files.len() && files.len() * 2 > found.len());
+            let names_them = found.len() * 2 > self.rows.len()
+                || (files.len() * 2 > names.files.len() && files.len() * 2 > found.len());
             names_them.then_some((c, finder))
         })
     }
 
-    /// Takes what stands in the place of a header for a row where it names a recording itself, as in the lists of some toolkits. Columns are
-    /// called by their numbers then, from 1.
+    /// Takes what stands in the place of a header for a row where it names a recording itself, as
+    /// in the lists of some toolkits. Columns are called by their numbers then, from 1.
     pub(super) fn without_header(&mut self, names: &Names<'_>, table: &str) {
         // `file` may be the name of a column and of a recording.
-        let is_path = |cell: &&String| cell.contains(['/', '\\', '.']) || cell.contains(|c: char| c.is_ascii_digit());
+        let is_path = |cell: &&String| {
+            cell.contains(['/', '\\', '.']) || cell.contains(|c: char| c.is_ascii_digit())
+        };
         let finder = names.beside(table, self.columns.iter().map(String::as_str));
-        if self.columns.iter().filter(is_path).any(|cell| finder.find(cell).is_some()) {
+        if self
+            .columns
+            .iter()
+            .filter(is_path)
+            .any(|cell| finder.find(cell).is_some())
+        {
             let numbers = (1..=self.columns.len()).map(|n| n.to_string()).collect();
-            self.rows.insert(0, std::mem::replace(&mut self.columns, numbers));
+            self.rows
+                .insert(0, std::mem::replace(&mut self.columns, numbers));
         }
     }
 
     pub(super) fn cells(&self, column: usize) -> impl Iterator<Item = &str> {
-        self.rows.iter().filter_map(move |row| row.get(column)).map(String::as_str)
+        self.rows
+            .iter()
+            .filter_map(move |row| row.get(column))
+            .map(String::as_str)
     }
 
     /// The values of a column, blanks around them apart, that are not missing.
     fn values(&self, column: usize) -> BTreeSet<&str> {
-        self.cells(column).map(str::trim).filter(|cell| !is_missing(cell)).collect()
+        self.cells(column)
+            .map(str::trim)
+            .filter(|cell| !is_missing(cell))
+            .collect()
     }
 
     /// Columns with their numbers of values.
@@ -136,7 +172,10 @@ impl Sheet {
     /// The columns that hold emotions.
     pub(super) fn emotions(&self, file: usize) -> Emotions {
         let rank = |c: usize| {
-            let plain: String = plain(self.columns.get(c)?).chars().filter(|c| c.is_alphanumeric()).collect();
+            let plain: String = plain(self.columns.get(c)?)
+                .chars()
+                .filter(|c| c.is_alphanumeric())
+                .collect();
             EMOTION.iter().position(|name| *name == plain)
         };
         let known = |c: usize| {
@@ -152,23 +191,44 @@ impl Sheet {
             })
             .collect();
         found.sort_unstable();
-        // A name tells which of several columns of emotions is meant, where one of them alone has one.
-        let words: Vec<(usize, usize)> = found.iter().filter(|(unknown, ..)| !unknown).map(|(_, rank, c)| (*rank, *c)).collect();
-        let is_told = words.iter().filter(|(rank, _)| *rank < EMOTION.len()).count() == 1;
+        // A name tells which of several columns of emotions is meant, where one of them alone has
+        // one.
+        let words: Vec<(usize, usize)> = found
+            .iter()
+            .filter(|(unknown, ..)| !unknown)
+            .map(|(_, rank, c)| (*rank, *c))
+            .collect();
+        let is_told = words
+            .iter()
+            .filter(|(rank, _)| *rank < EMOTION.len())
+            .count()
+            == 1;
         let rival = match words.first().filter(|_| !is_told) {
             Some((_, first)) => {
-                let differ = words.iter().skip(1).map(|(_, other)| (*other, self.differing(*first, *other)));
-                differ.max_by_key(|(_, rows)| *rows).filter(|(_, rows)| *rows > 0)
+                let differ = words
+                    .iter()
+                    .skip(1)
+                    .map(|(_, other)| (*other, self.differing(*first, *other)));
+                differ
+                    .max_by_key(|(_, rows)| *rows)
+                    .filter(|(_, rows)| *rows > 0)
             }
             None => None,
         };
-        Emotions { columns: found.into_iter().map(|(.., c)| c).collect(), rival }
+        Emotions {
+            columns: found.into_iter().map(|(.., c)| c).collect(),
+            rival,
+        }
     }
 
     /// On how many rows two columns hold words of different classes.
     pub(super) fn differing(&self, a: usize, b: usize) -> usize {
         let class = |row: &Vec<String>, c: usize| row.get(c).and_then(|cell| words::emotion(cell));
-        let differ = |row: &&Vec<String>| class(row, a).zip(class(row, b)).is_some_and(|(a, b)| a != b);
+        let differ = |row: &&Vec<String>| {
+            class(row, a)
+                .zip(class(row, b))
+                .is_some_and(|(a, b)| a != b)
+        };
         self.rows.iter().filter(differ).count()
     }
 }

@@ -18,7 +18,9 @@ use crate::cancel::Cancel;
 use crate::corpus::walk::{extension, walk_until};
 use crate::error::{Error, Result};
 
-const EXTENSIONS: &[&str] = &["csv", "tsv", "tab", "parquet", "txt", "jsonl", "ndjson", "json"];
+const EXTENSIONS: &[&str] = &[
+    "csv", "tsv", "tab", "parquet", "txt", "jsonl", "ndjson", "json",
+];
 /// Tables that are named and not read.
 const SPREADSHEETS: &[&str] = &["xlsx", "xls", "xlsm", "ods"];
 /// Tables that are named; a folder may hold a text beside each recording.
@@ -38,11 +40,19 @@ pub(super) struct Look {
 ///
 /// # Errors
 /// `Io` where the folder cannot be read; `Interrupted` on request.
-pub(super) fn look(root: &Path, files: &[String], choices: &Choices, cancel: &Cancel) -> Result<Look> {
+pub(super) fn look(
+    root: &Path,
+    files: &[String],
+    choices: &Choices,
+    cancel: &Cancel,
+) -> Result<Look> {
     let names = Names::of(files, cancel);
     let mut found: Vec<Labelled> = Vec::new();
     let (mut rejected, mut doubts) = (Vec::new(), Vec::new());
-    for table in without_ours(root, walk_until(root, "", &[EXTENSIONS, SPREADSHEETS].concat(), cancel)?.files) {
+    for table in without_ours(
+        root,
+        walk_until(root, "", &[EXTENSIONS, SPREADSHEETS].concat(), cancel)?.files,
+    ) {
         let labels = if SPREADSHEETS.contains(&extension(&table).as_str()) {
             let why = "a spreadsheet, which ser does not read: export the sheet of labels as CSV (UTF-8) beside it".to_owned();
             Err(Rejected { why, matters: true })
@@ -65,22 +75,38 @@ pub(super) fn look(root: &Path, files: &[String], choices: &Choices, cancel: &Ca
     found.sort_by_cached_key(|labels| {
         let speakers = labels.rows.iter().any(|row| row.speaker.is_some());
         let parted = labels.rows.iter().any(|row| row.more.contains_key("split"));
-        (Reverse(labels.covered().len()), !contradicted(&labels.rows).is_empty(), !speakers, !parted, labels.tables.clone())
+        (
+            Reverse(labels.covered().len()),
+            !contradicted(&labels.rows).is_empty(),
+            !speakers,
+            !parted,
+            labels.tables.clone(),
+        )
     });
     let mut found = found.into_iter();
     let best = found.next().map(|labels| told(labels, files.len()));
     if let Some(best) = &best {
         for other in found {
             let differ = differing(&best.rows, &other.rows);
-            doubts.push(format!("{} also names the recordings; {differ} labels differ from those of {}", other.name(), best.name()));
+            doubts.push(format!(
+                "{} also names the recordings; {differ} labels differ from those of {}",
+                other.name(),
+                best.name()
+            ));
         }
     }
     if doubts.len() > SHOWN {
         let more = doubts.len() - SHOWN;
         doubts.truncate(SHOWN);
-        doubts.push(format!("{more} more tables name the recordings or cannot be read"));
+        doubts.push(format!(
+            "{more} more tables name the recordings or cannot be read"
+        ));
     }
-    Ok(Look { best, doubts, rejected })
+    Ok(Look {
+        best,
+        doubts,
+        rejected,
+    })
 }
 
 impl Labelled {
@@ -95,7 +121,8 @@ impl Labelled {
     }
 }
 
-/// Tables of one form that name different recordings are the parts of one, and where their names say a part of a split, it is that of their rows.
+/// Tables of one form that name different recordings are the parts of one, and where their names
+/// say a part of a split, it is that of their rows.
 fn together(mut found: Vec<Labelled>) -> Vec<Labelled> {
     found.sort_by(|a, b| a.tables.cmp(&b.tables));
     // Each group with the recordings that it covers.
@@ -103,7 +130,8 @@ fn together(mut found: Vec<Labelled>) -> Vec<Labelled> {
     for labels in found {
         let covered: BTreeSet<String> = labels.covered().into_iter().cloned().collect();
         let fits = |(all, group): &&mut (BTreeSet<String>, Vec<Labelled>)| {
-            group.iter().all(|other| other.form == labels.form) && covered.iter().all(|path| !all.contains(path))
+            group.iter().all(|other| other.form == labels.form)
+                && covered.iter().all(|path| !all.contains(path))
         };
         match out.iter_mut().find(fits) {
             Some((all, group)) => {
@@ -113,19 +141,32 @@ fn together(mut found: Vec<Labelled>) -> Vec<Labelled> {
             None => out.push((covered, vec![labels])),
         }
     }
-    out.into_iter().filter_map(|(_, group)| joined(group)).collect()
+    out.into_iter()
+        .filter_map(|(_, group)| joined(group))
+        .collect()
 }
 
 fn joined(mut group: Vec<Labelled>) -> Option<Labelled> {
-    let parts: Vec<Option<&str>> = group.iter().map(|labels| part_of(labels.tables.first()?)).collect();
+    let parts: Vec<Option<&str>> = group
+        .iter()
+        .map(|labels| part_of(labels.tables.first()?))
+        .collect();
     let mut told = None;
     if parts.iter().flatten().collect::<BTreeSet<_>>().len() > 1 {
-        let named = group.iter().zip(&parts).filter_map(|(labels, part)| Some(format!("{} {}", labels.tables.first()?, (*part)?)));
-        told = Some(format!("the names of the tables say the part: {}", some(&named.collect::<Vec<_>>(), SHOWN)));
+        let named = group
+            .iter()
+            .zip(&parts)
+            .filter_map(|(labels, part)| Some(format!("{} {}", labels.tables.first()?, (*part)?)));
+        told = Some(format!(
+            "the names of the tables say the part: {}",
+            some(&named.collect::<Vec<_>>(), SHOWN)
+        ));
         for (labels, part) in group.iter_mut().zip(&parts) {
             let Some(part) = part else { continue };
             for row in &mut labels.rows {
-                row.more.entry("split").or_insert_with(|| (*part).to_owned());
+                row.more
+                    .entry("split")
+                    .or_insert_with(|| (*part).to_owned());
             }
         }
     }
@@ -141,19 +182,27 @@ fn joined(mut group: Vec<Labelled>) -> Option<Labelled> {
 
 /// With what is known once all tables of the form are together.
 fn told(mut labels: Labelled, recordings: usize) -> Labelled {
-    let tables = if labels.tables.len() == 1 { "table" } else { "tables" };
+    let tables = if labels.tables.len() == 1 {
+        "table"
+    } else {
+        "tables"
+    };
     let name = labels.name();
     if let Some(first) = labels.evidence.first_mut() {
         *first = format!("the {tables} {name}: {first}");
     }
     let lacking = recordings.saturating_sub(labels.covered().len());
     if lacking > 0 {
-        labels.doubts.push(format!("{lacking} recordings are not in {name}, or have no emotion there: they are left out"));
+        labels.doubts.push(format!(
+            "{lacking} recordings are not in {name}, or have no emotion there: they are left out"
+        ));
     }
     if labels.doubts.len() > 2 * SHOWN {
         let more = labels.doubts.len() - 2 * SHOWN;
         labels.doubts.truncate(2 * SHOWN);
-        labels.doubts.push(format!("{more} more remarks like these on the {tables}"));
+        labels
+            .doubts
+            .push(format!("{more} more remarks like these on the {tables}"));
     }
     labels
 }
@@ -163,18 +212,29 @@ fn differing(a: &[Row], b: &[Row]) -> usize {
     let classes = |rows: &'_ [Row]| {
         let mut out: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         for row in rows {
-            out.entry(row.path.clone()).or_default().insert(words::emotion(&row.emotion).unwrap_or(&row.emotion).to_owned());
+            out.entry(row.path.clone()).or_default().insert(
+                words::emotion(&row.emotion)
+                    .unwrap_or(&row.emotion)
+                    .to_owned(),
+            );
         }
         out
     };
     let (a, b) = (classes(a), classes(b));
-    b.iter().filter(|(path, labels)| a.get(*path).is_some_and(|others| others != *labels)).count()
+    b.iter()
+        .filter(|(path, labels)| a.get(*path).is_some_and(|others| others != *labels))
+        .count()
 }
 
 /// Why a table is not believed: the paths tell the emotion of more recordings than it does.
 pub(super) fn outdone(table: &Labelled, by_path: &[Row]) -> Option<String> {
     let covered = table.covered().len();
-    let known = by_path.iter().filter(|row| words::emotion(&row.emotion).is_some()).map(|row| &row.path).collect::<BTreeSet<_>>().len();
+    let known = by_path
+        .iter()
+        .filter(|row| words::emotion(&row.emotion).is_some())
+        .map(|row| &row.path)
+        .collect::<BTreeSet<_>>()
+        .len();
     (known > covered).then(|| {
         format!(
             "{covered} recordings have an emotion in {}, which is not used, since the paths tell those of {known} ({} differ); to use it, say \
@@ -186,25 +246,46 @@ pub(super) fn outdone(table: &Labelled, by_path: &[Row]) -> Option<String> {
     })
 }
 
-/// What a column of a table says of each recording: of several tables the one that names most recordings counts.
+/// What a column of a table says of each recording: of several tables the one that names most
+/// recordings counts.
 ///
 /// # Errors
 /// `Data` where no table that names the recordings has it.
-pub(super) fn column(root: &Path, files: &[String], name: &str, cancel: &Cancel) -> Result<BTreeMap<String, String>> {
+pub(super) fn column(
+    root: &Path,
+    files: &[String],
+    name: &str,
+    cancel: &Cancel,
+) -> Result<BTreeMap<String, String>> {
     let names = Names::of(files, cancel);
     let mut best = BTreeMap::new();
     let mut seen = Vec::new();
     for table in without_ours(root, walk_until(root, "", EXTENSIONS, cancel)?.files) {
         cancel.check()?;
-        let Ok(sheet) = sheets::read(&root.join(&table), &table, cancel) else { continue };
-        let Some((file, finder)) = sheet.of_files(&names, &table) else { continue };
-        seen.push(format!("{table} has {}", sheet.seen(0..sheet.columns.len())));
-        let Some(column) = sheet.place(name) else { continue };
+        let Ok(sheet) = sheets::read(&root.join(&table), &table, cancel) else {
+            continue;
+        };
+        let Some((file, finder)) = sheet.of_files(&names, &table) else {
+            continue;
+        };
+        seen.push(format!(
+            "{table} has {}",
+            sheet.seen(0..sheet.columns.len())
+        ));
+        let Some(column) = sheet.place(name) else {
+            continue;
+        };
         let mut values = BTreeMap::new();
         for row in &sheet.rows {
-            let (Some(cell), Some(value)) = (row.get(file), row.get(column).map(|value| value.trim())) else { continue };
+            let (Some(cell), Some(value)) =
+                (row.get(file), row.get(column).map(|value| value.trim()))
+            else {
+                continue;
+            };
             if let (Some(path), false) = (finder.find(cell), value.is_empty()) {
-                values.entry(path.clone()).or_insert_with(|| value.to_owned());
+                values
+                    .entry(path.clone())
+                    .or_insert_with(|| value.to_owned());
             }
         }
         if values.len() > best.len() {
@@ -212,8 +293,16 @@ pub(super) fn column(root: &Path, files: &[String], name: &str, cancel: &Cancel)
         }
     }
     if best.is_empty() {
-        let seen = if seen.is_empty() { "no table names the recordings".to_owned() } else { some(&seen, SHOWN) };
-        let error = Error::data(format!("no table below {} that names the recordings has a column {}", root.display(), cut(name)));
+        let seen = if seen.is_empty() {
+            "no table names the recordings".to_owned()
+        } else {
+            some(&seen, SHOWN)
+        };
+        let error = Error::data(format!(
+            "no table below {} that names the recordings has a column {}",
+            root.display(),
+            cut(name)
+        ));
         return Err(error.hint(seen));
     }
     Ok(best)

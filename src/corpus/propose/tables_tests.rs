@@ -2,13 +2,21 @@ use super::*;
 use crate::corpus::propose::{Proposal, propose};
 
 /// A folder of `n` recordings and the given tables, as it is proposed.
-fn proposed(n: usize, tables: &[(&str, Vec<u8>)], emotion: Option<&str>, speaker: Option<&str>) -> Result<Proposal> {
+fn proposed(
+    n: usize,
+    tables: &[(&str, Vec<u8>)],
+    emotion: Option<&str>,
+    speaker: Option<&str>,
+) -> Result<Proposal> {
     let dir = tempfile::tempdir().unwrap();
     for i in 0..n {
         std::fs::write(dir.path().join(format!("{i:02}.wav")), "").unwrap();
     }
     put(dir.path(), tables);
-    let choices = Choices { emotion: emotion.map(|f| f.parse().unwrap()), speaker: speaker.map(|f| f.parse().unwrap()) };
+    let choices = Choices {
+        emotion: emotion.map(|f| f.parse().unwrap()),
+        speaker: speaker.map(|f| f.parse().unwrap()),
+    };
     propose(dir.path(), Some("x"), &choices)
 }
 
@@ -22,22 +30,55 @@ fn emotion(i: usize) -> &'static str {
 
 #[track_caller]
 fn says(lines: &[String], part: &str) {
-    assert!(lines.iter().any(|line| line.contains(part)), "{part} is not in {lines:#?}");
+    assert!(
+        lines.iter().any(|line| line.contains(part)),
+        "{part} is not in {lines:#?}"
+    );
 }
 
 #[test]
 fn a_table_of_recordings_is_believed_before_one_of_votes() {
-    let votes = table("file,emotion", (0..60).map(|i| format!("{:02}.wav,{}", i / 3, if i % 3 == 2 { "joy" } else { emotion(i / 3) })));
-    let labels = table("file,emotion,Sprecher,room", (0..20).map(|i| format!("{i:02}.wav,{},s{},r{}", emotion(i), i % 4, i % 5)));
-    let found = proposed(20, &[("labels.csv", labels), ("a_votes.csv", votes.clone())], None, None).unwrap();
-    assert_eq!((found.size().as_str(), found.speakers().len()), ("20 recordings", 4));
-    says(&found.doubts, "a_votes.csv also names the recordings; 20 labels differ from those of labels.csv");
+    let votes = table(
+        "file,emotion",
+        (0..60).map(|i| {
+            format!(
+                "{:02}.wav,{}",
+                i / 3,
+                if i % 3 == 2 { "joy" } else { emotion(i / 3) }
+            )
+        }),
+    );
+    let labels = table(
+        "file,emotion,Sprecher,room",
+        (0..20).map(|i| format!("{i:02}.wav,{},s{},r{}", emotion(i), i % 4, i % 5)),
+    );
+    let found = proposed(
+        20,
+        &[("labels.csv", labels), ("a_votes.csv", votes.clone())],
+        None,
+        None,
+    )
+    .unwrap();
+    assert_eq!(
+        (found.size().as_str(), found.speakers().len()),
+        ("20 recordings", 4)
+    );
+    says(
+        &found.doubts,
+        "a_votes.csv also names the recordings; 20 labels differ from those of labels.csv",
+    );
     says(&found.evidence, "not used: room (5 values)");
     let found = proposed(20, &[("votes.csv", votes)], None, None).unwrap();
     // Two of three votes are the same.
     assert_eq!(found.size(), "40 rows for 20 recordings");
-    assert_eq!(found.counts().into_iter().collect::<Vec<_>>(), [("anger", 10), ("sadness", 10)]);
-    says(&found.doubts, "20 recordings or segments stand in several rows that differ in emotion or speaker, such as 00.wav (angry, joy)");
+    assert_eq!(
+        found.counts().into_iter().collect::<Vec<_>>(),
+        [("anger", 10), ("sadness", 10)]
+    );
+    says(
+        &found.doubts,
+        "20 recordings or segments stand in several rows that differ in emotion or speaker, such as 00.wav (angry, joy)",
+    );
 }
 
 #[test]
@@ -51,18 +92,40 @@ fn a_complete_table_is_not_outdone_by_copies() {
         }
     }
     let rows = (0..20).map(|i| format!("wav/{}.wav,{},s{}", name(i), emotion(i), i / 2 % 2));
-    put(dir.path(), &[("metadata.csv", table("path,emotion,speaker", rows))]);
+    put(
+        dir.path(),
+        &[("metadata.csv", table("path,emotion,speaker", rows))],
+    );
     let found = propose(dir.path(), Some("x"), &Choices::default()).unwrap();
-    assert_eq!((found.rows.len(), found.speakers().len()), (20, 2), "{:?}", found.doubts);
+    assert_eq!(
+        (found.rows.len(), found.speakers().len()),
+        (20, 2),
+        "{:?}",
+        found.doubts
+    );
     assert!(found.rows.iter().all(|row| row.path.starts_with("wav/")));
 }
 
 #[test]
 fn segments_are_no_repeats() {
     let rows = (0..40).map(|i| format!("{:02}.wav,{},{},{}", i / 2, i % 2, i % 2 + 1, emotion(i)));
-    let found = proposed(20, &[("t.csv", table("file,start,end,emotion", rows))], None, None).unwrap();
-    assert_eq!((found.size().as_str(), found.counts()["anger"]), ("40 segments of 20 recordings", 20));
-    assert!(!found.doubts.iter().any(|doubt| doubt.contains("several rows")));
+    let found = proposed(
+        20,
+        &[("t.csv", table("file,start,end,emotion", rows))],
+        None,
+        None,
+    )
+    .unwrap();
+    assert_eq!(
+        (found.size().as_str(), found.counts()["anger"]),
+        ("40 segments of 20 recordings", 20)
+    );
+    assert!(
+        !found
+            .doubts
+            .iter()
+            .any(|doubt| doubt.contains("several rows"))
+    );
 }
 
 #[test]
@@ -72,34 +135,91 @@ fn older_tables_are_read_and_unreadable_ones_named() {
         .collect();
     let latin: Vec<u8> = text.chars().map(|c| c as u8).collect();
     let found = proposed(20, &[("t.csv", latin)], None, None).unwrap();
-    assert_eq!((found.rows.len(), found.speakers().len(), found.counts()["anger"]), (20, 3, 10));
-    says(&found.doubts, "t.csv is not UTF-8 and is read as Windows-1252");
-    let wide: Vec<u8> = [0xff, 0xfe].into_iter().chain(text.encode_utf16().flat_map(u16::to_le_bytes)).collect();
+    assert_eq!(
+        (
+            found.rows.len(),
+            found.speakers().len(),
+            found.counts()["anger"]
+        ),
+        (20, 3, 10)
+    );
+    says(
+        &found.doubts,
+        "t.csv is not UTF-8 and is read as Windows-1252",
+    );
+    let wide: Vec<u8> = [0xff, 0xfe]
+        .into_iter()
+        .chain(text.encode_utf16().flat_map(u16::to_le_bytes))
+        .collect();
     let error = proposed(20, &[("t.csv", wide)], None, None).unwrap_err();
-    assert!(error.hint_text().unwrap().contains("t.csv: is not UTF-8 text (save the manifest as CSV in UTF-8"), "{:?}", error.hint_text());
+    assert!(
+        error
+            .hint_text()
+            .unwrap()
+            .contains("t.csv: is not UTF-8 text (save the manifest as CSV in UTF-8"),
+        "{:?}",
+        error.hint_text()
+    );
 }
 
 #[test]
 fn columns_may_be_said() {
-    let labels = table("file,emotion,mood,who", (0..20).map(|i| format!("{i:02}.wav,{},m{},w{}", emotion(i), i % 2, i % 4)));
+    let labels = table(
+        "file,emotion,mood,who",
+        (0..20).map(|i| format!("{i:02}.wav,{},m{},w{}", emotion(i), i % 2, i % 4)),
+    );
     let who = table("file,leader", (0..20).map(|i| format!("{i:02},l{}", i % 5)));
     let tables = [("a.csv", labels), ("who.csv", who)];
     let found = proposed(20, &tables, None, None).unwrap();
     assert!(found.speakers().is_empty());
-    says(&found.doubts, "the table who.csv: column file names the recordings, but none holds emotions: leader (5 values)");
+    says(
+        &found.doubts,
+        "the table who.csv: column file names the recordings, but none holds emotions: leader (5 values)",
+    );
     let found = proposed(20, &tables, Some("column:mood"), Some("column:WHO")).unwrap();
     assert_eq!((found.counts()["m0"], found.speakers().len()), (10, 4));
-    assert_eq!(proposed(20, &tables, None, Some("column:leader")).unwrap().speakers().len(), 5);
-    assert_eq!(proposed(20, &tables, None, Some("letters:1")).unwrap().speakers().len(), 20);
-    assert!(proposed(20, &tables, None, Some("column:x")).unwrap_err().hint_text().unwrap().contains("who.csv has file"));
-    assert!(proposed(20, &tables, Some("column:x"), None).unwrap_err().hint_text().unwrap().contains("none is x"));
+    assert_eq!(
+        proposed(20, &tables, None, Some("column:leader"))
+            .unwrap()
+            .speakers()
+            .len(),
+        5
+    );
+    assert_eq!(
+        proposed(20, &tables, None, Some("letters:1"))
+            .unwrap()
+            .speakers()
+            .len(),
+        20
+    );
+    assert!(
+        proposed(20, &tables, None, Some("column:x"))
+            .unwrap_err()
+            .hint_text()
+            .unwrap()
+            .contains("who.csv has file")
+    );
+    assert!(
+        proposed(20, &tables, Some("column:x"), None)
+            .unwrap_err()
+            .hint_text()
+            .unwrap()
+            .contains("none is x")
+    );
 }
 
 #[test]
 fn tables_that_name_no_recordings_are_told_where_nothing_else_helps() {
     let other = table("a,b", (0..20).map(|i| format!("{i}x,{i}")));
     let error = proposed(4, &[("notes.csv", other)], None, None).unwrap_err();
-    assert!(error.hint_text().unwrap().contains("tables: notes.csv: no column names the recordings"), "{:?}", error.hint_text());
+    assert!(
+        error
+            .hint_text()
+            .unwrap()
+            .contains("tables: notes.csv: no column names the recordings"),
+        "{:?}",
+        error.hint_text()
+    );
 }
 
 /// Files with their content, and the folders that they stand in.
@@ -114,7 +234,10 @@ fn put(root: &std::path::Path, files: &[(&str, Vec<u8>)]) {
 /// A folder of these recordings and tables, as it is proposed.
 fn laid_out(recordings: &[String], tables: &[(&str, Vec<u8>)]) -> Result<Proposal> {
     let dir = tempfile::tempdir().unwrap();
-    let recordings: Vec<(&str, Vec<u8>)> = recordings.iter().map(|name| (name.as_str(), vec![])).collect();
+    let recordings: Vec<(&str, Vec<u8>)> = recordings
+        .iter()
+        .map(|name| (name.as_str(), vec![]))
+        .collect();
     put(dir.path(), &recordings);
     put(dir.path(), tables);
     propose(dir.path(), Some("x"), &Choices::default())
@@ -128,28 +251,52 @@ fn counts(found: &Proposal) -> Vec<(&str, usize)> {
 fn rows_of_recordings_that_are_not_there_label_no_others_of_the_same_name() {
     let there: Vec<String> = (0..8).map(|i| format!("s4/{i}.wav")).collect();
     let rows = |speakers: &'static [&str]| {
-        let row = move |i: usize, s: &str| format!("{s}/{i}.wav,{},{s}", if s == "s4" { emotion(i) } else { "joy" });
-        table("file,emotion,speaker", (0..8).flat_map(move |i| speakers.iter().map(move |s| row(i, s))))
+        let row = move |i: usize, s: &str| {
+            format!(
+                "{s}/{i}.wav,{},{s}",
+                if s == "s4" { emotion(i) } else { "joy" }
+            )
+        };
+        table(
+            "file,emotion,speaker",
+            (0..8).flat_map(move |i| speakers.iter().map(move |s| row(i, s))),
+        )
     };
     let found = laid_out(&there, &[("labels.csv", rows(&["s1", "s4"]))]).unwrap();
     assert_eq!(counts(&found), [("anger", 4), ("sadness", 4)]);
     assert_eq!(found.speakers().into_iter().collect::<Vec<_>>(), ["s4"]);
-    says(&found.doubts, "8 rows of labels.csv name recordings that are not there, such as s1/0.wav");
+    says(
+        &found.doubts,
+        "8 rows of labels.csv name recordings that are not there, such as s1/0.wav",
+    );
     // A table of others alone is none of these recordings.
     let error = laid_out(&there, &[("labels.csv", rows(&["s1"]))]).unwrap_err();
     assert!(
-        error.hint_text().unwrap().contains("column file names recordings in folders that are not there: 8 rows, such as s1/0.wav"),
+        error.hint_text().unwrap().contains(
+            "column file names recordings in folders that are not there: 8 rows, such as s1/0.wav"
+        ),
         "{error}"
     );
 }
 
 #[test]
 fn a_missing_label_is_no_class_in_a_table() {
-    let labels =
-        table("file,emotion,speaker", (0..24).map(|i| format!("{i:02}.wav,{},s{}", if i % 4 == 0 { "None" } else { emotion(i) }, i % 3)));
+    let labels = table(
+        "file,emotion,speaker",
+        (0..24).map(|i| {
+            format!(
+                "{i:02}.wav,{},s{}",
+                if i % 4 == 0 { "None" } else { emotion(i) },
+                i % 3
+            )
+        }),
+    );
     let found = proposed(24, &[("labels.csv", labels)], None, None).unwrap();
     assert_eq!(counts(&found), [("anger", 6), ("sadness", 12)]);
-    says(&found.doubts, "6 rows of labels.csv have no emotion (`None`): they are left out");
+    says(
+        &found.doubts,
+        "6 rows of labels.csv have no emotion (`None`): they are left out",
+    );
 }
 
 #[test]
@@ -164,75 +311,179 @@ fn of_two_emotions_that_disagree_none_is_taken() {
         })
         .collect();
     let error = laid_out(&paths, &[]).unwrap_err();
-    assert!(error.to_string().contains("are emotions, and they differ in 18 of 18 recordings"), "{error}");
-    assert!(error.hint_text().unwrap().contains("--emotion folder:1.1 (") && error.hint_text().unwrap().contains("--emotion folder:1.2 ("));
+    assert!(
+        error
+            .to_string()
+            .contains("are emotions, and they differ in 18 of 18 recordings"),
+        "{error}"
+    );
+    assert!(
+        error
+            .hint_text()
+            .unwrap()
+            .contains("--emotion folder:1.1 (")
+            && error
+                .hint_text()
+                .unwrap()
+                .contains("--emotion folder:1.2 (")
+    );
     // One slip of a name is told, and is no reason to stop.
-    let slip: Vec<String> = (0..40).map(|i| format!("{}/{i:02}_{}.wav", emotion(i), if i == 7 { "angry" } else { emotion(i) })).collect();
-    says(&laid_out(&slip, &[]).unwrap().doubts, "tells another emotion of 1 recordings, such as sad/07_angry.wav (sad and angry)");
+    let slip: Vec<String> = (0..40)
+        .map(|i| {
+            format!(
+                "{}/{i:02}_{}.wav",
+                emotion(i),
+                if i == 7 { "angry" } else { emotion(i) }
+            )
+        })
+        .collect();
+    says(
+        &laid_out(&slip, &[]).unwrap().doubts,
+        "tells another emotion of 1 recordings, such as sad/07_angry.wav (sad and angry)",
+    );
     // Columns, too, unless one of them alone is called after emotions.
-    let two = |header: &str| table(header, (0..20).map(|i| format!("{i:02}.wav,{},{}", emotion(i), emotion(i / 2))));
+    let two = |header: &str| {
+        table(
+            header,
+            (0..20).map(|i| format!("{i:02}.wav,{},{}", emotion(i), emotion(i / 2))),
+        )
+    };
     let error = proposed(20, &[("t.csv", two("file,acted,heard"))], None, None).unwrap_err();
-    assert!(error.hint_text().unwrap().contains("columns acted and heard both hold emotions, which differ in 10 of 20 rows"), "{error:?}");
-    let found = proposed(20, &[("t.csv", two("file,acted,heard"))], Some("column:heard"), None).unwrap();
+    assert!(
+        error
+            .hint_text()
+            .unwrap()
+            .contains("columns acted and heard both hold emotions, which differ in 10 of 20 rows"),
+        "{error:?}"
+    );
+    let found = proposed(
+        20,
+        &[("t.csv", two("file,acted,heard"))],
+        Some("column:heard"),
+        None,
+    )
+    .unwrap();
     assert_eq!(found.rows[1].emotion, "angry");
     let found = proposed(20, &[("t.csv", two("file,acted,emotion"))], None, None).unwrap();
     assert_eq!(found.rows[1].emotion, "angry");
-    says(&found.doubts, "could also be column acted of t.csv (10 rows differ)");
+    says(
+        &found.doubts,
+        "could also be column acted of t.csv (10 rows differ)",
+    );
 }
 
 #[test]
 fn tables_of_the_parts_of_a_split_belong_together() {
     let paths: Vec<String> = (0..30).map(|i| format!("wavs/{i:02}.wav")).collect();
-    let part =
-        |range: std::ops::Range<usize>| table("path,emotion,speaker", range.map(|i| format!("wavs/{i:02}.wav,{},s{}", emotion(i), i / 5)));
-    let tables = [("my_train.csv", part(0..15)), ("my_val.csv", part(15..20)), ("my_test.csv", part(20..30))];
+    let part = |range: std::ops::Range<usize>| {
+        table(
+            "path,emotion,speaker",
+            range.map(|i| format!("wavs/{i:02}.wav,{},s{}", emotion(i), i / 5)),
+        )
+    };
+    let tables = [
+        ("my_train.csv", part(0..15)),
+        ("my_val.csv", part(15..20)),
+        ("my_test.csv", part(20..30)),
+    ];
     let found = laid_out(&paths, &tables).unwrap();
     assert_eq!(counts(&found), [("anger", 15), ("sadness", 15)]);
-    assert!(found.is_parted() && found.speakers().len() == 6, "{:#?}", found.doubts);
-    let of = |part: &str| found.rows.iter().filter(|row| row.more["split"] == part).count();
+    assert!(
+        found.is_parted() && found.speakers().len() == 6,
+        "{:#?}",
+        found.doubts
+    );
+    let of = |part: &str| {
+        found
+            .rows
+            .iter()
+            .filter(|row| row.more["split"] == part)
+            .count()
+    };
     assert_eq!([of("train"), of("validation"), of("test")], [15, 5, 10]);
-    says(&found.evidence, "the tables my_test.csv, my_train.csv, my_val.csv: column path names the recordings");
+    says(
+        &found.evidence,
+        "the tables my_test.csv, my_train.csv, my_val.csv: column path names the recordings",
+    );
     // A table of all of them says no more than these do.
     let found = laid_out(&paths, &[&tables[..], &[("all.csv", part(0..30))]].concat()).unwrap();
     assert!(found.is_parted());
-    says(&found.doubts, "all.csv also names the recordings; 0 labels differ");
+    says(
+        &found.doubts,
+        "all.csv also names the recordings; 0 labels differ",
+    );
     // Of two versions of one table only one counts.
-    let found = laid_out(&paths, &[("old.csv", part(0..20)), ("test.csv", part(0..30))]).unwrap();
+    let found = laid_out(
+        &paths,
+        &[("old.csv", part(0..20)), ("test.csv", part(0..30))],
+    )
+    .unwrap();
     assert!(!found.is_parted() && found.rows.len() == 30);
 }
 
 #[test]
 fn a_table_of_a_few_recordings_does_not_win_over_the_paths() {
-    let paths: Vec<String> = (0..20).map(|i| format!("s{}/{}/{i:02}.wav", i / 5, emotion(i))).collect();
+    let paths: Vec<String> = (0..20)
+        .map(|i| format!("s{}/{}/{i:02}.wav", i / 5, emotion(i)))
+        .collect();
     let two = table("file,emotion", (0..2).map(|i| format!("{i:02}.wav,joy")));
     let found = laid_out(&paths, &[("two.csv", two)]).unwrap();
     assert_eq!(counts(&found), [("anger", 10), ("sadness", 10)]);
     assert_eq!(found.speakers().len(), 4);
-    says(&found.doubts, "2 recordings have an emotion in two.csv, which is not used, since the paths tell those of 20 (2 differ)");
+    says(
+        &found.doubts,
+        "2 recordings have an emotion in two.csv, which is not used, since the paths tell those of 20 (2 differ)",
+    );
     // Where the paths tell nothing, the table is what there is.
     let bare: Vec<String> = (0..20).map(|i| format!("{i:02}.wav")).collect();
-    let some = table("file,emotion", (0..12).map(|i| format!("{i:02}.wav,{}", emotion(i))));
-    assert_eq!(laid_out(&bare, &[("some.csv", some)]).unwrap().rows.len(), 12);
+    let some = table(
+        "file,emotion",
+        (0..12).map(|i| format!("{i:02}.wav,{}", emotion(i))),
+    );
+    assert_eq!(
+        laid_out(&bare, &[("some.csv", some)]).unwrap().rows.len(),
+        12
+    );
 }
 
 #[test]
 fn lists_without_a_header_are_read_by_the_numbers_of_their_columns() {
-    let list: String = (0..20).map(|i| format!("wavs/{i:02}.wav|s{}|{}\n", i % 4, emotion(i))).collect();
+    let list: String = (0..20)
+        .map(|i| format!("wavs/{i:02}.wav|s{}|{}\n", i % 4, emotion(i)))
+        .collect();
     let paths: Vec<String> = (0..20).map(|i| format!("wavs/{i:02}.wav")).collect();
     let found = laid_out(&paths, &[("list.txt", list.into_bytes())]).unwrap();
     assert_eq!(counts(&found), [("anger", 10), ("sadness", 10)]);
-    says(&found.evidence, "column 1 names the recordings, column 3 the emotion");
+    says(
+        &found.evidence,
+        "column 1 names the recordings, column 3 the emotion",
+    );
 }
 
 #[test]
 fn tables_in_json_are_read() {
     let lines = |range: std::ops::Range<usize>| -> Vec<u8> {
-        let line = |i: usize| format!("{{\"file_name\": \"{i:02}.wav\", \"emotion\": \"{}\", \"speaker_id\": {}}}\n", emotion(i), i % 3);
+        let line = |i: usize| {
+            format!(
+                "{{\"file_name\": \"{i:02}.wav\", \"emotion\": \"{}\", \"speaker_id\": {}}}\n",
+                emotion(i),
+                i % 3
+            )
+        };
         range.map(line).collect::<String>().into_bytes()
     };
     // Each beside its recordings, as the Hugging Face audiofolder has them.
-    let paths: Vec<String> = (0..20).map(|i| format!("{}/{i:02}.wav", if i < 12 { "train" } else { "test" })).collect();
-    let found = laid_out(&paths, &[("train/metadata.jsonl", lines(0..12)), ("test/metadata.jsonl", lines(12..20))]).unwrap();
+    let paths: Vec<String> = (0..20)
+        .map(|i| format!("{}/{i:02}.wav", if i < 12 { "train" } else { "test" }))
+        .collect();
+    let found = laid_out(
+        &paths,
+        &[
+            ("train/metadata.jsonl", lines(0..12)),
+            ("test/metadata.jsonl", lines(12..20)),
+        ],
+    )
+    .unwrap();
     assert_eq!(counts(&found), [("anger", 10), ("sadness", 10)]);
     assert!(found.is_parted() && found.speakers().len() == 3);
     // ShEMO: names are those of the recordings, without their extensions.
@@ -240,8 +491,18 @@ fn tables_in_json_are_read() {
         .map(|i| format!("\"F{i:02}A01\": {{\"speaker_id\": \"F{}\", \"gender\": \"female\", \"emotion\": \"{}\"}}", i % 4, emotion(i)))
         .collect();
     let paths: Vec<String> = (0..20).map(|i| format!("female/F{i:02}A01.wav")).collect();
-    let found = laid_out(&paths, &[("shemo.json", format!("{{{}}}", entries.join(", ")).into_bytes())]).unwrap();
-    assert_eq!((counts(&found), found.speakers().len()), (vec![("anger", 10), ("sadness", 10)], 4));
+    let found = laid_out(
+        &paths,
+        &[(
+            "shemo.json",
+            format!("{{{}}}", entries.join(", ")).into_bytes(),
+        )],
+    )
+    .unwrap();
+    assert_eq!(
+        (counts(&found), found.speakers().len()),
+        (vec![("anger", 10), ("sadness", 10)], 4)
+    );
     assert!(found.rows.iter().all(|row| row.more["sex"] == "female"));
 }
 
@@ -252,51 +513,140 @@ fn dialogues_are_found_in_the_folder_of_their_part() {
         .flat_map(|(folder, n)| (0..*n).map(move |i| format!("{folder}/dia{i}_utt0.wav")))
         .collect();
     let rows = |n: usize, shift: usize| -> Vec<u8> {
-        let row = move |i: usize| format!("{i},it\u{92}s,Ross,{},neutral,{i},0\n", emotion(i + shift));
-        let text = format!("Sr No.,Utterance,Speaker,Emotion,Sentiment,Dialogue_ID,Utterance_ID\n{}", (0..n).map(row).collect::<String>());
+        let row =
+            move |i: usize| format!("{i},it\u{92}s,Ross,{},neutral,{i},0\n", emotion(i + shift));
+        let text = format!(
+            "Sr No.,Utterance,Speaker,Emotion,Sentiment,Dialogue_ID,Utterance_ID\n{}",
+            (0..n).map(row).collect::<String>()
+        );
         text.chars().map(|c| c as u8).collect()
     };
-    // The last two of the second table are not there, though recordings of the same name are in the other part.
-    let found = laid_out(&paths, &[("train_sent_emo.csv", rows(10, 0)), ("dev_sent_emo.csv", rows(6, 1))]).unwrap();
+    // The last two of the second table are not there, though recordings of the same name are in the
+    // other part.
+    let found = laid_out(
+        &paths,
+        &[
+            ("train_sent_emo.csv", rows(10, 0)),
+            ("dev_sent_emo.csv", rows(6, 1)),
+        ],
+    )
+    .unwrap();
     assert_eq!(found.rows.len(), 14, "{:#?}", found.doubts);
-    let dev: Vec<&Row> = found.rows.iter().filter(|row| row.path.starts_with("dev")).collect();
+    let dev: Vec<&Row> = found
+        .rows
+        .iter()
+        .filter(|row| row.path.starts_with("dev"))
+        .collect();
     assert!(dev.iter().all(|row| row.more["split"] == "validation"));
-    assert_eq!(dev.iter().map(|row| row.emotion.as_str()).collect::<Vec<_>>(), ["sad", "angry", "sad", "angry"]);
-    says(&found.doubts, "2 rows of dev_sent_emo.csv name recordings that are not there, such as /dia4_utt0");
-    says(&found.doubts, "train_sent_emo.csv is not UTF-8 and is read as Windows-1252");
+    assert_eq!(
+        dev.iter()
+            .map(|row| row.emotion.as_str())
+            .collect::<Vec<_>>(),
+        ["sad", "angry", "sad", "angry"]
+    );
+    says(
+        &found.doubts,
+        "2 rows of dev_sent_emo.csv name recordings that are not there, such as /dia4_utt0",
+    );
+    says(
+        &found.doubts,
+        "train_sent_emo.csv is not UTF-8 and is read as Windows-1252",
+    );
 }
 
 #[test]
 fn the_consensus_table_of_msp_podcast_is_read() {
-    let paths: Vec<String> = (0..40).map(|i| format!("Audios/MSP-PODCAST_{i:04}_0001.wav")).collect();
+    let paths: Vec<String> = (0..40)
+        .map(|i| format!("Audios/MSP-PODCAST_{i:04}_0001.wav"))
+        .collect();
     let row = |i: usize| {
-        let (code, part) = (["A", "S", "N", "U", "X"][i % 5], ["Train", "Development", "Test1", "Test2"][i % 4]);
+        let (code, part) = (
+            ["A", "S", "N", "U", "X"][i % 5],
+            ["Train", "Development", "Test1", "Test2"][i % 4],
+        );
         format!(
             "MSP-PODCAST_{i:04}_0001.wav,{code},4.2,{},{},{part}",
-            if i.is_multiple_of(8) { "Unknown".to_owned() } else { (i % 7).to_string() },
+            if i.is_multiple_of(8) {
+                "Unknown".to_owned()
+            } else {
+                (i % 7).to_string()
+            },
             ["Male", "Female", "Unknown"][i % 3]
         )
     };
-    let labels = table("FileName,EmoClass,EmoVal,SpkrID,Gender,Split_Set", (0..40).map(row));
-    let parts = (0..40).map(|i| format!("Train; MSP-PODCAST_{i:04}_0001.wav\n")).collect::<String>();
-    let found = laid_out(&paths, &[("Labels/labels_consensus.csv", labels), ("Partitions.txt", parts.into_bytes())]).unwrap();
-    assert_eq!(counts(&found), [("anger", 8), ("neutral", 8), ("sadness", 8), ("surprise", 8)]);
-    let of = |part: &str| found.rows.iter().filter(|row| row.more["split"] == part).count();
+    let labels = table(
+        "FileName,EmoClass,EmoVal,SpkrID,Gender,Split_Set",
+        (0..40).map(row),
+    );
+    let parts = (0..40)
+        .map(|i| format!("Train; MSP-PODCAST_{i:04}_0001.wav\n"))
+        .collect::<String>();
+    let found = laid_out(
+        &paths,
+        &[
+            ("Labels/labels_consensus.csv", labels),
+            ("Partitions.txt", parts.into_bytes()),
+        ],
+    )
+    .unwrap();
+    assert_eq!(
+        counts(&found),
+        [
+            ("anger", 8),
+            ("neutral", 8),
+            ("sadness", 8),
+            ("surprise", 8)
+        ]
+    );
+    let of = |part: &str| {
+        found
+            .rows
+            .iter()
+            .filter(|row| row.more["split"] == part)
+            .count()
+    };
     assert_eq!([of("train"), of("validation"), of("test")], [8, 8, 16]);
-    assert_eq!(found.rows.iter().filter(|row| !row.more.contains_key("sex")).count(), 11);
-    assert_eq!(found.rows.iter().filter(|row| row.speaker.is_none()).count(), 4);
-    says(&found.doubts, "recordings on whose emotion the raters do not agree (X) are left out");
-    says(&found.doubts, "13 cells of column Gender of Labels/labels_consensus.csv are no sex, such as Unknown: they are left empty");
+    assert_eq!(
+        found
+            .rows
+            .iter()
+            .filter(|row| !row.more.contains_key("sex"))
+            .count(),
+        11
+    );
+    assert_eq!(
+        found
+            .rows
+            .iter()
+            .filter(|row| row.speaker.is_none())
+            .count(),
+        4
+    );
+    says(
+        &found.doubts,
+        "recordings on whose emotion the raters do not agree (X) are left out",
+    );
+    says(
+        &found.doubts,
+        "13 cells of column Gender of Labels/labels_consensus.csv are no sex, such as Unknown: they are left empty",
+    );
 }
 
 #[test]
 fn spreadsheets_and_the_iemocap_release_are_named() {
     let bare: Vec<String> = (0..8).map(|i| format!("{i:02}.wav")).collect();
     let error = laid_out(&bare, &[("labels.xlsx", b"PK".to_vec())]).unwrap_err();
-    assert!(error.hint_text().unwrap().contains("labels.xlsx: a spreadsheet, which ser does not read: export the sheet of labels as CSV"));
-    let error = laid_out(&["IEMOCAP_full_release/Session1/dialog/EmoEvaluation/x.wav".to_owned()], &[]).unwrap_err();
+    assert!(error.hint_text().unwrap().contains(
+        "labels.xlsx: a spreadsheet, which ser does not read: export the sheet of labels as CSV"
+    ));
+    let error = laid_out(
+        &["IEMOCAP_full_release/Session1/dialog/EmoEvaluation/x.wav".to_owned()],
+        &[],
+    )
+    .unwrap_err();
     assert!(
-        error.to_string().contains("official release of IEMOCAP") && error.hint_text().unwrap().contains("ser init iemocap"),
+        error.to_string().contains("official release of IEMOCAP")
+            && error.hint_text().unwrap().contains("ser init iemocap"),
         "{error}"
     );
 }
@@ -305,9 +655,21 @@ fn spreadsheets_and_the_iemocap_release_are_named() {
 fn spellings_of_one_name_are_told() {
     let labels = table(
         "file,emotion,speaker",
-        (0..20).map(|i| format!("{i:02}.wav,{},{}", ["vola", "Vola", "mira"][i % 3], ["1", "1.0", "2"][i % 3])),
+        (0..20).map(|i| {
+            format!(
+                "{i:02}.wav,{},{}",
+                ["vola", "Vola", "mira"][i % 3],
+                ["1", "1.0", "2"][i % 3]
+            )
+        }),
     );
     let found = proposed(20, &[("t.csv", labels)], None, None).unwrap();
-    says(&found.doubts, "classes that differ in their spelling alone are kept apart: Vola and vola; give them one class in label_map");
-    says(&found.doubts, "speakers whose names differ in their spelling alone count as different voices: 1 and 1.0");
+    says(
+        &found.doubts,
+        "classes that differ in their spelling alone are kept apart: Vola and vola; give them one class in label_map",
+    );
+    says(
+        &found.doubts,
+        "speakers whose names differ in their spelling alone count as different voices: 1 and 1.0",
+    );
 }

@@ -8,7 +8,11 @@ pub(super) use crate::corpus::text::{composed, cut, some};
 /// Lower case without accents, in whichever form these are written.
 pub(super) fn plain(word: &str) -> String {
     let mut out = String::with_capacity(word.len());
-    for c in word.nfd().flat_map(char::to_lowercase).filter(|c| !is_combining_mark(*c)) {
+    for c in word
+        .nfd()
+        .flat_map(char::to_lowercase)
+        .filter(|c| !is_combining_mark(*c))
+    {
         match c {
             'ł' => out.push('l'),
             'ø' => out.push('o'),
@@ -59,7 +63,13 @@ mod tests {
     #[test]
     fn words_are_compared_in_whichever_form_accents_are_written() {
         assert_eq!(
-            [plain("Wu\u{308}tend"), plain("WÜTEND"), plain("Łódź"), plain("İYİ"), plain("Groß")],
+            [
+                plain("Wu\u{308}tend"),
+                plain("WÜTEND"),
+                plain("Łódź"),
+                plain("İYİ"),
+                plain("Groß")
+            ],
             ["wutend", "wutend", "lodz", "iyi", "gross"]
         );
         assert_eq!(composed("u\u{308}"), "ü");
@@ -67,8 +77,27 @@ mod tests {
 
     #[test]
     fn names_are_safe_whatever_the_folder_is_called() {
-        let names = ["Mon Corpus (v2)", "2024", "émo", "", "Ärger & Co", "A\u{308}rger & Co", "Møller_ß"];
+        let names = [
+            "Mon Corpus (v2)",
+            "2024",
+            "émo",
+            "",
+            "Ärger & Co",
+            "A\u{308}rger & Co",
+            "Møller_ß",
+        ];
         let safe = names.map(safe);
-        assert_eq!(safe, ["mon-corpus-v2", "corpus-2024", "emo", "corpus", "aerger-co", "aerger-co", "moller-ss"]);
+        assert_eq!(
+            safe,
+            [
+                "mon-corpus-v2",
+                "corpus-2024",
+                "emo",
+                "corpus",
+                "aerger-co",
+                "aerger-co",
+                "moller-ss"
+            ]
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! Words for what recordings share that is no speaker: the form of a file, its treatment, and the conditions of a recording.
+//! Words for what recordings share that is no speaker: the form of a file, its treatment, and the
+//! conditions of a recording.
 
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
@@ -21,7 +22,14 @@ pub(in crate::corpus) enum Form {
     Treated,
 }
 
-const ORIGINAL: [&str; 6] = ["orig", "original", "originals", "clean", "raw", "unprocessed"];
+const ORIGINAL: [&str; 6] = [
+    "orig",
+    "original",
+    "originals",
+    "clean",
+    "raw",
+    "unprocessed",
+];
 const LOSSLESS: [&str; 7] = ["wav", "wave", "wavs", "flac", "aiff", "aif", "pcm"];
 const LOSSY: [&str; 8] = ["mp3", "ogg", "opus", "m4a", "aac", "mp4", "webm", "vorbis"];
 const TREATED: &str = "\
@@ -30,8 +38,13 @@ const TREATED: &str = "\
     filtered lowpass highpass bandpass trimmed cut normalized normalised resampled downsampled upsampled converted codec gsm compressed \
     degraded processed laryngo laryngograph laryngogram egg video copy copies backup duplicate duplicates";
 /// Words that may stand beside one for a form and change nothing: `AudioWAV`, `wav_files`.
-const FILLERS: [&str; 12] = ["audio", "audios", "sound", "sounds", "file", "files", "data", "speech", "version", "set", "db", "x"];
-const RATES: [u32; 10] = [8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 96_000];
+const FILLERS: [&str; 12] = [
+    "audio", "audios", "sound", "sounds", "file", "files", "data", "speech", "version", "set",
+    "db", "x",
+];
+const RATES: [u32; 10] = [
+    8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 96_000,
+];
 
 /// Words, with or without a number, for conditions, in several languages.
 const CONDITIONS: [&str; 6] = [
@@ -71,15 +84,24 @@ const CONDITIONS: [&str; 6] = [
         evaluators rated perceiver horer hoerer observer",
 ];
 
-static CONDITION: LazyLock<BTreeSet<&str>> = LazyLock::new(|| CONDITIONS.iter().flat_map(|words| words.split_ascii_whitespace()).collect());
+static CONDITION: LazyLock<BTreeSet<&str>> = LazyLock::new(|| {
+    CONDITIONS
+        .iter()
+        .flat_map(|words| words.split_ascii_whitespace())
+        .collect()
+});
 
-/// Pieces of a word: between separators and where capitals begin. Decimals stay together without their point.
+/// Pieces of a word: between separators and where capitals begin. Decimals stay together without
+/// their point.
 fn chunks(word: &str) -> Vec<String> {
     let mut out: Vec<String> = vec![String::new()];
     let mut was_lower = false;
     let word = word.replace("kHz", "khz");
     let letters: Vec<char> = word.chars().collect();
-    let is_digit = |i: Option<usize>| i.and_then(|i| letters.get(i)).is_some_and(char::is_ascii_digit);
+    let is_digit = |i: Option<usize>| {
+        i.and_then(|i| letters.get(i))
+            .is_some_and(char::is_ascii_digit)
+    };
     for (i, c) in letters.iter().copied().enumerate() {
         if c == '.' && is_digit(i.checked_sub(1)) && is_digit(Some(i + 1)) {
             continue;
@@ -106,14 +128,23 @@ fn letters(chunk: &str) -> &str {
 /// What a chunk says of the form of a file; `None` where it says nothing.
 fn form_of(chunk: &str) -> Option<Form> {
     let is = |words: &[&str]| words.contains(&chunk) || words.contains(&letters(chunk));
-    let is_treated = || TREATED.split_ascii_whitespace().any(|word| word == chunk || word == letters(chunk));
+    let is_treated = || {
+        TREATED
+            .split_ascii_whitespace()
+            .any(|word| word == chunk || word == letters(chunk))
+    };
     let number = chunk.trim_end_matches(|c: char| !c.is_ascii_digit());
-    let rate = number.parse::<u32>().ok().and_then(|n| match &chunk[number.len()..] {
-        "k" | "khz" if (8..=96).contains(&n) => Some(n * 1000),
-        "k" | "khz" => RATES.into_iter().find(|rate| *rate == n * 100 || *rate == n * 10),
-        "" | "hz" if RATES.contains(&n) => Some(n),
-        _ => None,
-    });
+    let rate = number
+        .parse::<u32>()
+        .ok()
+        .and_then(|n| match &chunk[number.len()..] {
+            "k" | "khz" if (8..=96).contains(&n) => Some(n * 1000),
+            "k" | "khz" => RATES
+                .into_iter()
+                .find(|rate| *rate == n * 100 || *rate == n * 10),
+            "" | "hz" if RATES.contains(&n) => Some(n),
+            _ => None,
+        });
     if let Some(rate) = rate {
         Some(Form::Rate(std::cmp::Reverse(rate)))
     } else if is_treated() {
@@ -127,13 +158,18 @@ fn form_of(chunk: &str) -> Option<Form> {
     }
 }
 
-/// The form that a word marks, and what is left of the word without it: `AudioWAV` is lossless, `anna_noisy` is `anna` treated. A number behind
-/// a word for a form belongs to it (`noisy_2`, `speed0.9`).
+/// The form that a word marks, and what is left of the word without it: `AudioWAV` is lossless,
+/// `anna_noisy` is `anna` treated. A number behind a word for a form belongs to it (`noisy_2`,
+/// `speed0.9`).
 pub(in crate::corpus) fn form(word: &str) -> (Option<Form>, String) {
     let (mut form, mut rest, mut was_form) = (None, Vec::new(), false);
     for chunk in chunks(word) {
         let is_number = chunk.chars().all(|c| c.is_ascii_digit());
-        let said = if is_number && was_form { form } else { form_of(&chunk) };
+        let said = if is_number && was_form {
+            form
+        } else {
+            form_of(&chunk)
+        };
         was_form = said.is_some();
         match said {
             Some(_) => form = form.max(said),
@@ -146,11 +182,14 @@ pub(in crate::corpus) fn form(word: &str) -> (Option<Form>, String) {
     (form, rest.join("_"))
 }
 
-/// Whether a word, with or without a number, names something that recordings share and that is no speaker: a format, a treatment, a strength, a
-/// device, an age, a language, a session, a take, a listener.
+/// Whether a word, with or without a number, names something that recordings share and that is no
+/// speaker: a format, a treatment, a strength, a device, an age, a language, a session, a take, a
+/// listener.
 pub(super) fn is_no_speaker(word: &str) -> bool {
     let digits = word.chars().filter(char::is_ascii_digit).count();
-    let is_numeric = word.chars().all(|c| c.is_ascii_digit() || "-_.".contains(c));
+    let is_numeric = word
+        .chars()
+        .all(|c| c.is_ascii_digit() || "-_.".contains(c));
     // A day: 2024-01-03, 20240103. A range of ages: 20-29.
     if is_numeric && (digits == 8 || digits == 4 && word.contains('-')) {
         return true;
@@ -167,7 +206,9 @@ pub(super) fn is_no_speaker(word: &str) -> bool {
     let chunks = chunks(word);
     // Beside one known word a number or a single letter is its own: `batch_a`, `level_2`.
     let (own, others): (Vec<&String>, Vec<&String>) = chunks.iter().partition(|chunk| known(chunk));
-    let is_filler = |chunk: &str| chunk.len() == 1 || words::sex(chunk).is_some() || chunk.chars().all(|c| c.is_ascii_digit());
+    let is_filler = |chunk: &str| {
+        chunk.len() == 1 || words::sex(chunk).is_some() || chunk.chars().all(|c| c.is_ascii_digit())
+    };
     !own.is_empty() && others.iter().all(|chunk| is_filler(chunk))
 }
 
@@ -218,7 +259,10 @@ mod tests {
         for word in others {
             assert!(is_no_speaker(word), "{word}");
         }
-        for word in ["anna", "s1", "lola", "1001", "setareh", "marco", "OAF", "SM1", "01", "M003", "F_01", "bea", "p3", "Frau-1"] {
+        for word in [
+            "anna", "s1", "lola", "1001", "setareh", "marco", "OAF", "SM1", "01", "M003", "F_01",
+            "bea", "p3", "Frau-1",
+        ] {
             assert!(!is_no_speaker(word), "{word}");
         }
     }
@@ -229,9 +273,19 @@ mod tests {
         assert_eq!(of("AudioWAV"), (Some(Form::Lossless), String::new()));
         assert_eq!(of("AudioMP3"), (Some(Form::Lossy), String::new()));
         assert_eq!(of("anna_noisy"), (Some(Form::Treated), "anna".into()));
-        assert_eq!(of("wut_03_speed0.9"), (Some(Form::Treated), "wut_03".into()));
-        assert_eq!(of("16k"), (Some(Form::Rate(std::cmp::Reverse(16_000))), String::new()));
+        assert_eq!(
+            of("wut_03_speed0.9"),
+            (Some(Form::Treated), "wut_03".into())
+        );
+        assert_eq!(
+            of("16k"),
+            (Some(Form::Rate(std::cmp::Reverse(16_000))), String::new())
+        );
         assert_eq!((of("anna").0, of("1001").0, of("f1").0), (None, None, None));
-        assert!(Form::Original < Form::Lossless && form("48k").0 < form("16k").0 && form("16k").0 < form("mp3").0);
+        assert!(
+            Form::Original < Form::Lossless
+                && form("48k").0 < form("16k").0
+                && form("16k").0 < form("mp3").0
+        );
     }
 }

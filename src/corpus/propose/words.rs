@@ -1,10 +1,12 @@
-//! Words for emotions, speakers, sexes and parts in several languages, and the short codes that corpora use.
+//! Words for emotions, speakers, sexes and parts in several languages, and the short codes that
+//! corpora use.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::text::plain;
 
-/// Class and the words for it, lower case and without accents. Codes of up to four letters are those of CREMA-D, IEMOCAP, EMOVO and others.
+/// Class and the words for it, lower case and without accents. Codes of up to four letters are
+/// those of CREMA-D, IEMOCAP, EMOVO and others.
 const WORDS: [(&str, &[&str]); 13] = [
     (
         "anger",
@@ -37,9 +39,49 @@ const WORDS: [(&str, &[&str]); 13] = [
             "woede",
         ],
     ),
-    ("boredom", &["boredom", "bored", "bor", "langeweile", "ennui", "noia", "aburrimiento", "tedio", "nuda", "skuka"]),
-    ("calm", &["calm", "cal", "calmness", "ruhe", "ruhig", "calme", "calma", "spokoj", "sakin", "spokojstvie"]),
-    ("contempt", &["contempt", "con", "verachtung", "mepris", "disprezzo", "desprecio", "desprezo", "pogarda"]),
+    (
+        "boredom",
+        &[
+            "boredom",
+            "bored",
+            "bor",
+            "langeweile",
+            "ennui",
+            "noia",
+            "aburrimiento",
+            "tedio",
+            "nuda",
+            "skuka",
+        ],
+    ),
+    (
+        "calm",
+        &[
+            "calm",
+            "cal",
+            "calmness",
+            "ruhe",
+            "ruhig",
+            "calme",
+            "calma",
+            "spokoj",
+            "sakin",
+            "spokojstvie",
+        ],
+    ),
+    (
+        "contempt",
+        &[
+            "contempt",
+            "con",
+            "verachtung",
+            "mepris",
+            "disprezzo",
+            "desprecio",
+            "desprezo",
+            "pogarda",
+        ],
+    ),
     (
         "disgust",
         &[
@@ -58,12 +100,23 @@ const WORDS: [(&str, &[&str]); 13] = [
             "otvraschenie",
         ],
     ),
-    ("excitement", &["excitement", "excited", "exc", "aufregung", "excitation", "emozione", "emocion"]),
+    (
+        "excitement",
+        &[
+            "excitement",
+            "excited",
+            "exc",
+            "aufregung",
+            "excitation",
+            "emozione",
+            "emocion",
+        ],
+    ),
     (
         "fear",
         &[
-            "fear", "fearful", "fea", "afraid", "scared", "anxiety", "anx", "angst", "furcht", "peur", "paura", "pau", "miedo", "medo",
-            "strach", "korku", "strakh",
+            "fear", "fearful", "fea", "afraid", "scared", "anxiety", "anx", "angst", "furcht",
+            "peur", "paura", "pau", "miedo", "medo", "strach", "korku", "strakh",
         ],
     ),
     ("frustration", &["frustration", "frustrated", "fru"]),
@@ -97,7 +150,21 @@ const WORDS: [(&str, &[&str]); 13] = [
             "blij",
         ],
     ),
-    ("neutral", &["neutral", "neu", "neutrality", "neutre", "neutrale", "neutro", "neutralny", "notr", "neytralno", "normal"]),
+    (
+        "neutral",
+        &[
+            "neutral",
+            "neu",
+            "neutrality",
+            "neutre",
+            "neutrale",
+            "neutro",
+            "neutralny",
+            "notr",
+            "neytralno",
+            "normal",
+        ],
+    ),
     (
         "sadness",
         &[
@@ -139,13 +206,22 @@ const WORDS: [(&str, &[&str]); 13] = [
             "pleasantsurprised",
         ],
     ),
-    ("sarcasm", &["sarcasm", "sarcastic", "ironie", "irony", "ironia"]),
+    (
+        "sarcasm",
+        &["sarcasm", "sarcastic", "ironie", "irony", "ironia"],
+    ),
 ];
 
 /// The class that a word stands for, whatever its case, accents and separators.
 pub(in crate::corpus) fn emotion(word: &str) -> Option<&'static str> {
-    let plain: String = plain(word).chars().filter(|c| c.is_alphanumeric()).collect();
-    WORDS.iter().find(|(_, words)| words.contains(&plain.as_str())).map(|(class, _)| *class)
+    let plain: String = plain(word)
+        .chars()
+        .filter(|c| c.is_alphanumeric())
+        .collect();
+    WORDS
+        .iter()
+        .find(|(_, words)| words.contains(&plain.as_str()))
+        .map(|(class, _)| *class)
 }
 
 /// What is no class: the raters of a recording do not agree.
@@ -165,9 +241,24 @@ const LETTERS: [&[(&str, &str)]; 4] = [
         ("sa", "sadness"),
         ("su", "surprise"),
     ],
-    &[("w", "anger"), ("l", "boredom"), ("e", "disgust"), ("a", "fear"), ("f", "happiness"), ("n", "neutral"), ("t", "sadness")],
+    &[
+        ("w", "anger"),
+        ("l", "boredom"),
+        ("e", "disgust"),
+        ("a", "fear"),
+        ("f", "happiness"),
+        ("n", "neutral"),
+        ("t", "sadness"),
+    ],
     // ShEMO.
-    &[("a", "anger"), ("f", "fear"), ("h", "happiness"), ("n", "neutral"), ("s", "sadness"), ("w", "surprise")],
+    &[
+        ("a", "anger"),
+        ("f", "fear"),
+        ("h", "happiness"),
+        ("n", "neutral"),
+        ("s", "sadness"),
+        ("w", "surprise"),
+    ],
     // MSP-Podcast.
     &[
         ("a", "anger"),
@@ -186,16 +277,27 @@ const LETTERS: [&[(&str, &str)]; 4] = [
 /// Labels that there have to be where one may stand for no agreement.
 const FEWEST_WITH_X: usize = 5;
 
-/// The classes of letter codes, where all labels are such codes and enough of them to be no mere letters: neutral and two others.
+/// The classes of letter codes, where all labels are such codes and enough of them to be no mere
+/// letters: neutral and two others.
 pub(super) fn letters<'w>(labels: &BTreeSet<&'w str>) -> Option<BTreeMap<&'w str, &'static str>> {
     if labels.len() < 3 || !labels.iter().any(|label| label.eq_ignore_ascii_case("n")) {
         return None;
     }
     // An `x` among three letters may be anything.
-    let fits = |codes: &&&[(&str, &str)]| labels.len() >= FEWEST_WITH_X || codes.iter().all(|(code, _)| *code != "x");
+    let fits = |codes: &&&[(&str, &str)]| {
+        labels.len() >= FEWEST_WITH_X || codes.iter().all(|(code, _)| *code != "x")
+    };
     LETTERS.iter().filter(fits).find_map(|codes| {
-        let class = |label: &str| codes.iter().find(|(code, _)| label.eq_ignore_ascii_case(code)).map(|(_, class)| *class);
-        labels.iter().map(|label| Some((*label, class(label)?))).collect()
+        let class = |label: &str| {
+            codes
+                .iter()
+                .find(|(code, _)| label.eq_ignore_ascii_case(code))
+                .map(|(_, class)| *class)
+        };
+        labels
+            .iter()
+            .map(|label| Some((*label, class(label)?)))
+            .collect()
     })
 }
 
@@ -250,19 +352,31 @@ pub(super) fn is_speaker_column(name: &str) -> bool {
         "konusmaci",
         "diktor",
     ];
-    const AFFIXES: [&str; 11] = ["id", "ids", "nr", "no", "num", "number", "nummer", "name", "code", "label", "kennung"];
-    let plain: String = plain(name).chars().filter(|c| c.is_alphanumeric()).collect();
+    const AFFIXES: [&str; 11] = [
+        "id", "ids", "nr", "no", "num", "number", "nummer", "name", "code", "label", "kennung",
+    ];
+    let plain: String = plain(name)
+        .chars()
+        .filter(|c| c.is_alphanumeric())
+        .collect();
     let is = |word: &str| WORDS.contains(&word);
-    is(&plain) || AFFIXES.iter().any(|affix| plain.strip_suffix(affix).is_some_and(is) || plain.strip_prefix(affix).is_some_and(is))
+    is(&plain)
+        || AFFIXES.iter().any(|affix| {
+            plain.strip_suffix(affix).is_some_and(is) || plain.strip_prefix(affix).is_some_and(is)
+        })
 }
 
 /// The sex that a word stands for.
 pub(in crate::corpus) fn sex(word: &str) -> Option<&'static str> {
     match plain(word).as_str() {
-        "female" | "f" | "w" | "fem" | "woman" | "women" | "girl" | "weiblich" | "frau" | "frauen" | "femme" | "femmes" | "femminile"
-        | "donna" | "donne" | "femenino" | "mujer" | "mujeres" | "feminino" | "mulher" | "kobieta" | "kadin" | "vrouw" => Some("female"),
-        "male" | "m" | "man" | "men" | "boy" | "mannlich" | "maennlich" | "mann" | "maenner" | "manner" | "homme" | "hommes"
-        | "maschile" | "uomo" | "uomini" | "masculino" | "hombre" | "hombres" | "homem" | "mezczyzna" | "erkek" => Some("male"),
+        "female" | "f" | "w" | "fem" | "woman" | "women" | "girl" | "weiblich" | "frau"
+        | "frauen" | "femme" | "femmes" | "femminile" | "donna" | "donne" | "femenino"
+        | "mujer" | "mujeres" | "feminino" | "mulher" | "kobieta" | "kadin" | "vrouw" => {
+            Some("female")
+        }
+        "male" | "m" | "man" | "men" | "boy" | "mannlich" | "maennlich" | "mann" | "maenner"
+        | "manner" | "homme" | "hommes" | "maschile" | "uomo" | "uomini" | "masculino"
+        | "hombre" | "hombres" | "homem" | "mezczyzna" | "erkek" => Some("male"),
         _ => None,
     }
 }
@@ -271,7 +385,9 @@ pub(in crate::corpus) fn sex(word: &str) -> Option<&'static str> {
 pub(in crate::corpus) fn part(word: &str) -> Option<&'static str> {
     match plain(word).as_str() {
         "train" | "training" | "trn" | "trainset" => Some("train"),
-        "validation" | "valid" | "val" | "dev" | "devel" | "development" | "validierung" => Some("validation"),
+        "validation" | "valid" | "val" | "dev" | "devel" | "development" | "validierung" => {
+            Some("validation")
+        }
         "test" | "testing" | "tst" | "testset" | "eval" | "evaluation" => Some("test"),
         _ => None,
     }
@@ -288,7 +404,10 @@ mod tests {
             ("happiness", ["Freude", "GIOIA", "radość", "Sevinç"]),
             ("sadness", ["triste", "Traurigkeit", "smutek", "üzgün"]),
         ] {
-            assert!(words.iter().all(|word| emotion(word) == Some(class)), "{class}");
+            assert!(
+                words.iter().all(|word| emotion(word) == Some(class)),
+                "{class}"
+            );
         }
         assert_eq!(emotion("table"), None);
     }
@@ -303,27 +422,74 @@ mod tests {
 
     #[test]
     fn speakers_are_called_many_things() {
-        assert!(["Speaker_01", "spk3", "Actor", "sprecher-7", "VP12"].iter().all(|word| is_speaker_word(word)));
-        assert!(!["sad", "s1", "session", "f1"].iter().any(|word| is_speaker_word(word)));
-        let columns =
-            ["Sprecher", "VP", "VP_Nr", "Proband", "talker", "locuteur", "hablante", "parlante", "person", "id_speaker", "Speaker ID"];
+        assert!(
+            ["Speaker_01", "spk3", "Actor", "sprecher-7", "VP12"]
+                .iter()
+                .all(|word| is_speaker_word(word))
+        );
+        assert!(
+            !["sad", "s1", "session", "f1"]
+                .iter()
+                .any(|word| is_speaker_word(word))
+        );
+        let columns = [
+            "Sprecher",
+            "VP",
+            "VP_Nr",
+            "Proband",
+            "talker",
+            "locuteur",
+            "hablante",
+            "parlante",
+            "person",
+            "id_speaker",
+            "Speaker ID",
+        ];
         assert!(columns.iter().all(|name| is_speaker_column(name)));
-        assert!(!["personality", "id", "name", "file", "subjective", "text_id"].iter().any(|name| is_speaker_column(name)));
+        assert!(
+            !["personality", "id", "name", "file", "subjective", "text_id"]
+                .iter()
+                .any(|name| is_speaker_column(name))
+        );
     }
 
     #[test]
     fn letters_are_emotions_only_together() {
-        let of = |labels: &[&'static str]| letters(&labels.iter().copied().collect()).map(|found| found.into_values().collect::<Vec<_>>());
-        assert_eq!(of(&["N", "H", "S", "A"]), Some(vec!["anger", "happiness", "neutral", "sadness"]));
-        assert_eq!(of(&["W", "F", "N"]), Some(vec!["happiness", "neutral", "anger"]));
-        assert_eq!([of(&["a", "b", "c", "d"]), of(&["N", "A"]), of(&["N", "A", "X"])], [None, None, None]);
+        let of = |labels: &[&'static str]| {
+            letters(&labels.iter().copied().collect())
+                .map(|found| found.into_values().collect::<Vec<_>>())
+        };
+        assert_eq!(
+            of(&["N", "H", "S", "A"]),
+            Some(vec!["anger", "happiness", "neutral", "sadness"])
+        );
+        assert_eq!(
+            of(&["W", "F", "N"]),
+            Some(vec!["happiness", "neutral", "anger"])
+        );
+        assert_eq!(
+            [
+                of(&["a", "b", "c", "d"]),
+                of(&["N", "A"]),
+                of(&["N", "A", "X"])
+            ],
+            [None, None, None]
+        );
     }
 
     #[test]
     fn parts_and_sexes_are_words() {
-        assert_eq!([part("Training"), part("devel"), part("eval"), part("s1")], [Some("train"), Some("validation"), Some("test"), None]);
         assert_eq!(
-            [sex("Weiblich"), sex("Ma\u{308}nnlich"), sex("hombre"), sex("anna")],
+            [part("Training"), part("devel"), part("eval"), part("s1")],
+            [Some("train"), Some("validation"), Some("test"), None]
+        );
+        assert_eq!(
+            [
+                sex("Weiblich"),
+                sex("Ma\u{308}nnlich"),
+                sex("hombre"),
+                sex("anna")
+            ],
             [Some("female"), Some("male"), Some("male"), None]
         );
     }

@@ -10,27 +10,53 @@ use crate::error::{Error, Result};
 /// With more speakers than this, testing them one by one takes long: they are tested in groups.
 const MOST_LEFT_OUT: usize = 12;
 
-/// The manifest: CSV with `path`, `emotion`, `speaker` and whatever else is known, in the order of the paths.
+/// The manifest: CSV with `path`, `emotion`, `speaker` and whatever else is known, in the order of
+/// the paths.
 ///
 /// # Errors
 /// Internal, where the table cannot be written.
 pub fn manifest(proposal: &Proposal) -> Result<Vec<u8>> {
-    let more: BTreeSet<&str> = proposal.rows.iter().flat_map(|row| row.more.keys().copied()).collect();
+    let more: BTreeSet<&str> = proposal
+        .rows
+        .iter()
+        .flat_map(|row| row.more.keys().copied())
+        .collect();
     let failed = |e: csv::Error| Error::internal("failed to write a manifest").because(e);
     let mut sheet = csv::Writer::from_writer(Vec::new());
-    sheet.write_record(["path", "emotion", "speaker"].into_iter().chain(more.iter().copied())).map_err(failed)?;
+    sheet
+        .write_record(
+            ["path", "emotion", "speaker"]
+                .into_iter()
+                .chain(more.iter().copied()),
+        )
+        .map_err(failed)?;
     for row in &proposal.rows {
-        let fields = [row.path.as_str(), &row.emotion, row.speaker.as_deref().unwrap_or(UNKNOWN_SPEAKER)];
-        let rest = more.iter().map(|name| row.more.get(name).map_or("", String::as_str));
-        sheet.write_record(fields.into_iter().chain(rest)).map_err(failed)?;
+        let fields = [
+            row.path.as_str(),
+            &row.emotion,
+            row.speaker.as_deref().unwrap_or(UNKNOWN_SPEAKER),
+        ];
+        let rest = more
+            .iter()
+            .map(|name| row.more.get(name).map_or("", String::as_str));
+        sheet
+            .write_record(fields.into_iter().chain(rest))
+            .map_err(failed)?;
     }
-    sheet.into_inner().map_err(|e| Error::internal("failed to write a manifest").because(e.into_error()))
+    sheet
+        .into_inner()
+        .map_err(|e| Error::internal("failed to write a manifest").because(e.into_error()))
 }
 
 /// The pipeline file, with comments; `manifest` and `root` are the paths that it names.
 pub fn pipeline(proposal: &Proposal, manifest: &str, root: &str) -> String {
     let counts = proposal.counts();
-    let least = counts.values().copied().filter(|&n| n > 1).min().unwrap_or(2);
+    let least = counts
+        .values()
+        .copied()
+        .filter(|&n| n > 1)
+        .min()
+        .unwrap_or(2);
     let folds = least.clamp(2, 5);
     let speakers = proposal.speakers().len();
     let mut out = format!(
@@ -44,12 +70,26 @@ pub fn pipeline(proposal: &Proposal, manifest: &str, root: &str) -> String {
     for line in &proposal.doubts {
         let _ = writeln!(out, "# ? {}", comment(line));
     }
-    let _ = write!(out, "\nname = {}\ntitle = {}\n\n[corpus]\nkind = \"manifest\"\n", text(&proposal.name), text(&proposal.name));
-    let _ = write!(out, "name = {}\npath = {}\nroot = {}\n", text(&proposal.name), text(manifest), text(root));
+    let _ = write!(
+        out,
+        "\nname = {}\ntitle = {}\n\n[corpus]\nkind = \"manifest\"\n",
+        text(&proposal.name),
+        text(&proposal.name)
+    );
+    let _ = write!(
+        out,
+        "name = {}\npath = {}\nroot = {}\n",
+        text(&proposal.name),
+        text(manifest),
+        text(root)
+    );
     if let Some(language) = &proposal.language {
         let _ = writeln!(out, "language = {}", text(language));
     }
-    for (key, value) in [("licence", &proposal.licence), ("citation", &proposal.citation)] {
+    for (key, value) in [
+        ("licence", &proposal.licence),
+        ("citation", &proposal.citation),
+    ] {
         if let Some(value) = value {
             let _ = writeln!(out, "{key} = {}", text(value));
         }
@@ -62,22 +102,44 @@ pub fn pipeline(proposal: &Proposal, manifest: &str, root: &str) -> String {
             guessed.join(", ")
         );
     }
-    let single: Vec<&str> = counts.iter().filter(|(_, n)| **n < 2).map(|(class, _)| *class).collect();
+    let single: Vec<&str> = counts
+        .iter()
+        .filter(|(_, n)| **n < 2)
+        .map(|(class, _)| *class)
+        .collect();
     if !single.is_empty() {
-        let kept: Vec<String> = counts.iter().filter(|(_, n)| **n > 1).map(|(class, _)| text(class)).collect();
-        let _ = writeln!(out, "# Without those of a single recording: {}.\nlabels = [{}]", comment(&single.join(", ")), kept.join(", "));
+        let kept: Vec<String> = counts
+            .iter()
+            .filter(|(_, n)| **n > 1)
+            .map(|(class, _)| text(class))
+            .collect();
+        let _ = writeln!(
+            out,
+            "# Without those of a single recording: {}.\nlabels = [{}]",
+            comment(&single.join(", ")),
+            kept.join(", ")
+        );
     }
     let notes = [
-        (proposal.generated, "Generated sounds, not recorded speech: the figures say that the pipeline works, and nothing about people."),
-        (!proposal.has_speakers(), "No speakers are known: every figure is one of voices that may have been trained on."),
+        (
+            proposal.generated,
+            "Generated sounds, not recorded speech: the figures say that the pipeline works, and nothing about people.",
+        ),
+        (
+            !proposal.has_speakers(),
+            "No speakers are known: every figure is one of voices that may have been trained on.",
+        ),
     ];
-    let notes: Vec<String> = notes.into_iter().filter(|(holds, _)| *holds).map(|(_, note)| text(note)).collect();
+    let notes: Vec<String> = notes
+        .into_iter()
+        .filter(|(holds, _)| *holds)
+        .map(|(_, note)| text(note))
+        .collect();
     if !notes.is_empty() {
         let _ = writeln!(out, "notes = [{}]", notes.join(", "));
     }
     if proposal.classes.iter().any(|(own, class)| own != class) {
-        out +=
-            "\n# From the corpus's own words to classes. Labels that do not stand here are left aside and counted.\n[corpus.label_map]\n";
+        out += "\n# From the corpus's own words to classes. Labels that do not stand here are left aside and counted.\n[corpus.label_map]\n";
         for (own, class) in &proposal.classes {
             let _ = writeln!(out, "{} = {}", text(own), text(class));
         }
@@ -91,10 +153,22 @@ pub fn pipeline(proposal: &Proposal, manifest: &str, root: &str) -> String {
     let shared = format!("{{ kind = \"stratified-kfold\", folds = {folds} }}");
     if let Some(unseen) = &unseen {
         out += "\n# Whole speakers are held out. Where the speakers are right, the figures are those to expect of a voice that was never heard.\n";
-        experiment(&mut out, ["svm", "Support vector machine on functionals, whole speakers held out"], unseen, true, SVM);
         experiment(
             &mut out,
-            ["paper-features", "Logistic regression on the 193 features, whole speakers held out"],
+            [
+                "svm",
+                "Support vector machine on functionals, whole speakers held out",
+            ],
+            unseen,
+            true,
+            SVM,
+        );
+        experiment(
+            &mut out,
+            [
+                "paper-features",
+                "Logistic regression on the 193 features, whole speakers held out",
+            ],
             unseen,
             true,
             LOGISTIC,
@@ -103,12 +177,39 @@ pub fn pipeline(proposal: &Proposal, manifest: &str, root: &str) -> String {
     if proposal.is_parted() {
         let parts = "{ kind = \"declared\" }";
         out += "\n# Training and test parts as the corpus declares them.\n";
-        experiment(&mut out, ["svm-declared", "Support vector machine on functionals, the corpus's own parts"], parts, false, SVM);
+        experiment(
+            &mut out,
+            [
+                "svm-declared",
+                "Support vector machine on functionals, the corpus's own parts",
+            ],
+            parts,
+            false,
+            SVM,
+        );
     }
     out += "\n# Speakers are shared between training and test, as in many papers: known voices, higher figures.\n";
-    experiment(&mut out, ["svm-shared", "Support vector machine on functionals, speakers shared"], &shared, false, SVM);
+    experiment(
+        &mut out,
+        [
+            "svm-shared",
+            "Support vector machine on functionals, speakers shared",
+        ],
+        &shared,
+        false,
+        SVM,
+    );
     if unseen.is_none() {
-        experiment(&mut out, ["paper-features", "Logistic regression on the 193 features, speakers shared"], &shared, false, LOGISTIC);
+        experiment(
+            &mut out,
+            [
+                "paper-features",
+                "Logistic regression on the 193 features, speakers shared",
+            ],
+            &shared,
+            false,
+            LOGISTIC,
+        );
     }
     out += "\n# Slower; runs when it is named: ser run ";
     let _ = writeln!(out, "{} --experiment cnn", proposal.name);
@@ -138,8 +239,19 @@ fn cnn(rows: usize) -> String {
     )
 }
 
-fn experiment(out: &mut String, [name, title]: [&str; 2], protocol: &str, unseen: bool, rest: &str) {
-    let _ = write!(out, "[[experiment]]\nname = {}\ntitle = {}\nprotocol = {protocol}\n", text(name), text(title));
+fn experiment(
+    out: &mut String,
+    [name, title]: [&str; 2],
+    protocol: &str,
+    unseen: bool,
+    rest: &str,
+) {
+    let _ = write!(
+        out,
+        "[[experiment]]\nname = {}\ntitle = {}\nprotocol = {protocol}\n",
+        text(name),
+        text(title)
+    );
     if unseen {
         out.push_str("require = \"speaker-disjoint\"\n");
     }
@@ -167,5 +279,7 @@ fn text(text: &str) -> String {
 
 /// Text that stays within its line.
 fn comment(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    text.chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect()
 }

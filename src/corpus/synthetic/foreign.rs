@@ -1,4 +1,5 @@
-//! Generated sounds laid out like a corpus from elsewhere: words of another language, other rates, one and two channels.
+//! Generated sounds laid out like a corpus from elsewhere: words of another language, other rates,
+//! one and two channels.
 
 use std::fs;
 use std::io::Cursor;
@@ -12,12 +13,15 @@ use crate::files::{create_folder, write_atomically};
 
 /// What the folders and names say, in the order of the generator's moods.
 const WORDS: [&str; 5] = ["neutral", "freude", "trauer", "wut", "angst"];
-const NAMES: [&str; 8] = ["anna", "bernd", "clara", "dieter", "eva", "frank", "greta", "hans"];
+const NAMES: [&str; 8] = [
+    "anna", "bernd", "clara", "dieter", "eva", "frank", "greta", "hans",
+];
 /// Sample rate and channels, speaker by speaker.
 const FORMS: [(u32, u16); 4] = [(16_000, 1), (8_000, 1), (44_100, 2), (22_050, 2)];
 
-/// Writes `<speaker>/<emotion>_<number>.wav` below `folder` and returns how many there are: at most eight speakers, each with a sample rate
-/// and a number of channels of their own. The same settings give the same bytes.
+/// Writes `<speaker>/<emotion>_<number>.wav` below `folder` and returns how many there are: at most
+/// eight speakers, each with a sample rate and a number of channels of their own. The same settings
+/// give the same bytes.
 ///
 /// # Errors
 /// As [`super::generate`]. Where it ends early, what was written is removed.
@@ -33,13 +37,24 @@ fn write(settings: &SyntheticSettings, folder: &Path, cancel: &Cancel) -> Result
     let mut n = 0;
     for (speaker, name) in NAMES.iter().enumerate().take(settings.speakers) {
         let (rate, channels) = FORMS[speaker % FORMS.len()];
-        let own = SyntheticSettings { sample_rate: rate, ..settings.clone() };
+        let own = SyntheticSettings {
+            sample_rate: rate,
+            ..settings.clone()
+        };
         let place = folder.join(name);
         create_folder(&place)?;
         for (emotion, word) in WORDS.iter().enumerate() {
             for take in 0..settings.sentences * settings.takes {
                 cancel.check()?;
-                let samples = recording_samples(&own, [speaker, take / settings.takes, emotion, take % settings.takes]);
+                let samples = recording_samples(
+                    &own,
+                    [
+                        speaker,
+                        take / settings.takes,
+                        emotion,
+                        take % settings.takes,
+                    ],
+                );
                 let path = place.join(format!("{word}_{:02}.wav", take + 1));
                 write_atomically(&path, &wav(&samples, rate, channels)?)?;
                 n += 1;
@@ -52,12 +67,21 @@ fn write(settings: &SyntheticSettings, folder: &Path, cancel: &Cancel) -> Result
 }
 
 fn wav(samples: &[i16], sample_rate: u32, channels: u16) -> Result<Vec<u8>> {
-    let spec = hound::WavSpec { channels, sample_rate, bits_per_sample: 16, sample_format: hound::SampleFormat::Int };
+    let spec = hound::WavSpec {
+        channels,
+        sample_rate,
+        bits_per_sample: 16,
+        sample_format: hound::SampleFormat::Int,
+    };
     let mut bytes = Vec::new();
     let written = hound::WavWriter::new(Cursor::new(&mut bytes), spec).and_then(|mut wav| {
-        samples.iter().try_for_each(|&sample| (0..channels).try_for_each(|_| wav.write_sample(sample)))?;
+        samples
+            .iter()
+            .try_for_each(|&sample| (0..channels).try_for_each(|_| wav.write_sample(sample)))?;
         wav.finalize()
     });
-    written.map_err(|e| Error::internal("a generated recording cannot be written as WAVE").because(e))?;
+    written.map_err(|e| {
+        Error::internal("a generated recording cannot be written as WAVE").because(e)
+    })?;
     Ok(bytes)
 }

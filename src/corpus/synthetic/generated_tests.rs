@@ -5,7 +5,13 @@ use std::time::SystemTime;
 use super::*;
 use crate::error::Kind;
 
-const SMALL: SyntheticSettings = SyntheticSettings { speakers: 2, sentences: 2, takes: 1, sample_rate: 8_000, seed: 5 };
+const SMALL: SyntheticSettings = SyntheticSettings {
+    speakers: 2,
+    sentences: 2,
+    takes: 1,
+    sample_rate: 8_000,
+    seed: 5,
+};
 
 fn make(settings: &SyntheticSettings, root: &Path) -> Result<()> {
     generate(settings, root, &Cancel::default(), &|_, _| {})
@@ -21,7 +27,11 @@ fn files(root: &Path) -> Vec<(PathBuf, Vec<u8>, SystemTime)> {
                 folders.push(entry.path());
             } else {
                 let path = entry.path().strip_prefix(root).unwrap().to_owned();
-                all.push((path, fs::read(entry.path()).unwrap(), entry.metadata().unwrap().modified().unwrap()));
+                all.push((
+                    path,
+                    fs::read(entry.path()).unwrap(),
+                    entry.metadata().unwrap().modified().unwrap(),
+                ));
             }
         }
     }
@@ -30,15 +40,22 @@ fn files(root: &Path) -> Vec<(PathBuf, Vec<u8>, SystemTime)> {
 }
 
 fn contents(root: &Path) -> Vec<(PathBuf, Vec<u8>)> {
-    files(root).into_iter().map(|(path, content, _)| (path, content)).collect()
+    files(root)
+        .into_iter()
+        .map(|(path, content, _)| (path, content))
+        .collect()
 }
 
 #[test]
 fn the_same_settings_give_the_same_bytes_on_any_number_of_threads() {
     let folder = tempfile::tempdir().unwrap();
     for threads in [1, 2, 5] {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        pool.install(|| make(&SMALL, &folder.path().join(threads.to_string()))).unwrap();
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build()
+            .unwrap();
+        pool.install(|| make(&SMALL, &folder.path().join(threads.to_string())))
+            .unwrap();
     }
     let one = contents(&folder.path().join("1"));
     assert_eq!(one.len(), 2 * 2 * 5 + 2);
@@ -50,7 +67,10 @@ fn the_same_settings_give_the_same_bytes_on_any_number_of_threads() {
 fn what_is_right_is_left_alone_and_what_is_not_is_made_again() {
     let folder = tempfile::tempdir().unwrap();
     let ticks = Mutex::new(BTreeSet::new());
-    generate(&SMALL, folder.path(), &Cancel::default(), &|done, all| assert!(ticks.lock().unwrap().insert((done, all)))).unwrap();
+    generate(&SMALL, folder.path(), &Cancel::default(), &|done, all| {
+        assert!(ticks.lock().unwrap().insert((done, all)))
+    })
+    .unwrap();
     assert_eq!(*ticks.lock().unwrap(), (1..=20).map(|i| (i, 20)).collect());
     let first = files(folder.path());
     make(&SMALL, folder.path()).unwrap();
@@ -60,15 +80,33 @@ fn what_is_right_is_left_alone_and_what_is_not_is_made_again() {
     fs::remove_file(folder.path().join("spk02/spk02_s02_angry_1.wav")).unwrap();
     make(&SMALL, folder.path()).unwrap();
     let again = files(folder.path());
-    assert_eq!(again.iter().filter(|file| !first.contains(file)).count(), 2, "two files were made again");
-    assert_eq!(contents(folder.path()), first.into_iter().map(|(path, content, _)| (path, content)).collect::<Vec<_>>());
+    assert_eq!(
+        again.iter().filter(|file| !first.contains(file)).count(),
+        2,
+        "two files were made again"
+    );
+    assert_eq!(
+        contents(folder.path()),
+        first
+            .into_iter()
+            .map(|(path, content, _)| (path, content))
+            .collect::<Vec<_>>()
+    );
 }
 
 #[test]
 fn other_settings_replace_the_corpus() {
     let folder = tempfile::tempdir().unwrap();
     let (root, fresh) = (folder.path().join("a"), folder.path().join("b"));
-    make(&SyntheticSettings { speakers: 3, takes: 2, ..SMALL }, &root).unwrap();
+    make(
+        &SyntheticSettings {
+            speakers: 3,
+            takes: 2,
+            ..SMALL
+        },
+        &root,
+    )
+    .unwrap();
     fs::write(root.join("spk03/mine.txt"), "kept").unwrap();
     make(&SyntheticSettings { seed: 6, ..SMALL }, &root).unwrap();
     assert_eq!(fs::read(root.join("spk03/mine.txt")).unwrap(), b"kept");
@@ -106,8 +144,11 @@ fn a_folder_with_something_else_is_not_touched() {
     let victim = folder.path().join("victim.wav");
     fs::write(&victim, "precious").unwrap();
     let root = folder.path().join("root");
-    let names = ["../victim.wav", "spk01/../../victim.wav", "/tmp/x.wav"].map(|name| (name.to_owned(), "0".to_owned()));
-    Description::new(&SMALL, names.into_iter().collect()).write(&root).unwrap();
+    let names = ["../victim.wav", "spk01/../../victim.wav", "/tmp/x.wav"]
+        .map(|name| (name.to_owned(), "0".to_owned()));
+    Description::new(&SMALL, names.into_iter().collect())
+        .write(&root)
+        .unwrap();
     make(&SMALL, &root).unwrap();
     assert!(victim.exists());
 }
@@ -116,12 +157,24 @@ fn a_folder_with_something_else_is_not_touched() {
 fn settings_out_of_range_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     for settings in [
-        SyntheticSettings { speakers: 0, ..SMALL },
-        SyntheticSettings { sentences: 100, ..SMALL },
+        SyntheticSettings {
+            speakers: 0,
+            ..SMALL
+        },
+        SyntheticSettings {
+            sentences: 100,
+            ..SMALL
+        },
         SyntheticSettings { takes: 0, ..SMALL },
-        SyntheticSettings { sample_rate: 100, ..SMALL },
+        SyntheticSettings {
+            sample_rate: 100,
+            ..SMALL
+        },
     ] {
-        assert_eq!(make(&settings, folder.path()).unwrap_err().kind(), Kind::Config);
+        assert_eq!(
+            make(&settings, folder.path()).unwrap_err().kind(),
+            Kind::Config
+        );
     }
 }
 
@@ -136,39 +189,96 @@ fn the_listing_says_who_says_what_and_that_nobody_does() {
     assert!(listing.generated && listing.notes[0].contains("not recordings"));
     assert_eq!(listing.sources.len(), 19);
     assert!(listing.sources.is_sorted_by_key(|s| &s.id));
-    let reasons: Vec<_> = listing.set_aside.iter().map(|s| (s.path.as_str(), s.reason)).collect();
-    assert_eq!(reasons, [("spk01/other.wav", Reason::UnknownCode), ("spk01/spk01_s01_sad_1.wav", Reason::MissingAudio)]);
+    let reasons: Vec<_> = listing
+        .set_aside
+        .iter()
+        .map(|s| (s.path.as_str(), s.reason))
+        .collect();
+    assert_eq!(
+        reasons,
+        [
+            ("spk01/other.wav", Reason::UnknownCode),
+            ("spk01/spk01_s01_sad_1.wav", Reason::MissingAudio)
+        ]
+    );
     let first = &listing.sources[0];
-    assert_eq!((first.id.as_str(), first.path.as_str()), ("spk01_s01_angry_1", "spk01/spk01_s01_angry_1.wav"));
-    assert_eq!((first.speaker.as_str(), first.sex, first.text_id.as_deref()), ("spk01", Some(Sex::Male), Some("s01")));
-    assert_eq!(listing.sources.iter().map(|s| s.emotion.as_str()).collect::<BTreeSet<_>>(), BTreeSet::from(EMOTIONS));
+    assert_eq!(
+        (first.id.as_str(), first.path.as_str()),
+        ("spk01_s01_angry_1", "spk01/spk01_s01_angry_1.wav")
+    );
+    assert_eq!(
+        (first.speaker.as_str(), first.sex, first.text_id.as_deref()),
+        ("spk01", Some(Sex::Male), Some("s01"))
+    );
+    assert_eq!(
+        listing
+            .sources
+            .iter()
+            .map(|s| s.emotion.as_str())
+            .collect::<BTreeSet<_>>(),
+        BTreeSet::from(EMOTIONS)
+    );
 }
 
 /// Samples of one recording, without its file.
 fn sound(item: Item) -> Vec<f64> {
     let settings = SyntheticSettings::default();
-    let speaker = Speaker::draw(item.speaker, &mut settings.rng(&format!("speaker {}", item.speaker)));
+    let speaker = Speaker::draw(
+        item.speaker,
+        &mut settings.rng(&format!("speaker {}", item.speaker)),
+    );
     let sentence = phones::sentence(&mut settings.rng(&format!("sentence {}", item.sentence)));
     let bytes = recording(&settings, &item, &speaker, &sentence).unwrap();
-    bytes[44..].chunks_exact(2).map(|b| f64::from(i16::from_le_bytes([b[0], b[1]])) / 32_768.0).collect()
+    bytes[44..]
+        .chunks_exact(2)
+        .map(|b| f64::from(i16::from_le_bytes([b[0], b[1]])) / 32_768.0)
+        .collect()
 }
 
 #[test]
 fn moods_are_heard_on_average() {
-    let all = SyntheticSettings { speakers: 6, ..SyntheticSettings::default() }.items();
+    let all = SyntheticSettings {
+        speakers: 6,
+        ..SyntheticSettings::default()
+    }
+    .items();
     let mean = |emotion: usize, value: &dyn Fn(&[f64]) -> f64| {
-        let values: Vec<f64> = all.iter().filter(|i| i.emotion == emotion).map(|&item| value(&sound(item))).collect();
+        let values: Vec<f64> = all
+            .iter()
+            .filter(|i| i.emotion == emotion)
+            .map(|&item| value(&sound(item)))
+            .collect();
         values.iter().sum::<f64>() / values.len() as f64
     };
     let energy = |x: &[f64]| (x.iter().map(|v| v * v).sum::<f64>() / x.len() as f64).log10();
     let length = |x: &[f64]| x.len() as f64 / 16_000.0;
     // Share of the differences in the signal: the brighter, the larger.
-    let brightness = |x: &[f64]| (x.windows(2).map(|w| (w[1] - w[0]).powi(2)).sum::<f64>() / x.iter().map(|v| v * v).sum::<f64>()).log10();
+    let brightness = |x: &[f64]| {
+        (x.windows(2).map(|w| (w[1] - w[0]).powi(2)).sum::<f64>()
+            / x.iter().map(|v| v * v).sum::<f64>())
+        .log10()
+    };
     let [neutral, _, sad, angry, fearful] = [0, 1, 2, 3, 4];
-    assert!(mean(sad, &energy) + 0.3 < mean(neutral, &energy) && mean(neutral, &energy) + 0.3 < mean(angry, &energy));
-    assert!(mean(sad, &length) > mean(neutral, &length) && mean(neutral, &length) > mean(fearful, &length));
-    assert!(mean(sad, &brightness) < mean(neutral, &brightness) && mean(neutral, &brightness) < mean(angry, &brightness));
-    assert!((1.2..2.0).contains(&mean(neutral, &length)), "{} s", mean(neutral, &length));
-    let loudest = all.iter().flat_map(|&item| sound(item)).fold(0.0, |m: f64, x| m.max(x.abs()));
+    assert!(
+        mean(sad, &energy) + 0.3 < mean(neutral, &energy)
+            && mean(neutral, &energy) + 0.3 < mean(angry, &energy)
+    );
+    assert!(
+        mean(sad, &length) > mean(neutral, &length)
+            && mean(neutral, &length) > mean(fearful, &length)
+    );
+    assert!(
+        mean(sad, &brightness) < mean(neutral, &brightness)
+            && mean(neutral, &brightness) < mean(angry, &brightness)
+    );
+    assert!(
+        (1.2..2.0).contains(&mean(neutral, &length)),
+        "{} s",
+        mean(neutral, &length)
+    );
+    let loudest = all
+        .iter()
+        .flat_map(|&item| sound(item))
+        .fold(0.0, |m: f64, x| m.max(x.abs()));
     assert!(loudest > 0.1, "{loudest}");
 }

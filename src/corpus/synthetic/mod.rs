@@ -1,4 +1,5 @@
-//! A generated corpus of speech-like sounds, so that the whole pipeline can be tried without any recording.
+//! A generated corpus of speech-like sounds, so that the whole pipeline can be tried without any
+//! recording.
 
 mod foreign;
 mod generated;

@@ -6,7 +6,8 @@ use rand_chacha::ChaCha8Rng;
 /// How a sound is made; amplitudes are relative to a vowel's voice.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Phone {
-    /// F1 to F3 of a man's vocal tract in Hz (of the neighbouring transitions for sounds without resonance of their own).
+    /// F1 to F3 of a man's vocal tract in Hz (of the neighbouring transitions for sounds without
+    /// resonance of their own).
     pub(super) formants: [f64; 3],
     /// Amplitude of the voice.
     pub(super) voice: f64,
@@ -21,10 +22,18 @@ pub(super) struct Phone {
 }
 
 const fn vowel(f1: f64, f2: f64, f3: f64) -> Phone {
-    Phone { formants: [f1, f2, f3], voice: 1.0, noise: 0.0, noise_hz: 1_000.0, closure: 0.0, duration_s: 0.115 }
+    Phone {
+        formants: [f1, f2, f3],
+        voice: 1.0,
+        noise: 0.0,
+        noise_hz: 1_000.0,
+        closure: 0.0,
+        duration_s: 0.115,
+    }
 }
 
-/// Mean formants of men: Peterson and Barney 1952, "Control methods used in a study of the vowels", table II.
+/// Mean formants of men: Peterson and Barney 1952, "Control methods used in a study of the vowels",
+/// table II.
 const VOWELS: [Phone; 8] = [
     vowel(270.0, 2_290.0, 3_010.0),
     vowel(390.0, 1_990.0, 2_550.0),
@@ -37,15 +46,36 @@ const VOWELS: [Phone; 8] = [
 ];
 
 const fn voiced(f1: f64, f2: f64, f3: f64, voice: f64) -> Phone {
-    Phone { formants: [f1, f2, f3], voice, noise: 0.0, noise_hz: 1_000.0, closure: 0.0, duration_s: 0.065 }
+    Phone {
+        formants: [f1, f2, f3],
+        voice,
+        noise: 0.0,
+        noise_hz: 1_000.0,
+        closure: 0.0,
+        duration_s: 0.065,
+    }
 }
 
 const fn fricative(f2: f64, noise_hz: f64, noise: f64, voice: f64) -> Phone {
-    Phone { formants: [320.0, f2, 2_600.0], voice, noise, noise_hz, closure: 0.0, duration_s: 0.085 }
+    Phone {
+        formants: [320.0, f2, 2_600.0],
+        voice,
+        noise,
+        noise_hz,
+        closure: 0.0,
+        duration_s: 0.085,
+    }
 }
 
 const fn stop(f2: f64, noise_hz: f64) -> Phone {
-    Phone { formants: [300.0, f2, 2_500.0], voice: 0.0, noise: 0.5, noise_hz, closure: 0.7, duration_s: 0.075 }
+    Phone {
+        formants: [300.0, f2, 2_500.0],
+        voice: 0.0,
+        noise: 0.5,
+        noise_hz,
+        closure: 0.7,
+        duration_s: 0.075,
+    }
 }
 
 /// m, n, l, w, j; s, sh, f, z; p, t, k.
@@ -65,8 +95,14 @@ const CONSONANTS: [Phone; 12] = [
 ];
 
 /// Nothing at all, between words.
-pub(super) const PAUSE: Phone =
-    Phone { formants: [500.0, 1_500.0, 2_500.0], voice: 0.0, noise: 0.0, noise_hz: 1_000.0, closure: 1.0, duration_s: 0.06 };
+pub(super) const PAUSE: Phone = Phone {
+    formants: [500.0, 1_500.0, 2_500.0],
+    voice: 0.0,
+    noise: 0.0,
+    noise_hz: 1_000.0,
+    closure: 1.0,
+    duration_s: 0.06,
+};
 
 /// A sound of a sentence.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -1,4 +1,5 @@
-//! From sounds and prosody to samples: a source-filter synthesiser after Klatt 1980 ("Software for a cascade/parallel formant synthesizer").
+//! From sounds and prosody to samples: a source-filter synthesiser after Klatt 1980 ("Software for
+//! a cascade/parallel formant synthesizer").
 
 use std::f64::consts::{PI, TAU};
 
@@ -30,7 +31,13 @@ struct Frame {
 }
 
 /// 16-bit samples of a sentence.
-pub(super) fn speak(sentence: &[Sound], speaker: &Speaker, prosody: &Prosody, sample_rate: u32, rng: &mut ChaCha8Rng) -> Vec<i16> {
+pub(super) fn speak(
+    sentence: &[Sound],
+    speaker: &Speaker,
+    prosody: &Prosody,
+    sample_rate: u32,
+    rng: &mut ChaCha8Rng,
+) -> Vec<i16> {
     let rate = f64::from(sample_rate);
     let frames = smooth(&plan(sentence, prosody, rng));
     let hop = (rate / FRAMES_PER_S) as usize;
@@ -41,17 +48,29 @@ pub(super) fn speak(sentence: &[Sound], speaker: &Speaker, prosody: &Prosody, sa
     let mut samples = Vec::with_capacity(frames.len() * hop);
     for pair in frames.windows(2) {
         let (now, next) = (pair[0], pair[1]);
-        let formants = [now.formants[0], now.formants[1], now.formants[2], UPPER_FORMANTS_HZ[0], UPPER_FORMANTS_HZ[1]];
+        let formants = [
+            now.formants[0],
+            now.formants[1],
+            now.formants[2],
+            UPPER_FORMANTS_HZ[0],
+            UPPER_FORMANTS_HZ[1],
+        ];
         for ((resonator, hz), width) in cascade.iter_mut().zip(formants).zip(BANDWIDTHS_HZ) {
             resonator.tune(hz * tract, width * (1.0 + 4.0 * prosody.breath), rate);
         }
-        hiss.tune((now.noise_hz * tract).min(0.42 * rate), 0.25 * now.noise_hz, rate);
+        hiss.tune(
+            (now.noise_hz * tract).min(0.42 * rate),
+            0.25 * now.noise_hz,
+            rate,
+        );
         for step in 0..hop {
             let along = step as f64 / hop as f64;
             let mix = |a: f64, b: f64| a + along * (b - a);
             let hz = speaker.pitch_hz * semitones(mix(now.pitch, next.pitch));
             let voiced = mix(now.voice, next.voice) * voice.next(hz, rng);
-            let sound = cascade.iter_mut().fold(voiced, |x, resonator| resonator.next(x));
+            let sound = cascade
+                .iter_mut()
+                .fold(voiced, |x, resonator| resonator.next(x));
             let noise = mix(now.noise, next.noise) * hiss.next(white(rng));
             samples.push(sound + 0.6 * noise);
         }
@@ -59,13 +78,28 @@ pub(super) fn speak(sentence: &[Sound], speaker: &Speaker, prosody: &Prosody, sa
     finish(samples, prosody, rng)
 }
 
-/// The course of all controls before the mouth's inertia: sounds in their durations, silence around them.
+/// The course of all controls before the mouth's inertia: sounds in their durations, silence around
+/// them.
 fn plan(sentence: &[Sound], prosody: &Prosody, rng: &mut ChaCha8Rng) -> Vec<Frame> {
-    let silence = |seconds: f64| (Sound { phone: PAUSE, accent: 0.0 }, seconds);
+    let silence = |seconds: f64| {
+        (
+            Sound {
+                phone: PAUSE,
+                accent: 0.0,
+            },
+            seconds,
+        )
+    };
     let mut sounds = vec![silence(rng.random_range(0.06..0.18))];
     for sound in sentence {
         let seconds = sound.phone.duration_s * (0.12 * normal(rng) - prosody.speed).exp();
-        sounds.push((Sound { accent: sound.accent + 0.35 * normal(rng), ..*sound }, seconds));
+        sounds.push((
+            Sound {
+                accent: sound.accent + 0.35 * normal(rng),
+                ..*sound
+            },
+            seconds,
+        ));
     }
     sounds.push(silence(rng.random_range(0.08..0.2)));
 
@@ -76,21 +110,29 @@ fn plan(sentence: &[Sound], prosody: &Prosody, rng: &mut ChaCha8Rng) -> Vec<Fram
         let count = ((seconds * FRAMES_PER_S).round() as usize).max(2);
         for i in 0..count {
             let at = frames.len() as f64 / FRAMES_PER_S;
-            let open = if (i as f64) < phone.closure * count as f64 { 0.0 } else { 1.0 };
+            let open = if (i as f64) < phone.closure * count as f64 {
+                0.0
+            } else {
+                1.0
+            };
             let tremor = prosody.tremor * (TAU * tremor_hz * at).sin();
             frames.push(Frame {
                 formants: phone.formants,
                 voice: open * phone.voice,
                 noise: open * phone.noise,
                 noise_hz: phone.noise_hz,
-                pitch: prosody.pitch + prosody.range * accent + prosody.slope * (at / total - 0.5) + tremor,
+                pitch: prosody.pitch
+                    + prosody.range * accent
+                    + prosody.slope * (at / total - 0.5)
+                    + tremor,
             });
         }
     }
     frames
 }
 
-/// Means over neighbouring frames: resonances and pitch move over about 50 ms, amplitudes over 15 ms.
+/// Means over neighbouring frames: resonances and pitch move over about 50 ms, amplitudes over 15
+/// ms.
 fn smooth(frames: &[Frame]) -> Vec<Frame> {
     let mean = |at: usize, reach: usize, value: &dyn Fn(&Frame) -> f64| {
         let near = &frames[at.saturating_sub(reach)..(at + reach + 1).min(frames.len())];
@@ -111,7 +153,10 @@ fn finish(samples: Vec<f64>, prosody: &Prosody, rng: &mut ChaCha8Rng) -> Vec<i16
     let power = samples.iter().map(|x| x * x).sum::<f64>() / samples.len().max(1) as f64;
     let gain = decibels(LEVEL_DB + prosody.level) / power.sqrt().max(1e-9);
     let room = decibels(rng.random_range(-72.0..-60.0));
-    samples.iter().map(|x| ((gain * x + room * white(rng)).clamp(-1.0, 1.0) * 32_767.0).round() as i16).collect()
+    samples
+        .iter()
+        .map(|x| ((gain * x + room * white(rng)).clamp(-1.0, 1.0) * 32_767.0).round() as i16)
+        .collect()
 }
 
 fn decibels(db: f64) -> f64 {
@@ -122,7 +167,8 @@ fn white(rng: &mut ChaCha8Rng) -> f64 {
     f64::from(rng.random::<i32>()) / 2_147_483_648.0
 }
 
-/// The glottis: pulses of the shape that Rosenberg 1971 found best, as their derivative (which is what leaves the lips), with breath.
+/// The glottis: pulses of the shape that Rosenberg 1971 found best, as their derivative (which is
+/// what leaves the lips), with breath.
 struct Voice {
     rate: f64,
     jitter: f64,
@@ -162,7 +208,11 @@ impl Voice {
             self.strength = 1.0 + 4.0 * self.jitter * normal(rng);
         }
         let x = self.phase / self.open;
-        let (pulse, airflow) = if x < 1.0 { (2.0 * x - 3.0 * x * x, 1.0) } else { (0.0, 0.3) };
+        let (pulse, airflow) = if x < 1.0 {
+            (2.0 * x - 3.0 * x * x, 1.0)
+        } else {
+            (0.0, 0.3)
+        };
         let source = self.strength * pulse;
         self.damped = source + self.damping * (self.damped - source);
         // Breath keeps its highs.

@@ -1,4 +1,5 @@
-//! Who speaks and in which mood: speakers that differ as people do, and what the moods do to a voice.
+//! Who speaks and in which mood: speakers that differ as people do, and what the moods do to a
+//! voice.
 
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
@@ -6,7 +7,8 @@ use rand_chacha::ChaCha8Rng;
 /// The moods, by the names of their classes.
 pub(super) const EMOTIONS: [&str; 5] = ["neutral", "happy", "sad", "angry", "fearful"];
 
-/// Everything that varies between two readings of one sentence. All parts add up, so that moods, habits and chance are sums.
+/// Everything that varies between two readings of one sentence. All parts add up, so that moods,
+/// habits and chance are sums.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Prosody {
     /// Pitch, in semitones against the speaker's own.
@@ -31,28 +33,52 @@ pub(super) struct Prosody {
     pub(super) formants: f64,
 }
 
-/// The part of [`Prosody`] that a mood adds at full strength; the directions are those that reviews of vocal emotion report
-/// (Scherer 2003, "Vocal communication of emotion", table 2), the sizes are chosen so that the classes overlap.
+/// The part of [`Prosody`] that a mood adds at full strength; the directions are those that reviews
+/// of vocal emotion report (Scherer 2003, "Vocal communication of emotion", table 2), the sizes are
+/// chosen so that the classes overlap.
 const MOODS: [Prosody; 5] = [
     mood([0.0, 0.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0, 0.0]),
     mood([4.0, 1.6, 1.5, 0.06, 3.0], [-0.5, -0.005, 0.0, 0.0, 0.06]),
-    mood([-2.0, -1.0, -0.5, -0.25, -5.0], [0.9, 0.03, 0.0, 0.0, -0.03]),
+    mood(
+        [-2.0, -1.0, -0.5, -0.25, -5.0],
+        [0.9, 0.03, 0.0, 0.0, -0.03],
+    ),
     mood([2.0, 1.2, -2.0, 0.12, 6.0], [-1.3, -0.012, 0.012, 0.0, 0.0]),
     mood([6.0, -0.4, 2.5, 0.22, -1.0], [0.0, 0.06, 0.010, 0.6, 0.01]),
 ];
 
-const fn mood([pitch, range, slope, speed, level]: [f64; 5], [tilt, breath, jitter, tremor, formants]: [f64; 5]) -> Prosody {
-    Prosody { pitch, range, slope, speed, level, tilt, breath, jitter, tremor, formants }
+const fn mood(
+    [pitch, range, slope, speed, level]: [f64; 5],
+    [tilt, breath, jitter, tremor, formants]: [f64; 5],
+) -> Prosody {
+    Prosody {
+        pitch,
+        range,
+        slope,
+        speed,
+        level,
+        tilt,
+        breath,
+        jitter,
+        tremor,
+        formants,
+    }
 }
 
 /// Speech without any mood.
 const PLAIN: Prosody = mood([0.0, 2.0, -2.0, 0.0, 0.0], [0.0, 0.02, 0.006, 0.0, 0.0]);
 
 /// Standard deviations of what chance adds from take to take.
-const CHANCE: Prosody = mood([0.6, 0.3, 0.8, 0.05, 0.9], [0.12, 0.005, 0.0015, 0.08, 0.007]);
+const CHANCE: Prosody = mood(
+    [0.6, 0.3, 0.8, 0.05, 0.9],
+    [0.12, 0.005, 0.0015, 0.08, 0.007],
+);
 
 /// Standard deviations of a speaker's habits, in general and again in each mood.
-const HABIT: Prosody = mood([0.6, 0.3, 0.5, 0.05, 0.9], [0.14, 0.005, 0.0015, 0.08, 0.008]);
+const HABIT: Prosody = mood(
+    [0.6, 0.3, 0.5, 0.05, 0.9],
+    [0.14, 0.005, 0.0015, 0.08, 0.008],
+);
 
 impl Prosody {
     fn plus(self, weight: f64, other: Prosody) -> Prosody {
@@ -102,7 +128,11 @@ pub(super) struct Speaker {
 impl Speaker {
     /// The `index`-th speaker.
     pub(super) fn draw(index: usize, rng: &mut ChaCha8Rng) -> Speaker {
-        let (pitch, tract) = if female(index) { (205.0, 1.17) } else { (115.0, 1.0) };
+        let (pitch, tract) = if female(index) {
+            (205.0, 1.17)
+        } else {
+            (115.0, 1.0)
+        };
         Speaker {
             pitch_hz: pitch * semitones(1.5 * normal(rng)),
             tract: tract + 0.03 * normal(rng),
@@ -115,7 +145,11 @@ impl Speaker {
     /// How this speaker sounds in a mood (an index into [`EMOTIONS`]) this time.
     pub(super) fn prosody(&self, emotion: usize, rng: &mut ChaCha8Rng) -> Prosody {
         let strength = self.expressiveness * rng.random_range(0.75..1.2);
-        let p = PLAIN.plus(1.0, self.habit).plus(0.6, self.habits[emotion]).plus(strength, MOODS[emotion]).plus(1.0, CHANCE.draw(rng));
+        let p = PLAIN
+            .plus(1.0, self.habit)
+            .plus(0.6, self.habits[emotion])
+            .plus(strength, MOODS[emotion])
+            .plus(1.0, CHANCE.draw(rng));
         Prosody {
             range: p.range.max(0.3),
             speed: p.speed.clamp(-0.6, 0.6),

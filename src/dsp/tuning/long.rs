@@ -1,12 +1,14 @@
-//! The tuning of a recording whose peaks are too many to be held: its frames are looked at three times.
+//! The tuning of a recording whose peaks are too many to be held: its frames are looked at three
+//! times.
 
 use super::{CELLS, Histogram, TuningEstimator, TuningSpectrum, edge};
 
 /// Strengths are told apart by their upper 16 bits first, then by the lower ones.
 const HALF: u32 = 16;
 
-/// As [`TuningEstimator::estimate_with_doubt`] for both spectra, without keeping any peak. The first pass over all frames finds about how strong
-/// the median peak is, the second finds it exactly, the third counts the peaks that are as strong.
+/// As [`TuningEstimator::estimate_with_doubt`] for both spectra, without keeping any peak. The
+/// first pass over all frames finds about how strong the median peak is, the second finds it
+/// exactly, the third counts the peaks that are as strong.
 #[derive(Debug)]
 pub struct LongTuning {
     /// Holds the peaks of one frame.
@@ -30,7 +32,11 @@ impl LongTuning {
 
     /// Of power spectra with so many bins to the octave, and of magnitude spectra with so many.
     pub fn new(sample_rate: f64, n_fft: usize, [power, magnitude]: [usize; 2]) -> LongTuning {
-        let spectrum = |bins_per_octave| Spectrum { bins_per_octave, median: Median::default(), histogram: Histogram::default() };
+        let spectrum = |bins_per_octave| Spectrum {
+            bins_per_octave,
+            median: Median::default(),
+            histogram: Histogram::default(),
+        };
         LongTuning {
             estimator: TuningEstimator::new(sample_rate, n_fft),
             spectra: [spectrum(power), spectrum(magnitude)],
@@ -44,18 +50,34 @@ impl LongTuning {
     pub fn look(&mut self, magnitude: &[f32]) {
         self.estimator.begin();
         self.estimator.find(self.frame, magnitude);
-        for (spectrum, kind) in self.spectra.iter_mut().zip([TuningSpectrum::Power, TuningSpectrum::Magnitude]) {
+        for (spectrum, kind) in self
+            .spectra
+            .iter_mut()
+            .zip([TuningSpectrum::Power, TuningSpectrum::Magnitude])
+        {
             let peaks = match kind {
                 TuningSpectrum::Power => &self.estimator.power,
                 TuningSpectrum::Magnitude => &self.estimator.magnitude,
             };
             let median = &mut spectrum.median;
             match (self.pass, median.value) {
-                (0, _) => peaks.strengths.iter().for_each(|strength| median.coarse(*strength)),
-                (1, _) => peaks.strengths.iter().for_each(|strength| median.fine(*strength)),
+                (0, _) => peaks
+                    .strengths
+                    .iter()
+                    .for_each(|strength| median.coarse(*strength)),
+                (1, _) => peaks
+                    .strengths
+                    .iter()
+                    .for_each(|strength| median.fine(*strength)),
                 (_, Some(value)) => {
                     let all = peaks.pitches.iter().zip(&peaks.strengths);
-                    spectrum.histogram.add(self.frame, all, value, spectrum.bins_per_octave, &self.edges);
+                    spectrum.histogram.add(
+                        self.frame,
+                        all,
+                        value,
+                        spectrum.bins_per_octave,
+                        &self.edges,
+                    );
                 }
                 _ => {}
             }
@@ -78,10 +100,15 @@ impl LongTuning {
 
     /// The tuning by power and by magnitude, each with the frames in doubt; 0 without any peak.
     pub fn estimates(&self) -> [(f64, Vec<usize>); 2] {
-        self.spectra.each_ref().map(|spectrum| match spectrum.median.value {
-            Some(_) => (edge(spectrum.histogram.fullest()), spectrum.histogram.doubtful_frames()),
-            None => (0.0, Vec::new()),
-        })
+        self.spectra
+            .each_ref()
+            .map(|spectrum| match spectrum.median.value {
+                Some(_) => (
+                    edge(spectrum.histogram.fullest()),
+                    spectrum.histogram.doubtful_frames(),
+                ),
+                None => (0.0, Vec::new()),
+            })
     }
 }
 
@@ -91,7 +118,8 @@ struct Median {
     count: u64,
     /// How many numbers have which upper half.
     upper: Vec<u64>,
-    /// For the two numbers in the middle: their upper half, their rank among those with the same, and how many of them have which lower half.
+    /// For the two numbers in the middle: their upper half, their rank among those with the same,
+    /// and how many of them have which lower half.
     middle: [(u32, u64, Vec<u64>); 2],
     value: Option<f32>,
 }
@@ -99,18 +127,31 @@ struct Median {
 impl Default for Median {
     fn default() -> Self {
         let counts = || vec![0; 1 << HALF];
-        Median { count: 0, upper: counts(), middle: [(0, 0, counts()), (0, 0, counts())], value: None }
+        Median {
+            count: 0,
+            upper: counts(),
+            middle: [(0, 0, counts()), (0, 0, counts())],
+            value: None,
+        }
     }
 }
 
 /// An integer that is ordered as [`f32::total_cmp`] orders.
 fn key(value: f32) -> u32 {
     let bits = value.to_bits();
-    if bits >> 31 == 0 { bits | 1 << 31 } else { !bits }
+    if bits >> 31 == 0 {
+        bits | 1 << 31
+    } else {
+        !bits
+    }
 }
 
 fn value_of(key: u32) -> f32 {
-    f32::from_bits(if key >> 31 == 0 { !key } else { key & !(1 << 31) })
+    f32::from_bits(if key >> 31 == 0 {
+        !key
+    } else {
+        key & !(1 << 31)
+    })
 }
 
 /// Where a rank falls among counts, and the rank that is left there.
@@ -139,13 +180,20 @@ impl Median {
 
     fn fine(&mut self, value: f32) {
         let key = key(value);
-        for (.., lower) in self.middle.iter_mut().filter(|(half, ..)| *half == key >> HALF) {
+        for (.., lower) in self
+            .middle
+            .iter_mut()
+            .filter(|(half, ..)| *half == key >> HALF)
+        {
             lower[(key & ((1 << HALF) - 1)) as usize] += 1;
         }
     }
 
     fn settle(&mut self) {
-        let [lower, upper] = self.middle.each_ref().map(|(half, left, lower)| value_of(half << HALF | place(lower, *left).0));
+        let [lower, upper] = self
+            .middle
+            .each_ref()
+            .map(|(half, left, lower)| value_of(half << HALF | place(lower, *left).0));
         self.value = match self.count {
             0 => None,
             count if count % 2 == 1 => Some(upper),
@@ -168,14 +216,21 @@ mod tests {
             found.narrow();
             numbers(n).for_each(|value| found.fine(value));
             found.settle();
-            assert_eq!(found.value, median(&numbers(n).collect::<Vec<_>>(), &mut Vec::new()), "{n}");
+            assert_eq!(
+                found.value,
+                median(&numbers(n).collect::<Vec<_>>(), &mut Vec::new()),
+                "{n}"
+            );
         }
     }
 
     #[test]
     fn three_looks_give_what_one_does() {
-        let frame =
-            |i: usize| -> Vec<f32> { (0..1025).map(|bin| ((bin * 31 + i * 17) % 23) as f32 * 0.1 + 0.01 * (bin % 7) as f32).collect() };
+        let frame = |i: usize| -> Vec<f32> {
+            (0..1025)
+                .map(|bin| ((bin * 31 + i * 17) % 23) as f32 * 0.1 + 0.01 * (bin % 7) as f32)
+                .collect()
+        };
         let mut once = TuningEstimator::new(22_050.0, 2048);
         once.begin();
         (0..50).for_each(|i| once.look(&frame(i)));
@@ -184,8 +239,8 @@ mod tests {
             (0..50).for_each(|i| thrice.look(&frame(i)));
             thrice.end_pass();
         }
-        let expected =
-            [(TuningSpectrum::Power, 12), (TuningSpectrum::Magnitude, 36)].map(|(kind, bins)| once.estimate_with_doubt(kind, bins));
+        let expected = [(TuningSpectrum::Power, 12), (TuningSpectrum::Magnitude, 36)]
+            .map(|(kind, bins)| once.estimate_with_doubt(kind, bins));
         assert_eq!(thrice.estimates(), expected);
         assert!(expected.iter().any(|(tuning, _)| *tuning != 0.0));
     }

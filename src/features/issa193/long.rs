@@ -1,15 +1,19 @@
-//! The same vector of a recording that is too long to be held: block after block of frames, several times over.
+//! The same vector of a recording that is too long to be held: block after block of frames, several
+//! times over.
 //!
 //! Every sum has the order that it has in memory, so that the bits are the same.
 
 use super::super::front::check_rate;
-use super::{CLASSES, CQT_BINS, CQT_OCTAVES, HOP_LENGTH, Issa193, MEL, N_FFT, SAMPLE_RATE, TOP_DB, around, hundredths};
+use super::{
+    CLASSES, CQT_BINS, CQT_OCTAVES, HOP_LENGTH, Issa193, MEL, N_FFT, SAMPLE_RATE, TOP_DB, around,
+    hundredths,
+};
 use crate::audio::resample::{Resampler, Stretch};
 use crate::audio::{Long, Samples};
 use crate::cancel::Cancel;
 use crate::dsp::{
-    ChromaFilters, Contrast, Cqt, CqtBasis, LANES, LongTuning, Mean, MelFilters, Stft, Tiles, at_least, fold_to_chroma, frame_count, in_db,
-    loudest, normalize_sum,
+    ChromaFilters, Contrast, Cqt, CqtBasis, LANES, LongTuning, Mean, MelFilters, Stft, Tiles,
+    at_least, fold_to_chroma, frame_count, in_db, loudest, normalize_sum,
 };
 use crate::error::Result;
 
@@ -24,7 +28,8 @@ const HALVER_REACH: usize = 128;
 struct Signal<'a> {
     /// The recording's own samples where that is its rate.
     fast: Held<'a>,
-    /// The same with samples that are resampy's bit for bit in some frames, and which frames are made of these.
+    /// The same with samples that are resampy's bit for bit in some frames, and which frames are
+    /// made of these.
     settled: Option<(Samples, Vec<usize>)>,
 }
 
@@ -42,7 +47,9 @@ impl Signal<'_> {
     }
 
     fn settled(&self) -> &Samples {
-        self.settled.as_ref().map_or(self.fast(), |(settled, _)| settled)
+        self.settled
+            .as_ref()
+            .map_or(self.fast(), |(settled, _)| settled)
     }
 }
 
@@ -116,11 +123,12 @@ impl Pass for Means<'_> {
 }
 
 impl Issa193 {
-    /// As [`Issa193::extract`], bit for bit, of a recording that lies in a file. It takes some 300 bytes for a frame, and several times as long.
+    /// As [`Issa193::extract`], bit for bit, of a recording that lies in a file. It takes some 300
+    /// bytes for a frame, and several times as long.
     ///
     /// # Errors
-    /// As [`Issa193::extract`]; [`crate::error::Kind::Io`] where its files cannot be read or written;
-    /// [`crate::error::Kind::Interrupted`] where a stop is asked for.
+    /// As [`Issa193::extract`]; [`crate::error::Kind::Io`] where its files cannot be read or
+    /// written; [`crate::error::Kind::Interrupted`] where a stop is asked for.
     pub fn extract_long(&mut self, recording: &Long, cancel: &Cancel) -> Result<Vec<f32>> {
         let (samples, sample_rate) = (recording.samples(), recording.sample_rate());
         check_rate(sample_rate)?;
@@ -129,8 +137,12 @@ impl Issa193 {
             SAMPLE_RATE => Held::Borrowed(samples),
             _ => Held::Owned(resampled(&mut resampler, recording, cancel)?),
         };
-        let mut signal = Signal { fast, settled: None };
-        self.contrast.begin(frame_count(signal.fast().len(), HOP_LENGTH));
+        let mut signal = Signal {
+            fast,
+            settled: None,
+        };
+        self.contrast
+            .begin(frame_count(signal.fast().len(), HOP_LENGTH));
         let (mut tuning, mut loudest_db) = self.survey(&signal, true, cancel)?;
         self.contrast.finish(&mut self.work.contrast);
         let faint = self.contrast.faint_frames();
@@ -140,7 +152,10 @@ impl Issa193 {
         unsettled.dedup();
         if resampler.has_exact_form() && !unsettled.is_empty() {
             let any_faint = !faint.is_empty();
-            signal.settled = Some((settle(&mut resampler, recording, signal.fast(), &unsettled, cancel)?, unsettled));
+            signal.settled = Some((
+                settle(&mut resampler, recording, signal.fast(), &unsettled, cancel)?,
+                unsettled,
+            ));
             (tuning, loudest_db) = self.survey(&signal, any_faint, cancel)?;
             if any_faint {
                 self.contrast.finish(&mut self.work.contrast);
@@ -149,7 +164,10 @@ impl Issa193 {
         let [chroma_tuning, cqt_tuning] = tuning.map(|(tuning, _)| tuning);
         let rate = f64::from(SAMPLE_RATE);
         let make = || ChromaFilters::new(rate, N_FFT, chroma_tuning);
-        let chroma_filters = self.chroma_filters.entry(hundredths(chroma_tuning)).or_insert_with(make);
+        let chroma_filters = self
+            .chroma_filters
+            .entry(hundredths(chroma_tuning))
+            .or_insert_with(make);
         let mut pass = Means {
             mel_filters: &self.mel_filters,
             chroma_filters,
@@ -158,16 +176,30 @@ impl Issa193 {
             chroma: &mut self.work.chroma,
             means: [Mean::new(MEL), Mean::new(MEL), Mean::new(CLASSES)],
         };
-        blocks(&mut self.stft, &signal, &mut self.work.magnitude, &mut pass, cancel)?;
+        blocks(
+            &mut self.stft,
+            &signal,
+            &mut self.work.magnitude,
+            &mut pass,
+            cancel,
+        )?;
         let [mel, mel_db, chroma] = pass.means.map(|mean| mean.finish());
         let make = || CqtBasis::new(rate, CQT_BINS, CQT_OCTAVES, cqt_tuning);
-        self.cqt_bases.entry(hundredths(cqt_tuning)).or_insert_with(make);
+        self.cqt_bases
+            .entry(hundredths(cqt_tuning))
+            .or_insert_with(make);
         let share = self.constant_q(signal.settled(), hundredths(cqt_tuning), recording, cancel)?;
         self.vector([&mel_db, &chroma, &mel, &self.work.contrast.mean(), &share])
     }
 
-    /// The tunings with the frames that leave them in doubt, and the loudest mel band in dB; the contrast looks at the frames as well, if asked.
-    fn survey(&mut self, signal: &Signal, with_contrast: bool, cancel: &Cancel) -> Result<(Tunings, f32)> {
+    /// The tunings with the frames that leave them in doubt, and the loudest mel band in dB; the
+    /// contrast looks at the frames as well, if asked.
+    fn survey(
+        &mut self,
+        signal: &Signal,
+        with_contrast: bool,
+        cancel: &Cancel,
+    ) -> Result<(Tunings, f32)> {
         let mut tuning = LongTuning::new(f64::from(SAMPLE_RATE), N_FFT, [CLASSES, CQT_BINS]);
         let (stft, magnitude) = (&mut self.stft, &mut self.work.magnitude);
         let mut first = Extremes {
@@ -188,12 +220,30 @@ impl Issa193 {
     }
 
     /// The mean over time of the shares of the pitch classes in the constant-Q transform.
-    fn constant_q(&mut self, signal: &Samples, basis: i32, recording: &Long, cancel: &Cancel) -> Result<Vec<f64>> {
-        let Issa193 { cqt, cqt_bases, work, .. } = self;
-        let Some(basis) = cqt_bases.get(&basis) else { return Ok(vec![0.0; CLASSES]) };
+    fn constant_q(
+        &mut self,
+        signal: &Samples,
+        basis: i32,
+        recording: &Long,
+        cancel: &Cancel,
+    ) -> Result<Vec<f64>> {
+        let Issa193 {
+            cqt,
+            cqt_bases,
+            work,
+            ..
+        } = self;
+        let Some(basis) = cqt_bases.get(&basis) else {
+            return Ok(vec![0.0; CLASSES]);
+        };
         let mut halved: Vec<Samples> = Vec::new();
         for _ in 1..CQT_OCTAVES {
-            let next = halve(cqt, halved.last().unwrap_or(signal), recording.beside()?, cancel)?;
+            let next = halve(
+                cqt,
+                halved.last().unwrap_or(signal),
+                recording.beside()?,
+                cancel,
+            )?;
             halved.push(next);
         }
         let (mut share, mut padded) = (Mean::new(CLASSES), Vec::new());
@@ -205,7 +255,10 @@ impl Issa193 {
             for (octave, signal) in std::iter::once(signal).chain(&halved).enumerate() {
                 let hop_length = HOP_LENGTH >> octave;
                 padded.resize((count - 1) * hop_length + basis.n_fft(), 0.0);
-                signal.read_reflected((first * hop_length) as isize - (basis.n_fft() / 2) as isize, &mut padded)?;
+                signal.read_reflected(
+                    (first * hop_length) as isize - (basis.n_fft() / 2) as isize,
+                    &mut padded,
+                )?;
                 cqt.octave(octave, &padded, basis, &mut work.cqt);
             }
             work.cqt.clear_rest();
@@ -218,7 +271,13 @@ impl Issa193 {
 }
 
 /// One pass over all frames.
-fn blocks(stft: &mut Stft, signal: &Signal, magnitude: &mut Tiles, pass: &mut impl Pass, cancel: &Cancel) -> Result<()> {
+fn blocks(
+    stft: &mut Stft,
+    signal: &Signal,
+    magnitude: &mut Tiles,
+    pass: &mut impl Pass,
+    cancel: &Cancel,
+) -> Result<()> {
     let frames = frame_count(signal.fast().len(), HOP_LENGTH);
     let (mut padded, mut exact) = (Vec::new(), Vec::new());
     for first in (0..frames).step_by(BLOCK) {
@@ -229,7 +288,8 @@ fn blocks(stft: &mut Stft, signal: &Signal, magnitude: &mut Tiles, pass: &mut im
         signal.fast().read_reflected(from, &mut padded)?;
         let mut settled: &[usize] = &[];
         if let Some((samples, frames)) = &signal.settled {
-            settled = &frames[frames.partition_point(|frame| *frame < first)..frames.partition_point(|frame| *frame < first + count)];
+            settled = &frames[frames.partition_point(|frame| *frame < first)
+                ..frames.partition_point(|frame| *frame < first + count)];
             if !settled.is_empty() {
                 exact.resize(padded.len(), 0.0);
                 samples.read_reflected(from, &mut exact)?;
@@ -237,8 +297,14 @@ fn blocks(stft: &mut Stft, signal: &Signal, magnitude: &mut Tiles, pass: &mut im
         }
         magnitude.reset(count);
         for frame in 0..count {
-            let of = if settled.binary_search(&(first + frame)).is_ok() { &exact } else { &padded };
-            stft.padded_frames(of, std::iter::once(frame), magnitude, |_, row| pass.frame(row));
+            let of = if settled.binary_search(&(first + frame)).is_ok() {
+                &exact
+            } else {
+                &padded
+            };
+            stft.padded_frames(of, std::iter::once(frame), magnitude, |_, row| {
+                pass.frame(row)
+            });
         }
         pass.block(first, magnitude);
     }
@@ -247,20 +313,36 @@ fn blocks(stft: &mut Stft, signal: &Signal, magnitude: &mut Tiles, pass: &mut im
 
 fn resampled(resampler: &mut Resampler, recording: &Long, cancel: &Cancel) -> Result<Samples> {
     let (samples, mut signal) = (recording.samples(), recording.beside()?);
-    let (length, piece) = (resampler.length(samples.len()), PIECE.next_multiple_of(resampler.unit()));
+    let (length, piece) = (
+        resampler.length(samples.len()),
+        PIECE.next_multiple_of(resampler.unit()),
+    );
     let (mut input, mut output) = (Vec::new(), Vec::new());
     for first in (0..length).step_by(piece) {
         cancel.check()?;
         output.resize(piece.min(length - first), 0.0);
         let start = read_inputs(resampler, samples, first..first + output.len(), &mut input)?;
-        resampler.stretch(Stretch { samples: &input, start }, samples.len(), first, &mut output);
+        resampler.stretch(
+            Stretch {
+                samples: &input,
+                start,
+            },
+            samples.len(),
+            first,
+            &mut output,
+        );
         signal.push(&output)?;
     }
     Ok(signal)
 }
 
 /// Reads the samples that a stretch of the output is made of; returns the number of the first.
-fn read_inputs(resampler: &Resampler, samples: &Samples, output: std::ops::Range<usize>, input: &mut Vec<f32>) -> Result<usize> {
+fn read_inputs(
+    resampler: &Resampler,
+    samples: &Samples,
+    output: std::ops::Range<usize>,
+    input: &mut Vec<f32>,
+) -> Result<usize> {
     let range = resampler.inputs(output, samples.len());
     input.resize(range.len(), 0.0);
     samples.read(range.start, input)?;
@@ -268,7 +350,13 @@ fn read_inputs(resampler: &Resampler, samples: &Samples, output: std::ops::Range
 }
 
 /// A copy of the signal with other samples in some frames: see [`Issa193::settle`].
-fn settle(resampler: &mut Resampler, recording: &Long, signal: &Samples, frames: &[usize], cancel: &Cancel) -> Result<Samples> {
+fn settle(
+    resampler: &mut Resampler,
+    recording: &Long,
+    signal: &Samples,
+    frames: &[usize],
+    cancel: &Cancel,
+) -> Result<Samples> {
     let (samples, mut settled) = (recording.samples(), recording.beside()?);
     let (mut input, mut output) = (Vec::new(), Vec::new());
     for first in (0..signal.len()).step_by(PIECE) {
@@ -283,7 +371,15 @@ fn settle(resampler: &mut Resampler, recording: &Long, signal: &Samples, frames:
         let range = range.start.min(signal.len())..range.end.min(signal.len());
         output.resize(range.len(), 0.0);
         let start = read_inputs(resampler, samples, range.clone(), &mut input)?;
-        resampler.exactly_of(Stretch { samples: &input, start }, samples.len(), range.start, &mut output);
+        resampler.exactly_of(
+            Stretch {
+                samples: &input,
+                start,
+            },
+            samples.len(),
+            range.start,
+            &mut output,
+        );
         settled.write(range.start, &output)?;
     }
     Ok(settled)
@@ -294,7 +390,10 @@ fn halve(cqt: &mut Cqt, signal: &Samples, mut halved: Samples, cancel: &Cancel) 
     let (mut input, mut output) = (Vec::new(), Vec::new());
     for first in (0..signal.len()).step_by(PIECE) {
         cancel.check()?;
-        let (start, end) = (first.saturating_sub(HALVER_REACH), (first + PIECE + HALVER_REACH).min(signal.len()));
+        let (start, end) = (
+            first.saturating_sub(HALVER_REACH),
+            (first + PIECE + HALVER_REACH).min(signal.len()),
+        );
         input.resize(end - start, 0.0);
         signal.read(start, &mut input)?;
         cqt.halve(&input, &mut output);
@@ -310,7 +409,8 @@ mod tests {
     use super::*;
     use crate::audio::Sound;
 
-    /// Something like speech: tones that come and go over a faint noise, with digital silence between and a band that holds next to nothing.
+    /// Something like speech: tones that come and go over a faint noise, with digital silence
+    /// between and a band that holds next to nothing.
     fn speech(sample_rate: u32, samples: usize) -> Vec<f32> {
         let mut state = 1u32;
         let mut noise = move || {
@@ -323,7 +423,9 @@ mod tests {
                 let t = i as f64 / f64::from(sample_rate);
                 let level = (t * 2.3).sin().max(0.0) as f32;
                 let glide = 110.0 + 20.0 * (t * 0.7).sin();
-                level * (0.3 * tone(t, glide) + 0.2 * tone(t, 3.01 * glide) + 0.1 * tone(t, 1_234.5)) + level * 1e-4 * noise()
+                level
+                    * (0.3 * tone(t, glide) + 0.2 * tone(t, 3.01 * glide) + 0.1 * tone(t, 1_234.5))
+                    + level * 1e-4 * noise()
             })
             .collect()
     }
@@ -335,9 +437,13 @@ mod tests {
             let samples = speech(sample_rate, seconds * sample_rate as usize + 77);
             let expected = Issa193::new(Profile::Librosa08).extract(&samples, sample_rate)?;
             let long = Sound::in_file(&samples, sample_rate)?;
-            let Sound::Long(long) = &long else { unreachable!("in a file") };
+            let Sound::Long(long) = &long else {
+                unreachable!("in a file")
+            };
             let found = Issa193::new(Profile::Librosa08).extract_long(long, &Cancel::default())?;
-            let differ: Vec<usize> = (0..193).filter(|i| expected[*i].to_bits() != found[*i].to_bits()).collect();
+            let differ: Vec<usize> = (0..193)
+                .filter(|i| expected[*i].to_bits() != found[*i].to_bits())
+                .collect();
             assert!(differ.is_empty(), "{sample_rate}: {differ:?}");
         }
         Ok(())
@@ -345,11 +451,18 @@ mod tests {
 
     #[test]
     fn a_stop_is_heeded() -> Result<()> {
-        let Sound::Long(long) = Sound::in_file(&speech(16_000, 16_000), 16_000)? else { unreachable!("in a file") };
+        let Sound::Long(long) = Sound::in_file(&speech(16_000, 16_000), 16_000)? else {
+            unreachable!("in a file")
+        };
         let cancel = Cancel::default();
         cancel.request();
-        let error = Issa193::new(Profile::Librosa08).extract_long(&long, &cancel).err();
-        assert_eq!(error.map(|error| error.kind()), Some(crate::error::Kind::Interrupted));
+        let error = Issa193::new(Profile::Librosa08)
+            .extract_long(&long, &cancel)
+            .err();
+        assert_eq!(
+            error.map(|error| error.kind()),
+            Some(crate::error::Kind::Interrupted)
+        );
         Ok(())
     }
 }

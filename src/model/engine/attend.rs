@@ -1,4 +1,5 @@
-//! Attentive statistics pooling: mean and standard deviation over the length, weighted by what a learned score attends to.
+//! Attentive statistics pooling: mean and standard deviation over the length, weighted by what a
+//! learned score attends to.
 
 use super::layout::Grid;
 use crate::model::dispatch::vectorised;
@@ -26,7 +27,9 @@ pub(super) struct Attention {
 impl Attend {
     /// Memory for `max_batch` samples.
     pub fn room(&self, max_batch: usize) -> Attention {
-        let Grid { length, channels, .. } = self.input;
+        let Grid {
+            length, channels, ..
+        } = self.input;
         Attention {
             shares: vec![0.0; max_batch * length],
             moments: vec![0.0; max_batch * 2 * channels],
@@ -36,15 +39,35 @@ impl Attend {
     }
 
     /// Writes `[n, 2 * channels]` without gaps to `y`.
-    pub fn forward(&self, x: &[f32], weight: &[f32], n: usize, memory: &mut Attention, y: &mut [f32]) {
+    pub fn forward(
+        &self,
+        x: &[f32],
+        weight: &[f32],
+        n: usize,
+        memory: &mut Attention,
+        y: &mut [f32],
+    ) {
         pool(x, self.input, weight, n, memory);
         let values = n * 2 * self.input.channels;
         y[..values].copy_from_slice(&memory.moments[..values]);
     }
 
-    /// From the gradient `dy` of the output to those of the weight and of the input, which is written to its places in `dx`.
-    #[expect(clippy::too_many_arguments, reason = "the signal, the parameters and both their gradients")]
-    pub fn backward(&self, x: &[f32], dy: &[f32], weight: &[f32], n: usize, memory: &mut Attention, dw: &mut [f32], dx: &mut [f32]) {
+    /// From the gradient `dy` of the output to those of the weight and of the input, which is
+    /// written to its places in `dx`.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the signal, the parameters and both their gradients"
+    )]
+    pub fn backward(
+        &self,
+        x: &[f32],
+        dy: &[f32],
+        weight: &[f32],
+        n: usize,
+        memory: &mut Attention,
+        dw: &mut [f32],
+        dx: &mut [f32],
+    ) {
         gradients(x, self.input, dy, weight, n, memory, dx);
         for (gradient, &sum) in dw.iter_mut().zip(&memory.weight) {
             *gradient = sum as f32;
@@ -114,7 +137,8 @@ vectorised! {
             let shares = &mut memory.shares[index * length..(index + 1) * length];
             let rows = x[grid.sample(index)].chunks_exact(channels);
             let out = dx[grid.sample(index)].chunks_exact_mut(channels);
-            // First what each share would gain, kept in the first value of its row of `dx`, for the softmax needs their mean.
+            // First what each share would gain, kept in the first value of its row of `dx`, for the
+            // softmax needs their mean.
             let mut gained = 0.0;
             for ((&share, row), out) in shares.iter().zip(rows.clone()).zip(out) {
                 for ((((slot, &value), &mean), &to_mean), &spread) in out.iter_mut().zip(row).zip(means).zip(to_means).zip(&memory.spread) {

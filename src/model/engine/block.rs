@@ -6,7 +6,9 @@ use super::gate::{Gate, Mask};
 use super::layout::Grid;
 use super::norm::Norm;
 use super::pool::{Pool, chosen_gate_gradient, pool};
-use super::sweep::{Tail, activate, finish, finish_pooled, gate_gradient, gradient_sums, normalise};
+use super::sweep::{
+    Tail, activate, finish, finish_pooled, gate_gradient, gradient_sums, normalise,
+};
 use crate::model::params::{Params, Running};
 
 /// What a block begins with.
@@ -40,8 +42,13 @@ pub(super) struct Activation {
 impl Activation {
     /// The gate of a training step, or of inference without a key.
     fn gate(&self, key: Option<u64>) -> Gate {
-        let mask = key.zip(self.dropout).map(|(key, (layer, p))| Mask::new(key, layer, p));
-        Gate { relu: self.relu, mask }
+        let mask = key
+            .zip(self.dropout)
+            .map(|(key, (layer, p))| Mask::new(key, layer, p));
+        Gate {
+            relu: self.relu,
+            mask,
+        }
     }
 
     fn is_identity(&self) -> bool {
@@ -119,7 +126,11 @@ impl Block {
 
     /// The gate that the next ReLU or dropout belongs to.
     pub fn open_gate(&mut self) -> &mut Activation {
-        if self.norm.is_some() { &mut self.second } else { &mut self.first }
+        if self.norm.is_some() {
+            &mut self.second
+        } else {
+            &mut self.first
+        }
     }
 
     /// Makes room for `max_batch` samples.
@@ -146,7 +157,14 @@ impl Block {
             Source::Conv(conv) => conv.kernel * conv.inputs * conv.outputs,
             Source::Copy | Source::Dense(_) | Source::Attend(_) => 0,
         };
-        (grids.map(|grid| grid.buffer_len(max_batch)).into_iter().max().unwrap_or(0), flipped)
+        (
+            grids
+                .map(|grid| grid.buffer_len(max_batch))
+                .into_iter()
+                .max()
+                .unwrap_or(0),
+            flipped,
+        )
     }
 
     /// Where the output lies.
@@ -157,7 +175,11 @@ impl Block {
 
     /// The output of the last forward pass.
     pub fn output(&self) -> &[f32] {
-        if self.out.is_empty() { &self.raw } else { &self.out }
+        if self.out.is_empty() {
+            &self.raw
+        } else {
+            &self.out
+        }
     }
 
     /// Computes the output of the linear map for `n` samples, and returns its bias.
@@ -165,17 +187,35 @@ impl Block {
         match self.source {
             Source::Copy => copy_samples(x, self.input, &mut self.raw, self.raw_grid, n),
             Source::Conv(conv) => conv.forward(x, &params.tensors[self.weight], n, &mut self.raw),
-            Source::Dense(dense) => dense.forward(x, &params.tensors[self.weight], n, &mut self.raw),
-            Source::Attend(attend) => attend.forward(x, &params.tensors[self.weight], n, &mut self.attention, &mut self.raw),
+            Source::Dense(dense) => {
+                dense.forward(x, &params.tensors[self.weight], n, &mut self.raw)
+            }
+            Source::Attend(attend) => attend.forward(
+                x,
+                &params.tensors[self.weight],
+                n,
+                &mut self.attention,
+                &mut self.raw,
+            ),
         }
-        self.source.has_bias().then(|| params.tensors[self.weight + 1].as_slice())
+        self.source
+            .has_bias()
+            .then(|| params.tensors[self.weight + 1].as_slice())
     }
 
-    /// Adds the values that the block normalises for `n` samples, without dropout, to the sums of its normalisation.
+    /// Adds the values that the block normalises for `n` samples, without dropout, to the sums of
+    /// its normalisation.
     pub fn measure(&mut self, x: &[f32], n: usize, params: &Params) {
         let bias = self.map(x, n, params);
         let moments = self.norm.as_mut().map(|norm| &mut norm.sums);
-        activate(&mut self.raw, self.raw_grid, n, bias, self.first.gate(None), moments);
+        activate(
+            &mut self.raw,
+            self.raw_grid,
+            n,
+            bias,
+            self.first.gate(None),
+            moments,
+        );
     }
 
     /// Computes the output for `n` samples.
@@ -189,36 +229,81 @@ impl Block {
             (Some(norm), Mode::Train(..)) => Some(norm.clear_sums()),
             _ => None,
         };
-        activate(&mut self.raw, self.raw_grid, n, bias, self.first.gate(key), moments);
+        activate(
+            &mut self.raw,
+            self.raw_grid,
+            n,
+            bias,
+            self.first.gate(key),
+            moments,
+        );
         if let Some(norm) = &mut self.norm {
             match mode {
-                Mode::Train(running, _) => norm.use_batch(n * self.raw_grid.length, params, running),
+                Mode::Train(running, _) => {
+                    norm.use_batch(n * self.raw_grid.length, params, running)
+                }
                 Mode::Infer(running) => norm.use_running(params, running),
             }
         }
         let affine = self.norm.as_ref().map(|norm| norm.affine(params));
         match (&mut self.pool, affine) {
-            (Some(buffers), affine) => pool(&self.raw, self.raw_grid, n, affine, self.second.gate(key), buffers, &mut self.out),
-            (None, Some(affine)) => normalise(&self.raw, self.raw_grid, n, affine, self.second.gate(key), &mut self.out),
+            (Some(buffers), affine) => pool(
+                &self.raw,
+                self.raw_grid,
+                n,
+                affine,
+                self.second.gate(key),
+                buffers,
+                &mut self.out,
+            ),
+            (None, Some(affine)) => normalise(
+                &self.raw,
+                self.raw_grid,
+                n,
+                affine,
+                self.second.gate(key),
+                &mut self.out,
+            ),
             (None, None) => {}
         }
     }
 
-    /// From the output's gradient in `scratch.gradient` to those of the parameters and, where wanted, of the input (there again).
-    pub fn backward(&mut self, x: &[f32], n: usize, step: &Step, scratch: &mut Scratch, grads: &mut Params) {
+    /// From the output's gradient in `scratch.gradient` to those of the parameters and, where
+    /// wanted, of the input (there again).
+    pub fn backward(
+        &mut self,
+        x: &[f32],
+        n: usize,
+        step: &Step,
+        scratch: &mut Scratch,
+        grads: &mut Params,
+    ) {
         self.backward_elements(n, step.key, scratch, grads);
         let dy = &scratch.gradient;
         match self.source {
             Source::Copy => {}
             Source::Conv(conv) => conv.weight_gradient(x, dy, n, &mut grads.tensors[self.weight]),
-            Source::Dense(dense) => dense.weight_gradient(x, dy, n, &mut grads.tensors[self.weight]),
+            Source::Dense(dense) => {
+                dense.weight_gradient(x, dy, n, &mut grads.tensors[self.weight])
+            }
             Source::Attend(attend) => {
                 let weight = &step.params.tensors[self.weight];
-                attend.backward(x, dy, weight, n, &mut self.attention, &mut grads.tensors[self.weight], &mut scratch.spare);
+                attend.backward(
+                    x,
+                    dy,
+                    weight,
+                    n,
+                    &mut self.attention,
+                    &mut grads.tensors[self.weight],
+                    &mut scratch.spare,
+                );
             }
         }
         if self.source.has_bias() {
-            for (gradient, &sum) in grads.tensors[self.weight + 1].iter_mut().zip(&self.bias_sums) {
+            for (gradient, &sum) in grads.tensors[self.weight + 1]
+                .iter_mut()
+                .zip(&self.bias_sums)
+            {
                 *gradient = sum as f32;
             }
         }
@@ -226,8 +311,16 @@ impl Block {
             let dx = &mut scratch.spare;
             match self.source {
                 Source::Copy => copy_samples(dy, self.raw_grid, dx, self.input, n),
-                Source::Conv(conv) => conv.input_gradient(dy, &step.params.tensors[self.weight], n, &mut scratch.flipped, dx),
-                Source::Dense(dense) => dense.input_gradient(dy, &step.params.tensors[self.weight], n, dx),
+                Source::Conv(conv) => conv.input_gradient(
+                    dy,
+                    &step.params.tensors[self.weight],
+                    n,
+                    &mut scratch.flipped,
+                    dx,
+                ),
+                Source::Dense(dense) => {
+                    dense.input_gradient(dy, &step.params.tensors[self.weight], n, dx)
+                }
                 // It was written above, with that of the weight.
                 Source::Attend(_) => {}
             }
@@ -237,11 +330,16 @@ impl Block {
 
     /// From the output's gradient to that of the linear map, both in `scratch.gradient`.
     fn backward_elements(&mut self, n: usize, key: u64, scratch: &mut Scratch, grads: &mut Params) {
-        let (grid, out_grid) = (self.raw_grid, self.pool.as_ref().map_or(self.raw_grid, |pool| pool.grid));
+        let (grid, out_grid) = (
+            self.raw_grid,
+            self.pool.as_ref().map_or(self.raw_grid, |pool| pool.grid),
+        );
         let second = self.second.gate(Some(key));
         if !self.second.is_identity() {
             match &mut self.pool {
-                Some(pool) => chosen_gate_gradient(&mut scratch.gradient, &self.out, grid, n, second, pool),
+                Some(pool) => {
+                    chosen_gate_gradient(&mut scratch.gradient, &self.out, grid, n, second, pool)
+                }
                 None => gate_gradient(&mut scratch.gradient, &self.out, grid, n, second),
             }
         }
@@ -251,17 +349,37 @@ impl Block {
                 None => (&self.raw, grid),
             };
             let mut sums = std::mem::take(norm.clear_sums());
-            gradient_sums(&scratch.gradient, out_grid, values, values_grid, n, &norm.mean, &mut sums);
+            gradient_sums(
+                &scratch.gradient,
+                out_grid,
+                values,
+                values_grid,
+                n,
+                &norm.mean,
+                &mut sums,
+            );
             norm.sums = sums;
             norm.use_gradients(n * grid.length, grads);
         }
         self.bias_sums.fill(0.0);
         let bias = (!self.bias_sums.is_empty()).then_some(self.bias_sums.as_mut_slice());
         let correction = self.norm.as_ref().map(Norm::correction);
-        let tail = Tail { correction, gate: self.first.gate(Some(key)), bias };
+        let tail = Tail {
+            correction,
+            gate: self.first.gate(Some(key)),
+            bias,
+        };
         match &self.pool {
             Some(pool) => {
-                finish_pooled(&scratch.gradient, pool, &self.raw, grid, n, tail, &mut scratch.spare);
+                finish_pooled(
+                    &scratch.gradient,
+                    pool,
+                    &self.raw,
+                    grid,
+                    n,
+                    tail,
+                    &mut scratch.spare,
+                );
                 std::mem::swap(&mut scratch.gradient, &mut scratch.spare);
             }
             None => finish(&mut scratch.gradient, &self.raw, grid, n, tail),

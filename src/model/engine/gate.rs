@@ -1,10 +1,12 @@
 //! ReLU and dropout, row by row.
 
-/// Dropout factors of one layer: 0 or `1 / (1 - p)` for each of `len` positions of the signal `[n, length, channels]` (channels fastest).
+/// Dropout factors of one layer: 0 or `1 / (1 - p)` for each of `len` positions of the signal `[n,
+/// length, channels]` (channels fastest).
 ///
-/// This is the definition that [`Engine`](super::Engine) follows: position `i` is dropped if a 32-bit hash of `i`, keyed by `key` and the
-/// layer's index in the list of layers, is below `p * 2^32`. A position's fate depends on nothing else, so threads and the size of a batch
-/// do not matter.
+/// This is the definition that [`Engine`](super::Engine) follows: position `i` is dropped if a
+/// 32-bit hash of `i`, keyed by `key` and the layer's index in the list of layers, is below `p *
+/// 2^32`. A position's fate depends on nothing else, so threads and the size of a batch do not
+/// matter.
 pub fn dropout_mask(key: u64, layer: usize, len: usize, p: f64) -> Vec<f32> {
     let mut factors = vec![1.0; len];
     Mask::new(key, layer, p).apply(&mut factors, 0);
@@ -35,16 +37,23 @@ impl Mask {
     #[inline(always)]
     pub fn apply(&self, row: &mut [f32], first: usize) {
         for (value, position) in row.iter_mut().zip(first as u32..) {
-            *value = if self.hash(position) >= self.threshold { *value * self.scale } else { 0.0 };
+            *value = if self.hash(position) >= self.threshold {
+                *value * self.scale
+            } else {
+                0.0
+            };
         }
     }
 
-    /// 32 bits for a position: two rounds of multiply and shift (constants of the `lowbias32` family) with a key before each.
+    /// 32 bits for a position: two rounds of multiply and shift (constants of the `lowbias32`
+    /// family) with a key before each.
     #[inline(always)]
     fn hash(&self, position: u32) -> u32 {
         let mut bits = position ^ self.first_key;
         bits = (bits ^ (bits >> 16)).wrapping_mul(0x7feb_352d);
-        bits = (bits ^ (bits >> 15)).wrapping_add(self.second_key).wrapping_mul(0x846c_a68b);
+        bits = (bits ^ (bits >> 15))
+            .wrapping_add(self.second_key)
+            .wrapping_mul(0x846c_a68b);
         bits = (bits ^ (bits >> 16)).wrapping_mul(0x9e37_79b1);
         bits ^ (bits >> 15)
     }
@@ -109,17 +118,36 @@ mod tests {
             let mask = dropout_mask(11, 3, LEN, p);
             let kept = (1.0 / (1.0 - p)) as f32;
             assert!(mask.iter().all(|&factor| factor == 0.0 || factor == kept));
-            let share = |mask: &[f32]| mask.iter().filter(|&&factor| factor == 0.0).count() as f64 / mask.len() as f64;
+            let share = |mask: &[f32]| {
+                mask.iter().filter(|&&factor| factor == 0.0).count() as f64 / mask.len() as f64
+            };
             let deviation = (p * (1.0 - p) / LEN as f64).sqrt();
-            assert!((share(&mask) - p).abs() < 4.0 * deviation, "{p}: {}", share(&mask));
-            // Drops of neighbours, of rows 128 and 256 apart, and of other keys and layers are independent.
-            let both = |a: &[f32], b: &[f32]| a.iter().zip(b).filter(|(a, b)| **a == 0.0 && **b == 0.0).count() as f64 / b.len() as f64;
+            assert!(
+                (share(&mask) - p).abs() < 4.0 * deviation,
+                "{p}: {}",
+                share(&mask)
+            );
+            // Drops of neighbours, of rows 128 and 256 apart, and of other keys and layers are
+            // independent.
+            let both = |a: &[f32], b: &[f32]| {
+                a.iter()
+                    .zip(b)
+                    .filter(|(a, b)| **a == 0.0 && **b == 0.0)
+                    .count() as f64
+                    / b.len() as f64
+            };
             let tolerance = 5.0 * (p * p * (1.0 - p * p) / LEN as f64).sqrt();
             for shift in [1, 2, 128, 256, 193 * 128] {
-                assert!((both(&mask, &mask[shift..]) - p * p).abs() < tolerance, "shift {shift}");
+                assert!(
+                    (both(&mask, &mask[shift..]) - p * p).abs() < tolerance,
+                    "shift {shift}"
+                );
             }
             for (key, layer) in [(12, 3), (11, 4), (0, 3), (11 << 32, 3)] {
-                assert!((both(&mask, &dropout_mask(key, layer, LEN, p)) - p * p).abs() < tolerance, "key {key} layer {layer}");
+                assert!(
+                    (both(&mask, &dropout_mask(key, layer, LEN, p)) - p * p).abs() < tolerance,
+                    "key {key} layer {layer}"
+                );
             }
         }
     }
@@ -135,6 +163,10 @@ mod tests {
 
     #[test]
     fn no_dropout_keeps_everything() {
-        assert!(dropout_mask(5, 1, 1000, 0.0).iter().all(|&factor| factor == 1.0));
+        assert!(
+            dropout_mask(5, 1, 1000, 0.0)
+                .iter()
+                .all(|&factor| factor == 1.0)
+        );
     }
 }

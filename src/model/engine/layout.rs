@@ -4,8 +4,9 @@ use std::ops::Range;
 
 /// The samples of a batch below each other in one matrix with the channels as columns.
 ///
-/// Before the first sample and after each one lie `gap` rows of zeros: the `same` padding of both neighbours. A convolution's windows are
-/// therefore a strided view of the buffer (each row begins one row after its predecessor), and no copy of them is ever made.
+/// Before the first sample and after each one lie `gap` rows of zeros: the `same` padding of both
+/// neighbours. A convolution's windows are therefore a strided view of the buffer (each row begins
+/// one row after its predecessor), and no copy of them is ever made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Grid {
     /// Rows of a sample.
@@ -21,7 +22,12 @@ pub(super) struct Grid {
 impl Grid {
     /// Samples of `length` rows with `gap` rows of zeros around each.
     pub fn padded(length: usize, channels: usize, gap: usize) -> Self {
-        Grid { length, channels, offset: gap * channels, stride: (length + gap) * channels }
+        Grid {
+            length,
+            channels,
+            offset: gap * channels,
+            stride: (length + gap) * channels,
+        }
     }
 
     /// Samples of one row without gaps.
@@ -31,7 +37,11 @@ impl Grid {
 
     /// The same values at the same place, each sample seen as one row.
     pub fn flattened(self) -> Self {
-        Grid { length: 1, channels: self.volume(), ..self }
+        Grid {
+            length: 1,
+            channels: self.volume(),
+            ..self
+        }
     }
 
     /// Values of one sample.

@@ -20,7 +20,8 @@ impl Affine<'_> {
     }
 }
 
-/// From the gradient of a normalisation's output to that of its input: `gradient * scale + constant + (value - centre) * slope`.
+/// From the gradient of a normalisation's output to that of its input: `gradient * scale + constant
+/// + (value - centre) * slope`.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Correction<'a> {
     centre: &'a [f32],
@@ -32,8 +33,14 @@ pub(super) struct Correction<'a> {
 impl Correction<'_> {
     #[inline(always)]
     pub fn apply(&self, gradient: &mut [f32], raw: &[f32]) {
-        let map = self.centre.iter().zip(self.scale).zip(self.constant.iter().zip(self.slope));
-        for ((gradient, &raw), ((&centre, &scale), (&constant, &slope))) in gradient.iter_mut().zip(raw).zip(map) {
+        let map = self
+            .centre
+            .iter()
+            .zip(self.scale)
+            .zip(self.constant.iter().zip(self.slope));
+        for ((gradient, &raw), ((&centre, &scale), (&constant, &slope))) in
+            gradient.iter_mut().zip(raw).zip(map)
+        {
             *gradient = *gradient * scale + constant + (raw - centre) * slope;
         }
     }
@@ -52,7 +59,8 @@ pub(super) struct Norm {
     scale: Vec<f32>,
     constant: Vec<f32>,
     slope: Vec<f32>,
-    /// Sums that a pass over the signal fills: of values and squares forwards, of gradients and weighted gradients backwards.
+    /// Sums that a pass over the signal fills: of values and squares forwards, of gradients and
+    /// weighted gradients backwards.
     pub sums: [Vec<f64>; 2],
 }
 
@@ -80,7 +88,8 @@ impl Norm {
         &mut self.sums
     }
 
-    /// Takes the statistics of `count` values per channel from the sums, and moves the running ones.
+    /// Takes the statistics of `count` values per channel from the sums, and moves the running
+    /// ones.
     pub fn use_batch(&mut self, count: usize, params: &Params, running: &mut Running) {
         self.average(count);
         running.update(self.running, &self.sums[0], &self.sums[1]);
@@ -91,7 +100,10 @@ impl Norm {
     pub fn store(&mut self, count: usize, running: &mut Running) {
         self.average(count);
         let [means, variances] = &self.sums;
-        for (to, from) in [(&mut running.means, means), (&mut running.variances, variances)] {
+        for (to, from) in [
+            (&mut running.means, means),
+            (&mut running.variances, variances),
+        ] {
             to[self.running] = from.iter().map(|&value| value as f32).collect();
         }
     }
@@ -107,7 +119,10 @@ impl Norm {
 
     /// Takes the running statistics.
     pub fn use_running(&mut self, params: &Params, running: &Running) {
-        for (to, from) in self.sums.iter_mut().zip([&running.means[self.running], &running.variances[self.running]]) {
+        for (to, from) in self.sums.iter_mut().zip([
+            &running.means[self.running],
+            &running.variances[self.running],
+        ]) {
             for (to, &from) in to.iter_mut().zip(from) {
                 *to = f64::from(from);
             }
@@ -119,7 +134,9 @@ impl Norm {
     fn settle(&mut self, params: &Params) {
         let [means, variances] = &self.sums;
         let gammas = &params.tensors[self.gamma];
-        for (channel, ((&mean, &variance), &gamma)) in means.iter().zip(variances).zip(gammas).enumerate() {
+        for (channel, ((&mean, &variance), &gamma)) in
+            means.iter().zip(variances).zip(gammas).enumerate()
+        {
             self.mean[channel] = mean as f32;
             self.inverse[channel] = 1.0 / (variance + BATCH_NORM_EPSILON).sqrt();
             self.scale[channel] = (f64::from(gamma) * self.inverse[channel]) as f32;
@@ -128,10 +145,15 @@ impl Norm {
 
     /// The map of the last statistics.
     pub fn affine<'a>(&'a self, params: &'a Params) -> Affine<'a> {
-        Affine { centre: &self.mean, scale: &self.scale, shift: &params.tensors[self.gamma + 1] }
+        Affine {
+            centre: &self.mean,
+            scale: &self.scale,
+            shift: &params.tensors[self.gamma + 1],
+        }
     }
 
-    /// Takes the gradients' sums over `count` values per channel: writes the gradients of gamma and beta, and prepares that of the input.
+    /// Takes the gradients' sums over `count` values per channel: writes the gradients of gamma and
+    /// beta, and prepares that of the input.
     pub fn use_gradients(&mut self, count: usize, grads: &mut Params) {
         let [plain, weighted] = &self.sums;
         for (channel, (&plain, &weighted)) in plain.iter().zip(weighted).enumerate() {
@@ -152,11 +174,19 @@ impl Norm {
 
     /// What turns the output's gradient into the input's.
     pub fn correction(&self) -> Correction<'_> {
-        Correction { centre: &self.mean, scale: &self.scale, constant: &self.constant, slope: &self.slope }
+        Correction {
+            centre: &self.mean,
+            scale: &self.scale,
+            constant: &self.constant,
+            slope: &self.slope,
+        }
     }
 
     /// Gamma and beta of a channel.
     pub fn gamma_beta(&self, channel: usize, params: &Params) -> (f64, f64) {
-        (f64::from(params.tensors[self.gamma][channel]), f64::from(params.tensors[self.gamma + 1][channel]))
+        (
+            f64::from(params.tensors[self.gamma][channel]),
+            f64::from(params.tensors[self.gamma + 1][channel]),
+        )
     }
 }

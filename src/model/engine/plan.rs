@@ -1,4 +1,5 @@
-//! From a list of layers to blocks: checks that the layers compose, and fuses what belongs together.
+//! From a list of layers to blocks: checks that the layers compose, and fuses what belongs
+//! together.
 
 use super::attend::Attend;
 use super::block::{Block, Source};
@@ -18,28 +19,58 @@ pub(super) struct Plan {
     pub blocks: Vec<Block>,
 }
 
-/// Builds the plan of `layers` for signals of `n_features` values: rows of as many channels as the first convolution takes.
+/// Builds the plan of `layers` for signals of `n_features` values: rows of as many channels as the
+/// first convolution takes.
 pub(super) fn plan(layers: &[Layer], n_features: usize) -> Result<Plan> {
     if n_features == 0 {
         return Err(Error::config("the network has no input features"));
     }
-    let gap = layers.iter().map(|layer| if let Layer::Conv { kernel, .. } = layer { kernel / 2 } else { 0 }).max().unwrap_or(0);
+    let gap = layers
+        .iter()
+        .map(|layer| {
+            if let Layer::Conv { kernel, .. } = layer {
+                kernel / 2
+            } else {
+                0
+            }
+        })
+        .max()
+        .unwrap_or(0);
     let channels = input_channels(layers);
     if channels == 0 || !n_features.is_multiple_of(channels) {
-        return Err(Error::config(format!("{n_features} features are no whole number of rows of {channels} channels")));
+        return Err(Error::config(format!(
+            "{n_features} features are no whole number of rows of {channels} channels"
+        )));
     }
     let input = Grid::padded(n_features / channels, channels, gap);
-    let mut planner = Planner { gap, input, flat: false, tensors: 0, norms: 0, blocks: Vec::new() };
+    let mut planner = Planner {
+        gap,
+        input,
+        flat: false,
+        tensors: 0,
+        norms: 0,
+        blocks: Vec::new(),
+    };
     for (index, layer) in layers.iter().enumerate() {
-        planner.add(index, layer).map_err(|reason| Error::config(format!("layer {index} ({layer:?}) does not fit: {reason}")))?;
+        planner.add(index, layer).map_err(|reason| {
+            Error::config(format!("layer {index} ({layer:?}) does not fit: {reason}"))
+        })?;
     }
     if !planner.flat {
-        return Err(Error::config("the network does not end in one row of logits per sample").hint("add a Flatten and a Dense layer"));
+        return Err(
+            Error::config("the network does not end in one row of logits per sample")
+                .hint("add a Flatten and a Dense layer"),
+        );
     }
     if planner.blocks.is_empty() {
-        return Err(Error::config("the network has no layer that computes anything"));
+        return Err(Error::config(
+            "the network has no layer that computes anything",
+        ));
     }
-    Ok(Plan { input, blocks: planner.blocks })
+    Ok(Plan {
+        input,
+        blocks: planner.blocks,
+    })
 }
 
 struct Planner {
@@ -57,13 +88,21 @@ impl Planner {
     /// Where the output of the layers so far lies.
     fn grid(&self) -> Grid {
         let grid = self.blocks.last().map_or(self.input, Block::out_grid);
-        if self.flat && grid.length > 1 { grid.flattened() } else { grid }
+        if self.flat && grid.length > 1 {
+            grid.flattened()
+        } else {
+            grid
+        }
     }
 
     fn add(&mut self, index: usize, layer: &Layer) -> Result<(), String> {
         let grid = self.grid();
         match *layer {
-            Layer::Conv { inputs, outputs, kernel } => {
+            Layer::Conv {
+                inputs,
+                outputs,
+                kernel,
+            } => {
                 if self.flat {
                     return Err("a convolution needs a signal that is not flattened".to_owned());
                 }
@@ -71,8 +110,17 @@ impl Planner {
                     return Err("the kernel must be odd and there must be outputs".to_owned());
                 }
                 expect_width(inputs, grid.channels)?;
-                let conv = Conv { inputs, outputs, kernel, length: grid.length, gap: self.gap };
-                self.begin(Source::Conv(conv), Grid::padded(grid.length, outputs, self.gap));
+                let conv = Conv {
+                    inputs,
+                    outputs,
+                    kernel,
+                    length: grid.length,
+                    gap: self.gap,
+                };
+                self.begin(
+                    Source::Conv(conv),
+                    Grid::padded(grid.length, outputs, self.gap),
+                );
                 self.tensors += 2;
             }
             Layer::Dense { inputs, outputs } => {
@@ -80,7 +128,13 @@ impl Planner {
                     return Err("a dense layer needs a flattened signal and outputs".to_owned());
                 }
                 expect_width(inputs, grid.volume())?;
-                self.begin(Source::Dense(Dense { input: grid, outputs }), Grid::dense(outputs));
+                self.begin(
+                    Source::Dense(Dense {
+                        input: grid,
+                        outputs,
+                    }),
+                    Grid::dense(outputs),
+                );
                 self.tensors += 2;
             }
             Layer::Attend { channels } => {
@@ -88,26 +142,36 @@ impl Planner {
                     return Err("attentive pooling needs a signal that is not flattened".to_owned());
                 }
                 expect_width(channels, grid.channels)?;
-                self.begin(Source::Attend(Attend { input: grid }), Grid::dense(2 * channels));
+                self.begin(
+                    Source::Attend(Attend { input: grid }),
+                    Grid::dense(2 * channels),
+                );
                 self.flat = true;
                 self.tensors += 1;
             }
             Layer::BatchNorm { channels } => {
                 expect_width(channels, grid.channels)?;
                 let norm = Norm::new(channels, self.tensors, self.norms);
-                self.block(|block| block.norm.is_none() && block.pool.is_none() && !block.flat).norm = Some(norm);
+                self.block(|block| block.norm.is_none() && block.pool.is_none() && !block.flat)
+                    .norm = Some(norm);
                 self.tensors += 2;
                 self.norms += 1;
             }
             Layer::Relu => self.block(|block| block.pool.is_none()).open_gate().relu = true,
-            Layer::Dropout { p } if !(0.0..1.0).contains(&p) => return Err("the probability must be at least 0 and below 1".to_owned()),
+            Layer::Dropout { p } if !(0.0..1.0).contains(&p) => {
+                return Err("the probability must be at least 0 and below 1".to_owned());
+            }
             Layer::Dropout { p } => {
-                let free = |block: &mut Block| block.pool.is_none() && block.open_gate().dropout.is_none();
+                let free =
+                    |block: &mut Block| block.pool.is_none() && block.open_gate().dropout.is_none();
                 self.block(free).open_gate().dropout = Some((index, p));
             }
             Layer::MaxPool { size } => {
                 if self.flat || size == 0 || size > grid.length {
-                    return Err(format!("a window must be between 1 and the signal's {} rows", grid.length));
+                    return Err(format!(
+                        "a window must be between 1 and the signal's {} rows",
+                        grid.length
+                    ));
                 }
                 let pooled = Grid::padded(grid.length / size, grid.channels, self.gap);
                 self.block(|block| block.pool.is_none()).pool = Some(Pool::new(size, pooled));
@@ -140,13 +204,20 @@ impl Planner {
 }
 
 fn expect_width(stated: usize, actual: usize) -> Result<(), String> {
-    if stated == actual { Ok(()) } else { Err(format!("it expects {stated} inputs and gets {actual}")) }
+    if stated == actual {
+        Ok(())
+    } else {
+        Err(format!("it expects {stated} inputs and gets {actual}"))
+    }
 }
 
-/// Takes the first block out if it is a convolution of one channel with an optional normalisation and a ReLU, which [`Taps`] does faster.
+/// Takes the first block out if it is a convolution of one channel with an optional normalisation
+/// and a ReLU, which [`Taps`] does faster.
 pub(super) fn take_taps(blocks: &mut Vec<Block>, max_batch: usize) -> Option<Taps> {
     let block = blocks.first()?;
-    let Source::Conv(conv) = block.source else { return None };
+    let Source::Conv(conv) = block.source else {
+        return None;
+    };
     let (before, last) = match block.norm {
         Some(_) => (block.first.relu, block.second),
         None => (false, block.first),

@@ -21,7 +21,13 @@ pub(super) struct Pool {
 
 impl Pool {
     pub fn new(size: usize, grid: Grid) -> Self {
-        Pool { size, grid, choice: Vec::new(), chosen: Vec::new(), row: vec![0.0; grid.channels] }
+        Pool {
+            size,
+            grid,
+            choice: Vec::new(),
+            chosen: Vec::new(),
+            row: vec![0.0; grid.channels],
+        }
     }
 
     /// Makes room for `max_batch` samples.
@@ -77,7 +83,8 @@ vectorised! {
 }
 
 vectorised! {
-    /// Carries the gradient of the pool's output `out` through the gate before it, for the chosen elements, in place.
+    /// Carries the gradient of the pool's output `out` through the gate before it, for the chosen
+    /// elements, in place.
     pub(super) fn chosen_gate_gradient(
         gradient: &mut [f32],
         out: &[f32],
@@ -116,12 +123,21 @@ mod tests {
     fn the_first_of_equal_maxima_is_chosen() {
         let (grid, size) = (Grid::padded(7, 2, 1), 3);
         let mut raw = vec![0.0; grid.buffer_len(1)];
-        grid.spread(&[1.0, -5.0, 4.0, -5.0, 4.0, -6.0, 0.0, 2.0, 0.0, 3.0, 0.0, 3.0, 9.0, 9.0], &mut raw);
+        grid.spread(
+            &[
+                1.0, -5.0, 4.0, -5.0, 4.0, -6.0, 0.0, 2.0, 0.0, 3.0, 0.0, 3.0, 9.0, 9.0,
+            ],
+            &mut raw,
+        );
         let mut buffers = Pool::new(size, Grid::padded(2, 2, 1));
         buffers.allocate(1);
         let mut out = vec![7.0; buffers.grid.buffer_len(1)];
         pool(&raw, grid, 1, None, Gate::default(), &mut buffers, &mut out);
-        assert_eq!(out, [0.0, 0.0, 4.0, -5.0, 0.0, 3.0, 0.0, 0.0], "maxima between cleared gaps; the rest of one row is dropped");
+        assert_eq!(
+            out,
+            [0.0, 0.0, 4.0, -5.0, 0.0, 3.0, 0.0, 0.0],
+            "maxima between cleared gaps; the rest of one row is dropped"
+        );
         assert_eq!(buffers.choice, [1, 0, 0, 1]);
         assert_eq!(buffers.chosen, [4.0, -5.0, 0.0, 3.0]);
     }

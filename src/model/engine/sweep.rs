@@ -1,4 +1,5 @@
-//! The passes over whole signals that surround the matrix products: each row is read once, worked on in the first-level cache, written once.
+//! The passes over whole signals that surround the matrix products: each row is read once, worked
+//! on in the first-level cache, written once.
 
 use super::gate::Gate;
 use super::layout::Grid;
@@ -7,7 +8,8 @@ use super::pool::Pool;
 use crate::model::dispatch::vectorised;
 
 vectorised! {
-    /// `y = gate(y + bias)` in place; adds each channel's sum and sum of squares to `moments`; zeroes the gaps.
+    /// `y = gate(y + bias)` in place; adds each channel's sum and sum of squares to `moments`;
+    /// zeroes the gaps.
     pub(super) fn activate(
         y: &mut [f32],
         grid: Grid,
@@ -65,7 +67,8 @@ vectorised! {
 vectorised! {
     /// Adds, per channel, the gradient and the gradient times the centred value.
     ///
-    /// `gradient` lies in `grid`; `values`, before normalisation, lie in `values_grid` of the same length and channels.
+    /// `gradient` lies in `grid`; `values`, before normalisation, lie in `values_grid` of the same
+    /// length and channels.
     pub(super) fn gradient_sums(
         gradient: &[f32],
         grid: Grid,
@@ -91,7 +94,8 @@ vectorised! {
     }
 }
 
-/// The last steps of a gradient on its way to a linear map: through a batch normalisation, then a gate, into the sums of the bias.
+/// The last steps of a gradient on its way to a linear map: through a batch normalisation, then a
+/// gate, into the sums of the bias.
 pub(super) struct Tail<'a> {
     pub correction: Option<Correction<'a>>,
     pub gate: Gate,
@@ -114,7 +118,8 @@ impl Tail<'_> {
 }
 
 vectorised! {
-    /// Carries a gradient in place to the output of the linear map, whose values after bias and gate are `raw`; zeroes the gaps.
+    /// Carries a gradient in place to the output of the linear map, whose values after bias and
+    /// gate are `raw`; zeroes the gaps.
     pub(super) fn finish(gradient: &mut [f32], raw: &[f32], grid: Grid, n: usize, tail: Tail) {
         let mut tail = tail;
         for index in 0..n {
@@ -129,7 +134,8 @@ vectorised! {
 }
 
 vectorised! {
-    /// As [`finish`], from the gradient `pooled` of a pool's output to the gradient `wide` of what the linear map gave.
+    /// As [`finish`], from the gradient `pooled` of a pool's output to the gradient `wide` of what
+    /// the linear map gave.
     pub(super) fn finish_pooled(
         pooled: &[f32],
         pool: &Pool,

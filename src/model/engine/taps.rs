@@ -1,8 +1,9 @@
 //! The first layers at once: a convolution of one channel, an optional batch normalisation, ReLU.
 //!
-//! Each output is a weighted sum of the few inputs under the kernel (the taps), so the batch's mean and variance follow from the means and
-//! covariances of the taps without computing a single output, normalisation is folded into the weights, and the gradients follow from the
-//! sums of gradient times tap. The outputs are written once and read once.
+//! Each output is a weighted sum of the few inputs under the kernel (the taps), so the batch's mean
+//! and variance follow from the means and covariances of the taps without computing a single
+//! output, normalisation is folded into the weights, and the gradients follow from the sums of
+//! gradient times tap. The outputs are written once and read once.
 
 use super::conv::Conv;
 use super::layout::Grid;
@@ -23,10 +24,12 @@ pub(super) struct Taps {
     pub out: Vec<f32>,
     /// Weights and bias with the normalisation folded in, `[kernel + 1, outputs]`.
     folded: Vec<f32>,
-    /// Sums over the batch of each tap, the last entry their number; and of products of two, `[kernel, kernel]`.
+    /// Sums over the batch of each tap, the last entry their number; and of products of two,
+    /// `[kernel, kernel]`.
     taps: Vec<f64>,
     products: Vec<f64>,
-    /// Sums of gradient times tap, the last row of the gradient alone, `[kernel + 1, outputs]`: over one sample, over the batch.
+    /// Sums of gradient times tap, the last row of the gradient alone, `[kernel + 1, outputs]`:
+    /// over one sample, over the batch.
     partial: Vec<f32>,
     sums: Vec<f64>,
 }
@@ -68,7 +71,13 @@ impl Taps {
     }
 
     /// The output with the batch's statistics, which move the running ones.
-    pub fn forward_batch(&mut self, signal: &[f32], n: usize, params: &Params, running: &mut Running) {
+    pub fn forward_batch(
+        &mut self,
+        signal: &[f32],
+        n: usize,
+        params: &Params,
+        running: &mut Running,
+    ) {
         self.clear_sums();
         self.measure(signal, n);
         if let Some(mut norm) = self.norm.take() {
@@ -88,21 +97,30 @@ impl Taps {
         }
     }
 
-    /// The sums that a pass over the outputs of `n` samples would give: each output is weight * taps + bias.
+    /// The sums that a pass over the outputs of `n` samples would give: each output is weight *
+    /// taps + bias.
     fn fill_sums(&self, norm: &mut Norm, n: usize, params: &Params) {
         let count = (n * self.grid.length) as f64;
         for channel in 0..self.outputs {
             let (weight, bias) = self.channel(channel, params);
             let tap = |index: usize| self.taps[index];
             let linear: f64 = (0..self.kernel).map(|i| weight(i) * tap(i)).sum();
-            let quadratic: f64 = (0..self.kernel).map(|i| weight(i) * self.product_sum(i, weight)).sum();
+            let quadratic: f64 = (0..self.kernel)
+                .map(|i| weight(i) * self.product_sum(i, weight))
+                .sum();
             norm.sums[0][channel] = linear + count * bias;
             norm.sums[1][channel] = quadratic + 2.0 * bias * linear + count * bias * bias;
         }
     }
 
     /// The output with the running statistics.
-    pub fn forward_running(&mut self, signal: &[f32], n: usize, params: &Params, running: &Running) {
+    pub fn forward_running(
+        &mut self,
+        signal: &[f32],
+        n: usize,
+        params: &Params,
+        running: &Running,
+    ) {
         if let Some(norm) = &mut self.norm {
             norm.use_running(params, running);
         }
@@ -125,15 +143,38 @@ impl Taps {
             }
             self.folded[self.kernel * self.outputs + channel] = shift as f32;
         }
-        let windows = Windows { signal, grid: self.input, kernel: self.kernel };
+        let windows = Windows {
+            signal,
+            grid: self.input,
+            kernel: self.kernel,
+        };
         convolve(windows, &self.folded, self.grid, n, &mut self.out);
     }
 
     /// From the output's gradient (which it spoils) to those of all parameters.
-    pub fn backward(&mut self, signal: &[f32], gradient: &mut [f32], n: usize, params: &Params, grads: &mut Params) {
-        let windows = Windows { signal, grid: self.input, kernel: self.kernel };
+    pub fn backward(
+        &mut self,
+        signal: &[f32],
+        gradient: &mut [f32],
+        n: usize,
+        params: &Params,
+        grads: &mut Params,
+    ) {
+        let windows = Windows {
+            signal,
+            grid: self.input,
+            kernel: self.kernel,
+        };
         self.sums.fill(0.0);
-        gather(windows, &self.out, gradient, self.grid, n, &mut self.partial, &mut self.sums);
+        gather(
+            windows,
+            &self.out,
+            gradient,
+            self.grid,
+            n,
+            &mut self.partial,
+            &mut self.sums,
+        );
         let count = (n * self.grid.length) as f64;
         for channel in 0..self.outputs {
             let (weight, bias) = self.channel(channel, params);
@@ -149,11 +190,19 @@ impl Taps {
             let inverse = norm.inverse[channel];
             let offset = bias - f64::from(norm.mean[channel]);
             let gamma = norm.gamma_beta(channel, params).0;
-            let gamma_gradient = inverse * ((0..self.kernel).map(|tap| weight(tap) * sum(tap)).sum::<f64>() + offset * plain);
+            let gamma_gradient = inverse
+                * ((0..self.kernel)
+                    .map(|tap| weight(tap) * sum(tap))
+                    .sum::<f64>()
+                    + offset * plain);
             for tap in 0..self.kernel {
-                let normalised_times_tap = inverse * (self.product_sum(tap, weight) + offset * self.taps[tap]);
-                let centred = sum(tap) - plain / count * self.taps[tap] - gamma_gradient / count * normalised_times_tap;
-                grads.tensors[self.weight][tap * self.outputs + channel] = (gamma * inverse * centred) as f32;
+                let normalised_times_tap =
+                    inverse * (self.product_sum(tap, weight) + offset * self.taps[tap]);
+                let centred = sum(tap)
+                    - plain / count * self.taps[tap]
+                    - gamma_gradient / count * normalised_times_tap;
+                grads.tensors[self.weight][tap * self.outputs + channel] =
+                    (gamma * inverse * centred) as f32;
             }
             // A constant added before a normalisation changes nothing.
             grads.tensors[self.weight + 1][channel] = 0.0;
@@ -162,14 +211,23 @@ impl Taps {
     }
 
     /// A channel's weight by tap, and its bias.
-    fn channel<'a>(&self, channel: usize, params: &'a Params) -> (impl Fn(usize) -> f64 + Copy + use<'a>, f64) {
+    fn channel<'a>(
+        &self,
+        channel: usize,
+        params: &'a Params,
+    ) -> (impl Fn(usize) -> f64 + Copy + use<'a>, f64) {
         let (weights, outputs) = (&params.tensors[self.weight], self.outputs);
-        (move |tap: usize| f64::from(weights[tap * outputs + channel]), f64::from(params.tensors[self.weight + 1][channel]))
+        (
+            move |tap: usize| f64::from(weights[tap * outputs + channel]),
+            f64::from(params.tensors[self.weight + 1][channel]),
+        )
     }
 
     /// Sum over the batch of a tap times the weighted sum of all taps.
     fn product_sum(&self, tap: usize, weight: impl Fn(usize) -> f64) -> f64 {
-        (0..self.kernel).map(|other| weight(other) * self.products[tap * self.kernel + other]).sum()
+        (0..self.kernel)
+            .map(|other| weight(other) * self.products[tap * self.kernel + other])
+            .sum()
     }
 
     /// Whether a normalisation follows the convolution.
@@ -183,13 +241,20 @@ impl Taps {
         self.products.fill(0.0);
     }
 
-    /// Adds the taps of `n` samples and their products to the sums; without a normalisation nobody needs them.
+    /// Adds the taps of `n` samples and their products to the sums; without a normalisation nobody
+    /// needs them.
     pub fn measure(&mut self, signal: &[f32], n: usize) {
         if self.norm.is_none() {
             return;
         }
-        let windows = Windows { signal, grid: self.input, kernel: self.kernel };
-        for (sample, row) in (0..n).flat_map(|sample| (0..self.grid.length).map(move |row| (sample, row))) {
+        let windows = Windows {
+            signal,
+            grid: self.input,
+            kernel: self.kernel,
+        };
+        for (sample, row) in
+            (0..n).flat_map(|sample| (0..self.grid.length).map(move |row| (sample, row)))
+        {
             let window = windows.at(sample, row);
             let products = self.products.chunks_exact_mut(self.kernel);
             for ((&tap, sum), products) in window.iter().zip(&mut self.taps).zip(products) {
@@ -207,7 +272,12 @@ const LANES: usize = 16;
 
 /// `relu(bias + weights * window)` for `WIDTH` channels from `first` on.
 #[inline(always)]
-fn weigh<const WIDTH: usize>(window: &[f32], table: &[f32], channels: usize, first: usize) -> [f32; WIDTH] {
+fn weigh<const WIDTH: usize>(
+    window: &[f32],
+    table: &[f32],
+    channels: usize,
+    first: usize,
+) -> [f32; WIDTH] {
     let mut sums = [0.0; WIDTH];
     sums.copy_from_slice(&table[window.len() * channels + first..][..WIDTH]);
     for (&tap, weights) in window.iter().zip(table.chunks_exact(channels)) {

@@ -46,7 +46,12 @@ impl Fault {
     /// What a failure to open `path` is.
     pub(super) fn of_opening(error: &Error, path: &Path) -> Fault {
         match error.kind() {
-            Kind::Io if std::fs::metadata(path).is_err_and(|e| e.kind() == std::io::ErrorKind::NotFound) => Fault::Missing,
+            Kind::Io
+                if std::fs::metadata(path)
+                    .is_err_and(|e| e.kind() == std::io::ErrorKind::NotFound) =>
+            {
+                Fault::Missing
+            }
             Kind::Io => Fault::Unreadable,
             _ => Fault::Undecodable,
         }
@@ -66,6 +71,10 @@ pub struct Bad {
 
 impl Bad {
     pub(super) fn new(file: impl Into<String>, fault: Fault, error: Error) -> Bad {
-        Bad { file: file.into(), fault, error }
+        Bad {
+            file: file.into(),
+            fault,
+            error,
+        }
     }
 }

@@ -1,4 +1,5 @@
-//! The threads that decode recordings and judge them, in whatever order; what comes back stands in the order of the clips.
+//! The threads that decode recordings and judge them, in whatever order; what comes back stands in
+//! the order of the clips.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -19,7 +20,8 @@ use crate::orchestrator::{Event, Observer};
 use crate::pipeline::workers::BYTES_PER_SECOND;
 use crate::pipeline::workers::pool;
 
-/// Bytes of a file from which on threads share its windows, and no other recording is held beside it: of WAVE, and of what is packed.
+/// Bytes of a file from which on threads share its windows, and no other recording is held beside
+/// it: of WAVE, and of what is packed.
 const LARGE: u64 = 16 << 20;
 const LARGE_PACKED: u64 = 2 << 20;
 
@@ -91,34 +93,60 @@ impl<'a> Listeners<'a> {
         observer: &'a dyn Observer,
     ) -> Result<Self> {
         let pool = pool(jobs)?;
-        let judges = pool.broadcast(|_| predictor.judge().map(Mutex::new)).into_iter().collect::<Result<_>>()?;
-        let (budget, remarked) = (Budget::new(memory, jobs, BYTES_PER_SECOND).until(cancel), Mutex::default());
-        Ok(Listeners { pool, judges, windows, budget, remarked, cancel, observer, total: total as u64, done: AtomicU64::new(0) })
+        let judges = pool
+            .broadcast(|_| predictor.judge().map(Mutex::new))
+            .into_iter()
+            .collect::<Result<_>>()?;
+        let (budget, remarked) = (
+            Budget::new(memory, jobs, BYTES_PER_SECOND).until(cancel),
+            Mutex::default(),
+        );
+        Ok(Listeners {
+            pool,
+            judges,
+            windows,
+            budget,
+            remarked,
+            cancel,
+            observer,
+            total: total as u64,
+            done: AtomicU64::new(0),
+        })
     }
 
     /// What comes of every clip; `None` for what was not looked at since a stop was asked for.
     pub(super) fn each(&self, clips: &[&Clip], wanted: Wanted) -> Vec<Option<Outcome>> {
-        let groups: Vec<(bool, &[&Clip])> = clips.chunk_by(|a, b| a.shares_sound(b)).map(|group| (is_large(group[0]), group)).collect();
+        let groups: Vec<(bool, &[&Clip])> = clips
+            .chunk_by(|a, b| a.shares_sound(b))
+            .map(|group| (is_large(group[0]), group))
+            .collect();
         let mut outcomes = Vec::with_capacity(clips.len());
         for alike in groups.chunk_by(|(a, _), (b, _)| a == b) {
             let one = |&(large, group): &(bool, &[&Clip])| self.group(group, large, wanted);
             if alike[0].0 {
-                alike.iter().for_each(|group| outcomes.extend(self.pool.install(|| one(group))));
+                alike
+                    .iter()
+                    .for_each(|group| outcomes.extend(self.pool.install(|| one(group))));
             } else {
-                let found: Vec<Vec<Option<Outcome>>> = self.pool.install(|| alike.par_iter().map(one).collect());
+                let found: Vec<Vec<Option<Outcome>>> =
+                    self.pool.install(|| alike.par_iter().map(one).collect());
                 outcomes.extend(found.into_iter().flatten());
             }
         }
         outcomes
     }
 
-    /// What the models say of inputs, which are taken as they are, each with the seconds of its sound.
+    /// What the models say of inputs, which are taken as they are, each with the seconds of its
+    /// sound.
     pub(super) fn classify(&self, views: &[(f64, Views)]) -> Result<Vec<Verdict>> {
-        let one = |(duration_s, views): &(f64, Views)| self.with_judge(|judge| judge.classify(views, *duration_s));
+        let one = |(duration_s, views): &(f64, Views)| {
+            self.with_judge(|judge| judge.classify(views, *duration_s))
+        };
         self.pool.install(|| views.par_iter().map(one).collect())
     }
 
-    /// Clips of one recording, which is decoded once; the windows of a large one are shared by the threads.
+    /// Clips of one recording, which is decoded once; the windows of a large one are shared by the
+    /// threads.
     fn group(&self, group: &[&Clip], large: bool, wanted: Wanted) -> Vec<Option<Outcome>> {
         if self.cancel.requested() {
             return group.iter().map(|_| None).collect();
@@ -140,15 +168,22 @@ impl<'a> Listeners<'a> {
         }
         let one = |(i, clip): (usize, &&Clip)| {
             let outcome = match &mut whole {
-                Ok(sound @ Sound::Long(_)) if self.windows.is_none() && clip.start_s.is_none() && clip.end_s.is_none() => {
+                Ok(sound @ Sound::Long(_))
+                    if self.windows.is_none() && clip.start_s.is_none() && clip.end_s.is_none() =>
+                {
                     self.long(clip, sound, wanted)
                 }
-                Ok(sound @ Sound::Long(_)) if clip.start_s.is_some() || clip.end_s.is_some() => self.stretch(clip, sound, large, wanted),
+                Ok(sound @ Sound::Long(_)) if clip.start_s.is_some() || clip.end_s.is_some() => {
+                    self.stretch(clip, sound, large, wanted)
+                }
                 Ok(sound) => match sound.whole(&self.budget) {
                     Ok((audio, _permit)) => self.clip(clip, &audio, large, wanted),
                     Err(error) => Some(Err((Fault::of_opening(&error, &clip.path), error))),
                 },
-                Err((fault, error)) if i + 1 == group.len() => Some(Err((*fault, std::mem::replace(error, Error::interrupted())))),
+                Err((fault, error)) if i + 1 == group.len() => Some(Err((
+                    *fault,
+                    std::mem::replace(error, Error::interrupted()),
+                ))),
                 Err((fault, error)) => Some(Err((*fault, again(error)))),
             };
             self.count();
@@ -157,30 +192,48 @@ impl<'a> Listeners<'a> {
         group.iter().enumerate().map(one).collect()
     }
 
-    /// A whole recording, window after window as it is decoded, so that no more of it is held than the windows that are judged together.
-    fn pieces(&self, clip: &Clip, windows: Windows, large: bool, wanted: Wanted) -> Option<Outcome> {
+    /// A whole recording, window after window as it is decoded, so that no more of it is held than
+    /// the windows that are judged together.
+    fn pieces(
+        &self,
+        clip: &Clip,
+        windows: Windows,
+        large: bool,
+        wanted: Wanted,
+    ) -> Option<Outcome> {
         let name = clip.name();
         let (mut stream, mut held_from, mut heard) = (None::<Stream>, 0, Vec::new());
         let mut stopped = false;
         let mut failed = None;
-        let mut judge = |samples: &[f32], from: usize, rate: u32, ready: Vec<Range<usize>>| -> bool {
-            let one = |window: &Range<usize>| {
-                (!self.cancel.requested())
-                    .then(|| self.window(&name, &samples[window.start - from..window.end - from], window.clone(), rate, wanted))
-            };
-            let found: Vec<Option<Result<Heard, _>>> =
-                if large { ready.par_iter().map(one).collect() } else { ready.iter().map(one).collect() };
-            for one in found {
-                match one {
-                    None => stopped = true,
-                    Some(Ok(one)) => heard.push(one),
-                    Some(Err(fault)) => {
-                        failed.get_or_insert(fault);
+        let mut judge =
+            |samples: &[f32], from: usize, rate: u32, ready: Vec<Range<usize>>| -> bool {
+                let one = |window: &Range<usize>| {
+                    (!self.cancel.requested()).then(|| {
+                        self.window(
+                            &name,
+                            &samples[window.start - from..window.end - from],
+                            window.clone(),
+                            rate,
+                            wanted,
+                        )
+                    })
+                };
+                let found: Vec<Option<Result<Heard, _>>> = if large {
+                    ready.par_iter().map(one).collect()
+                } else {
+                    ready.iter().map(one).collect()
+                };
+                for one in found {
+                    match one {
+                        None => stopped = true,
+                        Some(Ok(one)) => heard.push(one),
+                        Some(Err(fault)) => {
+                            failed.get_or_insert(fault);
+                        }
                     }
                 }
-            }
-            !stopped && failed.is_none()
-        };
+                !stopped && failed.is_none()
+            };
         let mut take = |block: &mut Vec<f32>, rate: u32, last: bool| {
             let stream = stream.get_or_insert_with(|| windows.stream(rate));
             let there = held_from + block.len();
@@ -197,8 +250,10 @@ impl<'a> Listeners<'a> {
             more
         };
         let opened = match &clip.bytes {
-            Some(bytes) => audio::decode_blocks_of_bytes(bytes, &self.budget, &mut take).map_err(|e| (Fault::Undecodable, e)),
-            None => audio::decode_blocks(&clip.path, &self.budget, &mut take).map_err(|e| (Fault::of_opening(&e, &clip.path), e)),
+            Some(bytes) => audio::decode_blocks_of_bytes(bytes, &self.budget, &mut take)
+                .map_err(|e| (Fault::Undecodable, e)),
+            None => audio::decode_blocks(&clip.path, &self.budget, &mut take)
+                .map_err(|e| (Fault::of_opening(&e, &clip.path), e)),
         };
         match (stopped, failed, opened) {
             (true, ..) => None,
@@ -216,10 +271,18 @@ impl<'a> Listeners<'a> {
     fn long(&self, clip: &Clip, sound: &Sound, wanted: Wanted) -> Option<Outcome> {
         let name = clip.name();
         let heard = || -> Result<Heard, (Fault, Error)> {
-            let silent = sound.is_constant().map_err(|e| (Fault::of_opening(&e, &clip.path), e))?;
+            let silent = sound
+                .is_constant()
+                .map_err(|e| (Fault::of_opening(&e, &clip.path), e))?;
             let end_s = sound.duration_s();
-            let mut heard =
-                Heard { start_s: 0.0, end_s, probabilities: vec![], outside: Outside::default(), silent, views: Views::default() };
+            let mut heard = Heard {
+                start_s: 0.0,
+                end_s,
+                probabilities: vec![],
+                outside: Outside::default(),
+                silent,
+                views: Views::default(),
+            };
             self.with_judge(|judge| {
                 let views = judge.views_of_long(sound, &self.budget, &name)?;
                 self.take(judge, views, &mut heard, wanted)
@@ -240,12 +303,18 @@ impl<'a> Listeners<'a> {
             Ok(cut) => cut,
             Err(failed) => return Some(Err(failed)),
         };
-        let held = cut.whole(&self.budget).map_err(|error| (Fault::of_opening(&error, &clip.path), error));
+        let held = cut
+            .whole(&self.budget)
+            .map_err(|error| (Fault::of_opening(&error, &clip.path), error));
         let (audio, _permit) = match held {
             Ok(held) => held,
             Err(failed) => return Some(Err(failed)),
         };
-        let alone = Clip { start_s: None, end_s: None, ..clip.clone() };
+        let alone = Clip {
+            start_s: None,
+            end_s: None,
+            ..clip.clone()
+        };
         let mut outcome = self.clip(&alone, &audio, large, wanted)?;
         let rate = f64::from(audio.sample_rate);
         let later = |seconds: f64| ((seconds * rate).round() + (start_s * rate).round()) / rate;
@@ -256,10 +325,20 @@ impl<'a> Listeners<'a> {
     }
 
     /// What is wanted of a sound.
-    fn take(&self, judge: &mut Judge<'a>, views: Views, heard: &mut Heard, wanted: Wanted) -> Result<(), (Fault, Error)> {
+    fn take(
+        &self,
+        judge: &mut Judge<'a>,
+        views: Views,
+        heard: &mut Heard,
+        wanted: Wanted,
+    ) -> Result<(), (Fault, Error)> {
         match wanted {
             Wanted::Rows => heard.views = views,
-            Wanted::Probabilities => heard.take(judge.classify(&views, heard.duration_s()).map_err(|e| (Fault::NoPrediction, e))?),
+            Wanted::Probabilities => heard.take(
+                judge
+                    .classify(&views, heard.duration_s())
+                    .map_err(|e| (Fault::NoPrediction, e))?,
+            ),
         }
         Ok(())
     }
@@ -281,18 +360,39 @@ impl<'a> Listeners<'a> {
                 self.window(&name, samples, window, audio.sample_rate, wanted)
             })
         };
-        // The result of the first window that fails, whichever thread is first; `None` says that a stop was asked for.
-        let heard: Vec<Option<Result<Heard, _>>> =
-            if large { windows.par_iter().map(one).collect() } else { windows.iter().map(one).collect() };
-        heard.into_iter().collect::<Option<Vec<_>>>().map(|heard| heard.into_iter().collect())
+        // The result of the first window that fails, whichever thread is first; `None` says that a
+        // stop was asked for.
+        let heard: Vec<Option<Result<Heard, _>>> = if large {
+            windows.par_iter().map(one).collect()
+        } else {
+            windows.iter().map(one).collect()
+        };
+        heard
+            .into_iter()
+            .collect::<Option<Vec<_>>>()
+            .map(|heard| heard.into_iter().collect())
     }
 
     /// A window of a recording: its samples, and where they stand in it.
-    fn window(&self, name: &str, samples: &[f32], window: Range<usize>, rate: u32, wanted: Wanted) -> Result<Heard, (Fault, Error)> {
+    fn window(
+        &self,
+        name: &str,
+        samples: &[f32],
+        window: Range<usize>,
+        rate: u32,
+        wanted: Wanted,
+    ) -> Result<Heard, (Fault, Error)> {
         let at = |sample: usize| sample as f64 / f64::from(rate);
         let (start_s, end_s) = (at(window.start), at(window.end));
         let silent = samples.iter().all(|sample| Some(sample) == samples.first());
-        let mut heard = Heard { start_s, end_s, probabilities: vec![], outside: Outside::default(), silent, views: Views::default() };
+        let mut heard = Heard {
+            start_s,
+            end_s,
+            probabilities: vec![],
+            outside: Outside::default(),
+            silent,
+            views: Views::default(),
+        };
         self.with_judge(|judge| {
             let views = judge.views(samples, rate, name)?;
             self.take(judge, views, &mut heard, wanted)
@@ -303,14 +403,21 @@ impl<'a> Listeners<'a> {
     /// Nothing that is done with a judge waits for other threads, so that none waits for its judge.
     fn with_judge<T>(&self, work: impl FnOnce(&mut Judge<'a>) -> T) -> T {
         let thread = self.pool.current_thread_index().unwrap_or_default();
-        work(&mut self.judges[thread].lock().unwrap_or_else(|poisoned| poisoned.into_inner()))
+        work(
+            &mut self.judges[thread]
+                .lock()
+                .unwrap_or_else(|poisoned| poisoned.into_inner()),
+        )
     }
 
     fn remark(&self, clip: &Clip, remarks: Remarks) {
         if remarks.is_empty() {
             return;
         }
-        let mut remarked = self.remarked.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut remarked = self
+            .remarked
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
         let name = clip.name();
         for remark in remarks.iter() {
             let (count, first) = remarked.entry(remark).or_insert_with(|| (0, name.clone()));
@@ -323,14 +430,22 @@ impl<'a> Listeners<'a> {
 
     /// What decoding remarked.
     pub(super) fn remarked(self) -> Remarked {
-        self.remarked.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.remarked
+            .into_inner()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
     fn count(&self) {
         let done = self.done.fetch_add(1, Ordering::Relaxed) + 1;
         if done.is_multiple_of(8) || done == self.total {
             let (task, note) = ("predict".to_owned(), String::new());
-            self.observer.observe(Event::TaskProgress { task, done, total: self.total, unit: "recordings", note });
+            self.observer.observe(Event::TaskProgress {
+                task,
+                done,
+                total: self.total,
+                unit: "recordings",
+                note,
+            });
         }
     }
 }
@@ -340,17 +455,26 @@ fn is_large(clip: &Clip) -> bool {
         Some(bytes) => bytes.len() as u64,
         None => std::fs::metadata(&clip.path).map_or(0, |meta| meta.len()),
     };
-    let packed = !clip.path.extension().is_some_and(|e| e.eq_ignore_ascii_case("wav"));
+    let packed = !clip
+        .path
+        .extension()
+        .is_some_and(|e| e.eq_ignore_ascii_case("wav"));
     bytes > if packed { LARGE_PACKED } else { LARGE }
 }
 
 /// The sound of a clip, and the permit to hold it.
 fn open<'a>(clip: &Clip, budget: &'a Budget) -> (Result<Sound, (Fault, Error)>, Permit<'a>) {
     let opened = match &clip.bytes {
-        Some(bytes) => audio::decode_sound_of_bytes(bytes, budget).map_err(|e| (Fault::Undecodable, e)),
-        None => audio::decode_sound(&clip.path, budget).map_err(|e| (Fault::of_opening(&e, &clip.path), e)),
+        Some(bytes) => {
+            audio::decode_sound_of_bytes(bytes, budget).map_err(|e| (Fault::Undecodable, e))
+        }
+        None => audio::decode_sound(&clip.path, budget)
+            .map_err(|e| (Fault::of_opening(&e, &clip.path), e)),
     };
-    opened.map_or_else(|e| (Err(e), Permit::default()), |(sound, permit)| (Ok(sound), permit))
+    opened.map_or_else(
+        |e| (Err(e), Permit::default()),
+        |(sound, permit)| (Ok(sound), permit),
+    )
 }
 
 /// The samples of a clip within its recording.
@@ -358,8 +482,13 @@ fn bounds(clip: &Clip, audio: &Audio) -> Result<Range<usize>> {
     if clip.start_s.is_none() && clip.end_s.is_none() {
         return Ok(0..audio.samples.len());
     }
-    let (start, end) = (clip.start_s.unwrap_or(0.0), clip.end_s.unwrap_or_else(|| audio.duration_s()));
-    audio.segment_bounds(start, end).map_err(|e| Error::data(clip.name()).because(e))
+    let (start, end) = (
+        clip.start_s.unwrap_or(0.0),
+        clip.end_s.unwrap_or_else(|| audio.duration_s()),
+    );
+    audio
+        .segment_bounds(start, end)
+        .map_err(|e| Error::data(clip.name()).because(e))
 }
 
 /// The same error for another segment of the recording.

@@ -20,11 +20,13 @@ pub struct Predictor {
 }
 
 impl Predictor {
-    /// Loads the folder of a model, or that of an experiment, whose folders `fold-*` are models: of these all, in the order of their names.
+    /// Loads the folder of a model, or that of an experiment, whose folders `fold-*` are models: of
+    /// these all, in the order of their names.
     ///
     /// # Errors
-    /// [`crate::error::Kind::Missing`] without a model there; [`crate::error::Kind::Data`] where one is damaged, was trained on features that
-    /// this program does not compute, or does not go together with the others.
+    /// [`crate::error::Kind::Missing`] without a model there; [`crate::error::Kind::Data`] where
+    /// one is damaged, was trained on features that this program does not compute, or does not go
+    /// together with the others.
     pub fn load(folder: &Path) -> Result<Predictor> {
         let mut folders = folders(folder);
         let first = artifact::load(folders.first().map_or(folder, PathBuf::as_path)).map_err(|e| match folders.is_empty() {
@@ -43,7 +45,14 @@ impl Predictor {
             models.push(model);
         }
         let tested = Tested::read(&folders[0])?;
-        let predictor = Predictor { models, folders, tested, set, profile, columns: features::names(set) };
+        let predictor = Predictor {
+            models,
+            folders,
+            tested,
+            set,
+            profile,
+            columns: features::names(set),
+        };
         // What is wrong with a model is wrong now, not in a thread.
         drop(predictor.judge()?);
         Ok(predictor)
@@ -64,7 +73,8 @@ impl Predictor {
         &self.folders
     }
 
-    /// What may be said of the recordings that the first of the models is tested on, where that lies beside it.
+    /// What may be said of the recordings that the first of the models is tested on, where that
+    /// lies beside it.
     pub fn tested(&self) -> Option<&Tested> {
         self.tested.as_ref()
     }
@@ -91,8 +101,16 @@ impl Predictor {
 
     /// What a thread needs to judge recordings.
     pub(super) fn judge(&self) -> Result<Judge<'_>> {
-        let classifiers = self.models.iter().map(SavedModel::classifier_of_rows).collect::<Result<_>>()?;
-        Ok(Judge::new(self, Extractor::new(self.set, self.profile), classifiers))
+        let classifiers = self
+            .models
+            .iter()
+            .map(SavedModel::classifier_of_rows)
+            .collect::<Result<_>>()?;
+        Ok(Judge::new(
+            self,
+            Extractor::new(self.set, self.profile),
+            classifiers,
+        ))
     }
 }
 
@@ -101,9 +119,15 @@ fn folders(folder: &Path) -> Vec<PathBuf> {
     if folder.join("model.json").exists() {
         return Vec::new();
     }
-    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let entries = std::fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path());
     let is_model = |path: &PathBuf| {
-        path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("fold-")) && path.join("model.json").exists()
+        path.file_name()
+            .is_some_and(|name| name.to_string_lossy().starts_with("fold-"))
+            && path.join("model.json").exists()
     };
     let mut folders: Vec<PathBuf> = entries.filter(is_model).collect();
     folders.sort();
@@ -113,13 +137,21 @@ fn folders(folder: &Path) -> Vec<PathBuf> {
 /// Checks that this program computes what the model was trained on.
 fn fit(info: &ModelInfo, folder: &Path) -> Result<(FeatureSet, Profile)> {
     let refuse = |what: &str, theirs: &str| {
-        Error::data(format!("the model in {} was trained with {what} {theirs}, which this program does not compute", folder.display()))
-            .hint("train it again with this version, or use the version that made it")
+        Error::data(format!(
+            "the model in {} was trained with {what} {theirs}, which this program does not compute",
+            folder.display()
+        ))
+        .hint("train it again with this version, or use the version that made it")
     };
-    let set = FeatureSet::parse(&info.feature_set).ok_or_else(|| refuse("the feature set", &info.feature_set))?;
-    let profile = Profile::parse(&info.profile).ok_or_else(|| refuse("the feature profile", &info.profile))?;
+    let set = FeatureSet::parse(&info.feature_set)
+        .ok_or_else(|| refuse("the feature set", &info.feature_set))?;
+    let profile = Profile::parse(&info.profile)
+        .ok_or_else(|| refuse("the feature profile", &info.profile))?;
     if info.feature_code_version != set.code_version() {
-        return Err(refuse("version", &format!("{} of the feature code", info.feature_code_version)));
+        return Err(refuse(
+            "version",
+            &format!("{} of the feature code", info.feature_code_version),
+        ));
     }
     if columns_in_order(&info.inputs, &features::names(set)) != info.feature_names {
         return Err(refuse("other columns of", &info.feature_set));
@@ -138,6 +170,11 @@ fn same(a: &ModelInfo, b: &ModelInfo, a_folder: &Path, b_folder: &Path) -> Resul
     } else {
         return Ok(());
     };
-    let message = format!("the models in {} and {} have different {what}: they have no mean", a_folder.display(), b_folder.display());
-    Err(Error::data(message).hint("name one of them, or a folder of models that were trained alike"))
+    let message = format!(
+        "the models in {} and {} have different {what}: they have no mean",
+        a_folder.display(),
+        b_folder.display()
+    );
+    Err(Error::data(message)
+        .hint("name one of them, or a folder of models that were trained alike"))
 }

@@ -1,4 +1,5 @@
-//! A saved model, or all of an experiment, on recordings: the same decoding, features and scaling as in training.
+//! A saved model, or all of an experiment, on recordings: the same decoding, features and scaling
+//! as in training.
 
 mod faults;
 mod judge;

@@ -56,25 +56,60 @@ enum To<W: Write + Send> {
 }
 
 impl<W: Write + Send> Output<W> {
-    /// Begins to write into `out`; `path` is for messages. On a terminal, CSV has the control characters of names written out; lines and
-    /// JSON have that everywhere.
+    /// Begins to write into `out`; `path` is for messages. On a terminal, CSV has the control
+    /// characters of names written out; lines and JSON have that everywhere.
     ///
     /// # Errors
     /// Where it cannot be written.
-    pub fn new(format: Format, out: W, path: &Path, labels: &[String], times: bool, on_terminal: bool) -> Result<Self> {
+    pub fn new(
+        format: Format,
+        out: W,
+        path: &Path,
+        labels: &[String],
+        times: bool,
+        on_terminal: bool,
+    ) -> Result<Self> {
         let to = match format {
             Format::Table => To::Lines(BufWriter::new(out)),
             Format::JsonLines => To::Json(BufWriter::new(out)),
-            Format::Parquet => To::Parquet(Box::new(Writer::new(BufWriter::new(out), path, labels, &Default::default())?)),
+            Format::Parquet => To::Parquet(Box::new(Writer::new(
+                BufWriter::new(out),
+                path,
+                labels,
+                &Default::default(),
+            )?)),
             Format::Csv => {
-                let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(out);
-                let header = ["file", "start_s", "end_s", "emotion", "in_domain", "domain_reason"].into_iter().map(str::to_owned);
-                let header = header.chain(labels.iter().map(|label| cell(&format!("prob_{label}"), on_terminal)));
-                writer.write_record(header).map_err(|e| csv_failed(path, e))?;
+                let mut writer = csv::WriterBuilder::new()
+                    .terminator(csv::Terminator::CRLF)
+                    .from_writer(out);
+                let header = [
+                    "file",
+                    "start_s",
+                    "end_s",
+                    "emotion",
+                    "in_domain",
+                    "domain_reason",
+                ]
+                .into_iter()
+                .map(str::to_owned);
+                let header = header.chain(
+                    labels
+                        .iter()
+                        .map(|label| cell(&format!("prob_{label}"), on_terminal)),
+                );
+                writer
+                    .write_record(header)
+                    .map_err(|e| csv_failed(path, e))?;
                 To::Csv(Box::new(writer))
             }
         };
-        Ok(Output { path: path.to_owned(), labels: labels.to_vec(), times, on_terminal, to })
+        Ok(Output {
+            path: path.to_owned(),
+            labels: labels.to_vec(),
+            times,
+            on_terminal,
+            to,
+        })
     }
 
     /// Appends a row.
@@ -82,17 +117,42 @@ impl<W: Write + Send> Output<W> {
     /// # Errors
     /// Where it cannot be written.
     pub fn push(&mut self, file: &str, heard: &Heard) -> Result<()> {
-        let emotion = self.labels.get(argmax(&heard.probabilities)).cloned().unwrap_or_default();
+        let emotion = self
+            .labels
+            .get(argmax(&heard.probabilities))
+            .cloned()
+            .unwrap_or_default();
         let failed = |e| Error::io("write", &self.path, e);
         match &mut self.to {
-            To::Lines(out) => writeln!(out, "{}", line(file, heard, &emotion, &self.labels, self.times)).map_err(failed),
-            To::Json(out) => writeln!(out, "{}", shown_json(&json(file, heard, &emotion, &self.labels).to_string())).map_err(failed),
+            To::Lines(out) => writeln!(
+                out,
+                "{}",
+                line(file, heard, &emotion, &self.labels, self.times)
+            )
+            .map_err(failed),
+            To::Json(out) => writeln!(
+                out,
+                "{}",
+                shown_json(&json(file, heard, &emotion, &self.labels).to_string())
+            )
+            .map_err(failed),
             To::Csv(out) => {
-                let (is_inside, reason) = (heard.outside.is_inside().to_string(), heard.outside.reason().to_owned());
+                let (is_inside, reason) = (
+                    heard.outside.is_inside().to_string(),
+                    heard.outside.reason().to_owned(),
+                );
                 let [file, emotion] = [file, &emotion].map(|name| cell(name, self.on_terminal));
-                let texts = [file, heard.start_s.to_string(), heard.end_s.to_string(), emotion, is_inside, reason];
+                let texts = [
+                    file,
+                    heard.start_s.to_string(),
+                    heard.end_s.to_string(),
+                    emotion,
+                    is_inside,
+                    reason,
+                ];
                 let numbers = heard.probabilities.iter().map(f32::to_string);
-                out.write_record(texts.into_iter().chain(numbers)).map_err(|e| csv_failed(&self.path, e))
+                out.write_record(texts.into_iter().chain(numbers))
+                    .map_err(|e| csv_failed(&self.path, e))
             }
             To::Parquet(out) => out.push(HeardRow {
                 file: file.to_owned(),
@@ -126,7 +186,10 @@ impl<W: Write + Send> Output<W> {
     pub fn finish(mut self) -> Result<()> {
         self.flush()?;
         match self.to {
-            To::Parquet(out) => out.finish()?.flush().map_err(|e| Error::io("write", &self.path, e)),
+            To::Parquet(out) => out
+                .finish()?
+                .flush()
+                .map_err(|e| Error::io("write", &self.path, e)),
             _ => Ok(()),
         }
     }
@@ -134,13 +197,20 @@ impl<W: Write + Send> Output<W> {
 
 /// A name as a field of CSV.
 fn cell(name: &str, on_terminal: bool) -> String {
-    inert(&if on_terminal { shown(name) } else { name.to_owned() })
+    inert(&if on_terminal {
+        shown(name)
+    } else {
+        name.to_owned()
+    })
 }
 
 fn csv_failed(path: &Path, error: csv::Error) -> Error {
     match error.into_kind() {
         csv::ErrorKind::Io(error) => Error::io("write", path, error),
-        other => Error::internal(format!("failed to write a row of {}: {other:?}", path.display())),
+        other => Error::internal(format!(
+            "failed to write a row of {}: {other:?}",
+            path.display()
+        )),
     }
 }
 
@@ -153,19 +223,34 @@ fn reason(outside: Outside) -> Option<String> {
 fn line(file: &str, heard: &Heard, emotion: &str, labels: &[String], times: bool) -> String {
     let mut sorted: Vec<(&String, &f32)> = labels.iter().zip(&heard.probabilities).collect();
     sorted.sort_by(|a, b| b.1.total_cmp(a.1));
-    let all: Vec<String> = sorted.iter().map(|(label, p)| format!("{label} {p:.3}")).collect();
-    let when = if times { format!(" {:.3} to {:.3} s", heard.start_s, heard.end_s) } else { String::new() };
+    let all: Vec<String> = sorted
+        .iter()
+        .map(|(label, p)| format!("{label} {p:.3}"))
+        .collect();
+    let when = if times {
+        format!(" {:.3} to {:.3} s", heard.start_s, heard.end_s)
+    } else {
+        String::new()
+    };
     // Names stay on their line.
     let domain = match reason(heard.outside) {
         None => "in_domain true".to_owned(),
         Some(reason) => format!("in_domain false: {reason}"),
     };
-    format!("{}{when}: {}  ({}; {domain})", shown(file), shown(emotion), shown(&all.join(", ")))
+    format!(
+        "{}{when}: {}  ({}; {domain})",
+        shown(file),
+        shown(emotion),
+        shown(&all.join(", "))
+    )
 }
 
 fn json(file: &str, heard: &Heard, emotion: &str, labels: &[String]) -> serde_json::Value {
-    let probabilities: serde_json::Map<String, serde_json::Value> =
-        labels.iter().zip(&heard.probabilities).map(|(label, p)| (label.clone(), serde_json::json!(p))).collect();
+    let probabilities: serde_json::Map<String, serde_json::Value> = labels
+        .iter()
+        .zip(&heard.probabilities)
+        .map(|(label, p)| (label.clone(), serde_json::json!(p)))
+        .collect();
     serde_json::json!({
         "file": file, "start_s": heard.start_s, "end_s": heard.end_s, "emotion": emotion, "probabilities": probabilities,
         "in_domain": heard.outside.is_inside(), "domain_reason": reason(heard.outside),
@@ -183,10 +268,28 @@ mod tests {
     fn written_on(format: Format, file: &str, on_terminal: bool) -> String {
         let mut bytes = Vec::new();
         let labels = ["calm".to_owned(), "-happy".to_owned()];
-        let mut output = Output::new(format, &mut bytes, Path::new("x"), &labels, true, on_terminal).unwrap();
-        let outside = Outside { duration: true, features: false };
+        let mut output = Output::new(
+            format,
+            &mut bytes,
+            Path::new("x"),
+            &labels,
+            true,
+            on_terminal,
+        )
+        .unwrap();
+        let outside = Outside {
+            duration: true,
+            features: false,
+        };
         let (probabilities, views) = (vec![0.25, 0.75], Default::default());
-        let heard = Heard { start_s: 0.0, end_s: 1.5, probabilities, outside, silent: false, views };
+        let heard = Heard {
+            start_s: 0.0,
+            end_s: 1.5,
+            probabilities,
+            outside,
+            silent: false,
+            views,
+        };
         output.push(file, &heard).unwrap();
         output.finish().unwrap();
         String::from_utf8(bytes).unwrap()
@@ -206,18 +309,28 @@ mod tests {
         let hostile = "\u{1b}[2J\u{9b}x\u{202e}\n.wav";
         for format in [Format::Csv, Format::Table, Format::JsonLines] {
             let text = written_on(format, hostile, true);
-            let bad = |c: char| (c.is_control() && !matches!(c, '\r' | '\n')) || crate::escape::reorders(c);
+            let bad = |c: char| {
+                (c.is_control() && !matches!(c, '\r' | '\n')) || crate::escape::reorders(c)
+            };
             assert!(!text.contains(bad), "{format:?}: {text:?}");
             let lines = if format == Format::Csv { 2 } else { 1 };
             assert_eq!(text.lines().count(), lines, "{format:?}: {text:?}");
         }
-        assert!(written(Format::Csv, hostile).contains(hostile), "programs read the name as it is");
+        assert!(
+            written(Format::Csv, hostile).contains(hostile),
+            "programs read the name as it is"
+        );
     }
 
     #[test]
     fn json_and_lines_stay_on_one_line() {
-        let json: serde_json::Value = serde_json::from_str(&written(Format::JsonLines, "a\nb")).unwrap();
-        assert!(json["file"] == "a\nb" && json["probabilities"]["-happy"] == 0.75 && json["end_s"] == 1.5);
+        let json: serde_json::Value =
+            serde_json::from_str(&written(Format::JsonLines, "a\nb")).unwrap();
+        assert!(
+            json["file"] == "a\nb"
+                && json["probabilities"]["-happy"] == 0.75
+                && json["end_s"] == 1.5
+        );
         assert!(json["in_domain"] == false && json["domain_reason"] == "duration");
         assert_eq!(
             written(Format::Table, "a\nb"),
@@ -229,6 +342,9 @@ mod tests {
     fn formats_are_known_by_their_extensions() {
         assert_eq!(Format::of(Path::new("a.CSV")), Some(Format::Csv));
         assert_eq!(Format::of(Path::new("a.json")), Some(Format::JsonLines));
-        assert_eq!((Format::of(Path::new("a.xls")), Format::of(Path::new("csv"))), (None, None));
+        assert_eq!(
+            (Format::of(Path::new("a.xls")), Format::of(Path::new("csv"))),
+            (None, None)
+        );
     }
 }

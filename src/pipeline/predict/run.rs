@@ -99,7 +99,10 @@ impl Tally {
             Ok(heard) => {
                 self.predicted += 1;
                 self.rows += heard.len() as u64;
-                let (begin, end) = (heard.first().map_or(0.0, |one| one.start_s), heard.last().map_or(0.0, |one| one.end_s));
+                let (begin, end) = (
+                    heard.first().map_or(0.0, |one| one.start_s),
+                    heard.last().map_or(0.0, |one| one.end_s),
+                );
                 self.long += u64::from(end - begin > LONG_S);
                 for outside in heard.iter().map(|one| one.outside) {
                     self.outside += u64::from(!outside.is_inside());
@@ -125,8 +128,8 @@ impl Tally {
 /// Tells `sink` of every recording what the models say.
 ///
 /// # Errors
-/// [`crate::error::Kind::Usage`] where the models scale speakers and nothing says who speaks, [`crate::error::Kind::Interrupted`] where a stop
-/// was asked for, and what `sink` returns.
+/// [`crate::error::Kind::Usage`] where the models scale speakers and nothing says who speaks,
+/// [`crate::error::Kind::Interrupted`] where a stop was asked for, and what `sink` returns.
 pub fn predict(
     predictor: &Predictor,
     mut sources: Sources,
@@ -141,7 +144,15 @@ pub fn predict(
         require_speakers(&mut sources.items);
     }
     let items = &sources.items;
-    let listeners = Listeners::new(predictor, settings.jobs, settings.windows, settings.memory, items.len(), cancel, observer)?;
+    let listeners = Listeners::new(
+        predictor,
+        settings.jobs,
+        settings.windows,
+        settings.memory,
+        items.len(),
+        cancel,
+        observer,
+    )?;
     let mut tally = Tally::default();
     let mut all = match needs {
         false => None,
@@ -163,7 +174,10 @@ pub fn predict(
             match item {
                 Err(bad) => tally.set_one_aside(bad, sink)?,
                 Ok(clip) => {
-                    let outcome = found.next().flatten().ok_or_else(|| Error::internal("a recording that nobody heard"))?;
+                    let outcome = found
+                        .next()
+                        .flatten()
+                        .ok_or_else(|| Error::internal("a recording that nobody heard"))?;
                     tally.tell(clip, outcome, sink)?;
                 }
             }
@@ -181,7 +195,8 @@ pub fn predict(
 fn check_speakers(needs: bool, speakers: Speakers, items: &[Item]) -> Result<()> {
     let named = items.iter().flatten().any(|clip| clip.speaker.is_some());
     if speakers == Speakers::Named && !named {
-        return Err(Error::usage("--by-speaker needs to know who speaks").hint("give a manifest with a column speaker"));
+        return Err(Error::usage("--by-speaker needs to know who speaks")
+            .hint("give a manifest with a column speaker"));
     }
     if !needs || named || speakers == Speakers::One {
         return Ok(());

@@ -1,4 +1,5 @@
-//! Models that scale every speaker by all of the speaker's clips: all are heard before anything is said of one.
+//! Models that scale every speaker by all of the speaker's clips: all are heard before anything is
+//! said of one.
 
 use std::collections::BTreeMap;
 
@@ -18,14 +19,20 @@ pub(super) fn require_speakers(items: &mut [Item]) {
     for item in items {
         if let Ok(Clip { speaker: None, .. }) = item {
             let name = item.as_ref().map(Clip::name).unwrap_or_default();
-            let error = Error::data(format!("{name} has no speaker, and the model scales each speaker by the own clips"));
-            *item = Err(Bad::new(name, Fault::NoSpeaker, error.hint("fill the column speaker of the manifest")));
+            let error = Error::data(format!(
+                "{name} has no speaker, and the model scales each speaker by the own clips"
+            ));
+            *item = Err(Bad::new(
+                name,
+                Fault::NoSpeaker,
+                error.hint("fill the column speaker of the manifest"),
+            ));
         }
     }
 }
 
-/// The outcome of every clip, in order; each speaker's clips (and windows of them) are scaled by each other. Holds the rows of some speakers at
-/// a time, and what came of all clips.
+/// The outcome of every clip, in order; each speaker's clips (and windows of them) are scaled by
+/// each other. Holds the rows of some speakers at a time, and what came of all clips.
 pub(super) fn by_speaker(
     predictor: &Predictor,
     clips: &[&Clip],
@@ -36,7 +43,11 @@ pub(super) fn by_speaker(
 ) -> Result<Vec<Outcome>> {
     let mut speakers: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     for (i, clip) in clips.iter().enumerate() {
-        let speaker = if one_speaker { "" } else { clip.speaker.as_deref().unwrap_or_default() };
+        let speaker = if one_speaker {
+            ""
+        } else {
+            clip.speaker.as_deref().unwrap_or_default()
+        };
         speakers.entry(speaker).or_default().push(i);
     }
     let mut outcomes: Vec<Option<Outcome>> = clips.iter().map(|_| None).collect();
@@ -49,7 +60,10 @@ pub(super) fn by_speaker(
         }
         let places: Vec<usize> = waiting.iter().flatten().copied().collect();
         let together: Vec<&Clip> = places.iter().map(|i| clips[*i]).collect();
-        for (i, outcome) in places.into_iter().zip(listeners.each(&together, Wanted::Rows)) {
+        for (i, outcome) in places
+            .into_iter()
+            .zip(listeners.each(&together, Wanted::Rows))
+        {
             outcomes[i] = outcome;
         }
         cancel.check()?;
@@ -60,28 +74,51 @@ pub(super) fn by_speaker(
     if lonely > 0 {
         observer.warn(format!("speakers with a single clip: {lonely}. It is scaled by itself, so that nothing is left of it to judge"));
     }
-    outcomes.into_iter().map(|outcome| outcome.ok_or_else(|| Error::internal("a recording that nobody heard"))).collect()
+    outcomes
+        .into_iter()
+        .map(|outcome| outcome.ok_or_else(|| Error::internal("a recording that nobody heard")))
+        .collect()
 }
 
-/// Scales the rows of a speaker's clips, those of changed copies kind by kind, and asks the models; returns how many clips there are.
-fn scale(predictor: &Predictor, speaker: &[usize], outcomes: &mut [Option<Outcome>], listeners: &Listeners) -> Result<usize> {
+/// Scales the rows of a speaker's clips, those of changed copies kind by kind, and asks the models;
+/// returns how many clips there are.
+fn scale(
+    predictor: &Predictor,
+    speaker: &[usize],
+    outcomes: &mut [Option<Outcome>],
+    listeners: &Listeners,
+) -> Result<usize> {
     let mut views: Vec<(f64, Views)> = Vec::new();
     for i in speaker {
         if let Some(Ok(heard)) = &mut outcomes[*i] {
-            views.extend(heard.iter_mut().map(|one| (one.duration_s(), std::mem::take(&mut one.views))));
+            views.extend(
+                heard
+                    .iter_mut()
+                    .map(|one| (one.duration_s(), std::mem::take(&mut one.views))),
+            );
         }
     }
-    let Some(kinds) = views.first().map(|(_, first)| first.copies.len()) else { return Ok(0) };
+    let Some(kinds) = views.first().map(|(_, first)| first.copies.len()) else {
+        return Ok(0);
+    };
     let columns = predictor.inputs().shape(predictor.columns.len()).columns();
     standardise(views.iter_mut().map(|(_, views)| &mut views.own), columns);
     for kind in 0..kinds {
-        standardise(views.iter_mut().filter_map(|(_, views)| views.copies[kind].as_mut()), columns);
+        standardise(
+            views
+                .iter_mut()
+                .filter_map(|(_, views)| views.copies[kind].as_mut()),
+            columns,
+        );
     }
     let count = views.len();
     let mut verdicts = listeners.classify(&views)?.into_iter();
     for i in speaker {
         if let Some(Ok(heard)) = &mut outcomes[*i] {
-            heard.iter_mut().zip(verdicts.by_ref()).for_each(|(one, verdict)| one.take(verdict));
+            heard
+                .iter_mut()
+                .zip(verdicts.by_ref())
+                .for_each(|(one, verdict)| one.take(verdict));
         }
     }
     Ok(count)
@@ -89,7 +126,13 @@ fn scale(predictor: &Predictor, speaker: &[usize], outcomes: &mut [Option<Outcom
 
 fn standardise<'r>(rows: impl Iterator<Item = &'r mut Vec<f32>>, columns: usize) {
     let places: Vec<&mut Vec<f32>> = rows.collect();
-    let (mut values, places): (Vec<Vec<f32>>, Vec<_>) = places.into_iter().map(|place| (std::mem::take(place), place)).unzip();
+    let (mut values, places): (Vec<Vec<f32>>, Vec<_>) = places
+        .into_iter()
+        .map(|place| (std::mem::take(place), place))
+        .unzip();
     standardise_speaker(&mut values, columns);
-    places.into_iter().zip(values).for_each(|(place, row)| *place = row);
+    places
+        .into_iter()
+        .zip(values)
+        .for_each(|(place, row)| *place = row);
 }

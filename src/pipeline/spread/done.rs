@@ -17,25 +17,55 @@ use crate::pipeline::{augment, extract, flow};
 ///
 /// # Errors
 /// As [`crate::pipeline::plan`].
-pub fn done(run: &Run, order: &Order, pipeline: &Pipeline, options: &Options, cancel: &Cancel, observer: &dyn Observer) -> Result<Done> {
-    let options = Options { until: Stage::Report, ..options.clone() };
+pub fn done(
+    run: &Run,
+    order: &Order,
+    pipeline: &Pipeline,
+    options: &Options,
+    cancel: &Cancel,
+    observer: &dyn Observer,
+) -> Result<Done> {
+    let options = Options {
+        until: Stage::Report,
+        ..options.clone()
+    };
     let lines = flow::plan(pipeline, &options, cancel, observer)?;
-    let kept: BTreeSet<&str> = lines.iter().filter(|line| line.decision == Decision::Keep).map(|line| line.task.as_str()).collect();
+    let kept: BTreeSet<&str> = lines
+        .iter()
+        .filter(|line| line.decision == Decision::Keep)
+        .map(|line| line.task.as_str())
+        .collect();
     let known: BTreeSet<&str> = lines.iter().map(|line| line.task.as_str()).collect();
-    let features = kept.contains("ingest") && pipeline.features.sets.iter().all(|set| kept.contains(extract::id(*set).as_str()));
+    let features = kept.contains("ingest")
+        && pipeline
+            .features
+            .sets
+            .iter()
+            .all(|set| kept.contains(extract::id(*set).as_str()));
     let audited = kept.contains("audit");
     let splits = pipeline.select(&order.experiments)?;
-    let copies = splits.iter().filter(|e| !e.augment.is_empty()).all(|e| kept.contains(augment::id(e.inputs.set).as_str()));
+    let copies = splits
+        .iter()
+        .filter(|e| !e.augment.is_empty())
+        .all(|e| kept.contains(augment::id(e.inputs.set).as_str()));
     let split = |name: &str| kept.contains(format!("split/{name}").as_str());
-    let prepared = features && copies && audited && splits.iter().all(|experiment| split(&experiment.name));
+    let prepared =
+        features && copies && audited && splits.iter().all(|experiment| split(&experiment.name));
     // Of a fold that the split did not give, nothing is missing.
-    let trained = |id: &String| kept.contains(id.as_str()) || (prepared && !known.contains(id.as_str()));
-    let shards = Store::shared(shard::folder(&options.store(&pipeline.name), &run.plan().id));
+    let trained =
+        |id: &String| kept.contains(id.as_str()) || (prepared && !known.contains(id.as_str()));
+    let shards = Store::shared(shard::folder(
+        &options.store(&pipeline.name),
+        &run.plan().id,
+    ));
     let mut done: BTreeMap<String, BTreeSet<u32>> = BTreeMap::new();
     for stage in &run.plan().stages {
         let is_done = |index: u32| -> Result<bool> {
             Ok(match stage.name.as_str() {
-                FEATURES => features || shard::find(pipeline, order, &shards, &run.plan().id, index)?.is_some(),
+                FEATURES => {
+                    features
+                        || shard::find(pipeline, order, &shards, &run.plan().id, index)?.is_some()
+                }
                 PREPARE => prepared,
                 TRAIN => order.of_task(index).iter().all(trained),
                 REPORT => kept.len() == lines.len(),

@@ -27,7 +27,8 @@ const SHARD_SIZE: u32 = 20_000;
 /// Slurm takes indices up to 1000 unless it is told otherwise.
 const MOST_TASKS: u32 = 1_000;
 
-/// Everything by which a task on another machine knows what to do: the pipeline file as it was, and the command line.
+/// Everything by which a task on another machine knows what to do: the pipeline file as it was, and
+/// the command line.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Order {
     /// What messages call the pipeline file.
@@ -75,8 +76,13 @@ impl Order {
     /// # Errors
     /// `Data` where the plan holds no such order.
     pub fn of(run: &Run) -> Result<Order> {
-        serde_json::from_value(run.plan().request.clone())
-            .map_err(|e| Error::data(format!("the plan in {} holds no order of this version of ser", run.folder().display())).because(e))
+        serde_json::from_value(run.plan().request.clone()).map_err(|e| {
+            Error::data(format!(
+                "the plan in {} holds no order of this version of ser",
+                run.folder().display()
+            ))
+            .because(e)
+        })
     }
 
     /// The pipeline as it was when the plan was made.
@@ -84,7 +90,13 @@ impl Order {
     /// # Errors
     /// As [`config::parse_variant`].
     pub fn pipeline(&self) -> Result<Pipeline> {
-        config::parse_variant(&self.text, &self.file_name, &self.overrides, self.corpora_dir.as_deref(), self.variant.as_deref())
+        config::parse_variant(
+            &self.text,
+            &self.file_name,
+            &self.overrides,
+            self.corpora_dir.as_deref(),
+            self.variant.as_deref(),
+        )
     }
 
     /// The same options as those of a run on one machine.
@@ -95,14 +107,21 @@ impl Order {
             reports_dir: self.reports_dir.clone(),
             until: options::Stage::Report,
             experiments: self.experiments.clone(),
-            limits: Limits { jobs, memory, retries: self.retries, time_limit: None, keep_going: true },
+            limits: Limits {
+                jobs,
+                memory,
+                retries: self.retries,
+                time_limit: None,
+                keep_going: true,
+            },
             owner,
             wait: true,
         }
     }
 }
 
-/// Makes the plan of a pipeline; generates a corpus that is to be generated, unless `look_only`. `options` are those of [`Order::options`].
+/// Makes the plan of a pipeline; generates a corpus that is to be generated, unless `look_only`.
+/// `options` are those of [`Order::options`].
 ///
 /// # Errors
 /// `Missing` where the corpus is not there; as [`crate::pipeline::run`] otherwise.
@@ -127,11 +146,19 @@ pub fn plan(
     }
     let smallest = u32::try_from(sources.len().div_ceil(u64::from(MOST_TASKS))).unwrap_or(u32::MAX);
     order.shard_size = settings.shard_size.unwrap_or(SHARD_SIZE).max(smallest);
-    let shards = u32::try_from(sources.len().div_ceil(u64::from(order.shard_size))).unwrap_or(MOST_TASKS);
+    let shards =
+        u32::try_from(sources.len().div_ceil(u64::from(order.shard_size))).unwrap_or(MOST_TASKS);
     order.trainings.clear();
     for experiment in chosen {
-        let folds = experiment.protocol.expected_folds(speakers.len(), sessions.len());
-        let of_fold = |fold: u32| experiment.trained_seeds().iter().map(move |seed| train::id(experiment, fold, *seed));
+        let folds = experiment
+            .protocol
+            .expected_folds(speakers.len(), sessions.len());
+        let of_fold = |fold: u32| {
+            experiment
+                .trained_seeds()
+                .iter()
+                .map(move |seed| train::id(experiment, fold, *seed))
+        };
         order.trainings.extend((0..folds).flat_map(of_fold));
     }
     let trainings = u32::try_from(order.trainings.len()).unwrap_or(u32::MAX);
@@ -139,7 +166,12 @@ pub fn plan(
     let id = unlike_any_other(&pipeline.full_name(), place.folder);
     let run_folder = place.folder.join(&order.data_dir).join("slurm").join(&id);
     let stage = |name: &str, count: u32, after: Option<&str>| -> Result<Stage> {
-        let words = [place.program, Path::new("worker"), &run_folder, Path::new(name)];
+        let words = [
+            place.program,
+            Path::new("worker"),
+            &run_folder,
+            Path::new(name),
+        ];
         let text = |path: &Path| path.to_str().map(str::to_owned);
         let command = words.into_iter().map(text).collect::<Option<_>>();
         Ok(Stage {
@@ -155,20 +187,34 @@ pub fn plan(
     let stages = vec![
         stage(FEATURES, shards, None)?,
         stage(PREPARE, 1, Some(FEATURES))?,
-        stage(TRAIN, trainings.div_ceil(order.trainings_per_task), Some(PREPARE))?,
+        stage(
+            TRAIN,
+            trainings.div_ceil(order.trainings_per_task),
+            Some(PREPARE),
+        )?,
         stage(REPORT, 1, Some(TRAIN))?,
     ];
-    let request = serde_json::to_value(&order).map_err(|e| Error::internal("failed to write an order as JSON").because(e))?;
+    let request = serde_json::to_value(&order)
+        .map_err(|e| Error::internal("failed to write an order as JSON").because(e))?;
     Ok(Plan::new(id, place.folder.to_owned(), stages, request))
 }
 
-fn generate(pipeline: &Pipeline, options: &Options, look_only: bool, cancel: &Cancel, observer: &dyn Observer) -> Result<()> {
+fn generate(
+    pipeline: &Pipeline,
+    options: &Options,
+    look_only: bool,
+    cancel: &Cancel,
+    observer: &dyn Observer,
+) -> Result<()> {
     if !listing::must_generate(pipeline) {
         return Ok(());
     }
     if look_only {
-        return Err(Error::missing(format!("the recordings of {} are not generated yet", pipeline.name))
-            .hint(format!("run `ser features {}` first", pipeline.name)));
+        return Err(Error::missing(format!(
+            "the recordings of {} are not generated yet",
+            pipeline.name
+        ))
+        .hint(format!("run `ser features {}` first", pipeline.name)));
     }
     let _lock = lock(options, &options.data_dir.join("cache"), cancel, observer)?;
     let workers = Workers::new(options.limits.jobs, &pipeline.features)?;
@@ -189,7 +235,10 @@ fn resources(share: SlurmShare) -> Resources {
 
 /// Jobs are known by it among all of a cluster's.
 fn unlike_any_other(name: &str, folder: &Path) -> String {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let hash = hash_bytes(format!("{now:?} {} {}", std::process::id(), folder.display()).as_bytes());
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    let hash =
+        hash_bytes(format!("{now:?} {} {}", std::process::id(), folder.display()).as_bytes());
     format!("{name}-{}", &hash[..8])
 }

@@ -1,4 +1,5 @@
-//! A share of the corpus: its recordings are opened and their features computed, away from the store, which takes it all in later.
+//! A share of the corpus: its recordings are opened and their features computed, away from the
+//! store, which takes it all in later.
 //!
 //! What shards give is a head start and no output: a run without them gives the same bytes, later.
 
@@ -10,7 +11,9 @@ use crate::cancel::Cancel;
 use crate::config::Pipeline;
 use crate::corpus::Source;
 use crate::error::{Error, Result};
-use crate::orchestrator::{Context, Finished, Identity, Observer, Status, Store, Task, execute_one};
+use crate::orchestrator::{
+    Context, Finished, Identity, Observer, Status, Store, Task, execute_one,
+};
 use crate::pipeline::ingest::{Look, published};
 use crate::pipeline::listing::{self, chunks};
 use crate::pipeline::options::Options;
@@ -36,19 +39,35 @@ pub(super) fn make(
     let root = options.store(&pipeline.name);
     let store = Store::shared(folder(&root, plan));
     let action = |context: &Context| {
-        let workers =
-            Workers::new(options.limits.jobs, &pipeline.features)?.within(options.limits.memory, cancel).in_folder(Some(root.clone()));
+        let workers = Workers::new(options.limits.jobs, &pipeline.features)?
+            .within(options.limits.memory, cancel)
+            .in_folder(Some(root.clone()));
         fill(pipeline, order, &root, index, &workers, context)
     };
-    execute_one(&store, &task(pipeline, order, plan, index, action)?, &options.limits, cancel, observer).map(drop)
+    execute_one(
+        &store,
+        &task(pipeline, order, plan, index, action)?,
+        &options.limits,
+        cancel,
+        observer,
+    )
+    .map(drop)
 }
 
 /// The shard of an index, if it is there and whole.
-pub(super) fn find(pipeline: &Pipeline, order: &Order, store: &Store, plan: &str, index: u32) -> Result<Option<Finished>> {
-    Ok(match store.status(&task(pipeline, order, plan, index, |_| Ok(()))?)? {
-        Status::Fresh(finished) => Some(finished),
-        Status::Stale { .. } => None,
-    })
+pub(super) fn find(
+    pipeline: &Pipeline,
+    order: &Order,
+    store: &Store,
+    plan: &str,
+    index: u32,
+) -> Result<Option<Finished>> {
+    Ok(
+        match store.status(&task(pipeline, order, plan, index, |_| Ok(()))?)? {
+            Status::Fresh(finished) => Some(finished),
+            Status::Stale { .. } => None,
+        },
+    )
 }
 
 fn task<'a>(
@@ -58,32 +77,67 @@ fn task<'a>(
     index: u32,
     action: impl Fn(&Context) -> Result<()> + Send + Sync + 'a,
 ) -> Result<Task<'a>> {
-    let features =
-        serde_json::to_value(&pipeline.features).map_err(|e| Error::internal("failed to write parameters as JSON").because(e))?;
-    let versions: Vec<u32> = pipeline.features.sets.iter().map(|set| set.code_version()).collect();
+    let features = serde_json::to_value(&pipeline.features)
+        .map_err(|e| Error::internal("failed to write parameters as JSON").because(e))?;
+    let versions: Vec<u32> = pipeline
+        .features
+        .sets
+        .iter()
+        .map(|set| set.code_version())
+        .collect();
     let params = serde_json::json!({ "plan": plan, "index": index, "size": order.shard_size, "features": features, "versions": versions });
-    let identity = Identity { stage: "shard".into(), code_version: 1, params, inputs: BTreeMap::new() };
+    let identity = Identity {
+        stage: "shard".into(),
+        code_version: 1,
+        params,
+        inputs: BTreeMap::new(),
+    };
     Ok(Task::new(format!("shard/{index}"), identity, action))
 }
 
-fn fill(pipeline: &Pipeline, order: &Order, store: &Path, index: u32, workers: &Workers, context: &Context) -> Result<()> {
+fn fill(
+    pipeline: &Pipeline,
+    order: &Order,
+    store: &Path,
+    index: u32,
+    workers: &Workers,
+    context: &Context,
+) -> Result<()> {
     let (_, sources) = listing::list(pipeline, None, context.cancel)?;
     let first = u64::from(index) * u64::from(order.shard_size);
-    let total = sources.len().saturating_sub(first).min(u64::from(order.shard_size));
+    let total = sources
+        .len()
+        .saturating_sub(first)
+        .min(u64::from(order.shard_size));
     let skip = usize::try_from(first).unwrap_or(usize::MAX);
     let share = sources.iter().skip(skip).take(order.shard_size as usize);
     // What the store has seen and has rows for need not be opened again.
     let mut earlier = Rows::fit(store, workers.settings()).then(|| Probes::peek(store));
     // Features are of windows where there are any, and of these nothing is known yet.
     let whole = pipeline.corpus.windows.is_none();
-    let logs = if whole { Rows::at(context.folder).take_all(workers.settings())? } else { vec![] };
-    let mut look = Look::new(pipeline.corpus.kind.root(), published(&pipeline.corpus.kind), workers, logs, total, context);
+    let logs = if whole {
+        Rows::at(context.folder).take_all(workers.settings())?
+    } else {
+        vec![]
+    };
+    let mut look = Look::new(
+        pipeline.corpus.kind.root(),
+        published(&pipeline.corpus.kind),
+        workers,
+        logs,
+        total,
+        context,
+    );
     let mut probes = Probes::begin(context.folder)?;
     for chunk in chunks(share) {
         let chunk: Vec<Source> = chunk?;
-        let known: Vec<Option<Probe>> = chunk.iter().map(|source| earlier.as_mut().and_then(|probes| probes.known(source))).collect();
+        let known: Vec<Option<Probe>> = chunk
+            .iter()
+            .map(|source| earlier.as_mut().and_then(|probes| probes.known(source)))
+            .collect();
         for (source, probe) in chunk.iter().zip(look.at(&chunk, known)?) {
-            // A recording that cannot be used is met again by the run that takes this in, which says so.
+            // A recording that cannot be used is met again by the run that takes this in, which
+            // says so.
             if let Some(Ok(probe)) = probe {
                 probes.keep(source, &probe)?;
             }
@@ -94,7 +148,14 @@ fn fill(pipeline: &Pipeline, order: &Order, store: &Path, index: u32, workers: &
 }
 
 /// Takes the shards that are there into the store; call it with the store's lock held.
-pub(super) fn take_in(pipeline: &Pipeline, order: &Order, options: &Options, plan: &str, count: u32, cancel: &Cancel) -> Result<()> {
+pub(super) fn take_in(
+    pipeline: &Pipeline,
+    order: &Order,
+    options: &Options,
+    plan: &str,
+    count: u32,
+    cancel: &Cancel,
+) -> Result<()> {
     let root = options.store(&pipeline.name);
     let shards = Store::shared(folder(&root, plan));
     let mut there: Vec<Finished> = Vec::new();

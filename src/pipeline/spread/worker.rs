@@ -10,16 +10,26 @@ use crate::orchestrator::Observer;
 use crate::pipeline::flow;
 use crate::pipeline::options::{Options, Stage};
 
-/// Does task `index` of `stage`; at once where its verified output is there. `options` are those of [`Order::options`].
+/// Does task `index` of `stage`; at once where its verified output is there. `options` are those of
+/// [`Order::options`].
 ///
 /// # Errors
 /// As [`flow::run`] and [`flow::work`]; `Usage` where the plan has no such task.
-pub fn worker(run: &Run, stage: &str, index: u32, options: &Options, cancel: &Cancel, observer: &dyn Observer) -> Result<()> {
+pub fn worker(
+    run: &Run,
+    stage: &str,
+    index: u32,
+    options: &Options,
+    cancel: &Cancel,
+    observer: &dyn Observer,
+) -> Result<()> {
     let order = Order::of(run)?;
     let pipeline = order.pipeline()?;
     let plan = &run.plan().id;
     let Some(of) = run.plan().stage(stage).filter(|stage| index < stage.count) else {
-        return Err(Error::usage(format!("the plan {plan} has no task {index} of a stage `{stage}`")));
+        return Err(Error::usage(format!(
+            "the plan {plan} has no task {index} of a stage `{stage}`"
+        )));
     };
     match of.name.as_str() {
         FEATURES => shard::make(&pipeline, &order, options, plan, index, cancel, observer),
@@ -29,7 +39,9 @@ pub fn worker(run: &Run, stage: &str, index: u32, options: &Options, cancel: &Ca
         }
         TRAIN => train(&pipeline, order.of_task(index), options, cancel, observer),
         REPORT => whole(&pipeline, options, Stage::Report, cancel, observer),
-        other => Err(Error::internal(format!("a plan with the unknown stage `{other}`"))),
+        other => Err(Error::internal(format!(
+            "a plan with the unknown stage `{other}`"
+        ))),
     }
 }
 
@@ -37,13 +49,31 @@ impl Order {
     /// The trainings of one task.
     pub(super) fn of_task(&self, index: u32) -> &[String] {
         let size = self.trainings_per_task.max(1) as usize;
-        self.trainings.chunks(size).nth(index as usize).unwrap_or_default()
+        self.trainings
+            .chunks(size)
+            .nth(index as usize)
+            .unwrap_or_default()
     }
 }
 
-/// A run of everything up to `until`; what fails for one experiment alone fails the task, so that nothing is built upon it.
-fn whole(pipeline: &Pipeline, options: &Options, until: Stage, cancel: &Cancel, observer: &dyn Observer) -> Result<()> {
-    let outcome = flow::run(pipeline, &Options { until, ..options.clone() }, cancel, observer)?;
+/// A run of everything up to `until`; what fails for one experiment alone fails the task, so that
+/// nothing is built upon it.
+fn whole(
+    pipeline: &Pipeline,
+    options: &Options,
+    until: Stage,
+    cancel: &Cancel,
+    observer: &dyn Observer,
+) -> Result<()> {
+    let outcome = flow::run(
+        pipeline,
+        &Options {
+            until,
+            ..options.clone()
+        },
+        cancel,
+        observer,
+    )?;
     outcome.failures.into_iter().next().map_or(Ok(()), Err)
 }
 
@@ -67,7 +97,13 @@ fn prepare(
     Ok(())
 }
 
-fn train(pipeline: &Pipeline, ids: &[String], options: &Options, cancel: &Cancel, observer: &dyn Observer) -> Result<()> {
+fn train(
+    pipeline: &Pipeline,
+    ids: &[String],
+    options: &Options,
+    cancel: &Cancel,
+    observer: &dyn Observer,
+) -> Result<()> {
     let mut first: Option<Error> = None;
     for id in ids {
         match flow::work(pipeline, options, id, cancel, observer) {

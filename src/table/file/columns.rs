@@ -3,7 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, BooleanArray, ListArray, PrimitiveArray, RecordBatch, StringArray};
+use arrow::array::{
+    Array, ArrayRef, ArrowPrimitiveType, BooleanArray, ListArray, PrimitiveArray, RecordBatch,
+    StringArray,
+};
 use arrow::buffer::OffsetBuffer;
 use arrow::datatypes::{DataType, Field, Float32Type, Schema};
 
@@ -20,7 +23,8 @@ pub(in crate::table) struct Columns {
 
 impl Columns {
     fn push(mut self, name: &str, array: impl Array + 'static, nullable: bool) -> Self {
-        self.fields.push(Field::new(name, array.data_type().clone(), nullable));
+        self.fields
+            .push(Field::new(name, array.data_type().clone(), nullable));
         self.arrays.push(Arc::new(array));
         self
     }
@@ -29,7 +33,11 @@ impl Columns {
         self.push(name, StringArray::from_iter_values(values), false)
     }
 
-    pub fn optional_text<'a>(self, name: &str, values: impl Iterator<Item = Option<&'a str>>) -> Self {
+    pub fn optional_text<'a>(
+        self,
+        name: &str,
+        values: impl Iterator<Item = Option<&'a str>>,
+    ) -> Self {
         self.push(name, values.collect::<StringArray>(), true)
     }
 
@@ -37,7 +45,11 @@ impl Columns {
         self.push(name, values.map(Some).collect::<BooleanArray>(), false)
     }
 
-    pub fn number<T: ArrowPrimitiveType>(self, name: &str, values: impl Iterator<Item = T::Native>) -> Self {
+    pub fn number<T: ArrowPrimitiveType>(
+        self,
+        name: &str,
+        values: impl Iterator<Item = T::Native>,
+    ) -> Self {
         self.push(name, PrimitiveArray::<T>::from_iter_values(values), false)
     }
 
@@ -46,7 +58,11 @@ impl Columns {
         self.push(name, PrimitiveArray::<T>::new(values.into(), None), false)
     }
 
-    pub fn optional_number<T: ArrowPrimitiveType>(self, name: &str, values: impl Iterator<Item = Option<T::Native>>) -> Self {
+    pub fn optional_number<T: ArrowPrimitiveType>(
+        self,
+        name: &str,
+        values: impl Iterator<Item = Option<T::Native>>,
+    ) -> Self {
         self.push(name, PrimitiveArray::<T>::from_iter(values), true)
     }
 
@@ -54,7 +70,11 @@ impl Columns {
     pub fn lists(self, name: &str, lengths: impl Iterator<Item = usize>, values: Vec<f32>) -> Self {
         let item = Arc::new(Field::new("element", DataType::Float32, false));
         let values = Arc::new(PrimitiveArray::<Float32Type>::new(values.into(), None));
-        self.push(name, ListArray::new(item, OffsetBuffer::from_lengths(lengths), values, None), false)
+        self.push(
+            name,
+            ListArray::new(item, OffsetBuffer::from_lengths(lengths), values, None),
+            false,
+        )
     }
 
     pub(super) fn schema(&self) -> Arc<Schema> {
@@ -69,8 +89,12 @@ impl Columns {
     pub(in crate::table) fn check(&self, path: &Path, table: &Table) -> Result<()> {
         match repeated(self.fields.iter().map(|f| f.name().as_str())) {
             None => Ok(()),
-            Some(name) => Err(Error::data(format!("the {} table {} would have two columns `{name}`", table.name, path.display()))
-                .hint("give the classes or features different names")),
+            Some(name) => Err(Error::data(format!(
+                "the {} table {} would have two columns `{name}`",
+                table.name,
+                path.display()
+            ))
+            .hint("give the classes or features different names")),
         }
     }
 }
@@ -92,41 +116,71 @@ impl Loaded {
 
     /// Column names in file order.
     pub fn names(&self) -> Vec<String> {
-        self.batch.schema().fields().iter().map(|f| f.name().clone()).collect()
+        self.batch
+            .schema()
+            .fields()
+            .iter()
+            .map(|f| f.name().clone())
+            .collect()
     }
 
     fn column<A: Array + 'static>(&self, name: &str, wanted: &DataType) -> Result<&A> {
         let column = self.batch.column_by_name(name);
-        let array = column.ok_or_else(|| Error::data(format!("{} has no column `{name}`", self.path.display())).hint(AGAIN))?;
+        let array = column.ok_or_else(|| {
+            Error::data(format!("{} has no column `{name}`", self.path.display())).hint(AGAIN)
+        })?;
         array.as_any().downcast_ref().ok_or_else(|| {
             let found = array.data_type();
-            Error::data(format!("column `{name}` of {} holds {found}, not {wanted}", self.path.display())).hint(AGAIN)
+            Error::data(format!(
+                "column `{name}` of {} holds {found}, not {wanted}",
+                self.path.display()
+            ))
+            .hint(AGAIN)
         })
     }
 
     fn complete<A: Array + 'static>(&self, name: &str, wanted: &DataType) -> Result<&A> {
         let array: &A = self.column(name, wanted)?;
         match (0..array.len()).find(|&row| array.is_null(row)) {
-            Some(row) => Err(self.wrong(format!("column `{name}` has no value in row {}", self.before + row + 1))),
+            Some(row) => Err(self.wrong(format!(
+                "column `{name}` has no value in row {}",
+                self.before + row + 1
+            ))),
             None => Ok(array),
         }
     }
 
     pub fn text(&self, name: &str) -> Result<Vec<String>> {
-        Ok(self.complete::<StringArray>(name, &DataType::Utf8)?.iter().flatten().map(str::to_owned).collect())
+        Ok(self
+            .complete::<StringArray>(name, &DataType::Utf8)?
+            .iter()
+            .flatten()
+            .map(str::to_owned)
+            .collect())
     }
 
     /// As [`Loaded::text`], without a copy.
     pub fn texts(&self, name: &str) -> Result<impl Iterator<Item = &str>> {
-        Ok(self.complete::<StringArray>(name, &DataType::Utf8)?.iter().flatten())
+        Ok(self
+            .complete::<StringArray>(name, &DataType::Utf8)?
+            .iter()
+            .flatten())
     }
 
     pub fn optional_text(&self, name: &str) -> Result<Vec<Option<String>>> {
-        Ok(self.column::<StringArray>(name, &DataType::Utf8)?.iter().map(|v| v.map(str::to_owned)).collect())
+        Ok(self
+            .column::<StringArray>(name, &DataType::Utf8)?
+            .iter()
+            .map(|v| v.map(str::to_owned))
+            .collect())
     }
 
     pub fn flag(&self, name: &str) -> Result<Vec<bool>> {
-        Ok(self.complete::<BooleanArray>(name, &DataType::Boolean)?.iter().flatten().collect())
+        Ok(self
+            .complete::<BooleanArray>(name, &DataType::Boolean)?
+            .iter()
+            .flatten()
+            .collect())
     }
 
     pub fn number<T: ArrowPrimitiveType>(&self, name: &str) -> Result<Vec<T::Native>> {
@@ -135,19 +189,33 @@ impl Loaded {
 
     /// As [`Loaded::number`], without a copy.
     pub fn numbers<T: ArrowPrimitiveType>(&self, name: &str) -> Result<&[T::Native]> {
-        Ok(self.complete::<PrimitiveArray<T>>(name, &T::DATA_TYPE)?.values())
+        Ok(self
+            .complete::<PrimitiveArray<T>>(name, &T::DATA_TYPE)?
+            .values())
     }
 
-    pub fn optional_number<T: ArrowPrimitiveType>(&self, name: &str) -> Result<Vec<Option<T::Native>>> {
-        Ok(self.column::<PrimitiveArray<T>>(name, &T::DATA_TYPE)?.iter().collect())
+    pub fn optional_number<T: ArrowPrimitiveType>(
+        &self,
+        name: &str,
+    ) -> Result<Vec<Option<T::Native>>> {
+        Ok(self
+            .column::<PrimitiveArray<T>>(name, &T::DATA_TYPE)?
+            .iter()
+            .collect())
     }
 
     /// Lists of numbers, without a copy.
     pub fn lists(&self, name: &str) -> Result<Vec<&[f32]>> {
         let wanted = DataType::Float32;
         let array: &ListArray = self.complete(name, &wanted)?;
-        let numbers = array.values().as_any().downcast_ref::<PrimitiveArray<Float32Type>>().filter(|numbers| numbers.null_count() == 0);
-        let numbers = numbers.ok_or_else(|| self.wrong(format!("column `{name}` holds no lists of {wanted}")))?.values();
+        let numbers = array
+            .values()
+            .as_any()
+            .downcast_ref::<PrimitiveArray<Float32Type>>()
+            .filter(|numbers| numbers.null_count() == 0);
+        let numbers = numbers
+            .ok_or_else(|| self.wrong(format!("column `{name}` holds no lists of {wanted}")))?
+            .values();
         let bounds = array.value_offsets().windows(2);
         bounds
             .map(|pair| numbers.get(pair[0] as usize..pair[1] as usize))
@@ -165,11 +233,17 @@ impl Loaded {
 pub(in crate::table) fn repeated<'a>(ids: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let mut ids: Vec<&str> = ids.collect();
     ids.sort_unstable();
-    ids.windows(2).find(|pair| pair[0] == pair[1]).map(|pair| pair[0])
+    ids.windows(2)
+        .find(|pair| pair[0] == pair[1])
+        .map(|pair| pair[0])
 }
 
 /// The error of a table whose key is not one.
 pub(in crate::table) fn repeated_id(path: &Path, table: &Table, id: &str) -> Error {
-    Error::data(format!("utterance `{id}` is twice in the {} table {}", table.name, path.display()))
-        .hint("utterance ids must differ: rename one of the recordings or remove it from the manifest")
+    Error::data(format!(
+        "utterance `{id}` is twice in the {} table {}",
+        table.name,
+        path.display()
+    ))
+    .hint("utterance ids must differ: rename one of the recordings or remove it from the manifest")
 }

@@ -1,9 +1,11 @@
 //! What all tables share: how a Parquet file of this program is written, recognised and read.
 //!
-//! Every byte is checked before the decoder sees one: Snappy pages and the footer carry no checksum of their own, so that a flipped bit
-//! would become a slightly different feature, and the decoder is not proof against arbitrary damage.
+//! Every byte is checked before the decoder sees one: Snappy pages and the footer carry no checksum
+//! of their own, so that a flipped bit would become a slightly different feature, and the decoder
+//! is not proof against arbitrary damage.
 //!
-//! Rows stream both ways, so that memory does not grow with the table; one of very many rows lies in several files.
+//! Rows stream both ways, so that memory does not grow with the table; one of very many rows lies
+//! in several files.
 
 mod columns;
 mod parts;

@@ -18,17 +18,22 @@ pub(in crate::table) struct Shape {
 }
 
 impl Shape {
-    /// Rows that are handed over at a time: whatever holds them besides the writer need hold no more.
+    /// Rows that are handed over at a time: whatever holds them besides the writer need hold no
+    /// more.
     pub fn batch(self) -> usize {
         self.group.min(BATCH)
     }
 
     /// Files of 50 MiB of the widest table.
-    pub const STANDARD: Shape = Shape { group: ROW_GROUP, part: 8 * ROW_GROUP };
+    pub const STANDARD: Shape = Shape {
+        group: ROW_GROUP,
+        part: 8 * ROW_GROUP,
+    };
 }
 
-/// A table on its way into `<name>.parquet` of a folder, or, where it has more rows than a part, into `<name>-00000.parquet`,
-/// `<name>-00001.parquet`, … In both cases `<name>*.parquet` names all of it and nothing else.
+/// A table on its way into `<name>.parquet` of a folder, or, where it has more rows than a part,
+/// into `<name>-00000.parquet`, `<name>-00001.parquet`, … In both cases `<name>*.parquet` names all
+/// of it and nothing else.
 ///
 /// The folder is expected to be published as a whole: files appear in it as they are written.
 pub(in crate::table) struct Parts {
@@ -42,7 +47,14 @@ pub(in crate::table) struct Parts {
 
 impl Parts {
     pub fn new(folder: &Path, table: &Table, meta: &Meta, shape: Shape) -> Parts {
-        Parts { folder: folder.to_owned(), table: *table, meta: meta.clone(), shape, current: None, finished: 0 }
+        Parts {
+            folder: folder.to_owned(),
+            table: *table,
+            meta: meta.clone(),
+            shape,
+            current: None,
+            finished: 0,
+        }
     }
 
     /// The name of the table where it is one file, for messages.
@@ -56,7 +68,11 @@ impl Parts {
 
     /// Appends [`Shape::batch`] rows; only the last may be fewer.
     pub fn write(&mut self, columns: Columns, rows: usize) -> Result<()> {
-        if self.current.as_ref().is_some_and(|(_, before)| before + rows > self.shape.part) {
+        if self
+            .current
+            .as_ref()
+            .is_some_and(|(_, before)| before + rows > self.shape.part)
+        {
             self.close()?;
         }
         let (writer, before) = match &mut self.current {
@@ -65,7 +81,17 @@ impl Parts {
                 let path = numbered(&self.folder, &self.table, self.finished);
                 columns.check(&self.path(), &self.table)?;
                 let file = File::create(&path).map_err(|e| Error::io("write", &path, e))?;
-                self.current.insert((Writer::new(file, &path, &self.table, &columns, &self.meta, self.shape.group)?, 0))
+                self.current.insert((
+                    Writer::new(
+                        file,
+                        &path,
+                        &self.table,
+                        &columns,
+                        &self.meta,
+                        self.shape.group,
+                    )?,
+                    0,
+                ))
             }
         };
         *before += rows;
@@ -80,7 +106,8 @@ impl Parts {
         Ok(())
     }
 
-    /// Completes the table; at least one call of [`Parts::write`] (perhaps of no rows) has to come before.
+    /// Completes the table; at least one call of [`Parts::write`] (perhaps of no rows) has to come
+    /// before.
     pub fn finish(mut self) -> Result<()> {
         self.close()?;
         if self.finished == 1 {
@@ -103,22 +130,38 @@ fn numbered(folder: &Path, table: &Table, part: usize) -> PathBuf {
 ///
 /// # Errors
 /// As [`Batches::open`], from the iterator; `Data` where parts lie beside a single file.
-pub(in crate::table) fn read_parts(folder: &Path, table: &Table) -> impl Iterator<Item = Result<Loaded>> + use<> {
+pub(in crate::table) fn read_parts(
+    folder: &Path,
+    table: &Table,
+) -> impl Iterator<Item = Result<Loaded>> + use<> {
     let table = *table;
     let single = single(folder, &table);
-    let mut paths: Vec<PathBuf> = (0..).map(|part| numbered(folder, &table, part)).take_while(|path| path.exists()).collect();
+    let mut paths: Vec<PathBuf> = (0..)
+        .map(|part| numbered(folder, &table, part))
+        .take_while(|path| path.exists())
+        .collect();
     let both = !paths.is_empty() && single.exists();
     if paths.is_empty() {
         paths.push(single.clone());
     }
     let two_tables = both.then(|| {
-        Err(Error::data(format!("{} lies beside the parts of another {} table", single.display(), table.name))
-            .hint("delete both and run the command that makes them again"))
+        Err(Error::data(format!(
+            "{} lies beside the parts of another {} table",
+            single.display(),
+            table.name
+        ))
+        .hint("delete both and run the command that makes them again"))
     });
-    two_tables.into_iter().chain(paths.into_iter().flat_map(move |path| match Batches::open(&path, &table) {
-        Ok(batches) => Box::new(batches) as Box<dyn Iterator<Item = Result<Loaded>>>,
-        Err(error) => Box::new(std::iter::once(Err(error))),
-    }))
+    two_tables
+        .into_iter()
+        .chain(
+            paths
+                .into_iter()
+                .flat_map(move |path| match Batches::open(&path, &table) {
+                    Ok(batches) => Box::new(batches) as Box<dyn Iterator<Item = Result<Loaded>>>,
+                    Err(error) => Box::new(std::iter::once(Err(error))),
+                }),
+        )
 }
 
 /// Ids that come in order, so that none can come twice unseen.
@@ -136,7 +179,11 @@ impl Keys {
         match &mut self.last {
             Some(last) if last.as_str() == id => return Err(repeated_id(path, table, id)),
             Some(last) if last.as_str() > id => {
-                return Err(Error::internal(format!("`{id}` comes after `{last}` in the {} table {}", table.name, path.display())));
+                return Err(Error::internal(format!(
+                    "`{id}` comes after `{last}` in the {} table {}",
+                    table.name,
+                    path.display()
+                )));
             }
             Some(last) => {
                 last.clear();

@@ -7,7 +7,10 @@ use std::path::{Path, PathBuf};
 
 use arrow::array::{RecordBatch, RecordBatchReader};
 use arrow::compute::concat_batches;
-use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader,
+    ParquetRecordBatchReaderBuilder,
+};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
 
@@ -19,8 +22,8 @@ use crate::error::{Error, Result};
 use crate::files::{open_regular, patiently};
 use crate::foreign::{LARGEST_PAGE, are_sane_pages, guarded, is_sane_footer};
 
-/// What a table says of itself: extractor, profile, parameters and so on by key. `ser.table`, `ser.schema_version` and `ser.version` are
-/// set by the writer and present in what is read.
+/// What a table says of itself: extractor, profile, parameters and so on by key. `ser.table`,
+/// `ser.schema_version` and `ser.version` are set by the writer and present in what is read.
 pub type Meta = BTreeMap<String, String>;
 
 pub(super) const TABLE: &str = "ser.table";
@@ -47,7 +50,8 @@ impl Batches {
     /// Opens a file that was written for the same [`Table`].
     ///
     /// # Errors
-    /// `Missing` where there is no file; `Data` where it is no Parquet file, is cut short or damaged, or is another table or version.
+    /// `Missing` where there is no file; `Data` where it is no Parquet file, is cut short or
+    /// damaged, or is another table or version.
     pub fn open(path: &Path, table: &Table) -> Result<Batches> {
         patiently(Error::may_pass, || Batches::attempt(path, table))
     }
@@ -56,24 +60,48 @@ impl Batches {
         let mut opened = open(path)?;
         check_kind(path, table, &opened.meta)?;
         opened.check_body(path)?;
-        if !are_sane_pages(&opened.file, &opened.footer, LARGEST_PAGE).map_err(|e| Error::io("read", path, e))? {
+        if !are_sane_pages(&opened.file, &opened.footer, LARGEST_PAGE)
+            .map_err(|e| Error::io("read", path, e))?
+        {
             return Err(undecodable(path, &"its pages are damaged"));
         }
-        let length = opened.file.metadata().map_err(|e| Error::io("read", path, e))?.len();
+        let length = opened
+            .file
+            .metadata()
+            .map_err(|e| Error::io("read", path, e))?
+            .len();
         let source = Source::new(opened.file, length);
         let bytes = source.clone();
         let build = || -> Result<ParquetRecordBatchReader, ParquetError> {
-            let footer = ArrowReaderMetadata::try_new(opened.footer.into(), ArrowReaderOptions::new())?;
-            ParquetRecordBatchReaderBuilder::new_with_metadata(bytes, footer).with_batch_size(BATCH).build()
+            let footer =
+                ArrowReaderMetadata::try_new(opened.footer.into(), ArrowReaderOptions::new())?;
+            ParquetRecordBatchReaderBuilder::new_with_metadata(bytes, footer)
+                .with_batch_size(BATCH)
+                .build()
         };
-        let reader = guarded(build).map_err(|e| failed(path, &source, &e))?.map_err(|e| failed(path, &source, &e))?;
-        Ok(Batches { path: path.to_owned(), meta: opened.meta, source, reader, begun: false, broken: false, rows: 0 })
+        let reader = guarded(build)
+            .map_err(|e| failed(path, &source, &e))?
+            .map_err(|e| failed(path, &source, &e))?;
+        Ok(Batches {
+            path: path.to_owned(),
+            meta: opened.meta,
+            source,
+            reader,
+            begun: false,
+            broken: false,
+            rows: 0,
+        })
     }
 
     fn loaded(&mut self, batch: RecordBatch) -> Loaded {
         let before = self.rows;
         self.rows += batch.num_rows();
-        Loaded { path: self.path.clone(), batch, before, meta: self.meta.clone() }
+        Loaded {
+            path: self.path.clone(),
+            batch,
+            before,
+            meta: self.meta.clone(),
+        }
     }
 }
 
@@ -87,7 +115,9 @@ impl Iterator for Batches {
         let first = !std::mem::replace(&mut self.begun, true);
         let failed = match guarded(|| self.reader.next()) {
             Ok(Some(Ok(batch))) => return Some(Ok(self.loaded(batch))),
-            Ok(None) if first => return Some(Ok(self.loaded(RecordBatch::new_empty(self.reader.schema())))),
+            Ok(None) if first => {
+                return Some(Ok(self.loaded(RecordBatch::new_empty(self.reader.schema()))));
+            }
             Ok(None) => return None,
             Ok(Some(Err(error))) => failed(&self.path, &self.source, &error),
             Err(error) => failed(&self.path, &self.source, &error),
@@ -99,7 +129,10 @@ impl Iterator for Batches {
 
 /// Why a decoder gave up: what the file system refused, or what it says itself.
 fn failed(path: &Path, source: &Source, error: &dyn std::fmt::Display) -> Error {
-    source.refused().map_or_else(|| undecodable(path, error), |refused| Error::io("read", path, refused))
+    source.refused().map_or_else(
+        || undecodable(path, error),
+        |refused| Error::io("read", path, refused),
+    )
 }
 
 fn undecodable(path: &Path, error: &dyn std::fmt::Display) -> Error {
@@ -113,15 +146,24 @@ fn undecodable(path: &Path, error: &dyn std::fmt::Display) -> Error {
 pub(in crate::table) fn read(path: &Path, table: &Table) -> Result<Loaded> {
     let batches = Batches::open(path, table)?;
     let (schema, meta) = (batches.reader.schema(), batches.meta.clone());
-    let batches = batches.map(|loaded| loaded.map(|l| l.batch)).collect::<Result<Vec<_>>>()?;
+    let batches = batches
+        .map(|loaded| loaded.map(|l| l.batch))
+        .collect::<Result<Vec<_>>>()?;
     let batch = concat_batches(&schema, &batches).map_err(|e| undecodable(path, &e))?;
-    Ok(Loaded { path: path.to_owned(), batch, before: 0, meta })
+    Ok(Loaded {
+        path: path.to_owned(),
+        batch,
+        before: 0,
+        meta,
+    })
 }
 
-/// The key-value metadata of a table, from its footer alone. The keys `ser.table`, `ser.schema_version` and `ser.version` say what it is.
+/// The key-value metadata of a table, from its footer alone. The keys `ser.table`,
+/// `ser.schema_version` and `ser.version` say what it is.
 ///
 /// # Errors
-/// `Missing` where there is no file; `Data` where it is no Parquet file of this program or its footer is damaged.
+/// `Missing` where there is no file; `Data` where it is no Parquet file of this program or its
+/// footer is damaged.
 pub fn meta(path: &Path) -> Result<Meta> {
     Ok(patiently(Error::may_pass, || open(path))?.meta)
 }
@@ -159,18 +201,25 @@ fn open(path: &Path) -> Result<Opened> {
     }
     let mut tail = [0; TAIL];
     if length >= 4 + TAIL as u64 {
-        file.seek(SeekFrom::End(-(TAIL as i64))).and_then(|_| file.read_exact(&mut tail)).map_err(failed)?;
+        file.seek(SeekFrom::End(-(TAIL as i64)))
+            .and_then(|_| file.read_exact(&mut tail))
+            .map_err(failed)?;
     }
     if !tail.ends_with(b"PAR1") {
         return Err(wrong("is cut short: its end is missing"));
     }
     let footer_length = footer_length(&tail);
-    let body = length.checked_sub((TAIL + footer_length) as u64).ok_or_else(damaged)?;
+    let body = length
+        .checked_sub((TAIL + footer_length) as u64)
+        .ok_or_else(damaged)?;
     let mut footer = vec![0; footer_length];
-    file.seek(SeekFrom::Start(body)).and_then(|_| file.read_exact(&mut footer)).map_err(failed)?;
+    file.seek(SeekFrom::Start(body))
+        .and_then(|_| file.read_exact(&mut footer))
+        .map_err(failed)?;
 
     let Some(range) = digits(&footer, FOOTER_SUM) else {
-        return Err(wrong("is not a table of ser, or its footer is damaged").hint("name a table that ser wrote"));
+        return Err(wrong("is not a table of ser, or its footer is damaged")
+            .hint("name a table that ser wrote"));
     };
     let sum = footer[range.clone()].to_vec();
     footer[range].fill(b'0');
@@ -180,21 +229,36 @@ fn open(path: &Path) -> Result<Opened> {
     if !is_sane_footer(&footer) {
         return Err(damaged());
     }
-    let footer = guarded(|| ParquetMetaDataReader::decode_metadata(&footer)).map_err(|e| damaged().because(e))?;
+    let footer = guarded(|| ParquetMetaDataReader::decode_metadata(&footer))
+        .map_err(|e| damaged().because(e))?;
     let footer = footer.map_err(|e| damaged().because(e))?;
     let mut meta = key_values(&footer);
     meta.remove(FOOTER_SUM);
     let body_sum = meta.remove(BODY_SUM).unwrap_or_default();
-    Ok(Opened { file, footer, body, body_sum, meta })
+    Ok(Opened {
+        file,
+        footer,
+        body,
+        body_sum,
+        meta,
+    })
 }
 
 impl Opened {
     fn check_body(&mut self, path: &Path) -> Result<()> {
         let mut hasher = blake3::Hasher::new();
-        let body = self.file.rewind().map(|()| (&mut self.file).take(self.body));
-        body.and_then(|body| hasher.update_reader(body).map(|_| ())).map_err(|e| Error::io("read", path, e))?;
+        let body = self
+            .file
+            .rewind()
+            .map(|()| (&mut self.file).take(self.body));
+        body.and_then(|body| hasher.update_reader(body).map(|_| ()))
+            .map_err(|e| Error::io("read", path, e))?;
         if hasher.finalize().to_hex().as_str() != self.body_sum {
-            return Err(Error::data(format!("{} is damaged: its content does not match its checksum", path.display())).hint(AGAIN));
+            return Err(Error::data(format!(
+                "{} is damaged: its content does not match its checksum",
+                path.display()
+            ))
+            .hint(AGAIN));
         }
         Ok(())
     }
@@ -202,22 +266,34 @@ impl Opened {
 
 fn key_values(footer: &ParquetMetaData) -> Meta {
     let pairs = footer.file_metadata().key_value_metadata();
-    pairs.into_iter().flatten().map(|pair| (pair.key.clone(), pair.value.clone().unwrap_or_default())).collect()
+    pairs
+        .into_iter()
+        .flatten()
+        .map(|pair| (pair.key.clone(), pair.value.clone().unwrap_or_default()))
+        .collect()
 }
 
 fn check_kind(path: &Path, table: &Table, meta: &Meta) -> Result<()> {
     let (Some(name), Some(version)) = (meta.get(TABLE), meta.get(SCHEMA_VERSION)) else {
-        return Err(Error::data(format!("{} does not say which table it is", path.display())).hint(AGAIN));
+        return Err(
+            Error::data(format!("{} does not say which table it is", path.display())).hint(AGAIN),
+        );
     };
     if name != table.name {
-        return Err(Error::data(format!("{} is a table of {name}, not of {}", path.display(), table.name))
-            .hint(format!("name a {} table", table.name)));
+        return Err(Error::data(format!(
+            "{} is a table of {name}, not of {}",
+            path.display(),
+            table.name
+        ))
+        .hint(format!("name a {} table", table.name)));
     }
     if *version != table.version.to_string() {
         let by = meta.get(VERSION).map_or("another version", String::as_str);
         let hint = match version.parse::<u32>() {
             Ok(theirs) if theirs > table.version => {
-                format!("use ser {by} or newer, or delete the file and run the command that makes it again")
+                format!(
+                    "use ser {by} or newer, or delete the file and run the command that makes it again"
+                )
             }
             _ => AGAIN.to_owned(),
         };
@@ -240,7 +316,10 @@ mod tests {
     use super::*;
     use crate::error::Kind;
 
-    const TABLE: Table = Table { name: "metrics", version: 1 };
+    const TABLE: Table = Table {
+        name: "metrics",
+        version: 1,
+    };
 
     /// Gives a damaged table the checksums that it would have if it had been written so.
     fn seal(table: &mut [u8]) {
@@ -248,7 +327,11 @@ mod tests {
         let start = end - footer_length(&table[end..]);
         let body = blake3::hash(&table[..start]).to_hex();
         let footer = &mut table[start..end];
-        let (Some(body_sum), Some(footer_sum)) = (digits(footer, BODY_SUM), digits(footer, FOOTER_SUM)) else { return };
+        let (Some(body_sum), Some(footer_sum)) =
+            (digits(footer, BODY_SUM), digits(footer, FOOTER_SUM))
+        else {
+            return;
+        };
         footer[body_sum].copy_from_slice(body.as_bytes());
         footer[footer_sum.clone()].fill(b'0');
         let sum = blake3::hash(footer).to_hex();
@@ -260,8 +343,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("t.parquet");
         let words = ["joy", "joy", "anger", "joy"];
-        let columns =
-            Columns::default().text("metric", words.into_iter()).number::<Float64Type>("value", [0.5, 0.25, 0.0, 1.0].into_iter());
+        let columns = Columns::default()
+            .text("metric", words.into_iter())
+            .number::<Float64Type>("value", [0.5, 0.25, 0.0, 1.0].into_iter());
         write(&path, &TABLE, columns, &Meta::new()).unwrap();
         let whole = std::fs::read(&path).unwrap();
         let mut resealed = whole.clone();
@@ -281,6 +365,9 @@ mod tests {
                 }
             }
         }
-        assert!(errors > 100 && unsound > 50, "{errors} errors, {unsound} of them before anything was decoded");
+        assert!(
+            errors > 100 && unsound > 50,
+            "{errors} errors, {unsound} of them before anything was decoded"
+        );
     }
 }

@@ -22,7 +22,11 @@ pub(super) struct Sealing<W> {
 
 impl<W: Write> Sealing<W> {
     pub fn new(out: W) -> Self {
-        Sealing { out, body: blake3::Hasher::new(), footer: None }
+        Sealing {
+            out,
+            body: blake3::Hasher::new(),
+            footer: None,
+        }
     }
 
     /// From here on comes the footer, with zeros for both checksums.
@@ -33,8 +37,13 @@ impl<W: Write> Sealing<W> {
     /// Writes the footer with its checksums; returns what lies below.
     pub fn seal(mut self) -> io::Result<W> {
         let bytes = self.footer.take().unwrap_or_default();
-        let end = bytes.len().checked_sub(TAIL).ok_or_else(|| io::Error::other("a table without a footer"))?;
-        let start = end.checked_sub(footer_length(&bytes[end..])).ok_or_else(|| io::Error::other("a table with half a footer"))?;
+        let end = bytes
+            .len()
+            .checked_sub(TAIL)
+            .ok_or_else(|| io::Error::other("a table without a footer"))?;
+        let start = end
+            .checked_sub(footer_length(&bytes[end..]))
+            .ok_or_else(|| io::Error::other("a table with half a footer"))?;
         // What comes before the footer itself (an index, where there is one) is body.
         self.write_all(&bytes[..start])?;
         let mut footer = bytes[start..].to_vec();
@@ -72,11 +81,19 @@ fn put(footer: &mut [u8], key: &str, sum: &[u8]) {
 
 /// The length that the last eight bytes of a Parquet file give for its footer.
 pub(super) fn footer_length(tail: &[u8]) -> usize {
-    tail.iter().take(4).rev().fold(0, |length, &byte| (length << 8) | usize::from(byte))
+    tail.iter()
+        .take(4)
+        .rev()
+        .fold(0, |length, &byte| (length << 8) | usize::from(byte))
 }
 
-/// Where a footer holds the digits of a checksum: after its key and the two bytes of a Thrift string's header. The writer's keys come last.
+/// Where a footer holds the digits of a checksum: after its key and the two bytes of a Thrift
+/// string's header. The writer's keys come last.
 pub(super) fn digits(footer: &[u8], key: &str) -> Option<Range<usize>> {
-    let start = footer.windows(key.len()).rposition(|window| window == key.as_bytes())? + key.len() + 2;
+    let start = footer
+        .windows(key.len())
+        .rposition(|window| window == key.as_bytes())?
+        + key.len()
+        + 2;
     (start + DIGITS <= footer.len()).then_some(start..start + DIGITS)
 }

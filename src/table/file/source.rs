@@ -1,5 +1,6 @@
-//! The bytes of a file as its decoder asks for them. What the file system refuses is kept: a decoder makes of it an error of its own, and a
-//! table that could not be read would be taken for a damaged one.
+//! The bytes of a file as its decoder asks for them. What the file system refuses is kept: a
+//! decoder makes of it an error of its own, and a table that could not be read would be taken for a
+//! damaged one.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read};
@@ -23,12 +24,19 @@ pub(super) struct Source {
 impl Source {
     /// Of an open file of this length.
     pub fn new(file: File, length: u64) -> Source {
-        Source { file: Arc::new(file), length, refused: Arc::default() }
+        Source {
+            file: Arc::new(file),
+            length,
+            refused: Arc::default(),
+        }
     }
 
     /// What the file system refused last, once.
     pub fn refused(&self) -> Option<io::Error> {
-        self.refused.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.refused
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
     }
 
     fn try_to<T>(&self, read: impl FnMut() -> io::Result<T>) -> io::Result<T> {
@@ -53,13 +61,21 @@ impl ChunkReader for Source {
     type T = BufReader<From>;
 
     fn get_read(&self, start: u64) -> Result<Self::T, ParquetError> {
-        Ok(BufReader::new(From { source: self.clone(), at: start }))
+        Ok(BufReader::new(From {
+            source: self.clone(),
+            at: start,
+        }))
     }
 
     fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes, ParquetError> {
         // No more is asked for than there is, whatever a damaged page says.
-        if start.checked_add(length as u64).is_none_or(|end| end > self.length) {
-            return Err(ParquetError::EOF("a page that ends behind its file".to_owned()));
+        if start
+            .checked_add(length as u64)
+            .is_none_or(|end| end > self.length)
+        {
+            return Err(ParquetError::EOF(
+                "a page that ends behind its file".to_owned(),
+            ));
         }
         let mut buffer = vec![0; length];
         self.try_to(|| read_exact_at(&self.file, &mut buffer, start))?;
@@ -76,7 +92,9 @@ pub(super) struct From {
 
 impl Read for From {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let n = self.source.try_to(|| read_at(&self.source.file, buffer, self.at))?;
+        let n = self
+            .source
+            .try_to(|| read_at(&self.source.file, buffer, self.at))?;
         self.at += n as u64;
         Ok(n)
     }

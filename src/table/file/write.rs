@@ -33,7 +33,12 @@ pub(in crate::table) struct Table {
 }
 
 /// Writes a table atomically; the same rows and meta give the same bytes.
-pub(in crate::table) fn write(path: &Path, table: &Table, columns: Columns, meta: &Meta) -> Result<()> {
+pub(in crate::table) fn write(
+    path: &Path,
+    table: &Table,
+    columns: Columns,
+    meta: &Meta,
+) -> Result<()> {
     columns.check(path, table)?;
     publish(path, |file| {
         let mut writer = Writer::new(&mut *file, path, table, &columns, meta, ROW_GROUP)?;
@@ -51,42 +56,71 @@ pub(in crate::table) struct Writer<W: Write + Send> {
 }
 
 impl<W: Write + Send> Writer<W> {
-    /// Begins a file with the columns of `like` and row groups of `group` rows; `path` is for messages.
-    pub fn new(out: W, path: &Path, table: &Table, like: &Columns, meta: &Meta, group: usize) -> Result<Self> {
+    /// Begins a file with the columns of `like` and row groups of `group` rows; `path` is for
+    /// messages.
+    pub fn new(
+        out: W,
+        path: &Path,
+        table: &Table,
+        like: &Columns,
+        meta: &Meta,
+        group: usize,
+    ) -> Result<Self> {
         let schema = like.schema();
         let mut meta = meta.clone();
         meta.insert(TABLE.into(), table.name.into());
         meta.insert(SCHEMA_VERSION.into(), table.version.to_string());
         meta.insert(VERSION.into(), env!("CARGO_PKG_VERSION").into());
         let zeros = "0".repeat(DIGITS);
-        let pairs = meta.into_iter().chain([(BODY_SUM.to_owned(), zeros.clone()), (FOOTER_SUM.to_owned(), zeros)]);
+        let pairs = meta.into_iter().chain([
+            (BODY_SUM.to_owned(), zeros.clone()),
+            (FOOTER_SUM.to_owned(), zeros),
+        ]);
         let mut properties = WriterProperties::builder()
             .set_created_by(concat!("ser version ", env!("CARGO_PKG_VERSION")).into())
             .set_compression(Compression::SNAPPY)
-            .set_key_value_metadata(Some(pairs.map(|(key, value)| KeyValue::new(key, value)).collect()))
+            .set_key_value_metadata(Some(
+                pairs
+                    .map(|(key, value)| KeyValue::new(key, value))
+                    .collect(),
+            ))
             .set_max_row_group_row_count(Some(group))
             .set_statistics_enabled(EnabledStatistics::Chunk)
             .set_offset_index_disabled(true);
         // Measured values hardly repeat: a dictionary of them costs time and saves nothing.
         for field in schema.fields() {
             let path = match field.data_type() {
-                DataType::List(item) if item.data_type().is_floating() => vec![field.name().clone(), "list".into(), item.name().clone()],
+                DataType::List(item) if item.data_type().is_floating() => {
+                    vec![field.name().clone(), "list".into(), item.name().clone()]
+                }
                 kind if kind.is_floating() => vec![field.name().clone()],
                 _ => continue,
             };
             properties = properties.set_column_dictionary_enabled(path.into(), false);
         }
-        // Without the Arrow schema in the file the types are what the Parquet schema says, for every reader alike.
-        let options = ArrowWriterOptions::new().with_properties(properties.build()).with_skip_arrow_metadata(true);
-        let out = ArrowWriter::try_new_with_options(Sealing::new(out), schema.clone(), options).map_err(|e| failed(path, table, e))?;
-        Ok(Writer { path: path.to_owned(), table: *table, schema, out })
+        // Without the Arrow schema in the file the types are what the Parquet schema says, for
+        // every reader alike.
+        let options = ArrowWriterOptions::new()
+            .with_properties(properties.build())
+            .with_skip_arrow_metadata(true);
+        let out = ArrowWriter::try_new_with_options(Sealing::new(out), schema.clone(), options)
+            .map_err(|e| failed(path, table, e))?;
+        Ok(Writer {
+            path: path.to_owned(),
+            table: *table,
+            schema,
+            out,
+        })
     }
 
     /// Appends rows.
     pub fn write(&mut self, columns: Columns) -> Result<()> {
         let defect = |e: arrow::error::ArrowError| failed(&self.path, &self.table, e.into());
-        let batch = RecordBatch::try_new(self.schema.clone(), columns.into_arrays()).map_err(defect)?;
-        self.out.write(&batch).map_err(|e| failed(&self.path, &self.table, e))
+        let batch =
+            RecordBatch::try_new(self.schema.clone(), columns.into_arrays()).map_err(defect)?;
+        self.out
+            .write(&batch)
+            .map_err(|e| failed(&self.path, &self.table, e))
     }
 
     /// Writes the footer; returns what was written into.
@@ -106,7 +140,9 @@ impl Writer<File> {
     /// Finishes, and waits until the disk has it.
     pub fn finish_and_sync(self) -> Result<()> {
         let path = self.path.clone();
-        self.finish()?.sync_all().map_err(|e| Error::io("write", &path, e))
+        self.finish()?
+            .sync_all()
+            .map_err(|e| Error::io("write", &path, e))
     }
 }
 
@@ -122,5 +158,9 @@ fn failed(path: &Path, table: &Table, error: ParquetError) -> Error {
 }
 
 fn defect(path: &Path, table: &Table, error: &dyn std::fmt::Display) -> Error {
-    Error::internal(format!("failed to encode the {} table {}: {error}", table.name, path.display()))
+    Error::internal(format!(
+        "failed to encode the {} table {}: {error}",
+        table.name,
+        path.display()
+    ))
 }

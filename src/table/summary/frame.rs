@@ -22,15 +22,24 @@ pub(super) fn collect(query: LazyFrame) -> Result<DataFrame> {
 
 pub(super) fn text(frame: &DataFrame, name: &str) -> Result<Vec<String>> {
     let column = frame.column(name).and_then(|c| c.str()).map_err(defect)?;
-    Ok(column.iter().map(|value| value.unwrap_or_default().to_owned()).collect())
+    Ok(column
+        .iter()
+        .map(|value| value.unwrap_or_default().to_owned())
+        .collect())
 }
 
 pub(super) fn count(frame: &DataFrame, name: &str) -> Result<Vec<usize>> {
     let column = frame.column(name).and_then(|c| c.u32()).map_err(defect)?;
-    Ok(column.iter().map(|value| value.unwrap_or_default() as usize).collect())
+    Ok(column
+        .iter()
+        .map(|value| value.unwrap_or_default() as usize)
+        .collect())
 }
 
 pub(super) fn real(frame: &DataFrame, name: &str) -> Result<Vec<f64>> {
     let column = frame.column(name).and_then(|c| c.f64()).map_err(defect)?;
-    Ok(column.iter().map(|value| value.unwrap_or_default()).collect())
+    Ok(column
+        .iter()
+        .map(|value| value.unwrap_or_default())
+        .collect())
 }

@@ -1,4 +1,5 @@
-//! What a report asks of the tables, answered by grouping and joining them in polars and handed on as plain values in a fixed order.
+//! What a report asks of the tables, answered by grouping and joining them in polars and handed on
+//! as plain values in a fixed order.
 
 mod corpus;
 mod frame;

@@ -1,10 +1,12 @@
-//! One bad recording never ends a corpus: it is set aside, counted, named in the report; the rest goes on.
+//! One bad recording never ends a corpus: it is set aside, counted, named in the report; the rest
+//! goes on.
 
 use std::fs;
 
 use super::project::{Project, float_wav, tone, wav};
 
-/// Adds `content` as a recording among good ones, runs up to the report, and returns what the report says of it.
+/// Adds `content` as a recording among good ones, runs up to the report, and returns what the
+/// report says of it.
 #[track_caller]
 fn set_aside(name: &str, content: &[u8], words: &[&str]) {
     let mut project = Project::with_tones(2);
@@ -27,13 +29,26 @@ fn check(project: &Project, name: &str, words: &[&str]) {
     let report: serde_json::Value = serde_json::from_str(&report).unwrap();
     let corpus = &report["corpus"];
     assert_eq!(corpus["utterances"], 12, "the good ones go on");
-    let entry = corpus["set_aside"].as_array().unwrap().iter().find(|e| e["path"] == name).unwrap_or_else(|| panic!("{corpus:#}"));
+    let entry = corpus["set_aside"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|e| e["path"] == name)
+        .unwrap_or_else(|| panic!("{corpus:#}"));
     let detail = entry["detail"].as_str().unwrap();
     for word in words {
         assert!(detail.contains(word), "`{word}` is not in: {detail}");
     }
     let page = project.pages("small");
-    assert!(page.contains(&name.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")), "the page names the file");
+    assert!(
+        page.contains(
+            &name
+                .replace('&', "&amp;")
+                .replace('<', "&lt;")
+                .replace('>', "&gt;")
+        ),
+        "the page names the file"
+    );
 }
 
 #[test]
@@ -53,7 +68,10 @@ fn no_samples() {
 
 #[test]
 fn a_nan_among_the_samples() {
-    let mut samples: Vec<f32> = tone(200.0, 0.4).iter().map(|&s| f32::from(s) / 32_768.0).collect();
+    let mut samples: Vec<f32> = tone(200.0, 0.4)
+        .iter()
+        .map(|&s| f32::from(s) / 32_768.0)
+        .collect();
     samples[100] = f32::NAN;
     set_aside("bad.wav", &float_wav(&samples), &["100"]);
 }
@@ -65,7 +83,11 @@ fn a_single_sample() {
 
 #[test]
 fn shorter_than_librosa_accepts() {
-    set_aside("bad.wav", &wav(&tone(200.0, 0.001)), &["16 samples", "fewer than the"]);
+    set_aside(
+        "bad.wav",
+        &wav(&tone(200.0, 0.001)),
+        &["16 samples", "fewer than the"],
+    );
 }
 
 #[test]
@@ -75,7 +97,11 @@ fn shorter_than_one_frame_is_reflected_as_librosa_does() {
 
 #[test]
 fn text_by_the_name_of_audio() {
-    set_aside("bad.wav", b"this is a letter to the editor, and no sound at all", &["bad.wav"]);
+    set_aside(
+        "bad.wav",
+        b"this is a letter to the editor, and no sound at all",
+        &["bad.wav"],
+    );
 }
 
 #[test]
@@ -115,7 +141,11 @@ fn a_recording_that_vanished_since_the_last_run() {
 #[test]
 fn a_truncated_recording() {
     let whole = wav(&tone(200.0, 0.4));
-    set_aside("cut.wav", &whole[..whole.len() / 2], &["ends after", "of 6400 samples"]);
+    set_aside(
+        "cut.wav",
+        &whole[..whole.len() / 2],
+        &["ends after", "of 6400 samples"],
+    );
 }
 
 /// A recording that is odd but usable: an utterance with finite features.
@@ -126,8 +156,13 @@ fn finite(name: &str, content: &[u8]) {
     project.row(name, "calm", "s0");
     rewrite(&mut project);
     project.ser(&["run", "small"]).ok();
-    let (table, _) = ser::table::features::read(&project.path("data/tables/small/features.parquet")).unwrap();
-    let row = table.ids.iter().position(|id| id == name).expect("it is an utterance");
+    let (table, _) =
+        ser::table::features::read(&project.path("data/tables/small/features.parquet")).unwrap();
+    let row = table
+        .ids
+        .iter()
+        .position(|id| id == name)
+        .expect("it is an utterance");
     assert!(table.row(row).iter().all(|v| v.is_finite()));
 }
 
@@ -143,7 +178,9 @@ fn a_corpus_of_bad_recordings_only() {
     project.row("bad.wav", "calm", "s0");
     project.write_manifest();
     project.pipeline("small", &Project::small());
-    project.ser(&["run", "small"]).fails(4, &["none of the 1 recordings", "bad.wav"]);
+    project
+        .ser(&["run", "small"])
+        .fails(4, &["none of the 1 recordings", "bad.wav"]);
 }
 
 #[test]
@@ -152,8 +189,20 @@ fn prediction_names_bad_files_and_goes_on() {
     project.pipeline("net", &Project::network(1));
     project.ser(&["train", "net"]).ok();
     project.write("bad.wav", b"nothing");
-    let ran = project.ser(&["predict", "data/models/net/base/fold-00-seed-0", "bad.wav", "corpus/s0_calm_0.wav", "gone.wav"]);
+    let ran = project.ser(&[
+        "predict",
+        "data/models/net/base/fold-00-seed-0",
+        "bad.wav",
+        "corpus/s0_calm_0.wav",
+        "gone.wav",
+    ]);
     let ran = ran.fails(4, &["bad.wav", "gone.wav", "2 of 3 recordings"]);
-    assert!(ran.stdout.contains("corpus/s0_calm_0.wav: "), "{}", ran.stdout);
-    project.ser(&["predict", "data/models/net", "corpus/s0_calm_0.wav"]).fails(5, &["data/models/net"]);
+    assert!(
+        ran.stdout.contains("corpus/s0_calm_0.wav: "),
+        "{}",
+        ran.stdout
+    );
+    project
+        .ser(&["predict", "data/models/net", "corpus/s0_calm_0.wav"])
+        .fails(5, &["data/models/net"]);
 }

@@ -1,4 +1,5 @@
-//! Corpora that cannot be what a protocol needs, manifests that are wrong, tables and disks that fail.
+//! Corpora that cannot be what a protocol needs, manifests that are wrong, tables and disks that
+//! fail.
 
 use super::project::Project;
 
@@ -8,7 +9,11 @@ fn tones(speakers: &[&str], emotions: &[(&str, usize)]) -> Project {
         for (k, (emotion, takes)) in emotions.iter().enumerate() {
             for take in 0..*takes {
                 let name = format!("{speaker}_{emotion}_{take}.wav");
-                project.tone(&name, 150.0 + 160.0 * k as f32 + 11.0 * s as f32 + take as f32, 0.4);
+                project.tone(
+                    &name,
+                    150.0 + 160.0 * k as f32 + 11.0 * s as f32 + take as f32,
+                    0.4,
+                );
                 project.row(&name, emotion, speaker);
             }
         }
@@ -20,19 +25,25 @@ fn tones(speakers: &[&str], emotions: &[(&str, usize)]) -> Project {
 
 #[test]
 fn one_class() {
-    tones(&["a", "b"], &[("calm", 3)]).ser(&["run", "small"]).fails(4, &["class"]);
+    tones(&["a", "b"], &[("calm", 3)])
+        .ser(&["run", "small"])
+        .fails(4, &["class"]);
 }
 
 #[test]
 fn one_speaker_to_leave_out() {
     let project = tones(&["a"], &[("calm", 3), ("happy", 3)]);
-    project.ser(&["run", "small", "--protocol", "leave-one-speaker-out"]).fails(4, &["speaker"]);
+    project
+        .ser(&["run", "small", "--protocol", "leave-one-speaker-out"])
+        .fails(4, &["speaker"]);
 }
 
 #[test]
 fn fewer_speakers_than_folds() {
     let project = tones(&["a", "b"], &[("calm", 3), ("happy", 3)]);
-    project.ser(&["run", "small", "--protocol", "group-kfold:5"]).fails(4, &["2 speakers", "5"]);
+    project
+        .ser(&["run", "small", "--protocol", "group-kfold:5"])
+        .fails(4, &["2 speakers", "5"]);
 }
 
 #[test]
@@ -43,7 +54,11 @@ fn a_class_with_one_utterance_is_a_warning() {
     project.write_manifest();
     let ran = project.ser(&["run", "small"]).ok();
     assert!(ran.stderr.contains("angry"), "{}", ran.stderr);
-    assert!(String::from_utf8(project.read("reports/small/index.html")).unwrap().contains("angry"));
+    assert!(
+        String::from_utf8(project.read("reports/small/index.html"))
+            .unwrap()
+            .contains("angry")
+    );
 }
 
 #[test]
@@ -54,30 +69,53 @@ fn an_experiment_that_fails_does_not_stop_the_others() {
         .nth(1)
         .unwrap()
         .replace("base", "other")
-        .replace("{ kind = \"stratified-kfold\", folds = 2 }", "{ kind = \"group-kfold\", folds = 9 }");
-    project.pipeline("small", &format!("{}\n[[experiment]]{second}", Project::small()));
+        .replace(
+            "{ kind = \"stratified-kfold\", folds = 2 }",
+            "{ kind = \"group-kfold\", folds = 9 }",
+        );
+    project.pipeline(
+        "small",
+        &format!("{}\n[[experiment]]{second}", Project::small()),
+    );
     let ran = project.ser(&["run", "small"]).fails(4, &["2 speakers"]);
     assert!(ran.stdout.contains("base: WA"), "{}", ran.stdout);
     let page = String::from_utf8(project.read("reports/small/index.html")).unwrap();
-    assert!(page.contains("other") && page.contains("2 speakers"), "the page says what failed and why");
+    assert!(
+        page.contains("other") && page.contains("2 speakers"),
+        "the page says what failed and why"
+    );
 }
 
 #[test]
 fn a_corpus_that_is_not_there_is_a_line_in_the_report() {
     let project = Project::new();
-    project.pipeline("small", &Project::small().replace("corpus/manifest.csv", "corpus/none.csv"));
-    project.ser(&["run", "small"]).fails(5, &["none.csv", "hint:"]);
+    project.pipeline(
+        "small",
+        &Project::small().replace("corpus/manifest.csv", "corpus/none.csv"),
+    );
+    project
+        .ser(&["run", "small"])
+        .fails(5, &["none.csv", "hint:"]);
     let page = String::from_utf8(project.read("reports/small/index.html")).unwrap();
     assert!(page.contains("none.csv"));
-    assert!(String::from_utf8(project.read("reports/index.html")).unwrap().contains("small"));
+    assert!(
+        String::from_utf8(project.read("reports/index.html"))
+            .unwrap()
+            .contains("small")
+    );
     project.ser(&["run", "small", "--skip-missing"]).ok();
 }
 
 #[test]
 fn a_manifest_without_a_column() {
     let project = Project::with_tones(2);
-    project.write("corpus/manifest.csv", "path,emotoin,speaker\ns0_calm_0.wav,calm,s0\n");
-    project.ser(&["run", "small"]).fails(4, &["manifest.csv", "emotion", "emotoin"]);
+    project.write(
+        "corpus/manifest.csv",
+        "path,emotoin,speaker\ns0_calm_0.wav,calm,s0\n",
+    );
+    project
+        .ser(&["run", "small"])
+        .fails(4, &["manifest.csv", "emotion", "emotoin"]);
 }
 
 #[test]
@@ -87,15 +125,29 @@ fn a_manifest_with_a_duplicate_and_a_path_outside() {
     project.row("../../etc/passwd", "calm", "s0");
     project.write_manifest();
     project.ser(&["run", "small"]).ok();
-    let report: serde_json::Value = serde_json::from_slice(&project.read("reports/small/report.json")).unwrap();
+    let report: serde_json::Value =
+        serde_json::from_slice(&project.read("reports/small/report.json")).unwrap();
     let reasons: Vec<(String, String)> = report["corpus"]["set_aside"]
         .as_array()
         .unwrap()
         .iter()
-        .map(|e| (e["path"].as_str().unwrap().to_owned(), e["reason"].as_str().unwrap().to_owned()))
+        .map(|e| {
+            (
+                e["path"].as_str().unwrap().to_owned(),
+                e["reason"].as_str().unwrap().to_owned(),
+            )
+        })
         .collect();
-    assert!(reasons.contains(&("s0_calm_0.wav".into(), "duplicate".into())), "{reasons:?}");
-    assert!(reasons.iter().any(|(path, reason)| path.contains("passwd") && reason == "bad-row"), "{reasons:?}");
+    assert!(
+        reasons.contains(&("s0_calm_0.wav".into(), "duplicate".into())),
+        "{reasons:?}"
+    );
+    assert!(
+        reasons
+            .iter()
+            .any(|(path, reason)| path.contains("passwd") && reason == "bad-row"),
+        "{reasons:?}"
+    );
     assert_eq!(report["corpus"]["utterances"], 12);
 }
 
@@ -107,18 +159,35 @@ fn names_that_are_unusual_or_unusable() {
     let project = Project::new();
     for (k, letter) in ["W", "F", "N", "T"].iter().enumerate() {
         for speaker in ["03", "08"] {
-            project.tone(&format!("wav/{speaker}a01{letter}a.wav"), 150.0 + 120.0 * k as f32, 0.4);
+            project.tone(
+                &format!("wav/{speaker}a01{letter}a.wav"),
+                150.0 + 120.0 * k as f32,
+                0.4,
+            );
         }
     }
-    let odd = project.path("corpus/wav").join(std::ffi::OsStr::from_bytes(b"03a02F\xff.wav"));
+    let odd = project
+        .path("corpus/wav")
+        .join(std::ffi::OsStr::from_bytes(b"03a02F\xff.wav"));
     std::fs::write(odd, b"x").unwrap();
     project.write("corpus/wav/03 a\n02.wav", b"x");
-    let text = Project::small().replace("kind = \"manifest\"", "kind = \"emodb\"").replace("path = \"corpus/manifest.csv\"\n", "");
+    let text = Project::small()
+        .replace("kind = \"manifest\"", "kind = \"emodb\"")
+        .replace("path = \"corpus/manifest.csv\"\n", "");
     project.pipeline("small", &text);
     project.ser(&["run", "small"]).ok();
-    let report: serde_json::Value = serde_json::from_slice(&project.read("reports/small/report.json")).unwrap();
-    let reasons: Vec<&str> = report["corpus"]["set_aside"].as_array().unwrap().iter().map(|e| e["reason"].as_str().unwrap()).collect();
-    assert!(reasons.contains(&"bad-name") && reasons.contains(&"unknown-code"), "{reasons:?}");
+    let report: serde_json::Value =
+        serde_json::from_slice(&project.read("reports/small/report.json")).unwrap();
+    let reasons: Vec<&str> = report["corpus"]["set_aside"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|e| e["reason"].as_str().unwrap())
+        .collect();
+    assert!(
+        reasons.contains(&"bad-name") && reasons.contains(&"unknown-code"),
+        "{reasons:?}"
+    );
 }
 
 #[test]
@@ -127,12 +196,24 @@ fn a_damaged_table_in_the_cache_is_made_again() {
     project.ser(&["run", "small"]).ok();
     let before = project.tree("data/tables");
     let folder = project.path("data/cache/small/tasks/features");
-    let entry = std::fs::read_dir(folder).unwrap().next().unwrap().unwrap().path();
+    let entry = std::fs::read_dir(folder)
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap()
+        .path();
     std::fs::write(entry.join("features.parquet"), b"damaged").unwrap();
     let plan = project.ser(&["plan", "small"]).ok();
-    assert!(plan.stdout.contains("output damaged: features.parquet"), "{}", plan.stdout);
+    assert!(
+        plan.stdout.contains("output damaged: features.parquet"),
+        "{}",
+        plan.stdout
+    );
     project.ser(&["run", "small"]).ok();
-    assert!(before == project.tree("data/tables"), "the tables are the same bytes again");
+    assert!(
+        before == project.tree("data/tables"),
+        "the tables are the same bytes again"
+    );
 }
 
 #[cfg(unix)]
@@ -144,7 +225,12 @@ fn a_full_disk_ends_with_its_own_code_and_the_next_run_goes_on() {
     // A limit on the size of files fails a write in the middle, as a full disk does.
     let ran = project.bash("trap '' XFSZ; ulimit -f 8; exec \"$SER\" run small");
     ran.fails(6, &["failed to write"]);
-    let half: Vec<String> = project.tree("data").into_iter().map(|(name, _)| name).filter(|n| n.contains(".tmp")).collect();
+    let half: Vec<String> = project
+        .tree("data")
+        .into_iter()
+        .map(|(name, _)| name)
+        .filter(|n| n.contains(".tmp"))
+        .collect();
     assert!(half.is_empty(), "{half:?}");
     project.ser(&["run", "small"]).ok();
 }

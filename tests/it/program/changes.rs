@@ -1,4 +1,5 @@
-//! A table of changes, each with what must run again: the plan says so, the run does so, and nothing else runs.
+//! A table of changes, each with what must run again: the plan says so, the run does so, and
+//! nothing else runs.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -16,7 +17,17 @@ struct Change {
     why: &'static str,
 }
 
-const EVERYTHING: &[&str] = &["ingest", "features", "audit", "split/*", "train/*", "evaluate/*", "tables", "report", "publish"];
+const EVERYTHING: &[&str] = &[
+    "ingest",
+    "features",
+    "audit",
+    "split/*",
+    "train/*",
+    "evaluate/*",
+    "tables",
+    "report",
+    "publish",
+];
 
 const PIPELINE: &str = "name = \"p\"\ntitle = \"First\"\n\n[corpus]\nkind = \"manifest\"\nname = \"tones\"\npath = \"corpus/manifest.csv\"\n\
     root = \"corpus\"\n\n[[experiment]]\nname = \"log\"\ntitle = \"Regression\"\nprotocol = { kind = \"stratified-kfold\", folds = 2 }\n\
@@ -35,28 +46,50 @@ fn edit(project: &Project, from: &str, to: &str) -> Vec<&'static str> {
 
 /// The folder of the latest output of a task in the cache.
 fn output(project: &Project, task: &str) -> std::path::PathBuf {
-    let latest: serde_json::Value = serde_json::from_slice(&project.read(&format!("data/cache/p/latest/{task}.json"))).unwrap();
+    let latest: serde_json::Value =
+        serde_json::from_slice(&project.read(&format!("data/cache/p/latest/{task}.json"))).unwrap();
     let stage = task.split('/').next().unwrap();
-    project.path(&format!("data/cache/p/tasks/{stage}/{}", latest["key"].as_str().unwrap()))
+    project.path(&format!(
+        "data/cache/p/tasks/{stage}/{}",
+        latest["key"].as_str().unwrap()
+    ))
 }
 
 fn manifest(project: &Project, change: impl Fn(Vec<String>) -> Vec<String>) {
     let text = String::from_utf8(project.read("corpus/manifest.csv")).unwrap();
     let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
     let head = lines.remove(0);
-    project.write("corpus/manifest.csv", format!("{head}\n{}\n", change(lines).join("\n")));
+    project.write(
+        "corpus/manifest.csv",
+        format!("{head}\n{}\n", change(lines).join("\n")),
+    );
 }
 
 const CHANGES: &[Change] = &[
-    Change { name: "nothing", make: |_| vec![], runs: &[], why: "" },
-    Change { name: "number of threads", make: |_| vec!["--jobs", "1"], runs: &[], why: "" },
+    Change {
+        name: "nothing",
+        make: |_| vec![],
+        runs: &[],
+        why: "",
+    },
+    Change {
+        name: "number of threads",
+        make: |_| vec!["--jobs", "1"],
+        runs: &[],
+        why: "",
+    },
     Change {
         name: "title of the pipeline",
         make: |p| edit(p, "First", "Second"),
         runs: &["report", "publish"],
         why: "title: \"First\" -> \"Second\"",
     },
-    Change { name: "title of an experiment", make: |p| edit(p, "Regression", "Logit"), runs: &["report", "publish"], why: "Logit" },
+    Change {
+        name: "title of an experiment",
+        make: |p| edit(p, "Regression", "Logit"),
+        runs: &["report", "publish"],
+        why: "Logit",
+    },
     Change {
         name: "learning rate",
         make: |p| edit(p, "1e-3", "2e-3"),
@@ -77,40 +110,95 @@ const CHANGES: &[Change] = &[
     },
     Change {
         name: "seed of the folds",
-        make: |p| edit(p, "model = { kind = \"logistic\"", "split_seed = 7\nmodel = { kind = \"logistic\""),
-        runs: &["split/log", "train/log/*", "evaluate/log", "tables", "report", "publish"],
+        make: |p| {
+            edit(
+                p,
+                "model = { kind = \"logistic\"",
+                "split_seed = 7\nmodel = { kind = \"logistic\"",
+            )
+        },
+        runs: &[
+            "split/log",
+            "train/log/*",
+            "evaluate/log",
+            "tables",
+            "report",
+            "publish",
+        ],
         why: "split_seed: 0 -> 7",
     },
     Change {
         name: "a search",
         make: |p| {
             let model = "model = { kind = \"logistic\", c = 1.0 }";
-            edit(p, model, &format!("{model}\nsearch = {{ folds = 2, grid = {{ model.c = [0.1, 1] }} }}"))
+            edit(
+                p,
+                model,
+                &format!("{model}\nsearch = {{ folds = 2, grid = {{ model.c = [0.1, 1] }} }}"),
+            )
         },
         runs: &["train/log/*", "evaluate/log", "tables", "report", "publish"],
         why: "search.by",
     },
     Change {
         name: "shuffled labels",
-        make: |p| edit(p, "model = { kind = \"logistic\"", "shuffle_labels = true\nmodel = { kind = \"logistic\""),
-        runs: &["split/log", "train/log/*", "evaluate/log", "tables", "report", "publish"],
+        make: |p| {
+            edit(
+                p,
+                "model = { kind = \"logistic\"",
+                "shuffle_labels = true\nmodel = { kind = \"logistic\"",
+            )
+        },
+        runs: &[
+            "split/log",
+            "train/log/*",
+            "evaluate/log",
+            "tables",
+            "report",
+            "publish",
+        ],
         why: "shuffle_labels",
     },
     Change {
         name: "another model",
-        make: |p| edit(p, "kind = \"logistic\", c = 1.0", "kind = \"random-forest\", trees = 5"),
+        make: |p| {
+            edit(
+                p,
+                "kind = \"logistic\", c = 1.0",
+                "kind = \"random-forest\", trees = 5",
+            )
+        },
         runs: &["train/log/*", "evaluate/log", "tables", "report", "publish"],
         why: "random forest of 5 trees",
     },
     Change {
         name: "number of folds",
-        make: |p| edit(p, "\"stratified-kfold\", folds = 2", "\"stratified-kfold\", folds = 3"),
-        runs: &["split/log", "train/log/*", "evaluate/log", "tables", "report", "publish"],
+        make: |p| {
+            edit(
+                p,
+                "\"stratified-kfold\", folds = 2",
+                "\"stratified-kfold\", folds = 3",
+            )
+        },
+        runs: &[
+            "split/log",
+            "train/log/*",
+            "evaluate/log",
+            "tables",
+            "report",
+            "publish",
+        ],
         why: "protocol.folds: 2 -> 3",
     },
     Change {
         name: "a demand that the folds meet",
-        make: |p| edit(p, "protocol = { kind = \"group-kfold\"", "require = \"speaker-disjoint\"\nprotocol = { kind = \"group-kfold\""),
+        make: |p| {
+            edit(
+                p,
+                "protocol = { kind = \"group-kfold\"",
+                "require = \"speaker-disjoint\"\nprotocol = { kind = \"group-kfold\"",
+            )
+        },
         runs: &["report", "publish"],
         why: "settings.experiment.net.require",
     },
@@ -150,35 +238,82 @@ const CHANGES: &[Change] = &[
     },
     Change {
         name: "one more set of features",
-        make: |p| edit(p, "[[experiment]]", "[features]\nsets = [\"issa193\", \"functionals\"]\n\n[[experiment]]"),
+        make: |p| {
+            edit(
+                p,
+                "[[experiment]]",
+                "[features]\nsets = [\"issa193\", \"functionals\"]\n\n[[experiment]]",
+            )
+        },
         runs: &["features/functionals", "report", "publish"],
         why: "settings.features.sets",
     },
     Change {
         name: "other features for one experiment",
         make: |p| {
-            edit(p, "[[experiment]]", "[features]\nsets = [\"issa193\", \"frames\"]\n\n[[experiment]]");
-            edit(p, "inputs = { log_mel = true, scaler", "inputs = { set = \"frames\", frames = 12, scaler")
+            edit(
+                p,
+                "[[experiment]]",
+                "[features]\nsets = [\"issa193\", \"frames\"]\n\n[[experiment]]",
+            );
+            edit(
+                p,
+                "inputs = { log_mel = true, scaler",
+                "inputs = { set = \"frames\", frames = 12, scaler",
+            )
         },
-        runs: &["features/frames", "train/log/*", "evaluate/log", "tables", "report", "publish"],
+        runs: &[
+            "features/frames",
+            "train/log/*",
+            "evaluate/log",
+            "tables",
+            "report",
+            "publish",
+        ],
         why: "inputs.set: none -> \"frames\"",
     },
     Change {
         name: "augmentation",
-        make: |p| edit(p, "model = { kind = \"logistic\"", "augment = true\nmodel = { kind = \"logistic\""),
-        runs: &["features/issa193-augmented", "train/log/*", "evaluate/log", "tables", "report", "publish"],
+        make: |p| {
+            edit(
+                p,
+                "model = { kind = \"logistic\"",
+                "augment = true\nmodel = { kind = \"logistic\"",
+            )
+        },
+        runs: &[
+            "features/issa193-augmented",
+            "train/log/*",
+            "evaluate/log",
+            "tables",
+            "report",
+            "publish",
+        ],
         why: "augment: none -> true",
     },
     Change {
         name: "a subset",
-        make: |p| edit(p, "root = \"corpus\"", "root = \"corpus\"\nsubset = { size = 17 }"),
+        make: |p| {
+            edit(
+                p,
+                "root = \"corpus\"",
+                "root = \"corpus\"\nsubset = { size = 17 }",
+            )
+        },
         runs: EVERYTHING,
         why: "subset.size: none -> 17",
     },
     Change {
         name: "one more seed",
         make: |p| edit(p, "seeds = [0]", "seeds = [0, 1]"),
-        runs: &["train/net/fold-00-seed-1", "train/net/fold-01-seed-1", "evaluate/net", "tables", "report", "publish"],
+        runs: &[
+            "train/net/fold-00-seed-1",
+            "train/net/fold-01-seed-1",
+            "evaluate/net",
+            "tables",
+            "report",
+            "publish",
+        ],
         why: "seeds: [0] -> [0,1]",
     },
     Change {
@@ -189,7 +324,14 @@ const CHANGES: &[Change] = &[
             p.pipeline("p", &(text + more));
             vec![]
         },
-        runs: &["split/more", "train/more/*", "evaluate/more", "tables", "report", "publish"],
+        runs: &[
+            "split/more",
+            "train/more/*",
+            "evaluate/more",
+            "tables",
+            "report",
+            "publish",
+        ],
         why: "never ran",
     },
     Change {
@@ -202,7 +344,11 @@ const CHANGES: &[Change] = &[
             p.pipeline("p", &(text + more));
             p.ser(&["run", "p"]).ok();
             // Another weight is a matter of the ensemble alone.
-            edit(p, "[\"net\", \"also\"]", "[\"net\", \"also\"], member_weights = [3, 1]")
+            edit(
+                p,
+                "[\"net\", \"also\"]",
+                "[\"net\", \"also\"], member_weights = [3, 1]",
+            )
         },
         runs: &["evaluate/both", "tables", "report", "publish"],
         why: "mean of net, also",
@@ -218,7 +364,14 @@ const CHANGES: &[Change] = &[
             p.ser(&["run", "p"]).ok();
             edit(p, "c = 1 }", "c = 0.001 }")
         },
-        runs: &["train/also/*", "evaluate/also", "evaluate/both", "tables", "report", "publish"],
+        runs: &[
+            "train/also/*",
+            "evaluate/also",
+            "evaluate/both",
+            "tables",
+            "report",
+            "publish",
+        ],
         why: "model.c: 1.0 -> 0.001",
     },
     Change {
@@ -246,9 +399,21 @@ const CHANGES: &[Change] = &[
     Change {
         name: "two recordings swapped, with their sizes and times",
         make: |p| {
-            let (a, b, c) = (p.path("corpus/s0_calm_0.wav"), p.path("corpus/s0_happy_0.wav"), p.path("corpus/c"));
-            let same = std::process::Command::new("touch").arg("-r").arg(&a).arg(&b).status().unwrap();
-            assert!(same.success() && fs::metadata(&a).unwrap().len() == fs::metadata(&b).unwrap().len());
+            let (a, b, c) = (
+                p.path("corpus/s0_calm_0.wav"),
+                p.path("corpus/s0_happy_0.wav"),
+                p.path("corpus/c"),
+            );
+            let same = std::process::Command::new("touch")
+                .arg("-r")
+                .arg(&a)
+                .arg(&b)
+                .status()
+                .unwrap();
+            assert!(
+                same.success()
+                    && fs::metadata(&a).unwrap().len() == fs::metadata(&b).unwrap().len()
+            );
             p.ser(&["run", "p"]).ok();
             for (from, to) in [(&a, &c), (&b, &a), (&c, &b)] {
                 fs::rename(from, to).unwrap();
@@ -263,7 +428,18 @@ const CHANGES: &[Change] = &[
         make: |p| {
             edit(p, "scaler = \"standard\"", "scaler = \"per-speaker\"");
             p.ser(&["run", "p"]).ok();
-            manifest(p, |lines| lines.iter().map(|l| if l.contains("s0_calm_0") { l.replace(",s0", ",s1") } else { l.clone() }).collect());
+            manifest(p, |lines| {
+                lines
+                    .iter()
+                    .map(|l| {
+                        if l.contains("s0_calm_0") {
+                            l.replace(",s0", ",s1")
+                        } else {
+                            l.clone()
+                        }
+                    })
+                    .collect()
+            });
             vec![]
         },
         runs: &[
@@ -351,7 +527,12 @@ const CHANGES: &[Change] = &[
         name: "a recording renamed",
         make: |p| {
             fs::rename(p.path("corpus/s0_calm_0.wav"), p.path("corpus/renamed.wav")).unwrap();
-            manifest(p, |lines| lines.iter().map(|l| l.replace("s0_calm_0.wav", "renamed.wav")).collect());
+            manifest(p, |lines| {
+                lines
+                    .iter()
+                    .map(|l| l.replace("s0_calm_0.wav", "renamed.wav"))
+                    .collect()
+            });
             vec![]
         },
         runs: EVERYTHING,
@@ -361,17 +542,38 @@ const CHANGES: &[Change] = &[
         name: "a label",
         make: |p| {
             manifest(p, |lines| {
-                lines.iter().map(|l| if l.contains("s0_calm_0") { l.replace(",calm,", ",happy,") } else { l.clone() }).collect()
+                lines
+                    .iter()
+                    .map(|l| {
+                        if l.contains("s0_calm_0") {
+                            l.replace(",calm,", ",happy,")
+                        } else {
+                            l.clone()
+                        }
+                    })
+                    .collect()
             });
             vec![]
         },
-        runs: &["ingest", "split/*", "train/*", "evaluate/*", "tables", "report", "publish"],
+        runs: &[
+            "ingest",
+            "split/*",
+            "train/*",
+            "evaluate/*",
+            "tables",
+            "report",
+            "publish",
+        ],
         why: "recordings: labels or other metadata",
     },
     Change {
         name: "a damaged model in the cache",
         make: |p| {
-            fs::write(output(p, "train/net/fold-01-seed-0").join("model/model.safetensors"), b"damaged").unwrap();
+            fs::write(
+                output(p, "train/net/fold-01-seed-0").join("model/model.safetensors"),
+                b"damaged",
+            )
+            .unwrap();
             vec![]
         },
         runs: &["train/net/fold-01-seed-0"],
@@ -425,12 +627,25 @@ const CHANGES: &[Change] = &[
     Change {
         name: "an older code version",
         make: |p| {
-            // What the store looks like after the code of a stage has changed: other keys, and the latest identities of the older code.
-            for task in ["train/floor/fold-00-seed-0", "train/floor/fold-01-seed-0", "train/floor/fold-02-seed-0"] {
+            // What the store looks like after the code of a stage has changed: other keys, and the
+            // latest identities of the older code.
+            for task in [
+                "train/floor/fold-00-seed-0",
+                "train/floor/fold-01-seed-0",
+                "train/floor/fold-02-seed-0",
+            ] {
                 let folder = output(p, task);
-                fs::rename(&folder, folder.with_file_name(format!("{}-older", folder.file_name().unwrap().to_string_lossy()))).unwrap();
+                fs::rename(
+                    &folder,
+                    folder.with_file_name(format!(
+                        "{}-older",
+                        folder.file_name().unwrap().to_string_lossy()
+                    )),
+                )
+                .unwrap();
                 let path = p.path(&format!("data/cache/p/latest/{task}.json"));
-                let mut latest: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+                let mut latest: serde_json::Value =
+                    serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
                 latest["identity"]["code_version"] = 0.into();
                 fs::write(&path, latest.to_string()).unwrap();
             }
@@ -442,8 +657,15 @@ const CHANGES: &[Change] = &[
 ];
 
 fn expand<'a>(patterns: &[&str], known: impl Iterator<Item = &'a String>) -> BTreeSet<String> {
-    let fits = |id: &str, pattern: &str| pattern.strip_suffix('*').map_or(id == pattern, |start| id.starts_with(start));
-    known.filter(|id| patterns.iter().any(|pattern| fits(id, pattern))).cloned().collect()
+    let fits = |id: &str, pattern: &str| {
+        pattern
+            .strip_suffix('*')
+            .map_or(id == pattern, |start| id.starts_with(start))
+    };
+    known
+        .filter(|id| patterns.iter().any(|pattern| fits(id, pattern)))
+        .cloned()
+        .collect()
 }
 
 #[test]
@@ -461,15 +683,32 @@ fn what_runs_is_what_was_planned_and_what_had_to() {
 
         let before = project.tree("data");
         let plan = project.ser(&args("plan")).ok();
-        assert!(before == project.tree("data"), "{}: a plan changes nothing", change.name);
+        assert!(
+            before == project.tree("data"),
+            "{}: a plan changes nothing",
+            change.name
+        );
         let lines = json_lines(&plan.stdout);
         let decided = |word: &str| -> BTreeSet<String> {
-            let tasks = lines.iter().map(|l| &l["plan"]).filter(|l| l["decision"] == word);
-            tasks.map(|l| l["task"].as_str().unwrap().to_owned()).collect()
+            let tasks = lines
+                .iter()
+                .map(|l| &l["plan"])
+                .filter(|l| l["decision"] == word);
+            tasks
+                .map(|l| l["task"].as_str().unwrap().to_owned())
+                .collect()
         };
         let (run, keep, maybe) = (decided("run"), decided("keep"), decided("maybe"));
-        let words = project.ser(&[&["plan", "p"], extra.as_slice()].concat()).ok().stdout;
-        assert!(words.contains(change.why), "{}: `{}` is not in\n{words}", change.name, change.why);
+        let words = project
+            .ser(&[&["plan", "p"], extra.as_slice()].concat())
+            .ok()
+            .stdout;
+        assert!(
+            words.contains(change.why),
+            "{}: `{}` is not in\n{words}",
+            change.name,
+            change.why
+        );
 
         let ran = project.ser(&args("run")).ok();
         let events = json_lines(&ran.stderr);
@@ -479,15 +718,41 @@ fn what_runs_is_what_was_planned_and_what_had_to() {
             .map(|event| event["task"].as_str().unwrap().to_owned())
             .collect();
         let expected = expand(change.runs, run.iter().chain(&keep).chain(&maybe));
-        assert_eq!(started, expected, "{}: what ran, what had to; the plan:\n{words}", change.name);
-        assert!(run.is_subset(&started), "{}: planned but not run: {:?}", change.name, run.difference(&started));
-        assert!(keep.is_disjoint(&started), "{}: run although kept: {:?}", change.name, keep.intersection(&started));
+        assert_eq!(
+            started, expected,
+            "{}: what ran, what had to; the plan:\n{words}",
+            change.name
+        );
+        assert!(
+            run.is_subset(&started),
+            "{}: planned but not run: {:?}",
+            change.name,
+            run.difference(&started)
+        );
+        assert!(
+            keep.is_disjoint(&started),
+            "{}: run although kept: {:?}",
+            change.name,
+            keep.intersection(&started)
+        );
         // Only what depends on the bytes that a training gives can be left open.
-        let late = |id: &String| ["evaluate/", "tables", "report", "publish"].iter().any(|start| id.starts_with(start));
-        assert!(maybe.iter().all(late), "{}: left open: {maybe:?}", change.name);
+        let late = |id: &String| {
+            ["evaluate/", "tables", "report", "publish"]
+                .iter()
+                .any(|start| id.starts_with(start))
+        };
+        assert!(
+            maybe.iter().all(late),
+            "{}: left open: {maybe:?}",
+            change.name
+        );
 
         let again = json_lines(&project.ser(&args("run")).ok().stderr);
-        assert!(!again.iter().any(|event| event["event"] == "task-started"), "{}: runs again", change.name);
+        assert!(
+            !again.iter().any(|event| event["event"] == "task-started"),
+            "{}: runs again",
+            change.name
+        );
     }
 }
 
@@ -496,17 +761,29 @@ fn nothing_of_older_settings_stays_under_stable_names() {
     let project = Project::with_tones(3);
     project.pipeline("p", PIPELINE);
     project.ser(&["run", "p"]).ok();
-    assert!(project.path("data/models/p/floor").exists() && project.path("data/tables/p/predictions.parquet").exists());
+    assert!(
+        project.path("data/models/p/floor").exists()
+            && project.path("data/tables/p/predictions.parquet").exists()
+    );
     edit(&project, "name = \"floor\"", "name = \"ground\"");
     project.ser(&["train", "p"]).ok();
-    assert!(!project.path("data/models/p/floor").exists() && project.path("data/models/p/ground").exists());
-    // Predictions of the others are still those of these folds and models; of a new experiment there are none yet.
-    let (_, rows, _) = ser::table::predictions::read(&project.path("data/tables/p/predictions.parquet")).unwrap();
+    assert!(
+        !project.path("data/models/p/floor").exists()
+            && project.path("data/models/p/ground").exists()
+    );
+    // Predictions of the others are still those of these folds and models; of a new experiment
+    // there are none yet.
+    let (_, rows, _) =
+        ser::table::predictions::read(&project.path("data/tables/p/predictions.parquet")).unwrap();
     let experiments: BTreeSet<&str> = rows.iter().map(|row| row.experiment.as_str()).collect();
     assert_eq!(experiments, BTreeSet::from(["log", "net"]));
     project.ser(&["run", "p"]).ok();
     assert!(project.path("data/tables/p/predictions.parquet").exists());
-    assert!(!project.path("data/cache/p/latest/evaluate/floor.json").exists());
+    assert!(
+        !project
+            .path("data/cache/p/latest/evaluate/floor.json")
+            .exists()
+    );
 }
 
 #[test]

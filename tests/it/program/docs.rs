@@ -1,4 +1,5 @@
-//! The commands of the documentation: those of the tutorial are run, all others are held against the command line and the Makefile.
+//! The commands of the documentation: those of the tutorial are run, all others are held against
+//! the command line and the Makefile.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -20,7 +21,10 @@ const ELSEWHERE: [(&str, &str); 17] = [
     ("find", "only what it hands on is ours"),
     ("ffmpeg", "only what it hands on is ours"),
     ("dot", "Graphviz draws what ser prints"),
-    ("sqlite3", "a shell that few machines have; tests/it/program/history.rs asks such questions"),
+    (
+        "sqlite3",
+        "a shell that few machines have; tests/it/program/history.rs asks such questions",
+    ),
     ("tests/browser/run.sh", "the browser check runs it"),
     ("fuzz/replay.sh", "has a step of its own in CI"),
     ("rustup", "needs another toolchain"),
@@ -93,7 +97,9 @@ fn check(command: &str) -> Result<(), String> {
     let words = words(command);
     // Variables before a command are for it alone.
     let first = words.iter().position(|word| {
-        !word.split('=').next().is_some_and(|name| name.chars().all(|c| c.is_ascii_uppercase() || c == '_') && word.contains('='))
+        !word.split('=').next().is_some_and(|name| {
+            name.chars().all(|c| c.is_ascii_uppercase() || c == '_') && word.contains('=')
+        })
     });
     let words = &words[first.unwrap_or(0)..];
     match words[0].as_str() {
@@ -104,9 +110,15 @@ fn check(command: &str) -> Result<(), String> {
         },
         "make" => {
             let mut make = Command::new("make");
-            make.args(["-n"]).args(&words[1..]).current_dir(repository());
+            make.args(["-n"])
+                .args(&words[1..])
+                .current_dir(repository());
             let ran = Ran::from(make.output().map_err(|e| e.to_string())?);
-            if ran.code == 0 { Ok(()) } else { Err(ran.stderr) }
+            if ran.code == 0 {
+                Ok(())
+            } else {
+                Err(ran.stderr)
+            }
         }
         other if ELSEWHERE.iter().any(|(known, _)| *known == other) => Ok(()),
         other => Err(format!("nobody checks `{other}`")),
@@ -125,14 +137,21 @@ fn every_command_of_the_documentation_is_one() {
         }
     }
     assert!(n > 40, "{n} commands");
-    assert!(check("ser run --no-such-option x").is_err() && check("make no-such-target").is_err() && check("frobnicate").is_err());
+    assert!(
+        check("ser run --no-such-option x").is_err()
+            && check("make no-such-target").is_err()
+            && check("frobnicate").is_err()
+    );
 }
 
 #[test]
 fn the_tutorial_goes_from_a_folder_to_a_report_and_on() {
     let project = Project::new();
     let commands = commands(&repository().join("docs/tutorial.md"));
-    let own: Vec<&String> = commands.iter().filter(|command| command.starts_with("ser ")).collect();
+    let own: Vec<&String> = commands
+        .iter()
+        .filter(|command| command.starts_with("ser "))
+        .collect();
     assert!(own.len() >= 8, "{own:?}");
     let mut said = String::new();
     for command in own {
@@ -142,30 +161,64 @@ fn the_tutorial_goes_from_a_folder_to_a_report_and_on() {
         said.push_str(&Ran::from(ser.output().unwrap()).ok().stdout);
     }
     let tutorial = fs::read_to_string(repository().join("docs/tutorial.md")).unwrap();
-    let shown = tutorial.split("```text\n").nth(1).unwrap().split("```").next().unwrap();
-    assert!(said.contains(shown), "what the tutorial shows is not what it prints:\n{said}");
+    let shown = tutorial
+        .split("```text\n")
+        .nth(1)
+        .unwrap()
+        .split("```")
+        .next()
+        .unwrap();
+    assert!(
+        said.contains(shown),
+        "what the tutorial shows is not what it prints:\n{said}"
+    );
     for figure in ["svm: WA 57.0 %", "svm-shared: WA 88.0 %"] {
         assert!(said.contains(figure), "{figure} is not in\n{said}");
     }
-    assert_eq!(String::from_utf8(project.read("emotions.csv")).unwrap().lines().count(), 1 + 40);
+    assert_eq!(
+        String::from_utf8(project.read("emotions.csv"))
+            .unwrap()
+            .lines()
+            .count(),
+        1 + 40
+    );
     let pages = project.pages("stimmen");
-    assert!(pages.contains("Generated sounds, not recorded speech") && pages.contains("Feature importance"));
+    assert!(
+        pages.contains("Generated sounds, not recorded speech")
+            && pages.contains("Feature importance")
+    );
 }
 
 #[test]
 fn what_is_proposed_is_never_written_over_and_what_cannot_be_told_is_said() {
     let project = Project::new();
     project.ser(&["corpus", "generate", "sounds"]).ok();
-    project.ser(&["corpus", "generate", "sounds"]).fails(2, &["sounds is there already"]);
-    project.ser(&["corpus", "init", "sounds", "--name", "one"]).ok();
-    project.ser(&["corpus", "init", "sounds", "--name", "one"]).fails(2, &["data/manifests/one.csv is there already", "--force"]);
+    project
+        .ser(&["corpus", "generate", "sounds"])
+        .fails(2, &["sounds is there already"]);
+    project
+        .ser(&["corpus", "init", "sounds", "--name", "one"])
+        .ok();
+    project
+        .ser(&["corpus", "init", "sounds", "--name", "one"])
+        .fails(2, &["data/manifests/one.csv is there already", "--force"]);
     let before = project.read("pipelines/one.toml");
-    project.ser(&["corpus", "init", "sounds", "--name", "one", "--force"]).ok();
+    project
+        .ser(&["corpus", "init", "sounds", "--name", "one", "--force"])
+        .ok();
     assert_eq!(project.read("pipelines/one.toml"), before);
-    for path in ["wut/a.wav", "wut/c.wav", "freude/b.wav", "freude/\u{1b}[31m\nd.wav"] {
+    for path in [
+        "wut/a.wav",
+        "wut/c.wav",
+        "freude/b.wav",
+        "freude/\u{1b}[31m\nd.wav",
+    ] {
         project.write(&format!("bad/{path}"), "no sound");
     }
-    project.ser(&["corpus", "init", "bad"]).fails(4, &["no recording below bad can be read: all 4 for one reason, such as freude/"]);
+    project.ser(&["corpus", "init", "bad"]).fails(
+        4,
+        &["no recording below bad can be read: all 4 for one reason, such as freude/"],
+    );
     assert!(!project.path("data/manifests/bad.csv").exists());
     project.write("bad/wut/e.wav", wav(&tone(200.0, 0.3)));
     let ran = project.ser(&["corpus", "init", "bad"]).ok();
@@ -175,16 +228,30 @@ fn what_is_proposed_is_never_written_over_and_what_cannot_be_told_is_said() {
         "not sure: speakers are not known",
         "not sure: few recordings",
     ] {
-        assert!(ran.stdout.contains(part), "{part} is not in\n{}", ran.stdout);
+        assert!(
+            ran.stdout.contains(part),
+            "{part} is not in\n{}",
+            ran.stdout
+        );
     }
     project.write("words/x/a.wav", "");
     project.write("words/y/b.wav", "");
-    project.ser(&["corpus", "init", "words"]).fails(4, &["tells the emotion", "folder:1: x 1, y 1"]);
-    project.ser(&["corpus", "init", "nowhere"]).fails(5, &["nowhere"]);
-    project.ser(&["corpus", "init", "words", "--emotion", "piece:1"]).fails(2, &["folder:1.2"]);
-    project.ser(&["corpus", "init", "bad", "--emotion", "folder:3"]).fails(4, &["have no folder:3", "folder:1: wut 3, freude 2"]);
+    project
+        .ser(&["corpus", "init", "words"])
+        .fails(4, &["tells the emotion", "folder:1: x 1, y 1"]);
+    project
+        .ser(&["corpus", "init", "nowhere"])
+        .fails(5, &["nowhere"]);
+    project
+        .ser(&["corpus", "init", "words", "--emotion", "piece:1"])
+        .fails(2, &["folder:1.2"]);
+    project
+        .ser(&["corpus", "init", "bad", "--emotion", "folder:3"])
+        .fails(4, &["have no folder:3", "folder:1: wut 3, freude 2"]);
     project.write("empty/readme.txt", "");
-    project.ser(&["corpus", "init", "empty", "--json"]).fails(4, &["holds no recording"]);
+    project
+        .ser(&["corpus", "init", "empty", "--json"])
+        .fails(4, &["holds no recording"]);
 }
 
 #[test]
@@ -195,15 +262,23 @@ fn hostile_names_stay_text_from_the_folder_to_the_report() {
         for (k, emotion) in ["wut", "freude", "trauer"].iter().enumerate() {
             for take in 0..4 {
                 let pitch = 150.0 + 170.0 * k as f32 + 13.0 * i as f32 + 3.0 * take as f32;
-                project.tone(&format!("{speaker}/{emotion}_{take}\\input{{x}}.wav"), pitch, 0.4);
+                project.tone(
+                    &format!("{speaker}/{emotion}_{take}\\input{{x}}.wav"),
+                    pitch,
+                    0.4,
+                );
             }
         }
     }
-    project.ser(&["corpus", "init", "corpus", "--name", "odd"]).ok();
+    project
+        .ser(&["corpus", "init", "corpus", "--name", "odd"])
+        .ok();
     project.ser(&["run", "odd", "-q"]).ok();
     let pages = project.pages("odd");
     assert_eq!(pages.matches("<script").count(), 1 + 3, "one script a page");
-    assert!(pages.contains("=cmd()") && !pages.contains('\u{202e}') && !pages.contains("alert(1)<\\"));
+    assert!(
+        pages.contains("=cmd()") && !pages.contains('\u{202e}') && !pages.contains("alert(1)<\\")
+    );
     let csv = String::from_utf8(project.read("reports/odd/breakdown.csv")).unwrap();
     assert!(csv.contains(",'=cmd(),") && !csv.contains(",=cmd(),"));
     let listed = String::from_utf8(project.read("reports/odd/corpus.md")).unwrap();
@@ -216,14 +291,34 @@ fn hostile_names_stay_text_from_the_folder_to_the_report() {
 fn the_doctor_says_what_is_missing_and_what_to_do() {
     let project = Project::with_tones(2);
     let ran = project.ser(&["doctor"]).ok();
-    assert!(ran.stdout.contains("ok    pipeline small: 1 experiments; its corpus is in corpus"), "{}", ran.stdout);
-    project.pipeline("gone", &Project::small().replace("\"small\"", "\"gone\"").replace("root = \"corpus\"", "root = \"away\""));
+    assert!(
+        ran.stdout
+            .contains("ok    pipeline small: 1 experiments; its corpus is in corpus"),
+        "{}",
+        ran.stdout
+    );
+    project.pipeline(
+        "gone",
+        &Project::small()
+            .replace("\"small\"", "\"gone\"")
+            .replace("root = \"corpus\"", "root = \"away\""),
+    );
     let ran = project.ser(&["doctor", "--json"]).ok();
-    assert!(ran.stdout.lines().any(|line| line.contains("\"warn\"") && line.contains("away")), "{}", ran.stdout);
+    assert!(
+        ran.stdout
+            .lines()
+            .any(|line| line.contains("\"warn\"") && line.contains("away")),
+        "{}",
+        ran.stdout
+    );
     project.pipeline("broken", "name = 3");
     let ran = project.ser(&["doctor"]);
     assert_eq!(ran.code, 3);
-    assert!(ran.stdout.contains("FAIL  pipeline broken:"), "{}", ran.stdout);
+    assert!(
+        ran.stdout.contains("FAIL  pipeline broken:"),
+        "{}",
+        ran.stdout
+    );
 }
 
 #[test]
@@ -235,7 +330,10 @@ fn manual_and_completions_know_every_command_that_is_shown() {
     assert!(!project.path("man/ser-worker.1").exists());
     for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
         let script = project.ser(&["completions", shell]).ok().stdout;
-        assert!(script.contains("predict") && script.contains("doctor"), "{shell}");
+        assert!(
+            script.contains("predict") && script.contains("doctor"),
+            "{shell}"
+        );
     }
     project.ser(&["open"]).fails(5, &["there is no report"]);
 }
@@ -249,12 +347,31 @@ fn an_explanation_stays_in_the_report_and_changes_no_result() {
     project.ser(&["explain", "small", "-q", "--jobs", "1"]).ok();
     let explained = project.read("reports/small/explain.csv");
     let text = String::from_utf8(explained.clone()).unwrap();
-    assert_eq!(text.lines().filter(|line| line.contains(",feature,")).count(), 193);
-    assert_eq!(text.lines().filter(|line| line.contains(",occlusion,")).count(), 193 * 3);
+    assert_eq!(
+        text.lines()
+            .filter(|line| line.contains(",feature,"))
+            .count(),
+        193
+    );
+    assert_eq!(
+        text.lines()
+            .filter(|line| line.contains(",occlusion,"))
+            .count(),
+        193 * 3
+    );
     let pages = project.pages("small");
-    assert!(pages.contains("Feature importance") && !pages.contains("Not the settings of the pipeline file"));
+    assert!(
+        pages.contains("Feature importance")
+            && !pages.contains("Not the settings of the pipeline file")
+    );
     project.ser(&["run", "small", "-q"]).ok();
-    assert_eq!((project.read("reports/small/explain.csv"), project.read("reports/small/predictions.csv")), (explained.clone(), before));
+    assert_eq!(
+        (
+            project.read("reports/small/explain.csv"),
+            project.read("reports/small/predictions.csv")
+        ),
+        (explained.clone(), before)
+    );
     let other = Project::with_tones(3);
     other.ser(&["explain", "small", "-q", "--jobs", "2"]).ok();
     assert_eq!(other.read("reports/small/explain.csv"), explained);

@@ -46,12 +46,22 @@ fn project(speakers: usize) -> Project {
 fn means(project: &Project, experiment: &str) -> std::collections::BTreeMap<String, Vec<f64>> {
     let mut sums = std::collections::BTreeMap::<String, (Vec<f64>, f64)>::new();
     let mut reader = csv::Reader::from_path(project.path("reports/small/predictions.csv")).unwrap();
-    for row in reader.records().map(Result::unwrap).filter(|row| &row[0] == experiment) {
-        let (sum, n) = sums.entry(row[4].to_owned()).or_insert_with(|| (vec![0.0; 3], 0.0));
-        sum.iter_mut().enumerate().for_each(|(i, sum)| *sum += row[10 + i].parse::<f64>().unwrap());
+    for row in reader
+        .records()
+        .map(Result::unwrap)
+        .filter(|row| &row[0] == experiment)
+    {
+        let (sum, n) = sums
+            .entry(row[4].to_owned())
+            .or_insert_with(|| (vec![0.0; 3], 0.0));
+        sum.iter_mut()
+            .enumerate()
+            .for_each(|(i, sum)| *sum += row[10 + i].parse::<f64>().unwrap());
         *n += 1.0;
     }
-    sums.into_iter().map(|(id, (sum, n))| (id, sum.into_iter().map(|s| s / n).collect())).collect()
+    sums.into_iter()
+        .map(|(id, (sum, n))| (id, sum.into_iter().map(|s| s / n).collect()))
+        .collect()
 }
 
 #[test]
@@ -64,9 +74,20 @@ fn an_ensemble_is_the_mean_of_its_members_on_the_same_folds() {
         .map(|event| event["task"].as_str().unwrap().to_owned())
         .collect();
     // Neither is a default experiment: the ensemble needs both.
-    assert!(started.contains(&"train/net/fold-01-seed-1".to_owned()) && started.contains(&"train/log/fold-00-seed-0".to_owned()));
-    assert!(started.contains(&"evaluate/both".to_owned()) && !started.iter().any(|id| id.starts_with("train/both")), "{started:?}");
-    let (log, net, both) = (means(&project, "log"), means(&project, "net"), means(&project, "both"));
+    assert!(
+        started.contains(&"train/net/fold-01-seed-1".to_owned())
+            && started.contains(&"train/log/fold-00-seed-0".to_owned())
+    );
+    assert!(
+        started.contains(&"evaluate/both".to_owned())
+            && !started.iter().any(|id| id.starts_with("train/both")),
+        "{started:?}"
+    );
+    let (log, net, both) = (
+        means(&project, "log"),
+        means(&project, "net"),
+        means(&project, "both"),
+    );
     assert_eq!((log.len(), both.len()), (24, 24));
     for (id, found) in &both {
         for (class, p) in found.iter().enumerate() {
@@ -74,18 +95,40 @@ fn an_ensemble_is_the_mean_of_its_members_on_the_same_folds() {
             assert!((p - want).abs() < 1e-6, "{id}: {p} for {want}");
         }
     }
-    assert!(!project.path("data/models/small/both").exists(), "an ensemble has no model of its own");
+    assert!(
+        !project.path("data/models/small/both").exists(),
+        "an ensemble has no model of its own"
+    );
     let page = project.pages("small");
     assert!(page.contains("mean of log, net") && page.contains("id=\"paired-table\""));
     // What was not asked for shows once it is there, and nothing is trained for it.
-    let ran = project.ser(&["run", "small", "--experiment", "vote", "--json"]).ok();
-    let trains =
-        |line: &serde_json::Value| line["event"] == "task-started" && line["task"].as_str().is_some_and(|id| id.starts_with("train/"));
-    assert!(!json_lines(&ran.stderr).iter().any(trains), "{}", ran.stderr);
+    let ran = project
+        .ser(&["run", "small", "--experiment", "vote", "--json"])
+        .ok();
+    let trains = |line: &serde_json::Value| {
+        line["event"] == "task-started"
+            && line["task"]
+                .as_str()
+                .is_some_and(|id| id.starts_with("train/"))
+    };
+    assert!(
+        !json_lines(&ran.stderr).iter().any(trains),
+        "{}",
+        ran.stderr
+    );
     let page = project.pages("small");
     assert!(page.contains("mean of log, net") && page.contains("majority vote of net, log"));
     // A plan of everything finds nothing to do.
-    let plan = project.ser(&["plan", "small", "--experiment", "vote", "--experiment", "both"]).ok();
+    let plan = project
+        .ser(&[
+            "plan",
+            "small",
+            "--experiment",
+            "vote",
+            "--experiment",
+            "both",
+        ])
+        .ok();
     assert!(plan.stdout.contains("0 to run"), "{}", plan.stdout);
 }
 
@@ -93,11 +136,19 @@ fn an_ensemble_is_the_mean_of_its_members_on_the_same_folds() {
 fn an_ensemble_says_which_member_has_no_result() {
     // With two speakers each fold trains on one, who cannot be set aside to validate on.
     let project = project(2);
-    project.ser(&["run", "small"]).fails(4, &["none can be set aside for validation"]);
+    project
+        .ser(&["run", "small"])
+        .fails(4, &["none can be set aside for validation"]);
     let page = project.pages("small");
     assert!(page.contains("its member net has no result"), "{page}");
     let plan = project.ser(&["plan", "small", "--json"]).ok();
-    assert!(!json_lines(&plan.stdout).iter().any(|line| line["plan"]["task"] == "evaluate/both"), "{}", plan.stdout);
+    assert!(
+        !json_lines(&plan.stdout)
+            .iter()
+            .any(|line| line["plan"]["task"] == "evaluate/both"),
+        "{}",
+        plan.stdout
+    );
 }
 
 #[test]
@@ -108,45 +159,129 @@ fn results_are_written_by_protocol_and_never_of_other_settings() {
         String::from_utf8(project.read("RESULTS.md")).unwrap()
     };
     project.write("RESULTS.md", "# Results\n\nolder, by `make results`\n");
-    project.ser(&["results", "small", "-o", "RESULTS.md"]).fails(5, &["there is no result of small in reports", "ser run small"]);
-    assert_eq!(project.read("RESULTS.md"), b"# Results\n\nolder, by `make results`\n");
+    project
+        .ser(&["results", "small", "-o", "RESULTS.md"])
+        .fails(
+            5,
+            &["there is no result of small in reports", "ser run small"],
+        );
+    assert_eq!(
+        project.read("RESULTS.md"),
+        b"# Results\n\nolder, by `make results`\n"
+    );
     project.ser(&["run", "small", "--experiment", "log"]).ok();
     let printed = project.ser(&["results", "small"]).ok().stdout;
-    assert!(printed.contains("| not run | `ser run pipelines/small.toml --experiment both` |"), "{printed}");
-    assert_eq!(project.read("RESULTS.md"), b"# Results\n\nolder, by `make results`\n", "without -o nothing is written");
+    assert!(
+        printed.contains("| not run | `ser run pipelines/small.toml --experiment both` |"),
+        "{printed}"
+    );
+    assert_eq!(
+        project.read("RESULTS.md"),
+        b"# Results\n\nolder, by `make results`\n",
+        "without -o nothing is written"
+    );
     assert_eq!(printed, results(&project));
     project.ser(&["run", "small"]).ok();
     let text = results(&project);
     assert_eq!(text, results(&project), "the same bytes every time");
-    assert!(text.contains("### group-2-fold: test speakers unseen"), "{text}");
-    let line = |name: &str| text.lines().find(|line| line.contains(&format!("--experiment {name}`"))).unwrap().to_owned();
-    assert!(line("both").contains("mean of log, net") && line("both").contains("those of its members"), "{text}");
-    assert!(line("net").contains(" ± ") && line("net").contains("| 2 | 2 |"), "{text}");
-    assert!(line("log").contains("issa193, log mel, scaler standard") && line("log").contains(" to "), "{text}");
+    assert!(
+        text.contains("### group-2-fold: test speakers unseen"),
+        "{text}"
+    );
+    let line = |name: &str| {
+        text.lines()
+            .find(|line| line.contains(&format!("--experiment {name}`")))
+            .unwrap()
+            .to_owned()
+    };
+    assert!(
+        line("both").contains("mean of log, net") && line("both").contains("those of its members"),
+        "{text}"
+    );
+    assert!(
+        line("net").contains(" ± ") && line("net").contains("| 2 | 2 |"),
+        "{text}"
+    );
+    assert!(
+        line("log").contains("issa193, log mel, scaler standard") && line("log").contains(" to "),
+        "{text}"
+    );
     assert!(line("vote").contains("not run"), "{text}");
     // A setting that the result was not made with.
     let file = String::from_utf8(project.read("pipelines/small.toml")).unwrap();
     project.pipeline("small", &file.replace("c = 1.0", "c = 2.0"));
     let text = results(&project);
     for name in ["log", "both"] {
-        let line = text.lines().find(|line| line.contains(&format!("--experiment {name}`"))).unwrap();
+        let line = text
+            .lines()
+            .find(|line| line.contains(&format!("--experiment {name}`")))
+            .unwrap();
         assert!(line.contains("not run with the present settings"), "{text}");
     }
-    assert!(text.lines().find(|line| line.contains("--experiment net`")).unwrap().contains(" ± "), "{text}");
+    assert!(
+        text.lines()
+            .find(|line| line.contains("--experiment net`"))
+            .unwrap()
+            .contains(" ± "),
+        "{text}"
+    );
     // Those of overridden settings stand apart.
     project.pipeline("small", &file);
-    project.ser(&["run", "small", "-e", "log", "--set", "experiment.log.model.c=3"]).ok();
+    project
+        .ser(&[
+            "run",
+            "small",
+            "-e",
+            "log",
+            "--set",
+            "experiment.log.model.c=3",
+        ])
+        .ok();
     let text = results(&project);
-    let (own, variant) = text.split_once("## small (log.c-3)").unwrap_or_else(|| panic!("{text}"));
-    let line = |text: &str| text.lines().find(|line| line.contains("--experiment log`")).unwrap().to_owned();
-    assert!(line(own).contains("`ser run pipelines/small.toml --experiment log`") && line(own).contains("C=1 "), "{own}");
-    assert!(line(variant).contains("`ser run pipelines/small.toml --set experiment.log.model.c=3 --experiment log`"), "{variant}");
-    assert!(line(variant).contains("C=3 ") && !variant.contains("not run"), "{variant}");
-    assert_eq!(project.ser(&["results", "small", "--no-variants"]).ok().stdout, own.trim_end().to_owned() + "\n");
+    let (own, variant) = text
+        .split_once("## small (log.c-3)")
+        .unwrap_or_else(|| panic!("{text}"));
+    let line = |text: &str| {
+        text.lines()
+            .find(|line| line.contains("--experiment log`"))
+            .unwrap()
+            .to_owned()
+    };
+    assert!(
+        line(own).contains("`ser run pipelines/small.toml --experiment log`")
+            && line(own).contains("C=1 "),
+        "{own}"
+    );
+    assert!(
+        line(variant).contains(
+            "`ser run pipelines/small.toml --set experiment.log.model.c=3 --experiment log`"
+        ),
+        "{variant}"
+    );
+    assert!(
+        line(variant).contains("C=3 ") && !variant.contains("not run"),
+        "{variant}"
+    );
+    assert_eq!(
+        project
+            .ser(&["results", "small", "--no-variants"])
+            .ok()
+            .stdout,
+        own.trim_end().to_owned() + "\n"
+    );
     let alone = project.ser(&["results", "small@log.c-3"]).ok().stdout;
-    assert!(alone.contains("## small (log.c-3)") && !alone.contains("## small\n"), "{alone}");
-    project.ser(&["results", "small@other"]).fails(5, &["there is no report of small@other"]);
-    project.ser(&["results", "nothing"]).fails(5, &["there is no pipeline file"]);
+    assert!(
+        alone.contains("## small (log.c-3)") && !alone.contains("## small\n"),
+        "{alone}"
+    );
+    project
+        .ser(&["results", "small@other"])
+        .fails(5, &["there is no report of small@other"]);
+    project
+        .ser(&["results", "nothing"])
+        .fails(5, &["there is no pipeline file"]);
     fs::write(project.path("reports/small/report.json"), "{").unwrap();
-    project.ser(&["results", "small"]).fails(4, &["report.json cannot be read"]);
+    project
+        .ser(&["results", "small"])
+        .fails(4, &["report.json cannot be read"]);
 }

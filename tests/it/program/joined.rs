@@ -19,39 +19,86 @@ fn each_corpus_is_tested_by_what_was_trained_on_the_other() {
     for fold in ["corpus one", "corpus two"] {
         assert!(folds.contains(fold), "{fold} in {folds}");
     }
-    let report: serde_json::Value = serde_json::from_str(&read("reports/both/report.json")).unwrap();
+    let report: serde_json::Value =
+        serde_json::from_str(&read("reports/both/report.json")).unwrap();
     let experiment = &report["experiments"][0];
     assert_eq!(experiment["labels"], serde_json::json!(["high", "low"]));
-    // By name the speakers of two corpora are not the same, but the second is a copy of the first: the six calm recordings are in both.
-    assert_eq!((&experiment["speaker_independent"], &experiment["recordings_on_both_sides"]), (&"no".into(), &6.into()));
+    // By name the speakers of two corpora are not the same, but the second is a copy of the first:
+    // the six calm recordings are in both.
+    assert_eq!(
+        (
+            &experiment["speaker_independent"],
+            &experiment["recordings_on_both_sides"]
+        ),
+        (&"no".into(), &6.into())
+    );
     // Six utterances of each of three classes: two classes of each corpus have a counterpart.
     assert_eq!(report["corpus"]["utterances"], 24);
-    assert_eq!(report["corpus"]["by_session"], serde_json::json!({ "one": 12, "two": 12 }));
+    assert_eq!(
+        report["corpus"]["by_session"],
+        serde_json::json!({ "one": 12, "two": 12 })
+    );
     let aside = report["corpus"]["set_aside"].as_array().unwrap();
-    let left_out = |path: &str| aside.iter().filter(|one| one["path"].as_str().unwrap().starts_with(path)).count();
-    assert_eq!((left_out("corpus/"), left_out("other/"), aside.len()), (6, 6, 12));
+    let left_out = |path: &str| {
+        aside
+            .iter()
+            .filter(|one| one["path"].as_str().unwrap().starts_with(path))
+            .count()
+    };
+    assert_eq!(
+        (left_out("corpus/"), left_out("other/"), aside.len()),
+        (6, 6, 12)
+    );
     let directions = report["experiments"].as_array().unwrap();
-    let names: Vec<&str> = directions.iter().map(|one| one["name"].as_str().unwrap()).collect();
+    let names: Vec<&str> = directions
+        .iter()
+        .map(|one| one["name"].as_str().unwrap())
+        .collect();
     assert_eq!(names, ["x-on-one", "x-on-two"]);
     for (one, corpus) in directions.iter().zip(["one", "two"]) {
-        assert_eq!((one["direction_of"].as_str(), one["pooled"]["n"].as_u64()), (Some("x"), Some(12)));
+        assert_eq!(
+            (one["direction_of"].as_str(), one["pooled"]["n"].as_u64()),
+            (Some("x"), Some(12))
+        );
         assert_eq!(one["protocol"], format!("cross-corpus, tested on {corpus}"));
         for line in one["predictions"].as_array().unwrap() {
             let id = line["utterance_id"].as_str().unwrap();
-            assert!(id.starts_with(&format!("{corpus}-")), "{id} where {corpus} is tested");
+            assert!(
+                id.starts_with(&format!("{corpus}-")),
+                "{id} where {corpus} is tested"
+            );
         }
     }
     let rooted = PIPELINE.replace("folder = \"other\"", "root = \"other\", folder = \"other\"");
     project.pipeline("wrong", &rooted.replace("\"both\"", "\"wrong\""));
-    project.ser(&["run", "wrong"]).fails(3, &["`folder` and `root` both say where the recordings lie"]);
+    project.ser(&["run", "wrong"]).fails(
+        3,
+        &["`folder` and `root` both say where the recordings lie"],
+    );
     // Nowhere is there a figure of both directions together.
     let metrics = read("reports/both/metrics.csv");
-    assert!(metrics.lines().skip(1).all(|line| line.starts_with("x-on-one,") || line.starts_with("x-on-two,")), "{metrics}");
+    assert!(
+        metrics
+            .lines()
+            .skip(1)
+            .all(|line| line.starts_with("x-on-one,") || line.starts_with("x-on-two,")),
+        "{metrics}"
+    );
     let elsewhere = PIPELINE.replace("folder = \"other\"", "folder = \"../other\"");
     project.pipeline("wrong", &elsewhere.replace("\"both\"", "\"wrong\""));
-    project.ser(&["run", "wrong"]).fails(3, &["does not lie below corpus.root"]);
-    project.pipeline("wrong", &elsewhere.replace("name = \"two\", folder = \"../other\"", "name = \"one\", folder = \"other\""));
-    project.ser(&["run", "wrong"]).fails(3, &["two parts are called `one`"]);
+    project
+        .ser(&["run", "wrong"])
+        .fails(3, &["does not lie below corpus.root"]);
+    project.pipeline(
+        "wrong",
+        &elsewhere.replace(
+            "name = \"two\", folder = \"../other\"",
+            "name = \"one\", folder = \"other\"",
+        ),
+    );
+    project
+        .ser(&["run", "wrong"])
+        .fails(3, &["two parts are called `one`"]);
 }
 
 #[test]
@@ -68,7 +115,12 @@ fn manifests_that_were_proposed_are_joined_as_they_lie() {
     // Path and root as the proposed pipeline has them.
     let part = |name: &str| {
         let text = String::from_utf8(project.read(&format!("pipelines/{name}.toml"))).unwrap();
-        let line = |key: &str| text.lines().find(|line| line.starts_with(key)).unwrap().to_owned();
+        let line = |key: &str| {
+            text.lines()
+                .find(|line| line.starts_with(key))
+                .unwrap()
+                .to_owned()
+        };
         format!(
             "{{ kind = \"manifest\", {}, {}, {}, label_map = {{ calm = \"low\", angry = \"high\" }} }}",
             line("name = "),
@@ -88,13 +140,21 @@ fn manifests_that_were_proposed_are_joined_as_they_lie() {
     for root in ["root = \"far\"", ""] {
         project.pipeline("both", &joined(root));
         project.ser(&["run", "both"]).ok();
-        let report: serde_json::Value = serde_json::from_slice(&project.read("reports/both/report.json")).unwrap();
-        assert_eq!(report["corpus"]["by_session"], serde_json::json!({ "one": 12, "two": 12 }), "{root}");
+        let report: serde_json::Value =
+            serde_json::from_slice(&project.read("reports/both/report.json")).unwrap();
+        assert_eq!(
+            report["corpus"]["by_session"],
+            serde_json::json!({ "one": 12, "two": 12 }),
+            "{root}"
+        );
         assert_eq!(report["corpus"]["set_aside"].as_array().unwrap().len(), 12);
     }
-    // Without its root the table is looked for beside the recordings, and the error says what is lacking.
+    // Without its root the table is looked for beside the recordings, and the error says what is
+    // lacking.
     let root = format!(", root = \"{far}\"");
     assert!(parts[1].contains(&root), "{}", parts[1]);
     project.pipeline("both", &joined("root = \"far\"").replace(&root, ""));
-    project.ser(&["run", "both"]).fails(5, &["data/manifests/two.csv", "`ser corpus init` wrote"]);
+    project
+        .ser(&["run", "both"])
+        .fails(5, &["data/manifests/two.csv", "`ser corpus init` wrote"]);
 }

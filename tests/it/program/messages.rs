@@ -1,4 +1,5 @@
-//! What commands say: whose result it is, what reaches nothing, what to do where something is missing.
+//! What commands say: whose result it is, what reaches nothing, what to do where something is
+//! missing.
 
 use std::fs;
 
@@ -6,7 +7,10 @@ use super::project::Project;
 
 /// The small pipeline under another name.
 fn second(project: &Project) {
-    project.pipeline("second", &Project::small().replace("name = \"small\"", "name = \"second\""));
+    project.pipeline(
+        "second",
+        &Project::small().replace("name = \"small\"", "name = \"second\""),
+    );
 }
 
 #[test]
@@ -14,12 +18,27 @@ fn plans_and_results_of_several_pipelines_say_whose_they_are() {
     let project = Project::with_tones(2);
     second(&project);
     let plan = project.ser(&["plan", "small", "second"]).ok().stdout;
-    assert!(plan.starts_with("== small\n") && plan.contains("\n== second\n"), "{plan}");
+    assert!(
+        plan.starts_with("== small\n") && plan.contains("\n== second\n"),
+        "{plan}"
+    );
     assert!(!project.ser(&["plan", "small"]).ok().stdout.contains("=="));
     let ran = project.ser(&["run", "small", "second", "-q"]).ok().stdout;
-    assert!(ran.contains("small/base: WA") && ran.contains("second/base: WA"), "{ran}");
-    assert!(project.ser(&["run", "small", "-q"]).ok().stdout.starts_with("base: WA"));
-    project.pipeline("small", &Project::small().replace("[corpus]", "title = \"New\"\n[corpus]"));
+    assert!(
+        ran.contains("small/base: WA") && ran.contains("second/base: WA"),
+        "{ran}"
+    );
+    assert!(
+        project
+            .ser(&["run", "small", "-q"])
+            .ok()
+            .stdout
+            .starts_with("base: WA")
+    );
+    project.pipeline(
+        "small",
+        &Project::small().replace("[corpus]", "title = \"New\"\n[corpus]"),
+    );
     let plan = project.ser(&["plan", "small"]).ok().stdout;
     let report = plan.lines().find(|line| line.contains(" report ")).unwrap();
     assert!(
@@ -27,7 +46,10 @@ fn plans_and_results_of_several_pipelines_say_whose_they_are() {
         "{plan}"
     );
     let all = project.ser(&["plan", "small", "-v"]).ok().stdout;
-    assert!(all.contains("settings.title: \"small\" -> \"New\""), "{all}");
+    assert!(
+        all.contains("settings.title: \"small\" -> \"New\""),
+        "{all}"
+    );
 }
 
 #[test]
@@ -37,25 +59,48 @@ fn an_override_that_reaches_nothing_is_said() {
                model = { kind = \"cnn\", architecture = \"emodb-a\" }\n\
                train = { optimizer = \"adam\", learning_rate = 1e-3, batch_size = 8, epochs = 2 }\n";
     project.pipeline("small", &format!("{}\n{net}", Project::small()));
-    let said = |args: &[&str]| project.ser(&[&["plan", "small"], args].concat()).ok().stderr;
+    let said = |args: &[&str]| {
+        project
+            .ser(&[&["plan", "small"], args].concat())
+            .ok()
+            .stderr
+    };
     let warned = said(&["--set", "train.epochs=3"]);
-    assert!(warned.contains("warning: train.epochs=3 reaches nothing of small that runs: it changes net alone"), "{warned}");
-    for reaching in
-        [&["--set", "train.epochs=3", "-e", "net"][..], &["--set", "split_seed=3"], &["--set", "title=x"], &["--set", "train.epochs=2"]]
-    {
+    assert!(
+        warned.contains(
+            "warning: train.epochs=3 reaches nothing of small that runs: it changes net alone"
+        ),
+        "{warned}"
+    );
+    for reaching in [
+        &["--set", "train.epochs=3", "-e", "net"][..],
+        &["--set", "split_seed=3"],
+        &["--set", "title=x"],
+        &["--set", "train.epochs=2"],
+    ] {
         assert!(!said(reaching).contains("reaches nothing"), "{reaching:?}");
     }
     let refused = project.ser(&["plan", "small", "--set", "model.c=2"]);
-    refused.fails(3, &["experiment `net` cannot take it", "--set experiment.base.model.c=2"]);
+    refused.fails(
+        3,
+        &[
+            "experiment `net` cannot take it",
+            "--set experiment.base.model.c=2",
+        ],
+    );
 }
 
 #[test]
 fn a_cluster_is_not_told_what_has_no_effect_there() {
     let project = Project::with_tones(2);
     for command in [&["slurm", "submit"][..], &["run", "--executor", "slurm"]] {
-        project.ser(command).fails(2, &["no pipeline is named", "small"]);
+        project
+            .ser(command)
+            .fails(2, &["no pipeline is named", "small"]);
         for option in ["--fail-fast", "--no-wait", "--open"] {
-            project.ser(&[command, &["small", option]].concat()).fails(2, &[option, "have no effect on a cluster"]);
+            project
+                .ser(&[command, &["small", option]].concat())
+                .fails(2, &[option, "have no effect on a cluster"]);
         }
     }
 }
@@ -68,20 +113,32 @@ fn a_report_is_opened_by_the_name_of_its_pipeline() {
     let open = |name: &str| {
         let mut command = project.command();
         command.args(["open", name]).env("BROWSER", "true");
-        super::project::Ran::from(command.output().unwrap()).ok().stdout
+        super::project::Ran::from(command.output().unwrap())
+            .ok()
+            .stdout
     };
     assert!(open("elsewhere/file.toml").contains("opened reports/small/index.html"));
     assert!(open("small").contains("opened reports/small/index.html"));
     fs::remove_file(project.path("pipelines/small.toml")).unwrap();
-    assert!(open("small").contains("opened reports/small/index.html"), "a report may outlive its file");
+    assert!(
+        open("small").contains("opened reports/small/index.html"),
+        "a report may outlive its file"
+    );
 }
 
 #[test]
 fn a_missing_corpus_has_the_same_advice_everywhere() {
     let project = Project::new();
     let of = |name: &str, corpus: &str| {
-        let experiment = Project::small().split("[[experiment]]").nth(1).unwrap().to_owned();
-        project.pipeline(name, &format!("name = \"{name}\"\n\n[corpus]\n{corpus}\n\n[[experiment]]{experiment}"));
+        let experiment = Project::small()
+            .split("[[experiment]]")
+            .nth(1)
+            .unwrap()
+            .to_owned();
+        project.pipeline(
+            name,
+            &format!("name = \"{name}\"\n\n[corpus]\n{corpus}\n\n[[experiment]]{experiment}"),
+        );
     };
     of("one", "kind = \"ravdess\"");
     of("two", "kind = \"ravdess\"");
@@ -97,14 +154,31 @@ fn a_missing_corpus_has_the_same_advice_everywhere() {
     );
     assert!(said.contains("warn  no corpus at data/corpora/emodb: pipeline both cannot run\n      ser corpora emodb fetches it"), "{said}");
     assert_eq!(said.matches("ser corpora").count(), 2, "{said}");
-    project.ser(&["run", "one"]).fails(5, &["RAVDESS is not at", "hint: ser corpora ravdess fetches it", "--corpora-dir"]);
-    project.ser(&["run", "both"]).fails(5, &["data/corpora/ravdess: ser corpora ravdess", "data/corpora/emodb: ser corpora emodb"]);
+    project.ser(&["run", "one"]).fails(
+        5,
+        &[
+            "RAVDESS is not at",
+            "hint: ser corpora ravdess fetches it",
+            "--corpora-dir",
+        ],
+    );
+    project.ser(&["run", "both"]).fails(
+        5,
+        &[
+            "data/corpora/ravdess: ser corpora ravdess",
+            "data/corpora/emodb: ser corpora emodb",
+        ],
+    );
     fs::create_dir_all(project.path("mine/ravdess/Actor_01")).unwrap();
-    project.ser(&["run", "one", "--corpora-dir", "mine/ravdess"]).fails(5, &["did you mean --corpora-dir mine?"]);
+    project
+        .ser(&["run", "one", "--corpora-dir", "mine/ravdess"])
+        .fails(5, &["did you mean --corpora-dir mine?"]);
 }
 
 #[test]
 fn no_run_is_no_number_of_runs() {
     let project = Project::with_tones(2);
-    project.ser(&["runs", "--limit", "0"]).fails(2, &["--limit"]);
+    project
+        .ser(&["runs", "--limit", "0"])
+        .fails(2, &["--limit"]);
 }

@@ -14,7 +14,10 @@ fn trained(speakers: usize) -> Project {
 
 /// Rows of a CSV file by the names of its header.
 fn csv(bytes: &[u8]) -> Vec<std::collections::BTreeMap<String, String>> {
-    csv::Reader::from_reader(bytes).deserialize().map(Result::unwrap).collect()
+    csv::Reader::from_reader(bytes)
+        .deserialize()
+        .map(Result::unwrap)
+        .collect()
 }
 
 fn column(rows: &[std::collections::BTreeMap<String, String>], name: &str) -> Vec<String> {
@@ -25,14 +28,24 @@ fn column(rows: &[std::collections::BTreeMap<String, String>], name: &str) -> Ve
 fn files_folders_manifests_and_lists_say_the_same_of_a_recording() {
     let project = trained(2);
     project.write("corpus/deeper/notes.txt", "no sound");
-    let rows = |args: &[&str]| csv(project.ser(&[&["predict", MODEL, "--format", "csv"], args].concat()).ok().stdout.as_bytes());
+    let rows = |args: &[&str]| {
+        csv(project
+            .ser(&[&["predict", MODEL, "--format", "csv"], args].concat())
+            .ok()
+            .stdout
+            .as_bytes())
+    };
     let folder = rows(&["corpus"]);
     assert_eq!(folder.len(), 12);
     let mut sorted = column(&folder, "file");
     sorted.sort();
     assert_eq!(column(&folder, "file"), sorted);
     let said = project.ser(&["predict", MODEL, "corpus"]).ok();
-    assert!(said.stderr.contains("corpus: 12 recordings; 2 other files"), "{}", said.stderr);
+    assert!(
+        said.stderr.contains("corpus: 12 recordings; 2 other files"),
+        "{}",
+        said.stderr
+    );
 
     // The manifest has another order, and paths that start from its folder.
     let manifest = rows(&["corpus/manifest.csv"]);
@@ -40,18 +53,45 @@ fn files_folders_manifests_and_lists_say_the_same_of_a_recording() {
     assert_eq!(manifest.len(), 12);
     assert!(manifest.iter().all(|row| folder.contains(row)));
 
-    project.write("corpus/two.jsonl", "{\"path\": \"s0_calm_0.wav\"}\n{\"path\": \"s1_angry_1.wav\", \"note\": [1]}\n");
-    assert_eq!(rows(&["corpus/two.jsonl", "corpus/s0_calm_1.wav"])[..2], [manifest[0].clone(), manifest[11].clone()]);
+    project.write(
+        "corpus/two.jsonl",
+        "{\"path\": \"s0_calm_0.wav\"}\n{\"path\": \"s1_angry_1.wav\", \"note\": [1]}\n",
+    );
+    assert_eq!(
+        rows(&["corpus/two.jsonl", "corpus/s0_calm_1.wav"])[..2],
+        [manifest[0].clone(), manifest[11].clone()]
+    );
 
     let list = |script: &str| csv(project.bash(script).ok().stdout.as_bytes());
-    assert_eq!(list(&format!("ls corpus/*.wav | $SER predict {MODEL} - --format csv")), folder);
-    assert_eq!(list(&format!("printf '%s\\0' corpus/*.wav | $SER predict {MODEL} - -0 --format csv")), folder);
-    let mut one = list(&format!("cat corpus/s0_calm_0.wav | $SER predict {MODEL} --stdin --format csv"));
-    assert_eq!(one[0].insert("file".into(), "corpus/s0_calm_0.wav".into()).as_deref(), Some("stdin"));
+    assert_eq!(
+        list(&format!(
+            "ls corpus/*.wav | $SER predict {MODEL} - --format csv"
+        )),
+        folder
+    );
+    assert_eq!(
+        list(&format!(
+            "printf '%s\\0' corpus/*.wav | $SER predict {MODEL} - -0 --format csv"
+        )),
+        folder
+    );
+    let mut one = list(&format!(
+        "cat corpus/s0_calm_0.wav | $SER predict {MODEL} --stdin --format csv"
+    ));
+    assert_eq!(
+        one[0]
+            .insert("file".into(), "corpus/s0_calm_0.wav".into())
+            .as_deref(),
+        Some("stdin")
+    );
     assert_eq!(one[0], manifest[0]);
 
-    project.bash(&format!("$SER predict {MODEL} - < corpus/s0_calm_0.wav")).fails(2, &["not a list of paths", "--stdin"]);
-    project.bash(&format!("$SER predict {MODEL} - < /dev/null")).fails(4, &["no recording to predict"]);
+    project
+        .bash(&format!("$SER predict {MODEL} - < corpus/s0_calm_0.wav"))
+        .fails(2, &["not a list of paths", "--stdin"]);
+    project
+        .bash(&format!("$SER predict {MODEL} - < /dev/null"))
+        .fails(4, &["no recording to predict"]);
     project.ser(&["predict", MODEL]).fails(2, &["PATH"]);
 }
 
@@ -62,33 +102,66 @@ fn every_format_and_number_of_threads_has_the_same_rows() {
     for jobs in ["1", "3"] {
         for extension in ["csv", "jsonl", "parquet"] {
             let name = format!("{jobs}.{extension}");
-            project.ser(&["predict", MODEL, "corpus", "--skip-bad", "-o", &name, "--jobs", jobs, "--window", "0.15"]).ok();
+            project
+                .ser(&[
+                    "predict",
+                    MODEL,
+                    "corpus",
+                    "--skip-bad",
+                    "-o",
+                    &name,
+                    "--jobs",
+                    jobs,
+                    "--window",
+                    "0.15",
+                ])
+                .ok();
         }
     }
     for extension in ["csv", "jsonl", "parquet"] {
-        assert!(project.read(&format!("1.{extension}")) == project.read(&format!("3.{extension}")), "{extension}");
+        assert!(
+            project.read(&format!("1.{extension}")) == project.read(&format!("3.{extension}")),
+            "{extension}"
+        );
     }
     let rows = csv(&project.read("1.csv"));
     let lines = json_lines(&String::from_utf8(project.read("1.jsonl")).unwrap());
     let (labels, heard) = ser::table::heard::read(&project.path("1.parquet")).unwrap();
     assert_eq!(labels, ["angry", "calm", "happy"]);
     // Windows of 0.15 s every 0.075 s over 0.4 s: four, and one that ends with the recording.
-    assert_eq!((rows.len(), lines.len(), heard.len()), (12 * 5, 12 * 5, 12 * 5));
+    assert_eq!(
+        (rows.len(), lines.len(), heard.len()),
+        (12 * 5, 12 * 5, 12 * 5)
+    );
     let ends: Vec<f64> = heard[..5].iter().map(|row| row.end_s).collect();
     assert_eq!(ends, [0.15, 0.225, 0.3, 0.375, 0.4]);
     for ((row, line), heard) in rows.iter().zip(&lines).zip(&heard) {
         assert!(row["file"] == heard.file && line["file"] == heard.file.as_str());
         assert!(row["emotion"] == heard.emotion && line["emotion"] == heard.emotion.as_str());
-        assert!(row["start_s"].parse() == Ok(heard.start_s) && line["start_s"].as_f64() == Some(heard.start_s));
+        assert!(
+            row["start_s"].parse() == Ok(heard.start_s)
+                && line["start_s"].as_f64() == Some(heard.start_s)
+        );
         for (label, p) in labels.iter().zip(&heard.probabilities) {
             assert_eq!(row[&format!("prob_{label}")].parse(), Ok(*p));
-            assert_eq!(line["probabilities"][label].as_f64().map(|p| p as f32), Some(*p));
+            assert_eq!(
+                line["probabilities"][label].as_f64().map(|p| p as f32),
+                Some(*p)
+            );
         }
     }
-    project.ser(&["predict", MODEL, "corpus", "-o", "x.xls"]).fails(2, &["x.xls", "--format"]);
-    project.ser(&["predict", MODEL, "corpus", "--format", "parquet"]).fails(2, &["-o FILE.parquet"]);
-    project.ser(&["predict", MODEL, "corpus", "--hop", "1"]).fails(2, &["--window"]);
-    project.ser(&["predict", MODEL, "corpus", "--window", "0"]).fails(2, &["a window of 0 s"]);
+    project
+        .ser(&["predict", MODEL, "corpus", "-o", "x.xls"])
+        .fails(2, &["x.xls", "--format"]);
+    project
+        .ser(&["predict", MODEL, "corpus", "--format", "parquet"])
+        .fails(2, &["-o FILE.parquet"]);
+    project
+        .ser(&["predict", MODEL, "corpus", "--hop", "1"])
+        .fails(2, &["--window"]);
+    project
+        .ser(&["predict", MODEL, "corpus", "--window", "0"])
+        .fails(2, &["a window of 0 s"]);
 }
 
 #[test]
@@ -97,31 +170,78 @@ fn a_window_is_what_a_file_of_its_own_would_be() {
     let sound = tone(333.0, 1.0);
     project.write("whole.wav", wav(&sound));
     project.write("cut.wav", wav(&sound[4_000..12_000]));
-    project.write("m.csv", "path,start,end\nwhole.wav,0.25,0.75\nwhole.wav,0.9,2\n");
-    let rows = |args: &[&str]| csv(project.ser(&[&["predict", MODEL, "--format", "csv"], args].concat()).stdout.as_bytes());
-    let (windows, cut, segment) = (rows(&["whole.wav", "--window", "0.5"]), rows(&["cut.wav"]), rows(&["m.csv"]));
+    project.write(
+        "m.csv",
+        "path,start,end\nwhole.wav,0.25,0.75\nwhole.wav,0.9,2\n",
+    );
+    let rows = |args: &[&str]| {
+        csv(project
+            .ser(&[&["predict", MODEL, "--format", "csv"], args].concat())
+            .stdout
+            .as_bytes())
+    };
+    let (windows, cut, segment) = (
+        rows(&["whole.wav", "--window", "0.5"]),
+        rows(&["cut.wav"]),
+        rows(&["m.csv"]),
+    );
     assert_eq!(column(&windows, "start_s"), ["0", "0.25", "0.5"]);
-    assert_eq!((windows[1]["end_s"].as_str(), segment[0]["start_s"].as_str(), segment.len()), ("0.75", "0.25", 1));
+    assert_eq!(
+        (
+            windows[1]["end_s"].as_str(),
+            segment[0]["start_s"].as_str(),
+            segment.len()
+        ),
+        ("0.75", "0.25", 1)
+    );
     for name in ["emotion", "prob_angry", "prob_calm", "prob_happy"] {
-        assert!(windows[1][name] == cut[0][name] && segment[0][name] == cut[0][name], "{name}");
+        assert!(
+            windows[1][name] == cut[0][name] && segment[0][name] == cut[0][name],
+            "{name}"
+        );
     }
-    assert_eq!(rows(&["cut.wav", "--window", "9"]), cut, "a short recording is one row");
-    project.ser(&["predict", MODEL, "m.csv"]).fails(4, &["whole.wav", "1 bad-segment"]);
+    assert_eq!(
+        rows(&["cut.wav", "--window", "9"]),
+        cut,
+        "a short recording is one row"
+    );
+    project
+        .ser(&["predict", MODEL, "m.csv"])
+        .fails(4, &["whole.wav", "1 bad-segment"]);
 }
 
 #[test]
 fn the_models_of_an_experiment_speak_with_one_voice() {
     let project = trained(2);
-    let of = |model: &str| csv(project.ser(&["predict", model, "corpus", "--format", "csv"]).ok().stdout.as_bytes());
-    let (first, second, both) = (of(MODEL), of("data/models/small/base/fold-01-seed-0"), of("data/models/small/base"));
+    let of = |model: &str| {
+        csv(project
+            .ser(&["predict", model, "corpus", "--format", "csv"])
+            .ok()
+            .stdout
+            .as_bytes())
+    };
+    let (first, second, both) = (
+        of(MODEL),
+        of("data/models/small/base/fold-01-seed-0"),
+        of("data/models/small/base"),
+    );
     for ((a, b), mean) in first.iter().zip(&second).zip(&both) {
         for label in ["prob_angry", "prob_calm", "prob_happy"] {
-            let p = |row: &std::collections::BTreeMap<String, String>| row[label].parse::<f64>().unwrap();
+            let p = |row: &std::collections::BTreeMap<String, String>| {
+                row[label].parse::<f64>().unwrap()
+            };
             assert!(((p(a) + p(b)) / 2.0 - p(mean)).abs() < 1e-6);
         }
     }
-    let said = project.ser(&["predict", "data/models/small/base", "corpus"]).ok();
-    assert!(said.stderr.contains("mean probability of 2 models: fold-00-seed-0, fold-01-seed-0"), "{}", said.stderr);
+    let said = project
+        .ser(&["predict", "data/models/small/base", "corpus"])
+        .ok();
+    assert!(
+        said.stderr
+            .contains("mean probability of 2 models: fold-00-seed-0, fold-01-seed-0"),
+        "{}",
+        said.stderr
+    );
     // A model with other classes, put among them.
     let other = project.path("data/models/small/base/fold-02-seed-0");
     fs::create_dir(&other).unwrap();
@@ -129,10 +249,22 @@ fn the_models_of_an_experiment_speak_with_one_voice() {
         fs::copy(project.path(&format!("{MODEL}/{name}")), other.join(name)).unwrap();
     }
     let json = fs::read_to_string(other.join("model.json")).unwrap();
-    fs::write(other.join("model.json"), json.replace("\"calm\"", "\"cool\"")).unwrap();
-    project.ser(&["predict", "data/models/small/base", "corpus"]).fails(4, &["different classes", "fold-02-seed-0"]);
-    fs::write(other.join("model.json"), json.replace("\"scaler\": \"standard\"", "\"scaler\": \"none\"")).unwrap();
-    project.ser(&["predict", "data/models/small/base", "corpus"]).fails(4, &["different inputs"]);
+    fs::write(
+        other.join("model.json"),
+        json.replace("\"calm\"", "\"cool\""),
+    )
+    .unwrap();
+    project
+        .ser(&["predict", "data/models/small/base", "corpus"])
+        .fails(4, &["different classes", "fold-02-seed-0"]);
+    fs::write(
+        other.join("model.json"),
+        json.replace("\"scaler\": \"standard\"", "\"scaler\": \"none\""),
+    )
+    .unwrap();
+    project
+        .ser(&["predict", "data/models/small/base", "corpus"])
+        .fails(4, &["different inputs"]);
 }
 
 #[test]
@@ -140,26 +272,68 @@ fn a_hundred_bad_recordings_among_a_thousand_are_named_and_counted() {
     let project = trained(2);
     let good = wav(&tone(300.0, 0.05));
     for i in 0..1000 {
-        let bytes = if i % 10 == 3 { [&b""[..], b"no sound", &good[..60], &good[..20]][i / 10 % 4] } else { &good };
+        let bytes = if i % 10 == 3 {
+            [&b""[..], b"no sound", &good[..60], &good[..20]][i / 10 % 4]
+        } else {
+            &good
+        };
         project.write(&format!("many/{i:03}.wav"), bytes);
     }
-    let ran = project.ser(&["predict", MODEL, "many", "-o", "out.csv", "--errors", "bad.csv"]);
-    let ran = ran.fails(4, &["many/003.wav: it is empty", "100 of 1000 recordings", "100 undecodable"]);
-    assert_eq!(ran.stderr.lines().filter(|line| line.contains("set aside: failed")).count(), 20, "{}", ran.stderr);
+    let ran = project.ser(&[
+        "predict", MODEL, "many", "-o", "out.csv", "--errors", "bad.csv",
+    ]);
+    let ran = ran.fails(
+        4,
+        &[
+            "many/003.wav: it is empty",
+            "100 of 1000 recordings",
+            "100 undecodable",
+        ],
+    );
+    assert_eq!(
+        ran.stderr
+            .lines()
+            .filter(|line| line.contains("set aside: failed"))
+            .count(),
+        20,
+        "{}",
+        ran.stderr
+    );
     let (rows, bad) = (csv(&project.read("out.csv")), csv(&project.read("bad.csv")));
     assert_eq!((rows.len(), bad.len()), (900, 100));
     assert!(column(&rows, "file").is_sorted() && column(&bad, "file").is_sorted());
-    assert!(bad.iter().all(|row| row["kind"] == "undecodable" && row["reason"].contains(&row["file"])));
-    assert!(column(&bad, "file").iter().all(|name| name.ends_with("3.wav")));
-    let ran = project.ser(&["predict", MODEL, "many", "-o", "out.csv", "--skip-bad"]).ok();
-    assert!(ran.stderr.contains("900 recordings predicted, 100 set aside"), "{}", ran.stderr);
+    assert!(
+        bad.iter()
+            .all(|row| row["kind"] == "undecodable" && row["reason"].contains(&row["file"]))
+    );
+    assert!(
+        column(&bad, "file")
+            .iter()
+            .all(|name| name.ends_with("3.wav"))
+    );
+    let ran = project
+        .ser(&["predict", MODEL, "many", "-o", "out.csv", "--skip-bad"])
+        .ok();
+    assert!(
+        ran.stderr
+            .contains("900 recordings predicted, 100 set aside"),
+        "{}",
+        ran.stderr
+    );
 }
 
 #[test]
 fn names_that_look_like_formulas_are_text_in_csv() {
     let project = trained(2);
-    fs::copy(project.path("corpus/s0_calm_0.wav"), project.path("=1+1.wav")).unwrap();
-    let said = project.ser(&["predict", MODEL, "=1+1.wav", "--format", "csv"]).ok().stdout;
+    fs::copy(
+        project.path("corpus/s0_calm_0.wav"),
+        project.path("=1+1.wav"),
+    )
+    .unwrap();
+    let said = project
+        .ser(&["predict", MODEL, "=1+1.wav", "--format", "csv"])
+        .ok()
+        .stdout;
     assert!(said.contains("\r\n'=1+1.wav,0,0.4,"), "{said}");
 }
 
@@ -167,18 +341,41 @@ fn names_that_look_like_formulas_are_text_in_csv() {
 fn speakers_of_a_manifest_are_scaled_each_by_the_own_clips() {
     let mut project = Project::with_tones(3);
     project.row("none.wav", "calm", "");
-    fs::copy(project.path("corpus/s0_calm_0.wav"), project.path("corpus/none.wav")).unwrap();
-    project.pipeline("small", &Project::small().replace("\"standard\"", "\"per-speaker\""));
+    fs::copy(
+        project.path("corpus/s0_calm_0.wav"),
+        project.path("corpus/none.wav"),
+    )
+    .unwrap();
+    project.pipeline(
+        "small",
+        &Project::small().replace("\"standard\"", "\"per-speaker\""),
+    );
     project.ser(&["train", "small"]).ok();
-    project.ser(&["predict", MODEL, "corpus"]).fails(2, &["transductive", "--one-speaker", "column speaker"]);
+    project
+        .ser(&["predict", MODEL, "corpus"])
+        .fails(2, &["transductive", "--one-speaker", "column speaker"]);
     project.write_manifest();
-    let rows = |args: &[&str]| csv(project.ser(&[&["predict", MODEL, "--format", "csv"], args].concat()).stdout.as_bytes());
+    let rows = |args: &[&str]| {
+        csv(project
+            .ser(&[&["predict", MODEL, "--format", "csv"], args].concat())
+            .stdout
+            .as_bytes())
+    };
     let all = rows(&["corpus/manifest.csv"]);
-    project.ser(&["predict", MODEL, "corpus/manifest.csv"]).fails(4, &["none.wav has no speaker", "1 no-speaker"]);
+    project
+        .ser(&["predict", MODEL, "corpus/manifest.csv"])
+        .fails(4, &["none.wav has no speaker", "1 no-speaker"]);
     let mut apart = Vec::new();
     for speaker in ["s0", "s1", "s2"] {
-        let files: Vec<String> = column(&all, "file").into_iter().filter(|file| file.contains(speaker)).collect();
-        let args: Vec<&str> = files.iter().map(String::as_str).chain(["--one-speaker"]).collect();
+        let files: Vec<String> = column(&all, "file")
+            .into_iter()
+            .filter(|file| file.contains(speaker))
+            .collect();
+        let args: Vec<&str> = files
+            .iter()
+            .map(String::as_str)
+            .chain(["--one-speaker"])
+            .collect();
         apart.extend(rows(&args));
     }
     assert!(all.len() == 18 && all == apart);
@@ -199,9 +396,16 @@ fn what_is_interrupted_leaves_nothing_half_written() {
          while kill -0 $pid 2>/dev/null && ! grep -q task-progress err 2>/dev/null; do sleep 0.01; done; kill -INT $pid; wait $pid"
     );
     let ran = project.bash(&script);
-    assert_eq!(ran.code, 130, "{}", String::from_utf8_lossy(&project.read("err")));
+    assert_eq!(
+        ran.code,
+        130,
+        "{}",
+        String::from_utf8_lossy(&project.read("err"))
+    );
     assert_eq!(project.read("out.csv"), b"file,kind,reason\nolder,,\n");
-    let left = fs::read_dir(project.path(".")).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap());
+    let left = fs::read_dir(project.path("."))
+        .unwrap()
+        .map(|e| e.unwrap().file_name().into_string().unwrap());
     assert!(left.into_iter().all(|name| !name.starts_with(".tmp")));
 }
 
@@ -209,46 +413,134 @@ fn what_is_interrupted_leaves_nothing_half_written() {
 fn nothing_that_is_read_is_written_over() {
     let project = trained(2);
     project.write("list.csv", "path\ncorpus/s0_calm_0.wav\n");
-    fs::copy(project.path("corpus/s0_calm_0.wav"), project.path("keep.wav")).unwrap();
+    fs::copy(
+        project.path("corpus/s0_calm_0.wav"),
+        project.path("keep.wav"),
+    )
+    .unwrap();
     let before = project.tree("data/models");
     let refused = |args: &[&str], words: &[&str]| {
-        project.ser(&[&["predict", MODEL], args].concat()).fails(2, words);
+        project
+            .ser(&[&["predict", MODEL], args].concat())
+            .fails(2, words);
     };
-    refused(&["list.csv", "-o", "./list.csv"], &["-o ./list.csv is read here"]);
-    refused(&["list.csv", "-o", "x.csv", "--errors", "corpus/../list.csv"], &["--errors", "is read here"]);
-    refused(&["keep.wav", "--format", "csv", "-o", "keep.wav"], &["keep.wav is read here"]);
-    refused(&["corpus", "-o", "out.csv", "--errors", "./out.csv"], &["-o and --errors name the same file"]);
-    refused(&["corpus", "--format", "csv", "-o", "corpus/s0_calm_0.wav"], &["is a recording that is read here"]);
-    refused(&["list.csv", "--format", "csv", "-o", "corpus/s0_calm_0.wav"], &["is a recording that is read here"]);
-    for inside in [format!("{MODEL}/model.json"), format!("{MODEL}/new.csv"), "data/models/small/../small/base/fold-00-seed-0/x.csv".into()]
-    {
-        refused(&["corpus", "--format", "csv", "-o", &inside], &["lies in the folder of the model"]);
+    refused(
+        &["list.csv", "-o", "./list.csv"],
+        &["-o ./list.csv is read here"],
+    );
+    refused(
+        &["list.csv", "-o", "x.csv", "--errors", "corpus/../list.csv"],
+        &["--errors", "is read here"],
+    );
+    refused(
+        &["keep.wav", "--format", "csv", "-o", "keep.wav"],
+        &["keep.wav is read here"],
+    );
+    refused(
+        &["corpus", "-o", "out.csv", "--errors", "./out.csv"],
+        &["-o and --errors name the same file"],
+    );
+    refused(
+        &["corpus", "--format", "csv", "-o", "corpus/s0_calm_0.wav"],
+        &["is a recording that is read here"],
+    );
+    refused(
+        &["list.csv", "--format", "csv", "-o", "corpus/s0_calm_0.wav"],
+        &["is a recording that is read here"],
+    );
+    for inside in [
+        format!("{MODEL}/model.json"),
+        format!("{MODEL}/new.csv"),
+        "data/models/small/../small/base/fold-00-seed-0/x.csv".into(),
+    ] {
+        refused(
+            &["corpus", "--format", "csv", "-o", &inside],
+            &["lies in the folder of the model"],
+        );
     }
     project.write("notes.csv", "file,emotion\na.wav,calm\n");
-    refused(&["corpus", "-o", "notes.csv"], &["-o notes.csv is there, and is nothing that this command has written"]);
-    refused(&["corpus", "--format", "parquet", "-o", "data/tables/small/features.parquet"], &["nothing that this command has written"]);
+    refused(
+        &["corpus", "-o", "notes.csv"],
+        &["-o notes.csv is there, and is nothing that this command has written"],
+    );
+    refused(
+        &[
+            "corpus",
+            "--format",
+            "parquet",
+            "-o",
+            "data/tables/small/features.parquet",
+        ],
+        &["nothing that this command has written"],
+    );
     assert_eq!(project.read("notes.csv"), b"file,emotion\na.wav,calm\n");
     assert_eq!(project.read("list.csv"), b"path\ncorpus/s0_calm_0.wav\n");
-    assert_eq!(project.read("keep.wav"), project.read("corpus/s0_calm_0.wav"));
+    assert_eq!(
+        project.read("keep.wav"),
+        project.read("corpus/s0_calm_0.wav")
+    );
     assert!(project.tree("data/models") == before);
-    project.ser(&["predict", MODEL, "corpus", "-o", "corpus/out.csv"]).ok();
-    project.ser(&["predict", MODEL, "corpus", "-o", "corpus/out.csv"]).ok();
+    project
+        .ser(&["predict", MODEL, "corpus", "-o", "corpus/out.csv"])
+        .ok();
+    project
+        .ser(&["predict", MODEL, "corpus", "-o", "corpus/out.csv"])
+        .ok();
 }
 
 #[test]
 fn a_manifest_of_another_folder_has_a_root() {
     let project = trained(2);
-    project.write("lists/mine.csv", "path,speaker\ns0_calm_0.wav,s0\ns1_angry_1.wav,s1\n");
+    project.write(
+        "lists/mine.csv",
+        "path,speaker\ns0_calm_0.wav,s0\ns1_angry_1.wav,s1\n",
+    );
     let lost = project.ser(&["predict", MODEL, "lists/mine.csv"]);
-    let lost = lost.fails(4, &["none of the 2 recordings that lists/mine.csv names is there", "start from lists", "--root DIR"]);
+    let lost = lost.fails(
+        4,
+        &[
+            "none of the 2 recordings that lists/mine.csv names is there",
+            "start from lists",
+            "--root DIR",
+        ],
+    );
     assert!(!lost.stderr.contains("the others were"), "{}", lost.stderr);
-    let found = project.ser(&["predict", MODEL, "lists/mine.csv", "--root", "corpus", "--format", "csv"]).ok();
-    assert_eq!(column(&csv(found.stdout.as_bytes()), "file"), ["corpus/s0_calm_0.wav", "corpus/s1_angry_1.wav"]);
-    let listed = project.bash(&format!("printf 's0_calm_0.wav\n' | $SER predict {MODEL} - --root corpus --format csv")).ok();
-    assert!(listed.stdout.contains("corpus/s0_calm_0.wav"), "{}", listed.stdout);
-    project.bash(&format!("printf 's0_calm_0.wav\n' | $SER predict {MODEL} -")).fails(4, &["start from the working directory", "--root"]);
-    project.ser(&["predict", MODEL, "corpus", "--root", "corpus"]).fails(2, &["--root is about"]);
-    let some = project.ser(&["predict", MODEL, "corpus/s0_calm_0.wav", "gone.wav"]).fails(4, &["the others were; say --skip-bad"]);
+    let found = project
+        .ser(&[
+            "predict",
+            MODEL,
+            "lists/mine.csv",
+            "--root",
+            "corpus",
+            "--format",
+            "csv",
+        ])
+        .ok();
+    assert_eq!(
+        column(&csv(found.stdout.as_bytes()), "file"),
+        ["corpus/s0_calm_0.wav", "corpus/s1_angry_1.wav"]
+    );
+    let listed = project
+        .bash(&format!(
+            "printf 's0_calm_0.wav\n' | $SER predict {MODEL} - --root corpus --format csv"
+        ))
+        .ok();
+    assert!(
+        listed.stdout.contains("corpus/s0_calm_0.wav"),
+        "{}",
+        listed.stdout
+    );
+    project
+        .bash(&format!(
+            "printf 's0_calm_0.wav\n' | $SER predict {MODEL} -"
+        ))
+        .fails(4, &["start from the working directory", "--root"]);
+    project
+        .ser(&["predict", MODEL, "corpus", "--root", "corpus"])
+        .fails(2, &["--root is about"]);
+    let some = project
+        .ser(&["predict", MODEL, "corpus/s0_calm_0.wav", "gone.wav"])
+        .fails(4, &["the others were; say --skip-bad"]);
     assert!(!some.stderr.contains("--root"), "{}", some.stderr);
 }
 
@@ -256,38 +548,81 @@ fn a_manifest_of_another_folder_has_a_root() {
 fn long_and_silent_recordings_are_counted() {
     let project = trained(2);
     let sound = tone(300.0, 1.0);
-    project.write("long/a.wav", wav(&sound.iter().copied().cycle().take(16_000 * 61).collect::<Vec<_>>()));
+    project.write(
+        "long/a.wav",
+        wav(&sound
+            .iter()
+            .copied()
+            .cycle()
+            .take(16_000 * 61)
+            .collect::<Vec<_>>()),
+    );
     project.write("long/b.wav", wav(&sound));
     let said = project.ser(&["predict", MODEL, "long"]).ok().stderr;
-    assert!(said.contains("1 recording is longer than 60 s") && said.contains("try --window 0.4") && !said.contains("silent"), "{said}");
-    let said = project.ser(&["predict", MODEL, "long", "--window", "3"]).ok().stderr;
+    assert!(
+        said.contains("1 recording is longer than 60 s")
+            && said.contains("try --window 0.4")
+            && !said.contains("silent"),
+        "{said}"
+    );
+    let said = project
+        .ser(&["predict", MODEL, "long", "--window", "3"])
+        .ok()
+        .stderr;
     assert!(!said.contains("longer than"), "{said}");
     project.write("quiet/a.wav", wav(&[0; 16_000]));
     project.write("quiet/b.wav", wav(&[100; 16_000]));
     project.write("quiet/c.wav", wav(&sound));
     let said = project.ser(&["predict", MODEL, "quiet"]).ok().stderr;
-    assert!(said.contains("warning: 2 recordings are silent") && said.contains("(the first: quiet/a.wav)"), "{said}");
-    project.ser(&["predict", MODEL, "long", "--window", "0.001"]).fails(2, &["a window of 0.001 s", "0.002 s"]);
+    assert!(
+        said.contains("warning: 2 recordings are silent")
+            && said.contains("(the first: quiet/a.wav)"),
+        "{said}"
+    );
+    project
+        .ser(&["predict", MODEL, "long", "--window", "0.001"])
+        .fails(2, &["a window of 0.001 s", "0.002 s"]);
 }
 
 #[test]
 fn a_model_is_found_by_its_experiment_and_a_slip_is_answered() {
     let project = trained(2);
-    let rows = |model: &str| project.ser(&["predict", model, "corpus", "--format", "csv"]).ok().stdout;
+    let rows = |model: &str| {
+        project
+            .ser(&["predict", model, "corpus", "--format", "csv"])
+            .ok()
+            .stdout
+    };
     assert_eq!(rows("small/base"), rows("data/models/small/base"));
     assert_eq!(rows("small/base/fold-00-seed-0"), rows(MODEL));
     assert_eq!(rows(&format!("{MODEL}/model.json")), rows(MODEL));
     let refused = |model: &str, words: &[&str]| {
         project.ser(&["predict", model, "corpus"]).fails(5, words);
     };
-    refused("data/models/small", &["there is no saved model in data/models/small", "there are: base"]);
+    refused(
+        "data/models/small",
+        &[
+            "there is no saved model in data/models/small",
+            "there are: base",
+        ],
+    );
     refused("small", &["there are: base"]);
-    refused("data/models/small/bse", &["did you mean `base`?", "data/models/small: base"]);
+    refused(
+        "data/models/small/bse",
+        &["did you mean `base`?", "data/models/small: base"],
+    );
     refused("small/bse", &["did you mean `base`?"]);
     refused("smal/base", &["did you mean `small`?"]);
-    refused("data/models/small/base/fold-07-seed-0", &["fold-00-seed-0, fold-01-seed-0"]);
-    project.ser(&["predict", "corpus/s0_calm_0.wav", "corpus"]).fails(2, &["is a file, not the folder of a model"]);
-    project.ser(&["predict", &format!("{MODEL}/model.safetensors"), "corpus"]).fails(2, &[&format!("name its folder: {MODEL}")]);
+    refused(
+        "data/models/small/base/fold-07-seed-0",
+        &["fold-00-seed-0, fold-01-seed-0"],
+    );
+    project
+        .ser(&["predict", "corpus/s0_calm_0.wav", "corpus"])
+        .fails(2, &["is a file, not the folder of a model"]);
+    project
+        .ser(&["predict", &format!("{MODEL}/model.safetensors"), "corpus"])
+        .fails(2, &[&format!("name its folder: {MODEL}")]);
 }
 
 #[test]
@@ -296,9 +631,13 @@ fn what_is_outside_of_the_training_data_is_marked_and_counted() {
     let sound = tone(300.0, 1.0);
     project.write("other/long.wav", wav(&sound));
     project.write("other/short.wav", wav(&sound[..4_000]));
-    let hum: Vec<i16> = (0..6_400i32).map(|i| (i * 7_919 % 20_011 - 10_000) as i16).collect();
+    let hum: Vec<i16> = (0..6_400i32)
+        .map(|i| (i * 7_919 % 20_011 - 10_000) as i16)
+        .collect();
     project.write("other/noise.wav", wav(&hum));
-    let ran = project.ser(&["predict", MODEL, "other", "-o", "out.csv"]).ok();
+    let ran = project
+        .ser(&["predict", MODEL, "other", "-o", "out.csv"])
+        .ok();
     let rows = csv(&project.read("out.csv"));
     assert_eq!(column(&rows, "in_domain"), ["false", "false", "false"]);
     assert!(
@@ -306,13 +645,38 @@ fn what_is_outside_of_the_training_data_is_marked_and_counted() {
             && rows[1]["domain_reason"] == "features"
             && rows[2]["domain_reason"].starts_with("duration")
     );
-    let warnings: Vec<&str> = ran.stderr.lines().filter(|line| line.contains("outside of what the model was trained on")).collect();
-    assert!(warnings.len() == 1 && warnings[0].contains("3 of 3 predictions") && warnings[0].contains("0.32 to 0.50 s"), "{}", ran.stderr);
-    let seen = csv(project.ser(&["predict", MODEL, "corpus", "--format", "csv"]).ok().stdout.as_bytes());
-    assert!(seen.iter().all(|row| !row["domain_reason"].contains("duration")));
-    project.ser(&["predict", MODEL, "other", "-o", "out.parquet"]).ok();
+    let warnings: Vec<&str> = ran
+        .stderr
+        .lines()
+        .filter(|line| line.contains("outside of what the model was trained on"))
+        .collect();
+    assert!(
+        warnings.len() == 1
+            && warnings[0].contains("3 of 3 predictions")
+            && warnings[0].contains("0.32 to 0.50 s"),
+        "{}",
+        ran.stderr
+    );
+    let seen = csv(project
+        .ser(&["predict", MODEL, "corpus", "--format", "csv"])
+        .ok()
+        .stdout
+        .as_bytes());
+    assert!(
+        seen.iter()
+            .all(|row| !row["domain_reason"].contains("duration"))
+    );
+    project
+        .ser(&["predict", MODEL, "other", "-o", "out.parquet"])
+        .ok();
     let (_, heard) = ser::table::heard::read(&project.path("out.parquet")).unwrap();
-    assert!(heard.iter().zip(&rows).all(|(one, row)| !one.in_domain && one.domain_reason.as_ref() == Some(&row["domain_reason"])));
-    let lines = project.ser(&["predict", MODEL, "other/long.wav"]).ok().stdout;
+    assert!(
+        heard.iter().zip(&rows).all(|(one, row)| !one.in_domain
+            && one.domain_reason.as_ref() == Some(&row["domain_reason"]))
+    );
+    let lines = project
+        .ser(&["predict", MODEL, "other/long.wav"])
+        .ok()
+        .stdout;
     assert!(lines.contains("; in_domain false: duration"), "{lines}");
 }

@@ -1,7 +1,9 @@
-//! The same bytes on other processors: a pipeline under an emulator beside the same on this machine.
+//! The same bytes on other processors: a pipeline under an emulator beside the same on this
+//! machine.
 //!
-//! Needs `qemu-x86_64` (Debian's package qemu-user); `SER_REQUIRE_QEMU=1` fails where it is not there, and `SER_REQUIRE_QEMU=all` emulates a
-//! second processor as well, which takes twice as long.
+//! Needs `qemu-x86_64` (Debian's package qemu-user); `SER_REQUIRE_QEMU=1` fails where it is not
+//! there, and `SER_REQUIRE_QEMU=all` emulates a second processor as well, which takes twice as
+//! long.
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 
 use std::process::Command;
@@ -12,10 +14,19 @@ use super::project::{Project, Ran};
 fn pipeline() -> String {
     let demo = include_str!("../../../pipelines/demo.toml");
     let small = demo
-        .replace("speakers = 6\nsentences = 5\ntakes = 2", "speakers = 4\nsentences = 3\ntakes = 1")
+        .replace(
+            "speakers = 6\nsentences = 5\ntakes = 2",
+            "speakers = 4\nsentences = 3\ntakes = 1",
+        )
         .replace("epochs = 15", "epochs = 2")
-        .replace("set = \"issa193\"", "sets = [\"issa193\", \"functionals\", \"frames\"]");
-    assert!(small.contains("takes = 1") && small.contains("epochs = 2,") && small.contains("sets = ["), "the demonstration has changed");
+        .replace(
+            "set = \"issa193\"",
+            "sets = [\"issa193\", \"functionals\", \"frames\"]",
+        );
+    assert!(
+        small.contains("takes = 1") && small.contains("epochs = 2,") && small.contains("sets = ["),
+        "the demonstration has changed"
+    );
     let folds = "protocol = { kind = \"group-kfold\", folds = 2 }";
     let scaled = "inputs = { log_mel = true, scaler = \"standard\" }";
     small
@@ -48,8 +59,15 @@ fn pipeline() -> String {
 
 #[test]
 fn other_processors_give_the_same_bytes() {
-    if Command::new("qemu-x86_64").arg("--version").output().is_err() {
-        assert!(std::env::var_os("SER_REQUIRE_QEMU").is_none(), "SER_REQUIRE_QEMU is set and there is no qemu-x86_64");
+    if Command::new("qemu-x86_64")
+        .arg("--version")
+        .output()
+        .is_err()
+    {
+        assert!(
+            std::env::var_os("SER_REQUIRE_QEMU").is_none(),
+            "SER_REQUIRE_QEMU is set and there is no qemu-x86_64"
+        );
         crate::skipped::skipped("no qemu-x86_64");
         return;
     }
@@ -61,21 +79,42 @@ fn other_processors_give_the_same_bytes() {
     let here = project();
     here.ser(&["run", "demo"]).ok();
     let all = std::env::var_os("SER_REQUIRE_QEMU").is_some_and(|value| value == "all");
-    for processor in if all { &["Haswell", "max"][..] } else { &["Haswell"] } {
+    for processor in if all {
+        &["Haswell", "max"][..]
+    } else {
+        &["Haswell"]
+    } {
         let there = project();
         let mut command = Command::new("qemu-x86_64");
-        command.args(["-cpu", processor, env!("CARGO_BIN_EXE_ser"), "run", "demo"]).current_dir(there.path("."));
+        command
+            .args(["-cpu", processor, env!("CARGO_BIN_EXE_ser"), "run", "demo"])
+            .current_dir(there.path("."));
         Ran::from(command.output().expect("the emulator runs")).ok();
         for folder in ["data/tables", "data/models", "reports"] {
             let (ours, theirs) = (here.tree(folder), there.tree(folder));
-            let names = |files: &[(String, Vec<u8>)]| files.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
+            let names = |files: &[(String, Vec<u8>)]| {
+                files
+                    .iter()
+                    .map(|(name, _)| name.clone())
+                    .collect::<Vec<_>>()
+            };
             assert_eq!(names(&ours), names(&theirs), "{processor}: {folder}");
             assert!(
                 ours.iter()
-                    .any(|(name, _)| name.ends_with("predictions.parquet") || name.ends_with(".safetensors") || name.ends_with(".html"))
+                    .any(|(name, _)| name.ends_with("predictions.parquet")
+                        || name.ends_with(".safetensors")
+                        || name.ends_with(".html"))
             );
-            let other: Vec<&String> = ours.iter().zip(&theirs).filter(|(a, b)| a.1 != b.1).map(|(a, _)| &a.0).collect();
-            assert!(other.is_empty(), "{processor} gives other bytes in {folder}: {other:?}");
+            let other: Vec<&String> = ours
+                .iter()
+                .zip(&theirs)
+                .filter(|(a, b)| a.1 != b.1)
+                .map(|(a, _)| &a.0)
+                .collect();
+            assert!(
+                other.is_empty(),
+                "{processor} gives other bytes in {folder}: {other:?}"
+            );
         }
     }
 }

@@ -30,17 +30,29 @@ impl Ran {
 
     #[track_caller]
     pub fn ok(self) -> Ran {
-        assert_eq!(self.code, 0, "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
+        assert_eq!(
+            self.code, 0,
+            "stdout:\n{}\nstderr:\n{}",
+            self.stdout, self.stderr
+        );
         self
     }
 
     /// Fails with `code`, says every one of `words`, and never panics.
     #[track_caller]
     pub fn fails(self, code: i32, words: &[&str]) -> Ran {
-        assert_eq!(self.code, code, "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
+        assert_eq!(
+            self.code, code,
+            "stdout:\n{}\nstderr:\n{}",
+            self.stdout, self.stderr
+        );
         assert!(!self.stderr.contains("panicked"), "{}", self.stderr);
         for word in words {
-            assert!(self.stderr.contains(word), "`{word}` is not in:\n{}", self.stderr);
+            assert!(
+                self.stderr.contains(word),
+                "`{word}` is not in:\n{}",
+                self.stderr
+            );
         }
         self
     }
@@ -51,25 +63,38 @@ pub const EMOTIONS: [&str; 3] = ["calm", "happy", "angry"];
 impl Project {
     /// An empty project.
     pub fn new() -> Project {
-        Project { folder: tempfile::tempdir().unwrap(), rows: vec![] }
+        Project {
+            folder: tempfile::tempdir().unwrap(),
+            rows: vec![],
+        }
     }
 
     /// The same files with the same times.
     pub fn copy_of(other: &Project) -> Project {
-        let project = Project { folder: tempfile::tempdir().unwrap(), rows: other.rows.clone() };
-        let copied = Command::new("cp").arg("-a").arg(other.path(".")).arg(project.path(".")).status().unwrap();
+        let project = Project {
+            folder: tempfile::tempdir().unwrap(),
+            rows: other.rows.clone(),
+        };
+        let copied = Command::new("cp")
+            .arg("-a")
+            .arg(other.path("."))
+            .arg(project.path("."))
+            .status()
+            .unwrap();
         assert!(copied.success());
         project
     }
 
-    /// 2 takes of 3 emotions by each of `speakers` speakers, and a pipeline `small` with a quick baseline.
+    /// 2 takes of 3 emotions by each of `speakers` speakers, and a pipeline `small` with a quick
+    /// baseline.
     pub fn with_tones(speakers: usize) -> Project {
         let mut project = Project::new();
         for speaker in 0..speakers {
             for (k, emotion) in EMOTIONS.iter().enumerate() {
                 for take in 0..2 {
                     let name = format!("s{speaker}_{emotion}_{take}.wav");
-                    let pitch = 150.0 + 170.0 * k as f32 + 13.0 * speaker as f32 + 3.0 * take as f32;
+                    let pitch =
+                        150.0 + 170.0 * k as f32 + 13.0 * speaker as f32 + 3.0 * take as f32;
                     project.tone(&name, pitch, 0.4);
                     project.row(&name, emotion, &format!("s{speaker}"));
                 }
@@ -92,7 +117,10 @@ impl Project {
     pub fn network(epochs: usize) -> String {
         Project::small()
             .replace("name = \"small\"", "name = \"net\"")
-            .replace("{ kind = \"logistic\", c = 1.0 }", "{ kind = \"cnn\", architecture = \"emodb-a\" }")
+            .replace(
+                "{ kind = \"logistic\", c = 1.0 }",
+                "{ kind = \"cnn\", architecture = \"emodb-a\" }",
+            )
             + &format!(
                 "train = {{ optimizer = \"adam\", learning_rate = 1e-3, batch_size = 8, epochs = {epochs}, checkpoint_every = 1 }}\n"
             )
@@ -113,8 +141,14 @@ impl Project {
         self.write(&format!("pipelines/{name}.toml"), text);
     }
 
-    /// Generated voices, two takes of each sentence, in the folder `root`; the pipeline that made them is called `made`.
-    pub fn voices(&self, root: &str, speakers: usize, sentences: usize) -> Vec<ser::corpus::Utterance> {
+    /// Generated voices, two takes of each sentence, in the folder `root`; the pipeline that made
+    /// them is called `made`.
+    pub fn voices(
+        &self,
+        root: &str,
+        speakers: usize,
+        sentences: usize,
+    ) -> Vec<ser::corpus::Utterance> {
         let made = format!(
             "name = \"made\"\n[corpus]\nkind = \"synthetic\"\nroot = \"{root}\"\nspeakers = {speakers}\nsentences = {sentences}\ntakes = 2\n\
              [[experiment]]\nname = \"base\"\nprotocol = {{ kind = \"stratified-kfold\", folds = 2 }}\nmodel = {{ kind = \"majority\" }}\n"
@@ -130,16 +164,24 @@ impl Project {
     }
 
     pub fn row(&mut self, path: &str, emotion: &str, speaker: &str) {
-        self.rows.push(format!("\"{}\",{emotion},{speaker}", path.replace('"', "\"\"")));
+        self.rows.push(format!(
+            "\"{}\",{emotion},{speaker}",
+            path.replace('"', "\"\"")
+        ));
     }
 
     pub fn write_manifest(&self) {
-        self.write("corpus/manifest.csv", format!("path,emotion,speaker\n{}\n", self.rows.join("\n")));
+        self.write(
+            "corpus/manifest.csv",
+            format!("path,emotion,speaker\n{}\n", self.rows.join("\n")),
+        );
     }
 
     pub fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_ser"));
-        command.current_dir(self.folder.path()).env_remove("RUST_BACKTRACE");
+        command
+            .current_dir(self.folder.path())
+            .env_remove("RUST_BACKTRACE");
         command
     }
 
@@ -150,7 +192,11 @@ impl Project {
     /// Runs `script` under bash in the project, with the program as `$SER`.
     pub fn bash(&self, script: &str) -> Ran {
         let mut command = Command::new("bash");
-        command.arg("-c").arg(script).current_dir(self.folder.path()).env("SER", env!("CARGO_BIN_EXE_ser"));
+        command
+            .arg("-c")
+            .arg(script)
+            .current_dir(self.folder.path())
+            .env("SER", env!("CARGO_BIN_EXE_ser"));
         Ran::from(command.output().unwrap())
     }
 
@@ -159,9 +205,11 @@ impl Project {
         fs::read(self.path(name)).unwrap_or_else(|e| panic!("{name}: {e}"))
     }
 
-    /// The pages of a pipeline's report, one after the other: its own, then those of its experiments.
+    /// The pages of a pipeline's report, one after the other: its own, then those of its
+    /// experiments.
     pub fn pages(&self, pipeline: &str) -> String {
-        let mut pages = String::from_utf8(self.read(&format!("reports/{pipeline}/index.html"))).unwrap();
+        let mut pages =
+            String::from_utf8(self.read(&format!("reports/{pipeline}/index.html"))).unwrap();
         for (name, page) in self.tree(&format!("reports/{pipeline}")) {
             if name.starts_with("experiment-") {
                 pages.push_str(&String::from_utf8(page).unwrap());
@@ -170,8 +218,9 @@ impl Project {
         pages
     }
 
-    /// All files below `folder` with their contents, sorted by name; but for pages of runs, which have times in them, and for the records of
-    /// what ser wrote, which tell the way to the pipeline file.
+    /// All files below `folder` with their contents, sorted by name; but for pages of runs, which
+    /// have times in them, and for the records of what ser wrote, which tell the way to the
+    /// pipeline file.
     pub fn tree(&self, folder: &str) -> Vec<(String, Vec<u8>)> {
         fn walk(root: &Path, folder: &Path, into: &mut Vec<(String, Vec<u8>)>) {
             for entry in fs::read_dir(folder).unwrap() {
@@ -182,8 +231,14 @@ impl Project {
                 }
                 if path.is_dir() {
                     walk(root, &path, into);
-                } else if path.file_name().is_none_or(|name| name != "run.html" && name != ".ser-files.json") {
-                    into.push((path.strip_prefix(root).unwrap().display().to_string(), fs::read(&path).unwrap()));
+                } else if path
+                    .file_name()
+                    .is_none_or(|name| name != "run.html" && name != ".ser-files.json")
+                {
+                    into.push((
+                        path.strip_prefix(root).unwrap().display().to_string(),
+                        fs::read(&path).unwrap(),
+                    ));
                 }
             }
         }
@@ -198,7 +253,9 @@ impl Project {
 /// Every line as JSON, or the test fails.
 #[track_caller]
 pub fn json_lines(text: &str) -> Vec<serde_json::Value> {
-    text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{line}: {e}"))).collect()
+    text.lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{line}: {e}")))
+        .collect()
 }
 
 /// How many feature vectors a run with `--json` computed, whichever stages did it.
@@ -206,7 +263,9 @@ pub fn extractions(ran: &Ran) -> u64 {
     let mut by_task = std::collections::BTreeMap::new();
     for line in ran.stderr.lines() {
         let event: serde_json::Value = serde_json::from_str(line).unwrap();
-        let note = event["note"].as_str().and_then(|note| note.strip_suffix(" extracted"));
+        let note = event["note"]
+            .as_str()
+            .and_then(|note| note.strip_suffix(" extracted"));
         if let (Some(task), Some(n)) = (event["task"].as_str(), note) {
             let most = by_task.entry(task.to_owned()).or_insert(0);
             *most = n.parse::<u64>().unwrap().max(*most);
@@ -222,14 +281,20 @@ pub fn tone(pitch: f32, seconds: f32) -> Vec<i16> {
             let t = i as f32 / 16_000.0 * std::f32::consts::TAU * pitch;
             state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             let noise = (state >> 16) as f32 / 65_536.0 - 0.5;
-            ((t.sin() + 0.5 * (2.0 * t).sin() + 0.25 * (3.0 * t).sin() + 0.05 * noise) * 8_000.0) as i16
+            ((t.sin() + 0.5 * (2.0 * t).sin() + 0.25 * (3.0 * t).sin() + 0.05 * noise) * 8_000.0)
+                as i16
         })
         .collect()
 }
 
 /// A 16-bit mono WAV file at 16 kHz.
 pub fn wav(samples: &[i16]) -> Vec<u8> {
-    let spec = hound::WavSpec { channels: 1, sample_rate: 16_000, bits_per_sample: 16, sample_format: hound::SampleFormat::Int };
+    let spec = hound::WavSpec {
+        channels: 1,
+        sample_rate: 16_000,
+        bits_per_sample: 16,
+        sample_format: hound::SampleFormat::Int,
+    };
     let mut bytes = std::io::Cursor::new(Vec::new());
     let mut writer = hound::WavWriter::new(&mut bytes, spec).unwrap();
     for &sample in samples {
@@ -241,7 +306,12 @@ pub fn wav(samples: &[i16]) -> Vec<u8> {
 
 /// A 32-bit float mono WAV file at 16 kHz.
 pub fn float_wav(samples: &[f32]) -> Vec<u8> {
-    let spec = hound::WavSpec { channels: 1, sample_rate: 16_000, bits_per_sample: 32, sample_format: hound::SampleFormat::Float };
+    let spec = hound::WavSpec {
+        channels: 1,
+        sample_rate: 16_000,
+        bits_per_sample: 32,
+        sample_format: hound::SampleFormat::Float,
+    };
     let mut bytes = std::io::Cursor::new(Vec::new());
     let mut writer = hound::WavWriter::new(&mut bytes, spec).unwrap();
     for &sample in samples {

@@ -1,4 +1,5 @@
-//! What `corpus init` proposes: files that hold whatever folders are called, and that are no evidence the next time.
+//! What `corpus init` proposes: files that hold whatever folders are called, and that are no
+//! evidence the next time.
 
 use super::project::Project;
 
@@ -8,7 +9,11 @@ fn recordings(project: &Project) {
         for (k, emotion) in ["wut", "freude"].iter().enumerate() {
             for take in 0..4 {
                 let n = i * 8 + k * 4 + take;
-                project.tone(&format!("{speaker}/{emotion}_{take}.wav"), 150.0 + 11.0 * n as f32, 0.3 + 0.02 * n as f32);
+                project.tone(
+                    &format!("{speaker}/{emotion}_{take}.wav"),
+                    150.0 + 11.0 * n as f32,
+                    0.3 + 0.02 * n as f32,
+                );
             }
         }
     }
@@ -23,9 +28,13 @@ fn a_folder_may_be_called_anything() {
     std::fs::rename(project.path("corpus"), project.path(odd)).unwrap();
     project.ser(&["corpus", "init", odd, "--name", "odd"]).ok();
     let text = String::from_utf8(project.read("pipelines/odd.toml")).unwrap();
-    assert!(text.contains("guessed = [\"emotion\", \"speaker\"]"), "{text}");
+    assert!(
+        text.contains("guessed = [\"emotion\", \"speaker\"]"),
+        "{text}"
+    );
     project.ser(&["features", "odd", "-q"]).ok();
-    let utterances = ser::table::utterances::read(&project.path("data/tables/odd/utterances.parquet")).unwrap();
+    let utterances =
+        ser::table::utterances::read(&project.path("data/tables/odd/utterances.parquet")).unwrap();
     assert_eq!(utterances.len(), 16);
 }
 
@@ -34,12 +43,19 @@ fn what_was_proposed_and_run_before_is_no_evidence() {
     let project = Project::new();
     recordings(&project);
     let init = || {
-        project.ser(&["corpus", "init", ".", "--name", "own", "--force"]).ok();
-        (project.read("data/manifests/own.csv"), project.read("pipelines/own.toml"))
+        project
+            .ser(&["corpus", "init", ".", "--name", "own", "--force"])
+            .ok();
+        (
+            project.read("data/manifests/own.csv"),
+            project.read("pipelines/own.toml"),
+        )
     };
     let first = init();
     assert!(String::from_utf8_lossy(&first.0).contains("corpus/anna/wut_0.wav,wut,anna"));
     assert_eq!(init(), first);
-    project.ser(&["run", "own", "-q", "--experiment", "svm-shared"]).ok();
+    project
+        .ser(&["run", "own", "-q", "--experiment", "svm-shared"])
+        .ok();
     assert_eq!(init(), first);
 }

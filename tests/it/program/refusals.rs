@@ -1,5 +1,6 @@
-//! A file system that refuses single calls: the run ends with an error that says so, nothing half-written has a final name, and the next run
-//! comes to the same bytes. A refusal that passes costs nothing.
+//! A file system that refuses single calls: the run ends with an error that says so, nothing
+//! half-written has a final name, and the next run comes to the same bytes. A refusal that passes
+//! costs nothing.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -10,7 +11,12 @@ use super::project::{Project, Ran};
 fn shim(folder: &Project) -> Option<PathBuf> {
     let library = folder.path("fault.so");
     let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/program/fault.c");
-    let compiled = Command::new("cc").args(["-shared", "-fPIC", "-O1", "-o"]).arg(&library).arg(source).args(["-ldl"]).status();
+    let compiled = Command::new("cc")
+        .args(["-shared", "-fPIC", "-O1", "-o"])
+        .arg(&library)
+        .arg(source)
+        .args(["-ldl"])
+        .status();
     if compiled.is_ok_and(|status| status.success()) {
         return Some(library);
     }
@@ -27,7 +33,10 @@ const ESTALE: i32 = 116;
 
 fn run(project: &Project, shim: &Path, fault: &str) -> Ran {
     let mut command = project.command();
-    command.args(["run", "small", "--retries", "0", "--jobs", "1"]).env("LD_PRELOAD", shim).env("SER_FAULT", fault);
+    command
+        .args(["run", "small", "--retries", "0", "--jobs", "1"])
+        .env("LD_PRELOAD", shim)
+        .env("SER_FAULT", fault);
     Ran::from(command.output().unwrap())
 }
 
@@ -35,7 +44,12 @@ fn outputs(project: &Project) -> Vec<(String, Vec<u8>)> {
     ["data/tables", "data/models", "reports"]
         .iter()
         .filter(|folder| project.path(folder).exists())
-        .flat_map(|folder| project.tree(folder).into_iter().map(move |(name, bytes)| (format!("{folder}/{name}"), bytes)))
+        .flat_map(|folder| {
+            project
+                .tree(folder)
+                .into_iter()
+                .map(move |(name, bytes)| (format!("{folder}/{name}"), bytes))
+        })
         .collect()
 }
 
@@ -46,7 +60,12 @@ fn a_write_a_rename_or_a_sync_that_fails_leaves_nothing_half_written() {
     let whole = Project::copy_of(&fresh);
     whole.ser(&["run", "small"]).ok();
     let right = outputs(&whole);
-    for (call, errno, part) in [("write", ENOSPC, "/.tmp"), ("write", EIO, "/data/"), ("fsync", EIO, "/.tmp"), ("rename", EIO, "data/")] {
+    for (call, errno, part) in [
+        ("write", ENOSPC, "/.tmp"),
+        ("write", EIO, "/data/"),
+        ("fsync", EIO, "/.tmp"),
+        ("rename", EIO, "data/"),
+    ] {
         let mut refused = 0;
         for nth in [1, 2, 4, 7, 12, 20, 35, 60, 100] {
             let project = Project::copy_of(&fresh);
@@ -58,12 +77,22 @@ fn a_write_a_rename_or_a_sync_that_fails_leaves_nothing_half_written() {
             }
             refused += 1;
             let ran = ran.fails(6, &["hint: "]);
-            for (name, bytes) in outputs(&project).iter().filter(|(name, _)| !name.contains("/.tmp-")) {
-                let is_right = right.iter().any(|(known, whole)| known == name && whole == bytes);
+            for (name, bytes) in outputs(&project)
+                .iter()
+                .filter(|(name, _)| !name.contains("/.tmp-"))
+            {
+                let is_right = right
+                    .iter()
+                    .any(|(known, whole)| known == name && whole == bytes);
                 // Where a single experiment failed, there is a report that says so.
                 let text = String::from_utf8_lossy(bytes);
-                let is_whole = name.starts_with("reports/") && (!name.ends_with(".html") || text.trim_end().ends_with("</html>"));
-                assert!(is_right || is_whole, "{call} {nth}: {name} is not whole\n{}", ran.stderr);
+                let is_whole = name.starts_with("reports/")
+                    && (!name.ends_with(".html") || text.trim_end().ends_with("</html>"));
+                assert!(
+                    is_right || is_whole,
+                    "{call} {nth}: {name} is not whole\n{}",
+                    ran.stderr
+                );
             }
             project.ser(&["run", "small"]).ok();
             assert!(outputs(&project) == right, "after {call} {nth}");
@@ -82,16 +111,37 @@ fn what_cannot_be_read_for_a_moment_is_read_again_and_is_never_called_damaged() 
     for errno in [EINTR, EIO, EAGAIN, ETIMEDOUT, ESTALE] {
         for (first, part) in [(1, ".parquet"), (9, ".parquet"), (2, "record.json")] {
             let passing = run(&whole, &shim, &format!("read:{errno}:{first}:2:{part}")).ok();
-            assert!(!passing.stderr.contains("run    "), "errno {errno}: {}", passing.stderr);
+            assert!(
+                !passing.stderr.contains("run    "),
+                "errno {errno}: {}",
+                passing.stderr
+            );
         }
     }
     for errno in [EIO, ESTALE] {
-        for (first, part) in [(1, "utterances.parquet"), (5, "features.parquet"), (1, "record.json"), (3, "splits.parquet")] {
+        for (first, part) in [
+            (1, "utterances.parquet"),
+            (5, "features.parquet"),
+            (1, "record.json"),
+            (3, "splits.parquet"),
+        ] {
             // Records are read of what is there already.
-            let project = Project::copy_of(if part == "record.json" { &whole } else { &fresh });
-            let lasting = run(&project, &shim, &format!("read:{errno}:{first}:1000000:{part}"));
+            let project = Project::copy_of(if part == "record.json" {
+                &whole
+            } else {
+                &fresh
+            });
+            let lasting = run(
+                &project,
+                &shim,
+                &format!("read:{errno}:{first}:1000000:{part}"),
+            );
             let lasting = lasting.fails(6, &["failed to read", part]);
-            assert!(!lasting.stderr.contains("damaged") && !lasting.stderr.contains("delete it"), "{}", lasting.stderr);
+            assert!(
+                !lasting.stderr.contains("damaged") && !lasting.stderr.contains("delete it"),
+                "{}",
+                lasting.stderr
+            );
             project.ser(&["run", "small"]).ok();
             assert!(outputs(&project) == right);
         }
@@ -101,7 +151,9 @@ fn what_cannot_be_read_for_a_moment_is_read_again_and_is_never_called_damaged() 
 #[test]
 fn a_limit_on_the_size_of_files_is_an_error_like_any_other() {
     let project = Project::with_tones(2);
-    project.bash("ulimit -f 4; exec \"$SER\" run small").fails(6, &["File too large", "ulimit -f"]);
+    project
+        .bash("ulimit -f 4; exec \"$SER\" run small")
+        .fails(6, &["File too large", "ulimit -f"]);
     project.ser(&["run", "small"]).ok();
 }
 
@@ -114,6 +166,9 @@ fn a_cache_that_is_removed_under_a_run_is_told() {
                   until rm -rf data/cache/net; do :; done; wait $pid";
     let code = project.bash(script).code;
     let log = String::from_utf8(project.read("log")).unwrap();
-    assert!(code == 6 && log.contains("data/cache/net was removed while the run was working in it"), "{code}: {log}");
+    assert!(
+        code == 6 && log.contains("data/cache/net was removed while the run was working in it"),
+        "{code}: {log}"
+    );
     project.ser(&["run", "net"]).ok();
 }

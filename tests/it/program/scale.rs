@@ -9,10 +9,17 @@ fn segments(project: &Project, recordings: usize, each: usize) -> Vec<String> {
     let mut rows = Vec::new();
     for r in 0..recordings {
         let seconds = (each + 30) as f32 / 1000.0;
-        project.write(&format!("corpus/r{r}.wav"), wav(&tone(150.0 + 37.0 * r as f32, seconds)));
+        project.write(
+            &format!("corpus/r{r}.wav"),
+            wav(&tone(150.0 + 37.0 * r as f32, seconds)),
+        );
         for i in 0..each {
             let emotion = ["calm", "happy"][i % 2];
-            rows.push(format!("r{r}.wav,{emotion},s{r},{:.3},{:.3}", i as f64 / 1000.0, (i + 25) as f64 / 1000.0));
+            rows.push(format!(
+                "r{r}.wav,{emotion},s{r},{:.3},{:.3}",
+                i as f64 / 1000.0,
+                (i + 25) as f64 / 1000.0
+            ));
         }
     }
     rows
@@ -26,13 +33,17 @@ fn manifest(project: &Project, rows: &[String]) {
 }
 
 fn features(project: &Project, jobs: &str) -> Ran {
-    project.ser(&["features", "small", "--json", "--jobs", jobs]).ok()
+    project
+        .ser(&["features", "small", "--json", "--jobs", jobs])
+        .ok()
 }
 
 /// Rows in an order that is none.
 fn shuffled(rows: &[String]) -> Vec<String> {
     // 7919 is prime and divides no number of rows that is used here.
-    (0..rows.len()).map(|i| rows[i * 7919 % rows.len()].clone()).collect()
+    (0..rows.len())
+        .map(|i| rows[i * 7919 % rows.len()].clone())
+        .collect()
 }
 
 #[test]
@@ -99,7 +110,11 @@ fn a_damaged_record_is_computed_again_and_no_other() {
     bytes[middle] ^= 4;
     std::fs::write(&log, &bytes[..bytes.len() - 3]).unwrap();
     std::fs::remove_dir_all(project.path("data/cache/small/tasks/features")).unwrap();
-    assert_eq!(extractions(&features(&project, "2")), 2, "the damaged one, and the last, which was cut");
+    assert_eq!(
+        extractions(&features(&project, "2")),
+        2,
+        "the damaged one, and the last, which was cut"
+    );
     assert!(tables == project.tree("data/tables"));
 }
 
@@ -117,8 +132,17 @@ fn a_kill_in_the_middle_costs_one_chunk() {
     let records = ran.stdout.trim().parse::<u64>().unwrap() / (32 + 4 * 193 + 8);
     assert!((2_000..=9_000).contains(&records), "{records}");
     let rest = features(&project, "2");
-    assert!(extractions(&rest) <= 9_000 - records, "{} after {records}", extractions(&rest));
-    assert!(project.tree("data").iter().all(|(name, _)| !name.contains(".tmp-")));
+    assert!(
+        extractions(&rest) <= 9_000 - records,
+        "{} after {records}",
+        extractions(&rest)
+    );
+    assert!(
+        project
+            .tree("data")
+            .iter()
+            .all(|(name, _)| !name.contains(".tmp-"))
+    );
 
     let straight = Project::new();
     segments(&straight, 3, 3_000);
@@ -130,30 +154,62 @@ fn a_kill_in_the_middle_costs_one_chunk() {
 #[test]
 fn very_many_rows_lie_in_parts_and_go_when_they_are_fewer() {
     let project = Project::new();
-    // Few sounds under many names, so that this takes seconds: the segments repeat from recording to recording.
+    // Few sounds under many names, so that this takes seconds: the segments repeat from recording
+    // to recording.
     let mut rows = Vec::new();
     for r in 0..220 {
         project.write(&format!("corpus/r{r:03}.wav"), wav(&tone(200.0, 0.36)));
         rows.extend((0..310).map(|i| {
             let emotion = ["calm", "happy"][i % 2];
-            format!("r{r:03}.wav,{emotion},s{},{:.3},{:.3}", r % 2, i as f64 / 1000.0, (i + 25) as f64 / 1000.0)
+            format!(
+                "r{r:03}.wav,{emotion},s{},{:.3},{:.3}",
+                r % 2,
+                i as f64 / 1000.0,
+                (i + 25) as f64 / 1000.0
+            )
         }));
     }
     manifest(&project, &rows);
     assert_eq!(extractions(&features(&project, "2")), 310);
-    let names = |project: &Project| project.tree("data/tables/small").into_iter().map(|(name, _)| name).collect::<Vec<_>>();
-    let parts = ["features-00000.parquet", "features-00001.parquet", "utterances-00000.parquet", "utterances-00001.parquet"];
+    let names = |project: &Project| {
+        project
+            .tree("data/tables/small")
+            .into_iter()
+            .map(|(name, _)| name)
+            .collect::<Vec<_>>()
+    };
+    let parts = [
+        "features-00000.parquet",
+        "features-00001.parquet",
+        "utterances-00000.parquet",
+        "utterances-00001.parquet",
+    ];
     assert_eq!(names(&project), parts);
     let (table, _) = ser::table::features::read_parts(&project.path("data/tables/small")).unwrap();
     assert_eq!(table.ids.len(), 68_200);
-    assert!(ser::table::utterances::stream(&project.path("data/tables/small")).map(|b| b.unwrap().len()).sum::<usize>() == 68_200);
+    assert!(
+        ser::table::utterances::stream(&project.path("data/tables/small"))
+            .map(|b| b.unwrap().len())
+            .sum::<usize>()
+            == 68_200
+    );
 
     manifest(&project, &rows[..3_100]);
     assert_eq!(extractions(&features(&project, "2")), 0);
     assert_eq!(names(&project), ["features.parquet", "utterances.parquet"]);
     // Later stages read parts as they read a single file.
     manifest(&project, &rows);
-    project.pipeline("small", &Project::small().replace("{ kind = \"logistic\", c = 1.0 }", "{ kind = \"majority\" }"));
+    project.pipeline(
+        "small",
+        &Project::small().replace(
+            "{ kind = \"logistic\", c = 1.0 }",
+            "{ kind = \"majority\" }",
+        ),
+    );
     project.ser(&["train", "small"]).ok();
-    assert!(project.path("data/models/small/base/fold-01-seed-0/model.json").exists());
+    assert!(
+        project
+            .path("data/models/small/base/fold-01-seed-0/model.json")
+            .exists()
+    );
 }
