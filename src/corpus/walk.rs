@@ -403,7 +403,7 @@ mod tests {
         let tree = walk(dir.path(), "", AUDIO).unwrap();
         fs::set_permissions(&closed, fs::Permissions::from_mode(0o755)).unwrap();
         if readable_anyway {
-            crate::skipped::skipped("this user may read everything");
+            crate::skipped::skipped("user", "this user may read everything");
             return;
         }
         assert_eq!(tree.files, ["open/y.wav"]);

@@ -526,7 +526,7 @@ fn every_step_of_the_heat_map_is_readable_in_both_modes() {
 #[test]
 fn pages_for_the_browser() {
     let Some(dir) = std::env::var_os("SER_REPORT_FIXTURE_DIR") else {
-        crate::skipped::skipped("SER_REPORT_FIXTURE_DIR is not set");
+        crate::skipped::skipped("fixtures", "SER_REPORT_FIXTURE_DIR is not set");
         return;
     };
     let dir = Path::new(&dir);

@@ -223,7 +223,7 @@ fn what_came_before_does_not_matter() {
 #[test]
 fn women_of_emodb_speak_higher_than_its_men() {
     let Some(corpora) = std::env::var_os("SER_CORPORA") else {
-        crate::skipped::skipped("no corpora");
+        crate::skipped::skipped("corpora", "SER_CORPORA names no recorded corpora");
         return;
     };
     let folder = Path::new(&corpora).join("emodb/wav");

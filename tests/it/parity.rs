@@ -22,7 +22,7 @@ fn folders() -> Option<(PathBuf, PathBuf)> {
     let folder = |name| std::env::var_os(name).map(PathBuf::from);
     let folders = folder("SER_CORPORA").zip(folder("SER_GOLDEN"));
     if folders.is_none() {
-        crate::skipped::skipped("no corpora");
+        crate::skipped::skipped("corpora", "SER_CORPORA and SER_GOLDEN are not both set");
     }
     folders
 }

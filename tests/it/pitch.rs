@@ -241,7 +241,7 @@ const PRAAT: [(&str, [f64; 6]); 8] = [
 #[test]
 fn recorded_voices_are_as_praat_finds_them() {
     let Some(corpora) = std::env::var_os("SER_CORPORA") else {
-        crate::skipped::skipped("no corpora");
+        crate::skipped::skipped("corpora", "SER_CORPORA names no recorded corpora");
         return;
     };
     let mut sums = [0.0; 6];
