@@ -122,12 +122,14 @@ impl Sound {
     /// # Errors
     /// [`crate::error::Kind::Io`] where the file of a long one cannot be read.
     pub fn beginning(&self, seconds: usize) -> Result<Cow<'_, [f32]>> {
-        let most = seconds
-            .saturating_mul(self.sample_rate() as usize)
-            .min(self.n_samples());
         match self {
-            Sound::Whole(audio) => Ok(Cow::Borrowed(&audio.samples[..most])),
-            Sound::Long(long) => long.read(0, most).map(Cow::Owned),
+            Sound::Whole(audio) => {
+                let most = seconds.saturating_mul(audio.sample_rate as usize);
+                Ok(Cow::Borrowed(
+                    &audio.samples[..most.min(audio.samples.len())],
+                ))
+            }
+            Sound::Long(long) => long.beginning(seconds).map(Cow::Owned),
         }
     }
 
@@ -209,6 +211,15 @@ impl Long {
     /// [`crate::error::Kind::Io`] where the file system refuses.
     pub fn beside(&self) -> Result<Samples> {
         Samples::new(self.folder.as_deref())
+    }
+
+    /// Its first seconds.
+    ///
+    /// # Errors
+    /// [`crate::error::Kind::Io`] where its file cannot be read.
+    pub fn beginning(&self, seconds: usize) -> Result<Vec<f32>> {
+        let most = seconds.saturating_mul(self.sample_rate as usize);
+        self.read(0, most.min(self.samples.len()))
     }
 
     fn read(&self, first: usize, count: usize) -> Result<Vec<f32>> {

@@ -87,6 +87,16 @@ impl Tiles {
         }
     }
 
+    /// The values of one frame.
+    pub(crate) fn frame(&self, frame: usize) -> impl Iterator<Item = f32> {
+        let at = frame / LANES * self.width * LANES + frame % LANES;
+        self.values[at..]
+            .iter()
+            .step_by(LANES)
+            .take(self.width)
+            .copied()
+    }
+
     /// The mean over time of each of the `width` values, in double precision; zeros without frames.
     pub fn mean(&self) -> Vec<f64> {
         let mut mean = Mean::new(self.width);
@@ -99,10 +109,9 @@ impl Tiles {
         let mut frames = Frames::new(self.width);
         frames.reset(self.frames);
         for (frame, row) in frames.rows_mut().enumerate() {
-            let at = frame / LANES * self.width * LANES + frame % LANES;
-            for (slot, value) in row.iter_mut().zip(self.values[at..].iter().step_by(LANES)) {
-                *slot = *value;
-            }
+            row.iter_mut()
+                .zip(self.frame(frame))
+                .for_each(|(slot, value)| *slot = value);
         }
         frames
     }

@@ -1,8 +1,8 @@
 //! The set `functionals`: statistics over time of the descriptors of frames.
 
+use super::analysis::{Analysis, row_of};
 use super::descriptors::{DescriptorExtractor, Descriptors, F0, WIDTH, descriptor_names};
-use super::front::finite;
-use super::set::Profile;
+use super::extractor::RowExtractor;
 use crate::dsp::{Irregularity, Voice};
 use crate::error::Result;
 use crate::stats::{mean_and_sd, quantile};
@@ -61,20 +61,16 @@ pub(super) struct FunctionalExtractor {
 }
 
 impl FunctionalExtractor {
-    pub(super) fn new(profile: Profile) -> FunctionalExtractor {
+    pub(super) fn new() -> FunctionalExtractor {
         FunctionalExtractor {
-            descriptors: DescriptorExtractor::new(profile),
+            descriptors: DescriptorExtractor::new(),
         }
     }
+}
 
-    pub(super) fn extract(&mut self, samples: &[f32], sample_rate: u32) -> Result<Vec<f32>> {
-        let described = self.descriptors.describe(samples, sample_rate)?;
-        finite(
-            functionals(&described)
-                .into_iter()
-                .map(|value| value as f32)
-                .collect(),
-        )
+impl RowExtractor for FunctionalExtractor {
+    fn row(&mut self, analysis: &mut Analysis) -> Result<Vec<f32>> {
+        row_of(functionals(&self.descriptors.describe(analysis)?))
     }
 }
 

@@ -7,7 +7,7 @@ use crate::dsp::{Stft, Tiles, hz_to_mel, mel_to_hz};
 
 /// Rate (Hz) at which recordings are compared: what a telephone still carries.
 pub const RATE: u32 = 8_000;
-/// Seconds of a recording that are listened to, from its beginning.
+/// Seconds of a recording that are compared, from its beginning.
 pub const LONGEST_S: usize = 120;
 const WINDOW: usize = 512;
 const HOP: usize = 128;
@@ -30,7 +30,7 @@ const RHYTHM_WEIGHT: f32 = 3.0;
 pub const WIDTH: usize = BANDS + 2 * RHYTHMS;
 
 /// Makes sketches; keep it for the next recording.
-pub struct Listener {
+pub struct Sketcher {
     resampler: Resampler,
     stft: Stft,
     magnitude: Tiles,
@@ -40,7 +40,7 @@ pub struct Listener {
     low: usize,
 }
 
-impl Default for Listener {
+impl Default for Sketcher {
     fn default() -> Self {
         let stft = Stft::new(WINDOW, HOP);
         let (bottom, top) = (hz_to_mel(LOWEST_HZ), hz_to_mel(HIGHEST_HZ));
@@ -49,7 +49,7 @@ impl Default for Listener {
             .map(|i| (hz(i) * WINDOW as f64 / f64::from(RATE)).round() as usize)
             .collect();
         let low = (0..BANDS).filter(|&i| hz(i + 1) <= BREAK_HZ).count();
-        Listener {
+        Sketcher {
             resampler: Resampler::new(RATE, RATE),
             magnitude: Tiles::new(stft.bins()),
             stft,
@@ -59,14 +59,14 @@ impl Default for Listener {
     }
 }
 
-impl Listener {
+impl Sketcher {
     /// The sound at [`RATE`], its first two minutes.
     pub fn narrow(&mut self, samples: &[f32], sample_rate: u32) -> Vec<f32> {
         if self.resampler.from_hz() != sample_rate {
             self.resampler = Resampler::new(sample_rate, RATE);
         }
-        let heard = samples.len().min(LONGEST_S * sample_rate as usize);
-        self.resampler.process(&samples[..heard])
+        let most = samples.len().min(LONGEST_S * sample_rate as usize);
+        self.resampler.process(&samples[..most])
     }
 
     /// The sketch of a sound: [`WIDTH`] numbers, the same for any level and nearly the same

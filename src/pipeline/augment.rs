@@ -345,10 +345,8 @@ impl Copies<'_> {
         let mut maker = taken.unwrap_or_else(|| Augmenter::new(self.augment));
         let mut rows = Vec::with_capacity(wanted.len());
         for variant in wanted {
-            match self.workers.extract(
-                self.set,
-                &Sound::Whole(maker.make(*variant, audio, content_hash)),
-            ) {
+            let copy = Sound::Whole(maker.make(*variant, audio, content_hash));
+            match self.workers.extract(&[self.set], &copy).swap_remove(0).1 {
                 Ok(row) => rows.push((self.augment.copy_of(content_hash, *variant), row)),
                 Err(error) if error.kind() == Kind::Data => {}
                 Err(error) => return Err(error),

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::ingest::{Ingested, bad_audio, contradicted, to_json};
 use super::open::{CHUNK, Opener};
 use super::publish::table_hash;
-use super::rows::{Rows, sound};
+use super::rows::{Logs, NewRows, Rows, sound};
 use super::walk::{Later, Seen};
 use super::workers::Workers;
 use crate::audio::Sound;
@@ -120,9 +120,11 @@ fn meta(settings: SetSettings) -> table::Meta {
     ])
 }
 
-/// Writes the table of a set; utterances without features are set aside.
+/// Writes the table of a set; utterances without features are excluded. Rows that have to be
+/// computed are computed for the sets in `together` as well, from the same decoding.
 pub(super) fn extract(
     set: FeatureSet,
+    together: Logs,
     ingested: &Ingested,
     root: &Path,
     workers: &Workers,
@@ -130,8 +132,11 @@ pub(super) fn extract(
     context: &Context,
 ) -> Result<()> {
     let settings = workers.settings().of(set);
-    let mut log = rows.take(settings)?;
-    let failed = complete(set, ingested, root, workers, &mut log, context)?;
+    let mut logs = together;
+    logs.features.insert(0, (set, rows.take(settings)?));
+    let failed = complete(set, ingested, root, workers, &mut logs, context)?;
+    let (_, mut log) = logs.features.swap_remove(0);
+    rows.put(logs);
     // The table comes next, on a thread whose heap has the room that its extractor leaves.
     workers.rest();
     workers
@@ -237,13 +242,13 @@ fn write(
     write_atomically(&context.folder.join(SET_ASIDE), &to_json(&set_aside)?)
 }
 
-/// What is missing in the log, chunk after chunk.
+/// The computation of missing rows, chunk after chunk.
 struct Missing<'a> {
     set: FeatureSet,
     root: &'a Path,
     opener: Opener<'a>,
     workers: &'a Workers,
-    log: &'a mut RowLog,
+    logs: &'a mut Logs,
     context: &'a Context<'a>,
     /// Why some sounds have no features.
     failed: BTreeMap<String, String>,
@@ -252,27 +257,27 @@ struct Missing<'a> {
     extracted: AtomicU64,
 }
 
-/// Computes what the log lacks; returns why some sounds have no features.
+/// Computes what the log of a set, the first of `logs`, lacks; returns why some sounds have no
+/// features.
 fn complete(
     set: FeatureSet,
     ingested: &Ingested,
     root: &Path,
     workers: &Workers,
-    log: &mut RowLog,
+    logs: &mut Logs,
     context: &Context,
 ) -> Result<BTreeMap<String, String>> {
-    let (opener, extracted) = (Opener::new(root), AtomicU64::new(0));
     let mut missing = Missing {
         set,
         root,
-        opener,
+        opener: Opener::new(root),
         workers,
-        log,
+        logs,
         context,
         failed: BTreeMap::new(),
         total: ingested.summary.utterances,
         passed: 0,
-        extracted,
+        extracted: AtomicU64::new(0),
     };
     let (mut waiting, mut sounds): (Vec<Utterance>, HashSet<blake3::Hash>) = Default::default();
     for batch in table::utterances::stream(&ingested.finished.folder) {
@@ -280,7 +285,7 @@ fn complete(
         for u in batch? {
             missing.passed += 1;
             let sound = sound(&u.content_hash)?;
-            if !missing.log.contains(&sound)
+            if !missing.logs.features[0].1.contains(&sound)
                 && !missing.failed.contains_key(&u.content_hash)
                 && sounds.insert(sound)
             {
@@ -298,25 +303,26 @@ fn complete(
 }
 
 impl Missing<'_> {
-    /// Computes the rows of some utterances with different sounds and appends them to the log.
+    /// Computes the rows of some utterances with different sounds and appends them to the logs.
     fn compute(&mut self, utterances: &[Utterance]) -> Result<()> {
         let sources: Vec<&Source> = utterances.iter().map(|u| &u.source).collect();
-        let (set, workers, context, total, extracted) = (
-            self.set,
+        let (workers, context, total, extracted, logs) = (
             self.workers,
             self.context,
             self.total,
             &self.extracted,
+            &*self.logs,
         );
         let before = self.passed - utterances.len() as u64;
         let done = AtomicU64::new(before);
-        let row = |i: usize, sound: Result<&Sound>| -> Result<Vec<f32>> {
-            let row = sound.and_then(|sound| {
-                if sound.content_hash() != utterances[i].content_hash {
-                    return Err(contradicted(&utterances[i].source.path));
+        let compute = |i: usize, audio: Result<&Sound>| -> Result<NewRows> {
+            let rows = audio.and_then(|audio| {
+                let u = &utterances[i];
+                if audio.content_hash() != u.content_hash {
+                    return Err(contradicted(&u.source.path));
                 }
                 extracted.fetch_add(1, Ordering::Relaxed);
-                workers.extract(set, sound)
+                Ok(logs.compute(sound(&u.content_hash)?, audio, workers))
             });
             let now = done.fetch_add(1, Ordering::Relaxed) + 1;
             if now.is_multiple_of(8) || now == before + utterances.len() as u64 {
@@ -327,22 +333,30 @@ impl Missing<'_> {
                     format!("{} extracted", extracted.load(Ordering::Relaxed)),
                 );
             }
-            row
+            rows
         };
-        let rows = self.opener.each(&sources, workers, context.cancel, row);
+        let computed = self.opener.each(&sources, workers, context.cancel, compute);
         let mut stopped = context.cancel.check();
-        let mut computed = Vec::new();
-        for (u, row) in utterances.iter().zip(rows) {
-            match row {
-                Some(Ok(row)) => computed.push((sound(&u.content_hash)?, row)),
+        let mut new: Vec<NewRows> = Vec::new();
+        for (u, rows) in utterances.iter().zip(computed) {
+            let error = match rows {
+                Some(Ok(mut rows)) => {
+                    let error = rows.take_error(self.set);
+                    new.push(rows);
+                    error
+                }
+                Some(Err(error)) => Some(error),
+                None => None,
+            };
+            match error {
                 // Ingest could read it a moment ago: that is no property of the recording, and
                 // nothing may be published that leaves it out.
-                Some(Err(error)) if error.kind() != Kind::Data => {
+                Some(error) if error.kind() != Kind::Data => {
                     stopped = stopped.and(Err(
                         error.hint("run the same command again: what was computed is kept")
                     ));
                 }
-                Some(Err(error)) => {
+                Some(error) => {
                     self.failed.insert(
                         u.content_hash.clone(),
                         bad_audio(&u.source, self.root, &error).detail,
@@ -351,8 +365,7 @@ impl Missing<'_> {
                 None => {}
             }
         }
-        self.log
-            .append(computed.iter().map(|(sound, row)| (sound, row.as_slice())))?;
+        self.logs.append(&new)?;
         stopped
     }
 }

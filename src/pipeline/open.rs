@@ -225,7 +225,7 @@ fn is_stopped(error: &Error) -> bool {
 /// Hands on the whole recording, or the segment that a source names.
 fn hand<T>(whole: &Result<Sound>, source: &Source, work: impl Fn(Result<&Sound>) -> T) -> T {
     match (whole, source.start_s, source.end_s) {
-        (Err(error), ..) => work(Err(again(error))),
+        (Err(error), ..) => work(Err(error.again())),
         (Ok(whole), None, None) => work(Ok(whole)),
         (Ok(whole), start, end) => match whole.segment(
             start.unwrap_or(0.0),
@@ -234,15 +234,6 @@ fn hand<T>(whole: &Result<Sound>, source: &Source, work: impl Fn(Result<&Sound>)
             Ok(segment) => work(Ok(&segment)),
             Err(error) => work(Err(error)),
         },
-    }
-}
-
-/// The same error for another segment of the recording.
-fn again(error: &Error) -> Error {
-    let same = Error::new(error.kind(), error.to_string());
-    match error.hint_text() {
-        Some(hint) => same.hint(hint),
-        None => same,
     }
 }
 

@@ -6,7 +6,7 @@ use crate::audio::augment::{Augmenter, Variant};
 use crate::audio::{Audio, Budget, Sound};
 use crate::error::{Error, Kind, Result};
 use crate::evaluation::vote;
-use crate::features::Extractor;
+use crate::features::{Extractor, FeatureSet};
 use crate::model::{Classifier, Outside};
 use crate::pipeline::inputs::arrange;
 use crate::split::Matrix;
@@ -31,6 +31,7 @@ pub(super) struct Verdict {
 /// Computes rows of features and what the models say of them.
 pub(super) struct Judge<'a> {
     predictor: &'a Predictor,
+    set: FeatureSet,
     extractor: Extractor,
     copies: Option<(Augmenter, Vec<Variant>)>,
     classifiers: Vec<Box<dyn Classifier>>,
@@ -39,6 +40,7 @@ pub(super) struct Judge<'a> {
 impl<'a> Judge<'a> {
     pub(super) fn new(
         predictor: &'a Predictor,
+        set: FeatureSet,
         extractor: Extractor,
         classifiers: Vec<Box<dyn Classifier>>,
     ) -> Self {
@@ -47,6 +49,7 @@ impl<'a> Judge<'a> {
             .map(|copies| (Augmenter::new(copies.amounts), copies.kinds.clone()));
         Judge {
             predictor,
+            set,
             extractor,
             copies,
             classifiers,
@@ -70,10 +73,8 @@ impl<'a> Judge<'a> {
             let (audio, _permit) = sound.whole(budget).map_err(failed)?;
             return self.views(&audio.samples, audio.sample_rate, file);
         }
-        let row = self
-            .extractor
-            .extract_sound(sound, budget)
-            .map_err(failed)?;
+        let mut rows = self.extractor.extract_sets(&[self.set], sound, budget);
+        let row = rows.swap_remove(0).1.map_err(failed)?;
         Ok(Views {
             own: arrange(self.predictor.inputs(), &self.predictor.columns, &row),
             copies: vec![],
@@ -88,10 +89,10 @@ impl<'a> Judge<'a> {
         file: &str,
     ) -> Result<Views, (Fault, Error)> {
         let (inputs, columns) = (self.predictor.inputs(), &self.predictor.columns);
-        let extractor = &mut self.extractor;
+        let (set, extractor) = (self.set, &mut self.extractor);
         let mut row = |samples: &[f32]| {
             extractor
-                .extract(samples, sample_rate)
+                .extract(set, samples, sample_rate)
                 .map(|row| arrange(inputs, columns, &row))
         };
         let failed = |e| {

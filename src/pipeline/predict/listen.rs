@@ -184,7 +184,7 @@ impl<'a> Listeners<'a> {
                     *fault,
                     std::mem::replace(error, Error::interrupted()),
                 ))),
-                Err((fault, error)) => Some(Err((*fault, again(error)))),
+                Err((fault, error)) => Some(Err((*fault, error.again()))),
             };
             self.count();
             outcome
@@ -489,13 +489,4 @@ fn bounds(clip: &Clip, audio: &Audio) -> Result<Range<usize>> {
     audio
         .segment_bounds(start, end)
         .map_err(|e| Error::data(clip.name()).because(e))
-}
-
-/// The same error for another segment of the recording.
-fn again(error: &Error) -> Error {
-    let same = Error::new(error.kind(), error.to_string());
-    match error.hint_text() {
-        Some(hint) => same.hint(hint),
-        None => same,
-    }
 }

@@ -108,7 +108,8 @@ impl Predictor {
             .collect::<Result<_>>()?;
         Ok(Judge::new(
             self,
-            Extractor::new(self.set, self.profile),
+            self.set,
+            Extractor::new(self.profile),
             classifiers,
         ))
     }
