@@ -29,7 +29,7 @@ use crate::table;
 
 /// Name of the table of utterances within the task's folder.
 pub(super) const UTTERANCES: &str = "utterances";
-/// What was left aside, the published counts and the reader's notes.
+/// What was excluded, the published counts and the reader's notes.
 pub(super) const LISTING: &str = "listing.json";
 /// What later stages want to know of all utterances without reading them.
 const SUMMARY: &str = "summary.json";
@@ -115,7 +115,7 @@ pub(super) fn published(kind: &CorpusKind) -> Vec<&'static Originals> {
     }
 }
 
-/// Probes every listed recording; unusable ones are set aside. What `logs` lack of a sound that is
+/// Probes every listed recording; unusable ones are excluded. What `logs` lack of a sound that is
 /// opened is computed on the way, so that no later stage need decode it again. Returns the logs.
 pub(super) fn ingest(
     corpus: &Corpus,
@@ -300,7 +300,7 @@ impl Taken {
         self.table.push(utterance)
     }
 
-    /// Takes those of a subset; the others are set aside.
+    /// Takes those of a subset; the others are excluded.
     fn subset(&mut self, subset: &Subset, candidates: Vec<Utterance>) -> Result<Vec<SetAside>> {
         let stays = subset.choose(&candidates)?;
         let mut left_out = Vec::new();
@@ -548,7 +548,7 @@ pub(super) fn contradicted(path: &str) -> Error {
     error.hint("run the same command again: all recordings are read anew")
 }
 
-/// The set-aside entry of a recording that cannot be used; it says the same wherever the corpus
+/// The entry of a recording that cannot be used; it says the same wherever the corpus
 /// lies.
 pub(super) fn bad_audio(source: &Source, root: &Path, error: &Error) -> SetAside {
     let hint = error

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::judge::Judge;
+use super::worker::InferenceWorker;
 use crate::error::{Error, Result};
 use crate::features::{self, Extractor, FeatureSet, Profile};
 use crate::model::Durations;
@@ -54,7 +54,7 @@ impl Predictor {
             columns: features::names(set),
         };
         // What is wrong with a model is wrong now, not in a thread.
-        drop(predictor.judge()?);
+        drop(predictor.worker()?);
         Ok(predictor)
     }
 
@@ -99,14 +99,14 @@ impl Predictor {
         &self.models[0].info.inputs
     }
 
-    /// What a thread needs to judge recordings.
-    pub(super) fn judge(&self) -> Result<Judge<'_>> {
+    /// The buffers and models of one thread.
+    pub(super) fn worker(&self) -> Result<InferenceWorker<'_>> {
         let classifiers = self
             .models
             .iter()
             .map(SavedModel::classifier_of_rows)
             .collect::<Result<_>>()?;
-        Ok(Judge::new(
+        Ok(InferenceWorker::new(
             self,
             self.set,
             Extractor::new(self.profile),
