@@ -240,16 +240,7 @@ pub fn decode_blocks_of_bytes(bytes: &[u8], budget: &Budget, take: &mut Take) ->
 pub fn measure(path: &Path) -> Result<(Shape, [u8; 32])> {
     let mut hasher = blake3::Hasher::new();
     let shape = decode_blocks(path, &Budget::unlimited(), &mut |block, _, _| {
-        if cfg!(target_endian = "little") {
-            hasher.update(bytemuck::cast_slice(block));
-        } else {
-            hasher.update(
-                &block
-                    .iter()
-                    .flat_map(|sample| sample.to_le_bytes())
-                    .collect::<Vec<u8>>(),
-            );
-        }
+        hash(&mut hasher, block);
         block.clear();
         true
     })?;

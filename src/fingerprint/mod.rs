@@ -8,15 +8,13 @@
 //! sentence by one speaker have like sketches but waveforms that fit at no shift.
 
 mod align;
-mod candidates;
 mod sketch;
 
 #[cfg(test)]
 mod tests;
 
 pub use align::{Aligner, Likeness, SAME};
-pub use candidates::{NEAR, NEIGHBOURS, candidates};
-pub use sketch::{LONGEST_S, RATE, Sketcher, WIDTH};
+pub use sketch::{LONGEST_S, NEAR, NEIGHBOURS, RATE, Sketcher, WIDTH, candidates};
 
 /// Changes whenever the same recordings would give other sketches, candidates or verdicts.
 pub const CODE_VERSION: u32 = 2;
