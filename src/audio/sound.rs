@@ -61,7 +61,7 @@ impl Sound {
         }
     }
 
-    /// What should be known of it.
+    /// Peculiarities of the recording.
     pub fn remarks(&self) -> Remarks {
         match self {
             Sound::Whole(audio) => audio.remarks,
@@ -74,7 +74,7 @@ impl Sound {
         self.n_samples() as f64 / f64::from(self.sample_rate())
     }
 
-    /// Whether all samples are the same, so that there is nothing to hear.
+    /// Whether all samples are the same, so that it is silent.
     ///
     /// # Errors
     /// [`crate::error::Kind::Io`] where the file of a long one cannot be read.
@@ -292,7 +292,7 @@ impl Spill {
     }
 }
 
-/// What was decoded.
+/// The decoded sound.
 pub(super) fn collected(out: &mut Mono) -> Result<Sound, Refusal> {
     let (sample_rate, channels, remarks) = (out.sample_rate, out.channels, out.remarks);
     match out.spill.take().filter(Spill::has_begun) {

@@ -32,7 +32,7 @@ impl From<SymphoniaError> for Refusal {
     }
 }
 
-/// What is known of a recording before it is taken apart.
+/// Facts about a recording, read before Symphonia takes it apart.
 pub(super) struct Known {
     pub format: Format,
     pub mp4: Option<Track>,
@@ -285,7 +285,7 @@ fn next_packet(
     }
 }
 
-/// What could not be decoded.
+/// Failures of decoding.
 #[derive(Default)]
 struct Lost {
     why: Option<String>,

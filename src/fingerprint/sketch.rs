@@ -25,7 +25,7 @@ const BREAK_HZ: f64 = 1_000.0;
 /// Share of the power below which a band is as good as silent: a coarse quantisation adds noise
 /// there.
 const FLOOR: f32 = 1e-3;
-/// What a step in rhythm weighs against one in the decadic logarithm of a band's power.
+/// The weight of a step in rhythm against one in the decadic logarithm of a band's power.
 const RHYTHM_WEIGHT: f32 = 3.0;
 
 /// Numbers in a sketch.

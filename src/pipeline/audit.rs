@@ -25,7 +25,7 @@ pub(super) const DUPLICATES: &str = "duplicates";
 /// Candidates whose sounds are in memory together.
 const ALIGNED: usize = 64;
 
-/// Where the table of pairs lies.
+/// The path of the table of pairs.
 pub(super) fn path(folder: &Path) -> std::path::PathBuf {
     folder.join(format!("{DUPLICATES}.parquet"))
 }
@@ -252,5 +252,5 @@ fn align(
 fn vanished(error: Error) -> Error {
     let message = format!("a recording of the tables cannot be opened any more: {error}");
     Error::new(error.kind(), message)
-        .hint("run the same command again, which looks at the recordings anew")
+        .hint("run the same command again, which reads the recordings anew")
 }

@@ -29,9 +29,9 @@ use crate::table;
 
 /// Name of the table of utterances within the task's folder.
 pub(super) const UTTERANCES: &str = "utterances";
-/// What was excluded, the published counts and the reader's notes.
+/// The excluded recordings, the published counts and the reader's notes.
 pub(super) const LISTING: &str = "listing.json";
-/// What later stages want to know of all utterances without reading them.
+/// Figures of all utterances for later stages.
 const SUMMARY: &str = "summary.json";
 
 /// All utterances in a few words.
@@ -93,7 +93,7 @@ impl Ingested {
     }
 }
 
-/// What an ingest works on.
+/// The input of an ingest.
 pub(super) struct Corpus<'a> {
     pub listing: &'a Listing,
     pub sources: &'a Sources,
@@ -104,7 +104,7 @@ pub(super) struct Corpus<'a> {
     pub published: Vec<&'static Originals>,
 }
 
-/// What is known of the recordings of a corpus, or of its parts, as they were published.
+/// The published sizes and hashes of the recordings of a corpus, or of its parts.
 pub(super) fn published(kind: &CorpusKind) -> Vec<&'static Originals> {
     match kind {
         CorpusKind::Joined { parts, .. } => parts
@@ -219,7 +219,7 @@ pub(super) fn ingest(
     Ok(look.logs)
 }
 
-/// What to do where no recording can be used, by what is wrong with the first.
+/// The hint where no recording can be used, by the error of the first.
 fn hint(detail: &str) -> &'static str {
     if detail.contains("Git LFS") {
         "the folder was cloned without Git LFS: install it, then in the folder: git lfs install; git lfs pull"
@@ -230,7 +230,7 @@ fn hint(detail: &str) -> &'static str {
     }
 }
 
-/// What decoding remarked on recordings: how many have each remark, and the first of them.
+/// The remarks of decoding: how many recordings have each, and the first of them.
 #[derive(Default)]
 struct Remarked {
     counts: BTreeMap<Remark, (u64, String)>,
@@ -442,7 +442,7 @@ impl<'a> Look<'a> {
                 let source = &chunk[fresh[n].0];
                 let path = self.root.join(&source.path);
                 let mut remarks = audio.remarks();
-                // What a window or segment is cut from is looked at as a whole.
+                // The recording of a window or segment is looked at as a whole.
                 if source.start_s.is_none() && source.end_s.is_none() {
                     for published in &self.published {
                         if published.is_altered(&path, context.cancel)? {

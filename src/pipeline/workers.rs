@@ -34,7 +34,8 @@ pub(super) fn pool(jobs: usize) -> Result<rayon::ThreadPool> {
     }
 }
 
-/// What a thread keeps from recording to recording and from stage to stage, made when it is needed.
+/// The plans and buffers that a thread keeps from recording to recording and from stage to stage,
+/// made when they are needed.
 #[derive(Default)]
 struct Buffers {
     extractor: Option<Extractor>,
@@ -90,7 +91,7 @@ impl Workers {
         Workers { store, ..self }
     }
 
-    /// What ended an earlier process, where that is looked at. The store's lock has to be held.
+    /// The recordings that may have ended an earlier process, where they are looked at. The store's lock has to be held.
     pub(super) fn suspects(&self) -> Option<&Suspects> {
         let store = self.store.as_ref()?;
         Some(self.suspects.get_or_init(|| {

@@ -22,24 +22,17 @@ const HALVER_REACH: usize = 128;
 
 /// The signal at 22 050 Hz.
 struct Signal<'a> {
-    /// The recording's own samples where that is its rate.
-    fast: Held<'a>,
+    recorded: &'a Samples,
+    /// Where the recording has another rate.
+    resampled: Option<Samples>,
     /// The same with samples that are resampy's bit for bit in some frames, and which frames are
     /// made of these.
     settled: Option<(Samples, Vec<usize>)>,
 }
 
-enum Held<'a> {
-    Borrowed(&'a Samples),
-    Owned(Samples),
-}
-
 impl Signal<'_> {
     fn fast(&self) -> &Samples {
-        match &self.fast {
-            Held::Borrowed(samples) => samples,
-            Held::Owned(samples) => samples,
-        }
+        self.resampled.as_ref().unwrap_or(self.recorded)
     }
 
     fn settled(&self) -> &Samples {
@@ -49,7 +42,7 @@ impl Signal<'_> {
     }
 }
 
-/// What a pass does with the frames, in order.
+/// The work of a pass on the frames, in order.
 trait Pass {
     /// A frame's magnitudes.
     fn frame(&mut self, _magnitude: &[f32]) {}
@@ -130,15 +123,14 @@ impl Issa193 {
         work: &mut Workspace,
         cancel: &Cancel,
     ) -> Result<Vec<f32>> {
-        let (samples, sample_rate) = (recording.samples(), recording.sample_rate());
+        let sample_rate = recording.sample_rate();
         check_rate(sample_rate)?;
         let mut resampler = Resampler::new(sample_rate, SAMPLE_RATE);
-        let fast = match sample_rate {
-            SAMPLE_RATE => Held::Borrowed(samples),
-            _ => Held::Owned(resampled(&mut resampler, recording, cancel)?),
-        };
         let mut signal = Signal {
-            fast,
+            recorded: recording.samples(),
+            resampled: (sample_rate != SAMPLE_RATE)
+                .then(|| resampled(&mut resampler, recording, cancel))
+                .transpose()?,
             settled: None,
         };
         work.contrast

@@ -53,7 +53,7 @@ impl Predictor {
             profile,
             columns: features::names(set),
         };
-        // What is wrong with a model is wrong now, not in a thread.
+        // A broken model fails now, not in a thread.
         drop(predictor.worker()?);
         Ok(predictor)
     }
@@ -73,8 +73,8 @@ impl Predictor {
         &self.folders
     }
 
-    /// What may be said of the recordings that the first of the models is tested on, where that
-    /// lies beside it.
+    /// The claims that hold for the recordings that the first of the models is tested on, where they
+    /// lie beside it.
     pub fn tested(&self) -> Option<&Tested> {
         self.tested.as_ref()
     }

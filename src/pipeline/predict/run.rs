@@ -18,13 +18,13 @@ pub(super) const CHUNK: usize = 512;
 /// Longer than any utterance of the corpora that models are trained on, in seconds.
 pub const LONG_S: f64 = 60.0;
 
-/// Who speaks.
+/// How the speakers of the recordings are known.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Speakers {
-    /// What manifests say, where a model asks.
+    /// As manifests say, where a model needs speakers.
     #[default]
     AsGiven,
-    /// What manifests say; clips without a speaker are excluded.
+    /// As manifests say; clips without a speaker are excluded.
     Named,
     /// The same in all recordings.
     One,
@@ -35,7 +35,7 @@ pub enum Speakers {
 pub struct Settings {
     /// Without it every recording is classified as a whole.
     pub windows: Option<Windows>,
-    /// Who speaks.
+    /// How the speakers are known.
     pub speakers: Speakers,
     /// Threads.
     pub jobs: usize,

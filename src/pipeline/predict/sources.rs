@@ -14,11 +14,11 @@ const TABLES: [&str; 6] = ["csv", "tsv", "tab", "parquet", "jsonl", "ndjson"];
 /// A recording or a segment of one.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Clip {
-    /// Where the recording lies, as one would open it from here; of bytes, what they are called.
+    /// The path of the recording from the working directory; of bytes, their name.
     pub path: PathBuf,
-    /// What is decoded in place of a file.
+    /// Bytes that are decoded in place of a file.
     pub bytes: Option<Arc<[u8]>>,
-    /// Who speaks, where a manifest says it.
+    /// The speaker, where a manifest names one.
     pub speaker: Option<String>,
     /// Start within the recording, in seconds.
     pub start_s: Option<f64>,
