@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::decode::Audio;
 use super::resample::Resampler;
+use crate::rng;
 
 /// Changes whenever the same recording would give another copy.
 pub const CODE_VERSION: u32 = 1;
@@ -215,8 +216,7 @@ impl Augmenter {
                 .copy_of(content_hash, Variant::Noise)
                 .as_bytes(),
         );
-        let places = (n - length) as u128 + 1;
-        let start = ((u128::from(random.next_u64()) * places) >> 64) as usize;
+        let start = rng::below(&mut random, n - length + 1);
         for sample in &mut samples[start..start + length] {
             let value = f64::from(random.next_u32()) / f64::from(u32::MAX) * 2.0 - 1.0;
             *sample += (amplitude * value) as f32;

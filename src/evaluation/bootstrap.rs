@@ -1,9 +1,11 @@
 //! How far accuracy and UAR would move with other speakers: percentile intervals of a bootstrap
 //! that draws whole speakers.
 
-use rand::{Rng, SeedableRng};
+use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
+
+use crate::{rng, stats};
 
 /// Draws of an interval: with so many, its ends move by a tenth of a point or less with other
 /// draws.
@@ -130,7 +132,7 @@ fn draw(
     for _ in 0..replicates {
         drawn.fill([0; 2]);
         for _ in 0..units {
-            let unit = ((u128::from(random.next_u64()) * units as u128) >> 64) as usize;
+            let unit = rng::below(&mut random, units);
             for (cell, [n, right]) in &counts[unit] {
                 drawn[*cell][0] += n;
                 drawn[*cell][1] += right;
@@ -181,24 +183,15 @@ fn ends(mut values: Vec<f64>) -> Interval {
     values.sort_by(f64::total_cmp);
     let tail = (1.0 - COVERED) / 2.0;
     Interval {
-        low: quantile(&values, tail),
-        high: quantile(&values, 1.0 - tail),
+        low: stats::quantile(&values, tail).unwrap_or_default(),
+        high: stats::quantile(&values, 1.0 - tail).unwrap_or_default(),
     }
-}
-
-/// Between the two nearest of sorted values, in proportion: numpy's default.
-fn quantile(sorted: &[f64], share: f64) -> f64 {
-    let Some(last) = sorted.len().checked_sub(1) else {
-        return 0.0;
-    };
-    let place = share * last as f64;
-    let (below, rest) = (place.floor() as usize, place.fract());
-    let above = (below + 1).min(last);
-    sorted[below] + (sorted[above] - sorted[below]) * rest
 }
 
 #[cfg(test)]
 mod tests {
+    use rand::Rng;
+
     use super::*;
 
     fn trial(unit: usize, seed: usize, truth: usize, right: bool) -> Trial {
@@ -281,15 +274,6 @@ mod tests {
             None
         );
         assert_eq!(intervals(&[], Resampled::Utterances, 0, 0, 0), None);
-    }
-
-    #[test]
-    fn quantiles_are_those_of_numpy() {
-        let values = [1.0, 2.0, 4.0, 8.0];
-        for (share, want) in [(0.0, 1.0), (0.25, 1.75), (0.5, 3.0), (0.9, 6.8), (1.0, 8.0)] {
-            assert!((quantile(&values, share) - want).abs() < 1e-12, "{share}");
-        }
-        assert_eq!(quantile(&[], 0.5), 0.0);
     }
 
     /// Speakers differ (their accuracy is anywhere from 0.3 to 0.9, 0.6 in the mean); how often

@@ -1,5 +1,7 @@
 //! Counts of truth against prediction, and the figures that follow from them.
 
+use crate::stats;
+
 use super::scores::{ClassScores, Confusion, Scores, Spread};
 
 impl Confusion {
@@ -135,14 +137,10 @@ impl Scores {
 impl Spread {
     /// Mean and sample standard deviation; both 0 without values.
     pub fn of(values: &[f64]) -> Spread {
-        let centre = mean(values.iter().copied());
-        let squares: f64 = values.iter().map(|v| (v - centre).powi(2)).sum();
-        let sd = if values.len() < 2 {
-            0.0
-        } else {
-            (squares / (values.len() - 1) as f64).sqrt()
-        };
-        Spread { mean: centre, sd }
+        Spread {
+            mean: mean(values.iter().copied()),
+            sd: stats::sample_sd(values),
+        }
     }
 }
 

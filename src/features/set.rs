@@ -1,4 +1,4 @@
-//! What the features are called and which code makes them.
+//! The names of the features and the versions of their code.
 
 use std::ops::Range;
 
@@ -27,7 +27,7 @@ pub enum FeatureSet {
     Frames,
 }
 
-/// Whose numbers the features are.
+/// The program whose numbers the features reproduce.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Profile {
     /// librosa 0.8.1 with resampy 0.2.2 at its defaults: 22 050 Hz, n_fft 2048, hop 512, reflect

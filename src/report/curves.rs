@@ -3,6 +3,7 @@
 use super::data::{EpochLine, ExperimentSection, FoldSection};
 use super::html::Html;
 use super::svg::{self, Picture};
+use crate::stats;
 
 const WIDTH: f64 = 520.0;
 const HEIGHT: f64 = 290.0;
@@ -102,7 +103,7 @@ impl Chart {
                 .filter_map(|fold| fold.history.last().and_then(figure))
                 .filter(|v| v.is_finite())
                 .collect();
-            (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
+            (!values.is_empty()).then(|| stats::mean(&values))
         };
         let show = |value: f64| {
             if self.percent {
@@ -210,7 +211,7 @@ fn mean_curve(folds: &[&FoldSection], figure: Figure) -> Vec<(usize, f64)> {
                 .iter()
                 .map(|fold| fold.history.get(i).and_then(figure))
                 .collect();
-            let mean = values.map_or(f64::NAN, |v| v.iter().sum::<f64>() / v.len() as f64);
+            let mean = values.map_or(f64::NAN, |values| stats::mean(&values));
             (
                 folds
                     .first()

@@ -155,19 +155,6 @@ fn history(random: &mut Random, plan: &Plan) -> Vec<EpochLine> {
         .collect()
 }
 
-fn spread(values: &[f64]) -> Spread {
-    let mean = values.iter().sum::<f64>() / values.len() as f64;
-    let sum: f64 = values.iter().map(|v| (v - mean).powi(2)).sum();
-    Spread {
-        mean,
-        sd: if values.len() < 2 {
-            0.0
-        } else {
-            (sum / (values.len() - 1) as f64).sqrt()
-        },
-    }
-}
-
 fn experiment(plan: &Plan) -> ExperimentSection {
     let mut random = Random(u64::from(plan.folds));
     let mut folds = Vec::new();
@@ -206,7 +193,7 @@ fn experiment(plan: &Plan) -> ExperimentSection {
         }
     }
     let of = |metric: fn(&Scores) -> f64| {
-        spread(
+        Spread::of(
             &folds
                 .iter()
                 .map(|fold| metric(&fold.scores))

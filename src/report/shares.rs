@@ -2,6 +2,7 @@
 //! where there are many, a row for each group.
 
 use crate::evaluation::{FeatureSummary, Overview};
+use crate::stats;
 
 use super::glyph;
 use super::html::{
@@ -33,7 +34,7 @@ impl Group<'_> {
             .map(|f| of(f))
             .filter(|v| v.is_finite())
             .collect();
-        values.iter().sum::<f64>() / values.len().max(1) as f64
+        stats::mean(&values)
     }
 }
 

@@ -6,7 +6,6 @@ use std::io::{Cursor, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -15,6 +14,7 @@ use crate::cancel::Cancel;
 use crate::corpus::{Listing, Reason, SetAside, Sex, Source};
 use crate::error::{Error, Result};
 use crate::files::{files_below, hash_file, is_link, place, remove_file, write_atomically};
+use crate::rng;
 
 use super::phones::{self, Sound};
 use super::signal;
@@ -102,7 +102,7 @@ impl SyntheticSettings {
     /// made.
     fn rng(&self, purpose: &str) -> ChaCha8Rng {
         let text = format!("ser synthetic corpus {FORMAT}/{}/{purpose}", self.seed);
-        ChaCha8Rng::from_seed(*blake3::hash(text.as_bytes()).as_bytes())
+        rng::named(&text)
     }
 }
 

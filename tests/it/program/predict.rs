@@ -293,7 +293,7 @@ fn a_hundred_bad_recordings_among_a_thousand_are_named_and_counted() {
     assert_eq!(
         ran.stderr
             .lines()
-            .filter(|line| line.contains("set aside: failed"))
+            .filter(|line| line.contains("excluded (undecodable): failed"))
             .count(),
         20,
         "{}",
@@ -316,7 +316,7 @@ fn a_hundred_bad_recordings_among_a_thousand_are_named_and_counted() {
         .ok();
     assert!(
         ran.stderr
-            .contains("900 recordings predicted, 100 set aside"),
+            .contains("900 recordings predicted, 100 excluded"),
         "{}",
         ran.stderr
     );

@@ -1,12 +1,12 @@
-//! What one thread needs to judge recordings: buffers, plans and models of its own.
+//! The buffers, plans and models of one thread.
 
-use super::faults::Fault;
 use super::loader::Predictor;
+use super::sources::RejectReason;
 use crate::audio::augment::{Augmenter, Variant};
 use crate::audio::{Audio, Budget, Sound};
 use crate::error::{Error, Kind, Result};
 use crate::evaluation::vote;
-use crate::features::Extractor;
+use crate::features::{Extractor, FeatureSet};
 use crate::model::{Classifier, Outside};
 use crate::pipeline::inputs::arrange;
 use crate::split::Matrix;
@@ -21,32 +21,35 @@ pub(super) struct Views {
     pub copies: Vec<Option<Vec<f32>>>,
 }
 
-/// What the models say of a sound.
+/// The output of the models for a sound.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Verdict {
+pub(super) struct ModelOutput {
     pub probabilities: Vec<f32>,
     pub outside: Outside,
 }
 
-/// Computes rows of features and what the models say of them.
-pub(super) struct Judge<'a> {
+/// Computes rows of features and classifies them.
+pub(super) struct InferenceWorker<'a> {
     predictor: &'a Predictor,
+    set: FeatureSet,
     extractor: Extractor,
     copies: Option<(Augmenter, Vec<Variant>)>,
     classifiers: Vec<Box<dyn Classifier>>,
 }
 
-impl<'a> Judge<'a> {
+impl<'a> InferenceWorker<'a> {
     pub(super) fn new(
         predictor: &'a Predictor,
+        set: FeatureSet,
         extractor: Extractor,
         classifiers: Vec<Box<dyn Classifier>>,
     ) -> Self {
         let copies = predictor
             .test_time_augment()
             .map(|copies| (Augmenter::new(copies.amounts), copies.kinds.clone()));
-        Judge {
+        InferenceWorker {
             predictor,
+            set,
             extractor,
             copies,
             classifiers,
@@ -59,10 +62,10 @@ impl<'a> Judge<'a> {
         sound: &Sound,
         budget: &Budget,
         file: &str,
-    ) -> Result<Views, (Fault, Error)> {
+    ) -> Result<Views, (RejectReason, Error)> {
         let failed = |e: Error| {
             (
-                Fault::NoFeatures,
+                RejectReason::NoFeatures,
                 Error::data(format!("failed to compute features of {file}")).because(e),
             )
         };
@@ -70,10 +73,8 @@ impl<'a> Judge<'a> {
             let (audio, _permit) = sound.whole(budget).map_err(failed)?;
             return self.views(&audio.samples, audio.sample_rate, file);
         }
-        let row = self
-            .extractor
-            .extract_sound(sound, budget)
-            .map_err(failed)?;
+        let mut rows = self.extractor.extract_sets(&[self.set], sound, budget);
+        let row = rows.swap_remove(0).1.map_err(failed)?;
         Ok(Views {
             own: arrange(self.predictor.inputs(), &self.predictor.columns, &row),
             copies: vec![],
@@ -86,17 +87,17 @@ impl<'a> Judge<'a> {
         samples: &[f32],
         sample_rate: u32,
         file: &str,
-    ) -> Result<Views, (Fault, Error)> {
+    ) -> Result<Views, (RejectReason, Error)> {
         let (inputs, columns) = (self.predictor.inputs(), &self.predictor.columns);
-        let extractor = &mut self.extractor;
+        let (set, extractor) = (self.set, &mut self.extractor);
         let mut row = |samples: &[f32]| {
             extractor
-                .extract(samples, sample_rate)
+                .extract(set, samples, sample_rate)
                 .map(|row| arrange(inputs, columns, &row))
         };
         let failed = |e| {
             (
-                Fault::NoFeatures,
+                RejectReason::NoFeatures,
                 Error::data(format!("failed to compute features of {file}")).because(e),
             )
         };
@@ -127,7 +128,7 @@ impl<'a> Judge<'a> {
 
     /// The probabilities of the classes, of several models their mean, and whether the models were
     /// trained on the like of a sound of `duration_s` seconds.
-    pub(super) fn classify(&mut self, views: &Views, duration_s: f64) -> Result<Verdict> {
+    pub(super) fn classify(&mut self, views: &Views, duration_s: f64) -> Result<ModelOutput> {
         let mut all = Vec::with_capacity(self.classifiers.len());
         let mut outside = Vec::new();
         for (model, classifier) in self.predictor.models.iter().zip(&mut self.classifiers) {
@@ -145,8 +146,8 @@ impl<'a> Judge<'a> {
                 let mut row = row.clone();
                 info.scaler.apply_row(&mut row);
                 finish_row(&mut row, &info.inputs);
-                // Row by row: what is said of a recording does not depend on which others are
-                // judged with it.
+                // Row by row: the result for a recording does not depend on which others are
+                // classified with it.
                 of_views.push(classifier.probabilities(&Matrix::new(1, row.len(), row))?);
             }
             all.push(mean(of_views));
@@ -158,7 +159,7 @@ impl<'a> Judge<'a> {
                     .hint("train the model again"),
             );
         }
-        Ok(Verdict {
+        Ok(ModelOutput {
             probabilities,
             outside: Outside::majority(&outside),
         })

@@ -1,5 +1,5 @@
-//! The threads that decode recordings and judge them, in whatever order; what comes back stands in
-//! the order of the clips.
+//! The threads that decode recordings and classify them, in any order; the results stand in the
+//! order of the clips.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -8,10 +8,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use rayon::prelude::*;
 
-use super::faults::Fault;
-use super::judge::{Judge, Verdict, Views};
 use super::loader::Predictor;
 use super::sources::Clip;
+use super::sources::RejectReason;
+use super::worker::{InferenceWorker, ModelOutput, Views};
 use crate::audio::{self, Audio, Budget, Permit, Remark, Remarks, Sound, Stream, Windows};
 use crate::cancel::Cancel;
 use crate::error::{Error, Kind, Result};
@@ -25,42 +25,42 @@ use crate::pipeline::workers::pool;
 const LARGE: u64 = 16 << 20;
 const LARGE_PACKED: u64 = 2 << 20;
 
-/// What came of a stretch of a recording.
+/// The result for a stretch of a recording.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Heard {
-    /// Begin in the file, in seconds.
+pub struct Inference {
+    /// Beginning in the file, in seconds.
     pub start_s: f64,
     /// End, in seconds.
     pub end_s: f64,
     /// Probabilities of the classes.
     pub probabilities: Vec<f32>,
-    /// In what it leaves what the models were trained on.
+    /// How it differs from what the models were trained on.
     pub outside: Outside,
-    /// Whether all samples are the same, so that there is nothing to hear.
+    /// Whether all samples are the same.
     pub silent: bool,
-    /// The inputs of the models, as long as nothing was said of them.
+    /// The inputs of the models, until they are classified.
     pub(super) views: Views,
 }
 
-impl Heard {
+impl Inference {
     /// Seconds.
     pub fn duration_s(&self) -> f64 {
         self.end_s - self.start_s
     }
 
-    /// Takes what the models say.
-    pub(super) fn take(&mut self, verdict: Verdict) {
-        (self.probabilities, self.outside) = (verdict.probabilities, verdict.outside);
+    /// Takes the output of the models.
+    pub(super) fn take(&mut self, output: ModelOutput) {
+        (self.probabilities, self.outside) = (output.probabilities, output.outside);
     }
 }
 
-/// What came of a clip: a value for each of its windows.
-pub(super) type Outcome = Result<Vec<Heard>, (Fault, Error)>;
+/// The result for a clip: a value for each of its windows.
+pub(super) type Outcome = Result<Vec<Inference>, (RejectReason, Error)>;
 
-/// What is wanted of every window.
+/// The result that is wanted of every window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Wanted {
-    /// What the models say.
+    /// The output of the models.
     Probabilities,
     /// Their inputs before scaling.
     Rows,
@@ -69,10 +69,10 @@ pub(super) enum Wanted {
 /// How many recordings have a remark, and the first of them by name.
 pub(super) type Remarked = BTreeMap<Remark, (u64, String)>;
 
-/// Threads, each with a [`Judge`].
-pub(super) struct Listeners<'a> {
+/// Threads, each with a [`InferenceWorker`].
+pub(super) struct WorkerPool<'a> {
     pool: rayon::ThreadPool,
-    judges: Vec<Mutex<Judge<'a>>>,
+    workers: Vec<Mutex<InferenceWorker<'a>>>,
     windows: Option<Windows>,
     budget: Budget,
     remarked: Mutex<Remarked>,
@@ -82,7 +82,7 @@ pub(super) struct Listeners<'a> {
     done: AtomicU64,
 }
 
-impl<'a> Listeners<'a> {
+impl<'a> WorkerPool<'a> {
     pub(super) fn new(
         predictor: &'a Predictor,
         jobs: usize,
@@ -93,17 +93,17 @@ impl<'a> Listeners<'a> {
         observer: &'a dyn Observer,
     ) -> Result<Self> {
         let pool = pool(jobs)?;
-        let judges = pool
-            .broadcast(|_| predictor.judge().map(Mutex::new))
+        let workers = pool
+            .broadcast(|_| predictor.worker().map(Mutex::new))
             .into_iter()
             .collect::<Result<_>>()?;
         let (budget, remarked) = (
             Budget::new(memory, jobs, BYTES_PER_SECOND).until(cancel),
             Mutex::default(),
         );
-        Ok(Listeners {
+        Ok(WorkerPool {
             pool,
-            judges,
+            workers,
             windows,
             budget,
             remarked,
@@ -114,7 +114,7 @@ impl<'a> Listeners<'a> {
         })
     }
 
-    /// What comes of every clip; `None` for what was not looked at since a stop was asked for.
+    /// The result for every clip; `None` for clips that were left out because a stop was asked for.
     pub(super) fn each(&self, clips: &[&Clip], wanted: Wanted) -> Vec<Option<Outcome>> {
         let groups: Vec<(bool, &[&Clip])> = clips
             .chunk_by(|a, b| a.shares_sound(b))
@@ -136,11 +136,11 @@ impl<'a> Listeners<'a> {
         outcomes
     }
 
-    /// What the models say of inputs, which are taken as they are, each with the seconds of its
-    /// sound.
-    pub(super) fn classify(&self, views: &[(f64, Views)]) -> Result<Vec<Verdict>> {
+    /// The output of the models for inputs, which are taken as they are, each with the seconds of
+    /// its sound.
+    pub(super) fn classify(&self, views: &[(f64, Views)]) -> Result<Vec<ModelOutput>> {
         let one = |(duration_s, views): &(f64, Views)| {
-            self.with_judge(|judge| judge.classify(views, *duration_s))
+            self.with_worker(|worker| worker.classify(views, *duration_s))
         };
         self.pool.install(|| views.par_iter().map(one).collect())
     }
@@ -178,13 +178,13 @@ impl<'a> Listeners<'a> {
                 }
                 Ok(sound) => match sound.whole(&self.budget) {
                     Ok((audio, _permit)) => self.clip(clip, &audio, large, wanted),
-                    Err(error) => Some(Err((Fault::of_opening(&error, &clip.path), error))),
+                    Err(error) => Some(Err((RejectReason::of_opening(&error, &clip.path), error))),
                 },
                 Err((fault, error)) if i + 1 == group.len() => Some(Err((
                     *fault,
                     std::mem::replace(error, Error::interrupted()),
                 ))),
-                Err((fault, error)) => Some(Err((*fault, again(error)))),
+                Err((fault, error)) => Some(Err((*fault, error.again()))),
             };
             self.count();
             outcome
@@ -193,7 +193,7 @@ impl<'a> Listeners<'a> {
     }
 
     /// A whole recording, window after window as it is decoded, so that no more of it is held than
-    /// the windows that are judged together.
+    /// the windows that are classified together.
     fn pieces(
         &self,
         clip: &Clip,
@@ -202,10 +202,10 @@ impl<'a> Listeners<'a> {
         wanted: Wanted,
     ) -> Option<Outcome> {
         let name = clip.name();
-        let (mut stream, mut held_from, mut heard) = (None::<Stream>, 0, Vec::new());
+        let (mut stream, mut held_from, mut inferences) = (None::<Stream>, 0, Vec::new());
         let mut stopped = false;
         let mut failed = None;
-        let mut judge =
+        let mut classify =
             |samples: &[f32], from: usize, rate: u32, ready: Vec<Range<usize>>| -> bool {
                 let one = |window: &Range<usize>| {
                     (!self.cancel.requested()).then(|| {
@@ -218,7 +218,7 @@ impl<'a> Listeners<'a> {
                         )
                     })
                 };
-                let found: Vec<Option<Result<Heard, _>>> = if large {
+                let found: Vec<Option<Result<Inference, _>>> = if large {
                     ready.par_iter().map(one).collect()
                 } else {
                     ready.iter().map(one).collect()
@@ -226,7 +226,7 @@ impl<'a> Listeners<'a> {
                 for one in found {
                     match one {
                         None => stopped = true,
-                        Some(Ok(one)) => heard.push(one),
+                        Some(Ok(one)) => inferences.push(one),
                         Some(Err(fault)) => {
                             failed.get_or_insert(fault);
                         }
@@ -238,12 +238,12 @@ impl<'a> Listeners<'a> {
             let stream = stream.get_or_insert_with(|| windows.stream(rate));
             let there = held_from + block.len();
             if last {
-                return judge(block, held_from, rate, stream.rest(there));
+                return classify(block, held_from, rate, stream.rest(there));
             }
             if block.len() < stream.batch() {
                 return true;
             }
-            let more = judge(block, held_from, rate, stream.ready(there));
+            let more = classify(block, held_from, rate, stream.ready(there));
             let needed = stream.needed(there).max(held_from);
             block.drain(..needed - held_from);
             held_from = needed;
@@ -251,16 +251,16 @@ impl<'a> Listeners<'a> {
         };
         let opened = match &clip.bytes {
             Some(bytes) => audio::decode_blocks_of_bytes(bytes, &self.budget, &mut take)
-                .map_err(|e| (Fault::Undecodable, e)),
+                .map_err(|e| (RejectReason::Undecodable, e)),
             None => audio::decode_blocks(&clip.path, &self.budget, &mut take)
-                .map_err(|e| (Fault::of_opening(&e, &clip.path), e)),
+                .map_err(|e| (RejectReason::of_opening(&e, &clip.path), e)),
         };
         match (stopped, failed, opened) {
             (true, ..) => None,
             (_, Some(fault), _) => Some(Err(fault)),
             (_, None, Ok(shape)) => {
                 self.remark(clip, shape.remarks);
-                Some(Ok(heard))
+                Some(Ok(inferences))
             }
             (_, None, Err((_, error))) if error.kind() == Kind::Interrupted => None,
             (_, None, Err(fault)) => Some(Err(fault)),
@@ -270,12 +270,12 @@ impl<'a> Listeners<'a> {
     /// A whole recording that is too long to be held.
     fn long(&self, clip: &Clip, sound: &Sound, wanted: Wanted) -> Option<Outcome> {
         let name = clip.name();
-        let heard = || -> Result<Heard, (Fault, Error)> {
+        let classify = || -> Result<Inference, (RejectReason, Error)> {
             let silent = sound
                 .is_constant()
-                .map_err(|e| (Fault::of_opening(&e, &clip.path), e))?;
+                .map_err(|e| (RejectReason::of_opening(&e, &clip.path), e))?;
             let end_s = sound.duration_s();
-            let mut heard = Heard {
+            let mut inference = Inference {
                 start_s: 0.0,
                 end_s,
                 probabilities: vec![],
@@ -283,15 +283,15 @@ impl<'a> Listeners<'a> {
                 silent,
                 views: Views::default(),
             };
-            self.with_judge(|judge| {
-                let views = judge.views_of_long(sound, &self.budget, &name)?;
-                self.take(judge, views, &mut heard, wanted)
+            self.with_worker(|worker| {
+                let views = worker.views_of_long(sound, &self.budget, &name)?;
+                self.take(worker, views, &mut inference, wanted)
             })?;
-            Ok(heard)
+            Ok(inference)
         };
-        match heard() {
+        match classify() {
             Err(_) if self.cancel.requested() => None,
-            heard => Some(heard.map(|heard| vec![heard])),
+            result => Some(result.map(|inference| vec![inference])),
         }
     }
 
@@ -299,13 +299,13 @@ impl<'a> Listeners<'a> {
     fn stretch(&self, clip: &Clip, sound: &Sound, large: bool, wanted: Wanted) -> Option<Outcome> {
         let start_s = clip.start_s.unwrap_or(0.0);
         let cut = sound.segment(start_s, clip.end_s.unwrap_or_else(|| sound.duration_s()));
-        let cut = match cut.map_err(|error| (Fault::BadSegment, error)) {
+        let cut = match cut.map_err(|error| (RejectReason::BadSegment, error)) {
             Ok(cut) => cut,
             Err(failed) => return Some(Err(failed)),
         };
         let held = cut
             .whole(&self.budget)
-            .map_err(|error| (Fault::of_opening(&error, &clip.path), error));
+            .map_err(|error| (RejectReason::of_opening(&error, &clip.path), error));
         let (audio, _permit) = match held {
             Ok(held) => held,
             Err(failed) => return Some(Err(failed)),
@@ -318,26 +318,27 @@ impl<'a> Listeners<'a> {
         let mut outcome = self.clip(&alone, &audio, large, wanted)?;
         let rate = f64::from(audio.sample_rate);
         let later = |seconds: f64| ((seconds * rate).round() + (start_s * rate).round()) / rate;
-        for heard in outcome.iter_mut().flatten() {
-            (heard.start_s, heard.end_s) = (later(heard.start_s), later(heard.end_s));
+        for inference in outcome.iter_mut().flatten() {
+            (inference.start_s, inference.end_s) =
+                (later(inference.start_s), later(inference.end_s));
         }
         Some(outcome)
     }
 
-    /// What is wanted of a sound.
+    /// Keeps the inputs, or the output of the models for them.
     fn take(
         &self,
-        judge: &mut Judge<'a>,
+        worker: &mut InferenceWorker<'a>,
         views: Views,
-        heard: &mut Heard,
+        inference: &mut Inference,
         wanted: Wanted,
-    ) -> Result<(), (Fault, Error)> {
+    ) -> Result<(), (RejectReason, Error)> {
         match wanted {
-            Wanted::Rows => heard.views = views,
-            Wanted::Probabilities => heard.take(
-                judge
-                    .classify(&views, heard.duration_s())
-                    .map_err(|e| (Fault::NoPrediction, e))?,
+            Wanted::Rows => inference.views = views,
+            Wanted::Probabilities => inference.take(
+                worker
+                    .classify(&views, inference.duration_s())
+                    .map_err(|e| (RejectReason::NoPrediction, e))?,
             ),
         }
         Ok(())
@@ -346,14 +347,14 @@ impl<'a> Listeners<'a> {
     fn clip(&self, clip: &Clip, audio: &Audio, large: bool, wanted: Wanted) -> Option<Outcome> {
         let bounds = match bounds(clip, audio) {
             Ok(bounds) => bounds,
-            Err(error) => return Some(Err((Fault::BadSegment, error))),
+            Err(error) => return Some(Err((RejectReason::BadSegment, error))),
         };
         let windows = match self.windows {
             Some(windows) => windows.over(bounds.len(), audio.sample_rate),
             None => std::iter::once(0..bounds.len()).collect(),
         };
         let name = clip.name();
-        let one = |window: &Range<usize>| -> Option<Result<Heard, (Fault, Error)>> {
+        let one = |window: &Range<usize>| -> Option<Result<Inference, (RejectReason, Error)>> {
             let window = bounds.start + window.start..bounds.start + window.end;
             (!self.cancel.requested()).then(|| {
                 let samples = &audio.samples[window.clone()];
@@ -362,15 +363,15 @@ impl<'a> Listeners<'a> {
         };
         // The result of the first window that fails, whichever thread is first; `None` says that a
         // stop was asked for.
-        let heard: Vec<Option<Result<Heard, _>>> = if large {
+        let inferences: Vec<Option<Result<Inference, _>>> = if large {
             windows.par_iter().map(one).collect()
         } else {
             windows.iter().map(one).collect()
         };
-        heard
+        inferences
             .into_iter()
             .collect::<Option<Vec<_>>>()
-            .map(|heard| heard.into_iter().collect())
+            .map(|inferences| inferences.into_iter().collect())
     }
 
     /// A window of a recording: its samples, and where they stand in it.
@@ -381,11 +382,11 @@ impl<'a> Listeners<'a> {
         window: Range<usize>,
         rate: u32,
         wanted: Wanted,
-    ) -> Result<Heard, (Fault, Error)> {
+    ) -> Result<Inference, (RejectReason, Error)> {
         let at = |sample: usize| sample as f64 / f64::from(rate);
         let (start_s, end_s) = (at(window.start), at(window.end));
         let silent = samples.iter().all(|sample| Some(sample) == samples.first());
-        let mut heard = Heard {
+        let mut inference = Inference {
             start_s,
             end_s,
             probabilities: vec![],
@@ -393,18 +394,18 @@ impl<'a> Listeners<'a> {
             silent,
             views: Views::default(),
         };
-        self.with_judge(|judge| {
-            let views = judge.views(samples, rate, name)?;
-            self.take(judge, views, &mut heard, wanted)
+        self.with_worker(|worker| {
+            let views = worker.views(samples, rate, name)?;
+            self.take(worker, views, &mut inference, wanted)
         })?;
-        Ok(heard)
+        Ok(inference)
     }
 
-    /// Nothing that is done with a judge waits for other threads, so that none waits for its judge.
-    fn with_judge<T>(&self, work: impl FnOnce(&mut Judge<'a>) -> T) -> T {
+    /// The work waits for no other thread, so that no thread waits for its worker.
+    fn with_worker<T>(&self, work: impl FnOnce(&mut InferenceWorker<'a>) -> T) -> T {
         let thread = self.pool.current_thread_index().unwrap_or_default();
         work(
-            &mut self.judges[thread]
+            &mut self.workers[thread]
                 .lock()
                 .unwrap_or_else(|poisoned| poisoned.into_inner()),
         )
@@ -428,7 +429,7 @@ impl<'a> Listeners<'a> {
         }
     }
 
-    /// What decoding remarked.
+    /// The remarks of decoding.
     pub(super) fn remarked(self) -> Remarked {
         self.remarked
             .into_inner()
@@ -463,13 +464,13 @@ fn is_large(clip: &Clip) -> bool {
 }
 
 /// The sound of a clip, and the permit to hold it.
-fn open<'a>(clip: &Clip, budget: &'a Budget) -> (Result<Sound, (Fault, Error)>, Permit<'a>) {
+fn open<'a>(clip: &Clip, budget: &'a Budget) -> (Result<Sound, (RejectReason, Error)>, Permit<'a>) {
     let opened = match &clip.bytes {
         Some(bytes) => {
-            audio::decode_sound_of_bytes(bytes, budget).map_err(|e| (Fault::Undecodable, e))
+            audio::decode_sound_of_bytes(bytes, budget).map_err(|e| (RejectReason::Undecodable, e))
         }
         None => audio::decode_sound(&clip.path, budget)
-            .map_err(|e| (Fault::of_opening(&e, &clip.path), e)),
+            .map_err(|e| (RejectReason::of_opening(&e, &clip.path), e)),
     };
     opened.map_or_else(
         |e| (Err(e), Permit::default()),
@@ -489,13 +490,4 @@ fn bounds(clip: &Clip, audio: &Audio) -> Result<Range<usize>> {
     audio
         .segment_bounds(start, end)
         .map_err(|e| Error::data(clip.name()).because(e))
-}
-
-/// The same error for another segment of the recording.
-fn again(error: &Error) -> Error {
-    let same = Error::new(error.kind(), error.to_string());
-    match error.hint_text() {
-        Some(hint) => same.hint(hint),
-        None => same,
-    }
 }
