@@ -10,6 +10,7 @@ pub mod error;
 pub mod escape;
 pub mod files;
 pub mod foreign;
+pub mod text;
 
 pub mod corpus;
 

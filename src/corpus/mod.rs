@@ -15,7 +15,6 @@ mod spelling;
 mod subset;
 pub mod synthetic;
 mod terms;
-pub mod text;
 mod utterance;
 mod walk;
 

@@ -12,7 +12,6 @@ use super::outputs::Outputs;
 use super::sink::{Errors, Target, Told};
 use crate::cancel::Cancel;
 use crate::cli::args::Args;
-use crate::cli::runs::plural;
 use crate::cli::{say, system};
 use crate::error::{Error, Result};
 use crate::files;
@@ -20,6 +19,7 @@ use crate::orchestrator::{Event, Observer};
 use crate::pipeline::predict::{
     self as library, Fault, Format, Output, Predictor, Settings, Sources, Speakers, Tally, Windows,
 };
+use crate::text::plural;
 use crate::transform::BALANCED_SPEAKERS;
 
 /// The most bytes of a recording that come on standard input.

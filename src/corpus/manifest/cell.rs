@@ -3,8 +3,8 @@
 use crate::corpus::is_missing;
 use crate::corpus::listing::Reason;
 use crate::corpus::propose::words;
-use crate::corpus::text::cut;
 use crate::corpus::utterance::Sex;
+use crate::text::excerpt;
 
 /// Why a row is left aside.
 pub(in crate::corpus) type Refusal = (Reason, String);
@@ -47,7 +47,7 @@ pub(super) fn seconds(name: &str, cell: Option<&str>) -> Result<Option<f64>, Ref
                 Reason::BadRow,
                 format!(
                     "the {name} {} is not a number of seconds from 0: {meant}",
-                    cut(text)
+                    excerpt(text)
                 ),
             ))
         }

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::corpus::text::{cut, some};
 use crate::error::{Error, Result};
+use crate::text::{excerpt, listed, nearest};
 
 /// Columns named in one message.
 const SHOWN: usize = 12;
@@ -93,8 +93,8 @@ impl Columns {
         {
             None => Ok(columns),
             Some(name) => {
-                let there = some(
-                    &header.iter().map(|name| cut(name)).collect::<Vec<_>>(),
+                let there = listed(
+                    &header.iter().map(|name| excerpt(name)).collect::<Vec<_>>(),
                     SHOWN,
                 );
                 let meant = |header: &&String| {
@@ -108,11 +108,15 @@ impl Columns {
                     .unused
                     .iter()
                     .find(meant)
-                    .or_else(|| nearest(name, columns.unused.iter()))
+                    .map(String::as_str)
+                    .or_else(|| nearest(name, columns.unused.iter().map(String::as_str)))
                 {
                     _ if is_one => "separate the cells by commas or tabs, not by spaces".to_owned(),
                     Some(near) => {
-                        format!("rename the column {} to {name}, or add {name}", cut(near))
+                        format!(
+                            "rename the column {} to {name}, or add {name}",
+                            excerpt(near)
+                        )
                     }
                     None => format!("add a column {name}"),
                 };
@@ -141,7 +145,7 @@ impl Columns {
         );
         let is_known = self.index.contains_key("start") || self.index.contains_key("end");
         (!is_known).then(|| {
-            let (start, end) = (cut(start), cut(end));
+            let (start, end) = (excerpt(start), excerpt(end));
             format!("the columns {start} and {end} look like the times of segments and are not used, so that each row is a whole recording: rename them to start and end, in seconds")
         })
     }
@@ -169,17 +173,4 @@ fn without_seconds(plain: &str) -> &str {
         ] => time,
         _ => plain,
     }
-}
-
-/// The name that looks most like `wanted`, where one is near enough to be a slip.
-pub(super) fn nearest<'n>(
-    wanted: &str,
-    names: impl Iterator<Item = &'n String>,
-) -> Option<&'n String> {
-    let similarity = |name: &String| strsim::jaro_winkler(wanted, &name.to_lowercase());
-    names
-        .map(|name| (similarity(name), name))
-        .filter(|(s, _)| *s > 0.7)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, name)| name)
 }

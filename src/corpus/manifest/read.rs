@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::cell::{Refusal, is_too_long, part, seconds, sex};
-use super::columns::{Columns, nearest};
+use super::columns::Columns;
 use super::labels::Labels;
 use super::locate::Locator;
 use super::remarks::{Remark, Remarks};
@@ -14,11 +14,11 @@ use super::repeats::Repeats;
 use super::sheet::{self, Row, open};
 use crate::cancel::Cancel;
 use crate::corpus::listing::{Listing, Reason, SetAside};
-use crate::corpus::text::{composed, cut, some};
 use crate::corpus::utterance::{Source, UNKNOWN_SPEAKER, is_missing, is_nobody};
 use crate::corpus::walk::check_root;
 use crate::corpus::{GENERATED_MARK, Sex};
 use crate::error::{Error, Result};
+use crate::text::{composed, excerpt, listed, nearest};
 
 /// Columns named in one note.
 const SHOWN: usize = 12;
@@ -86,10 +86,10 @@ pub fn scan(
     let columns = Columns::of(&sheet.columns, &settings.path)?;
     let mut notes = sheet.notes;
     if !columns.unused.is_empty() {
-        let unused: Vec<String> = columns.unused.iter().map(|name| cut(name)).collect();
+        let unused: Vec<String> = columns.unused.iter().map(|name| excerpt(name)).collect();
         notes.push(format!(
             "columns of the manifest that are not used: {}",
-            some(&unused, SHOWN)
+            listed(&unused, SHOWN)
         ));
     }
     let mut rows = Rows {
@@ -369,13 +369,13 @@ impl Rows<'_> {
         }
         self.labels.note(label, map);
         map.get(label).cloned().ok_or_else(|| {
-            let near = nearest(&label.to_lowercase(), map.keys())
+            let near = nearest(label, map.keys().map(String::as_str))
                 .map_or(String::new(), |near| format!(" (it has {near})"));
             (
                 Reason::ClassNotUsed,
                 format!(
                     "the label map has no entry {}{near}: add one to use the row",
-                    cut(label)
+                    excerpt(label)
                 ),
             )
         })
@@ -385,7 +385,7 @@ impl Rows<'_> {
 /// A path of a row that is left aside: as it stands, unless it is longer than any.
 fn shortened(path: &str) -> String {
     if is_too_long("path", path) {
-        cut(path)
+        excerpt(path)
     } else {
         path.to_owned()
     }

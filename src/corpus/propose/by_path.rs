@@ -8,7 +8,7 @@ use super::forms;
 use super::guess::{Proposal, Row};
 use super::place::{Choices, Place};
 use super::speaker::{Roles, are_sexed, roles, sex, together};
-use super::text::some;
+use super::text::listed;
 use super::words;
 use crate::corpus::{Reason, SetAside};
 use crate::error::{Error, Result};
@@ -365,7 +365,7 @@ fn unknown(root: &Path, all: &[Field], telling: &[Field], tables: &[String]) -> 
     let tables = if tables.is_empty() {
         "no table lies there".to_owned()
     } else {
-        format!("tables: {}", some(tables, SHOWN))
+        format!("tables: {}", listed(tables, SHOWN))
     };
     let fields = if telling.is_empty() {
         "the names tell nothing apart".to_owned()

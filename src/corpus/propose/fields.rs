@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::place::{At, Place};
-use super::text::some;
+use super::text::listed;
 use crate::corpus::walk::stem;
 use crate::escape::shown;
 
@@ -43,7 +43,7 @@ impl Field {
             .into_iter()
             .map(|(value, n)| format!("{} {n}", shown(value)))
             .collect();
-        format!("{}: {}", self.place, some(&counts, SHOWN))
+        format!("{}: {}", self.place, listed(&counts, SHOWN))
     }
 
     /// The values by number, in the order in which they come first: the same for fields that tell

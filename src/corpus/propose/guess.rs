@@ -11,7 +11,7 @@ use super::place::{Choices, Place};
 use super::repeats::{contradicted, first_rows, without_repeats};
 use super::several::refuse_several;
 use super::speaker::roles;
-use super::text::{composed, cut, plain, safe, some};
+use super::text::{composed, excerpt, listed, plain, safe};
 use super::twins::{Once, once};
 use super::{audformat, tables, words};
 use crate::cancel::Cancel;
@@ -254,12 +254,12 @@ fn two_classes(root: &Path, proposal: &Proposal) -> Result<()> {
         [_] => Error::data(format!(
             "all recordings below {} have one emotion ({})",
             root.display(),
-            some(&all, SHOWN)
+            listed(&all, SHOWN)
         )),
         _ => Error::data(format!(
             "fewer than two classes below {} have two recordings: {}",
             root.display(),
-            some(&all, SHOWN)
+            listed(&all, SHOWN)
         )),
     };
     let evidence: Vec<String> = proposal.evidence.iter().map(|line| shown(line)).collect();
@@ -467,7 +467,7 @@ fn found(root: &Path, files: &[String], choices: &Choices, cancel: &Cancel) -> R
             Err(error.hint(if rejected.is_empty() {
                 "no table lies there".to_owned()
             } else {
-                some(&rejected, SHOWN)
+                listed(&rejected, SHOWN)
             }))
         }
         _ => {
@@ -660,7 +660,7 @@ fn classes(proposal: &mut Proposal) {
     } else if !unknown.is_empty() {
         proposal.doubts.push(format!(
             "these labels are no words that ser knows, and are kept as classes: {}",
-            some(&unknown, SHOWN)
+            listed(&unknown, SHOWN)
         ));
     }
     let class = |word: &str| {
@@ -723,7 +723,7 @@ fn say_merged(proposal: &mut Proposal) {
         })
         .collect();
     if !told.is_empty() {
-        let told = some(&told, SHOWN);
+        let told = listed(&told, SHOWN);
         proposal.doubts.push(format!("labels are merged: {told}. Are they one class? If not, correct label_map in the pipeline file"));
     }
 }
@@ -742,7 +742,7 @@ fn say_rare(proposal: &mut Proposal) {
     let (single, few) = (told(&|n| n < 2), told(&|n| (2..FEW).contains(&n)));
     let mut doubts = Vec::new();
     if !single.is_empty() {
-        let all = some(&single, SHOWN);
+        let all = listed(&single, SHOWN);
         doubts.push(format!("a class of one recording cannot be trained on and tested: `labels` in the pipeline file is without {all}"));
     }
     if !few.is_empty() {
@@ -751,7 +751,7 @@ fn say_rare(proposal: &mut Proposal) {
         } else {
             "take such classes out of `labels`, too"
         };
-        doubts.push(format!("few recordings: {}; {how}", some(&few, SHOWN)));
+        doubts.push(format!("few recordings: {}; {how}", listed(&few, SHOWN)));
     }
     proposal.doubts.extend(doubts);
 }
@@ -762,9 +762,15 @@ fn say_spellings(proposal: &mut Proposal) {
         let groups = variants(names);
         let told: Vec<String> = groups
             .into_iter()
-            .map(|group| group.into_iter().map(cut).collect::<Vec<_>>().join(" and "))
+            .map(|group| {
+                group
+                    .into_iter()
+                    .map(excerpt)
+                    .collect::<Vec<_>>()
+                    .join(" and ")
+            })
             .collect();
-        (!told.is_empty()).then(|| some(&told, SHOWN))
+        (!told.is_empty()).then(|| listed(&told, SHOWN))
     };
     let classes = told(proposal.classes.values().map(String::as_str).collect());
     let speakers = told(proposal.speakers());

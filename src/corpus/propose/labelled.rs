@@ -8,7 +8,7 @@ use super::guess::Row;
 use super::names::Names;
 use super::place::{Choices, Place};
 use super::sheets::{Sheet, read};
-use super::text::{cut, plain};
+use super::text::{excerpt, plain};
 use super::words;
 use crate::corpus::walk::{extension, is_audio_name};
 use crate::corpus::{MOST_CLASSES, is_missing, manifest};
@@ -89,7 +89,7 @@ struct Counted {
 impl Counted {
     fn add(&mut self, example: &str) {
         if self.count == 0 {
-            self.first = cut(example);
+            self.first = excerpt(example);
         }
         self.count += 1;
     }
@@ -282,7 +282,7 @@ fn elsewhere(sheet: &Sheet, names: &Names<'_>) -> Rejected {
             .filter(|(cell, name)| cell.contains(['/', '\\']) && finder.find(name).is_some());
         let there: Vec<&str> = there.map(|(cell, _)| cell).collect();
         if let Some(first) = there.first().filter(|_| there.len() * 2 > sheet.rows.len()) {
-            let (n, column, first) = (there.len(), cut(column), cut(first));
+            let (n, column, first) = (there.len(), excerpt(column), excerpt(first));
             let why = format!(
                 "column {column} names recordings in folders that are not there: {n} rows, such as {first}"
             );

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::by_path::found;
 use super::fields::{fields, telling};
-use super::text::{safe, some};
+use super::text::{listed, safe};
 use super::{forms, words};
 use crate::corpus::{emodb, ravdess};
 use crate::error::{Error, Result};
@@ -65,7 +65,7 @@ pub(super) fn refuse_several(root: &Path, files: &[String]) -> Result<()> {
         "{} holds {} corpora: {}",
         root.display(),
         kinds.len(),
-        some(&told, SHOWN)
+        listed(&told, SHOWN)
     ));
     Err(error.hint(format!(
         "init each, then join them with kind = \"joined\" (pipelines/README.md): {}",

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::latin;
 use super::names::{Finder, Names};
-use super::text::{cut, plain, some};
+use super::text::{excerpt, listed, plain};
 use super::words;
 use crate::cancel::Cancel;
 use crate::corpus::{MOST_CLASSES, is_missing, manifest};
@@ -164,9 +164,15 @@ impl Sheet {
         let seen: Vec<String> = columns
             .filter_map(|c| Some((c, self.columns.get(c)?)))
             .filter(|(_, name)| !name.is_empty())
-            .map(|(c, name)| format!("{} ({} values)", cut(&shown(name)), self.values(c).len()))
+            .map(|(c, name)| {
+                format!(
+                    "{} ({} values)",
+                    excerpt(&shown(name)),
+                    self.values(c).len()
+                )
+            })
             .collect();
-        some(&seen, SHOWN)
+        listed(&seen, SHOWN)
     }
 
     /// The columns that hold emotions.

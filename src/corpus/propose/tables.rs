@@ -12,7 +12,7 @@ use super::ours::without_ours;
 use super::place::Choices;
 use super::repeats::contradicted;
 use super::sheets;
-use super::text::{cut, some};
+use super::text::{excerpt, listed};
 use super::words;
 use crate::cancel::Cancel;
 use crate::corpus::walk::{extension, walk_until};
@@ -117,7 +117,7 @@ impl Labelled {
 
     /// What the tables are called.
     pub(super) fn name(&self) -> String {
-        some(&self.tables, SHOWN)
+        listed(&self.tables, SHOWN)
     }
 }
 
@@ -159,7 +159,7 @@ fn joined(mut group: Vec<Labelled>) -> Option<Labelled> {
             .filter_map(|(labels, part)| Some(format!("{} {}", labels.tables.first()?, (*part)?)));
         told = Some(format!(
             "the names of the tables say the part: {}",
-            some(&named.collect::<Vec<_>>(), SHOWN)
+            listed(&named.collect::<Vec<_>>(), SHOWN)
         ));
         for (labels, part) in group.iter_mut().zip(&parts) {
             let Some(part) = part else { continue };
@@ -296,12 +296,12 @@ pub(super) fn column(
         let seen = if seen.is_empty() {
             "no table names the recordings".to_owned()
         } else {
-            some(&seen, SHOWN)
+            listed(&seen, SHOWN)
         };
         let error = Error::data(format!(
             "no table below {} that names the recordings has a column {}",
             root.display(),
-            cut(name)
+            excerpt(name)
         ));
         return Err(error.hint(seen));
     }

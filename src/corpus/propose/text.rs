@@ -3,7 +3,7 @@
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
-pub(super) use crate::corpus::text::{composed, cut, some};
+pub(super) use crate::text::{composed, excerpt, listed};
 
 /// Lower case without accents, in whichever form these are written.
 pub(super) fn plain(word: &str) -> String {
