@@ -46,5 +46,5 @@ pub use sources::{Sorter, Sources};
 pub use spelling::variants;
 pub use subset::{Subset, SubsetRule};
 pub use terms::{Terms, terms};
-pub use utterance::{Sex, Source, UNKNOWN_SPEAKER, Utterance, is_missing, is_nobody};
+pub use utterance::{Sex, Source, UNKNOWN_SPEAKER, Utterance, is_missing, is_missing_speaker};
 pub use walk::{Tree, recordings};

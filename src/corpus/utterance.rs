@@ -19,7 +19,7 @@ pub fn is_missing(cell: &str) -> bool {
 }
 
 /// Whether a cell of a table names no speaker: it is missing, or says that nobody knows.
-pub fn is_nobody(cell: &str) -> bool {
+pub fn is_missing_speaker(cell: &str) -> bool {
     is_missing(cell) || cell.trim().eq_ignore_ascii_case(UNKNOWN_SPEAKER)
 }
 

@@ -14,7 +14,7 @@ use super::repeats::Repeats;
 use super::sheet::{self, Row, open};
 use crate::cancel::Cancel;
 use crate::corpus::listing::{Listing, Reason, SetAside};
-use crate::corpus::utterance::{Source, UNKNOWN_SPEAKER, is_missing, is_nobody};
+use crate::corpus::utterance::{Source, UNKNOWN_SPEAKER, is_missing, is_missing_speaker};
 use crate::corpus::walk::check_root;
 use crate::corpus::{GENERATED_MARK, Sex};
 use crate::error::{Error, Result};
@@ -283,7 +283,7 @@ impl Rows<'_> {
         }
         let label = composed(cell("emotion").unwrap_or_default());
         let speaker = cell("speaker")
-            .filter(|speaker| !is_nobody(speaker))
+            .filter(|speaker| !is_missing_speaker(speaker))
             .map_or_else(|| UNKNOWN_SPEAKER.to_owned(), composed);
         let (start_s, end_s) = (
             seconds("start", cell("start"))?,
