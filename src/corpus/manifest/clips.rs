@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use super::cell::seconds;
 use super::columns::Columns;
+use super::columns::seconds;
 use super::sheet::{self, open};
 use crate::cancel::Cancel;
 use crate::corpus::is_missing_speaker;

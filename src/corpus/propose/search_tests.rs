@@ -528,5 +528,20 @@ fn speakers_of_paths_are_offered_where_the_table_has_none() {
     assert!(propose(dir.path(), None, &choices).unwrap().has_speakers());
 }
 
+#[test]
+fn names_are_safe_whatever_the_folder_is_called() {
+    for (name, safe) in [
+        ("Mon Corpus (v2)", "mon-corpus-v2"),
+        ("2024", "corpus-2024"),
+        ("émo", "emo"),
+        ("", "corpus"),
+        ("Ärger & Co", "aerger-co"),
+        ("A\u{308}rger & Co", "aerger-co"),
+        ("Møller_ß", "moller-ss"),
+    ] {
+        assert_eq!(safe_name(name), safe, "{name}");
+    }
+}
+
 #[path = "layout_tests.rs"]
 mod layouts;
