@@ -12,6 +12,7 @@ pub mod files;
 pub mod foreign;
 mod rng;
 mod stats;
+pub mod text;
 
 pub mod corpus;
 

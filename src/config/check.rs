@@ -20,10 +20,10 @@ use super::validated::{CorpusKind, CorpusSettings, FeatureSettings, Pipeline};
 use crate::audio::Windows;
 use crate::audio::augment::Augment;
 use crate::corpus::iemocap::{Agreement, Dialogs, Excitement};
-use crate::corpus::text::composed;
 use crate::corpus::{Attribute, Subset, SubsetRule};
 use crate::error::{Error, Result};
 use crate::features::{FeatureSet, Profile};
+use crate::text::composed;
 
 /// Where corpora lie unless `--corpora-dir` says otherwise.
 const CORPORA: &str = "data/corpora";

@@ -14,9 +14,10 @@ use super::check::{self, Context};
 use super::overrides;
 use super::raw::RawPipeline;
 use super::shipped::SHIPPED;
-use super::texts::{Texts, nearest, shorten};
+use super::texts::{Texts, shorten};
 use super::validated::Pipeline;
 use crate::error::{Error, Result};
+use crate::text::nearest;
 
 /// Larger files are not read: the largest sensible pipeline is a hundredth of it.
 const LARGEST: u64 = 1 << 20;

@@ -3,9 +3,9 @@
 
 use std::collections::HashMap;
 
-use crate::corpus::text::some;
 use crate::corpus::{Attribute, Source, UNKNOWN_SPEAKER, Utterance, variants};
 use crate::table::duplicates::DuplicateRow;
+use crate::text::listed;
 
 /// Speakers named in one warning.
 const NAMED: usize = 3;
@@ -83,7 +83,7 @@ pub(super) fn doubts(utterances: &[Utterance], pairs: &[DuplicateRow]) -> Vec<St
     let spelt = (!spelt.is_empty()).then(|| {
         format!(
             "speakers whose names differ in their spelling alone count as different voices: {}",
-            some(&spelt, NAMED)
+            listed(&spelt, NAMED)
         )
     });
     [

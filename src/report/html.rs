@@ -3,6 +3,7 @@
 
 use super::Style;
 use crate::escape::reorders;
+pub use crate::text::{decimals, percent, shorten};
 
 /// A growing piece of HTML or SVG.
 #[derive(Debug, Default)]
@@ -241,25 +242,6 @@ pub fn row_head(h: &mut Html, text: impl AsRef<str>) {
     h.el("th", &[("scope", "row")], text);
 }
 
-/// A share as per cent with one decimal, without the sign: a second is below what any interval can
-/// tell.
-pub(super) fn percent(share: f64) -> String {
-    decimals(share * 100.0, 1)
-}
-
-/// A finite number with that many decimals; a dash for anything else.
-pub fn decimals(value: f64, places: usize) -> String {
-    if !value.is_finite() {
-        return "–".to_owned();
-    }
-    let text = format!("{value:.places$}");
-    match text.strip_prefix('-') {
-        Some(rest) if rest.chars().all(|c| c == '0' || c == '.') => rest.to_owned(),
-        Some(rest) => format!("\u{2212}{rest}"),
-        None => text,
-    }
-}
-
 /// A signed distance in percentage points.
 pub(super) fn points(difference: f64) -> String {
     let text = decimals(difference * 100.0, 1);
@@ -296,13 +278,9 @@ pub fn count(n: usize) -> String {
     out
 }
 
-/// `1 utterance`, `2 utterances`.
+/// `1 utterance`, `12 345 utterances`, with the groups of [`count`].
 pub fn plural(n: usize, one: &str) -> String {
-    match (n, one) {
-        (1, _) => format!("1 {one}"),
-        (_, "class") => format!("{} classes", count(n)),
-        _ => format!("{} {one}s", count(n)),
-    }
+    format!("{} {}", count(n), crate::text::noun(n, one))
 }
 
 /// Seconds as people say them.
@@ -317,16 +295,6 @@ pub(super) fn duration(seconds: f64) -> String {
     } else {
         format!("{:.1} h", seconds / 3600.0)
     }
-}
-
-/// At most `limit` characters, the rest an ellipsis.
-pub(super) fn shorten(text: &str, limit: usize) -> String {
-    if text.chars().count() <= limit {
-        return text.to_owned();
-    }
-    let mut out: String = text.chars().take(limit.saturating_sub(1)).collect();
-    out.push('…');
-    out
 }
 
 /// A link to a file under a folder, both relative to the page, whatever they are called.

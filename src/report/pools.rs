@@ -9,7 +9,7 @@ use crate::transform::BALANCED_SPEAKERS;
 
 use super::compare;
 use super::data::{ExperimentSection, PipelineReport};
-use super::html::{self, Html, Table, cell, decimals, number, numbers, row_head, words};
+use super::html::{self, Html, Table, cell, number, numbers, percent, row_head, words};
 use super::sheet::Sheet;
 
 /// Stands beside every figure that is transductive, where there is no room for [`condition`].
@@ -23,11 +23,6 @@ pub(super) fn condition() -> String {
 /// How the condition was tested, as sentences.
 const MEASURED: &str = "Measured with the same models and test clips: each test speaker is scaled by all of their clips (full pool), or by their \
                         clips of these classes alone (restricted pool).";
-
-/// Per cent with one decimal.
-fn percent(share: f64) -> String {
-    decimals(share * 100.0, 1)
-}
 
 /// `high-arousal (anger, fear)`.
 fn named(pool: &RestrictedPool) -> String {

@@ -12,7 +12,7 @@ use crate::transform::BALANCED_SPEAKERS;
 
 use super::compare;
 use super::data::{ExperimentSection, PipelineReport};
-use super::html::decimals;
+use super::html::percent;
 use super::index;
 use super::leak;
 use super::uncertainty::doubt;
@@ -463,11 +463,6 @@ fn not_run(
             ],
         );
     }
-}
-
-/// Per cent with one decimal: a second one is below what any of these corpora can tell.
-fn percent(share: f64) -> String {
-    decimals(share * 100.0, 1)
 }
 
 #[cfg(test)]

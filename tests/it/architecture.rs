@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 const BASE: &[&str] = &[
-    "error", "escape", "cancel", "files", "foreign", "rng", "stats", "skipped",
+    "error", "escape", "cancel", "files", "foreign", "rng", "stats", "skipped", "text",
 ];
 /// The science, in the direction in which data flows.
 const SCIENCE: &[&str] = &[

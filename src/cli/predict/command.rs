@@ -12,7 +12,6 @@ use super::outputs::Outputs;
 use super::sink::{Errors, OutputSink, Target};
 use crate::cancel::Cancel;
 use crate::cli::args::Args;
-use crate::cli::runs::plural;
 use crate::cli::{say, system};
 use crate::error::{Error, Result};
 use crate::files;
@@ -21,6 +20,7 @@ use crate::pipeline::predict::{
     self as library, Format, Output, Predictor, RejectReason, Settings, Sources, Speakers, Tally,
     Windows,
 };
+use crate::text::plural;
 use crate::transform::BALANCED_SPEAKERS;
 
 /// The most bytes of a recording that come on standard input.

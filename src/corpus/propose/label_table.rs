@@ -1,18 +1,17 @@
 //! What one table says of recordings.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 
-use super::dialogues;
-use super::guess::Row;
-use super::names::Names;
+use super::Folder;
 use super::place::{Choices, Place};
-use super::sheets::{Sheet, read};
-use super::text::{cut, plain};
+use super::proposal::Row;
+use super::recording_index::RecordingIndex;
+use super::sheet::{Sheet, name_recordings, read};
 use super::words;
-use crate::corpus::walk::{extension, is_audio_name};
+use crate::corpus::walk::{extension, file_name, is_audio_name};
 use crate::corpus::{MOST_CLASSES, is_missing, manifest};
 use crate::error::Error;
+use crate::text::excerpt;
 
 /// Optional columns of a manifest, and what they are called elsewhere.
 const OPTIONAL: &[(&str, &[&str])] = &[
@@ -52,7 +51,7 @@ const OPTIONAL: &[(&str, &[&str])] = &[
 ];
 
 /// What a table says, or several of one form.
-pub(super) struct Labelled {
+pub(super) struct LabelTable {
     /// Their paths below the root.
     pub(super) tables: Vec<String>,
     /// The header, and the numbers of the columns that are taken: tables that share these are of
@@ -63,7 +62,7 @@ pub(super) struct Labelled {
     /// Which columns were taken for what.
     pub(super) evidence: Vec<String>,
     /// What could not be told.
-    pub(super) doubts: Vec<String>,
+    pub(super) warnings: Vec<String>,
 }
 
 /// Why a table is not taken.
@@ -89,7 +88,7 @@ struct Counted {
 impl Counted {
     fn add(&mut self, example: &str) {
         if self.count == 0 {
-            self.first = cut(example);
+            self.first = excerpt(example);
         }
         self.count += 1;
     }
@@ -103,11 +102,16 @@ impl Counted {
 /// Reads the table at `path` (below `root`) if one of its columns names recordings and another
 /// holds emotions.
 pub(super) fn labelled(
-    root: &Path,
+    folder: &Folder,
     path: &str,
-    names: &Names<'_>,
-    choices: &Choices,
-) -> Result<Labelled, Rejected> {
+    index: &RecordingIndex<'_>,
+) -> Result<LabelTable, Rejected> {
+    let Folder {
+        root,
+        choices,
+        cancel,
+        ..
+    } = *folder;
     let is_text = path.to_lowercase().ends_with(".txt");
     let unread = |e: Error| {
         let text = e.to_string().replace(&format!("{}/", root.display()), "");
@@ -123,16 +127,16 @@ pub(super) fn labelled(
             !is_text,
         )
     };
-    let mut sheet = read(&root.join(path), path, names.cancel).map_err(unread)?;
-    sheet.without_header(names, path);
-    dialogues::name_recordings(&mut sheet, path, names);
-    let Some((file, finder)) = sheet.of_files(names, path) else {
-        return Err(elsewhere(&sheet, names));
+    let mut sheet = read(&root.join(path), path, cancel).map_err(unread)?;
+    sheet.without_header(index, path);
+    name_recordings(&mut sheet, path, index);
+    let Some((file, resolver)) = sheet.of_files(index, path, cancel) else {
+        return Err(elsewhere(&sheet, index));
     };
     let column = |c: usize| sheet.columns.get(c).map_or("", String::as_str);
     let emotion = emotion(&sheet, file, path, choices)?;
-    let mut doubts = sheet.doubts.clone();
-    doubts.extend(emotion.doubt);
+    let mut warnings = sheet.warnings.clone();
+    warnings.extend(emotion.warning);
     let emotion = emotion.column;
     let free = |c: usize| c != file && c != emotion;
     let speaker = match &choices.speaker {
@@ -147,15 +151,7 @@ pub(super) fn labelled(
     };
     let mut optional = Vec::new();
     for (name, others) in OPTIONAL {
-        let is = |c: usize| {
-            others.contains(
-                &plain(column(c))
-                    .chars()
-                    .filter(|c| c.is_alphanumeric())
-                    .collect::<String>()
-                    .as_str(),
-            )
-        };
+        let is = |c: usize| others.contains(&words::key(column(c)).as_str());
         let Some(c) = (0..sheet.columns.len()).find(|&c| free(c) && Some(c) != speaker && is(c))
         else {
             continue;
@@ -171,11 +167,11 @@ pub(super) fn labelled(
         let is_needed = matches!(*name, "start" | "end");
         if odd.count == 0 || (!is_needed && odd.count * 2 < cells.len()) {
             optional.push((*name, c));
-            doubts.extend(odd.told(|n, first| {
+            warnings.extend(odd.told(|n, first| {
                 format!("{n} cells of column {} of {path} are no {name}, such as {first}: they are left empty", column(c))
             }));
         } else {
-            doubts.push(format!(
+            warnings.push(format!(
                 "column {} of {path} is not taken for {name}: it has the value {}",
                 column(c),
                 odd.first
@@ -192,7 +188,7 @@ pub(super) fn labelled(
         let Some(cell) = row.get(file).filter(|cell| !cell.trim().is_empty()) else {
             continue;
         };
-        let Some(found) = finder.find(cell) else {
+        let Some(found) = resolver.find(cell) else {
             gone.add(cell);
             continue;
         };
@@ -212,16 +208,16 @@ pub(super) fn labelled(
             path: found.clone(),
             emotion,
             speaker: speaker.and_then(|c| text(row, c)),
-            more,
+            columns: more,
         });
     }
-    doubts
+    warnings
         .extend(gone.told(|n, first| format!("{n} rows of {path} name recordings that are not there, such as {first}: they are left out")));
-    doubts.extend(bare.told(|n, first| {
+    warnings.extend(bare.told(|n, first| {
         let what = if first.is_empty() { "an empty cell".to_owned() } else { format!("`{first}`") };
         format!("{n} rows of {path} have no emotion ({what}): they are left out; where that is a class, write it into the manifest")
     }));
-    doubts.extend(
+    warnings.extend(
         other.told(|n, first| format!("{n} rows of {path} name a file of another type than the one that is there, such as {first}")),
     );
     let mut evidence = vec![format!(
@@ -235,7 +231,7 @@ pub(super) fn labelled(
             column(speaker)
         )),
         None if choices.speaker.is_none() => {
-            doubts.push(format!("{path} has no column for speakers"))
+            warnings.push(format!("{path} has no column for speakers"))
         }
         None => {}
     }
@@ -254,35 +250,28 @@ pub(super) fn labelled(
             true,
         ));
     }
-    Ok(Labelled {
+    Ok(LabelTable {
         tables: vec![path.to_owned()],
         form: (sheet.columns.clone(), used),
         rows,
         evidence,
-        doubts,
+        warnings,
     })
 }
 
 /// Why no column names the recordings; one may name others, of which bare names are the same.
-fn elsewhere(sheet: &Sheet, names: &Names<'_>) -> Rejected {
-    let name = |cell: &str| {
-        cell.trim()
-            .replace('\\', "/")
-            .rsplit('/')
-            .next()
-            .unwrap_or_default()
-            .to_owned()
-    };
+fn elsewhere(sheet: &Sheet, index: &RecordingIndex<'_>) -> Rejected {
+    let name = |cell: &str| file_name(&cell.trim().replace('\\', "/")).to_owned();
     for (c, column) in sheet.columns.iter().enumerate() {
         let bare: Vec<String> = sheet.cells(c).map(name).collect();
-        let finder = names.beside("", [].into_iter());
+        let resolver = index.resolver("", [].into_iter());
         let there = sheet
             .cells(c)
             .zip(&bare)
-            .filter(|(cell, name)| cell.contains(['/', '\\']) && finder.find(name).is_some());
+            .filter(|(cell, name)| cell.contains(['/', '\\']) && resolver.find(name).is_some());
         let there: Vec<&str> = there.map(|(cell, _)| cell).collect();
         if let Some(first) = there.first().filter(|_| there.len() * 2 > sheet.rows.len()) {
-            let (n, column, first) = (there.len(), cut(column), cut(first));
+            let (n, column, first) = (there.len(), excerpt(column), excerpt(first));
             let why = format!(
                 "column {column} names recordings in folders that are not there: {n} rows, such as {first}"
             );
@@ -292,10 +281,10 @@ fn elsewhere(sheet: &Sheet, names: &Names<'_>) -> Rejected {
     Rejected::new("no column names the recordings".to_owned(), false)
 }
 
-/// The column of emotions, and what may be doubted of it.
+/// The column of emotions, and what may be warninged of it.
 struct Emotion {
     column: usize,
-    doubt: Option<String>,
+    warning: Option<String>,
 }
 
 fn emotion(sheet: &Sheet, file: usize, path: &str, choices: &Choices) -> Result<Emotion, Rejected> {
@@ -324,7 +313,7 @@ fn emotion(sheet: &Sheet, file: usize, path: &str, choices: &Choices) -> Result<
         }
         return Ok(Emotion {
             column,
-            doubt: None,
+            warning: None,
         });
     }
     let found = sheet.emotions(file);
@@ -346,7 +335,7 @@ fn emotion(sheet: &Sheet, file: usize, path: &str, choices: &Choices) -> Result<
     let Some(which) = more.first() else {
         return Ok(Emotion {
             column: first,
-            doubt: None,
+            warning: None,
         });
     };
     let names: Vec<&str> = more.iter().map(|&c| column(c)).collect();
@@ -356,14 +345,14 @@ fn emotion(sheet: &Sheet, file: usize, path: &str, choices: &Choices) -> Result<
     } else {
         String::new()
     };
-    let doubt = format!(
+    let warning = format!(
         "the emotion could also be column {} of {path}{differ}: say so with --emotion \"column:{}\"",
         names.join(", "),
         column(*which)
     );
     Ok(Emotion {
         column: first,
-        doubt: Some(doubt),
+        warning: Some(warning),
     })
 }
 

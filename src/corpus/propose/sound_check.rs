@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::guess::{Proposal, Row};
+use super::proposal::{Proposal, Row};
+use crate::corpus::walk::without_extension;
 use crate::error::Result;
 
 /// Share of recordings that lie under two speakers, from which on these are no speakers.
@@ -28,7 +29,7 @@ pub struct Sound {
 ///
 /// # Errors
 /// Those of `without_speakers`.
-pub fn heed(
+pub fn check_against_sounds(
     proposal: Proposal,
     sounds: &BTreeMap<String, Sound>,
     without_speakers: impl FnOnce() -> Result<Proposal>,
@@ -44,43 +45,36 @@ pub fn heed(
         .filter(|paths| paths.len() > 1)
         .collect();
     let why = contradiction(&proposal.rows, sounds, stand_ins);
-    let mut heeded = match &why {
+    let mut checked = match &why {
         Some(why) if proposal.guessed.contains(&"speaker") => {
-            let mut heeded = without_speakers()?;
+            let mut without = without_speakers()?;
             let paths: BTreeSet<&str> = proposal.rows.iter().map(|row| row.path.as_str()).collect();
-            heeded.rows.retain(|row| paths.contains(row.path.as_str()));
-            heeded.set_aside.clone_from(&proposal.set_aside);
-            heeded.doubts.push(format!(
+            without.rows.retain(|row| paths.contains(row.path.as_str()));
+            without.set_aside.clone_from(&proposal.set_aside);
+            without.warnings.push(format!(
                 "what was taken for speakers are none: {why}. No speaker is proposed; say where speakers stand with --speaker FIELD, and name \
                  the folder of one form of the recordings"
             ));
-            heeded
+            without
         }
         Some(why) if !proposal.speakers().is_empty() => {
-            let mut doubted = proposal;
-            doubted
-                .doubts
+            let mut kept = proposal;
+            kept.warnings
                 .push(format!("look whether the speakers are speakers: {why}"));
-            doubted
+            kept
         }
         _ => proposal,
     };
     if let Some(first) = copies.first() {
-        let (n, first) = (
-            copies.len(),
-            first
-                .iter()
-                .take(2)
-                .copied()
-                .collect::<Vec<_>>()
-                .join(" and "),
-        );
+        let names: Vec<&str> = first.iter().take(2).copied().collect();
         let recordings: usize = copies.iter().map(BTreeSet::len).sum();
-        heeded.doubts.push(format!(
-            "{recordings} recordings are {n} sounds (such as {first}): a run uses each sound once"
+        checked.warnings.push(format!(
+            "{recordings} recordings are {} sounds (such as {}): a run uses each sound once",
+            copies.len(),
+            names.join(" and ")
         ));
     }
-    Ok(heeded)
+    Ok(checked)
 }
 
 /// Why the speakers of the rows cannot be speakers.
@@ -129,12 +123,8 @@ fn alike(rows: &[Row], sounds: &BTreeMap<String, Sound>) -> Option<usize> {
         let (Some(speaker), Some(sound)) = (row.speaker.as_deref(), sounds.get(&row.path)) else {
             continue;
         };
-        let path = row
-            .path
-            .rsplit_once('.')
-            .map_or(row.path.as_str(), |(stem, _)| stem);
         groups
-            .entry(path.replace(speaker, "*"))
+            .entry(without_extension(&row.path).replace(speaker, "*"))
             .or_default()
             .push((speaker, sound.seconds));
         lengths

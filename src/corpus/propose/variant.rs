@@ -1,47 +1,37 @@
-//! Words for what recordings share that is no speaker: the form of a file, its treatment, and the
-//! conditions of a recording.
+//! Words for what recordings share that is no speaker: the variant of a file (its format, its
+//! treatment), and the conditions of a recording.
 
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
-use super::text::plain;
-use super::words;
+use super::words::{self, plain};
 
-/// How a word marks files that hold a recording again.
+/// How a word marks files that hold a recording again; the best to use comes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(in crate::corpus) enum Form {
+pub(in crate::corpus) enum Variant {
     /// The recording as it was made: `clean`, `original`.
     Original,
     /// A lossless format.
     Lossless,
     /// At another sample rate; the highest comes first.
-    Rate(std::cmp::Reverse<u32>),
+    Rate(Reverse<u32>),
     /// A lossy format.
     Lossy,
     /// Processed, augmented, or from another sensor.
     Treated,
 }
 
-const ORIGINAL: [&str; 6] = [
-    "orig",
-    "original",
-    "originals",
-    "clean",
-    "raw",
-    "unprocessed",
-];
-const LOSSLESS: [&str; 7] = ["wav", "wave", "wavs", "flac", "aiff", "aif", "pcm"];
-const LOSSY: [&str; 8] = ["mp3", "ogg", "opus", "m4a", "aac", "mp4", "webm", "vorbis"];
+const ORIGINAL: &str = "orig original originals clean raw unprocessed";
+const LOSSLESS: &str = "wav wave wavs flac aiff aif pcm";
+const LOSSY: &str = "mp3 ogg opus m4a aac mp4 webm vorbis";
 const TREATED: &str = "\
     noisy noise noised babble snr musan aug augment augmented augmentation augmentations speed speedup tempo pitch pitched stretch \
     stretched timestretch shift shifted reverb reverberated rir echo gain volume perturbed specaug specaugment denoised enhanced \
     filtered lowpass highpass bandpass trimmed cut normalized normalised resampled downsampled upsampled converted codec gsm compressed \
     degraded processed laryngo laryngograph laryngogram egg video copy copies backup duplicate duplicates";
-/// Words that may stand beside one for a form and change nothing: `AudioWAV`, `wav_files`.
-const FILLERS: [&str; 12] = [
-    "audio", "audios", "sound", "sounds", "file", "files", "data", "speech", "version", "set",
-    "db", "x",
-];
+/// Words that may stand beside one for a variant and change nothing: `AudioWAV`, `wav_files`.
+const FILLERS: &str = "audio audios sound sounds file files data speech version set db x";
 const RATES: [u32; 10] = [
     8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 96_000,
 ];
@@ -120,72 +110,80 @@ fn chunks(word: &str) -> Vec<String> {
     out.iter().map(|chunk| plain(chunk)).collect()
 }
 
-/// The letters of a chunk without the digits around them: `aug1`, `2nd`.
-fn letters(chunk: &str) -> &str {
+fn has(words: &str, word: &str) -> bool {
+    words.split_ascii_whitespace().any(|known| known == word)
+}
+
+/// A chunk without the digits around it: `aug1`, `2nd`.
+fn without_digits(chunk: &str) -> &str {
     chunk.trim_matches(|c: char| c.is_ascii_digit())
 }
 
-/// What a chunk says of the form of a file; `None` where it says nothing.
-fn form_of(chunk: &str) -> Option<Form> {
-    let is = |words: &[&str]| words.contains(&chunk) || words.contains(&letters(chunk));
-    let is_treated = || {
-        TREATED
-            .split_ascii_whitespace()
-            .any(|word| word == chunk || word == letters(chunk))
-    };
+/// The sample rate in Hz that a chunk names: `48k`, `44100`, `441khz` for 44.1 kHz.
+fn rate(chunk: &str) -> Option<u32> {
     let number = chunk.trim_end_matches(|c: char| !c.is_ascii_digit());
-    let rate = number
-        .parse::<u32>()
-        .ok()
-        .and_then(|n| match &chunk[number.len()..] {
-            "k" | "khz" if (8..=96).contains(&n) => Some(n * 1000),
-            "k" | "khz" => RATES
-                .into_iter()
-                .find(|rate| *rate == n * 100 || *rate == n * 10),
-            "" | "hz" if RATES.contains(&n) => Some(n),
-            _ => None,
-        });
-    if let Some(rate) = rate {
-        Some(Form::Rate(std::cmp::Reverse(rate)))
-    } else if is_treated() {
-        Some(Form::Treated)
-    } else if LOSSY.contains(&chunk) {
-        Some(Form::Lossy)
-    } else if is(&LOSSLESS) {
-        Some(Form::Lossless)
-    } else {
-        is(&ORIGINAL).then_some(Form::Original)
+    let n: u32 = number.parse().ok()?;
+    match &chunk[number.len()..] {
+        "k" | "khz" if (8..=96).contains(&n) => Some(n * 1000),
+        "k" | "khz" => RATES
+            .into_iter()
+            .find(|rate| *rate == n * 100 || *rate == n * 10),
+        "" | "hz" if RATES.contains(&n) => Some(n),
+        _ => None,
     }
 }
 
-/// The form that a word marks, and what is left of the word without it: `AudioWAV` is lossless,
-/// `anna_noisy` is `anna` treated. A number behind a word for a form belongs to it (`noisy_2`,
+/// The variant that a chunk marks; `None` where it says nothing.
+fn variant_of(chunk: &str) -> Option<Variant> {
+    let is = |words: &str| has(words, chunk) || has(words, without_digits(chunk));
+    if let Some(rate) = rate(chunk) {
+        Some(Variant::Rate(Reverse(rate)))
+    } else if is(TREATED) {
+        Some(Variant::Treated)
+    } else if has(LOSSY, chunk) {
+        Some(Variant::Lossy)
+    } else if is(LOSSLESS) {
+        Some(Variant::Lossless)
+    } else {
+        is(ORIGINAL).then_some(Variant::Original)
+    }
+}
+
+/// The variant that a word marks, and what is left of the word without it: `AudioWAV` is lossless,
+/// `anna_noisy` is `anna` treated. A number behind a word for a variant belongs to it (`noisy_2`,
 /// `speed0.9`).
-pub(in crate::corpus) fn form(word: &str) -> (Option<Form>, String) {
-    let (mut form, mut rest, mut was_form) = (None, Vec::new(), false);
+pub(in crate::corpus) fn variant(word: &str) -> (Option<Variant>, String) {
+    let (mut variant, mut rest, mut was_variant) = (None, Vec::new(), false);
     for chunk in chunks(word) {
         let is_number = chunk.chars().all(|c| c.is_ascii_digit());
-        let said = if is_number && was_form {
-            form
+        let marked = if is_number && was_variant {
+            variant
         } else {
-            form_of(&chunk)
+            variant_of(&chunk)
         };
-        was_form = said.is_some();
-        match said {
-            Some(_) => form = form.max(said),
+        was_variant = marked.is_some();
+        match marked {
+            Some(_) => variant = variant.max(marked),
             None => rest.push(chunk),
         }
     }
-    if form.is_some() {
-        rest.retain(|chunk| !FILLERS.contains(&chunk.as_str()));
+    if variant.is_some() {
+        rest.retain(|chunk| !has(FILLERS, chunk));
     }
-    (form, rest.join("_"))
+    (variant, rest.join("_"))
+}
+
+/// Whether a folder is marked as one of treated recordings.
+pub(in crate::corpus) fn is_treated(folder: &str) -> bool {
+    folder
+        .split('/')
+        .any(|part| variant(part).0 == Some(Variant::Treated))
 }
 
 /// Whether a word, with or without a number, names something that recordings share and that is no
 /// speaker: a format, a treatment, a strength, a device, an age, a language, a session, a take, a
 /// listener.
-pub(super) fn is_no_speaker(word: &str) -> bool {
+pub(super) fn is_condition(word: &str) -> bool {
     let digits = word.chars().filter(char::is_ascii_digit).count();
     let is_numeric = word
         .chars()
@@ -194,22 +192,22 @@ pub(super) fn is_no_speaker(word: &str) -> bool {
     if is_numeric && (digits == 8 || digits == 4 && word.contains('-')) {
         return true;
     }
-    let decade = |chunk: &str| chunk.len() == 3 && chunk.ends_with("0s");
-    let known = |chunk: &str| {
+    let is_decade = |chunk: &str| chunk.len() == 3 && chunk.ends_with("0s");
+    let is_known = |chunk: &str| {
         CONDITION.contains(chunk)
-            || CONDITION.contains(letters(chunk))
-            || FILLERS.contains(&chunk)
-            || form_of(chunk).is_some()
-            || decade(chunk)
+            || CONDITION.contains(without_digits(chunk))
+            || has(FILLERS, chunk)
+            || variant_of(chunk).is_some()
+            || is_decade(chunk)
             || words::part(chunk).is_some()
     };
-    let chunks = chunks(word);
-    // Beside one known word a number or a single letter is its own: `batch_a`, `level_2`.
-    let (own, others): (Vec<&String>, Vec<&String>) = chunks.iter().partition(|chunk| known(chunk));
-    let is_filler = |chunk: &str| {
+    // Beside one known word a number or a single letter belongs to it: `batch_a`, `level_2`.
+    let belongs = |chunk: &str| {
         chunk.len() == 1 || words::sex(chunk).is_some() || chunk.chars().all(|c| c.is_ascii_digit())
     };
-    !own.is_empty() && others.iter().all(|chunk| is_filler(chunk))
+    let (known, others): (Vec<String>, Vec<String>) =
+        chunks(word).into_iter().partition(|chunk| is_known(chunk));
+    !known.is_empty() && others.iter().all(|chunk| belongs(chunk))
 }
 
 #[cfg(test)]
@@ -217,75 +215,37 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_shared_is_no_speaker() {
-        let others = [
-            "session1",
-            "Session_2",
-            "high",
-            "batch_a",
-            "Aufnahmen",
-            "room_A",
-            "stereo",
-            "2024-01-03",
-            "de",
-            "AudioWAV",
-            "AudioMP3",
-            "mp3",
-            "16k",
-            "44.1kHz",
-            "48000",
-            "aug1",
-            "noisy",
-            "speed0.9",
-            "Faible",
-            "Fort",
-            "iphone",
-            "20-29",
-            "20s",
-            "female_young",
-            "English",
-            "take3",
-            "rater_2",
-            "listener1",
-            "level_1",
-            "train_splits",
-            "slow",
-            "t1",
-            "Mandarin",
-            "DK",
-            "laryngo",
-            "age_30",
-        ];
-        for word in others {
-            assert!(is_no_speaker(word), "{word}");
+    fn conditions_are_told_from_speakers() {
+        let conditions = "session1 Session_2 high batch_a Aufnahmen room_A stereo 2024-01-03 de \
+            AudioWAV AudioMP3 mp3 16k 44.1kHz 48000 aug1 noisy speed0.9 Faible Fort iphone 20-29 \
+            20s female_young English take3 rater_2 listener1 level_1 train_splits slow t1 Mandarin \
+            DK laryngo age_30";
+        for word in conditions.split_ascii_whitespace() {
+            assert!(is_condition(word), "{word}");
         }
-        for word in [
-            "anna", "s1", "lola", "1001", "setareh", "marco", "OAF", "SM1", "01", "M003", "F_01",
-            "bea", "p3", "Frau-1",
-        ] {
-            assert!(!is_no_speaker(word), "{word}");
+        let speakers = "anna s1 lola 1001 setareh marco OAF SM1 01 M003 F_01 bea p3 Frau-1";
+        for word in speakers.split(' ') {
+            assert!(!is_condition(word), "{word}");
         }
     }
 
     #[test]
-    fn forms_are_told_and_what_they_are_forms_of() {
-        let of = |word: &str| form(word);
-        assert_eq!(of("AudioWAV"), (Some(Form::Lossless), String::new()));
-        assert_eq!(of("AudioMP3"), (Some(Form::Lossy), String::new()));
-        assert_eq!(of("anna_noisy"), (Some(Form::Treated), "anna".into()));
-        assert_eq!(
-            of("wut_03_speed0.9"),
-            (Some(Form::Treated), "wut_03".into())
-        );
-        assert_eq!(
-            of("16k"),
-            (Some(Form::Rate(std::cmp::Reverse(16_000))), String::new())
-        );
-        assert_eq!((of("anna").0, of("1001").0, of("f1").0), (None, None, None));
-        assert!(
-            Form::Original < Form::Lossless
-                && form("48k").0 < form("16k").0
-                && form("16k").0 < form("mp3").0
-        );
+    fn variants_are_told_and_what_they_are_variants_of() {
+        for (word, found, rest) in [
+            ("AudioWAV", Some(Variant::Lossless), ""),
+            ("AudioMP3", Some(Variant::Lossy), ""),
+            ("anna_noisy", Some(Variant::Treated), "anna"),
+            ("wut_03_speed0.9", Some(Variant::Treated), "wut_03"),
+            ("16k", Some(Variant::Rate(Reverse(16_000))), ""),
+            ("anna", None, "anna"),
+            ("1001", None, "1001"),
+            ("f1", None, "f1"),
+        ] {
+            assert_eq!(variant(word), (found, rest.to_owned()), "{word}");
+        }
+        let rank = |word: &str| variant(word).0;
+        assert!(Variant::Original < Variant::Lossless);
+        assert!(rank("48k") < rank("16k") && rank("16k") < rank("mp3"));
+        assert!(is_treated("data/noisy") && !is_treated("data/wav"));
     }
 }

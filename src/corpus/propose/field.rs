@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::place::{At, Place};
-use super::text::some;
+use super::place::{Place, Position};
+use super::words;
 use crate::corpus::walk::stem;
 use crate::escape::shown;
+use crate::text::listed;
 
 /// Values of a field that are shown.
 const SHOWN: usize = 5;
@@ -31,8 +32,38 @@ impl Field {
         self.place.is_folder()
     }
 
+    /// The value in the `i`th path, where that has one.
+    pub(super) fn value(&self, i: usize) -> Option<&str> {
+        self.values.get(i)?.as_deref()
+    }
+
+    /// The number of distinct values.
+    pub(super) fn count(&self) -> usize {
+        self.distinct().len()
+    }
+
+    /// The known class of each path's value.
+    pub(super) fn emotions(&self) -> impl Iterator<Item = Option<&'static str>> {
+        self.values
+            .iter()
+            .map(|value| words::emotion(value.as_deref()?))
+    }
+
+    /// Several fields as one: its values are theirs, joined by `_`.
+    pub(super) fn together(fields: &[&Field]) -> Field {
+        let rows = fields.iter().map(|field| field.values.len()).min();
+        let value = |i: usize| -> Option<String> {
+            let parts: Option<Vec<&str>> = fields.iter().map(|field| field.value(i)).collect();
+            Some(parts?.join("_"))
+        };
+        Field {
+            place: Place::Together(fields.iter().map(|field| field.place.clone()).collect()),
+            values: (0..rows.unwrap_or(0)).map(value).collect(),
+        }
+    }
+
     /// Where it is and what stands there most often: `folder:1: 01_happy 10, 02_sad 10`.
-    pub(super) fn seen(&self) -> String {
+    pub(super) fn describe(&self) -> String {
         let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
         for value in self.values.iter().flatten() {
             *counts.entry(value).or_default() += 1;
@@ -43,7 +74,7 @@ impl Field {
             .into_iter()
             .map(|(value, n)| format!("{} {n}", shown(value)))
             .collect();
-        format!("{}: {}", self.place, some(&counts, SHOWN))
+        format!("{}: {}", self.place, listed(&counts, SHOWN))
     }
 
     /// The values by number, in the order in which they come first: the same for fields that tell
@@ -124,13 +155,13 @@ pub(super) fn fields(paths: &[String]) -> Vec<Field> {
         }
     }
     add(&mut out, &names, Place::Name);
-    add(&mut out, &letters, Place::Letters);
+    add(&mut out, &letters, Place::AlnumRun);
     out
 }
 
 /// The fields that can tell something: what is the same everywhere cannot, and what another field
 /// says already tells nothing new.
-pub(super) fn telling(fields: &[Field]) -> Vec<Field> {
+pub(super) fn informative_fields(fields: &[Field]) -> Vec<Field> {
     let mut seen = BTreeSet::new();
     fields
         .iter()
@@ -139,11 +170,11 @@ pub(super) fn telling(fields: &[Field]) -> Vec<Field> {
         .collect()
 }
 
-fn add(out: &mut Vec<Field>, parts: &[Vec<String>], place: impl Fn(At) -> Place) {
+fn add(out: &mut Vec<Field>, parts: &[Vec<String>], place: impl Fn(Position) -> Place) {
     let most = parts.iter().map(Vec::len).max().unwrap_or(0);
     let least = parts.iter().map(Vec::len).min().unwrap_or(0);
-    let last = (least < most).then_some(At::Last);
-    for at in (1..=most).map(At::Nth).chain(last) {
+    let last = (least < most).then_some(Position::Last);
+    for at in (1..=most).map(Position::Nth).chain(last) {
         out.push(Field {
             place: place(at),
             values: parts.iter().map(|parts| at.get(parts).cloned()).collect(),
@@ -157,7 +188,7 @@ mod tests {
 
     fn places(paths: &[&str]) -> Vec<String> {
         let paths: Vec<String> = paths.iter().map(|path| (*path).to_owned()).collect();
-        telling(&fields(&paths))
+        informative_fields(&fields(&paths))
             .iter()
             .map(|field| field.place.to_string())
             .collect()
@@ -167,7 +198,7 @@ mod tests {
     fn paths_are_taken_apart_in_every_way_that_differs() {
         let paths =
             ["s1/anger/x_01.wav", "s2/anger/x_02.wav", "s2/joy/x_03b.wav"].map(str::to_owned);
-        let found = telling(&fields(&paths));
+        let found = informative_fields(&fields(&paths));
         let names: Vec<String> = found.iter().map(|field| field.place.to_string()).collect();
         assert_eq!(
             names,
@@ -186,7 +217,7 @@ mod tests {
         assert_eq!(found[4].values[2].as_deref(), Some("b"));
         assert!(found.iter().all(Field::is_whole));
         assert_eq!(
-            (found[0].seen().as_str(), found[0].partition()),
+            (found[0].describe().as_str(), found[0].partition()),
             ("folder:1: s2 2, s1 1", vec![Some(0), Some(1), Some(1)])
         );
     }

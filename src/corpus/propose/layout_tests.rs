@@ -78,11 +78,11 @@ fn one_form_of_the_recordings_is_used() {
         assert_eq!(proposal.set_aside.len(), 12);
         assert!(
             proposal
-                .doubts
+                .warnings
                 .iter()
                 .any(|doubt| doubt.starts_with("12 files in ")),
             "{:?}",
-            proposal.doubts
+            proposal.warnings
         );
     }
 }
@@ -124,12 +124,19 @@ fn speakers_of_one_emotion_each_and_counters_of_their_files_are_asked_about() {
     // speakers.
     let found = looked_at(&named("SM", "F"));
     assert_eq!(
-        (found.speakers().len(), found.rows[0].more["sex"].as_str()),
+        (
+            found.speakers().len(),
+            found.rows[0].columns["sex"].as_str()
+        ),
         (24, "male")
     );
     let found = looked_at(&named("PA", "F"));
     assert!(
-        found.speakers().is_empty() && found.rows.iter().all(|row| !row.more.contains_key("sex"))
+        found.speakers().is_empty()
+            && found
+                .rows
+                .iter()
+                .all(|row| !row.columns.contains_key("sex"))
     );
     doubted(&found, "--speaker name:1 or --speaker name:2");
 }
@@ -269,7 +276,7 @@ fn a_slip_of_tess_is_read_and_its_nested_copy_is_not() {
         found.speakers().into_iter().collect::<Vec<_>>(),
         ["OAF", "YAF"]
     );
-    assert!(found.rows.iter().all(|row| row.more["sex"] == "female"));
+    assert!(found.rows.iter().all(|row| row.columns["sex"] == "female"));
     doubted(
         &found,
         "24 files in TESS/TESS/ are copies of files that are used",
@@ -402,7 +409,7 @@ fn a_pipeline_is_one_line_for_each_key_whatever_names_hold() {
 
 #[test]
 fn sounds_take_guessed_speakers_back() {
-    use crate::corpus::propose::{Sound, heed};
+    use crate::corpus::propose::{Sound, check_against_sounds};
     let sounds =
         |found: &Proposal, of: &dyn Fn(usize, &str) -> (u8, f64)| -> BTreeMap<String, Sound> {
             let one = |(i, row): (usize, &Row)| {
@@ -433,7 +440,11 @@ fn sounds_take_guessed_speakers_back() {
     let all = sounds(&fresh(), &|i, name| {
         (i as u8, length(name) + if i * 2 < n { 0.3 } else { 0.0 })
     });
-    assert_eq!(heed(fresh(), &all, without).unwrap(), fresh(), "two voices");
+    assert_eq!(
+        check_against_sounds(fresh(), &all, without).unwrap(),
+        fresh(),
+        "two voices"
+    );
     for (what, of) in [
         (
             "copies",
@@ -445,7 +456,7 @@ fn sounds_take_guessed_speakers_back() {
         }),
     ] {
         let all = sounds(&fresh(), of);
-        let found = heed(fresh(), &all, without).unwrap();
+        let found = check_against_sounds(fresh(), &all, without).unwrap();
         assert!(
             found.speakers().is_empty() && found.guessed == ["emotion"],
             "{what}"
@@ -461,7 +472,7 @@ fn sounds_take_guessed_speakers_back() {
             found.evidence
         );
         // The user's word stands, with a remark.
-        let said = heed(
+        let said = check_against_sounds(
             chosen(&paths, None, Some("folder:1")).unwrap(),
             &all,
             without,

@@ -1,5 +1,9 @@
 use super::*;
 
+fn propose(root: &Path, name: Option<&str>, choices: &Choices) -> Result<Proposal> {
+    super::propose(root, name, choices, &Cancel::default())
+}
+
 fn tree(paths: &[String]) -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     for path in paths {
@@ -82,10 +86,10 @@ fn folders_of_emotions_and_speakers_are_told_apart() {
     );
     assert_eq!(found.classes["wut"], "anger");
     assert_eq!(
-        (found.evidence.len(), found.doubts.len()),
+        (found.evidence.len(), found.warnings.len()),
         (2, 0),
         "{:?}",
-        found.doubts
+        found.warnings
     );
 }
 
@@ -101,7 +105,7 @@ fn pieces_of_names_are_emotions_and_speakers_with_their_sex() {
     assert_eq!(
         (
             found.rows[0].emotion.as_str(),
-            found.rows[0].more["sex"].as_str()
+            found.rows[0].columns["sex"].as_str()
         ),
         ("gio", "female")
     );
@@ -125,7 +129,7 @@ fn crema_d_names_are_understood() {
     );
     assert!(
         found.evidence[1].starts_with("speaker: file names as in CREMA-D, 3 values")
-            && found.doubts.is_empty(),
+            && found.warnings.is_empty(),
         "{found:?}"
     );
 }
@@ -137,7 +141,7 @@ fn names_of_known_corpora_are_read_by_their_readers() {
     assert!(
         found.evidence[0].contains("RAVDESS")
             && found.speakers().len() == 2
-            && found.rows[0].more.contains_key("sex")
+            && found.rows[0].columns.contains_key("sex")
     );
 }
 
@@ -157,11 +161,11 @@ fn a_table_in_the_tree_is_believed_before_names() {
     assert_eq!((found.rows.len(), found.speakers().len()), (19, 3));
     assert!(
         found
-            .doubts
+            .warnings
             .iter()
             .any(|doubt| doubt.starts_with("1 recordings are not in labels.csv")),
         "{:?}",
-        found.doubts
+        found.warnings
     );
 }
 
@@ -186,14 +190,14 @@ fn columns_that_a_manifest_would_refuse_are_left_out_and_named() {
     )
     .unwrap();
     let found = propose(dir.path(), None, &Choices::default()).unwrap();
-    assert!(found.rows.iter().all(|row| row.more.is_empty()) && !found.is_parted());
+    assert!(found.rows.iter().all(|row| row.columns.is_empty()) && !found.is_parted());
     let told = |column: &str| {
         found
-            .doubts
+            .warnings
             .iter()
             .any(|doubt| doubt.starts_with(&format!("column {column} of labels.csv is not taken")))
     };
-    assert!(told("fold") && told("gender"), "{:?}", found.doubts);
+    assert!(told("fold") && told("gender"), "{:?}", found.warnings);
     std::fs::write(
         dir.path().join("labels.csv"),
         format!("file,emotion,speaker,take,partition\n{}\n", rows.join("\n")),
@@ -201,7 +205,7 @@ fn columns_that_a_manifest_would_refuse_are_left_out_and_named() {
     .unwrap();
     let found = propose(dir.path(), None, &Choices::default()).unwrap();
     assert!(
-        found.is_parted() && found.rows[0].more["split"] == "train",
+        found.is_parted() && found.rows[0].columns["split"] == "train",
         "{:?}",
         found.rows[0]
     );
@@ -218,9 +222,9 @@ fn nothing_is_invented() {
     );
     assert!(!found.has_speakers() && found.speakers().is_empty());
     assert!(
-        found.doubts.iter().any(|doubt| doubt.contains("zeal"))
+        found.warnings.iter().any(|doubt| doubt.contains("zeal"))
             && found
-                .doubts
+                .warnings
                 .iter()
                 .any(|doubt| doubt.contains("speakers are not known"))
     );
@@ -271,9 +275,9 @@ fn chosen(paths: &[String], emotion: Option<&str>, speaker: Option<&str>) -> Res
 #[track_caller]
 fn doubted(found: &Proposal, part: &str) {
     assert!(
-        found.doubts.iter().any(|doubt| doubt.contains(part)),
+        found.warnings.iter().any(|doubt| doubt.contains(part)),
         "{part} is not in {:#?}",
-        found.doubts
+        found.warnings
     );
 }
 
@@ -322,7 +326,9 @@ fn parts_sexes_and_sessions_are_no_speakers() {
     });
     let found = looked_at(&paths);
     assert!(
-        found.speakers().is_empty() && found.is_parted() && found.rows[0].more["split"] == "test"
+        found.speakers().is_empty()
+            && found.is_parted()
+            && found.rows[0].columns["split"] == "test"
     );
     let paths = recordings(
         &["weiblich", "ma\u{308}nnlich"],
@@ -331,7 +337,7 @@ fn parts_sexes_and_sessions_are_no_speakers() {
     );
     let found = looked_at(&paths);
     assert!(
-        found.speakers().is_empty() && found.rows.iter().all(|row| row.more.contains_key("sex"))
+        found.speakers().is_empty() && found.rows.iter().all(|row| row.columns.contains_key("sex"))
     );
     for pair in [["session1", "session2"], ["high", "low"]] {
         let found = looked_at(&recordings(&pair, &["anger", "joy"], |s, e, t| {
@@ -428,7 +434,7 @@ fn one_class_alone_is_no_corpus() {
     doubted(&found, "`labels` in the pipeline file is without fear (1)");
     assert!(
         !found
-            .doubts
+            .warnings
             .iter()
             .any(|doubt| doubt.contains("leave such classes out"))
     );
@@ -522,5 +528,20 @@ fn speakers_of_paths_are_offered_where_the_table_has_none() {
     assert!(propose(dir.path(), None, &choices).unwrap().has_speakers());
 }
 
-#[path = "cases_tests.rs"]
-mod cases;
+#[test]
+fn names_are_safe_whatever_the_folder_is_called() {
+    for (name, safe) in [
+        ("Mon Corpus (v2)", "mon-corpus-v2"),
+        ("2024", "corpus-2024"),
+        ("émo", "emo"),
+        ("", "corpus"),
+        ("Ärger & Co", "aerger-co"),
+        ("A\u{308}rger & Co", "aerger-co"),
+        ("Møller_ß", "moller-ss"),
+    ] {
+        assert_eq!(safe_name(name), safe, "{name}");
+    }
+}
+
+#[path = "layout_tests.rs"]
+mod layouts;

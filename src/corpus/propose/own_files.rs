@@ -1,8 +1,11 @@
 //! What this program itself wrote beside recordings: no evidence of what they are.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
+
+use crate::corpus::walk::file_name;
 
 /// The record of runs in a folder of data.
 const HISTORY: &str = "runs.sqlite";
@@ -10,27 +13,24 @@ const HISTORY: &str = "runs.sqlite";
 const MANIFEST: &str = "path,emotion,speaker";
 /// How predictions and their lists of errors begin.
 const PREDICTIONS: [&str; 2] = ["file,start_s,end_s,emotion,", "file,kind,reason"];
+
 /// The paths below `root` that are not of this program's making.
-pub(super) fn without_ours(root: &Path, paths: Vec<String>) -> Vec<String> {
-    let mut known = std::collections::BTreeMap::new();
-    let mut in_our_folder = |path: &str| {
-        let ends = path
-            .match_indices('/')
-            .map(|(end, _)| end)
-            .collect::<Vec<_>>();
-        ends.into_iter().any(|end| {
+pub(super) fn without_own_files(root: &Path, paths: Vec<String>) -> Vec<String> {
+    let mut known = BTreeMap::new();
+    let mut in_own_folder = |path: &str| {
+        path.match_indices('/').any(|(end, _)| {
             *known
                 .entry(path[..end].to_owned())
-                .or_insert_with(|| is_our_folder(root, &path[..end]))
+                .or_insert_with(|| is_own_folder(root, &path[..end]))
         })
     };
     paths
         .into_iter()
-        .filter(|path| !in_our_folder(path) && !is_our_table(&root.join(path)))
+        .filter(|path| !in_own_folder(path) && !is_own_table(&root.join(path)))
         .collect()
 }
 
-fn is_our_folder(root: &Path, folder: &str) -> bool {
+fn is_own_folder(root: &Path, folder: &str) -> bool {
     let place = root.join(folder);
     let holds = |wanted: &dyn Fn(&Path) -> bool| {
         fs::read_dir(&place)
@@ -39,10 +39,10 @@ fn is_our_folder(root: &Path, folder: &str) -> bool {
             .filter_map(Result::ok)
             .any(|entry| wanted(&entry.path()))
     };
-    match folder.rsplit('/').next().unwrap_or(folder) {
+    match file_name(folder) {
         "data" => {
             place.join("cache").is_dir()
-                || is_our_folder(root, &format!("{folder}/manifests"))
+                || is_own_folder(root, &format!("{folder}/manifests"))
                 || place.join(HISTORY).is_file()
         }
         "manifests" => holds(&|path| begins(path, &[MANIFEST])),
@@ -55,7 +55,7 @@ fn is_our_folder(root: &Path, folder: &str) -> bool {
     }
 }
 
-fn is_our_table(path: &Path) -> bool {
+fn is_own_table(path: &Path) -> bool {
     path.extension()
         .is_some_and(|extension| extension.eq_ignore_ascii_case("csv"))
         && begins(path, &PREDICTIONS)
@@ -97,7 +97,7 @@ mod tests {
         let all = crate::corpus::walk::walk(dir.path(), "", &["csv", "wav", "json"])
             .unwrap()
             .files;
-        let left = without_ours(dir.path(), all);
+        let left = without_own_files(dir.path(), all);
         assert_eq!(
             left,
             [
