@@ -1,156 +1,46 @@
-//! Checks of an ensemble: experiments of the same file, on the same folds.
+//! Whether an ensemble and its members fit together: experiments of one file, on the same folds.
 
-use std::ops::Range;
-
-use toml::Spanned;
-
-use super::check::{Context, span};
-use super::model::ModelSettings;
-use super::raw::{RawExperiment, RawModel};
-use super::texts::{shorten, suggestion};
-use super::validated::Experiment;
+use super::experiment::Experiment;
+use super::section::Section;
+use super::source::{shorten, suggestion};
 use crate::error::Result;
-use crate::evaluation::Vote;
 
-/// The settings as far as they can be checked without the other experiments.
-pub(super) fn model(
-    raw: RawModel,
-    place: &Range<usize>,
-    context: &Context<'_>,
-) -> Result<ModelSettings> {
-    let Some(members) = raw.members else {
-        let error = context
-            .texts
-            .error(place, "an ensemble needs the key `members`");
-        return Err(
-            error.hint("members = [\"a\", \"b\"], by the names of other experiments of this file")
-        );
-    };
-    let all = members.span();
-    let members: Vec<String> = members
-        .into_inner()
-        .into_iter()
-        .map(Spanned::into_inner)
-        .collect();
-    if members.len() < 2 {
-        let error = context.texts.error(
-            &all,
-            format!("an ensemble of {} makes no sense", members.len()),
-        );
-        return Err(error.hint("name at least two experiments"));
-    }
-    let vote = raw.vote.map_or(Vote::Mean, Spanned::into_inner);
-    let mut weights = Vec::new();
-    if let Some(raw) = raw.member_weights {
-        let place = raw.span();
-        if vote == Vote::Majority {
-            let error = context.texts.error(
-                &place,
-                "a majority has no weights: each member has one vote",
-            );
-            return Err(error.hint("remove them, or choose vote = \"mean\""));
-        }
-        for weight in raw.into_inner() {
-            weights.push(context.real("member_weights", &weight, |x| x > 0.0, "above 0")?);
-        }
-        if weights.len() != members.len() {
-            let message = format!("{} weights for {} members", weights.len(), members.len());
-            return Err(context
-                .texts
-                .error(&place, message)
-                .hint("write one weight for each member, in their order"));
-        }
-    }
-    Ok(ModelSettings::Ensemble {
-        members,
-        vote,
-        weights,
-    })
-}
-
-/// Refuses what belongs to a training.
-pub(super) fn refuse_training(raw: &RawExperiment, context: &Context<'_>) -> Result<()> {
-    // The table of inputs has no place of its own; its keys are refused by the name of the model.
-    let inputs = raw.inputs.is_some().then(|| raw.model.span());
-    for (key, place) in [
-        ("inputs", inputs),
-        ("augment", span(&raw.augment)),
-        ("test_time_augment", span(&raw.test_time_augment)),
-        ("validation", span(&raw.validation)),
-        ("search", span(&raw.search)),
-        ("train", span(&raw.train)),
-        ("seeds", span(&raw.seeds)),
-    ] {
-        if let Some(place) = place {
-            let error = context.texts.error(
-                &place,
-                format!("an ensemble is not trained: `{key}` belongs to its members"),
-            );
-            return Err(error.hint(format!("remove `{key}` from this experiment")));
-        }
-    }
-    Ok(())
-}
-
-/// Members must be there, be no ensembles, and have the folds of the ensemble.
+/// Members must exist, be no ensembles, and have the folds of the ensemble.
 pub(super) fn check_members(
     ensemble: &Experiment,
-    members: &Spanned<Vec<Spanned<String>>>,
+    written: &Section<'_>,
     experiments: &[Experiment],
-    context: &Context<'_>,
 ) -> Result<()> {
-    let others: Vec<&str> = experiments
-        .iter()
-        .filter(|e| e.members().is_empty())
-        .map(|e| e.name.as_str())
-        .collect();
-    for (i, member) in members.get_ref().iter().enumerate() {
-        let (name, place) = (member.get_ref(), member.span());
-        if members.get_ref()[..i]
-            .iter()
-            .any(|earlier| earlier.get_ref() == name)
-        {
-            return Err(context.texts.error(
-                &place,
-                format!("the member `{}` stands here twice", shorten(name)),
-            ));
-        }
-        let Some(found) = experiments.iter().find(|e| e.name == *name) else {
-            let error = context.texts.error(
-                &place,
-                format!("there is no experiment `{}` in this file", shorten(name)),
-            );
-            return Err(error.hint(suggestion(name, "experiments", &others)));
+    let trained = experiments.iter().filter(|other| other.members().is_empty());
+    let trained: Vec<&str> = trained.map(|other| other.name.as_str()).collect();
+    for (i, name) in ensemble.members().iter().enumerate() {
+        let refused = |message: String, hint: String| {
+            Err(written.item_error("members", i, message).hint(hint))
         };
-        if !found.members().is_empty() {
-            let error = context.texts.error(
-                &place,
-                format!("`{name}` is an ensemble itself: only what is trained can be a member"),
-            );
-            return Err(error.hint(suggestion(name, "experiments", &others)));
+        let alike = |key: &str, verb: &str| {
+            format!("{verb} {key} in an ensemble and its members, so that they test the same folds")
+        };
+        let Some(member) = experiments.iter().find(|other| other.name == *name) else {
+            let message = format!("there is no experiment `{}` in this file", shorten(name));
+            return refused(message, suggestion(name, "experiments", &trained));
+        };
+        if !member.members().is_empty() {
+            let message = format!("`{name}` is an ensemble itself, and is not trained");
+            return refused(message, suggestion(name, "experiments", &trained));
         }
-        if found.protocol != ensemble.protocol {
-            let (theirs, ours) = (found.protocol.name(), ensemble.protocol.name());
-            let error = context.texts.error(
-                &place,
-                format!("`{name}` has the protocol {theirs}, this ensemble has {ours}"),
-            );
-            return Err(error.hint("an ensemble and its members have the same protocol, so that they test the same folds"));
+        if member.protocol != ensemble.protocol {
+            let (theirs, ours) = (member.protocol.name(), ensemble.protocol.name());
+            let message = format!("`{name}` has the protocol {theirs}, this ensemble has {ours}");
+            return refused(message, alike("protocol", "give the same"));
         }
-        if found.shuffle_labels != ensemble.shuffle_labels {
-            let error = context.texts.error(
-                &place,
-                format!("of `{name}` and this ensemble, only one has its labels shuffled"),
-            );
-            return Err(error.hint("set shuffle_labels alike in an ensemble and its members"));
+        if member.shuffle_labels != ensemble.shuffle_labels {
+            let message = format!("of `{name}` and this ensemble, only one has its labels shuffled");
+            return refused(message, alike("shuffle_labels", "set the same"));
         }
-        if found.split_seed != ensemble.split_seed {
-            let (theirs, ours) = (found.split_seed, ensemble.split_seed);
-            let error = context.texts.error(
-                &place,
-                format!("`{name}` has split_seed = {theirs}, this ensemble has {ours}"),
-            );
-            return Err(error.hint("an ensemble and its members have the same split_seed, so that they test the same folds"));
+        if member.split_seed != ensemble.split_seed {
+            let (theirs, ours) = (member.split_seed, ensemble.split_seed);
+            let message = format!("`{name}` has split_seed = {theirs}, this ensemble has {ours}");
+            return refused(message, alike("split_seed", "set the same"));
         }
     }
     Ok(())

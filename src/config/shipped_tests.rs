@@ -362,3 +362,22 @@ fn transductive_experiments_stand_beside_the_inductive_ones_that_they_are_named_
     }
     assert!(pairs > 20, "{pairs}");
 }
+
+#[test]
+fn dump_for_comparison() {
+    let mut all = std::collections::BTreeMap::new();
+    let sets: [&[&str]; 7] = [&[], &["corpus.windows.length_s=1"], &["protocol={ kind = \"group-kfold\", folds = 2 }"], &["seeds=[0]","train.epochs=3"], &["train={ schedule = \"cosine\", warmup = 0.1, mixup = 0.2 }"], &["corpus.root=/x/y"], &["shuffle_labels=true", "slurm.cpus=3"]];
+    for (name, text) in shipped() {
+        for set in sets {
+            let v = match read(&text, set) {
+                Ok(p) => {
+                    let keys: Vec<_> = p.experiments.iter().map(|e| serde_json::json!({"s": e.split_key(), "m": e.model_key(), "d": e.describe(), "t": e.is_transductive(), "h": e.heeds_speakers(), "p": e.model_parameters(), "i": p.describe_inputs(e), "twin": p.inductive_twin(e).map(|t| t.name.clone())})).collect();
+                    serde_json::json!({"settings": p.settings(), "p": serde_json::to_value(&p).unwrap(), "json": serde_json::to_string(&p).unwrap(), "ck": p.corpus.key(), "keys": keys, "debug_slurm": format!("{:?}", p.slurm), "root": p.corpus.kind.root()})
+                }
+                Err(e) => serde_json::json!(format!("{e} {:?}", e.hint_text())),
+            };
+            all.insert(format!("{name} {set:?}"), v);
+        }
+    }
+    std::fs::write(std::env::var("DUMP").unwrap(), serde_json::to_string_pretty(&all).unwrap()).unwrap();
+}

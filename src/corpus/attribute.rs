@@ -1,12 +1,13 @@
 //! Attributes of recordings that names can suggest: until somebody confirms them, they are guesses.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// How results are marked that rest on a guess.
 pub const NOT_CONFIRMED: &str = "guessed from file names, not confirmed";
 
 /// An attribute that may have been inferred from the names of files and folders.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Attribute {
     /// The class.
