@@ -258,7 +258,7 @@ mod tests {
     fn a_huge_file_is_not_read() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("p.toml");
-        File::create(&path)
+        std::fs::File::create(&path)
             .and_then(|file| file.set_len(1 << 40))
             .unwrap();
         let error = load(&path, &[], None).unwrap_err();

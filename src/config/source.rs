@@ -53,10 +53,6 @@ impl SourceMap {
         }
     }
 
-    pub(super) fn file_name(&self) -> &str {
-        &self.file_name
-    }
-
     pub(super) fn file(&self) -> &str {
         &self.file
     }
