@@ -27,7 +27,10 @@ pub(super) type Rules = fn(&Section<'_>, &str) -> Option<Refusal>;
 
 /// Checks a table and all that is in it.
 pub(super) fn table(section: &Section<'_>, schema: &Value, rules: Rules) -> Result<()> {
-    let kinds: Vec<&str> = schema::kinds(schema).into_iter().map(|(kind, _)| kind).collect();
+    let kinds: Vec<&str> = schema::kinds(schema)
+        .into_iter()
+        .map(|(kind, _)| kind)
+        .collect();
     let kind = match section.entries.get("kind").filter(|_| !kinds.is_empty()) {
         Some(written) => Some(word(written, &kinds, section.source)?),
         None => None,
@@ -38,9 +41,16 @@ pub(super) fn table(section: &Section<'_>, schema: &Value, rules: Rules) -> Resu
             return Err(unknown(section, schema, &fields, key, rules));
         };
         if let Some(refusal) = rules(section, key.get_ref()) {
-            return Err(section.key_error(key.get_ref(), refusal.why).hint(refusal.hint));
+            return Err(section
+                .key_error(key.get_ref(), refusal.why)
+                .hint(refusal.hint));
         }
-        Check { section, key: key.get_ref(), rules }.value(value, field)?;
+        Check {
+            section,
+            key: key.get_ref(),
+            rules,
+        }
+        .value(value, field)?;
     }
     let mut required = schema::required(schema, kind);
     if !kinds.is_empty() {
@@ -67,15 +77,22 @@ fn unknown(
     known.retain(|key| rules(section, key).is_none());
     known.sort_by_key(first);
     if !schema::fields(schema, None).contains_key(name) {
-        let error = section.source.error(&key.span(), format!("unknown key `{}`", shorten(name)));
+        let error = section
+            .source
+            .error(&key.span(), format!("unknown key `{}`", shorten(name)));
         return error.hint(suggestion(name, "keys", &known));
     }
-    let table = section.name.trim_end_matches('s');
-    let error = section
-        .source
-        .error(&key.span(), format!("`{name}` does not belong to this kind of {table}"));
+    let table = noun(section);
+    let error = section.source.error(
+        &key.span(),
+        format!("`{name}` does not belong to this kind of {table}"),
+    );
     known.retain(|key| *key != "kind");
-    let own = if known.is_empty() { "nothing".to_owned() } else { known.join(", ") };
+    let own = if known.is_empty() {
+        "nothing".to_owned()
+    } else {
+        known.join(", ")
+    };
     let one = if section.source.is_override(&key.span()) && section.around("experiment").is_some() {
         "; experiment.NAME.… reaches one experiment alone"
     } else {
@@ -84,11 +101,23 @@ fn unknown(
     error.hint(format!("besides its kind, this {table} takes: {own}{one}"))
 }
 
+/// What one table of this name is called.
+fn noun<'a>(section: &Section<'a>) -> &'a str {
+    if section.name == "parts" {
+        "part"
+    } else {
+        section.name
+    }
+}
+
 fn missing(section: &Section<'_>, key: &str, field: Option<&Value>, kind: Option<&str>) -> Error {
     let error = match kind {
         Some(kind) => {
-            let table = section.name.trim_end_matches('s');
-            section.error(key, format!("a {table} of kind `{kind}` needs the key `{key}`"))
+            let table = noun(section);
+            section.error(
+                key,
+                format!("a {table} of kind `{kind}` needs the key `{key}`"),
+            )
         }
         None => section.error(key, format!("the key `{key}` is missing here")),
     };
@@ -109,10 +138,17 @@ fn word<'w>(
     let Some(text) = written.get_ref().as_str() else {
         return Err(type_error(written, "a string", source));
     };
-    words.iter().find(|word| **word == text).copied().ok_or_else(|| {
-        let error = source.error(&written.span(), format!("unknown value `{}`", shorten(text)));
-        error.hint(suggestion(text, "values", words))
-    })
+    words
+        .iter()
+        .find(|word| **word == text)
+        .copied()
+        .ok_or_else(|| {
+            let error = source.error(
+                &written.span(),
+                format!("unknown value `{}`", shorten(text)),
+            );
+            error.hint(suggestion(text, "values", words))
+        })
 }
 
 fn type_error(written: &Spanned<DeValue<'_>>, expected: &str, source: &SourceMap) -> Error {
@@ -125,7 +161,10 @@ fn type_error(written: &Spanned<DeValue<'_>>, expected: &str, source: &SourceMap
         DeValue::Array(_) => "a list".to_owned(),
         DeValue::Table(_) => "a table".to_owned(),
     };
-    let error = source.error(&written.span(), format!("expected {expected}, found {found}"));
+    let error = source.error(
+        &written.span(),
+        format!("expected {expected}, found {found}"),
+    );
     match written.get_ref() {
         DeValue::Array(_) | DeValue::Table(_) => error,
         _ if expected == "a list" => error.hint(source.in_brackets(&written.span())),
@@ -145,7 +184,10 @@ impl<'a> Check<'a> {
         let source = self.section.source;
         let alternatives = schema::alternatives(schema);
         if !alternatives.is_empty() {
-            return match alternatives.iter().find(|one| has_type(value.get_ref(), one)) {
+            return match alternatives
+                .iter()
+                .find(|one| has_type(value.get_ref(), one))
+            {
                 Some(schema) => self.value(value, schema),
                 None => {
                     let types: Vec<String> = alternatives.iter().map(type_name).collect();
@@ -157,15 +199,16 @@ impl<'a> Check<'a> {
         if !words.is_empty() {
             return word(value, &words, source).map(|_| ());
         }
-        let is_integer = schema["type"] == "integer" && matches!(value.get_ref(), DeValue::Integer(_));
+        let is_integer =
+            schema::type_of(schema) == "integer" && matches!(value.get_ref(), DeValue::Integer(_));
         if !has_type(value.get_ref(), schema) || is_integer && i64_of(value).is_none() {
             return Err(type_error(value, &type_name(schema), source));
         }
         match value.get_ref() {
             DeValue::Table(entries) => match schema.get("additionalProperties") {
-                Some(of_all) if of_all.is_object() => {
-                    entries.values().try_for_each(|value| self.value(value, of_all))
-                }
+                Some(of_all) if of_all.is_object() => entries
+                    .values()
+                    .try_for_each(|value| self.value(value, of_all)),
                 _ => match self.section.within(self.key, value) {
                     Some(section) => table(&section, schema, self.rules),
                     None => Ok(()),
@@ -176,7 +219,11 @@ impl<'a> Check<'a> {
                 let format = schema["format"].as_str().unwrap_or_default();
                 format::check(format, self.key, text).map_err(|wrong| {
                     let error = source.error(&value.span(), wrong.what);
-                    if wrong.hint.is_empty() { error } else { error.hint(wrong.hint) }
+                    if wrong.hint.is_empty() {
+                        error
+                    } else {
+                        error.hint(wrong.hint)
+                    }
                 })
             }
             DeValue::Integer(_) | DeValue::Float(_) => self.number(value, schema),
@@ -192,7 +239,8 @@ impl<'a> Check<'a> {
         let allowed = schema::range(schema).unwrap_or_else(|| "a finite number".to_owned());
         let message = format!("`{}` is {number}, but must be {allowed}", self.key);
         let error = self.section.source.error(&value.span(), message);
-        let is_share = schema["maximum"].as_f64() == Some(1.0) && schema["minimum"].as_f64() == Some(0.0);
+        let is_share =
+            schema["maximum"].as_f64() == Some(1.0) && schema["minimum"].as_f64() == Some(0.0);
         Err(if is_share && number > 1.0 && number <= 100.0 {
             error.hint(format!(
                 "per cent are written as a share: {} = {:.4}",
@@ -232,17 +280,15 @@ impl<'a> Check<'a> {
             Some(most) if items.len() > most => format!("list at most {most}"),
             _ => format!("list at least {least}"),
         };
-        Err(source.error(&place, format!("`{key}` {entries}")).hint(hint))
+        Err(source
+            .error(&place, format!("`{key}` {entries}"))
+            .hint(hint))
     }
 }
 
 /// Whether a value has the type of its schema; a whole number is a number, too.
 fn has_type(value: &DeValue<'_>, schema: &Value) -> bool {
-    let wanted = match schema["type"].as_str() {
-        Some(wanted) => wanted,
-        None if !schema::words(schema).is_empty() => "string",
-        None => return true,
-    };
+    let wanted = schema::type_of(schema);
     match value {
         DeValue::String(_) => wanted == "string",
         DeValue::Integer(_) => wanted == "integer" || wanted == "number",
@@ -255,16 +301,18 @@ fn has_type(value: &DeValue<'_>, schema: &Value) -> bool {
 }
 
 fn type_name(schema: &Value) -> String {
-    match schema["type"].as_str().unwrap_or("string") {
+    match schema::type_of(schema) {
         "integer" => "a whole number between -2^63 and 2^63 - 1",
         "number" => "a number",
         "boolean" => "true or false",
         "array" => "a list",
         "object" => "a table",
-        _ => return match schema["const"].as_str() {
-            Some(word) => format!("\"{word}\""),
-            None => "a string".to_owned(),
-        },
+        _ => {
+            return match schema["const"].as_str() {
+                Some(word) => format!("\"{word}\""),
+                None => "a string".to_owned(),
+            };
+        }
     }
     .to_owned()
 }

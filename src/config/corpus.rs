@@ -200,7 +200,10 @@ fn sixteen_khz() -> u32 {
 /// The folder of the recordings of a corpus.
 fn folder(schema: &mut schemars::Schema) {
     schema.insert("format".to_owned(), "path".into());
-    schema.insert("x-default".to_owned(), "`data/corpora/` + the corpus's name".into());
+    schema.insert(
+        "x-default".to_owned(),
+        "`data/corpora/` + the corpus's name".into(),
+    );
     schema.remove("default");
 }
 
@@ -227,7 +230,9 @@ struct WindowKeys {
 
 fn windows<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Windows>, D::Error> {
     let keys = WindowKeys::deserialize(deserializer)?;
-    Windows::new(keys.length_s, keys.hop_s).map(Some).map_err(de::Error::custom)
+    Windows::new(keys.length_s, keys.hop_s)
+        .map(Some)
+        .map_err(de::Error::custom)
 }
 
 /// Labels in one Unicode form.
@@ -235,7 +240,10 @@ pub(super) fn label_map<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<BTreeMap<String, String>, D::Error> {
     let map = BTreeMap::<String, String>::deserialize(deserializer)?;
-    Ok(map.into_iter().map(|(from, to)| (composed(&from), composed(&to))).collect())
+    Ok(map
+        .into_iter()
+        .map(|(from, to)| (composed(&from), composed(&to)))
+        .collect())
 }
 
 fn lossy<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
@@ -307,8 +315,9 @@ impl CorpusSettings {
     pub fn key(&self) -> Map<String, Value> {
         // Windows are cut from the result of an ingest, by a task of their own. Guesses change how
         // results are described and none of them: confirming one computes nothing anew.
-        const NO_PART: [&str; 7] =
-            ["notes", "licence", "citation", "guessed", "windows", "root", "path"];
+        const NO_PART: [&str; 7] = [
+            "notes", "licence", "citation", "guessed", "windows", "root", "path",
+        ];
         without(self, &NO_PART)
     }
 }
@@ -351,7 +360,11 @@ pub(super) fn finish(
         entries if entries.starts_with('@') => entries.replace("\r\n", "\n"),
         words => words.split_whitespace().collect::<Vec<_>>().join(" "),
     });
-    if let Some(subset) = corpus.subset.as_mut().filter(|s| s.rule == SubsetRule::Random) {
+    if let Some(subset) = corpus
+        .subset
+        .as_mut()
+        .filter(|s| s.rule == SubsetRule::Random)
+    {
         subset.seed.get_or_insert(0);
     }
     paths(corpus, written, corpora_dir);

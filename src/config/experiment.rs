@@ -115,11 +115,13 @@ enum OneOrMore<A, B> {
 
 /// Changed copies: `true` for all kinds, `false`, or a list of kinds.
 fn copies<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Copies, D::Error> {
-    Ok(match OneOrMore::<bool, Variant>::deserialize(deserializer)? {
-        OneOrMore::One(true) => Copies::all(),
-        OneOrMore::One(false) => Copies::default(),
-        OneOrMore::More(kinds) => Copies::of(kinds),
-    })
+    Ok(
+        match OneOrMore::<bool, Variant>::deserialize(deserializer)? {
+            OneOrMore::One(true) => Copies::all(),
+            OneOrMore::One(false) => Copies::default(),
+            OneOrMore::More(kinds) => Copies::of(kinds),
+        },
+    )
 }
 
 fn copies_schema(generator: &mut SchemaGenerator) -> Schema {
@@ -267,9 +269,8 @@ fn finish_inputs(
     const FRAMES: usize = 128;
     let written = experiment.section("inputs");
     let has = |key: &str| written.as_ref().is_some_and(|written| written.has(key));
-    let error = |key: &str, message: String| {
-        written.as_ref().unwrap_or(experiment).error(key, message)
-    };
+    let error =
+        |key: &str, message: String| written.as_ref().unwrap_or(experiment).error(key, message);
     if !has("set") {
         inputs.set = features.first();
     }
@@ -288,7 +289,8 @@ fn finish_inputs(
             inputs.scaler = ScalerKind::Standard;
         }
         if inputs.scaler == ScalerKind::None {
-            let message = "sequences are padded with their mean, which is known of scaled inputs alone";
+            let message =
+                "sequences are padded with their mean, which is known of scaled inputs alone";
             return Err(error("scaler", message.to_owned())
                 .hint("write scaler = \"standard\" (or \"per-speaker\")"));
         }
@@ -318,12 +320,18 @@ fn finish_model(experiment: &mut Experiment, written: &Section<'_>) -> Result<()
             "this network reads vectors, not sequences of frames",
             "take another set of features, or model = { kind = \"temporal\" }",
         ),
-        (ModelSettings::Ensemble { members, weights, .. }, _)
-            if !weights.is_empty() && weights.len() != members.len() =>
-        {
+        (
+            ModelSettings::Ensemble {
+                members, weights, ..
+            },
+            _,
+        ) if !weights.is_empty() && weights.len() != members.len() => {
             let message = format!("{} weights for {} members", weights.len(), members.len());
             let model = written.section("model");
-            let error = model.as_ref().unwrap_or(written).error("member_weights", message);
+            let error = model
+                .as_ref()
+                .unwrap_or(written)
+                .error("member_weights", message);
             return Err(error.hint("write one weight for each member, in their order"));
         }
         _ => return Ok(()),
@@ -343,11 +351,16 @@ fn test_time_copies(experiment: &mut Experiment, written: &Section<'_>) -> Resul
         }
         experiment.test_time_augment = experiment.augment.clone();
     }
-    let (trained, tested) = (experiment.augment.kinds(), experiment.test_time_augment.kinds());
+    let (trained, tested) = (
+        experiment.augment.kinds(),
+        experiment.test_time_augment.kinds(),
+    );
     match tested.iter().find(|kind| !trained.contains(kind)) {
         Some(kind) => {
-            let message =
-                format!("copies of the kind `{}` are predicted but not trained on", kind.name());
+            let message = format!(
+                "copies of the kind `{}` are predicted but not trained on",
+                kind.name()
+            );
             Err(written
                 .error(KEY, message)
                 .hint("name the same kind in `augment`, or leave it out here"))
@@ -361,7 +374,10 @@ pub(super) fn check_together(experiments: &[Experiment], file: &Section<'_>) -> 
     let written: Vec<Section<'_>> = file.sections("experiment").collect();
     for (i, (experiment, section)) in experiments.iter().zip(&written).enumerate() {
         let name = &experiment.name;
-        if let Some(first) = experiments[..i].iter().position(|other| other.name == *name) {
+        if let Some(first) = experiments[..i]
+            .iter()
+            .position(|other| other.name == *name)
+        {
             let first = file.source.describe(&written[first].place("name"));
             let message = format!("there is already an experiment `{name}`, {first}");
             return Err(section.error("name", message));
@@ -548,4 +564,3 @@ fn counted(key: &str, chosen: &[BTreeMap<String, String>], each: &str) -> String
         .collect();
     format!(": {value} ({n} {each}{plural}){others}")
 }
-

@@ -42,7 +42,9 @@ pub(super) struct FeatureKeys {
 impl From<FeatureKeys> for FeatureSettings {
     fn from(keys: FeatureKeys) -> FeatureSettings {
         FeatureSettings {
-            sets: keys.sets.unwrap_or_else(|| vec![keys.set.unwrap_or_default()]),
+            sets: keys
+                .sets
+                .unwrap_or_else(|| vec![keys.set.unwrap_or_default()]),
             profile: keys.profile,
             augment: Some(keys.augment),
         }
@@ -97,14 +99,19 @@ impl Serialize for FeatureSettings {
 
 /// The set of an experiment as it is written; `None` where it is written in a wrong way.
 pub(super) fn set_of(experiment: &Section<'_>) -> Option<FeatureSet> {
-    let own = experiment.section("inputs").and_then(|inputs| inputs.word("set"));
+    let own = experiment
+        .section("inputs")
+        .and_then(|inputs| inputs.word("set"));
     let features = experiment.file().section("features");
     let of_file = |features: Section<'_>| {
         let sets = features.read::<Vec<String>>("sets");
         let first = || sets.and_then(|sets| sets.into_iter().next());
         features.word("set").map(str::to_owned).or_else(first)
     };
-    match own.map(str::to_owned).or_else(|| features.and_then(of_file)) {
+    match own
+        .map(str::to_owned)
+        .or_else(|| features.and_then(of_file))
+    {
         Some(name) => FeatureSet::parse(&name),
         None => Some(FeatureSet::default()),
     }

@@ -85,8 +85,7 @@ fn name(key: &str, text: &str) -> Result<(), Wrong> {
         "is longer than 64 characters"
     } else if RESERVED.contains(&text.trim_end_matches(|c: char| c.is_ascii_digit())) {
         "is a reserved file name on some systems"
-    } else if !text.starts_with(letter)
-        || !text.chars().all(|c| letter(c) || c == '-' || c == '_')
+    } else if !text.starts_with(letter) || !text.chars().all(|c| letter(c) || c == '-' || c == '_')
     {
         "is no safe file name"
     } else {
@@ -119,7 +118,10 @@ fn citation(text: &str) -> Result<(), Wrong> {
     if text.is_empty() {
         return wrong("`citation` is empty".to_owned(), HINT);
     }
-    if text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) {
+    if text
+        .chars()
+        .any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t'))
+    {
         return wrong("`citation` holds a control character".to_owned(), HINT);
     }
     let mut rest = text;
@@ -162,16 +164,25 @@ fn bibtex_entry(text: &str) -> Option<usize> {
 
 fn slurm_word(key: &str, text: &str) -> Result<(), Wrong> {
     line(key, text)?;
-    if text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.,:@+".contains(c)) {
+    if text
+        .chars()
+        .all(|c| c.is_ascii_alphanumeric() || "-_.,:@+".contains(c))
+    {
         return Ok(());
     }
-    wrong(format!("`{key}` is no name that Slurm knows: `{}`", shorten(text)), "")
+    wrong(
+        format!("`{key}` is no name that Slurm knows: `{}`", shorten(text)),
+        "",
+    )
 }
 
 /// Seconds of `H:MM:SS` or `D-HH:MM:SS`, from a minute on.
 pub(super) fn seconds(text: &str) -> Option<u64> {
     let (days, clock) = text.split_once('-').unwrap_or(("0", text));
-    let numbers: Vec<u64> = clock.split(':').map(|n| n.parse().ok()).collect::<Option<_>>()?;
+    let numbers: Vec<u64> = clock
+        .split(':')
+        .map(|n| n.parse().ok())
+        .collect::<Option<_>>()?;
     let [hours, minutes, seconds] = numbers[..] else {
         return None;
     };
@@ -194,7 +205,9 @@ fn size(key: &str, text: &str) -> Result<(), Wrong> {
 
 fn option(key: &str, text: &str) -> Result<(), Wrong> {
     line(key, text)?;
-    let name = text.strip_prefix("--").map(|rest| rest.split('=').next().unwrap_or(rest));
+    let name = text
+        .strip_prefix("--")
+        .map(|rest| rest.split('=').next().unwrap_or(rest));
     let Some(name) = name.filter(|name| !name.is_empty()) else {
         return wrong(
             "an option of sbatch begins with `--`".to_owned(),
@@ -218,7 +231,10 @@ mod tests {
     #[test]
     fn a_bibtex_entry_ends_with_its_brace() {
         let one = "@article{me2020, title = {A {B} C}, year = 2020}";
-        assert_eq!(bibtex_entry(&format!("{one}\n@misc{{x,}}")), Some(one.len()));
+        assert_eq!(
+            bibtex_entry(&format!("{one}\n@misc{{x,}}")),
+            Some(one.len())
+        );
         for bad in [
             "@article{me2020, title = {A}",
             "@{a,}",

@@ -92,7 +92,10 @@ pub(super) fn ruled_out(part: &Section<'_>, key: &str) -> Option<Refusal> {
         ),
         _ => return None,
     };
-    Some(Refusal { why: why.to_owned(), hint: hint.to_owned() })
+    Some(Refusal {
+        why: why.to_owned(),
+        hint: hint.to_owned(),
+    })
 }
 
 /// Fills in names and paths, and adds the guesses of each part to those of the whole.
@@ -110,20 +113,30 @@ pub(super) fn finish(
         }
         if earlier.iter().any(|other| other.name == part.name) {
             let message = format!("two parts are called `{}`", part.name);
-            return Err(written.error("name", message).hint("give each part a `name` of its own"));
+            return Err(written
+                .error("name", message)
+                .hint("give each part a `name` of its own"));
         }
         if part.folder.is_empty() {
             part.folder.clone_from(&part.name);
         }
         guessed.append(&mut part.guessed);
         if part.label_map.is_empty() {
-            return Err(written.error("label_map", "an empty `label_map` leaves every utterance aside"));
+            return Err(written.error(
+                "label_map",
+                "an empty `label_map` leaves every utterance aside",
+            ));
         }
-        let PartKind::Manifest { path } = &mut part.kind else { continue };
+        let PartKind::Manifest { path } = &mut part.kind else {
+            continue;
+        };
         if let Some(root) = &mut part.root {
             *root = moved(root, "root", &written, corpora_dir);
             if path.is_empty() {
-                let error = written.error("path", "a manifest with a `root` of its own needs the key `path`");
+                let error = written.error(
+                    "path",
+                    "a manifest with a `root` of its own needs the key `path`",
+                );
                 return Err(error
                     .hint("add `path = …`, as in the pipeline file that `ser corpus init` wrote"));
             }

@@ -96,11 +96,7 @@ pub(super) fn by_name(
     }
 }
 
-fn narrower(
-    text: &str,
-    overrides: &[String],
-    works: &dyn Fn(&[String]) -> bool,
-) -> Option<String> {
+fn narrower(text: &str, overrides: &[String], works: &dyn Fn(&[String]) -> bool) -> Option<String> {
     let for_all = |text: &str| {
         let first = text.split(['.', '=']).next().unwrap_or_default().trim();
         let (of_file, of_experiments) = first_keys();
@@ -142,9 +138,17 @@ fn narrower(
 fn first_keys() -> (Vec<&'static str>, Vec<&'static str>) {
     let of_file = schema::fields(&SCHEMA, None);
     let of_experiment = of_file.get("experiment").map(|list| &list["items"]);
-    let of_experiment = of_experiment.map(|one| schema::fields(one, None)).unwrap_or_default();
-    let of_file: Vec<&str> = of_file.into_keys().filter(|key| *key != "experiment").collect();
-    let of_experiment = of_experiment.into_keys().filter(|key| !of_file.contains(key)).collect();
+    let of_experiment = of_experiment
+        .map(|one| schema::fields(one, None))
+        .unwrap_or_default();
+    let of_file: Vec<&str> = of_file
+        .into_keys()
+        .filter(|key| *key != "experiment")
+        .collect();
+    let of_experiment = of_experiment
+        .into_keys()
+        .filter(|key| !of_file.contains(key))
+        .collect();
     (of_file, of_experiment)
 }
 
@@ -160,7 +164,11 @@ fn segments(key: &str, base: usize) -> Vec<Segment<'_>> {
 }
 
 /// A TOML value; what is none is a string, so that paths and words need no quotes.
-fn parse_value<'a>(written: &'a str, base: usize, source: &SourceMap) -> Result<Spanned<DeValue<'a>>> {
+fn parse_value<'a>(
+    written: &'a str,
+    base: usize,
+    source: &SourceMap,
+) -> Result<Spanned<DeValue<'a>>> {
     let trimmed = written.trim();
     let base = base + (written.len() - written.trim_start().len());
     match DeValue::parse(trimmed) {
@@ -342,17 +350,13 @@ mod tests {
     fn an_override_that_some_experiments_refuse_is_offered_to_the_others() {
         says(
             &refused(MINIMAL, &["model.c=2"]),
-            &[
-                "`c`",
-                "experiment `a` cannot take it",
-                "--set experiment.b.model.c=2",
-            ],
+            "`c` … experiment `a` cannot take it … --set experiment.b.model.c=2",
         );
         assert!(read(MINIMAL, &["experiment.b.model.c=2"]).is_ok());
         let nobody = refused(MINIMAL, &["model.frobnicate=2"]);
         assert!(!nobody.contains("cannot take it"), "{nobody}");
         let several = refused(MINIMAL, &["split_seed=3", "model.c=2"]);
-        says(&several, &["--set experiment.b.model.c=2"]);
+        says(&several, "--set experiment.b.model.c=2");
     }
 
     #[test]
@@ -376,16 +380,16 @@ mod tests {
     fn a_single_value_is_offered_as_a_list() {
         says(
             &refused(MINIMAL, &["seeds=3"]),
-            &["expected a list", "--set 'seeds=[3]'"],
+            "expected a list … --set 'seeds=[3]'",
         );
         says(
             &refused(MINIMAL, &["features.sets=frames"]),
-            &["expected a list", "--set 'features.sets=[\"frames\"]'"],
+            "expected a list … --set 'features.sets=[\"frames\"]'",
         );
         let file = MINIMAL.replace(
             "kind = \"ravdess\"",
             "kind = \"ravdess\"\nlabels = \"angry\"",
         );
-        says(&refused(&file, &[]), &["stands in brackets: [\"angry\"]"]);
+        says(&refused(&file, &[]), "stands in brackets: [\"angry\"]");
     }
 }

@@ -121,11 +121,19 @@ pub(super) fn read(
         ));
     }
     let (corpus, features) = (&pipeline.corpus.kind, &pipeline.features);
-    for (experiment, written) in pipeline.experiments.iter_mut().zip(file.sections("experiment")) {
+    for (experiment, written) in pipeline
+        .experiments
+        .iter_mut()
+        .zip(file.sections("experiment"))
+    {
         experiment::finish(experiment, &written, corpus, features)?;
     }
     experiment::check_together(&pipeline.experiments, &file)?;
-    if pipeline.experiments.iter().all(|experiment| experiment.augment.is_empty()) {
+    if pipeline
+        .experiments
+        .iter()
+        .all(|experiment| experiment.augment.is_empty())
+    {
         pipeline.features.augment = None;
     }
     published::check(&pipeline.published, corpus, &file)?;

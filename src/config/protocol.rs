@@ -23,10 +23,7 @@ pub(super) fn check(protocol: &Protocol, corpus: &CorpusKind, written: &Section<
             ),
             _ => return Ok(()),
         },
-        (
-            Protocol::LeaveOneSessionOut,
-            CorpusKind::Ravdess { .. } | CorpusKind::Emodb { .. },
-        ) => (
+        (Protocol::LeaveOneSessionOut, CorpusKind::Ravdess { .. } | CorpusKind::Emodb { .. }) => (
             "kind",
             format!("{name} has no recording sessions to leave out"),
             "take kind = \"leave-one-speaker-out\"",
@@ -52,7 +49,9 @@ fn fold_list(list: &str, corpus: &str, written: &Section<'_>) -> Result<()> {
         None => {
             let known = FOLD_LISTS.map(|(name, _)| name);
             let message = format!("unknown fold list `{}`", shorten(list));
-            Err(written.error("name", message).hint(suggestion(list, "fold lists", &known)))
+            Err(written
+                .error("name", message)
+                .hint(suggestion(list, "fold lists", &known)))
         }
         Some((_, of)) if *of != corpus => {
             let message = format!("the fold list `{list}` is for {of}, not for {corpus}");

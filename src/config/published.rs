@@ -10,7 +10,9 @@ pub(super) fn check(rows: &[Published], corpus: &CorpusKind, file: &Section<'_>)
     for (row, written) in rows.iter().zip(file.sections("published")) {
         if matches!(corpus, CorpusKind::Synthetic { .. }) {
             let message = "no published figure can stand beside results on a generated corpus";
-            return Err(written.table_error(message).hint("remove the [[published]] tables"));
+            return Err(written
+                .table_error(message)
+                .hint("remove the [[published]] tables"));
         }
         if row.accuracy.is_none() && row.uar.is_none() {
             let message = "a published row needs a figure: `accuracy` (WA), `uar` or both";

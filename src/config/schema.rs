@@ -21,7 +21,10 @@ pub(super) fn of<T: JsonSchema>() -> Value {
         s.inline_subschemas = true;
         s.transforms = vec![Box::new(WithoutNull)];
     });
-    settings.into_generator().into_root_schema_for::<T>().to_value()
+    settings
+        .into_generator()
+        .into_root_schema_for::<T>()
+        .to_value()
 }
 
 /// Takes null out of the schema of an option.
@@ -107,8 +110,23 @@ pub(super) fn fields<'s>(schema: &'s Value, kind: Option<&str>) -> Fields<'s> {
 pub(super) fn required<'s>(schema: &'s Value, kind: Option<&str>) -> Vec<&'s str> {
     let own = |schema: &'s Value| schema["required"].as_array().into_iter().flatten();
     let kinds = kinds(schema).into_iter();
-    let of_kind = kinds.filter(|(name, _)| Some(*name) == kind).map(|(_, schema)| schema);
-    of_kind.chain([schema]).flat_map(own).filter_map(Value::as_str).collect()
+    let of_kind = kinds
+        .filter(|(name, _)| Some(*name) == kind)
+        .map(|(_, schema)| schema);
+    of_kind
+        .chain([schema])
+        .flat_map(own)
+        .filter_map(Value::as_str)
+        .collect()
+}
+
+/// The JSON type of a value.
+pub(super) fn type_of(schema: &Value) -> &str {
+    match schema["type"].as_str() {
+        Some(name) => name,
+        None if kinds(schema).is_empty() => "string",
+        None => "object",
+    }
 }
 
 /// The words that a value may be; empty where it may be anything else.
@@ -121,7 +139,11 @@ pub(super) fn words(schema: &Value) -> Vec<&str> {
         (Some(words), _) => words.iter().filter_map(Value::as_str).collect(),
         (None, Some(all)) => {
             let words: Vec<&str> = all.iter().flat_map(words).collect();
-            if words.len() < all.len() { vec![] } else { words }
+            if words.len() < all.len() {
+                vec![]
+            } else {
+                words
+            }
         }
         (None, None) => vec![],
     }
@@ -189,7 +211,9 @@ pub(super) fn update_page(page: &str, schema: &Value) -> String {
     while let Some(line) = lines.next() {
         updated.push_str(line);
         updated.push('\n');
-        let marker = line.strip_prefix("<!-- ").and_then(|rest| rest.strip_suffix(" -->"));
+        let marker = line
+            .strip_prefix("<!-- ")
+            .and_then(|rest| rest.strip_suffix(" -->"));
         let words: Vec<&str> = marker.unwrap_or_default().split(' ').collect();
         let table = match words[..] {
             ["keys", part] => keys_table(&part_of(schema, part), None),
@@ -210,7 +234,9 @@ pub(super) fn update_page(page: &str, schema: &Value) -> String {
 fn part_of(schema: &Value, path: &str) -> Value {
     let mut part = schema.clone();
     for key in path.split('.').filter(|key| *key != "pipeline") {
-        part = fields(&part, None).get(key).map_or(Value::Null, |field| (*field).clone());
+        part = fields(&part, None)
+            .get(key)
+            .map_or(Value::Null, |field| (*field).clone());
         if part["items"].is_object() {
             part = part["items"].clone();
         }
@@ -221,13 +247,16 @@ fn part_of(schema: &Value, path: &str) -> Value {
 fn keys_table(schema: &Value, kind: Option<&str>) -> String {
     let own = match kind {
         None => schema,
-        Some(kind) => kinds(schema).iter().find(|(name, _)| *name == kind).map_or(schema, |k| k.1),
+        Some(kind) => kinds(schema)
+            .iter()
+            .find(|(name, _)| *name == kind)
+            .map_or(schema, |k| k.1),
     };
     let mut table = "| key | type | default | meaning |\n|---|---|---|---|\n".to_owned();
     let required = required(own, None);
     let mut rows: Vec<(&str, &Value)> = Vec::new();
     if kind.is_none() && !kinds(schema).is_empty() {
-        table += &format!("| `kind` | {} | required | see below |\n", word_list(&kind_names(schema)));
+        table += &format!("| `kind` | {} |\n", kind_cells(schema));
     }
     for (key, field) in own["properties"].as_object().into_iter().flatten() {
         if key != "kind" {
@@ -243,7 +272,10 @@ fn keys_table(schema: &Value, kind: Option<&str>) -> String {
 
 fn keys_of_all_kinds(schema: &Value) -> String {
     let mut rows: Vec<((&str, String), Vec<String>)> = Vec::new();
-    for (kind, own) in kinds(schema) {
+    let of_kinds = kinds(schema)
+        .into_iter()
+        .map(|(kind, own)| (format!("`{kind}`"), own));
+    for (kind, own) in std::iter::once(("all".to_owned(), schema)).chain(of_kinds) {
         let required = required(own, None);
         for (key, field) in own["properties"].as_object().into_iter().flatten() {
             if key == "kind" {
@@ -251,16 +283,13 @@ fn keys_of_all_kinds(schema: &Value) -> String {
             }
             let row = (key.as_str(), cells(field, required.contains(&key.as_str())));
             match rows.iter_mut().find(|(other, _)| *other == row) {
-                Some((_, kinds)) => kinds.push(format!("`{kind}`")),
-                None => rows.push((row, vec![format!("`{kind}`")])),
+                Some((_, kinds)) => kinds.push(kind.clone()),
+                None => rows.push((row, vec![kind.clone()])),
             }
         }
     }
     let mut table = "| key | kind | type | default | meaning |\n|---|---|---|---|---|\n".to_owned();
-    table += &format!(
-        "| `kind` | all | {} | required | see above |\n",
-        word_list(&kind_names(schema))
-    );
+    table += &format!("| `kind` | all | {} |\n", kind_cells(schema));
     for ((key, cells), kinds) in rows {
         table += &format!("| `{key}` | {} | {cells}\n", kinds.join(", "));
     }
@@ -282,12 +311,21 @@ fn kinds_table(schema: &Value) -> String {
     table
 }
 
-fn kind_names(schema: &Value) -> Vec<&str> {
-    kinds(schema).into_iter().map(|(kind, _)| kind).collect()
+fn kind_cells(schema: &Value) -> String {
+    let kinds: Vec<&str> = kinds(schema).into_iter().map(|(kind, _)| kind).collect();
+    format!(
+        "{} | required | decides which other keys there are",
+        word_list(&kinds)
+    )
 }
 
 fn word_list(words: &[&str]) -> String {
-    any_of(&words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>())
+    any_of(
+        &words
+            .iter()
+            .map(|word| format!("`{word}`"))
+            .collect::<Vec<_>>(),
+    )
 }
 
 /// The cells of a key behind its name.
@@ -304,7 +342,7 @@ fn cells(field: &Value, required: bool) -> String {
         (_, Some(value)) if *value != json!("") => format!("`{value}`"),
         _ => "none".to_owned(),
     };
-    format!("{} | {default} | {} |", type_of(field), meaning(field))
+    format!("{} | {default} | {} |", type_cell(field), meaning(field))
 }
 
 fn meaning(schema: &Value) -> String {
@@ -313,16 +351,25 @@ fn meaning(schema: &Value) -> String {
 }
 
 /// The type of a value in words.
-fn type_of(schema: &Value) -> String {
+fn type_cell(schema: &Value) -> String {
     let words = words(schema);
     if !words.is_empty() {
         return word_list(&words);
     }
     let alternatives = alternatives(schema);
     if !alternatives.is_empty() {
-        return any_of(&alternatives.iter().map(type_of).collect::<Vec<_>>());
+        let list_of_them = |one: &Value| alternatives.contains(&one["items"]);
+        let cell = |one: &Value| match list_of_them(one) {
+            true => "a list of them".to_owned(),
+            false => type_cell(one),
+        };
+        return alternatives
+            .iter()
+            .map(cell)
+            .collect::<Vec<_>>()
+            .join(", or ");
     }
-    match schema["type"].as_str().unwrap_or_default() {
+    match type_of(schema) {
         "array" => format!("list of {}", plural(&schema["items"])),
         "object" if schema["additionalProperties"].is_object() => {
             format!("table of {}", plural(&schema["additionalProperties"]))
@@ -336,7 +383,7 @@ fn type_of(schema: &Value) -> String {
 }
 
 fn plural(schema: &Value) -> String {
-    match schema["type"].as_str().unwrap_or_default() {
+    match type_of(schema) {
         "integer" | "number" => format!("numbers {}", range(schema).unwrap_or_default()),
         "object" => "tables".to_owned(),
         "boolean" => "true and false".to_owned(),
@@ -350,7 +397,11 @@ pub(super) fn flatten(prefix: &str, value: &Value, into: &mut BTreeMap<String, S
     match value {
         Value::Object(map) => {
             for (key, value) in map {
-                let key = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
+                let key = if prefix.is_empty() {
+                    key.clone()
+                } else {
+                    format!("{prefix}.{key}")
+                };
                 flatten(&key, value, into);
             }
         }

@@ -294,7 +294,10 @@ pub(super) fn finish(
         };
         let grid = written.section("grid");
         let values = grid.as_ref().and_then(|grid| grid.section("model"));
-        let message = format!("`{key}` does not belong to this model ({})", model.describe());
+        let message = format!(
+            "`{key}` does not belong to this model ({})",
+            model.describe()
+        );
         return Err(values.as_ref().unwrap_or(written).error(last, message));
     }
     let candidates = search.grid.len();

@@ -54,14 +54,23 @@ impl<'a> Section<'a> {
 
     /// The tables in the list under `key`.
     pub(super) fn sections(&'a self, key: &'a str) -> impl Iterator<Item = Section<'a>> {
-        let list = self.entries.get(key).and_then(|value| value.get_ref().as_array());
-        list.into_iter().flat_map(|items| items.iter()).filter_map(move |item| self.within(key, item))
+        let list = self
+            .entries
+            .get(key)
+            .and_then(|value| value.get_ref().as_array());
+        list.into_iter()
+            .flat_map(|items| items.iter())
+            .filter_map(move |item| self.within(key, item))
     }
 
     /// The nearest table of this name around this one.
     pub(super) fn around(&self, name: &str) -> Option<&Section<'a>> {
         let outer = self.outer?;
-        if outer.name == name { Some(outer) } else { outer.around(name) }
+        if outer.name == name {
+            Some(outer)
+        } else {
+            outer.around(name)
+        }
     }
 
     /// The file that this is a part of.
@@ -85,7 +94,9 @@ impl<'a> Section<'a> {
 
     /// Whether the value of a key, or a part of it, is given by an override.
     pub(super) fn is_overridden(&self, key: &str) -> bool {
-        self.entries.get(key).is_some_and(|value| self.has_override(value))
+        self.entries
+            .get(key)
+            .is_some_and(|value| self.has_override(value))
     }
 
     fn has_override(&self, value: &Spanned<DeValue<'_>>) -> bool {
@@ -115,13 +126,18 @@ impl<'a> Section<'a> {
     /// An error at the key itself.
     pub(super) fn key_error(&self, key: &str, message: impl AsRef<str>) -> Error {
         let span = self.entries.get_key_value(key).map(|(key, _)| key.span());
-        self.source.error(&span.unwrap_or_else(|| self.place(key)), message)
+        self.source
+            .error(&span.unwrap_or_else(|| self.place(key)), message)
     }
 
     /// An error at an entry of the list under `key`.
     pub(super) fn item_error(&self, key: &str, index: usize, message: impl AsRef<str>) -> Error {
-        let list = self.entries.get(key).and_then(|value| value.get_ref().as_array());
+        let list = self
+            .entries
+            .get(key)
+            .and_then(|value| value.get_ref().as_array());
         let item = list.and_then(|list| list.get(index)).map(Spanned::span);
-        self.source.error(&item.unwrap_or_else(|| self.place(key)), message)
+        self.source
+            .error(&item.unwrap_or_else(|| self.place(key)), message)
     }
 }

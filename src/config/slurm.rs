@@ -89,7 +89,9 @@ fn options(schema: &mut schemars::Schema) {
 
 fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
     let text = String::deserialize(deserializer)?;
-    format::seconds(&text).map(Some).ok_or_else(|| de::Error::custom("no time limit"))
+    format::seconds(&text)
+        .map(Some)
+        .ok_or_else(|| de::Error::custom("no time limit"))
 }
 
 impl From<SlurmKeys> for SlurmSettings {
@@ -98,7 +100,9 @@ impl From<SlurmKeys> for SlurmSettings {
         let stages = SLURM_STAGES.into_iter().zip(shares);
         SlurmSettings {
             all: keys.all,
-            stages: stages.filter_map(|(stage, share)| Some((stage.to_owned(), share?))).collect(),
+            stages: stages
+                .filter_map(|(stage, share)| Some((stage.to_owned(), share?)))
+                .collect(),
             shard_size: keys.shard_size,
         }
     }

@@ -130,7 +130,11 @@ impl SourceMap {
         } else {
             format!("[\"{}\"]", shorten(value))
         };
-        match position.text.split_once('=').filter(|_| position.is_override) {
+        match position
+            .text
+            .split_once('=')
+            .filter(|_| position.is_override)
+        {
             Some((key, _)) => format!(
                 "a list stands in brackets: --set '{}={list}'",
                 shorten(key.trim())
@@ -296,7 +300,9 @@ mod tests {
     #[test]
     fn an_error_points_into_the_file() {
         let source_map = SourceMap::new("a.toml", "x = 1\nepöch = 3\n", &[]);
-        let error = source_map.error(&(6..12), "unknown key `epöch`").to_string();
+        let error = source_map
+            .error(&(6..12), "unknown key `epöch`")
+            .to_string();
         assert_eq!(
             error,
             "a.toml:2:1: unknown key `epöch`\n   |\n 2 | epöch = 3\n   | ^^^^^"

@@ -39,6 +39,31 @@ fn wrong(from: &str, to: &str) -> String {
     refused(&MINIMAL.replacen(from, to, 1), &[])
 }
 
+/// The rows of a table whose cells ` => ` divides; `\n` is a line break.
+pub(super) fn table<const N: usize>(text: &str) -> Vec<[String; N]> {
+    let rows = text.lines().map(str::trim).filter(|row| !row.is_empty());
+    let cells = |row: &str| -> Vec<String> {
+        row.split(" => ")
+            .map(|cell| cell.trim().replace("\\n", "\n"))
+            .collect()
+    };
+    rows.map(|row| {
+        cells(row)
+            .try_into()
+            .unwrap_or_else(|_| panic!("{N} cells: {row}"))
+    })
+    .collect()
+}
+
+/// The minimal file with the first text replaced by the second is refused with a message of these
+/// parts.
+#[track_caller]
+fn refuses(cases: &str) {
+    for [from, to, message] in table(cases) {
+        says(&wrong(&from, &to), &message);
+    }
+}
+
 pub(super) fn refused(text: &str, overrides: &[&str]) -> String {
     let error = read(text, overrides).expect_err(text);
     assert_eq!(error.kind(), Kind::Config);
@@ -53,9 +78,10 @@ pub(super) fn refused(text: &str, overrides: &[&str]) -> String {
     format!("{message}\n{}", error.hint_text().unwrap_or(""))
 }
 
+/// Fails unless the message has these parts, which ` … ` divides.
 #[track_caller]
-pub(super) fn says(message: &str, parts: &[&str]) {
-    for part in parts {
+pub(super) fn says(message: &str, parts: &str) {
+    for part in parts.split(" … ") {
         assert!(message.contains(part), "no {part:?} in: {message}");
     }
 }
@@ -90,10 +116,7 @@ fn a_corpus_says_its_terms() {
         "kind = \"ravdess\"",
         "kind = \"ravdess\"\ncitation = \"@misc{a, x = {b}\"",
     );
-    says(
-        &error,
-        &["`citation` begins like BibTeX", "@article{key, …}"],
-    );
+    says(&error, "`citation` begins like BibTeX … @article{key, …}");
 }
 
 #[test]
@@ -166,77 +189,28 @@ fn what_is_not_written_has_its_documented_default() {
 
 #[test]
 fn unknown_keys_name_the_nearest_known_one() {
-    says(
-        &wrong("folds = 5", "fold = 5"),
-        &[
-            "p.toml:9:41: unknown key `fold`",
-            " 9 | protocol = {",
-            "did you mean `folds`?",
-        ],
-    );
-    says(
-        &wrong("[[experiment]]", "[[experiments]]"),
-        &["unknown key `experiments`", "did you mean `experiment`?"],
-    );
-    says(
-        &wrong("architecture", "arch"),
-        &["unknown key `arch`", "did you mean `architecture`?"],
-    );
-    says(
-        &wrong("name = \"a\"", "name = \"a\"\ntrain = { epoch = 3 }"),
-        &[
-            "unknown key `epoch`",
-            "did you mean `epochs`?",
-            "batch_size",
-        ],
-    );
-    says(
-        &wrong("kind = \"ravdess\"", "kind = \"ravdess\"\nrooot = \"x\""),
-        &["p.toml:6:1: unknown key `rooot`", "did you mean `root`?"],
+    refuses(
+        r#"
+        folds = 5 => fold = 5 => p.toml:9:41: unknown key `fold` …  9 | protocol = { … did you mean `folds`?
+        [[experiment]] => [[experiments]] => unknown key `experiments` … did you mean `experiment`?
+        architecture => arch => unknown key `arch` … did you mean `architecture`?
+        name = "a" => name = "a"\ntrain = { epoch = 3 } => unknown key `epoch` … did you mean `epochs`? … batch_size
+        kind = "ravdess" => kind = "ravdess"\nrooot = "x" => p.toml:6:1: unknown key `rooot` … did you mean `root`?
+    "#,
     );
 }
 
 #[test]
 fn unknown_words_name_the_known_ones() {
-    says(
-        &wrong("\"ravdess\" }", "\"ravdes\" }"),
-        &[
-            "unknown value `ravdes`",
-            "did you mean `ravdess`?",
-            "emodb-a",
-        ],
-    );
-    says(
-        &wrong("stratified-kfold", "stratified"),
-        &[
-            "unknown value `stratified`",
-            "did you mean `stratified-kfold`?",
-        ],
-    );
-    says(
-        &wrong("\"logistic\"", "\"Logistic\""),
-        &["did you mean `logistic`?", "svm"],
-    );
-    says(
-        &wrong(
-            "name = \"a\"",
-            "name = \"a\"\ntrain = { optimizer = \"adamW\" }",
-        ),
-        &["did you mean `adamw`?", "rmsprop"],
-    );
-    says(
-        &wrong(
-            "[corpus]",
-            "features = { profile = \"librosa-0.9\" }\n[corpus]",
-        ),
-        &["unknown profile `librosa-0.9`", "`librosa-0.8`"],
-    );
-    says(
-        &wrong(
-            "kind = \"ravdess\"",
-            "kind = \"ravdess\"\nlabels = [\"happy\", \"angy\"]",
-        ),
-        &["no class `angy`", "did you mean `angry`?"],
+    refuses(
+        r#"
+        "ravdess" } => "ravdes" } => unknown value `ravdes` … did you mean `ravdess`? … emodb-a
+        stratified-kfold => stratified => unknown value `stratified` … did you mean `stratified-kfold`?
+        "logistic" => "Logistic" => did you mean `logistic`? … svm
+        name = "a" => name = "a"\ntrain = { optimizer = "adamW" } => did you mean `adamw`? … rmsprop
+        [corpus] => features = { profile = "librosa-0.9" }\n[corpus] => unknown value `librosa-0.9` … `librosa-0.8`
+        kind = "ravdess" => kind = "ravdess"\nlabels = ["happy", "angy"] => no class `angy` … did you mean `angry`?
+    "#,
     );
 }
 
@@ -248,99 +222,50 @@ fn numbers_stay_in_their_ranges() {
             &format!("name = \"a\"\ntrain = {{ {written} }}"),
         )
     };
-    says(
-        &train("epochs = -3"),
-        &[
-            "p.toml:9:20: `epochs` is -3, but must be from 1 to 100000",
-            "^^",
-        ],
-    );
-    says(&train("epochs = 0"), &["`epochs` is 0"]);
-    says(
-        &train("batch_size = 1"),
-        &["`batch_size` is 1, but must be from 2"],
-    );
-    says(&train("batch_size = 0"), &["`batch_size` is 0"]);
-    says(
-        &train("learning_rate = 0"),
-        &["`learning_rate` is 0, but must be above 0"],
-    );
-    says(
-        &train("learning_rate = -1e-3"),
-        &["`learning_rate` is -0.001"],
-    );
-    says(&train("learning_rate = nan"), &["`learning_rate` is NaN"]);
-    says(&train("learning_rate = inf"), &["`learning_rate` is inf"]);
-    says(&train("label_smoothing = 1.0"), &["below 1"]);
-    says(&train("mixup = -0.1"), &["`mixup`"]);
-    says(
-        &train("patience = 5"),
-        &["early stopping needs a validation part", "validation = 0.1"],
-    );
-    says(
-        &train("decay = 1e-6, schedule = \"cosine\""),
-        &["`decay` does not belong to this kind of schedule", "warmup"],
-    );
-    says(
-        &train("optimizer = \"adam\", weight_decay = 0.1"),
-        &["`weight_decay` works with the optimizer adamw only"],
-    );
-    says(
-        &train("epochs = 99999999999999999999"),
-        &["p.toml:9:20", "whole number"],
-    );
-    says(
-        &wrong("folds = 5", "folds = 1"),
-        &["`folds` is 1, but must be from 2"],
-    );
-    says(
-        &wrong(
-            "{ kind = \"stratified-kfold\", folds = 5 }",
-            "{ kind = \"group-kfold\", folds = 25 }",
-        ),
-        &["24 speakers"],
+    for [written, message] in table(
+        r#"
+        epochs = -3 => p.toml:9:20: `epochs` is -3, but must be from 1 to 100000 … ^^
+        epochs = 0 => `epochs` is 0
+        batch_size = 1 => `batch_size` is 1, but must be from 2
+        batch_size = 0 => `batch_size` is 0
+        learning_rate = 0 => `learning_rate` is 0, but must be above 0
+        learning_rate = -1e-3 => `learning_rate` is -0.001
+        learning_rate = nan => `learning_rate` is NaN
+        learning_rate = inf => `learning_rate` is inf
+        label_smoothing = 1.0 => below 1
+        mixup = -0.1 => `mixup`
+        patience = 5 => early stopping needs a validation part … validation = 0.1
+        decay = 1e-6, schedule = "cosine" => `decay` does not belong to this kind of schedule … warmup
+        optimizer = "adam", weight_decay = 0.1 => `weight_decay` works with the optimizer adamw only
+        epochs = 99999999999999999999 => p.toml:9:20 … whole number
+        "#,
+    ) {
+        says(&train(&written), &message);
+    }
+    refuses(
+        r#"
+        folds = 5 => folds = 1 => `folds` is 1, but must be from 2
+        { kind = "stratified-kfold", folds = 5 } => { kind = "group-kfold", folds = 25 } => 24 speakers
+    "#,
     );
     for fraction in ["0", "1", "-0.2", "1.5", "nan"] {
         let protocol = format!("{{ kind = \"hold-out\", test_fraction = {fraction} }}");
         says(
             &wrong("{ kind = \"stratified-kfold\", folds = 5 }", &protocol),
-            &["`test_fraction` is", "between 0 and 1"],
+            "`test_fraction` is … between 0 and 1",
         );
     }
-    says(
-        &wrong("name = \"a\"", "name = \"a\"\nvalidation = 1"),
-        &["`validation` is 1"],
-    );
-    says(
-        &wrong("name = \"a\"", "name = \"a\"\nseeds = []"),
-        &["`seeds` is empty"],
-    );
-    says(
-        &wrong("name = \"a\"", "name = \"a\"\nseeds = [1, 1]"),
-        &["seed 1 stands here twice"],
-    );
-    says(
-        &wrong("name = \"a\"", "name = \"a\"\nseeds = [-1]"),
-        &["`seeds` is -1"],
-    );
-    says(
-        &wrong("name = \"b\"", "name = \"b\"\nseeds = [0, 1]"),
-        &["same for every seed"],
-    );
-    says(
-        &wrong("{ kind = \"logistic\" }", "{ kind = \"logistic\", c = 0 }"),
-        &["`c` is 0, but must be above 0"],
-    );
-    says(
-        &wrong("{ kind = \"logistic\" }", "{ kind = \"svm\", gamma = -1 }"),
-        &["`gamma` is -1"],
-    );
-    says(
-        &wrong(
-            "{ kind = \"logistic\" }",
-            "{ kind = \"svm\", gamma = \"auto\" }",
-        ),
-        &["expected \"scale\" or a number, found string \"auto\""],
+    refuses(
+        r#"
+        name = "a" => name = "a"\nvalidation = 1 => `validation` is 1
+        name = "a" => name = "a"\nseeds = [] => `seeds` is empty
+        name = "a" => name = "a"\nseeds = [1, 1] => `1` is listed twice in `seeds`
+        name = "a" => name = "a"\nseeds = [-1] => `seeds` is -1
+        name = "b" => name = "b"\nseeds = [0, 1] => same for every seed
+        { kind = "logistic" } => { kind = "logistic", c = 0 } => `c` is 0, but must be above 0
+        { kind = "logistic" } => { kind = "svm", gamma = -1 } => `gamma` is -1
+        { kind = "logistic" } => { kind = "svm", gamma = "auto" } => unknown value `auto` … known values: scale
+    "#,
     );
 }
 
@@ -352,19 +277,21 @@ fn a_generated_corpus_has_the_ranges_of_its_generator() {
             &format!("kind = \"synthetic\"\n{written}"),
         )
     };
-    for (wrong, allowed) in [
-        ("speakers = 1", "from 2 to 99"),
-        ("speakers = 100", "from 2 to 99"),
-        ("sentences = 0", "from 1 to 99"),
-        ("sentences = 100", "from 1 to 99"),
-        ("takes = 0", "from 1 to 99"),
-        ("takes = 100", "from 1 to 99"),
-        ("sample_rate = 7999", "from 8000 to 48000"),
-        ("sample_rate = 48001", "from 8000 to 48000"),
-    ] {
+    for [wrong, allowed] in table(
+        r#"
+        speakers = 1 => from 2 to 99
+        speakers = 100 => from 2 to 99
+        sentences = 0 => from 1 to 99
+        sentences = 100 => from 1 to 99
+        takes = 0 => from 1 to 99
+        takes = 100 => from 1 to 99
+        sample_rate = 7999 => from 8000 to 48000
+        sample_rate = 48001 => from 8000 to 48000
+        "#,
+    ) {
         says(
-            &refused(&with(wrong), &[]),
-            &["p.toml:6", &format!("must be {allowed}")],
+            &refused(&with(&wrong), &[]),
+            &format!("p.toml:6 … must be {allowed}"),
         );
     }
     for right in [
@@ -391,32 +318,29 @@ fn a_title_does_not_stay_over_another_protocol() {
             .clone()
     };
     assert_eq!(title(&[]), "CNN, speakers shared");
-    assert_eq!(title(&["train.epochs=3"]), "CNN, speakers shared");
+    assert_eq!(title("train.epochs=3"), "CNN, speakers shared");
     assert_eq!(
-        title(&["experiment.b.protocol.kind=leave-one-speaker-out"]),
+        title("experiment.b.protocol.kind=leave-one-speaker-out"),
         "CNN, speakers shared"
     );
     assert_eq!(
-        title(&["protocol={ kind = \"group-kfold\", folds = 3 }"]),
+        title("protocol={ kind = \"group-kfold\", folds = 3 }"),
         "a (group-3-fold)"
     );
     assert_eq!(
-        title(&[
-            "protocol.folds=7",
-            "experiment.b.protocol={ kind = \"leave-one-speaker-out\" }"
-        ]),
+        title("protocol.folds=7 … experiment.b.protocol={ kind = \"leave-one-speaker-out\" }"),
         "a (stratified-7-fold)"
     );
     assert_eq!(
-        title(&["experiment.a.protocol.kind=group-kfold"]),
+        title("experiment.a.protocol.kind=group-kfold"),
         "a (group-5-fold)"
     );
     assert_eq!(
-        title(&["experiment.a.protocol.folds=3", "experiment.a.title=Mine"]),
+        title("experiment.a.protocol.folds=3 … experiment.a.title=Mine"),
         "Mine"
     );
     assert_eq!(
-        read(MINIMAL, &["experiment.a.protocol.folds=3"])
+        read(MINIMAL, "experiment.a.protocol.folds=3")
             .unwrap()
             .experiments[0]
             .title,
@@ -427,101 +351,47 @@ fn a_title_does_not_stay_over_another_protocol() {
 
 #[test]
 fn wrong_types_are_said_in_plain_words() {
-    says(
-        &wrong("folds = 5", "folds = \"5\""),
-        &["p.toml:9:49: expected a whole number", "found string \"5\""],
-    );
-    says(
-        &wrong("folds = 5", "folds = 5.0"),
-        &["found floating point `5.0`"],
-    );
-    says(
-        &wrong("name = \"small\"", "name = 3"),
-        &["p.toml:2:8: expected a string, found integer `3`"],
-    );
-    says(
-        &wrong("name = \"a\"", "name = \"a\"\nseeds = 3"),
-        &["expected a list, found integer `3`"],
-    );
-    says(
-        &wrong("name = \"a\"", "name = \"a\"\ndefault = \"yes\""),
-        &["expected true or false, found string"],
-    );
-    says(
-        &wrong("{ kind = \"logistic\" }", "\"logistic\""),
-        &["expected a table, found string \"logistic\""],
-    );
-    says(
-        &wrong("{ kind = \"logistic\" }", "[\"logistic\"]"),
-        &["expected a table, found a list"],
-    );
-    says(
-        &wrong("[corpus]", "[[corpus]]"),
-        &["expected a table, found a list"],
-    );
-    says(
-        &wrong(
-            "name = \"small\"",
-            "name = \"small\"\nfeatures = 2024-01-01",
-        ),
-        &["p.toml:3:12: no key takes a date"],
+    refuses(
+        r#"
+        folds = 5 => folds = "5" => p.toml:9:49: expected a whole number … found string "5"
+        folds = 5 => folds = 5.0 => found floating point `5.0`
+        name = "small" => name = 3 => p.toml:2:8: expected a string, found integer `3`
+        name = "a" => name = "a"\nseeds = 3 => expected a list, found integer `3`
+        name = "a" => name = "a"\ndefault = "yes" => expected true or false, found string
+        { kind = "logistic" } => "logistic" => expected a table, found string "logistic"
+        { kind = "logistic" } => ["logistic"] => expected a table, found a list
+        [corpus] => [[corpus]] => expected a table, found a list
+        name = "small" => name = "small"\nfeatures = 2024-01-01 => p.toml:3:12: no key takes a date
+    "#,
     );
 }
 
 #[test]
 fn missing_keys_are_named() {
-    says(
-        &wrong("name = \"small\"", ""),
-        &["the key `name` is missing"],
-    );
-    says(
-        &wrong("kind = \"ravdess\"", ""),
-        &["the key `kind` is missing"],
-    );
-    says(&wrong("name = \"a\"", ""), &["the key `name` is missing"]);
-    says(
-        &wrong(", folds = 5", ""),
-        &["p.toml:9:21: this protocol needs the key `folds`"],
-    );
-    says(
-        &wrong(", architecture = \"ravdess\"", ""),
-        &["needs the key `architecture`", "emodb-a"],
-    );
-    says(
-        &wrong("kind = \"ravdess\"", "kind = \"manifest\""),
-        &["needs the key `path`"],
+    refuses(
+        r#"
+        name = "small" =>  => the key `name` is missing
+        kind = "ravdess" =>  => the key `kind` is missing
+        name = "a" =>  => the key `name` is missing
+        , folds = 5 =>  => p.toml:9:21: a protocol of kind `stratified-kfold` needs the key `folds`
+        , architecture = "ravdess" =>  => needs the key `architecture` … emodb-a
+        kind = "ravdess" => kind = "manifest" => needs the key `path`
+    "#,
     );
     let bare = MINIMAL.split("[[experiment]]").next().unwrap();
-    says(&refused(bare, &[]), &["the pipeline has no experiment"]);
+    says(&refused(bare, &[]), "the pipeline has no experiment");
 }
 
 #[test]
 fn what_does_not_fit_together_is_refused() {
-    says(
-        &wrong("name = \"b\"", "name = \"a\""),
-        &["p.toml:13:8: there is already an experiment `a`, in line 8"],
-    );
-    says(
-        &wrong("leave-one-speaker-out", "leave-one-session-out"),
-        &["ravdess has no recording sessions"],
-    );
-    says(
-        &wrong("\"leave-one-speaker-out\"", "\"declared\""),
-        &["only a manifest"],
-    );
-    says(
-        &wrong(
-            "\"leave-one-speaker-out\"",
-            "\"leave-one-speaker-out\", folds = 3",
-        ),
-        &["`folds` does not belong to this kind of protocol"],
-    );
-    says(
-        &wrong(
-            "\"leave-one-speaker-out\"",
-            "\"published\", name = \"emobx\"",
-        ),
-        &["unknown fold list `emobx`", "did you mean `emobox`?"],
+    refuses(
+        r#"
+        name = "b" => name = "a" => p.toml:13:8: there is already an experiment `a`, in line 8
+        leave-one-speaker-out => leave-one-session-out => ravdess has no recording sessions
+        "leave-one-speaker-out" => "declared" => only a manifest
+        "leave-one-speaker-out" => "leave-one-speaker-out", folds = 3 => `folds` does not belong to this kind of protocol
+        "leave-one-speaker-out" => "published", name = "emobx" => unknown fold list `emobx` … did you mean `emobox`?
+    "#,
     );
     let emodb = MINIMAL
         .replace("kind = \"ravdess\"", "kind = \"emodb\"")
@@ -531,36 +401,16 @@ fn what_does_not_fit_together_is_refused() {
         );
     says(
         &refused(&emodb, &[]),
-        &["the fold list `emobox` is for ravdess, not for emodb"],
+        "the fold list `emobox` is for ravdess, not for emodb",
     );
-    says(
-        &wrong("kind = \"ravdess\"", "kind = \"ravdess\"\nall_clips = true"),
-        &["`all_clips` does not belong to this kind of corpus"],
-    );
-    says(
-        &wrong("name = \"b\"", "name = \"b\"\ntrain = { epochs = 3 }"),
-        &["`train` is for networks"],
-    );
-    says(
-        &wrong(
-            "{ kind = \"logistic\" }",
-            "{ kind = \"logistic\", architecture = \"ravdess\" }",
-        ),
-        &["`architecture` does not belong"],
-    );
-    says(
-        &wrong(
-            "kind = \"ravdess\"",
-            "kind = \"ravdess\"\nlabels = [\"sad\"]",
-        ),
-        &["one class is nothing to tell apart"],
-    );
-    says(
-        &wrong(
-            "kind = \"ravdess\"",
-            "kind = \"ravdess\"\nlabels = [\"sad\", \"sad\"]",
-        ),
-        &["`sad` stands here twice"],
+    refuses(
+        r#"
+        kind = "ravdess" => kind = "ravdess"\nall_clips = true => `all_clips` does not belong to this kind of corpus
+        name = "b" => name = "b"\ntrain = { epochs = 3 } => `train` is for networks
+        { kind = "logistic" } => { kind = "logistic", architecture = "ravdess" } => `architecture` does not belong
+        kind = "ravdess" => kind = "ravdess"\nlabels = ["sad"] => one class leaves nothing to tell apart
+        kind = "ravdess" => kind = "ravdess"\nlabels = ["sad", "sad"] => `sad` is listed twice in `labels`
+    "#,
     );
 }
 
@@ -582,11 +432,11 @@ fn names_are_safe_file_names() {
     ] {
         says(
             &wrong("name = \"small\"", &format!("name = \"{name}\"")),
-            &["p.toml:2:8: `name`", "lower-case letters"],
+            "p.toml:2:8: `name` … lower-case letters",
         );
         says(
             &wrong("name = \"b\"", &format!("name = \"{name}\"")),
-            &["p.toml:13:8: `name`"],
+            "p.toml:13:8: `name`",
         );
     }
     assert!(read(&MINIMAL.replace("\"small\"", "\"2-small_x\""), &[]).is_ok());
@@ -606,34 +456,29 @@ fn published_figures_are_shares_with_a_mark() {
     );
     says(
         &refused(&row("mark = \"P\"\naccuracy = 71.61"), &[]),
-        &["`accuracy` is 71.61", "accuracy = 0.7161"],
+        "`accuracy` is 71.61 … accuracy = 0.7161",
     );
     says(
         &refused(&row("mark = \"Q\"\naccuracy = 0.5"), &[]),
-        &["unknown value `Q`", "known values: P, R, I"],
+        "unknown value `Q` … known values: P, R, I",
     );
-    says(&refused(&row("mark = \"P\""), &[]), &["needs a figure"]);
+    says(&refused(&row("mark = \"P\""), &[]), "needs a figure");
     assert!(
-        read(&row("mark = \"P\"\naccuracy = 0.5"), &["published=[]"])
+        read(&row("mark = \"P\"\naccuracy = 0.5"), "published=[]")
             .unwrap()
             .published
             .is_empty()
     );
     let synthetic =
         row("mark = \"P\"\nuar = 0.5").replace("kind = \"ravdess\"", "kind = \"synthetic\"");
-    says(&refused(&synthetic, &[]), &["generated corpus"]);
+    says(&refused(&synthetic, &[]), "generated corpus");
 }
 
 #[test]
 fn overrides_reach_one_experiment_or_all() {
     let pipeline = read(
         MINIMAL,
-        &[
-            "train.epochs=15",
-            "experiment.a.train.learning_rate=1e-4",
-            "corpus.root=/some/where",
-            "split_seed=7",
-        ],
+        "train.epochs=15 … experiment.a.train.learning_rate=1e-4 … corpus.root=/some/where … split_seed=7",
     )
     .unwrap();
     let a = &pipeline.experiments[0];
@@ -651,13 +496,7 @@ fn overrides_reach_one_experiment_or_all() {
     assert_eq!(pipeline.corpus.kind.root(), Path::new("/some/where"));
     let last = read(
         MINIMAL,
-        &[
-            "seeds=[1, 2]",
-            "train.epochs = 1",
-            "train.epochs=2",
-            "name='other'",
-            "corpus.labels=[\"sad\",\"calm\"]",
-        ],
+        "seeds=[1, 2] … train.epochs = 1 … train.epochs=2 … name='other' … corpus.labels=[\"sad\",\"calm\"]",
     )
     .unwrap();
     assert_eq!(
@@ -671,16 +510,13 @@ fn overrides_reach_one_experiment_or_all() {
     assert_eq!(last.corpus.labels, ["sad", "calm"]);
     let table = read(
         MINIMAL,
-        &[
-            "experiment.b.model={ kind = \"svm\", c = 2 }",
-            "experiment.b.protocol.kind=declared",
-        ],
+        "experiment.b.model={ kind = \"svm\", c = 2 } … experiment.b.protocol.kind=declared",
     );
     says(
         &table.unwrap_err().to_string(),
-        &["--set experiment.b.protocol.kind=declared: ravdess declares no parts"],
+        "--set experiment.b.protocol.kind=declared: ravdess declares no parts",
     );
-    let model = &read(MINIMAL, &["experiment.b.model={ kind = \"svm\", c = 2 }"])
+    let model = &read(MINIMAL, "experiment.b.model={ kind = \"svm\", c = 2 }")
         .unwrap()
         .experiments[1]
         .model;
@@ -697,71 +533,44 @@ fn overrides_reach_one_experiment_or_all() {
 #[test]
 fn wrong_overrides_are_named() {
     let wrong = |text: &str| refused(MINIMAL, &[text]);
-    says(
-        &wrong("train.epoch=3"),
-        &[
-            "--set train.epoch=3: unknown key `epoch`",
-            "did you mean `epochs`?",
-        ],
-    );
-    says(
-        &wrong("trian.epochs=3"),
-        &["unknown key `trian`", "did you mean `train`?"],
-    );
-    says(
-        &wrong("experiment.c.train.epochs=3"),
-        &["no experiment `c` here", "known experiments: a, b"],
-    );
-    says(
-        &wrong("experiment.b.train.epochs=3"),
-        &["--set experiment.b.train.epochs=3: `train` is for networks"],
-    );
-    says(&wrong("experiment.a=3"), &["experiment.NAME.KEY"]);
-    says(
-        &wrong("train.epochs=-3"),
-        &["--set train.epochs=-3: `epochs` is -3"],
-    );
-    says(
-        &wrong("train.epochs=many"),
-        &[
-            "--set train.epochs=many: expected a whole number",
-            "found string \"many\"",
-        ],
-    );
-    says(
-        &wrong("train.epochs="),
-        &["--set train.epochs=: expected a whole number"],
-    );
-    says(&wrong("train.epochs"), &["an override is KEY=VALUE"]);
-    says(&wrong("=3"), &["a part of the key is empty"]);
-    says(&wrong("train..epochs=3"), &["a part of the key is empty"]);
-    says(&wrong("name.x=3"), &["`name` is no table"]);
-    says(&wrong("seeds=[1,"), &["--set seeds=[1,:"]);
-    says(
-        &wrong("seeds=[0, 0]"),
-        &["the seed 0 stands here twice", "           ^"],
-    );
-    says(
-        &wrong("features.profile=librosa-0.9"),
-        &["unknown profile `librosa-0.9`"],
-    );
-    says(&wrong("corpus.root="), &["`root` is empty"]);
-    says(
-        &wrong("experiment.b.name=a"),
-        &["already an experiment `a`, in line 8"],
-    );
+    for [written, message] in table(
+        r#"
+        train.epoch=3 => --set train.epoch=3: unknown key `epoch` … did you mean `epochs`?
+        trian.epochs=3 => unknown key `trian` … did you mean `train`?
+        experiment.c.train.epochs=3 => no experiment `c` here … known experiments: a, b
+        experiment.b.train.epochs=3 => --set experiment.b.train.epochs=3: `train` is for networks
+        experiment.a=3 => experiment.NAME.KEY
+        train.epochs=-3 => --set train.epochs=-3: `epochs` is -3
+        train.epochs=many => --set train.epochs=many: expected a whole number … found string "many"
+        train.epochs= => --set train.epochs=: expected a whole number
+        train.epochs => an override is KEY=VALUE
+        =3 => a part of the key is empty
+        train..epochs=3 => a part of the key is empty
+        name.x=3 => `name` is no table
+        seeds=[1, => --set seeds=[1,:
+        seeds=[0, 0] => `0` is listed twice in `seeds` …            ^
+        features.profile=librosa-0.9 => unknown value `librosa-0.9`
+        corpus.root= => `root` is empty
+        experiment.b.name=a => already an experiment `a`, in line 8
+        "#,
+    ) {
+        says(&wrong(&written), &message);
+    }
     let no_network = MINIMAL.replace(
         "{ kind = \"cnn\", architecture = \"ravdess\" }",
         "{ kind = \"majority\" }",
     );
     says(
-        &refused(&no_network, &["train.epochs=3"]),
-        &["no experiment here trains a network"],
+        &refused(&no_network, "train.epochs=3"),
+        "no experiment here trains a network",
     );
-    says(
-        &refused("experiment = 3", &["train.epochs=3"]),
-        &["p.toml:1:14: expected a list"],
-    );
+    for [from, to, message] in table(
+        r#"
+        experiment = 3 => train.epochs=3 => p.toml:1:14: expected a list
+        "#,
+    ) {
+        says(&refused(&from, &to), &message);
+    }
 }
 
 #[test]
@@ -778,9 +587,9 @@ fn the_folder_of_corpora_can_be_moved() {
             .to_owned()
     };
     assert_eq!(root(MINIMAL, &[]), "/mnt/speech/ravdess");
-    assert_eq!(root(MINIMAL, &["corpus.name=other"]), "/mnt/speech/other");
+    assert_eq!(root(MINIMAL, "corpus.name=other"), "/mnt/speech/other");
     assert_eq!(
-        root(MINIMAL, &["corpus.root=data/corpora/x"]),
+        root(MINIMAL, "corpus.root=data/corpora/x"),
         "data/corpora/x"
     );
     assert_eq!(
@@ -815,29 +624,26 @@ fn the_folder_of_corpora_can_be_moved() {
         "data/corpora/synthetic",
         "a folder of corpora may be read-only"
     );
-    assert_eq!(
-        root(&synthetic, &["corpus.root=/else/where"]),
-        "/else/where"
-    );
+    assert_eq!(root(&synthetic, "corpus.root=/else/where"), "/else/where");
 }
 
 #[test]
 fn selection_takes_the_default_or_the_named() {
-    let pipeline = read(MINIMAL, &["experiment.b.default=false"]).unwrap();
+    let pipeline = read(MINIMAL, "experiment.b.default=false").unwrap();
     let names = |chosen: &[&str]| {
         pipeline
             .select(&set(chosen))
             .map(|found| found.iter().map(|e| e.name.clone()).collect::<Vec<_>>())
     };
     assert_eq!(names(&[]).unwrap(), ["a"]);
-    assert_eq!(names(&["b", "a"]).unwrap(), ["a", "b"]);
-    let error = names(&["c"]).unwrap_err();
+    assert_eq!(names("b … a").unwrap(), ["a", "b"]);
+    let error = names("c").unwrap_err();
     assert_eq!(
         (error.kind(), error.to_string().as_str()),
         (Kind::Usage, "pipeline `small` has no experiment `c`")
     );
     assert_eq!(
-        read(MINIMAL, &["default=false"])
+        read(MINIMAL, "default=false")
             .unwrap()
             .select(&[])
             .unwrap_err()
@@ -860,14 +666,14 @@ fn parameters_hold_what_changes_a_result_and_nothing_else() {
     let split = |overrides: &[&str]| {
         serde_json::to_value(read(MINIMAL, overrides).unwrap().experiments[0].split_key()).unwrap()
     };
-    assert_ne!(model(&["train.epochs=3"])[0], model(&[])[0]);
-    assert_eq!(model(&["train.epochs=3"])[1], model(&[])[1]);
+    assert_ne!(model("train.epochs=3")[0], model(&[])[0]);
+    assert_eq!(model("train.epochs=3")[1], model(&[])[1]);
     assert_eq!(
-        model(&["train.checkpoint_every=3", "split_seed=3", "default=false"]),
+        model("train.checkpoint_every=3 … split_seed=3 … default=false"),
         model(&[])
     );
-    assert_ne!(split(&["split_seed=3"]), split(&[]));
-    assert_eq!(split(&["train.epochs=3"]), split(&[]));
+    assert_ne!(split("split_seed=3"), split(&[]));
+    assert_eq!(split("train.epochs=3"), split(&[]));
     assert_eq!(
         base.experiments[0]
             .model_parameters()
@@ -876,11 +682,11 @@ fn parameters_hold_what_changes_a_result_and_nothing_else() {
         Some("0.001")
     );
     assert_eq!(
-        read(MINIMAL, &["corpus.root=/x"]).unwrap().corpus.key(),
+        read(MINIMAL, "corpus.root=/x").unwrap().corpus.key(),
         base.corpus.key()
     );
     assert_ne!(
-        read(MINIMAL, &["corpus.labels=[\"sad\",\"calm\"]"])
+        read(MINIMAL, "corpus.labels=[\"sad\",\"calm\"]")
             .unwrap()
             .corpus
             .key(),
@@ -907,25 +713,22 @@ fn unreadable_files_are_explained() {
     };
     let (kind, message) = fails(&at("binary.toml", b"name = \"a\"\n\xff\xfe"));
     assert_eq!(kind, Kind::Config);
-    says(&message, &["binary.toml:2:1: the file is not UTF-8"]);
-    says(
-        &fails(&at("empty.toml", b" \n")).1,
-        &["is empty", "demo.toml"],
-    );
+    says(&message, "binary.toml:2:1: the file is not UTF-8");
+    says(&fails(&at("empty.toml", b" \n")).1, "is empty … demo.toml");
     says(
         &fails(&at("huge.toml", &vec![b'#'; 2 << 20])).1,
-        &["larger than 1 MiB"],
+        "larger than 1 MiB",
     );
-    says(&fails(dir.path()).1, &["is a folder", "good.toml"]);
+    says(&fails(dir.path()).1, "is a folder … good.toml");
     let (kind, message) = fails(&dir.path().join("god.toml"));
     assert_eq!(kind, Kind::Missing);
     says(
         &message,
-        &["no pipeline file", "did you mean", "good.toml? there are:"],
+        "no pipeline file … did you mean … good.toml? there are:",
     );
     let (kind, message) = fails(&dir.path().join("nowhere").join("x.toml"));
     assert_eq!(kind, Kind::Missing);
-    says(&message, &["no pipeline file"]);
+    says(&message, "no pipeline file");
     let bom = at("bom.toml", format!("\u{feff}{MINIMAL}").as_bytes());
     assert_eq!(load(&bom, &[], None).unwrap().name, "small");
 }
@@ -937,9 +740,9 @@ fn deep_nesting_is_an_error() {
         "[".repeat(100_000),
         "]".repeat(100_000)
     );
-    says(&refused(&deep, &[]), &["recurs"]);
+    says(&refused(&deep, &[]), "recurs");
     let deep = format!("seeds={}", "[".repeat(100_000));
-    says(&refused(MINIMAL, &[&deep]), &["--set seeds=[[["]);
+    says(&refused(MINIMAL, &[&deep]), "--set seeds=[[[");
 }
 
 #[test]
@@ -966,26 +769,17 @@ fn the_other_models_have_their_own_keys() {
         of("{ kind = \"knn\", k = 3, weights = \"distance\" }"),
         "knn k=3 weights=distance"
     );
-    says(
-        &of("{ kind = \"svm\", kernel = \"linear\", gamma = 1 }"),
-        &["this kernel is linear"],
-    );
-    says(
-        &of("{ kind = \"svm\", kernel = \"poly\" }"),
-        &["unknown value `poly`"],
-    );
-    says(
-        &of("{ kind = \"knn\", c = 1 }"),
-        &["`c` does not belong to this kind of model"],
-    );
-    says(
-        &of("{ kind = \"knn\", k = 0 }"),
-        &["`k` is 0, but must be from 1"],
-    );
-    says(
-        &of("{ kind = \"random-forest\", trees = 0 }"),
-        &["`trees` is 0"],
-    );
+    for [written, message] in table(
+        r#"
+        { kind = "svm", kernel = "linear", gamma = 1 } => this kernel is linear
+        { kind = "svm", kernel = "poly" } => unknown value `poly`
+        { kind = "knn", c = 1 } => `c` does not belong to this kind of model
+        { kind = "knn", k = 0 } => `k` is 0, but must be from 1
+        { kind = "random-forest", trees = 0 } => `trees` is 0
+        "#,
+    ) {
+        says(&of(&written), &message);
+    }
     let forest = "experiment.b.model={ kind = \"random-forest\" }";
     assert_eq!(
         read(MINIMAL, &[forest, "seeds=[4, 5]"])
@@ -1007,7 +801,7 @@ fn a_search_is_checked_against_its_model_and_protocol() {
             ],
         )
     };
-    let (svm, knn) = ("{ kind = \"svm\" }", "{ kind = \"knn\" }");
+    let svm = "{ kind = \"svm\" }";
     let pipeline = with(svm, "{ grid = { model.c = [1, 10], model.gamma = [\"scale\", 0.1], inputs.log_mel = [true, false] } }").unwrap();
     let experiment = &pipeline.experiments[1];
     let search = experiment.search.as_ref().unwrap();
@@ -1040,65 +834,34 @@ fn a_search_is_checked_against_its_model_and_protocol() {
     );
     let shared = read(
         MINIMAL,
-        &[
-            "experiment.a.model={ kind = \"knn\" }",
-            "experiment.a.search.grid.model.k=[1, 5]",
-        ],
+        "experiment.a.model={ kind = \"knn\" } … experiment.a.search.grid.model.k=[1, 5]",
     )
     .unwrap();
     assert_eq!(
         shared.experiments[0].search.as_ref().unwrap().by,
         Grouping::Utterance
     );
-    let refused = |model: &str, search: &str| with(model, search).unwrap_err().to_string();
-    says(
-        &refused(knn, "{ grid = { model.c = [1, 10] } }"),
-        &["`model.c` does not belong to this model"],
-    );
-    says(
-        &refused(
-            "{ kind = \"svm\", kernel = \"linear\" }",
-            "{ grid = { model.gamma = [1, 10] } }",
-        ),
-        &["`model.gamma` does not belong"],
-    );
-    says(
-        &refused(
-            "{ kind = \"majority\" }",
-            "{ grid = { model.c = [1, 10] } }",
-        ),
-        &["`search` is not for this model"],
-    );
-    says(
-        &refused(svm, "{ grid = { model.c = [1] } }"),
-        &["this grid has 1 candidates"],
-    );
-    says(
-        &refused(svm, "{ grid = { model.c = [1, 1] } }"),
-        &["a value of `c` stands here twice"],
-    );
-    says(
-        &refused(svm, "{ grid = { model.c = [] } }"),
-        &["`c` is empty"],
-    );
-    says(
-        &refused(svm, "{ grid = { model.c = [1, 0] } }"),
-        &["`c` is 0, but must be above 0"],
-    );
-    says(
-        &refused(svm, "{ folds = 1, grid = { model.c = [1, 2] } }"),
-        &["`folds` is 1"],
-    );
-    says(
-        &refused(svm, "{ grid = { model.d = [1, 2] } }"),
-        &["unknown key `d`"],
-    );
-    says(&refused(svm, "{ folds = 3 }"), &["grid"]);
+    for [model, search, message] in table(
+        r#"
+        { kind = "knn" } => { grid = { model.c = [1, 10] } } => `model.c` does not belong to this model
+        { kind = "svm", kernel = "linear" } => { grid = { model.gamma = [1, 10] } } => `model.gamma` does not belong
+        { kind = "majority" } => { grid = { model.c = [1, 10] } } => `search` is not for this model
+        { kind = "svm" } => { grid = { model.c = [1] } } => this grid has 1 candidates
+        { kind = "svm" } => { grid = { model.c = [1, 1] } } => `1` is listed twice in `c`
+        { kind = "svm" } => { grid = { model.c = [] } } => `c` is empty
+        { kind = "svm" } => { grid = { model.c = [1, 0] } } => `c` is 0, but must be above 0
+        { kind = "svm" } => { folds = 1, grid = { model.c = [1, 2] } } => `folds` is 1
+        { kind = "svm" } => { grid = { model.d = [1, 2] } } => unknown key `d`
+        { kind = "svm" } => { folds = 3 } => grid
+            "#,
+    ) {
+        says(&with(&model, &search).unwrap_err().to_string(), &message);
+    }
 }
 
 #[test]
 fn shuffled_labels_are_said_in_the_title() {
-    let pipeline = read(MINIMAL, &["shuffle_labels=true"]).unwrap();
+    let pipeline = read(MINIMAL, "shuffle_labels=true").unwrap();
     assert!(
         pipeline
             .experiments
@@ -1156,43 +919,90 @@ fn sets_of_features_are_named_once_and_known_to_their_experiments() {
         ),
         (Some(128), "frames")
     );
+    for [given, inputs, message] in table(
+        r#"
+        set = "functionls" =>  => unknown value `functionls` … did you mean `functionals`?
+        set = "frames", sets = ["frames"] =>  => `set` and `sets` both
+        sets = [] =>  => `sets` is empty
+        sets = ["frames", "frames"] =>  => `frames` is listed twice in `sets`
+        sets = ["frames"] => set = "functionals" => have no set `functionals` … sets = ["frames", "functionals"]
+        sets = ["functionals"] => log_mel = true => `log_mel` does not belong to the set `functionals`
+        sets = ["functionals"] => frames = 9 => `frames` does not belong to the set `functionals`
+        sets = ["frames"] => frames = 0 => `frames` is 0
+            "#,
+    ) {
+        says(&refused(&sets(&given, &inputs), &[]), &message);
+    }
+}
 
-    let says_of = |given: &str, inputs: &str, parts: &[&str]| {
-        says(&refused(&sets(given, inputs), &[]), parts)
+#[test]
+fn a_misspelt_key_is_taken_for_one_that_its_kind_has() {
+    let with = |keys: &str| {
+        let file = MINIMAL
+            .replacen("[corpus]", "[features]\nset = \"functionals\"\n[corpus]", 1)
+            .replacen("model = { kind = \"logistic\" }", keys, 1);
+        refused(&file, &[])
     };
-    says_of(
-        "set = \"functionls\"",
-        "",
-        &["unknown set `functionls`", "did you mean `functionals`?"],
+    // The last cell is a key that must not be suggested.
+    for [written, message, not] in table(
+        r#"
+        model = { kind = "perceptron", kernl = "rbf" } => unknown key `kernl` … known keys: kind, dropout, hidden, input_dropout => kernel
+        model = { kind = "svm", kernl = "rbf" } => did you mean `kernel`? known keys: kind, c, gamma, kernel => hidden
+        model = { kind = "perceptron", hiden = 3 } => did you mean `hidden`? => channels
+        model = { kind = "perceptron" }\ntrain = { warmupp = 0.1 } => unknown key `warmupp` => `warmup`
+        model = { kind = "perceptron" }\ntrain = { schedule = "cosine", warmupp = 0.1 } => did you mean `warmup`? => spec_augment
+        model = { kind = "svm" }\ntrian = { epochs = 3 } => unknown key `trian` => `train`
+        model = { kind = "svm" }\ninputs = { log_mell = true } => unknown key `log_mell` => `log_mel`
+        model = { kernl = "rbf" } => did you mean `kernel`? => `train`
+            "#,
+    ) {
+        let refusal = with(&written);
+        says(&refusal, &message);
+        assert!(!refusal.contains(&not), "{not} in {refusal}");
+    }
+    for (written, not) in [
+        ("speaker = 4", "speakers"),
+        ("all_clip = true", "all_clips"),
+    ] {
+        let refusal = wrong("[corpus]", &format!("[corpus]\n{written}"));
+        says(&refusal, "unknown key … known keys: kind, name, citation");
+        assert!(!refusal.contains(not), "{refusal}");
+    }
+    says(
+        &refused(MINIMAL, &["corpus.speekers=3"]),
+        "unknown key `speekers`",
     );
-    says_of(
-        "set = \"frames\", sets = [\"frames\"]",
-        "",
-        &["`set` and `sets` both"],
+}
+
+#[test]
+fn a_joined_corpus_has_parts_with_their_own_keys() {
+    let with = |part: &str| {
+        let emodb = "{ kind = \"emodb\", label_map = { a = \"b\" } }";
+        let corpus = format!("kind = \"joined\"\nparts = [{emodb}, {part}]");
+        read(&MINIMAL.replace("kind = \"ravdess\"", &corpus), &[])
+    };
+    let manifest = with("{ kind = \"manifest\", label_map = { c = \"b\" } }").unwrap();
+    let CorpusKind::Joined { parts, .. } = manifest.corpus.kind else {
+        panic!("a joined corpus");
+    };
+    assert_eq!(
+        (parts[0].name.as_str(), parts[1].folder.as_str()),
+        ("emodb", "manifest")
     );
-    says_of("sets = []", "", &["`sets` is empty"]);
-    says_of(
-        "sets = [\"frames\", \"frames\"]",
-        "",
-        &["`frames` stands here twice"],
-    );
-    says_of(
-        "sets = [\"frames\"]",
-        "set = \"functionals\"",
-        &[
-            "have no set `functionals`",
-            "sets = [\"frames\", \"functionals\"]",
-        ],
-    );
-    says_of(
-        "sets = [\"functionals\"]",
-        "log_mel = true",
-        &["`log_mel` does not belong to the set `functionals`"],
-    );
-    says_of(
-        "sets = [\"functionals\"]",
-        "frames = 9",
-        &["`frames` does not belong to the set `functionals`"],
-    );
-    says_of("sets = [\"frames\"]", "frames = 0", &["`frames` is 0"]);
+    let path = "manifest.csv".to_owned();
+    assert_eq!(parts[1].kind, PartKind::Manifest { path });
+    for [part, message] in table(
+        r#"
+        kind = "emodb" => two parts are called `emodb`
+        kind = "ravdess", path = "x" => `path` does not belong to this kind of part
+        kind = "ravdess", root = "x" => only a part of kind `manifest`
+        kind = "manifest", root = "x" => needs the key `path`
+        kind = "manifest", root = "x", folder = "y" => `folder` and `root` both
+        kind = "manifest", path = "../x" => `path` does not lie below corpus.root
+            "#,
+    ) {
+        let part = format!("{{ {part}, label_map = {{ c = \"b\" }} }}");
+        says(&with(&part).unwrap_err().to_string(), &message);
+    }
+    refuses(r#"kind = "ravdess" => kind = "joined"\nparts = [] => `parts` is empty"#);
 }

@@ -98,7 +98,9 @@ impl From<TrainKeys> for TrainSettings {
             learning_rate: keys.learning_rate,
             schedule: match keys.schedule {
                 ScheduleKind::InverseTime => Schedule::InverseTime { decay: keys.decay },
-                ScheduleKind::Cosine => Schedule::Cosine { warmup: keys.warmup },
+                ScheduleKind::Cosine => Schedule::Cosine {
+                    warmup: keys.warmup,
+                },
             },
             weight_decay: keys.weight_decay,
             batch_size: keys.batch_size,
@@ -108,7 +110,9 @@ impl From<TrainKeys> for TrainSettings {
             spec_augment: keys.spec_augment,
             class_weights: keys.class_weights,
             batch_norm: keys.batch_norm,
-            early_stopping: (keys.patience > 0).then_some(EarlyStopping { patience: keys.patience }),
+            early_stopping: (keys.patience > 0).then_some(EarlyStopping {
+                patience: keys.patience,
+            }),
             checkpoint_every: keys.checkpoint_every,
             device: keys.device,
         }
@@ -157,7 +161,10 @@ pub(super) fn ruled_out(train: &Section<'_>, key: &str) -> Option<Refusal> {
         ),
         _ => return None,
     };
-    Some(Refusal { why: why.to_owned(), hint: hint.to_owned() })
+    Some(Refusal {
+        why: why.to_owned(),
+        hint: hint.to_owned(),
+    })
 }
 
 /// Checks what the schema cannot say.

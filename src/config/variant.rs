@@ -5,8 +5,8 @@ use std::path::Path;
 
 use toml::de::DeValue;
 
-use super::load::parse;
 use super::corpus::CorpusKind;
+use super::load::parse;
 use super::pipeline::Pipeline;
 use super::slurm::SlurmSettings;
 use crate::error::{Error, Result};

@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 pub const NOT_CONFIRMED: &str = "guessed from file names, not confirmed";
 
 /// An attribute that may have been inferred from the names of files and folders.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Attribute {
     /// The class.

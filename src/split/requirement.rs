@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 use super::sharing::Sharing;
 
 /// A demand on every fold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Requirement {
     /// No test speaker is trained on.

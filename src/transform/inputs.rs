@@ -43,8 +43,9 @@ pub const MOST_FRAMES: usize = 10_000;
 /// An experiment's view of the feature table.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Inputs {
-    /// The set of features. The first of all sets is not written to models and cache keys, which
-    /// then are those from before there were others.
+    /// The set of features.
+    // The first of all sets is not written to models and cache keys, which then are those from
+    // before there were others.
     #[schemars(extend("x-default" = "the first of `features.sets`"))]
     #[serde(default, skip_serializing_if = "is_first")]
     pub set: FeatureSet,
