@@ -152,6 +152,10 @@ fn word<'w>(
 }
 
 fn type_error(written: &Spanned<DeValue<'_>>, expected: &str, source: &SourceMap) -> Error {
+    if matches!(written.get_ref(), DeValue::Datetime(_)) {
+        let error = source.error(&written.span(), "no key takes a date or a time");
+        return error.hint("put it in quotes to make it text");
+    }
     let found = match written.get_ref() {
         DeValue::String(text) => format!("string \"{}\"", shorten(text)),
         DeValue::Integer(number) => format!("integer `{}`", shorten(&number.to_string())),

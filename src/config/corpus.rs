@@ -8,9 +8,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::{Map, Value};
 
 use super::check::Refusal;
-use super::joined::{self, CorpusPart};
-use super::schema::{distinct, without};
-use super::section::Section;
+use super::joined::{self, CorpusPart, label_map};
+use super::schema::{distinct, texts, without};
+use super::section::{CORPORA, Section};
 use super::source::{shorten, suggestion};
 use crate::audio::Windows;
 use crate::corpus::iemocap::{Agreement, Dialogs, Excitement};
@@ -18,8 +18,6 @@ use crate::corpus::text::composed;
 use crate::corpus::{Attribute, Subset, SubsetRule};
 use crate::error::Result;
 
-/// Where corpora lie unless `--corpora-dir` says otherwise.
-const CORPORA: &str = "data/corpora";
 const RAVDESS: [&str; 8] = [
     "neutral",
     "calm",
@@ -207,15 +205,6 @@ fn folder(schema: &mut schemars::Schema) {
     schema.remove("default");
 }
 
-/// Lines of text in a list or a map.
-pub(super) fn texts(schema: &mut schemars::Schema) {
-    for key in ["items", "additionalProperties"] {
-        if let Some(items) = schema.get_mut(key) {
-            items["format"] = "text".into();
-        }
-    }
-}
-
 /// The keys of `windows`.
 #[derive(Deserialize, JsonSchema)]
 struct WindowKeys {
@@ -233,17 +222,6 @@ fn windows<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Windows>
     Windows::new(keys.length_s, keys.hop_s)
         .map(Some)
         .map_err(de::Error::custom)
-}
-
-/// Labels in one Unicode form.
-pub(super) fn label_map<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<BTreeMap<String, String>, D::Error> {
-    let map = BTreeMap::<String, String>::deserialize(deserializer)?;
-    Ok(map
-        .into_iter()
-        .map(|(from, to)| (composed(&from), composed(&to)))
-        .collect())
 }
 
 fn lossy<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
@@ -403,7 +381,7 @@ fn paths(corpus: &mut CorpusSettings, written: &Section<'_>, corpora_dir: Option
         _ => Path::new(CORPORA).join(&corpus.name),
     };
     if let CorpusKind::Manifest { path, root, .. } = &mut corpus.kind {
-        *path = moved(path, "path", written, corpora_dir);
+        *path = written.moved("path", path, corpora_dir);
         if !written.has("root") {
             *root = match path.parent() {
                 Some(folder) if !folder.as_os_str().is_empty() => folder.to_path_buf(),
@@ -416,19 +394,5 @@ fn paths(corpus: &mut CorpusSettings, written: &Section<'_>, corpora_dir: Option
     if root.as_os_str().is_empty() {
         *root = usual;
     }
-    *root = moved(root, "root", written, corpora_dir);
-}
-
-/// A path with `data/corpora` at its front replaced by the folder of `--corpora-dir`, unless an
-/// override gives the path.
-pub(super) fn moved(
-    path: &Path,
-    key: &str,
-    written: &Section<'_>,
-    corpora_dir: Option<&Path>,
-) -> PathBuf {
-    match (corpora_dir, path.strip_prefix(CORPORA)) {
-        (Some(dir), Ok(rest)) if !written.is_overridden(key) => dir.join(rest),
-        _ => path.to_path_buf(),
-    }
+    *root = written.moved("root", root, corpora_dir);
 }

@@ -1,12 +1,35 @@
-//! Whether an ensemble and its members fit together: experiments of one file, on the same folds.
+//! Whether the experiments of a file fit together: their names differ, and members of ensembles are
+//! there and have the same folds.
 
 use super::experiment::Experiment;
 use super::section::Section;
 use super::source::{shorten, suggestion};
 use crate::error::Result;
 
+/// Checks what experiments say of each other.
+pub(super) fn check(experiments: &[Experiment], file: &Section<'_>) -> Result<()> {
+    let written: Vec<Section<'_>> = file.sections("experiment").collect();
+    for (i, (experiment, section)) in experiments.iter().zip(&written).enumerate() {
+        let name = &experiment.name;
+        if let Some(first) = experiments[..i]
+            .iter()
+            .position(|other| other.name == *name)
+        {
+            let first = file.source.describe(&written[first].place("name"));
+            let message = format!("there is already an experiment `{name}`, {first}");
+            return Err(section.error("name", message));
+        }
+    }
+    for (experiment, section) in experiments.iter().zip(&written) {
+        if let Some(model) = section.section("model") {
+            check_members(experiment, &model, experiments)?;
+        }
+    }
+    Ok(())
+}
+
 /// Members must exist, be no ensembles, and have the folds of the ensemble.
-pub(super) fn check_members(
+fn check_members(
     ensemble: &Experiment,
     written: &Section<'_>,
     experiments: &[Experiment],

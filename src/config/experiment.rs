@@ -10,11 +10,11 @@ use super::check::Refusal;
 use super::corpus::CorpusKind;
 use super::features::{self, FeatureSettings};
 use super::model::ModelSettings;
+use super::protocol;
 use super::schema::{distinct, flatten, value, without};
 use super::search::{self, Search};
 use super::section::Section;
 use super::train::{self, TrainKeys};
-use super::{ensemble, protocol};
 use crate::audio::augment::{Copies, Variant};
 use crate::error::Result;
 use crate::features::FeatureSet;
@@ -367,28 +367,6 @@ fn test_time_copies(experiment: &mut Experiment, written: &Section<'_>) -> Resul
         }
         None => Ok(()),
     }
-}
-
-/// Checks what experiments say of each other: their names differ, and members of ensembles exist.
-pub(super) fn check_together(experiments: &[Experiment], file: &Section<'_>) -> Result<()> {
-    let written: Vec<Section<'_>> = file.sections("experiment").collect();
-    for (i, (experiment, section)) in experiments.iter().zip(&written).enumerate() {
-        let name = &experiment.name;
-        if let Some(first) = experiments[..i]
-            .iter()
-            .position(|other| other.name == *name)
-        {
-            let first = file.source.describe(&written[first].place("name"));
-            let message = format!("there is already an experiment `{name}`, {first}");
-            return Err(section.error("name", message));
-        }
-    }
-    for (experiment, section) in experiments.iter().zip(&written) {
-        if let Some(model) = section.section("model") {
-            ensemble::check_members(experiment, &model, experiments)?;
-        }
-    }
-    Ok(())
 }
 
 impl Experiment {

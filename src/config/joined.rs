@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::check::Refusal;
-use super::corpus::{label_map, moved, texts};
-use super::schema::distinct;
+use super::schema::{distinct, texts};
 use super::section::Section;
 use crate::corpus::Attribute;
+use crate::corpus::text::composed;
 use crate::error::Result;
 
 /// One corpus of several.
@@ -59,6 +59,17 @@ pub enum PartKind {
         #[schemars(extend("format" = "path", "x-default" = "`manifest.csv`"))]
         path: String,
     },
+}
+
+/// Labels in one Unicode form.
+pub(super) fn label_map<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<BTreeMap<String, String>, D::Error> {
+    let map = BTreeMap::<String, String>::deserialize(deserializer)?;
+    Ok(map
+        .into_iter()
+        .map(|(from, to)| (composed(&from), composed(&to)))
+        .collect())
 }
 
 impl CorpusPart {
@@ -131,7 +142,7 @@ pub(super) fn finish(
             continue;
         };
         if let Some(root) = &mut part.root {
-            *root = moved(root, "root", &written, corpora_dir);
+            *root = written.moved("root", root, corpora_dir);
             if path.is_empty() {
                 let error = written.error(
                     "path",
@@ -140,7 +151,8 @@ pub(super) fn finish(
                 return Err(error
                     .hint("add `path = …`, as in the pipeline file that `ser corpus init` wrote"));
             }
-            *path = moved(Path::new(path), "path", &written, corpora_dir)
+            *path = written
+                .moved("path", Path::new(path), corpora_dir)
                 .to_string_lossy()
                 .into_owned();
         } else if path.is_empty() {

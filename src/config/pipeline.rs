@@ -12,6 +12,7 @@ use toml::de::{DeTable, Deserializer};
 
 use super::check::{self, Refusal};
 use super::corpus::{self, CorpusSettings};
+use super::ensemble;
 use super::experiment::{self, Experiment};
 use super::features::{self, FeatureKeys, FeatureSettings};
 use super::model::{self, ModelSettings};
@@ -128,7 +129,7 @@ pub(super) fn read(
     {
         experiment::finish(experiment, &written, corpus, features)?;
     }
-    experiment::check_together(&pipeline.experiments, &file)?;
+    ensemble::check(&pipeline.experiments, &file)?;
     if pipeline
         .experiments
         .iter()

@@ -202,6 +202,15 @@ pub(super) fn distinct(schema: &mut schemars::Schema) {
     schema.insert("uniqueItems".to_owned(), json!(true));
 }
 
+/// Lines of text in a list or a map.
+pub(super) fn texts(schema: &mut schemars::Schema) {
+    for key in ["items", "additionalProperties"] {
+        if let Some(items) = schema.get_mut(key) {
+            items["format"] = "text".into();
+        }
+    }
+}
+
 /// A page with the tables of keys between its markers, `<!-- keys PART -->` and `<!-- end -->`,
 /// brought up to date. A part is a dotted path from the top, with `[]` left out, and may be followed
 /// by a kind, or by `*` for the keys of all kinds; `<!-- kinds PART -->` lists the kinds.

@@ -1,6 +1,7 @@
 //! A table of a pipeline file, with the places of what is written in it.
 
 use std::ops::Range;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use toml::Spanned;
@@ -8,6 +9,9 @@ use toml::de::{DeTable, DeValue, ValueDeserializer};
 
 use super::source::SourceMap;
 use crate::error::Error;
+
+/// Folder of corpora unless `--corpora-dir` names another.
+pub(super) const CORPORA: &str = "data/corpora";
 
 /// A table, and the tables that it stands in.
 pub(super) struct Section<'a> {
@@ -139,5 +143,14 @@ impl<'a> Section<'a> {
         let item = list.and_then(|list| list.get(index)).map(Spanned::span);
         self.source
             .error(&item.unwrap_or_else(|| self.place(key)), message)
+    }
+
+    /// The path under `key` with `data/corpora` at its front replaced by `corpora_dir`, unless an
+    /// override gives the path.
+    pub(super) fn moved(&self, key: &str, path: &Path, corpora_dir: Option<&Path>) -> PathBuf {
+        match (corpora_dir, path.strip_prefix(CORPORA)) {
+            (Some(dir), Ok(rest)) if !self.is_overridden(key) => dir.join(rest),
+            _ => path.to_path_buf(),
+        }
     }
 }

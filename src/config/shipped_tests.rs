@@ -292,7 +292,7 @@ fn a_damaged_file_never_panics_and_its_error_has_a_place() {
 fn the_documentation_has_the_keys_of_the_schema() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("pipelines");
     let page = std::fs::read_to_string(folder.join("README.md")).unwrap();
-    assert!(page.matches("<!-- keys ").count() > 20);
+    assert!(page.matches("<!-- keys ").count() > 15);
     assert_eq!(
         update_page(&page),
         page,
@@ -309,7 +309,7 @@ fn the_documentation_has_the_keys_of_the_schema() {
 }
 
 /// Every key of the schema, as the dotted key of an override with a value that it may have.
-fn keys(prefix: &str, schema: &Value, into: &mut Vec<(String, Value)>) {
+fn keys(prefix: &str, schema: &Value, into: &mut Vec<(String, String)>) {
     let parts: Vec<(String, &Value)> = match schema::kinds(schema) {
         kinds if kinds.is_empty() => vec![(String::new(), schema)],
         kinds => {
@@ -327,25 +327,26 @@ fn keys(prefix: &str, schema: &Value, into: &mut Vec<(String, Value)>) {
                     format!("{kind}:")
                 }
             );
-            let value = match (schema::type_of(field), schema::words(field).last()) {
-                _ if field["const"].is_string() => continue,
-                (_, Some(word)) => json!(word),
-                ("object", _)
-                    if field["properties"].is_object() || !schema::kinds(field).is_empty() =>
-                {
+            let words = schema::words(field);
+            let other = |word: &&&str| field["default"] != json!(word);
+            let number = |n: &f64| schema::holds(field, *n);
+            let is_table = field["properties"].is_object() || !schema::kinds(field).is_empty();
+            let value = match schema::type_of(field) {
+                "object" if is_table => {
                     keys(&format!("{key}."), field, into);
                     continue;
                 }
-                ("boolean", _) => json!(field["default"] != true),
-                ("integer" | "number", _) => {
-                    let number = |n: f64| schema::holds(field, n).then_some(n);
-                    let whole = [3.0, 9.0, 9000.0].into_iter().find_map(number);
-                    let share = [0.75, 1.5].into_iter().find_map(number);
-                    json!(whole.or(share).unwrap())
-                }
-                _ => continue,
+                "string" => words.iter().rfind(other).map(|word| format!("{word:?}")),
+                "boolean" => Some((field["default"] != true).to_string()),
+                "integer" | "number" => [3.0, 9.0, 9000.0, 0.75, 1.5]
+                    .iter()
+                    .find(|n| number(n))
+                    .map(f64::to_string),
+                _ => None,
             };
-            into.push((key, value));
+            if field["const"].is_null() {
+                into.extend(value.map(|value| (key, value)));
+            }
         }
     }
 }
@@ -359,7 +360,7 @@ fn every_key_of_the_schema_is_read() {
     let mut read_keys = 0;
     for (key, value) in all {
         // `corpus.synthetic:speakers`: a key of a kind.
-        let (mut overrides, mut path) = (Vec::new(), String::new());
+        let (mut overrides, mut path) = (vec!["augment=true".to_owned()], String::new());
         for part in key.split('.') {
             let (kind, key) = part.split_once(':').unwrap_or(("", part));
             if !kind.is_empty() {
@@ -371,7 +372,7 @@ fn every_key_of_the_schema_is_read() {
             path += &format!("{key}.");
         }
         let path = path.trim_end_matches('.');
-        let with = |value: Option<&Value>| {
+        let with = |value: Option<&String>| {
             let mut overrides = overrides.clone();
             overrides.extend(value.map(|value| format!("{path}={value}")));
             parse(MINIMAL, "p.toml", &overrides, None)
@@ -382,11 +383,8 @@ fn every_key_of_the_schema_is_read() {
                     pipeline.overrides.clear();
                     format!("{pipeline:?}")
                 };
-                assert_ne!(
-                    debug(before),
-                    debug(after),
-                    "{path} = {value} changes nothing"
-                );
+                let changes = debug(before) != debug(after);
+                assert!(changes, "{path} = {value} changes nothing");
                 read_keys += 1;
             }
             (_, Ok(_)) => read_keys += 1,

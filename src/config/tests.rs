@@ -318,29 +318,32 @@ fn a_title_does_not_stay_over_another_protocol() {
             .clone()
     };
     assert_eq!(title(&[]), "CNN, speakers shared");
-    assert_eq!(title("train.epochs=3"), "CNN, speakers shared");
+    assert_eq!(title(&["train.epochs=3"]), "CNN, speakers shared");
     assert_eq!(
-        title("experiment.b.protocol.kind=leave-one-speaker-out"),
+        title(&["experiment.b.protocol.kind=leave-one-speaker-out"]),
         "CNN, speakers shared"
     );
     assert_eq!(
-        title("protocol={ kind = \"group-kfold\", folds = 3 }"),
+        title(&["protocol={ kind = \"group-kfold\", folds = 3 }"]),
         "a (group-3-fold)"
     );
     assert_eq!(
-        title("protocol.folds=7 … experiment.b.protocol={ kind = \"leave-one-speaker-out\" }"),
+        title(&[
+            "protocol.folds=7",
+            "experiment.b.protocol={ kind = \"leave-one-speaker-out\" }"
+        ]),
         "a (stratified-7-fold)"
     );
     assert_eq!(
-        title("experiment.a.protocol.kind=group-kfold"),
+        title(&["experiment.a.protocol.kind=group-kfold"]),
         "a (group-5-fold)"
     );
     assert_eq!(
-        title("experiment.a.protocol.folds=3 … experiment.a.title=Mine"),
+        title(&["experiment.a.protocol.folds=3", "experiment.a.title=Mine"]),
         "Mine"
     );
     assert_eq!(
-        read(MINIMAL, "experiment.a.protocol.folds=3")
+        read(MINIMAL, &["experiment.a.protocol.folds=3"])
             .unwrap()
             .experiments[0]
             .title,
@@ -464,7 +467,7 @@ fn published_figures_are_shares_with_a_mark() {
     );
     says(&refused(&row("mark = \"P\""), &[]), "needs a figure");
     assert!(
-        read(&row("mark = \"P\"\naccuracy = 0.5"), "published=[]")
+        read(&row("mark = \"P\"\naccuracy = 0.5"), &["published=[]"])
             .unwrap()
             .published
             .is_empty()
@@ -478,7 +481,12 @@ fn published_figures_are_shares_with_a_mark() {
 fn overrides_reach_one_experiment_or_all() {
     let pipeline = read(
         MINIMAL,
-        "train.epochs=15 … experiment.a.train.learning_rate=1e-4 … corpus.root=/some/where … split_seed=7",
+        &[
+            "train.epochs=15",
+            "experiment.a.train.learning_rate=1e-4",
+            "corpus.root=/some/where",
+            "split_seed=7",
+        ],
     )
     .unwrap();
     let a = &pipeline.experiments[0];
@@ -496,7 +504,13 @@ fn overrides_reach_one_experiment_or_all() {
     assert_eq!(pipeline.corpus.kind.root(), Path::new("/some/where"));
     let last = read(
         MINIMAL,
-        "seeds=[1, 2] … train.epochs = 1 … train.epochs=2 … name='other' … corpus.labels=[\"sad\",\"calm\"]",
+        &[
+            "seeds=[1, 2]",
+            "train.epochs = 1",
+            "train.epochs=2",
+            "name='other'",
+            "corpus.labels=[\"sad\",\"calm\"]",
+        ],
     )
     .unwrap();
     assert_eq!(
@@ -510,13 +524,16 @@ fn overrides_reach_one_experiment_or_all() {
     assert_eq!(last.corpus.labels, ["sad", "calm"]);
     let table = read(
         MINIMAL,
-        "experiment.b.model={ kind = \"svm\", c = 2 } … experiment.b.protocol.kind=declared",
+        &[
+            "experiment.b.model={ kind = \"svm\", c = 2 }",
+            "experiment.b.protocol.kind=declared",
+        ],
     );
     says(
         &table.unwrap_err().to_string(),
         "--set experiment.b.protocol.kind=declared: ravdess declares no parts",
     );
-    let model = &read(MINIMAL, "experiment.b.model={ kind = \"svm\", c = 2 }")
+    let model = &read(MINIMAL, &["experiment.b.model={ kind = \"svm\", c = 2 }"])
         .unwrap()
         .experiments[1]
         .model;
@@ -561,16 +578,13 @@ fn wrong_overrides_are_named() {
         "{ kind = \"majority\" }",
     );
     says(
-        &refused(&no_network, "train.epochs=3"),
+        &refused(&no_network, &["train.epochs=3"]),
         "no experiment here trains a network",
     );
-    for [from, to, message] in table(
-        r#"
-        experiment = 3 => train.epochs=3 => p.toml:1:14: expected a list
-        "#,
-    ) {
-        says(&refused(&from, &to), &message);
-    }
+    says(
+        &refused("experiment = 3", &["train.epochs=3"]),
+        "p.toml:1:14: expected a list",
+    );
 }
 
 #[test]
@@ -587,9 +601,9 @@ fn the_folder_of_corpora_can_be_moved() {
             .to_owned()
     };
     assert_eq!(root(MINIMAL, &[]), "/mnt/speech/ravdess");
-    assert_eq!(root(MINIMAL, "corpus.name=other"), "/mnt/speech/other");
+    assert_eq!(root(MINIMAL, &["corpus.name=other"]), "/mnt/speech/other");
     assert_eq!(
-        root(MINIMAL, "corpus.root=data/corpora/x"),
+        root(MINIMAL, &["corpus.root=data/corpora/x"]),
         "data/corpora/x"
     );
     assert_eq!(
@@ -624,26 +638,29 @@ fn the_folder_of_corpora_can_be_moved() {
         "data/corpora/synthetic",
         "a folder of corpora may be read-only"
     );
-    assert_eq!(root(&synthetic, "corpus.root=/else/where"), "/else/where");
+    assert_eq!(
+        root(&synthetic, &["corpus.root=/else/where"]),
+        "/else/where"
+    );
 }
 
 #[test]
 fn selection_takes_the_default_or_the_named() {
-    let pipeline = read(MINIMAL, "experiment.b.default=false").unwrap();
+    let pipeline = read(MINIMAL, &["experiment.b.default=false"]).unwrap();
     let names = |chosen: &[&str]| {
         pipeline
             .select(&set(chosen))
             .map(|found| found.iter().map(|e| e.name.clone()).collect::<Vec<_>>())
     };
     assert_eq!(names(&[]).unwrap(), ["a"]);
-    assert_eq!(names("b … a").unwrap(), ["a", "b"]);
-    let error = names("c").unwrap_err();
+    assert_eq!(names(&["b", "a"]).unwrap(), ["a", "b"]);
+    let error = names(&["c"]).unwrap_err();
     assert_eq!(
         (error.kind(), error.to_string().as_str()),
         (Kind::Usage, "pipeline `small` has no experiment `c`")
     );
     assert_eq!(
-        read(MINIMAL, "default=false")
+        read(MINIMAL, &["default=false"])
             .unwrap()
             .select(&[])
             .unwrap_err()
@@ -666,14 +683,14 @@ fn parameters_hold_what_changes_a_result_and_nothing_else() {
     let split = |overrides: &[&str]| {
         serde_json::to_value(read(MINIMAL, overrides).unwrap().experiments[0].split_key()).unwrap()
     };
-    assert_ne!(model("train.epochs=3")[0], model(&[])[0]);
-    assert_eq!(model("train.epochs=3")[1], model(&[])[1]);
+    assert_ne!(model(&["train.epochs=3"])[0], model(&[])[0]);
+    assert_eq!(model(&["train.epochs=3"])[1], model(&[])[1]);
     assert_eq!(
-        model("train.checkpoint_every=3 … split_seed=3 … default=false"),
+        model(&["train.checkpoint_every=3", "split_seed=3", "default=false"]),
         model(&[])
     );
-    assert_ne!(split("split_seed=3"), split(&[]));
-    assert_eq!(split("train.epochs=3"), split(&[]));
+    assert_ne!(split(&["split_seed=3"]), split(&[]));
+    assert_eq!(split(&["train.epochs=3"]), split(&[]));
     assert_eq!(
         base.experiments[0]
             .model_parameters()
@@ -682,11 +699,11 @@ fn parameters_hold_what_changes_a_result_and_nothing_else() {
         Some("0.001")
     );
     assert_eq!(
-        read(MINIMAL, "corpus.root=/x").unwrap().corpus.key(),
+        read(MINIMAL, &["corpus.root=/x"]).unwrap().corpus.key(),
         base.corpus.key()
     );
     assert_ne!(
-        read(MINIMAL, "corpus.labels=[\"sad\",\"calm\"]")
+        read(MINIMAL, &["corpus.labels=[\"sad\",\"calm\"]"])
             .unwrap()
             .corpus
             .key(),
@@ -834,7 +851,10 @@ fn a_search_is_checked_against_its_model_and_protocol() {
     );
     let shared = read(
         MINIMAL,
-        "experiment.a.model={ kind = \"knn\" } … experiment.a.search.grid.model.k=[1, 5]",
+        &[
+            "experiment.a.model={ kind = \"knn\" }",
+            "experiment.a.search.grid.model.k=[1, 5]",
+        ],
     )
     .unwrap();
     assert_eq!(
@@ -861,7 +881,7 @@ fn a_search_is_checked_against_its_model_and_protocol() {
 
 #[test]
 fn shuffled_labels_are_said_in_the_title() {
-    let pipeline = read(MINIMAL, "shuffle_labels=true").unwrap();
+    let pipeline = read(MINIMAL, &["shuffle_labels=true"]).unwrap();
     assert!(
         pipeline
             .experiments
