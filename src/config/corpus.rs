@@ -396,3 +396,67 @@ fn paths(corpus: &mut CorpusSettings, written: &Section<'_>, corpora_dir: Option
     }
     *root = written.moved("root", root, corpora_dir);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::parse;
+    use crate::config::tests::{MINIMAL, read, set};
+
+    #[test]
+    fn the_folder_of_corpora_can_be_moved() {
+        let dir = Some(Path::new("/mnt/speech"));
+        let root = |text: &str, overrides: &[&str]| {
+            parse(text, "p.toml", &set(overrides), dir)
+                .unwrap()
+                .corpus
+                .kind
+                .root()
+                .to_str()
+                .unwrap()
+                .to_owned()
+        };
+        assert_eq!(root(MINIMAL, &[]), "/mnt/speech/ravdess");
+        assert_eq!(root(MINIMAL, &["corpus.name=other"]), "/mnt/speech/other");
+        assert_eq!(
+            root(MINIMAL, &["corpus.root=data/corpora/x"]),
+            "data/corpora/x"
+        );
+        assert_eq!(
+            root(
+                &MINIMAL.replace(
+                    "kind = \"ravdess\"",
+                    "kind = \"ravdess\"\nroot = \"data/corpora/y\""
+                ),
+                &[]
+            ),
+            "/mnt/speech/y"
+        );
+        assert_eq!(
+            root(
+                &MINIMAL.replace("kind = \"ravdess\"", "kind = \"ravdess\"\nroot = \"/abs\""),
+                &[]
+            ),
+            "/abs"
+        );
+        let manifest = MINIMAL.replace(
+            "kind = \"ravdess\"",
+            "kind = \"manifest\"\npath = \"data/corpora/mine/files.csv\"",
+        );
+        assert_eq!(root(&manifest, &[]), "/mnt/speech/mine");
+        assert_eq!(
+            read(MINIMAL, &[]).unwrap().corpus.kind.root(),
+            Path::new("data/corpora/ravdess")
+        );
+        let synthetic = MINIMAL.replace("kind = \"ravdess\"", "kind = \"synthetic\"");
+        assert_eq!(
+            root(&synthetic, &[]),
+            "data/corpora/synthetic",
+            "a folder of corpora may be read-only"
+        );
+        assert_eq!(
+            root(&synthetic, &["corpus.root=/else/where"]),
+            "/else/where"
+        );
+    }
+}

@@ -197,6 +197,7 @@ fn pipelines_in(folder: &Path) -> Vec<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::tests::{MINIMAL, says};
     use crate::error::Kind;
 
     const DEMO: &str = include_str!("../../pipelines/demo.toml");
@@ -266,5 +267,44 @@ mod tests {
             error.kind() == Kind::Config && error.to_string().contains("larger than 1 MiB"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn unreadable_files_are_explained() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str, bytes: &[u8]| {
+            let path = dir.path().join(name);
+            std::fs::write(&path, bytes).unwrap();
+            path
+        };
+        let good = at("good.toml", MINIMAL.as_bytes());
+        assert_eq!(load(&good, &[], None).unwrap().name, "small");
+        let fails = |path: &Path| {
+            let error = load(path, &[], None).unwrap_err();
+            (
+                error.kind(),
+                format!("{error}\n{}", error.hint_text().unwrap_or("")),
+            )
+        };
+        let (kind, message) = fails(&at("binary.toml", b"name = \"a\"\n\xff\xfe"));
+        assert_eq!(kind, Kind::Config);
+        says(&message, "binary.toml:2:1: the file is not UTF-8");
+        says(&fails(&at("empty.toml", b" \n")).1, "is empty … demo.toml");
+        says(
+            &fails(&at("huge.toml", &vec![b'#'; 2 << 20])).1,
+            "larger than 1 MiB",
+        );
+        says(&fails(dir.path()).1, "is a folder … good.toml");
+        let (kind, message) = fails(&dir.path().join("god.toml"));
+        assert_eq!(kind, Kind::Missing);
+        says(
+            &message,
+            "no pipeline file … did you mean … good.toml? there are:",
+        );
+        let (kind, message) = fails(&dir.path().join("nowhere").join("x.toml"));
+        assert_eq!(kind, Kind::Missing);
+        says(&message, "no pipeline file");
+        let bom = at("bom.toml", format!("\u{feff}{MINIMAL}").as_bytes());
+        assert_eq!(load(&bom, &[], None).unwrap().name, "small");
     }
 }

@@ -15,7 +15,8 @@ mod model;
 mod overrides;
 mod pipeline;
 mod protocol;
-mod published;
+#[cfg(test)]
+mod refusal_tests;
 mod schema;
 mod search;
 mod section;

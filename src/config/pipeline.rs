@@ -11,12 +11,11 @@ use toml::Spanned;
 use toml::de::{DeTable, Deserializer};
 
 use super::check::{self, Refusal};
-use super::corpus::{self, CorpusSettings};
+use super::corpus::{self, CorpusKind, CorpusSettings};
 use super::ensemble;
 use super::experiment::{self, Experiment};
 use super::features::{self, FeatureKeys, FeatureSettings};
 use super::model::{self, ModelSettings};
-use super::published;
 use super::schema::{self, flatten, value, word};
 use super::section::Section;
 use super::slurm::{SlurmKeys, SlurmSettings};
@@ -137,8 +136,25 @@ pub(super) fn read(
     {
         pipeline.features.augment = None;
     }
-    published::check(&pipeline.published, corpus, &file)?;
+    check_published(&pipeline.published, corpus, &file)?;
     Ok(pipeline)
+}
+
+/// Refuses published figures of a generated corpus, and rows without a figure.
+fn check_published(rows: &[Published], corpus: &CorpusKind, file: &Section<'_>) -> Result<()> {
+    for (row, written) in rows.iter().zip(file.sections("published")) {
+        if matches!(corpus, CorpusKind::Synthetic { .. }) {
+            let message = "no published figure can stand beside results on a generated corpus";
+            return Err(written
+                .table_error(message)
+                .hint("remove the [[published]] tables"));
+        }
+        if row.accuracy.is_none() && row.uar.is_none() {
+            let message = "a published row needs a figure: `accuracy` (WA), `uar` or both";
+            return Err(written.table_error(message));
+        }
+    }
+    Ok(())
 }
 
 impl Pipeline {

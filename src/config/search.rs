@@ -270,11 +270,7 @@ fn takes(model: &ModelSettings, key: &str) -> bool {
         | ModelSettings::Logistic { .. } => key == "model.c",
         ModelSettings::Knn { .. } => key == "model.k",
         ModelSettings::RandomForest { .. } => matches!(key, "model.trees" | "model.max_depth"),
-        ModelSettings::Cnn { .. }
-        | ModelSettings::Perceptron(_)
-        | ModelSettings::Temporal(_)
-        | ModelSettings::Majority
-        | ModelSettings::Ensemble { .. } => false,
+        _ => false,
     }
 }
 
