@@ -126,7 +126,9 @@ pub struct Utterance {
 pub const NOT_CONFIRMED: &str = "guessed from file names, not confirmed";
 
 /// An attribute that may have been inferred from the names of files and folders.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Attribute {
     /// The class.

@@ -3,6 +3,7 @@
 //! `linfa-ensemble` 0.8 is not used: it draws the features of a tree once instead of at each split,
 //! and its trees vote with a class where probabilities are wanted.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::cancel::Cancel;
@@ -16,10 +17,11 @@ use crate::split::{Matrix, Part, Training};
 const STREAM: u64 = 0x666f_7265_7374;
 
 /// How many features each split chooses from, drawn anew.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum SplitFeatures {
     /// The square root of their number, rounded down.
+    #[default]
     Sqrt,
     /// All: the trees differ by their bootstrap samples alone.
     All,

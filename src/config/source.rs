@@ -1,35 +1,41 @@
-//! Where a setting was written, and errors that point there.
+//! The text of a pipeline file and of its overrides, and errors that point into it.
 //!
-//! The pipeline file and every override lie one after the other in one space of byte offsets, so
-//! that a span alone tells where a value comes from, and one kind of error serves both.
+//! The file and every override lie one after the other in one space of byte offsets, so that a span
+//! alone tells where a value comes from, and one kind of error serves both.
 
+use std::fs::File;
+use std::io::Read;
 use std::ops::Range;
+use std::path::Path;
 
 use toml::de::DeValue;
 
-use crate::error::Error;
-use crate::text::{self, nearest};
+use crate::error::{Error, Result};
 
 /// The file and the overrides that one pipeline is made of.
 #[derive(Debug)]
-pub(super) struct Texts {
+pub(super) struct SourceMap {
     file_name: String,
     file: String,
     overrides: Vec<(usize, String)>,
 }
 
-/// The part of [`Texts`] in which a span lies.
-struct Place<'a> {
+/// The part of [`SourceMap`] in which a span lies.
+struct Position<'a> {
     text: &'a str,
     offset: usize,
     length: usize,
     is_override: bool,
 }
 
+/// Larger files are not read: the largest sensible pipeline is a hundredth of it.
+const LARGEST: u64 = 1 << 20;
 /// Longest excerpt of a line in a message, in characters.
 const EXCERPT: usize = 100;
+/// Longest quotation of a word in a message, in characters.
+const WORD: usize = 60;
 
-impl Texts {
+impl SourceMap {
     pub(super) fn new(file_name: &str, file: &str, overrides: &[String]) -> Self {
         let mut base = file.len() + 1;
         let overrides = overrides
@@ -40,15 +46,11 @@ impl Texts {
                 (start, text.clone())
             })
             .collect();
-        Texts {
+        SourceMap {
             file_name: file_name.to_owned(),
             file: file.to_owned(),
             overrides,
         }
-    }
-
-    pub(super) fn file_name(&self) -> &str {
-        &self.file_name
     }
 
     pub(super) fn file(&self) -> &str {
@@ -64,37 +66,37 @@ impl Texts {
 
     /// Whether the span comes from an override.
     pub(super) fn is_override(&self, span: &Range<usize>) -> bool {
-        self.place(span).is_override
+        self.position(span).is_override
     }
 
     /// `line 12`, or the override itself.
     pub(super) fn describe(&self, span: &Range<usize>) -> String {
-        let place = self.place(span);
-        if place.is_override {
-            format!("in --set {}", shorten(first_line(place.text)))
+        let position = self.position(span);
+        if position.is_override {
+            format!("in --set {}", shorten(first_line(position.text)))
         } else {
-            format!("in line {}", line_of(place.text, place.offset).0)
+            format!("in line {}", line_of(position.text, position.offset).0)
         }
     }
 
     /// A configuration error with its place, the line in question and a caret under the span.
     pub(super) fn error(&self, span: &Range<usize>, message: impl AsRef<str>) -> Error {
-        let place = self.place(span);
-        let (line, start) = line_of(place.text, place.offset);
-        let source = first_line(&place.text[start..]);
-        let column = place.text[start..place.offset].chars().count();
-        let width = place.text[place.offset..]
+        let position = self.position(span);
+        let (line, start) = line_of(position.text, position.offset);
+        let source = first_line(&position.text[start..]);
+        let column = position.text[start..position.offset].chars().count();
+        let width = position.text[position.offset..]
             .chars()
             .take_while(|&c| c != '\n' && c != '\r')
             .count();
-        let width = place.text[place.offset..place.offset + place.length]
+        let width = position.text[position.offset..position.offset + position.length]
             .chars()
             .count()
             .clamp(1, width.max(1));
-        let (gutter, whence) = if place.is_override {
+        let (gutter, whence) = if position.is_override {
             (
                 String::new(),
-                format!("--set {}", shorten(first_line(place.text))),
+                format!("--set {}", shorten(first_line(position.text))),
             )
         } else {
             (
@@ -110,42 +112,29 @@ impl Texts {
         ))
     }
 
-    /// The same for what the TOML reader found, in this project's words.
+    /// The same for what the TOML parser found.
     pub(super) fn toml_error(&self, error: &toml::de::Error) -> Error {
-        self.toml_error_among(error, &|_, _| true)
-    }
-
-    /// [`Texts::toml_error`], in which an unknown key may only be meant as one that `takes` allows
-    /// in its place.
-    pub(super) fn toml_error_among(
-        &self,
-        error: &toml::de::Error,
-        takes: &dyn Fn(&Range<usize>, &str) -> bool,
-    ) -> Error {
-        let span = error.span().unwrap_or(0..0);
-        let (message, hint) = explain(error.message(), &|key| takes(&span, key));
-        let hint = hint.or_else(|| {
-            message
-                .starts_with("expected a list, found")
-                .then(|| self.in_brackets(&span))
-        });
-        let error = self.error(&span, message);
-        match hint {
-            Some(hint) => error.hint(hint),
-            None => error,
+        let mut message = error.message().to_owned();
+        if let Some(first) = message.get_mut(..1) {
+            first.make_ascii_lowercase();
         }
+        self.error(&error.span().unwrap_or(0..0), message)
     }
 
     /// How a single value is written where a list of them is wanted.
-    fn in_brackets(&self, span: &Range<usize>) -> String {
-        let place = self.place(span);
-        let value = &place.text[place.offset..place.offset + place.length];
+    pub(super) fn in_brackets(&self, span: &Range<usize>) -> String {
+        let position = self.position(span);
+        let value = &position.text[position.offset..position.offset + position.length];
         let list = if DeValue::parse(value).is_ok() {
             format!("[{}]", shorten(value))
         } else {
             format!("[\"{}\"]", shorten(value))
         };
-        match place.text.split_once('=').filter(|_| place.is_override) {
+        match position
+            .text
+            .split_once('=')
+            .filter(|_| position.is_override)
+        {
             Some((key, _)) => format!(
                 "a list stands in brackets: --set '{}={list}'",
                 shorten(key.trim())
@@ -154,7 +143,7 @@ impl Texts {
         }
     }
 
-    fn place(&self, span: &Range<usize>) -> Place<'_> {
+    fn position(&self, span: &Range<usize>) -> Position<'_> {
         let owner = self
             .overrides
             .iter()
@@ -165,7 +154,7 @@ impl Texts {
         });
         let offset = floor_boundary(text, span.start.saturating_sub(base));
         let end = floor_boundary(text, span.end.saturating_sub(base)).max(offset);
-        Place {
+        Position {
             text,
             offset,
             length: end - offset,
@@ -174,9 +163,31 @@ impl Texts {
     }
 }
 
-/// A word as it may stand in a message, whatever its length.
-pub(super) fn shorten(word: &str) -> String {
-    text::excerpt(&word.replace(char::is_control, " "))
+/// The candidate nearest to `word`, if one is near enough to be what was meant.
+pub(super) fn nearest<'a>(
+    word: &str,
+    candidates: impl IntoIterator<Item = &'a str>,
+) -> Option<&'a str> {
+    let word: String = word
+        .chars()
+        .take(WORD)
+        .collect::<String>()
+        .to_lowercase()
+        .replace('_', "-");
+    candidates
+        .into_iter()
+        .map(|candidate| {
+            (
+                strsim::jaro_winkler(&word, &candidate.to_lowercase().replace('_', "-")),
+                candidate,
+            )
+        })
+        .filter(|(similarity, _)| *similarity >= 0.75)
+        .fold(None, |best: Option<(f64, &str)>, next| match best {
+            Some(best) if best.0 >= next.0 => Some(best),
+            _ => Some(next),
+        })
+        .map(|(_, candidate)| candidate)
 }
 
 /// `did you mean …? known …: a, b, c`.
@@ -188,61 +199,18 @@ pub(crate) fn suggestion(word: &str, what: &str, candidates: &[&str]) -> String 
     }
 }
 
-/// Serde's messages, reworded; what cannot be taken apart stays as it is.
-fn explain(message: &str, takes: &dyn Fn(&str) -> bool) -> (String, Option<String>) {
-    for (start, what, plural) in [
-        ("unknown field `", "key", "keys"),
-        ("unknown variant `", "value", "values"),
-    ] {
-        if let Some(rest) = message.strip_prefix(start)
-            && let Some((word, list)) = rest.rsplit_once("`, expected ")
-        {
-            let mut known: Vec<&str> = list.split('`').skip(1).step_by(2).collect();
-            if what == "key" {
-                known.retain(|key| takes(key));
-            }
-            return (
-                format!("unknown {what} `{}`", shorten(word)),
-                Some(suggestion(word, plural, &known)),
-            );
-        }
+/// A word as it may stand in a message, whatever its length.
+pub(super) fn shorten(word: &str) -> String {
+    let printable = |c: char| if c.is_control() { ' ' } else { c };
+    if word.chars().count() <= WORD {
+        word.chars().map(printable).collect()
+    } else {
+        word.chars()
+            .take(WORD - 1)
+            .map(printable)
+            .chain(['…'])
+            .collect()
     }
-    if let Some(key) = message
-        .strip_prefix("missing field `")
-        .and_then(|rest| rest.strip_suffix('`'))
-    {
-        return (
-            format!("the key `{key}` is missing here"),
-            Some(format!(
-                "add `{key} = …`; pipelines/README.md describes every key"
-            )),
-        );
-    }
-    for start in ["invalid type: ", "invalid value: "] {
-        if let Some(rest) = message.strip_prefix(start)
-            && let Some((found, expected)) = rest.rsplit_once(", expected ")
-        {
-            let expected = match expected {
-                "i64" | "u64" | "usize" => "a whole number between -2^63 and 2^63 - 1",
-                "f64" => "a number",
-                "a boolean" => "true or false",
-                "a sequence" => "a list",
-                "a map" => "a table",
-                other => other,
-            };
-            let found = match found {
-                "map" => "a table".to_owned(),
-                "sequence" => "a list".to_owned(),
-                other => shorten(other),
-            };
-            return (format!("expected {expected}, found {found}"), None);
-        }
-    }
-    let mut message = message.to_owned();
-    if let Some(first) = message.get_mut(..1) {
-        first.make_ascii_lowercase();
-    }
-    (message, None)
 }
 
 fn first_line(text: &str) -> &str {
@@ -294,14 +262,47 @@ fn excerpt(line: &str, column: usize, width: usize) -> (String, String) {
     )
 }
 
+/// The text of a file of settings.
+pub(super) fn read_text(path: &Path) -> Result<String> {
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(|error| Error::io("read", path, error))?;
+    file.take(LARGEST + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| Error::io("read", path, error))?;
+    if bytes.len() as u64 > LARGEST {
+        let error = Error::config(format!(
+            "{} is larger than 1 MiB: that is no pipeline file",
+            path.display()
+        ));
+        return Err(error.hint("pipelines/demo.toml is a small complete example"));
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = valid.iter().filter(|&&byte| byte == b'\n').count() + 1;
+        let column = String::from_utf8_lossy(valid)
+            .chars()
+            .rev()
+            .take_while(|&c| c != '\n')
+            .count()
+            + 1;
+        Error::config(format!(
+            "{}:{line}:{column}: the file is not UTF-8",
+            path.display()
+        ))
+        .hint("save it as UTF-8 text")
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn an_error_points_into_the_file() {
-        let texts = Texts::new("a.toml", "x = 1\nepöch = 3\n", &[]);
-        let error = texts.error(&(6..12), "unknown key `epöch`").to_string();
+        let source_map = SourceMap::new("a.toml", "x = 1\nepöch = 3\n", &[]);
+        let error = source_map
+            .error(&(6..12), "unknown key `epöch`")
+            .to_string();
         assert_eq!(
             error,
             "a.toml:2:1: unknown key `epöch`\n   |\n 2 | epöch = 3\n   | ^^^^^"
@@ -310,13 +311,13 @@ mod tests {
 
     #[test]
     fn an_error_points_into_an_override() {
-        let texts = Texts::new(
+        let source_map = SourceMap::new(
             "a.toml",
             "x = 1",
             &["a.b=1".to_owned(), "train.epoch=3".to_owned()],
         );
         let base = 5 + 1 + 5 + 1;
-        let error = texts
+        let error = source_map
             .error(&(base + 6..base + 11), "unknown key `epoch`")
             .to_string();
         assert_eq!(
@@ -327,10 +328,10 @@ mod tests {
 
     #[test]
     fn spans_outside_the_text_or_within_a_character_do_not_panic() {
-        let texts = Texts::new("a.toml", "ä\n", &["ö".to_owned()]);
+        let source_map = SourceMap::new("a.toml", "ä\n", &["ö".to_owned()]);
         for start in 0..12 {
             for end in 0..12 {
-                let _ = texts.error(&(start..end), "x").to_string();
+                let _ = source_map.error(&(start..end), "x").to_string();
             }
         }
     }
@@ -338,7 +339,7 @@ mod tests {
     #[test]
     fn a_long_line_is_shown_in_part() {
         let line = format!("{}epoch{}", "x".repeat(500), "y".repeat(500));
-        let error = Texts::new("a.toml", &line, &[])
+        let error = SourceMap::new("a.toml", &line, &[])
             .error(&(500..505), "m")
             .to_string();
         let lines: Vec<&str> = error.lines().collect();
@@ -351,27 +352,15 @@ mod tests {
     }
 
     #[test]
-    fn messages_of_the_reader_are_reworded() {
-        let (message, hint) = explain(
-            "unknown field `a`, b`, expected one of `kind`, `folds`",
-            &|_| true,
-        );
-        assert_eq!(message, "unknown key `a`, b`");
-        assert_eq!(hint.as_deref(), Some("known keys: kind, folds"));
-        let (message, hint) = explain("unknown field `kin`, expected `kind` or `folds`", &|key| {
-            key != "kin"
-        });
+    fn the_nearest_word_is_near() {
+        assert_eq!(nearest("epoch", ["epochs", "optimizer"]), Some("epochs"));
         assert_eq!(
-            (message.as_str(), hint.as_deref()),
-            (
-                "unknown key `kin`",
-                Some("did you mean `kind`? known keys: kind, folds")
-            )
+            nearest(
+                "Leave_One_Speaker_Out",
+                ["leave-one-speaker-out", "declared"]
+            ),
+            Some("leave-one-speaker-out")
         );
-        assert_eq!(
-            explain("invalid type: string \"x\", expected i64", &|_| true).0,
-            "expected a whole number between -2^63 and 2^63 - 1, found string \"x\""
-        );
-        assert_eq!(explain("Something else", &|_| true).0, "something else");
+        assert_eq!(nearest("zzz", ["epochs", "optimizer"]), None);
     }
 }
