@@ -35,16 +35,6 @@ impl Confusion {
             .map(|class| self.counts.iter().map(|row| row[class]).sum())
             .collect()
     }
-
-    /// Each row as shares of its class, which sum to 1; all 0 for a class without utterances.
-    pub fn row_shares(&self) -> Vec<Vec<f64>> {
-        let share = |row: &Vec<u64>| -> Vec<f64> {
-            row.iter()
-                .map(|&count| ratio(count, row.iter().sum()))
-                .collect()
-        };
-        self.counts.iter().map(share).collect()
-    }
 }
 
 /// `part / whole`, or 0 where there is no whole.
@@ -216,8 +206,6 @@ mod tests {
             ),
             (0.0, 0.0, 0.0)
         );
-        assert_eq!(scores.confusion.row_shares()[0], [0.5, 0.0, 0.5, 0.0]);
-        assert_eq!(scores.confusion.row_shares()[3], [0.0; 4]);
     }
 
     #[test]

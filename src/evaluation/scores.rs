@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// Counts of truth (rows) against prediction (columns), in label order.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Confusion {
     /// Class names.
     pub labels: Vec<String>,
@@ -28,7 +28,7 @@ pub struct ClassScores {
 }
 
 /// The figures of one set of predictions.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Scores {
     /// Utterances.
     pub n: u64,

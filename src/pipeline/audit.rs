@@ -20,7 +20,7 @@ use crate::fingerprint::{
 };
 use crate::orchestrator::Context;
 use crate::table;
-use crate::table::duplicates::DuplicateRow;
+use crate::table::duplicates::{self, DuplicateRow};
 use crate::table::rowlog::{RowLog, Width};
 
 /// Name of the table of pairs within the task's folder.
@@ -101,7 +101,7 @@ pub(super) fn audit(
                 Some(&same) => rows.push(pair(
                     &sounds[same].source.id,
                     &u.source.id,
-                    true,
+                    duplicates::Likeness::Exact,
                     Likeness {
                         similarity: 1.0,
                         lag_s: 0.0,
@@ -127,7 +127,7 @@ pub(super) fn audit(
             rows.push(pair(
                 &sounds[a].source.id,
                 &sounds[b].source.id,
-                false,
+                duplicates::Likeness::Near,
                 likeness,
             ));
         }
@@ -140,13 +140,13 @@ pub(super) fn audit(
     table::duplicates::write(&path(context.folder), &rows, &meta)
 }
 
-fn pair(a: &str, b: &str, exact: bool, likeness: Likeness) -> DuplicateRow {
+fn pair(a: &str, b: &str, kind: duplicates::Likeness, likeness: Likeness) -> DuplicateRow {
     // Digits beyond these are the rounding of a Fourier transform.
     let rounded = |value: f64| (value * 1e4).round() / 1e4;
     DuplicateRow {
         utterance_a: a.to_owned(),
         utterance_b: b.to_owned(),
-        exact,
+        kind,
         similarity: rounded(likeness.similarity),
         lag_s: rounded(likeness.lag_s),
     }

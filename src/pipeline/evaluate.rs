@@ -10,12 +10,12 @@ use super::split::Folds;
 use super::train::{FOLD, FoldFile, PREDICTIONS};
 use super::windows::Unit;
 use crate::config::Experiment;
-use crate::corpus::{Source, Utterance};
+use crate::corpus::Utterance;
 use crate::error::{Error, Result};
 use crate::evaluation::{Scores, Spread, Uncertainty, argmax, vote};
 use crate::files::{hash_bytes, write_atomically};
 use crate::orchestrator::{Context, Finished};
-use crate::report::{EpochLine, ExperimentSection, FoldSection, OfWindows, PredictionLine};
+use crate::report::{ExperimentSection, FoldSection, OfWindows};
 use crate::split::{Fold, Protocol, TestSpeakers};
 use crate::table::{self, metrics::MetricRow, predictions::PredictionRow, summary};
 use crate::transform::BALANCED_SPEAKERS;
@@ -64,7 +64,7 @@ pub(super) fn evaluate(
         let trained = trained
             .iter()
             .zip(&files)
-            .filter(|(_, file)| folds.has(file.fold));
+            .filter(|(_, file)| folds.has(file.section.fold));
         let restricted = restricted.as_deref().map(|rows| {
             rows.iter()
                 .filter(|row| folds.has(row.fold))
@@ -101,7 +101,13 @@ fn found<'t>(
     let mut said: Vec<(String, BTreeSet<u32>)> = Vec::new();
     let mut variance_ratios = Vec::new();
     for (finished, file) in trained {
-        let file = file.clone();
+        let FoldFile {
+            mut section,
+            warnings,
+            estimates: estimated,
+            reconciled: changed,
+            variance_ratios: ratios,
+        } = file.clone();
         let (found, predictions, _) = table::predictions::read(&finished.path(PREDICTIONS))?;
         if predictions
             .iter()
@@ -120,37 +126,31 @@ fn found<'t>(
                 "two folds of one experiment have different classes",
             ));
         }
-        let scores = score(&labels, pairs(&predictions))?;
-        metrics.extend(of_fold(experiment, file.fold, file.seed, &scores));
-        estimates &= file.estimates;
-        reconciled += file.reconciled;
+        section.scores = score(&labels, pairs(&predictions))?;
+        metrics.extend(of_fold(
+            experiment,
+            section.fold,
+            section.seed,
+            &section.scores,
+        ));
+        estimates &= estimated;
+        reconciled += changed;
         chosen.extend(
-            file.search
+            section
+                .search
                 .as_ref()
                 .and_then(|search| Some(search.tried.get(search.chosen)?.settings.clone())),
         );
-        for warning in file.warnings {
+        for warning in warnings {
             match said.iter_mut().find(|(text, _)| *text == warning) {
                 Some((_, folds)) => {
-                    folds.insert(file.fold);
+                    folds.insert(section.fold);
                 }
-                None => said.push((warning, BTreeSet::from([file.fold]))),
+                None => said.push((warning, BTreeSet::from([section.fold]))),
             }
         }
-        variance_ratios.push(file.variance_ratios);
-        sections.push(FoldSection {
-            fold: file.fold,
-            name: file.name,
-            seed: file.seed,
-            n_train: file.n_train,
-            n_augmented: file.n_augmented,
-            n_validation: file.n_validation,
-            n_test: file.n_test,
-            scores,
-            best_epoch: file.best_epoch,
-            search: file.search,
-            history: file.history.iter().map(EpochLine::from).collect(),
-        });
+        variance_ratios.push(ratios);
+        sections.push(section);
         rows.extend(predictions);
     }
     if reconciled > 0 {
@@ -313,10 +313,6 @@ fn summarise(
     } else {
         None
     };
-    let known: BTreeMap<&str, &Source> = utterances
-        .iter()
-        .map(|u| (u.source.id.as_str(), &u.source))
-        .collect();
     let (whole_utterances, places) = unit.whole(utterances);
     // Windows of one utterance are drawn together.
     let drawn = utterances
@@ -373,22 +369,6 @@ fn summarise(
              tested utterances{seeds}, accuracy (WA) is {wa:.1} % and UAR {uar:.1} %"
         ));
     }
-    let predictions = rows
-        .iter()
-        .map(|row| {
-            let source = known.get(row.utterance_id.as_str());
-            PredictionLine {
-                utterance_id: row.utterance_id.clone(),
-                path: source.map(|s| s.path.clone()).unwrap_or_default(),
-                speaker: source.map(|s| s.speaker.clone()).unwrap_or_default(),
-                fold: row.fold,
-                seed: row.seed,
-                truth: row.truth.clone(),
-                predicted: row.predicted.clone(),
-                probabilities: row.probabilities.clone(),
-            }
-        })
-        .collect();
     let section = ExperimentSection {
         pooled: Some(pooled),
         model,
@@ -403,7 +383,6 @@ fn summarise(
             .map(|restricted| pools::figures(&labels, &rows, restricted))
             .unwrap_or_default(),
         folds: sections,
-        predictions,
         ..empty_section(experiment, Some(folds))
     };
     Ok((
@@ -628,18 +607,6 @@ pub(super) fn score<'a>(
     Ok(Scores::of(labels, &truth, &predicted))
 }
 
-impl From<&crate::model::EpochRecord> for EpochLine {
-    fn from(epoch: &crate::model::EpochRecord) -> EpochLine {
-        EpochLine {
-            epoch: epoch.epoch,
-            train_loss: epoch.train_loss,
-            train_accuracy: epoch.train_accuracy,
-            validation_loss: epoch.validation_loss,
-            validation_accuracy: epoch.validation_accuracy,
-        }
-    }
-}
-
 /// The section of an experiment that could not be finished.
 pub(super) fn failed_section(
     experiment: &Experiment,
@@ -669,7 +636,9 @@ fn empty_section(experiment: &Experiment, folds: Option<&Folds>) -> ExperimentSe
         inputs: String::new(),
         shared: vec![],
         windows: None,
-        leakage: folds.map(Folds::leakage).unwrap_or_default(),
+        leakage: folds
+            .map(|folds| folds.leakage(experiment))
+            .unwrap_or_default(),
         failed: None,
         labels: vec![],
         pooled: None,

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use crate::corpus::{Attribute, Reason, SetAside};
+use crate::table::duplicates::DuplicateRow;
 
 use super::compare;
 use super::conditions;
-use super::data::{CorpusSection, NearDuplicate, doubt};
+use super::data::{CorpusSection, doubt};
 use super::html::{self, Html, Table, cell, count, number, numbers, plural, row_head, words};
 use super::svg;
 
@@ -284,7 +285,7 @@ fn duplicates(h: &mut Html, groups: &[Vec<String>]) {
     h.raw("</ul></details>");
 }
 
-fn near_duplicates(h: &mut Html, pairs: &[NearDuplicate]) {
+fn near_duplicates(h: &mut Html, pairs: &[DuplicateRow]) {
     h.raw("<h3 id=\"corpus-near-duplicates\">Versions of one recording</h3>");
     if pairs.is_empty() {
         h.raw("<p>No two utterances are the same recording at another rate or level, in another format, padded or trimmed.</p>");
@@ -301,7 +302,7 @@ fn near_duplicates(h: &mut Html, pairs: &[NearDuplicate]) {
             &[],
             format!(
                 "{} and {}: similarity {:.2}",
-                pair.a, pair.b, pair.similarity
+                pair.utterance_a, pair.utterance_b, pair.similarity
             ),
         );
     }

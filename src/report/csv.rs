@@ -268,15 +268,16 @@ fn predictions(report: &PipelineReport) -> Result<Sheet> {
             .iter()
             .map(|class| experiment.labels.iter().position(|label| label == class))
             .collect();
-        for line in &experiment.predictions {
+        for tested in &experiment.predictions {
+            let line = &tested.prediction;
             let mut row = vec![
                 experiment.name.clone(),
                 experiment.protocol.clone(),
                 line.fold.to_string(),
                 line.seed.to_string(),
                 line.utterance_id.clone(),
-                line.path.clone(),
-                line.speaker.clone(),
+                tested.path.clone(),
+                tested.speaker.clone(),
                 line.truth.clone(),
                 line.predicted.clone(),
                 (line.truth == line.predicted).to_string(),
@@ -379,7 +380,13 @@ fn duplicates(report: &PipelineReport) -> Result<Sheet> {
     }
     for pair in &corpus.near_duplicates {
         let (similarity, lag) = (pair.similarity.to_string(), pair.lag_s.to_string());
-        sheet.row([pair.a.as_str(), &pair.b, "near", &similarity, &lag])?;
+        sheet.row([
+            pair.utterance_a.as_str(),
+            &pair.utterance_b,
+            "near",
+            &similarity,
+            &lag,
+        ])?;
     }
     Ok(sheet)
 }

@@ -54,12 +54,12 @@ mod wrong;
 use assets::Style;
 
 /// Raised whenever the same report would be written as other bytes.
-pub const CODE_VERSION: u32 = 8;
+pub const CODE_VERSION: u32 = 9;
 
 pub use csv::TABLES;
 pub use data::{
-    CorpusSection, EpochLine, ExperimentSection, FoldSection, LeakageLine, NearDuplicate,
-    OfWindows, PipelineReport, PredictionLine, SearchSection, StepSection, TriedSetting,
+    CorpusSection, ExperimentSection, FoldSection, OfWindows, PipelineReport, SearchSection,
+    StepSection, TestedUtterance, TriedSetting,
 };
 pub use index::write_index;
 pub use results::{RESULTS_HEAD, ResultsExperiment, ResultsPipeline, read as read_report, results};

@@ -33,8 +33,9 @@ impl Tally {
 /// Writes the plot and its table, or nothing where there are no predictions.
 pub(super) fn write(h: &mut Html, experiment: &ExperimentSection, id: &str) {
     let mut tallies: BTreeMap<&str, Tally> = BTreeMap::new();
-    for line in &experiment.predictions {
-        let tally = tallies.entry(&line.speaker).or_default();
+    for tested in &experiment.predictions {
+        let line = &tested.prediction;
+        let tally = tallies.entry(&tested.speaker).or_default();
         tally.n += 1;
         tally.correct += usize::from(line.truth == line.predicted);
     }

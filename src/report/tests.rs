@@ -247,7 +247,7 @@ fn csv_fields_with_quotes_commas_and_newlines_come_back_whole() {
     assert_eq!(
         rows[1][4..7],
         [
-            line.utterance_id.clone(),
+            line.prediction.utterance_id.clone(),
             format!("'{}", line.path),
             line.speaker.clone()
         ]
@@ -271,7 +271,9 @@ fn csv_numbers_have_all_their_digits() {
         uar[10].parse::<f64>().unwrap().to_bits(),
         pooled.uar.to_bits()
     );
-    let probability = &report.experiments[1].predictions[7].probabilities[3];
+    let probability = &report.experiments[1].predictions[7]
+        .prediction
+        .probabilities[3];
     let predictions = self::rows(dir.path(), "predictions.csv");
     assert_eq!(
         predictions[1 + 1440 + 7][10 + 3]

@@ -1,7 +1,8 @@
 //! The utterances that were taken for another class.
 
-use super::data::{ExperimentSection, PredictionLine};
+use super::data::{ExperimentSection, TestedUtterance};
 use super::html::{self, Html, Table, cell, count, number, numbers, plural, row_head, words};
+use crate::table::predictions::PredictionRow;
 
 /// Misclassified utterances shown; `predictions.csv` holds all.
 const SHOWN: usize = 200;
@@ -17,7 +18,7 @@ pub(super) fn write(
     if experiment.predictions.is_empty() {
         return;
     }
-    let probability = |line: &PredictionLine, class: &str| {
+    let probability = |line: &PredictionRow, class: &str| {
         experiment
             .labels
             .iter()
@@ -25,15 +26,22 @@ pub(super) fn write(
             .and_then(|i| line.probabilities.get(i))
             .map_or(f64::NAN, |&p| f64::from(p))
     };
-    let mut wrong: Vec<(f64, &PredictionLine)> = experiment
+    let mut wrong: Vec<(f64, &TestedUtterance)> = experiment
         .predictions
         .iter()
-        .filter(|line| line.truth != line.predicted)
-        .map(|line| (probability(line, &line.predicted), line))
+        .filter(|tested| tested.prediction.truth != tested.prediction.predicted)
+        .map(|tested| {
+            let line = &tested.prediction;
+            (probability(line, &line.predicted), tested)
+        })
         .collect();
     wrong.sort_by(|a, b| {
         b.0.total_cmp(&a.0).then_with(|| {
-            (&a.1.utterance_id, a.1.seed, a.1.fold).cmp(&(&b.1.utterance_id, b.1.seed, b.1.fold))
+            let key = |tested: &TestedUtterance| {
+                let line = &tested.prediction;
+                (line.utterance_id.clone(), line.seed, line.fold)
+            };
+            key(a.1).cmp(&key(b.1))
         })
     });
     h.part(&format!("{id}-wrong"), "Misclassified utterances");
@@ -79,7 +87,8 @@ pub(super) fn write(
     ];
     table.write(h, &columns, |h| {
         h.raw("<tbody>");
-        for (sure, line) in wrong.iter().take(SHOWN) {
+        for (sure, tested) in wrong.iter().take(SHOWN) {
+            let line = &tested.prediction;
             h.raw("<tr>");
             row_head(h, &line.utterance_id);
             cell(h, &line.truth);
@@ -87,23 +96,23 @@ pub(super) fn write(
             number(h, html::decimals(sure * 100.0, 1), *sure);
             let truth = probability(line, &line.truth);
             number(h, html::decimals(truth * 100.0, 1), truth);
-            cell(h, &line.speaker);
+            cell(h, &tested.speaker);
             number(h, line.fold.to_string(), f64::from(line.fold));
             number(h, line.seed.to_string(), line.seed as f64);
-            match recordings.filter(|_| !line.path.starts_with('/')) {
+            match recordings.filter(|_| !tested.path.starts_with('/')) {
                 Some(folder) => {
                     h.raw("<td class=\"path\">").el(
                         "a",
                         &[
                             ("data-sound", ""),
-                            ("href", &html::relative_link(folder, &line.path)),
+                            ("href", &html::relative_link(folder, &tested.path)),
                         ],
-                        &line.path,
+                        &tested.path,
                     );
                     h.raw("</td>");
                 }
                 None => {
-                    h.el("td", &[("class", "path")], &line.path);
+                    h.el("td", &[("class", "path")], &tested.path);
                 }
             }
             h.raw("</tr>");

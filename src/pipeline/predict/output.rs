@@ -9,7 +9,7 @@ use crate::escape::{shown, shown_json};
 use crate::evaluation::argmax;
 use crate::model::Outside;
 use crate::report::inert;
-use crate::table::heard::{HeardRow, Writer};
+use crate::table::inference::{InferenceRow, Writer};
 
 /// How predictions are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -154,7 +154,7 @@ impl<W: Write + Send> Output<W> {
                 out.write_record(texts.into_iter().chain(numbers))
                     .map_err(|e| csv_failed(&self.path, e))
             }
-            To::Parquet(out) => out.push(HeardRow {
+            To::Parquet(out) => out.push(InferenceRow {
                 file: file.to_owned(),
                 start_s: heard.start_s,
                 end_s: heard.end_s,

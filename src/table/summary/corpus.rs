@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use polars::prelude::*;
 
-use super::frame::{collect, count, frame, real, text, texts};
+use super::frame::{collect, count, frame, text, texts};
 use crate::corpus::Utterance;
 use crate::error::Result;
 
@@ -21,10 +21,6 @@ pub struct Counts {
     pub by_speaker: BTreeMap<String, usize>,
     /// By session; utterances without one are not counted here.
     pub by_session: BTreeMap<String, usize>,
-    /// By speaker and, within a speaker, by emotion; pairs that do not occur are absent.
-    pub by_speaker_and_class: BTreeMap<String, BTreeMap<String, usize>>,
-    /// Sum of durations by emotion.
-    pub duration_by_class: BTreeMap<String, f64>,
 }
 
 /// Counts utterances and sums their durations.
@@ -68,31 +64,6 @@ pub fn counts(utterances: &[Utterance]) -> Result<Counts> {
             .zip(count(&groups, "n")?)
             .collect())
     };
-    let pairs = collect(
-        frame
-            .clone()
-            .lazy()
-            .group_by_stable([col("speaker"), col("class")])
-            .agg([len().alias("n")]),
-    )?;
-    let mut by_speaker_and_class: BTreeMap<String, BTreeMap<String, usize>> = BTreeMap::new();
-    for ((speaker, class), n) in text(&pairs, "speaker")?
-        .into_iter()
-        .zip(text(&pairs, "class")?)
-        .zip(count(&pairs, "n")?)
-    {
-        by_speaker_and_class
-            .entry(speaker)
-            .or_default()
-            .insert(class, n);
-    }
-    let durations = collect(
-        frame
-            .clone()
-            .lazy()
-            .group_by_stable([col("class")])
-            .agg([col("duration").sum()]),
-    )?;
     Ok(Counts {
         utterances: utterances.len(),
         // Summed here, in row order: polars would sum in an order of its own.
@@ -100,47 +71,7 @@ pub fn counts(utterances: &[Utterance]) -> Result<Counts> {
         by_class: by("class")?,
         by_speaker: by("speaker")?,
         by_session: by("session")?,
-        by_speaker_and_class,
-        duration_by_class: text(&durations, "class")?
-            .into_iter()
-            .zip(real(&durations, "duration")?)
-            .collect(),
     })
-}
-
-/// Groups of two and more ids whose sound is the same, ids sorted within a group and groups by
-/// their first id.
-///
-/// # Errors
-/// `Internal` only.
-pub fn duplicates(utterances: &[Utterance]) -> Result<Vec<Vec<String>>> {
-    let frame = frame(
-        utterances.len(),
-        vec![
-            texts("id", utterances.iter().map(|u| u.source.id.as_str())),
-            texts("hash", utterances.iter().map(|u| u.content_hash.as_str())),
-        ],
-    )?;
-    let copies = frame
-        .clone()
-        .lazy()
-        .group_by([col("hash")])
-        .agg([len().alias("n")])
-        .filter(col("n").gt(lit(1)));
-    let rows = collect(frame.lazy().join(
-        copies,
-        [col("hash")],
-        [col("hash")],
-        JoinArgs::new(JoinType::Inner),
-    ))?;
-    let mut groups: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for (hash, id) in text(&rows, "hash")?.into_iter().zip(text(&rows, "id")?) {
-        groups.entry(hash).or_default().push(id);
-    }
-    let mut groups: Vec<Vec<String>> = groups.into_values().collect();
-    groups.iter_mut().for_each(|ids| ids.sort());
-    groups.sort();
-    Ok(groups)
 }
 
 #[cfg(test)]
@@ -176,30 +107,10 @@ mod tests {
         );
         assert_eq!(counts.by_speaker, map(&[("01", 3), ("02", 3)]));
         assert_eq!(counts.by_session, map(&[("s1", 2), ("s2", 3)]));
-        assert_eq!(
-            counts.by_speaker_and_class["01"],
-            map(&[("calm", 2), ("sad", 1)])
-        );
-        assert_eq!(
-            counts.by_speaker_and_class["02"],
-            map(&[("fear", 1), ("sad", 2)])
-        );
-        assert_eq!(
-            counts.duration_by_class,
-            map(&[("calm", 3.5), ("fear", 1.0), ("sad", 1.0)])
-        );
-    }
-
-    #[test]
-    fn the_same_sounds_are_grouped() {
-        let groups = duplicates(&some()).unwrap();
-        assert_eq!(groups, [vec!["a", "d", "f"], vec!["c", "e"]]);
-        assert!(duplicates(&some()[1..3]).unwrap().is_empty());
     }
 
     #[test]
     fn no_utterances_have_no_counts() {
         assert_eq!(counts(&[]).unwrap(), Counts::default());
-        assert!(duplicates(&[]).unwrap().is_empty());
     }
 }

@@ -5,5 +5,5 @@ mod corpus;
 mod frame;
 mod results;
 
-pub use corpus::{Counts, counts, duplicates};
-pub use results::{Breakdown, EnsembleRow, MetricSummary, Tally, breakdown, ensemble, spreads};
+pub use corpus::{Counts, counts};
+pub use results::{EnsembleRow, MetricSummary, ensemble, spreads};

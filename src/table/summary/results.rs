@@ -1,36 +1,11 @@
 //! What predictions and metrics amount to.
 
-use std::collections::BTreeMap;
-
 use polars::prelude::*;
 
-use super::frame::{collect, count, defect, frame, real, text, texts};
-use crate::corpus::{Sex, Utterance};
+use super::frame::{collect, count, frame, real, text, texts};
 use crate::error::{Error, Result};
 use crate::table::metrics::MetricRow;
 use crate::table::predictions::{PredictionRow, argmax};
-
-/// Correct predictions among some utterances.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Tally {
-    /// Predictions: as many as utterances, times seeds.
-    pub predictions: usize,
-    /// Those that name the true class.
-    pub correct: usize,
-    /// `correct / predictions`.
-    pub accuracy: f64,
-}
-
-/// Accuracy by what the corpus says of the utterances.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Breakdown {
-    /// By speaker.
-    pub by_speaker: BTreeMap<String, Tally>,
-    /// By `female` and `male`; `unknown` where the corpus does not say.
-    pub by_sex: BTreeMap<String, Tally>,
-    /// By true class: the recalls.
-    pub by_class: BTreeMap<String, Tally>,
-}
 
 /// The predictions of several seeds for one utterance, as one.
 #[derive(Debug, Clone, PartialEq)]
@@ -68,90 +43,6 @@ pub struct MetricSummary {
     pub sd: f64,
     /// Folds times seeds.
     pub n: usize,
-}
-
-/// Accuracy by speaker, sex and class of the given predictions (of one experiment, say), joined
-/// with the utterances by id.
-///
-/// # Errors
-/// `Data` where a predicted utterance is not among `utterances`.
-pub fn breakdown(predictions: &[PredictionRow], utterances: &[Utterance]) -> Result<Breakdown> {
-    let known = frame(
-        utterances.len(),
-        vec![
-            texts("id", utterances.iter().map(|u| u.source.id.as_str())),
-            texts(
-                "speaker",
-                utterances.iter().map(|u| u.source.speaker.as_str()),
-            ),
-            texts(
-                "sex",
-                utterances
-                    .iter()
-                    .map(|u| u.source.sex.map_or("unknown", Sex::as_str)),
-            ),
-        ],
-    )?;
-    let outcomes = frame(
-        predictions.len(),
-        vec![
-            texts("id", predictions.iter().map(|p| p.utterance_id.as_str())),
-            texts("class", predictions.iter().map(|p| p.truth.as_str())),
-            Column::new(
-                "correct".into(),
-                predictions
-                    .iter()
-                    .map(|p| u32::from(p.truth == p.predicted))
-                    .collect::<Vec<_>>(),
-            ),
-        ],
-    )?;
-    let joined = collect(outcomes.lazy().join(
-        known.lazy(),
-        [col("id")],
-        [col("id")],
-        JoinArgs::new(JoinType::Left),
-    ))?;
-    let lost = collect(
-        joined
-            .clone()
-            .lazy()
-            .filter(col("speaker").is_null())
-            .select([col("id").min()]),
-    )?;
-    if let Some(id) = lost
-        .column("id")
-        .and_then(|c| c.str().map(|ids| ids.get(0).map(str::to_owned)))
-        .map_err(defect)?
-    {
-        return Err(Error::data(format!(
-            "utterance `{id}` is predicted but not in the utterances table"
-        ))
-        .hint("the tables are of different corpora: run the pipeline again"));
-    }
-    let by = |key: &str| -> Result<BTreeMap<String, Tally>> {
-        let groups = collect(
-            joined
-                .clone()
-                .lazy()
-                .group_by_stable([col(key)])
-                .agg([len().alias("n"), col("correct").sum()]),
-        )?;
-        let tallies = count(&groups, "n")?
-            .into_iter()
-            .zip(count(&groups, "correct")?);
-        let tallies = tallies.map(|(n, correct)| Tally {
-            predictions: n,
-            correct,
-            accuracy: correct as f64 / n as f64,
-        });
-        Ok(text(&groups, key)?.into_iter().zip(tallies).collect())
-    };
-    Ok(Breakdown {
-        by_speaker: by("speaker")?,
-        by_sex: by("sex")?,
-        by_class: by("class")?,
-    })
 }
 
 /// Averages the probabilities over seeds: one row per experiment, protocol, fold and utterance,
@@ -312,7 +203,6 @@ pub fn spreads(metrics: &[MetricRow]) -> Result<Vec<MetricSummary>> {
 mod tests {
     use super::*;
     use crate::error::Kind;
-    use crate::table::tests::speech;
 
     fn labels() -> Vec<String> {
         ["calm", "sad"].map(String::from).into()
@@ -345,55 +235,6 @@ mod tests {
             prediction(1, 0, "b", "calm", [0.75, 0.25]),
             prediction(1, 0, "c", "sad", [0.5, 0.5]),
         ]
-    }
-
-    fn tally(correct: usize, predictions: usize) -> Tally {
-        Tally {
-            predictions,
-            correct,
-            accuracy: correct as f64 / predictions as f64,
-        }
-    }
-
-    #[test]
-    fn accuracy_is_broken_down_by_what_the_corpus_says() {
-        let mut utterances = vec![
-            speech("a", "calm", "01", None, 1.0, "h1"),
-            speech("b", "calm", "02", None, 1.0, "h2"),
-        ];
-        utterances.push(speech("c", "sad", "02", None, 1.0, "h3"));
-        utterances.push(speech("untested", "sad", "03", None, 1.0, "h4"));
-        utterances[0].source.sex = Some(Sex::Male);
-        let breakdown = breakdown(&some(), &utterances).unwrap();
-        let map = |pairs: &[(&str, Tally)]| {
-            pairs
-                .iter()
-                .map(|(key, tally)| (key.to_string(), *tally))
-                .collect::<BTreeMap<_, _>>()
-        };
-        assert_eq!(
-            breakdown.by_speaker,
-            map(&[("01", tally(1, 2)), ("02", tally(1, 3))])
-        );
-        assert_eq!(
-            breakdown.by_sex,
-            map(&[("male", tally(1, 2)), ("unknown", tally(1, 3))])
-        );
-        assert_eq!(
-            breakdown.by_class,
-            map(&[("calm", tally(2, 4)), ("sad", tally(0, 1))])
-        );
-    }
-
-    #[test]
-    fn a_prediction_of_an_unknown_utterance_is_named() {
-        let error = breakdown(&some(), &[speech("a", "calm", "01", None, 1.0, "h")]).unwrap_err();
-        assert_eq!(error.kind(), Kind::Data);
-        assert!(
-            error.to_string().contains("utterance `b` is predicted"),
-            "{error}"
-        );
-        assert_eq!(breakdown(&[], &[]).unwrap(), Breakdown::default());
     }
 
     #[test]
