@@ -63,6 +63,18 @@ pub struct Intervals {
     pub uar: Interval,
 }
 
+impl Intervals {
+    /// The ends by the names that tables use, in their order.
+    pub fn metrics(&self) -> [(&'static str, f64); 4] {
+        [
+            ("accuracy_ci_low", self.accuracy.low),
+            ("accuracy_ci_high", self.accuracy.high),
+            ("uar_ci_low", self.uar.low),
+            ("uar_ci_high", self.uar.high),
+        ]
+    }
+}
+
 /// One prediction of one seed.
 #[derive(Debug, Clone, Copy)]
 pub struct Trial {

@@ -27,6 +27,17 @@ pub struct SeedFigures {
     pub macro_f1: f64,
 }
 
+impl SeedFigures {
+    /// The figures by the names that tables and reports use, in their order.
+    pub fn metrics(&self) -> [(&'static str, f64); 3] {
+        [
+            ("accuracy", self.accuracy),
+            ("uar", self.uar),
+            ("macro_f1", self.macro_f1),
+        ]
+    }
+}
+
 /// What has to stand beside the figures of an experiment.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Uncertainty {

@@ -345,18 +345,11 @@ fn summarise(
             utterances,
             figures: by_metric,
         });
+        let at = (direction.map(|fold| fold.index), None);
+        let of_utterances = scores.metrics().into_iter();
         figures.extend(
-            scores
-                .metrics()
-                .into_iter()
-                .map(|(metric, value)| MetricRow {
-                    experiment: experiment.name.clone(),
-                    protocol: experiment.protocol.name(),
-                    fold: direction.map(|fold| fold.index),
-                    seed: None,
-                    metric: format!("utterance_{metric}"),
-                    value,
-                }),
+            of_utterances
+                .map(|(metric, value)| figure(experiment, at, "utterances", metric, value)),
         );
         let seeds = if experiment.seeds.len() > 1 {
             ", each seed for itself"
@@ -474,18 +467,28 @@ pub(super) fn of_fold(
     seed: u64,
     scores: &Scores,
 ) -> impl Iterator<Item = MetricRow> {
-    let (experiment, protocol) = (experiment.name.clone(), experiment.protocol.name());
-    scores
-        .metrics()
-        .into_iter()
-        .map(move |(metric, value)| MetricRow {
-            experiment: experiment.clone(),
-            protocol: protocol.clone(),
-            fold: Some(fold),
-            seed: Some(seed),
-            metric: metric.to_owned(),
-            value,
-        })
+    let figures = scores.metrics().into_iter();
+    figures.map(move |(metric, value)| {
+        figure(experiment, (Some(fold), Some(seed)), "fold", metric, value)
+    })
+}
+
+fn figure(
+    experiment: &Experiment,
+    (fold, seed): (Option<u32>, Option<u64>),
+    scope: &str,
+    metric: &str,
+    value: f64,
+) -> MetricRow {
+    MetricRow {
+        experiment: experiment.name.clone(),
+        protocol: experiment.protocol.name(),
+        fold,
+        seed,
+        metric: table::metrics::name(scope, metric),
+        value,
+        scope: scope.to_owned(),
+    }
 }
 
 /// Figures over all folds, or over the seeds of one; docs/protocols.md names them.
@@ -497,67 +500,59 @@ fn whole(
     ensemble: Option<&Scores>,
     uncertainty: &Uncertainty,
 ) -> Vec<MetricRow> {
-    let row = |seed: Option<u64>, metric: String, value: f64| MetricRow {
-        experiment: experiment.name.clone(),
-        protocol: experiment.protocol.name(),
-        fold,
-        seed,
-        metric,
-        value,
+    let row = |scope, metric: &str, value| figure(experiment, (fold, None), scope, metric, value);
+    let of = |scope, figures: &[(&'static str, f64)]| -> Vec<MetricRow> {
+        figures
+            .iter()
+            .map(|(metric, value)| row(scope, metric, *value))
+            .collect()
     };
-    let mut rows: Vec<MetricRow> = pooled
-        .metrics()
-        .into_iter()
-        .map(|(metric, value)| row(None, format!("pooled_{metric}"), value))
-        .collect();
+    let mut rows = of("pooled", &pooled.metrics());
     for one in &uncertainty.by_seed {
-        for (metric, value) in [
-            ("accuracy", one.accuracy),
-            ("uar", one.uar),
-            ("macro_f1", one.macro_f1),
-        ] {
-            rows.push(row(Some(one.seed), format!("pooled_{metric}"), value));
-        }
+        let figures = one.metrics().into_iter();
+        rows.extend(figures.map(|(metric, value)| {
+            figure(experiment, (fold, Some(one.seed)), "seed", metric, value)
+        }));
     }
     let spreads = [
-        ("folds", &uncertainty.over_folds, folds),
-        ("seeds", &uncertainty.over_seeds, uncertainty.by_seed.len()),
+        ("folds-mean", "folds-sd", &uncertainty.over_folds, folds),
+        (
+            "seeds-mean",
+            "seeds-sd",
+            &uncertainty.over_seeds,
+            uncertainty.by_seed.len(),
+        ),
     ];
     // One direction is one fold.
-    for (over, spreads, n) in spreads.into_iter().skip(usize::from(fold.is_some())) {
+    for (mean, sd, spreads, n) in spreads.into_iter().skip(usize::from(fold.is_some())) {
         for (metric, spread) in spreads {
-            rows.push(row(None, format!("{metric}_{over}_mean"), spread.mean));
+            rows.push(row(mean, metric, spread.mean));
             // One value has no standard deviation.
-            rows.extend((n > 1).then(|| row(None, format!("{metric}_{over}_sd"), spread.sd)));
+            rows.extend((n > 1).then(|| row(sd, metric, spread.sd)));
         }
     }
-    for (prefix, intervals) in [
-        ("", uncertainty.intervals),
-        ("ensemble_", uncertainty.ensemble_intervals),
-    ] {
-        let Some(found) = intervals else { continue };
-        for (metric, interval) in [("accuracy", found.accuracy), ("uar", found.uar)] {
-            rows.push(row(None, format!("{prefix}{metric}_ci_low"), interval.low));
-            rows.push(row(
-                None,
-                format!("{prefix}{metric}_ci_high"),
-                interval.high,
-            ));
-        }
-    }
-    for (name, calibration) in [
-        (ECE, &uncertainty.calibration),
-        ("ensemble_ece", &uncertainty.ensemble_calibration),
+    for (scope, intervals) in [
+        ("pooled", uncertainty.intervals),
+        ("ensemble", uncertainty.ensemble_intervals),
     ] {
         rows.extend(
-            calibration
+            intervals
                 .iter()
-                .map(|found| row(None, name.to_owned(), found.ece)),
+                .flat_map(|found| of(scope, &found.metrics())),
         );
     }
-    for (prefix, scores) in [("ensemble", ensemble), ("vote", uncertainty.vote.as_ref())] {
-        let figures = scores.into_iter().flat_map(Scores::metrics);
-        rows.extend(figures.map(|(metric, value)| row(None, format!("{prefix}_{metric}"), value)));
+    for (scope, calibration) in [
+        ("pooled", &uncertainty.calibration),
+        ("ensemble", &uncertainty.ensemble_calibration),
+    ] {
+        rows.extend(calibration.iter().map(|found| row(scope, ECE, found.ece)));
+    }
+    for (scope, scores) in [("ensemble", ensemble), ("vote", uncertainty.vote.as_ref())] {
+        rows.extend(
+            scores
+                .iter()
+                .flat_map(|scores| of(scope, &scores.metrics())),
+        );
     }
     rows
 }

@@ -13,8 +13,8 @@ mod compare;
 mod conditions;
 mod corpus;
 mod csv;
-mod csv_uncertainty;
-mod csv_wide;
+mod csv_results;
+mod csv_table;
 mod curves;
 mod data;
 mod experiment;
@@ -38,7 +38,6 @@ mod run;
 mod runs;
 mod settings;
 mod shares;
-mod sheet;
 mod steps;
 mod strip;
 mod summary;
@@ -57,6 +56,7 @@ use assets::Style;
 pub const CODE_VERSION: u32 = 9;
 
 pub use csv::TABLES;
+pub use csv_table::escape_formula;
 pub use data::{
     CorpusSection, ExperimentSection, FoldSection, OfWindows, PipelineReport, SearchSection,
     StepSection, TestedUtterance, TriedSetting,
@@ -64,5 +64,4 @@ pub use data::{
 pub use index::write_index;
 pub use results::{RESULTS_HEAD, ResultsExperiment, ResultsPipeline, read as read_report, results};
 pub use run::{RUN_PAGE, RunPage, RunTask, write_run};
-pub use sheet::inert;
 pub use write::write;

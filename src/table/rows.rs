@@ -100,6 +100,13 @@ pub mod predictions {
         }
     }
 
+    impl PredictionRow {
+        /// Whether the predicted class is the true one.
+        pub fn is_correct(&self) -> bool {
+            self.truth == self.predicted
+        }
+    }
+
     /// Writes the table in its row order, with one column `prob_<label>` per class in the order of
     /// `labels`.
     ///
@@ -154,7 +161,7 @@ pub mod metrics {
     use crate::table::file::{self, Meta};
 
     table! {
-        "metrics", version 1;
+        "metrics", version 2;
         /// One figure of an experiment.
         #[derive(Debug, Clone, PartialEq)]
         pub struct MetricRow {
@@ -171,6 +178,23 @@ pub mod metrics {
             pub metric: String,
             /// In the metric's own unit; accuracy, UAR and F1 are 0 to 1.
             pub value: f64,
+            /// Where the figure was taken, as in metrics.csv: `fold`, `seed`, `pooled`, `ensemble`,
+            /// `vote`, `folds-mean`, `folds-sd`, `seeds-mean`, `seeds-sd` or `utterances`.
+            pub scope: String,
+        }
+    }
+
+    /// The name of a figure (`accuracy`, `uar_ci_low`, …) of a scope in the column `metric`.
+    pub fn name(scope: &str, metric: &str) -> String {
+        let is_score = ["accuracy", "uar", "macro_f1"].contains(&metric);
+        match scope {
+            "utterances" => format!("utterance_{metric}"),
+            "pooled" | "seed" if is_score => format!("pooled_{metric}"),
+            "ensemble" | "vote" => format!("{scope}_{metric}"),
+            "folds-mean" | "folds-sd" | "seeds-mean" | "seeds-sd" => {
+                format!("{metric}_{}", scope.replace('-', "_"))
+            }
+            _ => metric.to_owned(),
         }
     }
 

@@ -92,6 +92,7 @@ fn metric(fold: Option<u32>, seed: Option<u64>) -> MetricRow {
         seed,
         metric: "uar".into(),
         value: 2.0 / 3.0,
+        scope: "fold".into(),
     }
 }
 
@@ -284,7 +285,8 @@ fn tables_hold_the_documented_plain_types() {
             "fold UInt32?",
             "seed UInt64?",
             "metric Utf8",
-            "value Float64"
+            "value Float64",
+            "scope Utf8"
         ]
     );
 }

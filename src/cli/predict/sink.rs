@@ -11,7 +11,7 @@ use crate::cli::{error_json, say};
 use crate::error::{Error, Result};
 use crate::orchestrator::Observer;
 use crate::pipeline::predict::{Bad, Clip, Fault, Heard, Output, Sink};
-use crate::report::inert;
+use crate::report::escape_formula;
 
 /// Recordings of one kind of fault that are named; the others are counted.
 const NAMED: u64 = 20;
@@ -124,9 +124,9 @@ impl<'a> Errors<'a> {
 
     fn push(&mut self, bad: &Bad) -> Result<()> {
         self.record([
-            inert(&bad.file),
+            escape_formula(&bad.file),
             bad.fault.word().to_owned(),
-            inert(&bad.error.to_string()),
+            escape_formula(&bad.error.to_string()),
         ])
     }
 

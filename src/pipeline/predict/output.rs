@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::escape::{shown, shown_json};
 use crate::evaluation::argmax;
 use crate::model::Outside;
-use crate::report::inert;
+use crate::report::escape_formula;
 use crate::table::inference::{InferenceRow, Writer};
 
 /// How predictions are written.
@@ -197,7 +197,7 @@ impl<W: Write + Send> Output<W> {
 
 /// A name as a field of CSV.
 fn cell(name: &str, on_terminal: bool) -> String {
-    inert(&if on_terminal {
+    escape_formula(&if on_terminal {
         shown(name)
     } else {
         name.to_owned()

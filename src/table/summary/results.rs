@@ -285,6 +285,7 @@ mod tests {
             seed,
             metric: metric.into(),
             value,
+            scope: "fold".into(),
         };
         let rows = [
             row("b", "uar", Some(0), Some(0), 0.5),
