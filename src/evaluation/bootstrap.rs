@@ -75,7 +75,7 @@ impl Intervals {
     }
 }
 
-/// One prediction of one seed.
+/// The predictions of one seed for the utterances of one class and unit.
 #[derive(Debug, Clone, Copy)]
 pub struct Trial {
     /// Speaker, or utterance, from 0.
@@ -84,8 +84,10 @@ pub struct Trial {
     pub seed: usize,
     /// True class.
     pub truth: usize,
-    /// Whether it was recognised.
-    pub right: bool,
+    /// Predictions.
+    pub n: u64,
+    /// Those that name the true class.
+    pub right: u64,
 }
 
 /// Accuracy and UAR over the draws of `units` from `trials`; each replicate is scored for every
@@ -129,8 +131,8 @@ fn draw(
                 unit.insert(place, (cell, [0; 2]));
                 place
             });
-        unit[place].1[0] += 1;
-        unit[place].1[1] += u64::from(trial.right);
+        unit[place].1[0] += trial.n;
+        unit[place].1[1] += trial.right;
     }
     let mut random = ChaCha8Rng::from_seed(*KEY);
     random.set_stream(u64::from(resampled == Resampled::Utterances));
@@ -218,7 +220,8 @@ mod tests {
             unit,
             seed,
             truth,
-            right,
+            n: 1,
+            right: u64::from(right),
         }
     }
 

@@ -6,4 +6,6 @@ mod frame;
 mod results;
 
 pub use corpus::{Counts, counts};
-pub use results::{EnsembleRow, MetricSummary, ensemble, spreads};
+pub use results::{MetricSummary, ensemble, spreads};
+
+pub(crate) use frame::{collect, count, frame, seeds, text, texts};

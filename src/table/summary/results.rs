@@ -7,27 +7,6 @@ use crate::error::{Error, Result};
 use crate::table::metrics::MetricRow;
 use crate::table::predictions::{PredictionRow, argmax};
 
-/// The predictions of several seeds for one utterance, as one.
-#[derive(Debug, Clone, PartialEq)]
-pub struct EnsembleRow {
-    /// Name within the pipeline.
-    pub experiment: String,
-    /// Short protocol name.
-    pub protocol: String,
-    /// From 0.
-    pub fold: u32,
-    /// Utterance id.
-    pub utterance_id: String,
-    /// True class.
-    pub truth: String,
-    /// Class of the highest mean probability, the first of equals.
-    pub predicted: String,
-    /// Means over seeds, in label order.
-    pub probabilities: Vec<f32>,
-    /// How many seeds were averaged.
-    pub seeds: usize,
-}
-
 /// One metric of an experiment over its folds and seeds.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MetricSummary {
@@ -46,11 +25,11 @@ pub struct MetricSummary {
 }
 
 /// Averages the probabilities over seeds: one row per experiment, protocol, fold and utterance,
-/// sorted by these.
+/// sorted by these, with seed 0 and the class of the highest mean, the first of equals.
 ///
 /// # Errors
 /// `Internal` where a row has not one probability per label.
-pub fn ensemble(labels: &[String], predictions: &[PredictionRow]) -> Result<Vec<EnsembleRow>> {
+pub fn ensemble(labels: &[String], predictions: &[PredictionRow]) -> Result<Vec<PredictionRow>> {
     if let Some(row) = predictions
         .iter()
         .find(|row| row.probabilities.len() != labels.len())
@@ -88,7 +67,7 @@ pub fn ensemble(labels: &[String], predictions: &[PredictionRow]) -> Result<Vec<
         columns.push(Column::new(probability(class).into(), values));
     }
     let keys = ["experiment", "protocol", "fold", "id"];
-    let mut means = vec![col("truth").first(), len().alias("n")];
+    let mut means = vec![col("truth").first()];
     means.extend((0..labels.len()).map(|class| col(probability(class)).mean()));
     let groups = collect(
         frame(predictions.len(), columns)?
@@ -100,37 +79,35 @@ pub fn ensemble(labels: &[String], predictions: &[PredictionRow]) -> Result<Vec<
             .group_by_stable(keys.map(col))
             .agg(means),
     )?;
-    let (mut experiments, mut protocols) = (
-        text(&groups, "experiment")?.into_iter(),
-        text(&groups, "protocol")?.into_iter(),
-    );
-    let (mut truths, folds, seeds) = (
-        text(&groups, "truth")?.into_iter(),
-        count(&groups, "fold")?,
-        count(&groups, "n")?,
-    );
+    let (experiments, protocols) = (text(&groups, "experiment")?, text(&groups, "protocol")?);
+    let (truths, folds) = (text(&groups, "truth")?, count(&groups, "fold")?);
     let columns: Vec<Vec<f64>> = (0..labels.len())
         .map(|class| real(&groups, &probability(class)))
         .collect::<Result<_>>()?;
-    let rows = text(&groups, "id")?
+    let names = experiments
         .into_iter()
-        .enumerate()
-        .map(|(row, utterance_id)| {
+        .zip(protocols)
+        .zip(text(&groups, "id")?)
+        .zip(truths);
+    let rows = names.zip(folds).enumerate().map(
+        |(row, ((((experiment, protocol), utterance_id), truth), fold))| {
             let probabilities: Vec<f32> = columns.iter().map(|column| column[row] as f32).collect();
-            EnsembleRow {
-                experiment: experiments.next().unwrap_or_default(),
-                protocol: protocols.next().unwrap_or_default(),
-                fold: folds[row] as u32,
+            let predicted = labels
+                .get(argmax(&probabilities))
+                .cloned()
+                .unwrap_or_default();
+            PredictionRow {
+                experiment,
+                protocol,
+                fold: fold as u32,
+                seed: 0,
                 utterance_id,
-                truth: truths.next().unwrap_or_default(),
-                predicted: labels
-                    .get(argmax(&probabilities))
-                    .cloned()
-                    .unwrap_or_default(),
+                truth,
+                predicted,
                 probabilities,
-                seeds: seeds[row],
             }
-        });
+        },
+    );
     Ok(rows.collect())
 }
 
@@ -242,23 +219,12 @@ mod tests {
         let rows = ensemble(&labels(), &some()).unwrap();
         let short: Vec<_> = rows
             .iter()
-            .map(|r| {
-                (
-                    r.fold,
-                    r.utterance_id.as_str(),
-                    r.predicted.as_str(),
-                    r.seeds,
-                )
-            })
+            .map(|r| (r.fold, r.utterance_id.as_str(), r.predicted.as_str()))
             .collect();
         // `b` and `c` are ties, which the first class wins.
         assert_eq!(
             short,
-            [
-                (0, "a", "calm", 2),
-                (1, "b", "calm", 2),
-                (1, "c", "calm", 1)
-            ]
+            [(0, "a", "calm"), (1, "b", "calm"), (1, "c", "calm")]
         );
         assert_eq!(rows[0].probabilities, [0.625, 0.375]);
         assert_eq!(
