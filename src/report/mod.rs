@@ -11,6 +11,7 @@ mod card;
 mod cards;
 mod compare;
 mod conditions;
+mod confusion_table;
 mod corpus;
 mod csv;
 mod csv_results;
@@ -22,12 +23,12 @@ mod explain;
 #[cfg(test)]
 mod fixture;
 mod gallery;
-mod glyph;
-mod heat;
 pub mod html;
 mod index;
 mod latex;
 pub mod leak;
+mod marker;
+mod misclassified;
 mod models;
 mod overview;
 mod page;
@@ -38,8 +39,8 @@ mod run;
 mod runs;
 mod settings;
 mod shares;
+mod speaker_dots;
 mod steps;
-mod strip;
 mod summary;
 pub mod svg;
 #[cfg(test)]
@@ -48,7 +49,6 @@ mod tests;
 mod tests_warnings;
 mod uncertainty;
 mod write;
-mod wrong;
 
 use assets::Style;
 

@@ -3,10 +3,10 @@
 
 use crate::evaluation::{FeatureSummary, Overview};
 
-use super::glyph;
 use super::html::{
     Html, Table, count, decimals, number, numbers, percent, plural, row_head, shorten, words,
 };
+use super::marker;
 use super::overview::{HEIGHT, LEFT, TOP, WIDTH, scale};
 use super::svg::{self, Picture};
 
@@ -97,7 +97,7 @@ fn dots(h: &mut Html, one: &Overview, groups: &[Group], more: usize, id: &str) {
     );
     let plot = format!("{id}-shares");
     let names: Vec<String> = groups.iter().map(|group| group.name.to_owned()).collect();
-    glyph::legend(h, &names, &plot);
+    marker::legend(h, &names, &plot);
     let picture = Picture {
         id: &plot,
         title: &title,
@@ -126,7 +126,7 @@ fn dots(h: &mut Html, one: &Overview, groups: &[Group], more: usize, id: &str) {
             "lies between speakers",
         );
         for (place, group) in groups.iter().enumerate() {
-            glyph::write(
+            marker::write(
                 h,
                 place,
                 group
