@@ -201,11 +201,11 @@ fn ends(mut values: Vec<f64>) -> Interval {
 }
 
 /// Between the two nearest of sorted values, in proportion: numpy's default.
-fn quantile(sorted: &[f64], share: f64) -> f64 {
+fn quantile(sorted: &[f64], fraction: f64) -> f64 {
     let Some(last) = sorted.len().checked_sub(1) else {
         return 0.0;
     };
-    let place = share * last as f64;
+    let place = fraction * last as f64;
     let (below, rest) = (place.floor() as usize, place.fract());
     let above = (below + 1).min(last);
     sorted[below] + (sorted[above] - sorted[below]) * rest
@@ -301,8 +301,11 @@ mod tests {
     #[test]
     fn quantiles_are_those_of_numpy() {
         let values = [1.0, 2.0, 4.0, 8.0];
-        for (share, want) in [(0.0, 1.0), (0.25, 1.75), (0.5, 3.0), (0.9, 6.8), (1.0, 8.0)] {
-            assert!((quantile(&values, share) - want).abs() < 1e-12, "{share}");
+        for (fraction, want) in [(0.0, 1.0), (0.25, 1.75), (0.5, 3.0), (0.9, 6.8), (1.0, 8.0)] {
+            assert!(
+                (quantile(&values, fraction) - want).abs() < 1e-12,
+                "{fraction}"
+            );
         }
         assert_eq!(quantile(&[], 0.5), 0.0);
     }
@@ -312,14 +315,14 @@ mod tests {
     #[test]
     fn intervals_by_speaker_hold_the_truth_about_as_often_as_they_say() {
         let mut random = ChaCha8Rng::seed_from_u64(7);
-        let mut share = || (random.next_u64() >> 11) as f64 / (1u64 << 53) as f64;
+        let mut fraction = || (random.next_u64() >> 11) as f64 / (1u64 << 53) as f64;
         let (speakers, each, worlds) = (20, 20, 300);
         let (mut by_speaker, mut by_utterance) = (0, 0);
         for _ in 0..worlds {
             let mut trials = Vec::new();
             for speaker in 0..speakers {
-                let skill = 0.3 + 0.6 * share();
-                trials.extend((0..each).map(|_| trial(speaker, 0, 0, share() < skill)));
+                let skill = 0.3 + 0.6 * fraction();
+                trials.extend((0..each).map(|_| trial(speaker, 0, 0, fraction() < skill)));
             }
             let holds = |interval: Interval| interval.low <= 0.6 && 0.6 <= interval.high;
             by_speaker += usize::from(holds(

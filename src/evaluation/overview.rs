@@ -248,11 +248,11 @@ fn by_class(values: &[f64], classes: &[usize], n_classes: usize) -> Vec<[f64; 5]
 fn percentiles(mut values: Vec<f64>, wanted: [f64; 5]) -> [f64; 5] {
     values.retain(|value| value.is_finite());
     values.sort_by(f64::total_cmp);
-    wanted.map(|share| {
+    wanted.map(|fraction| {
         let Some(last) = values.len().checked_sub(1) else {
             return f64::NAN;
         };
-        let place = share * last as f64;
+        let place = fraction * last as f64;
         let (low, high) = (place.floor() as usize, (place.ceil() as usize).min(last));
         values[low] + (values[high] - values[low]) * (place - place.floor())
     })
@@ -295,11 +295,11 @@ mod tests {
             (seen.rows, seen.of, seen.classes.join("")),
             (48, 48, "abc".to_owned())
         );
-        let share = |i: usize| (seen.features[i].by_class, seen.features[i].by_speaker);
-        assert!((share(0).0 - 1.0).abs() < 1e-12 && share(0).1 < 1e-12);
-        assert!(share(1).0 < 1e-12 && (share(1).1 - 1.0).abs() < 1e-12);
-        assert!(share(2).0 < 0.2 && share(2).1 < 0.2);
-        assert_eq!([share(3), share(4)], [(0.0, 0.0); 2]);
+        let fraction = |i: usize| (seen.features[i].by_class, seen.features[i].by_speaker);
+        assert!((fraction(0).0 - 1.0).abs() < 1e-12 && fraction(0).1 < 1e-12);
+        assert!(fraction(1).0 < 1e-12 && (fraction(1).1 - 1.0).abs() < 1e-12);
+        assert!(fraction(2).0 < 0.2 && fraction(2).1 < 0.2);
+        assert_eq!([fraction(3), fraction(4)], [(0.0, 0.0); 2]);
         assert_eq!(seen.detailed[0].name, "class");
         // `a` has the value 1 alone.
         assert_eq!(seen.detailed[0].percentiles[0], [1.0; 5]);

@@ -43,8 +43,8 @@ fn card(class: &str, title: &str, figure: (&str, &str), below: Markup) -> Markup
     }
 }
 
-fn per_cent(share: f64) -> String {
-    format!("{} %", percent(share))
+fn per_cent(fraction: f64) -> String {
+    format!("{} %", percent(fraction))
 }
 
 /// Writes the cards at the top: the highest result of each kind of protocol, and the level without

@@ -69,7 +69,7 @@ pub(super) fn write(h: &mut Html, confusion: &Confusion, title: &str, id: &str) 
 fn row(confusion: &Confusion, truth: usize, label: &str) -> Markup {
     let counts = &confusion.counts[truth];
     let total: u64 = counts.iter().sum();
-    let share = |n: u64| match total {
+    let fraction = |n: u64| match total {
         0 => 0.0,
         total => n as f64 / total as f64,
     };
@@ -82,8 +82,8 @@ fn row(confusion: &Confusion, truth: usize, label: &str) -> Markup {
         tr {
             th scope="row" { (label) }
             @for (predicted, &n) in counts.iter().enumerate() {
-                td class={ "h" (step(share(n))) (kind(predicted, n)) } {
-                    span.c { (n) } " " span.p { (format!("{:.1} %", share(n) * 100.0)) }
+                td class={ "h" (step(fraction(n))) (kind(predicted, n)) } {
+                    span.c { (n) } " " span.p { (format!("{:.1} %", fraction(n) * 100.0)) }
                 }
             }
             td.n.total { (total) }
@@ -92,8 +92,8 @@ fn row(confusion: &Confusion, truth: usize, label: &str) -> Markup {
 }
 
 /// The palette step of a share.
-pub(super) fn step(share: f64) -> usize {
-    (share * STEPS).floor().clamp(0.0, STEPS - 1.0) as usize
+pub(super) fn step(fraction: f64) -> usize {
+    (fraction * STEPS).floor().clamp(0.0, STEPS - 1.0) as usize
 }
 
 /// A class that is taken for another: truth, prediction, how often, share of the truth's row.

@@ -42,7 +42,7 @@ impl Random {
     }
 
     /// In [0, 1).
-    fn share(&mut self) -> f64 {
+    fn fraction(&mut self) -> f64 {
         (self.next() >> 11) as f64 / (1u64 << 53) as f64
     }
 }
@@ -73,12 +73,12 @@ fn prediction(random: &mut Random, plan: &Plan, n: usize, fold: u32, seed: u64) 
     let skill = plan.accuracy + ((speaker * 7) % 11) as f64 / 50.0
         - 0.1
         - if class == 2 { 0.15 } else { 0.0 };
-    let named = if random.share() < skill {
+    let named = if random.fraction() < skill {
         class
     } else {
         (class + [1, 1, 3, 5][(random.next() % 4) as usize]) % 8
     };
-    let sure = 0.3 + 0.6 * random.share();
+    let sure = 0.3 + 0.6 * random.fraction();
     let probabilities = (0..8)
         .map(|i| {
             if i == named {
@@ -111,11 +111,11 @@ fn prediction(random: &mut Random, plan: &Plan, n: usize, fold: u32, seed: u64) 
 }
 
 fn history(random: &mut Random, plan: &Plan) -> Vec<EpochRecord> {
-    let jitter = random.share() * 0.1;
+    let jitter = random.fraction() * 0.1;
     (1..=plan.epochs)
         .map(|epoch| {
             let learned = 1.0 - (-4.0 * epoch as f64 / plan.epochs as f64).exp();
-            let noise = (random.share() - 0.5) * 0.05;
+            let noise = (random.fraction() - 0.5) * 0.05;
             EpochRecord {
                 learning_rate: 0.001,
                 epoch,
@@ -756,7 +756,7 @@ pub(crate) fn hostile() -> PipelineReport {
 fn explained() -> Explanation {
     let mut random = Random(13);
     let mut importance = |name: &str, group: &str| {
-        let uar = random.share() * 0.3 - 0.02;
+        let uar = random.fraction() * 0.3 - 0.02;
         Importance {
             name: name.into(),
             group: group.into(),
@@ -787,7 +787,7 @@ fn explained() -> Explanation {
             .collect(),
         classes: CLASSES.map(str::to_owned).to_vec(),
         occlusion: (0..8)
-            .map(|_| (0..60).map(|_| random.share() * 0.2 - 0.05).collect())
+            .map(|_| (0..60).map(|_| random.fraction() * 0.2 - 0.05).collect())
             .collect(),
     }
 }
@@ -831,7 +831,7 @@ fn overviewed() -> Overview {
                 .map(|c| {
                     ((i % 8 * c) as f64 / 40.0
                         + ((i / 8) % 24 * (24 - c)) as f64 / 200.0
-                        + random.share()) as f32
+                        + random.fraction()) as f32
                 })
                 .collect()
         })

@@ -263,8 +263,8 @@ pub fn row_head(h: &mut Html, text: impl AsRef<str>) {
 
 /// A share as per cent with one decimal, without the sign: a second is below what any interval can
 /// tell.
-pub(super) fn percent(share: f64) -> String {
-    decimals(share * 100.0, 1)
+pub(super) fn percent(fraction: f64) -> String {
+    decimals(fraction * 100.0, 1)
 }
 
 /// A finite number with that many decimals; a dash for anything else.

@@ -158,7 +158,7 @@ fn boxed(h: &mut Html, one: &Overview, feature: &FeatureByClass, id: &str) {
     let ends = range(feature.percentiles.iter().flatten().copied());
     let x = scale(ends, [left, right]);
     let bottom = row * one.classes.len() as f64 + 4.0;
-    let share = one
+    let fraction = one
         .features
         .iter()
         .find(|f| f.name == feature.name)
@@ -229,7 +229,7 @@ fn boxed(h: &mut Html, one: &Overview, feature: &FeatureByClass, id: &str) {
             format!(
                 "{}: {} % of its variance lies between classes",
                 feature.name,
-                decimals(share * 100.0, 1)
+                decimals(fraction * 100.0, 1)
             ),
         );
     });

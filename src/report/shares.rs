@@ -201,14 +201,16 @@ fn rows(h: &mut Html, one: &Overview, groups: &[Group], id: &str) {
             );
             svg::label(h, "tick", "end", (NAMES - 12.0, middle + 4.0), &name);
             svg::line(h, "axis", (x(class), middle), (x(speaker), middle));
-            for (kind, share, between) in [("uar", speaker, "speakers"), ("wa", class, "classes")] {
+            for (kind, fraction, between) in
+                [("uar", speaker, "speakers"), ("wa", class, "classes")]
+            {
                 let text = format!(
                     "{}, {}: {} % between {between}",
                     group.name,
                     plural(group.features.len(), "feature"),
-                    percent(share)
+                    percent(fraction)
                 );
-                svg::dot(h, kind, (x(share), middle), 5.0, &text);
+                svg::dot(h, kind, (x(fraction), middle), 5.0, &text);
             }
         }
     });

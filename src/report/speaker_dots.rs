@@ -98,7 +98,7 @@ pub(super) fn write(h: &mut Html, experiment: &ExperimentSection, id: &str) {
 }
 
 fn draw(h: &mut Html, experiment: &ExperimentSection, id: &str, speakers: &[(&str, Tally)]) {
-    let x = |share: f64| LEFT + (RIGHT - LEFT) * share;
+    let x = |fraction: f64| LEFT + (RIGHT - LEFT) * fraction;
     // From left to right, each dot takes the lowest row in which it touches no other.
     let step = 2.0 * RADIUS + 1.0;
     let mut ends: Vec<f64> = Vec::new();
@@ -145,17 +145,17 @@ fn draw(h: &mut Html, experiment: &ExperimentSection, id: &str, speakers: &[(&st
         }
         if let (Some((chance, _)), Some(scores)) = (compare::levels(experiment), &experiment.pooled)
         {
-            for (class, text, share) in [
+            for (class, text, fraction) in [
                 ("chance", "chance", chance),
                 ("mean", "WA", scores.accuracy),
             ] {
-                svg::line(h, class, (x(share), 22.0), (x(share), floor));
+                svg::line(h, class, (x(fraction), 22.0), (x(fraction), floor));
                 svg::label(
                     h,
                     "tick",
                     "middle",
-                    (x(share), 16.0),
-                    &format!("{text} {:.1} %", share * 100.0),
+                    (x(fraction), 16.0),
+                    &format!("{text} {:.1} %", fraction * 100.0),
                 );
             }
         }

@@ -281,6 +281,31 @@ macro_rules! table {
     };
 }
 
+/// Reading and writing of a table without probabilities, as a whole.
+macro_rules! read_and_write {
+    ($row:ident) => {
+        /// Writes the table in its row order.
+        ///
+        /// # Errors
+        /// `Io` where the file system refuses.
+        pub fn write(
+            path: &std::path::Path,
+            rows: &[$row],
+            meta: &$crate::table::Meta,
+        ) -> $crate::error::Result<()> {
+            $crate::table::file::write(path, &TABLE, $row::columns(rows, &[]), meta)
+        }
+
+        /// Reads the table, in file order.
+        ///
+        /// # Errors
+        /// `Missing` where there is no file; `Data` where it is damaged or another table.
+        pub fn read(path: &std::path::Path) -> $crate::error::Result<Vec<$row>> {
+            Ok($row::rows(&$crate::table::file::read(path, &TABLE)?)?.collect())
+        }
+    };
+}
+
 /// Appends a table to the dictionary of columns.
 pub(super) fn document(out: &mut String, name: &str, about: &str, columns: &[ColumnDoc]) {
     out.push_str(&format!(

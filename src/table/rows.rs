@@ -155,11 +155,6 @@ pub mod predictions {
 
 /// The `metrics` table: one figure per row.
 pub mod metrics {
-    use std::path::Path;
-
-    use crate::error::Result;
-    use crate::table::file::{self, Meta};
-
     table! {
         "metrics", version 2;
         /// One figure of an experiment.
@@ -198,32 +193,13 @@ pub mod metrics {
         }
     }
 
-    /// Writes the table in its row order.
-    ///
-    /// # Errors
-    /// `Io` where the file system refuses.
-    pub fn write(path: &Path, rows: &[MetricRow], meta: &Meta) -> Result<()> {
-        file::write(path, &TABLE, MetricRow::columns(rows, &[]), meta)
-    }
-
-    /// Reads the table, in file order.
-    ///
-    /// # Errors
-    /// `Missing` where there is no file; `Data` where it is damaged or another table.
-    pub fn read(path: &Path) -> Result<Vec<MetricRow>> {
-        Ok(MetricRow::rows(&file::read(path, &TABLE)?)?.collect())
-    }
+    read_and_write!(MetricRow);
 }
 
 /// The `leakage` table: what the test part of each fold shares with what its model was trained or
 /// chosen on.
 pub mod leakage {
-    use std::path::Path;
-
     use serde::{Deserialize, Serialize};
-
-    use crate::error::Result;
-    use crate::table::file::{self, Meta};
 
     table! {
         "leakage", version 1;
@@ -247,31 +223,15 @@ pub mod leakage {
         }
     }
 
-    /// Writes the table in its row order.
-    ///
-    /// # Errors
-    /// `Io` where the file system refuses.
-    pub fn write(path: &Path, rows: &[LeakageRow], meta: &Meta) -> Result<()> {
-        file::write(path, &TABLE, LeakageRow::columns(rows, &[]), meta)
-    }
-
-    /// Reads the table, in file order.
-    ///
-    /// # Errors
-    /// `Missing` where there is no file; `Data` where it is damaged or another table.
-    pub fn read(path: &Path) -> Result<Vec<LeakageRow>> {
-        Ok(LeakageRow::rows(&file::read(path, &TABLE)?)?.collect())
-    }
+    read_and_write!(LeakageRow);
 }
 
 /// The `duplicates` table: pairs of utterances with the same sound, to the sample or nearly.
 pub mod duplicates {
-    use std::path::Path;
-
     use serde::{Deserialize, Serialize};
 
     use crate::error::Result;
-    use crate::table::file::{self, Columns, Loaded, Meta};
+    use crate::table::file::{Columns, Loaded};
     use crate::table::row::Cell;
 
     table! {
@@ -345,19 +305,5 @@ pub mod duplicates {
         }
     }
 
-    /// Writes the table in its row order.
-    ///
-    /// # Errors
-    /// `Io` where the file system refuses.
-    pub fn write(path: &Path, rows: &[DuplicateRow], meta: &Meta) -> Result<()> {
-        file::write(path, &TABLE, DuplicateRow::columns(rows, &[]), meta)
-    }
-
-    /// Reads the table, in file order.
-    ///
-    /// # Errors
-    /// `Missing` where there is no file; `Data` where it is damaged or another table.
-    pub fn read(path: &Path) -> Result<Vec<DuplicateRow>> {
-        Ok(DuplicateRow::rows(&file::read(path, &TABLE)?)?.collect())
-    }
+    read_and_write!(DuplicateRow);
 }
