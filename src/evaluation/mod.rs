@@ -2,7 +2,6 @@
 
 mod bootstrap;
 mod calibration;
-mod confusion;
 mod importance;
 mod overview;
 mod pairs;

@@ -24,49 +24,5 @@ mod part_tests;
 mod tests;
 
 pub use file::{Meta, meta};
+pub use row::dictionary;
 pub use rows::{duplicates, leakage, metrics, predictions, splits};
-
-/// The columns of all tables as a Markdown text: what `docs/tables.md` holds.
-pub fn dictionary() -> String {
-    let mut out = String::new();
-    for (name, about, columns) in [
-        (
-            "utterances",
-            "`data/tables/<pipeline>/utterances.parquet`: what is known of each recording.",
-            utterances::UtteranceRow::COLUMNS,
-        ),
-        (
-            "splits",
-            "`splits.parquet`: which utterance is in which fold of which experiment.",
-            splits::SplitRow::COLUMNS,
-        ),
-        (
-            "predictions",
-            "`predictions.parquet`: a row for each tested utterance, fold and seed.",
-            predictions::PredictionRow::COLUMNS,
-        ),
-        (
-            "metrics",
-            "`metrics.parquet`: a row for each figure.",
-            metrics::MetricRow::COLUMNS,
-        ),
-        (
-            "leakage",
-            "`leakage.parquet`: what the test part of a fold shares with its training part.",
-            leakage::LeakageRow::COLUMNS,
-        ),
-        (
-            "duplicates",
-            "`duplicates.parquet`: pairs of utterances with the same sound.",
-            duplicates::DuplicateRow::COLUMNS,
-        ),
-        (
-            "heard",
-            "The Parquet output of `ser predict`: a row for each recording or window.",
-            inference::InferenceRow::COLUMNS,
-        ),
-    ] {
-        row::document(&mut out, name, about, columns);
-    }
-    out
-}

@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use arrow::datatypes::{Float32Type, Float64Type, UInt16Type, UInt32Type, UInt64Type};
 
 use super::file::{Columns, Loaded};
+use super::{inference, rows, utterances};
 use crate::corpus::Sex;
 use crate::error::Result;
 
@@ -306,8 +307,53 @@ macro_rules! read_and_write {
     };
 }
 
+/// The columns of all tables as a Markdown text: what `docs/tables.md` holds.
+pub fn dictionary() -> String {
+    let mut out = String::new();
+    for (name, about, columns) in [
+        (
+            "utterances",
+            "`data/tables/<pipeline>/utterances.parquet`: what is known of each recording.",
+            utterances::UtteranceRow::COLUMNS,
+        ),
+        (
+            "splits",
+            "`splits.parquet`: which utterance is in which fold of which experiment.",
+            rows::splits::SplitRow::COLUMNS,
+        ),
+        (
+            "predictions",
+            "`predictions.parquet`: a row for each tested utterance, fold and seed.",
+            rows::predictions::PredictionRow::COLUMNS,
+        ),
+        (
+            "metrics",
+            "`metrics.parquet`: a row for each figure.",
+            rows::metrics::MetricRow::COLUMNS,
+        ),
+        (
+            "leakage",
+            "`leakage.parquet`: what the test part of a fold shares with its training part.",
+            rows::leakage::LeakageRow::COLUMNS,
+        ),
+        (
+            "duplicates",
+            "`duplicates.parquet`: pairs of utterances with the same sound.",
+            rows::duplicates::DuplicateRow::COLUMNS,
+        ),
+        (
+            "heard",
+            "The Parquet output of `ser predict`: a row for each recording or window.",
+            inference::InferenceRow::COLUMNS,
+        ),
+    ] {
+        document(&mut out, name, about, columns);
+    }
+    out
+}
+
 /// Appends a table to the dictionary of columns.
-pub(super) fn document(out: &mut String, name: &str, about: &str, columns: &[ColumnDoc]) {
+fn document(out: &mut String, name: &str, about: &str, columns: &[ColumnDoc]) {
     out.push_str(&format!(
         "\n## {name}\n\n{about}\n\n| column | type | holds |\n| --- | --- | --- |\n"
     ));

@@ -1,11 +1,79 @@
-//! What predictions and metrics amount to.
+//! Sums over the rows of tables, grouped in polars and handed on as plain values in a fixed order.
+
+use std::collections::BTreeMap;
 
 use polars::prelude::*;
 
-use super::frame::{collect, count, frame, real, text, texts};
+use super::metrics::MetricRow;
+use super::predictions::{PredictionRow, argmax};
+use crate::corpus::Utterance;
 use crate::error::{Error, Result};
-use crate::table::metrics::MetricRow;
-use crate::table::predictions::{PredictionRow, argmax};
+
+/// How many utterances there are, and of what.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Counts {
+    /// In all.
+    pub utterances: usize,
+    /// Sum of durations.
+    pub duration_s: f64,
+    /// By emotion.
+    pub by_class: BTreeMap<String, usize>,
+    /// By speaker.
+    pub by_speaker: BTreeMap<String, usize>,
+    /// By session; utterances without one are not counted here.
+    pub by_session: BTreeMap<String, usize>,
+}
+
+/// Counts utterances and sums their durations.
+///
+/// # Errors
+/// `Internal` only.
+pub fn counts(utterances: &[Utterance]) -> Result<Counts> {
+    let session: Vec<Option<&str>> = utterances
+        .iter()
+        .map(|u| u.source.session.as_deref())
+        .collect();
+    let frame = frame(
+        utterances.len(),
+        vec![
+            texts(
+                "class",
+                utterances.iter().map(|u| u.source.emotion.as_str()),
+            ),
+            texts(
+                "speaker",
+                utterances.iter().map(|u| u.source.speaker.as_str()),
+            ),
+            Column::new("session".into(), session),
+            Column::new(
+                "duration".into(),
+                utterances.iter().map(|u| u.duration_s).collect::<Vec<_>>(),
+            ),
+        ],
+    )?;
+    let by = |key: &str| -> Result<BTreeMap<String, usize>> {
+        let groups = collect(
+            frame
+                .clone()
+                .lazy()
+                .filter(col(key).is_not_null())
+                .group_by_stable([col(key)])
+                .agg([len().alias("n")]),
+        )?;
+        Ok(text(&groups, key)?
+            .into_iter()
+            .zip(count(&groups, "n")?)
+            .collect())
+    };
+    Ok(Counts {
+        utterances: utterances.len(),
+        // Summed here, in row order: polars would sum in an order of its own.
+        duration_s: utterances.iter().map(|u| u.duration_s).sum(),
+        by_class: by("class")?,
+        by_speaker: by("speaker")?,
+        by_session: by("session")?,
+    })
+}
 
 /// One metric of an experiment over its folds and seeds.
 #[derive(Debug, Clone, PartialEq)]
@@ -176,10 +244,91 @@ pub fn spreads(metrics: &[MetricRow]) -> Result<Vec<MetricSummary>> {
         .collect())
 }
 
+fn defect(error: PolarsError) -> Error {
+    Error::internal(format!("failed to sum up a table: {error}"))
+}
+
+pub(crate) fn frame(height: usize, columns: Vec<Column>) -> Result<DataFrame> {
+    DataFrame::new(height, columns).map_err(defect)
+}
+
+pub(crate) fn texts<'a>(name: &str, values: impl Iterator<Item = &'a str>) -> Column {
+    Column::new(name.into(), values.collect::<Vec<&str>>())
+}
+
+pub(crate) fn collect(query: LazyFrame) -> Result<DataFrame> {
+    query.collect().map_err(defect)
+}
+
+pub(crate) fn text(frame: &DataFrame, name: &str) -> Result<Vec<String>> {
+    let column = frame.column(name).and_then(|c| c.str()).map_err(defect)?;
+    Ok(column
+        .iter()
+        .map(|value| value.unwrap_or_default().to_owned())
+        .collect())
+}
+
+pub(crate) fn count(frame: &DataFrame, name: &str) -> Result<Vec<usize>> {
+    let column = frame.column(name).and_then(|c| c.u32()).map_err(defect)?;
+    Ok(column
+        .iter()
+        .map(|value| value.unwrap_or_default() as usize)
+        .collect())
+}
+
+pub(crate) fn seeds(frame: &DataFrame, name: &str) -> Result<Vec<u64>> {
+    let column = frame.column(name).and_then(|c| c.u64()).map_err(defect)?;
+    Ok(column.iter().map(Option::unwrap_or_default).collect())
+}
+
+fn real(frame: &DataFrame, name: &str) -> Result<Vec<f64>> {
+    let column = frame.column(name).and_then(|c| c.f64()).map_err(defect)?;
+    Ok(column
+        .iter()
+        .map(|value| value.unwrap_or_default())
+        .collect())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::error::Kind;
+    use crate::table::tests::speech;
+
+    fn some() -> Vec<Utterance> {
+        vec![
+            speech("d", "sad", "02", Some("s2"), 0.5, "h1"),
+            speech("a", "calm", "01", Some("s1"), 1.5, "h1"),
+            speech("b", "calm", "01", None, 2.0, "h2"),
+            speech("c", "sad", "01", Some("s1"), 0.25, "h3"),
+            speech("e", "sad", "02", Some("s2"), 0.25, "h3"),
+            speech("f", "fear", "02", Some("s2"), 1.0, "h1"),
+        ]
+    }
+
+    fn map<V: Copy>(pairs: &[(&str, V)]) -> BTreeMap<String, V> {
+        pairs
+            .iter()
+            .map(|(key, value)| (key.to_string(), *value))
+            .collect()
+    }
+
+    #[test]
+    fn utterances_are_counted_by_class_speaker_and_session() {
+        let counts = counts(&some()).unwrap();
+        assert_eq!((counts.utterances, counts.duration_s), (6, 5.5));
+        assert_eq!(
+            counts.by_class,
+            map(&[("calm", 2), ("fear", 1), ("sad", 3)])
+        );
+        assert_eq!(counts.by_speaker, map(&[("01", 3), ("02", 3)]));
+        assert_eq!(counts.by_session, map(&[("s1", 2), ("s2", 3)]));
+    }
+
+    #[test]
+    fn no_utterances_have_no_counts() {
+        assert_eq!(counts(&[]).unwrap(), Counts::default());
+    }
 
     fn labels() -> Vec<String> {
         ["calm", "sad"].map(String::from).into()
@@ -204,7 +353,7 @@ mod tests {
         }
     }
 
-    fn some() -> Vec<PredictionRow> {
+    fn predictions() -> Vec<PredictionRow> {
         vec![
             prediction(1, 1, "b", "calm", [0.25, 0.75]),
             prediction(0, 0, "a", "calm", [0.875, 0.125]),
@@ -216,7 +365,7 @@ mod tests {
 
     #[test]
     fn seeds_are_averaged_by_utterance() {
-        let rows = ensemble(&labels(), &some()).unwrap();
+        let rows = ensemble(&labels(), &predictions()).unwrap();
         let short: Vec<_> = rows
             .iter()
             .map(|r| (r.fold, r.utterance_id.as_str(), r.predicted.as_str()))
@@ -235,11 +384,14 @@ mod tests {
             ),
             ("sad", "e", "p")
         );
-        let mut backwards = some();
+        let mut backwards = predictions();
         backwards.reverse();
         assert_eq!(ensemble(&labels(), &backwards).unwrap(), rows);
         assert!(ensemble(&labels(), &[]).unwrap().is_empty());
-        assert_eq!(ensemble(&[], &some()).unwrap_err().kind(), Kind::Internal);
+        assert_eq!(
+            ensemble(&[], &predictions()).unwrap_err().kind(),
+            Kind::Internal
+        );
     }
 
     #[test]
