@@ -65,7 +65,19 @@ pub struct Intervals {
     pub uar: Interval,
 }
 
-/// One prediction of one seed.
+impl Intervals {
+    /// The ends by the names that tables use, in their order.
+    pub fn metrics(&self) -> [(&'static str, f64); 4] {
+        [
+            ("accuracy_ci_low", self.accuracy.low),
+            ("accuracy_ci_high", self.accuracy.high),
+            ("uar_ci_low", self.uar.low),
+            ("uar_ci_high", self.uar.high),
+        ]
+    }
+}
+
+/// The predictions of one seed for the utterances of one class and unit.
 #[derive(Debug, Clone, Copy)]
 pub struct Trial {
     /// Speaker, or utterance, from 0.
@@ -74,8 +86,10 @@ pub struct Trial {
     pub seed: usize,
     /// True class.
     pub truth: usize,
-    /// Whether it was recognised.
-    pub right: bool,
+    /// Predictions.
+    pub n: u64,
+    /// Those that name the true class.
+    pub right: u64,
 }
 
 /// Accuracy and UAR over the draws of `units` from `trials`; each replicate is scored for every
@@ -119,8 +133,8 @@ fn draw(
                 unit.insert(place, (cell, [0; 2]));
                 place
             });
-        unit[place].1[0] += 1;
-        unit[place].1[1] += u64::from(trial.right);
+        unit[place].1[0] += trial.n;
+        unit[place].1[1] += trial.right;
     }
     let mut random = ChaCha8Rng::from_seed(*KEY);
     random.set_stream(u64::from(resampled == Resampled::Utterances));
@@ -199,7 +213,8 @@ mod tests {
             unit,
             seed,
             truth,
-            right,
+            n: 1,
+            right: u64::from(right),
         }
     }
 
@@ -281,14 +296,14 @@ mod tests {
     #[test]
     fn intervals_by_speaker_hold_the_truth_about_as_often_as_they_say() {
         let mut random = ChaCha8Rng::seed_from_u64(7);
-        let mut share = || (random.next_u64() >> 11) as f64 / (1u64 << 53) as f64;
+        let mut fraction = || (random.next_u64() >> 11) as f64 / (1u64 << 53) as f64;
         let (speakers, each, worlds) = (20, 20, 300);
         let (mut by_speaker, mut by_utterance) = (0, 0);
         for _ in 0..worlds {
             let mut trials = Vec::new();
             for speaker in 0..speakers {
-                let skill = 0.3 + 0.6 * share();
-                trials.extend((0..each).map(|_| trial(speaker, 0, 0, share() < skill)));
+                let skill = 0.3 + 0.6 * fraction();
+                trials.extend((0..each).map(|_| trial(speaker, 0, 0, fraction() < skill)));
             }
             let holds = |interval: Interval| interval.low <= 0.6 && 0.6 <= interval.high;
             by_speaker += usize::from(holds(

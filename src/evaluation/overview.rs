@@ -285,11 +285,11 @@ mod tests {
             (seen.rows, seen.of, seen.classes.join("")),
             (48, 48, "abc".to_owned())
         );
-        let share = |i: usize| (seen.features[i].by_class, seen.features[i].by_speaker);
-        assert!((share(0).0 - 1.0).abs() < 1e-12 && share(0).1 < 1e-12);
-        assert!(share(1).0 < 1e-12 && (share(1).1 - 1.0).abs() < 1e-12);
-        assert!(share(2).0 < 0.2 && share(2).1 < 0.2);
-        assert_eq!([share(3), share(4)], [(0.0, 0.0); 2]);
+        let fraction = |i: usize| (seen.features[i].by_class, seen.features[i].by_speaker);
+        assert!((fraction(0).0 - 1.0).abs() < 1e-12 && fraction(0).1 < 1e-12);
+        assert!(fraction(1).0 < 1e-12 && (fraction(1).1 - 1.0).abs() < 1e-12);
+        assert!(fraction(2).0 < 0.2 && fraction(2).1 < 0.2);
+        assert_eq!([fraction(3), fraction(4)], [(0.0, 0.0); 2]);
         assert_eq!(seen.detailed[0].name, "class");
         // `a` has the value 1 alone.
         assert_eq!(seen.detailed[0].percentiles[0], [1.0; 5]);

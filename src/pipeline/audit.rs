@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 use crate::fingerprint::{self, Aligner, LONGEST_S, Likeness, NEAR, SAME, Sketcher, candidates};
 use crate::orchestrator::Context;
 use crate::table;
-use crate::table::duplicates::DuplicateRow;
+use crate::table::duplicates::{self, DuplicateRow};
 use crate::table::rowlog::RowLog;
 
 /// Name of the table of pairs within the task's folder.
@@ -96,7 +96,7 @@ pub(super) fn audit(
                 Some(&same) => pairs.push(pair(
                     &sounds[same].source.id,
                     &u.source.id,
-                    true,
+                    duplicates::Likeness::Exact,
                     Likeness {
                         similarity: 1.0,
                         lag_s: 0.0,
@@ -122,7 +122,7 @@ pub(super) fn audit(
             pairs.push(pair(
                 &sounds[a].source.id,
                 &sounds[b].source.id,
-                false,
+                duplicates::Likeness::Near,
                 likeness,
             ));
         }
@@ -135,13 +135,13 @@ pub(super) fn audit(
     table::duplicates::write(&path(context.folder), &pairs, &meta)
 }
 
-fn pair(a: &str, b: &str, exact: bool, likeness: Likeness) -> DuplicateRow {
+fn pair(a: &str, b: &str, kind: duplicates::Likeness, likeness: Likeness) -> DuplicateRow {
     // Digits beyond these are the rounding of a Fourier transform.
     let rounded = |value: f64| (value * 1e4).round() / 1e4;
     DuplicateRow {
         utterance_a: a.to_owned(),
         utterance_b: b.to_owned(),
-        exact,
+        kind,
         similarity: rounded(likeness.similarity),
         lag_s: rounded(likeness.lag_s),
     }

@@ -111,7 +111,7 @@ fn spellings(utterances: &[Utterance]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::corpus::Source;
+    use crate::table::duplicates::Likeness;
 
     fn utterance(id: &str, emotion: &str, speaker: &str) -> Utterance {
         let source = Source {
@@ -141,7 +141,7 @@ mod tests {
         let pair = |a: &str, b: &str| DuplicateRow {
             utterance_a: a.into(),
             utterance_b: b.into(),
-            exact: true,
+            kind: Likeness::Exact,
             similarity: 1.0,
             lag_s: 0.0,
         };

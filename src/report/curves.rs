@@ -1,8 +1,9 @@
 //! Learning curves: every fold as a thin line, the mean over folds as a thick one.
 
-use super::data::{EpochLine, ExperimentSection, FoldSection};
+use super::data::{ExperimentSection, FoldSection};
 use super::html::Html;
 use super::svg::{self, Picture};
+use crate::model::EpochRecord;
 use crate::stats;
 
 const WIDTH: f64 = 520.0;
@@ -14,7 +15,7 @@ const BOTTOM: f64 = 248.0;
 /// Points of all thin lines of one chart together, which bounds the size of the page.
 const POINTS: usize = 6000;
 
-type Figure = fn(&EpochLine) -> Option<f64>;
+type Figure = fn(&EpochRecord) -> Option<f64>;
 
 /// Writes both charts, or nothing where no fold has epochs.
 pub(super) fn write(h: &mut Html, experiment: &ExperimentSection, id: &str) {

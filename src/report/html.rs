@@ -1,6 +1,8 @@
 //! Markup that cannot carry unescaped data: literal markup is `&'static str`, everything else is
 //! escaped on its way in.
 
+use maud::{Markup, PreEscaped, html};
+
 use super::Style;
 use crate::escape::reorders;
 pub use crate::text::{decimals, percent, shorten};
@@ -30,6 +32,12 @@ impl Html {
     /// Text from anywhere, escaped.
     pub fn text(&mut self, text: impl AsRef<str>) -> &mut Self {
         escape_into(&mut self.markup, text.as_ref(), false);
+        self
+    }
+
+    /// Markup of a template, whose values are escaped.
+    pub fn put(&mut self, markup: Markup) -> &mut Self {
+        self.markup.extend(markup.0.chars().map(visible));
         self
     }
 
@@ -108,8 +116,23 @@ impl Html {
     }
 }
 
-/// Escapes for text and for double-quoted attributes. Control characters that HTML forbids, and
-/// those that turn the text around them, become U+FFFD.
+/// What `fill` writes, for a template.
+pub fn markup(fill: impl FnOnce(&mut Html)) -> Markup {
+    let mut h = Html::new();
+    fill(&mut h);
+    PreEscaped(h.into_string())
+}
+
+/// Control characters that HTML forbids, and those that turn the text around them, become U+FFFD.
+fn visible(c: char) -> char {
+    match c {
+        '\n' | '\t' => c,
+        c if c.is_control() || reorders(c) => '\u{fffd}',
+        c => c,
+    }
+}
+
+/// Escapes for text and for double-quoted attributes.
 fn escape_into(out: &mut String, text: &str, attribute: bool) {
     for c in text.chars() {
         match c {
@@ -125,9 +148,7 @@ fn escape_into(out: &mut String, text: &str, attribute: bool) {
                     _ => "&#13;",
                 });
             }
-            '\n' | '\t' => out.push(c),
-            c if c.is_control() || reorders(c) => out.push('\u{fffd}'),
-            c => out.push(c),
+            c => out.push(visible(c)),
         }
     }
 }
@@ -181,45 +202,39 @@ pub struct Table<'a> {
 impl Table<'_> {
     /// Writes the table in its own scrolling frame; `rows` writes everything after the header row.
     pub fn write(self, h: &mut Html, columns: &[Column], rows: impl FnOnce(&mut Html)) {
+        h.put(self.frame(columns, markup(rows)));
+    }
+
+    /// The table in its own scrolling frame, with the rows of its body.
+    pub fn markup(self, columns: &[Column], rows: Markup) -> Markup {
+        self.frame(columns, html! { tbody { (rows) } })
+    }
+
+    /// The table in its own scrolling frame, with everything after the header row.
+    pub fn frame(self, columns: &[Column], bodies: Markup) -> Markup {
         let caption_id = format!("{}-caption", self.id);
-        h.line_break().open(
-            "div",
-            &[
-                ("class", "scroll"),
-                ("tabindex", "0"),
-                ("role", "group"),
-                ("aria-labelledby", &caption_id),
-            ],
-        );
-        h.open(
-            "table",
-            &[
-                ("id", self.id),
-                ("class", self.class),
-                ("data-sortable", if self.sortable { "yes" } else { "no" }),
-            ],
-        );
-        h.open("caption", &[("id", &caption_id)])
-            .el("span", &[], self.caption)
-            .raw("</caption><thead><tr>");
-        for column in columns {
-            h.within(
-                "th",
-                &[
-                    ("scope", "col"),
-                    ("class", if column.numeric { "n" } else { "w" }),
-                ],
-                |h| {
-                    h.text(column.title);
-                    for badge in column.badges {
-                        h.raw(" ").el("span", &[("class", "badge unknown")], badge);
+        let sortable = if self.sortable { "yes" } else { "no" };
+        html! {
+            "\n"
+            div.scroll tabindex="0" role="group" aria-labelledby=(caption_id) {
+                table id=(self.id) class=(self.class) data-sortable=(sortable) {
+                    caption id=(caption_id) { span { (self.caption) } }
+                    thead {
+                        tr {
+                            @for column in columns {
+                                th scope="col" class=(if column.numeric { "n" } else { "w" }) {
+                                    (column.title)
+                                    @for badge in column.badges {
+                                        " " span.badge.unknown { (badge) }
+                                    }
+                                }
+                            }
+                        }
                     }
-                },
-            );
+                    (bodies)
+                }
+            }
         }
-        h.raw("</tr></thead>");
-        rows(h);
-        h.raw("</table></div>");
     }
 }
 
@@ -235,6 +250,11 @@ pub fn number(h: &mut Html, shown: impl AsRef<str>, value: f64) {
         &[("class", "n"), ("data-v", &value.to_string())],
         shown,
     );
+}
+
+/// As [`number`], for a template.
+pub(super) fn number_cell(shown: impl AsRef<str>, value: f64) -> Markup {
+    html! { td.n data-v=(value) { (shown.as_ref()) } }
 }
 
 /// A row header.

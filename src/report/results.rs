@@ -566,11 +566,12 @@ mod tests {
         let one = &mut report.experiments[1];
         one.uncertainty.intervals.as_mut().unwrap().units = 4;
         one.speakers = TestSpeakers::OnBothSides { recordings: 3 };
-        one.leakage.push(super::super::LeakageLine {
+        one.leakage.push(crate::table::leakage::LeakageRow {
             fold: 0,
             kind: "duplicates".into(),
             test_units: 240,
             shared_units: 3,
+            ..Default::default()
         });
         let text = results(&[pipeline(report)], "1");
         let row = text

@@ -11,7 +11,7 @@ use crate::cli::{error_json, say};
 use crate::error::{Error, Result};
 use crate::orchestrator::Observer;
 use crate::pipeline::predict::{Clip, Inference, Output, RejectReason, Rejected, Sink};
-use crate::report::inert;
+use crate::report::escape_formula;
 
 /// Recordings excluded for one reason that are named; the others are counted.
 const NAMED: u64 = 20;
@@ -128,9 +128,9 @@ impl<'a> Errors<'a> {
 
     fn push(&mut self, rejected: &Rejected) -> Result<()> {
         self.record([
-            inert(&rejected.file),
+            escape_formula(&rejected.file),
             rejected.reason.word().to_owned(),
-            inert(&rejected.error.to_string()),
+            escape_formula(&rejected.error.to_string()),
         ])
     }
 

@@ -8,8 +8,8 @@ use crate::error::{Error, Result};
 use crate::escape::{shown, shown_json};
 use crate::evaluation::argmax;
 use crate::model::Outside;
-use crate::report::inert;
-use crate::table::heard::{HeardRow, Writer};
+use crate::report::escape_formula;
+use crate::table::inference::{InferenceRow, Writer};
 
 /// How predictions are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -154,7 +154,7 @@ impl<W: Write + Send> Output<W> {
                 out.write_record(texts.into_iter().chain(numbers))
                     .map_err(|e| csv_failed(&self.path, e))
             }
-            To::Parquet(out) => out.push(HeardRow {
+            To::Parquet(out) => out.push(InferenceRow {
                 file: file.to_owned(),
                 start_s: inference.start_s,
                 end_s: inference.end_s,
@@ -197,7 +197,7 @@ impl<W: Write + Send> Output<W> {
 
 /// A name as a field of CSV.
 fn cell(name: &str, on_terminal: bool) -> String {
-    inert(&if on_terminal {
+    escape_formula(&if on_terminal {
         shown(name)
     } else {
         name.to_owned()

@@ -91,10 +91,8 @@ fn training_rows_are_five_times_as_many_and_nothing_else_changes() {
                 .contains("augmented")
     );
     let tested = |name: &str| -> Vec<String> {
-        let predictions = report[name]["predictions"].as_array().unwrap().iter();
-        predictions
-            .map(|p| p["utterance_id"].as_str().unwrap().to_owned())
-            .collect()
+        let predictions = project.predictions("small", name);
+        predictions.iter().map(|row| row[4].to_owned()).collect()
     };
     assert_eq!(tested("base"), tested("more"));
     let page = project.pages("small");
@@ -116,11 +114,10 @@ fn training_rows_are_five_times_as_many_and_nothing_else_changes() {
 fn no_copy_of_a_test_recording_is_in_a_training() {
     let project = project();
     project.ser(&["run", "small"]).ok();
-    let tested: Vec<String> = report(&project)["more"]["predictions"]
-        .as_array()
-        .unwrap()
+    let tested: Vec<String> = project
+        .predictions("small", "more")
         .iter()
-        .map(|p| p["path"].as_str().unwrap().to_owned())
+        .map(|row| row[5].to_owned())
         .collect();
     assert_eq!(tested.len(), 6);
     let models = |project: &Project| {

@@ -95,7 +95,10 @@ fn pairs(project: &Project) -> Vec<(String, String, bool)> {
     let rows = ser::table::duplicates::read(&project.path("data/tables/small/duplicates.parquet"))
         .unwrap();
     rows.into_iter()
-        .map(|row| (row.utterance_a, row.utterance_b, row.exact))
+        .map(|row| {
+            let exact = row.is_exact();
+            (row.utterance_a, row.utterance_b, exact)
+        })
         .collect()
 }
 

@@ -126,7 +126,7 @@ fn every_format_and_number_of_threads_has_the_same_rows() {
     }
     let rows = csv(&project.read("1.csv"));
     let lines = json_lines(&String::from_utf8(project.read("1.jsonl")).unwrap());
-    let (labels, heard) = ser::table::heard::read(&project.path("1.parquet")).unwrap();
+    let (labels, heard) = ser::table::inference::read(&project.path("1.parquet")).unwrap();
     assert_eq!(labels, ["angry", "calm", "happy"]);
     // Windows of 0.15 s every 0.075 s over 0.4 s: four, and one that ends with the recording.
     assert_eq!(
@@ -669,7 +669,7 @@ fn what_is_outside_of_the_training_data_is_marked_and_counted() {
     project
         .ser(&["predict", MODEL, "other", "-o", "out.parquet"])
         .ok();
-    let (_, heard) = ser::table::heard::read(&project.path("out.parquet")).unwrap();
+    let (_, heard) = ser::table::inference::read(&project.path("out.parquet")).unwrap();
     assert!(
         heard.iter().zip(&rows).all(|(one, row)| !one.in_domain
             && one.domain_reason.as_ref() == Some(&row["domain_reason"]))

@@ -1,56 +1,78 @@
-//! What predictions and metrics amount to.
+//! Sums over the rows of tables, grouped in polars and handed on as plain values in a fixed order.
 
 use std::collections::BTreeMap;
 
 use polars::prelude::*;
 
-use super::frame::{collect, count, defect, frame, real, text, texts};
-use crate::corpus::{Sex, Utterance};
+use super::metrics::MetricRow;
+use super::predictions::{PredictionRow, argmax};
+use crate::corpus::Utterance;
 use crate::error::{Error, Result};
-use crate::table::metrics::MetricRow;
-use crate::table::predictions::{PredictionRow, argmax};
 
-/// Correct predictions among some utterances.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Tally {
-    /// Predictions: as many as utterances, times seeds.
-    pub predictions: usize,
-    /// Those that name the true class.
-    pub correct: usize,
-    /// `correct / predictions`.
-    pub accuracy: f64,
-}
-
-/// Accuracy by what the corpus says of the utterances.
+/// How many utterances there are, and of what.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Breakdown {
+pub struct Counts {
+    /// In all.
+    pub utterances: usize,
+    /// Sum of durations.
+    pub duration_s: f64,
+    /// By emotion.
+    pub by_class: BTreeMap<String, usize>,
     /// By speaker.
-    pub by_speaker: BTreeMap<String, Tally>,
-    /// By `female` and `male`; `unknown` where the corpus does not say.
-    pub by_sex: BTreeMap<String, Tally>,
-    /// By true class: the recalls.
-    pub by_class: BTreeMap<String, Tally>,
+    pub by_speaker: BTreeMap<String, usize>,
+    /// By session; utterances without one are not counted here.
+    pub by_session: BTreeMap<String, usize>,
 }
 
-/// The predictions of several seeds for one utterance, as one.
-#[derive(Debug, Clone, PartialEq)]
-pub struct EnsembleRow {
-    /// Name within the pipeline.
-    pub experiment: String,
-    /// Short protocol name.
-    pub protocol: String,
-    /// From 0.
-    pub fold: u32,
-    /// Utterance id.
-    pub utterance_id: String,
-    /// True class.
-    pub truth: String,
-    /// Class of the highest mean probability, the first of equals.
-    pub predicted: String,
-    /// Means over seeds, in label order.
-    pub probabilities: Vec<f32>,
-    /// How many seeds were averaged.
-    pub seeds: usize,
+/// Counts utterances and sums their durations.
+///
+/// # Errors
+/// `Internal` only.
+pub fn counts(utterances: &[Utterance]) -> Result<Counts> {
+    let session: Vec<Option<&str>> = utterances
+        .iter()
+        .map(|u| u.source.session.as_deref())
+        .collect();
+    let frame = frame(
+        utterances.len(),
+        vec![
+            texts(
+                "class",
+                utterances.iter().map(|u| u.source.emotion.as_str()),
+            ),
+            texts(
+                "speaker",
+                utterances.iter().map(|u| u.source.speaker.as_str()),
+            ),
+            Column::new("session".into(), session),
+            Column::new(
+                "duration".into(),
+                utterances.iter().map(|u| u.duration_s).collect::<Vec<_>>(),
+            ),
+        ],
+    )?;
+    let by = |key: &str| -> Result<BTreeMap<String, usize>> {
+        let groups = collect(
+            frame
+                .clone()
+                .lazy()
+                .filter(col(key).is_not_null())
+                .group_by_stable([col(key)])
+                .agg([len().alias("n")]),
+        )?;
+        Ok(text(&groups, key)?
+            .into_iter()
+            .zip(count(&groups, "n")?)
+            .collect())
+    };
+    Ok(Counts {
+        utterances: utterances.len(),
+        // Summed here, in row order: polars would sum in an order of its own.
+        duration_s: utterances.iter().map(|u| u.duration_s).sum(),
+        by_class: by("class")?,
+        by_speaker: by("speaker")?,
+        by_session: by("session")?,
+    })
 }
 
 /// One metric of an experiment over its folds and seeds.
@@ -70,96 +92,12 @@ pub struct MetricSummary {
     pub n: usize,
 }
 
-/// Accuracy by speaker, sex and class of the given predictions (of one experiment, say), joined
-/// with the utterances by id.
-///
-/// # Errors
-/// `Data` where a predicted utterance is not among `utterances`.
-pub fn breakdown(predictions: &[PredictionRow], utterances: &[Utterance]) -> Result<Breakdown> {
-    let known = frame(
-        utterances.len(),
-        vec![
-            texts("id", utterances.iter().map(|u| u.source.id.as_str())),
-            texts(
-                "speaker",
-                utterances.iter().map(|u| u.source.speaker.as_str()),
-            ),
-            texts(
-                "sex",
-                utterances
-                    .iter()
-                    .map(|u| u.source.sex.map_or("unknown", Sex::as_str)),
-            ),
-        ],
-    )?;
-    let outcomes = frame(
-        predictions.len(),
-        vec![
-            texts("id", predictions.iter().map(|p| p.utterance_id.as_str())),
-            texts("class", predictions.iter().map(|p| p.truth.as_str())),
-            Column::new(
-                "correct".into(),
-                predictions
-                    .iter()
-                    .map(|p| u32::from(p.truth == p.predicted))
-                    .collect::<Vec<_>>(),
-            ),
-        ],
-    )?;
-    let joined = collect(outcomes.lazy().join(
-        known.lazy(),
-        [col("id")],
-        [col("id")],
-        JoinArgs::new(JoinType::Left),
-    ))?;
-    let lost = collect(
-        joined
-            .clone()
-            .lazy()
-            .filter(col("speaker").is_null())
-            .select([col("id").min()]),
-    )?;
-    if let Some(id) = lost
-        .column("id")
-        .and_then(|c| c.str().map(|ids| ids.get(0).map(str::to_owned)))
-        .map_err(defect)?
-    {
-        return Err(Error::data(format!(
-            "utterance `{id}` is predicted but not in the utterances table"
-        ))
-        .hint("the tables are of different corpora: run the pipeline again"));
-    }
-    let by = |key: &str| -> Result<BTreeMap<String, Tally>> {
-        let groups = collect(
-            joined
-                .clone()
-                .lazy()
-                .group_by_stable([col(key)])
-                .agg([len().alias("n"), col("correct").sum()]),
-        )?;
-        let tallies = count(&groups, "n")?
-            .into_iter()
-            .zip(count(&groups, "correct")?);
-        let tallies = tallies.map(|(n, correct)| Tally {
-            predictions: n,
-            correct,
-            accuracy: correct as f64 / n as f64,
-        });
-        Ok(text(&groups, key)?.into_iter().zip(tallies).collect())
-    };
-    Ok(Breakdown {
-        by_speaker: by("speaker")?,
-        by_sex: by("sex")?,
-        by_class: by("class")?,
-    })
-}
-
 /// Averages the probabilities over seeds: one row per experiment, protocol, fold and utterance,
-/// sorted by these.
+/// sorted by these, with seed 0 and the class of the highest mean, the first of equals.
 ///
 /// # Errors
 /// `Internal` where a row has not one probability per label.
-pub fn ensemble(labels: &[String], predictions: &[PredictionRow]) -> Result<Vec<EnsembleRow>> {
+pub fn ensemble(labels: &[String], predictions: &[PredictionRow]) -> Result<Vec<PredictionRow>> {
     if let Some(row) = predictions
         .iter()
         .find(|row| row.probabilities.len() != labels.len())
@@ -197,7 +135,7 @@ pub fn ensemble(labels: &[String], predictions: &[PredictionRow]) -> Result<Vec<
         columns.push(Column::new(probability(class).into(), values));
     }
     let keys = ["experiment", "protocol", "fold", "id"];
-    let mut means = vec![col("truth").first(), len().alias("n")];
+    let mut means = vec![col("truth").first()];
     means.extend((0..labels.len()).map(|class| col(probability(class)).mean()));
     let groups = collect(
         frame(predictions.len(), columns)?
@@ -209,37 +147,35 @@ pub fn ensemble(labels: &[String], predictions: &[PredictionRow]) -> Result<Vec<
             .group_by_stable(keys.map(col))
             .agg(means),
     )?;
-    let (mut experiments, mut protocols) = (
-        text(&groups, "experiment")?.into_iter(),
-        text(&groups, "protocol")?.into_iter(),
-    );
-    let (mut truths, folds, seeds) = (
-        text(&groups, "truth")?.into_iter(),
-        count(&groups, "fold")?,
-        count(&groups, "n")?,
-    );
+    let (experiments, protocols) = (text(&groups, "experiment")?, text(&groups, "protocol")?);
+    let (truths, folds) = (text(&groups, "truth")?, count(&groups, "fold")?);
     let columns: Vec<Vec<f64>> = (0..labels.len())
         .map(|class| real(&groups, &probability(class)))
         .collect::<Result<_>>()?;
-    let rows = text(&groups, "id")?
+    let names = experiments
         .into_iter()
-        .enumerate()
-        .map(|(row, utterance_id)| {
+        .zip(protocols)
+        .zip(text(&groups, "id")?)
+        .zip(truths);
+    let rows = names.zip(folds).enumerate().map(
+        |(row, ((((experiment, protocol), utterance_id), truth), fold))| {
             let probabilities: Vec<f32> = columns.iter().map(|column| column[row] as f32).collect();
-            EnsembleRow {
-                experiment: experiments.next().unwrap_or_default(),
-                protocol: protocols.next().unwrap_or_default(),
-                fold: folds[row] as u32,
+            let predicted = labels
+                .get(argmax(&probabilities))
+                .cloned()
+                .unwrap_or_default();
+            PredictionRow {
+                experiment,
+                protocol,
+                fold: fold as u32,
+                seed: 0,
                 utterance_id,
-                truth: truths.next().unwrap_or_default(),
-                predicted: labels
-                    .get(argmax(&probabilities))
-                    .cloned()
-                    .unwrap_or_default(),
+                truth,
+                predicted,
                 probabilities,
-                seeds: seeds[row],
             }
-        });
+        },
+    );
     Ok(rows.collect())
 }
 
@@ -308,11 +244,91 @@ pub fn spreads(metrics: &[MetricRow]) -> Result<Vec<MetricSummary>> {
         .collect())
 }
 
+fn defect(error: PolarsError) -> Error {
+    Error::internal(format!("failed to sum up a table: {error}"))
+}
+
+pub(crate) fn frame(height: usize, columns: Vec<Column>) -> Result<DataFrame> {
+    DataFrame::new(height, columns).map_err(defect)
+}
+
+pub(crate) fn texts<'a>(name: &str, values: impl Iterator<Item = &'a str>) -> Column {
+    Column::new(name.into(), values.collect::<Vec<&str>>())
+}
+
+pub(crate) fn collect(query: LazyFrame) -> Result<DataFrame> {
+    query.collect().map_err(defect)
+}
+
+pub(crate) fn text(frame: &DataFrame, name: &str) -> Result<Vec<String>> {
+    let column = frame.column(name).and_then(|c| c.str()).map_err(defect)?;
+    Ok(column
+        .iter()
+        .map(|value| value.unwrap_or_default().to_owned())
+        .collect())
+}
+
+pub(crate) fn count(frame: &DataFrame, name: &str) -> Result<Vec<usize>> {
+    let column = frame.column(name).and_then(|c| c.u32()).map_err(defect)?;
+    Ok(column
+        .iter()
+        .map(|value| value.unwrap_or_default() as usize)
+        .collect())
+}
+
+pub(crate) fn seeds(frame: &DataFrame, name: &str) -> Result<Vec<u64>> {
+    let column = frame.column(name).and_then(|c| c.u64()).map_err(defect)?;
+    Ok(column.iter().map(Option::unwrap_or_default).collect())
+}
+
+fn real(frame: &DataFrame, name: &str) -> Result<Vec<f64>> {
+    let column = frame.column(name).and_then(|c| c.f64()).map_err(defect)?;
+    Ok(column
+        .iter()
+        .map(|value| value.unwrap_or_default())
+        .collect())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::error::Kind;
     use crate::table::tests::speech;
+
+    fn some() -> Vec<Utterance> {
+        vec![
+            speech("d", "sad", "02", Some("s2"), 0.5, "h1"),
+            speech("a", "calm", "01", Some("s1"), 1.5, "h1"),
+            speech("b", "calm", "01", None, 2.0, "h2"),
+            speech("c", "sad", "01", Some("s1"), 0.25, "h3"),
+            speech("e", "sad", "02", Some("s2"), 0.25, "h3"),
+            speech("f", "fear", "02", Some("s2"), 1.0, "h1"),
+        ]
+    }
+
+    fn map<V: Copy>(pairs: &[(&str, V)]) -> BTreeMap<String, V> {
+        pairs
+            .iter()
+            .map(|(key, value)| (key.to_string(), *value))
+            .collect()
+    }
+
+    #[test]
+    fn utterances_are_counted_by_class_speaker_and_session() {
+        let counts = counts(&some()).unwrap();
+        assert_eq!((counts.utterances, counts.duration_s), (6, 5.5));
+        assert_eq!(
+            counts.by_class,
+            map(&[("calm", 2), ("fear", 1), ("sad", 3)])
+        );
+        assert_eq!(counts.by_speaker, map(&[("01", 3), ("02", 3)]));
+        assert_eq!(counts.by_session, map(&[("s1", 2), ("s2", 3)]));
+    }
+
+    #[test]
+    fn no_utterances_have_no_counts() {
+        assert_eq!(counts(&[]).unwrap(), Counts::default());
+    }
 
     fn labels() -> Vec<String> {
         ["calm", "sad"].map(String::from).into()
@@ -337,7 +353,7 @@ mod tests {
         }
     }
 
-    fn some() -> Vec<PredictionRow> {
+    fn predictions() -> Vec<PredictionRow> {
         vec![
             prediction(1, 1, "b", "calm", [0.25, 0.75]),
             prediction(0, 0, "a", "calm", [0.875, 0.125]),
@@ -347,77 +363,17 @@ mod tests {
         ]
     }
 
-    fn tally(correct: usize, predictions: usize) -> Tally {
-        Tally {
-            predictions,
-            correct,
-            accuracy: correct as f64 / predictions as f64,
-        }
-    }
-
-    #[test]
-    fn accuracy_is_broken_down_by_what_the_corpus_says() {
-        let mut utterances = vec![
-            speech("a", "calm", "01", None, 1.0, "h1"),
-            speech("b", "calm", "02", None, 1.0, "h2"),
-        ];
-        utterances.push(speech("c", "sad", "02", None, 1.0, "h3"));
-        utterances.push(speech("untested", "sad", "03", None, 1.0, "h4"));
-        utterances[0].source.sex = Some(Sex::Male);
-        let breakdown = breakdown(&some(), &utterances).unwrap();
-        let map = |pairs: &[(&str, Tally)]| {
-            pairs
-                .iter()
-                .map(|(key, tally)| (key.to_string(), *tally))
-                .collect::<BTreeMap<_, _>>()
-        };
-        assert_eq!(
-            breakdown.by_speaker,
-            map(&[("01", tally(1, 2)), ("02", tally(1, 3))])
-        );
-        assert_eq!(
-            breakdown.by_sex,
-            map(&[("male", tally(1, 2)), ("unknown", tally(1, 3))])
-        );
-        assert_eq!(
-            breakdown.by_class,
-            map(&[("calm", tally(2, 4)), ("sad", tally(0, 1))])
-        );
-    }
-
-    #[test]
-    fn a_prediction_of_an_unknown_utterance_is_named() {
-        let error = breakdown(&some(), &[speech("a", "calm", "01", None, 1.0, "h")]).unwrap_err();
-        assert_eq!(error.kind(), Kind::Data);
-        assert!(
-            error.to_string().contains("utterance `b` is predicted"),
-            "{error}"
-        );
-        assert_eq!(breakdown(&[], &[]).unwrap(), Breakdown::default());
-    }
-
     #[test]
     fn seeds_are_averaged_by_utterance() {
-        let rows = ensemble(&labels(), &some()).unwrap();
+        let rows = ensemble(&labels(), &predictions()).unwrap();
         let short: Vec<_> = rows
             .iter()
-            .map(|r| {
-                (
-                    r.fold,
-                    r.utterance_id.as_str(),
-                    r.predicted.as_str(),
-                    r.seeds,
-                )
-            })
+            .map(|r| (r.fold, r.utterance_id.as_str(), r.predicted.as_str()))
             .collect();
         // `b` and `c` are ties, which the first class wins.
         assert_eq!(
             short,
-            [
-                (0, "a", "calm", 2),
-                (1, "b", "calm", 2),
-                (1, "c", "calm", 1)
-            ]
+            [(0, "a", "calm"), (1, "b", "calm"), (1, "c", "calm")]
         );
         assert_eq!(rows[0].probabilities, [0.625, 0.375]);
         assert_eq!(
@@ -428,11 +384,14 @@ mod tests {
             ),
             ("sad", "e", "p")
         );
-        let mut backwards = some();
+        let mut backwards = predictions();
         backwards.reverse();
         assert_eq!(ensemble(&labels(), &backwards).unwrap(), rows);
         assert!(ensemble(&labels(), &[]).unwrap().is_empty());
-        assert_eq!(ensemble(&[], &some()).unwrap_err().kind(), Kind::Internal);
+        assert_eq!(
+            ensemble(&[], &predictions()).unwrap_err().kind(),
+            Kind::Internal
+        );
     }
 
     #[test]
@@ -444,6 +403,7 @@ mod tests {
             seed,
             metric: metric.into(),
             value,
+            scope: "fold".into(),
         };
         let rows = [
             row("b", "uar", Some(0), Some(0), 0.5),

@@ -4,47 +4,42 @@
 use std::io::Write;
 use std::path::Path;
 
-use arrow::datatypes::{Float32Type, Float64Type};
-
-use super::file::{self, Columns, Meta, ROW_GROUP, Table};
+use super::file::{self, Meta, ROW_GROUP};
+use super::row;
 use crate::error::{Error, Result};
 
-const TABLE: Table = Table {
-    name: "heard",
-    version: 2,
-};
-const PROBABILITY: &str = "prob_";
+table! {
+    "heard", version 2;
+    /// What a model says of a stretch of a recording.
+    #[derive(Debug, Clone, PartialEq)]
+    pub struct InferenceRow {
+        /// Path of the recording.
+        pub file: String,
+        /// Beginning of the stretch in the file, in seconds.
+        pub start_s: f64,
+        /// Its end, in seconds.
+        pub end_s: f64,
+        /// The class of the highest probability.
+        pub emotion: String,
+        /// Whether the recording is like those that the model was trained on.
+        pub in_domain: bool,
+        /// In what it differs from those: `duration`, `features` or both.
+        pub domain_reason: Option<String>,
+        /// Probability of the class, 0 to 1.
+        pub probabilities: Vec<f32>,
+    }
+}
 
 /// Whether the file is such a table.
 pub fn is_table(path: &Path) -> bool {
     file::meta(path).is_ok_and(|meta| meta.get("ser.table").is_some_and(|name| name == TABLE.name))
 }
 
-/// What was heard in a stretch of a recording.
-#[derive(Debug, Clone, PartialEq)]
-pub struct HeardRow {
-    /// Where the recording lies.
-    pub file: String,
-    /// Begin of the stretch in the file, in seconds.
-    pub start_s: f64,
-    /// Its end, in seconds.
-    pub end_s: f64,
-    /// The class of the highest probability.
-    pub emotion: String,
-    /// Whether the model was trained on the like of it.
-    pub in_domain: bool,
-    /// In what it differs from that: `duration`, `features` or both.
-    pub domain_reason: Option<String>,
-    /// In label order.
-    pub probabilities: Vec<f32>,
-}
-
-/// Writes the table in the order in which rows come: `file`, `start_s`, `end_s`, `emotion`,
-/// `in_domain` (boolean), `domain_reason` (text or null), then one f32 column `prob_<label>` per
-/// class. Holds a row group at a time; the same rows give the same bytes.
+/// Writes the table in the order in which rows come. Holds a row group at a time; the same rows give
+/// the same bytes.
 pub struct Writer<W: Write + Send> {
     labels: Vec<String>,
-    rows: Vec<HeardRow>,
+    rows: Vec<InferenceRow>,
     out: file::Writer<W>,
 }
 
@@ -54,7 +49,7 @@ impl<W: Write + Send> Writer<W> {
     /// # Errors
     /// `Data` where a label occurs twice; `Io` where the file system refuses.
     pub fn new(out: W, path: &Path, labels: &[String], meta: &Meta) -> Result<Self> {
-        let like = columns(labels, &[]);
+        let like = InferenceRow::columns(&[], labels);
         like.check(path, &TABLE)?;
         let out = file::Writer::new(out, path, &TABLE, &like, meta, ROW_GROUP)?;
         Ok(Writer {
@@ -69,7 +64,7 @@ impl<W: Write + Send> Writer<W> {
     /// # Errors
     /// `Io` where the file system refuses; `Internal` where the row has not one probability per
     /// label.
-    pub fn push(&mut self, row: HeardRow) -> Result<()> {
+    pub fn push(&mut self, row: InferenceRow) -> Result<()> {
         if row.probabilities.len() != self.labels.len() {
             let (file, found, wanted) = (&row.file, row.probabilities.len(), self.labels.len());
             return Err(Error::internal(format!(
@@ -86,7 +81,7 @@ impl<W: Write + Send> Writer<W> {
 
     fn write_group(&mut self) -> Result<()> {
         let rows = std::mem::take(&mut self.rows);
-        self.out.write(columns(&self.labels, &rows))
+        self.out.write(InferenceRow::columns(&rows, &self.labels))
     }
 
     /// Writes what is left and the footer; returns what was written into.
@@ -101,79 +96,23 @@ impl<W: Write + Send> Writer<W> {
     }
 }
 
-fn columns(labels: &[String], rows: &[HeardRow]) -> Columns {
-    let mut columns = Columns::default()
-        .text("file", rows.iter().map(|r| r.file.as_str()))
-        .number::<Float64Type>("start_s", rows.iter().map(|r| r.start_s))
-        .number::<Float64Type>("end_s", rows.iter().map(|r| r.end_s))
-        .text("emotion", rows.iter().map(|r| r.emotion.as_str()))
-        .flag("in_domain", rows.iter().map(|r| r.in_domain))
-        .optional_text(
-            "domain_reason",
-            rows.iter().map(|r| r.domain_reason.as_deref()),
-        );
-    for (class, label) in labels.iter().enumerate() {
-        columns = columns.number::<Float32Type>(
-            &format!("{PROBABILITY}{label}"),
-            rows.iter().map(|r| r.probabilities[class]),
-        );
-    }
-    columns
-}
-
 /// Reads labels (in column order) and rows (in file order).
 ///
 /// # Errors
 /// `Missing` where there is no file; `Data` where it is damaged or another table.
-pub fn read(path: &Path) -> Result<(Vec<String>, Vec<HeardRow>)> {
+pub fn read(path: &Path) -> Result<(Vec<String>, Vec<InferenceRow>)> {
     let table = file::read(path, &TABLE)?;
-    let labels: Vec<String> = table
-        .names()
-        .iter()
-        .filter_map(|name| name.strip_prefix(PROBABILITY))
-        .map(str::to_owned)
-        .collect();
-    let mut probabilities = vec![Vec::with_capacity(labels.len()); table.rows()];
-    for label in &labels {
-        let column = table.number::<Float32Type>(&format!("{PROBABILITY}{label}"))?;
-        probabilities
-            .iter_mut()
-            .zip(column)
-            .for_each(|(row, value)| row.push(value));
-    }
-    let times = table
-        .number::<Float64Type>("start_s")?
-        .into_iter()
-        .zip(table.number::<Float64Type>("end_s")?);
-    let texts = table.text("file")?.into_iter().zip(table.text("emotion")?);
-    let domain = table
-        .flag("in_domain")?
-        .into_iter()
-        .zip(table.optional_text("domain_reason")?);
-    let rows = texts.zip(times).zip(domain).zip(probabilities);
-    let rows = rows.map(
-        |((((file, emotion), (start_s, end_s)), (in_domain, domain_reason)), probabilities)| {
-            HeardRow {
-                file,
-                start_s,
-                end_s,
-                emotion,
-                in_domain,
-                domain_reason,
-                probabilities,
-            }
-        },
-    );
-    Ok((labels, rows.collect()))
+    let rows = InferenceRow::rows(&table)?.collect();
+    Ok((row::labels(&table), rows))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn row(i: usize) -> HeardRow {
+    fn row(i: usize) -> InferenceRow {
         let p = i as f32 / 10_000.0;
-        HeardRow {
+        InferenceRow {
             file: format!("{i}.wav"),
             start_s: 0.5,
             end_s: i as f64,

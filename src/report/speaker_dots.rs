@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use maud::html;
+
 use super::compare;
 use super::data::ExperimentSection;
-use super::html::{self, Html, Table, numbers, percent, plural, words};
+use super::html::{Html, Table, markup, number_cell, numbers, percent, plural, words};
 use super::svg::{self, Picture};
 use crate::corpus::Attribute;
 
@@ -33,8 +35,9 @@ impl Tally {
 /// Writes the plot and its table, or nothing where there are no predictions.
 pub(super) fn write(h: &mut Html, experiment: &ExperimentSection, id: &str) {
     let mut tallies: BTreeMap<&str, Tally> = BTreeMap::new();
-    for line in &experiment.predictions {
-        let tally = tallies.entry(&line.speaker).or_default();
+    for tested in &experiment.predictions {
+        let line = &tested.prediction;
+        let tally = tallies.entry(&tested.speaker).or_default();
         tally.n += 1;
         tally.correct += usize::from(line.truth == line.predicted);
     }
@@ -46,46 +49,21 @@ pub(super) fn write(h: &mut Html, experiment: &ExperimentSection, id: &str) {
     };
 
     h.part(&format!("{id}-speakers"), "Accuracy by speaker");
-    h.within("p", &[], |h| {
-        h.text(plural(speakers.len(), "speaker"))
-            .text(experiment.doubt(Attribute::Speaker));
-        if speakers.len() > 1 {
-            h.raw(", from ")
-                .text(percent(lowest.1.accuracy()))
-                .raw(" % (")
-                .text(lowest.0)
-                .raw(") to ");
-            h.text(percent(highest.1.accuracy()))
-                .raw(" % (")
-                .text(highest.0)
-                .raw(").");
-        } else {
-            h.raw(".");
-        }
-    });
-    draw(h, experiment, id, &speakers);
-    h.raw("<details><summary>Figures by speaker</summary>");
-    let table_id = format!("{id}-speaker-table");
-    let caption = format!(
-        "{}: accuracy by speaker{}, all folds and seeds",
-        experiment.title,
-        experiment.doubt(Attribute::Speaker)
-    );
+    let doubt = experiment.doubt(Attribute::Speaker);
+    let breakdowns = &experiment.uncertainty.breakdowns;
+    let by_speaker = breakdowns.iter().find(|b| b.attribute == "speaker");
+    let uar = |speaker: &str| {
+        let group = by_speaker.and_then(|b| b.groups.iter().find(|g| g.value == speaker));
+        group.map_or(f64::NAN, |g| g.uar)
+    };
     let table = Table {
-        id: &table_id,
-        caption: &caption,
+        id: &format!("{id}-speaker-table"),
+        caption: &format!(
+            "{}: accuracy by speaker{doubt}, all folds and seeds",
+            experiment.title
+        ),
         class: "narrow",
         sortable: true,
-    };
-    let by_speaker = experiment
-        .uncertainty
-        .breakdowns
-        .iter()
-        .find(|b| b.attribute == "speaker");
-    let uar = |speaker: &str| {
-        by_speaker
-            .and_then(|b| b.groups.iter().find(|g| g.value == speaker))
-            .map_or(f64::NAN, |g| g.uar)
     };
     let columns = [
         words("Speaker"),
@@ -94,24 +72,33 @@ pub(super) fn write(h: &mut Html, experiment: &ExperimentSection, id: &str) {
         numbers("Correct"),
         numbers("Predictions"),
     ];
-    table.write(h, &columns, |h| {
-        h.raw("<tbody>");
-        for (speaker, tally) in &speakers {
-            h.raw("<tr>");
-            html::row_head(h, speaker);
-            html::number(h, percent(tally.accuracy()), tally.accuracy());
-            html::number(h, percent(uar(speaker)), uar(speaker));
-            html::number(h, tally.correct.to_string(), tally.correct as f64);
-            html::number(h, tally.n.to_string(), tally.n as f64);
-            h.raw("</tr>");
+    let rows = html! {
+        @for (speaker, tally) in &speakers {
+            tr {
+                th scope="row" { (speaker) }
+                (number_cell(percent(tally.accuracy()), tally.accuracy()))
+                (number_cell(percent(uar(speaker)), uar(speaker)))
+                (number_cell(tally.correct.to_string(), tally.correct as f64))
+                (number_cell(tally.n.to_string(), tally.n as f64))
+            }
         }
-        h.raw("</tbody>");
+    };
+    h.put(html! {
+        p {
+            (plural(speakers.len(), "speaker")) (doubt)
+            @if speakers.len() > 1 {
+                ", from " (percent(lowest.1.accuracy())) " % (" (lowest.0) ") to "
+                (percent(highest.1.accuracy())) " % (" (highest.0) ")"
+            }
+            "."
+        }
+        (markup(|h| draw(h, experiment, id, &speakers)))
+        details { summary { "Figures by speaker" } (table.markup(&columns, rows)) }
     });
-    h.raw("</details>");
 }
 
 fn draw(h: &mut Html, experiment: &ExperimentSection, id: &str, speakers: &[(&str, Tally)]) {
-    let x = |share: f64| LEFT + (RIGHT - LEFT) * share;
+    let x = |fraction: f64| LEFT + (RIGHT - LEFT) * fraction;
     // From left to right, each dot takes the lowest row in which it touches no other.
     let step = 2.0 * RADIUS + 1.0;
     let mut ends: Vec<f64> = Vec::new();
@@ -158,17 +145,17 @@ fn draw(h: &mut Html, experiment: &ExperimentSection, id: &str, speakers: &[(&st
         }
         if let (Some((chance, _)), Some(scores)) = (compare::levels(experiment), &experiment.pooled)
         {
-            for (class, text, share) in [
+            for (class, text, fraction) in [
                 ("chance", "chance", chance),
                 ("mean", "WA", scores.accuracy),
             ] {
-                svg::line(h, class, (x(share), 22.0), (x(share), floor));
+                svg::line(h, class, (x(fraction), 22.0), (x(fraction), floor));
                 svg::label(
                     h,
                     "tick",
                     "middle",
-                    (x(share), 16.0),
-                    &format!("{text} {:.1} %", share * 100.0),
+                    (x(fraction), 16.0),
+                    &format!("{text} {:.1} %", fraction * 100.0),
                 );
             }
         }

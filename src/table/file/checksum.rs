@@ -14,15 +14,15 @@ pub(super) const TAIL: usize = 8;
 
 /// Hashes the body on its way out, and holds the footer back until its checksums are known.
 #[derive(Debug)]
-pub(super) struct Sealing<W> {
+pub(super) struct ChecksumWriter<W> {
     out: W,
     body: blake3::Hasher,
     footer: Option<Vec<u8>>,
 }
 
-impl<W: Write> Sealing<W> {
+impl<W: Write> ChecksumWriter<W> {
     pub fn new(out: W) -> Self {
-        Sealing {
+        ChecksumWriter {
             out,
             body: blake3::Hasher::new(),
             footer: None,
@@ -35,7 +35,7 @@ impl<W: Write> Sealing<W> {
     }
 
     /// Writes the footer with its checksums; returns what lies below.
-    pub fn seal(mut self) -> io::Result<W> {
+    pub fn finish(mut self) -> io::Result<W> {
         let bytes = self.footer.take().unwrap_or_default();
         let end = bytes
             .len()
@@ -57,7 +57,7 @@ impl<W: Write> Sealing<W> {
     }
 }
 
-impl<W: Write> Write for Sealing<W> {
+impl<W: Write> Write for ChecksumWriter<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if let Some(footer) = &mut self.footer {
             footer.extend_from_slice(bytes);

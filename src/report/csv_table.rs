@@ -6,68 +6,87 @@ use crate::escape::markdown as escape;
 /// Tables of more rows are written as CSV alone: nobody reads them in a text.
 const MOST_ROWS: usize = 500;
 
-/// A growing table.
-pub(super) struct Sheet {
-    csv: csv::Writer<Vec<u8>>,
-    header: Vec<String>,
-    rows: Vec<Vec<String>>,
-    n: usize,
+/// A value of a field: text as it is, numbers with all their digits, nothing for `None`.
+pub(super) trait Field {
+    fn text(&self) -> String;
 }
 
-impl Sheet {
-    pub(super) fn new(header: &[&str]) -> Result<Self> {
-        let csv = csv::WriterBuilder::new()
-            .terminator(csv::Terminator::CRLF)
-            .from_writer(Vec::new());
-        let mut sheet = Sheet {
-            csv,
-            header: header.iter().map(|&name| name.to_owned()).collect(),
-            rows: Vec::new(),
-            n: 0,
-        };
-        sheet.record(header)?;
-        Ok(sheet)
-    }
+macro_rules! fields {
+    ($($type:ty),*) => {
+        $(impl Field for $type {
+            fn text(&self) -> String {
+                self.to_string()
+            }
+        })*
+    };
+}
 
-    pub(super) fn row<T: AsRef<str>>(&mut self, fields: impl IntoIterator<Item = T>) -> Result<()> {
-        let fields: Vec<T> = fields.into_iter().collect();
-        self.record(&fields)?;
-        self.n += 1;
-        if self.n <= MOST_ROWS {
-            self.rows.push(
-                fields
-                    .iter()
-                    .map(|field| field.as_ref().to_owned())
-                    .collect(),
-            );
-        } else {
-            self.rows.clear();
+fields!(&str, &String, String, bool, usize, u32, u64, f32, f64);
+
+impl<T: Field> Field for Option<T> {
+    fn text(&self) -> String {
+        self.as_ref().map(T::text).unwrap_or_default()
+    }
+}
+
+/// How the field of one column is made from a row.
+type Getter<'t, R> = Box<dyn Fn(R) -> String + 't>;
+
+/// A table of rows `R`, described column by column.
+pub(super) struct CsvTable<'t, R> {
+    rows: Vec<R>,
+    columns: Vec<(String, Getter<'t, R>)>,
+}
+
+impl<'t, R: Copy> CsvTable<'t, R> {
+    pub(super) fn new(rows: impl IntoIterator<Item = R>) -> Self {
+        CsvTable {
+            rows: rows.into_iter().collect(),
+            columns: Vec::new(),
         }
-        Ok(())
     }
 
-    fn record<T: AsRef<str>>(&mut self, fields: &[T]) -> Result<()> {
-        let fields = fields.iter().map(|field| inert(field.as_ref()));
-        self.csv
-            .write_record(fields.map(String::into_bytes))
-            .map_err(|e| Error::internal("failed to write a row of a CSV file").because(e))
+    pub(super) fn column<T: Field>(
+        mut self,
+        name: impl Into<String>,
+        value: impl Fn(R) -> T + 't,
+    ) -> Self {
+        self.columns
+            .push((name.into(), Box::new(move |row| value(row).text())));
+        self
     }
 
     /// The table as CSV, and as Markdown where it is short enough to be read.
-    pub(super) fn finish(self) -> Result<(Vec<u8>, Option<Vec<u8>>)> {
-        let csv = self
-            .csv
+    pub(super) fn write(self) -> Result<(Vec<u8>, Option<Vec<u8>>)> {
+        let mut csv = csv::WriterBuilder::new()
+            .terminator(csv::Terminator::CRLF)
+            .from_writer(Vec::new());
+        let mut record = |fields: &[String]| {
+            csv.write_record(fields.iter().map(|field| escape_formula(field)))
+                .map_err(|e| Error::internal("failed to write a row of a CSV file").because(e))
+        };
+        let header: Vec<String> = self.columns.iter().map(|(name, _)| name.clone()).collect();
+        record(&header)?;
+        let is_short = self.rows.len() <= MOST_ROWS;
+        let mut shown = Vec::new();
+        for row in self.rows {
+            let fields: Vec<String> = self.columns.iter().map(|(_, value)| value(row)).collect();
+            record(&fields)?;
+            shown.extend(is_short.then_some(fields));
+        }
+        let csv = csv
             .into_inner()
             .map_err(|e| Error::internal("failed to finish a CSV file").because(e.into_error()))?;
-        let markdown =
-            (self.n <= MOST_ROWS).then(|| markdown(&self.header, &self.rows).into_bytes());
-        Ok((csv, markdown))
+        Ok((
+            csv,
+            is_short.then(|| markdown(&header, &shown).into_bytes()),
+        ))
     }
 }
 
 /// A field that no spreadsheet takes for a formula: text that begins like one gets an apostrophe
 /// before it. Numbers stay as they are.
-pub fn inert(field: &str) -> String {
+pub fn escape_formula(field: &str) -> String {
     let risky =
         field.starts_with(['=', '+', '-', '@', '\t', '\r']) && field.parse::<f64>().is_err();
     if risky {
@@ -136,19 +155,24 @@ mod tests {
     #[test]
     fn what_looks_like_a_formula_is_text_and_numbers_are_numbers() {
         for formula in ["=1+1", "+cmd()", "-2+3", "@SUM(A1)", "\tx", "\r=1"] {
-            assert_eq!(inert(formula), format!("'{formula}"));
+            assert_eq!(escape_formula(formula), format!("'{formula}"));
         }
         for plain in ["-0.25", "+1", "1e-9", "-inf", "NaN", "a=b", "", "happy"] {
-            assert_eq!(inert(plain), plain);
+            assert_eq!(escape_formula(plain), plain);
         }
     }
 
     #[test]
     fn markdown_aligns_numbers_and_lets_no_text_be_markup() {
-        let mut sheet = Sheet::new(&["name", "n", "uar"]).unwrap();
-        sheet.row(["a|b <i>\nc", "12", "0.123456"]).unwrap();
-        sheet.row(["[x](y) \u{202e}z", "3", "0.00001"]).unwrap();
-        let (csv, markdown) = sheet.finish().unwrap();
+        let rows = [
+            ("a|b <i>\nc", 12_u64, Some(0.123456)),
+            ("[x](y) \u{202e}z", 3, Some(0.00001)),
+        ];
+        let table = CsvTable::new(rows)
+            .column("name", |row| row.0)
+            .column("n", |row| row.1)
+            .column("uar", |row| row.2);
+        let (csv, markdown) = table.write().unwrap();
         assert!(
             String::from_utf8(csv)
                 .unwrap()
@@ -163,11 +187,8 @@ mod tests {
 
     #[test]
     fn long_tables_are_for_programs_alone() {
-        let mut sheet = Sheet::new(&["n"]).unwrap();
-        for i in 0..=MOST_ROWS {
-            sheet.row([i.to_string()]).unwrap();
-        }
-        let (csv, markdown) = sheet.finish().unwrap();
+        let table = CsvTable::new(0..=MOST_ROWS).column("n", |i| i);
+        let (csv, markdown) = table.write().unwrap();
         assert!(markdown.is_none());
         assert_eq!(csv.split(|&b| b == b'\n').count(), MOST_ROWS + 3);
     }
