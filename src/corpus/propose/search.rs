@@ -236,12 +236,9 @@ fn with(
 /// that only the form of the names is.
 fn corpus_with_reader(folder: &Folder, likeness: &mut Option<String>) -> Option<Proposal> {
     let root = folder.root;
-    let corpora: [(
-        &str,
-        &str,
-        fn(&Path) -> Result<Listing>,
-        fn(&[Source]) -> bool,
-    ); 2] = [
+    type Read = fn(&Path) -> Result<Listing>;
+    type IsIt = fn(&[Source]) -> bool;
+    let corpora: [(&str, &str, Read, IsIt); 2] = [
         ("RAVDESS", "ravdess", ravdess::read, ravdess::is_complete),
         (
             "EMO-DB",

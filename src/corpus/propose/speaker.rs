@@ -279,7 +279,7 @@ impl Candidate {
         let repeated: usize = times.values().filter(|&&times| times > 1).sum();
         let counts = emotions.len() * 3 > n || (repeated as f64) < AGAIN * n as f64;
         // Names that say that they are speakers are believed, however few recordings each has.
-        let is_believed = named != Named::No && !(by_sex && !is_sexed());
+        let is_believed = named != Named::No && (!by_sex || is_sexed());
         Some(Candidate {
             named,
             may_be_counter: counts && !is_believed,

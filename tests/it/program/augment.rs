@@ -233,7 +233,7 @@ fn copies_are_there_only_where_an_experiment_asks_for_them() {
         "{more}"
     );
     for (wrong, said) in [
-        ("[\"faster\"]", "unknown kind of copy"),
+        ("[\"faster\"]", "unknown value"),
         ("[]", "names no kind"),
         ("[\"noise\", \"noise\"]", "twice"),
         ("1", "list"),
@@ -299,8 +299,11 @@ fn what_a_subset_leaves_out_is_named() {
         .ser(&["run", "small", "--set", "corpus.subset.size=19"])
         .fails(4, &["corpus.subset", "19", "18"]);
     project
-        .ser(&["run", "small", "--set", "corpus.subset.seed=1"])
+        .ser(&["run", "small", "--set", "corpus.subset.rule=random"])
         .fails(3, &["size"]);
+    project
+        .ser(&["run", "small", "--set", "corpus.subset.seed=1"])
+        .fails(3, &["`seed` is for rule"]);
     project
         .ser(&[
             "run",
@@ -392,7 +395,7 @@ fn test_time_augmentation_is_the_same_in_a_run_and_in_a_prediction() {
     );
     for (wrong, said) in [
         ("[\"noise\"]", "predicted but not trained on"),
-        ("[\"faster\"]", "unknown kind"),
+        ("[\"faster\"]", "unknown value"),
         ("[]", "names no kind"),
     ] {
         run(&format!("test_time_augment = {wrong}"), "standard")
