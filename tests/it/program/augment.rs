@@ -234,7 +234,7 @@ fn copies_are_there_only_where_an_experiment_asks_for_them() {
     );
     for (wrong, said) in [
         ("[\"faster\"]", "unknown value"),
-        ("[]", "names no kind"),
+        ("[]", "is empty"),
         ("[\"noise\", \"noise\"]", "twice"),
         ("1", "list"),
     ] {
@@ -396,7 +396,7 @@ fn test_time_augmentation_is_the_same_in_a_run_and_in_a_prediction() {
     for (wrong, said) in [
         ("[\"noise\"]", "predicted but not trained on"),
         ("[\"faster\"]", "unknown value"),
-        ("[]", "names no kind"),
+        ("[]", "is empty"),
     ] {
         run(&format!("test_time_augment = {wrong}"), "standard")
             .fails(3, &["test_time_augment", said]);
