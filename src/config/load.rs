@@ -8,8 +8,9 @@ use toml::de::DeTable;
 
 use super::overrides;
 use super::pipeline::{self, Pipeline};
-use super::source::{SourceMap, nearest, read_text, shorten};
+use super::source::{SourceMap, read_text, shorten};
 use crate::error::{Error, Result};
+use crate::text::nearest;
 
 macro_rules! shipped {
     ($($name:literal),*) => {

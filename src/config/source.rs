@@ -11,6 +11,7 @@ use std::path::Path;
 use toml::de::DeValue;
 
 use crate::error::{Error, Result};
+use crate::text::{self, nearest};
 
 /// The file and the overrides that one pipeline is made of.
 #[derive(Debug)]
@@ -32,8 +33,6 @@ struct Position<'a> {
 const LARGEST: u64 = 1 << 20;
 /// Longest excerpt of a line in a message, in characters.
 const EXCERPT: usize = 100;
-/// Longest quotation of a word in a message, in characters.
-const WORD: usize = 60;
 
 impl SourceMap {
     pub(super) fn new(file_name: &str, file: &str, overrides: &[String]) -> Self {
@@ -163,33 +162,6 @@ impl SourceMap {
     }
 }
 
-/// The candidate nearest to `word`, if one is near enough to be what was meant.
-pub(super) fn nearest<'a>(
-    word: &str,
-    candidates: impl IntoIterator<Item = &'a str>,
-) -> Option<&'a str> {
-    let word: String = word
-        .chars()
-        .take(WORD)
-        .collect::<String>()
-        .to_lowercase()
-        .replace('_', "-");
-    candidates
-        .into_iter()
-        .map(|candidate| {
-            (
-                strsim::jaro_winkler(&word, &candidate.to_lowercase().replace('_', "-")),
-                candidate,
-            )
-        })
-        .filter(|(similarity, _)| *similarity >= 0.75)
-        .fold(None, |best: Option<(f64, &str)>, next| match best {
-            Some(best) if best.0 >= next.0 => Some(best),
-            _ => Some(next),
-        })
-        .map(|(_, candidate)| candidate)
-}
-
 /// `did you mean …? known …: a, b, c`.
 pub(crate) fn suggestion(word: &str, what: &str, candidates: &[&str]) -> String {
     let known = format!("known {what}: {}", candidates.join(", "));
@@ -199,18 +171,9 @@ pub(crate) fn suggestion(word: &str, what: &str, candidates: &[&str]) -> String 
     }
 }
 
-/// A word as it may stand in a message, whatever its length.
+/// A word as it may stand in a message: on one line, whatever its length.
 pub(super) fn shorten(word: &str) -> String {
-    let printable = |c: char| if c.is_control() { ' ' } else { c };
-    if word.chars().count() <= WORD {
-        word.chars().map(printable).collect()
-    } else {
-        word.chars()
-            .take(WORD - 1)
-            .map(printable)
-            .chain(['…'])
-            .collect()
-    }
+    text::excerpt(word).replace(char::is_control, " ")
 }
 
 fn first_line(text: &str) -> &str {
@@ -349,18 +312,5 @@ mod tests {
             "epoch"
         );
         assert!(lines[2].chars().count() < 120);
-    }
-
-    #[test]
-    fn the_nearest_word_is_near() {
-        assert_eq!(nearest("epoch", ["epochs", "optimizer"]), Some("epochs"));
-        assert_eq!(
-            nearest(
-                "Leave_One_Speaker_Out",
-                ["leave-one-speaker-out", "declared"]
-            ),
-            Some("leave-one-speaker-out")
-        );
-        assert_eq!(nearest("zzz", ["epochs", "optimizer"]), None);
     }
 }

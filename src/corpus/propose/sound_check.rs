@@ -69,8 +69,8 @@ pub fn check_against_sounds(
         let names: Vec<&str> = first.iter().take(2).copied().collect();
         let recordings: usize = copies.iter().map(BTreeSet::len).sum();
         checked.warnings.push(format!(
-            "{recordings} recordings are {} sounds (such as {}): a run uses each sound once",
-            copies.len(),
+            "{recordings} recordings have the sound of another one (such as {}). All of them are used, and a run counts those that train and \
+             test share; to use one of each, delete the rows of the others from the manifest",
             names.join(" and ")
         ));
     }
