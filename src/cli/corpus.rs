@@ -11,7 +11,7 @@ use crate::audio;
 use crate::cancel::Cancel;
 use crate::corpus::propose::{self, Choices, Place, Proposal};
 use crate::corpus::synthetic::{SyntheticSettings, foreign};
-use crate::corpus::{self, Condition, Recorded};
+use crate::corpus::{self, Condition, Reason, Recorded, SetAside};
 use crate::error::{Error, Result};
 use crate::escape::shown;
 use crate::files::{create_folder, write_atomically};
@@ -318,16 +318,10 @@ fn tell(proposal: &Proposal, heard: &Heard, manifest: &Path, pipeline: &Path) ->
                 heard.bad.len()
             ))?;
         }
-        print("  a run sets these recordings aside")?;
+        print("  a run excludes these recordings and counts them")?;
     }
-    for aside in proposal.set_aside.iter().take(SHOWN) {
-        print(&format!("  left aside: {}: {}", aside.path, aside.detail))?;
-    }
-    if proposal.set_aside.len() > SHOWN {
-        print(&format!(
-            "  and {} more left aside",
-            proposal.set_aside.len() - SHOWN
-        ))?;
+    for line in excluded(&proposal.set_aside) {
+        print(&format!("  excluded: {line}"))?;
     }
     for warning in &proposal.warnings {
         print(&format!("  not sure: {warning}"))?;
@@ -338,6 +332,35 @@ fn tell(proposal: &Proposal, heard: &Heard, manifest: &Path, pipeline: &Path) ->
         "next: look at both files, then: ser run {}",
         proposal.name
     ))
+}
+
+/// What is not used, and why: one by one where that is little, or else by reason.
+fn excluded(files: &[SetAside]) -> Vec<String> {
+    let one = |file: &SetAside| format!("{}: {}", file.path, file.detail);
+    if files.len() <= SHOWN {
+        return files.iter().map(one).collect();
+    }
+    let mut groups: BTreeMap<(Reason, &str), Vec<&SetAside>> = BTreeMap::new();
+    for file in files {
+        // What is said of a copy names its original.
+        let what = match file.reason {
+            Reason::MissingLabel => file.detail.as_str(),
+            _ => "",
+        };
+        groups.entry((file.reason, what)).or_default().push(file);
+    }
+    groups
+        .into_values()
+        .filter_map(|group| match group[..] {
+            [] => None,
+            [file] => Some(one(file)),
+            [first, ..] => Some(format!(
+                "{} recordings, such as {}",
+                group.len(),
+                one(first)
+            )),
+        })
+        .collect()
 }
 
 fn as_json(

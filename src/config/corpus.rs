@@ -128,7 +128,7 @@ pub enum CorpusKind {
     /// Any other corpus, by a table of its files.
     Manifest {
         /// CSV, TSV, Parquet or JSON with the columns path, emotion, speaker; optional id, sex,
-        /// text_id, session, split, start, end (seconds), language, intensity, repetition; see
+        /// text_id, session, split, start, end (seconds), language, intensity, repetition, excluded; see
         /// below.
         #[serde(serialize_with = "lossy")]
         #[schemars(extend("format" = "path"))]

@@ -22,6 +22,8 @@ pub enum Reason {
     NotInSubset,
     /// Left out by the pipeline's own rule for a smaller corpus.
     SubsetRule,
+    /// The manifest says that it is not to be used, and why.
+    Excluded,
     /// A label without its recording.
     MissingAudio,
     /// A recording without a label.
@@ -57,6 +59,7 @@ impl Reason {
             Reason::ClassNotUsed => "class not used here",
             Reason::NotInSubset => "not in the chosen subset",
             Reason::SubsetRule => "left out by the subset rule",
+            Reason::Excluded => "excluded by the manifest",
             Reason::MissingAudio => "label without a recording",
             Reason::MissingLabel => "recording without a label",
             Reason::Duplicate => "duplicate",

@@ -123,7 +123,7 @@ pub struct Utterance {
 }
 
 /// How results are marked that rest on a guess.
-pub const NOT_CONFIRMED: &str = "guessed from file names, not confirmed";
+pub const NOT_CONFIRMED: &str = "guessed from file and folder names, not confirmed";
 
 /// An attribute that may have been inferred from the names of files and folders.
 #[derive(

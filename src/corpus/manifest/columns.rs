@@ -8,14 +8,14 @@ use crate::corpus::listing::Reason;
 use crate::corpus::propose::words;
 use crate::corpus::utterance::Sex;
 use crate::error::{Error, Result};
-use crate::text::{excerpt, listed, nearest};
+use crate::text::{excerpt, listed, nearest, noun};
 
 /// Columns named in one message.
 const SHOWN: usize = 12;
 
 /// Columns that every manifest has.
 pub(super) const REQUIRED: [&str; 3] = ["path", "emotion", "speaker"];
-const OPTIONAL: [&str; 10] = [
+const OPTIONAL: [&str; 11] = [
     "id",
     "sex",
     "text_id",
@@ -26,10 +26,11 @@ const OPTIONAL: [&str; 10] = [
     "language",
     "intensity",
     "repetition",
+    "excluded",
 ];
 
 /// What other tables call the required columns; only offered, never assumed.
-const OTHER_NAMES: [(&str, &str); 9] = [
+const OTHER_NAMES: [(&str, &str); 8] = [
     ("path", "file"),
     ("path", "filename"),
     ("path", "audio"),
@@ -37,8 +38,7 @@ const OTHER_NAMES: [(&str, &str); 9] = [
     ("emotion", "label"),
     ("emotion", "class"),
     ("emotion", "category"),
-    ("speaker", "actor"),
-    ("speaker", "subject"),
+    ("emotion", "emo"),
 ];
 
 /// Which cell of a row is which column.
@@ -91,45 +91,53 @@ impl Columns {
                 }),
             }
         }
-        match required
+        let lacking: Vec<&str> = required
             .iter()
-            .find(|name| !columns.index.contains_key(**name))
-        {
-            None => Ok(columns),
-            Some(name) => {
-                let there = listed(
-                    &header.iter().map(|name| excerpt(name)).collect::<Vec<_>>(),
-                    SHOWN,
-                );
-                let meant = |header: &&String| {
-                    OTHER_NAMES.contains(&(*name, header.to_lowercase().as_str()))
-                };
-                let is_one = header.len() == 1
-                    && there
-                        .split_whitespace()
-                        .any(|word| word.eq_ignore_ascii_case(name));
-                let hint = match columns
-                    .unused
-                    .iter()
-                    .find(meant)
-                    .map(String::as_str)
-                    .or_else(|| nearest(name, columns.unused.iter().map(String::as_str)))
-                {
-                    _ if is_one => "separate the cells by commas or tabs, not by spaces".to_owned(),
-                    Some(near) => {
-                        format!(
-                            "rename the column {} to {name}, or add {name}",
-                            excerpt(near)
-                        )
-                    }
-                    None => format!("add a column {name}"),
-                };
-                Err(Error::data(format!(
-                    "{} has no column {name}; it has {there}",
-                    path.display()
-                ))
-                .hint(hint))
-            }
+            .copied()
+            .filter(|name| !columns.index.contains_key(name))
+            .collect();
+        if lacking.is_empty() {
+            return Ok(columns);
+        }
+        let there = listed(
+            &header.iter().map(|name| excerpt(name)).collect::<Vec<_>>(),
+            SHOWN,
+        );
+        let is_one = header.len() == 1
+            && lacking.iter().all(|name| {
+                there
+                    .split_whitespace()
+                    .any(|word| word.eq_ignore_ascii_case(name))
+            });
+        let hint = if is_one {
+            "separate the cells by commas or tabs, not by spaces".to_owned()
+        } else {
+            let hints: Vec<String> = lacking.iter().map(|name| columns.mend(name)).collect();
+            hints.join("; ")
+        };
+        let name = lacking.join(", ");
+        Err(Error::data(format!(
+            "{} has no {} {name}; it has {there}",
+            path.display(),
+            noun(lacking.len(), "column")
+        ))
+        .hint(hint))
+    }
+
+    /// What to do where the column `name` is not there.
+    fn mend(&self, name: &str) -> String {
+        let meant = |header: &&String| {
+            OTHER_NAMES.contains(&(name, header.to_lowercase().as_str()))
+                || name == "speaker" && words::is_speaker_column(header)
+        };
+        let unused = || self.unused.iter().map(String::as_str);
+        let near = self.unused.iter().find(meant).map(String::as_str);
+        match near.or_else(|| nearest(name, unused())) {
+            Some(near) => format!(
+                "rename the column {} to {name}, or add {name}",
+                excerpt(near)
+            ),
+            None => format!("add a column {name}"),
         }
     }
 

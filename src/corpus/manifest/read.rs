@@ -55,7 +55,7 @@ pub fn read(settings: &ManifestSettings) -> Result<Listing> {
 
 /// Reads a manifest: columns `path`, `emotion`, `speaker`; optional `id`, `sex`, `text_id`,
 /// `session`, `split` (train, validation, test), `start` and `end` (seconds), `language`,
-/// `intensity`, `repetition`. Column names are compared without case and surrounding space.
+/// `intensity`, `repetition`, `excluded`. Column names are compared without case and surrounding space.
 ///
 /// A row's id is its `id`, or else its path, with `#start-end` for a segment. Of rows with one id,
 /// or with the same path and segment, the first counts. A row that cannot be used is set aside with
@@ -279,6 +279,9 @@ impl Rows<'_> {
                 )));
             }
         }
+        if let Some(why) = cell("excluded").and_then(exclusion) {
+            return Err((Reason::Excluded, why));
+        }
         let label = composed(cell("emotion").unwrap_or_default());
         let speaker = cell("speaker")
             .filter(|speaker| !is_missing_speaker(speaker))
@@ -377,6 +380,16 @@ impl Rows<'_> {
                 ),
             )
         })
+    }
+}
+
+/// Why a row is not to be used, by its cell `excluded`: a reason, or a word for yes or no.
+fn exclusion(cell: &str) -> Option<String> {
+    match cell.to_lowercase().as_str() {
+        "0" | "0.0" | "false" | "no" | "n" => None,
+        _ if is_missing(cell) => None,
+        "1" | "1.0" | "true" | "yes" | "y" | "x" => Some("the column excluded says so".to_owned()),
+        _ => Some(excerpt(cell)),
     }
 }
 

@@ -102,6 +102,16 @@ fn a_missing_column_is_named_with_what_is_there() {
         "rename the column file to path, or add path"
     );
     assert_eq!(message("path,emotion,zzz").1, "add a column speaker");
+    let (text, hint) = message("file,emo,spk");
+    assert!(
+        text.ends_with("has no columns path, emotion, speaker; it has file, emo, spk"),
+        "{text}"
+    );
+    assert_eq!(
+        hint,
+        "rename the column file to path, or add path; rename the column emo to emotion, or add emotion; \
+         rename the column spk to speaker, or add speaker"
+    );
     assert!(
         message("path,emotion,speaker,Path")
             .0
@@ -792,5 +802,31 @@ fn a_request_to_stop_is_seen_although_no_row_is_usable() {
             .unwrap_err()
             .kind(),
         crate::error::Kind::Interrupted
+    );
+}
+
+#[test]
+fn excluded_rows_are_counted_with_their_reason() {
+    let table = "path,emotion,speaker,excluded\na.wav,joy,1,\nb.wav,,1,laryngogram of b\nc.wav,joy,1,No\nd.wav,joy,1,yes\ngone.wav,,1,a copy\n";
+    let case = case("m.csv", table, &["a.wav", "b.wav", "c.wav", "d.wav"]);
+    let listing = read(&case.settings).unwrap();
+    assert_eq!(ids(&listing), ["a.wav", "c.wav"]);
+    assert!(
+        asides(&listing)
+            .iter()
+            .all(|(_, reason)| *reason == Reason::Excluded)
+    );
+    let details: Vec<&str> = listing
+        .set_aside
+        .iter()
+        .map(|one| one.detail.as_str())
+        .collect();
+    assert_eq!(
+        details,
+        [
+            "line 3: laryngogram of b",
+            "line 5: the column excluded says so",
+            "line 6: a copy"
+        ]
     );
 }

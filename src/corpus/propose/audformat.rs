@@ -12,10 +12,11 @@ use super::place::{Choices, Place};
 use super::proposal::{Proposal, Row};
 use super::sheet;
 use crate::cancel::Cancel;
-use crate::corpus::is_missing;
 use crate::corpus::walk::folder;
+use crate::corpus::{Reason, SetAside, is_missing};
 use crate::error::{Error, Result};
 use crate::escape::shown;
+use crate::text::plural;
 
 /// The name of the header.
 pub(super) const HEADER: &str = "db.yaml";
@@ -38,10 +39,13 @@ pub(super) fn read(folder: &Folder) -> Result<Proposal> {
     let (rows, gone): (Vec<Row>, Vec<Row>) = std::mem::take(&mut proposal.rows)
         .into_iter()
         .partition(|row| files.contains(&row.path));
+    proposal
+        .set_aside
+        .retain(|aside| files.contains(&aside.path));
     if let Some(first) = gone.first() {
         proposal.warnings.push(format!(
-            "{} recordings of the database are not there, such as {}",
-            gone.len(),
+            "not there: {} of the database, such as {}",
+            plural(gone.len(), "recording"),
             first.path
         ));
     }
@@ -124,7 +128,10 @@ fn read_tables(root: &Path, choices: &Choices) -> Result<Proposal> {
             }
         }
         if others > 0 {
-            warnings.push(format!("{others} rows of the table {name} say otherwise than a table before it, which is believed"));
+            warnings.push(format!(
+                "in {}, the table {name} says otherwise than a table before it, which is believed",
+                plural(others, "row")
+            ));
         }
     }
     // A filewise speaker holds for every segment of its file.
@@ -167,14 +174,26 @@ fn read_tables(root: &Path, choices: &Choices) -> Result<Proposal> {
             columns: more,
         });
     }
+    let all: BTreeSet<String> = out.iter().map(|row| row.path.clone()).collect();
     let (out, other_media) = one_medium(out, |folder| named.get(folder).copied());
+    let kept: BTreeSet<&String> = out.iter().map(|row| &row.path).collect();
+    let set_aside: Vec<SetAside> = all
+        .iter()
+        .filter(|path| !kept.contains(path))
+        .map(|path| SetAside {
+            path: path.clone(),
+            reason: Reason::OtherMaterial,
+            detail: "another sound of a recording that is used".to_owned(),
+        })
+        .collect();
     for (folder, n) in other_media {
         let how = tables_of
             .get(&folder)
             .map(|table| format!(": for these say --emotion \"column:{table}.{emotion}\""))
             .unwrap_or_default();
         warnings.push(format!(
-            "{n} rows name other sounds of the same recordings, in {folder}/, and are not used{how}"
+            "not used: {}, in {folder}/, with other sounds of the same recordings{how}",
+            plural(n, "row")
         ));
     }
     evidence.push(format!("column {emotion} is the emotion"));
@@ -188,7 +207,10 @@ fn read_tables(root: &Path, choices: &Choices) -> Result<Proposal> {
         .filter(|row| row.is_segment() && files.contains(row.path.as_str()))
         .count();
     if twice > 0 {
-        warnings.push(format!("{twice} segments lie in recordings that have an emotion as a whole, too: keep one of both in the manifest"));
+        warnings.push(format!(
+            "{} in recordings that have an emotion as a whole, too: keep one of both in the manifest",
+            plural(twice, "segment")
+        ));
     }
     match &speaker {
         Some(column) => evidence.push(format!("column {column} is the speaker")),
@@ -222,6 +244,7 @@ fn read_tables(root: &Path, choices: &Choices) -> Result<Proposal> {
         rows: out,
         evidence,
         warnings,
+        set_aside,
         ..Proposal::default()
     })
 }

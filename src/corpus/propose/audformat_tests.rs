@@ -69,8 +69,8 @@ fn tables_that_disagree_and_segments_of_labelled_files_are_doubts() {
     let found = read_tables(dir.path(), &Choices::default()).unwrap();
     assert_eq!(found.rows[0].emotion, "wut");
     assert!(
-        found.warnings[0].starts_with("1 rows of the table b")
-            && found.warnings[1].starts_with("1 segments"),
+        found.warnings[0].starts_with("in 1 row, the table b")
+            && found.warnings[1].starts_with("1 segment in"),
         "{:?}",
         found.warnings
     );
@@ -237,10 +237,8 @@ fn another_sensor_is_used_only_when_it_is_asked_for() {
     let (paths, doubts) = folders(None);
     assert_eq!(paths, ["wav/a.wav", "wav/b.wav"]);
     assert!(
-        doubts
-            .iter()
-            .any(|doubt| doubt.contains("2 rows name other sounds")
-                && doubt.contains("column:laryngo.emotion.emotion")),
+        doubts.iter().any(|doubt| doubt.contains("not used: 2 rows")
+            && doubt.contains("column:laryngo.emotion.emotion")),
         "{doubts:?}"
     );
     for asked in ["laryngo.emotion", "laryngo.emotion.emotion"] {

@@ -11,7 +11,7 @@ use super::words;
 use crate::corpus::walk::{extension, file_name, is_audio_name};
 use crate::corpus::{MOST_CLASSES, is_missing, manifest};
 use crate::error::Error;
-use crate::text::excerpt;
+use crate::text::{excerpt, plural};
 
 /// Optional columns of a manifest, and what they are called elsewhere.
 const OPTIONAL: &[(&str, &[&str])] = &[
@@ -59,6 +59,8 @@ pub(super) struct LabelTable {
     pub(super) form: (Vec<String>, Vec<usize>),
     /// Rows of the recordings that they name.
     pub(super) rows: Vec<Row>,
+    /// Recordings that they name and give no emotion.
+    pub(super) unlabelled: BTreeSet<String>,
     /// Which columns were taken for what.
     pub(super) evidence: Vec<String>,
     /// What could not be told.
@@ -168,7 +170,11 @@ pub(super) fn labelled(
         if odd.count == 0 || (!is_needed && odd.count * 2 < cells.len()) {
             optional.push((*name, c));
             warnings.extend(odd.told(|n, first| {
-                format!("{n} cells of column {} of {path} are no {name}, such as {first}: they are left empty", column(c))
+                format!(
+                    "in {}, column {} of {path} gives no {name}, such as {first}: left empty",
+                    plural(n, "cell"),
+                    column(c)
+                )
             }));
         } else {
             warnings.push(format!(
@@ -184,6 +190,7 @@ pub(super) fn labelled(
         Counted::default(),
         Counted::default(),
     );
+    let mut unlabelled = BTreeSet::new();
     for row in &sheet.rows {
         let Some(cell) = row.get(file).filter(|cell| !cell.trim().is_empty()) else {
             continue;
@@ -195,6 +202,7 @@ pub(super) fn labelled(
         let Some(emotion) = text(row, emotion).filter(|label| manifest::fits("emotion", label))
         else {
             bare.add(row.get(emotion).map_or("", |cell| cell.trim()));
+            unlabelled.insert(found.clone());
             continue;
         };
         if is_audio_name(cell.trim()) && extension(cell.trim()) != extension(found) {
@@ -211,14 +219,18 @@ pub(super) fn labelled(
             columns: more,
         });
     }
-    warnings
-        .extend(gone.told(|n, first| format!("{n} rows of {path} name recordings that are not there, such as {first}: they are left out")));
+    warnings.extend(gone.told(|n, first| {
+        format!(
+            "in {}, {path} names recordings that are not there, such as {first}: left out",
+            plural(n, "row")
+        )
+    }));
     warnings.extend(bare.told(|n, first| {
         let what = if first.is_empty() { "an empty cell".to_owned() } else { format!("`{first}`") };
-        format!("{n} rows of {path} have no emotion ({what}): they are left out; where that is a class, write it into the manifest")
+        format!("in {}, {path} gives no emotion ({what}): left out; where that is a class, write it into the manifest", plural(n, "row"))
     }));
     warnings.extend(
-        other.told(|n, first| format!("{n} rows of {path} name a file of another type than the one that is there, such as {first}")),
+        other.told(|n, first| format!("in {}, {path} names a file of another type than the one that is there, such as {first}", plural(n, "row"))),
     );
     let mut evidence = vec![format!(
         "column {} names the recordings, column {} the emotion",
@@ -254,6 +266,7 @@ pub(super) fn labelled(
         tables: vec![path.to_owned()],
         form: (sheet.columns.clone(), used),
         rows,
+        unlabelled,
         evidence,
         warnings,
     })
@@ -273,7 +286,8 @@ fn elsewhere(sheet: &Sheet, index: &RecordingIndex<'_>) -> Rejected {
         if let Some(first) = there.first().filter(|_| there.len() * 2 > sheet.rows.len()) {
             let (n, column, first) = (there.len(), excerpt(column), excerpt(first));
             let why = format!(
-                "column {column} names recordings in folders that are not there: {n} rows, such as {first}"
+                "column {column} names recordings in folders that are not there: {}, such as {first}",
+                plural(n, "row")
             );
             return Rejected::new(why, true);
         }
@@ -318,6 +332,17 @@ fn emotion(sheet: &Sheet, file: usize, path: &str, choices: &Choices) -> Result<
     }
     let found = sheet.emotions(file);
     let Some((&first, more)) = found.columns.split_first() else {
+        let named: Vec<&str> = (0..sheet.columns.len())
+            .map(column)
+            .filter(|name| words::emotion(name).is_some())
+            .collect();
+        if named.len() > 1 {
+            let why = format!(
+                "columns {} are one for each emotion: write one column with the emotion of each recording in place of them",
+                named.join(", ")
+            );
+            return Err(Rejected::new(why, true));
+        }
         return none("holds emotions".to_owned());
     };
     if let Some((rival, rows)) = found.rival {

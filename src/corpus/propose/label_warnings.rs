@@ -8,7 +8,7 @@ use super::words;
 use crate::corpus::variants;
 use crate::error::{Error, Result};
 use crate::escape::shown;
-use crate::text::{composed, excerpt, listed};
+use crate::text::{composed, excerpt, listed, plural};
 
 /// Classes and recordings that are named in one line.
 const SHOWN: usize = 12;
@@ -155,9 +155,9 @@ fn names_by_accent(proposal: &Proposal) -> Option<String> {
         .collect();
     let first = twins.first()?;
     Some(format!(
-        "{} recordings have the name of another one in another form of its accents (NFC and NFD), such as {first}: on some systems these are \
+        "{} with the name of another one in another form of its accents (NFC and NFD), such as {first}: on some systems these are \
          one file, so rename or remove one of each",
-        twins.len()
+        plural(twins.len(), "recording")
     ))
 }
 
@@ -166,9 +166,9 @@ fn contradicting_rows(proposal: &Proposal) -> Option<String> {
     let (path, emotions) = found.first()?;
     let emotions: Vec<&str> = emotions.iter().copied().collect();
     Some(format!(
-        "{} recordings or segments stand in several rows that differ in emotion or speaker, such as {path} ({}): a run takes the \
+        "{} with several rows that differ in emotion or speaker, such as {path} ({}): a run takes the \
          first row of each, so keep the right one in the manifest",
-        found.len(),
+        plural(found.len(), "recording"),
         emotions.join(", ")
     ))
 }

@@ -377,7 +377,7 @@ fn names_that_differ_in_the_form_of_accents_alone_clash() {
     let found = looked_at(&paths);
     doubted(
         &found,
-        "8 recordings have the name of another one in another form of its accents",
+        "8 recordings with the name of another one in another form of its accents",
     );
 }
 

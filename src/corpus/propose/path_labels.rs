@@ -12,10 +12,14 @@ use super::words;
 use crate::corpus::{Reason, SetAside};
 use crate::error::{Error, Result};
 use crate::escape::shown;
-use crate::text::listed;
+use crate::text::{listed, plural};
 
 /// Share of recordings whose word must be known for a field to be the emotion.
 const KNOWN: f64 = 0.5;
+/// Share of recordings that is enough where the field holds words alone, several of them known.
+const KNOWN_AMONG_WORDS: f64 = 0.2;
+/// Words that such a field may hold.
+const MOST_WORDS: usize = 20;
 /// Share of recordings in which two fields of emotions may differ by slips of who named them.
 const SLIPS: f64 = 0.05;
 /// Fields whose values are shown.
@@ -61,11 +65,22 @@ pub(super) fn label_by_paths(folder: &Folder, tables: &[String]) -> Result<Propo
     };
     let known = emotion.emotions().flatten().count();
     let mut evidence = vec![format!(
-        "emotion: {}, {} values, of {:.0} % of the recordings a known word",
+        "emotion: {}, {} values",
         describe(&emotion),
-        emotion.count(),
-        100.0 * known as f64 / files.len().max(1) as f64
+        emotion.count()
     )];
+    // The codes of a naming scheme and letters are no words, and known all the same.
+    if known > 0
+        && let Some(said) = evidence.first_mut()
+    {
+        said.push_str(&match known == files.len() {
+            true => ", all of them known words".to_owned(),
+            false => format!(
+                ", known words in {known} of {}",
+                plural(files.len(), "recording")
+            ),
+        });
+    }
     for (what, field) in [
         ("speaker", &roles.speaker),
         ("sex", &roles.sex),
@@ -77,9 +92,9 @@ pub(super) fn label_by_paths(folder: &Folder, tables: &[String]) -> Result<Propo
     let mut warnings = roles.warnings;
     warnings.extend(rivals.iter().map(|rival| {
         format!(
-            "{} tells another emotion of {} recordings, such as {}: look which is right",
+            "{} tells another emotion of {}, such as {}: look which is right",
             rival.field.place.describe(),
-            rival.differ,
+            plural(rival.differ, "recording"),
             example(files, &emotion, rival.field)
         )
     }));
@@ -101,6 +116,11 @@ pub(super) fn label_by_paths(folder: &Folder, tables: &[String]) -> Result<Propo
         }
         let Some(word) = emotion.value(i) else {
             lacking += 1;
+            set_aside.push(SetAside {
+                path: path.clone(),
+                reason: Reason::MissingLabel,
+                detail: format!("its path has no {}", describe(&emotion)),
+            });
             continue;
         };
         let sex = named
@@ -123,8 +143,9 @@ pub(super) fn label_by_paths(folder: &Folder, tables: &[String]) -> Result<Propo
     sexes_of_speakers(&mut rows);
     if lacking > 0 {
         warnings.push(format!(
-            "{lacking} recordings have no {}: they are left out",
-            describe(&emotion)
+            "without {}: {}, left out",
+            describe(&emotion),
+            plural(lacking, "recording")
         ));
     }
     let has_speakers = rows.iter().any(|row| row.speaker.is_some());
@@ -234,8 +255,10 @@ pub(super) fn emotion_field(informative: &[Field], n: usize) -> Option<&Field> {
     for field in informative {
         let classes: Vec<&str> = field.emotions().flatten().collect();
         let share = classes.len() as f64 / n.max(1) as f64;
-        let has_two = classes.into_iter().collect::<BTreeSet<_>>().len() >= 2;
-        if share >= KNOWN && has_two && best.is_none_or(|(most, _)| share > most + 1e-9) {
+        let distinct = classes.into_iter().collect::<BTreeSet<_>>().len();
+        let is_emotion = share >= KNOWN && distinct >= 2
+            || share >= KNOWN_AMONG_WORDS && distinct >= 3 && is_of_words(field);
+        if is_emotion && best.is_none_or(|(most, _)| share > most + 1e-9) {
             best = Some((share, field));
         }
     }
@@ -244,6 +267,16 @@ pub(super) fn emotion_field(informative: &[Field], n: usize) -> Option<&Field> {
             .iter()
             .find(|field| field.is_whole() && words::letters(&field.distinct()).is_some())
     })
+}
+
+/// Whether a field holds few words, and nothing else.
+fn is_of_words(field: &Field) -> bool {
+    let values = field.distinct();
+    field.is_whole()
+        && values.len() <= MOST_WORDS
+        && values
+            .iter()
+            .all(|value| value.chars().count() > 2 && value.chars().all(char::is_alphabetic))
 }
 
 /// A field of words for emotions that says otherwise than the one that is taken.

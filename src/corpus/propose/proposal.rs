@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::corpus::SetAside;
+use crate::corpus::{Reason, SetAside};
 
 /// One recording, or one segment of it.
 #[derive(Debug, Clone, PartialEq)]
@@ -118,6 +118,25 @@ impl Proposal {
         } else {
             format!("{rows} recordings")
         }
+    }
+
+    /// Notes of every recording that has neither a row nor a reason that it has no label, so that
+    /// none is lost without a word.
+    pub(super) fn exclude_others(&mut self, files: &[String]) {
+        let known: BTreeSet<&str> = (self.rows.iter().map(|row| row.path.as_str()))
+            .chain(self.set_aside.iter().map(|aside| aside.path.as_str()))
+            .collect();
+        let others: Vec<SetAside> = files
+            .iter()
+            .filter(|path| !known.contains(path.as_str()))
+            .map(|path| SetAside {
+                path: path.clone(),
+                reason: Reason::MissingLabel,
+                detail: "no label was found for it".to_owned(),
+            })
+            .collect();
+        self.set_aside.extend(others);
+        self.set_aside.sort_by(|a, b| a.path.cmp(&b.path));
     }
 
     /// Sorts the rows, and leaves out those of which an earlier one says the same.

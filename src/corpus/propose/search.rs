@@ -7,6 +7,7 @@ use std::path::Path;
 use super::Folder;
 use super::copies::{Unique, without_copies};
 use super::field::{Field, fields, informative_fields};
+use super::label_table::LabelTable;
 use super::naming_scheme::NamingScheme;
 use super::own_files::without_own_files;
 use super::path_labels::{emotion_field, field_at, label_by_paths, roles_beside};
@@ -90,6 +91,7 @@ pub fn propose(
     proposal.generated = root.join(GENERATED_MARK).is_file();
     proposal.tidy_rows();
     label_warnings::label(root, &mut proposal)?;
+    proposal.exclude_others(&tree.files);
     Ok(proposal)
 }
 
@@ -167,6 +169,9 @@ fn find_labels(folder: &Folder) -> Result<Proposal> {
         files: &unique.files,
         ..*folder
     };
+    if *choices == Choices::default() {
+        refuse_several_corpora(folder, best.as_ref())?;
+    }
     if let Some(table) = best
         && by_column
     {
@@ -178,6 +183,7 @@ fn find_labels(folder: &Folder) -> Result<Proposal> {
             return Ok(with(by_paths, &unique, why.chain(likeness).chain(warnings)));
         }
         let mut proposal = Proposal {
+            set_aside: table.without_label(files),
             rows: table.rows,
             evidence: table.evidence,
             warnings: table.warnings,
@@ -201,9 +207,6 @@ fn find_labels(folder: &Folder) -> Result<Proposal> {
             [] => "no table lies there".to_owned(),
             _ => listed(&rejected, SHOWN),
         }));
-    }
-    if *choices == Choices::default() {
-        refuse_several_corpora(folder)?;
     }
     let by_paths = label_by_paths(&of_unique, &rejected).map_err(|error| match &likeness {
         Some(likeness) => {
@@ -394,11 +397,12 @@ impl Kind {
     }
 }
 
-/// Refuses a folder whose folders are corpora of different forms.
+/// Refuses a folder whose folders are corpora of different forms, unless the table that tells the
+/// emotions names recordings of all of them.
 ///
 /// # Errors
 /// `Data` with the commands to run in its place.
-fn refuse_several_corpora(folder: &Folder) -> Result<()> {
+fn refuse_several_corpora(folder: &Folder, table: Option<&LabelTable>) -> Result<()> {
     let mut below: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for path in folder.files {
         let Some((folder, rest)) = path.split_once('/') else {
@@ -409,10 +413,25 @@ fn refuse_several_corpora(folder: &Folder) -> Result<()> {
     if below.len() < 2 {
         return Ok(());
     }
+    let labelled: BTreeSet<&str> = table
+        .iter()
+        .flat_map(|table| &table.rows)
+        .filter_map(|row| Some(row.path.split_once('/')?.0))
+        .collect();
     let kinds: Vec<(&str, Kind)> = below
         .iter()
-        .filter_map(|(folder, files)| Some((*folder, Kind::of(files)?)))
+        .filter_map(|(folder, files)| {
+            let by_table = || {
+                labelled
+                    .contains(folder)
+                    .then_some(Kind::Unknown("table".to_owned()))
+            };
+            Some((*folder, Kind::of(files).or_else(by_table)?))
+        })
         .collect();
+    if kinds.iter().all(|(folder, _)| labelled.contains(folder)) {
+        return Ok(());
+    }
     let distinct: BTreeSet<&Kind> = kinds.iter().map(|(_, kind)| kind).collect();
     if distinct.len() < 2 || !distinct.iter().any(|kind| matches!(kind, Kind::Known(_))) {
         return Ok(());

@@ -163,7 +163,7 @@ fn a_table_in_the_tree_is_believed_before_names() {
         found
             .warnings
             .iter()
-            .any(|doubt| doubt.starts_with("1 recordings are not in labels.csv")),
+            .any(|doubt| doubt.starts_with("not in labels.csv: 1 recording")),
         "{:?}",
         found.warnings
     );
@@ -545,3 +545,21 @@ fn names_are_safe_whatever_the_folder_is_called() {
 
 #[path = "layout_tests.rs"]
 mod layouts;
+
+#[test]
+fn a_field_of_words_is_the_emotion_though_most_are_unknown() {
+    let words = [
+        "angry", "sad", "neutral", "pensive", "elated", "smug", "weary",
+    ];
+    let found = looked_at(&recordings(&["f1", "f2", "m1"], &words, |s, e, t| {
+        format!("{s}_{e}_{t}.wav")
+    }));
+    assert_eq!(found.classes.len(), 7);
+    doubted(&found, "kept as classes: elated, pensive, smug, weary");
+    // Codes are no words: three that look like emotions among others are none.
+    let codes = ["angry", "sad", "neutral", "a01", "a02", "a03", "a04"];
+    let paths = recordings(&["f1", "f2", "m1"], &codes, |s, e, t| {
+        format!("{s}_{e}_{t}.wav")
+    });
+    assert!(chosen(&paths, None, None).is_err());
+}

@@ -14,7 +14,7 @@ use crate::corpus::walk::{file_name, folder, stem};
 use crate::corpus::{MOST_CLASSES, is_missing, manifest};
 use crate::error::{Error, Result};
 use crate::escape::shown;
-use crate::text::{excerpt, listed};
+use crate::text::{excerpt, listed, plural};
 
 /// Rows looked at most of one table: a corpus of more recordings has a manifest of its own making.
 const MOST_ROWS: usize = 2_000_000;
@@ -75,8 +75,8 @@ pub(super) fn read(path: &Path, name: &str, cancel: &Cancel) -> Result<Sheet> {
     };
     if let Some(why) = &cells.why {
         warnings.push(format!(
-            "{} rows of {name} cannot be read and are left out, such as {why}",
-            cells.refused
+            "{name}: {} left out that cannot be read, such as {why}",
+            plural(cells.refused, "row")
         ));
     }
     Ok(Sheet {

@@ -11,14 +11,18 @@ use super::recording_index::RecordingIndex;
 use super::sheet::{self, part_of};
 use super::words;
 use crate::corpus::walk::{extension, walk_until};
+use crate::corpus::{Reason, SetAside};
 use crate::error::{Error, Result};
-use crate::text::{excerpt, listed};
+use crate::text::{excerpt, listed, plural};
 
 const EXTENSIONS: &[&str] = &[
     "csv", "tsv", "tab", "parquet", "txt", "jsonl", "ndjson", "json",
 ];
 /// Tables that are named and not read.
 const SPREADSHEETS: &[&str] = &["xlsx", "xls", "xlsm", "ods"];
+/// Share of the recordings whose emotion the paths tell that a table has to name to be believed
+/// before them.
+const MOST_NAMED: f64 = 0.8;
 /// Tables that are named; a folder may hold a text beside each recording.
 const SHOWN: usize = 6;
 
@@ -115,16 +119,42 @@ impl LabelTable {
         self.rows.iter().map(|row| &row.path).collect()
     }
 
-    /// Why a table is not believed: the paths tell the emotion of more recordings than it does.
+    /// The recordings that it gives no emotion, with the reason.
+    pub(super) fn without_label(&self, files: &[String]) -> Vec<SetAside> {
+        let (covered, name) = (self.covered(), self.name());
+        let why = |path: &String| match self.unlabelled.contains(path) {
+            true => format!("{name} gives it no emotion"),
+            false => format!("it is not in {name}"),
+        };
+        files
+            .iter()
+            .filter(|path| !covered.contains(path))
+            .map(|path| SetAside {
+                path: path.clone(),
+                reason: Reason::MissingLabel,
+                detail: why(path),
+            })
+            .collect()
+    }
+
+    /// Why a table is not believed: the paths tell the emotion of many more recordings than it
+    /// names. A recording that it names without an emotion counts, since that says something, too;
+    /// unless most have none.
     pub(super) fn outdone(&self, by_path: &[Row]) -> Option<String> {
         let covered = self.covered().len();
+        let without = self.unlabelled.len();
+        let named = if without > covered {
+            covered
+        } else {
+            covered + without
+        };
         let known = by_path
             .iter()
             .filter(|row| words::emotion(&row.emotion).is_some())
             .map(|row| &row.path)
             .collect::<BTreeSet<_>>()
             .len();
-        (known > covered).then(|| {
+        ((named as f64) < MOST_NAMED * known as f64).then(|| {
             format!(
                 "{covered} recordings have an emotion in {}, which is not used, since the paths tell those of {known} ({} differ); to use it, say \
                  --emotion \"column:{}\"",
@@ -193,6 +223,7 @@ fn joined(mut group: Vec<LabelTable>) -> Option<LabelTable> {
     let mut all = group.into_iter().reduce(|mut all, one| {
         all.tables.extend(one.tables);
         all.rows.extend(one.rows);
+        all.unlabelled.extend(one.unlabelled);
         all.warnings.extend(one.warnings);
         all
     })?;
@@ -211,10 +242,12 @@ fn told(mut labels: LabelTable, recordings: usize) -> LabelTable {
     if let Some(first) = labels.evidence.first_mut() {
         *first = format!("the {tables} {name}: {first}");
     }
-    let lacking = recordings.saturating_sub(labels.covered().len());
+    let named = labels.covered().len() + labels.unlabelled.len();
+    let lacking = recordings.saturating_sub(named);
     if lacking > 0 {
         labels.warnings.push(format!(
-            "{lacking} recordings are not in {name}, or have no emotion there: they are left out"
+            "not in {name}: {}, left out",
+            plural(lacking, "recording")
         ));
     }
     if labels.warnings.len() > 2 * SHOWN {

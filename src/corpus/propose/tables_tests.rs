@@ -82,7 +82,7 @@ fn a_table_of_recordings_is_believed_before_one_of_votes() {
     );
     says(
         &found.warnings,
-        "20 recordings or segments stand in several rows that differ in emotion or speaker, such as 00.wav (angry, joy)",
+        "20 recordings with several rows that differ in emotion or speaker, such as 00.wav (angry, joy)",
     );
 }
 
@@ -272,7 +272,7 @@ fn rows_of_recordings_that_are_not_there_label_no_others_of_the_same_name() {
     assert_eq!(found.speakers().into_iter().collect::<Vec<_>>(), ["s4"]);
     says(
         &found.warnings,
-        "8 rows of labels.csv name recordings that are not there, such as s1/0.wav",
+        "in 8 rows, labels.csv names recordings that are not there, such as s1/0.wav",
     );
     // A table of others alone is none of these recordings.
     let error = laid_out(&there, &[("labels.csv", rows(&["s1"]))]).unwrap_err();
@@ -300,7 +300,7 @@ fn a_missing_label_is_no_class_in_a_table() {
     assert_eq!(counts(&found), [("anger", 6), ("sadness", 12)]);
     says(
         &found.warnings,
-        "6 rows of labels.csv have no emotion (`None`): they are left out",
+        "in 6 rows, labels.csv gives no emotion (`None`): left out",
     );
 }
 
@@ -344,7 +344,7 @@ fn of_two_emotions_that_disagree_none_is_taken() {
         .collect();
     says(
         &laid_out(&slip, &[]).unwrap().warnings,
-        "tells another emotion of 1 recordings, such as sad/07_angry.wav (sad and angry)",
+        "tells another emotion of 1 recording, such as sad/07_angry.wav (sad and angry)",
     );
     // Columns, too, unless one of them alone is called after emotions.
     let two = |header: &str| {
@@ -551,7 +551,7 @@ fn dialogues_are_found_in_the_folder_of_their_part() {
     );
     says(
         &found.warnings,
-        "2 rows of dev_sent_emo.csv name recordings that are not there, such as /dia4_utt0",
+        "in 2 rows, dev_sent_emo.csv names recordings that are not there, such as /dia4_utt0",
     );
     says(
         &found.warnings,
@@ -633,7 +633,7 @@ fn the_consensus_table_of_msp_podcast_is_read() {
     );
     says(
         &found.warnings,
-        "13 cells of column Gender of Labels/labels_consensus.csv are no sex, such as Unknown: they are left empty",
+        "in 13 cells, column Gender of Labels/labels_consensus.csv gives no sex, such as Unknown: left empty",
     );
 }
 
@@ -676,5 +676,85 @@ fn spellings_of_one_name_are_told() {
     says(
         &found.warnings,
         "speakers whose names differ in their spelling alone count as different voices: 1 and 1.0",
+    );
+}
+
+#[test]
+fn several_corpora_are_refused_though_one_has_a_table() {
+    let crema = ["1001", "1002"].into_iter().flat_map(|s| {
+        ["ANG_DFA", "HAP_IEO", "SAD_TIE", "NEU_ITS"].map(|e| {
+            let (emotion, text) = e.split_once('_').unwrap();
+            format!("crema/{s}_{text}_{emotion}_XX.wav")
+        })
+    });
+    for named in ["anna_wut", "a"] {
+        let lab: Vec<String> = (0..8).map(|i| format!("lab/{named}_{i}.wav")).collect();
+        let labels = |paths: &[String]| {
+            table(
+                "Datei,Emotion",
+                paths.iter().enumerate().map(|(i, path)| {
+                    format!("{path},{}", ["Wut", "Freude", "Trauer", "neutral"][i % 4])
+                }),
+            )
+        };
+        let all: Vec<String> = lab.iter().cloned().chain(crema.clone()).collect();
+        let error = laid_out(&all, &[("lab/labels.csv", labels(&lab))]).unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .contains("holds 2 corpora: crema/ (CREMA-D), lab/"),
+            "{error}"
+        );
+        // A table of both makes one corpus of them.
+        let found = laid_out(&all, &[("labels.csv", labels(&all))]).unwrap();
+        assert_eq!((found.rows.len(), found.set_aside.len()), (16, 0));
+    }
+}
+
+#[test]
+fn a_recording_that_a_table_leaves_without_a_label_has_none_whatever_its_name_says() {
+    let name = |i: usize| format!("s{}_{}_{i:02}.wav", i % 3, ["angry", "sad"][i % 2]);
+    let paths: Vec<String> = (0..20).map(name).collect();
+    let rows = (0..19).map(|i| {
+        let said = if i % 5 == 0 { "" } else { emotion(i) };
+        format!("{},{said},f,p{}", name(i), i % 3)
+    });
+    let found = laid_out(
+        &paths,
+        &[("labels.csv", table("file,emotion,sex,speaker", rows))],
+    )
+    .unwrap();
+    assert_eq!(found.rows.len(), 15);
+    assert!(found.guessed.is_empty() && found.speakers().contains("p0"));
+    says(
+        &found.warnings,
+        "in 4 rows, labels.csv gives no emotion (an empty cell)",
+    );
+    says(&found.warnings, "not in labels.csv: 1 recording, left out");
+    // The manifest names all, and a run counts those that are not used.
+    let manifest = String::from_utf8(super::super::manifest(&found).unwrap()).unwrap();
+    assert_eq!(manifest.lines().count(), 21);
+    assert!(
+        manifest.starts_with("path,emotion,speaker,sex,excluded\n"),
+        "{manifest}"
+    );
+    assert!(manifest.contains("s0_angry_00.wav,,unknown,,labels.csv gives it no emotion\n"));
+    assert!(manifest.contains("s1_sad_19.wav,,unknown,,it is not in labels.csv\n"));
+}
+
+#[test]
+fn a_column_for_each_emotion_is_named_as_such() {
+    let rows = (0..8).map(|i| format!("{i:02}.wav,{},{}", i % 2, 1 - i % 2));
+    let error = proposed(
+        8,
+        &[("labels.csv", table("file,angry,sad", rows))],
+        None,
+        None,
+    );
+    let error = error.unwrap_err();
+    let hint = error.hint_text().unwrap();
+    assert!(
+        hint.contains("columns angry, sad are one for each emotion"),
+        "{hint}"
     );
 }

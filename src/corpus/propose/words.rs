@@ -9,7 +9,7 @@ use unicode_normalization::char::is_combining_mark;
 
 /// A class and the words for it, lower case and without accents. Codes of up to four letters are
 /// those of CREMA-D, IEMOCAP, EMOVO and others.
-const EMOTIONS: [(&str, &str); 13] = [
+const EMOTIONS: [(&str, &str); 19] = [
     (
         "anger",
         "anger angry ang wut aerger arger zorn wuetend wutend colere rabbia rab ira enojo enfado \
@@ -38,7 +38,7 @@ const EMOTIONS: [(&str, &str); 13] = [
     ),
     (
         "fear",
-        "fear fearful fea afraid scared anxiety anx angst furcht peur paura pau miedo medo strach \
+        "fear fearful fea afraid scared anxiety anxious anx angst furcht peur paura pau miedo medo strach \
          korku strakh",
     ),
     ("frustration", "frustration frustrated fru"),
@@ -63,6 +63,13 @@ const EMOTIONS: [(&str, &str); 13] = [
          saskinlik udivlenie ps pleasantsurprise pleasantsurprised",
     ),
     ("sarcasm", "sarcasm sarcastic ironie irony ironia"),
+    // Those of JL-Corpus and EmoV-DB.
+    ("amusement", "amusement amused"),
+    ("apology", "apologetic"),
+    ("assertiveness", "assertive"),
+    ("concern", "concerned"),
+    ("encouragement", "encouraging"),
+    ("sleepiness", "sleepiness sleepy"),
 ];
 
 static EMOTION: LazyLock<HashMap<&str, &str>> = LazyLock::new(|| {
@@ -157,7 +164,7 @@ const SPEAKER: &str = "speaker speakers spk spkr actor actress subject sub subj 
 const SPEAKER_AFFIXES: &str = "id ids nr no num number nummer name code label kennung";
 
 /// Whether a column of that name names speakers: `Speaker_ID`, `VP Nr.`, `id_speaker`.
-pub(super) fn is_speaker_column(name: &str) -> bool {
+pub(in crate::corpus) fn is_speaker_column(name: &str) -> bool {
     let key = key(name);
     let is_speaker = |word: &str| SPEAKER.split(' ').any(|known| known == word);
     is_speaker(&key)

@@ -4,14 +4,15 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use super::proposal::Proposal;
-use crate::corpus::UNKNOWN_SPEAKER;
+use crate::corpus::{Reason, SetAside, UNKNOWN_SPEAKER};
 use crate::error::{Error, Result};
 
 /// With more speakers than this, testing them one by one takes long: they are tested in groups.
 const MOST_LEFT_OUT: usize = 12;
 
 /// The manifest: CSV with `path`, `emotion`, `speaker` and whatever else is known, in the order of
-/// the paths.
+/// the paths. The recordings that are not to be used come last, each with the reason in the column
+/// `excluded`.
 ///
 /// # Errors
 /// Internal, where the table cannot be written.
@@ -21,13 +22,21 @@ pub fn manifest(proposal: &Proposal) -> Result<Vec<u8>> {
         .iter()
         .flat_map(|row| row.columns.keys().copied())
         .collect();
+    // A name that is no text cannot be written.
+    let excluded: Vec<&SetAside> = proposal
+        .set_aside
+        .iter()
+        .filter(|aside| aside.reason != Reason::BadName)
+        .collect();
+    let last = (!excluded.is_empty()).then_some("excluded");
     let failed = |e: csv::Error| Error::internal("failed to write a manifest").because(e);
     let mut sheet = csv::Writer::from_writer(Vec::new());
     sheet
         .write_record(
             ["path", "emotion", "speaker"]
                 .into_iter()
-                .chain(more.iter().copied()),
+                .chain(more.iter().copied())
+                .chain(last),
         )
         .map_err(failed)?;
     for row in &proposal.rows {
@@ -40,7 +49,18 @@ pub fn manifest(proposal: &Proposal) -> Result<Vec<u8>> {
             .iter()
             .map(|name| row.columns.get(name).map_or("", String::as_str));
         sheet
-            .write_record(fields.into_iter().chain(rest))
+            .write_record(fields.into_iter().chain(rest).chain(last.map(|_| "")))
+            .map_err(failed)?;
+    }
+    for aside in excluded {
+        let unknown = std::iter::repeat_n("", more.len());
+        sheet
+            .write_record(
+                [aside.path.as_str(), "", UNKNOWN_SPEAKER]
+                    .into_iter()
+                    .chain(unknown)
+                    .chain([aside.detail.as_str()]),
+            )
             .map_err(failed)?;
     }
     sheet
