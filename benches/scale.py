@@ -90,7 +90,7 @@ def measure(command, folder):
 
 def extracted(text):
     """How many vectors a run says that it computed."""
-    return max((int(n) for n in re.findall(r'"note":"(\d+) extracted"', text)), default=0)
+    return max((int(n) for n in re.findall(r'"note":"(\d+) analysed"', text)), default=0)
 
 
 def main():

@@ -435,6 +435,7 @@ fn doubts_about_the_sound_are_remarked() {
         audio(&bytes).remarks
     };
     assert!(stereo(&opposite).iter().eq([Remark::Cancelled]));
+    assert!(stereo(&vec![0; opposite.len()]).iter().eq([Remark::Silent]));
     let apart: Vec<u8> = ramp()
         .iter()
         .flat_map(|s| [s.to_le_bytes(), [0; 2]].concat())

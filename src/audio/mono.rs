@@ -34,17 +34,20 @@ pub enum Remark {
     Miscounted,
     /// It is not the published recording of its name.
     Altered,
+    /// Every sample is nought.
+    Silent,
 }
 
 impl Remark {
     /// All of them.
-    pub const ALL: [Remark; 6] = [
+    pub const ALL: [Remark; 7] = [
         Remark::Cancelled,
         Remark::OutOfScale,
         Remark::CoreOnly,
         Remark::Shortened,
         Remark::Miscounted,
         Remark::Altered,
+        Remark::Silent,
     ];
 
     /// The message about recordings that have it.
@@ -65,6 +68,9 @@ impl Remark {
             }
             Remark::Altered => {
                 "size or SHA-256 differs from the published recording of the same name: results are not comparable with published ones"
+            }
+            Remark::Silent => {
+                "silent, every sample being 0: its features say nothing; look whether the recording failed"
             }
         }
     }
@@ -386,6 +392,9 @@ impl<'a> Mono<'a> {
         }
         if self.channels > 1 && self.mean_power < CANCELLED * self.power {
             self.remarks.add(Remark::Cancelled);
+        }
+        if self.peak == 0.0 {
+            self.remarks.add(Remark::Silent);
         }
         if self.peak >= OUT_OF_SCALE {
             self.remarks.add(Remark::OutOfScale);

@@ -145,7 +145,8 @@ fn check(output: &Path, found: &[ResultsPipeline]) -> Result<()> {
             Ok(())
         };
     };
-    let own = text.starts_with(report::RESULTS_HEAD) && text.contains("`make results`");
+    let own = text.starts_with(report::RESULTS_HEAD)
+        && (text.contains("`ser results`") || text.contains("`make results`"));
     if !text.is_empty() && !own {
         let error = Error::usage(format!(
             "{} is there, and is nothing that `ser results` has written",

@@ -172,7 +172,9 @@ fn type_error(written: &Spanned<DeValue<'_>>, expected: &str, source: &SourceMap
     match written.get_ref() {
         DeValue::Array(_) | DeValue::Table(_) => error,
         _ if expected == "a list" => error.hint(source.in_brackets(&written.span())),
-        _ => error,
+        _ => error.hint(format!(
+            "write {expected}; `ser schema` says what each key takes"
+        )),
     }
 }
 

@@ -48,13 +48,16 @@ impl History {
         )
     }
 
-    /// The last run of exactly this pipeline or variant.
+    /// The last run of exactly this pipeline or variant; one of `ser explain`, which has no figures
+    /// of its own, only where there is no other.
     ///
     /// # Errors
     /// As [`History::runs`].
     pub fn latest_of(&self, name: &str, host: &str) -> Result<Option<Run>> {
         let found = self.ask(
-            &format!("{RUN} WHERE pipeline = ?1 ORDER BY id DESC LIMIT 1"),
+            &format!(
+                "{RUN} WHERE pipeline = ?1 ORDER BY command LIKE 'ser explain %', id DESC LIMIT 1"
+            ),
             [name],
             |row| run(row, host),
         )?;

@@ -336,7 +336,7 @@ fn found(
             .map(|row| restricted.together(row.fold, &row.utterance_id, &row.truth))
             .collect::<Result<Vec<_>>>()
     });
-    let shared = restricted
+    let remarks = restricted
         .is_some()
         .then(evaluate::transductive)
         .into_iter()
@@ -348,7 +348,7 @@ fn found(
         restricted: restricted.transpose()?,
         folds: sections,
         metrics,
-        shared,
+        remarks,
         estimates: given.estimates,
         model: experiment.describe(),
     })

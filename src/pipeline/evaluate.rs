@@ -92,11 +92,11 @@ fn found<'t>(
     let mut rows: Vec<PredictionRow> = Vec::new();
     let mut sections = Vec::new();
     let mut metrics = Vec::new();
-    let mut shared = Vec::new();
+    let mut remarks = Vec::new();
     if experiment.is_transductive() {
-        shared.push(transductive());
+        remarks.push(transductive());
     }
-    shared.extend(experiment.unused_validation());
+    remarks.extend(experiment.unused_validation());
     let (mut estimates, mut reconciled, mut chosen) = (true, 0, Vec::new());
     let mut said: Vec<(String, BTreeSet<u32>)> = Vec::new();
     let mut variance_ratios = Vec::new();
@@ -159,14 +159,14 @@ fn found<'t>(
         } else {
             ", before those of the changed copies were averaged with them"
         };
-        shared.push(format!(
+        remarks.push(format!(
             "probabilities: in {reconciled} of {} predictions they named another class than the decision function of the support vector \
              machine, and were changed as little as possible so that its class has the highest{averaged}",
             rows.len()
         ));
     }
-    shared.extend(unsettled(&variance_ratios));
-    shared.extend(said.into_iter().map(|(text, folds)| {
+    remarks.extend(unsettled(&variance_ratios));
+    remarks.extend(said.into_iter().map(|(text, folds)| {
         let numbers: Vec<String> = folds.iter().map(u32::to_string).collect();
         format!(
             "fold{} {}: {text}",
@@ -181,7 +181,7 @@ fn found<'t>(
         restricted,
         folds: sections,
         metrics,
-        shared,
+        remarks,
         estimates,
         model: experiment.describe_chosen(&chosen),
     })
@@ -223,7 +223,7 @@ pub(super) struct Found {
     pub folds: Vec<FoldSection>,
     /// By fold and seed.
     pub metrics: Vec<MetricRow>,
-    pub shared: Vec<String>,
+    pub remarks: Vec<String>,
     /// Whether all values by class estimate probabilities, so that a calibration error means
     /// something.
     pub estimates: bool,
@@ -287,7 +287,7 @@ fn summarise(
         restricted,
         folds: sections,
         metrics,
-        mut shared,
+        mut remarks,
         estimates,
         model,
     } = found;
@@ -357,7 +357,7 @@ fn summarise(
             ""
         };
         let (wa, uar) = (scores.accuracy * 100.0, scores.uar * 100.0);
-        shared.push(format!(
+        remarks.push(format!(
             "a row is a window, not an utterance ({what}): figures count windows. By the mean probability of the windows of each of the {utterances} \
              tested utterances{seeds}, accuracy (WA) is {wa:.1} % and UAR {uar:.1} %"
         ));
@@ -365,7 +365,7 @@ fn summarise(
     let section = ExperimentSection {
         pooled: Some(pooled),
         model,
-        shared,
+        remarks,
         windows,
         labels: labels.clone(),
         spread,
@@ -630,6 +630,7 @@ fn empty_section(experiment: &Experiment, folds: Option<&Folds>) -> ExperimentSe
         transductive: false,
         inputs: String::new(),
         shared: vec![],
+        remarks: vec![],
         windows: None,
         leakage: folds
             .map(|folds| folds.leakage(experiment))

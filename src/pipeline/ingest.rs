@@ -345,7 +345,7 @@ impl Count {
         let now = self.done.fetch_add(1, Ordering::Relaxed) + 1;
         if now.is_multiple_of(16) || now == self.total {
             let (n, what) = if extracting {
-                (&self.extracted, "extracted")
+                (&self.extracted, "analysed")
             } else {
                 (&self.opened, "read")
             };

@@ -109,7 +109,7 @@ fn compute<M: Missing>(
         let now = count.done.fetch_add(1, Ordering::Relaxed) + 1;
         if now.is_multiple_of(8) || now == count.end {
             let extracted = count.extracted.load(Ordering::Relaxed);
-            context.progress(now, count.total, "files", format!("{extracted} extracted"));
+            context.progress(now, count.total, "files", format!("{extracted} analysed"));
         }
         rows
     };

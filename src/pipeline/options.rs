@@ -59,15 +59,15 @@ impl Stage {
     /// Raised when the stage's own code would give other bytes for the same inputs and parameters.
     pub(super) fn code_version(self) -> u32 {
         match self {
-            // 4: made from checked probes alone.
-            Stage::Ingest => 4,
+            // 5: rows that the manifest excludes.
+            Stage::Ingest => 5,
             Stage::Features => crate::features::CODE_VERSION,
             Stage::Audit => crate::fingerprint::CODE_VERSION,
             Stage::Split => 4,
             // Each model has its own besides.
             Stage::Train => 1,
-            // 5: predictions are in their table alone.
-            Stage::Evaluate => 5,
+            // 6: remarks stand apart from what is shared.
+            Stage::Evaluate => 6,
             Stage::Explain => 3,
             Stage::Tables => 2,
             Stage::Report => crate::report::CODE_VERSION,

@@ -295,8 +295,10 @@ pub(super) fn sections(
                 title: title(one.experiment, &section),
                 speakers: statement(one.folds.as_ref(), &doubts, &section),
                 guessed: doubts.guessed.to_vec(),
-                shared: remarks(one.folds.as_ref(), &doubts, &section)
-                    .into_iter()
+                shared: (one.folds.as_ref())
+                    .map(|folds| folds.remarks(&doubts, direction(&section)))
+                    .unwrap_or_default(),
+                remarks: (section.remarks.iter().cloned())
                     .chain(bare.map(str::to_owned))
                     .collect(),
                 transductive: pipeline.is_transductive(one.experiment),
@@ -360,17 +362,6 @@ fn statement(folds: Option<&Folds>, doubts: &Doubts, section: &ExperimentSection
     folds.map_or(TestSpeakers::Unknown, |folds| {
         folds.speakers(doubts, direction(section))
     })
-}
-
-/// What training and test share, then what the evaluation remarked.
-fn remarks(folds: Option<&Folds>, doubts: &Doubts, section: &ExperimentSection) -> Vec<String> {
-    let lines = folds
-        .map(|folds| folds.remarks(doubts, direction(section)))
-        .unwrap_or_default();
-    lines
-        .into_iter()
-        .chain(section.shared.iter().cloned())
-        .collect()
 }
 
 /// The title of an experiment; of one direction, with the corpus that is tested.

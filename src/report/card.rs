@@ -92,7 +92,7 @@ pub(super) fn render(report: &PipelineReport, experiment: &ExperimentSection) ->
             pools::condition()
         );
     }
-    for line in &experiment.shared {
+    for line in experiment.shared.iter().chain(&experiment.remarks) {
         let _ = writeln!(out, "- {}", escape(line));
     }
     out += "\n## Results\n\n| | % | 95 % interval |\n| --- | ---: | ---: |\n";

@@ -90,6 +90,11 @@ fn best_of<'r>(
     } else {
         (&inductive, title.to_owned())
     };
+    // A figure that rests on sounds that were trained on leads only where there is no other.
+    let sound: Vec<_> = (leading.iter().copied())
+        .filter(|(experiment, _)| leak::of(experiment).is_none())
+        .collect();
+    let leading = if sound.is_empty() { leading } else { &sound };
     let Some((best, scores)) = highest(leading) else {
         return Markup::default();
     };

@@ -160,6 +160,9 @@ pub struct ExperimentSection {
     pub inputs: String,
     /// What train and test share, in words and counts.
     pub shared: Vec<String>,
+    /// What else should be known of the result.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub remarks: Vec<String>,
     /// Where the rows are windows, how it does on utterances.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub windows: Option<OfWindows>,
@@ -194,7 +197,7 @@ pub struct ExperimentSection {
 }
 
 impl ExperimentSection {
-    /// ` (guessed from file names, not confirmed)`: what stands behind the name of an attribute
+    /// ` (guessed from file and folder names, not confirmed)`: what stands behind the name of an attribute
     /// where its values are shown.
     pub(super) fn doubt(&self, attribute: Attribute) -> String {
         doubt(&self.guessed, attribute)

@@ -239,6 +239,10 @@ fn sharing(h: &mut Html, experiment: &ExperimentSection) {
                     p.quiet { "Fold by fold: " a href="leakage.csv" { "leakage.csv" } }
                 }
             }
+            @if !experiment.remarks.is_empty() {
+                p { "Remarks:" }
+                ul { @for line in &experiment.remarks { li { (line) } } }
+            }
         }
     });
 }

@@ -209,6 +209,7 @@ fn experiment(plan: &Plan) -> ExperimentSection {
         inputs: "issa193, scaler standard".into(),
         uncertainty: uncertainty(&predictions),
         restricted_pools: vec![],
+        remarks: vec![],
         shared,
         windows: None,
         leakage: (0..plan.folds)
@@ -648,6 +649,7 @@ fn failed(one: &ExperimentSection, why: &str) -> ExperimentSection {
         spread: BTreeMap::new(),
         speakers: TestSpeakers::Unknown,
         shared: vec![],
+        remarks: vec![],
         leakage: vec![],
         folds: vec![],
         predictions: vec![],
@@ -718,6 +720,7 @@ pub(crate) fn hostile() -> PipelineReport {
     let odd = &mut report.experiments[0];
     odd.title = evil.into();
     odd.shared.push(evil.into());
+    odd.remarks.push(evil.into());
     odd.labels[2] = evil.into();
     odd.inputs = evil.into();
     odd.transductive = true;

@@ -72,7 +72,7 @@ pub fn read(folder: &Path) -> Result<Option<PipelineReport>> {
 pub fn results(pipelines: &[ResultsPipeline], version: &str) -> String {
     let mut out = RESULTS_HEAD.to_owned();
     out.push_str(&format!(
-        "Written by `ser results` (ser {version}; `make results` runs everything first) and never by hand: change a pipeline file, run it, and write it again.\n\n"
+        "Written by `ser results` (ser {version}) and never by hand: change a pipeline file, run it with `ser run`, and write this file again.\n\n"
     ));
     out.push_str(&format!(
         "WA is accuracy, UAR the mean of the recalls of the classes, both in per cent, pooled over all folds: the mean over seeds, ± the standard \
@@ -81,7 +81,7 @@ pub fn results(pipelines: &[ResultsPipeline], version: &str) -> String {
          recordings, without labels, for scaling. Their figures hold only if {BALANCED_SPEAKERS}; a table of restricted pools below theirs \
          says what becomes of them otherwise. Each table holds one protocol; figures of different tables are not comparable. Published \
          figures stand apart, each in its own protocol: P is from the publication itself, R from a re-implementation or a later paper, I \
-         inferred here. [docs/protocols.md](docs/protocols.md) says how all of it is computed.\n",
+         inferred here. How all of it is computed stands in docs/protocols.md, which comes with the source of ser.\n",
     ));
     for pipeline in pipelines {
         of_pipeline(&mut out, pipeline);
@@ -518,7 +518,7 @@ mod tests {
             "{text}"
         );
         assert!(place("#### Published: test speakers not known") < place("| **I** | Livingstone"));
-        assert!(text.contains("Written by `ser results` (ser 9.9; `make results` runs everything first) and never by hand"));
+        assert!(text.contains("Written by `ser results` (ser 9.9) and never by hand"));
         let paper = text
             .lines()
             .find(|line| line.contains("Paper's setting: cnn ravdess"))

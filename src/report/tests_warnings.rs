@@ -330,12 +330,12 @@ fn guesses_are_called_guesses_in_every_file_and_claim_nothing() {
     );
     assert!(
         page.contains(
-            "Speakers guessed from file names: not confirmed; disjoint in the guessed field</p>"
+            "Speakers guessed from file and folder names: not confirmed; disjoint in the guessed field</p>"
         ),
         "a card"
     );
     for words in [
-        "Speakers guessed from file names: not confirmed",
+        "Speakers guessed from file and folder names: not confirmed",
         "disjoint in the guessed field",
         "shared in the guessed field",
     ] {
@@ -344,12 +344,12 @@ fn guesses_are_called_guesses_in_every_file_and_claim_nothing() {
             "a panel: {words}"
         );
     }
-    assert!(page.contains("24 speakers (guessed from file names, not confirmed)"));
+    assert!(page.contains("24 speakers (guessed from file and folder names, not confirmed)"));
     let own = read("experiment-x1.html");
     for words in [
-        "System 1 (classes guessed from file names, not confirmed): confusion matrix",
-        "by sex (guessed from file names, not confirmed), all folds",
-        "<strong>Speakers guessed from file names: not confirmed.</strong> Training and test are disjoint in the guessed field",
+        "System 1 (classes guessed from file and folder names, not confirmed): confusion matrix",
+        "by sex (guessed from file and folder names, not confirmed), all folds",
+        "<strong>Speakers guessed from file and folder names: not confirmed.</strong> Training and test are disjoint in the guessed field",
     ] {
         assert!(own.contains(words), "{words}");
     }
@@ -378,15 +378,15 @@ fn guesses_are_called_guesses_in_every_file_and_claim_nothing() {
     for (file, words) in [
         (
             "card-x1.md",
-            "**Speakers guessed from file names: not confirmed.**",
+            "**Speakers guessed from file and folder names: not confirmed.**",
         ),
         (
             "card-x1.md",
-            "By sex (guessed from file names, not confirmed): UAR from",
+            "By sex (guessed from file and folder names, not confirmed): UAR from",
         ),
         (
             "results.tex",
-            "\\emph{Speakers guessed from file names: not confirmed; disjoint in the guessed field}",
+            "\\emph{Speakers guessed from file and folder names: not confirmed; disjoint in the guessed field}",
         ),
         (
             "confusion.tex",

@@ -346,7 +346,7 @@ pub(super) fn is_guessed(experiment: &ExperimentSection, one: &Breakdown) -> boo
     attribute.is_some_and(|attribute| experiment.guessed.contains(&attribute))
 }
 
-/// `sex`, `sex (guessed from file names, not confirmed)`.
+/// `sex`, `sex (guessed from file and folder names, not confirmed)`.
 pub(super) fn named(experiment: &ExperimentSection, one: &Breakdown) -> String {
     if is_guessed(experiment, one) {
         format!("{} ({NOT_CONFIRMED})", one.attribute)

@@ -143,7 +143,7 @@ impl Requirement {
                 "choose protocol kind `leave-one-session-out`, name every session, or take session-disjoint out of `require`"
             }
             Requirement::DuplicateFree => {
-                "the pairs stand in duplicates.parquet among the tables of the pipeline: leave one recording of each pair out of the corpus, \
+                "the pairs stand in duplicates.csv beside the report, and in duplicates.parquet among the tables: leave one recording of each pair out of the corpus, \
                  keep the segments of a recording together (as sessions, or declared parts), or take duplicate-free out of `require`"
             }
         }

@@ -203,15 +203,16 @@ impl TestSpeakers {
         }
     }
 
-    /// Place in the order of tables: what may be held beside figures of other speakers comes first.
+    /// Place in the order of tables: what may be held beside figures of other speakers comes first,
+    /// what holds for none after all whose training and test parts are what they are called.
     pub fn place(self) -> usize {
         match self {
             TestSpeakers::Unseen => 0,
-            TestSpeakers::OnBothSides { .. } => 1,
-            TestSpeakers::Guessed { disjoint: true } => 2,
-            TestSpeakers::InDoubt { .. } => 3,
-            TestSpeakers::Shared => 4,
-            TestSpeakers::Guessed { disjoint: false } => 5,
+            TestSpeakers::Guessed { disjoint: true } => 1,
+            TestSpeakers::InDoubt { .. } => 2,
+            TestSpeakers::Shared => 3,
+            TestSpeakers::Guessed { disjoint: false } => 4,
+            TestSpeakers::OnBothSides { .. } => 5,
             TestSpeakers::PartlyKnown => 6,
             TestSpeakers::Unknown => 7,
         }
@@ -225,10 +226,10 @@ impl TestSpeakers {
                 "Not speaker-independent: recordings are on both sides"
             }
             TestSpeakers::Guessed { disjoint: true } => {
-                "Speakers guessed from file names: not confirmed; disjoint in the guessed field"
+                "Speakers guessed from file and folder names: not confirmed; disjoint in the guessed field"
             }
             TestSpeakers::Guessed { disjoint: false } => {
-                "Speakers guessed from file names: not confirmed; shared in the guessed field"
+                "Speakers guessed from file and folder names: not confirmed; shared in the guessed field"
             }
             TestSpeakers::InDoubt { .. } => {
                 "Speakers in doubt; copies of one recording have different speakers"
@@ -265,11 +266,11 @@ impl TestSpeakers {
                 format!("not speaker-independent: {recordings} recordings are on both sides")
             }
             TestSpeakers::Guessed { disjoint: true } => {
-                "speakers guessed from file names: not confirmed; disjoint in the guessed field"
+                "speakers guessed from file and folder names: not confirmed; disjoint in the guessed field"
                     .to_owned()
             }
             TestSpeakers::Guessed { disjoint: false } => {
-                "speakers guessed from file names: not confirmed; shared in the guessed field"
+                "speakers guessed from file and folder names: not confirmed; shared in the guessed field"
                     .to_owned()
             }
             TestSpeakers::InDoubt { pairs: 1 } => {
@@ -295,12 +296,12 @@ impl TestSpeakers {
                  folds.",
             ),
             TestSpeakers::Guessed { disjoint: true } => (
-                "Speakers guessed from file names: not confirmed.",
+                "Speakers guessed from file and folder names: not confirmed.",
                 "Training and test are disjoint in the guessed field, but whether it names speakers is not known. Look at the column speaker \
                  of the manifest and correct it where it is wrong; then take \"speaker\" out of corpus.guessed.",
             ),
             TestSpeakers::Guessed { disjoint: false } => (
-                "Speakers guessed from file names: not confirmed.",
+                "Speakers guessed from file and folder names: not confirmed.",
                 "Values of the guessed field are in training and test, and whether it names speakers is not known: expect less of a new \
                  voice.",
             ),

@@ -825,14 +825,14 @@ fn a_guess_is_never_confirmed_and_what_the_audit_finds_wins() {
             true,
             0,
             "unknown",
-            "speakers guessed from file names: not confirmed; disjoint in the guessed field: no test value is trained on in any of 2 folds",
+            "speakers guessed from file and folder names: not confirmed; disjoint in the guessed field: no test value is trained on in any of 2 folds",
         ),
         (
             shared,
             true,
             0,
             "unknown",
-            "speakers guessed from file names: not confirmed; shared in the guessed field: 1 of 2 test values are also trained on in each of \
+            "speakers guessed from file and folder names: not confirmed; shared in the guessed field: 1 of 2 test values are also trained on in each of \
              2 folds",
         ),
         (
@@ -872,7 +872,7 @@ fn a_guess_is_never_confirmed_and_what_the_audit_finds_wins() {
     );
     assert_eq!(
         texts[1],
-        "sentences (guessed from file names, not confirmed): no test sentence is trained on in the only fold"
+        "sentences (guessed from file and folder names, not confirmed): no test sentence is trained on in the only fold"
     );
 }
 

@@ -10,6 +10,7 @@ use super::args::Predict;
 use super::model;
 use super::outputs::Outputs;
 use super::sink::{Errors, OutputSink, Target};
+use crate::audio::Remark;
 use crate::cancel::Cancel;
 use crate::cli::args::Args;
 use crate::cli::{say, system};
@@ -193,7 +194,12 @@ fn remark(tally: &Tally, predict: &Predict, predictor: &Predictor, observer: &dy
         let silent = recordings(tally.silent);
         observer.warn(format!("{silent} silent, all samples being the same: the prediction says nothing (the first: {first})"));
     }
-    for (remark, (count, first)) in &tally.remarked {
+    // Silence is told above, of windows as well.
+    for (remark, (count, first)) in tally
+        .remarked
+        .iter()
+        .filter(|(remark, _)| **remark != Remark::Silent)
+    {
         let said = format!(
             "{}: {} (the first: {first})",
             if *count == 1 {
@@ -318,7 +324,12 @@ fn sources(predict: &Predict, cancel: &Cancel) -> Result<Sources> {
         );
     }
     if predict.stdin {
-        sources.add_bytes(STDIN, standard_input()?);
+        let bytes = standard_input()?;
+        if bytes.is_empty() {
+            return Err(Error::data("standard input is empty")
+                .hint("--stdin takes one recording: ser predict MODEL --stdin < RECORDING.wav"));
+        }
+        sources.add_bytes(STDIN, bytes);
     }
     Ok(sources)
 }

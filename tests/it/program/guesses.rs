@@ -149,13 +149,13 @@ fn a_guessed_speaker_is_unknown_until_it_is_confirmed_and_confirming_trains_noth
     assert!(
         first
             .stderr
-            .contains("guessed from file names, not confirmed: speaker, sex."),
+            .contains("guessed from file and folder names, not confirmed: speaker, sex."),
         "{}",
         first.stderr
     );
-    let line = "group-3-fold, speakers guessed from file names: not confirmed; disjoint in the guessed field, logistic";
+    let line = "group-3-fold, speakers guessed from file and folder names: not confirmed; disjoint in the guessed field, logistic";
     assert!(first.stdout.contains(line), "{}", first.stdout);
-    assert!(first.stdout.contains("stratified-2-fold, speakers guessed from file names: not confirmed; shared in the guessed field"));
+    assert!(first.stdout.contains("stratified-2-fold, speakers guessed from file and folder names: not confirmed; shared in the guessed field"));
     let recording = format!("corpus/{}", rows[0][0]);
     let said = shown(&project, "apart", &recording);
     claims_nothing(&project, &said.iter().chain([&first]).collect::<Vec<_>>());
@@ -169,7 +169,7 @@ fn a_guessed_speaker_is_unknown_until_it_is_confirmed_and_confirming_trains_noth
         result["result"]["guessed"],
         serde_json::json!(["speaker", "sex"])
     );
-    assert!(said[3].stdout.contains("### group-3-fold: speakers guessed from file names: not confirmed; disjoint in the guessed field"));
+    assert!(said[3].stdout.contains("### group-3-fold: speakers guessed from file and folder names: not confirmed; disjoint in the guessed field"));
     let model = json_lines(&said[6].stderr)
         .into_iter()
         .find(|event| event["event"] == "model")
@@ -178,13 +178,13 @@ fn a_guessed_speaker_is_unknown_until_it_is_confirmed_and_confirming_trains_noth
         (&model["speaker_independent"], &model["test_speakers"]),
         (&"unknown".into(), &"guessed-disjoint".into())
     );
-    assert!(said[5].stderr.contains("not confirmed; disjoint in the guessed field; guessed from file names, not confirmed: speaker, sex"));
+    assert!(said[5].stderr.contains("not confirmed; disjoint in the guessed field; guessed from file and folder names, not confirmed: speaker, sex"));
     let card = || {
         String::from_utf8(project.read("data/models/small/apart/fold-00-seed-0/README.md")).unwrap()
     };
     assert!(
         card().contains(
-            "**Speakers guessed from file names: not confirmed.** Training and test are disjoint"
+            "**Speakers guessed from file and folder names: not confirmed.** Training and test are disjoint"
         ),
         "{}",
         card()
@@ -219,7 +219,7 @@ fn a_guessed_speaker_is_unknown_until_it_is_confirmed_and_confirming_trains_noth
     let pages = project.pages("small");
     assert!(
         pages.contains("Test speakers are unseen")
-            && pages.contains("by sex (guessed from file names, not confirmed)")
+            && pages.contains("by sex (guessed from file and folder names, not confirmed)")
     );
 }
 
@@ -453,9 +453,9 @@ fn a_condition_that_is_taken_for_the_speaker_claims_nothing() {
     let said = shown(&project, "apart", &format!("corpus/{}", rows[0][0]));
     claims_nothing(&project, &said.iter().collect::<Vec<_>>());
     assert!(
-        project
-            .pages("small")
-            .contains("(classes guessed from file names, not confirmed): confusion matrix")
+        project.pages("small").contains(
+            "(classes guessed from file and folder names, not confirmed): confusion matrix"
+        )
     );
 }
 
@@ -519,7 +519,7 @@ fn guesses_are_a_list_of_known_words() {
         with("[\"text\", \"emotion\"]")
             .ok()
             .stderr
-            .contains("guessed from file names, not confirmed: emotion, text.")
+            .contains("guessed from file and folder names, not confirmed: emotion, text.")
     );
     project.pipeline(
         "small",

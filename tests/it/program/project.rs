@@ -273,7 +273,7 @@ pub fn extractions(ran: &Ran) -> u64 {
         let event: serde_json::Value = serde_json::from_str(line).unwrap();
         let note = event["note"]
             .as_str()
-            .and_then(|note| note.strip_suffix(" extracted"));
+            .and_then(|note| note.strip_suffix(" analysed"));
         if let (Some(task), Some(n)) = (event["task"].as_str(), note) {
             let most = by_task.entry(task.to_owned()).or_insert(0);
             *most = n.parse::<u64>().unwrap().max(*most);

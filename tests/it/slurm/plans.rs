@@ -43,7 +43,7 @@ fn a_plan_gives_the_bytes_of_a_local_run_and_its_second_submission_finds_all_don
     let log =
         String::from_utf8(project.read(&format!("data/slurm/{plan}/logs/prepare-0.log"))).unwrap();
     assert!(
-        log.contains("done   features") && !log.contains("extracted"),
+        log.contains("done   features") && !log.contains("analysed"),
         "{log}"
     );
     assert!(!project.path("data/cache/net/shards").join(&plan).exists());
