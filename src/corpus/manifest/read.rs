@@ -9,15 +9,18 @@ use super::columns::{Columns, Refusal, is_too_long, part, seconds, sex};
 use super::labels::Labels;
 use super::locate::Locator;
 use super::remarks::{Remark, Remarks};
-use super::sheet::{self, Row, open};
+use super::sheet::{self, AS_UTF8, NOT_UTF8, Row, open};
 use crate::cancel::Cancel;
 use crate::corpus::listing::{Listing, Reason, SetAside};
 use crate::corpus::utterance::{Source, UNKNOWN_SPEAKER, is_missing, is_missing_speaker};
 use crate::corpus::walk::check_root;
 use crate::corpus::{GENERATED_MARK, Sex};
 use crate::error::{Error, Result};
-use crate::text::{composed, excerpt, listed, nearest};
+use crate::text::{composed, excerpt, listed, nearest, plural};
 
+/// Share of the rows that may be in another encoding than UTF-8. Letters beyond ASCII stand in some
+/// labels and not in others, so that many such rows are lost by class.
+const MOST_IN_OTHER_ENCODING: f64 = 0.01;
 /// Columns named in one note.
 const SHOWN: usize = 12;
 
@@ -143,10 +146,16 @@ impl Rows<'_> {
         let mut set_aside = Vec::new();
         // Without a column of ids, an id says no more than the recording and its segment.
         let mut ids = self.columns.index.contains_key("id").then(Repeats::default);
-        let mut any = false;
+        let (mut n, mut in_other_encoding, mut first) = (0, 0, 0);
         for row in rows {
             let Row { place, cells } = row?;
-            any = true;
+            n += 1;
+            if let Err(why) = &cells
+                && why.starts_with(NOT_UTF8)
+            {
+                in_other_encoding += 1;
+                first = if first == 0 { place } else { first };
+            }
             cancel.check()?;
             let (path, refusal) = match cells {
                 Err(why) => (self.manifest_name(), (Reason::BadRow, why)),
@@ -172,7 +181,16 @@ impl Rows<'_> {
                 detail: format!("{} {place}: {}", self.unit, refusal.1),
             });
         }
-        if !any {
+        if in_other_encoding as f64 > MOST_IN_OTHER_ENCODING * n as f64 {
+            let error = Error::data(format!(
+                "{} is not UTF-8 in {} of {n}, such as {} {first}: without them whole classes may be missing",
+                self.settings.path.display(),
+                plural(in_other_encoding, "row"),
+                self.unit
+            ));
+            return Err(error.hint(AS_UTF8));
+        }
+        if n == 0 {
             return Err(Error::data(format!(
                 "{} has a header but no rows",
                 self.settings.path.display()

@@ -830,3 +830,31 @@ fn excluded_rows_are_counted_with_their_reason() {
         ]
     );
 }
+
+#[test]
+fn a_manifest_in_another_encoding_is_refused_and_a_slip_of_it_is_not() {
+    let table = |odd: &dyn Fn(usize) -> bool| {
+        let mut table = b"path,emotion,speaker\n".to_vec();
+        for i in 0..200 {
+            let label: &[u8] = if odd(i) { b"\xc4rger" } else { b"Freude" };
+            table.extend([format!("{i}.wav,").as_bytes(), label, b",s\n"].concat());
+        }
+        table
+    };
+    let names: Vec<String> = (0..200).map(|i| format!("{i}.wav")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let half = case("m.csv", table(&|i| i % 2 == 0), &names);
+    let error = read(&half.settings).unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("is not UTF-8 in 100 rows of 200, such as line 2"),
+        "{error}"
+    );
+    assert!(error.hint_text().unwrap().contains("WINDOWS-1252"));
+    let listing = read(&case("m.csv", table(&|i| i == 7), &names).settings).unwrap();
+    assert_eq!(
+        (listing.sources.len(), asides(&listing)[0].1),
+        (199, Reason::BadRow)
+    );
+}

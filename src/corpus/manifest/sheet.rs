@@ -15,7 +15,9 @@ use crate::files::open_regular;
 const LONGEST_ROW: usize = 64 << 20;
 
 /// What to do with a table of an older program.
-const AS_UTF8: &str = "save the manifest as CSV in UTF-8 (from a spreadsheet: \"CSV UTF-8\"; or iconv -f WINDOWS-1252 -t UTF-8)";
+/// How the reason of a row in another encoding begins.
+pub(super) const NOT_UTF8: &str = "not UTF-8";
+pub(super) const AS_UTF8: &str = "save the manifest as CSV in UTF-8 (from a spreadsheet: \"CSV UTF-8\"; or iconv -f WINDOWS-1252 -t UTF-8)";
 
 /// A manifest whose rows are still to be read.
 pub(super) struct Sheet {
@@ -291,7 +293,7 @@ fn cells(
         .iter()
         .map(|cell| std::str::from_utf8(cell).map(str::to_owned))
         .collect::<Result<_, _>>();
-    texts.map_err(|_| format!("not UTF-8: {AS_UTF8}"))
+    texts.map_err(|_| format!("{NOT_UTF8}: {AS_UTF8}"))
 }
 
 /// What cells may be separated by.

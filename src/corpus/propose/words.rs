@@ -38,7 +38,7 @@ const EMOTIONS: [(&str, &str); 19] = [
     ),
     (
         "fear",
-        "fear fearful fea afraid scared anxiety anxious anx angst furcht peur paura pau miedo medo strach \
+        "fear fearful fea afraid scared anxiety anx angst furcht peur paura pau miedo medo strach \
          korku strakh",
     ),
     ("frustration", "frustration frustrated fru"),
