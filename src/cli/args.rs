@@ -67,7 +67,7 @@ pub enum Command {
     Evaluate(Run),
     /// Run up to the report (the same as `run`)
     Report(Run),
-    /// Run up to the report, and ask the models what they lean on: importance of features
+    /// Run up to the report, and compute the importance of features
     Explain(Run),
     /// Show which tasks would run, and why
     Plan(Run),

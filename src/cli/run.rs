@@ -24,8 +24,8 @@ pub fn until(
     work(run, stage, false, args, cancel, observer)
 }
 
-/// `ser explain`: a run to the report, in which the models of the named experiments are asked what
-/// they lean on.
+/// `ser explain`: a run to the report, with the importance of features for the models of the named
+/// experiments.
 pub fn explain(run: &Run, args: &Args, cancel: &Cancel, observer: &dyn Observer) -> Result<Exit> {
     work(run, Stage::Report, true, args, cancel, observer)
 }

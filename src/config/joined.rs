@@ -29,7 +29,7 @@ pub struct CorpusPart {
     #[serde(skip_serializing)]
     #[schemars(extend("format" = "path"))]
     pub root: Option<PathBuf>,
-    /// From the corpus's own labels to the shared classes; labels that are not in it are left aside
+    /// From the corpus's own labels to the shared classes; labels that are not in it are excluded
     /// and counted.
     #[serde(deserialize_with = "label_map")]
     #[schemars(transform = texts, extend("minProperties" = 1))]

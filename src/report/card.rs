@@ -61,7 +61,7 @@ pub(super) fn render(report: &PipelineReport, experiment: &ExperimentSection) ->
     if let Some(corpus) = &report.corpus {
         let _ = writeln!(
             out,
-            "{}: {} utterances, {}, {:.1} minutes; {} files were set aside.\n\nLicence: {}.\n",
+            "{}: {} utterances, {}, {:.1} minutes; {} files were excluded.\n\nLicence: {}.\n",
             escape(&corpus.corpus),
             corpus.utterances,
             super::corpus::speakers(corpus),
@@ -251,7 +251,7 @@ mod tests {
             "{card}"
         );
         assert_eq!(
-            card.matches(", of only 4 speakers: too narrow to trust |")
+            card.matches(", from only 4 speakers: too narrow to trust |")
                 .count(),
             2,
             "{card}"

@@ -164,9 +164,9 @@ pub(super) fn of_experiment(h: &mut Html, report: &PipelineReport, experiment: &
     };
     let (uar, wa) = (per_cent(scores.uar), per_cent(scores.accuracy));
     let title = if experiment.windows.is_some() {
-        "Each window weighs the same"
+        "Accuracy by window"
     } else {
-        "Each utterance weighs the same"
+        "Accuracy"
     };
     let (seeds, runs) = (compare::seeds(experiment).len(), experiment.folds.len());
     let made = match models::kind(report, experiment) {
@@ -180,7 +180,7 @@ pub(super) fn of_experiment(h: &mut Html, report: &PipelineReport, experiment: &
     let tested = html::count(scores.n as usize);
     h.put(html! {
         div.cards {
-            (card(kind, "Each class weighs the same", (&uar, "UAR"), interval(|i| i.uar)))
+            (card(kind, "Balanced accuracy", (&uar, "UAR"), interval(|i| i.uar)))
             (card(kind, title, (&wa, "WA"), interval(|i| i.accuracy)))
             @if let Some((chance, majority)) = compare::levels(experiment) {
                 (without_model(chance, majority))

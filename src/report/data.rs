@@ -186,7 +186,7 @@ pub struct ExperimentSection {
     /// one half of the classes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub restricted_pools: Vec<RestrictedPool>,
-    /// What its models lean on, where they were asked.
+    /// Feature importance, where it was computed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub explanation: Option<Explanation>,
     /// Each fold and seed.

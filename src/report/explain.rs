@@ -1,4 +1,4 @@
-//! What the models of an experiment lean on: bars for groups and features, and a strip for each
+//! Feature importance of an experiment's models: bars for groups and features, and a strip for each
 //! class of what is missed where an input says nothing.
 
 use std::fmt::Write;

@@ -18,7 +18,7 @@ pub(super) fn write(h: &mut Html, report: &PipelineReport) {
     }
     h.line_break().raw("<section id=\"experiments\" aria-labelledby=\"experiments-title\"><h2 id=\"experiments-title\">Experiments</h2>");
     h.raw("<p>Each has a page of its own. The small matrices show the share of each true class (row) that was given each name (column): ");
-    h.raw("a dark diagonal is what one hopes for.</p><ul class=\"gallery\">");
+    h.raw("correct predictions lie on the diagonal.</p><ul class=\"gallery\">");
     for (i, one) in report.experiments.iter().enumerate() {
         h.within("li", &[], |h| tile(h, one, &experiment::file(report, i)));
     }

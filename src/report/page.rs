@@ -42,10 +42,7 @@ const FILES: [(&str, &str); 20] = [
         "features.csv",
         "every feature: mean, spread, shares of its variance between classes and speakers",
     ),
-    (
-        "explain.csv",
-        "what models lean on, where they were asked (ser explain)",
-    ),
+    ("explain.csv", "feature importance (ser explain)"),
     ("duplicates.csv", "recordings with the same sound"),
     ("set-aside.csv", "files that are no utterance, and why"),
     (

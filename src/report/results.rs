@@ -579,7 +579,7 @@ mod tests {
             .find(|line| line.starts_with("| Speaker-independent:"))
             .unwrap();
         assert_eq!(
-            row.matches("(of only 4 speakers: too narrow to trust)")
+            row.matches("(from only 4 speakers: too narrow to trust)")
                 .count(),
             2,
             "{row}"

@@ -143,7 +143,7 @@ fn nothing_is_said_to_be_shared_where_nothing_was_trained() {
 fn an_interval_of_few_speakers_is_marked_wherever_it_stands() {
     let report = fixture::doubtful();
     let (dir, page) = written(&report);
-    let mark = "of only 4 speakers: too narrow to trust";
+    let mark = "from only 4 speakers: too narrow to trust";
     // WA and UAR, pooled and of the ensemble.
     assert_eq!(table(&page, "results").matches(mark).count(), 4);
     assert!(
@@ -206,7 +206,7 @@ fn a_legend_shows_the_line_that_is_drawn() {
     }
     let own = page_of(dir.path(), "paper");
     assert!(
-        own.contains("</svg>as sure as right")
+        own.contains("</svg>perfect calibration")
             && own.matches("<line class=\"diagonal\"").count() == 2
     );
 }

@@ -1,4 +1,4 @@
-//! How sure the figures of an experiment are: spreads, a reliability diagram, and tables by sex,
+//! The uncertainty of an experiment's figures: spreads, a reliability diagram, and tables by sex,
 //! intensity and so on.
 
 use maud::{Markup, html};
@@ -29,7 +29,7 @@ pub(super) fn write(h: &mut Html, experiment: &ExperimentSection, id: &str) {
     let breakdowns = experiment.uncertainty.breakdowns.iter();
     let others: Vec<&Breakdown> = breakdowns.filter(|b| b.attribute != "speaker").collect();
     if !others.is_empty() {
-        h.part(&format!("{id}-breakdown"), "By what the corpus says");
+        h.part(&format!("{id}-breakdown"), "Breakdown by attribute");
         h.put(html! { div.pair { @for one in others { (breakdown(experiment, one, id)) } } });
     }
 }
@@ -58,11 +58,11 @@ pub(super) fn doubt(intervals: &Intervals) -> Option<String> {
     match intervals.resampled {
         Resampled::Speakers if intervals.units >= ENOUGH_SPEAKERS => None,
         Resampled::Speakers => Some(format!(
-            "of only {} speakers: too narrow to trust",
+            "from only {} speakers: too narrow to trust",
             intervals.units
         )),
         Resampled::Utterances => {
-            Some("of one speaker, or of speakers nobody knows: too narrow to trust".to_owned())
+            Some("from one speaker, or from unknown speakers: too narrow to trust".to_owned())
         }
     }
 }
@@ -98,7 +98,7 @@ fn spreads(h: &mut Html, experiment: &ExperimentSection, id: &str) {
         ),
     ];
     let spread = |of: &Spread| format!("{} ± {} %", percent(of.mean), percent(of.sd));
-    h.part(&format!("{id}-spread"), "How sure");
+    h.part(&format!("{id}-spread"), "Uncertainty");
     h.put(html! {
         ul {
             @if let Some(intervals) = &found.intervals {
@@ -179,9 +179,9 @@ fn reliability(h: &mut Html, experiment: &ExperimentSection, calibration: &Calib
             (markup(|h| counts(h, experiment, calibration, id)))
         }
         ul.legend {
-            li { i.sw.wa {} "share that is right" }
+            li { i.sw.wa {} "accuracy" }
             (markup(|h| svg::line_key(h, "expected", "mean highest probability")))
-            (markup(|h| svg::line_key(h, "diagonal", "as sure as right")))
+            (markup(|h| svg::line_key(h, "diagonal", "perfect calibration")))
             li { i.sw.uar {} "predictions" }
         }
         details { summary { "Figures of the diagram" } (table.markup(&columns, rows)) }

@@ -159,7 +159,7 @@ pub fn pipeline(proposal: &Proposal, manifest: &str, root: &str) -> String {
         let _ = writeln!(out, "notes = [{}]", notes.join(", "));
     }
     if proposal.classes.iter().any(|(own, class)| own != class) {
-        out += "\n# From the corpus's own words to classes. Labels that do not stand here are left aside and counted.\n[corpus.label_map]\n";
+        out += "\n# From the corpus's own words to classes. Labels that do not stand here are excluded and counted.\n[corpus.label_map]\n";
         for (own, class) in &proposal.classes {
             let _ = writeln!(out, "{} = {}", text(own), text(class));
         }

@@ -130,7 +130,7 @@ fn all_windows_of_a_recording_have_one_role() {
             && card.contains(" --window 0.4 --hop 0.3 RECORDINGS")
             && card.contains("| class | windows |")
     );
-    assert!(text("experiment-base.html").contains("Each window weighs the same"));
+    assert!(text("experiment-base.html").contains("Accuracy by window"));
     assert!(
         project
             .ser(&["results", "small"])
