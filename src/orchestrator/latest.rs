@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::identity::{Identity, Key};
 use super::record::{FORMAT, to_json};
-use super::status::{Why, explain_settings};
+use super::status::{StaleReason, explain_settings};
 use super::store::Store;
 use crate::error::{Error, Result};
 use crate::files::{
@@ -122,7 +122,7 @@ impl Store {
 
     /// What can be said of a task whose inputs are not known yet: `None` where it never ran, else
     /// what differs in its settings.
-    pub fn settings_changed(&self, task: &str, identity: &Identity) -> Option<Vec<Why>> {
+    pub fn settings_changed(&self, task: &str, identity: &Identity) -> Option<Vec<StaleReason>> {
         self.latest(task)
             .map(|before| explain_settings(&before, identity))
     }

@@ -27,16 +27,6 @@ pub(super) const ECE: &str = "ece";
 /// The experiment's section of the report; of several directions, one each.
 pub(super) const SECTIONS: &str = "sections.json";
 
-/// Id of an evaluation.
-pub(super) fn id(experiment: &Experiment) -> String {
-    id_of(&experiment.name)
-}
-
-/// Id of an evaluation by the name of its experiment.
-pub(super) fn id_of(name: &str) -> String {
-    format!("evaluate/{name}")
-}
-
 /// What must be known of a result that was reached with a look at clips of test speakers.
 pub(super) fn transductive() -> String {
     format!(

@@ -8,7 +8,6 @@ use super::ingest::{Ingested, bad_audio, contradicted, to_json};
 use super::open::{CHUNK, Opener};
 use super::publish::table_hash;
 use super::rows::{Rows, sound};
-use super::walk::{Later, Seen};
 use super::workers::Workers;
 use crate::audio::Sound;
 use crate::config::SetSettings;
@@ -35,14 +34,6 @@ pub(super) fn published_name(set: FeatureSet) -> String {
     match set {
         FeatureSet::Issa193 => "features".to_owned(),
         other => format!("features-{}", other.name()),
-    }
-}
-
-/// Id of the task of a set.
-pub(super) fn id(set: FeatureSet) -> String {
-    match set {
-        FeatureSet::Issa193 => "features".to_owned(),
-        other => format!("features/{}", other.name()),
     }
 }
 
@@ -77,36 +68,12 @@ impl Fingerprint {
 /// Content hash of what a set's tables hold, and the folder in which they lie.
 pub(super) type Tables = (String, PathBuf);
 
-/// What a walk has of the tables, set by set.
-pub(super) struct Extracted(pub Vec<(FeatureSet, Seen<Finished>)>);
-
-impl Extracted {
-    /// The tables that are there.
-    pub(super) fn there(&self) -> impl Iterator<Item = (FeatureSet, &Finished)> {
-        self.0
-            .iter()
-            .filter_map(|(set, seen)| Some((*set, seen.there()?)))
-    }
-
-    /// The first that is not.
-    pub(super) fn later(&self) -> Option<&Later> {
-        self.0.iter().find_map(|(_, seen)| seen.later())
-    }
-
-    /// The content of the table of a set and where it lies.
-    pub(super) fn table(&self, set: FeatureSet) -> Result<Seen<Tables>> {
-        match self.0.iter().find(|(of, _)| *of == set) {
-            Some((_, Seen::There(extracted))) => Ok(Seen::There((
-                table_hash(extracted, table_name(set))?,
-                extracted.folder.clone(),
-            ))),
-            Some((_, Seen::Later(later))) => Ok(Seen::Later(later.clone())),
-            None => Err(Error::internal(format!(
-                "there is no table of the set `{}`",
-                set.name()
-            ))),
-        }
-    }
+/// The tables of an output: what tells their content, and where they lie.
+pub(super) fn tables(set: FeatureSet, finished: &Finished) -> Result<Tables> {
+    Ok((
+        table_hash(finished, table_name(set))?,
+        finished.folder.clone(),
+    ))
 }
 
 fn meta(settings: SetSettings) -> table::Meta {

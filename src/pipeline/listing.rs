@@ -21,7 +21,7 @@ use crate::corpus::{
     SetAside, Sorter, Source, Sources,
 };
 use crate::error::{Error, Result};
-use crate::orchestrator::{Event, Observer, Why};
+use crate::orchestrator::{Event, Observer, StaleReason};
 
 /// Classes named in one message.
 const SHOWN: usize = 12;
@@ -31,7 +31,7 @@ const SHOWN: usize = 12;
 pub(super) fn generate(
     pipeline: &Pipeline,
     pool: &rayon::ThreadPool,
-    why: Why,
+    why: StaleReason,
     cancel: &Cancel,
     observer: &dyn Observer,
 ) -> Result<()> {

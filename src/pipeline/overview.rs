@@ -2,22 +2,25 @@
 
 use std::collections::HashMap;
 
-use super::extract::Extracted;
 use crate::corpus::Utterance;
 use crate::error::Result;
 use crate::evaluation::{Overview, Row, overview};
 use crate::features::{FeatureSet, groups};
+use crate::orchestrator::Finished;
 use crate::table;
 
 /// Looks at each set that has one row an utterance.
-pub(super) fn overviews(extracted: &Extracted, utterances: &[Utterance]) -> Result<Vec<Overview>> {
+pub(super) fn overviews(
+    extracted: &[(FeatureSet, Finished)],
+    utterances: &[Utterance],
+) -> Result<Vec<Overview>> {
     let by_id: HashMap<&str, &Utterance> = utterances
         .iter()
         .map(|u| (u.source.id.as_str(), u))
         .collect();
-    let tables = extracted.there().filter(|(set, _)| !set.is_sequence());
+    let tables = extracted.iter().filter(|(set, _)| !set.is_sequence());
     tables
-        .map(|(set, finished)| one(set, &finished.folder, &by_id))
+        .map(|(set, finished)| one(*set, &finished.folder, &by_id))
         .collect()
 }
 

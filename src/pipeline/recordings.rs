@@ -1,181 +1,219 @@
 //! The tasks that open recordings: ingest, features and audit.
 
 use super::audit;
-use super::extract::{self, Extracted};
+use super::augment;
+use super::extract;
+use super::graph::{Stage, TaskId};
 use super::ingest::{self, Contradiction, Corpus, Ingested};
+use super::known::Known;
 use super::listing;
-use super::options::Stage;
+use super::pipeline_run::PipelineRun;
 use super::probes::{self, Probes};
-use super::walk::{Mode, Seen, Walk};
-use super::windows::WINDOWS;
-use crate::corpus::Sources;
+use super::windows::{self, WINDOWS};
+use crate::corpus::{Listing, Sources};
 use crate::error::{Error, Result};
 use crate::features::FeatureSet;
-use crate::orchestrator::{Context, Finished, Identity, Task};
+use crate::orchestrator::{Context, Identity, Node, Outputs, StaleReason, Task, Upstream};
 
 /// Recordings that a plan opens at most to look at what they hold now.
 pub(super) const PREVIEWED: usize = 256;
 
-impl Walk<'_> {
-    pub(super) fn ingest(&self) -> Result<(Seen<Finished>, Sources)> {
-        // What ended an earlier process decides on what is read.
-        self.workers.suspects();
-        // A plan leaves nothing behind in the project, not even for a moment.
-        let (listing, sources) = listing::list(
-            self.pipeline,
-            (self.mode == Mode::Run).then(|| self.store.root()),
-            self.cancel,
-        )?;
-        let corpus = Corpus {
-            listing: &listing,
-            sources: &sources,
-            root: self.root(),
-            subset: self.pipeline.corpus.subset.as_ref(),
-            published: ingest::published(&self.pipeline.corpus.kind),
-        };
-        let recordings =
-            listing::fingerprint(&listing, &sources, self.root(), &self.workers, self.cancel)?;
-        let fingerprint = recordings.clone();
-        let identity = self.identity(
-            Stage::Ingest,
-            self.pipeline.corpus.key(),
-            [("recordings", recordings)],
-        )?;
-        // Where features are wanted anyway, each recording is decoded once for both stages.
-        let whole = self.pipeline.corpus.windows.is_none();
-        let rows = (self.mode == Mode::Run && self.options.until > Stage::Ingest && whole)
-            .then_some(&self.rows);
-        let action = |context: &Context| {
-            let root = self.store.root();
-            let probes = if self.planning() {
-                Probes::peek(root)
-            } else {
-                Probes::begin(root)?
-            };
-            ingest::ingest(&corpus, probes, &self.workers, rows, context)?;
-            if !self.planning()
-                && listing::fingerprint(
-                    &listing,
-                    &sources,
-                    self.root(),
-                    &self.workers,
-                    self.cancel,
-                )? != fingerprint
-            {
-                return Err(ingest::changed(self.root()));
-            }
-            Ok(())
-        };
-        let changes = || listing::changes(&sources, self.root(), self.store.root(), self.cancel);
-        let which = |_: &str| {
-            Some(
-                changes()
-                    .ok()?
-                    .describe()
-                    .unwrap_or_else(|| "labels or other metadata".to_owned()),
+/// Lists the corpus; nothing in a plan whose recordings have yet to be generated.
+pub(super) fn list(run: &PipelineRun) -> Result<Option<(Listing, Sources)>> {
+    if run.is_plan() && listing::must_generate(run.pipeline) {
+        return Ok(None);
+    }
+    // What ended an earlier process decides on what is read.
+    run.workers.suspects();
+    // A plan leaves nothing behind in the project, not even for a moment.
+    let folder = run.is_run().then(|| run.store.root());
+    listing::list(run.pipeline, folder, run.cancel).map(Some)
+}
+
+/// Why recordings are generated.
+pub(super) fn why_generate(run: &PipelineRun) -> StaleReason {
+    match run.store.has_run(&TaskId::Ingest.to_string()) {
+        true => StaleReason::Output {
+            path: "the generated recordings".into(),
+            problem: "differs",
+        },
+        false => StaleReason::NeverRan,
+    }
+}
+
+/// The ingest, and after it the windows where there are any.
+pub(super) fn ingest<'n>(
+    run: &'n PipelineRun,
+    known: &'n Known,
+    _: &Outputs,
+) -> Result<Vec<Node<'n>>> {
+    let settings = move || {
+        run.identity(Stage::Ingest, run.pipeline.corpus.key(), [])
+            .map(Some)
+    };
+    let node = match &known.corpus {
+        Some((listing, sources)) => {
+            let task = move |_: &Upstream| ingest_task(run, listing, sources);
+            Node::new(TaskId::Ingest, vec![], settings, task)
+        }
+        None => {
+            let not_yet = |_: &Upstream| Err(Error::internal("the corpus is not listed"));
+            Node::new(
+                TaskId::Ingest,
+                vec![TaskId::Generate.into()],
+                settings,
+                not_yet,
             )
-        };
-        let task = Task {
-            which: Some(Box::new(which)),
-            ..Task::new("ingest", identity, action)
-        };
-        let preview = || changes().is_ok_and(|changes| changes.to_open() <= PREVIEWED);
-        let done = self.single(task, vec![], preview)?;
-        Ok((done, sources))
-    }
+        }
+    };
+    let ingest = Node {
+        vital: true,
+        ..node
+    };
+    Ok([ingest].into_iter().chain(windows::node(run)).collect())
+}
 
-    pub(super) fn extract(&self, ingested: &Ingested) -> Result<Extracted> {
-        let one = |set: &FeatureSet| {
-            let mut identity =
-                self.features_identity(*set, [("utterances", ingested.summary.sounds.clone())])?;
-            if !set.is_computed_in_blocks() {
-                identity.inputs.extend(
-                    ingested
-                        .too_long(self.workers.budget())?
-                        .map(|(name, hash)| (name.to_owned(), hash)),
-                );
-            }
-            let action = |context: &Context| {
-                extract::extract(
-                    *set,
-                    ingested,
-                    self.root(),
-                    &self.workers,
-                    &self.rows,
-                    context,
-                )
-            };
-            let done = self.single(
-                Task::new(extract::id(*set), identity, action),
-                vec![self.utterances().into()],
-                || false,
-            )?;
-            Ok((*set, done))
+fn ingest_task<'n>(
+    run: &'n PipelineRun,
+    listing: &'n Listing,
+    sources: &'n Sources,
+) -> Result<Task<'n>> {
+    let fingerprint =
+        move || listing::fingerprint(listing, sources, run.root(), &run.workers, run.cancel);
+    let recordings = fingerprint()?;
+    let identity = run.identity(
+        Stage::Ingest,
+        run.pipeline.corpus.key(),
+        [("recordings", recordings.clone())],
+    )?;
+    let corpus = Corpus {
+        listing,
+        sources,
+        root: run.root(),
+        subset: run.pipeline.corpus.subset.as_ref(),
+        published: ingest::published(&run.pipeline.corpus.kind),
+    };
+    // Where features are wanted anyway, each recording is decoded once for both stages.
+    let whole = run.pipeline.corpus.windows.is_none();
+    let rows = (run.is_run() && run.options.until > Stage::Ingest && whole).then_some(&run.rows);
+    let action = move |context: &Context| {
+        let root = run.store.root();
+        let probes = match run.is_plan() {
+            true => Probes::peek(root),
+            false => Probes::begin(root)?,
         };
-        let done = self
-            .pipeline
-            .features
-            .sets
-            .iter()
-            .map(one)
-            .collect::<Result<_>>()
-            .map(Extracted);
-        self.workers.rest();
-        self.rows.close();
-        done
-    }
+        ingest::ingest(&corpus, probes, &run.workers, rows, context)?;
+        match run.is_plan() || fingerprint()? == recordings {
+            true => Ok(()),
+            false => Err(ingest::changed(run.root())),
+        }
+    };
+    let changes = move || listing::changes(sources, run.root(), run.store.root(), run.cancel);
+    let detail = move |_: &str| {
+        let described = changes().ok()?.describe();
+        Some(described.unwrap_or_else(|| "labels or other metadata".to_owned()))
+    };
+    let preview = move || changes().is_ok_and(|changes| changes.to_open() <= PREVIEWED);
+    Ok(Task {
+        input_detail: Some(Box::new(detail)),
+        preview: Some(Box::new(preview)),
+        ..Task::new(TaskId::Ingest, identity, action)
+    })
+}
 
-    pub(super) fn features_identity<const N: usize>(
-        &self,
-        set: FeatureSet,
-        inputs: [(&str, String); N],
-    ) -> Result<Identity> {
-        let identity = self.identity(Stage::Features, self.pipeline.features.of(set), inputs)?;
-        Ok(Identity {
-            code_version: set.code_version(),
-            ..identity
-        })
-    }
+/// The features of each set, and of changed copies where experiments train on these.
+pub(super) fn features<'n>(
+    run: &'n PipelineRun,
+    _: &'n Known,
+    _: &Outputs,
+) -> Result<Vec<Node<'n>>> {
+    let utterances = run.utterances();
+    let of_set = |set: FeatureSet| Node {
+        vital: true,
+        ..Node::new(
+            TaskId::Features(set),
+            vec![utterances.into()],
+            move || features_settings(run, set).map(Some),
+            move |inputs| features_task(run, set, inputs),
+        )
+    };
+    let sets = run.pipeline.features.sets.iter();
+    Ok(sets
+        .map(|set| of_set(*set))
+        .chain(augment::nodes(run))
+        .collect())
+}
 
-    pub(super) fn audit(&self, ingested: &Ingested) -> Result<Seen<Finished>> {
+fn features_settings(run: &PipelineRun, set: FeatureSet) -> Result<Identity> {
+    Ok(Identity {
+        code_version: set.code_version(),
+        ..run.identity(Stage::Features, run.pipeline.features.of(set), [])?
+    })
+}
+
+fn features_task<'n>(run: &'n PipelineRun, set: FeatureSet, inputs: &Upstream) -> Result<Task<'n>> {
+    let ingested = Ingested::of(inputs.get(&run.utterances().to_string())?.clone())?;
+    let mut identity = features_settings(run, set)?;
+    identity
+        .inputs
+        .insert("utterances".to_owned(), ingested.summary.sounds.clone());
+    if !set.is_computed_in_blocks() {
+        identity.inputs.extend(
+            ingested
+                .too_long(run.workers.budget())?
+                .map(|(name, hash)| (name.to_owned(), hash)),
+        );
+    }
+    let action = move |context: &Context| {
+        extract::extract(set, &ingested, run.root(), &run.workers, &run.rows, context)
+    };
+    Ok(Task {
+        names_inputs: true,
+        ..Task::new(TaskId::Features(set), identity, action)
+    })
+}
+
+/// The audit. Copies of recordings are copies of all of their windows.
+pub(super) fn audit<'n>(run: &'n PipelineRun, _: &'n Known, _: &Outputs) -> Result<Vec<Node<'n>>> {
+    let settings = move || run.identity(Stage::Audit, serde_json::json!({}), []);
+    let task = move |inputs: &Upstream| {
+        let ingested = Ingested::of(inputs.get(&TaskId::Ingest.to_string())?.clone())?;
         // Of ids, places and sounds, like features: a label makes no copy.
-        let identity = self.identity(
-            Stage::Audit,
-            serde_json::json!({}),
-            [("utterances", ingested.summary.sounds.clone())],
-        )?;
-        let action = |context: &Context| {
+        let mut identity = settings()?;
+        identity
+            .inputs
+            .insert("utterances".to_owned(), ingested.summary.sounds.clone());
+        let action = move |context: &Context| {
             audit::audit(
-                ingested,
-                self.root(),
-                self.store.root(),
-                &self.workers,
+                &ingested,
+                run.root(),
+                run.store.root(),
+                &run.workers,
                 context,
             )
         };
-        self.single(
-            Task::new("audit", identity, action),
-            vec!["ingest".into()],
-            || false,
-        )
-    }
+        Ok(Task::new(TaskId::Audit, identity, action))
+    };
+    let settings = move || settings().map(Some);
+    Ok(vec![Node {
+        vital: true,
+        ..Node::new(TaskId::Audit, vec![TaskId::Ingest.into()], settings, task)
+    }])
+}
 
-    /// Where a recording does not sound as the ingest says, forgets the ingest and all that was
-    /// noted of recordings: the next run opens them anew, and does not come to the same end.
-    pub(super) fn distrust(&self, error: Error, ingests: &[&Ingested]) -> Error {
-        if self.mode == Mode::Run && error.has_cause::<Contradiction>() {
-            let folders = [
-                self.store.root().to_owned(),
-                self.store.root().join(WINDOWS),
-            ];
-            let forgotten = folders.iter().try_for_each(|folder| probes::forget(folder));
-            let discarded = ingests
-                .iter()
-                .try_for_each(|ingested| self.store.discard(&ingested.finished));
-            if let Err(other) = forgotten.and(discarded) {
-                return other;
-            }
-        }
-        error
+/// Where a recording does not sound as the ingest says, forgets the ingest and all that was
+/// noted of recordings: the next run opens them anew, and does not come to the same end.
+pub(super) fn distrust(run: &PipelineRun, error: Error, outputs: &Outputs) -> Error {
+    if !run.is_run() || !error.has_cause::<Contradiction>() {
+        return error;
     }
+    let root = run.store.root();
+    let forgotten = [root.to_owned(), root.join(WINDOWS)]
+        .iter()
+        .try_for_each(|folder| probes::forget(folder));
+    let discarded = [TaskId::Ingest, TaskId::Windows]
+        .iter()
+        .filter_map(|id| outputs.ready(&id.to_string()))
+        .try_for_each(|ingested| run.store.discard(ingested));
+    forgotten.and(discarded).err().unwrap_or(error)
 }

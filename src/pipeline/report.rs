@@ -1,28 +1,25 @@
 //! The report stage: gathers what the stages before it found and writes the pages.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Component, Path};
 
 use serde::Serialize;
 
-use super::augment;
 use super::doubts::{Doubts, doubts};
 use super::evaluate::{self, SECTIONS};
-use super::experiments::before_training;
 use super::explain::{self, EXPLANATION};
 use super::extract::{self, SET_ASIDE};
+use super::graph::{Stage, TaskId};
 use super::ingest::{Ingested, LISTING, UTTERANCES, from_json};
-use super::jobs::Data;
-use super::options::{Options, Stage};
+use super::known::{ExperimentState, Known, PipelineInputs};
 use super::overview;
+use super::pipeline_run::{Options, PipelineRun};
 use super::pools;
-use super::publish::table_hash;
-use super::running::Running;
+use super::publish::{Publication, table_hash};
 use super::split::Folds;
 use super::tables;
 use super::terms;
-use super::walk::{Later, Seen, Walk};
-use super::windows::{Unit, WINDOWS};
+use super::windows::Unit;
 use crate::cancel::Cancel;
 use crate::config::{CorpusSettings, Experiment, Pipeline};
 use crate::corpus::{self, Condition, Listing, Recorded, SetAside, UNKNOWN_SPEAKER, Utterance};
@@ -30,7 +27,7 @@ use crate::error::Result;
 use crate::evaluation::{Answered, Pair, pairs};
 use crate::features::FeatureSet;
 use crate::files::{Inventory, hash_bytes, private_folder, sweep};
-use crate::orchestrator::{Context, Finished, Identity, Lock, Observer, Task};
+use crate::orchestrator::{Context, Identity, Lock, Node, Observer, Outputs, Task, Upstream};
 use crate::report::{
     self, CorpusSection, ExperimentSection, NearDuplicate, PipelineReport, PredictionLine, RunPage,
     StepSection,
@@ -50,11 +47,11 @@ pub(super) const LOCKS: &str = ".locks";
 pub(super) fn corpus_section(
     listing: &Listing,
     settings: &CorpusSettings,
-    data: &Data,
+    data: &PipelineInputs,
     late: Vec<SetAside>,
 ) -> Result<CorpusSection> {
     // The corpus is of utterances, whatever they are cut into.
-    let (whole, _) = Unit(settings.windows).whole(data.utterances);
+    let (whole, _) = Unit(settings.windows).whole(&data.utterances);
     let utterances = whole.as_ref();
     let counts = summary::counts(utterances)?;
     let mut set_aside = listing.set_aside.clone();
@@ -175,8 +172,8 @@ fn versions(pipeline: &Pipeline) -> BTreeMap<String, String> {
 
 /// Says that the corpus is missing, on top of what an earlier run found where there is such a
 /// report.
-pub(super) fn write_missing(walk: &Walk, why: String) -> Result<()> {
-    let (pipeline, options) = (walk.pipeline, walk.options);
+pub(super) fn write_missing(run: &PipelineRun, why: String) -> Result<()> {
+    let (pipeline, options) = (run.pipeline, run.options);
     let folder = options.reports_dir.join(pipeline.full_name());
     // One that is damaged is of no use.
     let earlier = report::read_report(&folder)
@@ -192,10 +189,10 @@ pub(super) fn write_missing(walk: &Walk, why: String) -> Result<()> {
     };
     let made = private_folder()?;
     report::write(&report, made.path())?;
-    let mut publication = walk.publication();
+    let mut publication = Publication::new(pipeline, options);
     publication.made_in(made.path(), &folder, LAST)?;
-    publication.apply(&walk.store, &|_| {})?;
-    write_index(options, walk.cancel, walk.observer)
+    publication.apply(&run.store, &|_| {})?;
+    write_index(options, run.cancel, run.observer)
 }
 
 /// Puts a page without times where there is none yet: whoever recorded the run has them, and writes
@@ -238,8 +235,8 @@ pub(super) fn write_index(
 /// The sections of what is evaluated or failed, in the order of the pipeline file.
 pub(super) fn sections(
     pipeline: &Pipeline,
-    experiments: &[Running],
-    data: &Data,
+    experiments: &[ExperimentState],
+    data: &PipelineInputs,
 ) -> Result<Vec<ExperimentSection>> {
     let doubts = data.doubts(pipeline);
     let mut sections = Vec::new();
@@ -253,12 +250,7 @@ pub(super) fn sections(
             )],
             (None, None) => continue,
         };
-        let explanation = one
-            .explained
-            .as_ref()
-            .and_then(Seen::there)
-            .map(explain::read)
-            .transpose()?;
+        let explanation = one.explained.as_ref().map(explain::read).transpose()?;
         let bare = (explanation.is_some() && !one.experiment.test_time_augment.is_empty()).then_some(
             "feature importance: measured on the recordings as they are, without the changed copies that predictions are averaged with",
         );
@@ -361,270 +353,207 @@ fn comparisons(experiments: &[ExperimentSection], unit: Unit) -> Result<Vec<Pair
     Ok(pairs(&answered))
 }
 
-/// How many tasks each step has, and what it waits for.
-pub(super) fn steps(pipeline: &Pipeline, experiments: &[Running]) -> Vec<StepSection> {
-    let step = |name: &str, tasks: usize, after: &[String]| StepSection {
-        name: name.to_owned(),
-        tasks,
-        after: after.to_vec(),
-    };
-    let sets: Vec<String> = pipeline
-        .features
-        .sets
-        .iter()
-        .map(|set| extract::id(*set))
-        .collect();
-    let mut steps = vec![step("ingest", 1, &[])];
-    let utterances = if pipeline.corpus.windows.is_some() {
-        WINDOWS
-    } else {
-        "ingest"
-    };
-    steps.extend((utterances == WINDOWS).then(|| step(WINDOWS, 1, &["ingest".into()])));
-    steps.extend(sets.iter().map(|set| step(set, 1, &[utterances.into()])));
-    steps.push(step("audit", 1, &["ingest".into()]));
-    let copied: BTreeSet<String> = experiments
-        .iter()
-        .map(|one| one.experiment)
-        .filter(|e| !e.augment.is_empty())
-        .map(|e| augment::id(e.inputs.set))
-        .collect();
-    steps.extend(copied.iter().map(|set| step(set, 1, &[utterances.into()])));
-    let mut ends = Vec::new();
-    for one in experiments {
-        let name = &one.experiment.name;
-        let (split, train, evaluate) = (
-            format!("split/{name}"),
-            format!("train/{name}"),
-            evaluate::id(one.experiment),
-        );
-        let folds = one.folds.as_ref().map_or(0, |folds| folds.folds.len());
-        steps.push(step(&split, 1, &sets));
-        if one.is_ensemble() {
-            let members = one
-                .experiment
-                .members()
-                .iter()
-                .map(|member| evaluate::id_of(member));
-            steps.push(step(
-                &evaluate,
-                1,
-                &["audit".into(), split]
-                    .into_iter()
-                    .chain(members)
-                    .collect::<Vec<_>>(),
-            ));
-        } else {
-            steps.push(step(
-                &train,
-                folds * one.experiment.seeds.len(),
-                &before_training(one.experiment),
-            ));
-            steps.push(step(&evaluate, 1, &["audit".into(), train]));
-        }
-        if one.explained.is_some() {
-            let explain = explain::id(one.experiment);
-            steps.push(step(&explain, 1, &[evaluate]));
-            ends.push(explain);
-        } else {
-            ends.push(evaluate);
-        }
+/// The tables of all experiments together; none where nothing is split.
+pub(super) fn tables<'n>(
+    run: &'n PipelineRun,
+    known: &'n Known,
+    outputs: &Outputs,
+) -> Result<Vec<Node<'n>>> {
+    let is_split = |one: &&ExperimentState| known.inputs.is_none() || one.split.is_some();
+    let shown: Vec<&ExperimentState> = known.experiments.iter().filter(is_split).collect();
+    let names = || shown.iter().map(|one| one.experiment.name.as_str());
+    let mut after: Vec<TaskId> = names().map(TaskId::Split).collect();
+    if run.options.until > Stage::Train {
+        after.extend(names().map(TaskId::Evaluate));
     }
-    steps.push(step("report", 1, &ends));
-    steps
+    let after: Vec<String> = after.into_iter().map(String::from).collect();
+    let reads = everything(run, known, outputs);
+    if shown.is_empty() && !reads.iter().any(|id| outputs.pending(id).is_some()) {
+        return Ok(vec![]);
+    }
+    let order: Vec<String> = names().map(str::to_owned).collect();
+    let settings = move || run.identity(Stage::Tables, serde_json::json!({ "order": order }), []);
+    let identity = settings.clone();
+    let task = move |_: &Upstream| {
+        let (data, experiments) = (known.inputs()?, &known.experiments);
+        let mut identity = identity()?;
+        identity.inputs = tables::inputs(experiments)?.into_iter().collect();
+        identity
+            .inputs
+            .extend(data.audit.clone().map(|hash| ("audit".to_owned(), hash)));
+        let action = move |context: &Context| tables::write(experiments, context);
+        Ok(Task::new(TaskId::Tables, identity, action))
+    };
+    let settings = move || known.inputs.as_ref().map(|_| settings()).transpose();
+    Ok(vec![Node {
+        vital: true,
+        reads,
+        follows: false,
+        ..Node::new(TaskId::Tables, after, settings, task)
+    }])
 }
 
-impl Walk<'_> {
-    /// The tables of all experiments together; nothing where there are none.
-    pub(super) fn tables(
-        &self,
-        experiments: &[Running],
-        data: &Data,
-        open: Option<&Later>,
-    ) -> Result<Option<Seen<Finished>>> {
-        let mut ends: Vec<String> = experiments
-            .iter()
-            .filter(|one| one.split.is_some())
-            .map(|one| format!("split/{}", one.experiment.name))
-            .collect();
-        if self.options.until > Stage::Train {
-            ends.extend(
-                experiments
-                    .iter()
-                    .filter(|one| one.split.is_some())
-                    .map(|one| evaluate::id(one.experiment)),
+/// The outputs that a report is made from, as far as they are there or will be.
+fn everything(run: &PipelineRun, known: &Known, outputs: &Outputs) -> Vec<String> {
+    let mut ids = run.features();
+    let sets = FeatureSet::ALL.into_iter();
+    ids.extend(sets.map(|set| TaskId::Augmented(set).to_string()));
+    ids.push(TaskId::Audit.into());
+    for one in &known.experiments {
+        let name = &one.experiment.name;
+        ids.push(TaskId::Split(name).into());
+        ids.extend(one.trainings().map(String::from));
+        ids.push(TaskId::Evaluate(name).into());
+        ids.push(TaskId::Explain(name).into());
+    }
+    ids.push(run.utterances().into());
+    ids.retain(|id| outputs.has(id));
+    ids
+}
+
+/// The way from the pages to the recordings. It is a part of the report's identity: a corpus
+/// that moved has other links.
+fn recordings(run: &PipelineRun) -> Option<String> {
+    let pages = std::path::absolute(run.options.reports_dir.join(run.pipeline.full_name())).ok()?;
+    relative(&pages, &std::path::absolute(run.root()).ok()?)
+}
+
+/// The pages and CSV files.
+pub(super) fn report<'n>(
+    run: &'n PipelineRun,
+    known: &'n Known,
+    outputs: &Outputs,
+) -> Result<Vec<Node<'n>>> {
+    let settings = move || match known.inputs {
+        Some(_) => frame(run, known)
+            .and_then(|frame| frame_identity(run, known, &frame))
+            .map(Some),
+        None => Ok(None),
+    };
+    Ok(vec![Node {
+        vital: true,
+        reads: everything(run, known, outputs),
+        follows: false,
+        ..Node::new(
+            TaskId::Report,
+            known.ends(outputs),
+            settings,
+            move |inputs| report_task(run, known, inputs),
+        )
+    }])
+}
+
+/// The experiments that a report shows; a plan takes those that will run for shown.
+fn shown<'n>(
+    run: &'n PipelineRun,
+    known: &'n Known,
+) -> impl Iterator<Item = &'n ExperimentState<'n>> {
+    (known.experiments.iter()).filter(|one| {
+        one.evaluated.is_some() || one.failed.is_some() || (run.is_plan() && one.chosen)
+    })
+}
+
+/// The report without the outputs of other tasks.
+fn frame(run: &PipelineRun, known: &Known) -> Result<PipelineReport> {
+    let failed = shown(run, known).filter_map(|one| {
+        let why = one.failed.clone()?;
+        Some(evaluate::failed_section(
+            one.experiment,
+            one.folds.as_ref(),
+            why,
+        ))
+    });
+    let mut frame = assemble(
+        run.pipeline,
+        None,
+        None,
+        failed.collect(),
+        known.steps.clone(),
+    );
+    frame.recordings = recordings(run);
+    // An input, by its hash: as a setting it would be told line by line.
+    frame.file.clear();
+    Ok(frame)
+}
+
+fn frame_identity(run: &PipelineRun, known: &Known, page: &PipelineReport) -> Result<Identity> {
+    let names = || shown(run, known).map(|one| one.experiment);
+    let key = ReportKey {
+        page,
+        order: names().map(|one| one.name.as_str()).collect(),
+        titles: names()
+            .map(|one| (one.name.as_str(), one.title.as_str()))
+            .collect(),
+    };
+    run.identity(Stage::Report, key, [])
+}
+
+fn report_task<'n>(run: &'n PipelineRun, known: &'n Known, inputs: &Upstream) -> Result<Task<'n>> {
+    let data = known.inputs()?;
+    let ingested = Ingested::of(inputs.get(&run.utterances().to_string())?.clone())?;
+    let frame = frame(run, known)?;
+    let mut identity = frame_identity(run, known, &frame)?;
+    identity.inputs = BTreeMap::from([
+        (
+            "pipeline file".to_owned(),
+            hash_bytes(run.pipeline.text.as_bytes()),
+        ),
+        ("listing".to_owned(), ingested.finished.hash(LISTING)?),
+        (
+            "utterances".to_owned(),
+            table_hash(&ingested.finished, UTTERANCES)?,
+        ),
+    ]);
+    for (set, extracted) in &data.extracted {
+        let word = match *set == FeatureSet::default() {
+            true => String::new(),
+            false => format!(" {}", set.name()),
+        };
+        let mut add = |what: &str, hash: String| {
+            identity.inputs.insert(format!("{what}{word}"), hash);
+        };
+        add("set aside", extracted.hash(SET_ASIDE)?);
+        if !set.is_sequence() {
+            add(
+                "features",
+                table_hash(extracted, extract::table_name(*set))?,
             );
         }
-        let order: Vec<&str> = experiments
-            .iter()
-            .filter(|one| one.split.is_some())
-            .map(|one| one.experiment.name.as_str())
-            .collect();
-        let identity = self.identity(Stage::Tables, serde_json::json!({ "order": order }), [])?;
-        if let Some(open) = open {
-            let open = Later {
-                certain: false,
-                ..open.clone()
-            };
-            return Ok(Some(Seen::Later(self.later(
-                "tables",
-                Some(&identity),
-                ends,
-                &open,
-            ))));
-        }
-        let mut inputs: BTreeMap<String, String> =
-            tables::inputs(experiments)?.into_iter().collect();
-        if inputs.is_empty() {
-            return Ok(None);
-        }
-        inputs.extend(data.audit_hash()?.map(|hash| ("audit".to_owned(), hash)));
-        let action = |context: &Context| tables::write(experiments, context);
-        self.single(
-            Task::new("tables", Identity { inputs, ..identity }, action),
-            ends,
-            || false,
-        )
-        .map(Some)
     }
-
-    /// The way from the pages to the recordings. It is a part of the report's identity: a corpus
-    /// that moved has other links.
-    fn recordings(&self) -> Option<String> {
-        let pages =
-            std::path::absolute(self.options.reports_dir.join(self.pipeline.full_name())).ok()?;
-        relative(&pages, &std::path::absolute(self.root()).ok()?)
+    identity
+        .inputs
+        .extend(data.audit.clone().map(|hash| ("audit".to_owned(), hash)));
+    for one in shown(run, known) {
+        let name = &one.experiment.name;
+        let evaluated = (TaskId::Evaluate(name), one.evaluated.as_ref(), SECTIONS);
+        let explained = (TaskId::Explain(name), one.explained.as_ref(), EXPLANATION);
+        for (id, done, file) in [evaluated, explained] {
+            if let Some(done) = done {
+                identity.inputs.insert(id.into(), done.hash(file)?);
+            }
+        }
     }
-
-    /// The pages and CSV files.
-    pub(super) fn report(
-        &self,
-        ingested: &Ingested,
-        data: &Data,
-        late: Vec<SetAside>,
-        experiments: &[Running],
-        open: Option<&Later>,
-    ) -> Result<Seen<Finished>> {
-        let is_shown = |one: &&Running| {
-            one.evaluated.is_some() || one.failed.is_some() || (self.planning() && one.chosen)
-        };
-        let shown: Vec<&Running> = experiments.iter().filter(is_shown).collect();
-        let failed: Vec<ExperimentSection> = shown
-            .iter()
-            .filter_map(|one| {
-                one.failed.as_ref().map(|why| {
-                    evaluate::failed_section(one.experiment, one.folds.as_ref(), why.clone())
-                })
-            })
-            .collect();
-        let mut frame = assemble(
-            self.pipeline,
-            None,
-            None,
-            failed,
-            steps(self.pipeline, experiments),
-        );
-        frame.recordings = self.recordings();
-        // An input, by its hash: as a setting it would be told line by line.
-        frame.file.clear();
-        let titles = shown
-            .iter()
-            .map(|one| (one.experiment.name.as_str(), one.experiment.title.as_str()))
-            .collect();
-        let order = shown
-            .iter()
-            .map(|one| one.experiment.name.as_str())
-            .collect();
-        let identity = self.identity(
-            Stage::Report,
-            ReportKey {
-                page: &frame,
-                order,
-                titles,
-            },
-            [],
+    let action = move |context: &Context| {
+        let corpus = corpus_section(
+            &ingested.listing,
+            &run.pipeline.corpus,
+            data,
+            known.without_features.clone(),
         )?;
-        let last = |one: &Running| {
-            if one.explained.is_some() {
-                explain::id(one.experiment)
-            } else {
-                evaluate::id(one.experiment)
-            }
-        };
-        let ends = experiments.iter().map(last).collect();
-        let explained = || {
-            experiments
-                .iter()
-                .find_map(|one| one.explained.as_ref()?.later())
-        };
-        let open = open.or_else(explained);
-        if let Some(open) = open {
-            return Ok(Seen::Later(self.later(
-                "report",
-                Some(&identity),
-                ends,
-                &Later {
-                    certain: false,
-                    ..open.clone()
-                },
-            )));
-        }
-        let mut inputs = BTreeMap::from([
-            (
-                "pipeline file".to_owned(),
-                hash_bytes(self.pipeline.text.as_bytes()),
-            ),
-            ("listing".to_owned(), ingested.finished.hash(LISTING)?),
-            (
-                "utterances".to_owned(),
-                table_hash(&ingested.finished, UTTERANCES)?,
-            ),
-        ]);
-        for (set, extracted) in data.extracted.there() {
-            let word = if set == FeatureSet::default() {
-                String::new()
-            } else {
-                format!(" {}", set.name())
-            };
-            inputs.insert(format!("set aside{word}"), extracted.hash(SET_ASIDE)?);
-            if !set.is_sequence() {
-                inputs.insert(
-                    format!("features{word}"),
-                    table_hash(extracted, extract::table_name(set))?,
-                );
-            }
-        }
-        inputs.extend(data.audit_hash()?.map(|hash| ("audit".to_owned(), hash)));
-        for one in &shown {
-            if let Some(done) = &one.evaluated {
-                inputs.insert(evaluate::id(one.experiment), done.hash(SECTIONS)?);
-            }
-            if let Some(done) = one.explained.as_ref().and_then(Seen::there) {
-                inputs.insert(explain::id(one.experiment), done.hash(EXPLANATION)?);
-            }
-        }
-        let action = |context: &Context| {
-            let corpus =
-                corpus_section(&ingested.listing, &self.pipeline.corpus, data, late.clone())?;
-            let steps = steps(self.pipeline, experiments);
-            let mut report = assemble(
-                self.pipeline,
-                Some(corpus),
-                None,
-                sections(self.pipeline, experiments, data)?,
-                steps,
-            );
-            report.comparisons = comparisons(&report.experiments, Unit::of(self.pipeline))?;
-            report.overviews = overview::overviews(data.extracted, data.utterances)?;
-            report.recordings = frame.recordings.clone();
-            report::write(&report, context.folder).map(drop)
-        };
-        self.single(
-            Task::new("report", Identity { inputs, ..identity }, action),
-            ends,
-            || false,
-        )
-    }
+        let sections = sections(run.pipeline, &known.experiments, data)?;
+        let mut report = assemble(
+            run.pipeline,
+            Some(corpus),
+            None,
+            sections,
+            known.steps.clone(),
+        );
+        report.comparisons = comparisons(&report.experiments, Unit::of(run.pipeline))?;
+        report.overviews = overview::overviews(&data.extracted, &data.utterances)?;
+        report.recordings = frame.recordings.clone();
+        report::write(&report, context.folder).map(drop)
+    };
+    Ok(Task::new(TaskId::Report, identity, action))
 }
 
 /// The way from one folder to another, with `/` between; `None` where there is none, as between

@@ -7,13 +7,16 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::doubts::Doubts;
+use super::graph::{Stage, TaskId};
 use super::ingest::{from_json, to_json};
+use super::known::{ExperimentState, Known};
+use super::pipeline_run::PipelineRun;
 use super::windows::Unit;
 use crate::config::Experiment;
 use crate::corpus::{Attribute, Utterance};
 use crate::error::{Error, Result};
 use crate::files::{hash_bytes, write_atomically};
-use crate::orchestrator::Context;
+use crate::orchestrator::{Context, Identity, Node, Outputs, Task};
 use crate::report::LeakageLine;
 use crate::split::{self, Fold, Item, Protocol, Requirement, Role, Sharing, Stretch, TestSpeakers};
 use crate::table::{self, splits::SplitRow};
@@ -238,6 +241,55 @@ fn items(utterances: &[Utterance]) -> Vec<Item<'_>> {
             declared: u.source.split.as_deref(),
         })
         .collect()
+}
+
+/// The folds of all experiments. Of those that were not chosen, only what is there is read.
+pub(super) fn nodes<'n>(
+    run: &'n PipelineRun,
+    known: &'n Known,
+    _: &Outputs,
+) -> Result<Vec<Node<'n>>> {
+    let node = |one: &'n ExperimentState| {
+        let experiment = one.experiment;
+        // A plan draws folds before there are features, as if all utterances would get some.
+        let reads = match &known.inputs {
+            Some(_) => vec![],
+            None => vec![TaskId::Features(experiment.inputs.set).into()],
+        };
+        Node {
+            wanted: one.chosen,
+            reads,
+            ..Node::new(
+                TaskId::Split(&experiment.name),
+                run.features(),
+                move || settings(run, experiment).map(Some),
+                move |_| task(run, known, one),
+            )
+        }
+    };
+    Ok(known.experiments.iter().map(node).collect())
+}
+
+fn settings(run: &PipelineRun, experiment: &Experiment) -> Result<Identity> {
+    run.identity(Stage::Split, experiment.split_key(), [])
+}
+
+fn task<'n>(run: &'n PipelineRun, known: &'n Known, one: &'n ExperimentState) -> Result<Task<'n>> {
+    let inputs = known.inputs()?;
+    let (experiment, unit) = (one.experiment, Unit::of(run.pipeline));
+    let mut identity = settings(run, experiment)?;
+    identity
+        .inputs
+        .insert("utterances".to_owned(), inputs.fingerprint.clone());
+    identity.inputs.extend(
+        unit.are_windows()
+            .then(|| ("dealt out".to_owned(), "whole utterances".to_owned())),
+    );
+    let action = move |context: &Context| split(one.utterances(inputs), unit, experiment, context);
+    Ok(Task {
+        preview: Some(Box::new(|| true)),
+        ..Task::new(TaskId::Split(&experiment.name), identity, action)
+    })
 }
 
 /// Assigns every utterance its role in every fold.

@@ -1,7 +1,7 @@
 //! The tables stage: folds, predictions and figures of all experiments of a pipeline as one table
 //! each.
 
-use super::running::Running;
+use super::known::ExperimentState;
 use super::split::Folds;
 use super::{evaluate, split, train};
 use crate::error::Result;
@@ -13,7 +13,7 @@ use crate::table::{self, leakage::LeakageRow};
 pub(super) const LEAKAGE: &str = "leakage.parquet";
 
 /// What the tables are made of, by name, where it is all there.
-pub(super) fn inputs(experiments: &[Running]) -> Result<Vec<(String, String)>> {
+pub(super) fn inputs(experiments: &[ExperimentState]) -> Result<Vec<(String, String)>> {
     let mut inputs = Vec::new();
     for experiment in experiments {
         let name = &experiment.experiment.name;
@@ -38,7 +38,7 @@ pub(super) fn inputs(experiments: &[Running]) -> Result<Vec<(String, String)>> {
 
 /// Writes the tables of folds, of what they share and, where anything is evaluated, of predictions
 /// and metrics.
-pub(super) fn write(experiments: &[Running], context: &Context) -> Result<()> {
+pub(super) fn write(experiments: &[ExperimentState], context: &Context) -> Result<()> {
     let (mut splits, mut leakage, mut predictions, mut metrics, mut labels) =
         (vec![], vec![], vec![], vec![], vec![]);
     for experiment in experiments {
@@ -70,7 +70,7 @@ pub(super) fn write(experiments: &[Running], context: &Context) -> Result<()> {
     Ok(())
 }
 
-fn shared(one: &Running) -> Vec<LeakageRow> {
+fn shared(one: &ExperimentState) -> Vec<LeakageRow> {
     let lines = one.folds.as_ref().map(Folds::leakage).unwrap_or_default();
     let row = |line: LeakageLine| LeakageRow {
         experiment: one.experiment.name.clone(),

@@ -132,11 +132,6 @@ pub(super) struct Job<'a> {
     pub seed: u64,
 }
 
-/// Id of a training.
-pub(super) fn id(experiment: &Experiment, fold: u32, seed: u64) -> String {
-    format!("train/{}/fold-{fold:02}-seed-{seed}", experiment.name)
-}
-
 /// About how many bytes a training needs at most: the table as it is read, as columns in order and
 /// as scaled parts, and what the model adds.
 pub(super) fn memory(job: &Job) -> u64 {

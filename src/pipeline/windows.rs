@@ -6,22 +6,22 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
+use super::graph::{Stage, TaskId};
 use super::ingest::{self, Corpus, Ingested, LISTING, UTTERANCES};
 use super::listing;
-use super::options::Stage;
+use super::pipeline_run::PipelineRun;
 use super::probes::Probes;
 use super::publish::table_hash;
 use super::recordings::PREVIEWED;
-use super::walk::{Later, Mode, Seen, Walk};
 use crate::audio::Windows;
 use crate::config::Pipeline;
 use crate::corpus::{Listing, Sorter, Source, Sources, Utterance};
 use crate::error::Result;
 use crate::files::hash_bytes;
-use crate::orchestrator::{Context, Identity, Task};
+use crate::orchestrator::{Context, Identity, Node, Task, Upstream};
 use crate::table;
 
-/// Id of the task, and the folder of its probes within the store.
+/// The folder of the probes of windows within the store.
 pub(super) const WINDOWS: &str = "windows";
 /// Between the id of an utterance and the number of a window.
 const MARK: char = '#';
@@ -142,107 +142,77 @@ fn cut(whole: &Ingested, windows: Windows, sorter: Sorter) -> Result<Sources> {
     sorter.finish()
 }
 
-impl Walk<'_> {
-    /// Id of the task whose utterances the features are of.
-    pub(super) fn utterances(&self) -> &'static str {
-        if self.pipeline.corpus.windows.is_some() {
-            WINDOWS
-        } else {
-            "ingest"
-        }
-    }
+/// The task that cuts utterances into windows; nothing where the pipeline works on whole utterances.
+pub(super) fn node<'n>(run: &'n PipelineRun) -> Option<Node<'n>> {
+    let windows = run.pipeline.corpus.windows?;
+    Some(Node {
+        vital: true,
+        ..Node::new(
+            TaskId::Windows,
+            vec![TaskId::Ingest.into()],
+            move || settings(run, windows).map(Some),
+            move |inputs| task(run, windows, inputs),
+        )
+    })
+}
 
-    /// The windows of the utterances that were ingested; nothing where the pipeline works on whole
-    /// utterances.
-    pub(super) fn windows(&self, whole: &Ingested) -> Result<Seen<Option<Ingested>>> {
-        let Some(windows) = self.pipeline.corpus.windows else {
-            return Ok(Seen::There(None));
+fn settings(run: &PipelineRun, windows: Windows) -> Result<Identity> {
+    #[derive(Serialize)]
+    struct Key {
+        windows: Windows,
+    }
+    run.identity(Stage::Ingest, Key { windows }, [])
+}
+
+fn task<'n>(run: &'n PipelineRun, windows: Windows, inputs: &Upstream) -> Result<Task<'n>> {
+    let whole = Ingested::of(inputs.get(&TaskId::Ingest.to_string())?.clone())?;
+    let mut identity = settings(run, windows)?;
+    identity.inputs.insert(
+        UTTERANCES.to_owned(),
+        table_hash(&whole.finished, UTTERANCES)?,
+    );
+    identity
+        .inputs
+        .insert(LISTING.to_owned(), whole.finished.hash(LISTING)?);
+    let rows = (run.is_run() && run.options.until > Stage::Ingest).then_some(&run.rows);
+    let few = whole.summary.utterances <= PREVIEWED as u64;
+    let action = move |context: &Context| {
+        let folder = run.store.root();
+        let sources = cut(&whole, windows, Sorter::new(run.is_run().then_some(folder)))?;
+        let mut listing = Listing {
+            expected: None,
+            ..whole.listing.clone()
         };
-        let mut identity = self.windows_settings(windows)?;
-        identity.inputs.insert(
-            UTTERANCES.to_owned(),
-            table_hash(&whole.finished, UTTERANCES)?,
+        listing.notes.extend(
+            Unit(Some(windows))
+                .describe()
+                .map(|what| format!("{what}, of {} utterances", whole.summary.utterances)),
         );
-        identity
-            .inputs
-            .insert(LISTING.to_owned(), whole.finished.hash(LISTING)?);
-        let rows =
-            (self.mode == Mode::Run && self.options.until > Stage::Ingest).then_some(&self.rows);
-        let action = |context: &Context| {
-            let folder = self.store.root();
-            let sources = cut(
-                whole,
-                windows,
-                Sorter::new((self.mode == Mode::Run).then_some(folder)),
-            )?;
-            let mut listing = Listing {
-                expected: None,
-                ..whole.listing.clone()
-            };
-            listing.notes.extend(
-                Unit(Some(windows))
-                    .describe()
-                    .map(|what| format!("{what}, of {} utterances", whole.summary.utterances)),
-            );
-            let corpus = Corpus {
-                listing: &listing,
-                sources: &sources,
-                root: self.root(),
-                subset: None,
-                published: vec![],
-            };
-            let folder = folder.join(WINDOWS);
-            let probes = if self.planning() {
-                Probes::peek(&folder)
-            } else {
-                Probes::begin(&folder)?
-            };
-            let before = listing::fingerprint(
-                corpus.listing,
-                &sources,
-                self.root(),
-                &self.workers,
-                self.cancel,
-            )?;
-            ingest::ingest(&corpus, probes, &self.workers, rows, context)?;
-            match listing::fingerprint(
-                corpus.listing,
-                &sources,
-                self.root(),
-                &self.workers,
-                self.cancel,
-            )? {
-                after if after == before => Ok(()),
-                _ => Err(ingest::changed(self.root())),
-            }
+        let fingerprint =
+            || listing::fingerprint(&listing, &sources, run.root(), &run.workers, run.cancel);
+        let corpus = Corpus {
+            listing: &listing,
+            sources: &sources,
+            root: run.root(),
+            subset: None,
+            published: vec![],
         };
-        let few = whole.summary.utterances <= PREVIEWED as u64;
-        let finished = match self.single(
-            Task::new(WINDOWS, identity, action),
-            vec!["ingest".into()],
-            || few,
-        )? {
-            Seen::There(finished) => finished,
-            Seen::Later(later) => return Ok(Seen::Later(later)),
+        let folder = folder.join(WINDOWS);
+        let probes = match run.is_plan() {
+            true => Probes::peek(&folder),
+            false => Probes::begin(&folder)?,
         };
-        match Ingested::of(finished) {
-            Ok(windows) => Ok(Seen::There(Some(windows))),
-            // Damaged: it will be made again.
-            Err(_) if self.planning() => Ok(Seen::Later(Later {
-                task: WINDOWS.to_owned(),
-                certain: false,
-            })),
-            Err(error) => Err(error),
+        let before = fingerprint()?;
+        ingest::ingest(&corpus, probes, &run.workers, rows, context)?;
+        match fingerprint()? == before {
+            true => Ok(()),
+            false => Err(ingest::changed(run.root())),
         }
-    }
-
-    pub(super) fn windows_settings(&self, windows: Windows) -> Result<Identity> {
-        #[derive(Serialize)]
-        struct Key {
-            windows: Windows,
-        }
-        self.identity(Stage::Ingest, Key { windows }, [])
-    }
+    };
+    Ok(Task {
+        preview: Some(Box::new(move || few)),
+        ..Task::new(TaskId::Windows, identity, action)
+    })
 }
 
 #[cfg(test)]
