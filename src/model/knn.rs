@@ -3,6 +3,7 @@
 use linfa_nn::distance::{Distance, L2Dist};
 use linfa_nn::{LinearSearch, NearestNeighbour, NearestNeighbourIndex};
 use ndarray::{Array2, ArrayView1};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
@@ -10,10 +11,11 @@ use crate::model::classifier::{Classifier, check_width, finite};
 use crate::split::{Matrix, Part, Training};
 
 /// What a neighbour's vote counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum KnnWeights {
     /// All the same.
+    #[default]
     Uniform,
     /// 1 / distance; rows at distance 0 alone where there are any, as in scikit-learn.
     Distance,

@@ -17,7 +17,7 @@ use super::pools;
 use super::split;
 use super::train::{self, Job};
 use super::windows::Unit;
-use crate::config::{Experiment, ModelKey};
+use crate::config::Experiment;
 use crate::error::{Error, Result};
 use crate::model::artifact;
 use crate::orchestrator::{
@@ -124,7 +124,7 @@ fn train_settings(
         /// What a saved model says of itself is a part of the output.
         model_schema_version: u32,
         #[serde(flatten)]
-        model: ModelKey<'k>,
+        model: serde_json::Map<String, serde_json::Value>,
         /// Version of what the card of a transductive model says.
         #[serde(skip_serializing_if = "Option::is_none")]
         transductive_card: Option<u32>,

@@ -19,6 +19,7 @@ mod joined;
 mod known;
 mod line;
 mod listing;
+mod missing;
 mod open;
 mod overview;
 mod pipeline_run;

@@ -9,11 +9,12 @@ use super::known::Known;
 use super::listing;
 use super::pipeline_run::PipelineRun;
 use super::probes::{self, Probes};
+use super::rows::Logs;
 use super::windows::{self, WINDOWS};
 use crate::corpus::{Listing, Sources};
 use crate::error::{Error, Result};
 use crate::features::FeatureSet;
-use crate::orchestrator::{Context, Identity, Node, Outputs, StaleReason, Task, Upstream};
+use crate::orchestrator::{Context, Identity, Node, Outputs, StaleReason, Status, Task, Upstream};
 
 /// Recordings that a plan opens at most to look at what they hold now.
 pub(super) const PREVIEWED: usize = 256;
@@ -93,16 +94,17 @@ fn ingest_task<'n>(
         subset: run.pipeline.corpus.subset.as_ref(),
         published: ingest::published(&run.pipeline.corpus.kind),
     };
-    // Where features are wanted anyway, each recording is decoded once for both stages.
+    // Features of windows are computed of these.
     let whole = run.pipeline.corpus.windows.is_none();
-    let rows = (run.is_run() && run.options.until > Stage::Ingest && whole).then_some(&run.rows);
     let action = move |context: &Context| {
         let root = run.store.root();
         let probes = match run.is_plan() {
             true => Probes::peek(root),
             false => Probes::begin(root)?,
         };
-        ingest::ingest(&corpus, probes, &run.workers, rows, context)?;
+        let logs = run.logs_of_new_sounds(whole, true)?;
+        let logs = ingest::ingest(&corpus, probes, &run.workers, logs, context)?;
+        run.rows.put(logs);
         match run.is_plan() || fingerprint()? == recordings {
             true => Ok(()),
             false => Err(ingest::changed(run.root())),
@@ -119,6 +121,21 @@ fn ingest_task<'n>(
         preview: Some(Box::new(preview)),
         ..Task::new(TaskId::Ingest, identity, action)
     })
+}
+
+impl PipelineRun<'_> {
+    /// The logs that new sounds are entered in as soon as they are decoded: those that a later
+    /// stage of this run reads.
+    pub(super) fn logs_of_new_sounds(&self, features: bool, sketches: bool) -> Result<Logs> {
+        let mut logs = Logs::default();
+        if self.is_run() && self.options.until > Stage::Ingest && features {
+            logs = self.rows.take_all(&self.pipeline.features)?;
+        }
+        if self.is_run() && self.options.until >= Stage::Audit && sketches {
+            logs.sketches = Some(self.rows.take_sketches()?);
+        }
+        Ok(logs)
+    }
 }
 
 /// The features of each set, and of changed copies where experiments train on these.
@@ -151,26 +168,59 @@ fn features_settings(run: &PipelineRun, set: FeatureSet) -> Result<Identity> {
     })
 }
 
-fn features_task<'n>(run: &'n PipelineRun, set: FeatureSet, inputs: &Upstream) -> Result<Task<'n>> {
-    let ingested = Ingested::of(inputs.get(&run.utterances().to_string())?.clone())?;
+/// Identity of the features of a set.
+fn features_identity(run: &PipelineRun, set: FeatureSet, ingested: &Ingested) -> Result<Identity> {
     let mut identity = features_settings(run, set)?;
     identity
         .inputs
         .insert("utterances".to_owned(), ingested.summary.sounds.clone());
     if !set.is_computed_in_blocks() {
-        identity.inputs.extend(
-            ingested
-                .too_long(run.workers.budget())?
-                .map(|(name, hash)| (name.to_owned(), hash)),
-        );
+        let too_long = ingested.too_long(run.workers.budget())?;
+        identity
+            .inputs
+            .extend(too_long.map(|(name, hash)| (name.to_owned(), hash)));
     }
+    Ok(identity)
+}
+
+fn features_task<'n>(run: &'n PipelineRun, set: FeatureSet, inputs: &Upstream) -> Result<Task<'n>> {
+    let ingested = Ingested::of(inputs.get(&run.utterances().to_string())?.clone())?;
+    let identity = features_identity(run, set, &ingested)?;
     let action = move |context: &Context| {
-        extract::extract(set, &ingested, run.root(), &run.workers, &run.rows, context)
+        extract::extract(
+            set,
+            computed_together(run, set, &ingested)?,
+            &ingested,
+            run.root(),
+            &run.workers,
+            &run.rows,
+            context,
+        )
     };
     Ok(Task {
         names_inputs: true,
         ..Task::new(TaskId::Features(set), identity, action)
     })
+}
+
+/// The logs of the sets after this one that are due as well, and of sketches: one decoding is
+/// enough for all.
+fn computed_together(run: &PipelineRun, set: FeatureSet, ingested: &Ingested) -> Result<Logs> {
+    let sets = &run.pipeline.features.sets;
+    let mut due = Vec::new();
+    for later in sets.iter().skip_while(|one| **one != set).skip(1) {
+        let identity = features_identity(run, *later, ingested)?;
+        let task = Task::new(TaskId::Features(*later), identity, |_: &Context| Ok(()));
+        if let Status::Stale { .. } = run.store.status(&task)? {
+            due.push(*later);
+        }
+    }
+    let mut logs = run.rows.take_sets(&due, &run.pipeline.features)?;
+    // The audit compares whole utterances.
+    if run.pipeline.corpus.windows.is_none() {
+        logs.sketches = run.logs_of_new_sounds(false, true)?.sketches;
+    }
+    Ok(logs)
 }
 
 /// The audit. Copies of recordings are copies of all of their windows.
@@ -184,13 +234,7 @@ pub(super) fn audit<'n>(run: &'n PipelineRun, _: &'n Known, _: &Outputs) -> Resu
             .inputs
             .insert("utterances".to_owned(), ingested.summary.sounds.clone());
         let action = move |context: &Context| {
-            audit::audit(
-                &ingested,
-                run.root(),
-                run.store.root(),
-                &run.workers,
-                context,
-            )
+            audit::audit(&ingested, run.root(), &run.rows, &run.workers, context)
         };
         Ok(Task::new(TaskId::Audit, identity, action))
     };

@@ -174,7 +174,6 @@ fn task<'n>(run: &'n PipelineRun, windows: Windows, inputs: &Upstream) -> Result
     identity
         .inputs
         .insert(LISTING.to_owned(), whole.finished.hash(LISTING)?);
-    let rows = (run.is_run() && run.options.until > Stage::Ingest).then_some(&run.rows);
     let few = whole.summary.utterances <= PREVIEWED as u64;
     let action = move |context: &Context| {
         let folder = run.store.root();
@@ -203,7 +202,10 @@ fn task<'n>(run: &'n PipelineRun, windows: Windows, inputs: &Upstream) -> Result
             false => Probes::begin(&folder)?,
         };
         let before = fingerprint()?;
-        ingest::ingest(&corpus, probes, &run.workers, rows, context)?;
+        // The audit compares whole utterances.
+        let logs = run.logs_of_new_sounds(true, false)?;
+        let logs = ingest::ingest(&corpus, probes, &run.workers, logs, context)?;
+        run.rows.put(logs);
         match fingerprint()? == before {
             true => Ok(()),
             false => Err(ingest::changed(run.root())),
