@@ -142,13 +142,6 @@ impl Finished {
     }
 }
 
-pub(super) fn to_json(value: &impl Serialize) -> Result<Vec<u8>> {
-    let mut bytes = serde_json::to_vec_pretty(value)
-        .map_err(|e| Error::internal("failed to write a record as JSON").because(e))?;
-    bytes.push(b'\n');
-    Ok(bytes)
-}
-
 /// Size and hash of every file in a folder, by its name.
 pub(super) fn collect(
     folder: &Path,

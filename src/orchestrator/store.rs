@@ -16,10 +16,10 @@ use std::time::Duration;
 use super::graph::Task;
 use super::identity::{Identity, Key};
 use super::latest::LATEST;
-use super::record::{FORMAT, Finished, RECORD, Record, collect, to_json};
+use super::record::{FORMAT, Finished, RECORD, Record, collect};
 use super::status::{StaleReason, Status, explain};
 use crate::error::{Error, Kind, Result};
-use crate::files::{TEMPORARY, sweep, sync_folder, temporary_folder, write_atomically};
+use crate::files::{TEMPORARY, sweep, sync_folder, temporary_folder, to_json, write_atomically};
 
 /// Marks the workspaces of processes that hold no lock.
 const SHARED: &str = "shared-";

@@ -9,12 +9,12 @@ use std::sync::{Mutex, PoisonError};
 use serde::Serialize;
 
 use super::extract::{Tables, Writer, published_name, table_name};
-use super::graph::{Stage, TaskId};
 use super::ingest::Ingested;
 use super::missing::{Missing, complete, transient};
 use super::pipeline_run::PipelineRun;
 use super::publish::table_hash;
 use super::rows::Rows;
+use super::stage::{Stage, TaskId};
 use super::workers::Workers;
 use crate::audio::Sound;
 use crate::audio::augment::{Augment, Augmenter, CODE_VERSION, Variant};

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::evaluate::{self, ECE, Found, METRICS};
-use super::graph::TaskId;
+use super::folds::Folds;
 use super::known::{ExperimentState, Known};
 use super::pipeline_run::PipelineRun;
 use super::pools::RESTRICTED;
-use super::split::Folds;
+use super::stage::TaskId;
 use super::train::PREDICTIONS;
 use super::windows::Unit;
 use crate::config::{Experiment, ModelSettings};

@@ -3,7 +3,9 @@
 
 use std::collections::HashMap;
 
-use crate::corpus::{Attribute, Source, UNKNOWN_SPEAKER, Utterance, variants};
+use crate::corpus::{
+    self, Attribute, Condition, Recorded, Source, UNKNOWN_SPEAKER, Utterance, variants,
+};
 use crate::table::duplicates::DuplicateRow;
 use crate::text::listed;
 
@@ -106,6 +108,17 @@ fn spellings(utterances: &[Utterance]) -> Vec<String> {
         .into_iter()
         .map(|spelt| spelt.join(" and "))
         .collect()
+}
+
+/// What of the recordings, beside their sound, may tell their classes.
+pub(super) fn conditions(utterances: &[Utterance]) -> Vec<Condition> {
+    corpus::conditions(utterances.iter().map(|u| Recorded {
+        path: &u.source.path,
+        class: &u.source.emotion,
+        speaker: Some(u.source.speaker.as_str()).filter(|speaker| *speaker != UNKNOWN_SPEAKER),
+        sample_rate: u.sample_rate,
+        channels: u.channels,
+    }))
 }
 
 #[cfg(test)]

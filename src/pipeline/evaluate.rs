@@ -4,16 +4,15 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::ingest::{from_json, to_json};
+use super::folds::Folds;
 use super::pools::{self, RESTRICTED};
-use super::split::Folds;
 use super::train::{FOLD, FoldFile, PREDICTIONS};
 use super::windows::Unit;
 use crate::config::Experiment;
 use crate::corpus::Utterance;
 use crate::error::{Error, Result};
 use crate::evaluation::{Scores, Spread, Uncertainty, argmax, vote};
-use crate::files::{hash_bytes, write_atomically};
+use crate::files::{from_json, hash_bytes, to_json, write_atomically};
 use crate::orchestrator::{Context, Finished};
 use crate::report::{ExperimentSection, FoldSection, OfWindows};
 use crate::split::{Fold, Protocol, TestSpeakers};

@@ -3,25 +3,26 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use rayon::prelude::*;
 use serde::Serialize;
 
 use super::augment;
 use super::combine;
 use super::evaluate;
 use super::extract::{self, Tables};
-use super::graph::{Stage, TaskId, experiment_of, trainings};
+use super::folds::ABOUT;
+use super::inputs::Job;
 use super::known::{ExperimentState, Known};
 use super::pipeline_run::PipelineRun;
 use super::pools;
-use super::split;
-use super::train::{self, Job};
+use super::publish::Publication;
+use super::stage::{Stage, TaskId, experiment_of, trainings};
+use super::train;
 use super::windows::Unit;
 use crate::config::Experiment;
 use crate::error::{Error, Result};
-use crate::model::artifact;
+use crate::model::artifact::{self, Tested};
 use crate::orchestrator::{
-    Context, Event, Failure, Finished, Identity, Interpreter, Mode, Node, Outputs, Task, Upstream,
+    Context, Failure, Finished, Identity, Interpreter, Mode, Node, Outputs, Task, Upstream,
 };
 use crate::split::Fold;
 
@@ -283,7 +284,7 @@ fn evaluate_node<'n>(run: &'n PipelineRun, known: &'n Known, one: &'n Experiment
         let mut identity = evaluate_settings(run, experiment)?;
         identity.inputs = BTreeMap::from([
             ("utterances".to_owned(), data.described.clone()),
-            ("folds".to_owned(), split.hash(split::ABOUT)?),
+            ("folds".to_owned(), split.hash(ABOUT)?),
             ("audit".to_owned(), audit.clone()),
         ]);
         match one.is_ensemble() {
@@ -378,172 +379,133 @@ fn evaluate_task<'n>(
     })
 }
 
-impl Known<'_> {
-    /// Reads the folds, and ends the experiments that could not be split or whose folds are not
-    /// what they require. Returns the errors of these.
-    ///
-    /// # Errors
-    /// Of a single training, what keeps its experiment from being trained; an interruption.
-    pub(super) fn note_splits(
-        &mut self,
-        run: &PipelineRun,
-        outputs: &Outputs,
-        failures: Vec<Failure>,
-    ) -> Result<Vec<Error>> {
-        let (inputs, unit) = (self.inputs.as_ref(), Unit::of(run.pipeline));
-        let read = |one: &mut ExperimentState| -> Result<()> {
-            let id = TaskId::Split(&one.experiment.name).to_string();
-            let (Some(inputs), Some(done)) = (inputs, outputs.ready(&id)) else {
-                return Ok(());
-            };
-            let mut folds = split::read(&done.folder, &inputs.utterances)?;
-            folds.count_copies(&inputs.utterances, unit, inputs.copies.as_deref());
-            one.split = Some(done.clone());
-            one.folds = Some(folds);
-            Ok(())
-        };
-        let experiments = &mut self.experiments;
-        let read: Vec<Result<()>> =
-            (run.workers.pool()).install(|| experiments.par_iter_mut().map(read).collect());
-        let mut failures: BTreeMap<String, Error> = failures.into_iter().collect();
-        let mut errors = Vec::new();
-        for (one, read) in experiments.iter_mut().zip(read) {
-            let failed = failures.remove(&TaskId::Split(&one.experiment.name).to_string());
-            if let Some(error) = failed.or(read.err()) {
-                if run.is_plan() {
-                    run.observer
-                        .warn(format!("{}: cannot be split: {error}", one.experiment.name));
+/// Says what of the settings will have no effect, and tries the devices.
+pub(super) fn before(
+    run: &PipelineRun,
+    known: &mut Known,
+    interpreter: &Interpreter,
+) -> Result<Vec<Error>> {
+    if !matches!(run.mode, Mode::Only(_)) {
+        warn_of_settings(run, known);
+    }
+    match run.is_run() {
+        true => open_devices(run, known, interpreter),
+        false => Ok(vec![]),
+    }
+}
+
+/// Says what of the settings will have no effect.
+fn warn_of_settings(run: &PipelineRun, known: &Known) {
+    for one in known.experiments.iter().filter(|one| one.chosen) {
+        if let Some(why) = one.experiment.unused_validation() {
+            run.observer.warn(format!("{}: {why}", one.experiment.name));
+        }
+    }
+}
+
+/// Tries the devices of what is going to be trained, so that one that is not there is told once
+/// and not by every fold.
+fn open_devices(
+    run: &PipelineRun,
+    known: &mut Known,
+    interpreter: &Interpreter,
+) -> Result<Vec<Error>> {
+    let mut said = BTreeSet::new();
+    let mut failed: Vec<(usize, Error)> = Vec::new();
+    for (place, one) in known.experiments.iter().enumerate() {
+        let device = one.experiment.train.device;
+        let trains = one.chosen && one.failed.is_none() && one.experiment.has_epochs();
+        if !trains
+            || !device.is_gpu()
+            || interpreter.are_up_to_date(&train_nodes(run, known, one))?
+        {
+            continue;
+        }
+        match device.hardware() {
+            Ok(Some(hardware)) => {
+                let line = format!("networks are trained on {} ({hardware})", device.name());
+                if said.insert(line.clone()) {
+                    run.observer.note(line);
                 }
-                one.failed = Some(format!("{error}{}", in_brackets(&error)));
-                errors.push(error);
-                continue;
             }
-            let Some(Err(error)) = one.folds.as_ref().map(|folds| folds.check(one.experiment))
-            else {
-                continue;
-            };
-            if !one.chosen {
-                one.split = None;
-                continue;
+            Ok(None) => {}
+            Err(error) => {
+                run.tell_failure(one.experiment, &error);
+                failed.push((place, error));
             }
-            match run.mode {
-                Mode::Plan => run.observer.warn(format!(
-                    "{}: will be refused: {error}{}",
-                    one.experiment.name,
-                    in_brackets(&error)
-                )),
-                _ => run.tell_failure(one.experiment, &error),
-            }
+        }
+    }
+    let fail = |(place, error): (usize, Error)| {
+        known.experiments[place].fail(&error);
+        error
+    };
+    Ok(failed.into_iter().map(fail).collect())
+}
+
+/// Notes what is trained and evaluated, and ends the experiments of which something failed.
+/// Those that were not chosen stay where all of their outputs are there. Returns the errors.
+pub(super) fn after(
+    run: &PipelineRun,
+    known: &mut Known,
+    outputs: &Outputs,
+    result: Result<Vec<Failure>>,
+) -> Result<Vec<Error>> {
+    let mut errors = Vec::new();
+    for one in &mut known.experiments {
+        one.note_outputs(outputs);
+    }
+    for (id, error) in result? {
+        let owner = |one: &&mut ExperimentState| experiment_of(&id) == Some(&one.experiment.name);
+        if let Some(one) = known.experiments.iter_mut().find(owner) {
             one.fail(&error);
-            errors.push(error);
         }
-        experiments.retain(|one| one.chosen || one.split.is_some());
-        match (&run.mode, errors.is_empty()) {
-            (Mode::Only(_), false) => Err(errors.remove(0)),
-            (Mode::Plan, _) => Ok(vec![]),
-            _ => Ok(errors),
+        errors.push(error);
+    }
+    let failed: BTreeSet<String> = (known.experiments.iter())
+        .filter(|one| one.failed.is_some())
+        .map(|one| one.experiment.name.clone())
+        .collect();
+    for one in known.experiments.iter_mut().filter(|one| one.chosen) {
+        let mut members = one.experiment.members().iter();
+        if let Some(member) = members.find(|member| failed.contains(*member)) {
+            (one.failed).get_or_insert_with(|| format!("its member {member} has no result"));
         }
     }
+    let is_training = run.options.until <= Stage::Train;
+    known.experiments.retain(|one| {
+        let is_trained = is_training && !one.is_ensemble() && one.is_trained();
+        one.chosen || one.evaluated.is_some() || is_trained
+    });
+    Ok(errors)
+}
 
-    /// Says what of the settings will have no effect.
-    pub(super) fn warn_of_settings(&self, run: &PipelineRun) {
-        for one in self.experiments.iter().filter(|one| one.chosen) {
-            if let Some(why) = one.experiment.unused_validation() {
-                run.observer.warn(format!("{}: {why}", one.experiment.name));
-            }
-        }
-    }
-
-    /// Tries the devices of what is going to be trained, so that one that is not there is told once
-    /// and not by every fold.
-    pub(super) fn open_devices(
-        &mut self,
-        run: &PipelineRun,
-        interpreter: &Interpreter,
-    ) -> Result<Vec<Error>> {
-        let mut said = BTreeSet::new();
-        let mut failed: Vec<(usize, Error)> = Vec::new();
-        for (place, one) in self.experiments.iter().enumerate() {
-            let device = one.experiment.train.device;
-            let trains = one.chosen && one.failed.is_none() && one.experiment.has_epochs();
-            if !trains
-                || !device.is_gpu()
-                || interpreter.are_up_to_date(&train_nodes(run, self, one))?
-            {
-                continue;
-            }
-            match device.hardware() {
-                Ok(Some(hardware)) => {
-                    let line = format!("networks are trained on {} ({hardware})", device.name());
-                    if said.insert(line.clone()) {
-                        run.observer.note(line);
-                    }
-                }
-                Ok(None) => {}
-                Err(error) => {
-                    run.tell_failure(one.experiment, &error);
-                    failed.push((place, error));
-                }
-            }
-        }
-        let fail = |(place, error): (usize, Error)| {
-            self.experiments[place].fail(&error);
-            error
+/// The models of each experiment that is trained.
+pub(super) fn publish(
+    run: &PipelineRun,
+    known: &Known,
+    _: &Outputs,
+    publication: &mut Publication,
+) -> Result<()> {
+    let [_, models, _] = publication.folders.clone();
+    let doubts = known
+        .inputs
+        .as_ref()
+        .map(|inputs| inputs.doubts(run.pipeline));
+    for one in known.experiments.iter().filter(|one| one.is_trained()) {
+        let (Some(folds), Some(doubts)) = (&one.folds, &doubts) else {
+            continue;
         };
-        Ok(failed.into_iter().map(fail).collect())
+        let tested = Tested {
+            speakers: folds.speakers(doubts, None),
+            guessed: doubts.guessed.to_vec(),
+        };
+        publication.models(&models.join(&one.experiment.name), &one.trained, &tested)?;
     }
-
-    /// Notes what is trained and evaluated, and ends the experiments of which something failed.
-    /// Those that were not chosen stay where all of their outputs are there. Returns the errors.
-    pub(super) fn note_results(
-        &mut self,
-        run: &PipelineRun,
-        outputs: &Outputs,
-        failures: Vec<Failure>,
-    ) -> Vec<Error> {
-        let mut errors = Vec::new();
-        for one in &mut self.experiments {
-            one.note_outputs(outputs);
-        }
-        for (id, error) in failures {
-            let owner =
-                |one: &&mut ExperimentState| experiment_of(&id) == Some(&one.experiment.name);
-            if let Some(one) = self.experiments.iter_mut().find(owner) {
-                one.fail(&error);
-            }
-            errors.push(error);
-        }
-        let failed: BTreeSet<String> = (self.experiments.iter())
-            .filter(|one| one.failed.is_some())
-            .map(|one| one.experiment.name.clone())
-            .collect();
-        for one in self.experiments.iter_mut().filter(|one| one.chosen) {
-            let mut members = one.experiment.members().iter();
-            if let Some(member) = members.find(|member| failed.contains(*member)) {
-                (one.failed).get_or_insert_with(|| format!("its member {member} has no result"));
-            }
-        }
-        let is_training = run.options.until <= Stage::Train;
-        self.experiments.retain(|one| {
-            let is_trained = is_training && !one.is_ensemble() && one.is_trained();
-            one.chosen || one.evaluated.is_some() || is_trained
-        });
-        errors
-    }
-}
-
-impl PipelineRun<'_> {
-    /// Tells that an experiment fails before any of it is trained.
-    fn tell_failure(&self, experiment: &Experiment, error: &Error) {
-        self.observer.observe(Event::TaskFailed {
-            task: format!("{}/{}", Stage::Train.name(), experiment.name),
-            error: error.to_string(),
-            hint: error.hint_text().map(str::to_owned),
-        });
-    }
-}
-
-fn in_brackets(error: &Error) -> String {
-    let hint = error.hint_text();
-    hint.map(|hint| format!(" ({hint})")).unwrap_or_default()
+    // No model stays of an experiment that is gone or has failed with its present settings.
+    let has_failed = |name: &str| {
+        let mut experiments = known.experiments.iter();
+        experiments.any(|one| one.experiment.name == name && one.failed.is_some())
+    };
+    publication.without_below(&models, |name| has_failed(name) || !run.pipeline.has(name));
+    Ok(())
 }

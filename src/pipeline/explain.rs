@@ -5,20 +5,21 @@ use std::collections::BTreeMap;
 use rayon::prelude::*;
 
 use super::experiments::{Jobs, features_of};
-use super::graph::{Stage, TaskId};
-use super::ingest::{from_json, to_json};
-use super::inputs::Rows;
+use super::inputs::{Job, Rows};
 use super::known::{ExperimentState, Known};
 use super::pipeline_run::PipelineRun;
-use super::train::{self, Job, MODEL};
+use super::stage::{Stage, TaskId};
+use super::train::{self, MODEL};
 use crate::cancel::Cancel;
 use crate::config::Experiment;
 use crate::error::{Error, Result};
 use crate::evaluation::{Columns, Explanation, Lost, MOST_FEATURES, explanation, lost};
 use crate::features::{self, FeatureSet};
-use crate::files::{hash_bytes, write_atomically};
+use crate::files::{from_json, hash_bytes, to_json, write_atomically};
 use crate::model::artifact::{self, ModelInfo};
-use crate::orchestrator::{Context, Finished, Identity, Node, Outputs, Task, Upstream};
+use crate::orchestrator::{
+    Context, Failure, Finished, Identity, Interpreter, Node, Outputs, Task, Upstream,
+};
 use crate::split::{Dataset, Matrix, Parts, Variants};
 use crate::transform::{Inputs, Scaler, columns_in_order, finish_row};
 
@@ -60,8 +61,31 @@ pub(super) fn nodes<'n>(
         .collect())
 }
 
+/// Says of which ensembles an explanation was asked for in vain.
+pub(super) fn before(run: &PipelineRun, known: &mut Known, _: &Interpreter) -> Result<Vec<Error>> {
+    if run.options.explain {
+        warn_of_ensembles(run, known);
+    }
+    Ok(vec![])
+}
+
+/// Notes which explanations are there.
+pub(super) fn after(
+    _: &PipelineRun,
+    known: &mut Known,
+    outputs: &Outputs,
+    result: Result<Vec<Failure>>,
+) -> Result<Vec<Error>> {
+    let failures = result?.into_iter();
+    for one in &mut known.experiments {
+        let id = TaskId::Explain(&one.experiment.name).to_string();
+        one.explained = outputs.ready(&id).cloned();
+    }
+    Ok(failures.map(|(_, error)| error).collect())
+}
+
 /// Says which ensembles are not explained, though that was asked for.
-pub(super) fn warn_of_ensembles(run: &PipelineRun, known: &Known) {
+fn warn_of_ensembles(run: &PipelineRun, known: &Known) {
     for one in known
         .experiments
         .iter()

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::ingest::{Ingested, bad_audio, to_json};
+use super::ingest::{Ingested, bad_audio};
 use super::missing::{Missing, complete, transient};
 use super::publish::table_hash;
 use super::rows::{Logs, NewRows, Rows, sound};
@@ -14,7 +14,7 @@ use crate::config::SetSettings;
 use crate::corpus::{SetAside, Utterance};
 use crate::error::{Error, Kind, Result};
 use crate::features::{self, FeatureSet};
-use crate::files::write_atomically;
+use crate::files::{to_json, write_atomically};
 use crate::orchestrator::{Context, Finished};
 use crate::table;
 use crate::table::rowlog::RowLog;
@@ -39,31 +39,6 @@ pub(super) fn published_name(set: FeatureSet) -> String {
 
 /// Utterances whose features cannot be computed.
 pub(super) const SET_ASIDE: &str = "set-aside.json";
-
-/// Content hash of what the features depend on: ids, places and sounds, but no label.
-#[derive(Default)]
-pub(super) struct Fingerprint(blake3::Hasher);
-
-impl Fingerprint {
-    /// Takes in the next utterance.
-    pub(super) fn add(&mut self, u: &Utterance) {
-        let text = format!(
-            "{:?}\n",
-            (
-                &u.source.id,
-                &u.source.path,
-                u.source.start_s,
-                u.source.end_s,
-                &u.content_hash
-            )
-        );
-        self.0.update(text.as_bytes());
-    }
-
-    pub(super) fn finish(self) -> String {
-        self.0.finalize().to_hex().to_string()
-    }
-}
 
 /// Content hash of what a set's tables hold, and the folder in which they lie.
 pub(super) type Tables = (String, PathBuf);

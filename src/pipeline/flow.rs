@@ -1,34 +1,78 @@
 //! Planning and running a pipeline: [`ORDER`] gone through by an interpreter.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use super::ORDER;
 use super::augment;
-use super::explain;
-use super::graph::{self, Group, ORDER, Stage, TaskId, experiment_of};
-use super::ingest::Ingested;
-use super::known::{Known, PipelineInputs};
+use super::known::Known;
 use super::line::ExperimentLine;
 use super::listing;
-use super::pipeline_run::Options;
-use super::pipeline_run::PipelineRun;
+use super::owner::{check_owner, folders};
+use super::pipeline_run::{Options, PipelineRun};
 use super::plan::PlanLine;
+use super::publish::Publication;
 use super::recordings;
 use super::report;
-use super::stable_names::{self, Publisher, check_owner, folders};
-use super::windows::Unit;
+use super::stable_names::{self, Publisher};
+use super::stage::{OF_EXPERIMENTS, Stage, TaskId, experiment_of};
 use crate::cancel::Cancel;
 use crate::config::Pipeline;
-use crate::corpus::{Attribute, NOT_CONFIRMED, Reason, SetAside};
+use crate::corpus::{Attribute, NOT_CONFIRMED};
 use crate::error::{Error, Kind, Result};
 use crate::files::sweep;
 use crate::orchestrator::{
-    Cached, Decision, Event, Failure, Interpreter, Lock, Mode, Observer, Pending, StaleReason,
+    Cached, Decision, Event, Failure, Interpreter, Lock, Mode, Node, Observer, Outputs, Pending,
+    StaleReason,
 };
 use crate::report::StepSection;
 
-/// One set aside for so many that are usable is worth a warning.
-const MANY_SET_ASIDE: usize = 20;
+/// Makes the tasks of a group from what is known of the groups before it.
+type MakeNodes = for<'n> fn(&'n PipelineRun<'_>, &'n Known<'_>, &Outputs) -> Result<Vec<Node<'n>>>;
+/// Works out what the tasks of a group are made from; returns errors of single experiments.
+type Before = for<'a> fn(&PipelineRun<'a>, &mut Known<'a>, &Interpreter<'_>) -> Result<Vec<Error>>;
+/// Notes what the tasks of a group came to; returns errors of single experiments.
+type After =
+    fn(&PipelineRun<'_>, &mut Known<'_>, &Outputs, Result<Vec<Failure>>) -> Result<Vec<Error>>;
+/// Gives the outputs of a group that are there their stable names.
+type Publish = fn(&PipelineRun<'_>, &Known<'_>, &Outputs, &mut Publication<'_>) -> Result<()>;
+
+/// Tasks of one stage, or of two that belong together, with what is done before and after them.
+pub(super) struct Group {
+    pub stage: Stage,
+    /// Whether its tasks run side by side; others run one after the other, each with all threads.
+    pub side_by_side: bool,
+    /// Whether all else stands whatever comes of its tasks.
+    pub optional: bool,
+    /// Whether its outputs are published as soon as they are there, and not at the end of the run.
+    pub published_at_once: bool,
+    pub before: Before,
+    pub nodes: MakeNodes,
+    pub after: After,
+    pub publish: Publish,
+}
+
+impl Group {
+    pub(super) const fn new(stage: Stage, nodes: MakeNodes) -> Group {
+        Group {
+            stage,
+            side_by_side: false,
+            optional: false,
+            published_at_once: false,
+            before: |_, _, _| Ok(vec![]),
+            nodes,
+            after: |_, _, _, result| Ok(result?.into_iter().map(|(_, error)| error).collect()),
+            publish: |_, _, _, _| Ok(()),
+        }
+    }
+
+    /// Whether its tasks are due in a run up to this stage. Tables show whatever there is.
+    pub(super) fn is_due(&self, until: Stage) -> bool {
+        match self.stage {
+            Stage::Tables => until >= Stage::Split,
+            stage => stage <= until,
+        }
+    }
+}
 
 /// What a run came to.
 #[derive(Debug, Default)]
@@ -220,14 +264,20 @@ impl<'r, 'a> Flow<'r, 'a> {
             false => group.is_due(run.options.until),
         };
         for group in ORDER.iter().filter(is_due) {
-            self.before(group.stage)?;
+            let errors = (group.before)(run, &mut self.known, &self.interpreter)?;
+            self.fail(group, errors)?;
             let nodes = (group.nodes)(run, &self.known, &self.interpreter.outputs)?;
-            let failures = match group.side_by_side {
+            let result = match group.side_by_side {
                 true => self.interpreter.side_by_side(&nodes),
                 false => self.interpreter.in_turn(&nodes),
             };
             drop(nodes);
-            self.after(group.stage, failures)?;
+            let outputs = &self.interpreter.outputs;
+            if group.published_at_once && run.is_run() && result.is_ok() {
+                (self.publisher).publish(run, &self.known, outputs, group.stage)?;
+            }
+            let errors = (group.after)(run, &mut self.known, outputs, result)?;
+            self.fail(group, errors)?;
         }
         if is_single {
             return Ok(());
@@ -277,84 +327,11 @@ impl<'r, 'a> Flow<'r, 'a> {
         }
     }
 
-    /// Works out what the tasks of a group are made from.
-    fn before(&mut self, stage: Stage) -> Result<()> {
-        let (run, outputs) = (self.run, &self.interpreter.outputs);
-        match stage {
-            Stage::Split => {
-                self.known.inputs = PipelineInputs::load(run, outputs)?;
-                self.known.begin_experiments(run);
-            }
-            Stage::Train => {
-                if !matches!(run.mode, Mode::Only(_)) {
-                    self.known.warn_of_settings(run);
-                }
-                if run.is_run() {
-                    let errors = self.known.open_devices(run, &self.interpreter)?;
-                    self.fail(errors)?;
-                }
-            }
-            Stage::Explain if run.options.explain => explain::warn_of_ensembles(run, &self.known),
-            Stage::Report => {
-                let experiments = self.known.experiments.iter();
-                let names: Vec<&str> = experiments
-                    .map(|one| one.experiment.name.as_str())
-                    .collect();
-                let planned = &self.interpreter.planned;
-                self.known.steps = graph::steps(planned, &names, &self.known.ends(outputs));
-            }
-            _ => {}
-        }
-        Ok(())
-    }
-
-    /// Takes in what the tasks of a group came to.
-    fn after(&mut self, stage: Stage, result: Result<Vec<Failure>>) -> Result<()> {
-        let (run, outputs) = (self.run, &self.interpreter.outputs);
-        let failures = match result {
-            Err(error) if stage == Stage::Features => {
-                return Err(recordings::distrust(run, error, outputs));
-            }
-            result => result?,
-        };
-        match stage {
-            Stage::Ingest => {
-                if outputs.ready(&run.utterances().to_string()).is_none() {
-                    self.known.count_listed()?;
-                }
-                self.known.corpus = None;
-            }
-            Stage::Features => {
-                run.workers.rest();
-                run.rows.close();
-                self.known.note_set_aside(run, outputs)?;
-                if run.is_run() {
-                    // Tables are there for people even if no experiment comes to an end.
-                    (self.publisher).publish(run, &self.known, outputs, Stage::Features)?;
-                    self.log_summary()?;
-                }
-            }
-            Stage::Split => {
-                let errors = self.known.note_splits(run, outputs, failures)?;
-                self.fail(errors)?;
-            }
-            Stage::Train => {
-                let errors = self.known.note_results(run, outputs, failures);
-                self.fail(errors)?;
-            }
-            Stage::Explain => {
-                self.known.note_explained(outputs);
-                (self.outcome.failures).extend(failures.into_iter().map(|(_, error)| error));
-            }
-            _ => {}
-        }
-        Ok(())
-    }
-
     /// Notes errors of single experiments; the first ends the run where nothing else is to be begun.
-    fn fail(&mut self, errors: Vec<Error>) -> Result<()> {
+    fn fail(&mut self, group: &Group, errors: Vec<Error>) -> Result<()> {
+        let goes_on = errors.is_empty() || group.optional || self.run.options.limits.keep_going;
         self.outcome.failures.extend(errors);
-        match self.outcome.failures.is_empty() || self.run.options.limits.keep_going {
+        match goes_on {
             true => Ok(()),
             false => Err(self.outcome.failures.remove(0)),
         }
@@ -378,7 +355,7 @@ impl<'r, 'a> Flow<'r, 'a> {
             .iter()
             .map(|e| e.name.as_str())
             .collect();
-        for stage in [Stage::Split, Stage::Train, Stage::Evaluate, Stage::Explain] {
+        for stage in OF_EXPERIMENTS {
             run.store.forget_others(stage.name(), &names)?;
         }
         let augmented = augment::sets(&pipeline.experiments).into_iter();
@@ -391,63 +368,5 @@ impl<'r, 'a> Flow<'r, 'a> {
         run.store.forget_others(Stage::Features.name(), &names)?;
         report::write_run(pipeline, &known.steps, options)?;
         report::write_index(options, run.cancel, run.observer)
-    }
-
-    /// A few lines for people about what was found.
-    fn log_summary(&self) -> Result<()> {
-        let (run, late) = (self.run, &self.known.without_features);
-        let id = run.utterances().to_string();
-        let Some(ingested) = self.interpreter.outputs.ready(&id) else {
-            return Ok(());
-        };
-        let Ingested {
-            listing, summary, ..
-        } = Ingested::of(ingested.clone())?;
-        let minutes = summary.duration_s / 60.0;
-        let usable = (summary.utterances as usize).saturating_sub(late.len());
-        let what = Unit::of(run.pipeline)
-            .describe()
-            .unwrap_or_else(|| "utterances".to_owned());
-        run.observer.note(format!(
-            "{}: {usable} {what}, {minutes:.1} minutes",
-            listing.corpus
-        ));
-        if let Some(expected) = listing.expected.as_ref().filter(|e| e.utterances != usable) {
-            run.observer.note(format!(
-                "       {usable} of {} utterances ({})",
-                expected.utterances, expected.source
-            ));
-        }
-        listing
-            .warnings
-            .iter()
-            .for_each(|warning| run.observer.warn(warning.clone()));
-        let mut reasons: BTreeMap<&str, (usize, &SetAside)> = BTreeMap::new();
-        for one in listing.set_aside.iter().chain(late) {
-            reasons.entry(one.reason.describe()).or_insert((0, one)).0 += 1;
-        }
-        for (reason, (count, first)) in reasons {
-            let line = format!(
-                "set aside: {count} ({reason}), such as {}: {}",
-                first.path, first.detail
-            );
-            // So many that the corpus is hardly what was meant: told even where little is.
-            if first.reason.is_mistake() && count * MANY_SET_ASIDE > usable {
-                run.observer.warn(line);
-            } else {
-                run.observer.note(format!("       {line}"));
-            }
-        }
-        for one in listing
-            .set_aside
-            .iter()
-            .chain(late)
-            .filter(|s| s.reason == Reason::BadAudio)
-            .take(5)
-        {
-            run.observer
-                .warn(format!("{} is set aside: {}", one.path, one.detail));
-        }
-        Ok(())
     }
 }

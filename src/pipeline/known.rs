@@ -4,21 +4,20 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::audit;
-use super::doubts::{Doubts, across_speakers, doubts};
+use super::doubts::{Doubts, across_speakers, conditions, doubts};
 use super::evaluate;
 use super::extract::{self, SET_ASIDE};
-use super::graph::{TaskId, trainings};
-use super::ingest::from_json;
+use super::folds::{self, Folds};
 use super::pipeline_run::PipelineRun;
 use super::publish::table_hash;
-use super::report;
-use super::split::{self, Folds};
+use super::stage::{TaskId, trainings};
 use super::train;
 use super::windows::Unit;
 use crate::config::{CorpusKind, Experiment, Pipeline};
 use crate::corpus::{Listing, SetAside, Sources, Utterance};
 use crate::error::{Error, Result};
 use crate::features::FeatureSet;
+use crate::files::from_json;
 use crate::orchestrator::{Finished, Outputs};
 use crate::report::StepSection;
 use crate::table;
@@ -91,14 +90,6 @@ impl<'a> Known<'a> {
         Ok(())
     }
 
-    /// Notes which explanations are there.
-    pub(super) fn note_explained(&mut self, outputs: &Outputs) {
-        for one in &mut self.experiments {
-            let id = TaskId::Explain(&one.experiment.name).to_string();
-            one.explained = outputs.ready(&id).cloned();
-        }
-    }
-
     /// Begins the experiments: the chosen, and others whose results may be there.
     pub(super) fn begin_experiments(&mut self, run: &PipelineRun<'a>) {
         let of = |experiment: &'a Experiment| {
@@ -142,7 +133,7 @@ pub(super) fn extracted<'o>(
 pub(super) struct PipelineInputs {
     /// Those that have features of all sets, as far as that is known.
     pub utterances: Vec<Utterance>,
-    /// [`split::fingerprint`] of the utterances.
+    /// [`folds::fingerprint`] of the utterances.
     pub fingerprint: String,
     /// [`evaluate::fingerprint`] of the utterances.
     pub described: String,
@@ -183,8 +174,10 @@ impl PipelineInputs {
         let whole = unit.whole(&utterances).0;
         let across_speakers = across_speakers(&whole, &pairs);
         if run.is_run() {
-            let conditions = report::conditions(&utterances);
-            for condition in conditions.iter().filter(|condition| condition.leaks()) {
+            for condition in conditions(&utterances)
+                .iter()
+                .filter(|condition| condition.leaks())
+            {
                 run.observer.warn(condition.warning());
             }
             for doubt in doubts(&whole, &pairs) {
@@ -193,7 +186,7 @@ impl PipelineInputs {
         }
         drop(whole);
         Ok(Some(PipelineInputs {
-            fingerprint: split::fingerprint(&utterances),
+            fingerprint: folds::fingerprint(&utterances),
             described: evaluate::fingerprint(&utterances),
             speakers: train::speakers(&utterances),
             labels: train::labels(&utterances),

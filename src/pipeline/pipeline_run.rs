@@ -4,14 +4,14 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::graph::{Stage, TaskId};
 use super::rows::Rows;
+use super::stage::{Stage, TaskId};
 use super::suspects;
 use super::workers::Workers;
 use crate::cancel::Cancel;
 use crate::config::{Experiment, Pipeline};
 use crate::error::{Error, Result};
-use crate::orchestrator::{Identity, Limits, Mode, Observer, Owner, Store};
+use crate::orchestrator::{Event, Identity, Limits, Mode, Observer, Owner, Store};
 
 /// Where things lie and how much is done.
 #[derive(Debug, Clone)]
@@ -156,5 +156,14 @@ impl<'a> PipelineRun<'a> {
                 .map_err(|e| Error::internal("failed to write parameters as JSON").because(e))?,
             inputs,
         })
+    }
+
+    /// Tells that an experiment fails before any of it is trained.
+    pub(super) fn tell_failure(&self, experiment: &Experiment, error: &Error) {
+        self.observer.observe(Event::TaskFailed {
+            task: format!("{}/{}", Stage::Train.name(), experiment.name),
+            error: error.to_string(),
+            hint: error.hint_text().map(str::to_owned),
+        });
     }
 }

@@ -1,11 +1,13 @@
 //! What a run would do, task by task.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::Serialize;
 
-use super::graph::{experiment_of, fold_and_seed};
+use super::stage::{TaskId, experiment_of, fold_and_seed};
 use crate::orchestrator::{Decision, Planned, StaleReason};
+use crate::report::StepSection;
 
 /// One task of a plan.
 #[derive(Debug, Clone, Serialize)]
@@ -121,6 +123,62 @@ pub fn dag_dot<'p>(pipelines: impl IntoIterator<Item = (&'p str, &'p [PlanLine])
     }
     text.push_str("}\n");
     text
+}
+
+/// The tasks that no other comes after.
+pub(super) fn last(planned: &[Planned]) -> Vec<String> {
+    let before: BTreeSet<&String> = planned.iter().flat_map(|one| &one.after).collect();
+    let last = planned
+        .iter()
+        .filter(|one| one.wanted && !before.contains(&one.task));
+    last.map(|one| one.task.clone()).collect()
+}
+
+/// The picture of the steps before the report: all trainings of an experiment are one step.
+pub(super) fn steps(
+    planned: &[Planned],
+    experiments: &[&str],
+    report: &[String],
+) -> Vec<StepSection> {
+    let name = |id: &str| match fold_and_seed(id) {
+        Some(_) => id.rsplit_once('/').map_or(id, |(step, _)| step).to_owned(),
+        None => id.to_owned(),
+    };
+    let place = |id: &str| {
+        experiments
+            .iter()
+            .position(|name| Some(*name) == experiment_of(id))
+    };
+    let mut shown: Vec<(Option<usize>, &Planned)> = (planned.iter())
+        .map(|one| (place(&one.task), one))
+        .filter(|(place, one)| place.is_some() == experiment_of(&one.task).is_some())
+        .collect();
+    shown.sort_by_key(|(place, _)| *place);
+    let mut steps: Vec<StepSection> = Vec::new();
+    for (_, one) in shown {
+        let step = name(&one.task);
+        if step == TaskId::Generate.to_string() || step == TaskId::Tables.to_string() {
+            continue;
+        }
+        match steps.last_mut().filter(|last| last.name == step) {
+            Some(last) => last.tasks += 1,
+            None => {
+                let mut after: Vec<String> = one.after.iter().map(|id| name(id)).collect();
+                after.dedup();
+                steps.push(StepSection {
+                    name: step,
+                    tasks: 1,
+                    after,
+                });
+            }
+        }
+    }
+    steps.push(StepSection {
+        name: TaskId::Report.to_string(),
+        tasks: 1,
+        after: report.to_vec(),
+    });
+    steps
 }
 
 #[cfg(test)]

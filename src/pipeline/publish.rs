@@ -7,14 +7,13 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-use super::ingest::to_json;
+use super::owner::{folders, note_owner};
 use super::pipeline_run::Options;
-use super::stable_names::{folders, note_owner};
 use crate::config::Pipeline;
 use crate::error::{Error, Result};
 use crate::files::{
     self, Inventory, create_folder, files_below, hash_bytes, hash_file, hash_if_there, is_link,
-    remove_below,
+    remove_below, to_json,
 };
 use crate::model::artifact::{TESTED, Tested};
 use crate::orchestrator::{Finished, StaleReason, Store};

@@ -1,23 +1,35 @@
 //! The tasks that open recordings: ingest, features and audit.
 
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
 use super::audit;
 use super::augment;
 use super::extract;
-use super::graph::{Stage, TaskId};
-use super::ingest::{self, Contradiction, Corpus, Ingested};
+use super::ingest::{self, Contradiction, Corpus, Ingested, LISTING, UTTERANCES};
 use super::known::Known;
 use super::listing;
 use super::pipeline_run::PipelineRun;
 use super::probes::{self, Probes};
+use super::publish::{Publication, table_hash};
 use super::rows::Logs;
-use super::windows::{self, WINDOWS};
-use crate::corpus::{Listing, Sources};
+use super::stage::{Stage, TaskId};
+use super::windows::{self, Unit, WINDOWS};
+use crate::audio::Windows;
+use crate::audio::augment::Variant;
+use crate::corpus::{Listing, Reason, SetAside, Sorter, Sources};
 use crate::error::{Error, Result};
 use crate::features::FeatureSet;
-use crate::orchestrator::{Context, Identity, Node, Outputs, StaleReason, Status, Task, Upstream};
+use crate::orchestrator::{
+    Context, Failure, Identity, Node, Outputs, StaleReason, Status, Task, Upstream,
+};
+
+/// One recording excluded for so many that are usable is worth a warning.
+const MANY_SET_ASIDE: usize = 20;
 
 /// Recordings that a plan opens at most to look at what they hold now.
-pub(super) const PREVIEWED: usize = 256;
+const PREVIEWED: usize = 256;
 
 /// Lists the corpus; nothing in a plan whose recordings have yet to be generated.
 pub(super) fn list(run: &PipelineRun) -> Result<Option<(Listing, Sources)>> {
@@ -71,7 +83,7 @@ pub(super) fn ingest<'n>(
         vital: true,
         ..node
     };
-    Ok([ingest].into_iter().chain(windows::node(run)).collect())
+    Ok([ingest].into_iter().chain(windows_node(run)).collect())
 }
 
 fn ingest_task<'n>(
@@ -120,6 +132,81 @@ fn ingest_task<'n>(
         input_detail: Some(Box::new(detail)),
         preview: Some(Box::new(preview)),
         ..Task::new(TaskId::Ingest, identity, action)
+    })
+}
+
+/// The task that cuts utterances into windows; nothing where the pipeline works on whole utterances.
+fn windows_node<'n>(run: &'n PipelineRun) -> Option<Node<'n>> {
+    let windows = run.pipeline.corpus.windows?;
+    Some(Node {
+        vital: true,
+        ..Node::new(
+            TaskId::Windows,
+            vec![TaskId::Ingest.into()],
+            move || windows_settings(run, windows).map(Some),
+            move |inputs| windows_task(run, windows, inputs),
+        )
+    })
+}
+
+fn windows_settings(run: &PipelineRun, windows: Windows) -> Result<Identity> {
+    #[derive(Serialize)]
+    struct Key {
+        windows: Windows,
+    }
+    run.identity(Stage::Ingest, Key { windows }, [])
+}
+
+fn windows_task<'n>(run: &'n PipelineRun, windows: Windows, inputs: &Upstream) -> Result<Task<'n>> {
+    let whole = Ingested::of(inputs.get(&TaskId::Ingest.to_string())?.clone())?;
+    let mut identity = windows_settings(run, windows)?;
+    identity.inputs.insert(
+        UTTERANCES.to_owned(),
+        table_hash(&whole.finished, UTTERANCES)?,
+    );
+    identity
+        .inputs
+        .insert(LISTING.to_owned(), whole.finished.hash(LISTING)?);
+    let few = whole.summary.utterances <= PREVIEWED as u64;
+    let action = move |context: &Context| {
+        let folder = run.store.root();
+        let sources = windows::cut(&whole, windows, Sorter::new(run.is_run().then_some(folder)))?;
+        let mut listing = Listing {
+            expected: None,
+            ..whole.listing.clone()
+        };
+        listing.notes.extend(
+            Unit(Some(windows))
+                .describe()
+                .map(|what| format!("{what}, of {} utterances", whole.summary.utterances)),
+        );
+        let fingerprint =
+            || listing::fingerprint(&listing, &sources, run.root(), &run.workers, run.cancel);
+        let corpus = Corpus {
+            listing: &listing,
+            sources: &sources,
+            root: run.root(),
+            subset: None,
+            published: vec![],
+        };
+        let folder = folder.join(WINDOWS);
+        let probes = match run.is_plan() {
+            true => Probes::peek(&folder),
+            false => Probes::begin(&folder)?,
+        };
+        let before = fingerprint()?;
+        // The audit compares whole utterances.
+        let logs = run.logs_of_new_sounds(true, false)?;
+        let logs = ingest::ingest(&corpus, probes, &run.workers, logs, context)?;
+        run.rows.put(logs);
+        match fingerprint()? == before {
+            true => Ok(()),
+            false => Err(ingest::changed(run.root())),
+        }
+    };
+    Ok(Task {
+        preview: Some(Box::new(move || few)),
+        ..Task::new(TaskId::Windows, identity, action)
     })
 }
 
@@ -243,6 +330,155 @@ pub(super) fn audit<'n>(run: &'n PipelineRun, _: &'n Known, _: &Outputs) -> Resu
         vital: true,
         ..Node::new(TaskId::Audit, vec![TaskId::Ingest.into()], settings, task)
     }])
+}
+
+/// Where nothing is ingested yet, a plan knows the number of folds by the listing.
+pub(super) fn after_ingest(
+    run: &PipelineRun,
+    known: &mut Known,
+    outputs: &Outputs,
+    result: Result<Vec<Failure>>,
+) -> Result<Vec<Error>> {
+    result?;
+    if outputs.ready(&run.utterances().to_string()).is_none() {
+        known.count_listed()?;
+    }
+    known.corpus = None;
+    Ok(vec![])
+}
+
+/// Closes the logs of features, and says what was found.
+pub(super) fn after_features(
+    run: &PipelineRun,
+    known: &mut Known,
+    outputs: &Outputs,
+    result: Result<Vec<Failure>>,
+) -> Result<Vec<Error>> {
+    result.map_err(|error| distrust(run, error, outputs))?;
+    run.workers.rest();
+    run.rows.close();
+    known.note_set_aside(run, outputs)?;
+    if run.is_run() {
+        log_summary(run, known, outputs)?;
+    }
+    Ok(vec![])
+}
+
+/// A few lines for people about what was found.
+fn log_summary(run: &PipelineRun, known: &Known, outputs: &Outputs) -> Result<()> {
+    let late = &known.without_features;
+    let id = run.utterances().to_string();
+    let Some(ingested) = outputs.ready(&id) else {
+        return Ok(());
+    };
+    let Ingested {
+        listing, summary, ..
+    } = Ingested::of(ingested.clone())?;
+    let minutes = summary.duration_s / 60.0;
+    let usable = (summary.utterances as usize).saturating_sub(late.len());
+    let what = Unit::of(run.pipeline)
+        .describe()
+        .unwrap_or_else(|| "utterances".to_owned());
+    run.observer.note(format!(
+        "{}: {usable} {what}, {minutes:.1} minutes",
+        listing.corpus
+    ));
+    if let Some(expected) = listing.expected.as_ref().filter(|e| e.utterances != usable) {
+        run.observer.note(format!(
+            "       {usable} of {} utterances ({})",
+            expected.utterances, expected.source
+        ));
+    }
+    listing
+        .warnings
+        .iter()
+        .for_each(|warning| run.observer.warn(warning.clone()));
+    let mut reasons: BTreeMap<&str, (usize, &SetAside)> = BTreeMap::new();
+    for one in listing.set_aside.iter().chain(late) {
+        reasons.entry(one.reason.describe()).or_insert((0, one)).0 += 1;
+    }
+    for (reason, (count, first)) in reasons {
+        let line = format!(
+            "set aside: {count} ({reason}), such as {}: {}",
+            first.path, first.detail
+        );
+        // So many that the corpus is hardly what was meant: told even where little is.
+        if first.reason.is_mistake() && count * MANY_SET_ASIDE > usable {
+            run.observer.warn(line);
+        } else {
+            run.observer.note(format!("       {line}"));
+        }
+    }
+    for one in listing
+        .set_aside
+        .iter()
+        .chain(late)
+        .filter(|s| s.reason == Reason::BadAudio)
+        .take(5)
+    {
+        run.observer
+            .warn(format!("{} is set aside: {}", one.path, one.detail));
+    }
+    Ok(())
+}
+
+pub(super) fn publish_utterances(
+    run: &PipelineRun,
+    _: &Known,
+    outputs: &Outputs,
+    publication: &mut Publication,
+) -> Result<()> {
+    let [tables, ..] = publication.folders.clone();
+    match outputs.ready(&run.utterances().to_string()) {
+        Some(ingested) => publication.table(&tables, ingested, UTTERANCES),
+        None => Ok(()),
+    }
+}
+
+/// The tables of features, those of changed copies among them, in the place of earlier ones.
+pub(super) fn publish_features(
+    run: &PipelineRun,
+    _: &Known,
+    outputs: &Outputs,
+    publication: &mut Publication,
+) -> Result<()> {
+    let [tables, ..] = &publication.folders.clone();
+    for set in FeatureSet::ALL {
+        let published = extract::published_name(set);
+        match outputs.ready(&TaskId::Features(set).to_string()) {
+            Some(done) => {
+                publication.table_as(tables, done, extract::table_name(set), &published)?;
+            }
+            None if run.pipeline.features.sets.contains(&set) => {}
+            None => publication.without_table(tables, &published),
+        }
+        let id = TaskId::Augmented(set).to_string();
+        for variant in Variant::ALL {
+            let published = augment::variant_name(set, variant);
+            match outputs.ready(&id) {
+                Some(done) => {
+                    let table = augment::output_name(set, variant);
+                    publication.table_as(tables, done, &table, &published)?;
+                }
+                None if outputs.has(&id) => {}
+                None => publication.without_table(tables, &published),
+            }
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn publish_audit(
+    _: &PipelineRun,
+    _: &Known,
+    outputs: &Outputs,
+    publication: &mut Publication,
+) -> Result<()> {
+    let [tables, ..] = publication.folders.clone();
+    match outputs.ready(&TaskId::Audit.to_string()) {
+        Some(audited) => publication.table(&tables, audited, audit::DUPLICATES),
+        None => Ok(()),
+    }
 }
 
 /// Where a recording does not sound as the ingest says, forgets the ingest and all that was

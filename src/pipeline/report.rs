@@ -1,36 +1,37 @@
 //! The report stage: gathers what the stages before it found and writes the pages.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::path::{Component, Path};
+use std::path::Path;
 
 use serde::Serialize;
 
-use super::doubts::{Doubts, doubts};
+use super::doubts::{Doubts, conditions, doubts};
 use super::evaluate::{self, SECTIONS};
 use super::explain::{self, EXPLANATION};
 use super::extract::{self, SET_ASIDE};
-use super::graph::{Stage, TaskId};
-use super::ingest::{Ingested, LISTING, UTTERANCES, from_json};
+use super::folds::Folds;
+use super::ingest::{Ingested, LISTING, UTTERANCES};
 use super::known::{ExperimentState, Known, PipelineInputs};
 use super::overview;
 use super::pipeline_run::{Options, PipelineRun};
+use super::plan;
 use super::pools;
 use super::publish::{Publication, table_hash};
-use super::split::Folds;
+use super::stage::{Stage, TaskId};
 use super::tables;
 use super::terms;
 use super::train::PREDICTIONS;
 use super::windows::Unit;
 use crate::cancel::Cancel;
 use crate::config::{CorpusSettings, Experiment, Pipeline};
-use crate::corpus::{
-    self, Condition, Listing, Recorded, SetAside, Source, UNKNOWN_SPEAKER, Utterance,
-};
-use crate::error::Result;
+use crate::corpus::{Listing, SetAside, Source, UNKNOWN_SPEAKER, Utterance};
+use crate::error::{Error, Result};
 use crate::evaluation::{Answered, Pair, pairs};
 use crate::features::FeatureSet;
-use crate::files::{Inventory, hash_bytes, private_folder, sweep};
-use crate::orchestrator::{Context, Identity, Lock, Node, Observer, Outputs, Task, Upstream};
+use crate::files::{Inventory, from_json, hash_bytes, private_folder, relative, sweep};
+use crate::orchestrator::{
+    Context, Identity, Interpreter, Lock, Node, Observer, Outputs, Task, Upstream,
+};
 use crate::report::{
     self, CorpusSection, ExperimentSection, PipelineReport, RunPage, StepSection, TestedUtterance,
 };
@@ -93,17 +94,6 @@ pub(super) fn corpus_section(
         licence: terms::licence(settings),
         references: terms::references(settings),
     })
-}
-
-/// What of the recordings, beside their sound, may tell their classes.
-pub(super) fn conditions(utterances: &[Utterance]) -> Vec<Condition> {
-    corpus::conditions(utterances.iter().map(|u| Recorded {
-        path: &u.source.path,
-        class: &u.source.emotion,
-        speaker: Some(u.source.speaker.as_str()).filter(|speaker| *speaker != UNKNOWN_SPEAKER),
-        sample_rate: u.sample_rate,
-        channels: u.channels,
-    }))
 }
 
 /// The ids of the utterances whose samples are the same, group by group, from the pairs of the audit.
@@ -410,64 +400,6 @@ fn comparisons(experiments: &[ExperimentSection], unit: Unit) -> Result<Vec<Pair
     Ok(pairs(&answered))
 }
 
-/// The tables of all experiments together; none where nothing is split.
-pub(super) fn tables<'n>(
-    run: &'n PipelineRun,
-    known: &'n Known,
-    outputs: &Outputs,
-) -> Result<Vec<Node<'n>>> {
-    let is_split = |one: &&ExperimentState| known.inputs.is_none() || one.split.is_some();
-    let shown: Vec<&ExperimentState> = known.experiments.iter().filter(is_split).collect();
-    let names = || shown.iter().map(|one| one.experiment.name.as_str());
-    let mut after: Vec<TaskId> = names().map(TaskId::Split).collect();
-    if run.options.until > Stage::Train {
-        after.extend(names().map(TaskId::Evaluate));
-    }
-    let after: Vec<String> = after.into_iter().map(String::from).collect();
-    let reads = everything(run, known, outputs);
-    if shown.is_empty() && !reads.iter().any(|id| outputs.pending(id).is_some()) {
-        return Ok(vec![]);
-    }
-    let order: Vec<String> = names().map(str::to_owned).collect();
-    let settings = move || run.identity(Stage::Tables, serde_json::json!({ "order": order }), []);
-    let identity = settings.clone();
-    let task = move |_: &Upstream| {
-        let (data, experiments) = (known.inputs()?, &known.experiments);
-        let mut identity = identity()?;
-        identity.inputs = tables::inputs(experiments)?.into_iter().collect();
-        identity
-            .inputs
-            .extend(data.audit.clone().map(|hash| ("audit".to_owned(), hash)));
-        let action = move |context: &Context| tables::write(experiments, context);
-        Ok(Task::new(TaskId::Tables, identity, action))
-    };
-    let settings = move || known.inputs.as_ref().map(|_| settings()).transpose();
-    Ok(vec![Node {
-        vital: true,
-        reads,
-        follows: false,
-        ..Node::new(TaskId::Tables, after, settings, task)
-    }])
-}
-
-/// The outputs that a report is made from, as far as they are there or will be.
-fn everything(run: &PipelineRun, known: &Known, outputs: &Outputs) -> Vec<String> {
-    let mut ids = run.features();
-    let sets = FeatureSet::ALL.into_iter();
-    ids.extend(sets.map(|set| TaskId::Augmented(set).to_string()));
-    ids.push(TaskId::Audit.into());
-    for one in &known.experiments {
-        let name = &one.experiment.name;
-        ids.push(TaskId::Split(name).into());
-        ids.extend(one.trainings().map(String::from));
-        ids.push(TaskId::Evaluate(name).into());
-        ids.push(TaskId::Explain(name).into());
-    }
-    ids.push(run.utterances().into());
-    ids.retain(|id| outputs.has(id));
-    ids
-}
-
 /// The way from the pages to the recordings. It is a part of the report's identity: a corpus
 /// that moved has other links.
 fn recordings(run: &PipelineRun) -> Option<String> {
@@ -489,7 +421,7 @@ pub(super) fn report<'n>(
     };
     Ok(vec![Node {
         vital: true,
-        reads: everything(run, known, outputs),
+        reads: tables::everything(run, known, outputs),
         follows: false,
         ..Node::new(
             TaskId::Report,
@@ -498,6 +430,34 @@ pub(super) fn report<'n>(
             move |inputs| report_task(run, known, inputs),
         )
     }])
+}
+
+/// Draws the steps, now that all experiments are through.
+pub(super) fn before(
+    _: &PipelineRun,
+    known: &mut Known,
+    interpreter: &Interpreter,
+) -> Result<Vec<Error>> {
+    let experiments = known.experiments.iter();
+    let names: Vec<&str> = experiments
+        .map(|one| one.experiment.name.as_str())
+        .collect();
+    let ends = known.ends(&interpreter.outputs);
+    known.steps = plan::steps(&interpreter.planned, &names, &ends);
+    Ok(vec![])
+}
+
+pub(super) fn publish(
+    _: &PipelineRun,
+    _: &Known,
+    outputs: &Outputs,
+    publication: &mut Publication,
+) -> Result<()> {
+    let [.., reports] = publication.folders.clone();
+    match outputs.ready(&TaskId::Report.to_string()) {
+        Some(done) => publication.report(&reports, done, LAST),
+        None => Ok(()),
+    }
 }
 
 /// The experiments that a report shows; a plan takes those that will run for shown.
@@ -614,43 +574,4 @@ fn report_task<'n>(run: &'n PipelineRun, known: &'n Known, inputs: &Upstream) ->
         report::write(&report, context.folder).map(drop)
     };
     Ok(Task::new(TaskId::Report, identity, action))
-}
-
-/// The way from one folder to another, with `/` between; `None` where there is none, as between
-/// drives.
-pub(super) fn relative(from: &Path, to: &Path) -> Option<String> {
-    let (from, to): (Vec<Component>, Vec<Component>) =
-        (from.components().collect(), to.components().collect());
-    let common = from.iter().zip(&to).take_while(|(a, b)| a == b).count();
-    if common == 0
-        || from[common..]
-            .iter()
-            .chain(&to[common..])
-            .any(|part| !matches!(part, Component::Normal(_)))
-    {
-        return None;
-    }
-    let up = from[common..].iter().map(|_| Some("..".to_owned()));
-    let down = to[common..]
-        .iter()
-        .map(|part| part.as_os_str().to_str().map(str::to_owned));
-    up.chain(down)
-        .collect::<Option<Vec<_>>>()
-        .map(|parts| parts.join("/"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_way_to_the_recordings_goes_up_and_down() {
-        let way = |from: &str, to: &str| relative(Path::new(from), Path::new(to));
-        assert_eq!(
-            way("/a/reports/demo", "/a/data/corpora/x").as_deref(),
-            Some("../../data/corpora/x")
-        );
-        assert_eq!(way("/a/b", "/a/b/c").as_deref(), Some("c"));
-        assert_eq!(way("/a/b", "/a/../c"), None);
-    }
 }

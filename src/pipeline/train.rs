@@ -1,19 +1,16 @@
 //! The train stage: one model of one fold and seed, and its predictions on the test part.
 
-use std::path::Path;
-
 use serde::{Deserialize, Serialize};
 
 use super::calibrate;
-use super::ingest::to_json;
-use super::inputs::{Rows, tested_copies, variants};
+use super::inputs::{Job, Rows, tested_copies, variants};
 use super::search::{self, Settled, svm_settings};
 use super::windows::Unit;
-use crate::config::{Experiment, ModelSettings, Pipeline};
+use crate::config::{Experiment, ModelSettings};
 use crate::corpus::Utterance;
 use crate::error::{Error, Result};
 use crate::evaluation::{Scores, argmax, vote};
-use crate::files::{hash_bytes, write_atomically};
+use crate::files::{hash_bytes, to_json, write_atomically};
 use crate::model::TrainSettings;
 use crate::model::artifact::{ModelInfo, SavedModel, TestTimeAugment, Weights};
 use crate::model::{
@@ -106,19 +103,6 @@ pub(super) fn fingerprint(fold: &Fold, labels: &str) -> String {
         .chain(roles.flat_map(|role| ["\n", role]))
         .collect();
     hash_bytes(text.as_bytes())
-}
-
-/// What one training task is about.
-#[derive(Clone, Copy)]
-pub(super) struct Job<'a> {
-    pub pipeline: &'a Pipeline,
-    pub experiment: &'a Experiment,
-    pub features: &'a Path,
-    /// Tables of changed copies, where the experiment trains on them.
-    pub augmented: Option<&'a Path>,
-    pub utterances: &'a [Utterance],
-    pub fold: &'a Fold,
-    pub seed: u64,
 }
 
 /// About how many bytes a training needs at most: the table as it is read, as columns in order and

@@ -4,21 +4,12 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use serde::Serialize;
-
-use super::graph::{Stage, TaskId};
-use super::ingest::{self, Corpus, Ingested, LISTING, UTTERANCES};
-use super::listing;
-use super::pipeline_run::PipelineRun;
-use super::probes::Probes;
-use super::publish::table_hash;
-use super::recordings::PREVIEWED;
+use super::ingest::Ingested;
 use crate::audio::Windows;
 use crate::config::Pipeline;
-use crate::corpus::{Listing, Sorter, Source, Sources, Utterance};
+use crate::corpus::{Sorter, Source, Sources, Utterance};
 use crate::error::Result;
 use crate::files::hash_bytes;
-use crate::orchestrator::{Context, Identity, Node, Task, Upstream};
 use crate::table;
 
 /// The folder of the probes of windows within the store.
@@ -121,7 +112,7 @@ impl Unit {
 }
 
 /// The windows of all utterances, as sources with the times of each.
-fn cut(whole: &Ingested, windows: Windows, sorter: Sorter) -> Result<Sources> {
+pub(super) fn cut(whole: &Ingested, windows: Windows, sorter: Sorter) -> Result<Sources> {
     let mut sorter = sorter;
     for batch in table::utterances::stream(&whole.finished.folder) {
         for u in batch? {
@@ -140,81 +131,6 @@ fn cut(whole: &Ingested, windows: Windows, sorter: Sorter) -> Result<Sources> {
         }
     }
     sorter.finish()
-}
-
-/// The task that cuts utterances into windows; nothing where the pipeline works on whole utterances.
-pub(super) fn node<'n>(run: &'n PipelineRun) -> Option<Node<'n>> {
-    let windows = run.pipeline.corpus.windows?;
-    Some(Node {
-        vital: true,
-        ..Node::new(
-            TaskId::Windows,
-            vec![TaskId::Ingest.into()],
-            move || settings(run, windows).map(Some),
-            move |inputs| task(run, windows, inputs),
-        )
-    })
-}
-
-fn settings(run: &PipelineRun, windows: Windows) -> Result<Identity> {
-    #[derive(Serialize)]
-    struct Key {
-        windows: Windows,
-    }
-    run.identity(Stage::Ingest, Key { windows }, [])
-}
-
-fn task<'n>(run: &'n PipelineRun, windows: Windows, inputs: &Upstream) -> Result<Task<'n>> {
-    let whole = Ingested::of(inputs.get(&TaskId::Ingest.to_string())?.clone())?;
-    let mut identity = settings(run, windows)?;
-    identity.inputs.insert(
-        UTTERANCES.to_owned(),
-        table_hash(&whole.finished, UTTERANCES)?,
-    );
-    identity
-        .inputs
-        .insert(LISTING.to_owned(), whole.finished.hash(LISTING)?);
-    let few = whole.summary.utterances <= PREVIEWED as u64;
-    let action = move |context: &Context| {
-        let folder = run.store.root();
-        let sources = cut(&whole, windows, Sorter::new(run.is_run().then_some(folder)))?;
-        let mut listing = Listing {
-            expected: None,
-            ..whole.listing.clone()
-        };
-        listing.notes.extend(
-            Unit(Some(windows))
-                .describe()
-                .map(|what| format!("{what}, of {} utterances", whole.summary.utterances)),
-        );
-        let fingerprint =
-            || listing::fingerprint(&listing, &sources, run.root(), &run.workers, run.cancel);
-        let corpus = Corpus {
-            listing: &listing,
-            sources: &sources,
-            root: run.root(),
-            subset: None,
-            published: vec![],
-        };
-        let folder = folder.join(WINDOWS);
-        let probes = match run.is_plan() {
-            true => Probes::peek(&folder),
-            false => Probes::begin(&folder)?,
-        };
-        let before = fingerprint()?;
-        // The audit compares whole utterances.
-        let logs = run.logs_of_new_sounds(true, false)?;
-        let logs = ingest::ingest(&corpus, probes, &run.workers, logs, context)?;
-        run.rows.put(logs);
-        match fingerprint()? == before {
-            true => Ok(()),
-            false => Err(ingest::changed(run.root())),
-        }
-    };
-    Ok(Task {
-        preview: Some(Box::new(move || few)),
-        ..Task::new(TaskId::Windows, identity, action)
-    })
 }
 
 #[cfg(test)]

@@ -12,10 +12,10 @@ use crate::error::{Error, Result};
 use crate::files::hash_bytes;
 use crate::orchestrator::{Limits, Observer, Owner, StaleReason};
 use crate::pipeline::flow::lock;
-use crate::pipeline::graph::{self, trainings};
 use crate::pipeline::known::Known;
 use crate::pipeline::listing;
 use crate::pipeline::pipeline_run::Options;
+use crate::pipeline::stage::{self, trainings};
 use crate::pipeline::workers::Workers;
 
 pub(super) const FEATURES: &str = "features";
@@ -106,7 +106,7 @@ impl JobRequest {
             explain: false,
             data_dir: self.data_dir.clone(),
             reports_dir: self.reports_dir.clone(),
-            until: graph::Stage::Report,
+            until: stage::Stage::Report,
             experiments: self.experiments.clone(),
             limits: Limits {
                 jobs,

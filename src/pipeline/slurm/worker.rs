@@ -9,8 +9,8 @@ use crate::cluster::{Done, Run};
 use crate::config::Pipeline;
 use crate::error::{Error, Kind, Result};
 use crate::orchestrator::{Observer, Store};
-use crate::pipeline::graph::{Stage, TaskId};
 use crate::pipeline::pipeline_run::Options;
+use crate::pipeline::stage::{Stage, TaskId};
 use crate::pipeline::{Decision, augment, flow};
 
 /// Does task `index` of `stage`; at once where its verified output is there. `options` are those of

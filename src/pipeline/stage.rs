@@ -1,20 +1,9 @@
-//! The stages of a pipeline, their order, and the ids of their tasks.
-//!
-//! Runs, plans, single trainings on a cluster, and the picture of the steps in a report all follow
-//! [`ORDER`] and the nodes that it makes. A new stage is a file with a function that makes nodes, and
-//! its lines here.
+//! The names of the stages and of their tasks.
 
-use std::collections::BTreeSet;
 use std::fmt;
 
-use super::known::Known;
-use super::pipeline_run::PipelineRun;
-use super::{experiments, explain, recordings, report, split};
 use crate::config::Experiment;
-use crate::error::Result;
 use crate::features::FeatureSet;
-use crate::orchestrator::{Node, Outputs, Planned};
-use crate::report::StepSection;
 
 /// The stages in their order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -38,6 +27,10 @@ pub enum Stage {
     /// Pages and CSV files.
     Report,
 }
+
+/// Those whose tasks are each of one experiment.
+pub(super) const OF_EXPERIMENTS: [Stage; 4] =
+    [Stage::Split, Stage::Train, Stage::Evaluate, Stage::Explain];
 
 impl Stage {
     /// The name used in ids and messages.
@@ -73,51 +66,6 @@ impl Stage {
         }
     }
 }
-
-/// Makes the tasks of a group from what is known of the groups before it.
-type MakeNodes = for<'n> fn(&'n PipelineRun<'_>, &'n Known<'_>, &Outputs) -> Result<Vec<Node<'n>>>;
-
-/// Tasks of one stage, or of two that belong together.
-pub(super) struct Group {
-    pub stage: Stage,
-    /// Whether its tasks run side by side; others run one after the other, each with all threads.
-    pub side_by_side: bool,
-    pub nodes: MakeNodes,
-}
-
-impl Group {
-    const fn new(stage: Stage, nodes: MakeNodes) -> Group {
-        Group {
-            stage,
-            side_by_side: false,
-            nodes,
-        }
-    }
-
-    /// Whether its tasks are due in a run up to this stage. Tables show whatever there is.
-    pub(super) fn is_due(&self, until: Stage) -> bool {
-        match self.stage {
-            Stage::Tables => until >= Stage::Split,
-            stage => stage <= until,
-        }
-    }
-}
-
-/// The order of all work. Trainings and evaluations of all experiments are one group, so that no
-/// core waits for the end of an experiment.
-pub(super) const ORDER: [Group; 8] = [
-    Group::new(Stage::Ingest, recordings::ingest),
-    Group::new(Stage::Features, recordings::features),
-    Group::new(Stage::Audit, recordings::audit),
-    Group::new(Stage::Split, split::nodes),
-    Group {
-        side_by_side: true,
-        ..Group::new(Stage::Train, experiments::nodes)
-    },
-    Group::new(Stage::Explain, explain::nodes),
-    Group::new(Stage::Tables, report::tables),
-    Group::new(Stage::Report, report::report),
-];
 
 /// A task of a pipeline, with the name of its experiment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -209,60 +157,4 @@ pub(super) fn trainings(
                 seed,
             })
     })
-}
-
-/// The tasks that no other comes after.
-pub(super) fn last(planned: &[Planned]) -> Vec<String> {
-    let before: BTreeSet<&String> = planned.iter().flat_map(|one| &one.after).collect();
-    let last = planned
-        .iter()
-        .filter(|one| one.wanted && !before.contains(&one.task));
-    last.map(|one| one.task.clone()).collect()
-}
-
-/// The picture of the steps before the report: all trainings of an experiment are one step.
-pub(super) fn steps(
-    planned: &[Planned],
-    experiments: &[&str],
-    report: &[String],
-) -> Vec<StepSection> {
-    let name = |id: &str| match fold_and_seed(id) {
-        Some(_) => id.rsplit_once('/').map_or(id, |(step, _)| step).to_owned(),
-        None => id.to_owned(),
-    };
-    let place = |id: &str| {
-        experiments
-            .iter()
-            .position(|name| Some(*name) == experiment_of(id))
-    };
-    let mut shown: Vec<(Option<usize>, &Planned)> = (planned.iter())
-        .map(|one| (place(&one.task), one))
-        .filter(|(place, one)| place.is_some() == experiment_of(&one.task).is_some())
-        .collect();
-    shown.sort_by_key(|(place, _)| *place);
-    let mut steps: Vec<StepSection> = Vec::new();
-    for (_, one) in shown {
-        let step = name(&one.task);
-        if step == TaskId::Generate.to_string() || step == TaskId::Tables.to_string() {
-            continue;
-        }
-        match steps.last_mut().filter(|last| last.name == step) {
-            Some(last) => last.tasks += 1,
-            None => {
-                let mut after: Vec<String> = one.after.iter().map(|id| name(id)).collect();
-                after.dedup();
-                steps.push(StepSection {
-                    name: step,
-                    tasks: 1,
-                    after,
-                });
-            }
-        }
-    }
-    steps.push(StepSection {
-        name: TaskId::Report.to_string(),
-        tasks: 1,
-        after: report.to_vec(),
-    });
-    steps
 }
