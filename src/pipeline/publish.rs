@@ -7,8 +7,7 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-use super::owner::{folders, note_owner};
-use super::pipeline_run::Options;
+use super::pipeline_run::{Options, folders, note_owner};
 use crate::config::Pipeline;
 use crate::error::{Error, Result};
 use crate::files::{

@@ -1,119 +1,48 @@
 //! The report stage: gathers what the stages before it found and writes the pages.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use serde::Serialize;
 
-use super::doubts::{Doubts, conditions, doubts};
+use super::corpus_section::corpus_section;
+use super::doubts::Doubts;
 use super::evaluate::{self, SECTIONS};
 use super::explain::{self, EXPLANATION};
 use super::extract::{self, SET_ASIDE};
 use super::folds::Folds;
 use super::ingest::{Ingested, LISTING, UTTERANCES};
 use super::known::{ExperimentState, Known, PipelineInputs};
-use super::overview;
 use super::pipeline_run::{Options, PipelineRun};
 use super::plan;
 use super::pools;
 use super::publish::{Publication, table_hash};
 use super::stage::{Stage, TaskId};
 use super::tables;
-use super::terms;
 use super::train::PREDICTIONS;
 use super::windows::Unit;
 use crate::cancel::Cancel;
-use crate::config::{CorpusSettings, Experiment, Pipeline};
-use crate::corpus::{Listing, SetAside, Source, UNKNOWN_SPEAKER, Utterance};
+use crate::config::{Experiment, Pipeline};
+use crate::corpus::{Source, Utterance};
 use crate::error::{Error, Result};
-use crate::evaluation::{Answered, Pair, pairs};
-use crate::features::FeatureSet;
+use crate::evaluation::{Answered, Overview, Pair, Row, overview, pairs};
+use crate::features::{FeatureSet, groups};
 use crate::files::{Inventory, from_json, hash_bytes, private_folder, relative, sweep};
 use crate::orchestrator::{
-    Context, Identity, Interpreter, Lock, Node, Observer, Outputs, Task, Upstream,
+    Context, Finished, Identity, Interpreter, Lock, Node, Observer, Outputs, Task, Upstream,
 };
 use crate::report::{
     self, CorpusSection, ExperimentSection, PipelineReport, RunPage, StepSection, TestedUtterance,
 };
 use crate::split::TestSpeakers;
-use crate::table::duplicates::DuplicateRow;
+use crate::table;
 use crate::table::predictions::PredictionRow;
-use crate::table::{self, summary};
 
 /// Files of a report that are written after all others: they vouch for what stands beside them.
 pub(super) const LAST: &[&str] = &["report.json", "index.html"];
 
 /// Holds the locks of whoever writes reports.
 pub(super) const LOCKS: &str = ".locks";
-
-/// What the corpus turned out to be.
-pub(super) fn corpus_section(
-    listing: &Listing,
-    settings: &CorpusSettings,
-    data: &PipelineInputs,
-    late: Vec<SetAside>,
-) -> Result<CorpusSection> {
-    // The corpus is of utterances, whatever they are cut into.
-    let (whole, _) = Unit(settings.windows).whole(&data.utterances);
-    let utterances = whole.as_ref();
-    let counts = summary::counts(utterances)?;
-    let mut set_aside = listing.set_aside.clone();
-    set_aside.extend(late);
-    set_aside.sort_by(|a, b| (&a.path, a.reason).cmp(&(&b.path, b.reason)));
-    Ok(CorpusSection {
-        corpus: listing.corpus.clone(),
-        generated: listing.generated,
-        utterances: utterances.len(),
-        duration_s: counts.duration_s,
-        by_class: counts.by_class,
-        by_speaker: counts
-            .by_speaker
-            .into_iter()
-            .filter(|(speaker, _)| speaker != UNKNOWN_SPEAKER)
-            .collect(),
-        unknown_speakers: utterances
-            .iter()
-            .filter(|u| u.source.speaker == UNKNOWN_SPEAKER)
-            .count(),
-        by_session: counts.by_session,
-        expected: listing.expected.clone(),
-        set_aside,
-        duplicates: exact_groups(utterances, &data.pairs),
-        near_duplicates: data
-            .pairs
-            .iter()
-            .filter(|pair| !pair.is_exact())
-            .cloned()
-            .collect(),
-        notes: doubts(utterances, &data.pairs)
-            .into_iter()
-            .chain(listing.warnings.iter().chain(&listing.notes).cloned())
-            .collect(),
-        guessed: settings.guessed.clone(),
-        conditions: conditions(utterances),
-        licence: terms::licence(settings),
-        references: terms::references(settings),
-    })
-}
-
-/// The ids of the utterances whose samples are the same, group by group, from the pairs of the audit.
-fn exact_groups(utterances: &[Utterance], pairs: &[DuplicateRow]) -> Vec<Vec<String>> {
-    let known: BTreeSet<&str> = utterances.iter().map(|u| u.source.id.as_str()).collect();
-    let mut groups: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-    for pair in pairs.iter().filter(|pair| pair.is_exact()) {
-        let first = pair.utterance_a.as_str();
-        let group = groups
-            .entry(first)
-            .or_insert_with(|| vec![first.to_owned()]);
-        group.push(pair.utterance_b.clone());
-    }
-    let mut groups: Vec<Vec<String>> = groups.into_values().collect();
-    groups
-        .iter_mut()
-        .for_each(|ids| ids.retain(|id| known.contains(id.as_str())));
-    groups.retain(|ids| ids.len() > 1);
-    groups
-}
 
 /// The whole report of a pipeline.
 pub(super) fn assemble(
@@ -569,9 +498,59 @@ fn report_task<'n>(run: &'n PipelineRun, known: &'n Known, inputs: &Upstream) ->
             known.steps.clone(),
         );
         report.comparisons = comparisons(&report.experiments, Unit::of(run.pipeline))?;
-        report.overviews = overview::overviews(&data.extracted, &data.utterances)?;
+        report.overviews = overviews(&data.extracted, &data.utterances)?;
         report.recordings = frame.recordings.clone();
         report::write(&report, context.folder).map(drop)
     };
     Ok(Task::new(TaskId::Report, identity, action))
+}
+
+/// Looks at each set that has one row an utterance.
+fn overviews(
+    extracted: &[(FeatureSet, Finished)],
+    utterances: &[Utterance],
+) -> Result<Vec<Overview>> {
+    let by_id: HashMap<&str, &Utterance> = utterances
+        .iter()
+        .map(|u| (u.source.id.as_str(), u))
+        .collect();
+    let tables = extracted.iter().filter(|(set, _)| !set.is_sequence());
+    tables
+        .map(|(set, finished)| overview_of(*set, &finished.folder, &by_id))
+        .collect()
+}
+
+fn overview_of(
+    set: FeatureSet,
+    folder: &Path,
+    by_id: &HashMap<&str, &Utterance>,
+) -> Result<Overview> {
+    let (table, _) = table::features::read_parts(folder)?;
+    let groups = groups(set);
+    let group_of = |column: usize| {
+        groups
+            .iter()
+            .find(|(_, columns)| columns.contains(&column))
+            .map(|(name, _)| name.clone())
+    };
+    let columns: Vec<(String, String)> = table
+        .columns
+        .iter()
+        .enumerate()
+        .map(|(c, name)| (name.clone(), group_of(c).unwrap_or_default()))
+        .collect();
+    let rows: Vec<Row> = table
+        .ids
+        .iter()
+        .enumerate()
+        .filter_map(|(i, id)| {
+            let source = &by_id.get(id.as_str())?.source;
+            Some(Row {
+                class: &source.emotion,
+                speaker: &source.speaker,
+                values: table.row(i),
+            })
+        })
+        .collect();
+    Ok(overview(set.name(), &columns, &rows))
 }

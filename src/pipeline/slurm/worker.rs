@@ -8,10 +8,10 @@ use crate::cancel::Cancel;
 use crate::cluster::{Done, Run};
 use crate::config::Pipeline;
 use crate::error::{Error, Kind, Result};
-use crate::orchestrator::{Observer, Store};
+use crate::orchestrator::{Decision, Observer, Store};
 use crate::pipeline::pipeline_run::Options;
 use crate::pipeline::stage::{Stage, TaskId};
-use crate::pipeline::{Decision, augment, flow};
+use crate::pipeline::{augment, flow};
 
 /// Does task `index` of `stage`; at once where its verified output is there. `options` are those of
 /// [`JobRequest::options`].
