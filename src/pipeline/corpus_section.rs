@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::doubts::{conditions, doubts};
 use super::known::PipelineInputs;
+use super::label_warnings::{conditions, label_warnings};
 use super::windows::Unit;
 use crate::config::{CorpusKind, CorpusSettings};
 use crate::corpus::{Listing, SetAside, UNKNOWN_SPEAKER, Utterance, terms};
@@ -51,7 +51,7 @@ pub(super) fn corpus_section(
             .filter(|pair| !pair.is_exact())
             .cloned()
             .collect(),
-        notes: doubts(utterances, &data.pairs)
+        notes: label_warnings(utterances, &data.pairs)
             .into_iter()
             .chain(listing.warnings.iter().chain(&listing.notes).cloned())
             .collect(),

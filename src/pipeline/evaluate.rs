@@ -12,7 +12,7 @@ use crate::config::Experiment;
 use crate::corpus::Utterance;
 use crate::error::{Error, Result};
 use crate::evaluation::{Scores, Spread, Uncertainty, argmax, vote};
-use crate::files::{from_json, hash_bytes, to_json, write_atomically};
+use crate::files::{from_json, to_json, write_atomically};
 use crate::orchestrator::{Context, Finished};
 use crate::report::{ExperimentSection, FoldSection, OfWindows};
 use crate::split::{Fold, Protocol, TestSpeakers};
@@ -544,28 +544,6 @@ fn whole(
         );
     }
     rows
-}
-
-/// Content hash of what an evaluation says of utterances.
-pub(super) fn fingerprint(utterances: &[Utterance]) -> String {
-    let line = |u: &Utterance| {
-        let s = &u.source;
-        format!(
-            "{:?}\n",
-            (
-                &s.id,
-                &s.path,
-                &s.emotion,
-                &s.speaker,
-                s.sex,
-                &s.intensity,
-                &s.text_id,
-                &s.session,
-                &u.content_hash
-            )
-        )
-    };
-    hash_bytes(utterances.iter().map(line).collect::<String>().as_bytes())
 }
 
 pub(super) fn pairs(rows: &[PredictionRow]) -> impl Iterator<Item = (&String, &String)> {

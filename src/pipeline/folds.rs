@@ -6,12 +6,12 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::doubts::Doubts;
+use super::label_warnings::Doubts;
 use super::windows::Unit;
 use crate::config::Experiment;
 use crate::corpus::{Attribute, Utterance};
 use crate::error::{Error, Result};
-use crate::files::{from_json, hash_bytes};
+use crate::files::from_json;
 use crate::split::{self, Fold, Protocol, Requirement, Role, Sharing, Stretch, TestSpeakers};
 use crate::table::{self, leakage::LeakageRow};
 
@@ -191,31 +191,6 @@ impl Folds {
         );
         Err(Error::data(message).hint(unmet.hint))
     }
-}
-
-/// Content hash of what a split depends on.
-pub(super) fn fingerprint(utterances: &[Utterance]) -> String {
-    let mut text = String::new();
-    for u in utterances {
-        let s = &u.source;
-        text.push_str(&format!(
-            "{:?}\n",
-            (
-                &s.id,
-                &s.path,
-                &s.emotion,
-                &s.speaker,
-                &s.session,
-                &s.split,
-                &s.text_id,
-                &u.content_hash
-            )
-        ));
-        if s.start_s.is_some() || s.end_s.is_some() {
-            text.push_str(&format!("{:?}\n", (s.start_s, s.end_s)));
-        }
-    }
-    hash_bytes(text.as_bytes())
 }
 
 pub(super) fn stretch(u: &Utterance) -> Stretch<'_> {

@@ -4,20 +4,18 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::audit;
-use super::doubts::{Doubts, across_speakers, conditions, doubts};
-use super::evaluate;
 use super::extract::{self, SET_ASIDE};
-use super::folds::{self, Folds};
+use super::folds::Folds;
+use super::label_warnings::{Doubts, across_speakers, conditions, label_warnings};
 use super::pipeline_run::PipelineRun;
 use super::publish::table_hash;
 use super::stage::{TaskId, trainings};
-use super::train;
 use super::windows::Unit;
 use crate::config::{CorpusKind, Experiment, Pipeline};
 use crate::corpus::{Listing, SetAside, Sources, Utterance};
 use crate::error::{Error, Result};
 use crate::features::FeatureSet;
-use crate::files::from_json;
+use crate::files::{from_json, hash_bytes};
 use crate::orchestrator::{Finished, Outputs};
 use crate::report::StepSection;
 use crate::table;
@@ -133,13 +131,13 @@ pub(super) fn extracted<'o>(
 pub(super) struct PipelineInputs {
     /// Those that have features of all sets, as far as that is known.
     pub utterances: Vec<Utterance>,
-    /// [`folds::fingerprint`] of the utterances.
+    /// [`split_hash`] of the utterances.
     pub fingerprint: String,
-    /// [`evaluate::fingerprint`] of the utterances.
+    /// [`evaluation_hash`] of the utterances.
     pub described: String,
-    /// [`train::speakers`] of the utterances.
+    /// [`speakers_hash`] of the utterances.
     pub speakers: String,
-    /// [`train::labels`] of the utterances.
+    /// [`labels_hash`] of the utterances.
     pub labels: String,
     /// The tables of features that are there.
     pub extracted: Vec<(FeatureSet, Finished)>,
@@ -180,16 +178,16 @@ impl PipelineInputs {
             {
                 run.observer.warn(condition.warning());
             }
-            for doubt in doubts(&whole, &pairs) {
-                run.observer.warn(doubt);
+            for warning in label_warnings(&whole, &pairs) {
+                run.observer.warn(warning);
             }
         }
         drop(whole);
         Ok(Some(PipelineInputs {
-            fingerprint: folds::fingerprint(&utterances),
-            described: evaluate::fingerprint(&utterances),
-            speakers: train::speakers(&utterances),
-            labels: train::labels(&utterances),
+            fingerprint: split_hash(&utterances),
+            described: evaluation_hash(&utterances),
+            speakers: speakers_hash(&utterances),
+            labels: labels_hash(&utterances),
             audit: audited
                 .map(|done| table_hash(done, audit::DUPLICATES))
                 .transpose()?,
@@ -234,10 +232,75 @@ fn usable(
     Ok(utterances)
 }
 
+/// Content hash of what a split depends on.
+fn split_hash(utterances: &[Utterance]) -> String {
+    let mut text = String::new();
+    for u in utterances {
+        let s = &u.source;
+        text.push_str(&format!(
+            "{:?}\n",
+            (
+                &s.id,
+                &s.path,
+                &s.emotion,
+                &s.speaker,
+                &s.session,
+                &s.split,
+                &s.text_id,
+                &u.content_hash
+            )
+        ));
+        if s.start_s.is_some() || s.end_s.is_some() {
+            text.push_str(&format!("{:?}\n", (s.start_s, s.end_s)));
+        }
+    }
+    hash_bytes(text.as_bytes())
+}
+
+/// Content hash of what an evaluation says of utterances.
+fn evaluation_hash(utterances: &[Utterance]) -> String {
+    let line = |u: &Utterance| {
+        let s = &u.source;
+        format!(
+            "{:?}\n",
+            (
+                &s.id,
+                &s.path,
+                &s.emotion,
+                &s.speaker,
+                s.sex,
+                &s.intensity,
+                &s.text_id,
+                &s.session,
+                &u.content_hash
+            )
+        )
+    };
+    hash_bytes(utterances.iter().map(line).collect::<String>().as_bytes())
+}
+
+/// Content hash of the true labels.
+fn labels_hash(utterances: &[Utterance]) -> String {
+    let lines: String = utterances
+        .iter()
+        .map(|u| format!("{:?}\n", (&u.source.id, &u.source.emotion)))
+        .collect();
+    hash_bytes(lines.as_bytes())
+}
+
+/// Content hash of who speaks: a part of what is learned where [`Experiment::heeds_speakers`].
+fn speakers_hash(utterances: &[Utterance]) -> String {
+    let lines: String = utterances
+        .iter()
+        .map(|u| format!("{:?}\n", (&u.source.id, &u.source.speaker)))
+        .collect();
+    hash_bytes(lines.as_bytes())
+}
+
 /// The utterances of a control, whose labels were dealt out anew.
 pub(super) struct Shuffled {
     pub utterances: Vec<Utterance>,
-    /// [`train::labels`] of them.
+    /// [`labels_hash`] of them.
     labels: String,
 }
 
@@ -259,7 +322,7 @@ impl Shuffled {
                 .emotion
                 .clone_from(&whole[order[place]].source.emotion);
         }
-        let labels = train::labels(&utterances);
+        let labels = labels_hash(&utterances);
         Shuffled { utterances, labels }
     }
 }
@@ -299,7 +362,7 @@ impl<'a> ExperimentState<'a> {
         (self.shuffled.as_ref()).map_or(&inputs.utterances, |shuffled| &shuffled.utterances)
     }
 
-    /// [`train::labels`] of these utterances.
+    /// [`labels_hash`] of these utterances.
     pub(super) fn labels<'t>(&'t self, inputs: &'t PipelineInputs) -> &'t str {
         (self.shuffled.as_ref()).map_or(&inputs.labels, |shuffled| &shuffled.labels)
     }

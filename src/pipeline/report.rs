@@ -6,13 +6,13 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::corpus_section::corpus_section;
-use super::doubts::Doubts;
 use super::evaluate::{self, SECTIONS};
 use super::explain::{self, EXPLANATION};
 use super::extract::{self, SET_ASIDE};
 use super::folds::Folds;
 use super::ingest::{Ingested, LISTING, UTTERANCES};
 use super::known::{ExperimentState, Known, PipelineInputs};
+use super::label_warnings::Doubts;
 use super::pipeline_run::{Options, PipelineRun};
 use super::plan;
 use super::pools;

@@ -7,7 +7,6 @@ use super::inputs::{Job, Rows, tested_copies, variants};
 use super::search::{self, Settled, svm_settings};
 use super::windows::Unit;
 use crate::config::{Experiment, ModelSettings};
-use crate::corpus::Utterance;
 use crate::error::{Error, Result};
 use crate::evaluation::{Scores, argmax, vote};
 use crate::files::{hash_bytes, to_json, write_atomically};
@@ -75,25 +74,7 @@ fn yes() -> bool {
     true
 }
 
-/// Content hash of the true labels.
-pub(super) fn labels(utterances: &[Utterance]) -> String {
-    let lines: String = utterances
-        .iter()
-        .map(|u| format!("{:?}\n", (&u.source.id, &u.source.emotion)))
-        .collect();
-    hash_bytes(lines.as_bytes())
-}
-
-/// Content hash of who speaks: a part of what is learned where [`Experiment::heeds_speakers`].
-pub(super) fn speakers(utterances: &[Utterance]) -> String {
-    let lines: String = utterances
-        .iter()
-        .map(|u| format!("{:?}\n", (&u.source.id, &u.source.speaker)))
-        .collect();
-    hash_bytes(lines.as_bytes())
-}
-
-/// Content hash of who does what in one fold, with the [`labels`].
+/// Content hash of who does what in one fold, with the hash of all labels.
 pub(super) fn fingerprint(fold: &Fold, labels: &str) -> String {
     let roles = fold
         .roles
