@@ -6,13 +6,13 @@ mod seal;
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
-use std::path::Path;
+use std::path::{Component, Path};
 
 pub use inventory::{
     INVENTORY, Inventory, files_below, is_link, remove_below, remove_empty_folders, remove_file,
 };
 pub use patience::{patiently, read, read_if_there};
-pub use seal::{from_sealed_json, to_sealed_json};
+pub use seal::{from_json, from_sealed_json, to_json, to_sealed_json};
 
 use crate::error::{Error, Result, may_pass};
 
@@ -338,6 +338,29 @@ pub fn sync_folder(path: &Path) {
     }
 }
 
+/// The way from one folder to another, with `/` between; `None` where there is none, as between
+/// drives.
+pub fn relative(from: &Path, to: &Path) -> Option<String> {
+    let (from, to): (Vec<Component>, Vec<Component>) =
+        (from.components().collect(), to.components().collect());
+    let common = from.iter().zip(&to).take_while(|(a, b)| a == b).count();
+    if common == 0
+        || from[common..]
+            .iter()
+            .chain(&to[common..])
+            .any(|part| !matches!(part, Component::Normal(_)))
+    {
+        return None;
+    }
+    let up = from[common..].iter().map(|_| Some("..".to_owned()));
+    let down = to[common..]
+        .iter()
+        .map(|part| part.as_os_str().to_str().map(str::to_owned));
+    up.chain(down)
+        .collect::<Option<Vec<_>>>()
+        .map(|parts| parts.join("/"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -443,5 +466,16 @@ mod tests {
         std::fs::write(&plain, b"x").unwrap();
         let mode = |p: &Path| std::fs::metadata(p).unwrap().permissions().mode();
         assert_eq!(mode(&ours), mode(&plain));
+    }
+
+    #[test]
+    fn the_way_to_the_recordings_goes_up_and_down() {
+        let way = |from: &str, to: &str| relative(Path::new(from), Path::new(to));
+        assert_eq!(
+            way("/a/reports/demo", "/a/data/corpora/x").as_deref(),
+            Some("../../data/corpora/x")
+        );
+        assert_eq!(way("/a/b", "/a/b/c").as_deref(), Some("c"));
+        assert_eq!(way("/a/b", "/a/../c"), None);
     }
 }

@@ -14,7 +14,7 @@ use crate::cluster::{self, Client, Done, Queue, Run, Session, Status};
 use crate::config::{self, Pipeline};
 use crate::error::{Error, Kind, Result};
 use crate::orchestrator::{Lock, Observer, Owner};
-use crate::pipeline::spread::{self, Order, Place};
+use crate::pipeline::slurm::{self, JobRequest, Place};
 
 /// How often the scheduler is asked for news.
 const EVERY: Duration = Duration::from_secs(2);
@@ -105,7 +105,7 @@ pub fn submit(
             text,
             pipeline,
         } = variants::load(run, name)?;
-        let order = Order {
+        let request = JobRequest {
             file_name,
             text,
             overrides: pipeline.overrides.clone(),
@@ -119,15 +119,15 @@ pub fn submit(
             trainings: vec![],
             trainings_per_task: 0,
         };
-        let options = options(&order, 0);
+        let options = options(&request, 0);
         let (program, folder) = (this_program()?, working_folder()?);
         let place = Place {
             program: &program,
             folder: &folder,
         };
         let settings = profile.clone().over(pipeline.slurm.clone());
-        let plan = spread::plan(
-            order,
+        let plan = slurm::plan(
+            request,
             &settings,
             &place,
             &options,
@@ -168,16 +168,16 @@ pub fn submit(
 /// Does one task of a plan.
 pub fn worker(worker: &Worker, cancel: &Cancel, observer: &dyn Observer) -> Result<Exit> {
     let run = Run::open(&worker.plan)?;
-    let order = Order::of(&run)?;
+    let request = JobRequest::of(&run)?;
     let cpus = run
         .plan()
         .stage(&worker.stage)
         .map_or(1, |stage| stage.resources.cpus);
-    spread::worker(
+    slurm::worker(
         &run,
         &worker.stage,
         worker.index,
-        &options(&order, cpus as usize),
+        &options(&request, cpus as usize),
         cancel,
         observer,
     )?;
@@ -187,21 +187,21 @@ pub fn worker(worker: &Worker, cancel: &Cancel, observer: &dyn Observer) -> Resu
 /// A plan with everything that is needed to work on it.
 struct Opened {
     run: Run,
-    order: Order,
+    request: JobRequest,
     pipeline: Pipeline,
     client: Client,
 }
 
 impl Opened {
     fn of(run: Run) -> Result<Opened> {
-        let order = Order::of(&run)?;
+        let request = JobRequest::of(&run)?;
         // The paths of a plan are relative to where it was made.
         std::env::set_current_dir(&run.plan().folder)
             .map_err(|e| Error::io("go to", &run.plan().folder, e))?;
         Ok(Opened {
-            pipeline: order.pipeline()?,
+            pipeline: request.pipeline()?,
             client: Client::new(std::env::vars_os()),
-            order,
+            request,
             run,
         })
     }
@@ -233,11 +233,11 @@ impl Opened {
         observer: &dyn Observer,
         work: impl FnOnce(&Session) -> Result<T>,
     ) -> Result<T> {
-        let options = options(&self.order, 0);
+        let options = options(&self.request, 0);
         let look = || -> Result<Done> {
-            spread::done(
+            slurm::done(
                 &self.run,
-                &self.order,
+                &self.request,
                 &self.pipeline,
                 &options,
                 cancel,
@@ -264,7 +264,7 @@ impl Opened {
                 .hint(format!("`ser slurm logs {id}` shows why, and `ser slurm resume {id}` submits what is missing")));
         }
         let report = self
-            .order
+            .request
             .reports_dir
             .join(self.pipeline.full_name())
             .join("index.html")
@@ -393,13 +393,13 @@ fn logs(run: &Run, stage: Option<&str>, index: Option<u32>) -> Result<()> {
     }
 }
 
-fn options(order: &Order, jobs: usize) -> crate::pipeline::Options {
+fn options(request: &JobRequest, jobs: usize) -> crate::pipeline::Options {
     let jobs = if jobs > 0 {
         jobs
     } else {
         std::thread::available_parallelism().map_or(1, usize::from)
     };
-    order.options(jobs, system::memory(), owner())
+    request.options(jobs, system::memory(), owner())
 }
 
 fn owner() -> Owner {

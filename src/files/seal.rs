@@ -1,11 +1,37 @@
-//! Small JSON files that say by themselves whether they are what was written.
+//! JSON files, and small ones that say by themselves whether they are what was written.
+
+use std::path::Path;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::hash_bytes;
+use super::{hash_bytes, read};
 use crate::error::{Error, Result};
+
+/// JSON for an output file.
+///
+/// # Errors
+/// Where the value has no JSON: a defect of the caller.
+pub fn to_json(value: &impl Serialize) -> Result<Vec<u8>> {
+    let mut bytes = serde_json::to_vec_pretty(value)
+        .map_err(|e| Error::internal("failed to write JSON").because(e))?;
+    bytes.push(b'\n');
+    Ok(bytes)
+}
+
+/// Reads an output file that [`to_json`] made.
+///
+/// # Errors
+/// `Io` where it cannot be read; `Data` where it is damaged.
+pub fn from_json<T: DeserializeOwned>(path: &Path) -> Result<T> {
+    let bytes = read(path)?;
+    serde_json::from_slice(&bytes).map_err(|e| {
+        Error::data(format!("failed to read {}", path.display()))
+            .because(e)
+            .hint("remove the file and run the command again: it is made anew")
+    })
+}
 
 /// The key of the checksum.
 const SUM: &str = "blake3";
@@ -22,9 +48,7 @@ pub fn to_sealed_json(value: &impl Serialize) -> Result<Vec<u8>> {
         .as_object_mut()
         .ok_or_else(|| Error::internal("only an object can be sealed"))?;
     object.insert(SUM.to_owned(), sum.into());
-    let mut bytes = serde_json::to_vec_pretty(&value).map_err(failed)?;
-    bytes.push(b'\n');
-    Ok(bytes)
+    to_json(&value)
 }
 
 /// What [`to_sealed_json`] wrote, and whether it had a checksum: earlier versions wrote none.

@@ -7,7 +7,7 @@ use super::schema::{STEPS, Trouble};
 use super::store::News;
 use super::*;
 use crate::error::Kind;
-use crate::orchestrator::{Event, Observer, Why};
+use crate::orchestrator::{Event, Observer, StaleReason};
 
 fn begin(pipeline: &str) -> Begin {
     Begin {
@@ -83,7 +83,7 @@ fn started(task: &str) -> Event {
         task: task.into(),
         stage: "train".into(),
         key: "k1".into(),
-        why: vec![Why::NeverRan],
+        why: vec![StaleReason::NeverRan],
     }
 }
 

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::status::Why;
+use super::status::StaleReason;
 
 /// Something a consumer may want to show.
 #[derive(Debug, Clone, Serialize)]
@@ -29,7 +29,7 @@ pub enum Event {
         /// Its key.
         key: String,
         /// Why it runs.
-        why: Vec<Why>,
+        why: Vec<StaleReason>,
     },
     /// A task's verified output was found and is used again.
     TaskReused {

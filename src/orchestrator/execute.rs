@@ -1,11 +1,11 @@
 //! Runs what the store does not hold: a pool of threads over a graph of tasks.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::event::{Event, Observer};
-use super::graph::{Context, Graph, Node, Task};
+use super::graph::{Cached, Context, Node, Outputs, Task, Upstream};
 use super::record::Finished;
 use super::status::Status;
 use super::store::Store;
@@ -43,7 +43,7 @@ impl Default for Limits {
 
 /// What became of a task.
 #[derive(Debug)]
-pub enum Ended {
+pub enum NodeOutcome {
     /// Its output is there.
     Done(Finished),
     /// It failed, or was interrupted.
@@ -53,31 +53,36 @@ pub enum Ended {
         /// Id of the failed task.
         because: String,
     },
+    /// It is not wanted and not up to date, or something that it reads is not there.
+    Absent,
 }
 
-/// Runs all stale tasks; the results stand in the order of the graph.
+/// Runs all wanted tasks that are stale; the results stand in the order of the nodes. `before` has
+/// the outputs of earlier tasks.
 ///
-/// A failure skips what depends on it, and everything else that has not begun unless
+/// A failure skips what reads its output, and everything else that has not begun unless
 /// [`Limits::keep_going`], or in any case where the disk is full; an interruption stops all at
 /// their next safe point.
 pub fn execute(
     store: &Store,
-    graph: &Graph,
+    nodes: &[Node],
+    before: &Outputs,
     limits: &Limits,
     cancel: &Cancel,
     observer: &dyn Observer,
-) -> Vec<Ended> {
+) -> Vec<NodeOutcome> {
     let pool = Pool {
         store,
-        nodes: graph.nodes(),
+        nodes,
+        before,
         limits,
         cancel,
         observer,
-        state: Mutex::new(State::of(graph)),
+        state: Mutex::new(State::of(nodes, before)),
         changed: Condvar::new(),
     };
     std::thread::scope(|scope| {
-        for _ in 1..limits.jobs.clamp(1, graph.nodes().len().max(1)) {
+        for _ in 1..limits.jobs.clamp(1, nodes.len().max(1)) {
             // Where the system gives no more threads, those that there are do all of the work.
             if std::thread::Builder::new()
                 .spawn_scoped(scope, || pool.work())
@@ -92,7 +97,7 @@ pub fn execute(
         .state
         .into_inner()
         .unwrap_or_else(PoisonError::into_inner);
-    let lost = || Ended::Failed(Error::internal("a task was never taken up"));
+    let lost = || NodeOutcome::Failed(Error::internal("a task was never taken up"));
     state
         .ended
         .into_iter()
@@ -111,23 +116,25 @@ pub fn execute_one(
     cancel: &Cancel,
     observer: &dyn Observer,
 ) -> Result<Finished> {
-    let state = Mutex::new(State::of(&Graph::default()));
+    let before = Outputs::default();
     let pool = Pool {
         store,
         nodes: &[],
+        before: &before,
         limits,
         cancel,
         observer,
-        state,
+        state: Mutex::new(State::of(&[], &before)),
         changed: Condvar::new(),
     };
     pool.run(task)
-        .inspect_err(|error| pool.tell(&task.id, error))
+        .inspect_err(|error| pool.report_failure(&task.id, error))
 }
 
 struct Pool<'p, 'a> {
     store: &'p Store,
     nodes: &'p [Node<'a>],
+    before: &'p Outputs,
     limits: &'p Limits,
     cancel: &'p Cancel,
     observer: &'p dyn Observer,
@@ -137,10 +144,11 @@ struct Pool<'p, 'a> {
 
 struct State {
     ready: BTreeSet<usize>,
-    /// How many of those before a task are still to come.
+    /// Places of what each task reads, how many of these are still to come, and who reads it.
+    reads: Vec<Vec<usize>>,
     waits_for: Vec<usize>,
     followers: Vec<Vec<usize>>,
-    ended: Vec<Option<Ended>>,
+    ended: Vec<Option<NodeOutcome>>,
     open: usize,
     /// Actions under way, and the bytes that they are expected to need.
     running: usize,
@@ -151,19 +159,32 @@ struct State {
 }
 
 impl State {
-    fn of(graph: &Graph) -> State {
-        let nodes = graph.nodes();
+    fn of(nodes: &[Node], before: &Outputs) -> State {
+        let places: HashMap<&str, usize> = (nodes.iter().enumerate())
+            .map(|(place, node)| (node.id.as_str(), place))
+            .collect();
+        let mut reads = vec![Vec::new(); nodes.len()];
         let mut followers = vec![Vec::new(); nodes.len()];
+        let mut absent = Vec::new();
         for (place, node) in nodes.iter().enumerate() {
-            node.after
-                .iter()
-                .for_each(|before| followers[*before].push(place));
+            for read in &node.reads {
+                match places.get(read.as_str()) {
+                    Some(first) => {
+                        reads[place].push(*first);
+                        followers[*first].push(place);
+                    }
+                    None if before.ready(read).is_none() => absent.push(place),
+                    None => {}
+                }
+            }
         }
-        State {
+        let waits_for: Vec<usize> = reads.iter().map(Vec::len).collect();
+        let mut state = State {
             ready: (0..nodes.len())
-                .filter(|place| nodes[*place].after.is_empty())
+                .filter(|place| waits_for[*place] == 0)
                 .collect(),
-            waits_for: nodes.iter().map(|node| node.after.len()).collect(),
+            reads,
+            waits_for,
             followers,
             ended: nodes.iter().map(|_| None).collect(),
             open: nodes.len(),
@@ -171,38 +192,47 @@ impl State {
             memory: 0,
             failed: None,
             full: None,
-        }
-    }
-
-    /// Notes how a task ended; what depends on one that failed is skipped with it.
-    fn end(&mut self, place: usize, ended: Ended, nodes: &[Node]) {
-        let done = matches!(ended, Ended::Done(_));
-        if let Ended::Failed(error) = &ended {
-            self.failed.get_or_insert_with(|| nodes[place].id.clone());
-            if error.is_disk_full() {
-                self.full.get_or_insert_with(|| nodes[place].id.clone());
+        };
+        for place in absent {
+            if state.ended[place].is_none() {
+                state.ready.remove(&place);
+                state.end(place, NodeOutcome::Absent, nodes);
             }
         }
+        state
+    }
+
+    /// Notes how a task ended; what reads the output of one that failed is skipped with it.
+    fn end(&mut self, place: usize, ended: NodeOutcome, nodes: &[Node]) {
+        let done = matches!(ended, NodeOutcome::Done(_));
         let because = match &ended {
-            Ended::Skipped { because } => because.clone(),
-            _ => nodes[place].id.clone(),
+            NodeOutcome::Failed(error) => {
+                self.failed.get_or_insert_with(|| nodes[place].id.clone());
+                if error.is_disk_full() {
+                    self.full.get_or_insert_with(|| nodes[place].id.clone());
+                }
+                Some(nodes[place].id.clone())
+            }
+            NodeOutcome::Skipped { because } => Some(because.clone()),
+            NodeOutcome::Done(_) | NodeOutcome::Absent => None,
         };
         self.ended[place] = Some(ended);
         self.open -= 1;
         for follower in self.followers[place].clone() {
+            if self.ended[follower].is_some() {
+                continue;
+            }
             if done {
                 self.waits_for[follower] -= 1;
-                if self.waits_for[follower] == 0 && self.ended[follower].is_none() {
+                if self.waits_for[follower] == 0 {
                     self.ready.insert(follower);
                 }
-            } else if self.ended[follower].is_none() {
-                self.end(
-                    follower,
-                    Ended::Skipped {
-                        because: because.clone(),
-                    },
-                    nodes,
-                );
+            } else {
+                let outcome = match because.clone() {
+                    Some(because) => NodeOutcome::Skipped { because },
+                    None => NodeOutcome::Absent,
+                };
+                self.end(follower, outcome, nodes);
             }
         }
     }
@@ -214,22 +244,29 @@ impl Pool<'_, '_> {
     }
 
     fn work(&self) {
-        while let Some((place, earlier)) = self.next() {
-            let earlier: Vec<&Finished> = earlier.iter().collect();
+        while let Some((place, beside)) = self.next() {
             let node = &self.nodes[place];
-            let ended = match node.task(&earlier).and_then(|task| self.run(&task)) {
-                Ok(finished) => Ended::Done(finished),
-                Err(error) => {
-                    self.tell(&node.id, &error);
-                    Ended::Failed(error)
-                }
+            let inputs = Upstream {
+                before: self.before,
+                beside: &beside,
             };
+            let ended = (node.prepare)(&inputs).and_then(|task| match node.wanted {
+                true => self.run(&task).map(NodeOutcome::Done),
+                false => Ok(match self.store.status(&task)? {
+                    Status::Fresh(finished) => NodeOutcome::Done(finished),
+                    Status::Stale { .. } => NodeOutcome::Absent,
+                }),
+            });
+            let ended = ended.unwrap_or_else(|error| {
+                self.report_failure(&node.id, &error);
+                NodeOutcome::Failed(error)
+            });
             self.state().end(place, ended, self.nodes);
             self.changed.notify_all();
         }
     }
 
-    fn tell(&self, id: &str, error: &Error) {
+    fn report_failure(&self, id: &str, error: &Error) {
         if error.kind() != Kind::Interrupted {
             let hint = error.hint_text().map(str::to_owned);
             self.observer.observe(Event::TaskFailed {
@@ -242,7 +279,7 @@ impl Pool<'_, '_> {
 
     /// The next task that can be taken up, with the outputs that it waited for; waits for one as
     /// long as any is to come.
-    fn next(&self) -> Option<(usize, Vec<Finished>)> {
+    fn next(&self) -> Option<(usize, Outputs)> {
         let mut state = self.state();
         loop {
             let stop = if self.limits.keep_going {
@@ -252,23 +289,19 @@ impl Pool<'_, '_> {
             };
             if let Some(because) = stop.clone() {
                 while let Some(place) = state.ready.pop_first() {
-                    state.end(
-                        place,
-                        Ended::Skipped {
-                            because: because.clone(),
-                        },
-                        self.nodes,
-                    );
+                    let because = because.clone();
+                    state.end(place, NodeOutcome::Skipped { because }, self.nodes);
                 }
                 self.changed.notify_all();
             }
             if let Some(place) = state.ready.pop_first() {
-                let done = |before: &usize| match &state.ended[*before] {
-                    Some(Ended::Done(finished)) => Some(finished.clone()),
-                    _ => None,
-                };
-                let earlier = self.nodes[place].after.iter().filter_map(done).collect();
-                return Some((place, earlier));
+                let mut beside = Outputs::default();
+                for read in &state.reads[place] {
+                    if let Some(NodeOutcome::Done(finished)) = &state.ended[*read] {
+                        beside.insert(&finished.task, Cached::Ready(finished.clone()));
+                    }
+                }
+                return Some((place, beside));
             }
             if state.open == 0 {
                 return None;

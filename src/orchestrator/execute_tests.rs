@@ -8,17 +8,32 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use super::event::{Event, Observer};
-use super::execute::{Ended, Limits, execute, execute_one};
-use super::graph::{Context, Graph, Task};
+use super::execute::{Limits, NodeOutcome, execute, execute_one};
+use super::graph::{Context, Node, Outputs, Task, Upstream};
 use super::identity::Identity;
 use super::store::Store;
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
 
+/// Nodes without settings of their own.
+#[derive(Default)]
+struct Graph<'a>(Vec<Node<'a>>);
+
 impl<'a> Graph<'a> {
-    /// A task that waits for nothing.
-    fn add(&mut self, task: impl Fn() -> Task<'a> + Send + Sync + 'a) -> Result<usize> {
-        self.add_after(task().id, vec![], move |_| Ok(task()))
+    /// A task that reads nothing.
+    fn add(&mut self, task: impl Fn() -> Task<'a> + Send + Sync + 'a) -> String {
+        self.add_after(&task().id, &[], move |_| Ok(task()))
+    }
+
+    fn add_after(
+        &mut self,
+        id: &str,
+        after: &[&str],
+        prepare: impl Fn(&Upstream) -> Result<Task<'a>> + Send + Sync + 'a,
+    ) -> String {
+        let after = after.iter().map(|id| (*id).to_owned()).collect();
+        self.0.push(Node::new(id, after, || Ok(None), prepare));
+        id.to_owned()
     }
 }
 
@@ -58,19 +73,27 @@ fn write(context: &Context) -> Result<()> {
     fs::write(context.folder.join("out"), b"1").map_err(|e| Error::io("write", context.folder, e))
 }
 
-fn states(ended: &[Ended]) -> String {
-    let one = |e: &Ended| match e {
-        Ended::Done(finished) if finished.reused => "reused".to_owned(),
-        Ended::Done(_) => "done".to_owned(),
-        Ended::Failed(error) => format!("{:?}", error.kind()),
-        Ended::Skipped { because } => format!("after {because}"),
+fn states(ended: &[NodeOutcome]) -> String {
+    let one = |e: &NodeOutcome| match e {
+        NodeOutcome::Done(finished) if finished.reused => "reused".to_owned(),
+        NodeOutcome::Done(_) => "done".to_owned(),
+        NodeOutcome::Failed(error) => format!("{:?}", error.kind()),
+        NodeOutcome::Skipped { because } => format!("after {because}"),
+        NodeOutcome::Absent => "absent".to_owned(),
     };
     ended.iter().map(one).collect::<Vec<_>>().join(" ")
 }
 
 fn run(store: &Store, graph: &Graph, limits: &Limits) -> (String, Vec<String>) {
     let log = Log::default();
-    let ended = states(&execute(store, graph, limits, &Cancel::default(), &log));
+    let ended = states(&execute(
+        store,
+        &graph.0,
+        &Outputs::default(),
+        limits,
+        &Cancel::default(),
+        &log,
+    ));
     (ended, log.0.into_inner().unwrap())
 }
 
@@ -84,19 +107,11 @@ fn store() -> (tempfile::TempDir, Store) {
 fn a_failure_stops_what_depends_on_it_and_nothing_else() {
     let (folder, store) = store();
     let mut graph = Graph::default();
-    let a = graph.add(|| task("a", write)).unwrap();
-    let b = graph
-        .add(|| task("b", |_| Err(Error::data("no good"))))
-        .unwrap();
-    let after = graph
-        .add_after("ab", vec![a, b], |_| Ok(task("ab", write)))
-        .unwrap();
-    graph
-        .add_after("abc", vec![after], |_| Ok(task("abc", write)))
-        .unwrap();
-    graph
-        .add_after("a2", vec![a], |_| Ok(task("a2", write)))
-        .unwrap();
+    graph.add(|| task("a", write));
+    graph.add(|| task("b", |_| Err(Error::data("no good"))));
+    graph.add_after("ab", &["a", "b"], |_| Ok(task("ab", write)));
+    graph.add_after("abc", &["ab"], |_| Ok(task("abc", write)));
+    graph.add_after("a2", &["a"], |_| Ok(task("a2", write)));
     for jobs in [1, 2, 8] {
         let limits = Limits {
             jobs,
@@ -116,10 +131,17 @@ fn a_failure_stops_what_depends_on_it_and_nothing_else() {
             .flatten()
             .any(|e| e.file_name().to_string_lossy().starts_with(".tmp"))
     );
-    assert!(
-        graph
-            .add_after("x", vec![9], |_| Ok(task("x", write)))
-            .is_err()
+    // What reads an output that is not there is not begun, nor is what reads that.
+    let mut graph = Graph::default();
+    graph.add_after("x", &["nowhere"], |_| Ok(task("x", write)));
+    graph.add_after("xy", &["x"], |_| Ok(task("xy", write)));
+    graph.0.extend([Node {
+        wanted: false,
+        ..Node::new("new", vec![], || Ok(None), |_| Ok(task("new", write)))
+    }]);
+    assert_eq!(
+        run(&store, &graph, &Limits::default()).0,
+        "absent absent absent"
     );
 }
 
@@ -127,10 +149,8 @@ fn a_failure_stops_what_depends_on_it_and_nothing_else() {
 fn without_keep_going_nothing_is_begun_after_a_failure() {
     let (_folder, store) = store();
     let mut graph = Graph::default();
-    graph
-        .add(|| task("a", |_| Err(Error::data("no good"))))
-        .unwrap();
-    graph.add(|| task("b", write)).unwrap();
+    graph.add(|| task("a", |_| Err(Error::data("no good"))));
+    graph.add(|| task("b", write));
     let (ended, log) = run(
         &store,
         &graph,
@@ -144,22 +164,21 @@ fn without_keep_going_nothing_is_begun_after_a_failure() {
 }
 
 #[test]
-fn what_follows_sees_the_outputs_that_it_waits_for_in_order() {
+fn what_follows_sees_the_outputs_that_it_reads() {
     let (_folder, store) = store();
     let names = Mutex::new(vec![]);
     let mut graph = Graph::default();
-    let first = graph.add(|| task("a", write)).unwrap();
-    let second = graph.add(|| task("b", write)).unwrap();
-    graph
-        .add_after("c", vec![second, first], |earlier| {
-            names
-                .lock()
-                .unwrap()
-                .extend(earlier.iter().map(|f| f.task.clone()));
-            earlier.iter().try_for_each(|f| f.hash("out").map(drop))?;
-            Ok(task("c", write))
-        })
-        .unwrap();
+    graph.add(|| task("a", write));
+    graph.add(|| task("b", write));
+    graph.add_after("c", &["b", "a"], |upstream| {
+        for id in ["b", "a"] {
+            let finished = upstream.get(id)?;
+            finished.hash("out")?;
+            names.lock().unwrap().push(finished.task.clone());
+        }
+        assert!(upstream.get("c").is_err() && upstream.find("d").is_none());
+        Ok(task("c", write))
+    });
     assert_eq!(
         run(
             &store,
@@ -191,7 +210,7 @@ fn what_may_pass_is_tried_again_as_often_as_allowed_and_nothing_else_is() {
         let action = flaky(failures, kind);
         let action = &action;
         let mut graph = Graph::default();
-        graph.add(move || task("a", action)).unwrap();
+        graph.add(move || task("a", action));
         let (ended, log) = run(
             &store,
             &graph,
@@ -219,14 +238,12 @@ fn what_may_pass_is_tried_again_as_often_as_allowed_and_nothing_else_is() {
 fn a_task_that_takes_too_long_fails_alone() {
     let (_folder, store) = store();
     let mut graph = Graph::default();
-    graph
-        .add(|| {
-            task("slow", |context| {
-                context.cancel.sleep(Duration::from_secs(60))
-            })
+    graph.add(|| {
+        task("slow", |context| {
+            context.cancel.sleep(Duration::from_secs(60))
         })
-        .unwrap();
-    graph.add(|| task("quick", write)).unwrap();
+    });
+    graph.add(|| task("quick", write));
     let limits = Limits {
         jobs: 2,
         time_limit: Some(Duration::from_millis(30)),
@@ -255,12 +272,10 @@ fn tasks_that_need_too_much_memory_together_run_one_after_the_other() {
         };
         let mut graph = Graph::default();
         for id in ["a", "b", "c"] {
-            graph
-                .add(move || Task {
-                    memory: 60,
-                    ..task(id, action)
-                })
-                .unwrap();
+            graph.add(move || Task {
+                memory: 60,
+                ..task(id, action)
+            });
         }
         let (ended, _) = run(
             &store,
@@ -285,17 +300,22 @@ fn an_interruption_publishes_nothing_half_written() {
     let (folder, store) = store();
     let cancel = Cancel::default();
     let mut graph = Graph::default();
-    graph
-        .add(|| {
-            task("a", |context| {
-                write(context)?;
-                cancel.request();
-                context.cancel.check()
-            })
+    graph.add(|| {
+        task("a", |context| {
+            write(context)?;
+            cancel.request();
+            context.cancel.check()
         })
-        .unwrap();
-    graph.add(|| task("b", write)).unwrap();
-    let ended = execute(&store, &graph, &Limits::default(), &cancel, &Log::default());
+    });
+    graph.add(|| task("b", write));
+    let ended = execute(
+        &store,
+        &graph.0,
+        &Outputs::default(),
+        &Limits::default(),
+        &cancel,
+        &Log::default(),
+    );
     assert_eq!(states(&ended), "Interrupted Interrupted");
     assert_eq!(
         fs::read_dir(folder.path().join("tasks/s")).unwrap().count(),
@@ -307,8 +327,8 @@ fn an_interruption_publishes_nothing_half_written() {
 fn a_task_that_panics_fails_and_the_others_go_on() {
     let (_folder, store) = store();
     let mut graph = Graph::default();
-    graph.add(|| task("a", |_| panic!("a defect"))).unwrap();
-    graph.add(|| task("b", write)).unwrap();
+    graph.add(|| task("a", |_| panic!("a defect")));
+    graph.add(|| task("b", write));
     assert_eq!(run(&store, &graph, &Limits::default()).0, "Internal done");
 }
 
@@ -327,7 +347,7 @@ fn two_processes_that_publish_the_same_task_leave_one_whole_output() {
         for store in [&one, &other] {
             handles.push(scope.spawn(move || {
                 let mut graph = Graph::default();
-                graph.add(|| task("a", both)).unwrap();
+                graph.add(|| task("a", both));
                 run(store, &graph, &Limits::default()).0
             }));
         }
@@ -352,15 +372,13 @@ fn what_no_run_refers_to_is_found_and_removed() {
     let (_folder, store) = store();
     for version in 1..=3 {
         let mut graph = Graph::default();
-        graph
-            .add(|| Task {
-                identity: Identity {
-                    code_version: version,
-                    ..task("a", write).identity
-                },
-                ..task("a", write)
-            })
-            .unwrap();
+        graph.add(|| Task {
+            identity: Identity {
+                code_version: version,
+                ..task("a", write).identity
+            },
+            ..task("a", write)
+        });
         assert_eq!(run(&store, &graph, &Limits::default()).0, "done");
     }
     let garbage = store.garbage(&Default::default()).unwrap();
@@ -395,7 +413,7 @@ fn a_copy_that_fails_after_another_has_finished_takes_the_output_for_its_own() {
             )?;
             Err(Error::data("what copies share is gone"))
         };
-        graph.add(move || task("a", overtaken)).unwrap();
+        graph.add(move || task("a", overtaken));
         assert_eq!(run(&here, &graph, &Limits::default()).0, expected);
     }
 }

@@ -1,5 +1,6 @@
-//! Tasks, and what each waits for.
+//! Tasks, and the outputs that each of them reads.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::event::{Event, Observer};
@@ -11,8 +12,8 @@ use crate::error::{Error, Result};
 /// What a task does.
 pub type Action<'a> = Box<dyn Fn(&Context) -> Result<()> + Send + Sync + 'a>;
 
-/// Says more of an input by its name.
-pub type Which<'a> = Box<dyn Fn(&str) -> Option<String> + Send + Sync + 'a>;
+/// Details of a changed input, given its name.
+pub type InputDetail<'a> = Box<dyn Fn(&str) -> Option<String> + Send + Sync + 'a>;
 
 /// A unit of work: an identity and the action that makes its output.
 pub struct Task<'a> {
@@ -23,10 +24,14 @@ pub struct Task<'a> {
     /// Writes the outputs into [`Context::folder`]; must depend on nothing that the identity does
     /// not name.
     pub action: Action<'a>,
-    /// Says more of an input that changed: which of many files, say. Asked with the input's name.
-    pub which: Option<Which<'a>>,
+    /// Details of a changed input, such as which of many files differ.
+    pub input_detail: Option<InputDetail<'a>>,
     /// Bytes that the action is expected to need at most; 0 where that is little.
     pub memory: u64,
+    /// Whether a plan may run the action in a temporary folder to see the output; `None`: never.
+    pub preview: Option<Box<dyn Fn() -> bool + Send + Sync + 'a>>,
+    /// Whether the output names its inputs, so that other inputs are sure to give another output.
+    pub names_inputs: bool,
 }
 
 impl<'a> Task<'a> {
@@ -40,8 +45,10 @@ impl<'a> Task<'a> {
             id: id.into(),
             identity,
             action: Box::new(action),
-            which: None,
+            input_detail: None,
             memory: 0,
+            preview: None,
+            names_inputs: false,
         }
     }
 }
@@ -93,72 +100,121 @@ impl<'a> Context<'a> {
     }
 }
 
-/// How a task comes to be once what it waits for is there.
-type Prepare<'a> = Box<dyn Fn(&[&Finished]) -> Result<Task<'a>> + Send + Sync + 'a>;
+/// What is known of the output of a task.
+#[derive(Debug, Clone)]
+pub enum Cached {
+    /// It is there, or a plan knows what will be there.
+    Ready(Finished),
+    /// Of a plan: its task has to run before anything can be said of it.
+    Pending(Pending),
+}
 
-/// A task that may depend on the outputs of others.
+/// A task whose output a plan cannot know.
+#[derive(Debug, Clone)]
+pub struct Pending {
+    /// Its id.
+    pub task: String,
+    /// Whether its output will be one that the store never held, so that whatever reads it will run.
+    pub will_run: bool,
+}
+
+/// The outputs of tasks by id. Tasks that failed or were not wanted have none.
+#[derive(Debug, Default)]
+pub struct Outputs(BTreeMap<String, Cached>);
+
+impl Outputs {
+    /// The output of a task, where it is there.
+    pub fn ready(&self, id: &str) -> Option<&Finished> {
+        match self.0.get(id)? {
+            Cached::Ready(finished) => Some(finished),
+            Cached::Pending(_) => None,
+        }
+    }
+
+    /// The task, where it has to run before its output is known.
+    pub fn pending(&self, id: &str) -> Option<&Pending> {
+        match self.0.get(id)? {
+            Cached::Ready(_) => None,
+            Cached::Pending(pending) => Some(pending),
+        }
+    }
+
+    /// Whether the output is there or will be.
+    pub fn has(&self, id: &str) -> bool {
+        self.0.contains_key(id)
+    }
+
+    /// Notes what is known of an output.
+    pub fn insert(&mut self, id: impl Into<String>, output: Cached) {
+        self.0.insert(id.into(), output);
+    }
+}
+
+/// The outputs that a task may read.
+pub struct Upstream<'i> {
+    pub(super) before: &'i Outputs,
+    /// Of tasks that ran side by side with others.
+    pub(super) beside: &'i Outputs,
+}
+
+impl Upstream<'_> {
+    /// The output of a task, where it is there.
+    pub fn find(&self, id: &str) -> Option<&Finished> {
+        self.beside.ready(id).or_else(|| self.before.ready(id))
+    }
+
+    /// The output of one of [`Node::reads`].
+    ///
+    /// # Errors
+    /// Where it is none of them: a defect of the stage.
+    pub fn get(&self, id: &str) -> Result<&Finished> {
+        self.find(id)
+            .ok_or_else(|| Error::internal(format!("a task was begun without the output of {id}")))
+    }
+}
+
+/// See [`Node::settings`].
+pub type Settings<'a> = Box<dyn Fn() -> Result<Option<Identity>> + Send + Sync + 'a>;
+/// See [`Node::prepare`].
+pub type Prepare<'a> = Box<dyn Fn(&Upstream) -> Result<Task<'a>> + Send + Sync + 'a>;
+
+/// A task before the outputs that it reads are there.
 pub struct Node<'a> {
     /// Of the task.
     pub id: String,
-    /// Places in the graph of what comes before it.
-    pub after: Vec<usize>,
-    prepare: Prepare<'a>,
+    /// Ids of the tasks before it, as a plan shows them.
+    pub after: Vec<String>,
+    /// Ids of the tasks whose outputs it needs. A plan names the first that is pending.
+    pub reads: Vec<String>,
+    /// Whether it runs where it is stale. Otherwise it is used where it is up to date.
+    pub wanted: bool,
+    /// Whether a new output of a task that it reads is sure to change its own.
+    pub follows: bool,
+    /// Whether nothing can go on without it.
+    pub vital: bool,
+    /// The identity without inputs, as far as that is known beforehand.
+    pub settings: Settings<'a>,
+    /// Makes the task once all that it reads is there.
+    pub prepare: Prepare<'a>,
 }
 
 impl<'a> Node<'a> {
-    /// The task, given the outputs of what comes before it, in the order of [`Node::after`].
-    ///
-    /// # Errors
-    /// Where they lack something that the task needs: a defect of a stage.
-    pub fn task(&self, earlier: &[&Finished]) -> Result<Task<'a>> {
-        (self.prepare)(earlier)
-    }
-}
-
-/// Tasks in an order in which they could run one after the other.
-#[derive(Default)]
-pub struct Graph<'a> {
-    nodes: Vec<Node<'a>>,
-}
-
-impl<'a> Graph<'a> {
-    /// Adds a task whose identity follows from the outputs of those at the places `after`; returns
-    /// its place.
-    ///
-    /// # Errors
-    /// Where `after` names a place that is not there yet: a defect of the caller, and what keeps
-    /// cycles out.
-    pub fn add_after(
-        &mut self,
+    /// A wanted task that reads all that comes before it.
+    pub fn new(
         id: impl Into<String>,
-        after: Vec<usize>,
-        prepare: impl Fn(&[&Finished]) -> Result<Task<'a>> + Send + Sync + 'a,
-    ) -> Result<usize> {
-        let id = id.into();
-        if after.iter().any(|place| *place >= self.nodes.len()) {
-            return Err(Error::internal(format!(
-                "task {id} waits for one that comes after it"
-            )));
-        }
-        self.nodes.push(Node {
-            id,
+        after: Vec<String>,
+        settings: impl Fn() -> Result<Option<Identity>> + Send + Sync + 'a,
+        prepare: impl Fn(&Upstream) -> Result<Task<'a>> + Send + Sync + 'a,
+    ) -> Self {
+        Node {
+            id: id.into(),
+            reads: after.clone(),
             after,
+            wanted: true,
+            follows: true,
+            vital: false,
+            settings: Box::new(settings),
             prepare: Box::new(prepare),
-        });
-        Ok(self.nodes.len() - 1)
-    }
-
-    /// Ids of what comes before a task.
-    pub fn names(&self, node: &Node) -> Vec<String> {
-        node.after
-            .iter()
-            .filter_map(|before| self.nodes.get(*before))
-            .map(|before| before.id.clone())
-            .collect()
-    }
-
-    /// All of them.
-    pub fn nodes(&self) -> &[Node<'a>] {
-        &self.nodes
+        }
     }
 }

@@ -8,12 +8,12 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::identity::{Identity, Key};
-use super::record::{FORMAT, to_json};
-use super::status::{Why, explain_settings};
+use super::record::FORMAT;
+use super::status::{StaleReason, explain_settings};
 use super::store::Store;
 use crate::error::{Error, Result};
 use crate::files::{
-    files_below, read, read_if_there, remove_empty_folders, remove_file, write_atomically,
+    files_below, read, read_if_there, remove_empty_folders, remove_file, to_json, write_atomically,
 };
 
 /// Name of the folder; `latest@<variant>` for a variant.
@@ -122,7 +122,7 @@ impl Store {
 
     /// What can be said of a task whose inputs are not known yet: `None` where it never ran, else
     /// what differs in its settings.
-    pub fn settings_changed(&self, task: &str, identity: &Identity) -> Option<Vec<Why>> {
+    pub fn settings_changed(&self, task: &str, identity: &Identity) -> Option<Vec<StaleReason>> {
         self.latest(task)
             .map(|before| explain_settings(&before, identity))
     }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::graph::Task;
 use super::identity::{Identity, Key};
-use super::status::Why;
+use super::status::StaleReason;
 use crate::error::{Error, Result};
 use crate::files::{hash_file, hash_if_there, read_if_there};
 
@@ -51,7 +51,7 @@ impl Record {
     ///
     /// # Errors
     /// `Io` where one is there and cannot be read.
-    pub fn damage(&self, folder: &Path) -> Result<Option<Why>> {
+    pub fn damage(&self, folder: &Path) -> Result<Option<StaleReason>> {
         for (name, output) in &self.outputs {
             let problem = match hash_if_there(&folder.join(name))? {
                 None => "missing",
@@ -60,7 +60,7 @@ impl Record {
                 }
                 Some(_) => continue,
             };
-            return Ok(Some(Why::Output {
+            return Ok(Some(StaleReason::Output {
                 path: name.clone(),
                 problem,
             }));
@@ -80,6 +80,8 @@ pub struct Finished {
     pub folder: PathBuf,
     /// Found rather than made.
     pub reused: bool,
+    /// Of a plan: some of it is missing or damaged, and will be made again.
+    pub damaged: bool,
     /// Wall time of the run that made it.
     pub seconds: f64,
     pub(super) outputs: BTreeMap<String, Output>,
@@ -133,17 +135,11 @@ impl Finished {
             key,
             folder: folder.to_owned(),
             reused: false,
+            damaged: false,
             seconds: 0.0,
             outputs,
         })
     }
-}
-
-pub(super) fn to_json(value: &impl Serialize) -> Result<Vec<u8>> {
-    let mut bytes = serde_json::to_vec_pretty(value)
-        .map_err(|e| Error::internal("failed to write a record as JSON").because(e))?;
-    bytes.push(b'\n');
-    Ok(bytes)
 }
 
 /// Size and hash of every file in a folder, by its name.

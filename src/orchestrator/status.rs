@@ -16,7 +16,7 @@ pub enum Status {
     /// It has to run.
     Stale {
         /// Not empty.
-        why: Vec<Why>,
+        why: Vec<StaleReason>,
         /// Where outputs are missing or damaged but the record of them is whole: what will be there
         /// again.
         expected: Option<Finished>,
@@ -26,7 +26,7 @@ pub enum Status {
 /// One reason to run a task.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "reason", rename_all = "kebab-case")]
-pub enum Why {
+pub enum StaleReason {
     /// Nothing of it was found.
     NeverRan,
     /// A parameter has another value.
@@ -73,31 +73,31 @@ pub enum Why {
     },
 }
 
-impl fmt::Display for Why {
+impl fmt::Display for StaleReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let word = |value: &Option<String>| excerpt(value.as_deref().unwrap_or("none"));
         match self {
-            Why::NeverRan => f.write_str("never ran"),
-            Why::Parameter { name, old, new } => {
+            StaleReason::NeverRan => f.write_str("never ran"),
+            StaleReason::Parameter { name, old, new } => {
                 write!(f, "{name}: {} -> {}", word(old), word(new))
             }
-            Why::Input { name, which: None } => write!(f, "input changed: {name}"),
-            Why::Input {
+            StaleReason::Input { name, which: None } => write!(f, "input changed: {name}"),
+            StaleReason::Input {
                 name,
                 which: Some(which),
             } => write!(f, "input changed: {name}: {which}"),
-            Why::CodeVersion { old, new } => write!(f, "code version {old} -> {new}"),
-            Why::Output { path, problem } => write!(f, "output {problem}: {path}"),
-            Why::Resumes => f.write_str("goes on from a checkpoint"),
-            Why::More { count } => write!(f, "and {count} more"),
-            Why::Upstream { task } => write!(f, "after {task}, which runs"),
+            StaleReason::CodeVersion { old, new } => write!(f, "code version {old} -> {new}"),
+            StaleReason::Output { path, problem } => write!(f, "output {problem}: {path}"),
+            StaleReason::Resumes => f.write_str("goes on from a checkpoint"),
+            StaleReason::More { count } => write!(f, "and {count} more"),
+            StaleReason::Upstream { task } => write!(f, "after {task}, which runs"),
         }
     }
 }
 
-impl Why {
+impl StaleReason {
     /// The first few reasons, and how many more there are.
-    pub fn list(why: &[Why]) -> String {
+    pub fn list(why: &[StaleReason]) -> String {
         const SHOWN: usize = 4;
         let mut parts: Vec<String> = why.iter().take(SHOWN).map(ToString::to_string).collect();
         if why.len() > SHOWN {
@@ -108,7 +108,7 @@ impl Why {
 }
 
 /// What differs between the last run of a task and the one that is wanted now.
-pub(super) fn explain(old: &Identity, new: &Identity) -> Vec<Why> {
+pub(super) fn explain(old: &Identity, new: &Identity) -> Vec<StaleReason> {
     let mut why = explain_settings(old, new);
     let mut names: Vec<&String> = old.inputs.keys().chain(new.inputs.keys()).collect();
     names.sort();
@@ -116,7 +116,7 @@ pub(super) fn explain(old: &Identity, new: &Identity) -> Vec<Why> {
     let changed = names
         .into_iter()
         .filter(|n| old.inputs.get(*n) != new.inputs.get(*n));
-    why.extend(changed.map(|n| Why::Input {
+    why.extend(changed.map(|n| StaleReason::Input {
         name: n.clone(),
         which: None,
     }));
@@ -124,10 +124,10 @@ pub(super) fn explain(old: &Identity, new: &Identity) -> Vec<Why> {
 }
 
 /// [`explain`] without the inputs: what can be said before they are there.
-pub(super) fn explain_settings(old: &Identity, new: &Identity) -> Vec<Why> {
+pub(super) fn explain_settings(old: &Identity, new: &Identity) -> Vec<StaleReason> {
     let mut why = Vec::new();
     if old.code_version != new.code_version {
-        why.push(Why::CodeVersion {
+        why.push(StaleReason::CodeVersion {
             old: old.code_version,
             new: new.code_version,
         });
@@ -138,7 +138,7 @@ pub(super) fn explain_settings(old: &Identity, new: &Identity) -> Vec<Why> {
     names.dedup();
     for name in names {
         if before.get(name) != now.get(name) {
-            why.push(Why::Parameter {
+            why.push(StaleReason::Parameter {
                 name: name.clone(),
                 old: before.get(name).cloned(),
                 new: now.get(name).cloned(),

@@ -16,10 +16,10 @@ use std::time::Duration;
 use super::graph::Task;
 use super::identity::{Identity, Key};
 use super::latest::LATEST;
-use super::record::{FORMAT, Finished, RECORD, Record, collect, to_json};
-use super::status::{Status, Why, explain};
+use super::record::{FORMAT, Finished, RECORD, Record, collect};
+use super::status::{StaleReason, Status, explain};
 use crate::error::{Error, Kind, Result};
-use crate::files::{TEMPORARY, sweep, sync_folder, temporary_folder, write_atomically};
+use crate::files::{TEMPORARY, sweep, sync_folder, temporary_folder, to_json, write_atomically};
 
 /// Marks the workspaces of processes that hold no lock.
 const SHARED: &str = "shared-";
@@ -115,6 +115,7 @@ impl Store {
                     key,
                     folder,
                     reused: true,
+                    damaged: damage.is_some(),
                     seconds: record.seconds,
                     outputs: record.outputs,
                 };
@@ -127,7 +128,7 @@ impl Store {
                 }
             }
             _ if folder.exists() => Status::Stale {
-                why: vec![Why::Output {
+                why: vec![StaleReason::Output {
                     path: RECORD.into(),
                     problem: "damaged",
                 }],
@@ -193,22 +194,22 @@ impl Store {
             .filter_map(|folder| Record::read(&folder).ok().flatten())
     }
 
-    fn explain(&self, task: &Task) -> Vec<Why> {
+    fn explain(&self, task: &Task) -> Vec<StaleReason> {
         let resumes = self
             .scratch(&task.identity.key())
             .exists()
-            .then_some(Why::Resumes);
+            .then_some(StaleReason::Resumes);
         let Some(before) = self.latest(&task.id) else {
-            return [Why::NeverRan].into_iter().chain(resumes).collect();
+            return [StaleReason::NeverRan].into_iter().chain(resumes).collect();
         };
         let mut why = explain(&before, &task.identity);
         for one in &mut why {
-            if let (Why::Input { name, which }, Some(ask)) = (one, &task.which) {
+            if let (StaleReason::Input { name, which }, Some(ask)) = (one, &task.input_detail) {
                 *which = ask(name);
             }
         }
         if why.is_empty() {
-            why.push(Why::Output {
+            why.push(StaleReason::Output {
                 path: RECORD.into(),
                 problem: "missing",
             });
@@ -278,6 +279,7 @@ impl Store {
             key,
             folder,
             reused: false,
+            damaged: false,
             seconds,
             outputs,
         })
@@ -392,7 +394,7 @@ mod tests {
     fn why(store: &Store, identity: &Identity) -> Vec<String> {
         match store.status(&task(identity)).unwrap() {
             Status::Fresh(_) => vec![],
-            Status::Stale { why, .. } => why.iter().map(Why::to_string).collect(),
+            Status::Stale { why, .. } => why.iter().map(StaleReason::to_string).collect(),
         }
     }
 

@@ -11,10 +11,10 @@ use serde::Serialize;
 use super::extract::{Tables, Writer, published_name, table_name};
 use super::ingest::Ingested;
 use super::missing::{Missing, complete, transient};
-use super::options::Stage;
+use super::pipeline_run::PipelineRun;
 use super::publish::table_hash;
 use super::rows::Rows;
-use super::walk::{Later, Seen, Walk};
+use super::stage::{Stage, TaskId};
 use super::workers::Workers;
 use crate::audio::Sound;
 use crate::audio::augment::{Augment, Augmenter, CODE_VERSION, Variant};
@@ -23,14 +23,9 @@ use crate::corpus::Utterance;
 use crate::error::{Error, Kind, Result};
 use crate::features::FeatureSet;
 use crate::files::{create_folder, hash_bytes};
-use crate::orchestrator::{Context, Finished, Identity, Task};
+use crate::orchestrator::{Context, Finished, Identity, Node, Task, Upstream};
 use crate::table;
 use crate::table::rowlog::RowLog;
-
-/// Id of the task of a set.
-pub(super) fn id(set: FeatureSet) -> String {
-    format!("features/{}-augmented", set.name())
-}
 
 /// The table of one kind of copy among the outputs of the task.
 pub(super) fn output_name(set: FeatureSet, variant: Variant) -> String {
@@ -42,151 +37,105 @@ pub(super) fn variant_name(set: FeatureSet, variant: Variant) -> String {
     format!("{}-{}", published_name(set), variant.name())
 }
 
-/// What a walk has of the copies, set by set.
-#[derive(Default)]
-pub(super) struct Augmented(pub Vec<(FeatureSet, Seen<Finished>)>);
-
-impl Augmented {
-    /// The first that is not there.
-    pub(super) fn later(&self) -> Option<&Later> {
-        self.0.iter().find_map(|(_, seen)| match seen {
-            Seen::There(_) => None,
-            Seen::Later(later) => Some(later),
-        })
-    }
-
-    /// Whether anything is known of the copies for a set.
-    pub(super) fn knows(&self, set: FeatureSet) -> bool {
-        self.0.iter().any(|(of, _)| *of == set)
-    }
-
-    /// Those that are there.
-    pub(super) fn there(&self) -> impl Iterator<Item = (FeatureSet, &Finished)> {
-        self.0
-            .iter()
-            .filter_map(|(set, seen)| Some((*set, seen.there()?)))
-    }
-
-    /// The content of all tables and where they lie, set by set.
-    pub(super) fn tables(&self) -> Result<Vec<(FeatureSet, Seen<Tables>)>> {
-        let one = |(set, seen): &(FeatureSet, Seen<Finished>)| {
-            Ok((
-                *set,
-                match seen {
-                    Seen::There(done) => {
-                        let hashes = Variant::ALL
-                            .map(|variant| table_hash(done, &output_name(*set, variant)));
-                        let hashes: Vec<String> = hashes.into_iter().collect::<Result<_>>()?;
-                        Seen::There((
-                            hash_bytes(hashes.join("\n").as_bytes()),
-                            done.folder.clone(),
-                        ))
-                    }
-                    Seen::Later(later) => Seen::Later(later.clone()),
-                },
-            ))
-        };
-        self.0.iter().map(one).collect()
-    }
+/// Sets of whose recordings changed copies are trained on by these experiments.
+pub(super) fn sets<'e>(
+    experiments: impl IntoIterator<Item = &'e Experiment>,
+) -> BTreeSet<FeatureSet> {
+    let augmented = experiments
+        .into_iter()
+        .filter(|one| !one.augment.is_empty());
+    augmented.map(|one| one.inputs.set).collect()
 }
 
-impl Walk<'_> {
-    /// Sets of whose recordings changed copies are trained on by these experiments; where only
-    /// tables are wanted, by those that would be run.
-    pub(super) fn augmenting(&self, chosen: &[&Experiment]) -> BTreeSet<FeatureSet> {
-        let would_run = match self.options.until {
-            Stage::Features => self
-                .pipeline
-                .select(&self.options.experiments)
-                .unwrap_or_default(),
-            _ => vec![],
-        };
-        chosen
-            .iter()
-            .copied()
-            .chain(would_run)
-            .filter(|e| !e.augment.is_empty())
-            .map(|e| e.inputs.set)
-            .collect()
-    }
+/// The features of changed copies. They are wanted for the chosen experiments; where only tables
+/// are wanted, for those that would be run.
+pub(super) fn nodes<'n>(run: &'n PipelineRun) -> Vec<Node<'n>> {
+    let Some(amounts) = run.pipeline.features.augment else {
+        return vec![];
+    };
+    let would_run = match run.options.until {
+        Stage::Features => (run.pipeline.select(&run.options.experiments)).unwrap_or_default(),
+        _ => run.chosen.clone(),
+    };
+    let wanted = sets(would_run);
+    let node = |set: FeatureSet| Node {
+        vital: true,
+        wanted: wanted.contains(&set),
+        ..Node::new(
+            TaskId::Augmented(set),
+            vec![run.utterances().into()],
+            move || settings(run, set, amounts).map(Some),
+            move |inputs| task(run, set, amounts, inputs),
+        )
+    };
+    sets(&run.pipeline.experiments)
+        .into_iter()
+        .map(node)
+        .collect()
+}
 
-    /// The features of changed copies, where they are wanted; of other experiments, what is there
-    /// of them.
-    pub(super) fn augment(&self, ingested: &Ingested, chosen: &[&Experiment]) -> Result<Augmented> {
-        let mut augmented = Augmented::default();
-        let (Some(amounts), wanted) = (self.pipeline.features.augment, self.augmenting(chosen))
-        else {
-            return Ok(augmented);
-        };
-        let sets: BTreeSet<FeatureSet> = self
-            .pipeline
-            .experiments
-            .iter()
-            .filter(|e| !e.augment.is_empty())
-            .map(|e| e.inputs.set)
-            .collect();
-        for set in sets {
-            let mut identity = self.augmented_identity(
-                set,
-                amounts,
-                [("utterances", ingested.summary.sounds.clone())],
-            )?;
-            identity.inputs.extend(
-                ingested
-                    .too_long(self.workers.budget())?
-                    .map(|(name, hash)| (name.to_owned(), hash)),
-            );
-            let action = |context: &Context| {
-                extract(
-                    set,
-                    amounts,
-                    ingested,
-                    self.root(),
-                    &self.workers,
-                    &self.rows,
-                    context,
-                )
-            };
-            let task = Task::new(id(set), identity, action);
-            if wanted.contains(&set) {
-                augmented.0.push((
-                    set,
-                    self.single(task, vec![self.utterances().into()], || false)?,
-                ));
-            } else {
-                augmented
-                    .0
-                    .extend(self.finished(&task)?.map(|done| (set, Seen::There(done))));
-            }
-        }
-        self.workers.rest();
-        Ok(augmented)
+fn settings(run: &PipelineRun, set: FeatureSet, amounts: Augment) -> Result<Identity> {
+    #[derive(Serialize)]
+    struct Key {
+        #[serde(flatten)]
+        set: SetSettings,
+        feature_code_version: u32,
+        augment: Augment,
     }
+    let key = Key {
+        set: run.pipeline.features.of(set),
+        feature_code_version: set.code_version(),
+        augment: amounts,
+    };
+    Ok(Identity {
+        code_version: CODE_VERSION,
+        ..run.identity(Stage::Features, key, [])?
+    })
+}
 
-    pub(super) fn augmented_identity<const N: usize>(
-        &self,
-        set: FeatureSet,
-        amounts: Augment,
-        inputs: [(&str, String); N],
-    ) -> Result<Identity> {
-        #[derive(Serialize)]
-        struct Key {
-            #[serde(flatten)]
-            set: SetSettings,
-            feature_code_version: u32,
-            augment: Augment,
-        }
-        let key = Key {
-            set: self.pipeline.features.of(set),
-            feature_code_version: set.code_version(),
-            augment: amounts,
-        };
-        let identity = self.identity(Stage::Features, key, inputs)?;
-        Ok(Identity {
-            code_version: CODE_VERSION,
-            ..identity
-        })
-    }
+fn task<'n>(
+    run: &'n PipelineRun,
+    set: FeatureSet,
+    amounts: Augment,
+    inputs: &Upstream,
+) -> Result<Task<'n>> {
+    let ingested = Ingested::of(inputs.get(&run.utterances().to_string())?.clone())?;
+    let mut identity = settings(run, set, amounts)?;
+    identity
+        .inputs
+        .insert("utterances".to_owned(), ingested.summary.sounds.clone());
+    identity.inputs.extend(
+        ingested
+            .too_long(run.workers.budget())?
+            .map(|(name, hash)| (name.to_owned(), hash)),
+    );
+    let action = move |context: &Context| {
+        // The logs of the recordings themselves are done with.
+        run.rows.close();
+        extract(
+            set,
+            amounts,
+            &ingested,
+            run.root(),
+            &run.workers,
+            &run.rows,
+            context,
+        )
+    };
+    Ok(Task {
+        names_inputs: true,
+        ..Task::new(TaskId::Augmented(set), identity, action)
+    })
+}
+
+/// The tables of an output: what tells their content, and where they lie.
+pub(super) fn tables(set: FeatureSet, finished: &Finished) -> Result<Tables> {
+    let hashes = Variant::ALL.map(|variant| table_hash(finished, &output_name(set, variant)));
+    let hashes: Vec<String> = hashes.into_iter().collect::<Result<_>>()?;
+    Ok((
+        hash_bytes(hashes.join("\n").as_bytes()),
+        finished.folder.clone(),
+    ))
 }
 
 /// Writes the tables of a set. A copy whose features cannot be computed has no row; training goes

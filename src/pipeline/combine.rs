@@ -5,18 +5,18 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::evaluate::{self, ECE, Found, METRICS};
-use super::jobs::Work;
-use super::options::Stage;
+use super::folds::Folds;
+use super::known::{ExperimentState, Known};
+use super::pipeline_run::PipelineRun;
 use super::pools::RESTRICTED;
-use super::running::Running;
-use super::split::Folds;
+use super::stage::TaskId;
 use super::train::PREDICTIONS;
 use super::windows::Unit;
 use crate::config::{Experiment, ModelSettings};
 use crate::corpus::Utterance;
 use crate::error::{Error, Result};
 use crate::evaluation::{Vote, argmax, halves, vote};
-use crate::orchestrator::{Context, Finished, Identity, Task};
+use crate::orchestrator::{Context, Identity, Task, Upstream};
 use crate::report::FoldSection;
 use crate::split::Role;
 use crate::table::{metrics, predictions, predictions::PredictionRow, summary};
@@ -24,112 +24,52 @@ use crate::table::{metrics, predictions, predictions::PredictionRow, summary};
 /// The seed of predictions that no draw has a part in.
 const NO_SEED: u64 = 0;
 
-impl Work<'_, '_> {
-    /// The evaluation of an ensemble from those of its members, in their order.
-    pub(super) fn combine<'t>(
-        &'t self,
-        one: &'t Running,
-        members: &[&Finished],
-    ) -> Result<Task<'t>> {
-        let (experiment, utterances, unit) = (
-            one.experiment,
-            one.utterances(self.data),
-            Unit::of(self.walk.pipeline),
-        );
-        let (Some(split), Some(folds)) = (&one.split, &one.folds) else {
-            return Err(Error::internal("an ensemble was evaluated without folds"));
+/// The evaluation of an ensemble from those of its members, in their order.
+pub(super) fn task<'n>(
+    run: &'n PipelineRun,
+    known: &'n Known,
+    one: &'n ExperimentState,
+    mut identity: Identity,
+    inputs: &Upstream,
+) -> Result<Task<'n>> {
+    let (experiment, unit) = (one.experiment, Unit::of(run.pipeline));
+    let utterances = one.utterances(known.inputs()?);
+    let Some(folds) = &one.folds else {
+        return Err(Error::internal("an ensemble was evaluated without folds"));
+    };
+    let restricts = run.pipeline.restricts_pools(experiment);
+    let mut given = Vec::new();
+    for member in experiment.members() {
+        let finished = inputs.get(&TaskId::Evaluate(member).to_string())?;
+        let mut add = |what: &str, file: &str| {
+            let name = format!("{} {what}", finished.task);
+            identity.inputs.insert(name, finished.hash(file)?);
+            Ok(())
         };
-        let mut inputs = self.evaluation_inputs(split)?;
-        let restricts = self.walk.pipeline.restricts_pools(experiment);
-        let mut given = Vec::new();
-        for finished in members {
-            inputs.insert(
-                format!("{} predictions", finished.task),
-                finished.hash(PREDICTIONS)?,
-            );
-            inputs.insert(
-                format!("{} metrics", finished.task),
-                finished.hash(METRICS)?,
-            );
-            // The answers of an inductive member do not depend on pools.
-            let is_transductive = finished.names().any(|name| name == RESTRICTED);
-            let restricted = restricts.then_some(if is_transductive {
-                RESTRICTED
-            } else {
-                PREDICTIONS
-            });
-            if restricted == Some(RESTRICTED) {
-                inputs.insert(
-                    format!("{} restricted", finished.task),
-                    finished.hash(RESTRICTED)?,
-                );
-            }
-            given.push(Member {
-                whole: finished.path(PREDICTIONS),
-                restricted: restricted.map(|name| finished.path(name)),
-                metrics: finished.path(METRICS),
-            });
-        }
-        let identity = Identity {
-            inputs,
-            ..self.walk.evaluate_settings(experiment)?
+        add("predictions", PREDICTIONS)?;
+        add("metrics", METRICS)?;
+        // The answers of an inductive member do not depend on pools.
+        let is_transductive = finished.names().any(|name| name == RESTRICTED);
+        let restricted = match is_transductive {
+            true => RESTRICTED,
+            false => PREDICTIONS,
         };
-        let action =
-            move |context: &Context| combine(experiment, utterances, unit, folds, &given, context);
-        Ok(Task::new(evaluate::id(experiment), identity, action))
-    }
-
-    /// Says why an ensemble has no result, and finds what there is of those that were not to be
-    /// run.
-    pub(super) fn end_ensembles(&self, running: &mut [Running]) -> Result<()> {
-        let mut ends = Vec::new();
-        for (place, one) in running
-            .iter()
-            .enumerate()
-            .filter(|(_, one)| one.is_ensemble() && one.evaluated.is_none())
-        {
-            let members: Vec<Option<&Running>> = one
-                .experiment
-                .members()
-                .iter()
-                .map(|member| {
-                    running
-                        .iter()
-                        .find(|other| other.experiment.name == *member)
-                })
-                .collect();
-            let failed = members
-                .iter()
-                .flatten()
-                .find(|member| member.failed.is_some());
-            if let Some(member) = failed.filter(|_| one.chosen && one.failed.is_none()) {
-                ends.push((
-                    place,
-                    None,
-                    Some(format!(
-                        "its member {} has no result",
-                        member.experiment.name
-                    )),
-                ));
-            } else if !one.chosen || self.walk.options.until == Stage::Train {
-                let evaluated: Option<Vec<&Finished>> = members
-                    .iter()
-                    .map(|member| (*member)?.evaluated.as_ref())
-                    .collect();
-                let found = evaluated
-                    .map(|evaluated| self.combine(one, &evaluated))
-                    .transpose()?;
-                let found = found.map(|task| self.walk.finished(&task)).transpose()?;
-                ends.push((place, found.flatten(), None));
-            }
+        if restricts && is_transductive {
+            add("restricted", RESTRICTED)?;
         }
-        for (place, evaluated, failed) in ends {
-            let one = &mut running[place];
-            one.complete = evaluated.is_some();
-            (one.evaluated, one.failed) = (evaluated, failed);
-        }
-        Ok(())
+        given.push(Member {
+            whole: finished.path(PREDICTIONS),
+            restricted: restricts.then(|| finished.path(restricted)),
+            metrics: finished.path(METRICS),
+        });
     }
+    let action =
+        move |context: &Context| combine(experiment, utterances, unit, folds, &given, context);
+    Ok(Task::new(
+        TaskId::Evaluate(&experiment.name),
+        identity,
+        action,
+    ))
 }
 
 /// Where the predictions of a member lie.

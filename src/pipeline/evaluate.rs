@@ -4,16 +4,15 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::ingest::{from_json, to_json};
+use super::folds::Folds;
 use super::pools::{self, RESTRICTED};
-use super::split::Folds;
 use super::train::{FOLD, FoldFile, PREDICTIONS};
 use super::windows::Unit;
 use crate::config::Experiment;
 use crate::corpus::Utterance;
 use crate::error::{Error, Result};
 use crate::evaluation::{Scores, Spread, Uncertainty, argmax, vote};
-use crate::files::{hash_bytes, write_atomically};
+use crate::files::{from_json, to_json, write_atomically};
 use crate::orchestrator::{Context, Finished};
 use crate::report::{ExperimentSection, FoldSection, OfWindows};
 use crate::split::{Fold, Protocol, TestSpeakers};
@@ -26,16 +25,6 @@ pub(super) const METRICS: &str = "metrics.parquet";
 pub(super) const ECE: &str = "ece";
 /// The experiment's section of the report; of several directions, one each.
 pub(super) const SECTIONS: &str = "sections.json";
-
-/// Id of an evaluation.
-pub(super) fn id(experiment: &Experiment) -> String {
-    id_of(&experiment.name)
-}
-
-/// Id of an evaluation by the name of its experiment.
-pub(super) fn id_of(name: &str) -> String {
-    format!("evaluate/{name}")
-}
 
 /// What must be known of a result that was reached with a look at clips of test speakers.
 pub(super) fn transductive() -> String {
@@ -555,28 +544,6 @@ fn whole(
         );
     }
     rows
-}
-
-/// Content hash of what an evaluation says of utterances.
-pub(super) fn fingerprint(utterances: &[Utterance]) -> String {
-    let line = |u: &Utterance| {
-        let s = &u.source;
-        format!(
-            "{:?}\n",
-            (
-                &s.id,
-                &s.path,
-                &s.emotion,
-                &s.speaker,
-                s.sex,
-                &s.intensity,
-                &s.text_id,
-                &s.session,
-                &u.content_hash
-            )
-        )
-    };
-    hash_bytes(utterances.iter().map(line).collect::<String>().as_bytes())
 }
 
 pub(super) fn pairs(rows: &[PredictionRow]) -> impl Iterator<Item = (&String, &String)> {

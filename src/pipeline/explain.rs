@@ -4,164 +4,156 @@ use std::collections::BTreeMap;
 
 use rayon::prelude::*;
 
-use super::evaluate;
-use super::experiments::stops_everything;
-use super::extract::Tables;
-use super::flow::Outcome;
-use super::ingest::{from_json, to_json};
-use super::inputs::Rows;
-use super::jobs::Data;
-use super::options::Stage;
-use super::running::Running;
-use super::train::{self, Job, MODEL};
-use super::walk::{Later, Seen, Walk};
+use super::experiments::{Jobs, features_of};
+use super::inputs::{Job, Rows};
+use super::known::{ExperimentState, Known};
+use super::pipeline_run::PipelineRun;
+use super::stage::{Stage, TaskId};
+use super::train::{self, MODEL};
 use crate::cancel::Cancel;
 use crate::config::Experiment;
 use crate::error::{Error, Result};
 use crate::evaluation::{Columns, Explanation, Lost, MOST_FEATURES, explanation, lost};
 use crate::features::{self, FeatureSet};
-use crate::files::{hash_bytes, write_atomically};
+use crate::files::{from_json, hash_bytes, to_json, write_atomically};
 use crate::model::artifact::{self, ModelInfo};
-use crate::orchestrator::{Context, Finished, Identity, Task};
-use crate::split::{Dataset, Fold, Matrix, Parts, Variants};
+use crate::orchestrator::{
+    Context, Failure, Finished, Identity, Interpreter, Node, Outputs, Task, Upstream,
+};
+use crate::split::{Dataset, Matrix, Parts, Variants};
 use crate::transform::{Inputs, Scaler, columns_in_order, finish_row};
 
 /// The explanation within the task's folder.
 pub(super) const EXPLANATION: &str = "explanation.json";
 
-/// Id of the task.
-pub(super) fn id(experiment: &Experiment) -> String {
-    format!("explain/{}", experiment.name)
+/// The explanations that are wanted, and those that were made before. Results stand whatever comes
+/// of one: an explanation that fails is told, and the report lacks it.
+pub(super) fn nodes<'n>(
+    run: &'n PipelineRun,
+    known: &'n Known,
+    outputs: &Outputs,
+) -> Result<Vec<Node<'n>>> {
+    let node = |one: &'n ExperimentState| {
+        let experiment = one.experiment;
+        let evaluate = TaskId::Evaluate(&experiment.name);
+        let features = TaskId::Features(experiment.inputs.set);
+        let reads = [evaluate, features].into_iter().chain(one.trainings());
+        Node {
+            wanted: one.chosen && (experiment.explain || run.options.explain),
+            reads: reads.map(String::from).collect(),
+            ..Node::new(
+                TaskId::Explain(&experiment.name),
+                vec![evaluate.into()],
+                move || settings(run, experiment).map(Some),
+                move |inputs| task(run, known, one, inputs),
+            )
+        }
+    };
+    let is_whole = |one: &&ExperimentState| {
+        let has = |id: TaskId| outputs.has(&id.to_string());
+        !one.is_ensemble() && one.failed.is_none() && one.trainings().all(has)
+    };
+    Ok(known
+        .experiments
+        .iter()
+        .filter(is_whole)
+        .map(node)
+        .collect())
 }
 
-impl Walk<'_> {
-    /// Explains the experiments of which that is wanted, and finds what was explained before.
-    /// Results stand whatever comes of it: an explanation that fails is told, and the report lacks
-    /// it.
-    pub(super) fn explain(
-        &self,
-        experiments: &mut [Running],
-        data: &Data,
-        outcome: &mut Outcome,
-    ) -> Result<()> {
-        for one in experiments
-            .iter()
-            .filter(|one| one.is_ensemble() && one.chosen && self.options.explain)
-        {
-            let members: Vec<String> = one
-                .experiment
-                .members()
-                .iter()
-                .map(|member| format!("-e {member}"))
-                .collect();
-            let (name, pipeline) = (&one.experiment.name, self.pipeline.full_name());
-            self.observer
-                .warn(format!("{name} is an ensemble and is not asked; ask its members: ser explain {pipeline} {}", members.join(" ")));
-        }
-        for one in experiments
-            .iter_mut()
-            .filter(|one| !one.is_ensemble() && one.failed.is_none())
-        {
-            let wanted = one.chosen && (one.experiment.explain || self.options.explain);
-            let after = vec![evaluate::id(one.experiment)];
-            let tables = data.extracted.table(one.experiment.inputs.set)?;
-            let explained = match (&tables, one.evaluated.is_some() && one.complete()) {
-                (Seen::There(tables), true) => {
-                    let shown = &*one;
-                    let task = self.explain_task(shown, data, tables)?;
-                    if wanted {
-                        match self.single(task, after, || false) {
-                            Ok(explained) => Some(explained),
-                            Err(error) if stops_everything(&error) => return Err(error),
-                            Err(error) => {
-                                outcome.failures.push(error);
-                                None
-                            }
-                        }
-                    } else {
-                        self.finished(&task)?.map(Seen::There)
-                    }
-                }
-                _ if wanted && self.planning() => {
-                    let upstream = Later {
-                        task: after[0].clone(),
-                        certain: one.later.as_ref().is_some_and(|later| later.certain),
-                    };
-                    Some(Seen::Later(self.later(
-                        &id(one.experiment),
-                        Some(&self.explain_settings(one.experiment)?),
-                        after,
-                        &upstream,
-                    )))
-                }
-                _ => None,
-            };
-            one.explained = explained;
-        }
-        Ok(())
+/// Says of which ensembles an explanation was asked for in vain.
+pub(super) fn before(run: &PipelineRun, known: &mut Known, _: &Interpreter) -> Result<Vec<Error>> {
+    if run.options.explain {
+        warn_of_ensembles(run, known);
     }
+    Ok(vec![])
+}
 
-    pub(super) fn explain_settings(&self, experiment: &Experiment) -> Result<Identity> {
-        self.identity(
-            Stage::Explain,
-            serde_json::json!({ "experiment": experiment.name, "inputs": experiment.inputs }),
-            [],
-        )
+/// Notes which explanations are there.
+pub(super) fn after(
+    _: &PipelineRun,
+    known: &mut Known,
+    outputs: &Outputs,
+    result: Result<Vec<Failure>>,
+) -> Result<Vec<Error>> {
+    let failures = result?.into_iter();
+    for one in &mut known.experiments {
+        let id = TaskId::Explain(&one.experiment.name).to_string();
+        one.explained = outputs.ready(&id).cloned();
     }
+    Ok(failures.map(|(_, error)| error).collect())
+}
 
-    fn explain_task<'t>(
-        &'t self,
-        one: &'t Running,
-        data: &'t Data,
-        tables: &'t Tables,
-    ) -> Result<Task<'t>> {
-        let (hash, folder) = tables;
-        let mut inputs = BTreeMap::from([("features".to_owned(), hash.clone())]);
-        let folds = one
-            .folds
-            .as_ref()
-            .map(|folds| folds.folds.as_slice())
-            .unwrap_or_default();
-        let labels = train::labels(one.utterances(data));
-        let roles: Vec<String> = folds
+/// Says which ensembles are not explained, though that was asked for.
+fn warn_of_ensembles(run: &PipelineRun, known: &Known) {
+    for one in known
+        .experiments
+        .iter()
+        .filter(|one| one.is_ensemble() && one.chosen)
+    {
+        let members: Vec<String> = one
+            .experiment
+            .members()
             .iter()
-            .map(|fold| train::fingerprint(fold, &labels))
+            .map(|member| format!("-e {member}"))
             .collect();
-        inputs.insert("folds".to_owned(), hash_bytes(roles.join("\n").as_bytes()));
-        for finished in &one.trained {
-            inputs.extend(train::model_hashes(finished)?);
-        }
-        inputs.extend(
-            one.experiment
-                .heeds_speakers()
-                .then(|| ("speakers".to_owned(), data.speakers.clone())),
-        );
-        let identity = Identity {
-            inputs,
-            ..self.explain_settings(one.experiment)?
-        };
-        let action = move |context: &Context| {
-            let job = |fold: &'t Fold, seed: u64| Job {
-                pipeline: self.pipeline,
-                experiment: one.experiment,
-                features: folder,
-                augmented: None,
-                utterances: one.utterances(data),
-                fold,
-                seed,
-            };
-            let seeds = one.experiment.trained_seeds();
-            let runs: Vec<(Job, &Finished)> = folds
-                .iter()
-                .flat_map(|fold| seeds.iter().map(move |&seed| (fold, seed)))
-                .map(|(fold, seed)| job(fold, seed))
-                .zip(&one.trained)
-                .collect();
-            let found = explain(&runs, self, context)?;
-            write_atomically(&context.folder.join(EXPLANATION), &to_json(&found)?)
-        };
-        Ok(Task::new(id(one.experiment), identity, action))
+        let (name, pipeline) = (&one.experiment.name, run.pipeline.full_name());
+        run.observer.warn(format!(
+            "{name} is an ensemble and is not asked; ask its members: ser explain {pipeline} {}",
+            members.join(" ")
+        ));
     }
+}
+
+fn settings(run: &PipelineRun, experiment: &Experiment) -> Result<Identity> {
+    let params = serde_json::json!({ "experiment": experiment.name, "inputs": experiment.inputs });
+    run.identity(Stage::Explain, params, [])
+}
+
+fn task<'n>(
+    run: &'n PipelineRun,
+    known: &'n Known,
+    one: &'n ExperimentState,
+    inputs: &Upstream,
+) -> Result<Task<'n>> {
+    let data = known.inputs()?;
+    let (hash, features) = features_of(one.experiment, inputs)?;
+    let labels = one.labels(data);
+    let folds = one.folds.iter().flat_map(|folds| &folds.folds);
+    let roles: Vec<String> = folds.map(|fold| train::fingerprint(fold, labels)).collect();
+    let mut identity = settings(run, one.experiment)?;
+    identity.inputs = BTreeMap::from([
+        ("features".to_owned(), hash),
+        ("folds".to_owned(), hash_bytes(roles.join("\n").as_bytes())),
+    ]);
+    let trained: Vec<Finished> = (one.trainings())
+        .map(|id| inputs.get(&id.to_string()).cloned())
+        .collect::<Result<_>>()?;
+    for finished in &trained {
+        identity.inputs.extend(train::model_hashes(finished)?);
+    }
+    identity.inputs.extend(
+        one.experiment
+            .heeds_speakers()
+            .then(|| ("speakers".to_owned(), data.speakers.clone())),
+    );
+    let jobs = Jobs {
+        run,
+        one,
+        utterances: one.utterances(data),
+        features,
+        augmented: None,
+    };
+    let action = move |context: &Context| {
+        let runs: Vec<(Job, &Finished)> = jobs.all().zip(&trained).collect();
+        let found = explain(&runs, run, context)?;
+        write_atomically(&context.folder.join(EXPLANATION), &to_json(&found)?)
+    };
+    Ok(Task::new(
+        TaskId::Explain(&one.experiment.name),
+        identity,
+        action,
+    ))
 }
 
 /// The corpus as models see it whose inputs are the same; a search may have chosen others for
@@ -192,7 +184,7 @@ impl View {
     }
 }
 
-fn explain(runs: &[(Job, &Finished)], walk: &Walk, context: &Context) -> Result<Explanation> {
+fn explain(runs: &[(Job, &Finished)], run: &PipelineRun, context: &Context) -> Result<Explanation> {
     // Models may be large: for their inputs each is read once more, rather than all of them kept.
     let load = |finished: &Finished| artifact::load(&finished.path(MODEL));
     let mut views: Vec<View> = Vec::new();
@@ -235,7 +227,7 @@ fn explain(runs: &[(Job, &Finished)], walk: &Walk, context: &Context) -> Result<
         });
         let neutral = neutral(&saved.info, parts.train.x());
         let mut model = saved.classifier()?;
-        let cancel: &Cancel = walk.cancel;
+        let cancel: &Cancel = run.cancel;
         let key = format!("{}/{}/{}", job.experiment.name, job.fold.index, job.seed);
         let check = || cancel.check();
         let lost = lost(
@@ -250,7 +242,7 @@ fn explain(runs: &[(Job, &Finished)], walk: &Walk, context: &Context) -> Result<
         context.progress(done, runs.len() as u64, "models", String::new());
         Ok(lost)
     };
-    let found = walk
+    let found = run
         .workers
         .pool()
         .install(|| runs.par_iter().map(one).collect::<Result<Vec<Lost>>>())?;

@@ -4,18 +4,17 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::ingest::{Ingested, bad_audio, to_json};
+use super::ingest::{Ingested, bad_audio};
 use super::missing::{Missing, complete, transient};
 use super::publish::table_hash;
 use super::rows::{Logs, NewRows, Rows, sound};
-use super::walk::{Later, Seen};
 use super::workers::Workers;
 use crate::audio::Sound;
 use crate::config::SetSettings;
 use crate::corpus::{SetAside, Utterance};
 use crate::error::{Error, Kind, Result};
 use crate::features::{self, FeatureSet};
-use crate::files::write_atomically;
+use crate::files::{to_json, write_atomically};
 use crate::orchestrator::{Context, Finished};
 use crate::table;
 use crate::table::rowlog::RowLog;
@@ -38,75 +37,18 @@ pub(super) fn published_name(set: FeatureSet) -> String {
     }
 }
 
-/// Id of the task of a set.
-pub(super) fn id(set: FeatureSet) -> String {
-    match set {
-        FeatureSet::Issa193 => "features".to_owned(),
-        other => format!("features/{}", other.name()),
-    }
-}
-
 /// Utterances whose features cannot be computed.
 pub(super) const SET_ASIDE: &str = "set-aside.json";
-
-/// Content hash of what the features depend on: ids, places and sounds, but no label.
-#[derive(Default)]
-pub(super) struct Fingerprint(blake3::Hasher);
-
-impl Fingerprint {
-    /// Takes in the next utterance.
-    pub(super) fn add(&mut self, u: &Utterance) {
-        let text = format!(
-            "{:?}\n",
-            (
-                &u.source.id,
-                &u.source.path,
-                u.source.start_s,
-                u.source.end_s,
-                &u.content_hash
-            )
-        );
-        self.0.update(text.as_bytes());
-    }
-
-    pub(super) fn finish(self) -> String {
-        self.0.finalize().to_hex().to_string()
-    }
-}
 
 /// Content hash of what a set's tables hold, and the folder in which they lie.
 pub(super) type Tables = (String, PathBuf);
 
-/// What a walk has of the tables, set by set.
-pub(super) struct Extracted(pub Vec<(FeatureSet, Seen<Finished>)>);
-
-impl Extracted {
-    /// The tables that are there.
-    pub(super) fn there(&self) -> impl Iterator<Item = (FeatureSet, &Finished)> {
-        self.0
-            .iter()
-            .filter_map(|(set, seen)| Some((*set, seen.there()?)))
-    }
-
-    /// The first that is not.
-    pub(super) fn later(&self) -> Option<&Later> {
-        self.0.iter().find_map(|(_, seen)| seen.later())
-    }
-
-    /// The content of the table of a set and where it lies.
-    pub(super) fn table(&self, set: FeatureSet) -> Result<Seen<Tables>> {
-        match self.0.iter().find(|(of, _)| *of == set) {
-            Some((_, Seen::There(extracted))) => Ok(Seen::There((
-                table_hash(extracted, table_name(set))?,
-                extracted.folder.clone(),
-            ))),
-            Some((_, Seen::Later(later))) => Ok(Seen::Later(later.clone())),
-            None => Err(Error::internal(format!(
-                "there is no table of the set `{}`",
-                set.name()
-            ))),
-        }
-    }
+/// The tables of an output: what tells their content, and where they lie.
+pub(super) fn tables(set: FeatureSet, finished: &Finished) -> Result<Tables> {
+    Ok((
+        table_hash(finished, table_name(set))?,
+        finished.folder.clone(),
+    ))
 }
 
 fn meta(settings: SetSettings) -> table::Meta {

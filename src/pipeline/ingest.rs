@@ -10,7 +10,6 @@ use std::sync::{Mutex, PoisonError};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::extract;
 use super::listing::chunks;
 use super::open::{Opener, Stat};
 use super::probes::{Probe, Probes};
@@ -23,7 +22,7 @@ use crate::corpus::{
     Listing, Originals, Reason, SetAside, Source, Sources, Subset, Utterance, originals,
 };
 use crate::error::{Error, Kind, Result};
-use crate::files::{hash_bytes, read, write_atomically};
+use crate::files::{from_json, hash_bytes, to_json, write_atomically};
 use crate::orchestrator::{Context, Finished};
 use crate::table;
 
@@ -267,11 +266,36 @@ impl Remarked {
     }
 }
 
+/// Content hash of what the features depend on: ids, places and sounds, but no label.
+#[derive(Default)]
+struct Fingerprint(blake3::Hasher);
+
+impl Fingerprint {
+    /// Takes in the next utterance.
+    fn add(&mut self, u: &Utterance) {
+        let text = format!(
+            "{:?}\n",
+            (
+                &u.source.id,
+                &u.source.path,
+                u.source.start_s,
+                u.source.end_s,
+                &u.content_hash
+            )
+        );
+        self.0.update(text.as_bytes());
+    }
+
+    fn finish(self) -> String {
+        self.0.finalize().to_hex().to_string()
+    }
+}
+
 /// The utterances that were taken so far.
 struct Taken {
     table: table::utterances::Writer,
     summary: Summary,
-    sounds: extract::Fingerprint,
+    sounds: Fingerprint,
 }
 
 impl Taken {
@@ -284,7 +308,7 @@ impl Taken {
                 largest: (0, 1),
                 sounds: String::new(),
             },
-            sounds: extract::Fingerprint::default(),
+            sounds: Fingerprint::default(),
         }
     }
 
@@ -561,22 +585,4 @@ pub(super) fn bad_audio(source: &Source, root: &Path, error: &Error) -> SetAside
         reason: Reason::BadAudio,
         detail: format!("{error}{hint}").replace(&prefix, ""),
     }
-}
-
-/// JSON for an output file.
-pub(super) fn to_json(value: &impl Serialize) -> Result<Vec<u8>> {
-    let mut bytes = serde_json::to_vec_pretty(value)
-        .map_err(|e| Error::internal("failed to write JSON").because(e))?;
-    bytes.push(b'\n');
-    Ok(bytes)
-}
-
-/// Reads an output file that [`to_json`] made.
-pub(super) fn from_json<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<T> {
-    let bytes = read(path)?;
-    serde_json::from_slice(&bytes).map_err(|e| {
-        Error::data(format!("failed to read {}", path.display()))
-            .because(e)
-            .hint("remove the file and run the command again: it is made anew")
-    })
 }

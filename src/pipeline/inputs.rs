@@ -3,17 +3,29 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
-use super::train::Job;
 use crate::audio::augment::Variant;
-use crate::config::Experiment;
+use crate::config::{Experiment, Pipeline};
 use crate::corpus::Utterance;
 use crate::error::{Error, Result};
-use crate::split::{Dataset, Matrix, Role, Variants};
+use crate::split::{Dataset, Fold, Matrix, Role, Variants};
 use crate::table;
 use crate::transform::{
     Inputs, ScalerKind, columns_in_order, fit_length, rearrange, standardise_speaker,
     standardise_speakers,
 };
+
+/// What one training task is about.
+#[derive(Clone, Copy)]
+pub(super) struct Job<'a> {
+    pub pipeline: &'a Pipeline,
+    pub experiment: &'a Experiment,
+    pub features: &'a Path,
+    /// Tables of changed copies, where the experiment trains on them.
+    pub augmented: Option<&'a Path>,
+    pub utterances: &'a [Utterance],
+    pub fold: &'a Fold,
+    pub seed: u64,
+}
 
 /// A row of a set's table as an experiment with `inputs` wants it, before scaling.
 pub(super) fn arrange(inputs: &Inputs, columns: &[String], row: &[f32]) -> Vec<f32> {

@@ -3,13 +3,13 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::report::relative;
 use crate::cancel::Cancel;
 use crate::config::{CorpusPart, PartKind};
 use crate::corpus::{
     self, EmodbSettings, Listing, ManifestSettings, Reason, SetAside, Source, UNKNOWN_SPEAKER,
 };
 use crate::error::{Error, Kind, Result};
+use crate::files::relative;
 
 /// Reads every part and hands its sources on, under their shared classes and with the name of the
 /// part before whatever could collide.

@@ -1,29 +1,30 @@
 //! Where the science meets the orchestrator: the stages of a pipeline as tasks.
 //!
-//! ingest -> features -> audit -> split -> train (a task per fold and seed) -> evaluate -> report
+//! Runs, plans, single trainings on a cluster, publications and the picture of the steps in a report
+//! all follow `ORDER`. A new stage is a file with the functions of its group, its name in `stage`,
+//! and its line here.
 
 mod audit;
 mod augment;
 mod calibrate;
 mod combine;
-mod doubts;
+mod corpus_section;
 mod evaluate;
 mod experiments;
 mod explain;
 mod extract;
 mod flow;
-mod foretell;
+mod folds;
 mod ingest;
 mod inputs;
-mod jobs;
 mod joined;
+mod known;
+mod label_warnings;
 mod line;
 mod listing;
 mod missing;
 mod open;
-mod options;
-mod origin;
-mod overview;
+mod pipeline_run;
 mod plan;
 mod pools;
 pub mod predict;
@@ -33,21 +34,70 @@ mod recordings;
 mod report;
 mod results;
 mod rows;
-mod running;
 mod search;
+pub mod slurm;
 mod split;
-pub mod spread;
+mod stage;
 mod suspects;
 mod tables;
-mod terms;
 mod train;
-mod unusable;
-mod walk;
 mod windows;
 mod workers;
 
 pub use flow::{Outcome, plan, run, work};
 pub use line::ExperimentLine;
-pub use options::{Options, Stage};
-pub use plan::{Decision, PlanLine, dag_dot, dag_text};
+pub use pipeline_run::Options;
+pub use plan::{PlanLine, dag_dot, dag_text};
 pub use results::{results, variants};
+pub use stage::Stage;
+
+pub use crate::orchestrator::Decision;
+use flow::Group;
+
+/// The order of all work. Trainings and evaluations of all experiments are one group, so that no
+/// core waits for the end of an experiment.
+const ORDER: [Group; 8] = [
+    Group {
+        after: recordings::after_ingest,
+        publish: recordings::publish_utterances,
+        ..Group::new(Stage::Ingest, recordings::ingest)
+    },
+    Group {
+        after: recordings::after_features,
+        publish: recordings::publish_features,
+        // Tables are there for people even if no experiment comes to an end.
+        published_at_once: true,
+        ..Group::new(Stage::Features, recordings::features)
+    },
+    Group {
+        publish: recordings::publish_audit,
+        ..Group::new(Stage::Audit, recordings::audit)
+    },
+    Group {
+        before: split::before,
+        after: split::after,
+        ..Group::new(Stage::Split, split::nodes)
+    },
+    Group {
+        side_by_side: true,
+        before: experiments::before,
+        after: experiments::after,
+        publish: experiments::publish,
+        ..Group::new(Stage::Train, experiments::nodes)
+    },
+    Group {
+        optional: true,
+        before: explain::before,
+        after: explain::after,
+        ..Group::new(Stage::Explain, explain::nodes)
+    },
+    Group {
+        publish: tables::publish,
+        ..Group::new(Stage::Tables, tables::nodes)
+    },
+    Group {
+        before: report::before,
+        publish: report::publish,
+        ..Group::new(Stage::Report, report::report)
+    },
+];

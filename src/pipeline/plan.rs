@@ -1,33 +1,13 @@
 //! What a run would do, task by task.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::Serialize;
 
-use super::options::Stage;
-use crate::orchestrator::Why;
-
-/// Whether a task will run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Decision {
-    /// Its output is there and is used again.
-    Keep,
-    /// It runs.
-    Run,
-    /// It runs unless what comes before it, which runs, gives the same bytes as ever.
-    Maybe,
-}
-
-impl fmt::Display for Decision {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Decision::Keep => "keep",
-            Decision::Run => "run",
-            Decision::Maybe => "maybe",
-        })
-    }
-}
+use super::stage::{TaskId, experiment_of, fold_and_seed};
+use crate::orchestrator::{Decision, Planned, StaleReason};
+use crate::report::StepSection;
 
 /// One task of a plan.
 #[derive(Debug, Clone, Serialize)]
@@ -50,32 +30,25 @@ pub struct PlanLine {
     /// Whether it runs.
     pub decision: Decision,
     /// Empty where it does not.
-    pub why: Vec<Why>,
+    pub why: Vec<StaleReason>,
 }
 
-impl PlanLine {
-    pub(super) fn new(
-        task: impl Into<String>,
-        after: Vec<String>,
-        decision: Decision,
-        why: Vec<Why>,
-    ) -> PlanLine {
-        let task = task.into();
-        let mut parts = task.split('/').map(str::to_owned);
-        let stage = parts.next().unwrap_or_default();
-        // What follows a stage is an experiment, but for features, where it is a set.
-        let experiment = parts.next().filter(|_| stage != Stage::Features.name());
-        let fold_and_seed = parts.next().and_then(|leaf| {
-            let (fold, seed) = leaf.strip_prefix("fold-")?.split_once("-seed-")?;
-            Some((fold.parse().ok()?, seed.parse().ok()?))
-        });
-        let (fold, seed) = fold_and_seed.unzip();
-        PlanLine {
+impl From<Planned> for PlanLine {
+    fn from(planned: Planned) -> PlanLine {
+        let Planned {
             task,
-            stage,
-            experiment,
+            after,
+            decision,
+            why,
+            ..
+        } = planned;
+        let (fold, seed) = fold_and_seed(&task).unzip();
+        PlanLine {
+            stage: task.split('/').next().unwrap_or_default().to_owned(),
+            experiment: experiment_of(&task).map(str::to_owned),
             fold,
             seed,
+            task,
             after,
             decision,
             why,
@@ -97,7 +70,7 @@ impl PlanLine {
 
 impl fmt::Display for PlanLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.with_reasons(&Why::list(&self.why)))
+        f.write_str(&self.with_reasons(&StaleReason::list(&self.why)))
     }
 }
 
@@ -152,34 +125,96 @@ pub fn dag_dot<'p>(pipelines: impl IntoIterator<Item = (&'p str, &'p [PlanLine])
     text
 }
 
+/// The tasks that no other comes after.
+pub(super) fn last(planned: &[Planned]) -> Vec<String> {
+    let before: BTreeSet<&String> = planned.iter().flat_map(|one| &one.after).collect();
+    let last = planned
+        .iter()
+        .filter(|one| one.wanted && !before.contains(&one.task));
+    last.map(|one| one.task.clone()).collect()
+}
+
+/// The picture of the steps before the report: all trainings of an experiment are one step.
+pub(super) fn steps(
+    planned: &[Planned],
+    experiments: &[&str],
+    report: &[String],
+) -> Vec<StepSection> {
+    let name = |id: &str| match fold_and_seed(id) {
+        Some(_) => id.rsplit_once('/').map_or(id, |(step, _)| step).to_owned(),
+        None => id.to_owned(),
+    };
+    let place = |id: &str| {
+        experiments
+            .iter()
+            .position(|name| Some(*name) == experiment_of(id))
+    };
+    let mut shown: Vec<(Option<usize>, &Planned)> = (planned.iter())
+        .map(|one| (place(&one.task), one))
+        .filter(|(place, one)| place.is_some() == experiment_of(&one.task).is_some())
+        .collect();
+    shown.sort_by_key(|(place, _)| *place);
+    let mut steps: Vec<StepSection> = Vec::new();
+    for (_, one) in shown {
+        let step = name(&one.task);
+        if step == TaskId::Generate.to_string() || step == TaskId::Tables.to_string() {
+            continue;
+        }
+        match steps.last_mut().filter(|last| last.name == step) {
+            Some(last) => last.tasks += 1,
+            None => {
+                let mut after: Vec<String> = one.after.iter().map(|id| name(id)).collect();
+                after.dedup();
+                steps.push(StepSection {
+                    name: step,
+                    tasks: 1,
+                    after,
+                });
+            }
+        }
+    }
+    steps.push(StepSection {
+        name: TaskId::Report.to_string(),
+        tasks: 1,
+        after: report.to_vec(),
+    });
+    steps
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn line(task: &str, after: &[&str], decision: Decision, why: Vec<StaleReason>) -> PlanLine {
+        PlanLine::from(Planned {
+            task: task.to_owned(),
+            after: after.iter().map(|id| (*id).to_owned()).collect(),
+            decision,
+            why,
+            wanted: true,
+        })
+    }
+
     #[test]
     fn a_line_knows_the_parts_of_its_id() {
-        let line = PlanLine::new(
-            "train/quick/fold-02-seed-7",
-            vec![],
-            Decision::Run,
-            vec![Why::NeverRan],
-        );
+        let never = vec![StaleReason::NeverRan];
+        let train = line("train/quick/fold-02-seed-7", &[], Decision::Run, never);
         assert_eq!(
             (
-                line.stage.as_str(),
-                line.experiment.as_deref(),
-                line.fold,
-                line.seed
+                train.stage.as_str(),
+                train.experiment.as_deref(),
+                train.fold,
+                train.seed
             ),
             ("train", Some("quick"), Some(2), Some(7))
         );
         assert_eq!(
-            line.to_string(),
+            train.to_string(),
             "run   train/quick/fold-02-seed-7  (never ran)"
         );
-        let line = PlanLine::new("ingest", vec![], Decision::Keep, vec![]);
+        let ingest = line("ingest", &[], Decision::Keep, vec![]);
         assert_eq!(
-            (line.stage.as_str(), line.experiment, line.fold),
+            (ingest.stage.as_str(), ingest.experiment, ingest.fold),
             ("ingest", None, None)
         );
     }
@@ -187,8 +222,8 @@ mod tests {
     #[test]
     fn a_graph_names_every_arrow_once_and_escapes_names() {
         let lines = [
-            PlanLine::new("ingest", vec![], Decision::Keep, vec![]),
-            PlanLine::new("split/a\"b", vec!["ingest".into()], Decision::Maybe, vec![]),
+            line("ingest", &[], Decision::Keep, vec![]),
+            line("split/a\"b", &["ingest"], Decision::Maybe, vec![]),
         ];
         let dot = dag_dot([("p", lines.as_slice())]);
         assert!(

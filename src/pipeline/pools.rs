@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use super::inputs::{Rows, tested_copies};
-use super::train::{self, Job, MODEL};
+use super::inputs::{Job, Rows, tested_copies};
+use super::train::{self, MODEL};
 use crate::config::{Experiment, Pipeline};
 use crate::error::Result;
 use crate::evaluation::{RestrictedPool, halves};

@@ -7,18 +7,16 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-use super::ingest::to_json;
-use super::options::Options;
-use super::origin;
+use super::pipeline_run::{Options, folders, note_owner};
 use crate::config::Pipeline;
 use crate::error::{Error, Result};
 use crate::files::{
     self, Inventory, create_folder, files_below, hash_bytes, hash_file, hash_if_there, is_link,
-    remove_below,
+    remove_below, to_json,
 };
 use crate::model::artifact::{TESTED, Tested};
-use crate::orchestrator::{Finished, Store, Why};
-use crate::report;
+use crate::orchestrator::{Finished, StaleReason, Store};
+use crate::report::TABLES;
 
 /// A copy of an output, or a file that says what is known of one.
 struct Copy {
@@ -45,7 +43,8 @@ impl Copy {
 /// lists is replaced or removed.
 pub(super) struct Publication<'a> {
     pipeline: &'a Pipeline,
-    folders: [PathBuf; 3],
+    /// Of tables, models and the report.
+    pub folders: [PathBuf; 3],
     copies: Vec<Copy>,
     gone: Vec<PathBuf>,
 }
@@ -62,25 +61,29 @@ struct Work<'p> {
 }
 
 impl Work<'_> {
-    fn reasons(&self) -> Vec<Why> {
+    fn reasons(&self) -> Vec<StaleReason> {
         const SHOWN: usize = 3;
         let text = |path: &Path| path.display().to_string();
-        let mut why: Vec<Why> = self
+        let mut why: Vec<StaleReason> = self
             .gone
             .iter()
-            .map(|path| Why::Output {
+            .map(|path| StaleReason::Output {
                 path: text(path),
                 problem: "left over",
             })
             .collect();
-        why.extend(self.stale.iter().map(|(copy, problem)| Why::Output {
-            path: text(&copy.to),
-            problem,
-        }));
+        why.extend(
+            self.stale
+                .iter()
+                .map(|(copy, problem)| StaleReason::Output {
+                    path: text(&copy.to),
+                    problem,
+                }),
+        );
         if why.len() > SHOWN {
             let more = why.len() - SHOWN;
             why.truncate(SHOWN);
-            why.push(Why::More { count: more });
+            why.push(StaleReason::More { count: more });
         }
         why
     }
@@ -93,7 +96,7 @@ impl Work<'_> {
             .filter(|inventory| !inventory.is_idle())
         {
             create_folder(inventory.folder())?;
-            origin::note(inventory, pipeline);
+            note_owner(inventory, pipeline);
             inventory.save()?;
         }
         Ok(())
@@ -102,10 +105,10 @@ impl Work<'_> {
 
 impl<'a> Publication<'a> {
     /// Nothing yet, in the folders of a pipeline.
-    pub(super) fn of(pipeline: &'a Pipeline, options: &Options) -> Publication<'a> {
+    pub(super) fn new(pipeline: &'a Pipeline, options: &Options) -> Publication<'a> {
         Publication {
             pipeline,
-            folders: origin::folders(pipeline, options),
+            folders: folders(pipeline, options),
             copies: vec![],
             gone: vec![],
         }
@@ -317,9 +320,9 @@ impl<'a> Publication<'a> {
     }
 
     /// What would be done, the first few of it.
-    pub(super) fn problems(&self, store: &Store) -> Result<Vec<Why>> {
+    pub(super) fn problems(&self, store: &Store) -> Result<Vec<StaleReason>> {
         let work = self.work(store)?;
-        let blocked = work.blocked.iter().map(|copy| Why::Output {
+        let blocked = work.blocked.iter().map(|copy| StaleReason::Output {
             path: copy.to.display().to_string(),
             problem: "in the way, not written by ser",
         });
@@ -332,7 +335,7 @@ impl<'a> Publication<'a> {
     ///
     /// # Errors
     /// `Data` where something lies in the way that ser did not write; all else is done then.
-    pub(super) fn apply(&self, store: &Store, begin: &dyn Fn(Vec<Why>)) -> Result<()> {
+    pub(super) fn apply(&self, store: &Store, begin: &dyn Fn(Vec<StaleReason>)) -> Result<()> {
         let mut work = self.work(store)?;
         let reasons = work.reasons();
         if !reasons.is_empty() {
@@ -499,7 +502,7 @@ fn is_report_file(name: &str) -> bool {
     let named = |prefix: &str, suffix: &str| name.starts_with(prefix) && name.ends_with(suffix);
     let short = name
         .strip_suffix(".md")
-        .is_some_and(|table| report::TABLES.contains(&table));
+        .is_some_and(|table| TABLES.contains(&table));
     named("experiment-", ".html") || named("card-", ".md") || short
 }
 

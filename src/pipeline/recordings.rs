@@ -1,207 +1,499 @@
 //! The tasks that open recordings: ingest, features and audit.
 
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
 use super::audit;
-use super::extract::{self, Extracted};
-use super::ingest::{self, Contradiction, Corpus, Ingested};
+use super::augment;
+use super::extract;
+use super::ingest::{self, Contradiction, Corpus, Ingested, LISTING, UTTERANCES};
+use super::known::Known;
 use super::listing;
-use super::options::Stage;
+use super::pipeline_run::PipelineRun;
 use super::probes::{self, Probes};
+use super::publish::{Publication, table_hash};
 use super::rows::Logs;
-use super::walk::{Mode, Seen, Walk};
-use super::windows::WINDOWS;
-use crate::corpus::Sources;
+use super::stage::{Stage, TaskId};
+use super::windows::{self, Unit, WINDOWS};
+use crate::audio::Windows;
+use crate::audio::augment::Variant;
+use crate::corpus::{Listing, Reason, SetAside, Sorter, Sources};
 use crate::error::{Error, Result};
 use crate::features::FeatureSet;
-use crate::orchestrator::{Context, Finished, Identity, Task};
+use crate::orchestrator::{
+    Context, Failure, Identity, Node, Outputs, StaleReason, Status, Task, Upstream,
+};
+
+/// One recording excluded for so many that are usable is worth a warning.
+const MANY_SET_ASIDE: usize = 20;
 
 /// Recordings that a plan opens at most to look at what they hold now.
-pub(super) const PREVIEWED: usize = 256;
+const PREVIEWED: usize = 256;
 
-impl Walk<'_> {
-    pub(super) fn ingest(&self) -> Result<(Seen<Finished>, Sources)> {
-        // What ended an earlier process decides on what is read.
-        self.workers.suspects();
-        // A plan leaves nothing behind in the project, not even for a moment.
-        let (listing, sources) = listing::list(
-            self.pipeline,
-            (self.mode == Mode::Run).then(|| self.store.root()),
-            self.cancel,
-        )?;
+/// Lists the corpus; nothing in a plan whose recordings have yet to be generated.
+pub(super) fn list(run: &PipelineRun) -> Result<Option<(Listing, Sources)>> {
+    if run.is_plan() && listing::must_generate(run.pipeline) {
+        return Ok(None);
+    }
+    // What ended an earlier process decides on what is read.
+    run.workers.suspects();
+    // A plan leaves nothing behind in the project, not even for a moment.
+    let folder = run.is_run().then(|| run.store.root());
+    listing::list(run.pipeline, folder, run.cancel).map(Some)
+}
+
+/// Why recordings are generated.
+pub(super) fn why_generate(run: &PipelineRun) -> StaleReason {
+    match run.store.has_run(&TaskId::Ingest.to_string()) {
+        true => StaleReason::Output {
+            path: "the generated recordings".into(),
+            problem: "differs",
+        },
+        false => StaleReason::NeverRan,
+    }
+}
+
+/// The ingest, and after it the windows where there are any.
+pub(super) fn ingest<'n>(
+    run: &'n PipelineRun,
+    known: &'n Known,
+    _: &Outputs,
+) -> Result<Vec<Node<'n>>> {
+    let settings = move || {
+        run.identity(Stage::Ingest, run.pipeline.corpus.key(), [])
+            .map(Some)
+    };
+    let node = match &known.corpus {
+        Some((listing, sources)) => {
+            let task = move |_: &Upstream| ingest_task(run, listing, sources);
+            Node::new(TaskId::Ingest, vec![], settings, task)
+        }
+        None => {
+            let not_yet = |_: &Upstream| Err(Error::internal("the corpus is not listed"));
+            Node::new(
+                TaskId::Ingest,
+                vec![TaskId::Generate.into()],
+                settings,
+                not_yet,
+            )
+        }
+    };
+    let ingest = Node {
+        vital: true,
+        ..node
+    };
+    Ok([ingest].into_iter().chain(windows_node(run)).collect())
+}
+
+fn ingest_task<'n>(
+    run: &'n PipelineRun,
+    listing: &'n Listing,
+    sources: &'n Sources,
+) -> Result<Task<'n>> {
+    let fingerprint =
+        move || listing::fingerprint(listing, sources, run.root(), &run.workers, run.cancel);
+    let recordings = fingerprint()?;
+    let identity = run.identity(
+        Stage::Ingest,
+        run.pipeline.corpus.key(),
+        [("recordings", recordings.clone())],
+    )?;
+    let corpus = Corpus {
+        listing,
+        sources,
+        root: run.root(),
+        subset: run.pipeline.corpus.subset.as_ref(),
+        published: ingest::published(&run.pipeline.corpus.kind),
+    };
+    // Features of windows are computed of these.
+    let whole = run.pipeline.corpus.windows.is_none();
+    let action = move |context: &Context| {
+        let root = run.store.root();
+        let probes = match run.is_plan() {
+            true => Probes::peek(root),
+            false => Probes::begin(root)?,
+        };
+        let logs = run.logs_of_new_sounds(whole, true)?;
+        let logs = ingest::ingest(&corpus, probes, &run.workers, logs, context)?;
+        run.rows.put(logs);
+        match run.is_plan() || fingerprint()? == recordings {
+            true => Ok(()),
+            false => Err(ingest::changed(run.root())),
+        }
+    };
+    let changes = move || listing::changes(sources, run.root(), run.store.root(), run.cancel);
+    let detail = move |_: &str| {
+        let described = changes().ok()?.describe();
+        Some(described.unwrap_or_else(|| "labels or other metadata".to_owned()))
+    };
+    let preview = move || changes().is_ok_and(|changes| changes.to_open() <= PREVIEWED);
+    Ok(Task {
+        input_detail: Some(Box::new(detail)),
+        preview: Some(Box::new(preview)),
+        ..Task::new(TaskId::Ingest, identity, action)
+    })
+}
+
+/// The task that cuts utterances into windows; nothing where the pipeline works on whole utterances.
+fn windows_node<'n>(run: &'n PipelineRun) -> Option<Node<'n>> {
+    let windows = run.pipeline.corpus.windows?;
+    Some(Node {
+        vital: true,
+        ..Node::new(
+            TaskId::Windows,
+            vec![TaskId::Ingest.into()],
+            move || windows_settings(run, windows).map(Some),
+            move |inputs| windows_task(run, windows, inputs),
+        )
+    })
+}
+
+fn windows_settings(run: &PipelineRun, windows: Windows) -> Result<Identity> {
+    #[derive(Serialize)]
+    struct Key {
+        windows: Windows,
+    }
+    run.identity(Stage::Ingest, Key { windows }, [])
+}
+
+fn windows_task<'n>(run: &'n PipelineRun, windows: Windows, inputs: &Upstream) -> Result<Task<'n>> {
+    let whole = Ingested::of(inputs.get(&TaskId::Ingest.to_string())?.clone())?;
+    let mut identity = windows_settings(run, windows)?;
+    identity.inputs.insert(
+        UTTERANCES.to_owned(),
+        table_hash(&whole.finished, UTTERANCES)?,
+    );
+    identity
+        .inputs
+        .insert(LISTING.to_owned(), whole.finished.hash(LISTING)?);
+    let few = whole.summary.utterances <= PREVIEWED as u64;
+    let action = move |context: &Context| {
+        let folder = run.store.root();
+        let sources = windows::cut(&whole, windows, Sorter::new(run.is_run().then_some(folder)))?;
+        let mut listing = Listing {
+            expected: None,
+            ..whole.listing.clone()
+        };
+        listing.notes.extend(
+            Unit(Some(windows))
+                .describe()
+                .map(|what| format!("{what}, of {} utterances", whole.summary.utterances)),
+        );
+        let fingerprint =
+            || listing::fingerprint(&listing, &sources, run.root(), &run.workers, run.cancel);
         let corpus = Corpus {
             listing: &listing,
             sources: &sources,
-            root: self.root(),
-            subset: self.pipeline.corpus.subset.as_ref(),
-            published: ingest::published(&self.pipeline.corpus.kind),
+            root: run.root(),
+            subset: None,
+            published: vec![],
         };
-        let recordings =
-            listing::fingerprint(&listing, &sources, self.root(), &self.workers, self.cancel)?;
-        let fingerprint = recordings.clone();
-        let identity = self.identity(
-            Stage::Ingest,
-            self.pipeline.corpus.key(),
-            [("recordings", recordings)],
-        )?;
-        // Features of windows are computed of these.
-        let whole = self.pipeline.corpus.windows.is_none();
-        let action = |context: &Context| {
-            let root = self.store.root();
-            let probes = if self.planning() {
-                Probes::peek(root)
-            } else {
-                Probes::begin(root)?
-            };
-            let logs = self.logs_of_new_sounds(whole, true)?;
-            let logs = ingest::ingest(&corpus, probes, &self.workers, logs, context)?;
-            self.rows.put(logs);
-            if !self.planning()
-                && listing::fingerprint(
-                    &listing,
-                    &sources,
-                    self.root(),
-                    &self.workers,
-                    self.cancel,
-                )? != fingerprint
-            {
-                return Err(ingest::changed(self.root()));
-            }
-            Ok(())
+        let folder = folder.join(WINDOWS);
+        let probes = match run.is_plan() {
+            true => Probes::peek(&folder),
+            false => Probes::begin(&folder)?,
         };
-        let changes = || listing::changes(&sources, self.root(), self.store.root(), self.cancel);
-        let which = |_: &str| {
-            Some(
-                changes()
-                    .ok()?
-                    .describe()
-                    .unwrap_or_else(|| "labels or other metadata".to_owned()),
-            )
-        };
-        let task = Task {
-            which: Some(Box::new(which)),
-            ..Task::new("ingest", identity, action)
-        };
-        let preview = || changes().is_ok_and(|changes| changes.to_open() <= PREVIEWED);
-        let done = self.single(task, vec![], preview)?;
-        Ok((done, sources))
-    }
+        let before = fingerprint()?;
+        // The audit compares whole utterances.
+        let logs = run.logs_of_new_sounds(true, false)?;
+        let logs = ingest::ingest(&corpus, probes, &run.workers, logs, context)?;
+        run.rows.put(logs);
+        match fingerprint()? == before {
+            true => Ok(()),
+            false => Err(ingest::changed(run.root())),
+        }
+    };
+    Ok(Task {
+        preview: Some(Box::new(move || few)),
+        ..Task::new(TaskId::Windows, identity, action)
+    })
+}
 
-    /// The logs that new sounds are entered in as soon as they are decoded: those that a later stage
-    /// of this run reads.
+impl PipelineRun<'_> {
+    /// The logs that new sounds are entered in as soon as they are decoded: those that a later
+    /// stage of this run reads.
     pub(super) fn logs_of_new_sounds(&self, features: bool, sketches: bool) -> Result<Logs> {
         let mut logs = Logs::default();
-        if self.mode == Mode::Run && self.options.until > Stage::Ingest && features {
+        if self.is_run() && self.options.until > Stage::Ingest && features {
             logs = self.rows.take_all(&self.pipeline.features)?;
         }
-        if self.mode == Mode::Run && self.options.until >= Stage::Audit && sketches {
+        if self.is_run() && self.options.until >= Stage::Audit && sketches {
             logs.sketches = Some(self.rows.take_sketches()?);
         }
         Ok(logs)
     }
+}
 
-    pub(super) fn extract(&self, ingested: &Ingested) -> Result<Extracted> {
-        let sets = &self.pipeline.features.sets;
-        let identity = |set: FeatureSet| -> Result<Identity> {
-            let mut identity =
-                self.features_identity(set, [("utterances", ingested.summary.sounds.clone())])?;
-            if !set.is_computed_in_blocks() {
-                identity.inputs.extend(
-                    ingested
-                        .too_long(self.workers.budget())?
-                        .map(|(name, hash)| (name.to_owned(), hash)),
-                );
-            }
-            Ok(identity)
-        };
-        let is_due = |set: FeatureSet| {
-            let task = Task::new(extract::id(set), identity(set)?, |_: &Context| Ok(()));
-            Ok(self.finished(&task)?.is_none())
-        };
-        let one = |(i, set): (usize, &FeatureSet)| {
-            let action = |context: &Context| {
-                let mut later = Vec::new();
-                for other in &sets[i + 1..] {
-                    if is_due(*other)? {
-                        later.push(*other);
-                    }
-                }
-                let mut together = self.rows.take_sets(&later, &self.pipeline.features)?;
-                // The audit compares whole utterances.
-                if self.pipeline.corpus.windows.is_none() {
-                    together.sketches = self.logs_of_new_sounds(false, true)?.sketches;
-                }
-                extract::extract(
-                    *set,
-                    together,
-                    ingested,
-                    self.root(),
-                    &self.workers,
-                    &self.rows,
-                    context,
-                )
-            };
-            let done = self.single(
-                Task::new(extract::id(*set), identity(*set)?, action),
-                vec![self.utterances().into()],
-                || false,
-            )?;
-            Ok((*set, done))
-        };
-        let done = sets
-            .iter()
-            .enumerate()
-            .map(one)
-            .collect::<Result<_>>()
-            .map(Extracted);
-        self.workers.rest();
-        self.rows.close();
-        done
-    }
-
-    pub(super) fn features_identity<const N: usize>(
-        &self,
-        set: FeatureSet,
-        inputs: [(&str, String); N],
-    ) -> Result<Identity> {
-        let identity = self.identity(Stage::Features, self.pipeline.features.of(set), inputs)?;
-        Ok(Identity {
-            code_version: set.code_version(),
-            ..identity
-        })
-    }
-
-    pub(super) fn audit(&self, ingested: &Ingested) -> Result<Seen<Finished>> {
-        // Of ids, places and sounds, like features: a label makes no copy.
-        let identity = self.identity(
-            Stage::Audit,
-            serde_json::json!({}),
-            [("utterances", ingested.summary.sounds.clone())],
-        )?;
-        let action = |context: &Context| {
-            audit::audit(ingested, self.root(), &self.rows, &self.workers, context)
-        };
-        self.single(
-            Task::new("audit", identity, action),
-            vec!["ingest".into()],
-            || false,
+/// The features of each set, and of changed copies where experiments train on these.
+pub(super) fn features<'n>(
+    run: &'n PipelineRun,
+    _: &'n Known,
+    _: &Outputs,
+) -> Result<Vec<Node<'n>>> {
+    let utterances = run.utterances();
+    let of_set = |set: FeatureSet| Node {
+        vital: true,
+        ..Node::new(
+            TaskId::Features(set),
+            vec![utterances.into()],
+            move || features_settings(run, set).map(Some),
+            move |inputs| features_task(run, set, inputs),
         )
-    }
+    };
+    let sets = run.pipeline.features.sets.iter();
+    Ok(sets
+        .map(|set| of_set(*set))
+        .chain(augment::nodes(run))
+        .collect())
+}
 
-    /// Where a recording does not sound as the ingest says, forgets the ingest and all that was
-    /// noted of recordings: the next run opens them anew, and does not come to the same end.
-    pub(super) fn distrust(&self, error: Error, ingests: &[&Ingested]) -> Error {
-        if self.mode == Mode::Run && error.has_cause::<Contradiction>() {
-            let folders = [
-                self.store.root().to_owned(),
-                self.store.root().join(WINDOWS),
-            ];
-            let forgotten = folders.iter().try_for_each(|folder| probes::forget(folder));
-            let discarded = ingests
-                .iter()
-                .try_for_each(|ingested| self.store.discard(&ingested.finished));
-            if let Err(other) = forgotten.and(discarded) {
-                return other;
+fn features_settings(run: &PipelineRun, set: FeatureSet) -> Result<Identity> {
+    Ok(Identity {
+        code_version: set.code_version(),
+        ..run.identity(Stage::Features, run.pipeline.features.of(set), [])?
+    })
+}
+
+/// Identity of the features of a set.
+fn features_identity(run: &PipelineRun, set: FeatureSet, ingested: &Ingested) -> Result<Identity> {
+    let mut identity = features_settings(run, set)?;
+    identity
+        .inputs
+        .insert("utterances".to_owned(), ingested.summary.sounds.clone());
+    if !set.is_computed_in_blocks() {
+        let too_long = ingested.too_long(run.workers.budget())?;
+        identity
+            .inputs
+            .extend(too_long.map(|(name, hash)| (name.to_owned(), hash)));
+    }
+    Ok(identity)
+}
+
+fn features_task<'n>(run: &'n PipelineRun, set: FeatureSet, inputs: &Upstream) -> Result<Task<'n>> {
+    let ingested = Ingested::of(inputs.get(&run.utterances().to_string())?.clone())?;
+    let identity = features_identity(run, set, &ingested)?;
+    let action = move |context: &Context| {
+        extract::extract(
+            set,
+            computed_together(run, set, &ingested)?,
+            &ingested,
+            run.root(),
+            &run.workers,
+            &run.rows,
+            context,
+        )
+    };
+    Ok(Task {
+        names_inputs: true,
+        ..Task::new(TaskId::Features(set), identity, action)
+    })
+}
+
+/// The logs of the sets after this one that are due as well, and of sketches: one decoding is
+/// enough for all.
+fn computed_together(run: &PipelineRun, set: FeatureSet, ingested: &Ingested) -> Result<Logs> {
+    let sets = &run.pipeline.features.sets;
+    let mut due = Vec::new();
+    for later in sets.iter().skip_while(|one| **one != set).skip(1) {
+        let identity = features_identity(run, *later, ingested)?;
+        let task = Task::new(TaskId::Features(*later), identity, |_: &Context| Ok(()));
+        if let Status::Stale { .. } = run.store.status(&task)? {
+            due.push(*later);
+        }
+    }
+    let mut logs = run.rows.take_sets(&due, &run.pipeline.features)?;
+    // The audit compares whole utterances.
+    if run.pipeline.corpus.windows.is_none() {
+        logs.sketches = run.logs_of_new_sounds(false, true)?.sketches;
+    }
+    Ok(logs)
+}
+
+/// The audit. Copies of recordings are copies of all of their windows.
+pub(super) fn audit<'n>(run: &'n PipelineRun, _: &'n Known, _: &Outputs) -> Result<Vec<Node<'n>>> {
+    let settings = move || run.identity(Stage::Audit, serde_json::json!({}), []);
+    let task = move |inputs: &Upstream| {
+        let ingested = Ingested::of(inputs.get(&TaskId::Ingest.to_string())?.clone())?;
+        // Of ids, places and sounds, like features: a label makes no copy.
+        let mut identity = settings()?;
+        identity
+            .inputs
+            .insert("utterances".to_owned(), ingested.summary.sounds.clone());
+        let action = move |context: &Context| {
+            audit::audit(&ingested, run.root(), &run.rows, &run.workers, context)
+        };
+        Ok(Task::new(TaskId::Audit, identity, action))
+    };
+    let settings = move || settings().map(Some);
+    Ok(vec![Node {
+        vital: true,
+        ..Node::new(TaskId::Audit, vec![TaskId::Ingest.into()], settings, task)
+    }])
+}
+
+/// Where nothing is ingested yet, a plan knows the number of folds by the listing.
+pub(super) fn after_ingest(
+    run: &PipelineRun,
+    known: &mut Known,
+    outputs: &Outputs,
+    result: Result<Vec<Failure>>,
+) -> Result<Vec<Error>> {
+    result?;
+    if outputs.ready(&run.utterances().to_string()).is_none() {
+        known.count_listed()?;
+    }
+    known.corpus = None;
+    Ok(vec![])
+}
+
+/// Closes the logs of features, and says what was found.
+pub(super) fn after_features(
+    run: &PipelineRun,
+    known: &mut Known,
+    outputs: &Outputs,
+    result: Result<Vec<Failure>>,
+) -> Result<Vec<Error>> {
+    result.map_err(|error| distrust(run, error, outputs))?;
+    run.workers.rest();
+    run.rows.close();
+    known.note_set_aside(run, outputs)?;
+    if run.is_run() {
+        log_summary(run, known, outputs)?;
+    }
+    Ok(vec![])
+}
+
+/// A few lines for people about what was found.
+fn log_summary(run: &PipelineRun, known: &Known, outputs: &Outputs) -> Result<()> {
+    let late = &known.without_features;
+    let id = run.utterances().to_string();
+    let Some(ingested) = outputs.ready(&id) else {
+        return Ok(());
+    };
+    let Ingested {
+        listing, summary, ..
+    } = Ingested::of(ingested.clone())?;
+    let minutes = summary.duration_s / 60.0;
+    let usable = (summary.utterances as usize).saturating_sub(late.len());
+    let what = Unit::of(run.pipeline)
+        .describe()
+        .unwrap_or_else(|| "utterances".to_owned());
+    run.observer.note(format!(
+        "{}: {usable} {what}, {minutes:.1} minutes",
+        listing.corpus
+    ));
+    if let Some(expected) = listing.expected.as_ref().filter(|e| e.utterances != usable) {
+        run.observer.note(format!(
+            "       {usable} of {} utterances ({})",
+            expected.utterances, expected.source
+        ));
+    }
+    listing
+        .warnings
+        .iter()
+        .for_each(|warning| run.observer.warn(warning.clone()));
+    let mut reasons: BTreeMap<&str, (usize, &SetAside)> = BTreeMap::new();
+    for one in listing.set_aside.iter().chain(late) {
+        reasons.entry(one.reason.describe()).or_insert((0, one)).0 += 1;
+    }
+    for (reason, (count, first)) in reasons {
+        let line = format!(
+            "set aside: {count} ({reason}), such as {}: {}",
+            first.path, first.detail
+        );
+        // So many that the corpus is hardly what was meant: told even where little is.
+        if first.reason.is_mistake() && count * MANY_SET_ASIDE > usable {
+            run.observer.warn(line);
+        } else {
+            run.observer.note(format!("       {line}"));
+        }
+    }
+    for one in listing
+        .set_aside
+        .iter()
+        .chain(late)
+        .filter(|s| s.reason == Reason::BadAudio)
+        .take(5)
+    {
+        run.observer
+            .warn(format!("{} is set aside: {}", one.path, one.detail));
+    }
+    Ok(())
+}
+
+pub(super) fn publish_utterances(
+    run: &PipelineRun,
+    _: &Known,
+    outputs: &Outputs,
+    publication: &mut Publication,
+) -> Result<()> {
+    let [tables, ..] = publication.folders.clone();
+    match outputs.ready(&run.utterances().to_string()) {
+        Some(ingested) => publication.table(&tables, ingested, UTTERANCES),
+        None => Ok(()),
+    }
+}
+
+/// The tables of features, those of changed copies among them, in the place of earlier ones.
+pub(super) fn publish_features(
+    run: &PipelineRun,
+    _: &Known,
+    outputs: &Outputs,
+    publication: &mut Publication,
+) -> Result<()> {
+    let [tables, ..] = &publication.folders.clone();
+    for set in FeatureSet::ALL {
+        let published = extract::published_name(set);
+        match outputs.ready(&TaskId::Features(set).to_string()) {
+            Some(done) => {
+                publication.table_as(tables, done, extract::table_name(set), &published)?;
+            }
+            None if run.pipeline.features.sets.contains(&set) => {}
+            None => publication.without_table(tables, &published),
+        }
+        let id = TaskId::Augmented(set).to_string();
+        for variant in Variant::ALL {
+            let published = augment::variant_name(set, variant);
+            match outputs.ready(&id) {
+                Some(done) => {
+                    let table = augment::output_name(set, variant);
+                    publication.table_as(tables, done, &table, &published)?;
+                }
+                None if outputs.has(&id) => {}
+                None => publication.without_table(tables, &published),
             }
         }
-        error
     }
+    Ok(())
+}
+
+pub(super) fn publish_audit(
+    _: &PipelineRun,
+    _: &Known,
+    outputs: &Outputs,
+    publication: &mut Publication,
+) -> Result<()> {
+    let [tables, ..] = publication.folders.clone();
+    match outputs.ready(&TaskId::Audit.to_string()) {
+        Some(audited) => publication.table(&tables, audited, audit::DUPLICATES),
+        None => Ok(()),
+    }
+}
+
+/// Where a recording does not sound as the ingest says, forgets the ingest and all that was
+/// noted of recordings: the next run opens them anew, and does not come to the same end.
+pub(super) fn distrust(run: &PipelineRun, error: Error, outputs: &Outputs) -> Error {
+    if !run.is_run() || !error.has_cause::<Contradiction>() {
+        return error;
+    }
+    let root = run.store.root();
+    let forgotten = [root.to_owned(), root.join(WINDOWS)]
+        .iter()
+        .try_for_each(|folder| probes::forget(folder));
+    let discarded = [TaskId::Ingest, TaskId::Windows]
+        .iter()
+        .filter_map(|id| outputs.ready(&id.to_string()))
+        .try_for_each(|ingested| run.store.discard(ingested));
+    forgotten.and(discarded).err().unwrap_or(error)
 }

@@ -1,132 +1,48 @@
 //! The report stage: gathers what the stages before it found and writes the pages.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::path::{Component, Path};
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
 
 use serde::Serialize;
 
-use super::augment;
-use super::doubts::{Doubts, doubts};
+use super::corpus_section::corpus_section;
 use super::evaluate::{self, SECTIONS};
-use super::experiments::before_training;
 use super::explain::{self, EXPLANATION};
 use super::extract::{self, SET_ASIDE};
-use super::ingest::{Ingested, LISTING, UTTERANCES, from_json};
-use super::jobs::Data;
-use super::options::{Options, Stage};
-use super::overview;
+use super::folds::Folds;
+use super::ingest::{Ingested, LISTING, UTTERANCES};
+use super::known::{ExperimentState, Known, PipelineInputs};
+use super::label_warnings::Doubts;
+use super::pipeline_run::{Options, PipelineRun};
+use super::plan;
 use super::pools;
-use super::publish::table_hash;
-use super::running::Running;
-use super::split::Folds;
+use super::publish::{Publication, table_hash};
+use super::stage::{Stage, TaskId};
 use super::tables;
-use super::terms;
 use super::train::PREDICTIONS;
-use super::walk::{Later, Seen, Walk};
-use super::windows::{Unit, WINDOWS};
+use super::windows::Unit;
 use crate::cancel::Cancel;
-use crate::config::{CorpusSettings, Experiment, Pipeline};
-use crate::corpus::{
-    self, Condition, Listing, Recorded, SetAside, Source, UNKNOWN_SPEAKER, Utterance,
+use crate::config::{Experiment, Pipeline};
+use crate::corpus::{Source, Utterance};
+use crate::error::{Error, Result};
+use crate::evaluation::{Answered, Overview, Pair, Row, overview, pairs};
+use crate::features::{FeatureSet, groups};
+use crate::files::{Inventory, from_json, hash_bytes, private_folder, relative, sweep};
+use crate::orchestrator::{
+    Context, Finished, Identity, Interpreter, Lock, Node, Observer, Outputs, Task, Upstream,
 };
-use crate::error::Result;
-use crate::evaluation::{Answered, Pair, pairs};
-use crate::features::FeatureSet;
-use crate::files::{Inventory, hash_bytes, private_folder, sweep};
-use crate::orchestrator::{Context, Finished, Identity, Lock, Observer, Task};
 use crate::report::{
     self, CorpusSection, ExperimentSection, PipelineReport, RunPage, StepSection, TestedUtterance,
 };
 use crate::split::TestSpeakers;
-use crate::table::duplicates::DuplicateRow;
+use crate::table;
 use crate::table::predictions::PredictionRow;
-use crate::table::{self, summary};
 
 /// Files of a report that are written after all others: they vouch for what stands beside them.
 pub(super) const LAST: &[&str] = &["report.json", "index.html"];
 
 /// Holds the locks of whoever writes reports.
 pub(super) const LOCKS: &str = ".locks";
-
-/// What the corpus turned out to be.
-pub(super) fn corpus_section(
-    listing: &Listing,
-    settings: &CorpusSettings,
-    data: &Data,
-    late: Vec<SetAside>,
-) -> Result<CorpusSection> {
-    // The corpus is of utterances, whatever they are cut into.
-    let (whole, _) = Unit(settings.windows).whole(data.utterances);
-    let utterances = whole.as_ref();
-    let counts = summary::counts(utterances)?;
-    let mut set_aside = listing.set_aside.clone();
-    set_aside.extend(late);
-    set_aside.sort_by(|a, b| (&a.path, a.reason).cmp(&(&b.path, b.reason)));
-    Ok(CorpusSection {
-        corpus: listing.corpus.clone(),
-        generated: listing.generated,
-        utterances: utterances.len(),
-        duration_s: counts.duration_s,
-        by_class: counts.by_class,
-        by_speaker: counts
-            .by_speaker
-            .into_iter()
-            .filter(|(speaker, _)| speaker != UNKNOWN_SPEAKER)
-            .collect(),
-        unknown_speakers: utterances
-            .iter()
-            .filter(|u| u.source.speaker == UNKNOWN_SPEAKER)
-            .count(),
-        by_session: counts.by_session,
-        expected: listing.expected.clone(),
-        set_aside,
-        duplicates: exact_groups(utterances, &data.pairs),
-        near_duplicates: data
-            .pairs
-            .iter()
-            .filter(|pair| !pair.is_exact())
-            .cloned()
-            .collect(),
-        notes: doubts(utterances, &data.pairs)
-            .into_iter()
-            .chain(listing.warnings.iter().chain(&listing.notes).cloned())
-            .collect(),
-        guessed: settings.guessed.clone(),
-        conditions: conditions(utterances),
-        licence: terms::licence(settings),
-        references: terms::references(settings),
-    })
-}
-
-/// What of the recordings, beside their sound, may tell their classes.
-pub(super) fn conditions(utterances: &[Utterance]) -> Vec<Condition> {
-    corpus::conditions(utterances.iter().map(|u| Recorded {
-        path: &u.source.path,
-        class: &u.source.emotion,
-        speaker: Some(u.source.speaker.as_str()).filter(|speaker| *speaker != UNKNOWN_SPEAKER),
-        sample_rate: u.sample_rate,
-        channels: u.channels,
-    }))
-}
-
-/// The ids of the utterances whose samples are the same, group by group, from the pairs of the audit.
-fn exact_groups(utterances: &[Utterance], pairs: &[DuplicateRow]) -> Vec<Vec<String>> {
-    let known: BTreeSet<&str> = utterances.iter().map(|u| u.source.id.as_str()).collect();
-    let mut groups: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-    for pair in pairs.iter().filter(|pair| pair.is_exact()) {
-        let first = pair.utterance_a.as_str();
-        let group = groups
-            .entry(first)
-            .or_insert_with(|| vec![first.to_owned()]);
-        group.push(pair.utterance_b.clone());
-    }
-    let mut groups: Vec<Vec<String>> = groups.into_values().collect();
-    groups
-        .iter_mut()
-        .for_each(|ids| ids.retain(|id| known.contains(id.as_str())));
-    groups.retain(|ids| ids.len() > 1);
-    groups
-}
 
 /// The whole report of a pipeline.
 pub(super) fn assemble(
@@ -191,8 +107,8 @@ fn versions(pipeline: &Pipeline) -> BTreeMap<String, String> {
 
 /// Says that the corpus is missing, on top of what an earlier run found where there is such a
 /// report.
-pub(super) fn write_missing(walk: &Walk, why: String) -> Result<()> {
-    let (pipeline, options) = (walk.pipeline, walk.options);
+pub(super) fn write_missing(run: &PipelineRun, why: String) -> Result<()> {
+    let (pipeline, options) = (run.pipeline, run.options);
     let folder = options.reports_dir.join(pipeline.full_name());
     // One that is damaged is of no use.
     let earlier = report::read_report(&folder)
@@ -212,10 +128,10 @@ pub(super) fn write_missing(walk: &Walk, why: String) -> Result<()> {
     };
     let made = private_folder()?;
     report::write(&report, made.path())?;
-    let mut publication = walk.publication();
+    let mut publication = Publication::new(pipeline, options);
     publication.made_in(made.path(), &folder, LAST)?;
-    publication.apply(&walk.store, &|_| {})?;
-    write_index(options, walk.cancel, walk.observer)
+    publication.apply(&run.store, &|_| {})?;
+    write_index(options, run.cancel, run.observer)
 }
 
 /// Puts a page without times where there is none yet: whoever recorded the run has them, and writes
@@ -258,8 +174,8 @@ pub(super) fn write_index(
 /// The sections of what is evaluated or failed, in the order of the pipeline file.
 pub(super) fn sections(
     pipeline: &Pipeline,
-    experiments: &[Running],
-    data: &Data,
+    experiments: &[ExperimentState],
+    data: &PipelineInputs,
 ) -> Result<Vec<ExperimentSection>> {
     let doubts = data.doubts(pipeline);
     let mut sections = Vec::new();
@@ -270,7 +186,7 @@ pub(super) fn sections(
                 let (_, rows, _) = table::predictions::read(&done.path(PREDICTIONS))?;
                 found
                     .iter_mut()
-                    .for_each(|section| join(section, &rows, data.utterances));
+                    .for_each(|section| join(section, &rows, &data.utterances));
                 found
             }
             (None, Some(why)) => vec![evaluate::failed_section(
@@ -280,12 +196,7 @@ pub(super) fn sections(
             )],
             (None, None) => continue,
         };
-        let explanation = one
-            .explained
-            .as_ref()
-            .and_then(Seen::there)
-            .map(explain::read)
-            .transpose()?;
+        let explanation = one.explained.as_ref().map(explain::read).transpose()?;
         let bare = (explanation.is_some() && !one.experiment.test_time_augment.is_empty()).then_some(
             "feature importance: measured on the recordings as they are, without the changed copies that predictions are averaged with",
         );
@@ -409,309 +320,228 @@ fn comparisons(experiments: &[ExperimentSection], unit: Unit) -> Result<Vec<Pair
     Ok(pairs(&answered))
 }
 
-/// How many tasks each step has, and what it waits for.
-pub(super) fn steps(pipeline: &Pipeline, experiments: &[Running]) -> Vec<StepSection> {
-    let step = |name: &str, tasks: usize, after: &[String]| StepSection {
-        name: name.to_owned(),
-        tasks,
-        after: after.to_vec(),
+/// The way from the pages to the recordings. It is a part of the report's identity: a corpus
+/// that moved has other links.
+fn recordings(run: &PipelineRun) -> Option<String> {
+    let pages = std::path::absolute(run.options.reports_dir.join(run.pipeline.full_name())).ok()?;
+    relative(&pages, &std::path::absolute(run.root()).ok()?)
+}
+
+/// The pages and CSV files.
+pub(super) fn report<'n>(
+    run: &'n PipelineRun,
+    known: &'n Known,
+    outputs: &Outputs,
+) -> Result<Vec<Node<'n>>> {
+    let settings = move || match known.inputs {
+        Some(_) => frame(run, known)
+            .and_then(|frame| frame_identity(run, known, &frame))
+            .map(Some),
+        None => Ok(None),
     };
-    let sets: Vec<String> = pipeline
-        .features
-        .sets
-        .iter()
-        .map(|set| extract::id(*set))
+    Ok(vec![Node {
+        vital: true,
+        reads: tables::everything(run, known, outputs),
+        follows: false,
+        ..Node::new(
+            TaskId::Report,
+            known.ends(outputs),
+            settings,
+            move |inputs| report_task(run, known, inputs),
+        )
+    }])
+}
+
+/// Draws the steps, now that all experiments are through.
+pub(super) fn before(
+    _: &PipelineRun,
+    known: &mut Known,
+    interpreter: &Interpreter,
+) -> Result<Vec<Error>> {
+    let experiments = known.experiments.iter();
+    let names: Vec<&str> = experiments
+        .map(|one| one.experiment.name.as_str())
         .collect();
-    let mut steps = vec![step("ingest", 1, &[])];
-    let utterances = if pipeline.corpus.windows.is_some() {
-        WINDOWS
-    } else {
-        "ingest"
+    let ends = known.ends(&interpreter.outputs);
+    known.steps = plan::steps(&interpreter.planned, &names, &ends);
+    Ok(vec![])
+}
+
+pub(super) fn publish(
+    _: &PipelineRun,
+    _: &Known,
+    outputs: &Outputs,
+    publication: &mut Publication,
+) -> Result<()> {
+    let [.., reports] = publication.folders.clone();
+    match outputs.ready(&TaskId::Report.to_string()) {
+        Some(done) => publication.report(&reports, done, LAST),
+        None => Ok(()),
+    }
+}
+
+/// The experiments that a report shows; a plan takes those that will run for shown.
+fn shown<'n>(
+    run: &'n PipelineRun,
+    known: &'n Known,
+) -> impl Iterator<Item = &'n ExperimentState<'n>> {
+    (known.experiments.iter()).filter(|one| {
+        one.evaluated.is_some() || one.failed.is_some() || (run.is_plan() && one.chosen)
+    })
+}
+
+/// The report without the outputs of other tasks.
+fn frame(run: &PipelineRun, known: &Known) -> Result<PipelineReport> {
+    let failed = shown(run, known).filter_map(|one| {
+        let why = one.failed.clone()?;
+        Some(evaluate::failed_section(
+            one.experiment,
+            one.folds.as_ref(),
+            why,
+        ))
+    });
+    let mut frame = assemble(
+        run.pipeline,
+        None,
+        None,
+        failed.collect(),
+        known.steps.clone(),
+    );
+    frame.recordings = recordings(run);
+    // An input, by its hash: as a setting it would be told line by line.
+    frame.file.clear();
+    Ok(frame)
+}
+
+fn frame_identity(run: &PipelineRun, known: &Known, page: &PipelineReport) -> Result<Identity> {
+    let names = || shown(run, known).map(|one| one.experiment);
+    let key = ReportKey {
+        page,
+        order: names().map(|one| one.name.as_str()).collect(),
+        titles: names()
+            .map(|one| (one.name.as_str(), one.title.as_str()))
+            .collect(),
     };
-    steps.extend((utterances == WINDOWS).then(|| step(WINDOWS, 1, &["ingest".into()])));
-    steps.extend(sets.iter().map(|set| step(set, 1, &[utterances.into()])));
-    steps.push(step("audit", 1, &["ingest".into()]));
-    let copied: BTreeSet<String> = experiments
-        .iter()
-        .map(|one| one.experiment)
-        .filter(|e| !e.augment.is_empty())
-        .map(|e| augment::id(e.inputs.set))
-        .collect();
-    steps.extend(copied.iter().map(|set| step(set, 1, &[utterances.into()])));
-    let mut ends = Vec::new();
-    for one in experiments {
+    run.identity(Stage::Report, key, [])
+}
+
+fn report_task<'n>(run: &'n PipelineRun, known: &'n Known, inputs: &Upstream) -> Result<Task<'n>> {
+    let data = known.inputs()?;
+    let ingested = Ingested::of(inputs.get(&run.utterances().to_string())?.clone())?;
+    let frame = frame(run, known)?;
+    let mut identity = frame_identity(run, known, &frame)?;
+    identity.inputs = BTreeMap::from([
+        (
+            "pipeline file".to_owned(),
+            hash_bytes(run.pipeline.text.as_bytes()),
+        ),
+        ("listing".to_owned(), ingested.finished.hash(LISTING)?),
+        (
+            "utterances".to_owned(),
+            table_hash(&ingested.finished, UTTERANCES)?,
+        ),
+    ]);
+    for (set, extracted) in &data.extracted {
+        let word = match *set == FeatureSet::default() {
+            true => String::new(),
+            false => format!(" {}", set.name()),
+        };
+        let mut add = |what: &str, hash: String| {
+            identity.inputs.insert(format!("{what}{word}"), hash);
+        };
+        add("set aside", extracted.hash(SET_ASIDE)?);
+        if !set.is_sequence() {
+            add(
+                "features",
+                table_hash(extracted, extract::table_name(*set))?,
+            );
+        }
+    }
+    identity
+        .inputs
+        .extend(data.audit.clone().map(|hash| ("audit".to_owned(), hash)));
+    for one in shown(run, known) {
         let name = &one.experiment.name;
-        let (split, train, evaluate) = (
-            format!("split/{name}"),
-            format!("train/{name}"),
-            evaluate::id(one.experiment),
-        );
-        let folds = one.folds.as_ref().map_or(0, |folds| folds.folds.len());
-        steps.push(step(&split, 1, &sets));
-        if one.is_ensemble() {
-            let members = one
-                .experiment
-                .members()
-                .iter()
-                .map(|member| evaluate::id_of(member));
-            steps.push(step(
-                &evaluate,
-                1,
-                &["audit".into(), split]
-                    .into_iter()
-                    .chain(members)
-                    .collect::<Vec<_>>(),
-            ));
-        } else {
-            steps.push(step(
-                &train,
-                folds * one.experiment.seeds.len(),
-                &before_training(one.experiment),
-            ));
-            steps.push(step(&evaluate, 1, &["audit".into(), train]));
+        if let Some(done) = &one.evaluated {
+            let id = TaskId::Evaluate(name).to_string();
+            let predictions = format!("{id} predictions");
+            identity.inputs.insert(predictions, done.hash(PREDICTIONS)?);
+            identity.inputs.insert(id, done.hash(SECTIONS)?);
         }
-        if one.explained.is_some() {
-            let explain = explain::id(one.experiment);
-            steps.push(step(&explain, 1, &[evaluate]));
-            ends.push(explain);
-        } else {
-            ends.push(evaluate);
+        if let Some(done) = &one.explained {
+            let id = TaskId::Explain(name).to_string();
+            identity.inputs.insert(id, done.hash(EXPLANATION)?);
         }
     }
-    steps.push(step("report", 1, &ends));
-    steps
-}
-
-impl Walk<'_> {
-    /// The tables of all experiments together; nothing where there are none.
-    pub(super) fn tables(
-        &self,
-        experiments: &[Running],
-        data: &Data,
-        open: Option<&Later>,
-    ) -> Result<Option<Seen<Finished>>> {
-        let mut ends: Vec<String> = experiments
-            .iter()
-            .filter(|one| one.split.is_some())
-            .map(|one| format!("split/{}", one.experiment.name))
-            .collect();
-        if self.options.until > Stage::Train {
-            ends.extend(
-                experiments
-                    .iter()
-                    .filter(|one| one.split.is_some())
-                    .map(|one| evaluate::id(one.experiment)),
-            );
-        }
-        let order: Vec<&str> = experiments
-            .iter()
-            .filter(|one| one.split.is_some())
-            .map(|one| one.experiment.name.as_str())
-            .collect();
-        let identity = self.identity(Stage::Tables, serde_json::json!({ "order": order }), [])?;
-        if let Some(open) = open {
-            let open = Later {
-                certain: false,
-                ..open.clone()
-            };
-            return Ok(Some(Seen::Later(self.later(
-                "tables",
-                Some(&identity),
-                ends,
-                &open,
-            ))));
-        }
-        let mut inputs: BTreeMap<String, String> =
-            tables::inputs(experiments)?.into_iter().collect();
-        if inputs.is_empty() {
-            return Ok(None);
-        }
-        inputs.extend(data.audit_hash()?.map(|hash| ("audit".to_owned(), hash)));
-        let action = |context: &Context| tables::write(experiments, context);
-        self.single(
-            Task::new("tables", Identity { inputs, ..identity }, action),
-            ends,
-            || false,
-        )
-        .map(Some)
-    }
-
-    /// The way from the pages to the recordings. It is a part of the report's identity: a corpus
-    /// that moved has other links.
-    fn recordings(&self) -> Option<String> {
-        let pages =
-            std::path::absolute(self.options.reports_dir.join(self.pipeline.full_name())).ok()?;
-        relative(&pages, &std::path::absolute(self.root()).ok()?)
-    }
-
-    /// The pages and CSV files.
-    pub(super) fn report(
-        &self,
-        ingested: &Ingested,
-        data: &Data,
-        late: Vec<SetAside>,
-        experiments: &[Running],
-        open: Option<&Later>,
-    ) -> Result<Seen<Finished>> {
-        let is_shown = |one: &&Running| {
-            one.evaluated.is_some() || one.failed.is_some() || (self.planning() && one.chosen)
-        };
-        let shown: Vec<&Running> = experiments.iter().filter(is_shown).collect();
-        let failed: Vec<ExperimentSection> = shown
-            .iter()
-            .filter_map(|one| {
-                one.failed.as_ref().map(|why| {
-                    evaluate::failed_section(one.experiment, one.folds.as_ref(), why.clone())
-                })
-            })
-            .collect();
-        let mut frame = assemble(
-            self.pipeline,
-            None,
-            None,
-            failed,
-            steps(self.pipeline, experiments),
-        );
-        frame.recordings = self.recordings();
-        // An input, by its hash: as a setting it would be told line by line.
-        frame.file.clear();
-        let titles = shown
-            .iter()
-            .map(|one| (one.experiment.name.as_str(), one.experiment.title.as_str()))
-            .collect();
-        let order = shown
-            .iter()
-            .map(|one| one.experiment.name.as_str())
-            .collect();
-        let identity = self.identity(
-            Stage::Report,
-            ReportKey {
-                page: &frame,
-                order,
-                titles,
-            },
-            [],
+    let action = move |context: &Context| {
+        let corpus = corpus_section(
+            &ingested.listing,
+            &run.pipeline.corpus,
+            data,
+            known.without_features.clone(),
         )?;
-        let last = |one: &Running| {
-            if one.explained.is_some() {
-                explain::id(one.experiment)
-            } else {
-                evaluate::id(one.experiment)
-            }
-        };
-        let ends = experiments.iter().map(last).collect();
-        let explained = || {
-            experiments
-                .iter()
-                .find_map(|one| one.explained.as_ref()?.later())
-        };
-        let open = open.or_else(explained);
-        if let Some(open) = open {
-            return Ok(Seen::Later(self.later(
-                "report",
-                Some(&identity),
-                ends,
-                &Later {
-                    certain: false,
-                    ..open.clone()
-                },
-            )));
-        }
-        let mut inputs = BTreeMap::from([
-            (
-                "pipeline file".to_owned(),
-                hash_bytes(self.pipeline.text.as_bytes()),
-            ),
-            ("listing".to_owned(), ingested.finished.hash(LISTING)?),
-            (
-                "utterances".to_owned(),
-                table_hash(&ingested.finished, UTTERANCES)?,
-            ),
-        ]);
-        for (set, extracted) in data.extracted.there() {
-            let word = if set == FeatureSet::default() {
-                String::new()
-            } else {
-                format!(" {}", set.name())
-            };
-            inputs.insert(format!("set aside{word}"), extracted.hash(SET_ASIDE)?);
-            if !set.is_sequence() {
-                inputs.insert(
-                    format!("features{word}"),
-                    table_hash(extracted, extract::table_name(set))?,
-                );
-            }
-        }
-        inputs.extend(data.audit_hash()?.map(|hash| ("audit".to_owned(), hash)));
-        for one in &shown {
-            if let Some(done) = &one.evaluated {
-                let id = evaluate::id(one.experiment);
-                inputs.insert(format!("{id} predictions"), done.hash(PREDICTIONS)?);
-                inputs.insert(id, done.hash(SECTIONS)?);
-            }
-            if let Some(done) = one.explained.as_ref().and_then(Seen::there) {
-                inputs.insert(explain::id(one.experiment), done.hash(EXPLANATION)?);
-            }
-        }
-        let action = |context: &Context| {
-            let corpus =
-                corpus_section(&ingested.listing, &self.pipeline.corpus, data, late.clone())?;
-            let steps = steps(self.pipeline, experiments);
-            let mut report = assemble(
-                self.pipeline,
-                Some(corpus),
-                None,
-                sections(self.pipeline, experiments, data)?,
-                steps,
-            );
-            report.comparisons = comparisons(&report.experiments, Unit::of(self.pipeline))?;
-            report.overviews = overview::overviews(data.extracted, data.utterances)?;
-            report.recordings = frame.recordings.clone();
-            report::write(&report, context.folder).map(drop)
-        };
-        self.single(
-            Task::new("report", Identity { inputs, ..identity }, action),
-            ends,
-            || false,
-        )
-    }
-}
-
-/// The way from one folder to another, with `/` between; `None` where there is none, as between
-/// drives.
-pub(super) fn relative(from: &Path, to: &Path) -> Option<String> {
-    let (from, to): (Vec<Component>, Vec<Component>) =
-        (from.components().collect(), to.components().collect());
-    let common = from.iter().zip(&to).take_while(|(a, b)| a == b).count();
-    if common == 0
-        || from[common..]
-            .iter()
-            .chain(&to[common..])
-            .any(|part| !matches!(part, Component::Normal(_)))
-    {
-        return None;
-    }
-    let up = from[common..].iter().map(|_| Some("..".to_owned()));
-    let down = to[common..]
-        .iter()
-        .map(|part| part.as_os_str().to_str().map(str::to_owned));
-    up.chain(down)
-        .collect::<Option<Vec<_>>>()
-        .map(|parts| parts.join("/"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_way_to_the_recordings_goes_up_and_down() {
-        let way = |from: &str, to: &str| relative(Path::new(from), Path::new(to));
-        assert_eq!(
-            way("/a/reports/demo", "/a/data/corpora/x").as_deref(),
-            Some("../../data/corpora/x")
+        let sections = sections(run.pipeline, &known.experiments, data)?;
+        let mut report = assemble(
+            run.pipeline,
+            Some(corpus),
+            None,
+            sections,
+            known.steps.clone(),
         );
-        assert_eq!(way("/a/b", "/a/b/c").as_deref(), Some("c"));
-        assert_eq!(way("/a/b", "/a/../c"), None);
-    }
+        report.comparisons = comparisons(&report.experiments, Unit::of(run.pipeline))?;
+        report.overviews = overviews(&data.extracted, &data.utterances)?;
+        report.recordings = frame.recordings.clone();
+        report::write(&report, context.folder).map(drop)
+    };
+    Ok(Task::new(TaskId::Report, identity, action))
+}
+
+/// Looks at each set that has one row an utterance.
+fn overviews(
+    extracted: &[(FeatureSet, Finished)],
+    utterances: &[Utterance],
+) -> Result<Vec<Overview>> {
+    let by_id: HashMap<&str, &Utterance> = utterances
+        .iter()
+        .map(|u| (u.source.id.as_str(), u))
+        .collect();
+    let tables = extracted.iter().filter(|(set, _)| !set.is_sequence());
+    tables
+        .map(|(set, finished)| overview_of(*set, &finished.folder, &by_id))
+        .collect()
+}
+
+fn overview_of(
+    set: FeatureSet,
+    folder: &Path,
+    by_id: &HashMap<&str, &Utterance>,
+) -> Result<Overview> {
+    let (table, _) = table::features::read_parts(folder)?;
+    let groups = groups(set);
+    let group_of = |column: usize| {
+        groups
+            .iter()
+            .find(|(_, columns)| columns.contains(&column))
+            .map(|(name, _)| name.clone())
+    };
+    let columns: Vec<(String, String)> = table
+        .columns
+        .iter()
+        .enumerate()
+        .map(|(c, name)| (name.clone(), group_of(c).unwrap_or_default()))
+        .collect();
+    let rows: Vec<Row> = table
+        .ids
+        .iter()
+        .enumerate()
+        .filter_map(|(i, id)| {
+            let source = &by_id.get(id.as_str())?.source;
+            Some(Row {
+                class: &source.emotion,
+                speaker: &source.speaker,
+                values: table.row(i),
+            })
+        })
+        .collect();
+    Ok(overview(set.name(), &columns, &rows))
 }

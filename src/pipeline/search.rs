@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use super::inputs::{Rows, variants};
-use super::train::{Fitted, Job, fit};
+use super::inputs::{Job, Rows, variants};
+use super::train::{Fitted, fit};
 use super::windows::Unit;
 use crate::config::{Candidate, Experiment, Gamma, ModelSettings, Search, SearchMetric};
 use crate::error::Result;

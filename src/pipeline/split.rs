@@ -1,244 +1,69 @@
-//! The split stage: the folds of an experiment as a table, with what train and test share.
+//! The split stage: the folds of each experiment as a table, with what train and test share.
 
-use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::path::Path;
+use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use rayon::prelude::*;
 
-use super::doubts::Doubts;
-use super::ingest::{from_json, to_json};
+use super::folds::{self, ABOUT, About, SPLITS, stretch};
+use super::known::{ExperimentState, Known, PipelineInputs};
+use super::pipeline_run::PipelineRun;
+use super::stage::{Stage, TaskId};
 use super::windows::Unit;
 use crate::config::Experiment;
-use crate::corpus::{Attribute, Utterance};
+use crate::corpus::Utterance;
 use crate::error::{Error, Result};
-use crate::files::{hash_bytes, write_atomically};
-use crate::orchestrator::Context;
-use crate::split::{self, Fold, Item, Protocol, Requirement, Role, Sharing, Stretch, TestSpeakers};
-use crate::table::{self, leakage::LeakageRow, splits::SplitRow};
+use crate::files::{to_json, write_atomically};
+use crate::orchestrator::{Context, Failure, Identity, Interpreter, Mode, Node, Outputs, Task};
+use crate::split::{self, Item, Stretch};
+use crate::table::{self, splits::SplitRow};
 
-/// Name of the table of folds within the task's folder.
-pub(super) const SPLITS: &str = "splits.parquet";
-/// What the folds share, in words, and warnings.
-pub(super) const ABOUT: &str = "about.json";
-
-/// What is known of the folds besides who is in them.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct About {
-    /// By fold.
-    pub sharing: Vec<Sharing>,
-    pub warnings: Vec<String>,
-}
-
-/// The folds of one experiment, read back.
-#[derive(Debug, Clone)]
-pub(super) struct Folds {
-    pub folds: Vec<Fold>,
-    pub about: About,
-}
-
-impl Folds {
-    /// Counts copies on both sides; `groups` is [`super::audit::groups`] of the utterances, where
-    /// the audit is there. The same samples are known without it.
-    pub(super) fn count_copies(
-        &mut self,
-        utterances: &[Utterance],
-        unit: Unit,
-        groups: Option<&[usize]>,
-    ) {
-        let (whole, places) = unit.whole(utterances);
-        let hashes: Vec<&str> = places
-            .iter()
-            .map(|&place| whole[place].content_hash.as_str())
-            .collect();
-        let stretches: Vec<Stretch> = utterances.iter().map(stretch).collect();
-        let stretches = split::are_cut(&stretches).then_some(stretches.as_slice());
-        let repeated = groups.map_or_else(|| split::repeated(&hashes), split::repeated);
-        for (fold, sharing) in self.folds.iter().zip(&mut self.about.sharing) {
-            sharing.shared_near = groups.map(|groups| split::near_shared(fold, &hashes, groups));
-            let found = match groups {
-                Some(groups) => split::on_both_sides(fold, groups, &repeated, stretches),
-                None => split::on_both_sides(fold, &hashes, &repeated, stretches),
-            };
-            sharing.both_sides = found
-                .into_iter()
-                .map(|i| unit.id(&utterances[i].source.id))
-                .collect::<BTreeSet<_>>()
-                .len();
-        }
-    }
-
-    /// The folds whose figures stand together: all of them, or each by itself where corpora test
-    /// each other.
-    pub(super) fn together(&self, experiment: &Experiment) -> Vec<Cow<'_, Folds>> {
-        if experiment.protocol != Protocol::CrossCorpus {
-            return vec![Cow::Borrowed(self)];
-        }
-        let alone = |(fold, sharing): (&Fold, &Sharing)| {
-            let about = About {
-                sharing: vec![*sharing],
-                ..self.about.clone()
-            };
-            Cow::Owned(Folds {
-                folds: vec![fold.clone()],
-                about,
-            })
+/// The folds of all experiments. Of those that were not chosen, only what is there is read.
+pub(super) fn nodes<'n>(
+    run: &'n PipelineRun,
+    known: &'n Known,
+    _: &Outputs,
+) -> Result<Vec<Node<'n>>> {
+    let node = |one: &'n ExperimentState| {
+        let experiment = one.experiment;
+        // A plan draws folds before there are features, as if all utterances would get some.
+        let reads = match &known.inputs {
+            Some(_) => vec![],
+            None => vec![TaskId::Features(experiment.inputs.set).into()],
         };
-        self.folds
-            .iter()
-            .zip(&self.about.sharing)
-            .map(alone)
-            .collect()
-    }
-
-    pub(super) fn has(&self, fold: u32) -> bool {
-        self.folds.iter().any(|one| one.index == fold)
-    }
-
-    /// What may be said of the speakers of all folds or, of one direction between corpora, of one.
-    pub(super) fn speakers(&self, doubts: &Doubts, only: Option<u32>) -> TestSpeakers {
-        TestSpeakers::of(
-            &self.sharing(only),
-            doubts.guessed.contains(&Attribute::Speaker),
-            doubts.across_speakers,
-        )
-    }
-
-    /// What has to be known to read a result on these folds.
-    pub(super) fn remarks(&self, doubts: &Doubts, only: Option<u32>) -> Vec<String> {
-        let lines = split::verdict(
-            &self.sharing(only),
-            self.speakers(doubts, only),
-            doubts.guessed,
-        );
-        lines
-            .into_iter()
-            .chain(self.about.warnings.iter().cloned())
-            .collect()
-    }
-
-    fn sharing(&self, only: Option<u32>) -> Vec<Sharing> {
-        let counts = self.folds.iter().zip(&self.about.sharing);
-        counts
-            .filter(|(fold, _)| only.is_none_or(|only| only == fold.index))
-            .map(|(_, sharing)| *sharing)
-            .collect()
-    }
-
-    /// What each fold shares, kind by kind.
-    pub(super) fn leakage(&self, experiment: &Experiment) -> Vec<LeakageRow> {
-        let of_fold = |(fold, sharing): (&Fold, &Sharing)| {
-            let index = fold.index;
-            sharing
-                .kinds()
-                .into_iter()
-                .map(move |(kind, test_units, shared_units)| LeakageRow {
-                    experiment: experiment.name.clone(),
-                    protocol: experiment.protocol.name(),
-                    fold: index,
-                    kind: kind.to_owned(),
-                    test_units: test_units as u64,
-                    shared_units: shared_units as u64,
-                })
-        };
-        self.folds
-            .iter()
-            .zip(&self.about.sharing)
-            .flat_map(of_fold)
-            .collect()
-    }
-
-    /// Refuses folds that are not what their experiment requires, or needs.
-    ///
-    /// # Errors
-    /// `Data`, with the first fold that falls short.
-    pub(super) fn check(&self, experiment: &Experiment) -> Result<()> {
-        let unknown = self
-            .about
-            .sharing
-            .iter()
-            .map(Sharing::without_speaker)
-            .max()
-            .unwrap_or(0);
-        if experiment.is_transductive() && unknown > 0 {
-            let message = format!(
-                "the experiment {} scales by speaker, and of {unknown} utterances the speaker is not known",
-                experiment.name
-            );
-            return Err(Error::data(message).hint("fill the manifest's column speaker, remove these rows, or write scaler = \"standard\""));
-        }
-        let unmet = |demand: &Requirement| {
-            demand
-                .unmet(&self.about.sharing)
-                .map(|unmet| (demand.name(), unmet))
-        };
-        let Some((demand, unmet)) = experiment.require.iter().find_map(unmet) else {
-            return Ok(());
-        };
-        let fold = self
-            .folds
-            .get(unmet.fold)
-            .map(|fold| match format!("fold {}", fold.index) {
-                plain if plain == fold.name => plain,
-                plain => format!("{plain} ({})", fold.name),
-            });
-        let fold = fold.unwrap_or_default();
-        let more = match (unmet.folds, self.folds.len()) {
-            (n, all) if all > 1 => format!(" ({n} of {all} folds fall short)"),
-            _ => String::new(),
-        };
-        let message = format!(
-            "the experiment {} requires `{demand}`, but in {fold}, {}{more}",
-            experiment.name, unmet.what
-        );
-        Err(Error::data(message).hint(unmet.hint))
-    }
-}
-
-/// Content hash of what a split depends on.
-pub(super) fn fingerprint(utterances: &[Utterance]) -> String {
-    let mut text = String::new();
-    for u in utterances {
-        let s = &u.source;
-        text.push_str(&format!(
-            "{:?}\n",
-            (
-                &s.id,
-                &s.path,
-                &s.emotion,
-                &s.speaker,
-                &s.session,
-                &s.split,
-                &s.text_id,
-                &u.content_hash
+        Node {
+            wanted: one.chosen,
+            reads,
+            ..Node::new(
+                TaskId::Split(&experiment.name),
+                run.features(),
+                move || settings(run, experiment).map(Some),
+                move |_| task(run, known, one),
             )
-        ));
-        if s.start_s.is_some() || s.end_s.is_some() {
-            text.push_str(&format!("{:?}\n", (s.start_s, s.end_s)));
         }
-    }
-    hash_bytes(text.as_bytes())
+    };
+    Ok(known.experiments.iter().map(node).collect())
 }
 
-fn stretch(u: &Utterance) -> Stretch<'_> {
-    Stretch {
-        path: &u.source.path,
-        start: u.source.start_s.unwrap_or(0.0),
-        end: u.source.end_s.unwrap_or(f64::INFINITY),
-    }
+fn settings(run: &PipelineRun, experiment: &Experiment) -> Result<Identity> {
+    run.identity(Stage::Split, experiment.split_key(), [])
 }
 
-fn items(utterances: &[Utterance]) -> Vec<Item<'_>> {
-    utterances
-        .iter()
-        .map(|u| Item {
-            id: &u.source.id,
-            label: &u.source.emotion,
-            speaker: &u.source.speaker,
-            session: u.source.session.as_deref(),
-            declared: u.source.split.as_deref(),
-        })
-        .collect()
+fn task<'n>(run: &'n PipelineRun, known: &'n Known, one: &'n ExperimentState) -> Result<Task<'n>> {
+    let inputs = known.inputs()?;
+    let (experiment, unit) = (one.experiment, Unit::of(run.pipeline));
+    let mut identity = settings(run, experiment)?;
+    identity
+        .inputs
+        .insert("utterances".to_owned(), inputs.fingerprint.clone());
+    identity.inputs.extend(
+        unit.are_windows()
+            .then(|| ("dealt out".to_owned(), "whole utterances".to_owned())),
+    );
+    let action = move |context: &Context| split(one.utterances(inputs), unit, experiment, context);
+    Ok(Task {
+        preview: Some(Box::new(|| true)),
+        ..Task::new(TaskId::Split(&experiment.name), identity, action)
+    })
 }
 
 /// Assigns every utterance its role in every fold.
@@ -308,35 +133,96 @@ pub(super) fn split(
     write_atomically(&context.folder.join(ABOUT), &to_json(&about)?)
 }
 
-/// Reads the folds back; roles stand in the order of `utterances`.
-pub(super) fn read(folder: &Path, utterances: &[Utterance]) -> Result<Folds> {
-    let position: HashMap<&str, usize> = utterances
+fn items(utterances: &[Utterance]) -> Vec<Item<'_>> {
+    utterances
         .iter()
-        .enumerate()
-        .map(|(i, u)| (u.source.id.as_str(), i))
-        .collect();
-    let mut folds: BTreeMap<u32, Fold> = BTreeMap::new();
-    table::splits::each(&folder.join(SPLITS), |row| {
-        let fold = folds.entry(row.fold).or_insert_with(|| Fold {
-            index: row.fold,
-            name: row.fold_name.into_owned(),
-            roles: vec![None; utterances.len()],
-        });
-        let (Some(&i), Some(role)) = (
-            position.get(row.utterance_id.as_ref()),
-            Role::parse(&row.role),
-        ) else {
-            return Err(Error::data(format!(
-                "the table of folds names {} as {}, which does not fit",
-                row.utterance_id, row.role
-            ))
-            .hint("remove data/cache and run the command again"));
+        .map(|u| Item {
+            id: &u.source.id,
+            label: &u.source.emotion,
+            speaker: &u.source.speaker,
+            session: u.source.session.as_deref(),
+            declared: u.source.split.as_deref(),
+        })
+        .collect()
+}
+
+/// Loads what experiments work on, and begins the experiments.
+pub(super) fn before<'a>(
+    run: &PipelineRun<'a>,
+    known: &mut Known<'a>,
+    interpreter: &Interpreter,
+) -> Result<Vec<Error>> {
+    known.inputs = PipelineInputs::load(run, &interpreter.outputs)?;
+    known.begin_experiments(run);
+    Ok(vec![])
+}
+
+/// Reads the folds, and ends the experiments that could not be split or whose folds are not
+/// what they require. Returns the errors of these.
+///
+/// # Errors
+/// Of a single training, what keeps its experiment from being trained; an interruption.
+pub(super) fn after(
+    run: &PipelineRun,
+    known: &mut Known,
+    outputs: &Outputs,
+    result: Result<Vec<Failure>>,
+) -> Result<Vec<Error>> {
+    let (inputs, unit) = (known.inputs.as_ref(), Unit::of(run.pipeline));
+    let read = |one: &mut ExperimentState| -> Result<()> {
+        let id = TaskId::Split(&one.experiment.name).to_string();
+        let (Some(inputs), Some(done)) = (inputs, outputs.ready(&id)) else {
+            return Ok(());
         };
-        fold.roles[i] = Some(role);
+        let mut folds = folds::read(&done.folder, &inputs.utterances)?;
+        folds.count_copies(&inputs.utterances, unit, inputs.copies.as_deref());
+        one.split = Some(done.clone());
+        one.folds = Some(folds);
         Ok(())
-    })?;
-    Ok(Folds {
-        folds: folds.into_values().collect(),
-        about: from_json(&folder.join(ABOUT))?,
-    })
+    };
+    let experiments = &mut known.experiments;
+    let read: Vec<Result<()>> =
+        (run.workers.pool()).install(|| experiments.par_iter_mut().map(read).collect());
+    let mut failures: BTreeMap<String, Error> = result?.into_iter().collect();
+    let mut errors = Vec::new();
+    for (one, read) in experiments.iter_mut().zip(read) {
+        let failed = failures.remove(&TaskId::Split(&one.experiment.name).to_string());
+        if let Some(error) = failed.or(read.err()) {
+            if run.is_plan() {
+                run.observer
+                    .warn(format!("{}: cannot be split: {error}", one.experiment.name));
+            }
+            one.failed = Some(format!("{error}{}", in_brackets(&error)));
+            errors.push(error);
+            continue;
+        }
+        let Some(Err(error)) = one.folds.as_ref().map(|folds| folds.check(one.experiment)) else {
+            continue;
+        };
+        if !one.chosen {
+            one.split = None;
+            continue;
+        }
+        match run.mode {
+            Mode::Plan => run.observer.warn(format!(
+                "{}: will be refused: {error}{}",
+                one.experiment.name,
+                in_brackets(&error)
+            )),
+            _ => run.tell_failure(one.experiment, &error),
+        }
+        one.fail(&error);
+        errors.push(error);
+    }
+    experiments.retain(|one| one.chosen || one.split.is_some());
+    match (&run.mode, errors.is_empty()) {
+        (Mode::Only(_), false) => Err(errors.remove(0)),
+        (Mode::Plan, _) => Ok(vec![]),
+        _ => Ok(errors),
+    }
+}
+
+fn in_brackets(error: &Error) -> String {
+    let hint = error.hint_text();
+    hint.map(|hint| format!(" ({hint})")).unwrap_or_default()
 }

@@ -1,19 +1,15 @@
 //! The train stage: one model of one fold and seed, and its predictions on the test part.
 
-use std::path::Path;
-
 use serde::{Deserialize, Serialize};
 
 use super::calibrate;
-use super::ingest::to_json;
-use super::inputs::{Rows, tested_copies, variants};
+use super::inputs::{Job, Rows, tested_copies, variants};
 use super::search::{self, Settled, svm_settings};
 use super::windows::Unit;
-use crate::config::{Experiment, ModelSettings, Pipeline};
-use crate::corpus::Utterance;
+use crate::config::{Experiment, ModelSettings};
 use crate::error::{Error, Result};
 use crate::evaluation::{Scores, argmax, vote};
-use crate::files::{hash_bytes, write_atomically};
+use crate::files::{hash_bytes, to_json, write_atomically};
 use crate::model::TrainSettings;
 use crate::model::artifact::{ModelInfo, SavedModel, TestTimeAugment, Weights};
 use crate::model::{
@@ -78,25 +74,7 @@ fn yes() -> bool {
     true
 }
 
-/// Content hash of the true labels.
-pub(super) fn labels(utterances: &[Utterance]) -> String {
-    let lines: String = utterances
-        .iter()
-        .map(|u| format!("{:?}\n", (&u.source.id, &u.source.emotion)))
-        .collect();
-    hash_bytes(lines.as_bytes())
-}
-
-/// Content hash of who speaks: a part of what is learned where [`Experiment::heeds_speakers`].
-pub(super) fn speakers(utterances: &[Utterance]) -> String {
-    let lines: String = utterances
-        .iter()
-        .map(|u| format!("{:?}\n", (&u.source.id, &u.source.speaker)))
-        .collect();
-    hash_bytes(lines.as_bytes())
-}
-
-/// Content hash of who does what in one fold, with the [`labels`].
+/// Content hash of who does what in one fold, with the hash of all labels.
 pub(super) fn fingerprint(fold: &Fold, labels: &str) -> String {
     let roles = fold
         .roles
@@ -106,24 +84,6 @@ pub(super) fn fingerprint(fold: &Fold, labels: &str) -> String {
         .chain(roles.flat_map(|role| ["\n", role]))
         .collect();
     hash_bytes(text.as_bytes())
-}
-
-/// What one training task is about.
-#[derive(Clone, Copy)]
-pub(super) struct Job<'a> {
-    pub pipeline: &'a Pipeline,
-    pub experiment: &'a Experiment,
-    pub features: &'a Path,
-    /// Tables of changed copies, where the experiment trains on them.
-    pub augmented: Option<&'a Path>,
-    pub utterances: &'a [Utterance],
-    pub fold: &'a Fold,
-    pub seed: u64,
-}
-
-/// Id of a training.
-pub(super) fn id(experiment: &Experiment, fold: u32, seed: u64) -> String {
-    format!("train/{}/fold-{fold:02}-seed-{seed}", experiment.name)
 }
 
 /// About how many bytes a training needs at most: the table as it is read, as columns in order and

@@ -4,24 +4,15 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use serde::Serialize;
-
-use super::ingest::{self, Corpus, Ingested, LISTING, UTTERANCES};
-use super::listing;
-use super::options::Stage;
-use super::probes::Probes;
-use super::publish::table_hash;
-use super::recordings::PREVIEWED;
-use super::walk::{Later, Mode, Seen, Walk};
+use super::ingest::Ingested;
 use crate::audio::Windows;
 use crate::config::Pipeline;
-use crate::corpus::{Listing, Sorter, Source, Sources, Utterance};
+use crate::corpus::{Sorter, Source, Sources, Utterance};
 use crate::error::Result;
 use crate::files::hash_bytes;
-use crate::orchestrator::{Context, Identity, Task};
 use crate::table;
 
-/// Id of the task, and the folder of its probes within the store.
+/// The folder of the probes of windows within the store.
 pub(super) const WINDOWS: &str = "windows";
 /// Between the id of an utterance and the number of a window.
 const MARK: char = '#';
@@ -121,7 +112,7 @@ impl Unit {
 }
 
 /// The windows of all utterances, as sources with the times of each.
-fn cut(whole: &Ingested, windows: Windows, sorter: Sorter) -> Result<Sources> {
+pub(super) fn cut(whole: &Ingested, windows: Windows, sorter: Sorter) -> Result<Sources> {
     let mut sorter = sorter;
     for batch in table::utterances::stream(&whole.finished.folder) {
         for u in batch? {
@@ -140,110 +131,6 @@ fn cut(whole: &Ingested, windows: Windows, sorter: Sorter) -> Result<Sources> {
         }
     }
     sorter.finish()
-}
-
-impl Walk<'_> {
-    /// Id of the task whose utterances the features are of.
-    pub(super) fn utterances(&self) -> &'static str {
-        if self.pipeline.corpus.windows.is_some() {
-            WINDOWS
-        } else {
-            "ingest"
-        }
-    }
-
-    /// The windows of the utterances that were ingested; nothing where the pipeline works on whole
-    /// utterances.
-    pub(super) fn windows(&self, whole: &Ingested) -> Result<Seen<Option<Ingested>>> {
-        let Some(windows) = self.pipeline.corpus.windows else {
-            return Ok(Seen::There(None));
-        };
-        let mut identity = self.windows_settings(windows)?;
-        identity.inputs.insert(
-            UTTERANCES.to_owned(),
-            table_hash(&whole.finished, UTTERANCES)?,
-        );
-        identity
-            .inputs
-            .insert(LISTING.to_owned(), whole.finished.hash(LISTING)?);
-        let action = |context: &Context| {
-            let folder = self.store.root();
-            let sources = cut(
-                whole,
-                windows,
-                Sorter::new((self.mode == Mode::Run).then_some(folder)),
-            )?;
-            let mut listing = Listing {
-                expected: None,
-                ..whole.listing.clone()
-            };
-            listing.notes.extend(
-                Unit(Some(windows))
-                    .describe()
-                    .map(|what| format!("{what}, of {} utterances", whole.summary.utterances)),
-            );
-            let corpus = Corpus {
-                listing: &listing,
-                sources: &sources,
-                root: self.root(),
-                subset: None,
-                published: vec![],
-            };
-            let folder = folder.join(WINDOWS);
-            let probes = if self.planning() {
-                Probes::peek(&folder)
-            } else {
-                Probes::begin(&folder)?
-            };
-            let before = listing::fingerprint(
-                corpus.listing,
-                &sources,
-                self.root(),
-                &self.workers,
-                self.cancel,
-            )?;
-            // The audit compares whole utterances.
-            let logs = self.logs_of_new_sounds(true, false)?;
-            let logs = ingest::ingest(&corpus, probes, &self.workers, logs, context)?;
-            self.rows.put(logs);
-            match listing::fingerprint(
-                corpus.listing,
-                &sources,
-                self.root(),
-                &self.workers,
-                self.cancel,
-            )? {
-                after if after == before => Ok(()),
-                _ => Err(ingest::changed(self.root())),
-            }
-        };
-        let few = whole.summary.utterances <= PREVIEWED as u64;
-        let finished = match self.single(
-            Task::new(WINDOWS, identity, action),
-            vec!["ingest".into()],
-            || few,
-        )? {
-            Seen::There(finished) => finished,
-            Seen::Later(later) => return Ok(Seen::Later(later)),
-        };
-        match Ingested::of(finished) {
-            Ok(windows) => Ok(Seen::There(Some(windows))),
-            // Damaged: it will be made again.
-            Err(_) if self.planning() => Ok(Seen::Later(Later {
-                task: WINDOWS.to_owned(),
-                certain: false,
-            })),
-            Err(error) => Err(error),
-        }
-    }
-
-    pub(super) fn windows_settings(&self, windows: Windows) -> Result<Identity> {
-        #[derive(Serialize)]
-        struct Key {
-            windows: Windows,
-        }
-        self.identity(Stage::Ingest, Key { windows }, [])
-    }
 }
 
 #[cfg(test)]

@@ -1,13 +1,13 @@
 //! Why a task runs, in words.
 
-use crate::orchestrator::Why;
+use crate::orchestrator::StaleReason;
 
 /// The task whose parameters are a whole document: where what moved in it is of no use to anybody.
 const REPORT: &str = "report";
 
 /// The reasons on one line: the first few, or with `all` every one. Of a report, which settings
 /// changed and which inputs, not where in its pages something differs.
-pub fn reasons(task: &str, why: &[Why], all: bool) -> String {
+pub fn reasons(task: &str, why: &[StaleReason], all: bool) -> String {
     if all {
         return why
             .iter()
@@ -15,27 +15,27 @@ pub fn reasons(task: &str, why: &[Why], all: bool) -> String {
             .collect::<Vec<_>>()
             .join("; ");
     }
-    let (parameters, others): (Vec<&Why>, Vec<&Why>) = why
+    let (parameters, others): (Vec<&StaleReason>, Vec<&StaleReason>) = why
         .iter()
-        .partition(|one| matches!(one, Why::Parameter { .. }));
+        .partition(|one| matches!(one, StaleReason::Parameter { .. }));
     if task != REPORT || parameters.is_empty() {
-        return Why::list(why);
+        return StaleReason::list(why);
     }
-    let settings: Vec<Why> = parameters.into_iter().filter_map(setting).collect();
-    let others: Vec<Why> = others.into_iter().cloned().collect();
+    let settings: Vec<StaleReason> = parameters.into_iter().filter_map(setting).collect();
+    let others: Vec<StaleReason> = others.into_iter().cloned().collect();
     let mut text = "experiments, figures or settings changed".to_owned();
     if !settings.is_empty() {
-        text.push_str(&format!(": {}", Why::list(&settings)));
+        text.push_str(&format!(": {}", StaleReason::list(&settings)));
     }
     if !others.is_empty() {
-        text.push_str(&format!("; {}", Why::list(&others)));
+        text.push_str(&format!("; {}", StaleReason::list(&others)));
     }
     text
 }
 
 /// A parameter that somebody wrote or can see, and not a place in the sections of the pages.
-fn setting(why: &Why) -> Option<Why> {
-    let Why::Parameter { name, .. } = why else {
+fn setting(why: &StaleReason) -> Option<StaleReason> {
+    let StaleReason::Parameter { name, .. } = why else {
         return None;
     };
     let inner = ["experiments.", "steps."]
@@ -48,8 +48,8 @@ fn setting(why: &Why) -> Option<Why> {
 mod tests {
     use super::*;
 
-    fn parameter(name: &str) -> Why {
-        Why::Parameter {
+    fn parameter(name: &str) -> StaleReason {
+        StaleReason::Parameter {
             name: name.into(),
             old: None,
             new: Some("2".into()),
@@ -75,7 +75,7 @@ mod tests {
             reasons("train/a", &why[..1], false),
             "experiments.0.ensemble: none -> 2"
         );
-        let input = Why::Input {
+        let input = StaleReason::Input {
             name: "evaluate/a".into(),
             which: None,
         };
@@ -87,8 +87,11 @@ mod tests {
             reasons("report", &[input], false),
             "input changed: evaluate/a"
         );
-        assert_eq!(reasons("report", &[Why::NeverRan], false), "never ran");
-        let many: Vec<Why> = (0..7).map(|i| parameter(&format!("steps.{i}"))).collect();
+        assert_eq!(
+            reasons("report", &[StaleReason::NeverRan], false),
+            "never ran"
+        );
+        let many: Vec<StaleReason> = (0..7).map(|i| parameter(&format!("steps.{i}"))).collect();
         assert!(
             reasons("report", &many, true).ends_with("steps.6: none -> 2")
                 && !reasons("report", &many, false).contains("steps")

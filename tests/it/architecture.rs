@@ -1,7 +1,7 @@
 //! Holds the arrows of ARCHITECTURE.md: a science module uses only those before it, and the
 //! orchestrator knows no science.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -67,16 +67,16 @@ fn rust_files(folder: &Path, into: &mut Vec<PathBuf>) {
     }
 }
 
-/// Names of top-level modules after `crate::` in code (not in comments).
-fn uses(text: &str) -> BTreeSet<String> {
+/// Names of modules after `before`, such as `crate::`, in code (not in comments).
+fn uses(text: &str, before: &str) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     for line in text
         .lines()
         .map(str::trim)
         .filter(|line| !line.starts_with("//"))
     {
-        for (at, _) in line.match_indices("crate::") {
-            let rest = &line[at + "crate::".len()..];
+        for (at, _) in line.match_indices(before) {
+            let rest = &line[at + before.len()..];
             let group = rest
                 .strip_prefix('{')
                 .map_or(rest, |inside| inside.split('}').next().unwrap_or(inside));
@@ -120,7 +120,7 @@ fn modules_use_only_what_comes_before_them() {
             continue;
         }
         let allowed = allowed(module);
-        for name in uses(&fs::read_to_string(&path).unwrap()) {
+        for name in uses(&fs::read_to_string(&path).unwrap(), "crate::") {
             if name != module && !allowed.contains(name.as_str()) {
                 wrong.push(format!("src/{} uses crate::{name}", relative.display()));
             }
@@ -131,6 +131,44 @@ fn modules_use_only_what_comes_before_them() {
         "arrows against the order of ARCHITECTURE.md:\n{}",
         wrong.join("\n")
     );
+}
+
+/// Files that depend on one another can only be understood together.
+#[test]
+fn no_circle_of_the_pipeline_has_more_than_three_files() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/pipeline");
+    let mut files = Vec::new();
+    rust_files(&folder, &mut files);
+    let mut reached: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for path in files.iter().filter(|path| **path != folder.join("mod.rs")) {
+        let inside = path.strip_prefix(&folder).unwrap().to_string_lossy();
+        let text = fs::read_to_string(path).unwrap();
+        let code = text.split("#[cfg(test)]").next().unwrap();
+        // A folder, such as `predict`, counts as one file.
+        let (name, parent) = match inside.split_once('/') {
+            Some((folder, _)) => (folder, "super::super::"),
+            None => (inside.trim_end_matches(".rs"), "super::"),
+        };
+        let used = reached.entry(name.to_owned()).or_default();
+        used.extend(uses(code, "crate::pipeline::"));
+        used.extend(uses(code, parent));
+    }
+    assert!(reached["flow"].contains("known"), "no arrow was found");
+    for _ in 0..reached.len() {
+        let step = reached.clone();
+        for to in reached.values_mut() {
+            let further = to.iter().filter_map(|name| step.get(name)).flatten();
+            let further: Vec<String> = further.cloned().collect();
+            to.extend(further);
+        }
+    }
+    for (name, to) in &reached {
+        let circle: Vec<_> = to
+            .iter()
+            .filter(|other| reached.get(*other).is_some_and(|back| back.contains(name)))
+            .collect();
+        assert!(circle.len() <= 3, "a circle of {circle:?}");
+    }
 }
 
 #[test]

@@ -4,11 +4,9 @@
 //! features (a task per shard of the corpus) -> prepare -> train (a task per experiment, fold and
 //! seed) -> report
 
-mod done;
-mod order;
+mod request;
 mod shard;
 mod worker;
 
-pub use done::done;
-pub use order::{Order, Place, plan};
-pub use worker::worker;
+pub use request::{JobRequest, Place, plan};
+pub use worker::{done, worker};

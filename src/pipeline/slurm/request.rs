@@ -1,6 +1,5 @@
 //! What was asked for, and the plan that follows from it.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -11,11 +10,13 @@ use crate::cluster::{Plan, Resources, Run, Stage};
 use crate::config::{self, Pipeline, SlurmSettings, SlurmShare};
 use crate::error::{Error, Result};
 use crate::files::hash_bytes;
-use crate::orchestrator::{Limits, Observer, Owner, Why};
+use crate::orchestrator::{Limits, Observer, Owner, StaleReason};
 use crate::pipeline::flow::lock;
-use crate::pipeline::options::{self, Options};
+use crate::pipeline::known::Known;
+use crate::pipeline::listing;
+use crate::pipeline::pipeline_run::Options;
+use crate::pipeline::stage::{self, trainings};
 use crate::pipeline::workers::Workers;
-use crate::pipeline::{listing, train};
 
 pub(super) const FEATURES: &str = "features";
 pub(super) const PREPARE: &str = "prepare";
@@ -30,7 +31,7 @@ const MOST_TASKS: u32 = 1_000;
 /// Everything by which a task on another machine knows what to do: the pipeline file as it was, and
 /// the command line.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Order {
+pub struct JobRequest {
     /// What messages call the pipeline file.
     pub file_name: String,
     /// Its text.
@@ -56,7 +57,7 @@ pub struct Order {
     /// Ids of the trainings, and how many of them one task does.
     #[serde(default)]
     pub trainings: Vec<String>,
-    /// See [`Order::trainings`].
+    /// See [`JobRequest::trainings`].
     #[serde(default)]
     pub trainings_per_task: u32,
 }
@@ -70,15 +71,15 @@ pub struct Place<'a> {
     pub folder: &'a Path,
 }
 
-impl Order {
+impl JobRequest {
     /// Reads what was ordered with a plan.
     ///
     /// # Errors
-    /// `Data` where the plan holds no such order.
-    pub fn of(run: &Run) -> Result<Order> {
+    /// `Data` where the plan holds no such request.
+    pub fn of(run: &Run) -> Result<JobRequest> {
         serde_json::from_value(run.plan().request.clone()).map_err(|e| {
             Error::data(format!(
-                "the plan in {} holds no order of this version of ser",
+                "the plan in {} holds no request of this version of ser",
                 run.folder().display()
             ))
             .because(e)
@@ -105,7 +106,7 @@ impl Order {
             explain: false,
             data_dir: self.data_dir.clone(),
             reports_dir: self.reports_dir.clone(),
-            until: options::Stage::Report,
+            until: stage::Stage::Report,
             experiments: self.experiments.clone(),
             limits: Limits {
                 jobs,
@@ -121,12 +122,12 @@ impl Order {
 }
 
 /// Makes the plan of a pipeline; generates a corpus that is to be generated, unless `look_only`.
-/// `options` are those of [`Order::options`].
+/// `options` are those of [`JobRequest::options`].
 ///
 /// # Errors
 /// `Missing` where the corpus is not there; as [`crate::pipeline::run`] otherwise.
 pub fn plan(
-    mut order: Order,
+    mut request: JobRequest,
     settings: &SlurmSettings,
     place: &Place,
     options: &Options,
@@ -134,37 +135,31 @@ pub fn plan(
     cancel: &Cancel,
     observer: &dyn Observer,
 ) -> Result<Plan> {
-    let pipeline = order.pipeline()?;
-    let chosen = pipeline.select(&order.experiments)?;
+    let pipeline = request.pipeline()?;
+    let chosen = pipeline.select(&request.experiments)?;
     generate(&pipeline, options, look_only, cancel, observer)?;
-    let (_, sources) = listing::list(&pipeline, None, cancel)?;
-    let (mut speakers, mut sessions) = (BTreeSet::new(), BTreeSet::new());
-    for source in sources.iter() {
-        let source = source?;
-        speakers.insert(source.speaker);
-        sessions.extend(source.session);
-    }
-    let smallest = u32::try_from(sources.len().div_ceil(u64::from(MOST_TASKS))).unwrap_or(u32::MAX);
-    order.shard_size = settings.shard_size.unwrap_or(SHARD_SIZE).max(smallest);
+    let mut known = Known {
+        corpus: Some(listing::list(&pipeline, None, cancel)?),
+        ..Known::default()
+    };
+    known.count_listed()?;
+    let (speakers, sessions) = known.listed;
+    let recordings = known.corpus.map_or(0, |(_, sources)| sources.len());
+    let smallest = u32::try_from(recordings.div_ceil(u64::from(MOST_TASKS))).unwrap_or(u32::MAX);
+    request.shard_size = settings.shard_size.unwrap_or(SHARD_SIZE).max(smallest);
     let shards =
-        u32::try_from(sources.len().div_ceil(u64::from(order.shard_size))).unwrap_or(MOST_TASKS);
-    order.trainings.clear();
+        u32::try_from(recordings.div_ceil(u64::from(request.shard_size))).unwrap_or(MOST_TASKS);
+    request.trainings.clear();
     for experiment in chosen {
-        let folds = experiment
-            .protocol
-            .expected_folds(speakers.len(), sessions.len());
-        let of_fold = |fold: u32| {
-            experiment
-                .trained_seeds()
-                .iter()
-                .map(move |seed| train::id(experiment, fold, *seed))
-        };
-        order.trainings.extend((0..folds).flat_map(of_fold));
+        let folds = experiment.protocol.expected_folds(speakers, sessions);
+        request
+            .trainings
+            .extend(trainings(experiment, 0..folds).map(String::from));
     }
-    let trainings = u32::try_from(order.trainings.len()).unwrap_or(u32::MAX);
-    order.trainings_per_task = trainings.div_ceil(MOST_TASKS).max(1);
+    let trainings = u32::try_from(request.trainings.len()).unwrap_or(u32::MAX);
+    request.trainings_per_task = trainings.div_ceil(MOST_TASKS).max(1);
     let id = unlike_any_other(&pipeline.full_name(), place.folder);
-    let run_folder = place.folder.join(&order.data_dir).join("slurm").join(&id);
+    let run_folder = place.folder.join(&request.data_dir).join("slurm").join(&id);
     let stage = |name: &str, count: u32, after: Option<&str>| -> Result<Stage> {
         let words = [
             place.program,
@@ -189,13 +184,13 @@ pub fn plan(
         stage(PREPARE, 1, Some(FEATURES))?,
         stage(
             TRAIN,
-            trainings.div_ceil(order.trainings_per_task),
+            trainings.div_ceil(request.trainings_per_task),
             Some(PREPARE),
         )?,
         stage(REPORT, 1, Some(TRAIN))?,
     ];
-    let request = serde_json::to_value(&order)
-        .map_err(|e| Error::internal("failed to write an order as JSON").because(e))?;
+    let request = serde_json::to_value(&request)
+        .map_err(|e| Error::internal("failed to write an request as JSON").because(e))?;
     Ok(Plan::new(id, place.folder.to_owned(), stages, request))
 }
 
@@ -218,7 +213,13 @@ fn generate(
     }
     let _lock = lock(options, &options.data_dir.join("cache"), cancel, observer)?;
     let workers = Workers::new(options.limits.jobs, &pipeline.features)?;
-    listing::generate(pipeline, workers.pool(), Why::NeverRan, cancel, observer)
+    listing::generate(
+        pipeline,
+        workers.pool(),
+        StaleReason::NeverRan,
+        cancel,
+        observer,
+    )
 }
 
 fn resources(share: SlurmShare) -> Resources {

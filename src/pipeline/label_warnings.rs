@@ -1,9 +1,11 @@
-//! What of a corpus contradicts itself: copies under other labels or voices, and names that differ
-//! in their spelling alone.
+//! Contradictions within a corpus: copies under other labels or voices, names that differ in their
+//! spelling alone, and conditions of recording that tell the classes.
 
 use std::collections::HashMap;
 
-use crate::corpus::{Attribute, Source, UNKNOWN_SPEAKER, Utterance, variants};
+use crate::corpus::{
+    self, Attribute, Condition, Recorded, Source, UNKNOWN_SPEAKER, Utterance, variants,
+};
 use crate::table::duplicates::DuplicateRow;
 use crate::text::listed;
 
@@ -19,10 +21,19 @@ pub(super) struct Doubts<'a> {
     pub across_speakers: usize,
 }
 
-fn by_id(utterances: &[Utterance]) -> HashMap<&str, &Source> {
-    utterances
+/// The utterances of each pair of copies, where both are known.
+fn copies<'u>(
+    utterances: &'u [Utterance],
+    pairs: &[DuplicateRow],
+) -> Vec<(&'u Source, &'u Source)> {
+    let by_id: HashMap<&str, &Source> = utterances
         .iter()
         .map(|u| (u.source.id.as_str(), &u.source))
+        .collect();
+    let find = |id: &str| by_id.get(id).copied();
+    pairs
+        .iter()
+        .filter_map(|pair| Some((find(&pair.utterance_a)?, find(&pair.utterance_b)?)))
         .collect()
 }
 
@@ -32,32 +43,15 @@ fn differ_in_speaker(a: &Source, b: &Source) -> bool {
 
 /// How many pairs of copies have different speakers.
 pub(super) fn across_speakers(utterances: &[Utterance], pairs: &[DuplicateRow]) -> usize {
-    let by_id = by_id(utterances);
-    let both = |pair: &DuplicateRow| {
-        Some((
-            *by_id.get(pair.utterance_a.as_str())?,
-            *by_id.get(pair.utterance_b.as_str())?,
-        ))
-    };
-    pairs
-        .iter()
-        .filter_map(both)
-        .filter(|(a, b)| differ_in_speaker(a, b))
-        .count()
+    let copies = copies(utterances, pairs).into_iter();
+    copies.filter(|(a, b)| differ_in_speaker(a, b)).count()
 }
 
 /// A sentence for each thing that somebody should look at; none where nothing contradicts itself.
-pub(super) fn doubts(utterances: &[Utterance], pairs: &[DuplicateRow]) -> Vec<String> {
-    let by_id = by_id(utterances);
-    let both = |pair: &DuplicateRow| {
-        Some((
-            *by_id.get(pair.utterance_a.as_str())?,
-            *by_id.get(pair.utterance_b.as_str())?,
-        ))
-    };
+pub(super) fn label_warnings(utterances: &[Utterance], pairs: &[DuplicateRow]) -> Vec<String> {
     let mut labels = Vec::new();
     let mut voices = Vec::new();
-    for (a, b) in pairs.iter().filter_map(both) {
+    for (a, b) in copies(utterances, pairs) {
         if a.emotion != b.emotion {
             labels.push(format!(
                 "{} ({}) and {} ({})",
@@ -71,7 +65,7 @@ pub(super) fn doubts(utterances: &[Utterance], pairs: &[DuplicateRow]) -> Vec<St
             ));
         }
     }
-    let copies = |what: &str, pairs: &[String]| {
+    let contradicting = |what: &str, pairs: &[String]| {
         pairs.first().map(|first| match pairs.len() {
             1 => format!("1 pair of copies of one recording has different {what}: {first}"),
             n => format!(
@@ -87,8 +81,8 @@ pub(super) fn doubts(utterances: &[Utterance], pairs: &[DuplicateRow]) -> Vec<St
         )
     });
     [
-        copies("labels", &labels),
-        copies("speakers", &voices),
+        contradicting("labels", &labels),
+        contradicting("speakers", &voices),
         spelt,
     ]
     .into_iter()
@@ -106,6 +100,17 @@ fn spellings(utterances: &[Utterance]) -> Vec<String> {
         .into_iter()
         .map(|spelt| spelt.join(" and "))
         .collect()
+}
+
+/// What of the recordings, beside their sound, may tell their classes.
+pub(super) fn conditions(utterances: &[Utterance]) -> Vec<Condition> {
+    corpus::conditions(utterances.iter().map(|u| Recorded {
+        path: &u.source.path,
+        class: &u.source.emotion,
+        speaker: Some(u.source.speaker.as_str()).filter(|speaker| *speaker != UNKNOWN_SPEAKER),
+        sample_rate: u.sample_rate,
+        channels: u.channels,
+    }))
 }
 
 #[cfg(test)]
@@ -145,7 +150,7 @@ mod tests {
             similarity: 1.0,
             lag_s: 0.0,
         };
-        let found = doubts(&all, &[pair("a", "b"), pair("c", "d"), pair("d", "e")]);
+        let found = label_warnings(&all, &[pair("a", "b"), pair("c", "d"), pair("d", "e")]);
         assert_eq!(
             found,
             [
@@ -154,12 +159,12 @@ mod tests {
                 "speakers whose names differ in their spelling alone count as different voices: Speaker 01 and speaker1",
             ]
         );
-        assert!(doubts(&all[2..], &[pair("d", "e")]).is_empty());
+        assert!(label_warnings(&all[2..], &[pair("d", "e")]).is_empty());
         let numbers = [
             utterance("f", "joy", "1"),
             utterance("g", "joy", "1.0"),
             utterance("h", "joy", "11"),
         ];
-        assert!(doubts(&numbers, &[])[0].ends_with("count as different voices: 1 and 1.0"));
+        assert!(label_warnings(&numbers, &[])[0].ends_with("count as different voices: 1 and 1.0"));
     }
 }

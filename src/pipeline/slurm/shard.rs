@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::order::Order;
+use super::request::JobRequest;
 use crate::cancel::Cancel;
 use crate::config::Pipeline;
 use crate::corpus::Source;
@@ -16,7 +16,7 @@ use crate::orchestrator::{
 };
 use crate::pipeline::ingest::{Look, published};
 use crate::pipeline::listing::{self, chunks};
-use crate::pipeline::options::Options;
+use crate::pipeline::pipeline_run::Options;
 use crate::pipeline::probes::{self, Probe, Probes};
 use crate::pipeline::rows::{self, Logs, Rows};
 use crate::pipeline::workers::Workers;
@@ -29,7 +29,7 @@ pub(super) fn folder(store: &Path, plan: &str) -> PathBuf {
 /// Makes one shard unless it is there.
 pub(super) fn make(
     pipeline: &Pipeline,
-    order: &Order,
+    request: &JobRequest,
     options: &Options,
     plan: &str,
     index: u32,
@@ -42,11 +42,11 @@ pub(super) fn make(
         let workers = Workers::new(options.limits.jobs, &pipeline.features)?
             .within(options.limits.memory, cancel)
             .in_folder(Some(root.clone()));
-        fill(pipeline, order, &root, index, &workers, context)
+        fill(pipeline, request, &root, index, &workers, context)
     };
     execute_one(
         &store,
-        &task(pipeline, order, plan, index, action)?,
+        &task(pipeline, request, plan, index, action)?,
         &options.limits,
         cancel,
         observer,
@@ -57,13 +57,13 @@ pub(super) fn make(
 /// The shard of an index, if it is there and whole.
 pub(super) fn find(
     pipeline: &Pipeline,
-    order: &Order,
+    request: &JobRequest,
     store: &Store,
     plan: &str,
     index: u32,
 ) -> Result<Option<Finished>> {
     Ok(
-        match store.status(&task(pipeline, order, plan, index, |_| Ok(()))?)? {
+        match store.status(&task(pipeline, request, plan, index, |_| Ok(()))?)? {
             Status::Fresh(finished) => Some(finished),
             Status::Stale { .. } => None,
         },
@@ -72,7 +72,7 @@ pub(super) fn find(
 
 fn task<'a>(
     pipeline: &Pipeline,
-    order: &Order,
+    request: &JobRequest,
     plan: &str,
     index: u32,
     action: impl Fn(&Context) -> Result<()> + Send + Sync + 'a,
@@ -85,7 +85,7 @@ fn task<'a>(
         .iter()
         .map(|set| set.code_version())
         .collect();
-    let params = serde_json::json!({ "plan": plan, "index": index, "size": order.shard_size, "features": features, "versions": versions });
+    let params = serde_json::json!({ "plan": plan, "index": index, "size": request.shard_size, "features": features, "versions": versions });
     let identity = Identity {
         stage: "shard".into(),
         code_version: 1,
@@ -97,20 +97,20 @@ fn task<'a>(
 
 fn fill(
     pipeline: &Pipeline,
-    order: &Order,
+    request: &JobRequest,
     store: &Path,
     index: u32,
     workers: &Workers,
     context: &Context,
 ) -> Result<()> {
     let (_, sources) = listing::list(pipeline, None, context.cancel)?;
-    let first = u64::from(index) * u64::from(order.shard_size);
+    let first = u64::from(index) * u64::from(request.shard_size);
     let total = sources
         .len()
         .saturating_sub(first)
-        .min(u64::from(order.shard_size));
+        .min(u64::from(request.shard_size));
     let skip = usize::try_from(first).unwrap_or(usize::MAX);
-    let share = sources.iter().skip(skip).take(order.shard_size as usize);
+    let share = sources.iter().skip(skip).take(request.shard_size as usize);
     // What the store has seen and has rows for need not be opened again.
     let mut earlier = Rows::fit(store, workers.settings()).then(|| Probes::peek(store));
     // Features are of windows where there are any, and of these nothing is known yet.
@@ -150,7 +150,7 @@ fn fill(
 /// Takes the shards that are there into the store; call it with the store's lock held.
 pub(super) fn take_in(
     pipeline: &Pipeline,
-    order: &Order,
+    request: &JobRequest,
     options: &Options,
     plan: &str,
     count: u32,
@@ -161,7 +161,7 @@ pub(super) fn take_in(
     let mut there: Vec<Finished> = Vec::new();
     for index in 0..count {
         cancel.check()?;
-        there.extend(find(pipeline, order, &shards, plan, index)?);
+        there.extend(find(pipeline, request, &shards, plan, index)?);
     }
     if there.is_empty() {
         return Ok(());
