@@ -1,12 +1,10 @@
 //! The k nearest neighbours in the training part, as a baseline.
 
-use linfa_nn::distance::{Distance, L2Dist};
-use linfa_nn::{LinearSearch, NearestNeighbour, NearestNeighbourIndex};
-use ndarray::{Array2, ArrayView1};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::model::classifier::{Classifier, check_width, finite};
+use crate::model::product::{Matrix as Values, multiply};
 use crate::split::{Matrix, Part, Training};
 
 /// What a neighbour's vote counts.
@@ -19,10 +17,11 @@ pub enum KnnWeights {
     Distance,
 }
 
-/// Neighbours, found with `linfa-nn`, and their votes.
+/// Neighbours and their votes.
 ///
-/// All rows are compared: in hundreds of dimensions, where every search tree ends up doing the
-/// same, an index gains nothing.
+/// All rows are compared, by matrix products in single precision, and those that may be among the
+/// nearest once more in double precision. The trees of `linfa-nn` are not used: in hundreds of
+/// dimensions they end up comparing all rows one by one.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Knn {
     /// Number of classes of the experiment.
@@ -60,34 +59,33 @@ impl Knn {
         })
     }
 
-    /// The nearest rows and their distances, nearest first.
-    fn nearest(
-        &self,
-        index: &dyn NearestNeighbourIndex<f64>,
-        row: ArrayView1<'_, f64>,
-    ) -> Result<Vec<(usize, f64)>> {
-        let failed = |error| Error::internal(format!("searching neighbours: {error}"));
-        let distance = |other: ArrayView1<'_, f64>| L2Dist.distance(row, other);
-        let found = index.k_nearest(row, self.k).map_err(failed)?;
-        let Some(farthest) = found
+    /// The nearest rows and their distances, nearest first, to a row whose products with all rows
+    /// are known roughly.
+    fn nearest(&self, row: &[f32], products: &[f32], lengths: &Lengths) -> Vec<(usize, f64)> {
+        let own = length(row);
+        // Squared distances, each with how far it may be off: rounding of a product is at most the
+        // product of the lengths times the rounding of each of its sums.
+        let rounding = f64::from(f32::EPSILON) * (row.len().min(RUN) + 8) as f64;
+        let bounds: Vec<(f64, f64)> = products
             .iter()
-            .map(|(other, _)| distance(*other))
-            .max_by(f64::total_cmp)
-        else {
-            return Ok(Vec::new());
-        };
-        // The search says nothing about rows at the same distance: all that are as near as the last
-        // one are asked for, and put in order. "Within" means nearer than the reach, which
-        // therefore lies a little beyond it; also where it is 0.
-        let reach = farthest * (1.0 + 1e-9) + 1e-150;
-        let found = index.within_range(row, reach).map_err(failed)?;
-        let mut nearest: Vec<(usize, f64)> = found
-            .into_iter()
-            .map(|(other, i)| (i, distance(other)))
+            .zip(&lengths.0)
+            .map(|(product, other)| {
+                let square = own * own + other * other - 2.0 * f64::from(*product);
+                let off = rounding * (own + other).powi(2);
+                (square - off, square + off)
+            })
+            .collect();
+        let mut most: Vec<f64> = bounds.iter().map(|(_, most)| *most).collect();
+        let last = self.k.min(most.len()) - 1;
+        let reach = *most.select_nth_unstable_by(last, f64::total_cmp).1;
+        let mut nearest: Vec<(usize, f64)> = (0..bounds.len())
+            // Not `<=`, which would lose products that are no numbers.
+            .filter(|&other| !(bounds[other].0 > reach))
+            .map(|other| (other, distance(row, self.rows.row(other))))
             .collect();
         nearest.sort_unstable_by(|a, b| a.1.total_cmp(&b.1).then(a.0.cmp(&b.0)));
         nearest.truncate(self.k);
-        Ok(nearest)
+        nearest
     }
 
     /// Adds the votes of the nearest rows.
@@ -105,27 +103,55 @@ impl Knn {
     }
 }
 
-fn wide(x: &Matrix) -> Result<Array2<f64>> {
-    let values = x.values().iter().map(|v| f64::from(*v)).collect();
-    Array2::from_shape_vec((x.rows(), x.cols()), values)
-        .map_err(|error| Error::internal(error.to_string()))
+/// Rows that are judged at a time.
+const BLOCK: usize = 128;
+/// Terms of a sum in a product of rows: [`multiply`]'s.
+const RUN: usize = 512;
+
+/// The length of each training row.
+struct Lengths(Vec<f64>);
+
+fn length(row: &[f32]) -> f64 {
+    let squares = row.iter().map(|v| f64::from(*v) * f64::from(*v));
+    squares.sum::<f64>().sqrt()
+}
+
+fn distance(a: &[f32], b: &[f32]) -> f64 {
+    let squares = a.iter().zip(b).map(|(a, b)| {
+        let difference = f64::from(*a) - f64::from(*b);
+        difference * difference
+    });
+    squares.sum::<f64>().sqrt()
 }
 
 impl Classifier for Knn {
     fn probabilities(&mut self, x: &Matrix) -> Result<Vec<f32>> {
         check_width(self.rows.cols(), x)?;
         finite(x)?;
-        let (rows, asked) = (wide(&self.rows)?, wide(x)?);
-        let index = LinearSearch::new()
-            .from_batch(&rows, L2Dist)
-            .map_err(|error| Error::data(format!("no neighbours to search: {error}")))?;
+        let (columns, others) = (self.rows.cols(), self.rows.rows());
+        let lengths = Lengths((0..others).map(|i| length(self.rows.row(i))).collect());
+        let right = Values::new(self.rows.values(), others, columns, columns).transposed();
         let mut out = vec![0.0; x.rows() * self.n_classes];
-        for (row, votes) in asked
-            .rows()
-            .into_iter()
-            .zip(out.chunks_exact_mut(self.n_classes))
+        let mut products = vec![0.0; BLOCK.min(x.rows()) * others];
+        for (left, out) in x
+            .values()
+            .chunks(BLOCK * columns)
+            .zip(out.chunks_mut(BLOCK * self.n_classes))
         {
-            self.vote(&self.nearest(index.as_ref(), row)?, votes);
+            let rows = left.len() / columns;
+            multiply(
+                &mut products,
+                others,
+                Values::new(left, rows, columns, columns),
+                right,
+            );
+            for ((row, products), votes) in left
+                .chunks_exact(columns)
+                .zip(products.chunks_exact(others))
+                .zip(out.chunks_exact_mut(self.n_classes))
+            {
+                self.vote(&self.nearest(row, products, &lengths), votes);
+            }
         }
         Ok(out)
     }

@@ -4,15 +4,21 @@
 //! instead of each row's own and floors the rest at 1e-15, so that on heavy-tailed features (mel
 //! power) loss and gradient contradict each other, and it stops far from the optimum unnoticed.
 
-use std::collections::VecDeque;
-
-use ndarray::{Array2, ArrayView1};
 use serde::{Deserialize, Serialize};
 
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
 use crate::model::classifier::{Classifier, check_width, finite, present, softmax_rows};
+use crate::model::lbfgs::minimise;
+use crate::model::logistic_loss::{Loss, Rows};
+use crate::model::row_space::RowSpace;
 use crate::split::{Matrix, Part, Training};
+
+/// The largest component of the gradient that remains, for each row.
+const TOLERANCE: f64 = 1e-6;
+/// Most rows of a regression that is solved in the space of its rows: time grows with the cube of
+/// their number.
+const MOST_ROWS: usize = 4096;
 
 /// How the regression is fitted.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -44,147 +50,29 @@ pub struct Logistic {
     pub converged: bool,
 }
 
-/// Features in double precision.
-fn records(x: &Matrix) -> Result<Array2<f64>> {
-    finite(x)?;
-    let values = x.values().iter().map(|&v| f64::from(v)).collect();
-    Array2::from_shape_vec((x.rows(), x.cols()), values)
-        .map_err(|e| Error::internal("a feature matrix has the wrong size").because(e))
-}
-
 /// Mean and standard deviation of each column; 1 in place of a deviation of 0.
-fn moments(x: &Array2<f64>) -> Vec<(f64, f64)> {
-    let n = x.nrows() as f64;
-    let of = |column: ArrayView1<f64>| {
-        let mean = column.sum() / n;
-        let sd = (column.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / n).sqrt();
+fn moments(x: &Matrix) -> Vec<(f64, f64)> {
+    let n = x.rows() as f64;
+    let rows = || x.values().chunks_exact(x.cols());
+    let mut means = vec![0.0; x.cols()];
+    for row in rows() {
+        for (mean, v) in means.iter_mut().zip(row) {
+            *mean += f64::from(*v);
+        }
+    }
+    means.iter_mut().for_each(|mean| *mean /= n);
+    let mut squares = vec![0.0; x.cols()];
+    for row in rows() {
+        for ((square, v), mean) in squares.iter_mut().zip(row).zip(&means) {
+            *square += (f64::from(*v) - mean).powi(2);
+        }
+    }
+    let of = |(mean, square): (f64, f64)| {
+        let sd = (square / n).sqrt();
         // A constant column's deviation is the rounding of its mean.
         (mean, if sd > 1e-12 * mean.abs() { sd } else { 1.0 })
     };
-    x.columns().into_iter().map(of).collect()
-}
-
-/// Sum of log losses + penalty / 2 |weights / units|^2 over rows that were centred and divided by
-/// the units; parameters are weights `[features, classes]`, then intercepts.
-struct Problem {
-    x: Array2<f64>,
-    /// By weight: what a weight of the rows at hand is divided by to be one of the features as they
-    /// are penalised.
-    units: Vec<f64>,
-    y: Vec<usize>,
-    n_classes: usize,
-    penalty: f64,
-}
-
-fn dot(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| a * b).sum()
-}
-
-/// `y += factor * x`.
-fn add(y: &mut [f64], factor: f64, x: &[f64]) {
-    y.iter_mut().zip(x).for_each(|(y, x)| *y += factor * x);
-}
-
-impl Problem {
-    /// Updates remembered by L-BFGS.
-    const MEMORY: usize = 10;
-
-    /// The objective and its gradient.
-    fn value(&self, at: &[f64]) -> (f64, Vec<f64>) {
-        let k = self.n_classes;
-        let split = self.x.ncols() * k;
-        let mut gradient = vec![0.0; at.len()];
-        let penalised: Vec<f64> = at[..split]
-            .iter()
-            .zip(&self.units)
-            .map(|(weight, unit)| weight / unit)
-            .collect();
-        let mut value = 0.5 * self.penalty * dot(&penalised, &penalised);
-        for ((gradient, weight), unit) in gradient.iter_mut().zip(&penalised).zip(&self.units) {
-            *gradient += self.penalty * (weight / unit);
-        }
-        for (row, &class) in self.x.rows().into_iter().zip(&self.y) {
-            let mut p = at[split..].to_vec();
-            for (&v, weights) in row.iter().zip(at.chunks_exact(k)) {
-                add(&mut p, v, weights);
-            }
-            let max = p.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-            let own = p[class] - max;
-            p.iter_mut().for_each(|l| *l = (*l - max).exp());
-            let sum: f64 = p.iter().sum();
-            value += sum.ln() - own;
-            p.iter_mut().for_each(|e| *e /= sum);
-            p[class] -= 1.0;
-            for (&v, gradient) in row.iter().zip(gradient.chunks_exact_mut(k)) {
-                add(gradient, v, &p);
-            }
-            add(&mut gradient[split..], 1.0, &p);
-        }
-        (value, gradient)
-    }
-
-    /// L-BFGS (Nocedal 1980) with backtracking, from zero; tells whether it converged.
-    fn minimise(&self, max_iterations: u64, cancel: &Cancel) -> Result<(Vec<f64>, bool)> {
-        let tolerance = 1e-6 * self.y.len() as f64;
-        let mut at = vec![0.0; (self.x.ncols() + 1) * self.n_classes];
-        let (mut value, mut gradient) = self.value(&at);
-        // (step, change of the gradient, 1 / their product), newest last.
-        let mut memory: VecDeque<(Vec<f64>, Vec<f64>, f64)> = VecDeque::with_capacity(Self::MEMORY);
-        for _ in 0..max_iterations {
-            cancel.check()?;
-            if gradient.iter().all(|g| g.abs() <= tolerance) {
-                return Ok((at, true));
-            }
-            let mut direction: Vec<f64> = gradient.iter().map(|g| -g).collect();
-            let mut shares = Vec::with_capacity(memory.len());
-            for (step, change, rho) in memory.iter().rev() {
-                let share = rho * dot(step, &direction);
-                add(&mut direction, -share, change);
-                shares.push(share);
-            }
-            // Without a memory the first step has length 1.
-            let scale = memory.back().map_or(
-                1.0 / dot(&gradient, &gradient).sqrt(),
-                |(_, change, rho)| 1.0 / (rho * dot(change, change)),
-            );
-            direction.iter_mut().for_each(|d| *d *= scale);
-            for ((step, change, rho), share) in memory.iter().zip(shares.iter().rev()) {
-                let back = rho * dot(change, &direction);
-                add(&mut direction, share - back, step);
-            }
-            let slope = dot(&direction, &gradient);
-            let mut length = 1.0;
-            let (next, next_value, next_gradient) = loop {
-                let mut next = at.clone();
-                add(&mut next, length, &direction);
-                let (v, g) = self.value(&next);
-                if v <= value + 1e-4 * length * slope {
-                    break (next, v, g);
-                }
-                length *= 0.5;
-                if length < 1e-12 {
-                    // Rounding leaves nothing to gain.
-                    return Ok((at, false));
-                }
-            };
-            let step: Vec<f64> = next.iter().zip(&at).map(|(a, b)| a - b).collect();
-            let change: Vec<f64> = next_gradient
-                .iter()
-                .zip(&gradient)
-                .map(|(a, b)| a - b)
-                .collect();
-            let curvature = dot(&step, &change);
-            if curvature > 1e-12 * dot(&change, &change) {
-                if memory.len() == Self::MEMORY {
-                    memory.pop_front();
-                }
-                memory.push_back((step, change, 1.0 / curvature));
-            }
-            (at, value, gradient) = (next, next_value, next_gradient);
-        }
-        let converged = gradient.iter().all(|g| g.abs() <= tolerance);
-        Ok((at, converged))
-    }
+    means.into_iter().zip(squares).map(of).collect()
 }
 
 impl Logistic {
@@ -210,7 +98,7 @@ impl Logistic {
         }
         let classes = present(train)?;
         let (n_features, n_classes) = (train.x().cols(), train.n_classes());
-        let mut records = records(train.x())?;
+        finite(train.x())?;
         if classes.len() == 1 {
             return Ok(Logistic {
                 n_classes,
@@ -221,7 +109,7 @@ impl Logistic {
                 converged: true,
             });
         }
-        let mut moments = moments(&records);
+        let mut moments = moments(train.x());
         let mut units = vec![1.0; n_features];
         if !settings.standardised {
             // Curvatures of log loss, at most n / 4 for a feature of variance 1, and of the
@@ -230,32 +118,60 @@ impl Logistic {
             moments.iter_mut().for_each(|(_, sd)| *sd = sd.hypot(held));
             units = moments.iter().map(|(_, unit)| *unit).collect();
         }
-        let units: Vec<f64> = units
-            .into_iter()
-            .flat_map(|unit| std::iter::repeat_n(unit, classes.len()))
-            .collect();
-        for mut row in records.rows_mut() {
-            row.iter_mut()
-                .zip(&moments)
-                .for_each(|(v, (mean, sd))| *v = (*v - mean) / sd);
+        let means: Vec<f32> = moments.iter().map(|(mean, _)| *mean as f32).collect();
+        let factors: Vec<f32> = moments.iter().map(|(_, sd)| (1.0 / sd) as f32).collect();
+        let is_wide = train.len() <= MOST_ROWS && 4 * train.len() <= 3 * n_features;
+        let row_space = (settings.standardised && is_wide)
+            .then(|| {
+                let scaled = train.x().values().iter().enumerate().map(|(at, v)| {
+                    let (mean, factor) = (means[at % n_features], factors[at % n_features]);
+                    (f64::from(*v) - f64::from(mean)) * f64::from(factor)
+                });
+                RowSpace::of(scaled.collect(), n_features)
+            })
+            .flatten();
+        let factor = row_space.as_ref().map(RowSpace::factor);
+        let (rows, columns) = match &factor {
+            Some(factor) => (Rows::Triangular(factor), train.len()),
+            None => {
+                let values = train.x().values();
+                let rows = Rows::Scaled {
+                    values,
+                    means: &means,
+                    factors: &factors,
+                };
+                (rows, n_features)
+            }
+        };
+        if factor.is_some() {
+            units = vec![1.0; columns];
         }
         let place = |class: &usize| classes.iter().position(|c| c == class);
         let y: Vec<usize> = train.y().iter().filter_map(place).collect();
-        let problem = Problem {
-            x: records,
-            units,
-            y,
-            n_classes: classes.len(),
-            penalty: 1.0 / settings.c,
+        let k = classes.len();
+        // In the space of the rows the same gradient has fewer and larger components.
+        let tolerance = TOLERANCE * (train.len() * n_features) as f64 / columns as f64;
+        let mut loss = Loss::new(rows, y, k, 1.0 / settings.c, units);
+        let (fitted, converged) = minimise(
+            &mut loss,
+            (columns + 1) * k,
+            tolerance,
+            settings.max_iterations,
+            cancel,
+        )?;
+        let (fitted, intercepts) = fitted.split_at(columns * k);
+        let mut intercepts = intercepts.to_vec();
+        let mut weights = match &row_space {
+            Some(row_space) => row_space.weights(fitted.to_vec(), k),
+            None => fitted.to_vec(),
         };
-        let (fitted, converged) = problem.minimise(settings.max_iterations, cancel)?;
-        let (fitted, intercept) = fitted.split_at(n_features * classes.len());
-        let mut intercepts = intercept.to_vec();
-        let mut weights = Vec::with_capacity(n_features * classes.len());
-        for (row, (mean, sd)) in fitted.chunks_exact(classes.len()).zip(&moments) {
-            for (weight, intercept) in row.iter().zip(&mut intercepts) {
-                weights.push(weight / sd);
-                *intercept -= weight * mean / sd;
+        for (weights, (mean, factor)) in weights
+            .chunks_exact_mut(k)
+            .zip(means.iter().zip(&factors))
+        {
+            for (weight, intercept) in weights.iter_mut().zip(&mut intercepts) {
+                *weight *= f64::from(*factor);
+                *intercept -= *weight * f64::from(*mean);
             }
         }
         Ok(Logistic {
@@ -316,7 +232,7 @@ mod tests {
             row[2] *= 1e-6;
             row[3] = 7.7;
         });
-        let moments = moments(&records(train.x()).expect("records"));
+        let moments = moments(train.x());
         assert_eq!(moments[3].1, 1.0);
         for c in [0.05, 1.0] {
             let mut model = Logistic::fit(
