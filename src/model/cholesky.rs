@@ -141,12 +141,15 @@ mod tests {
     #[test]
     fn a_system_of_several_panels_is_solved() {
         let n = 75;
-        let value = |i: usize, j: usize| 1.0 / (1.0 + i.abs_diff(j) as f64) + 2.0 * f64::from(i == j);
+        let value =
+            |i: usize, j: usize| 1.0 / (1.0 + i.abs_diff(j) as f64) + 2.0 * f64::from(i == j);
         let a: Vec<f64> = (0..n * n).map(|at| value(at / n, at % n)).collect();
         let solution: Vec<f64> = (0..n * 3).map(|at| (at as f64).sin()).collect();
         let mut x = vec![0.0; n * 3];
         for (at, x) in x.iter_mut().enumerate() {
-            *x = (0..n).map(|j| value(at / 3, j) * solution[j * 3 + at % 3]).sum();
+            *x = (0..n)
+                .map(|j| value(at / 3, j) * solution[j * 3 + at % 3])
+                .sum();
         }
         let cholesky = Cholesky::of(a, n).expect("positive definite");
         cholesky.solve_lower(&mut x, 3);

@@ -69,11 +69,7 @@ struct Update {
 }
 
 /// The quasi-Newton direction at a point with this gradient.
-fn direction(
-    objective: &impl Objective,
-    gradient: &[f64],
-    memory: &VecDeque<Update>,
-) -> Vec<f64> {
+fn direction(objective: &impl Objective, gradient: &[f64], memory: &VecDeque<Update>) -> Vec<f64> {
     let mut direction: Vec<f64> = gradient.iter().map(|g| -g).collect();
     let mut shares = Vec::with_capacity(memory.len());
     for Update { step, change, rho } in memory.iter().rev() {
@@ -142,9 +138,8 @@ pub(super) fn minimise(
                 return Ok((at, false));
             }
         };
-        let difference = |a: &[f64], b: &[f64]| -> Vec<f64> {
-            a.iter().zip(b).map(|(a, b)| a - b).collect()
-        };
+        let difference =
+            |a: &[f64], b: &[f64]| -> Vec<f64> { a.iter().zip(b).map(|(a, b)| a - b).collect() };
         let (step, change) = (
             difference(&next, &at),
             difference(&next_gradient, &gradient),

@@ -165,9 +165,7 @@ impl Logistic {
             Some(row_space) => row_space.weights(fitted.to_vec(), k),
             None => fitted.to_vec(),
         };
-        for (weights, (mean, factor)) in weights
-            .chunks_exact_mut(k)
-            .zip(means.iter().zip(&factors))
+        for (weights, (mean, factor)) in weights.chunks_exact_mut(k).zip(means.iter().zip(&factors))
         {
             for (weight, intercept) in weights.iter_mut().zip(&mut intercepts) {
                 *weight *= f64::from(*factor);

@@ -277,7 +277,13 @@ impl Objective for Loss<'_> {
 
 impl<'a> Loss<'a> {
     /// Of rows with a unit for each column and a class, of at least two, for each row.
-    pub fn new(rows: Rows<'a>, y: Vec<usize>, n_classes: usize, penalty: f64, units: Vec<f64>) -> Self {
+    pub fn new(
+        rows: Rows<'a>,
+        y: Vec<usize>,
+        n_classes: usize,
+        penalty: f64,
+        units: Vec<f64>,
+    ) -> Self {
         Loss {
             rows,
             columns: units.len(),

@@ -392,6 +392,7 @@ impl<'a> Walk<'a> {
         if self.options.until == Stage::Report {
             self.explain(&mut experiments, &data, &mut outcome)?;
         }
+        super::inputs::release_tables();
         self.bring_together(
             ingested,
             &data,

@@ -45,7 +45,7 @@ pub(super) fn settle(job: &Job, search: &Search, context: &Context) -> Result<Se
             inputs: *inputs,
             ..experiment.clone()
         };
-        let (rows, _) = Rows::read(&Job {
+        let rows = Rows::read(&Job {
             experiment: &viewed,
             ..*job
         })?;

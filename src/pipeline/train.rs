@@ -137,10 +137,10 @@ pub(super) fn id(experiment: &Experiment, fold: u32, seed: u64) -> String {
     format!("train/{}/fold-{fold:02}-seed-{seed}", experiment.name)
 }
 
-/// About how many bytes a training needs at most: the table as it is read, as columns in order and
-/// as scaled parts, and what the model adds.
+/// About how many bytes a training needs at most: the table, which trainings share, what is made of
+/// it for speakers or changed copies, its scaled parts, and what the model adds.
 pub(super) fn memory(job: &Job) -> u64 {
-    const COPIES: u64 = 4;
+    const COPIES: u64 = 3;
     let copies = job.experiment.augment.kinds().len() as u64;
     let (rows, columns) = (
         job.utterances.len() as u64 * (1 + copies),
@@ -184,19 +184,27 @@ pub(super) fn train(job: &Job, context: &Context) -> Result<()> {
             .map_or(job.experiment, |Settled { experiment, .. }| experiment),
         ..*job
     };
-    let (rows, meta) = Rows::read(job)?;
+    let rows = Rows::read(job)?;
     let data = rows.dataset(job.utterances, job.experiment)?;
     let variants = variants(job)?;
     let unit = Unit::of(job.pipeline);
-    let mut parts = Parts::with_variants(&data, &job.fold.roles, &variants)?;
-    parts.train = parts.train.keep_together(|id| unit.id(id));
-    let mut warnings = check(&parts, &data)?;
+    // The rows that are tested are copied once those that are trained on are gone.
+    let roles = |is_tested: bool| -> Vec<Option<Role>> {
+        let keeps = |role: &Role| (*role == Role::Test) == is_tested;
+        let roles = job.fold.roles.iter();
+        roles.map(|role| role.filter(keeps)).collect()
+    };
+    let parts = Parts::with_variants(&data, &roles(false), &variants)?;
+    let train = parts.train.keep_together(|id| unit.id(id));
+    let n_test = job.fold.count(Role::Test);
+    let mut warnings = check(&train, n_test, &data)?;
     let n_train = job.fold.count(Role::Train);
-    let n_augmented = parts.train.len() - n_train;
+    let n_augmented = train.len() - n_train;
     let lacking = n_train * variants.kinds() - n_augmented;
     if lacking > 0 {
         warnings.push(format!("{lacking} changed copies of training utterances have no features and are not trained on"));
     }
+    let n_warnings = warnings.len();
     drop(variants);
     let trained = job
         .utterances
@@ -204,28 +212,16 @@ pub(super) fn train(job: &Job, context: &Context) -> Result<()> {
         .zip(&job.fold.roles)
         .filter(|(_, role)| **role == Some(Role::Train));
     let domain = Domain::of(
-        &parts.train,
+        &train,
         trained.map(|(utterance, _)| utterance.duration_s).collect(),
     );
-    let copies = parts.test.copies(&tested_copies(job, None)?)?;
-    let without = copies
-        .iter()
-        .map(|kind| parts.test.len() - kind.len())
-        .sum::<usize>();
-    if without > 0 {
-        warnings.push(format!(
-            "{without} changed copies of test utterances have no features and are not averaged over"
-        ));
-    }
-    let scaler = Scaler::fit(job.experiment.inputs.scaler, &parts.train);
+    let scaler = Scaler::fit(job.experiment.inputs.scaler, &train);
     let scaled = |row: &mut [f32]| {
         scaler.apply_row(row);
         finish_row(row, &job.experiment.inputs);
     };
-    let train = parts.train.map_rows(scaled);
+    let train = train.map_rows(scaled);
     let validation = parts.validation.map(|part| part.map_rows(scaled));
-    let n_test = parts.test.len();
-
     let calibration = match job.experiment.model {
         ModelSettings::Svm { .. } => Some(calibrate::choose(job.experiment, &train, &data.labels)?),
         _ => None,
@@ -243,6 +239,7 @@ pub(super) fn train(job: &Job, context: &Context) -> Result<()> {
         }) => Some("logistic regression"),
         _ => None,
     };
+    drop(train);
     warnings.extend(divergence(&fitted.history, data.labels.len()));
     if job.experiment.has_epochs()
         && job.experiment.train.device == Device::Cpu
@@ -253,7 +250,14 @@ pub(super) fn train(job: &Job, context: &Context) -> Result<()> {
     warnings.extend(unconverged.map(|model| {
         format!("the {model} was stopped before it converged: scale the inputs, or lower c")
     }));
-    let mut info = about(job, &rows.columns, &meta, &data, (scaler, domain), &fitted);
+    let mut info = about(
+        job,
+        &rows.columns,
+        &rows.meta,
+        &data,
+        (scaler, domain),
+        &fitted,
+    );
     info.provenance
         .extend(searched.map(search::provenance).unwrap_or_default());
     if let Some(calibration) = calibration {
@@ -266,11 +270,22 @@ pub(super) fn train(job: &Job, context: &Context) -> Result<()> {
         weights: fitted.weights,
     };
     model::artifact::save(&context.folder.join(MODEL), &saved)?;
-    let (rows, reconciled) = predict(job, &saved, &data.labels, (parts.test, &copies))?;
+    let test = Parts::of(&data, &roles(true)).test;
+    let copies = test.copies(&tested_copies(job, None)?)?;
+    let without = copies
+        .iter()
+        .map(|kind| test.len() - kind.len())
+        .sum::<usize>();
+    if without > 0 {
+        warnings.insert(n_warnings, format!(
+            "{without} changed copies of test utterances have no features and are not averaged over"
+        ));
+    }
+    let (predictions, reconciled) = predict(job, &saved, &data.labels, (test, &copies))?;
     table::predictions::write(
         &context.folder.join(PREDICTIONS),
         &data.labels,
-        &rows,
+        &predictions,
         &table::Meta::new(),
     )?;
     let file = FoldFile {
@@ -359,20 +374,16 @@ pub(super) fn predict(
 }
 
 /// Refuses what cannot be trained; names what can but should be known.
-fn check(parts: &Parts, data: &Dataset) -> Result<Vec<String>> {
-    if parts.train.is_empty() || parts.test.is_empty() {
-        let role = if parts.train.is_empty() {
-            "training"
-        } else {
-            "test"
-        };
+fn check(train: &Part<Training>, n_test: usize, data: &Dataset) -> Result<Vec<String>> {
+    if train.is_empty() || n_test == 0 {
+        let role = if train.is_empty() { "training" } else { "test" };
         return Err(
             Error::data(format!("the {role} part of this fold is empty"))
                 .hint("use fewer folds or another protocol"),
         );
     }
     let absent: Vec<&str> = (0..data.labels.len())
-        .filter(|class| !parts.train.y().contains(class))
+        .filter(|class| !train.y().contains(class))
         .map(|class| data.labels[class].as_str())
         .collect();
     if data.labels.len() - absent.len() < 2 {
