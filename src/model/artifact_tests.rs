@@ -5,8 +5,8 @@ use crate::cancel::Cancel;
 use crate::error::Kind;
 use crate::model::test_data;
 use crate::model::{
-    Device, Durations, FeatureRanges, ForestSettings, Geometry, Kernel, KnnWeights,
-    LogisticSettings, NormStatistics, Optimizer, Schedule, SplitFeatures, SvmSettings,
+    Device, Durations, FeatureRanges, ForestSettings, Kernel, KnnWeights, LogisticSettings,
+    NormStatistics, Optimizer, PairwiseDistances, Schedule, SplitFeatures, SvmSettings,
 };
 use crate::transform::{Order, ScalerKind};
 use rand::SeedableRng;
@@ -136,7 +136,8 @@ fn all() -> Vec<SavedModel> {
         .expect("svm")
     };
     let folds = [0, 0, 1, 1, 0, 1, 1];
-    let geometry = Geometry::of(Kernel::Rbf, &train, &Cancel::default()).expect("geometry");
+    let geometry =
+        PairwiseDistances::of(Kernel::Rbf, &train, &Cancel::default()).expect("geometry");
     let calibrated = Svm::fit_on(
         &SvmSettings {
             kernel: Kernel::Rbf,

@@ -4,6 +4,7 @@ mod architecture;
 pub mod artifact;
 mod batches;
 pub mod burn_net;
+mod card;
 pub mod checkpoint;
 mod cholesky;
 mod classifier;
@@ -46,6 +47,6 @@ pub use params::{ATTEND_EPSILON, BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM, Params
 pub use settings::{
     EarlyStopping, NormStatistics, Optimizer, Schedule, SpecAugment, TrainSettings,
 };
-pub use svm::{Geometry, Kernel, Svm, SvmSettings};
+pub use svm::{Kernel, PairwiseDistances, Svm, SvmSettings};
 pub use train::{EpochRecord, TrainJob, Trained, train};
 pub use tree::{Leaf, Node};

@@ -82,14 +82,14 @@ fn scale_gamma(x: &Matrix) -> f64 {
 /// products or squared distances of all pairs of rows, in single precision as LIBSVM's cache has
 /// them.
 #[derive(Debug, Clone)]
-pub struct Geometry {
+pub struct PairwiseDistances {
     kernel: Kernel,
     rows: usize,
     values: Vec<f32>,
     scale: f64,
 }
 
-impl Geometry {
+impl PairwiseDistances {
     /// Measures all pairs of rows; memory grows with the square of their number, 4 bytes a pair.
     ///
     /// # Errors
@@ -107,7 +107,7 @@ impl Geometry {
             values.extend(row.iter().map(|&v| v as f32));
             Ok(())
         })?;
-        Ok(Geometry {
+        Ok(PairwiseDistances {
             kernel,
             rows: train.len(),
             values,
@@ -240,22 +240,22 @@ impl Svm {
         Svm::fit_on(
             settings,
             train,
-            &Geometry::of(settings.kernel, train, cancel)?,
+            &PairwiseDistances::of(settings.kernel, train, cancel)?,
             None,
             cancel,
         )
     }
 
-    /// The same, on the [`Geometry`] of these very rows. `folds` has the inner fold of each row to
+    /// The same, on the [`PairwiseDistances`] of these very rows. `folds` has the inner fold of each row to
     /// calibrate by.
     ///
     /// # Errors
-    /// Those of [`Svm::fit`], and an internal one for a geometry or folds of other rows or another
+    /// Those of [`Svm::fit`], and an internal one for a distances or folds of other rows or another
     /// kernel.
     pub fn fit_on(
         settings: &SvmSettings,
         train: &Part<Training>,
-        geometry: &Geometry,
+        distances: &PairwiseDistances,
         folds: Option<&[usize]>,
         cancel: &Cancel,
     ) -> Result<Self> {
@@ -266,8 +266,8 @@ impl Svm {
                 )));
             }
         }
-        if geometry.rows != train.len()
-            || geometry.kernel != settings.kernel
+        if distances.rows != train.len()
+            || distances.kernel != settings.kernel
             || folds.is_some_and(|folds| folds.len() != train.len())
         {
             return Err(Error::internal(
@@ -276,8 +276,8 @@ impl Svm {
         }
         let classes = present(train)?;
         let gamma =
-            (settings.kernel == Kernel::Rbf).then(|| settings.gamma.unwrap_or(geometry.scale));
-        let kernel = geometry.kernel(gamma);
+            (settings.kernel == Kernel::Rbf).then(|| settings.gamma.unwrap_or(distances.scale));
+        let kernel = distances.kernel(gamma);
         let problem = Problem {
             train,
             classes: &classes,
@@ -494,7 +494,7 @@ mod tests {
     fn shared_distances_change_nothing() {
         let parts = blobs(90, 3, 5, 1.5, 8);
         let cancel = Cancel::default();
-        let shared = Geometry::of(Kernel::Rbf, &parts.train, &cancel).expect("measured");
+        let shared = PairwiseDistances::of(Kernel::Rbf, &parts.train, &cancel).expect("measured");
         for (c, gamma) in [(0.1, None), (10.0, Some(0.05))] {
             let settings = SvmSettings {
                 kernel: Kernel::Rbf,
@@ -521,7 +521,8 @@ mod tests {
     fn calibrated_probabilities_are_as_high_as_often_right() {
         let parts = blobs(900, 3, 4, 2.2, 21);
         let cancel = Cancel::default();
-        let geometry = Geometry::of(Kernel::Rbf, &parts.train, &cancel).expect("measured");
+        let distances =
+            PairwiseDistances::of(Kernel::Rbf, &parts.train, &cancel).expect("measured");
         let settings = SvmSettings {
             kernel: Kernel::Rbf,
             c: 1.0,
@@ -532,9 +533,9 @@ mod tests {
             .inner_fold_numbers(5, Grouping::Utterance, 0)
             .expect("folds");
         let mut plain =
-            Svm::fit_on(&settings, &parts.train, &geometry, None, &cancel).expect("fitted");
-        let calibrated =
-            Svm::fit_on(&settings, &parts.train, &geometry, Some(&folds), &cancel).expect("fitted");
+            Svm::fit_on(&settings, &parts.train, &distances, None, &cancel).expect("fitted");
+        let calibrated = Svm::fit_on(&settings, &parts.train, &distances, Some(&folds), &cancel)
+            .expect("fitted");
         assert_eq!(
             (&calibrated.dual, &calibrated.rho),
             (&plain.dual, &plain.rho)

@@ -11,6 +11,7 @@ mod evaluate;
 mod experiments;
 mod explain;
 mod extract;
+mod fit;
 mod flow;
 mod foretell;
 mod ingest;

@@ -3,14 +3,15 @@
 
 use std::collections::BTreeMap;
 
+use super::fit::{Fitted, fit};
 use super::inputs::{Rows, variants};
-use super::train::{Fitted, Job, fit};
+use super::train::Job;
 use super::windows::Unit;
 use crate::config::{Candidate, Experiment, Gamma, ModelSettings, Search, SearchMetric};
 use crate::error::Result;
 use crate::evaluation::{Scores, argmax};
 use crate::model::artifact::Weights;
-use crate::model::{Geometry, Kernel, NetSpec, Svm, SvmSettings};
+use crate::model::{Kernel, NetSpec, PairwiseDistances, Svm, SvmSettings};
 use crate::orchestrator::Context;
 use crate::report::{SearchSection, TriedSetting};
 use crate::split::{Grouping, Part, Parts, Training, Validation};
@@ -133,10 +134,10 @@ fn shared(
     model: &ModelSettings,
     fitted: &Part<Training>,
     context: &Context,
-) -> Result<Option<Geometry>> {
+) -> Result<Option<PairwiseDistances>> {
     match model {
         ModelSettings::Svm { kernel, .. } => {
-            Geometry::of(*kernel, fitted, context.cancel).map(Some)
+            PairwiseDistances::of(*kernel, fitted, context.cancel).map(Some)
         }
         _ => Ok(None),
     }
@@ -147,15 +148,15 @@ fn judge(
     candidate: &Candidate,
     fitted: &Part<Training>,
     judged: &Part<Validation>,
-    shared: Option<&Geometry>,
+    shared: Option<&PairwiseDistances>,
     context: &Context,
 ) -> Result<Judgement> {
     let fitted = match (candidate.model.clone(), shared) {
-        (ModelSettings::Svm { kernel, c, gamma }, Some(geometry)) => {
+        (ModelSettings::Svm { kernel, c, gamma }, Some(distances)) => {
             Fitted::baseline(Weights::Svm(Svm::fit_on(
                 &svm_settings(kernel, c, gamma),
                 fitted,
-                geometry,
+                distances,
                 None,
                 context.cancel,
             )?))

@@ -5,9 +5,10 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::calibrate;
+use super::fit::{Fitted, divergence, fit};
 use super::ingest::to_json;
 use super::inputs::{Rows, tested_copies, variants};
-use super::search::{self, Settled, svm_settings};
+use super::search::{self, Settled};
 use super::windows::Unit;
 use crate::config::{Experiment, ModelSettings, Pipeline};
 use crate::corpus::Utterance;
@@ -16,15 +17,12 @@ use crate::evaluation::{argmax, vote};
 use crate::files::{hash_bytes, write_atomically};
 use crate::model::TrainSettings;
 use crate::model::artifact::{ModelInfo, SavedModel, TestTimeAugment, Weights};
-use crate::model::{
-    self, Device, Domain, EpochRecord, Forest, ForestSettings, Geometry, Knn, Layer, Logistic,
-    LogisticSettings, Majority, NetSpec, Node, Svm, TrainJob,
-};
+use crate::model::{self, Device, Domain, EpochRecord, Logistic, Node, Svm};
 use crate::orchestrator::{Context, Finished};
 use crate::report::SearchSection;
-use crate::split::{Dataset, Fold, Part, Parts, Role, Testing, Training, Validation};
+use crate::split::{Dataset, Fold, Part, Parts, Role, Testing, Training};
 use crate::table::{self, predictions::PredictionRow};
-use crate::transform::{Scaler, ScalerKind, columns_in_order, finish_row};
+use crate::transform::{Scaler, columns_in_order, finish_row};
 
 /// Predictions on the test part within the task's folder.
 pub(super) const PREDICTIONS: &str = "predictions.parquet";
@@ -36,9 +34,6 @@ pub(super) const MODEL: &str = "model";
 /// What is known of a network that was trained on an old processor.
 const NOT_FUSED: &str = "trained on a processor without fused multiply-add (AVX2 and FMA): the weights differ from those of other processors by \
      rounding, which grows from step to step";
-
-/// Far more than L-BFGS needs on standardised features.
-const LOGISTIC_ITERATIONS: u64 = 1000;
 
 /// Hashes of everything that a model is loaded from, by what tells them apart in a key.
 pub(super) fn model_hashes(trained: &Finished) -> Result<Vec<(String, String)>> {
@@ -401,170 +396,6 @@ fn check(train: &Part<Training>, n_test: usize, data: &Dataset) -> Result<Vec<St
     Ok(absent.into_iter().collect())
 }
 
-/// A training whose loss ended far above that of a guess, where one did: whatever it learnt was
-/// lost again.
-fn divergence(history: &[EpochRecord], n_classes: usize) -> Option<String> {
-    /// How many times the loss of a guess. Early epochs on unscaled inputs pass this; they come
-    /// down again.
-    const FAR: f64 = 20.0;
-    let last = history.last()?;
-    let guess = (n_classes.max(2) as f64).ln();
-    let loss = last
-        .validation_loss
-        .unwrap_or(last.train_loss)
-        .max(last.train_loss);
-    (loss > FAR * guess).then(|| {
-        let order = loss.log10().floor();
-        format!("the training diverged: its loss ended above 1e{order:.0}, where a guess has {guess:.1}: scale the inputs or lower learning_rate")
-    })
-}
-
-/// What a fit leaves behind.
-pub(super) struct Fitted {
-    pub weights: Weights,
-    pub layers: Vec<Layer>,
-    best_epoch: Option<usize>,
-    history: Vec<EpochRecord>,
-    variance_ratios: Vec<f64>,
-}
-
-impl Fitted {
-    /// Of a model without layers and epochs.
-    pub(super) fn baseline(weights: Weights) -> Self {
-        Fitted {
-            weights,
-            layers: vec![],
-            best_epoch: None,
-            history: vec![],
-            variance_ratios: vec![],
-        }
-    }
-}
-
-/// Fits the model of an experiment; `folds` are those of [`calibrate`], of a support vector
-/// machine.
-pub(super) fn fit(
-    job: &Job,
-    train: &Part<Training>,
-    validation: Option<&Part<Validation>>,
-    folds: Option<&[usize]>,
-    context: &Context,
-) -> Result<Fitted> {
-    let weights = match &job.experiment.model {
-        ModelSettings::Cnn { .. } | ModelSettings::Perceptron(_) | ModelSettings::Temporal(_) => {
-            return fit_network(job, train, validation, context);
-        }
-        ModelSettings::Logistic { c } => {
-            let settings = LogisticSettings {
-                c: *c,
-                max_iterations: LOGISTIC_ITERATIONS,
-                standardised: is_standardised(job.experiment),
-            };
-            Weights::Logistic(Logistic::fit(&settings, train, context.cancel)?)
-        }
-        ModelSettings::Svm { kernel, c, gamma } => {
-            let geometry = Geometry::of(*kernel, train, context.cancel)?;
-            Weights::Svm(Svm::fit_on(
-                &svm_settings(*kernel, *c, *gamma),
-                train,
-                &geometry,
-                folds,
-                context.cancel,
-            )?)
-        }
-        ModelSettings::RandomForest {
-            trees,
-            max_depth,
-            min_leaf,
-            features,
-        } => {
-            let settings = ForestSettings {
-                trees: *trees,
-                max_depth: *max_depth,
-                min_leaf: *min_leaf,
-                features: *features,
-            };
-            let mut progress =
-                |done: usize| context.progress(done as u64, *trees as u64, "trees", String::new());
-            Weights::Forest(Forest::fit(
-                &settings,
-                train,
-                job.seed,
-                context.cancel,
-                &mut progress,
-            )?)
-        }
-        ModelSettings::Knn { k, weights } => Weights::Knn(Knn::fit(*k, *weights, train)?),
-        ModelSettings::Majority => Weights::Majority(Majority::fit(train)?),
-        ModelSettings::Ensemble { .. } => {
-            return Err(Error::internal("an ensemble was to be trained"));
-        }
-    };
-    Ok(Fitted::baseline(weights))
-}
-
-/// Whether the inputs of a model have mean 0 and variance 1 in each column of the training part.
-fn is_standardised(experiment: &Experiment) -> bool {
-    let inputs = &experiment.inputs;
-    inputs.scaler != ScalerKind::None && inputs.clip.is_none() && !inputs.set.is_sequence()
-}
-
-fn fit_network(
-    job: &Job,
-    train: &Part<Training>,
-    validation: Option<&Part<Validation>>,
-    context: &Context,
-) -> Result<Fitted> {
-    let (n_features, n_classes) = (train.x().cols(), train.n_classes());
-    let layers = job.experiment.model.layers(train.shape(), n_classes);
-    let layers = layers
-        .ok_or_else(|| Error::internal("a model without layers was to be trained as a network"))?;
-    let spec = NetSpec {
-        layers,
-        n_features,
-        n_classes,
-    };
-    let settings = &job.experiment.train;
-    let checkpoint = context.scratch.join("checkpoint");
-    let mut on_epoch = |epoch: &EpochRecord| {
-        let watched = epoch
-            .validation_accuracy
-            .map(|a| format!(", validation {:.1} %", a * 100.0))
-            .unwrap_or_default();
-        context.progress(
-            epoch.epoch as u64,
-            settings.epochs as u64,
-            "epochs",
-            format!("loss {:.3}{watched}", epoch.train_loss),
-        );
-    };
-    let trained = model::train(
-        &TrainJob {
-            spec: &spec,
-            settings,
-            train,
-            validation,
-            seed: job.seed,
-            checkpoint: Some(&checkpoint),
-        },
-        context.cancel,
-        &mut on_epoch,
-    )?;
-    if let Some(why) = trained.ignored_checkpoint {
-        context.warn(format!("a checkpoint was not used: {why}"));
-    }
-    Ok(Fitted {
-        weights: Weights::Cnn {
-            params: trained.params,
-            running: trained.running,
-        },
-        layers: spec.layers,
-        best_epoch: Some(trained.epoch),
-        history: trained.history,
-        variance_ratios: trained.variance_ratios.unwrap_or_default(),
-    })
-}
-
 /// The card of a model: what it needs to be used, and where it comes from.
 fn about(
     job: &Job,
@@ -624,28 +455,5 @@ fn about(
         fold: job.fold.index,
         seed: job.seed,
         provenance,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_loss_far_above_a_guess_is_a_divergence() {
-        let epoch = |train_loss: f64, validation_loss: Option<f64>| EpochRecord {
-            epoch: 1,
-            train_loss,
-            train_accuracy: 0.1,
-            validation_loss,
-            validation_accuracy: None,
-            learning_rate: 1e-3,
-        };
-        let said = divergence(&[epoch(2.0, None), epoch(1.2e23, None)], 8).unwrap();
-        assert!(said.contains("above 1e23, where a guess has 2.1"), "{said}");
-        assert!(divergence(&[epoch(1.0, Some(5e8))], 8).is_some());
-        // Unscaled inputs begin high and come down.
-        assert_eq!(divergence(&[epoch(900.0, None), epoch(1.9, None)], 8), None);
-        assert_eq!(divergence(&[], 8), None);
     }
 }
