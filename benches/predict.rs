@@ -20,7 +20,7 @@ use ser::error::{Error, Result};
 use ser::features::{self, FeatureSet, Profile};
 use ser::model::artifact::{ModelInfo, SavedModel, Weights, save};
 use ser::model::{Architecture, Domain, Durations, FeatureRanges, Params, Running};
-use ser::table::heard;
+use ser::table::inference;
 use ser::transform::{Inputs, Scaler};
 
 const RATE: u32 = 48_000;
@@ -107,7 +107,7 @@ fn measure(options: &Options) -> Result<f64> {
 
 /// Rows of a table of predictions, and how long its recordings are together.
 fn sound(path: &Path) -> Result<(usize, f64)> {
-    let (_, rows) = heard::read(path)?;
+    let (_, rows) = inference::read(path)?;
     let recordings = rows.chunk_by(|a, b| a.file == b.file);
     let sound_s = recordings
         .filter_map(|windows| windows.last())

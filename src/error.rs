@@ -148,6 +148,14 @@ impl Error {
         self
     }
 
+    /// The same error once more, with its causes in the message.
+    pub fn again(&self) -> Self {
+        Error {
+            hint: self.hint.clone(),
+            ..Error::new(self.kind, self.to_string())
+        }
+    }
+
     /// Whose move it is.
     pub fn kind(&self) -> Kind {
         self.kind

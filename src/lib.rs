@@ -10,6 +10,9 @@ pub mod error;
 pub mod escape;
 pub mod files;
 pub mod foreign;
+mod rng;
+mod stats;
+pub mod text;
 
 pub mod corpus;
 

@@ -275,6 +275,7 @@ fn tables(seeds: &Seeds) -> Outcome {
         seed: None,
         metric: "uar".into(),
         value: 0.5,
+        scope: "fold".into(),
     };
     let of_metrics = written(|path| metrics::write(path, &[metric(None), metric(Some(1))], &meta))?;
     seeds.put_as(4, "metrics", &of_metrics)?;

@@ -32,9 +32,9 @@ fn look_at(audio: &Audio) {
     }
     if audio.samples.len() <= ANALYSED {
         EXTRACTOR.with_borrow_mut(|extractor| {
-            let extractor = extractor
-                .get_or_insert_with(|| Extractor::new(FeatureSet::Issa193, Profile::Librosa08));
-            if let Ok(row) = extractor.extract(&audio.samples, audio.sample_rate) {
+            let extractor = extractor.get_or_insert_with(|| Extractor::new(Profile::Librosa08));
+            let (samples, rate) = (&audio.samples, audio.sample_rate);
+            if let Ok(row) = extractor.extract(FeatureSet::Issa193, samples, rate) {
                 assert!(row.iter().all(|value| value.is_finite()));
             }
         });

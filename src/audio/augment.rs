@@ -6,10 +6,12 @@
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::decode::Audio;
 use super::resample::Resampler;
+use crate::rng;
 
 /// Changes whenever the same recording would give another copy.
 pub const CODE_VERSION: u32 = 1;
@@ -20,18 +22,26 @@ const MOST_PHASES: u32 = 1000;
 const MOST_CUT: usize = 4;
 
 /// How much is changed.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
 pub struct Augment {
-    /// Seconds that the beginning is moved by: as much is cut off, at most a quarter of the
-    /// recording.
+    /// Seconds cut off the beginning, at most a quarter of the recording; how far the paper shifts
+    /// is not published.
+    #[schemars(range(max = 10), extend("exclusiveMinimum" = 0))]
     pub shift_s: f64,
-    /// Speed of the faster copy, above 1; pitch and formants rise with it, as on a tape.
+    /// Speed of the faster copy, by resampling, so that pitch and formants rise with it; the
+    /// paper's.
+    #[schemars(range(max = 2), extend("exclusiveMinimum" = 1))]
     pub speed_up: f64,
-    /// Speed of the slower copy, below 1.
+    /// Speed of the slower copy; the paper's.
+    #[schemars(range(min = 0.5), extend("exclusiveMaximum" = 1))]
     pub slow_down: f64,
-    /// Share of the recording that gets noise, one stretch at a random place.
+    /// Share of the recording that gets white noise, in one stretch at a random place; the share is
+    /// the paper's, one stretch a choice.
+    #[schemars(range(max = 1), extend("exclusiveMinimum" = 0))]
     pub noise_share: f64,
-    /// How far the noise lies below the recording, in dB of their mean powers.
+    /// Mean power of the recording above that of the noise, in dB; not published.
+    #[schemars(range(min = -20, max = 100))]
     pub noise_snr_db: f64,
 }
 
@@ -48,7 +58,9 @@ impl Default for Augment {
 }
 
 /// A kind of copy.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Variant {
     /// Begins a little later.
@@ -215,8 +227,7 @@ impl Augmenter {
                 .copy_of(content_hash, Variant::Noise)
                 .as_bytes(),
         );
-        let places = (n - length) as u128 + 1;
-        let start = ((u128::from(random.next_u64()) * places) >> 64) as usize;
+        let start = rng::below(&mut random, n - length + 1);
         for sample in &mut samples[start..start + length] {
             let value = f64::from(random.next_u32()) / f64::from(u32::MAX) * 2.0 - 1.0;
             *sample += (amplitude * value) as f32;

@@ -85,7 +85,7 @@ impl Budget {
         Budget { folder, ..self }
     }
 
-    /// What is looked at during long work.
+    /// The request to stop that long work looks at.
     pub fn cancel(&self) -> &Cancel {
         &self.cancel
     }

@@ -39,7 +39,7 @@ pub struct Audio {
     pub sample_rate: u32,
     /// Of the file.
     pub channels: u16,
-    /// What should be known of it.
+    /// Peculiarities of the recording.
     pub remarks: Remarks,
 }
 
@@ -134,7 +134,7 @@ pub(super) fn bounds(
 /// Decodes a recording: WAVE, RF64 and RIFX (PCM, float, G.711, ADPCM), AIFF and AIFC, AU, NIST
 /// SPHERE, FLAC, MP3, AAC in MP4 or ADTS, ALAC, and Vorbis, Opus or FLAC in Ogg, WebM or Matroska.
 ///
-/// What the file is, is read from its first bytes, not from its name. Channels are averaged in
+/// The format is recognised by the first bytes, not by the name. Channels are averaged in
 /// `f32`, in order, as `librosa.load(path, sr=None)` does. What edit lists, encoder delays and
 /// paddings hide is left out. A file that ends before its header says (an interrupted copy) is an
 /// error, and so are damage and samples that are not finite; formats that are not read are named
@@ -189,7 +189,7 @@ pub fn decode_bytes(bytes: &[u8], extension: &str) -> Result<Audio> {
         .map_err(|refusal| refusal.into_error(None))
 }
 
-/// What is known of a recording whose samples were not kept.
+/// The properties of a recording whose samples were not kept.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Shape {
     /// Samples per channel.
@@ -198,7 +198,7 @@ pub struct Shape {
     pub sample_rate: u32,
     /// Of the file.
     pub channels: u16,
-    /// What should be known of it.
+    /// Peculiarities of the recording.
     pub remarks: Remarks,
 }
 
@@ -240,16 +240,7 @@ pub fn decode_blocks_of_bytes(bytes: &[u8], budget: &Budget, take: &mut Take) ->
 pub fn measure(path: &Path) -> Result<(Shape, [u8; 32])> {
     let mut hasher = blake3::Hasher::new();
     let shape = decode_blocks(path, &Budget::unlimited(), &mut |block, _, _| {
-        if cfg!(target_endian = "little") {
-            hasher.update(bytemuck::cast_slice(block));
-        } else {
-            hasher.update(
-                &block
-                    .iter()
-                    .flat_map(|sample| sample.to_le_bytes())
-                    .collect::<Vec<u8>>(),
-            );
-        }
+        hash(&mut hasher, block);
         block.clear();
         true
     })?;

@@ -488,7 +488,7 @@ fn random_bytes_never_panic() {
 #[test]
 fn recordings_decode_bit_for_bit() {
     let Some(root) = std::env::var_os("SER_CORPORA").map(PathBuf::from) else {
-        crate::skipped::skipped("no corpora");
+        crate::skipped::skipped("corpora", "SER_CORPORA names no recorded corpora");
         return;
     };
     let list = match std::env::var_os("SER_PCM_LIST") {

@@ -1,4 +1,4 @@
-//! What a file is, by its first bytes.
+//! Recognising the format of a file by its first bytes.
 
 use super::input::Input;
 use super::refusal::Refusal;
@@ -92,7 +92,7 @@ const HEADERLESS: [(&str, &str); 5] = [
     ("awb", "AMR-WB"),
 ];
 
-/// What the first bytes say; `extension` (lower or upper case) helps where they say nothing.
+/// The format by the first bytes; `extension` (lower or upper case) helps where they say nothing.
 pub(super) fn of(input: &Input, extension: &str) -> Result<Format, Refusal> {
     let head = input.head();
     if head.is_empty() {

@@ -8,9 +8,9 @@ use symphonia::core::io::MediaSource;
 /// A stretch of bytes that can be read from any place.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Input<'a> {
-    /// What is in memory, from the beginning of the file.
+    /// The bytes in memory, from the beginning of the file.
     held: &'a [u8],
-    /// Where the rest is.
+    /// The file with the rest.
     file: Option<&'a File>,
     start: u64,
     end: u64,

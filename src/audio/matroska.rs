@@ -1,4 +1,4 @@
-//! What Symphonia leaves out of Matroska and WebM: where a file was cut off, and the padding behind
+//! Parts of Matroska and WebM that Symphonia leaves out: where a file was cut off, and the padding behind
 //! Opus.
 
 use super::input::Input;

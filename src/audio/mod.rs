@@ -11,7 +11,6 @@ mod matroska;
 mod mono;
 mod mp3;
 mod mp4;
-mod opus;
 mod pcm;
 mod refusal;
 pub mod resample;

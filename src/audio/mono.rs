@@ -47,7 +47,7 @@ impl Remark {
         Remark::Altered,
     ];
 
-    /// What is said of recordings that have it.
+    /// The message about recordings that have it.
     pub fn text(self) -> &'static str {
         match self {
             Remark::Cancelled => {

@@ -6,7 +6,7 @@ use super::input::Input;
 use super::pcm::MAY_LACK_S;
 use super::refusal::Refusal;
 
-/// What a walk over the frames found.
+/// The result of a walk over the frames.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Stream {
     /// Where the first frame with sound begins, and where the last ends.

@@ -1,4 +1,4 @@
-//! What Symphonia leaves out of MP4 and QuickTime: edit lists, the byte order of samples, HE-AAC.
+//! Parts of MP4 and QuickTime that Symphonia leaves out: edit lists, the byte order of samples, HE-AAC.
 
 use std::ops::Range;
 

@@ -14,7 +14,7 @@ pub struct Samples {
     len: usize,
 }
 
-/// What messages call the file.
+/// The name of the file in messages.
 const NAME: &str = "the temporary file of a long recording";
 
 impl Samples {

@@ -61,7 +61,7 @@ impl Sound {
         }
     }
 
-    /// What should be known of it.
+    /// Peculiarities of the recording.
     pub fn remarks(&self) -> Remarks {
         match self {
             Sound::Whole(audio) => audio.remarks,
@@ -74,7 +74,7 @@ impl Sound {
         self.n_samples() as f64 / f64::from(self.sample_rate())
     }
 
-    /// Whether all samples are the same, so that there is nothing to hear.
+    /// Whether all samples are the same, so that it is silent.
     ///
     /// # Errors
     /// [`crate::error::Kind::Io`] where the file of a long one cannot be read.
@@ -122,12 +122,14 @@ impl Sound {
     /// # Errors
     /// [`crate::error::Kind::Io`] where the file of a long one cannot be read.
     pub fn beginning(&self, seconds: usize) -> Result<Cow<'_, [f32]>> {
-        let most = seconds
-            .saturating_mul(self.sample_rate() as usize)
-            .min(self.n_samples());
         match self {
-            Sound::Whole(audio) => Ok(Cow::Borrowed(&audio.samples[..most])),
-            Sound::Long(long) => long.read(0, most).map(Cow::Owned),
+            Sound::Whole(audio) => {
+                let most = seconds.saturating_mul(audio.sample_rate as usize);
+                Ok(Cow::Borrowed(
+                    &audio.samples[..most.min(audio.samples.len())],
+                ))
+            }
+            Sound::Long(long) => long.beginning(seconds).map(Cow::Owned),
         }
     }
 
@@ -211,6 +213,15 @@ impl Long {
         Samples::new(self.folder.as_deref())
     }
 
+    /// Its first seconds.
+    ///
+    /// # Errors
+    /// [`crate::error::Kind::Io`] where its file cannot be read.
+    pub fn beginning(&self, seconds: usize) -> Result<Vec<f32>> {
+        let most = seconds.saturating_mul(self.sample_rate as usize);
+        self.read(0, most.min(self.samples.len()))
+    }
+
     fn read(&self, first: usize, count: usize) -> Result<Vec<f32>> {
         let mut samples = vec![0.0; count];
         self.samples.read(first, &mut samples)?;
@@ -281,7 +292,7 @@ impl Spill {
     }
 }
 
-/// What was decoded.
+/// The decoded sound.
 pub(super) fn collected(out: &mut Mono) -> Result<Sound, Refusal> {
     let (sample_rate, channels, remarks) = (out.sample_rate, out.channels, out.remarks);
     match out.spill.take().filter(Spill::has_begun) {

@@ -1,7 +1,9 @@
-//! Compressed recordings: Symphonia takes them apart and decodes all but Opus.
+//! Compressed recordings: Symphonia takes them apart and decodes all but Opus, which is decoded by a
+//! crate of its own.
 
 use std::io::ErrorKind;
 
+use opus_pure::OpusDecoder;
 use symphonia::core::codecs::audio::well_known::{CODEC_ID_FLAC, CODEC_ID_OPUS, CODEC_ID_VORBIS};
 use symphonia::core::codecs::audio::{AudioCodecParameters, AudioDecoder, AudioDecoderOptions};
 use symphonia::core::errors::Error as SymphoniaError;
@@ -17,7 +19,6 @@ use super::matroska;
 use super::mono::{Mono, Remark};
 use super::mp3;
 use super::mp4::Track;
-use super::opus::{self, Opus};
 use super::pcm::MAY_LACK_S;
 use super::refusal::Refusal;
 
@@ -31,7 +32,7 @@ impl From<SymphoniaError> for Refusal {
     }
 }
 
-/// What is known of a recording before it is taken apart.
+/// Facts about a recording, read before Symphonia takes it apart.
 pub(super) struct Known {
     pub format: Format,
     pub mp4: Option<Track>,
@@ -95,7 +96,7 @@ impl Decoder {
             Decoder::Opus(opus) => {
                 let channels = opus.channels();
                 if out.channels == 0 {
-                    begin(out, opus::RATE, channels)?;
+                    begin(out, OPUS_RATE, channels)?;
                 }
                 let values = opus.decode(&packet.data)?;
                 let kept = values
@@ -204,7 +205,7 @@ pub(super) fn read(
         if known.format == Format::Matroska && matches!(decoder, Decoder::Opus(_)) && next.is_none()
         {
             packet.trim_end =
-                (matroska::padding_ns(input)? * u64::from(opus::RATE) / 1_000_000_000).into();
+                (matroska::padding_ns(input)? * u64::from(OPUS_RATE) / 1_000_000_000).into();
         }
         match decoder.packet(&packet, out, &begin) {
             Ok(0) => {}
@@ -284,7 +285,7 @@ fn next_packet(
     }
 }
 
-/// What could not be decoded.
+/// Failures of decoding.
 #[derive(Default)]
 struct Lost {
     why: Option<String>,
@@ -314,5 +315,71 @@ impl Lost {
             .into()),
             None => Ok(()),
         }
+    }
+}
+
+/// The rate at which all Opus is decoded.
+const OPUS_RATE: u32 = 48_000;
+/// Samples per channel of the longest packet.
+const LONGEST_PACKET: usize = 5_760;
+
+/// A decoder of packets.
+struct Opus {
+    decoder: OpusDecoder,
+    channels: usize,
+    gain: f32,
+    block: Vec<f32>,
+    /// Samples to leave out at the beginning.
+    pub delay: u64,
+}
+
+impl Opus {
+    /// A decoder for streams with this identification header (RFC 7845, 5.1), whose numbers are
+    /// big-endian in MP4.
+    pub(super) fn new(header: &[u8], big_endian: bool) -> Result<Opus, Refusal> {
+        let fields: &[u8; 11] = header
+            .strip_prefix(b"OpusHead")
+            .and_then(|fields| fields.first_chunk())
+            .ok_or("its Opus header is damaged")?;
+        let channels = usize::from(fields[1]);
+        let word = |at: usize| {
+            if !big_endian {
+                u16::from_le_bytes([fields[at], fields[at + 1]])
+            } else {
+                u16::from_be_bytes([fields[at], fields[at + 1]])
+            }
+        };
+        if fields[10] != 0 || !(1..=2).contains(&channels) {
+            return Err(Refusal::Foreign(format!("Opus with {channels} channels")));
+        }
+        let decoder = OpusDecoder::new(OPUS_RATE as i32, channels).map_err(|e| e.to_string())?;
+        let gain = 10f32.powf(f32::from(word(8).cast_signed()) / (20.0 * 256.0));
+        Ok(Opus {
+            decoder,
+            channels,
+            gain,
+            block: vec![0.0; LONGEST_PACKET * channels],
+            delay: u64::from(word(2)),
+        })
+    }
+
+    pub(super) fn channels(&self) -> u16 {
+        self.channels as u16
+    }
+
+    /// The interleaved samples of a packet.
+    pub(super) fn decode(&mut self, packet: &[u8]) -> Result<&[f32], Refusal> {
+        if packet.is_empty() {
+            return Err("a packet is empty".into());
+        }
+        let frames = self
+            .decoder
+            .decode(packet, LONGEST_PACKET, &mut self.block)
+            .map_err(|e| e.to_string())?;
+        let block = &mut self.block[..frames * self.channels];
+        if self.gain != 1.0 {
+            block.iter_mut().for_each(|value| *value *= self.gain);
+        }
+        Ok(block)
     }
 }

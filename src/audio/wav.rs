@@ -9,7 +9,7 @@ use super::input::Input;
 use super::pcm::{Coding, Layout};
 use super::refusal::Refusal;
 
-/// What a WAVE file turns out to hold.
+/// The content of a WAVE file.
 #[derive(Debug)]
 pub(super) enum Wave {
     /// Samples, one after the other.

@@ -98,6 +98,8 @@ pub enum Command {
     Open(Open),
     /// Look at what ser needs and has here, and say what to do
     Doctor(Doctor),
+    /// Print the JSON Schema of pipeline files, with which an editor completes and checks keys
+    Schema(Schema),
     /// Print a script that completes commands in a shell
     Completions(Completions),
     /// Print the manual page, or write one for each command
@@ -490,6 +492,27 @@ pub struct Doctor {
     /// Folder of the reports
     #[arg(long, value_name = "DIR", default_value = "reports")]
     pub reports_dir: PathBuf,
+}
+
+/// Which schema, and in which form.
+#[derive(Debug, clap::Args)]
+pub struct Schema {
+    /// The kind of file
+    #[arg(value_enum, default_value = "pipeline")]
+    pub of: SchemaOf,
+    /// Print this page of documentation in place of the schema, with its tables of keys brought up
+    /// to date
+    #[arg(long, value_name = "FILE", hide = true)]
+    pub page: Option<PathBuf>,
+}
+
+/// A kind of file that has a schema.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SchemaOf {
+    /// A pipeline file
+    Pipeline,
+    /// A profile of a Slurm cluster
+    Slurm,
 }
 
 /// For which shell.

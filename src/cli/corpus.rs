@@ -119,7 +119,7 @@ pub fn init(init: &Init, args: &Args, cancel: &Cancel, observer: &dyn Observer) 
         emotion: init.emotion.clone(),
         speaker: init.speaker.clone(),
     };
-    let proposal = propose::propose_until(&init.folder, init.name.as_deref(), &choices, cancel)?;
+    let proposal = propose::propose(&init.folder, init.name.as_deref(), &choices, cancel)?;
     let manifest = init
         .data_dir
         .join("manifests")
@@ -143,16 +143,16 @@ pub fn init(init: &Init, args: &Args, cancel: &Cancel, observer: &dyn Observer) 
             speaker: Some(Place::Nowhere),
             ..choices
         };
-        propose::propose_until(&init.folder, init.name.as_deref(), &choices, cancel)
+        propose::propose(&init.folder, init.name.as_deref(), &choices, cancel)
     };
-    let mut proposal = propose::heed(proposal, &heard.sounds, without_speakers)?;
+    let mut proposal = propose::check_against_sounds(proposal, &heard.sounds, without_speakers)?;
     let leaks: Vec<String> = heard
         .conditions(&proposal)
         .iter()
         .filter(|one| one.leaks())
         .map(Condition::warning)
         .collect();
-    proposal.doubts.extend(leaks);
+    proposal.warnings.extend(leaks);
     for (remark, count) in counted(heard.remarked.iter().map(|(remark, _)| *remark)) {
         let first = heard
             .remarked
@@ -165,7 +165,7 @@ pub fn init(init: &Init, args: &Args, cancel: &Cancel, observer: &dyn Observer) 
             format!("{count} recordings")
         };
         proposal
-            .doubts
+            .warnings
             .push(format!("{recordings}: {remark} (the first: {first})"));
     }
     let root = plain(&init.folder);
@@ -329,8 +329,8 @@ fn tell(proposal: &Proposal, heard: &Heard, manifest: &Path, pipeline: &Path) ->
             proposal.set_aside.len() - SHOWN
         ))?;
     }
-    for doubt in &proposal.doubts {
-        print(&format!("  not sure: {doubt}"))?;
+    for warning in &proposal.warnings {
+        print(&format!("  not sure: {warning}"))?;
     }
     print(&format!("wrote {}", manifest.display()))?;
     print(&format!("wrote {}", pipeline.display()))?;
@@ -349,7 +349,7 @@ fn as_json(
     serde_json::json!({
         "name": proposal.name, "recordings": proposal.recordings(), "rows": proposal.rows.len(), "seconds": heard.seconds, "emotions": proposal.counts(),
         "speakers": proposal.speakers(), "sample_rates": heard.rates(), "channels": heard.channels(),
-        "evidence": proposal.evidence, "not_sure": proposal.doubts,
+        "evidence": proposal.evidence, "not_sure": proposal.warnings,
         "unreadable": heard.bad.iter().map(|(path, why)| serde_json::json!({ "path": path, "why": why })).collect::<Vec<_>>(),
         "left_aside": proposal.set_aside.len(), "manifest": manifest, "pipeline": pipeline,
     })

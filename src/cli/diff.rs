@@ -6,13 +6,14 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::args::{Args, Diff};
-use super::runs::{aligned, metric_name, opened, plural, revision};
+use super::runs::{aligned, metric_name, opened, revision};
 use super::{print, system};
 use crate::error::{Kind, Result};
 use crate::evaluation::{self, McNemar, Paired};
 use crate::history::{History, Metric, Predictions, Run};
 use crate::report::html::p_value;
 use crate::table;
+use crate::text::plural;
 
 /// A setting that is not the same in both.
 #[derive(Debug, Serialize)]

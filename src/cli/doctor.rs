@@ -311,7 +311,10 @@ fn tools() -> Vec<Finding> {
     });
     out.push(match browser {
         true => fine("a browser can be opened: --open"),
-        false => fine("no browser can be opened from here: --open will only warn"),
+        false => warn(
+            "no browser can be opened from here, so --open will only warn",
+            "open reports/index.html yourself, or name a browser in the environment variable BROWSER",
+        ),
     });
     out
 }

@@ -15,6 +15,7 @@ mod record;
 mod results;
 mod run;
 mod runs;
+mod schema;
 mod slurm;
 mod system;
 mod unreached;
@@ -139,6 +140,7 @@ fn dispatch(
         Command::Doctor(one) => doctor::doctor(one, args),
         Command::Completions(one) => manual::completions(one).map(|()| Exit::Done),
         Command::Man(one) => manual::man(one).map(|()| Exit::Done),
+        Command::Schema(one) => schema::schema(one).map(|()| Exit::Done),
         Command::Corpora(corpora) => {
             corpora::corpora(corpora, args, cancel, observer).map(|()| Exit::Done)
         }

@@ -6,6 +6,7 @@ use super::args::{Args, OneRun, Runs, Show};
 use super::{print, system};
 use crate::error::{Error, Result};
 use crate::history::{FILE, History, Metric, Outcome, Run, TaskRow};
+use crate::text::plural;
 use crate::ui::duration;
 
 /// Lists runs, or shows one.
@@ -257,11 +258,6 @@ pub fn metric_name(metric: &str) -> &str {
         "ensemble_uar" => "seeds together UAR",
         other => other,
     }
-}
-
-/// `1 task`, `2 tasks`.
-pub fn plural(n: usize, what: &str) -> String {
-    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }
 
 /// Rows as lines with columns of one width; those of `right` stand to the right.

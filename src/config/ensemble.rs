@@ -1,156 +1,72 @@
-//! Checks of an ensemble: experiments of the same file, on the same folds.
+//! Whether the experiments of a file fit together: their names differ, and members of ensembles are
+//! there and have the same folds.
 
-use std::ops::Range;
-
-use toml::Spanned;
-
-use super::check::{Context, span};
-use super::model::ModelSettings;
-use super::raw::{RawExperiment, RawModel};
-use super::texts::{shorten, suggestion};
-use super::validated::Experiment;
+use super::experiment::Experiment;
+use super::section::Section;
+use super::source::{shorten, suggestion};
 use crate::error::Result;
-use crate::evaluation::Vote;
 
-/// The settings as far as they can be checked without the other experiments.
-pub(super) fn model(
-    raw: RawModel,
-    place: &Range<usize>,
-    context: &Context<'_>,
-) -> Result<ModelSettings> {
-    let Some(members) = raw.members else {
-        let error = context
-            .texts
-            .error(place, "an ensemble needs the key `members`");
-        return Err(
-            error.hint("members = [\"a\", \"b\"], by the names of other experiments of this file")
-        );
-    };
-    let all = members.span();
-    let members: Vec<String> = members
-        .into_inner()
-        .into_iter()
-        .map(Spanned::into_inner)
-        .collect();
-    if members.len() < 2 {
-        let error = context.texts.error(
-            &all,
-            format!("an ensemble of {} makes no sense", members.len()),
-        );
-        return Err(error.hint("name at least two experiments"));
-    }
-    let vote = raw.vote.map_or(Vote::Mean, Spanned::into_inner);
-    let mut weights = Vec::new();
-    if let Some(raw) = raw.member_weights {
-        let place = raw.span();
-        if vote == Vote::Majority {
-            let error = context.texts.error(
-                &place,
-                "a majority has no weights: each member has one vote",
-            );
-            return Err(error.hint("remove them, or choose vote = \"mean\""));
-        }
-        for weight in raw.into_inner() {
-            weights.push(context.real("member_weights", &weight, |x| x > 0.0, "above 0")?);
-        }
-        if weights.len() != members.len() {
-            let message = format!("{} weights for {} members", weights.len(), members.len());
-            return Err(context
-                .texts
-                .error(&place, message)
-                .hint("write one weight for each member, in their order"));
+/// Checks what experiments say of each other.
+pub(super) fn check(experiments: &[Experiment], file: &Section<'_>) -> Result<()> {
+    let written: Vec<Section<'_>> = file.sections("experiment").collect();
+    for (i, (experiment, section)) in experiments.iter().zip(&written).enumerate() {
+        let name = &experiment.name;
+        if let Some(first) = experiments[..i]
+            .iter()
+            .position(|other| other.name == *name)
+        {
+            let first = file.source.describe(&written[first].place("name"));
+            let message = format!("there is already an experiment `{name}`, {first}");
+            return Err(section.error("name", message));
         }
     }
-    Ok(ModelSettings::Ensemble {
-        members,
-        vote,
-        weights,
-    })
-}
-
-/// Refuses what belongs to a training.
-pub(super) fn refuse_training(raw: &RawExperiment, context: &Context<'_>) -> Result<()> {
-    // The table of inputs has no place of its own; its keys are refused by the name of the model.
-    let inputs = raw.inputs.is_some().then(|| raw.model.span());
-    for (key, place) in [
-        ("inputs", inputs),
-        ("augment", span(&raw.augment)),
-        ("test_time_augment", span(&raw.test_time_augment)),
-        ("validation", span(&raw.validation)),
-        ("search", span(&raw.search)),
-        ("train", span(&raw.train)),
-        ("seeds", span(&raw.seeds)),
-    ] {
-        if let Some(place) = place {
-            let error = context.texts.error(
-                &place,
-                format!("an ensemble is not trained: `{key}` belongs to its members"),
-            );
-            return Err(error.hint(format!("remove `{key}` from this experiment")));
+    for (experiment, section) in experiments.iter().zip(&written) {
+        if let Some(model) = section.section("model") {
+            check_members(experiment, &model, experiments)?;
         }
     }
     Ok(())
 }
 
-/// Members must be there, be no ensembles, and have the folds of the ensemble.
-pub(super) fn check_members(
+/// Members must exist, be no ensembles, and have the folds of the ensemble.
+fn check_members(
     ensemble: &Experiment,
-    members: &Spanned<Vec<Spanned<String>>>,
+    written: &Section<'_>,
     experiments: &[Experiment],
-    context: &Context<'_>,
 ) -> Result<()> {
-    let others: Vec<&str> = experiments
+    let trained = experiments
         .iter()
-        .filter(|e| e.members().is_empty())
-        .map(|e| e.name.as_str())
-        .collect();
-    for (i, member) in members.get_ref().iter().enumerate() {
-        let (name, place) = (member.get_ref(), member.span());
-        if members.get_ref()[..i]
-            .iter()
-            .any(|earlier| earlier.get_ref() == name)
-        {
-            return Err(context.texts.error(
-                &place,
-                format!("the member `{}` stands here twice", shorten(name)),
-            ));
-        }
-        let Some(found) = experiments.iter().find(|e| e.name == *name) else {
-            let error = context.texts.error(
-                &place,
-                format!("there is no experiment `{}` in this file", shorten(name)),
-            );
-            return Err(error.hint(suggestion(name, "experiments", &others)));
+        .filter(|other| other.members().is_empty());
+    let trained: Vec<&str> = trained.map(|other| other.name.as_str()).collect();
+    for (i, name) in ensemble.members().iter().enumerate() {
+        let refused = |message: String, hint: String| {
+            Err(written.item_error("members", i, message).hint(hint))
         };
-        if !found.members().is_empty() {
-            let error = context.texts.error(
-                &place,
-                format!("`{name}` is an ensemble itself: only what is trained can be a member"),
-            );
-            return Err(error.hint(suggestion(name, "experiments", &others)));
+        let alike = |key: &str, verb: &str| {
+            format!("{verb} {key} in an ensemble and its members, so that they test the same folds")
+        };
+        let Some(member) = experiments.iter().find(|other| other.name == *name) else {
+            let message = format!("there is no experiment `{}` in this file", shorten(name));
+            return refused(message, suggestion(name, "experiments", &trained));
+        };
+        if !member.members().is_empty() {
+            let message = format!("`{name}` is an ensemble itself, and is not trained");
+            return refused(message, suggestion(name, "experiments", &trained));
         }
-        if found.protocol != ensemble.protocol {
-            let (theirs, ours) = (found.protocol.name(), ensemble.protocol.name());
-            let error = context.texts.error(
-                &place,
-                format!("`{name}` has the protocol {theirs}, this ensemble has {ours}"),
-            );
-            return Err(error.hint("an ensemble and its members have the same protocol, so that they test the same folds"));
+        if member.protocol != ensemble.protocol {
+            let (theirs, ours) = (member.protocol.name(), ensemble.protocol.name());
+            let message = format!("`{name}` has the protocol {theirs}, this ensemble has {ours}");
+            return refused(message, alike("protocol", "give the same"));
         }
-        if found.shuffle_labels != ensemble.shuffle_labels {
-            let error = context.texts.error(
-                &place,
-                format!("of `{name}` and this ensemble, only one has its labels shuffled"),
-            );
-            return Err(error.hint("set shuffle_labels alike in an ensemble and its members"));
+        if member.shuffle_labels != ensemble.shuffle_labels {
+            let message =
+                format!("of `{name}` and this ensemble, only one has its labels shuffled");
+            return refused(message, alike("shuffle_labels", "set the same"));
         }
-        if found.split_seed != ensemble.split_seed {
-            let (theirs, ours) = (found.split_seed, ensemble.split_seed);
-            let error = context.texts.error(
-                &place,
-                format!("`{name}` has split_seed = {theirs}, this ensemble has {ours}"),
-            );
-            return Err(error.hint("an ensemble and its members have the same split_seed, so that they test the same folds"));
+        if member.split_seed != ensemble.split_seed {
+            let (theirs, ours) = (member.split_seed, ensemble.split_seed);
+            let message = format!("`{name}` has split_seed = {theirs}, this ensemble has {ours}");
+            return refused(message, alike("split_seed", "set the same"));
         }
     }
     Ok(())
@@ -273,55 +189,55 @@ model = { kind = "logistic" }
         let list = "[\"net\", \"log\"]";
         says(
             &wrong(list, "[\"net\", \"lug\"]"),
-            &["there is no experiment `lug`", "log"],
+            "there is no experiment `lug` … log",
         );
         says(
             &wrong(list, "[\"net\", \"both\"]"),
-            &["`both` is an ensemble itself"],
+            "`both` is an ensemble itself",
         );
-        says(&wrong(list, "[\"net\", \"net\"]"), &["twice"]);
-        says(&wrong(list, "[\"net\"]"), &["at least two"]);
+        says(&wrong(list, "[\"net\", \"net\"]"), "twice");
+        says(&wrong(list, "[\"net\"]"), "at least 2");
         says(
             &wrong(list, "[\"net\", \"else\"]"),
-            &["leave-one-speaker-out", "stratified-5-fold", "same folds"],
+            "leave-one-speaker-out … stratified-5-fold … same folds",
         );
         says(
             &wrong(", members = [\"net\", \"log\"]", ""),
-            &["needs the key `members`"],
+            "needs the key `members`",
         );
         says(
             &wrong("name = \"log\"", "name = \"log\"\nsplit_seed = 3"),
-            &["split_seed = 3", "this ensemble has 0"],
+            "split_seed = 3 … this ensemble has 0",
         );
         says(
             &wrong(list, "[\"net\", \"log\"], member_weights = [1]"),
-            &["1 weights for 2 members"],
+            "1 weights for 2 members",
         );
         says(
             &wrong(list, "[\"net\", \"log\"], member_weights = [1, 0]"),
-            &["member_weights", "above 0"],
+            "member_weights … above 0",
         );
         says(
             &wrong(
                 list,
                 "[\"net\", \"log\"], vote = \"majority\", member_weights = [1, 2]",
             ),
-            &["a majority has no weights"],
+            "a majority has no weights",
         );
         says(
             &wrong(list, "[\"net\", \"log\"], vote = \"loudest\""),
-            &["majority"],
+            "majority",
         );
         says(
             &wrong(list, "[\"net\", \"log\"], c = 1"),
-            &["`c` does not belong"],
+            "`c` does not belong",
         );
         says(
             &wrong(
                 "model = { kind = \"logistic\" }",
                 "model = { kind = \"logistic\", members = [\"net\"] }",
             ),
-            &["`members` does not belong"],
+            "`members` does not belong",
         );
         let model = "model = { kind = \"ensemble\"";
         for key in [
@@ -331,10 +247,9 @@ model = { kind = "logistic" }
             "inputs = { log_mel = true }",
             "augment = true",
         ] {
-            says(
-                &wrong(model, &format!("{key}\n{model}")),
-                &["an ensemble is not trained", key.split(' ').next().unwrap()],
-            );
+            let name = key.split(' ').next().unwrap();
+            let message = format!("an ensemble is not trained: `{name}` belongs to its members");
+            says(&wrong(model, &format!("{key}\n{model}")), &message);
         }
     }
 
@@ -353,7 +268,7 @@ model = { kind = "logistic" }
         }
         says(
             &refused(FILE, &["experiment.log.split_seed=4"]),
-            &["split_seed = 4"],
+            "split_seed = 4",
         );
     }
 }

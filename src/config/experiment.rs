@@ -1,653 +1,544 @@
-//! Checks of an experiment: protocol, inputs, model and training, each alone and together.
+//! `[[experiment]]`: a model in a protocol.
 
-use std::ops::{Range, RangeInclusive};
+use std::collections::BTreeMap;
 
-use toml::Spanned;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Map, Value};
 
-use super::check::{Context, span, value_or};
-use super::model::{Gamma, ModelSettings};
-use super::raw::{
-    Key, RawCopies, RawExperiment, RawInputs, RawModel, RawModelKind, RawProtocol, RawProtocolKind,
-    Table, Words,
-};
-use super::texts::{shorten, suggestion};
-use super::validated::{CorpusKind, Experiment, FeatureSettings};
-use super::{ensemble, network, search, training};
+use super::check::Refusal;
+use super::corpus::CorpusKind;
+use super::features::{self, FeatureSettings};
+use super::model::ModelSettings;
+use super::protocol;
+use super::schema::{distinct, flatten, value, without};
+use super::search::{self, Search};
+use super::section::Section;
+use super::train::{self, TrainKeys};
 use crate::audio::augment::{Copies, Variant};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::features::FeatureSet;
-use crate::model::{Architecture, Kernel, KnnWeights, SplitFeatures};
-use crate::split::{Protocol, Requirement};
-use crate::transform::{Inputs, MOST_FRAMES, Order, ScalerKind};
+use crate::model::TrainSettings;
+use crate::split::{Grouping, Protocol, Requirement};
+use crate::transform::{Inputs, ScalerKind};
 
-/// Published fold lists, with the kind of corpus that each is for.
-const FOLD_LISTS: [(&str, &str); 1] = [("emobox", "ravdess")];
-pub(super) const FOLDS: RangeInclusive<i64> = 2..=1000;
-pub(super) const TREES: RangeInclusive<i64> = 1..=100_000;
-pub(super) const DEPTHS: RangeInclusive<i64> = 1..=100_000;
-pub(super) const NEIGHBOURS: RangeInclusive<i64> = 1..=1_000_000;
-
-/// Checks all experiments; their names must differ.
-pub(super) fn all(
-    raw: Vec<Table<RawExperiment>>,
-    corpus: &CorpusKind,
-    features: &FeatureSettings,
-    context: &Context<'_>,
-) -> Result<Vec<Experiment>> {
-    let mut places: Vec<(String, Range<usize>)> = Vec::new();
-    let (mut experiments, mut ensembles) = (Vec::new(), Vec::new());
-    for Table(raw) in raw {
-        let span = raw.name.span();
-        let name = context.name("name", &raw.name)?;
-        if let Some((_, first)) = places.iter().find(|(other, _)| *other == name) {
-            let first = context.texts.describe(first);
-            return Err(context.texts.error(
-                &span,
-                format!("there is already an experiment `{name}`, {first}"),
-            ));
-        }
-        ensembles.extend(
-            raw.model
-                .get_ref()
-                .0
-                .members
-                .clone()
-                .map(|members| (experiments.len(), members)),
-        );
-        experiments.push(one(raw, name.clone(), corpus, features, context)?);
-        places.push((name, span));
-    }
-    for (place, members) in ensembles {
-        ensemble::check_members(&experiments[place], &members, &experiments, context)?;
-    }
-    Ok(experiments)
+/// A model in a protocol.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Experiment {
+    /// Unique within the pipeline.
+    #[schemars(extend("format" = "name"))]
+    pub name: String,
+    /// Heading in the report.
+    #[serde(default)]
+    #[schemars(extend("format" = "text", "x-default" = "the name"))]
+    pub title: String,
+    /// Whether it runs when no experiment is named.
+    #[serde(default = "yes")]
+    pub default: bool,
+    /// Division of the corpus into folds: how utterances are trained and tested on.
+    pub protocol: Protocol,
+    /// Seed of the random draws that make folds and validation parts.
+    #[serde(default)]
+    pub split_seed: u64,
+    /// Share of the training part that watches the training of a network; other models make no use
+    /// of it, and a warning says that it takes training data away from them.
+    #[schemars(extend("exclusiveMinimum" = 0, "exclusiveMaximum" = 1))]
+    pub validation: Option<f64>,
+    /// Choice and scaling of a row of features.
+    #[serde(default)]
+    #[schemars(extend("x-default" = "see below"))]
+    pub inputs: Inputs,
+    /// Also train on changed copies of the training utterances, see `[features]`: all four, or some
+    /// of `shift`, `speed-up`, `slow-down` and `noise`.
+    #[serde(
+        default,
+        deserialize_with = "copies",
+        skip_serializing_if = "Copies::is_empty"
+    )]
+    #[schemars(schema_with = "copies_schema", extend("x-default" = "`false`"))]
+    pub augment: Copies,
+    /// Test-time augmentation: the prediction of a recording is the mean of the probabilities over
+    /// the recording and its changed copies; `true` means the kinds of `augment`, a list some of
+    /// them.
+    #[serde(
+        default,
+        deserialize_with = "copies",
+        skip_serializing_if = "Copies::is_empty"
+    )]
+    #[schemars(schema_with = "copies_schema", extend("x-default" = "`false`"))]
+    pub test_time_augment: Copies,
+    /// Whether the report shows the importance of features for its models; changes no result.
+    /// `ser explain PIPELINE -e NAME` does the same once.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[schemars(extend("x-default" = "`false`"))]
+    pub explain: bool,
+    /// Model that is trained.
+    pub model: ModelSettings,
+    /// Settings of `svm`, `logistic`, `random-forest` or `knn` that are chosen within each training
+    /// part; see below.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub search: Option<Search>,
+    /// How a network is trained; only with the kinds `cnn`, `perceptron` and `temporal`.
+    #[serde(default = "train::default", deserialize_with = "train::read")]
+    #[schemars(with = "TrainKeys", extend("x-default" = "see below"))]
+    pub train: TrainSettings,
+    /// One training run each; several only for networks and random forests.
+    #[serde(default = "seed_0")]
+    #[schemars(length(min = 1, max = 1000), transform = distinct)]
+    pub seeds: Vec<u64>,
+    /// A control: labels are dealt out anew over the corpus (by `split_seed`) before folds are made;
+    /// a result above chance then is a leak. The report says so, and puts it beside no published
+    /// figure.
+    #[serde(default)]
+    pub shuffle_labels: bool,
+    /// Demands on every fold, without which nothing is trained: see below.
+    #[serde(default, deserialize_with = "requirements")]
+    #[schemars(schema_with = "requirements_schema", extend("x-default" = "none"))]
+    pub require: Vec<Requirement>,
 }
 
-fn one(
-    raw: RawExperiment,
-    name: String,
+fn yes() -> bool {
+    true
+}
+
+fn seed_0() -> Vec<u64> {
+    vec![0]
+}
+
+/// One value or a list of them.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum OneOrMore<A, B> {
+    One(A),
+    More(Vec<B>),
+}
+
+/// Changed copies: `true` for all kinds, `false`, or a list of kinds.
+fn copies<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Copies, D::Error> {
+    Ok(
+        match OneOrMore::<bool, Variant>::deserialize(deserializer)? {
+            OneOrMore::One(true) => Copies::all(),
+            OneOrMore::One(false) => Copies::default(),
+            OneOrMore::More(kinds) => Copies::of(kinds),
+        },
+    )
+}
+
+fn copies_schema(generator: &mut SchemaGenerator) -> Schema {
+    let kind = generator.subschema_for::<Variant>();
+    let list = json_schema!({ "type": "array", "items": kind, "uniqueItems": true, "minItems": 1 });
+    json_schema!({ "anyOf": [{ "type": "boolean" }, list] })
+}
+
+/// A word, or a list of them; the order says nothing.
+fn requirements<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Requirement>, D::Error> {
+    let mut all = match OneOrMore::<Requirement, Requirement>::deserialize(deserializer)? {
+        OneOrMore::One(one) => vec![one],
+        OneOrMore::More(all) => all,
+    };
+    all.sort();
+    Ok(all)
+}
+
+fn requirements_schema(generator: &mut SchemaGenerator) -> Schema {
+    let one = generator.subschema_for::<Requirement>();
+    let list = json_schema!({ "type": "array", "items": one, "uniqueItems": true });
+    json_schema!({ "anyOf": [one, list] })
+}
+
+/// Kinds of models that are trained in epochs.
+const NETWORKS: [&str; 3] = ["cnn", "perceptron", "temporal"];
+/// Kinds of models that have settings to search.
+const SEARCHED: [&str; 4] = ["svm", "logistic", "random-forest", "knn"];
+/// Keys that say how a model is trained, which an ensemble is not.
+const OF_TRAINING: [&str; 7] = [
+    "inputs",
+    "augment",
+    "test_time_augment",
+    "validation",
+    "search",
+    "train",
+    "seeds",
+];
+
+/// Keys of an experiment that its model rules out, and keys of its inputs that their set rules out.
+pub(super) fn ruled_out(section: &Section<'_>, key: &str) -> Option<Refusal> {
+    if section.name == "inputs" {
+        return input_ruled_out(section, key);
+    }
+    let model = section.section("model")?;
+    let kind = model.word("kind")?;
+    let (why, hint) = match key {
+        _ if kind == "ensemble" && OF_TRAINING.contains(&key) => (
+            format!("an ensemble is not trained: `{key}` belongs to its members"),
+            format!("remove `{key}` from this experiment"),
+        ),
+        "train" if !NETWORKS.contains(&kind) => (
+            format!("`train` is for networks; a model of kind `{kind}` is not trained in epochs"),
+            "remove it, or choose model = { kind = \"cnn\", … }".to_owned(),
+        ),
+        "search" if !SEARCHED.contains(&kind) => (
+            format!("`search` is not for this model ({kind})"),
+            format!("models that can be searched: {}", SEARCHED.join(", ")),
+        ),
+        _ => return None,
+    };
+    Some(Refusal { why, hint })
+}
+
+fn input_ruled_out(inputs: &Section<'_>, key: &str) -> Option<Refusal> {
+    let set = features::set_of(inputs.around("experiment")?)?;
+    let (belongs, hint) = match key {
+        "frames" => (
+            set.is_sequence(),
+            "it is for set = \"frames\", whose rows are sequences",
+        ),
+        "order" => (
+            matches!(set, FeatureSet::Issa193 | FeatureSet::Issa193Db),
+            "it is for set = \"issa193\" or \"issa193-db\"",
+        ),
+        "log_mel" => (
+            set == FeatureSet::Issa193,
+            "it is for set = \"issa193\"; the other sets have logarithms already",
+        ),
+        _ => return None,
+    };
+    (!belongs).then(|| Refusal {
+        why: format!("`{key}` does not belong to the set `{}`", set.name()),
+        hint: hint.to_owned(),
+    })
+}
+
+/// Whether an override for all experiments reaches this one: those of training reach only models
+/// that take them.
+pub(super) fn is_reached(model: Option<&str>, key: &str) -> bool {
+    match key {
+        "train" => model.is_some_and(|kind| NETWORKS.contains(&kind)),
+        "seeds" => model.is_some_and(|kind| NETWORKS.contains(&kind) || kind == "random-forest"),
+        "inputs" | "validation" | "augment" | "test_time_augment" => model != Some("ensemble"),
+        _ => true,
+    }
+}
+
+/// Fills in what follows from other settings, and checks what the schema cannot say.
+pub(super) fn finish(
+    experiment: &mut Experiment,
+    written: &Section<'_>,
     corpus: &CorpusKind,
     features: &FeatureSettings,
-    context: &Context<'_>,
-) -> Result<Experiment> {
-    if *raw.model.get_ref().0.kind.get_ref() == RawModelKind::Ensemble {
-        ensemble::refuse_training(&raw, context)?;
+) -> Result<()> {
+    if let Some(written) = written.section("protocol") {
+        protocol::check(&experiment.protocol, corpus, &written)?;
     }
-    let other_protocol = overridden(&raw.protocol, context);
-    let protocol = protocol(raw.protocol, corpus, context)?;
-    let title = match raw.title {
-        // A title of the file may speak of the file's protocol.
-        Some(title) if other_protocol && !context.texts.is_override(&title.span()) => {
-            format!("{name} ({})", protocol.name())
+    title(experiment, written);
+    finish_inputs(&mut experiment.inputs, written, features)?;
+    finish_model(experiment, written)?;
+    if let Some(written) = written.section("train") {
+        train::check(&written, &experiment.train)?;
+    }
+    if let Some((search, written)) = experiment.search.as_mut().zip(written.section("search")) {
+        search::finish(search, &written, &experiment.protocol, &experiment.model)?;
+    }
+    test_time_copies(experiment, written)?;
+    if experiment.seeds.len() > 1 && !experiment.model.is_drawn() {
+        let message = "several seeds are for networks and random forests: this model comes out the same for every seed";
+        return Err(written.error("seeds", message).hint("name one seed"));
+    }
+    Ok(())
+}
+
+fn title(experiment: &mut Experiment, written: &Section<'_>) {
+    // A title of the file may speak of the file's protocol.
+    let is_outdated = written.is_overridden("protocol") && !written.is_overridden("title");
+    if !written.has("title") {
+        experiment.title.clone_from(&experiment.name);
+    } else if is_outdated {
+        experiment.title = format!("{} ({})", experiment.name, experiment.protocol.name());
+    }
+    if experiment.shuffle_labels {
+        experiment.title += " (labels shuffled)";
+    }
+}
+
+fn finish_inputs(
+    inputs: &mut Inputs,
+    experiment: &Section<'_>,
+    features: &FeatureSettings,
+) -> Result<()> {
+    /// About three seconds.
+    const FRAMES: usize = 128;
+    let written = experiment.section("inputs");
+    let has = |key: &str| written.as_ref().is_some_and(|written| written.has(key));
+    let error =
+        |key: &str, message: String| written.as_ref().unwrap_or(experiment).error(key, message);
+    if !has("set") {
+        inputs.set = features.first();
+    }
+    if !features.sets.contains(&inputs.set) {
+        let name = inputs.set.name();
+        let all = features.sets.iter().chain([&inputs.set]);
+        let all: Vec<String> = all.map(|set| format!("\"{}\"", set.name())).collect();
+        let message = format!("the features of this pipeline have no set `{name}`");
+        let hint = format!("write sets = [{}] under [features]", all.join(", "));
+        return Err(error("set", message).hint(hint));
+    }
+    if inputs.set.is_sequence() {
+        inputs.frames.get_or_insert(FRAMES);
+        // Sequences are padded with their mean.
+        if !has("scaler") {
+            inputs.scaler = ScalerKind::Standard;
         }
-        title => context.text_or("title", title, &name)?,
-    };
-    let shuffle_labels = raw.shuffle_labels.unwrap_or(false);
-    let title = if shuffle_labels {
-        format!("{title} (labels shuffled)")
-    } else {
-        title
-    };
-    let validation = raw
-        .validation
-        .map(|v| context.real("validation", &v, |x| x > 0.0 && x < 1.0, "between 0 and 1"))
-        .transpose()?;
-    let inputs = inputs(raw.inputs, features, context)?;
-    let model_place = raw.model.span();
-    let model = model(raw.model, context)?;
-    let network = model.is_network();
-    network::fits(&model, &inputs, &model_place, context)?;
-    let search = raw
-        .search
-        .map(|raw| search::search(raw, &protocol, &model, context))
-        .transpose()?;
-    if let Some(train) = raw.train.as_ref().filter(|_| !network) {
-        let error = context.texts.error(
-            &train.span(),
-            format!(
-                "`train` is for networks; {} is not trained in epochs",
-                model.describe()
-            ),
-        );
-        return Err(error.hint("remove it, or choose model = { kind = \"cnn\", … }"));
+        if inputs.scaler == ScalerKind::None {
+            let message =
+                "sequences are padded with their mean, which is known of scaled inputs alone";
+            return Err(error("scaler", message.to_owned())
+                .hint("write scaler = \"standard\" (or \"per-speaker\")"));
+        }
     }
-    let train = training::train(
-        raw.train.map(|t| t.into_inner().0).unwrap_or_default(),
-        validation.is_some(),
-        inputs.frames.is_some(),
-        context,
-    )?;
-    let test_time_place = span(&raw.test_time_augment);
-    let augment = copies("augment", raw.augment, &Copies::all(), context)?;
-    let test_time_augment = copies(
-        "test_time_augment",
-        raw.test_time_augment,
-        &augment,
-        context,
-    )?;
-    if let Some(place) = test_time_place {
-        let untrained = test_time_augment
-            .kinds()
-            .iter()
-            .find(|kind| !augment.kinds().contains(kind));
-        if let Some(kind) = untrained {
+    if inputs.clip.is_some() && inputs.scaler == ScalerKind::None {
+        let message = "`clip` counts standard deviations: it needs scaled inputs";
+        return Err(error("clip", message.to_owned())
+            .hint("add scaler = \"standard\" (or \"per-speaker\")"));
+    }
+    Ok(())
+}
+
+fn finish_model(experiment: &mut Experiment, written: &Section<'_>) -> Result<()> {
+    /// Two poolings halve the frames.
+    const FEWEST: usize = 4;
+    experiment.model.fill_in();
+    let (message, hint) = match (&experiment.model, experiment.inputs.frames) {
+        (ModelSettings::Temporal(_), None) => (
+            "a temporal network reads sequences",
+            "set inputs = { set = \"frames\", … }",
+        ),
+        (ModelSettings::Temporal(_), Some(frames)) if frames < FEWEST => (
+            "a temporal network needs 4 frames or more",
+            "set inputs.frames = 128, about three seconds",
+        ),
+        (ModelSettings::Cnn { .. } | ModelSettings::Perceptron(_), Some(_)) => (
+            "this network reads vectors, not sequences of frames",
+            "take another set of features, or model = { kind = \"temporal\" }",
+        ),
+        (
+            ModelSettings::Ensemble {
+                members, weights, ..
+            },
+            _,
+        ) if !weights.is_empty() && weights.len() != members.len() => {
+            let message = format!("{} weights for {} members", weights.len(), members.len());
+            let model = written.section("model");
+            let error = model
+                .as_ref()
+                .unwrap_or(written)
+                .error("member_weights", message);
+            return Err(error.hint("write one weight for each member, in their order"));
+        }
+        _ => return Ok(()),
+    };
+    Err(written.error("model", message).hint(hint))
+}
+
+fn test_time_copies(experiment: &mut Experiment, written: &Section<'_>) -> Result<()> {
+    const KEY: &str = "test_time_augment";
+    if written.read(KEY) == Some(true) {
+        if experiment.augment.is_empty() {
+            let message =
+                format!("`{KEY} = true` means the copies that are trained on, and there are none");
+            return Err(written
+                .error(KEY, message)
+                .hint("add augment = true, or name kinds of copies there"));
+        }
+        experiment.test_time_augment = experiment.augment.clone();
+    }
+    let (trained, tested) = (
+        experiment.augment.kinds(),
+        experiment.test_time_augment.kinds(),
+    );
+    match tested.iter().find(|kind| !trained.contains(kind)) {
+        Some(kind) => {
             let message = format!(
                 "copies of the kind `{}` are predicted but not trained on",
                 kind.name()
             );
-            return Err(context
-                .texts
-                .error(&place, message)
-                .hint("name the same kind in `augment`, or leave it out here"));
+            Err(written
+                .error(KEY, message)
+                .hint("name the same kind in `augment`, or leave it out here"))
         }
-    }
-    Ok(Experiment {
-        title,
-        default: raw.default.unwrap_or(true),
-        protocol,
-        split_seed: context.whole("split_seed", raw.split_seed, 0, 0..=i64::MAX)?,
-        validation,
-        augment,
-        test_time_augment,
-        inputs,
-        search,
-        train,
-        seeds: training::seeds(raw.seeds, model.is_drawn(), context)?,
-        model,
-        explain: raw.explain.is_some_and(|explain| *explain.get_ref()),
-        shuffle_labels,
-        require: require(raw.require, context)?,
-        name,
-    })
-}
-
-/// Whether an override gives the protocol, or a part of it.
-fn overridden(raw: &Spanned<Table<RawProtocol>>, context: &Context<'_>) -> bool {
-    let Table(inner) = raw.get_ref();
-    let parts = [
-        span(&inner.test_fraction),
-        span(&inner.folds),
-        span(&inner.name),
-    ];
-    let whole = [raw.span(), inner.kind.span()];
-    parts
-        .into_iter()
-        .flatten()
-        .chain(whole)
-        .any(|place| context.texts.is_override(&place))
-}
-
-fn protocol(
-    raw: Spanned<Table<RawProtocol>>,
-    corpus: &CorpusKind,
-    context: &Context<'_>,
-) -> Result<Protocol> {
-    use RawProtocolKind::{
-        CrossCorpus, Declared, GroupKfold, HoldOut, LeaveOneSessionOut, LeaveOneSpeakerOut,
-        Published, StratifiedKfold,
-    };
-    let Table(raw) = raw.into_inner();
-    let (kind, place) = (*raw.kind.get_ref(), raw.kind.span());
-    let written = [
-        ("test_fraction", span(&raw.test_fraction)),
-        ("folds", span(&raw.folds)),
-        ("name", span(&raw.name)),
-    ];
-    refuse_others(&written, protocol_keys(kind), "protocol", context)?;
-    let need = |key: &str| -> Error {
-        context
-            .texts
-            .error(&place, format!("this protocol needs the key `{key}`"))
-            .hint(format!("write `{key} = …` beside `kind`"))
-    };
-    match kind {
-        HoldOut => {
-            let fraction = raw.test_fraction.ok_or_else(|| need("test_fraction"))?;
-            let test_fraction = context.real(
-                "test_fraction",
-                &fraction,
-                |x| x > 0.0 && x < 1.0,
-                "between 0 and 1",
-            )?;
-            Ok(Protocol::HoldOut { test_fraction })
-        }
-        StratifiedKfold => {
-            let folds = raw.folds.ok_or_else(|| need("folds"))?;
-            Ok(Protocol::StratifiedKfold {
-                folds: context.whole("folds", Some(folds), 0, FOLDS)?,
-            })
-        }
-        GroupKfold => {
-            let folds = raw.folds.ok_or_else(|| need("folds"))?;
-            let place = folds.span();
-            let folds = context.whole("folds", Some(folds), 0, FOLDS)?;
-            match speakers(corpus) {
-                Some(most) if folds > most => {
-                    let message = format!(
-                        "{folds} folds of whole speakers cannot be made of the {most} speakers of this corpus"
-                    );
-                    Err(context
-                        .texts
-                        .error(&place, message)
-                        .hint("take fewer folds, or kind = \"leave-one-speaker-out\""))
-                }
-                _ => Ok(Protocol::GroupKfold { folds }),
-            }
-        }
-        LeaveOneSpeakerOut => Ok(Protocol::LeaveOneSpeakerOut),
-        LeaveOneSessionOut => match corpus {
-            CorpusKind::Ravdess { .. } | CorpusKind::Emodb { .. } => {
-                let error = context.texts.error(
-                    &place,
-                    format!("{} has no recording sessions to leave out", corpus.name()),
-                );
-                Err(error.hint("take kind = \"leave-one-speaker-out\""))
-            }
-            _ => Ok(Protocol::LeaveOneSessionOut),
-        },
-        CrossCorpus => match corpus {
-            CorpusKind::Joined { .. } => Ok(Protocol::CrossCorpus),
-            _ => {
-                let error = context.texts.error(
-                    &place,
-                    format!(
-                        "{} is one corpus: there is no other to test on",
-                        corpus.name()
-                    ),
-                );
-                Err(error
-                    .hint("take corpus.kind = \"joined\"; pipelines/cross-corpus.toml shows one"))
-            }
-        },
-        Published => {
-            let name = raw.name.ok_or_else(|| need("name"))?;
-            fold_list(name, corpus, context)
-        }
-        Declared => match corpus {
-            CorpusKind::Manifest { .. } => Ok(Protocol::Declared),
-            _ => {
-                let error = context.texts.error(
-                    &place,
-                    format!(
-                        "{} declares no parts: only a manifest has a split column",
-                        corpus.name()
-                    ),
-                );
-                Err(error.hint("take another protocol; pipelines/README.md lists them"))
-            }
-        },
+        None => Ok(()),
     }
 }
 
-fn fold_list(
-    name: Spanned<String>,
-    corpus: &CorpusKind,
-    context: &Context<'_>,
-) -> Result<Protocol> {
-    let known: Vec<&str> = FOLD_LISTS.iter().map(|(list, _)| *list).collect();
-    let word = name.get_ref();
-    match FOLD_LISTS.iter().find(|(list, _)| list == word) {
-        None => {
-            let error = context.texts.error(
-                &name.span(),
-                format!("unknown fold list `{}`", shorten(word)),
-            );
-            Err(error.hint(suggestion(word, "fold lists", &known)))
-        }
-        Some((list, of)) if *of != corpus.name() => {
-            let error = context.texts.error(
-                &name.span(),
-                format!(
-                    "the fold list `{list}` is for {of}, not for {}",
-                    corpus.name()
-                ),
-            );
-            Err(error.hint(
-                "take kind = \"leave-one-speaker-out\" or \"group-kfold\" to keep speakers apart",
-            ))
-        }
-        Some(_) => Ok(Protocol::Published {
-            name: name.into_inner(),
-        }),
+impl Experiment {
+    /// Whether the model is trained in epochs, so that [`Experiment::train`] means something.
+    pub fn has_epochs(&self) -> bool {
+        self.model.is_network()
     }
-}
 
-/// How many speakers there can be at most, where that is known beforehand.
-fn speakers(corpus: &CorpusKind) -> Option<usize> {
-    match corpus {
-        CorpusKind::Ravdess { .. } => Some(24),
-        CorpusKind::Emodb { .. } | CorpusKind::Iemocap { .. } => Some(10),
-        CorpusKind::Synthetic { speakers, .. } => Some(*speakers),
-        CorpusKind::Manifest { .. } | CorpusKind::Joined { .. } => None,
+    /// Whether the model is given what depends on clips that it is tested on; see
+    /// [`Inputs::is_transductive`].
+    pub fn is_transductive(&self) -> bool {
+        self.inputs.is_transductive()
     }
-}
 
-fn inputs(
-    raw: Option<Table<RawInputs>>,
-    features: &FeatureSettings,
-    context: &Context<'_>,
-) -> Result<Inputs> {
-    /// About three seconds.
-    const FRAMES: usize = 128;
-    let Some(Table(raw)) = raw else {
-        return Ok(view(features.first(), FRAMES));
-    };
-    let place = span(&raw.set);
-    let set = raw
-        .set
-        .map_or(Ok(features.first()), |set| context.feature_set(Some(set)))?;
-    if let Some(place) = place.filter(|_| !features.sets.contains(&set)) {
-        let error = context.texts.error(
-            &place,
-            format!("the features of this pipeline have no set `{}`", set.name()),
-        );
-        let all: Vec<String> = features
-            .sets
-            .iter()
-            .chain([&set])
-            .map(|set| format!("\"{}\"", set.name()))
-            .collect();
-        return Err(error.hint(format!(
-            "write sets = [{}] under [features]",
-            all.join(", ")
-        )));
+    /// Whether training depends on the speakers, beside the folds.
+    pub fn heeds_speakers(&self) -> bool {
+        let calibrated_by_speaker =
+            matches!(self.model, ModelSettings::Svm { .. }) && self.protocol.keeps_speakers_apart();
+        self.is_transductive()
+            || calibrated_by_speaker
+            || self
+                .search
+                .as_ref()
+                .is_some_and(|search| search.by == Grouping::Speaker)
     }
-    let written = [
-        ("frames", span(&raw.frames)),
-        ("order", span(&raw.order)),
-        ("log_mel", span(&raw.log_mel)),
-    ];
-    let takes = inputs_keys(set);
-    for (key, span) in &written {
-        if let Some(span) = span.as_ref().filter(|_| !takes.contains(key)) {
-            let error = context.texts.error(
-                span,
-                format!("`{key}` does not belong to the set `{}`", set.name()),
-            );
-            return Err(error.hint(match *key {
-                "frames" => "it is for set = \"frames\", whose rows are sequences",
-                _ => "it is for set = \"issa193\"; the other sets have logarithms already",
-            }));
-        }
-    }
-    let scaler_place = span(&raw.scaler);
-    let scaler = raw
-        .scaler
-        .map_or(view(set, FRAMES).scaler, Spanned::into_inner);
-    if let Some(place) = scaler_place.filter(|_| set.is_sequence() && scaler == ScalerKind::None) {
-        let error = context.texts.error(
-            &place,
-            "sequences are padded with their mean, which is known of scaled inputs alone",
-        );
-        return Err(error.hint("write scaler = \"standard\" (or \"per-speaker\")"));
-    }
-    let clip = match &raw.clip {
-        Some(clip) if scaler == ScalerKind::None => {
-            let error = context.texts.error(
-                &clip.span(),
-                "`clip` counts standard deviations: it needs scaled inputs",
-            );
-            return Err(error.hint("add scaler = \"standard\" (or \"per-speaker\")"));
-        }
-        Some(_) => Some(context.whole("clip", raw.clip, 0, 1..=1000)?),
-        None => None,
-    };
-    let frames = context.whole("frames", raw.frames, FRAMES, 1..=MOST_FRAMES as i64)?;
-    Ok(Inputs {
-        order: raw.order.map_or(Order::Paper, Spanned::into_inner),
-        log_mel: raw.log_mel.is_some_and(Spanned::into_inner),
-        scaler,
-        clip,
-        ..view(set, frames)
-    })
-}
 
-/// Kinds of copies; `true` stands for `all`.
-fn copies(key: &str, raw: Key<RawCopies>, all: &Copies, context: &Context<'_>) -> Result<Copies> {
-    let Some(raw) = raw else {
-        return Ok(Copies::default());
-    };
-    let place = raw.span();
-    let words = match raw.into_inner() {
-        RawCopies::All(true) if all.is_empty() => {
-            let error = context.texts.error(
-                &place,
-                format!("`{key} = true` means the copies that are trained on, and there are none"),
-            );
-            return Err(error.hint("add augment = true, or name kinds of copies there"));
-        }
-        RawCopies::All(wanted) => {
-            return Ok(if wanted {
-                all.clone()
-            } else {
-                Copies::default()
-            });
-        }
-        RawCopies::Of(words) => words,
-    };
-    let mut kinds = Vec::new();
-    for word in &words {
-        let Some(kind) = Variant::ALL.into_iter().find(|kind| kind.name() == word) else {
-            let error = context
-                .texts
-                .error(&place, format!("unknown kind of copy `{}`", shorten(word)));
-            return Err(error.hint(suggestion(
-                word,
-                "kinds of copies",
-                &Variant::ALL.map(Variant::name),
-            )));
+    /// The model in words, with what must be known to read its result: `svm rbf C=10 gamma=scale on
+    /// functionals, transductive`. What is searched has no value.
+    pub fn describe(&self) -> String {
+        self.describe_chosen(&[])
+    }
+
+    /// The same, with what the inner folds of each training chose, by dotted key:
+    /// `svm rbf C=3 on functionals, gamma chosen by inner folds: 0.0005 (4 folds), 0.001 (2)`.
+    pub fn describe_chosen(&self, chosen: &[BTreeMap<String, String>]) -> String {
+        let set = self.inputs.set;
+        let on = if set == FeatureSet::default() || !self.members().is_empty() {
+            String::new()
+        } else {
+            format!(" on {}", set.name())
         };
-        if kinds.contains(&kind) {
-            return Err(context
-                .texts
-                .error(&place, format!("the copy `{word}` stands here twice")));
-        }
-        kinds.push(kind);
-    }
-    if kinds.is_empty() {
-        return Err(context
-            .texts
-            .error(&place, format!("`{key}` names no kind of copy"))
-            .hint(format!("write {key} = false, or name some")));
-    }
-    Ok(Copies::of(kinds))
-}
-
-/// A set as it stands in its table; sequences are scaled, since they are padded with their mean.
-fn view(set: FeatureSet, frames: usize) -> Inputs {
-    let scaler = if set.is_sequence() {
-        ScalerKind::Standard
-    } else {
-        ScalerKind::None
-    };
-    Inputs {
-        set,
-        frames: set.is_sequence().then_some(frames),
-        scaler,
-        ..Inputs::default()
-    }
-}
-
-fn model(raw: Spanned<Table<RawModel>>, context: &Context<'_>) -> Result<ModelSettings> {
-    let Table(raw) = raw.into_inner();
-    let (kind, place) = (*raw.kind.get_ref(), raw.kind.span());
-    let written = [
-        ("architecture", span(&raw.architecture)),
-        ("kernel", span(&raw.kernel)),
-        ("c", span(&raw.c)),
-        ("gamma", span(&raw.gamma)),
-        ("trees", span(&raw.trees)),
-        ("max_depth", span(&raw.max_depth)),
-        ("min_leaf", span(&raw.min_leaf)),
-        ("features", span(&raw.features)),
-        ("k", span(&raw.k)),
-        ("weights", span(&raw.weights)),
-        ("hidden", span(&raw.hidden)),
-        ("input_dropout", span(&raw.input_dropout)),
-        ("dropout", span(&raw.dropout)),
-        ("channels", span(&raw.channels)),
-        ("members", span(&raw.members)),
-        ("vote", span(&raw.vote)),
-        ("member_weights", span(&raw.member_weights)),
-    ];
-    refuse_others(&written, model_keys(kind), "model", context)?;
-    let c = match &raw.c {
-        Some(c) => context.real("c", c, |x| x > 0.0, "above 0")?,
-        None => 1.0,
-    };
-    Ok(match kind {
-        RawModelKind::Cnn => {
-            let Some(architecture) = raw.architecture else {
-                let error = context
-                    .texts
-                    .error(&place, "a cnn needs the key `architecture`");
-                return Err(error.hint("known architectures: baseline, ravdess, emodb-a, iemocap, and the steps between them"));
-            };
-            let architecture: Architecture = architecture.into_inner();
-            ModelSettings::Cnn { architecture }
-        }
-        RawModelKind::Logistic => ModelSettings::Logistic { c },
-        RawModelKind::Svm => {
-            let kernel = value_or(raw.kernel, Kernel::Rbf);
-            let gamma = match (raw.gamma, kernel) {
-                (Some(gamma), Kernel::Linear) => {
-                    let error = context.texts.error(
-                        &gamma.span(),
-                        "`gamma` is the width of a Gaussian kernel, and this kernel is linear",
-                    );
-                    return Err(error.hint("remove it, or set kernel = \"rbf\""));
-                }
-                (Some(gamma), Kernel::Rbf) => Some(self::gamma(&gamma, context)?),
-                (None, Kernel::Rbf) => Some(Gamma::Scale),
-                (None, Kernel::Linear) => None,
-            };
-            ModelSettings::Svm { kernel, c, gamma }
-        }
-        RawModelKind::RandomForest => ModelSettings::RandomForest {
-            trees: context.whole("trees", raw.trees, 500, TREES)?,
-            max_depth: raw
-                .max_depth
-                .map(|depth| context.whole("max_depth", Some(depth), 0, DEPTHS))
-                .transpose()?,
-            min_leaf: context.whole("min_leaf", raw.min_leaf, 1, 1..=1_000_000)?,
-            features: value_or(raw.features, SplitFeatures::Sqrt),
-        },
-        RawModelKind::Knn => ModelSettings::Knn {
-            k: context.whole("k", raw.k, 5, NEIGHBOURS)?,
-            weights: value_or(raw.weights, KnnWeights::Uniform),
-        },
-        RawModelKind::Majority => ModelSettings::Majority,
-        RawModelKind::Perceptron => ModelSettings::Perceptron(network::perceptron(raw, context)?),
-        RawModelKind::Temporal => ModelSettings::Temporal(network::temporal(raw, context)?),
-        RawModelKind::Ensemble => ensemble::model(raw, &place, context)?,
-    })
-}
-
-/// The width of a Gaussian kernel.
-pub(super) fn gamma(gamma: &Spanned<Gamma>, context: &Context<'_>) -> Result<Gamma> {
-    match *gamma.get_ref() {
-        Gamma::Value(value) => {
-            let value = Spanned::new(gamma.span(), value);
-            Ok(Gamma::Value(context.real(
-                "gamma",
-                &value,
-                |x| x > 0.0,
-                "\"scale\" or above 0",
-            )?))
-        }
-        Gamma::Scale => Ok(Gamma::Scale),
-    }
-}
-
-fn require(raw: Key<Words>, context: &Context<'_>) -> Result<Vec<Requirement>> {
-    let Some(raw) = raw else { return Ok(vec![]) };
-    let place = raw.span();
-    let mut demands = Vec::new();
-    for word in raw.into_inner().0 {
-        let Some(demand) = Requirement::parse(&word) else {
-            let known = Requirement::ALL.map(Requirement::name);
-            let error = context
-                .texts
-                .error(&place, format!("unknown requirement `{}`", shorten(&word)));
-            return Err(error.hint(suggestion(&word, "requirements", &known)));
+        let transductive = if self.is_transductive() {
+            ", transductive"
+        } else {
+            ""
         };
-        if demands.contains(&demand) {
-            return Err(context.texts.error(
-                &place,
-                format!("the requirement `{word}` stands here twice"),
-            ));
-        }
-        demands.push(demand);
+        let searched = self
+            .search
+            .as_ref()
+            .map(|search| search.grid.keys())
+            .unwrap_or_default();
+        let each = if self.seeds.len() > 1 {
+            "training"
+        } else {
+            "fold"
+        };
+        let of = |key: &&'static str| {
+            format!(
+                ", {} chosen by inner folds{}",
+                search::word(key),
+                counted(key, chosen, each)
+            )
+        };
+        let choices: String = searched.iter().map(of).collect();
+        let augmented = self.augment.describe();
+        let tested = self.test_time_augment.describe_test_time(&self.augment);
+        format!(
+            "{}{on}{choices}{augmented}{tested}{transductive}",
+            self.model.describe_but(&searched)
+        )
     }
-    // The order says nothing.
-    demands.sort();
-    Ok(demands)
+
+    /// Why a validation part is of no use to the model, where there is one.
+    pub fn unused_validation(&self) -> Option<String> {
+        let share = self
+            .validation
+            .filter(|_| !self.has_epochs() && self.members().is_empty())?;
+        Some(format!(
+            "validation = {share} takes utterances away from training that this model ({}) makes no use of: remove it, or choose a network",
+            self.model.name()
+        ))
+    }
+
+    /// Names of the experiments whose predictions are brought together; empty for everything but an
+    /// ensemble.
+    pub fn members(&self) -> &[String] {
+        match &self.model {
+            ModelSettings::Ensemble { members, .. } => members,
+            _ => &[],
+        }
+    }
+
+    /// Seeds of the training runs of each fold: none for an ensemble.
+    pub fn trained_seeds(&self) -> &[u64] {
+        if self.members().is_empty() {
+            &self.seeds
+        } else {
+            &[]
+        }
+    }
+
+    /// The key of a split: everything that decides the folds.
+    pub fn split_key(&self) -> Map<String, Value> {
+        let mut key = Map::from_iter([
+            ("experiment".to_owned(), value(&self.name)),
+            ("protocol".to_owned(), value(&self.protocol)),
+            ("split_seed".to_owned(), value(&self.split_seed)),
+            ("validation".to_owned(), value(&self.validation)),
+        ]);
+        if self.shuffle_labels {
+            key.insert("shuffle_labels".to_owned(), true.into());
+        }
+        key
+    }
+
+    /// The key of a training: every setting, but for those that follow.
+    pub fn model_key(&self) -> Map<String, Value> {
+        // Folds, validation part, labels and changed copies reach a training by their content, the
+        // seed by the task. The others change no result.
+        const NO_PART: [&str; 10] = [
+            "name",
+            "title",
+            "default",
+            "protocol",
+            "split_seed",
+            "validation",
+            "seeds",
+            "shuffle_labels",
+            "require",
+            "explain",
+        ];
+        let mut key = without(self, &NO_PART);
+        if self.has_epochs() {
+            // How often a checkpoint is written changes nothing in the model.
+            let train = without(&self.train, &["checkpoint_every"]);
+            key.insert("train".to_owned(), train.into());
+        } else {
+            key.remove("train");
+        }
+        if let Some(search) = key.get_mut("search").and_then(Value::as_object_mut) {
+            // The inner folds are drawn by it.
+            search.insert("seed".to_owned(), self.split_seed.into());
+        }
+        key
+    }
+
+    /// [`Experiment::model_key`] by dotted key.
+    pub fn model_parameters(&self) -> BTreeMap<String, String> {
+        let mut parameters = BTreeMap::new();
+        flatten("", &self.model_key().into(), &mut parameters);
+        parameters
+    }
 }
 
-/// Keys of a kind of protocol besides `kind`.
-pub(super) fn protocol_keys(kind: RawProtocolKind) -> &'static [&'static str] {
-    use RawProtocolKind::{
-        CrossCorpus, Declared, GroupKfold, HoldOut, LeaveOneSessionOut, LeaveOneSpeakerOut,
-        Published, StratifiedKfold,
+/// `: 0.0005 (4 folds), 0.001 (2)`: how often each value was chosen, the most frequent first and of
+/// equals the one chosen first.
+fn counted(key: &str, chosen: &[BTreeMap<String, String>], each: &str) -> String {
+    let mut counts: Vec<(&String, usize)> = Vec::new();
+    for value in chosen.iter().filter_map(|settings| settings.get(key)) {
+        match counts.iter_mut().find(|(other, _)| *other == value) {
+            Some((_, n)) => *n += 1,
+            None => counts.push((value, 1)),
+        }
+    }
+    counts.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
+    let Some(((value, n), others)) = counts.split_first() else {
+        return String::new();
     };
-    match kind {
-        HoldOut => &["test_fraction"],
-        StratifiedKfold | GroupKfold => &["folds"],
-        Published => &["name"],
-        LeaveOneSpeakerOut | LeaveOneSessionOut | CrossCorpus | Declared => &[],
-    }
-}
-
-/// Keys of a kind of model besides `kind`.
-pub(super) fn model_keys(kind: RawModelKind) -> &'static [&'static str] {
-    match kind {
-        RawModelKind::Cnn => &["architecture"],
-        RawModelKind::Logistic => &["c"],
-        RawModelKind::Svm => &["kernel", "c", "gamma"],
-        RawModelKind::RandomForest => &["trees", "max_depth", "min_leaf", "features"],
-        RawModelKind::Knn => &["k", "weights"],
-        RawModelKind::Majority => &[],
-        RawModelKind::Perceptron => &["hidden", "input_dropout", "dropout"],
-        RawModelKind::Temporal => &["channels", "dropout"],
-        RawModelKind::Ensemble => &["members", "vote", "member_weights"],
-    }
-}
-
-/// Keys of the inputs that only some sets of features have.
-pub(super) fn inputs_keys(set: FeatureSet) -> &'static [&'static str] {
-    match set {
-        FeatureSet::Issa193 => &["order", "log_mel"],
-        FeatureSet::Issa193Db => &["order"],
-        FeatureSet::Functionals => &[],
-        FeatureSet::Frames => &["frames"],
-    }
-}
-
-/// Keys that another kind of the same table has.
-pub(super) fn refuse_others(
-    written: &[(&str, Option<Range<usize>>)],
-    takes: &[&str],
-    what: &str,
-    context: &Context<'_>,
-) -> Result<()> {
-    for (key, span) in written {
-        if let Some(span) = span.as_ref().filter(|_| !takes.contains(key)) {
-            let error = context.texts.error(
-                span,
-                format!("`{key}` does not belong to this kind of {what}"),
-            );
-            let own = if takes.is_empty() {
-                "nothing".to_owned()
-            } else {
-                takes.join(", ")
-            };
-            let one = if context.texts.is_override(span) {
-                "; experiment.NAME.… reaches one experiment alone"
-            } else {
-                ""
-            };
-            return Err(error.hint(format!("besides its kind, this {what} takes: {own}{one}")));
-        }
-    }
-    Ok(())
+    let plural = if *n == 1 { "" } else { "s" };
+    let others: String = others
+        .iter()
+        .map(|(value, n)| format!(", {value} ({n})"))
+        .collect();
+    format!(": {value} ({n} {each}{plural}){others}")
 }

@@ -1,57 +1,50 @@
-//! A corpus of several corpora, whose classes are brought together by label maps.
+//! The parts of a joined corpus, whose classes are brought together by label maps.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
-use toml::Spanned;
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, Serialize};
 
-use super::check::{Context, guessed, label_map, span};
-use super::raw::{Key, Table};
+use super::check::Refusal;
+use super::schema::{distinct, texts};
+use super::section::Section;
 use crate::corpus::Attribute;
 use crate::error::Result;
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum RawPartKind {
-    Ravdess,
-    Emodb,
-    Manifest,
-}
+use crate::text::composed;
 
 /// One corpus of several.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct RawPart {
-    kind: Spanned<RawPartKind>,
-    name: Key<String>,
-    folder: Key<String>,
-    root: Key<String>,
-    path: Key<String>,
-    label_map: Spanned<BTreeMap<String, Spanned<String>>>,
-    guessed: Key<Vec<Spanned<String>>>,
-}
-
-/// One corpus of several.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CorpusPart {
-    /// File-name-safe, unique among the parts: stands before ids, speakers and sentences, and names
-    /// the fold that tests this corpus.
+    /// Unique among the parts; stands before ids, speakers and sentences, and names the fold that
+    /// tests this corpus.
+    #[serde(default)]
+    #[schemars(extend("format" = "name", "x-default" = "the kind"))]
     pub name: String,
-    /// Below the root of the whole.
+    /// Folder of the recordings, below the root of the whole.
+    #[serde(default)]
+    #[schemars(extend("format" = "path below the root", "x-default" = "the name"))]
     pub folder: String,
-    /// Of a manifest whose recordings lie elsewhere: their folder, in place of `folder`.
-    #[serde(skip)]
+    /// Folder of the recordings of a manifest that lie elsewhere, in place of `folder`.
+    #[serde(skip_serializing)]
+    #[schemars(extend("format" = "path"))]
     pub root: Option<PathBuf>,
-    /// From the corpus's own labels to shared classes; what is not in it is left aside.
+    /// From the corpus's own labels to the shared classes; labels that are not in it are left aside
+    /// and counted.
+    #[serde(deserialize_with = "label_map")]
+    #[schemars(transform = texts, extend("minProperties" = 1))]
     pub label_map: BTreeMap<String, String>,
+    /// Attributes that nobody has confirmed; they count for the whole corpus.
+    #[serde(default, skip_serializing)]
+    #[schemars(transform = distinct)]
+    pub(super) guessed: Vec<Attribute>,
     /// The reader.
     #[serde(flatten)]
     pub kind: PartKind,
 }
 
 /// The reader of one corpus of several.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum PartKind {
     /// RAVDESS speech.
@@ -60,10 +53,23 @@ pub enum PartKind {
     Emodb,
     /// Any other, by a table of its files.
     Manifest {
-        /// Of the table: below the folder of the part, or as it stands where the part has a root of
-        /// its own.
+        /// Table of the files: below the folder of the part, or as it stands where the part has a
+        /// root of its own.
+        #[serde(default)]
+        #[schemars(extend("format" = "path", "x-default" = "`manifest.csv`"))]
         path: String,
     },
+}
+
+/// Labels in one Unicode form.
+pub(super) fn label_map<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<BTreeMap<String, String>, D::Error> {
+    let map = BTreeMap::<String, String>::deserialize(deserializer)?;
+    Ok(map
+        .into_iter()
+        .map(|(from, to)| (composed(&from), composed(&to)))
+        .collect())
 }
 
 impl CorpusPart {
@@ -84,132 +90,76 @@ impl PartKind {
     }
 }
 
-/// Checks the parts of a joined corpus; adds what is guessed of any part to `guesses`.
-pub(super) fn parts(
-    raw: Key<Vec<Table<RawPart>>>,
-    place: std::ops::Range<usize>,
-    guesses: &mut Vec<Attribute>,
-    context: &Context<'_>,
-) -> Result<Vec<CorpusPart>> {
-    let place = span(&raw).unwrap_or(place);
-    let raw = raw.map_or_else(Vec::new, Spanned::into_inner);
-    if raw.len() < 2 {
-        let error = context
-            .texts
-            .error(&place, "a joined corpus needs two parts or more");
-        return Err(error.hint("write parts = [ { kind = \"ravdess\", label_map = { … } }, { kind = \"emodb\", label_map = { … } } ]"));
-    }
-    let mut parts: Vec<CorpusPart> = Vec::new();
-    for Table(raw) in raw {
-        let word = match raw.kind.get_ref() {
-            RawPartKind::Ravdess => "ravdess",
-            RawPartKind::Emodb => "emodb",
-            RawPartKind::Manifest => "manifest",
-        };
-        let named = raw.name.as_ref().map_or(raw.kind.span(), Spanned::span);
-        let name = raw
-            .name
-            .map_or_else(|| Ok(word.to_owned()), |name| context.name("name", &name))?;
-        if parts.iter().any(|part| part.name == name) {
-            let error = context
-                .texts
-                .error(&named, format!("two parts are called `{name}`"));
-            return Err(error.hint("give each part a `name` of its own"));
+/// Keys of a part that its others rule out.
+pub(super) fn ruled_out(part: &Section<'_>, key: &str) -> Option<Refusal> {
+    let (why, hint) = match key {
+        "root" if part.word("kind").is_some_and(|kind| kind != "manifest") => (
+            "only a part of kind `manifest` has a `root` of its own",
+            "name its folder below corpus.root with `folder`",
+        ),
+        "folder" if part.has("root") => (
+            "`folder` and `root` both say where the recordings lie",
+            "keep one of them",
+        ),
+        _ => return None,
+    };
+    Some(Refusal {
+        why: why.to_owned(),
+        hint: hint.to_owned(),
+    })
+}
+
+/// Fills in names and paths, and adds the guesses of each part to those of the whole.
+pub(super) fn finish(
+    parts: &mut [CorpusPart],
+    guessed: &mut Vec<Attribute>,
+    corpus: &Section<'_>,
+    corpora_dir: Option<&Path>,
+) -> Result<()> {
+    for (i, written) in corpus.sections("parts").enumerate() {
+        let (earlier, rest) = parts.split_at_mut(i);
+        let Some(part) = rest.first_mut() else { break };
+        if part.name.is_empty() {
+            part.name = part.kind.name().to_owned();
         }
-        let root = root(*raw.kind.get_ref(), raw.root, &raw.folder, context)?;
-        let folder = below("folder", raw.folder, &name, context)?;
-        let kind = match (raw.kind.get_ref(), raw.path) {
-            (RawPartKind::Manifest, Some(path)) if root.is_some() => PartKind::Manifest {
-                path: context
-                    .folder("path", Some(path), "")?
-                    .to_string_lossy()
-                    .into_owned(),
-            },
-            (RawPartKind::Manifest, None) if root.is_some() => {
-                let error = context.texts.error(
-                    &raw.kind.span(),
+        if earlier.iter().any(|other| other.name == part.name) {
+            let message = format!("two parts are called `{}`", part.name);
+            return Err(written
+                .error("name", message)
+                .hint("give each part a `name` of its own"));
+        }
+        if part.folder.is_empty() {
+            part.folder.clone_from(&part.name);
+        }
+        guessed.append(&mut part.guessed);
+        if part.label_map.is_empty() {
+            return Err(written.error(
+                "label_map",
+                "an empty `label_map` leaves every utterance aside",
+            ));
+        }
+        let PartKind::Manifest { path } = &mut part.kind else {
+            continue;
+        };
+        if let Some(root) = &mut part.root {
+            *root = written.moved("root", root, corpora_dir);
+            if path.is_empty() {
+                let error = written.error(
+                    "path",
                     "a manifest with a `root` of its own needs the key `path`",
                 );
                 return Err(error
                     .hint("add `path = …`, as in the pipeline file that `ser corpus init` wrote"));
             }
-            (RawPartKind::Manifest, path) => PartKind::Manifest {
-                path: below("path", path, "manifest.csv", context)?,
-            },
-            (_, Some(path)) => {
-                return Err(context.texts.error(
-                    &path.span(),
-                    "`path` is the table of a manifest, and this part is none",
-                ));
-            }
-            (RawPartKind::Ravdess, None) => PartKind::Ravdess,
-            (RawPartKind::Emodb, None) => PartKind::Emodb,
-        };
-        guesses.extend(guessed(raw.guessed, context)?);
-        let map_place = raw.label_map.span();
-        let label_map = label_map(raw.label_map.into_inner(), context)?;
-        if label_map.is_empty() {
-            return Err(context.texts.error(
-                &map_place,
-                "an empty `label_map` leaves every utterance aside",
-            ));
+            *path = written
+                .moved("path", Path::new(path), corpora_dir)
+                .to_string_lossy()
+                .into_owned();
+        } else if path.is_empty() {
+            "manifest.csv".clone_into(path);
+        } else if let Err(wrong) = super::format::check("path below the root", "path", path) {
+            return Err(written.error("path", wrong.what).hint(wrong.hint));
         }
-        parts.push(CorpusPart {
-            name,
-            folder,
-            root,
-            label_map,
-            kind,
-        });
     }
-    Ok(parts)
-}
-
-/// The folder of the recordings of a manifest that lies elsewhere, as in a corpus of that kind.
-fn root(
-    kind: RawPartKind,
-    root: Key<String>,
-    folder: &Key<String>,
-    context: &Context<'_>,
-) -> Result<Option<PathBuf>> {
-    let Some(place) = span(&root) else {
-        return Ok(None);
-    };
-    if kind != RawPartKind::Manifest {
-        let error = context.texts.error(
-            &place,
-            "only a part of kind `manifest` has a `root` of its own",
-        );
-        return Err(error.hint("name its folder below corpus.root with `folder`"));
-    }
-    if let Some(place) = span(folder) {
-        return Err(context
-            .texts
-            .error(
-                &place,
-                "`folder` and `root` both say where the recordings lie",
-            )
-            .hint("keep one of them"));
-    }
-    context.folder("root", root, "").map(Some)
-}
-
-/// A path that stays below what it is relative to, `/`-separated.
-fn below(key: &str, value: Key<String>, default: &str, context: &Context<'_>) -> Result<String> {
-    let Some(value) = value else {
-        return Ok(default.to_owned());
-    };
-    let place = value.span();
-    let text = context.text(key, value)?;
-    let stays = text
-        .split('/')
-        .all(|part| !part.is_empty() && part != "." && part != "..")
-        && !text.contains(['\\', ':']);
-    if stays {
-        return Ok(text);
-    }
-    Err(context
-        .texts
-        .error(&place, format!("`{key}` does not lie below corpus.root"))
-        .hint("write a relative path of plain names, such as a/b"))
+    Ok(())
 }

@@ -1,25 +1,40 @@
 //! Reading a pipeline file.
 
-use std::fs::File;
-use std::io::Read;
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use toml::Spanned;
-use toml::de::{DeTable, DeValue, Deserializer};
+use toml::de::DeTable;
 
-use super::accepted;
-use super::check::{self, Context};
 use super::overrides;
-use super::raw::RawPipeline;
-use super::shipped::SHIPPED;
-use super::texts::{Texts, nearest, shorten};
-use super::validated::Pipeline;
+use super::pipeline::{self, Pipeline};
+use super::source::{SourceMap, read_text, shorten};
 use crate::error::{Error, Result};
+use crate::text::nearest;
 
-/// Larger files are not read: the largest sensible pipeline is a hundredth of it.
-const LARGEST: u64 = 1 << 20;
+macro_rules! shipped {
+    ($($name:literal),*) => {
+        [$(($name, include_str!(concat!("../../pipelines/", $name, ".toml")))),*]
+    };
+}
+
+/// Name and text of the pipeline files that come with the program, sorted by name.
+pub const SHIPPED: [(&str, &str); 14] = shipped![
+    "cross-corpus",
+    "demo",
+    "emodb",
+    "emodb-2s",
+    "emodb-520",
+    "emodb-520-sensitivity",
+    "emodb-four",
+    "emodb-steps",
+    "iemocap",
+    "iemocap-improvised",
+    "ravdess",
+    "ravdess-recipes",
+    "ravdess-reimplementation",
+    "ravdess-steps"
+];
 
 /// Reads and checks a pipeline file.
 ///
@@ -54,101 +69,44 @@ pub fn parse(
         return Err(Error::config(format!("{file_name} is empty"))
             .hint("pipelines/demo.toml is a small complete example"));
     }
-    let texts = Texts::new(file_name, text, overrides);
-    let root = overridden(&texts)?;
-    checked(root, &texts, overrides, corpora_dir).map_err(|error| {
-        // What is wrong with a value may be wrong for some experiments alone.
-        let with = |overrides: &[String]| {
-            let texts = Texts::new(file_name, text, overrides);
-            checked(overridden(&texts)?, &texts, overrides, corpora_dir)
-        };
-        overrides::by_name(error, text, overrides, &with)
-    })
+    let read = |overrides: &[String]| {
+        let source = SourceMap::new(file_name, text, overrides);
+        pipeline::read(&overridden(&source)?, &source, corpora_dir)
+    };
+    // An override of the wrong form is wrong for every experiment.
+    overridden(&SourceMap::new(file_name, text, overrides))?;
+    let mut pipeline = read(overrides).map_err(|error| {
+        // A value may be wrong for some experiments alone.
+        overrides::by_name(error, text, overrides, &|overrides| read(overrides).is_ok())
+    })?;
+    pipeline.file = file_name.into();
+    pipeline.text = text.to_owned();
+    pipeline.overrides = overrides.to_vec();
+    if let Some(classes) = overrides::classes(overrides, &pipeline.corpus.labels) {
+        // Title and published figures of the file are of the file's classes: with others it is
+        // another task.
+        if !overrides.iter().any(|text| overrides::key(text) == "title") {
+            pipeline.title += &format!(" ({classes})");
+        }
+        pipeline.published.clear();
+    }
+    Ok(pipeline)
 }
 
 /// The file with the overrides in their places.
-fn overridden(texts: &Texts) -> Result<Spanned<DeTable<'_>>> {
-    let mut root = DeTable::parse(texts.file()).map_err(|error| texts.toml_error(&error))?;
-    overrides::apply(root.get_mut(), texts)?;
+fn overridden(source: &SourceMap) -> Result<Spanned<DeTable<'_>>> {
+    let mut root = DeTable::parse(source.file()).map_err(|error| source.toml_error(&error))?;
+    overrides::apply(root.get_mut(), source)?;
     Ok(root)
 }
 
-fn checked(
-    root: Spanned<DeTable<'_>>,
-    texts: &Texts,
-    overrides: &[String],
-    corpora_dir: Option<&Path>,
-) -> Result<Pipeline> {
-    root.get_ref()
-        .values()
-        .try_for_each(|value| refuse_dates(value, texts))?;
-    let raw = RawPipeline::deserialize(Deserializer::from(root)).map_err(|error| {
-        let root = overridden(texts).ok();
-        let takes = |span: &Range<usize>, key: &str| {
-            root.as_ref()
-                .is_none_or(|root| accepted::takes(root.get_ref(), span, key))
-        };
-        texts.toml_error_among(&error, &takes)
-    })?;
-    let pipeline = check::pipeline(raw, &Context { texts, corpora_dir })?;
-    let pipeline = Pipeline {
-        file: texts.file_name().into(),
-        text: texts.file().to_owned(),
-        overrides: overrides.to_vec(),
-        ..pipeline
-    };
-    let Some(classes) = overrides::classes(overrides, &pipeline.corpus.labels) else {
-        return Ok(pipeline);
-    };
-    // Title and published figures of the file are of the file's classes: with others it is another
-    // task.
-    let entitled = overrides.iter().any(|text| overrides::key(text) == "title");
-    let title = if entitled {
-        pipeline.title.clone()
-    } else {
-        format!("{} ({classes})", pipeline.title)
-    };
-    Ok(Pipeline {
-        title,
-        published: Vec::new(),
-        ..pipeline
-    })
-}
-
-/// No key takes a date, and the TOML reader hands one to serde as a table with a key of its own.
-pub(super) fn refuse_dates(value: &Spanned<DeValue<'_>>, texts: &Texts) -> Result<()> {
-    match value.get_ref() {
-        DeValue::Datetime(_) => Err(texts
-            .error(&value.span(), "no key takes a date or a time")
-            .hint("put it in quotes to make it text")),
-        DeValue::Array(items) => items.iter().try_for_each(|item| refuse_dates(item, texts)),
-        DeValue::Table(table) => table
-            .values()
-            .try_for_each(|item| refuse_dates(item, texts)),
-        _ => Ok(()),
-    }
-}
-
-/// What a pipeline file calls its pipeline; `None` where that cannot be told.
+/// The name that a pipeline file gives its pipeline; `None` where that cannot be told.
 pub fn name_in(text: &str) -> Option<String> {
     #[derive(Deserialize)]
     struct Head {
         name: String,
     }
     toml::from_str::<Head>(text).ok().map(|head| head.name)
-}
-
-/// The text of a profile.
-pub(super) fn read_profile(path: &Path) -> Result<String> {
-    match std::fs::metadata(path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            let error = Error::missing(format!("there is no profile {}", path.display()));
-            Err(error.hint(
-                "a profile is a file of the keys that may stand under [slurm]; see docs/slurm.md",
-            ))
-        }
-        _ => text(path),
-    }
 }
 
 /// The text of a pipeline file.
@@ -163,38 +121,8 @@ pub fn read(path: &Path) -> Result<String> {
             path.display()
         ))
         .hint(offer(path, path))),
-        _ => text(path),
+        _ => read_text(path),
     }
-}
-
-fn text(path: &Path) -> Result<String> {
-    let mut bytes = Vec::new();
-    let file = File::open(path).map_err(|error| Error::io("read", path, error))?;
-    file.take(LARGEST + 1)
-        .read_to_end(&mut bytes)
-        .map_err(|error| Error::io("read", path, error))?;
-    if bytes.len() as u64 > LARGEST {
-        let error = Error::config(format!(
-            "{} is larger than 1 MiB: that is no pipeline file",
-            path.display()
-        ));
-        return Err(error.hint("pipelines/demo.toml is a small complete example"));
-    }
-    String::from_utf8(bytes).map_err(|error| {
-        let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-        let line = valid.iter().filter(|&&byte| byte == b'\n').count() + 1;
-        let column = String::from_utf8_lossy(valid)
-            .chars()
-            .rev()
-            .take_while(|&c| c != '\n')
-            .count()
-            + 1;
-        Error::config(format!(
-            "{}:{line}:{column}: the file is not UTF-8",
-            path.display()
-        ))
-        .hint("save it as UTF-8 text")
-    })
 }
 
 fn missing(path: &Path) -> Error {
@@ -270,6 +198,7 @@ fn pipelines_in(folder: &Path) -> Vec<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::tests::{MINIMAL, says};
     use crate::error::Kind;
 
     const DEMO: &str = include_str!("../../pipelines/demo.toml");
@@ -331,7 +260,7 @@ mod tests {
     fn a_huge_file_is_not_read() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("p.toml");
-        File::create(&path)
+        std::fs::File::create(&path)
             .and_then(|file| file.set_len(1 << 40))
             .unwrap();
         let error = load(&path, &[], None).unwrap_err();
@@ -339,5 +268,44 @@ mod tests {
             error.kind() == Kind::Config && error.to_string().contains("larger than 1 MiB"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn unreadable_files_are_explained() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str, bytes: &[u8]| {
+            let path = dir.path().join(name);
+            std::fs::write(&path, bytes).unwrap();
+            path
+        };
+        let good = at("good.toml", MINIMAL.as_bytes());
+        assert_eq!(load(&good, &[], None).unwrap().name, "small");
+        let fails = |path: &Path| {
+            let error = load(path, &[], None).unwrap_err();
+            (
+                error.kind(),
+                format!("{error}\n{}", error.hint_text().unwrap_or("")),
+            )
+        };
+        let (kind, message) = fails(&at("binary.toml", b"name = \"a\"\n\xff\xfe"));
+        assert_eq!(kind, Kind::Config);
+        says(&message, "binary.toml:2:1: the file is not UTF-8");
+        says(&fails(&at("empty.toml", b" \n")).1, "is empty … demo.toml");
+        says(
+            &fails(&at("huge.toml", &vec![b'#'; 2 << 20])).1,
+            "larger than 1 MiB",
+        );
+        says(&fails(dir.path()).1, "is a folder … good.toml");
+        let (kind, message) = fails(&dir.path().join("god.toml"));
+        assert_eq!(kind, Kind::Missing);
+        says(
+            &message,
+            "no pipeline file … did you mean … good.toml? there are:",
+        );
+        let (kind, message) = fails(&dir.path().join("nowhere").join("x.toml"));
+        assert_eq!(kind, Kind::Missing);
+        says(&message, "no pipeline file");
+        let bom = at("bom.toml", format!("\u{feff}{MINIMAL}").as_bytes());
+        assert_eq!(load(&bom, &[], None).unwrap().name, "small");
     }
 }

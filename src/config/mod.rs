@@ -1,40 +1,42 @@
 //! Pipeline files: strict reading, overrides from the command line, and total settings.
+//!
+//! Each part of a file is one type, whose fields are its keys: read by serde, checked and documented
+//! by its JSON Schema, and serialized as a part of cache keys.
 
-mod accepted;
 mod check;
-mod citation;
+mod corpus;
 mod ensemble;
 mod experiment;
+mod features;
+mod format;
 mod joined;
-mod keys;
 mod load;
 mod model;
-mod network;
 mod overrides;
-mod published;
-mod raw;
+mod pipeline;
+mod protocol;
+#[cfg(test)]
+mod refusal_tests;
+mod schema;
 mod search;
-mod shipped;
+mod section;
 #[cfg(test)]
 mod shipped_tests;
 mod slurm;
+mod source;
 #[cfg(test)]
 mod tests;
-mod texts;
-mod training;
-mod twin;
-mod validated;
+mod train;
 mod variant;
 
+pub use corpus::{CorpusKind, CorpusSettings};
+pub use experiment::Experiment;
+pub use features::{FeatureSettings, SetSettings};
 pub use joined::{CorpusPart, PartKind};
-pub use keys::{CorpusKey, ModelKey, SplitKey};
-pub use load::{load, name_in, parse, read};
+pub use load::{SHIPPED, load, name_in, parse, read};
 pub use model::{Gamma, ModelSettings};
+pub use pipeline::{Pipeline, pipeline_schema, update_page};
 pub use search::{Candidate, Grid, Search, SearchMetric};
-pub use shipped::SHIPPED;
-pub use slurm::{SLURM_STAGES, SlurmSettings, SlurmShare, load_profile};
-pub(crate) use texts::suggestion;
-pub use validated::{
-    CorpusKind, CorpusSettings, Experiment, FeatureSettings, Pipeline, SetSettings,
-};
+pub use slurm::{SLURM_STAGES, SlurmSettings, SlurmShare, load_profile, slurm_schema};
+pub(crate) use source::suggestion;
 pub use variant::{derived_name, parse_variant, split_variant};

@@ -1,52 +1,78 @@
-//! What an experiment trains, with its own parameters.
+//! The model that an experiment trains, with its own settings.
 
-use serde::Serialize;
+use std::fmt;
 
-use super::validated::word;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Serialize};
+
+use super::check::Refusal;
+use super::schema::{above_zero, distinct, word};
+use super::section::Section;
 use crate::evaluation::Vote;
 use crate::model::{Architecture, Kernel, KnnWeights, Layer, Perceptron, SplitFeatures, Temporal};
 use crate::split::Shape;
 
-/// A model and its own parameters.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+/// A model and its own settings.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum ModelSettings {
-    /// One of the paper's networks.
+    /// One of the paper's convolutional networks.
     Cnn {
-        /// Which.
+        /// The paper's `baseline`, `ravdess`, `emodb-a` or `iemocap`, or a step between them:
+        /// `baseline-norm1` and `baseline-norm3` (the baseline with the first one and three of the
+        /// batch normalisations of `ravdess`), `ravdess-norm2` (`ravdess` with the two that
+        /// `emodb-a` has); `ravdess-relu` is `ravdess` with a ReLU after its last convolution.
         architecture: Architecture,
     },
     /// Multinomial logistic regression.
     Logistic {
-        /// Inverse strength of the L2 penalty, as in scikit-learn.
+        /// Inverse strength of the L2 penalty on the weights of the scaled inputs, as in
+        /// scikit-learn.
+        #[serde(default = "one")]
+        #[schemars(transform = above_zero)]
         c: f64,
     },
     /// Support vector machine, one against one.
     Svm {
-        /// What rows are compared by.
+        /// `rbf` (Gaussian) or `linear`.
+        #[serde(default)]
         kernel: Kernel,
-        /// Penalty of a margin violation.
+        /// Penalty of a margin violation, as in scikit-learn.
+        #[serde(default = "one")]
+        #[schemars(transform = above_zero)]
         c: f64,
-        /// Width of a Gaussian kernel; `None` for a linear one.
+        /// Width of a Gaussian kernel (`rbf` only); `scale` is 1 / (features × variance).
+        // `None` for a linear kernel.
+        #[schemars(extend("x-default" = "`\"scale\"`"))]
         #[serde(skip_serializing_if = "Option::is_none")]
         gamma: Option<Gamma>,
     },
     /// Random forest.
     RandomForest {
-        /// Number of trees.
+        /// Number of trees, each grown on a bootstrap sample.
+        #[serde(default = "five_hundred")]
+        #[schemars(range(min = 1, max = 100_000))]
         trees: usize,
-        /// Splits above the deepest leaf; `None` is no limit.
+        /// Splits on the longest way to a leaf; no limit where it is not given.
+        #[schemars(range(min = 1, max = 100_000))]
         max_depth: Option<usize>,
         /// Draws of the bootstrap sample in each leaf, at least.
+        #[serde(default = "one_draw")]
+        #[schemars(range(min = 1, max = 1_000_000))]
         min_leaf: usize,
-        /// What each split chooses from.
+        /// Features that each split chooses from, drawn anew: the square root of their number
+        /// (`sqrt`), or `all`.
+        #[serde(default)]
         features: SplitFeatures,
     },
     /// Nearest neighbours.
     Knn {
-        /// How many vote.
+        /// Neighbours that vote; all training utterances where there are fewer.
+        #[serde(default = "five")]
+        #[schemars(range(min = 1, max = 1_000_000))]
         k: usize,
-        /// What their votes count.
+        /// Every vote counts the same (`uniform`), or 1 / distance (`distance`).
+        #[serde(default)]
         weights: KnnWeights,
     },
     /// Always the most frequent class of the training part: the floor of every comparison.
@@ -55,16 +81,51 @@ pub enum ModelSettings {
     Perceptron(Perceptron),
     /// A convolutional network along the time of spectrograms.
     Temporal(Temporal),
-    /// The predictions of other experiments on the same folds, brought together; nothing is
-    /// trained.
+    /// The combined predictions of other experiments on the same folds; nothing is trained.
     Ensemble {
-        /// Names of experiments of the same pipeline: at least two, no ensembles.
+        /// Names of other experiments of the file that are no ensembles.
+        #[schemars(length(min = 2), transform = distinct)]
         members: Vec<String>,
-        /// How.
+        /// `mean` of the members' probabilities, or `majority` of their classes, ties to the
+        /// highest mean.
+        #[serde(default)]
         vote: Vote,
-        /// Of the means: one for each member, above 0; empty where all count alike.
+        /// With `vote = "mean"` only: one weight for each member, in their order.
+        #[serde(rename(deserialize = "member_weights"), default)]
+        #[schemars(transform = above_zero, extend("x-default" = "all alike"))]
         weights: Vec<f64>,
     },
+}
+
+fn one() -> f64 {
+    1.0
+}
+
+fn one_draw() -> usize {
+    1
+}
+
+fn five() -> usize {
+    5
+}
+
+fn five_hundred() -> usize {
+    500
+}
+
+/// Keys of a model that its other settings rule out.
+pub(super) fn ruled_out(model: &Section<'_>, key: &str) -> Option<Refusal> {
+    match key {
+        "gamma" if model.word("kernel") == Some("linear") => Some(Refusal {
+            why: "`gamma` is the width of a Gaussian kernel, and this kernel is linear".to_owned(),
+            hint: "remove it, or set kernel = \"rbf\"".to_owned(),
+        }),
+        "member_weights" if model.word("vote") == Some("majority") => Some(Refusal {
+            why: "a majority has no weights: each member has one vote".to_owned(),
+            hint: "remove them, or choose vote = \"mean\"".to_owned(),
+        }),
+        _ => None,
+    }
 }
 
 impl ModelSettings {
@@ -80,6 +141,18 @@ impl ModelSettings {
         }
     }
 
+    /// Fills in the width of a Gaussian kernel where none is given.
+    pub(super) fn fill_in(&mut self) {
+        if let ModelSettings::Svm {
+            kernel: Kernel::Rbf,
+            gamma: gamma @ None,
+            ..
+        } = self
+        {
+            *gamma = Some(Gamma::Scale);
+        }
+    }
+
     /// Whether it is trained in epochs.
     pub fn is_network(&self) -> bool {
         matches!(
@@ -88,7 +161,7 @@ impl ModelSettings {
         )
     }
 
-    /// Whether chance plays a part in the training, so that several seeds mean something.
+    /// Whether training depends on the seed, so that several seeds mean something.
     pub fn is_drawn(&self) -> bool {
         self.is_network() || matches!(self, ModelSettings::RandomForest { .. })
     }
@@ -141,7 +214,7 @@ impl ModelSettings {
             }
             ModelSettings::Svm { kernel, c, gamma } => {
                 let gamma = gamma
-                    .map(|gamma| given("model.gamma", format!(" gamma={}", gamma.describe())))
+                    .map(|gamma| given("model.gamma", format!(" gamma={}", gamma)))
                     .unwrap_or_default();
                 format!(
                     "svm {}{}{gamma}",
@@ -206,7 +279,7 @@ impl ModelSettings {
 }
 
 /// Width of a Gaussian kernel, `exp(-gamma * |x - y|^2)`.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Gamma {
     /// 1 / (number of features * variance of the training values), as in scikit-learn.
@@ -216,12 +289,21 @@ pub enum Gamma {
     Value(f64),
 }
 
-impl Gamma {
-    /// As it is written.
-    pub(super) fn describe(self) -> String {
+impl fmt::Display for Gamma {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Gamma::Scale => "scale".to_owned(),
-            Gamma::Value(value) => value.to_string(),
+            Gamma::Scale => f.write_str("scale"),
+            Gamma::Value(value) => value.fmt(f),
         }
+    }
+}
+
+impl JsonSchema for Gamma {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Gamma".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "anyOf": [{ "const": "scale" }, { "type": "number", "exclusiveMinimum": 0 }] })
     }
 }

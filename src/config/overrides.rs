@@ -7,37 +7,11 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue};
 
-use super::texts::{Texts, shorten, suggestion};
-use super::validated::Pipeline;
+use super::experiment;
+use super::pipeline::SCHEMA;
+use super::schema;
+use super::source::{SourceMap, shorten, suggestion};
 use crate::error::{Error, Result};
-
-/// First keys that mean the pipeline itself.
-const OF_THE_PIPELINE: [&str; 7] = [
-    "name",
-    "title",
-    "description",
-    "corpus",
-    "features",
-    "published",
-    "slurm",
-];
-/// First keys that mean every experiment.
-const OF_EXPERIMENTS: [&str; 9] = [
-    "protocol",
-    "split_seed",
-    "validation",
-    "inputs",
-    "augment",
-    "model",
-    "default",
-    "shuffle_labels",
-    "require",
-];
-/// First keys that mean every experiment with one of these models.
-const OF_MODELS: [(&str, &[&str]); 2] = [
-    ("train", &["cnn", "perceptron", "temporal"]),
-    ("seeds", &["cnn", "perceptron", "temporal", "random-forest"]),
-];
 
 /// Keys that decide which classes there are.
 const OF_CLASSES: [&str; 4] = [
@@ -58,27 +32,27 @@ const DEEPEST: usize = 16;
 type Segment<'a> = (&'a str, Range<usize>);
 
 /// Applies every override in the order given; later ones win.
-pub(super) fn apply<'a>(root: &mut DeTable<'a>, texts: &'a Texts) -> Result<()> {
-    for (base, text) in texts.overrides() {
+pub(super) fn apply<'a>(root: &mut DeTable<'a>, source: &'a SourceMap) -> Result<()> {
+    for (base, text) in source.overrides() {
         let Some((key, written)) = text.split_once('=') else {
-            let error = texts.error(&(base..base + text.len()), "an override is KEY=VALUE");
+            let error = source.error(&(base..base + text.len()), "an override is KEY=VALUE");
             return Err(error.hint("for example --set train.epochs=15"));
         };
         let path = segments(key, base);
         if let Some((_, span)) = path.iter().find(|(word, _)| word.is_empty()) {
-            return Err(texts
+            return Err(source
                 .error(span, "a part of the key is empty")
                 .hint("for example --set train.epochs=15"));
         }
         if path.len() > DEEPEST {
-            let error = texts.error(
+            let error = source.error(
                 &(base..base + key.len()),
                 format!("a key of {} parts", path.len()),
             );
             return Err(error.hint("for example --set train.epochs=15"));
         }
-        let value = parse_value(written, base + key.len() + 1, texts)?;
-        put(root, &path, &value, texts)?;
+        let value = parse_value(written, base + key.len() + 1, source)?;
+        put(root, &path, &value, source)?;
     }
     Ok(())
 }
@@ -109,27 +83,24 @@ pub(super) fn classes(overrides: &[String], labels: &[String]) -> Option<String>
 }
 
 /// Where one override for all experiments is what is wrong, and some of them would take it: says
-/// which, and how to name one. `with` reads the file `text` with other overrides.
+/// which, and how to name one. `works` says whether the file `text` can be read with other overrides.
 pub(super) fn by_name(
     error: Error,
     text: &str,
     overrides: &[String],
-    with: &dyn Fn(&[String]) -> Result<Pipeline>,
+    works: &dyn Fn(&[String]) -> bool,
 ) -> Error {
-    match narrower(text, overrides, with) {
+    match narrower(text, overrides, works) {
         Some(hint) => error.hint(hint),
         None => error,
     }
 }
 
-fn narrower(
-    text: &str,
-    overrides: &[String],
-    with: &dyn Fn(&[String]) -> Result<Pipeline>,
-) -> Option<String> {
+fn narrower(text: &str, overrides: &[String], works: &dyn Fn(&[String]) -> bool) -> Option<String> {
     let for_all = |text: &str| {
         let first = text.split(['.', '=']).next().unwrap_or_default().trim();
-        OF_EXPERIMENTS.contains(&first) || OF_MODELS.iter().any(|(key, _)| *key == first)
+        let (of_file, of_experiments) = first_keys();
+        !of_file.contains(&first) && of_experiments.contains(&first)
     };
     let in_place = |i: usize, other: Option<String>| -> Vec<String> {
         let (before, after) = (overrides.iter().take(i), overrides.iter().skip(i + 1));
@@ -141,7 +112,7 @@ fn narrower(
         .filter(|(_, text)| for_all(text));
     let (i, wrong) = candidates
         .take(MOST_TRIED)
-        .find(|(i, _)| with(&in_place(*i, None)).is_ok())?;
+        .find(|(i, _)| works(&in_place(*i, None)))?;
     let mut root = DeTable::parse(text).ok()?.into_inner();
     let names: Vec<String> = experiments(&mut root)
         .filter_map(|e| string(e, "name").map(str::to_owned))
@@ -150,7 +121,7 @@ fn narrower(
     let named = |name: &str| format!("experiment.{name}.{}", wrong.trim());
     let (fit, unfit): (Vec<&String>, Vec<&String>) = names
         .iter()
-        .partition(|name| with(&in_place(i, Some(named(name)))).is_ok());
+        .partition(|name| works(&in_place(i, Some(named(name)))));
     let (first, refusing) = (fit.first()?, unfit.first()?);
     let others = if unfit.len() > 1 {
         format!(" and {} more", unfit.len() - 1)
@@ -161,6 +132,24 @@ fn narrower(
         "experiment `{refusing}`{others} cannot take it; name one that can: --set {}",
         named(first)
     ))
+}
+
+/// First keys that mean the pipeline itself, and those that mean every experiment.
+fn first_keys() -> (Vec<&'static str>, Vec<&'static str>) {
+    let of_file = schema::fields(&SCHEMA, None);
+    let of_experiment = of_file.get("experiment").map(|list| &list["items"]);
+    let of_experiment = of_experiment
+        .map(|one| schema::fields(one, None))
+        .unwrap_or_default();
+    let of_file: Vec<&str> = of_file
+        .into_keys()
+        .filter(|key| *key != "experiment")
+        .collect();
+    let of_experiment = of_experiment
+        .into_keys()
+        .filter(|key| !of_file.contains(key))
+        .collect();
+    (of_file, of_experiment)
 }
 
 fn segments(key: &str, base: usize) -> Vec<Segment<'_>> {
@@ -175,14 +164,18 @@ fn segments(key: &str, base: usize) -> Vec<Segment<'_>> {
 }
 
 /// A TOML value; what is none is a string, so that paths and words need no quotes.
-fn parse_value<'a>(written: &'a str, base: usize, texts: &Texts) -> Result<Spanned<DeValue<'a>>> {
+fn parse_value<'a>(
+    written: &'a str,
+    base: usize,
+    source: &SourceMap,
+) -> Result<Spanned<DeValue<'a>>> {
     let trimmed = written.trim();
     let base = base + (written.len() - written.trim_start().len());
     match DeValue::parse(trimmed) {
         Ok(value) => Ok(shift(value, base)),
         Err(error) if trimmed.starts_with(['"', '\'', '[', '{']) => {
             let span = error.span().unwrap_or(0..trimmed.len());
-            Err(texts.error(&(span.start + base..span.end + base), error.message()))
+            Err(source.error(&(span.start + base..span.end + base), error.message()))
         }
         Err(_) => Ok(Spanned::new(
             base..base + trimmed.len(),
@@ -191,7 +184,7 @@ fn parse_value<'a>(written: &'a str, base: usize, texts: &Texts) -> Result<Spann
     }
 }
 
-/// The same value with every span moved into the offsets of [`Texts`]. Depth is bounded by the TOML
+/// The same value with every span moved into the offsets of [`SourceMap`]. Depth is bounded by the TOML
 /// reader.
 fn shift(value: Spanned<DeValue<'_>>, by: usize) -> Spanned<DeValue<'_>> {
     let moved = |span: Range<usize>| span.start + by..span.end + by;
@@ -222,57 +215,41 @@ fn put<'a>(
     root: &mut DeTable<'a>,
     path: &[Segment<'a>],
     value: &Spanned<DeValue<'a>>,
-    texts: &Texts,
+    source: &SourceMap,
 ) -> Result<()> {
     let Some(((first, span), rest)) = path.split_first() else {
         return Ok(());
     };
-    if OF_THE_PIPELINE.contains(first) {
-        return insert(root, path, value, texts);
+    let (of_file, of_experiments) = first_keys();
+    if of_file.contains(first) {
+        return insert(root, path, value, source);
     }
     if *first == "experiment" {
-        return put_by_name(root, span, rest, value, texts);
+        return put_by_name(root, span, rest, value, source);
     }
-    let models = OF_MODELS
-        .iter()
-        .find(|(key, _)| key == first)
-        .map(|(_, models)| models);
-    if models.is_none() && !OF_EXPERIMENTS.contains(first) {
-        let known = [
-            &OF_THE_PIPELINE[..],
-            &["experiment.NAME"],
-            &OF_EXPERIMENTS,
-            &OF_MODELS.map(|(key, _)| key),
-        ]
-        .concat();
-        return Err(texts
+    if !of_experiments.contains(first) {
+        let known = [&of_file[..], &["experiment.NAME"], &of_experiments].concat();
+        return Err(source
             .error(span, format!("unknown key `{}`", shorten(first)))
             .hint(suggestion(first, "keys", &known)));
     }
-    let mut any = false;
-    let fits = |e: &DeTable| {
-        models.is_none_or(|models| kind_of_model(e).is_some_and(|kind| models.contains(&kind)))
-    };
-    for experiment in experiments(root).filter(|e| fits(e)) {
-        any = true;
-        // An ensemble has none of them: its members do.
-        if ["inputs", "validation", "augment"].contains(first)
-            && kind_of_model(experiment) == Some("ensemble")
-        {
-            continue;
+    let mut is_used = false;
+    for experiment in experiments(root) {
+        if experiment::is_reached(kind_of_model(experiment), first) {
+            insert(experiment, path, value, source)?;
+            is_used = true;
         }
-        insert(experiment, path, value, texts)?;
     }
     // A file without any experiment is wrong in itself and said to be so later.
-    if let Some(models) = models.filter(|_| !any && experiments(root).next().is_some()) {
-        let what = if models.len() > 1 {
-            "a network or a random forest"
-        } else {
-            "a network"
+    if !is_used && experiments(root).next().is_some() {
+        let models = match *first {
+            "train" => "a network",
+            "seeds" => "a network or a random forest",
+            _ => "a model",
         };
-        return Err(texts.error(
+        return Err(source.error(
             span,
-            format!("no experiment here trains {what}: `{first}` would change nothing"),
+            format!("no experiment here trains {models}: `{first}` would change nothing"),
         ));
     }
     Ok(())
@@ -284,10 +261,10 @@ fn put_by_name<'a>(
     span: &Range<usize>,
     rest: &[Segment<'a>],
     value: &Spanned<DeValue<'a>>,
-    texts: &Texts,
+    source: &SourceMap,
 ) -> Result<()> {
     let Some(((name, name_span), path @ [_, ..])) = rest.split_first() else {
-        return Err(texts
+        return Err(source
             .error(span, "an experiment's key is experiment.NAME.KEY")
             .hint("for example --set experiment.quick.train.epochs=15"));
     };
@@ -296,12 +273,12 @@ fn put_by_name<'a>(
         .collect();
     if !names.is_empty() && !names.iter().any(|n| n == name) {
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        return Err(texts
+        return Err(source
             .error(name_span, format!("no experiment `{}` here", shorten(name)))
             .hint(suggestion(name, "experiments", &names)));
     }
     for experiment in experiments(root).filter(|e| string(e, "name") == Some(*name)) {
-        insert(experiment, path, value, texts)?;
+        insert(experiment, path, value, source)?;
     }
     Ok(())
 }
@@ -310,7 +287,7 @@ fn insert<'a>(
     table: &mut DeTable<'a>,
     path: &[Segment<'a>],
     value: &Spanned<DeValue<'a>>,
-    texts: &Texts,
+    source: &SourceMap,
 ) -> Result<()> {
     let Some(((key, span), rest)) = path.split_first() else {
         return Ok(());
@@ -329,8 +306,8 @@ fn insert<'a>(
         );
     }
     match table.get_mut(*key).map(Spanned::get_mut) {
-        Some(DeValue::Table(inner)) => insert(inner, rest, value, texts),
-        _ => Err(texts.error(
+        Some(DeValue::Table(inner)) => insert(inner, rest, value, source),
+        _ => Err(source.error(
             span,
             format!("`{}` is no table and has no keys of its own", shorten(key)),
         )),
@@ -373,17 +350,13 @@ mod tests {
     fn an_override_that_some_experiments_refuse_is_offered_to_the_others() {
         says(
             &refused(MINIMAL, &["model.c=2"]),
-            &[
-                "`c`",
-                "experiment `a` cannot take it",
-                "--set experiment.b.model.c=2",
-            ],
+            "`c` … experiment `a` cannot take it … --set experiment.b.model.c=2",
         );
         assert!(read(MINIMAL, &["experiment.b.model.c=2"]).is_ok());
         let nobody = refused(MINIMAL, &["model.frobnicate=2"]);
         assert!(!nobody.contains("cannot take it"), "{nobody}");
         let several = refused(MINIMAL, &["split_seed=3", "model.c=2"]);
-        says(&several, &["--set experiment.b.model.c=2"]);
+        says(&several, "--set experiment.b.model.c=2");
     }
 
     #[test]
@@ -407,16 +380,16 @@ mod tests {
     fn a_single_value_is_offered_as_a_list() {
         says(
             &refused(MINIMAL, &["seeds=3"]),
-            &["expected a list", "--set 'seeds=[3]'"],
+            "expected a list … --set 'seeds=[3]'",
         );
         says(
             &refused(MINIMAL, &["features.sets=frames"]),
-            &["expected a list", "--set 'features.sets=[\"frames\"]'"],
+            "expected a list … --set 'features.sets=[\"frames\"]'",
         );
         let file = MINIMAL.replace(
             "kind = \"ravdess\"",
             "kind = \"ravdess\"\nlabels = \"angry\"",
         );
-        says(&refused(&file, &[]), &["stands in brackets: [\"angry\"]"]);
+        says(&refused(&file, &[]), "stands in brackets: [\"angry\"]");
     }
 }

@@ -2,14 +2,14 @@
 //! part.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use toml::Spanned;
 
-use super::check::{Context, span};
-use super::experiment::{DEPTHS, FOLDS, NEIGHBOURS, TREES, gamma};
 use super::model::{Gamma, ModelSettings};
-use super::raw::{Key, Table};
+use super::schema::{above_zero, distinct};
+use super::section::Section;
 use crate::error::Result;
 use crate::model::Kernel;
 use crate::split::{Grouping, Protocol};
@@ -18,45 +18,12 @@ use crate::transform::Inputs;
 /// Candidates that a search may have: each is trained once an inner fold.
 const MOST: usize = 1000;
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct RawSearch {
-    folds: Key<i64>,
-    by: Option<Grouping>,
-    metric: Option<SearchMetric>,
-    grid: Spanned<Table<RawGrid>>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawGrid {
-    model: Option<Table<RawModelGrid>>,
-    inputs: Option<Table<RawInputsGrid>>,
-}
-
-type Values<T> = Key<Vec<Spanned<T>>>;
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawModelGrid {
-    c: Values<f64>,
-    gamma: Values<Gamma>,
-    k: Values<i64>,
-    trees: Values<i64>,
-    max_depth: Values<i64>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawInputsGrid {
-    log_mel: Values<bool>,
-}
-
-/// What candidates are compared by, over all inner folds together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// The measure by which candidates are compared, over all inner folds together.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum SearchMetric {
     /// Mean of per-class recalls.
+    #[default]
     Uar,
     /// Share of correct predictions.
     Accuracy,
@@ -65,21 +32,39 @@ pub enum SearchMetric {
 }
 
 /// A grid search by inner cross-validation on training rows alone.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Search {
     /// Inner folds.
+    #[serde(default = "four")]
+    #[schemars(range(min = 2, max = 1000))]
     pub folds: usize,
-    /// What stays together in them.
+    /// `speaker`: inner folds of whole speakers; `utterance`: random and stratified, the default
+    /// with `hold-out` and `stratified-kfold`.
+    #[serde(default = "utterance")]
+    #[schemars(extend("x-default" = "that of the protocol"))]
     pub by: Grouping,
-    /// What decides.
+    /// Measure that decides, over all inner folds together.
+    #[serde(default)]
     pub metric: SearchMetric,
-    /// What is tried.
+    /// From 2 to 1000 candidates out of lists under `model.c`, `model.gamma`, `model.k`,
+    /// `model.trees`, `model.max_depth` and `inputs.log_mel`; the model's own value holds where
+    /// there is no list.
     pub grid: Grid,
+}
+
+fn four() -> usize {
+    4
+}
+
+fn utterance() -> Grouping {
+    Grouping::Utterance
 }
 
 /// Values to try, all with all; an empty list leaves the experiment's own value. Later lists vary
 /// faster.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(from = "GridKeys")]
+#[schemars(with = "GridKeys")]
 pub struct Grid {
     log_mel: Vec<bool>,
     c: Vec<f64>,
@@ -89,6 +74,52 @@ pub struct Grid {
     max_depth: Vec<usize>,
 }
 
+/// The keys of `grid`.
+#[derive(Deserialize, JsonSchema)]
+struct GridKeys {
+    /// Lists of settings of the model.
+    #[serde(default)]
+    model: ModelGrid,
+    /// Lists of settings of the inputs.
+    #[serde(default)]
+    inputs: InputsGrid,
+}
+
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(default)]
+struct ModelGrid {
+    #[schemars(length(min = 1), transform = above_zero, transform = distinct)]
+    c: Vec<f64>,
+    #[schemars(length(min = 1), transform = distinct)]
+    gamma: Vec<Gamma>,
+    #[schemars(length(min = 1), transform = distinct, inner(range(min = 1, max = 1_000_000)))]
+    k: Vec<usize>,
+    #[schemars(length(min = 1), transform = distinct, inner(range(min = 1, max = 100_000)))]
+    trees: Vec<usize>,
+    #[schemars(length(min = 1), transform = distinct, inner(range(min = 1, max = 100_000)))]
+    max_depth: Vec<usize>,
+}
+
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(default)]
+struct InputsGrid {
+    #[schemars(length(min = 1), transform = distinct)]
+    log_mel: Vec<bool>,
+}
+
+impl From<GridKeys> for Grid {
+    fn from(GridKeys { model, inputs }: GridKeys) -> Grid {
+        Grid {
+            log_mel: inputs.log_mel,
+            c: model.c,
+            gamma: model.gamma,
+            k: model.k,
+            trees: model.trees,
+            max_depth: model.max_depth,
+        }
+    }
+}
+
 /// One point of a grid.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Candidate {
@@ -96,7 +127,7 @@ pub struct Candidate {
     pub model: ModelSettings,
     /// The inputs there.
     pub inputs: Inputs,
-    /// What the grid says, by dotted key (`model.c`).
+    /// The values of the grid there, by dotted key (`model.c`).
     pub settings: BTreeMap<String, String>,
 }
 
@@ -196,7 +227,7 @@ impl Grid {
 }
 
 /// Puts one point for each value in the place of every point.
-fn vary<T: Written>(
+fn vary<T: Display>(
     points: &mut Vec<Candidate>,
     key: &str,
     values: &[T],
@@ -210,39 +241,10 @@ fn vary<T: Written>(
         .flat_map(|point| values.iter().map(move |value| (point.clone(), value)));
     let place = |(mut point, value): (Candidate, &T)| {
         set(&mut point, value);
-        point.settings.insert(key.to_owned(), value.written());
+        point.settings.insert(key.to_owned(), value.to_string());
         point
     };
     *points = varied.map(place).collect();
-}
-
-/// A value as a pipeline file has it.
-trait Written {
-    fn written(&self) -> String;
-}
-
-impl Written for bool {
-    fn written(&self) -> String {
-        self.to_string()
-    }
-}
-
-impl Written for f64 {
-    fn written(&self) -> String {
-        self.to_string()
-    }
-}
-
-impl Written for usize {
-    fn written(&self) -> String {
-        self.to_string()
-    }
-}
-
-impl Written for Gamma {
-    fn written(&self) -> String {
-        self.describe()
-    }
 }
 
 /// A dotted key as models are described with it.
@@ -268,131 +270,37 @@ fn takes(model: &ModelSettings, key: &str) -> bool {
         | ModelSettings::Logistic { .. } => key == "model.c",
         ModelSettings::Knn { .. } => key == "model.k",
         ModelSettings::RandomForest { .. } => matches!(key, "model.trees" | "model.max_depth"),
-        ModelSettings::Cnn { .. }
-        | ModelSettings::Perceptron(_)
-        | ModelSettings::Temporal(_)
-        | ModelSettings::Majority
-        | ModelSettings::Ensemble { .. } => false,
+        _ => false,
     }
 }
 
-/// Checks a search for a model in a protocol.
-pub(super) fn search(
-    raw: Spanned<Table<RawSearch>>,
+/// Fills in the folds that follow from the protocol, and checks the grid against the model.
+pub(super) fn finish(
+    search: &mut Search,
+    written: &Section<'_>,
     protocol: &Protocol,
     model: &ModelSettings,
-    context: &Context<'_>,
-) -> Result<Search> {
-    let place = raw.span();
-    let Table(raw) = raw.into_inner();
-    if model.is_network() || matches!(model, ModelSettings::Majority) {
-        let error = context.texts.error(
-            &place,
-            format!("`search` is not for this model ({})", model.describe()),
+) -> Result<()> {
+    if !written.has("by") && protocol.keeps_speakers_apart() {
+        search.by = Grouping::Speaker;
+    }
+    for key in search.grid.keys() {
+        let Some(last) = key.strip_prefix("model.").filter(|_| !takes(model, key)) else {
+            continue;
+        };
+        let grid = written.section("grid");
+        let values = grid.as_ref().and_then(|grid| grid.section("model"));
+        let message = format!(
+            "`{key}` does not belong to this model ({})",
+            model.describe()
         );
-        return Err(error.hint("models that can be searched: svm, logistic, random-forest, knn"));
+        return Err(values.as_ref().unwrap_or(written).error(last, message));
     }
-    let by = raw.by.unwrap_or(if protocol.keeps_speakers_apart() {
-        Grouping::Speaker
-    } else {
-        Grouping::Utterance
-    });
-    let grid_place = raw.grid.span();
-    let Table(grid) = raw.grid.into_inner();
-    let of_model = grid
-        .model
-        .map_or_else(RawModelGrid::default, |Table(grid)| grid);
-    let of_inputs = grid
-        .inputs
-        .map_or_else(RawInputsGrid::default, |Table(grid)| grid);
-    for (key, place) in [
-        ("model.c", span(&of_model.c)),
-        ("model.gamma", span(&of_model.gamma)),
-        ("model.k", span(&of_model.k)),
-        ("model.trees", span(&of_model.trees)),
-        ("model.max_depth", span(&of_model.max_depth)),
-    ] {
-        if let Some(place) = place.filter(|_| !takes(model, key)) {
-            return Err(context.texts.error(
-                &place,
-                format!(
-                    "`{key}` does not belong to this model ({})",
-                    model.describe()
-                ),
-            ));
-        }
+    let candidates = search.grid.len();
+    if (2..=MOST).contains(&candidates) {
+        return Ok(());
     }
-    let whole = |key: &'static str, range: std::ops::RangeInclusive<i64>| {
-        move |value: Spanned<i64>| context.whole::<usize>(key, Some(value), 0, range.clone())
-    };
-    let grid = Grid {
-        log_mel: values(
-            "log_mel",
-            of_inputs.log_mel,
-            |value| Ok(value.into_inner()),
-            context,
-        )?,
-        c: values(
-            "c",
-            of_model.c,
-            |value| context.real("c", &value, |x| x > 0.0, "above 0"),
-            context,
-        )?,
-        gamma: values(
-            "gamma",
-            of_model.gamma,
-            |value| gamma(&value, context),
-            context,
-        )?,
-        k: values("k", of_model.k, whole("k", NEIGHBOURS), context)?,
-        trees: values("trees", of_model.trees, whole("trees", TREES), context)?,
-        max_depth: values(
-            "max_depth",
-            of_model.max_depth,
-            whole("max_depth", DEPTHS),
-            context,
-        )?,
-    };
-    if grid.len() < 2 || grid.len() > MOST {
-        let error = context.texts.error(
-            &grid_place,
-            format!(
-                "this grid has {} candidates, and must have from 2 to {MOST}",
-                grid.len()
-            ),
-        );
-        return Err(error.hint("write for example grid = { model.c = [0.1, 1, 10] }"));
-    }
-    Ok(Search {
-        folds: context.whole("folds", raw.folds, 4, FOLDS)?,
-        by,
-        metric: raw.metric.unwrap_or(SearchMetric::Uar),
-        grid,
-    })
-}
-
-fn values<R, T: PartialEq>(
-    key: &str,
-    raw: Values<R>,
-    check: impl Fn(Spanned<R>) -> Result<T>,
-    context: &Context<'_>,
-) -> Result<Vec<T>> {
-    let Some(raw) = raw else { return Ok(vec![]) };
-    let place = raw.span();
-    let mut checked = Vec::new();
-    for value in raw.into_inner() {
-        let place = value.span();
-        let value = check(value)?;
-        if checked.contains(&value) {
-            return Err(context
-                .texts
-                .error(&place, format!("a value of `{key}` stands here twice")));
-        }
-        checked.push(value);
-    }
-    if checked.is_empty() {
-        Err(context.texts.error(&place, format!("`{key}` is empty")))
-    } else {
-        Ok(checked)
-    }
+    let message = format!("this grid has {candidates} candidates, and must have from 2 to {MOST}");
+    let error = written.error("grid", message);
+    Err(error.hint("write for example grid = { model.c = [0.1, 1, 10] }"))
 }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
+use serde_json::{Value, json};
 
 use super::tests::{MINIMAL, read};
 use super::*;
@@ -43,28 +44,6 @@ fn the_shipped_pipelines_are_valid() {
         "the program has the files of the folder"
     );
     assert!(super::SHIPPED.is_sorted());
-    assert_eq!(
-        shipped
-            .iter()
-            .map(|(name, _)| name.as_str())
-            .collect::<Vec<_>>(),
-        [
-            "cross-corpus",
-            "demo",
-            "emodb-2s",
-            "emodb-520-sensitivity",
-            "emodb-520",
-            "emodb-four",
-            "emodb-steps",
-            "emodb",
-            "iemocap-improvised",
-            "iemocap",
-            "ravdess-recipes",
-            "ravdess-reimplementation",
-            "ravdess-steps",
-            "ravdess"
-        ]
-    );
     for (name, text) in &shipped {
         let pipeline = read(text, &[]).unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(&pipeline.name, name);
@@ -288,56 +267,112 @@ fn a_damaged_file_never_panics_and_its_error_has_a_place() {
 }
 
 #[test]
-fn every_key_is_in_the_documentation() {
+fn the_documentation_has_the_keys_of_the_schema() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("pipelines");
     let page = std::fs::read_to_string(folder.join("README.md")).unwrap();
+    assert!(page.matches("<!-- keys ").count() > 15);
+    assert_eq!(
+        update_page(&page),
+        page,
+        "`ser schema --page pipelines/README.md` prints the page with these tables brought up to date"
+    );
     let protocols = std::fs::read_to_string(folder.join("../docs/protocols.md")).unwrap();
-    let listed = |overrides: &str| {
-        let error = read(&format!("{MINIMAL}[[published]]\n"), &[overrides]).unwrap_err();
-        let hint = error.hint_text().unwrap().to_owned();
-        hint.split_once("known keys: ")
-            .unwrap()
-            .1
-            .split(", ")
-            .map(str::to_owned)
-            .collect::<Vec<_>>()
+    let schema = pipeline_schema();
+    let protocol = &schema["properties"]["experiment"]["items"]["properties"]["protocol"];
+    let kinds = schema::kinds(protocol);
+    assert!(kinds.len() > 5);
+    for (kind, _) in kinds {
+        assert!(protocols.contains(&format!("\n| `{kind}`")), "{kind}");
+    }
+}
+
+/// Every key of the schema, as the dotted key of an override with a value that it may have.
+fn keys(prefix: &str, schema: &Value, into: &mut Vec<(String, String)>) {
+    let parts: Vec<(String, &Value)> = match schema::kinds(schema) {
+        kinds if kinds.is_empty() => vec![(String::new(), schema)],
+        kinds => {
+            let all = kinds.into_iter().map(|(kind, own)| (kind.to_owned(), own));
+            all.chain([(String::new(), schema)]).collect()
+        }
     };
-    let mut keys = 0;
-    for table in [
-        "corpus",
-        "corpus.subset",
-        "corpus.windows",
-        "features",
-        "features.augment",
-        "experiment.a",
-        "protocol",
-        "inputs",
-        "model",
-        "experiment.b.search",
-        "train",
-        "train.spec_augment",
-    ] {
-        for key in listed(&format!("{table}.no_such_key=1")) {
-            assert!(
-                page.contains(&format!("\n| `{key}` | ")),
-                "pipelines/README.md does not tell of `{key}` ({table})"
+    for (kind, part) in parts {
+        for (key, field) in part["properties"].as_object().into_iter().flatten() {
+            let key = format!(
+                "{prefix}{}{key}",
+                if kind.is_empty() {
+                    kind.clone()
+                } else {
+                    format!("{kind}:")
+                }
             );
-            keys += 1;
+            let words = schema::words(field);
+            let other = |word: &&&str| field["default"] != json!(word);
+            let number = |n: &f64| schema::holds(field, *n);
+            let is_table = field["properties"].is_object() || !schema::kinds(field).is_empty();
+            let value = match schema::type_of(field) {
+                "object" if is_table => {
+                    keys(&format!("{key}."), field, into);
+                    continue;
+                }
+                "string" => words.iter().rfind(other).map(|word| format!("{word:?}")),
+                "boolean" => Some((field["default"] != true).to_string()),
+                "integer" | "number" => [3.0, 9.0, 9000.0, 0.75, 1.5]
+                    .iter()
+                    .find(|n| number(n))
+                    .map(f64::to_string),
+                _ => None,
+            };
+            if field["const"].is_null() {
+                into.extend(value.map(|value| (key, value)));
+            }
         }
     }
-    assert!(keys > 50, "{keys}");
-    let hint = read(&MINIMAL.replace("stratified-kfold", "no"), &[])
-        .unwrap_err()
-        .hint_text()
-        .unwrap()
-        .to_owned();
-    for kind in hint.split_once("known values: ").unwrap().1.split(", ") {
-        assert!(
-            page.contains(&format!("\n| `{kind}` | "))
-                && protocols.contains(&format!("\n| `{kind}`")),
-            "{kind}"
-        );
+}
+
+#[test]
+fn every_key_of_the_schema_is_read() {
+    let mut all = Vec::new();
+    keys("", &pipeline_schema(), &mut all);
+    let experiment = &pipeline_schema()["properties"]["experiment"]["items"];
+    keys("experiment.b.", experiment, &mut all);
+    let mut read_keys = 0;
+    for (key, value) in all {
+        // `corpus.synthetic:speakers`: a key of a kind.
+        let (mut overrides, mut path) = (vec!["augment=true".to_owned()], String::new());
+        for part in key.split('.') {
+            let (kind, key) = part.split_once(':').unwrap_or(("", part));
+            if !kind.is_empty() {
+                overrides.push(format!(
+                    "{}={{ kind = \"{kind}\" }}",
+                    path.trim_end_matches('.')
+                ));
+            }
+            path += &format!("{key}.");
+        }
+        let path = path.trim_end_matches('.');
+        let with = |value: Option<&String>| {
+            let mut overrides = overrides.clone();
+            overrides.extend(value.map(|value| format!("{path}={value}")));
+            parse(MINIMAL, "p.toml", &overrides, None)
+        };
+        match (with(None), with(Some(&value))) {
+            (Ok(before), Ok(after)) => {
+                let debug = |mut pipeline: Pipeline| {
+                    pipeline.overrides.clear();
+                    format!("{pipeline:?}")
+                };
+                let changes = debug(before) != debug(after);
+                assert!(changes, "{path} = {value} changes nothing");
+                read_keys += 1;
+            }
+            (_, Ok(_)) => read_keys += 1,
+            (_, Err(error)) => {
+                let message = error.to_string();
+                assert!(!message.contains("unknown"), "{path} = {value}: {message}");
+            }
+        }
     }
+    assert!(read_keys > 30, "{read_keys}");
 }
 
 #[test]

@@ -1,99 +1,59 @@
-//! What tasks are given on a Slurm cluster: `[slurm]` in a pipeline file, or a file of its own, a
-//! profile. It changes no result.
+//! `[slurm]` in a pipeline file, or a file of its own, a profile: resources of the tasks on a Slurm
+//! cluster. It changes no result.
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::LazyLock;
 
-use serde::Deserialize;
-use toml::Spanned;
-use toml::de::{DeTable, Deserializer};
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, de};
+use serde_json::Value;
+use toml::de::DeTable;
 
-use super::check::Context;
-use super::load;
-use super::raw::{Key, Table};
-use super::texts::{Texts, shorten};
-use crate::error::Result;
+use super::schema;
+use super::section::Section;
+use super::source::{SourceMap, read_text};
+use super::{check, format};
+use crate::error::{Error, Result};
 
 /// The stages that have settings of their own, in their order.
 pub const SLURM_STAGES: [&str; 4] = ["features", "prepare", "train", "report"];
 
-/// Options that this program states itself.
-const OWN: [&str; 22] = [
-    "account",
-    "array",
-    "chdir",
-    "comment",
-    "cpus-per-task",
-    "dependency",
-    "error",
-    "export",
-    "hold",
-    "input",
-    "job-name",
-    "kill-on-invalid-dep",
-    "mem",
-    "no-requeue",
-    "open-mode",
-    "output",
-    "parsable",
-    "partition",
-    "requeue",
-    "signal",
-    "time",
-    "wrap",
-];
+/// The schema of a profile.
+static SCHEMA: LazyLock<Value> = LazyLock::new(schema::of::<SlurmKeys>);
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct RawSlurm {
-    partition: Key<String>,
-    account: Key<String>,
-    time: Key<String>,
-    memory: Key<String>,
-    cpus: Key<i64>,
-    max_concurrent: Key<i64>,
-    options: Key<Vec<Spanned<String>>>,
-    shard_size: Key<i64>,
-    features: Option<Table<RawShare>>,
-    prepare: Option<Table<RawShare>>,
-    train: Option<Table<RawShare>>,
-    report: Option<Table<RawShare>>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawShare {
-    partition: Key<String>,
-    account: Key<String>,
-    time: Key<String>,
-    memory: Key<String>,
-    cpus: Key<i64>,
-    max_concurrent: Key<i64>,
-    options: Key<Vec<Spanned<String>>>,
-}
-
-/// What is said of a task; what is not is left to whoever is asked next, and at last to the
-/// cluster.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+/// Resources of a task; those that are not given are taken from the next that says them, and at
+/// last from the cluster.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize, JsonSchema)]
 pub struct SlurmShare {
-    /// Where it runs.
+    /// Partition, as in sbatch.
+    #[schemars(extend("format" = "word", "x-default" = "the cluster's"))]
     pub partition: Option<String>,
-    /// Who pays.
+    /// Account that pays, as in sbatch.
+    #[schemars(extend("format" = "word", "x-default" = "the cluster's"))]
     pub account: Option<String>,
-    /// Its time limit in seconds.
+    /// Time limit of one task: `"H:MM:SS"` or `"D-HH:MM:SS"`.
+    #[serde(default, rename = "time", deserialize_with = "seconds")]
+    #[schemars(with = "Option<String>")]
+    #[schemars(extend("format" = "time limit", "x-default" = "the partition's"))]
     pub time_s: Option<u64>,
-    /// As sbatch takes it: `4G`.
+    /// Memory of one task: `"4G"`.
+    #[schemars(extend("format" = "size", "x-default" = "the cluster's"))]
     pub memory: Option<String>,
-    /// Its cores.
+    /// Cores of one task.
+    #[schemars(range(min = 1, max = 4_096), extend("x-default" = "`1`"))]
     pub cpus: Option<u32>,
-    /// How many of its kind run at once.
+    /// Tasks of one stage that run at once.
+    #[schemars(range(min = 1, max = 4_096), extend("x-default" = "all"))]
     pub max_concurrent: Option<u32>,
-    /// Further options of sbatch.
+    /// Further options of sbatch: `["--gres=gpu:1"]`.
+    #[schemars(transform = options)]
     pub options: Option<Vec<String>>,
 }
 
-/// All of it.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+/// Resources of all tasks of a pipeline.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(from = "SlurmKeys")]
 pub struct SlurmSettings {
     /// Of every stage.
     pub all: SlurmShare,
@@ -101,6 +61,51 @@ pub struct SlurmSettings {
     pub stages: BTreeMap<String, SlurmShare>,
     /// Utterances of one task of the features stage.
     pub shard_size: Option<u32>,
+}
+
+/// The keys of `[slurm]`.
+#[derive(Deserialize, JsonSchema)]
+pub(super) struct SlurmKeys {
+    #[serde(flatten)]
+    all: SlurmShare,
+    /// Utterances of one task of `features`.
+    #[schemars(range(min = 1, max = 10_000_000), extend("x-default" = "`20000`"))]
+    shard_size: Option<u32>,
+    /// Resources of the stage `features`: the keys above but `shard_size`.
+    features: Option<SlurmShare>,
+    /// Resources of the stage `prepare`.
+    prepare: Option<SlurmShare>,
+    /// Resources of the stage `train`.
+    train: Option<SlurmShare>,
+    /// Resources of the stage `report`.
+    report: Option<SlurmShare>,
+}
+
+fn options(schema: &mut schemars::Schema) {
+    if let Some(items) = schema.get_mut("items") {
+        items["format"] = "option".into();
+    }
+}
+
+fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    format::seconds(&text)
+        .map(Some)
+        .ok_or_else(|| de::Error::custom("no time limit"))
+}
+
+impl From<SlurmKeys> for SlurmSettings {
+    fn from(keys: SlurmKeys) -> SlurmSettings {
+        let shares = [keys.features, keys.prepare, keys.train, keys.report];
+        let stages = SLURM_STAGES.into_iter().zip(shares);
+        SlurmSettings {
+            all: keys.all,
+            stages: stages
+                .filter_map(|(stage, share)| Some((stage.to_owned(), share?)))
+                .collect(),
+            shard_size: keys.shard_size,
+        }
+    }
 }
 
 impl SlurmShare {
@@ -148,155 +153,23 @@ impl SlurmSettings {
 /// `Missing` where there is no such file; `Config` with file, line and column for what is wrong in
 /// it; `Io` where it cannot be read.
 pub fn load_profile(path: &Path) -> Result<SlurmSettings> {
-    let text = load::read_profile(path)?;
-    let texts = Texts::new(&path.display().to_string(), &text, &[]);
-    let root = DeTable::parse(texts.file()).map_err(|error| texts.toml_error(&error))?;
-    root.get_ref()
-        .values()
-        .try_for_each(|value| load::refuse_dates(value, &texts))?;
-    let raw = RawSlurm::deserialize(Deserializer::from(root))
-        .map_err(|error| texts.toml_error(&error))?;
-    settings(
-        Some(raw),
-        &Context {
-            texts: &texts,
-            corpora_dir: None,
-        },
-    )
-}
-
-/// Checks everything that is said.
-pub(super) fn settings(raw: Option<RawSlurm>, context: &Context<'_>) -> Result<SlurmSettings> {
-    let raw = raw.unwrap_or_default();
-    let mut stages = BTreeMap::new();
-    for (stage, own) in
-        SLURM_STAGES
-            .into_iter()
-            .zip([raw.features, raw.prepare, raw.train, raw.report])
-    {
-        if let Some(Table(own)) = own {
-            stages.insert(stage.to_owned(), share(own, context)?);
-        }
-    }
-    let shard_size = raw
-        .shard_size
-        .map(|n| context.whole("shard_size", Some(n), 0, 1..=10_000_000))
-        .transpose()?;
-    let all = RawShare {
-        partition: raw.partition,
-        account: raw.account,
-        time: raw.time,
-        memory: raw.memory,
-        cpus: raw.cpus,
-        max_concurrent: raw.max_concurrent,
-        options: raw.options,
-    };
-    Ok(SlurmSettings {
-        all: share(all, context)?,
-        stages,
-        shard_size,
-    })
-}
-
-fn share(raw: RawShare, context: &Context<'_>) -> Result<SlurmShare> {
-    let word = |key: &str, value: Key<String>| -> Result<Option<String>> {
-        let Some(value) = value else { return Ok(None) };
-        let span = value.span();
-        let text = context.text(key, value)?;
-        if text
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || "-_.,:@+".contains(c))
-        {
-            return Ok(Some(text));
-        }
-        Err(context.texts.error(
-            &span,
-            format!("`{key}` is no name that Slurm knows: `{}`", shorten(&text)),
-        ))
-    };
-    let number = |key: &str, value: Key<i64>| {
-        value
-            .map(|n| context.whole(key, Some(n), 0, 1..=4_096))
-            .transpose()
-    };
-    Ok(SlurmShare {
-        partition: word("partition", raw.partition)?,
-        account: word("account", raw.account)?,
-        time_s: raw.time.map(|time| seconds(time, context)).transpose()?,
-        memory: raw.memory.map(|memory| size(memory, context)).transpose()?,
-        cpus: number("cpus", raw.cpus)?,
-        max_concurrent: number("max_concurrent", raw.max_concurrent)?,
-        options: raw
-            .options
-            .map(|options| {
-                options
-                    .into_inner()
-                    .into_iter()
-                    .map(|o| option(o, context))
-                    .collect()
-            })
-            .transpose()?,
-    })
-}
-
-/// `H:MM:SS` or `D-HH:MM:SS`.
-fn seconds(time: Spanned<String>, context: &Context<'_>) -> Result<u64> {
-    let parse = |text: &str| -> Option<u64> {
-        let (days, clock) = text.split_once('-').unwrap_or(("0", text));
-        let numbers: Vec<u64> = clock
-            .split(':')
-            .map(|n| n.parse().ok())
-            .collect::<Option<_>>()?;
-        let [hours, minutes, seconds] = numbers[..] else {
-            return None;
-        };
-        let days: u64 = days.parse().ok()?;
-        let fits = minutes < 60 && seconds < 60 && days < 10_000 && hours < 100_000;
-        fits.then_some(((days * 24 + hours) * 60 + minutes) * 60 + seconds)
-            .filter(|all| *all >= 60)
-    };
-    parse(time.get_ref()).ok_or_else(|| {
-        let error = context.texts.error(&time.span(), format!("`time` is no time limit: `{}`", shorten(time.get_ref())));
-        error.hint("write hours:minutes:seconds or days-hours:minutes:seconds, at least a minute: time = \"4:00:00\"")
-    })
-}
-
-fn size(memory: Spanned<String>, context: &Context<'_>) -> Result<String> {
-    let text = memory.get_ref();
-    let digits = text.strip_suffix(['K', 'M', 'G', 'T']).unwrap_or_default();
-    if digits.parse::<u32>().is_ok_and(|n| n > 0) && digits.bytes().all(|b| b.is_ascii_digit()) {
-        return Ok(memory.into_inner());
-    }
-    let error = context.texts.error(
-        &memory.span(),
-        format!("`memory` is no size: `{}`", shorten(text)),
-    );
-    Err(error.hint("write a number with K, M, G or T: memory = \"4G\""))
-}
-
-fn option(option: Spanned<String>, context: &Context<'_>) -> Result<String> {
-    let span = option.span();
-    let text = context.text("an option", option)?;
-    let Some(name) = text
-        .strip_prefix("--")
-        .map(|rest| rest.split('=').next().unwrap_or(rest).to_owned())
-        .filter(|n| !n.is_empty())
-    else {
-        return Err(context
-            .texts
-            .error(&span, "an option of sbatch begins with `--`")
-            .hint("for example options = [\"--gres=gpu:1\"]"));
-    };
-    // Sbatch also takes the beginning of a name.
-    if let Some(own) = OWN.iter().find(|own| own.starts_with(&name)) {
-        let error = context
-            .texts
-            .error(&span, format!("`--{own}` is stated by ser itself"));
+    if !path.exists() {
+        let error = Error::missing(format!("there is no profile {}", path.display()));
         return Err(error.hint(
-            "partition, account, time, memory, cpus and max_concurrent are keys of their own",
+            "a profile is a file of the keys that may stand under [slurm]; see docs/slurm.md",
         ));
     }
-    Ok(text)
+    let text = read_text(path)?;
+    let source = SourceMap::new(&path.display().to_string(), &text, &[]);
+    let root = DeTable::parse(source.file()).map_err(|error| source.toml_error(&error))?;
+    check::table(&Section::root(&source, &root), &SCHEMA, |_, _| None)?;
+    SlurmSettings::deserialize(toml::de::Deserializer::from(root.clone()))
+        .map_err(|error| source.toml_error(&error))
+}
+
+/// The JSON Schema of a profile.
+pub fn slurm_schema() -> Value {
+    schema::closed(SCHEMA.clone())
 }
 
 #[cfg(test)]

@@ -5,9 +5,10 @@ use std::path::Path;
 
 use toml::de::DeValue;
 
+use super::corpus::CorpusKind;
 use super::load::parse;
+use super::pipeline::Pipeline;
 use super::slurm::SlurmSettings;
-use super::validated::{CorpusKind, Pipeline};
 use crate::error::{Error, Result};
 use crate::files::hash_bytes;
 

@@ -1,8 +1,6 @@
 //! Corpora: what a reader finds under a root, and what it leaves aside.
 
 pub mod archive;
-mod arousal;
-mod attribute;
 mod conditions;
 mod counts;
 pub mod download;
@@ -14,8 +12,6 @@ mod sources;
 mod spelling;
 mod subset;
 pub mod synthetic;
-mod terms;
-pub mod text;
 mod utterance;
 mod walk;
 
@@ -33,19 +29,20 @@ pub const MOST_CLASSES: usize = 1_000;
 /// A file of this name says that the recordings beside it were generated.
 pub const GENERATED_MARK: &str = "GENERATED.txt";
 
-pub use arousal::{Arousal, arousal};
-pub use attribute::{Attribute, NOT_CONFIRMED};
 pub use conditions::{Condition, Recorded, conditions};
 pub use counts::{Counts, compare, describe};
 pub use emodb::EmodbSettings;
 pub use iemocap::IemocapSettings;
+pub use labels::{Arousal, arousal};
 pub use listing::{Expected, Listing, Reason, SetAside};
 pub use manifest::ManifestSettings;
-pub use official::{Official, official};
+pub use official::{Official, Terms, official, terms};
 pub use originals::{Originals, originals};
 pub use sources::{Sorter, Sources};
 pub use spelling::variants;
 pub use subset::{Subset, SubsetRule};
-pub use terms::{Terms, terms};
-pub use utterance::{Sex, Source, UNKNOWN_SPEAKER, Utterance, is_missing, is_nobody};
+pub use utterance::{
+    Attribute, NOT_CONFIRMED, Sex, Source, UNKNOWN_SPEAKER, Utterance, is_missing,
+    is_missing_speaker,
+};
 pub use walk::{Tree, recordings};

@@ -202,7 +202,7 @@ mod tests {
     #[test]
     fn what_was_published_is_unaltered() {
         let Some(corpora) = std::env::var_os("SER_CORPORA") else {
-            crate::skipped::skipped("no corpora");
+            crate::skipped::skipped("corpora", "SER_CORPORA names no recorded corpora");
             return;
         };
         let (corpora, cancel) = (Path::new(&corpora), Cancel::default());

@@ -6,9 +6,9 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use super::listing::{Reason, SetAside};
-use super::propose::treated;
+use super::propose::is_treated;
 use super::utterance::Source;
-use super::walk::{extension, nearness};
+use super::walk::{extension, folder, nearness};
 
 /// Folders that a message names.
 const SHOWN: usize = 3;
@@ -124,16 +124,6 @@ pub(super) fn settle(
         });
     }
     out
-}
-
-fn is_treated(folder: &str) -> bool {
-    folder
-        .split('/')
-        .any(|part| treated::form(part).0 == Some(treated::Form::Treated))
-}
-
-fn folder(path: &str) -> &str {
-    path.rsplit_once('/').map_or("", |(folder, _)| folder)
 }
 
 /// The folder of a path from which on it is another one than that of `other`, for people.

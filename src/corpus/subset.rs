@@ -1,28 +1,34 @@
 //! A smaller corpus by a rule that looks at no label and at no result.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::utterance::Utterance;
 use crate::error::{Error, Result};
 
 /// Which utterances stay.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum SubsetRule {
     /// The longest recordings; of equally long ones those whose ids come first.
+    #[default]
     Longest,
     /// A draw from a seed, in which each utterance is as likely as any other.
     Random,
 }
 
 /// A subset of a corpus.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Subset {
-    /// How many utterances stay.
+    /// Utterances that stay; an error where the corpus has fewer.
+    #[schemars(range(min = 2, max = 1_000_000_000))]
     pub size: usize,
-    /// Which.
+    /// `longest`: the longest recordings stay, so that the shortest, about which features say
+    /// least, are left out; `random`: a draw, in which each is as likely to stay as any other.
+    #[serde(default)]
     pub rule: SubsetRule,
-    /// Of [`SubsetRule::Random`].
+    /// Seed of the draw; with `rule = "random"` only.
+    #[schemars(range(min = 0), extend("x-default" = "`0`"))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seed: Option<u64>,
 }

@@ -19,7 +19,7 @@ pub fn is_missing(cell: &str) -> bool {
 }
 
 /// Whether a cell of a table names no speaker: it is missing, or says that nobody knows.
-pub fn is_nobody(cell: &str) -> bool {
+pub fn is_missing_speaker(cell: &str) -> bool {
     is_missing(cell) || cell.trim().eq_ignore_ascii_case(UNKNOWN_SPEAKER)
 }
 
@@ -120,4 +120,65 @@ pub struct Utterance {
     /// Hex blake3 over rate and decoded mono samples: the same sound gives the same hash under any
     /// name or tag.
     pub content_hash: String,
+}
+
+/// How results are marked that rest on a guess.
+pub const NOT_CONFIRMED: &str = "guessed from file names, not confirmed";
+
+/// An attribute that may have been inferred from the names of files and folders.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Attribute {
+    /// The class.
+    Emotion,
+    /// Who speaks.
+    Speaker,
+    /// Of the speaker.
+    Sex,
+    /// Recording session.
+    Session,
+    /// The sentence that is spoken.
+    Text,
+    /// Any other field that recordings are grouped by.
+    Group,
+}
+
+impl Attribute {
+    /// All of them.
+    pub const ALL: [Attribute; 6] = [
+        Attribute::Emotion,
+        Attribute::Speaker,
+        Attribute::Sex,
+        Attribute::Session,
+        Attribute::Text,
+        Attribute::Group,
+    ];
+
+    /// The word of a pipeline file.
+    pub fn name(self) -> &'static str {
+        match self {
+            Attribute::Emotion => "emotion",
+            Attribute::Speaker => "speaker",
+            Attribute::Sex => "sex",
+            Attribute::Session => "session",
+            Attribute::Text => "text",
+            Attribute::Group => "group",
+        }
+    }
+
+    /// The attribute of this name.
+    pub fn parse(word: &str) -> Option<Attribute> {
+        Attribute::ALL.into_iter().find(|one| one.name() == word)
+    }
+
+    /// `emotion, speaker`.
+    pub fn list(attributes: &[Attribute]) -> String {
+        attributes
+            .iter()
+            .map(|one| one.name())
+            .collect::<Vec<_>>()
+            .join(", ")
+    }
 }

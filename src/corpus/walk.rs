@@ -97,16 +97,31 @@ pub(crate) fn check_root(root: &Path, corpus: &str, hint: &str) -> Result<()> {
     }
 }
 
+/// The folder of a path, without a `/` behind it.
+pub(crate) fn folder(path: &str) -> &str {
+    path.rsplit_once('/').map_or("", |(folder, _)| folder)
+}
+
+/// The last part of a path.
+pub(crate) fn file_name(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
+}
+
 /// The file name without its folders and its extension.
 pub(crate) fn stem(path: &str) -> &str {
-    let name = path.rsplit('/').next().unwrap_or(path);
+    let name = file_name(path);
     name.rsplit_once('.').map_or(name, |(stem, _)| stem)
+}
+
+/// A path without the extension of its file.
+pub(crate) fn without_extension(path: &str) -> &str {
+    path.rsplit_once('.').map_or(path, |(rest, _)| rest)
 }
 
 /// The extension in lower case, empty where there is none.
 pub(crate) fn extension(path: &str) -> String {
-    let name = path.rsplit('/').next().unwrap_or(path);
-    name.rsplit_once('.')
+    file_name(path)
+        .rsplit_once('.')
         .map_or(String::new(), |(_, extension)| {
             extension.to_ascii_lowercase()
         })
@@ -403,7 +418,7 @@ mod tests {
         let tree = walk(dir.path(), "", AUDIO).unwrap();
         fs::set_permissions(&closed, fs::Permissions::from_mode(0o755)).unwrap();
         if readable_anyway {
-            crate::skipped::skipped("this user may read everything");
+            crate::skipped::skipped("user", "this user may read everything");
             return;
         }
         assert_eq!(tree.files, ["open/y.wav"]);

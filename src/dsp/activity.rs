@@ -1,4 +1,4 @@
-//! Level and energy of signals, and the stretch of frames in which something is heard.
+//! Level and energy of signals, and the stretch of frames with sound.
 
 use std::ops::Range;
 

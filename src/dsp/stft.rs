@@ -1,11 +1,10 @@
-//! The short-time Fourier transform that MFCC, mel, chroma and spectral contrast share.
+//! The short-time Fourier transform that MFCC, mel, chroma and spectral contrast share, and how a
+//! signal is cut into its frames.
 
 use rustfft::num_complex::Complex;
 
-use super::frames::{frame_count, pad_reflected};
 use super::tiles::Tiles;
-use super::transform::{RealTransform, unpack};
-use super::window::hann;
+use super::transform::{RealTransform, hann, unpack};
 use crate::audio::simd::{dispatch, multiply_add};
 
 /// Magnitudes of a centred, reflect-padded, Hann-windowed short-time Fourier transform.
@@ -131,6 +130,35 @@ fn absolute_body<const FUSED: bool>(
     }
 }
 
+/// Frames of a centred transform: one more than there are whole hops in the signal.
+pub fn frame_count(samples: usize, hop_length: usize) -> usize {
+    1 + samples / hop_length
+}
+
+/// Overwrites `padded` with the signal between `pad` reflected samples on each side (the edge
+/// sample is not repeated).
+///
+/// A signal shorter than the padding is reflected back and forth, as numpy does; a single sample is
+/// repeated.
+pub fn pad_reflected(signal: &[f32], pad: usize, padded: &mut Vec<f32>) {
+    padded.clear();
+    let Some(last) = signal.len().checked_sub(1) else {
+        return;
+    };
+    let period = (2 * last).max(1);
+    let at = |index: isize| {
+        let folded = index.rem_euclid(period as isize) as usize;
+        signal[if folded > last {
+            period - folded
+        } else {
+            folded
+        }]
+    };
+    padded.extend((-(pad as isize)..0).map(at));
+    padded.extend_from_slice(signal);
+    padded.extend((signal.len() as isize..(signal.len() + pad) as isize).map(at));
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -176,5 +204,35 @@ mod tests {
                 .nth(4)
                 .is_some_and(|row| row.iter().all(|value| (value - 2.0).abs() < 1e-5))
         );
+    }
+
+    fn padded(signal: &[f32], pad: usize) -> Vec<f32> {
+        let mut out = vec![9.0];
+        pad_reflected(signal, pad, &mut out);
+        out
+    }
+
+    #[test]
+    fn reflection_does_not_repeat_the_edge() {
+        assert_eq!(
+            padded(&[1.0, 2.0, 3.0, 4.0], 2),
+            [3.0, 2.0, 1.0, 2.0, 3.0, 4.0, 3.0, 2.0]
+        );
+    }
+
+    #[test]
+    fn short_signals_are_reflected_back_and_forth() {
+        assert_eq!(
+            padded(&[1.0, 2.0, 3.0], 5),
+            [
+                2.0, 1.0, 2.0, 3.0, 2.0, 1.0, 2.0, 3.0, 2.0, 1.0, 2.0, 3.0, 2.0
+            ]
+        );
+        assert_eq!(
+            padded(&[1.0, 2.0], 3),
+            [2.0, 1.0, 2.0, 1.0, 2.0, 1.0, 2.0, 1.0]
+        );
+        assert_eq!(padded(&[5.0], 2), [5.0; 5]);
+        assert!(padded(&[], 2).is_empty());
     }
 }

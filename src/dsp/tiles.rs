@@ -3,8 +3,6 @@
 
 use pulp::Simd;
 
-use super::frames::Frames;
-
 /// Frames of a tile. A processor with narrower vectors takes several of them to a tile.
 pub const LANES: usize = 16;
 
@@ -87,6 +85,16 @@ impl Tiles {
         }
     }
 
+    /// The values of one frame.
+    pub(crate) fn frame(&self, frame: usize) -> impl Iterator<Item = f32> {
+        let at = frame / LANES * self.width * LANES + frame % LANES;
+        self.values[at..]
+            .iter()
+            .step_by(LANES)
+            .take(self.width)
+            .copied()
+    }
+
     /// The mean over time of each of the `width` values, in double precision; zeros without frames.
     pub fn mean(&self) -> Vec<f64> {
         let mut mean = Mean::new(self.width);
@@ -99,12 +107,69 @@ impl Tiles {
         let mut frames = Frames::new(self.width);
         frames.reset(self.frames);
         for (frame, row) in frames.rows_mut().enumerate() {
-            let at = frame / LANES * self.width * LANES + frame % LANES;
-            for (slot, value) in row.iter_mut().zip(self.values[at..].iter().step_by(LANES)) {
-                *slot = *value;
-            }
+            row.iter_mut()
+                .zip(self.frame(frame))
+                .for_each(|(slot, value)| *slot = value);
         }
         frames
+    }
+}
+
+/// One row of `width` values per frame, stored one after the other.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Frames {
+    width: usize,
+    values: Vec<f32>,
+}
+
+impl Frames {
+    /// An empty matrix for rows of `width` values.
+    pub fn new(width: usize) -> Frames {
+        Frames {
+            width,
+            values: Vec::new(),
+        }
+    }
+
+    /// Makes room for `rows` rows of zeros, keeping the allocation.
+    pub fn reset(&mut self, rows: usize) {
+        self.values.clear();
+        self.values.resize(rows * self.width, 0.0);
+    }
+
+    /// Values per frame.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// Number of frames.
+    pub fn len(&self) -> usize {
+        self.values.len().checked_div(self.width).unwrap_or(0)
+    }
+
+    /// Whether there is no frame.
+    pub fn is_empty(&self) -> bool {
+        self.values.is_empty()
+    }
+
+    /// The frames in order of time.
+    pub fn rows(&self) -> std::slice::ChunksExact<'_, f32> {
+        self.values.chunks_exact(self.width.max(1))
+    }
+
+    /// The frames in order of time, to write.
+    pub fn rows_mut(&mut self) -> std::slice::ChunksExactMut<'_, f32> {
+        self.values.chunks_exact_mut(self.width.max(1))
+    }
+
+    /// All values, frame after frame.
+    pub fn values(&self) -> &[f32] {
+        &self.values
+    }
+
+    /// All values, frame after frame, to write.
+    pub fn values_mut(&mut self) -> &mut [f32] {
+        &mut self.values
     }
 }
 
@@ -186,7 +251,8 @@ mod tests {
                     .enumerate()
                     .all(|(frame, row)| row[2] == (frame * 10 + 2) as f32)
             );
-            assert_eq!(tiles.mean()[1], rows.mean()[1]);
+            let sum: f32 = rows.rows().map(|row| row[1]).sum();
+            assert_eq!(tiles.mean()[1], f64::from(sum) / frames as f64);
         }
         tiles.reset(17);
         assert!(tiles.tiles().nth(1).is_some_and(|tile| {

@@ -1,9 +1,11 @@
 //! How far accuracy and UAR would move with other speakers: percentile intervals of a bootstrap
 //! that draws whole speakers.
 
-use rand::{Rng, SeedableRng};
+use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
+
+use crate::{rng, stats};
 
 /// Draws of an interval: with so many, its ends move by a tenth of a point or less with other
 /// draws.
@@ -63,7 +65,19 @@ pub struct Intervals {
     pub uar: Interval,
 }
 
-/// One prediction of one seed.
+impl Intervals {
+    /// The ends by the names that tables use, in their order.
+    pub fn metrics(&self) -> [(&'static str, f64); 4] {
+        [
+            ("accuracy_ci_low", self.accuracy.low),
+            ("accuracy_ci_high", self.accuracy.high),
+            ("uar_ci_low", self.uar.low),
+            ("uar_ci_high", self.uar.high),
+        ]
+    }
+}
+
+/// The predictions of one seed for the utterances of one class and unit.
 #[derive(Debug, Clone, Copy)]
 pub struct Trial {
     /// Speaker, or utterance, from 0.
@@ -72,8 +86,10 @@ pub struct Trial {
     pub seed: usize,
     /// True class.
     pub truth: usize,
-    /// Whether it was recognised.
-    pub right: bool,
+    /// Predictions.
+    pub n: u64,
+    /// Those that name the true class.
+    pub right: u64,
 }
 
 /// Accuracy and UAR over the draws of `units` from `trials`; each replicate is scored for every
@@ -117,8 +133,8 @@ fn draw(
                 unit.insert(place, (cell, [0; 2]));
                 place
             });
-        unit[place].1[0] += 1;
-        unit[place].1[1] += u64::from(trial.right);
+        unit[place].1[0] += trial.n;
+        unit[place].1[1] += trial.right;
     }
     let mut random = ChaCha8Rng::from_seed(*KEY);
     random.set_stream(u64::from(resampled == Resampled::Utterances));
@@ -130,7 +146,7 @@ fn draw(
     for _ in 0..replicates {
         drawn.fill([0; 2]);
         for _ in 0..units {
-            let unit = ((u128::from(random.next_u64()) * units as u128) >> 64) as usize;
+            let unit = rng::below(&mut random, units);
             for (cell, [n, right]) in &counts[unit] {
                 drawn[*cell][0] += n;
                 drawn[*cell][1] += right;
@@ -181,24 +197,15 @@ fn ends(mut values: Vec<f64>) -> Interval {
     values.sort_by(f64::total_cmp);
     let tail = (1.0 - COVERED) / 2.0;
     Interval {
-        low: quantile(&values, tail),
-        high: quantile(&values, 1.0 - tail),
+        low: stats::quantile(&values, tail).unwrap_or_default(),
+        high: stats::quantile(&values, 1.0 - tail).unwrap_or_default(),
     }
-}
-
-/// Between the two nearest of sorted values, in proportion: numpy's default.
-fn quantile(sorted: &[f64], share: f64) -> f64 {
-    let Some(last) = sorted.len().checked_sub(1) else {
-        return 0.0;
-    };
-    let place = share * last as f64;
-    let (below, rest) = (place.floor() as usize, place.fract());
-    let above = (below + 1).min(last);
-    sorted[below] + (sorted[above] - sorted[below]) * rest
 }
 
 #[cfg(test)]
 mod tests {
+    use rand::Rng;
+
     use super::*;
 
     fn trial(unit: usize, seed: usize, truth: usize, right: bool) -> Trial {
@@ -206,7 +213,8 @@ mod tests {
             unit,
             seed,
             truth,
-            right,
+            n: 1,
+            right: u64::from(right),
         }
     }
 
@@ -283,28 +291,19 @@ mod tests {
         assert_eq!(intervals(&[], Resampled::Utterances, 0, 0, 0), None);
     }
 
-    #[test]
-    fn quantiles_are_those_of_numpy() {
-        let values = [1.0, 2.0, 4.0, 8.0];
-        for (share, want) in [(0.0, 1.0), (0.25, 1.75), (0.5, 3.0), (0.9, 6.8), (1.0, 8.0)] {
-            assert!((quantile(&values, share) - want).abs() < 1e-12, "{share}");
-        }
-        assert_eq!(quantile(&[], 0.5), 0.0);
-    }
-
     /// Speakers differ (their accuracy is anywhere from 0.3 to 0.9, 0.6 in the mean); how often
     /// does an interval hold 0.6?
     #[test]
     fn intervals_by_speaker_hold_the_truth_about_as_often_as_they_say() {
         let mut random = ChaCha8Rng::seed_from_u64(7);
-        let mut share = || (random.next_u64() >> 11) as f64 / (1u64 << 53) as f64;
+        let mut fraction = || (random.next_u64() >> 11) as f64 / (1u64 << 53) as f64;
         let (speakers, each, worlds) = (20, 20, 300);
         let (mut by_speaker, mut by_utterance) = (0, 0);
         for _ in 0..worlds {
             let mut trials = Vec::new();
             for speaker in 0..speakers {
-                let skill = 0.3 + 0.6 * share();
-                trials.extend((0..each).map(|_| trial(speaker, 0, 0, share() < skill)));
+                let skill = 0.3 + 0.6 * fraction();
+                trials.extend((0..each).map(|_| trial(speaker, 0, 0, fraction() < skill)));
             }
             let holds = |interval: Interval| interval.low <= 0.6 && 0.6 <= interval.high;
             by_speaker += usize::from(holds(

@@ -1,14 +1,14 @@
 //! What a fitted model leans on: how much worse it gets on its test part when a feature, or a group
 //! of them, says nothing any more.
 
-use rand::SeedableRng;
 use rand::seq::SliceRandom;
-use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
 use crate::model::Classifier;
+use crate::rng;
 use crate::split::Matrix;
+use crate::stats::{mean, sample_sd};
 
 use super::argmax;
 
@@ -142,9 +142,7 @@ pub fn lost(
                 columns.group, columns.name
             );
             let mut order: Vec<usize> = (0..x.rows()).collect();
-            order.shuffle(&mut ChaCha8Rng::from_seed(
-                *blake3::hash(seed.as_bytes()).as_bytes(),
-            ));
+            order.shuffle(&mut rng::named(&seed));
             for (row, &from) in order.iter().enumerate() {
                 columns
                     .places
@@ -222,25 +220,7 @@ fn score(probabilities: &[f32], y: &[usize], n_classes: usize) -> [f64; 2] {
         .map(|(right, n)| *right as f64 / *n as f64)
         .collect();
     let accuracy = right.iter().sum::<usize>() as f64 / y.len().max(1) as f64;
-    [
-        recalls.iter().sum::<f64>() / recalls.len().max(1) as f64,
-        accuracy,
-    ]
-}
-
-fn mean(values: &[f64]) -> f64 {
-    values.iter().sum::<f64>() / values.len().max(1) as f64
-}
-
-/// Sample standard deviation; 0 of fewer than two values.
-fn deviation(values: &[f64]) -> f64 {
-    let centre = mean(values);
-    let squares: f64 = values.iter().map(|value| (value - centre).powi(2)).sum();
-    if values.len() > 1 {
-        (squares / (values.len() - 1) as f64).sqrt()
-    } else {
-        0.0
-    }
+    [mean(&recalls), accuracy]
 }
 
 /// Half of the 95 % interval of a mean.
@@ -248,7 +228,7 @@ fn half_width(values: &[f64]) -> f64 {
     let Some(degrees) = values.len().checked_sub(1).filter(|degrees| *degrees > 0) else {
         return 0.0;
     };
-    STUDENT.get(degrees - 1).copied().unwrap_or(NORMAL) * deviation(values)
+    STUDENT.get(degrees - 1).copied().unwrap_or(NORMAL) * sample_sd(values)
         / (values.len() as f64).sqrt()
 }
 
@@ -277,7 +257,7 @@ pub fn explanation(
             } else {
                 &uars
             });
-            let (uar, sd, accuracy) = (mean(&uars), deviation(&uars), mean(&by_model(1)));
+            let (uar, sd, accuracy) = (mean(&uars), sample_sd(&uars), mean(&by_model(1)));
             Importance {
                 name: columns.name.clone(),
                 group: columns.group.clone(),
@@ -295,7 +275,7 @@ pub fn explanation(
             .iter()
             .filter_map(|lost| *lost.occluded.get(feature)?.get(class)?)
             .collect();
-        known.iter().sum::<f64>() / known.len().max(1) as f64
+        mean(&known)
     };
     let features_together = together(features, &|lost, i| lost.features[i]);
     Explanation {

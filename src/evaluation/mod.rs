@@ -1,13 +1,12 @@
 //! From predictions to figures.
 
 mod bootstrap;
-mod breakdown;
 mod calibration;
-mod confusion;
 mod importance;
 mod overview;
 mod pairs;
 mod pools;
+mod predictions;
 mod projection;
 mod published;
 mod scores;
@@ -16,7 +15,6 @@ mod uncertainty;
 pub mod vote;
 
 pub use bootstrap::{Interval, Intervals, Resampled};
-pub use breakdown::{Breakdown, Group};
 pub use calibration::{Bin, Calibration};
 pub use importance::{
     Columns, Explanation, Importance, Lost, MOST_FEATURES, REPEATS, explanation, lost,
@@ -28,7 +26,7 @@ pub use projection::Projection;
 pub use published::{Baselines, Mark, Published, chance_and_majority};
 pub use scores::{ClassScores, Confusion, Scores, Spread};
 pub use significance::{McNemar, Paired, compare};
-pub use uncertainty::{SeedFigures, Uncertainty};
+pub use uncertainty::{Breakdown, Group, SeedFigures, Uncertainty};
 pub use vote::Vote;
 
 pub use crate::table::predictions::argmax;

@@ -7,6 +7,7 @@ use ndarray::Array2;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::projection::{Projection, project};
+use crate::stats;
 
 /// Rows that are looked at most; of larger tables, evenly spaced ones.
 pub const MOST_ROWS: usize = 20_000;
@@ -184,23 +185,19 @@ fn numbered<'n>(names: impl Iterator<Item = &'n str>) -> (Vec<String>, Vec<usize
     (places.into_keys().map(str::to_owned).collect(), of)
 }
 
+/// Mean and population standard deviation of the finite values.
 fn moments(values: &[f64]) -> (f64, f64) {
-    let finite = || values.iter().filter(|value| value.is_finite());
-    let n = finite().count();
-    if n == 0 {
+    let finite: Vec<f64> = values
+        .iter()
+        .copied()
+        .filter(|value| value.is_finite())
+        .collect();
+    if finite.is_empty() {
         return (f64::NAN, 0.0);
     }
-    let mean = finite().sum::<f64>() / n as f64;
-    let variance = finite().map(|value| (value - mean).powi(2)).sum::<f64>() / n as f64;
-    // What rounding leaves of a constant is no variance.
-    (
-        mean,
-        if variance.sqrt() <= mean.abs() * 1e-7 {
-            0.0
-        } else {
-            variance.sqrt()
-        },
-    )
+    let (mean, sd) = stats::mean_and_sd(&finite);
+    // What rounding leaves of a constant is no deviation.
+    (mean, if sd <= mean.abs() * 1e-7 { 0.0 } else { sd })
 }
 
 /// Share of the sum of squares that lies between groups.
@@ -248,14 +245,7 @@ fn by_class(values: &[f64], classes: &[usize], n_classes: usize) -> Vec<[f64; 5]
 fn percentiles(mut values: Vec<f64>, wanted: [f64; 5]) -> [f64; 5] {
     values.retain(|value| value.is_finite());
     values.sort_by(f64::total_cmp);
-    wanted.map(|share| {
-        let Some(last) = values.len().checked_sub(1) else {
-            return f64::NAN;
-        };
-        let place = share * last as f64;
-        let (low, high) = (place.floor() as usize, (place.ceil() as usize).min(last));
-        values[low] + (values[high] - values[low]) * (place - place.floor())
-    })
+    wanted.map(|fraction| stats::quantile(&values, fraction).unwrap_or(f64::NAN))
 }
 
 #[cfg(test)]
@@ -295,11 +285,11 @@ mod tests {
             (seen.rows, seen.of, seen.classes.join("")),
             (48, 48, "abc".to_owned())
         );
-        let share = |i: usize| (seen.features[i].by_class, seen.features[i].by_speaker);
-        assert!((share(0).0 - 1.0).abs() < 1e-12 && share(0).1 < 1e-12);
-        assert!(share(1).0 < 1e-12 && (share(1).1 - 1.0).abs() < 1e-12);
-        assert!(share(2).0 < 0.2 && share(2).1 < 0.2);
-        assert_eq!([share(3), share(4)], [(0.0, 0.0); 2]);
+        let fraction = |i: usize| (seen.features[i].by_class, seen.features[i].by_speaker);
+        assert!((fraction(0).0 - 1.0).abs() < 1e-12 && fraction(0).1 < 1e-12);
+        assert!(fraction(1).0 < 1e-12 && (fraction(1).1 - 1.0).abs() < 1e-12);
+        assert!(fraction(2).0 < 0.2 && fraction(2).1 < 0.2);
+        assert_eq!([fraction(3), fraction(4)], [(0.0, 0.0); 2]);
         assert_eq!(seen.detailed[0].name, "class");
         // `a` has the value 1 alone.
         assert_eq!(seen.detailed[0].percentiles[0], [1.0; 5]);

@@ -108,8 +108,8 @@ fn orthonormal(columns: Array2<f64>) -> Array2<f64> {
         // Twice is enough.
         for _ in 0..2 {
             for other in &kept {
-                let share = rest.dot(other);
-                rest.scaled_add(-share, other);
+                let fraction = rest.dot(other);
+                rest.scaled_add(-fraction, other);
             }
         }
         let length = rest.dot(&rest).sqrt();

@@ -138,10 +138,12 @@ pub(super) fn by_utterance(
         row.protocol.clear();
         row.fold = 0;
     }
-    let rows = summary::ensemble(labels, &rows)?;
-    let averaged = rows.iter().map(|row| row.seeds).max().unwrap_or(0);
-    let utterances = rows.into_iter().map(|row| {
-        let right = row.truth == row.predicted;
+    let mut times: BTreeMap<&str, usize> = BTreeMap::new();
+    rows.iter()
+        .for_each(|row| *times.entry(&row.utterance_id).or_default() += 1);
+    let averaged = times.into_values().max().unwrap_or(0);
+    let utterances = summary::ensemble(labels, &rows)?.into_iter().map(|row| {
+        let right = row.is_correct();
         (row.utterance_id, (row.truth, right))
     });
     Ok((utterances.collect(), averaged))

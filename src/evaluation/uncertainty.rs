@@ -1,18 +1,20 @@
 //! How sure a figure is: intervals, spreads over seeds and folds, calibration, and where the errors
 //! lie.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::bootstrap::{self, Intervals, Resampled, Trial};
-use super::breakdown::{Breakdown, Known, breakdowns};
+use super::bootstrap::Intervals;
 use super::calibration::Calibration;
+use super::predictions::{Predictions, confidence};
 use super::{Confusion, Scores, Spread, argmax, vote};
 use crate::corpus::Source;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::table::predictions::PredictionRow;
 use crate::table::summary;
+
+const METRICS: [&str; 3] = ["accuracy", "uar", "macro_f1"];
 
 /// The pooled figures of one seed.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -25,6 +27,57 @@ pub struct SeedFigures {
     pub uar: f64,
     /// Over all folds.
     pub macro_f1: f64,
+}
+
+impl SeedFigures {
+    /// The figures by the names that tables and reports use, in their order.
+    pub fn metrics(&self) -> [(&'static str, f64); 3] {
+        [
+            ("accuracy", self.accuracy),
+            ("uar", self.uar),
+            ("macro_f1", self.macro_f1),
+        ]
+    }
+}
+
+/// The predictions of one value of an attribute.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Group {
+    /// `female`, `strong`, a speaker, …
+    pub value: String,
+    /// Distinct utterances.
+    pub utterances: u64,
+    /// Predictions of all seeds.
+    pub predictions: u64,
+    /// Over the predictions.
+    pub accuracy: f64,
+    /// Over the predictions: mean recall of the classes that occur among them.
+    pub uar: f64,
+    /// Classes that occur among them.
+    pub classes: usize,
+}
+
+/// All values of one attribute, in their order.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Breakdown {
+    /// `speaker`, `sex`, `intensity`, `sentence` or `session`.
+    pub attribute: String,
+    /// As many as there are values.
+    pub groups: Vec<Group>,
+}
+
+impl Group {
+    /// The group of one value, by the scores of its predictions.
+    pub(super) fn of(value: String, scores: &Scores) -> Group {
+        Group {
+            value,
+            utterances: 0,
+            predictions: scores.n,
+            accuracy: scores.accuracy,
+            uar: scores.uar,
+            classes: 0,
+        }
+    }
 }
 
 /// What has to stand beside the figures of an experiment.
@@ -62,213 +115,88 @@ impl Uncertainty {
         rows: &[PredictionRow],
         sources: &BTreeMap<&str, &Source>,
     ) -> Result<Uncertainty> {
-        let index = |label: &str| {
-            labels
-                .iter()
-                .position(|l| l == label)
-                .ok_or_else(|| Error::data(format!("a prediction names the unknown class {label}")))
+        let all = Predictions::join(labels, rows, sources)?;
+        let figures = |(seed, scores): (u64, Scores)| SeedFigures {
+            seed,
+            accuracy: scores.accuracy,
+            uar: scores.uar,
+            macro_f1: scores.macro_f1,
         };
-        let answers: Vec<(&PredictionRow, usize, usize)> = rows
-            .iter()
-            .map(|row| Ok((row, index(&row.truth)?, index(&row.predicted)?)))
-            .collect::<Result<_>>()?;
-        let source = |id: &str| {
-            let lost = || {
-                Error::data(format!(
-                    "utterance `{id}` is predicted but not in the table of utterances"
-                ))
-            };
-            sources.get(id).copied().ok_or_else(|| {
-                lost().hint("the tables are of different corpora: run the pipeline again")
-            })
-        };
-        let known = answers.iter().map(|&(row, truth, predicted)| {
-            Ok(Known {
-                source: source(&row.utterance_id)?,
-                truth,
-                predicted,
-            })
-        });
-        let known: Vec<Known> = known.collect::<Result<_>>()?;
-        let seeds: Vec<u64> = rows
-            .iter()
-            .map(|row| row.seed)
-            .collect::<BTreeSet<_>>()
-            .into_iter()
-            .collect();
-        let (mut of_seeds, mut of_folds) = (BTreeMap::new(), BTreeMap::new());
-        for &(row, truth, predicted) in &answers {
-            of_seeds
-                .entry(row.seed)
-                .or_insert_with(|| Confusion::new(labels))
-                .add(truth, predicted);
-            of_folds
-                .entry((row.fold, row.seed))
-                .or_insert_with(|| Confusion::new(labels))
-                .add(truth, predicted);
-        }
-        let figures = |(seed, confusion)| {
-            let Scores {
-                accuracy,
-                uar,
-                macro_f1,
-                ..
-            } = Scores::of_confusion(confusion);
-            SeedFigures {
-                seed,
-                accuracy,
-                uar,
-                macro_f1,
-            }
-        };
-        let by_seed: Vec<SeedFigures> = of_seeds.into_iter().map(figures).collect();
-        let mut by_fold: BTreeMap<u32, BTreeMap<&str, Vec<f64>>> = BTreeMap::new();
-        for ((fold, _), confusion) in of_folds {
-            for (name, value) in Scores::of_confusion(confusion).metrics() {
-                by_fold
-                    .entry(fold)
-                    .or_default()
-                    .entry(name)
-                    .or_default()
-                    .push(value);
+        let by_seed: Vec<SeedFigures> = all.by_seed()?.into_iter().map(figures).collect();
+        let mut by_fold: BTreeMap<(&str, usize), Vec<f64>> = BTreeMap::new();
+        for ((fold, _), scores) in all.by_fold_and_seed()? {
+            for (name, value) in scores.metrics() {
+                by_fold.entry((name, fold)).or_default().push(value);
             }
         }
         let mut over_folds: BTreeMap<String, Vec<f64>> = BTreeMap::new();
-        for (name, values) in by_fold.into_values().flatten() {
+        for ((name, _), values) in by_fold {
             over_folds
                 .entry(name.to_owned())
                 .or_default()
                 .push(Spread::of(&values).mean);
         }
-        let over =
-            |of: fn(&SeedFigures) -> f64| Spread::of(&by_seed.iter().map(of).collect::<Vec<_>>());
-        let over_seeds = [
-            ("accuracy", over(|s| s.accuracy)),
-            ("uar", over(|s| s.uar)),
-            ("macro_f1", over(|s| s.macro_f1)),
-        ]
-        .map(|(name, s)| (name.to_owned(), s));
-        let mut found = Uncertainty {
-            intervals: intervals(labels.len(), &answers, &seeds, &known),
-            over_seeds: over_seeds.into(),
-            by_seed,
-            over_folds: over_folds
+        let mut over_seeds: BTreeMap<String, Vec<f64>> =
+            METRICS.map(|name| (name.to_owned(), Vec::new())).into();
+        for (name, value) in by_seed.iter().flat_map(SeedFigures::metrics) {
+            over_seeds.entry(name.to_owned()).or_default().push(value);
+        }
+        let spreads = |values: BTreeMap<String, Vec<f64>>| -> BTreeMap<String, Spread> {
+            values
                 .into_iter()
                 .map(|(name, values)| (name, Spread::of(&values)))
-                .collect(),
-            calibration: Calibration::of(
-                rows.iter()
-                    .map(|row| (highest(&row.probabilities), row.truth == row.predicted)),
-            ),
-            breakdowns: breakdowns(labels, &known),
+                .collect()
+        };
+        let mut found = Uncertainty {
+            intervals: all.intervals()?,
+            over_seeds: spreads(over_seeds),
+            by_seed,
+            over_folds: spreads(over_folds),
+            calibration: calibration(rows),
+            breakdowns: all.breakdowns()?,
             ..Uncertainty::default()
         };
-        if seeds.len() > 1 {
-            found.together(labels, rows, &index, &source)?;
+        if found.by_seed.len() > 1 {
+            let ensemble = summary::ensemble(labels, rows)?;
+            found.ensemble_calibration = calibration(&ensemble);
+            found.ensemble_intervals =
+                Predictions::join(labels, &ensemble, sources)?.intervals()?;
+            found.vote = Some(vote_of_seeds(labels, rows));
         }
         Ok(found)
     }
+}
 
-    /// The seeds as one.
-    fn together<'s>(
-        &mut self,
-        labels: &[String],
-        rows: &[PredictionRow],
-        index: &dyn Fn(&str) -> Result<usize>,
-        source: &dyn Fn(&str) -> Result<&'s Source>,
-    ) -> Result<()> {
-        let ensemble = summary::ensemble(labels, rows)?;
-        self.ensemble_calibration = Calibration::of(
-            ensemble
-                .iter()
-                .map(|row| (highest(&row.probabilities), row.truth == row.predicted)),
-        );
-        let known = ensemble.iter().map(|row| {
-            Ok(Known {
-                source: source(&row.utterance_id)?,
-                truth: index(&row.truth)?,
-                predicted: index(&row.predicted)?,
-            })
-        });
-        let known: Vec<Known> = known.collect::<Result<_>>()?;
-        self.ensemble_intervals = by_speaker(labels.len(), &known, &vec![0; known.len()], 1);
-        let mut groups: BTreeMap<(u32, &str), Vec<&PredictionRow>> = BTreeMap::new();
-        rows.iter().for_each(|row| {
-            groups
-                .entry((row.fold, &row.utterance_id))
-                .or_default()
-                .push(row)
-        });
-        let (mut truth, mut voted) = (Vec::new(), Vec::new());
-        for mut group in groups.into_values() {
-            group.sort_by_key(|row| row.seed);
-            let probabilities: Vec<&[f32]> = group
-                .iter()
-                .map(|row| row.probabilities.as_slice())
-                .collect();
-            voted.push(argmax(&vote::majority(&probabilities)));
-            truth.push(index(&group[0].truth)?);
-        }
-        self.vote = Some(Scores::of(labels, &truth, &voted));
-        Ok(())
+fn calibration(rows: &[PredictionRow]) -> Option<Calibration> {
+    Calibration::of(rows.iter().map(|row| (confidence(row), row.is_correct())))
+}
+
+/// The scores of the majority vote of the seeds.
+fn vote_of_seeds(labels: &[String], rows: &[PredictionRow]) -> Scores {
+    let mut groups: BTreeMap<(u32, &str), Vec<&PredictionRow>> = BTreeMap::new();
+    for row in rows {
+        groups
+            .entry((row.fold, &row.utterance_id))
+            .or_default()
+            .push(row);
     }
-}
-
-fn highest(probabilities: &[f32]) -> f64 {
-    probabilities
-        .get(argmax(probabilities))
-        .map_or(f64::NAN, |&p| f64::from(p))
-}
-
-fn intervals(
-    classes: usize,
-    answers: &[(&PredictionRow, usize, usize)],
-    seeds: &[u64],
-    known: &[Known],
-) -> Option<Intervals> {
-    let places: Vec<usize> = answers
-        .iter()
-        .map(|(row, ..)| seeds.binary_search(&row.seed).unwrap_or(0))
-        .collect();
-    by_speaker(classes, known, &places, seeds.len())
-}
-
-/// `seeds` holds the place of the seed of each prediction.
-fn by_speaker(
-    classes: usize,
-    known: &[Known],
-    seeds: &[usize],
-    n_seeds: usize,
-) -> Option<Intervals> {
-    let units = |name: fn(&Source) -> &str| -> BTreeMap<&str, usize> {
-        let names: BTreeSet<&str> = known.iter().map(|k| name(k.source)).collect();
-        names
-            .into_iter()
-            .enumerate()
-            .map(|(i, name)| (name, i))
-            .collect()
-    };
-    let mut name: fn(&Source) -> &str = |source| &source.speaker;
-    let (mut resampled, mut found) = (Resampled::Speakers, units(name));
-    if found.len() < 2 {
-        name = |source| &source.id;
-        (resampled, found) = (Resampled::Utterances, units(name));
-    }
-    let trial = |(k, &seed): (&Known, &usize)| {
-        let unit = found.get(name(k.source)).copied().unwrap_or(0);
-        Trial {
-            unit,
-            seed,
-            truth: k.truth,
-            right: k.truth == k.predicted,
+    let mut confusion = Confusion::new(labels);
+    for mut group in groups.into_values() {
+        group.sort_by_key(|row| row.seed);
+        let probabilities: Vec<&[f32]> = group
+            .iter()
+            .map(|row| row.probabilities.as_slice())
+            .collect();
+        if let Some(truth) = labels.iter().position(|label| *label == group[0].truth) {
+            confusion.add(truth, argmax(&vote::majority(&probabilities)));
         }
-    };
-    let trials: Vec<Trial> = known.iter().zip(seeds).map(trial).collect();
-    bootstrap::intervals(&trials, resampled, found.len(), n_seeds, classes)
+    }
+    Scores::of_confusion(confusion)
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::Resampled;
     use super::*;
 
     fn source(id: &str, speaker: &str) -> Source {

@@ -1,11 +1,12 @@
 //! Several predictions of one utterance as one.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::argmax;
 
 /// How predictions are brought together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Vote {
     /// Mean of the probabilities.

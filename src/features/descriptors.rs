@@ -1,26 +1,22 @@
-//! Descriptors of single frames: what `functionals` are statistics of.
+//! Descriptors of single frames, of which `functionals` are statistics.
 
-use std::collections::BTreeMap;
 use std::ops::Range;
 
-use super::front::{Front, HOP_LENGTH, N_FFT, SAMPLE_RATE, check_finite};
-use super::issa193::hundredths;
-use super::set::{Profile, numbered};
+use super::analysis::{
+    Analysis, CLASSES, CONTRAST_OCTAVES, HOP_LENGTH, MEL, N_FFT, SAMPLE_RATE, TOP_DB, check_finite,
+    frame_of,
+};
+use super::set::numbered;
 use crate::dsp::{
-    ChromaFilters, Contrast, Dct, GlottalPulses, Irregularity, MelFilters, PITCH_RANGE,
-    PitchTracker, SHAPE_NAMES, SpectralShape, Stft, Tiles, TuningEstimator, TuningSpectrum, Voice,
-    active_stretch, energy_db, frame_count, pad_reflected, power_to_db, zero_crossings,
+    Dct, GlottalPulses, Irregularity, PITCH_RANGE, PitchTracker, SHAPE_NAMES, SpectralShape,
+    TuningSpectrum, Voice, active_stretch, power_to_db, zero_crossings,
 };
 use crate::error::Result;
 
-const MEL: usize = 128;
-const TOP_DB: f32 = 80.0;
 const MFCC: usize = 20;
-const CLASSES: usize = 12;
-const CONTRAST_OCTAVES: usize = 6;
 /// Mel bands that are averaged to one.
 const BAND: usize = 4;
-/// A frame this far below the loudest does not count at the beginning and the end.
+/// Frames this far below the loudest are cut off at the beginning and the end.
 const ACTIVE_DB: f64 = 30.0;
 
 /// Where the groups of a frame begin.
@@ -36,7 +32,7 @@ const SHAPE: usize = ZERO_CROSSINGS + 1;
 pub(super) const WIDTH: usize = SHAPE + SHAPE_NAMES.len();
 
 /// The names of a frame's descriptors, in order.
-pub fn descriptor_names() -> Vec<String> {
+pub(super) fn descriptor_names() -> Vec<String> {
     let mut names: Vec<String> = numbered("mfcc", MFCC).collect();
     names.extend(numbered("logmel", MEL / BAND));
     names.extend(numbered("chroma", CLASSES));
@@ -51,8 +47,7 @@ pub fn descriptor_names() -> Vec<String> {
 }
 
 /// The active stretch of a recording, frame by frame.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Descriptors {
+pub(super) struct Descriptors {
     /// A row of [`descriptor_names`] values per frame of the stretch.
     pub rows: Vec<Vec<f64>>,
     /// The voice in each frame of the stretch.
@@ -63,95 +58,61 @@ pub struct Descriptors {
     pub frames: usize,
 }
 
-/// Computes [`Descriptors`]. Plans, filters and buffers are kept from file to file: make one for
-/// each thread.
-pub struct DescriptorExtractor {
-    front: Front,
-    stft: Stft,
-    mel_filters: MelFilters,
+/// Computes [`Descriptors`].
+pub(super) struct DescriptorExtractor {
     dct: Dct,
-    tuning: TuningEstimator,
-    contrast: Contrast,
     pitch: PitchTracker,
     pulses: GlottalPulses,
     shape: SpectralShape,
-    /// Filters by tuning in hundredths: the estimator knows a hundred values.
-    chroma_filters: BTreeMap<i32, ChromaFilters>,
-    padded: Vec<f32>,
-    magnitude: Tiles,
-    mel: Tiles,
-    mel_db: Tiles,
-    chroma: Tiles,
-    contrasts: Tiles,
 }
 
 impl DescriptorExtractor {
-    /// An extractor as one profile computes it.
-    pub fn new(profile: Profile) -> DescriptorExtractor {
-        let Profile::Librosa08 = profile;
+    pub(super) fn new() -> DescriptorExtractor {
         let rate = f64::from(SAMPLE_RATE);
-        let (stft, contrast) = (
-            Stft::new(N_FFT, HOP_LENGTH),
-            Contrast::new(rate, N_FFT, CONTRAST_OCTAVES),
-        );
         DescriptorExtractor {
-            front: Front::default(),
-            mel_filters: MelFilters::new(rate, N_FFT, MEL),
             dct: Dct::new(MEL, MFCC),
-            tuning: TuningEstimator::new(rate, N_FFT),
             pitch: PitchTracker::new(rate, HOP_LENGTH),
             pulses: GlottalPulses::new(rate, HOP_LENGTH),
             shape: SpectralShape::new(rate, N_FFT),
-            chroma_filters: BTreeMap::new(),
-            padded: Vec::new(),
-            magnitude: Tiles::new(stft.bins()),
-            mel: Tiles::new(MEL),
-            mel_db: Tiles::new(MEL),
-            chroma: Tiles::new(CLASSES),
-            contrasts: Tiles::new(contrast.bands()),
-            stft,
-            contrast,
         }
     }
 
-    /// The descriptors of a mono recording.
+    /// The descriptors of a recording.
     ///
     /// # Errors
     /// As [`super::Extractor::extract`].
-    pub fn describe(&mut self, samples: &[f32], sample_rate: u32) -> Result<Descriptors> {
-        let level = self.front.load_levelled(samples, sample_rate)?;
-        let signal = self.front.signal();
-        pad_reflected(signal, N_FFT / 2, &mut self.padded);
-        let frames = frame_count(signal.len(), HOP_LENGTH);
-        let frame = |index: usize| &self.padded[index * HOP_LENGTH..][..N_FFT];
-        let energies: Vec<f64> = (0..frames).map(|index| energy_db(frame(index))).collect();
-        let active = active_stretch(&energies, ACTIVE_DB);
-        let voices = self.pitch.track(signal, active.clone());
-        let irregularity = self.pulses.irregularity(signal, &voices, active.start);
+    pub(super) fn describe(&mut self, analysis: &mut Analysis) -> Result<Descriptors> {
+        let level = analysis.level()?;
+        let work = &analysis.work;
+        let frames = work.energies.len();
+        let active = active_stretch(&work.energies, ACTIVE_DB);
+        let voices = self.pitch.track(&work.signal, active.clone());
+        let irregularity = self
+            .pulses
+            .irregularity(&work.signal, &voices, active.start);
         let f0 = filled(&voices);
         let mut rows: Vec<Vec<f64>> = vec![vec![0.0; WIDTH]; active.len()];
-
-        let (mut index, mut described) = (0, [0.0; SHAPE_NAMES.len()]);
-        self.tuning.begin();
+        for (at, row) in rows.iter_mut().enumerate() {
+            let frame = active.start + at;
+            row[F0] = f0[at];
+            row[VOICING] = voices[at].strength;
+            row[ENERGY] = work.energies[frame] + level;
+            row[ZERO_CROSSINGS] = zero_crossings(frame_of(&work.padded, frame));
+        }
+        let mut shapes = [0.0; SHAPE_NAMES.len()];
         self.shape.begin();
-        self.stft
-            .magnitude(signal, &mut self.magnitude, |magnitude| {
-                self.tuning.look(magnitude);
-                if active.contains(&index) {
-                    let at = index - active.start;
-                    self.shape.describe(magnitude, f0[at].exp(), &mut described);
-                    let row = &mut rows[at];
-                    row[F0] = f0[at];
-                    row[VOICING] = voices[at].strength;
-                    row[ENERGY] = energies[index] + level;
-                    row[ZERO_CROSSINGS] = zero_crossings(frame(index));
-                    row[SHAPE..].copy_from_slice(&described);
-                } else if index + 1 == active.start {
-                    self.shape.pass(magnitude);
-                }
-                index += 1;
-            });
-        self.spectra(&active, level as f32, &mut rows)?;
+        analysis.work.tuning.begin();
+        analysis.transform_with(|frame, magnitude, tuning| {
+            tuning.look(magnitude);
+            if active.contains(&frame) {
+                let at = frame - active.start;
+                self.shape.describe(magnitude, f0[at].exp(), &mut shapes);
+                rows[at][SHAPE..].copy_from_slice(&shapes);
+            } else if frame + 1 == active.start {
+                self.shape.pass(magnitude);
+            }
+        });
+        self.spectra(analysis, &active, level as f32, &mut rows)?;
         Ok(Descriptors {
             rows,
             voices,
@@ -160,52 +121,41 @@ impl DescriptorExtractor {
         })
     }
 
-    /// What follows from the spectra of all frames of a signal that was lowered by `level` dB.
-    fn spectra(&mut self, active: &Range<usize>, level: f32, rows: &mut [Vec<f64>]) -> Result<()> {
-        self.contrast.apply(&self.magnitude, &mut self.contrasts);
-        self.mel_filters.apply(&self.magnitude, &mut self.mel);
-        check_finite(self.mel.values_mut())?;
-        power_to_db(self.mel.values_mut(), f32::INFINITY);
-        self.mel
-            .values_mut()
-            .iter_mut()
-            .for_each(|value| *value += level);
-        self.mel_db.clone_from(&self.mel);
-        let loudest = self
-            .mel
-            .values_mut()
-            .iter()
-            .copied()
-            .fold(f32::NEG_INFINITY, f32::max);
-        self.mel_db
+    /// Fills in what follows from the spectra of all frames of a signal that was lowered by `level`
+    /// dB.
+    fn spectra(
+        &mut self,
+        analysis: &mut Analysis,
+        active: &Range<usize>,
+        level: f32,
+        rows: &mut [Vec<f64>],
+    ) -> Result<()> {
+        let work = &mut *analysis.work;
+        work.contrast.apply(&work.magnitude, &mut work.contrasts);
+        work.mel_filters.apply(&work.magnitude, &mut work.mel);
+        let mel = work.mel.values_mut();
+        check_finite(mel)?;
+        power_to_db(mel, f32::INFINITY);
+        mel.iter_mut().for_each(|value| *value += level);
+        let loudest = mel.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        work.mel_db.clone_from(&work.mel);
+        work.mel_db
             .values_mut()
             .iter_mut()
             .for_each(|value| *value = value.max(loudest - TOP_DB));
-        let tuning = self.tuning.estimate(TuningSpectrum::Power, CLASSES);
-        let filters = self
-            .chroma_filters
-            .entry(hundredths(tuning))
-            .or_insert_with(|| ChromaFilters::new(f64::from(SAMPLE_RATE), N_FFT, tuning));
-        filters.apply(&self.magnitude, &mut self.chroma);
-        let [mel, mel_db, chroma, contrast] =
-            [&self.mel, &self.mel_db, &self.chroma, &self.contrasts].map(Tiles::to_frames);
-        let inside = |frames: &crate::dsp::Frames| -> Vec<Vec<f64>> {
-            let rows = frames.rows().skip(active.start).take(active.len());
-            rows.map(|row| row.iter().map(|value| f64::from(*value)).collect())
-                .collect()
-        };
-        for (row, mel_db) in rows.iter_mut().zip(inside(&mel_db)) {
+        let tuning = work.tuning.estimate(TuningSpectrum::Power, CLASSES);
+        work.compute_chroma(tuning);
+        for (row, frame) in rows.iter_mut().zip(active.clone()) {
+            let mel_db: Vec<f64> = work.mel_db.frame(frame).map(f64::from).collect();
             row[..MFCC].copy_from_slice(&self.dct.apply(&mel_db));
-        }
-        for (row, mel) in rows.iter_mut().zip(inside(&mel)) {
+            let mel: Vec<f64> = work.mel.frame(frame).map(f64::from).collect();
             for (slot, band) in row[LOG_MEL..CHROMA].iter_mut().zip(mel.chunks_exact(BAND)) {
                 *slot = band.iter().sum::<f64>() / BAND as f64;
             }
-        }
-        for ((row, chroma), contrast) in rows.iter_mut().zip(inside(&chroma)).zip(inside(&contrast))
-        {
-            row[CHROMA..CONTRAST].copy_from_slice(&chroma);
-            row[CONTRAST..F0].copy_from_slice(&contrast);
+            let rest = work.chroma.frame(frame).chain(work.contrasts.frame(frame));
+            for (slot, value) in row[CHROMA..F0].iter_mut().zip(rest) {
+                *slot = f64::from(value);
+            }
         }
         Ok(())
     }

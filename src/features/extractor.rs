@@ -1,43 +1,64 @@
-//! From samples to a row of features, whichever the set.
+//! From samples to rows of features, whichever the sets.
 
+use std::collections::BTreeMap;
+
+use super::analysis::{Analysis, Workspace};
 use super::frames::FrameExtractor;
 use super::functionals::FunctionalExtractor;
-use super::issa193::Issa193;
+use super::issa193::{Issa193, Issa193Db};
 use super::set::{FeatureSet, Profile};
-use crate::audio::{Budget, Sound};
+use crate::audio::{Budget, Long, Sound};
+use crate::cancel::Cancel;
 use crate::error::Result;
 
 /// Seconds of sound whose buffers are kept for the next recording; those of a longer one are given
 /// back.
 const KEPT_S: usize = 120;
 
-/// Computes rows of one set. Plans, filters and buffers are kept from file to file: make one for
-/// each thread.
-pub struct Extractor {
-    kind: Kind,
-    set: FeatureSet,
-    profile: Profile,
+/// How the row of a feature set follows from a recording.
+pub(super) trait RowExtractor: Send {
+    /// The row of a recording in memory.
+    fn row(&mut self, analysis: &mut Analysis) -> Result<Vec<f32>>;
+
+    /// The row of a recording in a file, of a set that needs no more memory for it than for a short
+    /// one.
+    fn row_of_long(
+        &mut self,
+        _recording: &Long,
+        _work: &mut Workspace,
+        _cancel: &Cancel,
+    ) -> Option<Result<Vec<f32>>> {
+        None
+    }
 }
 
-enum Kind {
-    Issa193(Box<Issa193>),
-    Issa193Db(Box<Issa193>),
-    Functionals(Box<FunctionalExtractor>),
-    Frames(Box<FrameExtractor>),
+fn row_extractor(set: FeatureSet) -> Box<dyn RowExtractor> {
+    match set {
+        FeatureSet::Issa193 => Box::new(Issa193::new()),
+        FeatureSet::Issa193Db => Box::new(Issa193Db(Issa193::new())),
+        FeatureSet::Functionals => Box::new(FunctionalExtractor::new()),
+        FeatureSet::Frames => Box::new(FrameExtractor::new()),
+    }
+}
+
+/// Computes rows of features. Plans, filters and buffers are kept from file to file: make one for
+/// each thread.
+pub struct Extractor {
+    profile: Profile,
+    work: Workspace,
+    /// Made when the first row of a set is wanted.
+    sets: BTreeMap<FeatureSet, Box<dyn RowExtractor>>,
 }
 
 impl Extractor {
-    /// An extractor of one feature set as one profile computes it.
-    pub fn new(set: FeatureSet, profile: Profile) -> Extractor {
-        let kind = match set {
-            FeatureSet::Issa193 => Kind::Issa193(Box::new(Issa193::new(profile))),
-            FeatureSet::Issa193Db => Kind::Issa193Db(Box::new(Issa193::new(profile))),
-            FeatureSet::Functionals => {
-                Kind::Functionals(Box::new(FunctionalExtractor::new(profile)))
-            }
-            FeatureSet::Frames => Kind::Frames(Box::new(FrameExtractor::new(profile))),
-        };
-        Extractor { kind, set, profile }
+    /// An extractor of rows as one profile has them.
+    pub fn new(profile: Profile) -> Extractor {
+        let Profile::Librosa08 = profile;
+        Extractor {
+            profile,
+            work: Workspace::new(),
+            sets: BTreeMap::new(),
+        }
     }
 
     /// The row of a mono recording, in the order of [`super::names`]; of a sequence, frame after
@@ -49,42 +70,109 @@ impl Extractor {
     /// numbers, at a sampling rate outside 1 to 768 kHz, or shorter than the 33 samples at 22 050
     /// Hz (1.5 ms) that librosa 0.8.1 needs as well; and when a feature is not finite, which takes
     /// samples far outside [-1, 1].
-    pub fn extract(&mut self, samples: &[f32], sample_rate: u32) -> Result<Vec<f32>> {
-        let row = match &mut self.kind {
-            Kind::Issa193(extractor) => extractor.extract(samples, sample_rate),
-            Kind::Issa193Db(extractor) => extractor.extract_db(samples, sample_rate),
-            Kind::Functionals(extractor) => extractor.extract(samples, sample_rate),
-            Kind::Frames(extractor) => extractor.extract(samples, sample_rate),
-        };
-        if samples.len() > KEPT_S * sample_rate as usize {
-            *self = Extractor::new(self.set, self.profile);
-        }
+    pub fn extract(
+        &mut self,
+        set: FeatureSet,
+        samples: &[f32],
+        sample_rate: u32,
+    ) -> Result<Vec<f32>> {
+        let sets = &mut self.sets;
+        let row = sets
+            .entry(set)
+            .or_insert_with(|| row_extractor(set))
+            .row(&mut Analysis::new(samples, sample_rate, &mut self.work));
+        self.give_back(samples.len(), sample_rate);
         row
     }
 
-    /// The row of a recording that is in memory or, where it is long, in a file; the same bits
-    /// either way. Of a long one, the 193 means take little memory, and the other sets what
-    /// `budget` allows.
+    /// The rows of several sets, in the order of the sets, of a recording that is in memory or,
+    /// where it is long, in a file; the same bits either way. Of a long one, the 193 means take
+    /// little memory, and the other sets what `budget` allows.
     ///
     /// # Errors
     /// As [`Extractor::extract`]; [`crate::error::Kind::Data`] where more memory is needed than the
     /// budget allows; [`crate::error::Kind::Interrupted`] where a stop is asked for.
-    pub fn extract_sound(&mut self, sound: &Sound, budget: &Budget) -> Result<Vec<f32>> {
-        let row = match (&mut self.kind, sound) {
-            (_, Sound::Whole(audio)) => return self.extract(&audio.samples, audio.sample_rate),
-            (Kind::Issa193(extractor), Sound::Long(long)) => {
-                extractor.extract_long(long, budget.cancel())
+    pub fn extract_sets(
+        &mut self,
+        sets: &[FeatureSet],
+        sound: &Sound,
+        budget: &Budget,
+    ) -> Vec<(FeatureSet, Result<Vec<f32>>)> {
+        // In this order, neighbours share what they need of the analysis.
+        let mut wanted = sets.to_vec();
+        wanted.sort_unstable();
+        wanted.dedup();
+        let mut rows = Vec::with_capacity(wanted.len());
+        if let Sound::Long(long) = sound {
+            wanted.retain(|&set| {
+                let extractor = self.sets.entry(set).or_insert_with(|| row_extractor(set));
+                let row = extractor.row_of_long(long, &mut self.work, budget.cancel());
+                let is_left = row.is_none();
+                rows.extend(row.map(|row| (set, row)));
+                is_left
+            });
+        }
+        if !wanted.is_empty() {
+            match sound.whole(budget) {
+                Ok((audio, _permit)) => {
+                    let mut analysis =
+                        Analysis::new(&audio.samples, audio.sample_rate, &mut self.work);
+                    rows.extend(wanted.into_iter().map(|set| {
+                        let extractor = self.sets.entry(set).or_insert_with(|| row_extractor(set));
+                        (set, extractor.row(&mut analysis))
+                    }));
+                }
+                Err(error) => rows.extend(wanted.into_iter().map(|set| (set, Err(error.again())))),
             }
-            (Kind::Issa193Db(extractor), Sound::Long(long)) => extractor.extract_db(
-                &sound.beginning(Issa193::STRETCH_END_S)?,
-                long.sample_rate(),
-            ),
-            (Kind::Functionals(_) | Kind::Frames(_), Sound::Long(_)) => {
-                let (audio, _permit) = sound.whole(budget)?;
-                return self.extract(&audio.samples, audio.sample_rate);
+        }
+        match sound {
+            Sound::Whole(audio) => self.give_back(audio.samples.len(), audio.sample_rate),
+            // Nothing of the blocks of a long one is kept.
+            Sound::Long(_) => *self = Extractor::new(self.profile),
+        }
+        rows
+    }
+
+    fn give_back(&mut self, samples: usize, sample_rate: u32) {
+        if samples > KEPT_S * sample_rate as usize {
+            *self = Extractor::new(self.profile);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audio::Audio;
+
+    fn tone(sample_rate: u32, samples: usize) -> Vec<f32> {
+        (0..samples)
+            .map(|t| 0.5 * (t as f32 * 440.0 * std::f32::consts::TAU / sample_rate as f32).sin())
+            .collect()
+    }
+
+    #[test]
+    fn sets_together_and_after_other_recordings_have_the_rows_of_each_alone() {
+        let mut together = Extractor::new(Profile::Librosa08);
+        for (sample_rate, samples) in [
+            (16_000, 40_000),
+            (48_000, 39_000),
+            (16_000, 0),
+            (22_050, 9000),
+        ] {
+            let samples = tone(sample_rate, samples);
+            let sound = Sound::Whole(Audio {
+                samples: samples.clone(),
+                sample_rate,
+                channels: 1,
+                remarks: Default::default(),
+            });
+            let rows = together.extract_sets(&FeatureSet::ALL, &sound, &Budget::unlimited());
+            assert_eq!(rows.len(), FeatureSet::ALL.len());
+            for (set, row) in rows {
+                let alone = Extractor::new(Profile::Librosa08).extract(set, &samples, sample_rate);
+                assert_eq!(row.ok(), alone.ok(), "{set:?} at {sample_rate} Hz");
             }
-        };
-        *self = Extractor::new(self.set, self.profile);
-        row
+        }
     }
 }

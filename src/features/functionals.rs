@@ -1,10 +1,11 @@
 //! The set `functionals`: statistics over time of the descriptors of frames.
 
+use super::analysis::{Analysis, row_of};
 use super::descriptors::{DescriptorExtractor, Descriptors, F0, WIDTH, descriptor_names};
-use super::front::finite;
-use super::set::Profile;
+use super::extractor::RowExtractor;
 use crate::dsp::{Irregularity, Voice};
 use crate::error::Result;
+use crate::stats::{mean_and_sd, quantile};
 
 /// Of a descriptor and of its first derivative.
 const STATISTICS: [&str; 12] = [
@@ -60,20 +61,16 @@ pub(super) struct FunctionalExtractor {
 }
 
 impl FunctionalExtractor {
-    pub(super) fn new(profile: Profile) -> FunctionalExtractor {
+    pub(super) fn new() -> FunctionalExtractor {
         FunctionalExtractor {
-            descriptors: DescriptorExtractor::new(profile),
+            descriptors: DescriptorExtractor::new(),
         }
     }
+}
 
-    pub(super) fn extract(&mut self, samples: &[f32], sample_rate: u32) -> Result<Vec<f32>> {
-        let described = self.descriptors.describe(samples, sample_rate)?;
-        finite(
-            functionals(&described)
-                .into_iter()
-                .map(|value| value as f32)
-                .collect(),
-        )
+impl RowExtractor for FunctionalExtractor {
+    fn row(&mut self, analysis: &mut Analysis) -> Result<Vec<f32>> {
+        row_of(functionals(&self.descriptors.describe(analysis)?))
     }
 }
 
@@ -85,7 +82,7 @@ fn functionals(described: &Descriptors) -> Vec<f64> {
         let second = derivative(&first);
         statistics(&values, &mut out);
         statistics(&first, &mut out);
-        let (mean, sd) = moments(&second);
+        let (mean, sd) = mean_and_sd(&second);
         out.extend([mean, sd]);
     }
     voiced(described, &mut out);
@@ -110,7 +107,7 @@ fn voiced(described: &Descriptors, out: &mut Vec<f64>) {
         .map(|pair| (pair[1] - pair[0]).abs())
         .sum::<f64>();
     let step = steps / pitch.len().saturating_sub(1).max(1) as f64;
-    let (mean, sd) = moments(&pitch);
+    let (mean, sd) = mean_and_sd(&pitch);
     pitch.sort_unstable_by(f64::total_cmp);
     out.extend([mean, sd]);
     out.extend(PERCENTS.map(|percent| percentile(&pitch, percent)));
@@ -128,7 +125,7 @@ fn voiced(described: &Descriptors, out: &mut Vec<f64>) {
         .filter(|voice| voice.f0.is_some())
         .map(harmonicity)
         .collect();
-    let (mean, sd) = moments(&harmonicities);
+    let (mean, sd) = mean_and_sd(&harmonicities);
     out.extend([jitter, shimmer, shimmer_db, mean, sd]);
 }
 
@@ -151,30 +148,14 @@ fn derivative(values: &[f64]) -> Vec<f64> {
         .collect()
 }
 
-/// Mean and population standard deviation.
-fn moments(values: &[f64]) -> (f64, f64) {
-    let n = values.len().max(1) as f64;
-    let mean = values.iter().sum::<f64>() / n;
-    (
-        mean,
-        (values.iter().map(|v| (v - mean) * (v - mean)).sum::<f64>() / n).sqrt(),
-    )
-}
-
-/// Of sorted values, between neighbours in proportion.
 fn percentile(sorted: &[f64], percent: f64) -> f64 {
-    let at = percent / 100.0 * sorted.len().saturating_sub(1) as f64;
-    let (low, high) = (at.floor() as usize, at.ceil() as usize);
-    match (sorted.get(low), sorted.get(high)) {
-        (Some(low), Some(high)) => low + (high - low) * at.fract(),
-        _ => 0.0,
-    }
+    quantile(sorted, percent / 100.0).unwrap_or_default()
 }
 
 /// Appends [`STATISTICS`].
 fn statistics(values: &[f64], out: &mut Vec<f64>) {
     let n = values.len().max(1) as f64;
-    let (mean, sd) = moments(values);
+    let (mean, sd) = mean_and_sd(values);
     let mut sorted = values.to_vec();
     sorted.sort_unstable_by(f64::total_cmp);
     let [p05, p25, p50, p75, p95] = PERCENTS.map(|percent| percentile(&sorted, percent));

@@ -5,28 +5,214 @@ mod long;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use super::front::{Front, HOP_LENGTH, N_FFT, SAMPLE_RATE};
-use super::set::Profile;
+use super::analysis::{
+    Analysis, CLASSES, HOP_LENGTH, MEL, N_FFT, SAMPLE_RATE, TOP_DB, Workspace, hundredths, row_of,
+};
+use super::extractor::RowExtractor;
+use crate::audio::Long;
+use crate::cancel::Cancel;
 use crate::dsp::{
-    ChromaFilters, Contrast, Cqt, CqtBasis, Dct, Frames, MelFilters, Stft, TONNETZ, Tiles,
-    TuningEstimator, TuningSpectrum, fold_to_chroma, normalize_sum, power_to_db, tonal_centroid,
+    Cqt, CqtBasis, Dct, Frames, Tiles, TuningSpectrum, fold_to_chroma, normalize_sum, power_to_db,
+    tonal_centroid,
 };
 use crate::error::{Error, Result};
 
 const MFCC: usize = 40;
-const CLASSES: usize = 12;
-const MEL: usize = 128;
-const TOP_DB: f32 = 80.0;
-/// Where the stretch of [`Issa193::extract_db`] begins, and how long it is, in seconds.
-const STRETCH: [f64; 2] = [0.5, 2.5];
-const CONTRAST_OCTAVES: usize = 6;
 const CQT_OCTAVES: usize = 7;
 const CQT_BINS: usize = 36;
+/// Where the stretch of [`super::FeatureSet::Issa193Db`] begins and how long it is, in seconds.
+const STRETCH: [f64; 2] = [0.5, 2.5];
+/// Seconds that hold this stretch.
+const STRETCH_END_S: usize = 3;
 
-/// What is known of a recording frame by frame, from which the features are averaged. Frames are
-/// 512 samples apart at 22 050 Hz.
+/// Computes rows of [`super::FeatureSet::Issa193`].
+pub(super) struct Issa193 {
+    dct: Dct,
+    cqt: Cqt,
+    /// By tuning in hundredths.
+    cqt_bases: BTreeMap<i32, CqtBasis>,
+    cqt_magnitude: Tiles,
+    cqt_chroma: Tiles,
+    /// The chroma of the constant-Q transform, each frame made to sum to one.
+    cqt_share: Tiles,
+}
+
+/// The deviation from A440 in semitones, and in bins of the constant-Q transform.
+#[derive(Clone, Copy)]
+struct Tunings {
+    chroma: f64,
+    cqt: f64,
+}
+
+impl Issa193 {
+    pub(super) fn new() -> Issa193 {
+        Issa193 {
+            dct: Dct::new(MEL, MFCC),
+            cqt: Cqt::new(CQT_OCTAVES, HOP_LENGTH),
+            cqt_bases: BTreeMap::new(),
+            cqt_magnitude: Tiles::new(CQT_OCTAVES * CQT_BINS),
+            cqt_chroma: Tiles::new(CLASSES),
+            cqt_share: Tiles::new(CLASSES),
+        }
+    }
+
+    /// Computes everything that the features are averaged from.
+    fn compute(&mut self, analysis: &mut Analysis) -> Result<Tunings> {
+        analysis.resample()?;
+        let work = &mut *analysis.work;
+        work.tuning.begin();
+        work.stft
+            .magnitude(&work.signal, &mut work.magnitude, |frame| {
+                work.tuning.look(frame)
+            });
+        work.contrast.apply(&work.magnitude, &mut work.contrasts);
+        let tunings = settled_tunings(analysis);
+        let work = &mut *analysis.work;
+        work.mel_filters.apply(&work.magnitude, &mut work.mel);
+        work.mel_db.clone_from(&work.mel);
+        power_to_db(work.mel_db.values_mut(), TOP_DB);
+        work.compute_chroma(tunings.chroma);
+        let basis = basis(&mut self.cqt_bases, tunings.cqt);
+        self.cqt
+            .magnitude(&work.signal, basis, &mut self.cqt_magnitude);
+        self.fold_constant_q();
+        Ok(tunings)
+    }
+
+    fn fold_constant_q(&mut self) {
+        fold_to_chroma(&self.cqt_magnitude, CQT_BINS, &mut self.cqt_chroma);
+        normalize_sum(&self.cqt_chroma, &mut self.cqt_share);
+    }
+
+    /// The row of the means over time; `mel` is in power or in dB.
+    fn means(&self, work: &Workspace, mel: &Tiles) -> Result<Vec<f32>> {
+        self.vector([
+            &work.mel_db.mean(),
+            &work.chroma.mean(),
+            &mel.mean(),
+            &work.contrasts.mean(),
+            &self.cqt_share.mean(),
+        ])
+    }
+
+    fn vector(&self, [mel_db, chroma, mel, contrast, cqt_share]: [&[f64]; 5]) -> Result<Vec<f32>> {
+        // Both transforms are linear, so the mean may come first.
+        let mfcc = self.dct.apply(mel_db);
+        let measured = chroma.iter().chain(mel).chain(contrast).copied();
+        row_of(
+            mfcc.into_iter()
+                .chain(measured)
+                .chain(tonal_centroid(cqt_share)),
+        )
+    }
+}
+
+impl RowExtractor for Issa193 {
+    fn row(&mut self, analysis: &mut Analysis) -> Result<Vec<f32>> {
+        self.compute(analysis)?;
+        self.means(analysis.work, &analysis.work.mel)
+    }
+
+    fn row_of_long(
+        &mut self,
+        recording: &Long,
+        work: &mut Workspace,
+        cancel: &Cancel,
+    ) -> Option<Result<Vec<f32>>> {
+        Some(self.means_of_long(recording, work, cancel))
+    }
+}
+
+/// Computes rows of [`super::FeatureSet::Issa193Db`]: the same of a stretch, with the mel bands in
+/// dB (at most 80 dB under their maximum) before the mean is taken.
+pub(super) struct Issa193Db(pub(super) Issa193);
+
+impl RowExtractor for Issa193Db {
+    fn row(&mut self, analysis: &mut Analysis) -> Result<Vec<f32>> {
+        let rate = f64::from(analysis.sample_rate);
+        let [start, length] = STRETCH.map(|seconds| (seconds * rate) as usize);
+        let samples = analysis.samples.len();
+        if samples <= start {
+            return Err(Error::data(format!(
+                "the recording is shorter than {} s, from where this set is computed",
+                STRETCH[0]
+            ))
+            .hint("take issa193, which is computed from the whole recording"));
+        }
+        let mut stretch = analysis.stretch(start..samples.min(start + length));
+        self.0.compute(&mut stretch)?;
+        self.0.means(stretch.work, &stretch.work.mel_db)
+    }
+
+    fn row_of_long(
+        &mut self,
+        recording: &Long,
+        work: &mut Workspace,
+        _: &Cancel,
+    ) -> Option<Result<Vec<f32>>> {
+        let beginning = recording.beginning(STRETCH_END_S);
+        Some(beginning.and_then(|samples| {
+            self.row(&mut Analysis::new(&samples, recording.sample_rate(), work))
+        }))
+    }
+}
+
+fn basis(bases: &mut BTreeMap<i32, CqtBasis>, tuning: f64) -> &CqtBasis {
+    bases
+        .entry(hundredths(tuning))
+        .or_insert_with(|| CqtBasis::new(f64::from(SAMPLE_RATE), CQT_BINS, CQT_OCTAVES, tuning))
+}
+
+/// The tunings of both chromas. The frames of which a last bit may decide them, or much of the
+/// contrast, are computed again from samples that are resampy's bit for bit.
+fn settled_tunings(analysis: &mut Analysis) -> Tunings {
+    let (tunings, doubtful) = tunings(analysis.work);
+    let mut frames = analysis.work.contrast.faint_frames();
+    let any_faint = !frames.is_empty();
+    frames.extend(doubtful);
+    frames.sort_unstable();
+    frames.dedup();
+    let mut changed = false;
+    for frame in &frames {
+        changed |= analysis.resample_exactly(around(*frame));
+    }
+    if !changed {
+        return tunings;
+    }
+    let work = &mut *analysis.work;
+    work.stft.frames(
+        &work.signal,
+        frames.into_iter(),
+        &mut work.magnitude,
+        |frame, row| work.tuning.look_again(frame, row),
+    );
+    if any_faint {
+        work.contrast.apply(&work.magnitude, &mut work.contrasts);
+    }
+    self::tunings(work).0
+}
+
+/// The tunings, and the frames that leave them in doubt.
+fn tunings(work: &mut Workspace) -> (Tunings, Vec<usize>) {
+    let [(chroma, mut doubtful), (cqt, more)] = [
+        (TuningSpectrum::Power, CLASSES),
+        (TuningSpectrum::Magnitude, CQT_BINS),
+    ]
+    .map(|(spectrum, bins)| work.tuning.estimate_with_doubt(spectrum, bins));
+    doubtful.extend(more);
+    (Tunings { chroma, cqt }, doubtful)
+}
+
+/// The samples of a frame. Reflected ends are made of samples that the first or last frames hold as
+/// well.
+fn around(frame: usize) -> Range<usize> {
+    (frame * HOP_LENGTH).saturating_sub(N_FFT / 2)..frame * HOP_LENGTH + N_FFT / 2
+}
+
+/// The frames from which [`super::FeatureSet::Issa193`] is averaged, 512 samples apart at 22 050
+/// Hz, to compare them with those of other programs.
 #[derive(Debug, Clone)]
-pub struct Analysis {
+pub struct Intermediates {
     /// The signal at 22 050 Hz.
     pub signal: Vec<f32>,
     /// Magnitudes of the short-time Fourier transform: 1025 bins.
@@ -51,286 +237,39 @@ pub struct Analysis {
     pub cqt_tuning: f64,
 }
 
-impl Analysis {
-    /// The 40 cepstral coefficients of each frame.
-    pub fn mfcc(&self) -> Frames {
-        let dct = Dct::new(MEL, MFCC);
-        let mut mfcc = Frames::new(MFCC);
-        mfcc.reset(self.mel_db.len());
-        for (row, decibels) in mfcc.rows_mut().zip(self.mel_db.rows()) {
-            let decibels: Vec<f64> = decibels.iter().map(|value| f64::from(*value)).collect();
-            for (slot, value) in row.iter_mut().zip(dct.apply(&decibels)) {
-                *slot = value as f32;
-            }
-        }
-        mfcc
-    }
-
-    /// The 6 tonal centroids of each frame.
-    pub fn tonnetz(&self) -> Frames {
-        let mut centroids = Frames::new(TONNETZ);
-        centroids.reset(self.cqt_share.len());
-        for (row, chroma) in centroids.rows_mut().zip(self.cqt_share.rows()) {
-            let chroma: Vec<f64> = chroma.iter().map(|value| f64::from(*value)).collect();
-            for (slot, value) in row.iter_mut().zip(tonal_centroid(&chroma)) {
-                *slot = value as f32;
-            }
-        }
-        centroids
-    }
-}
-
-/// What [`Analysis`] shows, as it is computed: many frames at a time.
-struct Work {
-    magnitude: Tiles,
-    mel: Tiles,
-    mel_db: Tiles,
-    chroma: Tiles,
-    contrast: Tiles,
-    cqt: Tiles,
-    cqt_chroma: Tiles,
-    cqt_share: Tiles,
-    chroma_tuning: f64,
-    cqt_tuning: f64,
-}
-
-/// Computes the vectors of [`super::FeatureSet::Issa193`]. Plans, filters and buffers are kept from
-/// file to file: make one for each thread.
-pub struct Issa193 {
-    front: Front,
-    stft: Stft,
-    mel_filters: MelFilters,
-    dct: Dct,
-    tuning: TuningEstimator,
-    contrast: Contrast,
-    cqt: Cqt,
-    /// Filters by tuning in hundredths: the estimator knows a hundred values.
-    chroma_filters: BTreeMap<i32, ChromaFilters>,
-    cqt_bases: BTreeMap<i32, CqtBasis>,
-    work: Work,
-}
-
-impl Issa193 {
-    /// Seconds of a recording that [`Issa193::extract_db`] looks at, from its beginning.
-    pub(super) const STRETCH_END_S: usize = 3;
-
-    /// An extractor of the set as one profile computes it.
-    pub fn new(profile: Profile) -> Issa193 {
-        let Profile::Librosa08 = profile;
-        let rate = f64::from(SAMPLE_RATE);
-        let (stft, contrast) = (
-            Stft::new(N_FFT, HOP_LENGTH),
-            Contrast::new(rate, N_FFT, CONTRAST_OCTAVES),
-        );
-        let work = Work {
-            magnitude: Tiles::new(stft.bins()),
-            mel: Tiles::new(MEL),
-            mel_db: Tiles::new(MEL),
-            chroma: Tiles::new(CLASSES),
-            contrast: Tiles::new(contrast.bands()),
-            cqt: Tiles::new(CQT_OCTAVES * CQT_BINS),
-            cqt_chroma: Tiles::new(CLASSES),
-            cqt_share: Tiles::new(CLASSES),
-            chroma_tuning: 0.0,
-            cqt_tuning: 0.0,
-        };
-        Issa193 {
-            front: Front::default(),
-            mel_filters: MelFilters::new(rate, N_FFT, MEL),
-            dct: Dct::new(MEL, MFCC),
-            tuning: TuningEstimator::new(rate, N_FFT),
-            cqt: Cqt::new(CQT_OCTAVES, HOP_LENGTH),
-            chroma_filters: BTreeMap::new(),
-            cqt_bases: BTreeMap::new(),
-            stft,
-            contrast,
-            work,
-        }
-    }
-
-    /// The feature vector of a mono recording: time means in the order of [`super::names`].
+impl Intermediates {
+    /// Those of a mono recording.
     ///
     /// # Errors
-    ///
-    /// As [`Issa193::analyse`]; and when a feature is not finite, which takes samples far outside
-    /// [-1, 1].
-    pub fn extract(&mut self, samples: &[f32], sample_rate: u32) -> Result<Vec<f32>> {
-        self.compute(samples, sample_rate)?;
-        self.means(&self.work.mel)
-    }
-
-    /// As [`Issa193::extract`], of the 2.5 s from 0.5 s on alone, and with the mel bands in dB (at
-    /// most 80 dB under their maximum) before the mean is taken.
-    ///
-    /// # Errors
-    ///
-    /// As [`Issa193::extract`]; of a recording that is too short, too.
-    pub fn extract_db(&mut self, samples: &[f32], sample_rate: u32) -> Result<Vec<f32>> {
-        let [start, length] = STRETCH.map(|seconds| (seconds * f64::from(sample_rate)) as usize);
-        if samples.len() <= start {
-            return Err(Error::data(format!(
-                "the recording is shorter than {} s, from where this set is computed",
-                STRETCH[0]
-            ))
-            .hint("take issa193, which is computed from the whole recording"));
-        }
-        let samples = &samples[start..];
-        self.compute(&samples[..length.min(samples.len())], sample_rate)?;
-        self.means(&self.work.mel_db)
-    }
-
-    fn means(&self, mel: &Tiles) -> Result<Vec<f32>> {
-        let work = &self.work;
-        self.vector([
-            &work.mel_db.mean(),
-            &work.chroma.mean(),
-            &mel.mean(),
-            &work.contrast.mean(),
-            &work.cqt_share.mean(),
-        ])
-    }
-
-    /// The vector of means over time.
-    fn vector(&self, [mel_db, chroma, mel, contrast, cqt_share]: [&[f64]; 5]) -> Result<Vec<f32>> {
-        // Both transforms are linear, so the mean may come first.
-        let mut features = self.dct.apply(mel_db);
-        features.extend(chroma.iter().chain(mel).chain(contrast));
-        features.extend(tonal_centroid(cqt_share));
-        let features: Vec<f32> = features.into_iter().map(|value| value as f32).collect();
-        if features.iter().all(|value| value.is_finite()) {
-            Ok(features)
-        } else {
-            Err(
-                Error::data("the features are not finite: the samples are too large")
-                    .hint("scale the recording to [-1, 1]"),
-            )
-        }
-    }
-
-    /// Everything that the features are averaged from.
-    ///
-    /// # Errors
-    ///
-    /// [`crate::error::Kind::Data`] for a recording without samples, with samples that are no
-    /// numbers, at a sampling rate outside 1 to 768 kHz, or shorter than the 33 samples at 22 050
-    /// Hz (1.5 ms) that librosa 0.8.1 needs as well.
-    pub fn analyse(&mut self, samples: &[f32], sample_rate: u32) -> Result<Analysis> {
-        self.compute(samples, sample_rate)?;
-        let work = &self.work;
-        Ok(Analysis {
-            signal: self.front.signal().to_vec(),
+    /// As [`super::Extractor::extract`].
+    pub fn of(samples: &[f32], sample_rate: u32) -> Result<Intermediates> {
+        let (mut work, mut issa193) = (Workspace::new(), Issa193::new());
+        let tunings = issa193.compute(&mut Analysis::new(samples, sample_rate, &mut work))?;
+        Ok(Intermediates {
             magnitude: work.magnitude.to_frames(),
             mel: work.mel.to_frames(),
             mel_db: work.mel_db.to_frames(),
             chroma: work.chroma.to_frames(),
-            contrast: work.contrast.to_frames(),
-            cqt: work.cqt.to_frames(),
-            cqt_chroma: work.cqt_chroma.to_frames(),
-            cqt_share: work.cqt_share.to_frames(),
-            chroma_tuning: work.chroma_tuning,
-            cqt_tuning: work.cqt_tuning,
+            contrast: work.contrasts.to_frames(),
+            cqt: issa193.cqt_magnitude.to_frames(),
+            cqt_chroma: issa193.cqt_chroma.to_frames(),
+            cqt_share: issa193.cqt_share.to_frames(),
+            chroma_tuning: tunings.chroma,
+            cqt_tuning: tunings.cqt,
+            signal: work.signal,
         })
     }
-
-    fn compute(&mut self, samples: &[f32], sample_rate: u32) -> Result<()> {
-        self.front.load(samples, sample_rate)?;
-        let work = &mut self.work;
-        self.tuning.begin();
-        self.stft
-            .magnitude(self.front.signal(), &mut work.magnitude, |frame| {
-                self.tuning.look(frame)
-            });
-        self.contrast.apply(&work.magnitude, &mut work.contrast);
-        let mut tunings = self.tunings();
-        if self.settle(samples, &tunings) {
-            tunings = self.tunings();
-        }
-        let (signal, work) = (self.front.signal(), &mut self.work);
-        [work.chroma_tuning, work.cqt_tuning] = tunings.map(|(tuning, _)| tuning);
-        self.mel_filters.apply(&work.magnitude, &mut work.mel);
-        work.mel_db.clone_from(&work.mel);
-        power_to_db(work.mel_db.values_mut(), TOP_DB);
-
-        let rate = f64::from(SAMPLE_RATE);
-        let filters = self
-            .chroma_filters
-            .entry(hundredths(work.chroma_tuning))
-            .or_insert_with(|| ChromaFilters::new(rate, N_FFT, work.chroma_tuning));
-        filters.apply(&work.magnitude, &mut work.chroma);
-
-        let basis = self
-            .cqt_bases
-            .entry(hundredths(work.cqt_tuning))
-            .or_insert_with(|| CqtBasis::new(rate, CQT_BINS, CQT_OCTAVES, work.cqt_tuning));
-        self.cqt.magnitude(signal, basis, &mut work.cqt);
-        fold_to_chroma(&work.cqt, CQT_BINS, &mut work.cqt_chroma);
-        normalize_sum(&work.cqt_chroma, &mut work.cqt_share);
-        Ok(())
-    }
-}
-
-impl Issa193 {
-    /// Of both chromas, with the frames that leave them in doubt.
-    fn tunings(&mut self) -> [(f64, Vec<usize>); 2] {
-        [
-            (TuningSpectrum::Power, CLASSES),
-            (TuningSpectrum::Magnitude, CQT_BINS),
-        ]
-        .map(|(spectrum, bins)| self.tuning.estimate_with_doubt(spectrum, bins))
-    }
-
-    /// Computes again, from samples that are resampy's bit for bit, the frames of which a last bit
-    /// may decide the tuning or much of the contrast. Whether there were any.
-    fn settle(&mut self, samples: &[f32], tunings: &[(f64, Vec<usize>)]) -> bool {
-        let mut frames = self.contrast.faint_frames();
-        let any_faint = !frames.is_empty();
-        frames.extend(tunings.iter().flat_map(|(_, doubtful)| doubtful));
-        frames.sort_unstable();
-        frames.dedup();
-        let mut changed = false;
-        for frame in &frames {
-            changed |= self.front.exactly(samples, around(*frame));
-        }
-        if changed {
-            let Issa193 {
-                stft,
-                front,
-                tuning,
-                contrast,
-                work,
-                ..
-            } = self;
-            stft.frames(
-                front.signal(),
-                frames.into_iter(),
-                &mut work.magnitude,
-                |frame, row| tuning.look_again(frame, row),
-            );
-            if any_faint {
-                contrast.apply(&work.magnitude, &mut work.contrast);
-            }
-        }
-        changed
-    }
-}
-
-/// The samples of a frame. Reflected ends are made of samples that the first or last frames hold as
-/// well.
-fn around(frame: usize) -> Range<usize> {
-    (frame * HOP_LENGTH).saturating_sub(N_FFT / 2)..frame * HOP_LENGTH + N_FFT / 2
-}
-
-pub(super) fn hundredths(tuning: f64) -> i32 {
-    (tuning * 100.0).round() as i32
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::error::Kind;
+    use crate::features::analysis::SHORTEST;
+    use crate::features::{Extractor, FeatureSet, Profile};
 
     fn extract(samples: &[f32], sample_rate: u32) -> Result<Vec<f32>> {
-        Issa193::new(Profile::Librosa08).extract(samples, sample_rate)
+        Extractor::new(Profile::Librosa08).extract(FeatureSet::Issa193, samples, sample_rate)
     }
 
     fn tone(sample_rate: u32, samples: usize) -> Vec<f32> {
@@ -411,10 +350,7 @@ mod tests {
 
     #[test]
     fn all_sets_take_what_the_constant_q_transform_takes() {
-        assert_eq!(
-            Cqt::new(CQT_OCTAVES, HOP_LENGTH).shortest(),
-            super::super::front::SHORTEST
-        );
+        assert_eq!(Cqt::new(CQT_OCTAVES, HOP_LENGTH).shortest(), SHORTEST);
     }
 
     #[test]
@@ -435,11 +371,11 @@ mod tests {
 
     #[test]
     fn the_variant_is_in_decibels_and_of_a_stretch() -> Result<()> {
-        let mut extractor = Issa193::new(Profile::Librosa08);
+        let mut extractor = Extractor::new(Profile::Librosa08);
         let samples = tone(22050, 4 * 22050);
         let (plain, decibels) = (
-            extractor.extract(&samples[11025..66150], 22050)?,
-            extractor.extract_db(&samples, 22050)?,
+            extractor.extract(FeatureSet::Issa193, &samples[11025..66150], 22050)?,
+            extractor.extract(FeatureSet::Issa193Db, &samples, 22050)?,
         );
         assert_eq!(
             (&plain[..52], &plain[180..]),
@@ -456,17 +392,11 @@ mod tests {
             .copied()
             .fold(f32::INFINITY, f32::min);
         assert!(decibels[loudest] - least < 80.1 && least < -20.0, "{least}");
-        assert!(extractor.extract_db(&samples[..11000], 22050).is_err());
-        Ok(())
-    }
-
-    #[test]
-    fn what_came_before_does_not_matter() -> Result<()> {
-        let mut extractor = Issa193::new(Profile::Librosa08);
-        let first = extractor.extract(&tone(16000, 20000), 16000)?;
-        extractor.extract(&tone(48000, 9000), 48000)?;
-        extractor.extract(&[], 16000).err();
-        assert_eq!(extractor.extract(&tone(16000, 20000), 16000)?, first);
+        assert!(
+            extractor
+                .extract(FeatureSet::Issa193Db, &samples[..11000], 22050)
+                .is_err()
+        );
         Ok(())
     }
 }

@@ -1,7 +1,8 @@
-//! What the features are called and which code makes them.
+//! The names of the features and the versions of their code.
 
 use std::ops::Range;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Of [`FeatureSet::Issa193`]: changes whenever the same recording would give other numbers.
@@ -9,7 +10,18 @@ pub const CODE_VERSION: u32 = 3;
 
 /// A set of features with a name.
 #[derive(
-    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+    Debug,
+    Clone,
+    Copy,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
 )]
 #[serde(rename_all = "kebab-case")]
 pub enum FeatureSet {
@@ -27,8 +39,8 @@ pub enum FeatureSet {
     Frames,
 }
 
-/// Whose numbers the features are.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+/// The program whose numbers the features reproduce.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum Profile {
     /// librosa 0.8.1 with resampy 0.2.2 at its defaults: 22 050 Hz, n_fft 2048, hop 512, reflect
     /// padding.

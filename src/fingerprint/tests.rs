@@ -101,18 +101,18 @@ fn distance(a: &[f32], b: &[f32]) -> f32 {
 
 #[test]
 fn copies_are_near_and_fit() {
-    let (mut listener, mut aligner) = (Listener::default(), Aligner::default());
+    let (mut sketcher, mut aligner) = (Sketcher::default(), Aligner::default());
     for seed in 0..5 {
         let original = voice(seed, 0);
         let (sketch, narrow) = (
-            listener.sketch(&original, HZ).unwrap(),
-            listener.narrow(&original, HZ),
+            sketcher.sketch(&original, HZ).unwrap(),
+            sketcher.narrow(&original, HZ),
         );
         assert_eq!(sketch.len(), WIDTH);
         for (what, samples, rate) in copies(&original) {
-            let near = distance(&sketch, &listener.sketch(&samples, rate).unwrap());
+            let near = distance(&sketch, &sketcher.sketch(&samples, rate).unwrap());
             assert!(near < 0.5 * NEAR, "{what}: {near}");
-            let likeness = aligner.likeness(&narrow, &listener.narrow(&samples, rate));
+            let likeness = aligner.likeness(&narrow, &sketcher.narrow(&samples, rate));
             assert!(likeness.similarity > 0.95, "{what}: {likeness:?}");
             let lag = if what == "padded" {
                 -3_000.0
@@ -128,19 +128,19 @@ fn copies_are_near_and_fit() {
 
 #[test]
 fn another_take_is_near_but_does_not_fit() {
-    let (mut listener, mut aligner) = (Listener::default(), Aligner::default());
+    let (mut sketcher, mut aligner) = (Sketcher::default(), Aligner::default());
     let mut nearest = f32::MAX;
     for seed in 0..5 {
         let (one, other) = (voice(seed, 0), voice(seed, 1));
         nearest = nearest.min(distance(
-            &listener.sketch(&one, HZ).unwrap(),
-            &listener.sketch(&other, HZ).unwrap(),
+            &sketcher.sketch(&one, HZ).unwrap(),
+            &sketcher.sketch(&other, HZ).unwrap(),
         ));
-        let likeness = aligner.likeness(&listener.narrow(&one, HZ), &listener.narrow(&other, HZ));
+        let likeness = aligner.likeness(&sketcher.narrow(&one, HZ), &sketcher.narrow(&other, HZ));
         assert!(likeness.similarity < SAME - 0.1, "{seed}: {likeness:?}");
         let stranger = voice(seed + 100, 0);
         let likeness =
-            aligner.likeness(&listener.narrow(&one, HZ), &listener.narrow(&stranger, HZ));
+            aligner.likeness(&sketcher.narrow(&one, HZ), &sketcher.narrow(&stranger, HZ));
         assert!(likeness.similarity < 0.5 * SAME, "{seed}: {likeness:?}");
     }
     assert!(
@@ -151,10 +151,10 @@ fn another_take_is_near_but_does_not_fit() {
 
 #[test]
 fn silence_is_like_nothing() {
-    let mut listener = Listener::default();
-    assert_eq!(listener.sketch(&[0.0; 8_000], HZ), None);
-    assert_eq!(listener.sketch(&[], HZ), None);
-    let likeness = Aligner::default().likeness(&[0.0; 100], &listener.narrow(&voice(1, 0), HZ));
+    let mut sketcher = Sketcher::default();
+    assert_eq!(sketcher.sketch(&[0.0; 8_000], HZ), None);
+    assert_eq!(sketcher.sketch(&[], HZ), None);
+    let likeness = Aligner::default().likeness(&[0.0; 100], &sketcher.narrow(&voice(1, 0), HZ));
     assert_eq!(likeness.similarity, 0.0);
     assert_eq!(Aligner::default().likeness(&[], &[]).similarity, 0.0);
 }

@@ -1,6 +1,7 @@
 //! The paper's networks as lists of layers: the one definition that the burn module and the CPU
 //! engine both follow.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// One layer. Signals are `[batch, length, channels]`; convolutions and pooling have no other
@@ -70,7 +71,7 @@ pub fn input_channels(layers: &[Layer]) -> usize {
 
 /// The networks of Issa, Demirci, Yazici 2020 (doi 10.1016/j.bspc.2020.101894); softmax is part of
 /// the loss.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Architecture {
     /// The paper's figure of the baseline.
@@ -209,14 +210,28 @@ impl Architecture {
 
 /// A perceptron for vectors of many statistics: one hidden layer between heavy dropout, so that it
 /// learns from many weak hints.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
 pub struct Perceptron {
     /// Units of the hidden layer.
+    #[schemars(range(min = 1, max = 65_536))]
     pub hidden: usize,
-    /// Probability of dropping an input.
+    /// Share of the inputs dropped at each step.
+    #[schemars(range(min = 0), extend("exclusiveMaximum" = 1))]
     pub input_dropout: f64,
-    /// Probability of dropping a hidden unit.
+    /// Share of the hidden units dropped at each step.
+    #[schemars(range(min = 0), extend("exclusiveMaximum" = 1))]
     pub dropout: f64,
+}
+
+impl Default for Perceptron {
+    fn default() -> Perceptron {
+        Perceptron {
+            hidden: 256,
+            input_dropout: 0.5,
+            dropout: 0.5,
+        }
+    }
 }
 
 impl Perceptron {
@@ -247,12 +262,24 @@ impl Perceptron {
 
 /// A convolutional network along the time of a spectrogram, `[frames, bands]`, with attentive
 /// statistics pooling: takes any number of frames from 4 on.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
 pub struct Temporal {
-    /// Channels of each convolution.
+    /// Channels of each of the three convolutions.
+    #[schemars(range(min = 1, max = 65_536))]
     pub channels: usize,
-    /// Probability of dropping a pooled value; a third of it applies after each convolution.
+    /// Share of the pooled values dropped at each step; a third of it after each convolution.
+    #[schemars(range(min = 0), extend("exclusiveMaximum" = 1))]
     pub dropout: f64,
+}
+
+impl Default for Temporal {
+    fn default() -> Temporal {
+        Temporal {
+            channels: 128,
+            dropout: 0.3,
+        }
+    }
 }
 
 impl Temporal {

@@ -244,7 +244,7 @@ fn the_card_says_what_the_model_is_not_for() {
         "# tiny on synthetic",
         "angry, calm, sad",
         "fold 2",
-        "It must not be used to judge",
+        "Judging people: not in hiring",
         "- uar: 0.71",
         "rmsprop",
     ] {

@@ -4,10 +4,11 @@
 use std::f64::consts::TAU;
 
 use rand::seq::SliceRandom;
-use rand::{Rng, RngExt, SeedableRng};
+use rand::{Rng, RngExt};
 use rand_chacha::ChaCha8Rng;
 
 use crate::model::{SpecAugment, TrainSettings};
+use crate::rng;
 use crate::split::{Part, Training};
 
 /// What a stream of random numbers is for; no two purposes share one.
@@ -23,11 +24,7 @@ pub(crate) enum Purpose {
 /// The stream of one purpose in one epoch: nothing depends on what was drawn before, so a resumed
 /// training needs no generator's state.
 pub(crate) fn stream(seed: u64, epoch: usize, purpose: Purpose) -> ChaCha8Rng {
-    let mut key = [0; 32];
-    key[..8].copy_from_slice(&seed.to_le_bytes());
-    key[8..16].copy_from_slice(&(epoch as u64).to_le_bytes());
-    key[16] = purpose as u8;
-    ChaCha8Rng::from_seed(key)
+    rng::keyed([seed, epoch as u64, purpose as u64])
 }
 
 /// Row ranges of the steps of an epoch over `rows` rows; a last step of one row joins the one

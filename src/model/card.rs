@@ -8,6 +8,11 @@ use crate::model::artifact::{ModelInfo, SavedModel, Weights};
 use crate::model::{Layer, NormStatistics};
 use crate::transform::{BALANCED_SPEAKERS, Scaler};
 
+/// What no model of this program is for: a section of every card.
+pub const NOT_FOR: &str = "## Not for\n\n\
+Judging people: not in hiring, schooling, policing, insurance, health or at work, nor watching anyone without their consent. In the European\n\
+Union, emotion recognition at work and in education is prohibited but for medical and safety reasons (Regulation 2024/1689, article 5).\n";
+
 /// The model's card.
 pub(super) fn card(model: &SavedModel) -> String {
     let info = &model.info;
@@ -109,10 +114,8 @@ pub(super) fn card(model: &SavedModel) -> String {
         out += "`model.safetensors` follows PyTorch: `layers.<i>` is the i-th layer, kernels are `[outputs, inputs, width]`, dense weights\n";
         out += "`[outputs, inputs]`. The flatten keeps channels fastest (`x.transpose(1, 2).flatten(1)`), batch normalisation has epsilon 1e-3.\n\n";
     }
-    out += "## Not for\n\n";
-    out += "The model has heard the one corpus named above and nothing else. It does not know what anyone feels. It must not be used to judge\n";
-    out += "people: not in hiring, schooling, policing, insurance, health or at work, nor to watch anyone without their consent. In the European\n";
-    out += "Union, emotion recognition at work and in education is prohibited but for medical and safety reasons (Regulation 2024/1689, article 5).\n";
+    out += NOT_FOR;
+    out += "\nThe model was trained on the one corpus named above and on nothing else. It does not know what anyone feels.\n";
     out += model.weights.values();
     out += "\nExpect far lower accuracy on other speakers, languages, rooms and microphones, and no calibration there.\n";
     if !info.provenance.is_empty() {

@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::split::{Part, Shape, Training};
+use crate::stats;
 
 /// A recording may be this much shorter or longer, as a factor, than those between the first and
 /// the last percentile of the training part.
@@ -41,7 +42,7 @@ impl Durations {
     /// Of at least one recording.
     fn of(mut durations: Vec<f64>) -> Durations {
         durations.sort_by(f64::total_cmp);
-        let at = |share: f64| percentile(&durations, share);
+        let at = |share: f64| stats::quantile(&durations, share).unwrap_or(0.0);
         Durations {
             min: at(0.0),
             p01: at(0.01),
@@ -142,7 +143,7 @@ impl Domain {
                 .filter(|value| value.is_finite())
                 .collect();
             values.sort_by(f64::total_cmp);
-            let at = |share: f64| percentile(&values, share) as f32;
+            let at = |share: f64| stats::quantile(&values, share).unwrap_or(0.0) as f32;
             ranges.min.push(at(0.0));
             ranges.p01.push(at(0.01));
             ranges.p99.push(at(0.99));
@@ -203,18 +204,6 @@ fn summary(row: &[f32], shape: Shape) -> Vec<f32> {
         (sum / f64::from(n)) as f32
     };
     (0..shape.channels).map(mean).collect()
-}
-
-/// The value below which `share` of the sorted values lie, with linear interpolation between
-/// neighbours (numpy's default); 0 of none.
-fn percentile(sorted: &[f64], share: f64) -> f64 {
-    let Some(last) = sorted.len().checked_sub(1) else {
-        return 0.0;
-    };
-    let place = share * last as f64;
-    let below = place.floor() as usize;
-    let above = (below + 1).min(last);
-    sorted[below] + (sorted[above] - sorted[below]) * (place - below as f64)
 }
 
 #[cfg(test)]

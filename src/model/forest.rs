@@ -3,24 +3,25 @@
 //! `linfa-ensemble` 0.8 is not used: it draws the features of a tree once instead of at each split,
 //! and its trees vote with a class where probabilities are wanted.
 
-use rand::{Rng, SeedableRng};
-use rand_chacha::ChaCha8Rng;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
 use crate::model::classifier::{Classifier, check_width, finite, present};
 use crate::model::tree::{self, Leaf, Node, Ranked};
+use crate::rng;
 use crate::split::{Matrix, Part, Training};
 
 /// Sets the streams of a forest apart from others of the same seed.
 const STREAM: u64 = 0x666f_7265_7374;
 
 /// How many features each split chooses from, drawn anew.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum SplitFeatures {
     /// The square root of their number, rounded down.
+    #[default]
     Sqrt,
     /// All: the trees differ by their bootstrap samples alone.
     All,
@@ -55,25 +56,6 @@ pub struct Forest {
     pub shares: Vec<f32>,
 }
 
-/// The stream of one tree.
-fn stream(seed: u64, tree: usize) -> ChaCha8Rng {
-    let mut key = [0; 32];
-    for (place, word) in key
-        .as_chunks_mut::<8>()
-        .0
-        .iter_mut()
-        .zip([seed, tree as u64, STREAM])
-    {
-        *place = word.to_le_bytes();
-    }
-    ChaCha8Rng::from_seed(key)
-}
-
-/// A number below `n`, by multiplication.
-pub(super) fn below(rng: &mut ChaCha8Rng, n: usize) -> usize {
-    ((u128::from(rng.next_u64()) * n as u128) >> 64) as usize
-}
-
 impl Forest {
     /// Grows the trees one by one; each depends on the seed and its own number alone. `progress` is
     /// told how many there are.
@@ -105,9 +87,9 @@ impl Forest {
         };
         for number in 0..settings.trees {
             cancel.check()?;
-            let mut rng = stream(seed, number);
+            let mut rng = rng::keyed([seed, number as u64, STREAM]);
             let mut draws = vec![0; train.len()];
-            (0..train.len()).for_each(|_| draws[below(&mut rng, train.len())] += 1);
+            (0..train.len()).for_each(|_| draws[rng::below(&mut rng, train.len())] += 1);
             forest.roots.push(forest.nodes.len());
             let mut grower = tree::Grower::new(settings, &ranked, train, &draws, &mut rng);
             grower.grow(&mut forest.nodes, &mut forest.shares);

@@ -1,5 +1,6 @@
 //! The k nearest neighbours in the training part, as a baseline.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
@@ -8,10 +9,11 @@ use crate::model::product::{Matrix as Values, multiply};
 use crate::split::{Matrix, Part, Training};
 
 /// What a neighbour's vote counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum KnnWeights {
     /// All the same.
+    #[default]
     Uniform,
     /// 1 / distance; rows at distance 0 alone where there are any, as in scikit-learn.
     Distance,

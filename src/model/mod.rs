@@ -34,6 +34,7 @@ mod tree;
 mod weights;
 
 pub use architecture::{Architecture, Layer, Perceptron, Temporal};
+pub use card::NOT_FOR;
 pub use classifier::{Classifier, CnnClassifier, Majority};
 pub use coupling::{Calibration, Sigmoid};
 pub use device::Device;

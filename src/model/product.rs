@@ -292,7 +292,7 @@ mod tests {
     #[test]
     fn sums_have_the_order_that_is_defined_for_every_processor() {
         if !has_fused_multiply_add() {
-            crate::skipped::skipped("this processor has no fused multiply-add");
+            crate::skipped::skipped("fma", "this processor has no fused multiply-add");
             return;
         }
         let shapes = [

@@ -1,11 +1,12 @@
 //! How a network is trained.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::model::Device;
 
 /// The rule that turns gradients into steps, with Keras' constants where the paper used Keras.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Optimizer {
     /// Keras' RMSprop: rho 0.9, epsilon 1e-7, no momentum.
@@ -40,7 +41,7 @@ pub struct EarlyStopping {
 }
 
 /// The means and variances that batch normalisation applies outside of training.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum NormStatistics {
     /// Those of the whole training part, computed layer by layer after training, without dropout:
@@ -57,18 +58,36 @@ pub enum NormStatistics {
 /// How a spectrogram is changed each time that it is trained on (SpecAugment, Park et al. 2019,
 /// arXiv 1904.08779, without time warping, and a shift in time). What is masked becomes 0, the mean
 /// of scaled inputs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
 pub struct SpecAugment {
-    /// Masks of neighbouring channels.
+    /// Masked bands.
+    #[schemars(range(max = 100))]
     pub frequency_masks: usize,
-    /// Each is at most this wide, in channels.
+    /// Mel bands that each covers at most.
+    #[schemars(range(max = 10_000))]
     pub frequency_width: usize,
-    /// Masks of neighbouring frames.
+    /// Masked stretches.
+    #[schemars(range(max = 100))]
     pub time_masks: usize,
-    /// Each is at most this long, in frames.
+    /// Frames that each covers at most.
+    #[schemars(range(max = 10_000))]
     pub time_width: usize,
-    /// Frames that a recording moves forwards or backwards at most; what enters is 0.
+    /// Frames that the recording moves forwards or backwards at most; the gap is filled with 0.
+    #[schemars(range(max = 10_000))]
     pub shift: usize,
+}
+
+impl Default for SpecAugment {
+    fn default() -> SpecAugment {
+        SpecAugment {
+            frequency_masks: 2,
+            frequency_width: 12,
+            time_masks: 2,
+            time_width: 24,
+            shift: 0,
+        }
+    }
 }
 
 /// Everything that decides the outcome of a training run besides data and seed.

@@ -1,6 +1,7 @@
 //! Support vector machine with a linear or Gaussian kernel, one against one, with probabilities by
 //! pairwise coupling.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::cancel::Cancel;
@@ -12,10 +13,11 @@ use crate::model::smo;
 use crate::split::{Matrix, Part, Training};
 
 /// What a machine compares two rows by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kernel {
     /// `exp(-gamma |a - b|^2)`.
+    #[default]
     Rbf,
     /// Their dot product.
     Linear,

@@ -75,7 +75,7 @@ pub(crate) fn gpus() -> Vec<Device> {
         let hardware = device.hardware();
         match &hardware {
             Ok(name) => println!("{}: {}", device.name(), name.as_deref().unwrap_or_default()),
-            Err(_) => crate::skipped::skipped(format_args!("no {} device", device.name())),
+            Err(_) => crate::skipped::skipped("gpu", format_args!("no {} device", device.name())),
         }
         hardware.is_ok()
     };

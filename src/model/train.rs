@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
@@ -23,9 +23,11 @@ pub struct EpochRecord {
     pub epoch: usize,
     /// Mean loss of the epoch's steps as minimised: with dropout, label smoothing, mixup and class
     /// weights.
+    #[serde(deserialize_with = "number_or_nan")]
     pub train_loss: f64,
     /// Share of training rows put right during the steps (with dropout, and before the steps that
     /// followed).
+    #[serde(deserialize_with = "number_or_nan")]
     pub train_accuracy: f64,
     /// Mean cross-entropy of the validation part at the epoch's end, with the statistics of batch
     /// normalisation that the network would be kept with.
@@ -33,7 +35,13 @@ pub struct EpochRecord {
     /// Accuracy on the validation part.
     pub validation_accuracy: Option<f64>,
     /// Of the epoch's last step.
+    #[serde(default)]
     pub learning_rate: f64,
+}
+
+/// JSON has no NaN or infinity and holds null in their place; a diverged run must still be read.
+fn number_or_nan<'de, D: Deserializer<'de>>(source: D) -> std::result::Result<f64, D::Error> {
+    Ok(Option::<f64>::deserialize(source)?.unwrap_or(f64::NAN))
 }
 
 /// One training run: everything that decides its outcome, and where it may keep a checkpoint.

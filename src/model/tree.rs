@@ -2,7 +2,8 @@
 
 use rand_chacha::ChaCha8Rng;
 
-use crate::model::forest::{ForestSettings, SplitFeatures, below};
+use crate::model::forest::{ForestSettings, SplitFeatures};
+use crate::rng;
 use crate::split::{Matrix, Part, Training};
 
 /// The place of a leaf's class shares.
@@ -186,7 +187,7 @@ impl<'a> Grower<'a> {
             if looked_at >= enough.max(1) {
                 break;
             }
-            let other = drawn + below(self.rng, self.features.len() - drawn);
+            let other = drawn + rng::below(self.rng, self.features.len() - drawn);
             self.features.swap(drawn, other);
             looked_at +=
                 usize::from(self.try_feature(self.features[drawn], rows, counts, &mut best));

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::identity::Identity;
 use super::record::Finished;
+use crate::text::excerpt;
 
 /// The store's answer for one task.
 #[derive(Debug, Clone)]
@@ -74,7 +75,7 @@ pub enum Why {
 
 impl fmt::Display for Why {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let word = |value: &Option<String>| shorten(value.as_deref().unwrap_or("none"));
+        let word = |value: &Option<String>| excerpt(value.as_deref().unwrap_or("none"));
         match self {
             Why::NeverRan => f.write_str("never ran"),
             Why::Parameter { name, old, new } => {
@@ -103,15 +104,6 @@ impl Why {
             parts.push(format!("and {} more", why.len() - SHOWN));
         }
         parts.join("; ")
-    }
-}
-
-/// Enough of a value to know it by.
-fn shorten(value: &str) -> String {
-    const LETTERS: usize = 60;
-    match value.char_indices().nth(LETTERS) {
-        Some((end, _)) => format!("{}…", &value[..end]),
-        None => value.to_owned(),
     }
 }
 

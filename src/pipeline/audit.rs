@@ -4,33 +4,28 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 use rayon::prelude::*;
 
 use super::ingest::Ingested;
 use super::open::{CHUNK, Opener};
-use super::rows::sound;
+use super::rows::{Rows, sound};
 use super::windows::Unit;
 use super::workers::Workers;
 use crate::corpus::{Source, Utterance};
 use crate::error::{Error, Result};
-use crate::fingerprint::{
-    self, Aligner, LONGEST_S, Likeness, Listener, NEAR, SAME, WIDTH, candidates,
-};
+use crate::fingerprint::{self, Aligner, LONGEST_S, Likeness, NEAR, SAME, Sketcher, candidates};
 use crate::orchestrator::Context;
 use crate::table;
-use crate::table::duplicates::DuplicateRow;
-use crate::table::rowlog::{RowLog, Width};
+use crate::table::duplicates::{self, DuplicateRow};
+use crate::table::rowlog::RowLog;
 
 /// Name of the table of pairs within the task's folder.
 pub(super) const DUPLICATES: &str = "duplicates";
-/// Name of the log of sketches within the store.
-const SKETCHES: &str = "sketches.rows";
 /// Candidates whose sounds are in memory together.
 const ALIGNED: usize = 64;
 
-/// Where the table of pairs lies.
+/// The path of the table of pairs.
 pub(super) fn path(folder: &Path) -> std::path::PathBuf {
     folder.join(format!("{DUPLICATES}.parquet"))
 }
@@ -81,27 +76,27 @@ struct Sound {
     hash: blake3::Hash,
 }
 
-/// Finds the pairs and writes their table. Sketches are kept in the store at `store`, so that only
-/// new sounds are listened to.
+/// Finds the pairs and writes their table. Only sounds without a sketch in the log are opened for
+/// one.
 pub(super) fn audit(
     ingested: &Ingested,
     root: &Path,
-    store: &Path,
+    rows: &Rows,
     workers: &Workers,
     context: &Context,
 ) -> Result<()> {
     let mut sounds: Vec<Sound> = Vec::new();
     let mut first: HashMap<blake3::Hash, usize> = HashMap::new();
-    let mut rows: Vec<DuplicateRow> = Vec::new();
+    let mut pairs: Vec<DuplicateRow> = Vec::new();
     for batch in table::utterances::stream(&ingested.finished.folder) {
         context.cancel.check()?;
         for u in batch? {
             let hash = sound(&u.content_hash)?;
             match first.get(&hash) {
-                Some(&same) => rows.push(pair(
+                Some(&same) => pairs.push(pair(
                     &sounds[same].source.id,
                     &u.source.id,
-                    true,
+                    duplicates::Likeness::Exact,
                     Likeness {
                         similarity: 1.0,
                         lag_s: 0.0,
@@ -118,89 +113,71 @@ pub(super) fn audit(
         }
     }
     drop(first);
-    let (kept, sketches) = sketch(&sounds, root, store, workers, context)?;
+    let (kept, sketches) = sketches(&sounds, root, rows.take_sketches()?, workers, context)?;
     let found = workers.pool().install(|| candidates(&sketches, NEAR));
     drop(sketches);
     let found: Vec<(usize, usize)> = found.into_iter().map(|(a, b)| (kept[a], kept[b])).collect();
     for ((a, b), likeness) in align(&sounds, &found, root, workers, context)? {
         if likeness.similarity >= SAME {
-            rows.push(pair(
+            pairs.push(pair(
                 &sounds[a].source.id,
                 &sounds[b].source.id,
-                false,
+                duplicates::Likeness::Near,
                 likeness,
             ));
         }
     }
-    rows.sort_by(|a, b| (&a.utterance_a, &a.utterance_b).cmp(&(&b.utterance_a, &b.utterance_b)));
+    pairs.sort_by(|a, b| (&a.utterance_a, &a.utterance_b).cmp(&(&b.utterance_a, &b.utterance_b)));
     let meta = table::Meta::from([(
         "ser.fingerprint_code_version".into(),
         fingerprint::CODE_VERSION.to_string(),
     )]);
-    table::duplicates::write(&path(context.folder), &rows, &meta)
+    table::duplicates::write(&path(context.folder), &pairs, &meta)
 }
 
-fn pair(a: &str, b: &str, exact: bool, likeness: Likeness) -> DuplicateRow {
+fn pair(a: &str, b: &str, kind: duplicates::Likeness, likeness: Likeness) -> DuplicateRow {
     // Digits beyond these are the rounding of a Fourier transform.
     let rounded = |value: f64| (value * 1e4).round() / 1e4;
     DuplicateRow {
         utterance_a: a.to_owned(),
         utterance_b: b.to_owned(),
-        exact,
+        kind,
         similarity: rounded(likeness.similarity),
         lag_s: rounded(likeness.lag_s),
     }
 }
 
 /// The sketches of all sounds that are not silent, one after the other, and which sounds those are.
-fn sketch(
+fn sketches(
     sounds: &[Sound],
     root: &Path,
-    store: &Path,
+    mut log: RowLog,
     workers: &Workers,
     context: &Context,
 ) -> Result<(Vec<usize>, Vec<f32>)> {
-    let mut log = RowLog::open(
-        &store.join(SKETCHES),
-        Width::Fixed(WIDTH),
-        &format!("sketch {}", fingerprint::CODE_VERSION),
-    )?;
     let missing: Vec<&Sound> = sounds
         .iter()
         .filter(|sound| !log.contains(&sound.hash))
         .collect();
-    let (mut opener, listeners) = (Opener::new(root), Mutex::new(Vec::<Listener>::new()));
+    let mut opener = Opener::new(root);
     let (done, total) = (
         AtomicU64::new((sounds.len() - missing.len()) as u64),
         sounds.len() as u64,
     );
     for chunk in missing.chunks(CHUNK) {
         let sources: Vec<&Source> = chunk.iter().map(|sound| &sound.source).collect();
-        let listened = opener.each(&sources, workers, context.cancel, |_, sound| {
-            let sound = sound?;
-            let samples = sound.beginning(LONGEST_S)?;
-            let taken = listeners
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .pop();
-            let mut listener = taken.unwrap_or_default();
-            let sketch = listener
-                .sketch(&samples, sound.sample_rate())
-                .unwrap_or_else(|| vec![f32::NAN; WIDTH]);
-            listeners
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .push(listener);
+        let computed = opener.each(&sources, workers, context.cancel, |_, sound| {
+            let sketch = workers.sketch(sound?);
             context.progress(
                 done.fetch_add(1, Ordering::Relaxed) + 1,
                 total,
                 "recordings",
                 "",
             );
-            Ok(sketch)
+            sketch
         });
         let mut fresh = Vec::with_capacity(chunk.len());
-        for (sound, sketch) in chunk.iter().zip(listened) {
+        for (sound, sketch) in chunk.iter().zip(computed) {
             fresh.push((
                 &sound.hash,
                 sketch.transpose().map_err(vanished)?.unwrap_or_default(),
@@ -213,9 +190,10 @@ fn sketch(
                 .map(|(hash, sketch)| (*hash, sketch.as_slice())),
         )?;
     }
+    workers.rest();
     let (mut kept, mut all, mut row) = (Vec::new(), Vec::new(), Vec::new());
     for (i, sound) in sounds.iter().enumerate() {
-        // Nobody can tell silences apart.
+        // Silences cannot be told apart.
         if log.get(&sound.hash, &mut row)? && row.iter().all(|value| value.is_finite()) {
             kept.push(i);
             all.extend_from_slice(&row);
@@ -244,7 +222,7 @@ fn align(
         let sources: Vec<&Source> = needed.iter().map(|&i| &sounds[i].source).collect();
         let opened = opener.each(&sources, workers, context.cancel, |_, sound| {
             let sound = sound?;
-            Ok(Listener::default().narrow(&sound.beginning(LONGEST_S)?, sound.sample_rate()))
+            Ok(Sketcher::default().narrow(&sound.beginning(LONGEST_S)?, sound.sample_rate()))
         });
         context.cancel.check()?;
         let mut narrow: BTreeMap<usize, Vec<f32>> = BTreeMap::new();
@@ -274,5 +252,5 @@ fn align(
 fn vanished(error: Error) -> Error {
     let message = format!("a recording of the tables cannot be opened any more: {error}");
     Error::new(error.kind(), message)
-        .hint("run the same command again, which looks at the recordings anew")
+        .hint("run the same command again, which reads the recordings anew")
 }

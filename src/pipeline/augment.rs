@@ -9,17 +9,17 @@ use std::sync::{Mutex, PoisonError};
 use serde::Serialize;
 
 use super::extract::{Tables, Writer, published_name, table_name};
-use super::ingest::{Ingested, contradicted};
-use super::open::{CHUNK, Opener};
+use super::ingest::Ingested;
+use super::missing::{Missing, complete, transient};
 use super::options::Stage;
 use super::publish::table_hash;
 use super::rows::Rows;
 use super::walk::{Later, Seen, Walk};
 use super::workers::Workers;
+use crate::audio::Sound;
 use crate::audio::augment::{Augment, Augmenter, CODE_VERSION, Variant};
-use crate::audio::{Audio, Sound};
 use crate::config::{Experiment, SetSettings};
-use crate::corpus::{Source, Utterance};
+use crate::corpus::Utterance;
 use crate::error::{Error, Kind, Result};
 use crate::features::FeatureSet;
 use crate::files::{create_folder, hash_bytes};
@@ -201,16 +201,16 @@ pub(super) fn extract(
     context: &Context,
 ) -> Result<()> {
     let settings = workers.settings().of(set);
-    let mut log = rows.augmented(settings)?;
-    let copies = Copies {
+    let mut missing = MissingCopies {
         set,
         augment,
         workers,
-        context,
+        log: rows.augmented(settings)?,
         makers: Mutex::default(),
-        total: ingested.summary.utterances,
+        failed: HashSet::new(),
     };
-    copies.complete(ingested, root, &mut log)?;
+    complete(&mut missing, ingested, root, workers, context)?;
+    let mut log = missing.log;
     workers.rest();
     workers.pool().install(|| {
         for variant in Variant::ALL {
@@ -241,120 +241,82 @@ pub(super) fn extract(
     log.compact()
 }
 
-/// The making of copies and of their features.
-struct Copies<'a> {
+/// The rows of changed copies.
+struct MissingCopies<'a> {
     set: FeatureSet,
     augment: Augment,
     workers: &'a Workers,
-    context: &'a Context<'a>,
+    log: RowLog,
     /// Those that no thread works with.
     makers: Mutex<Vec<Augmenter>>,
-    total: u64,
+    /// Sounds of which some copies have no row.
+    failed: HashSet<String>,
 }
 
-impl Copies<'_> {
-    /// Computes what the log lacks.
-    fn complete(&self, ingested: &Ingested, root: &Path, log: &mut RowLog) -> Result<()> {
-        let (mut opener, extracted) = (Opener::new(root), AtomicU64::new(0));
-        let mut waiting: Vec<(Utterance, Vec<Variant>)> = Vec::new();
-        let (mut sounds, mut passed): (HashSet<String>, u64) = Default::default();
-        for batch in table::utterances::stream(&ingested.finished.folder) {
-            self.context.cancel.check()?;
-            for u in batch? {
-                passed += 1;
-                let lacking = |variant: &Variant| {
-                    !log.contains(&self.augment.copy_of(&u.content_hash, *variant))
-                };
-                let lacks: Vec<Variant> = Variant::ALL.into_iter().filter(lacking).collect();
-                if !lacks.is_empty() && sounds.insert(u.content_hash.clone()) {
-                    waiting.push((u, lacks));
-                }
-                if waiting.len() == CHUNK {
-                    self.compute(&waiting, &mut opener, passed, &extracted, log)?;
-                    waiting.clear();
-                }
-            }
-        }
-        self.compute(&waiting, &mut opener, passed, &extracted, log)
+impl MissingCopies<'_> {
+    fn missing<'u>(&'u self, content_hash: &'u str) -> impl Iterator<Item = Variant> + 'u {
+        Variant::ALL.into_iter().filter(|variant| {
+            let copy = self.augment.copy_of(content_hash, *variant);
+            !self.log.contains(&copy)
+        })
+    }
+}
+
+impl Missing for MissingCopies<'_> {
+    /// Of each copy that has one, and whether all have.
+    type Rows = (Vec<(blake3::Hash, Vec<f32>)>, bool);
+
+    fn lacks(&self, utterance: &Utterance, _sound: blake3::Hash) -> bool {
+        !self.failed.contains(&utterance.content_hash)
+            && self.missing(&utterance.content_hash).next().is_some()
     }
 
     fn compute(
         &self,
-        waiting: &[(Utterance, Vec<Variant>)],
-        opener: &mut Opener,
-        passed: u64,
+        utterance: &Utterance,
+        audio: &Sound,
         extracted: &AtomicU64,
-        log: &mut RowLog,
-    ) -> Result<()> {
-        let sources: Vec<&Source> = waiting.iter().map(|(u, _)| &u.source).collect();
-        let before = passed - waiting.len() as u64;
-        let done = AtomicU64::new(before);
-        let rows = |i: usize, sound: Result<&Sound>| -> Result<Vec<(blake3::Hash, Vec<f32>)>> {
-            let (u, lacks) = &waiting[i];
-            let rows = sound.and_then(|sound| {
-                if sound.content_hash() != u.content_hash {
-                    return Err(contradicted(&u.source.path));
-                }
-                let (audio, _permit) = sound.whole(self.workers.budget())?;
-                self.rows(&audio, &u.content_hash, lacks)
-            });
-            extracted.fetch_add(
-                rows.as_ref().map_or(0, |rows| rows.len() as u64),
-                Ordering::Relaxed,
-            );
-            let now = done.fetch_add(1, Ordering::Relaxed) + 1;
-            if now.is_multiple_of(8) || now == before + waiting.len() as u64 {
-                self.context.progress(
-                    now,
-                    self.total,
-                    "files",
-                    format!("{} extracted", extracted.load(Ordering::Relaxed)),
-                );
-            }
-            rows
-        };
-        let computed = opener.each(&sources, self.workers, self.context.cancel, rows);
-        let mut stopped = self.context.cancel.check();
-        let mut made = Vec::new();
-        for rows in computed.into_iter().flatten() {
-            match rows {
-                Ok(rows) => made.extend(rows),
-                // What is a property of the recording was said when the recording itself was looked
-                // at.
-                Err(error) if error.kind() == Kind::Data => {}
-                Err(error) => {
-                    stopped = stopped.and(Err(
-                        error.hint("run the same command again: what was computed is kept")
-                    ))
-                }
-            }
-        }
-        log.append(made.iter().map(|(copy, row)| (copy, row.as_slice())))?;
-        stopped
-    }
-
-    /// The rows of some copies of a sound; of a copy of which none can be computed, no row.
-    fn rows(
-        &self,
-        audio: &Audio,
-        content_hash: &str,
-        wanted: &[Variant],
-    ) -> Result<Vec<(blake3::Hash, Vec<f32>)>> {
+    ) -> Result<Self::Rows> {
+        let content_hash = &utterance.content_hash;
+        let (audio, _permit) = audio.whole(self.workers.budget())?;
         let idle = || self.makers.lock().unwrap_or_else(PoisonError::into_inner);
         let taken = idle().pop();
         let mut maker = taken.unwrap_or_else(|| Augmenter::new(self.augment));
-        let mut rows = Vec::with_capacity(wanted.len());
-        for variant in wanted {
-            match self.workers.extract(
-                self.set,
-                &Sound::Whole(maker.make(*variant, audio, content_hash)),
-            ) {
-                Ok(row) => rows.push((self.augment.copy_of(content_hash, *variant), row)),
-                Err(error) if error.kind() == Kind::Data => {}
+        let (mut rows, mut all) = (Vec::new(), true);
+        for variant in self.missing(content_hash) {
+            let copy = Sound::Whole(maker.make(variant, &audio, content_hash));
+            match self.workers.extract(&[self.set], &copy).swap_remove(0).1 {
+                Ok(row) => rows.push((self.augment.copy_of(content_hash, variant), row)),
+                Err(error) if error.kind() == Kind::Data => all = false,
                 Err(error) => return Err(error),
             }
         }
         idle().push(maker);
-        Ok(rows)
+        extracted.fetch_add(rows.len() as u64, Ordering::Relaxed);
+        Ok((rows, all))
+    }
+
+    fn keep(&mut self, computed: Vec<(&Utterance, Result<Self::Rows>)>) -> Result<()> {
+        let (mut new, mut ended) = (Vec::new(), Ok(()));
+        for (u, rows) in computed {
+            let all = match rows {
+                Ok((rows, all)) => {
+                    new.extend(rows);
+                    all
+                }
+                // A property of the recording, told when its own features were computed.
+                Err(error) if error.kind() == Kind::Data => false,
+                Err(error) => {
+                    ended = ended.and(Err(transient(error)));
+                    continue;
+                }
+            };
+            if !all {
+                self.failed.insert(u.content_hash.clone());
+            }
+        }
+        self.log
+            .append(new.iter().map(|(copy, row)| (copy, row.as_slice())))?;
+        ended
     }
 }

@@ -144,7 +144,7 @@ struct Member {
 struct Given<'e> {
     experiment: &'e Experiment,
     labels: Vec<String>,
-    members: Vec<BTreeMap<(u32, String), summary::EnsembleRow>>,
+    members: Vec<BTreeMap<(u32, String), PredictionRow>>,
 }
 
 impl<'e> Given<'e> {

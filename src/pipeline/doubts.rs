@@ -3,9 +3,9 @@
 
 use std::collections::HashMap;
 
-use crate::corpus::text::some;
 use crate::corpus::{Attribute, Source, UNKNOWN_SPEAKER, Utterance, variants};
 use crate::table::duplicates::DuplicateRow;
+use crate::text::listed;
 
 /// Speakers named in one warning.
 const NAMED: usize = 3;
@@ -83,7 +83,7 @@ pub(super) fn doubts(utterances: &[Utterance], pairs: &[DuplicateRow]) -> Vec<St
     let spelt = (!spelt.is_empty()).then(|| {
         format!(
             "speakers whose names differ in their spelling alone count as different voices: {}",
-            some(&spelt, NAMED)
+            listed(&spelt, NAMED)
         )
     });
     [
@@ -111,7 +111,7 @@ fn spellings(utterances: &[Utterance]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::corpus::Source;
+    use crate::table::duplicates::Likeness;
 
     fn utterance(id: &str, emotion: &str, speaker: &str) -> Utterance {
         let source = Source {
@@ -141,7 +141,7 @@ mod tests {
         let pair = |a: &str, b: &str| DuplicateRow {
             utterance_a: a.into(),
             utterance_b: b.into(),
-            exact: true,
+            kind: Likeness::Exact,
             similarity: 1.0,
             lag_s: 0.0,
         };

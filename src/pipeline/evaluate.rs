@@ -10,12 +10,12 @@ use super::split::Folds;
 use super::train::{FOLD, FoldFile, PREDICTIONS};
 use super::windows::Unit;
 use crate::config::Experiment;
-use crate::corpus::{Source, Utterance};
+use crate::corpus::Utterance;
 use crate::error::{Error, Result};
 use crate::evaluation::{Scores, Spread, Uncertainty, argmax, vote};
 use crate::files::{hash_bytes, write_atomically};
 use crate::orchestrator::{Context, Finished};
-use crate::report::{EpochLine, ExperimentSection, FoldSection, OfWindows, PredictionLine};
+use crate::report::{ExperimentSection, FoldSection, OfWindows};
 use crate::split::{Fold, Protocol, TestSpeakers};
 use crate::table::{self, metrics::MetricRow, predictions::PredictionRow, summary};
 use crate::transform::BALANCED_SPEAKERS;
@@ -64,7 +64,7 @@ pub(super) fn evaluate(
         let trained = trained
             .iter()
             .zip(&files)
-            .filter(|(_, file)| folds.has(file.fold));
+            .filter(|(_, file)| folds.has(file.section.fold));
         let restricted = restricted.as_deref().map(|rows| {
             rows.iter()
                 .filter(|row| folds.has(row.fold))
@@ -101,7 +101,13 @@ fn found<'t>(
     let mut said: Vec<(String, BTreeSet<u32>)> = Vec::new();
     let mut variance_ratios = Vec::new();
     for (finished, file) in trained {
-        let file = file.clone();
+        let FoldFile {
+            mut section,
+            warnings,
+            estimates: estimated,
+            reconciled: changed,
+            variance_ratios: ratios,
+        } = file.clone();
         let (found, predictions, _) = table::predictions::read(&finished.path(PREDICTIONS))?;
         if predictions
             .iter()
@@ -120,37 +126,31 @@ fn found<'t>(
                 "two folds of one experiment have different classes",
             ));
         }
-        let scores = score(&labels, pairs(&predictions))?;
-        metrics.extend(of_fold(experiment, file.fold, file.seed, &scores));
-        estimates &= file.estimates;
-        reconciled += file.reconciled;
+        section.scores = score(&labels, pairs(&predictions))?;
+        metrics.extend(of_fold(
+            experiment,
+            section.fold,
+            section.seed,
+            &section.scores,
+        ));
+        estimates &= estimated;
+        reconciled += changed;
         chosen.extend(
-            file.search
+            section
+                .search
                 .as_ref()
                 .and_then(|search| Some(search.tried.get(search.chosen)?.settings.clone())),
         );
-        for warning in file.warnings {
+        for warning in warnings {
             match said.iter_mut().find(|(text, _)| *text == warning) {
                 Some((_, folds)) => {
-                    folds.insert(file.fold);
+                    folds.insert(section.fold);
                 }
-                None => said.push((warning, BTreeSet::from([file.fold]))),
+                None => said.push((warning, BTreeSet::from([section.fold]))),
             }
         }
-        variance_ratios.push(file.variance_ratios);
-        sections.push(FoldSection {
-            fold: file.fold,
-            name: file.name,
-            seed: file.seed,
-            n_train: file.n_train,
-            n_augmented: file.n_augmented,
-            n_validation: file.n_validation,
-            n_test: file.n_test,
-            scores,
-            best_epoch: file.best_epoch,
-            search: file.search,
-            history: file.history.iter().map(EpochLine::from).collect(),
-        });
+        variance_ratios.push(ratios);
+        sections.push(section);
         rows.extend(predictions);
     }
     if reconciled > 0 {
@@ -313,10 +313,6 @@ fn summarise(
     } else {
         None
     };
-    let known: BTreeMap<&str, &Source> = utterances
-        .iter()
-        .map(|u| (u.source.id.as_str(), &u.source))
-        .collect();
     let (whole_utterances, places) = unit.whole(utterances);
     // Windows of one utterance are drawn together.
     let drawn = utterances
@@ -349,18 +345,11 @@ fn summarise(
             utterances,
             figures: by_metric,
         });
+        let at = (direction.map(|fold| fold.index), None);
+        let of_utterances = scores.metrics().into_iter();
         figures.extend(
-            scores
-                .metrics()
-                .into_iter()
-                .map(|(metric, value)| MetricRow {
-                    experiment: experiment.name.clone(),
-                    protocol: experiment.protocol.name(),
-                    fold: direction.map(|fold| fold.index),
-                    seed: None,
-                    metric: format!("utterance_{metric}"),
-                    value,
-                }),
+            of_utterances
+                .map(|(metric, value)| figure(experiment, at, "utterances", metric, value)),
         );
         let seeds = if experiment.seeds.len() > 1 {
             ", each seed for itself"
@@ -373,22 +362,6 @@ fn summarise(
              tested utterances{seeds}, accuracy (WA) is {wa:.1} % and UAR {uar:.1} %"
         ));
     }
-    let predictions = rows
-        .iter()
-        .map(|row| {
-            let source = known.get(row.utterance_id.as_str());
-            PredictionLine {
-                utterance_id: row.utterance_id.clone(),
-                path: source.map(|s| s.path.clone()).unwrap_or_default(),
-                speaker: source.map(|s| s.speaker.clone()).unwrap_or_default(),
-                fold: row.fold,
-                seed: row.seed,
-                truth: row.truth.clone(),
-                predicted: row.predicted.clone(),
-                probabilities: row.probabilities.clone(),
-            }
-        })
-        .collect();
     let section = ExperimentSection {
         pooled: Some(pooled),
         model,
@@ -403,7 +376,6 @@ fn summarise(
             .map(|restricted| pools::figures(&labels, &rows, restricted))
             .unwrap_or_default(),
         folds: sections,
-        predictions,
         ..empty_section(experiment, Some(folds))
     };
     Ok((
@@ -495,18 +467,28 @@ pub(super) fn of_fold(
     seed: u64,
     scores: &Scores,
 ) -> impl Iterator<Item = MetricRow> {
-    let (experiment, protocol) = (experiment.name.clone(), experiment.protocol.name());
-    scores
-        .metrics()
-        .into_iter()
-        .map(move |(metric, value)| MetricRow {
-            experiment: experiment.clone(),
-            protocol: protocol.clone(),
-            fold: Some(fold),
-            seed: Some(seed),
-            metric: metric.to_owned(),
-            value,
-        })
+    let figures = scores.metrics().into_iter();
+    figures.map(move |(metric, value)| {
+        figure(experiment, (Some(fold), Some(seed)), "fold", metric, value)
+    })
+}
+
+fn figure(
+    experiment: &Experiment,
+    (fold, seed): (Option<u32>, Option<u64>),
+    scope: &str,
+    metric: &str,
+    value: f64,
+) -> MetricRow {
+    MetricRow {
+        experiment: experiment.name.clone(),
+        protocol: experiment.protocol.name(),
+        fold,
+        seed,
+        metric: table::metrics::name(scope, metric),
+        value,
+        scope: scope.to_owned(),
+    }
 }
 
 /// Figures over all folds, or over the seeds of one; docs/protocols.md names them.
@@ -518,67 +500,59 @@ fn whole(
     ensemble: Option<&Scores>,
     uncertainty: &Uncertainty,
 ) -> Vec<MetricRow> {
-    let row = |seed: Option<u64>, metric: String, value: f64| MetricRow {
-        experiment: experiment.name.clone(),
-        protocol: experiment.protocol.name(),
-        fold,
-        seed,
-        metric,
-        value,
+    let row = |scope, metric: &str, value| figure(experiment, (fold, None), scope, metric, value);
+    let of = |scope, figures: &[(&'static str, f64)]| -> Vec<MetricRow> {
+        figures
+            .iter()
+            .map(|(metric, value)| row(scope, metric, *value))
+            .collect()
     };
-    let mut rows: Vec<MetricRow> = pooled
-        .metrics()
-        .into_iter()
-        .map(|(metric, value)| row(None, format!("pooled_{metric}"), value))
-        .collect();
+    let mut rows = of("pooled", &pooled.metrics());
     for one in &uncertainty.by_seed {
-        for (metric, value) in [
-            ("accuracy", one.accuracy),
-            ("uar", one.uar),
-            ("macro_f1", one.macro_f1),
-        ] {
-            rows.push(row(Some(one.seed), format!("pooled_{metric}"), value));
-        }
+        let figures = one.metrics().into_iter();
+        rows.extend(figures.map(|(metric, value)| {
+            figure(experiment, (fold, Some(one.seed)), "seed", metric, value)
+        }));
     }
     let spreads = [
-        ("folds", &uncertainty.over_folds, folds),
-        ("seeds", &uncertainty.over_seeds, uncertainty.by_seed.len()),
+        ("folds-mean", "folds-sd", &uncertainty.over_folds, folds),
+        (
+            "seeds-mean",
+            "seeds-sd",
+            &uncertainty.over_seeds,
+            uncertainty.by_seed.len(),
+        ),
     ];
     // One direction is one fold.
-    for (over, spreads, n) in spreads.into_iter().skip(usize::from(fold.is_some())) {
+    for (mean, sd, spreads, n) in spreads.into_iter().skip(usize::from(fold.is_some())) {
         for (metric, spread) in spreads {
-            rows.push(row(None, format!("{metric}_{over}_mean"), spread.mean));
+            rows.push(row(mean, metric, spread.mean));
             // One value has no standard deviation.
-            rows.extend((n > 1).then(|| row(None, format!("{metric}_{over}_sd"), spread.sd)));
+            rows.extend((n > 1).then(|| row(sd, metric, spread.sd)));
         }
     }
-    for (prefix, intervals) in [
-        ("", uncertainty.intervals),
-        ("ensemble_", uncertainty.ensemble_intervals),
-    ] {
-        let Some(found) = intervals else { continue };
-        for (metric, interval) in [("accuracy", found.accuracy), ("uar", found.uar)] {
-            rows.push(row(None, format!("{prefix}{metric}_ci_low"), interval.low));
-            rows.push(row(
-                None,
-                format!("{prefix}{metric}_ci_high"),
-                interval.high,
-            ));
-        }
-    }
-    for (name, calibration) in [
-        (ECE, &uncertainty.calibration),
-        ("ensemble_ece", &uncertainty.ensemble_calibration),
+    for (scope, intervals) in [
+        ("pooled", uncertainty.intervals),
+        ("ensemble", uncertainty.ensemble_intervals),
     ] {
         rows.extend(
-            calibration
+            intervals
                 .iter()
-                .map(|found| row(None, name.to_owned(), found.ece)),
+                .flat_map(|found| of(scope, &found.metrics())),
         );
     }
-    for (prefix, scores) in [("ensemble", ensemble), ("vote", uncertainty.vote.as_ref())] {
-        let figures = scores.into_iter().flat_map(Scores::metrics);
-        rows.extend(figures.map(|(metric, value)| row(None, format!("{prefix}_{metric}"), value)));
+    for (scope, calibration) in [
+        ("pooled", &uncertainty.calibration),
+        ("ensemble", &uncertainty.ensemble_calibration),
+    ] {
+        rows.extend(calibration.iter().map(|found| row(scope, ECE, found.ece)));
+    }
+    for (scope, scores) in [("ensemble", ensemble), ("vote", uncertainty.vote.as_ref())] {
+        rows.extend(
+            scores
+                .iter()
+                .flat_map(|scores| of(scope, &scores.metrics())),
+        );
     }
     rows
 }
@@ -628,18 +602,6 @@ pub(super) fn score<'a>(
     Ok(Scores::of(labels, &truth, &predicted))
 }
 
-impl From<&crate::model::EpochRecord> for EpochLine {
-    fn from(epoch: &crate::model::EpochRecord) -> EpochLine {
-        EpochLine {
-            epoch: epoch.epoch,
-            train_loss: epoch.train_loss,
-            train_accuracy: epoch.train_accuracy,
-            validation_loss: epoch.validation_loss,
-            validation_accuracy: epoch.validation_accuracy,
-        }
-    }
-}
-
 /// The section of an experiment that could not be finished.
 pub(super) fn failed_section(
     experiment: &Experiment,
@@ -669,7 +631,9 @@ fn empty_section(experiment: &Experiment, folds: Option<&Folds>) -> ExperimentSe
         inputs: String::new(),
         shared: vec![],
         windows: None,
-        leakage: folds.map(Folds::leakage).unwrap_or_default(),
+        leakage: folds
+            .map(|folds| folds.leakage(experiment))
+            .unwrap_or_default(),
         failed: None,
         labels: vec![],
         pooled: None,

@@ -18,7 +18,7 @@ use super::split::{self};
 use super::train::{self};
 use super::walk::{Came, Later, Mode, Seen, Walk};
 use super::windows::Unit;
-use crate::config::{CorpusKind, Experiment, ModelKey};
+use crate::config::{CorpusKind, Experiment};
 use crate::error::{Error, Kind, Result};
 use crate::model::artifact;
 use crate::orchestrator::{Context, Event, Graph, Identity, Task};
@@ -248,7 +248,7 @@ impl<'a> Walk<'a> {
             /// What a saved model says of itself is a part of the output.
             model_schema_version: u32,
             #[serde(flatten)]
-            model: ModelKey<'k>,
+            model: serde_json::Map<String, serde_json::Value>,
             /// Version of what the card of a transductive model says.
             #[serde(skip_serializing_if = "Option::is_none")]
             transductive_card: Option<u32>,

@@ -1,18 +1,18 @@
 //! The features stage: for each set a row per utterance, computed once per distinct sound.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::ingest::{Ingested, bad_audio, contradicted, to_json};
-use super::open::{CHUNK, Opener};
+use super::ingest::{Ingested, bad_audio, to_json};
+use super::missing::{Missing, complete, transient};
 use super::publish::table_hash;
-use super::rows::{Rows, sound};
+use super::rows::{Logs, NewRows, Rows, sound};
 use super::walk::{Later, Seen};
 use super::workers::Workers;
 use crate::audio::Sound;
 use crate::config::SetSettings;
-use crate::corpus::{SetAside, Source, Utterance};
+use crate::corpus::{SetAside, Utterance};
 use crate::error::{Error, Kind, Result};
 use crate::features::{self, FeatureSet};
 use crate::files::write_atomically;
@@ -120,9 +120,11 @@ fn meta(settings: SetSettings) -> table::Meta {
     ])
 }
 
-/// Writes the table of a set; utterances without features are set aside.
+/// Writes the table of a set; utterances without features are excluded. Rows that have to be
+/// computed are computed for the sets in `together` as well, from the same decoding.
 pub(super) fn extract(
     set: FeatureSet,
+    together: Logs,
     ingested: &Ingested,
     root: &Path,
     workers: &Workers,
@@ -130,8 +132,20 @@ pub(super) fn extract(
     context: &Context,
 ) -> Result<()> {
     let settings = workers.settings().of(set);
-    let mut log = rows.take(settings)?;
-    let failed = complete(set, ingested, root, workers, &mut log, context)?;
+    let mut missing = MissingFeatures {
+        set,
+        root,
+        workers,
+        logs: together,
+        failed: BTreeMap::new(),
+    };
+    missing.logs.features.insert(0, (set, rows.take(settings)?));
+    complete(&mut missing, ingested, root, workers, context)?;
+    let MissingFeatures {
+        mut logs, failed, ..
+    } = missing;
+    let (_, mut log) = logs.features.remove(0);
+    rows.put(logs);
     // The table comes next, on a thread whose heap has the room that its extractor leaves.
     workers.rest();
     workers
@@ -237,122 +251,58 @@ fn write(
     write_atomically(&context.folder.join(SET_ASIDE), &to_json(&set_aside)?)
 }
 
-/// What is missing in the log, chunk after chunk.
-struct Missing<'a> {
+/// The rows of a set, and what else is computed from the same decoding.
+struct MissingFeatures<'a> {
     set: FeatureSet,
     root: &'a Path,
-    opener: Opener<'a>,
     workers: &'a Workers,
-    log: &'a mut RowLog,
-    context: &'a Context<'a>,
+    /// That of the set is the first.
+    logs: Logs,
     /// Why some sounds have no features.
     failed: BTreeMap<String, String>,
-    total: u64,
-    passed: u64,
-    extracted: AtomicU64,
 }
 
-/// Computes what the log lacks; returns why some sounds have no features.
-fn complete(
-    set: FeatureSet,
-    ingested: &Ingested,
-    root: &Path,
-    workers: &Workers,
-    log: &mut RowLog,
-    context: &Context,
-) -> Result<BTreeMap<String, String>> {
-    let (opener, extracted) = (Opener::new(root), AtomicU64::new(0));
-    let mut missing = Missing {
-        set,
-        root,
-        opener,
-        workers,
-        log,
-        context,
-        failed: BTreeMap::new(),
-        total: ingested.summary.utterances,
-        passed: 0,
-        extracted,
-    };
-    let (mut waiting, mut sounds): (Vec<Utterance>, HashSet<blake3::Hash>) = Default::default();
-    for batch in table::utterances::stream(&ingested.finished.folder) {
-        context.cancel.check()?;
-        for u in batch? {
-            missing.passed += 1;
-            let sound = sound(&u.content_hash)?;
-            if !missing.log.contains(&sound)
-                && !missing.failed.contains_key(&u.content_hash)
-                && sounds.insert(sound)
-            {
-                waiting.push(u);
-            }
-            if waiting.len() == CHUNK {
-                missing.compute(&waiting)?;
-                waiting.clear();
-                sounds.clear();
-            }
-        }
+impl Missing for MissingFeatures<'_> {
+    type Rows = NewRows;
+
+    fn lacks(&self, utterance: &Utterance, sound: blake3::Hash) -> bool {
+        !self.logs.features[0].1.contains(&sound)
+            && !self.failed.contains_key(&utterance.content_hash)
     }
-    missing.compute(&waiting)?;
-    Ok(missing.failed)
-}
 
-impl Missing<'_> {
-    /// Computes the rows of some utterances with different sounds and appends them to the log.
-    fn compute(&mut self, utterances: &[Utterance]) -> Result<()> {
-        let sources: Vec<&Source> = utterances.iter().map(|u| &u.source).collect();
-        let (set, workers, context, total, extracted) = (
-            self.set,
-            self.workers,
-            self.context,
-            self.total,
-            &self.extracted,
-        );
-        let before = self.passed - utterances.len() as u64;
-        let done = AtomicU64::new(before);
-        let row = |i: usize, sound: Result<&Sound>| -> Result<Vec<f32>> {
-            let row = sound.and_then(|sound| {
-                if sound.content_hash() != utterances[i].content_hash {
-                    return Err(contradicted(&utterances[i].source.path));
+    fn compute(
+        &self,
+        utterance: &Utterance,
+        audio: &Sound,
+        extracted: &AtomicU64,
+    ) -> Result<NewRows> {
+        extracted.fetch_add(1, Ordering::Relaxed);
+        Ok(self
+            .logs
+            .compute(sound(&utterance.content_hash)?, audio, self.workers))
+    }
+
+    fn keep(&mut self, computed: Vec<(&Utterance, Result<NewRows>)>) -> Result<()> {
+        let (mut new, mut ended) = (Vec::new(), Ok(()));
+        for (u, rows) in computed {
+            let error = match rows {
+                Ok(mut rows) => {
+                    let error = rows.take_error(self.set);
+                    new.push(rows);
+                    error
                 }
-                extracted.fetch_add(1, Ordering::Relaxed);
-                workers.extract(set, sound)
-            });
-            let now = done.fetch_add(1, Ordering::Relaxed) + 1;
-            if now.is_multiple_of(8) || now == before + utterances.len() as u64 {
-                context.progress(
-                    now,
-                    total,
-                    "files",
-                    format!("{} extracted", extracted.load(Ordering::Relaxed)),
-                );
-            }
-            row
-        };
-        let rows = self.opener.each(&sources, workers, context.cancel, row);
-        let mut stopped = context.cancel.check();
-        let mut computed = Vec::new();
-        for (u, row) in utterances.iter().zip(rows) {
-            match row {
-                Some(Ok(row)) => computed.push((sound(&u.content_hash)?, row)),
-                // Ingest could read it a moment ago: that is no property of the recording, and
-                // nothing may be published that leaves it out.
-                Some(Err(error)) if error.kind() != Kind::Data => {
-                    stopped = stopped.and(Err(
-                        error.hint("run the same command again: what was computed is kept")
-                    ));
-                }
-                Some(Err(error)) => {
-                    self.failed.insert(
-                        u.content_hash.clone(),
-                        bad_audio(&u.source, self.root, &error).detail,
-                    );
-                }
+                Err(error) => Some(error),
+            };
+            match error {
                 None => {}
+                Some(error) if error.kind() == Kind::Data => {
+                    let detail = bad_audio(&u.source, self.root, &error).detail;
+                    self.failed.insert(u.content_hash.clone(), detail);
+                }
+                Some(error) => ended = ended.and(Err(transient(error))),
             }
         }
-        self.log
-            .append(computed.iter().map(|(sound, row)| (sound, row.as_slice())))?;
-        stopped
+        self.logs.append(&new)?;
+        ended
     }
 }

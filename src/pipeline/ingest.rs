@@ -14,7 +14,7 @@ use super::extract;
 use super::listing::chunks;
 use super::open::{Opener, Stat};
 use super::probes::{Probe, Probes};
-use super::rows::{Logs, Rows, sound};
+use super::rows::{Logs, NewRows, sound};
 use super::suspects::Suspects;
 use super::workers::{BYTES_PER_SECOND, Workers};
 use crate::audio::{Budget, Remark, Sound, memory_needed};
@@ -23,17 +23,15 @@ use crate::corpus::{
     Listing, Originals, Reason, SetAside, Source, Sources, Subset, Utterance, originals,
 };
 use crate::error::{Error, Kind, Result};
-use crate::features::FeatureSet;
 use crate::files::{hash_bytes, read, write_atomically};
 use crate::orchestrator::{Context, Finished};
 use crate::table;
-use crate::table::rowlog::RowLog;
 
 /// Name of the table of utterances within the task's folder.
 pub(super) const UTTERANCES: &str = "utterances";
-/// What was left aside, the published counts and the reader's notes.
+/// The excluded recordings, the published counts and the reader's notes.
 pub(super) const LISTING: &str = "listing.json";
-/// What later stages want to know of all utterances without reading them.
+/// Figures of all utterances for later stages.
 const SUMMARY: &str = "summary.json";
 
 /// All utterances in a few words.
@@ -95,7 +93,7 @@ impl Ingested {
     }
 }
 
-/// What an ingest works on.
+/// The input of an ingest.
 pub(super) struct Corpus<'a> {
     pub listing: &'a Listing,
     pub sources: &'a Sources,
@@ -106,7 +104,7 @@ pub(super) struct Corpus<'a> {
     pub published: Vec<&'static Originals>,
 }
 
-/// What is known of the recordings of a corpus, or of its parts, as they were published.
+/// The published sizes and hashes of the recordings of a corpus, or of its parts.
 pub(super) fn published(kind: &CorpusKind) -> Vec<&'static Originals> {
     match kind {
         CorpusKind::Joined { parts, .. } => parts
@@ -117,19 +115,18 @@ pub(super) fn published(kind: &CorpusKind) -> Vec<&'static Originals> {
     }
 }
 
-/// Probes every listed recording; unusable ones are set aside. With `features`, those of what is
-/// opened are computed on the way, so that the features stage need not decode it again.
+/// Probes every listed recording; unusable ones are excluded. What `logs` lack of a sound that is
+/// opened is computed on the way, so that no later stage need decode it again. Returns the logs.
 pub(super) fn ingest(
     corpus: &Corpus,
     mut probes: Probes,
     workers: &Workers,
-    features: Option<&Rows>,
+    logs: Logs,
     context: &Context,
-) -> Result<()> {
+) -> Result<Logs> {
     if let Some(warning) = workers.suspects().and_then(Suspects::warning) {
         context.warn(warning);
     }
-    let logs = features.map_or(Ok(vec![]), |rows| rows.take_all(workers.settings()))?;
     let mut look = Look::new(
         corpus.root,
         corpus.published.clone(),
@@ -173,9 +170,6 @@ pub(super) fn ingest(
         }
         probes.flush()?;
         context.cancel.check()?;
-    }
-    if let Some(rows) = features {
-        rows.put(look.logs);
     }
     if let Some(error) = failed {
         return Err(error.hint("run the same command again: what was read is kept"));
@@ -221,10 +215,11 @@ pub(super) fn ingest(
         }
     }
     write_atomically(&context.folder.join(LISTING), &to_json(&listing)?)?;
-    write_atomically(&context.folder.join(SUMMARY), &to_json(&summary)?)
+    write_atomically(&context.folder.join(SUMMARY), &to_json(&summary)?)?;
+    Ok(look.logs)
 }
 
-/// What to do where no recording can be used, by what is wrong with the first.
+/// The hint where no recording can be used, by the error of the first.
 fn hint(detail: &str) -> &'static str {
     if detail.contains("Git LFS") {
         "the folder was cloned without Git LFS: install it, then in the folder: git lfs install; git lfs pull"
@@ -235,7 +230,7 @@ fn hint(detail: &str) -> &'static str {
     }
 }
 
-/// What decoding remarked on recordings: how many have each remark, and the first of them.
+/// The remarks of decoding: how many recordings have each, and the first of them.
 #[derive(Default)]
 struct Remarked {
     counts: BTreeMap<Remark, (u64, String)>,
@@ -305,7 +300,7 @@ impl Taken {
         self.table.push(utterance)
     }
 
-    /// Takes those of a subset; the others are set aside.
+    /// Takes those of a subset; the others are excluded.
     fn subset(&mut self, subset: &Subset, candidates: Vec<Utterance>) -> Result<Vec<SetAside>> {
         let stays = subset.choose(&candidates)?;
         let mut left_out = Vec::new();
@@ -370,14 +365,14 @@ pub(super) struct Look<'a> {
     published: Vec<&'static Originals>,
     opener: Opener<'a>,
     workers: &'a Workers,
-    /// Where features go: the sets that are computed.
+    /// Where the rows of new sounds go.
     logs: Logs,
     count: Count,
     context: &'a Context<'a>,
 }
 
 impl<'a> Look<'a> {
-    /// A look at `total` recordings; features of these sets go into `logs`.
+    /// A look at `total` recordings; rows of new sounds go into `logs`.
     pub(super) fn new(
         root: &'a Path,
         published: Vec<&'static Originals>,
@@ -400,8 +395,7 @@ impl<'a> Look<'a> {
         }
     }
 
-    /// Looks at a few recordings; opens those that changed, and computes features that the logs
-    /// lack. `None` for what was not looked at since a stop was asked for.
+    /// Looks at a few recordings; opens those that changed, and computes rows that the logs lack. `None` for what was not looked at since a stop was asked for.
     pub(super) fn at(
         &mut self,
         chunk: &[Source],
@@ -428,38 +422,27 @@ impl<'a> Look<'a> {
                     continue;
                 }
             }
-            self.count.one(self.context, !self.logs.is_empty());
+            self.count.one(self.context, !self.logs.features.is_empty());
         }
         let (logs, workers, count, context) = (&self.logs, self.workers, &self.count, self.context);
-        let claimed: Mutex<HashSet<(FeatureSet, blake3::Hash)>> = Mutex::default();
-        // Of one sound under several names, one thread computes the features.
-        let is_wanted = |(set, log): &&(FeatureSet, RowLog), sound: blake3::Hash| {
-            !log.contains(&sound)
-                && claimed
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .insert((*set, sound))
+        // Of one sound under several names, one thread computes the rows.
+        let claimed: Mutex<HashSet<blake3::Hash>> = Mutex::default();
+        let claim = |sound| {
+            let mut claimed = claimed.lock().unwrap_or_else(PoisonError::into_inner);
+            claimed.insert(sound)
         };
-        let open = |n: usize, audio: Result<&Sound>| -> Result<(Probe, Vec<Row>)> {
+        let open = |n: usize, audio: Result<&Sound>| -> Result<(Probe, Option<NewRows>)> {
             let opened = audio.and_then(|audio| {
                 count.opened.fetch_add(1, Ordering::Relaxed);
                 let content_hash = audio.content_hash();
                 let sound = sound(&content_hash)?;
-                let mut rows = Vec::new();
-                for (set, _) in logs.iter().filter(|log| is_wanted(log, sound)) {
-                    count.extracted.fetch_add(1, Ordering::Relaxed);
-                    // What cannot be computed is met again by the features stage, which says so.
-                    rows.extend(
-                        workers
-                            .extract(*set, audio)
-                            .ok()
-                            .map(|row| (*set, sound, row)),
-                    );
-                }
+                let rows = claim(sound).then(|| logs.compute(sound, audio, workers));
+                let extracted = rows.as_ref().map_or(0, |rows| rows.features.len() as u64);
+                count.extracted.fetch_add(extracted, Ordering::Relaxed);
                 let source = &chunk[fresh[n].0];
                 let path = self.root.join(&source.path);
                 let mut remarks = audio.remarks();
-                // What a window or segment is cut from is looked at as a whole.
+                // The recording of a window or segment is looked at as a whole.
                 if source.start_s.is_none() && source.end_s.is_none() {
                     for published in &self.published {
                         if published.is_altered(&path, context.cancel)? {
@@ -490,11 +473,11 @@ impl<'a> Look<'a> {
                     rows,
                 ))
             });
-            count.one(context, !logs.is_empty());
+            count.one(context, !logs.features.is_empty());
             opened
         };
         let sources: Vec<&Source> = fresh.iter().map(|(i, _)| &chunk[*i]).collect();
-        let mut computed: Vec<Row> = Vec::new();
+        let mut computed: Vec<NewRows> = Vec::new();
         for ((i, _), opened) in
             fresh
                 .iter()
@@ -507,14 +490,7 @@ impl<'a> Look<'a> {
                 })
             });
         }
-        for (set, log) in &mut self.logs {
-            log.append(
-                computed
-                    .iter()
-                    .filter(|(of, ..)| of == set)
-                    .map(|(_, sound, row)| (sound, row.as_slice())),
-            )?;
-        }
+        self.logs.append(&computed)?;
         Ok(probed)
     }
 
@@ -536,9 +512,6 @@ impl<'a> Look<'a> {
             .collect()
     }
 }
-
-/// A sound and its features of one set.
-type Row = (FeatureSet, blake3::Hash, Vec<f32>);
 
 fn opens(path: &Path) -> bool {
     path.is_file() && fs::File::open(path).is_ok()
@@ -575,7 +548,7 @@ pub(super) fn contradicted(path: &str) -> Error {
     error.hint("run the same command again: all recordings are read anew")
 }
 
-/// The set-aside entry of a recording that cannot be used; it says the same wherever the corpus
+/// The entry of a recording that cannot be used; it says the same wherever the corpus
 /// lies.
 pub(super) fn bad_audio(source: &Source, root: &Path, error: &Error) -> SetAside {
     let hint = error

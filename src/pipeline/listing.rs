@@ -15,13 +15,13 @@ use super::workers::Workers;
 use crate::cancel::Cancel;
 use crate::config::{CorpusKind, Pipeline};
 use crate::corpus::synthetic::SyntheticSettings;
-use crate::corpus::text::{cut, some};
 use crate::corpus::{
     self, EmodbSettings, IemocapSettings, Listing, MOST_CLASSES, ManifestSettings, Reason,
     SetAside, Sorter, Source, Sources,
 };
 use crate::error::{Error, Result};
 use crate::orchestrator::{Event, Observer, Why};
+use crate::text::{excerpt, listed};
 
 /// Classes named in one message.
 const SHOWN: usize = 12;
@@ -195,11 +195,11 @@ pub(super) fn list(
         .map(String::as_str)
         .collect();
     if !lacking.is_empty() {
-        let there: Vec<String> = found.iter().map(|class| cut(class)).collect();
+        let there: Vec<String> = found.iter().map(|class| excerpt(class)).collect();
         listing.warnings.push(format!(
             "no recording is of the class {} of corpus.labels; there are {}",
             lacking.join(", "),
-            some(&there, SHOWN)
+            listed(&there, SHOWN)
         ));
     }
     let sources = sorter.finish()?;
@@ -211,7 +211,10 @@ pub(super) fn list(
 
 /// The error of a corpus in which nearly every recording has a class of its own.
 fn too_many_classes(root: &Path, found: &BTreeSet<String>) -> Error {
-    let some = some(&found.iter().map(|class| cut(class)).collect::<Vec<_>>(), 3);
+    let some = listed(
+        &found.iter().map(|class| excerpt(class)).collect::<Vec<_>>(),
+        3,
+    );
     Error::data(format!("the recordings under {} have more than {MOST_CLASSES} different classes ({some})", root.display())).hint(
         "look whether the emotion is taken from the right column; classes that belong together are brought together by corpus.label_map, and \
          corpus.labels chooses some of them",

@@ -20,6 +20,7 @@ mod jobs;
 mod joined;
 mod line;
 mod listing;
+mod missing;
 mod open;
 mod options;
 mod origin;

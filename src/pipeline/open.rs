@@ -7,7 +7,7 @@ use std::time::UNIX_EPOCH;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::suspects::{self, Suspects, Thought};
+use super::suspects::{self, Suspects, Suspicion};
 use super::workers::Workers;
 use crate::audio::{self, Permit, Sound};
 use crate::cancel::Cancel;
@@ -21,7 +21,7 @@ pub(super) const CHUNK: usize = 1_024;
 /// recordings.
 const LONG: usize = CHUNK / 4;
 
-/// What the file system says of a recording without reading it.
+/// The state of a file by the file system, without reading it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Stat {
     bytes: u64,
@@ -144,11 +144,11 @@ impl<'a> Opener<'a> {
                 group.iter().enumerate().map(one).collect()
             })
         };
-        // What may have ended an earlier process has nothing beside it.
+        // A recording that may have ended an earlier process is read alone.
         let is_suspect = |group: &&[&Source]| {
             let thought =
                 |suspects: &Suspects| suspects.of_recording(&self.root.join(&group[0].path));
-            workers.suspects().map(thought) == Some(Thought::Suspected)
+            workers.suspects().map(thought) == Some(Suspicion::Suspected)
         };
         let mut first: Vec<Option<Vec<Option<T>>>> = groups.iter().map(|_| None).collect();
         for (i, group) in groups
@@ -210,7 +210,7 @@ impl<'a> Opener<'a> {
 fn decode<'w>(path: &Path, workers: &'w Workers) -> Result<(Sound, Permit<'w>)> {
     if workers
         .suspects()
-        .is_some_and(|suspects| suspects.of_recording(path) == Thought::Excluded)
+        .is_some_and(|suspects| suspects.of_recording(path) == Suspicion::Excluded)
     {
         return Err(suspects::excluded(path));
     }
@@ -225,7 +225,7 @@ fn is_stopped(error: &Error) -> bool {
 /// Hands on the whole recording, or the segment that a source names.
 fn hand<T>(whole: &Result<Sound>, source: &Source, work: impl Fn(Result<&Sound>) -> T) -> T {
     match (whole, source.start_s, source.end_s) {
-        (Err(error), ..) => work(Err(again(error))),
+        (Err(error), ..) => work(Err(error.again())),
         (Ok(whole), None, None) => work(Ok(whole)),
         (Ok(whole), start, end) => match whole.segment(
             start.unwrap_or(0.0),
@@ -234,15 +234,6 @@ fn hand<T>(whole: &Result<Sound>, source: &Source, work: impl Fn(Result<&Sound>)
             Ok(segment) => work(Ok(&segment)),
             Err(error) => work(Err(error)),
         },
-    }
-}
-
-/// The same error for another segment of the recording.
-fn again(error: &Error) -> Error {
-    let same = Error::new(error.kind(), error.to_string());
-    match error.hint_text() {
-        Some(hint) => same.hint(hint),
-        None => same,
     }
 }
 
@@ -318,7 +309,7 @@ mod tests {
         let got: Vec<_> = first().into_iter().map(Option::unwrap).collect();
         assert!(got.iter().enumerate().all(|(i, (at, _))| i == *at));
         assert!((0..LONG + 3).all(|i| got[i].1 == Ok((8, 8 * i))));
-        // What lies beyond the end is an error of that segment alone.
+        // A segment beyond the end is an error of that segment alone.
         let short: Vec<_> = got[LONG + 3..].iter().map(|(_, sound)| *sound).collect();
         assert_eq!(short[..5], [0, 8, 16, 24, 32].map(|at| Ok((8, at))));
         assert!(short[5..8].iter().all(Result::is_err));

@@ -66,7 +66,8 @@ impl Stage {
             Stage::Split => 4,
             // Each model has its own besides.
             Stage::Train => 1,
-            Stage::Evaluate => 4,
+            // 5: predictions are in their table alone.
+            Stage::Evaluate => 5,
             Stage::Explain => 3,
             Stage::Tables => 2,
             Stage::Report => crate::report::CODE_VERSION,

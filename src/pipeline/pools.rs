@@ -160,7 +160,8 @@ pub(super) fn add_inductive(pipeline: &Pipeline, sections: &mut [ExperimentSecti
             let pairs = twin
                 .predictions
                 .iter()
-                .map(|line| (line.truth.as_str(), line.predicted.as_str()));
+                .map(|tested| &tested.prediction)
+                .map(|row| (row.truth.as_str(), row.predicted.as_str()));
             pool.set_inductive(&twin.name, pairs);
         }
         sections[at].restricted_pools = pools;

@@ -1,4 +1,4 @@
-//! What earlier looks at the recordings gave, so that only those are opened again that changed.
+//! The results of earlier looks at the recordings, so that only those that changed are opened again.
 //!
 //! Two files of JSON lines in the order of ids: `probes.jsonl` of the last finished look,
 //! `probes.part.jsonl` of one that is under way or was stopped. They live beside the store since
@@ -27,7 +27,7 @@ const FORMAT: &str = "{\"probes\":5}\n";
 /// up to the last brace.
 const CHECK: [&str; 2] = ["{\"check\":\"", "\",\"of\":"];
 
-/// What one look at a recording gave.
+/// The result of one look at a recording.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Probe {
     pub stat: Stat,

@@ -6,6 +6,7 @@ use super::ingest::{self, Contradiction, Corpus, Ingested};
 use super::listing;
 use super::options::Stage;
 use super::probes::{self, Probes};
+use super::rows::Logs;
 use super::walk::{Mode, Seen, Walk};
 use super::windows::WINDOWS;
 use crate::corpus::Sources;
@@ -41,10 +42,8 @@ impl Walk<'_> {
             self.pipeline.corpus.key(),
             [("recordings", recordings)],
         )?;
-        // Where features are wanted anyway, each recording is decoded once for both stages.
+        // Features of windows are computed of these.
         let whole = self.pipeline.corpus.windows.is_none();
-        let rows = (self.mode == Mode::Run && self.options.until > Stage::Ingest && whole)
-            .then_some(&self.rows);
         let action = |context: &Context| {
             let root = self.store.root();
             let probes = if self.planning() {
@@ -52,7 +51,9 @@ impl Walk<'_> {
             } else {
                 Probes::begin(root)?
             };
-            ingest::ingest(&corpus, probes, &self.workers, rows, context)?;
+            let logs = self.logs_of_new_sounds(whole, true)?;
+            let logs = ingest::ingest(&corpus, probes, &self.workers, logs, context)?;
+            self.rows.put(logs);
             if !self.planning()
                 && listing::fingerprint(
                     &listing,
@@ -84,10 +85,24 @@ impl Walk<'_> {
         Ok((done, sources))
     }
 
+    /// The logs that new sounds are entered in as soon as they are decoded: those that a later stage
+    /// of this run reads.
+    pub(super) fn logs_of_new_sounds(&self, features: bool, sketches: bool) -> Result<Logs> {
+        let mut logs = Logs::default();
+        if self.mode == Mode::Run && self.options.until > Stage::Ingest && features {
+            logs = self.rows.take_all(&self.pipeline.features)?;
+        }
+        if self.mode == Mode::Run && self.options.until >= Stage::Audit && sketches {
+            logs.sketches = Some(self.rows.take_sketches()?);
+        }
+        Ok(logs)
+    }
+
     pub(super) fn extract(&self, ingested: &Ingested) -> Result<Extracted> {
-        let one = |set: &FeatureSet| {
+        let sets = &self.pipeline.features.sets;
+        let identity = |set: FeatureSet| -> Result<Identity> {
             let mut identity =
-                self.features_identity(*set, [("utterances", ingested.summary.sounds.clone())])?;
+                self.features_identity(set, [("utterances", ingested.summary.sounds.clone())])?;
             if !set.is_computed_in_blocks() {
                 identity.inputs.extend(
                     ingested
@@ -95,9 +110,28 @@ impl Walk<'_> {
                         .map(|(name, hash)| (name.to_owned(), hash)),
                 );
             }
+            Ok(identity)
+        };
+        let is_due = |set: FeatureSet| {
+            let task = Task::new(extract::id(set), identity(set)?, |_: &Context| Ok(()));
+            Ok(self.finished(&task)?.is_none())
+        };
+        let one = |(i, set): (usize, &FeatureSet)| {
             let action = |context: &Context| {
+                let mut later = Vec::new();
+                for other in &sets[i + 1..] {
+                    if is_due(*other)? {
+                        later.push(*other);
+                    }
+                }
+                let mut together = self.rows.take_sets(&later, &self.pipeline.features)?;
+                // The audit compares whole utterances.
+                if self.pipeline.corpus.windows.is_none() {
+                    together.sketches = self.logs_of_new_sounds(false, true)?.sketches;
+                }
                 extract::extract(
                     *set,
+                    together,
                     ingested,
                     self.root(),
                     &self.workers,
@@ -106,17 +140,15 @@ impl Walk<'_> {
                 )
             };
             let done = self.single(
-                Task::new(extract::id(*set), identity, action),
+                Task::new(extract::id(*set), identity(*set)?, action),
                 vec![self.utterances().into()],
                 || false,
             )?;
             Ok((*set, done))
         };
-        let done = self
-            .pipeline
-            .features
-            .sets
+        let done = sets
             .iter()
+            .enumerate()
             .map(one)
             .collect::<Result<_>>()
             .map(Extracted);
@@ -145,13 +177,7 @@ impl Walk<'_> {
             [("utterances", ingested.summary.sounds.clone())],
         )?;
         let action = |context: &Context| {
-            audit::audit(
-                ingested,
-                self.root(),
-                self.store.root(),
-                &self.workers,
-                context,
-            )
+            audit::audit(ingested, self.root(), &self.rows, &self.workers, context)
         };
         self.single(
             Task::new("audit", identity, action),

@@ -1,6 +1,6 @@
 //! The report stage: gathers what the stages before it found and writes the pages.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Component, Path};
 
 use serde::Serialize;
@@ -21,24 +21,26 @@ use super::running::Running;
 use super::split::Folds;
 use super::tables;
 use super::terms;
+use super::train::PREDICTIONS;
 use super::walk::{Later, Seen, Walk};
 use super::windows::{Unit, WINDOWS};
 use crate::cancel::Cancel;
 use crate::config::{CorpusSettings, Experiment, Pipeline};
-use crate::corpus::{self, Condition, Listing, Recorded, SetAside, UNKNOWN_SPEAKER, Utterance};
+use crate::corpus::{
+    self, Condition, Listing, Recorded, SetAside, Source, UNKNOWN_SPEAKER, Utterance,
+};
 use crate::error::Result;
 use crate::evaluation::{Answered, Pair, pairs};
 use crate::features::FeatureSet;
 use crate::files::{Inventory, hash_bytes, private_folder, sweep};
 use crate::orchestrator::{Context, Finished, Identity, Lock, Observer, Task};
 use crate::report::{
-    self, CorpusSection, ExperimentSection, NearDuplicate, PipelineReport, PredictionLine, RunPage,
-    StepSection,
+    self, CorpusSection, ExperimentSection, PipelineReport, RunPage, StepSection, TestedUtterance,
 };
 use crate::split::TestSpeakers;
 use crate::table::duplicates::DuplicateRow;
 use crate::table::predictions::PredictionRow;
-use crate::table::summary;
+use crate::table::{self, summary};
 
 /// Files of a report that are written after all others: they vouch for what stands beside them.
 pub(super) const LAST: &[&str] = &["report.json", "index.html"];
@@ -78,8 +80,13 @@ pub(super) fn corpus_section(
         by_session: counts.by_session,
         expected: listing.expected.clone(),
         set_aside,
-        duplicates: summary::duplicates(utterances)?,
-        near_duplicates: near_duplicates(&data.pairs),
+        duplicates: exact_groups(utterances, &data.pairs),
+        near_duplicates: data
+            .pairs
+            .iter()
+            .filter(|pair| !pair.is_exact())
+            .cloned()
+            .collect(),
         notes: doubts(utterances, &data.pairs)
             .into_iter()
             .chain(listing.warnings.iter().chain(&listing.notes).cloned())
@@ -102,14 +109,23 @@ pub(super) fn conditions(utterances: &[Utterance]) -> Vec<Condition> {
     }))
 }
 
-fn near_duplicates(pairs: &[DuplicateRow]) -> Vec<NearDuplicate> {
-    let near = |pair: &DuplicateRow| NearDuplicate {
-        a: pair.utterance_a.clone(),
-        b: pair.utterance_b.clone(),
-        similarity: pair.similarity,
-        lag_s: pair.lag_s,
-    };
-    pairs.iter().filter(|pair| !pair.exact).map(near).collect()
+/// The ids of the utterances whose samples are the same, group by group, from the pairs of the audit.
+fn exact_groups(utterances: &[Utterance], pairs: &[DuplicateRow]) -> Vec<Vec<String>> {
+    let known: BTreeSet<&str> = utterances.iter().map(|u| u.source.id.as_str()).collect();
+    let mut groups: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for pair in pairs.iter().filter(|pair| pair.is_exact()) {
+        let first = pair.utterance_a.as_str();
+        let group = groups
+            .entry(first)
+            .or_insert_with(|| vec![first.to_owned()]);
+        group.push(pair.utterance_b.clone());
+    }
+    let mut groups: Vec<Vec<String>> = groups.into_values().collect();
+    groups
+        .iter_mut()
+        .for_each(|ids| ids.retain(|id| known.contains(id.as_str())));
+    groups.retain(|ids| ids.len() > 1);
+    groups
 }
 
 /// The whole report of a pipeline.
@@ -184,10 +200,14 @@ pub(super) fn write_missing(walk: &Walk, why: String) -> Result<()> {
         .flatten()
         .filter(|r| !r.experiments.is_empty());
     let report = match earlier {
-        Some(report) => PipelineReport {
-            missing: Some(format!("{why}. What stands below is of an earlier run.")),
-            ..report
-        },
+        Some(mut report) => {
+            let tables = options.data_dir.join("tables").join(pipeline.full_name());
+            join_published(&mut report, &tables);
+            PipelineReport {
+                missing: Some(format!("{why}. What stands below is of an earlier run.")),
+                ..report
+            }
+        }
         None => assemble(pipeline, None, Some(why), vec![], vec![]),
     };
     let made = private_folder()?;
@@ -245,7 +265,14 @@ pub(super) fn sections(
     let mut sections = Vec::new();
     for one in experiments {
         let found = match (&one.evaluated, &one.failed) {
-            (Some(done), _) => from_json::<Vec<ExperimentSection>>(&done.path(SECTIONS))?,
+            (Some(done), _) => {
+                let mut found: Vec<ExperimentSection> = from_json(&done.path(SECTIONS))?;
+                let (_, rows, _) = table::predictions::read(&done.path(PREDICTIONS))?;
+                found
+                    .iter_mut()
+                    .for_each(|section| join(section, &rows, data.utterances));
+                found
+            }
             (None, Some(why)) => vec![evaluate::failed_section(
                 one.experiment,
                 one.folds.as_ref(),
@@ -281,6 +308,42 @@ pub(super) fn sections(
     }
     pools::add_inductive(pipeline, &mut sections);
     Ok(sections)
+}
+
+/// Joins the predictions of an experiment, of one direction those of its fold, with what is known of
+/// the utterances.
+fn join(section: &mut ExperimentSection, rows: &[PredictionRow], utterances: &[Utterance]) {
+    let sources: HashMap<&str, &Source> = utterances
+        .iter()
+        .map(|u| (u.source.id.as_str(), &u.source))
+        .collect();
+    let only = direction(section);
+    let tested = |row: &PredictionRow| {
+        let source = sources.get(row.utterance_id.as_str());
+        TestedUtterance {
+            prediction: row.clone(),
+            path: source.map(|s| s.path.clone()).unwrap_or_default(),
+            speaker: source.map(|s| s.speaker.clone()).unwrap_or_default(),
+        }
+    };
+    section.predictions = rows
+        .iter()
+        .filter(|row| row.experiment == section.experiment())
+        .filter(|row| only.is_none_or(|fold| fold == row.fold))
+        .map(tested)
+        .collect();
+}
+
+/// Gives the sections of an earlier report their predictions, from the published tables; where these
+/// cannot be read, the figures stand alone.
+fn join_published(report: &mut PipelineReport, tables: &Path) {
+    let predictions = table::predictions::read(&tables.join(PREDICTIONS));
+    let utterances = table::utterances::read_parts(tables);
+    if let (Ok((_, rows, _)), Ok(utterances)) = (predictions, utterances) {
+        for section in &mut report.experiments {
+            join(section, &rows, &utterances);
+        }
+    }
 }
 
 /// The fold of one direction between corpora.
@@ -334,17 +397,11 @@ struct ReportKey<'k> {
 /// McNemar's test between the experiments that have results.
 fn comparisons(experiments: &[ExperimentSection], unit: Unit) -> Result<Vec<Pair>> {
     let answered = |section: &ExperimentSection| {
-        let row = |line: &PredictionLine| PredictionRow {
-            experiment: section.name.clone(),
-            protocol: section.protocol.clone(),
-            fold: line.fold,
-            seed: line.seed,
-            utterance_id: line.utterance_id.clone(),
-            truth: line.truth.clone(),
-            predicted: line.predicted.clone(),
-            probabilities: line.probabilities.clone(),
-        };
-        let rows: Vec<PredictionRow> = section.predictions.iter().map(row).collect();
+        let rows: Vec<PredictionRow> = section
+            .predictions
+            .iter()
+            .map(|tested| tested.prediction.clone())
+            .collect();
         // Windows of one utterance are no independent answers.
         Answered::of(
             &section.name,
@@ -597,7 +654,9 @@ impl Walk<'_> {
         inputs.extend(data.audit_hash()?.map(|hash| ("audit".to_owned(), hash)));
         for one in &shown {
             if let Some(done) = &one.evaluated {
-                inputs.insert(evaluate::id(one.experiment), done.hash(SECTIONS)?);
+                let id = evaluate::id(one.experiment);
+                inputs.insert(format!("{id} predictions"), done.hash(PREDICTIONS)?);
+                inputs.insert(id, done.hash(SECTIONS)?);
             }
             if let Some(done) = one.explained.as_ref().and_then(Seen::there) {
                 inputs.insert(explain::id(one.experiment), done.hash(EXPLANATION)?);

@@ -1,14 +1,18 @@
-//! The logs of feature rows that the stages of a run share: one for each set.
+//! The logs of rows that the stages of a run share: one for each feature set, and one of sketches.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use crate::audio::augment;
+use super::workers::Workers;
+use crate::audio::{Sound, augment};
 use crate::config::{FeatureSettings, SetSettings};
 use crate::error::{Error, Result};
 use crate::features::FeatureSet;
+use crate::fingerprint;
 use crate::table::rowlog::{RowLog, Width};
+
+/// Name of the log of sketches within the store.
+const SKETCHES: &str = "sketches.rows";
 
 /// Name of the log of a set within the store.
 pub(super) fn name(set: FeatureSet) -> String {
@@ -21,7 +25,72 @@ pub(super) fn name(set: FeatureSet) -> String {
 /// Where the logs are; each is opened by the first stage that needs it and handed on to the next.
 pub(super) struct Rows {
     root: PathBuf,
-    open: Mutex<BTreeMap<FeatureSet, RowLog>>,
+    open: Mutex<Logs>,
+}
+
+/// Open logs.
+#[derive(Default)]
+pub(super) struct Logs {
+    pub features: Vec<(FeatureSet, RowLog)>,
+    pub sketches: Option<RowLog>,
+}
+
+/// Rows of a sound that logs lacked.
+pub(super) struct NewRows {
+    sound: blake3::Hash,
+    pub features: Vec<(FeatureSet, Result<Vec<f32>>)>,
+    sketch: Option<Vec<f32>>,
+}
+
+impl Logs {
+    /// Computes what the logs lack of a sound, on a thread of the pool. A row that cannot be
+    /// computed is missed by the stage that needs it, which says why.
+    pub(super) fn compute(&self, sound: blake3::Hash, audio: &Sound, workers: &Workers) -> NewRows {
+        let lacks = |log: &RowLog| !log.contains(&sound);
+        let sets: Vec<FeatureSet> = self
+            .features
+            .iter()
+            .filter(|(_, log)| lacks(log))
+            .map(|(set, _)| *set)
+            .collect();
+        NewRows {
+            sound,
+            features: workers.extract(&sets, audio),
+            sketch: self
+                .sketches
+                .as_ref()
+                .filter(|log| lacks(log))
+                .and_then(|_| workers.sketch(audio).ok()),
+        }
+    }
+
+    /// Appends the rows that could be computed.
+    pub(super) fn append(&mut self, rows: &[NewRows]) -> Result<()> {
+        for (set, log) in &mut self.features {
+            log.append(rows.iter().flat_map(|new| {
+                let of_set = new.features.iter().filter(|(of, _)| of == set);
+                of_set.filter_map(|(_, row)| Some((&new.sound, row.as_ref().ok()?.as_slice())))
+            }))?;
+        }
+        if let Some(log) = &mut self.sketches {
+            log.append(
+                rows.iter()
+                    .filter_map(|new| Some((&new.sound, new.sketch.as_deref()?))),
+            )?;
+        }
+        Ok(())
+    }
+}
+
+impl NewRows {
+    /// Why there is no row of a set.
+    pub(super) fn take_error(&mut self, set: FeatureSet) -> Option<Error> {
+        let at = self
+            .features
+            .iter()
+            .position(|(of, row)| *of == set && row.is_err())?;
+        self.features.swap_remove(at).1.err()
+    }
 }
 
 impl Rows {
@@ -33,17 +102,30 @@ impl Rows {
         }
     }
 
-    /// Takes a log, opening it where no other stage did.
+    /// Takes the log of a set, opening it where no other stage did.
     pub(super) fn take(&self, settings: SetSettings) -> Result<RowLog> {
-        if let Some(log) = self
-            .open
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(&settings.set)
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        match open
+            .features
+            .iter()
+            .position(|(set, _)| *set == settings.set)
         {
-            return Ok(log);
+            Some(at) => Ok(open.features.swap_remove(at).1),
+            None => self::open(&self.root, settings),
         }
-        open(&self.root, settings)
+    }
+
+    /// Takes the log of sketches, opening it where no other stage did.
+    pub(super) fn take_sketches(&self) -> Result<RowLog> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        match open.sketches.take() {
+            Some(log) => Ok(log),
+            None => RowLog::open(
+                &self.root.join(SKETCHES),
+                Width::Fixed(fingerprint::WIDTH),
+                &format!("sketch {}", fingerprint::CODE_VERSION),
+            ),
+        }
     }
 
     /// Opens the log of the changed copies, which one stage alone works with. Its rows go by the
@@ -59,11 +141,20 @@ impl Rows {
 
     /// Takes the logs of all sets.
     pub(super) fn take_all(&self, settings: &FeatureSettings) -> Result<Logs> {
-        settings
-            .sets
-            .iter()
-            .map(|set| Ok((*set, self.take(settings.of(*set))?)))
-            .collect()
+        self.take_sets(&settings.sets, settings)
+    }
+
+    /// Takes the logs of some sets.
+    pub(super) fn take_sets(
+        &self,
+        sets: &[FeatureSet],
+        settings: &FeatureSettings,
+    ) -> Result<Logs> {
+        let take = |set: &FeatureSet| Ok((*set, self.take(settings.of(*set))?));
+        Ok(Logs {
+            features: sets.iter().map(take).collect::<Result<_>>()?,
+            sketches: None,
+        })
     }
 
     /// Whether the logs of the store at `root` are there and hold rows of these settings.
@@ -79,23 +170,17 @@ impl Rows {
 
     /// Hands logs on.
     pub(super) fn put(&self, logs: Logs) {
-        self.open
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .extend(logs);
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.features.extend(logs.features);
+        open.sketches = open.sketches.take().or(logs.sketches);
     }
 
-    /// Lets go of what no stage needs any more.
+    /// Closes the logs of features, which no further stage needs.
     pub(super) fn close(&self) {
-        self.open
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clear();
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.features.clear();
     }
 }
-
-/// Logs of different sets.
-pub(super) type Logs = Vec<(FeatureSet, RowLog)>;
 
 /// Opens the log in `folder` for rows of these settings.
 pub(super) fn open(folder: &Path, settings: SetSettings) -> Result<RowLog> {

@@ -14,9 +14,8 @@ use crate::corpus::{Attribute, Utterance};
 use crate::error::{Error, Result};
 use crate::files::{hash_bytes, write_atomically};
 use crate::orchestrator::Context;
-use crate::report::LeakageLine;
 use crate::split::{self, Fold, Item, Protocol, Requirement, Role, Sharing, Stretch, TestSpeakers};
-use crate::table::{self, splits::SplitRow};
+use crate::table::{self, leakage::LeakageRow, splits::SplitRow};
 
 /// Name of the table of folds within the task's folder.
 pub(super) const SPLITS: &str = "splits.parquet";
@@ -127,17 +126,19 @@ impl Folds {
     }
 
     /// What each fold shares, kind by kind.
-    pub(super) fn leakage(&self) -> Vec<LeakageLine> {
+    pub(super) fn leakage(&self, experiment: &Experiment) -> Vec<LeakageRow> {
         let of_fold = |(fold, sharing): (&Fold, &Sharing)| {
             let index = fold.index;
             sharing
                 .kinds()
                 .into_iter()
-                .map(move |(kind, test_units, shared_units)| LeakageLine {
+                .map(move |(kind, test_units, shared_units)| LeakageRow {
+                    experiment: experiment.name.clone(),
+                    protocol: experiment.protocol.name(),
                     fold: index,
                     kind: kind.to_owned(),
-                    test_units,
-                    shared_units,
+                    test_units: test_units as u64,
+                    shared_units: shared_units as u64,
                 })
         };
         self.folds

@@ -22,7 +22,7 @@ use crate::files::{create_folder, hash_bytes, write_atomically};
 
 /// The folder of the threads' files within the store.
 const FOLDER: &str = "reading";
-/// What is known of suspects.
+/// The file of suspects.
 const SUSPECTS: &str = "suspects.json";
 /// Ends of the process from which on a recording is excluded.
 const MOST: u32 = 2;
@@ -63,9 +63,9 @@ impl Marks {
     }
 }
 
-/// What is thought of a recording before it is read.
+/// The suspicion against a recording before it is read.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Thought {
+pub(super) enum Suspicion {
     /// Nothing against it.
     Fine,
     /// It has a second chance, alone.
@@ -142,7 +142,7 @@ impl Suspects {
                 .flatten()
                 .filter(|entry| entry.file_name() != SUSPECTS)
             {
-                // What cannot be removed counts once more.
+                // A mark that cannot be removed counts once more.
                 let _ = fs::remove_file(entry.path());
             }
         }
@@ -173,20 +173,20 @@ impl Suspects {
         ))
     }
 
-    /// What is thought of a recording.
-    pub(super) fn of_recording(&self, path: &Path) -> Thought {
+    /// The suspicion against a recording.
+    pub(super) fn of_recording(&self, path: &Path) -> Suspicion {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         match known.get(path) {
-            Some(suspect) if Stat::of(path).ok() != Some(suspect.stat) => Thought::Fine,
-            Some(suspect) if suspect.ends >= MOST => Thought::Excluded,
-            Some(_) => Thought::Suspected,
-            None => Thought::Fine,
+            Some(suspect) if Stat::of(path).ok() != Some(suspect.stat) => Suspicion::Fine,
+            Some(suspect) if suspect.ends >= MOST => Suspicion::Excluded,
+            Some(_) => Suspicion::Suspected,
+            None => Suspicion::Fine,
         }
     }
 
     /// Does some work on a recording on a thread of the pool, which is named for as long.
     pub(super) fn during<T>(&self, thread: usize, path: &Path, work: impl FnOnce() -> T) -> T {
-        if self.of_recording(path) == Thought::Excluded {
+        if self.of_recording(path) == Suspicion::Excluded {
             return work();
         }
         if let Ok(stat) = Stat::of(path) {
@@ -296,7 +296,7 @@ mod tests {
         let suspects = Suspects::of(&store, 2, &Cancel::default());
         assert_eq!(
             [&bad, &good].map(|path| suspects.of_recording(path)),
-            [Thought::Suspected, Thought::Suspected]
+            [Suspicion::Suspected, Suspicion::Suspected]
         );
         assert!(
             suspects
@@ -309,7 +309,7 @@ mod tests {
         suspects.during(1, &good, || ());
         assert_eq!(
             suspects.of_recording(&good),
-            Thought::Fine,
+            Suspicion::Fine,
             "it was read in the end"
         );
         std::mem::forget(suspects);
@@ -317,20 +317,20 @@ mod tests {
         let suspects = Suspects::of(&store, 2, &Cancel::default());
         assert_eq!(
             [&bad, &good].map(|path| suspects.of_recording(path)),
-            [Thought::Excluded, Thought::Fine]
+            [Suspicion::Excluded, Suspicion::Fine]
         );
         assert_eq!(suspects.warning(), None);
         drop(suspects);
         assert_eq!(
             Suspects::of(&store, 2, &Cancel::default()).of_recording(&bad),
-            Thought::Excluded,
+            Suspicion::Excluded,
             "for good"
         );
         assert!(exclusions(&store).is_some());
         fs::write(&bad, "another").unwrap();
         assert_eq!(
             Suspects::of(&store, 2, &Cancel::default()).of_recording(&bad),
-            Thought::Fine
+            Suspicion::Fine
         );
         assert!(exclusions(&store).is_none(), "it is another one now");
     }
@@ -357,7 +357,7 @@ mod tests {
         std::mem::forget(suspects);
         assert_eq!(
             Suspects::of(dir.path(), 1, &Cancel::default()).of_recording(&file),
-            Thought::Fine
+            Suspicion::Fine
         );
         // A run that ends by itself forgets what it did not read again.
         fs::write(
@@ -367,11 +367,11 @@ mod tests {
         .unwrap();
         assert_eq!(
             Suspects::of(dir.path(), 1, &Cancel::default()).of_recording(&file),
-            Thought::Suspected
+            Suspicion::Suspected
         );
         assert_eq!(
             Suspects::of(dir.path(), 1, &Cancel::default()).of_recording(&file),
-            Thought::Fine
+            Suspicion::Fine
         );
         assert_eq!(exclusions(dir.path()), None);
     }

@@ -2,12 +2,10 @@
 //! each.
 
 use super::running::Running;
-use super::split::Folds;
 use super::{evaluate, split, train};
 use crate::error::Result;
 use crate::orchestrator::Context;
-use crate::report::LeakageLine;
-use crate::table::{self, leakage::LeakageRow};
+use crate::table;
 
 /// What the folds share, as a table.
 pub(super) const LEAKAGE: &str = "leakage.parquet";
@@ -46,7 +44,12 @@ pub(super) fn write(experiments: &[Running], context: &Context) -> Result<()> {
             continue;
         };
         splits.extend(table::splits::read(&split.path(split::SPLITS))?);
-        leakage.extend(shared(experiment));
+        let folds = experiment.folds.as_ref();
+        leakage.extend(
+            folds
+                .into_iter()
+                .flat_map(|folds| folds.leakage(experiment.experiment)),
+        );
         let Some(evaluated) = &experiment.evaluated else {
             continue;
         };
@@ -68,17 +71,4 @@ pub(super) fn write(experiments: &[Running], context: &Context) -> Result<()> {
         table::metrics::write(&context.folder.join(evaluate::METRICS), &metrics, &meta)?;
     }
     Ok(())
-}
-
-fn shared(one: &Running) -> Vec<LeakageRow> {
-    let lines = one.folds.as_ref().map(Folds::leakage).unwrap_or_default();
-    let row = |line: LeakageLine| LeakageRow {
-        experiment: one.experiment.name.clone(),
-        protocol: one.experiment.protocol.name(),
-        fold: line.fold,
-        kind: line.kind,
-        test_units: line.test_units as u64,
-        shared_units: line.shared_units as u64,
-    };
-    lines.into_iter().map(row).collect()
 }

@@ -13,13 +13,13 @@ use super::windows::Unit;
 use crate::config::{Experiment, ModelSettings, Pipeline};
 use crate::corpus::Utterance;
 use crate::error::{Error, Result};
-use crate::evaluation::{argmax, vote};
+use crate::evaluation::{Scores, argmax, vote};
 use crate::files::{hash_bytes, write_atomically};
 use crate::model::TrainSettings;
 use crate::model::artifact::{ModelInfo, SavedModel, TestTimeAugment, Weights};
-use crate::model::{self, Device, Domain, EpochRecord, Logistic, Node, Svm};
+use crate::model::{self, Device, Domain, Logistic, Node, Svm};
 use crate::orchestrator::{Context, Finished};
-use crate::report::SearchSection;
+use crate::report::FoldSection;
 use crate::split::{Dataset, Fold, Part, Parts, Role, Testing, Training};
 use crate::table::{self, predictions::PredictionRow};
 use crate::transform::{Scaler, columns_in_order, finish_row};
@@ -48,18 +48,9 @@ pub(super) fn model_hashes(trained: &Finished) -> Result<Vec<(String, String)>> 
 /// What is known of one trained fold besides its predictions.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct FoldFile {
-    pub fold: u32,
-    pub name: String,
-    pub seed: u64,
-    /// Utterances.
-    pub n_train: usize,
-    /// Changed copies of them that were trained on as well.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub n_augmented: usize,
-    pub n_validation: usize,
-    pub n_test: usize,
-    pub best_epoch: Option<usize>,
-    pub history: Vec<EpochRecord>,
+    /// Without the scores, which the evaluation adds.
+    #[serde(flatten)]
+    pub section: FoldSection,
     pub warnings: Vec<String>,
     /// Whether the values by class estimate probabilities.
     #[serde(default = "yes")]
@@ -72,8 +63,6 @@ pub(super) struct FoldFile {
     /// [`Running::variance_ratios`](crate::model::Running::variance_ratios).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub variance_ratios: Vec<f64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub search: Option<SearchSection>,
 }
 
 fn is_zero(n: &usize) -> bool {
@@ -283,7 +272,7 @@ pub(super) fn train(job: &Job, context: &Context) -> Result<()> {
         &predictions,
         &table::Meta::new(),
     )?;
-    let file = FoldFile {
+    let section = FoldSection {
         fold: job.fold.index,
         name: job.fold.name.clone(),
         seed: job.seed,
@@ -291,13 +280,17 @@ pub(super) fn train(job: &Job, context: &Context) -> Result<()> {
         n_augmented,
         n_validation: validation.as_ref().map_or(0, |v| v.len()),
         n_test,
+        scores: Scores::default(),
         best_epoch: fitted.best_epoch,
         history: fitted.history,
+        search: searched.cloned(),
+    };
+    let file = FoldFile {
+        section,
         warnings,
         estimates: saved.weights.estimates_probabilities(),
         reconciled,
         variance_ratios: fitted.variance_ratios,
-        search: searched.cloned(),
     };
     write_atomically(&context.folder.join(FOLD), &to_json(&file)?)
 }

@@ -10,7 +10,7 @@ use crate::error::Error;
 /// Folders that are looked into for the recordings of a manifest.
 const LOOKED_INTO: usize = 64;
 
-/// The error of a corpus of which everything is left aside, or that has nothing.
+/// The error of a corpus of which everything is excluded, or that has nothing.
 pub(super) fn error(kind: &CorpusKind, listing: &Listing) -> Error {
     let root = kind.root();
     let nothing = format!("no usable utterance found under {}", root.display());
@@ -53,7 +53,7 @@ pub(super) fn error(kind: &CorpusKind, listing: &Listing) -> Error {
         format!("{count} of {all}")
     };
     let message = format!(
-        "{nothing}: {share} set aside as {}, such as {}: {}",
+        "{nothing}: {share} excluded ({}), such as {}: {}",
         reason.describe(),
         first.path,
         first.detail

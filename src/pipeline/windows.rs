@@ -166,8 +166,6 @@ impl Walk<'_> {
         identity
             .inputs
             .insert(LISTING.to_owned(), whole.finished.hash(LISTING)?);
-        let rows =
-            (self.mode == Mode::Run && self.options.until > Stage::Ingest).then_some(&self.rows);
         let action = |context: &Context| {
             let folder = self.store.root();
             let sources = cut(
@@ -204,7 +202,10 @@ impl Walk<'_> {
                 &self.workers,
                 self.cancel,
             )?;
-            ingest::ingest(&corpus, probes, &self.workers, rows, context)?;
+            // The audit compares whole utterances.
+            let logs = self.logs_of_new_sounds(true, false)?;
+            let logs = ingest::ingest(&corpus, probes, &self.workers, logs, context)?;
+            self.rows.put(logs);
             match listing::fingerprint(
                 corpus.listing,
                 &sources,

@@ -1,6 +1,5 @@
-//! The threads that open recordings and compute features, with an extractor of each set.
+//! The threads that open recordings and compute features and sketches.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
@@ -10,6 +9,7 @@ use crate::cancel::Cancel;
 use crate::config::FeatureSettings;
 use crate::error::{Error, Kind, Result};
 use crate::features::{Extractor, FeatureSet};
+use crate::fingerprint::{self, LONGEST_S, Sketcher};
 
 /// Bytes that the spectra and the signal of a second of sound take while features are computed of
 /// it, besides its samples.
@@ -34,12 +34,20 @@ pub(super) fn pool(jobs: usize) -> Result<rayon::ThreadPool> {
     }
 }
 
-/// A pool whose threads keep their extractors from recording to recording and from stage to stage.
+/// The plans and buffers that a thread keeps from recording to recording and from stage to stage,
+/// made when they are needed.
+#[derive(Default)]
+struct Buffers {
+    extractor: Option<Extractor>,
+    sketcher: Option<Sketcher>,
+}
+
+/// A pool of threads, each with buffers of its own.
 pub(super) struct Workers {
     pool: rayon::ThreadPool,
     settings: FeatureSettings,
     budget: Budget,
-    extractors: Vec<Mutex<BTreeMap<FeatureSet, Extractor>>>,
+    threads: Vec<Mutex<Buffers>>,
     /// The store in which recordings that are being read are named, and what is named there; made
     /// when the first is read.
     store: Option<PathBuf>,
@@ -50,14 +58,14 @@ impl Workers {
     /// Starts `jobs` threads.
     pub(super) fn new(jobs: usize, settings: &FeatureSettings) -> Result<Workers> {
         let pool = pool(jobs)?;
-        let extractors = (0..pool.current_num_threads())
+        let threads = (0..pool.current_num_threads())
             .map(|_| Mutex::default())
             .collect();
         Ok(Workers {
             pool,
             settings: settings.clone(),
             budget: Budget::unlimited(),
-            extractors,
+            threads,
             store: None,
             suspects: OnceLock::new(),
         })
@@ -83,7 +91,7 @@ impl Workers {
         Workers { store, ..self }
     }
 
-    /// What ended an earlier process, where that is looked at. The store's lock has to be held.
+    /// The recordings that may have ended an earlier process, where they are looked at. The store's lock has to be held.
     pub(super) fn suspects(&self) -> Option<&Suspects> {
         let store = self.store.as_ref()?;
         Some(self.suspects.get_or_init(|| {
@@ -116,31 +124,52 @@ impl Workers {
         &self.settings
     }
 
-    /// The features of a sound, on a thread of the pool.
-    pub(super) fn extract(&self, set: FeatureSet, sound: &Sound) -> Result<Vec<f32>> {
-        let thread = self.pool.current_thread_index().unwrap_or_default();
-        let slot = self
-            .extractors
-            .get(thread)
-            .ok_or_else(|| Error::internal("a worker thread without an extractor"))?;
-        // One that panicked halfway is not used again.
-        let mut extractors = slot.lock().unwrap_or_else(|poisoned| {
-            slot.clear_poison();
-            let mut extractors = poisoned.into_inner();
-            extractors.clear();
-            extractors
-        });
-        let fresh = || Extractor::new(set, self.settings.profile);
-        extractors
-            .entry(set)
-            .or_insert_with(fresh)
-            .extract_sound(sound, &self.budget)
+    /// The features of a sound in the order of the sets, on a thread of the pool.
+    pub(super) fn extract(
+        &self,
+        sets: &[FeatureSet],
+        sound: &Sound,
+    ) -> Vec<(FeatureSet, Result<Vec<f32>>)> {
+        if sets.is_empty() {
+            return vec![];
+        }
+        self.with_buffers(|buffers| {
+            buffers
+                .extractor
+                .get_or_insert_with(|| Extractor::new(self.settings.profile))
+                .extract_sets(sets, sound, &self.budget)
+        })
     }
 
-    /// Lets go of what only extraction needs.
+    /// The sketch of a sound, on a thread of the pool; no finite number where it is silent.
+    ///
+    /// # Errors
+    /// `Io` where the file of a long one cannot be read.
+    pub(super) fn sketch(&self, sound: &Sound) -> Result<Vec<f32>> {
+        let samples = sound.beginning(LONGEST_S)?;
+        let sketch = self.with_buffers(|buffers| {
+            let sketcher = buffers.sketcher.get_or_insert_default();
+            sketcher.sketch(&samples, sound.sample_rate())
+        });
+        Ok(sketch.unwrap_or_else(|| vec![f32::NAN; fingerprint::WIDTH]))
+    }
+
+    fn with_buffers<T>(&self, work: impl FnOnce(&mut Buffers) -> T) -> T {
+        let slot = &self.threads[self.pool.current_thread_index().unwrap_or_default()];
+        // Those of a thread that panicked halfway are not used again.
+        let mut buffers = slot.lock().unwrap_or_else(|poisoned| {
+            slot.clear_poison();
+            let mut buffers = poisoned.into_inner();
+            *buffers = Buffers::default();
+            buffers
+        });
+        work(&mut buffers)
+    }
+
+    /// Gives back the buffers.
     pub(super) fn rest(&self) {
-        for slot in &self.extractors {
-            slot.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        for slot in &self.threads {
+            *slot.lock().unwrap_or_else(PoisonError::into_inner) = Buffers::default();
         }
     }
 }

@@ -1,5 +1,7 @@
 //! What must be known before any figure of a pipeline is read; it stands on each of its pages.
 
+use maud::html;
+
 use super::compare;
 use super::data::{ExperimentSection, PipelineReport};
 use super::html::Html;
@@ -18,46 +20,56 @@ fn audited(h: &mut Html, report: &PipelineReport) {
     };
     let (bold, rest) = worst.explain();
     let titles: Vec<&str> = found.iter().map(|one| one.title.as_str()).collect();
-    h.raw("<p class=\"warn box\" role=\"note\">")
-        .el("strong", &[], bold)
-        .raw(" ")
-        .text(rest);
-    h.raw(" It concerns: ").text(titles.join("; ")).raw(".</p>");
+    h.put(html! {
+        p.warn.box role="note" {
+            strong { (bold) } " " (rest) " It concerns: " (titles.join("; ")) "."
+        }
+    });
 }
 
 /// Writes what applies; nothing where the report is one like any other.
 pub(super) fn write(h: &mut Html, report: &PipelineReport) {
-    if compare::generated(report) {
-        h.raw("<p class=\"banner\" role=\"note\"><strong>Generated, not recorded speech.</strong> These sounds were made by a program. ");
-        h.raw("The figures show that the pipeline works; they say nothing about people, and no published figure stands beside them.</p>");
-    }
-    if !report.overrides.is_empty() {
-        h.raw("<p class=\"warn box\" role=\"note\"><strong>Not the settings of the pipeline file.</strong> Overridden for this run: ");
-        h.text(report.overrides.join("; ")).raw(".</p>");
-    }
-    audited(h, report);
     let guessed = report
         .corpus
         .as_ref()
-        .map(|corpus| corpus.guessed.as_slice())
-        .unwrap_or_default();
-    if !guessed.is_empty() {
-        h.raw(
-            "<p class=\"warn box\" role=\"note\"><strong>Guessed from file names, not confirmed: ",
-        )
-        .text(Attribute::list(guessed));
-        h.raw(".</strong> Nobody has said that these fields are what they are taken for. Look at the manifest, correct what is wrong, then take ");
-        h.raw("what is right out of <code>corpus.guessed</code> in the pipeline file.</p>");
-    }
-    if let Some(missing) = &report.missing {
-        let heading = if report.experiments.is_empty() {
-            "Nothing could be computed yet"
-        } else {
-            "Not computed anew"
-        };
-        h.raw("<section id=\"missing\" class=\"missing\" aria-labelledby=\"missing-title\">");
-        h.el("h2", &[("id", "missing-title")], heading);
-        h.el("p", &[("class", "message")], missing);
-        h.raw("<p>Put it in place and run the same command again: this page fills itself.</p></section>");
-    }
+        .map(|corpus| corpus.guessed.as_slice());
+    let guessed = guessed.unwrap_or_default();
+    let missing = if report.experiments.is_empty() {
+        "Nothing could be computed yet"
+    } else {
+        "Not computed anew"
+    };
+    h.put(html! {
+        @if compare::generated(report) {
+            p.banner role="note" {
+                strong { "Generated, not recorded speech." }
+                " These sounds were made by a program. The figures show that the pipeline works; "
+                "they say nothing about people, and no published figure stands beside them."
+            }
+        }
+        @if !report.overrides.is_empty() {
+            p.warn.box role="note" {
+                strong { "Not the settings of the pipeline file." }
+                " Overridden for this run: " (report.overrides.join("; ")) "."
+            }
+        }
+    });
+    audited(h, report);
+    h.put(html! {
+        @if !guessed.is_empty() {
+            p.warn.box role="note" {
+                strong { "Guessed from file names, not confirmed: " (Attribute::list(guessed)) "." }
+                " Nobody has said that these fields are what they are taken for. Look at the "
+                "manifest, correct what is wrong, then take what is right out of "
+                code { "corpus.guessed" } " in the pipeline file."
+            }
+        }
+        @if let Some(why) = &report.missing {
+            section #missing.missing aria-labelledby="missing-title" {
+                h2 #missing-title { (missing) }
+                p.message { (why) }
+                p { "Put it in place and run the same command again: this page fills itself." }
+            }
+        }
+    });
 }

@@ -22,8 +22,8 @@ const ROW: f64 = 93.0;
 /// Letters of a line of words.
 const LETTERS: usize = 68;
 
-fn x(share: f64) -> f64 {
-    LEFT + (RIGHT - LEFT) * share.clamp(0.0, 1.0)
+fn x(fraction: f64) -> f64 {
+    LEFT + (RIGHT - LEFT) * fraction.clamp(0.0, 1.0)
 }
 
 /// One panel: the experiments of one kind of protocol with the published figures of that kind.
@@ -133,12 +133,12 @@ pub(super) fn write(h: &mut Html, report: &PipelineReport, experiments: &[&Exper
             top += panel.height();
         }
         for tick in 0..=5 {
-            let share = f64::from(tick) / 5.0;
+            let fraction = f64::from(tick) / 5.0;
             svg::label(
                 h,
                 "tick",
                 "middle",
-                (x(share), top + 10.0),
+                (x(fraction), top + 10.0),
                 &format!("{} %", tick * 20),
             );
         }
@@ -302,13 +302,13 @@ fn draw_row(h: &mut Html, experiment: &ExperimentSection, top: f64) {
     }
     if let Some((chance, majority)) = compare::levels(experiment) {
         let bottom = top + 2.0 * BAR + 7.0;
-        for (class, share) in [
+        for (class, fraction) in [
             ("halo", chance),
             ("halo", majority),
             ("chance", chance),
             ("majority", majority),
         ] {
-            svg::line(h, class, (x(share), top - 4.0), (x(share), bottom));
+            svg::line(h, class, (x(fraction), top - 4.0), (x(fraction), bottom));
         }
     }
 }

@@ -6,6 +6,7 @@ use std::fmt::Write;
 use crate::corpus::Attribute;
 use crate::escape::markdown as escape;
 use crate::evaluation::Interval;
+use crate::model::NOT_FOR;
 use crate::split::TestSpeakers;
 
 use super::compare;
@@ -164,10 +165,9 @@ pub(super) fn render(report: &PipelineReport, experiment: &ExperimentSection) ->
             one.groups.len()
         );
     }
-    out += "\n## Intended use\n\nComparing methods, features and protocols; studying acted or annotated emotion in recordings like those above.\n\n## Not for\n\n\
-            Judging people: not in hiring, schooling, policing, insurance, health or at work, nor watching anyone without their consent. In the European\n\
-            Union, emotion recognition at work and in education is prohibited but for medical and safety reasons (Regulation 2024/1689, article 5).\n\n\
-            ## Limits\n\nThe models have heard the one corpus named above, its rooms, microphones, language and way of labelling. They name the nearest of their\n\
+    out += "\n## Intended use\n\nComparing methods, features and protocols; studying acted or annotated emotion in recordings like those above.\n\n";
+    out += NOT_FOR;
+    out += "\n## Limits\n\nThe models have heard the one corpus named above, its rooms, microphones, language and way of labelling. They name the nearest of their\n\
             classes, whatever they hear. Probabilities are those of the model";
     match &experiment.uncertainty.calibration {
         Some(calibration) => {
@@ -222,11 +222,12 @@ mod tests {
         let one = &mut report.experiments[1];
         one.uncertainty.intervals.as_mut().unwrap().units = 4;
         one.speakers = TestSpeakers::OnBothSides { recordings: 3 };
-        one.leakage.push(super::super::LeakageLine {
+        one.leakage.push(crate::table::leakage::LeakageRow {
             fold: 0,
             kind: "duplicates".into(),
             test_units: 240,
             shared_units: 3,
+            ..Default::default()
         });
         let card = render(&report, &report.experiments[1]).unwrap();
         let model = card.find("## Model").unwrap();

@@ -1,10 +1,12 @@
 //! The figures that a page begins with.
 
-use crate::evaluation::{Interval, Scores};
+use maud::{Markup, html};
+
+use crate::evaluation::{Interval, Intervals, Scores};
 use crate::split::Independence;
 
 use super::compare;
-use super::data::{ExperimentSection, PipelineReport};
+use super::data::{CorpusSection, ExperimentSection, PipelineReport};
 use super::html::{self, Html, percent, plural};
 use super::models::{self, Kind};
 use super::pools::TRANSDUCTIVE;
@@ -30,69 +32,28 @@ fn highest<'r>(
         .reduce(|a, b| if b.1.uar > a.1.uar { b } else { a })
 }
 
+/// A card: its class and title, the figure with its unit, and what stands below.
+fn card(class: &str, title: &str, figure: (&str, &str), below: Markup) -> Markup {
+    html! {
+        div class=(class) {
+            p.card-title { (title) }
+            p.big { (figure.0) span.unit { " " (figure.1) } }
+            (below)
+        }
+    }
+}
+
+fn per_cent(fraction: f64) -> String {
+    format!("{} %", percent(fraction))
+}
+
 /// Writes the cards at the top: the highest result of each kind of protocol, and the level without
 /// a model.
 pub(super) fn write(h: &mut Html, report: &PipelineReport) {
-    h.raw("<div class=\"cards\">");
     let done: Vec<(&ExperimentSection, &Scores)> = compare::results(report)
         .filter_map(|(_, e)| e.pooled.as_ref().map(|scores| (e, scores)))
         .collect();
-    for (speakers, ours, _) in compare::by_speakers(&done, |(e, _)| *e, &[]) {
-        let title = speakers.heading();
-        let of_kind = ours.into_iter().map(|i| done[i]);
-        // What looks at unlabelled test clips is another task: it never stands in the place of a
-        // result that does not.
-        let (transductive, inductive): (Vec<_>, Vec<_>) =
-            of_kind.partition(|(e, _)| e.transductive);
-        let leading = if inductive.is_empty() {
-            &transductive
-        } else {
-            &inductive
-        };
-        let Some((best, scores)) = highest(leading) else {
-            continue;
-        };
-        let leak = leak::of(best);
-        h.open("div", &[("class", class(best))]);
-        h.el(
-            "p",
-            &[("class", "card-title")],
-            if inductive.is_empty() {
-                format!("{title}, {TRANSDUCTIVE}")
-            } else {
-                title.to_owned()
-            },
-        );
-        h.within("p", &[("class", "big")], |h| {
-            h.text(percent(scores.uar))
-                .raw(" %<span class=\"unit\"> UAR</span>");
-        });
-        h.within("p", &[], |h| {
-            h.text(percent(scores.accuracy))
-                .raw(" % WA · ")
-                .text(&best.title);
-            if leading.len() > 1 {
-                h.text(format!(" (highest UAR of {} experiments)", leading.len()));
-            }
-        });
-        if let Some(leak) = leak {
-            h.within("p", &[], |h| {
-                h.raw("<strong class=\"few\">The same sound is in training and test:</strong> ")
-                    .text(leak.describe())
-                    .raw(".");
-            });
-        }
-        if let Some((best, scores)) = highest(&transductive).filter(|_| !inductive.is_empty()) {
-            h.within("p", &[], |h| {
-                h.raw("<em>Transductive:</em> ")
-                    .text(percent(scores.uar))
-                    .raw(" % UAR · ")
-                    .text(&best.title);
-                h.raw(" (balanced speakers only)");
-            });
-        }
-        h.raw("</div>");
-    }
+    let kinds = compare::by_speakers(&done, |(e, _)| *e, &[]);
     // Experiments on other classes have other levels, which one card cannot show: each stands in
     // the chart then.
     let levels: Vec<(f64, f64)> = report
@@ -102,43 +63,82 @@ pub(super) fn write(h: &mut Html, report: &PipelineReport) {
         .collect();
     let same =
         |a: &(f64, f64), b: &(f64, f64)| (a.0 - b.0).abs() < 5e-5 && (a.1 - b.1).abs() < 5e-5;
-    if let Some(&(chance, majority)) = levels
+    let level = levels
         .first()
-        .filter(|first| levels.iter().all(|other| same(first, other)))
-    {
-        h.raw("<div class=\"card\"><p class=\"card-title\">Without a model</p>");
-        h.within("p", &[("class", "big")], |h| {
-            h.text(percent(chance))
-                .raw(" %<span class=\"unit\"> UAR</span>");
-        });
-        h.within("p", &[], |h| {
-            h.raw("chance, any constant guess · WA of the largest class: ")
-                .text(percent(majority))
-                .raw(" %");
-        });
-        h.raw("</div>");
-    }
-    if let Some(corpus) = &report.corpus {
-        h.raw("<div class=\"card\"><p class=\"card-title\">")
-            .raw(if corpus.generated {
-                "Generated corpus"
-            } else {
-                "Corpus"
-            })
-            .raw("</p>");
-        h.within("p", &[("class", "big")], |h| {
-            h.text(html::count(corpus.utterances))
-                .raw("<span class=\"unit\"> utterances</span>");
-        });
-        let facts = [
-            super::corpus::speakers(corpus),
-            plural(corpus.by_class.len(), "class"),
-            html::duration(corpus.duration_s),
-        ]
-        .join(" · ");
-        h.el("p", &[], facts).raw("</div>");
-    }
-    h.raw("</div>");
+        .filter(|first| levels.iter().all(|other| same(first, other)));
+    h.put(html! {
+        div.cards {
+            @for (speakers, ours, _) in kinds {
+                (best_of(speakers.heading(), ours.into_iter().map(|i| done[i])))
+            }
+            @if let Some(&(chance, majority)) = level { (without_model(chance, majority)) }
+            @if let Some(corpus) = &report.corpus { (of_corpus(corpus)) }
+        }
+    });
+}
+
+/// The highest result of one kind of test speakers.
+///
+/// A transductive system solves another task: it never stands in the place of a result that is not.
+fn best_of<'r>(
+    title: &str,
+    of_kind: impl Iterator<Item = (&'r ExperimentSection, &'r Scores)>,
+) -> Markup {
+    let (transductive, inductive): (Vec<_>, Vec<_>) = of_kind.partition(|(e, _)| e.transductive);
+    let (leading, title) = if inductive.is_empty() {
+        (&transductive, format!("{title}, {TRANSDUCTIVE}"))
+    } else {
+        (&inductive, title.to_owned())
+    };
+    let Some((best, scores)) = highest(leading) else {
+        return Markup::default();
+    };
+    let below = html! {
+        p {
+            (percent(scores.accuracy)) " % WA · " (best.title)
+            @if leading.len() > 1 { " (highest UAR of " (leading.len()) " experiments)" }
+        }
+        @if let Some(leak) = leak::of(best) {
+            p {
+                strong.few { "The same sound is in training and test:" }
+                " " (leak.describe()) "."
+            }
+        }
+        @if let Some((best, scores)) = highest(&transductive).filter(|_| !inductive.is_empty()) {
+            p {
+                em { "Transductive:" }
+                " " (percent(scores.uar)) " % UAR · " (best.title) " (balanced speakers only)"
+            }
+        }
+    };
+    card(class(best), &title, (&per_cent(scores.uar), "UAR"), below)
+}
+
+fn without_model(chance: f64, majority: f64) -> Markup {
+    let below = html! {
+        p { "chance, any constant guess · WA of the largest class: " (percent(majority)) " %" }
+    };
+    card("card", "Without a model", (&per_cent(chance), "UAR"), below)
+}
+
+fn of_corpus(corpus: &CorpusSection) -> Markup {
+    let title = if corpus.generated {
+        "Generated corpus"
+    } else {
+        "Corpus"
+    };
+    let facts = [
+        super::corpus::speakers(corpus),
+        plural(corpus.by_class.len(), "class"),
+        html::duration(corpus.duration_s),
+    ];
+    let below = html! { p { (facts.join(" · ")) } };
+    card(
+        "card",
+        title,
+        (&html::count(corpus.utterances), "utterances"),
+        below,
+    )
 }
 
 /// Writes the cards of one experiment: its figures with their intervals, and what they are to be
@@ -148,71 +148,21 @@ pub(super) fn of_experiment(h: &mut Html, report: &PipelineReport, experiment: &
         return;
     };
     let kind = class(experiment);
-    let (wa, uar) = experiment
-        .uncertainty
-        .intervals
-        .as_ref()
-        .map(|found| (found.accuracy, found.uar))
-        .unzip();
-    let card = |h: &mut Html,
-                class: &str,
-                title: &'static str,
-                value: f64,
-                unit: &'static str,
-                below: &str| {
-        h.open("div", &[("class", class)])
-            .el("p", &[("class", "card-title")], title);
-        h.within("p", &[("class", "big")], |h| {
-            h.text(percent(value))
-                .raw(" %<span class=\"unit\"> ")
-                .raw(unit)
-                .raw("</span>");
-        });
-        h.el("p", &[], below).raw("</div>");
+    let found = experiment.uncertainty.intervals.as_ref();
+    let doubt = found.and_then(uncertainty::doubt);
+    let doubt = doubt.map(|doubt| format!(", {doubt}")).unwrap_or_default();
+    let interval = |of: fn(&Intervals) -> Interval| match found.map(of) {
+        Some(Interval { low, high }) => html! {
+            p { "95 % interval " (percent(low)) " to " (percent(high)) " %" (doubt) }
+        },
+        None => html! { p { "no interval" } },
     };
-    let interval = |found: Option<Interval>| match found {
-        Some(Interval { low, high }) => {
-            let doubt = experiment
-                .uncertainty
-                .intervals
-                .as_ref()
-                .and_then(uncertainty::doubt);
-            let doubt = doubt.map(|doubt| format!(", {doubt}")).unwrap_or_default();
-            format!(
-                "95 % interval {} to {} %{doubt}",
-                percent(low),
-                percent(high)
-            )
-        }
-        None => "no interval".to_owned(),
-    };
-    h.raw("<div class=\"cards\">");
-    card(
-        h,
-        kind,
-        "Each class weighs the same",
-        scores.uar,
-        "UAR",
-        &interval(uar),
-    );
+    let (uar, wa) = (per_cent(scores.uar), per_cent(scores.accuracy));
     let title = if experiment.windows.is_some() {
         "Each window weighs the same"
     } else {
         "Each utterance weighs the same"
     };
-    card(h, kind, title, scores.accuracy, "WA", &interval(wa));
-    if let Some((chance, majority)) = compare::levels(experiment) {
-        let below = format!(
-            "chance, any constant guess · WA of the largest class: {} %",
-            percent(majority)
-        );
-        card(h, "card", "Without a model", chance, "UAR", &below);
-    }
-    h.raw("<div class=\"card\"><p class=\"card-title\">Tested</p>");
-    h.within("p", &[("class", "big")], |h| {
-        h.text(html::count(scores.n as usize))
-            .raw("<span class=\"unit\"> predictions</span>");
-    });
     let (seeds, runs) = (compare::seeds(experiment).len(), experiment.folds.len());
     let made = match models::kind(report, experiment) {
         Kind::Ensemble(_) => format!("{} · made of other experiments", plural(runs, "fold")),
@@ -222,5 +172,15 @@ pub(super) fn of_experiment(h: &mut Html, report: &PipelineReport, experiment: &
             plural(seeds, "seed")
         ),
     };
-    h.el("p", &[], made).raw("</div></div>");
+    let tested = html::count(scores.n as usize);
+    h.put(html! {
+        div.cards {
+            (card(kind, "Each class weighs the same", (&uar, "UAR"), interval(|i| i.uar)))
+            (card(kind, title, (&wa, "WA"), interval(|i| i.accuracy)))
+            @if let Some((chance, majority)) = compare::levels(experiment) {
+                (without_model(chance, majority))
+            }
+            (card("card", "Tested", (&tested, "predictions"), html! { p { (made) } }))
+        }
+    });
 }

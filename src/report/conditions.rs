@@ -1,10 +1,12 @@
 //! How the corpus was recorded, and whether that gives its classes away.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+
+use maud::{Markup, html};
 
 use crate::corpus::Condition;
 
-use super::html::{Html, Table, count, number, numbers, row_head, words};
+use super::html::{Html, Table, count, number_cell, numbers, words};
 
 /// Rows of a table on the page; `report.json` holds all.
 const LISTED: usize = 40;
@@ -15,31 +17,24 @@ pub(super) fn write(h: &mut Html, conditions: &[Condition]) {
     if conditions.is_empty() {
         return;
     }
-    h.raw("<h3 id=\"corpus-conditions\">Recording conditions</h3>");
-    for condition in conditions.iter().filter(|condition| condition.leaks()) {
-        h.within("p", &[("class", "warn box")], |h| {
-            h.el("strong", &[], heading(condition))
-                .raw(" ")
-                .text(condition.warning())
-                .raw(".");
-            if !condition.is_speaker() {
-                h.raw(" No protocol of this report keeps that apart.");
+    h.put(html! {
+        h3 #corpus-conditions { "Recording conditions" }
+        @for condition in conditions.iter().filter(|condition| condition.leaks()) {
+            p.warn.box {
+                strong { (heading(condition)) } " " (condition.warning()) "."
+                @if !condition.is_speaker() { " No protocol of this report keeps that apart." }
             }
-        });
-    }
-    for condition in conditions {
-        match condition.counts.as_slice() {
-            [] => {}
-            [(value, _)] => {
-                h.el(
-                    "p",
-                    &[],
-                    format!("{}: {value} throughout.", capital(&condition.name)),
-                );
-            }
-            many => table(h, condition, many.len()),
         }
-    }
+        @for condition in conditions {
+            @match condition.counts.as_slice() {
+                [] => {}
+                [(value, _)] => {
+                    p { (capital(&condition.name)) ": " (value) " throughout." }
+                }
+                many => (table(condition, many.len()))
+            }
+        }
+    });
 }
 
 /// What a condition that leaks is called.
@@ -51,46 +46,39 @@ pub(super) fn heading(condition: &Condition) -> &'static str {
     }
 }
 
-fn table(h: &mut Html, condition: &Condition, values: usize) {
-    let classes: BTreeSet<&str> = condition
+fn table(condition: &Condition, values: usize) -> Markup {
+    let classes = condition
         .counts
         .iter()
-        .flat_map(|(_, by_class)| by_class.keys().map(String::as_str))
-        .collect();
-    let caption = format!(
-        "Utterances by {} and class (Cramér's V {:.2})",
-        condition.name, condition.association
-    );
-    let id = format!("conditions-{}", condition.name.replace(' ', "-"));
+        .flat_map(|(_, by_class)| by_class.keys());
+    let classes: BTreeSet<&str> = classes.map(String::as_str).collect();
+    let table = Table {
+        id: &format!("conditions-{}", condition.name.replace(' ', "-")),
+        caption: &format!(
+            "Utterances by {} and class (Cramér's V {:.2})",
+            condition.name, condition.association
+        ),
+        class: "narrow",
+        sortable: true,
+    };
     let name = capital(&condition.name);
     let mut columns = vec![words(&name)];
     columns.extend(classes.iter().map(|class| numbers(class)));
-    Table {
-        id: &id,
-        caption: &caption,
-        class: "narrow",
-        sortable: true,
-    }
-    .write(h, &columns, |h| {
-        h.raw("<tbody>");
-        for (value, by_class) in condition.counts.iter().take(LISTED) {
-            h.raw("<tr>");
-            row_head(h, value);
-            for class in &classes {
-                let n = by_class.get(*class).copied().unwrap_or(0);
-                number(h, count(n), n as f64);
+    let n = |by_class: &BTreeMap<String, usize>, class: &str| {
+        let n = by_class.get(class).copied().unwrap_or(0);
+        number_cell(count(n), n as f64)
+    };
+    let rows = html! {
+        @for (value, by_class) in condition.counts.iter().take(LISTED) {
+            tr {
+                th scope="row" { (value) }
+                @for class in &classes { (n(by_class, class)) }
             }
-            h.raw("</tr>");
         }
-        h.raw("</tbody>");
-    });
-    if values > LISTED {
-        h.within("p", &[], |h| {
-            h.text(format!(
-                "{} more values stand in report.json.",
-                values - LISTED
-            ));
-        });
+    };
+    html! {
+        (table.markup(&columns, rows))
+        @if values > LISTED { p { (values - LISTED) " more values stand in report.json." } }
     }
 }
 

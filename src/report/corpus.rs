@@ -1,13 +1,16 @@
-//! The section of the corpus: counts against the published ones, and everything that was set aside.
+//! The section of the corpus: counts against the published ones, and all excluded files.
 
 use std::collections::BTreeMap;
 
+use maud::{Markup, html};
+
 use crate::corpus::{Attribute, Reason, SetAside};
+use crate::table::duplicates::DuplicateRow;
 
 use super::compare;
 use super::conditions;
-use super::data::{CorpusSection, NearDuplicate, doubt};
-use super::html::{self, Html, Table, cell, count, number, numbers, plural, row_head, words};
+use super::data::{CorpusSection, doubt};
+use super::html::{self, Html, Table, count, markup, number_cell, numbers, plural, words};
 use super::svg;
 
 /// Files listed by reason on the page; `report.json` holds all.
@@ -16,56 +19,36 @@ const BAR_WIDTH: f64 = 220.0;
 
 /// Writes the section.
 pub(super) fn write(h: &mut Html, corpus: &CorpusSection) {
-    h.line_break().raw("<section id=\"corpus\" aria-labelledby=\"corpus-title\"><h2 id=\"corpus-title\">Corpus</h2>");
-    h.within("p", &[], |h| {
-        h.el("strong", &[], &corpus.corpus)
-            .raw(": ")
-            .text(plural(corpus.utterances, "utterance"))
-            .raw(", ");
-        h.text(speakers(corpus))
-            .raw(", ")
-            .text(plural(corpus.by_class.len(), "class"))
-            .raw(", ");
-        h.text(html::duration(corpus.duration_s))
-            .raw(" of ")
-            .raw(if corpus.generated {
-                "generated sound."
-            } else {
-                "recorded speech."
-            });
-    });
-    against_published(h, corpus);
-    if let Some(licence) = corpus.licence.as_ref().filter(|_| !corpus.generated) {
-        h.within("p", &[], |h| {
-            h.raw("Licence: ")
-                .text(licence.trim_end_matches('.'))
-                .raw(". What to cite is in <a href=\"references.bib\">references.bib</a>.");
-        });
-    }
-    for note in &corpus.notes {
-        h.el("p", &[("class", "note box")], note);
-    }
-    conditions::write(h, &corpus.conditions);
-    classes(h, corpus);
+    let licence = corpus.licence.as_ref().filter(|_| !corpus.generated);
     let by = |noun: &str, attribute| {
         format!("Utterances by {noun}{}", doubt(&corpus.guessed, attribute))
     };
-    groups(
-        h,
-        "speaker",
-        &by("speaker", Attribute::Speaker),
-        &corpus.by_speaker,
-    );
-    groups(
-        h,
-        "session",
-        &by("session", Attribute::Session),
-        &corpus.by_session,
-    );
-    duplicates(h, &corpus.duplicates);
-    near_duplicates(h, &corpus.near_duplicates);
-    set_aside(h, &corpus.set_aside);
-    h.raw("</section>");
+    h.line_break().put(html! {
+        section #corpus aria-labelledby="corpus-title" {
+            h2 #corpus-title { "Corpus" }
+            p {
+                strong { (corpus.corpus) } ": " (plural(corpus.utterances, "utterance")) ", "
+                (speakers(corpus)) ", " (plural(corpus.by_class.len(), "class")) ", "
+                (html::duration(corpus.duration_s)) " of "
+                @if corpus.generated { "generated sound." } @else { "recorded speech." }
+            }
+            (against_published(corpus))
+            @if let Some(licence) = licence {
+                p {
+                    "Licence: " (licence.trim_end_matches('.')) ". What to cite is in "
+                    a href="references.bib" { "references.bib" } "."
+                }
+            }
+            @for note in &corpus.notes { p.note.box { (note) } }
+            (markup(|h| conditions::write(h, &corpus.conditions)))
+            (classes(corpus))
+            (groups("speaker", &by("speaker", Attribute::Speaker), &corpus.by_speaker))
+            (groups("session", &by("session", Attribute::Session), &corpus.by_session))
+            (duplicates(&corpus.duplicates))
+            (near_duplicates(&corpus.near_duplicates))
+            (set_aside(&corpus.set_aside))
+        }
+    });
 }
 
 /// `24 speakers`, `speakers not known`.
@@ -79,251 +62,199 @@ pub(super) fn speakers(corpus: &CorpusSection) -> String {
     }
 }
 
-fn against_published(h: &mut Html, corpus: &CorpusSection) {
-    let Some(expected) = corpus.expected.as_ref().filter(|_| !corpus.generated) else {
-        return;
-    };
-    match compare::differs_from_published(corpus) {
-        None => h.within("p", &[("class", "good box")], |h| {
-            h.raw("<strong>Complete:</strong> the counts of utterances, speakers and classes are the published ones (");
-            h.text(&expected.source).raw(").");
-        }),
-        Some(lacking) => h.within("p", &[("class", "warn box")], |h| {
-            h.raw("<strong>Differs from the published corpus:</strong> ").text(lacking).raw(" (").text(&expected.source).raw(").");
-        }),
-    };
+fn against_published(corpus: &CorpusSection) -> Markup {
+    let expected = corpus.expected.as_ref().filter(|_| !corpus.generated);
+    html! {
+        @if let Some(expected) = expected {
+            @if let Some(lacking) = compare::differs_from_published(corpus) {
+                p.warn.box {
+                    strong { "Differs from the published corpus:" }
+                    " " (lacking) " (" (expected.source) ")."
+                }
+            } @else {
+                p.good.box {
+                    strong { "Complete:" }
+                    " the counts of utterances, speakers and classes are the published ones ("
+                    (expected.source) ")."
+                }
+            }
+        }
+    }
 }
 
-fn classes(h: &mut Html, corpus: &CorpusSection) {
+fn classes(corpus: &CorpusSection) -> Markup {
     let expected = corpus.expected.as_ref().filter(|_| !corpus.generated);
-    let mut names: Vec<&str> = corpus.by_class.keys().map(String::as_str).collect();
-    if let Some(expected) = expected {
-        names.extend(
-            expected
-                .classes
-                .keys()
-                .map(String::as_str)
-                .filter(|class| !corpus.by_class.contains_key(*class)),
-        );
-    }
-    names.sort_unstable();
-    let found = |class: &str| corpus.by_class.get(class).copied().unwrap_or(0);
     let published = |class: &str| expected.and_then(|e| e.classes.get(class)).copied();
+    let found = |class: &str| corpus.by_class.get(class).copied().unwrap_or(0);
+    let names = corpus
+        .by_class
+        .keys()
+        .chain(expected.into_iter().flat_map(|e| e.classes.keys()));
+    let mut names: Vec<&str> = names.map(String::as_str).collect();
+    names.sort_unstable();
+    names.dedup();
     let most = names
         .iter()
-        .map(|class| found(class).max(published(class).unwrap_or(0)))
-        .max()
-        .unwrap_or(0);
-    h.raw("<h3 id=\"corpus-classes\">By class</h3>");
+        .map(|class| found(class).max(published(class).unwrap_or(0)));
+    let most = most.max().unwrap_or(0);
     // The bars come first: a narrow page shows the left of the table.
-    let mut columns = vec![
-        words("Class"),
-        words(if expected.is_some() {
-            "Found (bar) and published (line)"
-        } else {
-            "Share"
-        }),
-        numbers("Found"),
-    ];
+    let mut columns = vec![words("Class"), words("Share"), numbers("Found")];
     if expected.is_some() {
+        columns[1] = words("Found (bar) and published (line)");
         columns.extend([numbers("Published"), numbers("Difference")]);
     }
-    let caption = format!(
-        "Utterances by class{}",
-        doubt(&corpus.guessed, Attribute::Emotion)
-    );
+    let difference = |class: &str, n: usize| {
+        let difference = found(class) as f64 - n as f64;
+        let sign = if difference > 0.0 { "+" } else { "" };
+        number_cell(
+            format!("{sign}{}", html::decimals(difference, 0)),
+            difference,
+        )
+    };
     let table = Table {
         id: "class-counts",
-        caption: &caption,
+        caption: &format!(
+            "Utterances by class{}",
+            doubt(&corpus.guessed, Attribute::Emotion)
+        ),
         class: "narrow",
         sortable: true,
     };
-    table.write(h, &columns, |h| {
-        h.raw("<tbody>");
-        for class in names {
-            h.raw("<tr>");
-            row_head(h, class);
-            inline_bar(h, found(class), published(class), most);
-            number(h, count(found(class)), found(class) as f64);
-            if expected.is_some() {
-                match published(class) {
-                    Some(n) => {
-                        let difference = found(class) as f64 - n as f64;
-                        number(h, count(n), n as f64);
-                        let sign = if difference > 0.0 { "+" } else { "" };
-                        number(
-                            h,
-                            format!("{sign}{}", html::decimals(difference, 0)),
-                            difference,
-                        );
-                    }
-                    None => {
-                        number(h, "–", -1.0);
-                        number(h, "–", 0.0);
-                    }
+    let rows = html! {
+        @for class in names {
+            tr {
+                th scope="row" { (class) }
+                (inline_bar(found(class), published(class), most))
+                (number_cell(count(found(class)), found(class) as f64))
+                @if let Some(n) = published(class) {
+                    (number_cell(count(n), n as f64)) (difference(class, n))
+                } @else if expected.is_some() {
+                    (number_cell("–", -1.0)) (number_cell("–", 0.0))
                 }
             }
-            h.raw("</tr>");
         }
-        h.raw("</tbody>");
-    });
+    };
+    html! { h3 #corpus-classes { "By class" } (table.markup(&columns, rows)) }
 }
 
 /// A bar in a cell; the numbers beside it say the same, so it is decoration to a screen reader.
-fn inline_bar(h: &mut Html, n: usize, mark: Option<usize>, most: usize) {
-    let x = |n: usize| {
-        if most == 0 {
-            0.0
-        } else {
-            (BAR_WIDTH - 4.0) * n as f64 / most as f64
-        }
+fn inline_bar(n: usize, mark: Option<usize>, most: usize) -> Markup {
+    let x = |n: usize| match most {
+        0 => 0.0,
+        most => (BAR_WIDTH - 4.0) * n as f64 / most as f64,
     };
-    h.open("td", &[("class", "bar-cell"), ("data-v", &n.to_string())]);
-    let view = format!("0 0 {} 16", svg::at(BAR_WIDTH));
+    let line = |at: usize| markup(|h| svg::line(h, "expected", (x(at), 0.0), (x(at), 16.0)));
     // A narrow page squeezes the bar rather than cutting it.
-    h.open(
-        "svg",
-        &[
-            ("aria-hidden", "true"),
-            ("viewBox", &view),
-            ("preserveAspectRatio", "none"),
-            ("width", "100%"),
-            ("height", "16"),
-        ],
-    );
-    h.open(
-        "rect",
-        &[
-            ("class", "wa"),
-            ("x", "0"),
-            ("y", "3"),
-            ("width", &svg::at(x(n))),
-            ("height", "10"),
-            ("rx", "2"),
-        ],
-    )
-    .raw("</rect>");
-    if let Some(mark) = mark {
-        svg::line(h, "expected", (x(mark), 0.0), (x(mark), 16.0));
+    html! {
+        td.bar-cell data-v=(n) {
+            svg aria-hidden="true" viewBox={ "0 0 " (svg::at(BAR_WIDTH)) " 16" }
+                preserveAspectRatio="none" width="100%" height="16" {
+                rect.wa x="0" y="3" width=(svg::at(x(n))) height="10" rx="2" {}
+                @if let Some(at) = mark { (line(at)) }
+            }
+        }
     }
-    h.raw("</svg></td>");
 }
 
-fn groups(h: &mut Html, noun: &'static str, caption: &str, counts: &BTreeMap<String, usize>) {
-    let (Some(least), Some(most)) = (
+fn groups(noun: &'static str, caption: &str, counts: &BTreeMap<String, usize>) -> Markup {
+    let (least, most) = (
         counts.values().min().copied(),
         counts.values().max().copied(),
-    ) else {
-        return;
-    };
-    h.el(
-        "h3",
-        &[("id", &format!("corpus-{noun}"))],
-        format!("By {noun}"),
     );
-    h.within("p", &[], |h| {
-        h.text(plural(counts.len(), noun)).raw(", ");
-        if least == most {
-            h.text(plural(least, "utterance")).raw(" each.");
-        } else {
-            h.raw("from ")
-                .text(count(least))
-                .raw(" to ")
-                .text(plural(most, "utterance"))
-                .raw(" each.");
-        }
-    });
-    h.raw("<details><summary>Counts by ")
-        .text(noun)
-        .raw("</summary>");
-    let id = format!("{noun}-counts");
-    let head = if noun == "speaker" {
-        "Speaker"
+    let (Some(least), Some(most)) = (least, most) else {
+        return Markup::default();
+    };
+    let each = if least == most {
+        plural(least, "utterance")
     } else {
-        "Session"
+        format!("from {} to {}", count(least), plural(most, "utterance"))
     };
     let table = Table {
-        id: &id,
+        id: &format!("{noun}-counts"),
         caption,
         class: "narrow",
         sortable: true,
     };
-    table.write(
-        h,
-        &[words(head), words("Share"), numbers("Utterances")],
-        |h| {
-            h.raw("<tbody>");
-            for (name, &n) in counts {
-                h.raw("<tr>");
-                row_head(h, name);
-                inline_bar(h, n, None, most);
-                number(h, count(n), n as f64);
-                h.raw("</tr>");
+    let head = words(if noun == "speaker" {
+        "Speaker"
+    } else {
+        "Session"
+    });
+    let rows = html! {
+        @for (name, &n) in counts {
+            tr {
+                th scope="row" { (name) }
+                (inline_bar(n, None, most)) (number_cell(count(n), n as f64))
             }
-            h.raw("</tbody>");
-        },
-    );
-    h.raw("</details>");
+        }
+    };
+    html! {
+        h3 id={ "corpus-" (noun) } { "By " (noun) }
+        p { (plural(counts.len(), noun)) ", " (each) " each." }
+        details {
+            summary { "Counts by " (noun) }
+            (table.markup(&[head, words("Share"), numbers("Utterances")], rows))
+        }
+    }
 }
 
-fn duplicates(h: &mut Html, groups: &[Vec<String>]) {
-    h.raw("<h3 id=\"corpus-duplicates\">The same sound more than once</h3>");
-    if groups.is_empty() {
-        h.raw("<p>No two utterances hold the same samples.</p>");
-        return;
+fn duplicates(groups: &[Vec<String>]) -> Markup {
+    let lines = groups.iter().map(|group| group.join(", "));
+    html! {
+        h3 #corpus-duplicates { "The same sound more than once" }
+        @if groups.is_empty() {
+            p { "No two utterances hold the same samples." }
+        } @else {
+            p { (plural(groups.len(), "group")) " of utterances whose samples are the same." }
+            (listed(lines))
+        }
     }
-    h.within("p", &[], |h| {
-        h.text(plural(groups.len(), "group"))
-            .raw(" of utterances whose samples are the same.");
+}
+
+fn near_duplicates(pairs: &[DuplicateRow]) -> Markup {
+    let lines = pairs.iter().map(|pair| {
+        let (a, b) = (&pair.utterance_a, &pair.utterance_b);
+        format!("{a} and {b}: similarity {:.2}", pair.similarity)
     });
-    h.raw("<details><summary>Which ones</summary><ul>");
-    for group in groups.iter().take(LISTED) {
-        h.el("li", &[], group.join(", "));
-    }
-    rest(h, groups.len());
-    h.raw("</ul></details>");
-}
-
-fn near_duplicates(h: &mut Html, pairs: &[NearDuplicate]) {
-    h.raw("<h3 id=\"corpus-near-duplicates\">Versions of one recording</h3>");
-    if pairs.is_empty() {
-        h.raw("<p>No two utterances are the same recording at another rate or level, in another format, padded or trimmed.</p>");
-        return;
-    }
-    h.within("p", &[], |h| {
-        h.text(plural(pairs.len(), "pair"))
-            .raw(" of utterances are versions of one recording (<a href=\"duplicates.csv\">duplicates.csv</a>).");
-    });
-    h.raw("<details><summary>Which ones</summary><ul>");
-    for pair in pairs.iter().take(LISTED) {
-        h.el(
-            "li",
-            &[],
-            format!(
-                "{} and {}: similarity {:.2}",
-                pair.a, pair.b, pair.similarity
-            ),
-        );
-    }
-    rest(h, pairs.len());
-    h.raw("</ul></details>");
-}
-
-fn rest(h: &mut Html, n: usize) {
-    if n > LISTED {
-        h.within("li", &[], |h| {
-            h.text(format!("and {} more, all of them in ", count(n - LISTED)))
-                .raw("<a href=\"report.json\">report.json</a>");
-        });
+    html! {
+        h3 #corpus-near-duplicates { "Versions of one recording" }
+        @if pairs.is_empty() {
+            p {
+                "No two utterances are the same recording at another rate or level, in another "
+                "format, padded or trimmed."
+            }
+        } @else {
+            p {
+                (plural(pairs.len(), "pair")) " of utterances are versions of one recording ("
+                a href="duplicates.csv" { "duplicates.csv" } ")."
+            }
+            (listed(lines))
+        }
     }
 }
 
-fn set_aside(h: &mut Html, files: &[SetAside]) {
-    h.raw("<h3 id=\"corpus-set-aside\">Set aside</h3>");
-    if files.is_empty() {
-        h.raw("<p>Nothing: every file is an utterance of the corpus.</p>");
-        return;
+fn listed(lines: impl ExactSizeIterator<Item = String>) -> Markup {
+    let n = lines.len();
+    html! {
+        details {
+            summary { "Which ones" }
+            ul { @for line in lines.take(LISTED) { li { (line) } } (rest(n)) }
+        }
     }
+}
+
+fn rest(n: usize) -> Markup {
+    html! {
+        @if n > LISTED {
+            li {
+                "and " (count(n - LISTED)) " more, all of them in "
+                a href="report.json" { "report.json" }
+            }
+        }
+    }
+}
+
+fn set_aside(files: &[SetAside]) -> Markup {
     let mut by_reason: BTreeMap<Reason, Vec<&SetAside>> = BTreeMap::new();
     for file in files {
         by_reason.entry(file.reason).or_default().push(file);
@@ -334,45 +265,44 @@ fn set_aside(h: &mut Html, files: &[SetAside]) {
         class: "narrow",
         sortable: true,
     };
-    table.write(h, &[words("Reason"), numbers("Files")], |h| {
-        h.raw("<tbody>");
-        for (reason, files) in &by_reason {
-            h.raw("<tr>");
-            row_head(h, reason.describe());
-            number(h, count(files.len()), files.len() as f64);
-            h.raw("</tr>");
-        }
-        h.raw("</tbody>");
-    });
-    for (i, (reason, files)) in by_reason.iter().enumerate() {
-        h.raw("<details><summary>")
-            .text(plural(files.len(), "file"))
-            .raw(": ")
-            .text(reason.describe())
-            .raw("</summary>");
-        let id = format!("set-aside-{}", i + 1);
-        let caption = format!("Set aside: {}", reason.describe());
-        let table = Table {
-            id: &id,
-            caption: &caption,
-            class: "tall",
-            sortable: true,
-        };
-        table.write(h, &[words("File"), words("What is wrong")], |h| {
-            h.raw("<tbody>");
-            for file in files.iter().take(LISTED) {
-                h.raw("<tr>");
-                h.el("th", &[("scope", "row"), ("class", "path")], &file.path);
-                cell(h, &file.detail);
-                h.raw("</tr>");
+    let rows = html! {
+        @for (reason, files) in &by_reason {
+            tr {
+                th scope="row" { (reason.describe()) }
+                (number_cell(count(files.len()), files.len() as f64))
             }
-            h.raw("</tbody>");
-        });
-        if files.len() > LISTED {
-            h.raw("<ul>");
-            rest(h, files.len());
-            h.raw("</ul>");
         }
-        h.raw("</details>");
+    };
+    html! {
+        h3 #corpus-set-aside { "Set aside" }
+        @if files.is_empty() {
+            p { "Nothing: every file is an utterance of the corpus." }
+        } @else {
+            (table.markup(&[words("Reason"), numbers("Files")], rows))
+            @for (i, (reason, files)) in by_reason.iter().enumerate() {
+                (of_reason(i, reason.describe(), files))
+            }
+        }
+    }
+}
+
+fn of_reason(i: usize, reason: &str, files: &[&SetAside]) -> Markup {
+    let table = Table {
+        id: &format!("set-aside-{}", i + 1),
+        caption: &format!("Set aside: {reason}"),
+        class: "tall",
+        sortable: true,
+    };
+    let rows = html! {
+        @for file in files.iter().take(LISTED) {
+            tr { th.path scope="row" { (file.path) } td.w { (file.detail) } }
+        }
+    };
+    html! {
+        details {
+            summary { (plural(files.len(), "file")) ": " (reason) }
+            (table.markup(&[words("File"), words("What is wrong")], rows))
+            @if files.len() > LISTED { ul { (rest(files.len())) } }
+        }
     }
 }

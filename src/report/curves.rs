@@ -1,8 +1,10 @@
 //! Learning curves: every fold as a thin line, the mean over folds as a thick one.
 
-use super::data::{EpochLine, ExperimentSection, FoldSection};
+use super::data::{ExperimentSection, FoldSection};
 use super::html::Html;
 use super::svg::{self, Picture};
+use crate::model::EpochRecord;
+use crate::stats;
 
 const WIDTH: f64 = 520.0;
 const HEIGHT: f64 = 290.0;
@@ -13,7 +15,7 @@ const BOTTOM: f64 = 248.0;
 /// Points of all thin lines of one chart together, which bounds the size of the page.
 const POINTS: usize = 6000;
 
-type Figure = fn(&EpochLine) -> Option<f64>;
+type Figure = fn(&EpochRecord) -> Option<f64>;
 
 /// Writes both charts, or nothing where no fold has epochs.
 pub(super) fn write(h: &mut Html, experiment: &ExperimentSection, id: &str) {
@@ -102,7 +104,7 @@ impl Chart {
                 .filter_map(|fold| fold.history.last().and_then(figure))
                 .filter(|v| v.is_finite())
                 .collect();
-            (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
+            (!values.is_empty()).then(|| stats::mean(&values))
         };
         let show = |value: f64| {
             if self.percent {
@@ -210,7 +212,7 @@ fn mean_curve(folds: &[&FoldSection], figure: Figure) -> Vec<(usize, f64)> {
                 .iter()
                 .map(|fold| fold.history.get(i).and_then(figure))
                 .collect();
-            let mean = values.map_or(f64::NAN, |v| v.iter().sum::<f64>() / v.len() as f64);
+            let mean = values.map_or(f64::NAN, |values| stats::mean(&values));
             (
                 folds
                     .first()

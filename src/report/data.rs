@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
 use super::leak;
 use crate::audio::Windows;
@@ -11,7 +11,11 @@ use crate::corpus::{Attribute, Condition, Expected, NOT_CONFIRMED, SetAside};
 use crate::evaluation::{
     Explanation, Overview, Pair, Published, RestrictedPool, Scores, Spread, Uncertainty,
 };
+use crate::model::EpochRecord;
 use crate::split::TestSpeakers;
+use crate::table::duplicates::DuplicateRow;
+use crate::table::leakage::LeakageRow;
+use crate::table::predictions::PredictionRow;
 
 /// One pipeline.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -94,7 +98,7 @@ pub struct CorpusSection {
     /// Pairs of ids that are versions of one recording; of sounds that are the same, the first id
     /// alone.
     #[serde(default)]
-    pub near_duplicates: Vec<NearDuplicate>,
+    pub near_duplicates: Vec<DuplicateRow>,
     /// Remarks of the reader.
     pub notes: Vec<String>,
     /// Attributes that were inferred from names and not confirmed.
@@ -109,32 +113,6 @@ pub struct CorpusSection {
     /// What to cite: BibTeX entries, or words.
     #[serde(default)]
     pub references: Vec<String>,
-}
-
-/// Two versions of one recording.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct NearDuplicate {
-    /// The id that comes first.
-    pub a: String,
-    /// The other.
-    pub b: String,
-    /// Height of the peak of their normalised cross-correlation, from 0 to 1.
-    pub similarity: f64,
-    /// Seconds by which the first is late against the second.
-    pub lag_s: f64,
-}
-
-/// What the test part of one fold shares with what its model was trained or chosen on.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LeakageLine {
-    /// From 0.
-    pub fold: u32,
-    /// A kind of [`crate::split::Sharing::kinds`], such as `speakers` or `duplicates`.
-    pub kind: String,
-    /// Units of the test part.
-    pub test_units: usize,
-    /// Of these, the ones that are shared.
-    pub shared_units: usize,
 }
 
 /// Of an experiment on windows: all its figures count them, and these count the utterances that
@@ -187,7 +165,7 @@ pub struct ExperimentSection {
     pub windows: Option<OfWindows>,
     /// The counts behind it, fold by fold.
     #[serde(default)]
-    pub leakage: Vec<LeakageLine>,
+    pub leakage: Vec<LeakageRow>,
     /// Why there is no result, where there is none.
     pub failed: Option<String>,
     /// Class names.
@@ -210,8 +188,9 @@ pub struct ExperimentSection {
     pub explanation: Option<Explanation>,
     /// Each fold and seed.
     pub folds: Vec<FoldSection>,
-    /// All predictions.
-    pub predictions: Vec<PredictionLine>,
+    /// All predictions. They are in the table `predictions` and in no section or report.json.
+    #[serde(skip)]
+    pub predictions: Vec<TestedUtterance>,
 }
 
 impl ExperimentSection {
@@ -276,11 +255,12 @@ pub struct FoldSection {
     /// Utterances tested.
     pub n_test: usize,
     /// On the test part.
+    #[serde(default)]
     pub scores: Scores,
     /// Epoch whose weights were kept, from 1; `None` for models without epochs.
     pub best_epoch: Option<usize>,
     /// By epoch; empty for models without epochs.
-    pub history: Vec<EpochLine>,
+    pub history: Vec<EpochRecord>,
     /// What was chosen within the training part, where the experiment searches.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub search: Option<SearchSection>,
@@ -327,55 +307,13 @@ fn is_zero(n: &usize) -> bool {
     *n == 0
 }
 
-/// One epoch of a learning curve.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct EpochLine {
-    /// From 1.
-    pub epoch: usize,
-    /// Mean training loss.
-    #[serde(deserialize_with = "number_or_nan")]
-    pub train_loss: f64,
-    /// Training accuracy as seen during the epoch.
-    #[serde(deserialize_with = "number_or_nan")]
-    pub train_accuracy: f64,
-    /// Loss on the validation part.
-    pub validation_loss: Option<f64>,
-    /// Accuracy on the validation part.
-    pub validation_accuracy: Option<f64>,
-}
-
-/// One prediction on a test utterance.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct PredictionLine {
-    /// Utterance id.
-    pub utterance_id: String,
+/// A prediction joined with what is known of the tested utterance.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TestedUtterance {
+    /// The prediction.
+    pub prediction: PredictionRow,
     /// Relative path of the recording.
     pub path: String,
     /// Speaker.
     pub speaker: String,
-    /// Fold it was tested in.
-    pub fold: u32,
-    /// Seed of the training run.
-    pub seed: u64,
-    /// True class.
-    pub truth: String,
-    /// Class of the highest probability.
-    pub predicted: String,
-    /// In label order.
-    #[serde(deserialize_with = "numbers_or_nan")]
-    pub probabilities: Vec<f32>,
-}
-
-/// JSON has no NaN or infinity: serde_json writes them as null, and a diverged run must still be
-/// readable.
-fn number_or_nan<'de, D: Deserializer<'de>>(source: D) -> Result<f64, D::Error> {
-    Ok(Option::<f64>::deserialize(source)?.unwrap_or(f64::NAN))
-}
-
-/// The same for a list.
-fn numbers_or_nan<'de, D: Deserializer<'de>>(source: D) -> Result<Vec<f32>, D::Error> {
-    Ok(Vec::<Option<f32>>::deserialize(source)?
-        .into_iter()
-        .map(|value| value.unwrap_or(f32::NAN))
-        .collect())
 }

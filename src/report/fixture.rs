@@ -6,14 +6,16 @@ use std::collections::BTreeMap;
 
 use super::ser::corpus::{Attribute, Condition, Expected, Reason, SetAside, Sex, Source};
 use super::ser::evaluation::{
-    Answered, ClassScores, Confusion, Explanation, Half, Importance, InductiveTwin, Mark, Overview,
-    Published, RestrictedPool, Row, Scores, Spread, Uncertainty, halves, overview, pairs,
+    Answered, Explanation, Half, Importance, InductiveTwin, Mark, Overview, Published,
+    RestrictedPool, Row, Scores, Spread, Uncertainty, halves, overview, pairs,
 };
+use super::ser::model::EpochRecord;
 use super::ser::report::{
-    CorpusSection, EpochLine, ExperimentSection, FoldSection, LeakageLine, NearDuplicate,
-    PipelineReport, PredictionLine, StepSection,
+    CorpusSection, ExperimentSection, FoldSection, PipelineReport, StepSection, TestedUtterance,
 };
 use super::ser::split::TestSpeakers;
+use super::ser::table::duplicates::{DuplicateRow, Likeness};
+use super::ser::table::leakage::LeakageRow;
 use super::ser::table::predictions::PredictionRow;
 
 const CLASSES: [&str; 8] = [
@@ -40,7 +42,7 @@ impl Random {
     }
 
     /// In [0, 1).
-    fn share(&mut self) -> f64 {
+    fn fraction(&mut self) -> f64 {
         (self.next() >> 11) as f64 / (1u64 << 53) as f64
     }
 }
@@ -56,57 +58,27 @@ struct Plan {
     accuracy: f64,
 }
 
-fn scores(predictions: &[PredictionLine]) -> Scores {
+fn scores(predictions: &[TestedUtterance]) -> Scores {
     let at = |label: &str| CLASSES.iter().position(|c| *c == label).unwrap();
-    let mut counts = vec![vec![0u64; 8]; 8];
-    for line in predictions {
-        counts[at(&line.truth)][at(&line.predicted)] += 1;
-    }
-    let ratio = |a: u64, b: u64| if b == 0 { 0.0 } else { a as f64 / b as f64 };
-    let per_class: Vec<ClassScores> = (0..8)
-        .map(|i| {
-            let support: u64 = counts[i].iter().sum();
-            let named: u64 = counts.iter().map(|row| row[i]).sum();
-            let (precision, recall) = (ratio(counts[i][i], named), ratio(counts[i][i], support));
-            let f1 = if precision + recall == 0.0 {
-                0.0
-            } else {
-                2.0 * precision * recall / (precision + recall)
-            };
-            ClassScores {
-                label: CLASSES[i].into(),
-                support,
-                precision,
-                recall,
-                f1,
-            }
-        })
-        .collect();
-    Scores {
-        n: predictions.len() as u64,
-        accuracy: ratio((0..8).map(|i| counts[i][i]).sum(), predictions.len() as u64),
-        uar: per_class.iter().map(|c| c.recall).sum::<f64>() / 8.0,
-        macro_f1: per_class.iter().map(|c| c.f1).sum::<f64>() / 8.0,
-        per_class,
-        confusion: Confusion {
-            labels: CLASSES.map(str::to_owned).to_vec(),
-            counts,
-        },
-    }
+    let (truth, predicted): (Vec<usize>, Vec<usize>) = predictions
+        .iter()
+        .map(|line| (at(&line.prediction.truth), at(&line.prediction.predicted)))
+        .unzip();
+    Scores::of(&CLASSES.map(str::to_owned), &truth, &predicted)
 }
 
-fn prediction(random: &mut Random, plan: &Plan, n: usize, fold: u32, seed: u64) -> PredictionLine {
+fn prediction(random: &mut Random, plan: &Plan, n: usize, fold: u32, seed: u64) -> TestedUtterance {
     let (speaker, within) = (n / 60, n % 60);
     let class = if within < 4 { 0 } else { (within - 4) / 8 + 1 };
     let skill = plan.accuracy + ((speaker * 7) % 11) as f64 / 50.0
         - 0.1
         - if class == 2 { 0.15 } else { 0.0 };
-    let named = if random.share() < skill {
+    let named = if random.fraction() < skill {
         class
     } else {
         (class + [1, 1, 3, 5][(random.next() % 4) as usize]) % 8
     };
-    let sure = 0.3 + 0.6 * random.share();
+    let sure = 0.3 + 0.6 * random.fraction();
     let probabilities = (0..8)
         .map(|i| {
             if i == named {
@@ -116,8 +88,7 @@ fn prediction(random: &mut Random, plan: &Plan, n: usize, fold: u32, seed: u64) 
             }
         })
         .collect();
-    PredictionLine {
-        utterance_id: format!("03-01-{:02}-{:02}-{:02}", class + 1, within, speaker + 1),
+    TestedUtterance {
         path: format!(
             "Actor_{:02}/03-01-{:02}-{:02}-{:02}.wav",
             speaker + 1,
@@ -126,21 +97,27 @@ fn prediction(random: &mut Random, plan: &Plan, n: usize, fold: u32, seed: u64) 
             speaker + 1
         ),
         speaker: format!("{:02}", speaker + 1),
-        fold,
-        seed,
-        truth: CLASSES[class].into(),
-        predicted: CLASSES[named].into(),
-        probabilities,
+        prediction: PredictionRow {
+            experiment: String::new(),
+            protocol: String::new(),
+            fold,
+            seed,
+            utterance_id: format!("03-01-{:02}-{:02}-{:02}", class + 1, within, speaker + 1),
+            truth: CLASSES[class].into(),
+            predicted: CLASSES[named].into(),
+            probabilities,
+        },
     }
 }
 
-fn history(random: &mut Random, plan: &Plan) -> Vec<EpochLine> {
-    let jitter = random.share() * 0.1;
+fn history(random: &mut Random, plan: &Plan) -> Vec<EpochRecord> {
+    let jitter = random.fraction() * 0.1;
     (1..=plan.epochs)
         .map(|epoch| {
             let learned = 1.0 - (-4.0 * epoch as f64 / plan.epochs as f64).exp();
-            let noise = (random.share() - 0.5) * 0.05;
-            EpochLine {
+            let noise = (random.fraction() - 0.5) * 0.05;
+            EpochRecord {
+                learning_rate: 0.001,
                 epoch,
                 train_loss: 2.1 - 1.9 * learned + jitter + noise,
                 train_accuracy: 0.13 + 0.85 * learned - jitter,
@@ -153,19 +130,6 @@ fn history(random: &mut Random, plan: &Plan) -> Vec<EpochLine> {
             }
         })
         .collect()
-}
-
-fn spread(values: &[f64]) -> Spread {
-    let mean = values.iter().sum::<f64>() / values.len() as f64;
-    let sum: f64 = values.iter().map(|v| (v - mean).powi(2)).sum();
-    Spread {
-        mean,
-        sd: if values.len() < 2 {
-            0.0
-        } else {
-            (sum / (values.len() - 1) as f64).sqrt()
-        },
-    }
 }
 
 fn experiment(plan: &Plan) -> ExperimentSection {
@@ -181,7 +145,7 @@ fn experiment(plan: &Plan) -> ExperimentSection {
                     *n as u32 % plan.folds == fold
                 }
             };
-            let lines: Vec<PredictionLine> = (0..1440)
+            let lines: Vec<TestedUtterance> = (0..1440)
                 .filter(tested)
                 .map(|n| prediction(&mut random, plan, n, fold, seed))
                 .collect();
@@ -206,7 +170,7 @@ fn experiment(plan: &Plan) -> ExperimentSection {
         }
     }
     let of = |metric: fn(&Scores) -> f64| {
-        spread(
+        Spread::of(
             &folds
                 .iter()
                 .map(|fold| metric(&fold.scores))
@@ -248,11 +212,12 @@ fn experiment(plan: &Plan) -> ExperimentSection {
         shared,
         windows: None,
         leakage: (0..plan.folds)
-            .map(|fold| LeakageLine {
+            .map(|fold| LeakageRow {
                 fold,
                 kind: "speakers".into(),
                 test_units: 24,
                 shared_units: if plan.independent { 0 } else { 24 },
+                ..LeakageRow::default()
             })
             .collect(),
         failed: None,
@@ -269,21 +234,8 @@ fn experiment(plan: &Plan) -> ExperimentSection {
     }
 }
 
-fn row(line: &PredictionLine) -> PredictionRow {
-    PredictionRow {
-        experiment: String::new(),
-        protocol: String::new(),
-        fold: line.fold,
-        seed: line.seed,
-        utterance_id: line.utterance_id.clone(),
-        truth: line.truth.clone(),
-        predicted: line.predicted.clone(),
-        probabilities: line.probabilities.clone(),
-    }
-}
-
-fn uncertainty(predictions: &[PredictionLine]) -> Uncertainty {
-    let source = |line: &PredictionLine| Source {
+fn uncertainty(predictions: &[TestedUtterance]) -> Uncertainty {
+    let source = |line: &TestedUtterance| Source {
         speaker: line.speaker.clone(),
         sex: Some(if line.speaker.ends_with(['0', '2', '4', '6', '8']) {
             Sex::Female
@@ -291,21 +243,24 @@ fn uncertainty(predictions: &[PredictionLine]) -> Uncertainty {
             Sex::Male
         }),
         intensity: Some(
-            if line.utterance_id.as_bytes()[10].is_multiple_of(2) {
+            if line.prediction.utterance_id.as_bytes()[10].is_multiple_of(2) {
                 "normal"
             } else {
                 "strong"
             }
             .to_owned(),
         ),
-        ..Source::named(line.utterance_id.clone(), line.path.clone())
+        ..Source::named(line.prediction.utterance_id.clone(), line.path.clone())
     };
     let sources: Vec<Source> = predictions.iter().map(source).collect();
     let sources: BTreeMap<&str, &Source> = sources
         .iter()
         .map(|source| (source.id.as_str(), source))
         .collect();
-    let rows: Vec<PredictionRow> = predictions.iter().map(row).collect();
+    let rows: Vec<PredictionRow> = predictions
+        .iter()
+        .map(|line| line.prediction.clone())
+        .collect();
     Uncertainty::of(&CLASSES.map(str::to_owned), &rows, &sources).unwrap()
 }
 
@@ -320,10 +275,14 @@ pub(crate) fn compared() -> PipelineReport {
         .predictions
         .iter_mut()
         .step_by(3)
-        .for_each(|line| line.probabilities.rotate_left(1));
+        .for_each(|line| line.prediction.probabilities.rotate_left(1));
     report.experiments.push(second);
     let answered = report.experiments.iter().map(|e| {
-        let rows = e.predictions.iter().map(row).collect();
+        let rows = e
+            .predictions
+            .iter()
+            .map(|line| line.prediction.clone())
+            .collect();
         Answered::of(&e.name, &e.protocol, &e.labels, rows).unwrap()
     });
     report.comparisons = pairs(&answered.collect::<Vec<_>>());
@@ -464,9 +423,10 @@ fn corpus() -> CorpusSection {
             "03-01-01-01-05".to_owned(),
             "03-01-01-02-05".to_owned(),
         ]],
-        near_duplicates: vec![NearDuplicate {
-            a: "03-01-01-03-05".into(),
-            b: "03-01-01-04-05".into(),
+        near_duplicates: vec![DuplicateRow {
+            utterance_a: "03-01-01-03-05".into(),
+            utterance_b: "03-01-01-04-05".into(),
+            kind: Likeness::Near,
             similarity: 0.98,
             lag_s: -0.25,
         }],
@@ -604,17 +564,19 @@ pub(crate) fn doubtful() -> PipelineReport {
     looks.restricted_pools = pools();
     let leaky = &mut report.experiments[1];
     leaky.speakers = TestSpeakers::OnBothSides { recordings: 21 };
-    leaky.leakage.push(LeakageLine {
+    leaky.leakage.push(LeakageRow {
         fold: 2,
         kind: "duplicates".into(),
         test_units: 240,
         shared_units: 21,
+        ..LeakageRow::default()
     });
-    leaky.leakage.push(LeakageLine {
+    leaky.leakage.push(LeakageRow {
         fold: 2,
         kind: "near-duplicates".into(),
         test_units: 240,
         shared_units: 0,
+        ..LeakageRow::default()
     });
     leaky.shared.push("duplicates: 21 tested utterances over 6 folds are the very same sound as one that is trained on".into());
     for intervals in [
@@ -740,9 +702,10 @@ pub(crate) fn hostile() -> PipelineReport {
         corpus.by_speaker.insert(evil.into(), 1);
         corpus.by_session.insert(evil.into(), 3);
         corpus.duplicates.push(vec![evil.into(), evil.into()]);
-        corpus.near_duplicates.push(NearDuplicate {
-            a: evil.into(),
-            b: evil.into(),
+        corpus.near_duplicates.push(DuplicateRow {
+            utterance_a: evil.into(),
+            utterance_b: evil.into(),
+            kind: Likeness::Near,
             similarity: 1.0,
             lag_s: 0.0,
         });
@@ -765,10 +728,11 @@ pub(crate) fn hostile() -> PipelineReport {
     odd.folds[0].name = evil.into();
     odd.folds[0].history[3].train_loss = f64::NAN;
     odd.folds[0].history[4].train_loss = f64::INFINITY;
-    odd.predictions[0].utterance_id = evil.into();
+    odd.predictions[0].prediction.utterance_id = evil.into();
     odd.predictions[0].speaker = evil.into();
     odd.predictions[0].path = "=cmd|' /C calc'!A0, \"quoted\"\nsecond line".into();
     for line in &mut odd.predictions {
+        let line = &mut line.prediction;
         for class in [&mut line.truth, &mut line.predicted] {
             if class == "happy" {
                 *class = evil.into();
@@ -792,7 +756,7 @@ pub(crate) fn hostile() -> PipelineReport {
 fn explained() -> Explanation {
     let mut random = Random(13);
     let mut importance = |name: &str, group: &str| {
-        let uar = random.share() * 0.3 - 0.02;
+        let uar = random.fraction() * 0.3 - 0.02;
         Importance {
             name: name.into(),
             group: group.into(),
@@ -823,7 +787,7 @@ fn explained() -> Explanation {
             .collect(),
         classes: CLASSES.map(str::to_owned).to_vec(),
         occlusion: (0..8)
-            .map(|_| (0..60).map(|_| random.share() * 0.2 - 0.05).collect())
+            .map(|_| (0..60).map(|_| random.fraction() * 0.2 - 0.05).collect())
             .collect(),
     }
 }
@@ -867,7 +831,7 @@ fn overviewed() -> Overview {
                 .map(|c| {
                     ((i % 8 * c) as f64 / 40.0
                         + ((i / 8) % 24 * (24 - c)) as f64 / 200.0
-                        + random.share()) as f32
+                        + random.fraction()) as f32
                 })
                 .collect()
         })

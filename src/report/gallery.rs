@@ -5,9 +5,9 @@ use std::fmt::Write;
 
 use crate::evaluation::Confusion;
 
+use super::confusion_table;
 use super::data::{ExperimentSection, PipelineReport};
 use super::experiment;
-use super::heat;
 use super::html::{Html, percent};
 use super::summary;
 
@@ -65,12 +65,12 @@ fn thumbnail(h: &mut Html, confusion: &Confusion) {
     for (truth, row) in confusion.counts.iter().enumerate() {
         let total: u64 = row.iter().sum();
         for (predicted, &count) in row.iter().enumerate() {
-            let share = if total == 0 {
+            let fraction = if total == 0 {
                 0.0
             } else {
                 count as f64 / total as f64
             };
-            if let Some(path) = cells.get_mut(heat::step(share)) {
+            if let Some(path) = cells.get_mut(confusion_table::step(fraction)) {
                 let _ = write!(path, "M{predicted} {truth}h1v1h-1z");
             }
         }

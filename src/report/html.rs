@@ -1,8 +1,11 @@
 //! Markup that cannot carry unescaped data: literal markup is `&'static str`, everything else is
 //! escaped on its way in.
 
+use maud::{Markup, PreEscaped, html};
+
 use super::Style;
 use crate::escape::reorders;
+pub use crate::text::{decimals, percent, shorten};
 
 /// A growing piece of HTML or SVG.
 #[derive(Debug, Default)]
@@ -29,6 +32,12 @@ impl Html {
     /// Text from anywhere, escaped.
     pub fn text(&mut self, text: impl AsRef<str>) -> &mut Self {
         escape_into(&mut self.markup, text.as_ref(), false);
+        self
+    }
+
+    /// Markup of a template, whose values are escaped.
+    pub fn put(&mut self, markup: Markup) -> &mut Self {
+        self.markup.extend(markup.0.chars().map(visible));
         self
     }
 
@@ -107,8 +116,23 @@ impl Html {
     }
 }
 
-/// Escapes for text and for double-quoted attributes. Control characters that HTML forbids, and
-/// those that turn the text around them, become U+FFFD.
+/// What `fill` writes, for a template.
+pub fn markup(fill: impl FnOnce(&mut Html)) -> Markup {
+    let mut h = Html::new();
+    fill(&mut h);
+    PreEscaped(h.into_string())
+}
+
+/// Control characters that HTML forbids, and those that turn the text around them, become U+FFFD.
+fn visible(c: char) -> char {
+    match c {
+        '\n' | '\t' => c,
+        c if c.is_control() || reorders(c) => '\u{fffd}',
+        c => c,
+    }
+}
+
+/// Escapes for text and for double-quoted attributes.
 fn escape_into(out: &mut String, text: &str, attribute: bool) {
     for c in text.chars() {
         match c {
@@ -124,9 +148,7 @@ fn escape_into(out: &mut String, text: &str, attribute: bool) {
                     _ => "&#13;",
                 });
             }
-            '\n' | '\t' => out.push(c),
-            c if c.is_control() || reorders(c) => out.push('\u{fffd}'),
-            c => out.push(c),
+            c => out.push(visible(c)),
         }
     }
 }
@@ -180,45 +202,39 @@ pub struct Table<'a> {
 impl Table<'_> {
     /// Writes the table in its own scrolling frame; `rows` writes everything after the header row.
     pub fn write(self, h: &mut Html, columns: &[Column], rows: impl FnOnce(&mut Html)) {
+        h.put(self.frame(columns, markup(rows)));
+    }
+
+    /// The table in its own scrolling frame, with the rows of its body.
+    pub fn markup(self, columns: &[Column], rows: Markup) -> Markup {
+        self.frame(columns, html! { tbody { (rows) } })
+    }
+
+    /// The table in its own scrolling frame, with everything after the header row.
+    pub fn frame(self, columns: &[Column], bodies: Markup) -> Markup {
         let caption_id = format!("{}-caption", self.id);
-        h.line_break().open(
-            "div",
-            &[
-                ("class", "scroll"),
-                ("tabindex", "0"),
-                ("role", "group"),
-                ("aria-labelledby", &caption_id),
-            ],
-        );
-        h.open(
-            "table",
-            &[
-                ("id", self.id),
-                ("class", self.class),
-                ("data-sortable", if self.sortable { "yes" } else { "no" }),
-            ],
-        );
-        h.open("caption", &[("id", &caption_id)])
-            .el("span", &[], self.caption)
-            .raw("</caption><thead><tr>");
-        for column in columns {
-            h.within(
-                "th",
-                &[
-                    ("scope", "col"),
-                    ("class", if column.numeric { "n" } else { "w" }),
-                ],
-                |h| {
-                    h.text(column.title);
-                    for badge in column.badges {
-                        h.raw(" ").el("span", &[("class", "badge unknown")], badge);
+        let sortable = if self.sortable { "yes" } else { "no" };
+        html! {
+            "\n"
+            div.scroll tabindex="0" role="group" aria-labelledby=(caption_id) {
+                table id=(self.id) class=(self.class) data-sortable=(sortable) {
+                    caption id=(caption_id) { span { (self.caption) } }
+                    thead {
+                        tr {
+                            @for column in columns {
+                                th scope="col" class=(if column.numeric { "n" } else { "w" }) {
+                                    (column.title)
+                                    @for badge in column.badges {
+                                        " " span.badge.unknown { (badge) }
+                                    }
+                                }
+                            }
+                        }
                     }
-                },
-            );
+                    (bodies)
+                }
+            }
         }
-        h.raw("</tr></thead>");
-        rows(h);
-        h.raw("</table></div>");
     }
 }
 
@@ -236,28 +252,14 @@ pub fn number(h: &mut Html, shown: impl AsRef<str>, value: f64) {
     );
 }
 
+/// As [`number`], for a template.
+pub(super) fn number_cell(shown: impl AsRef<str>, value: f64) -> Markup {
+    html! { td.n data-v=(value) { (shown.as_ref()) } }
+}
+
 /// A row header.
 pub fn row_head(h: &mut Html, text: impl AsRef<str>) {
     h.el("th", &[("scope", "row")], text);
-}
-
-/// A share as per cent with one decimal, without the sign: a second is below what any interval can
-/// tell.
-pub(super) fn percent(share: f64) -> String {
-    decimals(share * 100.0, 1)
-}
-
-/// A finite number with that many decimals; a dash for anything else.
-pub fn decimals(value: f64, places: usize) -> String {
-    if !value.is_finite() {
-        return "–".to_owned();
-    }
-    let text = format!("{value:.places$}");
-    match text.strip_prefix('-') {
-        Some(rest) if rest.chars().all(|c| c == '0' || c == '.') => rest.to_owned(),
-        Some(rest) => format!("\u{2212}{rest}"),
-        None => text,
-    }
 }
 
 /// A signed distance in percentage points.
@@ -296,13 +298,9 @@ pub fn count(n: usize) -> String {
     out
 }
 
-/// `1 utterance`, `2 utterances`.
+/// `1 utterance`, `12 345 utterances`, with the groups of [`count`].
 pub fn plural(n: usize, one: &str) -> String {
-    match (n, one) {
-        (1, _) => format!("1 {one}"),
-        (_, "class") => format!("{} classes", count(n)),
-        _ => format!("{} {one}s", count(n)),
-    }
+    format!("{} {}", count(n), crate::text::noun(n, one))
 }
 
 /// Seconds as people say them.
@@ -317,16 +315,6 @@ pub(super) fn duration(seconds: f64) -> String {
     } else {
         format!("{:.1} h", seconds / 3600.0)
     }
-}
-
-/// At most `limit` characters, the rest an ellipsis.
-pub(super) fn shorten(text: &str, limit: usize) -> String {
-    if text.chars().count() <= limit {
-        return text.to_owned();
-    }
-    let mut out: String = text.chars().take(limit.saturating_sub(1)).collect();
-    out.push('…');
-    out
 }
 
 /// A link to a file under a folder, both relative to the page, whatever they are called.

@@ -77,15 +77,15 @@ pub(super) fn results(report: &PipelineReport) -> String {
             );
         }
         for figure in theirs.into_iter().map(|i| &published[i]) {
-            let share = |value: Option<f64>| value.map_or_else(|| "--".to_owned(), percent);
+            let fraction = |value: Option<f64>| value.map_or_else(|| "--".to_owned(), percent);
             let _ = writeln!(
                 out,
                 "    {{}}{}~\\cite{{{}}} & {} & {} & {} \\\\",
                 escape(&figure.system),
                 bibtex::key(&figure.source),
                 escape(&figure.protocol),
-                share(figure.accuracy),
-                share(figure.uar)
+                fraction(figure.accuracy),
+                fraction(figure.uar)
             );
         }
     }
@@ -188,9 +188,9 @@ pub(super) fn confusions(report: &PipelineReport) -> String {
     out
 }
 
-fn percent(share: f64) -> String {
-    if share.is_finite() {
-        format!("{:.1}", share * 100.0)
+fn percent(fraction: f64) -> String {
+    if fraction.is_finite() {
+        format!("{:.1}", fraction * 100.0)
     } else {
         "--".to_owned()
     }

@@ -21,7 +21,7 @@ pub fn of(experiment: &ExperimentSection) -> Option<Leak> {
             .leakage
             .iter()
             .filter(|line| line.kind == kind)
-            .map(|line| line.shared_units)
+            .map(|line| line.shared_units as usize)
             .sum()
     };
     let leak = Leak {
@@ -53,19 +53,20 @@ impl Leak {
 
 #[cfg(test)]
 mod tests {
-    use super::super::data::LeakageLine;
     use super::super::fixture;
     use super::*;
+    use crate::table::leakage::LeakageRow;
 
     #[test]
     fn counts_of_all_folds_are_a_leak_and_zeros_are_none() {
         let mut one = fixture::recorded().experiments.remove(1);
         assert_eq!(of(&one), None);
-        let line = |kind: &str, fold, shared_units| LeakageLine {
+        let line = |kind: &str, fold, shared_units| LeakageRow {
             fold,
             kind: kind.into(),
             test_units: 40,
             shared_units,
+            ..LeakageRow::default()
         };
         one.leakage
             .extend([line("duplicates", 0, 0), line("near-duplicates", 0, 0)]);

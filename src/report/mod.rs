@@ -11,10 +11,11 @@ mod card;
 mod cards;
 mod compare;
 mod conditions;
+mod confusion_table;
 mod corpus;
 mod csv;
-mod csv_uncertainty;
-mod csv_wide;
+mod csv_results;
+mod csv_table;
 mod curves;
 mod data;
 mod experiment;
@@ -22,12 +23,12 @@ mod explain;
 #[cfg(test)]
 mod fixture;
 mod gallery;
-mod glyph;
-mod heat;
 pub mod html;
 mod index;
 mod latex;
 pub mod leak;
+mod marker;
+mod misclassified;
 mod models;
 mod overview;
 mod page;
@@ -38,9 +39,8 @@ mod run;
 mod runs;
 mod settings;
 mod shares;
-mod sheet;
+mod speaker_dots;
 mod steps;
-mod strip;
 mod summary;
 pub mod svg;
 #[cfg(test)]
@@ -49,20 +49,19 @@ mod tests;
 mod tests_warnings;
 mod uncertainty;
 mod write;
-mod wrong;
 
 use assets::Style;
 
 /// Raised whenever the same report would be written as other bytes.
-pub const CODE_VERSION: u32 = 8;
+pub const CODE_VERSION: u32 = 9;
 
 pub use csv::TABLES;
+pub use csv_table::escape_formula;
 pub use data::{
-    CorpusSection, EpochLine, ExperimentSection, FoldSection, LeakageLine, NearDuplicate,
-    OfWindows, PipelineReport, PredictionLine, SearchSection, StepSection, TriedSetting,
+    CorpusSection, ExperimentSection, FoldSection, OfWindows, PipelineReport, SearchSection,
+    StepSection, TestedUtterance, TriedSetting,
 };
 pub use index::write_index;
 pub use results::{RESULTS_HEAD, ResultsExperiment, ResultsPipeline, read as read_report, results};
 pub use run::{RUN_PAGE, RunPage, RunTask, write_run};
-pub use sheet::inert;
 pub use write::write;

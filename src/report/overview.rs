@@ -3,10 +3,10 @@
 
 use crate::evaluation::{FeatureByClass, FeatureSummary, Overview, Projection};
 
-use super::glyph;
 use super::html::{
     Html, Table, count, decimals, number, numbers, percent, plural, row_head, words,
 };
+use super::marker;
 use super::shares;
 use super::svg::{self, Picture};
 
@@ -94,7 +94,7 @@ fn plane(h: &mut Html, one: &Overview, projection: &Projection, id: &str) {
     );
     let plot = format!("{id}-plane");
     h.within("figure", &[], |h| {
-        glyph::legend(h, &one.classes, &plot);
+        marker::legend(h, &one.classes, &plot);
         let picture = Picture {
             id: &plot,
             title: &title,
@@ -130,7 +130,7 @@ fn plane(h: &mut Html, one: &Overview, projection: &Projection, id: &str) {
                 let places = points
                     .filter_map(|&i| projection.points.get(i))
                     .map(|point| (x(f64::from(point[0])), y(f64::from(point[1]))));
-                glyph::write(h, class, places);
+                marker::write(h, class, places);
             }
         });
         h.el(
@@ -158,7 +158,7 @@ fn boxed(h: &mut Html, one: &Overview, feature: &FeatureByClass, id: &str) {
     let ends = range(feature.percentiles.iter().flatten().copied());
     let x = scale(ends, [left, right]);
     let bottom = row * one.classes.len() as f64 + 4.0;
-    let share = one
+    let fraction = one
         .features
         .iter()
         .find(|f| f.name == feature.name)
@@ -229,7 +229,7 @@ fn boxed(h: &mut Html, one: &Overview, feature: &FeatureByClass, id: &str) {
             format!(
                 "{}: {} % of its variance lies between classes",
                 feature.name,
-                decimals(share * 100.0, 1)
+                decimals(fraction * 100.0, 1)
             ),
         );
     });

@@ -1,7 +1,9 @@
 //! McNemar's test between the experiments of a pipeline, as a table.
 
+use maud::{Markup, html};
+
 use super::data::PipelineReport;
-use super::html::{Html, Table, cell, number, numbers, p_value, plural, words};
+use super::html::{Html, Table, number_cell, numbers, p_value, plural, words};
 use super::summary;
 
 /// Pairs that stand open on the page.
@@ -13,27 +15,14 @@ pub(super) fn write(h: &mut Html, report: &PipelineReport) {
     if pairs.is_empty() {
         return;
     }
-    let title = |h: &mut Html, name: &str| {
-        let Some(found) = report.experiments.iter().find(|e| e.name == name) else {
-            h.text(name);
-            return;
-        };
-        h.text(&found.title);
-        for caveat in summary::caveats(found) {
-            h.raw(" ").el("span", &[("class", "badge unknown")], caveat);
+    let title = |name: &str| -> Markup {
+        let found = report.experiments.iter().find(|e| e.name == name);
+        let caveats = found.map(summary::caveats).unwrap_or_default();
+        html! {
+            (found.map_or(name, |found| &found.title))
+            @for caveat in caveats { " " span.badge.unknown { (caveat) } }
         }
     };
-    h.raw("<h3 id=\"paired\">Which differences are more than chance</h3>");
-    h.raw("<p>McNemar's exact test, two-sided, between all experiments that tested the same utterances in the same protocol; several seeds of one ");
-    h.raw("count as one prediction, by mean probability. The last column corrects for ")
-        .text(plural(pairs.len(), "test"));
-    h.raw(" after Holm: below 0.05, the two differ in accuracy on these utterances. The test takes utterances for independent, which those of ");
-    h.raw("one speaker are not: a p value just below 0.05 says little.</p>");
-    if pairs.len() > OPEN {
-        h.raw("<details><summary>")
-            .text(plural(pairs.len(), "pair"))
-            .raw("</summary>");
-    }
     let table = Table {
         id: "paired-table",
         caption: "McNemar's test, utterance by utterance",
@@ -50,24 +39,34 @@ pub(super) fn write(h: &mut Html, report: &PipelineReport) {
         numbers("p"),
         numbers("p, Holm"),
     ];
-    table.write(h, &columns, |h| {
-        h.raw("<tbody>");
-        for pair in pairs {
-            h.raw("<tr>");
-            h.within("th", &[("scope", "row")], |h| title(h, &pair.a));
-            h.within("td", &[("class", "w")], |h| title(h, &pair.b));
-            cell(h, &pair.protocol);
-            for n in [pair.n, pair.only_a, pair.only_b] {
-                number(h, n.to_string(), n as f64);
+    let rows = html! {
+        @for pair in pairs {
+            tr {
+                th scope="row" { (title(&pair.a)) }
+                td.w { (title(&pair.b)) }
+                td.w { (pair.protocol) }
+                @for n in [pair.n, pair.only_a, pair.only_b] {
+                    (number_cell(n.to_string(), n as f64))
+                }
+                @for p in [pair.p, pair.p_holm] { (number_cell(p_value(p), p)) }
             }
-            for p in [pair.p, pair.p_holm] {
-                number(h, p_value(p), p);
-            }
-            h.raw("</tr>");
         }
-        h.raw("</tbody>");
+    };
+    let table = table.markup(&columns, rows);
+    h.put(html! {
+        h3 #paired { "Which differences are more than chance" }
+        p {
+            "McNemar's exact test, two-sided, between all experiments that tested the same "
+            "utterances in the same protocol; several seeds of one count as one prediction, by "
+            "mean probability. The last column corrects for " (plural(pairs.len(), "test"))
+            " after Holm: below 0.05, the two differ in accuracy on these utterances. The test "
+            "takes utterances for independent, which those of one speaker are not: a p value just "
+            "below 0.05 says little."
+        }
+        @if pairs.len() > OPEN {
+            details { summary { (plural(pairs.len(), "pair")) } (table) }
+        } @else {
+            (table)
+        }
     });
-    if pairs.len() > OPEN {
-        h.raw("</details>");
-    }
 }

@@ -2,15 +2,13 @@
 
 use std::fmt::Write;
 
-use crate::error::Result;
 use crate::escape::markdown as escape;
 use crate::evaluation::RestrictedPool;
 use crate::transform::BALANCED_SPEAKERS;
 
 use super::compare;
 use super::data::{ExperimentSection, PipelineReport};
-use super::html::{self, Html, Table, cell, decimals, number, numbers, row_head, words};
-use super::sheet::Sheet;
+use super::html::{self, Html, Table, cell, number, numbers, percent, row_head, words};
 
 /// Stands beside every figure that is transductive, where there is no room for [`condition`].
 pub(super) const TRANSDUCTIVE: &str = "transductive: balanced speakers only";
@@ -23,11 +21,6 @@ pub(super) fn condition() -> String {
 /// How the condition was tested, as sentences.
 const MEASURED: &str = "Measured with the same models and test clips: each test speaker is scaled by all of their clips (full pool), or by their \
                         clips of these classes alone (restricted pool).";
-
-/// Per cent with one decimal.
-fn percent(share: f64) -> String {
-    decimals(share * 100.0, 1)
-}
 
 /// `high-arousal (anger, fear)`.
 fn named(pool: &RestrictedPool) -> String {
@@ -153,40 +146,4 @@ pub fn in_words(pools: &[RestrictedPool]) -> Option<String> {
         )
     };
     (!pools.is_empty()).then(|| pools.iter().map(one).collect::<Vec<_>>().join(", "))
-}
-
-/// A row for each transductive experiment and half of the classes; shares, not per cent.
-pub(super) fn sheet(report: &PipelineReport) -> Result<Sheet> {
-    let mut sheet = Sheet::new(&[
-        "experiment",
-        "protocol",
-        "pool",
-        "classes",
-        "n",
-        "uar_full",
-        "uar_restricted",
-        "inductive",
-        "uar_inductive",
-    ])?;
-    for one in &report.experiments {
-        for pool in &one.restricted_pools {
-            let (inductive, uar) = pool
-                .inductive
-                .as_ref()
-                .map(|twin| (twin.experiment.clone(), twin.uar.to_string()))
-                .unwrap_or_default();
-            sheet.row([
-                one.name.clone(),
-                one.protocol.clone(),
-                pool.pool.clone(),
-                pool.classes.join("; "),
-                pool.n.to_string(),
-                pool.full.to_string(),
-                pool.restricted.to_string(),
-                inductive,
-                uar,
-            ])?;
-        }
-    }
-    Ok(sheet)
 }

@@ -12,7 +12,7 @@ use crate::transform::BALANCED_SPEAKERS;
 
 use super::compare;
 use super::data::{ExperimentSection, PipelineReport};
-use super::html::decimals;
+use super::html::percent;
 use super::index;
 use super::leak;
 use super::uncertainty::doubt;
@@ -465,11 +465,6 @@ fn not_run(
     }
 }
 
-/// Per cent with one decimal: a second one is below what any of these corpora can tell.
-fn percent(share: f64) -> String {
-    decimals(share * 100.0, 1)
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::fixture;
@@ -571,11 +566,12 @@ mod tests {
         let one = &mut report.experiments[1];
         one.uncertainty.intervals.as_mut().unwrap().units = 4;
         one.speakers = TestSpeakers::OnBothSides { recordings: 3 };
-        one.leakage.push(super::super::LeakageLine {
+        one.leakage.push(crate::table::leakage::LeakageRow {
             fold: 0,
             kind: "duplicates".into(),
             test_units: 240,
             shared_units: 3,
+            ..Default::default()
         });
         let text = results(&[pipeline(report)], "1");
         let row = text

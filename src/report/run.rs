@@ -132,7 +132,7 @@ fn notes(run: &RunPage) -> BTreeMap<&str, Note> {
         let reused = if ran == 0 { " (kept)" } else { "" };
         Note {
             text: format!("{}{reused}", duration(seconds)),
-            share: if most > 0.0 { seconds / most } else { 0.0 },
+            fraction: if most > 0.0 { seconds / most } else { 0.0 },
         }
     };
     sums.into_iter()
@@ -233,7 +233,7 @@ mod tests {
         let notes = notes(&run);
         let texts: Vec<&str> = notes.values().map(|note| note.text.as_str()).collect();
         assert_eq!(texts, ["2.0 s (kept)", "1.0 s", "3.0 s"]);
-        assert_eq!(notes["train/a"].share, 1.0);
+        assert_eq!(notes["train/a"].fraction, 1.0);
     }
 
     #[test]

@@ -2,11 +2,12 @@
 //! where there are many, a row for each group.
 
 use crate::evaluation::{FeatureSummary, Overview};
+use crate::stats;
 
-use super::glyph;
 use super::html::{
     Html, Table, count, decimals, number, numbers, percent, plural, row_head, shorten, words,
 };
+use super::marker;
 use super::overview::{HEIGHT, LEFT, TOP, WIDTH, scale};
 use super::svg::{self, Picture};
 
@@ -33,7 +34,7 @@ impl Group<'_> {
             .map(|f| of(f))
             .filter(|v| v.is_finite())
             .collect();
-        values.iter().sum::<f64>() / values.len().max(1) as f64
+        stats::mean(&values)
     }
 }
 
@@ -97,7 +98,7 @@ fn dots(h: &mut Html, one: &Overview, groups: &[Group], more: usize, id: &str) {
     );
     let plot = format!("{id}-shares");
     let names: Vec<String> = groups.iter().map(|group| group.name.to_owned()).collect();
-    glyph::legend(h, &names, &plot);
+    marker::legend(h, &names, &plot);
     let picture = Picture {
         id: &plot,
         title: &title,
@@ -126,7 +127,7 @@ fn dots(h: &mut Html, one: &Overview, groups: &[Group], more: usize, id: &str) {
             "lies between speakers",
         );
         for (place, group) in groups.iter().enumerate() {
-            glyph::write(
+            marker::write(
                 h,
                 place,
                 group
@@ -201,14 +202,16 @@ fn rows(h: &mut Html, one: &Overview, groups: &[Group], id: &str) {
             );
             svg::label(h, "tick", "end", (NAMES - 12.0, middle + 4.0), &name);
             svg::line(h, "axis", (x(class), middle), (x(speaker), middle));
-            for (kind, share, between) in [("uar", speaker, "speakers"), ("wa", class, "classes")] {
+            for (kind, fraction, between) in
+                [("uar", speaker, "speakers"), ("wa", class, "classes")]
+            {
                 let text = format!(
                     "{}, {}: {} % between {between}",
                     group.name,
                     plural(group.features.len(), "feature"),
-                    percent(share)
+                    percent(fraction)
                 );
-                svg::dot(h, kind, (x(share), middle), 5.0, &text);
+                svg::dot(h, kind, (x(fraction), middle), 5.0, &text);
             }
         }
     });

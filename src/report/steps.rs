@@ -20,7 +20,7 @@ pub(super) struct Note {
     /// A few words.
     pub text: String,
     /// Length of the bar beneath them, 0 to 1.
-    pub share: f64,
+    pub fraction: f64,
 }
 
 /// Writes the section; nothing where there are no steps.
@@ -102,7 +102,7 @@ pub(super) fn graph(h: &mut Html, steps: &[StepSection], notes: &BTreeMap<&str, 
                     (x + size.0 / 2.0, y + BOX.1 + 8.0),
                     &note.text,
                 );
-                let width = (size.0 - 2.0) * note.share.clamp(0.0, 1.0);
+                let width = (size.0 - 2.0) * note.fraction.clamp(0.0, 1.0);
                 bar(
                     h,
                     "wa",

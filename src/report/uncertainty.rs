@@ -1,12 +1,14 @@
 //! How sure the figures of an experiment are: spreads, a reliability diagram, and tables by sex,
 //! intensity and so on.
 
+use maud::{Markup, html};
+
 use crate::corpus::{Attribute, NOT_CONFIRMED};
 use crate::evaluation::{Breakdown, Calibration, Interval, Intervals, Resampled, Spread};
 
 use super::compare;
 use super::data::ExperimentSection;
-use super::html::{self, Html, Table, number, numbers, percent, plural, row_head, words};
+use super::html::{self, Html, Table, markup, number_cell, numbers, percent, plural, words};
 use super::svg::{self, Picture};
 
 /// Rows of one breakdown on the page; breakdown.csv holds all.
@@ -24,19 +26,11 @@ pub(super) fn write(h: &mut Html, experiment: &ExperimentSection, id: &str) {
     if let Some(calibration) = &experiment.uncertainty.calibration {
         reliability(h, experiment, calibration, id);
     }
-    let others: Vec<&Breakdown> = experiment
-        .uncertainty
-        .breakdowns
-        .iter()
-        .filter(|b| b.attribute != "speaker")
-        .collect();
+    let breakdowns = experiment.uncertainty.breakdowns.iter();
+    let others: Vec<&Breakdown> = breakdowns.filter(|b| b.attribute != "speaker").collect();
     if !others.is_empty() {
         h.part(&format!("{id}-breakdown"), "By what the corpus says");
-        h.within("div", &[("class", "pair")], |h| {
-            others
-                .iter()
-                .for_each(|one| breakdown(h, experiment, one, id));
-        });
+        h.put(html! { div.pair { @for one in others { (breakdown(experiment, one, id)) } } });
     }
 }
 
@@ -88,154 +82,120 @@ pub(super) fn describe(intervals: &Intervals) -> String {
 }
 
 fn spreads(h: &mut Html, experiment: &ExperimentSection, id: &str) {
-    let uncertainty = &experiment.uncertainty;
-    let (Some(folds), Some(seeds)) = (
-        uncertainty.over_folds.get("uar"),
-        uncertainty.over_seeds.get("uar"),
-    ) else {
+    let found = &experiment.uncertainty;
+    if found.over_folds.is_empty() || found.over_seeds.is_empty() {
         return;
-    };
+    }
+    let mut folds: Vec<u32> = experiment.folds.iter().map(|fold| fold.fold).collect();
+    folds.sort_unstable();
+    folds.dedup();
+    let over = [
+        (plural(folds.len(), "fold"), folds.len(), &found.over_folds),
+        (
+            plural(compare::seeds(experiment).len(), "seed"),
+            compare::seeds(experiment).len(),
+            &found.over_seeds,
+        ),
+    ];
+    let spread = |of: &Spread| format!("{} ± {} %", percent(of.mean), percent(of.sd));
     h.part(&format!("{id}-spread"), "How sure");
-    h.raw("<ul>");
-    if let Some(intervals) = &uncertainty.intervals {
-        h.within("li", &[], |h| {
-            h.text(describe(intervals)).text(experiment.doubt(Attribute::Speaker)).raw(": ");
-            for (name, interval) in [("WA ", intervals.accuracy), (" %, UAR ", intervals.uar)] {
-                h.raw(name).text(percent(interval.low)).raw(" to ").text(percent(interval.high));
+    h.put(html! {
+        ul {
+            @if let Some(intervals) = &found.intervals {
+                li { (intervals_in_words(experiment, intervals)) }
             }
-            h.raw(" %.");
-            if let Some(doubt) = doubt(intervals) {
-                h.raw(" <strong class=\"few\">The interval is ").text(doubt).raw(".</strong>");
+            @for (n, _, spreads) in over.iter().filter(|(_, n, _)| *n > 1) {
+                li {
+                    "Over " (n) ", mean ± sd: "
+                    @if let Some(wa) = spreads.get("accuracy") { "WA " (spread(wa)) ", " }
+                    @if let Some(uar) = spreads.get("uar") { "UAR " (spread(uar)) "." }
+                }
             }
-            if intervals.resampled == Resampled::Utterances {
-                h.raw(" There are too few speakers to draw from: the interval holds for other utterances of the same speaker.");
-            }
-        });
+        }
+    });
+}
+
+fn intervals_in_words(experiment: &ExperimentSection, intervals: &Intervals) -> Markup {
+    let ends = |of: Interval| format!("{} to {} %", percent(of.low), percent(of.high));
+    html! {
+        (describe(intervals)) (experiment.doubt(Attribute::Speaker)) ": WA "
+        (ends(intervals.accuracy)) ", UAR " (ends(intervals.uar)) "."
+        @if let Some(doubt) = doubt(intervals) {
+            " " strong.few { "The interval is " (doubt) "." }
+        }
+        @if intervals.resampled == Resampled::Utterances {
+            " There are too few speakers to draw from: the interval holds for other utterances of "
+            "the same speaker."
+        }
     }
-    let line = |h: &mut Html, over: &'static str, n: usize, wa: Option<&Spread>, uar: &Spread| {
-        h.within("li", &[], |h| {
-            h.raw("Over ").text(plural(n, over)).raw(", mean ± sd: ");
-            if let Some(wa) = wa {
-                h.raw("WA ")
-                    .text(percent(wa.mean))
-                    .raw(" ± ")
-                    .text(percent(wa.sd))
-                    .raw(" %, ");
-            }
-            h.raw("UAR ")
-                .text(percent(uar.mean))
-                .raw(" ± ")
-                .text(percent(uar.sd))
-                .raw(" %.");
-        });
-    };
-    let n_folds = experiment
-        .folds
-        .iter()
-        .map(|fold| fold.fold)
-        .collect::<std::collections::BTreeSet<_>>()
-        .len();
-    if n_folds > 1 {
-        line(
-            h,
-            "fold",
-            n_folds,
-            uncertainty.over_folds.get("accuracy"),
-            folds,
-        );
-    }
-    let n_seeds = compare::seeds(experiment).len();
-    if n_seeds > 1 {
-        line(
-            h,
-            "seed",
-            n_seeds,
-            uncertainty.over_seeds.get("accuracy"),
-            seeds,
-        );
-    }
-    h.raw("</ul>");
 }
 
 fn reliability(h: &mut Html, experiment: &ExperimentSection, calibration: &Calibration, id: &str) {
     h.part(&format!("{id}-calibration"), "Calibration");
-    h.within("p", &[], |h| {
-        h.raw("Expected calibration error (ECE): ")
-            .el("strong", &[], percent(calibration.ece))
-            .raw(" %, over ");
-        h.text(html::count(calibration.n as usize))
-            .raw(" predictions in ")
-            .text(calibration.bins.len().to_string())
-            .raw(" equal parts.");
-        if let Some(ensemble) = &experiment.uncertainty.ensemble_calibration {
-            h.raw(" Of the seeds together: ")
-                .text(percent(ensemble.ece))
-                .raw(" %.");
-        }
-        if calibration.left_out > 0 {
-            h.text(format!(
-                " {} are left out: their probabilities are not numbers.",
-                calibration.left_out
-            ));
-        }
-    });
-    h.raw("<div class=\"pair\">");
-    diagram(h, experiment, calibration, id);
-    counts(h, experiment, calibration, id);
-    h.raw("</div>");
-    h.raw("<ul class=\"legend\"><li><i class=\"sw wa\"></i>share that is right</li>");
-    svg::line_key(h, "expected", "mean highest probability");
-    svg::line_key(h, "diagonal", "as sure as right");
-    h.raw("<li><i class=\"sw uar\"></i>predictions</li></ul>");
-    h.raw("<details><summary>Figures of the diagram</summary>");
-    let table_id = format!("{id}-reliability-table");
-    let caption = format!(
-        "{}: predictions by their highest probability",
-        experiment.title
-    );
     let table = Table {
-        id: &table_id,
-        caption: &caption,
+        id: &format!("{id}-reliability-table"),
+        caption: &format!(
+            "{}: predictions by their highest probability",
+            experiment.title
+        ),
         class: "narrow",
         sortable: false,
     };
-    table.write(
-        h,
-        &[
-            words("Highest probability"),
-            numbers("Predictions"),
-            numbers("Mean probability %"),
-            numbers("Right %"),
-        ],
-        |h| {
-            h.raw("<tbody>");
-            for (i, bin) in calibration
-                .bins
-                .iter()
-                .enumerate()
-                .filter(|(_, bin)| bin.n > 0)
-            {
-                h.raw("<tr>");
-                row_head(h, part(i, calibration));
-                number(h, bin.n.to_string(), bin.n as f64);
-                number(h, percent(bin.confidence), bin.confidence);
-                number(h, percent(bin.accuracy), bin.accuracy);
-                h.raw("</tr>");
+    let columns = [
+        words("Highest probability"),
+        numbers("Predictions"),
+        numbers("Mean probability %"),
+        numbers("Right %"),
+    ];
+    let bins = calibration
+        .bins
+        .iter()
+        .enumerate()
+        .filter(|(_, bin)| bin.n > 0);
+    let rows = html! {
+        @for (i, bin) in bins {
+            tr {
+                th scope="row" { (part(i, calibration)) }
+                (number_cell(bin.n.to_string(), bin.n as f64))
+                (number_cell(percent(bin.confidence), bin.confidence))
+                (number_cell(percent(bin.accuracy), bin.accuracy))
             }
-            h.raw("</tbody>");
-        },
-    );
-    h.raw("</details>");
+        }
+    };
+    h.put(html! {
+        p {
+            "Expected calibration error (ECE): " strong { (percent(calibration.ece)) } " %, over "
+            (html::count(calibration.n as usize)) " predictions in " (calibration.bins.len())
+            " equal parts."
+            @if let Some(ensemble) = &experiment.uncertainty.ensemble_calibration {
+                " Of the seeds together: " (percent(ensemble.ece)) " %."
+            }
+            @if calibration.left_out > 0 {
+                " " (calibration.left_out) " are left out: their probabilities are not numbers."
+            }
+        }
+        div.pair {
+            (markup(|h| diagram(h, experiment, calibration, id)))
+            (markup(|h| counts(h, experiment, calibration, id)))
+        }
+        ul.legend {
+            li { i.sw.wa {} "share that is right" }
+            (markup(|h| svg::line_key(h, "expected", "mean highest probability")))
+            (markup(|h| svg::line_key(h, "diagonal", "as sure as right")))
+            li { i.sw.uar {} "predictions" }
+        }
+        details { summary { "Figures of the diagram" } (table.markup(&columns, rows)) }
+    });
 }
 
 /// The share of right predictions in each part, against the diagonal.
 fn diagram(h: &mut Html, experiment: &ExperimentSection, calibration: &Calibration, id: &str) {
     let (x, y) = (
-        |share: f64| LEFT + SIZE * share,
-        |share: f64| TOP + SIZE * (1.0 - share),
+        |fraction: f64| LEFT + SIZE * fraction,
+        |fraction: f64| TOP + SIZE * (1.0 - fraction),
     );
     let title = format!("{}: reliability diagram", experiment.title);
-    let description = "Bars: the share of right predictions among those whose highest probability lies in one of equal parts of 0 to 100 per cent. \
+    let description = "Bars: the fraction of right predictions among those whose highest probability lies in one of equal parts of 0 to 100 per cent. \
                        On the diagonal both are the same. The table below holds every value.";
     let plot = format!("{id}-reliability");
     let picture = Picture {
@@ -395,17 +355,14 @@ pub(super) fn named(experiment: &ExperimentSection, one: &Breakdown) -> String {
     }
 }
 
-fn breakdown(h: &mut Html, experiment: &ExperimentSection, one: &Breakdown, id: &str) {
-    h.raw("<div>");
-    let table_id = format!("{id}-by-{}", one.attribute);
-    let caption = format!(
-        "{}: by {}, all folds and seeds",
-        experiment.title,
-        named(experiment, one)
-    );
+fn breakdown(experiment: &ExperimentSection, one: &Breakdown, id: &str) -> Markup {
     let table = Table {
-        id: &table_id,
-        caption: &caption,
+        id: &format!("{id}-by-{}", one.attribute),
+        caption: &format!(
+            "{}: by {}, all folds and seeds",
+            experiment.title,
+            named(experiment, one)
+        ),
         class: "narrow",
         sortable: true,
     };
@@ -420,24 +377,26 @@ fn breakdown(h: &mut Html, experiment: &ExperimentSection, one: &Breakdown, id: 
         numbers("Utterances"),
         numbers("Classes"),
     ];
-    table.write(h, &columns, |h| {
-        h.raw("<tbody>");
-        for group in one.groups.iter().take(SHOWN) {
-            h.raw("<tr>");
-            row_head(h, &group.value);
-            number(h, percent(group.accuracy), group.accuracy);
-            number(h, percent(group.uar), group.uar);
-            number(h, group.utterances.to_string(), group.utterances as f64);
-            number(h, group.classes.to_string(), group.classes as f64);
-            h.raw("</tr>");
+    let rows = html! {
+        @for group in one.groups.iter().take(SHOWN) {
+            tr {
+                th scope="row" { (group.value) }
+                (number_cell(percent(group.accuracy), group.accuracy))
+                (number_cell(percent(group.uar), group.uar))
+                (number_cell(group.utterances.to_string(), group.utterances as f64))
+                (number_cell(group.classes.to_string(), group.classes as f64))
+            }
         }
-        h.raw("</tbody>");
-    });
-    if one.groups.len() > SHOWN {
-        h.within("p", &[("class", "quiet")], |h| {
-            h.text(format!("The first {SHOWN} of {}; ", one.groups.len()))
-                .raw("<a href=\"breakdown.csv\">breakdown.csv</a> holds all.");
-        });
+    };
+    html! {
+        div {
+            (table.markup(&columns, rows))
+            @if one.groups.len() > SHOWN {
+                p.quiet {
+                    "The first " (SHOWN) " of " (one.groups.len()) "; "
+                    a href="breakdown.csv" { "breakdown.csv" } " holds all."
+                }
+            }
+        }
     }
-    h.raw("</div>");
 }

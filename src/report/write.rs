@@ -1,5 +1,6 @@
 //! From a report to its folder.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -13,7 +14,7 @@ use super::data::PipelineReport;
 use super::{bibtex, card, csv, experiment, latex, page};
 
 /// Version of `report.json`; a reader refuses what is newer than itself.
-pub(super) const SCHEMA_VERSION: u32 = 2;
+pub(super) const SCHEMA_VERSION: u32 = 3;
 
 /// Stands before the checksum of `report.json`, and its digits while it is taken.
 const SUM: &[u8] = b"\"blake3\": \"";
@@ -26,6 +27,8 @@ struct Envelope<'a> {
     schema_version: u32,
     /// Hex BLAKE3 of the file while these digits are zeros.
     blake3: String,
+    /// The files beside it that hold its tables, by name.
+    tables: BTreeMap<&'static str, String>,
     #[serde(flatten)]
     report: &'a PipelineReport,
 }
@@ -74,6 +77,7 @@ pub fn write(report: &PipelineReport, dir: &Path) -> Result<Vec<PathBuf>> {
     let mut json = serde_json::to_vec_pretty(&Envelope {
         schema_version: SCHEMA_VERSION,
         blake3: "0".repeat(DIGITS),
+        tables: csv::TABLES.map(|name| (name, format!("{name}.csv"))).into(),
         report,
     })
     .map_err(|e| Error::internal("failed to write report.json").because(e))?;

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::assign::{Item, Tested, by_class};
-use super::draw::Draw;
 use crate::corpus::UNKNOWN_SPEAKER;
 use crate::error::{Error, Result};
+use crate::rng;
 
 /// EmoBox's six test folds of RAVDESS by actor (arXiv 2406.07162).
 pub(super) const EMOBOX: [[u8; 4]; 6] = [
@@ -50,7 +50,7 @@ pub(super) fn balanced(items: &[Item], folds: usize, seed: u64) -> Result<Vec<Ve
             },
         ));
     }
-    Draw::new(seed, 0).shuffle(&mut groups);
+    rng::shuffle(&mut groups, &mut rng::numbered(seed, 0));
     groups.sort_by_key(|group| std::cmp::Reverse(group.len()));
 
     let classes: Vec<String> = by_class(items, 0..items.len()).into_keys().collect();

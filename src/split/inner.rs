@@ -1,5 +1,6 @@
 //! Folds within a training part, to choose between settings without a look at anything else.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::assign::Item;
@@ -12,7 +13,7 @@ use crate::error::{Error, Result};
 const INNER: u64 = 0x696e_6e65_7200;
 
 /// What stays together in a fold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Grouping {
     /// All utterances of a speaker.

@@ -1,7 +1,6 @@
 //! Who is trained on, who validates and who is tested, fold by fold.
 
 mod assign;
-mod draw;
 mod groups;
 mod inner;
 mod part;

@@ -1,38 +1,43 @@
 //! The evaluation protocols by name.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Who is tested on what.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Protocol {
     /// One stratified random test part; speakers shared.
     HoldOut {
-        /// Share of the utterances that is tested, in (0, 1).
+        /// Share of the utterances that is tested.
+        #[schemars(extend("exclusiveMinimum" = 0, "exclusiveMaximum" = 1))]
         test_fraction: f64,
     },
     /// Stratified random folds; speakers shared. The paper's setting with 5 folds.
     StratifiedKfold {
-        /// At least 2.
+        /// Number of folds.
+        #[schemars(range(min = 2, max = 1000))]
         folds: usize,
     },
-    /// Folds of whole speakers, balanced in size.
+    /// Folds of whole speakers, balanced in size; at most as many as there are speakers.
     GroupKfold {
-        /// At least 2, at most the number of speakers.
+        /// Number of folds.
+        #[schemars(range(min = 2, max = 1000))]
         folds: usize,
     },
-    /// LOSO: one fold per speaker.
+    /// One fold per speaker.
     LeaveOneSpeakerOut,
-    /// One fold per session.
+    /// One fold per recording session; not RAVDESS, not EMO-DB.
     LeaveOneSessionOut,
-    /// One fold per corpus of several: trained on the others, tested on this one.
+    /// One fold per corpus of a `joined` one: trained on the others, tested on this one.
     CrossCorpus,
     /// A published list of folds.
     Published {
-        /// `emobox` (RAVDESS, six folds of four actors).
+        /// `emobox`: six folds of four actors, RAVDESS only.
+        #[schemars(extend("format" = "word"))]
         name: String,
     },
-    /// The parts that a manifest declares.
+    /// The `split` column of the manifest; manifests only.
     Declared,
 }
 

@@ -1,11 +1,14 @@
 //! What an experiment may demand of its folds before anything is trained on them.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::sharing::Sharing;
 
 /// A demand on every fold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Requirement {
     /// No test speaker is trained on.

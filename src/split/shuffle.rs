@@ -1,6 +1,6 @@
 //! Labels dealt out anew, as a control: what a model still finds then is chance, or a leak.
 
-use super::draw::Draw;
+use crate::rng;
 
 /// Sets the draw apart from those of folds.
 const LABELS: u64 = 0x006c_6162_656c_7300;
@@ -14,7 +14,7 @@ pub fn shuffled<T: Ord>(groups: &[T], seed: u64) -> Vec<usize> {
     let mut order: Vec<usize> = (0..groups.len()).collect();
     for (stream, group) in places.chunk_by(|&a, &b| groups[a] == groups[b]).enumerate() {
         let mut dealt = group.to_vec();
-        Draw::new(seed ^ LABELS, stream as u64).shuffle(&mut dealt);
+        rng::shuffle(&mut dealt, &mut rng::numbered(seed ^ LABELS, stream as u64));
         group
             .iter()
             .zip(dealt)

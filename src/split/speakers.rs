@@ -155,7 +155,8 @@ impl TestSpeakers {
         let (named, trained_on) = (sum(|s| s.test_speakers), sum(|s| s.shared_speakers));
         let (nameless, recordings) = (sum(Sharing::without_speaker), sum(|s| s.both_sides));
         match trained_on {
-            1.. if !guessed => TestSpeakers::Shared,
+            // Copies on both sides confirm what a guess alone does not.
+            1.. if !guessed || recordings > 0 => TestSpeakers::Shared,
             _ if recordings > 0 => TestSpeakers::OnBothSides { recordings },
             _ if named == 0 => TestSpeakers::Unknown,
             _ if guessed => TestSpeakers::Guessed {

@@ -1,16 +1,16 @@
 //! Parts that hold each class in the proportion of the whole.
 
 use super::assign::{Item, by_class};
-use super::draw::Draw;
+use crate::rng;
 
 /// Deals the utterances out like cards, class after class: every class is spread as evenly as it
 /// can be, and so is the whole.
 pub(super) fn stratified_folds(items: &[Item], folds: usize, seed: u64) -> Vec<Vec<usize>> {
-    let mut draw = Draw::new(seed, 0);
+    let mut draw = rng::numbered(seed, 0);
     let mut parts = vec![Vec::new(); folds];
     let mut card = 0;
     for mut members in by_class(items, 0..items.len()).into_values() {
-        draw.shuffle(&mut members);
+        rng::shuffle(&mut members, &mut draw);
         for i in members {
             parts[card % folds].push(i);
             card += 1;
@@ -29,9 +29,11 @@ pub(super) fn stratified_part(
     seed: u64,
     purpose: u64,
 ) -> Option<Vec<usize>> {
-    let mut draw = Draw::new(seed, purpose);
+    let mut draw = rng::numbered(seed, purpose);
     let mut classes: Vec<Vec<usize>> = by_class(items, among).into_values().collect();
-    classes.iter_mut().for_each(|members| draw.shuffle(members));
+    classes
+        .iter_mut()
+        .for_each(|members| rng::shuffle(members, &mut draw));
 
     let all: usize = classes.iter().map(Vec::len).sum();
     let most: usize = classes.iter().map(|members| members.len() - 1).sum();

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::assign::keeps_speakers_apart;
-use super::draw::Draw;
 use super::sharing::{Stretch, are_cut};
 use super::{
     Assignment, Fold, Item, Protocol, Requirement, Role, Sharing, TestSpeakers, assign,
@@ -11,6 +10,7 @@ use super::{
 };
 use crate::corpus::{Attribute, UNKNOWN_SPEAKER};
 use crate::error::{Error, Kind};
+use crate::rng;
 
 #[derive(Clone)]
 struct Row {
@@ -52,7 +52,7 @@ fn corpus(n: usize, classes: usize, speakers: usize, seed: u64) -> Vec<Row> {
             )
         })
         .collect();
-    Draw::new(seed, 99).shuffle(&mut picks);
+    rng::shuffle(&mut picks, &mut rng::numbered(seed, 99));
     let row = |(i, (class, speaker)): (usize, (usize, usize))| Row {
         id: format!("u{i:04}"),
         label: format!("class {class}"),
@@ -177,7 +177,7 @@ fn what_must_hold_for_every_protocol_corpus_and_seed() {
 fn nothing_depends_on_the_order_of_the_items() {
     let rows = corpus(150, 4, 7, 3);
     let mut shuffled = rows.clone();
-    Draw::new(5, 0).shuffle(&mut shuffled);
+    rng::shuffle(&mut shuffled, &mut rng::numbered(5, 0));
     let (items, shuffled) = (items(&rows), items(&shuffled));
     let by_id = |items: &[Item], fold: &Fold| -> BTreeMap<String, Option<Role>> {
         items

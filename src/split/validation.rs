@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::assign::{Fold, Item};
-use super::draw::Draw;
 use super::part::Role;
 use super::stratified::stratified_part;
 use crate::error::{Error, Result};
+use crate::rng;
 
 /// Streams of a seed: 0 draws folds, 1 the order of speakers, the rest the validation part of each
 /// fold.
@@ -72,7 +72,7 @@ fn speakers<'a>(
         .hint("train without validation, or choose a protocol with more training speakers"));
     }
     let mut order: Vec<&str> = all.into_iter().collect();
-    Draw::new(seed, SPEAKERS).shuffle(&mut order);
+    rng::shuffle(&mut order, &mut rng::numbered(seed, SPEAKERS));
     order.retain(|speaker| trained.contains(speaker));
     let n = ((order.len() as f64 * share).round() as usize).clamp(1, order.len() - 1);
     let start = fold.index as usize * n;

@@ -182,8 +182,9 @@ fn gather(batches: impl Iterator<Item = Result<Loaded>>) -> Result<(FeatureTable
                 .collect();
         }
         let (first, width) = (table.ids.len(), table.columns.len());
-        table.ids.extend(batch.text("utterance_id")?);
-        table.content_hashes.extend(batch.text("content_hash")?);
+        let (ids, hashes) = (batch.texts("utterance_id")?, batch.texts("content_hash")?);
+        table.ids.extend(ids.map(str::to_owned));
+        table.content_hashes.extend(hashes.map(str::to_owned));
         table.values.resize(table.ids.len() * width, 0.0);
         for (c, name) in table.columns.iter().enumerate() {
             for (row, value) in batch.numbers::<Float32Type>(name)?.iter().enumerate() {

@@ -1,22 +1,20 @@
 //! The Parquet tables, their schemas and their versions.
 //!
 //! Six tables, keyed by utterance id: [`utterances`], [`features`], [`frames`], [`splits`],
-//! [`predictions`], [`metrics`]; and two of an audit: [`duplicates`], [`leakage`]; and [`heard`],
-//! what a saved model says of recordings. They hold plain types, and [`frames`] lists of numbers,
+//! [`predictions`], [`metrics`]; and two of an audit: [`duplicates`], [`leakage`]; and [`inference`],
+//! the predictions of a saved model. They hold plain types, and [`frames`] lists of numbers,
 //! so that pandas, polars and DuckDB open them as they are. [`summary`] answers the questions that
 //! a report asks of them.
 
 mod file;
+#[macro_use]
+mod row;
+mod rows;
 
-pub mod duplicates;
 pub mod features;
 pub mod frames;
-pub mod heard;
-pub mod leakage;
-pub mod metrics;
-pub mod predictions;
+pub mod inference;
 pub mod rowlog;
-pub mod splits;
 pub mod summary;
 pub mod utterances;
 
@@ -26,3 +24,5 @@ mod part_tests;
 mod tests;
 
 pub use file::{Meta, meta};
+pub use row::dictionary;
+pub use rows::{duplicates, leakage, metrics, predictions, splits};

@@ -6,7 +6,7 @@ use super::features::FeatureTable;
 use super::metrics::MetricRow;
 use super::predictions::PredictionRow;
 use super::splits::SplitRow;
-use super::{Meta, features, meta, metrics, predictions, splits, utterances};
+use super::{Meta, dictionary, features, meta, metrics, predictions, splits, utterances};
 use crate::corpus::{Sex, Source, Utterance};
 use crate::error::{Error, Kind};
 
@@ -92,6 +92,7 @@ fn metric(fold: Option<u32>, seed: Option<u64>) -> MetricRow {
         seed,
         metric: "uar".into(),
         value: 2.0 / 3.0,
+        scope: "fold".into(),
     }
 }
 
@@ -152,6 +153,16 @@ fn every_table_comes_back_as_it_was_written() {
     let rows = vec![metric(Some(1), Some(u64::MAX)), metric(None, None)];
     metrics::write(&path("metrics"), &rows, &Meta::new()).unwrap();
     assert_eq!(metrics::read(&path("metrics")).unwrap(), rows);
+}
+
+#[test]
+fn the_documentation_has_every_column() {
+    let page = include_str!("../../docs/tables.md");
+    let text = dictionary();
+    assert!(
+        page.ends_with(&text),
+        "docs/tables.md should end with:\n{text}"
+    );
 }
 
 #[test]
@@ -284,7 +295,8 @@ fn tables_hold_the_documented_plain_types() {
             "fold UInt32?",
             "seed UInt64?",
             "metric Utf8",
-            "value Float64"
+            "value Float64",
+            "scope Utf8"
         ]
     );
 }

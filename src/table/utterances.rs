@@ -2,23 +2,57 @@
 
 use std::path::Path;
 
-use arrow::datatypes::{Float64Type, UInt16Type, UInt32Type, UInt64Type};
-
-use super::file::{self, Batches, Columns, Keys, Loaded, Meta, Parts, Shape, Table};
+use super::file::{self, Batches, Columns, Keys, Loaded, Meta, Parts, Shape};
 use crate::corpus::{Sex, Source, Utterance};
 use crate::error::Result;
 
-const TABLE: Table = Table {
-    name: "utterances",
-    version: 1,
-};
+table! {
+    "utterances", version 1;
+    /// One recording, or one segment of one.
+    #[derive(Debug, Clone, PartialEq)]
+    pub struct UtteranceRow {
+        /// Utterance id.
+        pub utterance_id: String,
+        /// Name of the corpus.
+        pub corpus: String,
+        /// Path of the recording, relative to the corpus root.
+        pub path: String,
+        /// Speaker.
+        pub speaker: String,
+        /// Sex of the speaker, where the corpus says it.
+        pub sex: Option<Sex>,
+        /// Class.
+        pub emotion: String,
+        /// Which text is spoken, where the corpus says it.
+        pub text_id: Option<String>,
+        /// Recording session, where the corpus has sessions.
+        pub session: Option<String>,
+        /// Intensity of the emotion, where the corpus says it.
+        pub intensity: Option<String>,
+        /// Number of the repetition, where the corpus says it.
+        pub repetition: Option<String>,
+        /// In Hz.
+        pub sample_rate: u32,
+        /// Channels of the recording.
+        pub channels: u16,
+        /// Samples of one channel.
+        pub n_samples: u64,
+        /// Duration in seconds.
+        pub duration_s: f64,
+        /// Hex BLAKE3 of the decoded sound.
+        pub content_hash: String,
+        /// Language, where a manifest says it.
+        pub language: Option<String>,
+        /// Part of an official split, where a manifest says it.
+        pub split: Option<String>,
+        /// Beginning of the segment in the recording, in seconds; null for a whole recording.
+        pub start_s: Option<f64>,
+        /// End of the segment in the recording, in seconds; null for a whole recording.
+        pub end_s: Option<f64>,
+    }
+}
 
 /// Writes `rows` of the corpus named `corpus`, in their order.
-///
-/// Columns: `utterance_id`, `corpus`, `path` (relative to the corpus root), `speaker`, `sex`
-/// (`female`, `male` or null), `emotion`, `text_id`, `session`, `intensity`, `repetition`,
-/// `sample_rate` (Hz), `channels`, `n_samples`, `duration_s`, `content_hash`; then what only some
-/// manifests say: `language`, `split`, `start_s`, `end_s`.
 ///
 /// # Errors
 /// `Data` where an id occurs twice; `Io` where the file system refuses.
@@ -30,27 +64,60 @@ pub fn write(path: &Path, corpus: &str, rows: &[Utterance], meta: &Meta) -> Resu
 }
 
 fn columns(corpus: &str, rows: &[Utterance]) -> Columns {
-    let of = || rows.iter().map(|u| &u.source);
-    Columns::default()
-        .text("utterance_id", of().map(|s| s.id.as_str()))
-        .text("corpus", rows.iter().map(|_| corpus))
-        .text("path", of().map(|s| s.path.as_str()))
-        .text("speaker", of().map(|s| s.speaker.as_str()))
-        .optional_text("sex", of().map(|s| s.sex.map(Sex::as_str)))
-        .text("emotion", of().map(|s| s.emotion.as_str()))
-        .optional_text("text_id", of().map(|s| s.text_id.as_deref()))
-        .optional_text("session", of().map(|s| s.session.as_deref()))
-        .optional_text("intensity", of().map(|s| s.intensity.as_deref()))
-        .optional_text("repetition", of().map(|s| s.repetition.as_deref()))
-        .number::<UInt32Type>("sample_rate", rows.iter().map(|u| u.sample_rate))
-        .number::<UInt16Type>("channels", rows.iter().map(|u| u.channels))
-        .number::<UInt64Type>("n_samples", rows.iter().map(|u| u.n_samples))
-        .number::<Float64Type>("duration_s", rows.iter().map(|u| u.duration_s))
-        .text("content_hash", rows.iter().map(|u| u.content_hash.as_str()))
-        .optional_text("language", of().map(|s| s.language.as_deref()))
-        .optional_text("split", of().map(|s| s.split.as_deref()))
-        .optional_number::<Float64Type>("start_s", of().map(|s| s.start_s))
-        .optional_number::<Float64Type>("end_s", of().map(|s| s.end_s))
+    let rows: Vec<UtteranceRow> = rows.iter().map(|u| UtteranceRow::of(corpus, u)).collect();
+    UtteranceRow::columns(&rows, &[])
+}
+
+impl UtteranceRow {
+    fn of(corpus: &str, u: &Utterance) -> UtteranceRow {
+        let s = u.source.clone();
+        UtteranceRow {
+            utterance_id: s.id,
+            corpus: corpus.to_owned(),
+            path: s.path,
+            speaker: s.speaker,
+            sex: s.sex,
+            emotion: s.emotion,
+            text_id: s.text_id,
+            session: s.session,
+            intensity: s.intensity,
+            repetition: s.repetition,
+            sample_rate: u.sample_rate,
+            channels: u.channels,
+            n_samples: u.n_samples,
+            duration_s: u.duration_s,
+            content_hash: u.content_hash.clone(),
+            language: s.language,
+            split: s.split,
+            start_s: s.start_s,
+            end_s: s.end_s,
+        }
+    }
+
+    fn into_utterance(self) -> Utterance {
+        Utterance {
+            source: Source {
+                id: self.utterance_id,
+                path: self.path,
+                emotion: self.emotion,
+                speaker: self.speaker,
+                sex: self.sex,
+                text_id: self.text_id,
+                session: self.session,
+                intensity: self.intensity,
+                repetition: self.repetition,
+                language: self.language,
+                split: self.split,
+                start_s: self.start_s,
+                end_s: self.end_s,
+            },
+            sample_rate: self.sample_rate,
+            channels: self.channels,
+            n_samples: self.n_samples,
+            duration_s: self.duration_s,
+            content_hash: self.content_hash,
+        }
+    }
 }
 
 /// A table of any number of utterances on its way into a folder: `utterances.parquet`, or
@@ -150,63 +217,7 @@ fn gather(batches: impl Iterator<Item = Result<Vec<Utterance>>>) -> Result<Vec<U
 }
 
 fn rows(table: &Loaded) -> Result<Vec<Utterance>> {
-    let mut sexes = table
-        .optional_text("sex")?
-        .into_iter()
-        .map(|word| match word.as_deref() {
-            None => Ok(None),
-            Some(word) => match [Sex::Female, Sex::Male]
-                .into_iter()
-                .find(|sex| sex.as_str() == word)
-            {
-                Some(sex) => Ok(Some(sex)),
-                None => Err(table.wrong(format!(
-                    "`{word}` in column `sex` is neither female nor male"
-                ))),
-            },
-        });
-    let mut id = table.text("utterance_id")?.into_iter();
-    let mut file_path = table.text("path")?.into_iter();
-    let mut speaker = table.text("speaker")?.into_iter();
-    let mut emotion = table.text("emotion")?.into_iter();
-    let mut text_id = table.optional_text("text_id")?.into_iter();
-    let mut session = table.optional_text("session")?.into_iter();
-    let mut intensity = table.optional_text("intensity")?.into_iter();
-    let mut repetition = table.optional_text("repetition")?.into_iter();
-    let mut language = table.optional_text("language")?.into_iter();
-    let mut split = table.optional_text("split")?.into_iter();
-    let start_s = table.optional_number::<Float64Type>("start_s")?;
-    let end_s = table.optional_number::<Float64Type>("end_s")?;
-    let sample_rate = table.number::<UInt32Type>("sample_rate")?;
-    let channels = table.number::<UInt16Type>("channels")?;
-    let n_samples = table.number::<UInt64Type>("n_samples")?;
-    let duration_s = table.number::<Float64Type>("duration_s")?;
-    let mut content_hash = table.text("content_hash")?.into_iter();
-    // All columns of a table have as many rows, so no iterator ends before the loop does.
-    (0..table.rows())
-        .map(|row| {
-            Ok(Utterance {
-                source: Source {
-                    id: id.next().unwrap_or_default(),
-                    path: file_path.next().unwrap_or_default(),
-                    emotion: emotion.next().unwrap_or_default(),
-                    speaker: speaker.next().unwrap_or_default(),
-                    sex: sexes.next().transpose()?.flatten(),
-                    text_id: text_id.next().flatten(),
-                    session: session.next().flatten(),
-                    intensity: intensity.next().flatten(),
-                    repetition: repetition.next().flatten(),
-                    language: language.next().flatten(),
-                    split: split.next().flatten(),
-                    start_s: start_s[row],
-                    end_s: end_s[row],
-                },
-                sample_rate: sample_rate[row],
-                channels: channels[row],
-                n_samples: n_samples[row],
-                duration_s: duration_s[row],
-                content_hash: content_hash.next().unwrap_or_default(),
-            })
-        })
-        .collect()
+    Ok(UtteranceRow::rows(table)?
+        .map(UtteranceRow::into_utterance)
+        .collect())
 }

@@ -1,12 +1,13 @@
 //! What is done to a row of the feature table before a model sees it: parameters of an experiment.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::features::FeatureSet;
 use crate::split::Shape;
 
 /// Order in which the five feature groups are concatenated.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Order {
     /// The paper's list and the order of the table: MFCC, chroma, mel, contrast, Tonnetz.
@@ -17,7 +18,7 @@ pub enum Order {
 }
 
 /// What rows are scaled by.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ScalerKind {
     /// Raw values, as in the paper.
@@ -40,23 +41,34 @@ pub const BALANCED_SPEAKERS: &str = "each speaker's clips cover all classes in a
 pub const MOST_FRAMES: usize = 10_000;
 
 /// An experiment's view of the feature table.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Inputs {
-    /// The set whose table it is. The first of all sets goes unsaid, so that models and keys are
-    /// those from before there were others.
+    /// The set of features.
+    // The first of all sets is not written to models and cache keys, which then are those from
+    // before there were others.
+    #[schemars(extend("x-default" = "the first of `features.sets`"))]
     #[serde(default, skip_serializing_if = "is_first")]
     pub set: FeatureSet,
-    /// Frames of a row, of a set whose rows are sequences; see [`super::fit_length`].
+    /// Set `frames` only: frames of a row, 43 a second; longer recordings are cut to their middle,
+    /// shorter ones padded.
+    #[schemars(range(min = 1, max = MOST_FRAMES), extend("x-default" = "`128`"))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub frames: Option<usize>,
-    /// Concatenation order.
+    /// Sets `issa193` and `issa193-db` only: order of the feature groups: `paper` (MFCC, chroma,
+    /// mel, contrast, Tonnetz) or `keras` (MFCC, mel, chroma, contrast, Tonnetz).
+    #[serde(default)]
     pub order: Order,
-    /// Natural logarithm of the mel means (floor 1e-10) instead of raw power.
+    /// Set `issa193` only: natural logarithm of the mel means (floor 1e-10) in place of raw power.
+    #[serde(default)]
     pub log_mel: bool,
-    /// Scaling.
+    /// `none` (not of `frames`); `standard`: zero mean and unit variance, fitted on the training
+    /// part; or `per-speaker`, see below.
+    #[schemars(extend("x-default" = "`\"none\"`; of `frames` `\"standard\"`"))]
+    #[serde(default)]
     pub scaler: ScalerKind,
-    /// Scaled values are kept within so many standard deviations of the mean: a statistic that
-    /// explodes on one recording then says no more than that it is large.
+    /// With a scaler only: values farther than so many standard deviations from the mean are set to
+    /// that distance, so that a statistic that explodes on one recording only counts as large.
+    #[schemars(range(min = 1, max = 1000))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clip: Option<u16>,
 }

@@ -28,7 +28,7 @@ pub enum Verbosity {
 pub fn observer(json: bool, verbosity: Verbosity) -> Box<dyn Observer + Send> {
     use std::io::IsTerminal;
     if json {
-        Box::new(JsonLines)
+        Box::new(JsonLines { verbosity })
     } else if std::io::stderr().is_terminal() && verbosity != Verbosity::Quiet {
         Box::new(Bars::new(verbosity))
     } else {

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Looks at every page below the given folders in a real browser; says so where there is none, or fails there with SER_REQUIRE_BROWSER=1.
+# Looks at every page below the given folders in a real browser; says so where there is none, or fails there where SER_REQUIRE contains "browser".
 #
 #   run.sh SHOTS FOLDER...
 #
@@ -10,8 +10,8 @@ shots=$1
 shift
 here=$(cd "$(dirname "$0")" && pwd)
 lacks() {
-  if [[ ${SER_REQUIRE_BROWSER:-} == 1 ]]; then
-    echo "failed: $1, and SER_REQUIRE_BROWSER is set" >&2
+  if [[ " ${SER_REQUIRE:-} " == *" browser "* ]]; then
+    echo "failed: $1, and SER_REQUIRE demands a browser" >&2
     exit 1
   fi
   echo "skipped: $1"

@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const BASE: &[&str] = &["error", "escape", "cancel", "files", "foreign", "skipped"];
+const BASE: &[&str] = &[
+    "error", "escape", "cancel", "files", "foreign", "rng", "stats", "skipped", "text",
+];
 /// The science, in the direction in which data flows.
 const SCIENCE: &[&str] = &[
     "corpus",

@@ -22,7 +22,7 @@ const LETTERS: [&str; 4] = ["W", "F", "N", "T"];
 /// The first `rows` recordings of the four classes, standardised.
 fn parts(rows: usize) -> Option<Parts> {
     let Some(folder) = std::env::var_os("SER_GOLDEN") else {
-        crate::skipped::skipped("no reference tables");
+        crate::skipped::skipped("corpora", "SER_GOLDEN names no reference tables");
         return None;
     };
     let (paths, columns) =

@@ -419,7 +419,7 @@ pub fn recordings(corpus: &str) -> Option<PathBuf> {
         .map(|folder| PathBuf::from(folder).join(corpus))
         .filter(|root| root.is_dir());
     if root.is_none() {
-        crate::skipped::skipped("no corpora");
+        crate::skipped::skipped("corpora", "SER_CORPORA names no recorded corpora");
     }
     root
 }

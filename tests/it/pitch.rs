@@ -13,8 +13,8 @@ const RATE: u32 = 22_050;
 
 /// The row of a recording, by name of the column.
 fn row(samples: &[f32], rate: u32) -> BTreeMap<String, f64> {
-    let values = Extractor::new(FeatureSet::Functionals, Profile::Librosa08)
-        .extract(samples, rate)
+    let values = Extractor::new(Profile::Librosa08)
+        .extract(FeatureSet::Functionals, samples, rate)
         .expect("the features can be computed");
     names(FeatureSet::Functionals)
         .into_iter()
@@ -114,8 +114,8 @@ fn neither_offset_nor_gain_change_the_row() {
 #[test]
 fn frames_move_with_the_gain_alone() {
     let extract = |samples: &[f32]| {
-        Extractor::new(FeatureSet::Frames, Profile::Librosa08)
-            .extract(samples, RATE)
+        Extractor::new(Profile::Librosa08)
+            .extract(FeatureSet::Frames, samples, RATE)
             .unwrap()
     };
     let whole = extract(&speech());
@@ -241,7 +241,7 @@ const PRAAT: [(&str, [f64; 6]); 8] = [
 #[test]
 fn recorded_voices_are_as_praat_finds_them() {
     let Some(corpora) = std::env::var_os("SER_CORPORA") else {
-        crate::skipped::skipped("no corpora");
+        crate::skipped::skipped("corpora", "SER_CORPORA names no recorded corpora");
         return;
     };
     let mut sums = [0.0; 6];

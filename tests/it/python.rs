@@ -25,10 +25,13 @@ fn has(modules: &[&str]) -> bool {
         .output();
     let found = tried.is_ok_and(|output| output.status.success());
     if !found {
-        crate::skipped::skipped(format_args!(
-            "no {} (SER_PYTHON names a Python that has them)",
-            modules.join(", ")
-        ));
+        crate::skipped::skipped(
+            "python",
+            format_args!(
+                "no {} (SER_PYTHON names a Python that has them)",
+                modules.join(", ")
+            ),
+        );
     }
     found
 }

@@ -139,7 +139,7 @@ impl Decimator {
     }
 }
 
-/// What one phase needs around the input sample at or before its output.
+/// The weights of one phase around the input sample at or before its output.
 struct Wings {
     at: isize,
     left: Vec<f32>,

@@ -23,17 +23,17 @@ pub struct Predict {
     /// working directory
     #[arg(long, value_name = "DIR")]
     pub root: Option<PathBuf>,
-    /// Judge one recording whose bytes come on standard input: ffmpeg … -f wav - | ser predict
+    /// InferenceWorker one recording whose bytes come on standard input: ffmpeg … -f wav - | ser predict
     /// MODEL --stdin
     #[arg(long, conflicts_with = "null")]
     pub stdin: bool,
     /// The list on standard input has zero bytes between its paths, as find -print0 writes them
     #[arg(short = '0', long)]
     pub null: bool,
-    /// Judge windows of this many seconds in place of whole recordings
+    /// InferenceWorker windows of this many seconds in place of whole recordings
     #[arg(long, value_name = "SECONDS")]
     pub window: Option<f64>,
-    /// Time from the begin of a window to that of the next; half a window by default
+    /// Time from the beginning of a window to that of the next; half a window by default
     #[arg(long, value_name = "SECONDS", requires = "window")]
     pub hop: Option<f64>,
     /// All recordings are of one speaker: for a model that scales speakers, which then scales by
@@ -51,10 +51,10 @@ pub struct Predict {
     /// Write to this file, which appears once it is whole, in place of standard output
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
-    /// Write a CSV file of all recordings that were set aside, with the reasons
+    /// Write a CSV file of all excluded recordings, with the reasons
     #[arg(long, value_name = "FILE")]
     pub errors: Option<PathBuf>,
-    /// End with exit code 0 where recordings were set aside
+    /// End with exit code 0 where recordings were excluded
     #[arg(long)]
     pub skip_bad: bool,
     /// Folder of tables, models and the cache

@@ -9,17 +9,18 @@ use std::sync::atomic::AtomicBool;
 use super::args::Predict;
 use super::model;
 use super::outputs::Outputs;
-use super::sink::{Errors, Target, Told};
+use super::sink::{Errors, OutputSink, Target};
 use crate::cancel::Cancel;
 use crate::cli::args::Args;
-use crate::cli::runs::plural;
 use crate::cli::{say, system};
 use crate::error::{Error, Result};
 use crate::files;
 use crate::orchestrator::{Event, Observer};
 use crate::pipeline::predict::{
-    self as library, Fault, Format, Output, Predictor, Settings, Sources, Speakers, Tally, Windows,
+    self as library, Format, Output, Predictor, RejectReason, Settings, Sources, Speakers, Tally,
+    Windows,
 };
+use crate::text::plural;
 use crate::transform::BALANCED_SPEAKERS;
 
 /// The most bytes of a recording that come on standard input.
@@ -100,7 +101,7 @@ pub fn predict(
             let errors = errors
                 .map(|file| Errors::new(predict.errors.as_deref().unwrap_or(Path::new("")), file))
                 .transpose()?;
-            let mut told = Told {
+            let mut sink = OutputSink {
                 output,
                 errors,
                 gone,
@@ -110,16 +111,16 @@ pub fn predict(
                 at_once,
             };
             let tally =
-                library::predict(&predictor, sources, &settings, &mut told, cancel, observer)?;
-            told.output.finish()?;
-            told.errors.map_or(Ok(()), Errors::finish)?;
+                library::predict(&predictor, sources, &settings, &mut sink, cancel, observer)?;
+            sink.output.finish()?;
+            sink.errors.map_or(Ok(()), Errors::finish)?;
             Ok(tally)
         })
     })?;
     conclude(&tally, predict, &predictor, astray, observer)
 }
 
-/// Says what was done; what was set aside is an error unless that is what was asked for.
+/// Says what was done; excluded recordings are an error unless --skip-bad is given.
 fn conclude(
     tally: &Tally,
     predict: &Predict,
@@ -127,13 +128,13 @@ fn conclude(
     astray: bool,
     observer: &dyn Observer,
 ) -> Result<()> {
-    let (bad, all) = (tally.set_aside(), tally.predicted + tally.set_aside());
+    let (excluded, all) = (tally.excluded(), tally.predicted + tally.excluded());
     let kinds: Vec<String> = tally
-        .bad
+        .rejected
         .iter()
-        .map(|(fault, n)| format!("{n} {}", fault.word()))
+        .map(|(reason, n)| format!("{n} {}", reason.word()))
         .collect();
-    let kinds = if bad == 0 {
+    let kinds = if excluded == 0 {
         String::new()
     } else {
         format!(" ({})", kinds.join(", "))
@@ -145,16 +146,22 @@ fn conclude(
     };
     if predict.output.is_some() || all > 1 {
         observer.note(format!(
-            "{} predicted{rows}, {bad} set aside{kinds}",
+            "{} predicted{rows}, {excluded} excluded{kinds}",
             plural(tally.predicted as usize, "recording")
         ));
     }
     remark(tally, predict, predictor, observer);
-    if bad == 0 || predict.skip_bad {
+    if excluded == 0 || predict.skip_bad {
         return Ok(());
     }
-    let message = format!("{bad} of {all} recordings could not be predicted{kinds}");
-    if tally.predicted == 0 && !astray && tally.bad.keys().all(|fault| *fault == Fault::Missing) {
+    let message = format!("{excluded} of {all} recordings could not be predicted{kinds}");
+    if tally.predicted == 0
+        && !astray
+        && tally
+            .rejected
+            .keys()
+            .all(|reason| *reason == RejectReason::Missing)
+    {
         return Err(Error::missing(message).hint("check the paths: none of them is there"));
     }
     let error = Error::data(message);

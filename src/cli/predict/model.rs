@@ -29,7 +29,12 @@ pub(super) fn find(model: &Path, data_dir: &Path) -> Result<PathBuf> {
             });
         }
     }
-    let below = models.join(model);
+    // The file of a model below data/models counts as its folder as well.
+    let named_file = model.file_name().is_some_and(|name| name == "model.json");
+    let below = match model.parent() {
+        Some(parent) if named_file && !model.is_file() => models.join(parent),
+        _ => models.join(model),
+    };
     if let Some(there) = [&folder, &below]
         .into_iter()
         .find(|folder| Predictor::is_there(folder))

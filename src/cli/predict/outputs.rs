@@ -6,7 +6,7 @@ use std::path::{Component, Path, PathBuf};
 use super::args::Predict;
 use crate::error::{Error, Result};
 use crate::pipeline::predict::{Format, Sources};
-use crate::table::heard;
+use crate::table::inference;
 
 /// The files that the command line names to write to, each with its option.
 pub(super) struct Outputs<'a>(Vec<(&'static str, &'a Path)>);
@@ -118,7 +118,7 @@ fn is_own(path: &Path) -> bool {
     let n = file.read(&mut head).unwrap_or(0);
     let head = &head[..n];
     if head.starts_with(b"PAR1") {
-        return heard::is_table(path);
+        return inference::is_table(path);
     }
     let text = String::from_utf8_lossy(head);
     let first = text.lines().next().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Where predictions go, and what is said of recordings that have none.
+//! Where predictions go, and the messages about recordings that have none.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -10,10 +10,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::cli::{error_json, say};
 use crate::error::{Error, Result};
 use crate::orchestrator::Observer;
-use crate::pipeline::predict::{Bad, Clip, Fault, Heard, Output, Sink};
-use crate::report::inert;
+use crate::pipeline::predict::{Clip, Inference, Output, RejectReason, Rejected, Sink};
+use crate::report::escape_formula;
 
-/// Recordings of one kind of fault that are named; the others are counted.
+/// Recordings excluded for one reason that are named; the others are counted.
 const NAMED: u64 = 20;
 
 /// Standard output, or a file; whoever reads the first may go away.
@@ -49,23 +49,23 @@ fn seen<T>(gone: &AtomicBool, result: io::Result<T>, otherwise: T) -> io::Result
     }
 }
 
-/// Writes predictions to one place and faults to others.
-pub(super) struct Told<'a> {
+/// Writes predictions to one place and errors to others.
+pub(super) struct OutputSink<'a> {
     pub output: Output<Target<'a>>,
-    /// All that is set aside, where that is asked for.
+    /// The file of excluded recordings, where it is asked for.
     pub errors: Option<Errors<'a>>,
     pub gone: Arc<AtomicBool>,
     pub observer: &'a dyn Observer,
     pub json: bool,
-    pub counts: BTreeMap<Fault, u64>,
+    pub counts: BTreeMap<RejectReason, u64>,
     /// Whether every row is to be seen at once.
     pub at_once: bool,
 }
 
-impl Sink for Told<'_> {
-    fn heard(&mut self, clip: &Clip, heard: &[Heard]) -> Result<()> {
+impl Sink for OutputSink<'_> {
+    fn predicted(&mut self, clip: &Clip, inferences: &[Inference]) -> Result<()> {
         let name = clip.name();
-        heard
+        inferences
             .iter()
             .try_for_each(|one| self.output.push(&name, one))?;
         if self.at_once {
@@ -75,18 +75,22 @@ impl Sink for Told<'_> {
         }
     }
 
-    fn bad(&mut self, bad: &Bad) -> Result<()> {
+    fn rejected(&mut self, rejected: &Rejected) -> Result<()> {
         if let Some(errors) = &mut self.errors {
-            errors.push(bad)?;
+            errors.push(rejected)?;
         }
-        let count = self.counts.entry(bad.fault).or_default();
+        let count = self.counts.entry(rejected.reason).or_default();
         *count += 1;
         if *count <= NAMED && self.json {
-            let mut event = error_json(Some(&bad.file), &bad.error);
-            event["fault"] = bad.fault.word().into();
+            let mut event = error_json(Some(&rejected.file), &rejected.error);
+            event["fault"] = rejected.reason.word().into();
             say(&event.to_string());
         } else if *count <= NAMED {
-            self.observer.warn(format!("set aside: {}", bad.error));
+            self.observer.warn(format!(
+                "excluded ({}): {}",
+                rejected.reason.word(),
+                rejected.error
+            ));
         } else if *count == NAMED + 1 {
             let more = if self.errors.is_some() {
                 "named in the file of errors alone"
@@ -95,7 +99,7 @@ impl Sink for Told<'_> {
             };
             self.observer.warn(format!(
                 "further {} recordings are {more}",
-                bad.fault.word()
+                rejected.reason.word()
             ));
         }
         Ok(())
@@ -106,7 +110,7 @@ impl Sink for Told<'_> {
     }
 }
 
-/// The file of all that was set aside: `file`, `kind`, `reason`.
+/// The file of excluded recordings: `file`, `kind`, `reason`.
 pub(super) struct Errors<'a> {
     path: &'a Path,
     csv: csv::Writer<&'a mut File>,
@@ -122,11 +126,11 @@ impl<'a> Errors<'a> {
         Ok(errors)
     }
 
-    fn push(&mut self, bad: &Bad) -> Result<()> {
+    fn push(&mut self, rejected: &Rejected) -> Result<()> {
         self.record([
-            inert(&bad.file),
-            bad.fault.word().to_owned(),
-            inert(&bad.error.to_string()),
+            escape_formula(&rejected.file),
+            rejected.reason.word().to_owned(),
+            escape_formula(&rejected.error.to_string()),
         ])
     }
 

@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use super::cell::seconds;
 use super::columns::Columns;
+use super::columns::seconds;
 use super::sheet::{self, open};
 use crate::cancel::Cancel;
-use crate::corpus::is_nobody;
+use crate::corpus::is_missing_speaker;
 use crate::error::{Error, Result};
 
 /// A recording, or a segment of one, that a row names.
@@ -90,7 +90,7 @@ fn clip(cells: &[String], columns: &Columns) -> Result<Clip, String> {
             .unwrap_or_default(),
         speaker: columns
             .cell(cells, "speaker")
-            .filter(|speaker| !is_nobody(speaker))
+            .filter(|speaker| !is_missing_speaker(speaker))
             .map(str::to_owned),
         start_s: time("start")?,
         end_s: time("end")?,

@@ -4,8 +4,8 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::corpus::text::{cut, some};
 use crate::corpus::{MOST_CLASSES, variants};
+use crate::text::{excerpt, listed};
 
 /// Labels named in one warning.
 const NAMED: usize = 8;
@@ -79,7 +79,7 @@ impl Labels {
             .map(|group| {
                 group
                     .iter()
-                    .map(|label| cut(label))
+                    .map(|label| excerpt(label))
                     .collect::<Vec<_>>()
                     .join(" and ")
             })
@@ -114,12 +114,12 @@ impl Labels {
                 .collect();
             format!(
                 "label_map = {{ {}, … }} with an entry for every other label too",
-                some(&merged, MAPPED)
+                listed(&merged, MAPPED)
             )
         };
         Some(format!(
             "labels that differ in their spelling alone count as different classes: {}; to make one class of each, write below [corpus]: {map}",
-            some(&told, NAMED)
+            listed(&told, NAMED)
         ))
     }
 
@@ -139,15 +139,15 @@ impl Labels {
         }
         let mut warning = format!(
             "no row has the label {}, which corpus.label_map has",
-            some(&unused, NAMED)
+            listed(&unused, NAMED)
         );
         if !self.unmapped.is_empty() {
             let rows: Vec<String> = self
                 .unmapped
                 .iter()
-                .map(|(label, n)| format!("{} ({n} rows)", cut(label)))
+                .map(|(label, n)| format!("{} ({n} rows)", excerpt(label)))
                 .collect();
-            warning += &format!("; it has no entry for {}", some(&rows, NAMED));
+            warning += &format!("; it has no entry for {}", listed(&rows, NAMED));
         }
         vec![warning]
     }

@@ -1,24 +1,22 @@
 //! What the rows of a manifest mean.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::cell::{Refusal, is_too_long, part, seconds, sex};
-use super::columns::{Columns, nearest};
+use super::columns::{Columns, Refusal, is_too_long, part, seconds, sex};
 use super::labels::Labels;
 use super::locate::Locator;
 use super::remarks::{Remark, Remarks};
-use super::repeats::Repeats;
 use super::sheet::{self, Row, open};
 use crate::cancel::Cancel;
 use crate::corpus::listing::{Listing, Reason, SetAside};
-use crate::corpus::text::{composed, cut, some};
-use crate::corpus::utterance::{Source, UNKNOWN_SPEAKER, is_missing, is_nobody};
+use crate::corpus::utterance::{Source, UNKNOWN_SPEAKER, is_missing, is_missing_speaker};
 use crate::corpus::walk::check_root;
 use crate::corpus::{GENERATED_MARK, Sex};
 use crate::error::{Error, Result};
+use crate::text::{composed, excerpt, listed, nearest};
 
 /// Columns named in one note.
 const SHOWN: usize = 12;
@@ -86,10 +84,10 @@ pub fn scan(
     let columns = Columns::of(&sheet.columns, &settings.path)?;
     let mut notes = sheet.notes;
     if !columns.unused.is_empty() {
-        let unused: Vec<String> = columns.unused.iter().map(|name| cut(name)).collect();
+        let unused: Vec<String> = columns.unused.iter().map(|name| excerpt(name)).collect();
         notes.push(format!(
             "columns of the manifest that are not used: {}",
-            some(&unused, SHOWN)
+            listed(&unused, SHOWN)
         ));
     }
     let mut rows = Rows {
@@ -283,7 +281,7 @@ impl Rows<'_> {
         }
         let label = composed(cell("emotion").unwrap_or_default());
         let speaker = cell("speaker")
-            .filter(|speaker| !is_nobody(speaker))
+            .filter(|speaker| !is_missing_speaker(speaker))
             .map_or_else(|| UNKNOWN_SPEAKER.to_owned(), composed);
         let (start_s, end_s) = (
             seconds("start", cell("start"))?,
@@ -369,13 +367,13 @@ impl Rows<'_> {
         }
         self.labels.note(label, map);
         map.get(label).cloned().ok_or_else(|| {
-            let near = nearest(&label.to_lowercase(), map.keys())
+            let near = nearest(label, map.keys().map(String::as_str))
                 .map_or(String::new(), |near| format!(" (it has {near})"));
             (
                 Reason::ClassNotUsed,
                 format!(
                     "the label map has no entry {}{near}: add one to use the row",
-                    cut(label)
+                    excerpt(label)
                 ),
             )
         })
@@ -385,7 +383,7 @@ impl Rows<'_> {
 /// A path of a row that is left aside: as it stands, unless it is longer than any.
 fn shortened(path: &str) -> String {
     if is_too_long("path", path) {
-        cut(path)
+        excerpt(path)
     } else {
         path.to_owned()
     }
@@ -399,6 +397,51 @@ fn segment(source: &Source) -> String {
     } else {
         format!("#{}-{}", text(source.start_s), text(source.end_s))
     }
+}
+
+/// The rows of a manifest by a hash of what they are about: 24 bytes each, whatever they hold.
+#[derive(Debug, Default)]
+pub(super) struct Repeats {
+    first: HashMap<[u8; 16], First>,
+}
+
+/// Where something was read first.
+#[derive(Debug, Clone, Copy)]
+struct First {
+    place: u32,
+    label: u32,
+}
+
+impl Repeats {
+    /// The row in which `key` stood before, and whether it had another label there.
+    pub(super) fn first(&self, key: &str, label: &str) -> Option<(u64, bool)> {
+        self.first
+            .get(&short(key))
+            .map(|first| (u64::from(first.place), first.label != code(label)))
+    }
+
+    /// Notes that `key` stands in row `place` with a label.
+    pub(super) fn note(&mut self, key: &str, place: u64, label: &str) {
+        self.first.insert(
+            short(key),
+            First {
+                place: u32::try_from(place).unwrap_or(u32::MAX),
+                label: code(label),
+            },
+        );
+    }
+}
+
+fn short(text: &str) -> [u8; 16] {
+    let mut short = [0; 16];
+    short.copy_from_slice(&blake3::hash(text.as_bytes()).as_bytes()[..16]);
+    short
+}
+
+/// Enough to tell the labels of a corpus apart.
+fn code(label: &str) -> u32 {
+    let [a, b, c, d, ..] = *blake3::hash(label.as_bytes()).as_bytes();
+    u32::from_le_bytes([a, b, c, d])
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::corpus::text::cut;
+use crate::text::excerpt;
 
 /// A remark, and how it is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -110,7 +110,7 @@ impl Remarks {
             let line = format!(
                 "{count} {rows} of the manifest {}, such as {}",
                 remark.text(count == 1),
-                cut(&example)
+                excerpt(&example)
             );
             if remark.is_warning() {
                 told.0.push(line)

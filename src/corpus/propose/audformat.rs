@@ -6,28 +6,19 @@ use std::path::Path;
 
 use serde_yaml_ng::{Mapping, Value};
 
-use super::guess::Row;
-use super::media::{folder, one_medium};
+use super::Folder;
+use super::copies::one_medium;
 use super::place::{Choices, Place};
-use super::sheets;
+use super::proposal::{Proposal, Row};
+use super::sheet;
 use crate::cancel::Cancel;
 use crate::corpus::is_missing;
+use crate::corpus::walk::folder;
 use crate::error::{Error, Result};
 use crate::escape::shown;
 
 /// The name of the header.
 pub(super) const HEADER: &str = "db.yaml";
-
-/// What the database says.
-pub(super) struct Database {
-    pub(super) name: String,
-    pub(super) language: Option<String>,
-    pub(super) licence: Option<String>,
-    pub(super) citation: Option<String>,
-    pub(super) rows: Vec<Row>,
-    pub(super) evidence: Vec<String>,
-    pub(super) doubts: Vec<String>,
-}
 
 /// One recording, or one segment of it.
 type Index = (String, String, String);
@@ -36,12 +27,35 @@ type Index = (String, String, String);
 /// scheme of each.
 type Tables<'h> = Vec<(&'h str, &'h Value, BTreeMap<String, String>)>;
 
-/// Reads the header and the tables below `root`.
+/// Reads the header and the tables, as far as their recordings are there.
 ///
 /// # Errors
 /// `Data` where the header is no audformat header, a table that is needed is there as a pickle
-/// alone, or no table has emotions.
-pub(super) fn read(root: &Path, choices: &Choices) -> Result<Database> {
+/// alone, no table has emotions, or none of its recordings is there.
+pub(super) fn read(folder: &Folder) -> Result<Proposal> {
+    let mut proposal = read_tables(folder.root, folder.choices)?;
+    let files: BTreeSet<&String> = folder.files.iter().collect();
+    let (rows, gone): (Vec<Row>, Vec<Row>) = std::mem::take(&mut proposal.rows)
+        .into_iter()
+        .partition(|row| files.contains(&row.path));
+    if let Some(first) = gone.first() {
+        proposal.warnings.push(format!(
+            "{} recordings of the database are not there, such as {}",
+            gone.len(),
+            first.path
+        ));
+    }
+    if rows.is_empty() {
+        return Err(Error::data(format!(
+            "no recording of the audformat database in {} is there",
+            folder.root.display()
+        ))
+        .hint("put the recordings where its tables say"));
+    }
+    Ok(Proposal { rows, ..proposal })
+}
+
+fn read_tables(root: &Path, choices: &Choices) -> Result<Proposal> {
     let path = root.join(HEADER);
     let text = std::fs::read_to_string(&path).map_err(|e| Error::io("read", &path, e))?;
     let header: Value = serde_yaml_ng::from_str(&text).map_err(|e| {
@@ -64,9 +78,9 @@ pub(super) fn read(root: &Path, choices: &Choices) -> Result<Database> {
     let speaker = speaker_column(&path, &tables, choices, &all)?;
     let mut cells: BTreeMap<Index, BTreeMap<String, String>> = BTreeMap::new();
     let mut evidence = Vec::new();
-    let mut doubts = Vec::new();
+    let mut warnings = Vec::new();
     if let Some(first) = others.first() {
-        doubts.push(format!(
+        warnings.push(format!(
             "the emotion could also be column {}: say so with --emotion \"column:{first}\"",
             others.join(", ")
         ));
@@ -87,7 +101,7 @@ pub(super) fn read(root: &Path, choices: &Choices) -> Result<Database> {
         evidence.push(format!("audformat table {name}"));
         let part = part(&header, table);
         let mut others = 0;
-        for (index, row) in rows(root, name, &mut doubts)? {
+        for (index, row) in rows(root, name, &mut warnings)? {
             let rank = (asked.as_deref() != Some(name), name.matches('.').count());
             let best = named.entry(folder(&index.0).to_owned()).or_insert(rank);
             *best = rank.min(*best);
@@ -110,7 +124,7 @@ pub(super) fn read(root: &Path, choices: &Choices) -> Result<Database> {
             }
         }
         if others > 0 {
-            doubts.push(format!("{others} rows of the table {name} say otherwise than a table before it, which is believed"));
+            warnings.push(format!("{others} rows of the table {name} say otherwise than a table before it, which is believed"));
         }
     }
     // A filewise speaker holds for every segment of its file.
@@ -150,7 +164,7 @@ pub(super) fn read(root: &Path, choices: &Choices) -> Result<Database> {
             path: file.clone(),
             emotion: emotion.clone(),
             speaker,
-            more,
+            columns: more,
         });
     }
     let (out, other_media) = one_medium(out, |folder| named.get(folder).copied());
@@ -159,28 +173,27 @@ pub(super) fn read(root: &Path, choices: &Choices) -> Result<Database> {
             .get(&folder)
             .map(|table| format!(": for these say --emotion \"column:{table}.{emotion}\""))
             .unwrap_or_default();
-        doubts.push(format!(
+        warnings.push(format!(
             "{n} rows name other sounds of the same recordings, in {folder}/, and are not used{how}"
         ));
     }
     evidence.push(format!("column {emotion} is the emotion"));
-    let whole = |row: &Row| !row.more.contains_key("start") && !row.more.contains_key("end");
     let files: BTreeSet<&str> = out
         .iter()
-        .filter(|row| whole(row))
+        .filter(|row| !row.is_segment())
         .map(|row| row.path.as_str())
         .collect();
     let twice = out
         .iter()
-        .filter(|row| !whole(row) && files.contains(row.path.as_str()))
+        .filter(|row| row.is_segment() && files.contains(row.path.as_str()))
         .count();
     if twice > 0 {
-        doubts.push(format!("{twice} segments lie in recordings that have an emotion as a whole, too: keep one of both in the manifest"));
+        warnings.push(format!("{twice} segments lie in recordings that have an emotion as a whole, too: keep one of both in the manifest"));
     }
     match &speaker {
         Some(column) => evidence.push(format!("column {column} is the speaker")),
         None if choices.speaker.is_none() => {
-            doubts.push("no table has a scheme `speaker`".to_owned())
+            warnings.push("no table has a scheme `speaker`".to_owned())
         }
         None => {}
     }
@@ -199,7 +212,7 @@ pub(super) fn read(root: &Path, choices: &Choices) -> Result<Database> {
             .collect();
         (!words.is_empty()).then(|| words.join(between))
     };
-    Ok(Database {
+    Ok(Proposal {
         name: text("name").unwrap_or_default(),
         language,
         licence: told(&["license", "license_url"], ", "),
@@ -208,7 +221,8 @@ pub(super) fn read(root: &Path, choices: &Choices) -> Result<Database> {
             .filter(|_| text("author").is_some() || text("source").is_some()),
         rows: out,
         evidence,
-        doubts,
+        warnings,
+        ..Proposal::default()
     })
 }
 
@@ -392,7 +406,7 @@ fn candidates(tables: &Tables<'_>, scheme: &str) -> Vec<String> {
 fn rows(
     root: &Path,
     name: &str,
-    doubts: &mut Vec<String>,
+    warnings: &mut Vec<String>,
 ) -> Result<Vec<(Index, BTreeMap<String, String>)>> {
     let file = ["csv", "parquet"]
         .map(|extension| root.join(format!("db.{name}.{extension}")))
@@ -405,16 +419,16 @@ fn rows(
         ));
         return Err(error.hint("save the database with audformat as CSV or Parquet; a pickled table (.pkl) is a program, and is not run"));
     };
-    let sheets::Sheet {
+    let sheet::Sheet {
         columns,
         rows: cells,
-        doubts: more,
-    } = sheets::read(
+        warnings: more,
+    } = sheet::read(
         &path,
         &path.file_name().unwrap_or_default().to_string_lossy(),
         &Cancel::default(),
     )?;
-    doubts.extend(more);
+    warnings.extend(more);
     let place = |wanted: &str| columns.iter().position(|column| column == wanted);
     let Some(file) = place("file") else {
         return Err(

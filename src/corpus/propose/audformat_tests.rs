@@ -20,7 +20,7 @@ fn tables_are_joined_and_times_are_seconds() {
             "file,start,end,emotion,emotion.confidence\na.wav,0 days,0 days 00:00:01.5,wut,0.9\nb.wav,0 days 00:01:00,0 days 00:01:02,freude,1\n",
         ),
     ]);
-    let found = read(dir.path(), &Choices::default()).unwrap();
+    let found = read_tables(dir.path(), &Choices::default()).unwrap();
     assert_eq!(
         (
             found.name.as_str(),
@@ -38,7 +38,7 @@ fn tables_are_joined_and_times_are_seconds() {
         ),
         ("b.wav", "freude", Some("8"))
     );
-    let more: Vec<(&str, &str)> = row.more.iter().map(|(k, v)| (*k, v.as_str())).collect();
+    let more: Vec<(&str, &str)> = row.columns.iter().map(|(k, v)| (*k, v.as_str())).collect();
     assert_eq!(
         more,
         [
@@ -52,7 +52,7 @@ fn tables_are_joined_and_times_are_seconds() {
         (found.licence.as_deref(), found.citation.as_deref()),
         (Some("CC0-1.0"), Some("A. Doe. tiny. https://x.org/tiny"))
     );
-    assert!(found.doubts.is_empty(), "{:?}", found.doubts);
+    assert!(found.warnings.is_empty(), "{:?}", found.warnings);
 }
 
 #[test]
@@ -66,13 +66,13 @@ fn tables_that_disagree_and_segments_of_labelled_files_are_doubts() {
             "file,start,end,emotion\na.wav,,,freude\nb.wav,0.5,1,freude\n",
         ),
     ]);
-    let found = read(dir.path(), &Choices::default()).unwrap();
+    let found = read_tables(dir.path(), &Choices::default()).unwrap();
     assert_eq!(found.rows[0].emotion, "wut");
     assert!(
-        found.doubts[0].starts_with("1 rows of the table b")
-            && found.doubts[1].starts_with("1 segments"),
+        found.warnings[0].starts_with("1 rows of the table b")
+            && found.warnings[1].starts_with("1 segments"),
         "{:?}",
-        found.doubts
+        found.warnings
     );
 }
 
@@ -101,7 +101,9 @@ fn what_cannot_be_read_is_named() {
         ("db.files.csv", "file,speaker\n"),
         ("db.emotion.pkl", ""),
     ]);
-    let error = read(pickled.path(), &Choices::default()).err().unwrap();
+    let error = read_tables(pickled.path(), &Choices::default())
+        .err()
+        .unwrap();
     assert!(
         error.to_string().contains("the table emotion")
             && error.hint_text().unwrap().contains("pickled")
@@ -111,14 +113,14 @@ fn what_cannot_be_read_is_named() {
         "name: x\ntables:\n  a: {columns: {arousal: {scheme_id: arousal}}}\n",
     )]);
     assert!(
-        read(none.path(), &Choices::default())
+        read_tables(none.path(), &Choices::default())
             .err()
             .unwrap()
             .to_string()
             .contains("no table with a scheme `emotion`")
     );
     assert!(
-        read(database(&[(HEADER, "a: [")]).path(), &Choices::default())
+        read_tables(database(&[(HEADER, "a: [")]).path(), &Choices::default())
             .err()
             .unwrap()
             .to_string()
@@ -130,7 +132,7 @@ fn what_cannot_be_read_is_named() {
 fn segments_may_be_open_on_either_side() {
     let header = "name: x\ntables:\n  a: {columns: {emotion: {scheme_id: emotion}}}\n";
     let text = "file,start,end,emotion\na.wav,0 days 00:00:02,NaT,wut\na.wav,0 days,0 days 00:00:01,wut\nb.wav,0 days,NaT,freude\n";
-    let found = read(
+    let found = read_tables(
         database(&[(HEADER, header), ("db.a.csv", text)]).path(),
         &Choices::default(),
     )
@@ -138,7 +140,7 @@ fn segments_may_be_open_on_either_side() {
     let mut more: Vec<Vec<(&str, &str)>> = found
         .rows
         .iter()
-        .map(|row| row.more.iter().map(|(k, v)| (*k, v.as_str())).collect())
+        .map(|row| row.columns.iter().map(|(k, v)| (*k, v.as_str())).collect())
         .collect();
     more.sort();
     assert_eq!(more, [vec![], vec![("end", "1")], vec![("start", "2")]]);
@@ -164,14 +166,14 @@ fn the_gold_standard_is_taken_and_other_columns_are_named() {
             emotion: choice.map(|name| Place::Column(name.to_owned())),
             speaker: None,
         };
-        read(dir.path(), &choices).map(|found| {
+        read_tables(dir.path(), &choices).map(|found| {
             (
                 found
                     .rows
                     .into_iter()
                     .map(|row| row.emotion)
                     .collect::<Vec<_>>(),
-                found.doubts,
+                found.warnings,
             )
         })
     };
@@ -200,7 +202,7 @@ fn the_gold_standard_is_taken_and_other_columns_are_named() {
         ("db.gold.csv", "file,z\na.wav,freude\n"),
     ]);
     assert_eq!(
-        read(dir.path(), &Choices::default()).unwrap().rows[0].emotion,
+        read_tables(dir.path(), &Choices::default()).unwrap().rows[0].emotion,
         "freude"
     );
 }
@@ -222,14 +224,14 @@ fn another_sensor_is_used_only_when_it_is_asked_for() {
             emotion: choice.map(|name| Place::Column(name.to_owned())),
             speaker: None,
         };
-        let found = read(dir.path(), &choices).unwrap();
+        let found = read_tables(dir.path(), &choices).unwrap();
         (
             found
                 .rows
                 .iter()
                 .map(|row| row.path.clone())
                 .collect::<Vec<_>>(),
-            found.doubts,
+            found.warnings,
         )
     };
     let (paths, doubts) = folders(None);
@@ -249,5 +251,11 @@ fn another_sensor_is_used_only_when_it_is_asked_for() {
     let rows =
         "file,emotion\ntrain/a.wav,wut\ntrain/b.wav,freude\ntest/a.wav,freude\ntest/b.wav,wut\n";
     let dir = database(&[(HEADER, &header), ("db.emotion.csv", rows)]);
-    assert_eq!(read(dir.path(), &Choices::default()).unwrap().rows.len(), 4);
+    assert_eq!(
+        read_tables(dir.path(), &Choices::default())
+            .unwrap()
+            .rows
+            .len(),
+        4
+    );
 }

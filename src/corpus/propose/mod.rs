@@ -1,31 +1,52 @@
-//! A guess at an unknown corpus: which part of a path is the emotion, which the speaker, and what
-//! cannot be told.
+//! A proposal for an unknown corpus: which part of a path or which column of a table is the
+//! emotion, which the speaker, and what cannot be told.
+//!
+//! `search` asks the sources of labels in the order in which they are believed: an audformat
+//! database (`audformat`), the corpora that have a reader of their own, the tables in the tree
+//! (`tables`: a `label_table` each, over a `sheet` whose cells the `recording_index`
+//! resolves), and the paths alone (`path_labels`: the `field`s of the paths, the
+//! `naming_scheme`s of public corpora, the roles of `speaker`s). All of them make one
+//! `Proposal`; `label_warnings` turns its words into classes and says what to look at, and
+//! `sound_check` takes speakers back that the sounds contradict.
 
 mod audformat;
-mod by_path;
-mod dialogues;
-mod fields;
-mod forms;
-mod guess;
-mod labelled;
-mod latin;
-mod media;
-mod names;
-mod ours;
+mod copies;
+mod field;
+mod label_table;
+mod label_warnings;
+mod naming_scheme;
+mod own_files;
+mod path_labels;
 mod place;
-mod repeats;
-mod several;
-mod sheets;
-mod sounds;
+mod proposal;
+mod recording_index;
+mod search;
+mod sheet;
+mod sound_check;
 mod speaker;
 mod tables;
-mod text;
-pub(super) mod treated;
-mod twins;
+mod variant;
 pub(super) mod words;
 mod write;
 
-pub use guess::{Proposal, Row, propose, propose_until};
+use std::path::Path;
+
+use crate::cancel::Cancel;
+
 pub use place::{Choices, Place};
-pub use sounds::{Sound, heed};
+pub use proposal::{Proposal, Row};
+pub use search::propose;
+pub use sound_check::{Sound, check_against_sounds};
+pub(super) use variant::is_treated;
 pub use write::{manifest, pipeline};
+
+/// The folder that is looked at.
+#[derive(Clone, Copy)]
+struct Folder<'a> {
+    root: &'a Path,
+    /// The recordings below the root, sorted.
+    files: &'a [String],
+    /// What the user says of them.
+    choices: &'a Choices,
+    cancel: &'a Cancel,
+}

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 /// Which of several parts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum At {
+pub enum Position {
     /// Counted from 1.
     Nth(usize),
     /// The last, however many there are.
@@ -17,13 +17,13 @@ pub enum At {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Place {
     /// A folder below the root: `folder:1`, `folder:last`.
-    Folder(At),
+    Folder(Position),
     /// A piece of a folder's name: `folder:1.2`.
-    Piece(At, At),
+    Piece(Position, Position),
     /// A piece of the file name: `name:2`, `name:last`.
-    Name(At),
+    Name(Position),
     /// A run of letters or of digits in the file name: `letters:2`.
-    Letters(At),
+    AlnumRun(Position),
     /// A column of a table beside the recordings: `column:emo`.
     Column(String),
     /// Several parts of a path together: `folder:1+name:2`.
@@ -34,12 +34,14 @@ pub enum Place {
 
 impl Place {
     /// Whether a place that is counted may be the one that this calls the last.
-    pub(super) fn may_be(&self, counted: &Place) -> bool {
+    pub(super) fn matches_last(&self, counted: &Place) -> bool {
         match (self, counted) {
-            (Place::Folder(At::Last), Place::Folder(At::Nth(_)))
-            | (Place::Name(At::Last), Place::Name(At::Nth(_)))
-            | (Place::Letters(At::Last), Place::Letters(At::Nth(_))) => true,
-            (Place::Piece(folder, At::Last), Place::Piece(of, At::Nth(_))) => folder == of,
+            (Place::Folder(Position::Last), Place::Folder(Position::Nth(_)))
+            | (Place::Name(Position::Last), Place::Name(Position::Nth(_)))
+            | (Place::AlnumRun(Position::Last), Place::AlnumRun(Position::Nth(_))) => true,
+            (Place::Piece(folder, Position::Last), Place::Piece(of, Position::Nth(_))) => {
+                folder == of
+            }
             _ => false,
         }
     }
@@ -49,17 +51,17 @@ impl Place {
         match self {
             Place::Folder(_) | Place::Piece(..) => true,
             Place::Together(places) => places.iter().all(Place::is_folder),
-            Place::Name(_) | Place::Letters(_) | Place::Column(_) | Place::Nowhere => false,
+            Place::Name(_) | Place::AlnumRun(_) | Place::Column(_) | Place::Nowhere => false,
         }
     }
 
     /// With what it means, where that is not plain.
-    pub(super) fn told(&self) -> String {
+    pub(super) fn describe(&self) -> String {
         let what = match self {
-            Place::Folder(At::Last) => "the folder of the file".to_owned(),
+            Place::Folder(Position::Last) => "the folder of the file".to_owned(),
             Place::Piece(folder, at) => format!("{} of {}", at.of("piece"), folder.of("folder")),
             Place::Name(at) => format!("{} of the file name", at.of("piece")),
-            Place::Letters(at) => format!("{} of the file name", at.of("letters or digits")),
+            Place::AlnumRun(at) => format!("{} of the file name", at.of("letters or digits")),
             Place::Folder(_) | Place::Column(_) | Place::Together(_) | Place::Nowhere => {
                 return self.to_string();
             }
@@ -68,27 +70,27 @@ impl Place {
     }
 }
 
-impl At {
+impl Position {
     fn of(self, what: &str) -> String {
         match self {
-            At::Nth(n) => format!("{what} {n}"),
-            At::Last => format!("last {what}"),
+            Position::Nth(n) => format!("{what} {n}"),
+            Position::Last => format!("last {what}"),
         }
     }
 
     pub(super) fn get<T>(self, parts: &[T]) -> Option<&T> {
         match self {
-            At::Nth(n) => parts.get(n.checked_sub(1)?),
-            At::Last => parts.last(),
+            Position::Nth(n) => parts.get(n.checked_sub(1)?),
+            Position::Last => parts.last(),
         }
     }
 }
 
-impl fmt::Display for At {
+impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            At::Nth(n) => write!(f, "{n}"),
-            At::Last => f.write_str("last"),
+            Position::Nth(n) => write!(f, "{n}"),
+            Position::Last => f.write_str("last"),
         }
     }
 }
@@ -99,7 +101,7 @@ impl fmt::Display for Place {
             Place::Folder(at) => write!(f, "folder:{at}"),
             Place::Piece(folder, at) => write!(f, "folder:{folder}.{at}"),
             Place::Name(at) => write!(f, "name:{at}"),
-            Place::Letters(at) => write!(f, "letters:{at}"),
+            Place::AlnumRun(at) => write!(f, "letters:{at}"),
             Place::Column(name) => write!(f, "column:{name}"),
             Place::Together(places) => f.write_str(
                 &places
@@ -113,13 +115,13 @@ impl fmt::Display for Place {
     }
 }
 
-impl FromStr for At {
+impl FromStr for Position {
     type Err = ();
 
     fn from_str(text: &str) -> Result<Self, ()> {
         match text.parse() {
-            _ if text == "last" => Ok(At::Last),
-            Ok(n) if n > 0 => Ok(At::Nth(n)),
+            _ if text == "last" => Ok(Position::Last),
+            Ok(n) if n > 0 => Ok(Position::Nth(n)),
             _ => Err(()),
         }
     }
@@ -156,7 +158,7 @@ impl FromStr for Place {
                 .and_then(|folder| Ok(Place::Piece(folder, at.parse()?))),
             ("folder", None) => rest.parse().map(Place::Folder),
             ("name", _) => rest.parse().map(Place::Name),
-            ("letters", _) => rest.parse().map(Place::Letters),
+            ("letters", _) => rest.parse().map(Place::AlnumRun),
             _ => Err(()),
         };
         place.map_err(wrong)
@@ -211,13 +213,13 @@ mod tests {
             );
         }
         assert_eq!(
-            "name:2".parse::<Place>().unwrap().told(),
+            "name:2".parse::<Place>().unwrap().describe(),
             "name:2 (piece 2 of the file name)"
         );
         assert_eq!(
-            "folder:1.2".parse::<Place>().unwrap().told(),
+            "folder:1.2".parse::<Place>().unwrap().describe(),
             "folder:1.2 (piece 2 of folder 1)"
         );
-        assert_eq!("folder:1".parse::<Place>().unwrap().told(), "folder:1");
+        assert_eq!("folder:1".parse::<Place>().unwrap().describe(), "folder:1");
     }
 }

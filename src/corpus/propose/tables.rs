@@ -2,21 +2,17 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 
-use super::dialogues::part_of;
-use super::guess::Row;
-use super::labelled::{Labelled, Rejected, labelled};
-use super::names::Names;
-use super::ours::without_ours;
-use super::place::Choices;
-use super::repeats::contradicted;
-use super::sheets;
-use super::text::{cut, some};
+use super::Folder;
+use super::label_table::{LabelTable, Rejected, labelled};
+use super::own_files::without_own_files;
+use super::proposal::{Row, contradictions};
+use super::recording_index::RecordingIndex;
+use super::sheet::{self, part_of};
 use super::words;
-use crate::cancel::Cancel;
 use crate::corpus::walk::{extension, walk_until};
 use crate::error::{Error, Result};
+use crate::text::{excerpt, listed};
 
 const EXTENSIONS: &[&str] = &[
     "csv", "tsv", "tab", "parquet", "txt", "jsonl", "ndjson", "json",
@@ -27,11 +23,11 @@ const SPREADSHEETS: &[&str] = &["xlsx", "xls", "xlsm", "ods"];
 const SHOWN: usize = 6;
 
 /// What the tables say.
-pub(super) struct Look {
+pub(super) struct Tables {
     /// The one that is believed, or several of one form.
-    pub(super) best: Option<Labelled>,
+    pub(super) best: Option<LabelTable>,
     /// What should be known of the others.
-    pub(super) doubts: Vec<String>,
+    pub(super) warnings: Vec<String>,
     /// Each table that has no labels, and why.
     pub(super) rejected: Vec<String>,
 }
@@ -40,16 +36,17 @@ pub(super) struct Look {
 ///
 /// # Errors
 /// `Io` where the folder cannot be read; `Interrupted` on request.
-pub(super) fn look(
-    root: &Path,
-    files: &[String],
-    choices: &Choices,
-    cancel: &Cancel,
-) -> Result<Look> {
-    let names = Names::of(files, cancel);
-    let mut found: Vec<Labelled> = Vec::new();
-    let (mut rejected, mut doubts) = (Vec::new(), Vec::new());
-    for table in without_ours(
+pub(super) fn look(folder: &Folder) -> Result<Tables> {
+    let Folder {
+        root,
+        files,
+        cancel,
+        ..
+    } = *folder;
+    let index = RecordingIndex::of(files);
+    let mut found: Vec<LabelTable> = Vec::new();
+    let (mut rejected, mut warnings) = (Vec::new(), Vec::new());
+    for table in without_own_files(
         root,
         walk_until(root, "", &[EXTENSIONS, SPREADSHEETS].concat(), cancel)?.files,
     ) {
@@ -57,7 +54,7 @@ pub(super) fn look(
             let why = "a spreadsheet, which ser does not read: export the sheet of labels as CSV (UTF-8) beside it".to_owned();
             Err(Rejected { why, matters: true })
         } else {
-            labelled(root, &table, &names, choices)
+            labelled(folder, &table, &index)
         };
         cancel.check()?;
         match labels {
@@ -65,7 +62,7 @@ pub(super) fn look(
             Err(Rejected { why, matters }) => {
                 let told = format!("{table}: {why}");
                 if matters {
-                    doubts.push(format!("the table {told}"));
+                    warnings.push(format!("the table {told}"));
                 }
                 rejected.push(told);
             }
@@ -74,10 +71,13 @@ pub(super) fn look(
     let mut found = together(found);
     found.sort_by_cached_key(|labels| {
         let speakers = labels.rows.iter().any(|row| row.speaker.is_some());
-        let parted = labels.rows.iter().any(|row| row.more.contains_key("split"));
+        let parted = labels
+            .rows
+            .iter()
+            .any(|row| row.columns.contains_key("split"));
         (
             Reverse(labels.covered().len()),
-            !contradicted(&labels.rows).is_empty(),
+            !contradictions(&labels.rows).is_empty(),
             !speakers,
             !parted,
             labels.tables.clone(),
@@ -88,48 +88,68 @@ pub(super) fn look(
     if let Some(best) = &best {
         for other in found {
             let differ = differing(&best.rows, &other.rows);
-            doubts.push(format!(
+            warnings.push(format!(
                 "{} also names the recordings; {differ} labels differ from those of {}",
                 other.name(),
                 best.name()
             ));
         }
     }
-    if doubts.len() > SHOWN {
-        let more = doubts.len() - SHOWN;
-        doubts.truncate(SHOWN);
-        doubts.push(format!(
+    if warnings.len() > SHOWN {
+        let more = warnings.len() - SHOWN;
+        warnings.truncate(SHOWN);
+        warnings.push(format!(
             "{more} more tables name the recordings or cannot be read"
         ));
     }
-    Ok(Look {
+    Ok(Tables {
         best,
-        doubts,
+        warnings,
         rejected,
     })
 }
 
-impl Labelled {
+impl LabelTable {
     /// The recordings that have a label.
     pub(super) fn covered(&self) -> BTreeSet<&String> {
         self.rows.iter().map(|row| &row.path).collect()
     }
 
+    /// Why a table is not believed: the paths tell the emotion of more recordings than it does.
+    pub(super) fn outdone(&self, by_path: &[Row]) -> Option<String> {
+        let covered = self.covered().len();
+        let known = by_path
+            .iter()
+            .filter(|row| words::emotion(&row.emotion).is_some())
+            .map(|row| &row.path)
+            .collect::<BTreeSet<_>>()
+            .len();
+        (known > covered).then(|| {
+            format!(
+                "{covered} recordings have an emotion in {}, which is not used, since the paths tell those of {known} ({} differ); to use it, say \
+                 --emotion \"column:{}\"",
+                self.name(),
+                differing(by_path, &self.rows),
+                self.form.1.get(1).and_then(|c| self.form.0.get(*c)).map_or("", String::as_str)
+            )
+        })
+    }
+
     /// What the tables are called.
     pub(super) fn name(&self) -> String {
-        some(&self.tables, SHOWN)
+        listed(&self.tables, SHOWN)
     }
 }
 
 /// Tables of one form that name different recordings are the parts of one, and where their names
 /// say a part of a split, it is that of their rows.
-fn together(mut found: Vec<Labelled>) -> Vec<Labelled> {
+fn together(mut found: Vec<LabelTable>) -> Vec<LabelTable> {
     found.sort_by(|a, b| a.tables.cmp(&b.tables));
     // Each group with the recordings that it covers.
-    let mut out: Vec<(BTreeSet<String>, Vec<Labelled>)> = Vec::new();
+    let mut out: Vec<(BTreeSet<String>, Vec<LabelTable>)> = Vec::new();
     for labels in found {
         let covered: BTreeSet<String> = labels.covered().into_iter().cloned().collect();
-        let fits = |(all, group): &&mut (BTreeSet<String>, Vec<Labelled>)| {
+        let fits = |(all, group): &&mut (BTreeSet<String>, Vec<LabelTable>)| {
             group.iter().all(|other| other.form == labels.form)
                 && covered.iter().all(|path| !all.contains(path))
         };
@@ -146,7 +166,7 @@ fn together(mut found: Vec<Labelled>) -> Vec<Labelled> {
         .collect()
 }
 
-fn joined(mut group: Vec<Labelled>) -> Option<Labelled> {
+fn joined(mut group: Vec<LabelTable>) -> Option<LabelTable> {
     let parts: Vec<Option<&str>> = group
         .iter()
         .map(|labels| part_of(labels.tables.first()?))
@@ -159,12 +179,12 @@ fn joined(mut group: Vec<Labelled>) -> Option<Labelled> {
             .filter_map(|(labels, part)| Some(format!("{} {}", labels.tables.first()?, (*part)?)));
         told = Some(format!(
             "the names of the tables say the part: {}",
-            some(&named.collect::<Vec<_>>(), SHOWN)
+            listed(&named.collect::<Vec<_>>(), SHOWN)
         ));
         for (labels, part) in group.iter_mut().zip(&parts) {
             let Some(part) = part else { continue };
             for row in &mut labels.rows {
-                row.more
+                row.columns
                     .entry("split")
                     .or_insert_with(|| (*part).to_owned());
             }
@@ -173,7 +193,7 @@ fn joined(mut group: Vec<Labelled>) -> Option<Labelled> {
     let mut all = group.into_iter().reduce(|mut all, one| {
         all.tables.extend(one.tables);
         all.rows.extend(one.rows);
-        all.doubts.extend(one.doubts);
+        all.warnings.extend(one.warnings);
         all
     })?;
     all.evidence.extend(told);
@@ -181,7 +201,7 @@ fn joined(mut group: Vec<Labelled>) -> Option<Labelled> {
 }
 
 /// With what is known once all tables of the form are together.
-fn told(mut labels: Labelled, recordings: usize) -> Labelled {
+fn told(mut labels: LabelTable, recordings: usize) -> LabelTable {
     let tables = if labels.tables.len() == 1 {
         "table"
     } else {
@@ -193,15 +213,15 @@ fn told(mut labels: Labelled, recordings: usize) -> Labelled {
     }
     let lacking = recordings.saturating_sub(labels.covered().len());
     if lacking > 0 {
-        labels.doubts.push(format!(
+        labels.warnings.push(format!(
             "{lacking} recordings are not in {name}, or have no emotion there: they are left out"
         ));
     }
-    if labels.doubts.len() > 2 * SHOWN {
-        let more = labels.doubts.len() - 2 * SHOWN;
-        labels.doubts.truncate(2 * SHOWN);
+    if labels.warnings.len() > 2 * SHOWN {
+        let more = labels.warnings.len() - 2 * SHOWN;
+        labels.warnings.truncate(2 * SHOWN);
         labels
-            .doubts
+            .warnings
             .push(format!("{more} more remarks like these on the {tables}"));
     }
     labels
@@ -226,46 +246,27 @@ fn differing(a: &[Row], b: &[Row]) -> usize {
         .count()
 }
 
-/// Why a table is not believed: the paths tell the emotion of more recordings than it does.
-pub(super) fn outdone(table: &Labelled, by_path: &[Row]) -> Option<String> {
-    let covered = table.covered().len();
-    let known = by_path
-        .iter()
-        .filter(|row| words::emotion(&row.emotion).is_some())
-        .map(|row| &row.path)
-        .collect::<BTreeSet<_>>()
-        .len();
-    (known > covered).then(|| {
-        format!(
-            "{covered} recordings have an emotion in {}, which is not used, since the paths tell those of {known} ({} differ); to use it, say \
-             --emotion \"column:{}\"",
-            table.name(),
-            differing(by_path, &table.rows),
-            table.form.1.get(1).and_then(|c| table.form.0.get(*c)).map_or("", String::as_str)
-        )
-    })
-}
-
 /// What a column of a table says of each recording: of several tables the one that names most
 /// recordings counts.
 ///
 /// # Errors
 /// `Data` where no table that names the recordings has it.
-pub(super) fn column(
-    root: &Path,
-    files: &[String],
-    name: &str,
-    cancel: &Cancel,
-) -> Result<BTreeMap<String, String>> {
-    let names = Names::of(files, cancel);
+pub(super) fn column(folder: &Folder, name: &str) -> Result<BTreeMap<String, String>> {
+    let Folder {
+        root,
+        files,
+        cancel,
+        ..
+    } = *folder;
+    let index = RecordingIndex::of(files);
     let mut best = BTreeMap::new();
     let mut seen = Vec::new();
-    for table in without_ours(root, walk_until(root, "", EXTENSIONS, cancel)?.files) {
+    for table in without_own_files(root, walk_until(root, "", EXTENSIONS, cancel)?.files) {
         cancel.check()?;
-        let Ok(sheet) = sheets::read(&root.join(&table), &table, cancel) else {
+        let Ok(sheet) = sheet::read(&root.join(&table), &table, cancel) else {
             continue;
         };
-        let Some((file, finder)) = sheet.of_files(&names, &table) else {
+        let Some((file, resolver)) = sheet.of_files(&index, &table, cancel) else {
             continue;
         };
         seen.push(format!(
@@ -282,7 +283,7 @@ pub(super) fn column(
             else {
                 continue;
             };
-            if let (Some(path), false) = (finder.find(cell), value.is_empty()) {
+            if let (Some(path), false) = (resolver.find(cell), value.is_empty()) {
                 values
                     .entry(path.clone())
                     .or_insert_with(|| value.to_owned());
@@ -296,12 +297,12 @@ pub(super) fn column(
         let seen = if seen.is_empty() {
             "no table names the recordings".to_owned()
         } else {
-            some(&seen, SHOWN)
+            listed(&seen, SHOWN)
         };
         let error = Error::data(format!(
             "no table below {} that names the recordings has a column {}",
             root.display(),
-            cut(name)
+            excerpt(name)
         ));
         return Err(error.hint(seen));
     }

@@ -1,5 +1,10 @@
 use super::*;
-use crate::corpus::propose::{Proposal, propose};
+use crate::cancel::Cancel;
+use crate::corpus::propose::{Choices, Proposal};
+
+fn propose(root: &std::path::Path, name: Option<&str>, choices: &Choices) -> Result<Proposal> {
+    crate::corpus::propose::propose(root, name, choices, &Cancel::default())
+}
 
 /// A folder of `n` recordings and the given tables, as it is proposed.
 fn proposed(
@@ -64,7 +69,7 @@ fn a_table_of_recordings_is_believed_before_one_of_votes() {
         ("20 recordings", 4)
     );
     says(
-        &found.doubts,
+        &found.warnings,
         "a_votes.csv also names the recordings; 20 labels differ from those of labels.csv",
     );
     says(&found.evidence, "not used: room (5 values)");
@@ -76,7 +81,7 @@ fn a_table_of_recordings_is_believed_before_one_of_votes() {
         [("anger", 10), ("sadness", 10)]
     );
     says(
-        &found.doubts,
+        &found.warnings,
         "20 recordings or segments stand in several rows that differ in emotion or speaker, such as 00.wav (angry, joy)",
     );
 }
@@ -101,7 +106,7 @@ fn a_complete_table_is_not_outdone_by_copies() {
         (found.rows.len(), found.speakers().len()),
         (20, 2),
         "{:?}",
-        found.doubts
+        found.warnings
     );
     assert!(found.rows.iter().all(|row| row.path.starts_with("wav/")));
 }
@@ -122,7 +127,7 @@ fn segments_are_no_repeats() {
     );
     assert!(
         !found
-            .doubts
+            .warnings
             .iter()
             .any(|doubt| doubt.contains("several rows"))
     );
@@ -144,7 +149,7 @@ fn older_tables_are_read_and_unreadable_ones_named() {
         (20, 3, 10)
     );
     says(
-        &found.doubts,
+        &found.warnings,
         "t.csv is not UTF-8 and is read as Windows-1252",
     );
     let wide: Vec<u8> = [0xff, 0xfe]
@@ -173,7 +178,7 @@ fn columns_may_be_said() {
     let found = proposed(20, &tables, None, None).unwrap();
     assert!(found.speakers().is_empty());
     says(
-        &found.doubts,
+        &found.warnings,
         "the table who.csv: column file names the recordings, but none holds emotions: leader (5 values)",
     );
     let found = proposed(20, &tables, Some("column:mood"), Some("column:WHO")).unwrap();
@@ -266,7 +271,7 @@ fn rows_of_recordings_that_are_not_there_label_no_others_of_the_same_name() {
     assert_eq!(counts(&found), [("anger", 4), ("sadness", 4)]);
     assert_eq!(found.speakers().into_iter().collect::<Vec<_>>(), ["s4"]);
     says(
-        &found.doubts,
+        &found.warnings,
         "8 rows of labels.csv name recordings that are not there, such as s1/0.wav",
     );
     // A table of others alone is none of these recordings.
@@ -294,7 +299,7 @@ fn a_missing_label_is_no_class_in_a_table() {
     let found = proposed(24, &[("labels.csv", labels)], None, None).unwrap();
     assert_eq!(counts(&found), [("anger", 6), ("sadness", 12)]);
     says(
-        &found.doubts,
+        &found.warnings,
         "6 rows of labels.csv have no emotion (`None`): they are left out",
     );
 }
@@ -338,7 +343,7 @@ fn of_two_emotions_that_disagree_none_is_taken() {
         })
         .collect();
     says(
-        &laid_out(&slip, &[]).unwrap().doubts,
+        &laid_out(&slip, &[]).unwrap().warnings,
         "tells another emotion of 1 recordings, such as sad/07_angry.wav (sad and angry)",
     );
     // Columns, too, unless one of them alone is called after emotions.
@@ -367,7 +372,7 @@ fn of_two_emotions_that_disagree_none_is_taken() {
     let found = proposed(20, &[("t.csv", two("file,acted,emotion"))], None, None).unwrap();
     assert_eq!(found.rows[1].emotion, "angry");
     says(
-        &found.doubts,
+        &found.warnings,
         "could also be column acted of t.csv (10 rows differ)",
     );
 }
@@ -391,13 +396,13 @@ fn tables_of_the_parts_of_a_split_belong_together() {
     assert!(
         found.is_parted() && found.speakers().len() == 6,
         "{:#?}",
-        found.doubts
+        found.warnings
     );
     let of = |part: &str| {
         found
             .rows
             .iter()
-            .filter(|row| row.more["split"] == part)
+            .filter(|row| row.columns["split"] == part)
             .count()
     };
     assert_eq!([of("train"), of("validation"), of("test")], [15, 5, 10]);
@@ -409,7 +414,7 @@ fn tables_of_the_parts_of_a_split_belong_together() {
     let found = laid_out(&paths, &[&tables[..], &[("all.csv", part(0..30))]].concat()).unwrap();
     assert!(found.is_parted());
     says(
-        &found.doubts,
+        &found.warnings,
         "all.csv also names the recordings; 0 labels differ",
     );
     // Of two versions of one table only one counts.
@@ -431,7 +436,7 @@ fn a_table_of_a_few_recordings_does_not_win_over_the_paths() {
     assert_eq!(counts(&found), [("anger", 10), ("sadness", 10)]);
     assert_eq!(found.speakers().len(), 4);
     says(
-        &found.doubts,
+        &found.warnings,
         "2 recordings have an emotion in two.csv, which is not used, since the paths tell those of 20 (2 differ)",
     );
     // Where the paths tell nothing, the table is what there is.
@@ -503,7 +508,7 @@ fn tables_in_json_are_read() {
         (counts(&found), found.speakers().len()),
         (vec![("anger", 10), ("sadness", 10)], 4)
     );
-    assert!(found.rows.iter().all(|row| row.more["sex"] == "female"));
+    assert!(found.rows.iter().all(|row| row.columns["sex"] == "female"));
 }
 
 #[test]
@@ -531,13 +536,13 @@ fn dialogues_are_found_in_the_folder_of_their_part() {
         ],
     )
     .unwrap();
-    assert_eq!(found.rows.len(), 14, "{:#?}", found.doubts);
+    assert_eq!(found.rows.len(), 14, "{:#?}", found.warnings);
     let dev: Vec<&Row> = found
         .rows
         .iter()
         .filter(|row| row.path.starts_with("dev"))
         .collect();
-    assert!(dev.iter().all(|row| row.more["split"] == "validation"));
+    assert!(dev.iter().all(|row| row.columns["split"] == "validation"));
     assert_eq!(
         dev.iter()
             .map(|row| row.emotion.as_str())
@@ -545,11 +550,11 @@ fn dialogues_are_found_in_the_folder_of_their_part() {
         ["sad", "angry", "sad", "angry"]
     );
     says(
-        &found.doubts,
+        &found.warnings,
         "2 rows of dev_sent_emo.csv name recordings that are not there, such as /dia4_utt0",
     );
     says(
-        &found.doubts,
+        &found.warnings,
         "train_sent_emo.csv is not UTF-8 and is read as Windows-1252",
     );
 }
@@ -602,7 +607,7 @@ fn the_consensus_table_of_msp_podcast_is_read() {
         found
             .rows
             .iter()
-            .filter(|row| row.more["split"] == part)
+            .filter(|row| row.columns["split"] == part)
             .count()
     };
     assert_eq!([of("train"), of("validation"), of("test")], [8, 8, 16]);
@@ -610,7 +615,7 @@ fn the_consensus_table_of_msp_podcast_is_read() {
         found
             .rows
             .iter()
-            .filter(|row| !row.more.contains_key("sex"))
+            .filter(|row| !row.columns.contains_key("sex"))
             .count(),
         11
     );
@@ -623,11 +628,11 @@ fn the_consensus_table_of_msp_podcast_is_read() {
         4
     );
     says(
-        &found.doubts,
+        &found.warnings,
         "recordings on whose emotion the raters do not agree (X) are left out",
     );
     says(
-        &found.doubts,
+        &found.warnings,
         "13 cells of column Gender of Labels/labels_consensus.csv are no sex, such as Unknown: they are left empty",
     );
 }
@@ -665,11 +670,11 @@ fn spellings_of_one_name_are_told() {
     );
     let found = proposed(20, &[("t.csv", labels)], None, None).unwrap();
     says(
-        &found.doubts,
+        &found.warnings,
         "classes that differ in their spelling alone are kept apart: Vola and vola; give them one class in label_map",
     );
     says(
-        &found.doubts,
+        &found.warnings,
         "speakers whose names differ in their spelling alone count as different voices: 1 and 1.0",
     );
 }

@@ -1,277 +1,122 @@
-//! Words for emotions, speakers, sexes and parts in several languages, and the short codes that
-//! corpora use.
+//! Words for emotions, speakers, sexes and parts of a split in several languages, and the short
+//! codes that corpora use.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::LazyLock;
 
-use super::text::plain;
+use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::char::is_combining_mark;
 
-/// Class and the words for it, lower case and without accents. Codes of up to four letters are
+/// A class and the words for it, lower case and without accents. Codes of up to four letters are
 /// those of CREMA-D, IEMOCAP, EMOVO and others.
-const WORDS: [(&str, &[&str]); 13] = [
+const EMOTIONS: [(&str, &str); 13] = [
     (
         "anger",
-        &[
-            "anger",
-            "angry",
-            "ang",
-            "wut",
-            "aerger",
-            "arger",
-            "zorn",
-            "wuetend",
-            "wutend",
-            "colere",
-            "colère",
-            "rabbia",
-            "rab",
-            "ira",
-            "enojo",
-            "enfado",
-            "raiva",
-            "zlosc",
-            "gniew",
-            "ofke",
-            "kizgin",
-            "kizginlik",
-            "zlost",
-            "gnev",
-            "boos",
-            "woede",
-        ],
+        "anger angry ang wut aerger arger zorn wuetend wutend colere rabbia rab ira enojo enfado \
+         raiva zlosc gniew ofke kizgin kizginlik zlost gnev boos woede",
     ),
     (
         "boredom",
-        &[
-            "boredom",
-            "bored",
-            "bor",
-            "langeweile",
-            "ennui",
-            "noia",
-            "aburrimiento",
-            "tedio",
-            "nuda",
-            "skuka",
-        ],
+        "boredom bored bor langeweile ennui noia aburrimiento tedio nuda skuka",
     ),
     (
         "calm",
-        &[
-            "calm",
-            "cal",
-            "calmness",
-            "ruhe",
-            "ruhig",
-            "calme",
-            "calma",
-            "spokoj",
-            "sakin",
-            "spokojstvie",
-        ],
+        "calm cal calmness ruhe ruhig calme calma spokoj sakin spokojstvie",
     ),
     (
         "contempt",
-        &[
-            "contempt",
-            "con",
-            "verachtung",
-            "mepris",
-            "disprezzo",
-            "desprecio",
-            "desprezo",
-            "pogarda",
-        ],
+        "contempt con verachtung mepris disprezzo desprecio desprezo pogarda",
     ),
     (
         "disgust",
-        &[
-            "disgust",
-            "disgusted",
-            "dis",
-            "ekel",
-            "degout",
-            "disgusto",
-            "asco",
-            "nojo",
-            "wstret",
-            "obrzydzenie",
-            "tiksinti",
-            "igrenme",
-            "otvraschenie",
-        ],
+        "disgust disgusted dis ekel degout disgusto asco nojo wstret obrzydzenie tiksinti igrenme \
+         otvraschenie",
     ),
     (
         "excitement",
-        &[
-            "excitement",
-            "excited",
-            "exc",
-            "aufregung",
-            "excitation",
-            "emozione",
-            "emocion",
-        ],
+        "excitement excited exc aufregung excitation emozione emocion",
     ),
     (
         "fear",
-        &[
-            "fear", "fearful", "fea", "afraid", "scared", "anxiety", "anx", "angst", "furcht",
-            "peur", "paura", "pau", "miedo", "medo", "strach", "korku", "strakh",
-        ],
+        "fear fearful fea afraid scared anxiety anx angst furcht peur paura pau miedo medo strach \
+         korku strakh",
     ),
-    ("frustration", &["frustration", "frustrated", "fru"]),
+    ("frustration", "frustration frustrated fru"),
     (
         "happiness",
-        &[
-            "happiness",
-            "happy",
-            "hap",
-            "joy",
-            "joyful",
-            "freude",
-            "froehlich",
-            "frohlich",
-            "glueck",
-            "joie",
-            "heureux",
-            "gioia",
-            "gio",
-            "felicita",
-            "alegria",
-            "felicidad",
-            "felicidade",
-            "feliz",
-            "radosc",
-            "szczescie",
-            "mutlu",
-            "mutluluk",
-            "sevinc",
-            "radost",
-            "blij",
-        ],
+        "happiness happy hap joy joyful freude froehlich frohlich glueck joie heureux gioia gio \
+         felicita alegria felicidad felicidade feliz radosc szczescie mutlu mutluluk sevinc radost \
+         blij",
     ),
     (
         "neutral",
-        &[
-            "neutral",
-            "neu",
-            "neutrality",
-            "neutre",
-            "neutrale",
-            "neutro",
-            "neutralny",
-            "notr",
-            "neytralno",
-            "normal",
-        ],
+        "neutral neu neutrality neutre neutrale neutro neutralny notr neytralno normal",
     ),
     (
         "sadness",
-        &[
-            "sadness",
-            "sad",
-            "trauer",
-            "traurig",
-            "traurigkeit",
-            "tristesse",
-            "triste",
-            "tristezza",
-            "tri",
-            "tristeza",
-            "smutek",
-            "uzgun",
-            "uzuntu",
-            "grust",
-            "pechal",
-            "verdriet",
-        ],
+        "sadness sad trauer traurig traurigkeit tristesse triste tristezza tri tristeza smutek \
+         uzgun uzuntu grust pechal verdriet",
     ),
     (
         "surprise",
-        &[
-            "surprise",
-            "surprised",
-            "sur",
-            "sor",
-            "ueberraschung",
-            "uberraschung",
-            "sorpresa",
-            "surpresa",
-            "zaskoczenie",
-            "saskin",
-            "saskinlik",
-            "udivlenie",
-            "ps",
-            "pleasantsurprise",
-            "pleasantsurprised",
-        ],
+        "surprise surprised sur sor ueberraschung uberraschung sorpresa surpresa zaskoczenie saskin \
+         saskinlik udivlenie ps pleasantsurprise pleasantsurprised",
     ),
-    (
-        "sarcasm",
-        &["sarcasm", "sarcastic", "ironie", "irony", "ironia"],
-    ),
+    ("sarcasm", "sarcasm sarcastic ironie irony ironia"),
 ];
+
+static EMOTION: LazyLock<HashMap<&str, &str>> = LazyLock::new(|| {
+    EMOTIONS
+        .iter()
+        .flat_map(|(class, words)| words.split(' ').map(|word| (word, *class)))
+        .collect()
+});
+
+/// Lower case without accents, in whichever form these are written.
+pub(super) fn plain(word: &str) -> String {
+    let mut out = String::with_capacity(word.len());
+    for c in word
+        .nfd()
+        .flat_map(char::to_lowercase)
+        .filter(|c| !is_combining_mark(*c))
+    {
+        match c {
+            'ł' => out.push('l'),
+            'ø' => out.push('o'),
+            'ı' => out.push('i'),
+            'đ' | 'ð' => out.push('d'),
+            'ß' => out.push_str("ss"),
+            'æ' => out.push_str("ae"),
+            'œ' => out.push_str("oe"),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// The letters and digits of [`plain`]: the same for all spellings of a word or a column.
+pub(super) fn key(word: &str) -> String {
+    let mut key = plain(word);
+    key.retain(char::is_alphanumeric);
+    key
+}
 
 /// The class that a word stands for, whatever its case, accents and separators.
 pub(in crate::corpus) fn emotion(word: &str) -> Option<&'static str> {
-    let plain: String = plain(word)
-        .chars()
-        .filter(|c| c.is_alphanumeric())
-        .collect();
-    WORDS
-        .iter()
-        .find(|(_, words)| words.contains(&plain.as_str()))
-        .map(|(class, _)| *class)
+    EMOTION.get(key(word).as_str()).copied()
 }
 
 /// What is no class: the raters of a recording do not agree.
 pub(super) const NO_AGREEMENT: &str = "no agreement";
 
-/// Letters for emotions, as English and as German corpora use them.
-const LETTERS: [&[(&str, &str)]; 4] = [
-    &[
-        ("a", "anger"),
-        ("b", "boredom"),
-        ("c", "calm"),
-        ("d", "disgust"),
-        ("f", "fear"),
-        ("h", "happiness"),
-        ("n", "neutral"),
-        ("s", "sadness"),
-        ("sa", "sadness"),
-        ("su", "surprise"),
-    ],
-    &[
-        ("w", "anger"),
-        ("l", "boredom"),
-        ("e", "disgust"),
-        ("a", "fear"),
-        ("f", "happiness"),
-        ("n", "neutral"),
-        ("t", "sadness"),
-    ],
-    // ShEMO.
-    &[
-        ("a", "anger"),
-        ("f", "fear"),
-        ("h", "happiness"),
-        ("n", "neutral"),
-        ("s", "sadness"),
-        ("w", "surprise"),
-    ],
-    // MSP-Podcast.
-    &[
-        ("a", "anger"),
-        ("c", "contempt"),
-        ("d", "disgust"),
-        ("f", "fear"),
-        ("h", "happiness"),
-        ("n", "neutral"),
-        ("o", "other"),
-        ("s", "sadness"),
-        ("u", "surprise"),
-        ("x", NO_AGREEMENT),
-    ],
+/// Letters for emotions: English, German, ShEMO's, MSP-Podcast's.
+const LETTERS: [&str; 4] = [
+    "a anger, b boredom, c calm, d disgust, f fear, h happiness, n neutral, s sadness, sa sadness, \
+     su surprise",
+    "w anger, l boredom, e disgust, a fear, f happiness, n neutral, t sadness",
+    "a anger, f fear, h happiness, n neutral, s sadness, w surprise",
+    "a anger, c contempt, d disgust, f fear, h happiness, n neutral, o other, s sadness, \
+     u surprise, x no agreement",
 ];
 
 /// Labels that there have to be where one may stand for no agreement.
@@ -283,17 +128,16 @@ pub(super) fn letters<'w>(labels: &BTreeSet<&'w str>) -> Option<BTreeMap<&'w str
     if labels.len() < 3 || !labels.iter().any(|label| label.eq_ignore_ascii_case("n")) {
         return None;
     }
-    // An `x` among three letters may be anything.
-    let fits = |codes: &&&[(&str, &str)]| {
-        labels.len() >= FEWEST_WITH_X || codes.iter().all(|(code, _)| *code != "x")
-    };
-    LETTERS.iter().filter(fits).find_map(|codes| {
-        let class = |label: &str| {
-            codes
-                .iter()
-                .find(|(code, _)| label.eq_ignore_ascii_case(code))
-                .map(|(_, class)| *class)
-        };
+    LETTERS.iter().find_map(|codes| {
+        let codes: HashMap<&str, &str> = codes
+            .split(", ")
+            .filter_map(|code| code.split_once(' '))
+            .collect();
+        // An `x` among few letters may be anything.
+        if codes.contains_key("x") && labels.len() < FEWEST_WITH_X {
+            return None;
+        }
+        let class = |label: &str| codes.get(label.to_ascii_lowercase().as_str()).copied();
         labels
             .iter()
             .map(|label| Some((*label, class(label)?)))
@@ -306,91 +150,53 @@ pub(super) fn is_speaker_word(word: &str) -> bool {
     is_speaker_column(word.trim_end_matches(|c: char| c.is_ascii_digit() || "-_ ".contains(c)))
 }
 
+const SPEAKER: &str = "speaker speakers spk spkr actor actress subject sub subj participant talker \
+    person voice user client sprecher sprecherin sprecherinnen vp vpn versuchsperson proband \
+    probandin schauspieler schauspielerin locuteur locutrice acteur hablante locutor locutora \
+    actriz parlante attore falante ator spreker mowca aktor konusmaci diktor";
+const SPEAKER_AFFIXES: &str = "id ids nr no num number nummer name code label kennung";
+
 /// Whether a column of that name names speakers: `Speaker_ID`, `VP Nr.`, `id_speaker`.
 pub(super) fn is_speaker_column(name: &str) -> bool {
-    const WORDS: [&str; 42] = [
-        "speaker",
-        "spk",
-        "spkr",
-        "actor",
-        "actress",
-        "subject",
-        "sub",
-        "subj",
-        "participant",
-        "talker",
-        "person",
-        "voice",
-        "user",
-        "client",
-        "speakers",
-        "sprecher",
-        "sprecherin",
-        "sprecherinnen",
-        "vp",
-        "vpn",
-        "versuchsperson",
-        "proband",
-        "probandin",
-        "schauspieler",
-        "schauspielerin",
-        "person",
-        "locuteur",
-        "locutrice",
-        "acteur",
-        "hablante",
-        "locutor",
-        "locutora",
-        "actriz",
-        "parlante",
-        "attore",
-        "falante",
-        "ator",
-        "spreker",
-        "mowca",
-        "aktor",
-        "konusmaci",
-        "diktor",
-    ];
-    const AFFIXES: [&str; 11] = [
-        "id", "ids", "nr", "no", "num", "number", "nummer", "name", "code", "label", "kennung",
-    ];
-    let plain: String = plain(name)
-        .chars()
-        .filter(|c| c.is_alphanumeric())
-        .collect();
-    let is = |word: &str| WORDS.contains(&word);
-    is(&plain)
-        || AFFIXES.iter().any(|affix| {
-            plain.strip_suffix(affix).is_some_and(is) || plain.strip_prefix(affix).is_some_and(is)
+    let key = key(name);
+    let is_speaker = |word: &str| SPEAKER.split(' ').any(|known| known == word);
+    is_speaker(&key)
+        || SPEAKER_AFFIXES.split(' ').any(|affix| {
+            key.strip_suffix(affix).is_some_and(is_speaker)
+                || key.strip_prefix(affix).is_some_and(is_speaker)
         })
 }
 
+const FEMALE: &str = "female f w fem woman women girl weiblich frau frauen femme femmes femminile \
+    donna donne femenino mujer mujeres feminino mulher kobieta kadin vrouw";
+const MALE: &str = "male m man men boy mannlich maennlich mann maenner manner homme hommes \
+    maschile uomo uomini masculino hombre hombres homem mezczyzna erkek";
+
 /// The sex that a word stands for.
 pub(in crate::corpus) fn sex(word: &str) -> Option<&'static str> {
-    match plain(word).as_str() {
-        "female" | "f" | "w" | "fem" | "woman" | "women" | "girl" | "weiblich" | "frau"
-        | "frauen" | "femme" | "femmes" | "femminile" | "donna" | "donne" | "femenino"
-        | "mujer" | "mujeres" | "feminino" | "mulher" | "kobieta" | "kadin" | "vrouw" => {
-            Some("female")
-        }
-        "male" | "m" | "man" | "men" | "boy" | "mannlich" | "maennlich" | "mann" | "maenner"
-        | "manner" | "homme" | "hommes" | "maschile" | "uomo" | "uomini" | "masculino"
-        | "hombre" | "hombres" | "homem" | "mezczyzna" | "erkek" => Some("male"),
-        _ => None,
-    }
+    one_of(&[("female", FEMALE), ("male", MALE)], word)
 }
 
 /// The part of a split that a word stands for, as manifests write it.
 pub(in crate::corpus) fn part(word: &str) -> Option<&'static str> {
-    match plain(word).as_str() {
-        "train" | "training" | "trn" | "trainset" => Some("train"),
-        "validation" | "valid" | "val" | "dev" | "devel" | "development" | "validierung" => {
-            Some("validation")
-        }
-        "test" | "testing" | "tst" | "testset" | "eval" | "evaluation" => Some("test"),
-        _ => None,
-    }
+    let parts = [
+        ("train", "train training trn trainset"),
+        (
+            "validation",
+            "validation valid val dev devel development validierung",
+        ),
+        ("test", "test testing tst testset eval evaluation"),
+    ];
+    one_of(&parts, word)
+}
+
+/// The meaning that lists the word.
+fn one_of(meanings: &[(&'static str, &str)], word: &str) -> Option<&'static str> {
+    let word = plain(word);
+    meanings
+        .iter()
+        .find(|(_, words)| words.split(' ').any(|known| known == word))
+        .map(|(meaning, _)| *meaning)
 }
 
 #[cfg(test)]
@@ -398,98 +204,85 @@ mod tests {
     use super::*;
 
     #[test]
+    fn words_are_compared_in_whichever_form_accents_are_written() {
+        assert_eq!(
+            ["Wu\u{308}tend", "WÜTEND", "Łódź", "İYİ", "Groß"].map(plain),
+            ["wutend", "wutend", "lodz", "iyi", "gross"]
+        );
+        assert_eq!(key("VP Nr."), "vpnr");
+    }
+
+    #[test]
     fn words_of_several_languages_name_one_class() {
         for (class, words) in [
-            ("anger", ["ANG", "Wut", "colère", "kızgın"]),
-            ("happiness", ["Freude", "GIOIA", "radość", "Sevinç"]),
-            ("sadness", ["triste", "Traurigkeit", "smutek", "üzgün"]),
+            ("anger", "ANG Wut colère kızgın"),
+            ("happiness", "Freude GIOIA radość Sevinç"),
+            ("sadness", "triste Traurigkeit smutek üzgün"),
         ] {
             assert!(
-                words.iter().all(|word| emotion(word) == Some(class)),
+                words.split(' ').all(|word| emotion(word) == Some(class)),
                 "{class}"
             );
         }
         assert_eq!(emotion("table"), None);
-    }
-
-    #[test]
-    fn no_word_stands_for_two_classes() {
-        let mut seen = std::collections::BTreeSet::new();
-        for word in WORDS.iter().flat_map(|(_, words)| *words) {
-            assert!(seen.insert(plain(word)) || plain(word) != **word, "{word}");
-        }
+        let words = EMOTIONS.iter().flat_map(|(_, words)| words.split(' '));
+        assert_eq!(
+            words.clone().count(),
+            EMOTION.len(),
+            "no word stands for two classes"
+        );
+        assert!(words.into_iter().all(|word| key(word) == word));
     }
 
     #[test]
     fn speakers_are_called_many_things() {
-        assert!(
-            ["Speaker_01", "spk3", "Actor", "sprecher-7", "VP12"]
-                .iter()
-                .all(|word| is_speaker_word(word))
+        let all = |words: &str, is: fn(&str) -> bool, want: bool| {
+            words
+                .split(", ")
+                .for_each(|word| assert_eq!(is(word), want, "{word}"));
+        };
+        all(
+            "Speaker_01, spk3, Actor, sprecher-7, VP12",
+            is_speaker_word,
+            true,
         );
-        assert!(
-            !["sad", "s1", "session", "f1"]
-                .iter()
-                .any(|word| is_speaker_word(word))
+        all("sad, s1, session, f1", is_speaker_word, false);
+        all(
+            "Sprecher, VP, VP_Nr, Proband, talker, locuteur, hablante, parlante, person, \
+             id_speaker, Speaker ID",
+            is_speaker_column,
+            true,
         );
-        let columns = [
-            "Sprecher",
-            "VP",
-            "VP_Nr",
-            "Proband",
-            "talker",
-            "locuteur",
-            "hablante",
-            "parlante",
-            "person",
-            "id_speaker",
-            "Speaker ID",
-        ];
-        assert!(columns.iter().all(|name| is_speaker_column(name)));
-        assert!(
-            !["personality", "id", "name", "file", "subjective", "text_id"]
-                .iter()
-                .any(|name| is_speaker_column(name))
+        all(
+            "personality, id, name, file, subjective, text_id",
+            is_speaker_column,
+            false,
         );
     }
 
     #[test]
     fn letters_are_emotions_only_together() {
-        let of = |labels: &[&'static str]| {
-            letters(&labels.iter().copied().collect())
-                .map(|found| found.into_values().collect::<Vec<_>>())
-        };
-        assert_eq!(
-            of(&["N", "H", "S", "A"]),
-            Some(vec!["anger", "happiness", "neutral", "sadness"])
-        );
-        assert_eq!(
-            of(&["W", "F", "N"]),
-            Some(vec!["happiness", "neutral", "anger"])
-        );
-        assert_eq!(
-            [
-                of(&["a", "b", "c", "d"]),
-                of(&["N", "A"]),
-                of(&["N", "A", "X"])
-            ],
-            [None, None, None]
-        );
+        for (labels, classes) in [
+            ("N H S A", Some("anger happiness neutral sadness")),
+            ("W F N", Some("happiness neutral anger")),
+            ("a b c d", None),
+            ("N A", None),
+            ("N A X", None),
+        ] {
+            let found = letters(&labels.split(' ').collect());
+            let found = found.map(|found| found.into_values().collect::<Vec<_>>().join(" "));
+            assert_eq!(found.as_deref(), classes, "{labels}");
+        }
     }
 
     #[test]
     fn parts_and_sexes_are_words() {
         assert_eq!(
-            [part("Training"), part("devel"), part("eval"), part("s1")],
+            ["Training", "devel", "eval", "s1"].map(part),
             [Some("train"), Some("validation"), Some("test"), None]
         );
         assert_eq!(
-            [
-                sex("Weiblich"),
-                sex("Ma\u{308}nnlich"),
-                sex("hombre"),
-                sex("anna")
-            ],
+            ["Weiblich", "Ma\u{308}nnlich", "hombre", "anna"].map(sex),
             [Some("female"), Some("male"), Some("male"), None]
         );
     }

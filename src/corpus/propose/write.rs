@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
-use super::guess::Proposal;
+use super::proposal::Proposal;
 use crate::corpus::UNKNOWN_SPEAKER;
 use crate::error::{Error, Result};
 
@@ -19,7 +19,7 @@ pub fn manifest(proposal: &Proposal) -> Result<Vec<u8>> {
     let more: BTreeSet<&str> = proposal
         .rows
         .iter()
-        .flat_map(|row| row.more.keys().copied())
+        .flat_map(|row| row.columns.keys().copied())
         .collect();
     let failed = |e: csv::Error| Error::internal("failed to write a manifest").because(e);
     let mut sheet = csv::Writer::from_writer(Vec::new());
@@ -38,7 +38,7 @@ pub fn manifest(proposal: &Proposal) -> Result<Vec<u8>> {
         ];
         let rest = more
             .iter()
-            .map(|name| row.more.get(name).map_or("", String::as_str));
+            .map(|name| row.columns.get(name).map_or("", String::as_str));
         sheet
             .write_record(fields.into_iter().chain(rest))
             .map_err(failed)?;
@@ -67,7 +67,7 @@ pub fn pipeline(proposal: &Proposal, manifest: &str, root: &str) -> String {
     for line in &proposal.evidence {
         let _ = writeln!(out, "# - {}", comment(line));
     }
-    for line in &proposal.doubts {
+    for line in &proposal.warnings {
         let _ = writeln!(out, "# ? {}", comment(line));
     }
     let _ = write!(

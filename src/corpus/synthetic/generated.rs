@@ -6,7 +6,6 @@ use std::io::{Cursor, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -15,9 +14,10 @@ use crate::cancel::Cancel;
 use crate::corpus::{Listing, Reason, SetAside, Sex, Source};
 use crate::error::{Error, Result};
 use crate::files::{files_below, hash_file, is_link, place, remove_file, write_atomically};
+use crate::rng;
 
-use super::phones::{self, Sound};
 use super::signal;
+use super::voice::{self, Sound};
 use super::voice::{EMOTIONS, Speaker, female};
 
 /// Of the sounds and of `corpus.json`: raised whenever the same settings give other bytes.
@@ -102,7 +102,7 @@ impl SyntheticSettings {
     /// made.
     fn rng(&self, purpose: &str) -> ChaCha8Rng {
         let text = format!("ser synthetic corpus {FORMAT}/{}/{purpose}", self.seed);
-        ChaCha8Rng::from_seed(*blake3::hash(text.as_bytes()).as_bytes())
+        rng::named(&text)
     }
 }
 
@@ -252,7 +252,7 @@ pub fn generate(
         .map(|i| Speaker::draw(i, &mut settings.rng(&format!("speaker {i}"))))
         .collect();
     let sentences: Vec<Vec<Sound>> = (0..settings.sentences)
-        .map(|i| phones::sentence(&mut settings.rng(&format!("sentence {i}"))))
+        .map(|i| voice::sentence(&mut settings.rng(&format!("sentence {i}"))))
         .collect();
     let done = AtomicUsize::new(0);
     let make = |item: &Item| -> Result<(String, String)> {
@@ -369,7 +369,7 @@ pub(super) fn recording_samples(
         take,
     };
     let drawn = Speaker::draw(speaker, &mut settings.rng(&format!("speaker {speaker}")));
-    let sounds = phones::sentence(&mut settings.rng(&format!("sentence {sentence}")));
+    let sounds = voice::sentence(&mut settings.rng(&format!("sentence {sentence}")));
     let mut rng = settings.rng(&format!("recording {}", item.id()));
     let prosody = drawn.prosody(emotion, &mut rng);
     signal::speak(&sounds, &drawn, &prosody, settings.sample_rate, &mut rng)

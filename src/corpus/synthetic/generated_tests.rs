@@ -227,7 +227,7 @@ fn sound(item: Item) -> Vec<f64> {
         item.speaker,
         &mut settings.rng(&format!("speaker {}", item.speaker)),
     );
-    let sentence = phones::sentence(&mut settings.rng(&format!("sentence {}", item.sentence)));
+    let sentence = voice::sentence(&mut settings.rng(&format!("sentence {}", item.sentence)));
     let bytes = recording(&settings, &item, &speaker, &sentence).unwrap();
     bytes[44..]
         .chunks_exact(2)

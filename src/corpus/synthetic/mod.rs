@@ -3,7 +3,6 @@
 
 mod foreign;
 mod generated;
-mod phones;
 mod signal;
 mod voice;
 

@@ -6,7 +6,7 @@ use std::f64::consts::{PI, TAU};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
-use super::phones::{PAUSE, Sound};
+use super::voice::{PAUSE, Sound};
 use super::voice::{Prosody, Speaker, normal, semitones};
 
 /// Controls are set 200 times a second.

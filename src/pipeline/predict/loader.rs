@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::judge::Judge;
+use super::worker::InferenceWorker;
 use crate::error::{Error, Result};
 use crate::features::{self, Extractor, FeatureSet, Profile};
 use crate::model::Durations;
@@ -53,8 +53,8 @@ impl Predictor {
             profile,
             columns: features::names(set),
         };
-        // What is wrong with a model is wrong now, not in a thread.
-        drop(predictor.judge()?);
+        // A broken model fails now, not in a thread.
+        drop(predictor.worker()?);
         Ok(predictor)
     }
 
@@ -73,8 +73,8 @@ impl Predictor {
         &self.folders
     }
 
-    /// What may be said of the recordings that the first of the models is tested on, where that
-    /// lies beside it.
+    /// The claims that hold for the recordings that the first of the models is tested on, where they
+    /// lie beside it.
     pub fn tested(&self) -> Option<&Tested> {
         self.tested.as_ref()
     }
@@ -99,16 +99,17 @@ impl Predictor {
         &self.models[0].info.inputs
     }
 
-    /// What a thread needs to judge recordings.
-    pub(super) fn judge(&self) -> Result<Judge<'_>> {
+    /// The buffers and models of one thread.
+    pub(super) fn worker(&self) -> Result<InferenceWorker<'_>> {
         let classifiers = self
             .models
             .iter()
             .map(SavedModel::classifier_of_rows)
             .collect::<Result<_>>()?;
-        Ok(Judge::new(
+        Ok(InferenceWorker::new(
             self,
-            Extractor::new(self.set, self.profile),
+            self.set,
+            Extractor::new(self.profile),
             classifiers,
         ))
     }

@@ -3,13 +3,13 @@
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use super::listen::Heard;
+use super::pool::Inference;
 use crate::error::{Error, Result};
 use crate::escape::{shown, shown_json};
 use crate::evaluation::argmax;
 use crate::model::Outside;
-use crate::report::inert;
-use crate::table::heard::{HeardRow, Writer};
+use crate::report::escape_formula;
+use crate::table::inference::{InferenceRow, Writer};
 
 /// How predictions are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -116,10 +116,10 @@ impl<W: Write + Send> Output<W> {
     ///
     /// # Errors
     /// Where it cannot be written.
-    pub fn push(&mut self, file: &str, heard: &Heard) -> Result<()> {
+    pub fn push(&mut self, file: &str, inference: &Inference) -> Result<()> {
         let emotion = self
             .labels
-            .get(argmax(&heard.probabilities))
+            .get(argmax(&inference.probabilities))
             .cloned()
             .unwrap_or_default();
         let failed = |e| Error::io("write", &self.path, e);
@@ -127,41 +127,41 @@ impl<W: Write + Send> Output<W> {
             To::Lines(out) => writeln!(
                 out,
                 "{}",
-                line(file, heard, &emotion, &self.labels, self.times)
+                line(file, inference, &emotion, &self.labels, self.times)
             )
             .map_err(failed),
             To::Json(out) => writeln!(
                 out,
                 "{}",
-                shown_json(&json(file, heard, &emotion, &self.labels).to_string())
+                shown_json(&json(file, inference, &emotion, &self.labels).to_string())
             )
             .map_err(failed),
             To::Csv(out) => {
                 let (is_inside, reason) = (
-                    heard.outside.is_inside().to_string(),
-                    heard.outside.reason().to_owned(),
+                    inference.outside.is_inside().to_string(),
+                    inference.outside.reason().to_owned(),
                 );
                 let [file, emotion] = [file, &emotion].map(|name| cell(name, self.on_terminal));
                 let texts = [
                     file,
-                    heard.start_s.to_string(),
-                    heard.end_s.to_string(),
+                    inference.start_s.to_string(),
+                    inference.end_s.to_string(),
                     emotion,
                     is_inside,
                     reason,
                 ];
-                let numbers = heard.probabilities.iter().map(f32::to_string);
+                let numbers = inference.probabilities.iter().map(f32::to_string);
                 out.write_record(texts.into_iter().chain(numbers))
                     .map_err(|e| csv_failed(&self.path, e))
             }
-            To::Parquet(out) => out.push(HeardRow {
+            To::Parquet(out) => out.push(InferenceRow {
                 file: file.to_owned(),
-                start_s: heard.start_s,
-                end_s: heard.end_s,
+                start_s: inference.start_s,
+                end_s: inference.end_s,
                 emotion,
-                in_domain: heard.outside.is_inside(),
-                domain_reason: reason(heard.outside),
-                probabilities: heard.probabilities.clone(),
+                in_domain: inference.outside.is_inside(),
+                domain_reason: reason(inference.outside),
+                probabilities: inference.probabilities.clone(),
             }),
         }
     }
@@ -197,7 +197,7 @@ impl<W: Write + Send> Output<W> {
 
 /// A name as a field of CSV.
 fn cell(name: &str, on_terminal: bool) -> String {
-    inert(&if on_terminal {
+    escape_formula(&if on_terminal {
         shown(name)
     } else {
         name.to_owned()
@@ -220,20 +220,26 @@ fn reason(outside: Outside) -> Option<String> {
 }
 
 /// `a.wav 1.5 to 4.5 s: happy  (happy 0.812, calm 0.188; in_domain true)`.
-fn line(file: &str, heard: &Heard, emotion: &str, labels: &[String], times: bool) -> String {
-    let mut sorted: Vec<(&String, &f32)> = labels.iter().zip(&heard.probabilities).collect();
+fn line(
+    file: &str,
+    inference: &Inference,
+    emotion: &str,
+    labels: &[String],
+    times: bool,
+) -> String {
+    let mut sorted: Vec<(&String, &f32)> = labels.iter().zip(&inference.probabilities).collect();
     sorted.sort_by(|a, b| b.1.total_cmp(a.1));
     let all: Vec<String> = sorted
         .iter()
         .map(|(label, p)| format!("{label} {p:.3}"))
         .collect();
     let when = if times {
-        format!(" {:.3} to {:.3} s", heard.start_s, heard.end_s)
+        format!(" {:.3} to {:.3} s", inference.start_s, inference.end_s)
     } else {
         String::new()
     };
     // Names stay on their line.
-    let domain = match reason(heard.outside) {
+    let domain = match reason(inference.outside) {
         None => "in_domain true".to_owned(),
         Some(reason) => format!("in_domain false: {reason}"),
     };
@@ -245,15 +251,15 @@ fn line(file: &str, heard: &Heard, emotion: &str, labels: &[String], times: bool
     )
 }
 
-fn json(file: &str, heard: &Heard, emotion: &str, labels: &[String]) -> serde_json::Value {
+fn json(file: &str, inference: &Inference, emotion: &str, labels: &[String]) -> serde_json::Value {
     let probabilities: serde_json::Map<String, serde_json::Value> = labels
         .iter()
-        .zip(&heard.probabilities)
+        .zip(&inference.probabilities)
         .map(|(label, p)| (label.clone(), serde_json::json!(p)))
         .collect();
     serde_json::json!({
-        "file": file, "start_s": heard.start_s, "end_s": heard.end_s, "emotion": emotion, "probabilities": probabilities,
-        "in_domain": heard.outside.is_inside(), "domain_reason": reason(heard.outside),
+        "file": file, "start_s": inference.start_s, "end_s": inference.end_s, "emotion": emotion, "probabilities": probabilities,
+        "in_domain": inference.outside.is_inside(), "domain_reason": reason(inference.outside),
     })
 }
 
@@ -282,7 +288,7 @@ mod tests {
             features: false,
         };
         let (probabilities, views) = (vec![0.25, 0.75], Default::default());
-        let heard = Heard {
+        let inference = Inference {
             start_s: 0.0,
             end_s: 1.5,
             probabilities,
@@ -290,7 +296,7 @@ mod tests {
             silent: false,
             views,
         };
-        output.push(file, &heard).unwrap();
+        output.push(file, &inference).unwrap();
         output.finish().unwrap();
         String::from_utf8(bytes).unwrap()
     }

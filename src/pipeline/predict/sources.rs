@@ -3,11 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::faults::{Bad, Fault};
 use crate::cancel::Cancel;
 use crate::corpus::manifest::{self, BadRow};
 use crate::corpus::{self, Reason};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 
 /// Extensions (lower case) of tables that name recordings.
 const TABLES: [&str; 6] = ["csv", "tsv", "tab", "parquet", "jsonl", "ndjson"];
@@ -15,11 +14,11 @@ const TABLES: [&str; 6] = ["csv", "tsv", "tab", "parquet", "jsonl", "ndjson"];
 /// A recording or a segment of one.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Clip {
-    /// Where the recording lies, as one would open it from here; of bytes, what they are called.
+    /// The path of the recording from the working directory; of bytes, their name.
     pub path: PathBuf,
-    /// What is decoded in place of a file.
+    /// Bytes that are decoded in place of a file.
     pub bytes: Option<Arc<[u8]>>,
-    /// Who speaks, where a manifest says it.
+    /// The speaker, where a manifest names one.
     pub speaker: Option<String>,
     /// Start within the recording, in seconds.
     pub start_s: Option<f64>,
@@ -28,7 +27,7 @@ pub struct Clip {
 }
 
 impl Clip {
-    /// What it is called in the output: the path as text, with U+FFFD for what is not UTF-8.
+    /// Its name in the output: the path as text, with U+FFFD for what is not UTF-8.
     pub fn name(&self) -> String {
         self.path.to_string_lossy().into_owned()
     }
@@ -39,8 +38,83 @@ impl Clip {
     }
 }
 
-/// What there is to predict at one place of the list: a clip, or what is known to be none.
-pub type Item = Result<Clip, Bad>;
+/// Why a recording is excluded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum RejectReason {
+    /// No such file.
+    Missing,
+    /// The file system refuses it.
+    Unreadable,
+    /// No usable audio.
+    Undecodable,
+    /// Audio of which no features can be computed: too short, say.
+    NoFeatures,
+    /// The models give no finite probability.
+    NoPrediction,
+    /// A segment that is no stretch of its recording.
+    BadSegment,
+    /// A row of a manifest that names no recording.
+    BadRow,
+    /// A name that cannot be used.
+    BadName,
+    /// The model scales speakers, and nothing says who speaks.
+    NoSpeaker,
+}
+
+impl RejectReason {
+    /// The word in messages and files.
+    pub fn word(self) -> &'static str {
+        match self {
+            RejectReason::Missing => "missing",
+            RejectReason::Unreadable => "unreadable",
+            RejectReason::Undecodable => "undecodable",
+            RejectReason::NoFeatures => "no-features",
+            RejectReason::NoPrediction => "no-prediction",
+            RejectReason::BadSegment => "bad-segment",
+            RejectReason::BadRow => "bad-row",
+            RejectReason::BadName => "bad-name",
+            RejectReason::NoSpeaker => "no-speaker",
+        }
+    }
+
+    /// The reason of a failure to open `path`.
+    pub(super) fn of_opening(error: &Error, path: &Path) -> RejectReason {
+        match error.kind() {
+            Kind::Io
+                if std::fs::metadata(path)
+                    .is_err_and(|e| e.kind() == std::io::ErrorKind::NotFound) =>
+            {
+                RejectReason::Missing
+            }
+            Kind::Io => RejectReason::Unreadable,
+            _ => RejectReason::Undecodable,
+        }
+    }
+}
+
+/// A recording that was excluded.
+#[derive(Debug)]
+pub struct Rejected {
+    /// As it is called in the output.
+    pub file: String,
+    /// The kind of cause.
+    pub reason: RejectReason,
+    /// The error.
+    pub error: Error,
+}
+
+impl Rejected {
+    pub(super) fn new(file: impl Into<String>, reason: RejectReason, error: Error) -> Rejected {
+        Rejected {
+            file: file.into(),
+            reason,
+            error,
+        }
+    }
+}
+
+/// One place of the list: a clip, or a recording that cannot be used.
+pub type Item = Result<Clip, Rejected>;
 
 /// The recordings in the order in which they were named; a folder's are sorted by path. Holds a few
 /// hundred bytes for each.
@@ -84,7 +158,7 @@ impl Sources {
     }
 
     /// Takes a file, a folder with all audio files below it, or a manifest (known by its
-    /// extension). What is not there is set aside later, where it is opened.
+    /// extension). A file that is missing is excluded later, when it is opened.
     ///
     /// # Errors
     /// Where a folder cannot be read or a manifest is none.
@@ -152,7 +226,8 @@ impl Sources {
                     Err(name) => {
                         let error =
                             Error::data(format!("{name} is not UTF-8")).hint("rename the file");
-                        self.items.push(Err(Bad::new(name, Fault::BadName, error)));
+                        self.items
+                            .push(Err(Rejected::new(name, RejectReason::BadName, error)));
                     }
                 }
             }
@@ -202,13 +277,13 @@ impl Sources {
         }));
         self.items.extend(found.set_aside.into_iter().map(|one| {
             let name = folder.join(&one.path).to_string_lossy().into_owned();
-            let fault = if one.reason == Reason::BadName {
-                Fault::BadName
+            let reason = if one.reason == Reason::BadName {
+                RejectReason::BadName
             } else {
-                Fault::Unreadable
+                RejectReason::Unreadable
             };
             let error = Error::data(format!("{name}: {}", one.detail));
-            Err(Bad::new(name, fault, error))
+            Err(Rejected::new(name, reason, error))
         }));
         let left = if others == 0 {
             String::new()
@@ -245,9 +320,9 @@ impl Sources {
                         || path.to_string_lossy().into_owned(),
                         |n| folder.join(n).to_string_lossy().into_owned(),
                     );
-                    Err(Bad::new(
+                    Err(Rejected::new(
                         name,
-                        Fault::BadRow,
+                        RejectReason::BadRow,
                         Error::data(format!("{}, {why}", path.display())),
                     ))
                 }
@@ -297,7 +372,7 @@ mod tests {
             .iter()
             .map(|item| {
                 item.as_ref()
-                    .map_or_else(|bad| format!("!{}", bad.file), Clip::name)
+                    .map_or_else(|rejected| format!("!{}", rejected.file), Clip::name)
             })
             .collect()
     }

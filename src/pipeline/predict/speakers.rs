@@ -1,30 +1,30 @@
-//! Models that scale every speaker by all of the speaker's clips: all are heard before anything is
+//! Models that scale every speaker by all of the speaker's clips: all are read before anything is
 //! said of one.
 
 use std::collections::BTreeMap;
 
-use super::faults::{Bad, Fault};
-use super::judge::Views;
-use super::listen::{Listeners, Outcome, Wanted};
 use super::loader::Predictor;
+use super::pool::{Outcome, Wanted, WorkerPool};
 use super::run::CHUNK;
 use super::sources::{Clip, Item};
+use super::sources::{RejectReason, Rejected};
+use super::worker::Views;
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
 use crate::orchestrator::Observer;
 use crate::transform::standardise_speaker;
 
-/// Sets aside the clips of which nobody says who speaks.
+/// Excludes the clips without a speaker.
 pub(super) fn require_speakers(items: &mut [Item]) {
     for item in items {
         if let Ok(Clip { speaker: None, .. }) = item {
             let name = item.as_ref().map(Clip::name).unwrap_or_default();
             let error = Error::data(format!(
-                "{name} has no speaker, and the model scales each speaker by the own clips"
+                "{name} has no speaker, and the model scales each speaker by their own clips"
             ));
-            *item = Err(Bad::new(
+            *item = Err(Rejected::new(
                 name,
-                Fault::NoSpeaker,
+                RejectReason::NoSpeaker,
                 error.hint("fill the column speaker of the manifest"),
             ));
         }
@@ -37,7 +37,7 @@ pub(super) fn by_speaker(
     predictor: &Predictor,
     clips: &[&Clip],
     one_speaker: bool,
-    listeners: &Listeners,
+    pool: &WorkerPool,
     cancel: &Cancel,
     observer: &dyn Observer,
 ) -> Result<Vec<Outcome>> {
@@ -60,39 +60,36 @@ pub(super) fn by_speaker(
         }
         let places: Vec<usize> = waiting.iter().flatten().copied().collect();
         let together: Vec<&Clip> = places.iter().map(|i| clips[*i]).collect();
-        for (i, outcome) in places
-            .into_iter()
-            .zip(listeners.each(&together, Wanted::Rows))
-        {
+        for (i, outcome) in places.into_iter().zip(pool.each(&together, Wanted::Rows)) {
             outcomes[i] = outcome;
         }
         cancel.check()?;
         for speaker in waiting.drain(..) {
-            lonely += u64::from(scale(predictor, &speaker, &mut outcomes, listeners)? == 1);
+            lonely += u64::from(scale(predictor, &speaker, &mut outcomes, pool)? == 1);
         }
     }
     if lonely > 0 {
-        observer.warn(format!("speakers with a single clip: {lonely}. It is scaled by itself, so that nothing is left of it to judge"));
+        observer.warn(format!("speakers with a single clip: {lonely}. It is scaled by itself, so that its features carry no information"));
     }
     outcomes
         .into_iter()
-        .map(|outcome| outcome.ok_or_else(|| Error::internal("a recording that nobody heard")))
+        .map(|outcome| outcome.ok_or_else(|| Error::internal("a recording without a result")))
         .collect()
 }
 
-/// Scales the rows of a speaker's clips, those of changed copies kind by kind, and asks the models;
-/// returns how many clips there are.
+/// Scales the rows of a speaker's clips, those of changed copies kind by kind, and classifies
+/// them; returns how many clips there are.
 fn scale(
     predictor: &Predictor,
     speaker: &[usize],
     outcomes: &mut [Option<Outcome>],
-    listeners: &Listeners,
+    pool: &WorkerPool,
 ) -> Result<usize> {
     let mut views: Vec<(f64, Views)> = Vec::new();
     for i in speaker {
-        if let Some(Ok(heard)) = &mut outcomes[*i] {
+        if let Some(Ok(found)) = &mut outcomes[*i] {
             views.extend(
-                heard
+                found
                     .iter_mut()
                     .map(|one| (one.duration_s(), std::mem::take(&mut one.views))),
             );
@@ -112,13 +109,13 @@ fn scale(
         );
     }
     let count = views.len();
-    let mut verdicts = listeners.classify(&views)?.into_iter();
+    let mut outputs = pool.classify(&views)?.into_iter();
     for i in speaker {
-        if let Some(Ok(heard)) = &mut outcomes[*i] {
-            heard
+        if let Some(Ok(found)) = &mut outcomes[*i] {
+            found
                 .iter_mut()
-                .zip(verdicts.by_ref())
-                .for_each(|(one, verdict)| one.take(verdict));
+                .zip(outputs.by_ref())
+                .for_each(|(one, output)| one.take(output));
         }
     }
     Ok(count)

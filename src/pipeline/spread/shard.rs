@@ -18,7 +18,7 @@ use crate::pipeline::ingest::{Look, published};
 use crate::pipeline::listing::{self, chunks};
 use crate::pipeline::options::Options;
 use crate::pipeline::probes::{self, Probe, Probes};
-use crate::pipeline::rows::{self, Rows};
+use crate::pipeline::rows::{self, Logs, Rows};
 use crate::pipeline::workers::Workers;
 
 /// Where the shards of a plan lie until they are taken in.
@@ -118,7 +118,7 @@ fn fill(
     let logs = if whole {
         Rows::at(context.folder).take_all(workers.settings())?
     } else {
-        vec![]
+        Logs::default()
     };
     let mut look = Look::new(
         pipeline.corpus.kind.root(),

@@ -150,16 +150,6 @@ impl Loaded {
         }
     }
 
-    pub fn text(&self, name: &str) -> Result<Vec<String>> {
-        Ok(self
-            .complete::<StringArray>(name, &DataType::Utf8)?
-            .iter()
-            .flatten()
-            .map(str::to_owned)
-            .collect())
-    }
-
-    /// As [`Loaded::text`], without a copy.
     pub fn texts(&self, name: &str) -> Result<impl Iterator<Item = &str>> {
         Ok(self
             .complete::<StringArray>(name, &DataType::Utf8)?
@@ -167,12 +157,8 @@ impl Loaded {
             .flatten())
     }
 
-    pub fn optional_text(&self, name: &str) -> Result<Vec<Option<String>>> {
-        Ok(self
-            .column::<StringArray>(name, &DataType::Utf8)?
-            .iter()
-            .map(|v| v.map(str::to_owned))
-            .collect())
+    pub fn optional_texts(&self, name: &str) -> Result<impl Iterator<Item = Option<&str>>> {
+        Ok(self.column::<StringArray>(name, &DataType::Utf8)?.iter())
     }
 
     pub fn flag(&self, name: &str) -> Result<Vec<bool>> {
@@ -183,25 +169,19 @@ impl Loaded {
             .collect())
     }
 
-    pub fn number<T: ArrowPrimitiveType>(&self, name: &str) -> Result<Vec<T::Native>> {
-        Ok(self.numbers::<T>(name)?.to_vec())
-    }
-
-    /// As [`Loaded::number`], without a copy.
     pub fn numbers<T: ArrowPrimitiveType>(&self, name: &str) -> Result<&[T::Native]> {
         Ok(self
             .complete::<PrimitiveArray<T>>(name, &T::DATA_TYPE)?
             .values())
     }
 
-    pub fn optional_number<T: ArrowPrimitiveType>(
+    pub fn optional_numbers<T: ArrowPrimitiveType>(
         &self,
         name: &str,
-    ) -> Result<Vec<Option<T::Native>>> {
+    ) -> Result<impl Iterator<Item = Option<T::Native>>> {
         Ok(self
             .column::<PrimitiveArray<T>>(name, &T::DATA_TYPE)?
-            .iter()
-            .collect())
+            .iter())
     }
 
     /// Lists of numbers, without a copy.

@@ -7,10 +7,11 @@
 //! Rows stream both ways, so that memory does not grow with the table; one of very many rows lies
 //! in several files.
 
+mod checksum;
 mod columns;
 mod parts;
 mod read;
-mod seal;
+
 mod source;
 mod write;
 

@@ -14,8 +14,8 @@ use parquet::arrow::arrow_reader::{
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
 
+use super::checksum::{BODY_SUM, FOOTER_SUM, TAIL, digits, footer_length};
 use super::columns::Loaded;
-use super::seal::{BODY_SUM, FOOTER_SUM, TAIL, digits, footer_length};
 use super::source::Source;
 use super::write::Table;
 use crate::error::{Error, Result};
@@ -322,7 +322,7 @@ mod tests {
     };
 
     /// Gives a damaged table the checksums that it would have if it had been written so.
-    fn seal(table: &mut [u8]) {
+    fn set_checksums(table: &mut [u8]) {
         let end = table.len() - TAIL;
         let start = end - footer_length(&table[end..]);
         let body = blake3::hash(&table[..start]).to_hex();
@@ -348,15 +348,15 @@ mod tests {
             .number::<Float64Type>("value", [0.5, 0.25, 0.0, 1.0].into_iter());
         write(&path, &TABLE, columns, &Meta::new()).unwrap();
         let whole = std::fs::read(&path).unwrap();
-        let mut resealed = whole.clone();
-        seal(&mut resealed);
-        assert_eq!(resealed, whole);
+        let mut again = whole.clone();
+        set_checksums(&mut again);
+        assert_eq!(again, whole);
         let (mut errors, mut unsound) = (0, 0);
         for at in 4..whole.len() - TAIL {
             for byte in [whole[at] ^ 1, 0xFF] {
                 let mut bytes = whole.clone();
                 bytes[at] = byte;
-                seal(&mut bytes);
+                set_checksums(&mut bytes);
                 std::fs::write(&path, &bytes).unwrap();
                 if let Err(error) = read(&path, &TABLE) {
                     assert_eq!(error.kind(), Kind::Data, "{error}");

@@ -14,9 +14,9 @@ use parquet::errors::ParquetError;
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 
+use super::checksum::{BODY_SUM, ChecksumWriter, DIGITS, FOOTER_SUM};
 use super::columns::Columns;
 use super::read::{Meta, SCHEMA_VERSION, TABLE, VERSION};
-use super::seal::{BODY_SUM, DIGITS, FOOTER_SUM, Sealing};
 use crate::error::{Error, Result};
 use crate::files::publish;
 
@@ -52,7 +52,7 @@ pub(in crate::table) struct Writer<W: Write + Send> {
     path: PathBuf,
     table: Table,
     schema: Arc<Schema>,
-    out: ArrowWriter<Sealing<W>>,
+    out: ArrowWriter<ChecksumWriter<W>>,
 }
 
 impl<W: Write + Send> Writer<W> {
@@ -103,8 +103,9 @@ impl<W: Write + Send> Writer<W> {
         let options = ArrowWriterOptions::new()
             .with_properties(properties.build())
             .with_skip_arrow_metadata(true);
-        let out = ArrowWriter::try_new_with_options(Sealing::new(out), schema.clone(), options)
-            .map_err(|e| failed(path, table, e))?;
+        let out =
+            ArrowWriter::try_new_with_options(ChecksumWriter::new(out), schema.clone(), options)
+                .map_err(|e| failed(path, table, e))?;
         Ok(Writer {
             path: path.to_owned(),
             table: *table,
@@ -131,8 +132,8 @@ impl<W: Write + Send> Writer<W> {
         // The writer keeps a buffer of its own, which belongs to the body.
         self.out.sync().map_err(refused)?;
         self.out.inner_mut().begin_footer();
-        let sealing = self.out.into_inner().map_err(failed)?;
-        sealing.seal().map_err(refused)
+        let out = self.out.into_inner().map_err(failed)?;
+        out.finish().map_err(refused)
     }
 }
 

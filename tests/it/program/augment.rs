@@ -91,10 +91,8 @@ fn training_rows_are_five_times_as_many_and_nothing_else_changes() {
                 .contains("augmented")
     );
     let tested = |name: &str| -> Vec<String> {
-        let predictions = report[name]["predictions"].as_array().unwrap().iter();
-        predictions
-            .map(|p| p["utterance_id"].as_str().unwrap().to_owned())
-            .collect()
+        let predictions = project.predictions("small", name);
+        predictions.iter().map(|row| row[4].to_owned()).collect()
     };
     assert_eq!(tested("base"), tested("more"));
     let page = project.pages("small");
@@ -116,11 +114,10 @@ fn training_rows_are_five_times_as_many_and_nothing_else_changes() {
 fn no_copy_of_a_test_recording_is_in_a_training() {
     let project = project();
     project.ser(&["run", "small"]).ok();
-    let tested: Vec<String> = report(&project)["more"]["predictions"]
-        .as_array()
-        .unwrap()
+    let tested: Vec<String> = project
+        .predictions("small", "more")
         .iter()
-        .map(|p| p["path"].as_str().unwrap().to_owned())
+        .map(|row| row[5].to_owned())
         .collect();
     assert_eq!(tested.len(), 6);
     let models = |project: &Project| {
@@ -236,8 +233,8 @@ fn copies_are_there_only_where_an_experiment_asks_for_them() {
         "{more}"
     );
     for (wrong, said) in [
-        ("[\"faster\"]", "unknown kind of copy"),
-        ("[]", "names no kind"),
+        ("[\"faster\"]", "unknown value"),
+        ("[]", "is empty"),
         ("[\"noise\", \"noise\"]", "twice"),
         ("1", "list"),
     ] {
@@ -302,8 +299,11 @@ fn what_a_subset_leaves_out_is_named() {
         .ser(&["run", "small", "--set", "corpus.subset.size=19"])
         .fails(4, &["corpus.subset", "19", "18"]);
     project
-        .ser(&["run", "small", "--set", "corpus.subset.seed=1"])
+        .ser(&["run", "small", "--set", "corpus.subset.rule=random"])
         .fails(3, &["size"]);
+    project
+        .ser(&["run", "small", "--set", "corpus.subset.seed=1"])
+        .fails(3, &["`seed` is for rule"]);
     project
         .ser(&[
             "run",
@@ -395,8 +395,8 @@ fn test_time_augmentation_is_the_same_in_a_run_and_in_a_prediction() {
     );
     for (wrong, said) in [
         ("[\"noise\"]", "predicted but not trained on"),
-        ("[\"faster\"]", "unknown kind"),
-        ("[]", "names no kind"),
+        ("[\"faster\"]", "unknown value"),
+        ("[]", "is empty"),
     ] {
         run(&format!("test_time_augment = {wrong}"), "standard")
             .fails(3, &["test_time_augment", said]);

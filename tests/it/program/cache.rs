@@ -53,8 +53,10 @@ fn a_plan_generates_nothing() {
 fn a_missing_corpus_keeps_the_report_of_an_earlier_run() {
     let project = Project::with_tones(2);
     project.ser(&["run", "small"]).ok();
+    let predictions = project.read("reports/small/predictions.csv");
     std::fs::rename(project.path("corpus"), project.path("elsewhere")).unwrap();
     project.ser(&["run", "small"]).fails(5, &["manifest.csv"]);
+    assert!(predictions == project.read("reports/small/predictions.csv"));
     let report: serde_json::Value =
         serde_json::from_slice(&project.read("reports/small/report.json")).unwrap();
     assert!(

@@ -339,6 +339,16 @@ fn manual_and_completions_know_every_command_that_is_shown() {
 }
 
 #[test]
+fn schemas_of_settings_are_json() {
+    let project = Project::new();
+    for (of, key) in [("pipeline", "experiment"), ("slurm", "partition")] {
+        let printed = project.ser(&["schema", of]).ok().stdout;
+        let schema: serde_json::Value = serde_json::from_str(&printed).unwrap();
+        assert!(schema["properties"][key].is_object(), "{of}");
+    }
+}
+
+#[test]
 fn an_explanation_stays_in_the_report_and_changes_no_result() {
     let project = Project::with_tones(3);
     project.ser(&["run", "small", "-q"]).ok();

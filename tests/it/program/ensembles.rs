@@ -45,12 +45,7 @@ fn project(speakers: usize) -> Project {
 /// Probabilities by utterance, averaged over the rows of an experiment.
 fn means(project: &Project, experiment: &str) -> std::collections::BTreeMap<String, Vec<f64>> {
     let mut sums = std::collections::BTreeMap::<String, (Vec<f64>, f64)>::new();
-    let mut reader = csv::Reader::from_path(project.path("reports/small/predictions.csv")).unwrap();
-    for row in reader
-        .records()
-        .map(Result::unwrap)
-        .filter(|row| &row[0] == experiment)
-    {
+    for row in project.predictions("small", experiment) {
         let (sum, n) = sums
             .entry(row[4].to_owned())
             .or_insert_with(|| (vec![0.0; 3], 0.0));

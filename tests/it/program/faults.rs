@@ -259,7 +259,7 @@ fn a_disk_that_fills_up_at_any_point() {
         done.is_ok_and(|output| output.status.success())
     };
     if !tmpfs("size=256k") {
-        crate::skipped::skipped("no right to mount a small file system");
+        crate::skipped::skipped("mount", "no right to mount a small file system");
         return;
     }
     struct Unmount<'m>(&'m Path);

@@ -509,11 +509,11 @@ fn guesses_are_a_list_of_known_words() {
         3,
         &[
             "small.toml:4",
-            "`speeker` is no attribute that can be guessed",
+            "unknown value `speeker`",
             "did you mean `speaker`",
         ],
     );
-    with("[\"sex\", \"sex\"]").fails(3, &["the attribute `sex` stands here twice"]);
+    with("[\"sex\", \"sex\"]").fails(3, &["`sex` is listed twice in `guessed`"]);
     with("\"speaker\"").fails(3, &["guessed"]);
     assert!(
         with("[\"text\", \"emotion\"]")

@@ -95,7 +95,10 @@ fn pairs(project: &Project) -> Vec<(String, String, bool)> {
     let rows = ser::table::duplicates::read(&project.path("data/tables/small/duplicates.parquet"))
         .unwrap();
     rows.into_iter()
-        .map(|row| (row.utterance_a, row.utterance_b, row.exact))
+        .map(|row| {
+            let exact = row.is_exact();
+            (row.utterance_a, row.utterance_b, exact)
+        })
         .collect()
 }
 
@@ -440,18 +443,18 @@ fn a_demand_is_a_word_or_a_list_and_checked_like_any_key() {
         3,
         &[
             "small.toml:14",
-            "unknown requirement `speaker-disjoin`",
+            "unknown value `speaker-disjoin`",
             "did you mean `speaker-disjoint`",
         ],
     );
     with("[\"speaker-disjoint\", \"speaker-disjoint\"]");
     project
         .ser(&["run", "small"])
-        .fails(3, &["stands here twice"]);
+        .fails(3, &["is listed twice in `require`"]);
     with("7");
     project
         .ser(&["run", "small"])
-        .fails(3, &["a word or a list of words"]);
+        .fails(3, &["a string or a list"]);
     assert!(!project.path("data").exists());
 
     with("\"speaker-disjoint\"");

@@ -126,7 +126,7 @@ fn every_format_and_number_of_threads_has_the_same_rows() {
     }
     let rows = csv(&project.read("1.csv"));
     let lines = json_lines(&String::from_utf8(project.read("1.jsonl")).unwrap());
-    let (labels, heard) = ser::table::heard::read(&project.path("1.parquet")).unwrap();
+    let (labels, heard) = ser::table::inference::read(&project.path("1.parquet")).unwrap();
     assert_eq!(labels, ["angry", "calm", "happy"]);
     // Windows of 0.15 s every 0.075 s over 0.4 s: four, and one that ends with the recording.
     assert_eq!(
@@ -293,7 +293,7 @@ fn a_hundred_bad_recordings_among_a_thousand_are_named_and_counted() {
     assert_eq!(
         ran.stderr
             .lines()
-            .filter(|line| line.contains("set aside: failed"))
+            .filter(|line| line.contains("excluded (undecodable): failed"))
             .count(),
         20,
         "{}",
@@ -316,7 +316,7 @@ fn a_hundred_bad_recordings_among_a_thousand_are_named_and_counted() {
         .ok();
     assert!(
         ran.stderr
-            .contains("900 recordings predicted, 100 set aside"),
+            .contains("900 recordings predicted, 100 excluded"),
         "{}",
         ran.stderr
     );
@@ -669,7 +669,7 @@ fn what_is_outside_of_the_training_data_is_marked_and_counted() {
     project
         .ser(&["predict", MODEL, "other", "-o", "out.parquet"])
         .ok();
-    let (_, heard) = ser::table::heard::read(&project.path("out.parquet")).unwrap();
+    let (_, heard) = ser::table::inference::read(&project.path("out.parquet")).unwrap();
     assert!(
         heard.iter().zip(&rows).all(|(one, row)| !one.in_domain
             && one.domain_reason.as_ref() == Some(&row["domain_reason"]))

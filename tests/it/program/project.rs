@@ -205,6 +205,14 @@ impl Project {
         fs::read(self.path(name)).unwrap_or_else(|e| panic!("{name}: {e}"))
     }
 
+    /// The rows of an experiment in the predictions of a report.
+    pub fn predictions(&self, pipeline: &str, experiment: &str) -> Vec<csv::StringRecord> {
+        let path = self.path(&format!("reports/{pipeline}/predictions.csv"));
+        let mut reader = csv::Reader::from_path(path).unwrap();
+        let rows = reader.records().map(Result::unwrap);
+        rows.filter(|row| &row[0] == experiment).collect()
+    }
+
     /// The pages of a pipeline's report, one after the other: its own, then those of its
     /// experiments.
     pub fn pages(&self, pipeline: &str) -> String {

@@ -20,7 +20,7 @@ fn shim(folder: &Project) -> Option<PathBuf> {
     if compiled.is_ok_and(|status| status.success()) {
         return Some(library);
     }
-    crate::skipped::skipped("no C compiler");
+    crate::skipped::skipped("compiler", "there is no C compiler");
     None
 }
 

@@ -15,7 +15,7 @@ fn changed(change: impl Fn(String) -> String) -> Project {
 fn one_reason_for_all_rows_is_told_with_an_example() {
     let project = changed(|text| text.replace("\"s", "\"wav/s"));
     let missing = [
-        "all 12 set aside as label without a recording, such as wav/s0_angry_0.wav",
+        "all 12 excluded (label without a recording), such as wav/s0_angry_0.wav",
         "the folder that the manifest's paths start from",
     ];
     project.ser(&["features", "small"]).fails(4, &missing);
@@ -38,7 +38,7 @@ fn one_reason_for_all_rows_is_told_with_an_example() {
     changed(times).ser(&["features", "small"]).fails(
         4,
         &[
-            "all 12 set aside as unreadable row",
+            "all 12 excluded (unreadable row)",
             "is not a number of seconds",
         ],
     );
@@ -62,7 +62,7 @@ fn one_reason_for_all_rows_is_told_with_an_example() {
     project.ser(&["features", "small"]).fails(
         4,
         &[
-            "all 12 set aside as class not used here",
+            "all 12 excluded (class not used here)",
             "no row has the label freude, wut",
             "angry (4 rows)",
         ],

@@ -41,7 +41,7 @@ pub fn cluster_for_long() -> Option<&'static Cluster> {
     if std::env::var("SER_SLURM").is_ok_and(|asked| asked == "all") {
         return start();
     }
-    crate::skipped::skipped("SER_SLURM is not all");
+    crate::skipped::skipped("slurm-all", "SER_SLURM is not all");
     None
 }
 
@@ -85,7 +85,7 @@ fn start() -> Option<&'static Cluster> {
         })
     });
     if cluster.is_none() {
-        crate::skipped::skipped("no slurm");
+        crate::skipped::skipped("slurm", "SER_SLURM is not set, or Slurm is not installed");
     }
     cluster.as_ref()
 }

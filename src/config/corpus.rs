@@ -1,0 +1,462 @@
+//! `[corpus]`: the recordings, the part of them that is used, and their labels.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde_json::{Map, Value};
+
+use super::check::Refusal;
+use super::joined::{self, CorpusPart, label_map};
+use super::schema::{distinct, texts, without};
+use super::section::{CORPORA, Section};
+use super::source::{shorten, suggestion};
+use crate::audio::Windows;
+use crate::corpus::iemocap::{Agreement, Dialogs, Excitement};
+use crate::corpus::{Attribute, Subset, SubsetRule};
+use crate::error::Result;
+use crate::text::composed;
+
+const RAVDESS: [&str; 8] = [
+    "neutral",
+    "calm",
+    "happy",
+    "sad",
+    "angry",
+    "fearful",
+    "disgust",
+    "surprised",
+];
+const EMODB: [&str; 7] = [
+    "anger",
+    "boredom",
+    "disgust",
+    "fear",
+    "happiness",
+    "sadness",
+    "neutral",
+];
+const IEMOCAP: [&str; 4] = ["anger", "happiness", "neutral", "sadness"];
+
+/// A corpus and the part of it that is used.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CorpusSettings {
+    /// Name of the corpus in tables.
+    #[serde(default)]
+    #[schemars(extend("format" = "name", "x-default" = "the kind"))]
+    pub name: String,
+    /// Classes to use, at least two; overridden for a run, they stand in the title, and the
+    /// published figures of the file are left out.
+    #[serde(default)]
+    #[schemars(transform = distinct, transform = texts, extend("x-default" = "empty: all"))]
+    pub labels: Vec<String>,
+    /// Remarks for the report.
+    #[serde(default)]
+    pub notes: Vec<String>,
+    /// Terms on which the recordings may be used, for the report and the model cards.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend(
+        "format" = "text",
+        "x-default" = "those known of RAVDESS, EMO-DB, IEMOCAP"
+    ))]
+    pub licence: Option<String>,
+    /// Source to cite beside those that `ser` knows: BibTeX entries, which go into
+    /// `references.bib` as they are, or plain words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("format" = "citation"))]
+    pub citation: Option<String>,
+    /// Attributes that were inferred from the names of files and folders and that nobody has
+    /// confirmed, see below.
+    // In order, none twice; of a joined corpus those of its parts, too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(transform = distinct)]
+    pub guessed: Vec<Attribute>,
+    /// A smaller corpus by a rule, see below.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subset: Option<Subset>,
+    /// Train and test on windows in place of whole utterances, see below.
+    #[serde(
+        default,
+        deserialize_with = "windows",
+        skip_serializing_if = "Option::is_none"
+    )]
+    #[schemars(with = "Option<WindowKeys>")]
+    pub windows: Option<Windows>,
+    /// The reader and its options.
+    #[serde(flatten)]
+    pub kind: CorpusKind,
+}
+
+/// The reader of a corpus, with its options. Paths are relative to the working directory.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum CorpusKind {
+    /// RAVDESS speech.
+    Ravdess {
+        /// Folder of the recordings, which holds `Actor_01` and so on.
+        #[serde(default, serialize_with = "lossy")]
+        #[schemars(transform = folder)]
+        root: PathBuf,
+    },
+    /// EMO-DB.
+    Emodb {
+        /// Folder of the recordings, which holds `wav/`.
+        #[serde(default, serialize_with = "lossy")]
+        #[schemars(transform = folder)]
+        root: PathBuf,
+        /// Also the clips of EmoDB 2.0 that listeners recognised too rarely for the first release.
+        #[serde(default)]
+        all_clips: bool,
+    },
+    /// IEMOCAP, full release.
+    Iemocap {
+        /// Folder of the recordings, which holds `Session1` and so on.
+        #[serde(default, serialize_with = "lossy")]
+        #[schemars(transform = folder)]
+        root: PathBuf,
+        /// `merge`: excitement counts as happiness; `drop`: it is left out.
+        #[serde(default)]
+        excitement: Excitement,
+        /// Dialogs that count.
+        #[serde(default)]
+        dialogs: Dialogs,
+        /// `majority`: the corpus's own label; `full`: all raters agree.
+        #[serde(default)]
+        agreement: Agreement,
+    },
+    /// Any other corpus, by a table of its files.
+    Manifest {
+        /// CSV, TSV, Parquet or JSON with the columns path, emotion, speaker; optional id, sex,
+        /// text_id, session, split, start, end (seconds), language, intensity, repetition; see
+        /// below.
+        #[serde(serialize_with = "lossy")]
+        #[schemars(extend("format" = "path"))]
+        path: PathBuf,
+        /// Folder that the manifest's paths are relative to.
+        #[serde(default, serialize_with = "lossy")]
+        #[schemars(extend("format" = "path", "x-default" = "the manifest's folder"))]
+        root: PathBuf,
+        /// From the manifest's labels to classes; needed where all labels are numbers with
+        /// decimals, or more than ten numbers: those are refused as a regression target.
+        #[serde(default, deserialize_with = "label_map")]
+        #[schemars(transform = texts, extend("x-default" = "empty: labels as they are"))]
+        label_map: BTreeMap<String, String>,
+        /// Whether paths, or links on their way, may lead out of `root`.
+        #[serde(default)]
+        allow_outside: bool,
+        /// BCP 47 tag for rows without one.
+        #[schemars(extend("format" = "text"))]
+        language: Option<String>,
+    },
+    /// Generated by this program.
+    Synthetic {
+        /// Folder that the recordings are written to.
+        #[serde(default, serialize_with = "lossy")]
+        #[schemars(transform = folder)]
+        root: PathBuf,
+        /// Invented speakers.
+        #[serde(default = "count::<6>")]
+        #[schemars(range(min = 2, max = 99))]
+        speakers: usize,
+        /// Sentences per speaker and emotion.
+        #[serde(default = "count::<5>")]
+        #[schemars(range(min = 1, max = 99))]
+        sentences: usize,
+        /// Takes of each sentence.
+        #[serde(default = "count::<2>")]
+        #[schemars(range(min = 1, max = 99))]
+        takes: usize,
+        /// Sample rate in Hz.
+        #[serde(default = "sixteen_khz")]
+        #[schemars(range(min = 8_000, max = 48_000))]
+        sample_rate: u32,
+        /// Seed of the generator.
+        #[serde(default)]
+        seed: u64,
+    },
+    /// Several corpora together; the session of an utterance is then its corpus.
+    Joined {
+        /// Folder that holds the folders of the parts.
+        #[serde(default, serialize_with = "lossy")]
+        #[schemars(extend("format" = "path", "x-default" = "`data/corpora`"))]
+        root: PathBuf,
+        /// The corpora, see below.
+        #[schemars(length(min = 2))]
+        parts: Vec<CorpusPart>,
+    },
+}
+
+fn count<const N: usize>() -> usize {
+    N
+}
+
+fn sixteen_khz() -> u32 {
+    16_000
+}
+
+/// The folder of the recordings of a corpus.
+fn folder(schema: &mut schemars::Schema) {
+    schema.insert("format".to_owned(), "path".into());
+    schema.insert(
+        "x-default".to_owned(),
+        "`data/corpora/` + the corpus's name".into(),
+    );
+    schema.remove("default");
+}
+
+/// The keys of `windows`.
+#[derive(Deserialize, JsonSchema)]
+struct WindowKeys {
+    /// Length of a window in seconds.
+    #[schemars(range(min = Windows::SHORTEST_S, max = Windows::LONGEST_S))]
+    length_s: f64,
+    /// Time from the beginning of one window to the beginning of the next, in seconds.
+    #[schemars(range(min = Windows::SHORTEST_S, max = Windows::LONGEST_S))]
+    #[schemars(extend("x-default" = "half of `length_s`"))]
+    hop_s: Option<f64>,
+}
+
+fn windows<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Windows>, D::Error> {
+    let keys = WindowKeys::deserialize(deserializer)?;
+    Windows::new(keys.length_s, keys.hop_s)
+        .map(Some)
+        .map_err(de::Error::custom)
+}
+
+fn lossy<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&path.to_string_lossy())
+}
+
+impl CorpusKind {
+    /// The word of the pipeline file.
+    pub fn name(&self) -> &'static str {
+        match self {
+            CorpusKind::Ravdess { .. } => "ravdess",
+            CorpusKind::Emodb { .. } => "emodb",
+            CorpusKind::Iemocap { .. } => "iemocap",
+            CorpusKind::Manifest { .. } => "manifest",
+            CorpusKind::Synthetic { .. } => "synthetic",
+            CorpusKind::Joined { .. } => "joined",
+        }
+    }
+
+    /// The folder that utterance paths are relative to.
+    pub fn root(&self) -> &Path {
+        match self {
+            CorpusKind::Ravdess { root }
+            | CorpusKind::Emodb { root, .. }
+            | CorpusKind::Iemocap { root, .. }
+            | CorpusKind::Manifest { root, .. }
+            | CorpusKind::Synthetic { root, .. }
+            | CorpusKind::Joined { root, .. } => root,
+        }
+    }
+
+    fn root_mut(&mut self) -> &mut PathBuf {
+        match self {
+            CorpusKind::Ravdess { root }
+            | CorpusKind::Emodb { root, .. }
+            | CorpusKind::Iemocap { root, .. }
+            | CorpusKind::Manifest { root, .. }
+            | CorpusKind::Synthetic { root, .. }
+            | CorpusKind::Joined { root, .. } => root,
+        }
+    }
+
+    /// The classes of a corpus that is known; empty for any other.
+    fn classes(&self) -> &'static [&'static str] {
+        match self {
+            CorpusKind::Ravdess { .. } => &RAVDESS,
+            CorpusKind::Emodb { .. } => &EMODB,
+            CorpusKind::Iemocap { .. } => &IEMOCAP,
+            CorpusKind::Manifest { .. }
+            | CorpusKind::Synthetic { .. }
+            | CorpusKind::Joined { .. } => &[],
+        }
+    }
+
+    /// How many speakers there can be at most, where that is known beforehand.
+    pub(super) fn most_speakers(&self) -> Option<usize> {
+        match self {
+            CorpusKind::Ravdess { .. } => Some(24),
+            CorpusKind::Emodb { .. } | CorpusKind::Iemocap { .. } => Some(10),
+            CorpusKind::Synthetic { speakers, .. } => Some(*speakers),
+            CorpusKind::Manifest { .. } | CorpusKind::Joined { .. } => None,
+        }
+    }
+}
+
+impl CorpusSettings {
+    /// The key of an ingest: everything that decides which utterances there are, apart from the
+    /// files.
+    pub fn key(&self) -> Map<String, Value> {
+        // Windows are cut from the result of an ingest, by a task of their own. Guesses change how
+        // results are described and none of them: confirming one computes nothing anew.
+        const NO_PART: [&str; 7] = [
+            "notes", "licence", "citation", "guessed", "windows", "root", "path",
+        ];
+        without(self, &NO_PART)
+    }
+}
+
+/// Keys of `[corpus]`, and of its tables, that others rule out.
+pub(super) fn ruled_out(section: &Section<'_>, key: &str) -> Option<Refusal> {
+    match (section.name, key) {
+        ("subset", "seed") if section.word("rule") != Some("random") => Some(Refusal {
+            why: "`seed` is for rule = \"random\": the longest recordings are the same for every seed"
+                .to_owned(),
+            hint: "remove it, or set rule = \"random\"".to_owned(),
+        }),
+        ("windows", "length_s")
+            if !section.has("hop_s")
+                && section.read::<f64>(key).is_some_and(|s| s / 2.0 < Windows::SHORTEST_S) =>
+        {
+            Some(Refusal {
+                why: "half of `length_s`, the default of `hop_s`, is too short".to_owned(),
+                hint: "give hop_s, or a longer window".to_owned(),
+            })
+        }
+        ("parts", _) => joined::ruled_out(section, key),
+        _ => None,
+    }
+}
+
+/// Fills in what follows from other settings, and checks what the schema cannot say.
+/// `corpora_dir` stands for `data/corpora` at the front of paths.
+pub(super) fn finish(
+    corpus: &mut CorpusSettings,
+    written: &Section<'_>,
+    corpora_dir: Option<&Path>,
+) -> Result<()> {
+    if corpus.name.is_empty() {
+        corpus.name = corpus.kind.name().to_owned();
+    }
+    labels(corpus, written)?;
+    let citation = corpus.citation.take();
+    corpus.citation = citation.map(|text| match text.trim() {
+        entries if entries.starts_with('@') => entries.replace("\r\n", "\n"),
+        words => words.split_whitespace().collect::<Vec<_>>().join(" "),
+    });
+    if let Some(subset) = corpus
+        .subset
+        .as_mut()
+        .filter(|s| s.rule == SubsetRule::Random)
+    {
+        subset.seed.get_or_insert(0);
+    }
+    paths(corpus, written, corpora_dir);
+    if let CorpusKind::Joined { parts, .. } = &mut corpus.kind {
+        joined::finish(parts, &mut corpus.guessed, written, corpora_dir)?;
+    }
+    // The order says nothing.
+    corpus.guessed.sort();
+    corpus.guessed.dedup();
+    Ok(())
+}
+
+fn labels(corpus: &mut CorpusSettings, written: &Section<'_>) -> Result<()> {
+    let known = corpus.kind.classes();
+    for (i, label) in corpus.labels.iter_mut().enumerate() {
+        *label = composed(label);
+        if !known.is_empty() && !known.contains(&label.as_str()) {
+            let message = format!("this corpus has no class `{}`", shorten(label));
+            let error = written.item_error("labels", i, message);
+            return Err(error.hint(suggestion(label, "classes", known)));
+        }
+    }
+    if corpus.labels.len() == 1 {
+        let error = written.error("labels", "one class leaves nothing to tell apart");
+        return Err(error.hint("name two classes or more, or none for all"));
+    }
+    Ok(())
+}
+
+fn paths(corpus: &mut CorpusSettings, written: &Section<'_>, corpora_dir: Option<&Path>) {
+    // This program writes only where it may.
+    let is_generated = matches!(corpus.kind, CorpusKind::Synthetic { .. });
+    let corpora_dir = corpora_dir.filter(|_| !is_generated);
+    let usual = match corpus.kind {
+        CorpusKind::Joined { .. } => PathBuf::from(CORPORA),
+        _ => Path::new(CORPORA).join(&corpus.name),
+    };
+    if let CorpusKind::Manifest { path, root, .. } = &mut corpus.kind {
+        *path = written.moved("path", path, corpora_dir);
+        if !written.has("root") {
+            *root = match path.parent() {
+                Some(folder) if !folder.as_os_str().is_empty() => folder.to_path_buf(),
+                _ => PathBuf::from("."),
+            };
+            return;
+        }
+    }
+    let root = corpus.kind.root_mut();
+    if root.as_os_str().is_empty() {
+        *root = usual;
+    }
+    *root = written.moved("root", root, corpora_dir);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::parse;
+    use crate::config::tests::{MINIMAL, read, set};
+
+    #[test]
+    fn the_folder_of_corpora_can_be_moved() {
+        let dir = Some(Path::new("/mnt/speech"));
+        let root = |text: &str, overrides: &[&str]| {
+            parse(text, "p.toml", &set(overrides), dir)
+                .unwrap()
+                .corpus
+                .kind
+                .root()
+                .to_str()
+                .unwrap()
+                .to_owned()
+        };
+        assert_eq!(root(MINIMAL, &[]), "/mnt/speech/ravdess");
+        assert_eq!(root(MINIMAL, &["corpus.name=other"]), "/mnt/speech/other");
+        assert_eq!(
+            root(MINIMAL, &["corpus.root=data/corpora/x"]),
+            "data/corpora/x"
+        );
+        assert_eq!(
+            root(
+                &MINIMAL.replace(
+                    "kind = \"ravdess\"",
+                    "kind = \"ravdess\"\nroot = \"data/corpora/y\""
+                ),
+                &[]
+            ),
+            "/mnt/speech/y"
+        );
+        assert_eq!(
+            root(
+                &MINIMAL.replace("kind = \"ravdess\"", "kind = \"ravdess\"\nroot = \"/abs\""),
+                &[]
+            ),
+            "/abs"
+        );
+        let manifest = MINIMAL.replace(
+            "kind = \"ravdess\"",
+            "kind = \"manifest\"\npath = \"data/corpora/mine/files.csv\"",
+        );
+        assert_eq!(root(&manifest, &[]), "/mnt/speech/mine");
+        assert_eq!(
+            read(MINIMAL, &[]).unwrap().corpus.kind.root(),
+            Path::new("data/corpora/ravdess")
+        );
+        let synthetic = MINIMAL.replace("kind = \"ravdess\"", "kind = \"synthetic\"");
+        assert_eq!(
+            root(&synthetic, &[]),
+            "data/corpora/synthetic",
+            "a folder of corpora may be read-only"
+        );
+        assert_eq!(
+            root(&synthetic, &["corpus.root=/else/where"]),
+            "/else/where"
+        );
+    }
+}

@@ -1,0 +1,126 @@
+//! `[features]`: the numbers that are computed from each recording.
+
+use schemars::JsonSchema;
+use serde::ser::{SerializeStruct, Serializer};
+use serde::{Deserialize, Serialize};
+
+use super::check::Refusal;
+use super::schema::distinct;
+use super::section::Section;
+use crate::audio::augment::Augment;
+use crate::error::Result;
+use crate::features::{FeatureSet, Profile};
+
+/// The features of every recording.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(from = "FeatureKeys")]
+pub struct FeatureSettings {
+    /// A table each; not empty, no set twice. The first is that of experiments that name none.
+    pub sets: Vec<FeatureSet>,
+    /// The version of librosa whose numbers are reproduced.
+    pub profile: Profile,
+    /// How recordings are changed, where an experiment trains on changed copies.
+    pub augment: Option<Augment>,
+}
+
+/// The keys of `[features]`.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(default)]
+pub(super) struct FeatureKeys {
+    /// Sets to compute, a table each; the first is that of experiments that name none.
+    #[schemars(length(min = 1), transform = distinct, extend("x-default" = "`[\"issa193\"]`"))]
+    sets: Option<Vec<FeatureSet>>,
+    /// The same for one set; not beside `sets`.
+    #[schemars(extend("x-default" = "`\"issa193\"`"))]
+    set: Option<FeatureSet>,
+    /// Version of librosa whose numbers are reproduced.
+    profile: Profile,
+    /// How recordings are changed for experiments with `augment = true`.
+    augment: Augment,
+}
+
+impl From<FeatureKeys> for FeatureSettings {
+    fn from(keys: FeatureKeys) -> FeatureSettings {
+        FeatureSettings {
+            sets: keys
+                .sets
+                .unwrap_or_else(|| vec![keys.set.unwrap_or_default()]),
+            profile: keys.profile,
+            augment: Some(keys.augment),
+        }
+    }
+}
+
+impl Default for FeatureSettings {
+    fn default() -> FeatureSettings {
+        FeatureKeys::default().into()
+    }
+}
+
+/// Everything that decides the numbers of one set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct SetSettings {
+    /// The set.
+    pub set: FeatureSet,
+    /// The version of librosa.
+    pub profile: Profile,
+}
+
+impl FeatureSettings {
+    /// The set of experiments that name none.
+    pub fn first(&self) -> FeatureSet {
+        self.sets.first().copied().unwrap_or_default()
+    }
+
+    /// The settings of one set.
+    pub fn of(&self, set: FeatureSet) -> SetSettings {
+        SetSettings {
+            set,
+            profile: self.profile,
+        }
+    }
+}
+
+impl Serialize for FeatureSettings {
+    /// As it stands in a pipeline file: `set` where there is one, `sets` where there are several.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut table = serializer.serialize_struct("FeatureSettings", 3)?;
+        match self.sets.as_slice() {
+            [only] => table.serialize_field("set", only)?,
+            several => table.serialize_field("sets", several)?,
+        }
+        table.serialize_field("profile", &self.profile)?;
+        if let Some(augment) = &self.augment {
+            table.serialize_field("augment", augment)?;
+        }
+        table.end()
+    }
+}
+
+/// The set of an experiment as it is written; `None` where it is written in a wrong way.
+pub(super) fn set_of(experiment: &Section<'_>) -> Option<FeatureSet> {
+    let own = experiment
+        .section("inputs")
+        .and_then(|inputs| inputs.word("set"));
+    let features = experiment.file().section("features");
+    let of_file = |features: Section<'_>| {
+        let sets = features.read::<Vec<String>>("sets");
+        let first = || sets.and_then(|sets| sets.into_iter().next());
+        features.word("set").map(str::to_owned).or_else(first)
+    };
+    match own
+        .map(str::to_owned)
+        .or_else(|| features.and_then(of_file))
+    {
+        Some(name) => FeatureSet::parse(&name),
+        None => Some(FeatureSet::default()),
+    }
+}
+
+/// Keys of `[features]` that its other keys rule out.
+pub(super) fn ruled_out(features: &Section<'_>, key: &str) -> Option<Refusal> {
+    (key == "sets" && features.has("set")).then(|| Refusal {
+        why: "`set` and `sets` both say which features there are".to_owned(),
+        hint: "keep `sets`, which takes one set as well".to_owned(),
+    })
+}

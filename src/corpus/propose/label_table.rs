@@ -1,0 +1,366 @@
+//! What one table says of recordings.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Folder;
+use super::place::{Choices, Place};
+use super::proposal::Row;
+use super::recording_index::RecordingIndex;
+use super::sheet::{Sheet, name_recordings, read};
+use super::words;
+use crate::corpus::walk::{extension, file_name, is_audio_name};
+use crate::corpus::{MOST_CLASSES, is_missing, manifest};
+use crate::error::Error;
+use crate::text::excerpt;
+
+/// Optional columns of a manifest, and what they are called elsewhere.
+const OPTIONAL: &[(&str, &[&str])] = &[
+    (
+        "sex",
+        &["sex", "gender", "geschlecht", "sexe", "sexo", "sesso"],
+    ),
+    (
+        "text_id",
+        &[
+            "textid",
+            "sentence",
+            "sentenceid",
+            "text",
+            "transcript",
+            "transcription",
+            "utterance",
+            "satz",
+        ],
+    ),
+    ("session", &["session", "sessionid", "sitzung"]),
+    (
+        "split",
+        &[
+            "split",
+            "splitset",
+            "partition",
+            "set",
+            "fold",
+            "part",
+            "subset",
+        ],
+    ),
+    ("start", &["start", "starts", "begin", "onset"]),
+    ("end", &["end", "ends", "stop", "offset"]),
+    ("language", &["language", "lang", "sprache"]),
+];
+
+/// What a table says, or several of one form.
+pub(super) struct LabelTable {
+    /// Their paths below the root.
+    pub(super) tables: Vec<String>,
+    /// The header, and the numbers of the columns that are taken: tables that share these are of
+    /// one form.
+    pub(super) form: (Vec<String>, Vec<usize>),
+    /// Rows of the recordings that they name.
+    pub(super) rows: Vec<Row>,
+    /// Which columns were taken for what.
+    pub(super) evidence: Vec<String>,
+    /// What could not be told.
+    pub(super) warnings: Vec<String>,
+}
+
+/// Why a table is not taken.
+pub(super) struct Rejected {
+    pub(super) why: String,
+    /// Whether that should be known although the emotions are found elsewhere.
+    pub(super) matters: bool,
+}
+
+impl Rejected {
+    fn new(why: String, matters: bool) -> Self {
+        Rejected { why, matters }
+    }
+}
+
+/// Counts things, and keeps the first.
+#[derive(Default)]
+struct Counted {
+    count: usize,
+    first: String,
+}
+
+impl Counted {
+    fn add(&mut self, example: &str) {
+        if self.count == 0 {
+            self.first = excerpt(example);
+        }
+        self.count += 1;
+    }
+
+    /// A sentence, where there is something to tell.
+    fn told(&self, sentence: impl FnOnce(usize, &str) -> String) -> Option<String> {
+        (self.count > 0).then(|| sentence(self.count, &self.first))
+    }
+}
+
+/// Reads the table at `path` (below `root`) if one of its columns names recordings and another
+/// holds emotions.
+pub(super) fn labelled(
+    folder: &Folder,
+    path: &str,
+    index: &RecordingIndex<'_>,
+) -> Result<LabelTable, Rejected> {
+    let Folder {
+        root,
+        choices,
+        cancel,
+        ..
+    } = *folder;
+    let is_text = path.to_lowercase().ends_with(".txt");
+    let unread = |e: Error| {
+        let text = e.to_string().replace(&format!("{}/", root.display()), "");
+        let hint = e
+            .hint_text()
+            .map(|hint| format!(" ({hint})"))
+            .unwrap_or_default();
+        Rejected::new(
+            format!(
+                "{}{hint}",
+                text.strip_prefix(&format!("{path} ")).unwrap_or(&text)
+            ),
+            !is_text,
+        )
+    };
+    let mut sheet = read(&root.join(path), path, cancel).map_err(unread)?;
+    sheet.without_header(index, path);
+    name_recordings(&mut sheet, path, index);
+    let Some((file, resolver)) = sheet.of_files(index, path, cancel) else {
+        return Err(elsewhere(&sheet, index));
+    };
+    let column = |c: usize| sheet.columns.get(c).map_or("", String::as_str);
+    let emotion = emotion(&sheet, file, path, choices)?;
+    let mut warnings = sheet.warnings.clone();
+    warnings.extend(emotion.warning);
+    let emotion = emotion.column;
+    let free = |c: usize| c != file && c != emotion;
+    let speaker = match &choices.speaker {
+        None => (0..sheet.columns.len()).find(|&c| free(c) && words::is_speaker_column(column(c))),
+        Some(Place::Column(name)) => sheet.place(name),
+        Some(_) => None,
+    };
+    let text = |row: &Vec<String>, c: usize| {
+        row.get(c)
+            .map(|cell| cell.trim().to_owned())
+            .filter(|cell| !is_missing(cell))
+    };
+    let mut optional = Vec::new();
+    for (name, others) in OPTIONAL {
+        let is = |c: usize| others.contains(&words::key(column(c)).as_str());
+        let Some(c) = (0..sheet.columns.len()).find(|&c| free(c) && Some(c) != speaker && is(c))
+        else {
+            continue;
+        };
+        let cells: Vec<String> = sheet.rows.iter().filter_map(|row| text(row, c)).collect();
+        let mut odd = Counted::default();
+        cells
+            .iter()
+            .filter(|cell| value(name, cell).is_none())
+            .for_each(|cell| odd.add(cell));
+        // A time that cannot be read makes a segment another one; of the others a cell may stay
+        // empty.
+        let is_needed = matches!(*name, "start" | "end");
+        if odd.count == 0 || (!is_needed && odd.count * 2 < cells.len()) {
+            optional.push((*name, c));
+            warnings.extend(odd.told(|n, first| {
+                format!("{n} cells of column {} of {path} are no {name}, such as {first}: they are left empty", column(c))
+            }));
+        } else {
+            warnings.push(format!(
+                "column {} of {path} is not taken for {name}: it has the value {}",
+                column(c),
+                odd.first
+            ));
+        }
+    }
+    let (mut rows, mut gone, mut bare, mut other) = (
+        Vec::new(),
+        Counted::default(),
+        Counted::default(),
+        Counted::default(),
+    );
+    for row in &sheet.rows {
+        let Some(cell) = row.get(file).filter(|cell| !cell.trim().is_empty()) else {
+            continue;
+        };
+        let Some(found) = resolver.find(cell) else {
+            gone.add(cell);
+            continue;
+        };
+        let Some(emotion) = text(row, emotion).filter(|label| manifest::fits("emotion", label))
+        else {
+            bare.add(row.get(emotion).map_or("", |cell| cell.trim()));
+            continue;
+        };
+        if is_audio_name(cell.trim()) && extension(cell.trim()) != extension(found) {
+            other.add(&format!("{} for {found}", cell.trim()));
+        }
+        let more: BTreeMap<&'static str, String> = optional
+            .iter()
+            .filter_map(|(name, c)| Some((*name, value(name, &text(row, *c)?)?)))
+            .collect();
+        rows.push(Row {
+            path: found.clone(),
+            emotion,
+            speaker: speaker.and_then(|c| text(row, c)),
+            columns: more,
+        });
+    }
+    warnings
+        .extend(gone.told(|n, first| format!("{n} rows of {path} name recordings that are not there, such as {first}: they are left out")));
+    warnings.extend(bare.told(|n, first| {
+        let what = if first.is_empty() { "an empty cell".to_owned() } else { format!("`{first}`") };
+        format!("{n} rows of {path} have no emotion ({what}): they are left out; where that is a class, write it into the manifest")
+    }));
+    warnings.extend(
+        other.told(|n, first| format!("{n} rows of {path} name a file of another type than the one that is there, such as {first}")),
+    );
+    let mut evidence = vec![format!(
+        "column {} names the recordings, column {} the emotion",
+        column(file),
+        column(emotion)
+    )];
+    match speaker {
+        Some(speaker) => evidence.push(format!(
+            "column {} of it names the speaker",
+            column(speaker)
+        )),
+        None if choices.speaker.is_none() => {
+            warnings.push(format!("{path} has no column for speakers"))
+        }
+        None => {}
+    }
+    let used: Vec<usize> = [file, emotion]
+        .into_iter()
+        .chain(speaker)
+        .chain(optional.iter().map(|(_, c)| *c))
+        .collect();
+    let unused = sheet.seen((0..sheet.columns.len()).filter(|c| !used.contains(c)));
+    if !unused.is_empty() {
+        evidence.push(format!("not used: {unused}"));
+    }
+    if rows.is_empty() {
+        return Err(Rejected::new(
+            format!("column {} has no emotion of any recording", column(emotion)),
+            true,
+        ));
+    }
+    Ok(LabelTable {
+        tables: vec![path.to_owned()],
+        form: (sheet.columns.clone(), used),
+        rows,
+        evidence,
+        warnings,
+    })
+}
+
+/// Why no column names the recordings; one may name others, of which bare names are the same.
+fn elsewhere(sheet: &Sheet, index: &RecordingIndex<'_>) -> Rejected {
+    let name = |cell: &str| file_name(&cell.trim().replace('\\', "/")).to_owned();
+    for (c, column) in sheet.columns.iter().enumerate() {
+        let bare: Vec<String> = sheet.cells(c).map(name).collect();
+        let resolver = index.resolver("", [].into_iter());
+        let there = sheet
+            .cells(c)
+            .zip(&bare)
+            .filter(|(cell, name)| cell.contains(['/', '\\']) && resolver.find(name).is_some());
+        let there: Vec<&str> = there.map(|(cell, _)| cell).collect();
+        if let Some(first) = there.first().filter(|_| there.len() * 2 > sheet.rows.len()) {
+            let (n, column, first) = (there.len(), excerpt(column), excerpt(first));
+            let why = format!(
+                "column {column} names recordings in folders that are not there: {n} rows, such as {first}"
+            );
+            return Rejected::new(why, true);
+        }
+    }
+    Rejected::new("no column names the recordings".to_owned(), false)
+}
+
+/// The column of emotions, and what may be warninged of it.
+struct Emotion {
+    column: usize,
+    warning: Option<String>,
+}
+
+fn emotion(sheet: &Sheet, file: usize, path: &str, choices: &Choices) -> Result<Emotion, Rejected> {
+    let column = |c: usize| sheet.columns.get(c).map_or("", String::as_str);
+    let others = || sheet.seen((0..sheet.columns.len()).filter(|c| *c != file));
+    let none = |what: String| {
+        Err(Rejected::new(
+            format!(
+                "column {} names the recordings, but none {what}: {}",
+                column(file),
+                others()
+            ),
+            true,
+        ))
+    };
+    if let Some(Place::Column(name)) = &choices.emotion {
+        let Some(column) = sheet.place(name) else {
+            return none(format!("is {name}"));
+        };
+        let distinct: BTreeSet<&str> = sheet.cells(column).collect();
+        if distinct.len() > MOST_CLASSES {
+            return none(format!(
+                "of few enough classes is {name} ({} values)",
+                distinct.len()
+            ));
+        }
+        return Ok(Emotion {
+            column,
+            warning: None,
+        });
+    }
+    let found = sheet.emotions(file);
+    let Some((&first, more)) = found.columns.split_first() else {
+        return none("holds emotions".to_owned());
+    };
+    if let Some((rival, rows)) = found.rival {
+        return Err(Rejected::new(
+            format!(
+                "columns {} and {} both hold emotions, which differ in {rows} of {} rows: say which is meant with --emotion \"column:{}\"",
+                column(first),
+                column(rival),
+                sheet.rows.len(),
+                column(first)
+            ),
+            true,
+        ));
+    }
+    let Some(which) = more.first() else {
+        return Ok(Emotion {
+            column: first,
+            warning: None,
+        });
+    };
+    let names: Vec<&str> = more.iter().map(|&c| column(c)).collect();
+    let differ = sheet.differing(first, *which);
+    let differ = if differ > 0 {
+        format!(" ({differ} rows differ)")
+    } else {
+        String::new()
+    };
+    let warning = format!(
+        "the emotion could also be column {} of {path}{differ}: say so with --emotion \"column:{}\"",
+        names.join(", "),
+        column(*which)
+    );
+    Ok(Emotion {
+        column: first,
+        warning: Some(warning),
+    })
+}
+
+/// A cell as a manifest takes it; `None` where it does not.
+fn value(column: &str, cell: &str) -> Option<String> {
+    match column {
+        "split" => manifest::part(cell).map(|(part, _)| part.to_owned()),
+        "sex" => words::sex(cell).map(str::to_owned),
+        _ => manifest::fits(column, cell).then(|| cell.to_owned()),
+    }
+}

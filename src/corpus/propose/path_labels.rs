@@ -1,0 +1,362 @@
+//! Emotions and speakers by folders and file names alone.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Folder;
+use super::field::{Field, fields, informative_fields};
+use super::naming_scheme::{self, Named, NamingScheme};
+use super::place::Place;
+use super::proposal::{Proposal, Row};
+use super::speaker::{Roles, are_sexed, sex};
+use super::words;
+use crate::corpus::{Reason, SetAside};
+use crate::error::{Error, Result};
+use crate::escape::shown;
+use crate::text::listed;
+
+/// Share of recordings whose word must be known for a field to be the emotion.
+const KNOWN: f64 = 0.5;
+/// Share of recordings in which two fields of emotions may differ by slips of who named them.
+const SLIPS: f64 = 0.05;
+/// Fields whose values are shown.
+const SHOWN: usize = 8;
+
+/// A proposal by the paths of the recordings; `tables` says what was found in tables, for people.
+///
+/// # Errors
+/// `Data` where nothing tells emotions, or the field that is named is not there.
+pub(super) fn label_by_paths(folder: &Folder, tables: &[String]) -> Result<Proposal> {
+    let Folder {
+        root,
+        files,
+        choices,
+        ..
+    } = *folder;
+    let all = fields(files);
+    let informative = informative_fields(&all);
+    let (scheme, names) = NamingScheme::of(files).unzip();
+    let names: Vec<Option<Named>> = names.unwrap_or_default();
+    let spelled = naming_scheme::field(&names, |named| named.emotion.map(str::to_owned));
+    let emotion = match (&choices.emotion, spelled) {
+        (Some(place), _) => field_at(folder, &all, place, "--emotion")?,
+        (None, Some(field)) => field,
+        (None, None) => emotion_field(&informative, files.len())
+            .cloned()
+            .ok_or_else(|| no_emotion(root, &all, &informative, tables))?,
+    };
+    let rivals = match choices.emotion {
+        None => disagreeing(&informative, &emotion),
+        Some(_) => vec![],
+    };
+    if let Some(rival) = rivals
+        .iter()
+        .find(|rival| rival.differ as f64 > SLIPS * files.len() as f64)
+    {
+        return Err(ambiguous(folder, &emotion, rival));
+    }
+    let roles = roles(folder, &all, &informative, &emotion, &names)?;
+    let describe = |field: &Field| match (scheme, &field.place) {
+        (Some(scheme), Place::Nowhere) => format!("file names as in {}", scheme.corpus),
+        (_, place) => place.describe(),
+    };
+    let known = emotion.emotions().flatten().count();
+    let mut evidence = vec![format!(
+        "emotion: {}, {} values, of {:.0} % of the recordings a known word",
+        describe(&emotion),
+        emotion.count(),
+        100.0 * known as f64 / files.len().max(1) as f64
+    )];
+    for (what, field) in [
+        ("speaker", &roles.speaker),
+        ("sex", &roles.sex),
+        ("split", &roles.split),
+    ] {
+        let line = |field| format!("{what}: {}, {} values", describe(field), field.count());
+        evidence.extend(field.as_ref().map(line));
+    }
+    let mut warnings = roles.warnings;
+    warnings.extend(rivals.iter().map(|rival| {
+        format!(
+            "{} tells another emotion of {} recordings, such as {}: look which is right",
+            rival.field.place.describe(),
+            rival.differ,
+            example(files, &emotion, rival.field)
+        )
+    }));
+    // What the user says of speakers is believed before the names of a known corpus.
+    let scheme = scheme.filter(|_| choices.speaker.is_none());
+    let (mut rows, mut set_aside, mut lacking) = (Vec::new(), Vec::new(), 0);
+    for (i, path) in files.iter().enumerate() {
+        let named = names.get(i).and_then(Option::as_ref);
+        if let (Some(scheme), None) = (scheme, named) {
+            set_aside.push(SetAside {
+                path: path.clone(),
+                reason: Reason::UnknownCode,
+                detail: format!(
+                    "its name is not one as in {}, so that its speaker is not known: rename or remove the file",
+                    scheme.corpus
+                ),
+            });
+            continue;
+        }
+        let Some(word) = emotion.value(i) else {
+            lacking += 1;
+            continue;
+        };
+        let sex = named
+            .filter(|_| scheme.is_some())
+            .and_then(|named| named.sex);
+        let columns = [
+            ("sex", sex.or_else(|| words::sex(value(&roles.sex, i)?))),
+            ("split", value(&roles.split, i).and_then(words::part)),
+        ];
+        rows.push(Row {
+            path: path.clone(),
+            emotion: word.to_owned(),
+            speaker: value(&roles.speaker, i).map(str::to_owned),
+            columns: columns
+                .into_iter()
+                .filter_map(|(name, value)| Some((name, value?.to_owned())))
+                .collect(),
+        });
+    }
+    sexes_of_speakers(&mut rows);
+    if lacking > 0 {
+        warnings.push(format!(
+            "{lacking} recordings have no {}: they are left out",
+            describe(&emotion)
+        ));
+    }
+    let has_speakers = rows.iter().any(|row| row.speaker.is_some());
+    let has_sexes = rows.iter().any(|row| row.columns.contains_key("sex"));
+    let guessed = [
+        ("emotion", choices.emotion.is_none()),
+        ("speaker", choices.speaker.is_none() && has_speakers),
+        ("sex", has_sexes),
+    ];
+    Ok(Proposal {
+        rows,
+        evidence,
+        warnings,
+        guessed: guessed
+            .into_iter()
+            .filter_map(|(what, is)| is.then_some(what))
+            .collect(),
+        set_aside,
+        ..Proposal::default()
+    })
+}
+
+fn value(field: &Option<Field>, i: usize) -> Option<&str> {
+    field.as_ref().and_then(|field| field.value(i))
+}
+
+/// The other fields, with the speaker that the user or a naming scheme says.
+fn roles(
+    folder: &Folder,
+    all: &[Field],
+    informative: &[Field],
+    emotion: &Field,
+    names: &[Option<Named>],
+) -> Result<Roles> {
+    let found = Roles::of(informative, emotion, folder.files);
+    let speaker = match &folder.choices.speaker {
+        None => match naming_scheme::field(names, |named| Some(named.speaker.clone())) {
+            None => return Ok(found),
+            speaker => speaker,
+        },
+        Some(Place::Nowhere | Place::Column(_)) => None,
+        Some(place) => Some(field_at(folder, all, place, "--speaker")?),
+    };
+    Ok(Roles {
+        speaker,
+        warnings: vec![],
+        ..found
+    })
+}
+
+/// The sexes that the names of speakers tell, where nothing else does. One or two speakers that
+/// look like a sex are no reason to call it one.
+fn sexes_of_speakers(rows: &mut [Row]) {
+    let speakers = || {
+        rows.iter()
+            .map(|row| row.speaker.as_deref().unwrap_or_default())
+    };
+    if rows.iter().any(|row| row.columns.contains_key("sex")) || !are_sexed(speakers()) {
+        return;
+    }
+    for row in rows {
+        let sex = row.speaker.as_deref().and_then(sex);
+        row.columns.extend(sex.map(|sex| ("sex", sex.to_owned())));
+    }
+}
+
+/// The field that stands at a place.
+///
+/// # Errors
+/// `Data` where no path has it.
+pub(super) fn field_at(
+    folder: &Folder,
+    all: &[Field],
+    place: &Place,
+    option: &str,
+) -> Result<Field> {
+    if let Place::Together(places) = place {
+        let fields = places
+            .iter()
+            .map(|place| field_at(folder, all, place, option))
+            .collect::<Result<Vec<_>>>()?;
+        return Ok(Field::together(&fields.iter().collect::<Vec<_>>()));
+    }
+    // Where all paths have as many parts, the last stands there by its number alone.
+    let greatest = || {
+        all.iter()
+            .filter(|field| place.matches_last(&field.place))
+            .max_by(|a, b| a.place.cmp(&b.place))
+    };
+    all.iter()
+        .find(|field| field.place == *place)
+        .or_else(greatest)
+        .cloned()
+        .ok_or_else(|| {
+            let error = Error::data(format!(
+                "the recordings below {} have no {place}, which {option} names",
+                folder.root.display()
+            ));
+            error.hint(format!("they have {}", describe_all(all)))
+        })
+}
+
+/// The field with most known words, of equals the first; where none has any, one of letters for
+/// emotions.
+pub(super) fn emotion_field(informative: &[Field], n: usize) -> Option<&Field> {
+    let mut best: Option<(f64, &Field)> = None;
+    for field in informative {
+        let classes: Vec<&str> = field.emotions().flatten().collect();
+        let share = classes.len() as f64 / n.max(1) as f64;
+        let has_two = classes.into_iter().collect::<BTreeSet<_>>().len() >= 2;
+        if share >= KNOWN && has_two && best.is_none_or(|(most, _)| share > most + 1e-9) {
+            best = Some((share, field));
+        }
+    }
+    best.map(|(_, field)| field).or_else(|| {
+        informative
+            .iter()
+            .find(|field| field.is_whole() && words::letters(&field.distinct()).is_some())
+    })
+}
+
+/// A field of words for emotions that says otherwise than the one that is taken.
+struct Rival<'f> {
+    field: &'f Field,
+    /// Of how many recordings.
+    differ: usize,
+}
+
+fn disagreeing<'f>(informative: &'f [Field], emotion: &Field) -> Vec<Rival<'f>> {
+    let own: Vec<Option<&str>> = emotion.emotions().collect();
+    let rival = |field: &'f Field| {
+        let other: Vec<Option<&str>> = field.emotions().collect();
+        let known: Vec<&str> = other.iter().flatten().copied().collect();
+        let is_emotion = known.len() as f64 >= KNOWN * other.len() as f64
+            && known.iter().collect::<BTreeSet<_>>().len() >= 2;
+        let differ = own
+            .iter()
+            .zip(&other)
+            .filter(|(a, b)| a.is_some() && b.is_some() && a != b)
+            .count();
+        (is_emotion && differ > 0).then_some(Rival { field, differ })
+    };
+    informative.iter().filter_map(rival).collect()
+}
+
+/// A recording of which two fields tell different emotions, with both.
+fn example(files: &[String], a: &Field, b: &Field) -> String {
+    let differing = |(i, path): (usize, &String)| {
+        let (a, b) = (a.value(i)?, b.value(i)?);
+        (words::emotion(a)? != words::emotion(b)?)
+            .then(|| format!("{} ({} and {})", shown(path), shown(a), shown(b)))
+    };
+    files
+        .iter()
+        .enumerate()
+        .find_map(differing)
+        .unwrap_or_default()
+}
+
+/// Two fields tell emotions, and not the same ones: nothing says which of them is meant.
+fn ambiguous(folder: &Folder, emotion: &Field, rival: &Rival) -> Error {
+    let (a, b) = (emotion, rival.field);
+    let error = Error::data(format!(
+        "two fields of the paths below {} are emotions, and they differ in {} of {} recordings, such as {}",
+        folder.root.display(),
+        rival.differ,
+        folder.files.len(),
+        example(folder.files, a, b)
+    ));
+    error.hint(format!(
+        "say which one is the emotion of the recording: --emotion {} ({}) or --emotion {} ({})",
+        a.place,
+        a.describe(),
+        b.place,
+        b.describe()
+    ))
+}
+
+/// Why no field is the emotion.
+fn no_emotion(
+    root: &std::path::Path,
+    all: &[Field],
+    informative: &[Field],
+    tables: &[String],
+) -> Error {
+    let root = root.display();
+    for field in all.iter().filter(|field| field.is_whole()) {
+        let values: Vec<&str> = field.distinct().into_iter().collect();
+        if let [word] = values[..]
+            && let Some(class) = words::emotion(word)
+        {
+            return Error::data(format!(
+                "all recordings below {root} are `{class}`: {} is {} everywhere",
+                field.place.describe(),
+                shown(word)
+            ))
+            .hint("a classifier needs a second class: name the folder that holds the other emotions, too");
+        }
+    }
+    let tables = match tables {
+        [] => "no table lies there".to_owned(),
+        _ => format!("tables: {}", listed(tables, SHOWN)),
+    };
+    let fields = match informative {
+        [] => "the names tell nothing apart".to_owned(),
+        _ => describe_all(informative),
+    };
+    let example = informative
+        .first()
+        .map_or("folder:1".to_owned(), |field| field.place.to_string());
+    Error::data(format!("nothing below {root} tells the emotion of its recordings")).hint(format!(
+        "looked for words for emotions in {fields}; {tables}. If one of these is the emotion, say so with --emotion FIELD, such as --emotion \
+         {example}; otherwise write a manifest with the columns path, emotion, speaker (pipelines/README.md)",
+    ))
+}
+
+fn describe_all(fields: &[Field]) -> String {
+    let mut described: Vec<String> = fields.iter().take(SHOWN).map(Field::describe).collect();
+    if fields.len() > SHOWN {
+        described.push(format!("and {} more fields", fields.len() - SHOWN));
+    }
+    described.join("; ")
+}
+
+/// Emotions and speakers by the recordings' paths, where a table says the emotion: for [`Roles`].
+pub(super) fn roles_beside(files: &[String], emotions: &BTreeMap<&str, &str>) -> Roles {
+    let emotion = Field {
+        place: Place::Nowhere,
+        values: files
+            .iter()
+            .map(|path| emotions.get(path.as_str()).map(|word| (*word).to_owned()))
+            .collect(),
+    };
+    Roles::of(&informative_fields(&fields(files)), &emotion, files)
+}

@@ -1,0 +1,456 @@
+//! From a tree of files to a proposal: the sources of labels, in the order in which they are
+//! believed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use super::Folder;
+use super::copies::{Unique, without_copies};
+use super::field::{Field, fields, informative_fields};
+use super::naming_scheme::NamingScheme;
+use super::own_files::without_own_files;
+use super::path_labels::{emotion_field, field_at, label_by_paths, roles_beside};
+use super::place::{Choices, Place};
+use super::proposal::{Proposal, Row};
+use super::tables::{self, Tables};
+use super::{audformat, label_warnings, words};
+use crate::cancel::Cancel;
+use crate::corpus::utterance::Source;
+use crate::corpus::walk::{AUDIO, Tree, check_root, walk_until};
+use crate::corpus::{
+    EmodbSettings, GENERATED_MARK, Listing, Reason, emodb, iemocap, is_missing_speaker, ravdess,
+    terms,
+};
+use crate::error::{Error, Result};
+use crate::escape::shown;
+use crate::files::shell_word;
+use crate::text::{composed, listed};
+
+/// Tables that are named in one line.
+const SHOWN: usize = 12;
+/// Share of a folder's names that must be of one form.
+const MOST: f64 = 0.9;
+/// Folders whose command is written out.
+const COMMANDS: usize = 8;
+
+/// Looks at the folder `root`; `name` is what the corpus is called, that of the folder where it is
+/// `None`.
+///
+/// # Errors
+/// `Missing` where there is no such folder; `Data` where it has no recordings, nothing in it tells
+/// emotions, there are not two classes of two recordings, or what `choices` name is not there;
+/// `Interrupted` on request.
+pub fn propose(
+    root: &Path,
+    name: Option<&str>,
+    choices: &Choices,
+    cancel: &Cancel,
+) -> Result<Proposal> {
+    check_root(
+        root,
+        "the folder of recordings",
+        "name the folder that holds them",
+    )?;
+    refuse_iemocap(root)?;
+    let mut tree = walk_until(root, "", AUDIO, cancel)?;
+    tree.files = without_own_files(root, tree.files);
+    if tree.files.is_empty() {
+        return Err(no_recording(root, &tree));
+    }
+    let folder = Folder {
+        root,
+        files: &tree.files,
+        choices,
+        cancel,
+    };
+    let mut proposal = find_labels(&folder)?;
+    speakers_of_column(&folder, &mut proposal)?;
+    for row in &mut proposal.rows {
+        let speaker = row
+            .speaker
+            .take()
+            .filter(|speaker| !is_missing_speaker(speaker));
+        row.speaker = speaker.map(|speaker| composed(&speaker));
+        row.emotion = composed(&row.emotion);
+    }
+    proposal.warnings.extend(tree.unread());
+    // A reader of a corpus has walked the folder, too.
+    proposal.set_aside.extend(tree.set_aside);
+    proposal.set_aside.sort_by(|a, b| a.path.cmp(&b.path));
+    proposal.set_aside.dedup_by(|a, b| a.path == b.path);
+    let called = || {
+        let path = std::fs::canonicalize(root).ok()?;
+        Some(path.file_name()?.to_string_lossy().into_owned())
+    };
+    proposal.name = match (name, proposal.name.as_str()) {
+        (Some(name), _) => safe_name(name),
+        (None, "") => safe_name(&called().unwrap_or("corpus".to_owned())),
+        (None, own) => safe_name(own),
+    };
+    proposal.generated = root.join(GENERATED_MARK).is_file();
+    proposal.tidy_rows();
+    label_warnings::label(root, &mut proposal)?;
+    Ok(proposal)
+}
+
+fn refuse_iemocap(root: &Path) -> Result<()> {
+    let Some(place) = iemocap::place(root) else {
+        return Ok(());
+    };
+    let error = Error::data(format!(
+        "{} is the official release of IEMOCAP, which has a reader of its own",
+        root.display()
+    ));
+    Err(error.hint(format!(
+        "write its pipeline, give corpus.root in it the folder {}, and run it: ser init iemocap; ser run iemocap",
+        shell_word(&place.display().to_string())
+    )))
+}
+
+fn no_recording(root: &Path, tree: &Tree) -> Error {
+    let others = tree
+        .unread()
+        .map_or(String::new(), |text| format!(": {text}"));
+    Error::data(format!("{} holds no recording{others}", root.display())).hint(format!(
+        "ser reads {} files; name the folder that holds them",
+        AUDIO.join(", ")
+    ))
+}
+
+/// A name that is a file name everywhere.
+fn safe_name(name: &str) -> String {
+    // German writes umlauts as two letters where it has none.
+    let spelled = composed(name)
+        .to_lowercase()
+        .replace('ä', "ae")
+        .replace('ö', "oe")
+        .replace('ü', "ue");
+    let words: Vec<String> = words::plain(&spelled)
+        .split(|c: char| !c.is_ascii_alphanumeric())
+        .filter(|word| !word.is_empty())
+        .map(str::to_owned)
+        .collect();
+    let out = words.join("-");
+    match out.chars().next() {
+        Some(first) if first.is_ascii_alphabetic() => out,
+        Some(_) => format!("corpus-{out}"),
+        None => "corpus".to_owned(),
+    }
+}
+
+/// The rows, and how they were told, from the first source that has them.
+fn find_labels(folder: &Folder) -> Result<Proposal> {
+    let Folder {
+        root,
+        files,
+        choices,
+        ..
+    } = *folder;
+    let by_column = matches!(choices.emotion, None | Some(Place::Column(_)));
+    if by_column && root.join(audformat::HEADER).is_file() {
+        return speakers_by_path(folder, audformat::read(folder)?);
+    }
+    let mut likeness = None;
+    if *choices == Choices::default()
+        && let Some(proposal) = corpus_with_reader(folder, &mut likeness)
+    {
+        return Ok(proposal);
+    }
+    let Tables {
+        best,
+        warnings,
+        rejected,
+    } = tables::look(folder)?;
+    // Of recordings that lie there twice one is used, and counted, whatever tells of them.
+    let unique = without_copies(root, files);
+    let of_unique = Folder {
+        files: &unique.files,
+        ..*folder
+    };
+    if let Some(table) = best
+        && by_column
+    {
+        if choices.emotion.is_none()
+            && let Ok(by_paths) = label_by_paths(&of_unique, &[])
+            && let Some(why) = table.outdone(&by_paths.rows)
+        {
+            let why = [why].into_iter().chain(unique.warnings.clone());
+            return Ok(with(by_paths, &unique, why.chain(likeness).chain(warnings)));
+        }
+        let mut proposal = Proposal {
+            rows: table.rows,
+            evidence: table.evidence,
+            warnings: table.warnings,
+            ..Proposal::default()
+        };
+        proposal.warnings.extend(warnings);
+        if choices.speaker.is_none() {
+            proposal
+                .warnings
+                .extend(offer_speakers(files, &proposal.rows));
+        }
+        return speakers_by_path(folder, proposal);
+    }
+    let rejected: Vec<String> = rejected.iter().map(|line| shown(line)).collect();
+    if let Some(Place::Column(name)) = &choices.emotion {
+        let error = Error::data(format!(
+            "no table below {} that names the recordings has a column {name}",
+            root.display()
+        ));
+        return Err(error.hint(match &rejected[..] {
+            [] => "no table lies there".to_owned(),
+            _ => listed(&rejected, SHOWN),
+        }));
+    }
+    if *choices == Choices::default() {
+        refuse_several_corpora(folder)?;
+    }
+    let by_paths = label_by_paths(&of_unique, &rejected).map_err(|error| match &likeness {
+        Some(likeness) => {
+            let hint = error.hint_text().unwrap_or_default().to_owned();
+            error.hint(format!("{likeness}. Otherwise: {hint}"))
+        }
+        None => error,
+    })?;
+    let all = unique
+        .warnings
+        .clone()
+        .into_iter()
+        .chain(likeness)
+        .chain(warnings);
+    Ok(with(by_paths, &unique, all))
+}
+
+/// A proposal with what else is known: the copies that are not used, and more warnings.
+fn with(
+    mut proposal: Proposal,
+    unique: &Unique,
+    warnings: impl IntoIterator<Item = String>,
+) -> Proposal {
+    proposal.set_aside.extend(unique.set_aside.iter().cloned());
+    proposal.warnings.extend(warnings);
+    proposal
+}
+
+/// RAVDESS or EMO-DB, read by their own readers where nearly all files are theirs; `likeness` says
+/// that only the form of the names is.
+fn corpus_with_reader(folder: &Folder, likeness: &mut Option<String>) -> Option<Proposal> {
+    let root = folder.root;
+    type Read = fn(&Path) -> Result<Listing>;
+    type IsIt = fn(&[Source]) -> bool;
+    let corpora: [(&str, &str, Read, IsIt); 2] = [
+        ("RAVDESS", "ravdess", ravdess::read, ravdess::is_complete),
+        (
+            "EMO-DB",
+            "emodb",
+            |root| emodb::read(root, &EmodbSettings { all_clips: true }),
+            emodb::is_likely,
+        ),
+    ];
+    for (name, kind, read, is_it) in corpora {
+        let Ok(listing) = read(root) else { continue };
+        let copies = listing
+            .set_aside
+            .iter()
+            .filter(|aside| matches!(aside.reason, Reason::Duplicate | Reason::OtherMaterial))
+            .count();
+        let (found, files) = (listing.sources.len(), folder.files.len());
+        if found == 0 || (found + copies) * 10 < files * 9 {
+            continue;
+        }
+        if !is_it(&listing.sources) {
+            *likeness = Some(format!(
+                "the file names have the form of {name}'s, but not its numbers of recordings, so that nothing is said of what their codes mean. \
+                 If they are a part of {name}, use a pipeline with kind = \"{kind}\"",
+            ));
+            continue;
+        }
+        let mut evidence = vec![format!("{found} of {files} file names are those of {name}")];
+        if copies > 0 {
+            evidence.push(format!("{copies} other files are copies of these, or other material of the same voices, and are not used"));
+        }
+        let terms = terms(kind);
+        return Some(Proposal {
+            rows: listing.sources.into_iter().map(row).collect(),
+            evidence,
+            warnings: listing.warnings,
+            set_aside: listing.set_aside,
+            licence: terms.map(|terms| terms.licence.to_owned()),
+            citation: terms.map(|terms| terms.citation.to_owned()),
+            ..Proposal::default()
+        });
+    }
+    None
+}
+
+fn row(source: Source) -> Row {
+    let columns = [
+        ("sex", source.sex.map(|sex| sex.as_str().to_owned())),
+        ("text_id", source.text_id),
+        ("session", source.session),
+        ("intensity", source.intensity),
+    ];
+    Row {
+        path: source.path,
+        emotion: source.emotion,
+        speaker: Some(source.speaker),
+        columns: columns
+            .into_iter()
+            .filter_map(|(name, value)| Some((name, value?)))
+            .collect(),
+    }
+}
+
+/// What the paths could tell of speakers where the table does not.
+fn offer_speakers(files: &[String], rows: &[Row]) -> Option<String> {
+    if rows.iter().any(|row| row.speaker.is_some()) {
+        return None;
+    }
+    let emotions = rows
+        .iter()
+        .map(|row| (row.path.as_str(), row.emotion.as_str()))
+        .collect();
+    let roles = roles_beside(files, &emotions);
+    let candidates: Vec<Field> = roles.speaker.into_iter().chain(roles.open).collect();
+    let first = candidates.first()?;
+    let described: Vec<String> = candidates.iter().map(Field::describe).collect();
+    Some(format!(
+        "the speaker could be {}: say --speaker {} if it is",
+        described.join("; or "),
+        first.place
+    ))
+}
+
+/// The speakers of a table's rows by their paths, where the user says in which field these stand.
+fn speakers_by_path(folder: &Folder, mut proposal: Proposal) -> Result<Proposal> {
+    let place = match &folder.choices.speaker {
+        None | Some(Place::Column(_) | Place::Nowhere) => return Ok(proposal),
+        Some(place) => place,
+    };
+    let field = field_at(folder, &fields(folder.files), place, "--speaker")?;
+    let speakers: BTreeMap<&String, &Option<String>> =
+        folder.files.iter().zip(&field.values).collect();
+    for row in &mut proposal.rows {
+        row.speaker = speakers
+            .get(&row.path)
+            .and_then(|speaker| (*speaker).clone());
+    }
+    proposal.evidence.push(format!(
+        "speaker: {}, {} values",
+        place.describe(),
+        field.count()
+    ));
+    Ok(proposal)
+}
+
+/// The speakers of a column that the user names, of another table than that of the emotions.
+fn speakers_of_column(folder: &Folder, proposal: &mut Proposal) -> Result<()> {
+    let Some(Place::Column(column)) = &folder.choices.speaker else {
+        return Ok(());
+    };
+    if proposal.rows.iter().any(|row| row.speaker.is_some()) {
+        return Ok(());
+    }
+    let speakers = tables::column(folder, column)?;
+    for row in &mut proposal.rows {
+        row.speaker = speakers.get(&row.path).cloned();
+    }
+    let n = proposal.speakers().len();
+    proposal
+        .evidence
+        .push(format!("speaker: column:{column}, {n} values"));
+    Ok(())
+}
+
+/// What the recordings of a folder are.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    Known(&'static str),
+    /// Names that say the emotion in this place, in words or codes of their own.
+    Unknown(String),
+}
+
+impl Kind {
+    /// `None` where the names of the recordings do not tell two emotions.
+    fn of(paths: &[String]) -> Option<Kind> {
+        let share = |is: fn(&str) -> bool| {
+            let n = paths.iter().filter(|path| is(path)).count();
+            n as f64 >= MOST * paths.len() as f64
+        };
+        if share(ravdess::is_name) {
+            return Some(Kind::Known("RAVDESS"));
+        }
+        if share(emodb::is_name) {
+            return Some(Kind::Known("EMO-DB"));
+        }
+        if let Some((scheme, _)) = NamingScheme::of(paths) {
+            return Some(Kind::Known(scheme.corpus));
+        }
+        let informative = informative_fields(&fields(paths));
+        let emotion = emotion_field(&informative, paths.len())?;
+        let class = |value| words::emotion(value).unwrap_or(value);
+        let classes: BTreeSet<&str> = emotion.distinct().into_iter().map(class).collect();
+        (classes.len() > 1).then(|| Kind::Unknown(emotion.place.to_string()))
+    }
+}
+
+/// Refuses a folder whose folders are corpora of different forms.
+///
+/// # Errors
+/// `Data` with the commands to run in its place.
+fn refuse_several_corpora(folder: &Folder) -> Result<()> {
+    let mut below: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for path in folder.files {
+        let Some((folder, rest)) = path.split_once('/') else {
+            return Ok(());
+        };
+        below.entry(folder).or_default().push(rest.to_owned());
+    }
+    if below.len() < 2 {
+        return Ok(());
+    }
+    let kinds: Vec<(&str, Kind)> = below
+        .iter()
+        .filter_map(|(folder, files)| Some((*folder, Kind::of(files)?)))
+        .collect();
+    let distinct: BTreeSet<&Kind> = kinds.iter().map(|(_, kind)| kind).collect();
+    if distinct.len() < 2 || !distinct.iter().any(|kind| matches!(kind, Kind::Known(_))) {
+        return Ok(());
+    }
+    let named: Vec<String> = kinds
+        .iter()
+        .map(|(folder, kind)| match kind {
+            Kind::Known(name) => format!("{folder}/ ({name})"),
+            Kind::Unknown(_) => format!("{folder}/"),
+        })
+        .collect();
+    let mut commands: Vec<String> = kinds
+        .iter()
+        .take(COMMANDS)
+        .map(|(name, _)| {
+            let path = folder.root.join(name).display().to_string();
+            format!(
+                "ser corpus init {} --name {}",
+                shell_word(&path),
+                safe_name(name)
+            )
+        })
+        .collect();
+    if kinds.len() > COMMANDS {
+        commands.push("…".to_owned());
+    }
+    let error = Error::data(format!(
+        "{} holds {} corpora: {}",
+        folder.root.display(),
+        kinds.len(),
+        listed(&named, COMMANDS)
+    ));
+    Err(error.hint(format!(
+        "init each, then join them with kind = \"joined\" (pipelines/README.md): {}",
+        commands.join("; ")
+    )))
+}
+
+#[cfg(test)]
+#[path = "search_tests.rs"]
+mod tests;

@@ -1,0 +1,348 @@
+//! Predictions joined with what is known of the tested utterances: one polars frame, from which the
+//! counts behind all figures are grouped.
+//!
+//! Only whole numbers are summed in the frame. Ratios and means are made of them afterwards in a
+//! fixed order, so that no figure depends on how polars divides the work.
+
+use std::collections::BTreeMap;
+
+use polars::prelude::*;
+
+use super::bootstrap::{self, Intervals, Resampled, Trial};
+use super::{Breakdown, Confusion, Group, Scores, argmax};
+use crate::corpus::Source;
+use crate::error::{Error, Result};
+use crate::table::predictions::PredictionRow;
+use crate::table::summary::{collect, count, frame, seeds, text, texts};
+
+/// Group of the utterances of which the corpus does not say an attribute.
+const NOT_SAID: &str = "not said";
+
+/// Attributes by which figures are broken down, as columns of the frame.
+const ATTRIBUTES: [&str; 5] = ["speaker", "sex", "intensity", "sentence", "session"];
+
+/// Column of the utterance that a prediction belongs to: of windows, the one that they were cut
+/// from.
+const UTTERANCE: &str = "utterance";
+
+/// The predictions of one experiment.
+pub(super) struct Predictions<'a> {
+    labels: &'a [String],
+    frame: DataFrame,
+}
+
+impl<'a> Predictions<'a> {
+    /// Joins predictions with the utterances by id.
+    ///
+    /// # Errors
+    /// `Data` where a prediction names a class or an utterance that is not known.
+    pub fn join(
+        labels: &'a [String],
+        rows: &[PredictionRow],
+        sources: &BTreeMap<&str, &Source>,
+    ) -> Result<Predictions<'a>> {
+        let class = |label: &String| {
+            let place = labels.iter().position(|l| l == label);
+            place
+                .map(|place| place as u32)
+                .ok_or_else(|| Error::data(format!("a prediction names the unknown class {label}")))
+        };
+        let classes = |of: fn(&PredictionRow) -> &String| {
+            rows.iter()
+                .map(|row| class(of(row)))
+                .collect::<Result<Vec<u32>>>()
+        };
+        let predictions = frame(
+            rows.len(),
+            vec![
+                texts("id", rows.iter().map(|row| row.utterance_id.as_str())),
+                Column::new(
+                    "fold".into(),
+                    rows.iter().map(|row| row.fold).collect::<Vec<_>>(),
+                ),
+                Column::new(
+                    "seed".into(),
+                    rows.iter().map(|row| row.seed).collect::<Vec<_>>(),
+                ),
+                Column::new("truth".into(), classes(|row| &row.truth)?),
+                Column::new("predicted".into(), classes(|row| &row.predicted)?),
+            ],
+        )?;
+        let of = |name: &str, value: fn(&Source) -> Option<&str>| {
+            let values: Vec<Option<&str>> = sources.values().map(|source| value(source)).collect();
+            Column::new(name.into(), values)
+        };
+        let utterances = frame(
+            sources.len(),
+            vec![
+                texts("id", sources.keys().copied()),
+                of(UTTERANCE, |s| Some(&s.id)),
+                of("speaker", |s| Some(&s.speaker)),
+                of("sex", |s| s.sex.map(|sex| sex.as_str())),
+                of("intensity", |s| s.intensity.as_deref()),
+                of("sentence", |s| s.text_id.as_deref()),
+                of("session", |s| s.session.as_deref()),
+            ],
+        )?;
+        let joined = collect(predictions.lazy().join(
+            utterances.lazy(),
+            [col("id")],
+            [col("id")],
+            JoinArgs::new(JoinType::Left),
+        ))?;
+        let lost = joined.clone().lazy().filter(col(UTTERANCE).is_null());
+        if let Some(id) = text(&collect(lost)?, "id")?.into_iter().min() {
+            return Err(Error::data(format!(
+                "utterance `{id}` is predicted but not in the table of utterances"
+            ))
+            .hint("the tables are of different corpora: run the pipeline again"));
+        }
+        Ok(Predictions {
+            labels,
+            frame: joined,
+        })
+    }
+
+    /// Counts of truth against prediction for each value of `keys`, which `read` takes from the
+    /// grouped frame.
+    fn confusions<K: Ord>(
+        &self,
+        keys: &[Expr],
+        read: impl Fn(&DataFrame) -> Result<Vec<K>>,
+    ) -> Result<BTreeMap<K, Confusion>> {
+        let by = keys.iter().cloned().chain([col("truth"), col("predicted")]);
+        let groups = collect(
+            self.frame
+                .clone()
+                .lazy()
+                .group_by(by.collect::<Vec<_>>())
+                .agg([len().alias("n")]),
+        )?;
+        let cells = count(&groups, "truth")?
+            .into_iter()
+            .zip(count(&groups, "predicted")?);
+        let cells = cells.zip(count(&groups, "n")?);
+        let mut found = BTreeMap::new();
+        for (key, ((truth, predicted), n)) in read(&groups)?.into_iter().zip(cells) {
+            let confusion: &mut Confusion = found
+                .entry(key)
+                .or_insert_with(|| Confusion::new(self.labels));
+            confusion.counts[truth][predicted] += n as u64;
+        }
+        Ok(found)
+    }
+
+    /// All folds of each seed.
+    pub fn by_seed(&self) -> Result<BTreeMap<u64, Scores>> {
+        let found = self.confusions(&[col("seed")], |groups| seeds(groups, "seed"))?;
+        Ok(found
+            .into_iter()
+            .map(|(seed, counts)| (seed, Scores::of_confusion(counts)))
+            .collect())
+    }
+
+    /// Each fold of each seed.
+    pub fn by_fold_and_seed(&self) -> Result<BTreeMap<(usize, u64), Scores>> {
+        let found = self.confusions(&[col("fold"), col("seed")], |groups| {
+            Ok(count(groups, "fold")?
+                .into_iter()
+                .zip(seeds(groups, "seed")?)
+                .collect())
+        })?;
+        Ok(found
+            .into_iter()
+            .map(|(key, counts)| (key, Scores::of_confusion(counts)))
+            .collect())
+    }
+
+    /// How many different values a column has, nulls aside.
+    fn distinct(&self, column: &str) -> Result<usize> {
+        let values = self
+            .frame
+            .clone()
+            .lazy()
+            .select([col(column).drop_nulls().unique()]);
+        Ok(collect(values)?.height())
+    }
+
+    /// Breaks the predictions down by every attribute that the corpus names: one that has several
+    /// values, and fewer than half as many as there are utterances.
+    pub fn breakdowns(&self) -> Result<Vec<Breakdown>> {
+        let utterances = self.distinct(UTTERANCE)?;
+        let mut found = Vec::new();
+        for attribute in ATTRIBUTES {
+            if self.distinct(attribute)? == 0 {
+                continue;
+            }
+            let value = col(attribute).fill_null(lit(NOT_SAID));
+            let values = collect(
+                self.frame
+                    .clone()
+                    .lazy()
+                    .group_by([value.clone()])
+                    .agg([col(UTTERANCE).n_unique().alias("n")]),
+            )?;
+            let utterances_of: BTreeMap<String, usize> = text(&values, attribute)?
+                .into_iter()
+                .zip(count(&values, "n")?)
+                .collect();
+            let groups = utterances_of.len();
+            if groups < 2 || (attribute != "speaker" && groups * 2 > utterances) {
+                continue;
+            }
+            let confusions = self.confusions(&[value], |groups| text(groups, attribute))?;
+            let groups = confusions.into_iter().map(|(value, confusion)| Group {
+                utterances: utterances_of.get(&value).copied().unwrap_or(0) as u64,
+                classes: confusion.support().into_iter().filter(|&n| n > 0).count(),
+                ..Group::of(value, &Scores::of_confusion(confusion))
+            });
+            found.push(Breakdown {
+                attribute: attribute.to_owned(),
+                groups: groups.collect(),
+            });
+        }
+        Ok(found)
+    }
+
+    /// Intervals by speaker, or by utterance where there are fewer than two speakers.
+    pub fn intervals(&self) -> Result<Option<Intervals>> {
+        let (resampled, unit) = match self.distinct("speaker")? {
+            0 | 1 => (Resampled::Utterances, UTTERANCE),
+            _ => (Resampled::Speakers, "speaker"),
+        };
+        let is_right = col("truth").eq(col("predicted")).cast(DataType::UInt32);
+        let groups = collect(
+            self.frame
+                .clone()
+                .lazy()
+                .group_by([col(unit), col("seed"), col("truth")])
+                .agg([len().alias("n"), is_right.sum().alias("right")]),
+        )?;
+        let (units, seeds) = (text(&groups, unit)?, seeds(&groups, "seed")?);
+        let (unit_of, units) = places(&units);
+        let (seed_of, seeds) = places(&seeds);
+        let counts = count(&groups, "truth")?
+            .into_iter()
+            .zip(count(&groups, "n")?)
+            .zip(count(&groups, "right")?);
+        let trials = counts.zip(unit_of.into_iter().zip(seed_of));
+        let trials: Vec<Trial> = trials
+            .map(|(((truth, n), right), (unit, seed))| Trial {
+                unit,
+                seed,
+                truth,
+                n: n as u64,
+                right: right as u64,
+            })
+            .collect();
+        Ok(bootstrap::intervals(
+            &trials,
+            resampled,
+            units,
+            seeds,
+            self.labels.len(),
+        ))
+    }
+}
+
+/// The place of each value among the distinct values in ascending order, and how many these are.
+fn places<T: Ord>(values: &[T]) -> (Vec<usize>, usize) {
+    let mut distinct: Vec<&T> = values.iter().collect();
+    distinct.sort_unstable();
+    distinct.dedup();
+    let place = |value: &T| distinct.binary_search(&value).unwrap_or(0);
+    (values.iter().map(place).collect(), distinct.len())
+}
+
+/// The highest probability of a prediction; not a number where it has none.
+pub(super) fn confidence(row: &PredictionRow) -> f64 {
+    let highest = row.probabilities.get(argmax(&row.probabilities));
+    highest.map_or(f64::NAN, |&p| f64::from(p))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::corpus::Sex;
+
+    fn source(id: &str, speaker: &str, sex: Option<Sex>) -> Source {
+        Source {
+            speaker: speaker.into(),
+            sex,
+            text_id: Some(id.into()),
+            ..Source::named(id, "")
+        }
+    }
+
+    fn row(id: &str, seed: u64, truth: &str, predicted: &str) -> PredictionRow {
+        PredictionRow {
+            experiment: "e".into(),
+            protocol: "p".into(),
+            fold: 0,
+            seed,
+            utterance_id: id.into(),
+            truth: truth.into(),
+            predicted: predicted.into(),
+            probabilities: vec![],
+        }
+    }
+
+    fn breakdowns(labels: &[String], rows: &[PredictionRow], sources: &[Source]) -> Vec<Breakdown> {
+        let sources = sources.iter().map(|s| (s.id.as_str(), s)).collect();
+        Predictions::join(labels, rows, &sources)
+            .unwrap()
+            .breakdowns()
+            .unwrap()
+    }
+
+    #[test]
+    fn groups_are_scored_on_the_classes_that_they_have() {
+        let labels = ["a", "b", "c"].map(str::to_owned);
+        let sources = [
+            source("1", "x", Some(Sex::Female)),
+            source("2", "x", Some(Sex::Female)),
+            source("3", "y", Some(Sex::Male)),
+            source("4", "z", None),
+        ];
+        // Two seeds for the first utterance, of which one is wrong.
+        let rows = [
+            row("1", 0, "a", "a"),
+            row("1", 1, "a", "b"),
+            row("2", 0, "b", "b"),
+            row("3", 0, "c", "c"),
+            row("4", 0, "a", "c"),
+        ];
+        let found = breakdowns(&labels, &rows, &sources);
+        // As many sentences as utterances say nothing; nobody names an intensity or a session.
+        let names: Vec<&str> = found.iter().map(|b| b.attribute.as_str()).collect();
+        assert_eq!(names, ["speaker"]);
+        let x = &found[0].groups[0];
+        assert_eq!(
+            (x.value.as_str(), x.utterances, x.predictions, x.classes),
+            ("x", 2, 3, 2)
+        );
+        assert!(
+            (x.accuracy - 2.0 / 3.0).abs() < 1e-12 && (x.uar - 0.75).abs() < 1e-12,
+            "{x:?}"
+        );
+        assert_eq!(
+            (found[0].groups[1].accuracy, found[0].groups[2].accuracy),
+            (1.0, 0.0)
+        );
+    }
+
+    #[test]
+    fn sexes_are_compared_and_utterances_without_one_are_a_group() {
+        let labels = ["a".to_owned()];
+        let sex = |i: usize| [Some(Sex::Female), Some(Sex::Male), None, Some(Sex::Male)][i % 4];
+        let sources: Vec<Source> = (0..8)
+            .map(|i| source(&i.to_string(), "x", sex(i)))
+            .collect();
+        let rows: Vec<PredictionRow> = (0..8).map(|i| row(&i.to_string(), 0, "a", "a")).collect();
+        let found = breakdowns(&labels, &rows, &sources);
+        assert_eq!(found.len(), 1, "one speaker is no comparison");
+        let groups = found[0].groups.iter();
+        let sizes: Vec<(&str, u64)> = groups.map(|g| (g.value.as_str(), g.utterances)).collect();
+        assert_eq!(sizes, [("female", 2), ("male", 4), ("not said", 2)]);
+    }
+}

@@ -1,9 +1,0 @@
-//! What a report asks of the tables, answered by grouping and joining them in polars and handed on
-//! as plain values in a fixed order.
-
-mod corpus;
-mod frame;
-mod results;
-
-pub use corpus::{Counts, counts, duplicates};
-pub use results::{Breakdown, EnsembleRow, MetricSummary, Tally, breakdown, ensemble, spreads};
