@@ -10,12 +10,14 @@ from pathlib import Path
 import numpy as np
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
+from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 MODELS = {
     "logistic": lambda: LogisticRegression(C=1.0, max_iter=1000),
+    "bayes": lambda: GaussianNB(),
     "svm": lambda: SVC(C=10.0),
     "forest": lambda: RandomForestClassifier(500, n_jobs=1, random_state=0),
     "knn": lambda: KNeighborsClassifier(5, weights="distance"),

@@ -15,8 +15,8 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use ser::cancel::Cancel;
 use ser::model::{
-    Classifier, Forest, ForestSettings, Kernel, Knn, KnnWeights, Logistic, LogisticSettings,
-    SplitFeatures, Svm, SvmSettings,
+    Classical, FitContext, ForestSettings, KnnSettings, KnnWeights, LogisticSettings,
+    NaiveBayesSettings, Settings, SvmSettings,
 };
 use ser::split::{Dataset, Matrix, Part, Parts, Role, Shape, Training};
 use ser::transform::{Scaler, ScalerKind};
@@ -48,8 +48,11 @@ fn main() -> Outcome<()> {
         "{:<10} {:>7} {:>8} {:>14} {:>7}",
         "model", "rows", "ser", "scikit-learn", "ratio"
     );
-    let all = ["logistic", "svm", "forest", "knn"];
-    for (rows, folds, models) in [(small, 5, &all[..]), (large, 1, &all[..1])] {
+    let (small_models, large_models) = (
+        ["logistic", "bayes", "svm", "forest", "knn"],
+        ["logistic", "bayes"],
+    );
+    for (rows, folds, models) in [(small, 5, &small_models[..]), (large, 1, &large_models[..])] {
         let table = generate(rows, folds);
         write(&folder, &table)?;
         for model in models {
@@ -144,42 +147,36 @@ fn ours(table: &Table, model: &str) -> Outcome<f64> {
         let scale = |row: &mut [f32]| scaler.apply_row(row);
         let (train, test) = (parts.train.map_rows(scale), parts.test.map_rows(scale));
         let before = cpu_seconds();
-        fit(model, &train)?.probabilities(test.x())?;
+        fit(model, &train)?.classifier().probabilities(test.x())?;
         seconds += cpu_seconds() - before;
     }
     Ok(seconds)
 }
 
-fn fit(model: &str, train: &Part<Training>) -> Outcome<Box<dyn Classifier>> {
+fn fit(model: &str, train: &Part<Training>) -> Outcome<Classical> {
     let cancel = Cancel::default();
-    Ok(match model {
-        "logistic" => {
-            let settings = LogisticSettings {
-                c: 1.0,
-                max_iterations: 1000,
-                standardised: true,
-            };
-            Box::new(Logistic::fit(&settings, train, &cancel)?)
-        }
-        "svm" => {
-            let settings = SvmSettings {
-                kernel: Kernel::Rbf,
-                c: 10.0,
-                gamma: None,
-            };
-            Box::new(Svm::fit(&settings, train, &cancel)?)
-        }
-        "forest" => {
-            let settings = ForestSettings {
-                trees: 500,
-                max_depth: None,
-                min_leaf: 1,
-                features: SplitFeatures::Sqrt,
-            };
-            Box::new(Forest::fit(&settings, train, 0, &cancel, &mut |_| {})?)
-        }
-        _ => Box::new(Knn::fit(5, KnnWeights::Distance, train)?),
-    })
+    let context = FitContext {
+        standardised: true,
+        ..FitContext::new(&cancel)
+    };
+    let (svm, knn) = (
+        SvmSettings {
+            c: 10.0,
+            ..SvmSettings::default()
+        },
+        KnnSettings {
+            k: 5,
+            weights: KnnWeights::Distance,
+        },
+    );
+    let settings: &dyn Settings = match model {
+        "logistic" => &LogisticSettings::default(),
+        "svm" => &svm,
+        "forest" => &ForestSettings::default(),
+        "bayes" => &NaiveBayesSettings::default(),
+        _ => &knn,
+    };
+    Ok(settings.fit(train, context)?)
 }
 
 fn theirs(python: &str, folder: &Path, model: &str) -> Outcome<f64> {

@@ -20,11 +20,10 @@ use crate::corpus::{Attribute, NOT_CONFIRMED};
 use crate::error::{Error, Result};
 use crate::files::{read_if_there, write_atomically};
 use crate::model::card::card;
-use crate::model::classifier::{Classifier, CnnClassifier, Majority};
+use crate::model::classifier::{Classifier, CnnClassifier};
 use crate::model::weights::{decode, encode};
 use crate::model::{
-    Architecture, Domain, Forest, Knn, Layer, Logistic, NetSpec, Params, Running, Svm,
-    TrainSettings,
+    Architecture, Classical, Domain, Layer, NetSpec, Params, Running, TrainSettings,
 };
 use crate::split::TestSpeakers;
 use crate::transform::{Inputs, MOST_FRAMES, Scaler};
@@ -163,16 +162,8 @@ pub enum Weights {
         /// Running statistics.
         running: Running,
     },
-    /// Logistic regression.
-    Logistic(Logistic),
-    /// Support vector machine.
-    Svm(Svm),
-    /// Random forest.
-    Forest(Forest),
-    /// Nearest neighbours.
-    Knn(Knn),
-    /// Frequencies.
-    Majority(Majority),
+    /// A classical model.
+    Classical(Classical),
 }
 
 impl Weights {
@@ -180,58 +171,16 @@ impl Weights {
     pub fn kind(&self) -> &'static str {
         match self {
             Weights::Cnn { .. } => "cnn",
-            Weights::Logistic(_) => "logistic",
-            Weights::Svm(_) => "svm",
-            Weights::Forest(_) => "random-forest",
-            Weights::Knn(_) => "knn",
-            Weights::Majority(_) => "majority",
+            Weights::Classical(classical) => classical.name(),
         }
     }
-}
 
-impl Weights {
     /// Whether the values by class may be read as probabilities, so that a calibration error means
     /// something.
     pub fn estimates_probabilities(&self) -> bool {
         match self {
-            Weights::Cnn { .. } | Weights::Logistic(_) | Weights::Forest(_) | Weights::Knn(_) => {
-                true
-            }
-            Weights::Svm(svm) => svm.calibration.is_some(),
-            // The same for every recording.
-            Weights::Majority(_) => false,
-        }
-    }
-
-    /// What the values by class are, in a sentence.
-    pub(super) fn values(&self) -> &'static str {
-        match self {
-            Weights::Cnn { .. } | Weights::Logistic(_) => {
-                "Probabilities are a softmax fitted by maximum likelihood; nothing calibrates them beyond that."
-            }
-            Weights::Svm(Svm {
-                calibration: Some(_),
-                ..
-            }) => {
-                "Probabilities are calibrated: margins of utterances that were held out of the training part in turn give a sigmoid for each pair\n\
-                 of classes, the pairs are coupled (Wu, Lin, Weng 2004), and one exponent corrects their confidence. The predicted class is that of the decision function; where coupling\n\
-                 names another, the probabilities are changed as little as possible so that the predicted class has the highest. An average over several models\n\
-                 or changed copies may name another class."
-            }
-            Weights::Svm(Svm {
-                calibration: None, ..
-            }) => {
-                "Values by class are no probabilities: the training part was too small to calibrate them, and only their order means anything."
-            }
-            Weights::Forest(_) => {
-                "Probabilities are mean class shares in the leaves of the trees: estimates that nothing calibrates, usually too low at the top."
-            }
-            Weights::Knn(_) => {
-                "Probabilities are the neighbours' shares of the vote, in as coarse steps as there are neighbours; nothing calibrates them."
-            }
-            Weights::Majority(_) => {
-                "Probabilities are the class shares of the training part, the same for every recording."
-            }
+            Weights::Cnn { .. } => true,
+            Weights::Classical(classical) => classical.model().estimates_probabilities(),
         }
     }
 
@@ -244,11 +193,7 @@ impl Weights {
             Weights::Cnn { params, running } => {
                 Box::new(CnnClassifier::new(spec(), params.clone(), running.clone())?)
             }
-            Weights::Logistic(model) => Box::new(model.clone()),
-            Weights::Svm(model) => Box::new(model.clone()),
-            Weights::Forest(model) => Box::new(model.clone()),
-            Weights::Knn(model) => Box::new(model.clone()),
-            Weights::Majority(model) => Box::new(model.clone()),
+            Weights::Classical(classical) => classical.classifier(),
         })
     }
 }

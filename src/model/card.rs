@@ -24,11 +24,7 @@ pub(super) fn card(model: &SavedModel) -> String {
             )
         }
         (Weights::Cnn { .. }, None) => "A convolutional network".to_owned(),
-        (Weights::Logistic(_), _) => "A logistic regression".to_owned(),
-        (Weights::Svm(_), _) => "A support vector machine".to_owned(),
-        (Weights::Forest(_), _) => "A random forest".to_owned(),
-        (Weights::Knn(_), _) => "A vote of the nearest training utterances".to_owned(),
-        (Weights::Majority(_), _) => "A guess by class frequency".to_owned(),
+        (Weights::Classical(classical), _) => format!("A {}", classical.model().title()),
     };
     let corpus = markdown(&info.corpus);
     let mut out = format!("# {} on {corpus}\n\n", markdown(&info.pipeline));
@@ -116,7 +112,12 @@ pub(super) fn card(model: &SavedModel) -> String {
     }
     out += NOT_FOR;
     out += "\nThe model was trained on the one corpus named above and on nothing else. It does not know what anyone feels.\n";
-    out += model.weights.values();
+    out += match &model.weights {
+        Weights::Cnn { .. } => {
+            "Probabilities are a softmax fitted by maximum likelihood; nothing calibrates them beyond that."
+        }
+        Weights::Classical(classical) => classical.model().values(),
+    };
     out += "\nExpect far lower accuracy on other speakers, languages, rooms and microphones, and no calibration there.\n";
     if !info.provenance.is_empty() {
         out += "\n## Provenance\n\n";

@@ -1,20 +1,13 @@
 //! The fit of an experiment's model to training rows.
 
-use super::search::svm_settings;
 use super::train::Job;
-use crate::config::{Experiment, ModelSettings};
+use crate::config::ModelSettings;
 use crate::error::{Error, Result};
 use crate::model::artifact::Weights;
-use crate::model::{
-    self, EpochRecord, Forest, ForestSettings, Knn, Layer, Logistic, LogisticSettings, Majority,
-    NetSpec, PairwiseDistances, Svm, TrainJob,
-};
+use crate::model::{self, EpochRecord, FitContext, Layer, NetSpec, TrainJob};
 use crate::orchestrator::Context;
 use crate::split::{Part, Training, Validation};
-use crate::transform::ScalerKind;
-
-/// Far more than L-BFGS needs on standardised features.
-const LOGISTIC_ITERATIONS: u64 = 1000;
+use crate::transform::{Inputs, ScalerKind};
 
 /// A training whose loss ended far above that of a guess, where one did: whatever it learnt was
 /// lost again.
@@ -43,19 +36,6 @@ pub(super) struct Fitted {
     pub variance_ratios: Vec<f64>,
 }
 
-impl Fitted {
-    /// Of a model without layers and epochs.
-    pub(super) fn baseline(weights: Weights) -> Self {
-        Fitted {
-            weights,
-            layers: vec![],
-            best_epoch: None,
-            history: vec![],
-            variance_ratios: vec![],
-        }
-    }
-}
-
 /// Fits the model of an experiment; `folds` are those of [`calibrate`], of a support vector
 /// machine.
 pub(super) fn fit(
@@ -65,62 +45,35 @@ pub(super) fn fit(
     folds: Option<&[usize]>,
     context: &Context,
 ) -> Result<Fitted> {
-    let weights = match &job.experiment.model {
-        ModelSettings::Cnn { .. } | ModelSettings::Perceptron(_) | ModelSettings::Temporal(_) => {
-            return fit_network(job, train, validation, context);
-        }
-        ModelSettings::Logistic { c } => {
-            let settings = LogisticSettings {
-                c: *c,
-                max_iterations: LOGISTIC_ITERATIONS,
-                standardised: is_standardised(job.experiment),
-            };
-            Weights::Logistic(Logistic::fit(&settings, train, context.cancel)?)
-        }
-        ModelSettings::Svm { kernel, c, gamma } => {
-            let distances = PairwiseDistances::of(*kernel, train, context.cancel)?;
-            Weights::Svm(Svm::fit_on(
-                &svm_settings(*kernel, *c, *gamma),
-                train,
-                &distances,
-                folds,
-                context.cancel,
-            )?)
-        }
-        ModelSettings::RandomForest {
-            trees,
-            max_depth,
-            min_leaf,
-            features,
-        } => {
-            let settings = ForestSettings {
-                trees: *trees,
-                max_depth: *max_depth,
-                min_leaf: *min_leaf,
-                features: *features,
-            };
-            let mut progress =
-                |done: usize| context.progress(done as u64, *trees as u64, "trees", String::new());
-            Weights::Forest(Forest::fit(
-                &settings,
-                train,
-                job.seed,
-                context.cancel,
-                &mut progress,
-            )?)
-        }
-        ModelSettings::Knn { k, weights } => Weights::Knn(Knn::fit(*k, *weights, train)?),
-        ModelSettings::Majority => Weights::Majority(Majority::fit(train)?),
-        ModelSettings::Ensemble { .. } => {
-            return Err(Error::internal("an ensemble was to be trained"));
+    let Some(settings) = job.experiment.model.classical() else {
+        return fit_network(job, train, validation, context);
+    };
+    let progress = |trees: usize| {
+        if let ModelSettings::RandomForest(forest) = &job.experiment.model {
+            context.progress(trees as u64, forest.trees as u64, "trees", String::new());
         }
     };
-    Ok(Fitted::baseline(weights))
+    let model = settings.fit(
+        train,
+        FitContext {
+            seed: job.seed,
+            standardised: is_standardised(&job.experiment.inputs),
+            folds,
+            progress: &progress,
+            ..FitContext::new(context.cancel)
+        },
+    )?;
+    Ok(Fitted {
+        weights: Weights::Classical(model),
+        layers: vec![],
+        best_epoch: None,
+        history: vec![],
+        variance_ratios: vec![],
+    })
 }
 
 /// Whether the inputs of a model have mean 0 and variance 1 in each column of the training part.
-fn is_standardised(experiment: &Experiment) -> bool {
-    let inputs = &experiment.inputs;
+pub(super) fn is_standardised(inputs: &Inputs) -> bool {
     inputs.scaler != ScalerKind::None && inputs.clip.is_none() && !inputs.set.is_sequence()
 }
 

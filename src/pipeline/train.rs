@@ -17,7 +17,7 @@ use crate::evaluation::{Scores, argmax, vote};
 use crate::files::{hash_bytes, write_atomically};
 use crate::model::TrainSettings;
 use crate::model::artifact::{ModelInfo, SavedModel, TestTimeAugment, Weights};
-use crate::model::{self, Device, Domain, Logistic, Node, Svm};
+use crate::model::{self, Classical, Device, Domain};
 use crate::orchestrator::{Context, Finished};
 use crate::report::FoldSection;
 use crate::split::{Dataset, Fold, Part, Parts, Role, Testing, Training};
@@ -134,21 +134,14 @@ pub(super) fn memory(job: &Job) -> u64 {
             .size() as u64,
     );
     let table = COPIES * rows * columns * size_of::<f32>() as u64;
-    let model = match &job.experiment.model {
+    let model = match job.experiment.model.classical() {
+        Some(settings) => settings.memory(rows, table),
         // About a thousand channels and their gradients for each feature of each sample of a batch,
         // and the weights with their moments.
-        ModelSettings::Cnn { .. } | ModelSettings::Perceptron(_) | ModelSettings::Temporal(_) => {
+        None if job.experiment.has_epochs() => {
             job.experiment.train.batch_size as u64 * columns * 8_000 + (64 << 20)
         }
-        // Distances and kernel of all pairs of rows, and at most as much again of the pair of
-        // classes at work.
-        ModelSettings::Svm { .. } => 3 * rows * rows * size_of::<f32>() as u64 + table,
-        // Ranks, and nodes of about as many leaves as there are rows in each tree.
-        ModelSettings::RandomForest { trees, .. } => {
-            table + *trees as u64 * rows * 2 * size_of::<Node>() as u64
-        }
-        ModelSettings::Logistic { .. } | ModelSettings::Knn { .. } => table,
-        ModelSettings::Majority | ModelSettings::Ensemble { .. } => 0,
+        None => 0,
     };
     table + model
 }
@@ -207,22 +200,18 @@ pub(super) fn train(job: &Job, context: &Context) -> Result<()> {
     let train = train.map_rows(scaled);
     let validation = parts.validation.map(|part| part.map_rows(scaled));
     let calibration = match job.experiment.model {
-        ModelSettings::Svm { .. } => Some(calibrate::choose(job.experiment, &train, &data.labels)?),
+        ModelSettings::Svm(_) => Some(calibrate::choose(job.experiment, &train, &data.labels)?),
         _ => None,
     };
     let folds = calibration
         .as_ref()
         .and_then(|calibration| calibration.folds.as_deref());
     let fitted = fit(job, &train, validation.as_ref(), folds, context)?;
-    let unconverged = match fitted.weights {
-        Weights::Svm(Svm {
-            converged: false, ..
-        }) => Some("support vector machine"),
-        Weights::Logistic(Logistic {
-            converged: false, ..
-        }) => Some("logistic regression"),
-        _ => None,
+    let unconverged = match &fitted.weights {
+        Weights::Classical(classical) => Some(classical.model()).filter(|m| !m.converged()),
+        Weights::Cnn { .. } => None,
     };
+    let unconverged = unconverged.map(|model| model.title());
     drop(train);
     warnings.extend(divergence(&fitted.history, data.labels.len()));
     if job.experiment.has_epochs()
@@ -311,7 +300,10 @@ pub(super) fn predict(
             finish_row(row, &saved.info.inputs);
         });
         match &saved.weights {
-            Weights::Svm(svm) => svm.judge(scaled.x()),
+            Weights::Classical(Classical::Svm(svm)) => {
+                let (probabilities, reconciled) = svm.judge(scaled.x())?;
+                Ok((probabilities.into_raw_vec_and_offset().0, reconciled))
+            }
             _ => Ok((classifier.probabilities(scaled.x())?, 0)),
         }
     };

@@ -1,11 +1,18 @@
 //! The k nearest neighbours in the training part, as a baseline.
 
+use linfa::traits::{Fit, PredictInplace};
+use ndarray::{Array2, ArrayView1, ArrayViewMut1, Axis};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::{
+    Classical, ClassicalModel, FitContext, FitError, Settings, TrainingSet, ValidParams,
+    fit_checked,
+};
 use crate::error::{Error, Result};
-use crate::model::classifier::{Classifier, check_width, finite};
+use crate::model::classifier::{check_width, finite, present};
 use crate::model::product::{Matrix as Values, multiply};
+use crate::model::weights::{Stored, Tensors};
 use crate::split::{Matrix, Part, Training};
 
 /// What a neighbour's vote counts.
@@ -17,6 +24,60 @@ pub enum KnnWeights {
     Uniform,
     /// 1 / distance; rows at distance 0 alone where there are any, as in scikit-learn.
     Distance,
+}
+
+/// How many neighbours vote, and how.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct KnnSettings {
+    /// Neighbours that vote; all training utterances where there are fewer.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub k: usize,
+    /// Every vote counts the same (`uniform`), or 1 / distance (`distance`).
+    pub weights: KnnWeights,
+}
+
+impl Default for KnnSettings {
+    fn default() -> Self {
+        KnnSettings {
+            k: 5,
+            weights: KnnWeights::Uniform,
+        }
+    }
+}
+
+impl Settings for KnnSettings {
+    fn name(&self) -> &'static str {
+        Knn::name()
+    }
+
+    fn describe(&self, is_searched: &dyn Fn(&str) -> bool) -> String {
+        let k = if is_searched("k") {
+            String::new()
+        } else {
+            format!(" k={}", self.k)
+        };
+        let weights = match self.weights {
+            KnnWeights::Uniform => "uniform",
+            KnnWeights::Distance => "distance",
+        };
+        format!("knn{k} weights={weights}")
+    }
+
+    fn searchable(&self) -> &'static [&'static str] {
+        &["k"]
+    }
+
+    fn check(&self) -> Result<()> {
+        if self.k == 0 {
+            return Err(Error::config("k = 0 asks no neighbour"));
+        }
+        Ok(())
+    }
+
+    fn fit(&self, train: &Part<Training>, context: FitContext<'_>) -> Result<Classical> {
+        fit_checked(*self, train, context).map(Classical::Knn)
+    }
 }
 
 /// Neighbours and their votes.
@@ -39,28 +100,25 @@ pub struct Knn {
     pub targets: Vec<usize>,
 }
 
-impl Knn {
+impl<'a> Fit<&'a Part<Training>, ArrayView1<'a, usize>, FitError> for ValidParams<'_, KnnSettings> {
+    type Object = Knn;
+
     /// Keeps the training rows.
-    ///
-    /// # Errors
-    /// A config error for `k = 0`, a data error for features that are not finite or no row.
-    pub fn fit(k: usize, weights: KnnWeights, train: &Part<Training>) -> Result<Self> {
-        if k == 0 {
-            return Err(Error::config("k = 0 asks no neighbour"));
-        }
-        if train.is_empty() {
-            return Err(Error::data("the training part has no utterance"));
-        }
-        finite(train.x())?;
+    fn fit(&self, set: &TrainingSet<'a>) -> Result<Knn, FitError> {
+        let targets = set.targets.to_vec();
+        present(&targets, set.records.n_classes())?;
+        finite(set.records.x())?;
         Ok(Knn {
-            n_classes: train.n_classes(),
-            k,
-            weights,
-            rows: train.x().clone(),
-            targets: train.y().to_vec(),
+            n_classes: set.records.n_classes(),
+            k: self.settings.k,
+            weights: self.settings.weights,
+            rows: set.records.x().clone(),
+            targets,
         })
     }
+}
 
+impl Knn {
     /// The nearest rows and their distances, nearest first, to a row whose products with all rows
     /// are known roughly.
     fn nearest(&self, row: &[f32], products: &[f32], lengths: &Lengths) -> Vec<(usize, f64)> {
@@ -91,7 +149,7 @@ impl Knn {
     }
 
     /// Adds the votes of the nearest rows.
-    fn vote(&self, nearest: &[(usize, f64)], votes: &mut [f32]) {
+    fn vote(&self, nearest: &[(usize, f64)], mut votes: ArrayViewMut1<f32>) {
         let twins = nearest.iter().any(|(_, distance)| *distance == 0.0);
         let count = |distance: f64| match self.weights {
             KnnWeights::Uniform => 1.0,
@@ -126,19 +184,16 @@ fn distance(a: &[f32], b: &[f32]) -> f64 {
     squares.sum::<f64>().sqrt()
 }
 
-impl Classifier for Knn {
-    fn probabilities(&mut self, x: &Matrix) -> Result<Vec<f32>> {
-        check_width(self.rows.cols(), x)?;
-        finite(x)?;
+impl PredictInplace<Matrix, Array2<f32>> for Knn {
+    fn predict_inplace(&self, x: &Matrix, y: &mut Array2<f32>) {
         let (columns, others) = (self.rows.cols(), self.rows.rows());
         let lengths = Lengths((0..others).map(|i| length(self.rows.row(i))).collect());
         let right = Values::new(self.rows.values(), others, columns, columns).transposed();
-        let mut out = vec![0.0; x.rows() * self.n_classes];
         let mut products = vec![0.0; BLOCK.min(x.rows()) * others];
-        for (left, out) in x
+        for (left, mut votes) in x
             .values()
             .chunks(BLOCK * columns)
-            .zip(out.chunks_mut(BLOCK * self.n_classes))
+            .zip(y.axis_chunks_iter_mut(Axis(0), BLOCK))
         {
             let rows = left.len() / columns;
             multiply(
@@ -150,25 +205,92 @@ impl Classifier for Knn {
             for ((row, products), votes) in left
                 .chunks_exact(columns)
                 .zip(products.chunks_exact(others))
-                .zip(out.chunks_exact_mut(self.n_classes))
+                .zip(votes.rows_mut())
             {
                 self.vote(&self.nearest(row, products, &lengths), votes);
             }
         }
-        Ok(out)
+    }
+
+    fn default_target(&self, x: &Matrix) -> Array2<f32> {
+        Array2::zeros((x.rows(), self.n_classes))
+    }
+}
+
+impl ClassicalModel for Knn {
+    fn name() -> &'static str {
+        "knn"
+    }
+
+    fn check(&self, x: &Matrix) -> Result<()> {
+        check_width(self.rows.cols(), x)?;
+        finite(x)
+    }
+
+    fn title(&self) -> &'static str {
+        "vote of the nearest training utterances"
+    }
+
+    fn values(&self) -> &'static str {
+        "Probabilities are the neighbours' shares of the vote, in as coarse steps as there are neighbours; nothing calibrates them."
+    }
+
+    fn tensors(&self) -> Vec<Stored> {
+        let by_distance = usize::from(self.weights == KnnWeights::Distance);
+        let shape = [self.rows.rows(), self.rows.cols()];
+        vec![
+            Stored::i64("k", &[self.k]),
+            Stored::i64("by_distance", &[by_distance]),
+            Stored::f32("rows", &shape, self.rows.values()),
+            Stored::i64("targets", &self.targets),
+        ]
+    }
+
+    fn read(file: &mut Tensors, n_features: usize, n_classes: usize) -> Result<Self, String> {
+        let (k, by_distance) = (file.count("k")?, file.count("by_distance")?);
+        let (rows, targets) = (file.matrix("rows", n_features)?, file.counts("targets")?);
+        if k == 0
+            || targets.is_empty()
+            || targets.len() != rows.rows()
+            || targets.iter().any(|&class| class >= n_classes)
+        {
+            return Err(
+                "tensor targets does not name a class for each row, or tensor k asks none"
+                    .to_owned(),
+            );
+        }
+        let weights = if by_distance == 0 {
+            KnnWeights::Uniform
+        } else {
+            KnnWeights::Distance
+        };
+        Ok(Knn {
+            n_classes,
+            k,
+            weights,
+            rows,
+            targets,
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cancel::Cancel;
+    use crate::model::Classifier;
     use crate::model::test_data::{accuracy, blobs, parts};
+
+    fn fit(k: usize, weights: KnnWeights, train: &Part<Training>) -> Result<Knn> {
+        let cancel = Cancel::default();
+        fit_checked(KnnSettings { k, weights }, train, FitContext::new(&cancel))
+    }
 
     #[test]
     fn separable_classes_are_learnt() {
         let parts = blobs(60, 3, 4, 0.1, 1);
         for weights in [KnnWeights::Uniform, KnnWeights::Distance] {
-            let mut model = Knn::fit(5, weights, &parts.train).expect("fitted");
+            let mut model = fit(5, weights, &parts.train).expect("fitted");
             assert_eq!(accuracy(&mut model, &parts.test), 1.0);
         }
     }
@@ -202,8 +324,8 @@ mod tests {
     #[test]
     fn what_cannot_be_fitted_is_refused() {
         let train = parts(&[0, 1, 1], 0, 2, 3).train;
-        assert!(Knn::fit(0, KnnWeights::Uniform, &train).is_err());
+        assert!(fit(0, KnnWeights::Uniform, &train).is_err());
         let broken = train.map_rows(|row| row[0] = f32::NAN);
-        assert!(Knn::fit(1, KnnWeights::Uniform, &broken).is_err());
+        assert!(fit(1, KnnWeights::Uniform, &broken).is_err());
     }
 }

@@ -4,33 +4,82 @@
 //! instead of each row's own and floors the rest at 1e-15, so that on heavy-tailed features (mel
 //! power) loss and gradient contradict each other, and it stops far from the optimum unnoticed.
 
+use linfa::traits::{Fit, PredictInplace};
+use ndarray::{Array2, ArrayView1};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::lbfgs::minimise;
+use super::logistic_loss::{Loss, Rows};
+use super::row_space::RowSpace;
+use super::{
+    Classical, ClassicalModel, FitContext, FitError, Settings, TrainingSet, ValidParams,
+    fit_checked,
+};
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
-use crate::model::classifier::{Classifier, check_width, finite, present, softmax_rows};
-use crate::model::lbfgs::minimise;
-use crate::model::logistic_loss::{Loss, Rows};
-use crate::model::row_space::RowSpace;
+use crate::model::classifier::{check_width, finite, present, softmax_rows};
+use crate::model::weights::{Stored, Tensors};
 use crate::split::{Matrix, Part, Training};
 
+/// Far more than L-BFGS needs on standardised features.
+const MOST_ITERATIONS: u64 = 1000;
 /// The largest component of the gradient that remains, for each row.
 const TOLERANCE: f64 = 1e-6;
 /// Most rows of a regression that is solved in the space of its rows: time grows with the cube of
 /// their number.
 const MOST_ROWS: usize = 4096;
 
-/// How the regression is fitted.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+/// How the regression is fitted: minimised is `C * sum of log losses + |weights|^2 / 2`, with the
+/// weights of the features as they are given and intercepts free, as in scikit-learn.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
 pub struct LogisticSettings {
-    /// Inverse strength of the penalty, as in scikit-learn: minimised is `C * sum of log losses +
-    /// |weights|^2 / 2` with the weights of the features as they are given, intercepts free.
+    /// Inverse strength of the L2 penalty on the weights of the scaled inputs, as in
+    /// scikit-learn.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub c: f64,
-    /// Limit on L-BFGS iterations; [`Logistic::converged`] tells whether it was hit.
-    pub max_iterations: u64,
-    /// Whether the features were standardised before: they are once more, in double precision, so
-    /// that no rounding is left in mean and variance.
-    pub standardised: bool,
+}
+
+impl Default for LogisticSettings {
+    fn default() -> Self {
+        LogisticSettings { c: 1.0 }
+    }
+}
+
+impl Settings for LogisticSettings {
+    fn name(&self) -> &'static str {
+        Logistic::name()
+    }
+
+    fn code_version(&self) -> u32 {
+        4
+    }
+
+    fn describe(&self, is_searched: &dyn Fn(&str) -> bool) -> String {
+        if is_searched("c") {
+            return "logistic".to_owned();
+        }
+        format!("logistic C={}", self.c)
+    }
+
+    fn searchable(&self) -> &'static [&'static str] {
+        &["c"]
+    }
+
+    fn check(&self) -> Result<()> {
+        if !(self.c.is_finite() && self.c > 0.0) {
+            return Err(Error::config(format!(
+                "c = {} is not a positive number",
+                self.c
+            )));
+        }
+        Ok(())
+    }
+
+    fn fit(&self, train: &Part<Training>, context: FitContext<'_>) -> Result<Classical> {
+        fit_checked(*self, train, context).map(Classical::Logistic)
+    }
 }
 
 /// A fitted regression; its weights apply to features as they were given.
@@ -75,30 +124,43 @@ fn moments(x: &Matrix) -> Vec<(f64, f64)> {
     means.into_iter().zip(squares).map(of).collect()
 }
 
-impl Logistic {
+impl<'a> Fit<&'a Part<Training>, ArrayView1<'a, usize>, FitError>
+    for ValidParams<'_, LogisticSettings>
+{
+    type Object = Logistic;
+
     /// Fits by L-BFGS until no component of the objective's gradient, per row, exceeds 1e-6.
-    ///
+    fn fit(&self, set: &TrainingSet<'a>) -> Result<Logistic, FitError> {
+        let (x, n_classes) = (set.records.x(), set.records.n_classes());
+        let FitContext {
+            standardised,
+            cancel,
+            ..
+        } = self.context;
+        finite(x)?;
+        let (y, c) = (set.targets.to_vec(), self.settings.c);
+        let fitted = Logistic::fit(x, &y, n_classes, c, standardised, MOST_ITERATIONS, cancel)?;
+        Ok(fitted)
+    }
+}
+
+impl Logistic {
     /// Inside, features are centred and divided by units in which all weights have about the same
     /// curvature, so that features of very different sizes converge too; the weights are carried
-    /// back. That changes the way to the optimum, and not the optimum.
-    ///
-    /// # Errors
-    /// A config error for a `c` that is not positive, a data error for features that are not
-    /// finite; `Interrupted` once `cancel` says so.
-    pub fn fit(
-        settings: &LogisticSettings,
-        train: &Part<Training>,
+    /// back. That changes the way to the optimum, and not the optimum. Features that are
+    /// standardised are once more, in double precision, so that no rounding is left in mean and
+    /// variance.
+    fn fit(
+        x: &Matrix,
+        y: &[usize],
+        n_classes: usize,
+        c: f64,
+        standardised: bool,
+        max_iterations: u64,
         cancel: &Cancel,
-    ) -> Result<Self> {
-        if !(settings.c.is_finite() && settings.c > 0.0) {
-            return Err(Error::config(format!(
-                "c = {} is not a positive number",
-                settings.c
-            )));
-        }
-        let classes = present(train)?;
-        let (n_features, n_classes) = (train.x().cols(), train.n_classes());
-        finite(train.x())?;
+    ) -> Result<Logistic> {
+        let classes = present(y, n_classes)?;
+        let (n_rows, n_features) = (x.rows(), x.cols());
         if classes.len() == 1 {
             return Ok(Logistic {
                 n_classes,
@@ -109,21 +171,21 @@ impl Logistic {
                 converged: true,
             });
         }
-        let mut moments = moments(train.x());
+        let mut moments = moments(x);
         let mut units = vec![1.0; n_features];
-        if !settings.standardised {
+        if !standardised {
             // Curvatures of log loss, at most n / 4 for a feature of variance 1, and of the
             // penalty, 1 / C, together.
-            let held = (4.0 / (settings.c * train.len() as f64)).sqrt();
+            let held = (4.0 / (c * n_rows as f64)).sqrt();
             moments.iter_mut().for_each(|(_, sd)| *sd = sd.hypot(held));
             units = moments.iter().map(|(_, unit)| *unit).collect();
         }
         let means: Vec<f32> = moments.iter().map(|(mean, _)| *mean as f32).collect();
         let factors: Vec<f32> = moments.iter().map(|(_, sd)| (1.0 / sd) as f32).collect();
-        let is_wide = train.len() <= MOST_ROWS && 4 * train.len() <= 3 * n_features;
-        let row_space = (settings.standardised && is_wide)
+        let is_wide = n_rows <= MOST_ROWS && 4 * n_rows <= 3 * n_features;
+        let row_space = (standardised && is_wide)
             .then(|| {
-                let scaled = train.x().values().iter().enumerate().map(|(at, v)| {
+                let scaled = x.values().iter().enumerate().map(|(at, v)| {
                     let (mean, factor) = (means[at % n_features], factors[at % n_features]);
                     (f64::from(*v) - f64::from(mean)) * f64::from(factor)
                 });
@@ -132,9 +194,9 @@ impl Logistic {
             .flatten();
         let factor = row_space.as_ref().map(RowSpace::factor);
         let (rows, columns) = match &factor {
-            Some(factor) => (Rows::Triangular(factor), train.len()),
+            Some(factor) => (Rows::Triangular(factor), n_rows),
             None => {
-                let values = train.x().values();
+                let values = x.values();
                 let rows = Rows::Scaled {
                     values,
                     means: &means,
@@ -147,16 +209,16 @@ impl Logistic {
             units = vec![1.0; columns];
         }
         let place = |class: &usize| classes.iter().position(|c| c == class);
-        let y: Vec<usize> = train.y().iter().filter_map(place).collect();
+        let y: Vec<usize> = y.iter().filter_map(place).collect();
         let k = classes.len();
         // In the space of the rows the same gradient has fewer and larger components.
-        let tolerance = TOLERANCE * (train.len() * n_features) as f64 / columns as f64;
-        let mut loss = Loss::new(rows, y, k, 1.0 / settings.c, units);
+        let tolerance = TOLERANCE * (n_rows * n_features) as f64 / columns as f64;
+        let mut loss = Loss::new(rows, y, k, 1.0 / c, units);
         let (fitted, converged) = minimise(
             &mut loss,
             (columns + 1) * k,
             tolerance,
-            settings.max_iterations,
+            max_iterations,
             cancel,
         )?;
         let (fitted, intercepts) = fitted.split_at(columns * k);
@@ -183,11 +245,9 @@ impl Logistic {
     }
 }
 
-impl Classifier for Logistic {
-    fn probabilities(&mut self, x: &Matrix) -> Result<Vec<f32>> {
-        check_width(self.n_features, x)?;
-        let mut out = vec![0.0; x.rows() * self.n_classes];
-        for i in 0..x.rows() {
+impl PredictInplace<Matrix, Array2<f32>> for Logistic {
+    fn predict_inplace(&self, x: &Matrix, y: &mut Array2<f32>) {
+        for (i, mut out) in y.rows_mut().into_iter().enumerate() {
             let mut logits = self.intercepts.clone();
             for (&value, weights) in x
                 .row(i)
@@ -202,23 +262,74 @@ impl Classifier for Logistic {
             let mut shifted: Vec<f32> = logits.iter().map(|l| (l - max) as f32).collect();
             softmax_rows(&mut shifted, self.classes.len());
             for (&class, p) in self.classes.iter().zip(shifted) {
-                out[i * self.n_classes + class] = p;
+                out[class] = p;
             }
         }
-        Ok(out)
+    }
+
+    fn default_target(&self, x: &Matrix) -> Array2<f32> {
+        Array2::zeros((x.rows(), self.n_classes))
+    }
+}
+
+impl ClassicalModel for Logistic {
+    fn name() -> &'static str {
+        "logistic"
+    }
+
+    fn check(&self, x: &Matrix) -> Result<()> {
+        check_width(self.n_features, x)
+    }
+
+    fn title(&self) -> &'static str {
+        "logistic regression"
+    }
+
+    fn values(&self) -> &'static str {
+        "Probabilities are a softmax fitted by maximum likelihood; nothing calibrates them beyond that."
+    }
+
+    fn converged(&self) -> bool {
+        self.converged
+    }
+
+    fn tensors(&self) -> Vec<Stored> {
+        let n = self.classes.len();
+        vec![
+            Stored::i64("classes", &self.classes),
+            Stored::f64("weights", &[self.n_features, n], &self.weights),
+            Stored::f64("intercepts", &[n], &self.intercepts),
+            Stored::i64("converged", &[usize::from(self.converged)]),
+        ]
+    }
+
+    fn read(file: &mut Tensors, n_features: usize, n_classes: usize) -> Result<Self, String> {
+        let classes = file.classes(n_classes)?;
+        Ok(Logistic {
+            n_classes,
+            n_features,
+            weights: file.f64("weights", &[n_features, classes.len()])?,
+            intercepts: file.f64("intercepts", &[classes.len()])?,
+            classes,
+            converged: file.count("converged")? != 0,
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Classifier;
     use crate::model::test_data::{accuracy, blobs, parts};
 
-    const SETTINGS: LogisticSettings = LogisticSettings {
-        c: 1.0,
-        max_iterations: 200,
-        standardised: true,
-    };
+    fn fit(c: f64, standardised: bool, train: &Part<Training>) -> Logistic {
+        let cancel = Cancel::default();
+        let context = FitContext {
+            standardised,
+            ..FitContext::new(&cancel)
+        };
+        fit_checked(LogisticSettings { c }, train, context).expect("fitted")
+    }
 
     /// The gradient of scikit-learn's objective on standardised features vanishes at the fitted
     /// point: checks alpha's scaling, the way back to raw features, and a constant column.
@@ -233,16 +344,7 @@ mod tests {
         let moments = moments(train.x());
         assert_eq!(moments[3].1, 1.0);
         for c in [0.05, 1.0] {
-            let mut model = Logistic::fit(
-                &LogisticSettings {
-                    c,
-                    max_iterations: 500,
-                    standardised: true,
-                },
-                &train,
-                &Cancel::default(),
-            )
-            .expect("fitted");
+            let mut model = fit(c, true, &train);
             assert!(model.converged);
             let p = model.probabilities(train.x()).expect("probabilities");
             let mut norm = 0.0;
@@ -287,12 +389,7 @@ mod tests {
             .map_rows(|row| {
                 row.copy_from_slice(rows.next().expect("nine rows"));
             });
-        let settings = LogisticSettings {
-            c: 0.7,
-            max_iterations: 1000,
-            standardised: false,
-        };
-        let mut model = Logistic::fit(&settings, &train, &Cancel::default()).expect("fitted");
+        let mut model = fit(0.7, false, &train);
         let p = model
             .probabilities(&Matrix::new(2, 2, vec![0.5, 120.0, 1.0, -80.0]))
             .expect("probabilities");
@@ -317,7 +414,7 @@ mod tests {
     #[test]
     fn separable_classes_are_learnt() {
         let parts = blobs(60, 3, 4, 0.1, 1);
-        let mut model = Logistic::fit(&SETTINGS, &parts.train, &Cancel::default()).expect("fitted");
+        let mut model = fit(1.0, true, &parts.train);
         assert_eq!(accuracy(&mut model, &parts.test), 1.0);
     }
 
@@ -328,13 +425,7 @@ mod tests {
         let train = blobs(240, 3, 12, 4.0, 7)
             .train
             .map_rows(|row| row.iter_mut().for_each(|v| *v = (3.0 * *v).exp()));
-        let settings = |c| LogisticSettings {
-            c,
-            max_iterations: 2000,
-            standardised: true,
-        };
-        let fitted = [0.01, 1.0, 100.0]
-            .map(|c| Logistic::fit(&settings(c), &train, &Cancel::default()).expect("fitted"));
+        let fitted = [0.01, 1.0, 100.0].map(|c| fit(c, true, &train));
         let losses = fitted.map(|mut model| {
             assert!(model.converged);
             let p = model.probabilities(train.x()).expect("probabilities");
@@ -344,31 +435,20 @@ mod tests {
                 .sum::<f64>()
         });
         assert!(losses.is_sorted_by(|a, b| a > b), "{losses:?}");
-        assert!(
-            !Logistic::fit(
-                &LogisticSettings {
-                    c: 100.0,
-                    max_iterations: 2,
-                    standardised: true
-                },
-                &train,
-                &Cancel::default()
-            )
-            .expect("fitted")
-            .converged
-        );
+        let (x, y, cancel) = (train.x(), train.y(), Cancel::default());
+        let stopped = Logistic::fit(x, y, 3, 100.0, true, 2, &cancel).expect("fitted");
+        assert!(!stopped.converged);
     }
 
     #[test]
     fn classes_absent_from_training_get_nothing() {
         let parts = parts(&[0, 2, 0, 2, 0, 2], 2, 4, 3);
-        let mut model = Logistic::fit(&SETTINGS, &parts.train, &Cancel::default()).expect("fitted");
+        let mut model = fit(1.0, true, &parts.train);
         let p = model.probabilities(parts.train.x()).expect("probabilities");
         assert!(p.chunks(4).all(|row| row[1] == 0.0
             && row[3] == 0.0
             && (row.iter().sum::<f32>() - 1.0).abs() < 1e-6));
-        let one = Logistic::fit(&SETTINGS, &super::tests::single(), &Cancel::default())
-            .expect("one class");
+        let one = fit(1.0, true, &single());
         assert_eq!(one.classes, [1]);
     }
 
@@ -379,7 +459,9 @@ mod tests {
     #[test]
     fn features_that_are_no_numbers_are_refused() {
         let train = single().map_rows(|row| row[1] = f32::NAN);
-        let error = Logistic::fit(&SETTINGS, &train, &Cancel::default()).expect_err("refused");
+        let cancel = Cancel::default();
+        let refused = LogisticSettings::default().fit(&train, FitContext::new(&cancel));
+        let error = refused.expect_err("refused");
         assert_eq!(
             error.to_string(),
             "feature 1 of row 0 is not a finite number"

@@ -5,9 +5,9 @@
 //! loss and gradient. Products are summed in an order that no processor changes.
 
 use super::cholesky::Cholesky;
-use super::dispatch::vectorised;
 use super::lbfgs::{Objective, dot};
-use super::product::{Matrix, multiply};
+use crate::model::dispatch::vectorised;
+use crate::model::product::{Matrix, multiply};
 
 /// Classes at a time; parameters are padded to a multiple.
 const LANES: usize = 8;

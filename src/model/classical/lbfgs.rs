@@ -3,9 +3,9 @@
 
 use std::collections::VecDeque;
 
-use super::dispatch::vectorised;
 use crate::cancel::Cancel;
 use crate::error::Result;
+use crate::model::dispatch::vectorised;
 
 /// Steps that are remembered.
 const MEMORY: usize = 20;
