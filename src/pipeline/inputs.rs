@@ -132,29 +132,34 @@ pub(super) fn release_tables() {
 }
 
 impl Rows {
-    /// The table of the experiment's set. It is read once however many tasks want it, whether at
-    /// the same time or one after the other.
+    /// The table of the experiment's set.
     pub(super) fn read(job: &Job) -> Result<Arc<Rows>> {
+        Rows::shared(&job.experiment.inputs, job.features)
+    }
+
+    /// A table, which is read once however many tasks want it, whether at the same time or one
+    /// after the other.
+    fn shared(inputs: &Inputs, features: &Path) -> Result<Arc<Rows>> {
         // What a scaler or a clip does comes later.
         let inputs = Inputs {
             scaler: ScalerKind::None,
             clip: None,
-            ..job.experiment.inputs
+            ..*inputs
         };
         let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
         shared.held.retain(|(_, _, rows)| rows.strong_count() > 0);
         let found = shared
             .held
             .iter()
-            .find(|(folder, of, _)| folder == job.features && *of == inputs)
+            .find(|(folder, of, _)| folder == features && *of == inputs)
             .and_then(|(_, _, rows)| rows.upgrade());
         let rows = match found {
             Some(rows) => rows,
             None => {
                 // The next table comes in the place of the last, and not beside it.
                 shared.last = None;
-                let rows = Arc::new(Rows::read_from(&inputs, job.features)?);
-                let held = (job.features.to_owned(), inputs, Arc::downgrade(&rows));
+                let rows = Arc::new(Rows::read_from(&inputs, features)?);
+                let held = (features.to_owned(), inputs, Arc::downgrade(&rows));
                 shared.held.push(held);
                 rows
             }
@@ -260,5 +265,44 @@ impl Rows {
                 .collect(),
             labels,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::features::{FeatureSet, names};
+    use crate::table::features::Writer;
+
+    #[test]
+    fn a_table_is_read_once_for_all_scalers_and_again_once_it_was_let_go() {
+        let folder = tempfile::tempdir().unwrap();
+        let columns = names(FeatureSet::Issa193);
+        let mut table = Writer::new(folder.path(), columns.clone(), &table::Meta::new());
+        for (id, first) in [("a", 1), ("b", 1000)] {
+            let row: Vec<f32> = (0..columns.len()).map(|at| (first + at) as f32).collect();
+            table.push(id, "0", &row).unwrap();
+        }
+        table.finish().unwrap();
+        let inputs = Inputs::default();
+        let other = Inputs {
+            log_mel: true,
+            ..inputs
+        };
+        let scaled = Inputs {
+            scaler: ScalerKind::PerSpeaker,
+            clip: Some(3),
+            ..inputs
+        };
+        let read = |inputs: &Inputs| Rows::shared(inputs, folder.path()).unwrap();
+        let first = read(&inputs);
+        assert!(Arc::ptr_eq(&first, &read(&inputs)) && Arc::ptr_eq(&first, &read(&scaled)));
+        let logarithms = read(&other);
+        assert!(!Arc::ptr_eq(&first, &logarithms) && first.x != logarithms.x);
+        assert!(Arc::ptr_eq(&first, &read(&inputs)));
+        let held = Arc::downgrade(&first);
+        drop(first);
+        release_tables();
+        assert!(held.upgrade().is_none());
     }
 }

@@ -321,6 +321,49 @@ mod tests {
         assert_eq!(p(1, KnnWeights::Uniform, 0.5), [1.0, 0.0, 0.0]);
     }
 
+    /// Long rows that differ by less than products in single precision can tell, some of them
+    /// equal: every row is a class of its own, so that the votes name the neighbours.
+    #[test]
+    fn neighbours_are_the_nearest_in_double_precision_and_the_first_of_equals() {
+        let (n, columns, k) = (200, 600, 7);
+        let value = |row: usize, column: usize| {
+            // Rows 25 apart are equal.
+            let cycle = (row % 25 * 37 + column * 101 + row % 25 * column * 13) % 97;
+            1000.0 + cycle as f32 / 64.0
+        };
+        let rows = (0..n).flat_map(|row| (0..columns).map(move |column| value(row, column)));
+        let rows = Matrix::new(n, columns, rows.collect());
+        let mut model = Knn {
+            n_classes: n,
+            k,
+            weights: KnnWeights::Uniform,
+            targets: (0..n).collect(),
+            rows: rows.clone(),
+        };
+        let asked = rows.select(&[0, 3, 199]);
+        let p = model.probabilities(&asked).expect("probabilities");
+        for (i, p) in p.chunks(n).enumerate() {
+            let mut all: Vec<(f64, usize)> = (0..n)
+                .map(|other| (distance(asked.row(i), rows.row(other)), other))
+                .collect();
+            all.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+            assert!(all[k - 1].0 == 0.0 && all[k].0 == 0.0 && all[8].0 > 0.0);
+            let mut wanted: Vec<usize> = all[..k].iter().map(|(_, other)| *other).collect();
+            wanted.sort_unstable();
+            let found: Vec<usize> = (0..n).filter(|other| p[*other] > 0.0).collect();
+            assert_eq!(found, wanted);
+        }
+        // Halfway to another row, whose neighbours are not at distance 0.
+        let between: Vec<f32> = (0..columns)
+            .map(|column| value(1, column) + (value(2, column) - value(1, column)) * 0.49)
+            .collect();
+        let p = model
+            .probabilities(&Matrix::new(1, columns, between))
+            .expect("probabilities");
+        let found: Vec<usize> = (0..n).filter(|other| p[*other] > 0.0).collect();
+        assert_eq!(found, [1, 26, 51, 76, 101, 126, 151]);
+    }
+
     #[test]
     fn what_cannot_be_fitted_is_refused() {
         let train = parts(&[0, 1, 1], 0, 2, 3).train;

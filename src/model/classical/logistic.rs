@@ -99,6 +99,11 @@ pub struct Logistic {
     pub converged: bool,
 }
 
+/// Whether a regression is solved in the space of its rows.
+fn is_wide(n_rows: usize, n_features: usize) -> bool {
+    n_rows <= MOST_ROWS && 4 * n_rows <= 3 * n_features
+}
+
 /// Mean and standard deviation of each column; 1 in place of a deviation of 0.
 fn moments(x: &Matrix) -> Vec<(f64, f64)> {
     let n = x.rows() as f64;
@@ -182,8 +187,7 @@ impl Logistic {
         }
         let means: Vec<f32> = moments.iter().map(|(mean, _)| *mean as f32).collect();
         let factors: Vec<f32> = moments.iter().map(|(_, sd)| (1.0 / sd) as f32).collect();
-        let is_wide = n_rows <= MOST_ROWS && 4 * n_rows <= 3 * n_features;
-        let row_space = (standardised && is_wide)
+        let row_space = (standardised && is_wide(n_rows, n_features))
             .then(|| {
                 let scaled = x.values().iter().enumerate().map(|(at, v)| {
                     let (mean, factor) = (means[at % n_features], factors[at % n_features]);
@@ -341,32 +345,66 @@ mod tests {
             row[2] *= 1e-6;
             row[3] = 7.7;
         });
-        let moments = moments(train.x());
-        assert_eq!(moments[3].1, 1.0);
+        assert_eq!(moments(train.x())[3].1, 1.0);
         for c in [0.05, 1.0] {
-            let mut model = fit(c, true, &train);
-            assert!(model.converged);
-            let p = model.probabilities(train.x()).expect("probabilities");
-            let mut norm = 0.0;
-            for (f, (mean, sd)) in moments.iter().enumerate() {
-                for k in 0..3 {
-                    let weight = model.weights[f * 3 + k] * sd;
-                    let mut gradient = weight;
-                    for i in 0..train.len() {
-                        let hit = f64::from(u8::from(train.y()[i] == k));
-                        gradient += c
-                            * (f64::from(p[i * 3 + k]) - hit)
-                            * (f64::from(train.x().row(i)[f]) - mean)
-                            / sd;
-                    }
-                    assert!(
-                        gradient.abs() < 1e-3,
-                        "c {c}: gradient {gradient} of weight {f},{k}"
-                    );
-                    norm += weight * weight;
+            assert_optimal(&fit(c, true, &train), &train, c);
+        }
+    }
+
+    /// Asserts that the gradient of the objective on standardised features of variance above 0 is
+    /// about 0.
+    fn assert_optimal(model: &Logistic, train: &Part<Training>, c: f64) {
+        assert!(model.converged);
+        let k = train.n_classes();
+        let p = model
+            .clone()
+            .probabilities(train.x())
+            .expect("probabilities");
+        let mut norm = 0.0;
+        for (f, (mean, sd)) in moments(train.x()).iter().enumerate() {
+            for class in 0..k {
+                let weight = model.weights[f * k + class] * sd;
+                let mut gradient = weight;
+                for i in 0..train.len() {
+                    let hit = f64::from(u8::from(train.y()[i] == class));
+                    let x = (f64::from(train.x().row(i)[f]) - mean) / sd;
+                    gradient += c * (f64::from(p[i * k + class]) - hit) * x;
                 }
+                assert!(
+                    gradient.abs() < 1e-3,
+                    "c {c}: gradient {gradient} of weight {f},{class}"
+                );
+                norm += weight * weight;
             }
-            assert!(norm > 0.1, "weights move: {norm}");
+        }
+        assert!(norm > 0.01, "weights move: {norm}");
+    }
+
+    /// Fewer rows than features, two of them equal and with different classes.
+    #[test]
+    fn the_optimum_of_wide_rows_is_found_in_the_space_of_the_rows() {
+        let train = blobs(60, 3, 100, 6.0, 5).train;
+        let (first, last) = (train.x().row(0).to_vec(), train.len() - 1);
+        let mut row = 0;
+        let train = train.map_rows(|values| {
+            if row == last {
+                values.copy_from_slice(&first);
+            }
+            row += 1;
+        });
+        assert!(is_wide(train.len(), 100) && train.y()[0] != train.y()[last]);
+        for c in [0.01, 10.0] {
+            assert_optimal(&fit(c, true, &train), &train, c);
+        }
+    }
+
+    /// So many rows that the curvature is estimated by some of them.
+    #[test]
+    fn the_optimum_of_many_rows_is_found_with_a_sample_of_the_curvature() {
+        let train = blobs(900, 3, 4, 2.5, 5).train;
+        assert!(train.len() > 100 * train.x().cols());
+        for c in [0.01, 10.0] {
+            assert_optimal(&fit(c, true, &train), &train, c);
         }
     }
 

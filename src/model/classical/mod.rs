@@ -17,6 +17,8 @@ mod logistic;
 mod logistic_loss;
 mod majority;
 mod naive_bayes;
+#[cfg(test)]
+mod reference_tests;
 mod row_space;
 mod smo;
 mod svm;

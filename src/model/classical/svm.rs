@@ -417,7 +417,7 @@ impl<'a> Fit<&'a Part<Training>, ArrayView1<'a, usize>, FitError> for ValidParam
 
 impl Svm {
     /// Calls `visit` with every row's number and the decision value of every pair.
-    fn decide(&self, x: &Matrix, mut visit: impl FnMut(usize, &[f64])) -> Result<()> {
+    pub(super) fn decide(&self, x: &Matrix, mut visit: impl FnMut(usize, &[f64])) -> Result<()> {
         let measure = if self.gamma.is_none() {
             Measure::Product
         } else {
