@@ -58,6 +58,7 @@ help: ## This text
 	@echo "  AS=name              EPOCHS, BATCH, SEED, PROTOCOL and DEVICE make a variant such as ravdess@epochs-15; this names it"
 	@echo "  ROUNDS=5 EVERY=7     bench: rounds, and every which recording the peers read; QUICK=1 shows that it works"
 	@echo "  ONLY=features,training,inference,rerun,engine"
+	@echo "  ONLY=classical       bench: the classical models beside scikit-learn, which PYTHON has to have"
 	@echo "  PYTHON=python3.11    bench-peers; PEERS='opensmile torch' makes these alone"
 	@echo
 	@echo "  make train DATASET=ravdess EPOCHS=15 BATCH=64"
@@ -111,7 +112,11 @@ lint: ## rustfmt and clippy, as CI runs them
 	@$(CARGO) clippy --release --all-targets -- -D warnings
 
 bench: ## ser beside its peers -> reports/bench/index.html (takes ROUNDS EVERY ONLY QUICK CORPORA_DIR; first make bench-peers)
+ifeq ($(ONLY),classical)
+	@$(CARGO) bench --bench classical -- --python '$(PYTHON)' $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(QUICK),--quick)
+else
 	@$(CARGO) bench --bench compare -- $(BENCH_OPTIONS)
+endif
 
 bench-peers: ## Install what bench compares with into target/peers/ (Python 3.11 with venv; several GB; takes PYTHON PEERS)
 	@benches/peers/install.sh '$(PYTHON)' target/peers $(PEERS)

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use hound::{SampleFormat, WavSpec, WavWriter};
 use ser::corpus::{Sex, Source, Utterance};
 use ser::model::artifact::{ModelInfo, SavedModel, Weights, save};
-use ser::model::{Domain, Durations, FeatureRanges, Layer, Majority, Params, Running};
+use ser::model::{Classical, Domain, Durations, FeatureRanges, Layer, Majority, Params, Running};
 use ser::table::features::FeatureTable;
 use ser::table::metrics::MetricRow;
 use ser::table::predictions::PredictionRow;
@@ -313,9 +313,9 @@ fn models(seeds: &Seeds) -> Outcome {
             variances: vec![vec![1.0, 2.0]],
         },
     };
-    let guess = Weights::Majority(Majority {
+    let guess = Weights::Classical(Classical::Majority(Majority {
         frequencies: vec![0.25, 0.75],
-    });
+    }));
     for (name, layers, weights) in [("cnn", &layers[..], network), ("majority", &[], guess)] {
         let info = ModelInfo {
             architecture: None,

@@ -384,7 +384,7 @@ impl Experiment {
     /// Whether training depends on the speakers, beside the folds.
     pub fn heeds_speakers(&self) -> bool {
         let calibrated_by_speaker =
-            matches!(self.model, ModelSettings::Svm { .. }) && self.protocol.keeps_speakers_apart();
+            matches!(self.model, ModelSettings::Svm(_)) && self.protocol.keeps_speakers_apart();
         self.is_transductive()
             || calibrated_by_speaker
             || self

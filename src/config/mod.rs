@@ -34,7 +34,7 @@ pub use experiment::Experiment;
 pub use features::{FeatureSettings, SetSettings};
 pub use joined::{CorpusPart, PartKind};
 pub use load::{SHIPPED, load, name_in, parse, read};
-pub use model::{Gamma, ModelSettings};
+pub use model::ModelSettings;
 pub use pipeline::{Pipeline, pipeline_schema, update_page};
 pub use search::{Candidate, Grid, Search, SearchMetric};
 pub use slurm::{SLURM_STAGES, SlurmSettings, SlurmShare, load_profile, slurm_schema};

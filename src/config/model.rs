@@ -1,15 +1,16 @@
 //! The model that an experiment trains, with its own settings.
 
-use std::fmt;
-
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::check::Refusal;
 use super::schema::{above_zero, distinct, word};
 use super::section::Section;
 use crate::evaluation::Vote;
-use crate::model::{Architecture, Kernel, KnnWeights, Layer, Perceptron, SplitFeatures, Temporal};
+use crate::model::{
+    Architecture, ForestSettings, Gamma, Kernel, KnnSettings, Layer, LogisticSettings,
+    MajoritySettings, NaiveBayesSettings, Perceptron, Settings, SvmSettings, Temporal,
+};
 use crate::split::Shape;
 
 /// A model and its own settings.
@@ -25,56 +26,15 @@ pub enum ModelSettings {
         architecture: Architecture,
     },
     /// Multinomial logistic regression.
-    Logistic {
-        /// Inverse strength of the L2 penalty on the weights of the scaled inputs, as in
-        /// scikit-learn.
-        #[serde(default = "one")]
-        #[schemars(transform = above_zero)]
-        c: f64,
-    },
+    Logistic(LogisticSettings),
     /// Support vector machine, one against one.
-    Svm {
-        /// `rbf` (Gaussian) or `linear`.
-        #[serde(default)]
-        kernel: Kernel,
-        /// Penalty of a margin violation, as in scikit-learn.
-        #[serde(default = "one")]
-        #[schemars(transform = above_zero)]
-        c: f64,
-        /// Width of a Gaussian kernel (`rbf` only); `scale` is 1 / (features × variance).
-        // `None` for a linear kernel.
-        #[schemars(extend("x-default" = "`\"scale\"`"))]
-        #[serde(skip_serializing_if = "Option::is_none")]
-        gamma: Option<Gamma>,
-    },
+    Svm(SvmSettings),
     /// Random forest.
-    RandomForest {
-        /// Number of trees, each grown on a bootstrap sample.
-        #[serde(default = "five_hundred")]
-        #[schemars(range(min = 1, max = 100_000))]
-        trees: usize,
-        /// Splits on the longest way to a leaf; no limit where it is not given.
-        #[schemars(range(min = 1, max = 100_000))]
-        max_depth: Option<usize>,
-        /// Draws of the bootstrap sample in each leaf, at least.
-        #[serde(default = "one_draw")]
-        #[schemars(range(min = 1, max = 1_000_000))]
-        min_leaf: usize,
-        /// Features that each split chooses from, drawn anew: the square root of their number
-        /// (`sqrt`), or `all`.
-        #[serde(default)]
-        features: SplitFeatures,
-    },
+    RandomForest(ForestSettings),
     /// Nearest neighbours.
-    Knn {
-        /// Neighbours that vote; all training utterances where there are fewer.
-        #[serde(default = "five")]
-        #[schemars(range(min = 1, max = 1_000_000))]
-        k: usize,
-        /// Every vote counts the same (`uniform`), or 1 / distance (`distance`).
-        #[serde(default)]
-        weights: KnnWeights,
-    },
+    Knn(KnnSettings),
+    /// Gaussian naive Bayes: the floor of models that learn, fitted in one pass over the rows.
+    NaiveBayes(NaiveBayesSettings),
     /// Always the most frequent class of the training part: the floor of every comparison.
     Majority,
     /// A small network for vectors of many statistics.
@@ -97,22 +57,6 @@ pub enum ModelSettings {
     },
 }
 
-fn one() -> f64 {
-    1.0
-}
-
-fn one_draw() -> usize {
-    1
-}
-
-fn five() -> usize {
-    5
-}
-
-fn five_hundred() -> usize {
-    500
-}
-
 /// Keys of a model that its other settings rule out.
 pub(super) fn ruled_out(model: &Section<'_>, key: &str) -> Option<Refusal> {
     match key {
@@ -129,25 +73,38 @@ pub(super) fn ruled_out(model: &Section<'_>, key: &str) -> Option<Refusal> {
 }
 
 impl ModelSettings {
-    /// Changes whenever the same rows and settings would give another model.
-    pub fn code_version(&self) -> u32 {
+    /// The settings of a classical model.
+    pub fn classical(&self) -> Option<&dyn Settings> {
         match self {
-            ModelSettings::Svm { .. } => 4,
-            ModelSettings::Logistic { .. } => 3,
+            ModelSettings::Logistic(settings) => Some(settings),
+            ModelSettings::Svm(settings) => Some(settings),
+            ModelSettings::RandomForest(settings) => Some(settings),
+            ModelSettings::Knn(settings) => Some(settings),
+            ModelSettings::NaiveBayes(settings) => Some(settings),
+            ModelSettings::Majority => Some(&MajoritySettings),
             ModelSettings::Cnn { .. }
             | ModelSettings::Perceptron(_)
-            | ModelSettings::Temporal(_) => 2,
-            _ => 1,
+            | ModelSettings::Temporal(_)
+            | ModelSettings::Ensemble { .. } => None,
+        }
+    }
+
+    /// Changes whenever the same rows and settings would give another model.
+    pub fn code_version(&self) -> u32 {
+        match self.classical() {
+            Some(settings) => settings.code_version(),
+            None if self.is_network() => 2,
+            None => 1,
         }
     }
 
     /// Fills in the width of a Gaussian kernel where none is given.
     pub(super) fn fill_in(&mut self) {
-        if let ModelSettings::Svm {
+        if let ModelSettings::Svm(SvmSettings {
             kernel: Kernel::Rbf,
             gamma: gamma @ None,
             ..
-        } = self
+        }) = self
         {
             *gamma = Some(Gamma::Scale);
         }
@@ -163,7 +120,7 @@ impl ModelSettings {
 
     /// Whether training depends on the seed, so that several seeds mean something.
     pub fn is_drawn(&self) -> bool {
-        self.is_network() || matches!(self, ModelSettings::RandomForest { .. })
+        self.is_network() || self.classical().is_some_and(|settings| settings.is_drawn())
     }
 
     /// The layers of a network for rows of this shape; `None` for other models.
@@ -180,16 +137,14 @@ impl ModelSettings {
 
     /// The word of the pipeline file for this kind of model.
     pub fn name(&self) -> &'static str {
+        if let Some(settings) = self.classical() {
+            return settings.name();
+        }
         match self {
             ModelSettings::Cnn { .. } => "cnn",
-            ModelSettings::Logistic { .. } => "logistic",
-            ModelSettings::Svm { .. } => "svm",
-            ModelSettings::RandomForest { .. } => "random-forest",
-            ModelSettings::Knn { .. } => "knn",
-            ModelSettings::Majority => "majority",
             ModelSettings::Perceptron(_) => "perceptron",
             ModelSettings::Temporal(_) => "temporal",
-            ModelSettings::Ensemble { .. } => "ensemble",
+            _ => "ensemble",
         }
     }
 
@@ -200,56 +155,12 @@ impl ModelSettings {
 
     /// The same without the settings of these dotted keys, which a search chooses.
     pub(super) fn describe_but(&self, searched: &[&str]) -> String {
-        let given = |key: &str, text: String| {
-            if searched.contains(&key) {
-                String::new()
-            } else {
-                text
-            }
-        };
+        if let Some(settings) = self.classical() {
+            let is_searched = |key: &str| searched.contains(&format!("model.{key}").as_str());
+            return settings.describe(&is_searched);
+        }
         match self {
             ModelSettings::Cnn { architecture } => format!("cnn {}", word(architecture)),
-            ModelSettings::Logistic { c } => {
-                format!("logistic{}", given("model.c", format!(" C={c}")))
-            }
-            ModelSettings::Svm { kernel, c, gamma } => {
-                let gamma = gamma
-                    .map(|gamma| given("model.gamma", format!(" gamma={}", gamma)))
-                    .unwrap_or_default();
-                format!(
-                    "svm {}{}{gamma}",
-                    word(kernel),
-                    given("model.c", format!(" C={c}"))
-                )
-            }
-            ModelSettings::RandomForest {
-                trees,
-                max_depth,
-                min_leaf,
-                features,
-            } => {
-                let trees = given("model.trees", format!(" of {trees} trees"));
-                let depth = max_depth
-                    .map(|most| given("model.max_depth", format!(", depth up to {most}")))
-                    .unwrap_or_default();
-                let leaf = if *min_leaf > 1 {
-                    format!(", {min_leaf} a leaf")
-                } else {
-                    String::new()
-                };
-                let all = if *features == SplitFeatures::All {
-                    ", all features at each split"
-                } else {
-                    ""
-                };
-                format!("random forest{trees}{depth}{leaf}{all}")
-            }
-            ModelSettings::Knn { k, weights } => format!(
-                "knn{} weights={}",
-                given("model.k", format!(" k={k}")),
-                word(weights)
-            ),
-            ModelSettings::Majority => "majority class".to_owned(),
             ModelSettings::Perceptron(net) => format!("perceptron of {} hidden units", net.hidden),
             ModelSettings::Temporal(net) => {
                 format!("temporal cnn of {} channels with attention", net.channels)
@@ -274,36 +185,7 @@ impl ModelSettings {
                 };
                 format!("{how} of {}", members.join(", "))
             }
+            _ => self.name().to_owned(),
         }
-    }
-}
-
-/// Width of a Gaussian kernel, `exp(-gamma * |x - y|^2)`.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Gamma {
-    /// 1 / (number of features * variance of the training values), as in scikit-learn.
-    Scale,
-    /// As given.
-    #[serde(untagged)]
-    Value(f64),
-}
-
-impl fmt::Display for Gamma {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Gamma::Scale => f.write_str("scale"),
-            Gamma::Value(value) => value.fmt(f),
-        }
-    }
-}
-
-impl JsonSchema for Gamma {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Gamma".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "anyOf": [{ "const": "scale" }, { "type": "number", "exclusiveMinimum": 0 }] })
     }
 }

@@ -7,11 +7,11 @@ use std::fmt::Display;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::model::{Gamma, ModelSettings};
+use super::model::ModelSettings;
 use super::schema::{above_zero, distinct};
 use super::section::Section;
 use crate::error::Result;
-use crate::model::Kernel;
+use crate::model::Gamma;
 use crate::split::{Grouping, Protocol};
 use crate::transform::Inputs;
 
@@ -192,24 +192,29 @@ impl Grid {
             &self.log_mel,
             |point, value| point.inputs.log_mel = *value,
         );
-        vary(&mut points, "model.c", &self.c, |point, value| {
-            if let ModelSettings::Svm { c, .. } | ModelSettings::Logistic { c } = &mut point.model {
-                *c = *value;
-            }
-        });
+        vary(
+            &mut points,
+            "model.c",
+            &self.c,
+            |point, value| match &mut point.model {
+                ModelSettings::Svm(settings) => settings.c = *value,
+                ModelSettings::Logistic(settings) => settings.c = *value,
+                _ => {}
+            },
+        );
         vary(&mut points, "model.gamma", &self.gamma, |point, value| {
-            if let ModelSettings::Svm { gamma, .. } = &mut point.model {
-                *gamma = Some(*value);
+            if let ModelSettings::Svm(settings) = &mut point.model {
+                settings.gamma = Some(*value);
             }
         });
         vary(&mut points, "model.k", &self.k, |point, value| {
-            if let ModelSettings::Knn { k, .. } = &mut point.model {
-                *k = *value;
+            if let ModelSettings::Knn(settings) = &mut point.model {
+                settings.k = *value;
             }
         });
         vary(&mut points, "model.trees", &self.trees, |point, value| {
-            if let ModelSettings::RandomForest { trees, .. } = &mut point.model {
-                *trees = *value;
+            if let ModelSettings::RandomForest(settings) = &mut point.model {
+                settings.trees = *value;
             }
         });
         vary(
@@ -217,8 +222,8 @@ impl Grid {
             "model.max_depth",
             &self.max_depth,
             |point, value| {
-                if let ModelSettings::RandomForest { max_depth, .. } = &mut point.model {
-                    *max_depth = Some(*value);
+                if let ModelSettings::RandomForest(settings) = &mut point.model {
+                    settings.max_depth = Some(*value);
                 }
             },
         );
@@ -256,24 +261,6 @@ pub(super) fn word(key: &'static str) -> &'static str {
     }
 }
 
-/// Whether a model takes a key of the grid.
-fn takes(model: &ModelSettings, key: &str) -> bool {
-    match model {
-        ModelSettings::Svm {
-            kernel: Kernel::Rbf,
-            ..
-        } => matches!(key, "model.c" | "model.gamma"),
-        ModelSettings::Svm {
-            kernel: Kernel::Linear,
-            ..
-        }
-        | ModelSettings::Logistic { .. } => key == "model.c",
-        ModelSettings::Knn { .. } => key == "model.k",
-        ModelSettings::RandomForest { .. } => matches!(key, "model.trees" | "model.max_depth"),
-        _ => false,
-    }
-}
-
 /// Fills in the folds that follow from the protocol, and checks the grid against the model.
 pub(super) fn finish(
     search: &mut Search,
@@ -285,9 +272,13 @@ pub(super) fn finish(
         search.by = Grouping::Speaker;
     }
     for key in search.grid.keys() {
-        let Some(last) = key.strip_prefix("model.").filter(|_| !takes(model, key)) else {
+        let Some(last) = key.strip_prefix("model.") else {
             continue;
         };
+        let settings = model.classical();
+        if settings.is_some_and(|settings| settings.searchable().contains(&last)) {
+            continue;
+        }
         let grid = written.section("grid");
         let values = grid.as_ref().and_then(|grid| grid.section("model"));
         let message = format!(

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::*;
 use crate::error::{Error, Kind};
 use crate::features::FeatureSet;
-use crate::model::Kernel;
+use crate::model::{Gamma, Kernel, SvmSettings};
 use crate::split::Grouping;
 
 pub(super) const MINIMAL: &str = r#"
@@ -295,11 +295,11 @@ fn overrides_reach_one_experiment_or_all() {
         .model;
     assert_eq!(
         *model,
-        ModelSettings::Svm {
+        ModelSettings::Svm(SvmSettings {
             kernel: Kernel::Rbf,
             c: 2.0,
             gamma: Some(Gamma::Scale)
-        }
+        })
     );
 }
 
@@ -383,6 +383,10 @@ fn the_other_models_have_their_own_keys() {
     );
     assert_eq!(of("{ kind = \"svm\" }"), "svm rbf C=1 gamma=scale");
     assert_eq!(
+        of("{ kind = \"naive-bayes\" }"),
+        "naive bayes var_smoothing=1e-9"
+    );
+    assert_eq!(
         of("{ kind = \"random-forest\" }"),
         "random forest of 500 trees"
     );
@@ -398,6 +402,7 @@ fn the_other_models_have_their_own_keys() {
         r#"
         { kind = "svm", kernel = "linear", gamma = 1 } => this kernel is linear
         { kind = "svm", kernel = "poly" } => unknown value `poly`
+        { kind = "naive-bayes", var_smoothing = 0 } => `var_smoothing` is 0
         { kind = "knn", c = 1 } => `c` does not belong to this kind of model
         { kind = "knn", k = 0 } => `k` is 0, but must be from 1
         { kind = "random-forest", trees = 0 } => `trees` is 0

@@ -18,17 +18,15 @@ use serde::{Deserialize, Serialize};
 use crate::audio::augment::{Augment, Variant};
 use crate::corpus::{Attribute, NOT_CONFIRMED};
 use crate::error::{Error, Result};
-use crate::escape::{markdown, markdown_code};
-use crate::features::FeatureSet;
 use crate::files::{read_if_there, write_atomically};
-use crate::model::classifier::{Classifier, CnnClassifier, Majority};
+use crate::model::card::card;
+use crate::model::classifier::{Classifier, CnnClassifier};
 use crate::model::weights::{decode, encode};
 use crate::model::{
-    Architecture, Domain, Forest, Knn, Layer, Logistic, NetSpec, NormStatistics, Params, Running,
-    Svm, TrainSettings,
+    Architecture, Classical, Domain, Layer, NetSpec, Params, Running, TrainSettings,
 };
 use crate::split::TestSpeakers;
-use crate::transform::{BALANCED_SPEAKERS, Inputs, MOST_FRAMES, Scaler};
+use crate::transform::{Inputs, MOST_FRAMES, Scaler};
 
 /// Version of the folder's layout.
 pub const SCHEMA_VERSION: u32 = 2;
@@ -164,16 +162,8 @@ pub enum Weights {
         /// Running statistics.
         running: Running,
     },
-    /// Logistic regression.
-    Logistic(Logistic),
-    /// Support vector machine.
-    Svm(Svm),
-    /// Random forest.
-    Forest(Forest),
-    /// Nearest neighbours.
-    Knn(Knn),
-    /// Frequencies.
-    Majority(Majority),
+    /// A classical model.
+    Classical(Classical),
 }
 
 impl Weights {
@@ -181,58 +171,16 @@ impl Weights {
     pub fn kind(&self) -> &'static str {
         match self {
             Weights::Cnn { .. } => "cnn",
-            Weights::Logistic(_) => "logistic",
-            Weights::Svm(_) => "svm",
-            Weights::Forest(_) => "random-forest",
-            Weights::Knn(_) => "knn",
-            Weights::Majority(_) => "majority",
+            Weights::Classical(classical) => classical.name(),
         }
     }
-}
 
-impl Weights {
     /// Whether the values by class may be read as probabilities, so that a calibration error means
     /// something.
     pub fn estimates_probabilities(&self) -> bool {
         match self {
-            Weights::Cnn { .. } | Weights::Logistic(_) | Weights::Forest(_) | Weights::Knn(_) => {
-                true
-            }
-            Weights::Svm(svm) => svm.calibration.is_some(),
-            // The same for every recording.
-            Weights::Majority(_) => false,
-        }
-    }
-
-    /// What the values by class are, in a sentence.
-    fn values(&self) -> &'static str {
-        match self {
-            Weights::Cnn { .. } | Weights::Logistic(_) => {
-                "Probabilities are a softmax fitted by maximum likelihood; nothing calibrates them beyond that."
-            }
-            Weights::Svm(Svm {
-                calibration: Some(_),
-                ..
-            }) => {
-                "Probabilities are calibrated: margins of utterances that were held out of the training part in turn give a sigmoid for each pair\n\
-                 of classes, the pairs are coupled (Wu, Lin, Weng 2004), and one exponent corrects their confidence. The predicted class is that of the decision function; where coupling\n\
-                 names another, the probabilities are changed as little as possible so that the predicted class has the highest. An average over several models\n\
-                 or changed copies may name another class."
-            }
-            Weights::Svm(Svm {
-                calibration: None, ..
-            }) => {
-                "Values by class are no probabilities: the training part was too small to calibrate them, and only their order means anything."
-            }
-            Weights::Forest(_) => {
-                "Probabilities are mean class shares in the leaves of the trees: estimates that nothing calibrates, usually too low at the top."
-            }
-            Weights::Knn(_) => {
-                "Probabilities are the neighbours' shares of the vote, in as coarse steps as there are neighbours; nothing calibrates them."
-            }
-            Weights::Majority(_) => {
-                "Probabilities are the class shares of the training part, the same for every recording."
-            }
+            Weights::Cnn { .. } => true,
+            Weights::Classical(classical) => classical.model().estimates_probabilities(),
         }
     }
 
@@ -245,11 +193,7 @@ impl Weights {
             Weights::Cnn { params, running } => {
                 Box::new(CnnClassifier::new(spec(), params.clone(), running.clone())?)
             }
-            Weights::Logistic(model) => Box::new(model.clone()),
-            Weights::Svm(model) => Box::new(model.clone()),
-            Weights::Forest(model) => Box::new(model.clone()),
-            Weights::Knn(model) => Box::new(model.clone()),
-            Weights::Majority(model) => Box::new(model.clone()),
+            Weights::Classical(classical) => classical.classifier(),
         })
     }
 }
@@ -476,152 +420,6 @@ pub fn load(dir: &Path) -> Result<SavedModel> {
         })?;
     }
     Ok(model)
-}
-
-/// What no model of this program is for: a section of every card.
-pub const NOT_FOR: &str = "## Not for\n\n\
-Judging people: not in hiring, schooling, policing, insurance, health or at work, nor watching anyone without their consent. In the European\n\
-Union, emotion recognition at work and in education is prohibited but for medical and safety reasons (Regulation 2024/1689, article 5).\n";
-
-/// The model's card.
-fn card(model: &SavedModel) -> String {
-    let info = &model.info;
-    let what = match (&model.weights, info.architecture) {
-        (Weights::Cnn { .. }, Some(architecture)) => {
-            format!(
-                "A convolutional network (`{}` of Issa, Demirci, Yazici 2020)",
-                word(&architecture)
-            )
-        }
-        (Weights::Cnn { .. }, None) => "A convolutional network".to_owned(),
-        (Weights::Logistic(_), _) => "A logistic regression".to_owned(),
-        (Weights::Svm(_), _) => "A support vector machine".to_owned(),
-        (Weights::Forest(_), _) => "A random forest".to_owned(),
-        (Weights::Knn(_), _) => "A vote of the nearest training utterances".to_owned(),
-        (Weights::Majority(_), _) => "A guess by class frequency".to_owned(),
-    };
-    let corpus = markdown(&info.corpus);
-    let mut out = format!("# {} on {corpus}\n\n", markdown(&info.pipeline));
-    out += &format!(
-        "{what} that tells {} emotions apart in recordings of {corpus}: {}.\n\n",
-        info.labels.len(),
-        markdown(&info.labels.join(", "))
-    );
-    out += "## Input\n\n";
-    out += &format!(
-        "{} features per utterance (set `{}`, profile `{}`, code version {}), in the order that `model.json` lists.\n",
-        info.feature_names.len(),
-        markdown_code(&info.feature_set),
-        markdown_code(&info.profile),
-        info.feature_code_version
-    );
-    if let Some(frames) = info.inputs.frames {
-        out += &format!(
-            "They are those of one of {frames} frames: longer recordings are cut to their middle, shorter ones padded.\n"
-        );
-    }
-    if info.inputs.set == FeatureSet::Issa193 {
-        out += &format!(
-            "Mel means are {}. ",
-            if info.inputs.log_mel {
-                "logarithms of power"
-            } else {
-                "raw power"
-            }
-        );
-    }
-    if info.inputs.is_transductive() {
-        out += "Features of each speaker are first scaled with the means and standard deviations of all of that speaker's clips, those that the\n";
-        out += "model was tested on among them, without their labels: its results are transductive, and it cannot tell anything of one clip alone.\n";
-        out += &format!(
-            "They hold only if {BALANCED_SPEAKERS}: for a speaker with clips of few emotions an\n"
-        );
-        out += "inductive model is the better choice.\n";
-    }
-    out += if info.scaler == Scaler::None {
-        "Features are not scaled.\n\n"
-    } else {
-        "Features are scaled with the means and standard deviations of the training part, which `model.json` holds.\n\n"
-    };
-    out += &covered(info);
-    out += "## Training\n\n";
-    out += &format!(
-        "Protocol `{}`, fold {}, seed {}.",
-        markdown_code(&info.protocol),
-        info.fold,
-        info.seed
-    );
-    if let Some(train) = &info.train {
-        out += &format!(
-            " {} from learning rate {}, batches of {}, up to {} epochs{}.",
-            word(&train.optimizer),
-            train.learning_rate,
-            train.batch_size,
-            train.epochs,
-            if train.early_stopping.is_some() {
-                ", ended by the validation loss"
-            } else {
-                ""
-            }
-        );
-        if info
-            .layers
-            .iter()
-            .any(|layer| matches!(layer, Layer::BatchNorm { .. }))
-        {
-            out += match train.batch_norm {
-                NormStatistics::Population => {
-                    " Batch normalisation applies the means and variances over the whole training part."
-                }
-                NormStatistics::MovingAverage => {
-                    " Batch normalisation applies moving averages over the batches of training."
-                }
-            };
-        }
-    }
-    out += "\n\n";
-    if let Weights::Cnn { .. } = model.weights {
-        out += "`model.safetensors` follows PyTorch: `layers.<i>` is the i-th layer, kernels are `[outputs, inputs, width]`, dense weights\n";
-        out += "`[outputs, inputs]`. The flatten keeps channels fastest (`x.transpose(1, 2).flatten(1)`), batch normalisation has epsilon 1e-3.\n\n";
-    }
-    out += NOT_FOR;
-    out += "\nThe model was trained on the one corpus named above and on nothing else. It does not know what anyone feels.\n";
-    out += model.weights.values();
-    out += "\nExpect far lower accuracy on other speakers, languages, rooms and microphones, and no calibration there.\n";
-    if !info.provenance.is_empty() {
-        out += "\n## Provenance\n\n";
-        for (key, value) in &info.provenance {
-            out += &format!("- {}: {}\n", markdown(key), markdown(value));
-        }
-    }
-    out
-}
-
-/// What the card says of copies at test time and of the recordings that the model is for.
-fn covered(info: &ModelInfo) -> String {
-    let mut out = String::new();
-    if let Some(copies) = &info.test_time_augment {
-        let kinds: Vec<&str> = copies.kinds.iter().map(|kind| kind.name()).collect();
-        out += &format!(
-            "Test-time augmentation: probabilities are the mean over the recording and copies of it ({}), changed as in training.\n\n",
-            kinds.join(", ")
-        );
-    }
-    let durations = &info.domain.duration_s;
-    out += &format!(
-        "Training recordings last {:.2} to {:.2} s (median {:.2} s). `ser predict` marks recordings and windows that are much shorter or\n\
-         longer, or whose features lie far outside of those in training (`in_domain`).\n\n",
-        durations.min, durations.max, durations.median
-    );
-    out
-}
-
-/// The word that stands for a value in configuration files.
-fn word(value: &impl Serialize) -> String {
-    serde_json::to_value(value)
-        .ok()
-        .and_then(|v| v.as_str().map(str::to_owned))
-        .unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -5,8 +5,9 @@ use crate::cancel::Cancel;
 use crate::error::Kind;
 use crate::model::test_data;
 use crate::model::{
-    Device, Durations, FeatureRanges, ForestSettings, Geometry, Kernel, KnnWeights,
-    LogisticSettings, NormStatistics, Optimizer, Schedule, SplitFeatures, SvmSettings,
+    Device, Durations, FeatureRanges, FitContext, ForestSettings, Kernel, KnnSettings, KnnWeights,
+    LogisticSettings, MajoritySettings, NaiveBayesSettings, NormStatistics, Optimizer, Schedule,
+    Settings, Svm, SvmSettings,
 };
 use crate::transform::{Order, ScalerKind};
 use rand::SeedableRng;
@@ -113,57 +114,35 @@ fn cnn() -> SavedModel {
 
 fn all() -> Vec<SavedModel> {
     let train = test_data::parts(&[0, 2, 0, 2, 0, 2, 2], 0, 3, 4).train;
-    let logistic = Logistic::fit(
-        &LogisticSettings {
-            c: 1.0,
-            max_iterations: 100,
-            standardised: true,
-        },
-        &train,
-        &Cancel::default(),
-    )
-    .expect("logistic");
-    let svm = |kernel| {
-        Svm::fit(
-            &SvmSettings {
-                kernel,
-                c: 1.0,
-                gamma: None,
-            },
-            &train,
-            &Cancel::default(),
-        )
-        .expect("svm")
+    let (folds, cancel) = ([0, 0, 1, 1, 0, 1, 1], Cancel::default());
+    let fit = |settings: &dyn Settings, folds: Option<&[usize]>| {
+        let context = FitContext {
+            folds,
+            ..FitContext::new(&cancel)
+        };
+        Weights::Classical(settings.fit(&train, context).expect("fitted"))
     };
-    let folds = [0, 0, 1, 1, 0, 1, 1];
-    let geometry = Geometry::of(Kernel::Rbf, &train, &Cancel::default()).expect("geometry");
-    let calibrated = Svm::fit_on(
-        &SvmSettings {
-            kernel: Kernel::Rbf,
-            c: 1.0,
-            gamma: None,
-        },
-        &train,
-        &geometry,
-        Some(&folds),
-        &Cancel::default(),
-    );
-    let settings = ForestSettings {
+    let linear = SvmSettings {
+        kernel: Kernel::Linear,
+        ..SvmSettings::default()
+    };
+    let forest = ForestSettings {
         trees: 9,
-        max_depth: None,
-        min_leaf: 1,
-        features: SplitFeatures::Sqrt,
+        ..ForestSettings::default()
     };
-    let forest =
-        Forest::fit(&settings, &train, 0, &Cancel::default(), &mut |_| {}).expect("forest");
+    let knn = KnnSettings {
+        k: 3,
+        weights: KnnWeights::Distance,
+    };
     let baselines = [
-        Weights::Logistic(logistic),
-        Weights::Svm(svm(Kernel::Rbf)),
-        Weights::Svm(svm(Kernel::Linear)),
-        Weights::Svm(calibrated.expect("calibrated")),
-        Weights::Forest(forest),
-        Weights::Knn(Knn::fit(3, KnnWeights::Distance, &train).expect("knn")),
-        Weights::Majority(Majority::fit(&train).expect("majority")),
+        fit(&LogisticSettings::default(), None),
+        fit(&SvmSettings::default(), None),
+        fit(&linear, None),
+        fit(&SvmSettings::default(), Some(&folds)),
+        fit(&forest, None),
+        fit(&knn, None),
+        fit(&NaiveBayesSettings::default(), None),
+        fit(&MajoritySettings, None),
     ];
     let mut models = vec![cnn()];
     models.extend(baselines.map(|weights| SavedModel {
@@ -404,29 +383,31 @@ fn weights_that_cannot_be_are_refused_by_name() {
             running.variances[0][1] = -0.5;
             Some("layers.1.running_var holds -0.5")
         }
-        Weights::Svm(Svm {
-            gamma: Some(gamma), ..
-        }) => {
-            *gamma = -2.0;
-            Some("gamma holds -2")
-        }
-        Weights::Svm(svm) => {
-            svm.rho[0] = f64::NAN;
-            Some("tensor rho holds numbers that are not finite")
-        }
-        Weights::Logistic(logistic) => {
-            logistic.intercepts[0] = f64::INFINITY;
-            Some("tensor intercepts holds numbers that are not finite")
-        }
-        Weights::Forest(forest) => {
-            forest.shares[0] = -1.0;
-            Some("tensor shares holds -1")
-        }
-        Weights::Majority(majority) => {
-            majority.frequencies[0] = -0.25;
-            Some("tensor frequencies holds -0.25")
-        }
-        Weights::Knn(_) => None,
+        Weights::Classical(classical) => match classical {
+            Classical::Svm(Svm {
+                gamma: Some(gamma), ..
+            }) => {
+                *gamma = -2.0;
+                Some("gamma holds -2")
+            }
+            Classical::Svm(svm) => {
+                svm.rho[0] = f64::NAN;
+                Some("tensor rho holds numbers that are not finite")
+            }
+            Classical::Logistic(logistic) => {
+                logistic.intercepts[0] = f64::INFINITY;
+                Some("tensor intercepts holds numbers that are not finite")
+            }
+            Classical::Forest(forest) => {
+                forest.shares[0] = -1.0;
+                Some("tensor shares holds -1")
+            }
+            Classical::Majority(majority) => {
+                majority.frequencies[0] = -0.25;
+                Some("tensor frequencies holds -0.25")
+            }
+            Classical::Knn(_) | Classical::NaiveBayes(_) => None,
+        },
     };
     let mut refused = 0;
     for mut model in all() {

@@ -6,7 +6,7 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::model::engine::Batch;
 use crate::model::network::{NetSpec, network};
-use crate::model::optimizer::{Stepper, kernels, rule};
+use crate::model::optimizer::{OptimizerStep, kernels, rule};
 use crate::model::test_data::gpus;
 use crate::model::train::tests::settings;
 use crate::model::{Architecture, Device, Optimizer, Perceptron, Temporal, TrainSettings};
@@ -357,7 +357,7 @@ fn steps_are_those_of_burns_optimizer_on_the_module() {
         let mut net =
             Cnn::from_params(&layers, &problem.params, &problem.running, &device).expect("module");
         let mut params = problem.params.clone();
-        let mut stepper = Stepper::new(&settings, &layers, &params, 10);
+        let mut stepper = OptimizerStep::new(&settings, &layers, &params, 10);
         let paths = net
             .conv
             .iter()

@@ -1,12 +1,9 @@
-//! What every fitted model can do, and the two simplest that do it: the network, and a guess at the
-//! most frequent class.
-
-use serde::{Deserialize, Serialize};
+//! Prediction with any fitted model, and with networks.
 
 use crate::error::{Error, Result};
 use crate::model::engine::Engine;
 use crate::model::{NetSpec, Params, Running};
-use crate::split::{Matrix, Part, Training};
+use crate::split::Matrix;
 
 /// A fitted model.
 pub trait Classifier: Send {
@@ -41,10 +38,10 @@ pub(crate) fn finite(x: &Matrix) -> Result<()> {
     }
 }
 
-/// The classes that occur, ascending.
-pub(crate) fn present(train: &Part<Training>) -> Result<Vec<usize>> {
-    let mut seen = vec![false; train.n_classes()];
-    for &class in train.y() {
+/// The classes that occur among those of the rows, ascending.
+pub(crate) fn present(y: &[usize], n_classes: usize) -> Result<Vec<usize>> {
+    let mut seen = vec![false; n_classes];
+    for &class in y {
         seen[class] = true;
     }
     let classes: Vec<usize> = (0..seen.len()).filter(|&c| seen[c]).collect();
@@ -130,55 +127,9 @@ impl Classifier for CnnClassifier {
     }
 }
 
-/// Predicts the class frequencies of the training part for every row, and so its most frequent
-/// class: what accuracy is without learning.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Majority {
-    /// Share of each class in the training part.
-    pub frequencies: Vec<f32>,
-}
-
-impl Majority {
-    /// Counts the classes.
-    ///
-    /// # Errors
-    /// A data error when there is no row.
-    pub fn fit(train: &Part<Training>) -> Result<Self> {
-        if train.is_empty() {
-            return Err(Error::data("the training part has no utterance"));
-        }
-        let mut frequencies = vec![0.0; train.n_classes()];
-        for &class in train.y() {
-            frequencies[class] += 1.0 / train.len() as f32;
-        }
-        Ok(Majority { frequencies })
-    }
-}
-
-impl Classifier for Majority {
-    fn probabilities(&mut self, x: &Matrix) -> Result<Vec<f32>> {
-        Ok(self.frequencies.repeat(x.rows()))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::test_data;
-
-    #[test]
-    fn majority_predicts_training_frequencies() {
-        let parts = test_data::parts(&[0, 1, 1, 1], 0, 3, 2);
-        let mut model = Majority::fit(&parts.train).expect("fitted");
-        assert_eq!(model.frequencies, [0.25, 0.75, 0.0]);
-        assert_eq!(
-            model
-                .probabilities(parts.train.x())
-                .expect("probabilities")
-                .len(),
-            12
-        );
-    }
 
     #[test]
     fn softmax_survives_large_logits() {

@@ -31,7 +31,7 @@ struct Flat {
 
 /// One optimizer with its state and its learning-rate schedule.
 #[derive(Debug)]
-pub struct Stepper {
+pub struct OptimizerStep {
     flat: Flat,
     /// For each tensor of [`Params`]: whether it is a kernel, and its place in that list.
     places: Vec<(bool, usize)>,
@@ -158,7 +158,7 @@ pub(crate) fn rule(settings: &TrainSettings, decayed: ParamGroup) -> ModuleOptim
     }
 }
 
-impl Stepper {
+impl OptimizerStep {
     /// An optimizer at step 0 that starts from `params`, the parameters of `layers`.
     pub fn new(
         settings: &TrainSettings,
@@ -191,7 +191,7 @@ impl Stepper {
             settings,
             ParamGroup::ids_from_module(flat.kernels.clone()),
         ));
-        Stepper {
+        OptimizerStep {
             flat,
             places,
             rule,
@@ -209,7 +209,7 @@ impl Stepper {
 
     /// Moves `params` one step against `grads` and returns the learning rate used.
     ///
-    /// `params` must be what the last call left (or what [`Stepper::new`] or [`Stepper::restore`]
+    /// `params` must be what the last call left (or what [`OptimizerStep::new`] or [`OptimizerStep::restore`]
     /// was given).
     ///
     /// # Errors
@@ -261,7 +261,7 @@ impl Stepper {
         Ok(bytes.to_vec())
     }
 
-    /// The optimizer after `step` steps, with a state that [`Stepper::state`] gave and the
+    /// The optimizer after `step` steps, with a state that [`OptimizerStep::state`] gave and the
     /// parameters of that moment.
     ///
     /// # Errors
@@ -313,7 +313,7 @@ mod tests {
         let mut params = Params {
             tensors: vec![vec![0.5, -0.25], vec![1.0]],
         };
-        let mut stepper = Stepper::new(&settings(optimizer), &LAYERS, &params, grads.len());
+        let mut stepper = OptimizerStep::new(&settings(optimizer), &LAYERS, &params, grads.len());
         for g in grads {
             let grads = Params {
                 tensors: vec![vec![g[0] as f32, g[1] as f32], vec![g[2] as f32]],
@@ -395,8 +395,8 @@ mod tests {
         let mut params = Params {
             tensors: vec![vec![0.5, -0.25], vec![1.0]],
         };
-        let mut stepper = Stepper::new(&settings(Optimizer::Adamw), &LAYERS, &params, 2);
-        let asks = |stepper: &Stepper| {
+        let mut stepper = OptimizerStep::new(&settings(Optimizer::Adamw), &LAYERS, &params, 2);
+        let asks = |stepper: &OptimizerStep| {
             stepper
                 .flat
                 .kernels
@@ -422,13 +422,13 @@ mod tests {
             let mut params = Params {
                 tensors: vec![vec![0.5, -0.25], vec![1.0]],
             };
-            let mut straight = Stepper::new(&settings, &LAYERS, &params, 6);
+            let mut straight = OptimizerStep::new(&settings, &LAYERS, &params, 6);
             for i in 0..3 {
                 straight.step(&mut params, &grads(i)).expect("a step");
             }
             let state = straight.state().expect("a state");
             let mut resumed_params = params.clone();
-            let mut resumed = Stepper::new(&settings, &LAYERS, &params, 6)
+            let mut resumed = OptimizerStep::new(&settings, &LAYERS, &params, 6)
                 .restore(&state, 3)
                 .expect("restored");
             for i in 3..6 {

@@ -11,7 +11,7 @@ use crate::model::batches::{Batches, Purpose, steps, stream};
 use crate::model::checkpoint::{self, Best, Checkpoint, Found, Snapshot};
 use crate::model::engine::Batch;
 use crate::model::network::{NetSpec, Network, network};
-use crate::model::optimizer::Stepper;
+use crate::model::optimizer::OptimizerStep;
 use crate::model::{NormStatistics, Params, Running, Schedule, TrainSettings};
 use crate::split::{Part, Training, Validation};
 use crate::table::predictions::argmax;
@@ -205,7 +205,7 @@ struct Run<'a> {
     network: Box<dyn Network>,
     batches: Batches<'a>,
     grads: Params,
-    stepper: Stepper,
+    stepper: OptimizerStep,
     params: Params,
     running: Running,
     best: Option<Best>,
@@ -238,7 +238,7 @@ impl<'a> Run<'a> {
                 optimizer,
                 ..
             }) => {
-                let stepper = Stepper::new(settings, &spec.layers, &params, total)
+                let stepper = OptimizerStep::new(settings, &spec.layers, &params, total)
                     .restore(&optimizer, step)?;
                 Run {
                     job,
@@ -254,7 +254,7 @@ impl<'a> Run<'a> {
             }
             None => {
                 let params = Params::init(&spec.layers, &mut stream(seed, 0, Purpose::Initial));
-                let stepper = Stepper::new(settings, &spec.layers, &params, total);
+                let stepper = OptimizerStep::new(settings, &spec.layers, &params, total);
                 let running = Running::new(&spec.layers);
                 Run {
                     job,

@@ -8,15 +8,11 @@ use safetensors::tensor::{Dtype, TensorView};
 use crate::error::{Error, Result};
 use crate::model::artifact::Weights;
 use crate::model::burn_net::reverse_axes;
-use crate::model::classifier::Majority;
-use crate::model::{
-    Calibration, Forest, Knn, KnnWeights, Layer, Leaf, Logistic, Node, Params, Running, Sigmoid,
-    Svm,
-};
+use crate::model::{Classical, Layer, Params, Running};
 use crate::split::Matrix;
 
 /// A tensor of one of the three types that models use.
-struct Stored {
+pub struct Stored {
     name: String,
     dtype: Dtype,
     shape: Vec<usize>,
@@ -24,7 +20,7 @@ struct Stored {
 }
 
 impl Stored {
-    fn f32(name: impl Into<String>, shape: &[usize], values: &[f32]) -> Self {
+    pub(super) fn f32(name: impl Into<String>, shape: &[usize], values: &[f32]) -> Self {
         let bytes = values.iter().flat_map(|v| v.to_le_bytes()).collect();
         Stored {
             name: name.into(),
@@ -34,7 +30,7 @@ impl Stored {
         }
     }
 
-    fn f64(name: &str, shape: &[usize], values: &[f64]) -> Self {
+    pub(super) fn f64(name: &str, shape: &[usize], values: &[f64]) -> Self {
         let bytes = values.iter().flat_map(|v| v.to_le_bytes()).collect();
         Stored {
             name: name.to_owned(),
@@ -44,7 +40,7 @@ impl Stored {
         }
     }
 
-    fn i64(name: &str, values: &[usize]) -> Self {
+    pub(super) fn i64(name: &str, values: &[usize]) -> Self {
         let bytes = values
             .iter()
             .flat_map(|&v| (v as i64).to_le_bytes())
@@ -144,88 +140,12 @@ fn network(params: &Params, running: &Running, layers: &[Layer]) -> Option<Vec<S
         .then_some(out)
 }
 
-/// Nodes as columns: the feature that a split asks, or one more than there are for a leaf; where to
-/// go, or the row of a leaf's shares.
-fn forest(m: &Forest) -> Vec<Stored> {
-    let (mut features, mut thresholds, mut left, mut right) = (vec![], vec![], vec![], vec![]);
-    for node in &m.nodes {
-        let (feature, threshold, to_left, to_right) = match *node {
-            Node::Split {
-                feature,
-                threshold,
-                left,
-                right,
-            } => (feature, threshold, left, right),
-            Node::Leaf(Leaf(leaf)) => (m.n_features, 0.0, leaf, leaf),
-        };
-        features.push(feature);
-        thresholds.push(threshold);
-        left.push(to_left);
-        right.push(to_right);
-    }
-    vec![
-        Stored::i64("roots", &m.roots),
-        Stored::i64("feature", &features),
-        Stored::f32("threshold", &[thresholds.len()], &thresholds),
-        Stored::i64("left", &left),
-        Stored::i64("right", &right),
-        Stored::f32(
-            "shares",
-            &[m.shares.len() / m.n_classes.max(1), m.n_classes],
-            &m.shares,
-        ),
-    ]
-}
-
 /// The bytes of `model.safetensors`.
 pub(crate) fn encode(weights: &Weights, layers: &[Layer]) -> Result<Vec<u8>> {
     let stored = match weights {
         Weights::Cnn { params, running } => network(params, running, layers)
             .ok_or_else(|| Error::internal("parameters do not fit the layers of the network"))?,
-        Weights::Logistic(m) => vec![
-            Stored::i64("classes", &m.classes),
-            Stored::f64("weights", &[m.n_features, m.classes.len()], &m.weights),
-            Stored::f64("intercepts", &[m.classes.len()], &m.intercepts),
-            Stored::i64("converged", &[usize::from(m.converged)]),
-        ],
-        Weights::Svm(m) => {
-            let mut tensors = vec![
-                Stored::i64("classes", &m.classes),
-                Stored::f32(
-                    "vectors",
-                    &[m.vectors.rows(), m.vectors.cols()],
-                    m.vectors.values(),
-                ),
-                Stored::f64("dual", &[m.rho.len(), m.vectors.rows()], &m.dual),
-                Stored::f64("rho", &[m.rho.len()], &m.rho),
-                Stored::i64("converged", &[usize::from(m.converged)]),
-            ];
-            tensors.extend(m.gamma.map(|gamma| Stored::f64("gamma", &[1], &[gamma])));
-            if let Some(Calibration { sigmoids, exponent }) = &m.calibration {
-                let values: Vec<f64> = sigmoids
-                    .iter()
-                    .flat_map(|sigmoid| [sigmoid.slope, sigmoid.offset])
-                    .collect();
-                tensors.push(Stored::f64("sigmoids", &[sigmoids.len(), 2], &values));
-                tensors.push(Stored::f64("exponent", &[1], &[*exponent]));
-            }
-            tensors
-        }
-        Weights::Forest(m) => forest(m),
-        Weights::Knn(m) => vec![
-            Stored::i64("k", &[m.k]),
-            Stored::i64(
-                "by_distance",
-                &[usize::from(m.weights == KnnWeights::Distance)],
-            ),
-            Stored::f32("rows", &[m.rows.rows(), m.rows.cols()], m.rows.values()),
-            Stored::i64("targets", &m.targets),
-        ],
-        Weights::Majority(m) => vec![Stored::f32(
-            "frequencies",
-            &[m.frequencies.len()],
-            &m.frequencies,
-        )],
+        Weights::Classical(classical) => classical.model().tensors(),
     };
     let internal = |e: safetensors::SafeTensorError| {
         Error::internal("weights cannot be serialised").because(e)
@@ -241,9 +161,14 @@ pub(crate) fn encode(weights: &Weights, layers: &[Layer]) -> Result<Vec<u8>> {
 }
 
 /// The tensors of a file, taken out one by one.
-struct Tensors<'a>(BTreeMap<String, TensorView<'a>>);
+pub struct Tensors<'a>(BTreeMap<String, TensorView<'a>>);
 
 impl<'a> Tensors<'a> {
+    /// Whether there is a tensor of this name.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
     fn take(&mut self, name: &str, dtype: Dtype) -> Result<TensorView<'a>, String> {
         let tensor = self
             .0
@@ -271,7 +196,7 @@ impl<'a> Tensors<'a> {
         }
     }
 
-    fn f32(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, String> {
+    pub(super) fn f32(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, String> {
         let values = self
             .shaped(name, Dtype::F32, shape)?
             .as_chunks::<4>()
@@ -281,7 +206,7 @@ impl<'a> Tensors<'a> {
         finite(name, values.collect(), f32::is_finite)
     }
 
-    fn f64(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f64>, String> {
+    pub(super) fn f64(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f64>, String> {
         let values = self
             .shaped(name, Dtype::F64, shape)?
             .as_chunks::<8>()
@@ -292,7 +217,7 @@ impl<'a> Tensors<'a> {
     }
 
     /// Whole numbers that are not negative.
-    fn counts(&mut self, name: &str) -> Result<Vec<usize>, String> {
+    pub(super) fn counts(&mut self, name: &str) -> Result<Vec<usize>, String> {
         let tensor = self.take(name, Dtype::I64)?;
         let values = tensor
             .data()
@@ -306,7 +231,7 @@ impl<'a> Tensors<'a> {
     }
 
     /// One whole number.
-    fn count(&mut self, name: &str) -> Result<usize, String> {
+    pub(super) fn count(&mut self, name: &str) -> Result<usize, String> {
         match self.counts(name)?.as_slice() {
             [one] => Ok(*one),
             other => Err(format!(
@@ -317,7 +242,7 @@ impl<'a> Tensors<'a> {
     }
 
     /// A matrix of `columns` columns and any number of rows.
-    fn matrix(&mut self, name: &str, columns: usize) -> Result<Matrix, String> {
+    pub(super) fn matrix(&mut self, name: &str, columns: usize) -> Result<Matrix, String> {
         let tensor = self.take(name, Dtype::F32)?;
         let [rows, found] = tensor.shape() else {
             return Err(format!("tensor {name} is not a matrix"));
@@ -342,7 +267,7 @@ impl<'a> Tensors<'a> {
     }
 
     /// Ascending class numbers below `n_classes`.
-    fn classes(&mut self, n_classes: usize) -> Result<Vec<usize>, String> {
+    pub(super) fn classes(&mut self, n_classes: usize) -> Result<Vec<usize>, String> {
         let tensor = self.take("classes", Dtype::I64)?;
         let classes: Vec<i64> = tensor
             .data()
@@ -376,7 +301,7 @@ fn finite<T: Copy>(
 }
 
 /// Refuses variances and shares below 0.
-fn not_negative(name: &str, values: Vec<f32>) -> Result<Vec<f32>, String> {
+pub(super) fn not_negative(name: &str, values: Vec<f32>) -> Result<Vec<f32>, String> {
     match values.iter().find(|value| **value < 0.0) {
         Some(value) => Err(format!(
             "tensor {name} holds {value}, and none of its numbers can be below 0"
@@ -426,117 +351,6 @@ fn read_network(file: &mut Tensors, layers: &[Layer]) -> Result<Weights, String>
     Ok(Weights::Cnn { params, running })
 }
 
-fn read_svm(file: &mut Tensors, n_features: usize, n_classes: usize) -> Result<Weights, String> {
-    let classes = file.classes(n_classes)?;
-    // A linear kernel has none.
-    let gamma = if file.0.contains_key("gamma") {
-        Some(file.f64("gamma", &[1])?[0])
-    } else {
-        None
-    };
-    if let Some(gamma) = gamma.filter(|gamma| *gamma <= 0.0) {
-        return Err(format!(
-            "tensor gamma holds {gamma}, and the width of a kernel is above 0"
-        ));
-    }
-    let vectors = file.matrix("vectors", n_features)?;
-    let converged = file.count("converged")? != 0;
-    let pairs = classes.len() * (classes.len() - 1) / 2;
-    let dual = file.f64("dual", &[pairs, vectors.rows()])?;
-    let rho = file.f64("rho", &[pairs])?;
-    // A machine that could not be calibrated has none.
-    let calibration = match file.0.contains_key("sigmoids") {
-        true => {
-            let (values, exponent) = (
-                file.f64("sigmoids", &[pairs, 2])?,
-                file.f64("exponent", &[1])?[0],
-            );
-            if !(values.iter().all(|value| value.is_finite())
-                && exponent.is_finite()
-                && exponent > 0.0)
-            {
-                return Err("tensors sigmoids and exponent do not hold a calibration".to_owned());
-            }
-            let sigmoids = values
-                .as_chunks::<2>()
-                .0
-                .iter()
-                .map(|&[slope, offset]| Sigmoid { slope, offset })
-                .collect();
-            Some(Calibration { sigmoids, exponent })
-        }
-        false => None,
-    };
-    Ok(Weights::Svm(Svm {
-        n_classes,
-        classes,
-        gamma,
-        vectors,
-        dual,
-        rho,
-        calibration,
-        converged,
-    }))
-}
-
-fn read_forest(file: &mut Tensors, n_features: usize, n_classes: usize) -> Result<Weights, String> {
-    let (roots, features) = (file.counts("roots")?, file.counts("feature")?);
-    let n = features.len();
-    let threshold = file.f32("threshold", &[n])?;
-    let (left, right) = (file.counts("left")?, file.counts("right")?);
-    if left.len() != n || right.len() != n {
-        return Err(format!("tensors left and right do not have {n} values"));
-    }
-    let node = |i: usize| match features[i] == n_features {
-        true => Node::Leaf(Leaf(left[i])),
-        false => Node::Split {
-            feature: features[i],
-            threshold: threshold[i],
-            left: left[i],
-            right: right[i],
-        },
-    };
-    let nodes = (0..n).map(node).collect();
-    let shares = not_negative(
-        "shares",
-        file.matrix("shares", n_classes)?.values().to_vec(),
-    )?;
-    let forest = Forest {
-        n_classes,
-        n_features,
-        roots,
-        nodes,
-        shares,
-    };
-    forest.flaw().map_or(Ok(Weights::Forest(forest)), Err)
-}
-
-fn read_knn(file: &mut Tensors, n_features: usize, n_classes: usize) -> Result<Weights, String> {
-    let (k, by_distance) = (file.count("k")?, file.count("by_distance")?);
-    let (rows, targets) = (file.matrix("rows", n_features)?, file.counts("targets")?);
-    if k == 0
-        || targets.is_empty()
-        || targets.len() != rows.rows()
-        || targets.iter().any(|&class| class >= n_classes)
-    {
-        return Err(
-            "tensor targets does not name a class for each row, or tensor k asks none".to_owned(),
-        );
-    }
-    let weights = if by_distance == 0 {
-        KnnWeights::Uniform
-    } else {
-        KnnWeights::Distance
-    };
-    Ok(Weights::Knn(Knn {
-        n_classes,
-        k,
-        weights,
-        rows,
-        targets,
-    }))
-}
-
 /// The weights of a model of `kind`, or what is wrong with the bytes.
 pub(crate) fn decode(
     kind: &str,
@@ -549,30 +363,7 @@ pub(crate) fn decode(
     let mut file = Tensors(file.tensors().into_iter().collect());
     let weights = match kind {
         "cnn" => read_network(&mut file, layers)?,
-        "logistic" => {
-            let classes = file.classes(n_classes)?;
-            let weights = file.f64("weights", &[n_features, classes.len()])?;
-            let intercepts = file.f64("intercepts", &[classes.len()])?;
-            let converged = file
-                .shaped("converged", Dtype::I64, &[1])?
-                .iter()
-                .any(|&b| b != 0);
-            Weights::Logistic(Logistic {
-                n_classes,
-                n_features,
-                classes,
-                weights,
-                intercepts,
-                converged,
-            })
-        }
-        "svm" => read_svm(&mut file, n_features, n_classes)?,
-        "random-forest" => read_forest(&mut file, n_features, n_classes)?,
-        "knn" => read_knn(&mut file, n_features, n_classes)?,
-        "majority" => Weights::Majority(Majority {
-            frequencies: not_negative("frequencies", file.f32("frequencies", &[n_classes])?)?,
-        }),
-        other => return Err(format!("this ser knows no model of kind {other:?}")),
+        _ => Weights::Classical(Classical::read(kind, &mut file, [n_features, n_classes])?),
     };
     match file.0.keys().next() {
         Some(name) => Err(format!("tensor {name} belongs to no part of the model")),

@@ -170,7 +170,7 @@ impl View {
             inputs: *inputs,
             ..job.experiment.clone()
         };
-        let (rows, _) = Rows::read(&Job {
+        let rows = Rows::read(&Job {
             experiment: &experiment,
             ..*job
         })?;

@@ -1,7 +1,8 @@
 //! The rows of a table as an experiment sees them.
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
 
 use crate::audio::augment::Variant;
 use crate::config::{Experiment, Pipeline};
@@ -92,17 +93,16 @@ fn copies<'j>(
         .map(|(u, pool)| (u.source.id.as_str(), (u.source.speaker.as_str(), pool)))
         .collect();
     for variant in kinds {
-        let (rows, _) = Rows::read_from(&job.experiment.inputs, &folder.join(variant.name()))?;
-        let width = (rows.values.len() / rows.ids.len().max(1)).max(1);
+        let rows = Rows::read_from(&job.experiment.inputs, &folder.join(variant.name()))?;
         let columns = columns_in_order(&job.experiment.inputs, &rows.columns).len();
         let mut by_speaker: BTreeMap<&(&str, usize), Clips> = BTreeMap::new();
-        for (id, row) in rows.ids.into_iter().zip(rows.values.chunks(width)) {
+        for (row, id) in rows.ids.into_iter().enumerate() {
             let Some(speaker) = speakers.get(id.as_str()) else {
                 continue;
             };
-            let (ids, rows) = by_speaker.entry(speaker).or_default();
+            let (ids, clips) = by_speaker.entry(speaker).or_default();
             ids.push(id);
-            rows.push(row.to_vec());
+            clips.push(rows.x.row(row).to_vec());
         }
         if job.experiment.inputs.scaler == ScalerKind::PerSpeaker {
             by_speaker
@@ -119,22 +119,68 @@ fn copies<'j>(
     Ok(variants)
 }
 
-/// Rows in the order of the table.
+/// A table in memory, as experiments with the same inputs see it.
 pub(super) struct Rows {
     /// Names of the table's columns; of a sequence, of the values of a frame.
     pub columns: Vec<String>,
+    pub meta: table::Meta,
     ids: Vec<String>,
-    /// As [`arrange`] gives them, one after the other.
-    values: Vec<f32>,
+    /// As [`arrange`] gives them, in the order of the table.
+    x: Matrix,
+}
+
+/// The tables that tasks of this process hold, and the one that was asked for last.
+#[derive(Default)]
+struct Shared {
+    held: Vec<(PathBuf, Inputs, Weak<Rows>)>,
+    last: Option<Arc<Rows>>,
+}
+
+static SHARED: LazyLock<Mutex<Shared>> = LazyLock::new(Mutex::default);
+
+/// Lets go of the table that was asked for last, once no training is left.
+pub(super) fn release_tables() {
+    SHARED.lock().unwrap_or_else(PoisonError::into_inner).last = None;
 }
 
 impl Rows {
-    /// Reads the table of the experiment's set, with its meta.
-    pub(super) fn read(job: &Job) -> Result<(Rows, table::Meta)> {
-        Rows::read_from(&job.experiment.inputs, job.features)
+    /// The table of the experiment's set.
+    pub(super) fn read(job: &Job) -> Result<Arc<Rows>> {
+        Rows::shared(&job.experiment.inputs, job.features)
     }
 
-    fn read_from(inputs: &Inputs, folder: &Path) -> Result<(Rows, table::Meta)> {
+    /// A table, which is read once however many tasks want it, whether at the same time or one
+    /// after the other.
+    fn shared(inputs: &Inputs, features: &Path) -> Result<Arc<Rows>> {
+        // What a scaler or a clip does comes later.
+        let inputs = Inputs {
+            scaler: ScalerKind::None,
+            clip: None,
+            ..*inputs
+        };
+        let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+        shared.held.retain(|(_, _, rows)| rows.strong_count() > 0);
+        let found = shared
+            .held
+            .iter()
+            .find(|(folder, of, _)| folder == features && *of == inputs)
+            .and_then(|(_, _, rows)| rows.upgrade());
+        let rows = match found {
+            Some(rows) => rows,
+            None => {
+                // The next table comes in the place of the last, and not beside it.
+                shared.last = None;
+                let rows = Arc::new(Rows::read_from(&inputs, features)?);
+                let held = (features.to_owned(), inputs, Arc::downgrade(&rows));
+                shared.held.push(held);
+                rows
+            }
+        };
+        shared.last = Some(Arc::clone(&rows));
+        Ok(rows)
+    }
+
+    fn read_from(inputs: &Inputs, folder: &Path) -> Result<Rows> {
         if inputs.set.is_sequence() {
             let channels = inputs.set.size();
             let (mut ids, mut values) = (Vec::new(), Vec::new());
@@ -149,28 +195,26 @@ impl Rows {
                     columns.len()
                 )));
             }
-            return Ok((
-                Rows {
-                    columns,
-                    ids,
-                    values,
-                },
+            let width = channels * inputs.frames.unwrap_or_default();
+            return Ok(Rows {
+                x: Matrix::new(ids.len(), width, values),
+                columns,
                 meta,
-            ));
+                ids,
+            });
         }
         let (table, meta) = table::features::read_parts(folder)?;
-        let mut values = Vec::with_capacity(table.values.len());
-        for row in table.values.chunks(table.columns.len()) {
-            values.extend(arrange(inputs, &table.columns, row));
+        let (ids, columns, mut values) = (table.ids, table.columns, table.values);
+        for row in values.chunks_mut(columns.len().max(1)) {
+            let arranged = arrange(inputs, &columns, row);
+            row.copy_from_slice(&arranged);
         }
-        Ok((
-            Rows {
-                columns: table.columns,
-                ids: table.ids,
-                values,
-            },
+        Ok(Rows {
+            x: Matrix::new(ids.len(), columns.len(), values),
+            columns,
             meta,
-        ))
+            ids,
+        })
     }
 
     /// The rows of the utterances with their labels, with what is done to speakers done.
@@ -201,24 +245,29 @@ impl Rows {
         let shape = experiment
             .inputs
             .shape(columns_in_order(&experiment.inputs, &self.columns).len());
-        let mut values = Vec::with_capacity(utterances.len() * shape.size());
-        let mut rows = self.ids.iter().zip(self.values.chunks(shape.size()));
+        let mut rows = self.ids.iter().enumerate();
+        let mut index = Vec::with_capacity(utterances.len());
         for utterance in utterances {
-            let row = rows.find(|(id, _)| **id == utterance.source.id);
-            let (_, row) = row.ok_or_else(|| {
+            let row = rows.find(|(_, id)| **id == utterance.source.id);
+            let (row, _) = row.ok_or_else(|| {
                 Error::internal(format!(
                     "`{}` is not in the table of its features",
                     utterance.source.id
                 ))
             })?;
-            values.extend_from_slice(row);
+            index.push(row);
         }
+        let is_whole = index.len() == self.ids.len();
         let y = utterances
             .iter()
             .map(|u| labels.binary_search(&u.source.emotion));
         Ok(Dataset {
             ids: utterances.iter().map(|u| u.source.id.clone()).collect(),
-            x: Matrix::new(utterances.len(), shape.size(), values),
+            x: if is_whole {
+                self.x.clone()
+            } else {
+                self.x.select(&index)
+            },
             shape,
             y: y.collect::<Result<_, _>>()
                 .map_err(|_| Error::internal("a label got lost between two tables"))?,
@@ -228,5 +277,44 @@ impl Rows {
                 .collect(),
             labels,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::features::{FeatureSet, names};
+    use crate::table::features::Writer;
+
+    #[test]
+    fn a_table_is_read_once_for_all_scalers_and_again_once_it_was_let_go() {
+        let folder = tempfile::tempdir().unwrap();
+        let columns = names(FeatureSet::Issa193);
+        let mut table = Writer::new(folder.path(), columns.clone(), &table::Meta::new());
+        for (id, first) in [("a", 1), ("b", 1000)] {
+            let row: Vec<f32> = (0..columns.len()).map(|at| (first + at) as f32).collect();
+            table.push(id, "0", &row).unwrap();
+        }
+        table.finish().unwrap();
+        let inputs = Inputs::default();
+        let other = Inputs {
+            log_mel: true,
+            ..inputs
+        };
+        let scaled = Inputs {
+            scaler: ScalerKind::PerSpeaker,
+            clip: Some(3),
+            ..inputs
+        };
+        let read = |inputs: &Inputs| Rows::shared(inputs, folder.path()).unwrap();
+        let first = read(&inputs);
+        assert!(Arc::ptr_eq(&first, &read(&inputs)) && Arc::ptr_eq(&first, &read(&scaled)));
+        let logarithms = read(&other);
+        assert!(!Arc::ptr_eq(&first, &logarithms) && first.x != logarithms.x);
+        assert!(Arc::ptr_eq(&first, &read(&inputs)));
+        let held = Arc::downgrade(&first);
+        drop(first);
+        release_tables();
+        assert!(held.upgrade().is_none());
     }
 }

@@ -13,6 +13,7 @@ mod evaluate;
 mod experiments;
 mod explain;
 mod extract;
+mod fit;
 mod flow;
 mod folds;
 mod ingest;

@@ -79,7 +79,7 @@ impl View {
             inputs: *inputs,
             ..job.experiment.clone()
         };
-        let (rows, _) = Rows::read(&Job {
+        let rows = Rows::read(&Job {
             experiment: &experiment,
             ..*job
         })?;
@@ -173,7 +173,7 @@ mod tests {
     use super::*;
     use crate::cancel::Cancel;
     use crate::evaluation::argmax;
-    use crate::model::{Classifier, Logistic, LogisticSettings};
+    use crate::model::{Classifier, FitContext, LogisticSettings, Settings};
     use crate::split::{Matrix, Shape};
     use crate::transform::{Scaler, ScalerKind, standardise_speakers};
 
@@ -214,22 +214,23 @@ mod tests {
         .concat()
     }
 
-    fn fitted(data: &Dataset) -> (Scaler, Logistic) {
+    fn fitted(data: &Dataset) -> (Scaler, Box<dyn Classifier>) {
         let train = Parts::of(data, &roles()).train;
         let scaler = Scaler::fit(ScalerKind::PerSpeaker, &train);
         let train = train.map_rows(|row| scaler.apply_row(row));
-        let settings = LogisticSettings {
-            c: 1000.0,
-            max_iterations: 1000,
+        let cancel = Cancel::default();
+        let context = FitContext {
             standardised: true,
+            ..FitContext::new(&cancel)
         };
-        (
-            scaler,
-            Logistic::fit(&settings, &train, &Cancel::default()).unwrap(),
-        )
+        let model = LogisticSettings { c: 1000.0 }.fit(&train, context).unwrap();
+        (scaler, model.classifier())
     }
 
-    fn predictions(data: &Dataset, (scaler, model): &mut (Scaler, Logistic)) -> Vec<PredictionRow> {
+    fn predictions(
+        data: &Dataset,
+        (scaler, model): &mut (Scaler, Box<dyn Classifier>),
+    ) -> Vec<PredictionRow> {
         let test = Parts::of(data, &roles())
             .test
             .map_rows(|row| scaler.apply_row(row));

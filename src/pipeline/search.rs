@@ -3,14 +3,13 @@
 
 use std::collections::BTreeMap;
 
+use super::fit::is_standardised;
 use super::inputs::{Job, Rows, variants};
-use super::train::{Fitted, fit};
 use super::windows::Unit;
-use crate::config::{Candidate, Experiment, Gamma, ModelSettings, Search, SearchMetric};
-use crate::error::Result;
-use crate::evaluation::{Scores, argmax};
-use crate::model::artifact::Weights;
-use crate::model::{Geometry, Kernel, NetSpec, Svm, SvmSettings};
+use crate::config::{Candidate, Experiment, ModelSettings, Search, SearchMetric};
+use crate::error::{Error, Result};
+use crate::evaluation::Scores;
+use crate::model::{FitContext, PairwiseDistances};
 use crate::orchestrator::Context;
 use crate::report::{SearchSection, TriedSetting};
 use crate::split::{Grouping, Part, Parts, Training, Validation};
@@ -45,7 +44,7 @@ pub(super) fn settle(job: &Job, search: &Search, context: &Context) -> Result<Se
             inputs: *inputs,
             ..experiment.clone()
         };
-        let (rows, _) = Rows::read(&Job {
+        let rows = Rows::read(&Job {
             experiment: &viewed,
             ..*job
         })?;
@@ -133,10 +132,10 @@ fn shared(
     model: &ModelSettings,
     fitted: &Part<Training>,
     context: &Context,
-) -> Result<Option<Geometry>> {
+) -> Result<Option<PairwiseDistances>> {
     match model {
-        ModelSettings::Svm { kernel, .. } => {
-            Geometry::of(*kernel, fitted, context.cancel).map(Some)
+        ModelSettings::Svm(settings) => {
+            PairwiseDistances::of(settings.kernel, fitted, context.cancel).map(Some)
         }
         _ => Ok(None),
     }
@@ -147,58 +146,24 @@ fn judge(
     candidate: &Candidate,
     fitted: &Part<Training>,
     judged: &Part<Validation>,
-    shared: Option<&Geometry>,
+    shared: Option<&PairwiseDistances>,
     context: &Context,
 ) -> Result<Judgement> {
-    let fitted = match (candidate.model.clone(), shared) {
-        (ModelSettings::Svm { kernel, c, gamma }, Some(geometry)) => {
-            Fitted::baseline(Weights::Svm(Svm::fit_on(
-                &svm_settings(kernel, c, gamma),
-                fitted,
-                geometry,
-                None,
-                context.cancel,
-            )?))
-        }
-        (model, _) => {
-            let experiment = Experiment {
-                model,
-                inputs: candidate.inputs,
-                ..job.experiment.clone()
-            };
-            fit(
-                &Job {
-                    experiment: &experiment,
-                    ..*job
-                },
-                fitted,
-                None,
-                None,
-                context,
-            )?
-        }
-    };
-    let spec = || NetSpec {
-        layers: fitted.layers.clone(),
-        n_features: judged.x().cols(),
-        n_classes: judged.n_classes(),
-    };
-    let probabilities = fitted.weights.classifier(spec)?.probabilities(judged.x())?;
-    Ok(judged
-        .y()
-        .iter()
-        .copied()
-        .zip(probabilities.chunks(judged.n_classes()).map(argmax))
-        .collect())
-}
-
-/// The settings of a machine as the model module has them.
-pub(super) fn svm_settings(kernel: Kernel, c: f64, gamma: Option<Gamma>) -> SvmSettings {
-    let gamma = match gamma {
-        Some(Gamma::Value(value)) => Some(value),
-        Some(Gamma::Scale) | None => None,
-    };
-    SvmSettings { kernel, c, gamma }
+    let settings = candidate
+        .model
+        .classical()
+        .ok_or_else(|| Error::internal("a model that is not classical was to be searched"))?;
+    let model = settings.fit(
+        fitted,
+        FitContext {
+            seed: job.seed,
+            standardised: is_standardised(&candidate.inputs),
+            distances: shared,
+            ..FitContext::new(context.cancel)
+        },
+    )?;
+    let predicted = model.classes(judged.x())?;
+    Ok(judged.y().iter().copied().zip(predicted).collect())
 }
 
 fn value(metric: SearchMetric, labels: &[String], judgements: &[Judgement]) -> f64 {

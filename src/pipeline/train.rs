@@ -3,24 +3,22 @@
 use serde::{Deserialize, Serialize};
 
 use super::calibrate;
+use super::fit::{Fitted, divergence, fit};
 use super::inputs::{Job, Rows, tested_copies, variants};
-use super::search::{self, Settled, svm_settings};
+use super::search::{self, Settled};
 use super::windows::Unit;
-use crate::config::{Experiment, ModelSettings};
+use crate::config::ModelSettings;
 use crate::error::{Error, Result};
 use crate::evaluation::{Scores, argmax, vote};
 use crate::files::{hash_bytes, to_json, write_atomically};
 use crate::model::TrainSettings;
 use crate::model::artifact::{ModelInfo, SavedModel, TestTimeAugment, Weights};
-use crate::model::{
-    self, Device, Domain, EpochRecord, Forest, ForestSettings, Geometry, Knn, Layer, Logistic,
-    LogisticSettings, Majority, NetSpec, Node, Svm, TrainJob,
-};
+use crate::model::{self, Classical, Device, Domain};
 use crate::orchestrator::{Context, Finished};
 use crate::report::FoldSection;
-use crate::split::{Dataset, Fold, Part, Parts, Role, Testing, Training, Validation};
+use crate::split::{Dataset, Fold, Part, Parts, Role, Testing, Training};
 use crate::table::{self, predictions::PredictionRow};
-use crate::transform::{Scaler, ScalerKind, columns_in_order, finish_row};
+use crate::transform::{Scaler, columns_in_order, finish_row};
 
 /// Predictions on the test part within the task's folder.
 pub(super) const PREDICTIONS: &str = "predictions.parquet";
@@ -32,9 +30,6 @@ pub(super) const MODEL: &str = "model";
 /// What is known of a network that was trained on an old processor.
 const NOT_FUSED: &str = "trained on a processor without fused multiply-add (AVX2 and FMA): the weights differ from those of other processors by \
      rounding, which grows from step to step";
-
-/// Far more than L-BFGS needs on standardised features.
-const LOGISTIC_ITERATIONS: u64 = 1000;
 
 /// Hashes of everything that a model is loaded from, by what tells them apart in a key.
 pub(super) fn model_hashes(trained: &Finished) -> Result<Vec<(String, String)>> {
@@ -86,10 +81,10 @@ pub(super) fn fingerprint(fold: &Fold, labels: &str) -> String {
     hash_bytes(text.as_bytes())
 }
 
-/// About how many bytes a training needs at most: the table as it is read, as columns in order and
-/// as scaled parts, and what the model adds.
+/// About how many bytes a training needs at most: the table, which trainings share, what is made of
+/// it for speakers or changed copies, its scaled parts, and what the model adds.
 pub(super) fn memory(job: &Job) -> u64 {
-    const COPIES: u64 = 4;
+    const COPIES: u64 = 3;
     let copies = job.experiment.augment.kinds().len() as u64;
     let (rows, columns) = (
         job.utterances.len() as u64 * (1 + copies),
@@ -99,21 +94,14 @@ pub(super) fn memory(job: &Job) -> u64 {
             .size() as u64,
     );
     let table = COPIES * rows * columns * size_of::<f32>() as u64;
-    let model = match &job.experiment.model {
+    let model = match job.experiment.model.classical() {
+        Some(settings) => settings.memory(rows, table),
         // About a thousand channels and their gradients for each feature of each sample of a batch,
         // and the weights with their moments.
-        ModelSettings::Cnn { .. } | ModelSettings::Perceptron(_) | ModelSettings::Temporal(_) => {
+        None if job.experiment.has_epochs() => {
             job.experiment.train.batch_size as u64 * columns * 8_000 + (64 << 20)
         }
-        // Distances and kernel of all pairs of rows, and at most as much again of the pair of
-        // classes at work.
-        ModelSettings::Svm { .. } => 3 * rows * rows * size_of::<f32>() as u64 + table,
-        // Ranks, and nodes of about as many leaves as there are rows in each tree.
-        ModelSettings::RandomForest { trees, .. } => {
-            table + *trees as u64 * rows * 2 * size_of::<Node>() as u64
-        }
-        ModelSettings::Logistic { .. } | ModelSettings::Knn { .. } => table,
-        ModelSettings::Majority | ModelSettings::Ensemble { .. } => 0,
+        None => 0,
     };
     table + model
 }
@@ -133,19 +121,27 @@ pub(super) fn train(job: &Job, context: &Context) -> Result<()> {
             .map_or(job.experiment, |Settled { experiment, .. }| experiment),
         ..*job
     };
-    let (rows, meta) = Rows::read(job)?;
+    let rows = Rows::read(job)?;
     let data = rows.dataset(job.utterances, job.experiment)?;
     let variants = variants(job)?;
     let unit = Unit::of(job.pipeline);
-    let mut parts = Parts::with_variants(&data, &job.fold.roles, &variants)?;
-    parts.train = parts.train.keep_together(|id| unit.id(id));
-    let mut warnings = check(&parts, &data)?;
+    // The rows that are tested are copied once those that are trained on are gone.
+    let roles = |is_tested: bool| -> Vec<Option<Role>> {
+        let keeps = |role: &Role| (*role == Role::Test) == is_tested;
+        let roles = job.fold.roles.iter();
+        roles.map(|role| role.filter(keeps)).collect()
+    };
+    let parts = Parts::with_variants(&data, &roles(false), &variants)?;
+    let train = parts.train.keep_together(|id| unit.id(id));
+    let n_test = job.fold.count(Role::Test);
+    let mut warnings = check(&train, n_test, &data)?;
     let n_train = job.fold.count(Role::Train);
-    let n_augmented = parts.train.len() - n_train;
+    let n_augmented = train.len() - n_train;
     let lacking = n_train * variants.kinds() - n_augmented;
     if lacking > 0 {
         warnings.push(format!("{lacking} changed copies of training utterances have no features and are not trained on"));
     }
+    let n_warnings = warnings.len();
     drop(variants);
     let trained = job
         .utterances
@@ -153,45 +149,30 @@ pub(super) fn train(job: &Job, context: &Context) -> Result<()> {
         .zip(&job.fold.roles)
         .filter(|(_, role)| **role == Some(Role::Train));
     let domain = Domain::of(
-        &parts.train,
+        &train,
         trained.map(|(utterance, _)| utterance.duration_s).collect(),
     );
-    let copies = parts.test.copies(&tested_copies(job, None)?)?;
-    let without = copies
-        .iter()
-        .map(|kind| parts.test.len() - kind.len())
-        .sum::<usize>();
-    if without > 0 {
-        warnings.push(format!(
-            "{without} changed copies of test utterances have no features and are not averaged over"
-        ));
-    }
-    let scaler = Scaler::fit(job.experiment.inputs.scaler, &parts.train);
+    let scaler = Scaler::fit(job.experiment.inputs.scaler, &train);
     let scaled = |row: &mut [f32]| {
         scaler.apply_row(row);
         finish_row(row, &job.experiment.inputs);
     };
-    let train = parts.train.map_rows(scaled);
+    let train = train.map_rows(scaled);
     let validation = parts.validation.map(|part| part.map_rows(scaled));
-    let n_test = parts.test.len();
-
     let calibration = match job.experiment.model {
-        ModelSettings::Svm { .. } => Some(calibrate::choose(job.experiment, &train, &data.labels)?),
+        ModelSettings::Svm(_) => Some(calibrate::choose(job.experiment, &train, &data.labels)?),
         _ => None,
     };
     let folds = calibration
         .as_ref()
         .and_then(|calibration| calibration.folds.as_deref());
     let fitted = fit(job, &train, validation.as_ref(), folds, context)?;
-    let unconverged = match fitted.weights {
-        Weights::Svm(Svm {
-            converged: false, ..
-        }) => Some("support vector machine"),
-        Weights::Logistic(Logistic {
-            converged: false, ..
-        }) => Some("logistic regression"),
-        _ => None,
+    let unconverged = match &fitted.weights {
+        Weights::Classical(classical) => Some(classical.model()).filter(|m| !m.converged()),
+        Weights::Cnn { .. } => None,
     };
+    let unconverged = unconverged.map(|model| model.title());
+    drop(train);
     warnings.extend(divergence(&fitted.history, data.labels.len()));
     if job.experiment.has_epochs()
         && job.experiment.train.device == Device::Cpu
@@ -202,7 +183,14 @@ pub(super) fn train(job: &Job, context: &Context) -> Result<()> {
     warnings.extend(unconverged.map(|model| {
         format!("the {model} was stopped before it converged: scale the inputs, or lower c")
     }));
-    let mut info = about(job, &rows.columns, &meta, &data, (scaler, domain), &fitted);
+    let mut info = about(
+        job,
+        &rows.columns,
+        &rows.meta,
+        &data,
+        (scaler, domain),
+        &fitted,
+    );
     info.provenance
         .extend(searched.map(search::provenance).unwrap_or_default());
     if let Some(calibration) = calibration {
@@ -215,11 +203,22 @@ pub(super) fn train(job: &Job, context: &Context) -> Result<()> {
         weights: fitted.weights,
     };
     model::artifact::save(&context.folder.join(MODEL), &saved)?;
-    let (rows, reconciled) = predict(job, &saved, &data.labels, (parts.test, &copies))?;
+    let test = Parts::of(&data, &roles(true)).test;
+    let copies = test.copies(&tested_copies(job, None)?)?;
+    let without = copies
+        .iter()
+        .map(|kind| test.len() - kind.len())
+        .sum::<usize>();
+    if without > 0 {
+        warnings.insert(n_warnings, format!(
+            "{without} changed copies of test utterances have no features and are not averaged over"
+        ));
+    }
+    let (predictions, reconciled) = predict(job, &saved, &data.labels, (test, &copies))?;
     table::predictions::write(
         &context.folder.join(PREDICTIONS),
         &data.labels,
-        &rows,
+        &predictions,
         &table::Meta::new(),
     )?;
     let section = FoldSection {
@@ -261,7 +260,10 @@ pub(super) fn predict(
             finish_row(row, &saved.info.inputs);
         });
         match &saved.weights {
-            Weights::Svm(svm) => svm.judge(scaled.x()),
+            Weights::Classical(Classical::Svm(svm)) => {
+                let (probabilities, reconciled) = svm.judge(scaled.x())?;
+                Ok((probabilities.into_raw_vec_and_offset().0, reconciled))
+            }
             _ => Ok((classifier.probabilities(scaled.x())?, 0)),
         }
     };
@@ -312,20 +314,16 @@ pub(super) fn predict(
 }
 
 /// Refuses what cannot be trained; names what can but should be known.
-fn check(parts: &Parts, data: &Dataset) -> Result<Vec<String>> {
-    if parts.train.is_empty() || parts.test.is_empty() {
-        let role = if parts.train.is_empty() {
-            "training"
-        } else {
-            "test"
-        };
+fn check(train: &Part<Training>, n_test: usize, data: &Dataset) -> Result<Vec<String>> {
+    if train.is_empty() || n_test == 0 {
+        let role = if train.is_empty() { "training" } else { "test" };
         return Err(
             Error::data(format!("the {role} part of this fold is empty"))
                 .hint("use fewer folds or another protocol"),
         );
     }
     let absent: Vec<&str> = (0..data.labels.len())
-        .filter(|class| !parts.train.y().contains(class))
+        .filter(|class| !train.y().contains(class))
         .map(|class| data.labels[class].as_str())
         .collect();
     if data.labels.len() - absent.len() < 2 {
@@ -341,170 +339,6 @@ fn check(parts: &Parts, data: &Dataset) -> Result<Vec<String>> {
         )
     });
     Ok(absent.into_iter().collect())
-}
-
-/// A training whose loss ended far above that of a guess, where one did: whatever it learnt was
-/// lost again.
-fn divergence(history: &[EpochRecord], n_classes: usize) -> Option<String> {
-    /// How many times the loss of a guess. Early epochs on unscaled inputs pass this; they come
-    /// down again.
-    const FAR: f64 = 20.0;
-    let last = history.last()?;
-    let guess = (n_classes.max(2) as f64).ln();
-    let loss = last
-        .validation_loss
-        .unwrap_or(last.train_loss)
-        .max(last.train_loss);
-    (loss > FAR * guess).then(|| {
-        let order = loss.log10().floor();
-        format!("the training diverged: its loss ended above 1e{order:.0}, where a guess has {guess:.1}: scale the inputs or lower learning_rate")
-    })
-}
-
-/// What a fit leaves behind.
-pub(super) struct Fitted {
-    pub weights: Weights,
-    pub layers: Vec<Layer>,
-    best_epoch: Option<usize>,
-    history: Vec<EpochRecord>,
-    variance_ratios: Vec<f64>,
-}
-
-impl Fitted {
-    /// Of a model without layers and epochs.
-    pub(super) fn baseline(weights: Weights) -> Self {
-        Fitted {
-            weights,
-            layers: vec![],
-            best_epoch: None,
-            history: vec![],
-            variance_ratios: vec![],
-        }
-    }
-}
-
-/// Fits the model of an experiment; `folds` are those of [`calibrate`], of a support vector
-/// machine.
-pub(super) fn fit(
-    job: &Job,
-    train: &Part<Training>,
-    validation: Option<&Part<Validation>>,
-    folds: Option<&[usize]>,
-    context: &Context,
-) -> Result<Fitted> {
-    let weights = match &job.experiment.model {
-        ModelSettings::Cnn { .. } | ModelSettings::Perceptron(_) | ModelSettings::Temporal(_) => {
-            return fit_network(job, train, validation, context);
-        }
-        ModelSettings::Logistic { c } => {
-            let settings = LogisticSettings {
-                c: *c,
-                max_iterations: LOGISTIC_ITERATIONS,
-                standardised: is_standardised(job.experiment),
-            };
-            Weights::Logistic(Logistic::fit(&settings, train, context.cancel)?)
-        }
-        ModelSettings::Svm { kernel, c, gamma } => {
-            let geometry = Geometry::of(*kernel, train, context.cancel)?;
-            Weights::Svm(Svm::fit_on(
-                &svm_settings(*kernel, *c, *gamma),
-                train,
-                &geometry,
-                folds,
-                context.cancel,
-            )?)
-        }
-        ModelSettings::RandomForest {
-            trees,
-            max_depth,
-            min_leaf,
-            features,
-        } => {
-            let settings = ForestSettings {
-                trees: *trees,
-                max_depth: *max_depth,
-                min_leaf: *min_leaf,
-                features: *features,
-            };
-            let mut progress =
-                |done: usize| context.progress(done as u64, *trees as u64, "trees", String::new());
-            Weights::Forest(Forest::fit(
-                &settings,
-                train,
-                job.seed,
-                context.cancel,
-                &mut progress,
-            )?)
-        }
-        ModelSettings::Knn { k, weights } => Weights::Knn(Knn::fit(*k, *weights, train)?),
-        ModelSettings::Majority => Weights::Majority(Majority::fit(train)?),
-        ModelSettings::Ensemble { .. } => {
-            return Err(Error::internal("an ensemble was to be trained"));
-        }
-    };
-    Ok(Fitted::baseline(weights))
-}
-
-/// Whether the inputs of a model have mean 0 and variance 1 in each column of the training part.
-fn is_standardised(experiment: &Experiment) -> bool {
-    let inputs = &experiment.inputs;
-    inputs.scaler != ScalerKind::None && inputs.clip.is_none() && !inputs.set.is_sequence()
-}
-
-fn fit_network(
-    job: &Job,
-    train: &Part<Training>,
-    validation: Option<&Part<Validation>>,
-    context: &Context,
-) -> Result<Fitted> {
-    let (n_features, n_classes) = (train.x().cols(), train.n_classes());
-    let layers = job.experiment.model.layers(train.shape(), n_classes);
-    let layers = layers
-        .ok_or_else(|| Error::internal("a model without layers was to be trained as a network"))?;
-    let spec = NetSpec {
-        layers,
-        n_features,
-        n_classes,
-    };
-    let settings = &job.experiment.train;
-    let checkpoint = context.scratch.join("checkpoint");
-    let mut on_epoch = |epoch: &EpochRecord| {
-        let watched = epoch
-            .validation_accuracy
-            .map(|a| format!(", validation {:.1} %", a * 100.0))
-            .unwrap_or_default();
-        context.progress(
-            epoch.epoch as u64,
-            settings.epochs as u64,
-            "epochs",
-            format!("loss {:.3}{watched}", epoch.train_loss),
-        );
-    };
-    let trained = model::train(
-        &TrainJob {
-            spec: &spec,
-            settings,
-            train,
-            validation,
-            seed: job.seed,
-            checkpoint: Some(&checkpoint),
-        },
-        context.cancel,
-        &mut on_epoch,
-    )?;
-    if let Some(why) = trained.ignored_checkpoint {
-        context.warn(format!("a checkpoint was not used: {why}"));
-    }
-    Ok(Fitted {
-        weights: Weights::Cnn {
-            params: trained.params,
-            running: trained.running,
-        },
-        layers: spec.layers,
-        best_epoch: Some(trained.epoch),
-        history: trained.history,
-        variance_ratios: trained.variance_ratios.unwrap_or_default(),
-    })
 }
 
 /// The card of a model: what it needs to be used, and where it comes from.
@@ -566,28 +400,5 @@ fn about(
         fold: job.fold.index,
         seed: job.seed,
         provenance,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_loss_far_above_a_guess_is_a_divergence() {
-        let epoch = |train_loss: f64, validation_loss: Option<f64>| EpochRecord {
-            epoch: 1,
-            train_loss,
-            train_accuracy: 0.1,
-            validation_loss,
-            validation_accuracy: None,
-            learning_rate: 1e-3,
-        };
-        let said = divergence(&[epoch(2.0, None), epoch(1.2e23, None)], 8).unwrap();
-        assert!(said.contains("above 1e23, where a guess has 2.1"), "{said}");
-        assert!(divergence(&[epoch(1.0, Some(5e8))], 8).is_some());
-        // Unscaled inputs begin high and come down.
-        assert_eq!(divergence(&[epoch(900.0, None), epoch(1.9, None)], 8), None);
-        assert_eq!(divergence(&[], 8), None);
     }
 }

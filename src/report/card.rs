@@ -6,7 +6,7 @@ use std::fmt::Write;
 use crate::corpus::Attribute;
 use crate::escape::markdown as escape;
 use crate::evaluation::Interval;
-use crate::model::artifact::NOT_FOR;
+use crate::model::NOT_FOR;
 use crate::split::TestSpeakers;
 
 use super::compare;

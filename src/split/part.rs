@@ -3,17 +3,18 @@
 
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 
-/// Row-major values `[rows, cols]`.
+/// Row-major values `[rows, cols]`. Clones share them until one of the two is changed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Matrix {
     rows: usize,
     cols: usize,
-    values: Vec<f32>,
+    values: Arc<Vec<f32>>,
 }
 
 impl Matrix {
@@ -23,7 +24,11 @@ impl Matrix {
     /// When the length does not fit: a defect of the caller, never of data.
     pub fn new(rows: usize, cols: usize, values: Vec<f32>) -> Self {
         assert_eq!(values.len(), rows * cols, "matrix of {rows} x {cols}");
-        Matrix { rows, cols, values }
+        Matrix {
+            rows,
+            cols,
+            values: Arc::new(values),
+        }
     }
 
     /// Number of rows (utterances).
@@ -43,7 +48,8 @@ impl Matrix {
 
     /// One row, to change.
     pub fn row_mut(&mut self, i: usize) -> &mut [f32] {
-        &mut self.values[i * self.cols..(i + 1) * self.cols]
+        let cols = self.cols;
+        &mut Arc::make_mut(&mut self.values)[i * cols..(i + 1) * cols]
     }
 
     /// All values, row by row.
@@ -57,11 +63,7 @@ impl Matrix {
         for &i in index {
             values.extend_from_slice(self.row(i));
         }
-        Matrix {
-            rows: index.len(),
-            cols: self.cols,
-            values,
-        }
+        Matrix::new(index.len(), self.cols, values)
     }
 }
 
@@ -364,7 +366,7 @@ impl Part<Training> {
                     )));
                 }
                 self.ids.push(format!("{}#{kind}", self.ids[i]));
-                self.x.values.extend_from_slice(row);
+                Arc::make_mut(&mut self.x.values).extend_from_slice(row);
                 self.x.rows += 1;
                 self.y.push(self.y[i]);
                 self.origins.push(i);

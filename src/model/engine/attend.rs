@@ -1,14 +1,14 @@
 //! Attentive statistics pooling: mean and standard deviation over the length, weighted by what a
 //! learned score attends to.
 
-use super::layout::Grid;
+use super::layout::SignalLayout;
 use crate::model::dispatch::vectorised;
 use crate::model::params::ATTEND_EPSILON;
 
 /// Pooling of a signal `[length, channels]` to `[2 * channels]`: means, then deviations.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Attend {
-    pub input: Grid,
+    pub input: SignalLayout,
 }
 
 /// What the forward pass remembers for the backward pass.
@@ -27,7 +27,7 @@ pub(super) struct Attention {
 impl Attend {
     /// Memory for `max_batch` samples.
     pub fn room(&self, max_batch: usize) -> Attention {
-        let Grid {
+        let SignalLayout {
             length, channels, ..
         } = self.input;
         Attention {
@@ -90,8 +90,8 @@ fn dot(a: &[f32], b: &[f32]) -> f32 {
 }
 
 vectorised! {
-    fn pool(x: &[f32], grid: Grid, weight: &[f32], n: usize, memory: &mut Attention) {
-        let Grid { length, channels, .. } = grid;
+    fn pool(x: &[f32], grid: SignalLayout, weight: &[f32], n: usize, memory: &mut Attention) {
+        let SignalLayout { length, channels, .. } = grid;
         for index in 0..n {
             let rows = || x[grid.sample(index)].chunks_exact(channels);
             let shares = &mut memory.shares[index * length..(index + 1) * length];
@@ -124,8 +124,8 @@ vectorised! {
 }
 
 vectorised! {
-    fn gradients(x: &[f32], grid: Grid, dy: &[f32], weight: &[f32], n: usize, memory: &mut Attention, dx: &mut [f32]) {
-        let Grid { length, channels, .. } = grid;
+    fn gradients(x: &[f32], grid: SignalLayout, dy: &[f32], weight: &[f32], n: usize, memory: &mut Attention, dx: &mut [f32]) {
+        let SignalLayout { length, channels, .. } = grid;
         memory.weight.fill(0.0);
         for index in 0..n {
             let place = index * 2 * channels..(index + 1) * 2 * channels;

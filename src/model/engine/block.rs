@@ -2,8 +2,8 @@
 
 use super::attend::{Attend, Attention};
 use super::conv::{Conv, Dense};
-use super::gate::{Gate, Mask};
-use super::layout::Grid;
+use super::gate::{Mask, ReluDropout};
+use super::layout::SignalLayout;
 use super::norm::Norm;
 use super::pool::{Pool, chosen_gate_gradient, pool};
 use super::sweep::{
@@ -13,7 +13,7 @@ use crate::model::params::{Params, Running};
 
 /// What a block begins with.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Source {
+pub(super) enum LinearOp {
     /// A copy, for element-wise layers that do not fit into the block before.
     Copy,
     /// A convolution.
@@ -24,14 +24,14 @@ pub(super) enum Source {
     Attend(Attend),
 }
 
-impl Source {
+impl LinearOp {
     /// Whether a bias follows the weight among the parameters.
     fn has_bias(&self) -> bool {
-        matches!(self, Source::Conv(_) | Source::Dense(_))
+        matches!(self, LinearOp::Conv(_) | LinearOp::Dense(_))
     }
 }
 
-/// ReLU and dropout as layers: a [`Gate`] but for the key of the step.
+/// ReLU and dropout as layers: a [`ReluDropout`] but for the key of the step.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Activation {
     pub relu: bool,
@@ -41,11 +41,11 @@ pub(super) struct Activation {
 
 impl Activation {
     /// The gate of a training step, or of inference without a key.
-    fn gate(&self, key: Option<u64>) -> Gate {
+    fn gate(&self, key: Option<u64>) -> ReluDropout {
         let mask = key
             .zip(self.dropout)
             .map(|(key, (layer, p))| Mask::new(key, layer, p));
-        Gate {
+        ReluDropout {
             relu: self.relu,
             mask,
         }
@@ -79,12 +79,12 @@ pub(super) struct Scratch {
 /// Linear map, gate, normalisation, gate, pooling, all but the first optional.
 #[derive(Debug)]
 pub(super) struct Block {
-    pub source: Source,
+    pub source: LinearOp,
     /// Index of the weight among the parameters; the bias follows. Without meaning for a copy.
     weight: usize,
-    input: Grid,
+    input: SignalLayout,
     /// Where the linear map's output lies.
-    pub raw_grid: Grid,
+    pub raw_grid: SignalLayout,
     pub first: Activation,
     pub norm: Option<Norm>,
     pub second: Activation,
@@ -101,7 +101,12 @@ pub(super) struct Block {
 }
 
 impl Block {
-    pub fn new(source: Source, weight: usize, input: Grid, raw_grid: Grid) -> Self {
+    pub fn new(
+        source: LinearOp,
+        weight: usize,
+        input: SignalLayout,
+        raw_grid: SignalLayout,
+    ) -> Self {
         Block {
             source,
             weight,
@@ -142,7 +147,7 @@ impl Block {
         if let Some(pool) = &mut self.pool {
             pool.allocate(max_batch);
         }
-        if let Source::Attend(attend) = self.source {
+        if let LinearOp::Attend(attend) = self.source {
             self.attention = attend.room(max_batch);
         }
         if self.source.has_bias() {
@@ -154,8 +159,8 @@ impl Block {
     pub fn scratch_len(&self, max_batch: usize) -> (usize, usize) {
         let grids = [self.input, self.raw_grid, self.out_grid()];
         let flipped = match self.source {
-            Source::Conv(conv) => conv.kernel * conv.inputs * conv.outputs,
-            Source::Copy | Source::Dense(_) | Source::Attend(_) => 0,
+            LinearOp::Conv(conv) => conv.kernel * conv.inputs * conv.outputs,
+            LinearOp::Copy | LinearOp::Dense(_) | LinearOp::Attend(_) => 0,
         };
         (
             grids
@@ -168,7 +173,7 @@ impl Block {
     }
 
     /// Where the output lies.
-    pub fn out_grid(&self) -> Grid {
+    pub fn out_grid(&self) -> SignalLayout {
         let grid = self.pool.as_ref().map_or(self.raw_grid, |pool| pool.grid);
         if self.flat { grid.flattened() } else { grid }
     }
@@ -185,12 +190,12 @@ impl Block {
     /// Computes the output of the linear map for `n` samples, and returns its bias.
     fn map<'a>(&mut self, x: &[f32], n: usize, params: &'a Params) -> Option<&'a [f32]> {
         match self.source {
-            Source::Copy => copy_samples(x, self.input, &mut self.raw, self.raw_grid, n),
-            Source::Conv(conv) => conv.forward(x, &params.tensors[self.weight], n, &mut self.raw),
-            Source::Dense(dense) => {
+            LinearOp::Copy => copy_samples(x, self.input, &mut self.raw, self.raw_grid, n),
+            LinearOp::Conv(conv) => conv.forward(x, &params.tensors[self.weight], n, &mut self.raw),
+            LinearOp::Dense(dense) => {
                 dense.forward(x, &params.tensors[self.weight], n, &mut self.raw)
             }
-            Source::Attend(attend) => attend.forward(
+            LinearOp::Attend(attend) => attend.forward(
                 x,
                 &params.tensors[self.weight],
                 n,
@@ -281,12 +286,12 @@ impl Block {
         self.backward_elements(n, step.key, scratch, grads);
         let dy = &scratch.gradient;
         match self.source {
-            Source::Copy => {}
-            Source::Conv(conv) => conv.weight_gradient(x, dy, n, &mut grads.tensors[self.weight]),
-            Source::Dense(dense) => {
+            LinearOp::Copy => {}
+            LinearOp::Conv(conv) => conv.weight_gradient(x, dy, n, &mut grads.tensors[self.weight]),
+            LinearOp::Dense(dense) => {
                 dense.weight_gradient(x, dy, n, &mut grads.tensors[self.weight])
             }
-            Source::Attend(attend) => {
+            LinearOp::Attend(attend) => {
                 let weight = &step.params.tensors[self.weight];
                 attend.backward(
                     x,
@@ -310,19 +315,19 @@ impl Block {
         if step.input_gradient {
             let dx = &mut scratch.spare;
             match self.source {
-                Source::Copy => copy_samples(dy, self.raw_grid, dx, self.input, n),
-                Source::Conv(conv) => conv.input_gradient(
+                LinearOp::Copy => copy_samples(dy, self.raw_grid, dx, self.input, n),
+                LinearOp::Conv(conv) => conv.input_gradient(
                     dy,
                     &step.params.tensors[self.weight],
                     n,
                     &mut scratch.flipped,
                     dx,
                 ),
-                Source::Dense(dense) => {
+                LinearOp::Dense(dense) => {
                     dense.input_gradient(dy, &step.params.tensors[self.weight], n, dx)
                 }
                 // It was written above, with that of the weight.
-                Source::Attend(_) => {}
+                LinearOp::Attend(_) => {}
             }
             std::mem::swap(&mut scratch.gradient, &mut scratch.spare);
         }
@@ -397,7 +402,13 @@ pub(super) struct Step<'a> {
 }
 
 /// Copies samples between grids of the same volume.
-fn copy_samples(from: &[f32], from_grid: Grid, to: &mut [f32], to_grid: Grid, n: usize) {
+fn copy_samples(
+    from: &[f32],
+    from_grid: SignalLayout,
+    to: &mut [f32],
+    to_grid: SignalLayout,
+    n: usize,
+) {
     for index in 0..n {
         to[to_grid.sample(index)].copy_from_slice(&from[from_grid.sample(index)]);
     }

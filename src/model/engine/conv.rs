@@ -1,6 +1,6 @@
 //! Convolution as matrix products without a copy of the windows.
 
-use super::layout::Grid;
+use super::layout::SignalLayout;
 use crate::model::dispatch::vectorised;
 use crate::model::product::{Matrix, multiply};
 
@@ -122,7 +122,7 @@ vectorised! {
 /// A fully connected layer from a grid of one row per sample.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Dense {
-    pub input: Grid,
+    pub input: SignalLayout,
     pub outputs: usize,
 }
 

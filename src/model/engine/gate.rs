@@ -69,12 +69,12 @@ fn mix(key: u64) -> u64 {
 
 /// ReLU, dropout, both or neither: what commutes and needs no sums.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Gate {
+pub(super) struct ReluDropout {
     pub relu: bool,
     pub mask: Option<Mask>,
 }
 
-impl Gate {
+impl ReluDropout {
     /// Applies both to a row whose first value has position `first` in the signal.
     #[inline(always)]
     pub fn forward(&self, row: &mut [f32], first: usize) {

@@ -8,7 +8,7 @@ use std::ops::Range;
 /// neighbours. A convolution's windows are therefore a strided view of the buffer (each row begins
 /// one row after its predecessor), and no copy of them is ever made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Grid {
+pub(super) struct SignalLayout {
     /// Rows of a sample.
     pub length: usize,
     /// Values of a row.
@@ -19,10 +19,10 @@ pub(super) struct Grid {
     pub stride: usize,
 }
 
-impl Grid {
+impl SignalLayout {
     /// Samples of `length` rows with `gap` rows of zeros around each.
     pub fn padded(length: usize, channels: usize, gap: usize) -> Self {
-        Grid {
+        SignalLayout {
             length,
             channels,
             offset: gap * channels,
@@ -32,12 +32,12 @@ impl Grid {
 
     /// Samples of one row without gaps.
     pub fn dense(channels: usize) -> Self {
-        Grid::padded(1, channels, 0)
+        SignalLayout::padded(1, channels, 0)
     }
 
     /// The same values at the same place, each sample seen as one row.
     pub fn flattened(self) -> Self {
-        Grid {
+        SignalLayout {
             length: 1,
             channels: self.volume(),
             ..self

@@ -1,6 +1,6 @@
 //! Softmax and cross-entropy.
 
-use super::layout::Grid;
+use super::layout::SignalLayout;
 
 /// A probability below this counts as zero in the gradient: it could not move any weight, but its
 /// products with small numbers would be denormal, which processors treat slowly.
@@ -14,7 +14,7 @@ pub(super) fn cross_entropy(
     logits: &[f32],
     targets: &[f32],
     weights: Option<&[f32]>,
-    grid: Grid,
+    grid: SignalLayout,
     gradient: &mut [f32],
 ) -> f32 {
     let classes = grid.volume();
@@ -72,7 +72,7 @@ mod tests {
             &[3.0; 8],
             &[1.0, 0.0, 0.0, 0.0, 0.25, 0.25, 0.25, 0.25],
             None,
-            Grid::dense(4),
+            SignalLayout::dense(4),
             &mut gradient,
         );
         assert!((loss - 4f32.ln()).abs() < 1e-6);
@@ -93,21 +93,21 @@ mod tests {
             &logits[..2],
             &targets[..2],
             None,
-            Grid::dense(2),
+            SignalLayout::dense(2),
             &mut plain[..2],
         );
         let second = cross_entropy(
             &logits[2..],
             &targets[2..],
             None,
-            Grid::dense(2),
+            SignalLayout::dense(2),
             &mut plain[2..],
         );
         let loss = cross_entropy(
             &logits,
             &targets,
             Some(&[3.0, 0.5]),
-            Grid::dense(2),
+            SignalLayout::dense(2),
             &mut weighted,
         );
         assert!((loss - (3.0 * first + 0.5 * second) / 2.0).abs() < 1e-6);
@@ -123,7 +123,7 @@ mod tests {
             &[90.0, -90.0],
             &[0.0, 1.0],
             None,
-            Grid::dense(2),
+            SignalLayout::dense(2),
             &mut gradient,
         );
         assert!((loss - 180.0).abs() < 1e-3);
@@ -131,7 +131,7 @@ mod tests {
             &[90.0, -90.0],
             &[1.0, 0.0],
             None,
-            Grid::dense(2),
+            SignalLayout::dense(2),
             &mut gradient,
         );
         assert!(loss.abs() < 1e-6 && gradient.iter().all(|g| *g == 0.0 || g.abs() > 1e-21));
@@ -140,7 +140,7 @@ mod tests {
                 &[f32::NAN, 0.0],
                 &[0.0, 1.0],
                 None,
-                Grid::dense(2),
+                SignalLayout::dense(2),
                 &mut gradient
             )
             .is_nan()

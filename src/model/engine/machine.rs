@@ -1,8 +1,8 @@
 //! The engine itself: its buffers, a training step, inference.
 
 use super::block::{Block, Mode, Scratch, Step};
-use super::layout::Grid;
-use super::taps::Taps;
+use super::layout::SignalLayout;
+use super::taps::FusedFirstConv;
 use super::{loss, plan};
 use crate::error::{Error, Result};
 use crate::model::architecture::Layer;
@@ -27,9 +27,9 @@ pub struct Engine {
     /// Lengths that parameters and running statistics must have.
     tensor_lens: Vec<usize>,
     norm_lens: Vec<usize>,
-    input_grid: Grid,
+    input_grid: SignalLayout,
     input: Vec<f32>,
-    taps: Option<Taps>,
+    taps: Option<FusedFirstConv>,
     blocks: Vec<Block>,
     scratch: Scratch,
     /// Of the last step or inference, `[n, classes]`.
@@ -198,8 +198,8 @@ impl Engine {
             ));
         }
         let batch_len = self.max_batch * self.n_features;
-        if self.taps.as_ref().is_some_and(Taps::normalises) {
-            self.taps.iter_mut().for_each(Taps::clear_sums);
+        if self.taps.as_ref().is_some_and(FusedFirstConv::normalises) {
+            self.taps.iter_mut().for_each(FusedFirstConv::clear_sums);
             for samples in x.chunks(batch_len) {
                 self.enter(samples);
                 self.taps
@@ -322,7 +322,7 @@ impl Engine {
 
     /// Where the logits lie in the last block's output, which is never that of the taps: those do
     /// not flatten.
-    fn output_grid(&self) -> Grid {
+    fn output_grid(&self) -> SignalLayout {
         self.blocks.last().map_or(self.input_grid, Block::out_grid)
     }
 
@@ -336,7 +336,11 @@ impl Engine {
 }
 
 /// The output of the last of `blocks`, or of what comes before them.
-fn signal_before<'a>(blocks: &'a [Block], taps: Option<&'a Taps>, input: &'a [f32]) -> &'a [f32] {
+fn signal_before<'a>(
+    blocks: &'a [Block],
+    taps: Option<&'a FusedFirstConv>,
+    input: &'a [f32],
+) -> &'a [f32] {
     match (blocks.last(), taps) {
         (Some(block), _) => block.output(),
         (None, Some(taps)) => &taps.out,

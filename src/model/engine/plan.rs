@@ -2,12 +2,12 @@
 //! together.
 
 use super::attend::Attend;
-use super::block::{Block, Source};
+use super::block::{Block, LinearOp};
 use super::conv::{Conv, Dense};
-use super::layout::Grid;
+use super::layout::SignalLayout;
 use super::norm::Norm;
 use super::pool::Pool;
-use super::taps::Taps;
+use super::taps::FusedFirstConv;
 use crate::model::architecture::{Layer, input_channels};
 use crate::{Error, Result};
 
@@ -15,7 +15,7 @@ use crate::{Error, Result};
 #[derive(Debug)]
 pub(super) struct Plan {
     /// Where the input signal lies.
-    pub input: Grid,
+    pub input: SignalLayout,
     pub blocks: Vec<Block>,
 }
 
@@ -42,7 +42,7 @@ pub(super) fn plan(layers: &[Layer], n_features: usize) -> Result<Plan> {
             "{n_features} features are no whole number of rows of {channels} channels"
         )));
     }
-    let input = Grid::padded(n_features / channels, channels, gap);
+    let input = SignalLayout::padded(n_features / channels, channels, gap);
     let mut planner = Planner {
         gap,
         input,
@@ -75,7 +75,7 @@ pub(super) fn plan(layers: &[Layer], n_features: usize) -> Result<Plan> {
 
 struct Planner {
     gap: usize,
-    input: Grid,
+    input: SignalLayout,
     /// Whether signals are one row per sample by now.
     flat: bool,
     /// Parameter tensors and normalisations so far.
@@ -86,7 +86,7 @@ struct Planner {
 
 impl Planner {
     /// Where the output of the layers so far lies.
-    fn grid(&self) -> Grid {
+    fn grid(&self) -> SignalLayout {
         let grid = self.blocks.last().map_or(self.input, Block::out_grid);
         if self.flat && grid.length > 1 {
             grid.flattened()
@@ -118,8 +118,8 @@ impl Planner {
                     gap: self.gap,
                 };
                 self.begin(
-                    Source::Conv(conv),
-                    Grid::padded(grid.length, outputs, self.gap),
+                    LinearOp::Conv(conv),
+                    SignalLayout::padded(grid.length, outputs, self.gap),
                 );
                 self.tensors += 2;
             }
@@ -129,11 +129,11 @@ impl Planner {
                 }
                 expect_width(inputs, grid.volume())?;
                 self.begin(
-                    Source::Dense(Dense {
+                    LinearOp::Dense(Dense {
                         input: grid,
                         outputs,
                     }),
-                    Grid::dense(outputs),
+                    SignalLayout::dense(outputs),
                 );
                 self.tensors += 2;
             }
@@ -143,8 +143,8 @@ impl Planner {
                 }
                 expect_width(channels, grid.channels)?;
                 self.begin(
-                    Source::Attend(Attend { input: grid }),
-                    Grid::dense(2 * channels),
+                    LinearOp::Attend(Attend { input: grid }),
+                    SignalLayout::dense(2 * channels),
                 );
                 self.flat = true;
                 self.tensors += 1;
@@ -173,7 +173,7 @@ impl Planner {
                         grid.length
                     ));
                 }
-                let pooled = Grid::padded(grid.length / size, grid.channels, self.gap);
+                let pooled = SignalLayout::padded(grid.length / size, grid.channels, self.gap);
                 self.block(|block| block.pool.is_none()).pool = Some(Pool::new(size, pooled));
             }
             Layer::Flatten => {
@@ -191,13 +191,16 @@ impl Planner {
         if !self.blocks.last_mut().is_some_and(has_room) {
             let grid = self.grid();
             let gap = if self.flat { 0 } else { self.gap };
-            self.begin(Source::Copy, Grid::padded(grid.length, grid.channels, gap));
+            self.begin(
+                LinearOp::Copy,
+                SignalLayout::padded(grid.length, grid.channels, gap),
+            );
         }
         let last = self.blocks.len() - 1;
         &mut self.blocks[last]
     }
 
-    fn begin(&mut self, source: Source, raw_grid: Grid) {
+    fn begin(&mut self, source: LinearOp, raw_grid: SignalLayout) {
         let block = Block::new(source, self.tensors, self.grid(), raw_grid);
         self.blocks.push(block);
     }
@@ -212,10 +215,10 @@ fn expect_width(stated: usize, actual: usize) -> Result<(), String> {
 }
 
 /// Takes the first block out if it is a convolution of one channel with an optional normalisation
-/// and a ReLU, which [`Taps`] does faster.
-pub(super) fn take_taps(blocks: &mut Vec<Block>, max_batch: usize) -> Option<Taps> {
+/// and a ReLU, which [`FusedFirstConv`] does faster.
+pub(super) fn take_taps(blocks: &mut Vec<Block>, max_batch: usize) -> Option<FusedFirstConv> {
     let block = blocks.first()?;
-    let Source::Conv(conv) = block.source else {
+    let LinearOp::Conv(conv) = block.source else {
         return None;
     };
     let (before, last) = match block.norm {
@@ -227,5 +230,10 @@ pub(super) fn take_taps(blocks: &mut Vec<Block>, max_batch: usize) -> Option<Tap
         return None;
     }
     let block = blocks.remove(0);
-    Some(Taps::new(conv, block.weight(), block.norm, max_batch))
+    Some(FusedFirstConv::new(
+        conv,
+        block.weight(),
+        block.norm,
+        max_batch,
+    ))
 }

@@ -1,7 +1,7 @@
 //! Maximum pooling, together with the normalisation and the gate that may stand before it.
 
-use super::gate::Gate;
-use super::layout::Grid;
+use super::gate::ReluDropout;
+use super::layout::SignalLayout;
 use super::norm::Affine;
 use crate::model::dispatch::vectorised;
 
@@ -10,7 +10,7 @@ use crate::model::dispatch::vectorised;
 pub(super) struct Pool {
     pub size: usize,
     /// Where the output lies.
-    pub grid: Grid,
+    pub grid: SignalLayout,
     /// Index of the maximum in its window, the first one of equals; lies in [`Pool::kept`].
     pub choice: Vec<u32>,
     /// The maximum's value before normalisation and gate; lies in [`Pool::kept`].
@@ -20,7 +20,7 @@ pub(super) struct Pool {
 }
 
 impl Pool {
-    pub fn new(size: usize, grid: Grid) -> Self {
+    pub fn new(size: usize, grid: SignalLayout) -> Self {
         Pool {
             size,
             grid,
@@ -37,8 +37,8 @@ impl Pool {
     }
 
     /// The place of what is remembered: the output's shape without gaps.
-    pub fn kept(&self) -> Grid {
-        Grid::padded(self.grid.length, self.grid.channels, 0)
+    pub fn kept(&self) -> SignalLayout {
+        SignalLayout::padded(self.grid.length, self.grid.channels, 0)
     }
 }
 
@@ -46,10 +46,10 @@ vectorised! {
     /// `out` = maxima of `gate(affine(raw))`, with the gaps of `out` zeroed.
     pub(super) fn pool(
         raw: &[f32],
-        grid: Grid,
+        grid: SignalLayout,
         n: usize,
         affine: Option<Affine>,
-        gate: Gate,
+        gate: ReluDropout,
         pool: &mut Pool,
         out: &mut [f32],
     ) {
@@ -88,9 +88,9 @@ vectorised! {
     pub(super) fn chosen_gate_gradient(
         gradient: &mut [f32],
         out: &[f32],
-        grid: Grid,
+        grid: SignalLayout,
         n: usize,
-        gate: Gate,
+        gate: ReluDropout,
         pool: &mut Pool,
     ) {
         let (channels, kept) = (grid.channels, pool.kept());
@@ -121,7 +121,7 @@ mod tests {
 
     #[test]
     fn the_first_of_equal_maxima_is_chosen() {
-        let (grid, size) = (Grid::padded(7, 2, 1), 3);
+        let (grid, size) = (SignalLayout::padded(7, 2, 1), 3);
         let mut raw = vec![0.0; grid.buffer_len(1)];
         grid.spread(
             &[
@@ -129,10 +129,18 @@ mod tests {
             ],
             &mut raw,
         );
-        let mut buffers = Pool::new(size, Grid::padded(2, 2, 1));
+        let mut buffers = Pool::new(size, SignalLayout::padded(2, 2, 1));
         buffers.allocate(1);
         let mut out = vec![7.0; buffers.grid.buffer_len(1)];
-        pool(&raw, grid, 1, None, Gate::default(), &mut buffers, &mut out);
+        pool(
+            &raw,
+            grid,
+            1,
+            None,
+            ReluDropout::default(),
+            &mut buffers,
+            &mut out,
+        );
         assert_eq!(
             out,
             [0.0, 0.0, 4.0, -5.0, 0.0, 3.0, 0.0, 0.0],

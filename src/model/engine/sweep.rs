@@ -1,8 +1,8 @@
 //! The passes over whole signals that surround the matrix products: each row is read once, worked
 //! on in the first-level cache, written once.
 
-use super::gate::Gate;
-use super::layout::Grid;
+use super::gate::ReluDropout;
+use super::layout::SignalLayout;
 use super::norm::{Affine, Correction};
 use super::pool::Pool;
 use crate::model::dispatch::vectorised;
@@ -12,10 +12,10 @@ vectorised! {
     /// zeroes the gaps.
     pub(super) fn activate(
         y: &mut [f32],
-        grid: Grid,
+        grid: SignalLayout,
         n: usize,
         bias: Option<&[f32]>,
-        gate: Gate,
+        gate: ReluDropout,
         moments: Option<&mut [Vec<f64>; 2]>,
     ) {
         let mut moments = moments;
@@ -41,7 +41,7 @@ vectorised! {
 
 vectorised! {
     /// `out = gate(affine(raw))`, with the gaps of `out` zeroed.
-    pub(super) fn normalise(raw: &[f32], grid: Grid, n: usize, affine: Affine, gate: Gate, out: &mut [f32]) {
+    pub(super) fn normalise(raw: &[f32], grid: SignalLayout, n: usize, affine: Affine, gate: ReluDropout, out: &mut [f32]) {
         for index in 0..n {
             let place = grid.sample(index);
             let rows = raw[place.clone()].chunks_exact(grid.channels).zip(out[place].chunks_exact_mut(grid.channels));
@@ -56,7 +56,7 @@ vectorised! {
 
 vectorised! {
     /// Turns the gradient of a gate's output into that of its input, in place.
-    pub(super) fn gate_gradient(gradient: &mut [f32], output: &[f32], grid: Grid, n: usize, gate: Gate) {
+    pub(super) fn gate_gradient(gradient: &mut [f32], output: &[f32], grid: SignalLayout, n: usize, gate: ReluDropout) {
         for index in 0..n {
             let place = grid.sample(index);
             gate.backward(&mut gradient[place.clone()], &output[place], index * grid.volume());
@@ -71,9 +71,9 @@ vectorised! {
     /// length and channels.
     pub(super) fn gradient_sums(
         gradient: &[f32],
-        grid: Grid,
+        grid: SignalLayout,
         values: &[f32],
-        values_grid: Grid,
+        values_grid: SignalLayout,
         n: usize,
         mean: &[f32],
         sums: &mut [Vec<f64>; 2],
@@ -98,7 +98,7 @@ vectorised! {
 /// gate, into the sums of the bias.
 pub(super) struct Tail<'a> {
     pub correction: Option<Correction<'a>>,
-    pub gate: Gate,
+    pub gate: ReluDropout,
     pub bias: Option<&'a mut [f64]>,
 }
 
@@ -120,7 +120,7 @@ impl Tail<'_> {
 vectorised! {
     /// Carries a gradient in place to the output of the linear map, whose values after bias and
     /// gate are `raw`; zeroes the gaps.
-    pub(super) fn finish(gradient: &mut [f32], raw: &[f32], grid: Grid, n: usize, tail: Tail) {
+    pub(super) fn finish(gradient: &mut [f32], raw: &[f32], grid: SignalLayout, n: usize, tail: Tail) {
         let mut tail = tail;
         for index in 0..n {
             let place = grid.sample(index);
@@ -140,7 +140,7 @@ vectorised! {
         pooled: &[f32],
         pool: &Pool,
         raw: &[f32],
-        grid: Grid,
+        grid: SignalLayout,
         n: usize,
         tail: Tail,
         wide: &mut [f32],

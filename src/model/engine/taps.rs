@@ -6,18 +6,18 @@
 //! gradient times tap. The outputs are written once and read once.
 
 use super::conv::Conv;
-use super::layout::Grid;
+use super::layout::SignalLayout;
 use super::norm::Norm;
 use crate::model::dispatch::vectorised;
 use crate::model::params::{Params, Running};
 
 /// The convolution, its normalisation and their buffers.
 #[derive(Debug)]
-pub(super) struct Taps {
+pub(super) struct FusedFirstConv {
     kernel: usize,
     outputs: usize,
-    input: Grid,
-    pub grid: Grid,
+    input: SignalLayout,
+    pub grid: SignalLayout,
     /// Index of the weight among the parameters; the bias follows.
     weight: usize,
     norm: Option<Norm>,
@@ -38,7 +38,7 @@ pub(super) struct Taps {
 #[derive(Clone, Copy)]
 struct Windows<'a> {
     signal: &'a [f32],
-    grid: Grid,
+    grid: SignalLayout,
     kernel: usize,
 }
 
@@ -50,14 +50,14 @@ impl<'a> Windows<'a> {
     }
 }
 
-impl Taps {
+impl FusedFirstConv {
     pub fn new(conv: Conv, weight: usize, norm: Option<Norm>, max_batch: usize) -> Self {
-        let grid = Grid::padded(conv.length, conv.outputs, conv.gap);
+        let grid = SignalLayout::padded(conv.length, conv.outputs, conv.gap);
         let table = (conv.kernel + 1) * conv.outputs;
-        Taps {
+        FusedFirstConv {
             kernel: conv.kernel,
             outputs: conv.outputs,
-            input: Grid::padded(conv.length, 1, conv.gap),
+            input: SignalLayout::padded(conv.length, 1, conv.gap),
             grid,
             weight,
             norm,
@@ -290,7 +290,7 @@ fn weigh<const WIDTH: usize>(
 
 vectorised! {
     /// The folded convolution with ReLU; zeroes the gaps.
-    fn convolve(windows: Windows, table: &[f32], grid: Grid, n: usize, out: &mut [f32]) {
+    fn convolve(windows: Windows, table: &[f32], grid: SignalLayout, n: usize, out: &mut [f32]) {
         for sample in 0..n {
             for (row, out) in out[grid.sample(sample)].chunks_exact_mut(grid.channels).enumerate() {
                 let window = windows.at(sample, row);
@@ -315,7 +315,7 @@ vectorised! {
         windows: Windows,
         out: &[f32],
         gradient: &mut [f32],
-        grid: Grid,
+        grid: SignalLayout,
         n: usize,
         partial: &mut [f32],
         sums: &mut [f64],

@@ -25,9 +25,9 @@ pub(super) struct Solution {
 /// Solves the dual problem for the kernel matrix `[n, n]`, where `positive` tells which rows are of
 /// the class +1.
 ///
-/// The variables are `b_i = y_i alpha_i`, and `rest_i = y_i - sum_j b_j K_ij` is how far a row is
-/// from its margin before `rho`: at the optimum no row whose `b` may rise has a larger rest than
-/// one whose `b` may fall.
+/// The variables are `b_i = y_i alpha_i`, and `y_i - sum_j b_j K_ij` is the gradient of the dual
+/// objective: at the optimum no row whose `b` may rise has a larger one than a row whose `b` may
+/// fall.
 ///
 /// # Errors
 /// Interrupted when `cancel` asks for it; `Data` for a kernel that is not finite.
@@ -49,7 +49,7 @@ pub(super) fn solve(
     let lower: Vec<f64> = positive.iter().map(|&p| if p { 0.0 } else { -c }).collect();
     let diagonal: Vec<f64> = (0..n).map(|i| f64::from(kernel[i * n + i])).collect();
     let mut dual = vec![0.0; n];
-    let mut rest: Vec<f64> = positive
+    let mut gradient: Vec<f64> = positive
         .iter()
         .map(|&p| if p { 1.0 } else { -1.0 })
         .collect();
@@ -58,10 +58,14 @@ pub(super) fn solve(
         if step % PATIENCE == 0 {
             cancel.check()?;
         }
-        let Some(i) = largest((0..n).filter(|&i| dual[i] < upper[i]).map(|i| (i, rest[i]))) else {
+        let Some(i) = largest(
+            (0..n)
+                .filter(|&i| dual[i] < upper[i])
+                .map(|i| (i, gradient[i])),
+        ) else {
             break;
         };
-        let most = rest[i];
+        let most = gradient[i];
         let row = &kernel[i * n..(i + 1) * n];
         let curvature = |j: usize| {
             let curvature = diagonal[i] + diagonal[j] - 2.0 * f64::from(row[j]);
@@ -71,19 +75,19 @@ pub(super) fn solve(
                 LEAST_CURVATURE
             }
         };
-        let falling = || (0..n).filter(|&j| dual[j] > lower[j] && rest[j] < most);
-        let violation = falling().map(|j| most - rest[j]).fold(0.0, f64::max);
+        let falling = || (0..n).filter(|&j| dual[j] > lower[j] && gradient[j] < most);
+        let violation = falling().map(|j| most - gradient[j]).fold(0.0, f64::max);
         if violation < TOLERANCE {
             converged = true;
             break;
         }
-        let Some(j) = largest(falling().map(|j| (j, (most - rest[j]).powi(2) / curvature(j))))
+        let Some(j) = largest(falling().map(|j| (j, (most - gradient[j]).powi(2) / curvature(j))))
         else {
             break;
         };
 
         let (room_above, room_below) = (upper[i] - dual[i], dual[j] - lower[j]);
-        let length = ((most - rest[j]) / curvature(j))
+        let length = ((most - gradient[j]) / curvature(j))
             .min(room_above)
             .min(room_below);
         dual[i] = if length == room_above {
@@ -97,11 +101,11 @@ pub(super) fn solve(
             dual[j] - length
         };
         let other = &kernel[j * n..(j + 1) * n];
-        for ((rest, &a), &b) in rest.iter_mut().zip(row).zip(other) {
-            *rest -= length * (f64::from(a) - f64::from(b));
+        for ((gradient, &a), &b) in gradient.iter_mut().zip(row).zip(other) {
+            *gradient -= length * (f64::from(a) - f64::from(b));
         }
     }
-    let rho = rho(&dual, &rest, &lower, &upper);
+    let rho = rho(&dual, &gradient, &lower, &upper);
     Ok(Solution {
         dual,
         rho,
@@ -122,22 +126,22 @@ fn largest(values: impl Iterator<Item = (usize, f64)>) -> Option<usize> {
 }
 
 /// From the rows on the margin, or halfway between those on both sides where there is none.
-fn rho(dual: &[f64], rest: &[f64], lower: &[f64], upper: &[f64]) -> f64 {
+fn rho(dual: &[f64], gradient: &[f64], lower: &[f64], upper: &[f64]) -> f64 {
     let rows = || 0..dual.len();
     let free: Vec<f64> = rows()
         .filter(|&i| dual[i] > lower[i] && dual[i] < upper[i])
-        .map(|i| rest[i])
+        .map(|i| gradient[i])
         .collect();
     if !free.is_empty() {
         return -free.iter().sum::<f64>() / free.len() as f64;
     }
     let rising = rows()
         .filter(|&i| dual[i] < upper[i])
-        .map(|i| rest[i])
+        .map(|i| gradient[i])
         .fold(f64::NEG_INFINITY, f64::max);
     let falling = rows()
         .filter(|&i| dual[i] > lower[i])
-        .map(|i| rest[i])
+        .map(|i| gradient[i])
         .fold(f64::INFINITY, f64::min);
     -(rising + falling) / 2.0
 }

@@ -2,9 +2,9 @@
 
 use rand_chacha::ChaCha8Rng;
 
-use crate::model::forest::{ForestSettings, SplitFeatures};
+use super::forest::{ForestSettings, SplitFeatures};
 use crate::rng;
-use crate::split::{Matrix, Part, Training};
+use crate::split::Matrix;
 
 /// The place of a leaf's class shares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,16 +110,17 @@ impl<'a> Grower<'a> {
     pub fn new(
         settings: &'a ForestSettings,
         ranked: &'a Ranked,
-        train: &'a Part<Training>,
+        y: &'a [usize],
+        n_classes: usize,
         draws: &'a [u32],
         rng: &'a mut ChaCha8Rng,
     ) -> Self {
-        let features = (0..train.x().cols()).collect();
+        let features = (0..ranked.values.len()).collect();
         Grower {
             settings,
             ranked,
-            y: train.y(),
-            n_classes: train.n_classes(),
+            y,
+            n_classes,
             draws,
             rng,
             features,

@@ -1,15 +1,24 @@
 //! Support vector machine with a linear or Gaussian kernel, one against one, with probabilities by
 //! pairwise coupling.
 
-use schemars::JsonSchema;
+use std::borrow::Cow;
+use std::fmt;
+
+use linfa::traits::{Fit, PredictInplace};
+use ndarray::{Array2, ArrayView1};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
+use super::coupling::{Calibration, Sigmoid, with_highest};
+use super::distances::{Measure, each_row};
+use super::{
+    Classical, ClassicalModel, FitContext, FitError, Settings, TrainingSet, ValidParams,
+    fit_checked, smo,
+};
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
-use crate::model::classifier::{Classifier, check_width, finite, present, softmax_rows};
-use crate::model::coupling::{Calibration, with_highest};
-use crate::model::distances::{Measure, each_row};
-use crate::model::smo;
+use crate::model::classifier::{check_width, finite, present, softmax_rows};
+use crate::model::weights::{Stored, Tensors};
 use crate::split::{Matrix, Part, Training};
 
 /// What a machine compares two rows by.
@@ -23,16 +32,117 @@ pub enum Kernel {
     Linear,
 }
 
-/// How the machine is fitted.
+/// Width of a Gaussian kernel, `exp(-gamma * |x - y|^2)`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Gamma {
+    /// 1 / (number of features * variance of the training values), as in scikit-learn.
+    Scale,
+    /// As given.
+    #[serde(untagged)]
+    Value(f64),
+}
+
+impl fmt::Display for Gamma {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Gamma::Scale => f.write_str("scale"),
+            Gamma::Value(value) => value.fmt(f),
+        }
+    }
+}
+
+impl JsonSchema for Gamma {
+    fn schema_name() -> Cow<'static, str> {
+        "Gamma".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "anyOf": [{ "const": "scale" }, { "type": "number", "exclusiveMinimum": 0 }] })
+    }
+}
+
+/// How the machine is fitted.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
 pub struct SvmSettings {
-    /// What rows are compared by.
+    /// `rbf` (Gaussian) or `linear`.
     pub kernel: Kernel,
-    /// Penalty of margin violations, as in scikit-learn and LIBSVM.
+    /// Penalty of a margin violation, as in scikit-learn.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub c: f64,
-    /// `gamma` of the Gaussian kernel; `None` is scikit-learn's "scale", 1 / (features * variance
-    /// of all training values).
-    pub gamma: Option<f64>,
+    /// Width of a Gaussian kernel (`rbf` only); `scale` is 1 / (features × variance).
+    // `None` for a linear kernel; of a Gaussian one it stands for `scale`.
+    #[schemars(extend("x-default" = "`\"scale\"`"))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gamma: Option<Gamma>,
+}
+
+impl Default for SvmSettings {
+    fn default() -> Self {
+        SvmSettings {
+            kernel: Kernel::Rbf,
+            c: 1.0,
+            gamma: None,
+        }
+    }
+}
+
+impl Settings for SvmSettings {
+    fn name(&self) -> &'static str {
+        Svm::name()
+    }
+
+    fn code_version(&self) -> u32 {
+        4
+    }
+
+    fn describe(&self, is_searched: &dyn Fn(&str) -> bool) -> String {
+        let kernel = match self.kernel {
+            Kernel::Rbf => "rbf",
+            Kernel::Linear => "linear",
+        };
+        let mut out = format!("svm {kernel}");
+        if !is_searched("c") {
+            out += &format!(" C={}", self.c);
+        }
+        if let Some(gamma) = self.gamma.filter(|_| !is_searched("gamma")) {
+            out += &format!(" gamma={gamma}");
+        }
+        out
+    }
+
+    fn searchable(&self) -> &'static [&'static str] {
+        match self.kernel {
+            Kernel::Rbf => &["c", "gamma"],
+            Kernel::Linear => &["c"],
+        }
+    }
+
+    /// Distances and kernel of all pairs of rows, and at most as much again of the pair of classes
+    /// at work.
+    fn memory(&self, rows: u64, table: u64) -> u64 {
+        3 * rows * rows * size_of::<f32>() as u64 + table
+    }
+
+    fn check(&self) -> Result<()> {
+        let gamma = match self.gamma {
+            Some(Gamma::Value(gamma)) => gamma,
+            Some(Gamma::Scale) | None => 1.0,
+        };
+        for (name, value) in [("c", self.c), ("gamma", gamma)] {
+            if !(value.is_finite() && value > 0.0) {
+                return Err(Error::config(format!(
+                    "{name} = {value} is not a positive number"
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    fn fit(&self, train: &Part<Training>, context: FitContext<'_>) -> Result<Classical> {
+        fit_checked(*self, train, context).map(Classical::Svm)
+    }
 }
 
 /// A fitted machine.
@@ -84,14 +194,14 @@ fn scale_gamma(x: &Matrix) -> f64 {
 /// products or squared distances of all pairs of rows, in single precision as LIBSVM's cache has
 /// them.
 #[derive(Debug, Clone)]
-pub struct Geometry {
+pub struct PairwiseDistances {
     kernel: Kernel,
     rows: usize,
     values: Vec<f32>,
     scale: f64,
 }
 
-impl Geometry {
+impl PairwiseDistances {
     /// Measures all pairs of rows; memory grows with the square of their number, 4 bytes a pair.
     ///
     /// # Errors
@@ -109,7 +219,7 @@ impl Geometry {
             values.extend(row.iter().map(|&v| v as f32));
             Ok(())
         })?;
-        Ok(Geometry {
+        Ok(PairwiseDistances {
             kernel,
             rows: train.len(),
             values,
@@ -147,6 +257,8 @@ impl Geometry {
 /// What the machines of one training part are fitted on.
 struct Problem<'a> {
     train: &'a Part<Training>,
+    /// The class of each row.
+    y: &'a [usize],
     /// The classes that it holds, ascending.
     classes: &'a [usize],
     /// Kernel matrix of all rows.
@@ -163,7 +275,7 @@ impl Problem<'_> {
         cancel: &Cancel,
         mut visit: impl FnMut(Vec<usize>, smo::Solution),
     ) -> Result<()> {
-        let (n, y) = (self.train.len(), self.train.y());
+        let (n, y) = (self.train.len(), self.y);
         for (i, &a) in self.classes.iter().enumerate() {
             for &b in &self.classes[i + 1..] {
                 cancel.check()?;
@@ -223,7 +335,7 @@ impl Problem<'_> {
         }
         let place = |row: &usize| {
             self.classes
-                .binary_search(&self.train.y()[*row])
+                .binary_search(&self.y[*row])
                 .unwrap_or_default()
         };
         let y: Vec<usize> = utterances.iter().map(place).collect();
@@ -231,57 +343,38 @@ impl Problem<'_> {
     }
 }
 
-impl Svm {
-    /// Fits one machine per pair of classes, without calibration; memory grows with the square of
-    /// the rows.
-    ///
-    /// # Errors
-    /// A config error for a `c` or `gamma` that is not positive, a data error for features that are
-    /// not finite, interrupted when `cancel` asks for it.
-    pub fn fit(settings: &SvmSettings, train: &Part<Training>, cancel: &Cancel) -> Result<Self> {
-        Svm::fit_on(
-            settings,
-            train,
-            &Geometry::of(settings.kernel, train, cancel)?,
-            None,
-            cancel,
-        )
-    }
+impl<'a> Fit<&'a Part<Training>, ArrayView1<'a, usize>, FitError> for ValidParams<'_, SvmSettings> {
+    type Object = Svm;
 
-    /// The same, on the [`Geometry`] of these very rows. `folds` has the inner fold of each row to
-    /// calibrate by.
-    ///
-    /// # Errors
-    /// Those of [`Svm::fit`], and an internal one for a geometry or folds of other rows or another
-    /// kernel.
-    pub fn fit_on(
-        settings: &SvmSettings,
-        train: &Part<Training>,
-        geometry: &Geometry,
-        folds: Option<&[usize]>,
-        cancel: &Cancel,
-    ) -> Result<Self> {
-        for (name, value) in [("c", settings.c), ("gamma", settings.gamma.unwrap_or(1.0))] {
-            if !(value.is_finite() && value > 0.0) {
-                return Err(Error::config(format!(
-                    "{name} = {value} is not a positive number"
-                )));
+    /// Fits one machine per pair of classes, and calibrates them where the context has inner folds;
+    /// memory grows with the square of the rows.
+    fn fit(&self, set: &TrainingSet<'a>) -> Result<Svm, FitError> {
+        let (settings, train, cancel) = (&self.settings, set.records, self.context.cancel);
+        let (y, folds) = (set.targets.to_vec(), self.context.folds);
+        let own;
+        let distances = match self.context.distances {
+            Some(distances) => distances,
+            None => {
+                own = PairwiseDistances::of(settings.kernel, train, cancel)?;
+                &own
             }
-        }
-        if geometry.rows != train.len()
-            || geometry.kernel != settings.kernel
+        };
+        if distances.rows != train.len()
+            || distances.kernel != settings.kernel
             || folds.is_some_and(|folds| folds.len() != train.len())
         {
-            return Err(Error::internal(
-                "a support vector machine was given distances or folds of other rows",
-            ));
+            let message = "a support vector machine was given distances or folds of other rows";
+            return Err(Error::internal(message).into());
         }
-        let classes = present(train)?;
-        let gamma =
-            (settings.kernel == Kernel::Rbf).then(|| settings.gamma.unwrap_or(geometry.scale));
-        let kernel = geometry.kernel(gamma);
+        let classes = present(&y, train.n_classes())?;
+        let gamma = (settings.kernel == Kernel::Rbf).then(|| match settings.gamma {
+            Some(Gamma::Value(gamma)) => gamma,
+            Some(Gamma::Scale) | None => distances.scale,
+        });
+        let kernel = distances.kernel(gamma);
         let problem = Problem {
             train,
+            y: &y,
             classes: &classes,
             kernel: &kernel,
             c: settings.c,
@@ -320,9 +413,11 @@ impl Svm {
             converged: machines.iter().all(|(_, solution)| solution.converged),
         })
     }
+}
 
+impl Svm {
     /// Calls `visit` with every row's number and the decision value of every pair.
-    fn decide(&self, x: &Matrix, mut visit: impl FnMut(usize, &[f64])) -> Result<()> {
+    pub(super) fn decide(&self, x: &Matrix, mut visit: impl FnMut(usize, &[f64])) -> Result<()> {
         let measure = if self.gamma.is_none() {
             Measure::Product
         } else {
@@ -345,18 +440,16 @@ impl Svm {
             Ok(())
         })
     }
-}
 
-impl Svm {
     /// Probabilities `[rows, classes]`, and in how many rows those of the coupled pairs named
     /// another class than the decision function.
     ///
     /// # Errors
     /// A data error when the number of features is not the one that the machine was fitted on.
-    pub fn judge(&self, x: &Matrix) -> Result<(Vec<f32>, usize)> {
+    pub fn judge(&self, x: &Matrix) -> Result<(Array2<f32>, usize)> {
         check_width(self.vectors.cols(), x)?;
         let k = self.classes.len();
-        let mut out = vec![0.0; x.rows() * self.n_classes];
+        let mut out = self.default_target(x);
         let mut changed = 0;
         self.decide(x, |i, decisions| {
             let scores = scores(k, decisions);
@@ -381,7 +474,7 @@ impl Svm {
                 }
             };
             for (&class, p) in self.classes.iter().zip(values) {
-                out[i * self.n_classes + class] = p;
+                out[[i, class]] = p;
             }
         })?;
         Ok((out, changed))
@@ -406,15 +499,127 @@ fn scores(k: usize, decisions: &[f64]) -> Vec<f64> {
         .collect()
 }
 
-impl Classifier for Svm {
-    fn probabilities(&mut self, x: &Matrix) -> Result<Vec<f32>> {
-        Ok(self.judge(x)?.0)
+impl PredictInplace<Matrix, Array2<f32>> for Svm {
+    fn predict_inplace(&self, x: &Matrix, y: &mut Array2<f32>) {
+        match self.judge(x) {
+            Ok((probabilities, _)) => *y = probabilities,
+            // `check` comes before.
+            Err(_) => y.fill(f32::NAN),
+        }
     }
+
+    fn default_target(&self, x: &Matrix) -> Array2<f32> {
+        Array2::zeros((x.rows(), self.n_classes))
+    }
+}
+
+impl ClassicalModel for Svm {
+    fn name() -> &'static str {
+        "svm"
+    }
+
+    fn check(&self, x: &Matrix) -> Result<()> {
+        check_width(self.vectors.cols(), x)
+    }
+
+    fn title(&self) -> &'static str {
+        "support vector machine"
+    }
+
+    fn values(&self) -> &'static str {
+        if self.calibration.is_some() {
+            "Probabilities are calibrated: margins of utterances that were held out of the training part in turn give a sigmoid for each pair\n\
+             of classes, the pairs are coupled (Wu, Lin, Weng 2004), and one exponent corrects their confidence. The predicted class is that of the decision function; where coupling\n\
+             names another, the probabilities are changed as little as possible so that the predicted class has the highest. An average over several models\n\
+             or changed copies may name another class."
+        } else {
+            "Values by class are no probabilities: the training part was too small to calibrate them, and only their order means anything."
+        }
+    }
+
+    fn estimates_probabilities(&self) -> bool {
+        self.calibration.is_some()
+    }
+
+    fn converged(&self) -> bool {
+        self.converged
+    }
+
+    fn tensors(&self) -> Vec<Stored> {
+        let (rows, columns) = (self.vectors.rows(), self.vectors.cols());
+        let mut tensors = vec![
+            Stored::i64("classes", &self.classes),
+            Stored::f32("vectors", &[rows, columns], self.vectors.values()),
+            Stored::f64("dual", &[self.rho.len(), rows], &self.dual),
+            Stored::f64("rho", &[self.rho.len()], &self.rho),
+            Stored::i64("converged", &[usize::from(self.converged)]),
+        ];
+        tensors.extend(self.gamma.map(|gamma| Stored::f64("gamma", &[1], &[gamma])));
+        if let Some(Calibration { sigmoids, exponent }) = &self.calibration {
+            let values: Vec<f64> = sigmoids
+                .iter()
+                .flat_map(|sigmoid| [sigmoid.slope, sigmoid.offset])
+                .collect();
+            tensors.push(Stored::f64("sigmoids", &[sigmoids.len(), 2], &values));
+            tensors.push(Stored::f64("exponent", &[1], &[*exponent]));
+        }
+        tensors
+    }
+
+    fn read(file: &mut Tensors, n_features: usize, n_classes: usize) -> Result<Self, String> {
+        let classes = file.classes(n_classes)?;
+        // A linear kernel has none.
+        let gamma = match file.has("gamma") {
+            true => Some(file.f64("gamma", &[1])?[0]),
+            false => None,
+        };
+        if let Some(gamma) = gamma.filter(|gamma| *gamma <= 0.0) {
+            return Err(format!(
+                "tensor gamma holds {gamma}, and the width of a kernel is above 0"
+            ));
+        }
+        let vectors = file.matrix("vectors", n_features)?;
+        let converged = file.count("converged")? != 0;
+        let pairs = classes.len() * (classes.len() - 1) / 2;
+        let dual = file.f64("dual", &[pairs, vectors.rows()])?;
+        let rho = file.f64("rho", &[pairs])?;
+        // A machine that could not be calibrated has none.
+        let calibration = match file.has("sigmoids") {
+            true => Some(read_calibration(file, pairs)?),
+            false => None,
+        };
+        Ok(Svm {
+            n_classes,
+            classes,
+            gamma,
+            vectors,
+            dual,
+            rho,
+            calibration,
+            converged,
+        })
+    }
+}
+
+fn read_calibration(file: &mut Tensors, pairs: usize) -> Result<Calibration, String> {
+    let values = file.f64("sigmoids", &[pairs, 2])?;
+    let exponent = file.f64("exponent", &[1])?[0];
+    if exponent <= 0.0 {
+        return Err("tensors sigmoids and exponent do not hold a calibration".to_owned());
+    }
+    let sigmoids = values
+        .as_chunks::<2>()
+        .0
+        .iter()
+        .map(|&[slope, offset]| Sigmoid { slope, offset })
+        .collect();
+    Ok(Calibration { sigmoids, exponent })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Classifier;
     use crate::model::test_data::{accuracy, blobs, parts};
     use crate::split::Grouping;
     use crate::table::predictions::argmax;
@@ -425,16 +630,15 @@ mod tests {
         gamma: None,
     };
 
+    fn fit(settings: SvmSettings, train: &Part<Training>) -> Svm {
+        fit_checked(settings, train, FitContext::new(&Cancel::default())).expect("fitted")
+    }
+
     #[test]
     fn separable_classes_are_learnt() {
         let parts = blobs(60, 3, 4, 0.1, 1);
         for kernel in [Kernel::Rbf, Kernel::Linear] {
-            let mut model = Svm::fit(
-                &SvmSettings { kernel, ..SETTINGS },
-                &parts.train,
-                &Cancel::default(),
-            )
-            .expect("fitted");
+            let mut model = fit(SvmSettings { kernel, ..SETTINGS }, &parts.train);
             assert_eq!(accuracy(&mut model, &parts.test), 1.0);
             assert!(model.converged && model.vectors.rows() < parts.train.len());
         }
@@ -452,16 +656,14 @@ mod tests {
             (Kernel::Linear, 3.0, 5),
         ] {
             let parts = blobs(60, 2, 3, 1.6, seed);
-            let model = Svm::fit(
-                &SvmSettings {
+            let model = fit(
+                SvmSettings {
                     kernel,
                     c,
-                    gamma: Some(0.4),
+                    gamma: Some(Gamma::Value(0.4)),
                 },
                 &parts.train,
-                &Cancel::default(),
-            )
-            .expect("fitted");
+            );
             assert!(model.converged && model.dual.iter().sum::<f64>().abs() < 1e-9);
             let check = |i: usize, decisions: &[f64]| {
                 let sign = if parts.train.y()[i] == 0 { 1.0 } else { -1.0 };
@@ -496,25 +698,31 @@ mod tests {
     fn shared_distances_change_nothing() {
         let parts = blobs(90, 3, 5, 1.5, 8);
         let cancel = Cancel::default();
-        let shared = Geometry::of(Kernel::Rbf, &parts.train, &cancel).expect("measured");
-        for (c, gamma) in [(0.1, None), (10.0, Some(0.05))] {
+        let shared = PairwiseDistances::of(Kernel::Rbf, &parts.train, &cancel).expect("measured");
+        for (c, gamma) in [(0.1, None), (10.0, Some(Gamma::Value(0.05)))] {
             let settings = SvmSettings {
                 kernel: Kernel::Rbf,
                 c,
                 gamma,
             };
-            let alone = Svm::fit(&settings, &parts.train, &cancel).expect("fitted");
-            assert_eq!(
-                Svm::fit_on(&settings, &parts.train, &shared, None, &cancel).expect("fitted"),
-                alone
-            );
+            let alone = fit(settings, &parts.train);
+            let context = FitContext {
+                distances: Some(&shared),
+                ..FitContext::new(&cancel)
+            };
+            let sharing: Svm = fit_checked(settings, &parts.train, context).expect("fitted");
+            assert_eq!(sharing, alone);
         }
         let linear = SvmSettings {
             kernel: Kernel::Linear,
             c: 1.0,
             gamma: None,
         };
-        assert!(Svm::fit_on(&linear, &parts.train, &shared, None, &cancel).is_err());
+        let context = FitContext {
+            distances: Some(&shared),
+            ..FitContext::new(&cancel)
+        };
+        assert!(linear.fit(&parts.train, context).is_err());
     }
 
     /// Overlapping classes: the mean of the highest probability is near the accuracy on rows that
@@ -523,26 +731,28 @@ mod tests {
     fn calibrated_probabilities_are_as_high_as_often_right() {
         let parts = blobs(900, 3, 4, 2.2, 21);
         let cancel = Cancel::default();
-        let geometry = Geometry::of(Kernel::Rbf, &parts.train, &cancel).expect("measured");
         let settings = SvmSettings {
             kernel: Kernel::Rbf,
             c: 1.0,
-            gamma: Some(0.3),
+            gamma: Some(Gamma::Value(0.3)),
         };
         let folds = parts
             .train
             .inner_fold_numbers(5, Grouping::Utterance, 0)
             .expect("folds");
-        let mut plain =
-            Svm::fit_on(&settings, &parts.train, &geometry, None, &cancel).expect("fitted");
-        let calibrated =
-            Svm::fit_on(&settings, &parts.train, &geometry, Some(&folds), &cancel).expect("fitted");
+        let mut plain = fit(settings, &parts.train);
+        let context = FitContext {
+            folds: Some(&folds),
+            ..FitContext::new(&cancel)
+        };
+        let calibrated: Svm = fit_checked(settings, &parts.train, context).expect("fitted");
         assert_eq!(
             (&calibrated.dual, &calibrated.rho),
             (&plain.dual, &plain.rho)
         );
         let (p, changed) = calibrated.judge(parts.test.x()).expect("judged");
         let decided = plain.probabilities(parts.test.x()).expect("votes");
+        let p = p.into_raw_vec_and_offset().0;
         let rows = || p.chunks(3).zip(decided.chunks(3)).zip(parts.test.y());
         assert!(rows().all(|((p, votes), _)| argmax(p) == argmax(votes)
             && (p.iter().sum::<f32>() - 1.0).abs() < 1e-5));
@@ -564,11 +774,11 @@ mod tests {
     #[test]
     fn classes_absent_from_training_get_nothing() {
         let parts = parts(&[0, 2, 0, 2, 0, 2], 2, 4, 3);
-        let mut model = Svm::fit(&SETTINGS, &parts.train, &Cancel::default()).expect("fitted");
+        let mut model = fit(SETTINGS, &parts.train);
         let p = model.probabilities(parts.train.x()).expect("probabilities");
         assert!(p.chunks(4).all(|row| row[1] == 0.0 && row[3] == 0.0));
-        let single = super::super::test_data::parts(&[1, 1], 0, 2, 3);
-        let mut one = Svm::fit(&SETTINGS, &single.train, &Cancel::default()).expect("one class");
+        let single = crate::model::test_data::parts(&[1, 1], 0, 2, 3);
+        let mut one = fit(SETTINGS, &single.train);
         assert_eq!(
             one.probabilities(single.train.x()).expect("probabilities"),
             [0.0, 1.0, 0.0, 1.0]
@@ -587,6 +797,10 @@ mod tests {
         let cancel = Cancel::default();
         cancel.request();
         let parts = blobs(20, 2, 2, 0.1, 1);
-        assert!(Svm::fit(&SETTINGS, &parts.train, &cancel).is_err());
+        assert!(
+            SETTINGS
+                .fit(&parts.train, FitContext::new(&cancel))
+                .is_err()
+        );
     }
 }
