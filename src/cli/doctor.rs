@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::advice::{self, Absent};
 use super::args::{Args, Doctor};
 use super::{Exit, print, run, system};
-use crate::config;
+use crate::config::{self, CorpusKind};
 use crate::error::{Error, Kind, Result};
 use crate::history::History;
 
@@ -253,7 +253,17 @@ fn pipelines(doctor: &Doctor) -> Vec<Finding> {
             Err(error) => out.push(fail(format!("pipeline {name}"), &error)),
             Ok(pipeline) => {
                 let absent = advice::absent(&pipeline);
-                if absent.is_empty() {
+                let manifest = match &pipeline.corpus.kind {
+                    CorpusKind::Manifest { path, .. } if !path.is_file() => Some(path),
+                    _ => None,
+                };
+                if let Some(path) = manifest {
+                    let error =
+                        Error::missing(format!("its manifest is not at {}", path.display())).hint(
+                            "set corpus.path to the manifest, or make one with ser corpus init",
+                        );
+                    out.push(fail(format!("pipeline {name}"), &error));
+                } else if absent.is_empty() {
                     let (n, root) = (
                         pipeline.experiments.len(),
                         pipeline.corpus.kind.root().display(),

@@ -53,7 +53,7 @@ pub fn gc(gc: &Gc, args: &Args, cancel: &Cancel, observer: &dyn Observer) -> Res
             let why = if gc.keep == 0 {
                 "--keep 0 counts no run of"
             } else {
-                "the history has no run of"
+                "the history has no finished run of"
             };
             observer.warn(format!(
                 "{why} {name}: only what stands for its tasks at present is kept"

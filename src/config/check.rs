@@ -308,7 +308,7 @@ fn has_type(value: &DeValue<'_>, schema: &Value) -> bool {
 
 fn type_name(schema: &Value) -> String {
     match schema::type_of(schema) {
-        "integer" => "a whole number between -2^63 and 2^63 - 1",
+        "integer" => "a whole number",
         "number" => "a number",
         "boolean" => "true or false",
         "array" => "a list",

@@ -80,11 +80,7 @@ struct Folder {
 pub(crate) fn check_root(root: &Path, corpus: &str, hint: &str) -> Result<()> {
     match fs::metadata(root) {
         Ok(found) if found.is_dir() => Ok(()),
-        Ok(_) => Err(Error::data(format!(
-            "{} is a file, not the folder of {corpus}",
-            root.display()
-        ))
-        .hint(hint)),
+        Ok(_) => Err(Error::data(format!("{} is a file, not {corpus}", root.display())).hint(hint)),
         Err(error)
             if matches!(
                 error.kind(),

@@ -212,6 +212,9 @@ struct Document {
     schema_version: u32,
     kind: String,
     weights_blake3: String,
+    /// Of this text, without this value; empty in those of earlier versions.
+    #[serde(default)]
+    checksum: String,
     #[serde(flatten)]
     info: ModelInfo,
 }
@@ -327,14 +330,30 @@ pub fn save(dir: &Path, model: &SavedModel) -> Result<()> {
         schema_version: SCHEMA_VERSION,
         kind: model.weights.kind().to_owned(),
         weights_blake3: blake3::hash(&weights).to_hex().to_string(),
+        checksum: String::new(),
         info: model.info.clone(),
     };
-    let mut json = serde_json::to_vec_pretty(&document)
+    let json = serde_json::to_string_pretty(&document)
         .map_err(|e| Error::internal("model.json cannot be serialised").because(e))?;
-    json.push(b'\n');
+    let json = with_checksum(&(json + "\n"));
     write_atomically(&dir.join("model.safetensors"), &weights)?;
     write_atomically(&dir.join("README.md"), card(model).as_bytes())?;
-    write_atomically(&dir.join("model.json"), &json)
+    write_atomically(&dir.join("model.json"), json.as_bytes())
+}
+
+/// How the line of the checksum begins.
+const CHECKSUM: &str = "\n  \"checksum\": \"";
+
+/// A description with the hash of its text, as it stands without that hash, in its place.
+fn with_checksum(text: &str) -> String {
+    let hash = blake3::hash(text.as_bytes()).to_hex();
+    text.replacen(CHECKSUM, &format!("{CHECKSUM}{hash}"), 1)
+}
+
+/// Whether the text of a description is as it was written.
+fn is_unaltered(text: &str, checksum: &str) -> bool {
+    let bare = text.replacen(&format!("{CHECKSUM}{checksum}"), CHECKSUM, 1);
+    with_checksum(&bare) == text
 }
 
 fn read_weights(info: &ModelInfo, kind: &str, bytes: &[u8]) -> Result<Weights, String> {
@@ -410,6 +429,7 @@ pub fn load(dir: &Path) -> Result<SavedModel> {
     }
     let weights = read_weights(&document.info, &document.kind, &bytes)
         .map_err(|why| Error::data(format!("{} cannot be used: {why}", weights_path.display())))?;
+    let checksum = document.checksum;
     let model = SavedModel {
         info: document.info,
         weights,
@@ -418,6 +438,15 @@ pub fn load(dir: &Path) -> Result<SavedModel> {
         model.spec().check().map_err(|e| {
             Error::data(format!("{} cannot be used", json_path.display())).because(e)
         })?;
+    }
+    // A number that was altered fits as well as any other.
+    let text = String::from_utf8_lossy(&json);
+    if !checksum.is_empty() && !is_unaltered(&text, &checksum) {
+        return Err(Error::data(format!(
+            "{} is not as it was written: its checksum differs",
+            json_path.display()
+        ))
+        .hint("copy the whole folder again, or train the model again"));
     }
     Ok(model)
 }

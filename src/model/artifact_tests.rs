@@ -311,6 +311,11 @@ fn damage_is_told_apart() {
         damaged("model.json", replaced("\"sad\"", "\"sad\", \"bored\""))
             .contains("as many outputs as classes")
     );
+    // What fits as well as before is known by the checksum alone.
+    assert!(
+        damaged("model.json", replaced("      0.7,", "      0.8,")).contains("checksum differs")
+    );
+    assert!(damaged("model.json", replaced("\"sad\"", "\"bad\"")).contains("checksum differs"));
 }
 
 #[test]

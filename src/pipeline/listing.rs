@@ -372,6 +372,9 @@ fn hint(kind: &CorpusKind, reason: Reason, first: &SetAside, warnings: &[String]
                 .to_owned()
         }
         (_, Reason::BadRow) => "mend the rows of the manifest as the example says".to_owned(),
+        (_, Reason::Excluded) => {
+            "empty the column excluded of the manifest for the recordings to use".to_owned()
+        }
         (_, Reason::MissingLabel) => "fill the column emotion of the manifest".to_owned(),
         _ => "check corpus.root and corpus.kind in the pipeline file".to_owned(),
     }

@@ -61,7 +61,7 @@ pub(super) fn render(report: &PipelineReport, experiment: &ExperimentSection) ->
     if let Some(corpus) = &report.corpus {
         let _ = writeln!(
             out,
-            "{}: {} utterances, {}, {:.1} minutes; {} files were excluded.\n\nLicence: {}.\n",
+            "{}: {} utterances, {}, {:.1} minutes; files or rows excluded: {}.\n\nLicence: {}.\n",
             escape(&corpus.corpus),
             corpus.utterances,
             super::corpus::speakers(corpus),

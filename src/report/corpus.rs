@@ -278,7 +278,7 @@ fn set_aside(files: &[SetAside]) -> Markup {
         @if files.is_empty() {
             p { "Nothing: every file is an utterance of the corpus." }
         } @else {
-            (table.markup(&[words("Reason"), numbers("Files")], rows))
+            (table.markup(&[words("Reason"), numbers("Files or rows")], rows))
             @for (i, (reason, files)) in by_reason.iter().enumerate() {
                 (of_reason(i, reason.describe(), files))
             }

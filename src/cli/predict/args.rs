@@ -23,14 +23,14 @@ pub struct Predict {
     /// working directory
     #[arg(long, value_name = "DIR")]
     pub root: Option<PathBuf>,
-    /// InferenceWorker one recording whose bytes come on standard input: ffmpeg … -f wav - | ser predict
-    /// MODEL --stdin
+    /// Predict one recording whose bytes come on standard input: ffmpeg … -f wav - | ser predict MODEL
+    /// --stdin
     #[arg(long, conflicts_with = "null")]
     pub stdin: bool,
     /// The list on standard input has zero bytes between its paths, as find -print0 writes them
     #[arg(short = '0', long)]
     pub null: bool,
-    /// InferenceWorker windows of this many seconds in place of whole recordings
+    /// Predict windows of this many seconds in place of whole recordings
     #[arg(long, value_name = "SECONDS")]
     pub window: Option<f64>,
     /// Time from the beginning of a window to that of the next; half a window by default

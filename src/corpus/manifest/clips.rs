@@ -8,6 +8,7 @@ use super::sheet::{self, open};
 use crate::cancel::Cancel;
 use crate::corpus::is_missing_speaker;
 use crate::error::{Error, Result};
+use crate::text::plural;
 
 /// A recording, or a segment of one, that a row names.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,7 +42,8 @@ pub struct Clips {
 }
 
 /// Reads a manifest (CSV, TSV, Parquet, JSON) with a column `path` and perhaps `speaker`, `start`
-/// and `end` (seconds); other columns are passed over. Memory grows with the rows, by a few hundred
+/// and `end` (seconds); rows with a reason in the column `excluded` are left out, other columns are
+/// passed over. Memory grows with the rows, by a few hundred
 /// bytes each.
 ///
 /// # Errors
@@ -51,6 +53,7 @@ pub fn clips(path: &Path, cancel: &Cancel) -> Result<Clips> {
     let sheet = open(path)?;
     let columns = Columns::with(&sheet.columns, path, &["path"])?;
     let mut rows: Vec<Result<Clip, BadRow>> = Vec::new();
+    let mut excluded = 0;
     for row in sheet.rows {
         let sheet::Row { place, cells } = row?;
         cancel.check()?;
@@ -59,20 +62,32 @@ pub fn clips(path: &Path, cancel: &Cancel) -> Result<Clips> {
             .ok()
             .and_then(|cells| columns.cell(cells, "path"))
             .map(str::to_owned);
+        if cells
+            .as_ref()
+            .is_ok_and(|cells| columns.exclusion(cells).is_some())
+        {
+            excluded += 1;
+            continue;
+        }
         let clip = cells.and_then(|cells| clip(&cells, &columns));
         rows.push(clip.map_err(|why| BadRow {
             path: named,
             why: format!("{} {place}: {why}", sheet.unit),
         }));
     }
-    if rows.is_empty() {
+    let mut notes = sheet.notes;
+    if excluded > 0 {
+        notes.push(format!(
+            "{}: {} excluded by the column excluded",
+            path.display(),
+            plural(excluded, "row")
+        ));
+    }
+    if rows.is_empty() && excluded == 0 {
         let error = Error::data(format!("{} has a header but no rows", path.display()));
         return Err(error.hint("write a row for each recording"));
     }
-    Ok(Clips {
-        rows,
-        notes: sheet.notes,
-    })
+    Ok(Clips { rows, notes })
 }
 
 fn clip(cells: &[String], columns: &Columns) -> Result<Clip, String> {
@@ -168,6 +183,13 @@ mod tests {
                 end_s: None
             })
         );
+    }
+
+    #[test]
+    fn excluded_rows_are_left_out_and_counted() {
+        let found = read("path,excluded\na.wav,\nb.wav,a copy\n").unwrap();
+        assert_eq!(found.rows.len(), 1);
+        assert!(found.notes[0].ends_with("1 row excluded by the column excluded"));
     }
 
     #[test]

@@ -162,6 +162,19 @@ impl Columns {
         })
     }
 
+    /// Why a row is not to be used, by its cell `excluded`: a reason, or a word for yes or no.
+    pub(super) fn exclusion(&self, cells: &[String]) -> Option<String> {
+        let cell = self.cell(cells, "excluded")?;
+        match cell.to_lowercase().as_str() {
+            "0" | "0.0" | "false" | "no" | "n" => None,
+            _ if is_missing(cell) => None,
+            "1" | "1.0" | "true" | "yes" | "y" | "x" => {
+                Some("the column excluded says so".to_owned())
+            }
+            _ => Some(excerpt(cell)),
+        }
+    }
+
     /// The trimmed cell, `None` where there is no such column or nothing in it.
     pub(super) fn cell<'r>(&self, cells: &'r [String], name: &str) -> Option<&'r str> {
         cells

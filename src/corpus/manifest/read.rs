@@ -21,6 +21,8 @@ use crate::text::{composed, excerpt, listed, nearest, plural};
 /// Share of the rows that may be in another encoding than UTF-8. Letters beyond ASCII stand in some
 /// labels and not in others, so that many such rows are lost by class.
 const MOST_IN_OTHER_ENCODING: f64 = 0.01;
+/// Stands for the label of a row that is not to be used.
+const NOT_USED: &str = "\0";
 /// Columns named in one note.
 const SHOWN: usize = 12;
 
@@ -159,6 +161,9 @@ impl Rows<'_> {
             cancel.check()?;
             let (path, refusal) = match cells {
                 Err(why) => (self.manifest_name(), (Reason::BadRow, why)),
+                Ok(cells) if self.columns.exclusion(&cells).is_some() => {
+                    self.excluded(&cells, place)?
+                }
                 Ok(cells) => match self.source(&cells)? {
                     Err(refusal) => (
                         self.columns
@@ -175,10 +180,17 @@ impl Rows<'_> {
                     },
                 },
             };
+            // A reason of the manifest's own stands first, since it may name another table.
+            let detail = match refusal.0 {
+                Reason::Excluded => {
+                    format!("{} ({} {place} of the manifest)", refusal.1, self.unit)
+                }
+                _ => format!("{} {place}: {}", self.unit, refusal.1),
+            };
             set_aside.push(SetAside {
                 path,
                 reason: refusal.0,
-                detail: format!("{} {place}: {}", self.unit, refusal.1),
+                detail,
             });
         }
         if in_other_encoding as f64 > MOST_IN_OTHER_ENCODING * n as f64 {
@@ -200,6 +212,37 @@ impl Rows<'_> {
         Ok(set_aside)
     }
 
+    /// The recording of a row that is not to be used, and why: its other rows are not either,
+    /// unless the first of them is.
+    fn excluded(&mut self, cells: &[String], place: u64) -> Result<(String, Refusal)> {
+        let raw = self.columns.cell(cells, "path").unwrap_or_default();
+        let path = match self.locator.locate(raw)? {
+            Ok((path, _)) => path,
+            Err(_) => shortened(raw),
+        };
+        let time = |name| seconds(name, self.columns.cell(cells, name)).ok().flatten();
+        let source = Source {
+            start_s: time("start"),
+            end_s: time("end"),
+            ..Source::named(String::new(), path.clone())
+        };
+        let sound = format!("{path}{}", segment(&source));
+        if let Some((first, is_used)) = self.sounds.first(&sound, NOT_USED) {
+            if is_used {
+                self.remarks.add(Remark::Contradicts, &sound);
+            }
+            let used = if is_used { "uses" } else { "excludes" };
+            let detail = format!(
+                "the same recording as {} {first}, which {used} it: remove one of the rows",
+                self.unit
+            );
+            return Ok((path, (Reason::Duplicate, detail)));
+        }
+        self.sounds.note(&sound, place, NOT_USED);
+        let why = self.columns.exclusion(cells).unwrap_or_default();
+        Ok((path, (Reason::Excluded, why)))
+    }
+
     /// Why a source is none of its own; one that is, is noted.
     fn repeated(
         &mut self,
@@ -208,14 +251,19 @@ impl Rows<'_> {
         ids: Option<&mut Repeats>,
     ) -> Option<Refusal> {
         let sound = format!("{}{}", source.path, segment(source));
-        if let Some((first, contradiction)) = self.sounds.first(&sound, &source.emotion) {
+        let label = format!("{}\0{}", source.emotion, source.speaker);
+        if let Some((first, contradiction)) = self.sounds.first(&sound, &label) {
             if contradiction {
                 self.remarks.add(Remark::Contradicts, &sound);
             }
-            let contradiction = if contradiction {
-                ", with another emotion"
-            } else {
-                ""
+            let is_excluded = self
+                .sounds
+                .first(&sound, NOT_USED)
+                .is_some_and(|(_, other)| !other);
+            let contradiction = match contradiction {
+                _ if is_excluded => ", which excludes it",
+                true => ", with another emotion or speaker",
+                false => "",
             };
             let detail = format!(
                 "the same recording as {} {first}{contradiction}: remove one of the rows",
@@ -233,7 +281,7 @@ impl Rows<'_> {
             }
             ids.note(&source.id, place, "");
         }
-        self.sounds.note(&sound, place, &source.emotion);
+        self.sounds.note(&sound, place, &label);
         None
     }
 
@@ -296,9 +344,6 @@ impl Rows<'_> {
                     "the cell {name} goes over several lines: look for a quotation mark that is never closed"
                 )));
             }
-        }
-        if let Some(why) = cell("excluded").and_then(exclusion) {
-            return Err((Reason::Excluded, why));
         }
         let label = composed(cell("emotion").unwrap_or_default());
         let speaker = cell("speaker")
@@ -398,16 +443,6 @@ impl Rows<'_> {
                 ),
             )
         })
-    }
-}
-
-/// Why a row is not to be used, by its cell `excluded`: a reason, or a word for yes or no.
-fn exclusion(cell: &str) -> Option<String> {
-    match cell.to_lowercase().as_str() {
-        "0" | "0.0" | "false" | "no" | "n" => None,
-        _ if is_missing(cell) => None,
-        "1" | "1.0" | "true" | "yes" | "y" | "x" => Some("the column excluded says so".to_owned()),
-        _ => Some(excerpt(cell)),
     }
 }
 

@@ -828,9 +828,9 @@ fn excluded_rows_are_counted_with_their_reason() {
     assert_eq!(
         details,
         [
-            "line 3: laryngogram of b",
-            "line 5: the column excluded says so",
-            "line 6: a copy"
+            "laryngogram of b (line 3 of the manifest)",
+            "the column excluded says so (line 5 of the manifest)",
+            "a copy (line 6 of the manifest)"
         ]
     );
 }
@@ -860,5 +860,32 @@ fn a_manifest_in_another_encoding_is_refused_and_a_slip_of_it_is_not() {
     assert_eq!(
         (listing.sources.len(), asides(&listing)[0].1),
         (199, Reason::BadRow)
+    );
+}
+
+#[test]
+fn of_a_recording_that_is_both_excluded_and_used_the_first_row_counts_with_a_warning() {
+    let table = "path,emotion,speaker,excluded\na.wav,,1,noise\na.wav,joy,1,\nb.wav,joy,1,\nb.wav,joy,1,yes\nc.wav,joy,1,\nc.wav,joy,2,\n";
+    let case = case("m.csv", table, &["a.wav", "b.wav", "c.wav"]);
+    let listing = read(&case.settings).unwrap();
+    assert_eq!(ids(&listing), ["b.wav", "c.wav"]);
+    let details: Vec<&str> = listing
+        .set_aside
+        .iter()
+        .map(|one| one.detail.as_str())
+        .collect();
+    assert_eq!(
+        details,
+        [
+            "noise (line 2 of the manifest)",
+            "line 3: the same recording as line 2, which excludes it: remove one of the rows",
+            "line 5: the same recording as line 4, which uses it: remove one of the rows",
+            "line 7: the same recording as line 6, with another emotion or speaker: remove one of the rows",
+        ]
+    );
+    assert!(
+        listing.warnings[0].contains("another emotion, speaker or exclusion"),
+        "{:?}",
+        listing.warnings
     );
 }

@@ -39,7 +39,7 @@ impl Remark {
         let (verb, rest) = match self {
             Remark::Contradicts => (
                 "repeat",
-                "a recording with another label than the first row of it, which counts",
+                "a recording with another emotion, speaker or exclusion than the first row of it, which counts",
             ),
             Remark::Moved => (
                 "have",

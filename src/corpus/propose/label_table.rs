@@ -9,7 +9,7 @@ use super::recording_index::RecordingIndex;
 use super::sheet::{Sheet, name_recordings, read};
 use super::words;
 use crate::corpus::walk::{extension, file_name, is_audio_name};
-use crate::corpus::{MOST_CLASSES, is_missing, manifest};
+use crate::corpus::{MOST_CLASSES, is_missing, is_missing_speaker, manifest};
 use crate::error::Error;
 use crate::text::{excerpt, plural};
 
@@ -59,8 +59,8 @@ pub(super) struct LabelTable {
     pub(super) form: (Vec<String>, Vec<usize>),
     /// Rows of the recordings that they name.
     pub(super) rows: Vec<Row>,
-    /// Recordings that they name and give no emotion.
-    pub(super) unlabelled: BTreeSet<String>,
+    /// Rows of the recordings that they name and give no emotion, by path.
+    pub(super) unlabelled: BTreeMap<String, Row>,
     /// Which columns were taken for what.
     pub(super) evidence: Vec<String>,
     /// What could not be told.
@@ -190,19 +190,13 @@ pub(super) fn labelled(
         Counted::default(),
         Counted::default(),
     );
-    let mut unlabelled = BTreeSet::new();
+    let mut unlabelled = BTreeMap::new();
     for row in &sheet.rows {
         let Some(cell) = row.get(file).filter(|cell| !cell.trim().is_empty()) else {
             continue;
         };
         let Some(found) = resolver.find(cell) else {
             gone.add(cell);
-            continue;
-        };
-        let Some(emotion) = text(row, emotion).filter(|label| manifest::fits("emotion", label))
-        else {
-            bare.add(row.get(emotion).map_or("", |cell| cell.trim()));
-            unlabelled.insert(found.clone());
             continue;
         };
         if is_audio_name(cell.trim()) && extension(cell.trim()) != extension(found) {
@@ -212,12 +206,20 @@ pub(super) fn labelled(
             .iter()
             .filter_map(|(name, c)| Some((*name, value(name, &text(row, *c)?)?)))
             .collect();
-        rows.push(Row {
+        let label = text(row, emotion)
+            .filter(|label| manifest::fits("emotion", label) && !is_missing_speaker(label));
+        let whole = Row {
             path: found.clone(),
-            emotion,
+            emotion: label.clone().unwrap_or_default(),
             speaker: speaker.and_then(|c| text(row, c)),
             columns: more,
-        });
+        };
+        if label.is_some() {
+            rows.push(whole);
+        } else {
+            bare.add(row.get(emotion).map_or("", |cell| cell.trim()));
+            unlabelled.insert(found.clone(), whole);
+        }
     }
     warnings.extend(gone.told(|n, first| {
         format!(
@@ -226,7 +228,7 @@ pub(super) fn labelled(
         )
     }));
     warnings.extend(bare.told(|n, first| {
-        let what = if first.is_empty() { "an empty cell".to_owned() } else { format!("`{first}`") };
+        let what = if first.is_empty() { "an empty cell, or one like it".to_owned() } else { format!("`{first}`") };
         format!("in {}, {path} gives no emotion ({what}): left out; where that is a class, write it into the manifest", plural(n, "row"))
     }));
     warnings.extend(

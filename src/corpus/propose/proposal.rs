@@ -60,6 +60,8 @@ pub struct Proposal {
     pub generated: bool,
     /// Files that cannot be used.
     pub set_aside: Vec<SetAside>,
+    /// What is known of those that lack nothing but an emotion, by path.
+    pub unlabelled: BTreeMap<String, Row>,
 }
 
 impl Proposal {

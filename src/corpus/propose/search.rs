@@ -184,6 +184,7 @@ fn find_labels(folder: &Folder) -> Result<Proposal> {
         }
         let mut proposal = Proposal {
             set_aside: table.without_label(files),
+            unlabelled: table.unlabelled,
             rows: table.rows,
             evidence: table.evidence,
             warnings: table.warnings,
@@ -433,7 +434,19 @@ fn refuse_several_corpora(folder: &Folder, table: Option<&LabelTable>) -> Result
         return Ok(());
     }
     let distinct: BTreeSet<&Kind> = kinds.iter().map(|(_, kind)| kind).collect();
-    if distinct.len() < 2 || !distinct.iter().any(|kind| matches!(kind, Kind::Known(_))) {
+    // A table within one folder that names no recording of the others is of a corpus of its own.
+    let has_own_table = table.is_some_and(|table| {
+        let of = |path: &String| Some(path.split_once('/')?.0.to_owned());
+        let folders: BTreeSet<Option<String>> = table.tables.iter().map(of).collect();
+        labelled.len() == 1
+            && folders.len() == 1
+            && folders
+                .iter()
+                .flatten()
+                .any(|folder| labelled.contains(folder.as_str()))
+    });
+    let is_known = distinct.iter().any(|kind| matches!(kind, Kind::Known(_)));
+    if distinct.len() < 2 || !is_known && !has_own_table {
         return Ok(());
     }
     let named: Vec<String> = kinds

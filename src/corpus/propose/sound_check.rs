@@ -68,8 +68,12 @@ pub fn check_against_sounds(
     if let Some(first) = copies.first() {
         let names: Vec<&str> = first.iter().take(2).copied().collect();
         let recordings: usize = copies.iter().map(BTreeSet::len).sum();
+        let speakers = match under_two_speakers(&checked.rows, sounds) {
+            0 => String::new(),
+            n => format!(", {n} of them under another speaker"),
+        };
         checked.warnings.push(format!(
-            "{recordings} recordings have the sound of another one (such as {}). All of them are used, and a run counts those that train and \
+            "{recordings} recordings have the sound of another one{speakers} (such as {}). All of them are used, and a run counts those that train and \
              test share; to use one of each, delete the rows of the others from the manifest",
             names.join(" and ")
         ));

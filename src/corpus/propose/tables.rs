@@ -122,7 +122,7 @@ impl LabelTable {
     /// The recordings that it gives no emotion, with the reason.
     pub(super) fn without_label(&self, files: &[String]) -> Vec<SetAside> {
         let (covered, name) = (self.covered(), self.name());
-        let why = |path: &String| match self.unlabelled.contains(path) {
+        let why = |path: &String| match self.unlabelled.contains_key(path) {
             true => format!("{name} gives it no emotion"),
             false => format!("it is not in {name}"),
         };

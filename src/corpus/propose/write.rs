@@ -6,6 +6,7 @@ use std::fmt::Write;
 use super::proposal::Proposal;
 use crate::corpus::{Reason, SetAside, UNKNOWN_SPEAKER};
 use crate::error::{Error, Result};
+use crate::text::plural;
 
 /// With more speakers than this, testing them one by one takes long: they are tested in groups.
 const MOST_LEFT_OUT: usize = 12;
@@ -53,12 +54,17 @@ pub fn manifest(proposal: &Proposal) -> Result<Vec<u8>> {
             .map_err(failed)?;
     }
     for aside in excluded {
-        let unknown = std::iter::repeat_n("", more.len());
+        let known = proposal.unlabelled.get(&aside.path);
+        let speaker = known.and_then(|row| row.speaker.as_deref());
+        let rest = more.iter().map(|name| {
+            let value = known.and_then(|row| row.columns.get(name));
+            value.map_or("", String::as_str)
+        });
         sheet
             .write_record(
-                [aside.path.as_str(), "", UNKNOWN_SPEAKER]
+                [aside.path.as_str(), "", speaker.unwrap_or(UNKNOWN_SPEAKER)]
                     .into_iter()
-                    .chain(unknown)
+                    .chain(rest)
                     .chain([aside.detail.as_str()]),
             )
             .map_err(failed)?;
@@ -140,20 +146,33 @@ pub fn pipeline(proposal: &Proposal, manifest: &str, root: &str) -> String {
             kept.join(", ")
         );
     }
-    let notes = [
-        (
-            proposal.generated,
-            "Generated sounds, not recorded speech: the figures say that the pipeline works, and nothing about people.",
+    let without = proposal
+        .rows
+        .iter()
+        .filter(|row| row.speaker.is_none())
+        .count();
+    let generated = proposal.generated.then(|| {
+        "Generated sounds, not recorded speech: the figures say that the pipeline works, and nothing about people.".to_owned()
+    });
+    let voices = match (speakers, without) {
+        _ if proposal.has_speakers() => None,
+        (0, _) => Some(
+            "No speakers are known: every figure is one of voices that may have been trained on."
+                .to_owned(),
         ),
-        (
-            !proposal.has_speakers(),
-            "No speakers are known: every figure is one of voices that may have been trained on.",
+        (1, 0) => Some(
+            "There is one speaker: every figure is one of a voice that was trained on.".to_owned(),
         ),
-    ];
-    let notes: Vec<String> = notes
+        _ => Some(format!(
+            "The speakers of {} are not known: every figure is one of voices that may have been trained on. Name these speakers in the manifest, or give \
+             these rows a reason in its column excluded, and choose leave-one-speaker-out.",
+            plural(without, "recording")
+        )),
+    };
+    let notes: Vec<String> = [generated, voices]
         .into_iter()
-        .filter(|(holds, _)| *holds)
-        .map(|(_, note)| text(note))
+        .flatten()
+        .map(|note| text(&note))
         .collect();
     if !notes.is_empty() {
         let _ = writeln!(out, "notes = [{}]", notes.join(", "));
