@@ -1,8 +1,11 @@
 //! Dot products and squared distances between the rows of two tables, in double precision.
 
+use super::svm::Kernel;
+use crate::cancel::Cancel;
 use crate::error::Result;
+use crate::model::classifier::finite;
 use crate::model::product::{Matrix as Values, multiply};
-use crate::split::Matrix;
+use crate::split::{Matrix, Part, Training};
 
 /// What is measured between two rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,6 +89,86 @@ fn products(out: &mut [f64], left: &[f64], right: &[f64], columns: usize) {
         Values::new(left, m, columns, columns),
         Values::new(right, n, columns, columns).transposed(),
     );
+}
+
+pub(super) fn scale_gamma(x: &Matrix) -> f64 {
+    let n = x.values().len() as f64;
+    let mean = x.values().iter().map(|&v| f64::from(v)).sum::<f64>() / n;
+    let variance = x
+        .values()
+        .iter()
+        .map(|&v| (f64::from(v) - mean).powi(2))
+        .sum::<f64>()
+        / n;
+    if variance > 0.0 {
+        1.0 / (x.cols() as f64 * variance)
+    } else {
+        1.0
+    }
+}
+
+/// What all machines of one kernel on the same rows share, whatever their `c` and `gamma`: dot
+/// products or squared distances of all pairs of rows, in single precision as LIBSVM's cache has
+/// them.
+#[derive(Debug, Clone)]
+pub struct PairwiseDistances {
+    pub(super) kernel: Kernel,
+    pub(super) rows: usize,
+    values: Vec<f32>,
+    pub(super) scale: f64,
+}
+
+impl PairwiseDistances {
+    /// Measures all pairs of rows; memory grows with the square of their number, 4 bytes a pair.
+    ///
+    /// # Errors
+    /// A data error for features that are not finite, interrupted when `cancel` asks for it.
+    pub fn of(kernel: Kernel, train: &Part<Training>, cancel: &Cancel) -> Result<Self> {
+        finite(train.x())?;
+        let measure = if kernel == Kernel::Linear {
+            Measure::Product
+        } else {
+            Measure::SquaredDistance
+        };
+        let mut values = Vec::with_capacity(train.len() * train.len());
+        each_row(measure, train.x(), train.x(), |_, row| {
+            cancel.check()?;
+            values.extend(row.iter().map(|&v| v as f32));
+            Ok(())
+        })?;
+        Ok(PairwiseDistances {
+            kernel,
+            rows: train.len(),
+            values,
+            scale: scale_gamma(train.x()),
+        })
+    }
+
+    /// The kernel matrix of all rows.
+    pub(super) fn kernel(&self, gamma: Option<f64>) -> Vec<f32> {
+        let n = self.rows;
+        let Some(gamma) = gamma else {
+            return self.values.clone();
+        };
+        let mut out = Vec::with_capacity(n * n);
+        for i in 0..n {
+            // The matrix is symmetric: what lies before the diagonal has been computed.
+            out.extend(
+                (0..i)
+                    .map(|before| out[before * n + i])
+                    .collect::<Vec<f32>>(),
+            );
+            let measured = &self.values[i * n + i..(i + 1) * n];
+            out.extend(measured.iter().enumerate().map(|(at, &d)| {
+                if at == 0 {
+                    1.0
+                } else {
+                    (-gamma * f64::from(d)).exp() as f32
+                }
+            }));
+        }
+        out
+    }
 }
 
 #[cfg(test)]

@@ -32,12 +32,13 @@ use linfa::{Error as LinfaError, ParamGuard};
 use ndarray::{Array1, Array2, ArrayView1};
 
 pub use coupling::{Calibration, Sigmoid};
+pub use distances::PairwiseDistances;
 pub use forest::{Forest, ForestSettings, SplitFeatures};
 pub use knn::{Knn, KnnSettings, KnnWeights};
 pub use logistic::{Logistic, LogisticSettings};
 pub use majority::{Majority, MajoritySettings};
 pub use naive_bayes::{NaiveBayes, NaiveBayesSettings};
-pub use svm::{Gamma, Kernel, PairwiseDistances, Svm, SvmSettings};
+pub use svm::{Gamma, Kernel, Svm, SvmSettings};
 pub use tree::{Leaf, Node};
 
 use crate::cancel::Cancel;
