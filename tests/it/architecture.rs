@@ -182,6 +182,8 @@ fn mod_files_only_declare_and_re_export() {
             path.ends_with("mod.rs")
                 && !path.ends_with("cli/mod.rs")
                 && !path.ends_with("ui/mod.rs")
+                // The register of classical models, so that a new one is a line beside its `mod`.
+                && !path.ends_with("model/classical/mod.rs")
         })
         .filter(|path| {
             fs::read_to_string(path)
