@@ -80,14 +80,14 @@ fn all_windows_of_a_recording_have_one_role() {
     let report: serde_json::Value =
         serde_json::from_slice(&project.read("reports/small/report.json")).unwrap();
     let section = &report["experiments"][0];
-    let shared = section["shared"].to_string();
+    let remarks = section["remarks"].to_string();
     assert!(
-        shared.contains("a row is a window, not an utterance (windows of 0.4 s, one every 0.3 s)"),
-        "{shared}"
+        remarks.contains("a row is a window, not an utterance (windows of 0.4 s, one every 0.3 s)"),
+        "{remarks}"
     );
     assert!(
-        shared.contains("each of the 18 tested utterances"),
-        "{shared}"
+        remarks.contains("each of the 18 tested utterances"),
+        "{remarks}"
     );
     let leaks = section["leakage"].as_array().unwrap();
     for kind in ["recordings", "overlaps", "duplicates"] {
