@@ -5,6 +5,7 @@
 
 mod check;
 mod corpus;
+mod encoder;
 mod ensemble;
 mod experiment;
 mod features;
@@ -31,6 +32,7 @@ mod variant;
 
 pub use corpus::{CorpusKind, CorpusSettings};
 pub use experiment::Experiment;
+pub use encoder::EncoderSettings;
 pub use features::{FeatureSettings, SetSettings};
 pub use joined::{CorpusPart, PartKind};
 pub use load::{SHIPPED, load, name_in, parse, read};

@@ -1,47 +1,57 @@
 //! From the frames of a state to one row: mean and standard deviation over time.
 
-/// The mean of every column of rows of `width` values.
-pub fn mean(frames: &[f32], width: usize) -> Vec<f32> {
-    moments(frames, width).map(|(mean, _)| mean as f32).collect()
+/// Means and squared deviations of columns over all frames that were added.
+#[derive(Debug, Clone, Default)]
+pub struct Moments {
+    frames: f64,
+    means: Vec<f64>,
+    squares: Vec<f64>,
 }
 
-/// The population standard deviation of every column of rows of `width` values.
-pub fn deviation(frames: &[f32], width: usize) -> Vec<f32> {
-    moments(frames, width).map(|(_, sd)| sd as f32).collect()
-}
-
-/// Mean and population standard deviation of every column.
-pub fn moments(frames: &[f32], width: usize) -> impl Iterator<Item = (f64, f64)> {
-    let rows = (frames.len() / width).max(1) as f64;
-    let mut means = vec![0.0f64; width];
-    for row in frames.chunks_exact(width) {
-        for (mean, value) in means.iter_mut().zip(row) {
-            *mean += f64::from(*value);
+impl Moments {
+    /// Adds frames of `width` values, after those that are there.
+    pub fn add(&mut self, rows: &[f32], width: usize) {
+        let frames = (rows.len() / width) as f64;
+        if frames == 0.0 {
+            return;
         }
-    }
-    means.iter_mut().for_each(|mean| *mean /= rows);
-    let mut squares = vec![0.0f64; width];
-    for row in frames.chunks_exact(width) {
-        for ((square, mean), value) in squares.iter_mut().zip(&means).zip(row) {
-            *square += (f64::from(*value) - mean).powi(2);
+        let mut means = vec![0.0f64; width];
+        for row in rows.chunks_exact(width) {
+            for (mean, value) in means.iter_mut().zip(row) {
+                *mean += f64::from(*value);
+            }
         }
+        means.iter_mut().for_each(|mean| *mean /= frames);
+        let mut squares = vec![0.0f64; width];
+        for row in rows.chunks_exact(width) {
+            for ((square, mean), value) in squares.iter_mut().zip(&means).zip(row) {
+                *square += (f64::from(*value) - mean).powi(2);
+            }
+        }
+        if self.frames == 0.0 {
+            *self = Moments {
+                frames,
+                means,
+                squares,
+            };
+            return;
+        }
+        let (before, all) = (self.frames, self.frames + frames);
+        let columns = self.means.iter_mut().zip(&mut self.squares);
+        for ((mean, square), (other, more)) in columns.zip(means.iter().zip(&squares)) {
+            let apart = other - *mean;
+            *mean += apart * frames / all;
+            *square += more + apart * apart * before * frames / all;
+        }
+        self.frames = all;
     }
-    means
-        .into_iter()
-        .zip(squares)
-        .map(move |(mean, square)| (mean, (square / rows).sqrt()))
-}
 
-/// The mean over time after one normalisation over time and width together, as EmoBox pools the last
-/// state.
-pub fn joint_norm(frames: &[f32], width: usize) -> Vec<f32> {
-    let n = frames.len().max(1) as f64;
-    let mean = frames.iter().map(|v| f64::from(*v)).sum::<f64>() / n;
-    let variance = frames.iter().map(|v| (f64::from(*v) - mean).powi(2)).sum::<f64>() / n;
-    let factor = 1.0 / (variance + 1e-5).sqrt();
-    moments(frames, width)
-        .map(|(column, _)| ((column - mean) * factor) as f32)
-        .collect()
+    /// Appends the means, then the population standard deviations.
+    pub fn append_to(&self, row: &mut Vec<f32>) {
+        row.extend(self.means.iter().map(|mean| *mean as f32));
+        let deviations = self.squares.iter().map(|square| (square / self.frames).sqrt());
+        row.extend(deviations.map(|deviation| deviation as f32));
+    }
 }
 
 #[cfg(test)]
@@ -49,14 +59,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn columns_are_pooled_over_rows() {
-        let frames = [1.0, 10.0, 3.0, 10.0];
-        assert_eq!(mean(&frames, 2), [2.0, 10.0]);
-        assert_eq!(deviation(&frames, 2), [1.0, 0.0]);
-        // All values together have mean 6 and variance 16.5.
-        let pooled = joint_norm(&frames, 2);
-        for (value, expected) in pooled.iter().zip([-4.0, 4.0]) {
-            assert!((f64::from(*value) - expected / 16.50001f64.sqrt()).abs() < 1e-6);
+    fn columns_are_pooled_over_frames() {
+        let mut row = vec![];
+        let mut moments = Moments::default();
+        moments.add(&[1.0, 10.0, 3.0, 10.0], 2);
+        moments.append_to(&mut row);
+        assert_eq!(row, [2.0, 10.0, 1.0, 0.0]);
+    }
+
+    #[test]
+    fn frames_of_several_windows_count_alike() {
+        let frames: Vec<f32> = (0..60).map(|i| ((i * 37) % 19) as f32).collect();
+        let pooled = |cuts: &[usize]| {
+            let (mut row, mut moments, mut from) = (vec![], Moments::default(), 0);
+            for cut in cuts.iter().chain([&frames.len()]) {
+                moments.add(&frames[from..*cut], 3);
+                from = *cut;
+            }
+            moments.append_to(&mut row);
+            row
+        };
+        for (a, b) in pooled(&[]).iter().zip(pooled(&[6, 39])) {
+            assert!((a - b).abs() < 1e-5, "{a} {b}");
         }
     }
 }

@@ -70,23 +70,7 @@ impl Weights {
     /// # Errors
     /// `Missing` without weights, `Data` where they are damaged or of another form.
     pub fn open(folder: &Path, prefixes: &[&str]) -> Result<Weights> {
-        let index = |name: &str| folder.join(format!("{name}.index.json"));
-        let (whole, pickled) = (folder.join(SAFETENSORS), folder.join(PICKLE));
-        let files = if whole.is_file() {
-            vec![whole]
-        } else if index(SAFETENSORS).is_file() {
-            parts(folder, &index(SAFETENSORS))?
-        } else if pickled.is_file() {
-            vec![pickled]
-        } else if index(PICKLE).is_file() {
-            parts(folder, &index(PICKLE))?
-        } else {
-            let error = Error::missing(format!(
-                "{} holds neither {SAFETENSORS} nor {PICKLE}",
-                folder.display()
-            ));
-            return Err(error.hint("download the weights of the model into this folder, beside its config.json"));
-        };
+        let files = files(folder)?;
         let mut tensors = BTreeMap::new();
         for (at, path) in files.iter().enumerate() {
             let found = if path.extension().is_some_and(|e| e == "safetensors") {
@@ -114,11 +98,6 @@ impl Weights {
             tensors,
             taken: BTreeSet::new(),
         })
-    }
-
-    /// The files that hold the weights.
-    pub fn files(&self) -> &[PathBuf] {
-        &self.files
     }
 
     /// Whether there is a tensor of this name.
@@ -182,6 +161,27 @@ impl Weights {
             .hint("weights and config.json belong to one model: download both from the same place")),
         }
     }
+}
+
+/// The files that hold the weights of the model in `folder`.
+///
+/// # Errors
+/// `Missing` where there are none, `Data` where their index is damaged.
+pub fn files(folder: &Path) -> Result<Vec<PathBuf>> {
+    for name in [SAFETENSORS, PICKLE] {
+        let (whole, index) = (folder.join(name), folder.join(format!("{name}.index.json")));
+        if whole.is_file() {
+            return Ok(vec![whole]);
+        }
+        if index.is_file() {
+            return parts(folder, &index);
+        }
+    }
+    let error = Error::missing(format!(
+        "{} holds neither {SAFETENSORS} nor {PICKLE}",
+        folder.display()
+    ));
+    Err(error.hint("download the weights of the model into this folder, beside its config.json"))
 }
 
 /// The files that an index of parts names, which have to lie beside it.

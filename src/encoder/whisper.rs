@@ -3,9 +3,7 @@
 use super::ops::{self, Affine};
 use super::waveform::taps_first;
 use super::weights::Weights;
-use crate::dsp::mel::MelFilters;
-use crate::dsp::stft::Stft;
-use crate::dsp::tiles::Tiles;
+use crate::dsp::{MelFilters, Stft, Tiles};
 use crate::error::Result;
 
 const N_FFT: usize = 400;

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::audio::augment::{Augment, Variant};
 use crate::corpus::{Attribute, NOT_CONFIRMED};
+use crate::encoder::Usage;
 use crate::error::{Error, Result};
 use crate::escape::{markdown, markdown_code};
 use crate::features::FeatureSet;
@@ -62,6 +63,9 @@ pub struct ModelInfo {
     pub feature_names: Vec<String>,
     /// How a row of the feature table becomes an input.
     pub inputs: Inputs,
+    /// The encoder whose states the inputs are of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encoder: Option<EncoderOfModel>,
     /// What is applied to a row of inputs before the model sees it.
     pub scaler: Scaler,
     /// Copies whose predictions are averaged with the recording's own.
@@ -83,6 +87,27 @@ pub struct ModelInfo {
     pub seed: u64,
     /// Whatever else says where the model comes from (versions, hashes, scores).
     pub provenance: BTreeMap<String, String>,
+}
+
+/// The encoder that a model needs beside its own weights.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EncoderOfModel {
+    /// Where it was when the model was trained.
+    pub folder: String,
+    /// SHA-256 of the list of its files: [`crate::encoder::Description`].
+    pub sha256: String,
+    /// SHA-256 of each file, by name.
+    pub files: BTreeMap<String, String>,
+    /// The licence that its model card names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub licence: Option<String>,
+    /// How recordings are given to it.
+    #[serde(flatten)]
+    pub usage: Usage,
+    /// Values of a frame.
+    pub width: usize,
+    /// Blocks.
+    pub layers: usize,
 }
 
 /// Name of the file with [`Tested`].
@@ -332,6 +357,8 @@ fn flaw(info: &ModelInfo) -> Option<String> {
     }
     if info.inputs.set.name() != info.feature_set
         || info.inputs.frames.is_some() != info.inputs.set.is_sequence()
+        || info.inputs.pooling.is_some() != info.inputs.set.is_of_encoder()
+        || info.encoder.is_some() != info.inputs.set.is_of_encoder()
     {
         return Some("its inputs are not those of its feature set".to_owned());
     }
@@ -520,6 +547,7 @@ fn card(model: &SavedModel) -> String {
             "They are those of one of {frames} frames: longer recordings are cut to their middle, shorter ones padded.\n"
         );
     }
+    out += &of_encoder(info);
     if info.inputs.set == FeatureSet::Issa193 {
         out += &format!(
             "Mel means are {}. ",
@@ -595,6 +623,28 @@ fn card(model: &SavedModel) -> String {
         }
     }
     out
+}
+
+/// What the card says of the encoder.
+fn of_encoder(info: &ModelInfo) -> String {
+    let Some(encoder) = &info.encoder else {
+        return String::new();
+    };
+    let layer = info.inputs.layer.unwrap_or_default();
+    let pooling = info.inputs.pooling.unwrap_or_default();
+    let licence = encoder.licence.as_deref().map(markdown);
+    let mut out = format!(
+        "They are of a pretrained encoder that is not part of this model: layer {layer} of {}, pooled as `{pooling}`, padding `{}`, windows of at most {} s.\n\
+         Its licence: {}. `ser predict` needs the same files (SHA-256):\n\n",
+        encoder.layers,
+        encoder.usage.padding.name(),
+        encoder.usage.windows,
+        licence.as_deref().unwrap_or("unknown, its folder names none")
+    );
+    for (name, sum) in &encoder.files {
+        out += &format!("- `{}` {}\n", markdown_code(name), markdown_code(sum));
+    }
+    out + "\n"
 }
 
 /// What the card says of copies at test time and of the recordings that the model is for.

@@ -1,7 +1,7 @@
 //! Dot products and squared distances between the rows of two tables, in double precision.
 
 use crate::error::Result;
-use crate::model::product::{Matrix as Values, multiply};
+use crate::linalg::product::{Matrix as Values, multiply};
 use crate::split::Matrix;
 
 /// What is measured between two rows.

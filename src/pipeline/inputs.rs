@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::split::{Dataset, Fold, Matrix, Role, Variants};
 use crate::table;
 use crate::transform::{
-    Inputs, ScalerKind, columns_in_order, fit_length, rearrange, standardise_speaker,
+    Inputs, ScalerKind, columns_in_order, fit_length, pool, rearrange, standardise_speaker,
     standardise_speakers,
 };
 
@@ -28,10 +28,15 @@ pub(super) struct Job<'a> {
 }
 
 /// A row of a set's table as an experiment with `inputs` wants it, before scaling.
-pub(super) fn arrange(inputs: &Inputs, columns: &[String], row: &[f32]) -> Vec<f32> {
-    match inputs.frames {
-        Some(frames) => fit_length(row, columns.len(), frames),
-        None => rearrange(inputs, columns, row),
+///
+/// # Errors
+/// As [`pool`].
+pub(super) fn arrange(inputs: &Inputs, columns: &[String], row: &[f32]) -> Result<Vec<f32>> {
+    let layer = inputs.layer.unwrap_or_default();
+    match (inputs.frames, inputs.pooling) {
+        (Some(frames), _) => Ok(fit_length(row, columns.len(), frames)),
+        (None, Some(pooling)) => pool(row, columns.len(), layer, pooling),
+        (None, None) => Ok(rearrange(inputs, columns, row)),
     }
 }
 
@@ -135,10 +140,27 @@ impl Rows {
     }
 
     fn read_from(inputs: &Inputs, folder: &Path) -> Result<(Rows, table::Meta)> {
+        if let Some(pooling) = inputs.pooling {
+            let (layer, mut ids, mut values) = (inputs.layer.unwrap_or_default(), vec![], vec![]);
+            let each = |id: &str, _: &str, width: usize, row: &[f32]| {
+                ids.push(id.to_owned());
+                values.extend(pool(row, width, layer, pooling)?);
+                Ok(())
+            };
+            let (columns, meta) = table::frames::read_parts(folder, each)?;
+            return Ok((
+                Rows {
+                    columns,
+                    ids,
+                    values,
+                },
+                meta,
+            ));
+        }
         if inputs.set.is_sequence() {
             let channels = inputs.set.size();
             let (mut ids, mut values) = (Vec::new(), Vec::new());
-            let (columns, meta) = table::frames::read_parts(folder, |id, _, row| {
+            let (columns, meta) = table::frames::read_parts(folder, |id, _, _, row| {
                 ids.push(id.to_owned());
                 values.extend(fit_length(row, channels, inputs.frames.unwrap_or_default()));
                 Ok(())
@@ -161,7 +183,7 @@ impl Rows {
         let (table, meta) = table::features::read_parts(folder)?;
         let mut values = Vec::with_capacity(table.values.len());
         for row in table.values.chunks(table.columns.len()) {
-            values.extend(arrange(inputs, &table.columns, row));
+            values.extend(arrange(inputs, &table.columns, row)?);
         }
         Ok((
             Rows {

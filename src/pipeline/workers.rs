@@ -136,7 +136,10 @@ impl Workers {
         self.with_buffers(|buffers| {
             buffers
                 .extractor
-                .get_or_insert_with(|| Extractor::new(self.settings.profile))
+                .get_or_insert_with(|| {
+                    let encoders = self.settings.encoders.clone();
+                    Extractor::with_encoders(self.settings.profile, encoders)
+                })
                 .extract_sets(sets, sound, &self.budget)
         })
     }

@@ -85,7 +85,15 @@ fn task<'a>(
         .iter()
         .map(|set| set.code_version())
         .collect();
-    let params = serde_json::json!({ "plan": plan, "index": index, "size": request.shard_size, "features": features, "versions": versions });
+    let of_encoders = pipeline.features.sets.iter().filter(|set| set.is_of_encoder());
+    let encoders: Vec<_> = of_encoders
+        .map(|set| pipeline.features.of(*set))
+        .collect::<Result<_>>()?;
+    let mut params = serde_json::json!({ "plan": plan, "index": index, "size": request.shard_size, "features": features, "versions": versions });
+    if !encoders.is_empty() {
+        params["encoders"] = serde_json::to_value(encoders)
+            .map_err(|e| Error::internal("failed to write parameters as JSON").because(e))?;
+    }
     let identity = Identity {
         stage: "shard".into(),
         code_version: 1,
@@ -167,7 +175,7 @@ pub(super) fn take_in(
         return Ok(());
     }
     for set in &pipeline.features.sets {
-        let settings = pipeline.features.of(*set);
+        let settings = pipeline.features.of(*set)?;
         let mut log = rows::open(&root, settings)?;
         for shard in &there {
             cancel.check()?;
