@@ -68,9 +68,16 @@ fn check_name(name: &str, features: &FeatureSettings, written: &Section<'_>) -> 
     let ending = endings.into_iter().chain(["augmented"]);
     let message = if FeatureSet::parse(name).is_some() {
         "this is the name of a set of features"
-    } else if features.encoders.iter().any(|one| one.name().as_str() == name) {
+    } else if features
+        .encoders
+        .iter()
+        .any(|one| one.name().as_str() == name)
+    {
         "an encoder before has this name"
-    } else if ending.into_iter().any(|word| name.ends_with(&format!("-{word}"))) {
+    } else if ending
+        .into_iter()
+        .any(|word| name.ends_with(&format!("-{word}")))
+    {
         "an encoder cannot have a name that ends like those of changed copies"
     } else {
         return Ok(());
@@ -86,5 +93,9 @@ pub(super) fn unknown(
 ) -> Error {
     let names: Vec<&str> = known.iter().map(FeatureSet::name).collect();
     let hint = suggestion(set.name(), "values", &names);
-    error(format!("unknown value `{}`", super::source::shorten(set.name()))).hint(hint)
+    error(format!(
+        "unknown value `{}`",
+        super::source::shorten(set.name())
+    ))
+    .hint(hint)
 }

@@ -210,10 +210,7 @@ fn input_ruled_out(inputs: &Section<'_>, key: &str) -> Option<Refusal> {
             set == FeatureSet::Issa193,
             "it is for set = \"issa193\"; the other sets have logarithms already",
         ),
-        "layer" | "pooling" => (
-            set.is_of_encoder(),
-            "it is for the set of an [[encoder]]",
-        ),
+        "layer" | "pooling" => (set.is_of_encoder(), "it is for the set of an [[encoder]]"),
         _ => return None,
     };
     (!belongs).then(|| Refusal {

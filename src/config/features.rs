@@ -90,7 +90,9 @@ impl FeatureSettings {
             (_, Some(source)) => Some(source.key()?),
             (FeatureSet::Encoder(name), None) => {
                 let name = name.as_str();
-                return Err(Error::internal(format!("the encoder `{name}` is not known")));
+                return Err(Error::internal(format!(
+                    "the encoder `{name}` is not known"
+                )));
             }
             _ => None,
         };
@@ -109,7 +111,10 @@ impl FeatureSettings {
 
     /// Every set that there is in this pipeline.
     pub(super) fn known(&self) -> Vec<FeatureSet> {
-        let of_encoders = self.encoders.iter().map(|one| FeatureSet::Encoder(one.name()));
+        let of_encoders = self
+            .encoders
+            .iter()
+            .map(|one| FeatureSet::Encoder(one.name()));
         FeatureSet::ALL.into_iter().chain(of_encoders).collect()
     }
 }

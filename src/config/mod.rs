@@ -31,8 +31,8 @@ mod train;
 mod variant;
 
 pub use corpus::{CorpusKind, CorpusSettings};
-pub use experiment::Experiment;
 pub use encoder::EncoderSettings;
+pub use experiment::Experiment;
 pub use features::{FeatureSettings, SetSettings};
 pub use joined::{CorpusPart, PartKind};
 pub use load::{SHIPPED, load, name_in, parse, read};

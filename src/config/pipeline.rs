@@ -129,7 +129,11 @@ pub(super) fn read(
             "add an [[experiment]] with name, protocol and model; pipelines/demo.toml shows one",
         ));
     }
-    let sets: Vec<FeatureSet> = pipeline.experiments.iter().map(|one| one.inputs.set).collect();
+    let sets: Vec<FeatureSet> = pipeline
+        .experiments
+        .iter()
+        .map(|one| one.inputs.set)
+        .collect();
     encoder::finish(
         &pipeline.encoders,
         &mut pipeline.features,

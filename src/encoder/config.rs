@@ -361,7 +361,9 @@ fn parse<T: DeserializeOwned>(path: &Path) -> Result<T> {
     let size = fs::metadata(path)
         .map_err(|e| {
             let error = Error::missing(format!("there is no {}", path.display())).because(e);
-            error.hint("an encoder is a folder with config.json and its weights, as model hubs hold it")
+            error.hint(
+                "an encoder is a folder with config.json and its weights, as model hubs hold it",
+            )
         })?
         .len();
     if size > LARGEST_FILE {

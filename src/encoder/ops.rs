@@ -297,7 +297,10 @@ mod tests {
         let mut rows = [1.0, 2.0, 3.0, 10.0, 10.0, 40.0];
         norm.apply(&mut rows);
         let (a, b) = (1.5f32.sqrt(), 0.5f32.sqrt());
-        for (value, expected) in rows.iter().zip([-a, 0.0, 5.0 + a, -b, -2.0 * b, 5.0 + 2.0 * b]) {
+        for (value, expected) in rows
+            .iter()
+            .zip([-a, 0.0, 5.0 + a, -b, -2.0 * b, 5.0 + 2.0 * b])
+        {
             assert!((value - expected).abs() < 1e-5, "{rows:?}");
         }
     }

@@ -30,8 +30,11 @@ pub fn list(path: &Path, file: usize) -> Result<Vec<(String, Place)>> {
         )
     };
     let reader = File::open(path).map_err(|e| Error::io("open", path, e))?;
-    let mut archive = ZipArchive::new(reader)
-        .map_err(|e| fault(format!("no archive of tensors as PyTorch 1.6 and later write it: {e}")))?;
+    let mut archive = ZipArchive::new(reader).map_err(|e| {
+        fault(format!(
+            "no archive of tensors as PyTorch 1.6 and later write it: {e}"
+        ))
+    })?;
     if archive.len() > MOST {
         return Err(fault(format!("{} entries are too many", archive.len())));
     }
@@ -141,7 +144,10 @@ enum Value {
     /// settings, which are not kept.
     Dictionary(Vec<(String, Value)>),
     Global(Global),
-    Storage { key: String, number: Number },
+    Storage {
+        key: String,
+        number: Number,
+    },
     Tensor(Tensor),
     /// The beginning of a group of values.
     Mark,
@@ -201,9 +207,9 @@ impl<'p> Machine<'p> {
             _ => return Err("its pickle holds no dictionary of tensors".into()),
         };
         // Checkpoints of a training hold the model beside its optimizer.
-        let inner = entries.iter().position(|(key, value)| {
-            key == "state_dict" && matches!(value, Value::Dictionary(_))
-        });
+        let inner = entries
+            .iter()
+            .position(|(key, value)| key == "state_dict" && matches!(value, Value::Dictionary(_)));
         let entries = match inner.map(|at| entries[at].1.clone()) {
             Some(Value::Dictionary(inner)) => inner,
             _ => entries,
@@ -268,14 +274,16 @@ impl<'p> Machine<'p> {
                 }
                 b'c' => {
                     let (module, name) = (self.line()?, self.line()?);
-                    self.stack.push(Value::Global(Global::named(&module, &name)?));
+                    self.stack
+                        .push(Value::Global(Global::named(&module, &name)?));
                 }
                 0x93 => {
                     let (name, module) = (self.pop()?, self.pop()?);
                     let (Value::Text(module), Value::Text(name)) = (module, name) else {
                         return Err("its pickle names something without a text".into());
                     };
-                    self.stack.push(Value::Global(Global::named(&module, &name)?));
+                    self.stack
+                        .push(Value::Global(Global::named(&module, &name)?));
                 }
                 b't' => {
                     let values = self.since_mark()?;
@@ -450,8 +458,12 @@ fn size(value: &Value) -> usize {
 /// What stands for a storage: `("storage", its type, its key, its device, its length)`.
 fn storage(value: Value) -> Result<Value, String> {
     if let Value::Tuple(parts) = value
-        && let [Value::Text(word), Value::Global(Global::Storage(number)), Value::Text(key), ..] =
-            parts.as_slice()
+        && let [
+            Value::Text(word),
+            Value::Global(Global::Storage(number)),
+            Value::Text(key),
+            ..,
+        ] = parts.as_slice()
         && word == "storage"
     {
         let (key, number) = (key.clone(), *number);
@@ -512,7 +524,9 @@ mod tests {
         out.extend(global.as_bytes());
         out.extend(b"q\x02((X\x07\x00\x00\x00storageq\x03ctorch\nFloatStorage\nq\x04");
         out.extend(b"X\x01\x00\x00\x000q\x05X\x03\x00\x00\x00cpuq\x06K\x06tq\x07QK\x00");
-        out.extend(b"K\x02K\x03\x86q\x08K\x03K\x01\x86q\x09\x89ccollections\nOrderedDict\nq\x0a)Rq\x0b");
+        out.extend(
+            b"K\x02K\x03\x86q\x08K\x03K\x01\x86q\x09\x89ccollections\nOrderedDict\nq\x0a)Rq\x0b",
+        );
         out.extend(b"tq\x0cRq\x0ds.");
         out
     }
@@ -529,7 +543,13 @@ mod tests {
         };
         assert_eq!(tensors, [("w".to_owned(), expected.clone())]);
         assert_eq!(expected.clone().place(0, 64, 24).unwrap().offset, 64);
-        assert!(expected.clone().place(0, 64, 23).unwrap_err().contains("beyond"));
+        assert!(
+            expected
+                .clone()
+                .place(0, 64, 23)
+                .unwrap_err()
+                .contains("beyond")
+        );
         let turned = Tensor {
             strides: vec![1, 2],
             ..expected.clone()

@@ -49,7 +49,10 @@ impl Moments {
     /// Appends the means, then the population standard deviations.
     pub fn append_to(&self, row: &mut Vec<f32>) {
         row.extend(self.means.iter().map(|mean| *mean as f32));
-        let deviations = self.squares.iter().map(|square| (square / self.frames).sqrt());
+        let deviations = self
+            .squares
+            .iter()
+            .map(|square| (square / self.frames).sqrt());
         row.extend(deviations.map(|deviation| deviation as f32));
     }
 }

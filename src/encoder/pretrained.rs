@@ -46,9 +46,7 @@ pub enum State {
 }
 
 /// How a recording is brought to the length that the model was trained on.
-#[derive(
-    Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema,
-)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Padding {
     /// Not at all: positions count from 0.
     #[default]
@@ -130,7 +128,13 @@ impl Encoder {
         let blocks = (0..transformer.layers)
             .map(|index| {
                 let name = format!("{name}layers.{index}");
-                load_block(&transformer, &name, whisper, relative.is_some(), &mut weights)
+                load_block(
+                    &transformer,
+                    &name,
+                    whisper,
+                    relative.is_some(),
+                    &mut weights,
+                )
             })
             .collect::<Result<_>>()?;
         weights.finish(&LEFT_OUT)?;
@@ -153,7 +157,10 @@ impl Encoder {
         let layers = (0..=self.transformer.layers).map(State::Layer);
         match self.transformer.order {
             NormOrder::Pre => layers.chain([State::Output]).collect(),
-            NormOrder::Post => layers.take(self.transformer.layers).chain([State::Output]).collect(),
+            NormOrder::Post => layers
+                .take(self.transformer.layers)
+                .chain([State::Output])
+                .collect(),
         }
     }
 
@@ -247,7 +254,11 @@ impl Encoder {
         for (index, one) in self.blocks.iter().enumerate() {
             one.apply(x, positions, block);
             let last = post && index + 1 == self.blocks.len();
-            let state = if last { State::Output } else { State::Layer(index + 1) };
+            let state = if last {
+                State::Output
+            } else {
+                State::Layer(index + 1)
+            };
             look(state, &x[..heard * width]);
         }
         if !post {

@@ -151,11 +151,6 @@ impl Source {
         self.usage
     }
 
-    /// Whether there is anything at its place.
-    pub fn is_there(&self) -> bool {
-        self.folder.join("config.json").exists()
-    }
-
     /// What decides its features.
     ///
     /// # Errors
@@ -206,7 +201,9 @@ impl Source {
     /// Samples at [`SAMPLE_RATE`] that are heard as a whole at most.
     pub fn longest(&self, encoder: &Encoder) -> usize {
         let longest = usize::from(self.usage.windows.max(1)) * SAMPLE_RATE as usize;
-        encoder.most_samples().map_or(longest, |most| most.min(longest))
+        encoder
+            .most_samples()
+            .map_or(longest, |most| most.min(longest))
     }
 
     fn named(&self, error: Error) -> Error {
@@ -242,7 +239,11 @@ fn describe(folder: &Path, usage: Usage) -> Result<Description> {
     let mut files = Vec::new();
     let mut list = Sha256::new();
     for path in paths {
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let name = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
         let sum = Sha256Sum(sha256_of(&path)?).to_string();
         list.update(format!("{sum}  {name}\n"));
         files.push((name, sum));
@@ -261,7 +262,10 @@ fn sha256_of(path: &Path) -> Result<[u8; 32]> {
     let mut file = File::open(path).map_err(|e| Error::io("open", path, e))?;
     let (mut hash, mut buffer) = (Sha256::new(), vec![0; 1 << 18]);
     loop {
-        match file.read(&mut buffer).map_err(|e| Error::io("read", path, e))? {
+        match file
+            .read(&mut buffer)
+            .map_err(|e| Error::io("read", path, e))?
+        {
             0 => return Ok(hash.finalize().into()),
             n => hash.update(&buffer[..n]),
         }
@@ -300,7 +304,10 @@ mod tests {
     }
 
     fn source(folder: &Path, padding: Padding) -> Source {
-        let usage = Usage { padding, windows: 30 };
+        let usage = Usage {
+            padding,
+            windows: 30,
+        };
         Source::new(EncoderName::new("tiny").unwrap(), folder, usage)
     }
 
@@ -308,7 +315,10 @@ mod tests {
     fn a_name_comes_back() {
         let name = EncoderName::new("whisper-base").unwrap();
         assert_eq!(name.as_str(), "whisper-base");
-        assert_eq!(EncoderName::new(&"x".repeat(64)).unwrap().as_str().len(), 64);
+        assert_eq!(
+            EncoderName::new(&"x".repeat(64)).unwrap().as_str().len(),
+            64
+        );
         assert!(EncoderName::new("").is_none() && EncoderName::new(&"x".repeat(65)).is_none());
     }
 
@@ -320,13 +330,29 @@ mod tests {
         }
         let whole = source(folder.path(), Padding::Full);
         let first = whole.describe().unwrap().clone();
-        assert_eq!((first.width, first.files.len(), &first.licence), (whole.load().unwrap().width(), 2, &None));
+        assert_eq!(
+            (first.width, first.files.len(), &first.licence),
+            (whole.load().unwrap().width(), 2, &None)
+        );
         // What lies beside it says of its licence, and nothing of what it computes.
-        fs::write(folder.path().join("README.md"), "---\nlanguage: en\nlicense: apache-2.0\n---\n# x\n").unwrap();
-        let named = source(folder.path(), Padding::None).describe().unwrap().clone();
-        assert_eq!((named.sha256, named.licence.as_deref()), (first.sha256, Some("apache-2.0")));
+        fs::write(
+            folder.path().join("README.md"),
+            "---\nlanguage: en\nlicense: apache-2.0\n---\n# x\n",
+        )
+        .unwrap();
+        let named = source(folder.path(), Padding::None)
+            .describe()
+            .unwrap()
+            .clone();
+        assert_eq!(
+            (named.sha256, named.licence.as_deref()),
+            (first.sha256, Some("apache-2.0"))
+        );
         fs::write(folder.path().join("preprocessor_config.json"), "{}").unwrap();
-        let other = source(folder.path(), Padding::None).describe().unwrap().clone();
+        let other = source(folder.path(), Padding::None)
+            .describe()
+            .unwrap()
+            .clone();
         assert!(other.sha256 != first.sha256 && other.files.len() == 3);
     }
 
@@ -336,7 +362,9 @@ mod tests {
         let error = gone.describe().unwrap_err();
         assert_eq!(error.kind(), Kind::Missing);
         assert!(error.to_string().contains("`tiny`") && error.hint_text().is_some());
-        let error = source(&model("hubert-pre"), Padding::Full).describe().unwrap_err();
+        let error = source(&model("hubert-pre"), Padding::Full)
+            .describe()
+            .unwrap_err();
         assert_eq!(error.kind(), Kind::Config);
     }
 }

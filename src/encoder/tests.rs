@@ -35,7 +35,10 @@ fn tensors(path: &Path) -> BTreeMap<String, Vec<f32>> {
     file.iter()
         .map(|(name, view)| {
             let values = view.data().as_chunks().0.iter();
-            (name.to_owned(), values.map(|b| f32::from_le_bytes(*b)).collect())
+            (
+                name.to_owned(),
+                values.map(|b| f32::from_le_bytes(*b)).collect(),
+            )
         })
         .collect()
 }
@@ -93,7 +96,9 @@ fn buffers_keep_nothing_of_the_recording_before() {
         let mut run = |n: usize, padding| {
             let mut out = vec![];
             encoder
-                .run(&clip(n), padding, &mut buffers, |_, x| out.extend_from_slice(x))
+                .run(&clip(n), padding, &mut buffers, |_, x| {
+                    out.extend_from_slice(x)
+                })
                 .unwrap();
             out
         };
@@ -131,7 +136,10 @@ fn recordings_too_short_or_too_long_are_refused() {
         assert!(result.unwrap_err().to_string().contains(word));
     }
     let encoder = Encoder::load(&model("hubert-pre")).unwrap();
-    assert_eq!((encoder.least_samples(), encoder.most_samples()), (400, None));
+    assert_eq!(
+        (encoder.least_samples(), encoder.most_samples()),
+        (400, None)
+    );
     assert_eq!(states(&encoder, &clip(400), Padding::None)[0].len(), 16);
 }
 
@@ -167,7 +175,10 @@ fn changed(
         })
         .collect();
     let views = views.iter().map(|(name, bytes, shape)| {
-        (name, TensorView::new(Dtype::F32, shape.clone(), bytes).unwrap())
+        (
+            name,
+            TensorView::new(Dtype::F32, shape.clone(), bytes).unwrap(),
+        )
     });
     serialize_to_file(views, None, &folder.path().join("model.safetensors")).unwrap();
     Encoder::load(folder.path())
@@ -182,18 +193,31 @@ fn weights_of_another_model_are_refused_by_the_name_of_the_tensor() {
         error.to_string()
     };
     let bias = "encoder.layers.1.attention.k_proj.bias";
-    let message = refusal(&[], |t| drop(t.remove("encoder.layers.1.attention.k_proj.bias")));
-    assert!(message.contains("lack") && message.contains(bias), "{message}");
+    let message = refusal(&[], |t| {
+        drop(t.remove("encoder.layers.1.attention.k_proj.bias"))
+    });
+    assert!(
+        message.contains("lack") && message.contains(bias),
+        "{message}"
+    );
     let message = refusal(&[], |t| {
         t.insert("encoder.layers.2.surprise".into(), (vec![1], vec![0.0]));
     });
     assert!(message.contains("encoder.layers.2.surprise"), "{message}");
     let message = refusal(&[], |t| {
-        t.get_mut("encoder.layers.1.attention.k_proj.bias").unwrap().1[3] = f32::NAN;
+        t.get_mut("encoder.layers.1.attention.k_proj.bias")
+            .unwrap()
+            .1[3] = f32::NAN;
     });
-    assert!(message.contains(bias) && message.contains("finite"), "{message}");
+    assert!(
+        message.contains(bias) && message.contains("finite"),
+        "{message}"
+    );
     let message = refusal(&[("intermediate_size", 32.into())], |_| {});
-    assert!(message.contains("shape") && message.contains("[32, 16]"), "{message}");
+    assert!(
+        message.contains("shape") && message.contains("[32, 16]"),
+        "{message}"
+    );
 }
 
 #[test]
@@ -257,7 +281,10 @@ fn damaged_files_of_weights_are_refused() {
     }
     // An index that leads out of its folder, and one whose part is not there.
     fs::remove_file(to("model.safetensors")).unwrap();
-    for (part, kind) in [("../x.safetensors", Kind::Data), ("x.safetensors", Kind::Missing)] {
+    for (part, kind) in [
+        ("../x.safetensors", Kind::Data),
+        ("x.safetensors", Kind::Missing),
+    ] {
         let index = serde_json::json!({ "weight_map": { "a": part } });
         fs::write(to("model.safetensors.index.json"), index.to_string()).unwrap();
         assert_eq!(Encoder::load(folder.path()).unwrap_err().kind(), kind);
@@ -296,12 +323,19 @@ fn published_encoders_give_their_reference_values() {
     for family in ["wav2vec2", "hubert", "wavlm"] {
         for order in ["post", "pre"] {
             let (folder, name) = (tempfile::tempdir().unwrap(), format!("{family}-{order}"));
-            for (from, to) in [("json", "config.json"), ("safetensors", "model.safetensors")] {
+            for (from, to) in [
+                ("json", "config.json"),
+                ("safetensors", "model.safetensors"),
+            ] {
                 let from = root.join("random").join(format!("{name}.{from}"));
                 fs::copy(from, folder.path().join(to)).unwrap();
             }
             let encoder = Encoder::load(folder.path()).unwrap();
-            let expected = tensors(&root.join("random").join(format!("{name}-golden.safetensors")));
+            let expected = tensors(
+                &root
+                    .join("random")
+                    .join(format!("{name}-golden.safetensors")),
+            );
             let mut states = states(&encoder, &expected["wav"], Padding::None);
             if order == "pre" {
                 // The reference has the last one after the normalisation alone.

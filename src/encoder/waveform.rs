@@ -63,7 +63,12 @@ pub struct WaveformBuffers {
 }
 
 impl WaveformFront {
-    pub fn load(config: &Waveform, width: usize, epsilon: f32, weights: &mut Weights) -> Result<Self> {
+    pub fn load(
+        config: &Waveform,
+        width: usize,
+        epsilon: f32,
+        weights: &mut Weights,
+    ) -> Result<Self> {
         let mut convolutions = Vec::new();
         let mut inputs = 1;
         for (index, ((outputs, kernel), stride)) in config
@@ -74,7 +79,8 @@ impl WaveformFront {
             .enumerate()
         {
             let name = format!("feature_extractor.conv_layers.{index}");
-            let stored = weights.take(&format!("{name}.conv.weight"), &[*outputs, inputs, *kernel])?;
+            let stored =
+                weights.take(&format!("{name}.conv.weight"), &[*outputs, inputs, *kernel])?;
             let bias = if config.bias {
                 weights.take(&format!("{name}.conv.bias"), &[*outputs])?
             } else {
@@ -187,14 +193,14 @@ impl WaveformFront {
         }
         buffers.scale.clear();
         let parameters = norm.weight.iter().zip(&norm.bias);
-        buffers
-            .scale
-            .extend(sums.iter().zip(parameters).map(|((sum, squares), (weight, bias))| {
+        buffers.scale.extend(sums.iter().zip(parameters).map(
+            |((sum, squares), (weight, bias))| {
                 let mean = sum / rows as f64;
                 let variance = (squares / rows as f64 - mean * mean).max(0.0);
                 let factor = f64::from(*weight) / (variance + f64::from(norm.epsilon)).sqrt();
                 (factor as f32, (f64::from(*bias) - mean * factor) as f32)
-            }));
+            },
+        ));
     }
 }
 
@@ -251,7 +257,9 @@ impl PositionalConvolution {
         let width = channels * self.groups.len();
         let (frames, before) = (x.len() / width, self.kernel / 2);
         buffers.window.clear();
-        buffers.window.resize((frames + self.kernel) * channels, 0.0);
+        buffers
+            .window
+            .resize((frames + self.kernel) * channels, 0.0);
         buffers.group.resize(frames * channels, 0.0);
         for (index, group) in self.groups.iter().enumerate() {
             let padded = buffers.window[before * channels..].chunks_exact_mut(channels);
@@ -287,7 +295,12 @@ pub fn affine(weights: &mut Weights, name: &str, inputs: usize, outputs: usize) 
 }
 
 /// The tensors `name.weight` and `name.bias` as a layer normalisation.
-pub fn layer_norm(weights: &mut Weights, name: &str, width: usize, epsilon: f32) -> Result<LayerNorm> {
+pub fn layer_norm(
+    weights: &mut Weights,
+    name: &str,
+    width: usize,
+    epsilon: f32,
+) -> Result<LayerNorm> {
     Ok(LayerNorm {
         weight: weights.take(&format!("{name}.weight"), &[width])?,
         bias: weights.take(&format!("{name}.bias"), &[width])?,

@@ -158,7 +158,9 @@ impl Weights {
                 "{}: the tensor {name} belongs to no part of this architecture",
                 self.files[place.file].display()
             ))
-            .hint("weights and config.json belong to one model: download both from the same place")),
+            .hint(
+                "weights and config.json belong to one model: download both from the same place",
+            )),
         }
     }
 }
@@ -198,7 +200,8 @@ fn parts(folder: &Path, index: &Path) -> Result<Vec<PathBuf>> {
         .into_iter()
         .map(|name| {
             let path = folder.join(&name);
-            let beside = Path::new(&name).components().count() == 1 && path.parent() == Some(folder);
+            let beside =
+                Path::new(&name).components().count() == 1 && path.parent() == Some(folder);
             if !beside {
                 return Err(Error::data(format!(
                     "{} names {name:?}, which is no file beside it",

@@ -34,11 +34,20 @@ pub struct WhisperBuffers {
 }
 
 impl WhisperFront {
-    pub fn load(mels: usize, positions: usize, width: usize, weights: &mut Weights) -> Result<Self> {
+    pub fn load(
+        mels: usize,
+        positions: usize,
+        width: usize,
+        weights: &mut Weights,
+    ) -> Result<Self> {
         let mut convolution = |name: &str, inputs: usize| -> Result<Affine> {
             let stored = weights.take(&format!("{name}.weight"), &[width, inputs, 3])?;
             let bias = weights.take(&format!("{name}.bias"), &[width])?;
-            Ok(Affine::new(&taps_first(&stored, inputs, 3), bias, 3 * inputs))
+            Ok(Affine::new(
+                &taps_first(&stored, inputs, 3),
+                bias,
+                3 * inputs,
+            ))
         };
         Ok(WhisperFront {
             first: convolution("conv1", mels)?,
@@ -67,7 +76,13 @@ impl WhisperFront {
 
     /// Fills `x` with the frames that enter the first block; with `pad`, of the recording followed
     /// by silence up to the longest that there is.
-    pub fn apply(&self, samples: &[f32], pad: bool, x: &mut Vec<f32>, buffers: &mut WhisperBuffers) {
+    pub fn apply(
+        &self,
+        samples: &[f32],
+        pad: bool,
+        x: &mut Vec<f32>,
+        buffers: &mut WhisperBuffers,
+    ) {
         buffers.samples.clear();
         buffers.samples.extend_from_slice(samples);
         if pad {
@@ -104,7 +119,11 @@ impl WhisperFront {
         // The frame around the end of the signal does not count.
         let count = samples.len() / HOP_LENGTH;
         hidden.clear();
-        hidden.extend(frames.values()[..count * self.mels].iter().map(|power| power.max(1e-10).log10()));
+        hidden.extend(
+            frames.values()[..count * self.mels]
+                .iter()
+                .map(|power| power.max(1e-10).log10()),
+        );
         let floor = hidden.iter().fold(f32::MIN, |a, b| a.max(*b)) - 8.0;
         for value in hidden.iter_mut() {
             *value = (value.max(floor) + 4.0) / 4.0;

@@ -54,7 +54,9 @@ struct Unknown(FeatureSet);
 impl RowExtractor for Unknown {
     fn row(&mut self, _: &mut Analysis) -> Result<Vec<f32>> {
         let name = self.0.name();
-        Err(Error::internal(format!("the encoder `{name}` is not known here")))
+        Err(Error::internal(format!(
+            "the encoder `{name}` is not known here"
+        )))
     }
 }
 
@@ -129,7 +131,10 @@ impl Extractor {
         let mut rows = Vec::with_capacity(wanted.len());
         if let Sound::Long(long) = sound {
             wanted.retain(|&set| {
-                let extractor = self.sets.entry(set).or_insert_with(|| row_extractor(set, &self.encoders));
+                let extractor = self
+                    .sets
+                    .entry(set)
+                    .or_insert_with(|| row_extractor(set, &self.encoders));
                 let row = extractor.row_of_long(long, &mut self.work, budget.cancel());
                 let is_left = row.is_none();
                 rows.extend(row.map(|row| (set, row)));
@@ -142,7 +147,10 @@ impl Extractor {
                     let mut analysis =
                         Analysis::new(&audio.samples, audio.sample_rate, &mut self.work);
                     rows.extend(wanted.into_iter().map(|set| {
-                        let extractor = self.sets.entry(set).or_insert_with(|| row_extractor(set, &self.encoders));
+                        let extractor = self
+                            .sets
+                            .entry(set)
+                            .or_insert_with(|| row_extractor(set, &self.encoders));
                         (set, extractor.row(&mut analysis))
                     }));
                 }

@@ -195,7 +195,9 @@ pub fn names(set: FeatureSet) -> Vec<String> {
 /// The names of the values of a frame of an encoder of this width.
 pub fn encoder_columns(width: usize) -> Vec<String> {
     let digits = width.saturating_sub(1).to_string().len();
-    (0..width).map(|index| format!("d{index:0digits$}")).collect()
+    (0..width)
+        .map(|index| format!("d{index:0digits$}"))
+        .collect()
 }
 
 /// `word_00`, `word_01`, ...: as many digits as the last needs.

@@ -205,8 +205,8 @@ vectorised! {
 
 #[cfg(test)]
 mod tests {
-    use crate::linalg::dispatch::has_fused_multiply_add;
     use super::*;
+    use crate::linalg::dispatch::has_fused_multiply_add;
 
     #[test]
     fn overlapping_rows_are_windows() {

@@ -639,7 +639,9 @@ fn of_encoder(info: &ModelInfo) -> String {
         encoder.layers,
         encoder.usage.padding.name(),
         encoder.usage.windows,
-        licence.as_deref().unwrap_or("unknown, its folder names none")
+        licence
+            .as_deref()
+            .unwrap_or("unknown, its folder names none")
     );
     for (name, sum) in &encoder.files {
         out += &format!("- `{}` {}\n", markdown_code(name), markdown_code(sum));

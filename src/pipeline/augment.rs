@@ -147,9 +147,7 @@ pub(super) fn extract(
     context: &Context,
 ) -> Result<()> {
     let settings = workers.settings().of(set)?;
-    if let Some(source) = workers.settings().encoder(set) {
-        source.load()?;
-    }
+    workers.load_encoders(&[set])?;
     let mut missing = MissingCopies {
         set,
         augment,

@@ -51,7 +51,10 @@ pub(super) fn nodes<'n>(
     };
     let is_whole = |one: &&ExperimentState| {
         let has = |id: TaskId| outputs.has(&id.to_string());
-        !one.is_ensemble() && !is_of_encoder(one.experiment) && one.failed.is_none() && one.trainings().all(has)
+        !one.is_ensemble()
+            && !is_of_encoder(one.experiment)
+            && one.failed.is_none()
+            && one.trainings().all(has)
     };
     Ok(known
         .experiments

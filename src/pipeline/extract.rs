@@ -64,7 +64,10 @@ fn meta(settings: SetSettings) -> table::Meta {
     if let Some(EncoderKey { sha256, usage, .. }) = settings.encoder {
         meta.extend([
             ("ser.encoder_sha256".to_owned(), sha256.to_string()),
-            ("ser.encoder_padding".to_owned(), usage.padding.name().to_owned()),
+            (
+                "ser.encoder_padding".to_owned(),
+                usage.padding.name().to_owned(),
+            ),
             ("ser.encoder_windows".to_owned(), usage.windows.to_string()),
         ]);
     }
@@ -83,11 +86,8 @@ pub(super) fn extract(
     context: &Context,
 ) -> Result<()> {
     let settings = workers.settings().of(set)?;
-    // Weights that cannot be loaded are no fault of any recording.
-    let computed = together.features.iter().map(|(set, _)| *set).chain([set]);
-    for source in computed.filter_map(|set| workers.settings().encoder(set)) {
-        source.load()?;
-    }
+    let together_with = together.features.iter().map(|(set, _)| *set);
+    workers.load_encoders(&together_with.chain([set]).collect::<Vec<_>>())?;
     let mut missing = MissingFeatures {
         set,
         root,

@@ -60,7 +60,7 @@ pub(super) struct PipelineRun<'a> {
     /// The experiments that are run; none where only tables are wanted.
     pub chosen: Vec<&'a Experiment>,
     /// The sets of features that are looked at: all, but for those of encoders that no chosen
-    /// experiment needs and that are not there.
+    /// experiment needs and that cannot be used.
     pub sets: Vec<FeatureSet>,
 }
 
@@ -203,7 +203,9 @@ fn looked_at(pipeline: &Pipeline, would_run: &[&Experiment]) -> Vec<FeatureSet> 
     let features = &pipeline.features;
     let is_looked_at = |set: &&FeatureSet| match features.encoder(**set) {
         None => true,
-        Some(source) => source.is_there() || would_run.iter().any(|one| one.inputs.set == **set),
+        Some(source) => {
+            would_run.iter().any(|one| one.inputs.set == **set) || source.describe().is_ok()
+        }
     };
     features.sets.iter().filter(is_looked_at).copied().collect()
 }

@@ -12,7 +12,7 @@ use super::known::Known;
 use super::listing;
 use super::pipeline_run::PipelineRun;
 use super::probes::{self, Probes};
-use super::publish::{Publication, table_hash};
+use super::publish::{Publication, is_part, table_hash};
 use super::rows::Logs;
 use super::stage::{Stage, TaskId};
 use super::windows::{self, Unit, WINDOWS};
@@ -61,6 +61,7 @@ pub(super) fn ingest<'n>(
     known: &'n Known,
     _: &Outputs,
 ) -> Result<Vec<Node<'n>>> {
+    check_layers(run)?;
     let settings = move || {
         run.identity(Stage::Ingest, run.pipeline.corpus.key(), [])
             .map(Some)
@@ -219,6 +220,7 @@ impl PipelineRun<'_> {
         if self.is_run() && self.options.until > Stage::Ingest && features {
             let sets = self.sets.iter().copied().filter(|set| self.wants(*set));
             let sets: Vec<FeatureSet> = sets.collect();
+            self.workers.load_encoders(&sets)?;
             logs = self.rows.take_sets(&sets, &self.pipeline.features)?;
         }
         if self.is_run() && self.options.until >= Stage::Audit && sketches {
@@ -245,7 +247,6 @@ pub(super) fn features<'n>(
             move |inputs| features_task(run, set, inputs),
         )
     };
-    check_layers(run)?;
     Ok(run
         .sets
         .iter()
@@ -261,17 +262,25 @@ fn check_layers(run: &PipelineRun) -> Result<()> {
             continue;
         };
         let layers = source.describe()?.layers;
-        let searched = experiment.search.as_ref().map(|search| search.grid.layers());
-        let tried = experiment.inputs.layer.iter().chain(searched.unwrap_or_default());
-        let is_beyond =
-            |layer: &&Layer| matches!(layer, Layer::Number(number) if usize::from(*number) > layers);
+        let searched = experiment
+            .search
+            .as_ref()
+            .map(|search| search.grid.layers());
+        let tried = experiment
+            .inputs
+            .layer
+            .iter()
+            .chain(searched.unwrap_or_default());
+        let is_beyond = |layer: &&Layer| matches!(layer, Layer::Number(number) if usize::from(*number) > layers);
         if let Some(layer) = tried.copied().collect::<Vec<_>>().iter().find(is_beyond) {
             let error = Error::config(format!(
                 "experiment `{}` asks for layer {layer} of the encoder `{}`",
                 experiment.name,
                 source.name().as_str()
             ));
-            return Err(error.hint(format!("this encoder has the layers 0 to {layers}, and `last`")));
+            return Err(error.hint(format!(
+                "this encoder has the layers 0 to {layers}, and `last`"
+            )));
         }
     }
     Ok(())
@@ -475,10 +484,14 @@ pub(super) fn publish_features(
     let of_encoders = run.pipeline.features.sets.iter().copied();
     let of_encoders = of_encoders.filter(|set| set.is_of_encoder());
     let all: Vec<FeatureSet> = FeatureSet::ALL.into_iter().chain(of_encoders).collect();
-    // Of an encoder that the pipeline has no more, its name is not known.
-    let names: Vec<String> = all.iter().map(|set| extract::published_name(*set)).collect();
+    let of_set = |set: &FeatureSet| {
+        let copies = Variant::ALL.map(|variant| augment::variant_name(*set, variant));
+        [extract::published_name(*set)].into_iter().chain(copies)
+    };
+    let known: Vec<String> = all.iter().flat_map(of_set).collect();
+    // Tables of an encoder that the pipeline had once.
     let is_strange = |name: &str| {
-        name.starts_with("features-") && !names.iter().any(|known| name.starts_with(known.as_str()))
+        name.starts_with("features-") && !known.iter().any(|known| is_part(name, known))
     };
     publication.without_below(tables, is_strange);
     for set in all {

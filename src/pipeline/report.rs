@@ -104,7 +104,9 @@ fn versions(pipeline: &Pipeline) -> BTreeMap<String, String> {
         ),
         ("feature code".to_owned(), code.join(", ")),
     ]);
-    let of_sets = sets.iter().filter_map(|set| pipeline.features.encoder(*set));
+    let of_sets = sets
+        .iter()
+        .filter_map(|set| pipeline.features.encoder(*set));
     for source in of_sets {
         // One that is not there has no part in any result of this run.
         if let Some(said) = describe_encoder(source) {

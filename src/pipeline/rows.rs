@@ -140,11 +140,6 @@ impl Rows {
         )
     }
 
-    /// Takes the logs of all sets.
-    pub(super) fn take_all(&self, settings: &FeatureSettings) -> Result<Logs> {
-        self.take_sets(&settings.sets, settings)
-    }
-
     /// Takes the logs of some sets.
     pub(super) fn take_sets(
         &self,
@@ -159,9 +154,10 @@ impl Rows {
     }
 
     /// Whether the logs of the store at `root` are there and hold rows of these settings.
-    pub(super) fn fit(root: &Path, settings: &FeatureSettings) -> bool {
-        settings.sets.iter().all(|set| {
-            let fits = |of: SetSettings| RowLog::fits(&root.join(name(*set)), width(*set), &what(of));
+    pub(super) fn fit(root: &Path, sets: &[FeatureSet], settings: &FeatureSettings) -> bool {
+        sets.iter().all(|set| {
+            let fits =
+                |of: SetSettings| RowLog::fits(&root.join(name(*set)), width(*set), &what(of));
             settings.of(*set).is_ok_and(fits)
         })
     }

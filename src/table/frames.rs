@@ -206,7 +206,9 @@ mod tests {
         damaged[bytes.len() / 2] ^= 1;
         std::fs::write(dir.path().join("frames.parquet"), damaged).unwrap();
         assert_eq!(
-            read_parts(dir.path(), |_, _, _, _| Ok(())).unwrap_err().kind(),
+            read_parts(dir.path(), |_, _, _, _| Ok(()))
+                .unwrap_err()
+                .kind(),
             Kind::Data
         );
     }
@@ -217,7 +219,10 @@ mod tests {
         Writer::new(dir.path(), &["a".to_owned()], &Meta::new())
             .finish()
             .unwrap();
-        assert_eq!(read_parts(dir.path(), |_, _, _, _| Ok(())).unwrap().0, ["a"]);
+        assert_eq!(
+            read_parts(dir.path(), |_, _, _, _| Ok(())).unwrap().0,
+            ["a"]
+        );
         let mut writer = Writer::new(dir.path(), &["a".to_owned(), "b".to_owned()], &Meta::new());
         assert_eq!(
             writer.push("u", "h", &[1.0, 2.0, 3.0]).unwrap_err().kind(),

@@ -57,13 +57,13 @@ pub struct Inputs {
     pub frames: Option<usize>,
     /// Encoders only: the state that is looked at, 0 for the input of the first block, 1 for what the
     /// first block gives and so on, or `last` for what the encoder gives.
-    #[schemars(extend("x-default" = "`last`"))]
+    #[schemars(extend("x-default" = "`\"last\"`"))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub layer: Option<Layer>,
     /// Encoders only: how the frames of a recording become one row: `mean`; `mean-std`, their mean
     /// and standard deviation; or `joint-norm`, their mean after one normalisation over time and
     /// width together.
-    #[schemars(extend("x-default" = "`mean`"))]
+    #[schemars(extend("x-default" = "`\"mean\"`"))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pooling: Option<Pooling>,
     /// Sets `issa193` and `issa193-db` only: order of the feature groups: `paper` (MFCC, chroma,

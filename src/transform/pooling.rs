@@ -119,7 +119,9 @@ pub fn pool(row: &[f32], width: usize, layer: Layer, pooling: Pooling) -> Result
             let within = average(deviations.iter().map(|sd| f64::from(*sd).powi(2)));
             let between = average(means.iter().map(|one| (f64::from(*one) - mean).powi(2)));
             let factor = 1.0 / (within + between + EPSILON).sqrt();
-            let normalised = means.iter().map(|one| ((f64::from(*one) - mean) * factor) as f32);
+            let normalised = means
+                .iter()
+                .map(|one| ((f64::from(*one) - mean) * factor) as f32);
             normalised.collect()
         }
     })
@@ -137,8 +139,16 @@ pub fn pooled_columns(columns: &[String], pooling: Pooling) -> Vec<String> {
         Pooling::MeanStd => &["mean", "sd"],
         Pooling::JointNorm => &["joint"],
     };
-    let names = |word: &&str| columns.iter().map(move |column| format!("{word}_{column}")).collect();
-    words.iter().flat_map(|word| -> Vec<String> { names(word) }).collect()
+    let names = |word: &&str| {
+        columns
+            .iter()
+            .map(move |column| format!("{word}_{column}"))
+            .collect()
+    };
+    words
+        .iter()
+        .flat_map(|word| -> Vec<String> { names(word) })
+        .collect()
 }
 
 #[cfg(test)]

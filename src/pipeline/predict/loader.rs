@@ -169,8 +169,9 @@ fn fit(info: &ModelInfo, folder: &Path) -> Result<(FeatureSet, Profile)> {
         ));
     }
     let columns = match &info.encoder {
-        // Wider than any, it is damaged.
-        Some(encoder) => features::encoder_columns(encoder.width.min(info.feature_names.len())),
+        // More columns than there are inputs are none of this model.
+        Some(encoder) if encoder.width > info.feature_names.len() => vec![],
+        Some(encoder) => features::encoder_columns(encoder.width),
         None => features::names(set),
     };
     if columns_in_order(&info.inputs, &columns) != info.feature_names {
@@ -204,7 +205,9 @@ fn encoder_of(info: &ModelInfo, place: Option<&Path>) -> Result<Vec<Arc<Source>>
             "the encoder in {} is not the one that the model was trained on ({other})",
             folder.display()
         ));
-        return Err(error.hint("the model's README.md has the SHA-256 of its files; name their folder with --encoder"));
+        return Err(error.hint(
+            "the model's README.md has the SHA-256 of its files; name their folder with --encoder",
+        ));
     }
     source.load()?;
     Ok(vec![Arc::new(source)])

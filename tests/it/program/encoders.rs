@@ -67,10 +67,16 @@ fn change_weights(project: &Project) {
 
 /// The tasks that a run started.
 fn started(project: &Project, args: &[&str]) -> BTreeSet<String> {
-    let said = project.ser(&[&["run", "small", "--json"], args].concat()).ok();
-    let events = json_lines(&said.stdout);
-    let started = events.iter().filter(|event| event["event"] == "task-started");
-    started.map(|event| event["task"].as_str().unwrap().to_owned()).collect()
+    let said = project
+        .ser(&[&["run", "small", "--json"], args].concat())
+        .ok();
+    let events = json_lines(&said.stderr);
+    let started = events
+        .iter()
+        .filter(|event| event["event"] == "task-started");
+    started
+        .map(|event| event["task"].as_str().unwrap().to_owned())
+        .collect()
 }
 
 #[test]
@@ -88,14 +94,19 @@ fn a_run_computes_the_states_of_an_encoder_once() {
     let samples = ser::audio::decode_bytes(&wav, "wav").unwrap().samples;
     let mut expected = vec![];
     encoder
-        .run(&samples, Padding::None, &mut encoder.buffers(), |_, frames| {
-            let count = (frames.len() / width) as f32;
-            let column = |c: usize| frames.iter().skip(c).step_by(width);
-            let means: Vec<f32> = (0..width).map(|c| column(c).sum::<f32>() / count).collect();
-            let spread = |c: usize| column(c).map(|v| (v - means[c]).powi(2)).sum::<f32>();
-            expected.extend(&means);
-            expected.extend((0..width).map(|c| (spread(c) / count).sqrt()));
-        })
+        .run(
+            &samples,
+            Padding::None,
+            &mut encoder.buffers(),
+            |_, frames| {
+                let count = (frames.len() / width) as f32;
+                let column = |c: usize| frames.iter().skip(c).step_by(width);
+                let means: Vec<f32> = (0..width).map(|c| column(c).sum::<f32>() / count).collect();
+                let spread = |c: usize| column(c).map(|v| (v - means[c]).powi(2)).sum::<f32>();
+                expected.extend(&means);
+                expected.extend((0..width).map(|c| (spread(c) / count).sqrt()));
+            },
+        )
         .unwrap();
     let folder = fs::read_dir(project.path("data/cache/small/tasks/features"))
         .unwrap()
@@ -116,7 +127,11 @@ fn a_run_computes_the_states_of_an_encoder_once() {
     .unwrap();
     assert_eq!((rows, columns.len()), (24, 16));
     assert_eq!(meta["ser.feature_set"], "tiny");
-    assert!(project.path("data/tables/small/features-tiny.parquet").is_file());
+    assert!(
+        project
+            .path("data/tables/small/features-tiny.parquet")
+            .is_file()
+    );
 
     // It is said which encoder it was, and what was chosen.
     let page = project.pages("small");
@@ -125,13 +140,19 @@ fn a_run_computes_the_states_of_an_encoder_once() {
     assert!(page.contains("layer chosen by inner folds") && page.contains("encoder tiny"));
     let card = String::from_utf8(project.read("data/models/small/first/fold-00-seed-0/README.md"));
     let card = card.unwrap();
-    assert!(card.contains(sum.as_str()) && card.contains("layer 1 of 2"), "{card}");
+    assert!(
+        card.contains(sum.as_str()) && card.contains("layer 1 of 2"),
+        "{card}"
+    );
 
     // Another recording costs one pass, and other weights all of them.
     let before = project.read("data/tables/small/features-tiny.parquet");
     change_weights(&project);
     let again = started(&project, &[]);
-    assert!(again.contains("features/tiny") && !again.contains("features"), "{again:?}");
+    assert!(
+        again.contains("features/tiny") && !again.contains("features"),
+        "{again:?}"
+    );
     assert!(before != project.read("data/tables/small/features-tiny.parquet"));
     let padded = pipeline(&EXPERIMENTS.replace("tiny\"\n\n", "tiny\"\npadding = \"30s\"\n\n"));
     project.pipeline("small", &padded);
@@ -145,18 +166,29 @@ fn a_prediction_uses_the_encoder_of_the_training() {
     let path = project.path("data/tables/small/predictions.parquet");
     let (labels, rows, _) = table::predictions::read(&path).unwrap();
     let predict = |extra: &[&str]| {
-        let model = ["predict", "small/first/fold-00-seed-0", "corpus", "--format", "jsonl"];
+        let model = [
+            "predict",
+            "small/first/fold-00-seed-0",
+            "corpus",
+            "--format",
+            "jsonl",
+        ];
         project.ser(&[&model, extra].concat())
     };
     let said = json_lines(&predict(&[]).ok().stdout);
     let mut compared = 0;
-    for row in rows.iter().filter(|row| row.experiment == "first" && row.fold == 0) {
-        let of_row = |line: &&serde_json::Value| {
-            line["file"].as_str().unwrap().ends_with(&row.utterance_id)
-        };
+    for row in rows
+        .iter()
+        .filter(|row| row.experiment == "first" && row.fold == 0)
+    {
+        let of_row =
+            |line: &&serde_json::Value| line["file"].as_str().unwrap().ends_with(&row.utterance_id);
         let line = said.iter().find(of_row).unwrap();
         for (label, probability) in labels.iter().zip(&row.probabilities) {
-            assert_eq!(line["probabilities"][label].as_f64().unwrap() as f32, *probability);
+            assert_eq!(
+                line["probabilities"][label].as_f64().unwrap() as f32,
+                *probability
+            );
         }
         compared += 1;
     }
@@ -168,10 +200,22 @@ fn a_prediction_uses_the_encoder_of_the_training() {
     assert_eq!(moved, said);
     put_encoder(&project, "whisper", "encoders/tiny");
     change_weights(&project);
-    predict(&[]).fails(4, &["not the one that the model was trained on", "model.safetensors"]);
+    predict(&[]).fails(
+        4,
+        &[
+            "not the one that the model was trained on",
+            "model.safetensors",
+        ],
+    );
     let model = "data/models/small/base/fold-00-seed-0";
     project.pipeline("small", &Project::small());
     project.ser(&["run", "small"]).ok();
+    assert!(
+        !project
+            .path("data/tables/small/features-tiny.parquet")
+            .exists()
+    );
+    assert!(project.path("data/tables/small/features.parquet").exists());
     project
         .ser(&["predict", model, "corpus", "--encoder", "moved/tiny"])
         .fails(2, &["needs no encoder"]);
@@ -199,13 +243,19 @@ fn an_encoder_that_cannot_be_used_ends_the_run_before_anything_is_computed() {
 
     // A damaged file of weights is the fault of no recording.
     let weights = project.read("encoders/tiny/model.safetensors");
-    project.write("encoders/tiny/model.safetensors", &weights[..weights.len() - 4]);
+    project.write(
+        "encoders/tiny/model.safetensors",
+        &weights[..weights.len() - 4],
+    );
     edited("encoders/tiny", "encoders/tiny").fails(4, &["model.safetensors"]);
 
     // Experiments that need no encoder run without it.
     let others = EXPERIMENTS.replace("model = {", "default = false\nmodel = {");
     let base = "\n[[experiment]]\nname = \"base\"\nprotocol = { kind = \"group-kfold\", folds = 2 }\nmodel = { kind = \"majority\" }\n";
-    project.pipeline("small", &pipeline(&(others.replace("encoders/tiny", "nowhere") + base)));
+    project.pipeline(
+        "small",
+        &pipeline(&(others.replace("encoders/tiny", "nowhere") + base)),
+    );
     project.ser(&["run", "small"]).ok();
     assert!(started(&project, &[]).is_empty());
 }
