@@ -166,6 +166,7 @@ fn network(folder: &Path) -> Result<PathBuf> {
     let running = Running::new(&layers);
     let ranges = |value: f32| vec![value; names.len()];
     let info = ModelInfo {
+        encoder: None,
         architecture: Some(Architecture::Ravdess),
         layers,
         labels,

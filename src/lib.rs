@@ -10,6 +10,7 @@ pub mod error;
 pub mod escape;
 pub mod files;
 pub mod foreign;
+mod linalg;
 mod rng;
 mod stats;
 pub mod text;
@@ -21,6 +22,8 @@ pub mod audio;
 pub mod dsp;
 
 pub mod fingerprint;
+
+pub mod encoder;
 
 pub mod features;
 

@@ -192,8 +192,9 @@ impl<'a> Check<'a> {
         if !alternatives.is_empty() {
             return match alternatives
                 .iter()
-                .find(|one| has_type(value.get_ref(), one))
+                .rfind(|one| has_type(value.get_ref(), one))
             {
+                // Of words and any text, the text.
                 Some(schema) => self.value(value, schema),
                 None => {
                     let types: Vec<String> = alternatives.iter().map(type_name).collect();

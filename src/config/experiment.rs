@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use super::check::Refusal;
 use super::corpus::CorpusKind;
+use super::encoder;
 use super::features::{self, FeatureSettings};
 use super::model::ModelSettings;
 use super::protocol;
@@ -166,6 +167,14 @@ pub(super) fn ruled_out(section: &Section<'_>, key: &str) -> Option<Refusal> {
     if section.name == "inputs" {
         return input_ruled_out(section, key);
     }
+    let of_encoder = features::set_of(section).is_some_and(FeatureSet::is_of_encoder);
+    if key == "explain" && of_encoder && section.read(key) == Some(true) {
+        return Some(Refusal {
+            why: "the single values of an encoder's states have no meaning that could be explained"
+                .to_owned(),
+            hint: "remove `explain` from this experiment".to_owned(),
+        });
+    }
     let model = section.section("model")?;
     let kind = model.word("kind")?;
     let (why, hint) = match key {
@@ -201,6 +210,7 @@ fn input_ruled_out(inputs: &Section<'_>, key: &str) -> Option<Refusal> {
             set == FeatureSet::Issa193,
             "it is for set = \"issa193\"; the other sets have logarithms already",
         ),
+        "layer" | "pooling" => (set.is_of_encoder(), "it is for the set of an [[encoder]]"),
         _ => return None,
     };
     (!belongs).then(|| Refusal {
@@ -237,7 +247,13 @@ pub(super) fn finish(
         train::check(&written, &experiment.train)?;
     }
     if let Some((search, written)) = experiment.search.as_mut().zip(written.section("search")) {
-        search::finish(search, &written, &experiment.protocol, &experiment.model)?;
+        search::finish(
+            search,
+            &written,
+            &experiment.protocol,
+            &experiment.model,
+            experiment.inputs.set,
+        )?;
     }
     test_time_copies(experiment, written)?;
     if experiment.seeds.len() > 1 && !experiment.model.is_drawn() {
@@ -274,6 +290,12 @@ fn finish_inputs(
     if !has("set") {
         inputs.set = features.first();
     }
+    let known = features.known();
+    if !known.contains(&inputs.set) {
+        return Err(encoder::unknown(inputs.set, &known, |message| {
+            error("set", message)
+        }));
+    }
     if !features.sets.contains(&inputs.set) {
         let name = inputs.set.name();
         let all = features.sets.iter().chain([&inputs.set]);
@@ -293,6 +315,13 @@ fn finish_inputs(
                 "sequences are padded with their mean, which is known of scaled inputs alone";
             return Err(error("scaler", message.to_owned())
                 .hint("write scaler = \"standard\" (or \"per-speaker\")"));
+        }
+    }
+    if inputs.set.is_of_encoder() {
+        inputs.layer.get_or_insert_default();
+        inputs.pooling.get_or_insert_default();
+        if !has("scaler") {
+            inputs.scaler = ScalerKind::Standard;
         }
     }
     if inputs.clip.is_some() && inputs.scaler == ScalerKind::None {
@@ -408,6 +437,7 @@ impl Experiment {
         } else {
             format!(" on {}", set.name())
         };
+        let state = self.describe_state();
         let transductive = if self.is_transductive() {
             ", transductive"
         } else {
@@ -434,9 +464,21 @@ impl Experiment {
         let augmented = self.augment.describe();
         let tested = self.test_time_augment.describe_test_time(&self.augment);
         format!(
-            "{}{on}{choices}{augmented}{tested}{transductive}",
+            "{}{on}{state}{choices}{augmented}{tested}{transductive}",
             self.model.describe_but(&searched)
         )
+    }
+
+    /// The state of an encoder and its pooling, where they are not searched.
+    fn describe_state(&self) -> String {
+        let searched = self.search.as_ref().map(|search| search.grid.keys());
+        let is_fixed = |key| !searched.as_ref().is_some_and(|keys| keys.contains(&key));
+        let Inputs { layer, pooling, .. } = self.inputs;
+        let layer = layer.filter(|_| is_fixed("inputs.layer"));
+        let pooling = pooling.filter(|_| is_fixed("inputs.pooling"));
+        let layer = layer.map(|layer| format!(", layer {layer}"));
+        let pooling = pooling.map(|pooling| format!(", {pooling}"));
+        layer.unwrap_or_default() + &pooling.unwrap_or_default()
     }
 
     /// Why a validation part is of no use to the model, where there is one.

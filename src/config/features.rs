@@ -1,5 +1,7 @@
 //! `[features]`: the numbers that are computed from each recording.
 
+use std::sync::Arc;
+
 use schemars::JsonSchema;
 use serde::ser::{SerializeStruct, Serializer};
 use serde::{Deserialize, Serialize};
@@ -8,7 +10,8 @@ use super::check::Refusal;
 use super::schema::distinct;
 use super::section::Section;
 use crate::audio::augment::Augment;
-use crate::error::Result;
+use crate::encoder::{EncoderKey, EncoderName, Source};
+use crate::error::{Error, Result};
 use crate::features::{FeatureSet, Profile};
 
 /// The features of every recording.
@@ -21,6 +24,8 @@ pub struct FeatureSettings {
     pub profile: Profile,
     /// How recordings are changed, where an experiment trains on changed copies.
     pub augment: Option<Augment>,
+    /// The encoders of the file.
+    pub encoders: Vec<Arc<Source>>,
 }
 
 /// The keys of `[features]`.
@@ -47,6 +52,7 @@ impl From<FeatureKeys> for FeatureSettings {
                 .unwrap_or_else(|| vec![keys.set.unwrap_or_default()]),
             profile: keys.profile,
             augment: Some(keys.augment),
+            encoders: vec![],
         }
     }
 }
@@ -64,6 +70,9 @@ pub struct SetSettings {
     pub set: FeatureSet,
     /// The version of librosa.
     pub profile: Profile,
+    /// Of the set of an encoder: which encoder, and how recordings are given to it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub encoder: Option<EncoderKey>,
 }
 
 impl FeatureSettings {
@@ -72,12 +81,41 @@ impl FeatureSettings {
         self.sets.first().copied().unwrap_or_default()
     }
 
-    /// The settings of one set.
-    pub fn of(&self, set: FeatureSet) -> SetSettings {
-        SetSettings {
+    /// The settings of one set. The files of an encoder are read once to tell which it is.
+    ///
+    /// # Errors
+    /// As [`Source::describe`].
+    pub fn of(&self, set: FeatureSet) -> Result<SetSettings> {
+        let encoder = match (set, self.encoder(set)) {
+            (_, Some(source)) => Some(source.key()?),
+            (FeatureSet::Encoder(name), None) => {
+                let name = name.as_str();
+                return Err(Error::internal(format!(
+                    "the encoder `{name}` is not known"
+                )));
+            }
+            _ => None,
+        };
+        Ok(SetSettings {
             set,
             profile: self.profile,
-        }
+            encoder,
+        })
+    }
+
+    /// The encoder of a set, where it is that of one.
+    pub fn encoder(&self, set: FeatureSet) -> Option<&Arc<Source>> {
+        let is_it = |one: &&Arc<Source>| FeatureSet::Encoder(one.name()) == set;
+        self.encoders.iter().find(is_it)
+    }
+
+    /// Every set that there is in this pipeline.
+    pub(super) fn known(&self) -> Vec<FeatureSet> {
+        let of_encoders = self
+            .encoders
+            .iter()
+            .map(|one| FeatureSet::Encoder(one.name()));
+        FeatureSet::ALL.into_iter().chain(of_encoders).collect()
     }
 }
 
@@ -112,7 +150,11 @@ pub(super) fn set_of(experiment: &Section<'_>) -> Option<FeatureSet> {
         .map(str::to_owned)
         .or_else(|| features.and_then(of_file))
     {
-        Some(name) => FeatureSet::parse(&name),
+        Some(name) => FeatureSet::parse(&name).or_else(|| {
+            let mut encoders = experiment.file().sections("encoder");
+            encoders.find(|one| one.word("name") == Some(&name))?;
+            EncoderName::new(&name).map(FeatureSet::Encoder)
+        }),
         None => Some(FeatureSet::default()),
     }
 }

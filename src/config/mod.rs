@@ -5,6 +5,7 @@
 
 mod check;
 mod corpus;
+mod encoder;
 mod ensemble;
 mod experiment;
 mod features;
@@ -30,6 +31,7 @@ mod train;
 mod variant;
 
 pub use corpus::{CorpusKind, CorpusSettings};
+pub use encoder::EncoderSettings;
 pub use experiment::Experiment;
 pub use features::{FeatureSettings, SetSettings};
 pub use joined::{CorpusPart, PartKind};

@@ -12,6 +12,7 @@ use toml::de::{DeTable, Deserializer};
 
 use super::check::{self, Refusal};
 use super::corpus::{self, CorpusKind, CorpusSettings};
+use super::encoder::{self, EncoderSettings};
 use super::ensemble;
 use super::experiment::{self, Experiment};
 use super::features::{self, FeatureKeys, FeatureSettings};
@@ -23,6 +24,7 @@ use super::source::{SourceMap, suggestion};
 use super::train;
 use crate::error::{Error, Result};
 use crate::evaluation::Published;
+use crate::features::FeatureSet;
 use crate::transform::{Inputs, ScalerKind};
 
 /// The schema of a pipeline file.
@@ -49,6 +51,13 @@ pub struct Pipeline {
     #[serde(default)]
     #[schemars(with = "FeatureKeys", extend("x-default" = "see below"))]
     pub features: FeatureSettings,
+    /// `[[encoder]]`: pretrained speech encoders, see below.
+    #[serde(
+        rename(deserialize = "encoder"),
+        default,
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    pub encoders: Vec<EncoderSettings>,
     /// At least one `[[experiment]]`, see below.
     // In the order of the file; names are unique.
     #[serde(rename(deserialize = "experiment"), default)]
@@ -120,6 +129,17 @@ pub(super) fn read(
             "add an [[experiment]] with name, protocol and model; pipelines/demo.toml shows one",
         ));
     }
+    let sets: Vec<FeatureSet> = pipeline
+        .experiments
+        .iter()
+        .map(|one| one.inputs.set)
+        .collect();
+    encoder::finish(
+        &pipeline.encoders,
+        &mut pipeline.features,
+        sets.into_iter(),
+        &file,
+    )?;
     let (corpus, features) = (&pipeline.corpus.kind, &pipeline.features);
     for (experiment, written) in pipeline
         .experiments
@@ -224,6 +244,8 @@ impl Pipeline {
         let Inputs {
             set,
             frames,
+            layer,
+            pooling,
             order: _,
             log_mel,
             scaler,
@@ -233,11 +255,17 @@ impl Pipeline {
         let frames = frames
             .map(|frames| format!(", {frames} of them"))
             .unwrap_or_default();
+        let layer = layer
+            .map(|layer| format!(", layer {layer}"))
+            .unwrap_or_default();
+        let pooling = pooling
+            .map(|pooling| format!(", {pooling}"))
+            .unwrap_or_default();
         let clip = clip
             .map(|clip| format!(", within {clip} sd"))
             .unwrap_or_default();
         format!(
-            "{}{frames}{log_mel}, scaler {}{clip}",
+            "{}{frames}{layer}{pooling}{log_mel}, scaler {}{clip}",
             set.name(),
             word(&scaler)
         )
@@ -252,6 +280,10 @@ impl Pipeline {
         }
         flatten("corpus", &value(&self.corpus), &mut settings);
         flatten("features", &value(&self.features), &mut settings);
+        for encoder in &self.encoders {
+            let prefix = format!("encoder.{}", encoder.name);
+            flatten(&prefix, &value(&encoder.usage), &mut settings);
+        }
         for experiment in &self.experiments {
             let mut of_one = BTreeMap::new();
             flatten("", &value(experiment), &mut of_one);

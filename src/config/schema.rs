@@ -397,6 +397,7 @@ fn plural(schema: &Value) -> String {
         "object" => "tables".to_owned(),
         "boolean" => "true and false".to_owned(),
         _ if !words(schema).is_empty() => word_list(&words(schema)),
+        _ if !alternatives(schema).is_empty() => type_cell(schema),
         _ => format!("{}s", schema["format"].as_str().unwrap_or("text")),
     }
 }

@@ -11,9 +11,10 @@ use super::model::ModelSettings;
 use super::schema::{above_zero, distinct};
 use super::section::Section;
 use crate::error::Result;
+use crate::features::FeatureSet;
 use crate::model::Gamma;
 use crate::split::{Grouping, Protocol};
-use crate::transform::Inputs;
+use crate::transform::{Inputs, Layer, Pooling};
 
 /// Candidates that a search may have: each is trained once an inner fold.
 const MOST: usize = 1000;
@@ -47,7 +48,7 @@ pub struct Search {
     #[serde(default)]
     pub metric: SearchMetric,
     /// From 2 to 1000 candidates out of lists under `model.c`, `model.gamma`, `model.k`,
-    /// `model.trees`, `model.max_depth` and `inputs.log_mel`; the model's own value holds where
+    /// `model.trees`, `model.max_depth`, `inputs.log_mel`, `inputs.layer` and `inputs.pooling`; the model's own value holds where
     /// there is no list.
     pub grid: Grid,
 }
@@ -67,6 +68,8 @@ fn utterance() -> Grouping {
 #[schemars(with = "GridKeys")]
 pub struct Grid {
     log_mel: Vec<bool>,
+    layer: Vec<Layer>,
+    pooling: Vec<Pooling>,
     c: Vec<f64>,
     gamma: Vec<Gamma>,
     k: Vec<usize>,
@@ -105,12 +108,18 @@ struct ModelGrid {
 struct InputsGrid {
     #[schemars(length(min = 1), transform = distinct)]
     log_mel: Vec<bool>,
+    #[schemars(length(min = 1), transform = distinct)]
+    layer: Vec<Layer>,
+    #[schemars(length(min = 1), transform = distinct)]
+    pooling: Vec<Pooling>,
 }
 
 impl From<GridKeys> for Grid {
     fn from(GridKeys { model, inputs }: GridKeys) -> Grid {
         Grid {
             log_mel: inputs.log_mel,
+            layer: inputs.layer,
+            pooling: inputs.pooling,
             c: model.c,
             gamma: model.gamma,
             k: model.k,
@@ -144,9 +153,11 @@ impl SearchMetric {
 
 impl Grid {
     /// Number of values by dotted key, in the order of the grid.
-    fn lists(&self) -> [(&'static str, usize); 6] {
+    fn lists(&self) -> [(&'static str, usize); 8] {
         let Grid {
             log_mel,
+            layer,
+            pooling,
             c,
             gamma,
             k,
@@ -155,6 +166,8 @@ impl Grid {
         } = self;
         [
             ("inputs.log_mel", log_mel.len()),
+            ("inputs.layer", layer.len()),
+            ("inputs.pooling", pooling.len()),
             ("model.c", c.len()),
             ("model.gamma", gamma.len()),
             ("model.k", k.len()),
@@ -179,6 +192,11 @@ impl Grid {
             .fold(1, usize::saturating_mul)
     }
 
+    /// The layers of an encoder that are tried.
+    pub fn layers(&self) -> &[Layer] {
+        &self.layer
+    }
+
     /// All points, in order.
     pub fn candidates(&self, model: &ModelSettings, inputs: &Inputs) -> Vec<Candidate> {
         let mut points = vec![Candidate {
@@ -191,6 +209,15 @@ impl Grid {
             "inputs.log_mel",
             &self.log_mel,
             |point, value| point.inputs.log_mel = *value,
+        );
+        vary(&mut points, "inputs.layer", &self.layer, |point, value| {
+            point.inputs.layer = Some(*value);
+        });
+        vary(
+            &mut points,
+            "inputs.pooling",
+            &self.pooling,
+            |point, value| point.inputs.pooling = Some(*value),
         );
         vary(
             &mut points,
@@ -267,11 +294,18 @@ pub(super) fn finish(
     written: &Section<'_>,
     protocol: &Protocol,
     model: &ModelSettings,
+    set: FeatureSet,
 ) -> Result<()> {
     if !written.has("by") && protocol.keeps_speakers_apart() {
         search.by = Grouping::Speaker;
     }
     for key in search.grid.keys() {
+        let of_encoders = matches!(key, "inputs.layer" | "inputs.pooling");
+        if of_encoders && !set.is_of_encoder() {
+            let message = format!("`{key}` does not belong to the set `{}`", set.name());
+            let error = written.error("grid", message);
+            return Err(error.hint("it is for the set of an [[encoder]]"));
+        }
         let Some(last) = key.strip_prefix("model.") else {
             continue;
         };

@@ -134,7 +134,7 @@ impl<'a> Analysis<'a> {
     }
 
     /// Refuses samples that are no numbers and sampling rates that no recording has.
-    fn check(&self) -> Result<()> {
+    pub(super) fn check(&self) -> Result<()> {
         check_rate(self.sample_rate)?;
         if let Some(at) = self.samples.iter().position(|sample| !sample.is_finite()) {
             let message = format!("sample {at} is not a finite number");

@@ -1,15 +1,18 @@
 //! From samples to rows of features, whichever the sets.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::analysis::{Analysis, Workspace};
+use super::encoded::EncoderExtractor;
 use super::frames::FrameExtractor;
 use super::functionals::FunctionalExtractor;
 use super::issa193::{Issa193, Issa193Db};
 use super::set::{FeatureSet, Profile};
 use crate::audio::{Budget, Long, Sound};
 use crate::cancel::Cancel;
-use crate::error::Result;
+use crate::encoder::Source;
+use crate::error::{Error, Result};
 
 /// Seconds of sound whose buffers are kept for the next recording; those of a longer one are given
 /// back.
@@ -32,8 +35,12 @@ pub(super) trait RowExtractor: Send {
     }
 }
 
-fn row_extractor(set: FeatureSet) -> Box<dyn RowExtractor> {
+fn row_extractor(set: FeatureSet, encoders: &[Arc<Source>]) -> Box<dyn RowExtractor> {
     match set {
+        FeatureSet::Encoder(name) => match encoders.iter().find(|one| one.name() == name) {
+            Some(source) => Box::new(EncoderExtractor::new(source.clone())),
+            None => Box::new(Unknown(set)),
+        },
         FeatureSet::Issa193 => Box::new(Issa193::new()),
         FeatureSet::Issa193Db => Box::new(Issa193Db(Issa193::new())),
         FeatureSet::Functionals => Box::new(FunctionalExtractor::new()),
@@ -41,10 +48,23 @@ fn row_extractor(set: FeatureSet) -> Box<dyn RowExtractor> {
     }
 }
 
+/// In place of an encoder that nobody named.
+struct Unknown(FeatureSet);
+
+impl RowExtractor for Unknown {
+    fn row(&mut self, _: &mut Analysis) -> Result<Vec<f32>> {
+        let name = self.0.name();
+        Err(Error::internal(format!(
+            "the encoder `{name}` is not known here"
+        )))
+    }
+}
+
 /// Computes rows of features. Plans, filters and buffers are kept from file to file: make one for
 /// each thread.
 pub struct Extractor {
     profile: Profile,
+    encoders: Vec<Arc<Source>>,
     work: Workspace,
     /// Made when the first row of a set is wanted.
     sets: BTreeMap<FeatureSet, Box<dyn RowExtractor>>,
@@ -53,9 +73,15 @@ pub struct Extractor {
 impl Extractor {
     /// An extractor of rows as one profile has them.
     pub fn new(profile: Profile) -> Extractor {
+        Extractor::with_encoders(profile, vec![])
+    }
+
+    /// The same, which computes the features of these encoders as well.
+    pub fn with_encoders(profile: Profile, encoders: Vec<Arc<Source>>) -> Extractor {
         let Profile::Librosa08 = profile;
         Extractor {
             profile,
+            encoders,
             work: Workspace::new(),
             sets: BTreeMap::new(),
         }
@@ -79,7 +105,7 @@ impl Extractor {
         let sets = &mut self.sets;
         let row = sets
             .entry(set)
-            .or_insert_with(|| row_extractor(set))
+            .or_insert_with(|| row_extractor(set, &self.encoders))
             .row(&mut Analysis::new(samples, sample_rate, &mut self.work));
         self.give_back(samples.len(), sample_rate);
         row
@@ -105,7 +131,10 @@ impl Extractor {
         let mut rows = Vec::with_capacity(wanted.len());
         if let Sound::Long(long) = sound {
             wanted.retain(|&set| {
-                let extractor = self.sets.entry(set).or_insert_with(|| row_extractor(set));
+                let extractor = self
+                    .sets
+                    .entry(set)
+                    .or_insert_with(|| row_extractor(set, &self.encoders));
                 let row = extractor.row_of_long(long, &mut self.work, budget.cancel());
                 let is_left = row.is_none();
                 rows.extend(row.map(|row| (set, row)));
@@ -118,7 +147,10 @@ impl Extractor {
                     let mut analysis =
                         Analysis::new(&audio.samples, audio.sample_rate, &mut self.work);
                     rows.extend(wanted.into_iter().map(|set| {
-                        let extractor = self.sets.entry(set).or_insert_with(|| row_extractor(set));
+                        let extractor = self
+                            .sets
+                            .entry(set)
+                            .or_insert_with(|| row_extractor(set, &self.encoders));
                         (set, extractor.row(&mut analysis))
                     }));
                 }
@@ -128,15 +160,19 @@ impl Extractor {
         match sound {
             Sound::Whole(audio) => self.give_back(audio.samples.len(), audio.sample_rate),
             // Nothing of the blocks of a long one is kept.
-            Sound::Long(_) => *self = Extractor::new(self.profile),
+            Sound::Long(_) => self.begin_anew(),
         }
         rows
     }
 
     fn give_back(&mut self, samples: usize, sample_rate: u32) {
         if samples > KEPT_S * sample_rate as usize {
-            *self = Extractor::new(self.profile);
+            self.begin_anew();
         }
+    }
+
+    fn begin_anew(&mut self) {
+        *self = Extractor::with_encoders(self.profile, std::mem::take(&mut self.encoders));
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod analysis;
 mod descriptors;
+mod encoded;
 mod extractor;
 mod frames;
 mod functionals;
@@ -11,4 +12,4 @@ mod set;
 
 pub use extractor::Extractor;
 pub use issa193::Intermediates;
-pub use set::{CODE_VERSION, FeatureSet, Profile, groups, names};
+pub use set::{CODE_VERSION, FeatureSet, Profile, encoder_columns, groups, names};

@@ -2,28 +2,18 @@
 
 use std::ops::Range;
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::encoder::EncoderName;
 
 /// Of [`FeatureSet::Issa193`]: changes whenever the same recording would give other numbers.
 pub const CODE_VERSION: u32 = 3;
 
 /// A set of features with a name.
-#[derive(
-    Debug,
-    Clone,
-    Copy,
-    Default,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Hash,
-    Serialize,
-    Deserialize,
-    JsonSchema,
-)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum FeatureSet {
     /// The 193 time means of Issa et al. 2020: MFCC 40, chroma 12, mel 128, spectral contrast 7,
     /// Tonnetz 6.
@@ -31,12 +21,44 @@ pub enum FeatureSet {
     Issa193,
     /// The same means with the mel bands in dB before the mean, of 2.5 s from 0.5 s on: as a public
     /// re-implementation of the paper has them.
-    #[serde(rename = "issa193-db")]
     Issa193Db,
     /// Statistics over time of spectral, prosodic and voice-quality descriptors.
     Functionals,
     /// The descriptors of every frame: a row is as long as its recording.
     Frames,
+    /// Means and deviations over time of each state of a pretrained encoder.
+    Encoder(EncoderName),
+}
+
+impl Serialize for FeatureSet {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+impl<'de> Deserialize<'de> for FeatureSet {
+    /// A name that is none of the program's own is that of an encoder.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<FeatureSet, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        let of_encoder = || EncoderName::new(&name).map(FeatureSet::Encoder);
+        FeatureSet::parse(&name)
+            .or_else(of_encoder)
+            .ok_or_else(|| serde::de::Error::custom("this is no name of a feature set"))
+    }
+}
+
+impl JsonSchema for FeatureSet {
+    fn schema_name() -> Cow<'static, str> {
+        "FeatureSet".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let names = FeatureSet::ALL.map(|set| set.name().to_owned());
+        json_schema!({ "anyOf": [
+            { "type": "string", "enum": names },
+            { "type": "string", "format": "name of an encoder" },
+        ] })
+    }
 }
 
 /// The program whose numbers the features reproduce.
@@ -50,7 +72,7 @@ pub enum Profile {
 }
 
 impl FeatureSet {
-    /// Every set.
+    /// Every set but those of encoders.
     pub const ALL: [FeatureSet; 4] = [
         FeatureSet::Issa193,
         FeatureSet::Issa193Db,
@@ -58,14 +80,15 @@ impl FeatureSet {
         FeatureSet::Frames,
     ];
 
-    /// The set with this name.
+    /// The set with this name, which is none of an encoder.
     pub fn parse(name: &str) -> Option<FeatureSet> {
         FeatureSet::ALL.into_iter().find(|set| set.name() == name)
     }
 
     /// The name in configuration files and table metadata.
-    pub fn name(self) -> &'static str {
+    pub fn name(&self) -> &str {
         match self {
+            FeatureSet::Encoder(name) => name.as_str(),
             FeatureSet::Issa193 => "issa193",
             FeatureSet::Issa193Db => "issa193-db",
             FeatureSet::Functionals => "functionals",
@@ -77,7 +100,7 @@ impl FeatureSet {
     pub fn code_version(self) -> u32 {
         match self {
             FeatureSet::Issa193 => CODE_VERSION,
-            FeatureSet::Issa193Db => 1,
+            FeatureSet::Issa193Db | FeatureSet::Encoder(_) => 1,
             FeatureSet::Functionals | FeatureSet::Frames => 2,
         }
     }
@@ -88,15 +111,31 @@ impl FeatureSet {
         self == FeatureSet::Frames
     }
 
+    /// Whether it is that of a pretrained encoder.
+    pub fn is_of_encoder(self) -> bool {
+        matches!(self, FeatureSet::Encoder(_))
+    }
+
+    /// Whether a row of its table has one value a column; other rows are a list of frames, or of
+    /// means and deviations of an encoder's states.
+    pub fn has_columns(self) -> bool {
+        !self.is_sequence() && !self.is_of_encoder()
+    }
+
     /// Whether a long recording needs no more memory than a short one: the others take it as a
     /// whole.
     pub fn is_computed_in_blocks(self) -> bool {
         matches!(self, FeatureSet::Issa193 | FeatureSet::Issa193Db)
     }
 
-    /// Number of features; of a sequence, those of one frame.
+    /// Number of features; of a sequence, those of one frame; of an encoder, about as many as it has
+    /// at most.
     pub fn size(self) -> usize {
-        names(self).len()
+        const WIDEST: usize = 2 * 1280;
+        match self {
+            FeatureSet::Encoder(_) => WIDEST,
+            _ => names(self).len(),
+        }
     }
 }
 
@@ -134,7 +173,7 @@ pub fn groups(set: FeatureSet) -> Vec<(String, Range<usize>)> {
 }
 
 /// The column names of a set, in order; of the 193 `mfcc_00`, ..., `mel_127`, ..., `tonnetz_5`. Of
-/// a sequence, those of one frame.
+/// a sequence, those of one frame; of an encoder none, see [`encoder_columns`].
 pub fn names(set: FeatureSet) -> Vec<String> {
     match set {
         FeatureSet::Issa193 | FeatureSet::Issa193Db => [
@@ -149,7 +188,16 @@ pub fn names(set: FeatureSet) -> Vec<String> {
         .collect(),
         FeatureSet::Functionals => super::functionals::names(),
         FeatureSet::Frames => super::frames::names(),
+        FeatureSet::Encoder(_) => vec![],
     }
+}
+
+/// The names of the values of a frame of an encoder of this width.
+pub fn encoder_columns(width: usize) -> Vec<String> {
+    let digits = width.saturating_sub(1).to_string().len();
+    (0..width)
+        .map(|index| format!("d{index:0digits$}"))
+        .collect()
 }
 
 /// `word_00`, `word_01`, ...: as many digits as the last needs.

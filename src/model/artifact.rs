@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::audio::augment::{Augment, Variant};
 use crate::corpus::{Attribute, NOT_CONFIRMED};
+use crate::encoder::Usage;
 use crate::error::{Error, Result};
 use crate::files::{read_if_there, write_atomically};
 use crate::model::card::card;
@@ -60,6 +61,9 @@ pub struct ModelInfo {
     pub feature_names: Vec<String>,
     /// How a row of the feature table becomes an input.
     pub inputs: Inputs,
+    /// The encoder whose states the inputs are of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encoder: Option<EncoderOfModel>,
     /// What is applied to a row of inputs before the model sees it.
     pub scaler: Scaler,
     /// Copies whose predictions are averaged with the recording's own.
@@ -81,6 +85,27 @@ pub struct ModelInfo {
     pub seed: u64,
     /// Whatever else says where the model comes from (versions, hashes, scores).
     pub provenance: BTreeMap<String, String>,
+}
+
+/// The encoder that a model needs beside its own weights.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EncoderOfModel {
+    /// Where it was when the model was trained.
+    pub folder: String,
+    /// SHA-256 of the list of its files: [`crate::encoder::Description`].
+    pub sha256: String,
+    /// SHA-256 of each file, by name.
+    pub files: BTreeMap<String, String>,
+    /// The licence that its model card names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub licence: Option<String>,
+    /// How recordings are given to it.
+    #[serde(flatten)]
+    pub usage: Usage,
+    /// Values of a frame.
+    pub width: usize,
+    /// Blocks.
+    pub layers: usize,
 }
 
 /// Name of the file with [`Tested`].
@@ -279,6 +304,8 @@ fn flaw(info: &ModelInfo) -> Option<String> {
     }
     if info.inputs.set.name() != info.feature_set
         || info.inputs.frames.is_some() != info.inputs.set.is_sequence()
+        || info.inputs.pooling.is_some() != info.inputs.set.is_of_encoder()
+        || info.encoder.is_some() != info.inputs.set.is_of_encoder()
     {
         return Some("its inputs are not those of its feature set".to_owned());
     }

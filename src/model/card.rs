@@ -46,6 +46,7 @@ pub(super) fn card(model: &SavedModel) -> String {
             "They are those of one of {frames} frames: longer recordings are cut to their middle, shorter ones padded.\n"
         );
     }
+    out += &of_encoder(info);
     if info.inputs.set == FeatureSet::Issa193 {
         out += &format!(
             "Mel means are {}. ",
@@ -126,6 +127,30 @@ pub(super) fn card(model: &SavedModel) -> String {
         }
     }
     out
+}
+
+/// What the card says of the encoder.
+fn of_encoder(info: &ModelInfo) -> String {
+    let Some(encoder) = &info.encoder else {
+        return String::new();
+    };
+    let layer = info.inputs.layer.unwrap_or_default();
+    let pooling = info.inputs.pooling.unwrap_or_default();
+    let licence = encoder.licence.as_deref().map(markdown);
+    let mut out = format!(
+        "They are of a pretrained encoder that is not part of this model: layer {layer} of {}, pooled as `{pooling}`, padding `{}`, windows of at most {} s.\n\
+         Its licence: {}. `ser predict` needs the same files (SHA-256):\n\n",
+        encoder.layers,
+        encoder.usage.padding.name(),
+        encoder.usage.windows,
+        licence
+            .as_deref()
+            .unwrap_or("unknown, its folder names none")
+    );
+    for (name, sum) in &encoder.files {
+        out += &format!("- `{}` {}\n", markdown_code(name), markdown_code(sum));
+    }
+    out + "\n"
 }
 
 /// What the card says of copies at test time and of the recordings that the model is for.

@@ -53,11 +53,7 @@ pub(super) fn nodes<'n>(run: &'n PipelineRun) -> Vec<Node<'n>> {
     let Some(amounts) = run.pipeline.features.augment else {
         return vec![];
     };
-    let would_run = match run.options.until {
-        Stage::Features => (run.pipeline.select(&run.options.experiments)).unwrap_or_default(),
-        _ => run.chosen.clone(),
-    };
-    let wanted = sets(would_run);
+    let wanted = sets(run.would_run());
     let node = |set: FeatureSet| Node {
         vital: true,
         wanted: wanted.contains(&set),
@@ -70,6 +66,7 @@ pub(super) fn nodes<'n>(run: &'n PipelineRun) -> Vec<Node<'n>> {
     };
     sets(&run.pipeline.experiments)
         .into_iter()
+        .filter(|set| run.sets.contains(set))
         .map(node)
         .collect()
 }
@@ -83,7 +80,7 @@ fn settings(run: &PipelineRun, set: FeatureSet, amounts: Augment) -> Result<Iden
         augment: Augment,
     }
     let key = Key {
-        set: run.pipeline.features.of(set),
+        set: run.pipeline.features.of(set)?,
         feature_code_version: set.code_version(),
         augment: amounts,
     };
@@ -149,7 +146,8 @@ pub(super) fn extract(
     rows: &Rows,
     context: &Context,
 ) -> Result<()> {
-    let settings = workers.settings().of(set);
+    let settings = workers.settings().of(set)?;
+    workers.load_encoders(&[set])?;
     let mut missing = MissingCopies {
         set,
         augment,

@@ -51,7 +51,10 @@ pub(super) fn nodes<'n>(
     };
     let is_whole = |one: &&ExperimentState| {
         let has = |id: TaskId| outputs.has(&id.to_string());
-        !one.is_ensemble() && one.failed.is_none() && one.trainings().all(has)
+        !one.is_ensemble()
+            && !is_of_encoder(one.experiment)
+            && one.failed.is_none()
+            && one.trainings().all(has)
     };
     Ok(known
         .experiments
@@ -65,8 +68,20 @@ pub(super) fn nodes<'n>(
 pub(super) fn before(run: &PipelineRun, known: &mut Known, _: &Interpreter) -> Result<Vec<Error>> {
     if run.options.explain {
         warn_of_ensembles(run, known);
+        let mut chosen = known.experiments.iter().filter(|one| one.chosen);
+        if let Some(one) = chosen.find(|one| is_of_encoder(one.experiment)) {
+            run.observer.warn(format!(
+                "{} is not asked: the single values of an encoder's states have no meaning of their own",
+                one.experiment.name
+            ));
+        }
     }
     Ok(vec![])
+}
+
+/// Single values of an encoder's states mean nothing that could be named.
+fn is_of_encoder(experiment: &Experiment) -> bool {
+    experiment.inputs.set.is_of_encoder()
 }
 
 /// Notes which explanations are there.

@@ -12,6 +12,7 @@ use super::workers::Workers;
 use crate::audio::Sound;
 use crate::config::SetSettings;
 use crate::corpus::{SetAside, Utterance};
+use crate::encoder::EncoderKey;
 use crate::error::{Error, Kind, Result};
 use crate::features::{self, FeatureSet};
 use crate::files::{to_json, write_atomically};
@@ -21,10 +22,10 @@ use crate::table::rowlog::RowLog;
 
 /// Name of the table of a set within the task's folder.
 pub(super) fn table_name(set: FeatureSet) -> &'static str {
-    if set.is_sequence() {
-        "frames"
-    } else {
+    if set.has_columns() {
         "features"
+    } else {
+        "frames"
     }
 }
 
@@ -52,14 +53,25 @@ pub(super) fn tables(set: FeatureSet, finished: &Finished) -> Result<Tables> {
 }
 
 fn meta(settings: SetSettings) -> table::Meta {
-    table::Meta::from([
+    let mut meta = table::Meta::from([
         ("ser.feature_set".into(), settings.set.name().into()),
         ("ser.profile".into(), settings.profile.name().into()),
         (
             "ser.feature_code_version".into(),
             settings.set.code_version().to_string(),
         ),
-    ])
+    ]);
+    if let Some(EncoderKey { sha256, usage, .. }) = settings.encoder {
+        meta.extend([
+            ("ser.encoder_sha256".to_owned(), sha256.to_string()),
+            (
+                "ser.encoder_padding".to_owned(),
+                usage.padding.name().to_owned(),
+            ),
+            ("ser.encoder_windows".to_owned(), usage.windows.to_string()),
+        ]);
+    }
+    meta
 }
 
 /// Writes the table of a set; utterances without features are excluded. Rows that have to be
@@ -73,7 +85,9 @@ pub(super) fn extract(
     rows: &Rows,
     context: &Context,
 ) -> Result<()> {
-    let settings = workers.settings().of(set);
+    let settings = workers.settings().of(set)?;
+    let together_with = together.features.iter().map(|(set, _)| *set);
+    workers.load_encoders(&together_with.chain([set]).collect::<Vec<_>>())?;
     let mut missing = MissingFeatures {
         set,
         root,
@@ -109,11 +123,15 @@ impl Writer {
         settings: SetSettings,
         more: [(&str, String); N],
     ) -> Writer {
-        let (names, mut meta) = (features::names(settings.set), meta(settings));
+        let names = match settings.encoder {
+            Some(encoder) => features::encoder_columns(encoder.width),
+            None => features::names(settings.set),
+        };
+        let mut meta = meta(settings);
         meta.extend(more.map(|(key, text)| (key.to_owned(), text)));
-        match settings.set.is_sequence() {
-            false => Writer::Vectors(table::features::Writer::new(folder, names, &meta)),
-            true => Writer::Sequences(table::frames::Writer::new(folder, &names, &meta)),
+        match settings.set.has_columns() {
+            true => Writer::Vectors(table::features::Writer::new(folder, names, &meta)),
+            false => Writer::Sequences(table::frames::Writer::new(folder, &names, &meta)),
         }
     }
 
@@ -141,11 +159,11 @@ impl Writer {
 
 /// The ids of a table that [`extract`] wrote into `folder`, in its order.
 pub(super) fn ids(set: FeatureSet, folder: &Path) -> Result<Vec<String>> {
-    if !set.is_sequence() {
+    if set.has_columns() {
         return Ok(table::features::read_parts(folder)?.0.ids);
     }
     let mut ids = Vec::new();
-    table::frames::read_parts(folder, |id, _, _| {
+    table::frames::read_parts(folder, |id, _, _, _| {
         ids.push(id.to_owned());
         Ok(())
     })?;

@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::split::{Dataset, Fold, Matrix, Role, Variants};
 use crate::table;
 use crate::transform::{
-    Inputs, ScalerKind, columns_in_order, fit_length, rearrange, standardise_speaker,
+    Inputs, ScalerKind, columns_in_order, fit_length, pool, rearrange, standardise_speaker,
     standardise_speakers,
 };
 
@@ -29,10 +29,15 @@ pub(super) struct Job<'a> {
 }
 
 /// A row of a set's table as an experiment with `inputs` wants it, before scaling.
-pub(super) fn arrange(inputs: &Inputs, columns: &[String], row: &[f32]) -> Vec<f32> {
-    match inputs.frames {
-        Some(frames) => fit_length(row, columns.len(), frames),
-        None => rearrange(inputs, columns, row),
+///
+/// # Errors
+/// As [`pool`].
+pub(super) fn arrange(inputs: &Inputs, columns: &[String], row: &[f32]) -> Result<Vec<f32>> {
+    let layer = inputs.layer.unwrap_or_default();
+    match (inputs.frames, inputs.pooling) {
+        (Some(frames), _) => Ok(fit_length(row, columns.len(), frames)),
+        (None, Some(pooling)) => pool(row, columns.len(), layer, pooling),
+        (None, None) => Ok(rearrange(inputs, columns, row)),
     }
 }
 
@@ -181,10 +186,25 @@ impl Rows {
     }
 
     fn read_from(inputs: &Inputs, folder: &Path) -> Result<Rows> {
+        if let Some(pooling) = inputs.pooling {
+            let (layer, mut ids, mut values) = (inputs.layer.unwrap_or_default(), vec![], vec![]);
+            let each = |id: &str, _: &str, width: usize, row: &[f32]| {
+                ids.push(id.to_owned());
+                values.extend(pool(row, width, layer, pooling)?);
+                Ok(())
+            };
+            let (columns, meta) = table::frames::read_parts(folder, each)?;
+            return Ok(Rows {
+                x: Matrix::new(ids.len(), values.len() / ids.len().max(1), values),
+                columns,
+                meta,
+                ids,
+            });
+        }
         if inputs.set.is_sequence() {
             let channels = inputs.set.size();
             let (mut ids, mut values) = (Vec::new(), Vec::new());
-            let (columns, meta) = table::frames::read_parts(folder, |id, _, row| {
+            let (columns, meta) = table::frames::read_parts(folder, |id, _, _, row| {
                 ids.push(id.to_owned());
                 values.extend(fit_length(row, channels, inputs.frames.unwrap_or_default()));
                 Ok(())
@@ -206,7 +226,7 @@ impl Rows {
         let (table, meta) = table::features::read_parts(folder)?;
         let (ids, columns, mut values) = (table.ids, table.columns, table.values);
         for row in values.chunks_mut(columns.len().max(1)) {
-            let arranged = arrange(inputs, &columns, row);
+            let arranged = arrange(inputs, &columns, row)?;
             row.copy_from_slice(&arranged);
         }
         Ok(Rows {

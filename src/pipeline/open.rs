@@ -283,6 +283,7 @@ mod tests {
                 sets: vec![],
                 profile: Default::default(),
                 augment: None,
+                encoders: vec![],
             },
         )
         .unwrap();

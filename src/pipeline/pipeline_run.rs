@@ -13,6 +13,7 @@ use super::workers::Workers;
 use crate::cancel::Cancel;
 use crate::config::{self, Experiment, Pipeline, split_variant};
 use crate::error::{Error, Result};
+use crate::features::FeatureSet;
 use crate::files::{Inventory, relative};
 use crate::orchestrator::{Event, Identity, Limits, Mode, Observer, Owner, Store};
 
@@ -58,6 +59,9 @@ pub(super) struct PipelineRun<'a> {
     pub mode: Mode,
     /// The experiments that are run; none where only tables are wanted.
     pub chosen: Vec<&'a Experiment>,
+    /// The sets of features that are looked at: all, but for those of encoders that no chosen
+    /// experiment needs and that cannot be used.
+    pub sets: Vec<FeatureSet>,
 }
 
 impl<'a> PipelineRun<'a> {
@@ -84,6 +88,7 @@ impl<'a> PipelineRun<'a> {
             Mode::Only(_) => Store::shared(root),
             Mode::Run | Mode::Plan => Store::at(root),
         };
+        let sets = looked_at(pipeline, &would_run(pipeline, options, &chosen));
         Ok(PipelineRun {
             pipeline,
             options,
@@ -94,7 +99,19 @@ impl<'a> PipelineRun<'a> {
             rows,
             mode,
             chosen,
+            sets,
         })
+    }
+
+    /// The experiments that are run; where only tables are wanted, those that would be.
+    pub(super) fn would_run(&self) -> Vec<&'a Experiment> {
+        would_run(self.pipeline, self.options, &self.chosen)
+    }
+
+    /// Whether a set is computed where it is out of date: every set, but of encoders those that the
+    /// experiments need.
+    pub(super) fn wants(&self, set: FeatureSet) -> bool {
+        !set.is_of_encoder() || self.would_run().iter().any(|one| one.inputs.set == set)
     }
 
     pub(super) fn is_plan(&self) -> bool {
@@ -131,7 +148,7 @@ impl<'a> PipelineRun<'a> {
 
     /// The tasks of all feature sets.
     pub(super) fn features(&self) -> Vec<String> {
-        let sets = self.pipeline.features.sets.iter();
+        let sets = self.sets.iter();
         sets.map(|set| TaskId::Features(*set).into()).collect()
     }
 
@@ -169,6 +186,28 @@ impl<'a> PipelineRun<'a> {
             hint: error.hint_text().map(str::to_owned),
         });
     }
+}
+
+fn would_run<'a>(
+    pipeline: &'a Pipeline,
+    options: &Options,
+    chosen: &[&'a Experiment],
+) -> Vec<&'a Experiment> {
+    match options.until {
+        Stage::Features => pipeline.select(&options.experiments).unwrap_or_default(),
+        _ => chosen.to_vec(),
+    }
+}
+
+fn looked_at(pipeline: &Pipeline, would_run: &[&Experiment]) -> Vec<FeatureSet> {
+    let features = &pipeline.features;
+    let is_looked_at = |set: &&FeatureSet| match features.encoder(**set) {
+        None => true,
+        Some(source) => {
+            would_run.iter().any(|one| one.inputs.set == **set) || source.describe().is_ok()
+        }
+    };
+    features.sets.iter().filter(is_looked_at).copied().collect()
 }
 
 /// Folders that hold one for each pipeline and variant.

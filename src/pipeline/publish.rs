@@ -485,7 +485,8 @@ fn parts<'f>(finished: &'f Finished, table: &str) -> Vec<&'f str> {
         .collect()
 }
 
-fn is_part(name: &str, table: &str) -> bool {
+/// Whether a file is a table, or a part of one.
+pub(super) fn is_part(name: &str, table: &str) -> bool {
     let number = name
         .strip_prefix(table)
         .and_then(|rest| rest.strip_suffix(".parquet"));

@@ -12,7 +12,7 @@ use super::known::Known;
 use super::listing;
 use super::pipeline_run::PipelineRun;
 use super::probes::{self, Probes};
-use super::publish::{Publication, table_hash};
+use super::publish::{Publication, is_part, table_hash};
 use super::rows::Logs;
 use super::stage::{Stage, TaskId};
 use super::windows::{self, Unit, WINDOWS};
@@ -24,6 +24,7 @@ use crate::features::FeatureSet;
 use crate::orchestrator::{
     Context, Failure, Identity, Node, Outputs, StaleReason, Status, Task, Upstream,
 };
+use crate::transform::Layer;
 
 /// One recording excluded for so many that are usable is worth a warning.
 const MANY_SET_ASIDE: usize = 20;
@@ -60,6 +61,7 @@ pub(super) fn ingest<'n>(
     known: &'n Known,
     _: &Outputs,
 ) -> Result<Vec<Node<'n>>> {
+    check_layers(run)?;
     let settings = move || {
         run.identity(Stage::Ingest, run.pipeline.corpus.key(), [])
             .map(Some)
@@ -216,7 +218,10 @@ impl PipelineRun<'_> {
     pub(super) fn logs_of_new_sounds(&self, features: bool, sketches: bool) -> Result<Logs> {
         let mut logs = Logs::default();
         if self.is_run() && self.options.until > Stage::Ingest && features {
-            logs = self.rows.take_all(&self.pipeline.features)?;
+            let sets = self.sets.iter().copied().filter(|set| self.wants(*set));
+            let sets: Vec<FeatureSet> = sets.collect();
+            self.workers.load_encoders(&sets)?;
+            logs = self.rows.take_sets(&sets, &self.pipeline.features)?;
         }
         if self.is_run() && self.options.until >= Stage::Audit && sketches {
             logs.sketches = Some(self.rows.take_sketches()?);
@@ -234,6 +239,7 @@ pub(super) fn features<'n>(
     let utterances = run.utterances();
     let of_set = |set: FeatureSet| Node {
         vital: true,
+        wanted: run.wants(set),
         ..Node::new(
             TaskId::Features(set),
             vec![utterances.into()],
@@ -241,17 +247,49 @@ pub(super) fn features<'n>(
             move |inputs| features_task(run, set, inputs),
         )
     };
-    let sets = run.pipeline.features.sets.iter();
-    Ok(sets
+    Ok(run
+        .sets
+        .iter()
         .map(|set| of_set(*set))
         .chain(augment::nodes(run))
         .collect())
 }
 
+/// Refuses layers that an encoder does not have, before anything is computed.
+fn check_layers(run: &PipelineRun) -> Result<()> {
+    for experiment in run.would_run() {
+        let Some(source) = run.pipeline.features.encoder(experiment.inputs.set) else {
+            continue;
+        };
+        let layers = source.describe()?.layers;
+        let searched = experiment
+            .search
+            .as_ref()
+            .map(|search| search.grid.layers());
+        let tried = experiment
+            .inputs
+            .layer
+            .iter()
+            .chain(searched.unwrap_or_default());
+        let is_beyond = |layer: &&Layer| matches!(layer, Layer::Number(number) if usize::from(*number) > layers);
+        if let Some(layer) = tried.copied().collect::<Vec<_>>().iter().find(is_beyond) {
+            let error = Error::config(format!(
+                "experiment `{}` asks for layer {layer} of the encoder `{}`",
+                experiment.name,
+                source.name().as_str()
+            ));
+            return Err(error.hint(format!(
+                "this encoder has the layers 0 to {layers}, and `last`"
+            )));
+        }
+    }
+    Ok(())
+}
+
 fn features_settings(run: &PipelineRun, set: FeatureSet) -> Result<Identity> {
     Ok(Identity {
         code_version: set.code_version(),
-        ..run.identity(Stage::Features, run.pipeline.features.of(set), [])?
+        ..run.identity(Stage::Features, run.pipeline.features.of(set)?, [])?
     })
 }
 
@@ -293,9 +331,9 @@ fn features_task<'n>(run: &'n PipelineRun, set: FeatureSet, inputs: &Upstream) -
 /// The logs of the sets after this one that are due as well, and of sketches: one decoding is
 /// enough for all.
 fn computed_together(run: &PipelineRun, set: FeatureSet, ingested: &Ingested) -> Result<Logs> {
-    let sets = &run.pipeline.features.sets;
     let mut due = Vec::new();
-    for later in sets.iter().skip_while(|one| **one != set).skip(1) {
+    let later = run.sets.iter().skip_while(|one| **one != set).skip(1);
+    for later in later.filter(|set| run.wants(**set)) {
         let identity = features_identity(run, *later, ingested)?;
         let task = Task::new(TaskId::Features(*later), identity, |_: &Context| Ok(()));
         if let Status::Stale { .. } = run.store.status(&task)? {
@@ -443,7 +481,20 @@ pub(super) fn publish_features(
     publication: &mut Publication,
 ) -> Result<()> {
     let [tables, ..] = &publication.folders.clone();
-    for set in FeatureSet::ALL {
+    let of_encoders = run.pipeline.features.sets.iter().copied();
+    let of_encoders = of_encoders.filter(|set| set.is_of_encoder());
+    let all: Vec<FeatureSet> = FeatureSet::ALL.into_iter().chain(of_encoders).collect();
+    let of_set = |set: &FeatureSet| {
+        let copies = Variant::ALL.map(|variant| augment::variant_name(*set, variant));
+        [extract::published_name(*set)].into_iter().chain(copies)
+    };
+    let known: Vec<String> = all.iter().flat_map(of_set).collect();
+    // Tables of an encoder that the pipeline had once.
+    let is_strange = |name: &str| {
+        name.starts_with("features-") && !known.iter().any(|known| is_part(name, known))
+    };
+    publication.without_below(tables, is_strange);
+    for set in all {
         let published = extract::published_name(set);
         match outputs.ready(&TaskId::Features(set).to_string()) {
             Some(done) => {

@@ -24,6 +24,7 @@ use super::windows::Unit;
 use crate::cancel::Cancel;
 use crate::config::{Experiment, Pipeline};
 use crate::corpus::{Source, Utterance};
+use crate::encoder;
 use crate::error::{Error, Result};
 use crate::evaluation::{Answered, Overview, Pair, Row, overview, pairs};
 use crate::features::{FeatureSet, groups};
@@ -94,7 +95,7 @@ fn versions(pipeline: &Pipeline) -> BTreeMap<String, String> {
         .iter()
         .map(|set| set.code_version().to_string())
         .collect();
-    BTreeMap::from([
+    let mut versions = BTreeMap::from([
         ("ser".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
         ("feature set".to_owned(), names.join(", ")),
         (
@@ -102,7 +103,35 @@ fn versions(pipeline: &Pipeline) -> BTreeMap<String, String> {
             pipeline.features.profile.name().to_owned(),
         ),
         ("feature code".to_owned(), code.join(", ")),
-    ])
+    ]);
+    let of_sets = sets
+        .iter()
+        .filter_map(|set| pipeline.features.encoder(*set));
+    for source in of_sets {
+        // One that is not there has no part in any result of this run.
+        if let Some(said) = describe_encoder(source) {
+            versions.insert(format!("encoder {}", source.name().as_str()), said);
+        }
+    }
+    versions
+}
+
+/// An encoder in words, where it is there.
+fn describe_encoder(source: &encoder::Source) -> Option<String> {
+    let (description, usage) = (source.describe().ok()?, source.usage());
+    let licence = description.licence.as_deref();
+    let files: Vec<String> = (description.files.iter())
+        .map(|(name, sum)| format!("{name} {sum}"))
+        .collect();
+    Some(format!(
+        "{} layers of {} values, padding {}, windows of at most {} s, licence {}; SHA-256: {}",
+        description.layers,
+        description.width,
+        usage.padding.name(),
+        usage.windows,
+        licence.unwrap_or("unknown (its folder names none)"),
+        files.join(", ")
+    ))
 }
 
 /// Says that the corpus is missing, on top of what an earlier run found where there is such a
@@ -450,7 +479,7 @@ fn report_task<'n>(run: &'n PipelineRun, known: &'n Known, inputs: &Upstream) ->
             identity.inputs.insert(format!("{what}{word}"), hash);
         };
         add("set aside", extracted.hash(SET_ASIDE)?);
-        if !set.is_sequence() {
+        if set.has_columns() {
             add(
                 "features",
                 table_hash(extracted, extract::table_name(*set))?,
@@ -505,7 +534,7 @@ fn overviews(
         .iter()
         .map(|u| (u.source.id.as_str(), u))
         .collect();
-    let tables = extracted.iter().filter(|(set, _)| !set.is_sequence());
+    let tables = extracted.iter().filter(|(set, _)| set.has_columns());
     tables
         .map(|(set, finished)| overview_of(*set, &finished.folder, &by_id))
         .collect()

@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use super::workers::Workers;
 use crate::audio::{Sound, augment};
 use crate::config::{FeatureSettings, SetSettings};
+use crate::encoder::EncoderKey;
 use crate::error::{Error, Result};
 use crate::features::FeatureSet;
 use crate::fingerprint;
@@ -139,18 +140,13 @@ impl Rows {
         )
     }
 
-    /// Takes the logs of all sets.
-    pub(super) fn take_all(&self, settings: &FeatureSettings) -> Result<Logs> {
-        self.take_sets(&settings.sets, settings)
-    }
-
     /// Takes the logs of some sets.
     pub(super) fn take_sets(
         &self,
         sets: &[FeatureSet],
         settings: &FeatureSettings,
     ) -> Result<Logs> {
-        let take = |set: &FeatureSet| Ok((*set, self.take(settings.of(*set))?));
+        let take = |set: &FeatureSet| Ok((*set, self.take(settings.of(*set)?)?));
         Ok(Logs {
             features: sets.iter().map(take).collect::<Result<_>>()?,
             sketches: None,
@@ -158,13 +154,11 @@ impl Rows {
     }
 
     /// Whether the logs of the store at `root` are there and hold rows of these settings.
-    pub(super) fn fit(root: &Path, settings: &FeatureSettings) -> bool {
-        settings.sets.iter().all(|set| {
-            RowLog::fits(
-                &root.join(name(*set)),
-                width(*set),
-                &what(settings.of(*set)),
-            )
+    pub(super) fn fit(root: &Path, sets: &[FeatureSet], settings: &FeatureSettings) -> bool {
+        sets.iter().all(|set| {
+            let fits =
+                |of: SetSettings| RowLog::fits(&root.join(name(*set)), width(*set), &what(of));
+            settings.of(*set).is_ok_and(fits)
         })
     }
 
@@ -192,20 +186,24 @@ pub(super) fn open(folder: &Path, settings: SetSettings) -> Result<RowLog> {
 }
 
 fn width(set: FeatureSet) -> Width {
-    if set.is_sequence() {
-        Width::Any
-    } else {
+    if set.has_columns() {
         Width::Fixed(set.size())
+    } else {
+        Width::Any
     }
 }
 
 fn what(settings: SetSettings) -> String {
-    format!(
+    let what = format!(
         "{} {} {}",
         settings.set.name(),
         settings.profile.name(),
         settings.set.code_version()
-    )
+    );
+    match settings.encoder {
+        Some(EncoderKey { sha256, usage, .. }) => format!("{what} {sha256} {usage:?}"),
+        None => what,
+    }
 }
 
 /// The content hash of a table as bytes.

@@ -8,11 +8,13 @@ use super::inputs::{Job, Rows, tested_copies, variants};
 use super::search::{self, Settled};
 use super::windows::Unit;
 use crate::config::ModelSettings;
+use crate::encoder::Source;
 use crate::error::{Error, Result};
 use crate::evaluation::{Scores, argmax, vote};
 use crate::files::{hash_bytes, to_json, write_atomically};
+use crate::linalg::dispatch::has_fused_multiply_add;
 use crate::model::TrainSettings;
-use crate::model::artifact::{ModelInfo, SavedModel, TestTimeAugment, Weights};
+use crate::model::artifact::{EncoderOfModel, ModelInfo, SavedModel, TestTimeAugment, Weights};
 use crate::model::{self, Classical, Device, Domain};
 use crate::orchestrator::{Context, Finished};
 use crate::report::FoldSection;
@@ -176,7 +178,7 @@ pub(super) fn train(job: &Job, context: &Context) -> Result<()> {
     warnings.extend(divergence(&fitted.history, data.labels.len()));
     if job.experiment.has_epochs()
         && job.experiment.train.device == Device::Cpu
-        && !model::has_fused_multiply_add()
+        && !has_fused_multiply_add()
     {
         warnings.push(NOT_FUSED.to_owned());
     }
@@ -190,7 +192,7 @@ pub(super) fn train(job: &Job, context: &Context) -> Result<()> {
         &data,
         (scaler, domain),
         &fitted,
-    );
+    )?;
     info.provenance
         .extend(searched.map(search::provenance).unwrap_or_default());
     if let Some(calibration) = calibration {
@@ -349,7 +351,7 @@ fn about(
     data: &Dataset,
     fit: (Scaler, Domain),
     fitted: &Fitted,
-) -> ModelInfo {
+) -> Result<ModelInfo> {
     let (pipeline, experiment, (scaler, domain)) = (job.pipeline, job.experiment, fit);
     let mut provenance = experiment.model_parameters();
     provenance.extend(meta.clone());
@@ -377,7 +379,10 @@ fn about(
         .augment
         .filter(|_| !kinds.is_empty())
         .map(|amounts| TestTimeAugment { kinds, amounts });
-    ModelInfo {
+    let encoder = pipeline.features.encoder(experiment.inputs.set);
+    let encoder = encoder.map(|source| of_model(source)).transpose()?;
+    Ok(ModelInfo {
+        encoder,
         architecture,
         layers: fitted.layers.clone(),
         labels: data.labels.clone(),
@@ -400,5 +405,19 @@ fn about(
         fold: job.fold.index,
         seed: job.seed,
         provenance,
-    }
+    })
+}
+
+/// What a model says of its encoder.
+fn of_model(source: &Source) -> Result<EncoderOfModel> {
+    let description = source.describe()?;
+    Ok(EncoderOfModel {
+        folder: source.folder().to_string_lossy().into_owned(),
+        sha256: description.sha256.to_string(),
+        files: description.files.iter().cloned().collect(),
+        licence: description.licence.clone(),
+        usage: source.usage(),
+        width: description.width,
+        layers: description.layers,
+    })
 }

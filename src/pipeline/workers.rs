@@ -124,6 +124,17 @@ impl Workers {
         &self.settings
     }
 
+    /// Loads the encoders of these sets: weights that cannot be loaded are no fault of any recording.
+    ///
+    /// # Errors
+    /// As [`crate::encoder::Source::load`].
+    pub(super) fn load_encoders(&self, sets: &[FeatureSet]) -> Result<()> {
+        let sources = sets.iter().filter_map(|set| self.settings.encoder(*set));
+        sources
+            .map(|source| source.load())
+            .try_for_each(|loaded| loaded.map(drop))
+    }
+
     /// The features of a sound in the order of the sets, on a thread of the pool.
     pub(super) fn extract(
         &self,
@@ -136,7 +147,10 @@ impl Workers {
         self.with_buffers(|buffers| {
             buffers
                 .extractor
-                .get_or_insert_with(|| Extractor::new(self.settings.profile))
+                .get_or_insert_with(|| {
+                    let encoders = self.settings.encoders.clone();
+                    Extractor::with_encoders(self.settings.profile, encoders)
+                })
                 .extract_sets(sets, sound, &self.budget)
         })
     }

@@ -116,7 +116,7 @@ impl Writer {
 }
 
 /// Reads a table that [`Writer`] wrote into `folder`, handing each row (id, content hash, values
-/// frame after frame) to `each` in its order; returns the names of a frame's values and the meta. A
+/// of a frame, values frame after frame) to `each` in its order; returns the names of a frame's values and the meta. A
 /// thousand rows are in memory at a time.
 ///
 /// # Errors
@@ -124,7 +124,7 @@ impl Writer {
 /// returns.
 pub fn read_parts(
     folder: &Path,
-    mut each: impl FnMut(&str, &str, &[f32]) -> Result<()>,
+    mut each: impl FnMut(&str, &str, usize, &[f32]) -> Result<()>,
 ) -> Result<(Vec<String>, Meta)> {
     let mut about: Option<(Vec<String>, Meta)> = None;
     for batch in file::read_parts(folder, &TABLE) {
@@ -149,7 +149,7 @@ pub fn read_parts(
                     channels.len()
                 )));
             }
-            each(id, hash, values)?;
+            each(id, hash, channels.len(), values)?;
         }
     }
     Ok(about.unwrap_or_default())
@@ -182,12 +182,13 @@ mod tests {
         };
         let bytes = write(dir.path());
         let mut count = 0;
-        let (names, meta) = read_parts(dir.path(), |id, hash, values| {
+        let (names, meta) = read_parts(dir.path(), |id, hash, width, values| {
             assert_eq!(
-                (id, hash, values),
+                (id, hash, width, values),
                 (
                     format!("u{count:03}").as_str(),
                     format!("h{count}").as_str(),
+                    2,
                     row(count).as_slice()
                 )
             );
@@ -205,7 +206,9 @@ mod tests {
         damaged[bytes.len() / 2] ^= 1;
         std::fs::write(dir.path().join("frames.parquet"), damaged).unwrap();
         assert_eq!(
-            read_parts(dir.path(), |_, _, _| Ok(())).unwrap_err().kind(),
+            read_parts(dir.path(), |_, _, _, _| Ok(()))
+                .unwrap_err()
+                .kind(),
             Kind::Data
         );
     }
@@ -216,7 +219,10 @@ mod tests {
         Writer::new(dir.path(), &["a".to_owned()], &Meta::new())
             .finish()
             .unwrap();
-        assert_eq!(read_parts(dir.path(), |_, _, _| Ok(())).unwrap().0, ["a"]);
+        assert_eq!(
+            read_parts(dir.path(), |_, _, _, _| Ok(())).unwrap().0,
+            ["a"]
+        );
         let mut writer = Writer::new(dir.path(), &["a".to_owned(), "b".to_owned()], &Meta::new());
         assert_eq!(
             writer.push("u", "h", &[1.0, 2.0, 3.0]).unwrap_err().kind(),

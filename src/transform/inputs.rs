@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::pooling::{Layer, Pooling};
 use crate::features::FeatureSet;
 use crate::split::Shape;
 
@@ -43,7 +44,7 @@ pub const MOST_FRAMES: usize = 10_000;
 /// An experiment's view of the feature table.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Inputs {
-    /// The set of features.
+    /// The set of features; an `[[encoder]]` has its name.
     // The first of all sets is not written to models and cache keys, which then are those from
     // before there were others.
     #[schemars(extend("x-default" = "the first of `features.sets`"))]
@@ -54,6 +55,17 @@ pub struct Inputs {
     #[schemars(range(min = 1, max = MOST_FRAMES), extend("x-default" = "`128`"))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub frames: Option<usize>,
+    /// Encoders only: the state that is looked at, 0 for the input of the first block, 1 for what the
+    /// first block gives and so on, or `last` for what the encoder gives.
+    #[schemars(extend("x-default" = "`\"last\"`"))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub layer: Option<Layer>,
+    /// Encoders only: how the frames of a recording become one row: `mean`; `mean-std`, their mean
+    /// and standard deviation; or `joint-norm`, their mean after one normalisation over time and
+    /// width together.
+    #[schemars(extend("x-default" = "`\"mean\"`"))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pooling: Option<Pooling>,
     /// Sets `issa193` and `issa193-db` only: order of the feature groups: `paper` (MFCC, chroma,
     /// mel, contrast, Tonnetz) or `keras` (MFCC, mel, chroma, contrast, Tonnetz).
     #[serde(default)]
@@ -63,7 +75,7 @@ pub struct Inputs {
     pub log_mel: bool,
     /// `none` (not of `frames`); `standard`: zero mean and unit variance, fitted on the training
     /// part; or `per-speaker`, see below.
-    #[schemars(extend("x-default" = "`\"none\"`; of `frames` `\"standard\"`"))]
+    #[schemars(extend("x-default" = "`\"none\"`; of `frames` and of encoders `\"standard\"`"))]
     #[serde(default)]
     pub scaler: ScalerKind,
     /// With a scaler only: values farther than so many standard deviations from the mean are set to

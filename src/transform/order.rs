@@ -1,6 +1,7 @@
 //! Order and scale of a row's values, both fixed by the experiment and fitted on nothing.
 
 use super::inputs::{Inputs, Order};
+use super::pooling::pooled_columns;
 
 /// The feature groups in the order of the public Keras re-implementation, by the prefix of their
 /// columns. The table and the paper have chroma before mel.
@@ -25,8 +26,11 @@ fn positions(inputs: &Inputs, columns: &[String]) -> Vec<usize> {
 }
 
 /// The names of the values that [`rearrange`] returns; `log_mel_000` for `mel_000` where it takes
-/// the logarithm.
+/// the logarithm. Of an encoder, those that [`super::pool`] gives.
 pub fn columns_in_order(inputs: &Inputs, columns: &[String]) -> Vec<String> {
+    if let Some(pooling) = inputs.pooling {
+        return pooled_columns(columns, pooling);
+    }
     let name = |i: usize| match inputs.log_mel && columns[i].starts_with("mel_") {
         true => format!("log_{}", columns[i]),
         false => columns[i].clone(),

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 const BASE: &[&str] = &[
-    "error", "escape", "cancel", "files", "foreign", "rng", "stats", "skipped", "text",
+    "error", "escape", "cancel", "files", "foreign", "linalg", "rng", "stats", "skipped", "text",
 ];
 /// The science, in the direction in which data flows.
 const SCIENCE: &[&str] = &[
@@ -14,6 +14,7 @@ const SCIENCE: &[&str] = &[
     "audio",
     "dsp",
     "fingerprint",
+    "encoder",
     "features",
     "table",
     "split",

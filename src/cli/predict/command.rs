@@ -47,7 +47,7 @@ pub fn predict(
     outputs.check(predict, format)?;
     let folder = model::find(&predict.model, &predict.data_dir)?;
     outputs.spare_model(&folder)?;
-    let predictor = Predictor::load(&folder)?;
+    let predictor = Predictor::load(&folder, predict.encoder.as_deref())?;
     describe(&predictor, json, observer);
     let sources = sources(predict, cancel)?;
     outputs.spare_recordings(&sources)?;

@@ -1,6 +1,6 @@
 //! The Cholesky factor of a symmetric positive definite matrix, by panels of matrix products.
 
-use crate::model::product::{Matrix, multiply};
+use crate::linalg::product::{Matrix, multiply};
 
 /// Columns of the factor at a time.
 const PANEL: usize = 32;

@@ -3,8 +3,8 @@
 use super::svm::Kernel;
 use crate::cancel::Cancel;
 use crate::error::Result;
+use crate::linalg::product::{Matrix as Values, multiply};
 use crate::model::classifier::finite;
-use crate::model::product::{Matrix as Values, multiply};
 use crate::split::{Matrix, Part, Training};
 
 /// What is measured between two rows.

@@ -10,8 +10,8 @@ use super::{
     fit_checked,
 };
 use crate::error::{Error, Result};
+use crate::linalg::product::{Matrix as Values, multiply};
 use crate::model::classifier::{check_width, finite, present};
-use crate::model::product::{Matrix as Values, multiply};
 use crate::model::weights::{Stored, Tensors};
 use crate::split::{Matrix, Part, Training};
 

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use crate::cancel::Cancel;
 use crate::error::Result;
-use crate::model::dispatch::vectorised;
+use crate::linalg::dispatch::vectorised;
 
 /// Steps that are remembered.
 const MEMORY: usize = 20;

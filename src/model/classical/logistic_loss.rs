@@ -6,8 +6,8 @@
 
 use super::cholesky::Cholesky;
 use super::lbfgs::{Objective, dot};
-use crate::model::dispatch::vectorised;
-use crate::model::product::{Matrix, multiply};
+use crate::linalg::dispatch::vectorised;
+use crate::linalg::product::{Matrix, multiply};
 
 /// Classes at a time; parameters are padded to a multiple.
 const LANES: usize = 8;

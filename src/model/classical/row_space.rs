@@ -5,7 +5,7 @@
 //! `X' inverse(L') v`: products and penalty are the same.
 
 use super::cholesky::Cholesky;
-use crate::model::product::{Matrix, multiply};
+use crate::linalg::product::{Matrix, multiply};
 
 /// Rows of the products of rows at a time.
 const BLOCK: usize = 128;

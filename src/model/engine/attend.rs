@@ -2,7 +2,7 @@
 //! learned score attends to.
 
 use super::layout::SignalLayout;
-use crate::model::dispatch::vectorised;
+use crate::linalg::dispatch::vectorised;
 use crate::model::params::ATTEND_EPSILON;
 
 /// Pooling of a signal `[length, channels]` to `[2 * channels]`: means, then deviations.

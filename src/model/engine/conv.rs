@@ -1,8 +1,8 @@
 //! Convolution as matrix products without a copy of the windows.
 
 use super::layout::SignalLayout;
-use crate::model::dispatch::vectorised;
-use crate::model::product::{Matrix, multiply};
+use crate::linalg::dispatch::vectorised;
+use crate::linalg::product::{Matrix, multiply};
 
 /// A convolution between two padded grids of the same length and gap; `gap` is at least half the
 /// kernel.

@@ -3,7 +3,7 @@
 use super::gate::ReluDropout;
 use super::layout::SignalLayout;
 use super::norm::Affine;
-use crate::model::dispatch::vectorised;
+use crate::linalg::dispatch::vectorised;
 
 /// Non-overlapping windows over the length, and what the forward pass remembers of them.
 #[derive(Debug)]

@@ -5,7 +5,7 @@ use super::gate::ReluDropout;
 use super::layout::SignalLayout;
 use super::norm::{Affine, Correction};
 use super::pool::Pool;
-use crate::model::dispatch::vectorised;
+use crate::linalg::dispatch::vectorised;
 
 vectorised! {
     /// `y = gate(y + bias)` in place; adds each channel's sum and sum of squares to `moments`;

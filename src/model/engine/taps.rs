@@ -8,7 +8,7 @@
 use super::conv::Conv;
 use super::layout::SignalLayout;
 use super::norm::Norm;
-use crate::model::dispatch::vectorised;
+use crate::linalg::dispatch::vectorised;
 use crate::model::params::{Params, Running};
 
 /// The convolution, its normalisation and their buffers.

@@ -703,7 +703,7 @@ fn threads_and_repetition_change_no_bit() {
 #[test]
 #[cfg(target_arch = "x86_64")]
 fn instruction_sets_change_no_bit() {
-    use crate::model::dispatch::{CEILING, Level};
+    use crate::linalg::dispatch::{CEILING, Level};
     for case in small_cases()
         .iter()
         .chain(&ARCHITECTURES.map(|architecture| Case::architecture(architecture, 2)))
@@ -727,7 +727,7 @@ fn inference_takes_any_number_of_samples() {
         .to_vec();
     let mut engine = case.engine(3);
     let parts = engine.infer(&case.params, &case.running, &case.x).unwrap();
-    if crate::model::has_fused_multiply_add() {
+    if crate::linalg::dispatch::has_fused_multiply_add() {
         assert_eq!(
             parts, whole,
             "a sample's logits do not depend on those beside it"

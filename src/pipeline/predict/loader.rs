@@ -1,8 +1,10 @@
 //! Models that were loaded and found to fit this program, and each other.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::worker::InferenceWorker;
+use crate::encoder::Source;
 use crate::error::{Error, Result};
 use crate::features::{self, Extractor, FeatureSet, Profile};
 use crate::model::Durations;
@@ -17,17 +19,19 @@ pub struct Predictor {
     set: FeatureSet,
     profile: Profile,
     pub(super) columns: Vec<String>,
+    encoders: Vec<Arc<Source>>,
 }
 
 impl Predictor {
     /// Loads the folder of a model, or that of an experiment, whose folders `fold-*` are models: of
-    /// these all, in the order of their names.
+    /// these all, in the order of their names. A model on a pretrained encoder looks for it where it
+    /// was in training, or in the folder `encoder`.
     ///
     /// # Errors
     /// [`crate::error::Kind::Missing`] without a model there; [`crate::error::Kind::Data`] where
     /// one is damaged, was trained on features that this program does not compute, or does not go
-    /// together with the others.
-    pub fn load(folder: &Path) -> Result<Predictor> {
+    /// together with the others, or where the encoder is another one.
+    pub fn load(folder: &Path, encoder: Option<&Path>) -> Result<Predictor> {
         let mut folders = folders(folder);
         let first = artifact::load(folders.first().map_or(folder, PathBuf::as_path)).map_err(|e| match folders.is_empty() {
             true => e.hint("name the folder of a model (it holds model.json), or of an experiment (it holds fold-00-seed-0, …)"),
@@ -45,13 +49,20 @@ impl Predictor {
             models.push(model);
         }
         let tested = Tested::read(&folders[0])?;
+        let info = &models[0].info;
+        let columns = match &info.encoder {
+            Some(of_model) => features::encoder_columns(of_model.width),
+            None => features::names(set),
+        };
+        let encoders = encoder_of(info, encoder)?;
         let predictor = Predictor {
+            encoders,
             models,
             folders,
             tested,
             set,
             profile,
-            columns: features::names(set),
+            columns,
         };
         // A broken model fails now, not in a thread.
         drop(predictor.worker()?);
@@ -109,7 +120,7 @@ impl Predictor {
         Ok(InferenceWorker::new(
             self,
             self.set,
-            Extractor::new(self.profile),
+            Extractor::with_encoders(self.profile, self.encoders.clone()),
             classifiers,
         ))
     }
@@ -144,8 +155,11 @@ fn fit(info: &ModelInfo, folder: &Path) -> Result<(FeatureSet, Profile)> {
         ))
         .hint("train it again with this version, or use the version that made it")
     };
-    let set = FeatureSet::parse(&info.feature_set)
-        .ok_or_else(|| refuse("the feature set", &info.feature_set))?;
+    let set = match (FeatureSet::parse(&info.feature_set), info.inputs.set) {
+        (Some(set), _) => set,
+        (None, set @ FeatureSet::Encoder(_)) if info.encoder.is_some() => set,
+        _ => return Err(refuse("the feature set", &info.feature_set)),
+    };
     let profile = Profile::parse(&info.profile)
         .ok_or_else(|| refuse("the feature profile", &info.profile))?;
     if info.feature_code_version != set.code_version() {
@@ -154,17 +168,64 @@ fn fit(info: &ModelInfo, folder: &Path) -> Result<(FeatureSet, Profile)> {
             &format!("{} of the feature code", info.feature_code_version),
         ));
     }
-    if columns_in_order(&info.inputs, &features::names(set)) != info.feature_names {
+    let columns = match &info.encoder {
+        // More columns than there are inputs are none of this model.
+        Some(encoder) if encoder.width > info.feature_names.len() => vec![],
+        Some(encoder) => features::encoder_columns(encoder.width),
+        None => features::names(set),
+    };
+    if columns_in_order(&info.inputs, &columns) != info.feature_names {
         return Err(refuse("other columns of", &info.feature_set));
     }
     Ok((set, profile))
+}
+
+/// The encoder of a model, loaded, where it has one; in `place` or where it was in training.
+fn encoder_of(info: &ModelInfo, place: Option<&Path>) -> Result<Vec<Arc<Source>>> {
+    let (FeatureSet::Encoder(name), Some(encoder)) = (info.inputs.set, &info.encoder) else {
+        return match place {
+            None => Ok(vec![]),
+            Some(_) => Err(Error::usage("this model needs no encoder").hint("leave out --encoder")),
+        };
+    };
+    let folder = place.unwrap_or(Path::new(&encoder.folder));
+    let source = Source::new(name, folder, encoder.usage);
+    let described = source.describe().map_err(|error| match place {
+        None => error.hint(format!(
+            "the model was trained on the encoder in {}; name the folder in which it is now with --encoder",
+            encoder.folder
+        )),
+        Some(_) => error,
+    })?;
+    if described.sha256.to_string() != encoder.sha256 {
+        let is_other = |(name, sum): &&(String, String)| encoder.files.get(name) != Some(sum);
+        let other = described.files.iter().find(is_other);
+        let other = other.map_or("a file is missing", |(name, _)| name.as_str());
+        let error = Error::data(format!(
+            "the encoder in {} is not the one that the model was trained on ({other})",
+            folder.display()
+        ));
+        return Err(error.hint(
+            "the model's README.md has the SHA-256 of its files; name their folder with --encoder",
+        ));
+    }
+    source.load()?;
+    Ok(vec![Arc::new(source)])
+}
+
+fn is_same_encoder(a: &ModelInfo, b: &ModelInfo) -> bool {
+    let key = |info: &ModelInfo| {
+        let encoder = info.encoder.as_ref()?;
+        Some((encoder.sha256.clone(), encoder.usage))
+    };
+    key(a) == key(b)
 }
 
 /// Checks that the mean of two models says something: the same classes from the same inputs.
 fn same(a: &ModelInfo, b: &ModelInfo, a_folder: &Path, b_folder: &Path) -> Result<()> {
     let what = if a.labels != b.labels {
         "classes"
-    } else if (a.inputs, &a.profile) != (b.inputs, &b.profile) {
+    } else if (a.inputs, &a.profile) != (b.inputs, &b.profile) || !is_same_encoder(a, b) {
         "inputs"
     } else if a.test_time_augment != b.test_time_augment {
         "copies to average over"

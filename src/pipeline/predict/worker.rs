@@ -76,7 +76,7 @@ impl<'a> InferenceWorker<'a> {
         let mut rows = self.extractor.extract_sets(&[self.set], sound, budget);
         let row = rows.swap_remove(0).1.map_err(failed)?;
         Ok(Views {
-            own: arrange(self.predictor.inputs(), &self.predictor.columns, &row),
+            own: arrange(self.predictor.inputs(), &self.predictor.columns, &row).map_err(failed)?,
             copies: vec![],
         })
     }
@@ -93,7 +93,7 @@ impl<'a> InferenceWorker<'a> {
         let mut row = |samples: &[f32]| {
             extractor
                 .extract(set, samples, sample_rate)
-                .map(|row| arrange(inputs, columns, &row))
+                .and_then(|row| arrange(inputs, columns, &row))
         };
         let failed = |e| {
             (

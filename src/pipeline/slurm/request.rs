@@ -9,6 +9,7 @@ use crate::cancel::Cancel;
 use crate::cluster::{Plan, Resources, Run, Stage};
 use crate::config::{self, Pipeline, SlurmSettings, SlurmShare};
 use crate::error::{Error, Result};
+use crate::features::FeatureSet;
 use crate::files::hash_bytes;
 use crate::orchestrator::{Limits, Observer, Owner, StaleReason};
 use crate::pipeline::flow::lock;
@@ -98,6 +99,16 @@ impl JobRequest {
             self.corpora_dir.as_deref(),
             self.variant.as_deref(),
         )
+    }
+
+    /// The sets of features that are computed: all, but of encoders those that the experiments need.
+    pub(super) fn sets(&self, pipeline: &Pipeline) -> Result<Vec<FeatureSet>> {
+        let chosen = pipeline.select(&self.experiments)?;
+        let is_needed = |set: &&FeatureSet| {
+            !set.is_of_encoder() || chosen.iter().any(|one| one.inputs.set == **set)
+        };
+        let sets = pipeline.features.sets.iter();
+        Ok(sets.filter(is_needed).copied().collect())
     }
 
     /// The same options as those of a run on one machine.

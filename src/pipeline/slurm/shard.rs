@@ -85,7 +85,16 @@ fn task<'a>(
         .iter()
         .map(|set| set.code_version())
         .collect();
-    let params = serde_json::json!({ "plan": plan, "index": index, "size": request.shard_size, "features": features, "versions": versions });
+    let sets = request.sets(pipeline)?;
+    let of_encoders = sets.iter().filter(|set| set.is_of_encoder());
+    let encoders: Vec<_> = of_encoders
+        .map(|set| pipeline.features.of(*set))
+        .collect::<Result<_>>()?;
+    let mut params = serde_json::json!({ "plan": plan, "index": index, "size": request.shard_size, "features": features, "versions": versions });
+    if !encoders.is_empty() {
+        params["encoders"] = serde_json::to_value(encoders)
+            .map_err(|e| Error::internal("failed to write parameters as JSON").because(e))?;
+    }
     let identity = Identity {
         stage: "shard".into(),
         code_version: 1,
@@ -111,12 +120,14 @@ fn fill(
         .min(u64::from(request.shard_size));
     let skip = usize::try_from(first).unwrap_or(usize::MAX);
     let share = sources.iter().skip(skip).take(request.shard_size as usize);
+    let sets = request.sets(pipeline)?;
     // What the store has seen and has rows for need not be opened again.
-    let mut earlier = Rows::fit(store, workers.settings()).then(|| Probes::peek(store));
+    let mut earlier = Rows::fit(store, &sets, workers.settings()).then(|| Probes::peek(store));
     // Features are of windows where there are any, and of these nothing is known yet.
     let whole = pipeline.corpus.windows.is_none();
     let logs = if whole {
-        Rows::at(context.folder).take_all(workers.settings())?
+        workers.load_encoders(&sets)?;
+        Rows::at(context.folder).take_sets(&sets, workers.settings())?
     } else {
         Logs::default()
     };
@@ -166,8 +177,8 @@ pub(super) fn take_in(
     if there.is_empty() {
         return Ok(());
     }
-    for set in &pipeline.features.sets {
-        let settings = pipeline.features.of(*set);
+    for set in request.sets(pipeline)? {
+        let settings = pipeline.features.of(set)?;
         let mut log = rows::open(&root, settings)?;
         for shard in &there {
             cancel.check()?;

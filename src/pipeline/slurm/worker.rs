@@ -145,7 +145,7 @@ pub fn done(
         .collect();
     let known: BTreeSet<&str> = lines.iter().map(|line| line.task.as_str()).collect();
     let is_kept = |id: TaskId| kept.contains(id.to_string().as_str());
-    let sets = &pipeline.features.sets;
+    let sets = request.sets(pipeline)?;
     let features =
         is_kept(TaskId::Ingest) && sets.iter().all(|set| is_kept(TaskId::Features(*set)));
     let chosen = pipeline.select(&request.experiments)?;

@@ -9,6 +9,7 @@ mod changes;
 mod controls;
 mod damage;
 mod docs;
+mod encoders;
 mod ensembles;
 mod explain;
 mod faults;

@@ -17,7 +17,7 @@ use super::dispatch::vectorised;
 const RUN: usize = 512;
 
 /// `f32` and `f64`.
-pub(super) trait Real: Copy + std::ops::Add<Output = Self> + 'static {
+pub trait Real: Copy + std::ops::Add<Output = Self> + 'static {
     const ZERO: Self;
     const ONE: Self;
     /// `self * factor + term`, rounded once.
@@ -44,7 +44,7 @@ impl Real for f64 {
 
 /// A read-only matrix inside a slice; rows may overlap.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Matrix<'a, T> {
+pub struct Matrix<'a, T> {
     data: &'a [T],
     rows: usize,
     columns: usize,
@@ -109,7 +109,7 @@ impl<'a, T: Real> Matrix<'a, T> {
 /// # Panics
 ///
 /// If the inner dimensions differ, or the product does not fit or its rows would overlap.
-pub(super) fn multiply<T: Real>(destination: &mut [T], stride: usize, a: Matrix<T>, b: Matrix<T>) {
+pub fn multiply<T: Real>(destination: &mut [T], stride: usize, a: Matrix<T>, b: Matrix<T>) {
     assert_eq!(a.columns, b.rows, "inner dimensions of a product");
     assert!(
         stride >= b.columns && (a.rows - 1) * stride + b.columns <= destination.len(),
@@ -205,8 +205,8 @@ vectorised! {
 
 #[cfg(test)]
 mod tests {
-    use super::super::dispatch::has_fused_multiply_add;
     use super::*;
+    use crate::linalg::dispatch::has_fused_multiply_add;
 
     #[test]
     fn overlapping_rows_are_windows() {
@@ -334,7 +334,7 @@ mod tests {
     #[test]
     #[cfg(target_arch = "x86_64")]
     fn instruction_sets_change_no_bit_of_a_small_product() {
-        use super::super::dispatch::{CEILING, Level};
+        use crate::linalg::dispatch::{CEILING, Level};
         let (left, right): (Vec<f32>, Vec<f32>) = (
             values(3 * 600, 5).into_iter().map(|v| v as f32).collect(),
             values(600 * 37, 6).into_iter().map(|v| v as f32).collect(),

@@ -4,7 +4,7 @@
 /// what they guarantee (aarch64: NEON).
 #[cfg(target_arch = "x86_64")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Level {
+pub enum Level {
     /// What the target guarantees.
     Plain,
     /// AVX2 and FMA.
@@ -16,13 +16,13 @@ pub(super) enum Level {
 #[cfg(all(test, target_arch = "x86_64"))]
 thread_local! {
     /// Lets a test compare the levels with each other.
-    pub(super) static CEILING: std::cell::Cell<Level> = const { std::cell::Cell::new(Level::Avx512) };
+    pub static CEILING: std::cell::Cell<Level> = const { std::cell::Cell::new(Level::Avx512) };
 }
 
 /// The widest level of this processor; the standard library caches what it finds out.
 #[cfg(target_arch = "x86_64")]
 #[inline]
-pub(super) fn level() -> Level {
+pub fn level() -> Level {
     #[cfg(test)]
     let ceiling = CEILING.get();
     #[cfg(not(test))]
@@ -82,18 +82,18 @@ macro_rules! vectorised {
                 fn avx512 $(<$generic: $bound>)? ($($argument: $type),*) {
                     plain($($argument),*);
                 }
-                match $crate::model::dispatch::level() {
+                match $crate::linalg::dispatch::level() {
                     // SAFETY: `level` answers Avx2 only on a processor that has both features that
                     // this function needs.
-                    $crate::model::dispatch::Level::Avx2 => return unsafe { avx2($($argument),*) },
+                    $crate::linalg::dispatch::Level::Avx2 => return unsafe { avx2($($argument),*) },
                     // SAFETY: `level` answers Avx512 only on a processor that has each of the
                     // features that this function needs.
-                    $crate::model::dispatch::Level::Avx512 => return unsafe { avx512($($argument),*) },
-                    $crate::model::dispatch::Level::Plain => {}
+                    $crate::linalg::dispatch::Level::Avx512 => return unsafe { avx512($($argument),*) },
+                    $crate::linalg::dispatch::Level::Plain => {}
                 }
             }
             plain($($argument),*);
         }
     };
 }
-pub(super) use vectorised;
+pub(crate) use vectorised;

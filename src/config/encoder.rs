@@ -1,0 +1,101 @@
+//! `[[encoder]]`: a pretrained speech encoder, whose name is that of its features.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::features::FeatureSettings;
+use super::section::Section;
+use super::source::suggestion;
+use crate::audio::augment::Variant;
+use crate::encoder::{EncoderName, Source, Usage};
+use crate::error::{Error, Result};
+use crate::features::FeatureSet;
+
+/// A pretrained speech encoder.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct EncoderSettings {
+    /// Names its features: an experiment says `inputs = { set = "NAME" }`.
+    #[schemars(extend("format" = "name"))]
+    pub name: String,
+    /// Folder with `config.json` and the weights, as model hubs hold them.
+    #[schemars(extend("format" = "path"))]
+    pub path: PathBuf,
+    /// How recordings are given to it.
+    #[serde(flatten)]
+    pub usage: Usage,
+}
+
+/// Checks the names of encoders, and makes those that experiments name known as sets of features.
+pub(super) fn finish(
+    encoders: &[EncoderSettings],
+    features: &mut FeatureSettings,
+    experiments: impl Iterator<Item = FeatureSet>,
+    file: &Section<'_>,
+) -> Result<()> {
+    for (encoder, written) in encoders.iter().zip(file.sections("encoder")) {
+        let name = EncoderName::new(&encoder.name)
+            .ok_or_else(|| written.error("name", "`name` is longer than 64 characters"))?;
+        check_name(&encoder.name, features, &written)?;
+        features
+            .encoders
+            .push(Arc::new(Source::new(name, &encoder.path, encoder.usage)));
+    }
+    for set in experiments {
+        if features.encoder(set).is_some() && !features.sets.contains(&set) {
+            features.sets.push(set);
+        }
+    }
+    let known = features.known();
+    let written = file.section("features");
+    for (i, set) in features.sets.iter().enumerate() {
+        if let Some(written) = written.as_ref().filter(|_| !known.contains(set)) {
+            let key = if written.has("set") { "set" } else { "sets" };
+            return Err(unknown(*set, &known, |message| match key {
+                "set" => written.error(key, message),
+                _ => written.item_error(key, i, message),
+            }));
+        }
+    }
+    Ok(())
+}
+
+/// Names of tables and tasks are made of the names of sets, and must stay apart.
+fn check_name(name: &str, features: &FeatureSettings, written: &Section<'_>) -> Result<()> {
+    let endings = Variant::ALL.map(|variant| variant.name());
+    let ending = endings.into_iter().chain(["augmented"]);
+    let message = if FeatureSet::parse(name).is_some() {
+        "this is the name of a set of features"
+    } else if features
+        .encoders
+        .iter()
+        .any(|one| one.name().as_str() == name)
+    {
+        "an encoder before has this name"
+    } else if ending
+        .into_iter()
+        .any(|word| name.ends_with(&format!("-{word}")))
+    {
+        "an encoder cannot have a name that ends like those of changed copies"
+    } else {
+        return Ok(());
+    };
+    Err(written.error("name", message).hint("give it another name"))
+}
+
+/// An error at a name that no set of features has.
+pub(super) fn unknown(
+    set: FeatureSet,
+    known: &[FeatureSet],
+    error: impl FnOnce(String) -> Error,
+) -> Error {
+    let names: Vec<&str> = known.iter().map(FeatureSet::name).collect();
+    let hint = suggestion(set.name(), "values", &names);
+    error(format!(
+        "unknown value `{}`",
+        super::source::shorten(set.name())
+    ))
+    .hint(hint)
+}

@@ -1,0 +1,21 @@
+//! Pretrained speech encoders: Whisper's encoder, wav2vec2, HuBERT and WavLM, from a folder as model
+//! hubs hold it to the hidden states of a recording.
+//!
+//! The forward pass is that of the published models in single precision, one recording at a time
+//! (a normalisation over time must not see padding), on the same matrix products as the training
+//! engine, so that states are the same bits on every processor with fused multiply-add.
+
+mod block;
+mod config;
+mod ops;
+mod pickle;
+pub mod pooling;
+mod pretrained;
+mod relative;
+mod source;
+mod waveform;
+mod weights;
+mod whisper;
+
+pub use pretrained::{Buffers, Encoder, Padding, SAMPLE_RATE, State};
+pub use source::{Description, EncoderKey, EncoderName, Sha256Sum, Source, Usage};

@@ -1,0 +1,185 @@
+//! The state of a pretrained encoder that a model sees, and how its frames become one row.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::error::{Error, Result};
+
+/// Added to the variance of [`Pooling::JointNorm`], as in a layer normalisation.
+const EPSILON: f64 = 1e-5;
+
+/// A state of an encoder.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Layer {
+    /// The input of the first block (0), or what the block of this number gives.
+    Number(u16),
+    /// What the encoder gives: the last block, after the final normalisation where there is one.
+    #[default]
+    Last,
+}
+
+/// How the frames of a state become one row.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Pooling {
+    /// Their mean.
+    #[default]
+    Mean,
+    /// Their mean and their standard deviation.
+    MeanStd,
+    /// Their mean after one normalisation over time and width together, as EmoBox has it.
+    JointNorm,
+}
+
+impl fmt::Display for Layer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Layer::Number(number) => write!(f, "{number}"),
+            Layer::Last => f.write_str("last"),
+        }
+    }
+}
+
+impl fmt::Display for Pooling {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Pooling::Mean => "mean",
+            Pooling::MeanStd => "mean-std",
+            Pooling::JointNorm => "joint-norm",
+        })
+    }
+}
+
+impl Serialize for Layer {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Layer::Number(number) => serializer.serialize_u16(*number),
+            Layer::Last => serializer.serialize_str("last"),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Layer {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Layer, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "kebab-case")]
+        enum Word {
+            Last,
+        }
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Written {
+            Number(u16),
+            Word(Word),
+        }
+        Ok(match Written::deserialize(deserializer)? {
+            Written::Number(number) => Layer::Number(number),
+            Written::Word(Word::Last) => Layer::Last,
+        })
+    }
+}
+
+impl JsonSchema for Layer {
+    fn schema_name() -> Cow<'static, str> {
+        "Layer".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "anyOf": [
+            { "type": "integer", "minimum": 0, "maximum": 255 },
+            { "type": "string", "enum": ["last"] },
+        ] })
+    }
+}
+
+/// A row of the table of an encoder's states (means and deviations of each, of `width` values) as a
+/// model sees it.
+///
+/// # Errors
+/// `Config` where the encoder has no such layer.
+pub fn pool(row: &[f32], width: usize, layer: Layer, pooling: Pooling) -> Result<Vec<f32>> {
+    let states = row.len() / (2 * width).max(1);
+    let state = match layer {
+        Layer::Number(number) => usize::from(number),
+        Layer::Last => states.saturating_sub(1),
+    };
+    let Some(state) = row.chunks_exact(2 * width.max(1)).nth(state) else {
+        let error = Error::config(format!("the encoder has no layer {layer}"));
+        return Err(error.hint(format!("its layers end at {}", states.saturating_sub(1))));
+    };
+    let (means, deviations) = state.split_at(width);
+    Ok(match pooling {
+        Pooling::Mean => means.to_vec(),
+        Pooling::MeanStd => state.to_vec(),
+        Pooling::JointNorm => {
+            let mean = average(means.iter().map(|mean| f64::from(*mean)));
+            let within = average(deviations.iter().map(|sd| f64::from(*sd).powi(2)));
+            let between = average(means.iter().map(|one| (f64::from(*one) - mean).powi(2)));
+            let factor = 1.0 / (within + between + EPSILON).sqrt();
+            let normalised = means
+                .iter()
+                .map(|one| ((f64::from(*one) - mean) * factor) as f32);
+            normalised.collect()
+        }
+    })
+}
+
+fn average(values: impl ExactSizeIterator<Item = f64>) -> f64 {
+    let n = values.len().max(1) as f64;
+    values.sum::<f64>() / n
+}
+
+/// The names of the values that [`pool`] gives of columns with these names.
+pub fn pooled_columns(columns: &[String], pooling: Pooling) -> Vec<String> {
+    let words: &[&str] = match pooling {
+        Pooling::Mean => &["mean"],
+        Pooling::MeanStd => &["mean", "sd"],
+        Pooling::JointNorm => &["joint"],
+    };
+    let names = |word: &&str| {
+        columns
+            .iter()
+            .map(move |column| format!("{word}_{column}"))
+            .collect()
+    };
+    words
+        .iter()
+        .flat_map(|word| -> Vec<String> { names(word) })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_state_is_pooled_in_three_ways() {
+        // Two states of two values; of the second, the frames 1, 10 and 3, 10.
+        let row = [7.0, 8.0, 9.0, 6.0, 2.0, 10.0, 1.0, 0.0];
+        let one = |layer, pooling| pool(&row, 2, layer, pooling).unwrap();
+        assert_eq!(one(Layer::Number(0), Pooling::Mean), [7.0, 8.0]);
+        assert_eq!(one(Layer::Last, Pooling::MeanStd), [2.0, 10.0, 1.0, 0.0]);
+        // All values together have mean 6 and variance 16.5.
+        let joint = one(Layer::Number(1), Pooling::JointNorm);
+        for (value, expected) in joint.iter().zip([-4.0, 4.0]) {
+            assert!((f64::from(*value) - expected / 16.50001f64.sqrt()).abs() < 1e-6);
+        }
+        assert!(pool(&row, 2, Layer::Number(2), Pooling::Mean).is_err());
+        let names = pooled_columns(&["d0".to_owned(), "d1".to_owned()], Pooling::MeanStd);
+        assert_eq!(names, ["mean_d0", "mean_d1", "sd_d0", "sd_d1"]);
+    }
+
+    #[test]
+    fn a_layer_is_a_number_or_the_last() {
+        for (layer, text) in [(Layer::Number(3), "3"), (Layer::Last, "\"last\"")] {
+            assert_eq!(serde_json::to_string(&layer).unwrap(), text);
+            assert_eq!(serde_json::from_str::<Layer>(text).unwrap(), layer);
+        }
+        for wrong in ["-1", "\"first\"", "1.5", "70000"] {
+            assert!(serde_json::from_str::<Layer>(wrong).is_err(), "{wrong}");
+        }
+    }
+}
