@@ -674,7 +674,7 @@ fn recordings_with_two_labels_are_told() {
     assert_eq!(
         listing.warnings,
         [
-            "1 row of the manifest repeats a recording with another label than the first row of it, which counts, such as a.wav"
+            "1 row of the manifest repeats a recording with another emotion, speaker or exclusion than the first row of it, which counts, such as a.wav"
         ]
     );
 }
