@@ -184,10 +184,12 @@ fn changed(
     Encoder::load(folder.path())
 }
 
+/// Shapes and values by name.
+type Tensors = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
+
 #[test]
 fn weights_of_another_model_are_refused_by_the_name_of_the_tensor() {
-    let refusal = |config: &[(&str, serde_json::Value)],
-                   change: fn(&mut BTreeMap<String, (Vec<usize>, Vec<f32>)>)| {
+    let refusal = |config: &[(&str, serde_json::Value)], change: fn(&mut Tensors)| {
         let error = changed("wavlm-pre", config, change).unwrap_err();
         assert_eq!(error.kind(), Kind::Data);
         error.to_string()

@@ -1,5 +1,7 @@
 //! The k nearest neighbours in the training part, as a baseline.
 
+use std::cmp::Ordering;
+
 use linfa::traits::{Fit, PredictInplace};
 use ndarray::{Array2, ArrayView1, ArrayViewMut1, Axis};
 use schemars::JsonSchema;
@@ -140,7 +142,7 @@ impl Knn {
         let reach = *most.select_nth_unstable_by(last, f64::total_cmp).1;
         let mut nearest: Vec<(usize, f64)> = (0..bounds.len())
             // Not `<=`, which would lose products that are no numbers.
-            .filter(|&other| !(bounds[other].0 > reach))
+            .filter(|&other| bounds[other].0.partial_cmp(&reach) != Some(Ordering::Greater))
             .map(|other| (other, distance(row, self.rows.row(other))))
             .collect();
         nearest.sort_unstable_by(|a, b| a.1.total_cmp(&b.1).then(a.0.cmp(&b.0)));

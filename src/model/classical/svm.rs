@@ -287,7 +287,7 @@ impl<'a> Fit<&'a Part<Training>, ArrayView1<'a, usize>, FitError> for ValidParam
             return Err(Error::internal(message).into());
         }
         let classes = present(&y, train.n_classes())?;
-        let gamma = (settings.kernel == Kernel::Rbf).then(|| match settings.gamma {
+        let gamma = (settings.kernel == Kernel::Rbf).then_some(match settings.gamma {
             Some(Gamma::Value(gamma)) => gamma,
             Some(Gamma::Scale) | None => distances.scale,
         });
