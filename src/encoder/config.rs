@@ -400,7 +400,7 @@ fn within(key: &str, value: usize, least: usize, most: usize) -> Result<()> {
 }
 
 fn divides(key: &str, value: usize, of: &str, whole: usize) -> Result<()> {
-    if value > 0 && whole % value == 0 {
+    if value > 0 && whole.is_multiple_of(value) {
         Ok(())
     } else {
         Err(Error::data(format!(
