@@ -143,11 +143,14 @@ fn recordings_too_short_or_too_long_are_refused() {
     assert_eq!(states(&encoder, &clip(400), Padding::None)[0].len(), 16);
 }
 
+/// Shapes and values by name.
+type Tensors = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
+
 /// A copy of a model with changed tensors and configuration.
 fn changed(
     name: &str,
     config: &[(&str, serde_json::Value)],
-    change: impl FnOnce(&mut BTreeMap<String, (Vec<usize>, Vec<f32>)>),
+    change: impl FnOnce(&mut Tensors),
 ) -> Result<Encoder> {
     let folder = tempfile::tempdir().unwrap();
     let text = fs::read_to_string(model(name).join("config.json")).unwrap();
@@ -183,9 +186,6 @@ fn changed(
     serialize_to_file(views, None, &folder.path().join("model.safetensors")).unwrap();
     Encoder::load(folder.path())
 }
-
-/// Shapes and values by name.
-type Tensors = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
 
 #[test]
 fn weights_of_another_model_are_refused_by_the_name_of_the_tensor() {
