@@ -141,7 +141,7 @@ fn a_run_computes_the_states_of_an_encoder_once() {
     let card = String::from_utf8(project.read("data/models/small/first/fold-00-seed-0/README.md"));
     let card = card.unwrap();
     assert!(
-        card.contains(sum.as_str()) && card.contains("layer 1 of 2"),
+        card.contains(sum.as_str()) && card.contains("layer 1 of 2") && card.contains("heard"),
         "{card}"
     );
 
