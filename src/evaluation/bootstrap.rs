@@ -57,6 +57,10 @@ pub struct Intervals {
     pub resampled: Resampled,
     /// How many of them there are.
     pub units: usize,
+    /// Whether one of them is no speaker, but all utterances together of which nobody knows who
+    /// speaks.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub with_unknown: bool,
     /// Draws.
     pub replicates: usize,
     /// Of the pooled accuracy, averaged over seeds.
@@ -66,6 +70,11 @@ pub struct Intervals {
 }
 
 impl Intervals {
+    /// How many speakers or utterances were drawn from.
+    pub fn known_units(&self) -> usize {
+        self.units - usize::from(self.with_unknown)
+    }
+
     /// The ends by the names that tables use, in their order.
     pub fn metrics(&self) -> [(&'static str, f64); 4] {
         [
@@ -159,6 +168,7 @@ fn draw(
     Some(Intervals {
         resampled,
         units,
+        with_unknown: false,
         replicates,
         accuracy: ends(accuracies),
         uar: ends(uars),

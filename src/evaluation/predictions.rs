@@ -10,7 +10,7 @@ use polars::prelude::*;
 
 use super::bootstrap::{self, Intervals, Resampled, Trial};
 use super::{Breakdown, Confusion, Group, Scores, argmax};
-use crate::corpus::Source;
+use crate::corpus::{Source, UNKNOWN_SPEAKER};
 use crate::error::{Error, Result};
 use crate::table::predictions::PredictionRow;
 use crate::table::summary::{collect, count, frame, seeds, text, texts};
@@ -219,6 +219,7 @@ impl<'a> Predictions<'a> {
                 .agg([len().alias("n"), is_right.sum().alias("right")]),
         )?;
         let (units, seeds) = (text(&groups, unit)?, seeds(&groups, "seed")?);
+        let with_unknown = unit == "speaker" && units.iter().any(|one| one == UNKNOWN_SPEAKER);
         let (unit_of, units) = places(&units);
         let (seed_of, seeds) = places(&seeds);
         let counts = count(&groups, "truth")?
@@ -235,13 +236,11 @@ impl<'a> Predictions<'a> {
                 right: right as u64,
             })
             .collect();
-        Ok(bootstrap::intervals(
-            &trials,
-            resampled,
-            units,
-            seeds,
-            self.labels.len(),
-        ))
+        let found = bootstrap::intervals(&trials, resampled, units, seeds, self.labels.len());
+        Ok(found.map(|found| Intervals {
+            with_unknown,
+            ..found
+        }))
     }
 }
 

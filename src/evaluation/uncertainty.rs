@@ -309,6 +309,16 @@ mod tests {
             (intervals.resampled, intervals.units),
             (Resampled::Utterances, 3)
         );
+        let speakers = ["x", "y", "unknown"];
+        let pairs = ["1", "2", "3"].into_iter().zip(speakers);
+        let named: Vec<Source> = pairs.map(|(id, speaker)| source(id, speaker)).collect();
+        let named = named.iter().map(|s| (s.id.as_str(), s)).collect();
+        let some = Uncertainty::of(&labels, &rows, &named).unwrap().intervals;
+        let some = some.unwrap();
+        assert_eq!(
+            (some.units, some.known_units(), some.with_unknown),
+            (3, 2, true)
+        );
         assert!(
             found.vote.is_none()
                 && found.ensemble_intervals.is_none()

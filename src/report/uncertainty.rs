@@ -56,10 +56,10 @@ pub(super) const ENOUGH_SPEAKERS: usize = 10;
 /// Why an interval is not to be trusted, where it is not.
 pub(super) fn doubt(intervals: &Intervals) -> Option<String> {
     match intervals.resampled {
-        Resampled::Speakers if intervals.units >= ENOUGH_SPEAKERS => None,
+        Resampled::Speakers if intervals.known_units() >= ENOUGH_SPEAKERS => None,
         Resampled::Speakers => Some(format!(
             "from only {} speakers: too narrow to trust",
-            intervals.units
+            intervals.known_units()
         )),
         Resampled::Utterances => {
             Some("from one speaker, or from unknown speakers: too narrow to trust".to_owned())
@@ -71,12 +71,17 @@ pub(super) fn doubt(intervals: &Intervals) -> Option<String> {
 pub(super) fn describe(intervals: &Intervals) -> String {
     let Intervals {
         resampled,
-        units,
         replicates,
+        with_unknown,
         ..
     } = intervals;
+    let unknown = match with_unknown {
+        true => " and the utterances of unknown ones together",
+        false => "",
+    };
     format!(
-        "95 % interval, {replicates} draws of {units} {}",
+        "95 % interval, {replicates} draws of {} {}{unknown}",
+        intervals.known_units(),
         resampled.describe()
     )
 }
