@@ -14,6 +14,7 @@ pub use inventory::{
 pub use patience::{patiently, read, read_if_there};
 pub use seal::{from_json, from_sealed_json, to_json, to_sealed_json};
 
+use crate::cancel::Cancel;
 use crate::error::{Error, Result, may_pass};
 
 /// A word as a shell takes it.
@@ -359,6 +360,25 @@ pub fn relative(from: &Path, to: &Path) -> Option<String> {
     up.chain(down)
         .collect::<Option<Vec<_>>>()
         .map(|parts| parts.join("/"))
+}
+
+/// Hands on a file block after block, and looks for a request to stop between them.
+///
+/// # Errors
+/// `Io` where it cannot be read; `Interrupted` on request.
+pub fn each_block(path: &Path, cancel: &Cancel, mut take: impl FnMut(&[u8])) -> Result<()> {
+    let failed = |e| Error::io("read", path, e);
+    let mut file = File::open(path).map_err(failed)?;
+    let mut buffer = vec![0; 256 * 1024];
+    loop {
+        cancel.check()?;
+        match file.read(&mut buffer) {
+            Ok(0) => return Ok(()),
+            Ok(n) => take(&buffer[..n]),
+            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(failed(e)),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -12,10 +12,10 @@ use ureq::http::{Response, StatusCode};
 
 use crate::cancel::Cancel;
 use crate::error::{Error, Kind, Result};
-use crate::files::{TEMPORARY, hash_if_there, sync_folder, temporary_folder};
+use crate::files::{TEMPORARY, each_block, hash_if_there, sync_folder, temporary_folder};
 
 use super::archive;
-use super::originals::{each_block, hex, originals};
+use super::originals::{hex, originals};
 
 /// How often a transfer that broke off is taken up again, as long as each attempt brings some
 /// bytes.

@@ -1,8 +1,7 @@
 //! The files of corpora as their makers gave them out: name, size and SHA-256 of each.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::Read;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
@@ -10,6 +9,7 @@ use sha2::{Digest, Sha256};
 
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
+use crate::files::each_block;
 
 /// EMO-DB as first released: 535 recordings, from a published list.
 pub(super) const EMODB: &str = include_str!("emodb_sha256.tsv");
@@ -107,22 +107,6 @@ fn is_same(path: &Path, bytes: u64, sha256: &str, cancel: &Cancel) -> Result<boo
     Ok(hex(&hasher.finalize()) == sha256)
 }
 
-/// Hands on a file block after block, and looks for a request to stop between them.
-pub(super) fn each_block(path: &Path, cancel: &Cancel, mut take: impl FnMut(&[u8])) -> Result<()> {
-    let failed = |e| Error::io("read", path, e);
-    let mut file = File::open(path).map_err(failed)?;
-    let mut buffer = vec![0; 256 * 1024];
-    loop {
-        cancel.check()?;
-        match file.read(&mut buffer) {
-            Ok(0) => return Ok(()),
-            Ok(n) => take(&buffer[..n]),
-            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(e) => return Err(failed(e)),
-        }
-    }
-}
-
 pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
@@ -184,7 +168,7 @@ mod tests {
         // The right size with another content, as well.
         let (name, (bytes, _)) = ravdess.files.first_key_value().unwrap();
         let path = dir.path().join((ravdess.place)(name));
-        File::create(&path).unwrap().set_len(*bytes).unwrap();
+        fs::File::create(&path).unwrap().set_len(*bytes).unwrap();
         assert!(ravdess.is_altered(&path, &cancel).unwrap());
         assert!(
             !ravdess

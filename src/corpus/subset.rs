@@ -45,7 +45,7 @@ impl Subset {
             return Err(Error::data(format!(
                 "corpus.subset asks for {size} utterances of a corpus that has {there}"
             ))
-            .hint("set a smaller corpus.subset.size, or look at what was set aside"));
+            .hint("set a smaller corpus.subset.size, or look at what was excluded"));
         }
         let mut order: Vec<usize> = (0..utterances.len()).collect();
         let id = |i: usize| &utterances[i].source.id;

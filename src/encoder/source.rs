@@ -12,7 +12,9 @@ use sha2::{Digest, Sha256};
 use super::config::{Config, Front};
 use super::pretrained::{Encoder, Padding, SAMPLE_RATE};
 use super::weights;
+use crate::cancel::Cancel;
 use crate::error::{Error, Result};
+use crate::files::each_block;
 
 /// Bytes of the longest name.
 const LONGEST: usize = 64;
@@ -258,18 +260,9 @@ fn describe(folder: &Path, usage: Usage) -> Result<Description> {
 }
 
 fn sha256_of(path: &Path) -> Result<[u8; 32]> {
-    use std::io::Read;
-    let mut file = File::open(path).map_err(|e| Error::io("open", path, e))?;
-    let (mut hash, mut buffer) = (Sha256::new(), vec![0; 1 << 18]);
-    loop {
-        match file
-            .read(&mut buffer)
-            .map_err(|e| Error::io("read", path, e))?
-        {
-            0 => return Ok(hash.finalize().into()),
-            n => hash.update(&buffer[..n]),
-        }
-    }
+    let mut hash = Sha256::new();
+    each_block(path, &Cancel::default(), |block| hash.update(block))?;
+    Ok(hash.finalize().into())
 }
 
 /// The licence in the head of a model card, `README.md`: what stands under `license`, a word.

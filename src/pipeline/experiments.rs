@@ -179,7 +179,7 @@ fn train_task<'n>(
     ]);
     identity.inputs.extend(
         experiment
-            .heeds_speakers()
+            .depends_on_speakers()
             .then(|| ("speakers".to_owned(), data.speakers.clone())),
     );
     let augmented = augmented.map(|(hash, folder)| {
@@ -221,6 +221,7 @@ impl Jobs<'_> {
             pipeline: self.run.pipeline,
             experiment: self.one.experiment,
             features: &self.features,
+            tables: &self.run.tables,
             augmented: self.augmented.as_deref(),
             utterances: self.utterances,
             fold,

@@ -1,4 +1,4 @@
-//! What the models of an experiment lean on, each asked on its own test part.
+//! Feature importance for the models of an experiment, each on its own test part.
 
 use std::collections::BTreeMap;
 
@@ -71,7 +71,7 @@ pub(super) fn before(run: &PipelineRun, known: &mut Known, _: &Interpreter) -> R
         let mut chosen = known.experiments.iter().filter(|one| one.chosen);
         if let Some(one) = chosen.find(|one| is_of_encoder(one.experiment)) {
             run.observer.warn(format!(
-                "{} is not asked: the single values of an encoder's states have no meaning of their own",
+                "{}: no feature importance, since the single values of an encoder's states have no meaning of their own",
                 one.experiment.name
             ));
         }
@@ -114,7 +114,7 @@ fn warn_of_ensembles(run: &PipelineRun, known: &Known) {
             .collect();
         let (name, pipeline) = (&one.experiment.name, run.pipeline.full_name());
         run.observer.warn(format!(
-            "{name} is an ensemble and is not asked; ask its members: ser explain {pipeline} {}",
+            "{name} is an ensemble, of which no feature importance is computed; explain its members: ser explain {pipeline} {}",
             members.join(" ")
         ));
     }
@@ -149,7 +149,7 @@ fn task<'n>(
     }
     identity.inputs.extend(
         one.experiment
-            .heeds_speakers()
+            .depends_on_speakers()
             .then(|| ("speakers".to_owned(), data.speakers.clone())),
     );
     let jobs = Jobs {

@@ -285,7 +285,7 @@ impl<'r, 'a> Flow<'r, 'a> {
         if run.is_plan() {
             return plan_publication(run, &self.known, &mut self.interpreter);
         }
-        super::inputs::release_tables();
+        run.tables.release();
         (self.publisher).finish(run, &self.known, &self.interpreter.outputs)?;
         match run.options.until > Stage::Audit {
             true => self.conclude(),

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use crate::audio::augment::Variant;
 use crate::config::{Experiment, Pipeline};
@@ -21,6 +21,8 @@ pub(super) struct Job<'a> {
     pub pipeline: &'a Pipeline,
     pub experiment: &'a Experiment,
     pub features: &'a Path,
+    /// Where tables of features are shared with other trainings.
+    pub tables: &'a TableCache,
     /// Tables of changed copies, where the experiment trains on them.
     pub augmented: Option<&'a Path>,
     pub utterances: &'a [Utterance],
@@ -134,55 +136,58 @@ pub(super) struct Rows {
     x: Matrix,
 }
 
-/// The tables that tasks of this process hold, and the one that was asked for last.
+/// The tables of features that the tasks of a run hold, and the one that was asked for last.
 #[derive(Default)]
-struct Shared {
+pub(super) struct TableCache(Mutex<Tables>);
+
+#[derive(Default)]
+struct Tables {
     held: Vec<(PathBuf, Inputs, Weak<Rows>)>,
     last: Option<Arc<Rows>>,
 }
 
-static SHARED: LazyLock<Mutex<Shared>> = LazyLock::new(Mutex::default);
-
-/// Lets go of the table that was asked for last, once no training is left.
-pub(super) fn release_tables() {
-    SHARED.lock().unwrap_or_else(PoisonError::into_inner).last = None;
-}
-
-impl Rows {
-    /// The table of the experiment's set.
-    pub(super) fn read(job: &Job) -> Result<Arc<Rows>> {
-        Rows::shared(&job.experiment.inputs, job.features)
-    }
-
-    /// A table, which is read once however many tasks want it, whether at the same time or one
-    /// after the other.
-    fn shared(inputs: &Inputs, features: &Path) -> Result<Arc<Rows>> {
+impl TableCache {
+    /// The table in a folder as `inputs` have it before scaling, read once however many tasks want
+    /// it, whether at the same time or one after the other.
+    ///
+    /// # Errors
+    /// As the reading of tables.
+    fn read(&self, inputs: &Inputs, folder: &Path) -> Result<Arc<Rows>> {
         // What a scaler or a clip does comes later.
         let inputs = Inputs {
             scaler: ScalerKind::None,
             clip: None,
             ..*inputs
         };
-        let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
-        shared.held.retain(|(_, _, rows)| rows.strong_count() > 0);
-        let found = shared
-            .held
-            .iter()
-            .find(|(folder, of, _)| folder == features && *of == inputs)
-            .and_then(|(_, _, rows)| rows.upgrade());
-        let rows = match found {
+        let mut tables = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        tables.held.retain(|(_, _, rows)| rows.strong_count() > 0);
+        let is_it = |(of, as_of, _): &&(PathBuf, Inputs, _)| of == folder && *as_of == inputs;
+        let found = tables.held.iter().find(is_it);
+        let rows = match found.and_then(|(_, _, rows)| rows.upgrade()) {
             Some(rows) => rows,
             None => {
                 // The next table comes in the place of the last, and not beside it.
-                shared.last = None;
-                let rows = Arc::new(Rows::read_from(&inputs, features)?);
-                let held = (features.to_owned(), inputs, Arc::downgrade(&rows));
-                shared.held.push(held);
+                tables.last = None;
+                let rows = Arc::new(Rows::read_from(&inputs, folder)?);
+                let held = (folder.to_owned(), inputs, Arc::downgrade(&rows));
+                tables.held.push(held);
                 rows
             }
         };
-        shared.last = Some(Arc::clone(&rows));
+        tables.last = Some(Arc::clone(&rows));
         Ok(rows)
+    }
+
+    /// Lets go of the table that was asked for last, once no training is left.
+    pub(super) fn release(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).last = None;
+    }
+}
+
+impl Rows {
+    /// The table of the experiment's set.
+    pub(super) fn read(job: &Job) -> Result<Arc<Rows>> {
+        job.tables.read(&job.experiment.inputs, job.features)
     }
 
     fn read_from(inputs: &Inputs, folder: &Path) -> Result<Rows> {
@@ -326,7 +331,8 @@ mod tests {
             clip: Some(3),
             ..inputs
         };
-        let read = |inputs: &Inputs| Rows::shared(inputs, folder.path()).unwrap();
+        let tables = TableCache::default();
+        let read = |inputs: &Inputs| tables.read(inputs, folder.path()).unwrap();
         let first = read(&inputs);
         assert!(Arc::ptr_eq(&first, &read(&inputs)) && Arc::ptr_eq(&first, &read(&scaled)));
         let logarithms = read(&other);
@@ -334,7 +340,7 @@ mod tests {
         assert!(Arc::ptr_eq(&first, &read(&inputs)));
         let held = Arc::downgrade(&first);
         drop(first);
-        release_tables();
+        tables.release();
         assert!(held.upgrade().is_none());
     }
 }

@@ -288,7 +288,7 @@ fn labels_hash(utterances: &[Utterance]) -> String {
     hash_bytes(lines.as_bytes())
 }
 
-/// Content hash of who speaks: a part of what is learned where [`Experiment::heeds_speakers`].
+/// Content hash of who speaks: a part of what is learned where [`Experiment::depends_on_speakers`].
 fn speakers_hash(utterances: &[Utterance]) -> String {
     let lines: String = utterances
         .iter()

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::inputs::TableCache;
 use super::rows::Rows;
 use super::stage::{Stage, TaskId};
 use super::suspects;
@@ -56,6 +57,8 @@ pub(super) struct PipelineRun<'a> {
     pub store: Store,
     pub workers: Workers,
     pub rows: Rows,
+    /// The tables of features that trainings share.
+    pub tables: TableCache,
     pub mode: Mode,
     /// The experiments that are run; none where only tables are wanted.
     pub chosen: Vec<&'a Experiment>,
@@ -97,6 +100,7 @@ impl<'a> PipelineRun<'a> {
             store: store.of_variant(pipeline.variant.as_deref()),
             workers,
             rows,
+            tables: TableCache::default(),
             mode,
             chosen,
             sets,

@@ -437,7 +437,7 @@ fn log_summary(run: &PipelineRun, known: &Known, outputs: &Outputs) -> Result<()
     }
     for (reason, (count, first)) in reasons {
         let line = format!(
-            "set aside: {count} ({reason}), such as {}: {}",
+            "excluded: {count} ({reason}), such as {}: {}",
             first.path, first.detail
         );
         // So many that the corpus is hardly what was meant: told even where little is.
@@ -455,7 +455,7 @@ fn log_summary(run: &PipelineRun, known: &Known, outputs: &Outputs) -> Result<()
         .take(5)
     {
         run.observer
-            .warn(format!("{} is set aside: {}", one.path, one.detail));
+            .warn(format!("{} is excluded: {}", one.path, one.detail));
     }
     Ok(())
 }

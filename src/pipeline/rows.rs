@@ -201,7 +201,11 @@ fn what(settings: SetSettings) -> String {
         settings.set.code_version()
     );
     match settings.encoder {
-        Some(EncoderKey { sha256, usage, .. }) => format!("{what} {sha256} {usage:?}"),
+        Some(EncoderKey { sha256, usage, .. }) => format!(
+            "{what} {sha256} padding={} windows={}",
+            usage.padding.name(),
+            usage.windows
+        ),
         None => what,
     }
 }

@@ -7,6 +7,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::error::{Error, Result};
+use crate::stats;
 
 /// Added to the variance of [`Pooling::JointNorm`], as in a layer normalisation.
 const EPSILON: f64 = 1e-5;
@@ -115,21 +116,14 @@ pub fn pool(row: &[f32], width: usize, layer: Layer, pooling: Pooling) -> Result
         Pooling::Mean => means.to_vec(),
         Pooling::MeanStd => state.to_vec(),
         Pooling::JointNorm => {
-            let mean = average(means.iter().map(|mean| f64::from(*mean)));
-            let within = average(deviations.iter().map(|sd| f64::from(*sd).powi(2)));
-            let between = average(means.iter().map(|one| (f64::from(*one) - mean).powi(2)));
-            let factor = 1.0 / (within + between + EPSILON).sqrt();
-            let normalised = means
-                .iter()
-                .map(|one| ((f64::from(*one) - mean) * factor) as f32);
+            let means: Vec<f64> = means.iter().map(|one| f64::from(*one)).collect();
+            let squares: Vec<f64> = deviations.iter().map(|sd| f64::from(*sd).powi(2)).collect();
+            let (mean, between) = stats::mean_and_sd(&means);
+            let factor = 1.0 / (stats::mean(&squares) + between.powi(2) + EPSILON).sqrt();
+            let normalised = means.iter().map(|one| ((one - mean) * factor) as f32);
             normalised.collect()
         }
     })
-}
-
-fn average(values: impl ExactSizeIterator<Item = f64>) -> f64 {
-    let n = values.len().max(1) as f64;
-    values.sum::<f64>() / n
 }
 
 /// The names of the values that [`pool`] gives of columns with these names.

@@ -62,10 +62,7 @@ pub fn clips(path: &Path, cancel: &Cancel) -> Result<Clips> {
             .ok()
             .and_then(|cells| columns.cell(cells, "path"))
             .map(str::to_owned);
-        if cells
-            .as_ref()
-            .is_ok_and(|cells| columns.exclusion(cells).is_some())
-        {
+        if cells.as_ref().is_ok_and(|cells| columns.is_excluded(cells)) {
             excluded += 1;
             continue;
         }
@@ -96,13 +93,7 @@ fn clip(cells: &[String], columns: &Columns) -> Result<Clip, String> {
     }
     let time = |name: &str| seconds(name, columns.cell(cells, name)).map_err(|(_, why)| why);
     Ok(Clip {
-        // Untrimmed: a name may begin with a space.
-        path: columns
-            .index
-            .get("path")
-            .and_then(|at| cells.get(*at))
-            .cloned()
-            .unwrap_or_default(),
+        path: columns.path(cells).to_owned(),
         speaker: columns
             .cell(cells, "speaker")
             .filter(|speaker| !is_missing_speaker(speaker))

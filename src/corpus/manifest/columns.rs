@@ -162,6 +162,11 @@ impl Columns {
         })
     }
 
+    /// Whether a row names a recording that is not to be used.
+    pub(super) fn is_excluded(&self, cells: &[String]) -> bool {
+        self.exclusion(cells).is_some() && self.cell(cells, "path").is_some()
+    }
+
     /// Why a row is not to be used, by its cell `excluded`: a reason, or a word for yes or no.
     pub(super) fn exclusion(&self, cells: &[String]) -> Option<String> {
         let cell = self.cell(cells, "excluded")?;
@@ -173,6 +178,12 @@ impl Columns {
             }
             _ => Some(excerpt(cell)),
         }
+    }
+
+    /// The cell of the path as it stands, since a name may begin or end with a space.
+    pub(super) fn path<'r>(&self, cells: &'r [String]) -> &'r str {
+        let at = self.index.get("path").and_then(|at| cells.get(*at));
+        at.map_or("", String::as_str)
     }
 
     /// The trimmed cell, `None` where there is no such column or nothing in it.

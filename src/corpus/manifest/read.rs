@@ -161,9 +161,7 @@ impl Rows<'_> {
             cancel.check()?;
             let (path, refusal) = match cells {
                 Err(why) => (self.manifest_name(), (Reason::BadRow, why)),
-                Ok(cells) if self.columns.exclusion(&cells).is_some() => {
-                    self.excluded(&cells, place)?
-                }
+                Ok(cells) if self.columns.is_excluded(&cells) => self.excluded(&cells, place)?,
                 Ok(cells) => match self.source(&cells)? {
                     Err(refusal) => (
                         self.columns
@@ -215,11 +213,12 @@ impl Rows<'_> {
     /// The recording of a row that is not to be used, and why: its other rows are not either,
     /// unless the first of them is.
     fn excluded(&mut self, cells: &[String], place: u64) -> Result<(String, Refusal)> {
-        let raw = self.columns.cell(cells, "path").unwrap_or_default();
-        let path = match self.locator.locate(raw)? {
-            Ok((path, _)) => path,
-            Err(_) => shortened(raw),
+        let raw = self.columns.path(cells);
+        let found = match is_too_long("path", raw) {
+            true => None,
+            false => self.locator.locate(raw)?.ok(),
         };
+        let path = found.map_or_else(|| shortened(raw.trim()), |(path, _)| path);
         let time = |name| seconds(name, self.columns.cell(cells, name)).ok().flatten();
         let source = Source {
             start_s: time("start"),
@@ -299,13 +298,7 @@ impl Rows<'_> {
             Ok(source) => source,
             Err(refusal) => return Ok(Err(refusal)),
         };
-        // The cell as it stands, since a name may begin or end with a space.
-        let raw = self
-            .columns
-            .index
-            .get("path")
-            .and_then(|at| cells.get(*at))
-            .map_or("", String::as_str);
+        let raw = self.columns.path(cells);
         let (path, remark) = match self.locator.locate(raw)? {
             Ok(found) => found,
             Err(refusal) => return Ok(Err(refusal)),

@@ -811,15 +811,14 @@ fn a_request_to_stop_is_seen_although_no_row_is_usable() {
 
 #[test]
 fn excluded_rows_are_counted_with_their_reason() {
-    let table = "path,emotion,speaker,excluded\na.wav,joy,1,\nb.wav,,1,laryngogram of b\nc.wav,joy,1,No\nd.wav,joy,1,yes\ngone.wav,,1,a copy\n";
+    let table = "path,emotion,speaker,excluded\na.wav,joy,1,\nb.wav,,1,laryngogram of b\nc.wav,joy,1,No\nd.wav,joy,1,yes\ngone.wav,,1,a copy\n,joy,1,yes\n";
     let case = case("m.csv", table, &["a.wav", "b.wav", "c.wav", "d.wav"]);
     let listing = read(&case.settings).unwrap();
     assert_eq!(ids(&listing), ["a.wav", "c.wav"]);
-    assert!(
-        asides(&listing)
-            .iter()
-            .all(|(_, reason)| *reason == Reason::Excluded)
-    );
+    // A row without a path is no recording, whatever else it says.
+    use Reason::{BadRow, Excluded};
+    let reasons: Vec<Reason> = listing.set_aside.iter().map(|one| one.reason).collect();
+    assert_eq!(reasons, [Excluded, Excluded, Excluded, BadRow]);
     let details: Vec<&str> = listing
         .set_aside
         .iter()
@@ -830,7 +829,8 @@ fn excluded_rows_are_counted_with_their_reason() {
         [
             "laryngogram of b (line 3 of the manifest)",
             "the column excluded says so (line 5 of the manifest)",
-            "a copy (line 6 of the manifest)"
+            "a copy (line 6 of the manifest)",
+            "line 7: the cell path is empty: fill it or remove the row"
         ]
     );
 }

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use super::proposal::{Proposal, contradictions};
+use super::proposal::{Proposal, Row, contradictions};
 use super::words;
-use crate::corpus::variants;
+use crate::corpus::{Reason, SetAside, variants};
 use crate::error::{Error, Result};
 use crate::escape::shown;
 use crate::text::{composed, excerpt, listed, plural};
@@ -92,7 +92,17 @@ fn classify(proposal: &mut Proposal) {
         .collect();
     if !unclear.is_empty() {
         proposal.classes.retain(|word, _| !unclear.contains(word));
-        proposal.rows.retain(|row| !unclear.contains(&row.emotion));
+        let (without, rows): (Vec<Row>, Vec<Row>) = std::mem::take(&mut proposal.rows)
+            .into_iter()
+            .partition(|row| unclear.contains(&row.emotion));
+        proposal.rows = rows;
+        proposal
+            .set_aside
+            .extend(without.into_iter().map(|row| SetAside {
+                path: row.path,
+                reason: Reason::MissingLabel,
+                detail: "its raters do not agree on an emotion".to_owned(),
+            }));
         proposal.warnings.push(format!(
             "recordings on whose emotion the raters do not agree ({}) are left out",
             unclear.join(", ")

@@ -63,24 +63,20 @@ pub(super) fn label_by_paths(folder: &Folder, tables: &[String]) -> Result<Propo
         (Some(scheme), Place::Nowhere) => format!("file names as in {}", scheme.corpus),
         (_, place) => place.describe(),
     };
-    let known = emotion.emotions().flatten().count();
+    // The codes of a naming scheme and letters are no words, and known all the same.
+    let words = match emotion.emotions().flatten().count() {
+        0 => String::new(),
+        known if known == files.len() => ", all of them known words".to_owned(),
+        known => format!(
+            ", known words in {known} of {}",
+            plural(files.len(), "recording")
+        ),
+    };
     let mut evidence = vec![format!(
-        "emotion: {}, {} values",
+        "emotion: {}, {} values{words}",
         describe(&emotion),
         emotion.count()
     )];
-    // The codes of a naming scheme and letters are no words, and known all the same.
-    if known > 0
-        && let Some(said) = evidence.first_mut()
-    {
-        said.push_str(&match known == files.len() {
-            true => ", all of them known words".to_owned(),
-            false => format!(
-                ", known words in {known} of {}",
-                plural(files.len(), "recording")
-            ),
-        });
-    }
     for (what, field) in [
         ("speaker", &roles.speaker),
         ("sex", &roles.sex),

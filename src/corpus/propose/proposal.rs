@@ -125,9 +125,13 @@ impl Proposal {
     /// Notes of every recording that has neither a row nor a reason that it has no label, so that
     /// none is lost without a word.
     pub(super) fn exclude_others(&mut self, files: &[String]) {
-        let known: BTreeSet<&str> = (self.rows.iter().map(|row| row.path.as_str()))
-            .chain(self.set_aside.iter().map(|aside| aside.path.as_str()))
-            .collect();
+        let used: BTreeSet<&str> = self.rows.iter().map(|row| row.path.as_str()).collect();
+        // Of a recording with a row, a part or a rater without a label leaves nothing out.
+        self.set_aside.retain(|aside| {
+            aside.reason != Reason::MissingLabel || !used.contains(aside.path.as_str())
+        });
+        let aside = self.set_aside.iter().map(|aside| aside.path.as_str());
+        let known: BTreeSet<&str> = used.into_iter().chain(aside).collect();
         let others: Vec<SetAside> = files
             .iter()
             .filter(|path| !known.contains(path.as_str()))
@@ -139,6 +143,7 @@ impl Proposal {
             .collect();
         self.set_aside.extend(others);
         self.set_aside.sort_by(|a, b| a.path.cmp(&b.path));
+        self.set_aside.dedup_by(|a, b| a.path == b.path);
     }
 
     /// Sorts the rows, and leaves out those of which an earlier one says the same.

@@ -77,8 +77,6 @@ pub fn propose(
     proposal.warnings.extend(tree.unread());
     // A reader of a corpus has walked the folder, too.
     proposal.set_aside.extend(tree.set_aside);
-    proposal.set_aside.sort_by(|a, b| a.path.cmp(&b.path));
-    proposal.set_aside.dedup_by(|a, b| a.path == b.path);
     let called = || {
         let path = std::fs::canonicalize(root).ok()?;
         Some(path.file_name()?.to_string_lossy().into_owned())

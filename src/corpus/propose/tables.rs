@@ -119,6 +119,16 @@ impl LabelTable {
         self.rows.iter().map(|row| &row.path).collect()
     }
 
+    /// The number of recordings that it names, with a label or without.
+    fn named(&self) -> usize {
+        let covered = self.covered();
+        let without = self
+            .unlabelled
+            .keys()
+            .filter(|path| !covered.contains(path));
+        covered.len() + without.count()
+    }
+
     /// The recordings that it gives no emotion, with the reason.
     pub(super) fn without_label(&self, files: &[String]) -> Vec<SetAside> {
         let (covered, name) = (self.covered(), self.name());
@@ -142,11 +152,9 @@ impl LabelTable {
     /// unless most have none.
     pub(super) fn outdone(&self, by_path: &[Row]) -> Option<String> {
         let covered = self.covered().len();
-        let without = self.unlabelled.len();
-        let named = if without > covered {
-            covered
-        } else {
-            covered + without
+        let named = match self.named() {
+            named if named > 2 * covered => covered,
+            named => named,
         };
         let known = by_path
             .iter()
@@ -242,8 +250,7 @@ fn told(mut labels: LabelTable, recordings: usize) -> LabelTable {
     if let Some(first) = labels.evidence.first_mut() {
         *first = format!("the {tables} {name}: {first}");
     }
-    let named = labels.covered().len() + labels.unlabelled.len();
-    let lacking = recordings.saturating_sub(named);
+    let lacking = recordings.saturating_sub(labels.named());
     if lacking > 0 {
         labels.warnings.push(format!(
             "not in {name}: {}, left out",

@@ -631,6 +631,11 @@ fn the_consensus_table_of_msp_podcast_is_read() {
         &found.warnings,
         "recordings on whose emotion the raters do not agree (X) are left out",
     );
+    let unclear = found
+        .set_aside
+        .iter()
+        .filter(|aside| aside.detail.contains("raters"));
+    assert!(unclear.count() > 0);
     says(
         &found.warnings,
         "in 13 cells, column Gender of Labels/labels_consensus.csv gives no sex, such as Unknown: left empty",

@@ -1,4 +1,4 @@
-//! One bad recording never ends a corpus: it is set aside, counted, named in the report; the rest
+//! One bad recording never ends a corpus: it is excluded, counted, named in the report; the rest
 //! goes on.
 
 use std::fs;
@@ -24,7 +24,7 @@ fn rewrite(project: &mut Project) {
 #[track_caller]
 fn check(project: &Project, name: &str, words: &[&str]) {
     let ran = project.ser(&["run", "small"]).ok();
-    assert!(ran.stderr.contains("set aside"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("excluded: "), "{}", ran.stderr);
     let report = String::from_utf8(project.read("reports/small/report.json")).unwrap();
     let report: serde_json::Value = serde_json::from_str(&report).unwrap();
     let corpus = &report["corpus"];
