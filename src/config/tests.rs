@@ -403,6 +403,8 @@ fn the_other_models_have_their_own_keys() {
         { kind = "svm", kernel = "linear", gamma = 1 } => this kernel is linear
         { kind = "svm", kernel = "poly" } => unknown value `poly`
         { kind = "naive-bayes", var_smoothing = 0 } => `var_smoothing` is 0
+        { kind = "lda", shrinkage = 0 } => `shrinkage` is 0
+        { kind = "lda", shrinkage = 1.5 } => `shrinkage` is 1.5
         { kind = "knn", c = 1 } => `c` does not belong to this kind of model
         { kind = "knn", k = 0 } => `k` is 0, but must be from 1
         { kind = "random-forest", trees = 0 } => `trees` is 0
