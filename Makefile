@@ -99,7 +99,7 @@ corpora: ## Download a corpus: make corpora DATASET=ravdess (or emodb)
 test: ## All tests (those on recorded speech need SER_CORPORA and SER_GOLDEN)
 	@$(CARGO) test --release
 
-test-python: ## Tests that open what ser writes in pandas, polars, DuckDB and PyTorch (installs examples/requirements.txt; several GB)
+test-python: ## Tests of the Python package, and what ser writes opened in pandas, polars, DuckDB and PyTorch (installs examples/requirements.txt; several GB)
 	@test -x target/python/bin/pip || $(PYTHON) -m venv target/python
 	@target/python/bin/pip install --quiet --disable-pip-version-check -r examples/requirements.txt
 	@SER_PYTHON=$(CURDIR)/target/python/bin/python $(CARGO) test --release --test it python:: -- --nocapture

@@ -21,8 +21,11 @@ mod system;
 mod unreached;
 mod variants;
 
+use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::OnceLock;
 
 use clap::Parser;
 
@@ -33,6 +36,10 @@ use crate::files::shell_word;
 use crate::ui;
 
 pub use args::Args;
+pub use system::memory;
+
+/// The program and its arguments, as they were handed to [`run`].
+static CALLED: OnceLock<(PathBuf, Vec<OsString>)> = OnceLock::new();
 
 /// What a command came to that told of its errors itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,17 +71,35 @@ fn outlive_file_size_limit() {
 #[cfg(not(unix))]
 fn outlive_file_size_limit() {}
 
-/// Parses the command line, runs the command, says what went wrong and returns the documented exit
-/// code.
+/// The `ser` program: [`run`] with the arguments of this process.
 pub fn main() -> ExitCode {
-    let args = match Args::try_parse() {
+    let program = std::env::current_exe().unwrap_or_else(|_| "ser".into());
+    ExitCode::from(run(program, std::env::args_os().skip(1).collect()))
+}
+
+/// Parses the arguments, runs the command, says what went wrong and returns the documented exit
+/// code. `program` is the path by which jobs of a cluster start this program again. It may be called
+/// once in a process, since it takes over ctrl-C.
+pub fn run(program: PathBuf, arguments: Vec<OsString>) -> u8 {
+    let code = run_command(program, arguments);
+    // A host in another language does not flush what Rust holds back.
+    let _ = std::io::stdout().lock().flush();
+    code
+}
+
+fn run_command(program: PathBuf, arguments: Vec<OsString>) -> u8 {
+    let (_, arguments) = CALLED.get_or_init(|| (program, arguments));
+    let args = match Args::try_parse_from([&OsString::from("ser")].into_iter().chain(arguments)) {
         Ok(args) => args,
-        Err(error) if error.use_stderr() && std::env::args_os().any(|arg| arg == "--json") => {
+        Err(error) if error.use_stderr() && arguments.iter().any(|arg| arg == "--json") => {
             let error = Error::usage(error.to_string().trim_end().to_owned());
             report(&error, true);
-            return ExitCode::from(error.kind().exit_code());
+            return error.kind().exit_code();
         }
-        Err(error) => error.exit(),
+        Err(error) => {
+            let _ = error.print();
+            return u8::try_from(error.exit_code()).unwrap_or(Kind::Usage.exit_code());
+        }
     };
     outlive_file_size_limit();
     let json = args.global.json;
@@ -89,14 +114,14 @@ pub fn main() -> ExitCode {
     // Bars that are still drawn would run into the message.
     drop(observer);
     match result {
-        Ok(Exit::Done) => ExitCode::SUCCESS,
-        Ok(Exit::Failed(kind)) => ExitCode::from(kind.exit_code()),
+        Ok(Exit::Done) => 0,
+        Ok(Exit::Failed(kind)) => kind.exit_code(),
         Err(error) => {
             report(&error, json);
             if error.kind() == Kind::Interrupted && !json && goes_on(&args.command) {
                 say(&format!("to resume: {}", command_line()));
             }
-            ExitCode::from(error.kind().exit_code())
+            error.kind().exit_code()
         }
     }
 }
@@ -219,9 +244,8 @@ fn error_json(what: Option<&str>, error: &Error) -> serde_json::Value {
 
 /// The command as it could be typed again.
 fn command_line() -> String {
-    let arguments = std::env::args_os()
-        .skip(1)
-        .map(|arg| shell_word(&arg.to_string_lossy()));
+    let arguments = CALLED.get().into_iter().flat_map(|(_, all)| all);
+    let arguments = arguments.map(|arg| shell_word(&arg.to_string_lossy()));
     std::iter::once("ser".to_owned())
         .chain(arguments)
         .collect::<Vec<_>>()

@@ -407,7 +407,8 @@ fn owner() -> Owner {
 }
 
 fn this_program() -> Result<PathBuf> {
-    std::env::current_exe().map_err(|e| Error::io("find", Path::new("this program"), e))
+    let program = super::CALLED.get().map(|(program, _)| program.clone());
+    program.ok_or_else(|| Error::internal("the path of this program is not known"))
 }
 
 fn working_folder() -> Result<PathBuf> {

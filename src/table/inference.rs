@@ -4,6 +4,8 @@
 use std::io::Write;
 use std::path::Path;
 
+use arrow::array::RecordBatch;
+
 use super::file::{self, Meta, ROW_GROUP};
 use super::row;
 use crate::error::{Error, Result};
@@ -28,6 +30,14 @@ table! {
         /// Probability of the class, 0 to 1.
         pub probabilities: Vec<f32>,
     }
+}
+
+/// The table in memory, with the columns that [`Writer`] writes.
+///
+/// # Errors
+/// `Internal` where a row has not one probability per label.
+pub fn batch(labels: &[String], rows: &[InferenceRow]) -> Result<RecordBatch> {
+    InferenceRow::columns(rows, labels).batch()
 }
 
 /// Whether the file is such a table.

@@ -261,3 +261,142 @@ fn networks_give_the_same_logits_in_pytorch() {
         }
     }
 }
+
+/// The Python package as an installation has it, made of the module that cargo builds; `None`
+/// where `SER_PYTHON` names no Python with these modules. Nothing else compiles pyo3.
+fn package(modules: &[&str]) -> Option<tempfile::TempDir> {
+    if std::env::var_os("SER_PYTHON").is_none() {
+        crate::skipped::skipped("python", "SER_PYTHON names no Python for the package");
+        return None;
+    }
+    if !has(modules) {
+        return None;
+    }
+    let folder = Path::new(env!("CARGO_BIN_EXE_ser")).parent().unwrap();
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo
+        .args(["build", "--quiet", "--locked", "--package", "ser-python"])
+        .args(folder.ends_with("release").then_some("--release"))
+        .arg("--target-dir")
+        .arg(folder.parent().unwrap())
+        .current_dir(repository(""))
+        .env("PYO3_BUILD_EXTENSION_MODULE", "1");
+    assert!(cargo.status().unwrap().success());
+    let place = tempfile::tempdir().unwrap();
+    let inside = place.path().join("ser_rs");
+    fs::create_dir(&inside).unwrap();
+    for path in files(&repository("python/ser_rs"), "py") {
+        fs::copy(&path, inside.join(path.file_name().unwrap())).unwrap();
+    }
+    use std::env::consts::{DLL_PREFIX, DLL_SUFFIX};
+    let name = if cfg!(windows) {
+        "_ser.pyd"
+    } else {
+        "_ser.abi3.so"
+    };
+    let built = folder.join(format!("{DLL_PREFIX}_ser{DLL_SUFFIX}"));
+    fs::copy(built, inside.join(name)).unwrap();
+    Some(place)
+}
+
+/// Runs a Python file of the tests in a project, with the package.
+fn run_in(project: &Project, package: &Path, file: &str, arguments: &[&str]) {
+    let output = python()
+        .arg(repository("tests/it/python").join(file))
+        .args(arguments)
+        .current_dir(project.path(""))
+        .env("PYTHONPATH", package)
+        .env("MPLBACKEND", "Agg")
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}\n{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+#[test]
+fn the_python_package_gives_what_the_command_gives() {
+    let Some(package) = package(&["numpy", "pandas", "polars", "pyarrow"]) else {
+        return;
+    };
+    let project = Project::with_tones(3);
+    let base = "[[experiment]]\nname = \"base\"";
+    let (head, logistic) = Project::small()
+        .split_once(base)
+        .map(|(a, b)| (a.to_owned(), b.to_owned()))
+        .unwrap();
+    let network = Project::network(1);
+    let (_, network) = network.split_once(base).unwrap();
+    let sets = "[features]\nsets = [\"issa193\", \"functionals\", \"frames\"]\n\n";
+    let kind = |name: &str, text: &str| format!("[[experiment]]\nname = \"{name}\"{text}\n");
+    let all = [
+        head,
+        sets.to_owned(),
+        kind("logistic", &logistic),
+        kind(
+            "knn",
+            &logistic.replace("\"logistic\", c = 1.0", "\"knn\", k = 3"),
+        ),
+        kind(
+            "svm",
+            &logistic.replace(
+                "\"logistic\", c = 1.0",
+                "\"svm\", kernel = \"rbf\", c = 1.0",
+            ),
+        ),
+        kind("net", network),
+        kind(
+            "speakers",
+            &logistic.replace("\"standard\"", "\"per-speaker\""),
+        ),
+    ];
+    project.pipeline("small", &all.concat());
+    project.ser(&["run", "small", "-q"]).ok();
+    project.pipeline(
+        "long",
+        &Project::network(100_000).replace("\"net\"", "\"long\""),
+    );
+    for name in ["logistic", "knn", "svm", "net"] {
+        let (model, out) = (format!("small/{name}"), format!("{name}.parquet"));
+        project
+            .ser(&["predict", &model, "corpus", "-o", &out, "-q"])
+            .ok();
+    }
+    let speakers = [
+        "predict",
+        "small/speakers",
+        "corpus/manifest.csv",
+        "-o",
+        "speakers.parquet",
+    ];
+    project.ser(&speakers).ok();
+    let windows = [
+        "predict",
+        "small/svm",
+        "corpus",
+        "--window",
+        "0.2",
+        "-o",
+        "windows.parquet",
+    ];
+    project.ser(&windows).ok();
+    run_in(
+        &project,
+        package.path(),
+        "api.py",
+        &[env!("CARGO_BIN_EXE_ser")],
+    );
+}
+
+#[test]
+fn the_notebook_of_the_examples_runs() {
+    let modules = ["matplotlib", "numpy", "pandas", "pyarrow", "sklearn"];
+    if let Some(package) = package(&modules) {
+        let notebook = repository("examples/features.ipynb");
+        let arguments = [notebook.to_str().unwrap()];
+        run_in(&Project::new(), package.path(), "notebook.py", &arguments);
+    }
+}

@@ -10,7 +10,6 @@ use super::args::Predict;
 use super::model;
 use super::outputs::Outputs;
 use super::sink::{Errors, OutputSink, Target};
-use crate::audio::Remark;
 use crate::cancel::Cancel;
 use crate::cli::args::Args;
 use crate::cli::{say, system};
@@ -22,7 +21,6 @@ use crate::pipeline::predict::{
     Windows,
 };
 use crate::text::plural;
-use crate::transform::BALANCED_SPEAKERS;
 
 /// The most bytes of a recording that come on standard input.
 const MOST_BYTES: u64 = 4 << 30;
@@ -151,7 +149,7 @@ fn conclude(
             plural(tally.predicted as usize, "recording")
         ));
     }
-    remark(tally, predict, predictor, observer);
+    library::remark(tally, predictor, predict.window.is_some(), observer);
     if excluded == 0 || predict.skip_bad {
         return Ok(());
     }
@@ -181,100 +179,14 @@ fn conclude(
     }))
 }
 
-/// Says of which recordings a prediction says little.
-fn remark(tally: &Tally, predict: &Predict, predictor: &Predictor, observer: &dyn Observer) {
-    let recordings = |n: u64| {
-        if n == 1 {
-            "1 recording is".to_owned()
-        } else {
-            format!("{n} recordings are")
-        }
-    };
-    if let Some(first) = &tally.first_silent {
-        let silent = recordings(tally.silent);
-        observer.warn(format!("{silent} silent, all samples being the same: the prediction says nothing (the first: {first})"));
-    }
-    // Silence is told above, of windows as well.
-    for (remark, (count, first)) in tally
-        .remarked
-        .iter()
-        .filter(|(remark, _)| **remark != Remark::Silent)
-    {
-        let said = format!(
-            "{}: {} (the first: {first})",
-            if *count == 1 {
-                "1 recording".to_owned()
-            } else {
-                format!("{count} recordings")
-            },
-            remark.text()
-        );
-        if remark.is_warning() {
-            observer.warn(said)
-        } else {
-            observer.note(said)
-        }
-    }
-    let trained = predictor.trained_durations();
-    let usual = (trained.median * 10.0).round().max(1.0) / 10.0;
-    if tally.long > 0 && predict.window.is_none() {
-        let long = recordings(tally.long);
-        observer
-            .note(format!("{long} longer than {} s, and models are trained on single utterances: try --window {usual}", library::LONG_S));
-    }
-    if tally.outside > 0 {
-        let (low, high) = trained.bounds();
-        let by_duration = format!(
-            "{} by duration (outside of {low:.2} to {high:.2} s; try --window {usual})",
-            tally.outside_duration
-        );
-        let by_features = format!("{} by features", tally.outside_features);
-        let why = [
-            (tally.outside_duration, by_duration),
-            (tally.outside_features, by_features),
-        ];
-        let why: Vec<String> = why
-            .into_iter()
-            .filter(|(n, _)| *n > 0)
-            .map(|(_, text)| text)
-            .collect();
-        let (outside, rows) = (tally.outside, tally.rows);
-        observer.warn(format!(
-            "{outside} of {rows} predictions are outside of what the model was trained on (in_domain false) and should not be relied on: {}",
-            why.join(", ")
-        ));
-    }
-}
-
 fn describe(predictor: &Predictor, json: bool, observer: &dyn Observer) {
-    if let Some(tested) = predictor.tested() {
-        if let (true, Ok(mut event)) = (json, serde_json::to_value(tested)) {
-            event["event"] = "model".into();
-            say(&event.to_string());
-        }
-        tested
-            .warning()
-            .into_iter()
-            .for_each(|warning| observer.warn(warning));
+    if let (true, Some(tested)) = (json, predictor.tested())
+        && let Ok(mut event) = serde_json::to_value(tested)
+    {
+        event["event"] = "model".into();
+        say(&event.to_string());
     }
-    if predictor.needs_speaker() {
-        observer.warn(format!(
-            "the model scales every speaker by their own clips (transductive): predictions can be trusted only if {BALANCED_SPEAKERS}"
-        ));
-    }
-    let folders = predictor.folders();
-    if folders.len() > 1 {
-        let names: Vec<_> = folders
-            .iter()
-            .filter_map(|f| f.file_name())
-            .map(|name| name.to_string_lossy().into_owned())
-            .collect();
-        observer.note(format!(
-            "mean probability of {} models: {}",
-            folders.len(),
-            names.join(", ")
-        ));
-    }
+    library::caution(predictor, observer);
 }
 
 fn format(predict: &Predict, json: bool) -> Result<Format> {

@@ -37,6 +37,27 @@ impl Format {
     }
 }
 
+impl Inference {
+    /// The class of the highest probability.
+    fn emotion(&self, labels: &[String]) -> String {
+        let highest = labels.get(argmax(&self.probabilities));
+        highest.cloned().unwrap_or_default()
+    }
+
+    /// The row of a table of predictions, of a model with these classes.
+    pub fn row(&self, file: &str, labels: &[String]) -> InferenceRow {
+        InferenceRow {
+            file: file.to_owned(),
+            start_s: self.start_s,
+            end_s: self.end_s,
+            emotion: self.emotion(labels),
+            in_domain: self.outside.is_inside(),
+            domain_reason: reason(self.outside),
+            probabilities: self.probabilities.clone(),
+        }
+    }
+}
+
 /// Writes predictions, row after row. The same rows give the same bytes.
 pub struct Output<W: Write + Send> {
     path: PathBuf,
@@ -117,11 +138,7 @@ impl<W: Write + Send> Output<W> {
     /// # Errors
     /// Where it cannot be written.
     pub fn push(&mut self, file: &str, inference: &Inference) -> Result<()> {
-        let emotion = self
-            .labels
-            .get(argmax(&inference.probabilities))
-            .cloned()
-            .unwrap_or_default();
+        let emotion = inference.emotion(&self.labels);
         let failed = |e| Error::io("write", &self.path, e);
         match &mut self.to {
             To::Lines(out) => writeln!(
@@ -154,15 +171,7 @@ impl<W: Write + Send> Output<W> {
                 out.write_record(texts.into_iter().chain(numbers))
                     .map_err(|e| csv_failed(&self.path, e))
             }
-            To::Parquet(out) => out.push(InferenceRow {
-                file: file.to_owned(),
-                start_s: inference.start_s,
-                end_s: inference.end_s,
-                emotion,
-                in_domain: inference.outside.is_inside(),
-                domain_reason: reason(inference.outside),
-                probabilities: inference.probabilities.clone(),
-            }),
+            To::Parquet(out) => out.push(inference.row(file, &self.labels)),
         }
     }
 

@@ -464,7 +464,10 @@ fn is_large(clip: &Clip) -> bool {
 }
 
 /// The sound of a clip, and the permit to hold it.
-fn open<'a>(clip: &Clip, budget: &'a Budget) -> (Result<Sound, (RejectReason, Error)>, Permit<'a>) {
+pub(super) fn open<'a>(
+    clip: &Clip,
+    budget: &'a Budget,
+) -> (Result<Sound, (RejectReason, Error)>, Permit<'a>) {
     let opened = match &clip.bytes {
         Some(bytes) => {
             audio::decode_sound_of_bytes(bytes, budget).map_err(|e| (RejectReason::Undecodable, e))

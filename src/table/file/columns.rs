@@ -77,6 +77,12 @@ impl Columns {
         )
     }
 
+    /// The columns as a table in memory.
+    pub fn batch(self) -> Result<RecordBatch> {
+        RecordBatch::try_new(self.schema(), self.arrays)
+            .map_err(|e| Error::internal("columns that make no table").because(e))
+    }
+
     pub(super) fn schema(&self) -> Arc<Schema> {
         Arc::new(Schema::new(self.fields.clone()))
     }

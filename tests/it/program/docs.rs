@@ -10,7 +10,7 @@ use clap::Parser;
 use super::project::{Project, Ran, tone, wav};
 
 /// What cannot be checked here, by its first word, and why.
-const ELSEWHERE: [(&str, &str); 17] = [
+const ELSEWHERE: [(&str, &str); 19] = [
     ("cargo", "compiles, which is what is being done"),
     ("export", "a matter of the shell"),
     ("cd", "a matter of the shell"),
@@ -31,6 +31,8 @@ const ELSEWHERE: [(&str, &str); 17] = [
     ("git", "needs a network"),
     ("docker", "needs an engine"),
     ("podman", "needs an engine"),
+    ("apptainer", "needs an engine"),
+    ("pip", "compiles; tests/it/python.rs runs what it installs"),
 ];
 
 fn repository() -> &'static Path {

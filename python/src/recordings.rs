@@ -1,0 +1,311 @@
+//! Recordings in; features and predictions out.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow::array::UInt32Array;
+use arrow::array::{ArrayRef, Float32Array, Float64Array, ListArray, RecordBatch, StringArray};
+use arrow::buffer::OffsetBuffer;
+use arrow::datatypes::{DataType, Field, Schema};
+use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedBytes;
+use ser::audio::{Remark, Windows};
+use ser::cancel::Cancel;
+use ser::config::{FeatureSettings, SetSettings};
+use ser::encoder::{EncoderName, Source, Usage};
+use ser::features::{FeatureSet, encoder_columns, names};
+use ser::orchestrator::Observer;
+use ser::pipeline::predict::{
+    self, Clip, Inference, Predictor, RecordingFeatures, Rejected, Settings, Sink, Sources,
+    Speakers,
+};
+use ser::table::inference::{self, InferenceRow};
+use ser::{Error, Result};
+
+use crate::call::{Listener, Messages, exception, interruptible};
+use crate::table::Table;
+
+/// A path that may be a folder or a manifest; or a recording: its path or, of bytes, its name, the
+/// bytes, speaker, start and end.
+#[derive(FromPyObject)]
+pub enum Recording {
+    Clip(
+        PathBuf,
+        Option<PyBackedBytes>,
+        Option<String>,
+        Option<f64>,
+        Option<f64>,
+    ),
+    Path(PathBuf),
+}
+
+fn sources(
+    recordings: Vec<Recording>,
+    cancel: &Cancel,
+    observer: &dyn Observer,
+) -> Result<Sources> {
+    let mut sources = Sources::default().until(cancel);
+    for recording in recordings {
+        match recording {
+            Recording::Path(path) => sources.add(&path)?,
+            Recording::Clip(path, bytes, speaker, start_s, end_s) => sources.items.push(Ok(Clip {
+                path,
+                bytes: bytes.map(|bytes| Arc::from(&bytes[..])),
+                speaker,
+                start_s,
+                end_s,
+            })),
+        }
+    }
+    sources.notes.iter().for_each(|note| observer.note(note));
+    sources.astray.iter().for_each(|text| observer.warn(text));
+    if sources.items.is_empty() {
+        let error = Error::data("there is no recording");
+        return Err(error.hint("name audio files, or folders and manifests that hold some"));
+    }
+    Ok(sources)
+}
+
+fn jobs(jobs: Option<usize>) -> usize {
+    jobs.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, |n| n.get()))
+}
+
+/// Recordings that cannot be used: the first is the error, or all are kept.
+struct Excluded {
+    skip: bool,
+    all: Vec<(String, String, String)>,
+}
+
+impl Excluded {
+    fn take(&mut self, rejected: &Rejected) -> Result<()> {
+        if !self.skip {
+            return Err(rejected.error.again());
+        }
+        let (kind, why) = (rejected.reason.word(), rejected.error.to_string());
+        self.all.push((rejected.file.clone(), kind.to_owned(), why));
+        Ok(())
+    }
+}
+
+/// The features of recordings, a row for each in their order.
+#[pyfunction]
+pub fn features(
+    py: Python<'_>,
+    recordings: Vec<Recording>,
+    set: &str,
+    encoder: Option<PathBuf>,
+    skip: bool,
+    threads: Option<usize>,
+) -> PyResult<(Table, Messages)> {
+    interruptible(py, |cancel| {
+        let listener = Listener::default();
+        let observer: &dyn Observer = &listener;
+        let settings = settings(set, encoder.as_deref())?;
+        let sources = sources(recordings, cancel, observer)?;
+        let memory = ser::cli::memory();
+        let found = predict::features(sources, &settings, jobs(threads), memory, cancel)?;
+        let mut excluded = Excluded { skip, all: vec![] };
+        let mut remarked: BTreeMap<Remark, (u64, String)> = BTreeMap::new();
+        let mut rows = Vec::with_capacity(found.len());
+        for one in found {
+            match one {
+                Ok(row) => {
+                    for remark in row.remarks.iter() {
+                        let first = || (0, row.file.clone());
+                        remarked.entry(remark).or_insert_with(first).0 += 1;
+                    }
+                    rows.push(row);
+                }
+                Err(rejected) => excluded.take(&rejected)?,
+            }
+        }
+        predict::remark_on_decoding(&remarked, observer);
+        let batch = feature_batch(rows, settings.of(settings.first())?)?;
+        Ok((Table::new(batch, excluded.all), listener.into_messages()))
+    })
+}
+
+fn settings(set: &str, encoder: Option<&Path>) -> Result<FeatureSettings> {
+    let unknown = || {
+        let all = FeatureSet::ALL.map(|set| set.name().to_owned()).join(", ");
+        Error::config(format!("there is no feature set `{set}`")).hint(format!("take one of {all}"))
+    };
+    let (set, encoders) = match encoder {
+        None => (FeatureSet::parse(set).ok_or_else(unknown)?, vec![]),
+        Some(folder) => {
+            let usage = Usage {
+                padding: Default::default(),
+                windows: 30,
+            };
+            let name = EncoderName::new("encoder").ok_or_else(unknown)?;
+            let source = Arc::new(Source::new(name, folder, usage));
+            (FeatureSet::Encoder(name), vec![source])
+        }
+    };
+    Ok(FeatureSettings {
+        sets: vec![set],
+        encoders,
+        ..FeatureSettings::default()
+    })
+}
+
+/// `file`, `start_s`, `end_s`; then a 32-bit column for each feature, or `frames` and `values`, a
+/// list of 32-bit numbers, frame after frame.
+fn feature_batch(rows: Vec<RecordingFeatures>, settings: SetSettings) -> Result<RecordBatch> {
+    let mut columns: Vec<(String, ArrayRef)> = vec![
+        (
+            "file".into(),
+            Arc::new(StringArray::from_iter_values(rows.iter().map(|r| &r.file))),
+        ),
+        (
+            "start_s".into(),
+            Arc::new(Float64Array::from_iter_values(
+                rows.iter().map(|r| r.start_s),
+            )),
+        ),
+        (
+            "end_s".into(),
+            Arc::new(Float64Array::from_iter_values(rows.iter().map(|r| r.end_s))),
+        ),
+    ];
+    let frame = match settings.encoder {
+        Some(encoder) => encoder_columns(encoder.width),
+        None => names(settings.set),
+    };
+    let mut about = HashMap::from([
+        ("ser.feature_set".to_owned(), settings.set.name().to_owned()),
+        ("ser.profile".to_owned(), settings.profile.name().to_owned()),
+        (
+            "ser.feature_code_version".to_owned(),
+            settings.set.code_version().to_string(),
+        ),
+    ]);
+    if settings.set.has_columns() {
+        for (c, name) in frame.into_iter().enumerate() {
+            let values = rows.iter().map(|row| row.row[c]);
+            columns.push((name, Arc::new(Float32Array::from_iter_values(values))));
+        }
+    } else {
+        about.insert("ser.channels".to_owned(), frame.join(" "));
+        let width = frame.len().max(1);
+        let frames = rows.iter().map(|row| (row.row.len() / width) as u32);
+        columns.push((
+            "frames".into(),
+            Arc::new(UInt32Array::from_iter_values(frames)),
+        ));
+        let offsets = OffsetBuffer::from_lengths(rows.iter().map(|row| row.row.len()));
+        let values: Vec<f32> = rows.into_iter().flat_map(|row| row.row).collect();
+        let item = Arc::new(Field::new("element", DataType::Float32, false));
+        let lists = ListArray::try_new(item, offsets, Arc::new(Float32Array::from(values)), None);
+        columns.push(("values".into(), Arc::new(lists.map_err(no_table)?)));
+    }
+    let fields: Vec<Field> = columns
+        .iter()
+        .map(|(name, array)| Field::new(name, array.data_type().clone(), false))
+        .collect();
+    let schema = Arc::new(Schema::new_with_metadata(fields, about));
+    let arrays = columns.into_iter().map(|(_, array)| array).collect();
+    RecordBatch::try_new(schema, arrays).map_err(no_table)
+}
+
+fn no_table(error: arrow::error::ArrowError) -> Error {
+    Error::internal("columns that make no table").because(error)
+}
+
+/// A saved model, or the models of an experiment.
+#[pyclass(frozen, module = "ser_rs._ser")]
+pub struct Model {
+    predictor: Predictor,
+}
+
+#[pymethods]
+impl Model {
+    #[new]
+    fn new(py: Python<'_>, folder: PathBuf, encoder: Option<PathBuf>) -> PyResult<Model> {
+        let load = |_: &Cancel| Predictor::load(&folder, encoder.as_deref());
+        let predictor = interruptible(py, load)?;
+        Ok(Model { predictor })
+    }
+
+    /// Class names in the order of the probabilities.
+    #[getter]
+    fn labels(&self) -> Vec<String> {
+        self.predictor.labels().to_vec()
+    }
+
+    /// The folders of the models.
+    #[getter]
+    fn folders(&self) -> Vec<PathBuf> {
+        self.predictor.folders().to_vec()
+    }
+
+    /// Whether it scales speakers by their own clips.
+    #[getter]
+    fn needs_speaker(&self) -> bool {
+        self.predictor.needs_speaker()
+    }
+
+    /// The predictions for recordings: a row for each recording or window in their order.
+    fn predict(
+        &self,
+        py: Python<'_>,
+        recordings: Vec<Recording>,
+        window: Option<f64>,
+        hop: Option<f64>,
+        one_speaker: bool,
+        skip: bool,
+        threads: Option<usize>,
+    ) -> PyResult<(Table, Messages)> {
+        let windows = window.map(|window| Windows::new(window, hop)).transpose();
+        let settings = Settings {
+            windows: windows.map_err(|error| exception(py, &error))?,
+            speakers: if one_speaker {
+                Speakers::One
+            } else {
+                Speakers::AsGiven
+            },
+            jobs: jobs(threads),
+            memory: ser::cli::memory(),
+        };
+        let predictor = &self.predictor;
+        interruptible(py, |cancel| {
+            let listener = Listener::default();
+            let observer: &dyn Observer = &listener;
+            predict::caution(predictor, observer);
+            let sources = sources(recordings, cancel, observer)?;
+            let excluded = Excluded { skip, all: vec![] };
+            let mut rows = Rows {
+                labels: predictor.labels(),
+                rows: vec![],
+                excluded,
+            };
+            let tally =
+                predict::predict(predictor, sources, &settings, &mut rows, cancel, observer)?;
+            predict::remark(&tally, predictor, window.is_some(), observer);
+            let batch = inference::batch(predictor.labels(), &rows.rows)?;
+            let table = Table::new(batch, rows.excluded.all);
+            Ok((table, listener.into_messages()))
+        })
+    }
+}
+
+/// Collects predictions.
+struct Rows<'a> {
+    labels: &'a [String],
+    rows: Vec<InferenceRow>,
+    excluded: Excluded,
+}
+
+impl Sink for Rows<'_> {
+    fn predicted(&mut self, clip: &Clip, inferences: &[Inference]) -> Result<()> {
+        let name = clip.name();
+        let rows = inferences.iter().map(|one| one.row(&name, self.labels));
+        self.rows.extend(rows);
+        Ok(())
+    }
+
+    fn rejected(&mut self, rejected: &Rejected) -> Result<()> {
+        self.excluded.take(rejected)
+    }
+}
