@@ -99,7 +99,7 @@ def features(
               path) and manifests (.csv, .tsv, .parquet, .jsonl with a column `path`)
             - a data frame of pandas, polars or pyarrow, or a dict of lists, with a column `path`
               and, where rows are segments, `start` and `end` in seconds
-            - pairs of samples and their rate in Hz, or arrays of samples with `rate`. Samples have
+            - pairs of samples and their rate in Hz, or a single one; or arrays with `rate`. Samples have
               one dimension: floats with full scale at 1, or int16 or int32.
         set: name of a feature set, see :func:`feature_sets`.
         rate: sampling rate in Hz of arrays that come without one.
@@ -204,7 +204,10 @@ class Model:
             IoError, DataError: as for :func:`features`.
         """
         given = as_recordings(recordings, rate)
-        return _heard(*self._native.predict(given, window, hop, one_speaker, _skips(errors), _threads(jobs)))
+        if hop is not None and window is None:
+            raise exception("Usage", "hop is the distance of windows, of which there are none", "give window as well", 2)
+        windows = None if window is None else (window, hop)
+        return _heard(*self._native.predict(given, windows, one_speaker, _skips(errors), _threads(jobs)))
 
     def __repr__(self) -> str:
         return f"<ser_rs.Model {self.folders[0]} of {len(self.labels)} classes>"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import struct
 from collections.abc import Iterable
+from numbers import Real
 from typing import Any, Union
 
 from ser_rs._errors import exception
@@ -21,6 +22,8 @@ def as_recordings(recordings: Recordings, rate: float | None) -> list[Any]:
         return _rows(recordings)
     if _holds_samples(recordings):
         return [_clip("0", recordings, rate)]
+    if isinstance(recordings, tuple) and _is_pair(recordings):
+        return [_clip("0", *recordings)]
     if not isinstance(recordings, Iterable):
         raise exception("Usage", f"{type(recordings).__name__} holds no recordings", HINT, 2)
     return [_one(str(at), one, rate) for at, one in enumerate(recordings)]
@@ -29,11 +32,15 @@ def as_recordings(recordings: Recordings, rate: float | None) -> list[Any]:
 def _one(name: str, one: Any, rate: float | None) -> Any:
     if isinstance(one, (str, os.PathLike)):
         return os.fspath(one)
-    if isinstance(one, (tuple, list)) and len(one) == 2 and _holds_samples(one[0]):
+    if isinstance(one, (tuple, list)) and _is_pair(one):
         return _clip(name, *one)
     if _holds_samples(one):
         return _clip(name, one, rate)
     raise exception("Usage", f"recording {name} is {type(one).__name__}, neither a path nor samples", HINT, 2)
+
+
+def _is_pair(one: Any) -> bool:
+    return len(one) == 2 and isinstance(one[1], Real) and _holds_samples(one[0])
 
 
 def _holds_samples(one: Any) -> bool:

@@ -31,8 +31,7 @@ class Model:
     def predict(
         self,
         recordings: Sequence[_Path | _Clip],
-        window: float | None,
-        hop: float | None,
+        windows: tuple[float, float | None] | None,
         one_speaker: bool,
         skip: bool,
         threads: int | None,

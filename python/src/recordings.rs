@@ -251,15 +251,14 @@ impl Model {
         &self,
         py: Python<'_>,
         recordings: Vec<Recording>,
-        window: Option<f64>,
-        hop: Option<f64>,
+        windows: Option<(f64, Option<f64>)>,
         one_speaker: bool,
         skip: bool,
         threads: Option<usize>,
     ) -> PyResult<(Table, Messages)> {
-        let windows = window.map(|window| Windows::new(window, hop)).transpose();
+        let windows = windows.map(|(window, hop)| Windows::new(window, hop));
         let settings = Settings {
-            windows: windows.map_err(|error| exception(py, &error))?,
+            windows: windows.transpose().map_err(|error| exception(py, &error))?,
             speakers: if one_speaker {
                 Speakers::One
             } else {
@@ -282,7 +281,7 @@ impl Model {
             };
             let tally =
                 predict::predict(predictor, sources, &settings, &mut rows, cancel, observer)?;
-            predict::remark(&tally, predictor, window.is_some(), observer);
+            predict::remark(&tally, predictor, settings.windows.is_some(), observer);
             let batch = inference::batch(predictor.labels(), &rows.rows)?;
             let table = Table::new(batch, rows.excluded.all);
             Ok((table, listener.into_messages()))

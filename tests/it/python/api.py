@@ -95,6 +95,7 @@ floats = [(y.astype(np.float32) / 32768, rate) for y, rate in arrays]
 for given in (arrays, floats, [(y.astype(np.int32) << 16, rate) for y, rate in arrays], [(y.astype(float), rate) for y, rate in floats]):
     same(ser_rs.features(given), table, columns)
 same(ser_rs.features([y for y, _ in floats], rate=16000), table, columns)
+same(ser_rs.features(floats[3]), pa.table(table).slice(3, 1), columns)
 same(ser_rs.features(floats[3][0], rate=16000), pa.table(table).slice(3, 1), columns)
 pieces = pd.DataFrame({"path": [paths[0], paths[0], paths[1]], "start": [0.0, 0.1, np.nan], "end": [0.25, 0.3, np.nan]})
 cut = pa.table(ser_rs.features(pieces))
@@ -143,6 +144,8 @@ for name in ["logistic", "knn", "svm", "net"]:
 model = ser_rs.load(Path("data/models/small/svm"))
 windows, _ = quietly(lambda: model.predict("corpus", window=0.2))
 same(windows, pq.read_table("windows.parquet"), windows.column_names)
+raises(ser_rs.UsageError, lambda: model.predict("corpus", hop=0.1), "hop", code=2)
+raises(ser_rs.SerError, lambda: model.predict("corpus", window=-1.0), code=2)
 alone = ser_rs.load("data/models/small/svm/fold-00-seed-0")
 assert len(alone.folders) == 1 and "svm" in repr(alone)
 speakers = ser_rs.load("data/models/small/speakers")
