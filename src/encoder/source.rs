@@ -246,7 +246,7 @@ fn describe(folder: &Path, usage: Usage) -> Result<Description> {
             .unwrap_or_default()
             .to_string_lossy()
             .into_owned();
-        let sum = Sha256Sum(sha256_of(&path)?).to_string();
+        let sum = sha256_of(&path, &Cancel::default())?.to_string();
         list.update(format!("{sum}  {name}\n"));
         files.push((name, sum));
     }
@@ -259,10 +259,10 @@ fn describe(folder: &Path, usage: Usage) -> Result<Description> {
     })
 }
 
-fn sha256_of(path: &Path) -> Result<[u8; 32]> {
+pub(super) fn sha256_of(path: &Path, cancel: &Cancel) -> Result<Sha256Sum> {
     let mut hash = Sha256::new();
-    each_block(path, &Cancel::default(), |block| hash.update(block))?;
-    Ok(hash.finalize().into())
+    each_block(path, cancel, |block| hash.update(block))?;
+    Ok(Sha256Sum(hash.finalize().into()))
 }
 
 /// The licence in the head of a model card, `README.md`: what stands under `license`, a word.
