@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::known::{Known, Recognised, corpus_named};
+use super::known::{Known, KnownFile, Recognised, corpus_named};
 
 /// What may be said of an encoder and a corpus, from the best to the worst.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -37,6 +37,11 @@ impl Verdict {
             Verdict::HeardSound => "encoder trained on this corpus",
             Verdict::HeardLabels => "encoder trained on the labels of this corpus",
         }
+    }
+
+    /// Whether the corpus is unseen.
+    pub fn is_unseen(self) -> bool {
+        self == Verdict::Unseen
     }
 
     /// Whether figures are too high for that.
@@ -107,6 +112,19 @@ impl Heard {
         }
     }
 
+    /// The worst of several; of equals the first guess, or else the first.
+    pub fn worst(all: &[Heard]) -> Option<&Heard> {
+        let rank = |one: &Heard| (one.verdict, one.is_guess());
+        all.iter()
+            .reduce(|a, b| if rank(b) > rank(a) { b } else { a })
+    }
+
+    /// A few words for a badge or a line.
+    pub fn badge(&self) -> String {
+        let guess = if self.is_guess() { " (a guess)" } else { "" };
+        format!("{}{guess}", self.verdict.badge())
+    }
+
     /// Whether the encoder was recognised by a name alone.
     pub fn is_guess(&self) -> bool {
         matches!(self.recognised, Some(by) if by != Recognised::Weights)
@@ -127,25 +145,41 @@ impl Heard {
                 format!("the encoder {encoder} was trained on emotion labels of this corpus")
             }
         };
-        let guess = match (self.recognised, &self.published_as) {
-            (Some(Recognised::Config), Some(name)) => format!(
-                ". A guess: only the name in its config.json says that it is {name}, and its weights are not those published"
+        let by = match self.recognised {
+            Some(Recognised::Config) => "the name in its config.json",
+            _ => "the name of its folder",
+        };
+        let published = self.published_as.as_deref().unwrap_or_default();
+        let weights = match self.has_known_weights() {
+            true => "its weights are not those published",
+            false => "the SHA-256 of the published weights is not known",
+        };
+        let (names, guess) = match self.is_guess() {
+            false => ("", String::new()),
+            true => (
+                "as far as names tell, ",
+                format!(". This is a guess: only {by} says that it is {published}, and {weights}"),
             ),
-            (Some(Recognised::Folder), Some(name)) => format!(
-                ". A guess: only the name of its folder says that it is {name}, and its weights are not those published"
-            ),
-            _ => String::new(),
         };
         let source = self.source.as_ref();
         let source = source
             .map(|source| format!(" ({source})"))
             .unwrap_or_default();
-        format!("{verdict}: {}{source}{guess}", self.why)
+        format!("{names}{verdict}: {}{source}{guess}", self.why)
+    }
+
+    /// Whether the encoder can be recognised by its weights.
+    fn has_known_weights(&self) -> bool {
+        let known = self.published_as.as_deref().and_then(Known::find);
+        known.is_some_and(|known| known.files.iter().any(KnownFile::is_known_weights))
     }
 
     /// What can be done to meet the requirement `encoder-unseen`; `None` where it is met.
     pub fn falls_short(&self) -> Option<String> {
         let what = match (self.verdict, &self.published_as) {
+            (Verdict::Unseen, Some(_)) if self.is_guess() && !self.has_known_weights() => {
+                "choose an encoder that is recognised by its weights (`ser encoders list NAME` shows whose SHA-256 is known)".to_owned()
+            }
             (Verdict::Unseen, Some(name)) if self.is_guess() => format!(
                 "use the files as they were published, which are recognised by their SHA-256 (`ser encoders get {name}`)"
             ),
@@ -274,10 +308,12 @@ mod tests {
             let corpus = [TestedCorpus::Published("ravdess")];
             let heard = Heard::of("h", Some((known, by)), &corpus);
             assert!(heard.verdict == Verdict::Unseen && heard.is_guess());
+            let text = heard.describe();
             assert!(
-                heard.describe().contains("A guess: only the name"),
-                "{}",
-                heard.describe()
+                text.starts_with("as far as names tell")
+                    && text.contains("a guess: only the name")
+                    && text.contains("its weights are not those published"),
+                "{text}"
             );
             assert!(
                 heard
@@ -286,6 +322,21 @@ mod tests {
                     .contains("ser encoders get hubert-base")
             );
         }
+        // Where no sum is known, the published files are no better.
+        let known = Known::find("hubert-large").unwrap();
+        let corpus = [TestedCorpus::Published("ravdess")];
+        let heard = Heard::of("h", Some((known, Recognised::Folder)), &corpus);
+        assert!(
+            heard
+                .describe()
+                .contains("the SHA-256 of the published weights is not known")
+        );
+        assert!(
+            heard
+                .falls_short()
+                .unwrap()
+                .starts_with("choose an encoder")
+        );
         let gone = Heard::without_files("h");
         assert!(
             gone.verdict == Verdict::Unknown && !gone.is_guess() && gone.falls_short().is_some()

@@ -181,6 +181,11 @@ impl Known {
 }
 
 impl KnownFile {
+    /// Whether these are weights whose SHA-256 is known.
+    pub(super) fn is_known_weights(&self) -> bool {
+        self.sha256.as_ref().is_some_and(|sum| self.is_weights(sum))
+    }
+
     fn is_weights(&self, sum: &str) -> bool {
         let is_weights = [".safetensors", ".bin"]
             .iter()

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
 use super::config::{Config, Front};
+use super::known::how_to_get;
 use super::pretrained::{Encoder, Padding, SAMPLE_RATE};
 use super::weights;
 use crate::cancel::Cancel;
@@ -222,9 +223,7 @@ impl Source {
 fn describe(folder: &Path, usage: Usage) -> Result<Description> {
     if !folder.is_dir() {
         let error = Error::missing(format!("there is no folder {}", folder.display()));
-        return Err(error.hint(
-            "put config.json and the weights of the model there, as model hubs hold them; docs/encoders.md says how",
-        ));
+        return Err(error.hint(how_to_get("", folder)));
     }
     let config = Config::read(folder)?;
     if usage.padding == Padding::Full && !matches!(config.front, Front::Whisper { .. }) {
