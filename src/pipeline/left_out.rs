@@ -53,9 +53,9 @@ fn missing(pipeline: &Pipeline, experiment: &Experiment) -> Option<String> {
     let source = pipeline.features.encoder(experiment.inputs.set)?;
     let name = source.name();
     let is_it = |one: &&EncoderSettings| one.name == name.as_str();
-    let optional = pipeline.encoders.iter().find(is_it)?.optional;
-    let error = source.describe().err()?;
-    (optional && error.kind() == Kind::Missing).then(|| {
+    let settings = pipeline.encoders.iter().find(is_it)?;
+    let error = settings.optional.then(|| source.describe().err())??;
+    (error.kind() == Kind::Missing).then(|| {
         let get = how_to_get(name.as_str(), source.folder());
         format!("{error} ({get})")
     })

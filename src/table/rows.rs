@@ -217,7 +217,7 @@ pub mod leakage {
             /// a pretrained encoder, `encoder-` and what is known of it and the corpus: `unseen`,
             /// `unknown`, `heard-sound` or `heard-labels`.
             pub kind: String,
-            /// Speakers, named sentences or sessions of the test part; of the last two kinds, its
+            /// Speakers, named sentences or sessions of the test part; of the other kinds, its
             /// utterances.
             pub test_units: u64,
             /// Of these, the ones that the training or validation part has as well, or that the

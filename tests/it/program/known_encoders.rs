@@ -275,7 +275,11 @@ fn an_experiment_without_its_optional_encoder_is_left_out_and_said_to_be() {
     project
         .ser(&["run", "small", "-e", "default", "-e", "other"])
         .ok();
-    project.ser(&["doctor"]).ok();
+    let doctor = project.ser(&["doctor"]).ok().stdout;
+    assert!(
+        doctor.contains("no pretrained encoder at encoders/whisper-base") && doctor.contains(get),
+        "{doctor}"
+    );
     // One that is no option is missing as ever, and so is everything where nothing else can run.
     project.pipeline("small", &text.replace("optional = true\n", ""));
     project
