@@ -158,10 +158,7 @@ fn check(path: &Path, json: bool, cancel: &Cancel) -> Result<()> {
             file.name, file.bytes, file.sha256
         ))?;
     }
-    let licence = found
-        .licence
-        .as_deref()
-        .unwrap_or("none is named in its README.md");
+    let licence = found.licence.as_deref().unwrap_or("its folder names none");
     line(format!("  licence: {licence}"))?;
     match (known, found.recognised) {
         (Some(known), Some(by)) => {

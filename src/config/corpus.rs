@@ -329,6 +329,13 @@ pub(super) fn ruled_out(section: &Section<'_>, key: &str) -> Option<Refusal> {
                 hint: "give hop_s, or a longer window".to_owned(),
             })
         }
+        ("corpus", "unpublished") => {
+            let kind = section.word("kind")?;
+            (!["manifest", "joined"].contains(&kind)).then(|| Refusal {
+                why: "`unpublished` is for recordings of your own, by a manifest".to_owned(),
+                hint: "remove it".to_owned(),
+            })
+        }
         ("parts", _) => joined::ruled_out(section, key),
         _ => None,
     }

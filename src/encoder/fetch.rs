@@ -88,37 +88,54 @@ pub fn fetch(
     }
     let is_new = !into.exists();
     let place = if is_new { part(into) } else { into.to_owned() };
+    let path = |file: &KnownFile| place.join(&file.name);
+    // What is there is looked at before anything is fetched.
+    let there = |file: &KnownFile| {
+        let is_there = path(file).exists();
+        is_there
+            .then(|| as_published(file, &path(file), cancel))
+            .transpose()
+    };
+    let there: Vec<Option<Fetched>> = known.files.iter().map(there).collect::<Result<_>>()?;
     let mut fetched = Vec::new();
-    for file in &known.files {
-        let path = place.join(&file.name);
-        if !path.exists() {
-            let spec = Download {
-                url: known.url(endpoint, file),
-                file_name: file.name.clone(),
-                bytes: file.bytes,
-                checksum: file.sha256.clone().map(Checksum::Sha256),
-            };
-            let tick = |done, total| tick(&file.name, done, total);
-            download::fetch(&spec, &place, cancel, &tick)
-                .map_err(|error| by_hand(error, known, endpoint, into))?;
+    for (file, there) in known.files.iter().zip(there) {
+        if let Some(found) = there {
+            fetched.push(found);
+            continue;
         }
-        let found = compare(file, &path, cancel)?;
-        if found.sum == Sum::Differs {
-            return Err(Error::data(format!(
-                "{} is not the file that was published: it has {} bytes and the SHA-256 {}",
-                path.display(),
-                found.bytes,
-                found.sha256
-            ))
-            .hint("move it elsewhere, or name another folder with --into; nothing was replaced"));
-        }
-        fetched.push(found);
+        let spec = Download {
+            url: known.url(endpoint, file),
+            file_name: file.name.clone(),
+            bytes: file.bytes,
+            checksum: file.sha256.clone().map(Checksum::Sha256),
+        };
+        let tick = |done, total| tick(&file.name, done, total);
+        download::fetch(&spec, &place, cancel, &tick).map_err(|error| {
+            // Nothing is left where nothing came.
+            let _ = is_new.then(|| fs::remove_dir(&place));
+            by_hand(error, known, endpoint, into)
+        })?;
+        fetched.push(as_published(file, &path(file), cancel)?);
     }
     if is_new {
         fs::rename(&place, into).map_err(|e| Error::io("write", into, e))?;
         sync_folder(into.parent().unwrap_or(Path::new(".")));
     }
     Ok(fetched)
+}
+
+/// Compares a file that is to be used with the published one.
+fn as_published(file: &KnownFile, path: &Path, cancel: &Cancel) -> Result<Fetched> {
+    let found = compare(file, path, cancel)?;
+    if found.sum != Sum::Differs {
+        return Ok(found);
+    }
+    let (bytes, sha256) = (found.bytes, &found.sha256);
+    let error = Error::data(format!(
+        "{} is not the file that was published: it has {bytes} bytes and the SHA-256 {sha256}",
+        path.display()
+    ));
+    Err(error.hint("move it elsewhere, or name another folder with --into; nothing was replaced"))
 }
 
 /// Where a folder is filled before it gets its name.

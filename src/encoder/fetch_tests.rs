@@ -185,6 +185,11 @@ fn a_wrong_file_is_not_kept() {
         "{error}"
     );
     server.join().unwrap();
+    assert_eq!(
+        names(root.path()),
+        ["one.part"],
+        "nothing stays of what never came"
+    );
 }
 
 #[test]
@@ -194,8 +199,7 @@ fn nothing_that_is_there_is_replaced() {
     fs::create_dir(&into).unwrap();
     fs::write(into.join("config.json"), "{\"own\": 1}").unwrap();
     fs::write(into.join("notes.txt"), "own").unwrap();
-    let (endpoint, server) = hub(&content(), vec![None]);
-    let error = go(&known(), &endpoint, &into).unwrap_err();
+    let error = go(&known(), "http://127.0.0.1:9", &into).unwrap_err();
     assert_eq!(error.kind(), Kind::Data);
     assert!(
         error
@@ -206,10 +210,9 @@ fn nothing_that_is_there_is_replaced() {
         fs::read_to_string(into.join("config.json")).unwrap(),
         "{\"own\": 1}"
     );
-    server.join().unwrap();
     // A folder that lacks some is completed.
     fs::write(into.join("config.json"), "{}").unwrap();
-    let (endpoint, server) = hub(&content(), vec![None]);
+    let (endpoint, server) = hub(&content(), vec![None, None]);
     go(&known(), &endpoint, &into).unwrap();
     server.join().unwrap();
     let all = ["README.md", "config.json", "model.safetensors", "notes.txt"];

@@ -187,10 +187,8 @@ impl KnownFile {
     }
 
     fn is_weights(&self, sum: &str) -> bool {
-        let is_weights = [".safetensors", ".bin"]
-            .iter()
-            .any(|end| self.name.ends_with(end));
-        is_weights && self.sha256.as_deref() == Some(sum)
+        let is_other = [".json", ".md"].iter().any(|end| self.name.ends_with(end));
+        !is_other && self.sha256.as_deref() == Some(sum)
     }
 }
 
