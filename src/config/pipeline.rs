@@ -101,7 +101,7 @@ pub fn update_page(page: &str) -> String {
 /// Keys that other settings rule out, by the table that they stand in.
 fn ruled_out(section: &Section<'_>, key: &str) -> Option<Refusal> {
     match section.name {
-        "subset" | "windows" | "parts" => corpus::ruled_out(section, key),
+        "corpus" | "subset" | "windows" | "parts" => corpus::ruled_out(section, key),
         "features" => features::ruled_out(section, key),
         "experiment" | "inputs" => experiment::ruled_out(section, key),
         "model" => model::ruled_out(section, key),
