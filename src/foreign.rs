@@ -42,10 +42,10 @@ pub fn guarded<T>(decoder: impl FnOnce() -> T) -> Result<T, String> {
     })
 }
 
-/// Columns and groups of columns that a Parquet schema may have: some ten times what the widest
-/// table has. A schema is a tree that its decoder goes through by a call for each level, and one of
+/// Columns and groups of columns that a Parquet schema may have: more than the widest table has,
+/// that of imported features. A schema is a tree that its decoder goes through by a call for each level, and one of
 /// very many elements may be as deep.
-const MOST_COLUMNS: u64 = 10_000;
+const MOST_COLUMNS: u64 = 20_000;
 /// Structures within structures; Parquet's own go half as deep.
 const DEEPEST: u32 = 16;
 

@@ -16,6 +16,7 @@ mod extract;
 mod fit;
 mod flow;
 mod folds;
+mod imported;
 mod ingest;
 mod inputs;
 mod joined;

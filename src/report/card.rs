@@ -57,6 +57,7 @@ pub(super) fn render(report: &PipelineReport, experiment: &ExperimentSection) ->
         );
     }
     models::write(&mut out, report, experiment);
+    imports::card(&mut out, report, experiment);
     out += "## Data\n\n";
     if let Some(corpus) = &report.corpus {
         let _ = writeln!(
