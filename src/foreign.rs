@@ -309,7 +309,7 @@ mod tests {
             ]
             .concat()
         };
-        assert!(is_sane_footer(&columns(10_000)) && !is_sane_footer(&columns(10_001)));
+        assert!(is_sane_footer(&columns(20_000)) && !is_sane_footer(&columns(20_001)));
         let mut footer = columns(200);
         footer.pop();
         // Another list may be longer, and a field may give its number in full.

@@ -173,7 +173,9 @@ pub(super) fn ruled_out(section: &Section<'_>, key: &str) -> Option<Refusal> {
     if copies && set.is_some_and(FeatureSet::is_imported) && section.read(key) != Some(false) {
         return Some(Refusal {
             why: "imported features have no rows of changed copies of the recordings".to_owned(),
-            hint: format!("remove `{key}` from this experiment, or take a set that is computed here"),
+            hint: format!(
+                "remove `{key}` from this experiment, or take a set that is computed here"
+            ),
         });
     }
     if key == "explain" && of_encoder && section.read(key) == Some(true) {

@@ -26,11 +26,16 @@ pub(super) fn finish(
             .ok_or_else(|| written.error("name", "`name` is longer than 64 characters"))?;
         check_name(&import.name, &taken, &written)?;
         taken.push(set);
-        let ends = |path: &Path, ending| path.extension().is_some_and(|e| e.eq_ignore_ascii_case(ending));
+        let ends = |path: &Path, ending| {
+            path.extension()
+                .is_some_and(|e| e.eq_ignore_ascii_case(ending))
+        };
         let (npy, npz) = (ends(&import.path, "npy"), ends(&import.path, "npz"));
         if written.has("ids") && !npy && !npz {
             let message = "`ids` names the rows of an array: this table names them in a column";
-            return Err(written.key_error("ids", message).hint("remove it; `id` names the column"));
+            return Err(written
+                .key_error("ids", message)
+                .hint("remove it; `id` names the column"));
         }
         if written.has("array") && !npz {
             let message = "`array` is for `.npz` files, which hold several";
@@ -41,8 +46,11 @@ pub(super) fn finish(
             return Err(written.key_error("id", message).hint("keep one of them"));
         }
         if corpus.windows.is_some() {
-            let message = "imported features are of whole utterances, and [corpus.windows] cuts these up";
-            return Err(written.table_error(message).hint("remove the windows or the import"));
+            let message =
+                "imported features are of whole utterances, and [corpus.windows] cuts these up";
+            return Err(written
+                .table_error(message)
+                .hint("remove the windows or the import"));
         }
     }
     let is_imported = |set: FeatureSet| taken.contains(&set.imported());

@@ -290,7 +290,11 @@ impl Pipeline {
         for import in &self.features.imports {
             // Where a file lies changes nothing.
             let own = Value::Object(schema::without(import, &["name", "path", "ids"]));
-            flatten(&format!("features.import.{}", import.name), &own, &mut settings);
+            flatten(
+                &format!("features.import.{}", import.name),
+                &own,
+                &mut settings,
+            );
         }
         for encoder in &self.encoders {
             let prefix = format!("encoder.{}", encoder.name);

@@ -43,7 +43,11 @@ impl Recording<'_> {
     fn is_at(&self, (start, end): (f64, Option<f64>)) -> bool {
         let known = self.duration_s.map(|duration| self.start() + duration);
         let own = self.end_s.or(known);
-        let most = if self.end_s.is_some() { NEAR_S } else { NEAR_END_S };
+        let most = if self.end_s.is_some() {
+            NEAR_S
+        } else {
+            NEAR_END_S
+        };
         let is_near = |a: f64, b: f64, most: f64| (a - b).abs() <= most * (1.0 + 1e-9);
         is_near(self.start(), start, NEAR_S)
             && match (own, end) {
@@ -132,7 +136,9 @@ impl Index {
                 Kind::FileName => index.add(file, at),
                 Kind::Stem => index.add(stem(&file).to_owned(), at),
                 Kind::Path => {
-                    let places = path.match_indices('/').map(|(i, _)| path[i + 1..].to_owned());
+                    let places = path
+                        .match_indices('/')
+                        .map(|(i, _)| path[i + 1..].to_owned());
                     shorter.extend(places.filter(|end| end.contains('/')).map(|end| (end, at)));
                     index.add(path, at);
                 }
@@ -177,7 +183,9 @@ impl Index {
                 let ends = (0..parts.len()).map(|from| (from, parts[from..].join("/")));
                 let named = ends.filter(|(from, end)| *from == 0 || end.contains('/'));
                 let mut found = named.map(|(_, end)| self.get(&end));
-                found.find(|found| *found != Found::None).unwrap_or(Found::None)
+                found
+                    .find(|found| *found != Found::None)
+                    .unwrap_or(Found::None)
             }
             Kind::FileName => self.get(file),
             _ => match self.get(file) {
@@ -264,14 +272,26 @@ pub fn match_rows(table: &ImportTable, recordings: &[Recording]) -> Result<Match
     }
     taken.check(recordings)?;
     for (group, rows) in &strays {
-        let lacking = index.groups[*group].iter().any(|i| taken.rows[*i].is_none());
+        let lacking = index.groups[*group]
+            .iter()
+            .any(|i| taken.rows[*i].is_none());
         if rows.len() >= FRAMES && lacking {
-            return Err(frames(table, recordings[index.groups[*group][0]].path, rows));
+            return Err(frames(
+                table,
+                recordings[index.groups[*group][0]].path,
+                rows,
+            ));
         }
     }
     for row in strays.into_values().flatten() {
         strange += 1;
-        first.get_or_insert_with(|| format!("{} ({})", excerpt(way.key.cells[row].trim()), table.place(row)));
+        first.get_or_insert_with(|| {
+            format!(
+                "{} ({})",
+                excerpt(way.key.cells[row].trim()),
+                table.place(row)
+            )
+        });
     }
     if taken.rows.iter().all(Option::is_none) {
         return Err(no_row(table, recordings, Some(way.key)));
@@ -299,7 +319,11 @@ fn named(column: &str) -> String {
 
 /// The column and the kind of name that reach most recordings; of equals the first, since columns
 /// are sorted by how telling their names are, and kinds by how exact they are.
-fn best<'t>(table: &'t ImportTable, recordings: &[Recording], indexes: &[Index; 4]) -> Result<Way<'t>> {
+fn best<'t>(
+    table: &'t ImportTable,
+    recordings: &[Recording],
+    indexes: &[Index; 4],
+) -> Result<Way<'t>> {
     let mut best: Option<Way> = None;
     let mut other = None;
     for key in &table.keys {
@@ -327,14 +351,19 @@ fn best<'t>(table: &'t ImportTable, recordings: &[Recording], indexes: &[Index; 
                 named(other),
                 table.file
             );
-            Err(Error::data(message).hint("say with `id` of the [[features.import]] which of them the features are of"))
+            Err(Error::data(message)
+                .hint("say with `id` of the [[features.import]] which of them the features are of"))
         }
     }
 }
 
 impl<'t> Way<'t> {
     fn of(key: &'t Key, kind: Kind, index: &Index) -> Way<'t> {
-        let found: Vec<Found> = key.cells.iter().map(|cell| index.find(cell, kind)).collect();
+        let found: Vec<Found> = key
+            .cells
+            .iter()
+            .map(|cell| index.find(cell, kind))
+            .collect();
         let mut is_reached = vec![false; index.groups.len()];
         for found in &found {
             if let Found::One(group) = found {
@@ -346,7 +375,9 @@ impl<'t> Way<'t> {
             key,
             kind,
             reached: reached.map(|(_, group)| group.len()).sum(),
-            either: found.iter().position(|one| matches!(one, Found::Either(..))),
+            either: found
+                .iter()
+                .position(|one| matches!(one, Found::Either(..))),
             found,
         }
     }
@@ -381,7 +412,13 @@ fn no_row(table: &ImportTable, recordings: &[Recording], key: Option<&Key>) -> E
     Error::data(message).hint("name recordings by path, file name or utterance id; `id` of the [[features.import]] names the column")
 }
 
-fn ambiguous(table: &ImportTable, recordings: &[Recording], way: &Way, index: &Index, row: usize) -> Error {
+fn ambiguous(
+    table: &ImportTable,
+    recordings: &[Recording],
+    way: &Way,
+    index: &Index,
+    row: usize,
+) -> Error {
     let path = |group: usize| recordings[index.groups[group][0]].path;
     let (a, b) = match way.found[row] {
         Found::Either(a, b) => (path(a), path(b)),
@@ -397,18 +434,28 @@ fn ambiguous(table: &ImportTable, recordings: &[Recording], way: &Way, index: &I
 }
 
 fn two_segments(table: &ImportTable, row: usize) -> Error {
-    let error = Error::data(format!("{}: two segments of the corpus have its times", table.place(row)));
+    let error = Error::data(format!(
+        "{}: two segments of the corpus have its times",
+        table.place(row)
+    ));
     error.hint("name utterances by their ids")
 }
 
-fn no_times(table: &ImportTable, recordings: &[Recording], row: usize, segments: &[usize]) -> Error {
+fn no_times(
+    table: &ImportTable,
+    recordings: &[Recording],
+    row: usize,
+    segments: &[usize],
+) -> Error {
     let error = Error::data(format!(
         "{} is of the recording {}, of which the corpus has {}",
         table.place(row),
         recordings[segments[0]].path,
         plural(segments.len(), "segment")
     ));
-    error.hint("add the columns start and end (seconds or timedeltas), or name utterances by their ids")
+    error.hint(
+        "add the columns start and end (seconds or timedeltas), or name utterances by their ids",
+    )
 }
 
 fn frames(table: &ImportTable, path: &str, rows: &[usize]) -> Error {
@@ -437,10 +484,17 @@ impl Taken<'_> {
             return;
         };
         let (a, b) = (self.table.row(first), self.table.row(row));
-        let same = a.iter().zip(b).all(|(a, b)| a == b || (a.is_nan() && b.is_nan()));
+        let same = a
+            .iter()
+            .zip(b)
+            .all(|(a, b)| a == b || (a.is_nan() && b.is_nan()));
         match same {
             true => self.repeated += 1,
-            false => self.conflicts.entry(recording).or_insert_with(|| vec![first]).push(row),
+            false => self
+                .conflicts
+                .entry(recording)
+                .or_insert_with(|| vec![first])
+                .push(row),
         }
     }
 
@@ -453,7 +507,10 @@ impl Taken<'_> {
             return Ok(());
         };
         let (a, b) = (self.table.row(rows[0]), self.table.row(rows[1]));
-        let at = a.iter().zip(b).position(|(a, b)| a != b && !(a.is_nan() && b.is_nan()));
+        let at = a
+            .iter()
+            .zip(b)
+            .position(|(a, b)| a != b && !(a.is_nan() && b.is_nan()));
         let at = at.unwrap_or_default();
         let error = Error::data(format!(
             "{} and {} are both of {}, and differ (`{}` is {} and {})",
@@ -464,7 +521,11 @@ impl Taken<'_> {
             a[at],
             b[at]
         ));
-        let places: Vec<String> = self.conflicts.keys().map(|i| recordings[*i].path.to_owned()).collect();
+        let places: Vec<String> = self
+            .conflicts
+            .keys()
+            .map(|i| recordings[*i].path.to_owned())
+            .collect();
         Err(error.hint(format!("keep one row of each: {}", listed(&places, SHOWN))))
     }
 }

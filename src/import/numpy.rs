@@ -25,12 +25,17 @@ const MOST_VALUES: u64 = 1 << 30;
 /// Arrays of an archive, and bytes of a list of ids.
 const MOST_ARRAYS: usize = 1000;
 const LONGEST_LIST: u64 = 1 << 30;
-const AS_ARRAY: &str = "write it again with numpy.save or numpy.savez: rows are recordings, columns are features";
+const AS_ARRAY: &str =
+    "write it again with numpy.save or numpy.savez: rows are recordings, columns are features";
 
 /// An array in memory.
 enum Array {
     /// Row by row.
-    Numbers { rows: usize, width: usize, values: Vec<f32> },
+    Numbers {
+        rows: usize,
+        width: usize,
+        values: Vec<f32>,
+    },
     Texts(Vec<String>),
     /// What is neither rows of numbers nor a list of texts, and what it is.
     Other(String),
@@ -48,9 +53,15 @@ pub(super) fn read(settings: &ImportSettings, cancel: &Cancel) -> Result<ImportT
         true => archive(path, cancel)?,
         false => {
             let file = File::open(path).map_err(|e| Error::io("read", path, e))?;
-            let size = file.metadata().map_err(|e| Error::io("read", path, e))?.len();
+            let size = file
+                .metadata()
+                .map_err(|e| Error::io("read", path, e))?
+                .len();
             let file = io::BufReader::new(file);
-            vec![(String::new(), array(file, size).map_err(|why| refused(path, &why))?)]
+            vec![(
+                String::new(),
+                array(file, size).map_err(|why| refused(path, &why))?,
+            )]
         }
     };
     let is_features = |(name, array): &(String, Array)| {
@@ -62,7 +73,15 @@ pub(super) fn read(settings: &ImportSettings, cancel: &Cancel) -> Result<ImportT
     let (Some(place), 1) = (place, found) else {
         return Err(not_one(settings, &arrays));
     };
-    let (_, Array::Numbers { rows, width, values }) = arrays.swap_remove(place) else {
+    let (
+        _,
+        Array::Numbers {
+            rows,
+            width,
+            values,
+        },
+    ) = arrays.swap_remove(place)
+    else {
         return Err(not_one(settings, &arrays));
     };
     arrays.sort_by(|a, b| a.0.cmp(&b.0));
@@ -70,7 +89,10 @@ pub(super) fn read(settings: &ImportSettings, cancel: &Cancel) -> Result<ImportT
     for (name, array) in &arrays {
         left_out.extend(match array {
             Array::Other(what) => Some((format!("array {name}"), what.clone())),
-            Array::Numbers { .. } => Some((format!("array {name}"), "not the one that `array` names".to_owned())),
+            Array::Numbers { .. } => Some((
+                format!("array {name}"),
+                "not the one that `array` names".to_owned(),
+            )),
             Array::Texts(_) => None,
         });
     }
@@ -119,8 +141,10 @@ fn not_one(settings: &ImportSettings, arrays: &[(String, Array)]) -> Error {
     let import = &settings.name;
     match fit.is_empty() {
         true => Error::data(format!("{file} has {what}{others}")).hint(AS_ARRAY),
-        false => Error::config(format!("{file} has {what}{others}"))
-            .hint(format!("name one with `array` of the import `{import}`: {}", listed(&fit, 12))),
+        false => Error::config(format!("{file} has {what}{others}")).hint(format!(
+            "name one with `array` of the import `{import}`: {}",
+            listed(&fit, 12)
+        )),
     }
 }
 
@@ -138,15 +162,24 @@ fn others(arrays: &[(String, Array)]) -> Vec<String> {
 fn archive(path: &Path, cancel: &Cancel) -> Result<Vec<(String, Array)>> {
     let file = File::open(path).map_err(|e| Error::io("read", path, e))?;
     let opened = guarded(|| ZipArchive::new(file)).map_err(|why| refused(path, &why))?;
-    let mut archive = opened.map_err(|e| refused(path, &format!("it is no archive of arrays ({e})")))?;
+    let mut archive =
+        opened.map_err(|e| refused(path, &format!("it is no archive of arrays ({e})")))?;
     if archive.len() > MOST_ARRAYS {
-        return Err(refused(path, &format!("{} arrays are too many", archive.len())));
+        return Err(refused(
+            path,
+            &format!("{} arrays are too many", archive.len()),
+        ));
     }
     let mut arrays = Vec::new();
     for index in 0..archive.len() {
         cancel.check()?;
-        let entry = archive.by_index(index).map_err(|e| refused(path, &e.to_string()))?;
-        let name = entry.name().map_err(|e| refused(path, &e.to_string()))?.into_owned();
+        let entry = archive
+            .by_index(index)
+            .map_err(|e| refused(path, &e.to_string()))?;
+        let name = entry
+            .name()
+            .map_err(|e| refused(path, &e.to_string()))?
+            .into_owned();
         let name = name.strip_suffix(".npy").unwrap_or(&name).to_owned();
         let size = entry.size();
         match array(io::BufReader::new(entry), size) {
@@ -177,11 +210,17 @@ fn array(mut reader: impl Read, size: u64) -> Result<Array, String> {
     let begin = head.len();
     head.resize(begin + length, 0);
     reader.read_exact(&mut head[begin..]).map_err(cut_off)?;
-    if head[begin..].iter().filter(|byte| b"([{".contains(byte)).count() > MOST_BRACKETS {
+    if head[begin..]
+        .iter()
+        .filter(|byte| b"([{".contains(byte))
+        .count()
+        > MOST_BRACKETS
+    {
         return Err("its header is not that of an array of numbers or texts".to_owned());
     }
     let data = size.saturating_sub(head.len() as u64);
-    let npy = guarded(|| NpyFile::new(Cursor::new(head).chain(reader)))?.map_err(|e| format!("its header is damaged ({e})"))?;
+    let npy = guarded(|| NpyFile::new(Cursor::new(head).chain(reader)))?
+        .map_err(|e| format!("its header is damaged ({e})"))?;
     if npy.header().uses_pickled_array() {
         return Ok(Array::Other("holds Python objects, which are not read: save texts with dtype=str, numbers with dtype=float32".to_owned()));
     }
@@ -195,7 +234,9 @@ fn array(mut reader: impl Read, size: u64) -> Result<Array, String> {
         return Err(format!("its shape {shape:?} is too large"));
     };
     if values.checked_mul(item).is_none_or(|bytes| bytes > data) {
-        return Err(format!("it is cut off: {data} bytes are there for the shape {shape:?}"));
+        return Err(format!(
+            "it is cut off: {data} bytes are there for the shape {shape:?}"
+        ));
     }
     guarded(|| content(npy, &shape))?
 }
@@ -206,14 +247,22 @@ fn content<R: Read>(npy: NpyFile<R>, shape: &[u64]) -> Result<Array, String> {
     let npy = match npy.try_data::<String>() {
         Ok(texts) if shape.len() == 1 => {
             let texts: io::Result<Vec<String>> = texts.collect();
-            return texts.map(Array::Texts).map_err(|e| format!("its texts cannot be read ({e})"));
+            return texts
+                .map(Array::Texts)
+                .map_err(|e| format!("its texts cannot be read ({e})"));
         }
-        Ok(_) => return Ok(Array::Other(format!("holds texts in the shape {shape:?}, not in one dimension"))),
+        Ok(_) => {
+            return Ok(Array::Other(format!(
+                "holds texts in the shape {shape:?}, not in one dimension"
+            )));
+        }
         Err(npy) => npy,
     };
     let (values, npy) = all(npy, |value: f32| value);
     let (values, npy) = or(values, npy, |npy| all(npy, |value: f64| value as f32));
-    let (values, npy) = or(values, npy, |npy| all(npy, |value: half::f16| value.to_f32()));
+    let (values, npy) = or(values, npy, |npy| {
+        all(npy, |value: half::f16| value.to_f32())
+    });
     let (values, npy) = or(values, npy, |npy| all(npy, |value: i64| value as f32));
     let (values, npy) = or(values, npy, |npy| all(npy, |value: i32| value as f32));
     let (values, npy) = or(values, npy, |npy| all(npy, |value: i16| value.into()));
@@ -236,10 +285,16 @@ fn content<R: Read>(npy: NpyFile<R>, shape: &[u64]) -> Result<Array, String> {
         return Ok(Array::Other(format!("is empty (shape {shape:?})")));
     }
     let values = match by_columns {
-        true => (0..rows * width).map(|i| values[i % width * rows + i / width]).collect(),
+        true => (0..rows * width)
+            .map(|i| values[i % width * rows + i / width])
+            .collect(),
         false => values,
     };
-    Ok(Array::Numbers { rows, width, values })
+    Ok(Array::Numbers {
+        rows,
+        width,
+        values,
+    })
 }
 
 /// The values of an array where they are of this type, or the array.
@@ -286,7 +341,10 @@ fn ids(settings: &ImportSettings, arrays: Vec<(String, Array)>, rows: usize) -> 
         if let Array::Texts(cells) = array
             && wanted.map_or(cells.len() == rows, |wanted| *wanted == name)
         {
-            found.push(Key { name: format!("array {name}"), cells });
+            found.push(Key {
+                name: format!("array {name}"),
+                cells,
+            });
         }
     }
     if found.len() == 1 {
@@ -309,13 +367,26 @@ fn ids(settings: &ImportSettings, arrays: Vec<(String, Array)>, rows: usize) -> 
 fn listed_ids(path: &Path) -> Result<Key> {
     let mut bytes = Vec::new();
     let file = open_regular(path).map_err(|e| Error::io("read", path, e))?;
-    file.take(LONGEST_LIST).read_to_end(&mut bytes).map_err(|e| Error::io("read", path, e))?;
-    let refuse = |what: &str| Error::data(format!("{} {what}", path.display())).hint("write one name a line, in UTF-8");
+    file.take(LONGEST_LIST)
+        .read_to_end(&mut bytes)
+        .map_err(|e| Error::io("read", path, e))?;
+    let refuse = |what: &str| {
+        Error::data(format!("{} {what}", path.display())).hint("write one name a line, in UTF-8")
+    };
     let text = String::from_utf8(bytes).map_err(|_| refuse("is not UTF-8 text"))?;
-    let text = text.trim_start_matches('\u{feff}').trim_end_matches(['\n', '\r']);
+    let text = text
+        .trim_start_matches('\u{feff}')
+        .trim_end_matches(['\n', '\r']);
     let cells: Vec<String> = text.lines().map(|line| line.trim().to_owned()).collect();
     if let Some(empty) = cells.iter().position(String::is_empty) {
         return Err(refuse(&format!("names nothing in line {}", empty + 1)));
     }
-    Ok(Key { name: name_of(path), cells })
+    Ok(Key {
+        name: name_of(path),
+        cells,
+    })
 }
+
+#[cfg(test)]
+#[path = "numpy_tests.rs"]
+mod tests;

@@ -56,10 +56,21 @@ impl Imported {
     ///
     /// # Errors
     /// As [`ImportSettings::read`] and [`match_rows`].
-    pub fn read(settings: &ImportSettings, recordings: &[Recording], cancel: &Cancel) -> Result<Imported> {
+    pub fn read(
+        settings: &ImportSettings,
+        recordings: &[Recording],
+        cancel: &Cancel,
+    ) -> Result<Imported> {
         let (table, files) = settings.read(cancel)?;
         let matching = match_rows(&table, recordings)?;
-        let Matching { by, column, rows, repeated, strange, first_strange } = matching;
+        let Matching {
+            by,
+            column,
+            rows,
+            repeated,
+            strange,
+            first_strange,
+        } = matching;
         let other_names = table.names().filter(|name| **name != column);
         let other_names = other_names.map(|name| (name.clone(), "text or names".to_owned()));
         let left_out = table.left_out.iter().cloned().chain(other_names).collect();
@@ -144,17 +155,26 @@ impl Summary {
         }
         if self.strange > 0 {
             let first = self.first_strange.as_deref().unwrap_or_default();
-            out += &format!("; {} of no utterance (the first: {first})", plural(self.strange, "row"));
+            out += &format!(
+                "; {} of no utterance (the first: {first})",
+                plural(self.strange, "row")
+            );
         }
         if self.repeated > 0 {
-            out += &format!("; {} repeated with the same values", plural(self.repeated, "row"));
+            out += &format!(
+                "; {} repeated with the same values",
+                plural(self.repeated, "row")
+            );
         }
         if !self.left_out.is_empty() {
             let columns = self.left_out.iter();
             let columns: Vec<String> = columns
                 .map(|(column, why)| format!("`{}` ({why})", excerpt(column)))
                 .collect();
-            out += &format!("; columns that are no features: {}", listed(&columns, SHOWN));
+            out += &format!(
+                "; columns that are no features: {}",
+                listed(&columns, SHOWN)
+            );
         }
         out
     }

@@ -14,22 +14,80 @@ pub(super) const SHOWN: usize = 12;
 
 /// Columns that name recordings, most telling first, whatever their cells look like.
 const KEYS: &[&str] = &[
-    "file", "path", "filepath", "filename", "wav", "wavpath", "audio", "audiopath", "recording",
-    "segment", "segmentid", "utterance", "utteranceid", "uttid", "id", "key", "name", "stem",
+    "file",
+    "path",
+    "filepath",
+    "filename",
+    "wav",
+    "wavpath",
+    "audio",
+    "audiopath",
+    "recording",
+    "segment",
+    "segmentid",
+    "utterance",
+    "utteranceid",
+    "uttid",
+    "id",
+    "key",
+    "name",
+    "stem",
 ];
 /// Columns of what is to be predicted: never an input.
 const LABELS: &[&str] = &[
-    "label", "labels", "class", "classlabel", "emotion", "emotions", "emo", "target", "category",
+    "label",
+    "labels",
+    "class",
+    "classlabel",
+    "emotion",
+    "emotions",
+    "emo",
+    "target",
+    "category",
     "truth",
 ];
 /// Columns that describe a recording, a speaker or a row, though they may hold numbers. Dimensions
 /// of emotion are labels in many tables.
 const OTHERS: &[&str] = &[
-    "valence", "arousal", "activation", "dominance", "y", "islabeled", "speaker", "speakerid",
-    "spk", "actor", "subject", "gender", "sex", "age", "session", "dialog", "text", "textid",
-    "sentence", "start", "end", "starts", "ends", "begin", "onset", "offset", "frametime",
-    "frame", "frameindex", "time", "fold", "split", "set", "partition", "part", "index",
-    "level0", "utteranceid", "contenthash",
+    "valence",
+    "arousal",
+    "activation",
+    "dominance",
+    "y",
+    "islabeled",
+    "speaker",
+    "speakerid",
+    "spk",
+    "actor",
+    "subject",
+    "gender",
+    "sex",
+    "age",
+    "session",
+    "dialog",
+    "text",
+    "textid",
+    "sentence",
+    "start",
+    "end",
+    "starts",
+    "ends",
+    "begin",
+    "onset",
+    "offset",
+    "frametime",
+    "frame",
+    "frameindex",
+    "time",
+    "fold",
+    "split",
+    "set",
+    "partition",
+    "part",
+    "index",
+    "level0",
+    "utteranceid",
+    "contenthash",
 ];
 
 /// A table of features, row by row.
@@ -225,7 +283,10 @@ impl<'a> Builder<'a> {
                 "the column `{name}` of {} has the name of a label: what is to be predicted cannot be an input",
                 self.table.file
             ));
-            return Err(error.hint(format!("take it out of `columns` of the import `{}`, or rename the column", settings.name)));
+            return Err(error.hint(format!(
+                "take it out of `columns` of the import `{}`, or rename the column",
+                settings.name
+            )));
         }
         match times {
             Some((start, _)) if name == *start => return Ok(Role::Start),
@@ -234,7 +295,7 @@ impl<'a> Builder<'a> {
         }
         let is_key = match &settings.id {
             Some(id) => name == *id,
-            None => KEYS.contains(&word.as_str()) || (is_text && !exactly),
+            None => !exactly && (is_text || KEYS.contains(&word.as_str())),
         };
         if is_key && is_decimal_comma(first) && !KEYS.contains(&word.as_str()) {
             return Err(decimal_comma(&self.table, place, &name, first));
@@ -298,7 +359,8 @@ impl<'a> Builder<'a> {
         seconds(cell).map_err(|why| {
             let unit = self.table.unit;
             let message = format!("{unit} {place} of {}: {why}", self.table.file);
-            Error::data(message).hint("write seconds, or timedeltas as pandas writes them (0 days 00:00:01.5)")
+            Error::data(message)
+                .hint("write seconds, or timedeltas as pandas writes them (0 days 00:00:01.5)")
         })
     }
 
@@ -342,7 +404,11 @@ impl<'a> Builder<'a> {
                 if let Some(last) = wanted.last_mut() {
                     *last = false;
                 }
-                let why = if seen.texts > 0 { "text" } else { "no number in any row" };
+                let why = if seen.texts > 0 {
+                    "text"
+                } else {
+                    "no number in any row"
+                };
                 self.table.left_out.push((name.clone(), why.to_owned()));
             }
         }
@@ -359,7 +425,9 @@ impl<'a> Builder<'a> {
             table.file,
             listed(&names, SHOWN)
         ));
-        Err(error.hint("write one column a feature (a list in a cell is none), with numbers in its cells"))
+        Err(error.hint(
+            "write one column a feature (a list in a cell is none), with numbers in its cells",
+        ))
     }
 }
 
@@ -464,7 +532,9 @@ fn no_column(settings: &ImportSettings, lost: &[&String], names: &[String]) -> E
         listed(&lost.iter().map(quoted).collect::<Vec<_>>(), SHOWN),
         settings.name
     ));
-    let near = lost.first().and_then(|lost| nearest(lost, names.iter().map(String::as_str)));
+    let near = lost
+        .first()
+        .and_then(|lost| nearest(lost, names.iter().map(String::as_str)));
     let names: Vec<String> = names.iter().map(|name| excerpt(name)).collect();
     error.hint(match near {
         Some(near) => format!("did you mean `{near}`?"),
@@ -535,7 +605,10 @@ mod tests {
     #[test]
     fn what_is_no_finite_number_is_told_from_text() {
         assert_eq!([number("1e3"), number(" -2 ")], [Some(1000.0), Some(-2.0)]);
-        assert_eq!([number("nan"), number(""), number("abc"), number("0,5")], [None; 4]);
+        assert_eq!(
+            [number("nan"), number(""), number("abc"), number("0,5")],
+            [None; 4]
+        );
         assert_eq!([number("inf"), number("1e300")], [Some(f32::INFINITY); 2]);
         assert!(is_decimal_comma("0,5") && is_decimal_comma("-1,2e3"));
         assert!(!is_decimal_comma("1,2,3") && !is_decimal_comma("a,b") && !is_decimal_comma("a"));

@@ -17,8 +17,14 @@ use crate::table;
 pub(super) const SUMMARY: &str = "import.json";
 
 /// Its settings, and its files by their content.
-pub(super) fn settings(run: &PipelineRun, set: FeatureSet, import: &ImportSettings) -> Result<Identity> {
-    let ImportSettings { id, columns, array, .. } = import;
+pub(super) fn settings(
+    run: &PipelineRun,
+    set: FeatureSet,
+    import: &ImportSettings,
+) -> Result<Identity> {
+    let ImportSettings {
+        id, columns, array, ..
+    } = import;
     let params = serde_json::json!({ "set": set, "id": id, "columns": columns, "array": array });
     let mut identity = run.identity(Stage::Features, params, [])?;
     identity.code_version = set.code_version();
@@ -73,7 +79,10 @@ fn write(
         .collect();
     let meta = table::Meta::from([
         ("ser.feature_set".into(), set.name().into()),
-        ("ser.feature_code_version".into(), set.code_version().to_string()),
+        (
+            "ser.feature_code_version".into(),
+            set.code_version().to_string(),
+        ),
         ("ser.import_sha256".into(), sums.join(" ")),
     ]);
     let columns = imported.table.columns.clone();
@@ -91,7 +100,10 @@ fn write(
         }
     }
     if table.rows() == 0 {
-        let error = Error::data(format!("no utterance has usable features: {}", imported.summary.describe()));
+        let error = Error::data(format!(
+            "no utterance has usable features: {}",
+            imported.summary.describe()
+        ));
         return Err(error.hint("fill the cells, or name the columns that are wanted with `columns` of the [[features.import]]"));
     }
     table.finish()?;
@@ -109,7 +121,8 @@ pub(super) fn tell(run: &PipelineRun, outputs: &Outputs) -> Result<()> {
     for (set, finished) in extracted(run, outputs) {
         if set.is_imported() {
             let found = summary(finished)?;
-            run.observer.note(format!("       {}: {}", set.name(), found.describe()));
+            run.observer
+                .note(format!("       {}: {}", set.name(), found.describe()));
         }
     }
     Ok(())

@@ -210,9 +210,8 @@ fn looked_at(pipeline: &Pipeline, would_run: &[&Experiment]) -> Vec<FeatureSet> 
         (_, Some(import)) => import.is_there(),
         _ => true,
     };
-    let is_looked_at = |set: &&FeatureSet| {
-        would_run.iter().any(|one| one.inputs.set == **set) || is_there(**set)
-    };
+    let is_looked_at =
+        |set: &&FeatureSet| would_run.iter().any(|one| one.inputs.set == **set) || is_there(**set);
     features.sets.iter().filter(is_looked_at).copied().collect()
 }
 

@@ -14,7 +14,9 @@ use crate::evaluation::{Scores, argmax, vote};
 use crate::files::{hash_bytes, to_json, write_atomically};
 use crate::linalg::dispatch::has_fused_multiply_add;
 use crate::model::TrainSettings;
-use crate::model::artifact::{EncoderOfModel, ImportOfModel, ModelInfo, SavedModel, TestTimeAugment, Weights};
+use crate::model::artifact::{
+    EncoderOfModel, ImportOfModel, ModelInfo, SavedModel, TestTimeAugment, Weights,
+};
 use crate::model::{self, Classical, Device, Domain};
 use crate::orchestrator::{Context, Finished};
 use crate::report::FoldSection;

@@ -12,6 +12,7 @@ use crate::split::TestSpeakers;
 use super::compare;
 use super::data::{ExperimentSection, PipelineReport};
 use super::html::{percent, plural};
+use super::imports;
 use super::leak;
 use super::models::{self, Kind};
 use super::pools;

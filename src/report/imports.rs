@@ -22,33 +22,46 @@ pub(super) fn write(h: &mut Html, imports: &[Summary]) {
         class: "narrow pairs",
         sortable: false,
     };
-    table.write(h, &[words("Set"), words("What was found"), words("SHA-256")], |h| {
-        h.raw("<tbody>");
-        for one in imports {
-            h.raw("<tr>");
-            row_head(h, &one.set);
-            cell(h, one.describe());
-            cell(h, sums(one).join(", "));
-            h.raw("</tr>");
-        }
-        h.raw("</tbody>");
-    });
+    table.write(
+        h,
+        &[words("Set"), words("What was found"), words("SHA-256")],
+        |h| {
+            h.raw("<tbody>");
+            for one in imports {
+                h.raw("<tr>");
+                row_head(h, &one.set);
+                cell(h, one.describe());
+                cell(h, sums(one).join(", "));
+                h.raw("</tr>");
+            }
+            h.raw("</tbody>");
+        },
+    );
     h.raw("</section>");
 }
 
 fn sums(import: &Summary) -> Vec<String> {
     let files = import.files.iter();
-    files.map(|file| format!("{} {}", file.name, file.sha256)).collect()
+    files
+        .map(|file| format!("{} {}", file.name, file.sha256))
+        .collect()
 }
 
 /// The imports that the models of an experiment, or of the members of an ensemble, take features
 /// from.
-pub(super) fn of<'r>(report: &'r PipelineReport, experiment: &ExperimentSection) -> Vec<&'r Summary> {
+pub(super) fn of<'r>(
+    report: &'r PipelineReport,
+    experiment: &ExperimentSection,
+) -> Vec<&'r Summary> {
     let members = match kind(report, experiment) {
         Kind::Ensemble(members) => members,
         _ => vec![experiment.experiment().to_owned()],
     };
-    let set = |name: &String| report.settings.get(&format!("experiment.{name}.inputs.set"));
+    let set = |name: &String| {
+        report
+            .settings
+            .get(&format!("experiment.{name}.inputs.set"))
+    };
     let sets: Vec<&String> = members.iter().filter_map(set).collect();
     let is_used = |one: &&Summary| sets.contains(&&one.set);
     report.imports.iter().filter(is_used).collect()

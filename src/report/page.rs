@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use super::data::PipelineReport;
 use super::html::{self, Html, Table, cell, row_head, words};
 use super::{
-    banners, bars, cards, compare, corpus, experiment, gallery, overview, paired, pools, settings,
-    steps, summary,
+    banners, bars, cards, compare, corpus, experiment, gallery, imports, overview, paired, pools,
+    settings, steps, summary,
 };
 
 /// Files that stand beside the page, with what they hold.

@@ -21,7 +21,8 @@ const LARGEST_PAGE: i64 = 64 << 20;
 /// The longest cell, in bytes: a dictionary holds a long one once, however many rows repeat it.
 const LONGEST_CELL: usize = 1 << 20;
 /// What to do with a table that holds more than that.
-const PLAIN: &str = "such a table has a row for each recording: leave other columns out, or write it as CSV";
+const PLAIN: &str =
+    "such a table has a row for each recording: leave other columns out, or write it as CSV";
 /// Rows that any table may have, and that one may have for each of its bytes: paths and times never
 /// compress as far as repeated rows do.
 const FEW_ROWS: u64 = 100_000;
@@ -66,7 +67,11 @@ pub(super) fn parquet_rows(path: &Path) -> Result<Sheet> {
             .get_fields()
             .to_vec();
         let units = durations(reader.metadata().file_metadata());
-        Ok(Ok((fields, units, RowIter::from_file_into(Box::new(reader)))))
+        Ok(Ok((
+            fields,
+            units,
+            RowIter::from_file_into(Box::new(reader)),
+        )))
     });
     let opened = opened
         .map_err(|e| broken(e.into()))?
@@ -162,7 +167,9 @@ fn durations(metadata: &FileMetaData) -> Vec<Option<f64>> {
         DataType::Duration(TimeUnit::Nanosecond) => Some(1e9),
         _ => None,
     };
-    let fields = schema.map(|schema| schema.fields().clone()).unwrap_or_default();
+    let fields = schema
+        .map(|schema| schema.fields().clone())
+        .unwrap_or_default();
     fields.iter().map(|field| unit(field.data_type())).collect()
 }
 

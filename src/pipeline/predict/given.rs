@@ -27,21 +27,34 @@ pub(super) fn take(
             duration_s: None,
         })
         .collect();
-    let imported = Imported::read(import, &recordings, cancel).map_err(|e| lacking(e, &import.path))?;
+    let imported =
+        Imported::read(import, &recordings, cancel).map_err(|e| lacking(e, &import.path))?;
     let places: Vec<Option<usize>> = (import.columns.iter())
-        .map(|name| imported.table.columns.iter().position(|column| column == name))
+        .map(|name| {
+            imported
+                .table
+                .columns
+                .iter()
+                .position(|column| column == name)
+        })
         .collect();
     let mut at = 0;
     for item in items {
         let Ok(clip) = item else { continue };
         match imported.row(at) {
             Ok(row) => {
-                let values = places.iter().map(|place| place.map_or(f32::NAN, |place| row[place]));
+                let values = places
+                    .iter()
+                    .map(|place| place.map_or(f32::NAN, |place| row[place]));
                 clip.features = Some(values.collect());
             }
             Err(why) => {
                 let error = Error::data(why);
-                *item = Err(Rejected::new(names[at].clone(), RejectReason::NoFeatures, error));
+                *item = Err(Rejected::new(
+                    names[at].clone(),
+                    RejectReason::NoFeatures,
+                    error,
+                ));
             }
         }
         at += 1;
@@ -55,6 +68,9 @@ fn lacking(error: Error, path: &Path) -> Error {
         return error;
     }
     let hint = error.hint_text().unwrap_or_default().to_owned();
-    let message = format!("{} does not have the features that the model was trained on", path.display());
+    let message = format!(
+        "{} does not have the features that the model was trained on",
+        path.display()
+    );
     Error::data(message).because(error).hint(hint)
 }

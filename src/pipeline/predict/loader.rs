@@ -202,10 +202,10 @@ fn columns(info: &ModelInfo, set: FeatureSet) -> Vec<String> {
 fn import_of(info: &ModelInfo, table: Option<&Path>) -> Result<Option<ImportSettings>> {
     match (&info.imported, table) {
         (None, None) => Ok(None),
-        (None, Some(_)) => Err(
-            Error::usage("this model needs no table: its features are computed")
-                .hint("leave out --features"),
-        ),
+        (None, Some(_)) => Err(Error::usage(
+            "this model needs no table: its features are computed",
+        )
+        .hint("leave out --features")),
         (Some(import), None) => {
             let error = Error::usage(format!(
                 "the model takes {} that another tool computed ({}), and no table of them is named",

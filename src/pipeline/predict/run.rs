@@ -146,7 +146,8 @@ pub fn predict(
     }
     if let Some(import) = &predictor.import {
         if settings.windows.is_some() {
-            let error = Error::usage("the features of this model are of whole recordings, not of windows");
+            let error =
+                Error::usage("the features of this model are of whole recordings, not of windows");
             return Err(error.hint("leave out --window"));
         }
         let found = given::take(import, &mut sources.items, cancel)?;
