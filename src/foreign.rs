@@ -303,7 +303,12 @@ mod tests {
     fn footers_that_promise_more_than_they_hold_are_refused() {
         let columns = |n: usize| {
             [
-                &[0x15, 4, 0x19, 0xFC, (n & 0x7F | 0x80) as u8, (n >> 7) as u8][..],
+                &[0x15, 4, 0x19, 0xFC][..],
+                &[
+                    (n & 0x7F | 0x80) as u8,
+                    (n >> 7 | 0x80) as u8,
+                    (n >> 14) as u8,
+                ],
                 &[0x18, 1, b'a', 0].repeat(n),
                 &[0],
             ]

@@ -161,8 +161,9 @@ fn of_import(info: &ModelInfo) -> String {
         return String::new();
     };
     format!(
-        "Another tool computed them; they were imported from `{}` (SHA-256 {}). `ser predict` needs a table of the\n\
-         same columns for the recordings that it predicts: `--features FILE`.\n\n",
+        "Another tool computed them; they were imported from `{}` (SHA-256 {}). Whether that tool had\n\
+         seen test speakers or labels before is not known. `ser predict` needs a table of the same columns for the recordings that it\n\
+         predicts: `--features FILE`.\n\n",
         markdown_code(&import.path),
         markdown_code(&import.sha256.join(", "))
     )

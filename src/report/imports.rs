@@ -15,7 +15,7 @@ pub(super) fn write(h: &mut Html, imports: &[Summary]) {
         return;
     }
     h.line_break().raw("<section id=\"imports\" aria-labelledby=\"imports-title\"><h2 id=\"imports-title\">Imported features</h2>");
-    h.raw("<p>Computed by other tools, and read from tables. An utterance that one of them lacks is excluded from all experiments, so that all are tested on the same.</p>");
+    h.raw("<p>Computed by other tools, and read from tables. An utterance that one of them lacks is excluded from all experiments, so that all are tested on the same. Whether such a tool had seen test speakers or labels before is not known here.</p>");
     let table = Table {
         id: "imports-table",
         caption: "Tables of features",
@@ -72,7 +72,7 @@ pub(super) fn card(out: &mut String, report: &PipelineReport, experiment: &Exper
     for one in of(report, experiment) {
         let _ = writeln!(
             out,
-            "The features `{}` were computed by another tool and imported: {}. SHA-256: {}.\n",
+            "The features `{}` were computed by another tool and imported: {}. SHA-256: {}. Whether that tool had seen test speakers or labels before is not known.\n",
             markdown_code(&one.set),
             escape(&one.describe()),
             escape(&sums(one).join(", "))
