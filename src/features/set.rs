@@ -183,11 +183,25 @@ impl Profile {
 }
 
 /// The groups of the columns of a table in order, with the columns of each: neighbours whose names
-/// begin with the same word.
+/// begin with the same word; where these are very many, with the same letters.
 pub fn groups(columns: &[String]) -> Vec<(String, Range<usize>)> {
+    const MOST: usize = 500;
+    let of_words = groups_by(columns, |word| word);
+    if of_words.len() <= MOST {
+        return of_words;
+    }
+    groups_by(columns, |word| {
+        match word.trim_end_matches(|c: char| c.is_ascii_digit()) {
+            "" => "numbered",
+            letters => letters,
+        }
+    })
+}
+
+fn groups_by(columns: &[String], by: impl Fn(&str) -> &str) -> Vec<(String, Range<usize>)> {
     let mut groups: Vec<(String, Range<usize>)> = Vec::new();
     for (column, name) in columns.iter().enumerate() {
-        let word = name.split('_').next().unwrap_or(name);
+        let word = by(name.split('_').next().unwrap_or(name));
         match groups.last_mut() {
             Some((last, columns)) if last == word => columns.end = column + 1,
             _ => groups.push((word.to_owned(), column..column + 1)),
@@ -260,6 +274,16 @@ mod tests {
                 "tonnetz_5"
             ]
         );
+    }
+
+    #[test]
+    fn very_many_words_are_grouped_by_their_letters() {
+        let columns = |n: usize| (0..n).map(|i| format!("{}{i}", if i < 300 { "c" } else { "" }));
+        let few: Vec<String> = columns(500).collect();
+        assert_eq!(groups(&few).len(), 500);
+        let many: Vec<String> = columns(501).collect();
+        let expected = [("c".to_owned(), 0..300), ("numbered".to_owned(), 300..501)];
+        assert_eq!(groups(&many), expected);
     }
 
     #[test]

@@ -149,7 +149,7 @@ fn segments_are_told_by_their_times_and_a_whole_file_is_one() {
 fn what_has_no_features_is_counted_by_reason() {
     let five: Vec<String> = (0..5).map(|i| format!("{i}.wav")).collect();
     let recordings: Vec<Recording> = five.iter().map(|path| whole("", path)).collect();
-    let text = "file,f0,f1,emotion,speaker,note\n\
+    let text = "file,f0,f1,emotion_id,speaker,note\n\
         0.wav,1,2,0,7,x\n1.wav,,2,1,7,x\n2.wav,1,inf,0,8,x\n3.wav,1,1e300,0,8,x\n\
         0.wav,1,2,0,7,x\n9.wav,1,2,0,9,x\n";
     let imported = read(text, &recordings).unwrap();
@@ -169,7 +169,7 @@ fn what_has_no_features_is_counted_by_reason() {
         .iter()
         .map(|(name, _)| name.as_str())
         .collect();
-    assert_eq!(left, ["emotion", "speaker", "note"]);
+    assert_eq!(left, ["emotion_id", "speaker", "note"]);
     assert_eq!(
         imported.row(1).unwrap_err(),
         "x: `f0` is no finite number in line 3 of t.csv"

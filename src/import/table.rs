@@ -313,7 +313,7 @@ impl<'a> Builder<'a> {
         if is_text {
             return leave_out("text");
         }
-        if (LABELS.contains(&word.as_str()) || is_other(&word)) && !exactly {
+        if is_other(&word) && !exactly {
             return leave_out("the name of a label, a speaker, a place or a row number");
         }
         if !settings.columns.is_empty() && !listed {
@@ -437,8 +437,15 @@ fn plain(name: &str) -> String {
     name.replace(['_', '-', ' ', '.', ':'], "")
 }
 
-/// Whether a name is that of what describes a row; pandas writes `Unnamed: 0` for numbers of rows.
+/// Whether a name is that of what describes a row, or of a label; pandas writes `Unnamed: 0` for
+/// numbers of rows.
 fn is_other(word: &str) -> bool {
+    let begins = ["label", "emotion", "speaker"]
+        .iter()
+        .any(|begin| word.starts_with(begin));
+    if begins || word.ends_with("label") || word.ends_with("emotion") || LABELS.contains(&word) {
+        return true;
+    }
     OTHERS.contains(&word) || word.is_empty() || word.starts_with("unnamed")
 }
 
