@@ -2,6 +2,7 @@
 //! as in training; and the features alone.
 
 mod features;
+mod given;
 mod loader;
 mod output;
 mod pool;
