@@ -125,7 +125,12 @@ def features(
     return _heard(*_ser.features(given, set, encoder, _skips(errors), _threads(jobs)))
 
 
-def load(model: str | os.PathLike[str], *, encoder: str | os.PathLike[str] | None = None) -> Model:
+def load(
+    model: str | os.PathLike[str],
+    *,
+    encoder: str | os.PathLike[str] | None = None,
+    features: str | os.PathLike[str] | None = None,
+) -> Model:
     """Loads a saved model, of any kind.
 
     Args:
@@ -134,12 +139,15 @@ def load(model: str | os.PathLike[str], *, encoder: str | os.PathLike[str] | Non
             counts.
         encoder: folder of the pretrained encoder of a model that has one; by default where it was
             in training.
+        features: table (CSV, TSV, Parquet or .npz) with the features of the recordings that will be
+            predicted, for a model on imported features.
 
     Raises:
         MissingError: there is no model, or not its encoder.
+        UsageError: it needs a table of features and none is named, or the reverse.
         DataError: it is damaged, or was trained on features that this version does not compute.
     """
-    return Model(_ser.Model(model, encoder))
+    return Model(_ser.Model(model, encoder, features))
 
 
 class Model:

@@ -55,6 +55,7 @@ fn sources(
                 speaker,
                 start_s,
                 end_s,
+                features: None,
             })),
         }
     }
@@ -222,8 +223,13 @@ pub struct Model {
 #[pymethods]
 impl Model {
     #[new]
-    fn new(py: Python<'_>, folder: PathBuf, encoder: Option<PathBuf>) -> PyResult<Model> {
-        let load = |_: &Cancel| Predictor::load(&folder, encoder.as_deref());
+    fn new(
+        py: Python<'_>,
+        folder: PathBuf,
+        encoder: Option<PathBuf>,
+        features: Option<PathBuf>,
+    ) -> PyResult<Model> {
+        let load = |_: &Cancel| Predictor::load(&folder, encoder.as_deref(), features.as_deref());
         let predictor = interruptible(py, load)?;
         Ok(Model { predictor })
     }

@@ -25,7 +25,7 @@ pub struct Clip {
     /// End within the recording, in seconds.
     pub end_s: Option<f64>,
     /// Features that another tool computed, in the order of the model's.
-    pub(super) features: Option<Arc<[f32]>>,
+    pub features: Option<Arc<[f32]>>,
 }
 
 impl Clip {
