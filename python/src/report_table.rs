@@ -130,15 +130,15 @@ fn column(name: &str, is_text: bool, c: usize, rows: &[Vec<String>]) -> ArrayRef
         return text();
     }
     let typed: Option<ArrayRef> = if INTEGERS.contains(&name) {
-        let parse = |cell: Option<&str>| cell.map(str::parse).transpose();
+        let parse = |cell: Option<&str>| cell.map(str::parse::<i64>).transpose();
         let all: Result<Int64Array, _> = cells().map(parse).collect();
         all.ok().map(|all| Arc::new(all) as ArrayRef)
     } else if FLAGS.contains(&name) {
-        let parse = |cell: Option<&str>| cell.map(str::parse).transpose();
+        let parse = |cell: Option<&str>| cell.map(str::parse::<bool>).transpose();
         let all: Result<BooleanArray, _> = cells().map(parse).collect();
         all.ok().map(|all| Arc::new(all) as ArrayRef)
     } else {
-        let parse = |cell: Option<&str>| cell.map(str::parse).transpose();
+        let parse = |cell: Option<&str>| cell.map(str::parse::<f64>).transpose();
         let all: Result<Float64Array, _> = cells().map(parse).collect();
         all.ok().map(|all| Arc::new(all) as ArrayRef)
     };
