@@ -72,6 +72,7 @@ pub fn features(
 
 fn of_clip(clip: &Clip, whole: &Sound, workers: &Workers) -> Result<RecordingFeatures, Rejected> {
     let rejected = |reason, error| Rejected::new(clip.name(), reason, error);
+    let rate = f64::from(whole.sample_rate());
     let segment = match (clip.start_s, clip.end_s) {
         (None, None) => None,
         (start, end) => {
@@ -85,13 +86,12 @@ fn of_clip(clip: &Clip, whole: &Sound, workers: &Workers) -> Result<RecordingFea
                     Error::data(clip.name()).because(e),
                 )
             })?;
-            let rate = f64::from(whole.sample_rate());
-            Some(((start * rate).round() / rate, cut))
+            Some(((start * rate).round(), cut))
         }
     };
-    let (start_s, sound) = segment
+    let (first, sound) = segment
         .as_ref()
-        .map_or((0.0, whole), |(start, cut)| (*start, cut));
+        .map_or((0.0, whole), |(first, cut)| (*first, cut));
     let mut rows = workers.extract(&[workers.settings().first()], sound);
     let row = rows.swap_remove(0).1.map_err(|e| {
         let message = format!("failed to compute features of {}", clip.name());
@@ -99,8 +99,8 @@ fn of_clip(clip: &Clip, whole: &Sound, workers: &Workers) -> Result<RecordingFea
     })?;
     Ok(RecordingFeatures {
         file: clip.name(),
-        start_s,
-        end_s: start_s + sound.duration_s(),
+        start_s: first / rate,
+        end_s: (first + sound.n_samples() as f64) / rate,
         row,
         remarks: whole.remarks(),
     })

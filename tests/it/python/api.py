@@ -117,7 +117,7 @@ raises(ser_rs.DataError, lambda: ser_rs.features({"path": paths[:1], "start": [5
 raises(ser_rs.DataError, lambda: ser_rs.features([]), "no recording", code=4)
 raises(ser_rs.ConfigError, lambda: ser_rs.features(paths, "issa194"), "issa194", "issa193", code=3)
 for given, words in [
-    ([np.zeros((2, 9000))], "(2, 9000)"),
+    ([(np.zeros((2, 9000)), 16000)], "(2, 9000)"),
     ([(np.zeros(9000, np.uint8), 16000)], "uint8"),
     ([np.zeros(9000)], "no sampling rate"),
     ([(np.zeros(9000), 16000.5)], "16000.5"),
