@@ -275,7 +275,7 @@ fn hostile_names_stay_text_from_the_folder_to_the_report() {
         .ok();
     project.ser(&["run", "odd", "-q"]).ok();
     let pages = project.pages("odd");
-    assert_eq!(pages.matches("<script").count(), 1 + 3, "one script a page");
+    assert_eq!(pages.matches("<script").count(), 1 + 4, "one script a page");
     assert!(
         pages.contains("=cmd()") && !pages.contains('\u{202e}') && !pages.contains("alert(1)<\\")
     );
