@@ -16,6 +16,7 @@ use super::encoder::{self, EncoderSettings};
 use super::ensemble;
 use super::experiment::{self, Experiment};
 use super::features::{self, FeatureKeys, FeatureSettings};
+use super::matrix;
 use super::model::{self, ModelSettings};
 use super::schema::{self, flatten, value, word};
 use super::section::Section;
@@ -28,7 +29,8 @@ use crate::features::FeatureSet;
 use crate::transform::{Inputs, ScalerKind};
 
 /// The schema of a pipeline file.
-pub(super) static SCHEMA: LazyLock<Value> = LazyLock::new(schema::of::<Pipeline>);
+pub(super) static SCHEMA: LazyLock<Value> =
+    LazyLock::new(|| matrix::with_keys(schema::of::<Pipeline>()));
 
 /// One corpus, its features, and the experiments on it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -87,7 +89,7 @@ pub struct Pipeline {
 
 /// The JSON Schema of a pipeline file, for editors.
 pub fn pipeline_schema() -> Value {
-    schema::closed(SCHEMA.clone())
+    schema::closed(matrix::as_written(SCHEMA.clone()))
 }
 
 /// A page of documentation with its tables of keys brought up to date: those between
