@@ -13,12 +13,12 @@ use serde_json::{Value, json};
 use crate::program::project::Project;
 use crate::report::fixture;
 
-fn python() -> Command {
+pub fn python() -> Command {
     Command::new(std::env::var_os("SER_PYTHON").unwrap_or_else(|| "python3".into()))
 }
 
 /// Whether the interpreter has all of the modules.
-fn has(modules: &[&str]) -> bool {
+pub fn has(modules: &[&str]) -> bool {
     let tried = python()
         .arg("-c")
         .arg(format!("import {}", modules.join(", ")))
