@@ -23,7 +23,8 @@ def make(folder):
         "wavlm-base": transformers.WavLMModel(transformers.WavLMConfig()),
         "whisper-base": transformers.WhisperModel(
             transformers.WhisperConfig(
-                d_model=512, encoder_layers=6, encoder_attention_heads=8, encoder_ffn_dim=2048, decoder_layers=1
+                d_model=512, encoder_layers=6, encoder_attention_heads=8, encoder_ffn_dim=2048,
+                decoder_layers=1, decoder_attention_heads=8
             )
         ),
     }

@@ -101,7 +101,7 @@ pub fn update_page(page: &str) -> String {
 /// Keys that other settings rule out, by the table that they stand in.
 fn ruled_out(section: &Section<'_>, key: &str) -> Option<Refusal> {
     match section.name {
-        "subset" | "windows" | "parts" => corpus::ruled_out(section, key),
+        "corpus" | "subset" | "windows" | "parts" => corpus::ruled_out(section, key),
         "features" => features::ruled_out(section, key),
         "experiment" | "inputs" => experiment::ruled_out(section, key),
         "model" => model::ruled_out(section, key),
@@ -238,7 +238,8 @@ impl Pipeline {
                 .any(|e| experiment.members().contains(&e.name) && e.is_transductive())
     }
 
-    /// What the model of an experiment sees, in words; empty for an ensemble.
+    /// What the model of an experiment sees, in words, without what a search chooses; empty for an
+    /// ensemble.
     pub fn describe_inputs(&self, experiment: &Experiment) -> String {
         if !experiment.members().is_empty() {
             return String::new();
@@ -253,14 +254,26 @@ impl Pipeline {
             scaler,
             clip,
         } = experiment.inputs;
-        let log_mel = if log_mel { ", log mel" } else { "" };
+        let searched = experiment
+            .search
+            .iter()
+            .flat_map(|search| search.grid.keys());
+        let searched: Vec<&str> = searched.collect();
+        let is_given = |key: &str| !searched.contains(&key);
+        let log_mel = if log_mel && is_given("inputs.log_mel") {
+            ", log mel"
+        } else {
+            ""
+        };
         let frames = frames
             .map(|frames| format!(", {frames} of them"))
             .unwrap_or_default();
         let layer = layer
+            .filter(|_| is_given("inputs.layer"))
             .map(|layer| format!(", layer {layer}"))
             .unwrap_or_default();
         let pooling = pooling
+            .filter(|_| is_given("inputs.pooling"))
             .map(|pooling| format!(", {pooling}"))
             .unwrap_or_default();
         let clip = clip

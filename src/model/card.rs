@@ -139,7 +139,7 @@ fn of_encoder(info: &ModelInfo) -> String {
     let licence = encoder.licence.as_deref().map(markdown);
     let mut out = format!(
         "They are of a pretrained encoder that is not part of this model: layer {layer} of {}, pooled as `{pooling}`, padding `{}`, windows of at most {} s.\n\
-         Whether it heard recordings of this corpus while it was trained is not known.\n\
+         What is known of the speech that it was trained on stands below, under \"Tested on\".\n\
          Its licence: {}. `ser predict` needs the same files (SHA-256):\n\n",
         encoder.layers,
         encoder.usage.padding.name(),

@@ -27,7 +27,10 @@ const ELSEWHERE: [(&str, &str); 18] = [
     ),
     ("tests/browser/run.sh", "the browser check runs it"),
     ("fuzz/replay.sh", "has a step of its own in CI"),
-    ("target/fuzz/release/audio", "has no end; fuzz/replay.sh replays what it found"),
+    (
+        "target/fuzz/release/audio",
+        "has no end; fuzz/replay.sh replays what it found",
+    ),
     ("rustup", "needs another toolchain"),
     ("git", "needs a network"),
     ("docker", "needs an engine"),

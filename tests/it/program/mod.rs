@@ -18,6 +18,7 @@ mod history;
 mod how_do_i;
 mod init;
 mod joined;
+mod known_encoders;
 mod leaks;
 mod messages;
 mod others;
