@@ -91,7 +91,7 @@ fn fits(project: &Project, settings: &str) {
 #[test]
 fn the_answers_work_from_top_to_bottom() {
     let project = recordings();
-    let python_is_here = python::has(&["pandas", "pyarrow"]);
+    let python_is_here = python::has("python", &["pandas", "pyarrow"]);
     let mut said = String::new();
     let (mut ran, mut left) = (0, 0);
     for (info, body) in blocks() {
@@ -122,7 +122,7 @@ fn the_answers_work_from_top_to_bottom() {
             (other, _) => panic!("nobody checks a block of {other}"),
         }
     }
-    assert!(ran >= 30 && left <= 6, "{ran} run, {left} not");
+    assert!(ran >= 30 && left <= 8, "{ran} run, {left} not");
 }
 
 #[test]

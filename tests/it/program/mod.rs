@@ -16,6 +16,7 @@ mod faults;
 mod guesses;
 mod history;
 mod how_do_i;
+mod imports;
 mod init;
 mod joined;
 mod known_encoders;
