@@ -197,6 +197,11 @@ impl Grid {
         &self.layer
     }
 
+    /// The poolings of an encoder's states that are tried.
+    pub fn poolings(&self) -> &[Pooling] {
+        &self.pooling
+    }
+
     /// All points, in order.
     pub fn candidates(&self, model: &ModelSettings, inputs: &Inputs) -> Vec<Candidate> {
         let mut points = vec![Candidate {

@@ -138,12 +138,11 @@ fn of_encoder(info: &ModelInfo) -> String {
     let pooling = info.inputs.pooling.unwrap_or_default();
     let licence = encoder.licence.as_deref().map(markdown);
     let mut out = format!(
-        "They are of a pretrained encoder that is not part of this model: layer {layer} of {}, pooled as `{pooling}`, padding `{}`, windows of at most {} s.\n\
+        "They are of a pretrained encoder that is not part of this model: layer {layer} of {}, pooled as `{pooling}`, {}.\n\
          Whether it heard recordings of this corpus while it was trained is not known.\n\
          Its licence: {}. `ser predict` needs the same files (SHA-256):\n\n",
         encoder.layers,
-        encoder.usage.padding.name(),
-        encoder.usage.windows,
+        markdown(&encoder.usage.words()),
         licence
             .as_deref()
             .unwrap_or("unknown, its folder names none")

@@ -70,6 +70,10 @@ fn meta(settings: SetSettings) -> table::Meta {
             ),
             ("ser.encoder_windows".to_owned(), usage.windows.to_string()),
         ]);
+        let normalize = usage.normalize.map(|normalize| normalize.to_string());
+        let output = usage.output.map(|output| output.as_str().to_owned());
+        meta.extend(normalize.map(|it| ("ser.encoder_normalize".to_owned(), it)));
+        meta.extend(output.map(|it| ("ser.encoder_output".to_owned(), it)));
     }
     meta
 }

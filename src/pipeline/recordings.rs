@@ -24,7 +24,7 @@ use crate::features::FeatureSet;
 use crate::orchestrator::{
     Context, Failure, Identity, Node, Outputs, StaleReason, Status, Task, Upstream,
 };
-use crate::transform::Layer;
+use crate::transform::{Layer, Pooling};
 
 /// One recording excluded for so many that are usable is worth a warning.
 const MANY_SET_ASIDE: usize = 20;
@@ -261,7 +261,8 @@ fn check_layers(run: &PipelineRun) -> Result<()> {
         let Some(source) = run.pipeline.features.encoder(experiment.inputs.set) else {
             continue;
         };
-        let layers = source.describe()?.layers;
+        let description = source.describe()?;
+        let layers = description.layers;
         let searched = experiment
             .search
             .as_ref()
@@ -281,6 +282,21 @@ fn check_layers(run: &PipelineRun) -> Result<()> {
             return Err(error.hint(format!(
                 "this encoder has the layers 0 to {layers}, and `last`"
             )));
+        }
+        let searched = experiment
+            .search
+            .as_ref()
+            .map(|search| search.grid.poolings());
+        let mut tried = (experiment.inputs.pooling.iter()).chain(searched.unwrap_or_default());
+        if let Some(pooling) =
+            tried.find(|pooling| !description.has_frames && **pooling != Pooling::Mean)
+        {
+            let error = Error::config(format!(
+                "experiment `{}` pools the encoder `{}` as `{pooling}`, but it gives one vector for a recording",
+                experiment.name,
+                source.name().as_str()
+            ));
+            return Err(error.hint("write pooling = \"mean\", which leaves a vector as it is"));
         }
     }
     Ok(())

@@ -124,11 +124,10 @@ fn describe_encoder(source: &encoder::Source) -> Option<String> {
         .map(|(name, sum)| format!("{name} {sum}"))
         .collect();
     Some(format!(
-        "{} layers of {} values, padding {}, windows of at most {} s, licence {}, recordings that it heard not known; SHA-256: {}",
+        "{} layers of {} values, {}, licence {}, recordings that it heard not known; SHA-256: {}",
         description.layers,
         description.width,
-        usage.padding.name(),
-        usage.windows,
+        usage.words(),
         licence.unwrap_or("unknown (its folder names none)"),
         files.join(", ")
     ))

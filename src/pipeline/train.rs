@@ -412,7 +412,7 @@ fn about(
 fn of_model(source: &Source) -> Result<EncoderOfModel> {
     let description = source.describe()?;
     Ok(EncoderOfModel {
-        folder: source.folder().to_string_lossy().into_owned(),
+        folder: source.path().to_string_lossy().into_owned(),
         sha256: description.sha256.to_string(),
         files: description.files.iter().cloned().collect(),
         licence: description.licence.clone(),

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use ser::encoder::{Encoder, Padding};
+use ser::encoder::{Encoder, Padding, Usage};
 use ser::table;
 
 use super::project::{Project, json_lines};
@@ -87,7 +87,13 @@ fn a_run_computes_the_states_of_an_encoder_once() {
     assert!(started(&project, &[]).is_empty());
 
     // The table has, for each state, the means and the deviations of its frames.
-    let encoder = Encoder::load(&project.path("encoders/tiny")).unwrap();
+    let usage = Usage {
+        padding: Padding::None,
+        windows: 30,
+        normalize: None,
+        output: None,
+    };
+    let encoder = Encoder::load(&project.path("encoders/tiny"), &usage).unwrap();
     let (width, states) = (encoder.width(), encoder.states().len());
     assert_eq!((width, states), (16, 4));
     let wav = project.read("corpus/s0_calm_0.wav");
@@ -258,4 +264,141 @@ fn an_encoder_that_cannot_be_used_ends_the_run_before_anything_is_computed() {
     );
     project.ser(&["run", "small"]).ok();
     assert!(started(&project, &[]).is_empty());
+}
+
+const ONNX: &str = "\
+[[encoder]]
+name = \"any\"
+path = \"encoders/model.onnx\"
+normalize = true
+output = \"states\"
+
+[[experiment]]
+name = \"first\"
+protocol = { kind = \"group-kfold\", folds = 2 }
+inputs = { set = \"any\", layer = 1, pooling = \"mean-std\" }
+model = { kind = \"logistic\", c = 1.0 }
+";
+
+/// A project with an ONNX file in `encoders`.
+fn onnx_project() -> Project {
+    let project = Project::with_tones(4);
+    put_encoder(&project, "onnx", "encoders");
+    fs::rename(
+        project.path("encoders/hubert.onnx"),
+        project.path("encoders/model.onnx"),
+    )
+    .unwrap();
+    project.pipeline("small", &pipeline(ONNX));
+    project
+}
+
+#[test]
+fn an_onnx_file_is_an_encoder_as_a_folder_is() {
+    let project = onnx_project();
+    project.write("encoders/README.md", "---\nlicense: mit\n---\n");
+    assert!(started(&project, &[]).contains("features/any"));
+    assert!(started(&project, &["--jobs", "2"]).is_empty());
+    let table = project.read("data/tables/small/features-any.parquet");
+    // The same model as a folder gives the same features but for rounding: the same predictions.
+    put_encoder(&project, "hubert-pre", "encoders/folder");
+    let folder = ONNX
+        .replace(
+            "model.onnx\"\nnormalize = true\noutput = \"states\"",
+            "folder\"",
+        )
+        .replace("\"any\"", "\"folder\"")
+        .replace("\"first\"", "\"second\"");
+    project.pipeline("small", &pipeline(&format!("{ONNX}\n{folder}")));
+    assert!(started(&project, &[]).contains("features/folder"));
+    assert!(project.read("data/tables/small/features-any.parquet") == table);
+    let path = project.path("data/tables/small/predictions.parquet");
+    let (_, rows, _) = table::predictions::read(&path).unwrap();
+    let of = |name: &str| {
+        rows.iter()
+            .filter(|row| row.experiment == name)
+            .collect::<Vec<_>>()
+    };
+    let (first, second) = (of("first"), of("second"));
+    assert_eq!((first.len(), second.len()), (24, 24));
+    for (a, b) in first.iter().zip(second) {
+        assert_eq!(a.utterance_id, b.utterance_id);
+        for (a, b) in a.probabilities.iter().zip(&b.probabilities) {
+            assert!((a - b).abs() < 1e-3, "{a} {b}");
+        }
+    }
+    let card = project.read("data/models/small/first/fold-00-seed-0/README.md");
+    let card = String::from_utf8(card).unwrap();
+    for word in [
+        "model.onnx",
+        "layer 1 of 3",
+        "mit",
+        "samples normalised",
+        "output states",
+    ] {
+        assert!(card.contains(word), "{word}: {card}");
+    }
+    let page = project.pages("small");
+    assert!(page.contains("samples normalised, output states") && page.contains("licence mit"));
+
+    // A prediction loads it again, from another place too, and no other file.
+    let predict = |extra: &[&str]| {
+        let model = [
+            "predict",
+            "small/first/fold-00-seed-0",
+            "corpus",
+            "--format",
+            "jsonl",
+        ];
+        project.ser(&[&model, extra].concat())
+    };
+    let said = json_lines(&predict(&[]).ok().stdout);
+    assert!(!said.is_empty());
+    fs::rename(project.path("encoders"), project.path("moved")).unwrap();
+    predict(&[]).fails(5, &["encoders/model.onnx", "--encoder"]);
+    let moved = json_lines(&predict(&["--encoder", "moved/model.onnx"]).ok().stdout);
+    assert_eq!(moved, said);
+    let mut bytes = project.read("moved/model.onnx");
+    let at = bytes.windows(6).position(|word| word == b"frames").unwrap();
+    bytes[at] = b'F';
+    project.write("moved/model.onnx", bytes);
+    predict(&["--encoder", "moved/model.onnx"]).fails(4, &["model.onnx"]);
+
+    // Another output is another encoder.
+    fs::rename(project.path("moved"), project.path("encoders")).unwrap();
+    put_encoder(&project, "onnx", "encoders");
+    fs::rename(
+        project.path("encoders/hubert.onnx"),
+        project.path("encoders/model.onnx"),
+    )
+    .unwrap();
+    let vector = ONNX
+        .replace("states", "vector")
+        .replace("layer = 1, pooling = \"mean-std\"", "pooling = \"mean\"");
+    project.pipeline("small", &pipeline(&vector));
+    assert!(started(&project, &[]).contains("features/any"));
+}
+
+#[test]
+fn an_onnx_file_that_cannot_be_used_ends_the_run_before_anything_is_computed() {
+    let project = onnx_project();
+    let edited = |from: &str, to: &str| {
+        assert!(ONNX.contains(from), "{from}");
+        project.pipeline("small", &pipeline(&ONNX.replace(from, to)));
+        project.ser(&["run", "small"])
+    };
+    edited("normalize = true\n", "").fails(3, &["normalize", "do_normalize"]);
+    edited("normalize = true", "padding = \"30s\"\nnormalize = true").fails(3, &["padding"]);
+    edited("model.onnx", "other.onnx").fails(5, &["encoders/other.onnx"]);
+    edited("encoders/model.onnx", "encoders").fails(3, &["normalize", "ONNX"]);
+    edited("output = \"states\"", "").fails(4, &["states, frames, vector", "`output`"]);
+    edited("\"states\"", "\"logits\"").fails(4, &["logits", "states, frames, vector"]);
+    edited("\"states\"", "\"vector\"").fails(3, &["layer 1", "0 to 0"]);
+    let std = "\"vector\"\n[[experiment]]\nname = \"std\"\nprotocol = { kind = \"group-kfold\", folds = 2 }\ninputs = { set = \"any\", pooling = \"mean-std\" }\nmodel = { kind = \"majority\" }\n#";
+    edited("\"states\"\n\n[[experiment]]\nname = \"first\"\nprotocol = { kind = \"group-kfold\", folds = 2 }\ninputs = { set = \"any\", layer = 1, pooling = \"mean-std\" }\nmodel = { kind = \"logistic\", c = 1.0 }", std)
+        .fails(3, &["mean-std", "one vector"]);
+    edited("layer = 1", "layer = 4").fails(3, &["layer 4", "0 to 3"]);
+    let whole = project.read("encoders/model.onnx");
+    project.write("encoders/model.onnx", &whole[..whole.len() / 2]);
+    edited("layer = 1", "layer = 1").fails(4, &["model.onnx", "cut short"]);
 }
