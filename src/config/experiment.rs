@@ -21,7 +21,7 @@ use crate::error::Result;
 use crate::features::FeatureSet;
 use crate::model::TrainSettings;
 use crate::split::{Grouping, Protocol, Requirement};
-use crate::transform::{Inputs, ScalerKind};
+use crate::transform::{Inputs, Layer, ScalerKind};
 
 /// A model in a protocol.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -148,7 +148,7 @@ fn requirements_schema(generator: &mut SchemaGenerator) -> Schema {
 }
 
 /// Kinds of models that are trained in epochs.
-const NETWORKS: [&str; 3] = ["cnn", "perceptron", "temporal"];
+const NETWORKS: [&str; 4] = ["cnn", "perceptron", "temporal", "weighted-sum"];
 /// Kinds of models that have settings to search.
 const SEARCHED: [&str; 4] = ["svm", "logistic", "random-forest", "knn"];
 /// Keys that say how a model is trained, which an ensemble is not.
@@ -349,6 +349,19 @@ fn finish_model(experiment: &mut Experiment, written: &Section<'_>) -> Result<()
             "this network reads vectors, not sequences of frames",
             "take another set of features, or model = { kind = \"temporal\" }",
         ),
+        (ModelSettings::WeightedSum(_), _) if experiment.inputs.layer != Some(Layer::Weighted) => (
+            "a weighted sum takes all layers of an encoder",
+            "set inputs = { set = \"NAME\", layer = \"weighted\" } with the name of an [[encoder]]",
+        ),
+        (model, _)
+            if experiment.inputs.layer == Some(Layer::Weighted)
+                && !matches!(model, ModelSettings::WeightedSum(_)) =>
+        {
+            (
+                "this model does not weigh the layers of an encoder",
+                "name one `layer`, or set model = { kind = \"weighted-sum\" }",
+            )
+        }
         (
             ModelSettings::Ensemble {
                 members, weights, ..

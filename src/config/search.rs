@@ -304,6 +304,13 @@ pub(super) fn finish(
     if !written.has("by") && protocol.keeps_speakers_apart() {
         search.by = Grouping::Speaker;
     }
+    if search.grid.layer.contains(&Layer::Weighted) {
+        let message = "`weighted` is no layer among others";
+        let error = written.error("grid", message);
+        return Err(
+            error.hint("it is for model = { kind = \"weighted-sum\" } in an experiment of its own")
+        );
+    }
     for key in search.grid.keys() {
         let of_encoders = matches!(key, "inputs.layer" | "inputs.pooling");
         if of_encoders && !set.is_of_encoder() {

@@ -8,6 +8,7 @@
 
 mod block;
 mod config;
+mod layer;
 mod loaded;
 mod onnx;
 mod onnx_file;
@@ -21,6 +22,7 @@ mod waveform;
 mod weights;
 mod whisper;
 
+pub use layer::Layer;
 pub use loaded::{Buffers, Encoder};
 pub use pretrained::{Padding, SAMPLE_RATE, State};
 pub use source::{Description, EncoderKey, EncoderName, Sha256Sum, Source, Usage, is_onnx};

@@ -55,6 +55,10 @@ fn networks() -> Vec<(&'static str, Vec<Layer>)> {
         input_dropout: 0.3,
         dropout: 0.4,
     };
+    let sum = LayerSum {
+        hidden: 4,
+        dropout: 0.2,
+    };
     let temporal = Temporal {
         channels: 5,
         dropout: 0.3,
@@ -70,6 +74,7 @@ fn networks() -> Vec<(&'static str, Vec<Layer>)> {
         ("iemocap", narrow(Architecture::Iemocap)),
         ("perceptron", perceptron.layers(FEATURES, CLASSES)),
         ("temporal", temporal.layers(3, CLASSES)),
+        ("weighted-sum", sum.layers(FEATURES / 3, 3, CLASSES)),
     ]
 }
 

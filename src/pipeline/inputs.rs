@@ -101,7 +101,7 @@ fn copies<'j>(
         .collect();
     for variant in kinds {
         let rows = Rows::read_from(&job.experiment.inputs, &folder.join(variant.name()))?;
-        let columns = columns_in_order(&job.experiment.inputs, &rows.columns).len();
+        let columns = rows.names(&job.experiment.inputs).len();
         let mut by_speaker: BTreeMap<&(&str, usize), Clips> = BTreeMap::new();
         for (row, id) in rows.ids.into_iter().enumerate() {
             let Some(speaker) = speakers.get(id.as_str()) else {
@@ -242,6 +242,11 @@ impl Rows {
         })
     }
 
+    /// The names of a row's values as a model sees them; of a sequence, of those of a frame.
+    pub(super) fn names(&self, inputs: &Inputs) -> Vec<String> {
+        columns_in_order(inputs, &self.columns, self.x.cols())
+    }
+
     /// The rows of the utterances with their labels, with what is done to speakers done.
     pub(super) fn dataset(
         &self,
@@ -269,7 +274,7 @@ impl Rows {
         labels.dedup();
         let shape = experiment
             .inputs
-            .shape(columns_in_order(&experiment.inputs, &self.columns).len());
+            .shape(self.names(&experiment.inputs).len());
         let mut rows = self.ids.iter().enumerate();
         let mut index = Vec::with_capacity(utterances.len());
         for utterance in utterances {

@@ -3,7 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::pooling::{Layer, Pooling};
+use super::pooling::Pooling;
+use crate::encoder::Layer;
 use crate::features::FeatureSet;
 use crate::split::Shape;
 
@@ -56,7 +57,8 @@ pub struct Inputs {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub frames: Option<usize>,
     /// Encoders only: the state that is looked at, 0 for the input of the first block, 1 for what the
-    /// first block gives and so on, or `last` for what the encoder gives.
+    /// first block gives and so on, or `last` for what the encoder gives; `weighted` for all of them,
+    /// with weights that a model of kind `weighted-sum` learns.
     #[schemars(extend("x-default" = "`\"last\"`"))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub layer: Option<Layer>,

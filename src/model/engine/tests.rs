@@ -6,7 +6,7 @@ use crate::model::Architecture;
 use crate::model::architecture::{Layer, input_channels};
 use crate::model::params::{ATTEND_EPSILON, BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM};
 use crate::model::params::{Params, Running};
-use Layer::{Attend, BatchNorm, Conv, Dense, Dropout, Flatten, MaxPool, Relu};
+use Layer::{Attend, BatchNorm, Conv, Dense, Dropout, Flatten, MaxPool, Relu, WeightedSum};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -247,6 +247,22 @@ impl Case {
                     };
                     signal = signal.chunks(length * width).flat_map(pooled).collect();
                     (length, channels) = (1, 2 * width);
+                }
+                WeightedSum { .. } => {
+                    let weight = tensors.next().unwrap();
+                    let total: f64 = weight.iter().map(|w| w.exp()).sum();
+                    let shares: Vec<f64> = weight.iter().map(|w| w.exp() / total).collect();
+                    let sum = |rows: &[f64], c: usize| {
+                        (0..length)
+                            .map(|row| shares[row] * rows[row * channels + c])
+                            .sum::<f64>()
+                    };
+                    let samples = signal.chunks(length * channels);
+                    signal = samples
+                        .flat_map(|rows| (0..channels).map(move |c| (rows, c)))
+                        .map(|(rows, c)| sum(rows, c))
+                        .collect();
+                    length = 1;
                 }
                 Flatten => (length, channels) = (1, length * channels),
             }
@@ -568,6 +584,27 @@ fn small_cases() -> Vec<Case> {
             dense(20, 3),
         ],
         vec![Attend { channels: 4 }, norm(8), Relu, dense(8, 3)],
+        vec![
+            WeightedSum {
+                length: 4,
+                channels: 3,
+            },
+            drop,
+            dense(3, 5),
+            Relu,
+            dense(5, 3),
+        ],
+        // The gradient of its input, too.
+        vec![
+            conv(4, 6, 3),
+            norm(6),
+            Relu,
+            WeightedSum {
+                length: 3,
+                channels: 6,
+            },
+            dense(6, 3),
+        ],
     ];
     let networks = networks
         .into_iter()
@@ -795,6 +832,11 @@ fn layers_that_do_not_compose_are_named() {
     assert!(message(&[conv(5, 4, 5), Flatten]).contains("no whole number of rows of 5 channels"));
     assert!(message(&[conv(1, 4, 5), conv(2, 4, 5)]).starts_with("layer 1 (Conv"));
     assert!(message(&[Flatten, Attend { channels: 12 }]).contains("not flattened"));
+    let sum = WeightedSum {
+        length: 5,
+        channels: 3,
+    };
+    assert!(message(&[sum]).contains("expects 5 inputs and gets 4"));
     assert!(message(&[conv(1, 4, 4), Flatten]).contains("odd"));
     assert!(message(&[conv(1, 4, 5), BatchNorm { channels: 5 }]).starts_with("layer 1 (BatchNorm"));
     assert!(message(&[MaxPool { size: 13 }]).contains("12 rows"));

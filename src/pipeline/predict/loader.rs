@@ -174,7 +174,7 @@ fn fit(info: &ModelInfo, folder: &Path) -> Result<(FeatureSet, Profile)> {
         Some(encoder) => features::encoder_columns(encoder.width),
         None => features::names(set),
     };
-    if columns_in_order(&info.inputs, &columns) != info.feature_names {
+    if columns_in_order(&info.inputs, &columns, info.feature_names.len()) != info.feature_names {
         return Err(refuse("other columns of", &info.feature_set));
     }
     Ok((set, profile))

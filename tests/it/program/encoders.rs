@@ -266,6 +266,93 @@ fn an_encoder_that_cannot_be_used_ends_the_run_before_anything_is_computed() {
     assert!(started(&project, &[]).is_empty());
 }
 
+const WEIGHTED: &str = "\
+[[encoder]]
+name = \"tiny\"
+path = \"encoders/tiny\"
+
+[[experiment]]
+name = \"sum\"
+protocol = { kind = \"group-kfold\", folds = 2 }
+inputs = { set = \"tiny\", layer = \"weighted\", pooling = \"mean-std\" }
+model = { kind = \"weighted-sum\", hidden = 4, dropout = 0.1 }
+train = { epochs = 3 }
+";
+
+#[test]
+fn layers_are_weighed_with_what_is_learned() {
+    let project = project();
+    project.pipeline("small", &pipeline(WEIGHTED));
+    assert!(started(&project, &[]).contains("features/tiny"));
+    let folder = "data/models/small/sum/fold-00-seed-0";
+    let info: serde_json::Value =
+        serde_json::from_slice(&project.read(&format!("{folder}/model.json"))).unwrap();
+    // Four states of sixteen means and sixteen deviations.
+    let names: Vec<&str> = (info["feature_names"].as_array().unwrap().iter())
+        .map(|name| name.as_str().unwrap())
+        .collect();
+    assert_eq!(
+        (names.len(), names[0], names[127]),
+        (128, "0_mean_d00", "3_sd_d15")
+    );
+    let said = info["provenance"]["layer_shares"].as_str().unwrap();
+    let shares: Vec<f64> = said
+        .split(", ")
+        .map(|one| one.split(' ').nth(1).unwrap().parse().unwrap())
+        .collect();
+    assert_eq!(shares.len(), 4);
+    assert!((shares.iter().sum::<f64>() - 100.0).abs() < 0.3, "{said}");
+    let card = String::from_utf8(project.read(&format!("{folder}/README.md"))).unwrap();
+    assert!(
+        card.contains("learned weights") && card.contains(said),
+        "{card}"
+    );
+    assert!(
+        project
+            .pages("small")
+            .contains("mean shares of the layers: 0 ")
+    );
+
+    // A prediction is that of the test.
+    let path = project.path("data/tables/small/predictions.parquet");
+    let (labels, rows, _) = table::predictions::read(&path).unwrap();
+    let args = [
+        "predict",
+        "small/sum/fold-00-seed-0",
+        "corpus",
+        "--format",
+        "jsonl",
+    ];
+    let said = json_lines(&project.ser(&args).ok().stdout);
+    let mut compared = 0;
+    for row in rows.iter().filter(|row| row.fold == 0) {
+        let of_row =
+            |line: &&serde_json::Value| line["file"].as_str().unwrap().ends_with(&row.utterance_id);
+        let line = said.iter().find(of_row).unwrap();
+        for (label, probability) in labels.iter().zip(&row.probabilities) {
+            let predicted = line["probabilities"][label].as_f64().unwrap();
+            assert!((predicted - f64::from(*probability)).abs() < 1e-6);
+        }
+        compared += 1;
+    }
+    assert_eq!(compared, 12);
+
+    let edited = |from: &str, to: &str| {
+        assert!(WEIGHTED.contains(from), "{from}");
+        project.pipeline("small", &pipeline(&WEIGHTED.replace(from, to)));
+        project.ser(&["run", "small"])
+    };
+    edited("\"weighted\"", "1").fails(3, &["all layers", "layer = \"weighted\""]);
+    edited("weighted-sum\", hidden = 4, dropout = 0.1", "perceptron\"").fails(3, &["weighted-sum"]);
+    let grid = "logistic\" }\nsearch = { grid = { inputs = { layer = [1, \"weighted\"] } } }\n#";
+    edited("\"weighted\", pooling", "1, pooling").fails(3, &["all layers"]);
+    let searched = WEIGHTED
+        .replace("layer = \"weighted\", ", "")
+        .replace("weighted-sum\", hidden = 4, dropout = 0.1 }\ntrain", grid);
+    project.pipeline("small", &pipeline(&searched));
+    project.ser(&["run", "small"]).fails(3, &["`weighted`"]);
+}
+
 const ONNX: &str = "\
 [[encoder]]
 name = \"any\"
