@@ -11,7 +11,7 @@ use super::features::FeatureSettings;
 use super::section::Section;
 use super::source::suggestion;
 use crate::audio::augment::Variant;
-use crate::encoder::{EncoderName, Source, Usage, is_onnx};
+use crate::encoder::{EncoderName, Layer, Source, Usage, is_onnx};
 use crate::error::{Error, Result};
 use crate::features::FeatureSet;
 
@@ -45,6 +45,12 @@ pub(super) fn finish(
             return Err(written.error("path", message).hint(
                 "write normalize = true or false: what the model's preprocessor does (do_normalize)",
             ));
+        }
+        if encoder.usage.frames == Some(Layer::Weighted) {
+            let message = "`frames` are those of one layer";
+            return Err(written
+                .error("frames", message)
+                .hint("name a layer, or \"last\""));
         }
         features
             .encoders

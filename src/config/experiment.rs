@@ -196,11 +196,17 @@ pub(super) fn ruled_out(section: &Section<'_>, key: &str) -> Option<Refusal> {
 }
 
 fn input_ruled_out(inputs: &Section<'_>, key: &str) -> Option<Refusal> {
-    let set = features::set_of(inputs.around("experiment")?)?;
+    let experiment = inputs.around("experiment")?;
+    let set = features::set_of(experiment)?;
+    let has_sequences = features::has_sequences(experiment);
     let (belongs, hint) = match key {
         "frames" => (
-            set.is_sequence(),
-            "it is for set = \"frames\", whose rows are sequences",
+            has_sequences,
+            "it is for sequences: set = \"frames\", or an [[encoder]] with `frames`",
+        ),
+        "layer" | "pooling" if set.is_of_encoder() && has_sequences => (
+            false,
+            "this [[encoder]] keeps the `frames` of one layer: name the layer there",
         ),
         "order" => (
             matches!(set, FeatureSet::Issa193 | FeatureSet::Issa193Db),
@@ -252,7 +258,7 @@ pub(super) fn finish(
             &written,
             &experiment.protocol,
             &experiment.model,
-            experiment.inputs.set,
+            &experiment.inputs,
         )?;
     }
     test_time_copies(experiment, written)?;
@@ -283,6 +289,7 @@ fn finish_inputs(
 ) -> Result<()> {
     /// About three seconds.
     const FRAMES: usize = 128;
+    const FRAMES_OF_ENCODERS: usize = 150;
     let written = experiment.section("inputs");
     let has = |key: &str| written.as_ref().is_some_and(|written| written.has(key));
     let error =
@@ -304,8 +311,15 @@ fn finish_inputs(
         let hint = format!("write sets = [{}] under [features]", all.join(", "));
         return Err(error("set", message).hint(hint));
     }
-    if inputs.set.is_sequence() {
-        inputs.frames.get_or_insert(FRAMES);
+    let of_encoder = features.encoder(inputs.set);
+    let keeps_frames = of_encoder.is_some_and(|source| source.usage().frames.is_some());
+    if inputs.set.is_sequence() || keeps_frames {
+        let frames = if keeps_frames {
+            FRAMES_OF_ENCODERS
+        } else {
+            FRAMES
+        };
+        inputs.frames.get_or_insert(frames);
         // Sequences are padded with their mean.
         if !has("scaler") {
             inputs.scaler = ScalerKind::Standard;
@@ -317,7 +331,7 @@ fn finish_inputs(
                 .hint("write scaler = \"standard\" (or \"per-speaker\")"));
         }
     }
-    if inputs.set.is_of_encoder() {
+    if inputs.set.is_of_encoder() && !keeps_frames {
         inputs.layer.get_or_insert_default();
         inputs.pooling.get_or_insert_default();
         if !has("scaler") {
@@ -339,7 +353,7 @@ fn finish_model(experiment: &mut Experiment, written: &Section<'_>) -> Result<()
     let (message, hint) = match (&experiment.model, experiment.inputs.frames) {
         (ModelSettings::Temporal(_), None) => (
             "a temporal network reads sequences",
-            "set inputs = { set = \"frames\", … }",
+            "set inputs = { set = \"frames\", … }, or the name of an [[encoder]] with `frames`",
         ),
         (ModelSettings::Temporal(_), Some(frames)) if frames < FEWEST => (
             "a temporal network needs 4 frames or more",

@@ -15,10 +15,9 @@ fn hubert() -> PathBuf {
 
 fn usage(output: Option<&str>) -> Usage {
     Usage {
-        padding: Padding::None,
-        windows: 30,
         normalize: Some(true),
         output: output.map(|name| EncoderName::new(name).unwrap()),
+        ..Usage::default()
     }
 }
 

@@ -11,6 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use sha2::{Digest, Sha256};
 
 use super::config::{Config, Front};
+use super::layer::Layer;
 use super::loaded::Encoder;
 use super::pretrained::{Padding, SAMPLE_RATE};
 use super::{onnx_file, weights};
@@ -109,6 +110,23 @@ pub struct Usage {
     /// ONNX files only: the output that is used, where there are several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output: Option<EncoderName>,
+    /// Keeps all frames of this layer in place of the pooled states: `inputs.frames` of an experiment
+    /// says how many it reads, and a model of kind `temporal` reads them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-default" = "pooled states"))]
+    pub frames: Option<Layer>,
+}
+
+impl Default for Usage {
+    fn default() -> Usage {
+        Usage {
+            padding: Padding::default(),
+            windows: thirty(),
+            normalize: None,
+            output: None,
+            frames: None,
+        }
+    }
 }
 
 impl Usage {
@@ -121,6 +139,9 @@ impl Usage {
         };
         if let Some(output) = &self.output {
             words += &format!(", output {}", output.as_str());
+        }
+        if let Some(layer) = self.frames {
+            words += &format!(", frames of layer {layer}");
         }
         format!("{words}, windows of at most {} s", self.windows)
     }
@@ -399,9 +420,7 @@ mod tests {
     fn source(folder: &Path, padding: Padding) -> Source {
         let usage = Usage {
             padding,
-            windows: 30,
-            normalize: None,
-            output: None,
+            ..Usage::default()
         };
         Source::new(EncoderName::new("tiny").unwrap(), folder, usage)
     }

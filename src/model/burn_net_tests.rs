@@ -9,7 +9,9 @@ use crate::model::network::{NetSpec, network};
 use crate::model::optimizer::{OptimizerStep, kernels, rule};
 use crate::model::test_data::gpus;
 use crate::model::train::tests::settings;
-use crate::model::{Architecture, Device, Optimizer, Perceptron, Temporal, TrainSettings};
+use crate::model::{
+    Architecture, Device, LayerSum, Optimizer, Perceptron, Temporal, TrainSettings,
+};
 
 const FEATURES: usize = 27;
 const CLASSES: usize = 4;

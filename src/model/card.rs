@@ -137,7 +137,6 @@ fn of_encoder(info: &ModelInfo) -> String {
         return String::new();
     };
     let layer = info.inputs.layer.unwrap_or_default();
-    let pooling = info.inputs.pooling.unwrap_or_default();
     let states = match layer {
         Layer::Weighted => format!(
             "all states of its {} layers, added up with learned weights (`layer_shares` below)",
@@ -146,8 +145,12 @@ fn of_encoder(info: &ModelInfo) -> String {
         layer => format!("layer {layer} of {}", encoder.layers),
     };
     let licence = encoder.licence.as_deref().map(markdown);
+    let states = match info.inputs.pooling {
+        None => "one of its layers".to_owned(),
+        Some(pooling) => format!("{states}, pooled as `{pooling}`"),
+    };
     let mut out = format!(
-        "They are of a pretrained encoder that is not part of this model: {states}, pooled as `{pooling}`, {}.\n\
+        "They are of a pretrained encoder that is not part of this model: {states}, {}.\n\
          Whether it heard recordings of this corpus while it was trained is not known.\n\
          Its licence: {}. `ser predict` needs the same files (SHA-256):\n\n",
         markdown(&encoder.usage.words()),

@@ -82,7 +82,7 @@ pub(super) fn fit(
 
 /// Whether the inputs of a model have mean 0 and variance 1 in each column of the training part.
 pub(super) fn is_standardised(inputs: &Inputs) -> bool {
-    inputs.scaler != ScalerKind::None && inputs.clip.is_none() && !inputs.set.is_sequence()
+    inputs.scaler != ScalerKind::None && inputs.clip.is_none() && inputs.frames.is_none()
 }
 
 /// How a network sees a row: as it is laid out, but that all layers of an encoder, which are scaled as

@@ -191,6 +191,20 @@ impl Rows {
     }
 
     fn read_from(inputs: &Inputs, folder: &Path) -> Result<Rows> {
+        if let Some(frames) = inputs.frames {
+            let (mut ids, mut values) = (Vec::new(), Vec::new());
+            let (columns, meta) = table::frames::read_parts(folder, |id, _, channels, row| {
+                ids.push(id.to_owned());
+                values.extend(fit_length(row, channels, frames));
+                Ok(())
+            })?;
+            return Ok(Rows {
+                x: Matrix::new(ids.len(), columns.len() * frames, values),
+                columns,
+                meta,
+                ids,
+            });
+        }
         if let Some(pooling) = inputs.pooling {
             let (layer, mut ids, mut values) = (inputs.layer.unwrap_or_default(), vec![], vec![]);
             let each = |id: &str, _: &str, width: usize, row: &[f32]| {
@@ -201,28 +215,6 @@ impl Rows {
             let (columns, meta) = table::frames::read_parts(folder, each)?;
             return Ok(Rows {
                 x: Matrix::new(ids.len(), values.len() / ids.len().max(1), values),
-                columns,
-                meta,
-                ids,
-            });
-        }
-        if inputs.set.is_sequence() {
-            let channels = inputs.set.size();
-            let (mut ids, mut values) = (Vec::new(), Vec::new());
-            let (columns, meta) = table::frames::read_parts(folder, |id, _, _, row| {
-                ids.push(id.to_owned());
-                values.extend(fit_length(row, channels, inputs.frames.unwrap_or_default()));
-                Ok(())
-            })?;
-            if columns.len() != channels {
-                return Err(Error::internal(format!(
-                    "a table of frames of {} values, not {channels}",
-                    columns.len()
-                )));
-            }
-            let width = channels * inputs.frames.unwrap_or_default();
-            return Ok(Rows {
-                x: Matrix::new(ids.len(), width, values),
                 columns,
                 meta,
                 ids,

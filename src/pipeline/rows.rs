@@ -213,6 +213,9 @@ fn what(settings: SetSettings) -> String {
             if let Some(output) = usage.output {
                 what += &format!(" output={}", output.as_str());
             }
+            if let Some(layer) = usage.frames {
+                what += &format!(" frames={layer}");
+            }
             what
         }
         None => what,

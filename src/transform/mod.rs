@@ -9,7 +9,8 @@ mod sequence;
 mod speakers;
 
 pub use crate::encoder::Layer;
-pub use inputs::{BALANCED_SPEAKERS, Inputs, MOST_FRAMES, Order, ScalerKind};
+pub use crate::features::MOST_FRAMES;
+pub use inputs::{BALANCED_SPEAKERS, Inputs, Order, ScalerKind};
 pub use order::{columns_in_order, rearrange};
 pub use pooling::{Pooling, pool, pooled_columns};
 pub use scaler::Scaler;

@@ -303,10 +303,9 @@ fn onnx_files_give_the_states_of_onnxruntime() {
     let samples: Vec<f32> = (0..40_000).map(|_| noise()).collect();
     for (model, output) in models {
         let usage = Usage {
-            padding: Padding::None,
-            windows: 30,
             normalize: Some(false),
             output: EncoderName::new(output),
+            ..Usage::default()
         };
         let encoder = Encoder::load(&model, &usage).unwrap();
         let (mut buffers, mut states) = (encoder.buffers(), vec![]);

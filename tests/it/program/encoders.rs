@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use ser::encoder::{Encoder, Padding, Usage};
+use ser::encoder::{Encoder, Padding, State, Usage};
 use ser::table;
 
 use super::project::{Project, json_lines};
@@ -87,13 +87,7 @@ fn a_run_computes_the_states_of_an_encoder_once() {
     assert!(started(&project, &[]).is_empty());
 
     // The table has, for each state, the means and the deviations of its frames.
-    let usage = Usage {
-        padding: Padding::None,
-        windows: 30,
-        normalize: None,
-        output: None,
-    };
-    let encoder = Encoder::load(&project.path("encoders/tiny"), &usage).unwrap();
+    let encoder = Encoder::load(&project.path("encoders/tiny"), &Usage::default()).unwrap();
     let (width, states) = (encoder.width(), encoder.states().len());
     assert_eq!((width, states), (16, 4));
     let wav = project.read("corpus/s0_calm_0.wav");
@@ -351,6 +345,91 @@ fn layers_are_weighed_with_what_is_learned() {
         .replace("weighted-sum\", hidden = 4, dropout = 0.1 }\ntrain", grid);
     project.pipeline("small", &pipeline(&searched));
     project.ser(&["run", "small"]).fails(3, &["`weighted`"]);
+}
+
+const FRAMES: &str = "\
+[[encoder]]
+name = \"frames\"
+path = \"encoders/tiny\"
+frames = 1
+
+[[experiment]]
+name = \"temporal\"
+protocol = { kind = \"group-kfold\", folds = 2 }
+inputs = { set = \"tiny-frames\", frames = 20 }
+model = { kind = \"temporal\", channels = 4 }
+train = { epochs = 2 }
+";
+
+#[test]
+fn frames_of_a_layer_are_read_as_a_sequence() {
+    let project = project();
+    let text = FRAMES.replace("\"frames\"", "\"tiny-frames\"");
+    project.pipeline("small", &pipeline(&text));
+    assert!(started(&project, &[]).contains("features/tiny-frames"));
+    assert!(started(&project, &[]).is_empty());
+
+    // The table has every frame of that layer.
+    let encoder = Encoder::load(&project.path("encoders/tiny"), &Usage::default()).unwrap();
+    let wav = project.read("corpus/s0_calm_0.wav");
+    let samples = ser::audio::decode_bytes(&wav, "wav").unwrap().samples;
+    let mut expected = vec![];
+    let mut look = |state, frames: &[f32]| {
+        if state == State::Layer(1) {
+            expected.extend_from_slice(frames);
+        }
+    };
+    encoder
+        .run(&samples, Padding::None, &mut encoder.buffers(), &mut look)
+        .unwrap();
+    let folder = fs::read_dir(project.path("data/cache/small/tasks/features"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .find(|path| path.join("frames.parquet").exists())
+        .unwrap();
+    let mut rows = 0;
+    let (columns, meta) = table::frames::read_parts(&folder, |id, _, _, values| {
+        rows += 1;
+        if id.contains("s0_calm_0") {
+            assert!(values == expected);
+        }
+        Ok(())
+    })
+    .unwrap();
+    assert_eq!((rows, columns.len()), (24, 16));
+    assert_eq!(meta["ser.encoder_frames"], "1");
+    let model = "small/temporal/fold-00-seed-0";
+    let card = project.read(&format!("data/models/{model}/README.md"));
+    assert!(
+        String::from_utf8(card)
+            .unwrap()
+            .contains("frames of layer 1")
+    );
+
+    let path = project.path("data/tables/small/predictions.parquet");
+    let (labels, rows, _) = table::predictions::read(&path).unwrap();
+    let args = ["predict", model, "corpus", "--format", "jsonl"];
+    let said = json_lines(&project.ser(&args).ok().stdout);
+    for row in rows.iter().filter(|row| row.fold == 0) {
+        let of_row =
+            |line: &&serde_json::Value| line["file"].as_str().unwrap().ends_with(&row.utterance_id);
+        let line = said.iter().find(of_row).unwrap();
+        for (label, probability) in labels.iter().zip(&row.probabilities) {
+            let predicted = line["probabilities"][label].as_f64().unwrap();
+            assert!((predicted - f64::from(*probability)).abs() < 1e-6);
+        }
+    }
+
+    let edited = |from: &str, to: &str| {
+        assert!(text.contains(from), "{from}");
+        project.pipeline("small", &pipeline(&text.replace(from, to)));
+        project.ser(&["run", "small"])
+    };
+    edited("frames = 1\n", "frames = 3\n").fails(3, &["layer 3", "0 to 2"]);
+    edited("frames = 1\n", "frames = \"weighted\"\n").fails(3, &["`frames`", "one layer"]);
+    edited("frames = 1\n", "").fails(3, &["`frames`", "[[encoder]]"]);
+    edited("frames = 20", "layer = 1").fails(3, &["name the layer there"]);
+    edited("kind = \"temporal\", channels = 4", "kind = \"perceptron\"").fails(3, &["sequences"]);
 }
 
 const ONNX: &str = "\
