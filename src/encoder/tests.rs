@@ -294,6 +294,34 @@ fn damaged_files_of_weights_are_refused() {
     }
 }
 
+#[test]
+fn a_pickle_that_calls_a_program_is_refused_and_calls_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let to = |name: &str| folder.path().join(name);
+    fs::copy(model("wavlm-post").join("config.json"), to("config.json")).unwrap();
+    let marker = to("marker");
+    let command = format!("touch {}", marker.display());
+    let mut pickle = b"\x80\x02cposix\nsystem\nX".to_vec();
+    pickle.extend((command.len() as u32).to_le_bytes());
+    pickle.extend(command.as_bytes());
+    pickle.extend(b"\x85R.");
+    let mut zip = zip::ZipWriter::new(fs::File::create(to("pytorch_model.bin")).unwrap());
+    let stored =
+        zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
+    for (name, bytes) in [
+        ("archive/data.pkl", &pickle[..]),
+        ("archive/version", b"3\n"),
+    ] {
+        zip.start_file(name, stored).unwrap();
+        std::io::Write::write_all(&mut zip, bytes).unwrap();
+    }
+    zip.finish().unwrap();
+    let error = Encoder::load(folder.path()).unwrap_err();
+    assert_eq!(error.kind(), Kind::Data);
+    assert!(error.to_string().contains("posix.system"), "{error}");
+    assert!(!marker.exists());
+}
+
 /// The models that `SER_ENCODERS` names: published Whisper encoders and larger random ones.
 #[test]
 fn published_encoders_give_their_reference_values() {
