@@ -24,6 +24,11 @@ pub struct EncoderSettings {
     /// Folder with `config.json` and the weights, as model hubs hold them, or an ONNX file (`.onnx`).
     #[schemars(extend("format" = "path"))]
     pub path: PathBuf,
+    /// Whether experiments that need it are left out of a run, and said to be, where the folder or
+    /// its weights are missing; one that is named on the command line is not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[schemars(extend("x-default" = "`false`"))]
+    pub optional: bool,
     /// How recordings are given to it.
     #[serde(flatten)]
     pub usage: Usage,

@@ -12,6 +12,7 @@ mod features;
 mod format;
 mod joined;
 mod load;
+mod matrix;
 mod model;
 mod overrides;
 mod pipeline;

@@ -41,6 +41,14 @@ impl Encoder {
         }
     }
 
+    /// Numbers that were learned; of a hub's model, without those of decoders and heads.
+    pub fn parameters(&self) -> u64 {
+        match self {
+            Encoder::Hub(model) => model.parameters(),
+            Encoder::Onnx(model) => model.parameters(),
+        }
+    }
+
     /// Values of a frame.
     pub fn width(&self) -> usize {
         match self {

@@ -7,7 +7,11 @@
 //! run by the crate `rten`, also one recording at a time on one thread.
 
 mod block;
+mod check;
 mod config;
+mod fetch;
+mod heard;
+mod known;
 mod layer;
 mod loaded;
 mod onnx;
@@ -22,6 +26,10 @@ mod waveform;
 mod weights;
 mod whisper;
 
+pub use check::Checked;
+pub use fetch::{Fetched, Sum, compare, fetch};
+pub use heard::{Heard, TestedCorpus, Verdict};
+pub use known::{ENCODERS, ENDPOINT, Known, KnownFile, Recognised, how_to_get, known};
 pub use layer::Layer;
 pub use loaded::{Buffers, Encoder};
 pub use pretrained::{Padding, SAMPLE_RATE, State};

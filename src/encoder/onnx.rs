@@ -117,6 +117,10 @@ impl OnnxModel {
         Ok(model)
     }
 
+    pub(super) fn parameters(&self) -> u64 {
+        self.model.total_params() as u64
+    }
+
     pub(super) fn width(&self) -> usize {
         self.layout.width
     }

@@ -77,6 +77,7 @@ pub struct HubModel {
     /// Before the first block where blocks normalise behind their sums, else behind the last.
     norm: LayerNorm,
     relative: Option<RelativePositions>,
+    parameters: u64,
 }
 
 #[derive(Debug)]
@@ -137,6 +138,7 @@ impl HubModel {
                 )
             })
             .collect::<Result<_>>()?;
+        let parameters = weights.values_taken();
         weights.finish(&LEFT_OUT)?;
         Ok(HubModel {
             transformer,
@@ -144,6 +146,7 @@ impl HubModel {
             blocks,
             norm,
             relative,
+            parameters,
         })
     }
 
@@ -154,6 +157,11 @@ impl HubModel {
             LoadedFront::Waveform(front) => Some(front),
             LoadedFront::Whisper(_) => None,
         }
+    }
+
+    /// Numbers that were learned, without those of decoders and heads.
+    pub fn parameters(&self) -> u64 {
+        self.parameters
     }
 
     /// Values of a frame.

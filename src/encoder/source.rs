@@ -11,6 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use sha2::{Digest, Sha256};
 
 use super::config::{Config, Front};
+use super::known::how_to_get;
 use super::layer::Layer;
 use super::loaded::Encoder;
 use super::pretrained::{Padding, SAMPLE_RATE};
@@ -333,9 +334,7 @@ fn folder_of(path: &Path) -> &Path {
 fn check_folder(folder: &Path, usage: Usage) -> Result<Config> {
     if !folder.is_dir() {
         let error = Error::missing(format!("there is no folder {}", folder.display()));
-        return Err(error.hint(
-            "put config.json and the weights of the model there, as model hubs hold them; docs/encoders.md says how",
-        ));
+        return Err(error.hint(how_to_get("", folder)));
     }
     let config = Config::read(folder)?;
     if usage.padding == Padding::Full && !matches!(config.front, Front::Whisper { .. }) {
@@ -373,17 +372,17 @@ pub(super) fn identify(path: &Path) -> Result<(Vec<(String, String)>, Sha256Sum)
             let error = Error::missing(format!("there is no file {}", path.display()));
             return Err(error.hint("it has weights of the ONNX file: put it beside that"));
         }
-        let sum = Sha256Sum(sha256_of(&path)?).to_string();
+        let sum = sha256_of(&path, &Cancel::default())?.to_string();
         list.update(format!("{sum}  {name}\n"));
         files.push((name, sum));
     }
     Ok((files, Sha256Sum(list.finalize().into())))
 }
 
-fn sha256_of(path: &Path) -> Result<[u8; 32]> {
+pub(super) fn sha256_of(path: &Path, cancel: &Cancel) -> Result<Sha256Sum> {
     let mut hash = Sha256::new();
-    each_block(path, &Cancel::default(), |block| hash.update(block))?;
-    Ok(hash.finalize().into())
+    each_block(path, cancel, |block| hash.update(block))?;
+    Ok(Sha256Sum(hash.finalize().into()))
 }
 
 /// The licence in the head of a model card, `README.md`: what stands under `license`, a word.

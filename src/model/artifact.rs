@@ -17,8 +17,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::audio::augment::{Augment, Variant};
 use crate::corpus::{Attribute, NOT_CONFIRMED};
-use crate::encoder::Usage;
+use crate::encoder::{Heard, Usage};
 use crate::error::{Error, Result};
+use crate::escape::markdown;
 use crate::files::{read_if_there, write_atomically};
 use crate::model::card::card;
 use crate::model::classifier::{Classifier, CnnClassifier};
@@ -119,6 +120,9 @@ pub struct Tested {
     pub speakers: TestSpeakers,
     /// Attributes of the corpus that were inferred from names and not confirmed.
     pub guessed: Vec<Attribute>,
+    /// What is known of the pretrained encoder and the corpus, where the models have one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub encoders: Vec<Heard>,
 }
 
 impl Tested {
@@ -148,6 +152,13 @@ impl Tested {
                 Attribute::list(&self.guessed)
             );
         }
+        for one in &self.encoders {
+            let text = markdown(&one.describe());
+            out += &match one.verdict.is_unseen() && !one.is_guess() {
+                true => format!("\nPretrained encoder: {text}.\n"),
+                false => format!("\n**Pretrained encoder:** {text}.\n"),
+            };
+        }
         out
     }
 
@@ -156,10 +167,12 @@ impl Tested {
         let usual = matches!(self.speakers, TestSpeakers::Unseen | TestSpeakers::Shared);
         let guessed = (!self.guessed.is_empty())
             .then(|| format!("{NOT_CONFIRMED}: {}", Attribute::list(&self.guessed)));
+        let encoders = self.encoders.iter().filter(|one| one.verdict.is_leak());
         let said: Vec<String> = (!usual)
             .then(|| self.speakers.phrase())
             .into_iter()
             .chain(guessed)
+            .chain(encoders.map(Heard::describe))
             .collect();
         (!said.is_empty()).then(|| {
             format!(

@@ -151,7 +151,7 @@ fn of_encoder(info: &ModelInfo) -> String {
     };
     let mut out = format!(
         "They are of a pretrained encoder that is not part of this model: {states}, {}.\n\
-         Whether it heard recordings of this corpus while it was trained is not known.\n\
+         What is known of the speech that it was trained on stands below, under \"Tested on\".\n\
          Its licence: {}. `ser predict` needs the same files (SHA-256):\n\n",
         markdown(&encoder.usage.words()),
         licence

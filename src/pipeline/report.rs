@@ -10,6 +10,7 @@ use super::evaluate::{self, SECTIONS};
 use super::explain::{self, EXPLANATION};
 use super::extract::{self, SET_ASIDE};
 use super::folds::Folds;
+use super::heard::{self, heard};
 use super::ingest::{Ingested, LISTING, UTTERANCES};
 use super::known::{ExperimentState, Known, PipelineInputs};
 use super::label_warnings::Doubts;
@@ -24,7 +25,7 @@ use super::windows::Unit;
 use crate::cancel::Cancel;
 use crate::config::{Experiment, Pipeline};
 use crate::corpus::{Source, Utterance};
-use crate::encoder;
+use crate::encoder::{self, Heard};
 use crate::error::{Error, Result};
 use crate::evaluation::{Answered, Overview, Pair, Row, overview, pairs};
 use crate::features::{FeatureSet, groups};
@@ -109,7 +110,7 @@ fn versions(pipeline: &Pipeline) -> BTreeMap<String, String> {
         .filter_map(|set| pipeline.features.encoder(*set));
     for source in of_sets {
         // One that is not there has no part in any result of this run.
-        if let Some(said) = describe_encoder(source) {
+        if let Some(said) = describe_encoder(pipeline, source) {
             versions.insert(format!("encoder {}", source.name().as_str()), said);
         }
     }
@@ -117,18 +118,19 @@ fn versions(pipeline: &Pipeline) -> BTreeMap<String, String> {
 }
 
 /// An encoder in words, where it is there.
-fn describe_encoder(source: &encoder::Source) -> Option<String> {
+fn describe_encoder(pipeline: &Pipeline, source: &encoder::Source) -> Option<String> {
     let (description, usage) = (source.describe().ok()?, source.usage());
     let licence = description.licence.as_deref();
     let files: Vec<String> = (description.files.iter())
         .map(|(name, sum)| format!("{name} {sum}"))
         .collect();
     Some(format!(
-        "{} layers of {} values, {}, licence {}, recordings that it heard not known; SHA-256: {}",
+        "{} layers of {} values, {}, licence {}; {}; SHA-256: {}",
         description.layers,
         description.width,
         usage.words(),
         licence.unwrap_or("unknown (its folder names none)"),
+        heard::of_source(pipeline, source).describe(),
         files.join(", ")
     ))
 }
@@ -201,10 +203,11 @@ pub(super) fn write_index(
 
 /// The sections of what is evaluated or failed, in the order of the pipeline file.
 pub(super) fn sections(
-    pipeline: &Pipeline,
+    run: &PipelineRun,
     experiments: &[ExperimentState],
     data: &PipelineInputs,
 ) -> Result<Vec<ExperimentSection>> {
+    let pipeline = run.pipeline;
     let doubts = data.doubts(pipeline);
     let mut sections = Vec::new();
     for one in experiments {
@@ -228,15 +231,25 @@ pub(super) fn sections(
         let bare = (explanation.is_some() && !one.experiment.test_time_augment.is_empty()).then_some(
             "feature importance: measured on the recordings as they are, without the changed copies that predictions are averaged with",
         );
+        let heard = heard(pipeline, one.experiment);
         // What the pipeline file says besides the results may change without a new evaluation.
         sections.extend(found.into_iter().map(|section| {
+            let encoders = heard::leakage(&heard, &section.leakage);
             ExperimentSection {
+                leakage: encoders
+                    .into_iter()
+                    .chain(section.leakage.iter().cloned())
+                    .collect(),
+                encoders: heard.clone(),
                 title: title(one.experiment, &section),
                 speakers: statement(one.folds.as_ref(), &doubts, &section),
                 guessed: doubts.guessed.to_vec(),
                 shared: (one.folds.as_ref())
                     .map(|folds| folds.remarks(&doubts, direction(&section)))
-                    .unwrap_or_default(),
+                    .unwrap_or_default()
+                    .into_iter()
+                    .chain(heard.iter().map(Heard::describe))
+                    .collect(),
                 remarks: (section.remarks.iter().cloned())
                     .chain(bare.map(str::to_owned))
                     .collect(),
@@ -248,7 +261,25 @@ pub(super) fn sections(
         }));
     }
     pools::add_inductive(pipeline, &mut sections);
+    sections.extend(left_out(run));
+    let place = |section: &ExperimentSection| {
+        let mut names = pipeline.experiments.iter().map(|one| &one.name);
+        names.position(|name| name == section.experiment())
+    };
+    sections.sort_by_key(place);
     Ok(sections)
+}
+
+/// The sections of the experiments that this run leaves out.
+fn left_out(run: &PipelineRun) -> impl Iterator<Item = ExperimentSection> {
+    run.left_out.iter().filter_map(|one| {
+        let mut experiments = run.pipeline.experiments.iter();
+        let experiment = experiments.find(|other| other.name == one.experiment)?;
+        Some(ExperimentSection {
+            left_out: true,
+            ..evaluate::failed_section(experiment, None, format!("left out: {}", one.why))
+        })
+    })
 }
 
 /// Joins the predictions of an experiment, of one direction those of its fold, with what is known of
@@ -432,7 +463,7 @@ fn frame(run: &PipelineRun, known: &Known) -> Result<PipelineReport> {
         run.pipeline,
         None,
         None,
-        failed.collect(),
+        failed.chain(left_out(run)).collect(),
         known.steps.clone(),
     );
     frame.recordings = recordings(run);
@@ -508,7 +539,7 @@ fn report_task<'n>(run: &'n PipelineRun, known: &'n Known, inputs: &Upstream) ->
             data,
             known.without_features.clone(),
         )?;
-        let sections = sections(run.pipeline, &known.experiments, data)?;
+        let sections = sections(run, &known.experiments, data)?;
         let mut report = assemble(
             run.pipeline,
             Some(corpus),

@@ -4,6 +4,7 @@
 use std::fmt::Write;
 
 use crate::corpus::Attribute;
+use crate::encoder::Heard;
 use crate::escape::markdown as escape;
 use crate::evaluation::Interval;
 use crate::model::NOT_FOR;
@@ -43,6 +44,13 @@ pub(super) fn render(report: &PipelineReport, experiment: &ExperimentSection) ->
             out,
             "**The same sound is in training and test:** {}. The figures are too high.\n",
             leak.describe()
+        );
+    }
+    if let Some(worst) = Heard::worst(&experiment.encoders).filter(|one| one.verdict.is_leak()) {
+        let _ = writeln!(
+            out,
+            "**The pretrained encoder knows the corpus:** {}. The figures are no test on unseen recordings.\n",
+            escape(&worst.describe())
         );
     }
     if let TestSpeakers::OnBothSides { .. } = experiment.speakers {

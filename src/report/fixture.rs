@@ -221,6 +221,8 @@ fn experiment(plan: &Plan) -> ExperimentSection {
                 ..LeakageRow::default()
             })
             .collect(),
+        left_out: false,
+        encoders: vec![],
         failed: None,
         labels: CLASSES.map(str::to_owned).to_vec(),
         ensemble: (plan.seeds > 1).then(|| pooled.clone()),

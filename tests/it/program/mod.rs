@@ -17,6 +17,7 @@ mod guesses;
 mod history;
 mod init;
 mod joined;
+mod known_encoders;
 mod leaks;
 mod messages;
 mod others;
