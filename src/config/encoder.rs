@@ -34,7 +34,8 @@ pub struct EncoderSettings {
     pub usage: Usage,
 }
 
-/// Checks the names of encoders, and makes those that experiments name known as sets of features.
+/// Checks the names of encoders, and adds them and the imports that experiments name to the sets of
+/// features.
 pub(super) fn finish(
     encoders: &[EncoderSettings],
     features: &mut FeatureSettings,
@@ -44,7 +45,7 @@ pub(super) fn finish(
     for (encoder, written) in encoders.iter().zip(file.sections("encoder")) {
         let name = EncoderName::new(&encoder.name)
             .ok_or_else(|| written.error("name", "`name` is longer than 64 characters"))?;
-        check_name(&encoder.name, features, &written)?;
+        check_name(&encoder.name, &features.known(), &written)?;
         if is_onnx(&encoder.path) && encoder.usage.normalize.is_none() {
             let message = "an ONNX file does not say whether samples are normalised";
             return Err(written.error("path", message).hint(
@@ -62,7 +63,8 @@ pub(super) fn finish(
             .push(Arc::new(Source::new(name, &encoder.path, encoder.usage)));
     }
     for set in experiments {
-        if features.encoder(set).is_some() && !features.sets.contains(&set) {
+        let is_known = features.encoder(set).is_some() || features.import(set).is_some();
+        if is_known && !features.sets.contains(&set) {
             features.sets.push(set);
         }
     }
@@ -105,22 +107,16 @@ pub(super) fn ruled_out(encoder: &Section<'_>, key: &str) -> Option<Refusal> {
 }
 
 /// Names of tables and tasks are made of the names of sets, and must stay apart.
-fn check_name(name: &str, features: &FeatureSettings, written: &Section<'_>) -> Result<()> {
+pub(super) fn check_name(name: &str, taken: &[FeatureSet], written: &Section<'_>) -> Result<()> {
     let endings = Variant::ALL.map(|variant| variant.name());
     let ending = endings.into_iter().chain(["augmented"]);
-    let message = if FeatureSet::parse(name).is_some() {
-        "this is the name of a set of features"
-    } else if features
-        .encoders
-        .iter()
-        .any(|one| one.name().as_str() == name)
-    {
-        "an encoder before has this name"
+    let message = if taken.iter().any(|set| set.name() == name) {
+        "this is the name of another set of features"
     } else if ending
         .into_iter()
         .any(|word| name.ends_with(&format!("-{word}")))
     {
-        "an encoder cannot have a name that ends like those of changed copies"
+        "a set of features cannot have a name that ends like those of changed copies"
     } else {
         return Ok(());
     };

@@ -16,6 +16,7 @@ use super::encoder::{self, EncoderSettings};
 use super::ensemble;
 use super::experiment::{self, Experiment};
 use super::features::{self, FeatureKeys, FeatureSettings};
+use super::import;
 use super::matrix;
 use super::model::{self, ModelSettings};
 use super::schema::{self, flatten, value, word};
@@ -132,6 +133,12 @@ pub(super) fn read(
             "add an [[experiment]] with name, protocol and model; pipelines/demo.toml shows one",
         ));
     }
+    import::finish(
+        &mut pipeline.features,
+        &mut pipeline.experiments,
+        &pipeline.corpus,
+        &file,
+    )?;
     let sets: Vec<FeatureSet> = pipeline
         .experiments
         .iter()
@@ -296,6 +303,15 @@ impl Pipeline {
         }
         flatten("corpus", &value(&self.corpus), &mut settings);
         flatten("features", &value(&self.features), &mut settings);
+        for import in &self.features.imports {
+            // Where a file lies changes nothing.
+            let own = Value::Object(schema::without(import, &["name", "path", "ids"]));
+            flatten(
+                &format!("features.import.{}", import.name),
+                &own,
+                &mut settings,
+            );
+        }
         for encoder in &self.encoders {
             let prefix = format!("encoder.{}", encoder.name);
             flatten(&prefix, &value(&encoder.usage), &mut settings);

@@ -65,6 +65,9 @@ pub struct ModelInfo {
     /// The encoder whose states the inputs are of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub encoder: Option<EncoderOfModel>,
+    /// The table that the inputs were imported from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub imported: Option<ImportOfModel>,
     /// What is applied to a row of inputs before the model sees it.
     pub scaler: Scaler,
     /// Copies whose predictions are averaged with the recording's own.
@@ -107,6 +110,16 @@ pub struct EncoderOfModel {
     pub width: usize,
     /// Blocks.
     pub layers: usize,
+}
+
+/// The table from which another tool's features were imported; recordings that are predicted need one
+/// with the same columns.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImportOfModel {
+    /// Where it was when the model was trained.
+    pub path: String,
+    /// SHA-256 of the table, and of the list of ids where there is one.
+    pub sha256: Vec<String>,
 }
 
 /// Name of the file with [`Tested`].
@@ -320,6 +333,7 @@ fn flaw(info: &ModelInfo) -> Option<String> {
         || info.inputs.frames.is_some() != (info.inputs.set.is_sequence() || keeps_frames)
         || info.inputs.pooling.is_some() != (info.inputs.set.is_of_encoder() && !keeps_frames)
         || info.encoder.is_some() != info.inputs.set.is_of_encoder()
+        || info.imported.is_some() != info.inputs.set.is_imported()
     {
         return Some("its inputs are not those of its feature set".to_owned());
     }
@@ -453,7 +467,11 @@ pub fn load(dir: &Path) -> Result<SavedModel> {
         ))
         .hint("train the model again, or use the version of ser that wrote it"));
     }
-    let document: Document = serde_json::from_slice(&json).map_err(unreadable)?;
+    let mut document: Document = serde_json::from_slice(&json).map_err(unreadable)?;
+    if document.info.imported.is_some() {
+        let set = &mut document.info.inputs.set;
+        *set = set.imported();
+    }
     if let Some(flaw) = flaw(&document.info) {
         return Err(Error::data(format!(
             "{} cannot be used: {flaw}",

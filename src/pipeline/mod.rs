@@ -17,6 +17,7 @@ mod fit;
 mod flow;
 mod folds;
 mod heard;
+mod imported;
 mod ingest;
 mod inputs;
 mod joined;

@@ -66,8 +66,8 @@ pub(super) struct PipelineRun<'a> {
     pub chosen: Vec<&'a Experiment>,
     /// The experiments that would run, but for an optional encoder that is not there.
     pub left_out: Vec<LeftOut>,
-    /// The sets of features that are looked at: all, but for those of encoders that no chosen
-    /// experiment needs and that cannot be used.
+    /// The sets of features that are looked at: all, but for those of encoders and imports that no
+    /// chosen experiment needs and that cannot be used.
     pub sets: Vec<FeatureSet>,
 }
 
@@ -215,12 +215,13 @@ fn would_run<'a>(
 
 fn looked_at(pipeline: &Pipeline, would_run: &[&Experiment]) -> Vec<FeatureSet> {
     let features = &pipeline.features;
-    let is_looked_at = |set: &&FeatureSet| match features.encoder(**set) {
-        None => true,
-        Some(source) => {
-            would_run.iter().any(|one| one.inputs.set == **set) || source.describe().is_ok()
-        }
+    let is_there = |set: FeatureSet| match (features.encoder(set), features.import(set)) {
+        (Some(source), _) => source.describe().is_ok(),
+        (_, Some(import)) => import.is_there(),
+        _ => true,
     };
+    let is_looked_at =
+        |set: &&FeatureSet| would_run.iter().any(|one| one.inputs.set == **set) || is_there(**set);
     features.sets.iter().filter(is_looked_at).copied().collect()
 }
 

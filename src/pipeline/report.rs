@@ -11,6 +11,7 @@ use super::explain::{self, EXPLANATION};
 use super::extract::{self, SET_ASIDE};
 use super::folds::Folds;
 use super::heard::{self, heard};
+use super::imported;
 use super::ingest::{Ingested, LISTING, UTTERANCES};
 use super::known::{ExperimentState, Known, PipelineInputs};
 use super::label_warnings::Doubts;
@@ -61,6 +62,7 @@ pub(super) fn assemble(
         corpus,
         missing,
         overviews: vec![],
+        imports: vec![],
         recordings: None,
         comparisons: vec![],
         experiments,
@@ -509,6 +511,9 @@ fn report_task<'n>(run: &'n PipelineRun, known: &'n Known, inputs: &Upstream) ->
             identity.inputs.insert(format!("{what}{word}"), hash);
         };
         add("set aside", extracted.hash(SET_ASIDE)?);
+        if set.is_imported() {
+            add("import", extracted.hash(imported::SUMMARY)?);
+        }
         if set.has_columns() {
             add(
                 "features",
@@ -549,6 +554,10 @@ fn report_task<'n>(run: &'n PipelineRun, known: &'n Known, inputs: &Upstream) ->
         );
         report.comparisons = comparisons(&report.experiments, Unit::of(run.pipeline))?;
         report.overviews = overviews(&data.extracted, &data.utterances)?;
+        report.imports = (data.extracted.iter())
+            .filter(|(set, _)| set.is_imported())
+            .map(|(_, finished)| imported::summary(finished))
+            .collect::<Result<_>>()?;
         report.recordings = frame.recordings.clone();
         report::write(&report, context.folder).map(drop)
     };
@@ -576,7 +585,7 @@ fn overview_of(
     by_id: &HashMap<&str, &Utterance>,
 ) -> Result<Overview> {
     let (table, _) = table::features::read_parts(folder)?;
-    let groups = groups(set);
+    let groups = groups(&table.columns);
     let group_of = |column: usize| {
         groups
             .iter()

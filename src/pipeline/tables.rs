@@ -69,8 +69,8 @@ pub(super) fn nodes<'n>(
 /// The outputs that a report is made from, as far as they are there or will be.
 pub(super) fn everything(run: &PipelineRun, known: &Known, outputs: &Outputs) -> Vec<String> {
     let mut ids = run.features();
-    let of_encoders = run.sets.iter().copied().filter(|set| set.is_of_encoder());
-    let sets = FeatureSet::ALL.into_iter().chain(of_encoders);
+    let named = run.sets.iter().copied().filter(|set| set.is_named());
+    let sets = FeatureSet::ALL.into_iter().chain(named);
     ids.extend(sets.map(|set| TaskId::Augmented(set).to_string()));
     ids.push(TaskId::Audit.into());
     for one in &known.experiments {

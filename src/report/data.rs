@@ -12,6 +12,7 @@ use crate::encoder::Heard;
 use crate::evaluation::{
     Explanation, Overview, Pair, Published, RestrictedPool, Scores, Spread, Uncertainty,
 };
+use crate::import::Summary;
 use crate::model::EpochRecord;
 use crate::split::TestSpeakers;
 use crate::table::duplicates::DuplicateRow;
@@ -34,6 +35,9 @@ pub struct PipelineReport {
     /// What the feature tables are like.
     #[serde(default)]
     pub overviews: Vec<Overview>,
+    /// Where imported features are from.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub imports: Vec<Summary>,
     /// Relative path from the folder of this report to that of the recordings, where they can be
     /// reached by one.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -480,6 +480,7 @@ pub(crate) fn recorded() -> PipelineReport {
         corpus: Some(corpus()),
         missing: None,
         overviews: vec![overviewed()],
+        imports: vec![],
         recordings: None,
         comparisons: vec![],
         steps: steps(&["paper", "speaker-independent"]),

@@ -24,6 +24,7 @@ mod explain;
 mod fixture;
 mod gallery;
 pub mod html;
+mod imports;
 mod index;
 mod latex;
 pub mod leak;

@@ -61,6 +61,10 @@ pub struct Predict {
     /// was in training
     #[arg(long, value_name = "PATH")]
     pub encoder: Option<PathBuf>,
+    /// Table with the features of these recordings (CSV, TSV, Parquet or .npz), for a model on imported
+    /// features
+    #[arg(long, value_name = "FILE")]
+    pub features: Option<PathBuf>,
     /// Folder of tables, models and the cache
     #[arg(long, value_name = "DIR", default_value = "data")]
     pub data_dir: PathBuf,

@@ -105,8 +105,10 @@ impl JobRequest {
     /// The sets of features that are computed: all, but of encoders those that the experiments need.
     pub(super) fn sets(&self, pipeline: &Pipeline) -> Result<Vec<FeatureSet>> {
         let chosen = runnable(pipeline, &self.experiments)?;
-        let is_needed = |set: &&FeatureSet| {
-            !set.is_of_encoder() || chosen.iter().any(|one| one.inputs.set == **set)
+        let is_needed = |set: &&FeatureSet| match set {
+            FeatureSet::Encoder(_) => chosen.iter().any(|one| one.inputs.set == **set),
+            // One job reads a table faster than shards of it are put together.
+            set => !set.is_imported(),
         };
         let sets = pipeline.features.sets.iter();
         Ok(sets.filter(is_needed).copied().collect())

@@ -15,6 +15,7 @@ mod explain;
 mod faults;
 mod guesses;
 mod history;
+mod imports;
 mod init;
 mod joined;
 mod known_encoders;
