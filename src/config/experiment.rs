@@ -79,7 +79,8 @@ pub struct Experiment {
     /// part; see below.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub search: Option<Search>,
-    /// How a network is trained; only with the kinds `cnn`, `perceptron` and `temporal`.
+    /// How a network is trained; only with the kinds `cnn`, `perceptron`,
+    /// `temporal` and `weighted-sum`.
     #[serde(default = "train::default", deserialize_with = "train::read")]
     #[schemars(with = "TrainKeys", extend("x-default" = "see below"))]
     pub train: TrainSettings,
