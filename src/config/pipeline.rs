@@ -104,6 +104,7 @@ fn ruled_out(section: &Section<'_>, key: &str) -> Option<Refusal> {
     match section.name {
         "corpus" | "subset" | "windows" | "parts" => corpus::ruled_out(section, key),
         "features" => features::ruled_out(section, key),
+        "encoder" => encoder::ruled_out(section, key),
         "experiment" | "inputs" => experiment::ruled_out(section, key),
         "model" => model::ruled_out(section, key),
         "train" => train::ruled_out(section, key),
