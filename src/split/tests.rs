@@ -18,6 +18,7 @@ struct Row {
     label: String,
     speaker: String,
     session: Option<String>,
+    text: Option<String>,
     declared: Option<String>,
 }
 
@@ -28,6 +29,7 @@ fn items(rows: &[Row]) -> Vec<Item<'_>> {
             label,
             speaker,
             session,
+            text,
             declared,
         }: &Row,
     ) -> Item<'_> {
@@ -36,6 +38,7 @@ fn items(rows: &[Row]) -> Vec<Item<'_>> {
             label,
             speaker,
             session: session.as_deref(),
+            text: text.as_deref(),
             declared: declared.as_deref(),
         }
     }
@@ -58,6 +61,7 @@ fn corpus(n: usize, classes: usize, speakers: usize, seed: u64) -> Vec<Row> {
         label: format!("class {class}"),
         speaker: format!("{:02}", speaker + 1),
         session: Some(format!("s{}", speaker / 2)),
+        text: None,
         declared: Some(["train", "validation", "test", "train"][(i + class) % 4].to_owned()),
     };
     picks.into_iter().enumerate().map(row).collect()
@@ -85,6 +89,7 @@ fn ravdess() -> Vec<Row> {
                 label,
                 speaker: format!("{actor:02}"),
                 session: None,
+                text: None,
                 declared: None,
             });
         }
@@ -271,6 +276,7 @@ fn emobox_tests_its_four_actors_per_fold() {
     let rows = ravdess();
     let emobox = Protocol::Published {
         name: "emobox".into(),
+        of: String::new(),
     };
     let assignment = assign(&emobox, &items(&rows), Some(0.1), 0).unwrap();
     assert!(assignment.warnings.is_empty(), "{:?}", assignment.warnings);
@@ -328,6 +334,7 @@ fn emobox_tests_its_four_actors_per_fold() {
     );
     let unknown = Protocol::Published {
         name: "emodb".into(),
+        of: String::new(),
     };
     assert!(
         told(assign(&unknown, &items, None, 0), Kind::Config)
@@ -542,6 +549,7 @@ fn what_train_and_test_share_is_counted() {
         label: "x".into(),
         speaker: speaker.into(),
         session: None,
+        text: None,
         declared: None,
     };
     let rows = [
@@ -646,6 +654,7 @@ fn parts_of_one_recording_and_their_overlaps_are_counted() {
         label: "x".into(),
         speaker: id.into(),
         session: None,
+        text: None,
         declared: None,
     };
     let rows: Vec<Row> = ["a", "b", "c", "d", "e", "f"].map(row).into();
