@@ -420,6 +420,8 @@ pub enum CorpusCommand {
     Init(Init),
     /// Write a small generated corpus as a plain folder of recordings, to try things on
     Generate(Generate),
+    /// List the corpora that are known by name: `kind = "NAME"` in a pipeline file reads one
+    List,
 }
 
 /// Which folder, and where proposals go.
@@ -454,6 +456,9 @@ pub struct Init {
 /// Where a generated corpus goes.
 #[derive(Debug, clap::Args)]
 pub struct Generate {
+    /// In the layout of a corpus that is known by name, as `ser corpus list` has it
+    #[arg(long, value_name = "NAME")]
+    pub layout: Option<String>,
     /// Folder to write, which must not be there yet
     #[arg(value_name = "DIR")]
     pub folder: PathBuf,

@@ -9,8 +9,10 @@ use super::args::{Args, Generate, Init};
 use super::print as print_raw;
 use crate::audio;
 use crate::cancel::Cancel;
+use crate::config::suggestion;
+use crate::corpus::known::{by_description, known};
 use crate::corpus::propose::{self, Choices, Place, Proposal};
-use crate::corpus::synthetic::{SyntheticSettings, foreign};
+use crate::corpus::synthetic::{SyntheticSettings, foreign, in_layout};
 use crate::corpus::{self, Condition, Reason, Recorded, SetAside};
 use crate::error::{Error, Result};
 use crate::escape::shown;
@@ -408,6 +410,9 @@ pub fn generate(generate: &Generate, args: &Args, cancel: &Cancel) -> Result<()>
                 .hint("name a folder that is not there yet"),
         );
     }
+    if let Some(kind) = &generate.layout {
+        return in_layout_of(kind, folder, args, cancel);
+    }
     let n = foreign(
         &SyntheticSettings {
             speakers: 5,
@@ -425,5 +430,26 @@ pub fn generate(generate: &Generate, args: &Args, cancel: &Cancel) -> Result<()>
     print(&format!(
         "{}: {n} generated recordings of 5 invented speakers; they are no speech of people",
         folder.display()
+    ))
+}
+
+fn in_layout_of(kind: &str, folder: &Path, args: &Args, cancel: &Cancel) -> Result<()> {
+    let kinds: Vec<&str> = by_description()
+        .filter(|corpus| corpus.layout().is_some())
+        .map(|corpus| corpus.kind)
+        .collect();
+    let corpus = known(kind).filter(|corpus| kinds.contains(&corpus.kind));
+    let corpus = corpus.ok_or_else(|| {
+        Error::usage(format!("`{kind}` is no corpus whose layout can be written"))
+            .hint(suggestion(kind, "layouts", &kinds))
+    })?;
+    let n = in_layout(corpus, folder, cancel)?;
+    if args.global.json {
+        return print_raw(&serde_json::json!({ "folder": folder, "recordings": n }).to_string());
+    }
+    print(&format!(
+        "{}: {n} generated recordings in the layout of {}; they are no speech of people",
+        folder.display(),
+        corpus.name
     ))
 }

@@ -89,7 +89,8 @@ pub(super) fn as_part(schema: &mut schemars::Schema) {
 }
 
 fn add(schema: &mut schemars::Schema, keys: impl Fn(&Description) -> Value) {
-    let Some(Value::Array(kinds)) = schema.get_mut("oneOf") else {
+    // Not every kind is a variant with a tag, for which schemars says that several may fit.
+    let Some(Value::Array(mut kinds)) = schema.remove("anyOf") else {
         return;
     };
     kinds.extend(by_description().map(|corpus| {
@@ -98,7 +99,7 @@ fn add(schema: &mut schemars::Schema, keys: impl Fn(&Description) -> Value) {
             "type": "object",
             "properties": keys(corpus),
             "required": ["kind"],
-            "x-known": true,
         })
     }));
+    schema.insert("oneOf".to_owned(), Value::Array(kinds));
 }

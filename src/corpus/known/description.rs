@@ -216,4 +216,59 @@ impl Description {
             source.language = Some(language.clone());
         }
     }
+
+    /// Names of a small corpus in this layout, each with the numbers of its speaker, sentence and
+    /// class; `None` where the names alone do not tell the emotion.
+    pub fn layout(&self) -> Option<Vec<(String, [usize; 3])>> {
+        const SPEAKERS: usize = 24;
+        const SENTENCES: [&str; 6] = [
+            "sentence",
+            "number",
+            "statement",
+            "utterance",
+            "rest",
+            "dialogue",
+        ];
+        let pattern = self.names.as_ref()?.patterns.first()?;
+        let codes = |field: &str| match self.fields.get(field) {
+            Some(codes) => codes.examples(),
+            None => vec!["1".to_owned(), "2".to_owned(), "3".to_owned()],
+        };
+        let emotion = self
+            .fields
+            .get("emotion")
+            .filter(|_| self.tables.is_empty())?;
+        let mut emotions: Vec<(&str, &str)> = Vec::new();
+        let all = emotion.examples();
+        for code in &all {
+            let word = emotion.word(code).unwrap_or_default();
+            if !word.is_empty() && emotions.iter().all(|(_, known)| *known != word) {
+                emotions.push((code, word));
+            }
+        }
+        let is_in = |field: &&str| pattern.as_str().contains(&format!("{{{field}}}"));
+        let varied = SENTENCES.into_iter().find(|field| is_in(&field));
+        let sentences: Vec<String> = varied.map(codes).unwrap_or_default();
+        let sentences = &sentences[..sentences.len().min(3)];
+        let speakers: Vec<String> = match is_in(&"speaker") {
+            true => codes("speaker").into_iter().take(SPEAKERS).collect(),
+            false => vec![String::new()],
+        };
+        let mut names = Vec::new();
+        for (s, speaker) in speakers.iter().enumerate() {
+            for (e, (emotion, _)) in emotions.iter().enumerate() {
+                for (t, sentence) in sentences.iter().enumerate() {
+                    let name = pattern.write(|field| match field {
+                        "speaker" => Some(speaker.clone()),
+                        "emotion" => Some((*emotion).to_owned()),
+                        "_" => Some("x".to_owned()),
+                        _ if varied == Some(field) => Some(sentence.clone()),
+                        _ => codes(field).into_iter().next(),
+                    })?;
+                    names.push((format!("{name}.wav"), [s, t, e]));
+                }
+            }
+        }
+        Some(names)
+    }
 }

@@ -13,7 +13,7 @@ mod registry;
 mod table;
 
 pub use description::{Description, State};
-pub use folds::{EmoBox, Place as FoldPlace, Speakers};
+pub use folds::{EmoBox, Figure, Place as FoldPlace, Speakers};
 pub use read::read;
 pub(crate) use recognise::recognise;
 pub use registry::{all, by_description, known};

@@ -154,23 +154,11 @@ impl Codes {
         }
     }
 
-    /// Some of the codes, for a generated corpus, with what they stand for.
+    /// Some of the codes, for a generated corpus.
     pub(super) fn examples(&self) -> Vec<String> {
         match self {
             Codes::Forms(forms) => forms.examples(),
             Codes::Words(words) => words.keys().flat_map(Forms::examples).collect(),
-        }
-    }
-
-    /// What the codes can stand for; empty where that is open.
-    pub(super) fn words(&self) -> Vec<&str> {
-        match self {
-            Codes::Forms(_) => vec![],
-            Codes::Words(words) => words
-                .values()
-                .map(String::as_str)
-                .filter(|word| !word.is_empty() && *word != "=")
-                .collect(),
         }
     }
 }

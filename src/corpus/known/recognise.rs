@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::description::Description;
+use super::description::{Description, State};
 use super::read;
 use super::registry::all;
 use crate::corpus::walk::is_audio_name;
@@ -37,7 +37,9 @@ pub(crate) fn recognise<S: AsRef<str>>(
             return false;
         }
         if !corpus.tables.is_empty() {
-            return root.is_some_and(|root| read::has_tables(root, corpus));
+            // A table at hand is believed before what documents say of it.
+            return corpus.state != State::Documents
+                && root.is_some_and(|root| read::has_tables(root, corpus));
         }
         if !names.shared_form {
             return true;

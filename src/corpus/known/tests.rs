@@ -488,3 +488,40 @@ fn the_lists_of_emobox_are_read_as_they_say() {
 fn the_whole_lists_of_emobox_are_read_as_they_say() {
     check_lists(usize::MAX);
 }
+
+#[test]
+fn a_generated_corpus_in_each_layout_is_recognised_and_read() {
+    for corpus in by_description() {
+        let Some(names) = corpus.layout() else {
+            assert!(!corpus.tables.is_empty(), "{}", corpus.kind);
+            continue;
+        };
+        let paths: Vec<&str> = names.iter().map(|(name, _)| name.as_str()).collect();
+        let read: Vec<_> = paths
+            .iter()
+            .map(|path| corpus.parse(path, true).unwrap())
+            .collect();
+        let ids: BTreeSet<&str> = read.iter().map(|one| one.id.as_str()).collect();
+        assert_eq!(ids.len(), names.len(), "{}", corpus.kind);
+        let classes: BTreeSet<&str> = read.iter().map(|one| one.emotion.as_str()).collect();
+        let published: BTreeSet<&str> = corpus.classes().into_iter().collect();
+        assert_eq!(classes, published, "{}", corpus.kind);
+        let found = recognise(&paths, None).map(|corpus| corpus.kind);
+        let expected = (corpus.kind != "banglaser").then_some(corpus.kind);
+        assert_eq!(found, expected, "{}: {paths:?}", corpus.kind);
+    }
+}
+
+#[test]
+fn names_that_only_look_alike_are_of_no_known_corpus() {
+    for other in [
+        ["1101_DFA_ANG_XX.wav", "1102_DFA_ANG_XX.wav"],
+        ["AB_a01.wav", "CD_a01.wav"],
+        ["x_back_sad.wav", "y_back_sad.wav"],
+        ["1612871026347.wav", "1612871037341.wav"],
+        ["anna/wut_01.wav", "bernd/freude_01.wav"],
+    ] {
+        let found = recognise(&other, None).map(|corpus| corpus.kind);
+        assert_eq!(found, None, "{other:?}");
+    }
+}

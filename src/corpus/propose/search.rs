@@ -17,7 +17,7 @@ use super::{audformat, label_warnings, words};
 use crate::cancel::Cancel;
 use crate::corpus::known::{self, recognise};
 use crate::corpus::utterance::Source;
-use crate::corpus::walk::{AUDIO, Tree, check_root, walk_until};
+use crate::corpus::walk::{AUDIO, Tree, check_root, folder, walk_until};
 use crate::corpus::{
     Counts, EmodbSettings, GENERATED_MARK, Listing, Reason, compare, emodb, iemocap,
     is_missing_speaker, ravdess, terms,
@@ -320,16 +320,49 @@ fn described(folder: &Folder) -> Option<Proposal> {
     for row in &mut rows {
         row.speaker = row.speaker.take().filter(|one| !is_missing_speaker(one));
     }
-    let word = |class: &str| (class.to_owned(), class.to_owned());
-    Some(Proposal {
-        kind: Some(corpus.kind),
-        classes: counts.by_class.keys().map(|class| word(class)).collect(),
+    warnings.extend(without_copies(folder.root, folder.files).warnings);
+    let found = Proposal {
         rows,
         evidence,
         warnings,
         set_aside: listing.set_aside,
         ..Proposal::default()
+    };
+    // Parts that are not of the corpus have to be written down in a manifest.
+    if !corpus.is_parted() && parts_of_folders(&found.rows) {
+        return Some(with_parts(found, corpus.kind));
+    }
+    let word = |class: &str| (class.to_owned(), class.to_owned());
+    Some(Proposal {
+        kind: Some(corpus.kind),
+        classes: counts.by_class.keys().map(|class| word(class)).collect(),
+        ..found
     })
+}
+
+/// The part that a folder of a path names.
+fn part_of(path: &str) -> Option<&'static str> {
+    folder(path).split('/').find_map(words::part)
+}
+
+/// Whether folders tell what to train on and what to test.
+fn parts_of_folders(rows: &[Row]) -> bool {
+    let has = |part| rows.iter().any(|row| part_of(&row.path) == Some(part));
+    has("train") && has("test")
+}
+
+fn with_parts(mut found: Proposal, kind: &str) -> Proposal {
+    for row in &mut found.rows {
+        let part = part_of(&row.path);
+        row.columns
+            .extend(part.map(|part| ("split", part.to_owned())));
+    }
+    let terms = terms(kind);
+    Proposal {
+        licence: terms.map(|terms| terms.licence.to_owned()),
+        citation: terms.map(|terms| terms.citation.to_owned()),
+        ..found
+    }
 }
 
 fn row(source: Source) -> Row {
