@@ -29,7 +29,7 @@ pub enum Protocol {
     },
     /// One fold per speaker.
     LeaveOneSpeakerOut,
-    /// One fold per recording session; not RAVDESS, not EMO-DB.
+    /// One fold per recording session; of the known corpora, IEMOCAP has them.
     LeaveOneSessionOut,
     /// One fold per corpus of a `joined` one: trained on the others, tested on this one.
     CrossCorpus,
@@ -58,7 +58,8 @@ pub enum Protocol {
         #[serde(skip)]
         of: String,
     },
-    /// The `split` column of the manifest; manifests only.
+    /// The parts of the corpus: the `split` column of a manifest, or those of MELD, MER2023, MSP-Podcast
+    /// and RESD.
     Declared,
 }
 

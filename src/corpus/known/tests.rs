@@ -525,3 +525,40 @@ fn names_that_only_look_alike_are_of_no_known_corpus() {
         assert_eq!(found, None, "{other:?}");
     }
 }
+
+#[test]
+fn the_page_of_known_corpora_is_current() {
+    let page = include_str!("../../../docs/corpora.md");
+    let number = |n: usize| {
+        if n == 0 {
+            "?".to_owned()
+        } else {
+            n.to_string()
+        }
+    };
+    for corpus in all() {
+        let folds = match &corpus.emobox {
+            None => "none".to_owned(),
+            Some(emobox) if !emobox.has_list() => "not kept".to_owned(),
+            Some(emobox) => {
+                let speakers = match emobox.speakers {
+                    Speakers::Apart => "apart",
+                    Speakers::Shared => "shared",
+                    Speakers::Unknown => "not known",
+                };
+                format!("{}, {speakers}", emobox.folds)
+            }
+        };
+        let row = format!(
+            "| `{}` | {} | {} | {} | {} | {} | {} | {folds} |",
+            corpus.kind,
+            corpus.name,
+            number(corpus.expected.utterances),
+            number(corpus.expected.speakers),
+            number(corpus.expected.classes.len()),
+            corpus.licence.as_deref().unwrap_or("not known"),
+            corpus.state.describe()
+        );
+        assert!(page.contains(&row), "docs/corpora.md lacks {row}");
+    }
+}
