@@ -127,7 +127,7 @@ pub struct Run {
     #[arg(long = "as", value_name = "NAME")]
     pub variant: Option<String>,
     /// Use this protocol in every experiment, in a variant as with --set: `stratified-kfold:5`,
-    /// `group-kfold:5`, `leave-one-speaker-out`, `leave-one-session-out`, `hold-out:0.2`,
+    /// `group-kfold:5`, `text-kfold:5`, `leave-one-speaker-out`, `leave-one-session-out`, `hold-out:0.2`,
     /// `published:emobox`
     #[arg(long, value_name = "PROTOCOL")]
     pub protocol: Option<String>,

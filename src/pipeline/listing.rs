@@ -338,8 +338,8 @@ fn nothing_usable(kind: &CorpusKind, listing: &Listing) -> Error {
             official.name
         ))
         .hint(format!(
-            "set corpus.kind = \"{}\"{folder}, or run the pipeline of that corpus: ser init {}",
-            official.kind, official.kind
+            "set corpus.kind = \"{}\"{folder}, or let ser corpus init write a pipeline for the folder",
+            official.kind
         ));
     }
     let mut counts: BTreeMap<Reason, usize> = BTreeMap::new();

@@ -221,6 +221,8 @@ impl Description {
     /// class; `None` where the names alone do not tell the emotion.
     pub fn layout(&self) -> Option<Vec<(String, [usize; 3])>> {
         const SPEAKERS: usize = 24;
+        /// Sentences of each class.
+        const EACH: usize = 3;
         const SENTENCES: [&str; 6] = [
             "sentence",
             "number",
@@ -249,7 +251,6 @@ impl Description {
         let is_in = |field: &&str| pattern.as_str().contains(&format!("{{{field}}}"));
         let varied = SENTENCES.into_iter().find(|field| is_in(&field));
         let sentences: Vec<String> = varied.map(codes).unwrap_or_default();
-        let sentences = &sentences[..sentences.len().min(3)];
         let speakers: Vec<String> = match is_in(&"speaker") {
             true => codes("speaker").into_iter().take(SPEAKERS).collect(),
             false => vec![String::new()],
@@ -257,7 +258,14 @@ impl Description {
         let mut names = Vec::new();
         for (s, speaker) in speakers.iter().enumerate() {
             for (e, (emotion, _)) in emotions.iter().enumerate() {
-                for (t, sentence) in sentences.iter().enumerate() {
+                for t in 0..sentences.len().min(EACH) {
+                    // Numbers go on from class to class.
+                    let place = if varied == Some("number") {
+                        e * EACH + t
+                    } else {
+                        t
+                    };
+                    let sentence = &sentences[place % sentences.len()];
                     let name = pattern.write(|field| match field {
                         "speaker" => Some(speaker.clone()),
                         "emotion" => Some((*emotion).to_owned()),
