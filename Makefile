@@ -59,6 +59,7 @@ help: ## This text
 	@echo "  ROUNDS=5 EVERY=7     bench: rounds, and every which recording the peers read; QUICK=1 shows that it works"
 	@echo "  ONLY=features,training,inference,rerun,engine"
 	@echo "  ONLY=classical       bench: the classical models beside scikit-learn, which PYTHON has to have"
+	@echo "  ONLY=encoders        bench: speech encoders beside transformers and onnxruntime, which PYTHON has to have"
 	@echo "  PYTHON=python3.11    bench-peers; PEERS='opensmile torch' makes these alone"
 	@echo
 	@echo "  make train DATASET=ravdess EPOCHS=15 BATCH=64"
@@ -114,6 +115,8 @@ lint: ## rustfmt and clippy, as CI runs them
 bench: ## ser beside its peers -> reports/bench/index.html (takes ROUNDS EVERY ONLY QUICK CORPORA_DIR; first make bench-peers)
 ifeq ($(ONLY),classical)
 	@$(CARGO) bench --bench classical -- --python '$(PYTHON)' $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(QUICK),--quick)
+else ifeq ($(ONLY),encoders)
+	@$(CARGO) bench --bench encoders -- --python '$(PYTHON)' $(if $(ROUNDS),--rounds $(ROUNDS))
 else
 	@$(CARGO) bench --bench compare -- $(BENCH_OPTIONS)
 endif

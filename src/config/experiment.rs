@@ -417,7 +417,7 @@ impl Experiment {
     /// Whether training depends on the speakers, beside the folds.
     pub fn depends_on_speakers(&self) -> bool {
         let calibrated_by_speaker =
-            matches!(self.model, ModelSettings::Svm(_)) && self.protocol.keeps_speakers_apart();
+            self.model.calibration().is_some() && self.protocol.keeps_speakers_apart();
         self.is_transductive()
             || calibrated_by_speaker
             || self

@@ -6,9 +6,9 @@ use serde::Deserialize;
 use toml::Spanned;
 use toml::de::DeTable;
 
-use super::overrides;
 use super::pipeline::{self, Pipeline};
 use super::source::{SourceMap, read_text, shorten};
+use super::{matrix, overrides};
 use crate::error::{Error, Result};
 use crate::text::nearest;
 
@@ -96,6 +96,7 @@ pub fn parse(
 /// The file with the overrides in their places.
 fn overridden(source: &SourceMap) -> Result<Spanned<DeTable<'_>>> {
     let mut root = DeTable::parse(source.file()).map_err(|error| source.toml_error(&error))?;
+    matrix::expand(root.get_mut(), source)?;
     overrides::apply(root.get_mut(), source)?;
     Ok(root)
 }

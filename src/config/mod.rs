@@ -13,6 +13,7 @@ mod format;
 mod joined;
 mod known;
 mod load;
+mod matrix;
 mod model;
 mod overrides;
 mod pipeline;

@@ -8,8 +8,9 @@ use super::schema::{above_zero, distinct, word};
 use super::section::Section;
 use crate::evaluation::Vote;
 use crate::model::{
-    Architecture, ForestSettings, Gamma, Kernel, KnnSettings, Layer, LogisticSettings,
-    MajoritySettings, NaiveBayesSettings, Perceptron, Settings, SvmSettings, Temporal,
+    Architecture, CalibrationWords, ForestSettings, Gamma, Kernel, KnnSettings, Layer, LdaSettings,
+    LogisticSettings, MajoritySettings, NaiveBayesSettings, Perceptron, Settings, SvmSettings,
+    Temporal,
 };
 use crate::split::Shape;
 
@@ -33,6 +34,8 @@ pub enum ModelSettings {
     RandomForest(ForestSettings),
     /// Nearest neighbours.
     Knn(KnnSettings),
+    /// Linear discriminant analysis with a shrunken covariance.
+    Lda(LdaSettings),
     /// Gaussian naive Bayes: the floor of models that learn, fitted in one pass over the rows.
     NaiveBayes(NaiveBayesSettings),
     /// Always the most frequent class of the training part: the floor of every comparison.
@@ -80,6 +83,7 @@ impl ModelSettings {
             ModelSettings::Svm(settings) => Some(settings),
             ModelSettings::RandomForest(settings) => Some(settings),
             ModelSettings::Knn(settings) => Some(settings),
+            ModelSettings::Lda(settings) => Some(settings),
             ModelSettings::NaiveBayes(settings) => Some(settings),
             ModelSettings::Majority => Some(&MajoritySettings),
             ModelSettings::Cnn { .. }
@@ -116,6 +120,11 @@ impl ModelSettings {
             self,
             ModelSettings::Cnn { .. } | ModelSettings::Perceptron(_) | ModelSettings::Temporal(_)
         )
+    }
+
+    /// How its probabilities are calibrated by inner folds of the training part, if they are.
+    pub fn calibration(&self) -> Option<CalibrationWords> {
+        self.classical()?.calibration()
     }
 
     /// Whether training depends on the seed, so that several seeds mean something.

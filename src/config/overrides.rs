@@ -7,10 +7,10 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue};
 
-use super::experiment;
 use super::pipeline::SCHEMA;
 use super::schema;
 use super::source::{SourceMap, shorten, suggestion};
+use super::{experiment, matrix};
 use crate::error::{Error, Result};
 
 /// Keys that decide which classes there are.
@@ -114,6 +114,7 @@ fn narrower(text: &str, overrides: &[String], works: &dyn Fn(&[String]) -> bool)
         .take(MOST_TRIED)
         .find(|(i, _)| works(&in_place(*i, None)))?;
     let mut root = DeTable::parse(text).ok()?.into_inner();
+    matrix::expand(&mut root, &SourceMap::new("", text, &[])).ok()?;
     let names: Vec<String> = experiments(&mut root)
         .filter_map(|e| string(e, "name").map(str::to_owned))
         .take(MOST_TRIED)
@@ -143,11 +144,11 @@ fn first_keys() -> (Vec<&'static str>, Vec<&'static str>) {
         .unwrap_or_default();
     let of_file: Vec<&str> = of_file
         .into_keys()
-        .filter(|key| *key != "experiment")
+        .filter(|key| *key != "experiment" && !matrix::OF_FILE.contains(key))
         .collect();
     let of_experiment = of_experiment
         .into_keys()
-        .filter(|key| !of_file.contains(key))
+        .filter(|key| !of_file.contains(key) && *key != matrix::MATRIX)
         .collect();
     (of_file, of_experiment)
 }
@@ -335,7 +336,7 @@ fn string<'t>(table: &'t DeTable<'_>, key: &str) -> Option<&'t str> {
     }
 }
 
-fn kind_of_model<'t>(experiment: &'t DeTable<'_>) -> Option<&'t str> {
+pub(super) fn kind_of_model<'t>(experiment: &'t DeTable<'_>) -> Option<&'t str> {
     match experiment.get("model")?.get_ref() {
         DeValue::Table(model) => string(model, "kind"),
         _ => None,

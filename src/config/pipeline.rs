@@ -16,6 +16,7 @@ use super::encoder::{self, EncoderSettings};
 use super::ensemble;
 use super::experiment::{self, Experiment};
 use super::features::{self, FeatureKeys, FeatureSettings};
+use super::matrix;
 use super::model::{self, ModelSettings};
 use super::schema::{self, flatten, value, word};
 use super::section::Section;
@@ -31,7 +32,8 @@ use crate::text::plural;
 use crate::transform::{Inputs, ScalerKind};
 
 /// The schema of a pipeline file.
-pub(super) static SCHEMA: LazyLock<Value> = LazyLock::new(schema::of::<Pipeline>);
+pub(super) static SCHEMA: LazyLock<Value> =
+    LazyLock::new(|| matrix::with_keys(schema::of::<Pipeline>()));
 
 /// One corpus, its features, and the experiments on it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -90,7 +92,7 @@ pub struct Pipeline {
 
 /// The JSON Schema of a pipeline file, for editors.
 pub fn pipeline_schema() -> Value {
-    schema::closed(SCHEMA.clone())
+    schema::closed(matrix::as_written(SCHEMA.clone()))
 }
 
 /// A page of documentation with its tables of keys brought up to date: those between
@@ -289,7 +291,8 @@ impl Pipeline {
                 .any(|e| experiment.members().contains(&e.name) && e.is_transductive())
     }
 
-    /// What the model of an experiment sees, in words; empty for an ensemble.
+    /// What the model of an experiment sees, in words, without what a search chooses; empty for an
+    /// ensemble.
     pub fn describe_inputs(&self, experiment: &Experiment) -> String {
         if !experiment.members().is_empty() {
             return String::new();
@@ -304,14 +307,26 @@ impl Pipeline {
             scaler,
             clip,
         } = experiment.inputs;
-        let log_mel = if log_mel { ", log mel" } else { "" };
+        let searched = experiment
+            .search
+            .iter()
+            .flat_map(|search| search.grid.keys());
+        let searched: Vec<&str> = searched.collect();
+        let is_given = |key: &str| !searched.contains(&key);
+        let log_mel = if log_mel && is_given("inputs.log_mel") {
+            ", log mel"
+        } else {
+            ""
+        };
         let frames = frames
             .map(|frames| format!(", {frames} of them"))
             .unwrap_or_default();
         let layer = layer
+            .filter(|_| is_given("inputs.layer"))
             .map(|layer| format!(", layer {layer}"))
             .unwrap_or_default();
         let pooling = pooling
+            .filter(|_| is_given("inputs.pooling"))
             .map(|pooling| format!(", {pooling}"))
             .unwrap_or_default();
         let clip = clip

@@ -48,8 +48,8 @@ pub struct Search {
     #[serde(default)]
     pub metric: SearchMetric,
     /// From 2 to 1000 candidates out of lists under `model.c`, `model.gamma`, `model.k`,
-    /// `model.trees`, `model.max_depth`, `inputs.log_mel`, `inputs.layer` and `inputs.pooling`; the model's own value holds where
-    /// there is no list.
+    /// `model.trees`, `model.max_depth`, `model.shrinkage`, `inputs.log_mel`, `inputs.layer` and
+    /// `inputs.pooling`; the model's own value holds where there is no list.
     pub grid: Grid,
 }
 
@@ -75,6 +75,7 @@ pub struct Grid {
     k: Vec<usize>,
     trees: Vec<usize>,
     max_depth: Vec<usize>,
+    shrinkage: Vec<f64>,
 }
 
 /// The keys of `grid`.
@@ -101,6 +102,13 @@ struct ModelGrid {
     trees: Vec<usize>,
     #[schemars(length(min = 1), transform = distinct, inner(range(min = 1, max = 100_000)))]
     max_depth: Vec<usize>,
+    #[schemars(
+        length(min = 1),
+        transform = above_zero,
+        transform = distinct,
+        inner(range(max = 1))
+    )]
+    shrinkage: Vec<f64>,
 }
 
 #[derive(Default, Deserialize, JsonSchema)]
@@ -125,6 +133,7 @@ impl From<GridKeys> for Grid {
             k: model.k,
             trees: model.trees,
             max_depth: model.max_depth,
+            shrinkage: model.shrinkage,
         }
     }
 }
@@ -153,7 +162,7 @@ impl SearchMetric {
 
 impl Grid {
     /// Number of values by dotted key, in the order of the grid.
-    fn lists(&self) -> [(&'static str, usize); 8] {
+    fn lists(&self) -> [(&'static str, usize); 9] {
         let Grid {
             log_mel,
             layer,
@@ -163,6 +172,7 @@ impl Grid {
             k,
             trees,
             max_depth,
+            shrinkage,
         } = self;
         [
             ("inputs.log_mel", log_mel.len()),
@@ -173,6 +183,7 @@ impl Grid {
             ("model.k", k.len()),
             ("model.trees", trees.len()),
             ("model.max_depth", max_depth.len()),
+            ("model.shrinkage", shrinkage.len()),
         ]
     }
 
@@ -251,6 +262,16 @@ impl Grid {
             |point, value| {
                 if let ModelSettings::RandomForest(settings) = &mut point.model {
                     settings.max_depth = Some(*value);
+                }
+            },
+        );
+        vary(
+            &mut points,
+            "model.shrinkage",
+            &self.shrinkage,
+            |point, value| {
+                if let ModelSettings::Lda(settings) = &mut point.model {
+                    settings.shrinkage = *value;
                 }
             },
         );

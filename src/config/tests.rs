@@ -461,6 +461,8 @@ fn the_other_models_have_their_own_keys() {
         { kind = "svm", kernel = "linear", gamma = 1 } => this kernel is linear
         { kind = "svm", kernel = "poly" } => unknown value `poly`
         { kind = "naive-bayes", var_smoothing = 0 } => `var_smoothing` is 0
+        { kind = "lda", shrinkage = 0 } => `shrinkage` is 0
+        { kind = "lda", shrinkage = 1.5 } => `shrinkage` is 1.5
         { kind = "knn", c = 1 } => `c` does not belong to this kind of model
         { kind = "knn", k = 0 } => `k` is 0, but must be from 1
         { kind = "random-forest", trees = 0 } => `trees` is 0
@@ -520,6 +522,18 @@ fn a_search_is_checked_against_its_model_and_protocol() {
         experiment.describe_chosen(&chosen),
         "svm rbf, log_mel chosen by inner folds, C chosen by inner folds: 1 (3 folds), gamma chosen by inner folds: scale (2 folds), 0.1 (1)"
     );
+    let inputs = |search: &str| {
+        let search = format!("experiment.b.search={{ grid = {search} }}");
+        let log_mel = "experiment.b.inputs.log_mel=true";
+        let pipeline = read(MINIMAL, &[log_mel, &search]).unwrap();
+        pipeline.describe_inputs(&pipeline.experiments[1])
+    };
+    assert_eq!(
+        inputs("{ model.c = [1, 2] }"),
+        "issa193, log mel, scaler none"
+    );
+    let varied = inputs("{ model.c = [1, 2], inputs.log_mel = [true, false] }");
+    assert_eq!(varied, "issa193, scaler none");
     let shared = read(
         MINIMAL,
         &[

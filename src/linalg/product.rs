@@ -93,7 +93,7 @@ impl<'a, T: Real> Matrix<'a, T> {
     }
 
     /// The rows from `first` on, at most `count`.
-    fn rows_from(self, first: usize, count: usize) -> Self {
+    pub fn rows_from(self, first: usize, count: usize) -> Self {
         self.transposed().columns_from(first, count).transposed()
     }
 

@@ -6,8 +6,8 @@ use crate::error::Kind;
 use crate::model::test_data;
 use crate::model::{
     Device, Durations, FeatureRanges, FitContext, ForestSettings, Kernel, KnnSettings, KnnWeights,
-    LogisticSettings, MajoritySettings, NaiveBayesSettings, NormStatistics, Optimizer, Schedule,
-    Settings, Svm, SvmSettings,
+    LdaSettings, LogisticSettings, MajoritySettings, NaiveBayesSettings, NormStatistics, Optimizer,
+    Schedule, Settings, Svm, SvmSettings,
 };
 use crate::transform::{Order, ScalerKind};
 use rand::SeedableRng;
@@ -143,6 +143,8 @@ fn all() -> Vec<SavedModel> {
         fit(&forest, None),
         fit(&knn, None),
         fit(&NaiveBayesSettings::default(), None),
+        fit(&LdaSettings::default(), None),
+        fit(&LdaSettings::default(), Some(&folds)),
         fit(&MajoritySettings, None),
     ];
     let mut models = vec![cnn()];
@@ -412,6 +414,14 @@ fn weights_that_cannot_be_are_refused_by_name() {
                 majority.frequencies[0] = -0.25;
                 Some("tensor frequencies holds -0.25")
             }
+            Classical::Lda(lda) if lda.exponent.is_none() => {
+                lda.weights[0] = f64::NAN;
+                Some("tensor weights holds numbers that are not finite")
+            }
+            Classical::Lda(lda) => {
+                lda.exponent = Some(-2.0);
+                Some("tensor exponent holds -2")
+            }
             Classical::Knn(_) | Classical::NaiveBayes(_) => None,
         },
     };
@@ -431,7 +441,7 @@ fn weights_that_cannot_be_are_refused_by_name() {
         assert!(!folder.path().join("m").exists());
         refused += 1;
     }
-    assert_eq!(refused, 7);
+    assert_eq!(refused, 9);
 }
 
 #[cfg(unix)]

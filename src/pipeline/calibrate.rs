@@ -1,10 +1,11 @@
-//! By which inner folds of its training part a support vector machine is calibrated.
+//! By which inner folds of its training part a model is calibrated.
 
 use std::collections::BTreeSet;
 
 use crate::config::Experiment;
 use crate::corpus::UNKNOWN_SPEAKER;
 use crate::error::Result;
+use crate::model::CalibrationWords;
 use crate::split::{Grouping, Part, Training};
 
 /// Inner folds, as in LIBSVM.
@@ -33,6 +34,7 @@ pub(super) struct Calibration {
 /// training part has enough of them, and stratified ones otherwise.
 pub(super) fn choose(
     experiment: &Experiment,
+    words: CalibrationWords,
     train: &Part<Training>,
     labels: &[String],
 ) -> Result<Calibration> {
@@ -51,8 +53,8 @@ pub(super) fn choose(
             described: format!("none: {n} training utterances of {label}"),
             warning: Some(format!(
                 "probabilities are not calibrated: {n} training utterances of {label} are too few for inner folds ({LEAST_UTTERANCES} are \
-                 needed); a softmax over the votes of the pairs of classes stands in their place, and only the order of its values means \
-                 anything"
+                 needed); {}",
+                words.without
             )),
         });
     }
@@ -61,7 +63,8 @@ pub(super) fn choose(
         match speaker_folds(train)? {
             Ok((n, folds)) => {
                 let described = format!(
-                    "a sigmoid for each pair of classes, by {n} inner folds that hold out whole speakers"
+                    "{}, by {n} inner folds that hold out whole speakers",
+                    words.by
                 );
                 return Ok(Calibration {
                     folds: Some(folds),
@@ -79,7 +82,7 @@ pub(super) fn choose(
     let folds = Some(train.inner_fold_numbers(FOLDS, Grouping::Utterance, SEED)?);
     Ok(Calibration {
         folds,
-        described: format!("a sigmoid for each pair of classes, by {FOLDS} stratified inner folds"),
+        described: format!("{}, by {FOLDS} stratified inner folds", words.by),
         warning,
     })
 }
@@ -158,8 +161,10 @@ mod tests {
             }
         );
         let pipeline = crate::config::parse(&text, "x.toml", &[], None).expect("a pipeline");
+        let experiment = &pipeline.experiments[0];
         choose(
-            &pipeline.experiments[0],
+            experiment,
+            experiment.model.calibration().expect("calibrated"),
             &part(rows),
             &["anger".to_owned(), "fear".to_owned()],
         )

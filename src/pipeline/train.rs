@@ -161,9 +161,14 @@ pub(super) fn train(job: &Job, context: &Context) -> Result<()> {
     };
     let train = train.map_rows(scaled);
     let validation = parts.validation.map(|part| part.map_rows(scaled));
-    let calibration = match job.experiment.model {
-        ModelSettings::Svm(_) => Some(calibrate::choose(job.experiment, &train, &data.labels)?),
-        _ => None,
+    let calibration = match job.experiment.model.calibration() {
+        Some(words) => Some(calibrate::choose(
+            job.experiment,
+            words,
+            &train,
+            &data.labels,
+        )?),
+        None => None,
     };
     let folds = calibration
         .as_ref()

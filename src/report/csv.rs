@@ -407,6 +407,7 @@ fn comparisons(report: &PipelineReport) -> Table {
         .column("right_b_only", |pair| pair.only_b)
         .column("p", |pair| pair.p)
         .column("p_holm", |pair| pair.p_holm)
+        .column("least_detectable", |pair| pair.least_detectable())
         .column("tests", move |_| tests)
         .write()
 }

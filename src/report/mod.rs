@@ -53,7 +53,7 @@ mod write;
 use assets::Style;
 
 /// Raised whenever the same report would be written as other bytes.
-pub const CODE_VERSION: u32 = 10;
+pub const CODE_VERSION: u32 = 11;
 
 pub use csv::TABLES;
 pub use csv_table::escape_formula;

@@ -13,6 +13,30 @@ const LEAST: f64 = 1e-7;
 /// fitted on.
 const EXPONENTS: [f64; 2] = [0.5, 2.0];
 
+/// What scores, at most 0, are to be multiplied by before the softmax, within bounds, so that the
+/// classes `y` of the rows are most likely (temperature scaling, whose temperature is the inverse).
+pub(super) fn best_exponent(scores: &[Vec<f64>], y: &[usize], bounds: [f64; 2]) -> f64 {
+    // The slope of the likelihood falls with the exponent.
+    let slope = |exponent: f64| -> f64 {
+        let one = |(row, &class): (&Vec<f64>, &usize)| {
+            let powers: Vec<f64> = row.iter().map(|s| (exponent * s).exp()).collect();
+            let mean: f64 = powers.iter().zip(row).map(|(power, s)| power * s).sum();
+            row[class] - mean / powers.iter().sum::<f64>()
+        };
+        scores.iter().zip(y).map(one).sum()
+    };
+    let [mut low, mut high] = bounds;
+    for _ in 0..40 {
+        let middle = (low + high) / 2.0;
+        if slope(middle) > 0.0 {
+            low = middle
+        } else {
+            high = middle
+        }
+    }
+    (low + high) / 2.0
+}
+
 /// How margins of all pairs become probabilities.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Calibration {
@@ -59,30 +83,7 @@ impl Calibration {
                     .collect()
             })
             .collect();
-        // The slope of the likelihood falls with the exponent.
-        let slope = |exponent: f64| -> f64 {
-            let one = |(row, &class): (&Vec<f64>, &usize)| {
-                let powers: Vec<f64> = row.iter().map(|l| (exponent * l).exp()).collect();
-                row[class]
-                    - powers
-                        .iter()
-                        .zip(row)
-                        .map(|(power, l)| power * l)
-                        .sum::<f64>()
-                        / powers.iter().sum::<f64>()
-            };
-            logarithms.iter().zip(y).map(one).sum()
-        };
-        let [mut low, mut high] = EXPONENTS;
-        for _ in 0..40 {
-            let middle = (low + high) / 2.0;
-            if slope(middle) > 0.0 {
-                low = middle
-            } else {
-                high = middle
-            }
-        }
-        found.exponent = (low + high) / 2.0;
+        found.exponent = best_exponent(&logarithms, y, EXPONENTS);
         found
     }
 

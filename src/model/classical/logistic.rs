@@ -249,6 +249,14 @@ impl Logistic {
     }
 }
 
+/// The softmax of the scores of a row, shifted in double precision.
+pub(super) fn softmax_of_scores(scores: &[f64]) -> Vec<f32> {
+    let max = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let mut shifted: Vec<f32> = scores.iter().map(|score| (score - max) as f32).collect();
+    softmax_rows(&mut shifted, scores.len());
+    shifted
+}
+
 impl PredictInplace<Matrix, Array2<f32>> for Logistic {
     fn predict_inplace(&self, x: &Matrix, y: &mut Array2<f32>) {
         for (i, mut out) in y.rows_mut().into_iter().enumerate() {
@@ -262,10 +270,7 @@ impl PredictInplace<Matrix, Array2<f32>> for Logistic {
                     *logit += f64::from(value) * weight;
                 }
             }
-            let max = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-            let mut shifted: Vec<f32> = logits.iter().map(|l| (l - max) as f32).collect();
-            softmax_rows(&mut shifted, self.classes.len());
-            for (&class, p) in self.classes.iter().zip(shifted) {
+            for (&class, p) in self.classes.iter().zip(softmax_of_scores(&logits)) {
                 out[class] = p;
             }
         }

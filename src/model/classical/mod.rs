@@ -13,6 +13,7 @@ mod distances;
 mod forest;
 mod knn;
 mod lbfgs;
+mod lda;
 mod logistic;
 mod logistic_loss;
 mod majority;
@@ -35,6 +36,7 @@ pub use coupling::{Calibration, Sigmoid};
 pub use distances::PairwiseDistances;
 pub use forest::{Forest, ForestSettings, SplitFeatures};
 pub use knn::{Knn, KnnSettings, KnnWeights};
+pub use lda::{Lda, LdaSettings};
 pub use logistic::{Logistic, LogisticSettings};
 pub use majority::{Majority, MajoritySettings};
 pub use naive_bayes::{NaiveBayes, NaiveBayesSettings};
@@ -111,6 +113,8 @@ classical_models! {
     Forest,
     /// Nearest neighbours.
     Knn,
+    /// Linear discriminant analysis.
+    Lda,
     /// Gaussian naive Bayes.
     NaiveBayes,
     /// Class frequencies.
@@ -157,7 +161,7 @@ pub struct FitContext<'a> {
     pub seed: u64,
     /// Whether each feature has mean 0 and variance 1 in the training part.
     pub standardised: bool,
-    /// The inner fold of each row, to calibrate a support vector machine by.
+    /// The inner fold of each row, to calibrate the model by.
     pub folds: Option<&'a [usize]>,
     /// Of these very rows, where several support vector machines share them.
     pub distances: Option<&'a PairwiseDistances>,
@@ -181,6 +185,15 @@ impl<'a> FitContext<'a> {
     }
 }
 
+/// How a model is calibrated, for cards and warnings.
+#[derive(Debug, Clone, Copy)]
+pub struct CalibrationWords {
+    /// What is fitted on held-out utterances.
+    pub by: &'static str,
+    /// What takes the place of calibrated probabilities where nothing can be held out.
+    pub without: &'static str,
+}
+
 /// The settings of a kind of classical model, as they stand in a pipeline file.
 pub trait Settings {
     /// The word of pipeline files and of `model.json`.
@@ -197,6 +210,11 @@ pub trait Settings {
     /// The keys that a search may choose.
     fn searchable(&self) -> &'static [&'static str] {
         &[]
+    }
+
+    /// How the model calibrates its probabilities by the folds of a [`FitContext`], if it does.
+    fn calibration(&self) -> Option<CalibrationWords> {
+        None
     }
 
     /// Whether the model depends on the seed.

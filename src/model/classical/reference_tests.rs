@@ -7,6 +7,7 @@
 //! GaussianNB(var_smoothing=...).fit(x, y).predict_proba(test)
 //! LogisticRegression(C=0.7, tol=1e-12, max_iter=100000).fit(x, y).predict_proba(test)
 //! KNeighborsClassifier(5, weights="distance").fit(x, y).predict_proba(test)
+//! LinearDiscriminantAnalysis(solver="lsqr", shrinkage=...).fit(x, y).predict_proba(test)
 //! SVC(C=2, gamma=0.05, tol=1e-6, decision_function_shape="ovo").fit(x, y).decision_function(test)
 //! ```
 
@@ -164,6 +165,85 @@ fn neighbours_are_those_of_scikit_learn() {
     assert_near(&p, &wanted, 1e-7);
 }
 
+#[test]
+fn discriminant_analysis_is_that_of_scikit_learn() {
+    let cases = [
+        (
+            0.2,
+            [
+                0.310_276_794_6,
+                0.685_568_355_9,
+                0.004_154_849_4,
+                0.294_073_339_5,
+                0.432_268_496_4,
+                0.273_658_164_1,
+                0.470_800_492_2,
+                0.035_405_618_9,
+                0.493_793_888_9,
+            ],
+        ),
+        (
+            1.0,
+            [
+                0.308_652_648_3,
+                0.680_764_824_0,
+                0.010_582_527_7,
+                0.252_001_527_3,
+                0.421_561_201_1,
+                0.326_437_271_6,
+                0.583_682_167_1,
+                0.031_220_612_1,
+                0.385_097_220_8,
+            ],
+        ),
+    ];
+    for (shrinkage, wanted) in cases {
+        let model = fit(&LdaSettings { shrinkage });
+        let p = model
+            .classifier()
+            .probabilities(&tested())
+            .expect("probabilities");
+        assert_near(&p, &wanted, 1e-6);
+    }
+}
+
+/// Fewer rows than features: `(i * 37 + f * 101 + i * f * 13) % 97 / 16` of 15 rows and 40 columns.
+#[test]
+fn discriminant_analysis_of_wide_rows_is_that_of_scikit_learn() {
+    let value = |row: usize, f: usize| ((row * 37 + f * 101 + row * f * 13) % 97) as f32 / 16.0;
+    let classes: Vec<usize> = (0..15).map(|row| row % 3).collect();
+    let mut rows = 0..;
+    let train = test_data::parts(&classes, 0, 3, 40)
+        .train
+        .map_rows(|values| {
+            let row = rows.next().expect("a number");
+            for (f, v) in values.iter_mut().enumerate() {
+                *v = value(row, f);
+            }
+        });
+    let cancel = Cancel::default();
+    let model = LdaSettings { shrinkage: 0.9 }
+        .fit(&train, FitContext::new(&cancel))
+        .expect("fitted");
+    let tested = (15..18).flat_map(|row| (0..40).map(move |f| value(row, f)));
+    let p = model
+        .classifier()
+        .probabilities(&Matrix::new(3, 40, tested.collect()))
+        .expect("probabilities");
+    let wanted = [
+        0.981_895_806_8,
+        0.018_029_153_4,
+        0.000_075_039_7,
+        0.018_287_691_8,
+        0.981_694_841_2,
+        0.000_017_467_1,
+        0.426_341_209_9,
+        0.002_585_335_7,
+        0.571_073_454_4,
+    ];
+    assert_near(&p, &wanted, 1e-5);
+}
+
 /// Sum of log losses + half the squared weights times `penalty`.
 fn objective(weights: &[f64], intercepts: &[f64], penalty: f64) -> f64 {
     let part = train();
@@ -280,12 +360,13 @@ fn every_kind_is_a_model_of_linfa() {
         trees: 20,
         ..ForestSettings::default()
     };
-    let kinds: [&dyn Settings; 6] = [
+    let kinds: [&dyn Settings; 7] = [
         &LogisticSettings::default(),
         &SvmSettings::default(),
         &forest,
         &KnnSettings::default(),
         &NaiveBayesSettings::default(),
+        &LdaSettings::default(),
         &MajoritySettings,
     ];
     for settings in kinds {

@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 use super::coupling::{Calibration, Sigmoid, with_highest};
 use super::distances::{Measure, PairwiseDistances, each_row};
 use super::{
-    Classical, ClassicalModel, FitContext, FitError, Settings, TrainingSet, ValidParams,
-    fit_checked, smo,
+    CalibrationWords, Classical, ClassicalModel, FitContext, FitError, Settings, TrainingSet,
+    ValidParams, fit_checked, smo,
 };
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
@@ -117,6 +117,13 @@ impl Settings for SvmSettings {
             Kernel::Rbf => &["c", "gamma"],
             Kernel::Linear => &["c"],
         }
+    }
+
+    fn calibration(&self) -> Option<CalibrationWords> {
+        Some(CalibrationWords {
+            by: "a sigmoid for each pair of classes",
+            without: "a softmax over the votes of the pairs of classes stands in their place, and only the order of its values means anything",
+        })
     }
 
     /// Distances and kernel of all pairs of rows, and at most as much again of the pair of classes
