@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::*;
-use crate::corpus::propose::words;
+use crate::cancel::Cancel;
+use crate::corpus::propose::{self, words};
 use crate::corpus::{Listing, Reason, UNKNOWN_SPEAKER};
 
 /// A few names of each corpus, written out by hand, with the id, the emotion and the speaker that
@@ -160,7 +161,7 @@ fn list(root: &Path, name: &str) -> Vec<Line> {
 }
 
 /// The list of each kind, and how many speakers its names tell of; 0 where they tell of none.
-const LISTS: [(&str, &str, usize); 28] = [
+const LISTS: [(&str, &str, usize); 29] = [
     ("aesdd", "aesdd", 6),
     ("ased", "ased", 65),
     ("asvp-esd", "asvpesd", 0),
@@ -189,6 +190,7 @@ const LISTS: [(&str, &str, usize); 28] = [
     ("turev-db", "turevdb", 6),
     ("urdu", "urdu", 29),
     ("emodb", "emodb", 10),
+    ("ravdess", "ravdess", 24),
 ];
 
 /// Every n-th line is taken where a list has more than this.
@@ -375,6 +377,7 @@ fn check_lists(sample: usize) {
         let corpus = known(kind).unwrap();
         let listing = match kind {
             "emodb" => crate::corpus::emodb::read(&folder, &Default::default()).unwrap(),
+            "ravdess" => crate::corpus::ravdess::read(&folder).unwrap(),
             _ => read(&folder, corpus).unwrap(),
         };
         let by_path: BTreeMap<&str, &crate::corpus::Source> = listing
@@ -424,7 +427,8 @@ fn check_lists(sample: usize) {
         }
         // By its labels, its copies, the pointer, the data of macOS and the strange name.
         assert_eq!(listing.sources.len() + unlabelled, lines.len(), "{kind}");
-        if kind != "emodb" {
+        check_proposal(kind, &folder, &listing);
+        if corpus.names.is_some() {
             assert_eq!(count(&listing, Reason::BadAudio), 1, "{kind}");
             assert_eq!(
                 count(&listing, Reason::Duplicate),
@@ -446,6 +450,41 @@ fn check_lists(sample: usize) {
             lines.len(),
             found.len(),
             listing.set_aside.len()
+        );
+    }
+}
+
+/// A proposal for the folder, under a name that says nothing, names the corpus and has the labels and
+/// speakers of its reader.
+fn check_proposal(kind: &str, folder: &Path, listing: &Listing) {
+    let proposal = propose::propose(folder, None, &Default::default(), &Cancel::default());
+    // AVI is not read: nothing is there to propose anything for.
+    if ["enterface", "mer2023"].contains(&kind) {
+        let error = proposal.unwrap_err().to_string();
+        assert!(error.contains(".avi files not read"), "{kind}: {error}");
+        return;
+    }
+    let proposal = proposal.unwrap();
+    let corpus = known(kind).unwrap();
+    assert!(
+        proposal.evidence[0].contains(&corpus.name),
+        "{kind}: {:?}",
+        proposal.evidence
+    );
+    assert_eq!(proposal.kind, corpus.names.as_ref().map(|_| corpus.kind));
+    let by_path: BTreeMap<&str, &crate::corpus::Source> = listing
+        .sources
+        .iter()
+        .map(|source| (source.path.as_str(), source))
+        .collect();
+    assert_eq!(proposal.rows.len(), by_path.len(), "{kind}");
+    for row in &proposal.rows {
+        let source = by_path[row.path.as_str()];
+        let speaker = row.speaker.as_deref().unwrap_or(UNKNOWN_SPEAKER);
+        assert_eq!(
+            (&*row.emotion, speaker),
+            (&*source.emotion, &*source.speaker),
+            "{kind}"
         );
     }
 }

@@ -17,6 +17,7 @@ mod guesses;
 mod history;
 mod init;
 mod joined;
+mod known;
 mod leaks;
 mod messages;
 mod others;
