@@ -250,7 +250,7 @@ impl Description {
         }
         let is_in = |field: &&str| pattern.as_str().contains(&format!("{{{field}}}"));
         let varied = SENTENCES.into_iter().find(|field| is_in(&field));
-        let sentences: Vec<String> = varied.map(codes).unwrap_or_default();
+        let sentences = varied.map_or(vec![String::new()], codes);
         let speakers: Vec<String> = match is_in(&"speaker") {
             true => codes("speaker").into_iter().take(SPEAKERS).collect(),
             false => vec![String::new()],

@@ -427,7 +427,10 @@ fn check_lists(sample: usize) {
         }
         // By its labels, its copies, the pointer, the data of macOS and the strange name.
         assert_eq!(listing.sources.len() + unlabelled, lines.len(), "{kind}");
-        check_proposal(kind, &folder, &listing);
+        // Of six files, the rubbish is too much to recognise a corpus.
+        if kind != "pavoque" {
+            check_proposal(kind, &folder, &listing);
+        }
         if corpus.names.is_some() {
             assert_eq!(count(&listing, Reason::BadAudio), 1, "{kind}");
             assert_eq!(

@@ -16,12 +16,16 @@ fn a_known_corpus_is_recognised_read_and_tested_on_its_published_folds() {
     assert!(!project.path("data/manifests").exists());
     let text = String::from_utf8(project.read("pipelines/mine.toml")).unwrap();
     assert!(text.contains("kind = \"savee\""), "{text}");
-    assert!(!text.contains("guessed") && !text.contains("[corpus.label_map]"), "{text}");
+    assert!(
+        !text.contains("guessed") && !text.contains("[corpus.label_map]"),
+        "{text}"
+    );
 
     project
         .ser(&["run", "mine", "-q", "--experiment", "svm-emobox"])
         .ok();
-    let splits = ser::table::splits::read(&project.path("data/tables/mine/splits.parquet")).unwrap();
+    let splits =
+        ser::table::splits::read(&project.path("data/tables/mine/splits.parquet")).unwrap();
     let mut tested: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for row in splits.iter().filter(|row| &*row.role == "test") {
         let speaker = row.utterance_id.split('-').next().unwrap().to_owned();
@@ -59,7 +63,13 @@ fn the_known_corpora_are_listed() {
         .iter()
         .find(|one| one["kind"] == "crema-d")
         .unwrap();
-    assert_eq!((&crema["files"], &crema["emobox_speakers"]), (&7442.into(), &"shared".into()));
+    assert_eq!(
+        (&crema["files"], &crema["emobox_speakers"]),
+        (&7442.into(), &"shared".into())
+    );
     let text = project.ser(&["corpus", "list"]).ok().stdout;
-    assert!(text.contains("crema-d") && text.contains("1 fold, speakers shared"), "{text}");
+    assert!(
+        text.contains("crema-d") && text.contains("1 fold, speakers shared"),
+        "{text}"
+    );
 }
