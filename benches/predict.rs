@@ -167,6 +167,7 @@ fn network(folder: &Path) -> Result<PathBuf> {
     let ranges = |value: f32| vec![value; names.len()];
     let info = ModelInfo {
         encoder: None,
+        imported: None,
         architecture: Some(Architecture::Ravdess),
         layers,
         labels,

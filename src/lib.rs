@@ -27,6 +27,8 @@ pub mod encoder;
 
 pub mod features;
 
+pub mod import;
+
 pub mod table;
 
 pub mod split;

@@ -319,6 +319,7 @@ fn models(seeds: &Seeds) -> Outcome {
     for (name, layers, weights) in [("cnn", &layers[..], network), ("majority", &[], guess)] {
         let info = ModelInfo {
             encoder: None,
+            imported: None,
             architecture: None,
             layers: layers.to_vec(),
             labels: vec!["joy".into(), "sad".into()],

@@ -9,6 +9,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 pub use super::predict::Predict;
 use super::system;
 use crate::corpus::propose::Place;
+use crate::encoder::{ENCODERS, ENDPOINT};
 use crate::model::Device;
 use crate::ui::Verbosity;
 
@@ -94,6 +95,8 @@ pub enum Command {
     Corpora(Corpora),
     /// Make a folder of recordings a corpus: a manifest and a pipeline file
     Corpus(CorpusArgs),
+    /// List, check and download pretrained speech encoders
+    Encoders(EncodersArgs),
     /// Show a report in the browser
     Open(Open),
     /// Look at what ser needs and has here, and say what to do
@@ -462,6 +465,56 @@ pub struct Generate {
     /// Folder to write, which must not be there yet
     #[arg(value_name = "DIR")]
     pub folder: PathBuf,
+}
+
+/// What to do with pretrained encoders.
+#[derive(Debug, clap::Args)]
+pub struct EncodersArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: EncodersCommand,
+}
+
+/// What to do with pretrained encoders.
+#[derive(Debug, Subcommand)]
+pub enum EncodersCommand {
+    /// List published encoders: source, size, licence, and the speech that they were trained on
+    List(ListEncoders),
+    /// Read the configuration and the weights of an encoder as a run does, and compare its files
+    /// with those published
+    Check {
+        /// Folder of the encoder
+        #[arg(value_name = "PATH")]
+        path: PathBuf,
+    },
+    /// Download a published encoder from its model hub; what stopped is resumed, and checksums are
+    /// compared where they are known
+    Get(GetEncoder),
+}
+
+/// Which published encoders.
+#[derive(Debug, clap::Args)]
+pub struct ListEncoders {
+    /// Names of encoders, whose files are listed too; without any, all
+    #[arg(value_name = "NAME")]
+    pub names: Vec<String>,
+    /// Folder in which encoders are looked for
+    #[arg(long, value_name = "DIR", default_value = ENCODERS)]
+    pub encoders_dir: PathBuf,
+}
+
+/// Which encoder, from where and to where.
+#[derive(Debug, clap::Args)]
+pub struct GetEncoder {
+    /// Its name, as `ser encoders list` shows it
+    #[arg(value_name = "NAME")]
+    pub name: String,
+    /// Folder of its files; `encoders/NAME` by default
+    #[arg(long, value_name = "DIR")]
+    pub into: Option<PathBuf>,
+    /// Address of the model hub, or of a mirror
+    #[arg(long, value_name = "URL", env = "HF_ENDPOINT", hide_env_values = true, default_value = ENDPOINT)]
+    pub endpoint: String,
 }
 
 /// Which report.

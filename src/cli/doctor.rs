@@ -10,6 +10,7 @@ use super::advice::{self, Absent};
 use super::args::{Args, Doctor};
 use super::{Exit, print, run, system};
 use crate::config::{self, CorpusKind};
+use crate::encoder::how_to_get;
 use crate::error::{Error, Kind, Result};
 use crate::history::History;
 
@@ -244,6 +245,7 @@ fn pipelines(doctor: &Doctor) -> Vec<Finding> {
     };
     let mut out = Vec::new();
     let mut lacking: BTreeMap<PathBuf, (Absent, Vec<&str>)> = BTreeMap::new();
+    let mut encoders: BTreeMap<(PathBuf, String), Vec<&str>> = BTreeMap::new();
     for name in &names {
         match config::load(
             &run::path(&doctor.pipelines_dir, name),
@@ -272,6 +274,13 @@ fn pipelines(doctor: &Doctor) -> Vec<Finding> {
                         "pipeline {name}: {n} experiments; its corpus is in {root}"
                     )));
                 }
+                for one in pipeline.encoders.iter().filter(|one| !one.path.is_dir()) {
+                    let get = how_to_get(&one.name, &one.path);
+                    encoders
+                        .entry((one.path.clone(), get))
+                        .or_default()
+                        .push(name);
+                }
                 for one in absent {
                     let (known, names) = lacking
                         .entry(one.root.clone())
@@ -282,6 +291,14 @@ fn pipelines(doctor: &Doctor) -> Vec<Finding> {
             }
         }
     }
+    out.extend(encoders.into_iter().map(|((path, get), names)| {
+        let what = format!(
+            "no pretrained encoder at {}, which experiments of {} need",
+            path.display(),
+            names.join(", ")
+        );
+        warn(what, get)
+    }));
     // What several pipelines lack is got once.
     out.extend(lacking.into_values().map(|(one, names)| {
         let pipelines = if names.len() == 1 {

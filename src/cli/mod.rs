@@ -6,6 +6,7 @@ mod corpora;
 mod corpus;
 mod diff;
 mod doctor;
+mod encoders;
 mod gc;
 mod init;
 mod manual;
@@ -144,6 +145,9 @@ fn dispatch(
         Command::Completions(one) => manual::completions(one).map(|()| Exit::Done),
         Command::Man(one) => manual::man(one).map(|()| Exit::Done),
         Command::Schema(one) => schema::schema(one).map(|()| Exit::Done),
+        Command::Encoders(one) => {
+            encoders::encoders(&one.command, args, cancel, observer).map(|()| Exit::Done)
+        }
         Command::Corpora(corpora) => {
             corpora::corpora(corpora, args, cancel, observer).map(|()| Exit::Done)
         }
@@ -161,7 +165,10 @@ fn goes_on(command: &args::Command) -> bool {
         | Command::Evaluate(_)
         | Command::Report(_)
         | Command::Explain(_)
-        | Command::Corpora(_) => true,
+        | Command::Corpora(_)
+        | Command::Encoders(args::EncodersArgs {
+            command: args::EncodersCommand::Get(_),
+        }) => true,
         _ => false,
     }
 }

@@ -11,6 +11,7 @@ use crate::config::Pipeline;
 use crate::error::{Error, Kind, Result};
 use crate::orchestrator::{Limits, Observer, Owner};
 use crate::pipeline::{self, Decision, Options, PlanLine, Stage};
+use crate::text::plural;
 use crate::ui;
 
 /// Runs every named pipeline up to `stage`, or shows what that would do with `--dry-run`.
@@ -132,7 +133,7 @@ fn show_plan(
     let exit = each(run, args, observer, |pipeline, experiments| {
         let lines = pipeline::plan(
             pipeline,
-            &options(run, stage, experiments),
+            &options(run, stage, experiments.clone()),
             cancel,
             observer,
         )?;
@@ -155,6 +156,14 @@ fn show_plan(
                 })
             })?,
         }
+        let left_out = pipeline::left_out(pipeline, &experiments);
+        for one in left_out.iter().filter(|_| run.dag.is_none()) {
+            print(&if json {
+                json_line("left_out", &pipeline.full_name(), one)
+            } else {
+                format!("skip  {}  ({})", one.experiment, one.why)
+            })?;
+        }
         if !json {
             let count = |decision: Decision| {
                 lines
@@ -166,8 +175,12 @@ fn show_plan(
                 0 => String::new(),
                 n => format!("{n} perhaps, "),
             };
+            let left = match left_out.len() {
+                0 => String::new(),
+                n => format!(", {} left out", plural(n, "experiment")),
+            };
             print(&format!(
-                "{}: {} to run, {maybe}{} up to date",
+                "{}: {} to run, {maybe}{} up to date{left}",
                 pipeline.full_name(),
                 count(Decision::Run),
                 count(Decision::Keep)

@@ -84,6 +84,11 @@ pub struct CorpusSettings {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(transform = distinct)]
     pub guessed: Vec<Attribute>,
+    /// Whether the recordings were never published, so that no encoder that was published can have
+    /// been trained on them. For manifests, see [docs/encoders.md](../docs/encoders.md).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[schemars(extend("x-default" = "`false`"))]
+    pub unpublished: bool,
     /// A smaller corpus by a rule, see below.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subset: Option<Subset>,
@@ -318,8 +323,15 @@ impl CorpusSettings {
     pub fn key(&self) -> Map<String, Value> {
         // Windows are cut from the result of an ingest, by a task of their own. Guesses change how
         // results are described and none of them: confirming one computes nothing anew.
-        const NO_PART: [&str; 7] = [
-            "notes", "licence", "citation", "guessed", "windows", "root", "path",
+        const NO_PART: [&str; 8] = [
+            "notes",
+            "licence",
+            "citation",
+            "guessed",
+            "unpublished",
+            "windows",
+            "root",
+            "path",
         ];
         let mut key = without(self, &NO_PART);
         if matches!(self.kind, CorpusKind::Manifest { .. }) {
@@ -346,6 +358,13 @@ pub(super) fn ruled_out(section: &Section<'_>, key: &str) -> Option<Refusal> {
             Some(Refusal {
                 why: "half of `length_s`, the default of `hop_s`, is too short".to_owned(),
                 hint: "give hop_s, or a longer window".to_owned(),
+            })
+        }
+        ("corpus", "unpublished") => {
+            let kind = section.word("kind")?;
+            (!["manifest", "joined"].contains(&kind)).then(|| Refusal {
+                why: "`unpublished` is for recordings of your own, by a manifest".to_owned(),
+                hint: "remove it".to_owned(),
             })
         }
         ("parts", _) => joined::ruled_out(section, key),

@@ -23,12 +23,18 @@ pub struct EncoderSettings {
     /// Folder with `config.json` and the weights, as model hubs hold them.
     #[schemars(extend("format" = "path"))]
     pub path: PathBuf,
+    /// Whether experiments that need it are left out of a run, and said to be, where the folder or
+    /// its weights are missing; one that is named on the command line is not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[schemars(extend("x-default" = "`false`"))]
+    pub optional: bool,
     /// How recordings are given to it.
     #[serde(flatten)]
     pub usage: Usage,
 }
 
-/// Checks the names of encoders, and makes those that experiments name known as sets of features.
+/// Checks the names of encoders, and adds them and the imports that experiments name to the sets of
+/// features.
 pub(super) fn finish(
     encoders: &[EncoderSettings],
     features: &mut FeatureSettings,
@@ -38,13 +44,14 @@ pub(super) fn finish(
     for (encoder, written) in encoders.iter().zip(file.sections("encoder")) {
         let name = EncoderName::new(&encoder.name)
             .ok_or_else(|| written.error("name", "`name` is longer than 64 characters"))?;
-        check_name(&encoder.name, features, &written)?;
+        check_name(&encoder.name, &features.known(), &written)?;
         features
             .encoders
             .push(Arc::new(Source::new(name, &encoder.path, encoder.usage)));
     }
     for set in experiments {
-        if features.encoder(set).is_some() && !features.sets.contains(&set) {
+        let is_known = features.encoder(set).is_some() || features.import(set).is_some();
+        if is_known && !features.sets.contains(&set) {
             features.sets.push(set);
         }
     }
@@ -63,22 +70,16 @@ pub(super) fn finish(
 }
 
 /// Names of tables and tasks are made of the names of sets, and must stay apart.
-fn check_name(name: &str, features: &FeatureSettings, written: &Section<'_>) -> Result<()> {
+pub(super) fn check_name(name: &str, taken: &[FeatureSet], written: &Section<'_>) -> Result<()> {
     let endings = Variant::ALL.map(|variant| variant.name());
     let ending = endings.into_iter().chain(["augmented"]);
-    let message = if FeatureSet::parse(name).is_some() {
-        "this is the name of a set of features"
-    } else if features
-        .encoders
-        .iter()
-        .any(|one| one.name().as_str() == name)
-    {
-        "an encoder before has this name"
+    let message = if taken.iter().any(|set| set.name() == name) {
+        "this is the name of another set of features"
     } else if ending
         .into_iter()
         .any(|word| name.ends_with(&format!("-{word}")))
     {
-        "an encoder cannot have a name that ends like those of changed copies"
+        "a set of features cannot have a name that ends like those of changed copies"
     } else {
         return Ok(());
     };

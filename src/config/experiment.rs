@@ -168,7 +168,17 @@ pub(super) fn ruled_out(section: &Section<'_>, key: &str) -> Option<Refusal> {
     if section.name == "inputs" {
         return input_ruled_out(section, key);
     }
-    let of_encoder = features::set_of(section).is_some_and(FeatureSet::is_of_encoder);
+    let set = features::set_of(section);
+    let of_encoder = set.is_some_and(FeatureSet::is_of_encoder);
+    let copies = matches!(key, "augment" | "test_time_augment");
+    if copies && set.is_some_and(FeatureSet::is_imported) && section.read(key) != Some(false) {
+        return Some(Refusal {
+            why: "imported features have no rows of changed copies of the recordings".to_owned(),
+            hint: format!(
+                "remove `{key}` from this experiment, or take a set that is computed here"
+            ),
+        });
+    }
     if key == "explain" && of_encoder && section.read(key) == Some(true) {
         return Some(Refusal {
             why: "the single values of an encoder's states have no meaning that could be explained"
@@ -324,9 +334,9 @@ fn finish_inputs(
     if inputs.set.is_of_encoder() {
         inputs.layer.get_or_insert_default();
         inputs.pooling.get_or_insert_default();
-        if !has("scaler") {
-            inputs.scaler = ScalerKind::Standard;
-        }
+    }
+    if inputs.set.is_named() && !has("scaler") {
+        inputs.scaler = ScalerKind::Standard;
     }
     if inputs.clip.is_some() && inputs.scaler == ScalerKind::None {
         let message = "`clip` counts standard deviations: it needs scaled inputs";

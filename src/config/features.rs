@@ -13,6 +13,7 @@ use crate::audio::augment::Augment;
 use crate::encoder::{EncoderKey, EncoderName, Source};
 use crate::error::{Error, Result};
 use crate::features::{FeatureSet, Profile};
+use crate::import::ImportSettings;
 
 /// The features of every recording.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -26,6 +27,8 @@ pub struct FeatureSettings {
     pub augment: Option<Augment>,
     /// The encoders of the file.
     pub encoders: Vec<Arc<Source>>,
+    /// The tables of features that are imported.
+    pub imports: Vec<ImportSettings>,
 }
 
 /// The keys of `[features]`.
@@ -42,6 +45,8 @@ pub(super) struct FeatureKeys {
     profile: Profile,
     /// How recordings are changed for experiments with `augment = true`.
     augment: Augment,
+    /// `[[features.import]]`: tables of features that other tools computed, see below.
+    import: Vec<ImportSettings>,
 }
 
 impl From<FeatureKeys> for FeatureSettings {
@@ -53,6 +58,7 @@ impl From<FeatureKeys> for FeatureSettings {
             profile: keys.profile,
             augment: Some(keys.augment),
             encoders: vec![],
+            imports: keys.import,
         }
     }
 }
@@ -109,13 +115,24 @@ impl FeatureSettings {
         self.encoders.iter().find(is_it)
     }
 
+    /// The import of a set, where it is one.
+    pub fn import(&self, set: FeatureSet) -> Option<&ImportSettings> {
+        let is_it = |one: &&ImportSettings| set.is_imported() && one.name == set.name();
+        self.imports.iter().find(is_it)
+    }
+
     /// Every set that there is in this pipeline.
     pub(super) fn known(&self) -> Vec<FeatureSet> {
         let of_encoders = self
             .encoders
             .iter()
             .map(|one| FeatureSet::Encoder(one.name()));
-        FeatureSet::ALL.into_iter().chain(of_encoders).collect()
+        let imported = self.imports.iter().filter_map(|one| imported(&one.name));
+        FeatureSet::ALL
+            .into_iter()
+            .chain(of_encoders)
+            .chain(imported)
+            .collect()
     }
 }
 
@@ -135,6 +152,11 @@ impl Serialize for FeatureSettings {
     }
 }
 
+/// The imported set of a name; `None` where it is too long.
+pub(super) fn imported(name: &str) -> Option<FeatureSet> {
+    EncoderName::new(name).map(FeatureSet::Imported)
+}
+
 /// The set of an experiment as it is written; `None` where it is written in a wrong way.
 pub(super) fn set_of(experiment: &Section<'_>) -> Option<FeatureSet> {
     let own = experiment
@@ -151,8 +173,13 @@ pub(super) fn set_of(experiment: &Section<'_>) -> Option<FeatureSet> {
         .or_else(|| features.and_then(of_file))
     {
         Some(name) => FeatureSet::parse(&name).or_else(|| {
-            let mut encoders = experiment.file().sections("encoder");
-            encoders.find(|one| one.word("name") == Some(&name))?;
+            let file = experiment.file();
+            let is_it = |one: &Section<'_>| one.word("name") == Some(&name);
+            let features = file.section("features");
+            if features.is_some_and(|features| features.sections("import").any(|one| is_it(&one))) {
+                return imported(&name);
+            }
+            file.sections("encoder").find(is_it)?;
             EncoderName::new(&name).map(FeatureSet::Encoder)
         }),
         None => Some(FeatureSet::default()),

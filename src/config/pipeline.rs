@@ -16,6 +16,7 @@ use super::encoder::{self, EncoderSettings};
 use super::ensemble;
 use super::experiment::{self, Experiment};
 use super::features::{self, FeatureKeys, FeatureSettings};
+use super::import;
 use super::matrix;
 use super::model::{self, ModelSettings};
 use super::schema::{self, flatten, value, word};
@@ -104,7 +105,7 @@ pub fn update_page(page: &str) -> String {
 /// Keys that other settings rule out, by the table that they stand in.
 fn ruled_out(section: &Section<'_>, key: &str) -> Option<Refusal> {
     match section.name {
-        "subset" | "windows" | "parts" => corpus::ruled_out(section, key),
+        "corpus" | "subset" | "windows" | "parts" => corpus::ruled_out(section, key),
         "features" => features::ruled_out(section, key),
         "experiment" | "inputs" => experiment::ruled_out(section, key),
         "model" => model::ruled_out(section, key),
@@ -134,6 +135,12 @@ pub(super) fn read(
             "add an [[experiment]] with name, protocol and model; pipelines/demo.toml shows one",
         ));
     }
+    import::finish(
+        &mut pipeline.features,
+        &mut pipeline.experiments,
+        &pipeline.corpus,
+        &file,
+    )?;
     let sets: Vec<FeatureSet> = pipeline
         .experiments
         .iter()
@@ -348,6 +355,15 @@ impl Pipeline {
         }
         flatten("corpus", &value(&self.corpus), &mut settings);
         flatten("features", &value(&self.features), &mut settings);
+        for import in &self.features.imports {
+            // Where a file lies changes nothing.
+            let own = Value::Object(schema::without(import, &["name", "path", "ids"]));
+            flatten(
+                &format!("features.import.{}", import.name),
+                &own,
+                &mut settings,
+            );
+        }
         for encoder in &self.encoders {
             let prefix = format!("encoder.{}", encoder.name);
             flatten(&prefix, &value(&encoder.usage), &mut settings);

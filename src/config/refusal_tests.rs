@@ -177,6 +177,7 @@ fn what_does_not_fit_together_is_refused() {
     );
     refuses(
         r#"
+        kind = "ravdess" => kind = "ravdess"\nunpublished = true => `unpublished` is for recordings of your own
         kind = "ravdess" => kind = "ravdess"\nall_clips = true => `all_clips` does not belong to this kind of corpus
         name = "b" => name = "b"\ntrain = { epochs = 3 } => `train` is for networks
         { kind = "logistic" } => { kind = "logistic", architecture = "ravdess" } => `architecture` does not belong

@@ -1,5 +1,5 @@
-//! Fetching a corpus from where its makers offer it: resumed after a break, checked against known
-//! sizes and checksums.
+//! Fetching a file from where its makers offer it: resumed after a break, checked against known sizes
+//! and checksums; and a corpus as such an archive.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Write};
@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use md5::{Digest, Md5};
+use sha2::Sha256;
 use ureq::Agent;
 use ureq::http::{Response, StatusCode};
 
@@ -21,30 +22,65 @@ use super::originals::{hex, originals};
 /// bytes.
 const ATTEMPTS: usize = 10;
 
-/// An archive on the web and what is known of it.
+/// A file on the web and what is known of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Download {
-    /// Name of the corpus.
-    pub corpus: String,
     /// Where it is fetched from.
     pub url: String,
     /// What it is called here.
     pub file_name: String,
-    /// Its exact size.
-    pub bytes: u64,
-    /// Hex MD5, where its makers publish it.
-    pub md5: Option<String>,
+    /// Its exact size, where it is known.
+    pub bytes: Option<u64>,
+    /// What its content is known by.
+    pub checksum: Option<Checksum>,
+}
+
+/// A checksum in lower-case hex.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Checksum {
+    /// MD5, which tells damage from no damage.
+    Md5(String),
+    /// SHA-256.
+    Sha256(String),
+}
+
+impl Checksum {
+    fn name(&self) -> &'static str {
+        match self {
+            Checksum::Md5(_) => "MD5",
+            Checksum::Sha256(_) => "SHA-256",
+        }
+    }
+
+    fn expected(&self) -> &str {
+        match self {
+            Checksum::Md5(sum) | Checksum::Sha256(sum) => sum,
+        }
+    }
+
+    /// The sum of this kind of a file.
+    fn of(&self, path: &Path, cancel: &Cancel) -> Result<String> {
+        match self {
+            Checksum::Md5(_) => sum_of::<Md5>(path, cancel),
+            Checksum::Sha256(_) => sum_of::<Sha256>(path, cancel),
+        }
+    }
+}
+
+fn sum_of<D: Digest>(path: &Path, cancel: &Cancel) -> Result<String> {
+    let mut sum = D::new();
+    each_block(path, cancel, |block| sum.update(block))?;
+    Ok(hex(&sum.finalize()))
 }
 
 /// The speech part of RAVDESS (Zenodo 1188976, CC BY-NC-SA 4.0).
 pub fn ravdess() -> Download {
     Download {
-        corpus: "ravdess".to_owned(),
         url: "https://zenodo.org/records/1188976/files/Audio_Speech_Actors_01-24.zip?download=1"
             .to_owned(),
         file_name: "Audio_Speech_Actors_01-24.zip".to_owned(),
-        bytes: 208_468_073,
-        md5: Some("bc696df654c87fed845eb13823edef8a".to_owned()),
+        bytes: Some(208_468_073),
+        checksum: Some(Checksum::Md5("bc696df654c87fed845eb13823edef8a".to_owned())),
     }
 }
 
@@ -52,11 +88,10 @@ pub fn ravdess() -> Download {
 /// checked.
 pub fn emodb() -> Download {
     Download {
-        corpus: "emodb".to_owned(),
         url: "http://emodb.bilderbar.info/download/download.zip".to_owned(),
         file_name: "emodb.zip".to_owned(),
-        bytes: 40_567_066,
-        md5: None,
+        bytes: Some(40_567_066),
+        checksum: None,
     }
 }
 
@@ -213,7 +248,7 @@ fn iemocap_instructions(root: &Path) -> String {
 }
 
 /// Fetches `spec` into the folder `dest` and returns the file, which has the right size and
-/// checksum.
+/// checksum as far as they are known.
 ///
 /// A file of that name, put there by hand or by an earlier run, is checked and used; a wrong one is
 /// renamed to `<name>.bad`. The transfer goes to `<name>.part`, is continued there after a break
@@ -248,18 +283,20 @@ pub fn fetch(
         tick,
     };
     let mut attempt = 1;
-    while size_of(&part) != spec.bytes {
+    let mut is_whole = spec.bytes == Some(size_of(&part));
+    while !is_whole {
         let before = size_of(&part);
         match transfer.attempt(before) {
-            Ok(()) => {}
-            Err(e)
-                if e.kind() == Kind::Network && attempt < ATTEMPTS && size_of(&part) > before => {}
+            Ok(()) => is_whole = true,
+            Err(e) if e.kind() == Kind::Network && size_of(&part) > before => {
+                if attempt == ATTEMPTS {
+                    let why = "the transfer breaks off again and again".to_owned();
+                    return Err(transfer.failed(why));
+                }
+            }
             Err(e) => return Err(e),
         }
         attempt += 1;
-        if attempt > ATTEMPTS && size_of(&part) != spec.bytes {
-            return Err(transfer.failed("the transfer breaks off again and again".to_owned()));
-        }
     }
     if let Some(why) = difference(spec, &part, cancel)? {
         // Nothing could be continued from it.
@@ -271,12 +308,13 @@ pub fn fetch(
 }
 
 fn by_hand(spec: &Download, dest: &Path) -> String {
+    let size = spec.bytes.map(|bytes| format!(" ({bytes} bytes)"));
     format!(
-        "or download {} by hand and put it into {} as {} ({} bytes)",
+        "or download {} by hand and put it into {} as {}{}",
         spec.url,
         dest.display(),
         spec.file_name,
-        spec.bytes
+        size.unwrap_or_default()
     )
 }
 
@@ -285,16 +323,15 @@ fn difference(spec: &Download, path: &Path, cancel: &Cancel) -> Result<Option<St
     let size = fs::metadata(path)
         .map_err(|e| Error::io("read", path, e))?
         .len();
-    if size != spec.bytes {
-        return Ok(Some(format!("has {size} bytes instead of {}", spec.bytes)));
+    if let Some(bytes) = spec.bytes.filter(|bytes| *bytes != size) {
+        return Ok(Some(format!("has {size} bytes instead of {bytes}")));
     }
-    let Some(expected) = &spec.md5 else {
+    let Some(checksum) = &spec.checksum else {
         return Ok(None);
     };
-    let mut md5 = Md5::new();
-    each_block(path, cancel, |block| md5.update(block))?;
-    let found = hex(&md5.finalize());
-    Ok((&found != expected).then(|| format!("has the MD5 {found} instead of {expected}")))
+    let (name, expected) = (checksum.name(), checksum.expected());
+    let found = checksum.of(path, cancel)?;
+    Ok((found != expected).then(|| format!("has the {name} {found} instead of {expected}")))
 }
 
 fn size_of(path: &Path) -> u64 {
@@ -319,7 +356,7 @@ impl Transfer<'_> {
 
     /// One request; returns with the part longer, complete, or an error.
     fn attempt(&self, mut have: u64) -> Result<()> {
-        if have > self.spec.bytes {
+        if self.spec.bytes.is_some_and(|bytes| have > bytes) {
             have = 0;
         }
         let mut response = self.request(have)?;
@@ -336,13 +373,13 @@ impl Transfer<'_> {
             }
             status => return Err(self.failed(format!("the server answers {status}"))),
         }
-        if let Some(length) = length
-            && have + length != self.spec.bytes
+        let offered = length.map(|length| have + length);
+        let total = self.spec.bytes.or(offered);
+        if let (Some(offered), Some(bytes)) = (offered, self.spec.bytes)
+            && offered != bytes
         {
             return Err(self.failed(format!(
-                "the server offers {} bytes instead of {}",
-                have + length,
-                self.spec.bytes
+                "the server offers {offered} bytes instead of {bytes}"
             )));
         }
         let opened = if have > 0 {
@@ -353,7 +390,7 @@ impl Transfer<'_> {
         let mut file = opened.map_err(|e| Error::io("write", self.part, e))?;
         let mut body = response.body_mut().as_reader();
         let mut buffer = vec![0; 64 * 1024];
-        (self.tick)(have, Some(self.spec.bytes));
+        (self.tick)(have, total);
         loop {
             self.cancel.check()?;
             let n = match body.read(&mut buffer) {
@@ -366,22 +403,18 @@ impl Transfer<'_> {
                 }
             };
             have += n as u64;
-            if have > self.spec.bytes {
-                return Err(self.failed(format!(
-                    "the server sends more than {} bytes",
-                    self.spec.bytes
-                )));
+            if let Some(total) = total.filter(|total| have > *total) {
+                return Err(self.failed(format!("the server sends more than {total} bytes")));
             }
             file.write_all(&buffer[..n])
                 .map_err(|e| Error::io("write", self.part, e))?;
-            (self.tick)(have, Some(self.spec.bytes));
+            (self.tick)(have, total);
         }
         file.sync_all()
             .map_err(|e| Error::io("write", self.part, e))?;
-        if have < self.spec.bytes {
-            Err(self.failed(format!("only {have} of {} bytes came", self.spec.bytes)))
-        } else {
-            Ok(())
+        match total.filter(|total| have < *total) {
+            Some(total) => Err(self.failed(format!("only {have} of {total} bytes came"))),
+            None => Ok(()),
         }
     }
 

@@ -19,6 +19,10 @@ enum Mode {
     Unsatisfiable,
     /// 404.
     NotFound,
+    /// 302, to the same server.
+    Redirect,
+    /// As asked, without saying how much will come.
+    WithoutLength,
 }
 
 /// A server for as many requests as there are modes; its thread returns the Range header of each.
@@ -45,6 +49,7 @@ fn serve(content: &[u8], modes: Vec<Mode>) -> (String, JoinHandle<Vec<Option<Str
                 .map(|r| r.trim_end_matches('-').parse().unwrap());
             let (status, from) = match (&mode, from) {
                 (Mode::NotFound, _) => ("404 Not Found", content.len()),
+                (Mode::Redirect, _) => ("302 Found", content.len()),
                 (Mode::Unsatisfiable, _) => ("416 Range Not Satisfiable", content.len()),
                 (Mode::WithoutRanges, _) | (_, None) => ("200 OK", 0),
                 (Mode::WrongRange, Some(_)) => ("206 Partial Content", 1),
@@ -56,10 +61,15 @@ fn serve(content: &[u8], modes: Vec<Mode>) -> (String, JoinHandle<Vec<Option<Str
                 content.len() - 1,
                 content.len()
             );
-            let head = format!(
-                "HTTP/1.1 {status}\r\nContent-Length: {}\r\n{place}Connection: close\r\n\r\n",
-                body.len()
-            );
+            let place = match &mode {
+                Mode::Redirect => "Location: /elsewhere?signed=1\r\n".to_owned(),
+                _ => place,
+            };
+            let length = match &mode {
+                Mode::WithoutLength => String::new(),
+                _ => format!("Content-Length: {}\r\n", body.len()),
+            };
+            let head = format!("HTTP/1.1 {status}\r\n{length}{place}Connection: close\r\n\r\n");
             let sent = if let Mode::Cut(n) = mode {
                 &body[..n.min(body.len())]
             } else {
@@ -84,11 +94,10 @@ fn content() -> Vec<u8> {
 
 fn spec(url: &str, content: &[u8]) -> Download {
     Download {
-        corpus: "test".to_owned(),
         url: url.to_owned(),
         file_name: "a.zip".to_owned(),
-        bytes: content.len() as u64,
-        md5: Some(hex(&Md5::digest(content))),
+        bytes: Some(content.len() as u64),
+        checksum: Some(Checksum::Md5(hex(&Md5::digest(content)))),
     }
 }
 
@@ -206,15 +215,77 @@ fn a_server_that_loses_its_place_is_not_believed() {
 fn a_wrong_checksum_is_refused_and_forgotten() {
     let content = content();
     let folder = tempfile::tempdir().unwrap();
-    let (url, server) = serve(&content, vec![Mode::Proper]);
-    let spec = Download {
-        md5: Some("0".repeat(32)),
-        ..spec(&url, &content)
+    let wrong = [
+        Checksum::Md5("0".repeat(32)),
+        Checksum::Sha256("0".repeat(64)),
+    ];
+    for checksum in wrong {
+        let (url, server) = serve(&content, vec![Mode::Proper]);
+        let name = checksum.name();
+        let spec = Download {
+            checksum: Some(checksum),
+            ..spec(&url, &content)
+        };
+        let error = go(&spec, folder.path()).unwrap_err();
+        assert_eq!(error.kind(), Kind::Network);
+        assert!(error.to_string().contains(name), "{error}");
+        assert!(names(folder.path()).is_empty());
+        server.join().unwrap();
+    }
+    // The SHA-256 of "abc", from the standard.
+    let (url, server) = serve(b"abc", vec![Mode::Proper]);
+    let sum = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+    let right = Download {
+        checksum: Some(Checksum::Sha256(sum.to_owned())),
+        ..spec(&url, b"abc")
     };
-    let error = go(&spec, folder.path()).unwrap_err();
-    assert_eq!(error.kind(), Kind::Network);
-    assert!(error.to_string().contains("MD5"), "{error}");
-    assert!(names(folder.path()).is_empty());
+    go(&right, folder.path()).unwrap();
+    server.join().unwrap();
+}
+
+#[test]
+fn a_redirect_is_followed_from_where_the_transfer_stopped() {
+    let content = content();
+    let folder = tempfile::tempdir().unwrap();
+    let modes = vec![
+        Mode::Redirect,
+        Mode::Cut(500_000),
+        Mode::Redirect,
+        Mode::Proper,
+    ];
+    let (url, server) = serve(&content, modes);
+    let path = go(&spec(&url, &content), folder.path()).unwrap();
+    assert_eq!(fs::read(path).unwrap(), content);
+    let ranges = server.join().unwrap();
+    assert!(ranges[0].is_none() && ranges[1].is_none());
+    assert!(ranges[2].is_some() && ranges[2] == ranges[3], "{ranges:?}");
+}
+
+#[test]
+fn a_file_of_unknown_size_is_fetched_as_far_as_the_server_says() {
+    let content = content();
+    let unknown = |url: &str| Download {
+        bytes: None,
+        checksum: None,
+        ..spec(url, &content)
+    };
+    for modes in [
+        vec![Mode::Proper],
+        vec![Mode::Cut(300_000), Mode::Proper],
+        vec![Mode::WithoutLength],
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let (url, server) = serve(&content, modes);
+        let path = go(&unknown(&url), folder.path()).unwrap();
+        assert_eq!(fs::read(path).unwrap(), content);
+        assert_eq!(names(folder.path()), ["a.zip"]);
+        server.join().unwrap();
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let (url, server) = serve(&content, vec![Mode::Cut(300_000), Mode::NotFound]);
+    let error = go(&unknown(&url), folder.path()).unwrap_err();
+    assert!(error.to_string().contains("404"), "{error}");
+    assert_eq!(names(folder.path()), ["a.zip.part"]);
     server.join().unwrap();
 }
 
@@ -224,7 +295,7 @@ fn a_wrong_size_is_refused_before_anything_is_fetched() {
     let folder = tempfile::tempdir().unwrap();
     let (url, server) = serve(&content, vec![Mode::Proper]);
     let spec = Download {
-        bytes: 7,
+        bytes: Some(7),
         ..spec(&url, &content)
     };
     let error = go(&spec, folder.path()).unwrap_err();

@@ -32,6 +32,8 @@ pub enum Reason {
     Duplicate,
     /// A file that is no usable audio.
     BadAudio,
+    /// A recording without usable features in an imported table.
+    NoFeatures,
     /// A name that cannot be stored (not UTF-8).
     BadName,
     /// A manifest row or label line that cannot be read.
@@ -46,6 +48,7 @@ impl Reason {
             Reason::UnknownCode
                 | Reason::MissingAudio
                 | Reason::BadAudio
+                | Reason::NoFeatures
                 | Reason::BadName
                 | Reason::BadRow
         )
@@ -64,6 +67,7 @@ impl Reason {
             Reason::MissingLabel => "recording without a label",
             Reason::Duplicate => "duplicate",
             Reason::BadAudio => "unusable audio",
+            Reason::NoFeatures => "no usable row of imported features",
             Reason::BadName => "unusable name",
             Reason::BadRow => "unreadable row",
         }

@@ -6,7 +6,11 @@
 //! engine, so that states are the same bits on every processor with fused multiply-add.
 
 mod block;
+mod check;
 mod config;
+mod fetch;
+mod heard;
+mod known;
 mod ops;
 mod pickle;
 pub mod pooling;
@@ -17,5 +21,9 @@ mod waveform;
 mod weights;
 mod whisper;
 
+pub use check::Checked;
+pub use fetch::{Fetched, Sum, compare, fetch};
+pub use heard::{Heard, TestedCorpus, Verdict};
+pub use known::{ENCODERS, ENDPOINT, Known, KnownFile, Recognised, how_to_get, known};
 pub use pretrained::{Buffers, Encoder, Padding, SAMPLE_RATE, State};
 pub use source::{Description, EncoderKey, EncoderName, Sha256Sum, Source, Usage};

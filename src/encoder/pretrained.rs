@@ -77,6 +77,7 @@ pub struct Encoder {
     /// Before the first block where blocks normalise behind their sums, else behind the last.
     norm: LayerNorm,
     relative: Option<RelativePositions>,
+    parameters: u64,
 }
 
 #[derive(Debug)]
@@ -137,6 +138,7 @@ impl Encoder {
                 )
             })
             .collect::<Result<_>>()?;
+        let parameters = weights.values_taken();
         weights.finish(&LEFT_OUT)?;
         Ok(Encoder {
             transformer,
@@ -144,7 +146,13 @@ impl Encoder {
             blocks,
             norm,
             relative,
+            parameters,
         })
+    }
+
+    /// Numbers that were learned, without those of decoders and heads.
+    pub fn parameters(&self) -> u64 {
+        self.parameters
     }
 
     /// Values of a frame.

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
 use super::config::{Config, Front};
+use super::known::how_to_get;
 use super::pretrained::{Encoder, Padding, SAMPLE_RATE};
 use super::weights;
 use crate::cancel::Cancel;
@@ -222,9 +223,7 @@ impl Source {
 fn describe(folder: &Path, usage: Usage) -> Result<Description> {
     if !folder.is_dir() {
         let error = Error::missing(format!("there is no folder {}", folder.display()));
-        return Err(error.hint(
-            "put config.json and the weights of the model there, as model hubs hold them; docs/encoders.md says how",
-        ));
+        return Err(error.hint(how_to_get("", folder)));
     }
     let config = Config::read(folder)?;
     if usage.padding == Padding::Full && !matches!(config.front, Front::Whisper { .. }) {
@@ -246,7 +245,7 @@ fn describe(folder: &Path, usage: Usage) -> Result<Description> {
             .unwrap_or_default()
             .to_string_lossy()
             .into_owned();
-        let sum = Sha256Sum(sha256_of(&path)?).to_string();
+        let sum = sha256_of(&path, &Cancel::default())?.to_string();
         list.update(format!("{sum}  {name}\n"));
         files.push((name, sum));
     }
@@ -259,10 +258,10 @@ fn describe(folder: &Path, usage: Usage) -> Result<Description> {
     })
 }
 
-fn sha256_of(path: &Path) -> Result<[u8; 32]> {
+pub(super) fn sha256_of(path: &Path, cancel: &Cancel) -> Result<Sha256Sum> {
     let mut hash = Sha256::new();
-    each_block(path, &Cancel::default(), |block| hash.update(block))?;
-    Ok(hash.finalize().into())
+    each_block(path, cancel, |block| hash.update(block))?;
+    Ok(Sha256Sum(hash.finalize().into()))
 }
 
 /// The licence in the head of a model card, `README.md`: what stands under `license`, a word.

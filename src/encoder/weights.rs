@@ -143,6 +143,14 @@ impl Weights {
         Ok(values)
     }
 
+    /// How many values the tensors have that were taken.
+    pub fn values_taken(&self) -> u64 {
+        let taken = self.taken.iter().filter_map(|name| self.tensors.get(name));
+        taken
+            .map(|place| place.shape.iter().product::<usize>() as u64)
+            .sum()
+    }
+
     /// Ends the reading.
     ///
     /// # Errors

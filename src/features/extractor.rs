@@ -41,6 +41,7 @@ fn row_extractor(set: FeatureSet, encoders: &[Arc<Source>]) -> Box<dyn RowExtrac
             Some(source) => Box::new(EncoderExtractor::new(source.clone())),
             None => Box::new(Unknown(set)),
         },
+        FeatureSet::Imported(_) => Box::new(Unknown(set)),
         FeatureSet::Issa193 => Box::new(Issa193::new()),
         FeatureSet::Issa193Db => Box::new(Issa193Db(Issa193::new())),
         FeatureSet::Functionals => Box::new(FunctionalExtractor::new()),
@@ -48,14 +49,14 @@ fn row_extractor(set: FeatureSet, encoders: &[Arc<Source>]) -> Box<dyn RowExtrac
     }
 }
 
-/// In place of an encoder that nobody named.
+/// In place of what is not computed here: an encoder that nobody named, or a table.
 struct Unknown(FeatureSet);
 
 impl RowExtractor for Unknown {
     fn row(&mut self, _: &mut Analysis) -> Result<Vec<f32>> {
         let name = self.0.name();
         Err(Error::internal(format!(
-            "the encoder `{name}` is not known here"
+            "the features `{name}` are not computed here"
         )))
     }
 }

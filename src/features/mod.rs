@@ -12,4 +12,4 @@ mod set;
 
 pub use extractor::Extractor;
 pub use issa193::Intermediates;
-pub use set::{CODE_VERSION, FeatureSet, Profile, encoder_columns, groups, names};
+pub use set::{CODE_VERSION, FeatureSet, Profile, encoder_columns, groups, names, numbered};

@@ -28,6 +28,8 @@ pub enum FeatureSet {
     Frames,
     /// Means and deviations over time of each state of a pretrained encoder.
     Encoder(EncoderName),
+    /// The columns of a table that another tool computed.
+    Imported(EncoderName),
 }
 
 impl Serialize for FeatureSet {
@@ -37,7 +39,8 @@ impl Serialize for FeatureSet {
 }
 
 impl<'de> Deserialize<'de> for FeatureSet {
-    /// A name that is none of the program's own is that of an encoder.
+    /// A name that is none of the program's own is taken for that of an encoder: who knows that it is
+    /// that of an import says so ([`FeatureSet::imported`]).
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<FeatureSet, D::Error> {
         let name = String::deserialize(deserializer)?;
         let of_encoder = || EncoderName::new(&name).map(FeatureSet::Encoder);
@@ -56,7 +59,7 @@ impl JsonSchema for FeatureSet {
         let names = FeatureSet::ALL.map(|set| set.name().to_owned());
         json_schema!({ "anyOf": [
             { "type": "string", "enum": names },
-            { "type": "string", "format": "name of an encoder" },
+            { "type": "string", "format": "name of an encoder or import" },
         ] })
     }
 }
@@ -72,7 +75,7 @@ pub enum Profile {
 }
 
 impl FeatureSet {
-    /// Every set but those of encoders.
+    /// Every set but those of encoders and imports.
     pub const ALL: [FeatureSet; 4] = [
         FeatureSet::Issa193,
         FeatureSet::Issa193Db,
@@ -80,7 +83,7 @@ impl FeatureSet {
         FeatureSet::Frames,
     ];
 
-    /// The set with this name, which is none of an encoder.
+    /// The set with this name, which is none of an encoder or import.
     pub fn parse(name: &str) -> Option<FeatureSet> {
         FeatureSet::ALL.into_iter().find(|set| set.name() == name)
     }
@@ -88,7 +91,7 @@ impl FeatureSet {
     /// The name in configuration files and table metadata.
     pub fn name(&self) -> &str {
         match self {
-            FeatureSet::Encoder(name) => name.as_str(),
+            FeatureSet::Encoder(name) | FeatureSet::Imported(name) => name.as_str(),
             FeatureSet::Issa193 => "issa193",
             FeatureSet::Issa193Db => "issa193-db",
             FeatureSet::Functionals => "functionals",
@@ -100,7 +103,7 @@ impl FeatureSet {
     pub fn code_version(self) -> u32 {
         match self {
             FeatureSet::Issa193 => CODE_VERSION,
-            FeatureSet::Issa193Db | FeatureSet::Encoder(_) => 1,
+            FeatureSet::Issa193Db | FeatureSet::Encoder(_) | FeatureSet::Imported(_) => 1,
             FeatureSet::Functionals | FeatureSet::Frames => 2,
         }
     }
@@ -116,6 +119,24 @@ impl FeatureSet {
         matches!(self, FeatureSet::Encoder(_))
     }
 
+    /// Whether it is read from a table, and not computed from recordings.
+    pub fn is_imported(self) -> bool {
+        matches!(self, FeatureSet::Imported(_))
+    }
+
+    /// Whether a pipeline file gives it its name: that of an encoder or import.
+    pub fn is_named(self) -> bool {
+        self.is_of_encoder() || self.is_imported()
+    }
+
+    /// The imported set of the same name, in place of one that was taken for that of an encoder.
+    pub fn imported(self) -> FeatureSet {
+        match self {
+            FeatureSet::Encoder(name) => FeatureSet::Imported(name),
+            other => other,
+        }
+    }
+
     /// Whether a row of its table has one value a column; other rows are a list of frames, or of
     /// means and deviations of an encoder's states.
     pub fn has_columns(self) -> bool {
@@ -128,12 +149,15 @@ impl FeatureSet {
         matches!(self, FeatureSet::Issa193 | FeatureSet::Issa193Db)
     }
 
-    /// Number of features; of a sequence, those of one frame; of an encoder, about as many as it has
-    /// at most.
+    /// Number of features; of a sequence, those of one frame; of an encoder or import, about as many
+    /// as it has at most.
     pub fn size(self) -> usize {
         const WIDEST: usize = 2 * 1280;
+        /// openSMILE's ComParE.
+        const OF_TABLE: usize = 6373;
         match self {
             FeatureSet::Encoder(_) => WIDEST,
+            FeatureSet::Imported(_) => OF_TABLE,
             _ => names(self).len(),
         }
     }
@@ -158,12 +182,26 @@ impl Profile {
     }
 }
 
-/// The groups of a set in order, with the columns of each: neighbours whose names begin with the
-/// same word.
-pub fn groups(set: FeatureSet) -> Vec<(String, Range<usize>)> {
+/// The groups of the columns of a table in order, with the columns of each: neighbours whose names
+/// begin with the same word; where these are very many, with the same letters.
+pub fn groups(columns: &[String]) -> Vec<(String, Range<usize>)> {
+    const MOST: usize = 500;
+    let of_words = groups_by(columns, |word| word);
+    if of_words.len() <= MOST {
+        return of_words;
+    }
+    groups_by(columns, |word| {
+        match word.trim_end_matches(|c: char| c.is_ascii_digit()) {
+            "" => "numbered",
+            letters => letters,
+        }
+    })
+}
+
+fn groups_by(columns: &[String], by: impl Fn(&str) -> &str) -> Vec<(String, Range<usize>)> {
     let mut groups: Vec<(String, Range<usize>)> = Vec::new();
-    for (column, name) in names(set).iter().enumerate() {
-        let word = name.split('_').next().unwrap_or(name);
+    for (column, name) in columns.iter().enumerate() {
+        let word = by(name.split('_').next().unwrap_or(name));
         match groups.last_mut() {
             Some((last, columns)) if last == word => columns.end = column + 1,
             _ => groups.push((word.to_owned(), column..column + 1)),
@@ -173,7 +211,8 @@ pub fn groups(set: FeatureSet) -> Vec<(String, Range<usize>)> {
 }
 
 /// The column names of a set, in order; of the 193 `mfcc_00`, ..., `mel_127`, ..., `tonnetz_5`. Of
-/// a sequence, those of one frame; of an encoder none, see [`encoder_columns`].
+/// a sequence, those of one frame; of an encoder none, see [`encoder_columns`], and none of an
+/// import, whose table has them.
 pub fn names(set: FeatureSet) -> Vec<String> {
     match set {
         FeatureSet::Issa193 | FeatureSet::Issa193Db => [
@@ -188,7 +227,7 @@ pub fn names(set: FeatureSet) -> Vec<String> {
         .collect(),
         FeatureSet::Functionals => super::functionals::names(),
         FeatureSet::Frames => super::frames::names(),
-        FeatureSet::Encoder(_) => vec![],
+        FeatureSet::Encoder(_) | FeatureSet::Imported(_) => vec![],
     }
 }
 
@@ -201,7 +240,7 @@ pub fn encoder_columns(width: usize) -> Vec<String> {
 }
 
 /// `word_00`, `word_01`, ...: as many digits as the last needs.
-pub(super) fn numbered(word: &str, count: usize) -> impl Iterator<Item = String> {
+pub fn numbered(word: &str, count: usize) -> impl Iterator<Item = String> {
     let digits = count.saturating_sub(1).to_string().len();
     (0..count).map(move |index| format!("{word}_{index:0digits$}"))
 }
@@ -235,6 +274,16 @@ mod tests {
                 "tonnetz_5"
             ]
         );
+    }
+
+    #[test]
+    fn very_many_words_are_grouped_by_their_letters() {
+        let columns = |n: usize| (0..n).map(|i| format!("{}{i}", if i < 300 { "c" } else { "" }));
+        let few: Vec<String> = columns(500).collect();
+        assert_eq!(groups(&few).len(), 500);
+        let many: Vec<String> = columns(501).collect();
+        let expected = [("c".to_owned(), 0..300), ("numbered".to_owned(), 300..501)];
+        assert_eq!(groups(&many), expected);
     }
 
     #[test]

@@ -17,8 +17,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::audio::augment::{Augment, Variant};
 use crate::corpus::{Attribute, NOT_CONFIRMED};
-use crate::encoder::Usage;
+use crate::encoder::{Heard, Usage};
 use crate::error::{Error, Result};
+use crate::escape::markdown;
 use crate::files::{read_if_there, write_atomically};
 use crate::model::card::card;
 use crate::model::classifier::{Classifier, CnnClassifier};
@@ -64,6 +65,9 @@ pub struct ModelInfo {
     /// The encoder whose states the inputs are of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub encoder: Option<EncoderOfModel>,
+    /// The table that the inputs were imported from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub imported: Option<ImportOfModel>,
     /// What is applied to a row of inputs before the model sees it.
     pub scaler: Scaler,
     /// Copies whose predictions are averaged with the recording's own.
@@ -108,6 +112,16 @@ pub struct EncoderOfModel {
     pub layers: usize,
 }
 
+/// The table from which another tool's features were imported; recordings that are predicted need one
+/// with the same columns.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImportOfModel {
+    /// Where it was when the model was trained.
+    pub path: String,
+    /// SHA-256 of the table, and of the list of ids where there is one.
+    pub sha256: Vec<String>,
+}
+
 /// Name of the file with [`Tested`].
 pub const TESTED: &str = "tested.json";
 
@@ -119,6 +133,9 @@ pub struct Tested {
     pub speakers: TestSpeakers,
     /// Attributes of the corpus that were inferred from names and not confirmed.
     pub guessed: Vec<Attribute>,
+    /// What is known of the pretrained encoder and the corpus, where the models have one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub encoders: Vec<Heard>,
 }
 
 impl Tested {
@@ -148,6 +165,13 @@ impl Tested {
                 Attribute::list(&self.guessed)
             );
         }
+        for one in &self.encoders {
+            let text = markdown(&one.describe());
+            out += &match one.verdict.is_unseen() && !one.is_guess() {
+                true => format!("\nPretrained encoder: {text}.\n"),
+                false => format!("\n**Pretrained encoder:** {text}.\n"),
+            };
+        }
         out
     }
 
@@ -156,10 +180,12 @@ impl Tested {
         let usual = matches!(self.speakers, TestSpeakers::Unseen | TestSpeakers::Shared);
         let guessed = (!self.guessed.is_empty())
             .then(|| format!("{NOT_CONFIRMED}: {}", Attribute::list(&self.guessed)));
+        let encoders = self.encoders.iter().filter(|one| one.verdict.is_leak());
         let said: Vec<String> = (!usual)
             .then(|| self.speakers.phrase())
             .into_iter()
             .chain(guessed)
+            .chain(encoders.map(Heard::describe))
             .collect();
         (!said.is_empty()).then(|| {
             format!(
@@ -306,6 +332,7 @@ fn flaw(info: &ModelInfo) -> Option<String> {
         || info.inputs.frames.is_some() != info.inputs.set.is_sequence()
         || info.inputs.pooling.is_some() != info.inputs.set.is_of_encoder()
         || info.encoder.is_some() != info.inputs.set.is_of_encoder()
+        || info.imported.is_some() != info.inputs.set.is_imported()
     {
         return Some("its inputs are not those of its feature set".to_owned());
     }
@@ -439,7 +466,11 @@ pub fn load(dir: &Path) -> Result<SavedModel> {
         ))
         .hint("train the model again, or use the version of ser that wrote it"));
     }
-    let document: Document = serde_json::from_slice(&json).map_err(unreadable)?;
+    let mut document: Document = serde_json::from_slice(&json).map_err(unreadable)?;
+    if document.info.imported.is_some() {
+        let set = &mut document.info.inputs.set;
+        *set = set.imported();
+    }
     if let Some(flaw) = flaw(&document.info) {
         return Err(Error::data(format!(
             "{} cannot be used: {flaw}",

@@ -61,6 +61,7 @@ fn info(layers: &[Layer]) -> ModelInfo {
         feature_code_version: 1,
         feature_names: (0..4).map(|i| format!("mfcc_{i:02}")).collect(),
         encoder: None,
+        imported: None,
         inputs: Inputs {
             order: Order::Paper,
             log_mel: true,

@@ -47,6 +47,7 @@ pub(super) fn card(model: &SavedModel) -> String {
         );
     }
     out += &of_encoder(info);
+    out += &of_import(info);
     if info.inputs.set == FeatureSet::Issa193 {
         out += &format!(
             "Mel means are {}. ",
@@ -139,7 +140,7 @@ fn of_encoder(info: &ModelInfo) -> String {
     let licence = encoder.licence.as_deref().map(markdown);
     let mut out = format!(
         "They are of a pretrained encoder that is not part of this model: layer {layer} of {}, pooled as `{pooling}`, padding `{}`, windows of at most {} s.\n\
-         Whether it heard recordings of this corpus while it was trained is not known.\n\
+         What is known of the speech that it was trained on stands below, under \"Tested on\".\n\
          Its licence: {}. `ser predict` needs the same files (SHA-256):\n\n",
         encoder.layers,
         encoder.usage.padding.name(),
@@ -152,6 +153,20 @@ fn of_encoder(info: &ModelInfo) -> String {
         out += &format!("- `{}` {}\n", markdown_code(name), markdown_code(sum));
     }
     out + "\n"
+}
+
+/// What the card says of the table that features were imported from.
+fn of_import(info: &ModelInfo) -> String {
+    let Some(import) = &info.imported else {
+        return String::new();
+    };
+    format!(
+        "Another tool computed them; they were imported from `{}` (SHA-256 {}). Whether that tool had\n\
+         seen test speakers or labels before is not known. `ser predict` needs a table of the same columns for the recordings that it\n\
+         predicts: `--features FILE`.\n\n",
+        markdown_code(&import.path),
+        markdown_code(&import.sha256.join(", "))
+    )
 }
 
 /// What the card says of copies at test time and of the recordings that the model is for.

@@ -603,6 +603,8 @@ fn empty_section(experiment: &Experiment, folds: Option<&Folds>) -> ExperimentSe
             .map(|folds| folds.leakage(experiment))
             .unwrap_or_default(),
         failed: None,
+        left_out: false,
+        encoders: vec![],
         labels: vec![],
         pooled: None,
         spread: BTreeMap::new(),

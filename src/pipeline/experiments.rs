@@ -10,6 +10,7 @@ use super::combine;
 use super::evaluate;
 use super::extract::{self, Tables};
 use super::folds::ABOUT;
+use super::heard::heard;
 use super::inputs::Job;
 use super::known::{ExperimentState, Known};
 use super::pipeline_run::PipelineRun;
@@ -129,6 +130,9 @@ fn train_settings(
         /// Version of what the card of a transductive model says.
         #[serde(skip_serializing_if = "Option::is_none")]
         transductive_card: Option<u32>,
+        /// Version of what the card says of an encoder.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        encoder_card: Option<u32>,
     }
     let key = TrainKey {
         pipeline: &run.pipeline.name,
@@ -141,6 +145,7 @@ fn train_settings(
         model_schema_version: artifact::SCHEMA_VERSION,
         model: experiment.model_key(),
         transductive_card: experiment.is_transductive().then_some(1),
+        encoder_card: experiment.inputs.set.is_of_encoder().then_some(1),
     };
     Ok(Identity {
         code_version: experiment.model.code_version(),
@@ -499,6 +504,7 @@ pub(super) fn publish(
         let tested = Tested {
             speakers: folds.speakers(doubts, None),
             guessed: doubts.guessed.to_vec(),
+            encoders: heard(run.pipeline, one.experiment),
         };
         publication.models(&models.join(&one.experiment.name), &one.trained, &tested)?;
     }

@@ -14,7 +14,7 @@ use crate::cancel::Cancel;
 use crate::config::Experiment;
 use crate::error::{Error, Result};
 use crate::evaluation::{Columns, Explanation, Lost, MOST_FEATURES, explanation, lost};
-use crate::features::{self, FeatureSet};
+use crate::features;
 use crate::files::{from_json, hash_bytes, to_json, write_atomically};
 use crate::model::artifact::{self, ModelInfo};
 use crate::orchestrator::{
@@ -176,6 +176,7 @@ fn task<'n>(
 struct View {
     experiment: Experiment,
     data: Dataset,
+    table: Vec<String>,
     names: Vec<String>,
 }
 
@@ -194,6 +195,7 @@ impl View {
         Ok(View {
             experiment,
             data,
+            table: rows.columns.clone(),
             names,
         })
     }
@@ -225,7 +227,7 @@ fn explain(runs: &[(Job, &Finished)], run: &PipelineRun, context: &Context) -> R
     };
     let names: Vec<String> = first.names.iter().enumerate().map(name).collect();
     let inputs = &first.experiment.inputs;
-    let (groups, features) = columns(inputs.set, &names, inputs.frames.unwrap_or(1));
+    let (groups, features) = columns(&first.table, &names, inputs.frames.unwrap_or(1));
     let done = std::sync::atomic::AtomicU64::new(0);
     let one = |(job, finished): &(Job, &Finished)| -> Result<Lost> {
         let saved = load(finished)?;
@@ -288,10 +290,10 @@ fn neutral(info: &ModelInfo, train: &Matrix) -> Vec<f32> {
     means.into_iter().map(|mean| mean as f32).collect()
 }
 
-/// Groups and, where they are not too many, single features, as columns of the model's inputs.
-fn columns(set: FeatureSet, names: &[String], frames: usize) -> (Vec<Columns>, Vec<Columns>) {
-    let table = features::names(set);
-    let groups = features::groups(set);
+/// Groups and, where they are not too many, single features, as columns of the model's inputs;
+/// `table` has the columns of the table.
+fn columns(table: &[String], names: &[String], frames: usize) -> (Vec<Columns>, Vec<Columns>) {
+    let groups = features::groups(table);
     let group_of = |name: &str| {
         let plain = name
             .strip_prefix("log_")

@@ -342,7 +342,7 @@ impl<'r, 'a> Flow<'r, 'a> {
     fn conclude(&mut self) -> Result<()> {
         let (run, known) = (self.run, &self.known);
         let (pipeline, options) = (run.pipeline, run.options);
-        let sections = report::sections(pipeline, &known.experiments, known.inputs()?)?;
+        let sections = report::sections(run, &known.experiments, known.inputs()?)?;
         self.outcome.results = sections.iter().map(ExperimentLine::of).collect();
         if options.until != Stage::Report {
             return Ok(());

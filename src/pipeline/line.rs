@@ -5,6 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::corpus::Attribute;
+use crate::encoder::Heard;
 use crate::evaluation::RestrictedPool;
 use crate::report::leak::{self, Leak};
 use crate::report::{ExperimentSection, pools};
@@ -44,8 +45,12 @@ pub struct ExperimentLine {
     pub restricted_pools: Vec<RestrictedPool>,
     /// Which tested sounds were trained on, in words; `None` where none was.
     pub leak: Option<String>,
+    /// What is known of its pretrained encoders and the corpus; empty where there are none.
+    pub encoders: Vec<Heard>,
     /// Why there is no result, where there is none.
     pub failed: Option<String>,
+    /// Whether it was left out, because an optional encoder is not there.
+    pub left_out: bool,
 }
 
 impl ExperimentLine {
@@ -65,7 +70,9 @@ impl ExperimentLine {
             ensemble_uar: section.ensemble.as_ref().map(|s| s.uar),
             restricted_pools: section.restricted_pools.clone(),
             leak: leak::of(section).map(Leak::describe),
+            encoders: section.encoders.clone(),
             failed: section.failed.clone(),
+            left_out: section.left_out,
         }
     }
 }
@@ -73,12 +80,11 @@ impl ExperimentLine {
 impl fmt::Display for ExperimentLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (Some(accuracy), Some(uar)) = (self.accuracy, self.uar) else {
-            return write!(
-                f,
-                "{}: no result: {}",
-                self.experiment,
-                self.failed.as_deref().unwrap_or("not finished")
-            );
+            let why = self.failed.as_deref().unwrap_or("not finished");
+            return match self.left_out {
+                true => write!(f, "{}: {why}", self.experiment),
+                false => write!(f, "{}: no result: {why}", self.experiment),
+            };
         };
         write!(
             f,
@@ -107,6 +113,14 @@ impl fmt::Display for ExperimentLine {
             if let Some(pools) = pools::in_words(&self.restricted_pools) {
                 write!(f, ", UAR with restricted pools: {pools}")?;
             }
+        }
+        if let Some(worst) = Heard::worst(&self.encoders) {
+            let leak = if worst.verdict.is_leak() {
+                "a leak: "
+            } else {
+                ""
+            };
+            write!(f, "; {leak}{}", worst.badge())?;
         }
         match &self.leak {
             None => Ok(()),

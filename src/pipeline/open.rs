@@ -284,6 +284,7 @@ mod tests {
                 profile: Default::default(),
                 augment: None,
                 encoders: vec![],
+                imports: vec![],
             },
         )
         .unwrap();

@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::heard;
 use super::inputs::TableCache;
+use super::left_out::{LeftOut, left_out, runnable};
 use super::rows::Rows;
 use super::stage::{Stage, TaskId};
 use super::suspects;
@@ -62,8 +64,10 @@ pub(super) struct PipelineRun<'a> {
     pub mode: Mode,
     /// The experiments that are run; none where only tables are wanted.
     pub chosen: Vec<&'a Experiment>,
-    /// The sets of features that are looked at: all, but for those of encoders that no chosen
-    /// experiment needs and that cannot be used.
+    /// The experiments that would run, but for an optional encoder that is not there.
+    pub left_out: Vec<LeftOut>,
+    /// The sets of features that are looked at: all, but for those of encoders and imports that no
+    /// chosen experiment needs and that cannot be used.
     pub sets: Vec<FeatureSet>,
 }
 
@@ -82,9 +86,12 @@ impl<'a> PipelineRun<'a> {
         let workers = workers.in_folder((mode != Mode::Plan).then(|| root.clone()));
         // Others work in a shared store as well.
         let workers = workers.named_in((mode == Mode::Run).then(|| root.clone()));
-        let chosen = match options.until > Stage::Features {
-            true => pipeline.select(&options.experiments)?,
-            false => vec![],
+        let (chosen, left_out) = match options.until > Stage::Features {
+            true => (
+                runnable(pipeline, &options.experiments)?,
+                left_out(pipeline, &options.experiments),
+            ),
+            false => (vec![], vec![]),
         };
         let rows = Rows::at(&root);
         let store = match mode {
@@ -103,6 +110,7 @@ impl<'a> PipelineRun<'a> {
             tables: TableCache::default(),
             mode,
             chosen,
+            left_out,
             sets,
         })
     }
@@ -113,9 +121,11 @@ impl<'a> PipelineRun<'a> {
     }
 
     /// Whether a set is computed where it is out of date: every set, but of encoders those that the
-    /// experiments need.
+    /// experiments need, unless these will be refused for their encoder.
     pub(super) fn wants(&self, set: FeatureSet) -> bool {
-        !set.is_of_encoder() || self.would_run().iter().any(|one| one.inputs.set == set)
+        let needs =
+            |one: &&Experiment| one.inputs.set == set && heard::check(self.pipeline, one).is_ok();
+        !set.is_of_encoder() || self.would_run().iter().any(needs)
     }
 
     pub(super) fn is_plan(&self) -> bool {
@@ -198,19 +208,20 @@ fn would_run<'a>(
     chosen: &[&'a Experiment],
 ) -> Vec<&'a Experiment> {
     match options.until {
-        Stage::Features => pipeline.select(&options.experiments).unwrap_or_default(),
+        Stage::Features => runnable(pipeline, &options.experiments).unwrap_or_default(),
         _ => chosen.to_vec(),
     }
 }
 
 fn looked_at(pipeline: &Pipeline, would_run: &[&Experiment]) -> Vec<FeatureSet> {
     let features = &pipeline.features;
-    let is_looked_at = |set: &&FeatureSet| match features.encoder(**set) {
-        None => true,
-        Some(source) => {
-            would_run.iter().any(|one| one.inputs.set == **set) || source.describe().is_ok()
-        }
+    let is_there = |set: FeatureSet| match (features.encoder(set), features.import(set)) {
+        (Some(source), _) => source.describe().is_ok(),
+        (_, Some(import)) => import.is_there(),
+        _ => true,
     };
+    let is_looked_at =
+        |set: &&FeatureSet| would_run.iter().any(|one| one.inputs.set == **set) || is_there(**set);
     features.sets.iter().filter(is_looked_at).copied().collect()
 }
 

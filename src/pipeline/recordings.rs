@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::audit;
 use super::augment;
 use super::extract;
+use super::imported;
 use super::ingest::{self, Contradiction, Corpus, Ingested, LISTING, UTTERANCES};
 use super::known::Known;
 use super::listing;
@@ -219,7 +220,7 @@ impl PipelineRun<'_> {
         let mut logs = Logs::default();
         if self.is_run() && self.options.until > Stage::Ingest && features {
             let sets = self.sets.iter().copied().filter(|set| self.wants(*set));
-            let sets: Vec<FeatureSet> = sets.collect();
+            let sets: Vec<FeatureSet> = sets.filter(|set| !set.is_imported()).collect();
             self.workers.load_encoders(&sets)?;
             logs = self.rows.take_sets(&sets, &self.pipeline.features)?;
         }
@@ -287,6 +288,9 @@ fn check_layers(run: &PipelineRun) -> Result<()> {
 }
 
 fn features_settings(run: &PipelineRun, set: FeatureSet) -> Result<Identity> {
+    if let Some(import) = run.pipeline.features.import(set) {
+        return imported::settings(run, set, import);
+    }
     Ok(Identity {
         code_version: set.code_version(),
         ..run.identity(Stage::Features, run.pipeline.features.of(set)?, [])?
@@ -309,6 +313,9 @@ fn features_identity(run: &PipelineRun, set: FeatureSet, ingested: &Ingested) ->
 }
 
 fn features_task<'n>(run: &'n PipelineRun, set: FeatureSet, inputs: &Upstream) -> Result<Task<'n>> {
+    if let Some(import) = run.pipeline.features.import(set) {
+        return imported::task(run, set, import, inputs);
+    }
     let ingested = Ingested::of(inputs.get(&run.utterances().to_string())?.clone())?;
     let identity = features_identity(run, set, &ingested)?;
     let action = move |context: &Context| {
@@ -333,7 +340,7 @@ fn features_task<'n>(run: &'n PipelineRun, set: FeatureSet, inputs: &Upstream) -
 fn computed_together(run: &PipelineRun, set: FeatureSet, ingested: &Ingested) -> Result<Logs> {
     let mut due = Vec::new();
     let later = run.sets.iter().skip_while(|one| **one != set).skip(1);
-    for later in later.filter(|set| run.wants(**set)) {
+    for later in later.filter(|set| run.wants(**set) && !set.is_imported()) {
         let identity = features_identity(run, *later, ingested)?;
         let task = Task::new(TaskId::Features(*later), identity, |_: &Context| Ok(()));
         if let Status::Stale { .. } = run.store.status(&task)? {
@@ -398,6 +405,7 @@ pub(super) fn after_features(
     known.note_set_aside(run, outputs)?;
     if run.is_run() {
         log_summary(run, known, outputs)?;
+        imported::tell(run, outputs)?;
     }
     Ok(vec![])
 }
@@ -481,15 +489,15 @@ pub(super) fn publish_features(
     publication: &mut Publication,
 ) -> Result<()> {
     let [tables, ..] = &publication.folders.clone();
-    let of_encoders = run.pipeline.features.sets.iter().copied();
-    let of_encoders = of_encoders.filter(|set| set.is_of_encoder());
-    let all: Vec<FeatureSet> = FeatureSet::ALL.into_iter().chain(of_encoders).collect();
+    let named = run.pipeline.features.sets.iter().copied();
+    let named = named.filter(|set| set.is_named());
+    let all: Vec<FeatureSet> = FeatureSet::ALL.into_iter().chain(named).collect();
     let of_set = |set: &FeatureSet| {
         let copies = Variant::ALL.map(|variant| augment::variant_name(*set, variant));
         [extract::published_name(*set)].into_iter().chain(copies)
     };
     let known: Vec<String> = all.iter().flat_map(of_set).collect();
-    // Tables of an encoder that the pipeline had once.
+    // Tables of an encoder or import that the pipeline had once.
     let is_strange = |name: &str| {
         name.starts_with("features-") && !known.iter().any(|known| is_part(name, known))
     };

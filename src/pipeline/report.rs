@@ -10,6 +10,8 @@ use super::evaluate::{self, SECTIONS};
 use super::explain::{self, EXPLANATION};
 use super::extract::{self, SET_ASIDE};
 use super::folds::Folds;
+use super::heard::{self, heard};
+use super::imported;
 use super::ingest::{Ingested, LISTING, UTTERANCES};
 use super::known::{ExperimentState, Known, PipelineInputs};
 use super::label_warnings::Doubts;
@@ -24,7 +26,7 @@ use super::windows::Unit;
 use crate::cancel::Cancel;
 use crate::config::{Experiment, Pipeline};
 use crate::corpus::{Source, Utterance};
-use crate::encoder;
+use crate::encoder::{self, Heard};
 use crate::error::{Error, Result};
 use crate::evaluation::{Answered, Overview, Pair, Row, overview, pairs};
 use crate::features::{FeatureSet, groups};
@@ -60,6 +62,7 @@ pub(super) fn assemble(
         corpus,
         missing,
         overviews: vec![],
+        imports: vec![],
         recordings: None,
         comparisons: vec![],
         experiments,
@@ -109,7 +112,7 @@ fn versions(pipeline: &Pipeline) -> BTreeMap<String, String> {
         .filter_map(|set| pipeline.features.encoder(*set));
     for source in of_sets {
         // One that is not there has no part in any result of this run.
-        if let Some(said) = describe_encoder(source) {
+        if let Some(said) = describe_encoder(pipeline, source) {
             versions.insert(format!("encoder {}", source.name().as_str()), said);
         }
     }
@@ -117,19 +120,20 @@ fn versions(pipeline: &Pipeline) -> BTreeMap<String, String> {
 }
 
 /// An encoder in words, where it is there.
-fn describe_encoder(source: &encoder::Source) -> Option<String> {
+fn describe_encoder(pipeline: &Pipeline, source: &encoder::Source) -> Option<String> {
     let (description, usage) = (source.describe().ok()?, source.usage());
     let licence = description.licence.as_deref();
     let files: Vec<String> = (description.files.iter())
         .map(|(name, sum)| format!("{name} {sum}"))
         .collect();
     Some(format!(
-        "{} layers of {} values, padding {}, windows of at most {} s, licence {}, recordings that it heard not known; SHA-256: {}",
+        "{} layers of {} values, padding {}, windows of at most {} s, licence {}; {}; SHA-256: {}",
         description.layers,
         description.width,
         usage.padding.name(),
         usage.windows,
         licence.unwrap_or("unknown (its folder names none)"),
+        heard::of_source(pipeline, source).describe(),
         files.join(", ")
     ))
 }
@@ -202,10 +206,11 @@ pub(super) fn write_index(
 
 /// The sections of what is evaluated or failed, in the order of the pipeline file.
 pub(super) fn sections(
-    pipeline: &Pipeline,
+    run: &PipelineRun,
     experiments: &[ExperimentState],
     data: &PipelineInputs,
 ) -> Result<Vec<ExperimentSection>> {
+    let pipeline = run.pipeline;
     let doubts = data.doubts(pipeline);
     let mut sections = Vec::new();
     for one in experiments {
@@ -229,15 +234,25 @@ pub(super) fn sections(
         let bare = (explanation.is_some() && !one.experiment.test_time_augment.is_empty()).then_some(
             "feature importance: measured on the recordings as they are, without the changed copies that predictions are averaged with",
         );
+        let heard = heard(pipeline, one.experiment);
         // What the pipeline file says besides the results may change without a new evaluation.
         sections.extend(found.into_iter().map(|section| {
+            let encoders = heard::leakage(&heard, &section.leakage);
             ExperimentSection {
+                leakage: encoders
+                    .into_iter()
+                    .chain(section.leakage.iter().cloned())
+                    .collect(),
+                encoders: heard.clone(),
                 title: title(one.experiment, &section),
                 speakers: statement(one.folds.as_ref(), &doubts, &section),
                 guessed: doubts.guessed.to_vec(),
                 shared: (one.folds.as_ref())
                     .map(|folds| folds.remarks(&doubts, direction(&section)))
-                    .unwrap_or_default(),
+                    .unwrap_or_default()
+                    .into_iter()
+                    .chain(heard.iter().map(Heard::describe))
+                    .collect(),
                 remarks: (section.remarks.iter().cloned())
                     .chain(bare.map(str::to_owned))
                     .collect(),
@@ -249,7 +264,25 @@ pub(super) fn sections(
         }));
     }
     pools::add_inductive(pipeline, &mut sections);
+    sections.extend(left_out(run));
+    let place = |section: &ExperimentSection| {
+        let mut names = pipeline.experiments.iter().map(|one| &one.name);
+        names.position(|name| name == section.experiment())
+    };
+    sections.sort_by_key(place);
     Ok(sections)
+}
+
+/// The sections of the experiments that this run leaves out.
+fn left_out(run: &PipelineRun) -> impl Iterator<Item = ExperimentSection> {
+    run.left_out.iter().filter_map(|one| {
+        let mut experiments = run.pipeline.experiments.iter();
+        let experiment = experiments.find(|other| other.name == one.experiment)?;
+        Some(ExperimentSection {
+            left_out: true,
+            ..evaluate::failed_section(experiment, None, format!("left out: {}", one.why))
+        })
+    })
 }
 
 /// Joins the predictions of an experiment, of one direction those of its fold, with what is known of
@@ -433,7 +466,7 @@ fn frame(run: &PipelineRun, known: &Known) -> Result<PipelineReport> {
         run.pipeline,
         None,
         None,
-        failed.collect(),
+        failed.chain(left_out(run)).collect(),
         known.steps.clone(),
     );
     frame.recordings = recordings(run);
@@ -479,6 +512,9 @@ fn report_task<'n>(run: &'n PipelineRun, known: &'n Known, inputs: &Upstream) ->
             identity.inputs.insert(format!("{what}{word}"), hash);
         };
         add("set aside", extracted.hash(SET_ASIDE)?);
+        if set.is_imported() {
+            add("import", extracted.hash(imported::SUMMARY)?);
+        }
         if set.has_columns() {
             add(
                 "features",
@@ -509,7 +545,7 @@ fn report_task<'n>(run: &'n PipelineRun, known: &'n Known, inputs: &Upstream) ->
             data,
             known.without_features.clone(),
         )?;
-        let sections = sections(run.pipeline, &known.experiments, data)?;
+        let sections = sections(run, &known.experiments, data)?;
         let mut report = assemble(
             run.pipeline,
             Some(corpus),
@@ -519,6 +555,10 @@ fn report_task<'n>(run: &'n PipelineRun, known: &'n Known, inputs: &Upstream) ->
         );
         report.comparisons = comparisons(&report.experiments, Unit::of(run.pipeline))?;
         report.overviews = overviews(&data.extracted, &data.utterances)?;
+        report.imports = (data.extracted.iter())
+            .filter(|(set, _)| set.is_imported())
+            .map(|(_, finished)| imported::summary(finished))
+            .collect::<Result<_>>()?;
         report.recordings = frame.recordings.clone();
         report::write(&report, context.folder).map(drop)
     };
@@ -546,7 +586,7 @@ fn overview_of(
     by_id: &HashMap<&str, &Utterance>,
 ) -> Result<Overview> {
     let (table, _) = table::features::read_parts(folder)?;
-    let groups = groups(set);
+    let groups = groups(&table.columns);
     let group_of = |column: usize| {
         groups
             .iter()

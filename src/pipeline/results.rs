@@ -95,7 +95,10 @@ fn lacks(
         return not_run();
     };
     if let Some(why) = &section.failed {
-        return Some(format!("failed: {why}"));
+        return Some(match section.left_out {
+            true => why.clone(),
+            false => format!("failed: {why}"),
+        });
     }
     if section.pooled.is_none() {
         return not_run();
@@ -127,6 +130,7 @@ fn decides(key: &str, experiments: &[&String]) -> bool {
                 "corpus.notes",
                 "corpus.licence",
                 "corpus.citation",
+                "corpus.unpublished",
             ]
             .contains(&key))
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use rayon::prelude::*;
 
 use super::folds::{self, ABOUT, About, SPLITS, stretch};
+use super::heard;
 use super::known::{ExperimentState, Known, PipelineInputs};
 use super::pipeline_run::PipelineRun;
 use super::stage::{Stage, TaskId};
@@ -197,7 +198,10 @@ pub(super) fn after(
             errors.push(error);
             continue;
         }
-        let Some(Err(error)) = one.folds.as_ref().map(|folds| folds.check(one.experiment)) else {
+        let folds = one.folds.as_ref();
+        let checked = folds.map_or(Ok(()), |folds| folds.check(one.experiment));
+        let checked = checked.and_then(|()| heard::check(run.pipeline, one.experiment));
+        let Err(error) = checked else {
             continue;
         };
         if !one.chosen {

@@ -3,11 +3,14 @@
 
 use super::evaluate::METRICS;
 use super::folds::{ABOUT, SPLITS};
+use super::heard::{self, heard};
 use super::known::{ExperimentState, Known};
 use super::pipeline_run::PipelineRun;
 use super::publish::Publication;
 use super::stage::{Stage, TaskId};
 use super::train::PREDICTIONS;
+use crate::config::Pipeline;
+use crate::encoder::Heard;
 use crate::error::Result;
 use crate::features::FeatureSet;
 use crate::orchestrator::{Context, Node, Outputs, Task, Upstream};
@@ -41,10 +44,17 @@ pub(super) fn nodes<'n>(
         let (data, experiments) = (known.inputs()?, &known.experiments);
         let mut identity = identity()?;
         identity.inputs = inputs(experiments)?.into_iter().collect();
+        for one in experiments {
+            let heard = heard(run.pipeline, one.experiment);
+            identity.inputs.extend(Heard::worst(&heard).map(|worst| {
+                let what = format!("corpus unseen by the encoder of {}", one.experiment.name);
+                (what, worst.verdict.name().to_owned())
+            }));
+        }
         identity
             .inputs
             .extend(data.audit.clone().map(|hash| ("audit".to_owned(), hash)));
-        let action = move |context: &Context| write(experiments, context);
+        let action = move |context: &Context| write(run.pipeline, experiments, context);
         Ok(Task::new(TaskId::Tables, identity, action))
     };
     let settings = move || known.inputs.as_ref().map(|_| settings()).transpose();
@@ -59,8 +69,8 @@ pub(super) fn nodes<'n>(
 /// The outputs that a report is made from, as far as they are there or will be.
 pub(super) fn everything(run: &PipelineRun, known: &Known, outputs: &Outputs) -> Vec<String> {
     let mut ids = run.features();
-    let of_encoders = run.sets.iter().copied().filter(|set| set.is_of_encoder());
-    let sets = FeatureSet::ALL.into_iter().chain(of_encoders);
+    let named = run.sets.iter().copied().filter(|set| set.is_named());
+    let sets = FeatureSet::ALL.into_iter().chain(named);
     ids.extend(sets.map(|set| TaskId::Augmented(set).to_string()));
     ids.push(TaskId::Audit.into());
     for one in &known.experiments {
@@ -115,7 +125,11 @@ pub(super) fn inputs(experiments: &[ExperimentState]) -> Result<Vec<(String, Str
 
 /// Writes the tables of folds, of what they share and, where anything is evaluated, of predictions
 /// and metrics.
-pub(super) fn write(experiments: &[ExperimentState], context: &Context) -> Result<()> {
+pub(super) fn write(
+    pipeline: &Pipeline,
+    experiments: &[ExperimentState],
+    context: &Context,
+) -> Result<()> {
     let (mut splits, mut leakage, mut predictions, mut metrics, mut labels) =
         (vec![], vec![], vec![], vec![], vec![]);
     for experiment in experiments {
@@ -123,12 +137,12 @@ pub(super) fn write(experiments: &[ExperimentState], context: &Context) -> Resul
             continue;
         };
         splits.extend(table::splits::read(&split.path(SPLITS))?);
-        let folds = experiment.folds.as_ref();
-        leakage.extend(
-            folds
-                .into_iter()
-                .flat_map(|folds| folds.leakage(experiment.experiment)),
-        );
+        if let Some(folds) = &experiment.folds {
+            let shared = folds.leakage(experiment.experiment);
+            let heard = heard(pipeline, experiment.experiment);
+            leakage.extend(heard::leakage(&heard, &shared));
+            leakage.extend(shared);
+        }
         let Some(evaluated) = &experiment.evaluated else {
             continue;
         };

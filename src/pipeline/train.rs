@@ -14,7 +14,9 @@ use crate::evaluation::{Scores, argmax, vote};
 use crate::files::{hash_bytes, to_json, write_atomically};
 use crate::linalg::dispatch::has_fused_multiply_add;
 use crate::model::TrainSettings;
-use crate::model::artifact::{EncoderOfModel, ModelInfo, SavedModel, TestTimeAugment, Weights};
+use crate::model::artifact::{
+    EncoderOfModel, ImportOfModel, ModelInfo, SavedModel, TestTimeAugment, Weights,
+};
 use crate::model::{self, Classical, Device, Domain};
 use crate::orchestrator::{Context, Finished};
 use crate::report::FoldSection;
@@ -386,8 +388,15 @@ fn about(
         .map(|amounts| TestTimeAugment { kinds, amounts });
     let encoder = pipeline.features.encoder(experiment.inputs.set);
     let encoder = encoder.map(|source| of_model(source)).transpose()?;
+    let import = pipeline.features.import(experiment.inputs.set);
+    let sums = meta.get("ser.import_sha256").map_or("", String::as_str);
+    let imported = import.map(|import| ImportOfModel {
+        path: import.path.to_string_lossy().into_owned(),
+        sha256: sums.split(' ').map(str::to_owned).collect(),
+    });
     Ok(ModelInfo {
         encoder,
+        imported,
         architecture,
         layers: fitted.layers.clone(),
         labels: data.labels.clone(),

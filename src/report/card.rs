@@ -4,6 +4,7 @@
 use std::fmt::Write;
 
 use crate::corpus::Attribute;
+use crate::encoder::Heard;
 use crate::escape::markdown as escape;
 use crate::evaluation::Interval;
 use crate::model::NOT_FOR;
@@ -12,6 +13,7 @@ use crate::split::TestSpeakers;
 use super::compare;
 use super::data::{ExperimentSection, PipelineReport};
 use super::html::{percent, plural};
+use super::imports;
 use super::leak;
 use super::models::{self, Kind};
 use super::pools;
@@ -45,6 +47,13 @@ pub(super) fn render(report: &PipelineReport, experiment: &ExperimentSection) ->
             leak.describe()
         );
     }
+    if let Some(worst) = Heard::worst(&experiment.encoders).filter(|one| one.verdict.is_leak()) {
+        let _ = writeln!(
+            out,
+            "**The pretrained encoder knows the corpus:** {}. The figures are no test on unseen recordings.\n",
+            escape(&worst.describe())
+        );
+    }
     if let TestSpeakers::OnBothSides { .. } = experiment.speakers {
         let (bold, rest) = experiment.speakers.explain();
         let _ = writeln!(out, "**{bold}** {}\n", escape(rest));
@@ -57,6 +66,7 @@ pub(super) fn render(report: &PipelineReport, experiment: &ExperimentSection) ->
         );
     }
     models::write(&mut out, report, experiment);
+    imports::card(&mut out, report, experiment);
     out += "## Data\n\n";
     if let Some(corpus) = &report.corpus {
         let _ = writeln!(

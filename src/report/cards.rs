@@ -2,6 +2,7 @@
 
 use maud::{Markup, html};
 
+use crate::encoder::Heard;
 use crate::evaluation::{Interval, Intervals, Scores};
 use crate::split::Independence;
 
@@ -15,11 +16,16 @@ use super::{leak, uncertainty};
 /// The class of a card with a figure of this experiment.
 fn class(experiment: &ExperimentSection) -> &'static str {
     match experiment.speakers.independence() {
-        _ if leak::of(experiment).is_some() => "card shared",
+        _ if leak::of(experiment).is_some() || knows_corpus(experiment) => "card shared",
         Independence::Yes => "card unseen",
         Independence::No => "card shared",
         Independence::Unknown => "card unknown",
     }
+}
+
+/// Whether a pretrained encoder was trained on the corpus.
+fn knows_corpus(experiment: &ExperimentSection) -> bool {
+    Heard::worst(&experiment.encoders).is_some_and(|worst| worst.verdict.is_leak())
 }
 
 /// The first of the highest UAR.
@@ -92,7 +98,7 @@ fn best_of<'r>(
     };
     // A figure that rests on sounds that were trained on leads only where there is no other.
     let sound: Vec<_> = (leading.iter().copied())
-        .filter(|(experiment, _)| leak::of(experiment).is_none())
+        .filter(|(experiment, _)| leak::of(experiment).is_none() && !knows_corpus(experiment))
         .collect();
     let leading = if sound.is_empty() { leading } else { &sound };
     let Some((best, scores)) = highest(leading) else {
@@ -108,6 +114,9 @@ fn best_of<'r>(
                 strong.few { "The same sound is in training and test:" }
                 " " (leak.describe()) "."
             }
+        }
+        @if let Some(worst) = Heard::worst(&best.encoders).filter(|one| !one.verdict.is_unseen()) {
+            p { strong.few { (worst.badge()) } }
         }
         @if let Some((best, scores)) = highest(&transductive).filter(|_| !inductive.is_empty()) {
             p {

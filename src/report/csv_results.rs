@@ -6,6 +6,7 @@ use super::csv::Table;
 use super::csv_table::CsvTable;
 use super::data::{ExperimentSection, PipelineReport};
 use super::uncertainty::doubt;
+use crate::encoder::Heard;
 use crate::evaluation::{Intervals, Published, Scores};
 use crate::split::TestSpeakers;
 use crate::transform::BALANCED_SPEAKERS;
@@ -88,6 +89,10 @@ pub(super) fn results(report: &PipelineReport) -> Table {
         })
         .column("speaker_independent", ResultRow::independence)
         .column("transductive", |r| r.ours.map(|one| one.transductive))
+        .column("encoder_verdict", |r| {
+            let worst = Heard::worst(&r.ours?.encoders)?;
+            Some(worst.verdict.name())
+        })
         .column("classes", |r| r.ours.map(|one| one.labels.len()))
         .column("n", |r| r.scores.map(|s| s.n))
         .column("folds", ResultRow::folds)
@@ -123,7 +128,12 @@ fn note(one: &ExperimentSection, intervals: Option<&Intervals>) -> String {
     let condition = one
         .transductive
         .then(|| format!("transductive: holds only if {BALANCED_SPEAKERS}"));
-    let parts = speakers.into_iter().chain(doubt).chain(condition);
+    let encoder = Heard::worst(&one.encoders).map(Heard::badge);
+    let parts = speakers
+        .into_iter()
+        .chain(doubt)
+        .chain(condition)
+        .chain(encoder);
     parts.collect::<Vec<_>>().join("; ")
 }
 

@@ -8,9 +8,11 @@ use serde::{Deserialize, Serialize};
 use super::leak;
 use crate::audio::Windows;
 use crate::corpus::{Attribute, Condition, Expected, NOT_CONFIRMED, SetAside};
+use crate::encoder::Heard;
 use crate::evaluation::{
     Explanation, Overview, Pair, Published, RestrictedPool, Scores, Spread, Uncertainty,
 };
+use crate::import::Summary;
 use crate::model::EpochRecord;
 use crate::split::TestSpeakers;
 use crate::table::duplicates::DuplicateRow;
@@ -33,6 +35,9 @@ pub struct PipelineReport {
     /// What the feature tables are like.
     #[serde(default)]
     pub overviews: Vec<Overview>,
+    /// Where imported features are from.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub imports: Vec<Summary>,
     /// Relative path from the folder of this report to that of the recordings, where they can be
     /// reached by one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -171,6 +176,13 @@ pub struct ExperimentSection {
     pub leakage: Vec<LeakageRow>,
     /// Why there is no result, where there is none.
     pub failed: Option<String>,
+    /// Whether it was left out of the run, because an optional encoder is not there; `failed` says
+    /// which.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub left_out: bool,
+    /// What is known of its pretrained encoders and the corpus.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub encoders: Vec<Heard>,
     /// Class names.
     pub labels: Vec<String>,
     /// Predictions of all folds and seeds together.

@@ -3,6 +3,7 @@
 use maud::{PreEscaped, html};
 
 use crate::corpus::Attribute;
+use crate::encoder::Heard;
 use crate::evaluation::{Published, Scores};
 use crate::split::{Independence, TestSpeakers};
 
@@ -200,8 +201,9 @@ fn sharing(h: &mut Html, experiment: &ExperimentSection) {
         return;
     }
     let leak = leak::of(experiment);
+    let heard = Heard::worst(&experiment.encoders);
     let class = match experiment.speakers.independence() {
-        _ if leak.is_some() => "sharing leak box",
+        _ if leak.is_some() || heard.is_some_and(|one| one.verdict.is_leak()) => "sharing leak box",
         Independence::Yes => "sharing unseen box",
         Independence::No => "sharing shared box",
         Independence::Unknown => "sharing unknown box",
@@ -218,6 +220,13 @@ fn sharing(h: &mut Html, experiment: &ExperimentSection) {
                     strong { "The same sound is in training and test:" } " " (leak.describe())
                     ". The figures are too high; the key " code { "require" }
                     " of an experiment refuses such folds."
+                }
+            }
+            @if let Some(worst) = heard.filter(|one| one.verdict.is_leak()) {
+                p {
+                    strong { "The pretrained encoder knows the corpus:" } " " (worst.describe())
+                    ". The figures are no test on unseen recordings; "
+                    code { "require = \"encoder-unseen\"" } " refuses such an encoder."
                 }
             }
             @if !audited { (statement) }

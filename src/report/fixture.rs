@@ -221,6 +221,8 @@ fn experiment(plan: &Plan) -> ExperimentSection {
                 ..LeakageRow::default()
             })
             .collect(),
+        left_out: false,
+        encoders: vec![],
         failed: None,
         labels: CLASSES.map(str::to_owned).to_vec(),
         ensemble: (plan.seeds > 1).then(|| pooled.clone()),
@@ -479,6 +481,7 @@ pub(crate) fn recorded() -> PipelineReport {
         corpus: Some(corpus()),
         missing: None,
         overviews: vec![overviewed()],
+        imports: vec![],
         recordings: None,
         comparisons: vec![],
         steps: steps(&["paper", "speaker-independent"]),

@@ -24,6 +24,7 @@ mod explain;
 mod fixture;
 mod gallery;
 pub mod html;
+mod imports;
 mod index;
 mod latex;
 pub mod leak;
@@ -53,7 +54,7 @@ mod write;
 use assets::Style;
 
 /// Raised whenever the same report would be written as other bytes.
-pub const CODE_VERSION: u32 = 11;
+pub const CODE_VERSION: u32 = 12;
 
 pub use csv::TABLES;
 pub use csv_table::escape_formula;

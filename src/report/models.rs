@@ -7,6 +7,7 @@ use std::fmt::Write;
 use crate::escape::markdown as escape;
 
 use super::data::{ExperimentSection, PipelineReport};
+use super::imports;
 
 /// What an experiment is made of.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -105,7 +106,11 @@ pub(super) fn write(out: &mut String, report: &PipelineReport, experiment: &Expe
             of.windows.hop_s()
         )
     });
-    let window = window.unwrap_or_default();
+    let table = match imports::of(report, experiment).is_empty() {
+        true => "",
+        false => " --features FILE",
+    };
+    let window = window.unwrap_or_default() + table;
     let differ = inputs_differ(experiment);
     if !differ {
         let _ = writeln!(

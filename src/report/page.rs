@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use super::data::PipelineReport;
 use super::html::{self, Html, Table, cell, row_head, words};
 use super::{
-    banners, bars, cards, compare, corpus, experiment, gallery, overview, paired, pools, settings,
-    steps, summary,
+    banners, bars, cards, compare, corpus, experiment, gallery, imports, overview, paired, pools,
+    settings, steps, summary,
 };
 
 /// Files that stand beside the page, with what they hold.
@@ -78,6 +78,7 @@ pub(super) fn render(report: &PipelineReport) -> String {
             if let Some(section) = &report.corpus {
                 corpus::write(h, section);
             }
+            imports::write(h, &report.imports);
             overview::write(h, &report.overviews);
             steps::write(h, &report.steps);
             settings::write(h, report);
@@ -129,6 +130,7 @@ fn header(h: &mut Html, report: &PipelineReport) {
         links.push(("#corpus".into(), "Corpus"));
     }
     for (id, title, filled) in [
+        ("#imports", "Imported features", !report.imports.is_empty()),
         ("#features", "Features", !report.overviews.is_empty()),
         ("#steps", "Steps", !report.steps.is_empty()),
         ("#settings", "Settings", !report.settings.is_empty()),

@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use crate::corpus::Attribute;
+use crate::encoder::Heard;
 use crate::error::{Error, Result};
 use crate::escape::{markdown as text, markdown_code as code};
 use crate::evaluation::{Interval, Intervals, Published, Resampled, Spread};
@@ -222,6 +223,12 @@ fn ours(out: &mut String, experiment: &ResultsExperiment, section: &ExperimentSe
     let mut setting = setting.to_owned();
     if leak::of(section).is_some() {
         setting.push_str(", **same sound in training**");
+    }
+    if let Some(worst) = Heard::worst(&section.encoders) {
+        setting.push_str(&match worst.verdict.is_leak() {
+            true => format!(", **{}**", worst.badge()),
+            false => format!(", {}", worst.badge()),
+        });
     }
     if section.speakers.independence() != Independence::Yes
         && section.speakers != TestSpeakers::Shared

@@ -3,6 +3,7 @@
 
 use maud::{Markup, html};
 
+use crate::encoder::{Heard, Verdict};
 use crate::evaluation::{Interval, Intervals, Mark, Published, Scores};
 
 use super::compare::{self, Standing};
@@ -224,7 +225,16 @@ pub(super) fn badges(h: &mut Html, experiment: &ExperimentSection) {
             @if leak::of(experiment).is_some() { span.badge.leak { (LEAK) } " " }
             (markup(|h| badge(h, experiment.speakers))) " "
         }
-        @if experiment.transductive { span.badge.unknown { (TRANSDUCTIVE) } }
+        @if experiment.transductive { span.badge.unknown { (TRANSDUCTIVE) } " " }
+        @if let Some(worst) = Heard::worst(&experiment.encoders) {
+            @if worst.verdict.is_leak() {
+                span.badge.leak { (worst.badge()) }
+            } @else if worst.verdict.is_unseen() && !worst.is_guess() {
+                span.badge.unseen { (worst.badge()) }
+            } @else {
+                span.badge.unknown { (worst.badge()) }
+            }
+        }
     });
 }
 
@@ -236,9 +246,11 @@ pub(super) fn caveats(experiment: &ExperimentSection) -> Vec<&'static str> {
         (leak::of(experiment).is_some(), LEAK),
         (experiment.transductive, TRANSDUCTIVE),
     ];
+    let encoder = Heard::worst(&experiment.encoders).filter(|one| !one.verdict.is_unseen());
     said.into_iter()
         .filter(|(applies, _)| *applies)
         .map(|(_, words)| words)
+        .chain(encoder.map(|one| one.verdict.badge()))
         .collect()
 }
 
@@ -407,6 +419,21 @@ pub(super) fn legend(h: &mut Html, report: &PipelineReport) {
              speakers were trained on is not known until somebody confirms it.",
         ),
     ];
+    for verdict in [Verdict::Unknown, Verdict::HeardSound, Verdict::HeardLabels] {
+        let meaning = match verdict {
+            Verdict::Unknown => {
+                "The pretrained encoder, whose states the model sees, may have been trained on \
+                 recordings of this corpus: the figure may be higher than on unseen recordings."
+            }
+            _ => {
+                "The pretrained encoder, whose states the model sees, was trained on this corpus: \
+                 the figure is no test on unseen recordings."
+            }
+        };
+        if caveats.contains(&verdict.badge()) {
+            terms.push((verdict.badge(), meaning));
+        }
+    }
     terms.extend(
         optional
             .into_iter()

@@ -5,6 +5,7 @@ use std::fs;
 use super::fixture;
 use super::tests::{page_of, rows, written};
 use super::{write, write_index};
+use crate::encoder::{Heard, Known, Recognised, TestedCorpus, Verdict};
 use crate::split::TestSpeakers;
 
 /// One table of a page, by its identifier.
@@ -91,6 +92,46 @@ fn the_same_sound_in_training_and_test_is_a_warning_before_anything_is_praised()
     let index = fs::read_to_string(dir.path().join("index.html")).unwrap();
     assert!(index.contains("badge leak") && index.contains("settings overridden"));
     assert!(!written(&fixture::recorded()).1.contains("badge leak"));
+}
+
+#[test]
+fn an_encoder_that_knows_the_corpus_is_marked_wherever_the_result_stands() {
+    let heard = |encoder: &str| {
+        let known = Known::find(encoder).map(|known| (known, Recognised::Weights));
+        Heard::of(encoder, known, &[TestedCorpus::Published("ravdess")])
+    };
+    for (encoder, verdict, class) in [
+        ("emotion2vec-plus-seed", Verdict::HeardLabels, "leak"),
+        ("whisper-base", Verdict::Unknown, "unknown"),
+        ("hubert-base", Verdict::Unseen, "unseen"),
+    ] {
+        let mut report = fixture::compared();
+        report.experiments[1].encoders = vec![heard("hubert-base"), heard(encoder)];
+        let (dir, page) = written(&report);
+        let own = page_of(dir.path(), "speaker-independent");
+        let badge = format!("<span class=\"badge {class}\">{}</span>", verdict.badge());
+        assert!(page.contains(&badge) && own.contains(&badge), "{encoder}");
+        let warned = own.contains("<strong>The pretrained encoder knows the corpus:</strong>");
+        assert_eq!(warned, verdict.is_leak(), "{encoder}");
+        assert_eq!(
+            own.contains("sharing leak box"),
+            verdict.is_leak(),
+            "{encoder}"
+        );
+        // Beside other figures, and in the list of words.
+        let distances = table(&page, "distance-table");
+        assert_eq!(
+            distances.contains(verdict.badge()),
+            !verdict.is_unseen(),
+            "{encoder}"
+        );
+        assert_eq!(
+            page.contains(&format!("<dt>{}</dt>", verdict.badge())),
+            !verdict.is_unseen()
+        );
+        let cells = rows(dir.path(), "results.csv");
+        assert!(cells.iter().flatten().any(|cell| cell == verdict.name()));
+    }
 }
 
 #[test]

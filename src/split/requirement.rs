@@ -20,6 +20,9 @@ pub enum Requirement {
     /// No tested sound is trained on, neither under another name nor as another version of the
     /// recording.
     DuplicateFree,
+    /// The pretrained encoder, where there is one, is known not to have been trained on the corpus.
+    /// No fold has a part in it: whoever knows the encoder decides.
+    EncoderUnseen,
 }
 
 /// How folds fall short of a demand.
@@ -37,11 +40,12 @@ pub struct Unmet {
 
 impl Requirement {
     /// All of them.
-    pub const ALL: [Requirement; 4] = [
+    pub const ALL: [Requirement; 5] = [
         Requirement::SpeakerDisjoint,
         Requirement::TextDisjoint,
         Requirement::SessionDisjoint,
         Requirement::DuplicateFree,
+        Requirement::EncoderUnseen,
     ];
 
     /// The word of a pipeline file.
@@ -51,6 +55,7 @@ impl Requirement {
             Requirement::TextDisjoint => "text-disjoint",
             Requirement::SessionDisjoint => "session-disjoint",
             Requirement::DuplicateFree => "duplicate-free",
+            Requirement::EncoderUnseen => "encoder-unseen",
         }
     }
 
@@ -127,6 +132,7 @@ impl Requirement {
                 );
                 (exact + near + cut > 0).then_some(words)
             }
+            Requirement::EncoderUnseen => None,
         }
     }
 
@@ -146,6 +152,7 @@ impl Requirement {
                 "the pairs stand in duplicates.csv beside the report, and in duplicates.parquet among the tables: leave one recording of each pair out of the corpus, \
                  keep the segments of a recording together (as sessions, or declared parts), or take duplicate-free out of `require`"
             }
+            Requirement::EncoderUnseen => "take encoder-unseen out of `require`",
         }
     }
 }

@@ -213,12 +213,15 @@ pub mod leakage {
             pub protocol: String,
             /// From 0.
             pub fold: u32,
-            /// `speakers`, `sentences`, `sessions`, `duplicates` or `near-duplicates`.
+            /// `speakers`, `sentences`, `sessions`, `duplicates` or `near-duplicates`; where there is
+            /// a pretrained encoder, `encoder-` and what is known of it and the corpus: `unseen`,
+            /// `unknown`, `heard-sound` or `heard-labels`.
             pub kind: String,
-            /// Speakers, named sentences or sessions of the test part; of the last two kinds, its
+            /// Speakers, named sentences or sessions of the test part; of the other kinds, its
             /// utterances.
             pub test_units: u64,
-            /// Of these, the ones that the training or validation part has as well.
+            /// Of these, the ones that the training or validation part has as well, or that the
+            /// encoder was trained on, or may have been.
             pub shared_units: u64,
         }
     }

@@ -44,7 +44,7 @@ pub const MOST_FRAMES: usize = 10_000;
 /// An experiment's view of the feature table.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Inputs {
-    /// The set of features; an `[[encoder]]` has its name.
+    /// The set of features; an `[[encoder]]` and a `[[features.import]]` have their names.
     // The first of all sets is not written to models and cache keys, which then are those from
     // before there were others.
     #[schemars(extend("x-default" = "the first of `features.sets`"))]
@@ -75,7 +75,7 @@ pub struct Inputs {
     pub log_mel: bool,
     /// `none` (not of `frames`); `standard`: zero mean and unit variance, fitted on the training
     /// part; or `per-speaker`, see below.
-    #[schemars(extend("x-default" = "`\"none\"`; of `frames` and of encoders `\"standard\"`"))]
+    #[schemars(extend("x-default" = "`\"none\"`; of `frames`, of encoders and of imports `\"standard\"`"))]
     #[serde(default)]
     pub scaler: ScalerKind,
     /// With a scaler only: values farther than so many standard deviations from the mean are set to

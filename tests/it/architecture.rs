@@ -16,6 +16,7 @@ const SCIENCE: &[&str] = &[
     "fingerprint",
     "encoder",
     "features",
+    "import",
     "table",
     "split",
     "transform",

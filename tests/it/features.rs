@@ -147,7 +147,7 @@ fn columns_have_names_and_groups() {
         ["mfcc_03_mean", "mfcc_03_d_mean", "mfcc_03_dd_sd"]
     );
     assert!(columns.contains(&"f0_p95".to_owned()) && columns.contains(&"h1_h3_slope".to_owned()));
-    let groups = groups(FeatureSet::Functionals);
+    let groups = groups(&names(FeatureSet::Functionals));
     assert_eq!(
         (groups[0].0.as_str(), groups[0].1.clone()),
         ("mfcc", 0..520)

@@ -13,12 +13,12 @@ use serde_json::{Value, json};
 use crate::program::project::Project;
 use crate::report::fixture;
 
-fn python() -> Command {
+pub fn python() -> Command {
     Command::new(std::env::var_os("SER_PYTHON").unwrap_or_else(|| "python3".into()))
 }
 
-/// Whether the interpreter has all of the modules.
-fn has(modules: &[&str]) -> bool {
+/// Whether the interpreter has all of the modules, which are a part of what `need` says.
+pub fn has(need: &str, modules: &[&str]) -> bool {
     let tried = python()
         .arg("-c")
         .arg(format!("import {}", modules.join(", ")))
@@ -26,7 +26,7 @@ fn has(modules: &[&str]) -> bool {
     let found = tried.is_ok_and(|output| output.status.success());
     if !found {
         crate::skipped::skipped(
-            "python",
+            need,
             format_args!(
                 "no {} (SER_PYTHON names a Python that has them)",
                 modules.join(", ")
@@ -127,7 +127,7 @@ fn compare(tables: BTreeMap<String, Value>) {
 
 #[test]
 fn every_table_opens_in_pandas_polars_and_duckdb_cell_by_cell() {
-    if !has(&["json"]) {
+    if !has("python", &["json"]) {
         return;
     }
     let project = Project::with_tones(3);
@@ -166,7 +166,7 @@ fn every_table_opens_in_pandas_polars_and_duckdb_cell_by_cell() {
 
 #[test]
 fn csv_files_with_hostile_names_open_in_pandas_polars_and_duckdb() {
-    if !has(&["json"]) {
+    if !has("python", &["json"]) {
         return;
     }
     let dir = tempfile::tempdir().unwrap();
@@ -207,7 +207,7 @@ fn pytorch(model: &Path, table: &Path) -> Vec<(String, Vec<f32>)> {
 
 #[test]
 fn networks_give_the_same_logits_in_pytorch() {
-    if !has(&["torch", "pandas", "safetensors"]) {
+    if !has("python", &["torch", "pandas", "safetensors"]) {
         return;
     }
     let project = Project::with_tones(3);

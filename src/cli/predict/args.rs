@@ -60,6 +60,10 @@ pub struct Predict {
     /// Folder of the pretrained encoder of a model that has one; by default where it was in training
     #[arg(long, value_name = "DIR")]
     pub encoder: Option<PathBuf>,
+    /// Table with the features of these recordings (CSV, TSV, Parquet or .npz), for a model on imported
+    /// features
+    #[arg(long, value_name = "FILE")]
+    pub features: Option<PathBuf>,
     /// Folder of tables, models and the cache
     #[arg(long, value_name = "DIR", default_value = "data")]
     pub data_dir: PathBuf,

@@ -47,7 +47,8 @@ pub fn predict(
     outputs.check(predict, format)?;
     let folder = model::find(&predict.model, &predict.data_dir)?;
     outputs.spare_model(&folder)?;
-    let predictor = Predictor::load(&folder, predict.encoder.as_deref())?;
+    let (encoder, features) = (predict.encoder.as_deref(), predict.features.as_deref());
+    let predictor = Predictor::load(&folder, encoder, features)?;
     describe(&predictor, json, observer);
     let sources = sources(predict, cancel)?;
     outputs.spare_recordings(&sources)?;

@@ -4,8 +4,10 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 
+use arrow::datatypes::{DataType, TimeUnit};
+use parquet::arrow::parquet_to_arrow_schema;
 use parquet::errors::ParquetError;
-use parquet::file::metadata::ParquetMetaData;
+use parquet::file::metadata::{FileMetaData, ParquetMetaData};
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::Field;
 use parquet::record::reader::RowIter;
@@ -19,7 +21,8 @@ const LARGEST_PAGE: i64 = 64 << 20;
 /// The longest cell, in bytes: a dictionary holds a long one once, however many rows repeat it.
 const LONGEST_CELL: usize = 1 << 20;
 /// What to do with a table that holds more than that.
-const PLAIN: &str = "a manifest has a row for each recording, with its path and its label: leave other columns out, or write it as CSV";
+const PLAIN: &str =
+    "such a table has a row for each recording: leave other columns out, or write it as CSV";
 /// Rows that any table may have, and that one may have for each of its bytes: paths and times never
 /// compress as far as repeated rows do.
 const FEW_ROWS: u64 = 100_000;
@@ -63,12 +66,17 @@ pub(super) fn parquet_rows(path: &Path) -> Result<Sheet> {
             .schema()
             .get_fields()
             .to_vec();
-        Ok(Ok((fields, RowIter::from_file_into(Box::new(reader)))))
+        let units = durations(reader.metadata().file_metadata());
+        Ok(Ok((
+            fields,
+            units,
+            RowIter::from_file_into(Box::new(reader)),
+        )))
     });
     let opened = opened
         .map_err(|e| broken(e.into()))?
         .map_err(|e: ParquetError| broken(e.into()))?;
-    let (fields, mut rows) = opened.map_err(|why| broken(why.into()).hint(PLAIN))?;
+    let (fields, units, mut rows) = opened.map_err(|why| broken(why.into()).hint(PLAIN))?;
     let columns = fields.iter().map(|f| f.name().trim().to_owned()).collect();
     let mut next = move || match guarded(|| rows.next()) {
         Ok(Some(Ok(row))) => match row
@@ -84,7 +92,11 @@ pub(super) fn parquet_rows(path: &Path) -> Result<Sheet> {
             }
             None => Some(Ok(row
                 .get_column_iter()
-                .map(|(_, field)| text(field))
+                .enumerate()
+                .map(|(at, (_, field))| match (field, units.get(at)) {
+                    (Field::Long(time), Some(Some(unit))) => (*time as f64 / unit).to_string(),
+                    _ => text(field),
+                })
                 .collect())),
         },
         Ok(Some(Err(error))) => Some(Err(broken(error.into()))),
@@ -142,6 +154,23 @@ fn text(field: &Field) -> String {
         Field::Float(x) => x.to_string(),
         other => other.to_string(),
     }
+}
+
+/// For each column the number of its units in a second, where it holds durations: pandas writes
+/// them as whole numbers, and that they are durations into the metadata.
+fn durations(metadata: &FileMetaData) -> Vec<Option<f64>> {
+    let schema = parquet_to_arrow_schema(metadata.schema_descr(), metadata.key_value_metadata());
+    let unit = |kind: &DataType| match kind {
+        DataType::Duration(TimeUnit::Second) => Some(1.0),
+        DataType::Duration(TimeUnit::Millisecond) => Some(1e3),
+        DataType::Duration(TimeUnit::Microsecond) => Some(1e6),
+        DataType::Duration(TimeUnit::Nanosecond) => Some(1e9),
+        _ => None,
+    };
+    let fields = schema
+        .map(|schema| schema.fields().clone())
+        .unwrap_or_default();
+    fields.iter().map(|field| unit(field.data_type())).collect()
 }
 
 /// Bytes of a text.

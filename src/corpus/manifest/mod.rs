@@ -15,4 +15,4 @@ pub use clips::{BadRow, Clip, Clips, clips};
 pub(super) use columns::{fits, part};
 pub(super) use locate::{absolute, shared};
 pub use read::{ManifestSettings, read, scan};
-pub(crate) use sheet::cells_of as cells;
+pub(crate) use sheet::{Row, cells_of as cells, open};

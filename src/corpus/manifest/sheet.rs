@@ -17,29 +17,29 @@ const LONGEST_ROW: usize = 64 << 20;
 /// What to do with a table of an older program.
 /// How the reason of a row in another encoding begins.
 pub(super) const NOT_UTF8: &str = "not UTF-8";
-pub(super) const AS_UTF8: &str = "save the manifest as CSV in UTF-8 (from a spreadsheet: \"CSV UTF-8\"; or iconv -f WINDOWS-1252 -t UTF-8)";
+pub(super) const AS_UTF8: &str = "save the table as CSV in UTF-8 (from a spreadsheet: \"CSV UTF-8\"; or iconv -f WINDOWS-1252 -t UTF-8)";
 
 /// A manifest whose rows are still to be read.
-pub(super) struct Sheet {
+pub(crate) struct Sheet {
     /// Column names as they stand in the file, trimmed.
-    pub(super) columns: Vec<String>,
-    pub(super) rows: Rows,
+    pub(crate) columns: Vec<String>,
+    pub(crate) rows: Rows,
     /// What a place is a number of: `line` or `row`.
-    pub(super) unit: &'static str,
+    pub(crate) unit: &'static str,
     /// Remarks on the form of the file.
-    pub(super) notes: Vec<String>,
+    pub(crate) notes: Vec<String>,
 }
 
 /// The rows in file order.
-pub(super) type Rows = Box<dyn Iterator<Item = Result<Row>>>;
+pub(crate) type Rows = Box<dyn Iterator<Item = Result<Row>>>;
 
 /// One row.
 #[derive(Debug)]
-pub(super) struct Row {
+pub(crate) struct Row {
     /// Where it is: the line of a text, the row of a Parquet table, from 1.
-    pub(super) place: u64,
+    pub(crate) place: u64,
     /// A cell for each column, or why the row cannot be read.
-    pub(super) cells: Result<Vec<String>, String>,
+    pub(crate) cells: Result<Vec<String>, String>,
 }
 
 /// Opens a manifest. Parquet is known by its first bytes, JSON by its extension; a `.tsv` or `.tab`
@@ -50,7 +50,7 @@ pub(super) struct Row {
 /// # Errors
 /// `Missing` where the file is not there, `Io` where it cannot be read, `Data` where it is no
 /// table; the last two also from the rows.
-pub(super) fn open(path: &Path) -> Result<Sheet> {
+pub(crate) fn open(path: &Path) -> Result<Sheet> {
     let file = match open_regular(path) {
         Ok(file) => file,
         Err(error)
@@ -130,7 +130,7 @@ fn text_rows(path: &Path, mut tap: Tap<File>) -> Result<Sheet> {
     let head = tap.head().map_err(|e| Error::io("read", path, e))?;
     if head.starts_with(b"\xff\xfe") || head.starts_with(b"\xfe\xff") || head.contains(&0) {
         return Err(Error::data(format!("{} is not UTF-8 text", path.display()))
-            .hint("save the manifest as CSV in UTF-8, or as Parquet"));
+            .hint("save the table as CSV in UTF-8, or as Parquet"));
     }
     let mark = if head.starts_with(b"\xef\xbb\xbf") {
         3
@@ -178,7 +178,7 @@ fn text_rows(path: &Path, mut tap: Tap<File>) -> Result<Sheet> {
     };
     if !text.advance()? {
         return Err(Error::data(format!("{} is empty", path.display()))
-            .hint("write a header with path, emotion and speaker, then a row for each recording"));
+            .hint("write a header with the names of the columns, then a row for each recording"));
     }
     let mut columns = Vec::new();
     for cell in &text.record {
@@ -281,7 +281,7 @@ fn cells(
         return Err("a quotation mark is opened and never closed, so that everything after it is one cell: close it".into());
     }
     if raw.contains(&0) {
-        return Err("a byte that is zero, which no text holds: save the manifest as CSV in UTF-8, or as Parquet".into());
+        return Err("a byte that is zero, which no text holds: save the table as CSV in UTF-8, or as Parquet".into());
     }
     if record.len() != width {
         return Err(format!(

@@ -161,7 +161,7 @@ fn older_tables_are_read_and_unreadable_ones_named() {
         error
             .hint_text()
             .unwrap()
-            .contains("t.csv: is not UTF-8 text (save the manifest as CSV in UTF-8"),
+            .contains("t.csv: is not UTF-8 text (save the table as CSV in UTF-8"),
         "{:?}",
         error.hint_text()
     );

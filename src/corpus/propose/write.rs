@@ -274,6 +274,25 @@ pub fn pipeline(proposal: &Proposal, manifest: &str, root: &str) -> String {
             LOGISTIC,
         );
     }
+    out += WHISPER;
+    // Inner folds hold whole speakers where test speakers are unseen.
+    let inner = unseen.as_ref().map_or(3, |_| speakers - 1).min(3);
+    experiment(
+        &mut out,
+        match unseen {
+            Some(_) => [
+                "whisper",
+                "Logistic regression on Whisper base, whole speakers held out",
+            ],
+            None => [
+                "whisper",
+                "Logistic regression on Whisper base, speakers shared",
+            ],
+        },
+        unseen.as_ref().unwrap_or(&shared),
+        unseen.is_some(),
+        &encoded(inner),
+    );
     out += "\n# Slower; runs when it is named: ser run ";
     let _ = writeln!(out, "{} --experiment cnn", proposal.name);
     experiment(
@@ -288,6 +307,21 @@ pub fn pipeline(proposal: &Proposal, manifest: &str, root: &str) -> String {
 
 const SVM: &str = "inputs = { set = \"functionals\", scaler = \"standard\", clip = 10 }\nmodel = { kind = \"svm\", c = 10 }\n";
 const LOGISTIC: &str = "inputs = { set = \"issa193\", log_mel = true, scaler = \"standard\" }\nmodel = { kind = \"logistic\", c = 0.01 }\n";
+const WHISPER: &str = "\n# A pretrained encoder, left out without its files: `ser encoders get whisper-base` fetches them (277 MiB).\n\
+     [[encoder]]\nname = \"whisper-base\"\npath = \"encoders/whisper-base\"\noptional = true\n\n";
+/// On the states of the encoder; layer, pooling and penalty are chosen within each training part,
+/// where it has enough speakers for that.
+fn encoded(inner_folds: usize) -> String {
+    let search = format!(
+        "search = {{ folds = {inner_folds}, grid = {{ inputs = {{ layer = [0, 1, 2, 3, 4, 5, \"last\"], pooling = [\"mean\", \"mean-std\"] }}, \
+         model = {{ c = [0.001, 0.01, 0.1] }} }} }}\n"
+    );
+    format!(
+        "inputs = {{ set = \"whisper-base\", scaler = \"standard\" }}\nmodel = {{ kind = \"logistic\", c = 0.01 }}\n{}",
+        if inner_folds < 2 { "" } else { &search }
+    )
+}
+
 /// Small batches where there is little to train on, so that an epoch has some steps.
 fn cnn(rows: usize) -> String {
     let batch = match rows {

@@ -7,9 +7,14 @@ use super::worker::InferenceWorker;
 use crate::encoder::Source;
 use crate::error::{Error, Result};
 use crate::features::{self, Extractor, FeatureSet, Profile};
+use crate::import::ImportSettings;
 use crate::model::Durations;
 use crate::model::artifact::{self, ModelInfo, SavedModel, TestTimeAugment, Tested};
+use crate::text::{listed, plural};
 use crate::transform::{Inputs, columns_in_order};
+
+/// Features named in one message.
+const SHOWN: usize = 5;
 
 /// One model, or several whose mean probability counts.
 pub struct Predictor {
@@ -20,18 +25,26 @@ pub struct Predictor {
     profile: Profile,
     pub(super) columns: Vec<String>,
     encoders: Vec<Arc<Source>>,
+    /// The table of the recordings' features, where the models take them from one.
+    pub(super) import: Option<ImportSettings>,
 }
 
 impl Predictor {
     /// Loads the folder of a model, or that of an experiment, whose folders `fold-*` are models: of
     /// these all, in the order of their names. A model on a pretrained encoder looks for it where it
-    /// was in training, or in the folder `encoder`.
+    /// was in training, or in the folder `encoder`; one on imported features takes those of the
+    /// recordings from the table `features`.
     ///
     /// # Errors
     /// [`crate::error::Kind::Missing`] without a model there; [`crate::error::Kind::Data`] where
     /// one is damaged, was trained on features that this program does not compute, or does not go
-    /// together with the others, or where the encoder is another one.
-    pub fn load(folder: &Path, encoder: Option<&Path>) -> Result<Predictor> {
+    /// together with the others, or where the encoder is another one;
+    /// [`crate::error::Kind::Usage`] where a table is needed and none is named, or the reverse.
+    pub fn load(
+        folder: &Path,
+        encoder: Option<&Path>,
+        features: Option<&Path>,
+    ) -> Result<Predictor> {
         let mut folders = folders(folder);
         let first = artifact::load(folders.first().map_or(folder, PathBuf::as_path)).map_err(|e| match folders.is_empty() {
             true => e.hint("name the folder of a model (it holds model.json), or of an experiment (it holds fold-00-seed-0, …)"),
@@ -50,13 +63,12 @@ impl Predictor {
         }
         let tested = Tested::read(&folders[0])?;
         let info = &models[0].info;
-        let columns = match &info.encoder {
-            Some(of_model) => features::encoder_columns(of_model.width),
-            None => features::names(set),
-        };
+        let columns = columns(info, set);
         let encoders = encoder_of(info, encoder)?;
+        let import = import_of(info, features)?;
         let predictor = Predictor {
             encoders,
+            import,
             models,
             folders,
             tested,
@@ -158,6 +170,7 @@ fn fit(info: &ModelInfo, folder: &Path) -> Result<(FeatureSet, Profile)> {
     let set = match (FeatureSet::parse(&info.feature_set), info.inputs.set) {
         (Some(set), _) => set,
         (None, set @ FeatureSet::Encoder(_)) if info.encoder.is_some() => set,
+        (None, set @ FeatureSet::Imported(_)) if info.imported.is_some() => set,
         _ => return Err(refuse("the feature set", &info.feature_set)),
     };
     let profile = Profile::parse(&info.profile)
@@ -168,16 +181,49 @@ fn fit(info: &ModelInfo, folder: &Path) -> Result<(FeatureSet, Profile)> {
             &format!("{} of the feature code", info.feature_code_version),
         ));
     }
-    let columns = match &info.encoder {
-        // More columns than there are inputs are none of this model.
-        Some(encoder) if encoder.width > info.feature_names.len() => vec![],
-        Some(encoder) => features::encoder_columns(encoder.width),
-        None => features::names(set),
-    };
-    if columns_in_order(&info.inputs, &columns) != info.feature_names {
+    if columns_in_order(&info.inputs, &columns(info, set)) != info.feature_names {
         return Err(refuse("other columns of", &info.feature_set));
     }
     Ok((set, profile))
+}
+
+/// The columns of the table that a model was trained on.
+fn columns(info: &ModelInfo, set: FeatureSet) -> Vec<String> {
+    match &info.encoder {
+        // More columns than there are inputs are none of this model.
+        Some(encoder) if encoder.width > info.feature_names.len() => vec![],
+        Some(encoder) => features::encoder_columns(encoder.width),
+        None if set.is_imported() => info.feature_names.clone(),
+        None => features::names(set),
+    }
+}
+
+/// The table that has the features of the recordings, where a model does not compute them.
+fn import_of(info: &ModelInfo, table: Option<&Path>) -> Result<Option<ImportSettings>> {
+    match (&info.imported, table) {
+        (None, None) => Ok(None),
+        (None, Some(_)) => Err(Error::usage(
+            "this model needs no table: its features are computed",
+        )
+        .hint("leave out --features")),
+        (Some(import), None) => {
+            let error = Error::usage(format!(
+                "the model takes {} that another tool computed ({}), and no table of them is named",
+                plural(info.feature_names.len(), "feature"),
+                listed(&info.feature_names, SHOWN)
+            ));
+            Err(error.hint(format!(
+                "compute them for these recordings as for {} in training, and name the table with --features",
+                import.path
+            )))
+        }
+        (Some(_), Some(path)) => Ok(Some(ImportSettings {
+            name: info.feature_set.clone(),
+            path: path.to_owned(),
+            columns: info.feature_names.clone(),
+            ..ImportSettings::default()
+        })),
+    }
 }
 
 /// The encoder of a model, loaded, where it has one; in `place` or where it was in training.

@@ -1,6 +1,7 @@
 //! A saved model, or all of an experiment, on recordings: the same decoding, features and scaling
 //! as in training.
 
+mod given;
 mod loader;
 mod output;
 mod pool;

@@ -201,7 +201,6 @@ impl<'a> WorkerPool<'a> {
         large: bool,
         wanted: Wanted,
     ) -> Option<Outcome> {
-        let name = clip.name();
         let (mut stream, mut held_from, mut inferences) = (None::<Stream>, 0, Vec::new());
         let mut stopped = false;
         let mut failed = None;
@@ -210,7 +209,7 @@ impl<'a> WorkerPool<'a> {
                 let one = |window: &Range<usize>| {
                     (!self.cancel.requested()).then(|| {
                         self.window(
-                            &name,
+                            clip,
                             &samples[window.start - from..window.end - from],
                             window.clone(),
                             rate,
@@ -269,7 +268,6 @@ impl<'a> WorkerPool<'a> {
 
     /// A whole recording that is too long to be held.
     fn long(&self, clip: &Clip, sound: &Sound, wanted: Wanted) -> Option<Outcome> {
-        let name = clip.name();
         let classify = || -> Result<Inference, (RejectReason, Error)> {
             let silent = sound
                 .is_constant()
@@ -284,7 +282,7 @@ impl<'a> WorkerPool<'a> {
                 views: Views::default(),
             };
             self.with_worker(|worker| {
-                let views = worker.views_of_long(sound, &self.budget, &name)?;
+                let views = worker.views_of_long(sound, &self.budget, clip)?;
                 self.take(worker, views, &mut inference, wanted)
             })?;
             Ok(inference)
@@ -353,12 +351,11 @@ impl<'a> WorkerPool<'a> {
             Some(windows) => windows.over(bounds.len(), audio.sample_rate),
             None => std::iter::once(0..bounds.len()).collect(),
         };
-        let name = clip.name();
         let one = |window: &Range<usize>| -> Option<Result<Inference, (RejectReason, Error)>> {
             let window = bounds.start + window.start..bounds.start + window.end;
             (!self.cancel.requested()).then(|| {
                 let samples = &audio.samples[window.clone()];
-                self.window(&name, samples, window, audio.sample_rate, wanted)
+                self.window(clip, samples, window, audio.sample_rate, wanted)
             })
         };
         // The result of the first window that fails, whichever thread is first; `None` says that a
@@ -377,7 +374,7 @@ impl<'a> WorkerPool<'a> {
     /// A window of a recording: its samples, and where they stand in it.
     fn window(
         &self,
-        name: &str,
+        clip: &Clip,
         samples: &[f32],
         window: Range<usize>,
         rate: u32,
@@ -395,7 +392,7 @@ impl<'a> WorkerPool<'a> {
             views: Views::default(),
         };
         self.with_worker(|worker| {
-            let views = worker.views(samples, rate, name)?;
+            let views = worker.views(samples, rate, clip)?;
             self.take(worker, views, &mut inference, wanted)
         })?;
         Ok(inference)

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::given;
 use super::loader::Predictor;
 use super::pool::{Inference, Outcome, Wanted, WorkerPool};
 use super::sources::{Clip, Item, Sources};
@@ -142,6 +143,15 @@ pub fn predict(
     check_speakers(needs, settings.speakers, &sources.items)?;
     if settings.speakers == Speakers::Named || (needs && settings.speakers == Speakers::AsGiven) {
         require_speakers(&mut sources.items);
+    }
+    if let Some(import) = &predictor.import {
+        if settings.windows.is_some() {
+            let error =
+                Error::usage("the features of this model are of whole recordings, not of windows");
+            return Err(error.hint("leave out --window"));
+        }
+        let found = given::take(import, &mut sources.items, cancel)?;
+        observer.note(found.describe());
     }
     let items = &sources.items;
     let pool = WorkerPool::new(

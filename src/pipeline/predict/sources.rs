@@ -24,6 +24,8 @@ pub struct Clip {
     pub start_s: Option<f64>,
     /// End within the recording, in seconds.
     pub end_s: Option<f64>,
+    /// Features that another tool computed, in the order of the model's.
+    pub(super) features: Option<Arc<[f32]>>,
 }
 
 impl Clip {
@@ -314,6 +316,7 @@ impl Sources {
                     speaker: row.speaker,
                     start_s: row.start_s,
                     end_s: row.end_s,
+                    features: None,
                 }),
                 Err(BadRow { path: named, why }) => {
                     let name = named.map_or_else(

@@ -1,7 +1,7 @@
 //! The buffers, plans and models of one thread.
 
 use super::loader::Predictor;
-use super::sources::RejectReason;
+use super::sources::{Clip, RejectReason};
 use crate::audio::augment::{Augmenter, Variant};
 use crate::audio::{Audio, Budget, Sound};
 use crate::error::{Error, Kind, Result};
@@ -61,17 +61,24 @@ impl<'a> InferenceWorker<'a> {
         &mut self,
         sound: &Sound,
         budget: &Budget,
-        file: &str,
+        clip: &Clip,
     ) -> Result<Views, (RejectReason, Error)> {
         let failed = |e: Error| {
             (
                 RejectReason::NoFeatures,
-                Error::data(format!("failed to compute features of {file}")).because(e),
+                Error::data(format!("failed to compute features of {}", clip.name())).because(e),
             )
         };
+        if let Some(given) = &clip.features {
+            let (inputs, columns) = (self.predictor.inputs(), &self.predictor.columns);
+            return Ok(Views {
+                own: arrange(inputs, columns, given).map_err(failed)?,
+                copies: vec![],
+            });
+        }
         if self.copies.is_some() {
             let (audio, _permit) = sound.whole(budget).map_err(failed)?;
-            return self.views(&audio.samples, audio.sample_rate, file);
+            return self.views(&audio.samples, audio.sample_rate, clip);
         }
         let mut rows = self.extractor.extract_sets(&[self.set], sound, budget);
         let row = rows.swap_remove(0).1.map_err(failed)?;
@@ -81,24 +88,25 @@ impl<'a> InferenceWorker<'a> {
         })
     }
 
-    /// The inputs of the models for a sound, before scaling; `file` is for the message.
+    /// The inputs of the models for a sound of a clip, before scaling.
     pub(super) fn views(
         &mut self,
         samples: &[f32],
         sample_rate: u32,
-        file: &str,
+        clip: &Clip,
     ) -> Result<Views, (RejectReason, Error)> {
         let (inputs, columns) = (self.predictor.inputs(), &self.predictor.columns);
         let (set, extractor) = (self.set, &mut self.extractor);
-        let mut row = |samples: &[f32]| {
-            extractor
+        let mut row = |samples: &[f32]| match &clip.features {
+            Some(given) => arrange(inputs, columns, given),
+            None => extractor
                 .extract(set, samples, sample_rate)
-                .and_then(|row| arrange(inputs, columns, &row))
+                .and_then(|row| arrange(inputs, columns, &row)),
         };
         let failed = |e| {
             (
                 RejectReason::NoFeatures,
-                Error::data(format!("failed to compute features of {file}")).because(e),
+                Error::data(format!("failed to compute features of {}", clip.name())).because(e),
             )
         };
         let mut views = Views {

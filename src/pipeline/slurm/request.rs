@@ -14,6 +14,7 @@ use crate::files::hash_bytes;
 use crate::orchestrator::{Limits, Observer, Owner, StaleReason};
 use crate::pipeline::flow::lock;
 use crate::pipeline::known::Known;
+use crate::pipeline::left_out::runnable;
 use crate::pipeline::listing;
 use crate::pipeline::pipeline_run::Options;
 use crate::pipeline::stage::{self, trainings};
@@ -103,9 +104,11 @@ impl JobRequest {
 
     /// The sets of features that are computed: all, but of encoders those that the experiments need.
     pub(super) fn sets(&self, pipeline: &Pipeline) -> Result<Vec<FeatureSet>> {
-        let chosen = pipeline.select(&self.experiments)?;
-        let is_needed = |set: &&FeatureSet| {
-            !set.is_of_encoder() || chosen.iter().any(|one| one.inputs.set == **set)
+        let chosen = runnable(pipeline, &self.experiments)?;
+        let is_needed = |set: &&FeatureSet| match set {
+            FeatureSet::Encoder(_) => chosen.iter().any(|one| one.inputs.set == **set),
+            // One job reads a table faster than shards of it are put together.
+            set => !set.is_imported(),
         };
         let sets = pipeline.features.sets.iter();
         Ok(sets.filter(is_needed).copied().collect())
@@ -147,7 +150,7 @@ pub fn plan(
     observer: &dyn Observer,
 ) -> Result<Plan> {
     let pipeline = request.pipeline()?;
-    let chosen = pipeline.select(&request.experiments)?;
+    let chosen = runnable(&pipeline, &request.experiments)?;
     generate(&pipeline, options, look_only, cancel, observer)?;
     let mut known = Known {
         corpus: Some(listing::list(&pipeline, None, cancel)?),

@@ -9,6 +9,7 @@ use crate::cluster::{Done, Run};
 use crate::config::Pipeline;
 use crate::error::{Error, Kind, Result};
 use crate::orchestrator::{Decision, Observer, Store};
+use crate::pipeline::left_out::runnable;
 use crate::pipeline::pipeline_run::Options;
 use crate::pipeline::stage::{Stage, TaskId};
 use crate::pipeline::{augment, flow};
@@ -148,7 +149,7 @@ pub fn done(
     let sets = request.sets(pipeline)?;
     let features =
         is_kept(TaskId::Ingest) && sets.iter().all(|set| is_kept(TaskId::Features(*set)));
-    let chosen = pipeline.select(&request.experiments)?;
+    let chosen = runnable(pipeline, &request.experiments)?;
     let copies = augment::sets(chosen.iter().copied());
     let prepared = features
         && copies

@@ -43,7 +43,7 @@ fn pipeline(rest: &str) -> String {
     head.to_owned() + rest
 }
 
-fn put_encoder(project: &Project, model: &str, folder: &str) {
+pub fn put_encoder(project: &Project, model: &str, folder: &str) {
     let from = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/encoders")
         .join(model);
@@ -141,7 +141,9 @@ fn a_run_computes_the_states_of_an_encoder_once() {
     let card = String::from_utf8(project.read("data/models/small/first/fold-00-seed-0/README.md"));
     let card = card.unwrap();
     assert!(
-        card.contains(sum.as_str()) && card.contains("layer 1 of 2") && card.contains("heard"),
+        card.contains(sum.as_str())
+            && card.contains("layer 1 of 2")
+            && card.contains("**Pretrained encoder:**"),
         "{card}"
     );
 
