@@ -249,7 +249,7 @@ impl Description {
             }
         }
         let is_in = |field: &&str| pattern.as_str().contains(&format!("{{{field}}}"));
-        let varied = SENTENCES.into_iter().find(|field| is_in(&field));
+        let varied = SENTENCES.into_iter().find(is_in);
         let sentences = varied.map_or(vec![String::new()], codes);
         let speakers: Vec<String> = match is_in(&"speaker") {
             true => codes("speaker").into_iter().take(SPEAKERS).collect(),

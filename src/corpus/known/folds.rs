@@ -163,14 +163,18 @@ impl EmoBox {
                     hasher.update(one.as_str().as_bytes()).update(b"|");
                 }
             }
-            Some(List::Declared { declared }) => drop(hasher.update(&[u8::from(*declared)])),
+            Some(List::Declared { declared }) => {
+                hasher.update(&[u8::from(*declared)]);
+            }
             Some(List::Cells { columns, rows }) => {
                 hasher
                     .update(columns.as_bytes())
                     .update(b"|")
                     .update(rows.as_bytes());
             }
-            Some(List::Tests { tests }) => drop(hasher.update(tests.as_bytes())),
+            Some(List::Tests { tests }) => {
+                hasher.update(tests.as_bytes());
+            }
         }
         hasher.finalize().to_hex()[..16].to_owned()
     }
