@@ -17,6 +17,7 @@ use super::search::{self, Search};
 use super::section::Section;
 use super::train::{self, TrainKeys};
 use crate::audio::augment::{Copies, Variant};
+use crate::corpus;
 use crate::error::Result;
 use crate::features::FeatureSet;
 use crate::model::TrainSettings;
@@ -256,6 +257,9 @@ pub(super) fn finish(
 ) -> Result<()> {
     if let Some(written) = written.section("protocol") {
         protocol::check(&experiment.protocol, corpus, &written)?;
+        if let Protocol::Published { of, .. } = &mut experiment.protocol {
+            corpus.name().clone_into(of);
+        }
     }
     title(experiment, written);
     finish_inputs(&mut experiment.inputs, written, features)?;
@@ -558,6 +562,12 @@ impl Experiment {
         ]);
         if self.shuffle_labels {
             key.insert("shuffle_labels".to_owned(), true.into());
+        }
+        if let Protocol::Published { of, .. } = &self.protocol
+            && of != "ravdess"
+            && let Some(folds) = corpus::known::known(of).and_then(|known| known.emobox.as_ref())
+        {
+            key.insert("folds".to_owned(), folds.fingerprint().into());
         }
         key
     }

@@ -19,6 +19,7 @@ mod how_do_i;
 mod imports;
 mod init;
 mod joined;
+mod known;
 mod known_encoders;
 mod leaks;
 mod messages;
