@@ -395,7 +395,10 @@ fn about(
     let encoder = pipeline.features.encoder(experiment.inputs.set);
     let encoder = encoder.map(|source| of_model(source)).transpose()?;
     let import = pipeline.features.import(experiment.inputs.set);
-    let sums = rows.meta.get("ser.import_sha256").map_or("", String::as_str);
+    let sums = rows
+        .meta
+        .get("ser.import_sha256")
+        .map_or("", String::as_str);
     let imported = import.map(|import| ImportOfModel {
         path: import.path.to_string_lossy().into_owned(),
         sha256: sums.split(' ').map(str::to_owned).collect(),

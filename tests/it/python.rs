@@ -285,7 +285,7 @@ fn onnxruntime(model: &Path, output: &str, samples: &[f32]) -> Vec<f32> {
 
 #[test]
 fn onnx_files_give_the_states_of_onnxruntime() {
-    if !has(&["numpy", "onnxruntime"]) {
+    if !has("onnxruntime", &["numpy", "onnxruntime"]) {
         return;
     }
     let own = repository("tests/encoders/onnx/hubert.onnx");
